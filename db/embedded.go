@@ -1,0 +1,568 @@
+package db
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/jackc/pgx/v5"
+)
+
+// EmbeddedConfig says how to run a Postgres of our own.
+type EmbeddedConfig struct {
+	// Dir is the data directory, e.g. DATA_DIR/postgres. It is made if it is missing and never removed.
+	Dir string
+	// Logger hears about starts, stops and restarts. Required.
+	Logger *slog.Logger
+	// Settings are added to the server's command line, e.g. {"fsync": "off"} for tests.
+	Settings map[string]string
+}
+
+// Embedded is a Postgres server that this process started from binaries found on the machine. It listens on a Unix
+// socket only that its owner can reach, not on the network. If this process dies, by whatever cause, the server stops
+// by itself: a guard waits on a pipe that only this process holds open.
+type Embedded struct {
+	cfg    EmbeddedConfig
+	bin    string
+	owner  *owner // whom the server runs as; nil: ourselves
+	socket string
+	lock   *flock.Flock
+
+	mu       sync.Mutex
+	cmd      *exec.Cmd
+	guard    io.Closer
+	exited   chan struct{}
+	stopping bool
+}
+
+type owner struct {
+	name     string
+	uid, gid uint32
+}
+
+const embeddedDatabase = "explorer"
+
+// ErrEmbeddedInUse says that another process runs a server on the same data directory.
+var ErrEmbeddedInUse = errors.New("already in use")
+
+// StartEmbedded starts Postgres on cfg.Dir, initialising it first if it is empty, and waits until it answers. A server
+// that an earlier, killed process left behind is stopped first. It refuses a directory that holds something else and
+// one whose data is of another major version, and changes nothing in either.
+func StartEmbedded(ctx context.Context, cfg EmbeddedConfig) (_ *Embedded, err error) {
+	dir, err := filepath.Abs(cfg.Dir)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Dir = dir
+	e := &Embedded{cfg: cfg}
+	if e.bin, err = findPostgres(cfg.Dir); err != nil {
+		return nil, err
+	}
+	if os.Geteuid() == 0 {
+		if e.owner, err = unprivileged(); err != nil {
+			return nil, err
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // the server's own user must pass through
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	e.lock = flock.New(dir + ".lock")
+	locked, err := e.lock.TryLock()
+	if err != nil {
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	if !locked {
+		return nil, fmt.Errorf("data directory %s is %w by another explorer: stop that one, or set DATA_DIR or DATABASE_URL", dir, ErrEmbeddedInUse)
+	}
+	defer func() {
+		if err != nil {
+			e.cleanup()
+		}
+	}()
+	if err := e.stopOrphan(ctx); err != nil {
+		return nil, err
+	}
+	if err := e.initialise(ctx); err != nil {
+		return nil, err
+	}
+	if e.socket, err = os.MkdirTemp("", "explorer-pg-"); err != nil {
+		return nil, err
+	}
+	if e.owner != nil {
+		if err := os.Chown(e.socket, int(e.owner.uid), int(e.owner.gid)); err != nil {
+			return nil, err
+		}
+	}
+	if err := e.launch(ctx); err != nil {
+		return nil, err
+	}
+	if err := e.createDatabase(ctx); err != nil {
+		return nil, errors.Join(err, e.Stop())
+	}
+	go e.supervise()
+	return e, nil
+}
+
+// URL is the connection string of the server.
+func (e *Embedded) URL() string { return e.url(embeddedDatabase) }
+
+func (e *Embedded) url(database string) string {
+	return fmt.Sprintf("host=%s port=5432 user=explorer dbname=%s sslmode=disable", e.socket, database)
+}
+
+// Stop stops the server, letting nobody wait longer than 5 s.
+func (e *Embedded) Stop() error {
+	e.mu.Lock()
+	e.stopping = true
+	cmd, exited, guard := e.cmd, e.exited, e.guard
+	e.mu.Unlock()
+	defer e.cleanup()
+	if cmd == nil {
+		return nil
+	}
+	_ = cmd.Process.Signal(syscall.SIGINT) // fast shutdown
+	select {
+	case <-exited:
+	case <-time.After(5 * time.Second):
+		_ = cmd.Process.Signal(syscall.SIGQUIT) // immediate shutdown; the next start recovers
+		select {
+		case <-exited:
+		case <-time.After(3 * time.Second):
+			return errors.New("postgres does not stop")
+		}
+	}
+	return guard.Close()
+}
+
+func (e *Embedded) cleanup() {
+	if e.socket != "" {
+		_ = os.RemoveAll(e.socket) // made by this start
+	}
+	if e.lock != nil {
+		_ = e.lock.Unlock()
+	}
+}
+
+// findPostgres returns the folder of the server binaries: one of the version that made dir if there is data in it,
+// otherwise the newest.
+func findPostgres(dir string) (string, error) {
+	var candidates []string
+	if p, err := exec.LookPath("postgres"); err == nil {
+		if real, err := filepath.EvalSymlinks(p); err == nil {
+			candidates = append(candidates, filepath.Dir(real))
+		}
+	}
+	for _, pattern := range []string{
+		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin",
+		"/Applications/Postgres.app/Contents/Versions/*/bin",
+	} {
+		found, _ := filepath.Glob(pattern)
+		candidates = append(candidates, found...)
+	}
+	want := ""
+	if b, err := os.ReadFile(filepath.Join(dir, "PG_VERSION")); err == nil {
+		want = strings.TrimSpace(string(b))
+	}
+	best, bestVersion := "", 0
+	for _, c := range candidates {
+		v := majorVersion(c)
+		if v == 0 || (want != "" && strconv.Itoa(v) != want) {
+			continue
+		}
+		if v > bestVersion {
+			best, bestVersion = c, v
+		}
+	}
+	switch {
+	case best != "":
+		return best, nil
+	case want != "":
+		return "", fmt.Errorf("data directory %s was made by Postgres %s, whose server binaries are not on this machine (looked in PATH, /usr/lib/postgresql and Homebrew)", dir, want)
+	default:
+		return "", errors.New("no Postgres server binaries found in PATH, /usr/lib/postgresql or Homebrew: install Postgres 14 or newer (Debian: apt-get install postgresql), or set DATABASE_URL")
+	}
+}
+
+// majorVersion is 0 if the folder does not hold a usable server.
+func majorVersion(bin string) int {
+	for _, name := range []string{"postgres", "initdb"} {
+		if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
+			return 0
+		}
+	}
+	out, err := exec.Command(filepath.Join(bin, "postgres"), "--version").Output() //nolint:gosec // a path we found
+	if err != nil {
+		return 0
+	}
+	fields := strings.Fields(string(out)) // postgres (PostgreSQL) 15.18 (Debian ...)
+	for _, f := range fields {
+		major, _, _ := strings.Cut(f, ".")
+		if v, err := strconv.Atoi(major); err == nil {
+			if v < 14 {
+				return 0
+			}
+			return v
+		}
+	}
+	return 0
+}
+
+// unprivileged finds a user for the server, which refuses to run as root.
+func unprivileged() (*owner, error) {
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+		if err1 == nil && err2 == nil {
+			return &owner{name: name, uid: uint32(uid), gid: uint32(gid)}, nil
+		}
+	}
+	return nil, errors.New("running as root, and there is no user postgres or nobody to run the Postgres server as")
+}
+
+// command prepares a server program to run as the server's user, in a process group of its own so that a Ctrl-C in the
+// terminal reaches us alone.
+func (e *Embedded) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(e.bin, name), args...) //nolint:gosec // a path we found
+	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if e.owner != nil {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: e.owner.uid, Gid: e.owner.gid}
+	}
+	return cmd
+}
+
+// initialise makes the data directory if it is not there yet. initdb works in a folder beside it that is then renamed,
+// so that an interrupted first start leaves nothing half made behind.
+func (e *Embedded) initialise(ctx context.Context) error {
+	dir := e.cfg.Dir
+	if _, err := os.Stat(filepath.Join(dir, "PG_VERSION")); err == nil {
+		return e.checkOwner()
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if len(entries) > 0 {
+		return fmt.Errorf("data directory %s is not empty and holds no Postgres data: choose another DATA_DIR", dir)
+	}
+	fresh, err := os.MkdirTemp(filepath.Dir(dir), ".initdb-")
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	defer os.RemoveAll(fresh) //nolint:errcheck // made by this start; gone if it was renamed
+	if e.owner != nil {
+		if err := os.Chown(fresh, int(e.owner.uid), int(e.owner.gid)); err != nil {
+			return err
+		}
+		if err := e.checkReachable(filepath.Dir(dir)); err != nil {
+			return err
+		}
+	}
+	started := time.Now()
+	cmd := e.command("initdb", "-D", fresh, "-U", "explorer", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+	if out, err := runContext(ctx, cmd); err != nil {
+		return fmt.Errorf("initdb: %w: %s", err, lastLine(out))
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) { // an empty folder
+		return err
+	}
+	if err := os.Rename(fresh, dir); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	e.cfg.Logger.Debug("postgres initialised", "dir", dir, "duration", time.Since(started))
+	return nil
+}
+
+// checkReachable makes sure that the server's user can enter every folder on the way.
+func (e *Embedded) checkReachable(dir string) error {
+	for d := dir; ; d = filepath.Dir(d) {
+		info, err := os.Stat(d)
+		if err != nil {
+			return err
+		}
+		st, ok := info.Sys().(*syscall.Stat_t)
+		mode := info.Mode().Perm()
+		if ok && mode&0o001 == 0 && (st.Uid != e.owner.uid || mode&0o100 == 0) && (st.Gid != e.owner.gid || mode&0o010 == 0) {
+			return fmt.Errorf("running as root, Postgres is run as user %s, which cannot enter %s: choose a DATA_DIR that it can reach, such as /var/lib/parliament-explorer", e.owner.name, d)
+		}
+		if d == filepath.Dir(d) {
+			return nil
+		}
+	}
+}
+
+func (e *Embedded) checkOwner() error {
+	info, err := os.Stat(e.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	if e.owner == nil {
+		if int(st.Uid) != os.Geteuid() {
+			return fmt.Errorf("data directory %s belongs to another user (uid %d): run as that user, or choose another DATA_DIR", e.cfg.Dir, st.Uid)
+		}
+		return nil
+	}
+	// As root the server simply runs as whoever owns the data.
+	if st.Uid == 0 {
+		return fmt.Errorf("data directory %s belongs to root, and Postgres refuses to run as root: chown it to %s", e.cfg.Dir, e.owner.name)
+	}
+	e.owner.uid, e.owner.gid = st.Uid, st.Gid
+	return e.checkReachable(filepath.Dir(e.cfg.Dir))
+}
+
+// stopOrphan deals with the postmaster.pid of an earlier start. We hold the lock of the directory, so whatever it
+// names was left behind: a server that is still there is stopped, a process that merely has the same number is not.
+func (e *Embedded) stopOrphan(ctx context.Context) error {
+	path := filepath.Join(e.cfg.Dir, "postmaster.pid")
+	pid := pidIn(path)
+	if pid == 0 {
+		return nil
+	}
+	if !isPostgres(pid, e.cfg.Dir) {
+		e.cfg.Logger.Info("removing a stale postmaster.pid", "pid", pid)
+		return os.Remove(path)
+	}
+	e.cfg.Logger.Info("stopping the Postgres server that an earlier explorer left behind", "pid", pid)
+	if err := syscall.Kill(pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return fmt.Errorf("postgres with pid %d runs on %s and cannot be stopped: %w", pid, e.cfg.Dir, err)
+	}
+	deadline := time.NewTimer(15 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for syscall.Kill(pid, 0) == nil {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-deadline.C:
+			return fmt.Errorf("postgres with pid %d runs on %s and does not stop", pid, e.cfg.Dir)
+		case <-tick.C:
+		}
+	}
+	return nil
+}
+
+func pidIn(path string) int {
+	b, err := os.ReadFile(path) //nolint:gosec // in our data directory
+	if err != nil {
+		return 0
+	}
+	line, _, _ := bytes.Cut(b, []byte("\n"))
+	pid, _ := strconv.Atoi(strings.TrimSpace(string(line)))
+	return max(pid, 0)
+}
+
+// isPostgres says whether a live process is a server on dir.
+func isPostgres(pid int, dir string) bool {
+	if syscall.Kill(pid, 0) != nil && !errors.Is(syscall.Kill(pid, 0), syscall.EPERM) {
+		return false
+	}
+	out, err := exec.Command("ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output() //nolint:gosec // a number
+	if err != nil {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err != nil {
+			return true // cannot tell: be careful, and let Postgres refuse
+		}
+		out = b
+	}
+	return bytes.Contains(out, []byte("postgres")) && bytes.Contains(out, []byte(dir))
+}
+
+// launch starts the server and its guard, and waits for the first answer.
+func (e *Embedded) launch(ctx context.Context) error {
+	started := time.Now()
+	args := []string{"-D", e.cfg.Dir, "-k", e.socket, "-p", "5432", "-c", "listen_addresses=", "-c", "unix_socket_permissions=0700", "-c", "max_connections=200", "-c", "logging_collector=off", "-c", "log_min_messages=fatal"}
+	for _, k := range slices.Sorted(maps.Keys(e.cfg.Settings)) {
+		args = append(args, "-c", k+"="+e.cfg.Settings[k])
+	}
+	cmd := e.command("postgres", args...)
+	stderr := &tail{}
+	cmd.Stdout, cmd.Stderr = stderr, stderr
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start postgres: %w", err)
+	}
+	exited := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(exited)
+	}()
+	guard, err := startGuard(cmd.Process.Pid)
+	if err != nil {
+		_ = cmd.Process.Signal(syscall.SIGINT)
+		return err
+	}
+	e.mu.Lock()
+	e.cmd, e.guard, e.exited = cmd, guard, exited
+	e.mu.Unlock()
+
+	deadline := time.NewTimer(60 * time.Second)
+	defer deadline.Stop()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := pgx.Connect(ctx, e.url("postgres"))
+		if err == nil {
+			e.cfg.Logger.Debug("postgres started", "pid", cmd.Process.Pid, "duration", time.Since(started))
+			return conn.Close(ctx)
+		}
+		select {
+		case <-exited:
+			return fmt.Errorf("postgres did not start: %s", stderr.lastLine())
+		case <-ctx.Done():
+			return errors.Join(ctx.Err(), e.Stop())
+		case <-deadline.C:
+			return errors.Join(fmt.Errorf("postgres does not answer: %w", err), e.Stop())
+		case <-tick.C:
+		}
+	}
+}
+
+// startGuard starts a process that stops the server when our end of its standard input closes, which the kernel does
+// even if we are killed. Closing the guard ourselves, after a stop, finds nothing left to stop.
+func startGuard(pid int) (io.Closer, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close() //nolint:errcheck // the guard has it
+	guard := exec.Command("/bin/sh", "-c", `read -r _; kill -INT "$1" 2>/dev/null; sleep 4; kill -QUIT "$1" 2>/dev/null; exit 0`, "explorer-postgres-guard", strconv.Itoa(pid)) //nolint:gosec // a number
+	guard.Stdin = r
+	guard.Dir = "/"
+	guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := guard.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the guard of postgres: %w", err), w.Close())
+	}
+	go guard.Wait() //nolint:errcheck // its exit says nothing
+	return closerFunc(sync.OnceValue(func() error {
+		_ = guard.Process.Kill() // first: once the server is gone its pid may be somebody else's
+		return w.Close()
+	})), nil
+}
+
+// supervise starts the server again if it goes away while we are using it.
+func (e *Embedded) supervise() {
+	for {
+		e.mu.Lock()
+		exited := e.exited
+		e.mu.Unlock()
+		<-exited
+		e.mu.Lock()
+		stopping := e.stopping
+		_ = e.guard.Close()
+		e.mu.Unlock()
+		if stopping {
+			return
+		}
+		e.cfg.Logger.Error("postgres went away: starting it again")
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		err := e.launch(ctx)
+		cancel()
+		if err != nil {
+			e.cfg.Logger.Error("postgres cannot be started again", "error", err)
+			return
+		}
+	}
+}
+
+func (e *Embedded) createDatabase(ctx context.Context) error {
+	conn, err := pgx.Connect(ctx, e.url("postgres"))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx) //nolint:errcheck // a short-lived connection
+	var exists bool
+	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, embeddedDatabase).Scan(&exists); err != nil || exists {
+		return err
+	}
+	_, err = conn.Exec(ctx, `CREATE DATABASE `+embeddedDatabase)
+	return err
+}
+
+// AttachEmbedded returns the connection string of the server that another process runs on dir, if there is one.
+func AttachEmbedded(dir string) (string, bool) {
+	f, err := os.Open(filepath.Join(dir, "postmaster.pid")) //nolint:gosec // in our data directory
+	if err != nil {
+		return "", false
+	}
+	defer f.Close() //nolint:errcheck // read only
+	var lines []string
+	for s := bufio.NewScanner(f); s.Scan(); {
+		lines = append(lines, strings.TrimSpace(s.Text()))
+	}
+	// pid, data directory, start time, port, socket directory, ...
+	if len(lines) < 5 || lines[4] == "" {
+		return "", false
+	}
+	if pid, _ := strconv.Atoi(lines[0]); pid <= 0 || !isPostgres(pid, dir) {
+		return "", false
+	}
+	return fmt.Sprintf("host=%s port=%s user=explorer dbname=%s sslmode=disable", lines[4], lines[3], embeddedDatabase), true
+}
+
+type closerFunc func() error
+
+func (f closerFunc) Close() error { return f() }
+
+// tail keeps the end of what a process wrote.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p...)
+	if len(t.buf) > 8192 {
+		t.buf = slices.Clone(t.buf[len(t.buf)-4096:])
+	}
+	return len(p), nil
+}
+
+func (t *tail) lastLine() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return lastLine(t.buf)
+}
+
+func lastLine(b []byte) string {
+	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
+	return strings.TrimSpace(lines[len(lines)-1])
+}
+
+func runContext(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
+	defer stop()
+	err := cmd.Wait()
+	return out.Bytes(), err
+}

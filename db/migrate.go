@@ -1,0 +1,179 @@
+package db
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+)
+
+//go:embed migrations/*.sql
+var migrationFiles embed.FS
+
+// migrationLock is the advisory lock that lets one replica migrate while the others wait.
+const migrationLock = 7466550
+
+// Migration is one step of the schema, ours or River's.
+type Migration struct {
+	// Source is "river" or "explorer".
+	Source  string
+	Version int64
+	Name    string
+	Applied bool
+}
+
+// MigrateUp brings both schemas to the newest version and returns what it applied, oldest first. Any number of
+// processes may call it at once.
+func (d *DB) MigrateUp(ctx context.Context) ([]Migration, error) {
+	var applied []Migration
+	err := d.migrating(ctx, func(river *rivermigrate.Migrator[pgx.Tx], ours *goose.Provider) error {
+		res, err := river.Migrate(ctx, rivermigrate.DirectionUp, nil)
+		if err != nil {
+			return fmt.Errorf("migrate river: %w", err)
+		}
+		for _, v := range res.Versions {
+			applied = append(applied, Migration{Source: "river", Version: int64(v.Version), Name: v.Name, Applied: true})
+		}
+		results, err := ours.Up(ctx)
+		if err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
+		for _, r := range results {
+			applied = append(applied, Migration{Source: "explorer", Version: r.Source.Version, Name: r.Source.Path, Applied: true})
+		}
+		return nil
+	})
+	return applied, err
+}
+
+// MigrateDown undoes our newest migration or, when none of ours is left, all of River's.
+func (d *DB) MigrateDown(ctx context.Context) ([]Migration, error) {
+	var undone []Migration
+	err := d.migrating(ctx, func(river *rivermigrate.Migrator[pgx.Tx], ours *goose.Provider) error {
+		version, err := ours.GetDBVersion(ctx)
+		if err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
+		if version > 0 {
+			r, err := ours.Down(ctx)
+			if err != nil {
+				return fmt.Errorf("migrate down: %w", err)
+			}
+			undone = append(undone, Migration{Source: "explorer", Version: r.Source.Version, Name: r.Source.Path})
+			return nil
+		}
+		res, err := river.Migrate(ctx, rivermigrate.DirectionDown, &rivermigrate.MigrateOpts{TargetVersion: -1})
+		if err != nil {
+			return fmt.Errorf("migrate river down: %w", err)
+		}
+		for _, v := range res.Versions {
+			undone = append(undone, Migration{Source: "river", Version: int64(v.Version), Name: v.Name})
+		}
+		return nil
+	})
+	return undone, err
+}
+
+// MigrateStatus lists every migration this binary knows.
+func (d *DB) MigrateStatus(ctx context.Context) ([]Migration, error) {
+	var all []Migration
+	err := d.migrating(ctx, func(river *rivermigrate.Migrator[pgx.Tx], ours *goose.Provider) error {
+		existing, err := river.ExistingVersions(ctx)
+		if err != nil {
+			return fmt.Errorf("river migrations: %w", err)
+		}
+		for _, m := range river.AllVersions() {
+			has := slices.ContainsFunc(existing, func(e rivermigrate.Migration) bool { return e.Version == m.Version })
+			all = append(all, Migration{Source: "river", Version: int64(m.Version), Name: m.Name, Applied: has})
+		}
+		status, err := ours.Status(ctx)
+		if err != nil {
+			return fmt.Errorf("migrations: %w", err)
+		}
+		for _, s := range status {
+			all = append(all, Migration{Source: "explorer", Version: s.Source.Version, Name: s.Source.Path, Applied: s.State == goose.StateApplied})
+		}
+		return nil
+	})
+	return all, err
+}
+
+// ErrPendingMigrations says that the database is older than the binary.
+var ErrPendingMigrations = errors.New("the database has pending migrations: run `explorer migrate up`")
+
+// CheckMigrated returns ErrPendingMigrations if a migration has not been applied. It changes nothing, so it may run
+// against a database that is being migrated.
+func (d *DB) CheckMigrated(ctx context.Context) error {
+	names, err := fs.Glob(migrationFiles, "migrations/*.sql")
+	if err != nil {
+		return err
+	}
+	var n int
+	err = d.Pool.QueryRow(ctx, `SELECT count(*) FROM goose_db_version WHERE version_id > 0 AND is_applied`).Scan(&n)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == pgerrcode.UndefinedTable {
+		return ErrPendingMigrations
+	}
+	if err != nil {
+		return fmt.Errorf("check migrations: %w", err)
+	}
+	if n < len(names) {
+		return ErrPendingMigrations
+	}
+	return nil
+}
+
+func (d *DB) migrating(ctx context.Context, f func(*rivermigrate.Migrator[pgx.Tx], *goose.Provider) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	// A pool of its own: migrations may take longer than the statement timeout of the others.
+	pc, err := pgxpool.ParseConfig(d.URL)
+	if err != nil {
+		return fmt.Errorf("DATABASE_URL %q cannot be read", Redact(d.URL))
+	}
+	pc.ConnConfig.RuntimeParams["application_name"] = "explorer migrate"
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	lock, err := pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer lock.Release()
+	if _, err := lock.Exec(ctx, `SELECT pg_advisory_lock($1)`, migrationLock); err != nil {
+		return fmt.Errorf("wait for another migration: %w", err)
+	}
+	defer lock.Exec(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock($1)`, migrationLock) //nolint:errcheck // closing the connection frees it too
+
+	quiet := slog.New(slog.DiscardHandler)
+	river, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: quiet})
+	if err != nil {
+		return err
+	}
+	files, err := fs.Sub(migrationFiles, "migrations")
+	if err != nil {
+		return err
+	}
+	sqlDB := stdlib.OpenDBFromPool(pool)
+	defer sqlDB.Close() //nolint:errcheck // the pool is closed above
+	ours, err := goose.NewProvider(goose.DialectPostgres, sqlDB, files, goose.WithSlog(quiet))
+	if err != nil {
+		return err
+	}
+	return f(river, ours)
+}

@@ -1,0 +1,32 @@
+-- name: InsertEvents :exec
+-- The caller holds the run's row lock, so that ids of one run become visible in order.
+INSERT INTO events (run_id, at, type, level, asset, attempt, message, data)
+SELECT @run_id, unnest(@ats::timestamptz[]), unnest(@types::text[]), unnest(@levels::text[]), nullif(unnest(@assets::text[]), ''),
+       nullif(unnest(@attempts::integer[]), 0), unnest(@messages::text[]), nullif(unnest(@datas::text[]), '')::jsonb;
+
+-- name: InsertEventsLocked :exec
+-- The same, taking the lock itself.
+WITH run AS (SELECT r.id FROM runs AS r WHERE r.id = @run_id FOR NO KEY UPDATE)
+INSERT INTO events (run_id, at, type, level, asset, attempt, message, data)
+SELECT run.id, e.at, e.type, e.level, nullif(e.asset, ''), nullif(e.attempt, 0), e.message, nullif(e.data, '')::jsonb
+FROM run, (SELECT unnest(@ats::timestamptz[]) AS at, unnest(@types::text[]) AS type, unnest(@levels::text[]) AS level, unnest(@assets::text[]) AS asset,
+                  unnest(@attempts::integer[]) AS attempt, unnest(@messages::text[]) AS message, unnest(@datas::text[]) AS data) AS e;
+
+-- name: ListRunEvents :many
+SELECT * FROM events WHERE run_id = @run_id AND id > @after ORDER BY id LIMIT @max_rows;
+
+-- name: ListRunEventsNewestFirst :many
+SELECT * FROM events WHERE run_id = @run_id AND (sqlc.narg(before)::bigint IS NULL OR id < sqlc.narg(before)) ORDER BY id DESC LIMIT @max_rows;
+
+-- name: ListEventsAfter :many
+-- All runs, in the order of (xid, id), up to the oldest transaction that is still open: nothing can appear before what was read.
+SELECT * FROM events
+WHERE (xid, id) > (@after_xid::xid8, @after_id::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY xid, id LIMIT @max_rows;
+
+-- name: EventHorizon :one
+-- Where a stream that wants only what is new begins.
+SELECT pg_snapshot_xmin(pg_current_snapshot())::xid8 AS xid;
+
+-- name: NotifyRuns :exec
+SELECT pg_notify('explorer_runs', unnest(@payloads::text[]));

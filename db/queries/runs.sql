@@ -1,0 +1,116 @@
+-- name: InsertRun :exec
+-- The run, its steps and its first event, in one round trip. Upstream lists are comma-separated names.
+WITH run AS (
+    INSERT INTO runs (id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id, timeout_seconds, created_at)
+    VALUES (@id, sqlc.narg(job), @assets, sqlc.narg(partition), 'queued', @trigger_kind, sqlc.narg(trigger_name), @config::jsonb, @tags::jsonb, sqlc.narg(parent_run_id), sqlc.arg(timeout_seconds)::integer, @created_at)
+    RETURNING runs.id, runs.created_at
+), step AS (
+    INSERT INTO steps (run_id, asset, upstream, status, job_id)
+    SELECT run.id, s.asset, string_to_array(s.upstream, ','), s.status, nullif(s.job_id, 0)
+    FROM run, (SELECT unnest(@step_assets::text[]) AS asset, unnest(@step_upstreams::text[]) AS upstream, unnest(@step_statuses::text[]) AS status, unnest(@step_jobs::bigint[]) AS job_id) AS s
+)
+INSERT INTO events (run_id, at, type, level, message, data)
+SELECT run.id, run.created_at, 'run_enqueued', 'info', @message::text, @data::jsonb FROM run;
+
+-- name: GetRun :one
+SELECT * FROM runs WHERE id = @id;
+
+-- name: LockRun :one
+SELECT * FROM runs WHERE id = @id FOR NO KEY UPDATE;
+
+-- name: ListRuns :many
+SELECT * FROM runs
+WHERE (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before))
+  AND (sqlc.narg(status)::text IS NULL OR status = sqlc.narg(status))
+  AND (sqlc.narg(job)::text IS NULL OR job = sqlc.narg(job))
+  AND (sqlc.narg(asset)::text IS NULL OR assets @> ARRAY[sqlc.narg(asset)::text])
+  AND (sqlc.narg(partition)::text IS NULL OR partition = sqlc.narg(partition))
+  AND (sqlc.narg(tags)::jsonb IS NULL OR tags @> sqlc.narg(tags))
+  AND (sqlc.narg(created_after)::timestamptz IS NULL OR created_at > sqlc.narg(created_after))
+  AND (sqlc.narg(created_floor)::uuid IS NULL OR id >= sqlc.narg(created_floor)) -- the same bound on the UUIDv7, for the index
+ORDER BY id DESC
+LIMIT @max_rows;
+
+-- name: ListSteps :many
+SELECT * FROM steps WHERE run_id = @run_id ORDER BY asset;
+
+-- name: ListStepsOfRuns :many
+SELECT * FROM steps WHERE run_id = ANY(@run_ids::uuid[]) ORDER BY run_id, asset;
+
+-- name: StartStep :one
+-- Takes a step for a worker. No row: somebody else has it, it is done, or its run no longer wants it.
+WITH run AS (
+    SELECT id, status, timeout_seconds FROM runs WHERE id = @run_id FOR NO KEY UPDATE
+), step AS (
+    UPDATE steps SET status = 'started', attempt = steps.attempt + 1, worker_id = @worker_id, next_attempt_at = NULL, started_at = coalesce(steps.started_at, @at)
+    FROM run
+    WHERE steps.run_id = run.id AND steps.asset = @asset AND steps.job_id = @job_id
+      AND steps.status IN ('queued', 'up_for_retry', 'started') AND run.status IN ('queued', 'started')
+    RETURNING steps.attempt, steps.failures
+), started AS (
+    UPDATE runs SET status = 'started', started_at = @at,
+        deadline_at = CASE WHEN run.timeout_seconds > 0 THEN now() + run.timeout_seconds * interval '1 second' END
+    FROM step, run WHERE runs.id = run.id AND run.status = 'queued'
+    RETURNING runs.id
+), event AS (
+    INSERT INTO events (run_id, at, type, level, asset, attempt, message)
+    SELECT @run_id, @at, e.type, 'info', e.asset, e.attempt, e.message
+    FROM (
+        SELECT 1 AS ord, 'run_started' AS type, NULL::text AS asset, NULL::integer AS attempt, 'run started' AS message FROM started
+        UNION ALL
+        SELECT 2, 'step_started', @asset, step.attempt, @message::text FROM step
+    ) e ORDER BY e.ord
+)
+SELECT step.attempt, step.failures, runs.config, runs.partition, runs.tags, runs.job FROM step, runs WHERE runs.id = @run_id;
+
+-- name: FinishStep :execrows
+-- The fence: an attempt that lost its step changes no row.
+UPDATE steps SET status = @status, failures = failures + @failed::integer, ended_at = sqlc.narg(ended_at), next_attempt_at = sqlc.narg(next_attempt_at),
+    error = sqlc.narg(error), worker_id = CASE WHEN @status = 'queued' THEN NULL ELSE worker_id END
+WHERE run_id = @run_id AND asset = @asset AND job_id = @job_id AND attempt = @attempt AND status = 'started';
+
+-- name: SetStepStatus :exec
+UPDATE steps SET status = @status, ended_at = sqlc.narg(ended_at), job_id = coalesce(sqlc.narg(job_id), job_id), error = coalesce(sqlc.narg(error), error)
+WHERE run_id = @run_id AND asset = @asset;
+
+-- name: RequeueStep :exec
+UPDATE steps SET status = 'queued', job_id = @job_id, losses = losses + 1, worker_id = NULL
+WHERE run_id = @run_id AND asset = @asset;
+
+-- name: SetRunStatus :exec
+UPDATE runs SET status = @status, ended_at = sqlc.narg(ended_at), canceled_by = coalesce(sqlc.narg(canceled_by), canceled_by), error = coalesce(sqlc.narg(error), error)
+WHERE id = @id;
+
+-- name: InsertMaterialization :exec
+INSERT INTO materializations (id, asset, partition, run_id, attempt, metadata, created_at)
+VALUES (@id, @asset, sqlc.narg(partition), @run_id, @attempt, @metadata, @created_at);
+
+-- name: ListMaterializations :many
+SELECT * FROM materializations
+WHERE asset = @asset AND (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before))
+  AND (sqlc.narg(partition)::text IS NULL OR partition = sqlc.narg(partition))
+ORDER BY id DESC LIMIT @max_rows;
+
+-- name: ListMaterializationsOfRun :many
+SELECT * FROM materializations WHERE run_id = @run_id ORDER BY id;
+
+-- name: LatestMaterializations :many
+SELECT m.* FROM unnest(@assets::text[]) AS a(name)
+CROSS JOIN LATERAL (SELECT * FROM materializations WHERE asset = a.name ORDER BY id DESC LIMIT 1) AS m;
+
+-- name: ListRunsPastDeadline :many
+SELECT id FROM runs WHERE deadline_at < @at AND ended_at IS NULL AND status = 'started' LIMIT 100;
+
+-- name: ListCanceledStepsOfWorker :many
+SELECT steps.run_id, steps.asset FROM steps JOIN runs ON runs.id = steps.run_id
+WHERE steps.worker_id = @worker_id AND steps.status = 'started' AND runs.status = 'canceling';
+
+-- name: InsertIdempotencyKey :execrows
+INSERT INTO idempotency_keys (key, fingerprint, run_id, created_at) VALUES (@key, @fingerprint, @run_id, @created_at)
+ON CONFLICT (key) DO NOTHING;
+
+-- name: GetIdempotencyKey :one
+SELECT * FROM idempotency_keys WHERE key = @key;
+
+-- name: DeleteIdempotencyKeys :execrows
+DELETE FROM idempotency_keys WHERE created_at < @before;

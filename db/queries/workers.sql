@@ -1,0 +1,29 @@
+-- name: Beat :exec
+INSERT INTO workers (id, host, pid, started_at, beat_at) VALUES (@id, @host, @pid, now(), now())
+ON CONFLICT (id) DO UPDATE SET beat_at = now();
+
+-- name: ListWorkers :many
+SELECT *, (beat_at > now() - make_interval(secs => @dead_after::float8))::boolean AS alive FROM workers ORDER BY started_at;
+
+-- name: DeleteWorker :exec
+DELETE FROM workers WHERE id = @id;
+
+-- name: DeleteDeadWorkers :exec
+DELETE FROM workers WHERE beat_at < now() - interval '1 day';
+
+-- name: ListLostJobs :many
+-- River jobs that run on a worker that stopped beating.
+SELECT j.id, j.kind, j.queue, j.args, coalesce(j.attempted_by[array_upper(j.attempted_by, 1)], '')::text AS worker_id
+FROM river_job j
+WHERE j.state = 'running' AND j.kind = ANY(@kinds::text[])
+  AND NOT EXISTS (SELECT FROM workers w WHERE w.id = j.attempted_by[array_upper(j.attempted_by, 1)] AND w.beat_at > now() - make_interval(secs => @dead_after::float8))
+  AND j.attempted_at < now() - make_interval(secs => @dead_after::float8)
+LIMIT 100;
+
+-- name: DiscardLostJob :execrows
+-- A finished job is out of reach of the worker that lost it: whatever that worker reports later changes nothing.
+UPDATE river_job SET state = 'discarded', finalized_at = now() WHERE id = @id AND state = 'running';
+
+-- name: QueueDepth :one
+SELECT count(*) FILTER (WHERE state = 'available') AS available, count(*) FILTER (WHERE state = 'running') AS running, count(*) FILTER (WHERE state = 'retryable') AS retryable
+FROM river_job WHERE state IN ('available', 'running', 'retryable');

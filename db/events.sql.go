@@ -25,38 +25,6 @@ func (q *Queries) EventHorizon(ctx context.Context) (uint64, error) {
 }
 
 const insertEvents = `-- name: InsertEvents :exec
-INSERT INTO events (run_id, at, type, level, asset, attempt, message, data)
-SELECT $1, unnest($2::timestamptz[]), unnest($3::text[]), unnest($4::text[]), nullif(unnest($5::text[]), ''),
-       nullif(unnest($6::integer[]), 0), unnest($7::text[]), nullif(unnest($8::text[]), '')::jsonb
-`
-
-type InsertEventsParams struct {
-	RunID    uuid.UUID
-	Ats      []time.Time
-	Types    []string
-	Levels   []string
-	Assets   []string
-	Attempts []int32
-	Messages []string
-	Datas    []string
-}
-
-// The caller holds the run's row lock, so that ids of one run become visible in order.
-func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) error {
-	_, err := q.db.Exec(ctx, insertEvents,
-		arg.RunID,
-		arg.Ats,
-		arg.Types,
-		arg.Levels,
-		arg.Assets,
-		arg.Attempts,
-		arg.Messages,
-		arg.Datas,
-	)
-	return err
-}
-
-const insertEventsLocked = `-- name: InsertEventsLocked :exec
 WITH run AS (SELECT r.id FROM runs AS r WHERE r.id = $8 FOR NO KEY UPDATE)
 INSERT INTO events (run_id, at, type, level, asset, attempt, message, data)
 SELECT run.id, e.at, e.type, e.level, nullif(e.asset, ''), nullif(e.attempt, 0), e.message, nullif(e.data, '')::jsonb
@@ -64,7 +32,7 @@ FROM run, (SELECT unnest($1::timestamptz[]) AS at, unnest($2::text[]) AS type, u
                   unnest($5::integer[]) AS attempt, unnest($6::text[]) AS message, unnest($7::text[]) AS data) AS e
 `
 
-type InsertEventsLockedParams struct {
+type InsertEventsParams struct {
 	Ats      []time.Time
 	Types    []string
 	Levels   []string
@@ -75,9 +43,9 @@ type InsertEventsLockedParams struct {
 	RunID    uuid.UUID
 }
 
-// The same, taking the lock itself.
-func (q *Queries) InsertEventsLocked(ctx context.Context, arg InsertEventsLockedParams) error {
-	_, err := q.db.Exec(ctx, insertEventsLocked,
+// Takes the run's row lock (which its caller may hold already), so that ids of one run become visible in order.
+func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) error {
+	_, err := q.db.Exec(ctx, insertEvents,
 		arg.Ats,
 		arg.Types,
 		arg.Levels,

@@ -252,13 +252,14 @@ func (q *Queries) LatestMaterializations(ctx context.Context, assets []string) (
 }
 
 const listCanceledStepsOfWorker = `-- name: ListCanceledStepsOfWorker :many
-SELECT steps.run_id, steps.asset FROM steps JOIN runs ON runs.id = steps.run_id
+SELECT steps.run_id, steps.asset, steps.job_id::bigint AS job_id FROM steps JOIN runs ON runs.id = steps.run_id
 WHERE steps.worker_id = $1 AND steps.status = 'started' AND runs.status = 'canceling'
 `
 
 type ListCanceledStepsOfWorkerRow struct {
 	RunID uuid.UUID
 	Asset string
+	JobID int64
 }
 
 func (q *Queries) ListCanceledStepsOfWorker(ctx context.Context, workerID *string) ([]ListCanceledStepsOfWorkerRow, error) {
@@ -270,7 +271,7 @@ func (q *Queries) ListCanceledStepsOfWorker(ctx context.Context, workerID *strin
 	items := []ListCanceledStepsOfWorkerRow{}
 	for rows.Next() {
 		var i ListCanceledStepsOfWorkerRow
-		if err := rows.Scan(&i.RunID, &i.Asset); err != nil {
+		if err := rows.Scan(&i.RunID, &i.Asset, &i.JobID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

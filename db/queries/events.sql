@@ -1,11 +1,5 @@
 -- name: InsertEvents :exec
--- The caller holds the run's row lock, so that ids of one run become visible in order.
-INSERT INTO events (run_id, at, type, level, asset, attempt, message, data)
-SELECT @run_id, unnest(@ats::timestamptz[]), unnest(@types::text[]), unnest(@levels::text[]), nullif(unnest(@assets::text[]), ''),
-       nullif(unnest(@attempts::integer[]), 0), unnest(@messages::text[]), nullif(unnest(@datas::text[]), '')::jsonb;
-
--- name: InsertEventsLocked :exec
--- The same, taking the lock itself.
+-- Takes the run's row lock (which its caller may hold already), so that ids of one run become visible in order.
 WITH run AS (SELECT r.id FROM runs AS r WHERE r.id = @run_id FOR NO KEY UPDATE)
 INSERT INTO events (run_id, at, type, level, asset, attempt, message, data)
 SELECT run.id, e.at, e.type, e.level, nullif(e.asset, ''), nullif(e.attempt, 0), e.message, nullif(e.data, '')::jsonb

@@ -102,7 +102,7 @@ CROSS JOIN LATERAL (SELECT * FROM materializations WHERE asset = a.name ORDER BY
 SELECT id FROM runs WHERE deadline_at < @at AND ended_at IS NULL AND status = 'started' LIMIT 100;
 
 -- name: ListCanceledStepsOfWorker :many
-SELECT steps.run_id, steps.asset FROM steps JOIN runs ON runs.id = steps.run_id
+SELECT steps.run_id, steps.asset, steps.job_id::bigint AS job_id FROM steps JOIN runs ON runs.id = steps.run_id
 WHERE steps.worker_id = @worker_id AND steps.status = 'started' AND runs.status = 'canceling';
 
 -- name: InsertIdempotencyKey :execrows

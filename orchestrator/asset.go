@@ -1,0 +1,99 @@
+package orchestrator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// Metadata is what a materialization records about itself: values that encode to JSON, by name.
+type Metadata map[string]any
+
+// AssetFunc produces an asset. It must stop soon when ctx ends, and be safe to run again after a crash at any point:
+// write by natural keys, not by counting. An error made by Permanent is not retried; any other is, as the asset's
+// retry policy says.
+type AssetFunc[C any] func(ctx context.Context, step *Step, config C) (Metadata, error)
+
+// Asset is a thing kept up to date. Make one with NewAsset.
+type Asset struct {
+	AssetOptions
+	config configSpec
+	run    func(ctx context.Context, step *Step, config json.RawMessage) (Metadata, error)
+	err    error // found while making it, reported by NewDefinitions
+}
+
+// AssetOptions describe an asset.
+type AssetOptions struct {
+	// Name is lower-case with underscores.
+	Name string
+	// Group gathers assets in lists.
+	Group string
+	// Description is one or two sentences for people.
+	Description string
+	// Deps are the assets that must be materialized first, when they are in the same run.
+	Deps []string
+	// Retry says what happens after an error.
+	Retry RetryPolicy
+	// Timeout ends an attempt that takes longer; default 30 minutes.
+	Timeout time.Duration
+}
+
+// RetryPolicy says how often and how soon a failed step is tried again. The zero value tries once.
+type RetryPolicy struct {
+	// MaxAttempts counts the first one too; default 1.
+	MaxAttempts int
+	// Delay is the wait before the second attempt, doubled before each further one; default 1 s.
+	Delay time.Duration
+	// MaxDelay bounds the doubling; default 10 minutes.
+	MaxDelay time.Duration
+}
+
+func (p RetryPolicy) maxAttempts() int { return max(p.MaxAttempts, 1) }
+
+// delay is how long to wait after so many failures.
+func (p RetryPolicy) delay(failures int) time.Duration {
+	d, limit := p.Delay, p.MaxDelay
+	if d <= 0 {
+		d = time.Second
+	}
+	if limit <= 0 {
+		limit = 10 * time.Minute
+	}
+	for range failures - 1 {
+		if d *= 2; d >= limit {
+			return limit
+		}
+	}
+	return min(d, limit)
+}
+
+// NewAsset makes an asset whose config is C: a struct whose fields have json names and jsonschema tags, from which
+// the published JSON Schema, the defaults and the validation come. For example:
+//
+//	type Config struct {
+//		Limit int `json:"limit" jsonschema:"minimum=1,maximum=500,default=50" jsonschema_description:"how many bills"`
+//	}
+//
+// A field is optional unless tagged `jsonschema:"required"`. Use struct{} for an asset without config.
+func NewAsset[C any](opts AssetOptions, f AssetFunc[C]) *Asset {
+	a := &Asset{AssetOptions: opts}
+	if a.Timeout <= 0 {
+		a.Timeout = 30 * time.Minute
+	}
+	a.config, a.err = newConfigSpec[C]()
+	a.run = func(ctx context.Context, step *Step, raw json.RawMessage) (Metadata, error) {
+		var c C
+		if err := json.Unmarshal(raw, &c); err != nil {
+			return nil, Permanent(fmt.Errorf("config: %w", err))
+		}
+		return f(ctx, step, c)
+	}
+	return a
+}
+
+// ConfigSchema is the JSON Schema (draft 2020-12) of the asset's config.
+func (a *Asset) ConfigSchema() json.RawMessage { return a.config.raw }
+
+// DefaultConfig holds the defaults of all config fields that have one.
+func (a *Asset) DefaultConfig() map[string]any { return a.config.defaultValues() }

@@ -1,0 +1,268 @@
+package orchestrator
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	reflected "github.com/invopop/jsonschema"
+	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/santhosh-tekuri/jsonschema/v6/kind"
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+)
+
+// FieldError is one fault of a run config: where (a JSON pointer into the config as it was given) and what.
+type FieldError struct {
+	Pointer string
+	Detail  string
+	missing bool
+}
+
+// ConfigError lists everything that is wrong with a run config. No run was made.
+type ConfigError struct{ Fields []FieldError }
+
+func (e *ConfigError) Error() string {
+	parts := make([]string, len(e.Fields))
+	for i, f := range e.Fields {
+		parts[i] = strings.TrimSpace(f.Pointer + ": " + f.Detail)
+	}
+	return "invalid run config: " + strings.Join(parts, "; ")
+}
+
+// configSpec validates the config of one asset.
+type configSpec struct {
+	raw      json.RawMessage
+	schema   *jsonschema.Schema
+	defaults map[string]any
+	decode   func([]byte) error
+}
+
+func newConfigSpec[C any]() (configSpec, error) {
+	r := reflected.Reflector{DoNotReference: true, Anonymous: true, ExpandedStruct: true, RequiredFromJSONSchemaTags: true}
+	raw, err := json.Marshal(r.Reflect(new(C)))
+	if err != nil {
+		return configSpec{}, err
+	}
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	if err != nil {
+		return configSpec{}, err
+	}
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	if err := c.AddResource("config.json", doc); err != nil {
+		return configSpec{}, err
+	}
+	s, err := c.Compile("config.json")
+	if err != nil {
+		return configSpec{}, fmt.Errorf("config schema: %w", err)
+	}
+	spec := configSpec{raw: raw, schema: s, defaults: map[string]any{}, decode: func(b []byte) error { return json.Unmarshal(b, new(C)) }}
+	for name, p := range s.Properties {
+		if name == "ops" {
+			return configSpec{}, errors.New(`a config field may not be called "ops"`)
+		}
+		if p.Default != nil {
+			spec.defaults[name] = *p.Default
+		}
+	}
+	return spec, nil
+}
+
+func (s configSpec) defaultValues() map[string]any { return maps.Clone(s.defaults) }
+
+// complete fills in the defaults and validates. The values are as encoding/json with UseNumber gives them.
+func (s configSpec) complete(given map[string]any) (json.RawMessage, []FieldError) {
+	full := s.defaultValues()
+	maps.Copy(full, given)
+	raw, err := json.Marshal(full)
+	if err != nil {
+		return nil, []FieldError{{Detail: err.Error()}}
+	}
+	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+	if err != nil {
+		return nil, []FieldError{{Detail: err.Error()}}
+	}
+	if err := s.schema.Validate(value); err != nil {
+		var invalid *jsonschema.ValidationError
+		if !errors.As(err, &invalid) {
+			return nil, []FieldError{{Detail: err.Error()}}
+		}
+		return nil, fieldErrors(invalid)
+	}
+	if err := s.decode(raw); err != nil { // e.g. 1e3 or 5.0 for a whole number: right for the schema, not for Go
+		var wrong *json.UnmarshalTypeError
+		if errors.As(err, &wrong) {
+			return nil, []FieldError{{Pointer: "/" + strings.ReplaceAll(wrong.Field, ".", "/"), Detail: fmt.Sprintf("got %s, want a plain %s", wrong.Value, wrong.Type)}}
+		}
+		return nil, []FieldError{{Detail: err.Error()}}
+	}
+	return raw, nil
+}
+
+var english = message.NewPrinter(language.English)
+
+// fieldErrors takes the leaves out of a validation error.
+func fieldErrors(e *jsonschema.ValidationError) []FieldError {
+	var out []FieldError
+	for _, cause := range e.Causes {
+		out = append(out, fieldErrors(cause)...)
+	}
+	if len(e.Causes) > 0 {
+		return out
+	}
+	at := pointer(e.InstanceLocation...)
+	switch k := e.ErrorKind.(type) {
+	case *kind.Required:
+		for _, name := range k.Missing {
+			out = append(out, FieldError{Pointer: at + pointer(name), Detail: "is required", missing: true})
+		}
+	case *kind.AdditionalProperties:
+		for _, name := range k.Properties {
+			out = append(out, FieldError{Pointer: at + pointer(name), Detail: "is not a config field"})
+		}
+	default:
+		out = append(out, FieldError{Pointer: at, Detail: k.LocalizedString(english)})
+	}
+	return out
+}
+
+var escapePointer = strings.NewReplacer("~", "~0", "/", "~1")
+
+func pointer(parts ...string) string {
+	var b strings.Builder
+	for _, p := range parts {
+		b.WriteByte('/')
+		b.WriteString(escapePointer.Replace(p))
+	}
+	return b.String()
+}
+
+// resolveConfig turns the config of a request into one complete config for each asset. It takes two shapes: the bare
+// config of a run's only asset, {"limit": 50}, and {"ops": {"<asset>": {"config": {"limit": 50}}}}.
+func (d *Definitions) resolveConfig(assets []string, base map[string]map[string]any, raw json.RawMessage) (map[string]json.RawMessage, error) {
+	given, faults := splitConfig(assets, raw)
+	full := map[string]json.RawMessage{}
+	if len(faults) == 0 {
+		for _, name := range assets {
+			merged := maps.Clone(base[name])
+			if merged == nil {
+				merged = map[string]any{}
+			}
+			g := given[name]
+			maps.Copy(merged, g.values)
+			complete, bad := d.byAsset[name].config.complete(merged)
+			for _, f := range bad {
+				f.Pointer = g.pointer + f.Pointer
+				faults = append(faults, f)
+			}
+			full[name] = complete
+		}
+	}
+	if len(faults) > 0 {
+		slices.SortStableFunc(faults, func(a, b FieldError) int { return strings.Compare(a.Pointer, b.Pointer) })
+		return nil, &ConfigError{Fields: faults}
+	}
+	return full, nil
+}
+
+type givenConfig struct {
+	values  map[string]any
+	pointer string
+}
+
+// splitConfig finds what a request gives for each asset, and where it stands.
+func splitConfig(assets []string, raw json.RawMessage) (map[string]givenConfig, []FieldError) {
+	out := map[string]givenConfig{}
+	for _, name := range assets { // where a missing field would be
+		out[name] = givenConfig{pointer: pointer("ops", name, "config")}
+	}
+	if len(assets) == 1 {
+		out[assets[0]] = givenConfig{}
+	}
+	if len(bytes.TrimSpace(raw)) == 0 || string(bytes.TrimSpace(raw)) == "null" {
+		return out, nil
+	}
+	var top map[string]any
+	if err := decodeNumbers(raw, &top); err != nil {
+		return nil, []FieldError{{Detail: "want a JSON object"}}
+	}
+	opsValue, isOps := top["ops"]
+	if !isOps {
+		if len(top) == 0 {
+			return out, nil
+		}
+		if len(assets) != 1 {
+			return nil, []FieldError{{Detail: `this run has several assets: want {"ops": {"<asset>": {"config": {...}}}}`}}
+		}
+		out[assets[0]] = givenConfig{values: top}
+		return out, nil
+	}
+	var faults []FieldError
+	for _, key := range slices.Sorted(maps.Keys(top)) {
+		if key != "ops" {
+			faults = append(faults, FieldError{Pointer: pointer(key), Detail: `is not expected beside "ops"`})
+		}
+	}
+	ops, ok := opsValue.(map[string]any)
+	if !ok {
+		return nil, append(faults, FieldError{Pointer: "/ops", Detail: "want an object of asset names"})
+	}
+	for _, name := range slices.Sorted(maps.Keys(ops)) {
+		at := pointer("ops", name)
+		if !slices.Contains(assets, name) {
+			faults = append(faults, FieldError{Pointer: at, Detail: "is not an asset of this run; it has " + strings.Join(assets, ", ")})
+			continue
+		}
+		op, ok := ops[name].(map[string]any)
+		if !ok {
+			faults = append(faults, FieldError{Pointer: at, Detail: `want an object with "config"`})
+			continue
+		}
+		config, has := op["config"]
+		for _, key := range slices.Sorted(maps.Keys(op)) {
+			if key != "config" {
+				faults = append(faults, FieldError{Pointer: at + pointer(key), Detail: `is not expected here: want {"config": {...}}`})
+			}
+		}
+		values, ok := config.(map[string]any)
+		switch {
+		case !has:
+			faults = append(faults, FieldError{Pointer: at + "/config", Detail: "is required"})
+		case !ok:
+			faults = append(faults, FieldError{Pointer: at + "/config", Detail: "want an object"})
+		default:
+			out[name] = givenConfig{values: values, pointer: at + "/config"}
+		}
+	}
+	return out, faults
+}
+
+func decodeNumbers(raw []byte, into any) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	return d.Decode(into)
+}
+
+// presentConfig gives the stored config of a run in the shape in which it can be sent again.
+func presentConfig(assets []string, stored map[string]json.RawMessage) json.RawMessage {
+	var shown any
+	if len(assets) == 1 {
+		shown = stored[assets[0]]
+	} else {
+		ops := map[string]any{}
+		for name, config := range stored {
+			ops[name] = map[string]any{"config": config}
+		}
+		shown = map[string]any{"ops": ops}
+	}
+	raw, err := json.Marshal(shown)
+	if err != nil { // it was decoded from JSON
+		return json.RawMessage("{}")
+	}
+	return raw
+}

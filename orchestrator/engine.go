@@ -1,0 +1,194 @@
+package orchestrator
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// Config is everything an Engine needs.
+type Config struct {
+	// DB is the database, migrated. Required.
+	DB *db.DB
+	// Definitions are the assets, jobs and schedules. Required. Every process of a deployment must have the same.
+	Definitions *Definitions
+	// Logger hears of what the engine does. Required.
+	Logger *slog.Logger
+	// Work makes this process run steps and, when River elects it leader, fire schedules. Without it the process only
+	// accepts commands and answers questions.
+	Work bool
+	// Concurrency is how many steps this process runs at once; default 16.
+	Concurrency int
+	// Heartbeat is how often a worker says that it lives; default 3 s. One that has not for four times as long is
+	// taken for dead, and its steps go to others: within 20 s by default. Too short, and a slow database costs
+	// repeated work.
+	Heartbeat time.Duration
+	// SoftStop is how long Stop lets running steps finish before it hands them back; default 5 s.
+	SoftStop time.Duration
+	// OnStepStart, if set, is called right before an asset function, with the time its run was created: for benchmarks.
+	OnStepStart func(created time.Time)
+}
+
+// Engine runs assets. Make one with New, then Start it; stop it with Stop.
+type Engine struct {
+	cfg     Config
+	db      *db.DB
+	q       *db.Queries // durable
+	relaxed *db.Queries // see db.DB.Relaxed
+	lists   *db.Queries // planned anew for each set of filters
+	defs    *Definitions
+	log     *slog.Logger
+	river   *river.Client[pgx.Tx]
+	id      string
+	hub     *hub
+
+	running  sync.Map // river job id -> context.CancelCauseFunc of the step
+	stopping atomic.Bool
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
+}
+
+const (
+	queueSteps = "materialize"
+	queueTicks = "ticks"
+)
+
+// New makes an engine; it does nothing yet.
+func New(cfg Config) (*Engine, error) {
+	if cfg.DB == nil || cfg.Definitions == nil || cfg.Logger == nil {
+		return nil, errors.New("orchestrator: DB, Definitions and Logger are required")
+	}
+	if cfg.Concurrency <= 0 {
+		cfg.Concurrency = 16
+	}
+	if cfg.Heartbeat <= 0 {
+		cfg.Heartbeat = 3 * time.Second
+	}
+	if cfg.SoftStop <= 0 {
+		cfg.SoftStop = 5 * time.Second
+	}
+	e := &Engine{
+		cfg: cfg, db: cfg.DB, defs: cfg.Definitions, log: cfg.Logger, id: workerID(),
+		q: db.New(cfg.DB.Pool), relaxed: db.New(cfg.DB.Relaxed), lists: db.New(db.CustomPlan{DBTX: cfg.DB.Pool}),
+	}
+	e.hub = newHub(e)
+	rc := &river.Config{
+		ID:     e.id,
+		Logger: quietRiver(cfg.Logger),
+		// The engine has its own time limits, and notices dead workers long before River would.
+		JobTimeout:           -1,
+		RescueStuckJobsAfter: 7 * 24 * time.Hour,
+		FetchCooldown:        5 * time.Millisecond,
+		FetchPollInterval:    500 * time.Millisecond,
+		// Finished jobs are of use in River UI only; the record is in runs and steps.
+		CompletedJobRetentionPeriod: time.Hour,
+	}
+	if cfg.Work {
+		workers := river.NewWorkers()
+		river.AddWorker(workers, &stepWorker{engine: e})
+		river.AddWorker(workers, &tickWorker{engine: e})
+		rc.Workers = workers
+		rc.Queues = map[string]river.QueueConfig{queueSteps: {MaxWorkers: cfg.Concurrency}, queueTicks: {MaxWorkers: 4}}
+		rc.PeriodicJobs = e.periodicJobs()
+		rc.SoftStopTimeout = cfg.SoftStop
+	}
+	var err error
+	if e.river, err = river.NewClient(riverpgxv5.New(cfg.DB.Pool), rc); err != nil {
+		return nil, fmt.Errorf("river: %w", err)
+	}
+	return e, nil
+}
+
+// workerID names this process among all, past and present.
+func workerID() string {
+	host, _ := os.Hostname()
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return fmt.Sprintf("%.40s-%d-%s", host, os.Getpid(), hex.EncodeToString(b[:]))
+}
+
+// Start begins to work and to listen for events. It returns once River has started.
+func (e *Engine) Start(ctx context.Context) error {
+	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	e.cancel = cancel
+	e.wg.Go(func() { e.hub.run(background) })
+	if !e.cfg.Work {
+		return nil
+	}
+	if err := e.beat(ctx); err != nil {
+		return err
+	}
+	// River stops when its context ends; we stop it ourselves, in order.
+	if err := e.river.Start(background); err != nil {
+		return fmt.Errorf("start river: %w", err)
+	}
+	e.wg.Go(func() { e.keep(background) })
+	return nil
+}
+
+// Stop lets running steps finish for Config.SoftStop, hands the rest back to be run elsewhere, ends all event streams
+// and returns. It takes no longer than ctx allows.
+func (e *Engine) Stop(ctx context.Context) error {
+	e.stopping.Store(true)
+	e.hub.close()
+	var err error
+	if e.cfg.Work && e.cancel != nil {
+		err = e.river.Stop(ctx) // cancels what still runs after SoftStopTimeout
+	}
+	if e.cancel != nil {
+		e.cancel()
+	}
+	e.wg.Wait()
+	if e.cfg.Work {
+		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		defer cancel()
+		_ = e.q.DeleteWorker(bye, e.id)
+	}
+	return err
+}
+
+// Definitions are what the engine was made with.
+func (e *Engine) Definitions() *Definitions { return e.defs }
+
+// River is the engine's River client, for River UI.
+func (e *Engine) River() *river.Client[pgx.Tx] { return e.river }
+
+// WorkerID names this process in workers, steps and River.
+func (e *Engine) WorkerID() string { return e.id }
+
+func (e *Engine) now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// quietRiver keeps River's warnings and errors, and drops its chatter.
+func quietRiver(l *slog.Logger) *slog.Logger {
+	return slog.New(&levelHandler{Handler: l.Handler(), min: slog.LevelWarn})
+}
+
+type levelHandler struct {
+	slog.Handler
+	min slog.Level
+}
+
+func (h *levelHandler) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.min && h.Handler.Enabled(ctx, l)
+}
+
+func (h *levelHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &levelHandler{Handler: h.Handler.WithAttrs(attrs), min: h.min}
+}
+
+func (h *levelHandler) WithGroup(name string) slog.Handler {
+	return &levelHandler{Handler: h.Handler.WithGroup(name), min: h.min}
+}

@@ -1,0 +1,70 @@
+package orchestrator
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Sentinels; test for them with errors.Is.
+var (
+	// ErrNotFound: no such asset, job, run or schedule.
+	ErrNotFound = errors.New("not found")
+	// ErrConflict: the thing is not in a state that allows the command.
+	ErrConflict = errors.New("conflict")
+	// ErrIdempotencyKeyReused: the key was used before, for another request.
+	ErrIdempotencyKeyReused = errors.New("the Idempotency-Key was used before with another request")
+)
+
+// NotFoundError is an ErrNotFound that says what was looked for.
+type NotFoundError struct{ Kind, Name string }
+
+func (e *NotFoundError) Error() string { return fmt.Sprintf("%s %q does not exist", e.Kind, e.Name) }
+
+// Is makes errors.Is(err, ErrNotFound) hold.
+func (e *NotFoundError) Is(target error) bool { return target == ErrNotFound }
+
+// ConflictError is an ErrConflict with its reason.
+type ConflictError struct{ Reason string }
+
+func (e *ConflictError) Error() string { return e.Reason }
+
+// Is makes errors.Is(err, ErrConflict) hold.
+func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
+// Class says what kind of fault ended an attempt; it decides whether there is another.
+type Class string
+
+// The classes of errors.
+const (
+	ClassTransient  Class = "transient"   // retried as the asset's policy says
+	ClassPermanent  Class = "permanent"   // not retried
+	ClassTimeout    Class = "timeout"     // the attempt or the run took too long; an attempt is retried
+	ClassCanceled   Class = "canceled"    // somebody asked for it
+	ClassBug        Class = "bug"         // the asset function panicked; not retried
+	ClassLostWorker Class = "lost_worker" // its worker died too often
+)
+
+// Error is why a step or run failed.
+type Error struct {
+	Class   Class  `json:"class"`
+	Message string `json:"message"`
+	// Stack is set for a bug.
+	Stack string `json:"stack,omitempty"`
+}
+
+type classified struct {
+	error
+	class      Class
+	retryAfter time.Duration
+}
+
+func (c *classified) Unwrap() error { return c.error }
+
+// Permanent marks an error that another attempt would meet again.
+func Permanent(err error) error { return &classified{error: err, class: ClassPermanent} }
+
+// RetryAfter marks an error after which the next attempt must wait at least so long.
+func RetryAfter(err error, wait time.Duration) error {
+	return &classified{error: err, class: ClassTransient, retryAfter: wait}
+}

@@ -1,0 +1,288 @@
+package orchestrator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// errFenced: the step belongs to another attempt now.
+var errFenced = errors.New("the step belongs to another attempt")
+
+// finishStep records the end of an attempt in one transaction, and keeps trying for two minutes if Postgres is away.
+func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step *Step, o *outcome) error {
+	ctx = context.WithoutCancel(ctx)
+	deadline := time.Now().Add(2 * time.Minute)
+	if e.stopping.Load() {
+		deadline = time.Now().Add(3 * time.Second)
+	}
+	events := step.takeEvents()
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		try, cancel := context.WithTimeout(ctx, 10*time.Second)
+		err := e.db.Tx(try, func(tx pgx.Tx) error { return e.finishStepTx(try, tx, job, step, o, events) })
+		cancel()
+		if err == nil || errors.Is(err, errFenced) {
+			e.wake(step.RunID)
+			return err
+		}
+		if time.Now().Add(wait).After(deadline) {
+			return err
+		}
+		e.log.Warn("recording the end of a step failed; trying again", "run_id", step.RunID, "asset", step.Asset, "error", err)
+		<-time.After(wait)
+	}
+}
+
+func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[stepArgs], step *Step, o *outcome, events []newEvent) error {
+	q := e.q.WithTx(tx)
+	t, err := e.lockRun(ctx, tx, step.RunID)
+	if err != nil {
+		return err
+	}
+	if t.run.Status == StatusCanceling && (o.status == StatusUpForRetry || o.status == StatusQueued) {
+		// There will be no other attempt.
+		o.status = StatusCanceled
+	}
+	fp := db.FinishStepParams{RunID: step.RunID, Asset: step.Asset, JobID: &job.ID, Attempt: int32(step.Attempt), Status: o.status} //nolint:gosec // a small number
+	if terminal(o.status) {
+		fp.EndedAt = &t.at
+	}
+	if o.err != nil {
+		if fp.Error, err = json.Marshal(&Error{Class: o.err.Class, Message: cleanText(o.err.Message), Stack: cleanText(o.err.Stack)}); err != nil {
+			return err
+		}
+		fp.Error = json.RawMessage(cleanJSON(string(fp.Error)))
+	}
+	switch o.status {
+	case StatusUpForRetry:
+		fp.Failed, fp.NextAttemptAt = 1, ptr(t.at.Add(o.retryIn))
+	case StatusFailure:
+		fp.Failed = 1
+	case StatusQueued:
+		fp.Error = nil
+	}
+	if n, err := q.FinishStep(ctx, fp); err != nil {
+		return err
+	} else if n == 0 {
+		return errFenced
+	}
+	for _, f := range step.finish {
+		if err := f(ctx, tx); err != nil {
+			return err
+		}
+	}
+	t.events = events
+	mine := t.step(step.Asset)
+	mine.Status = o.status
+	t.stepEvent(step, o)
+	if o.status == StatusSuccess {
+		if err := e.materialize(ctx, q, t, step, o.metadata); err != nil {
+			return err
+		}
+	}
+	if err := e.advance(ctx, tx, t); err != nil {
+		return err
+	}
+	if err := t.writeEvents(ctx, q); err != nil {
+		return err
+	}
+	if o.status == StatusSuccess {
+		if _, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job); err != nil {
+			return fmt.Errorf("complete the River job: %w", err)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) materialize(ctx context.Context, q *db.Queries, t *transition, step *Step, metadata Metadata) error {
+	id, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	if metadata == nil {
+		metadata = Metadata{}
+	}
+	raw, err := json.Marshal(metadata)
+	if err != nil {
+		return fmt.Errorf("metadata of %s: %w", step.Asset, err)
+	}
+	raw = json.RawMessage(cleanJSON(string(raw)))
+	t.add(newEvent{kind: EventMaterialization, level: LevelInfo, asset: step.Asset, attempt: step.Attempt, message: "materialized " + step.Asset,
+		data: map[string]any{"materialization_id": id, "metadata": raw}})
+	return q.InsertMaterialization(ctx, db.InsertMaterializationParams{
+		ID: id, Asset: step.Asset, Partition: t.run.Partition, RunID: step.RunID, Attempt: int32(step.Attempt), Metadata: raw, CreatedAt: t.at, //nolint:gosec // a small number
+	})
+}
+
+// transition is a run under its row lock, and what is happening to it.
+type transition struct {
+	run    db.Run
+	steps  []db.Step
+	at     time.Time
+	events []newEvent
+}
+
+// lockRun takes the run's row lock, which orders everything that happens to a run, and reads its steps after that.
+func (e *Engine) lockRun(ctx context.Context, tx pgx.Tx, id uuid.UUID) (*transition, error) {
+	q := e.q.WithTx(tx)
+	run, err := q.LockRun(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, &NotFoundError{Kind: "run", Name: id.String()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	steps, err := q.ListSteps(ctx, id)
+	return &transition{run: run, steps: steps, at: e.now()}, err
+}
+
+func (t *transition) step(asset string) *db.Step {
+	i := slices.IndexFunc(t.steps, func(s db.Step) bool { return s.Asset == asset })
+	if i < 0 {
+		return &db.Step{}
+	}
+	return &t.steps[i]
+}
+
+func (t *transition) add(ev newEvent) {
+	ev.at = t.at
+	t.events = append(t.events, ev)
+}
+
+func (t *transition) writeEvents(ctx context.Context, q *db.Queries) error {
+	if len(t.events) == 0 {
+		return nil
+	}
+	return q.InsertEvents(ctx, eventRows(t.run.ID, t.events))
+}
+
+func (t *transition) stepEvent(step *Step, o *outcome) {
+	ev := newEvent{asset: step.Asset, attempt: step.Attempt, level: LevelInfo}
+	switch o.status {
+	case StatusSuccess:
+		ev.kind, ev.message = EventStepSuccess, step.Asset+" succeeded"
+	case StatusUpForRetry:
+		ev.kind, ev.level, ev.message = EventStepUpForRetry, LevelWarn, fmt.Sprintf("%s failed, next attempt in %s: %s", step.Asset, o.retryIn.Round(time.Millisecond), o.err.Message)
+		ev.data = o.err
+	case StatusFailure:
+		ev.kind, ev.level, ev.message = EventStepFailure, LevelError, step.Asset+" failed: "+o.err.Message
+		ev.data = o.err
+	case StatusCanceled:
+		ev.kind, ev.level, ev.message = EventStepCanceled, LevelWarn, step.Asset+" canceled"
+	case StatusQueued:
+		ev.kind, ev.message = EventStepRequeued, step.Asset+" handed back by a worker that stops"
+	}
+	t.add(ev)
+}
+
+// advance follows from the steps' present statuses: it queues what became ready, skips what never will be, and ends
+// the run when its last step ended.
+func (e *Engine) advance(ctx context.Context, tx pgx.Tx, t *transition) error {
+	q := e.q.WithTx(tx)
+	if err := e.queueReady(ctx, tx, t); err != nil {
+		return err
+	}
+	if err := skipBlocked(ctx, q, t); err != nil {
+		return err
+	}
+	return endRun(ctx, q, t)
+}
+
+// queueReady enqueues the steps for which everything they wait for has succeeded.
+func (e *Engine) queueReady(ctx context.Context, tx pgx.Tx, t *transition) error {
+	var ready []string
+	for i := range t.steps {
+		s := &t.steps[i]
+		if s.Status == StatusWaiting && !slices.ContainsFunc(s.Upstream, func(up string) bool { return t.step(up).Status != StatusSuccess }) {
+			ready = append(ready, s.Asset)
+			s.Status = StatusQueued
+		}
+	}
+	ids, err := e.enqueueSteps(ctx, tx, t.run.ID, ready, nil)
+	if err != nil {
+		return err
+	}
+	for _, name := range ready {
+		if err := e.q.WithTx(tx).SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: name, Status: StatusQueued, JobID: ptr(ids[name])}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// skipBlocked skips the steps below one that failed, was skipped or canceled. Steps are listed by name, not in
+// dependency order, so it looks again until nothing changes.
+func skipBlocked(ctx context.Context, q *db.Queries, t *transition) error {
+	for changed := true; changed; {
+		changed = false
+		for i := range t.steps {
+			s := &t.steps[i]
+			if s.Status != StatusWaiting {
+				continue
+			}
+			j := slices.IndexFunc(s.Upstream, func(up string) bool {
+				st := t.step(up).Status
+				return st == StatusFailure || st == StatusSkipped || st == StatusCanceled
+			})
+			if j < 0 {
+				continue
+			}
+			s.Status, changed = StatusSkipped, true
+			t.add(newEvent{kind: EventStepSkipped, level: LevelWarn, asset: s.Asset, message: fmt.Sprintf("%s skipped: %s did not succeed", s.Asset, s.Upstream[j])})
+			if err := q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusSkipped, EndedAt: &t.at}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// endRun gives the run its final status once all steps have theirs.
+func endRun(ctx context.Context, q *db.Queries, t *transition) error {
+	var failed, canceled []string
+	for _, s := range t.steps {
+		switch {
+		case !terminal(s.Status):
+			return nil
+		case s.Status == StatusFailure:
+			failed = append(failed, s.Asset)
+		case s.Status == StatusCanceled:
+			canceled = append(canceled, s.Asset)
+		}
+	}
+	p := db.SetRunStatusParams{ID: t.run.ID, EndedAt: &t.at}
+	ev := newEvent{level: LevelInfo}
+	timedOut := errorOf(t.run.Error)
+	switch {
+	case len(canceled) > 0 && timedOut != nil:
+		p.Status, ev.kind, ev.level, ev.message = StatusFailure, EventRunFailure, LevelError, "run failed: "+timedOut.Message
+	case len(canceled) > 0:
+		p.Status, ev.kind, ev.level, ev.message = StatusCanceled, EventRunCanceled, LevelWarn, "run canceled"
+		if t.run.CanceledBy != nil {
+			ev.message += " by " + *t.run.CanceledBy
+		}
+	case len(failed) > 0:
+		p.Status, ev.kind, ev.level, ev.message = StatusFailure, EventRunFailure, LevelError, "run failed: "+strings.Join(failed, ", ")
+		raw, err := json.Marshal(&Error{Class: ClassPermanent, Message: "failed: " + strings.Join(failed, ", ")})
+		if err != nil {
+			return err
+		}
+		p.Error = raw
+	default:
+		p.Status, ev.kind, ev.message = StatusSuccess, EventRunSuccess, "run succeeded"
+	}
+	t.run.Status = p.Status
+	t.add(ev)
+	return q.SetRunStatus(ctx, p)
+}

@@ -1,0 +1,223 @@
+package orchestrator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// deadAfter is the silence after which a worker is taken for dead.
+func (e *Engine) deadAfter() time.Duration { return 4 * e.cfg.Heartbeat }
+
+func (e *Engine) beat(ctx context.Context) error {
+	host, _ := os.Hostname()
+	return e.relaxed.Beat(ctx, db.BeatParams{ID: e.id, Host: host, Pid: int32(os.Getpid())}) //nolint:gosec // a pid
+}
+
+// keep is every worker's housekeeping: it says that this one lives, and looks after what others left behind. Each
+// task is safe to be done by several workers at once.
+func (e *Engine) keep(ctx context.Context) {
+	ticker := time.NewTicker(e.cfg.Heartbeat)
+	defer ticker.Stop()
+	healthySince := time.Now()
+	lastTidy := time.Time{}
+	lastDue := map[string]time.Time{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		round, cancel := context.WithTimeout(ctx, max(e.cfg.Heartbeat, 5*time.Second))
+		if err := e.beat(round); err != nil {
+			if ctx.Err() == nil {
+				e.log.Warn("heartbeat failed", "error", err)
+			}
+			healthySince = time.Now() // after an outage of the database everybody's last beat is old: give them time
+			cancel()
+			continue
+		}
+		tasks := map[string]func(context.Context) error{
+			"stop canceled steps": e.stopCanceled, "end runs past their time": e.endOverdue,
+			"catch up on schedules": func(ctx context.Context) error { return e.catchUp(ctx, lastDue) },
+		}
+		if time.Since(healthySince) >= e.deadAfter() {
+			tasks["requeue steps of dead workers"] = e.requeueLost
+		}
+		if time.Since(lastTidy) > time.Hour {
+			tasks["tidy up"] = e.tidy
+			lastTidy = time.Now()
+		}
+		for name, task := range tasks {
+			if err := task(round); err != nil && ctx.Err() == nil {
+				e.log.Warn("housekeeping failed; it is tried again", "task", name, "error", err)
+			}
+		}
+		cancel()
+	}
+}
+
+// stopCanceled stops our own steps of canceled runs, should River's notification have been lost.
+func (e *Engine) stopCanceled(ctx context.Context) error {
+	rows, err := e.q.ListCanceledStepsOfWorker(ctx, &e.id)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		if cancel, ok := e.running.Load(r.JobID); ok {
+			cancel.(context.CancelCauseFunc)(errRunCanceled)
+		}
+	}
+	return nil
+}
+
+// endOverdue cancels runs that have taken longer than they may; they end as failures.
+func (e *Engine) endOverdue(ctx context.Context) error {
+	now := e.now()
+	ids, err := e.q.ListRunsPastDeadline(ctx, &now)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		err := e.db.Tx(ctx, func(tx pgx.Tx) error {
+			t, err := e.lockRun(ctx, tx, id)
+			if err != nil || t.run.Status != StatusStarted {
+				return err
+			}
+			reason := &Error{Class: ClassTimeout, Message: fmt.Sprintf("took longer than %s", time.Duration(t.run.TimeoutSeconds)*time.Second)}
+			return e.cancelTx(ctx, tx, t, "", reason)
+		})
+		if err != nil {
+			return err
+		}
+		e.wake(id)
+	}
+	return nil
+}
+
+// catchUp makes up a tick that River did not fire: its leader died, or its insert failed.
+func (e *Engine) catchUp(ctx context.Context, lastDue map[string]time.Time) error {
+	now := time.Now()
+	for _, s := range e.defs.schedules {
+		at := s.due(now)
+		if at.Equal(lastDue[s.Name]) || now.Sub(at) < onTime+e.cfg.Heartbeat {
+			continue // looked at already, or River's turn
+		}
+		args, err := e.dueTick(ctx, s)
+		if err != nil {
+			return err
+		}
+		if args != nil {
+			if _, err := e.river.Insert(ctx, *args, tickOpts()); err != nil {
+				return err
+			}
+		}
+		lastDue[s.Name] = at
+	}
+	return nil
+}
+
+// maxLosses is how many workers a step may lose before it is taken for what kills them.
+const maxLosses = 3
+
+// requeueLost gives the steps and ticks of dead workers to others. The job of the dead worker is closed and a new one
+// made, so that a worker that was merely frozen finds its job closed and its step's fence moved.
+func (e *Engine) requeueLost(ctx context.Context) error {
+	jobs, err := e.q.ListLostJobs(ctx, db.ListLostJobsParams{Kinds: []string{stepArgs{}.Kind(), tickArgs{}.Kind()}, DeadAfter: e.deadAfter().Seconds()})
+	if err != nil {
+		return err
+	}
+	for _, j := range jobs {
+		e.log.Warn("the worker of a job is dead: requeueing", "job_id", j.ID, "kind", j.Kind, "worker_id", j.WorkerID)
+		if j.Kind == (tickArgs{}).Kind() {
+			err = e.requeueTick(ctx, j)
+		} else {
+			err = e.requeueStep(ctx, j)
+		}
+		if err != nil {
+			return fmt.Errorf("requeue job %d: %w", j.ID, err)
+		}
+	}
+	return nil
+}
+
+func (e *Engine) requeueTick(ctx context.Context, j db.ListLostJobsRow) error {
+	var args tickArgs
+	if err := json.Unmarshal(j.Args, &args); err != nil {
+		return err
+	}
+	return e.db.Tx(ctx, func(tx pgx.Tx) error {
+		if n, err := e.q.WithTx(tx).DiscardLostJob(ctx, j.ID); err != nil || n == 0 {
+			return err
+		}
+		opts := tickOpts()
+		opts.UniqueOpts = river.UniqueOpts{} // the closed job still has the claim; the tick itself happens once anyway
+		_, err := e.river.InsertTx(ctx, tx, args, opts)
+		return err
+	})
+}
+
+func (e *Engine) requeueStep(ctx context.Context, j db.ListLostJobsRow) error {
+	var args stepArgs
+	if err := json.Unmarshal(j.Args, &args); err != nil {
+		return err
+	}
+	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
+		q := e.q.WithTx(tx)
+		t, err := e.lockRun(ctx, tx, args.RunID)
+		if err != nil {
+			return err
+		}
+		if n, err := q.DiscardLostJob(ctx, j.ID); err != nil || n == 0 {
+			return err
+		}
+		s := t.step(args.Asset)
+		if s.JobID == nil || *s.JobID != j.ID || terminal(s.Status) {
+			return nil
+		}
+		switch {
+		case t.run.Status == StatusCanceling:
+			s.Status = StatusCanceled
+			t.add(newEvent{kind: EventStepCanceled, level: LevelWarn, asset: s.Asset, attempt: int(s.Attempt), message: s.Asset + " canceled; its worker was dead"})
+			err = q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at})
+		case s.Losses+1 >= maxLosses:
+			s.Status = StatusFailure
+			reason := &Error{Class: ClassLostWorker, Message: fmt.Sprintf("%d workers died on it", maxLosses)}
+			raw, _ := json.Marshal(reason)
+			t.add(newEvent{kind: EventStepFailure, level: LevelError, asset: s.Asset, attempt: int(s.Attempt), message: s.Asset + " failed: " + reason.Message, data: reason})
+			err = q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusFailure, EndedAt: &t.at, Error: raw})
+		default:
+			ids, insertErr := e.enqueueSteps(ctx, tx, t.run.ID, []string{s.Asset}, map[string]int{s.Asset: int(s.Failures)})
+			if insertErr != nil {
+				return insertErr
+			}
+			s.Status = StatusQueued
+			t.add(newEvent{kind: EventStepRequeued, level: LevelWarn, asset: s.Asset, attempt: int(s.Attempt), message: fmt.Sprintf("%s requeued: worker %s is dead", s.Asset, j.WorkerID)})
+			err = q.RequeueStep(ctx, db.RequeueStepParams{RunID: t.run.ID, Asset: s.Asset, JobID: ptr(ids[s.Asset])})
+		}
+		if err != nil {
+			return err
+		}
+		if err := e.advance(ctx, tx, t); err != nil {
+			return err
+		}
+		return t.writeEvents(ctx, q)
+	})
+	e.wake(args.RunID)
+	return err
+}
+
+// tidy removes what is of no use any more.
+func (e *Engine) tidy(ctx context.Context) error {
+	if _, err := e.q.DeleteIdempotencyKeys(ctx, e.now().Add(-24*time.Hour)); err != nil {
+		return err
+	}
+	return e.q.DeleteDeadWorkers(ctx)
+}

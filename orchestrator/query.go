@@ -1,0 +1,210 @@
+package orchestrator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// Run returns a run with its steps; ErrNotFound if there is none.
+func (e *Engine) Run(ctx context.Context, id uuid.UUID) (*Run, error) {
+	row, err := e.q.GetRun(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, &NotFoundError{Kind: "run", Name: id.String()}
+	}
+	if err != nil {
+		return nil, err
+	}
+	steps, err := e.q.ListSteps(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	r, err := runOf(row)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range steps {
+		r.Steps = append(r.Steps, stepOf(s))
+	}
+	return &r, nil
+}
+
+// RunFilter narrows a list of runs; empty fields do not.
+type RunFilter struct {
+	Status, Job, Asset, Partition string
+	Tags                          map[string]string
+	CreatedAfter                  time.Time
+	// Before gives the runs older than this one.
+	Before *uuid.UUID
+	Limit  int
+}
+
+// Runs lists runs with their steps, newest first.
+func (e *Engine) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
+	p := db.ListRunsParams{
+		Before: f.Before, Status: optional(f.Status), Job: optional(f.Job), Asset: optional(f.Asset), Partition: optional(f.Partition),
+		MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
+	}
+	if len(f.Tags) > 0 {
+		tags, err := json.Marshal(f.Tags)
+		if err != nil {
+			return nil, err
+		}
+		p.Tags = tags
+	}
+	if !f.CreatedAfter.IsZero() {
+		p.CreatedAfter = &f.CreatedAfter
+		floor := uuidFloor(f.CreatedAfter)
+		p.CreatedFloor = &floor
+	}
+	rows, err := e.lists.ListRuns(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	runs := make([]Run, len(rows))
+	ids := make([]uuid.UUID, len(rows))
+	at := map[uuid.UUID]int{}
+	for i, row := range rows {
+		if runs[i], err = runOf(row); err != nil {
+			return nil, err
+		}
+		ids[i], at[row.ID] = row.ID, i
+	}
+	steps, err := e.q.ListStepsOfRuns(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range steps {
+		r := &runs[at[s.RunID]]
+		r.Steps = append(r.Steps, stepOf(s))
+	}
+	return runs, nil
+}
+
+// uuidFloor is below every UUIDv7 made a second before t or later: clocks and counters within a process may put an id
+// slightly before its row's created_at.
+func uuidFloor(t time.Time) uuid.UUID {
+	ms := max(t.Add(-time.Second).UnixMilli(), 0)
+	var u uuid.UUID
+	for i := range 6 {
+		u[i] = byte(ms >> (8 * (5 - i))) //nolint:gosec // the lowest eight bits are meant
+	}
+	u[6], u[8] = 0x70, 0x80
+	return u
+}
+
+// Materialization is one recorded production of an asset.
+type Materialization struct {
+	ID        uuid.UUID
+	Asset     string
+	Partition *string
+	RunID     uuid.UUID
+	Metadata  json.RawMessage
+	CreatedAt time.Time
+}
+
+func materializationOf(row db.Materialization) Materialization {
+	return Materialization{ID: row.ID, Asset: row.Asset, Partition: row.Partition, RunID: row.RunID, Metadata: row.Metadata, CreatedAt: row.CreatedAt}
+}
+
+// Materializations lists those of an asset, newest first, that are older than before if it is given.
+func (e *Engine) Materializations(ctx context.Context, asset, partition string, before *uuid.UUID, limit int) ([]Materialization, error) {
+	if _, err := e.defs.Asset(asset); err != nil {
+		return nil, err
+	}
+	rows, err := e.lists.ListMaterializations(ctx, db.ListMaterializationsParams{Asset: asset, Partition: optional(partition), Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	return each(rows, materializationOf), err
+}
+
+// MaterializationsOfRun lists what a run produced, in the order in which it did.
+func (e *Engine) MaterializationsOfRun(ctx context.Context, id uuid.UUID) ([]Materialization, error) {
+	rows, err := e.q.ListMaterializationsOfRun(ctx, id)
+	return each(rows, materializationOf), err
+}
+
+// LatestMaterializations gives the newest one of each asset that has any.
+func (e *Engine) LatestMaterializations(ctx context.Context, assets []string) (map[string]Materialization, error) {
+	rows, err := e.q.LatestMaterializations(ctx, assets)
+	if err != nil {
+		return nil, err
+	}
+	latest := map[string]Materialization{}
+	for _, row := range rows {
+		latest[row.Asset] = materializationOf(row)
+	}
+	return latest, nil
+}
+
+// RunEvents lists the events of a run after an id, oldest first.
+func (e *Engine) RunEvents(ctx context.Context, id uuid.UUID, after int64, limit int) ([]Event, error) {
+	rows, err := e.q.ListRunEvents(ctx, db.ListRunEventsParams{RunID: id, After: after, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	return each(rows, eventOf), err
+}
+
+// Worker is a process that runs steps.
+type Worker struct {
+	ID        string
+	Host      string
+	PID       int
+	StartedAt time.Time
+	BeatAt    time.Time
+	Alive     bool
+}
+
+// Workers lists the workers of the last day.
+func (e *Engine) Workers(ctx context.Context) ([]Worker, error) {
+	rows, err := e.q.ListWorkers(ctx, e.deadAfter().Seconds())
+	return each(rows, func(r db.ListWorkersRow) Worker {
+		return Worker{ID: r.ID, Host: r.Host, PID: int(r.Pid), StartedAt: r.StartedAt, BeatAt: r.BeatAt, Alive: r.Alive}
+	}), err
+}
+
+func runOf(row db.Run) (Run, error) {
+	r := Run{
+		ID: row.ID, Job: row.Job, Assets: row.Assets, Partition: row.Partition, Status: row.Status, TriggerKind: row.TriggerKind, TriggerName: row.TriggerName,
+		CreatedAt: row.CreatedAt, StartedAt: row.StartedAt, EndedAt: row.EndedAt, CanceledBy: row.CanceledBy, ParentRunID: row.ParentRunID,
+		Error: errorOf(row.Error), Steps: []RunStep{},
+	}
+	if err := json.Unmarshal(row.Tags, &r.Tags); err != nil {
+		return r, fmt.Errorf("tags of run %s: %w", row.ID, err)
+	}
+	var config map[string]json.RawMessage
+	if err := json.Unmarshal(row.Config, &config); err != nil {
+		return r, fmt.Errorf("config of run %s: %w", row.ID, err)
+	}
+	r.Config = presentConfig(row.Assets, config)
+	return r, nil
+}
+
+func stepOf(row db.Step) RunStep {
+	return RunStep{
+		Asset: row.Asset, Upstream: row.Upstream, Status: row.Status, Attempt: int(row.Attempt), StartedAt: row.StartedAt, EndedAt: row.EndedAt,
+		NextAttemptAt: row.NextAttemptAt, Error: errorOf(row.Error),
+	}
+}
+
+func errorOf(raw json.RawMessage) *Error {
+	if len(raw) == 0 {
+		return nil
+	}
+	var e Error
+	if err := json.Unmarshal(raw, &e); err != nil {
+		return &Error{Message: string(raw)}
+	}
+	return &e
+}
+
+func each[A, B any](in []A, f func(A) B) []B {
+	out := make([]B, len(in))
+	for i, v := range in {
+		out[i] = f(v)
+	}
+	return out
+}

@@ -1,0 +1,342 @@
+package orchestrator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// Statuses of runs and steps. Waiting, UpForRetry and Skipped are of steps only, Canceling of runs only.
+const (
+	StatusWaiting    = "waiting"
+	StatusQueued     = "queued"
+	StatusStarted    = "started"
+	StatusUpForRetry = "up_for_retry"
+	StatusSuccess    = "success"
+	StatusFailure    = "failure"
+	StatusSkipped    = "skipped"
+	StatusCanceling  = "canceling"
+	StatusCanceled   = "canceled"
+)
+
+func terminal(status string) bool {
+	return status == StatusSuccess || status == StatusFailure || status == StatusSkipped || status == StatusCanceled
+}
+
+// Trigger is who or what started a run: kind "api", "cli", "schedule" or "retry", and a name where there is one.
+type Trigger struct {
+	Kind string
+	Name string
+}
+
+// Run is one execution of a job or of chosen assets.
+type Run struct {
+	ID          uuid.UUID
+	Job         *string
+	Assets      []string
+	Partition   *string
+	Status      string
+	TriggerKind string
+	TriggerName *string
+	// Config is in the shape in which it can be sent again.
+	Config      json.RawMessage
+	Tags        map[string]string
+	CreatedAt   time.Time
+	StartedAt   *time.Time
+	EndedAt     *time.Time
+	CanceledBy  *string
+	Error       *Error
+	ParentRunID *uuid.UUID
+	Steps       []RunStep
+}
+
+// RunStep is one asset in a run.
+type RunStep struct {
+	Asset         string
+	Upstream      []string
+	Status        string
+	Attempt       int
+	StartedAt     *time.Time
+	EndedAt       *time.Time
+	NextAttemptAt *time.Time
+	Error         *Error
+}
+
+// RunRequest asks for a run, either of Job or of Assets.
+type RunRequest struct {
+	Job       string
+	Assets    []string
+	Config    json.RawMessage
+	Partition string
+	Tags      map[string]string
+	Trigger   Trigger
+	// IdempotencyKey makes a repeated request give the first one's run; Fingerprint tells whether it is the same.
+	IdempotencyKey string
+	Fingerprint    []byte
+
+	parent   *uuid.UUID
+	resolved map[string]json.RawMessage // complete already
+	timeout  time.Duration
+}
+
+// StartRun records a run with its steps and enqueues those that wait for nothing, all in one transaction. replayed
+// says that the idempotency key was seen before and that the run is the earlier one. A config that is wrong gives a
+// ConfigError, and no run.
+func (e *Engine) StartRun(ctx context.Context, req RunRequest) (run *Run, replayed bool, err error) {
+	p, err := e.planRun(req)
+	if err != nil {
+		return nil, false, err
+	}
+	err = e.db.Tx(ctx, func(tx pgx.Tx) error {
+		if replayed, err = e.claimKey(ctx, tx, req, p); err != nil || replayed {
+			return err
+		}
+		return e.startRunTx(ctx, tx, p)
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	if replayed {
+		run, err = e.Run(ctx, p.id)
+		return run, true, err
+	}
+	e.wake(p.id)
+	return p.run(), false, nil
+}
+
+// plan is a run that has been checked and can be written down.
+type plan struct {
+	id      uuid.UUID
+	req     RunRequest
+	assets  []string
+	config  map[string]json.RawMessage
+	created time.Time
+	steps   []db.Step
+}
+
+func (e *Engine) planRun(req RunRequest) (*plan, error) {
+	p := &plan{req: req, created: e.now()}
+	var base map[string]map[string]any
+	names := req.Assets
+	if req.Job != "" {
+		j, err := e.defs.Job(req.Job)
+		if err != nil {
+			return nil, err
+		}
+		if names == nil {
+			names = j.Assets
+		}
+		base = j.Config
+		p.req.timeout = j.Timeout
+		p.req.Tags = maps.Clone(j.Tags)
+		if p.req.Tags == nil {
+			p.req.Tags = map[string]string{}
+		}
+		maps.Copy(p.req.Tags, req.Tags)
+	}
+	if p.req.Tags == nil {
+		p.req.Tags = map[string]string{}
+	}
+	for _, name := range names {
+		if _, err := e.defs.Asset(name); err != nil {
+			return nil, err
+		}
+	}
+	for _, a := range e.defs.assets { // dependency order, each once
+		if slices.Contains(names, a.Name) {
+			p.assets = append(p.assets, a.Name)
+		}
+	}
+	if len(p.assets) == 0 {
+		return nil, &ConflictError{Reason: "the run has no assets"}
+	}
+	var err error
+	if p.config = req.resolved; p.config == nil {
+		if p.config, err = e.defs.resolveConfig(p.assets, base, req.Config); err != nil {
+			return nil, err
+		}
+	}
+	if p.id, err = uuid.NewV7(); err != nil {
+		return nil, err
+	}
+	for _, name := range p.assets {
+		step := db.Step{RunID: p.id, Asset: name, Status: StatusQueued, Upstream: []string{}}
+		for _, dep := range e.defs.byAsset[name].Deps {
+			if slices.Contains(p.assets, dep) {
+				step.Upstream = append(step.Upstream, dep)
+				step.Status = StatusWaiting
+			}
+		}
+		p.steps = append(p.steps, step)
+	}
+	return p, nil
+}
+
+// claimKey takes the idempotency key for this run, or finds the run that has it.
+func (e *Engine) claimKey(ctx context.Context, tx pgx.Tx, req RunRequest, p *plan) (replayed bool, err error) {
+	if req.IdempotencyKey == "" {
+		return false, nil
+	}
+	q := e.q.WithTx(tx)
+	n, err := q.InsertIdempotencyKey(ctx, db.InsertIdempotencyKeyParams{Key: req.IdempotencyKey, Fingerprint: req.Fingerprint, RunID: p.id, CreatedAt: p.created})
+	if err != nil || n == 1 {
+		return false, err
+	}
+	first, err := q.GetIdempotencyKey(ctx, req.IdempotencyKey)
+	if err != nil {
+		return false, err
+	}
+	if string(first.Fingerprint) != string(req.Fingerprint) {
+		return false, ErrIdempotencyKeyReused
+	}
+	p.id = first.RunID
+	return true, nil
+}
+
+func (e *Engine) startRunTx(ctx context.Context, tx pgx.Tx, p *plan) error {
+	ready := []string{}
+	for _, s := range p.steps {
+		if s.Status == StatusQueued {
+			ready = append(ready, s.Asset)
+		}
+	}
+	ids, err := e.enqueueSteps(ctx, tx, p.id, ready, nil)
+	if err != nil {
+		return err
+	}
+	config, err := json.Marshal(p.config)
+	if err != nil {
+		return err
+	}
+	tags, err := json.Marshal(p.req.Tags)
+	if err != nil {
+		return err
+	}
+	data, err := json.Marshal(map[string]any{"trigger": p.req.Trigger.Kind, "assets": p.assets})
+	if err != nil {
+		return err
+	}
+	params := db.InsertRunParams{
+		ID: p.id, Job: optional(p.req.Job), Assets: p.assets, Partition: optional(p.req.Partition), TriggerKind: p.req.Trigger.Kind,
+		TriggerName: optional(p.req.Trigger.Name), Config: config, Tags: tags, ParentRunID: p.req.parent,
+		TimeoutSeconds: int32(p.req.timeout / time.Second), CreatedAt: p.created, //nolint:gosec // a small number
+		Message: "run enqueued", Data: data,
+	}
+	for _, s := range p.steps {
+		params.StepAssets = append(params.StepAssets, s.Asset)
+		params.StepUpstreams = append(params.StepUpstreams, strings.Join(s.Upstream, ","))
+		params.StepStatuses = append(params.StepStatuses, s.Status)
+		params.StepJobs = append(params.StepJobs, ids[s.Asset])
+	}
+	if err := e.q.WithTx(tx).InsertRun(ctx, params); err != nil {
+		return fmt.Errorf("record run: %w", err)
+	}
+	return nil
+}
+
+// enqueueSteps inserts one River job for each step and returns their ids by asset. failures are those a step had
+// already, which its new job may not repeat.
+func (e *Engine) enqueueSteps(ctx context.Context, tx pgx.Tx, runID uuid.UUID, assets []string, failures map[string]int) (map[string]int64, error) {
+	ids := map[string]int64{}
+	if len(assets) == 0 {
+		return ids, nil
+	}
+	params := make([]river.InsertManyParams, len(assets))
+	for i, name := range assets {
+		attempts := 1
+		if a := e.defs.byAsset[name]; a != nil {
+			attempts = a.Retry.maxAttempts()
+		}
+		params[i] = river.InsertManyParams{
+			Args:       stepArgs{RunID: runID, Asset: name},
+			InsertOpts: &river.InsertOpts{Queue: queueSteps, MaxAttempts: max(1, attempts-failures[name])},
+		}
+	}
+	results, err := e.river.InsertManyTx(ctx, tx, params)
+	if err != nil {
+		return nil, fmt.Errorf("enqueue steps: %w", err)
+	}
+	for i, r := range results {
+		ids[assets[i]] = r.Job.ID
+	}
+	return ids, nil
+}
+
+// run is what has just been written, without asking the database again.
+func (p *plan) run() *Run {
+	r := &Run{
+		ID: p.id, Job: optional(p.req.Job), Assets: p.assets, Partition: optional(p.req.Partition), Status: StatusQueued, TriggerKind: p.req.Trigger.Kind,
+		TriggerName: optional(p.req.Trigger.Name), Config: presentConfig(p.assets, p.config), Tags: p.req.Tags, CreatedAt: p.created, ParentRunID: p.req.parent,
+	}
+	for _, s := range p.steps {
+		r.Steps = append(r.Steps, stepOf(s))
+	}
+	return r
+}
+
+// RetryRun starts a finished run again as a new run that names it as its parent: all of it or, with fromFailure, only
+// the steps that did not succeed. ErrConflict if the run has not ended, or if nothing is left to do.
+func (e *Engine) RetryRun(ctx context.Context, id uuid.UUID, fromFailure bool, req RunRequest) (*Run, bool, error) {
+	old, err := e.q.GetRun(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, false, &NotFoundError{Kind: "run", Name: id.String()}
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	if !terminal(old.Status) {
+		return nil, false, &ConflictError{Reason: fmt.Sprintf("run %s is %s; only a run that has ended can be retried", id, old.Status)}
+	}
+	var config map[string]json.RawMessage
+	if err := json.Unmarshal(old.Config, &config); err != nil {
+		return nil, false, fmt.Errorf("config of run %s: %w", id, err)
+	}
+	req.Assets = old.Assets
+	if fromFailure {
+		steps, err := e.q.ListSteps(ctx, id)
+		if err != nil {
+			return nil, false, err
+		}
+		req.Assets = nil
+		for _, s := range steps {
+			if s.Status != StatusSuccess {
+				req.Assets = append(req.Assets, s.Asset)
+			}
+		}
+		if len(req.Assets) == 0 {
+			return nil, false, &ConflictError{Reason: fmt.Sprintf("every step of run %s succeeded: there is nothing to retry from", id)}
+		}
+	}
+	if old.Job != nil {
+		req.Job = *old.Job
+	}
+	if old.Partition != nil {
+		req.Partition = *old.Partition
+	}
+	if err := json.Unmarshal(old.Tags, &req.Tags); err != nil {
+		return nil, false, fmt.Errorf("tags of run %s: %w", id, err)
+	}
+	req.parent, req.resolved = &id, map[string]json.RawMessage{}
+	for _, name := range req.Assets {
+		req.resolved[name] = config[name]
+	}
+	return e.StartRun(ctx, req)
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,262 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// Kinds of ticks.
+const (
+	TickScheduled = "scheduled"
+	TickCatchUp   = "catch_up"
+	TickManual    = "manual"
+)
+
+// Tick is one evaluation of a schedule: status success (RunID says which run), skipped or failure.
+type Tick struct {
+	ID           int64
+	Schedule     string
+	Kind         string
+	ScheduledFor time.Time
+	Status       string
+	RunID        *uuid.UUID
+	Message      *string
+	CreatedAt    time.Time
+}
+
+func tickOf(row db.Tick) Tick {
+	return Tick{ID: row.ID, Schedule: row.Schedule, Kind: row.Kind, ScheduledFor: row.ScheduledFor, Status: row.Status, RunID: row.RunID, Message: row.Message, CreatedAt: row.CreatedAt}
+}
+
+// ScheduleState is a schedule with what the database knows of it.
+type ScheduleState struct {
+	*Schedule
+	Running   bool
+	ChangedAt *time.Time // when it was last started or stopped
+	LastTick  *Tick
+}
+
+// tickArgs are the arguments of the River job that carries out one tick.
+type tickArgs struct {
+	Schedule     string    `json:"schedule" river:"unique"`
+	ScheduledFor time.Time `json:"scheduled_for" river:"unique"`
+	TickKind     string    `json:"tick_kind"`
+}
+
+// Kind implements river.JobArgs.
+func (tickArgs) Kind() string { return "schedule_tick" }
+
+func tickOpts() *river.InsertOpts {
+	return &river.InsertOpts{Queue: queueTicks, MaxAttempts: 5, UniqueOpts: river.UniqueOpts{ByArgs: true}}
+}
+
+// periodicJobs registers every schedule with River. River asks the elected leader's copy when one is due, and once
+// when it becomes leader, which makes up for a tick that the leader before it took to the grave.
+func (e *Engine) periodicJobs() []*river.PeriodicJob {
+	var jobs []*river.PeriodicJob
+	for _, s := range e.defs.schedules {
+		construct := func() (river.JobArgs, *river.InsertOpts) {
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			args, err := e.dueTick(ctx, s)
+			if err != nil {
+				e.log.Warn("schedule cannot be asked; the tick is made up when the database is back", "schedule", s.Name, "error", err)
+			}
+			if args == nil {
+				return nil, nil
+			}
+			return *args, tickOpts()
+		}
+		jobs = append(jobs, river.NewPeriodicJob(s.times, construct, &river.PeriodicJobOpts{ID: s.Name, RunOnStart: true}))
+	}
+	return jobs
+}
+
+// onTime is how late a tick may be before it counts as a catch-up.
+const onTime = 10 * time.Second
+
+// dueTick gives the tick that a schedule owes at this moment; nil if it is stopped or owes none.
+func (e *Engine) dueTick(ctx context.Context, s *Schedule) (*tickArgs, error) {
+	state, err := e.q.GetSchedule(ctx, s.Name)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil || !state.Running {
+		return nil, err
+	}
+	now := time.Now()
+	at := s.due(now.Add(250 * time.Millisecond)) // River's clock may wake a little early
+	if at.IsZero() || !at.After(state.ChangedAt) {
+		return nil, nil
+	}
+	kind := TickScheduled
+	if now.Sub(at) > onTime {
+		if kind = TickCatchUp; s.NoCatchUp {
+			return nil, nil
+		}
+	}
+	done, err := e.q.TickExists(ctx, db.TickExistsParams{Schedule: s.Name, ScheduledFor: at})
+	if err != nil || done {
+		return nil, err
+	}
+	return &tickArgs{Schedule: s.Name, ScheduledFor: at.UTC(), TickKind: kind}, nil
+}
+
+type tickWorker struct {
+	river.WorkerDefaults[tickArgs]
+	engine *Engine
+}
+
+// Work implements river.Worker: the tick and the run it starts are one transaction.
+func (w *tickWorker) Work(ctx context.Context, job *river.Job[tickArgs]) error {
+	e, a := w.engine, job.Args
+	s, err := e.defs.Schedule(a.Schedule)
+	if err != nil {
+		return river.JobCancel(err)
+	}
+	p, err := e.planRun(RunRequest{Job: s.Job, Trigger: Trigger{Kind: "schedule", Name: s.Name}, Tags: map[string]string{"schedule": s.Name}})
+	if err != nil { // the job's own config no longer passes: nothing to repeat
+		n, dbErr := e.q.InsertTick(ctx, db.InsertTickParams{Schedule: s.Name, Kind: a.TickKind, ScheduledFor: a.ScheduledFor, Status: StatusFailure, Message: optional(err.Error()), CreatedAt: e.now()})
+		if dbErr != nil {
+			return dbErr
+		}
+		e.log.Error("schedule could not start its job", "schedule", s.Name, "error", err, "recorded", n)
+		return river.JobCancel(err)
+	}
+	started := false
+	err = e.db.Tx(ctx, func(tx pgx.Tx) error {
+		q := e.q.WithTx(tx)
+		if _, err := q.LockRunningSchedule(ctx, s.Name); errors.Is(err, pgx.ErrNoRows) {
+			return nil // stopped since
+		} else if err != nil {
+			return err
+		}
+		n, err := q.InsertTick(ctx, db.InsertTickParams{Schedule: s.Name, Kind: a.TickKind, ScheduledFor: a.ScheduledFor, Status: StatusSuccess, RunID: &p.id, CreatedAt: e.now()})
+		if err != nil || n == 0 {
+			return err // fired already
+		}
+		started = true
+		return e.startRunTx(ctx, tx, p)
+	})
+	if err != nil {
+		return fmt.Errorf("tick of %s: %w", s.Name, err)
+	}
+	if started {
+		e.wake(p.id)
+		e.log.Info("schedule fired", "schedule", s.Name, "scheduled_for", a.ScheduledFor, "kind", a.TickKind, "run_id", p.id)
+	}
+	return nil
+}
+
+// Schedules lists all schedules with their state.
+func (e *Engine) Schedules(ctx context.Context) ([]ScheduleState, error) {
+	rows, err := e.q.ListSchedules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	states := map[string]db.Schedule{}
+	for _, r := range rows {
+		states[r.Name] = r
+	}
+	var names []string
+	for _, s := range e.defs.schedules {
+		names = append(names, s.Name)
+	}
+	ticks, err := e.q.LatestTicks(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	last := map[string]Tick{}
+	for _, t := range ticks {
+		last[t.Schedule] = tickOf(t)
+	}
+	out := make([]ScheduleState, len(e.defs.schedules))
+	for i, s := range e.defs.schedules {
+		out[i] = ScheduleState{Schedule: s}
+		if st, ok := states[s.Name]; ok {
+			out[i].Running, out[i].ChangedAt = st.Running, &st.ChangedAt
+		}
+		if t, ok := last[s.Name]; ok {
+			out[i].LastTick = &t
+		}
+	}
+	return out, nil
+}
+
+// Schedule returns one schedule with its state.
+func (e *Engine) Schedule(ctx context.Context, name string) (*ScheduleState, error) {
+	if _, err := e.defs.Schedule(name); err != nil {
+		return nil, err
+	}
+	all, err := e.Schedules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range all {
+		if all[i].Name == name {
+			return &all[i], nil
+		}
+	}
+	return nil, &NotFoundError{Kind: "schedule", Name: name}
+}
+
+// SetSchedule starts or stops a schedule, for all replicas. Once it has returned, a stopped schedule starts no run.
+// Doing it twice changes nothing.
+func (e *Engine) SetSchedule(ctx context.Context, name string, running bool) (*ScheduleState, error) {
+	if _, err := e.defs.Schedule(name); err != nil {
+		return nil, err
+	}
+	if _, err := e.q.SetSchedule(ctx, db.SetScheduleParams{Name: name, Running: running, ChangedAt: e.now()}); err != nil {
+		return nil, err
+	}
+	return e.Schedule(ctx, name)
+}
+
+// RunSchedule starts a schedule's job now, whether it is running or stopped, and records a tick for it.
+func (e *Engine) RunSchedule(ctx context.Context, name string, req RunRequest) (*Run, bool, error) {
+	s, err := e.defs.Schedule(name)
+	if err != nil {
+		return nil, false, err
+	}
+	req.Job, req.Trigger, req.Tags = s.Job, Trigger{Kind: "schedule", Name: s.Name}, map[string]string{"schedule": s.Name}
+	p, err := e.planRun(req)
+	if err != nil {
+		return nil, false, err
+	}
+	replayed := false
+	err = e.db.Tx(ctx, func(tx pgx.Tx) error {
+		if replayed, err = e.claimKey(ctx, tx, req, p); err != nil || replayed {
+			return err
+		}
+		if _, err := e.q.WithTx(tx).InsertTick(ctx, db.InsertTickParams{Schedule: name, Kind: TickManual, ScheduledFor: p.created, Status: StatusSuccess, RunID: &p.id, CreatedAt: p.created}); err != nil {
+			return err
+		}
+		return e.startRunTx(ctx, tx, p)
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	if replayed {
+		run, err := e.Run(ctx, p.id)
+		return run, true, err
+	}
+	e.wake(p.id)
+	return p.run(), false, nil
+}
+
+// Ticks lists the ticks of a schedule, newest first, that are older than before if it is given.
+func (e *Engine) Ticks(ctx context.Context, name string, before *int64, limit int) ([]Tick, error) {
+	if _, err := e.defs.Schedule(name); err != nil {
+		return nil, err
+	}
+	rows, err := e.q.ListTicks(ctx, db.ListTicksParams{Schedule: name, Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	return each(rows, tickOf), err
+}

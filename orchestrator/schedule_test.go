@@ -1,0 +1,164 @@
+package orchestrator_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+)
+
+func everySecond(t *testing.T) *orchestrator.Definitions {
+	t.Helper()
+	defs := define(t, []*orchestrator.Asset{asset("a", nil, nil)}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
+		&orchestrator.Schedule{Name: "s", Job: "j", Cron: "* * * * *"})
+	s, err := defs.Schedule("s")
+	if err != nil {
+		t.Fatal(err)
+	}
+	orchestrator.EverySecond(s)
+	return defs
+}
+
+// followRuns calls f with each new run until it returns false.
+func followRuns(t *testing.T, e *orchestrator.Engine, f func(orchestrator.Event) bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	end := context.Canceled
+	err := e.FollowAll(ctx, nil, func(evs []orchestrator.Event) error {
+		for _, ev := range evs {
+			if ev.Type == orchestrator.EventRunEnqueued && !f(ev) {
+				return end
+			}
+		}
+		return nil
+	})
+	if ctx.Err() != nil {
+		t.Fatalf("the runs did not come: %v", err)
+	}
+}
+
+func TestSchedule(t *testing.T) {
+	t.Parallel()
+
+	t.Run("FiresOnceHoweverManyReplicasAndStopsForAll", func(t *testing.T) {
+		t.Parallel()
+		d := dbtest.New(t)
+		defs := everySecond(t)
+		one := startEngine(t, d, defs)
+		two := startEngine(t, d, defs)
+		st, err := one.SetSchedule(t.Context(), "s", true)
+		if err != nil || !st.Running {
+			t.Fatal(st, err)
+		}
+		n := 0
+		followRuns(t, two, func(orchestrator.Event) bool { n++; return n < 4 })
+		if st, err = two.SetSchedule(t.Context(), "s", false); err != nil || st.Running {
+			t.Fatal(st, err)
+		}
+		ticks, err := one.Ticks(t.Context(), "s", nil, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 1; i < len(ticks); i++ {
+			if gap := ticks[i-1].ScheduledFor.Sub(ticks[i].ScheduledFor); gap != time.Second {
+				t.Errorf("ticks %s apart, want 1 s", gap)
+			}
+		}
+		runs, err := one.Runs(t.Context(), orchestrator.RunFilter{Tags: map[string]string{"schedule": "s"}, Limit: 100})
+		if err != nil || len(runs) != len(ticks) {
+			t.Errorf("%d runs for %d ticks (%v)", len(runs), len(ticks), err)
+		}
+		for _, r := range runs {
+			if r.TriggerKind != "schedule" || r.TriggerName == nil || *r.TriggerName != "s" {
+				t.Errorf("trigger %s %v", r.TriggerKind, r.TriggerName)
+			}
+		}
+	})
+
+	t.Run("MissedTickIsMadeUpOnceOnStart", func(t *testing.T) {
+		t.Parallel()
+		d := dbtest.New(t)
+		defs := define(t, []*orchestrator.Asset{asset("a", nil, nil)}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
+			&orchestrator.Schedule{Name: "s", Job: "j", Cron: "@yearly"}, &orchestrator.Schedule{Name: "lazy", Job: "j", Cron: "@yearly", NoCatchUp: true})
+		// Both were started long ago, and nobody was there at New Year.
+		if _, err := d.Pool.Exec(t.Context(), "INSERT INTO schedules VALUES ('s', true, '2001-05-05'), ('lazy', true, '2001-05-05')"); err != nil {
+			t.Fatal(err)
+		}
+		api := startEngine(t, d, defs, func(c *orchestrator.Config) { c.Work = false })
+		for range 2 { // the second worker finds it done
+			startEngine(t, d, defs)
+		}
+		for {
+			ticks, err := api.Ticks(t.Context(), "s", nil, 10)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(ticks) == 0 {
+				followRuns(t, api, func(orchestrator.Event) bool { return false })
+				continue
+			}
+			if len(ticks) != 1 || ticks[0].Kind != "catch_up" || ticks[0].RunID == nil {
+				t.Errorf("ticks = %+v", ticks)
+			}
+			break
+		}
+		if lazy, err := api.Ticks(t.Context(), "lazy", nil, 10); err != nil || len(lazy) != 0 {
+			t.Errorf("a schedule without catch-up ticked: %+v %v", lazy, err)
+		}
+	})
+
+	t.Run("RunNow", func(t *testing.T) {
+		t.Parallel()
+		defs := define(t, []*orchestrator.Asset{asset("a", nil, nil)}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}}, &orchestrator.Schedule{Name: "s", Job: "j", Cron: "@yearly"})
+		e := setup(t, defs)
+		run, _, err := e.RunSchedule(t.Context(), "s", orchestrator.RunRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended, _ := wait(t, e, run.ID)
+		ticks, err := e.Ticks(t.Context(), "s", nil, 10)
+		if ended.Status != "success" || err != nil || len(ticks) != 1 || ticks[0].Kind != "manual" || *ticks[0].RunID != run.ID {
+			t.Errorf("run %s, ticks %+v, %v", ended.Status, ticks, err)
+		}
+	})
+}
+
+func TestScheduleTimes(t *testing.T) {
+	t.Parallel()
+	defs := define(t, []*orchestrator.Asset{asset("a", nil, nil)}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
+		&orchestrator.Schedule{Name: "night", Job: "j", Cron: "30 2 * * *"}, &orchestrator.Schedule{Name: "hourly", Job: "j", Cron: "0 * * * *"}, &orchestrator.Schedule{Name: "never", Job: "j", Cron: "0 0 30 2 *"})
+	at := func(s string) time.Time {
+		tm, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tm
+	}
+	for _, c := range []struct{ schedule, now, due, next string }{
+		{"hourly", "2026-06-18T12:00:00Z", "2026-06-18T12:00:00Z", "2026-06-18T13:00:00Z"},
+		{"hourly", "2026-06-18T12:59:59Z", "2026-06-18T12:00:00Z", "2026-06-18T13:00:00Z"},
+		{"night", "2026-06-18T12:00:00Z", "2026-06-18T06:30:00Z", "2026-06-19T06:30:00Z"},
+		// On 2026-03-08 there was no 2:30 in Toronto.
+		{"night", "2026-03-08T12:00:00Z", "2026-03-07T07:30:00Z", "2026-03-09T06:30:00Z"},
+		// An hourly schedule goes on through the hour that comes twice.
+		{"hourly", "2026-11-01T05:30:00Z", "2026-11-01T05:00:00Z", "2026-11-01T06:00:00Z"},
+	} {
+		s, err := defs.Schedule(c.schedule)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := orchestrator.Due(s, at(c.now)); !got.Equal(at(c.due)) {
+			t.Errorf("%s at %s: due %s, want %s", c.schedule, c.now, got, c.due)
+		}
+		if got := s.Next(at(c.now), 1); len(got) != 1 || !got[0].Equal(at(c.next)) {
+			t.Errorf("%s at %s: next %s, want %s", c.schedule, c.now, got, c.next)
+		}
+	}
+	never, _ := defs.Schedule("never")
+	if !orchestrator.Due(never, at("2026-06-18T12:00:00Z")).IsZero() || len(never.Next(at("2026-06-18T12:00:00Z"), 5)) != 0 {
+		t.Error("February 30 came")
+	}
+}

@@ -1,0 +1,301 @@
+package orchestrator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// stepArgs are the arguments of the River job that runs one step.
+type stepArgs struct {
+	RunID uuid.UUID `json:"run_id"`
+	Asset string    `json:"asset"`
+
+	retryAt time.Time // set by Work for NextRetry, in the same process
+}
+
+// Kind implements river.JobArgs.
+func (stepArgs) Kind() string { return "materialize" }
+
+// Step is what an asset function knows of the run it is part of, and its way to report. It is safe for use by several
+// goroutines.
+type Step struct {
+	RunID     uuid.UUID
+	Asset     string
+	Attempt   int // from 1
+	Job       string
+	Partition string
+	Tags      map[string]string
+
+	engine *Engine
+	mu     sync.Mutex
+	events []newEvent
+	kick   chan struct{}
+	finish []func(context.Context, pgx.Tx) error
+}
+
+// Log writes a line into the run's event log. data is anything that encodes to JSON, or nil.
+func (s *Step) Log(level, message string, data any) {
+	s.add(newEvent{kind: EventLog, level: level, message: message, data: data})
+}
+
+// Progress says how much of the work is done. Only the latest of several reports within a moment is kept.
+func (s *Step) Progress(done, total int, message string) {
+	s.add(newEvent{kind: EventProgress, level: LevelInfo, message: message, data: map[string]int{"done": done, "total": total}})
+}
+
+// InFinish has f run in the transaction that ends this attempt, whichever way it ends: what f writes is there exactly
+// if the end is recorded. An error of f fails the transaction, which is tried again.
+func (s *Step) InFinish(f func(ctx context.Context, tx pgx.Tx) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.finish = append(s.finish, f)
+}
+
+func (s *Step) add(ev newEvent) {
+	ev.at, ev.asset, ev.attempt = s.engine.now(), s.Asset, s.Attempt
+	s.mu.Lock()
+	if last := len(s.events) - 1; ev.kind == EventProgress && last >= 0 && s.events[last].kind == EventProgress {
+		s.events[last] = ev
+	} else if len(s.events) < 10_000 { // the database is away, or the function writes faster than it takes
+		s.events = append(s.events, ev)
+	}
+	s.mu.Unlock()
+	select {
+	case s.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (s *Step) takeEvents() []newEvent {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	taken := s.events
+	s.events = nil
+	return taken
+}
+
+// flush writes reported events while the function runs, at most every 100 ms.
+func (s *Step) flush(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.kick:
+		}
+		if taken := s.takeEvents(); len(taken) > 0 {
+			if err := s.engine.relaxed.InsertEvents(ctx, eventRows(s.RunID, taken)); err != nil {
+				s.mu.Lock() // keep them for the next try, or for the finish
+				s.events = append(taken, s.events...)
+				s.mu.Unlock()
+			} else {
+				s.engine.wake(s.RunID)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+var (
+	errRunCanceled = errors.New("run canceled")
+	errTimedOut    = errors.New("timed out")
+)
+
+// abandonAfter is how long a function that was told to stop is waited for.
+const abandonAfter = 1500 * time.Millisecond
+
+type stepWorker struct {
+	river.WorkerDefaults[stepArgs]
+	engine *Engine
+}
+
+// NextRetry implements river.Worker: when Work said so.
+func (w *stepWorker) NextRetry(job *river.Job[stepArgs]) time.Time { return job.Args.retryAt }
+
+// Work implements river.Worker: it runs one attempt of a step and records how it ended.
+func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
+	e := w.engine
+	row, err := e.relaxed.StartStep(ctx, db.StartStepParams{
+		RunID: job.Args.RunID, Asset: job.Args.Asset, WorkerID: &e.id, JobID: &job.ID, At: ptr(e.now()), Message: job.Args.Asset + " started",
+	})
+	if errors.Is(err, pgx.ErrNoRows) {
+		return river.JobCancel(errors.New("the step is done, canceled or somebody else's"))
+	}
+	if err != nil {
+		e.log.Warn("step cannot start now", "run_id", job.Args.RunID, "asset", job.Args.Asset, "error", err)
+		return river.JobSnooze(time.Second)
+	}
+	e.wake(job.Args.RunID)
+	step := &Step{RunID: job.Args.RunID, Asset: job.Args.Asset, Attempt: int(row.Attempt), engine: e, kick: make(chan struct{}, 1)}
+	if row.Partition != nil {
+		step.Partition = *row.Partition
+	}
+	if row.Job != nil {
+		step.Job = *row.Job
+	}
+	started := time.Now()
+	log := e.log.With("run_id", step.RunID, "asset", step.Asset, "attempt", step.Attempt)
+	log.Info("step started")
+	if e.cfg.OnStepStart != nil {
+		sec, nsec := step.RunID.Time().UnixTime()
+		e.cfg.OnStepStart(time.Unix(sec, nsec))
+	}
+
+	o := w.attempt(ctx, job, step, row, log)
+	o.failures = int(row.Failures)
+	if err := e.finishStep(ctx, job, step, &o); err != nil {
+		if errors.Is(err, errFenced) {
+			log.Warn("the step was given to another worker meanwhile; this attempt is not recorded")
+			return river.JobCancel(err)
+		}
+		log.Error("the end of the step could not be recorded", "error", err)
+		return river.JobSnooze(time.Second) // the step is still ours to start again
+	}
+	attrs := []any{"status", o.status, "duration", time.Since(started).Round(time.Millisecond)}
+	if o.err != nil {
+		attrs = append(attrs, "error", o.err.Message)
+	}
+	log.Info("step ended", attrs...)
+	switch o.status {
+	case StatusSuccess:
+		return nil // the job was completed in the same transaction
+	case StatusUpForRetry:
+		job.Args.retryAt = time.Now().Add(o.retryIn)
+		return errors.New(o.err.Message)
+	case StatusQueued:
+		return river.JobSnooze(0) // handed back: another worker takes it at once
+	case StatusFailure:
+		if job.Attempt >= job.MaxAttempts {
+			return errors.New(o.err.Message) // River discards it
+		}
+	}
+	return river.JobCancel(errors.New(o.err.Message))
+}
+
+// outcome is how an attempt ended: status success, up_for_retry, failure, canceled or queued (handed back).
+type outcome struct {
+	status   string
+	metadata Metadata
+	err      *Error
+	failures int // before this attempt
+	retryIn  time.Duration
+}
+
+// attempt runs the asset function and makes an outcome of whatever it does.
+func (w *stepWorker) attempt(ctx context.Context, job *river.Job[stepArgs], step *Step, row db.StartStepRow, log logger) outcome {
+	e := w.engine
+	asset, err := e.defs.Asset(step.Asset)
+	if err != nil {
+		return outcome{status: StatusFailure, err: &Error{Class: ClassPermanent, Message: "this worker does not have the asset: " + err.Error()}}
+	}
+	var config map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(row.Config, &config), json.Unmarshal(row.Tags, &step.Tags)); err != nil {
+		return outcome{status: StatusFailure, err: &Error{Class: ClassPermanent, Message: err.Error()}}
+	}
+
+	cancelable, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	e.running.Store(job.ID, cancel)
+	defer e.running.Delete(job.ID)
+	limited, cancelLimit := context.WithTimeoutCause(cancelable, asset.Timeout, errTimedOut)
+	defer cancelLimit()
+
+	flushing, stopFlush := context.WithCancel(context.WithoutCancel(ctx))
+	flushed := make(chan struct{})
+	go func() {
+		defer close(flushed)
+		step.flush(flushing)
+	}()
+	defer func() {
+		stopFlush()
+		<-flushed
+	}()
+
+	type result struct {
+		metadata Metadata
+		err      error
+		panicked *Error
+	}
+	returned := make(chan result, 1)
+	go func() {
+		var r result
+		defer func() {
+			if p := recover(); p != nil {
+				r = result{panicked: &Error{Class: ClassBug, Message: fmt.Sprintf("panic: %v", p), Stack: string(debug.Stack())}}
+			}
+			returned <- r
+		}()
+		r.metadata, r.err = asset.run(limited, step, config[step.Asset])
+	}()
+
+	var r result
+	select {
+	case r = <-returned:
+	case <-limited.Done():
+		select {
+		case r = <-returned:
+		case <-time.After(abandonAfter):
+			log.Error("the asset function does not stop; going on without it")
+			r.err = context.Cause(limited)
+		}
+	}
+	switch {
+	case r.panicked != nil:
+		log.Error("asset function panicked", "panic", r.panicked.Message, "stack", r.panicked.Stack)
+		return outcome{status: StatusFailure, err: r.panicked}
+	case r.err == nil:
+		return outcome{status: StatusSuccess, metadata: r.metadata}
+	case limited.Err() != nil:
+		return e.interrupted(context.Cause(limited), asset, row)
+	}
+	var c *classified
+	if errors.As(r.err, &c) && c.class == ClassPermanent {
+		return outcome{status: StatusFailure, err: &Error{Class: ClassPermanent, Message: r.err.Error()}}
+	}
+	o := failed(asset, row, &Error{Class: ClassTransient, Message: r.err.Error()})
+	if c != nil {
+		o.retryIn = max(o.retryIn, c.retryAfter)
+	}
+	return o
+}
+
+// interrupted says what it means that the function's context ended.
+func (e *Engine) interrupted(cause error, asset *Asset, row db.StartStepRow) outcome {
+	switch {
+	case errors.Is(cause, errTimedOut):
+		return failed(asset, row, &Error{Class: ClassTimeout, Message: fmt.Sprintf("took longer than %s", asset.Timeout)})
+	case errors.Is(cause, rivertype.ErrJobCancelledRemotely), errors.Is(cause, errRunCanceled):
+		return outcome{status: StatusCanceled, err: &Error{Class: ClassCanceled, Message: "canceled"}}
+	default: // the worker is being stopped
+		return outcome{status: StatusQueued, err: &Error{Class: ClassCanceled, Message: "handed back by a worker that stops"}}
+	}
+}
+
+func failed(asset *Asset, row db.StartStepRow, err *Error) outcome {
+	failures := int(row.Failures) + 1
+	if failures >= asset.Retry.maxAttempts() {
+		return outcome{status: StatusFailure, err: err}
+	}
+	return outcome{status: StatusUpForRetry, err: err, retryIn: asset.Retry.delay(failures)}
+}
+
+type logger interface {
+	Error(msg string, args ...any)
+}
+
+func ptr[T any](v T) *T { return &v }

@@ -1,0 +1,34 @@
+package orchestrator
+
+import "strings"
+
+// cleanText makes a text acceptable to Postgres, which takes neither NUL nor invalid UTF-8: what asset functions
+// report may quote anything that a source sent.
+func cleanText(s string) string {
+	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
+}
+
+// cleanJSON does the same for encoded JSON, in which NUL is an escape.
+func cleanJSON(s string) string {
+	if !strings.Contains(s, `\u0000`) {
+		return s
+	}
+	// An escaped backslash before u0000 is not the escape.
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' {
+			b.WriteByte(s[i])
+			continue
+		}
+		if strings.HasPrefix(s[i:], `\u0000`) {
+			b.WriteString("\uFFFD")
+			i += 5
+			continue
+		}
+		b.WriteByte(s[i])
+		if i++; i < len(s) {
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String()
+}

@@ -75,7 +75,7 @@ func (e *Engine) periodicJobs() []*river.PeriodicJob {
 			}
 			return *args, tickOpts()
 		}
-		jobs = append(jobs, river.NewPeriodicJob(s.times, construct, &river.PeriodicJobOpts{ID: s.Name, RunOnStart: true}))
+		jobs = append(jobs, river.NewPeriodicJob(s.times, construct, &river.PeriodicJobOpts{ID: "schedule/" + s.Name, RunOnStart: true}))
 	}
 	return jobs
 }

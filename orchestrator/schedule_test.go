@@ -21,13 +21,13 @@ func everySecond(t *testing.T) *orchestrator.Definitions {
 	return defs
 }
 
-// followRuns calls f with each new run until it returns false.
+// followRuns calls f with each run, from the first, until it returns false.
 func followRuns(t *testing.T, e *orchestrator.Engine, f func(orchestrator.Event) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	end := context.Canceled
-	err := e.FollowAll(ctx, nil, func(evs []orchestrator.Event) error {
+	err := e.FollowAll(ctx, &orchestrator.Cursor{}, func(evs []orchestrator.Event) error {
 		for _, ev := range evs {
 			if ev.Type == orchestrator.EventRunEnqueued && !f(ev) {
 				return end
@@ -91,19 +91,10 @@ func TestSchedule(t *testing.T) {
 		for range 2 { // the second worker finds it done
 			startEngine(t, d, defs)
 		}
-		for {
-			ticks, err := api.Ticks(t.Context(), "s", nil, 10)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(ticks) == 0 {
-				followRuns(t, api, func(orchestrator.Event) bool { return false })
-				continue
-			}
-			if len(ticks) != 1 || ticks[0].Kind != "catch_up" || ticks[0].RunID == nil {
-				t.Errorf("ticks = %+v", ticks)
-			}
-			break
+		followRuns(t, api, func(orchestrator.Event) bool { return false })
+		ticks, err := api.Ticks(t.Context(), "s", nil, 10)
+		if err != nil || len(ticks) != 1 || ticks[0].Kind != "catch_up" || ticks[0].RunID == nil {
+			t.Errorf("ticks = %+v, %v", ticks, err)
 		}
 		if lazy, err := api.Ticks(t.Context(), "lazy", nil, 10); err != nil || len(lazy) != 0 {
 			t.Errorf("a schedule without catch-up ticked: %+v %v", lazy, err)

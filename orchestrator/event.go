@@ -81,11 +81,11 @@ func eventRows(runID uuid.UUID, events []newEvent) db.InsertEventsParams {
 		p.Levels = append(p.Levels, e.level)
 		p.Assets = append(p.Assets, e.asset)
 		p.Attempts = append(p.Attempts, int32(e.attempt)) //nolint:gosec // a small number
-		p.Messages = append(p.Messages, cleanText(e.message))
+		p.Messages = append(p.Messages, db.CleanText(e.message))
 		data := ""
 		if e.data != nil {
 			if raw, err := json.Marshal(e.data); err == nil {
-				data = cleanJSON(string(raw))
+				data = db.CleanJSON(string(raw))
 			}
 		}
 		p.Datas = append(p.Datas, data)

@@ -59,10 +59,10 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 		fp.EndedAt = &t.at
 	}
 	if o.err != nil {
-		if fp.Error, err = json.Marshal(&Error{Class: o.err.Class, Message: cleanText(o.err.Message), Stack: cleanText(o.err.Stack)}); err != nil {
+		if fp.Error, err = json.Marshal(&Error{Class: o.err.Class, Message: db.CleanText(o.err.Message), Stack: db.CleanText(o.err.Stack)}); err != nil {
 			return err
 		}
-		fp.Error = json.RawMessage(cleanJSON(string(fp.Error)))
+		fp.Error = json.RawMessage(db.CleanJSON(string(fp.Error)))
 	}
 	switch o.status {
 	case StatusUpForRetry:
@@ -77,9 +77,11 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 	} else if n == 0 {
 		return errFenced
 	}
-	for _, f := range step.finish {
-		if err := f(ctx, tx); err != nil {
-			return err
+	if o.status != StatusQueued {
+		for _, f := range step.finish {
+			if err := f(ctx, tx); err != nil {
+				return err
+			}
 		}
 	}
 	t.events = events
@@ -117,7 +119,7 @@ func (e *Engine) materialize(ctx context.Context, q *db.Queries, t *transition, 
 	if err != nil {
 		return fmt.Errorf("metadata of %s: %w", step.Asset, err)
 	}
-	raw = json.RawMessage(cleanJSON(string(raw)))
+	raw = json.RawMessage(db.CleanJSON(string(raw)))
 	t.add(newEvent{kind: EventMaterialization, level: LevelInfo, asset: step.Asset, attempt: step.Attempt, message: "materialized " + step.Asset,
 		data: map[string]any{"materialization_id": id, "metadata": raw}})
 	return q.InsertMaterialization(ctx, db.InsertMaterializationParams{

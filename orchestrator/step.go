@@ -56,7 +56,7 @@ func (s *Step) Progress(done, total int, message string) {
 }
 
 // InFinish has f run in the transaction that ends this attempt, whichever way it ends: what f writes is there exactly
-// if the end is recorded. An error of f fails the transaction, which is tried again.
+// if the end is recorded. An attempt that a stopping worker hands back has no end. An error of f fails the transaction, which is tried again.
 func (s *Step) InFinish(f func(ctx context.Context, tx pgx.Tx) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

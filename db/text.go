@@ -1,15 +1,15 @@
-package orchestrator
+package db
 
 import "strings"
 
-// cleanText makes a text acceptable to Postgres, which takes neither NUL nor invalid UTF-8: what asset functions
-// report may quote anything that a source sent.
-func cleanText(s string) string {
+// CleanText makes a text acceptable to Postgres, which takes neither NUL nor invalid UTF-8: it may quote anything that
+// a source sent.
+func CleanText(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", "\uFFFD"), "\uFFFD")
 }
 
-// cleanJSON does the same for encoded JSON, in which NUL is an escape.
-func cleanJSON(s string) string {
+// CleanJSON does the same for encoded JSON, in which NUL is an escape.
+func CleanJSON(s string) string {
 	if !strings.Contains(s, `\u0000`) {
 		return s
 	}

@@ -1,0 +1,301 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
+)
+
+// fetchRetry: a source that is down has been tried for long enough within the attempt and ends the run; what is left
+// to retry is the database.
+var fetchRetry = orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 10 * time.Second}
+
+// fetch is one fetch of bills: it chooses them from the lists, asks for the details that are missing, stores them as
+// they come, and writes the fetch log.
+type fetch struct {
+	Deps
+	step    *orchestrator.Step
+	source  string
+	params  map[string]any
+	started time.Time
+
+	mu       sync.Mutex
+	requests map[string]int
+	errors   []parliament.FetchError // all of them; the log keeps the first ten
+	lacking  []string                // bills without enrichment
+	failed   int                     // records that gave nothing to store
+	counts   parliament.Counts
+}
+
+func newFetch(d Deps, step *orchestrator.Step, source string, params map[string]any) *fetch {
+	return &fetch{Deps: d, step: step, source: source, params: params, started: time.Now(), requests: map[string]int{}}
+}
+
+// observe has the clients count requests and show retries in the run's log.
+func (f *fetch) observe(ctx context.Context) context.Context {
+	return upstream.WithObserver(ctx, upstream.Observer{
+		Request: func(source string) {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.requests[source]++
+		},
+		Retry: func(source string, err error, attempt int, wait time.Duration) {
+			f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%s: %v; trying again in %s", source, err, wait.Round(10*time.Millisecond)), map[string]any{"source": source, "attempt": attempt})
+		},
+	})
+}
+
+// fault records an error that the fetch survives.
+func (f *fetch) fault(url, message string) {
+	f.mu.Lock()
+	f.errors = append(f.errors, parliament.FetchError{URL: url, Message: message})
+	n := len(f.errors)
+	f.mu.Unlock()
+	if n <= 50 { // the log of a run whose source is broken need not repeat itself a thousand times
+		f.step.Log(orchestrator.LevelError, message, map[string]string{"url": url})
+	}
+}
+
+// recordFaults records the items of a list that could not be read.
+func recordFaults[E error](f *fetch, faults []E, url func(E) string) {
+	for _, e := range faults {
+		f.failed++
+		f.fault(url(e), e.Error())
+	}
+}
+
+// candidate is a bill to be stored, with what the lists say of it.
+type candidate struct {
+	id   parliament.BillID
+	op   *openparliament.Bill
+	item *legisinfo.Item
+}
+
+func (c candidate) introduced() string {
+	if c.item != nil && c.item.Introduced() != "" {
+		return c.item.Introduced()
+	}
+	if c.op != nil {
+		return c.op.Introduced
+	}
+	return ""
+}
+
+// latestFirst sorts candidates as lists of bills are sorted, and keeps the first of them.
+func latestFirst(all []candidate, limit int) []candidate {
+	slices.SortFunc(all, func(a, b candidate) int {
+		if c := strings.Compare(b.introduced(), a.introduced()); c != 0 {
+			return c
+		}
+		return a.id.Compare(b.id)
+	})
+	return all[:min(limit, len(all))]
+}
+
+// openParliamentBills turns a list into candidates.
+func (f *fetch) openParliamentBills(bills []openparliament.Bill, faults []*openparliament.RecordError) map[parliament.BillID]candidate {
+	recordFaults(f, faults, func(e *openparliament.RecordError) string { return e.URL })
+	out := map[parliament.BillID]candidate{}
+	for i := range bills {
+		id, err := parliament.ParseBillID(bills[i].Session, bills[i].Number)
+		if err != nil {
+			f.failed++
+			f.fault(f.OpenParliament.URL(bills[i].URL), err.Error())
+			continue
+		}
+		out[id] = candidate{id: id, op: &bills[i]}
+	}
+	return out
+}
+
+// legisinfoItems sorts a session's list by bill.
+func (f *fetch) legisinfoItems(items []legisinfo.Item, faults []*legisinfo.RecordError) map[parliament.BillID]*legisinfo.Item {
+	recordFaults(f, faults, func(e *legisinfo.RecordError) string { return e.URL })
+	out := map[parliament.BillID]*legisinfo.Item{}
+	for i := range items {
+		id, err := parliament.ParseBillID(items[i].Session, items[i].Number)
+		if err != nil {
+			f.failed++
+			f.fault(f.Legisinfo.DetailURL(items[i].Session, items[i].Number), err.Error())
+			continue
+		}
+		out[id] = &items[i]
+	}
+	return out
+}
+
+const saveEvery = 25 // bills in one transaction
+
+// store asks for the details that are missing or out of date and stores every candidate, in small transactions as the
+// details come, so that a fetch that is interrupted goes on from there: what is stored is not asked for again.
+func (f *fetch) store(ctx context.Context, chosen []candidate) error {
+	ids := make([]string, len(chosen))
+	for i, c := range chosen {
+		ids[i] = c.id.String()
+	}
+	held, err := f.Store.Held(ctx, ids)
+	if err != nil {
+		return err
+	}
+	fetchedAt := time.Now().UTC().Truncate(time.Microsecond)
+	var ready, ask []parliament.Record
+	for _, c := range chosen {
+		r := parliament.Record{ID: c.id, Parts: parliament.Parts{OpenParliament: c.op, Item: c.item}, FetchedAt: fetchedAt}
+		now := held[c.id.String()]
+		if c.item != nil {
+			now.Item = c.item
+		}
+		if c.item == nil || now.Enriched() {
+			ready = append(ready, r)
+		} else {
+			ask = append(ask, r)
+		}
+	}
+	total := len(chosen)
+	f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d bills to store, %d details to fetch", total, len(ask)), map[string]int{"bills": total, "details": len(ask)})
+	done := 0
+	save := func(records []parliament.Record) error {
+		counts, err := f.Store.Save(ctx, f.step.RunID, records)
+		if err != nil {
+			return err
+		}
+		f.counts.Add(counts)
+		done += len(records)
+		f.step.Progress(done, total, fmt.Sprintf("%d of %d bills stored", done, total))
+		return nil
+	}
+	for chunk := range slices.Chunk(ready, 500) {
+		if err := save(chunk); err != nil {
+			return err
+		}
+	}
+	return f.details(ctx, ask, save)
+}
+
+func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func([]parliament.Record) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	queue := make(chan parliament.Record)
+	got := make(chan parliament.Record, len(ask))
+	group.Go(func() error {
+		defer close(queue)
+		for _, r := range ask {
+			select {
+			case queue <- r:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		return nil
+	})
+	var askers sync.WaitGroup
+	for range 4 { // more could not be in flight anyway
+		askers.Add(1)
+		group.Go(func() error {
+			defer askers.Done()
+			for r := range queue {
+				detail, err := f.Legisinfo.Detail(ctx, r.Item)
+				if ctx.Err() != nil {
+					return context.Cause(ctx)
+				}
+				if err != nil {
+					f.lacks(r.ID)
+					f.fault(f.Legisinfo.DetailURL(r.Item.Session, r.Item.Number), fmt.Sprintf("%s is not enriched: %v", r.ID, err))
+				}
+				r.Detail = detail
+				got <- r
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		askers.Wait()
+		close(got)
+		return nil
+	})
+	group.Go(func() error {
+		var batch []parliament.Record
+		for r := range got {
+			if batch = append(batch, r); len(batch) == saveEvery {
+				if err := save(batch); err != nil {
+					return err
+				}
+				batch = nil
+			}
+		}
+		if ctx.Err() != nil || len(batch) == 0 {
+			return context.Cause(ctx)
+		}
+		return save(batch)
+	})
+	return group.Wait()
+}
+
+func (f *fetch) lacks(id parliament.BillID) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lacking = append(f.lacking, id.String())
+}
+
+// end writes the fetch log with the end of the step and makes the metadata, or the error that fails the step.
+func (f *fetch) end(fetchErr error, extra orchestrator.Metadata) (orchestrator.Metadata, error) {
+	stored := f.counts.Created + f.counts.Updated + f.counts.Unchanged
+	log := parliament.FetchLog{
+		ID: uuid.Must(uuid.NewV7()), RunID: &f.step.RunID, Asset: f.step.Asset, Source: f.source, Status: parliament.FetchSuccess, RecordsAttempted: stored + f.failed,
+		RecordsSucceeded: stored, RecordsFailed: f.failed, Duration: time.Since(f.started), Params: f.params, CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
+	}
+	var unavailable *upstream.UnavailableError
+	switch {
+	case errors.As(fetchErr, &unavailable):
+		log.Status = parliament.FetchSourceUnavailable
+		fetchErr = orchestrator.Permanent(fmt.Errorf("source_unavailable: %w", fetchErr))
+	case fetchErr != nil:
+		log.Status = parliament.FetchFailure
+	case len(f.errors) > 0 && stored == 0:
+		log.Status = parliament.FetchFailure
+		fetchErr = orchestrator.Permanent(fmt.Errorf("no bill could be stored: %s", f.errors[0].Message))
+	case len(f.errors) > 0:
+		log.Status = parliament.FetchPartialSuccess
+	}
+	if fetchErr != nil {
+		f.errors = append([]parliament.FetchError{{Message: fetchErr.Error()}}, f.errors...)
+	}
+	log.Errors = f.errors[:min(10, len(f.errors))]
+	f.step.InFinish(func(ctx context.Context, tx pgx.Tx) error { return f.Store.InsertFetchLogTx(ctx, tx, log) })
+	if fetchErr != nil {
+		return nil, fetchErr
+	}
+	if len(f.lacking) > 0 {
+		slices.Sort(f.lacking)
+		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%d bills lack enrichment; the next fetch tries again", len(f.lacking)), map[string]any{"bills": f.lacking})
+	}
+	md := orchestrator.Metadata{
+		"status": log.Status, "bills_fetched": stored, "bills_created": f.counts.Created, "bills_updated": f.counts.Updated, "bills_unchanged": f.counts.Unchanged,
+		"bills_not_enriched": len(f.lacking), "error_count": len(f.errors), "duration_seconds": seconds(log.Duration), "fetch_timestamp": f.started.UTC().Format(time.RFC3339),
+		"requests_openparliament": f.requests[openparliament.Source], "requests_legisinfo": f.requests[legisinfo.Source],
+	}
+	maps.Copy(md, extra)
+	return md, nil
+}
+
+// without notes that LEGISinfo could not be had for a session: its bills are stored without enrichment.
+func (f *fetch) without(session string, err error) {
+	if session == "" {
+		session = "the current session"
+	}
+	f.fault(f.Legisinfo.URL(""), fmt.Sprintf("no enrichment for %s: %v", session, err))
+}

@@ -1,0 +1,51 @@
+// Package jobs is the pipeline: every asset, job and schedule, each declared in one place. To add an asset, write a
+// file like monitor.go and add a line to All.
+package jobs
+
+import (
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
+)
+
+// Deps are what assets work with.
+type Deps struct {
+	Store          *parliament.Store
+	OpenParliament openparliament.Client
+	Legisinfo      legisinfo.Client
+	// TimeZone is the IANA zone of the schedules; default America/Toronto.
+	TimeZone string
+}
+
+// Part is what one file of this package contributes.
+type Part struct {
+	Assets    []*orchestrator.Asset
+	Jobs      []*orchestrator.Job
+	Schedules []*orchestrator.Schedule
+}
+
+// All is the whole pipeline.
+func All(d Deps) (*orchestrator.Definitions, error) {
+	return Define(d,
+		latestBills(d),
+		sessionBills(d),
+		monitor(d),
+	)
+}
+
+// Define puts parts together and checks them.
+func Define(d Deps, parts ...Part) (*orchestrator.Definitions, error) {
+	var all Part
+	for _, p := range parts {
+		all.Assets = append(all.Assets, p.Assets...)
+		all.Jobs = append(all.Jobs, p.Jobs...)
+		for _, s := range p.Schedules {
+			if s.TimeZone == "" {
+				s.TimeZone = d.TimeZone
+			}
+			all.Schedules = append(all.Schedules, s)
+		}
+	}
+	return orchestrator.NewDefinitions(all.Assets, all.Jobs, all.Schedules)
+}

@@ -1,0 +1,48 @@
+package jobs
+
+import (
+	"context"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+)
+
+type monitorConfig struct {
+	HoursBack int `json:"hours_back" jsonschema:"minimum=1,maximum=720,default=24" jsonschema_description:"How many hours of fetches to look at."`
+}
+
+// monitor sums up the fetches of the last hours.
+func monitor(d Deps) Part {
+	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
+		Name:        "monitor_fetch_operations",
+		Group:       "monitoring",
+		Description: "Counts the fetches of the last hours by status, with their average duration and their records.",
+		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
+		Timeout:     time.Minute,
+	}, func(ctx context.Context, step *orchestrator.Step, config monitorConfig) (orchestrator.Metadata, error) {
+		now := time.Now().UTC()
+		stats, err := d.Store.FetchStatsSince(ctx, now.Add(-time.Duration(config.HoursBack)*time.Hour))
+		if err != nil {
+			return nil, err
+		}
+		md := orchestrator.Metadata{"hours_monitored": config.HoursBack, "monitoring_timestamp": now.Format(time.RFC3339)}
+		for _, s := range stats {
+			md[s.Status+"_count"] = s.Count
+			md[s.Status+"_avg_duration"] = seconds(s.AvgDuration)
+			md[s.Status+"_total_succeeded"] = s.Succeeded
+			md[s.Status+"_total_failed"] = s.Failed
+		}
+		if len(stats) == 0 {
+			step.Log(orchestrator.LevelWarn, "no fetch in the window: is a schedule running?", nil)
+		}
+		return md, nil
+	})
+	return Part{
+		Assets:    []*orchestrator.Asset{asset},
+		Jobs:      []*orchestrator.Job{{Name: "monitor_job", Description: "Sums up the fetches of the last 24 hours.", Assets: []string{asset.Name}, Config: map[string]map[string]any{asset.Name: {"hours_back": 24}}, Timeout: 10 * time.Minute}},
+		Schedules: []*orchestrator.Schedule{{Name: "monitor_daily", Description: "Every night at three, after the daily fetch.", Job: "monitor_job", Cron: "0 3 * * *"}},
+	}
+}
+
+// seconds rounds a duration to milliseconds, in seconds.
+func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }

@@ -1,0 +1,540 @@
+package jobs_test
+
+import (
+	"bufio"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+	"github.com/parliament-explorer/parliament-explorer/jobs"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
+)
+
+// replayFolder holds a server with real records. It is no part of the project: tests that want it are skipped where it
+// is not there.
+const replayFolder = "../../shared/replay"
+
+var buildReplay = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "replay-")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "replay")
+	build := exec.Command("go", "build", "-o", bin, ".")
+	build.Dir = replayFolder
+	out, err := build.CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return bin, nil
+})
+
+type replay struct{ control, openParliament, legisinfo string }
+
+func startReplay(t testing.TB, args ...string) replay {
+	t.Helper()
+	if _, err := os.Stat(replayFolder); err != nil {
+		t.Skip("the replay server is not here")
+	}
+	bin, err := buildReplay()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(bin, append([]string{"-control", "127.0.0.1:0", "-openparliament", "127.0.0.1:0", "-legisinfo", "127.0.0.1:0"}, args...)...)
+	cmd.Dir = replayFolder
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	var r replay
+	into := map[string]*string{"control": &r.control, "openparliament": &r.openParliament, "legisinfo": &r.legisinfo}
+	listening := regexp.MustCompile(`(control|openparliament|legisinfo) on (http://\S+)`)
+	lines := bufio.NewScanner(stderr)
+	for len(into) > 0 && lines.Scan() {
+		if m := listening.FindStringSubmatch(lines.Text()); m != nil {
+			*into[m[1]] = m[2]
+			delete(into, m[1])
+		}
+	}
+	if len(into) > 0 {
+		t.Fatalf("replay did not start: %v", lines.Err())
+	}
+	go io.Copy(io.Discard, stderr)
+	return r
+}
+
+func (r replay) post(t testing.TB, path string) {
+	t.Helper()
+	resp, err := http.Post(r.control+path, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s", path, resp.Status)
+	}
+}
+
+type stats struct {
+	Requests    int            `json:"requests"`
+	ByPath      map[string]int `json:"by_path"`
+	MaxInFlight int            `json:"max_in_flight"`
+	MaxInSecond int            `json:"max_in_any_second"`
+	DefaultUA   int            `json:"default_user_agent"`
+}
+
+func (r replay) stats(t testing.TB) (openParliament, legisinfo stats) {
+	t.Helper()
+	resp, err := http.Get(r.control + "/stats")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var s struct{ OpenParliament, Legisinfo stats }
+	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
+		t.Fatal(err)
+	}
+	return s.OpenParliament, s.Legisinfo
+}
+
+func (s stats) path(part string) int {
+	n := 0
+	for p, count := range s.ByPath {
+		if strings.Contains(p, part) {
+			n += count
+		}
+	}
+	return n
+}
+
+// pipeline is the real pipeline on a database of its own.
+type pipeline struct {
+	engine *orchestrator.Engine
+	store  *parliament.Store
+	db     *db.DB
+	stop   func()
+}
+
+func newPipeline(t testing.TB, r replay, rps float64) pipeline {
+	t.Helper()
+	return pipelineOn(t, dbtest.New(t), r, rps)
+}
+
+func pipelineOn(t testing.TB, d *db.DB, r replay, rps float64) pipeline {
+	t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	if testing.Verbose() {
+		log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("test", t.Name())
+	}
+	client := func(source, base string) *upstream.Client {
+		c, err := upstream.New(upstream.Config{Source: source, BaseURL: base, UserAgent: "parliament-explorer test", RPS: rps, DB: d, Logger: log, Timeout: 5 * time.Second, RetryDelay: 20 * time.Millisecond})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	store := parliament.NewStore(d)
+	defs, err := jobs.All(jobs.Deps{
+		Store: store, OpenParliament: openparliament.Client{Client: client(openparliament.Source, r.openParliament)},
+		Legisinfo: legisinfo.Client{Client: client(legisinfo.Source, r.legisinfo+"/legisinfo")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: log, Work: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p := pipeline{engine: e, store: store, db: d, stop: sync.OnceFunc(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 15*time.Second)
+		defer cancel()
+		if err := e.Stop(ctx); err != nil {
+			t.Errorf("stop: %v", err)
+		}
+	})}
+	t.Cleanup(p.stop)
+	return p
+}
+
+type metadata struct {
+	Status         string `json:"status"`
+	Fetched        int    `json:"bills_fetched"`
+	Created        int    `json:"bills_created"`
+	Updated        int    `json:"bills_updated"`
+	Unchanged      int    `json:"bills_unchanged"`
+	NotEnriched    int    `json:"bills_not_enriched"`
+	Errors         int    `json:"error_count"`
+	OpenParliament int    `json:"requests_openparliament"`
+	Legisinfo      int    `json:"requests_legisinfo"`
+}
+
+// materialize runs one asset to its end.
+func (p pipeline) materialize(t testing.TB, asset, config string) (*orchestrator.Run, metadata) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	run, _, err := p.engine.StartRun(ctx, orchestrator.RunRequest{Assets: []string{asset}, Config: json.RawMessage(config), Trigger: orchestrator.Trigger{Kind: "api"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.engine.FollowRun(ctx, run.ID, 0, func([]orchestrator.Event) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if run, err = p.engine.Run(ctx, run.ID); err != nil {
+		t.Fatal(err)
+	}
+	var md metadata
+	ms, err := p.engine.MaterializationsOfRun(ctx, run.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(ms) == 1 {
+		if err := json.Unmarshal(ms[0].Metadata, &md); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return run, md
+}
+
+func (p pipeline) succeed(t testing.TB, asset, config string) metadata {
+	t.Helper()
+	run, md := p.materialize(t, asset, config)
+	if run.Status != "success" {
+		t.Fatalf("run ended as %s: %+v", run.Status, run.Steps[0].Error)
+	}
+	return md
+}
+
+func (p pipeline) count(t testing.TB, sql string, args ...any) int {
+	t.Helper()
+	var n int
+	if err := p.db.Pool.QueryRow(t.Context(), sql, args...).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// record is what the corpus says of a bill.
+type record struct {
+	ParliamentNumber, SessionNumber                                   int
+	NumberPrefix, NumberCode                                          string
+	Number                                                            int
+	PassedHouseFirstReadingDateTime, PassedSenateFirstReadingDateTime *string
+}
+
+func (r record) id() string {
+	return fmt.Sprintf("%d-%d/%s", r.ParliamentNumber, r.SessionNumber, r.NumberCode)
+}
+
+func (r record) introduced() string {
+	first := ""
+	for _, d := range []*string{r.PassedHouseFirstReadingDateTime, r.PassedSenateFirstReadingDateTime} {
+		if d != nil && len(*d) >= 10 && (first == "" || (*d)[:10] < first) {
+			first = (*d)[:10]
+		}
+	}
+	return first
+}
+
+func corpus(t testing.TB) []record {
+	t.Helper()
+	files, err := filepath.Glob(replayFolder + "/corpus/*.jsonl.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []record
+	for _, file := range files {
+		f, err := os.Open(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		gz, err := gzip.NewReader(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for d := json.NewDecoder(gz); d.More(); {
+			var r record
+			if err := d.Decode(&r); err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+func TestFetchLatestBills(t *testing.T) {
+	t.Parallel()
+	r := startReplay(t)
+	p := newPipeline(t, r, 0)
+	md := p.succeed(t, "fetch_latest_bills", `{}`)
+	if md.Fetched != 50 || md.Created != 50 || md.Errors != 0 || md.NotEnriched != 0 {
+		t.Errorf("metadata = %+v", md)
+	}
+	op, li := r.stats(t)
+	if op.Requests > 3 || li.path("bills/json") > 1 || li.path("/bill/") != 50 || op.MaxInFlight > 4 || li.MaxInFlight > 4 || op.DefaultUA+li.DefaultUA > 0 {
+		t.Errorf("requests: openparliament %+v, legisinfo %+v", op, li)
+	}
+	if md.OpenParliament != op.Requests || md.Legisinfo != li.Requests {
+		t.Errorf("metadata counts %d and %d requests, the services %d and %d", md.OpenParliament, md.Legisinfo, op.Requests, li.Requests)
+	}
+
+	// Exactly the most recently introduced: everything later than the 50th day, and the rest of the fifty from that day.
+	all := corpus(t)
+	slices.SortFunc(all, func(a, b record) int { return strings.Compare(b.introduced(), a.introduced()) })
+	last := all[49].introduced()
+	want, onLastDay := map[string]bool{}, map[string]bool{}
+	for _, b := range all {
+		switch d := b.introduced(); {
+		case d > last:
+			want[b.id()] = true
+		case d == last:
+			onLastDay[b.id()] = true
+		}
+	}
+	bills, err := p.store.Bills(t.Context(), parliament.BillFilter{Limit: 500})
+	if err != nil || len(bills) != 50 {
+		t.Fatalf("%d bills stored, %v", len(bills), err)
+	}
+	for _, b := range bills {
+		if !want[b.ID] && !onLastDay[b.ID] {
+			t.Errorf("%s of %v is not among the latest", b.ID, b.IntroducedOn)
+		}
+		delete(want, b.ID)
+	}
+	if len(want) > 0 {
+		t.Errorf("missing: %v", want)
+	}
+
+	r.post(t, "/reset")
+	md = p.succeed(t, "fetch_latest_bills", `{}`)
+	op, li = r.stats(t)
+	if md.Unchanged != 50 || md.Created+md.Updated != 0 || op.Requests > 2 || li.path("bills/json") > 1 || li.path("/bill/") != 0 {
+		t.Errorf("second fetch: %+v; openparliament %+v, legisinfo %+v", md, op, li)
+	}
+	if n := p.count(t, "SELECT count(*) FROM bill_versions"); n != 50 {
+		t.Errorf("%d versions, want 50", n)
+	}
+}
+
+func TestFetchSessions(t *testing.T) {
+	t.Parallel()
+	r := startReplay(t)
+	p := newPipeline(t, r, 0)
+	for _, c := range []struct {
+		config string
+		want   int
+	}{{`{"parliament": 44, "session": 1}`, 412}, {`{"parliament": 36, "session": 1}`, 438}, {`{"parliament": 41, "session": 1}`, 447}, {`{"parliament": 43, "session": 2}`, 201}} {
+		if md := p.succeed(t, "fetch_parliament_session_bills", c.config); md.Created != c.want || md.Errors != 0 {
+			t.Errorf("%s: %+v, want %d created", c.config, md, c.want)
+		}
+	}
+	if op, _ := r.stats(t); op.Requests != 3 {
+		t.Errorf("%d requests to openparliament, want one for each session that it has", op.Requests)
+	}
+	if n := p.count(t, "SELECT count(*) FROM bills"); n != 412+438+447+201 {
+		t.Errorf("%d bills", n)
+	}
+	// A session that is not there is an error, not an empty success.
+	if run, _ := p.materialize(t, "fetch_parliament_session_bills", `{"parliament": 99, "session": 9}`); run.Status != "failure" {
+		t.Errorf("session 99-9: %s", run.Status)
+	}
+}
+
+func TestVersionsOverTime(t *testing.T) {
+	t.Parallel()
+	r := startReplay(t, "-as-of", "2022-02-02")
+	p := newPipeline(t, r, 0)
+	fetch := func(day string) metadata {
+		r.post(t, "/clock?as_of="+url.QueryEscape(day))
+		return p.succeed(t, "fetch_parliament_session_bills", `{"parliament": 44, "session": 1}`)
+	}
+	fetch("2022-02-02")
+	fetch("2022-06-21")
+	versions := p.count(t, "SELECT count(*) FROM bill_versions")
+	r.post(t, "/reset")
+	md := fetch("2022-06-21")
+	_, li := r.stats(t)
+	if md.Created+md.Updated != 0 || p.count(t, "SELECT count(*) FROM bill_versions") != versions || li.path("/bill/") != 0 {
+		t.Errorf("an unchanged day: %+v, %d details asked for", md, li.path("/bill/"))
+	}
+	fetch("2023-04-27")
+	id, err := parliament.ParseBillID("44-1", "C-11")
+	if err != nil {
+		t.Fatal(err)
+	}
+	vs, err := p.store.Versions(t.Context(), id, 0, 10)
+	if err != nil || len(vs) != 3 {
+		t.Fatalf("%d versions, %v", len(vs), err)
+	}
+	change := func(v parliament.Version, field string) string {
+		for _, c := range v.Changes {
+			if c.Field == field {
+				return compact(t, c.From) + " -> " + compact(t, c.To)
+			}
+		}
+		return ""
+	}
+	if len(vs[2].Changes) != 0 {
+		t.Errorf("first version: %v", vs[2].Changes)
+	}
+	if s := change(vs[1], "status"); !strings.Contains(s, "HouseAt2ndReading") || !strings.Contains(s, `"code":"SenateAt2ndReading"`) {
+		t.Errorf("second version, status: %s", s)
+	}
+	for field, want := range map[string]string{"law": "false -> true", "royal_assent_on": `null -> "2023-04-27"`, "statute": `null -> {"year":2023,"chapter":8}`} {
+		if s := change(vs[0], field); s != want {
+			t.Errorf("third version, %s: %s, want %s", field, s, want)
+		}
+	}
+	b, err := p.store.Bill(t.Context(), id)
+	if err != nil || !b.Law || b.Version != 3 || *b.Status.Code != "RoyalAssentGiven" {
+		t.Errorf("C-11 = %+v, %v", b, err)
+	}
+}
+
+func compact(t testing.TB, raw json.RawMessage) string {
+	t.Helper()
+	var b bytes.Buffer
+	if err := json.Compact(&b, raw); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+// TestRateIsShared runs three workers at once: together they keep to the rate and to four in flight.
+func TestRateIsShared(t *testing.T) {
+	t.Parallel()
+	r := startReplay(t, "-latency", "30ms")
+	d := dbtest.New(t)
+	var pipelines []pipeline
+	for range 3 {
+		pipelines = append(pipelines, pipelineOn(t, d, r, 20))
+	}
+	var wg sync.WaitGroup
+	for i, p := range pipelines {
+		wg.Go(func() {
+			p.materialize(t, "fetch_latest_bills", fmt.Sprintf(`{"limit": %d}`, 10+10*i))
+		})
+	}
+	wg.Wait()
+	op, li := r.stats(t)
+	if li.MaxInSecond > 20 || op.MaxInSecond > 20 || li.MaxInFlight > 4 || op.MaxInFlight > 4 {
+		t.Errorf("openparliament %+v, legisinfo %+v", op, li)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	for name, fault := range map[string]string{
+		"500": "500=0.1", "429": "429=0.1", "truncate": "truncate=0.1", "drop": "drop=0.1", "html": "html=0.1",
+		"all at 5%": "500=0.05&429=0.05&truncate=0.05&drop=0.05&html=0.05",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := startReplay(t)
+			p := newPipeline(t, r, 0)
+			r.post(t, "/faults?"+fault)
+			run, md := p.materialize(t, "fetch_latest_bills", `{}`)
+			if run.Status != "success" {
+				t.Fatalf("run ended as %s: %+v", run.Status, run.Steps[0].Error)
+			}
+			if md.Fetched != 50 || md.Created != 50 || (md.Errors == 0) != (md.Status == "success") || p.count(t, "SELECT count(*) FROM bills") != 50 {
+				t.Errorf("metadata = %+v", md)
+			}
+			// What was left out is made up for, and then all is as if nothing had been.
+			r.post(t, "/faults?500=0&429=0&truncate=0&drop=0&html=0")
+			if md := p.succeed(t, "fetch_latest_bills", `{}`); md.Errors != 0 || md.NotEnriched != 0 {
+				t.Errorf("afterwards: %+v", md)
+			}
+			if n := p.count(t, "SELECT count(*) FROM bills WHERE doc->'bill_type'->>'en' IS NULL OR parts->'detail' = 'null'"); n != 0 {
+				t.Errorf("%d bills lack enrichment", n)
+			}
+			if n := p.count(t, "SELECT count(*) FROM fetch_logs"); n != 2 {
+				t.Errorf("%d fetch logs, want 2", n)
+			}
+		})
+	}
+
+	t.Run("outage", func(t *testing.T) {
+		t.Parallel()
+		r := startReplay(t)
+		p := newPipeline(t, r, 0)
+		p.succeed(t, "fetch_latest_bills", `{"limit": 5}`)
+		r.post(t, "/faults?outage=true")
+		started := time.Now()
+		run, _ := p.materialize(t, "fetch_latest_bills", `{}`)
+		if run.Status != "failure" || !strings.Contains(run.Steps[0].Error.Message, "source_unavailable") {
+			t.Errorf("run %s: %+v", run.Status, run.Steps[0].Error)
+		}
+		if d := time.Since(started); d > 90*time.Second {
+			t.Errorf("it took %s to give up", d)
+		}
+		logs, err := p.store.FetchLogs(t.Context(), parliament.FetchLogFilter{Limit: 10})
+		if err != nil || len(logs) != 2 || logs[0].Status != "source_unavailable" || len(logs[0].Errors) == 0 {
+			t.Errorf("fetch logs %+v, %v", logs, err)
+		}
+		if n := p.count(t, "SELECT count(*) FROM bills"); n != 5 {
+			t.Errorf("%d bills, want the 5 stored before", n)
+		}
+		run, _ = p.materialize(t, "monitor_fetch_operations", `{}`)
+		ms, err := p.engine.MaterializationsOfRun(t.Context(), run.ID)
+		if err != nil || len(ms) != 1 {
+			t.Fatal(ms, err)
+		}
+		var md map[string]any
+		if err := json.Unmarshal(ms[0].Metadata, &md); err != nil || md["success_count"] != 1.0 || md["source_unavailable_count"] != 1.0 || md["success_total_succeeded"] != 5.0 || md["hours_monitored"] != 24.0 {
+			t.Errorf("monitoring: %s", ms[0].Metadata)
+		}
+	})
+
+	t.Run("LEGISinfo away", func(t *testing.T) {
+		t.Parallel()
+		r := startReplay(t)
+		away := r
+		away.legisinfo = "http://127.0.0.1:1"
+		d := dbtest.New(t)
+		p := pipelineOn(t, d, away, 0)
+		run, md := p.materialize(t, "fetch_latest_bills", `{"limit": 5}`)
+		if run.Status != "success" || md.Status != "partial_success" || md.Fetched != 5 || md.NotEnriched != 5 || md.Errors == 0 {
+			t.Errorf("run %s, %+v", run.Status, md)
+		}
+		p.stop() // or it might take the next run
+		if md := pipelineOn(t, d, r, 0).succeed(t, "fetch_latest_bills", `{"limit": 50}`); md.NotEnriched != 0 || md.Errors != 0 {
+			t.Errorf("afterwards: %+v", md)
+		}
+	})
+}

@@ -1,0 +1,91 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
+)
+
+type sessionBillsConfig struct {
+	Parliament int `json:"parliament" jsonschema:"required,minimum=35,maximum=99" jsonschema_description:"The Parliament, e.g. 44. LEGISinfo begins with the 35th."`
+	Session    int `json:"session" jsonschema:"required,minimum=1,maximum=9" jsonschema_description:"The session of that Parliament, e.g. 1."`
+	Limit      int `json:"limit" jsonschema:"minimum=1,maximum=5000,default=1000" jsonschema_description:"At most so many bills, the latest first."`
+}
+
+// sessionBills keeps all bills of one session up to date.
+func sessionBills(d Deps) Part {
+	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
+		Name:        "fetch_parliament_session_bills",
+		Group:       "bills",
+		Description: "All bills of one session of Parliament, from both sources; those of sessions before the 37th Parliament from LEGISinfo alone.",
+		Retry:       fetchRetry,
+		Timeout:     time.Hour,
+	}, func(ctx context.Context, step *orchestrator.Step, config sessionBillsConfig) (orchestrator.Metadata, error) {
+		source := openparliament.Source + "+" + legisinfo.Source
+		if config.Parliament < openparliament.FirstParliament {
+			source = legisinfo.Source
+		}
+		f := newFetch(d, step, source, map[string]any{"parliament": config.Parliament, "session": config.Session, "limit": config.Limit})
+		err := f.session(f.observe(ctx), config)
+		return f.end(err, orchestrator.Metadata{"parliament": config.Parliament, "session": config.Session})
+	})
+	return Part{
+		Assets: []*orchestrator.Asset{asset},
+		Jobs:   []*orchestrator.Job{{Name: "fetch_session_job", Description: "Fetches all bills of one session; config says which.", Assets: []string{asset.Name}, Timeout: 2 * time.Hour}},
+	}
+}
+
+// session fetches a session. openparliament.ca, where it has the session, must answer; without LEGISinfo its bills are
+// stored without enrichment.
+func (f *fetch) session(ctx context.Context, config sessionBillsConfig) error {
+	code := fmt.Sprintf("%d-%d", config.Parliament, config.Session)
+	all := map[parliament.BillID]candidate{}
+	if config.Parliament >= openparliament.FirstParliament {
+		bills, faults, err := f.OpenParliament.BillsOfSession(ctx, code)
+		if err != nil {
+			return err
+		}
+		all = f.openParliamentBills(bills, faults)
+		for id := range all { // a filter that was ignored must not pass for an answer
+			if id.SessionCode() != code {
+				return orchestrator.Permanent(fmt.Errorf("%s gave bill %s for session %s", openparliament.Source, id, code))
+			}
+		}
+	}
+	items, faults, err := f.Legisinfo.List(ctx, code)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil && len(all) == 0:
+		return err
+	case err != nil:
+		f.without(code, err)
+		for id := range all {
+			f.lacks(id)
+		}
+	default:
+		for id, item := range f.legisinfoItems(items, faults) {
+			c := all[id]
+			c.id, c.item = id, item
+			all[id] = c
+		}
+		for id, c := range all {
+			if c.item == nil {
+				f.lacks(id)
+				f.fault(f.Legisinfo.DetailURL(code, id.Number()), id.String()+" is not in LEGISinfo's list of its session")
+			}
+		}
+	}
+	if len(all) == 0 && len(f.errors) == 0 {
+		return orchestrator.Permanent(errors.New("neither source has a bill of session " + code))
+	}
+	return f.store(ctx, latestFirst(slices.Collect(maps.Values(all)), config.Limit))
+}

@@ -1,0 +1,162 @@
+// Package parliament is the domain: Canada's federal bills, put together from openparliament.ca and LEGISinfo, and
+// the store that keeps them with every change they went through.
+package parliament
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Bilingual is a text in both official languages; nil where a source has none.
+type Bilingual struct {
+	En *string `json:"en"`
+	Fr *string `json:"fr"`
+}
+
+// Bill is what both sources say of a bill. Its JSON form is what the API gives.
+type Bill struct {
+	ID                string      `json:"id"` // "44-1/C-11"
+	Jurisdiction      string      `json:"jurisdiction"`
+	Parliament        int         `json:"parliament"`
+	Session           int         `json:"session"`
+	Number            string      `json:"number"`
+	Title             Bilingual   `json:"title"`
+	ShortTitle        Bilingual   `json:"short_title"`
+	HomeChamber       string      `json:"home_chamber"` // "house" or "senate"
+	BillType          Bilingual   `json:"bill_type"`
+	GovernmentBill    bool        `json:"government_bill"`
+	PrivateMemberBill bool        `json:"private_member_bill"`
+	IntroducedOn      *string     `json:"introduced_on"` // the earlier first reading, "2022-02-02"
+	Status            Status      `json:"status"`
+	LatestActivityAt  *string     `json:"latest_activity_at"` // RFC 3339 with Ottawa's offset
+	Law               bool        `json:"law"`
+	RoyalAssentOn     *string     `json:"royal_assent_on"`
+	Statute           *Statute    `json:"statute"`
+	Sponsor           *Sponsor    `json:"sponsor"`
+	Committees        []Committee `json:"committees"`    // by chamber, then acronym
+	RelatedBills      []string    `json:"related_bills"` // ids, oldest session first
+	Summary           Bilingual   `json:"summary"`       // sanitised HTML
+	LegisinfoID       *int        `json:"legisinfo_id"`
+	LegisinfoURL      *string     `json:"legisinfo_url"`
+	OpenParliamentURL *string     `json:"openparliament_url"`
+	TextURL           *string     `json:"text_url"`
+}
+
+// Status is a bill's place in its course: LEGISinfo's words and openparliament.ca's code for them.
+type Status struct {
+	Code *string `json:"code"`
+	En   *string `json:"en"`
+	Fr   *string `json:"fr"`
+}
+
+// Statute is a law's place in the Statutes of Canada.
+type Statute struct {
+	Year    int `json:"year"`
+	Chapter int `json:"chapter"`
+}
+
+// Sponsor is who brought the bill in.
+type Sponsor struct {
+	PersonID   *int    `json:"person_id"` // parl.ca's
+	Name       *string `json:"name"`
+	Politician *string `json:"politician"` // slug
+}
+
+// Committee considered the bill at a stage.
+type Committee struct {
+	Acronym string    `json:"acronym"`
+	Chamber string    `json:"chamber"`
+	Name    Bilingual `json:"name"`
+}
+
+// StoredBill is a bill with its record in the store.
+type StoredBill struct {
+	Bill
+	// OpenParliamentAt and LegisinfoAt are when what is held of each source was fetched; nil if nothing is.
+	OpenParliamentAt *time.Time
+	LegisinfoAt      *time.Time
+	Version          int
+	FirstSeenAt      time.Time
+	UpdatedAt        time.Time
+	LastRunID        *uuid.UUID // the run that made this version
+}
+
+// Version is one change of a bill.
+type Version struct {
+	Version   int
+	Changes   []Change // empty for the first
+	RunID     *uuid.UUID
+	CreatedAt time.Time
+}
+
+// Change is a field of the bill that changed, with its JSON values.
+type Change struct {
+	Field string          `json:"field"`
+	From  json.RawMessage `json:"from"`
+	To    json.RawMessage `json:"to"`
+}
+
+// BillID names a bill.
+type BillID struct {
+	Parliament, Session int
+	Prefix              string // "C" or "S"
+	Digits              int
+	Suffix              string // e.g. the A of C-23A
+}
+
+var (
+	sessionPattern = regexp.MustCompile(`^([1-9]\d{0,2})-([1-9]\d?)$`)
+	numberPattern  = regexp.MustCompile(`^([CS])-([1-9]\d{0,4})([A-Z]{0,2})$`)
+)
+
+// ErrBadID: not a session such as 44-1, or not a number such as C-11 or C-23A.
+var ErrBadID = errors.New("not a bill")
+
+// ParseSession reads "44-1".
+func ParseSession(s string) (parliament, session int, err error) {
+	m := sessionPattern.FindStringSubmatch(s)
+	if m == nil {
+		return 0, 0, fmt.Errorf("%w: session %q: want one such as 44-1", ErrBadID, s)
+	}
+	parliament, _ = strconv.Atoi(m[1])
+	session, _ = strconv.Atoi(m[2])
+	return parliament, session, nil
+}
+
+// ParseBillID reads a session and a number, in any case of letters.
+func ParseBillID(session, number string) (BillID, error) {
+	var id BillID
+	var err error
+	if id.Parliament, id.Session, err = ParseSession(session); err != nil {
+		return id, err
+	}
+	m := numberPattern.FindStringSubmatch(strings.ToUpper(number))
+	if m == nil {
+		return id, fmt.Errorf("%w: number %q: want one such as C-11 or S-203", ErrBadID, number)
+	}
+	id.Prefix, id.Suffix = m[1], m[3]
+	id.Digits, _ = strconv.Atoi(m[2])
+	return id, nil
+}
+
+// SessionCode is e.g. "44-1".
+func (id BillID) SessionCode() string { return fmt.Sprintf("%d-%d", id.Parliament, id.Session) }
+
+// Number is e.g. "C-11".
+func (id BillID) Number() string { return fmt.Sprintf("%s-%d%s", id.Prefix, id.Digits, id.Suffix) }
+
+func (id BillID) String() string { return id.SessionCode() + "/" + id.Number() }
+
+// Compare puts ids in the order of lists of one day: by number, then by session.
+func (id BillID) Compare(o BillID) int {
+	return cmp.Or(cmp.Compare(id.Prefix, o.Prefix), cmp.Compare(id.Digits, o.Digits), cmp.Compare(id.Suffix, o.Suffix),
+		cmp.Compare(id.Parliament, o.Parliament), cmp.Compare(id.Session, o.Session))
+}

@@ -1,0 +1,172 @@
+package parliament
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
+)
+
+// Parts is what is held of each source about a bill; any may be missing.
+type Parts struct {
+	OpenParliament *openparliament.Bill `json:"openparliament"`
+	Item           *legisinfo.Item      `json:"item"`   // of LEGISinfo's list
+	Detail         *legisinfo.Detail    `json:"detail"` // LEGISinfo's own record
+}
+
+// Enriched says whether the detail is there and belongs to the list item as it is now.
+func (p Parts) Enriched() bool {
+	return p.Item != nil && p.Detail != nil && p.Detail.ItemHash == p.Item.Hash
+}
+
+// Merge makes a bill of what the sources say. LEGISinfo is Parliament's own record and goes first; openparliament.ca
+// fills in where LEGISinfo has nothing. Every field is there whatever the sources gave, lists are sorted and without
+// repeats, and the same parts always give the same bill.
+func Merge(id BillID, p Parts) Bill {
+	op, item, detail := p.OpenParliament, p.Item, p.Detail
+	if op == nil {
+		op = &openparliament.Bill{}
+	}
+	if item == nil {
+		item = &legisinfo.Item{}
+	}
+	if detail == nil {
+		detail = &legisinfo.Detail{}
+	}
+	b := Bill{
+		ID: id.String(), Jurisdiction: "ca-federal", Parliament: id.Parliament, Session: id.Session, Number: id.Number(),
+		Title:            Bilingual{En: plainText(cmp.Or(item.LongTitleEn, op.NameEn)), Fr: plainText(cmp.Or(item.LongTitleFr, op.NameFr))},
+		ShortTitle:       Bilingual{En: plainText(item.ShortTitleEn), Fr: plainText(item.ShortTitleFr)},
+		HomeChamber:      cmp.Or(item.Chamber, map[string]string{"C": "house", "S": "senate"}[id.Prefix]),
+		BillType:         Bilingual{En: plainText(item.TypeEn), Fr: plainText(item.TypeFr)},
+		IntroducedOn:     optional(cmp.Or(item.Introduced(), op.Introduced)),
+		Status:           Status{Code: statusCode(item.StatusEn), En: plainText(item.StatusEn), Fr: plainText(item.StatusFr)},
+		LatestActivityAt: optional(item.LatestActivity),
+		Law:              item.RoyalAssent != "",
+		RoyalAssentOn:    optional(item.RoyalAssent),
+		Committees:       committees(detail.Committees),
+		RelatedBills:     relatedBills(id, detail.RelatedBills),
+		Summary:          Bilingual{En: cleanHTML(detail.SummaryEn), Fr: cleanHTML(detail.SummaryFr)},
+		LegisinfoURL:     optional(fmt.Sprintf("https://www.parl.ca/legisinfo/en/bill/%s/%s", id.SessionCode(), strings.ToLower(id.Number()))),
+	}
+	b.GovernmentBill, b.PrivateMemberBill = kind(id, item, p.Detail)
+	if detail.StatuteYear > 0 && detail.Statute > 0 {
+		b.Statute = &Statute{Year: detail.StatuteYear, Chapter: detail.Statute}
+	}
+	b.Sponsor = sponsor(item, detail)
+	if n := cmp.Or(item.ID, op.LegisinfoID); n != 0 {
+		b.LegisinfoID = &n
+	}
+	if p.OpenParliament != nil {
+		b.OpenParliamentURL = optional(fmt.Sprintf("https://openparliament.ca/bills/%s/%s/", id.SessionCode(), id.Number()))
+	}
+	if detail.TextID != 0 {
+		b.TextURL = optional(fmt.Sprintf("https://www.parl.ca/DocumentViewer/en/%d", detail.TextID))
+	}
+	return b
+}
+
+// kind says whether a bill is the government's or a private member's. By long custom numbers below 200 are the
+// government's; that serves while LEGISinfo has not been asked.
+func kind(id BillID, item *legisinfo.Item, detail *legisinfo.Detail) (government, private bool) {
+	government = id.Digits < 200
+	private = id.Prefix == "C" && !government
+	if item.TypeEn != "" {
+		government = strings.Contains(item.TypeEn, "Government Bill")
+		private = strings.HasPrefix(item.TypeEn, "Private Member")
+	}
+	if detail != nil {
+		government = detail.Government
+	}
+	return government, private
+}
+
+func sponsor(item *legisinfo.Item, detail *legisinfo.Detail) *Sponsor {
+	s := Sponsor{Name: plainText(cmp.Or(detail.SponsorName, withoutTitle(item.SponsorName)))}
+	if item.SponsorID > 0 {
+		s.PersonID = &item.SponsorID
+	}
+	if s.PersonID == nil && s.Name == nil {
+		return nil
+	}
+	return &s
+}
+
+// withoutTitle takes "Hon." and its like off a name of LEGISinfo's list; its detail has the name without.
+func withoutTitle(name string) string {
+	for _, title := range []string{"Right Hon. ", "Rt. Hon. ", "Hon. ", "Sen. "} {
+		if rest, ok := strings.CutPrefix(name, title); ok {
+			return rest
+		}
+	}
+	return name
+}
+
+func committees(in []legisinfo.Committee) []Committee {
+	out := []Committee{}
+	for _, c := range in {
+		out = append(out, Committee{Acronym: c.Acronym, Chamber: c.Chamber, Name: Bilingual{En: plainText(c.NameEn), Fr: plainText(c.NameFr)}})
+	}
+	key := func(c Committee) string {
+		if c.Acronym == "" && c.Name.En != nil {
+			return c.Chamber + "\x00\x00" + *c.Name.En
+		}
+		return c.Chamber + "\x00" + c.Acronym
+	}
+	slices.SortStableFunc(out, func(a, b Committee) int { return cmp.Compare(key(a), key(b)) })
+	return slices.CompactFunc(out, func(a, b Committee) bool { return key(a) == key(b) })
+}
+
+func relatedBills(self BillID, in []string) []string {
+	var ids []BillID
+	for _, s := range in {
+		session, number, _ := strings.Cut(s, "/")
+		if id, err := ParseBillID(session, number); err == nil && id != self {
+			ids = append(ids, id)
+		}
+	}
+	slices.SortFunc(ids, func(a, b BillID) int {
+		return cmp.Or(cmp.Compare(a.Parliament, b.Parliament), cmp.Compare(a.Session, b.Session), a.Compare(b))
+	})
+	out := []string{}
+	for _, id := range slices.Compact(ids) {
+		out = append(out, id.String())
+	}
+	return out
+}
+
+// statusCodes are openparliament.ca's codes for LEGISinfo's statuses. It has none for the others, such as
+// "Referred to committee before second reading in the House of Commons".
+// source: openparliament.ca, the importer of LEGISinfo and the model Bill
+var statusCodes = map[string]string{
+	"At consideration in committee in the House of Commons":                     "HouseInCommittee",
+	"At consideration in committee in the Senate":                               "SenateInCommittee",
+	"At consideration in the House of Commons of amendments made by the Senate": "HouseConsideringSenAmendments",
+	"At consideration in the Senate of amendments made by the House of Commons": "SenConsideringHouseAmendments",
+	"At report stage in the House of Commons":                                   "HouseAtReportStage",
+	"At report stage in the Senate":                                             "SenateAtReportStage",
+	"At second reading in the House of Commons":                                 "HouseAt2ndReading",
+	"At second reading in the Senate":                                           "SenateAt2ndReading",
+	"At third reading in the House of Commons":                                  "HouseAt3rdReading",
+	"At third reading in the Senate":                                            "SenateAt3rdReading",
+	"Awaiting royal assent":                                                     "RoyalAssentAwaiting",
+	"Bill defeated":                                                             "BillDefeated",
+	"Bill not proceeded with":                                                   "WillNotBeProceededWith",
+	"House of Commons bill awaiting first reading in the Senate":                "HouseBillWaitingSenate",
+	"Introduced as pro forma bill":                                              "ProForma",
+	"Outside the Order of Precedence":                                           "OutsideOrderPrecedence",
+	"Royal assent received":                                                     "RoyalAssentGiven",
+	"Senate bill awaiting first reading in the House of Commons":                "SenateBillWaitingHouse",
+}
+
+func statusCode(english string) *string { return optional(statusCodes[english]) }
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}

@@ -1,0 +1,408 @@
+package parliament
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// Store keeps bills and fetch logs.
+type Store struct {
+	db    *db.DB
+	q     *db.Queries
+	lists *db.Queries
+}
+
+// NewStore makes a store on a migrated database.
+func NewStore(d *db.DB) *Store {
+	return &Store{db: d, q: db.New(d.Pool), lists: db.New(db.CustomPlan{DBTX: d.Pool})}
+}
+
+// ErrNotFound: no such bill.
+var ErrNotFound = errors.New("not found")
+
+// Record is what a fetch learnt of a bill. A part it did not fetch is nil, and what is held of it stays.
+type Record struct {
+	ID BillID
+	Parts
+	FetchedAt time.Time
+}
+
+// Counts says what saving did. A bill that the same run saved before, in an attempt that did not live to say so,
+// counts as what it was then.
+type Counts struct{ Created, Updated, Unchanged int }
+
+// Add sums counts.
+func (c *Counts) Add(o Counts) {
+	c.Created += o.Created
+	c.Updated += o.Updated
+	c.Unchanged += o.Unchanged
+}
+
+// Save merges records with what is held and stores the bills that changed, each change as a new version, all in one
+// transaction. Saving the same again changes nothing.
+func (s *Store) Save(ctx context.Context, runID uuid.UUID, records []Record) (Counts, error) {
+	var counts Counts
+	if len(records) == 0 {
+		return counts, nil
+	}
+	err := s.db.Tx(ctx, func(tx pgx.Tx) error {
+		q := s.q.WithTx(tx)
+		if err := q.LockBills(ctx); err != nil {
+			return err
+		}
+		ids := make([]string, len(records))
+		for i, r := range records {
+			ids[i] = r.ID.String()
+		}
+		rows, err := q.BillsByIDs(ctx, ids)
+		if err != nil {
+			return err
+		}
+		held := make(map[string]*db.Bill, len(rows))
+		for i := range rows {
+			held[rows[i].ID] = &rows[i]
+		}
+		b := batch{runID: runID, at: time.Now().UTC().Truncate(time.Microsecond), seen: map[string]bool{}}
+		for _, r := range records {
+			if err := b.add(r, held[r.ID.String()]); err != nil {
+				return fmt.Errorf("bill %s: %w", r.ID, err)
+			}
+		}
+		counts = b.counts
+		return b.write(ctx, q)
+	})
+	if err != nil {
+		return Counts{}, fmt.Errorf("save bills: %w", err)
+	}
+	return counts, nil
+}
+
+// batch gathers rows to write.
+type batch struct {
+	runID    uuid.UUID
+	at       time.Time
+	counts   Counts
+	seen     map[string]bool
+	bills    db.UpsertBillsParams
+	versions db.InsertBillVersionsParams
+}
+
+func (b *batch) add(r Record, held *db.Bill) error {
+	id := r.ID.String()
+	if b.seen[id] {
+		return errors.New("it stands twice in one batch")
+	}
+	b.seen[id] = true
+	parts, opAt, liAt, err := combine(r, held)
+	if err != nil {
+		return err
+	}
+	partsJSON, err := json.Marshal(parts)
+	if err != nil {
+		return err
+	}
+	bill := Merge(r.ID, parts)
+	doc, err := json.Marshal(bill)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(doc)
+	version, updatedAt, lastRun := int32(1), b.at, b.runID
+	if held != nil {
+		version, updatedAt = held.Version, held.UpdatedAt
+		if held.LastRunID != nil {
+			lastRun = *held.LastRunID
+		}
+	}
+	switch {
+	case held == nil:
+		b.counts.Created++
+		b.addVersion(id, version, json.RawMessage("[]"))
+	case bytes.Equal(sum[:], held.ContentHash):
+		switch {
+		case held.LastRunID == nil || *held.LastRunID != b.runID:
+			b.counts.Unchanged++
+		case held.Version == 1:
+			b.counts.Created++
+		default:
+			b.counts.Updated++
+		}
+		var old Parts
+		if err := json.Unmarshal(held.Parts, &old); err == nil && reflect.DeepEqual(old, parts) {
+			return nil
+		}
+		// What the sources say changed in nothing that the bill shows; remember it, or it would be fetched again.
+	default:
+		changes, err := diff(held.Doc, doc)
+		if err != nil {
+			return err
+		}
+		version, updatedAt, lastRun = held.Version+1, b.at, b.runID
+		if held.LastRunID != nil && *held.LastRunID == b.runID && held.Version == 1 {
+			b.counts.Created++
+		} else {
+			b.counts.Updated++
+		}
+		b.addVersion(id, version, changes)
+	}
+	b.addBill(r.ID, bill, doc, sum[:], partsJSON, version, opAt, liAt, updatedAt, lastRun)
+	return nil
+}
+
+// combine puts what was fetched over what is held. The times say when what is kept was fetched.
+func combine(r Record, held *db.Bill) (parts Parts, opAt, liAt time.Time, err error) {
+	if held != nil {
+		if err := json.Unmarshal(held.Parts, &parts); err != nil {
+			return parts, opAt, liAt, fmt.Errorf("parts: %w", err)
+		}
+		if held.OpenparliamentAt != nil {
+			opAt = *held.OpenparliamentAt
+		}
+		if held.LegisinfoAt != nil {
+			liAt = *held.LegisinfoAt
+		}
+	}
+	if r.OpenParliament != nil && !reflect.DeepEqual(r.OpenParliament, parts.OpenParliament) {
+		parts.OpenParliament, opAt = r.OpenParliament, r.FetchedAt
+	}
+	if r.Item != nil && !reflect.DeepEqual(r.Item, parts.Item) {
+		parts.Item, liAt = r.Item, r.FetchedAt
+	}
+	if r.Detail != nil && !reflect.DeepEqual(r.Detail, parts.Detail) {
+		parts.Detail, liAt = r.Detail, r.FetchedAt
+	}
+	return parts, opAt, liAt, nil
+}
+
+func (b *batch) addVersion(id string, version int32, changes json.RawMessage) {
+	b.versions.BillIds = append(b.versions.BillIds, id)
+	b.versions.Versions = append(b.versions.Versions, version)
+	b.versions.Changes = append(b.versions.Changes, changes)
+}
+
+func (b *batch) addBill(id BillID, bill Bill, doc, hash []byte, parts json.RawMessage, version int32, opAt, liAt, updatedAt time.Time, lastRun uuid.UUID) {
+	p := &b.bills
+	p.Ids = append(p.Ids, bill.ID)
+	p.Parliaments = append(p.Parliaments, int32(id.Parliament)) //nolint:gosec // three digits
+	p.Sessions = append(p.Sessions, int32(id.Session))          //nolint:gosec // two digits
+	p.Prefixes = append(p.Prefixes, id.Prefix)
+	p.Digits = append(p.Digits, int32(id.Digits)) //nolint:gosec // five digits
+	p.Suffixes = append(p.Suffixes, id.Suffix)
+	p.Introduced = append(p.Introduced, value(bill.IntroducedOn))
+	p.StatusCodes = append(p.StatusCodes, value(bill.Status.Code))
+	p.Laws = append(p.Laws, bill.Law)
+	p.Searches = append(p.Searches, searchText(bill))
+	p.Docs = append(p.Docs, doc)
+	p.Hashes = append(p.Hashes, hash)
+	p.Parts = append(p.Parts, parts)
+	p.Versions = append(p.Versions, version)
+	p.OpenparliamentAts = append(p.OpenparliamentAts, opAt)
+	p.LegisinfoAts = append(p.LegisinfoAts, liAt)
+	p.UpdatedAts = append(p.UpdatedAts, updatedAt)
+	p.LastRunIds = append(p.LastRunIds, lastRun)
+}
+
+func (b *batch) write(ctx context.Context, q *db.Queries) error {
+	if len(b.bills.Ids) == 0 {
+		return nil
+	}
+	b.bills.At = b.at
+	if err := q.UpsertBills(ctx, b.bills); err != nil {
+		return err
+	}
+	if len(b.versions.BillIds) == 0 {
+		return nil
+	}
+	b.versions.At, b.versions.RunID = b.at, &b.runID
+	return q.InsertBillVersions(ctx, b.versions)
+}
+
+// diff compares two encoded bills field by field.
+func diff(from, to []byte) (json.RawMessage, error) {
+	var a, b map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(from, &a), json.Unmarshal(to, &b)); err != nil {
+		return nil, err
+	}
+	changes := []Change{}
+	for field, now := range b {
+		before, ok := a[field]
+		if !ok {
+			before = json.RawMessage("null")
+		}
+		var x, y any // jsonb spells the same value in another way
+		if err := errors.Join(json.Unmarshal(before, &x), json.Unmarshal(now, &y)); err != nil {
+			return nil, err
+		}
+		if !reflect.DeepEqual(x, y) {
+			changes = append(changes, Change{Field: field, From: before, To: now})
+		}
+	}
+	slices.SortFunc(changes, func(a, b Change) int { return cmp.Compare(a.Field, b.Field) })
+	return json.Marshal(changes)
+}
+
+func searchText(b Bill) string {
+	parts := []string{b.Number, value(b.ShortTitle.En), value(b.ShortTitle.Fr), value(b.Title.En), value(b.Title.Fr)}
+	return strings.ToLower(strings.Join(parts, "\n"))
+}
+
+func value(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// Held gives the parts held of bills, by id; those not held are missing.
+func (s *Store) Held(ctx context.Context, ids []string) (map[string]Parts, error) {
+	rows, err := s.q.BillSourceStates(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	held := make(map[string]Parts, len(rows))
+	for _, r := range rows {
+		var p Parts
+		if err := json.Unmarshal(r.Parts, &p); err != nil {
+			return nil, fmt.Errorf("parts of bill %s: %w", r.ID, err)
+		}
+		held[r.ID] = p
+	}
+	return held, nil
+}
+
+// IntroductionOfLatest gives the day on which the nth latest stored bill was introduced; ok is false if there are fewer.
+func (s *Store) IntroductionOfLatest(ctx context.Context, n int) (day time.Time, ok bool, err error) {
+	d, err := s.q.NewestIntroduction(ctx, int32(n-1)) //nolint:gosec // a small number
+	if errors.Is(err, pgx.ErrNoRows) {
+		return day, false, nil
+	}
+	if err != nil || d == nil {
+		return day, false, err
+	}
+	return *d, true, nil
+}
+
+// Bill returns one bill; ErrNotFound if it is not held.
+func (s *Store) Bill(ctx context.Context, id BillID) (*StoredBill, error) {
+	row, err := s.q.GetBill(ctx, id.String())
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("bill %s: %w", id, ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return storedBill(row)
+}
+
+// BillFilter narrows a list of bills; empty fields do not.
+type BillFilter struct {
+	Parliament, Session int // both or neither
+	Status              string
+	Law                 *bool
+	Q                   string // part of the number or of a title, in any case of letters
+	UpdatedSince        time.Time
+	After               *BillCursor
+	Limit               int
+}
+
+// BillCursor is the place of a bill in lists.
+type BillCursor struct {
+	Introduced string `json:"i"`
+	ID         BillID `json:"b"`
+}
+
+// Cursor is the bill's place in lists.
+func (b *StoredBill) Cursor() BillCursor {
+	session := fmt.Sprintf("%d-%d", b.Parliament, b.Session)
+	id, _ := ParseBillID(session, b.Number) // it was stored under that id
+	return BillCursor{Introduced: value(b.IntroducedOn), ID: id}
+}
+
+var escapeLike = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+
+// Bills lists bills, latest introduced first, then by number.
+func (s *Store) Bills(ctx context.Context, f BillFilter) ([]StoredBill, error) {
+	p := db.ListBillsParams{Status: optional(f.Status), Law: f.Law, MaxRows: int32(f.Limit)} //nolint:gosec // bounded by the contract
+	if f.Parliament > 0 {
+		parliament, session := int32(f.Parliament), int32(f.Session) //nolint:gosec // small numbers
+		p.Parliament, p.Session = &parliament, &session
+	}
+	if f.Q != "" {
+		p.Q = optional("%" + escapeLike.Replace(strings.ToLower(f.Q)) + "%")
+	}
+	if !f.UpdatedSince.IsZero() {
+		p.UpdatedSince = &f.UpdatedSince
+	}
+	p.AfterIntroduced = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
+	if f.After != nil {
+		p.After = true
+		if f.After.Introduced != "" {
+			day, err := time.Parse(time.DateOnly, f.After.Introduced)
+			if err != nil {
+				return nil, err
+			}
+			p.AfterIntroduced = day
+		}
+		id := f.After.ID
+		p.AfterPrefix, p.AfterDigits, p.AfterSuffix, p.AfterID = id.Prefix, int32(id.Digits), id.Suffix, id.String() //nolint:gosec // five digits
+	}
+	rows, err := s.lists.ListBills(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	bills := make([]StoredBill, len(rows))
+	for i, row := range rows {
+		b, err := storedBill(row)
+		if err != nil {
+			return nil, err
+		}
+		bills[i] = *b
+	}
+	return bills, nil
+}
+
+func storedBill(row db.Bill) (*StoredBill, error) {
+	b := &StoredBill{
+		OpenParliamentAt: row.OpenparliamentAt, LegisinfoAt: row.LegisinfoAt, Version: int(row.Version),
+		FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt, LastRunID: row.LastRunID,
+	}
+	if err := json.Unmarshal(row.Doc, &b.Bill); err != nil {
+		return nil, fmt.Errorf("bill %s: %w", row.ID, err)
+	}
+	return b, nil
+}
+
+// Versions lists the versions of a bill, newest first, that are older than before if it is not 0.
+func (s *Store) Versions(ctx context.Context, id BillID, before, limit int) ([]Version, error) {
+	p := db.ListBillVersionsParams{BillID: id.String(), MaxRows: int32(limit)} //nolint:gosec // bounded by the contract
+	if before > 0 {
+		b := int32(before) //nolint:gosec // a small number
+		p.Before = &b
+	}
+	rows, err := s.q.ListBillVersions(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	versions := make([]Version, len(rows))
+	for i, row := range rows {
+		versions[i] = Version{Version: int(row.Version), RunID: row.RunID, CreatedAt: row.CreatedAt}
+		if err := json.Unmarshal(row.Changes, &versions[i].Changes); err != nil {
+			return nil, fmt.Errorf("version %d of bill %s: %w", row.Version, id, err)
+		}
+	}
+	return versions, nil
+}

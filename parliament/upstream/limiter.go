@@ -1,0 +1,106 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// limiter keeps all processes together within a service's limits. Its state is two small tables: a line that gives
+// each request its moment, and the slots of requests in flight, leased so that a killed process frees its own.
+type limiter struct {
+	source  string
+	spacing float64 // seconds between requests; 0: no limit
+	slots   int
+	lease   time.Duration
+	q       *db.Queries
+	ensured atomic.Bool // the slots' rows are there
+}
+
+func newLimiter(cfg Config) *limiter {
+	l := &limiter{source: cfg.Source, slots: cfg.MaxInFlight, lease: cfg.Timeout + 10*time.Second, q: db.New(cfg.DB.Relaxed)}
+	if cfg.RPS > 0 {
+		// A twentieth slower than allowed, so that requests that are a little early or late on the network are still
+		// never too many in any second.
+		l.spacing = 1.05 / cfg.RPS
+	}
+	return l
+}
+
+func (l *limiter) ensureSlots(ctx context.Context) error {
+	return l.q.EnsureSlots(ctx, db.EnsureSlotsParams{Source: l.source, Slots: int32(l.slots)}) //nolint:gosec // a small number
+}
+
+// acquire waits for a slot and then for the request's moment. The caller must call release.
+func (l *limiter) acquire(ctx context.Context) (release func(), err error) {
+	if !l.ensured.Load() {
+		if err := l.ensureSlots(ctx); err != nil {
+			return nil, fmt.Errorf("request limits of %s: %w", l.source, err)
+		}
+		l.ensured.Store(true)
+	}
+	slot, err := l.takeSlot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	release = func() {
+		done, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = l.q.ReleaseSlot(done, db.ReleaseSlotParams{Source: l.source, Slot: slot.Slot, HeldUntil: slot.HeldUntil}) // or the lease ends
+	}
+	if l.spacing == 0 {
+		return release, nil
+	}
+	wait, err := l.q.ReserveRequest(ctx, db.ReserveRequestParams{Source: l.source, Spacing: l.spacing})
+	if err == nil {
+		err = pause(ctx, time.Duration(wait*float64(time.Second)))
+	}
+	if err != nil {
+		release()
+		return nil, fmt.Errorf("request limits of %s: %w", l.source, err)
+	}
+	return release, nil
+}
+
+func (l *limiter) takeSlot(ctx context.Context) (db.TakeSlotRow, error) {
+	for tries := 1; ; tries++ {
+		slot, err := l.q.TakeSlot(ctx, db.TakeSlotParams{Source: l.source, Slots: int32(l.slots), Lease: l.lease.Seconds()}) //nolint:gosec // a small number
+		if err == nil || !errors.Is(err, pgx.ErrNoRows) {
+			return slot, err
+		}
+		if tries%50 == 0 { // a crash of Postgres empties the table
+			if err := l.ensureSlots(ctx); err != nil {
+				return slot, err
+			}
+		}
+		if err := pause(ctx, time.Duration(20+rand.IntN(30))*time.Millisecond); err != nil { //nolint:gosec // jitter
+			return slot, err
+		}
+	}
+}
+
+// hold keeps all processes away from the service for a while.
+func (l *limiter) hold(ctx context.Context, d time.Duration) {
+	_ = l.q.HoldSource(context.WithoutCancel(ctx), db.HoldSourceParams{Source: l.source, Seconds: d.Seconds()}) // the next 429 says it again
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return ctx.Err()
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}

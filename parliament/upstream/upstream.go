@@ -1,0 +1,321 @@
+// Package upstream asks public services for JSON politely: all processes together keep to a rate and to a number of
+// requests in flight, faults that pass are retried, Retry-After is obeyed, and a service that is down is left alone.
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/failsafe-go/failsafe-go/retrypolicy"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// Config describes one service.
+type Config struct {
+	// Source names the service in limits, logs and errors, e.g. "legisinfo".
+	Source string
+	// BaseURL has no slash at the end. Paths are appended to it.
+	BaseURL string
+	// UserAgent names the project and a contact.
+	UserAgent string
+	// RPS is the most requests in any second, of all processes together; 0: no limit.
+	RPS float64
+	// MaxInFlight is the most requests at once, of all processes together; default 4.
+	MaxInFlight int
+	// Timeout ends one request, body included; default 20 s.
+	Timeout time.Duration
+	// MaxBody is the longest answer taken, in bytes after decompression; default 64 MiB.
+	MaxBody int64
+	// RetryDelay is the wait before the second try, doubled before each further one; default 500 ms.
+	RetryDelay time.Duration
+	// DB holds the shared limits. Required.
+	DB *db.DB
+	// Logger is required.
+	Logger *slog.Logger
+}
+
+// Client asks one service. It is safe for use by several goroutines.
+type Client struct {
+	cfg   Config
+	base  *url.URL
+	http  *http.Client
+	limit *limiter
+	exec  failsafe.Executor[[]byte]
+}
+
+const (
+	maxAttempts   = 5
+	maxTrying     = 45 * time.Second // no new try after that
+	maxRetryAfter = 60 * time.Second // a service that wants to be left alone for longer is unavailable
+	// breakerThreshold is how many faults in a row close the way to a service, and breakerDelay for how long.
+	breakerThreshold = 10
+	breakerDelay     = 15 * time.Second
+)
+
+// New makes a client. BaseURL must be an http or https URL.
+func New(cfg Config) (*Client, error) {
+	base, err := url.Parse(cfg.BaseURL)
+	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" {
+		return nil, fmt.Errorf("%s: base URL %q: want http://host or https://host", cfg.Source, cfg.BaseURL)
+	}
+	if cfg.RPS < 0 {
+		return nil, fmt.Errorf("%s: requests per second %g: want 0 (no limit) or more", cfg.Source, cfg.RPS)
+	}
+	if cfg.MaxInFlight <= 0 {
+		cfg.MaxInFlight = 4
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = 20 * time.Second
+	}
+	if cfg.MaxBody <= 0 {
+		cfg.MaxBody = 64 << 20
+	}
+	if cfg.RetryDelay <= 0 {
+		cfg.RetryDelay = 500 * time.Millisecond
+	}
+	transport := &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    5 * time.Second,
+		MaxIdleConnsPerHost:    cfg.MaxInFlight,
+		IdleConnTimeout:        30 * time.Second,
+		ForceAttemptHTTP2:      true,
+		MaxResponseHeaderBytes: 1 << 20,
+	}
+	c := &Client{
+		cfg: cfg, base: base, http: &http.Client{Transport: transport, Timeout: cfg.Timeout},
+		limit: newLimiter(cfg),
+	}
+	retries := retrypolicy.NewBuilder[[]byte]().
+		HandleIf(func(_ []byte, err error) bool { return isTransient(err) }).
+		AbortOnErrors(circuitbreaker.ErrOpen, context.Canceled).
+		WithMaxAttempts(maxAttempts).WithMaxDuration(maxTrying).
+		WithBackoff(cfg.RetryDelay, 10*time.Second).WithJitterFactor(0.2).
+		WithDelayFunc(func(exec failsafe.ExecutionAttempt[[]byte]) time.Duration {
+			var s *StatusError
+			if errors.As(exec.LastError(), &s) && s.RetryAfter > 0 {
+				return s.RetryAfter
+			}
+			return -1 // the backoff above
+		}).
+		OnRetryScheduled(func(ev failsafe.ExecutionScheduledEvent[[]byte]) {
+			observerOf(ev.Context()).retrying(cfg.Source, ev.LastError(), ev.Attempts(), ev.Delay)
+		}).
+		ReturnLastFailure().Build()
+	breaker := circuitbreaker.NewBuilder[[]byte]().
+		HandleIf(func(_ []byte, err error) bool { return isTransient(err) }).
+		WithFailureThreshold(breakerThreshold).WithDelay(breakerDelay).
+		OnOpen(func(circuitbreaker.StateChangedEvent) {
+			cfg.Logger.Warn("source is failing: not asking it for a while", "source", cfg.Source, "for", breakerDelay)
+		}).
+		OnClose(func(circuitbreaker.StateChangedEvent) { cfg.Logger.Info("source answers again", "source", cfg.Source) }).
+		Build()
+	c.exec = failsafe.With[[]byte](retries, breaker)
+	return c, nil
+}
+
+// Observer is told what a client does on behalf of one caller. Its functions may be called by several goroutines;
+// either may be nil.
+type Observer struct {
+	// Request is called for every request sent.
+	Request func(source string)
+	// Retry is called before a failed request is sent again after a wait.
+	Retry func(source string, err error, attempt int, wait time.Duration)
+}
+
+func (o Observer) request(source string) {
+	if o.Request != nil {
+		o.Request(source)
+	}
+}
+
+func (o Observer) retrying(source string, err error, attempt int, wait time.Duration) {
+	if o.Retry != nil {
+		o.Retry(source, err, attempt, wait)
+	}
+}
+
+type observerKey struct{}
+
+// WithObserver has clients report to o what they do under the context.
+func WithObserver(ctx context.Context, o Observer) context.Context {
+	return context.WithValue(ctx, observerKey{}, o)
+}
+
+func observerOf(ctx context.Context) Observer {
+	o, _ := ctx.Value(observerKey{}).(Observer)
+	return o
+}
+
+// URL is the full address of a path such as "/bills/?limit=500", or of a host-relative link that the service gave.
+func (c *Client) URL(path string) string { return c.cfg.BaseURL + path }
+
+// GetJSON asks for a path below BaseURL and decodes the answer. Errors: *UnavailableError when the service cannot be
+// had, *StatusError for an answer that is no success and will not become one, *BodyError for one that cannot be read.
+func (c *Client) GetJSON(ctx context.Context, path string, into any) error {
+	body, err := c.get(ctx, c.URL(path))
+	if err != nil {
+		return err
+	}
+	// A NUL in a text could not be stored.
+	if err := json.Unmarshal([]byte(db.CleanJSON(string(body))), into); err != nil {
+		return &BodyError{URL: c.URL(path), Reason: "is not the JSON expected: " + err.Error()}
+	}
+	return nil
+}
+
+func (c *Client) get(ctx context.Context, address string) ([]byte, error) {
+	body, err := c.exec.WithContext(ctx).GetWithExecution(func(exec failsafe.Execution[[]byte]) ([]byte, error) {
+		return c.once(exec.Context(), address)
+	})
+	if err == nil {
+		return body, nil
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if isTransient(err) || errors.Is(err, circuitbreaker.ErrOpen) {
+		return nil, &UnavailableError{Source: c.cfg.Source, Err: err}
+	}
+	return nil, err
+}
+
+// once sends one request when it is its turn.
+func (c *Client) once(ctx context.Context, address string) ([]byte, error) {
+	release, err := c.limit.acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("User-Agent", c.cfg.UserAgent)
+	req.Header.Set("Accept", "application/json")
+	observerOf(ctx).request(c.cfg.Source)
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, &networkError{err}
+	}
+	defer resp.Body.Close() //nolint:errcheck // read only
+	if resp.StatusCode != http.StatusOK {
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
+		s := &StatusError{URL: address, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
+		if s.RetryAfter > 0 {
+			c.limit.hold(ctx, min(s.RetryAfter, maxRetryAfter))
+		}
+		return nil, s
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxBody+1))
+	if err != nil {
+		return nil, &networkError{fmt.Errorf("%s: the answer was cut off: %w", address, err)}
+	}
+	if int64(len(body)) > c.cfg.MaxBody {
+		return nil, &BodyError{URL: address, Reason: fmt.Sprintf("is longer than %d bytes", c.cfg.MaxBody)}
+	}
+	return body, check(address, resp.Header.Get("Content-Type"), body)
+}
+
+// check finds answers that are not what they should be although their status says so.
+func check(address, contentType string, body []byte) error {
+	trimmed := bytes.TrimSpace(body)
+	media, _, _ := mime.ParseMediaType(contentType)
+	switch {
+	case strings.Contains(media, "html") || bytes.HasPrefix(trimmed, []byte("<")):
+		return &BodyError{URL: address, Reason: "is HTML, not JSON", transient: true}
+	case len(trimmed) == 0:
+		return &BodyError{URL: address, Reason: "is empty", transient: true}
+	case !json.Valid(trimmed):
+		return &BodyError{URL: address, Reason: "is not valid JSON, or was cut off", transient: true}
+	}
+	return nil
+}
+
+// retryAfter reads both forms of the header; 0 if there is none.
+func retryAfter(value string, now time.Time) time.Duration {
+	if value == "" {
+		return 0
+	}
+	if seconds, err := strconv.Atoi(value); err == nil && seconds >= 0 {
+		return time.Duration(min(seconds, 86400)) * time.Second
+	}
+	if at, err := http.ParseTime(value); err == nil {
+		return max(at.Sub(now), 0)
+	}
+	return 0
+}
+
+// StatusError is an answer with another status than 200.
+type StatusError struct {
+	URL        string
+	Status     int
+	RetryAfter time.Duration // 0: not given
+}
+
+func (e *StatusError) Error() string {
+	s := fmt.Sprintf("%s answered %d %s", e.URL, e.Status, http.StatusText(e.Status))
+	if e.RetryAfter > 0 {
+		s += fmt.Sprintf(" (retry after %s)", e.RetryAfter)
+	}
+	return s
+}
+
+// BodyError is an answer whose body cannot be used.
+type BodyError struct {
+	URL, Reason string
+	transient   bool
+}
+
+func (e *BodyError) Error() string { return fmt.Sprintf("the answer of %s %s", e.URL, e.Reason) }
+
+// UnavailableError says that a service could not be had, after all retries; Err is the last reason.
+type UnavailableError struct {
+	Source string
+	Err    error
+}
+
+func (e *UnavailableError) Error() string {
+	if errors.Is(e.Err, circuitbreaker.ErrOpen) {
+		return e.Source + " is unavailable: it failed too often just now and is left alone"
+	}
+	return fmt.Sprintf("%s is unavailable: %v", e.Source, e.Err)
+}
+
+func (e *UnavailableError) Unwrap() error { return e.Err }
+
+type networkError struct{ error }
+
+func (e *networkError) Unwrap() error { return e.error }
+
+// isTransient says whether the same request may well succeed in a moment.
+func isTransient(err error) bool {
+	var status *StatusError
+	var body *BodyError
+	var network *networkError
+	switch {
+	case err == nil || errors.Is(err, context.Canceled):
+		return false
+	case errors.As(err, &status):
+		return (status.Status >= 500 && status.Status != http.StatusNotImplemented || status.Status == http.StatusTooManyRequests || status.Status == http.StatusRequestTimeout) &&
+			status.RetryAfter <= maxRetryAfter || status.Status == http.StatusServiceUnavailable
+	case errors.As(err, &body):
+		return body.transient
+	}
+	return errors.As(err, &network)
+}

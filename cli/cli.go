@@ -1,0 +1,161 @@
+// Package cli is the command line: the processes (dev, serve, worker, demo, simulate), the commands that operate a
+// running server over its HTTP API, and the wiring of everything by constructors.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// Exit codes.
+const (
+	exitOK       = 0
+	exitFailure  = 1 // it was tried and failed; a run ended as a failure
+	exitUsage    = 2 // the command, its configuration or the request was wrong; nothing was done
+	exitCanceled = 3 // the run was canceled
+)
+
+// commands is the whole command line.
+type commands struct {
+	LogFormat string `enum:"text,json" default:"text" env:"LOG_FORMAT" help:"Form of log lines: text or json."`
+	LogLevel  string `enum:"debug,info,warn,error" default:"info" env:"LOG_LEVEL" help:"Least level of log lines: debug, info, warn or error."`
+
+	Demo        demoCmd        `cmd:"" help:"Show the main job end to end, with a Postgres of its own and a simulated Parliament. Needs no network."`
+	Dev         devCmd         `cmd:"" help:"Run everything in one process: database, migrations, server and worker."`
+	Serve       serveCmd       `cmd:"" help:"Run the HTTP server."`
+	Worker      workerCmd      `cmd:"" help:"Run steps and fire schedules."`
+	Migrate     migrateCmd     `cmd:"" help:"Bring the database schema up to date, or look at it."`
+	Materialize materializeCmd `cmd:"" help:"Materialize an asset and follow the run."`
+	Runs        runsCmd        `cmd:"" help:"List, follow, cancel and retry runs."`
+	Schedules   schedulesCmd   `cmd:"" help:"List, start, stop and run schedules."`
+	Simulate    simulateCmd    `cmd:"" help:"Serve both sources with a made-up Parliament."`
+	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
+}
+
+// app is what commands work with.
+type app struct {
+	ctx      context.Context
+	out, err io.Writer
+	log      *slog.Logger
+	version  string
+	revision string
+}
+
+// exitError ends the process with a code; its message, if it has one, is printed.
+type exitError struct {
+	code    int
+	message string
+}
+
+func (e *exitError) Error() string { return e.message }
+
+func usage(format string, args ...any) error {
+	return &exitError{code: exitUsage, message: fmt.Sprintf(format, args...)}
+}
+
+// Main runs one command and returns the exit code.
+func Main(args []string, version string, out, errOut io.Writer) int {
+	var c commands
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("explorer"), kong.Description("Keeps Canada's federal bills up to date, and serves them."),
+		kong.UsageOnError(), kong.Writers(out, errOut), kong.Exit(func(code int) { exited = code }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	if err != nil {
+		return report(errOut, err)
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	parsed, err := parser.Parse(args)
+	if exited >= 0 { // --help
+		return exited
+	}
+	if err != nil {
+		return report(errOut, usage("%s", err))
+	}
+	ctx, stop := signals(errOut)
+	defer stop()
+	a := &app{ctx: ctx, out: out, err: errOut, log: newLogger(errOut, c.LogFormat, c.LogLevel), version: version}
+	a.revision, a.version = buildInfo(version)
+	return report(errOut, parsed.Run(a))
+}
+
+// report prints an error in one line and gives its exit code.
+func report(w io.Writer, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	code := exitFailure
+	var e *exitError
+	if errors.As(err, &e) {
+		code = e.code
+	}
+	if msg := err.Error(); msg != "" {
+		fmt.Fprintln(w, "explorer:", strings.Join(strings.Fields(msg), " "))
+	}
+	return code
+}
+
+// signals gives a context that ends with the first SIGINT or SIGTERM; the second one ends the process.
+func signals(w io.Writer) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := make(chan os.Signal, 2)
+	signal.Notify(c, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		select {
+		case <-c:
+		case <-ctx.Done():
+			return
+		}
+		cancel()
+		<-c
+		fmt.Fprintln(w, "explorer: stopped at once")
+		os.Exit(exitFailure)
+	}()
+	return ctx, func() { signal.Stop(c); cancel() }
+}
+
+func newLogger(w io.Writer, format, level string) *slog.Logger {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(level)) // checked by the parser
+	opts := &slog.HandlerOptions{Level: l}
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+func buildInfo(version string) (revision, shown string) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "", version
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			revision = s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return revision, version
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run(a *app) error {
+	line := "explorer " + a.version
+	if a.revision != "" {
+		line += " (" + a.revision + ")"
+	}
+	_, err := fmt.Fprintln(a.out, line)
+	return err
+}

@@ -1,0 +1,95 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/user"
+	"strings"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+)
+
+// serverFlags say which server to operate.
+type serverFlags struct {
+	Server string `env:"EXPLORER_URL" default:"http://127.0.0.1:8080" help:"Address of the server."`
+	JSON   bool   `help:"Print JSON as the server gives it."`
+}
+
+// client operates a server by the contract's own Go client.
+type client struct {
+	*api.ClientWithResponses
+	base string
+	http *http.Client
+}
+
+func (f serverFlags) client(a *app) (*client, error) {
+	u, err := url.Parse(f.Server)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, usage("--server %q: want an http or https address", f.Server)
+	}
+	base := strings.TrimSuffix(f.Server, "/")
+	c := &client{base: base, http: &http.Client{Transport: &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, ResponseHeaderTimeout: 30 * time.Second, TLSHandshakeTimeout: 5 * time.Second,
+	}}}
+	who := "unknown"
+	if u, err := user.Current(); err == nil {
+		who = u.Username
+	}
+	if host, err := os.Hostname(); err == nil {
+		who += "@" + host
+	}
+	agent := fmt.Sprintf("explorer-cli/%s (%s)", a.version, who)
+	c.ClientWithResponses, err = api.NewClientWithResponses(base, api.WithHTTPClient(c.http), api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+		r.Header.Set("User-Agent", agent)
+		return nil
+	}))
+	return c, err
+}
+
+// problem makes an error of an answer that is none of those wanted. What the client got wrong exits with 2.
+func (c *client) problem(resp *http.Response, body []byte) error {
+	var p api.Problem
+	if err := json.Unmarshal(body, &p); err != nil || p.Title == "" {
+		return fmt.Errorf("%s answered %s: is it a Parliament Explorer server?", c.base, resp.Status)
+	}
+	if p.Status >= 400 && p.Status < 500 {
+		return usage("%s", p.Detail)
+	}
+	return errors.New(p.Detail)
+}
+
+// unreachable explains why there was no answer.
+func (c *client) unreachable(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return fmt.Errorf("no server answers at %s (%w): start one with `explorer dev`, or name it with --server or EXPLORER_URL", c.base, op.Err)
+	}
+	return fmt.Errorf("%s: %w", c.base, err)
+}
+
+func printJSON(w io.Writer, raw []byte) error {
+	_, err := fmt.Fprintln(w, strings.TrimSpace(string(raw)))
+	return err
+}
+
+func text[T ~string](p *T) string {
+	if p == nil {
+		return "-"
+	}
+	return string(*p)
+}
+
+func when(t *time.Time) string {
+	if t == nil {
+		return "-"
+	}
+	return t.Local().Format("2006-01-02 15:04:05")
+}

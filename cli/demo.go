@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/simulate"
+)
+
+type demoCmd struct {
+	Once bool   `help:"End when the materialization has."`
+	Addr string `default:"127.0.0.1:0" help:"Address to listen on; port 0 takes a free one." placeholder:"HOST:PORT"`
+	Seed uint64 `default:"1" help:"Another seed makes another Parliament."`
+}
+
+// Run shows the main job: everything in this process, the materialization asked for over HTTP as a user would.
+func (c *demoCmd) Run(a *app) error {
+	began := time.Now()
+	if os.Getenv("LOG_LEVEL") == "" {
+		a.log = newLogger(a.err, "text", "warn") // the demonstration speaks for itself
+	}
+	dir, err := os.MkdirTemp("", "explorer-demo-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)                      //nolint:errcheck // made by this start
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // as root, the user that Postgres runs as must pass through
+		return err
+	}
+	fmt.Fprintln(a.err, "Starting Postgres, a simulated Parliament, the server and a worker ...")
+	world, err := simulate.NewWorld(simulate.Options{Seed: c.Seed})
+	if err != nil {
+		return err
+	}
+	sources, err := listen("127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	defer sources.Close() //nolint:errcheck // the simulation closes it too
+	l, err := listen(c.Addr)
+	if err != nil {
+		return err
+	}
+	defer l.Close() //nolint:errcheck // the server closes it too
+	e, err := db.StartEmbedded(a.ctx, db.EmbeddedConfig{Dir: filepath.Join(dir, "postgres"), Logger: a.log})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := e.Stop(); err != nil {
+			a.log.Warn("postgres", slog.Any("error", err))
+		}
+	}()
+	d, err := db.Open(a.ctx, db.Config{URL: e.URL()})
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if _, err := d.MigrateUp(a.ctx); err != nil {
+		return err
+	}
+	address := "http://" + sources.Addr().String()
+	n, err := a.newNode(d, pipelineFlags{
+		OpenParliamentURL: address, LegisinfoURL: address + "/legisinfo", OpenParliamentRPS: 20, LegisinfoRPS: 20, TZSchedules: "America/Toronto", Concurrency: 8,
+	}, true, l)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(a.ctx)
+	defer stop()
+	var group errgroup.Group
+	group.Go(func() error {
+		return serveSimulation(ctx, sources, world, simulate.Faults{Latency: 5 * time.Millisecond})
+	})
+	var shown error
+	group.Go(func() error {
+		return n.run(ctx, func() {
+			if shown = c.show(a, ctx, l.Addr(), began); c.Once || shown != nil {
+				stop()
+			}
+		})
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return shown
+}
+
+// show materializes the latest bills and says how to go on.
+func (c *demoCmd) show(a *app, ctx context.Context, addr net.Addr, began time.Time) error {
+	base := "http://" + displayAddr(addr)
+	cl, err := serverFlags{Server: base}.client(a)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.err, "Ready after %s at %s\n\n$ explorer materialize fetch_latest_bills --server %s\n", time.Since(began).Round(10*time.Millisecond), base, base)
+	resp, err := cl.MaterializeAssetWithResponse(ctx, "fetch_latest_bills", nil, api.StartRunRequest{Config: json.RawMessage(`{"limit": 50}`)})
+	if err != nil {
+		return cl.unreachable(err)
+	}
+	if resp.JSON202 == nil {
+		return cl.problem(resp.HTTPResponse, resp.Body)
+	}
+	follow := *a
+	follow.ctx = ctx
+	if err := follow.followRun(cl, resp.JSON202, resp.Body, true, false); err != nil || c.Once {
+		return err
+	}
+	fmt.Fprintf(a.out, `
+Go on with
+
+  API        %[1]s/docs/
+  River UI   %[1]s/riverui/
+
+  curl '%[1]s/bills?limit=3'
+  curl %[1]s/runs/%[2]s
+  curl -N -H 'Accept: text/event-stream' %[1]s/events
+  curl -X POST %[1]s/assets/monitor_fetch_operations/materialize -H 'Content-Type: application/json' -d '{"config": {"hours_back": 24}}'
+  curl -X POST %[1]s/schedules/fetch_bills_hourly/start
+
+Ctrl-C ends it and leaves nothing behind.
+`, base, resp.JSON202.ID)
+	return nil
+}

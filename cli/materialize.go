@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+)
+
+type materializeCmd struct {
+	serverFlags
+	Asset          string            `arg:"" help:"The asset's name, such as fetch_latest_bills."`
+	Config         string            `help:"Run config as JSON, e.g. '{\"limit\": 50}' or Dagster's '{\"ops\": ...}'." placeholder:"JSON"`
+	Partition      string            `help:"The partition to materialize."`
+	Tag            map[string]string `help:"A tag of the run, as key=value; may be repeated." placeholder:"KEY=VALUE"`
+	IdempotencyKey string            `help:"Start only one run for this key, however often the command is repeated." placeholder:"KEY"`
+	Follow         bool              `default:"true" negatable:"" help:"Follow the run to its end; the exit code says how it ended."`
+}
+
+// Run starts the run and follows it.
+func (c *materializeCmd) Run(a *app) error {
+	cl, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	body := api.StartRunRequest{}
+	if c.Config != "" {
+		if !json.Valid([]byte(c.Config)) {
+			return usage("--config %q: want JSON, such as '{\"limit\": 50}'", c.Config)
+		}
+		body.Config = json.RawMessage(c.Config)
+	}
+	if c.Partition != "" {
+		body.Partition = &c.Partition
+	}
+	if len(c.Tag) > 0 {
+		tags := api.Tags(c.Tag)
+		body.Tags = &tags
+	}
+	params := &api.MaterializeAssetParams{}
+	if c.IdempotencyKey != "" {
+		params.IdempotencyKey = &c.IdempotencyKey
+	}
+	resp, err := cl.MaterializeAssetWithResponse(a.ctx, c.Asset, params, body)
+	if err != nil {
+		return cl.unreachable(err)
+	}
+	if resp.JSON202 == nil {
+		return cl.problem(resp.HTTPResponse, resp.Body)
+	}
+	return a.followRun(cl, resp.JSON202, resp.Body, c.Follow, c.JSON)
+}
+
+// followRun shows a run that was just started to its end, or only says that it was started.
+func (a *app) followRun(cl *client, run *api.Run, raw []byte, follow, asJSON bool) error {
+	if !follow {
+		if asJSON {
+			return printJSON(a.out, raw)
+		}
+		fmt.Fprintf(a.out, "%s\n", run.ID)
+		return nil
+	}
+	show := newViewer(a.err).show
+	if asJSON {
+		show = func(api.Event) {}
+	} else {
+		fmt.Fprintf(a.err, "run %s\n", run.ID)
+	}
+	if err := cl.follow(a.ctx, run.ID, show); err != nil {
+		return fmt.Errorf("no longer following run %s, which goes on by itself: %w", run.ID, err)
+	}
+	detail, body, err := cl.run(a.ctx, run.ID.String())
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = printJSON(a.out, body)
+	} else {
+		err = printMaterializations(a.out, detail.Materializations)
+	}
+	if err != nil {
+		return err
+	}
+	return exitOf(detail)
+}
+
+// printMaterializations prints the metadata of each as a table.
+func printMaterializations(out io.Writer, ms []api.Materialization) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, m := range ms {
+		fmt.Fprintf(w, "\n%s\t\n", m.Asset)
+		var md map[string]json.RawMessage
+		if err := json.Unmarshal(m.Metadata, &md); err != nil {
+			return err
+		}
+		for _, key := range slices.Sorted(maps.Keys(md)) {
+			fmt.Fprintf(w, "  %s\t%s\n", key, strings.Trim(string(md[key]), `"`))
+		}
+	}
+	return w.Flush()
+}

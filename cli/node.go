@@ -1,0 +1,319 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/mail"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/jobs"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
+	"github.com/parliament-explorer/parliament-explorer/server"
+)
+
+// databaseFlags say where the data is.
+type databaseFlags struct {
+	DatabaseURL string `env:"DATABASE_URL" help:"Postgres to use, e.g. postgres://user:password@host/database. Without it, one is run from the server binaries on this machine."`
+	DataDir     string `env:"DATA_DIR" help:"Folder for the data of that Postgres. Default: your data folder; for root /var/lib/parliament-explorer." placeholder:"DIR"`
+}
+
+// pipelineFlags say how the sources are asked.
+type pipelineFlags struct {
+	OpenParliamentURL string  `name:"openparliament-url" env:"OPENPARLIAMENT_URL" default:"https://api.openparliament.ca" help:"Address of the OpenParliament API."`
+	LegisinfoURL      string  `name:"legisinfo-url" env:"LEGISINFO_URL" default:"https://www.parl.ca/legisinfo" help:"Address of LEGISinfo."`
+	OpenParliamentRPS float64 `name:"openparliament-rps" env:"OPENPARLIAMENT_RPS" default:"2" help:"Most requests a second to OpenParliament, of all workers together; 0: no limit."`
+	LegisinfoRPS      float64 `name:"legisinfo-rps" env:"LEGISINFO_RPS" default:"4" help:"Most requests a second to LEGISinfo, of all workers together; 0: no limit."`
+	ContactEmail      string  `env:"CONTACT_EMAIL" help:"Whom the sources may write to; part of the User-Agent."`
+	TZSchedules       string  `name:"tz-schedules" env:"TZ_SCHEDULES" default:"America/Toronto" help:"Time zone of the schedules."`
+	Concurrency       int     `env:"CONCURRENCY" default:"16" help:"How many steps a worker runs at once."`
+}
+
+type addrFlags struct {
+	Addr string `env:"ADDR" help:"Address to listen on. Default 127.0.0.1:8080, or 0.0.0.0:$PORT where PORT is set." placeholder:"HOST:PORT"`
+	Port int    `env:"PORT" hidden:""`
+}
+
+func (f addrFlags) address() (string, error) {
+	addr := f.Addr
+	switch {
+	case addr == "" && f.Port > 0:
+		addr = fmt.Sprintf("0.0.0.0:%d", f.Port)
+	case addr == "":
+		addr = "127.0.0.1:8080"
+	}
+	if _, _, err := net.SplitHostPort(addr); err != nil {
+		return "", usage("ADDR %q: want host:port, such as 127.0.0.1:8080 or :8080", addr)
+	}
+	return addr, nil
+}
+
+func (f pipelineFlags) check() error {
+	for name, value := range map[string]string{"OPENPARLIAMENT_URL": f.OpenParliamentURL, "LEGISINFO_URL": f.LegisinfoURL} {
+		if u, err := url.Parse(value); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+			return usage("%s %q: want an http or https address", name, value)
+		}
+	}
+	if f.OpenParliamentRPS < 0 || f.LegisinfoRPS < 0 {
+		return usage("OPENPARLIAMENT_RPS %g, LEGISINFO_RPS %g: want 0 (no limit) or more", f.OpenParliamentRPS, f.LegisinfoRPS)
+	}
+	if f.Concurrency < 1 || f.Concurrency > 1000 {
+		return usage("CONCURRENCY %d: want 1 to 1000", f.Concurrency)
+	}
+	if f.ContactEmail != "" {
+		if _, err := mail.ParseAddress(f.ContactEmail); err != nil {
+			return usage("CONTACT_EMAIL %q: want an e-mail address", f.ContactEmail)
+		}
+	}
+	if _, err := time.LoadLocation(f.TZSchedules); err != nil || f.TZSchedules == "" {
+		return usage("TZ_SCHEDULES %q: want an IANA time zone such as America/Toronto", f.TZSchedules)
+	}
+	return nil
+}
+
+// dataDir is where the embedded Postgres keeps its data.
+func (f databaseFlags) dataDir() (string, error) {
+	dir := f.DataDir
+	if dir == "" {
+		base, err := defaultDataDir()
+		if err != nil {
+			return "", err
+		}
+		dir = base
+	}
+	abs, err := filepath.Abs(dir)
+	return filepath.Join(abs, "postgres"), err
+}
+
+func defaultDataDir() (string, error) {
+	const name = "parliament-explorer"
+	if os.Geteuid() == 0 {
+		return "/var/lib/" + name, nil // root's own folders are closed to the user that Postgres runs as
+	}
+	if dir := os.Getenv("XDG_DATA_HOME"); dir != "" {
+		return filepath.Join(dir, name), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", usage("DATA_DIR: set it, for this user has no home folder")
+	}
+	if runtime.GOOS == "darwin" {
+		return filepath.Join(home, "Library", "Application Support", name), nil
+	}
+	return filepath.Join(home, ".local", "share", name), nil
+}
+
+// database opens the database, starting the embedded one if that is to be used. attach allows to use one that another
+// process runs. close ends both.
+func (a *app) database(f databaseFlags, attach bool, maxConns int) (d *db.DB, closeDB func(), err error) {
+	dsn, stop := f.DatabaseURL, func() {}
+	if dsn == "" {
+		dir, err := f.dataDir()
+		if err != nil {
+			return nil, nil, err
+		}
+		running := false
+		if attach {
+			dsn, running = db.AttachEmbedded(dir)
+		}
+		if !running {
+			e, err := db.StartEmbedded(a.ctx, db.EmbeddedConfig{Dir: dir, Logger: a.log})
+			if err != nil {
+				return nil, nil, err
+			}
+			dsn = e.URL()
+			stop = func() {
+				if err := e.Stop(); err != nil {
+					a.log.Warn("postgres", "error", err)
+				}
+			}
+		}
+	}
+	if d, err = db.Open(a.ctx, db.Config{URL: dsn, MaxConns: maxConns}); err != nil {
+		stop()
+		return nil, nil, err
+	}
+	return d, func() { d.Close(); stop() }, nil
+}
+
+// node is a process of the deployment: an engine, and a server if it listens.
+type node struct {
+	app    *app
+	engine *orchestrator.Engine
+	server *server.Server
+	listen net.Listener
+}
+
+// newNode wires a process together. listener nil: no server.
+func (a *app) newNode(d *db.DB, f pipelineFlags, work bool, listener net.Listener) (*node, error) {
+	agent := "ParliamentExplorer/" + a.version + " (+https://github.com/parliament-explorer/parliament-explorer"
+	if f.ContactEmail != "" {
+		agent += "; " + f.ContactEmail
+	}
+	agent += ")"
+	client := func(source, base string, rps float64) (*upstream.Client, error) {
+		return upstream.New(upstream.Config{Source: source, BaseURL: base, UserAgent: agent, RPS: rps, DB: d, Logger: a.log})
+	}
+	op, err := client(openparliament.Source, f.OpenParliamentURL, f.OpenParliamentRPS)
+	if err != nil {
+		return nil, err
+	}
+	li, err := client(legisinfo.Source, f.LegisinfoURL, f.LegisinfoRPS)
+	if err != nil {
+		return nil, err
+	}
+	store := parliament.NewStore(d)
+	defs, err := jobs.All(jobs.Deps{Store: store, OpenParliament: openparliament.Client{Client: op}, Legisinfo: legisinfo.Client{Client: li}, TimeZone: f.TZSchedules})
+	if err != nil {
+		return nil, err
+	}
+	n := &node{app: a, listen: listener}
+	if n.engine, err = orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: a.log, Work: work, Concurrency: f.Concurrency}); err != nil {
+		return nil, err
+	}
+	if listener != nil {
+		n.server, err = server.New(server.Config{DB: d, Engine: n.engine, Store: store, Logger: a.log, Version: a.version, Revision: a.revision})
+	}
+	return n, err
+}
+
+// run works until ctx ends, and then stops in order: no new requests and no new steps, those at work finish or are
+// handed back, streams end. It takes eight seconds at the most. ready is called once everything works.
+func (n *node) run(ctx context.Context, ready func()) error {
+	if err := n.engine.Start(ctx); err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	if n.server != nil {
+		group.Go(func() error { return n.server.Serve(context.WithoutCancel(ctx), n.listen) })
+	}
+	group.Go(func() error {
+		<-ctx.Done()
+		n.app.log.Info("stopping")
+		limit, cancel := context.WithTimeout(context.WithoutCancel(ctx), 8*time.Second)
+		defer cancel()
+		var stopping errgroup.Group
+		stopping.Go(func() error { return n.engine.Stop(limit) })
+		if n.server != nil {
+			stopping.Go(func() error { return n.server.Shutdown(limit) })
+		}
+		if err := stopping.Wait(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			n.app.log.Warn("stop", "error", err)
+		}
+		return nil
+	})
+	if ready != nil {
+		group.Go(func() error { ready(); return nil })
+	}
+	return group.Wait()
+}
+
+func listen(addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			return nil, fmt.Errorf("cannot listen on %s: %w", addr, op.Err)
+		}
+		return nil, err
+	}
+	return l, nil
+}
+
+type devCmd struct {
+	databaseFlags
+	pipelineFlags
+	addrFlags
+}
+
+// Run is everything in one process.
+func (c *devCmd) Run(a *app) error {
+	return a.process(c.databaseFlags, c.pipelineFlags, &c.addrFlags, true, true)
+}
+
+type serveCmd struct {
+	databaseFlags
+	pipelineFlags
+	addrFlags
+}
+
+// Run is the HTTP server alone.
+func (c *serveCmd) Run(a *app) error {
+	return a.process(c.databaseFlags, c.pipelineFlags, &c.addrFlags, false, false)
+}
+
+type workerCmd struct {
+	databaseFlags
+	pipelineFlags
+}
+
+// Run is a worker alone.
+func (c *workerCmd) Run(a *app) error {
+	return a.process(c.databaseFlags, c.pipelineFlags, nil, true, false)
+}
+
+// process runs a node from configuration to its end.
+func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, work, migrate bool) error {
+	if err := pf.check(); err != nil {
+		return err
+	}
+	var l net.Listener
+	if af != nil {
+		addr, err := af.address()
+		if err != nil {
+			return err
+		}
+		if l, err = listen(addr); err != nil {
+			return err
+		}
+		defer l.Close() //nolint:errcheck // the server closes it too
+	}
+	d, closeDB, err := a.database(df, !migrate, pf.Concurrency+8)
+	if err != nil {
+		return err
+	}
+	defer closeDB()
+	if migrate {
+		_, err = d.MigrateUp(a.ctx)
+	} else {
+		err = d.CheckMigrated(a.ctx)
+	}
+	if err != nil {
+		return err
+	}
+	n, err := a.newNode(d, pf, work, l)
+	if err != nil {
+		return err
+	}
+	return n.run(a.ctx, func() {
+		if l != nil {
+			a.log.Info("ready", "url", "http://"+displayAddr(l.Addr()), "worker", work)
+		} else {
+			a.log.Info("ready", "worker_id", n.engine.WorkerID())
+		}
+	})
+}
+
+// displayAddr is an address that a browser on this machine can open.
+func displayAddr(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}

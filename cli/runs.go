@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/google/uuid"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+)
+
+type runsCmd struct {
+	List   runsListCmd   `cmd:"" default:"withargs" help:"List runs, newest first."`
+	Show   runsShowCmd   `cmd:"" help:"Show a run with its steps and materializations."`
+	Watch  runsWatchCmd  `cmd:"" help:"Follow a run's log to its end."`
+	Cancel runsCancelCmd `cmd:"" help:"Cancel a run."`
+	Retry  runsRetryCmd  `cmd:"" help:"Run an ended run again."`
+}
+
+type runsListCmd struct {
+	serverFlags
+	Status string   `help:"Only runs of this status."`
+	Job    string   `help:"Only runs of this job."`
+	Asset  string   `help:"Only runs with this asset."`
+	Tag    []string `help:"Only runs with this tag, as key:value; may be repeated." placeholder:"KEY:VALUE"`
+	Limit  int      `default:"20" help:"How many at most."`
+}
+
+// Run lists runs.
+func (c *runsListCmd) Run(a *app) error {
+	cl, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	p := &api.ListRunsParams{Limit: &c.Limit}
+	if c.Status != "" {
+		s := api.RunStatus(c.Status)
+		p.Status = &s
+	}
+	if c.Job != "" {
+		p.Job = &c.Job
+	}
+	if c.Asset != "" {
+		p.Asset = &c.Asset
+	}
+	if len(c.Tag) > 0 {
+		p.Tag = &c.Tag
+	}
+	resp, err := cl.ListRunsWithResponse(a.ctx, p)
+	if err != nil {
+		return cl.unreachable(err)
+	}
+	if resp.JSON200 == nil {
+		return cl.problem(resp.HTTPResponse, resp.Body)
+	}
+	if c.JSON {
+		return printJSON(a.out, resp.Body)
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "RUN\tSTATUS\tWHAT\tBY\tCREATED\tENDED")
+	for _, r := range resp.JSON200.Items {
+		what := strings.Join(r.Assets, ",")
+		if r.Job != nil {
+			what = *r.Job
+		}
+		by := r.Trigger.Kind
+		if r.Trigger.Name != nil && r.Trigger.Kind == "schedule" {
+			by = *r.Trigger.Name
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Status, what, by, when(&r.CreatedAt), when(r.EndedAt))
+	}
+	return w.Flush()
+}
+
+type runsShowCmd struct {
+	serverFlags
+	ID string `arg:"" help:"The run's id."`
+}
+
+// Run shows a run.
+func (c *runsShowCmd) Run(a *app) error {
+	cl, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	run, raw, err := cl.run(a.ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(a.out, raw)
+	}
+	fmt.Fprintf(a.out, "run      %s\nstatus   %s\njob      %s\nby       %s %s\ncreated  %s\nstarted  %s\nended    %s\nconfig   %s\n", run.ID, run.Status, text(run.Job), run.Trigger.Kind, text(run.Trigger.Name), when(&run.CreatedAt), when(run.StartedAt), when(run.EndedAt), run.Config)
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nSTEP\tSTATUS\tATTEMPT\tENDED\tERROR")
+	for _, s := range run.Steps {
+		message := ""
+		if s.Error != nil {
+			message = s.Error.Message
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", s.Asset, s.Status, s.Attempt, when(s.EndedAt), message)
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return printMaterializations(a.out, run.Materializations)
+}
+
+type runsWatchCmd struct {
+	serverFlags
+	ID string `arg:"" help:"The run's id."`
+}
+
+// Run follows a run; the exit code says how it ended.
+func (c *runsWatchCmd) Run(a *app) error {
+	cl, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	id, err := uuid.Parse(c.ID)
+	if err != nil {
+		return usage("run %q does not exist", c.ID)
+	}
+	return a.followRun(cl, &api.Run{ID: id}, nil, true, c.JSON)
+}
+
+type runsCancelCmd struct {
+	serverFlags
+	ID string `arg:"" help:"The run's id."`
+}
+
+// Run cancels a run.
+func (c *runsCancelCmd) Run(a *app) error {
+	cl, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	resp, err := cl.CancelRunWithResponse(a.ctx, c.ID)
+	if err != nil {
+		return cl.unreachable(err)
+	}
+	if resp.JSON202 == nil {
+		return cl.problem(resp.HTTPResponse, resp.Body)
+	}
+	if c.JSON {
+		return printJSON(a.out, resp.Body)
+	}
+	fmt.Fprintf(a.out, "run %s is %s\n", resp.JSON202.ID, resp.JSON202.Status)
+	return nil
+}
+
+type runsRetryCmd struct {
+	serverFlags
+	ID          string `arg:"" help:"The run's id."`
+	FromFailure bool   `help:"Only the assets that did not succeed."`
+	Follow      bool   `default:"true" negatable:"" help:"Follow the new run to its end."`
+}
+
+// Run retries a run.
+func (c *runsRetryCmd) Run(a *app) error {
+	cl, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	resp, err := cl.RetryRunWithResponse(a.ctx, c.ID, nil, api.RetryRunRequest{FromFailure: &c.FromFailure})
+	if err != nil {
+		return cl.unreachable(err)
+	}
+	if resp.JSON202 == nil {
+		return cl.problem(resp.HTTPResponse, resp.Body)
+	}
+	return a.followRun(cl, resp.JSON202, resp.Body, c.Follow, c.JSON)
+}

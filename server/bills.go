@@ -1,0 +1,133 @@
+package server
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+)
+
+func (h *handlers) ListBills(ctx context.Context, req api.ListBillsRequestObject) (api.ListBillsResponseObject, error) {
+	p, limit := req.Params, limitOf(req.Params.Limit)
+	cursor, err := after[parliament.BillCursor]("bills", p.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	f := parliament.BillFilter{Status: deref(p.Status), Law: p.Law, Q: deref(p.Q), UpdatedSince: deref(p.UpdatedSince), After: cursor, Limit: limit + 1}
+	if p.Session != nil {
+		if f.Parliament, f.Session, err = parliament.ParseSession(*p.Session); err != nil {
+			return nil, invalidField("/query/session", "%q is not a session: want one such as 44-1", *p.Session)
+		}
+	}
+	bills, err := h.cfg.Store.Bills(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	bills, next := page("bills", bills, limit, func(b parliament.StoredBill) parliament.BillCursor { return b.Cursor() })
+	return api.ListBills200JSONResponse{Items: each(bills, apiBill), NextCursor: next}, nil
+}
+
+func (h *handlers) GetBill(ctx context.Context, req api.GetBillRequestObject) (api.GetBillResponseObject, error) {
+	b, err := h.bill(ctx, req.Session, req.Number)
+	if err != nil {
+		return nil, err
+	}
+	tag := fmt.Sprintf(`"%d-%d"`, b.Version, b.UpdatedAt.UnixMicro())
+	if b.LegisinfoAt != nil {
+		tag = fmt.Sprintf(`"%d-%d-%d"`, b.Version, b.UpdatedAt.UnixMicro(), b.LegisinfoAt.UnixMicro())
+	}
+	if matches(req.Params.IfNoneMatch, tag) {
+		return api.GetBill304Response{}, nil
+	}
+	return api.GetBill200JSONResponse{Body: apiBill(*b), Headers: api.GetBill200ResponseHeaders{ETag: &tag}}, nil
+}
+
+func (h *handlers) ListBillVersions(ctx context.Context, req api.ListBillVersionsRequestObject) (api.ListBillVersionsResponseObject, error) {
+	b, err := h.bill(ctx, req.Session, req.Number)
+	if err != nil {
+		return nil, err
+	}
+	id, err := parliament.ParseBillID(req.Session, req.Number)
+	if err != nil {
+		return nil, err
+	}
+	list, limit := "versions of "+b.ID, limitOf(req.Params.Limit)
+	before, err := after[int](list, req.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	versions, err := h.cfg.Store.Versions(ctx, id, deref(before), limit+1)
+	if err != nil {
+		return nil, err
+	}
+	versions, next := page(list, versions, limit, func(v parliament.Version) int { return v.Version })
+	return api.ListBillVersions200JSONResponse{Items: each(versions, apiVersion), NextCursor: next}, nil
+}
+
+func (h *handlers) bill(ctx context.Context, session, number string) (*parliament.StoredBill, error) {
+	id, err := parliament.ParseBillID(session, number)
+	if err != nil {
+		return nil, err
+	}
+	return h.cfg.Store.Bill(ctx, id)
+}
+
+func (h *handlers) ListFetchLogs(ctx context.Context, req api.ListFetchLogsRequestObject) (api.ListFetchLogsResponseObject, error) {
+	p, limit := req.Params, limitOf(req.Params.Limit)
+	before, err := after[uuid.UUID]("fetch-logs", p.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	logs, err := h.cfg.Store.FetchLogs(ctx, parliament.FetchLogFilter{Status: string(deref(p.Status)), Source: deref(p.Source), RunID: p.RunID, Before: before, Limit: limit + 1})
+	if err != nil {
+		return nil, err
+	}
+	logs, next := page("fetch-logs", logs, limit, func(l parliament.FetchLog) uuid.UUID { return l.ID })
+	return api.ListFetchLogs200JSONResponse{Items: each(logs, apiFetchLog), NextCursor: next}, nil
+}
+
+func apiBill(b parliament.StoredBill) api.Bill {
+	out := api.Bill{
+		ID: b.ID, Jurisdiction: b.Jurisdiction, Parliament: b.Parliament, Session: b.Bill.Session, Number: b.Number, Title: api.Bilingual(b.Title), ShortTitle: api.Bilingual(b.ShortTitle),
+		HomeChamber: api.BillHomeChamber(b.HomeChamber), BillType: api.Bilingual(b.BillType), GovernmentBill: b.GovernmentBill, PrivateMemberBill: b.PrivateMemberBill,
+		IntroducedOn: b.IntroducedOn, Status: api.BillStatus(b.Status), LatestActivityAt: b.LatestActivityAt, Law: b.Law, RoyalAssentOn: b.RoyalAssentOn,
+		Committees: each(b.Committees, func(c parliament.Committee) api.Committee {
+			return api.Committee{Acronym: c.Acronym, Chamber: api.CommitteeChamber(c.Chamber), Name: api.Bilingual(c.Name)}
+		}),
+		RelatedBills: orEmpty(b.RelatedBills), Summary: api.Bilingual(b.Summary), LegisinfoID: b.LegisinfoID, LegisinfoURL: b.LegisinfoURL, OpenparliamentURL: b.OpenParliamentURL, TextURL: b.TextURL,
+		Sources: api.BillSources{Openparliament: b.OpenParliamentAt, Legisinfo: b.LegisinfoAt}, Version: b.Version, FirstSeenAt: b.FirstSeenAt, UpdatedAt: b.UpdatedAt, LastRunID: b.LastRunID,
+	}
+	if b.Statute != nil {
+		out.Statute = &api.Statute{Year: b.Statute.Year, Chapter: b.Statute.Chapter}
+	}
+	if b.Sponsor != nil {
+		out.Sponsor = &api.Sponsor{PersonID: b.Sponsor.PersonID, Name: b.Sponsor.Name, Politician: b.Sponsor.Politician}
+	}
+	return out
+}
+
+func apiVersion(v parliament.Version) api.BillVersion {
+	return api.BillVersion{
+		Version: v.Version, RunID: v.RunID, CreatedAt: v.CreatedAt,
+		Changes: each(v.Changes, func(c parliament.Change) api.BillChange {
+			return api.BillChange{Field: c.Field, From: c.From, To: c.To}
+		}),
+	}
+}
+
+func apiFetchLog(l parliament.FetchLog) api.FetchLog {
+	return api.FetchLog{
+		ID: l.ID, RunID: l.RunID, Asset: l.Asset, Source: l.Source, Status: api.FetchStatus(l.Status), RecordsAttempted: l.RecordsAttempted, RecordsSucceeded: l.RecordsSucceeded,
+		RecordsFailed: l.RecordsFailed, DurationSeconds: l.Duration.Seconds(), Params: l.Params, CreatedAt: l.CreatedAt,
+		Errors: each(l.Errors, func(e parliament.FetchError) api.FetchError {
+			out := api.FetchError{Message: e.Message}
+			if e.URL != "" {
+				out.URL = &e.URL
+			}
+			return out
+		}),
+	}
+}

@@ -1,0 +1,154 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+)
+
+func (h *handlers) ListRunEvents(ctx context.Context, req api.ListRunEventsRequestObject) (api.ListRunEventsResponseObject, error) {
+	id, err := runID(req.RunID)
+	if err != nil {
+		return nil, err
+	}
+	run, err := h.cfg.Engine.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	from := deref(req.Params.After)
+	if wantsStream(ctx) {
+		if last := req.Params.LastEventID; last != nil {
+			if from, err = strconv.ParseInt(*last, 10, 64); err != nil || from < 0 {
+				return nil, invalidField("/header/Last-Event-ID", "%q is not the id of an event", *last)
+			}
+		}
+		return h.streamRun(ctx, run, from)
+	}
+	list, limit := "events of "+id.String(), limitOf(req.Params.Limit)
+	cursor, err := after[int64](list, req.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	if cursor != nil {
+		from = *cursor
+	}
+	events, err := h.cfg.Engine.RunEvents(ctx, id, from, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	events, next := page(list, events, limit, func(e orchestrator.Event) int64 { return e.ID })
+	return api.ListRunEvents200JSONResponse{Items: each(events, apiEvent), NextCursor: next}, nil
+}
+
+func (h *handlers) streamRun(ctx context.Context, run *orchestrator.Run, from int64) (api.ListRunEventsResponseObject, error) {
+	if run.EndedAt != nil {
+		rest, err := h.cfg.Engine.RunEvents(ctx, run.ID, from, 1)
+		if err != nil {
+			return nil, err
+		}
+		if len(rest) == 0 {
+			return api.ListRunEvents204Response{}, nil
+		}
+	}
+	return eventStream{ctx: ctx, metrics: h.metrics, follow: func(emit func([]orchestrator.Event) error) error {
+		return h.cfg.Engine.FollowRun(ctx, run.ID, from, emit)
+	}, id: func(e orchestrator.Event) string { return strconv.FormatInt(e.ID, 10) }}, nil
+}
+
+func (h *handlers) StreamEvents(ctx context.Context, req api.StreamEventsRequestObject) (api.StreamEventsResponseObject, error) {
+	var from *orchestrator.Cursor
+	if last := req.Params.LastEventID; last != nil {
+		c, err := parseCursor(*last)
+		if err != nil {
+			return nil, invalidField("/header/Last-Event-ID", "%q is not the id of an event of this stream", *last)
+		}
+		from = &c
+	}
+	return eventStream{ctx: ctx, metrics: h.metrics, follow: func(emit func([]orchestrator.Event) error) error {
+		return h.cfg.Engine.FollowAll(ctx, from, emit)
+	}, id: func(e orchestrator.Event) string { c := e.Cursor(); return fmt.Sprintf("%d-%d", c.Xid, c.ID) }}, nil
+}
+
+func parseCursor(s string) (c orchestrator.Cursor, err error) {
+	xid, id, _ := strings.Cut(s, "-")
+	if c.Xid, err = strconv.ParseUint(xid, 10, 63); err != nil {
+		return c, err
+	}
+	c.ID, err = strconv.ParseInt(id, 10, 64)
+	return c, err
+}
+
+// wantsStream says whether the client asked for server-sent events before JSON.
+func wantsStream(ctx context.Context) bool {
+	accept := infoOf(ctx).accept
+	stream, plain := strings.Index(accept, "text/event-stream"), strings.Index(accept, "application/json")
+	return stream >= 0 && (plain < 0 || stream < plain)
+}
+
+// eventStream answers with server-sent events until the client or the source of the events ends it.
+type eventStream struct {
+	ctx     context.Context
+	metrics *metrics
+	follow  func(emit func([]orchestrator.Event) error) error
+	id      func(orchestrator.Event) string
+}
+
+// VisitListRunEventsResponse implements the response of the operation.
+func (s eventStream) VisitListRunEventsResponse(w http.ResponseWriter) error { return s.write(w) }
+
+// VisitStreamEventsResponse implements the response of the operation.
+func (s eventStream) VisitStreamEventsResponse(w http.ResponseWriter) error { return s.write(w) }
+
+// writeTimeout is how long a client may take to accept what was written.
+const writeTimeout = 20 * time.Second
+
+func (s eventStream) write(w http.ResponseWriter) error {
+	s.metrics.streams.Inc()
+	defer s.metrics.streams.Dec()
+	header := w.Header()
+	header.Set(echo.HeaderContentType, "text/event-stream")
+	header.Set(echo.HeaderCacheControl, "no-cache")
+	header.Set("X-Accel-Buffering", "no") // proxies must not gather
+	w.WriteHeader(http.StatusOK)
+	control := http.NewResponseController(w)
+	send := func(b []byte) error {
+		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // where the connection has deadlines
+		if _, err := w.Write(b); err != nil {
+			return err
+		}
+		return control.Flush()
+	}
+	if err := send([]byte(": stream begins\n\n")); err != nil {
+		return nil
+	}
+	// Whatever ends the stream, the client sees it by the connection: there is no answer left to give.
+	_ = s.follow(func(events []orchestrator.Event) error {
+		if len(events) == 0 {
+			return send([]byte(": keep-alive\n\n"))
+		}
+		var b []byte
+		for _, ev := range events {
+			data, err := json.Marshal(apiEvent(ev))
+			if err != nil {
+				return err
+			}
+			b = fmt.Appendf(b, "id: %s\nevent: %s\ndata: %s\n\n", s.id(ev), ev.Type, data)
+		}
+		return send(b)
+	})
+	return nil
+}
+
+func apiEvent(e orchestrator.Event) api.Event {
+	return api.Event{ID: e.ID, RunID: uuid.UUID(e.RunID), At: e.At, Type: e.Type, Level: api.EventLevel(e.Level), Asset: e.Asset, Attempt: e.Attempt, Message: e.Message, Data: e.Data}
+}

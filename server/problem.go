@@ -1,0 +1,139 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+)
+
+// problem is an error as the client is told it.
+type problem struct {
+	status int
+	kind   string // the end of the type
+	detail string
+	fields []api.FieldError
+}
+
+func (p *problem) Error() string { return p.detail }
+
+// invalid makes the problem for fields at fault.
+func invalid(fields ...api.FieldError) *problem {
+	parts := make([]string, len(fields))
+	for i, f := range fields {
+		parts[i] = strings.TrimSpace(f.Pointer + ": " + f.Detail)
+	}
+	noun := "fields are"
+	if len(fields) == 1 {
+		noun = "field is"
+	}
+	return &problem{status: http.StatusUnprocessableEntity, kind: "invalid", detail: fmt.Sprintf("%d %s invalid: %s", len(fields), noun, strings.Join(parts, "; ")), fields: fields}
+}
+
+func invalidField(pointer, format string, args ...any) *problem {
+	return invalid(api.FieldError{Pointer: pointer, Detail: fmt.Sprintf(format, args...)})
+}
+
+type panicError struct {
+	value any
+	stack string
+}
+
+func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
+
+func stack() string { return string(debug.Stack()) }
+
+// problemOf is the one place where errors become answers. What it does not know is an internal error, of which the
+// client learns nothing but a number to find it by.
+func problemOf(err error, requestID string) *problem {
+	var (
+		p       *problem
+		config  *orchestrator.ConfigError
+		httpErr *echo.HTTPError
+	)
+	switch {
+	case errors.As(err, &p):
+		return p
+	case errors.As(err, &config):
+		fields := make([]api.FieldError, len(config.Fields))
+		for i, f := range config.Fields {
+			fields[i] = api.FieldError{Pointer: "/config" + f.Pointer, Detail: f.Detail}
+		}
+		return invalid(fields...)
+	case errors.Is(err, orchestrator.ErrNotFound), errors.Is(err, parliament.ErrNotFound), errors.Is(err, parliament.ErrBadID):
+		return &problem{status: http.StatusNotFound, kind: "not_found", detail: err.Error()}
+	case errors.Is(err, orchestrator.ErrIdempotencyKeyReused):
+		return &problem{status: http.StatusConflict, kind: "idempotency_key_reused", detail: err.Error()}
+	case errors.Is(err, orchestrator.ErrConflict):
+		return &problem{status: http.StatusConflict, kind: "conflict", detail: err.Error()}
+	case errors.As(err, &httpErr):
+		return problemOfHTTP(httpErr)
+	case errors.Is(err, context.DeadlineExceeded):
+		return &problem{status: http.StatusServiceUnavailable, kind: "unavailable", detail: "the database took too long to answer; try again"}
+	}
+	return &problem{status: http.StatusInternalServerError, kind: "internal", detail: "something went wrong; the server's log has it under request id " + requestID}
+}
+
+// problemOfHTTP translates the errors that Echo itself makes.
+func problemOfHTTP(e *echo.HTTPError) *problem {
+	detail := fmt.Sprint(e.Message)
+	kind := strings.ToLower(strings.ReplaceAll(http.StatusText(e.Code), " ", "_"))
+	switch e.Code {
+	case http.StatusNotFound:
+		kind, detail = "not_found", "there is nothing at this address; GET /openapi.json describes what there is"
+	case http.StatusMethodNotAllowed:
+		detail = "this address does not take this method; the Allow header says which it takes"
+	case http.StatusBadRequest:
+		kind = "malformed"
+	case http.StatusRequestEntityTooLarge:
+		kind = "too_large"
+	}
+	return &problem{status: e.Code, kind: kind, detail: detail}
+}
+
+// handleError implements echo.HTTPErrorHandler.
+func (s *Server) handleError(err error, c echo.Context) {
+	id := requestID(c)
+	p := problemOf(err, id)
+	r := c.Request()
+	gone := r.Context().Err() != nil
+	if p.status >= 500 && !gone {
+		attrs := []any{"method", r.Method, "path", r.URL.Path, "request_id", id, "error", err}
+		var pe *panicError
+		if errors.As(err, &pe) {
+			attrs = append(attrs, "stack", pe.stack)
+		}
+		s.cfg.Logger.Error("request failed", attrs...)
+	}
+	if c.Response().Committed {
+		return // an answer had begun; there is no way to take it back
+	}
+	writeProblem(c.Response(), p)
+}
+
+func writeProblem(w http.ResponseWriter, p *problem) {
+	if p.fields == nil {
+		p.fields = []api.FieldError{}
+	}
+	body, err := json.Marshal(api.Problem{
+		Type: "urn:parliament-explorer:" + p.kind, Title: http.StatusText(p.status), Status: p.status, Detail: p.detail, Errors: p.fields,
+	})
+	if err != nil { // strings and numbers only
+		body = []byte("{}")
+	}
+	w.Header().Set(echo.HeaderContentType, "application/problem+json")
+	if p.status == http.StatusServiceUnavailable {
+		w.Header().Set(echo.HeaderRetryAfter, "1")
+	}
+	w.WriteHeader(p.status)
+	_, _ = w.Write(body)
+}

@@ -1,0 +1,193 @@
+package server
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+)
+
+func (h *handlers) MaterializeAsset(ctx context.Context, req api.MaterializeAssetRequestObject) (api.MaterializeAssetResponseObject, error) {
+	r := runRequest(ctx, req.Params.IdempotencyKey, req.Body)
+	r.Assets = []string{req.Asset}
+	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
+	return api.MaterializeAsset202JSONResponse{RunAcceptedJSONResponse: accepted}, err
+}
+
+func (h *handlers) StartJobRun(ctx context.Context, req api.StartJobRunRequestObject) (api.StartJobRunResponseObject, error) {
+	r := runRequest(ctx, req.Params.IdempotencyKey, req.Body)
+	r.Job = req.Job
+	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
+	return api.StartJobRun202JSONResponse{RunAcceptedJSONResponse: accepted}, err
+}
+
+func (h *handlers) RetryRun(ctx context.Context, req api.RetryRunRequestObject) (api.RetryRunResponseObject, error) {
+	id, err := runID(req.RunID)
+	if err != nil {
+		return nil, err
+	}
+	r := runRequest(ctx, req.Params.IdempotencyKey, nil)
+	r.Trigger = orchestrator.Trigger{Kind: "retry", Name: id.String()}
+	fromFailure := req.Body != nil && deref(req.Body.FromFailure)
+	accepted, err := h.accept(h.cfg.Engine.RetryRun(ctx, id, fromFailure, r))
+	return api.RetryRun202JSONResponse{RunAcceptedJSONResponse: accepted}, err
+}
+
+func (h *handlers) CancelRun(ctx context.Context, req api.CancelRunRequestObject) (api.CancelRunResponseObject, error) {
+	id, err := runID(req.RunID)
+	if err != nil {
+		return nil, err
+	}
+	run, err := h.cfg.Engine.CancelRun(ctx, id, actor(ctx))
+	accepted, err := h.accept(run, false, err)
+	return api.CancelRun202JSONResponse{RunAcceptedJSONResponse: accepted}, err
+}
+
+func (h *handlers) GetRun(ctx context.Context, req api.GetRunRequestObject) (api.GetRunResponseObject, error) {
+	id, err := runID(req.RunID)
+	if err != nil {
+		return nil, err
+	}
+	run, err := h.cfg.Engine.Run(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	ms, err := h.cfg.Engine.MaterializationsOfRun(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	r := apiRun(*run)
+	detail := api.RunDetail{
+		ID: r.ID, Job: r.Job, Assets: r.Assets, Partition: r.Partition, Status: r.Status, Trigger: r.Trigger, Config: r.Config, Tags: r.Tags, CreatedAt: r.CreatedAt,
+		StartedAt: r.StartedAt, EndedAt: r.EndedAt, CanceledBy: r.CanceledBy, Error: r.Error, ParentRunID: r.ParentRunID, Steps: r.Steps, Materializations: each(ms, apiMaterialization),
+	}
+	sum := sha256.Sum256(mustJSON(detail))
+	tag := fmt.Sprintf(`"%x"`, sum[:8])
+	if matches(req.Params.IfNoneMatch, tag) {
+		return api.GetRun304Response{}, nil
+	}
+	return api.GetRun200JSONResponse{Body: detail, Headers: api.GetRun200ResponseHeaders{ETag: &tag}}, nil
+}
+
+func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) (api.ListRunsResponseObject, error) {
+	p, limit := req.Params, limitOf(req.Params.Limit)
+	before, err := after[uuid.UUID]("runs", p.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	f := orchestrator.RunFilter{Status: string(deref(p.Status)), Job: deref(p.Job), Asset: deref(p.Asset), Partition: deref(p.Partition), CreatedAfter: deref(p.CreatedAfter), Before: before, Limit: limit + 1}
+	for _, tag := range deref(p.Tag) {
+		if f.Tags == nil {
+			f.Tags = map[string]string{}
+		}
+		key, value, _ := strings.Cut(tag, ":")
+		f.Tags[key] = value
+	}
+	runs, err := h.cfg.Engine.Runs(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	runs, next := page("runs", runs, limit, func(r orchestrator.Run) uuid.UUID { return r.ID })
+	return api.ListRuns200JSONResponse{Items: each(runs, apiRun), NextCursor: next}, nil
+}
+
+// runRequest is what all ways to start a run have in common.
+func runRequest(ctx context.Context, key *api.IdempotencyKey, body *api.StartRunRequest) orchestrator.RunRequest {
+	info := infoOf(ctx)
+	r := orchestrator.RunRequest{Trigger: orchestrator.Trigger{Kind: "api"}, IdempotencyKey: deref(key)}
+	if strings.HasPrefix(info.userAgent, cliUserAgent) {
+		r.Trigger.Kind = "cli"
+	}
+	if body != nil {
+		r.Config, r.Partition, r.Tags = body.Config, deref(body.Partition), deref(body.Tags)
+	}
+	if key != nil {
+		var value any
+		_ = json.Unmarshal(info.body, &value) // checked before; none is null
+		sum := sha256.Sum256(append([]byte(info.operation+"\n"), mustJSON(value)...))
+		r.Fingerprint = sum[:]
+	}
+	return r
+}
+
+// cliUserAgent begins the User-Agent of our own commands, which name who runs them behind it: "explorer-cli/1 (alice@host)".
+const cliUserAgent = "explorer-cli/"
+
+// actor says who sent a request, as far as that can be known without a login.
+func actor(ctx context.Context) string {
+	info := infoOf(ctx)
+	if strings.HasPrefix(info.userAgent, cliUserAgent) {
+		if _, who, ok := strings.Cut(info.userAgent, "("); ok {
+			return "cli " + strings.TrimSuffix(who, ")")
+		}
+	}
+	return "api client at " + info.remote
+}
+
+func (h *handlers) accept(run *orchestrator.Run, replayed bool, err error) (api.RunAcceptedJSONResponse, error) {
+	if err != nil {
+		return api.RunAcceptedJSONResponse{}, err
+	}
+	accepted := api.RunAcceptedJSONResponse{Body: apiRun(*run), Headers: api.RunAcceptedResponseHeaders{Location: ptr("/runs/" + run.ID.String())}}
+	if replayed {
+		accepted.Headers.IdempotencyReplayed = ptr(true)
+	}
+	return accepted, nil
+}
+
+func runID(s string) (uuid.UUID, error) {
+	id, err := uuid.Parse(s)
+	if err != nil || len(s) != 36 {
+		return id, &orchestrator.NotFoundError{Kind: "run", Name: s}
+	}
+	return id, nil
+}
+
+// matches says whether an If-None-Match has the tag.
+func matches(header *string, tag string) bool {
+	if header == nil {
+		return false
+	}
+	for t := range strings.SplitSeq(*header, ",") {
+		if t = strings.TrimPrefix(strings.TrimSpace(t), "W/"); t == tag || t == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+func apiRun(r orchestrator.Run) api.Run {
+	tags := api.Tags{}
+	for k, v := range r.Tags {
+		tags[k] = v
+	}
+	return api.Run{
+		ID: r.ID, Job: r.Job, Assets: r.Assets, Partition: r.Partition, Status: api.RunStatus(r.Status), Trigger: api.Trigger{Kind: r.TriggerKind, Name: r.TriggerName},
+		Config: r.Config, Tags: tags, CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, EndedAt: r.EndedAt, CanceledBy: r.CanceledBy, Error: apiError(r.Error),
+		ParentRunID: r.ParentRunID, Steps: each(r.Steps, apiStep),
+	}
+}
+
+func apiStep(s orchestrator.RunStep) api.Step {
+	return api.Step{
+		Asset: s.Asset, Upstream: orEmpty(s.Upstream), Status: api.StepStatus(s.Status), Attempt: s.Attempt, StartedAt: s.StartedAt, EndedAt: s.EndedAt,
+		NextAttemptAt: s.NextAttemptAt, Error: apiError(s.Error),
+	}
+}
+
+func apiError(e *orchestrator.Error) *api.RunError {
+	if e == nil {
+		return nil
+	}
+	out := &api.RunError{Class: string(e.Class), Message: e.Message}
+	if e.Stack != "" {
+		out.Stack = &e.Stack
+	}
+	return out
+}

@@ -1,0 +1,172 @@
+// Package server is the HTTP side: it implements the contract in openapi.yaml on top of the engine and the store, and
+// mounts the documentation and River UI beside it.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+	"github.com/labstack/echo/v4/middleware"
+	"riverqueue.com/riverui"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+)
+
+// Config is everything a server needs; all fields are required but Version and Revision.
+type Config struct {
+	DB     *db.DB
+	Engine *orchestrator.Engine
+	Store  *parliament.Store
+	Logger *slog.Logger
+	// Version and Revision are what GET /version says; default "dev" and empty.
+	Version, Revision string
+}
+
+// Server answers HTTP. Make one with New.
+type Server struct {
+	cfg     Config
+	echo    *echo.Echo
+	http    *http.Server
+	riverUI *riverui.Handler
+	metrics *metrics
+}
+
+// New makes a server; Serve starts it.
+func New(cfg Config) (*Server, error) {
+	if cfg.DB == nil || cfg.Engine == nil || cfg.Store == nil || cfg.Logger == nil {
+		return nil, errors.New("server: DB, Engine, Store and Logger are required")
+	}
+	if cfg.Version == "" {
+		cfg.Version = "dev"
+	}
+	s := &Server{cfg: cfg, echo: echo.New(), metrics: newMetrics(cfg)}
+	e := s.echo
+	e.HideBanner, e.HidePort = true, true
+	e.HTTPErrorHandler = s.handleError
+	e.Use(
+		middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: uuid.NewString}),
+		s.observe,
+		s.recoverPanic,
+	)
+	checks, err := requestChecks()
+	if err != nil {
+		return nil, err
+	}
+	strict := api.NewStrictHandler(&handlers{cfg: cfg, metrics: s.metrics}, []api.StrictMiddlewareFunc{keepRequest})
+	api.RegisterHandlersWithOptions(e, strict, api.RegisterHandlersOptions{OperationMiddlewares: checks})
+
+	docs := echo.WrapHandler(docsHandler())
+	e.GET("/docs", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "docs/") })
+	e.GET("/docs/*", docs)
+	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "docs/") })
+
+	s.riverUI, err = riverui.NewHandler(&riverui.HandlerOpts{Endpoints: riverui.NewEndpoints(cfg.Engine.River(), nil), Logger: cfg.Logger, Prefix: "/riverui"})
+	if err != nil {
+		return nil, fmt.Errorf("River UI: %w", err)
+	}
+	e.GET("/riverui", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "riverui/") })
+	e.Any("/riverui/*", echo.WrapHandler(s.riverUI))
+
+	s.http = &http.Server{
+		Handler: e, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+// Handler is the server as a handler, for tests.
+func (s *Server) Handler() http.Handler { return s.echo }
+
+// Serve answers on the listener until Shutdown.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	if err := s.riverUI.Start(ctx); err != nil {
+		return fmt.Errorf("River UI: %w", err)
+	}
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown lets requests in progress end, as long as ctx allows. Stop the engine at the same time: it ends the event
+// streams, which would go on otherwise.
+func (s *Server) Shutdown(ctx context.Context) error {
+	if err := s.http.Shutdown(ctx); err != nil {
+		return errors.Join(err, s.http.Close())
+	}
+	return nil
+}
+
+// observe counts and logs requests.
+func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		started := time.Now()
+		err := next(c)
+		if err != nil {
+			c.Error(err) // writes the answer, so that its status is known here
+		}
+		took := time.Since(started)
+		r, status := c.Request(), c.Response().Status
+		s.metrics.request(c.Path(), r.Method, status, took)
+		s.cfg.Logger.Debug("request", "method", r.Method, "path", r.URL.Path, "status", status, "duration", took, "request_id", requestID(c))
+		return nil
+	}
+}
+
+func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				if p == http.ErrAbortHandler { //nolint:errorlint // the very value
+					panic(p)
+				}
+				err = &panicError{value: p, stack: stack()}
+			}
+		}()
+		return next(c)
+	}
+}
+
+func requestID(c echo.Context) string { return c.Response().Header().Get(echo.HeaderXRequestID) }
+
+// handlers implements api.StrictServerInterface. Its methods are in the files named after what they are about; their
+// errors become problem details in problem.go.
+type handlers struct {
+	cfg     Config
+	metrics *metrics
+}
+
+var _ api.StrictServerInterface = (*handlers)(nil)
+
+type requestKey struct{}
+
+// keepRequest gives strict handlers the request, for what the contract does not pass on: Accept, User-Agent, the body.
+func keepRequest(f api.StrictHandlerFunc, _ string) api.StrictHandlerFunc {
+	return func(c echo.Context, request any) (any, error) {
+		r := c.Request()
+		c.SetRequest(r.WithContext(context.WithValue(r.Context(), requestKey{}, requestInfo{
+			accept: r.Header.Get(echo.HeaderAccept), userAgent: r.UserAgent(), remote: c.RealIP(), operation: r.Method + " " + r.URL.Path, body: bodyOf(c),
+		})))
+		return f(c, request)
+	}
+}
+
+type requestInfo struct {
+	accept, userAgent, remote, operation string
+	body                                 []byte
+}
+
+func infoOf(ctx context.Context) requestInfo {
+	i, _ := ctx.Value(requestKey{}).(requestInfo)
+	return i
+}

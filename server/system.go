@@ -1,0 +1,94 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	swgui "github.com/swaggest/swgui"
+	"github.com/swaggest/swgui/v5emb"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+)
+
+func (h *handlers) GetHealth(context.Context, api.GetHealthRequestObject) (api.GetHealthResponseObject, error) {
+	return api.GetHealth200JSONResponse{Status: "ok"}, nil
+}
+
+func (h *handlers) GetReadiness(ctx context.Context, _ api.GetReadinessRequestObject) (api.GetReadinessResponseObject, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	r := api.Readiness{Status: api.Ready}
+	add := func(name string, err error, good string) {
+		c := api.Check{Name: name, Ok: err == nil, Detail: good}
+		if err != nil {
+			c.Detail, r.Status = err.Error(), api.NotReady
+		}
+		r.Checks = append(r.Checks, c)
+	}
+	started := time.Now()
+	err := h.cfg.DB.Pool.Ping(ctx)
+	add("database", publicError(err, "does not answer"), fmt.Sprintf("answers in %s", time.Since(started).Round(10*time.Microsecond)))
+	if err == nil {
+		add("migrations", publicError(h.cfg.DB.CheckMigrated(ctx), "are pending: run `explorer migrate up`"), "are applied")
+		workers, err := h.cfg.Engine.Workers(ctx)
+		alive := 0
+		for _, w := range workers {
+			if w.Alive {
+				alive++
+			}
+		}
+		// A server without workers still takes commands: they are carried out when one comes.
+		r.Checks = append(r.Checks, api.Check{Name: "workers", Ok: err == nil && alive > 0, Detail: fmt.Sprintf("%d alive", alive)})
+	}
+	if r.Status == api.NotReady {
+		return api.GetReadiness503JSONResponse(r), nil
+	}
+	return api.GetReadiness200JSONResponse(r), nil
+}
+
+// publicError keeps an error's text, which may name hosts and users, out of an answer that anybody may ask for.
+func publicError(err error, says string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s", says)
+}
+
+func (h *handlers) GetVersion(context.Context, api.GetVersionRequestObject) (api.GetVersionResponseObject, error) {
+	spec, err := api.GetSpec()
+	if err != nil {
+		return nil, err
+	}
+	return api.GetVersion200JSONResponse{Version: h.cfg.Version, Revision: h.cfg.Revision, Go: runtime.Version(), Contract: spec.Info.Version}, nil
+}
+
+func (h *handlers) GetContract(context.Context, api.GetContractRequestObject) (api.GetContractResponseObject, error) {
+	raw, err := api.GetSpecJSON()
+	return rawJSON(raw), err
+}
+
+type rawJSON []byte
+
+// VisitGetContractResponse implements the response of the operation.
+func (r rawJSON) VisitGetContractResponse(w http.ResponseWriter) error {
+	w.Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+	w.WriteHeader(http.StatusOK)
+	_, err := w.Write(r)
+	return err
+}
+
+func (h *handlers) GetMetrics(ctx context.Context, _ api.GetMetricsRequestObject) (api.GetMetricsResponseObject, error) {
+	return metricsAnswer{metrics: h.metrics, ctx: ctx}, nil
+}
+
+// docsHandler shows the contract in Swagger UI, whose files are in the binary.
+func docsHandler() http.Handler {
+	return v5emb.NewHandlerWithConfig(swgui.Config{
+		Title: "Parliament Explorer", SwaggerJSON: "/openapi.json", BasePath: "/docs/",
+		SettingsUI: map[string]string{"validatorUrl": "null", "tryItOutEnabled": "true"},
+	})
+}

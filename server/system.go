@@ -59,7 +59,7 @@ func publicError(err error, says string) error {
 }
 
 func (h *handlers) GetVersion(context.Context, api.GetVersionRequestObject) (api.GetVersionResponseObject, error) {
-	spec, err := api.GetSpec()
+	spec, err := contract()
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ func (h *handlers) GetVersion(context.Context, api.GetVersionRequestObject) (api
 }
 
 func (h *handlers) GetContract(context.Context, api.GetContractRequestObject) (api.GetContractResponseObject, error) {
-	raw, err := api.GetSpecJSON()
+	raw, err := contractJSON()
 	return rawJSON(raw), err
 }
 

@@ -17,7 +17,7 @@ import (
 // each request its moment, and the slots of requests in flight, leased so that a killed process frees its own.
 type limiter struct {
 	source  string
-	spacing float64 // seconds between requests; 0: no limit
+	spacing float64 // seconds between requests; 0: no limit, but Retry-After still holds everybody back
 	slots   int
 	lease   time.Duration
 	q       *db.Queries
@@ -54,9 +54,6 @@ func (l *limiter) acquire(ctx context.Context) (release func(), err error) {
 		done, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		_ = l.q.ReleaseSlot(done, db.ReleaseSlotParams{Source: l.source, Slot: slot.Slot, HeldUntil: slot.HeldUntil}) // or the lease ends
-	}
-	if l.spacing == 0 {
-		return release, nil
 	}
 	wait, err := l.q.ReserveRequest(ctx, db.ReserveRequestParams{Source: l.source, Spacing: l.spacing})
 	if err == nil {

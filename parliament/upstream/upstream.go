@@ -109,7 +109,7 @@ func New(cfg Config) (*Client, error) {
 		WithDelayFunc(func(exec failsafe.ExecutionAttempt[[]byte]) time.Duration {
 			var s *StatusError
 			if errors.As(exec.LastError(), &s) && s.RetryAfter > 0 {
-				return s.RetryAfter
+				return s.RetryAfter * 5 / 4 // the jitter takes off a fifth at most
 			}
 			return -1 // the backoff above
 		}).

@@ -38,8 +38,6 @@ type Config struct {
 	Heartbeat time.Duration
 	// SoftStop is how long Stop lets running steps finish before it hands them back; default 5 s.
 	SoftStop time.Duration
-	// OnStepStart, if set, is called right before an asset function, with the time its run was created: for benchmarks.
-	OnStepStart func(created time.Time)
 }
 
 // Engine runs assets. Make one with New, then Start it; stop it with Stop.

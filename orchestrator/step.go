@@ -151,10 +151,6 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 	started := time.Now()
 	log := e.log.With("run_id", step.RunID, "asset", step.Asset, "attempt", step.Attempt)
 	log.Info("step started")
-	if e.cfg.OnStepStart != nil {
-		sec, nsec := step.RunID.Time().UnixTime()
-		e.cfg.OnStepStart(time.Unix(sec, nsec))
-	}
 
 	o := w.attempt(ctx, job, step, row, log)
 	o.failures = int(row.Failures)

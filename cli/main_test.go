@@ -1,0 +1,9 @@
+package cli_test
+
+import (
+	"testing"
+
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+)
+
+func TestMain(m *testing.M) { dbtest.Main(m) }

@@ -79,7 +79,7 @@ func (b *bench) postgres() *db.DB {
 	b.must(os.Chmod(dir, 0o755))
 	e, err := db.StartEmbedded(context.Background(), db.EmbeddedConfig{Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler)})
 	b.must(err)
-	d, err := db.Open(context.Background(), db.Config{URL: e.URL(), MaxConns: 24})
+	d, err := db.Open(context.Background(), db.Config{URL: e.URL(), MaxConns: 64})
 	b.must(err)
 	_, err = d.MigrateUp(context.Background())
 	b.must(err)
@@ -102,7 +102,7 @@ func (b *bench) engine(d *db.DB, work bool, f func()) *orchestrator.Engine {
 	})
 	defs, err := orchestrator.NewDefinitions([]*orchestrator.Asset{noop}, nil, nil)
 	b.must(err)
-	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Work: work, Concurrency: 16})
+	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Work: work})
 	b.must(err)
 	b.must(e.Start(context.Background()))
 	return e

@@ -92,7 +92,7 @@ type viewer struct {
 func newViewer(w io.Writer) *viewer {
 	v := &viewer{w: w}
 	if f, ok := w.(*os.File); ok {
-		v.tty = term.IsTerminal(int(f.Fd())) //nolint:gosec // a file descriptor
+		v.tty = term.IsTerminal(int(f.Fd()))
 		v.color = v.tty && os.Getenv("NO_COLOR") == ""
 	}
 	return v
@@ -157,6 +157,7 @@ func exitOf(run *api.RunDetail) error {
 		return nil
 	case api.RunStatusCanceled:
 		return &exitError{code: exitCanceled, message: fmt.Sprintf("run %s was canceled by %s", run.ID, text(run.CanceledBy))}
+	default:
 	}
 	reason := "no reason was recorded"
 	for _, s := range run.Steps {

@@ -38,7 +38,7 @@ type pipelineFlags struct {
 	LegisinfoRPS      float64 `name:"legisinfo-rps" env:"LEGISINFO_RPS" default:"4" help:"Most requests a second to LEGISinfo, of all workers together; 0: no limit."`
 	ContactEmail      string  `env:"CONTACT_EMAIL" help:"Whom the sources may write to; part of the User-Agent."`
 	TZSchedules       string  `name:"tz-schedules" env:"TZ_SCHEDULES" default:"America/Toronto" help:"Time zone of the schedules."`
-	Concurrency       int     `env:"CONCURRENCY" default:"16" help:"How many steps a worker runs at once."`
+	Concurrency       int     `env:"CONCURRENCY" default:"32" help:"How many steps a worker runs at once."`
 }
 
 type addrFlags struct {
@@ -221,7 +221,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 }
 
 func listen(addr string) (net.Listener, error) {
-	l, err := net.Listen("tcp", addr)
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 	if err != nil {
 		var op *net.OpError
 		if errors.As(err, &op) {

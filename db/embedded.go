@@ -115,7 +115,7 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig) (_ *Embedded, err er
 	if err := e.createDatabase(ctx); err != nil {
 		return nil, errors.Join(err, e.Stop())
 	}
-	go e.supervise()
+	go e.supervise() //nolint:gosec // it outlives the start
 	return e, nil
 }
 
@@ -176,7 +176,7 @@ func findPostgres(dir string) (string, error) {
 		candidates = append(candidates, found...)
 	}
 	want := ""
-	if b, err := os.ReadFile(filepath.Join(dir, "PG_VERSION")); err == nil {
+	if b, err := os.ReadFile(filepath.Join(dir, "PG_VERSION")); err == nil { //nolint:gosec // in our data directory
 		want = strings.TrimSpace(string(b))
 	}
 	best, bestVersion := "", 0
@@ -206,7 +206,7 @@ func majorVersion(bin string) int {
 			return 0
 		}
 	}
-	out, err := exec.Command(filepath.Join(bin, "postgres"), "--version").Output() //nolint:gosec // a path we found
+	out, err := exec.CommandContext(context.Background(), filepath.Join(bin, "postgres"), "--version").Output() //nolint:gosec // a path we found
 	if err != nil {
 		return 0
 	}
@@ -242,7 +242,7 @@ func unprivileged() (*owner, error) {
 // command prepares a server program to run as the server's user, in a process group of its own so that a Ctrl-C in the
 // terminal reaches us alone.
 func (e *Embedded) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(e.bin, name), args...) //nolint:gosec // a path we found
+	cmd := exec.Command(filepath.Join(e.bin, name), args...) //nolint:gosec,noctx // a path we found; it is stopped by signals, in order
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -382,7 +382,7 @@ func isPostgres(pid int, dir string) bool {
 	if syscall.Kill(pid, 0) != nil && !errors.Is(syscall.Kill(pid, 0), syscall.EPERM) {
 		return false
 	}
-	out, err := exec.Command("ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output() //nolint:gosec // a number
+	out, err := exec.CommandContext(context.Background(), "ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output() //nolint:gosec // a number
 	if err != nil {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 		if err != nil {
@@ -449,8 +449,8 @@ func startGuard(pid int) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()                                                                                                                                                             //nolint:errcheck // the guard has it
-	guard := exec.Command("/bin/sh", "-c", `read -r _; kill -INT "$1" 2>/dev/null; sleep 4; kill -QUIT "$1" 2>/dev/null; exit 0`, "explorer-postgres-guard", strconv.Itoa(pid)) //nolint:gosec // a number
+	defer r.Close()                                                                                                                                                                                          //nolint:errcheck // the guard has it
+	guard := exec.CommandContext(context.Background(), "/bin/sh", "-c", `read -r _; kill -INT "$1" 2>/dev/null; sleep 4; kill -QUIT "$1" 2>/dev/null; exit 0`, "explorer-postgres-guard", strconv.Itoa(pid)) //nolint:gosec // a number
 	guard.Stdin = r
 	guard.Dir = "/"
 	guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

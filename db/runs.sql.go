@@ -25,10 +25,10 @@ func (q *Queries) DeleteIdempotencyKeys(ctx context.Context, before time.Time) (
 	return result.RowsAffected(), nil
 }
 
-const finishStep = `-- name: FinishStep :execrows
+const finishStep = `-- name: FinishStep :exec
 UPDATE steps SET status = $1, failures = failures + $2::integer, ended_at = $3, next_attempt_at = $4,
     error = $5, worker_id = CASE WHEN $1 = 'queued' THEN NULL ELSE worker_id END
-WHERE run_id = $6 AND asset = $7 AND job_id = $8 AND attempt = $9 AND status = 'started'
+WHERE run_id = $6 AND asset = $7
 `
 
 type FinishStepParams struct {
@@ -39,13 +39,11 @@ type FinishStepParams struct {
 	Error         json.RawMessage
 	RunID         uuid.UUID
 	Asset         string
-	JobID         *int64
-	Attempt       int32
 }
 
-// The fence: an attempt that lost its step changes no row.
-func (q *Queries) FinishStep(ctx context.Context, arg FinishStepParams) (int64, error) {
-	result, err := q.db.Exec(ctx, finishStep,
+// The caller holds the run's row lock and has seen that the step is still this attempt's.
+func (q *Queries) FinishStep(ctx context.Context, arg FinishStepParams) error {
+	_, err := q.db.Exec(ctx, finishStep,
 		arg.Status,
 		arg.Failed,
 		arg.EndedAt,
@@ -53,13 +51,8 @@ func (q *Queries) FinishStep(ctx context.Context, arg FinishStepParams) (int64, 
 		arg.Error,
 		arg.RunID,
 		arg.Asset,
-		arg.JobID,
-		arg.Attempt,
 	)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+	return err
 }
 
 const getIdempotencyKey = `-- name: GetIdempotencyKey :one
@@ -539,6 +532,7 @@ const lockRun = `-- name: LockRun :one
 SELECT id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id, timeout_seconds, created_at, started_at, ended_at, deadline_at, canceled_by, error FROM runs WHERE id = $1 FOR NO KEY UPDATE
 `
 
+// Used by LockRunAndSteps.
 func (q *Queries) LockRun(ctx context.Context, id uuid.UUID) (Run, error) {
 	row := q.db.QueryRow(ctx, lockRun, id)
 	var i Run

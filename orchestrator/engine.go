@@ -30,7 +30,7 @@ type Config struct {
 	// Work makes this process run steps and, when River elects it leader, fire schedules. Without it the process only
 	// accepts commands and answers questions.
 	Work bool
-	// Concurrency is how many steps this process runs at once; default 16.
+	// Concurrency is how many steps this process runs at once; default 32.
 	Concurrency int
 	// Heartbeat is how often a worker says that it lives; default 3 s. One that has not for four times as long is
 	// taken for dead, and its steps go to others: within 20 s by default. Too short, and a slow database costs
@@ -49,7 +49,8 @@ type Engine struct {
 	lists   *db.Queries // planned anew for each set of filters
 	defs    *Definitions
 	log     *slog.Logger
-	river   *river.Client[pgx.Tx]
+	river   *river.Client[pgx.Tx] // enqueues and cancels
+	worker  *river.Client[pgx.Tx] // works; nil if this process does not
 	id      string
 	hub     *hub
 
@@ -70,7 +71,7 @@ func New(cfg Config) (*Engine, error) {
 		return nil, errors.New("orchestrator: DB, Definitions and Logger are required")
 	}
 	if cfg.Concurrency <= 0 {
-		cfg.Concurrency = 16
+		cfg.Concurrency = 32
 	}
 	if cfg.Heartbeat <= 0 {
 		cfg.Heartbeat = 3 * time.Second
@@ -83,28 +84,36 @@ func New(cfg Config) (*Engine, error) {
 		q: db.New(cfg.DB.Pool), relaxed: db.New(cfg.DB.Relaxed), lists: db.New(db.CustomPlan{DBTX: cfg.DB.Pool}),
 	}
 	e.hub = newHub(e)
-	rc := &river.Config{
+	var err error
+	// River tells workers of a new job only if it has not told them of another within FetchCooldown; a job left unsaid
+	// waits for the next poll. So the client that enqueues has the shortest there is, and the one that works one that
+	// lets it fetch several jobs at once.
+	enqueue := &river.Config{Logger: quietRiver(cfg.Logger), FetchCooldown: time.Millisecond, SkipUnknownJobCheck: true}
+	if e.river, err = river.NewClient(riverpgxv5.New(cfg.DB.Pool), enqueue); err != nil {
+		return nil, fmt.Errorf("river: %w", err)
+	}
+	if !cfg.Work {
+		return e, nil
+	}
+	workers := river.NewWorkers()
+	river.AddWorker(workers, &stepWorker{engine: e})
+	river.AddWorker(workers, &tickWorker{engine: e})
+	e.worker, err = river.NewClient(riverpgxv5.New(cfg.DB.Pool), &river.Config{
 		ID:     e.id,
 		Logger: quietRiver(cfg.Logger),
 		// The engine has its own time limits, and notices dead workers long before River would.
 		JobTimeout:           -1,
 		RescueStuckJobsAfter: 7 * 24 * time.Hour,
-		FetchCooldown:        5 * time.Millisecond,
-		FetchPollInterval:    500 * time.Millisecond,
+		FetchCooldown:        4 * time.Millisecond,
+		FetchPollInterval:    200 * time.Millisecond,
 		// Finished jobs are of use in River UI only; the record is in runs and steps.
 		CompletedJobRetentionPeriod: time.Hour,
-	}
-	if cfg.Work {
-		workers := river.NewWorkers()
-		river.AddWorker(workers, &stepWorker{engine: e})
-		river.AddWorker(workers, &tickWorker{engine: e})
-		rc.Workers = workers
-		rc.Queues = map[string]river.QueueConfig{queueSteps: {MaxWorkers: cfg.Concurrency}, queueTicks: {MaxWorkers: 4}}
-		rc.PeriodicJobs = e.periodicJobs()
-		rc.SoftStopTimeout = cfg.SoftStop
-	}
-	var err error
-	if e.river, err = river.NewClient(riverpgxv5.New(cfg.DB.Pool), rc); err != nil {
+		Workers:                     workers,
+		Queues:                      map[string]river.QueueConfig{queueSteps: {MaxWorkers: cfg.Concurrency}, queueTicks: {MaxWorkers: 4}},
+		PeriodicJobs:                e.periodicJobs(),
+		SoftStopTimeout:             cfg.SoftStop,
+	})
+	if err != nil {
 		return nil, fmt.Errorf("river: %w", err)
 	}
 	return e, nil
@@ -130,7 +139,7 @@ func (e *Engine) Start(ctx context.Context) error {
 		return err
 	}
 	// River stops when its context ends; we stop it ourselves, in order.
-	if err := e.river.Start(background); err != nil {
+	if err := e.worker.Start(background); err != nil {
 		return fmt.Errorf("start river: %w", err)
 	}
 	e.wg.Go(func() { e.keep(background) })
@@ -144,7 +153,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	e.hub.close()
 	var err error
 	if e.cfg.Work && e.cancel != nil {
-		err = e.river.Stop(ctx) // cancels what still runs after SoftStopTimeout
+		err = e.worker.Stop(ctx) // cancels what still runs after SoftStopTimeout
 	}
 	if e.cancel != nil {
 		e.cancel()

@@ -45,16 +45,21 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 }
 
 func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[stepArgs], step *Step, o *outcome, events []newEvent) error {
-	q := e.q.WithTx(tx)
 	t, err := e.lockRun(ctx, tx, step.RunID)
 	if err != nil {
 		return err
 	}
+	mine := t.step(step.Asset)
+	if mine.Status != StatusStarted || int(mine.Attempt) != step.Attempt || mine.JobID == nil || *mine.JobID != job.ID {
+		return errFenced
+	}
+	var writes db.Pipeline
+	q := db.New(&writes)
 	if t.run.Status == StatusCanceling && (o.status == StatusUpForRetry || o.status == StatusQueued) {
 		// There will be no other attempt.
 		o.status = StatusCanceled
 	}
-	fp := db.FinishStepParams{RunID: step.RunID, Asset: step.Asset, JobID: &job.ID, Attempt: int32(step.Attempt), Status: o.status} //nolint:gosec // a small number
+	fp := db.FinishStepParams{RunID: step.RunID, Asset: step.Asset, Status: o.status}
 	if terminal(o.status) {
 		fp.EndedAt = &t.at
 	}
@@ -72,10 +77,8 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 	case StatusQueued:
 		fp.Error = nil
 	}
-	if n, err := q.FinishStep(ctx, fp); err != nil {
+	if err := q.FinishStep(ctx, fp); err != nil {
 		return err
-	} else if n == 0 {
-		return errFenced
 	}
 	if o.status != StatusQueued {
 		for _, f := range step.finish {
@@ -85,7 +88,6 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 		}
 	}
 	t.events = events
-	mine := t.step(step.Asset)
 	mine.Status = o.status
 	t.stepEvent(step, o)
 	if o.status == StatusSuccess {
@@ -93,10 +95,10 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 			return err
 		}
 	}
-	if err := e.advance(ctx, tx, t); err != nil {
+	if err := e.advance(ctx, tx, q, t); err != nil {
 		return err
 	}
-	if err := t.writeEvents(ctx, q); err != nil {
+	if err := errors.Join(t.writeEvents(ctx, q), writes.Flush(ctx, tx)); err != nil {
 		return err
 	}
 	if o.status == StatusSuccess {
@@ -137,15 +139,10 @@ type transition struct {
 
 // lockRun takes the run's row lock, which orders everything that happens to a run, and reads its steps after that.
 func (e *Engine) lockRun(ctx context.Context, tx pgx.Tx, id uuid.UUID) (*transition, error) {
-	q := e.q.WithTx(tx)
-	run, err := q.LockRun(ctx, id)
+	run, steps, err := db.LockRunAndSteps(ctx, tx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, &NotFoundError{Kind: "run", Name: id.String()}
 	}
-	if err != nil {
-		return nil, err
-	}
-	steps, err := q.ListSteps(ctx, id)
 	return &transition{run: run, steps: steps, at: e.now()}, err
 }
 
@@ -190,9 +187,8 @@ func (t *transition) stepEvent(step *Step, o *outcome) {
 
 // advance follows from the steps' present statuses: it queues what became ready, skips what never will be, and ends
 // the run when its last step ended.
-func (e *Engine) advance(ctx context.Context, tx pgx.Tx, t *transition) error {
-	q := e.q.WithTx(tx)
-	if err := e.queueReady(ctx, tx, t); err != nil {
+func (e *Engine) advance(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transition) error {
+	if err := e.queueReady(ctx, tx, q, t); err != nil {
 		return err
 	}
 	if err := skipBlocked(ctx, q, t); err != nil {
@@ -202,7 +198,7 @@ func (e *Engine) advance(ctx context.Context, tx pgx.Tx, t *transition) error {
 }
 
 // queueReady enqueues the steps for which everything they wait for has succeeded.
-func (e *Engine) queueReady(ctx context.Context, tx pgx.Tx, t *transition) error {
+func (e *Engine) queueReady(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transition) error {
 	var ready []string
 	for i := range t.steps {
 		s := &t.steps[i]
@@ -216,7 +212,7 @@ func (e *Engine) queueReady(ctx context.Context, tx pgx.Tx, t *transition) error
 		return err
 	}
 	for _, name := range ready {
-		if err := e.q.WithTx(tx).SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: name, Status: StatusQueued, JobID: ptr(ids[name])}); err != nil {
+		if err := q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: name, Status: StatusQueued, JobID: ptr(ids[name])}); err != nil {
 			return err
 		}
 	}

@@ -205,7 +205,7 @@ func (e *Engine) requeueStep(ctx context.Context, j db.ListLostJobsRow) error {
 		if err != nil {
 			return err
 		}
-		if err := e.advance(ctx, tx, t); err != nil {
+		if err := e.advance(ctx, tx, q, t); err != nil {
 			return err
 		}
 		return t.writeEvents(ctx, q)

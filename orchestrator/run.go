@@ -268,7 +268,7 @@ func (e *Engine) enqueueSteps(ctx context.Context, tx pgx.Tx, runID uuid.UUID, a
 		return nil, fmt.Errorf("enqueue steps: %w", err)
 	}
 	for i, r := range results {
-		ids[assets[i]] = r.Job.ID
+		ids[assets[i]] = r.Job.ID //nolint:gosec // one result for each of the params
 	}
 	return ids, nil
 }

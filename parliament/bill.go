@@ -117,7 +117,7 @@ var (
 	numberPattern  = regexp.MustCompile(`^([CS])-([1-9]\d{0,4})([A-Z]{0,2})$`)
 )
 
-// ErrBadID: not a session such as 44-1, or not a number such as C-11 or C-23A.
+// ErrBadID says that a text is not a session such as 44-1, or not a number such as C-11 or C-23A.
 var ErrBadID = errors.New("not a bill")
 
 // ParseSession reads "44-1".

@@ -31,7 +31,7 @@ func NewStore(d *db.DB) *Store {
 	return &Store{db: d, q: db.New(d.Pool), lists: db.New(db.CustomPlan{DBTX: d.Pool})}
 }
 
-// ErrNotFound: no such bill.
+// ErrNotFound says that there is no such bill.
 var ErrNotFound = errors.New("not found")
 
 // Record is what a fetch learnt of a bill. A part it did not fetch is nil, and what is held of it stays.

@@ -91,7 +91,7 @@ func (h *handlers) ListFetchLogs(ctx context.Context, req api.ListFetchLogsReque
 
 func apiBill(b parliament.StoredBill) api.Bill {
 	out := api.Bill{
-		ID: b.ID, Jurisdiction: b.Jurisdiction, Parliament: b.Parliament, Session: b.Bill.Session, Number: b.Number, Title: api.Bilingual(b.Title), ShortTitle: api.Bilingual(b.ShortTitle),
+		ID: b.ID, Jurisdiction: b.Jurisdiction, Parliament: b.Parliament, Session: b.Session, Number: b.Number, Title: api.Bilingual(b.Title), ShortTitle: api.Bilingual(b.ShortTitle),
 		HomeChamber: api.BillHomeChamber(b.HomeChamber), BillType: api.Bilingual(b.BillType), GovernmentBill: b.GovernmentBill, PrivateMemberBill: b.PrivateMemberBill,
 		IntroducedOn: b.IntroducedOn, Status: api.BillStatus(b.Status), LatestActivityAt: b.LatestActivityAt, Law: b.Law, RoyalAssentOn: b.RoyalAssentOn,
 		Committees: each(b.Committees, func(c parliament.Committee) api.Committee {

@@ -61,7 +61,7 @@ func asHTTPError(p *problem) *echo.HTTPError {
 	return &echo.HTTPError{Code: p.status, Message: p.detail, Internal: p}
 }
 
-// checkQuery refuses parameters that the operation does not have: a filter misspelt would silently list everything.
+// checkQuery refuses parameters that the operation does not have: a filter with a typing mistake would silently list everything.
 func checkQuery(known map[string]bool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
@@ -150,5 +149,5 @@ func (s eventStream) write(w http.ResponseWriter) error {
 }
 
 func apiEvent(e orchestrator.Event) api.Event {
-	return api.Event{ID: e.ID, RunID: uuid.UUID(e.RunID), At: e.At, Type: e.Type, Level: api.EventLevel(e.Level), Asset: e.Asset, Attempt: e.Attempt, Message: e.Message, Data: e.Data}
+	return api.Event{ID: e.ID, RunID: e.RunID, At: e.At, Type: e.Type, Level: api.EventLevel(e.Level), Asset: e.Asset, Attempt: e.Attempt, Message: e.Message, Data: e.Data}
 }

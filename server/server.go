@@ -72,7 +72,7 @@ func New(cfg Config) (*Server, error) {
 
 	s.riverUI, err = riverui.NewHandler(&riverui.HandlerOpts{Endpoints: riverui.NewEndpoints(cfg.Engine.River(), nil), Logger: cfg.Logger, Prefix: "/riverui"})
 	if err != nil {
-		return nil, fmt.Errorf("River UI: %w", err)
+		return nil, fmt.Errorf("mount River UI: %w", err)
 	}
 	e.GET("/riverui", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "riverui/") })
 	e.Any("/riverui/*", echo.WrapHandler(s.riverUI))
@@ -90,7 +90,7 @@ func (s *Server) Handler() http.Handler { return s.echo }
 // Serve answers on the listener until Shutdown.
 func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if err := s.riverUI.Start(ctx); err != nil {
-		return fmt.Errorf("River UI: %w", err)
+		return fmt.Errorf("mount River UI: %w", err)
 	}
 	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -16,6 +16,7 @@ SELECT run.id, run.created_at, 'run_enqueued', 'info', @message::text, @data::js
 SELECT * FROM runs WHERE id = @id;
 
 -- name: LockRun :one
+-- Used by LockRunAndSteps.
 SELECT * FROM runs WHERE id = @id FOR NO KEY UPDATE;
 
 -- name: ListRuns :many
@@ -63,11 +64,11 @@ WITH run AS (
 )
 SELECT step.attempt, step.failures, runs.config, runs.partition, runs.tags, runs.job FROM step, runs WHERE runs.id = @run_id;
 
--- name: FinishStep :execrows
--- The fence: an attempt that lost its step changes no row.
+-- name: FinishStep :exec
+-- The caller holds the run's row lock and has seen that the step is still this attempt's.
 UPDATE steps SET status = @status, failures = failures + @failed::integer, ended_at = sqlc.narg(ended_at), next_attempt_at = sqlc.narg(next_attempt_at),
     error = sqlc.narg(error), worker_id = CASE WHEN @status = 'queued' THEN NULL ELSE worker_id END
-WHERE run_id = @run_id AND asset = @asset AND job_id = @job_id AND attempt = @attempt AND status = 'started';
+WHERE run_id = @run_id AND asset = @asset;
 
 -- name: SetStepStatus :exec
 UPDATE steps SET status = @status, ended_at = sqlc.narg(ended_at), job_id = coalesce(sqlc.narg(job_id), job_id), error = coalesce(sqlc.narg(error), error)

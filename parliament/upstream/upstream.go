@@ -60,7 +60,7 @@ type Client struct {
 
 const (
 	maxAttempts   = 5
-	maxTrying     = 45 * time.Second // no new try after that
+	maxTrying     = 30 * time.Second // no new try after that
 	maxRetryAfter = 60 * time.Second // a service that wants to be left alone for longer is unavailable
 	// breakerThreshold is how many faults in a row close the way to a service, and breakerDelay for how long.
 	breakerThreshold = 10

@@ -1,0 +1,184 @@
+package cli_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+)
+
+// program prepares a run of the program with nothing of our own environment's configuration.
+func program(t testing.TB, env []string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], args...)
+	for _, e := range os.Environ() {
+		name, _, _ := strings.Cut(e, "=")
+		switch name {
+		case "DATABASE_URL", "DATA_DIR", "ADDR", "PORT", "OPENPARLIAMENT_URL", "LEGISINFO_URL", "EXPLORER_URL", "LOG_LEVEL", "LOG_FORMAT", "CONTACT_EMAIL":
+		default:
+			cmd.Env = append(cmd.Env, e)
+		}
+	}
+	cmd.Env = append(append(cmd.Env, "EXPLORER_TEST_MAIN=1"), env...)
+	return cmd
+}
+
+type result struct {
+	code     int
+	out, err string
+}
+
+func run(t testing.TB, env []string, args ...string) result {
+	t.Helper()
+	cmd := program(t, env, args...)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
+}
+
+// background starts the program, waits for a line that matches, and stops it with SIGTERM when the test ends.
+func background(t testing.TB, env []string, pattern string, args ...string) (match string) {
+	t.Helper()
+	cmd := program(t, env, args...)
+	r, w := io.Pipe()
+	cmd.Stdout, cmd.Stderr = w, w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	read(r, pattern, func(m []string) bool { match = m[1]; return false })
+	go io.Copy(io.Discard, r)
+	t.Cleanup(func() {
+		began := time.Now()
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("%v: %v", args, err)
+		}
+		if d := time.Since(began); d > 10*time.Second {
+			t.Errorf("%v took %s to stop", args, d)
+		}
+	})
+	return match
+}
+
+func TestDemo(t *testing.T) {
+	t.Parallel()
+	r := run(t, nil, "demo", "--once")
+	if r.code != 0 || !regexp.MustCompile(`(?m)^ +bills_fetched +50$`).MatchString(r.out) || !strings.Contains(r.err, "50 of 50 bills stored") {
+		t.Errorf("exit %d\n%s\n%s", r.code, r.out, r.err)
+	}
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args []string
+		env  []string
+		code int
+		want string
+	}{
+		"unknown command":     {[]string{"serv"}, nil, 2, "serv"},
+		"unknown flag":        {[]string{"serve", "--nope"}, nil, 2, "--nope"},
+		"bad level":           {[]string{"version"}, []string{"LOG_LEVEL=loud"}, 2, "--log-level"},
+		"bad rate":            {[]string{"serve"}, []string{"OPENPARLIAMENT_RPS=x"}, 2, "OPENPARLIAMENT_RPS"},
+		"negative rate":       {[]string{"serve"}, []string{"LEGISINFO_RPS=-1"}, 2, "LEGISINFO_RPS -1"},
+		"bad address":         {[]string{"serve"}, []string{"ADDR=nowhere"}, 2, `ADDR "nowhere"`},
+		"bad port":            {[]string{"serve"}, []string{"PORT=x"}, 2, "PORT"},
+		"bad source":          {[]string{"worker"}, []string{"LEGISINFO_URL=ftp://x"}, 2, `LEGISINFO_URL "ftp://x"`},
+		"bad e-mail":          {[]string{"worker"}, []string{"CONTACT_EMAIL=me"}, 2, `CONTACT_EMAIL "me"`},
+		"bad zone":            {[]string{"worker"}, []string{"TZ_SCHEDULES=Mars/Olympus"}, 2, `TZ_SCHEDULES "Mars/Olympus"`},
+		"bad config":          {[]string{"materialize", "a", "--config", "{"}, nil, 2, "--config"},
+		"bad day":             {[]string{"simulate", "--as-of", "today"}, nil, 2, "--as-of"},
+		"bad size":            {[]string{"simulate", "--bills", "99999"}, nil, 2, "bills 99999"},
+		"unreachable server":  {[]string{"runs", "--server", "http://127.0.0.1:1"}, nil, 1, "no server answers at http://127.0.0.1:1"},
+		"no server":           {[]string{"runs", "--server", "nope"}, nil, 2, "--server"},
+		"unreadable database": {[]string{"migrate", "status"}, []string{"DATABASE_URL=postgres://u:secret@[/x"}, 1, "DATABASE_URL"},
+		"database away":       {[]string{"serve", "--addr", "127.0.0.1:0"}, []string{"DATABASE_URL=postgres://u:secret@127.0.0.1:1/x"}, 1, "127.0.0.1:1"},
+		"data dir is a file":  {[]string{"dev", "--addr", "127.0.0.1:0"}, []string{"DATA_DIR=/dev/null"}, 1, "data directory"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := run(t, c.env, c.args...)
+			lines := strings.Split(strings.TrimSpace(r.err), "\n")
+			last := lines[len(lines)-1]
+			if r.code != c.code || !strings.HasPrefix(last, "explorer: ") || !strings.Contains(last, c.want) || strings.Contains(r.err, "secret") {
+				t.Errorf("exit %d, want %d with %q in:\n%s%s", r.code, c.code, c.want, r.out, r.err)
+			}
+			if len(lines) != 1 {
+				t.Errorf("%d lines, want one:\n%s", len(lines), r.err)
+			}
+		})
+	}
+}
+
+// TestOperate runs the processes of a deployment and the commands that operate it.
+func TestOperate(t *testing.T) {
+	t.Parallel()
+	sources := background(t, nil, `OPENPARLIAMENT_URL=(http://\S+)`, "simulate", "--addr", "127.0.0.1:0")
+	env := []string{"DATABASE_URL=" + dbtest.URL(t), "OPENPARLIAMENT_URL=" + sources, "LEGISINFO_URL=" + sources + "/legisinfo", "OPENPARLIAMENT_RPS=0", "LEGISINFO_RPS=0"}
+	if r := run(t, env, "migrate", "up"); r.code != 0 || !strings.Contains(r.out, "up to date") {
+		t.Errorf("migrate up: %+v", r)
+	}
+	if r := run(t, env, "migrate", "status"); r.code != 0 || regexp.MustCompile(`(?m)pending$`).MatchString(r.out) || !strings.Contains(r.out, "00001_engine.sql") {
+		t.Errorf("migrate status: %+v", r)
+	}
+	url := background(t, append(env, "ADDR=127.0.0.1:0"), `msg=ready url=(http://\S+)`, "serve")
+	background(t, env, `msg=ready worker_id=(\S+)`, "worker")
+	env = append(env, "EXPLORER_URL="+url)
+	expect := func(code int, want string, args ...string) result {
+		t.Helper()
+		r := run(t, env, args...)
+		if r.code != code || !strings.Contains(r.out+r.err, want) {
+			t.Errorf("%v: exit %d, want %d with %q in:\n%s%s", args, r.code, code, want, r.out, r.err)
+		}
+		return r
+	}
+	expect(0, "bills_fetched", "materialize", "fetch_latest_bills", "--config", `{"limit": 7}`, "--tag", "why=test")
+	expect(2, "/config/limit", "materialize", "fetch_latest_bills", "--config", `{"limit": 0}`)
+	expect(2, `asset "nope" does not exist`, "materialize", "nope")
+	expect(1, "neither source has a bill", "materialize", "fetch_parliament_session_bills", "--config", `{"parliament": 98, "session": 9}`)
+
+	r := expect(0, "", "materialize", "monitor_fetch_operations", "--json")
+	var detail struct {
+		ID               string
+		Status           string
+		Trigger          struct{ Kind string }
+		Materializations []struct{ Metadata map[string]any }
+	}
+	if err := json.Unmarshal([]byte(r.out), &detail); err != nil || detail.Status != "success" || detail.Trigger.Kind != "cli" || detail.Materializations[0].Metadata["success_count"] != 1.0 {
+		t.Errorf("%v in %s", err, r.out)
+	}
+	id := strings.TrimSpace(expect(0, "-", "materialize", "monitor_fetch_operations", "--no-follow").out)
+	expect(0, "run succeeded", "runs", "watch", id)
+	expect(0, "monitor_fetch_operations", "runs", "show", id)
+	expect(0, id, "runs")
+	expect(0, "failure", "runs", "--status", "failure")
+	expect(2, "status", "runs", "--status", "nope")
+	expect(2, "has ended already", "runs", "cancel", id)
+	expect(2, "nothing to retry", "runs", "retry", id, "--from-failure")
+	expect(0, "run succeeded", "runs", "retry", id)
+	expect(2, "does not exist", "runs", "watch", "nope")
+	expect(2, "does not exist", "runs", "watch", "0197841c-2a00-7aaa-8000-000000000001")
+	expect(0, "stopped", "schedules")
+	expect(0, "is running; next tick", "schedules", "start", "fetch_bills_daily")
+	expect(0, "is stopped", "schedules", "stop", "fetch_bills_daily")
+	expect(0, "run succeeded", "schedules", "run", "monitor_daily")
+	expect(0, "manual", "schedules", "ticks", "monitor_daily")
+	expect(2, `schedule "nope" does not exist`, "schedules", "start", "nope")
+	expect(0, "1 alive", "doctor")
+	expect(0, "explorer test", "version")
+	expect(1, "cannot listen", "serve", "--addr", strings.TrimPrefix(url, "http://"))
+}

@@ -72,10 +72,10 @@ func (f *fetch) fault(url, message string) {
 }
 
 // recordFaults records the items of a list that could not be read.
-func recordFaults[E error](f *fetch, faults []E, url func(E) string) {
+func (f *fetch) recordFaults(faults []*upstream.RecordError) {
 	for _, e := range faults {
 		f.failed++
-		f.fault(url(e), e.Error())
+		f.fault(e.URL, e.Error())
 	}
 }
 
@@ -108,8 +108,8 @@ func latestFirst(all []candidate, limit int) []candidate {
 }
 
 // openParliamentBills turns a list into candidates.
-func (f *fetch) openParliamentBills(bills []openparliament.Bill, faults []*openparliament.RecordError) map[parliament.BillID]candidate {
-	recordFaults(f, faults, func(e *openparliament.RecordError) string { return e.URL })
+func (f *fetch) openParliamentBills(bills []openparliament.Bill, faults []*upstream.RecordError) map[parliament.BillID]candidate {
+	f.recordFaults(faults)
 	out := map[parliament.BillID]candidate{}
 	for i := range bills {
 		id, err := parliament.ParseBillID(bills[i].Session, bills[i].Number)
@@ -124,8 +124,8 @@ func (f *fetch) openParliamentBills(bills []openparliament.Bill, faults []*openp
 }
 
 // legisinfoItems sorts a session's list by bill.
-func (f *fetch) legisinfoItems(items []legisinfo.Item, faults []*legisinfo.RecordError) map[parliament.BillID]*legisinfo.Item {
-	recordFaults(f, faults, func(e *legisinfo.RecordError) string { return e.URL })
+func (f *fetch) legisinfoItems(items []legisinfo.Item, faults []*upstream.RecordError) map[parliament.BillID]*legisinfo.Item {
+	f.recordFaults(faults)
 	out := map[parliament.BillID]*legisinfo.Item{}
 	for i := range items {
 		id, err := parliament.ParseBillID(items[i].Session, items[i].Number)

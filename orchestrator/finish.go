@@ -20,7 +20,9 @@ import (
 // errFenced: the step belongs to another attempt now.
 var errFenced = errors.New("the step belongs to another attempt")
 
-// finishStep records the end of an attempt in one transaction, and keeps trying for two minutes if Postgres is away.
+// finishStep records the end of an attempt in one transaction, and keeps trying for two minutes if Postgres is away. An
+// end that Postgres is there for and still refuses (metadata that it cannot hold, an InFinish that fails) is recorded
+// as the failure it is: trying for ever would help nobody.
 func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step *Step, o *outcome) error {
 	ctx = context.WithoutCancel(ctx)
 	deadline := time.Now().Add(2 * time.Minute)
@@ -28,6 +30,7 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 		deadline = time.Now().Add(3 * time.Second)
 	}
 	events := step.takeEvents()
+	refusals := 0
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		try, cancel := context.WithTimeout(ctx, 10*time.Second)
 		err := e.db.Tx(try, func(tx pgx.Tx) error { return e.finishStepTx(try, tx, job, step, o, events) })
@@ -40,8 +43,22 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 			return err
 		}
 		e.log.Warn("recording the end of a step failed; trying again", "run_id", step.RunID, "asset", step.Asset, "error", err)
+		if e.answers(ctx) {
+			refusals++
+		}
+		if refusals == 3 {
+			*o = outcome{status: StatusFailure, failures: o.failures, err: &Error{Class: ClassBug, Message: "its end could not be recorded: " + err.Error()}}
+			step.finish, events = nil, nil // any of these may be what was refused
+		}
 		<-time.After(wait)
 	}
+}
+
+// answers says whether Postgres is there.
+func (e *Engine) answers(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return e.db.Pool.Ping(ctx) == nil
 }
 
 func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[stepArgs], step *Step, o *outcome, events []newEvent) error {

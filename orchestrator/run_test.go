@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -205,6 +206,29 @@ func TestRun(t *testing.T) {
 			t.Errorf("runs = %v, %v", runs, err)
 		}
 	})
+
+	for name, f := range map[string]func(*orchestrator.Step) orchestrator.Metadata{
+		"MetadataThatCannotBeStored": func(*orchestrator.Step) orchestrator.Metadata { return orchestrator.Metadata{"n": math.NaN()} },
+		"InFinishThatFails": func(s *orchestrator.Step) orchestrator.Metadata {
+			s.InFinish(func(ctx context.Context, tx pgx.Tx) error { _, err := tx.Exec(ctx, "SELECT 1/0"); return err })
+			return nil
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a", Retry: orchestrator.RetryPolicy{MaxAttempts: 3}}, func(_ context.Context, s *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
+				return f(s), nil
+			})
+			e := setup(t, define(t, []*orchestrator.Asset{a}, nil))
+			run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
+			if se := run.Steps[0].Error; run.Status != "failure" || se == nil || se.Class != "bug" || !strings.Contains(se.Message, "could not be recorded") {
+				t.Errorf("run %s, error %+v", run.Status, se)
+			}
+			if ms, err := e.MaterializationsOfRun(t.Context(), run.ID); err != nil || len(ms) != 0 {
+				t.Errorf("materializations %v, %v", ms, err)
+			}
+		})
+	}
 
 	t.Run("InFinishIsWrittenWithTheEnd", func(t *testing.T) {
 		t.Parallel()

@@ -312,6 +312,22 @@ func (e *Engine) FollowRun(ctx context.Context, id uuid.UUID, after int64, emit 
 	done := func(ev Event) bool {
 		return ev.Type == EventRunSuccess || ev.Type == EventRunFailure || ev.Type == EventRunCanceled
 	}
+	run, err := e.Run(ctx, id)
+	if err != nil {
+		return err
+	}
+	if run.EndedAt != nil { // nothing more will come: what is there must be all
+		for {
+			events, err := e.RunEvents(ctx, id, after, pageOfEvents)
+			if err != nil || len(events) == 0 {
+				return err
+			}
+			after = events[len(events)-1].ID
+			if err := emit(events); err != nil {
+				return err
+			}
+		}
+	}
 	return e.follow(ctx, id, Cursor{ID: after}, done, emit)
 }
 

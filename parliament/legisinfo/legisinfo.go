@@ -84,21 +84,11 @@ type Committee struct {
 	NameFr  string `json:"name_fr,omitempty"`
 }
 
-// RecordError is a record that could not be read; the others can still be used.
-type RecordError struct {
-	URL string
-	Err error
-}
-
-func (e *RecordError) Error() string { return fmt.Sprintf("%s: %v", e.URL, e.Err) }
-
-func (e *RecordError) Unwrap() error { return e.Err }
-
 // Client asks the service.
 type Client struct{ *upstream.Client }
 
 // List gives the bills of a session such as "44-1", or of the current one for "".
-func (c Client) List(ctx context.Context, session string) ([]Item, []*RecordError, error) {
+func (c Client) List(ctx context.Context, session string) ([]Item, []*upstream.RecordError, error) {
 	path := "/en/bills/json"
 	if session != "" {
 		path += "?parlsession=" + url.QueryEscape(session)
@@ -108,7 +98,7 @@ func (c Client) List(ctx context.Context, session string) ([]Item, []*RecordErro
 		return nil, nil, err
 	}
 	var items []Item
-	var faults []*RecordError
+	var faults []*upstream.RecordError
 	for _, raw := range raws {
 		item, err := ParseItem(raw)
 		if err == nil && session != "" && item.Session != session {
@@ -119,7 +109,7 @@ func (c Client) List(ctx context.Context, session string) ([]Item, []*RecordErro
 			if item.Number != "" && item.Session != "" {
 				at = c.DetailURL(item.Session, item.Number)
 			}
-			faults = append(faults, &RecordError{URL: at, Err: err})
+			faults = append(faults, &upstream.RecordError{URL: at, Err: err})
 			continue
 		}
 		items = append(items, item)
@@ -141,14 +131,14 @@ func (c Client) Detail(ctx context.Context, item *Item) (*Detail, error) {
 		return nil, err
 	}
 	if len(raws) != 1 {
-		return nil, &RecordError{URL: c.DetailURL(item.Session, item.Number), Err: fmt.Errorf("%d records, want 1", len(raws))}
+		return nil, &upstream.RecordError{URL: c.DetailURL(item.Session, item.Number), Err: fmt.Errorf("%d records, want 1", len(raws))}
 	}
 	d, err := ParseDetail(raws[0])
 	if err == nil && d.ID != item.ID {
 		err = fmt.Errorf("record of bill id %d, want %d", d.ID, item.ID)
 	}
 	if err != nil {
-		return nil, &RecordError{URL: c.DetailURL(item.Session, item.Number), Err: err}
+		return nil, &upstream.RecordError{URL: c.DetailURL(item.Session, item.Number), Err: err}
 	}
 	d.ItemHash = item.Hash
 	return d, nil

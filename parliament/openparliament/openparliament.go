@@ -30,26 +30,16 @@ type Bill struct {
 	URL         string `json:"url,omitempty"` // host-relative
 }
 
-// RecordError is a record that could not be read; the others can still be used.
-type RecordError struct {
-	URL string
-	Err error
-}
-
-func (e *RecordError) Error() string { return fmt.Sprintf("%s: %v", e.URL, e.Err) }
-
-func (e *RecordError) Unwrap() error { return e.Err }
-
 // Client asks the service.
 type Client struct{ *upstream.Client }
 
 // BillsSince gives the bills introduced on a day or later, in no order.
-func (c Client) BillsSince(ctx context.Context, day time.Time) ([]Bill, []*RecordError, error) {
+func (c Client) BillsSince(ctx context.Context, day time.Time) ([]Bill, []*upstream.RecordError, error) {
 	return c.bills(ctx, url.Values{"introduced__gte": {day.Format(time.DateOnly)}})
 }
 
 // BillsOfSession gives the bills of a session such as "44-1", in no order.
-func (c Client) BillsOfSession(ctx context.Context, session string) ([]Bill, []*RecordError, error) {
+func (c Client) BillsOfSession(ctx context.Context, session string) ([]Bill, []*upstream.RecordError, error) {
 	return c.bills(ctx, url.Values{"session": {session}})
 }
 
@@ -58,7 +48,7 @@ const (
 	maxPages = 100 // far beyond all bills there are: a next_url that leads in circles
 )
 
-func (c Client) bills(ctx context.Context, query url.Values) (bills []Bill, faults []*RecordError, err error) {
+func (c Client) bills(ctx context.Context, query url.Values) (bills []Bill, faults []*upstream.RecordError, err error) {
 	query.Set("limit", fmt.Sprint(pageSize))
 	query.Set("format", "json")
 	query.Set("version", "v1")
@@ -77,7 +67,7 @@ func (c Client) bills(ctx context.Context, query url.Values) (bills []Bill, faul
 		for _, raw := range page.Objects {
 			b, err := ParseBill(raw)
 			if err != nil {
-				faults = append(faults, &RecordError{URL: c.URL(b.link(next)), Err: err})
+				faults = append(faults, &upstream.RecordError{URL: c.URL(b.link(next)), Err: err})
 				continue
 			}
 			if key := b.Session + "/" + b.Number; !seen[key] { // pages shift when a bill is added between two requests

@@ -299,6 +299,16 @@ func (e *UnavailableError) Error() string {
 
 func (e *UnavailableError) Unwrap() error { return e.Err }
 
+// RecordError is a record that could not be read; the others can still be used.
+type RecordError struct {
+	URL string
+	Err error
+}
+
+func (e *RecordError) Error() string { return fmt.Sprintf("%s: %v", e.URL, e.Err) }
+
+func (e *RecordError) Unwrap() error { return e.Err }
+
 type networkError struct{ error }
 
 func (e *networkError) Unwrap() error { return e.error }

@@ -1,7 +1,6 @@
 package db
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -49,11 +47,6 @@ type Embedded struct {
 	guard    io.Closer
 	exited   chan struct{}
 	stopping bool
-}
-
-type owner struct {
-	name     string
-	uid, gid uint32
 }
 
 const embeddedDatabase = "explorer"
@@ -159,86 +152,6 @@ func (e *Embedded) cleanup() {
 	}
 }
 
-// findPostgres returns the folder of the server binaries: one of the version that made dir if there is data in it,
-// otherwise the newest.
-func findPostgres(dir string) (string, error) {
-	var candidates []string
-	if p, err := exec.LookPath("postgres"); err == nil {
-		if real, err := filepath.EvalSymlinks(p); err == nil {
-			candidates = append(candidates, filepath.Dir(real))
-		}
-	}
-	for _, pattern := range []string{
-		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin",
-		"/Applications/Postgres.app/Contents/Versions/*/bin",
-	} {
-		found, _ := filepath.Glob(pattern)
-		candidates = append(candidates, found...)
-	}
-	want := ""
-	if b, err := os.ReadFile(filepath.Join(dir, "PG_VERSION")); err == nil { //nolint:gosec // in our data directory
-		want = strings.TrimSpace(string(b))
-	}
-	best, bestVersion := "", 0
-	for _, c := range candidates {
-		v := majorVersion(c)
-		if v == 0 || (want != "" && strconv.Itoa(v) != want) {
-			continue
-		}
-		if v > bestVersion {
-			best, bestVersion = c, v
-		}
-	}
-	switch {
-	case best != "":
-		return best, nil
-	case want != "":
-		return "", fmt.Errorf("data directory %s was made by Postgres %s, whose server binaries are not on this machine (looked in PATH, /usr/lib/postgresql and Homebrew)", dir, want)
-	default:
-		return "", errors.New("no Postgres server binaries found in PATH, /usr/lib/postgresql or Homebrew: install Postgres 14 or newer (Debian: apt-get install postgresql), or set DATABASE_URL")
-	}
-}
-
-// majorVersion is 0 if the folder does not hold a usable server.
-func majorVersion(bin string) int {
-	for _, name := range []string{"postgres", "initdb"} {
-		if _, err := os.Stat(filepath.Join(bin, name)); err != nil {
-			return 0
-		}
-	}
-	out, err := exec.CommandContext(context.Background(), filepath.Join(bin, "postgres"), "--version").Output() //nolint:gosec // a path we found
-	if err != nil {
-		return 0
-	}
-	fields := strings.Fields(string(out)) // postgres (PostgreSQL) 15.18 (Debian ...)
-	for _, f := range fields {
-		major, _, _ := strings.Cut(f, ".")
-		if v, err := strconv.Atoi(major); err == nil {
-			if v < 14 {
-				return 0
-			}
-			return v
-		}
-	}
-	return 0
-}
-
-// unprivileged finds a user for the server, which refuses to run as root.
-func unprivileged() (*owner, error) {
-	for _, name := range []string{"postgres", "nobody"} {
-		u, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
-		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
-		if err1 == nil && err2 == nil {
-			return &owner{name: name, uid: uint32(uid), gid: uint32(gid)}, nil
-		}
-	}
-	return nil, errors.New("running as root, and there is no user postgres or nobody to run the Postgres server as")
-}
-
 // command prepares a server program to run as the server's user, in a process group of its own so that a Ctrl-C in the
 // terminal reaches us alone.
 func (e *Embedded) command(name string, args ...string) *exec.Cmd {
@@ -250,147 +163,6 @@ func (e *Embedded) command(name string, args ...string) *exec.Cmd {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: e.owner.uid, Gid: e.owner.gid}
 	}
 	return cmd
-}
-
-// initialise makes the data directory if it is not there yet. initdb works in a folder beside it that is then renamed,
-// so that an interrupted first start leaves nothing half made behind.
-func (e *Embedded) initialise(ctx context.Context) error {
-	dir := e.cfg.Dir
-	if _, err := os.Stat(filepath.Join(dir, "PG_VERSION")); err == nil {
-		return e.checkOwner()
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	if len(entries) > 0 {
-		return fmt.Errorf("data directory %s is not empty and holds no Postgres data: choose another DATA_DIR", dir)
-	}
-	fresh, err := os.MkdirTemp(filepath.Dir(dir), ".initdb-")
-	if err != nil {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	defer os.RemoveAll(fresh) //nolint:errcheck // made by this start; gone if it was renamed
-	if e.owner != nil {
-		if err := os.Chown(fresh, int(e.owner.uid), int(e.owner.gid)); err != nil {
-			return err
-		}
-		if err := e.checkReachable(filepath.Dir(dir)); err != nil {
-			return err
-		}
-	}
-	started := time.Now()
-	cmd := e.command("initdb", "-D", fresh, "-U", "explorer", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
-	if out, err := runContext(ctx, cmd); err != nil {
-		return fmt.Errorf("initdb: %w: %s", err, lastLine(out))
-	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) { // an empty folder
-		return err
-	}
-	if err := os.Rename(fresh, dir); err != nil {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	e.cfg.Logger.Debug("postgres initialised", "dir", dir, "duration", time.Since(started))
-	return nil
-}
-
-// checkReachable makes sure that the server's user can enter every folder on the way.
-func (e *Embedded) checkReachable(dir string) error {
-	for d := dir; ; d = filepath.Dir(d) {
-		info, err := os.Stat(d)
-		if err != nil {
-			return err
-		}
-		st, ok := info.Sys().(*syscall.Stat_t)
-		mode := info.Mode().Perm()
-		if ok && mode&0o001 == 0 && (st.Uid != e.owner.uid || mode&0o100 == 0) && (st.Gid != e.owner.gid || mode&0o010 == 0) {
-			return fmt.Errorf("running as root, Postgres is run as user %s, which cannot enter %s: choose a DATA_DIR that it can reach, such as /var/lib/parliament-explorer", e.owner.name, d)
-		}
-		if d == filepath.Dir(d) {
-			return nil
-		}
-	}
-}
-
-func (e *Embedded) checkOwner() error {
-	info, err := os.Stat(e.cfg.Dir)
-	if err != nil {
-		return err
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return nil
-	}
-	if e.owner == nil {
-		if int(st.Uid) != os.Geteuid() {
-			return fmt.Errorf("data directory %s belongs to another user (uid %d): run as that user, or choose another DATA_DIR", e.cfg.Dir, st.Uid)
-		}
-		return nil
-	}
-	// As root the server simply runs as whoever owns the data.
-	if st.Uid == 0 {
-		return fmt.Errorf("data directory %s belongs to root, and Postgres refuses to run as root: chown it to %s", e.cfg.Dir, e.owner.name)
-	}
-	e.owner.uid, e.owner.gid = st.Uid, st.Gid
-	return e.checkReachable(filepath.Dir(e.cfg.Dir))
-}
-
-// stopOrphan deals with the postmaster.pid of an earlier start. We hold the lock of the directory, so whatever it
-// names was left behind: a server that is still there is stopped, a process that merely has the same number is not.
-func (e *Embedded) stopOrphan(ctx context.Context) error {
-	path := filepath.Join(e.cfg.Dir, "postmaster.pid")
-	pid := pidIn(path)
-	if pid == 0 {
-		return nil
-	}
-	if !isPostgres(pid, e.cfg.Dir) {
-		e.cfg.Logger.Info("removing a stale postmaster.pid", "pid", pid)
-		return os.Remove(path)
-	}
-	e.cfg.Logger.Info("stopping the Postgres server that an earlier explorer left behind", "pid", pid)
-	if err := syscall.Kill(pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
-		return fmt.Errorf("postgres with pid %d runs on %s and cannot be stopped: %w", pid, e.cfg.Dir, err)
-	}
-	deadline := time.NewTimer(15 * time.Second)
-	defer deadline.Stop()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for syscall.Kill(pid, 0) == nil {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-deadline.C:
-			return fmt.Errorf("postgres with pid %d runs on %s and does not stop", pid, e.cfg.Dir)
-		case <-tick.C:
-		}
-	}
-	return nil
-}
-
-func pidIn(path string) int {
-	b, err := os.ReadFile(path) //nolint:gosec // in our data directory
-	if err != nil {
-		return 0
-	}
-	line, _, _ := bytes.Cut(b, []byte("\n"))
-	pid, _ := strconv.Atoi(strings.TrimSpace(string(line)))
-	return max(pid, 0)
-}
-
-// isPostgres says whether a live process is a server on dir.
-func isPostgres(pid int, dir string) bool {
-	if syscall.Kill(pid, 0) != nil && !errors.Is(syscall.Kill(pid, 0), syscall.EPERM) {
-		return false
-	}
-	out, err := exec.CommandContext(context.Background(), "ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output() //nolint:gosec // a number
-	if err != nil {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if err != nil {
-			return true // cannot tell: be careful, and let Postgres refuse
-		}
-		out = b
-	}
-	return bytes.Contains(out, []byte("postgres")) && bytes.Contains(out, []byte(dir))
 }
 
 // launch starts the server and its guard, and waits for the first answer.
@@ -501,27 +273,6 @@ func (e *Embedded) createDatabase(ctx context.Context) error {
 	}
 	_, err = conn.Exec(ctx, `CREATE DATABASE `+embeddedDatabase)
 	return err
-}
-
-// AttachEmbedded returns the connection string of the server that another process runs on dir, if there is one.
-func AttachEmbedded(dir string) (string, bool) {
-	f, err := os.Open(filepath.Join(dir, "postmaster.pid")) //nolint:gosec // in our data directory
-	if err != nil {
-		return "", false
-	}
-	defer f.Close() //nolint:errcheck // read only
-	var lines []string
-	for s := bufio.NewScanner(f); s.Scan(); {
-		lines = append(lines, strings.TrimSpace(s.Text()))
-	}
-	// pid, data directory, start time, port, socket directory, ...
-	if len(lines) < 5 || lines[4] == "" {
-		return "", false
-	}
-	if pid, _ := strconv.Atoi(lines[0]); pid <= 0 || !isPostgres(pid, dir) {
-		return "", false
-	}
-	return fmt.Sprintf("host=%s port=%s user=explorer dbname=%s sslmode=disable", lines[4], lines[3], embeddedDatabase), true
 }
 
 type closerFunc func() error

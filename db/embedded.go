@@ -183,7 +183,7 @@ func (e *Embedded) launch(ctx context.Context) error {
 		_ = cmd.Wait()
 		close(exited)
 	}()
-	guard, err := startGuard(cmd.Process.Pid)
+	guard, err := startGuard(cmd.Process.Pid, e.socket)
 	if err != nil {
 		_ = cmd.Process.Signal(syscall.SIGINT)
 		return err
@@ -215,14 +215,14 @@ func (e *Embedded) launch(ctx context.Context) error {
 }
 
 // startGuard starts a process that stops the server when our end of its standard input closes, which the kernel does
-// even if we are killed. Closing the guard ourselves, after a stop, finds nothing left to stop.
-func startGuard(pid int) (io.Closer, error) {
+// even if we are killed, and then removes the folder of its socket. Closing the guard ourselves, after a stop, finds nothing left to stop.
+func startGuard(pid int, socket string) (io.Closer, error) {
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()                                                                                                                                                                                          //nolint:errcheck // the guard has it
-	guard := exec.CommandContext(context.Background(), "/bin/sh", "-c", `read -r _; kill -INT "$1" 2>/dev/null; sleep 4; kill -QUIT "$1" 2>/dev/null; exit 0`, "explorer-postgres-guard", strconv.Itoa(pid)) //nolint:gosec // a number
+	guard := exec.CommandContext(context.Background(), "/bin/sh", "-c", `read -r _; kill -INT "$1" 2>/dev/null; sleep 4; kill -QUIT "$1" 2>/dev/null; rmdir "$2" 2>/dev/null; exit 0`, "explorer-postgres-guard", strconv.Itoa(pid), socket) //nolint:gosec // a number
 	guard.Stdin = r
 	guard.Dir = "/"
 	guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -202,9 +202,9 @@ func (e *Embedded) stopOrphan(ctx context.Context) error {
 	}
 	deadline := time.NewTimer(15 * time.Second)
 	defer deadline.Stop()
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for syscall.Kill(pid, 0) == nil {
+	for isPostgres(pid, e.cfg.Dir) { // not whether the process exists: one that ended may stay as a zombie
 		select {
 		case <-ctx.Done():
 			return ctx.Err()

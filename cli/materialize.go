@@ -16,7 +16,6 @@ type materializeCmd struct {
 	serverFlags
 	Asset          string            `arg:"" help:"The asset's name, such as fetch_latest_bills."`
 	Config         string            `help:"Run config as JSON, e.g. '{\"limit\": 50}' or Dagster's '{\"ops\": ...}'." placeholder:"JSON"`
-	Partition      string            `help:"The partition to materialize."`
 	Tag            map[string]string `help:"A tag of the run, as key=value; may be repeated." placeholder:"KEY=VALUE"`
 	IdempotencyKey string            `help:"Start only one run for this key, however often the command is repeated." placeholder:"KEY"`
 	Follow         bool              `default:"true" negatable:"" help:"Follow the run to its end; the exit code says how it ended."`
@@ -34,9 +33,6 @@ func (c *materializeCmd) Run(a *app) error {
 			return usage("--config %q: want JSON, such as '{\"limit\": 50}'", c.Config)
 		}
 		body.Config = json.RawMessage(c.Config)
-	}
-	if c.Partition != "" {
-		body.Partition = &c.Partition
 	}
 	if len(c.Tag) > 0 {
 		tags := api.Tags(c.Tag)

@@ -221,7 +221,7 @@ func startGuard(pid int, socket string) (io.Closer, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()                                                                                                                                                                                          //nolint:errcheck // the guard has it
+	defer r.Close()                                                                                                                                                                                                                          //nolint:errcheck // the guard has it
 	guard := exec.CommandContext(context.Background(), "/bin/sh", "-c", `read -r _; kill -INT "$1" 2>/dev/null; sleep 4; kill -QUIT "$1" 2>/dev/null; rmdir "$2" 2>/dev/null; exit 0`, "explorer-postgres-guard", strconv.Itoa(pid), socket) //nolint:gosec // a number
 	guard.Stdin = r
 	guard.Dir = "/"

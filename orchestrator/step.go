@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -39,8 +40,10 @@ type Step struct {
 	Tags      map[string]string
 
 	engine *Engine
+	log    *slog.Logger
 	mu     sync.Mutex
 	events []newEvent
+	logged time.Time // when progress last went into the process's own log
 	kick   chan struct{}
 	finish []func(context.Context, pgx.Tx) error
 }
@@ -63,9 +66,20 @@ func (s *Step) InFinish(f func(ctx context.Context, tx pgx.Tx) error) {
 	s.finish = append(s.finish, f)
 }
 
+// logProgressEvery is how often the process's own log tells of progress.
+const logProgressEvery = 5 * time.Second
+
 func (s *Step) add(ev newEvent) {
 	ev.at, ev.asset, ev.attempt = s.engine.now(), s.Asset, s.Attempt
 	s.mu.Lock()
+	if ev.kind != EventProgress || ev.at.Sub(s.logged) >= logProgressEvery {
+		var level slog.Level
+		_ = level.UnmarshalText([]byte(ev.level)) // what is no level is logged as information
+		s.log.Log(context.Background(), level, ev.message)
+		if ev.kind == EventProgress {
+			s.logged = ev.at
+		}
+	}
 	if last := len(s.events) - 1; ev.kind == EventProgress && last >= 0 && s.events[last].kind == EventProgress {
 		s.events[last] = ev
 	} else if len(s.events) < 10_000 { // the database is away, or the function writes faster than it takes
@@ -150,6 +164,7 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 	}
 	started := time.Now()
 	log := e.log.With("run_id", step.RunID, "asset", step.Asset, "attempt", step.Attempt)
+	step.log = log
 	log.Info("step started")
 
 	o := w.attempt(ctx, job, step, row, log)
@@ -193,7 +208,7 @@ type outcome struct {
 }
 
 // attempt runs the asset function and makes an outcome of whatever it does.
-func (w *stepWorker) attempt(ctx context.Context, job *river.Job[stepArgs], step *Step, row db.StartStepRow, log logger) outcome {
+func (w *stepWorker) attempt(ctx context.Context, job *river.Job[stepArgs], step *Step, row db.StartStepRow, log *slog.Logger) outcome {
 	e := w.engine
 	asset, err := e.defs.Asset(step.Asset)
 	if err != nil {
@@ -288,10 +303,6 @@ func failed(asset *Asset, row db.StartStepRow, err *Error) outcome {
 		return outcome{status: StatusFailure, err: err}
 	}
 	return outcome{status: StatusUpForRetry, err: err, retryIn: asset.Retry.delay(failures)}
-}
-
-type logger interface {
-	Error(msg string, args ...any)
 }
 
 func ptr[T any](v T) *T { return &v }

@@ -14,6 +14,9 @@ import (
 )
 
 func (h *handlers) MaterializeAsset(ctx context.Context, req api.MaterializeAssetRequestObject) (api.MaterializeAssetResponseObject, error) {
+	if err := noPartition(req.Body); err != nil {
+		return nil, err
+	}
 	r := runRequest(ctx, req.Params.IdempotencyKey, req.Body)
 	r.Assets = []string{req.Asset}
 	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
@@ -21,6 +24,9 @@ func (h *handlers) MaterializeAsset(ctx context.Context, req api.MaterializeAsse
 }
 
 func (h *handlers) StartJobRun(ctx context.Context, req api.StartJobRunRequestObject) (api.StartJobRunResponseObject, error) {
+	if err := noPartition(req.Body); err != nil {
+		return nil, err
+	}
 	r := runRequest(ctx, req.Params.IdempotencyKey, req.Body)
 	r.Job = req.Job
 	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
@@ -95,6 +101,14 @@ func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) 
 	}
 	runs, next := page("runs", runs, limit, func(r orchestrator.Run) uuid.UUID { return r.ID })
 	return api.ListRuns200JSONResponse{Items: each(runs, apiRun), NextCursor: next}, nil
+}
+
+// noPartition refuses a partition, which no asset has yet: it would be recorded and change nothing.
+func noPartition(body *api.StartRunRequest) error {
+	if body != nil && body.Partition != nil {
+		return invalidField("/partition", "%q: the assets have no partitions", *body.Partition)
+	}
+	return nil
 }
 
 // runRequest is what all ways to start a run have in common.

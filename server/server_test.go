@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/labstack/echo/v4"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
@@ -80,6 +81,7 @@ func TestBadRequests(t *testing.T) {
 		"config text":        {"POST", materialize, `{"config":{"limit":"x"}}`, nil, 422, "/config/limit"},
 		"config unknown key": {"POST", materialize, `{"config":{"lmit":1}}`, nil, 422, "/config/lmit"},
 		"half an ops":        {"POST", materialize, `{"config":{"ops":{"echo":{"limit":1}}}}`, nil, 422, "/config/ops/echo/config /config/ops/echo/limit"},
+		"no partitions":      {"POST", materialize, `{"partition":"44-1"}`, nil, 422, "/partition"},
 		"retry unknown key":  {"POST", "/runs/" + run.ID.String() + "/retry", `{"from":1}`, nil, 422, ""},
 		"cancel of an ended": {"POST", "/runs/" + run.ID.String() + "/cancel", "", nil, 409, ""},
 		"retry of a success": {"POST", "/runs/" + run.ID.String() + "/retry", `{"from_failure":true}`, nil, 409, ""},
@@ -105,6 +107,17 @@ func TestBadRequests(t *testing.T) {
 	}
 	if now := len(decode[api.RunList](t, s.do("GET", "/runs", ""), 200).Items); now != runs {
 		t.Errorf("bad requests made %d runs", now-runs)
+	}
+}
+
+func TestPanicIsAProblem(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.echo.GET("/boom", func(echo.Context) error { panic("a secret") })
+	a := s.do("GET", "/boom", "")
+	p := decode[api.Problem](t, a, 500)
+	if strings.Contains(string(a.body), "secret") || !strings.Contains(p.Detail, a.Header.Get("X-Request-Id")) {
+		t.Errorf("%s", a.body)
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/labstack/echo/v4"
+
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
@@ -30,6 +32,7 @@ type site struct {
 	url   string
 	db    *db.DB
 	store *parliament.Store
+	echo  *echo.Echo
 	gate  chan struct{} // asset "gated" ends when it is closed, or fails when it is sent to
 }
 
@@ -41,7 +44,7 @@ func setup(t testing.TB) *site {
 	t.Helper()
 	s := &site{t: t, db: dbtest.New(t), gate: make(chan struct{})}
 	s.store = parliament.NewStore(s.db)
-	echo := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "echo", Group: "test", Description: "Gives back its limit."}, func(_ context.Context, step *orchestrator.Step, c counted) (orchestrator.Metadata, error) {
+	echoing := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "echo", Group: "test", Description: "Gives back its limit."}, func(_ context.Context, step *orchestrator.Step, c counted) (orchestrator.Metadata, error) {
 		step.Log(orchestrator.LevelInfo, "hello", map[string]int{"limit": c.Limit})
 		return orchestrator.Metadata{"limit": c.Limit}, nil
 	})
@@ -56,7 +59,7 @@ func setup(t testing.TB) *site {
 			return nil, ctx.Err()
 		}
 	})
-	defs, err := orchestrator.NewDefinitions([]*orchestrator.Asset{echo, gated},
+	defs, err := orchestrator.NewDefinitions([]*orchestrator.Asset{echoing, gated},
 		[]*orchestrator.Job{{Name: "both", Assets: []string{"echo", "gated"}, Tags: map[string]string{"kind": "both"}}, {Name: "echo_job", Assets: []string{"echo"}}},
 		[]*orchestrator.Schedule{{Name: "nightly", Job: "echo_job", Cron: "0 2 * * *"}})
 	if err != nil {
@@ -82,6 +85,7 @@ func setup(t testing.TB) *site {
 		t.Fatal(err)
 	}
 	s.url = "http://" + l.Addr().String()
+	s.echo = srv.Handler().(*echo.Echo)
 	served := make(chan error, 1)
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { served <- srv.Serve(ctx, l) }()

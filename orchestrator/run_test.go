@@ -155,6 +155,31 @@ func TestRun(t *testing.T) {
 		}
 	})
 
+	t.Run("RetryAfterIsHonoured", func(t *testing.T) {
+		t.Parallel()
+		a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a", Retry: orchestrator.RetryPolicy{MaxAttempts: 2, Delay: time.Millisecond}},
+			func(_ context.Context, s *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
+				if s.Attempt == 1 {
+					return nil, orchestrator.RetryAfter(errors.New("busy"), 700*time.Millisecond)
+				}
+				return nil, nil
+			})
+		e := setup(t, define(t, []*orchestrator.Asset{a}, nil))
+		run, events := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
+		var failed, again time.Time
+		for _, ev := range events {
+			switch ev.Type {
+			case orchestrator.EventStepUpForRetry:
+				failed = ev.At
+			case orchestrator.EventStepStarted:
+				again = ev.At
+			}
+		}
+		if run.Status != "success" || again.Sub(failed) < 690*time.Millisecond {
+			t.Errorf("run %s, next attempt after %s", run.Status, again.Sub(failed))
+		}
+	})
+
 	t.Run("PanicIsABugWithItsStack", func(t *testing.T) {
 		t.Parallel()
 		e := setup(t, define(t, []*orchestrator.Asset{asset("a", nil, func(context.Context, *orchestrator.Step) error { panic("oh dear") })}, nil))

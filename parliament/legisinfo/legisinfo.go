@@ -23,9 +23,6 @@ import (
 // Source is the name of this source.
 const Source = "legisinfo"
 
-// FirstParliament is the earliest one it has bills of.
-const FirstParliament = 35
-
 // Item is a bill of a session's list.
 type Item struct {
 	ID             int    `json:"id"`

@@ -27,9 +27,9 @@ type limiter struct {
 func newLimiter(cfg Config) *limiter {
 	l := &limiter{source: cfg.Source, slots: cfg.MaxInFlight, lease: cfg.Timeout + 10*time.Second, q: db.New(cfg.DB.Relaxed)}
 	if cfg.RPS > 0 {
-		// A twentieth slower than allowed, so that requests that are a little early or late on the network are still
-		// never too many in any second.
-		l.spacing = 1.05 / cfg.RPS
+		// A tenth slower than allowed, so that requests that are a little early or late, on a busy machine or network,
+		// are still never too many in any second.
+		l.spacing = 1.1 / cfg.RPS
 	}
 	return l
 }

@@ -251,10 +251,12 @@ type Asset struct {
 	Group       string   `json:"group"`
 
 	// Jobs The jobs that have it.
-	Jobs                []string         `json:"jobs"`
-	LastMaterialization *Materialization `json:"last_materialization"`
-	Name                string           `json:"name"`
-	Retry               RetryPolicy      `json:"retry"`
+	Jobs []string `json:"jobs"`
+
+	// LastMaterialization The newest materialization; null if there is none yet.
+	LastMaterialization *LastMaterialization `json:"last_materialization"`
+	Name                string               `json:"name"`
+	Retry               RetryPolicy          `json:"retry"`
 
 	// TimeoutSeconds Of one attempt.
 	TimeoutSeconds float64 `json:"timeout_seconds"`
@@ -559,6 +561,32 @@ type JobList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// LastMaterialization The newest materialization; null if there is none yet.
+type LastMaterialization struct {
+	Asset     string             `json:"asset"`
+	CreatedAt time.Time          `json:"created_at"`
+	ID        openapi_types.UUID `json:"id"`
+
+	// Metadata What the materialization recorded about itself; the names depend on the asset.
+	Metadata  Metadata           `json:"metadata"`
+	Partition *string            `json:"partition"`
+	RunID     openapi_types.UUID `json:"run_id"`
+}
+
+// LastTick The newest tick; null if there is none yet.
+type LastTick struct {
+	CreatedAt time.Time `json:"created_at"`
+	ID        int64     `json:"id"`
+	Kind      TickKind  `json:"kind"`
+
+	// Message Why, if it started no run.
+	Message      *string             `json:"message"`
+	RunID        *openapi_types.UUID `json:"run_id"`
+	Schedule     string              `json:"schedule"`
+	ScheduledFor time.Time           `json:"scheduled_for"`
+	Status       TickStatus          `json:"status"`
+}
+
 // Materialization defines model for Materialization.
 type Materialization struct {
 	Asset     string             `json:"asset"`
@@ -726,8 +754,10 @@ type Schedule struct {
 	Cron        string `json:"cron"`
 	Description string `json:"description"`
 	Job         string `json:"job"`
-	LastTick    *Tick  `json:"last_tick"`
-	Name        string `json:"name"`
+
+	// LastTick The newest tick; null if there is none yet.
+	LastTick *LastTick `json:"last_tick"`
+	Name     string    `json:"name"`
 
 	// NextTicks The next five times it is due.
 	NextTicks []time.Time `json:"next_ticks"`
@@ -814,17 +844,17 @@ type Tick struct {
 	Status       TickStatus          `json:"status"`
 }
 
-// TickKind defines model for Tick.Kind.
+// TickKind defines model for TickKind.
 type TickKind string
-
-// TickStatus defines model for Tick.Status.
-type TickStatus string
 
 // TickList defines model for TickList.
 type TickList struct {
 	Items      []Tick  `json:"items"`
 	NextCursor *string `json:"next_cursor"`
 }
+
+// TickStatus defines model for TickStatus.
+type TickStatus string
 
 // Trigger defines model for Trigger.
 type Trigger struct {
@@ -3824,6 +3854,8 @@ type ListAssetsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *AssetList
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 }
@@ -3831,6 +3863,11 @@ type ListAssetsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListAssetsResponse) GetJSON200() *AssetList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListAssetsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -3872,6 +3909,8 @@ type GetAssetGraphResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *AssetGraph
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 }
@@ -3879,6 +3918,11 @@ type GetAssetGraphResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetAssetGraphResponse) GetJSON200() *AssetGraph {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetAssetGraphResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -3922,6 +3966,8 @@ type GetAssetResponse struct {
 	JSON200 *Asset
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 }
@@ -3934,6 +3980,11 @@ func (r GetAssetResponse) GetJSON200() *Asset {
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r GetAssetResponse) GetApplicationProblemJSON404() *NotFound {
 	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetAssetResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -4197,6 +4248,8 @@ type GetBillResponse struct {
 	JSON200 *Bill
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
@@ -4211,6 +4264,11 @@ func (r GetBillResponse) GetJSON200() *Bill {
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r GetBillResponse) GetApplicationProblemJSON404() *NotFound {
 	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetBillResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -4417,6 +4475,8 @@ type GetHealthResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Health
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 }
@@ -4424,6 +4484,11 @@ type GetHealthResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetHealthResponse) GetJSON200() *Health {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetHealthResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -4465,6 +4530,8 @@ type ListJobsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *JobList
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 }
@@ -4472,6 +4539,11 @@ type ListJobsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListJobsResponse) GetJSON200() *JobList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListJobsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -4515,6 +4587,8 @@ type GetJobResponse struct {
 	JSON200 *Job
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 }
@@ -4527,6 +4601,11 @@ func (r GetJobResponse) GetJSON200() *Job {
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r GetJobResponse) GetApplicationProblemJSON404() *NotFound {
 	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetJobResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -4664,8 +4743,15 @@ func (r StartJobRunResponse) ContentType() string {
 type GetMetricsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetMetricsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -4707,6 +4793,8 @@ type GetContractResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *map[string]interface{}
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 }
@@ -4714,6 +4802,11 @@ type GetContractResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetContractResponse) GetJSON200() *map[string]interface{} {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetContractResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -4755,6 +4848,8 @@ type GetReadinessResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Readiness
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// JSON503 the response for an HTTP 503 `application/json` response
 	JSON503 *Readiness
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
@@ -4764,6 +4859,11 @@ type GetReadinessResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetReadinessResponse) GetJSON200() *Readiness {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetReadinessResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetJSON503 returns the response for an HTTP 503 `application/json` response
@@ -4872,6 +4972,8 @@ type GetRunResponse struct {
 	JSON200 *RunDetail
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
@@ -4886,6 +4988,11 @@ func (r GetRunResponse) GetJSON200() *RunDetail {
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r GetRunResponse) GetApplicationProblemJSON404() *NotFound {
 	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetRunResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -4937,6 +5044,8 @@ type CancelRunResponse struct {
 	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
 	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers202 the parsed response headers for an HTTP 202 response
@@ -4956,6 +5065,11 @@ func (r CancelRunResponse) GetApplicationProblemJSON404() *NotFound {
 // GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
 func (r CancelRunResponse) GetApplicationProblemJSON409() *Conflict {
 	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CancelRunResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -5157,6 +5271,8 @@ type ListSchedulesResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *ScheduleList
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 }
@@ -5164,6 +5280,11 @@ type ListSchedulesResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListSchedulesResponse) GetJSON200() *ScheduleList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListSchedulesResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -5207,6 +5328,8 @@ type GetScheduleResponse struct {
 	JSON200 *ScheduleState
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 }
@@ -5219,6 +5342,11 @@ func (r GetScheduleResponse) GetJSON200() *ScheduleState {
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r GetScheduleResponse) GetApplicationProblemJSON404() *NotFound {
 	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetScheduleResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -5339,6 +5467,8 @@ type StartScheduleResponse struct {
 	JSON200 *ScheduleState
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 }
@@ -5351,6 +5481,11 @@ func (r StartScheduleResponse) GetJSON200() *ScheduleState {
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r StartScheduleResponse) GetApplicationProblemJSON404() *NotFound {
 	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r StartScheduleResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -5394,6 +5529,8 @@ type StopScheduleResponse struct {
 	JSON200 *ScheduleState
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 }
@@ -5406,6 +5543,11 @@ func (r StopScheduleResponse) GetJSON200() *ScheduleState {
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r StopScheduleResponse) GetApplicationProblemJSON404() *NotFound {
 	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r StopScheduleResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -5509,6 +5651,8 @@ type GetVersionResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Version
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 }
@@ -5516,6 +5660,11 @@ type GetVersionResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetVersionResponse) GetJSON200() *Version {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetVersionResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -6057,6 +6206,13 @@ func ParseListAssetsResponse(rsp *http.Response) (*ListAssetsResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -6089,6 +6245,13 @@ func ParseGetAssetGraphResponse(rsp *http.Response) (*GetAssetGraphResponse, err
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -6129,6 +6292,13 @@ func ParseGetAssetResponse(rsp *http.Response) (*GetAssetResponse, error) {
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -6355,6 +6525,13 @@ func ParseGetBillResponse(rsp *http.Response) (*GetBillResponse, error) {
 		}
 		response.ApplicationProblemJSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -6521,6 +6698,13 @@ func ParseGetHealthResponse(rsp *http.Response) (*GetHealthResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -6553,6 +6737,13 @@ func ParseListJobsResponse(rsp *http.Response) (*ListJobsResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -6593,6 +6784,13 @@ func ParseGetJobResponse(rsp *http.Response) (*GetJobResponse, error) {
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -6715,6 +6913,13 @@ func ParseGetMetricsResponse(rsp *http.Response) (*GetMetricsResponse, error) {
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -6748,6 +6953,13 @@ func ParseGetContractResponse(rsp *http.Response) (*GetContractResponse, error) 
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -6780,6 +6992,13 @@ func ParseGetReadinessResponse(rsp *http.Response) (*GetReadinessResponse, error
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
 		var dest Readiness
@@ -6871,6 +7090,13 @@ func ParseGetRunResponse(rsp *http.Response) (*GetRunResponse, error) {
 		}
 		response.ApplicationProblemJSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -6930,6 +7156,13 @@ func ParseCancelRunResponse(rsp *http.Response) (*CancelRunResponse, error) {
 			return nil, err
 		}
 		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -7132,6 +7365,13 @@ func ParseListSchedulesResponse(rsp *http.Response) (*ListSchedulesResponse, err
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -7171,6 +7411,13 @@ func ParseGetScheduleResponse(rsp *http.Response) (*GetScheduleResponse, error) 
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -7286,6 +7533,13 @@ func ParseStartScheduleResponse(rsp *http.Response) (*StartScheduleResponse, err
 		}
 		response.ApplicationProblemJSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -7325,6 +7579,13 @@ func ParseStopScheduleResponse(rsp *http.Response) (*StopScheduleResponse, error
 			return nil, err
 		}
 		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -7405,6 +7666,13 @@ func ParseGetVersionResponse(rsp *http.Response) (*GetVersionResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
@@ -8410,6 +8678,22 @@ func (response ListAssets200JSONResponse) VisitListAssetsResponse(w http.Respons
 	return err
 }
 
+type ListAssets422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListAssets422ApplicationProblemPlusJSONResponse) VisitListAssetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAssetsdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -8444,6 +8728,22 @@ func (response GetAssetGraph200JSONResponse) VisitGetAssetGraphResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAssetGraph422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetAssetGraph422ApplicationProblemPlusJSONResponse) VisitGetAssetGraphResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -8499,6 +8799,22 @@ func (response GetAsset404ApplicationProblemPlusJSONResponse) VisitGetAssetRespo
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAsset422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetAsset422ApplicationProblemPlusJSONResponse) VisitGetAssetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -8848,6 +9164,22 @@ func (response GetBill404ApplicationProblemPlusJSONResponse) VisitGetBillRespons
 	return err
 }
 
+type GetBill422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetBill422ApplicationProblemPlusJSONResponse) VisitGetBillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetBilldefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -9098,6 +9430,22 @@ func (response GetHealth200JSONResponse) VisitGetHealthResponse(w http.ResponseW
 	return err
 }
 
+type GetHealth422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetHealth422ApplicationProblemPlusJSONResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetHealthdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -9132,6 +9480,22 @@ func (response ListJobs200JSONResponse) VisitListJobsResponse(w http.ResponseWri
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJobs422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListJobs422ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -9187,6 +9551,22 @@ func (response GetJob404ApplicationProblemPlusJSONResponse) VisitGetJobResponse(
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJob422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetJob422ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -9369,6 +9749,22 @@ func (response GetMetrics200TextResponse) VisitGetMetricsResponse(w http.Respons
 	return err
 }
 
+type GetMetrics422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetMetrics422ApplicationProblemPlusJSONResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetMetricsdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -9407,6 +9803,22 @@ func (response GetContract200JSONResponse) VisitGetContractResponse(w http.Respo
 	return err
 }
 
+type GetContract422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetContract422ApplicationProblemPlusJSONResponse) VisitGetContractResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetContractdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -9441,6 +9853,22 @@ func (response GetReadiness200JSONResponse) VisitGetReadinessResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetReadiness422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetReadiness422ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -9588,6 +10016,22 @@ func (response GetRun404ApplicationProblemPlusJSONResponse) VisitGetRunResponse(
 	return err
 }
 
+type GetRun422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetRun422ApplicationProblemPlusJSONResponse) VisitGetRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetRundefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -9661,6 +10105,22 @@ func (response CancelRun409ApplicationProblemPlusJSONResponse) VisitCancelRunRes
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelRun422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response CancelRun422ApplicationProblemPlusJSONResponse) VisitCancelRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -9969,6 +10429,22 @@ func (response ListSchedules200JSONResponse) VisitListSchedulesResponse(w http.R
 	return err
 }
 
+type ListSchedules422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListSchedules422ApplicationProblemPlusJSONResponse) VisitListSchedulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSchedulesdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -10020,6 +10496,22 @@ func (response GetSchedule404ApplicationProblemPlusJSONResponse) VisitGetSchedul
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSchedule422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetSchedule422ApplicationProblemPlusJSONResponse) VisitGetScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -10173,6 +10665,22 @@ func (response StartSchedule404ApplicationProblemPlusJSONResponse) VisitStartSch
 	return err
 }
 
+type StartSchedule422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response StartSchedule422ApplicationProblemPlusJSONResponse) VisitStartScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StartScheduledefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -10224,6 +10732,22 @@ func (response StopSchedule404ApplicationProblemPlusJSONResponse) VisitStopSched
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopSchedule422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response StopSchedule422ApplicationProblemPlusJSONResponse) VisitStopScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -10334,6 +10858,22 @@ func (response GetVersion200JSONResponse) VisitGetVersionResponse(w http.Respons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVersion422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetVersion422ApplicationProblemPlusJSONResponse) VisitGetVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -11260,163 +11800,165 @@ func (sh *strictHandler) GetVersion(ctx echo.Context) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H1/c9s2tuhXwfDuTHa7lCzZTrtV/niTpknX3Sbt2O7uvBv7WhAJSYgpgAVAK9qMv/sbHAAkSIISZSv1",
-	"9r7c3p3IEgEeHJzf5+DgU5TwVc4ZYUpGk0/RkuCUCPj4+hIv9L8pkYmguaKcRZPo1RKzBZFovSQMqSVB",
-	"gkheiISglBM5jOKIfMSrPCPRJLqKTq6iKI5ksiQrrOdSm1z/IJWgbBHd38fRWUpWOVeEJZtzkmd4Q9L2",
-	"S6dKFGSK6Bze6A0Z/INs0BpLJAlhaEbmXBCEWWogKxiiEj4SLDJKBOKM1EDU8wbgm3GeEcwAwJ94gg0Y",
-	"Taj+tSSCeG+qL/5IFEwejcbffvO303EyOMaj0eAbjPHgb6PRaDCq/m+8FUP3cZRjgVdE2W15KSVR7/CK",
-	"tAF6yRDWvz6TiOFVfaXRnKhkeZNhRaS6mdEsk1EcUT0sx2oZxRGDOSOYIYojQX4rqNC70UTSCn/8ibCF",
-	"WkaTr0/iwJ6+KoTkog3f5ZKgKSMf1U0CT0wRNzua4wWxu1cHmmx+lGcfOE3YP4tk8+O3DuTfCiI2Fcxm",
-	"uqgDyOejUbyd8v5BNgFsIkU+Kg3ihhcC8bWmd6wAtZqqqEQaR0SqF0iQnGCFqIqB+jjLNprWHAlKhYUi",
-	"aX1tz5Nv8PF8TAawM25lhgGrpTWIvWuNx3qNK8rc3+PgiufvOCNvsX5dcHM0y+sFY1ZyDGZyTcQLVLAE",
-	"OD+NYcfM13ptJ6PTMNeHlzMfaBgGBohti2mD/yOfddA9+sBnW4geqP3mA5+FKd788Ah6/wlL9fqOMHX2",
-	"fRivNHWUnmGpENHPgsh6AV9KJQheoQUnEnGG8Fxp1Kr6Usaj0+MurGoABgDB4Oz7Lqx+fRqEna6oakP9",
-	"d75GK8w2iCqykggrtOKyDtHzUZgZM5jRByIlc1xkygxZ4Y90VawsW64oM39VBEuZIgsiALp3xWpGRGjH",
-	"9Z7qLYcHYkQZ0tAmWBKN6owoLS/rGHw1GI/DFGBm6UsE4yB1nhcstP0vtQx4JhFtcH9PxRAAVhTshqb9",
-	"gQ1Ce5EsSVpkpIuhpP19J1cteSGyTRhSN8njuOuCSBnUvy+RND/pHf9Fyyu8IqzBNqengw482sGP2fV7",
-	"M5ZI9R1PKQH9fKFl/XkB8CacKcKAvXCeZ9RYEkcfpFmOhRKGzbCAjZDFaoXFxgqOhLM5NSLZ0hGoFqej",
-	"73BWEPuiOQVrzXDf5PkIoOO5rE/63dbB9vGAqdD5jvs4UngBDwiCYWHRDCe3GQcE3fvY/JMg82gS/ddR",
-	"ZXMemV/lkUPbucGnQW7D9DTIAPMOL6QTqaJgLxDOMsThQZwNI7MxMudMGuzqoRlN1JZNyQWfZWT118bm",
-	"GLJTmGaG9VAfxkVLLBFhKUkRzgTB6SZG2kgtkoRIbXcRIbg2595fx5FUWBUympyOvo0jRZWRVQ7gkugK",
-	"wSZ5SeQD8jHPuCBikrgne6P6F7PSEIo1zaklZQut2RlXIFe1+aKIMX5wlvG1sX70C8/YHc5o+ki0jtGc",
-	"kizV76Rmwgk6MuR2BLQ2QVZrTNCCK/R8NI7RGjP9aeRj05tz64CcayUjtJXuvya697fj+Ljajl9ZLrje",
-	"OzzLCHrNFFWb3VtjF3OQnXlpccQFKv0Bt0lYwuJI+kL/CdunfaKUM6Lf/RZncy5W5LHbpJltxtONey0s",
-	"Dv148fO7CSoY+ZiTRJFU071mTf09oiwvVCe9jyoEf4dT5Fh/J15X5YIORfNWiqMEM72ymf4Gw/TvuHrD",
-	"C/ZY3IHQRVeV6pRXEXjMgEnykcpuNJ1WaHrHFTLg7EQS4+pmDo8eCEmCmI3XYmxppISe2g16HH4kXxFL",
-	"udo2XgvOFtY4JuKOiGcSZXwBcpUqVLCUiHLTaIpO5uOkA3/PfTI702zPcIYuYFb0Wg/ow8hm2GE4mW0Q",
-	"V0siEIAbGdvxZZKQXG3lUYe/fhBoE6SL2gtt9XihHt/J9KMwofntsKNQ4KYRLtk2vHzu3jdHL7Sm6W85",
-	"wZPak7wpcme8WTf1BqtoEh2Pjr8ejL4ejP92OT6enJxOnn/931EcJQJwMUJfmf+iJpZe3xGxQUvw+02Y",
-	"S3/WlqV2FkN+pXbsbhRNbqMJK7KstDKDtjLEQPTDmlZrQJ5MRqPJaPTf0XWsrQ2mmcwuTNEVufm3lumT",
-	"6OWKCJrgo0suOFO8P106RHeRRmmy38fRJec/YbEgB1QbGWcLIrQpwdAYvaXfdQm98UnFtFYvWLWLLjlH",
-	"Bq6dfKs4v8ng0UMpiu6F3MfRr0wWec6FIulbklJ8CdAdDHlXkSIf1VGeYcquookxaFrc0YXQ5741U8KJ",
-	"AFAEkO5EZ1GNu1npcTcw4NC41RpRWw9R5T1UkU/9IRc8J0JZh8tYcDf9QNDzXpgnAQYITNxUrs22scb/",
-	"MONybd2zxILQEPAaTmnsZar0ilY4JWgu+EpLEIioBEK9JfqxEHjjv0bteAkWpHqFDRzt8xZv3sDzC8G1",
-	"dA388oHPZDjgpX8xsC3xHdkbJBCmK6yIoDij/y4VCs6yn+dg52/bp7eNgdqq1zJZ2+5GmN478RyARRAl",
-	"NjuVq37oF57RBODVopkX6kaShLM0gJOf5xAOxkqRVQ7I0AYsqKiUF7PMYz4bi3KxBROXeG/gdZtR37QG",
-	"PdboJm6wR4vm3YLbi7D727Eb1yXAfPaBGPcTaPJ1ajRGnUk1ZYYyKBj4wwKcIs6GURygD94x1gyEqKmh",
-	"sXb4yEciQAHTdYL/g8D5sg0/SRfmQ0nE28ijQkSAuBlP953qHU8DUzUpBOaNLaidC/xJuxqt9ZWw9Acq",
-	"uLYquaPnqHPdrt0xr65P0rkMQElrGd2yqkHE1kD85PEhVmSgeSCKd8HdKT2282wQhNACv6MZZYsCZ51J",
-	"KcrQjKsl4vM5TSjOUIb1gAWRL5AGHq1dbtJ5bSbx2SBq1mOT4mj+gL0kWizNRdfysvbWaRPZ2BM7iK/C",
-	"zr2WbqsVVYrswVGv3JAQAc+pkFoEEraNPto6kt8RwbS1BKZ+KJUcR0u+IjfJEruUBmHFSuNqyQupZ5WE",
-	"ae/nOjC/CbHVo9pHNp/RfpgpwdMiIelNKGz+Pd640KlL8sGqIeRBtdsNFETniBEKfqqW0LiVvzweHR8P",
-	"Rvr/+3DMh0JQmdLEqfJqngQP5iQlAmehxQDT2JRH0NQQhc3LggUEadk7IiQ1qqTcvqKAnMlOOG3UGyeK",
-	"3lG1sVRQf+35m1fo5OTkW0g7/awUXuNnEmnaaGHoZDA6HRx/czk+NY7dYKQ/9ANkHSajjCyopGzOLUo6",
-	"ZirTaP6IQmS9WJ6VebdW+qz1LM8Jq7yF3q+ohtRec3oaWkEu6B1W5GZFNFxbeEwQvYFplbWo79xZCmkD",
-	"SVc0wwKSiDJGOJMcvjYZIc+q1q7IkmTpfuar4Buc3WApNT6a5F4RRR8qkFXyq5xiHMKQXHKhbqyHt4cA",
-	"NcU7sseY7MI+qkflnFkd388mv7ADgra4c1J7gGCedGNMrKgnBHZAGAKXINsDc1oRO2pvWfsm169FCcqL",
-	"WUblkqSguod9dn3/bSxykNBBcfUvU6pVCUbIDmhxWXdEtik4O7I9+dhVvBC04oKgOReI4GSJTBzOs8n9",
-	"vH7N7NNyuaYeasIh9hK1ZZ7eIKhO9Q0FG3sWRVtBh0VKU3eWpBnUC0ZGt9m9Is6KUWqWSlNMVfTXkO5N",
-	"0R0Uth4lVuxc7VjTpqnRSl2/dhlrpuYv4NRRkqUhG9Wmqgwb6DXW9WKJ1ICpGXITz5REkK32asSaPPRx",
-	"sOADO98HydnwHK/fEikxxAnLXwfyluYDlykelIlAKwdCjmb1dklZ8tle3nRVAbfxDpdV784hHDowyZ/K",
-	"n/N1S1h4rW2cYGnJCgSMLTvVsgyC7JD+dJYrd1nsttdTstTD3b86Fz50nga6GpN6vN+NtVJxNkOiaaCq",
-	"p/6CYaKNVv2kRZuW3IYzCSTZltj4jfqHOv+ea4H3EuTdD/SOsD4oIwHd8dPrH84u9AKfSbTmIpW9lOND",
-	"3FFASLzTK/1npeUaCDVVz+0lvF7lagOoc7p1XLMVdzGdFa0B1ksE8TR6Py1d+Ul7+z2egt+hryvF4rAS",
-	"VzVpHtQ7kHwoseX27Kmk16slSW7bC3EZnE+9g0dxxG87atADQSV+C7FceEkQrDLK0QINJ4KzzSoIwsPC",
-	"E25FPc3VxoocPNXb7YzhdblUDU5TajTpL97yzNY2/PWC2Uq6iVc0ViumixEXaGb/QFii6aeriOfyKpqg",
-	"T1fRVTEanSTwI3wk9nszK/wxHA7v7+/vp57Fa6E+lHECBb6B7XRpsZ08vo8osamKfgGGFCscCDRVwXmN",
-	"cj2s0tCt0OTnMehCUaMfBF9LtKbaRDB1lTU/iDL19WkUjqPckcxnjZTMigV4DXMexdEaizL/GuSTlYU/",
-	"mHfqlN0d8YaWKhouhnoxN4T9VpCCpDGSiuQ39vBBjHLBF4JIGaOML2LUyOjEMNaWKNb1fcYXO1MrpiLZ",
-	"qQFcVnE5rMXlwRJHWRU6LAGF2B1o/hCqwjDPUymJN9pANcVGrXVsI4pgeMEUrCVcpM8kwmkq7IbtB7rx",
-	"F93LO4H+iS+2iJy2/niA1ZIWAijQT5/uTI9WZQ4h9JiAtiKstzHm7VCASHoyJlRmyl3KqYVos5nyxnKG",
-	"qb1qix/32BzTbNczwMck7Xzs4YaicbsCQS9GnEumHQlyRwTO0AdOGUlBs6I8KySSdMHq0qXulvy18npC",
-	"L+8VKYS9dKHC7XLKyiS7KC/e096TEHJbmxKg5pIsSpLdaSY7zjuE4Cu5+EllX+WpOt1ZFcPnWCiKs5vq",
-	"G43MQpByY24Khu8wNcCFFOsbSrK0Q75WlniggACiB7xgqQljrt13pp46WIxQmhjNCaHi2f6KKFMcueot",
-	"Y12SjK/R9AiOS01jND3KsVpO9U9TWxY53V3C4N6+1fj/O8GZClQxVOzjsd/tznfaYaE3efVUe5nkL019",
-	"uBmK/pwKPFfoeHQ8GoyP/7KvCW3OBnaoqTqn7Mzd7F8Ktr16qtPZc5WWHRqs/Nkko8CI27uOyp3M2baU",
-	"S/1MzxomjNZLntkjN52WfFt3dwiW7aVO9RInu5flBtnFhcqWKswGKZbPDiFWNcE9lUR9266M+5z2WU/j",
-	"Z0UUdo7g1vI899y9Ff1uDTtNj94uUkjnO1VfvdKzA0rYd6rmBu4PQUqtesWnIitvA/tLclCjWtE1/Enr",
-	"opAU4RkvtOySJJubMx3mCL0p3nPhAdifB0h+7/xJHTD7AzJ6UqI/n795hb49ff7NX9o5ga02ApXmPAqE",
-	"DGoH/4P2QZdf8q8lTZYmNSahuAArBKWYsZaimG36+yqVtROglUrJt7XK3y8vf7FB/mEwxFFmnreORZRV",
-	"Afue4Yl3tm0CQbfUnBCz9e91b2DXWbpdxG6DDmWC2NnzdofL7QkxwDkUQGkTNJAAIHBao2+NGQSFt26O",
-	"s4PheKjmTq5uzOfrnvZY7KAKr6WqUA6YxBnedGv670wfFXP6Sj/jCpdfIKPSU9dqBRJx80JAmVin+m+5",
-	"7iv80TlWgde/4gVThlSMH88ZQYrzHrUEtYnjxjo70eQdO+4UfXOcSRIHqppvnLPiNzqwTzc95GxTiTpr",
-	"2KU0hSoj61N6a/QTAG24i+aREWfsvg8d376OowSzhGQkvZlt3BGl0InuuonQOEBlzybFEVRrwxNmJhPy",
-	"tH9oFd23v0HXcaocC8Kqwj8zsWctmC9saNMDxPFXZEKgIAFIbs4GW6so3AmnjHePdqwOtKh9uv7inaAU",
-	"uen0EU3eX99fl+a53l9BFwvjU2rpqCVGTstWBXo+aAT0eO/GJ4K2guIIy1uSQj6T9itV2tdfeogBWu3H",
-	"QxP2xIUG+tWKnRfMqtdQsRgN1rz8+uvZ93ffhGpOQ+dmAvrR5eAhI6H1Y7LkktiWTv1S4w2u2VouC3YM",
-	"9CgiSlDTumvvYOB+9rvPIw/dyX4RwPOC+aWCJO+vui8UyR/tS1fsvPVx+1i4Ig7kYOn2+m5LVT9lJ2h7",
-	"xR6b1fDuMVNdGjgeaRKRQ991WAl932E4Q9sbYzCv7Tk4/+RDzeb736a7Go6QPYn5RaN90WhfNNq+Gq3N",
-	"S4cLqnzRll+05WfSlgHC7VCgHUmrJMMy4BorgZmkhKkY5USsMIOPNgQeIwdijGbFAnGBMi7VzZqLW9Io",
-	"4SxHR3uWqUiFTblboBdqbLl9Vix2J7LMCrdXIJwXBwmwQiuUJwqqVrzlxXw8VQ60BicA2slPs5367RX1",
-	"BdOfZVePNh2V3VECOwZRm7IrpaLJLVpRKUla9iwoclf92z5q5TdaCVZtU5NKhcntQqE0QPE8Nybgw4Sa",
-	"6d7SfOUbekdsdHWCVpQVisTQtSVGqTnxuOJMLWP3j/1yTchtMIq5K7FnVV74wKJpBNNXOV/qp/frUuB3",
-	"kAkpLv07mmuUaKxK24ciLUgtyNzPWGkdb3N9aUIH8LwuNYH2xGcv370sG0r2OjxdzwIaMQ8E4L8qrui8",
-	"Aq9GoTWM+ZsU4lnHToeQPRdeQ50nEUAX1VG9+jocbe02W4iQPGwj5Vhk5iBB1eLWPL7FuvPPdfKMKppQ",
-	"zMJkXP3+TCKZFYvYnmy/ZXzN9i96q5YSOwLzQAiir9GXcr8A8b6+RM1CDKDD/YwU9/3pIXrHbenyEsvq",
-	"MYk2RMVIcmiOC3mreSGN7N3ePHr3EcXeBt59GKvu9GbroEVui2va1LIhWPQ4oACPxeVU4V0l+T5pc68a",
-	"ut0nmc9Vpe28Vt/tBfyHuX0tx79LjVOJtNeTIrzAlD1cc/9+Lo3e4MqnqcIUwVIbbbIb6aVZpLB7SZV0",
-	"xk/fcETzYIMtOShf7zkjVRV0l7/R3J12YXmdnttmpl6D0YQBg7PIb+Zc3LjuP8Hiu1uqLbVd1uelFQVh",
-	"ubizs3urFRj5qCSabdAt2TTihO0OwyDH/Nc9HwXQc0lDR3QOUAvTfVbABL28ckdrB6R1Y2WFWYGzXYcF",
-	"mly5gZIBWpnVjLtjDI8ootnNep6b0fljqsmqP0LllsLQiv4cTV73KvXx+o7DNjSB88t8qwogdxZhRwGQ",
-	"pqVDGIbG6H8io/CyCrnU1+DIth1H5cJE8h3J2VNUE4RzGqMko3FZs6ifBbnSOPZdbUtnmWSwkYIbCGW0",
-	"qnafgpbWJiSX9uhRvx8yLe10HkXrPi3KmRI4CZsSC97Rdu6OhjssOCRAJbRjfG1qzAqaKdPzDyMoBeFF",
-	"uCSpfbizY8nV2c4SHoA4rtbUxsT9vT0BZZduV24boGoNWzXnR69tQQ/KBbcFXnDIJVoqlcvJ0dGCqmUx",
-	"GyZ8dRSoAwp911Yh/yBao2OkRCHVmgulJWaRDxQfaGGEEp6D8/8KM5xq78U2IDINYaASPCMKZiB4hfTe",
-	"mg7oBOU0Jxllth063Hl0xa7YV1+94uyOMLC6h1995dpfo6lk+JbcJFiSaeyccYZcCyH0518vX6GCZUTq",
-	"15nGCRJvpGkRvKaS/GWItLyRSOFbgqaQ7pqiP4+R4lfs+WgUI1t2gp6P/gKwY4Z4jn8rCJrai3Zi+z1c",
-	"2jL9dGUExVU0Qe+Hw+F1jK58kaG/Hw6H99MYMbImUpk6nCF6xVcrzFJpZ7pix6NjVxVH0NT19J363KmW",
-	"ZOOHf6xTPjS9l00lXN5ZqoewvGLTrq6p0xfWHcRVB/mqqm5qSr2mBp/rJU2WsbYr/Dr9CZrWWsBP9eaU",
-	"ZftXzJbrN36E74bIdAn+5eeLS69IW9p0h94tjSg0bVzhM53Y64JIWh1CTPEmrjAp8YpcMVtkGGt+X9A7",
-	"0iiJemZsVb2x9sW268HwSnNtRhPCJPE48e3ZZYvbeE6YkSxDLjQOYNARNMOvGsYG+NfrMDKJxsPRcOQa",
-	"I+CcRpPoZDgankB8XC1BKB5V2b0FCfgaL7PMFUZRhsqOlhvERUpEbErNAEPaMLe9dRpR9qHpkGIO4Jyl",
-	"0STSnPPSZQVqV0Icj0b7NZq2Wv19oONsSzW0G8tqHSRvZhA8Pz5t9ZB9f11v92r+7qqKg3YXsnanEMw/",
-	"LLsNTqIVZ1RxYex/06n1vfsSEtXXXX1Wa/2r3QijT0vkysjrlNooJ3zeLPA7CR0v+HoEPqlv7UBWuG8z",
-	"4aqZZUc7YUtv1W50zViShdeg2GsJBTTk1e25tJFz8GR0rZ+39H20cA1Eg1RuREZ5yhwjxlMSIwJfe0SP",
-	"QXSQdGGb+q7DnVLrxP4DUV4P08fSu215qinRtix9XzbYjFyRQbitZlfpRa0neq1c4f56v403S+zYebMF",
-	"j9/4iyVfI/0/K5eqgnUQRqChd1DDJ/j3vpMefmaWrCrh7x+M4nOQdkl1880+ws/Rw6NJ4YvAO4zA24vE",
-	"t8o1jfPT0eluyi7vLzkQO2BWXiDVovv6VZUdocnqkaPqKktg/wbPHIVqP4JMVJ7kLI+cAH/qHajkNjyQ",
-	"2+ZuDcO222x424Rh3zWa+/Xu450P2ksz9ZPBsnFubraDGGUZ4O++66xxKV+tIKL3nYvXh7OZtpaqbS/b",
-	"G59o3RGqzJvNZsHKPP8omgkB2A5htkywVXbngmL9Sv8eZ7iETpB1sHqLAx7C9afHx7sHnFVXVR3CWsLV",
-	"TbSrNgf9foLDZJgePHcc5VwGBM6F7+g5puROlQ/RZXVDasK1x48lkpxrpPg3Eztx9QLNeZbxtXb0ZhtQ",
-	"8XBFqGwLpop4yMvqQOMey2vcemtY3F1huOnedO+Ww/Kuvui+JR96kJp/2RHQ82j3mLf+jV/7c8Do290D",
-	"Xnn36J2OT3YPKK/HgQHPdw8IXg/z+zOoR0JbtblmrLKNclDvfmfaJ1tztGqdarQqXBTMNEGbg19D9IZm",
-	"mgYRw0LwtTHlwLfiC6hFCuvh76ySeBK9awKCjsVtJ9reWrfqXFuphlybiUI//D/vx4Nvr9+PBt9efxrF",
-	"x/eD6u//86dQfcwWCNdgH9jTmUts76dOeEp2tm4MAu7yI/1vEt4CXNlOO8NriOHzyqTxW20HrmYPXjAM",
-	"XXe3Xdq+E1GGIhFUK0KQC1q523b37i6FuEIkZYiqF7uvGDZ5XuOChED/7TH3d28nUIhvItzq8Yxc9TKY",
-	"w1wAu4pWo3pncoGvbt310Apc82DohVtbTZ983+EsykeZYGXb3K6bqExM4mlsJ2cUO4FsT8FU8vjok5Ur",
-	"90efDCFvjy/oQdrygBtDbINoZB6bubuZWoGD72yX7P2MC++C+Qdudf8N3LZ59esNX1/ixa77COEZmPHE",
-	"mBeNswxcucyFaQPt34JvL7pKDZ+ZmZ7KPXfLb1LPvlvpbt3uoUHtJe3GFO+i0CMrl3Z48Q7HpQMfe/FP",
-	"xeFfqAE0iY/Zxso905Fmp0/vNYz9HUyKA7rPZQPi92XbdasHTct0W32ouC3uuu7nVO/n93opn+P7Rwtg",
-	"vw9wByuXNPOH8XuB/Z7JCvKn40TjQnaym7kBd6AtQettwjXzWaZ5SVq2Y3yNOAM7aa6IQNOfsFQD6KU5",
-	"OPt+GruEKOTooCsIcCPkfGckwSuC7qiks4wYp5ja1icmPd3m0Quwn17f2bvr9uRPLBUMPfu+D+/BZZqw",
-	"8kFVHVjZRDSdoG9OxoPx6PT4isFzk1p71SuWYoWhDTBNr6KJfvD+il2xkHFaGkBBOrdb9fsT7RsTd1Al",
-	"DD4NeLQLfxoTBCJpg4wvukmralAKzfohtwXDDFFV1SyyTxzWNTB8Mh+wln2g0uuf452navUw7OlW7dHH",
-	"citwFrMaPJPO79tjMwhn2Q4z5KuMQ6HifqizRYoVYD31TgjI6shd2wXpaAv2n+F91Lp7dkgEwy7AZU+k",
-	"yjwIwr7IEppM/ru7oAOMYwnGmpYBpnxKcM0fKMHMWc/a/8+yFwjL27KEBZFMkiF6o91VekeYHpILPiMy",
-	"6KzYfpeP3d3yfDu/7X+psX13YB/PFAB/iBKEC7xx55ArHJrJq82RG6nIyu6Ou5u3s9YGruitqW8+RylJ",
-	"Miy21NL8aK6EPWhWaFvjh2CXh8bBPytj9EKej1w0EqYYRsF72M0pMq8B5/twuaj/ZYppZlpzVS0Omhne",
-	"k69Hjyxqcc0pO6QCbOoBC1rsBb+OgODPinyOPn3gs+2hhQ98VtVk2SoJ7ZeZfQvy6o+A/McR0P9CstmD",
-	"QrZQxxPGHQx2GqS0r8X2I595ab2KCI/AAN07l1dN1z+TB3gcInMmD+ouGYIaU35HhKCpJZkPfPZMxuhW",
-	"OzrlUZWmM4OFJvfzgn1J031J0+3JVucF6+IqzRsrogRNulX8W/O71vC/CL4iakkK+czcHm3M5KB0tsOi",
-	"ft5znmHauN70v9Dl//3lNVrwmwUXvFCUEYkWuFiQK1b/UrvV+7vKbt2PR/AP9K6arsOKsvXMQ6eDOt3d",
-	"n3PCXv5yhrxfvKyhuCMiRlhCbV8Q76/c8YrHqsZmBXZNsexxK0UY++UpkAOh32Ypy7UHNwG6onb7GdBr",
-	"1QjlFCs8w5KUlZIrurDle66/v2l6gZFpimJsaONoCNf9dZunUbWIfXRNpe0o+77qPhxh6zJRhsbIHOQy",
-	"ZohbmLn4qwzxlg6LaRzb24ioVhHY53M31/PRyeOXxLjeX0bcza7hBUH4uraiqh3uYVb1jpsLzjemA7UB",
-	"FUm8Qevl5kAe2tprqWKYHvzclAMtaorrJPFiS2LkvGCyLA+mwpxXbh7NeVhtxXnxdCWNes1bY2rVQeQD",
-	"xNK8Hld94NE2YOd5QqOUQ0BVLkK7aOKkb9AMALE5RScjy+7oTYgalZQhoMpLbg4AVtUCXeEFqLTpLdlM",
-	"4H7c6Qu0whs0I+X5phrA1RnoScBtug7DrvCiBnl5tNZbwuloFNfKav5ncv3XyfCrPwV7W+GPZ2aO8ah9",
-	"fH83YfxepbdbQLGJPVPIoQnF3O794JKOMlE4NxfL/CFLOlyrsA7DBQTsE0VSu3Mp+uPRJxPI3h5oKbup",
-	"ak1iGlaU9xVBtq3ZXbVtuTzEC/296jmqTrLd+/f/cU2HWX2DgPbdzPOCQWK0RXhHprvH/uEVN2NXcOUV",
-	"zCvdrVoQI1SIa0xr4lUkcz8alcehN9wLv0R6WvbAm6KCKZrZm6mH6GXVnJNKVD6GcAZmnrYoNhJJ3mYG",
-	"A5bhhwPERT53lOORJGRW20VEbWLYUTbw0jixMcIoxwtSv0/XjI0Rz9LSNI1t6QBm5mfbK0z7YEbQw/n5",
-	"f2nZNjWInaBWan4a+zlqc+MUXKHCUlNlDPVC2N5bnucEHD7neteKHEwB6JSm0ytGZTXtMydR4Wf4aqop",
-	"S1OtVnlDdEHM28z5M5oiSaCZbbMqQhPygiNuJDYvFMq4lIiLK6YNI2s+INN6SK8OwTW5UNTkSH+J5Qvb",
-	"uriczSXPBYl9SUUlOh6dmkPfQQv/oeUUhzHzHdr1BmO0AFtDIFq3Dcej0+MO47XbKHHNd1aU0VWxgkbX",
-	"7dZghy4b2ffEkzlgtO1UbNlczDxqDi5V7cgNbuzdw+6q4bI5kGZk5EpSHlDRZRHmF7Y88nxTdWUvtH7b",
-	"XWXz+1bYHIdMgcuK7ZA5X20li7vZzmSljSQDnUPcfcL/6XVp5wSDuLVHjLAvqpG92flzGRblgdnD2hVl",
-	"0oaRdWUZKxOfnNOFVkrctWgptzR2tU1erpIL23Vj6l/lM43NCQXQbeUhhcBNPXVx6+4S+gzJnv7yp34l",
-	"kW301zd+Vr8L6f7+/kvm6I+YOdL7uM3gq1092lkgUt1AWos9YkVi014YmumaZkmuf3Q4ynhRvu+ABdFl",
-	"Y2uTvvC7UdsbQqBNdDRCX5n/ojjYi2PJC+HuINSfh1tu9vB6O9d6BoSbjXktmt/XdP+J0/3XXjNlV8Fd",
-	"9U+OXq6IoAk+uuSCM8UfqZdrXY071GRFGQesMpHe9pfR7+qO1jpJHn1yH7cHRMpec15UBEhTbet+HXs9",
-	"NDpJ9gdSUmwHwW5Hhxt8oQF6wqiB328vgPa969DtWK9AI7Rr2gTYX+U3Jt+h+W0BhjtOXdECL7I0LvMw",
-	"Ztsth3mt5w0V2JvbEUamCWcHNZwXzKOGAyj2//iAw5MUOrg9fAa5F8T4ek9pcQRN0D4b5b3xjkPUaG5O",
-	"BZExePtLmiyh0lUQ0GJDBPQKnkNFhozYqGPVsC1cOvQHF0JwY/lOKbRlO3n+2XbzZxPtpeastAmkaLlQ",
-	"29myq57ts7dBKy4IbLX+o9xkyM96zXghWhPaU57/0beU54/Y0fK6iu7jfzX8p7RXnx6Hlkt7t8Mf6FBf",
-	"1wk9ayAOR6dj1/rmG9dSutZJugwDPaSNjd/QOWzCNno6h41Yr2jDnX55nKFadljuMFINHf1xjgR6qs3d",
-	"P/KZ7DGvz29npZrrD2AD9zPKsNhAbOQHDnaR/cFVZQXt4396fYIf2VjOdkq2PURNf+RowcfD46/h76ox",
-	"cjSaj8lxelJrPToajk3r0X605QDffuD0YPVANFmWCG+kgav6Hz0O8hSudKoOVVlBWDZvPYqquxZDA9hC",
-	"oluSK1TkSHGUanVRrwaRgWi9pqMUSZKZWi1zFNB1vKzqW0JDX38kSWEG2bgpFe7oUHVaKzTyRz4r78xA",
-	"M3M9dpLx5NYr9PF80hBBQ7y8fNq1bmhd1AHHdAC87hpN76Vmd+6v7/9fAAAA//8=",
+	"7H37c9s2nvi/guHtTHa7lCw/0m6VH76TpknX3Sbt2O7ufC/2WRAJSYgpgAVAK9qM/vcbfACQIAlKlK3G",
+	"17tcbyeyxAfweb/xKUr4MueMMCWj8adoQXBKBHx8fYXn+t+UyETQXFHOonH0aoHZnEi0WhCG1IIgQSQv",
+	"REJQyokcRnFEPuJlnpFoHF1Hp9dRFEcyWZAl1s9S61z/IJWgbB5tNnF0npJlzhVhyfqC5Blek7T90okS",
+	"BZkgOoM3ercM/kHWaIUlkoQwNCUzLgjCLDUrKxiiEj4SLDJKBOKM1JaonxtY35TzjGAGC/yJJ9gso7mq",
+	"fy2IIN6b6ps/EgWTR6Pjb7/529lxMjjBo9HgG4zx4G+j0Wgwqv7veCuENnGUY4GXRFm0vJSSqHd4SdoL",
+	"eskQ1r8+k4jhZX2n0YyoZHGbYUWkup3SLJNRHFF9W47VIoojBs+M4AlRHAnyW0GFxkYTSEv88SfC5moR",
+	"jb8+jQM4fVUIyUV7fVcLgiaMfFS3CVwxQdxgNMdzYrFXXzRZ/yjPP3CasH8WyfrHb92SfyuIWFdrNo+L",
+	"Ohb5fDSKt1PeP8g6AE2kyEell7jmhUB8pekdKwCtpioqkYYRkeoFEiQnWCGqYqA+zrK1pjVHglJhoUha",
+	"39vz5Bt8MjsmA8CM25lhwGprDWLv2uOJ3uOSMvf3cXDHs3eckbdYvy6IHM3yesOYlRyDmVwR8QIVLAHO",
+	"T2PAmPla7+10dBbm+vB2ZgO9hoFZxLbNtJf/I5920D36wKdbiB6o/fYDn4Yp3vzwCHr/CUv1+p4wdf59",
+	"GK40dZSeYakQ0deCyHoBX0olCF6iOScScYbwTGnQqvpWjkdnJ11Q1QsYwAoG5993QfXrs+Da6ZKq9qr/",
+	"zldoidkaUUWWEmGFllzWV/R8FGbGDJ7oLyIlM1xkytyyxB/pslhatlxSZv6qCJYyReZEwOreFcspESGM",
+	"a5xqlMMFMaIM6dUmWBIN6owoLS/rEHw1OD4OU4B5Sl8iOA5S50XBQuh/qWXAM4log/t7KobAYkXBbmna",
+	"f7HB1V4mC5IWGeliKGl/38lVC16IbB1eqXvI47jrkkgZ1L8vkTQ/aYz/ouUVXhLWYJuzs0EHHO3Nj8H6",
+	"xtxLpPqOp5SAfr7Usv6igPUmnCnCgL1wnmfUWBJHH6TZjl0l3DbFAhAhi+USi7UVHAlnM2pEsqUjUC1O",
+	"R9/jrCD2RTMK1prhvvHzEayO57L+0O+23mwvD5gKne/YxJHCc7hAEAwbi6Y4ucs4AGjjQ/NPgsyicfQf",
+	"R5XNeWR+lUcObBcGnga4DdPTAAPMOzyXTqSKgr1AOMsQhwtxNowMYmTOmTTQ1bdmNFFbkJILPs3I8q8N",
+	"5BiyU5hmhvVQH8ZFCywRYSlJEc4Ewek6RtpILZKESG13ESG4Nufe38SRVFgVMhqfjb6NI0WVkVVuwSXR",
+	"FYKN85LIB+RjnnFBxDhxV/YG9S9mpyEQa5pTC8rmWrMzrkCuavNFEWP84CzjK2P96Bees3uc0fSRYD1G",
+	"M0qyVL+TmgeO0ZEhtyOgtTGyWmOM5lyh56PjGK0w059GPjS9Z269IedayQhtpfuviTY+Ok5OKnT8ynLB",
+	"Ne7wNCPoNVNUrXejxm7mIJh5aWHEBSr9AYckLGFzJH2h/wT0aZ8o5Yzod7/F2YyLJXksmjSzTXm6dq+F",
+	"zaEfL39+N0YFIx9zkiiSarrXrKm/R5Tlheqk91EF4O9wihzr74TrstzQoWjeSnGUYKZ3NtXfYHj8O67e",
+	"8II9FnYgdNF1pTrldQQeM0CSfKSyG0xnFZjecYXMcnYCiXF1O4NLDwQkQQzitRhbGCmhH+1uehx8JF8S",
+	"S7naNl4JzubWOCbinohnEmV8DnKVKlSwlIgSaTRFp7PjpAN+z30yO9dsz3CGLuGp6LW+oQ8jm9sOw8ls",
+	"jbhaEIFguZGxHV8mCcnVVh518Ou3Am2CdFF7oa0eL9TjO5l+FCb0fHvbUShw0wiXbLu9vG7jm6OXWtP0",
+	"t5zgSu1J3ha5M96sm3qLVTSOTkYnXw9GXw+O/3Z1fDI+PRs///o/ozhKBMBihL4y/0VNKL2+J2KNFuD3",
+	"mzCX/qwtS+0shvxK7djdKprcRWNWZFlpZQZtZYiB6Is1rdYWeToejcaj0X9GN7G2NphmMrsxRZfk9t9a",
+	"po+jl0siaIKPrrjgTPH+dOkA3UUapcm+iaMrzn/CYk4OqDYyzuZEaFOCoWP0ln7XJfSOTyumtXrBql10",
+	"xTky69rJt4rz2wwuPZSi6N7IJo5+ZbLIcy4USd+SlOIrWN3BgHcdKfJRHeUZpuw6GhuDpsUdXQB97lsz",
+	"5ToRLBTBSneCs6juu13q+27hhkPDVmtEbT1ElfdQRT71h1zwnAhlHS5jwd32W4J+7qW5EtYAgYnbyrXZ",
+	"dq/xP8x9ubbuWWKX0BDwep3S2MtU6R0tcUrQTPClliAQUQmEekvwYyHw2n+N2vESLEj1Chs42uct3nMD",
+	"188F19I18MsHPpXhgJf+xaxtge/J3ksCYbrEigiKM/rvrQrFYecnLNXbxi0bJ4YD7xREifVOJaov+oVn",
+	"NIF1aRHMC3UrScJZGtj7zzMI+2KlyDKHTWtDFVRRyotp5jGZjTm5GIKJP7w363VAryOnQXc1+ogbbNCi",
+	"bbfh9iYsHjugflMumE8/EONmAu29To1mqDOjpsBQpgQDH9gFp4izYRQH6IB33GtuhOiooaV2mMgHIqwC",
+	"Hte5/B8Ezhft9ZN0bj6UxLqNPCpABIiY8XTfR73jaeBRTQqB58Z2qZ0b/Em7FK39lWvpv6jg3qokjn6G",
+	"tni0Z1yaKluxY15df0jnNgAkrW10y6QGEVtD8JPHh1iRgeYBvYLt6+6UHtt5NriE0Aa/oxll8wJnnckn",
+	"ytCUqwXisxlNKM5QhvUNcyJfIL14tHI5SOedmQRng6hZDyTF0ewBuCRaLM1E1/ayNuq0KWzshh3EV0Fn",
+	"o6XbckmVIntw1Ct3S4iAZ1RILQIJ20YfbV3I74lg2ioCkz6UMo6jBV+S22SBXeqCsGKpYbXghdRPlYRp",
+	"L+cm8HwTSqtHr49s3qJ9MVOCp0VC0ttQePx7vHYhUpfMg11DaINq9xooiM4QIxT8US2hcStPeTI6ORmM",
+	"9P/34ZgPhaAypYlT2dVzEjyYkZQInIU2A0xjUxtBk0IUNv8Klg6kX++JkNSokhJ9RQG5kZ3rtNFtnCh6",
+	"T9XaUkH9tRdvXqHT09NvIb30s1J4hZ9JpGmjBaHTwehscPLN1fGZceAGI/2h30JWYTLKyJxKymbcgqTj",
+	"SWW6zL+jEFkvlmdlfq2VJmtdy3PCKq+g9yuqW2qvOTsL7SAX9B4rcrskel1beEwQjcC0yk7UMXeeQnpA",
+	"0iXNsIBkoYwRziSHr03mx7OetcuxIFm6n5kq+Bpnt1hKDY8muVdE0YcKZJXkKh9xHIKQXHChbq0nt4cA",
+	"NUU6ssc92aW9VN+Vc2Z1/Naogr1sUzmcPV5jrnT3KNIjRQSX6TtcQmsPCGiF6qi2ZbWb3LwWCSgvphmV",
+	"C5KCCh72wd7+6ChykLRBsfMvU1pVCTiI5muxV3cotikqe2f74ceuQoWgJRcEzbhABCcLZOJmnm3t5+Fr",
+	"5puWrzUxX2Py2Euslnl1A6A69TYUZexZBm1FGxYNTR1Ykl9QvhtZ22bbigArgq9ZHE1xU9FfQ0o3RXBQ",
+	"aHqUWLFlhbGmbVKjlbqe7DK6TI1ewDmjJEtDtqZNLRk20Hus67cSqAGTMeTunSuJILvs1XR9HMz5wN7/",
+	"QXI2vMCrt0RKDHG88teBvKP5wGVyB2WiTjNeh4NYvU1SlhzsZU2XEmAX73AtNfQP4XiB6fxUfpevA8LC",
+	"aWX9+YUlGxAgtgxUyyoIekM60lmY3GWV295JyTIPd9PqXPbQ5zTA1Xiox9vdUCuVXzNEmQaqbOovGCba",
+	"uNRXWrBpyWw4j0DSa4GNf6d/qPPnhRZoL0Ge/UDvCesDMhLQDT+9/uH8Um/wmUQrLlLZS/k9xG0EgMQ7",
+	"vcd/VlqsAVBThdzewutlrtYAOqc7j2s23S6ms6IzwHqJIJ7G7qeFK39mb//EU+A79HGlOBxU4qpGzFv1",
+	"DiAfSmw5nD2V9Hq1IMldeyMuo/Kpd5AnjvhdR014IPjD7yDmCi8JLquMRrSWhhPB2XoZXMLDwghuRz3N",
+	"0caO3Hqqt9snhvflUic4TanRpL942zOobfjVBbOVbWOviKtW3BYjLtDU/oGwRJNP1xHP5XU0Rp+uo+ti",
+	"NDpN4Ef4SOz35qnwx3A43Gw2m4ln0dpVH8oYgYLbADpdmmonj+8jSmxKoV8gIMUK74eS76sAu0aHfmSl",
+	"vVvhxY4VHBi+oUjQD4KvJFpRbU6YmsiaT0SZ+vosCsdG7knms1FKpsUcPIgZj+JohUWZOw3y1NKuP5hL",
+	"6pTzHTGEltoazod6M7eE/VaQgqQxkorkt7ZxIEa54HNBpIxRxucxamRpYrjXlhfWbYOMz3emS0w1sVMZ",
+	"uKzAclCLy6YQR4UVOCyxhUQD8Mch1IphtKdSKG+0MWsKhVr72EYUwVCDKTZLuEifSYTTVFiE7bd04zu6",
+	"l3cu+ic+3yKe2rrmARZOWgigQD8lujPlWZUohMBjgtSKsN6Gm4ehAJH0ZEyoqpS7pGYL0AaZ8tZyhqmb",
+	"aosfd9kM02zXNcDHJO287OFGpXHRAgEwRpz7pp0Ock8EztAHThlJQQujPCskknTO6tKl7sL8tfKQQi/v",
+	"FRkEXLrQ4HY5ZWWS3ZQX+2njJATcFlIC1FySRUmyO01qx3mHEHwlFz+p7Ku8Wqc7q0L2HAtFcXZbfaOB",
+	"WQhSIua2YPgeU7O4kGJ9Q0mWdsjXymoPFAVApIEXLDUhzZX7ztRCBwsMShOj+UCoVra/IsoUR67yylii",
+	"JOMrNDmCVqdJjCZHOVaLif5pYksaJ7vLEtzbtzoKfyc4U4HKhIp9PPa72/lOe1voTV4t1F624ktT221u",
+	"RX9OBZ4pdDI6GQ2OT/6yr7lt+vo61FSdU3bmY/Yv49pe+dTpGLoqyQ4NVv5sEkxgxO1dA+W6arZt5Upf",
+	"07MuCaPVgme2XabTsm/r7g7Bsr18qV62ZHFZIshuLlSKVEE2SLF8egixqgnuqSRqqEwtSESMrIhUTUu/",
+	"A3VoTYKZqt/T9OtpVy2Jws4f3YaUt+66jdUqDjQ7rZre3lfInHBWRPVKz8Qo175T62u0XlETeOrEpaLJ",
+	"3aMQeAA0dXvId5SlOwUOTe7+QU1Pief7NJXzOtYbpMo1viPGnav+CGzuNm9d8fo2mZ3ezgx/9wNfP6tV",
+	"w2Wb0ep1wgKYm8vxjdeK+JyHvYP2AuLkC99/Jr5vwP4Q2ilQxPwkmuqth8D+xiFY5tp2biguG/UgKcJT",
+	"XmhzSJJsZlq8zEQNU+PrIpCAnwcYk147Wn1h9gdkTG+J/nzx5hX69uz5N39ppyS3uh1UmvY0iELW5oAE",
+	"XY6uUMe/FjRZmMy7hBokrBBUbIPsxGzdP/xROVABWqkEWFsv/f3q6hebYxwGdUJZ2LL1XkRZlS/sGfF8",
+	"Z6eoEKQFIuIzZNth6gGGXa21u4jdxjHL+hMnZS2GS/SEGOAC6iS1VxvIPxJo3upbigo5qa3Ica41dItr",
+	"7uTq1ny+6enixW5V4b1UjQwBLzvD627n4TszVsk0Y+prXH/DC2S8hNRNXoI6gFkhoJq006NoRQOX+KOL",
+	"1QRe/4oXTBlSMaFBbS4pznuUKtUeHDf22QkmbwpBp+ib4Uy2zLOZ4MtbF//w557Yq5tBt2xdiTrrK6Y0",
+	"hWJEG6by9ujnH9vrLpodZM5/fh+a5nATRwlmCdHmx3TtOhZDAx7qJkKjn9K2KsYRNHXAFeZJJoti/9Aq",
+	"uu+4k67uyhwLwqr6YPNgz1owX1hr01uI46/IZFVAApDcjAqwVlF4MFaZbhvt2B1oUXt1/cU7l1LkZvBP",
+	"NH5/s7kpPX6NX0HncxOmMlZ5hHNaTi7Rz4O5YI8PmPhE0FZQHGF5R1Iop6D9KiH3DcE8xACt8PHQeiHi",
+	"oo07GqhLpUqDZXO//nr+/f03ofLzUKtcQAe6Mh9IZGodmCy4JHaKW7/qmwZnbK2cB1sFxpIRJaiZ1re3",
+	"k7Wfje7zwUOx1c8FuyiYX1FM8v7q+VKR/NEhuIplt15uLwsX1YKsK6NlvmtSlWDaB7SDaR4r1eDuMUyd",
+	"4x0fNInIge8mrGi+7zCOYdKVMYpXtvXVb4Kq2XX/2/RTw9mxzddftNYXrfVFa4W20uaXwwVHvmjELxrx",
+	"d9KIAcLtUJJlPntHQD/DMuDyKoGZpISpGOVELDGDjzZbFiO35BhNizniAmVcqtsVF3ekURle3h3tWdEm",
+	"FQ4lM2DkcWy5f1rMd+e8zQ63FytdFAcJnMLEoycKlla85sVyPPUNtAeNQ+06CYNO/faKGoOVEpdefqNB",
+	"R+UQpADGIBpTDp9VNLlDSyolScvRJEXumgranZb+PKVgMwg1VRfwcJfvgdYFnufG7HuYkDNDmpqvfEPv",
+	"iY2ajtGSskKRGIYzxSg1Dc9LztQidv/YL1eE3AWjk7tqAKwKDPcrK5vx2zWXBDKD2woK/IFQ4QTiR4Vm",
+	"eusaetKOlUkLUgsS9zNEWl2sbsxUqM/WGzoVmDZ+/vLdy3I+bK8ZCfXCACPeAdH+q+KKnqvl1SixBjEf",
+	"GSHedGxzCBlz6c3HehJBc1l15G5XLY7WdpsvREgetpVyLDLTl1RNsDaXb7Hy/HZunlFFE4o7ahyq359J",
+	"JLNiHtuBFneMr9j+dbHVVmJHcN4SguBsjJ3dL+C7r99QsxQD4HA/I8V933mI3nHbCbHAsrpMojVRMZIc",
+	"Zl9DHmpWSCNzt8+G393R3NvQ24Sh6hq6d9g/C5zberw29awJFj36n+CyuHxUGMsk3yct7jVbtMei85mq",
+	"tJ432b+9gSdw+VqOfZfKphJpjydFeI4pe7iW/nzujEZi5c9UYYhgBZ42143E0mxRWHxRJZ2h0zfc0OyN",
+	"smUD5es9R6RqjujyNZrYafeb1Gm2bVLqPRhtGDAui/x2xsWtG/QVrMm9o9oq22VpXln2D8vCnYc1tKb7",
+	"kY9Kouka3ZF1Iw7YHhoOsst/3fNRADyu2OpLgdSXAqldRTolUvwSdvf4urW5xKzAWZgnaHJ3CBPSOQNP",
+	"Yj56eAjW81fywcmMICiq0E4dEo5F2jFZLkxWwBG8bfocI5zTGCUZjcuyaX0tyLDGFIqKRDortYNzXdyN",
+	"UMmvasexaM1gQn9pjyMu9kOJpePOztnu5nbOlMBJ2DSZ845plvc0PPDFAQGaMZzY0abLtKCZMiNDMYLS",
+	"EV6ES5javegdW65a0cv1wIrjak9tSGw2tgnTbt3u3M5P1tq8OtsDvbYFQCgX3BaEQZ9dtFAql+OjozlV",
+	"i2I6TPjyKFA3FPqura7+QbT1gJEShVQrLpSW10U+UHygRSFKeA5BhVeY4VR7R3aumZkzBc0oGVHwBIKX",
+	"SOPWHKBAUE5zklFmT1OAI9Ou2TX76qtXnN0TBlb98Kuv3PR8NJEM35HbBEsyiZ3zz5CbTIb+/OvVK1Sw",
+	"jEj9OjPHReK1NBPGV1SSvwyRlloSKXxH0ARSZxP052Ok+DV7PhrFyJapoOejv8DaMUM8x78VBE3sOV2x",
+	"/R7OfJp8ujbi5joao/fD4fAmRte+4NHfD4fDzSR2hc9QtzNEr/hyiVkq7ZOu2cnoxFXRETRxI8EnPneq",
+	"BVn7YSUbBBia0e2mci7vLO1DWF6zSdfQ5ckL627i6gCKqgpvYkrDJgaeqwVNFrG2YfxWoTGa1E6QmGjk",
+	"lJ1D18x2DDV+hO+GyAwZ/+XnyyuvT0TatIrGlgYUmjROAJuM7WljJK36oFO8jitISrwk18wWJcaa3+f0",
+	"njRKqJ4Zu1gj1r7YDmkZXmuuzWhCmCQeJ749v2pxG88JM5JlyIWGAdx0BGdpVPOmA/zrDTwaR8fD0XDk",
+	"5rjgnEbj6HQ4Gp5CHF4tQCgeVZnCOQn4NS+zzBVSUYbKQblrxEVKRGxK0wBC2gmwo74a0fyhGdhkegDP",
+	"02gcac556bIPtRNlTkaj/ebUW9vgfWBgdUs1tOdSax0kb6cQlD85a42gfn9TnxZt/u6qooPpPLJ2JBk8",
+	"f1gOMR1HS86o4sL4GmbQ83v3JSS9b7rGNNfG37s7jD4tgSsjbwBzo/zwebMg8DTU4fT1aHPTsJkgw9x3",
+	"Fnk1I7djGrmlt00cnZ2cdD2tJImj8+qsl7Lsb9c91Tx0b6Id0JxXF+jSWc75lNGNvt7yw9HczTEOcoUR",
+	"MeUQDYwYT0mMCHztMQkGUUPSuZ0hvgoPbK4zxw9EeaOUH8sfdvKyplw7Ofl9Oec3cgUO4em+XWUftSMY",
+	"aqUSm5v9CMVssYNSDAo+P6FcLvgK6f9ZuVcV0IOwAwtgB/V8gn83nfTzM7NkWCkXv/eTz0CaJtXBXPsI",
+	"V0c/jyadLwL1MAJ1L5bYKjeBG0Znuym7PF7pidgHs/I8vBaf1E/efR9+S3XJUXUyL4iXBo8dhWpegkxX",
+	"NreXLTPAzxpjlV6AC3I7+7JhaHebMW+ba9h3j+a40E2880J7BrC+Mlj2zs1BnRCfLRMa3Uc3Ns4YrRWC",
+	"9D5C9uZwNtzWMrztJYnHp1o3haoOp9NpsOrQb6UzIQk7YNGWQLZKCl2IsF9Z4+MMqVAHXIdoaHHAH0BK",
+	"gDWGq4O1l20O+nyCw1R+PPjZcZRzGRA4l77j6ZiSO9U/RFfVgc8JX2q3VCLJuQaKf9C6E1cv0IxnGV9p",
+	"x3O6BpMATjyWbcFUEQ95WTVk7rG9xiHehsXdiazrbqR7h7aWR49Gm5Z86EFq/tltQM+j3fe89Q8w3J8D",
+	"Rt/uvuGVdyzo2fHp7hvK077ghue7bwiedvX5GdQjoa3aXDNWOS0+qHe/M1PirflaTZY2WhXOPWeaoE3j",
+	"2hC9oZmmQcSwEHxlTD/w3fgcaq7Cevg7qySeRO+aAKVjcTuou7fWrQZ7V6oh12al0Bf/1/vjwbc370eD",
+	"b28+jeKTzaD6+//9KVQftGWFK7APbHfpAtvj9hOekp2Tb4MLd7mj/gejb1lceWpAhleQU+CVSeOfKFBb",
+	"qskYBM9Lh6HkLefF6/fbCShDkQiqMiHoBidW2FM93JExcQVIyhBVL3afmG5y3MZlCS39t63mV73kZB8I",
+	"85mJtyLcGoGPXNU2mMNcALuK1nkczuSCWIANB4R24Garw+jw2m76ZD8PZ1E+ygQrp453HaxnYh5PYzs5",
+	"o9gJZNvhU8njo09WrmyOPhlC3h6P0DdpywMORrLz85G5bOqOmmsFGr6zhwjsZ1zM3nFG3mKVLKIHoro/",
+	"Archr35a6+srPN91vCpcA088NeZFo4eDK5dJMVPzjWNpbDx7bl9q+Mw86Y/izjtwNaltX9RfWlXXQ+O+",
+	"s33sN9so+sjKsR1ev8NJ6fDHXjxWcfgXaiRN4ma6tnLSDPXaGQPw5nN/BhPkgO52Oe/9fXmKhdWb5gQK",
+	"W52puB0efNPPCd/PT/ZSViebRwtsf+x6B+uXNPOH8ZOB/Z7JauVPx4nG5exkN3MA+EBbjtY71VYHzjLN",
+	"S9KyHeMrxBnYVTNFBJr8hKUawDjiwfn3k9gldCHHCFNQgBshZz0lCV4SdE8lnWbEONHUjnox6fU2j16C",
+	"vfX63h7puSd/Yqng1vPv+/AenCUMOx9UlZSVDUXTMfrm9HhwPDo7uWZw3bg2ofqapVhhmLpO0+torC/c",
+	"XLNrFjJmS4MpSOcWVZ+faN+YOIUq1+DTgEe78KcxWSDyNsj4vJu0qhnPcDYK5NrgNkNUVTWO7BO3dTNg",
+	"n8xnrGU3qPTmBXl9Zq0xsD3dsD1GAW9dnIWsXp4pR+g7pji4znKicMi3OQ6FlvuBzpZ4VgvrqXdCi6xa",
+	"E9suS8cYtP8Z3kptQHKHRDDsAlz2RKrMW0HYd1nAnN5/dxekgDEtwVjTMsCUfwmu+QMlmDlrGystcV4g",
+	"LO/KEhxEMkmG6I12b+k9YfqWXPApkUHnxo4Mfix2y15/ftf/THf77gAezxUs/ikweInXrr+7grlZTIVM",
+	"uZaKLC023VHmnbVFcKJ5Td3zGUpJkmGxpXboR3Oy9kGzTtuGZgQnZDQaKK1M0ht5PnLRTnjEsFkz4Y+4",
+	"8GYevw+Xx/pfpphmZnRZNR6imXE+/Xr0yCIeNw+4Q4oAUp+wgMeeq+4IDv6syO3o0wc+3R7q+MCnVc2a",
+	"rfLQfp/Bc1AW/AjIehzB/S8ksz0oags1/YHiIAaaDdLb14L8kU+9tGRFtEdgEO+di6we1z8TCXAfItND",
+	"CXWsDEHNLr8nQtDUktgHPn0mY3SnHa+yzajpXGGh2eOiYF/SjF/SjHuy1UXBurhK88aSKEGTbhPirfld",
+	"WxC/CL4kakEK+cwc8m/M9qA0t7dF/bz5PMO0cQr1f6Cr///LazTnt3MueKEoIxLNcTEn16z+pXbz93fd",
+	"3b4/P0J+oPfV6zusOltPPnQ6rtNd/zkn7OUv58j7xcuSinsiYoQl1D4G8fTKtbc8VvU2K+BrimuPg4nC",
+	"2Cq7cJ4IXTaLW8IqiDSYetvtV8EsXSP0U6zwFEtSVp4u6dyWQ7ojYczwE4zMcBzjAxjHSrjpvts8q2oE",
+	"8KNrVO3E4PfVdOkIWxeRMnSMTPueMYvcxsy5kmVIu3TQzGDg3kZNtYsAXVy4Z+1LEM9Hp48HAeOaHhhx",
+	"B4mHAQDh/RoEqvHIh4HCO66AItZmIrlZKpJ4jVaL9YE80pU3iscIFYgDpBxoV1NoJ0sUWxJHFwWTZXk2",
+	"Fab3vdl69bBalYvi6UpE9Z63xhyrpvYDxBq9WWl91qNt0s5+UWMkhBZVuTjtIpTTvkFFWIjN0TqZWk7L",
+	"b66oUZkaWlR5jtoBllWNxFd4DipzckfWYzieffICLfEaTUnZv1ZbcNWSPQ64fTfhtSs8r628bMD2tnA2",
+	"GsW1MqX/Gt/8dTz86k/BmWj447l5xvGoPQpiN2F8rlLmLUuxiU9TGKMJhcHSHlwiUyZSZ+bssj9kiYwb",
+	"MddhGIGAfaJIUXeuSX88+mQC/dsDReXkXa1JzPCT8kg8yEY2J/G2LZ2HeMWfqz6mmjrcjb8vNTK9Y0MG",
+	"Wg2C2xf5FwWDRHOLUI/MZJn9w0PuiV3BoVfwXOkOeoSYqEJcY0YTuyKZ+9GoSA4zCF/4JeqTctbiBBVM",
+	"0QxRmKk1RC+robBUovIyhDMwC7UFspZI8jbzmGUZ/jlAXOd3j9J8XpIz0Okiujbx7CjbeGmc8BhhlOM5",
+	"qR8fb+6NEc/S0vSNbekGZuZnO8tO+4RGkcD8hX9p2TkxiBijVmnEJPZrBMzBbXBkD0tNVTjUa2FpqCnP",
+	"CTigLnRQKzIxBbsTmk6uGZXVY585iQ0/w1cTTYmayrVKHaJLYt5m+gtpiiSBocvNqhRN+HOOuNEIvFAo",
+	"41IiLq6ZNryseYLMmCy9OwQnv0NRmWOVBZYv7Bjt8mmueEGQ2JeEVKKT0ZkZGhD0IB5aznIYN8KBXSMY",
+	"oznYMgLRuu15PDo76TCOu40eNyhqSRldFksYut4eVXfosp19O9RMQ9i2Luly2J251DSaVaPxDWzs8fnu",
+	"tPxytJVmZORKgh5QUWcB5hcWPbIfrTp1HkYT7q5y+rwVTichU+OqYjtk+u2tZHEHRJqqACPJQEcRdyT+",
+	"/3ST44JgELe2JQz7ohplfP57GiJlQ/Rh7ZAyScXIqrK8lYmvzuhcKyXuRvyUKI1dbZmXy+XCTm2Z+EdH",
+	"TWLTUQK6rWwqCZwMVRe37uyq3yG51V/+1I/AgsBl//hc/eytzWbzJVP2R8yUaTxuM/hqp2d3FtxUh2jX",
+	"YptYkdiMw4bhz2bYlptrHo5iXpbvO2BBejlw3aRf/Cnp9rQaGF8ejdBX5r8oDs5mWfBCuDMv9efhllNm",
+	"vJnjtZkQ4WF13kjx9zXdf+p0/403/NtV0FfzvqOXSyJogo+uuOBM8Ufq5doU7g41WVHGE1btSI9cymh8",
+	"dSx5nYSPPrmP2wM05WxDL0oDpKy2TXePvZkqnST+AykpvIPAt4PD3XypF/QHimL48yADaNq7z8De6xW8",
+	"hLCsTYz9TYrGw3dYFragxbXXV7TDiyyNyzySIRPLwd6RC4ZqTAW6NlPMTNMO6rkomEc9BzAcvgRAQoUj",
+	"DofPIHeEGF/tKV2OYEjf70Z5b7x2lxrNzaggMoZowoImC6hkFgS05BABvYJnUpEhIzZqWg0UDJdi/R8T",
+	"WnrLu6XWFvTz/HfD/s8muk1Nr70J7Gg5UqOEckqknRu5RksuCJCG/qMkCshHe6OtIXoUogGe/18jAZ4/",
+	"ggLK42G620dr+Eppr7lQDoxX9iyVP1BTaFeHpzVwh6OzYzdq6Rs3vr02+LsMYz1kbJI/Tj1sgjcmqoeN",
+	"cK+oxXVPPc7QLueUdxjZho7+OC2lnup05/38TvaeN+e6s1LQzaOwiYcpZVisIbbzAwe7y/7gqtyC9vo/",
+	"vTnZjxx8aCeF2xm6Zj54NOfHw5Ov4e9qMHg0mh2Tk/S0Nnp3NDw2o3f70ZZb+PaG5Sfq+DHNtw5BjbR6",
+	"VU+l74O8jCtFq++irPgshx0fRdU5p6Eb2FyiO5IrVORIcZRqdVSvrpGB7ISmuxRJkpnaN9N66ia+VvVC",
+	"oVtffyRJYW6ycWIqXKta1R0YuvNHPi3PrEFTc/x8kvHkziuc8nzwEANAfqC82o0WaR2UA21hsLzumlrv",
+	"pQY7m5vNfwcAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -48,7 +48,7 @@ type Step struct {
 	finish []func(context.Context, pgx.Tx) error
 }
 
-// Log writes a line into the run's event log. data is anything that encodes to JSON, or nil.
+// Log writes a line into the run's event log. data is a struct or map that encodes to a JSON object, or nil.
 func (s *Step) Log(level, message string, data any) {
 	s.add(newEvent{kind: EventLog, level: level, message: message, data: data})
 }

@@ -83,7 +83,7 @@ func apiAsset(defs *orchestrator.Definitions, a *orchestrator.Asset, latest map[
 		}
 	}
 	if m, ok := latest[a.Name]; ok {
-		out.LastMaterialization = ptr(apiMaterialization(m))
+		out.LastMaterialization = ptr(api.LastMaterialization(apiMaterialization(m)))
 	}
 	return out
 }

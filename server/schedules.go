@@ -65,7 +65,7 @@ func apiSchedule(s orchestrator.ScheduleState) api.Schedule {
 		NextTicks: each(s.Next(time.Now(), 5), time.Time.UTC),
 	}
 	if s.LastTick != nil {
-		out.LastTick = ptr(apiTick(*s.LastTick))
+		out.LastTick = ptr(api.LastTick(apiTick(*s.LastTick)))
 	}
 	return out
 }

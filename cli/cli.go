@@ -86,7 +86,7 @@ func Main(args []string, version string, out, errOut io.Writer) int {
 	ctx, stop := signals(errOut)
 	defer stop()
 	a := &app{ctx: ctx, out: out, err: errOut, log: newLogger(errOut, c.LogFormat, c.LogLevel), version: version}
-	a.revision, a.version = buildInfo(version)
+	a.revision = revision()
 	return report(errOut, parsed.Run(a))
 }
 
@@ -135,17 +135,18 @@ func newLogger(w io.Writer, format, level string) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, opts))
 }
 
-func buildInfo(version string) (revision, shown string) {
+// revision is of the source that the binary was built from; empty if it was not built from a checkout.
+func revision() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return "", version
+		return ""
 	}
 	for _, s := range info.Settings {
 		if s.Key == "vcs.revision" {
-			revision = s.Value[:min(12, len(s.Value))]
+			return s.Value[:min(12, len(s.Value))]
 		}
 	}
-	return revision, version
+	return ""
 }
 
 type versionCmd struct{}

@@ -98,8 +98,16 @@ func (e *Engine) StartRun(ctx context.Context, req RunRequest) (run *Run, replay
 	if err != nil {
 		return nil, false, err
 	}
+	return e.record(ctx, p, func(pgx.Tx) error { return nil })
+}
+
+// record writes a planned run down, together with what else belongs to its start, unless its idempotency key was used.
+func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (run *Run, replayed bool, err error) {
 	err = e.db.Tx(ctx, func(tx pgx.Tx) error {
-		if replayed, err = e.claimKey(ctx, tx, req, p); err != nil || replayed {
+		if replayed, err = e.claimKey(ctx, tx, p.req, p); err != nil || replayed {
+			return err
+		}
+		if err := with(tx); err != nil {
 			return err
 		}
 		return e.startRunTx(ctx, tx, p)

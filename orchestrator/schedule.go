@@ -231,25 +231,10 @@ func (e *Engine) RunSchedule(ctx context.Context, name string, req RunRequest) (
 	if err != nil {
 		return nil, false, err
 	}
-	replayed := false
-	err = e.db.Tx(ctx, func(tx pgx.Tx) error {
-		if replayed, err = e.claimKey(ctx, tx, req, p); err != nil || replayed {
-			return err
-		}
-		if _, err := e.q.WithTx(tx).InsertTick(ctx, db.InsertTickParams{Schedule: name, Kind: TickManual, ScheduledFor: p.created, Status: StatusSuccess, RunID: &p.id, CreatedAt: p.created}); err != nil {
-			return err
-		}
-		return e.startRunTx(ctx, tx, p)
+	return e.record(ctx, p, func(tx pgx.Tx) error {
+		_, err := e.q.WithTx(tx).InsertTick(ctx, db.InsertTickParams{Schedule: name, Kind: TickManual, ScheduledFor: p.created, Status: StatusSuccess, RunID: &p.id, CreatedAt: p.created})
+		return err
 	})
-	if err != nil {
-		return nil, false, err
-	}
-	if replayed {
-		run, err := e.Run(ctx, p.id)
-		return run, true, err
-	}
-	e.wake(p.id)
-	return p.run(), false, nil
 }
 
 // Ticks lists the ticks of a schedule, newest first, that are older than before if it is given.

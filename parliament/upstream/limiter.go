@@ -56,8 +56,13 @@ func (l *limiter) acquire(ctx context.Context) (release func(), err error) {
 		_ = l.q.ReleaseSlot(done, db.ReleaseSlotParams{Source: l.source, Slot: slot.Slot, HeldUntil: slot.HeldUntil}) // or the lease ends
 	}
 	wait, err := l.q.ReserveRequest(ctx, db.ReserveRequestParams{Source: l.source, Spacing: l.spacing})
-	if err == nil {
-		err = pause(ctx, time.Duration(wait*float64(time.Second)))
+	if turn := time.Duration(wait * float64(time.Second)); err == nil {
+		// The line of requests alone is never so long: the service asked to be left alone.
+		if turn > max(maxRetryAfter*3/2, time.Duration(4*l.slots)*time.Duration(l.spacing*float64(time.Second))) {
+			release()
+			return nil, &heldError{turn}
+		}
+		err = pause(ctx, turn)
 	}
 	if err != nil {
 		release()
@@ -81,6 +86,13 @@ func (l *limiter) takeSlot(ctx context.Context) (db.TakeSlotRow, error) {
 			return slot, err
 		}
 	}
+}
+
+// heldError says that a service asked to be left alone for longer than is worth waiting.
+type heldError struct{ wait time.Duration }
+
+func (e *heldError) Error() string {
+	return fmt.Sprintf("it asked to be left alone for another %s", e.wait.Round(time.Second))
 }
 
 // hold keeps all processes away from the service for a while.

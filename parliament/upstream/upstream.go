@@ -61,7 +61,8 @@ type Client struct {
 const (
 	maxAttempts   = 5
 	maxTrying     = 30 * time.Second // no new try after that
-	maxRetryAfter = 60 * time.Second // a service that wants to be left alone for longer is unavailable
+	maxRetryAfter = 20 * time.Second // a service that wants to be left alone for longer is unavailable
+	maxHold       = time.Hour        // and is left alone so long at the most
 	// breakerThreshold is how many faults in a row close the way to a service, and breakerDelay for how long.
 	breakerThreshold = 10
 	breakerDelay     = 15 * time.Second
@@ -189,7 +190,8 @@ func (c *Client) get(ctx context.Context, address string) ([]byte, error) {
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if isTransient(err) || errors.Is(err, circuitbreaker.ErrOpen) {
+	var held *heldError
+	if isTransient(err) || isBusy(err) || errors.As(err, &held) || errors.Is(err, circuitbreaker.ErrOpen) {
 		return nil, &UnavailableError{Source: c.cfg.Source, Err: err}
 	}
 	return nil, err
@@ -218,7 +220,7 @@ func (c *Client) once(ctx context.Context, address string) ([]byte, error) {
 		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
 		s := &StatusError{URL: address, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
 		if s.RetryAfter > 0 {
-			c.limit.hold(ctx, min(s.RetryAfter, maxRetryAfter))
+			c.limit.hold(ctx, min(s.RetryAfter, maxHold))
 		}
 		return nil, s
 	}
@@ -313,6 +315,13 @@ type networkError struct{ error }
 
 func (e *networkError) Unwrap() error { return e.error }
 
+// isBusy says whether an answer's status is one that passes, be it in a long time.
+func isBusy(err error) bool {
+	var s *StatusError
+	return errors.As(err, &s) &&
+		(s.Status >= 500 && s.Status != http.StatusNotImplemented || s.Status == http.StatusTooManyRequests || s.Status == http.StatusRequestTimeout)
+}
+
 // isTransient says whether the same request may well succeed in a moment.
 func isTransient(err error) bool {
 	var status *StatusError
@@ -322,8 +331,7 @@ func isTransient(err error) bool {
 	case err == nil || errors.Is(err, context.Canceled):
 		return false
 	case errors.As(err, &status):
-		return (status.Status >= 500 && status.Status != http.StatusNotImplemented || status.Status == http.StatusTooManyRequests || status.Status == http.StatusRequestTimeout) &&
-			status.RetryAfter <= maxRetryAfter || status.Status == http.StatusServiceUnavailable
+		return isBusy(err) && status.RetryAfter <= maxRetryAfter
 	case errors.As(err, &body):
 		return body.transient
 	}

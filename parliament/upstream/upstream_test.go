@@ -98,6 +98,25 @@ func TestGetJSON(t *testing.T) {
 		}
 	})
 
+	t.Run("a long Retry-After is obeyed by not waiting for it", func(t *testing.T) {
+		t.Parallel()
+		var n atomic.Int32
+		c := newClient(t, d, func(w http.ResponseWriter, _ *http.Request) {
+			n.Add(1)
+			w.Header().Set("Retry-After", "3600")
+			w.WriteHeader(503)
+		}, func(c *upstream.Config) { c.Source = "away for an hour" })
+		var gone *upstream.UnavailableError
+		for range 2 {
+			if err := c.GetJSON(t.Context(), "/x", new(any)); !errors.As(err, &gone) {
+				t.Errorf("%v", err)
+			}
+		}
+		if n.Load() != 1 || !strings.Contains(gone.Error(), "left alone") {
+			t.Errorf("%d requests; then %v", n.Load(), gone)
+		}
+	})
+
 	t.Run("too long", func(t *testing.T) {
 		t.Parallel()
 		c := newClient(t, d, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, `"%s"`, strings.Repeat("x", 2000)) }, func(c *upstream.Config) { c.MaxBody = 1000 })

@@ -42,6 +42,24 @@ func (e BillHomeChamber) Valid() bool {
 	}
 }
 
+// Defines values for BreakerState.
+const (
+	Closed BreakerState = "closed"
+	Open   BreakerState = "open"
+)
+
+// Valid indicates whether the value is a known member of the BreakerState enum.
+func (e BreakerState) Valid() bool {
+	switch e {
+	case Closed:
+		return true
+	case Open:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for CommitteeChamber.
 const (
 	CommitteeChamberHouse  CommitteeChamber = "house"
@@ -150,6 +168,54 @@ func (e RunStatus) Valid() bool {
 	case RunStatusStarted:
 		return true
 	case RunStatusSuccess:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StageChamber.
+const (
+	StageChamberHouse  StageChamber = "house"
+	StageChamberSenate StageChamber = "senate"
+)
+
+// Valid indicates whether the value is a known member of the StageChamber enum.
+func (e StageChamber) Valid() bool {
+	switch e {
+	case StageChamberHouse:
+		return true
+	case StageChamberSenate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StageState.
+const (
+	Completed    StageState = "completed"
+	InProgress   StageState = "in_progress"
+	NoActivity   StageState = "no_activity"
+	NotCompleted StageState = "not_completed"
+	NotReached   StageState = "not_reached"
+	Unknown      StageState = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the StageState enum.
+func (e StageState) Valid() bool {
+	switch e {
+	case Completed:
+		return true
+	case InProgress:
+		return true
+	case NoActivity:
+		return true
+	case NotCompleted:
+		return true
+	case NotReached:
+		return true
+	case Unknown:
 		return true
 	default:
 		return false
@@ -425,6 +491,9 @@ type BillVersionList struct {
 	NextCursor *string       `json:"next_cursor"`
 }
 
+// BreakerState `open` while the source fails and is left alone.
+type BreakerState string
+
 // Check defines model for Check.
 type Check struct {
 	Detail string `json:"detail"`
@@ -628,6 +697,23 @@ type Problem struct {
 	Type string `json:"type"`
 }
 
+// Queue Jobs of one River queue, by state.
+type Queue struct {
+	// Available Waiting for a worker.
+	Available int    `json:"available"`
+	Name      string `json:"name"`
+
+	// OldestAvailableAt Since when the oldest one waits for a worker.
+	OldestAvailableAt *time.Time `json:"oldest_available_at"`
+
+	// Retryable Waiting for their next attempt.
+	Retryable int `json:"retryable"`
+	Running   int `json:"running"`
+
+	// Scheduled Waiting for their time.
+	Scheduled int `json:"scheduled"`
+}
+
 // Readiness defines model for Readiness.
 type Readiness struct {
 	Checks []Check         `json:"checks"`
@@ -773,6 +859,39 @@ type ScheduleList struct {
 	NextCursor *string    `json:"next_cursor"`
 }
 
+// ScheduleSwitch defines model for ScheduleSwitch.
+type ScheduleSwitch struct {
+	LastTickID *int64 `json:"last_tick_id"`
+	Name       string `json:"name"`
+	Running    bool   `json:"running"`
+}
+
+// Source A public service that bills are fetched from. Its limits are of all workers together.
+type Source struct {
+	// Breaker `open` while the source fails and is left alone.
+	Breaker          BreakerState `json:"breaker"`
+	BreakerChangedAt *time.Time   `json:"breaker_changed_at"`
+
+	// HeldUntil The source asked to be left alone until then.
+	HeldUntil *time.Time `json:"held_until"`
+
+	// InFlight Requests out now.
+	InFlight int `json:"in_flight"`
+
+	// LastError What went wrong at the last failure.
+	LastError     *string    `json:"last_error"`
+	LastFailureAt *time.Time `json:"last_failure_at"`
+	LastSuccessAt *time.Time `json:"last_success_at"`
+
+	// MaxInFlight The most requests at once.
+	MaxInFlight int    `json:"max_in_flight"`
+	Name        string `json:"name"`
+
+	// RequestsPerSecond The most there may be; 0: no limit.
+	RequestsPerSecond float64 `json:"requests_per_second"`
+	URL               string  `json:"url"`
+}
+
 // Sponsor defines model for Sponsor.
 type Sponsor struct {
 	Name *string `json:"name"`
@@ -784,8 +903,56 @@ type Sponsor struct {
 	Politician *string `json:"politician"`
 }
 
+// Stage defines model for Stage.
+type Stage struct {
+	Chamber StageChamber `json:"chamber"`
+
+	// Committee Acronym of the committee, at a committee's stage.
+	//
+	// Example: CHPC
+	Committee *string `json:"committee"`
+
+	// Name A text in both official languages; null where there is none.
+	Name  Bilingual  `json:"name"`
+	State StageState `json:"state"`
+
+	// StateSince The day in Ottawa since which the state is so; null if there is none.
+	//
+	// Example: 2022-05-12
+	StateSince *string `json:"state_since"`
+}
+
+// StageChamber defines model for Stage.Chamber.
+type StageChamber string
+
+// StageList defines model for StageList.
+type StageList struct {
+	Items      []Stage `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
+// StageState defines model for StageState.
+type StageState string
+
 // StartRunRequest defines model for StartRunRequest.
 type StartRunRequest struct {
+	// Config Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
+	Config Config `json:"config,omitempty"`
+
+	// Partition The partition to materialize. No asset has partitions yet, so any is refused.
+	Partition *string `json:"partition,omitempty"`
+
+	// Tags Texts by key.
+	//
+	// Example: {"reason":"backlog"}
+	Tags *Tags `json:"tags,omitempty"`
+}
+
+// StartSelectionRequest defines model for StartSelectionRequest.
+type StartSelectionRequest struct {
+	// Assets What to materialize.
+	Assets []string `json:"assets"`
+
 	// Config Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
 	Config Config `json:"config,omitempty"`
 
@@ -824,6 +991,16 @@ type Step struct {
 
 // StepStatus defines model for StepStatus.
 type StepStatus string
+
+// SystemStatus defines model for SystemStatus.
+type SystemStatus struct {
+	Queues    []Queue          `json:"queues"`
+	Schedules []ScheduleSwitch `json:"schedules"`
+	Sources   []Source         `json:"sources"`
+
+	// Workers Those that were alive within the last day.
+	Workers []Worker `json:"workers"`
+}
 
 // Tags Texts by key.
 //
@@ -877,6 +1054,19 @@ type Version struct {
 	// Revision Of the source, if it was built from a checkout.
 	Revision string `json:"revision"`
 	Version  string `json:"version"`
+}
+
+// Worker defines model for Worker.
+type Worker struct {
+	// Alive Whether that was recent.
+	Alive bool `json:"alive"`
+
+	// BeatAt Its last heartbeat.
+	BeatAt    time.Time `json:"beat_at"`
+	Host      string    `json:"host"`
+	ID        string    `json:"id"`
+	Pid       int       `json:"pid"`
+	StartedAt time.Time `json:"started_at"`
 }
 
 // AssetName defines model for AssetName.
@@ -998,6 +1188,9 @@ type ListBillVersionsParams struct {
 
 // StreamEventsParams defines parameters for StreamEvents.
 type StreamEventsParams struct {
+	// Type Only events of this type; may be repeated.
+	Type *[]string `form:"type,omitempty" json:"type,omitempty"`
+
 	// LastEventID The id of the last event seen; the stream goes on after it.
 	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
 }
@@ -1051,6 +1244,15 @@ type ListRunsParams struct {
 
 	// CreatedAfter Only runs created later than this.
 	CreatedAfter *time.Time `form:"created_after,omitempty" json:"created_after,omitempty"`
+
+	// CreatedBefore Only runs created earlier than this.
+	CreatedBefore *time.Time `form:"created_before,omitempty" json:"created_before,omitempty"`
+}
+
+// StartRunParams defines parameters for StartRun.
+type StartRunParams struct {
+	// IdempotencyKey A text of your own that names this request; repeat it, and only one run is started.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
 }
 
 // GetRunParams defines parameters for GetRun.
@@ -1100,6 +1302,9 @@ type MaterializeAssetJSONRequestBody = StartRunRequest
 
 // StartJobRunJSONRequestBody defines body for StartJobRun for application/json ContentType.
 type StartJobRunJSONRequestBody = StartRunRequest
+
+// StartRunJSONRequestBody defines body for StartRun for application/json ContentType.
+type StartRunJSONRequestBody = StartSelectionRequest
 
 // RetryRunJSONRequestBody defines body for RetryRun for application/json ContentType.
 type RetryRunJSONRequestBody = RetryRunRequest
@@ -1238,6 +1443,13 @@ type ClientInterface interface {
 	// Corresponds with GET /bills/{session}/{number} (the `GetBill` operationId).
 	GetBill(ctx context.Context, session Session, number Number, params *GetBillParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListBillStages List a bill's stages
+	//
+	// The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked.
+	//
+	// Corresponds with GET /bills/{session}/{number}/stages (the `ListBillStages` operationId).
+	ListBillStages(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListBillVersions List a bill's versions
 	//
 	// What changed each time, from what to what, when and by which run; newest first.
@@ -1326,6 +1538,24 @@ type ClientInterface interface {
 	// Corresponds with GET /runs (the `ListRuns` operationId).
 	ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// StartRunWithBody Materialize several assets
+	//
+	// Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /runs (the `StartRun` operationId).
+	StartRunWithBody(ctx context.Context, params *StartRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartRun Materialize several assets
+	//
+	// Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /runs (the `StartRun` operationId).
+	StartRun(ctx context.Context, params *StartRunParams, body StartRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetRun Show a run
 	//
 	// One run with its steps and what they materialized.
@@ -1410,6 +1640,16 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /schedules/{schedule}/ticks (the `ListScheduleTicks` operationId).
 	ListScheduleTicks(ctx context.Context, schedule ScheduleName, params *ListScheduleTicksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetStatus Show how the deployment is
+	//
+	// The queues, the workers, the sources and the switches of the schedules, as they are now.
+	//
+	// With `Accept: text/event-stream`, now and then again whenever any of it has changed, as server-sent events named
+	// `status` whose data is the same JSON. They have no ids: each replaces the one before.
+	//
+	// Corresponds with GET /status (the `GetStatus` operationId).
+	GetStatus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetVersion Say which version runs
 	//
@@ -1549,6 +1789,23 @@ func (c *Client) ListBills(ctx context.Context, params *ListBillsParams, reqEdit
 // Corresponds with GET /bills/{session}/{number} (the `GetBill` operationId).
 func (c *Client) GetBill(ctx context.Context, session Session, number Number, params *GetBillParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetBillRequest(c.Server, session, number, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListBillStages List a bill's stages
+//
+// The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked.
+//
+// Corresponds with GET /bills/{session}/{number}/stages (the `ListBillStages` operationId).
+func (c *Client) ListBillStages(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBillStagesRequest(c.Server, session, number)
 	if err != nil {
 		return nil, err
 	}
@@ -1767,6 +2024,44 @@ func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditor
 	return c.Client.Do(req)
 }
 
+// StartRunWithBody Materialize several assets
+//
+// Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /runs (the `StartRun` operationId).
+func (c *Client) StartRunWithBody(ctx context.Context, params *StartRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartRunRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartRun Materialize several assets
+//
+// Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /runs (the `StartRun` operationId).
+func (c *Client) StartRun(ctx context.Context, params *StartRunParams, body StartRunJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartRunRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetRun Show a run
 //
 // One run with its steps and what they materialized.
@@ -1952,6 +2247,26 @@ func (c *Client) StopSchedule(ctx context.Context, schedule ScheduleName, reqEdi
 // Corresponds with GET /schedules/{schedule}/ticks (the `ListScheduleTicks` operationId).
 func (c *Client) ListScheduleTicks(ctx context.Context, schedule ScheduleName, params *ListScheduleTicksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListScheduleTicksRequest(c.Server, schedule, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetStatus Show how the deployment is
+//
+// The queues, the workers, the sources and the switches of the schedules, as they are now.
+//
+// With `Accept: text/event-stream`, now and then again whenever any of it has changed, as server-sent events named
+// `status` whose data is the same JSON. They have no ids: each replaces the one before.
+//
+// Corresponds with GET /status (the `GetStatus` operationId).
+func (c *Client) GetStatus(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetStatusRequest(c.Server)
 	if err != nil {
 		return nil, err
 	}
@@ -2396,6 +2711,47 @@ func NewGetBillRequest(server string, session Session, number Number, params *Ge
 	return req, nil
 }
 
+// NewListBillStagesRequest constructs an http.Request for the ListBillStages method
+func NewListBillStagesRequest(server string, session Session, number Number) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "session", session, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "number", number, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/bills/%s/%s/stages", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewListBillVersionsRequest constructs an http.Request for the ListBillVersions method
 func NewListBillVersionsRequest(server string, session Session, number Number, params *ListBillVersionsParams) (*http.Request, error) {
 	var err error
@@ -2493,6 +2849,33 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "array", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -2975,6 +3358,18 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 
 		}
 
+		if params.CreatedBefore != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_before", *params.CreatedBefore, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -2984,6 +3379,61 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewStartRunRequest calls the generic StartRun builder with application/json body
+func NewStartRunRequest(server string, params *StartRunParams, body StartRunJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStartRunRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewStartRunRequestWithBody constructs an http.Request for the StartRun method, with any body, and a specified content type
+func NewStartRunRequestWithBody(server string, params *StartRunParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/runs")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -3485,6 +3935,33 @@ func NewListScheduleTicksRequest(server string, schedule ScheduleName, params *L
 	return req, nil
 }
 
+// NewGetStatusRequest constructs an http.Request for the GetStatus method
+func NewGetStatusRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/status")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetVersionRequest constructs an http.Request for the GetVersion method
 func NewGetVersionRequest(server string) (*http.Request, error) {
 	var err error
@@ -3628,6 +4105,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /bills/{session}/{number} (the `GetBill` operationId).
 	GetBillWithResponse(ctx context.Context, session Session, number Number, params *GetBillParams, reqEditors ...RequestEditorFn) (*GetBillResponse, error)
 
+	// ListBillStagesWithResponse List a bill's stages
+	//
+	// The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /bills/{session}/{number}/stages (the `ListBillStages` operationId).
+	ListBillStagesWithResponse(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*ListBillStagesResponse, error)
+
 	// ListBillVersionsWithResponse List a bill's versions
 	//
 	// What changed each time, from what to what, when and by which run; newest first.
@@ -3736,6 +4222,24 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /runs (the `ListRuns` operationId).
 	ListRunsWithResponse(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*ListRunsResponse, error)
 
+	// StartRunWithBodyWithResponse Materialize several assets
+	//
+	// Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /runs (the `StartRun` operationId).
+	StartRunWithBodyWithResponse(ctx context.Context, params *StartRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartRunResponse, error)
+
+	// StartRunWithResponse Materialize several assets
+	//
+	// Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /runs (the `StartRun` operationId).
+	StartRunWithResponse(ctx context.Context, params *StartRunParams, body StartRunJSONRequestBody, reqEditors ...RequestEditorFn) (*StartRunResponse, error)
+
 	// GetRunWithResponse Show a run
 	//
 	// One run with its steps and what they materialized.
@@ -3838,6 +4342,18 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /schedules/{schedule}/ticks (the `ListScheduleTicks` operationId).
 	ListScheduleTicksWithResponse(ctx context.Context, schedule ScheduleName, params *ListScheduleTicksParams, reqEditors ...RequestEditorFn) (*ListScheduleTicksResponse, error)
+
+	// GetStatusWithResponse Show how the deployment is
+	//
+	// The queues, the workers, the sources and the switches of the schedules, as they are now.
+	//
+	// With `Accept: text/event-stream`, now and then again whenever any of it has changed, as server-sent events named
+	// `status` whose data is the same JSON. They have no ids: each replaces the one before.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /status (the `GetStatus` operationId).
+	GetStatusWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetStatusResponse, error)
 
 	// GetVersionWithResponse Say which version runs
 	//
@@ -4299,6 +4815,68 @@ func (r GetBillResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetBillResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListBillStagesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *StageList
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListBillStagesResponse) GetJSON200() *StageList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListBillStagesResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListBillStagesResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListBillStagesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListBillStagesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBillStagesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBillStagesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBillStagesResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -4954,6 +5532,104 @@ func (r ListRunsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListRunsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// StartRunResponse202Headers the declared response headers of an HTTP 202 response for StartRun
+type StartRunResponse202Headers struct {
+	IdempotencyReplayed *bool
+	Location            *string
+}
+
+type StartRunResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *RunAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *StartRunResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r StartRunResponse) GetJSON202() *RunAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r StartRunResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r StartRunResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r StartRunResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r StartRunResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r StartRunResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r StartRunResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartRunResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartRunResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartRunResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartRunResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartRunResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -5646,6 +6322,61 @@ func (r ListScheduleTicksResponse) ContentType() string {
 	return ""
 }
 
+type GetStatusResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SystemStatus
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetStatusResponse) GetJSON200() *SystemStatus {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetStatusResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetStatusResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetStatusResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetStatusResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetStatusResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetStatusResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetVersionResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -5819,6 +6550,21 @@ func (c *ClientWithResponses) GetBillWithResponse(ctx context.Context, session S
 		return nil, err
 	}
 	return ParseGetBillResponse(rsp)
+}
+
+// ListBillStagesWithResponse List a bill's stages
+//
+// The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /bills/{session}/{number}/stages (the `ListBillStages` operationId).
+func (c *ClientWithResponses) ListBillStagesWithResponse(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*ListBillStagesResponse, error) {
+	rsp, err := c.ListBillStages(ctx, session, number, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBillStagesResponse(rsp)
 }
 
 // ListBillVersionsWithResponse List a bill's versions
@@ -6001,6 +6747,36 @@ func (c *ClientWithResponses) ListRunsWithResponse(ctx context.Context, params *
 	return ParseListRunsResponse(rsp)
 }
 
+// StartRunWithBodyWithResponse Materialize several assets
+//
+// Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /runs (the `StartRun` operationId).
+func (c *ClientWithResponses) StartRunWithBodyWithResponse(ctx context.Context, params *StartRunParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartRunResponse, error) {
+	rsp, err := c.StartRunWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartRunResponse(rsp)
+}
+
+// StartRunWithResponse Materialize several assets
+//
+// Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /runs (the `StartRun` operationId).
+func (c *ClientWithResponses) StartRunWithResponse(ctx context.Context, params *StartRunParams, body StartRunJSONRequestBody, reqEditors ...RequestEditorFn) (*StartRunResponse, error) {
+	rsp, err := c.StartRun(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartRunResponse(rsp)
+}
+
 // GetRunWithResponse Show a run
 //
 // One run with its steps and what they materialized.
@@ -6168,6 +6944,24 @@ func (c *ClientWithResponses) ListScheduleTicksWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParseListScheduleTicksResponse(rsp)
+}
+
+// GetStatusWithResponse Show how the deployment is
+//
+// The queues, the workers, the sources and the switches of the schedules, as they are now.
+//
+// With `Accept: text/event-stream`, now and then again whenever any of it has changed, as server-sent events named
+// `status` whose data is the same JSON. They have no ids: each replaces the one before.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /status (the `GetStatus` operationId).
+func (c *ClientWithResponses) GetStatusWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetStatusResponse, error) {
+	rsp, err := c.GetStatus(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetStatusResponse(rsp)
 }
 
 // GetVersionWithResponse Say which version runs
@@ -6552,6 +7346,53 @@ func ParseGetBillResponse(rsp *http.Response) (*GetBillResponse, error) {
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListBillStagesResponse parses an HTTP response from a ListBillStagesWithResponse call
+func ParseListBillStagesResponse(rsp *http.Response) (*ListBillStagesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBillStagesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest StageList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -7054,6 +7895,101 @@ func ParseListRunsResponse(rsp *http.Response) (*ListRunsResponse, error) {
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	return response, nil
+}
+
+// ParseStartRunResponse parses an HTTP response from a StartRunWithResponse call
+func ParseStartRunResponse(rsp *http.Response) (*StartRunResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartRunResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest RunAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers StartRunResponse202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
 	}
 
 	return response, nil
@@ -7646,6 +8582,49 @@ func ParseListScheduleTicksResponse(rsp *http.Response) (*ListScheduleTicksRespo
 	return response, nil
 }
 
+// ParseGetStatusResponse parses an HTTP response from a GetStatusWithResponse call
+func ParseGetStatusResponse(rsp *http.Response) (*GetStatusResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetStatusResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SystemStatus
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (text/event-stream) unsupported
+
+	}
+
+	return response, nil
+}
+
 // ParseGetVersionResponse parses an HTTP response from a GetVersionWithResponse call
 func ParseGetVersionResponse(rsp *http.Response) (*GetVersionResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -7709,6 +8688,9 @@ type ServerInterface interface {
 	// GetBill Show a bill
 	// (GET /bills/{session}/{number})
 	GetBill(ctx echo.Context, session Session, number Number, params GetBillParams) error
+	// ListBillStages List a bill's stages
+	// (GET /bills/{session}/{number}/stages)
+	ListBillStages(ctx echo.Context, session Session, number Number) error
 	// ListBillVersions List a bill's versions
 	// (GET /bills/{session}/{number}/versions)
 	ListBillVersions(ctx echo.Context, session Session, number Number, params ListBillVersionsParams) error
@@ -7742,6 +8724,9 @@ type ServerInterface interface {
 	// ListRuns List runs
 	// (GET /runs)
 	ListRuns(ctx echo.Context, params ListRunsParams) error
+	// StartRun Materialize several assets
+	// (POST /runs)
+	StartRun(ctx echo.Context, params StartRunParams) error
 	// GetRun Show a run
 	// (GET /runs/{run_id})
 	GetRun(ctx echo.Context, runID RunID, params GetRunParams) error
@@ -7772,6 +8757,9 @@ type ServerInterface interface {
 	// ListScheduleTicks List a schedule's ticks
 	// (GET /schedules/{schedule}/ticks)
 	ListScheduleTicks(ctx echo.Context, schedule ScheduleName, params ListScheduleTicksParams) error
+	// GetStatus Show how the deployment is
+	// (GET /status)
+	GetStatus(ctx echo.Context) error
 	// GetVersion Say which version runs
 	// (GET /version)
 	GetVersion(ctx echo.Context) error
@@ -7995,6 +8983,30 @@ func (w *ServerInterfaceWrapper) GetBill(ctx echo.Context) error {
 	return err
 }
 
+// ListBillStages converts echo context to params.
+func (w *ServerInterfaceWrapper) ListBillStages(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "session" -------------
+	var session Session
+
+	err = runtime.BindStyledParameterWithOptions("simple", "session", ctx.Param("session"), &session, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session: %s", err))
+	}
+
+	// ------------- Path parameter "number" -------------
+	var number Number
+
+	err = runtime.BindStyledParameterWithOptions("simple", "number", ctx.Param("number"), &number, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter number: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListBillStages(ctx, session, number)
+	return err
+}
+
 // ListBillVersions converts echo context to params.
 func (w *ServerInterfaceWrapper) ListBillVersions(ctx echo.Context) error {
 	var err error
@@ -8041,6 +9053,12 @@ func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
 
 	// Parameter object where we will unmarshal all parameters from the context
 	var params StreamEventsParams
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "array", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
 
 	headers := ctx.Request().Header
 	// ------------- Optional header parameter "Last-Event-ID" -------------
@@ -8269,8 +9287,44 @@ func (w *ServerInterfaceWrapper) ListRuns(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_after: %s", err))
 	}
 
+	// ------------- Optional query parameter "created_before" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_before", ctx.QueryParams(), &params.CreatedBefore, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter created_before: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListRuns(ctx, params)
+	return err
+}
+
+// StartRun converts echo context to params.
+func (w *ServerInterfaceWrapper) StartRun(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StartRunParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StartRun(ctx, params)
 	return err
 }
 
@@ -8543,6 +9597,15 @@ func (w *ServerInterfaceWrapper) ListScheduleTicks(ctx echo.Context) error {
 	return err
 }
 
+// GetStatus converts echo context to params.
+func (w *ServerInterfaceWrapper) GetStatus(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetStatus(ctx)
+	return err
+}
+
 // GetVersion converts echo context to params.
 func (w *ServerInterfaceWrapper) GetVersion(ctx echo.Context) error {
 	var err error
@@ -8608,6 +9671,7 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/jobs/:job", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
 	router.POST(options.BaseURL+"/jobs/:job/runs", wrapper.StartJobRun, options.OperationMiddlewares["startJobRun"]...)
 	router.GET(options.BaseURL+"/runs", wrapper.ListRuns, options.OperationMiddlewares["listRuns"]...)
+	router.POST(options.BaseURL+"/runs", wrapper.StartRun, options.OperationMiddlewares["startRun"]...)
 	router.GET(options.BaseURL+"/runs/:run_id", wrapper.GetRun, options.OperationMiddlewares["getRun"]...)
 	router.POST(options.BaseURL+"/runs/:run_id/cancel", wrapper.CancelRun, options.OperationMiddlewares["cancelRun"]...)
 	router.POST(options.BaseURL+"/runs/:run_id/retry", wrapper.RetryRun, options.OperationMiddlewares["retryRun"]...)
@@ -8622,9 +9686,11 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/bills", wrapper.ListBills, options.OperationMiddlewares["listBills"]...)
 	router.GET(options.BaseURL+"/bills/:session/:number", wrapper.GetBill, options.OperationMiddlewares["getBill"]...)
 	router.GET(options.BaseURL+"/bills/:session/:number/versions", wrapper.ListBillVersions, options.OperationMiddlewares["listBillVersions"]...)
+	router.GET(options.BaseURL+"/bills/:session/:number/stages", wrapper.ListBillStages, options.OperationMiddlewares["listBillStages"]...)
 	router.GET(options.BaseURL+"/fetch-logs", wrapper.ListFetchLogs, options.OperationMiddlewares["listFetchLogs"]...)
 	router.GET(options.BaseURL+"/healthz", wrapper.GetHealth, options.OperationMiddlewares["getHealth"]...)
 	router.GET(options.BaseURL+"/readyz", wrapper.GetReadiness, options.OperationMiddlewares["getReadiness"]...)
+	router.GET(options.BaseURL+"/status", wrapper.GetStatus, options.OperationMiddlewares["getStatus"]...)
 	router.GET(options.BaseURL+"/version", wrapper.GetVersion, options.OperationMiddlewares["getVersion"]...)
 	router.GET(options.BaseURL+"/openapi.json", wrapper.GetContract, options.OperationMiddlewares["getContract"]...)
 	router.GET(options.BaseURL+"/metrics", wrapper.GetMetrics, options.OperationMiddlewares["getMetrics"]...)
@@ -9186,6 +10252,78 @@ type GetBilldefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetBilldefaultApplicationProblemPlusJSONResponse) VisitGetBillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillStagesRequestObject struct {
+	Session Session `json:"session"`
+	Number  Number  `json:"number"`
+}
+
+type ListBillStagesResponseObject interface {
+	VisitListBillStagesResponse(w http.ResponseWriter) error
+}
+
+type ListBillStages200JSONResponse StageList
+
+func (response ListBillStages200JSONResponse) VisitListBillStagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillStages404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillStages404ApplicationProblemPlusJSONResponse) VisitListBillStagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillStages422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillStages422ApplicationProblemPlusJSONResponse) VisitListBillStagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillStagesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBillStagesdefaultApplicationProblemPlusJSONResponse) VisitListBillStagesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -9948,6 +11086,148 @@ type ListRunsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListRunsdefaultApplicationProblemPlusJSONResponse) VisitListRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartRunRequestObject struct {
+	Params StartRunParams
+	Body   *StartRunJSONRequestBody
+}
+
+type StartRunResponseObject interface {
+	VisitStartRunResponse(w http.ResponseWriter) error
+}
+
+type StartRun202JSONResponse struct{ RunAcceptedJSONResponse }
+
+func (response StartRun202JSONResponse) VisitStartRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartRun400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response StartRun400ApplicationProblemPlusJSONResponse) VisitStartRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartRun404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response StartRun404ApplicationProblemPlusJSONResponse) VisitStartRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartRun409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response StartRun409ApplicationProblemPlusJSONResponse) VisitStartRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartRun413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response StartRun413ApplicationProblemPlusJSONResponse) VisitStartRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartRun415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response StartRun415ApplicationProblemPlusJSONResponse) VisitStartRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartRun422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response StartRun422ApplicationProblemPlusJSONResponse) VisitStartRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartRundefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StartRundefaultApplicationProblemPlusJSONResponse) VisitStartRunResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10841,6 +12121,103 @@ func (response ListScheduleTicksdefaultApplicationProblemPlusJSONResponse) Visit
 	return err
 }
 
+type GetStatusRequestObject struct {
+}
+
+type GetStatusResponseObject interface {
+	VisitGetStatusResponse(w http.ResponseWriter) error
+}
+
+type GetStatus200JSONResponse SystemStatus
+
+func (response GetStatus200JSONResponse) VisitGetStatusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetStatus200TextEventStreamResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetStatus200TextEventStreamResponse) VisitGetStatusResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/event-stream")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type GetStatus422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetStatus422ApplicationProblemPlusJSONResponse) VisitGetStatusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetStatusdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetStatusdefaultApplicationProblemPlusJSONResponse) VisitGetStatusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetVersionRequestObject struct {
 }
 
@@ -10918,6 +12295,9 @@ type StrictServerInterface interface {
 	// GetBill Show a bill
 	// (GET /bills/{session}/{number})
 	GetBill(ctx context.Context, request GetBillRequestObject) (GetBillResponseObject, error)
+	// ListBillStages List a bill's stages
+	// (GET /bills/{session}/{number}/stages)
+	ListBillStages(ctx context.Context, request ListBillStagesRequestObject) (ListBillStagesResponseObject, error)
 	// ListBillVersions List a bill's versions
 	// (GET /bills/{session}/{number}/versions)
 	ListBillVersions(ctx context.Context, request ListBillVersionsRequestObject) (ListBillVersionsResponseObject, error)
@@ -10951,6 +12331,9 @@ type StrictServerInterface interface {
 	// ListRuns List runs
 	// (GET /runs)
 	ListRuns(ctx context.Context, request ListRunsRequestObject) (ListRunsResponseObject, error)
+	// StartRun Materialize several assets
+	// (POST /runs)
+	StartRun(ctx context.Context, request StartRunRequestObject) (StartRunResponseObject, error)
 	// GetRun Show a run
 	// (GET /runs/{run_id})
 	GetRun(ctx context.Context, request GetRunRequestObject) (GetRunResponseObject, error)
@@ -10981,6 +12364,9 @@ type StrictServerInterface interface {
 	// ListScheduleTicks List a schedule's ticks
 	// (GET /schedules/{schedule}/ticks)
 	ListScheduleTicks(ctx context.Context, request ListScheduleTicksRequestObject) (ListScheduleTicksResponseObject, error)
+	// GetStatus Show how the deployment is
+	// (GET /status)
+	GetStatus(ctx context.Context, request GetStatusRequestObject) (GetStatusResponseObject, error)
 	// GetVersion Say which version runs
 	// (GET /version)
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
@@ -11193,6 +12579,32 @@ func (sh *strictHandler) GetBill(ctx echo.Context, session Session, number Numbe
 		return err
 	} else if validResponse, ok := response.(GetBillResponseObject); ok {
 		return validResponse.VisitGetBillResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListBillStages operation middleware
+func (sh *strictHandler) ListBillStages(ctx echo.Context, session Session, number Number) error {
+	var request ListBillStagesRequestObject
+
+	request.Session = session
+	request.Number = number
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBillStages(ctx.Request().Context(), request.(ListBillStagesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBillStages")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListBillStagesResponseObject); ok {
+		return validResponse.VisitListBillStagesResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -11493,6 +12905,54 @@ func (sh *strictHandler) ListRuns(ctx echo.Context, params ListRunsParams) error
 	return nil
 }
 
+// StartRun operation middleware
+func (sh *strictHandler) StartRun(ctx echo.Context, params StartRunParams) error {
+	var request StartRunRequestObject
+
+	request.Params = params
+
+	var body StartRunJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StartRun(ctx.Request().Context(), request.(StartRunRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartRun")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartRunResponseObject); ok {
+		return validResponse.VisitStartRunResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetRun operation middleware
 func (sh *strictHandler) GetRun(ctx echo.Context, runID RunID, params GetRunParams) error {
 	var request GetRunRequestObject
@@ -11772,6 +13232,29 @@ func (sh *strictHandler) ListScheduleTicks(ctx echo.Context, schedule ScheduleNa
 	return nil
 }
 
+// GetStatus operation middleware
+func (sh *strictHandler) GetStatus(ctx echo.Context) error {
+	var request GetStatusRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetStatus(ctx.Request().Context(), request.(GetStatusRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetStatus")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetStatusResponseObject); ok {
+		return validResponse.VisitGetStatusResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetVersion operation middleware
 func (sh *strictHandler) GetVersion(ctx echo.Context) error {
 	var request GetVersionRequestObject
@@ -11800,165 +13283,189 @@ func (sh *strictHandler) GetVersion(ctx echo.Context) error {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H37c9s2nvi/guHtTHa7lCw/0m6VH76TpknX3Sbt2O7ufC/2WRAJSYgpgAVAK9qM/vcbfACQIAlKlK3G",
-	"17tcbyeyxAfweb/xKUr4MueMMCWj8adoQXBKBHx8fYXn+t+UyETQXFHOonH0aoHZnEi0WhCG1IIgQSQv",
-	"REJQyokcRnFEPuJlnpFoHF1Hp9dRFEcyWZAl1s9S61z/IJWgbB5tNnF0npJlzhVhyfqC5Blek7T90okS",
-	"BZkgOoM3ercM/kHWaIUlkoQwNCUzLgjCLDUrKxiiEj4SLDJKBOKM1JaonxtY35TzjGAGC/yJJ9gso7mq",
-	"fy2IIN6b6ps/EgWTR6Pjb7/529lxMjjBo9HgG4zx4G+j0Wgwqv7veCuENnGUY4GXRFm0vJSSqHd4SdoL",
-	"eskQ1r8+k4jhZX2n0YyoZHGbYUWkup3SLJNRHFF9W47VIoojBs+M4AlRHAnyW0GFxkYTSEv88SfC5moR",
-	"jb8+jQM4fVUIyUV7fVcLgiaMfFS3CVwxQdxgNMdzYrFXXzRZ/yjPP3CasH8WyfrHb92SfyuIWFdrNo+L",
-	"Ohb5fDSKt1PeP8g6AE2kyEell7jmhUB8pekdKwCtpioqkYYRkeoFEiQnWCGqYqA+zrK1pjVHglJhoUha",
-	"39vz5Bt8MjsmA8CM25lhwGprDWLv2uOJ3uOSMvf3cXDHs3eckbdYvy6IHM3yesOYlRyDmVwR8QIVLAHO",
-	"T2PAmPla7+10dBbm+vB2ZgO9hoFZxLbNtJf/I5920D36wKdbiB6o/fYDn4Yp3vzwCHr/CUv1+p4wdf59",
-	"GK40dZSeYakQ0deCyHoBX0olCF6iOScScYbwTGnQqvpWjkdnJ11Q1QsYwAoG5993QfXrs+Da6ZKq9qr/",
-	"zldoidkaUUWWEmGFllzWV/R8FGbGDJ7oLyIlM1xkytyyxB/pslhatlxSZv6qCJYyReZEwOreFcspESGM",
-	"a5xqlMMFMaIM6dUmWBIN6owoLS/rEHw1OD4OU4B5Sl8iOA5S50XBQuh/qWXAM4log/t7KobAYkXBbmna",
-	"f7HB1V4mC5IWGeliKGl/38lVC16IbB1eqXvI47jrkkgZ1L8vkTQ/aYz/ouUVXhLWYJuzs0EHHO3Nj8H6",
-	"xtxLpPqOp5SAfr7Usv6igPUmnCnCgL1wnmfUWBJHH6TZjl0l3DbFAhAhi+USi7UVHAlnM2pEsqUjUC1O",
-	"R9/jrCD2RTMK1prhvvHzEayO57L+0O+23mwvD5gKne/YxJHCc7hAEAwbi6Y4ucs4AGjjQ/NPgsyicfQf",
-	"R5XNeWR+lUcObBcGnga4DdPTAAPMOzyXTqSKgr1AOMsQhwtxNowMYmTOmTTQ1bdmNFFbkJILPs3I8q8N",
-	"5BiyU5hmhvVQH8ZFCywRYSlJEc4Ewek6RtpILZKESG13ESG4Nufe38SRVFgVMhqfjb6NI0WVkVVuwSXR",
-	"FYKN85LIB+RjnnFBxDhxV/YG9S9mpyEQa5pTC8rmWrMzrkCuavNFEWP84CzjK2P96Bees3uc0fSRYD1G",
-	"M0qyVL+TmgeO0ZEhtyOgtTGyWmOM5lyh56PjGK0w059GPjS9Z269IedayQhtpfuviTY+Ok5OKnT8ynLB",
-	"Ne7wNCPoNVNUrXejxm7mIJh5aWHEBSr9AYckLGFzJH2h/wT0aZ8o5Yzod7/F2YyLJXksmjSzTXm6dq+F",
-	"zaEfL39+N0YFIx9zkiiSarrXrKm/R5Tlheqk91EF4O9wihzr74TrstzQoWjeSnGUYKZ3NtXfYHj8O67e",
-	"8II9FnYgdNF1pTrldQQeM0CSfKSyG0xnFZjecYXMcnYCiXF1O4NLDwQkQQzitRhbGCmhH+1uehx8JF8S",
-	"S7naNl4JzubWOCbinohnEmV8DnKVKlSwlIgSaTRFp7PjpAN+z30yO9dsz3CGLuGp6LW+oQ8jm9sOw8ls",
-	"jbhaEIFguZGxHV8mCcnVVh518Ou3Am2CdFF7oa0eL9TjO5l+FCb0fHvbUShw0wiXbLu9vG7jm6OXWtP0",
-	"t5zgSu1J3ha5M96sm3qLVTSOTkYnXw9GXw+O/3Z1fDI+PRs///o/ozhKBMBihL4y/0VNKL2+J2KNFuD3",
-	"mzCX/qwtS+0shvxK7djdKprcRWNWZFlpZQZtZYiB6Is1rdYWeToejcaj0X9GN7G2NphmMrsxRZfk9t9a",
-	"po+jl0siaIKPrrjgTPH+dOkA3UUapcm+iaMrzn/CYk4OqDYyzuZEaFOCoWP0ln7XJfSOTyumtXrBql10",
-	"xTky69rJt4rz2wwuPZSi6N7IJo5+ZbLIcy4USd+SlOIrWN3BgHcdKfJRHeUZpuw6GhuDpsUdXQB97lsz",
-	"5ToRLBTBSneCs6juu13q+27hhkPDVmtEbT1ElfdQRT71h1zwnAhlHS5jwd32W4J+7qW5EtYAgYnbyrXZ",
-	"dq/xP8x9ubbuWWKX0BDwep3S2MtU6R0tcUrQTPClliAQUQmEekvwYyHw2n+N2vESLEj1Chs42uct3nMD",
-	"188F19I18MsHPpXhgJf+xaxtge/J3ksCYbrEigiKM/rvrQrFYecnLNXbxi0bJ4YD7xREifVOJaov+oVn",
-	"NIF1aRHMC3UrScJZGtj7zzMI+2KlyDKHTWtDFVRRyotp5jGZjTm5GIKJP7w363VAryOnQXc1+ogbbNCi",
-	"bbfh9iYsHjugflMumE8/EONmAu29To1mqDOjpsBQpgQDH9gFp4izYRQH6IB33GtuhOiooaV2mMgHIqwC",
-	"Hte5/B8Ezhft9ZN0bj6UxLqNPCpABIiY8XTfR73jaeBRTQqB58Z2qZ0b/Em7FK39lWvpv6jg3qokjn6G",
-	"tni0Z1yaKluxY15df0jnNgAkrW10y6QGEVtD8JPHh1iRgeYBvYLt6+6UHtt5NriE0Aa/oxll8wJnnckn",
-	"ytCUqwXisxlNKM5QhvUNcyJfIL14tHI5SOedmQRng6hZDyTF0ewBuCRaLM1E1/ayNuq0KWzshh3EV0Fn",
-	"o6XbckmVIntw1Ct3S4iAZ1RILQIJ20YfbV3I74lg2ioCkz6UMo6jBV+S22SBXeqCsGKpYbXghdRPlYRp",
-	"L+cm8HwTSqtHr49s3qJ9MVOCp0VC0ttQePx7vHYhUpfMg11DaINq9xooiM4QIxT8US2hcStPeTI6ORmM",
-	"9P/34ZgPhaAypYlT2dVzEjyYkZQInIU2A0xjUxtBk0IUNv8Klg6kX++JkNSokhJ9RQG5kZ3rtNFtnCh6",
-	"T9XaUkH9tRdvXqHT09NvIb30s1J4hZ9JpGmjBaHTwehscPLN1fGZceAGI/2h30JWYTLKyJxKymbcgqTj",
-	"SWW6zL+jEFkvlmdlfq2VJmtdy3PCKq+g9yuqW2qvOTsL7SAX9B4rcrskel1beEwQjcC0yk7UMXeeQnpA",
-	"0iXNsIBkoYwRziSHr03mx7OetcuxIFm6n5kq+Bpnt1hKDY8muVdE0YcKZJXkKh9xHIKQXHChbq0nt4cA",
-	"NUU6ssc92aW9VN+Vc2Z1/Naogr1sUzmcPV5jrnT3KNIjRQSX6TtcQmsPCGiF6qi2ZbWb3LwWCSgvphmV",
-	"C5KCCh72wd7+6ChykLRBsfMvU1pVCTiI5muxV3cotikqe2f74ceuQoWgJRcEzbhABCcLZOJmnm3t5+Fr",
-	"5puWrzUxX2Py2Euslnl1A6A69TYUZexZBm1FGxYNTR1Ykl9QvhtZ22bbigArgq9ZHE1xU9FfQ0o3RXBQ",
-	"aHqUWLFlhbGmbVKjlbqe7DK6TI1ewDmjJEtDtqZNLRk20Hus67cSqAGTMeTunSuJILvs1XR9HMz5wN7/",
-	"QXI2vMCrt0RKDHG88teBvKP5wGVyB2WiTjNeh4NYvU1SlhzsZU2XEmAX73AtNfQP4XiB6fxUfpevA8LC",
-	"aWX9+YUlGxAgtgxUyyoIekM60lmY3GWV295JyTIPd9PqXPbQ5zTA1Xiox9vdUCuVXzNEmQaqbOovGCba",
-	"uNRXWrBpyWw4j0DSa4GNf6d/qPPnhRZoL0Ge/UDvCesDMhLQDT+9/uH8Um/wmUQrLlLZS/k9xG0EgMQ7",
-	"vcd/VlqsAVBThdzewutlrtYAOqc7j2s23S6ms6IzwHqJIJ7G7qeFK39mb//EU+A79HGlOBxU4qpGzFv1",
-	"DiAfSmw5nD2V9Hq1IMldeyMuo/Kpd5AnjvhdR014IPjD7yDmCi8JLquMRrSWhhPB2XoZXMLDwghuRz3N",
-	"0caO3Hqqt9snhvflUic4TanRpL942zOobfjVBbOVbWOviKtW3BYjLtDU/oGwRJNP1xHP5XU0Rp+uo+ti",
-	"NDpN4Ef4SOz35qnwx3A43Gw2m4ln0dpVH8oYgYLbADpdmmonj+8jSmxKoV8gIMUK74eS76sAu0aHfmSl",
-	"vVvhxY4VHBi+oUjQD4KvJFpRbU6YmsiaT0SZ+vosCsdG7knms1FKpsUcPIgZj+JohUWZOw3y1NKuP5hL",
-	"6pTzHTGEltoazod6M7eE/VaQgqQxkorkt7ZxIEa54HNBpIxRxucxamRpYrjXlhfWbYOMz3emS0w1sVMZ",
-	"uKzAclCLy6YQR4UVOCyxhUQD8Mch1IphtKdSKG+0MWsKhVr72EYUwVCDKTZLuEifSYTTVFiE7bd04zu6",
-	"l3cu+ic+3yKe2rrmARZOWgigQD8lujPlWZUohMBjgtSKsN6Gm4ehAJH0ZEyoqpS7pGYL0AaZ8tZyhqmb",
-	"aosfd9kM02zXNcDHJO287OFGpXHRAgEwRpz7pp0Ock8EztAHThlJQQujPCskknTO6tKl7sL8tfKQQi/v",
-	"FRkEXLrQ4HY5ZWWS3ZQX+2njJATcFlIC1FySRUmyO01qx3mHEHwlFz+p7Ku8Wqc7q0L2HAtFcXZbfaOB",
-	"WQhSIua2YPgeU7O4kGJ9Q0mWdsjXymoPFAVApIEXLDUhzZX7ztRCBwsMShOj+UCoVra/IsoUR67yylii",
-	"JOMrNDmCVqdJjCZHOVaLif5pYksaJ7vLEtzbtzoKfyc4U4HKhIp9PPa72/lOe1voTV4t1F624ktT221u",
-	"RX9OBZ4pdDI6GQ2OT/6yr7lt+vo61FSdU3bmY/Yv49pe+dTpGLoqyQ4NVv5sEkxgxO1dA+W6arZt5Upf",
-	"07MuCaPVgme2XabTsm/r7g7Bsr18qV62ZHFZIshuLlSKVEE2SLF8egixqgnuqSRqqEwtSESMrIhUTUu/",
-	"A3VoTYKZqt/T9OtpVy2Jws4f3YaUt+66jdUqDjQ7rZre3lfInHBWRPVKz8Qo175T62u0XlETeOrEpaLJ",
-	"3aMQeAA0dXvId5SlOwUOTe7+QU1Pief7NJXzOtYbpMo1viPGnav+CGzuNm9d8fo2mZ3ezgx/9wNfP6tV",
-	"w2Wb0ep1wgKYm8vxjdeK+JyHvYP2AuLkC99/Jr5vwP4Q2ilQxPwkmuqth8D+xiFY5tp2biguG/UgKcJT",
-	"XmhzSJJsZlq8zEQNU+PrIpCAnwcYk147Wn1h9gdkTG+J/nzx5hX69uz5N39ppyS3uh1UmvY0iELW5oAE",
-	"XY6uUMe/FjRZmMy7hBokrBBUbIPsxGzdP/xROVABWqkEWFsv/f3q6hebYxwGdUJZ2LL1XkRZlS/sGfF8",
-	"Z6eoEKQFIuIzZNth6gGGXa21u4jdxjHL+hMnZS2GS/SEGOAC6iS1VxvIPxJo3upbigo5qa3Ica41dItr",
-	"7uTq1ny+6enixW5V4b1UjQwBLzvD627n4TszVsk0Y+prXH/DC2S8hNRNXoI6gFkhoJq006NoRQOX+KOL",
-	"1QRe/4oXTBlSMaFBbS4pznuUKtUeHDf22QkmbwpBp+ib4Uy2zLOZ4MtbF//w557Yq5tBt2xdiTrrK6Y0",
-	"hWJEG6by9ujnH9vrLpodZM5/fh+a5nATRwlmCdHmx3TtOhZDAx7qJkKjn9K2KsYRNHXAFeZJJoti/9Aq",
-	"uu+4k67uyhwLwqr6YPNgz1owX1hr01uI46/IZFVAApDcjAqwVlF4MFaZbhvt2B1oUXt1/cU7l1LkZvBP",
-	"NH5/s7kpPX6NX0HncxOmMlZ5hHNaTi7Rz4O5YI8PmPhE0FZQHGF5R1Iop6D9KiH3DcE8xACt8PHQeiHi",
-	"oo07GqhLpUqDZXO//nr+/f03ofLzUKtcQAe6Mh9IZGodmCy4JHaKW7/qmwZnbK2cB1sFxpIRJaiZ1re3",
-	"k7Wfje7zwUOx1c8FuyiYX1FM8v7q+VKR/NEhuIplt15uLwsX1YKsK6NlvmtSlWDaB7SDaR4r1eDuMUyd",
-	"4x0fNInIge8mrGi+7zCOYdKVMYpXtvXVb4Kq2XX/2/RTw9mxzddftNYXrfVFa4W20uaXwwVHvmjELxrx",
-	"d9KIAcLtUJJlPntHQD/DMuDyKoGZpISpGOVELDGDjzZbFiO35BhNizniAmVcqtsVF3ekURle3h3tWdEm",
-	"FQ4lM2DkcWy5f1rMd+e8zQ63FytdFAcJnMLEoycKlla85sVyPPUNtAeNQ+06CYNO/faKGoOVEpdefqNB",
-	"R+UQpADGIBpTDp9VNLlDSyolScvRJEXumgranZb+PKVgMwg1VRfwcJfvgdYFnufG7HuYkDNDmpqvfEPv",
-	"iY2ajtGSskKRGIYzxSg1Dc9LztQidv/YL1eE3AWjk7tqAKwKDPcrK5vx2zWXBDKD2woK/IFQ4QTiR4Vm",
-	"eusaetKOlUkLUgsS9zNEWl2sbsxUqM/WGzoVmDZ+/vLdy3I+bK8ZCfXCACPeAdH+q+KKnqvl1SixBjEf",
-	"GSHedGxzCBlz6c3HehJBc1l15G5XLY7WdpsvREgetpVyLDLTl1RNsDaXb7Hy/HZunlFFE4o7ahyq359J",
-	"JLNiHtuBFneMr9j+dbHVVmJHcN4SguBsjJ3dL+C7r99QsxQD4HA/I8V933mI3nHbCbHAsrpMojVRMZIc",
-	"Zl9DHmpWSCNzt8+G393R3NvQ24Sh6hq6d9g/C5zberw29awJFj36n+CyuHxUGMsk3yct7jVbtMei85mq",
-	"tJ432b+9gSdw+VqOfZfKphJpjydFeI4pe7iW/nzujEZi5c9UYYhgBZ42143E0mxRWHxRJZ2h0zfc0OyN",
-	"smUD5es9R6RqjujyNZrYafeb1Gm2bVLqPRhtGDAui/x2xsWtG/QVrMm9o9oq22VpXln2D8vCnYc1tKb7",
-	"kY9Kouka3ZF1Iw7YHhoOsst/3fNRADyu2OpLgdSXAqldRTolUvwSdvf4urW5xKzAWZgnaHJ3CBPSOQNP",
-	"Yj56eAjW81fywcmMICiq0E4dEo5F2jFZLkxWwBG8bfocI5zTGCUZjcuyaX0tyLDGFIqKRDortYNzXdyN",
-	"UMmvasexaM1gQn9pjyMu9kOJpePOztnu5nbOlMBJ2DSZ845plvc0PPDFAQGaMZzY0abLtKCZMiNDMYLS",
-	"EV6ES5javegdW65a0cv1wIrjak9tSGw2tgnTbt3u3M5P1tq8OtsDvbYFQCgX3BaEQZ9dtFAql+OjozlV",
-	"i2I6TPjyKFA3FPqura7+QbT1gJEShVQrLpSW10U+UHygRSFKeA5BhVeY4VR7R3aumZkzBc0oGVHwBIKX",
-	"SOPWHKBAUE5zklFmT1OAI9Ou2TX76qtXnN0TBlb98Kuv3PR8NJEM35HbBEsyiZ3zz5CbTIb+/OvVK1Sw",
-	"jEj9OjPHReK1NBPGV1SSvwyRlloSKXxH0ARSZxP052Ok+DV7PhrFyJapoOejv8DaMUM8x78VBE3sOV2x",
-	"/R7OfJp8ujbi5joao/fD4fAmRte+4NHfD4fDzSR2hc9QtzNEr/hyiVkq7ZOu2cnoxFXRETRxI8EnPneq",
-	"BVn7YSUbBBia0e2mci7vLO1DWF6zSdfQ5ckL627i6gCKqgpvYkrDJgaeqwVNFrG2YfxWoTGa1E6QmGjk",
-	"lJ1D18x2DDV+hO+GyAwZ/+XnyyuvT0TatIrGlgYUmjROAJuM7WljJK36oFO8jitISrwk18wWJcaa3+f0",
-	"njRKqJ4Zu1gj1r7YDmkZXmuuzWhCmCQeJ749v2pxG88JM5JlyIWGAdx0BGdpVPOmA/zrDTwaR8fD0XDk",
-	"5rjgnEbj6HQ4Gp5CHF4tQCgeVZnCOQn4NS+zzBVSUYbKQblrxEVKRGxK0wBC2gmwo74a0fyhGdhkegDP",
-	"02gcac556bIPtRNlTkaj/ebUW9vgfWBgdUs1tOdSax0kb6cQlD85a42gfn9TnxZt/u6qooPpPLJ2JBk8",
-	"f1gOMR1HS86o4sL4GmbQ83v3JSS9b7rGNNfG37s7jD4tgSsjbwBzo/zwebMg8DTU4fT1aHPTsJkgw9x3",
-	"Fnk1I7djGrmlt00cnZ2cdD2tJImj8+qsl7Lsb9c91Tx0b6Id0JxXF+jSWc75lNGNvt7yw9HczTEOcoUR",
-	"MeUQDYwYT0mMCHztMQkGUUPSuZ0hvgoPbK4zxw9EeaOUH8sfdvKyplw7Ofl9Oec3cgUO4em+XWUftSMY",
-	"aqUSm5v9CMVssYNSDAo+P6FcLvgK6f9ZuVcV0IOwAwtgB/V8gn83nfTzM7NkWCkXv/eTz0CaJtXBXPsI",
-	"V0c/jyadLwL1MAJ1L5bYKjeBG0Znuym7PF7pidgHs/I8vBaf1E/efR9+S3XJUXUyL4iXBo8dhWpegkxX",
-	"NreXLTPAzxpjlV6AC3I7+7JhaHebMW+ba9h3j+a40E2880J7BrC+Mlj2zs1BnRCfLRMa3Uc3Ns4YrRWC",
-	"9D5C9uZwNtzWMrztJYnHp1o3haoOp9NpsOrQb6UzIQk7YNGWQLZKCl2IsF9Z4+MMqVAHXIdoaHHAH0BK",
-	"gDWGq4O1l20O+nyCw1R+PPjZcZRzGRA4l77j6ZiSO9U/RFfVgc8JX2q3VCLJuQaKf9C6E1cv0IxnGV9p",
-	"x3O6BpMATjyWbcFUEQ95WTVk7rG9xiHehsXdiazrbqR7h7aWR49Gm5Z86EFq/tltQM+j3fe89Q8w3J8D",
-	"Rt/uvuGVdyzo2fHp7hvK077ghue7bwiedvX5GdQjoa3aXDNWOS0+qHe/M1PirflaTZY2WhXOPWeaoE3j",
-	"2hC9oZmmQcSwEHxlTD/w3fgcaq7Cevg7qySeRO+aAKVjcTuou7fWrQZ7V6oh12al0Bf/1/vjwbc370eD",
-	"b28+jeKTzaD6+//9KVQftGWFK7APbHfpAtvj9hOekp2Tb4MLd7mj/gejb1lceWpAhleQU+CVSeOfKFBb",
-	"qskYBM9Lh6HkLefF6/fbCShDkQiqMiHoBidW2FM93JExcQVIyhBVL3afmG5y3MZlCS39t63mV73kZB8I",
-	"85mJtyLcGoGPXNU2mMNcALuK1nkczuSCWIANB4R24Garw+jw2m76ZD8PZ1E+ygQrp453HaxnYh5PYzs5",
-	"o9gJZNvhU8njo09WrmyOPhlC3h6P0DdpywMORrLz85G5bOqOmmsFGr6zhwjsZ1zM3nFG3mKVLKIHoro/",
-	"Archr35a6+srPN91vCpcA088NeZFo4eDK5dJMVPzjWNpbDx7bl9q+Mw86Y/izjtwNaltX9RfWlXXQ+O+",
-	"s33sN9so+sjKsR1ev8NJ6fDHXjxWcfgXaiRN4ma6tnLSDPXaGQPw5nN/BhPkgO52Oe/9fXmKhdWb5gQK",
-	"W52puB0efNPPCd/PT/ZSViebRwtsf+x6B+uXNPOH8ZOB/Z7JauVPx4nG5exkN3MA+EBbjtY71VYHzjLN",
-	"S9KyHeMrxBnYVTNFBJr8hKUawDjiwfn3k9gldCHHCFNQgBshZz0lCV4SdE8lnWbEONHUjnox6fU2j16C",
-	"vfX63h7puSd/Yqng1vPv+/AenCUMOx9UlZSVDUXTMfrm9HhwPDo7uWZw3bg2ofqapVhhmLpO0+torC/c",
-	"XLNrFjJmS4MpSOcWVZ+faN+YOIUq1+DTgEe78KcxWSDyNsj4vJu0qhnPcDYK5NrgNkNUVTWO7BO3dTNg",
-	"n8xnrGU3qPTmBXl9Zq0xsD3dsD1GAW9dnIWsXp4pR+g7pji4znKicMi3OQ6FlvuBzpZ4VgvrqXdCi6xa",
-	"E9suS8cYtP8Z3kptQHKHRDDsAlz2RKrMW0HYd1nAnN5/dxekgDEtwVjTMsCUfwmu+QMlmDlrGystcV4g",
-	"LO/KEhxEMkmG6I12b+k9YfqWXPApkUHnxo4Mfix2y15/ftf/THf77gAezxUs/ikweInXrr+7grlZTIVM",
-	"uZaKLC023VHmnbVFcKJ5Td3zGUpJkmGxpXboR3Oy9kGzTtuGZgQnZDQaKK1M0ht5PnLRTnjEsFkz4Y+4",
-	"8GYevw+Xx/pfpphmZnRZNR6imXE+/Xr0yCIeNw+4Q4oAUp+wgMeeq+4IDv6syO3o0wc+3R7q+MCnVc2a",
-	"rfLQfp/Bc1AW/AjIehzB/S8ksz0oags1/YHiIAaaDdLb14L8kU+9tGRFtEdgEO+di6we1z8TCXAfItND",
-	"CXWsDEHNLr8nQtDUktgHPn0mY3SnHa+yzajpXGGh2eOiYF/SjF/SjHuy1UXBurhK88aSKEGTbhPirfld",
-	"WxC/CL4kakEK+cwc8m/M9qA0t7dF/bz5PMO0cQr1f6Cr///LazTnt3MueKEoIxLNcTEn16z+pXbz93fd",
-	"3b4/P0J+oPfV6zusOltPPnQ6rtNd/zkn7OUv58j7xcuSinsiYoQl1D4G8fTKtbc8VvU2K+BrimuPg4nC",
-	"2Cq7cJ4IXTaLW8IqiDSYetvtV8EsXSP0U6zwFEtSVp4u6dyWQ7ojYczwE4zMcBzjAxjHSrjpvts8q2oE",
-	"8KNrVO3E4PfVdOkIWxeRMnSMTPueMYvcxsy5kmVIu3TQzGDg3kZNtYsAXVy4Z+1LEM9Hp48HAeOaHhhx",
-	"B4mHAQDh/RoEqvHIh4HCO66AItZmIrlZKpJ4jVaL9YE80pU3iscIFYgDpBxoV1NoJ0sUWxJHFwWTZXk2",
-	"Fab3vdl69bBalYvi6UpE9Z63xhyrpvYDxBq9WWl91qNt0s5+UWMkhBZVuTjtIpTTvkFFWIjN0TqZWk7L",
-	"b66oUZkaWlR5jtoBllWNxFd4DipzckfWYzieffICLfEaTUnZv1ZbcNWSPQ64fTfhtSs8r628bMD2tnA2",
-	"GsW1MqX/Gt/8dTz86k/BmWj447l5xvGoPQpiN2F8rlLmLUuxiU9TGKMJhcHSHlwiUyZSZ+bssj9kiYwb",
-	"MddhGIGAfaJIUXeuSX88+mQC/dsDReXkXa1JzPCT8kg8yEY2J/G2LZ2HeMWfqz6mmjrcjb8vNTK9Y0MG",
-	"Wg2C2xf5FwWDRHOLUI/MZJn9w0PuiV3BoVfwXOkOeoSYqEJcY0YTuyKZ+9GoSA4zCF/4JeqTctbiBBVM",
-	"0QxRmKk1RC+robBUovIyhDMwC7UFspZI8jbzmGUZ/jlAXOd3j9J8XpIz0Okiujbx7CjbeGmc8BhhlOM5",
-	"qR8fb+6NEc/S0vSNbekGZuZnO8tO+4RGkcD8hX9p2TkxiBijVmnEJPZrBMzBbXBkD0tNVTjUa2FpqCnP",
-	"CTigLnRQKzIxBbsTmk6uGZXVY585iQ0/w1cTTYmayrVKHaJLYt5m+gtpiiSBocvNqhRN+HOOuNEIvFAo",
-	"41IiLq6ZNryseYLMmCy9OwQnv0NRmWOVBZYv7Bjt8mmueEGQ2JeEVKKT0ZkZGhD0IB5aznIYN8KBXSMY",
-	"oznYMgLRuu15PDo76TCOu40eNyhqSRldFksYut4eVXfosp19O9RMQ9i2Luly2J251DSaVaPxDWzs8fnu",
-	"tPxytJVmZORKgh5QUWcB5hcWPbIfrTp1HkYT7q5y+rwVTichU+OqYjtk+u2tZHEHRJqqACPJQEcRdyT+",
-	"/3ST44JgELe2JQz7ohplfP57GiJlQ/Rh7ZAyScXIqrK8lYmvzuhcKyXuRvyUKI1dbZmXy+XCTm2Z+EdH",
-	"TWLTUQK6rWwqCZwMVRe37uyq3yG51V/+1I/AgsBl//hc/eytzWbzJVP2R8yUaTxuM/hqp2d3FtxUh2jX",
-	"YptYkdiMw4bhz2bYlptrHo5iXpbvO2BBejlw3aRf/Cnp9rQaGF8ejdBX5r8oDs5mWfBCuDMv9efhllNm",
-	"vJnjtZkQ4WF13kjx9zXdf+p0/403/NtV0FfzvqOXSyJogo+uuOBM8Ufq5doU7g41WVHGE1btSI9cymh8",
-	"dSx5nYSPPrmP2wM05WxDL0oDpKy2TXePvZkqnST+AykpvIPAt4PD3XypF/QHimL48yADaNq7z8De6xW8",
-	"hLCsTYz9TYrGw3dYFragxbXXV7TDiyyNyzySIRPLwd6RC4ZqTAW6NlPMTNMO6rkomEc9BzAcvgRAQoUj",
-	"DofPIHeEGF/tKV2OYEjf70Z5b7x2lxrNzaggMoZowoImC6hkFgS05BABvYJnUpEhIzZqWg0UDJdi/R8T",
-	"WnrLu6XWFvTz/HfD/s8muk1Nr70J7Gg5UqOEckqknRu5RksuCJCG/qMkCshHe6OtIXoUogGe/18jAZ4/",
-	"ggLK42G620dr+Eppr7lQDoxX9iyVP1BTaFeHpzVwh6OzYzdq6Rs3vr02+LsMYz1kbJI/Tj1sgjcmqoeN",
-	"cK+oxXVPPc7QLueUdxjZho7+OC2lnup05/38TvaeN+e6s1LQzaOwiYcpZVisIbbzAwe7y/7gqtyC9vo/",
-	"vTnZjxx8aCeF2xm6Zj54NOfHw5Ov4e9qMHg0mh2Tk/S0Nnp3NDw2o3f70ZZb+PaG5Sfq+DHNtw5BjbR6",
-	"VU+l74O8jCtFq++irPgshx0fRdU5p6Eb2FyiO5IrVORIcZRqdVSvrpGB7ISmuxRJkpnaN9N66ia+VvVC",
-	"oVtffyRJYW6ycWIqXKta1R0YuvNHPi3PrEFTc/x8kvHkziuc8nzwEANAfqC82o0WaR2UA21hsLzumlrv",
-	"pQY7m5vNfwcAAP//",
+	"7H3rchs3muiroHq3yjOZFkVd7EzoH6ccx844iR0fSzOpM5aWBNkgCasJdAC0aI5L73Pe47zYKXwAGuhu",
+	"NNmUFGs9681OWST7Anw3fPfvUzLjq4IzwpRMRp+SJcEZEfDni3O80P9mRM4ELRTlLBklz5eYLYhE6yVh",
+	"SC0JEkTyUswIyjiRgyRNyEe8KnKSjJKL5OQiSdJEzpZkhfWz1KbQP0glKFskNzdp8iojq4Irwmabd6TI",
+	"8YZk7ZdOlCjJBNE5vDG45eBnskFrLJEkhKEpmXNBEGaZWVnJEJXwJ8Eip0Qgzkhtifq5kfVNOc8JZrDA",
+	"X/gMm2U0V/XbkggSvKm++UNRMnk4PPru27+eHs0OjvFwePAtxvjgr8Ph8GDo/+9oK4Ru0qTAAq+Ismh5",
+	"JiVRb/CKtBf0jCGsf30kEcOr+k6TOVGz5TjHikg1ntI8l0maUH1bgdUySRMGz0zgCUmaCPJ7SYXGRhNI",
+	"K/zxF8IWapmMnpykEZw+L4Xkor2+8yVBE0Y+qvEMrpggbjBa4AWx2Ksvmmx+kq8+cDpj/yhnm5++c0v+",
+	"vSRi49dsHpd0LPLxcJhup7yfySYCTaTIR6WXuOGlQHyt6R0rAK2mKiqRhhGR6ikSpCBYIapSoD7O8o2m",
+	"NUeCUmGhSFbf2+PZt/h4fkQOADNuZ4YB/dYaxN61x2O9xxVl7vNRdMfzN5yR11i/LooczfJ6w5hVHIOZ",
+	"XBPxFJVsBpyfpYAx87Xe28nwNM718e3MD/QaDswitm2mvfyf+LSD7tEHPt1C9EDt4w98Gqd488Md6P0X",
+	"LNWLa8LUqx/icKWZo/QcS4WIvhZE1lP4UipB8AotOJGIM4TnSoNW1bdyNDw97oKqXsABrODg1Q9dUH1y",
+	"Gl07XVHVXvXf+BqtMNsgqshKIqzQisv6ih4P48yYwxPDRWRkjstcmVtW+CNdlSvLlivKzCdPsJQpsiAC",
+	"VvemXE2JiGFc41SjHC5IEWVIr3aGJdGgzonS8rIOwecHR0dxCjBP6UsER1HqfFeyGPqfaRnwSCLa4P6e",
+	"B0NksaJkY5r1X2x0tWezJcnKnHQxlLS/7+SqJS9Fvomv1D3kbtx1RqSMnr/PkDQ/aYy/1fIKrwhrsM3p",
+	"6UEHHO3Nd8H6jbmXSPU9zyiB8/lMy/p3Jax3xpkiDNgLF0VOjSZx+EGa7dhVwm1TLAARslytsNhYwTHj",
+	"bE6NSLZ0BEeLO6OvcV4S+6I5BW3NcN/o8RBWxwtZf+j3W2+2l0dUhc533KSJwgu4QBAMG0umeHaVcwDQ",
+	"TQjN/xRknoyS/zj0Oueh+VUeOrC9M/A0wG2ongYYoN7hhXQiVZTsKcJ5jjhciPNBYhAjC86kga6+Nacz",
+	"tQUpheDTnKz+0kCOITuFaW5YD/VhXLTEEhGWkQzhXBCcbVKkldRyNiNS611ECK7VufeXaSIVVqVMRqfD",
+	"79JEUWVklVtwRXSlYKOiIvID8rHIuSBiNHNX9gb1W7PTGIg1zaklZQt9sjOuQK5q9UURo/zgPOdro/3o",
+	"F75i1zin2R3BeoTmlOSZfic1DxyhQ0Nuh0BrI2RPjRFacIUeD49StMZM/zUMoRk8c+sNBdeHjNBaevia",
+	"5CZEx/GxR8ffWSG4xh2e5gS9YIqqzW7U2M3cC2aeWRhxgSp7wCEJS9gcyZ7qj4A+bRNlnBH97tc4n3Ox",
+	"IndFk2a2Kc827rWwOfTT2a9vRqhk5GNBZopkmu41a+rvEWVFqTrpfegB/D3OkGP9nXBdVRu6L5q3UhzN",
+	"MNM7m+pvMDz+DVcvecnuCjsQuujCH53yIgGLGSBJPlLZDaZTD6Y3XCGznJ1AYlyN53DpPQFJEIN4LcaW",
+	"RkroR7ub7gYfyVfEUq7WjdeCs4VVjom4JuKRRDlfgFylCpUsI6JCGs3Qyfxo1gG/xyGZvdJsz3COzuCp",
+	"6IW+oQ8jm9vuh5PZBnG1JALBchOjOz6bzUihtvKog1+/FWgVpIvaS631BK6e0MgMvTCx59vbDmOOm4a7",
+	"ZNvt1XU3oTp6pk+a/poTXKktyXFZOOXNmqljrJJRcjw8fnIwfHJw9Nfzo+PRyeno8ZN/JmkyEwCLIfrG",
+	"/Jc0ofTimogNWoLdb9xc+m+tWWpjMWZXasNurOjsKhmxMs8rLTOqK4MPRF+sabW2yJPRcDgaDv+ZXKZa",
+	"22CayezGFF2R8b+0TB8lz1ZE0Bk+POeCM8X706UDdBdpVCr7TZqcc/4LFgtyj8dGztmCCK1KMHSEXtPv",
+	"u4Te0YlnWnsu2GMXnXOOzLp28q3ifJzDpfd1UHRv5CZN/s5kWRRcKJK9JhnF57C6ewPeRaLIR3VY5Jiy",
+	"i2RkFJoWd3QB9HGozVTrRLBQBCvdCc7S3zde6fvGcMN9w1afiFp7SLz14D2f+o9C8IIIZQ0uo8GN+y1B",
+	"P/fMXAlrAMfE2Js22+419oe5r9DaPZvZJTQEvF6nNPoyVXpHK5wRNBd8pSUIeFQirt4K/FgIvAlfo3a8",
+	"BAviX2EdR/u8JXhu5PqF4Fq6Rn75wKcy7vDSv5i1LfE12XtJIExXWBFBcU7/tfVAcdj5BUv1unHLjRPD",
+	"kXcKosRm5yGqL3rLczqDdWkRzEs1lmTGWRbZ+69zcPtipciqgE1rRRWOooyX0zxgMutzcj4E4394b9br",
+	"gF5HToPuavSRNtigRdtuw+1NWDx2QP2yWjCffiDGzATae5GZk6HOjJoCY5ESDHxgF5whzgZJGqED3nGv",
+	"uRG8o4aW2m6iEIiwCnhc5/J/FLhYttdPsoX5oyLWbeThAREhYsazfR/1hmeRRzUpBJ6b2qV2bvAXbVK0",
+	"9letpf+ionvzQRz9DK3xaMu4UlW2Yse8uv6Qzm0ASFrb6JZJDSK2iuCngA+xIgeaB/QKtq+7U3ps59no",
+	"EmIb/J7mlC1KnHcGnyhDU66WiM/ndEZxjnKsb1gQ+RTpxaO1i0E668wEOBtEzXogKU3mt8Al0WJpLrq2",
+	"l7dRp1VhozfsID4PnRst3VYrqhTZg6Oeu1tiBDynQmoRSNg2+mifhfyaCKa1IlDpYyHjNFnyFRnPltiF",
+	"LggrVxpWS15K/VRJmLZyLiPPN660uvf60MYt2hczJXhWzkg2jrnHf8Ab5yJ1wTzYNbg2qDavgYLoHDFC",
+	"wR7VEhq34pTHw+Pjg6H+/z4c86EUVGZ05o5s/5wZPpiTjAicxzYDTGNDG1GVQpQ2/gqaDoRfr4mQ1Bwl",
+	"FfrKEmIjO9dpvdt4pug1VRtLBfXXvnv5HJ2cnHwH4aVflcJr/EgiTRstCJ0cDE8Pjr89Pzo1BtzBUP/R",
+	"byHrOBnlZEElZXNuQdLxpCpcFt5RirwXy7MqvtYKk7Wu5QVh3iro/Qp/S+01p6exHRSCXmNFxiui17WF",
+	"xwTRCMx8dKKOuVcZhAckXdEcCwgWyhThXHL42kR+Au1ZmxxLkmf7qamCb3A+xlJqeDTJ3RNFHyqQPshV",
+	"PeIoBiG55EKNrSW3hwA1STqyxz35mb1U31VwZs/4rV4Fe9mNNzh7vMZc6e5RpEeICC7Td7iA1h4Q0Aeq",
+	"o9qW1m5i81okoKKc5lQuSQZH8KAP9vZHR1mApI2Knd9MapUXcODN12KvblBsO6jsne2HH7kMFYJWXBA0",
+	"5wIRPFsi4zcLdOswDl9T37R8rYn5GpOnQWC1iqsbANWpt3FQpoFm0D5o46KheQZW5BeV70bWttnWE6An",
+	"+JrG0RQ3nv4aUropgqNCM6BEz5YeY03dpEYr9XOyS+kyOXoR44ySPIvpmja0ZNhA77F+vlVAjaiMMXPv",
+	"lZIIostBTtfHgwU/sPd/kJwN3uH1ayIlBj9e9euBvKLFgYvkHlSBOs14HQaif5ukbHZvL2ualAC7dIdp",
+	"qaF/H4YXqM4PZXeFZ0BcOK2tPb+0ZAMCxKaBalkFTm8IRzoNk7uocts6qVjm9mZanctu+5wGuBoPDXi7",
+	"G2rV4dd0UWaRLJv6CwYzrVzqKy3YtGQ2nEcg6LXExr7TP9T5850WaM9Anv1IrwnrAzISORt+efHjqzO9",
+	"wUcSrbnIZK/D7zZmIwAk3Wk9/sOfYg2Amizk9hZerAq1AdC5s/OoptPtYjorOiOsNxMkOLH7ncLentnb",
+	"PgkO8B3nsT84HFRSnyMWrHoHkO9LbDmcPZj0EgRfEVFFEhuZ5JrpJmi9pLlJ3bZSa45pLkEzohLlZK4Q",
+	"zl2yuDXfZzmXJLNnetR6f74ks6s2DF0w51Nv/1Ka8KuOdPSI34lfgbsXXhKDiHeEtJaGZ4KzzSq6hNt5",
+	"MNyOemrCjR259fi32yfG9+WiNjjLqDnE3wbbM1TVMOlLZpPqRkH+WC2vLkVcoKn9gLBEk08XCS/kRTJC",
+	"ny6Si3I4PJnBj/Ansd+bp8KHwWBwc3NzMwmUabvq+9KDINc3gk4XIdspXvaRYjaa0c8HkWGF90PJD963",
+	"r9GhH+kVh5Zns2MF9wzfmBPqR8HXEq2p1mRMOmbNHKNMPTlN4m6Za5KHbJSRabkA42XOkzRZY1GFbaM8",
+	"tbLrj4axOo+YDvdF68QcLAZ6M2PCfi9JSbIUSUWKsa1ZSFEh+EIQKVOU80WKGgGiFO61mY11tSTni52R",
+	"GpPI7E4rXCV/OailVT2Ko0IPDktsMdEA/HEfJ5phtIc6y15qPdrkKLX2sY0ool4Ok+c24yJ7JBHOMmER",
+	"tt/SjdnqXt656F/4Yot4ap81t1CuslIABYbR2J3RVp8dEQOP8Y8rwnrrjAGGIkTSkzEhoVPukpotQBtk",
+	"yrHlDJOy1RY/7jKt4uy6BviYZJ2X3V6fNXpWxPfGKh1M2zvkmgicow+cMpLBKYyKvJRI0gWrS5e69fQX",
+	"b5zFXt7LKQm4dF7J7XLKyiS7qcDt1MZJDLgtpESouSKLimR3avOO8+5D8FVc/KCyzxvU7uz0OfQFFori",
+	"fOy/0cAsBakQMy4ZvsbULC52sL6kJM865KvX2iP5CODk4CXLjDd17b4zadjR3IZKxWg+EBKl7a+IMsWR",
+	"S/oymijJ+RpNDqHKapKiyWGB1XKif5rYbMrJ7owI9/athsLfCM5VJCnCs0/Aflc732lvi70pSMPaS1d8",
+	"ZtLKza3oT5nAc4WOh8fDg6PjP++rbpuSwo5jqs4pO0NB+2eQbU+66jQMXYJmxwlW/WxiW6DE7Z1+5Qp6",
+	"tm3lXF/TMyUKo/WS57ZSp1Ozb5/dHYJle+ZUPWPK4rJCkN1cLAvKQzZKsXx6H2JVE9xDSdRYhlyUiBhZ",
+	"E6mamn4H6tCGRINkf6Tq11OvWhGFnT26DSmv3XU39lRxoNmp1fS2vmLqhNMi/CsDFaNa+85TX6P1nBrH",
+	"UycuFZ1d3QmB94Cmbgv5irJsp8Chs6ufqSlnCWyf5uG8SfUGqXI194hxZ6rfAZu71VuXN79NZmfjueHv",
+	"fuDrp7VquGxTWoMiXABzczmh8uqJz1nYO2gvIk6+8v1n4vsG7O/jdIrkTz/ISfU6QGB/5RA0c607Nw4u",
+	"6/UgGcJTXmp1SJJ8bqrLTDMPk17sPJCAn1sok0ElXH1h9gdkVG+J/vTu5XP03enjb//cjoZuNTuoNJVx",
+	"4IWstSCJmhxdro7flnS2NEF/CelPWCFIFgfZidmmv/vDG1ARWvECrH0u/e38/K0Nbw6iZ0KVU7P1XkSZ",
+	"D1X29Hi+sQ1cCNICEfE5spU4dQfDrqreXcRu/ZhV6ouTshbDFXpiDPC/S1JGVv4Tn0Jemz6139FrIhC4",
+	"bFM03Zgi7TY9eQO4TQaYKsoWEC3FGopXRMRx0R2myjPIsnEvieYznVE2I75hlLkH9rDGVMnW+2+XAwDl",
+	"Dbs3qpaECqQFUFilEXV1meK7mB+sOkH7vMvli+4I41rzxePLryHcXPjyOPxj9PQOUn6JjOUmLAnUIfbN",
+	"qoYY51Zmd64aaHygUcfV2Px92dNlkLpVxffia3IiXpscb7qN0e9NhzBTV6yvcUTwFBmrM3NNxCClZV4K",
+	"SIzutFBb3uUV/uh8f5HXP+clU0b0GFezZgLFeQ/yqD04beyzE0xBQ43Oo3SOc9lS9+eCr8bOnxa28LFX",
+	"N524+cYfndb3kNEM8mqt2zPYYxjPbq+7bBZDOn/M+1hjkss0mWE2I1qdnW5c8W2sV0ld5WyUBtuq2zSB",
+	"+iS4wjzJROXsB63y9e3c01UoXGBBmE91Nw8OtE/zhbVegoU4/kpMlA5OFFKYrhdWy473eKvCt8MduwOt",
+	"zF5df/HOpZSF6WGVjN5f3lxWHiSNX0EXC+P2NFZeggtaNeHRz4MWd3d3wIVE0FZ4OMLyimQglmm/pN59",
+	"XXq3MWg8Pm6b+kac93pHL4BKSaPRDNC///3VD9ffxiopYlWfEZ3KZaxBYFzrKLMll8Q2JOyXSNbgjK1F",
+	"IKD7Qoc9ogQ1jSf3Ntr3s/lCPrgttvqZ9O9KFibHk6L/8XymSHFnl65n2a2X28vi+eEg6yrva2jq+mxi",
+	"+4C2czZgpRrcA4apc7zjgyYROfBdxg+aHzqMLWjaZoysta3iDuv5anbCv9v51DCebR+Br6fW11Pr66kV",
+	"20qbX+7P2fb1RPx6Iv5BJ2KEcDsOySo/YkeAKMcyYvIqgZmkhKkUFUSsMIM/bfQ1RW7JKZqWC8QFyrlU",
+	"Y+8L8u646u5kzwxJqXAsOAbdu1PL/dNysTuHwuxwe/Lbu/JeHPHQvOuBnO+e1wJfTnB8A+1BDVw778ag",
+	"0/isHGqjmTdnQbysQUdVP68IxsAbU/VRVnR2hVZUSpJVXXbKwtXHtIuGw9Zg0bomarJ44OEufghVOLwo",
+	"jNp3OyFn+o01X/mSXhPrhR+hFWWlIin0GUtRZmr3V5ypZer+sV+uCbmKert35ZTYIzBeeq9sBHlXix2I",
+	"NG9zCYe9zeIB6Y8KzfXWNfSk7ZCUlaQWdOiniLQKsltO2wD7Qf+0SOP8V8/ePKtaHfdq91FPNDHiHRAd",
+	"vir19Bz6cwNKrEEsREaMNx3b3IeMOQtavT2IoKma/q2p7UjfKAx0oBh3JBLsrkbo7v7UTSlxbHvc1ZYV",
+	"3VdHquszU1o+g5aWdGY76oLBA1E4WzVpGoWhV0oiMA7Nj3wOPY7NySiR4gsQhu2Az9TUP+2swQnLpG5S",
+	"d9u4LiNvJ+6WJM/GJVO0Iwvd5vsa20ZxNCVByRWCG7WQZ7cXuJSN5zldLGNNPYw/XCJeKsT4Oh7+ASRX",
+	"VkosA7RqU4ps1BlODXsUDvp1/pDK+djvBG94kD2O7/SgFf443gI6jbsVhw4yFoZYIW5rrvdhPnv7uCDC",
+	"xjC2vMwkK63wBk3JUzQcIcYNY/QMydhiiF4y3VQ3xNbXBE5IYzWKr1gpiTJVG1ttQqiRX1TC+LYc25Vy",
+	"h4Ldhh8RksetzAKL3BQn+zEW5vJBLxlc8JwqOqO4I9vQ//5IIpmXi9R2tbpifM32r1DxW0kdWoMlRMGp",
+	"cKxdwu0KIGdhtWXjADDVjQ6I1ZWp5iPsPz+CiTGLRpeh5397+3yfnmX9W8O4UtkdzVcWpDot4JYx9FuI",
+	"I1XrqlXTJNOYAa0h7cQMPMEK8g8l35IQ3GxB9fjg6HhvamjUkbrd1rcQYq2TQO5F51J48YAKl8dhQNM2",
+	"PK9VDwjWVz1TjIxz5X8GSEVOlL1OjcPPJQN2jRt7jdkO+4Wi9/Vo1nxYEXHjftaaR+DVH6A33Nb8LrH0",
+	"l0m0ISpFksOAGci4mpfSWIPbBzDtbhvU2wV1E8emUGckJ9CE53aw9T7rWCpdHT6hebZ9aAsA5pW51k35",
+	"sR+P7l468W+K31oZvEFLBw+7Xlk7/HFLXNh6o/aZvCFY9GgtAZel1aPi6yHFPmm/QTF5e+IUnyvvhQmG",
+	"prU38AAhiFagqcuFRCVSgpIM4QWmdzBiPp97XSPR+9d9WCxqvClS2Nk7mllKiy+byLdPoVGM6MOoXOAY",
+	"98XfXb7vJnba9fR1mm27ONcmcy9JY87OshjPuRi7HsrRmsMrWhRw8XbP50YqsurqFASv7q9PmDzRWDZe",
+	"WCa2lzvIemNiz/Q9ofo90fhBIk+yXowYgXFp/SJrrQ3inF4T13OhMrIz3D9D+Td41U7is3D3Swtbs22v",
+	"DDu3Uj5+7O4cbNjqhE8+KommG3RFNo1Eg/aALTiiwtc9HsZWSGNtab5W9Hyt6InTys8WeVXNdZBxHLiz",
+	"V5hpCzIm5PRT7sNectGGBzGXAjxEC9C9wHeHQBQUPnZch4RjkXbSBxcm7cgRvO1SNEK4oCma5TSt6nz1",
+	"tXAoNTo2ehLp9A9Ee6C6G6H0XNVGl+qj3uQWZD3GQe6HEkvHna2euhvBcaYEnsV1zQXvcD9e03hzVAcE",
+	"kPxO7GhddFrSXJnxGhhBbjov4zU37b5tHVv2bduq9cCKU7+nGCTsedbWuPVJuS1majsUCDKzMzLbEbIp",
+	"wXHNFmIR+uRdEiyUvqx/J9oll3Hs0Cz6dUE7mo/0UId7FN/BcsxbGsqk231qYdmG/s2N7dlkCc/SnZ30",
+	"pJVjP4UUvbD1QqgQ3NaPgSc6WSpVyNHh4YKqZTkdzPjqMFJmFPuurSz8TLQyjpESpVRrLpQ+LcviQPED",
+	"DRc04wXEjJ9jhjP8SCLbgd1FnViGcqLgCQSvkCYoM+qRoIIWJKfMamMw3P2CXbBvvnnO2TVhYDoPvvnG",
+	"zflDE8nwFRnPsCST1MV2GXI91NGf/n7+HJUsJ1K/znSclXgjzSy0NZXkzwOkzwyJFL4iaAI+/gn60xFS",
+	"/II9Hg5TZKsQ0OPhn2HtmCFe4N9LgiZ2onhqv4fp1JNPF0bYXyQj9H4wGFym6CIU+/r7wWBwM0ldnTSU",
+	"ZQzQc75aYZZJ+6QLdjw8dkV3BE3c8LJJKBvVkmzCrAHr9B+YIXMmild0VgIiLC/YpGs81OSp9YljPyrT",
+	"F+1NTCXZxMAT3KxQEhZ2FhmhSW3W5QRZjRoajVww22Ck8SN8N0BmHNrbX8/Og7YS0mbNaWxpQKFJY1b5",
+	"ZGTnopPMt03L8Cb1kJR4RS6YjbekWtou6DVpVMg8MmamRqx9sW0nO7jQMjOnM8IkCTjx9avzFrfxgjAj",
+	"1wdcaBjATYcw9dNPxorwb9CaeZQcDY4GQ9dxFhc0GSUng+HgBNKs1BIk8aF3qi1IRJg+y3NXJ0MZqkb6",
+	"bBAXGRGpqTwCCFEQuyrSi2Fg2lCalkGvsmSUaM555pLLarNvj4fD/SbqWc3sfWS0Vus4ak/Q0hqAHE8h",
+	"5+r4tDUs6/1lfa6V+dxVJAURcVkbng7PH1TjVkbJijOquDCmuxlJ9d59CTnNl10DpWqD+twdRpupgCuT",
+	"YFRUo7rscbPe6yTWEOXJ8OayobFCAnHfqWl+mk/H3DRLbzdpcnp83PW0iiQOX/mptFVV1657/OS2oPc+",
+	"0FxQ9uWyFQMHpr7e8sPhwk1cinKFETFVz02MGM9Iigh8HTAJBlFDsoWddraOj5aqM8ePRAVDn+7KH3ZG",
+	"lKZcO+PpfTWRKHH56/E5RF1Z/bVhkbVM+JvL/QjFbLGDUgwKPj+hnC35Gun/Wbnn6+1B2IEGsIN6PsG/",
+	"N5308yuzZOgPl7BVFJ+DNJ35EeL7CFdHP3cmna8C9X4E6l4ssVVuAjcMT3dTdjUI+oHYB7Nqcn+LT2yv",
+	"QKKIHYMee4u/xA6b02gC8dLgscNYSUOU6X4LrErTYQP4WWPMnwtwQWGndDQU7W415nVzDfvu8Rcz0T3d",
+	"eeFzcyjrK6NVzVySKtxRRQ3rHpDT04MjiJab6iIIEVguqOX5VzS7wyesFYb70uG2Vlltrzg7OtFnU6yo",
+	"bDqdRovKws47xiFkkxpthVurYsw5aPtVrd1NkYo1zOkQDS0O+AKkBGhjTko8ku09fE7BYdKpbv3sNCms",
+	"26jRSiQ0PB1Tcnf0DxCIdWP8z/hKm6USSc41UCo7nXpx9RTNeZ7ztTY8pxtQCci1XldbMHniIc98/6Y9",
+	"thcYxz+TTWJYHOze73m26Ua6u4QSSB+CRBrjxazJhx6kFk6ZB3oe7r7nNc7nXKzcHftywPC73Tc852ye",
+	"U6P9nB6d7L6hmksONzzefUN0LvfnZ9CAhLae5pqxqrl20XP3ezPPzqqvfgaWOVVTSJ7WBG2SYAfoJc01",
+	"DSKGheBro/qB7RZkkbfP4e/tIfEg565xUDoWtyPFep+6fgSZPxoKrVYKffF/vT86+O7y/fDgu8tPw/T4",
+	"5sB//l//GXMjb1nhGvQD24xqCWKGmjE+O2f0RBfuIndRXeHJ6X6Lq+Yb5ngNER3uVZpw9mFtqSZeE1uc",
+	"GZ/WMl6CyomdgDIUiaDoDpxuMFvTzh91w21TD0jKEFVPITVrho0ilhONR9kcUSYIXhmTJbb037eqX/W8",
+	"rn0gzOc2rRW3hvUhV5QL6jAXwK6ildjqVC7wBVh3QGwHbgqcy1j1u+kVCrk3jfJOKlg1H61D77I+j4fR",
+	"nZxS7ASybeDg5fHhJytXbg4/GULe7o/QN2nNA0Y423QSZC6buqH4LUfD93bc4X7KxfwNZ+Q1hsyd26G6",
+	"PwK3IQ9qIXBmk3tenOPOxE572SFcA088MepFo0SfKxdJsWnkyut4IMOWODN8Zp70pZjzDlxNatsX9Wf2",
+	"qOtx4r6xNTGX2yj6EEoPunUPh2kYVlcKOEkELxdLQ+Y2316mmvCrgXIV1UtEVeqiSxDwgA6OIEKpsrEk",
+	"LfHNKpBUmocUB3Xe9KpccbbQt68GyEx7wxLlUIcVvtBMy1NoSqCdw5VJWogrOWdmx/cYN3GVI1XBSFAV",
+	"EjrJzGz25GU4l9uMxBslbwVZ0f/3f/XpTWaqFCSo1ail4teKMcJx3Xczl33RQwe/W0L5YkxjR7bSofu/",
+	"HetZFWKHw82Jw8rXlgahEMXh39T028QMhqgY/jLt93e634Ihfp9B+7+8V64zQyHfV6NurcpqxtTaCgjF",
+	"7Zivy37+r/1cVEG0+PjmzrpSOJuxgwsrmvni+PDaE9lDcaLx9nSy2xkR10QcaKPNOoZcHbYombRsx/ga",
+	"cQYmzVwRgSa/YKkOYHDYwasfJl2nHaSLTMkMrwi6ppJOc2L8V9Q2ZTaZLW0ePQNT54VZ+d78iaWCW1/9",
+	"0GV5+40a6wXm8Zny2yqfo2bFvAcWCXIgY+aL7YbsSf9WtUStLO7d4kORj8rg+cCXNXgLjGYj9O3J0cHR",
+	"8PT4gsF1o9o4vAuWYYVhxCPNLpKRvvDmgl2wmClcmVtRVrXU9vn57qXxcqpqDSEZB+wHH43BA377g5wv",
+	"tmuCxpMKM6AhUg+3Gb7wmZSyT9THDZx6MI9TLTZKZdCcPGhC1Jo51dOJs8fcsa2Ls5CF0llIZuo7Ey26",
+	"zmp8WcwzchQLTPUDnU3P9wvreXTGFun7VrUdHh0zF/57+Dpq09g6JIJhF+CyBzqNgxXEPR9LGAr2r+50",
+	"NjDFJeibWgaY5FHBNX+gGWbOVsdKS5yn2harEvgQySUZoJdcoJxeE6ZvKQSfEhl1jdj5ZHfFbtUIkl8l",
+	"vbFp3x3B4ysFi38IDJ7hjWv+52FuFuORKaHgzGLTpHNsyUzUF9Q1Fj5HGZnlWGzJPPxJP/aeY9bbOqpG",
+	"26c2umtZmaQ38njoYiXwiEEz4yrsfxpUzr2PlzaEX2aY5qavve8d2sxXOXkyvGMKoBs+1iFFAKkPmP73",
+	"wWDfERx89OR2+OkDn253lH7gU5/xanPEtOlq8ByVBT8Bsu5GcP+GZLYHRW2hpi/Ii2qg2SC9fTXIn/g0",
+	"SGrwRHsICvHemQz+cf3zGADuA2TaHEAWPEOQ8c+viRA0syT2gU8fyRRdaduxKhFt2odYaPZ4V7KvSQpf",
+	"kxT2ZKt3JeviKs0bK6IEnXWrEK/N71qDeCv4iqglKeUjpKDpI6jtUWlub0v6WfNFjmldlif/gc7/z9sX",
+	"aMHHCy54qSgjEi1wuSAXrP6lNvP3N93dvj8/Qn6k1/71HVqdrUYZuDOu01z/tSDs2dtXKPglyLEQ10RA",
+	"3Oans1/fRPH03JUm3vXobdbP1A6uPaagx7FVVVA+ELpsDkgFqyjSYCRSt10Fg5aM0M+wwlMsSZW3vqIL",
+	"m0zt5k+bKk83RcvYAMawEm700zbLys+HunOGux0n9d6PskuwNREpQ0fIlF4btchtTC/pynvlKwPNTI3q",
+	"rdT4XUTo4p171r4E8Xh4cncQMK7pgZleTZ0AgAhFDQJ+dtb9QOENN3HGjRl/aJaKJN6g9XJzTxbpOujT",
+	"bIQK+AEyDrSrKbSTJcotsa93JZNVcQcVphFNs3Dzdplu78qHSzDXe97qc/QdZu7B1xg00u+zHq2Tdtb6",
+	"GyUhtihv4rRT2E76OhVhITbDw8nUajRnc0WNvPbYoly+5X0sy8/fVHgBR+bkimxG1zgvyWRXtMSZfqOI",
+	"2dcVPcGLncGT0+EwrSU5/tfo8i+jwTf/mWwNqhy1gyo9CONzFUJsWYqN3Zq0Ok0oDJZ26wS7KhY8V1CN",
+	"tmeCXY+VEixy2mOt3/VeqxlW+KVmA7phCR1aHJwGD+TWigfGdpjzMH3FG/TWkaVRlqWxWu8BeubLNcKq",
+	"PpeXi3CWxRKXKhP7/u37e/Kepd3lfzXHGjeTXCJPqHX+9P43oBXXWLHdEGuf7KZI98ybes8QUEi/ejG+",
+	"7FILSa6h5UmrSD2Idus/Dz+ZUON2V3U1GE7rsqYXorHATBRm0xoU17a1bsO3nyu/1w/F6xbKX3N8e3un",
+	"DbTap8heyH9Xslc/WN90jVAPTaPJ/R3U7old59lzeK40VG16e9pO/0DsiuTuR6OkcxiR8zQssZtUo4Am",
+	"dqIDhca7A/TMzyyjElWXIZyDYaptoI1EkreZxyzL8M89yOQ/XMJ+XpIz0Okiujbx7Mh9e2bcgCnCqMAL",
+	"EnQ6euSqJFM3y92WnZn8N8zMz3ZggEAYGe0Q+kf9pmXnxCBihFrJWZM0zFIyLeEh65tlpqoNkl6xNNRU",
+	"FISZTHPZztQzBUcTmk0uGJX+sY+cxIaf4auJpkRN5VpPHqAzYt5m+iPQDEmTRN5M7dOEv+CImxOBlwrl",
+	"XErExQXTpp81kJDJlda7Q4Rl0k/C13ywxPKpn4RinubSpwRJQ0lIJToenpqmR1Efxm1zAu/HkeHArhGM",
+	"0QIsFIFo3fo9Gp4ed5jn3WaXazO6ooyuyhXMBG13rt4v9/H+K+xNXv+2Li9V72tzqSmU95NbDWxycq1F",
+	"emLztqrGqJqRkUtKvEVasgVYmNp4xwIBgKU14NI+eZafN8fyOKZqnHu2Q6ZfkJUsbvSEyUsykgzOKHjg",
+	"l6ByvCMYxK0tacehqEbaOPoDFZGqocv96iFVmJyRtde8zewUiJPzORjdVke0KE1ddmuQTcKF7To30cLV",
+	"JStPUlMRC2dbVRSb0QyMb0jyjCnx7/RuH9r8DvdRWap9IwRm/YHV+9XK/RJj9RqP2xS+Whf4zpS/6qp6",
+	"dAUrkpppjTCb0DQLdWM343GUs+p991jVU80DNQHgcECdHaYO0zWTIfrG/Jek0d5yS14KrV1p8aH/HmwZ",
+	"gh6MxKz1tIq3Og4mXr6vnf0n7uy/DCYOujIkP44yebYigs7w4TkXnCl+18K9cEhkV+1ehakHzBuUAblU",
+	"8UDfa79Owoef3J/bHTRVZ+zASwOkrLYNH02DnnCdJP4jqSi8g8C3g6MaseDGaH0hXoywm3gETXsXa9l7",
+	"g5S7GJa1irG/StF4+A7NwqbUufZAnnZ4mWdpFck2ZGI5OJgIbKjG1MBoNcV0xO+gnnclC6jnHhSHrw6Q",
+	"WOqaw+EjiF4jxtd7SpdDaDL8h1Hey6BmsEZzcyqITMGbsKSzJdRSCAKn5AABvYJl4smQEes19Q2R45Gi",
+	"/2FCS295t9Tagn5e/GHY/9V4t6npFWQcO1qO1Cih6nJt+15v0IoLAqShP1REARkxwWAU8B7FaIAX/9NI",
+	"gBd3oIBqenl3DX4NXxnt1dfSgfHcjvr+girru8rkrYI7GJ4euVaR37rhP7WxMZUb6zZtH8NhPHEVvDGP",
+	"J66EB2l1rn7zbop2NeWmQ8k2dPTl1OUHR6cbR/9H6XvVWJ3OVGUzkctIRjuUKw1rip3jDkkYWOabGldL",
+	"Ta1at7HpFOueAQgG3XZtvAFm+PniRi1/oZc0yG9ri3ZFICDz44JNzG4nNuSQYYWRDUhIvDJ9qiFKsDGZ",
+	"bowjmsmRCXVoYY9ntvpDH/km5ScWBdDmSTX46U6c76bQvf+U4GtM7SCfYZB0SAr9FhP+GVfXBEY5eASr",
+	"+yrj9yjg1WQEZXFhJVRz6P+32y3v6rFV5rAbUfc+GISfzHIuQQrFhtyb5YYj661H3s9BP6rPgze/t6a3",
+	"B1+Hs9gbwYCT09Hjx/9sjRMfnfoue0HVdnRS+mlztsV6vR7YKd2H/m4Nj2rQ3vtqQpDxolSjfiLLe/JP",
+	"NydnpAnFZPRpAlvDnzCg5/T49Lg+kice9NijfX1tMGKPiIKNIxjmCiIIhngvktH7y1vGEGQ1CvOh+uRD",
+	"1j8pcr6BWSS0s/IjGDfVKUldY0IrH6eUYbEBJ/mPHARdNY/cFCxEHR//CMZV3bEDvh3YlRwNhoOhGXo1",
+	"Shb8aHD8BD77+VzJcH5EjrOT2gyWoZvB0o+s3MK3t895oOJt0wrGIaiRdOgRre+D48VVFdR3URXvVFNv",
+	"DoH77YMiN7CFRFekUKgskOL6SCKNRGkZCfPqAzxD0iXNmS4iLqvKp37Hbn3xkcxKc5M9WqlwXQd8o4fY",
+	"nT/xaTULGE03hlJzPrsKcuADZ2Z8GL3C/mrXY7I1gBgq/GF53eVRwUsNdm4ub/5/AAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -174,6 +174,11 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, work bool, listener net.Listene
 	if err != nil {
 		return nil, err
 	}
+	for _, c := range []*upstream.Client{op, li} {
+		if err := c.Register(a.ctx); err != nil {
+			return nil, fmt.Errorf("register the sources: %w", err)
+		}
+	}
 	store := parliament.NewStore(d)
 	defs, err := jobs.All(jobs.Deps{Store: store, OpenParliament: openparliament.Client{Client: op}, Legisinfo: legisinfo.Client{Client: li}, TimeZone: f.TZSchedules})
 	if err != nil {

@@ -137,6 +137,19 @@ type SourceSlot struct {
 	HeldUntil time.Time
 }
 
+type SourceState struct {
+	Source            string
+	Url               string
+	RequestsPerSecond float64
+	MaxInFlight       int32
+	HeldUntil         *time.Time
+	BreakerOpenUntil  *time.Time
+	BreakerChangedAt  *time.Time
+	LastSuccessAt     *time.Time
+	LastFailureAt     *time.Time
+	LastError         *string
+}
+
 type Step struct {
 	RunID         uuid.UUID
 	Asset         string

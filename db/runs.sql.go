@@ -363,21 +363,25 @@ WHERE ($1::uuid IS NULL OR id < $1)
   AND ($5::text IS NULL OR partition = $5)
   AND ($6::jsonb IS NULL OR tags @> $6)
   AND ($7::timestamptz IS NULL OR created_at > $7)
-  AND ($8::uuid IS NULL OR id >= $8) -- the same bound on the UUIDv7, for the index
+  AND ($8::timestamptz IS NULL OR created_at < $8)
+  AND ($9::uuid IS NULL OR id <= $9) -- the same bound on the UUIDv7, for the index
+  AND ($10::uuid IS NULL OR id >= $10) -- the same bound on the UUIDv7, for the index
 ORDER BY id DESC
-LIMIT $9
+LIMIT $11
 `
 
 type ListRunsParams struct {
-	Before       *uuid.UUID
-	Status       *string
-	Job          *string
-	Asset        *string
-	Partition    *string
-	Tags         json.RawMessage
-	CreatedAfter *time.Time
-	CreatedFloor *uuid.UUID
-	MaxRows      int32
+	Before         *uuid.UUID
+	Status         *string
+	Job            *string
+	Asset          *string
+	Partition      *string
+	Tags           json.RawMessage
+	CreatedAfter   *time.Time
+	CreatedBefore  *time.Time
+	CreatedCeiling *uuid.UUID
+	CreatedFloor   *uuid.UUID
+	MaxRows        int32
 }
 
 func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]Run, error) {
@@ -389,6 +393,8 @@ func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]Run, erro
 		arg.Partition,
 		arg.Tags,
 		arg.CreatedAfter,
+		arg.CreatedBefore,
+		arg.CreatedCeiling,
 		arg.CreatedFloor,
 		arg.MaxRows,
 	)

@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -40,7 +43,7 @@ func (e *Engine) Run(ctx context.Context, id uuid.UUID) (*Run, error) {
 type RunFilter struct {
 	Status, Job, Asset, Partition string
 	Tags                          map[string]string
-	CreatedAfter                  time.Time
+	CreatedAfter, CreatedBefore   time.Time
 	// Before gives the runs older than this one.
 	Before *uuid.UUID
 	Limit  int
@@ -63,6 +66,11 @@ func (e *Engine) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 		p.CreatedAfter = &f.CreatedAfter
 		floor := uuidFloor(f.CreatedAfter)
 		p.CreatedFloor = &floor
+	}
+	if !f.CreatedBefore.IsZero() {
+		p.CreatedBefore = &f.CreatedBefore
+		ceiling := uuidFloor(f.CreatedBefore.Add(2 * time.Second)) // as far above
+		p.CreatedCeiling = &ceiling
 	}
 	rows, err := e.lists.ListRuns(ctx, p)
 	if err != nil {
@@ -164,6 +172,30 @@ func (e *Engine) Workers(ctx context.Context) ([]Worker, error) {
 	return each(rows, func(r db.ListWorkersRow) Worker {
 		return Worker{ID: r.ID, Host: r.Host, PID: int(r.Pid), StartedAt: r.StartedAt, BeatAt: r.BeatAt, Alive: r.Alive}
 	}), err
+}
+
+// QueueState is how many jobs of a River queue are in which state.
+type QueueState struct {
+	Name                                     string
+	Available, Running, Retryable, Scheduled int
+	OldestAvailableAt                        *time.Time // nil if none is available
+}
+
+// Queues lists the engine's queues, also those that are empty, and whatever else is in River's table.
+func (e *Engine) Queues(ctx context.Context) ([]QueueState, error) {
+	rows, err := e.q.QueueStates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	states := map[string]QueueState{queueSteps: {Name: queueSteps}, queueTicks: {Name: queueTicks}}
+	for _, r := range rows {
+		st := QueueState{Name: r.Queue, Available: int(r.Available), Running: int(r.Running), Retryable: int(r.Retryable), Scheduled: int(r.Scheduled)}
+		if r.Available > 0 {
+			st.OldestAvailableAt = &r.OldestAvailableAt
+		}
+		states[r.Queue] = st
+	}
+	return slices.SortedFunc(maps.Values(states), func(a, b QueueState) int { return strings.Compare(a.Name, b.Name) }), nil
 }
 
 func runOf(row db.Run) (Run, error) {

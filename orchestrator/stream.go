@@ -173,6 +173,9 @@ func (h *hub) listen(ctx context.Context, connected func()) error {
 	}
 }
 
+// Stopping is closed when the engine stops: streams of whatever kind end with it.
+func (e *Engine) Stopping() <-chan struct{} { return e.hub.done }
+
 func (h *hub) close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -298,14 +298,19 @@ func (s *Store) IntroductionOfLatest(ctx context.Context, n int) (day time.Time,
 
 // Bill returns one bill; ErrNotFound if it is not held.
 func (s *Store) Bill(ctx context.Context, id BillID) (*StoredBill, error) {
-	row, err := s.q.GetBill(ctx, id.String())
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, fmt.Errorf("bill %s: %w", id, ErrNotFound)
-	}
+	row, err := s.bill(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	return storedBill(row)
+}
+
+func (s *Store) bill(ctx context.Context, id BillID) (db.Bill, error) {
+	row, err := s.q.GetBill(ctx, id.String())
+	if errors.Is(err, pgx.ErrNoRows) {
+		return row, fmt.Errorf("bill %s: %w", id, ErrNotFound)
+	}
+	return row, err
 }
 
 // BillFilter narrows a list of bills; empty fields do not.

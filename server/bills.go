@@ -67,6 +67,20 @@ func (h *handlers) ListBillVersions(ctx context.Context, req api.ListBillVersion
 	return api.ListBillVersions200JSONResponse{Items: each(versions, apiVersion), NextCursor: next}, nil
 }
 
+func (h *handlers) ListBillStages(ctx context.Context, req api.ListBillStagesRequestObject) (api.ListBillStagesResponseObject, error) {
+	id, err := parliament.ParseBillID(req.Session, req.Number)
+	if err != nil {
+		return nil, err
+	}
+	stages, err := h.cfg.Store.Stages(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListBillStages200JSONResponse{Items: each(stages, func(s parliament.Stage) api.Stage {
+		return api.Stage{Chamber: api.StageChamber(s.Chamber), Name: api.Bilingual(s.Name), State: api.StageState(s.State), StateSince: s.StateSince, Committee: s.Committee}
+	})}, nil
+}
+
 func (h *handlers) bill(ctx context.Context, session, number string) (*parliament.StoredBill, error) {
 	id, err := parliament.ParseBillID(session, number)
 	if err != nil {

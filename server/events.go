@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,8 +74,18 @@ func (h *handlers) StreamEvents(ctx context.Context, req api.StreamEventsRequest
 		}
 		from = &c
 	}
+	wanted := deref(req.Params.Type)
 	return eventStream{ctx: ctx, metrics: h.metrics, follow: func(emit func([]orchestrator.Event) error) error {
-		return h.cfg.Engine.FollowAll(ctx, from, emit)
+		return h.cfg.Engine.FollowAll(ctx, from, func(events []orchestrator.Event) error {
+			if len(wanted) == 0 || len(events) == 0 {
+				return emit(events)
+			}
+			events = slices.DeleteFunc(slices.Clone(events), func(e orchestrator.Event) bool { return !slices.Contains(wanted, e.Type) })
+			if len(events) == 0 {
+				return nil
+			}
+			return emit(events)
+		})
 	}, id: func(e orchestrator.Event) string { c := e.Cursor(); return fmt.Sprintf("%d-%d", c.Xid, c.ID) }}, nil
 }
 
@@ -111,22 +122,27 @@ func (s eventStream) VisitStreamEventsResponse(w http.ResponseWriter) error { re
 // writeTimeout is how long a client may take to accept what was written.
 const writeTimeout = 20 * time.Second
 
-func (s eventStream) write(w http.ResponseWriter) error {
-	s.metrics.streams.Inc()
-	defer s.metrics.streams.Dec()
+// stream begins an answer of server-sent events; send writes some of them.
+func (m *metrics) stream(w http.ResponseWriter) (send func([]byte) error, end func()) {
+	m.streams.Inc()
 	header := w.Header()
 	header.Set(echo.HeaderContentType, "text/event-stream")
 	header.Set(echo.HeaderCacheControl, "no-cache")
 	header.Set("X-Accel-Buffering", "no") // proxies must not gather
 	w.WriteHeader(http.StatusOK)
 	control := http.NewResponseController(w)
-	send := func(b []byte) error {
+	return func(b []byte) error {
 		_ = control.SetWriteDeadline(time.Now().Add(writeTimeout)) // where the connection has deadlines
 		if _, err := w.Write(b); err != nil {
 			return err
 		}
 		return control.Flush()
-	}
+	}, m.streams.Dec
+}
+
+func (s eventStream) write(w http.ResponseWriter) error {
+	send, end := s.metrics.stream(w)
+	defer end()
 	if err := send([]byte(": stream begins\n\n")); err != nil {
 		return nil
 	}

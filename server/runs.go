@@ -33,6 +33,17 @@ func (h *handlers) StartJobRun(ctx context.Context, req api.StartJobRunRequestOb
 	return api.StartJobRun202JSONResponse{RunAcceptedJSONResponse: accepted}, err
 }
 
+func (h *handlers) StartRun(ctx context.Context, req api.StartRunRequestObject) (api.StartRunResponseObject, error) {
+	body := api.StartRunRequest{Config: req.Body.Config, Partition: req.Body.Partition, Tags: req.Body.Tags}
+	if err := noPartition(&body); err != nil {
+		return nil, err
+	}
+	r := runRequest(ctx, req.Params.IdempotencyKey, &body)
+	r.Assets = req.Body.Assets
+	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
+	return api.StartRun202JSONResponse{RunAcceptedJSONResponse: accepted}, err
+}
+
 func (h *handlers) RetryRun(ctx context.Context, req api.RetryRunRequestObject) (api.RetryRunResponseObject, error) {
 	id, err := runID(req.RunID)
 	if err != nil {
@@ -87,7 +98,7 @@ func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	f := orchestrator.RunFilter{Status: string(deref(p.Status)), Job: deref(p.Job), Asset: deref(p.Asset), Partition: deref(p.Partition), CreatedAfter: deref(p.CreatedAfter), Before: before, Limit: limit + 1}
+	f := orchestrator.RunFilter{Status: string(deref(p.Status)), Job: deref(p.Job), Asset: deref(p.Asset), Partition: deref(p.Partition), CreatedAfter: deref(p.CreatedAfter), CreatedBefore: deref(p.CreatedBefore), Before: before, Limit: limit + 1}
 	for _, tag := range deref(p.Tag) {
 		if f.Tags == nil {
 			f.Tags = map[string]string{}

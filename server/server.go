@@ -62,7 +62,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	strict := api.NewStrictHandler(&handlers{cfg: cfg, metrics: s.metrics}, []api.StrictMiddlewareFunc{keepRequest})
+	strict := api.NewStrictHandler(&handlers{cfg: cfg, metrics: s.metrics, status: &statusReader{cfg: cfg}}, []api.StrictMiddlewareFunc{keepRequest})
 	api.RegisterHandlersWithOptions(e, strict, api.RegisterHandlersOptions{OperationMiddlewares: checks})
 
 	docs := echo.WrapHandler(docsHandler())
@@ -144,6 +144,7 @@ func requestID(c echo.Context) string { return c.Response().Header().Get(echo.He
 type handlers struct {
 	cfg     Config
 	metrics *metrics
+	status  *statusReader
 }
 
 var _ api.StrictServerInterface = (*handlers)(nil)

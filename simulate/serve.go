@@ -247,9 +247,6 @@ func (b *bill) detail(end time.Time) map[string]any {
 	en, fr := b.status(reached)
 	last := reached[len(reached)-1]
 	d := b.dates(reached, bare)
-	has := func(kind int) bool {
-		return slices.ContainsFunc(reached, func(s stage) bool { return s.kind == kind })
-	}
 	var year, chapter, summaryEn, summaryFr any
 	if last.kind == royalAssent {
 		year, chapter = last.at.Year(), b.chapter
@@ -274,20 +271,49 @@ func (b *bill) detail(end time.Time) map[string]any {
 		"IsGovernmentBill": b.government, "OriginatingChamberOrganizationId": b.chamber(), "SponsorPersonId": b.sponsor.id, "SponsorPersonName": b.sponsor.name(),
 		"LatestBillEventDateTime": clock(last.at).Format(bare), "ShortLegislativeSummaryEn": summaryEn, "ShortLegislativeSummaryFr": summaryFr,
 		"StatuteYear": year, "StatuteChapter": chapter, "Publications": publications, "SimilarBills": related,
-		"BillStages": map[string]any{
-			"HouseBillStages":  []any{stageOf("Consideration in committee", b.committee, has(houseSecond))},
-			"SenateBillStages": []any{stageOf("Consideration in committee", b.senate, has(senateSecond))},
-		},
+		"BillStages": b.course(reached),
 	} {
 		d[k] = v
 	}
 	return d
 }
 
-func stageOf(name string, c committee, reached bool) map[string]any {
-	s := map[string]any{"BillStageNameEn": name, "Committee": nil}
-	if reached {
-		s["Committee"] = map[string]any{"CommitteeAcronym": c.acronym, "CommitteeNameEn": c.en, "CommitteeNameFr": c.fr}
+// course is the bill's stages in both chambers: those reached, with the committee after second reading, the one it is
+// at, and those to come.
+func (b *bill) course(reached []stage) map[string]any {
+	at := map[int]stage{}
+	for _, s := range reached {
+		at[s.kind] = s
 	}
-	return s
+	chamber := func(first int, c committee) []any {
+		list := []any{}
+		for i, name := range [][2]string{{"First reading", "Première lecture"}, {"Second reading", "Deuxième lecture"}, {"Third reading", "Troisième lecture"}} {
+			s, done := at[first+i]
+			stage := map[string]any{"BillStageNameEn": name[0], "BillStageNameFr": name[1], "State": 1, "StateAsOfDate": nil, "Committee": nil}
+			if done {
+				stage["State"], stage["StateAsOfDate"] = 4, clock(s.at).Format(bare)
+			} else if _, before := at[first+i-1]; before && i > 0 {
+				stage["State"], stage["StateAsOfDate"] = 3, clock(at[first+i-1].at).Format(bare)
+			}
+			list = append(list, stage)
+			if i != 1 {
+				continue
+			}
+			study := map[string]any{"BillStageNameEn": "Consideration in committee", "BillStageNameFr": "Examen en comité", "State": 1, "StateAsOfDate": nil, "Committee": nil}
+			if done {
+				study["State"], study["StateAsOfDate"] = 3, clock(s.at).Format(bare)
+				study["Committee"] = map[string]any{"CommitteeAcronym": c.acronym, "CommitteeNameEn": c.en, "CommitteeNameFr": c.fr}
+			}
+			if third, over := at[first+2]; over {
+				study["State"], study["StateAsOfDate"] = 4, clock(third.at).Format(bare)
+			}
+			list = append(list, study)
+		}
+		return list
+	}
+	course := map[string]any{"HouseBillStages": chamber(houseFirst, b.committee), "SenateBillStages": chamber(senateFirst, b.senate), "RoyalAssent": nil}
+	if s, done := at[royalAssent]; done {
+		course["RoyalAssent"] = map[string]any{"BillStageNameEn": "Royal assent", "BillStageNameFr": "Sanction royale", "State": 0, "LastStageEventStartDateTime": clock(s.at).Format(bare)}
+	}
+	return course
 }

@@ -28,6 +28,8 @@ WHERE (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before))
   AND (sqlc.narg(partition)::text IS NULL OR partition = sqlc.narg(partition))
   AND (sqlc.narg(tags)::jsonb IS NULL OR tags @> sqlc.narg(tags))
   AND (sqlc.narg(created_after)::timestamptz IS NULL OR created_at > sqlc.narg(created_after))
+  AND (sqlc.narg(created_before)::timestamptz IS NULL OR created_at < sqlc.narg(created_before))
+  AND (sqlc.narg(created_ceiling)::uuid IS NULL OR id <= sqlc.narg(created_ceiling)) -- the same bound on the UUIDv7, for the index
   AND (sqlc.narg(created_floor)::uuid IS NULL OR id >= sqlc.narg(created_floor)) -- the same bound on the UUIDv7, for the index
 ORDER BY id DESC
 LIMIT @max_rows;

@@ -71,6 +71,17 @@ type Detail struct {
 	SummaryEn    string      `json:"summary_en,omitempty"`
 	SummaryFr    string      `json:"summary_fr,omitempty"`
 	TextID       int         `json:"text_id,omitempty"` // of the latest publication
+	Stages       []Stage     `json:"stages,omitempty"`  // the House's, the Senate's, royal assent
+}
+
+// Stage is one of a bill's course, reached or not.
+type Stage struct {
+	Chamber   string `json:"chamber"` // "house" or "senate"
+	NameEn    string `json:"name_en,omitempty"`
+	NameFr    string `json:"name_fr,omitempty"`
+	State     int    `json:"state"`               // LEGISinfo's: 1 not reached, 2 no activity, 3 in progress, 4 completed, 5 not completed
+	Since     string `json:"since,omitempty"`     // day in Ottawa
+	Committee string `json:"committee,omitempty"` // acronym
 }
 
 // Committee is one that a stage of the bill was before.
@@ -228,6 +239,11 @@ func ParseDetail(raw []byte) (*Detail, error) {
 		NameFr  string `json:"CommitteeNameFr"`
 	}
 	type stage struct {
+		NameEn    *string    `json:"BillStageNameEn"`
+		NameFr    *string    `json:"BillStageNameFr"`
+		State     int        `json:"State"`
+		Since     *string    `json:"StateAsOfDate"`
+		LastEvent *string    `json:"LastStageEventStartDateTime"`
 		Committee *committee `json:"Committee"`
 	}
 	var r struct {
@@ -241,6 +257,7 @@ func ParseDetail(raw []byte) (*Detail, error) {
 		BillStages        *struct { // null before the 37th Parliament
 			House  []stage `json:"HouseBillStages"`
 			Senate []stage `json:"SenateBillStages"`
+			Assent *stage  `json:"RoyalAssent"`
 		} `json:"BillStages"`
 		Publications []struct {
 			PublicationID int `json:"PublicationId"`
@@ -276,13 +293,37 @@ func ParseDetail(raw []byte) (*Detail, error) {
 			stages  []stage
 		}{{"house", r.BillStages.House}, {"senate", r.BillStages.Senate}} {
 			for _, s := range in.stages {
+				st := Stage{Chamber: in.chamber, NameEn: text(s.NameEn), NameFr: text(s.NameFr), State: s.State, Since: day(s.Since)}
+				if s.Committee != nil {
+					st.Committee = s.Committee.Acronym
+				}
+				d.Stages = append(d.Stages, st)
 				if s.Committee != nil && (s.Committee.Acronym != "" || s.Committee.NameEn != "") {
 					d.Committees = append(d.Committees, Committee{Acronym: s.Committee.Acronym, Chamber: in.chamber, NameEn: s.Committee.NameEn, NameFr: s.Committee.NameFr})
 				}
 			}
 		}
 	}
+	if r.BillStages != nil && r.BillStages.Assent != nil {
+		// Royal assent has no state of its own: once it is there, it is complete.
+		s := r.BillStages.Assent
+		st := Stage{Chamber: "senate", NameEn: text(s.NameEn), NameFr: text(s.NameFr), State: 1, Since: day(s.LastEvent)}
+		if st.Since != "" {
+			st.State = 4
+		}
+		d.Stages = append(d.Stages, st)
+	}
 	return d, nil
+}
+
+// day gives the day in Ottawa of a clock time; empty for none, and for what is not one: a stage without its date is
+// better than a bill without its stages.
+func day(s *string) string {
+	t, ok, err := ParseTime(text(s))
+	if err != nil || !ok {
+		return ""
+	}
+	return t.Format(time.DateOnly)
 }
 
 // ParseTime reads a clock time with an offset or, without one, Ottawa's. The year 1, and an empty text, mean none.

@@ -55,6 +55,7 @@ type Client struct {
 	base  *url.URL
 	http  *http.Client
 	limit *limiter
+	state *reporter
 	exec  failsafe.Executor[[]byte]
 }
 
@@ -100,7 +101,7 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		cfg: cfg, base: base, http: &http.Client{Transport: transport, Timeout: cfg.Timeout},
-		limit: newLimiter(cfg),
+		limit: newLimiter(cfg), state: newReporter(cfg),
 	}
 	retries := retrypolicy.NewBuilder[[]byte]().
 		HandleIf(func(_ []byte, err error) bool { return isTransient(err) }).
@@ -123,8 +124,12 @@ func New(cfg Config) (*Client, error) {
 		WithFailureThreshold(breakerThreshold).WithDelay(breakerDelay).
 		OnOpen(func(circuitbreaker.StateChangedEvent) {
 			cfg.Logger.Warn("source is failing: not asking it for a while", "source", cfg.Source, "for", breakerDelay)
+			c.state.breaker(breakerDelay)
 		}).
-		OnClose(func(circuitbreaker.StateChangedEvent) { cfg.Logger.Info("source answers again", "source", cfg.Source) }).
+		OnClose(func(circuitbreaker.StateChangedEvent) {
+			cfg.Logger.Info("source answers again", "source", cfg.Source)
+			c.state.breaker(0)
+		}).
 		Build()
 	c.exec = failsafe.With[[]byte](retries, breaker)
 	return c, nil
@@ -182,7 +187,9 @@ func (c *Client) GetJSON(ctx context.Context, path string, into any) error {
 
 func (c *Client) get(ctx context.Context, address string) ([]byte, error) {
 	body, err := c.exec.WithContext(ctx).GetWithExecution(func(exec failsafe.Execution[[]byte]) ([]byte, error) {
-		return c.once(exec.Context(), address)
+		body, err := c.once(exec.Context(), address)
+		c.state.asked(exec.Context(), err)
+		return body, err
 	})
 	if err == nil {
 		return body, nil
@@ -221,6 +228,7 @@ func (c *Client) once(ctx context.Context, address string) ([]byte, error) {
 		s := &StatusError{URL: address, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
 		if s.RetryAfter > 0 {
 			c.limit.hold(ctx, min(s.RetryAfter, maxHold))
+			c.state.held(ctx, min(s.RetryAfter, maxHold))
 		}
 		return nil, s
 	}

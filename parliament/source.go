@@ -1,0 +1,43 @@
+package parliament
+
+import (
+	"context"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// SourceState is a public service, the limits that all workers together keep to, and how it did lately.
+type SourceState struct {
+	Name, URL         string
+	RequestsPerSecond float64 // 0: no limit
+	MaxInFlight       int
+	InFlight          int
+	HeldUntil         *time.Time // it asked to be left alone until then; nil if that is over
+	BreakerOpen       bool       // it fails, and is left alone for a while
+	BreakerChangedAt  *time.Time
+	LastSuccessAt     *time.Time
+	LastFailureAt     *time.Time
+	LastError         *string
+}
+
+// Sources lists the services that were ever asked, by name.
+func (s *Store) Sources(ctx context.Context) ([]SourceState, error) {
+	rows, err := s.q.ListSources(ctx)
+	out := make([]SourceState, len(rows))
+	for i, r := range rows {
+		out[i] = sourceOf(r)
+	}
+	return out, err
+}
+
+func sourceOf(r db.ListSourcesRow) SourceState {
+	st := SourceState{
+		Name: r.Source, URL: r.Url, RequestsPerSecond: r.RequestsPerSecond, MaxInFlight: int(r.MaxInFlight), InFlight: int(r.InFlight),
+		BreakerOpen: r.BreakerOpen, BreakerChangedAt: r.BreakerChangedAt, LastSuccessAt: r.LastSuccessAt, LastFailureAt: r.LastFailureAt, LastError: r.LastError,
+	}
+	if r.Held {
+		st.HeldUntil = r.HeldUntil
+	}
+	return st
+}

@@ -1,0 +1,60 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// reporter writes down how a source does, for people to see. Nothing depends on it, so its own errors are dropped.
+type reporter struct {
+	source string
+	q      *db.Queries
+	good   atomic.Int64 // when a success was last written, in Unix nanoseconds
+}
+
+func newReporter(cfg Config) *reporter {
+	return &reporter{source: cfg.Source, q: db.New(cfg.DB.Relaxed)}
+}
+
+// reportEvery is how often a success is written: every one would double the work of a fast source.
+const reportEvery = 2 * time.Second
+
+// asked reports the outcome of one request. Refusals of our own limits say nothing of the source.
+func (r *reporter) asked(ctx context.Context, err error) {
+	var held *heldError
+	switch {
+	case ctx.Err() != nil || errors.As(err, &held):
+		return
+	case err == nil:
+		last, now := r.good.Load(), time.Now().UnixNano()
+		if now-last < int64(reportEvery) || !r.good.CompareAndSwap(last, now) {
+			return
+		}
+		_ = r.q.SourceSucceeded(ctx, r.source)
+	default:
+		text := db.CleanText(err.Error())
+		_ = r.q.SourceFailed(ctx, db.SourceFailedParams{Source: r.source, Error: &text})
+	}
+}
+
+func (r *reporter) held(ctx context.Context, d time.Duration) {
+	_ = r.q.SourceHeld(ctx, db.SourceHeldParams{Source: r.source, Seconds: d.Seconds()})
+}
+
+// breaker reports that the way to the source is closed for d or, with 0, open again.
+func (r *reporter) breaker(d time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	_ = r.q.SourceBreaker(ctx, db.SourceBreakerParams{Source: r.source, Seconds: d.Seconds()})
+}
+
+// Register writes down that this source is asked, and its limits, so that it is listed before its first request.
+func (c *Client) Register(ctx context.Context) error {
+	return c.state.q.RegisterSource(ctx, db.RegisterSourceParams{
+		Source: c.cfg.Source, Url: c.cfg.BaseURL, RequestsPerSecond: c.cfg.RPS, MaxInFlight: int32(c.cfg.MaxInFlight), //nolint:gosec // a small number
+	})
+}

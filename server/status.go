@@ -1,0 +1,150 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+)
+
+// statusEvery is how often the status is read while somebody follows it.
+const statusEvery = time.Second
+
+// statusReader reads the status for all who follow it together.
+type statusReader struct {
+	cfg Config
+
+	mu   sync.Mutex
+	at   time.Time
+	last *api.SystemStatus
+}
+
+// recent gives the status as it was less than statusEvery ago.
+func (r *statusReader) recent(ctx context.Context) (*api.SystemStatus, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.last != nil && time.Since(r.at) < statusEvery*9/10 {
+		return r.last, nil
+	}
+	s, err := r.read(ctx)
+	if err == nil {
+		r.last, r.at = s, time.Now()
+	}
+	return s, err
+}
+
+func (r *statusReader) read(ctx context.Context) (*api.SystemStatus, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	queues, err := r.cfg.Engine.Queues(ctx)
+	if err != nil {
+		return nil, err
+	}
+	workers, err := r.cfg.Engine.Workers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sources, err := r.cfg.Store.Sources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	schedules, err := r.cfg.Engine.Schedules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &api.SystemStatus{Queues: each(queues, apiQueue), Workers: each(workers, apiWorker), Sources: each(sources, apiSource), Schedules: each(schedules, apiSwitch)}, nil
+}
+
+func (h *handlers) GetStatus(ctx context.Context, _ api.GetStatusRequestObject) (api.GetStatusResponseObject, error) {
+	if wantsStream(ctx) {
+		if _, err := h.status.recent(ctx); err != nil { // an answer, as long as one can be given
+			return nil, err
+		}
+		return statusStream{ctx: ctx, metrics: h.metrics, status: h.status, stopped: h.cfg.Engine.Stopping()}, nil
+	}
+	s, err := h.status.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetStatus200JSONResponse(*s), nil
+}
+
+// statusStream answers with the status, and again whenever it has changed.
+type statusStream struct {
+	ctx     context.Context
+	metrics *metrics
+	status  *statusReader
+	stopped <-chan struct{}
+}
+
+// VisitGetStatusResponse implements the response of the operation.
+func (s statusStream) VisitGetStatusResponse(w http.ResponseWriter) error {
+	send, end := s.metrics.stream(w)
+	defer end()
+	ticker := time.NewTicker(statusEvery)
+	defer ticker.Stop()
+	var last []byte
+	quiet := time.Now()
+	for {
+		// While the database is away there is nothing to say; the run events of the page will say more.
+		if st, err := s.status.recent(s.ctx); err == nil {
+			data, err := json.Marshal(st)
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(data, last) {
+				last, quiet = data, time.Now()
+				if send(fmt.Appendf(nil, "event: status\ndata: %s\n\n", data)) != nil {
+					return nil
+				}
+			}
+		}
+		if time.Since(quiet) > 15*time.Second {
+			quiet = time.Now()
+			if send([]byte(": keep-alive\n\n")) != nil {
+				return nil
+			}
+		}
+		select {
+		case <-s.ctx.Done():
+			return nil
+		case <-s.stopped:
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func apiQueue(q orchestrator.QueueState) api.Queue {
+	return api.Queue{Name: q.Name, Available: q.Available, Running: q.Running, Retryable: q.Retryable, Scheduled: q.Scheduled, OldestAvailableAt: q.OldestAvailableAt}
+}
+
+func apiWorker(w orchestrator.Worker) api.Worker {
+	return api.Worker{ID: w.ID, Host: w.Host, Pid: w.PID, StartedAt: w.StartedAt, BeatAt: w.BeatAt, Alive: w.Alive}
+}
+
+func apiSource(s parliament.SourceState) api.Source {
+	out := api.Source{
+		Name: s.Name, URL: s.URL, RequestsPerSecond: s.RequestsPerSecond, MaxInFlight: s.MaxInFlight, InFlight: s.InFlight, HeldUntil: s.HeldUntil, Breaker: api.Closed,
+		BreakerChangedAt: s.BreakerChangedAt, LastSuccessAt: s.LastSuccessAt, LastFailureAt: s.LastFailureAt, LastError: s.LastError,
+	}
+	if s.BreakerOpen {
+		out.Breaker = api.Open
+	}
+	return out
+}
+
+func apiSwitch(s orchestrator.ScheduleState) api.ScheduleSwitch {
+	out := api.ScheduleSwitch{Name: s.Name, Running: s.Running}
+	if s.LastTick != nil {
+		out.LastTickID = &s.LastTick.ID
+	}
+	return out
+}

@@ -27,7 +27,6 @@ type serverFlags struct {
 type client struct {
 	*api.ClientWithResponses
 	base string
-	http *http.Client
 }
 
 func (f serverFlags) client(a *app) (*client, error) {
@@ -36,9 +35,10 @@ func (f serverFlags) client(a *app) (*client, error) {
 		return nil, usage("--server %q: want an http or https address", f.Server)
 	}
 	base := strings.TrimSuffix(f.Server, "/")
-	c := &client{base: base, http: &http.Client{Transport: &http.Transport{
+	c := &client{base: base}
+	transport := &http.Client{Transport: &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, ResponseHeaderTimeout: 30 * time.Second, TLSHandshakeTimeout: 5 * time.Second,
-	}}}
+	}}
 	who := "unknown"
 	if u, err := user.Current(); err == nil {
 		who = u.Username
@@ -47,7 +47,7 @@ func (f serverFlags) client(a *app) (*client, error) {
 		who += "@" + host
 	}
 	agent := fmt.Sprintf("explorer-cli/%s (%s)", a.version, who)
-	c.ClientWithResponses, err = api.NewClientWithResponses(base, api.WithHTTPClient(c.http), api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+	c.ClientWithResponses, err = api.NewClientWithResponses(base, api.WithHTTPClient(transport), api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
 		r.Header.Set("User-Agent", agent)
 		return nil
 	}))

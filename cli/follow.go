@@ -6,14 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/schollz/progressbar/v3"
-	"github.com/tmaxmax/go-sse"
 	"golang.org/x/term"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
@@ -21,62 +18,17 @@ import (
 
 // follow shows a run's events until it ends, going on where it was when the connection breaks.
 func (c *client) follow(ctx context.Context, id uuid.UUID, show func(api.Event)) error {
-	last := ""
-	for wait := 250 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		ended, err := c.followOnce(ctx, id, &last, func(e api.Event) {
-			wait = 250 * time.Millisecond
-			show(e)
-		})
-		if ended || ctx.Err() != nil {
-			return ctx.Err()
+	for e, err := range api.FollowRun(ctx, c, id.String(), 0) {
+		var p *api.Problem
+		if errors.As(err, &p) {
+			return usage("%s", p.Detail)
 		}
-		var exit *exitError
-		if errors.As(err, &exit) { // a 4xx will not get better
+		if err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(wait):
-		}
-	}
-}
-
-func (c *client) followOnce(ctx context.Context, id uuid.UUID, last *string, show func(api.Event)) (ended bool, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/runs/"+id.String()+"/events", http.NoBody)
-	if err != nil {
-		return false, err
-	}
-	req.Header.Set("Accept", "text/event-stream")
-	if *last != "" {
-		req.Header.Set("Last-Event-ID", *last)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return false, err
-	}
-	defer resp.Body.Close() //nolint:errcheck // read only
-	switch resp.StatusCode {
-	case http.StatusOK:
-	case http.StatusNoContent: // nothing more will come
-		return true, nil
-	default:
-		body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-		return false, errors.Join(err, c.problem(resp, body))
-	}
-	for ev, err := range sse.Read(resp.Body, &sse.ReadConfig{MaxEventSize: 16 << 20}) {
-		if err != nil {
-			return false, err
-		}
-		var e api.Event
-		if err := json.Unmarshal([]byte(ev.Data), &e); err != nil {
-			return false, err
-		}
-		*last = ev.LastEventID
 		show(e)
-		ended = strings.HasPrefix(e.Type, "run_success") || strings.HasPrefix(e.Type, "run_failure") || e.Type == "run_canceled"
 	}
-	return ended, nil
+	return ctx.Err()
 }
 
 // viewer shows events to a person: lines, and on a terminal a bar for progress.

@@ -20,6 +20,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/web"
 )
 
 // Config is everything a server needs; all fields are required but Version and Revision.
@@ -68,7 +69,15 @@ func New(cfg Config) (*Server, error) {
 	docs := echo.WrapHandler(docsHandler())
 	e.GET("/docs", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "docs/") })
 	e.GET("/docs/*", docs)
-	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "docs/") })
+	ui, err := web.Handler()
+	if err != nil {
+		return nil, fmt.Errorf("mount the web UI: %w", err)
+	}
+	ui = http.StripPrefix("/ui", ui)
+	e.GET("/ui", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "ui/") })
+	e.GET("/ui/*", echo.WrapHandler(ui))
+	e.HEAD("/ui/*", echo.WrapHandler(ui))
+	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "ui/") })
 
 	s.riverUI, err = riverui.NewHandler(&riverui.HandlerOpts{Endpoints: riverui.NewEndpoints(cfg.Engine.River(), nil), Logger: cfg.Logger, Prefix: "/riverui"})
 	if err != nil {

@@ -1,0 +1,96 @@
+import {
+  getAsset, getAssetGraph, getBill, getJob, getReadiness, getRun, getSchedule, getVersion, listAssetMaterializations, listAssets, listBills, listBillStages, listBillVersions, listFetchLogs, listJobs, listRuns, listSchedules, listScheduleTicks,
+  type FetchStatus, type ListBillsData, type ListRunsData,
+} from '@parliament-explorer/sdk'
+import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
+
+/* What can be asked of the server. The first word of a key is what live.ts has asked again when an event says so. */
+
+export const assetsQuery = queryOptions({ queryKey: ['assets'], queryFn: async ({ signal }) => (await listAssets({ signal })).data.items })
+
+export const assetQuery = (asset: string) => queryOptions({ queryKey: ['assets', asset], queryFn: async ({ signal }) => (await getAsset({ path: { asset }, signal })).data })
+
+export const graphQuery = queryOptions({ queryKey: ['assets', '', 'graph'], queryFn: async ({ signal }) => (await getAssetGraph({ signal })).data })
+
+export const recentMaterializationsQuery = (asset: string, limit: number) =>
+  queryOptions({ queryKey: ['materializations', asset, limit], queryFn: async ({ signal }) => (await listAssetMaterializations({ path: { asset }, query: { limit }, signal })).data.items })
+
+export const materializationsQuery = (asset: string) =>
+  infiniteQueryOptions({
+    queryKey: ['materializations', asset],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ pageParam, signal }) => (await listAssetMaterializations({ path: { asset }, query: { limit: 50, cursor: pageParam }, signal })).data,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  })
+
+export type RunFilters = Omit<NonNullable<ListRunsData['query']>, 'limit' | 'cursor'>
+
+export const runsQuery = (filters: RunFilters) =>
+  infiniteQueryOptions({
+    queryKey: ['runs', filters],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ pageParam, signal }) => (await listRuns({ query: { ...filters, limit: 50, cursor: pageParam }, signal })).data,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  })
+
+/** One page of runs; `since` is how far back, in hours. */
+export const recentRunsQuery = (filters: RunFilters, limit: number, since?: number) =>
+  queryOptions({
+    queryKey: ['runs', 'recent', filters, limit, since],
+    queryFn: async ({ signal }) => {
+      const created_after = since === undefined ? undefined : new Date(Date.now() - since * 3_600_000).toISOString()
+      return (await listRuns({ query: { ...filters, limit, created_after }, signal })).data
+    },
+  })
+
+export const runQuery = (run_id: string) => queryOptions({ queryKey: ['run', run_id], queryFn: async ({ signal }) => (await getRun({ path: { run_id }, signal })).data })
+
+export const jobsQuery = queryOptions({ queryKey: ['jobs'], queryFn: async ({ signal }) => (await listJobs({ signal })).data.items, staleTime: 60_000 })
+
+export const jobQuery = (job: string) => queryOptions({ queryKey: ['jobs', job], queryFn: async ({ signal }) => (await getJob({ path: { job }, signal })).data, staleTime: 60_000 })
+
+export const schedulesQuery = queryOptions({ queryKey: ['schedules'], queryFn: async ({ signal }) => (await listSchedules({ signal })).data.items })
+
+export const scheduleQuery = (schedule: string) => queryOptions({ queryKey: ['schedules', schedule], queryFn: async ({ signal }) => (await getSchedule({ path: { schedule }, signal })).data })
+
+export const ticksQuery = (schedule: string) =>
+  infiniteQueryOptions({
+    queryKey: ['ticks', schedule],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ pageParam, signal }) => (await listScheduleTicks({ path: { schedule }, query: { limit: 50, cursor: pageParam }, signal })).data,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  })
+
+export type BillFilters = Omit<NonNullable<ListBillsData['query']>, 'limit' | 'cursor'>
+
+export const billsQuery = (filters: BillFilters) =>
+  infiniteQueryOptions({
+    queryKey: ['bills', filters],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ pageParam, signal }) => (await listBills({ query: { ...filters, limit: 50, cursor: pageParam }, signal })).data,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  })
+
+export const billQuery = (session: string, number: string) => queryOptions({ queryKey: ['bills', 'one', session, number], queryFn: async ({ signal }) => (await getBill({ path: { session, number }, signal })).data })
+
+export const stagesQuery = (session: string, number: string) => queryOptions({ queryKey: ['bills', 'stages', session, number], queryFn: async ({ signal }) => (await listBillStages({ path: { session, number }, signal })).data.items })
+
+export const versionsQuery = (session: string, number: string) =>
+  infiniteQueryOptions({
+    queryKey: ['bills', 'versions', session, number],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ pageParam, signal }) => (await listBillVersions({ path: { session, number }, query: { limit: 50, cursor: pageParam }, signal })).data,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  })
+
+export const fetchLogsQuery = (filters: { status?: FetchStatus; source?: string; run_id?: string }) =>
+  infiniteQueryOptions({
+    queryKey: ['fetch-logs', filters],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ pageParam, signal }) => (await listFetchLogs({ query: { ...filters, limit: 50, cursor: pageParam }, signal })).data,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  })
+
+export const versionQuery = queryOptions({ queryKey: ['version'], queryFn: async ({ signal }) => (await getVersion({ signal })).data, staleTime: Infinity })
+
+export const readinessQuery = queryOptions({ queryKey: ['readiness'], queryFn: async ({ signal }) => (await getReadiness({ signal })).data })

@@ -1,0 +1,91 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
+
+import { uiBase } from '../lib/base'
+import { Shell } from './shell'
+import { Crashed, NotFound } from './trouble'
+
+const text = (value: unknown): string | undefined => (value === undefined || value === null || value === '' ? undefined : String(value))
+const oneOf = <T extends string>(value: unknown, allowed: readonly T[]): T | undefined => allowed.find((a) => a === value)
+
+/** Search parameters are all optional, for links too. */
+const optional = <T extends object>(search: T): Partial<T> => search
+
+export const runStatuses = ['queued', 'started', 'success', 'failure', 'canceling', 'canceled'] as const
+export const fetchStatuses = ['success', 'partial_success', 'failure', 'source_unavailable'] as const
+export const periods = ['1h', '24h', '7d'] as const
+export const levels = ['debug', 'info', 'warn', 'error'] as const
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: Crashed })
+
+const overview = createRoute({ getParentRoute: () => root, path: '/', component: lazyRouteComponent(() => import('../pages/overview'), 'Overview') })
+
+const assets = createRoute({
+  getParentRoute: () => root,
+  path: '/assets',
+  validateSearch: (s: Record<string, unknown>) => optional({ view: oneOf(s.view, ['list', 'graph']) }),
+  component: lazyRouteComponent(() => import('../pages/assets'), 'Assets'),
+})
+
+const asset = createRoute({
+  getParentRoute: () => root,
+  path: '/assets/$asset',
+  validateSearch: (s: Record<string, unknown>) => optional({ tab: oneOf(s.tab, ['about', 'plots', 'materializations', 'runs', 'launch']) }),
+  component: lazyRouteComponent(() => import('../pages/asset'), 'AssetPage'),
+})
+
+const job = createRoute({ getParentRoute: () => root, path: '/jobs/$job', component: lazyRouteComponent(() => import('../pages/job'), 'JobPage') })
+
+const runs = createRoute({
+  getParentRoute: () => root,
+  path: '/runs',
+  validateSearch: (s: Record<string, unknown>) => optional({ status: oneOf(s.status, runStatuses), job: text(s.job), asset: text(s.asset), tag: text(s.tag), period: oneOf(s.period, periods) }),
+  component: lazyRouteComponent(() => import('../pages/runs'), 'Runs'),
+})
+
+const run = createRoute({
+  getParentRoute: () => root,
+  path: '/runs/$runId',
+  validateSearch: (s: Record<string, unknown>) => optional({
+    tab: oneOf(s.tab, ['log', 'materializations', 'config']),
+    event: /^\d+$/.test(String(s.event)) ? Number(s.event) : undefined,
+    level: oneOf(s.level, levels),
+    step: text(s.step),
+    q: text(s.q),
+  }),
+  component: lazyRouteComponent(() => import('../pages/run'), 'RunPage'),
+})
+
+const automation = createRoute({ getParentRoute: () => root, path: '/automation', component: lazyRouteComponent(() => import('../pages/automation'), 'Automation') })
+
+const schedule = createRoute({ getParentRoute: () => root, path: '/automation/schedules/$schedule', component: lazyRouteComponent(() => import('../pages/schedule'), 'SchedulePage') })
+
+const bills = createRoute({
+  getParentRoute: () => root,
+  path: '/bills',
+  validateSearch: (s: Record<string, unknown>) => optional({ q: text(s.q), session: text(s.session), status: text(s.status), law: oneOf(text(s.law), ['true', 'false']) }),
+  component: lazyRouteComponent(() => import('../pages/bills'), 'Bills'),
+})
+
+const bill = createRoute({ getParentRoute: () => root, path: '/bills/$session/$number', component: lazyRouteComponent(() => import('../pages/bill'), 'BillPage') })
+
+const fetchLogs = createRoute({
+  getParentRoute: () => root,
+  path: '/fetch-logs',
+  validateSearch: (s: Record<string, unknown>) => optional({ status: oneOf(s.status, fetchStatuses), source: text(s.source), run: text(s.run) }),
+  component: lazyRouteComponent(() => import('../pages/fetch-logs'), 'FetchLogs'),
+})
+
+const system = createRoute({ getParentRoute: () => root, path: '/system', component: lazyRouteComponent(() => import('../pages/system'), 'System') })
+
+export const router = createRouter({
+  routeTree: root.addChildren([overview, assets, asset, job, runs, run, automation, schedule, bills, bill, fetchLogs, system]),
+  basepath: uiBase.pathname,
+  defaultPreload: 'intent',
+  scrollRestoration: true,
+})
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router
+  }
+}

@@ -1,0 +1,181 @@
+import { Link, Outlet, useRouterState } from '@tanstack/react-router'
+import { Activity, Boxes, CalendarClock, FileText, Languages, LayoutDashboard, Menu, Monitor, Moon, Play, ScrollText, Sun, X } from 'lucide-react'
+import { Dialog } from 'radix-ui'
+import { useEffect, useRef, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+
+import { setLanguage } from '../i18n'
+import { uiBase } from '../lib/base'
+import { useConnection } from './live'
+
+const pages = [
+  ['/', 'overview', LayoutDashboard],
+  ['/assets', 'assets', Boxes],
+  ['/runs', 'runs', Play],
+  ['/automation', 'automation', CalendarClock],
+  ['/bills', 'bills', FileText],
+  ['/fetch-logs', 'fetchLogs', ScrollText],
+  ['/system', 'system', Activity],
+] as const
+
+export function Shell() {
+  const { t } = useTranslation()
+  const main = useRef<HTMLElement>(null)
+  const path = useRouterState({ select: (s) => s.location.pathname })
+  const first = useRef(true)
+  // A new page is read from its beginning, also by those who do not see that it changed.
+  useEffect(() => {
+    if (first.current) first.current = false
+    else main.current?.focus({ preventScroll: true })
+  }, [path])
+  return (
+    <>
+      <button type="button" className="skip" onClick={() => main.current?.focus()}>
+        {t('app.skip')}
+      </button>
+      <div className="shell">
+        <header className="topbar">
+          <Brand />
+          <Drawer path={path} />
+        </header>
+        <aside className="side" aria-label={t('app.name')}>
+          <Brand />
+          <Navigation />
+          <Foot />
+        </aside>
+        <main className="main" ref={main} tabIndex={-1}>
+          <Connection banner />
+          <Outlet />
+        </main>
+      </div>
+    </>
+  )
+}
+
+function Brand() {
+  const { t } = useTranslation()
+  return (
+    <Link to="/" className="brand">
+      <img src={new URL('icon.svg', uiBase).href} alt="" width={30} height={30} />
+      {t('app.name')}
+    </Link>
+  )
+}
+
+function Navigation() {
+  const { t } = useTranslation()
+  return (
+    <nav className="nav" aria-label={t('app.navigation')}>
+      {pages.map(([to, name, Icon]) => (
+        <Link key={to} to={to} activeOptions={{ exact: to === '/', includeSearch: false }} activeProps={{ 'aria-current': 'page' }}>
+          <Icon size={18} aria-hidden />
+          {t(`nav.${name}`)}
+        </Link>
+      ))}
+    </nav>
+  )
+}
+
+function Foot() {
+  const { t, i18n } = useTranslation()
+  const other = i18n.language === 'fr' ? 'en' : 'fr'
+  return (
+    <div className="side-foot">
+      <Connection />
+      <div className="row">
+        <Theme />
+        <button type="button" className="btn small ghost" lang={other} aria-label={t('app.languageLabel')} onClick={() => void setLanguage(other)}>
+          <Languages size={15} aria-hidden />
+          {t('app.language')}
+        </button>
+      </div>
+    </div>
+  )
+}
+
+function Drawer({ path }: { path: string }) {
+  const { t } = useTranslation()
+  const [open, setOpen] = useState(false)
+  const [at, setAt] = useState(path)
+  if (at !== path) {
+    setAt(path)
+    setOpen(false)
+  }
+  return (
+    <Dialog.Root open={open} onOpenChange={setOpen}>
+      <Dialog.Trigger className="btn ghost icon" aria-label={t('app.menu')}>
+        <Menu size={22} aria-hidden />
+      </Dialog.Trigger>
+      <Dialog.Portal>
+        <Dialog.Overlay className="overlay" />
+        <Dialog.Content className="drawer" aria-describedby={undefined}>
+          <div className="row between">
+            <Dialog.Title className="brand">{t('app.name')}</Dialog.Title>
+            <Dialog.Close className="btn ghost icon" aria-label={t('app.close')}>
+              <X size={20} aria-hidden />
+            </Dialog.Close>
+          </div>
+          <Navigation />
+          <Foot />
+        </Dialog.Content>
+      </Dialog.Portal>
+    </Dialog.Root>
+  )
+}
+
+const themes = [undefined, 'light', 'dark'] as const
+
+function Theme() {
+  const { t } = useTranslation()
+  const [theme, setTheme] = useState(document.documentElement.dataset.theme as (typeof themes)[number])
+  const Icon = theme === 'light' ? Sun : theme === 'dark' ? Moon : Monitor
+  const name = t(theme === 'light' ? 'app.themeLight' : theme === 'dark' ? 'app.themeDark' : 'app.themeSystem')
+  const turn = () => {
+    const next = themes[(themes.indexOf(theme) + 1) % themes.length]
+    setTheme(next)
+    if (next) document.documentElement.dataset.theme = next
+    else delete document.documentElement.dataset.theme
+    try {
+      if (next) localStorage.setItem('theme', next)
+      else localStorage.removeItem('theme')
+    } catch {
+      // no storage: for this page only
+    }
+  }
+  return (
+    <button type="button" className="btn small ghost" aria-label={`${t('app.theme')}: ${name}`} onClick={turn}>
+      <Icon size={15} aria-hidden />
+      {name}
+    </button>
+  )
+}
+
+/** Whether what is shown is live; as a banner, only when it is not. */
+function Connection({ banner }: { banner?: boolean }) {
+  const { t } = useTranslation()
+  const connection = useConnection()
+  const [late, setLate] = useState(false)
+  useEffect(() => {
+    if (connection !== 'lost') return setLate(false)
+    const timer = setTimeout(() => setLate(true), 1500) // a short break is not worth a word
+    return () => clearTimeout(timer)
+  }, [connection])
+  if (banner) {
+    return (
+      <div role="status">
+        {late && (
+          <p className="notice warn" style={{ marginBottom: '1rem' }}>
+            {t('app.noAnswer')}
+          </p>
+        )}
+      </div>
+    )
+  }
+  const [tone, words] = { open: ['good', t('app.live')], connecting: ['busy', t('app.connecting')], lost: ['bad', t('app.lost')], paused: ['', t('app.paused')] }[connection] as [string, string]
+  return (
+    <span className="live" data-connection={connection}>
+      <span className={`dot ${tone}`} />
+      {words}
+    </span>
+  )
+}

@@ -1,0 +1,40 @@
+import i18next, { type i18n } from 'i18next'
+import { initReactI18next } from 'react-i18next'
+
+import { en } from './en'
+
+declare module 'i18next' {
+  interface CustomTypeOptions {
+    resources: { translation: typeof en }
+  }
+}
+
+export type Language = 'en' | 'fr'
+
+async function load(language: Language): Promise<void> {
+  if (language === 'fr' && !i18next.hasResourceBundle('fr', 'translation')) {
+    const { fr } = await import('./fr')
+    i18next.addResourceBundle('fr', 'translation', fr)
+  }
+}
+
+/** Begins in the language that the page was opened in. */
+export async function startI18n(): Promise<i18n> {
+  const language: Language = document.documentElement.lang === 'fr' ? 'fr' : 'en'
+  await i18next.use(initReactI18next).init({ lng: 'en', fallbackLng: 'en', resources: { en: { translation: en } }, interpolation: { escapeValue: false } })
+  await setLanguage(language, false)
+  return i18next
+}
+
+/** Changes the language of the fixed texts, and keeps the choice. */
+export async function setLanguage(language: Language, keep = true): Promise<void> {
+  await load(language)
+  await i18next.changeLanguage(language)
+  document.documentElement.lang = language
+  if (!keep) return
+  try {
+    localStorage.setItem('language', language)
+  } catch {
+    // no storage: for this page only
+  }
+}

@@ -1,0 +1,51 @@
+const units: [Intl.RelativeTimeFormatUnit, number][] = [
+  ['day', 86_400],
+  ['hour', 3_600],
+  ['minute', 60],
+  ['second', 1],
+]
+
+/** "5 minutes ago", "in 2 hours". */
+export function relative(at: number, now: number, locale: string): string {
+  const seconds = (at - now) / 1000
+  const format = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' })
+  for (const [unit, size] of units) {
+    if (Math.abs(seconds) >= size || unit === 'second') return format.format(Math.trunc(seconds / size), unit)
+  }
+  return ''
+}
+
+/** "3.2 s", "4 min 05 s", "2 h 10 min". */
+export function duration(ms: number, locale: string): string {
+  const seconds = Math.max(0, ms) / 1000
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ms`
+  if (seconds < 60) return `${seconds.toLocaleString(locale, { maximumFractionDigits: 1, minimumFractionDigits: 1 })} s`
+  const total = Math.round(seconds)
+  if (total < 3600) return `${Math.floor(total / 60)} min ${String(total % 60).padStart(2, '0')} s`
+  const minutes = Math.round(total / 60)
+  if (minutes < 48 * 60) return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, '0')} min`
+  return `${Math.round(minutes / 1440)} d`
+}
+
+export function dateTime(at: Date, locale: string): string {
+  return at.toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'medium' })
+}
+
+/** The time of an event in the viewer's zone, to the millisecond. */
+export function clock(at: Date): string {
+  const two = (n: number) => String(n).padStart(2, '0')
+  return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${String(at.getMilliseconds()).padStart(3, '0')}`
+}
+
+/** For the hover of a time: the same moment in UTC. */
+export function utc(at: Date): string {
+  return at.toISOString().replace('T', ' ').replace('Z', ' UTC')
+}
+
+export function shortId(id: string): string {
+  return id.slice(-8)
+}
+
+export function number(value: number, locale: string): string {
+  return value.toLocaleString(locale, { maximumFractionDigits: 3 })
+}

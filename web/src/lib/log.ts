@@ -1,0 +1,116 @@
+import { type Event, followRunBatches } from '@parliament-explorer/sdk'
+import { useEffect, useMemo, useSyncExternalStore } from 'react'
+
+import { whileVisible } from '../app/live'
+
+export const levelOrder = { debug: 0, info: 1, warn: 2, error: 3 } as const
+export type Level = keyof typeof levelOrder
+
+export interface LogFilter {
+  level?: Level
+  step?: string
+  text?: string
+}
+
+/** What is known of a run's log. `version` changes with each addition. */
+export interface Log {
+  events: Event[]
+  /** Those of them that begin or end attempts of steps. */
+  milestones: Event[]
+  version: number
+  complete: boolean
+  lost: boolean
+  error?: unknown
+}
+
+/**
+ * A run's events in memory, from the first to whatever is newest, kept up by one stream. Screens are told of additions once a frame at
+ * most, however fast they come.
+ */
+class LogStore {
+  private log: Log = { events: [], milestones: [], version: 0, complete: false, lost: false }
+  private listeners = new Set<() => void>()
+  private frame = 0
+
+  constructor(private readonly runId: string) {}
+
+  get = (): Log => this.log
+
+  subscribe = (listener: () => void): (() => void) => {
+    this.listeners.add(listener)
+    return () => void this.listeners.delete(listener)
+  }
+
+  follow(): () => void {
+    return whileVisible(async (signal) => {
+      try {
+        const onConnection = (state: 'open' | 'lost') => this.change({ lost: state === 'lost' })
+        const after = this.log.events.at(-1)?.id
+        for await (const batch of followRunBatches(this.runId, { after, signal, onConnection })) {
+          for (const event of batch) {
+            this.log.events.push(event) // one list, grown in place: it may be long
+            if (event.type.startsWith('step_')) this.log.milestones = [...this.log.milestones, event]
+          }
+          this.change({})
+        }
+        if (!signal.aborted) this.change({ complete: true, lost: false })
+      } catch (error) {
+        this.change({ error })
+      }
+    })
+  }
+
+  private change(what: Partial<Log>): void {
+    this.log = { ...this.log, ...what, version: this.log.version + 1 }
+    if (this.frame !== 0) return
+    // A hidden page has no frames.
+    const tell = () => {
+      this.frame = 0
+      for (const listener of this.listeners) listener()
+    }
+    this.frame = document.visibilityState === 'visible' ? requestAnimationFrame(tell) : (setTimeout(tell, 100) as unknown as number)
+  }
+}
+
+/** A run's log, from its beginning and live. */
+export function useLog(runId: string): Log {
+  const store = useMemo(() => new LogStore(runId), [runId])
+  useEffect(() => store.follow(), [store])
+  return useSyncExternalStore(store.subscribe, store.get)
+}
+
+export function matches(event: Event, filter: LogFilter): boolean {
+  if (filter.level && levelOrder[event.level] < levelOrder[filter.level]) return false
+  if (filter.step && event.asset !== filter.step) return false
+  if (filter.text) {
+    const text = filter.text.toLowerCase()
+    return event.message.toLowerCase().includes(text) || event.type.includes(text) || (event.data !== null && JSON.stringify(event.data).toLowerCase().includes(text))
+  }
+  return true
+}
+
+/** Filters a list that only grows without looking again at what was looked at. */
+export class Filtered {
+  private seen = 0
+  private kept: Event[] = []
+
+  constructor(private readonly filter: LogFilter) {}
+
+  of(events: readonly Event[]): readonly Event[] {
+    if (!this.filter.level && !this.filter.step && !this.filter.text) return events
+    if (this.seen > events.length) {
+      this.seen = 0
+      this.kept = []
+    }
+    for (; this.seen < events.length; this.seen++) {
+      const event = events[this.seen]!
+      if (matches(event, this.filter)) this.kept.push(event)
+    }
+    return this.kept
+  }
+}
+
+/** The log as text, a line for each event. */
+export function asText(events: readonly Event[]): string {
+  return events.map((e) => `${e.at}  ${e.level.padEnd(5)}  ${e.asset ?? '-'}  ${e.message}${e.data ? '  ' + JSON.stringify(e.data) : ''}\n`).join('')
+}

@@ -1,0 +1,26 @@
+import { useSyncExternalStore } from 'react'
+
+// One clock for the whole page, so that all ages move together.
+let now = Date.now()
+const listeners = new Set<() => void>()
+let timer: ReturnType<typeof setInterval> | undefined
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener)
+  timer ??= setInterval(() => {
+    now = Date.now()
+    for (const l of listeners) l()
+  }, 1000)
+  return () => {
+    listeners.delete(listener)
+    if (listeners.size === 0) {
+      clearInterval(timer)
+      timer = undefined
+    }
+  }
+}
+
+/** The current time in milliseconds, renewed every second. */
+export function useNow(): number {
+  return useSyncExternalStore(subscribe, () => (listeners.size === 0 ? (now = Math.floor(Date.now() / 1000) * 1000) : now))
+}

@@ -1,0 +1,236 @@
+import type { Asset } from '@parliament-explorer/sdk'
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { Play } from 'lucide-react'
+import { Tabs } from 'radix-ui'
+import { lazy, Suspense } from 'react'
+import { useTranslation } from 'react-i18next'
+
+import { assetQuery, materializationsQuery, recentMaterializationsQuery, runsQuery } from '../app/queries'
+import { serverUrl } from '../lib/base'
+import { duration, number } from '../lib/format'
+import { seriesOf } from '../lib/metadata'
+import { Card, Empty, Json, LoadMore, PageHead, Skeleton, Time } from '../ui/basics'
+import { Plot } from '../ui/charts'
+import { AssetLinks, RunLink } from '../ui/links'
+import { MetadataList } from '../ui/metadata'
+import { Problem } from '../ui/problem'
+import { RunTable } from '../ui/run-table'
+
+const Launchpad = lazy(() => import('./launchpad'))
+
+export function AssetPage() {
+  const { t } = useTranslation()
+  const { asset: name } = useParams({ from: '/assets/$asset' })
+  const { tab = 'about' } = useSearch({ from: '/assets/$asset' })
+  const navigate = useNavigate({ from: '/assets/$asset' })
+  const asset = useQuery(assetQuery(name))
+  return (
+    <div className="page">
+      <PageHead
+        title={name}
+        crumbs={[<Link to="/assets">{t('nav.assets')}</Link>, asset.data?.group ?? '…']}
+        actions={
+          tab !== 'launch' && (
+            <Link from="/assets/$asset" search={{ tab: 'launch' }} className="btn primary">
+              <Play size={16} aria-hidden />
+              {t('assets.materialize')}
+            </Link>
+          )
+        }
+      />
+      {asset.error ? (
+        <Problem error={asset.error} retry={() => void asset.refetch()} />
+      ) : !asset.data ? (
+        <Card>
+          <Skeleton lines={6} height="20rem" />
+        </Card>
+      ) : (
+        <Tabs.Root value={tab} onValueChange={(next) => void navigate({ search: { tab: next === 'about' ? undefined : (next as typeof tab) } })} className="page">
+          <Tabs.List className="tabs" aria-label={name}>
+            <Tabs.Trigger value="about">{t('assets.tabAbout')}</Tabs.Trigger>
+            <Tabs.Trigger value="plots">{t('assets.tabPlots')}</Tabs.Trigger>
+            <Tabs.Trigger value="materializations">{t('assets.tabMaterializations')}</Tabs.Trigger>
+            <Tabs.Trigger value="runs">{t('assets.tabRuns')}</Tabs.Trigger>
+            <Tabs.Trigger value="launch">{t('assets.tabLaunch')}</Tabs.Trigger>
+          </Tabs.List>
+          <Tabs.Content value="about">
+            <About asset={asset.data} />
+          </Tabs.Content>
+          <Tabs.Content value="plots">
+            <Plots asset={name} />
+          </Tabs.Content>
+          <Tabs.Content value="materializations">
+            <Materializations asset={asset.data} />
+          </Tabs.Content>
+          <Tabs.Content value="runs">
+            <AssetRuns asset={name} />
+          </Tabs.Content>
+          <Tabs.Content value="launch">
+            <Suspense fallback={<Skeleton lines={6} height="20rem" />}>
+              <Launchpad assets={[asset.data]} />
+            </Suspense>
+          </Tabs.Content>
+        </Tabs.Root>
+      )}
+    </div>
+  )
+}
+
+export function materializeCommand(asset: Asset): string {
+  const config = asset.default_config && Object.keys(asset.default_config).length > 0 ? ` --config '${JSON.stringify(asset.default_config)}'` : ''
+  return `explorer materialize ${asset.name}${config} --server ${serverUrl('.').replace(/\/$/, '')}`
+}
+
+function NeverYet({ asset }: { asset: Asset }) {
+  const { t } = useTranslation()
+  return (
+    <Empty
+      title={t('assets.neverMaterialized')}
+      command={materializeCommand(asset)}
+      action={
+        <Link to="/assets/$asset" params={{ asset: asset.name }} search={{ tab: 'launch' }} className="btn">
+          {t('assets.materialize')}
+        </Link>
+      }
+    >
+      {t('assets.neverText')}
+    </Empty>
+  )
+}
+
+function About({ asset }: { asset: Asset }) {
+  const { t, i18n } = useTranslation()
+  const last = asset.last_materialization
+  return (
+    <div className="grid two">
+      <Card title={t('assets.tabAbout')} padded>
+        <div className="stack">
+          <p>{asset.description}</p>
+          <dl className="facts">
+            <dt>{t('assets.dependencies')}</dt>
+            <dd>
+              <AssetLinks names={asset.dependencies} />
+            </dd>
+            <dt>{t('assets.dependents')}</dt>
+            <dd>
+              <AssetLinks names={asset.dependents} />
+            </dd>
+            <dt>{t('assets.jobs')}</dt>
+            <dd className="row wrap">
+              {asset.jobs.length === 0 && <span className="muted">{t('app.none')}</span>}
+              {asset.jobs.map((job) => (
+                <Link key={job} to="/jobs/$job" params={{ job }}>
+                  {job}
+                </Link>
+              ))}
+            </dd>
+            <dt>{t('assets.retryPolicy')}</dt>
+            <dd>{t('assets.retryText', { count: asset.retry.max_attempts, delay: number(asset.retry.delay_seconds, i18n.language) })}</dd>
+            <dt>{t('assets.timeout')}</dt>
+            <dd>{asset.timeout_seconds > 0 ? duration(asset.timeout_seconds * 1000, i18n.language) : t('app.none')}</dd>
+          </dl>
+        </div>
+      </Card>
+      <Card title={t('assets.lastMaterialization')} actions={last && <span className="muted small"><Time at={last.created_at} /></span>}>
+        {last ? (
+          <div className="body stack">
+            <MetadataList metadata={last.metadata} />
+            <p className="small">
+              {t('assets.run')} <RunLink id={last.run_id} />
+            </p>
+          </div>
+        ) : (
+          <NeverYet asset={asset} />
+        )}
+      </Card>
+      <Card title={t('assets.defaultConfig')} padded>
+        <Json value={asset.default_config} label={t('assets.defaultConfig')} />
+      </Card>
+      <Card title={t('launch.schema')} padded>
+        <Json value={asset.config_schema} label={t('launch.schema')} />
+      </Card>
+    </div>
+  )
+}
+
+function Plots({ asset }: { asset: string }) {
+  const { t, i18n } = useTranslation()
+  const recent = useQuery(recentMaterializationsQuery(asset, 200))
+  if (recent.error) return <Problem error={recent.error} retry={() => void recent.refetch()} />
+  if (!recent.data) return <Skeleton lines={6} height="20rem" />
+  const series = seriesOf(recent.data)
+  if (series.length === 0) {
+    return (
+      <Card>
+        <Empty title={t('assets.noNumbers')}>{t('assets.noNumbersText')}</Empty>
+      </Card>
+    )
+  }
+  return (
+    <div className="grid plots">
+      {series.map((s) => (
+        <Card key={s.name} title={<code>{s.name}</code>} label={s.name} actions={<span className="muted small num">{t('assets.latest', { value: number(s.points.at(-1)!.value, i18n.language) })}</span>} padded>
+          <Plot points={s.points} name={s.name} />
+        </Card>
+      ))}
+    </div>
+  )
+}
+
+function Materializations({ asset }: { asset: Asset }) {
+  const { t } = useTranslation()
+  const query = useInfiniteQuery(materializationsQuery(asset.name))
+  if (query.error) return <Problem error={query.error} retry={() => void query.refetch()} />
+  const items = query.data?.pages.flatMap((p) => p.items)
+  return (
+    <Card label={t('assets.tabMaterializations')}>
+      {!items ? (
+        <Skeleton lines={6} />
+      ) : items.length === 0 ? (
+        <NeverYet asset={asset} />
+      ) : (
+        <div className="table-wrap">
+          <table className="blocks">
+            <thead>
+              <tr>
+                <th>{t('assets.when')}</th>
+                <th>{t('assets.run')}</th>
+                <th>{t('assets.metadata')}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {items.map((m) => (
+                <tr key={m.id}>
+                  <td>
+                    <Time at={m.created_at} absolute />
+                  </td>
+                  <td>
+                    <RunLink id={m.run_id} />
+                  </td>
+                  <td>
+                    <MetadataList metadata={m.metadata} compact />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      <LoadMore query={query} />
+    </Card>
+  )
+}
+
+function AssetRuns({ asset }: { asset: string }) {
+  const { t } = useTranslation()
+  const query = useInfiniteQuery(runsQuery({ asset }))
+  const runs = query.data?.pages.flatMap((p) => p.items)
+  if (query.error) return <Problem error={query.error} retry={() => void query.refetch()} />
+  return (
+    <Card label={t('assets.tabRuns')}>
+      {!runs ? <Skeleton lines={6} /> : runs.length === 0 ? <Empty title={t('runs.none')}>{t('runs.noneText')}</Empty> : <RunTable runs={runs} />}
+      <LoadMore query={query} />
+    </Card>
+  )
+}

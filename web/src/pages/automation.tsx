@@ -1,0 +1,182 @@
+import { runSchedule, type Schedule, startSchedule, stopSchedule } from '@parliament-explorer/sdk'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { Link, useNavigate } from '@tanstack/react-router'
+import { Play } from 'lucide-react'
+import { Switch } from 'radix-ui'
+import { useTranslation } from 'react-i18next'
+
+import { queryClient } from '../app/client'
+import { useSystemStatus } from '../app/live'
+import { jobsQuery, schedulesQuery } from '../app/queries'
+import { toast } from '../app/toasts'
+import { shortId } from '../lib/format'
+import { newKey } from '../ui/actions'
+import { Card, Empty, PageHead, Skeleton, Time } from '../ui/basics'
+import { AssetLinks, RunLink } from '../ui/links'
+import { Problem } from '../ui/problem'
+import { TickResult } from '../ui/tick'
+
+export function Automation() {
+  const { t } = useTranslation()
+  useSystemStatus() // tells when somebody else starts or stops a schedule
+  const schedules = useQuery(schedulesQuery)
+  const jobs = useQuery(jobsQuery)
+  return (
+    <div className="page">
+      <PageHead title={t('automation.title')} />
+      {schedules.error && <Problem error={schedules.error} retry={() => void schedules.refetch()} />}
+      <Card title={t('automation.schedules')}>
+        {!schedules.data ? (
+          <Skeleton lines={6} height="13rem" />
+        ) : schedules.data.length === 0 ? (
+          <Empty title={t('automation.noSchedules')}>{t('automation.noSchedulesText')}</Empty>
+        ) : (
+          <div className="table-wrap">
+            <table className="blocks">
+              <thead>
+                <tr>
+                  <th>{t('automation.running')}</th>
+                  <th>{t('automation.schedule')}</th>
+                  <th>{t('automation.cron')}</th>
+                  <th>{t('automation.next')}</th>
+                  <th>{t('automation.last')}</th>
+                  <th>
+                    <span className="sr-only">{t('app.actions')}</span>
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {schedules.data.map((schedule) => (
+                  <tr key={schedule.name}>
+                    <td>
+                      <ScheduleSwitch schedule={schedule} />
+                    </td>
+                    <td>
+                      <Link to="/automation/schedules/$schedule" params={{ schedule: schedule.name }} className="break">
+                        {schedule.name}
+                      </Link>
+                      <p className="muted small">
+                        {schedule.description}{' '}
+                        <Link to="/jobs/$job" params={{ job: schedule.job }} className="break">
+                          {schedule.job}
+                        </Link>
+                      </p>
+                    </td>
+                    <td data-label={t('automation.cron')}>
+                      <code className="nowrap">{schedule.cron}</code>
+                      <p className="muted small">{schedule.time_zone}</p>
+                    </td>
+                    <td data-label={t('automation.next')}>{schedule.running && schedule.next_ticks[0] ? <Time at={schedule.next_ticks[0]} /> : <span className="muted">{t('automation.stopped')}</span>}</td>
+                    <td data-label={t('automation.last')}>
+                      {schedule.last_tick ? (
+                        <span className="row wrap" style={{ gap: '0.1rem 0.5rem' }}>
+                          <TickResult tick={schedule.last_tick} />
+                          <span className="small muted">
+                            <Time at={schedule.last_tick.created_at} />
+                          </span>
+                          {schedule.last_tick.run_id ? <RunLink id={schedule.last_tick.run_id} /> : <span className="small">{schedule.last_tick.message}</span>}
+                        </span>
+                      ) : (
+                        <span className="muted">{t('app.never')}</span>
+                      )}
+                    </td>
+                    <td className="right">
+                      <RunNow schedule={schedule.name} />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </Card>
+      <Card title={t('automation.jobs')}>
+        {jobs.error ? (
+          <Problem error={jobs.error} retry={() => void jobs.refetch()} />
+        ) : !jobs.data ? (
+          <Skeleton lines={4} height="9rem" />
+        ) : (
+          <div className="table-wrap">
+            <table className="blocks">
+              <thead>
+                <tr>
+                  <th>{t('automation.job')}</th>
+                  <th>{t('automation.jobAssets')}</th>
+                  <th>
+                    <span className="sr-only">{t('app.actions')}</span>
+                  </th>
+                </tr>
+              </thead>
+              <tbody>
+                {jobs.data.map((job) => (
+                  <tr key={job.name}>
+                    <td>
+                      <Link to="/jobs/$job" params={{ job: job.name }} className="break">
+                        {job.name}
+                      </Link>
+                      <p className="muted small">{job.description}</p>
+                    </td>
+                    <td data-label={t('automation.jobAssets')}>
+                      <AssetLinks names={job.assets} />
+                    </td>
+                    <td className="right">
+                      <Link to="/jobs/$job" params={{ job: job.name }} className="btn small" aria-label={`${t('automation.launch')}: ${job.name}`}>
+                        <Play size={14} aria-hidden />
+                        {t('automation.launch')}
+                      </Link>
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        )}
+      </Card>
+    </div>
+  )
+}
+
+/** Starts and stops a schedule; it moves at once, and back if the server refuses. */
+export function ScheduleSwitch({ schedule }: { schedule: Schedule }) {
+  const { t } = useTranslation()
+  const put = (next: Schedule) => {
+    queryClient.setQueryData(schedulesQuery.queryKey, (old) => old?.map((s) => (s.name === next.name ? next : s)))
+    queryClient.setQueryData(['schedules', next.name], next)
+  }
+  const turn = useMutation({
+    mutationFn: (on: boolean) => (on ? startSchedule : stopSchedule)({ path: { schedule: schedule.name } }),
+    onMutate: async (on) => {
+      await queryClient.cancelQueries({ queryKey: ['schedules'] })
+      put({ ...schedule, running: on })
+    },
+    onSuccess: ({ data }) => put(data),
+    onError: (error) => {
+      put(schedule)
+      toast.bad(error)
+    },
+  })
+  return (
+    <Switch.Root className="switch" aria-label={t('automation.switch', { name: schedule.name })} checked={schedule.running} disabled={turn.isPending} onCheckedChange={(on) => turn.mutate(on)}>
+      <Switch.Thumb />
+    </Switch.Root>
+  )
+}
+
+export function RunNow({ schedule }: { schedule: string }) {
+  const { t } = useTranslation()
+  const navigate = useNavigate()
+  const run = useMutation({
+    mutationFn: () => runSchedule({ path: { schedule }, headers: { 'Idempotency-Key': newKey() } }),
+    onSuccess: ({ data }) => {
+      toast.good(t('automation.runStarted', { id: shortId(data.id) }))
+      void navigate({ to: '/runs/$runId', params: { runId: data.id } })
+    },
+    onError: toast.bad,
+  })
+  return (
+    <button type="button" className="btn small" aria-label={`${t('automation.runNow')}: ${schedule}`} disabled={run.isPending} onClick={() => run.mutate()}>
+      <Play size={14} aria-hidden />
+      {t('automation.runNow')}
+    </button>
+  )
+}

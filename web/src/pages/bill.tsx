@@ -1,0 +1,260 @@
+import type { Bill } from '@parliament-explorer/sdk'
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
+import { Link, useParams } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
+import { useTranslation } from 'react-i18next'
+
+import { billQuery, stagesQuery, versionsQuery } from '../app/queries'
+import { billParams, inLanguage } from '../lib/bills'
+import { Card, Empty, LoadMore, PageHead, Skeleton, Time } from '../ui/basics'
+import { Change } from '../ui/diff'
+import { RunLink } from '../ui/links'
+import { Problem } from '../ui/problem'
+
+export function BillPage() {
+  const { t, i18n } = useTranslation()
+  const { session, number } = useParams({ from: '/bills/$session/$number' })
+  const bill = useQuery(billQuery(session, number))
+  const b = bill.data
+  const name = b ? (inLanguage(b.short_title, i18n.language) ?? inLanguage(b.title, i18n.language) ?? b.number) : number
+  return (
+    <div className="page">
+      <PageHead
+        title={b ? `${b.number} ${name}` : number}
+        heading={b ? `${b.number} · ${name}` : number}
+        crumbs={[
+          <Link to="/bills">{t('nav.bills')}</Link>,
+          <Link to="/bills" search={{ session }}>
+            {session}
+          </Link>,
+          number,
+        ]}
+      >
+        {b && (
+          <span className={`badge ${b.law ? 'good' : 'busy'}`} style={{ paddingLeft: '0.55rem', whiteSpace: 'normal' }}>
+            {inLanguage(b.status, i18n.language)}
+          </span>
+        )}
+      </PageHead>
+      {bill.error ? (
+        <Problem error={bill.error} retry={() => void bill.refetch()} />
+      ) : !b ? (
+        <Card>
+          <Skeleton lines={8} height="30rem" />
+        </Card>
+      ) : (
+        <>
+          <Card label={t('bills.title')} padded>
+            <div className="bilingual">
+              <Titles bill={b} language="en" name={t('bills.english')} />
+              <Titles bill={b} language="fr" name={t('bills.french')} />
+            </div>
+          </Card>
+          <div className="grid two">
+            <Card title={t('bills.about')} padded>
+              <Facts bill={b} />
+            </Card>
+            <Stages session={session} number={number} />
+          </div>
+          <Card title={t('bills.summary')} padded>
+            {b.summary.en || b.summary.fr ? (
+              <div className="bilingual">
+                <Summary html={b.summary.en} language="en" />
+                <Summary html={b.summary.fr} language="fr" />
+              </div>
+            ) : (
+              <p className="muted">{t('bills.noSummary')}</p>
+            )}
+          </Card>
+          <History session={session} number={number} />
+        </>
+      )}
+    </div>
+  )
+}
+
+function Titles({ bill, language, name }: { bill: Bill; language: 'en' | 'fr'; name: string }) {
+  return (
+    <div className="stack tight">
+      <span className="muted small">{name}</span>
+      <div lang={language} className="stack tight">
+        {bill.short_title[language] && <strong>{bill.short_title[language]}</strong>}
+        <p>{bill.title[language] ?? '–'}</p>
+        <p className="muted small">{[bill.bill_type[language], bill.status[language]].filter(Boolean).join(' · ')}</p>
+      </div>
+    </div>
+  )
+}
+
+function Summary({ html, language }: { html: string | null; language: 'en' | 'fr' }) {
+  // The server hands out summaries as sanitised HTML only.
+  return html ? <div className="prose" lang={language} dangerouslySetInnerHTML={{ __html: html }} /> : <p className="muted">–</p>
+}
+
+function Facts({ bill }: { bill: Bill }) {
+  const { t, i18n } = useTranslation()
+  const rows: [string, ReactNode][] = [
+    [t('bills.type'), inLanguage(bill.bill_type, i18n.language) ?? (bill.government_bill ? t('bills.government') : bill.private_member_bill ? t('bills.privateMember') : null)],
+    [t('bills.sponsor'), bill.sponsor?.name],
+    [t('bills.chamber'), t(`bills.${bill.home_chamber}`)],
+    [t('bills.introduced'), bill.introduced_on],
+    [t('bills.activity'), bill.latest_activity_at && <Time at={bill.latest_activity_at} absolute />],
+    [t('bills.royalAssent'), bill.royal_assent_on],
+    [t('bills.statute'), bill.statute && t('bills.statuteText', bill.statute)],
+    [
+      t('bills.committees'),
+      bill.committees.length > 0 && (
+        <ul className="stack tight">
+          {bill.committees.map((c) => (
+            <li key={c.chamber + c.acronym}>
+              {inLanguage(c.name, i18n.language)} <span className="muted small">({[c.acronym, t(`bills.${c.chamber}`)].filter(Boolean).join(', ')})</span>
+            </li>
+          ))}
+        </ul>
+      ),
+    ],
+    [
+      t('bills.related'),
+      bill.related_bills.length > 0 && (
+        <span className="row wrap" style={{ gap: '0.1rem 0.8rem' }}>
+          {bill.related_bills.map((id) => (
+            <Link key={id} to="/bills/$session/$number" params={billParams(id)} className="nowrap">
+              {id}
+            </Link>
+          ))}
+        </span>
+      ),
+    ],
+    [
+      t('bills.links'),
+      <span key="links" className="row wrap" style={{ gap: '0.1rem 0.8rem' }}>
+        {bill.legisinfo_url && (
+          <a href={bill.legisinfo_url} rel="noreferrer">
+            LEGISinfo
+          </a>
+        )}
+        {bill.openparliament_url && (
+          <a href={bill.openparliament_url} rel="noreferrer">
+            openparliament.ca
+          </a>
+        )}
+        {bill.text_url && (
+          <a href={bill.text_url} rel="noreferrer">
+            {t('bills.text')}
+          </a>
+        )}
+      </span>,
+    ],
+    [
+      t('bills.sources'),
+      <span key="sources" className="stack tight small">
+        {(['openparliament', 'legisinfo'] as const).map((source) => (
+          <span key={source}>
+            {source}: {bill.sources[source] ? <Time at={bill.sources[source]} /> : t('bills.notFetched')}
+          </span>
+        ))}
+      </span>,
+    ],
+    [t('bills.firstSeen'), <Time key="first" at={bill.first_seen_at} absolute />],
+  ]
+  return (
+    <dl className="facts">
+      {rows
+        .filter(([, value]) => value)
+        .map(([name, value]) => (
+          <div key={name} style={{ display: 'contents' }}>
+            <dt>{name}</dt>
+            <dd>{value}</dd>
+          </div>
+        ))}
+    </dl>
+  )
+}
+
+function Stages({ session, number }: { session: string; number: string }) {
+  const { t, i18n } = useTranslation()
+  const stages = useQuery(stagesQuery(session, number))
+  let chamber = ''
+  return (
+    <Card title={t('bills.stages')} padded>
+      {stages.error ? (
+        <Problem error={stages.error} retry={() => void stages.refetch()} />
+      ) : !stages.data ? (
+        <Skeleton lines={8} height="20rem" />
+      ) : stages.data.length === 0 ? (
+        <p className="muted">{t('bills.noStages')}</p>
+      ) : (
+        <ol className="stages">
+          {stages.data.map((stage, i) => {
+            const header = stage.chamber !== chamber && stage.name.en !== 'Royal assent' ? (chamber = stage.chamber) : ''
+            return (
+              <li key={i} className={stage.state}>
+                <span className="mark" />
+                <span>
+                  {header && <span className="muted small">{t(`bills.${stage.chamber}`)}: </span>}
+                  {inLanguage(stage.name, i18n.language)}
+                  {stage.committee && <span className="muted small"> ({stage.committee})</span>}
+                </span>
+                <span className="muted small nowrap num">
+                  {t(`bills.stage_${stage.state}`)} {stage.state_since}
+                </span>
+              </li>
+            )
+          })}
+        </ol>
+      )}
+    </Card>
+  )
+}
+
+function History({ session, number }: { session: string; number: string }) {
+  const { t } = useTranslation()
+  const query = useInfiniteQuery(versionsQuery(session, number))
+  const versions = query.data?.pages.flatMap((p) => p.items)
+  return (
+    <Card title={t('bills.history')}>
+      {query.error ? (
+        <Problem error={query.error} retry={() => void query.refetch()} />
+      ) : !versions ? (
+        <Skeleton lines={4} />
+      ) : versions.length === 0 ? (
+        <Empty title={t('app.none')} />
+      ) : (
+        <ol className="list">
+          {versions.map((v) => (
+            <li key={v.version} className="stack" data-version={v.version}>
+              <div className="row wrap between">
+                <h3>{t('bills.version', { n: v.version })}</h3>
+                <span className="muted small">
+                  <Time at={v.created_at} absolute />
+                  {v.run_id && (
+                    <>
+                      {' '}
+                      {t('bills.changedBy', { id: '' })}
+                      <RunLink id={v.run_id} />
+                    </>
+                  )}
+                </span>
+              </div>
+              {v.changes.length === 0 ? (
+                <p className="muted small">{t('bills.noChanges')}</p>
+              ) : (
+                <dl className="facts">
+                  {v.changes.map((c) => (
+                    <div key={c.field} style={{ display: 'contents' }}>
+                      <dt className="mono">{c.field}</dt>
+                      <dd>
+                        <Change from={c.from} to={c.to} />
+                      </dd>
+                    </div>
+                  ))}
+                </dl>
+              )}
+            </li>
+          ))}
+        </ol>
+      )}
+      <LoadMore query={query} />
+    </Card>
+  )
+}

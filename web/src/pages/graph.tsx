@@ -1,0 +1,134 @@
+import '@xyflow/react/dist/style.css'
+
+import dagre from '@dagrejs/dagre'
+import { startRun } from '@parliament-explorer/sdk'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { Link, useNavigate } from '@tanstack/react-router'
+import { Background, Controls, type Edge, Handle, MarkerType, type Node, type NodeProps, Position, ReactFlow, ReactFlowProvider, useNodesState, useReactFlow } from '@xyflow/react'
+import { Play } from 'lucide-react'
+import { useEffect, useMemo } from 'react'
+import { useTranslation } from 'react-i18next'
+
+import { graphQuery } from '../app/queries'
+import { toast } from '../app/toasts'
+import { shortId } from '../lib/format'
+import { newKey } from '../ui/actions'
+import { Card, Skeleton, Time } from '../ui/basics'
+import { Problem } from '../ui/problem'
+
+type AssetNode = Node<{ name: string; group: string; at: string | null }, 'asset'>
+
+const size = { width: 240, height: 92 }
+
+export default function Graph() {
+  return (
+    <ReactFlowProvider>
+      <Lineage />
+    </ReactFlowProvider>
+  )
+}
+
+function Lineage() {
+  const { t } = useTranslation()
+  const navigate = useNavigate()
+  const graph = useQuery(graphQuery)
+  const [nodes, setNodes, onNodesChange] = useNodesState<AssetNode>([])
+  const { fitView } = useReactFlow()
+  const edges = useMemo<Edge[]>(() => (graph.data?.edges ?? []).map((e) => ({ id: `${e.from}→${e.to}`, source: e.from, target: e.to, markerEnd: { type: MarkerType.ArrowClosed }, focusable: false })), [graph.data])
+
+  useEffect(() => {
+    if (!graph.data) return
+    const layout = new dagre.graphlib.Graph().setGraph({ rankdir: 'LR', nodesep: 28, ranksep: 90 }).setDefaultEdgeLabel(() => ({}))
+    for (const node of graph.data.nodes) layout.setNode(node.name, { ...size })
+    for (const edge of graph.data.edges) layout.setEdge(edge.from, edge.to)
+    dagre.layout(layout)
+    setNodes((old) => {
+      const before = new Map(old.map((n) => [n.id, n]))
+      return graph.data.nodes.map((node) => {
+        const place = layout.node(node.name)
+        const was = before.get(node.name)
+        return {
+          id: node.name, type: 'asset' as const, data: { name: node.name, group: node.group, at: node.last_materialized_at },
+          position: was?.position ?? { x: place.x - size.width / 2, y: place.y - size.height / 2 }, selected: was?.selected ?? false, ariaLabel: node.name,
+        }
+      })
+    })
+  }, [graph.data, setNodes])
+
+  const laidOut = nodes.length
+  useEffect(() => {
+    if (laidOut > 0) void fitView({ maxZoom: 1, padding: 0.15 })
+  }, [laidOut, fitView])
+
+  const selected = nodes.filter((n) => n.selected).map((n) => n.id)
+  const start = useMutation({
+    mutationFn: () => startRun({ body: { assets: selected }, headers: { 'Idempotency-Key': newKey() } }),
+    onSuccess: ({ data }) => {
+      toast.good(t('launch.started', { id: shortId(data.id) }))
+      void navigate({ to: '/runs/$runId', params: { runId: data.id } })
+    },
+    onError: toast.bad,
+  })
+  const select = (on: boolean) => setNodes((old) => old.map((n) => ({ ...n, selected: on })))
+
+  if (graph.error) return <Problem error={graph.error} retry={() => void graph.refetch()} />
+  return (
+    <Card
+      label={t('assets.graphLabel')}
+      title={<span className="muted small" style={{ fontWeight: 400 }}>{t('assets.selectHint')}</span>}
+      actions={
+        <div className="row wrap">
+          <button type="button" className="btn small" onClick={() => select(selected.length < nodes.length)}>
+            {selected.length < nodes.length ? t('assets.selectAll') : t('assets.clear')}
+          </button>
+          <button type="button" className="btn small primary" disabled={selected.length === 0 || start.isPending} onClick={() => start.mutate()}>
+            <Play size={14} aria-hidden />
+            {t('assets.materializeSelection', { count: selected.length })}
+          </button>
+        </div>
+      }
+    >
+      <div className="graph">
+        {!graph.data ? (
+          <Skeleton lines={6} />
+        ) : (
+          <ReactFlow
+            nodes={nodes}
+            edges={edges}
+            nodeTypes={nodeTypes}
+            onNodesChange={onNodesChange}
+            nodesConnectable={false}
+            deleteKeyCode={null}
+            multiSelectionKeyCode={['Shift', 'Meta', 'Control']}
+            selectionKeyCode={null}
+            minZoom={0.2}
+            proOptions={{ hideAttribution: true }}
+            fitView
+          >
+            <Background />
+            <Controls showInteractive={false} />
+          </ReactFlow>
+        )}
+      </div>
+    </Card>
+  )
+}
+
+function AssetBox({ data }: NodeProps<AssetNode>) {
+  const { t } = useTranslation()
+  return (
+    <div className="node">
+      <Handle type="target" position={Position.Left} isConnectable={false} style={{ visibility: 'hidden' }} />
+      <Link to="/assets/$asset" params={{ asset: data.name }} className="break nodrag">
+        {data.name}
+      </Link>
+      <div className="row between small muted">
+        <span>{data.group}</span>
+        {data.at ? <Time at={data.at} /> : <span>{t('assets.ageUnknown')}</span>}
+      </div>
+      <Handle type="source" position={Position.Right} isConnectable={false} style={{ visibility: 'hidden' }} />
+    </div>
+  )
+}
+
+const nodeTypes = { asset: AssetBox }

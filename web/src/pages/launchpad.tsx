@@ -1,0 +1,222 @@
+import { type Asset, materializeAsset, startJobRun } from '@parliament-explorer/sdk'
+import Form from '@rjsf/core'
+import type { ErrorSchema, RJSFSchema, UiSchema } from '@rjsf/utils'
+import { useMutation } from '@tanstack/react-query'
+import { useNavigate } from '@tanstack/react-router'
+import { Play, RotateCcw } from 'lucide-react'
+import { useId, useRef, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+
+import { toast } from '../app/toasts'
+import { serverUrl } from '../lib/base'
+import { type Config, type Fault, faults, type Format, isObject, joined, parted, read, readTags, written } from '../lib/config'
+import { shortId } from '../lib/format'
+import { validator } from '../lib/validator'
+import { newKey } from '../ui/actions'
+import { Card, Command } from '../ui/basics'
+import { fieldErrors, Problem } from '../ui/problem'
+
+type Mode = 'form' | Format
+
+const uiSchema: UiSchema = { 'ui:submitButtonOptions': { norender: true }, 'ui:options': { label: false } }
+
+/** Starts an asset or a job with config, from a form made of the config's JSON Schema or from text. */
+export default function Launchpad({ assets, job, initial }: { assets: Asset[]; job?: string; initial?: Config }) {
+  const { t } = useTranslation()
+  const navigate = useNavigate()
+  const id = useId()
+  const names = assets.map((a) => a.name)
+  const defaults = (): Record<string, Config> => {
+    const given = initial ? Object.fromEntries(parted(names, initial).map((p) => [p.asset, p.config])) : {}
+    return Object.fromEntries(assets.map((a) => [a.name, { ...(a.default_config as Config), ...given[a.name] }]))
+  }
+  const [mode, setMode] = useState<Mode>('form')
+  const [configs, setConfigs] = useState(defaults)
+  const [text, setText] = useState('')
+  const [tags, setTags] = useState('')
+  const key = useRef(newKey())
+
+  const parsed = mode === 'form' ? { config: joined(names, configs) } : readConfig(text, mode)
+  const wrongTag = tagFault(tags)
+  const local: Fault[] = parsed.config ? parted(names, parsed.config).flatMap((p) => faults(schemaOf(assets, p.asset), p.config).map((f) => ({ ...f, pointer: p.at + f.pointer }))) : []
+
+  const start = useMutation({
+    mutationFn: () => {
+      const body = { config: parsed.config, tags: readTags(tags) }
+      const headers = { 'Idempotency-Key': key.current }
+      return job ? startJobRun({ path: { job }, body, headers }) : materializeAsset({ path: { asset: names[0]! }, body, headers })
+    },
+    onSuccess: ({ data }) => {
+      toast.good(t('launch.started', { id: shortId(data.id) }))
+      void navigate({ to: '/runs/$runId', params: { runId: data.id } })
+    },
+    onSettled: () => (key.current = newKey()),
+  })
+  const refused = fieldErrors(start.error)
+
+  const change = (to: Mode) => {
+    if (to === mode) return
+    if (to === 'form') {
+      if (parsed.config) setConfigs({ ...configs, ...Object.fromEntries(parted(names, parsed.config).map((p) => [p.asset, p.config])) })
+    } else setText(written(parsed.config ?? joined(names, configs), to))
+    setMode(to)
+  }
+  const edited = (set: () => void) => {
+    set()
+    if (start.error) start.reset()
+  }
+  const command = job
+    ? `curl -X POST ${serverUrl(`jobs/${job}/runs`)} -H 'Content-Type: application/json' -d '${JSON.stringify({ config: parsed.config ?? {} })}'`
+    : `explorer materialize ${names[0]} --config '${JSON.stringify(parsed.config ?? {})}' --server ${serverUrl('.').replace(/\/$/, '')}`
+
+  return (
+    <Card
+      title={t('launch.config')}
+      actions={
+        <div className="segmented" role="radiogroup" aria-label={t('launch.config')}>
+          {(['form', 'json', 'yaml'] as const).map((m) => (
+            <button key={m} type="button" role="radio" aria-checked={mode === m} onClick={() => change(m)}>
+              {t(`launch.${m}`)}
+            </button>
+          ))}
+        </div>
+      }
+      padded
+    >
+      <form
+        className="stack loose"
+        noValidate
+        onSubmit={(e) => {
+          e.preventDefault()
+          if (parsed.config && !wrongTag && !start.isPending) start.mutate()
+        }}
+      >
+        {mode === 'form' ? (
+          assets.map((asset) => (
+            <div key={asset.name} className="stack">
+              {assets.length > 1 && <h3>{asset.name}</h3>}
+              {Object.keys((asset.config_schema as RJSFSchema).properties ?? {}).length === 0 ? (
+                <p className="muted">{t('launch.noConfig')}</p>
+              ) : (
+                <Form
+                  tagName="div"
+                  className="rjsf"
+                  idPrefix={`config-${asset.name}`}
+                  schema={withoutTitle(asset.config_schema as RJSFSchema)}
+                  uiSchema={uiSchema}
+                  validator={validator}
+                  formData={configs[asset.name]}
+                  onChange={({ formData }) => edited(() => setConfigs((old) => ({ ...old, [asset.name]: (formData ?? {}) as Config })))}
+                  extraErrors={serverErrors(refused, asset.name, names.length === 1)}
+                  liveValidate="onChange"
+                  showErrorList={false}
+                  noHtml5Validate
+                  focusOnFirstError={false}
+                >
+                  <></>
+                </Form>
+              )}
+            </div>
+          ))
+        ) : (
+          <div className="field">
+            <label htmlFor={id + 'text'}>{mode === 'json' ? 'JSON' : 'YAML'}</label>
+            <textarea id={id + 'text'} rows={Math.max(8, text.split('\n').length + 1)} spellCheck={false} value={text} aria-invalid={!parsed.config || local.length > 0} aria-describedby={id + 'help'} onChange={(e) => edited(() => setText(e.target.value))} />
+            <p id={id + 'help'} className="muted small break">
+              {t('launch.opsHelp', { example: JSON.stringify({ ops: { [names[0]!]: { config: assets[0]!.default_config } } }) })}
+            </p>
+            <div role="status">
+              {!parsed.config ? (
+                <p className="notice bad">{parsed.reason ? t('launch.notParsed', { format: mode.toUpperCase(), reason: parsed.reason }) : t('launch.notObject')}</p>
+              ) : (
+                local.length > 0 && (
+                  <ul className="notice warn">
+                    {local.map((f) => (
+                      <li key={f.pointer + f.detail}>
+                        <code>{f.pointer || '/'}</code> {f.detail}
+                      </li>
+                    ))}
+                  </ul>
+                )
+              )}
+            </div>
+          </div>
+        )}
+        <div className="field" style={{ maxWidth: '32rem' }}>
+          <label htmlFor={id + 'tags'}>{t('launch.tags')}</label>
+          <input id={id + 'tags'} type="text" value={tags} aria-invalid={wrongTag !== undefined} aria-describedby={id + 'tags-help'} onChange={(e) => edited(() => setTags(e.target.value))} />
+          <p id={id + 'tags-help'} className="small" style={{ color: wrongTag ? 'var(--bad)' : 'var(--muted)' }}>
+            {wrongTag ? t('launch.badTag', { tag: wrongTag }) : t('launch.tagsHelp')}
+          </p>
+        </div>
+        {start.error && <Problem error={start.error} title={t('launch.refused')} />}
+        <div className="row wrap">
+          <button type="submit" className="btn primary" disabled={!parsed.config || wrongTag !== undefined || start.isPending}>
+            <Play size={16} aria-hidden />
+            {start.isPending ? t('launch.starting') : job ? t('launch.startJob') : t('launch.start')}
+          </button>
+          <button
+            type="button"
+            className="btn"
+            onClick={() =>
+              edited(() => {
+                setConfigs(defaults())
+                if (mode !== 'form') setText(written(joined(names, defaults()), mode))
+              })
+            }
+          >
+            <RotateCcw size={15} aria-hidden />
+            {t('launch.reset')}
+          </button>
+        </div>
+        <details>
+          <summary>{t('launch.command')}</summary>
+          <p style={{ marginTop: '0.5rem' }}>
+            <Command>{command}</Command>
+          </p>
+        </details>
+      </form>
+    </Card>
+  )
+}
+
+function readConfig(text: string, format: Format): { config?: Config; reason?: string } {
+  try {
+    const value = read(text, format)
+    return isObject(value) ? { config: value } : {}
+  } catch (error) {
+    return { reason: error instanceof Error ? error.message.split('\n')[0] : String(error) }
+  }
+}
+
+function tagFault(text: string): string | undefined {
+  try {
+    readTags(text)
+    return undefined
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+function schemaOf(assets: Asset[], name: string): object {
+  return (assets.find((a) => a.name === name)?.config_schema as object | undefined) ?? {}
+}
+
+function withoutTitle(schema: RJSFSchema): RJSFSchema {
+  const copy = { ...schema }
+  for (const name of ['title', '$id', '$schema'] as const) delete copy[name]
+  return copy
+}
+
+/** What the server found wrong, at the fields it named: /config/limit, or /config/ops/<asset>/config/limit. */
+function serverErrors(errors: readonly { pointer: string; detail: string }[], asset: string, only: boolean): ErrorSchema | undefined {
+  const found: ErrorSchema = {}
+  for (const e of errors) {
+    const path = e.pointer.startsWith(`/config/ops/${asset}/config/`) ? e.pointer.slice(`/config/ops/${asset}/config/`.length) : only && e.pointer.startsWith('/config/') ? e.pointer.slice('/config/'.length) : undefined
+    if (path === undefined) continue
+    let at = found
+    for (const part of path.split('/')) at = (at[part] ??= {}) as ErrorSchema
+    at.__errors = [...(at.__errors ?? []), e.detail]
+  }
+  return Object.keys(found).length > 0 ? found : undefined
+}

@@ -1,0 +1,172 @@
+import type { Event } from '@parliament-explorer/sdk'
+import { useVirtualizer } from '@tanstack/react-virtual'
+import { ArrowDownToLine, ArrowUpToLine, Download, Link2 } from 'lucide-react'
+import { memo, useCallback, useEffect, useMemo, useRef, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+
+import { levels } from '../app/router'
+import { toast } from '../app/toasts'
+import { clock, shortId, utc } from '../lib/format'
+import { useDraft } from '../lib/draft'
+import { asText, Filtered, type Level, type Log, type LogFilter } from '../lib/log'
+import { copy, Field } from '../ui/basics'
+import { Problem } from '../ui/problem'
+
+const rowHeight = 24
+
+/** A run's log: only the lines in sight are in the page, however many there are. */
+export function LogView({ runId, log, steps, filter, target, running, onFilter }: { runId: string; log: Log; steps: string[]; filter: LogFilter; target?: number; running: boolean; onFilter: (filter: LogFilter) => void }) {
+  const { t } = useTranslation()
+  const box = useRef<HTMLDivElement>(null)
+  const [text, setText] = useDraft(filter.text ?? '', (value) => onFilter({ ...filter, text: value || undefined }))
+  const filtered = useMemo(() => new Filtered(filter), [filter])
+  const rows = filtered.of(log.events)
+  const [follow, setFollow] = useState(running && target === undefined)
+  const [expanded, setExpanded] = useState<ReadonlySet<number>>(() => new Set(target === undefined ? [] : [target]))
+
+  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => box.current, estimateSize: () => rowHeight, overscan: 24, getItemKey: (i) => rows[i]?.id ?? i })
+
+  // The end stays in sight as long as it is followed.
+  useEffect(() => {
+    if (follow && rows.length > 0) virtual.scrollToIndex(rows.length - 1, { align: 'end' })
+  }, [follow, rows.length, virtual])
+
+  // A link to a line leads to it, once it is there.
+  const reached = useRef(false)
+  useEffect(() => {
+    if (target === undefined || reached.current) return
+    const index = rows.findIndex((e) => e.id === target)
+    if (index < 0) return
+    reached.current = true
+    virtual.scrollToIndex(index, { align: 'center' })
+  }, [target, rows, rows.length, virtual])
+
+  const onScroll = () => {
+    const el = box.current
+    // Going up stops the following; coming to the end by hand does not begin it.
+    if (follow && el && el.scrollHeight - el.scrollTop - el.clientHeight > rowHeight * 4 && (virtual.scrollDirection === 'backward' || virtual.scrollDirection === null) && virtual.isScrolling) setFollow(false)
+  }
+  const toggle = useCallback((id: number) => setExpanded((old) => {
+    const next = new Set(old)
+    if (!next.delete(id)) next.add(id)
+    return next
+  }), [])
+  const download = () => {
+    const url = URL.createObjectURL(new Blob([asText(rows)], { type: 'text/plain' }))
+    const link = document.createElement('a')
+    link.href = url
+    link.download = `run-${shortId(runId)}.log`
+    link.click()
+    URL.revokeObjectURL(url)
+  }
+  return (
+    <section className="card" aria-label={t('log.label')}>
+      <header style={{ flexWrap: 'wrap' }}>
+        <div className="filters" role="search">
+          <Field label={t('log.level')} id="log-level">
+            <select id="log-level" value={filter.level ?? ''} onChange={(e) => onFilter({ ...filter, level: (e.target.value || undefined) as Level | undefined })}>
+              <option value="">{t('log.levelAll')}</option>
+              {levels.slice(1).map((l) => (
+                <option key={l} value={l}>
+                  {l === 'error' ? t('log.error') : t('log.levelMin', { level: t(`log.${l}`) })}
+                </option>
+              ))}
+            </select>
+          </Field>
+          {steps.length > 1 && (
+            <Field label={t('log.step')} id="log-step">
+              <select id="log-step" value={filter.step ?? ''} onChange={(e) => onFilter({ ...filter, step: e.target.value || undefined })}>
+                <option value="">{t('log.allSteps')}</option>
+                {steps.map((s) => (
+                  <option key={s}>{s}</option>
+                ))}
+              </select>
+            </Field>
+          )}
+          <Field label={t('log.text')} id="log-text">
+            <input id="log-text" type="search" value={text} placeholder={t('log.textPlaceholder')} onChange={(e) => setText(e.target.value)} />
+          </Field>
+        </div>
+        <div className="row wrap">
+          <label className="row" style={{ gap: '0.4rem' }}>
+            <input type="checkbox" checked={follow} onChange={(e) => setFollow(e.target.checked)} />
+            {t('log.follow')}
+          </label>
+          <button type="button" className="btn ghost icon" aria-label={t('log.top')} title={t('log.top')} onClick={() => (setFollow(false), virtual.scrollToIndex(0))}>
+            <ArrowUpToLine size={16} aria-hidden />
+          </button>
+          <button type="button" className="btn ghost icon" aria-label={t('log.bottom')} title={t('log.bottom')} onClick={() => virtual.scrollToIndex(rows.length - 1, { align: 'end' })}>
+            <ArrowDownToLine size={16} aria-hidden />
+          </button>
+          <button type="button" className="btn small" disabled={rows.length === 0} onClick={download}>
+            <Download size={15} aria-hidden />
+            {t('log.download')}
+          </button>
+        </div>
+      </header>
+      {log.error !== undefined && <Problem error={log.error} />}
+      {/* It scrolls, so it must take the focus for those who have no mouse. */}
+      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
+      <div className="log" ref={box} tabIndex={0} role="region" aria-label={t('log.label')} onScroll={onScroll} data-lines={rows.length} data-complete={log.complete}>
+        {rows.length === 0 ? (
+          <p className="empty">{log.events.length > 0 ? t('log.noMatch') : t('log.waiting')}</p>
+        ) : (
+          <div style={{ height: virtual.getTotalSize(), position: 'relative' }}>
+            {virtual.getVirtualItems().map((item) => {
+              const event = rows[item.index]
+              return (
+                event && (
+                  <div key={item.key} ref={virtual.measureElement} data-index={item.index} style={{ position: 'absolute', top: 0, left: 0, right: 0, transform: `translateY(${item.start}px)` }}>
+                    <Line event={event} open={expanded.has(event.id)} target={event.id === target} toggle={toggle} />
+                  </div>
+                )
+              )
+            })}
+          </div>
+        )}
+      </div>
+      <p className="row between wrap small muted" style={{ padding: '0.4rem 1rem', borderTop: '1px solid var(--line)', minHeight: '2.2rem' }}>
+        <span className="num">{t('log.lines', { count: log.events.length, shown: rows.length })}</span>
+        <span role="status">{log.lost ? t('log.reconnecting') : running ? t('log.live') : ''}</span>
+      </p>
+    </section>
+  )
+}
+
+const good = new Set(['run_success', 'step_success', 'materialization'])
+
+const Line = memo(function Line({ event, open, target, toggle }: { event: Event; open: boolean; target: boolean; toggle: (id: number) => void }) {
+  const { t } = useTranslation()
+  const at = new Date(event.at)
+  const link = () => {
+    const url = new URL(location.href)
+    url.searchParams.set('event', String(event.id))
+    void copy(url.href).then((done) => done && toast.good(t('log.linked')))
+  }
+  return (
+    <div className={`log-row ${event.level}${target ? ' target' : ''}`} style={{ position: 'relative' }} data-event={event.id}>
+      <time dateTime={event.at} title={utc(at)} className="muted num">
+        {clock(at)}
+      </time>
+      <span className={`level lv-${event.level}`}>{event.level}</span>
+      <span className="asset muted" title={event.asset ?? undefined}>
+        {event.asset}
+      </span>
+      <button type="button" className={`message${good.has(event.type) ? ' ev-good' : ''}`} aria-expanded={open} onClick={() => toggle(event.id)}>
+        {event.message}
+      </button>
+      <span className="act">
+        <button type="button" className="btn ghost icon" style={{ minHeight: '1.4rem', padding: 0 }} aria-label={t('log.permalink')} title={t('log.permalink')} onClick={link}>
+          <Link2 size={14} aria-hidden />
+        </button>
+      </span>
+      {open && (
+        <div className="data">
+          {event.type}
+          {event.attempt !== null && event.attempt > 1 ? ` · ${t('run.attempt', { n: event.attempt })}` : ''} · #{event.id}
+          {event.data && '\n' + JSON.stringify(event.data, null, 2)}
+        </div>
+      )}
+    </div>
+  )
+})

@@ -1,0 +1,227 @@
+import type { Run } from '@parliament-explorer/sdk'
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { RotateCw } from 'lucide-react'
+import type { ReactNode } from 'react'
+import { useTranslation } from 'react-i18next'
+
+import { useProgress, useSystemStatus } from '../app/live'
+import { assetsQuery, recentRunsQuery, schedulesQuery } from '../app/queries'
+import { serverUrl } from '../lib/base'
+import { useRetry } from '../ui/actions'
+import { Card, Duration, Empty, PageHead, Skeleton, StatusBadge, Time } from '../ui/basics'
+import { AssetLink, RunLink, RunSubject, TriggerText } from '../ui/links'
+import { Problem } from '../ui/problem'
+import { Timeline } from '../ui/timeline'
+
+const shown = 500
+
+export function Overview() {
+  const { t } = useTranslation()
+  const recent = useQuery(recentRunsQuery({}, shown, 24))
+  const failed = useQuery(recentRunsQuery({ status: 'failure' }, 100, 24))
+  const running = useQuery(recentRunsQuery({ status: 'started' }, 100))
+  const status = useSystemStatus()
+  const waiting = status?.queues.reduce((sum, q) => sum + q.available, 0)
+  const alive = status?.workers.filter((w) => w.alive).length
+  const failures = failed.data?.items ?? []
+  return (
+    <div className="page">
+      <PageHead title={t('overview.title')} />
+      <div className="grid stats">
+        <Stat label={t('overview.runningNow')} value={count(running.data)} to="/runs" search={{ status: 'started' }} />
+        <Stat label={t('overview.failed24')} value={count(failed.data)} tone={failures.length > 0 ? 'bad' : undefined} to="/runs" search={{ status: 'failure', period: '24h' }} />
+        <Stat label={t('overview.waiting')} value={waiting} to="/system" />
+        <Stat label={t('overview.workers')} value={alive} tone={alive === 0 ? 'bad' : undefined} to="/system" />
+      </div>
+      {recent.error && <Problem error={recent.error} retry={() => void recent.refetch()} />}
+      <Card title={t('overview.timeline')} padded>
+        {!recent.data ? (
+          <Skeleton lines={3} height="9rem" />
+        ) : recent.data.items.length === 0 ? (
+          <Empty title={t('overview.noRuns')} command={`explorer materialize fetch_latest_bills --server ${serverUrl('.').replace(/\/$/, '')}`} action={<MaterializeSomething />}>
+            {t('overview.noRunsText')}
+          </Empty>
+        ) : (
+          <>
+            <Timeline runs={recent.data.items} hours={24} label={t('overview.timelineLabel', { total: recent.data.items.length, failed: recent.data.items.filter((r) => r.status === 'failure').length })} />
+            {recent.data.next_cursor && <p className="muted small">{t('overview.timelineMore', { count: shown })}</p>}
+          </>
+        )}
+      </Card>
+      <div className="grid two">
+        <Card title={t('overview.failures')}>{!failed.data ? <Skeleton /> : failures.length === 0 ? <Quiet>{t('overview.noFailures')}</Quiet> : <ul className="list">{failures.slice(0, 8).map((run) => <Failure key={run.id} run={run} />)}</ul>}</Card>
+        <Card title={t('overview.runningNow')}>
+          {!running.data ? (
+            <Skeleton />
+          ) : running.data.items.length === 0 ? (
+            <Quiet>
+              {t('overview.nothingRuns')} <MaterializeSomething small />
+            </Quiet>
+          ) : (
+            <ul className="list">
+              {running.data.items.slice(0, 12).map((run) => (
+                <RunningRun key={run.id} run={run} />
+              ))}
+            </ul>
+          )}
+        </Card>
+        <NextTicks />
+        <Ages />
+      </div>
+    </div>
+  )
+}
+
+function count(page: { items: unknown[]; next_cursor: string | null } | undefined): number | string | undefined {
+  return page && (page.next_cursor ? `${page.items.length}+` : page.items.length)
+}
+
+function Stat({ label, value, tone, ...link }: { label: string; value: number | string | undefined; tone?: 'bad' } & ({ to: '/runs'; search: { status?: 'started' | 'failure'; period?: '24h' } } | { to: '/system' })) {
+  return (
+    <Link {...link} className="card stat">
+      <span className="value" style={tone === 'bad' ? { color: 'var(--bad)' } : undefined}>
+        {value ?? '–'}
+      </span>
+      <span className="muted small">{label}</span>
+    </Link>
+  )
+}
+
+function Quiet({ children }: { children: ReactNode }) {
+  return (
+    <p className="muted" style={{ padding: '1rem' }}>
+      {children}
+    </p>
+  )
+}
+
+function MaterializeSomething({ small }: { small?: boolean }) {
+  const { t } = useTranslation()
+  return (
+    <Link to="/assets" className={small ? undefined : 'btn primary'}>
+      {t('overview.materializeSomething')}
+    </Link>
+  )
+}
+
+function Failure({ run }: { run: Run }) {
+  const { t } = useTranslation()
+  const retry = useRetry({ open: true })
+  const step = run.steps.find((s) => s.status === 'failure')
+  return (
+    <li className="hover">
+      <div className="row between wrap">
+        <span className="row wrap">
+          <StatusBadge status={run.status} />
+          <RunLink id={run.id} />
+          <RunSubject run={run} />
+        </span>
+        <span className="row">
+          <span className="muted small">
+            <Time at={run.ended_at ?? run.created_at} />
+          </span>
+          <button type="button" className="btn small" disabled={retry.isPending} onClick={() => retry.mutate({ id: run.id, fromFailure: true })} aria-label={`${t('runs.retryFromFailure')}: ${run.id}`} title={t('runs.retryFromFailure')}>
+            <RotateCw size={14} aria-hidden />
+            {t('runs.retry')}
+          </button>
+        </span>
+      </div>
+      <p className="small break" style={{ color: 'var(--bad)' }}>
+        {(step?.error ?? run.error)?.message}
+      </p>
+    </li>
+  )
+}
+
+function RunningRun({ run }: { run: Run }) {
+  return (
+    <li className="hover stack tight">
+      <div className="row between wrap">
+        <span className="row wrap">
+          <StatusBadge status={run.status} />
+          <RunLink id={run.id} />
+          <RunSubject run={run} />
+        </span>
+        <span className="muted small">
+          <Duration from={run.started_at} to={null} /> · <TriggerText run={run} />
+        </span>
+      </div>
+      {run.steps
+        .filter((s) => s.status === 'started')
+        .map((s) => (
+          <StepProgress key={s.asset} run={run.id} asset={s.asset} />
+        ))}
+    </li>
+  )
+}
+
+function StepProgress({ run, asset }: { run: string; asset: string }) {
+  const progress = useProgress(run, asset)
+  const share = progress && progress.total > 0 ? progress.done / progress.total : 0
+  return (
+    <div className="row">
+      <div className="progress grow" role="progressbar" aria-label={asset} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(share * 100)}>
+        <div style={{ width: `${share * 100}%` }} />
+      </div>
+      <span className="small muted num" style={{ minWidth: '5rem', textAlign: 'right' }}>
+        {progress ? `${progress.done} / ${progress.total}` : '…'}
+      </span>
+    </div>
+  )
+}
+
+function NextTicks() {
+  const { t } = useTranslation()
+  const schedules = useQuery(schedulesQuery)
+  const ticks = (schedules.data ?? [])
+    .filter((s) => s.running)
+    .flatMap((s) => s.next_ticks.slice(0, 3).map((at) => ({ at, schedule: s })))
+    .sort((a, b) => Date.parse(a.at) - Date.parse(b.at))
+    .slice(0, 6)
+  return (
+    <Card title={t('overview.nextTicks')} actions={<Link to="/automation">{t('nav.automation')}</Link>}>
+      {!schedules.data ? (
+        <Skeleton />
+      ) : ticks.length === 0 ? (
+        <Quiet>
+          {t('overview.noTicks')} <Link to="/automation">{t('overview.startSchedule')}</Link>
+        </Quiet>
+      ) : (
+        <ul className="list">
+          {ticks.map(({ at, schedule }) => (
+            <li key={schedule.name + at} className="row between wrap">
+              <Link to="/automation/schedules/$schedule" params={{ schedule: schedule.name }} className="break">
+                {schedule.name}
+              </Link>
+              <span className="muted small">
+                <Time at={at} />
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  )
+}
+
+function Ages() {
+  const { t } = useTranslation()
+  const assets = useQuery(assetsQuery)
+  return (
+    <Card title={t('overview.assets')} actions={<Link to="/assets">{t('overview.allAssets')}</Link>}>
+      {!assets.data ? (
+        <Skeleton />
+      ) : (
+        <ul className="list">
+          {assets.data.map((asset) => (
+            <li key={asset.name} className="row between wrap">
+              <AssetLink name={asset.name} />
+              <span className="muted small">{asset.last_materialization ? <Time at={asset.last_materialization.created_at} /> : t('assets.neverMaterialized')}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  )
+}

@@ -1,0 +1,306 @@
+import type { RunDetail } from '@parliament-explorer/sdk'
+import { useQuery } from '@tanstack/react-query'
+import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
+import { Link } from '@tanstack/react-router'
+import { scaleTime } from 'd3-scale'
+import { Ban, RotateCcw, RotateCw } from 'lucide-react'
+import { AlertDialog, Tabs } from 'radix-ui'
+import { useMemo, useRef } from 'react'
+import { useTranslation } from 'react-i18next'
+
+import { useProgress } from '../app/live'
+import { runQuery } from '../app/queries'
+import { type Attempt, attemptsOf, attemptsOfSteps } from '../lib/attempts'
+import { duration, relative, shortId } from '../lib/format'
+import { type LogFilter, useLog } from '../lib/log'
+import { useNow } from '../lib/now'
+import { useWidth } from '../lib/size'
+import { active, ended, useCancel, useRetry } from '../ui/actions'
+import { Card, CopyButton, Duration, Empty, Json, PageHead, Skeleton, StatusBadge, Time } from '../ui/basics'
+import { AssetLink, RunLink, RunSubject, TriggerText } from '../ui/links'
+import { MetadataList } from '../ui/metadata'
+import { Problem } from '../ui/problem'
+import { LogView } from './log'
+
+export function RunPage() {
+  const { t } = useTranslation()
+  const { runId } = useParams({ from: '/runs/$runId' })
+  const run = useQuery(runQuery(runId))
+  if (run.error) {
+    return (
+      <div className="page">
+        <PageHead title={t('run.title', { id: shortId(runId) })} crumbs={[<Link to="/runs">{t('nav.runs')}</Link>, shortId(runId)]} />
+        <Problem error={run.error} retry={() => void run.refetch()} />
+      </div>
+    )
+  }
+  return <Detail key={runId} runId={runId} run={run.data} />
+}
+
+function Detail({ runId, run }: { runId: string; run: RunDetail | undefined }) {
+  const { t } = useTranslation()
+  const search = useSearch({ from: '/runs/$runId' })
+  const navigate = useNavigate({ from: '/runs/$runId' })
+  const log = useLog(runId)
+  const attempts = useMemo(() => attemptsOf(log.milestones), [log.milestones])
+  const tab = search.tab ?? 'log'
+  const filter = useMemo<LogFilter>(() => ({ level: search.level, step: search.step, text: search.q }), [search.level, search.step, search.q])
+  return (
+    <div className="page">
+      <PageHead
+        title={t('run.title', { id: shortId(runId) })}
+        crumbs={[<Link to="/runs">{t('nav.runs')}</Link>, <span className="mono">{shortId(runId)}</span>]}
+        actions={run && <Actions run={run} />}
+      >
+        {run && <StatusBadge status={run.status} />}
+      </PageHead>
+      <p className="sr-only" role="status">
+        {run && t('run.announce', { status: t(`status.${run.status}`) })}
+      </p>
+      {!run ? (
+        <Card>
+          <Skeleton lines={5} height="15rem" />
+        </Card>
+      ) : (
+        <>
+          <Failure run={run} />
+          <div className="grid two">
+            <About run={run} />
+            <Card title={t('run.steps')} padded>
+              <Steps run={run} attempts={attempts.length > 0 ? attempts : attemptsOfSteps(run.steps)} />
+            </Card>
+          </div>
+        </>
+      )}
+      <Tabs.Root value={tab} onValueChange={(next) => void navigate({ search: (old) => ({ ...old, tab: next === 'log' ? undefined : (next as typeof tab) }), replace: true })} className="page">
+        <Tabs.List className="tabs" aria-label={t('run.title', { id: shortId(runId) })}>
+          <Tabs.Trigger value="log">{t('run.log')}</Tabs.Trigger>
+          <Tabs.Trigger value="materializations">{t('run.materializations')}</Tabs.Trigger>
+          <Tabs.Trigger value="config">{t('run.config')}</Tabs.Trigger>
+        </Tabs.List>
+        <Tabs.Content value="log">
+          <LogView
+            runId={runId}
+            log={log}
+            steps={run?.assets ?? []}
+            filter={filter}
+            target={search.event}
+            running={run !== undefined && !ended(run)}
+            onFilter={(f) => void navigate({ search: (old) => ({ ...old, level: f.level, step: f.step, q: f.text }), replace: true })}
+          />
+        </Tabs.Content>
+        <Tabs.Content value="materializations">{run && <Materializations run={run} />}</Tabs.Content>
+        <Tabs.Content value="config">
+          <Card title={t('run.config')} padded>
+            {run && <Json value={run.config} label={t('run.config')} />}
+          </Card>
+        </Tabs.Content>
+      </Tabs.Root>
+    </div>
+  )
+}
+
+function Actions({ run }: { run: RunDetail }) {
+  const { t } = useTranslation()
+  const cancel = useCancel()
+  const retry = useRetry({ open: true })
+  if (!ended(run)) {
+    return (
+      <AlertDialog.Root>
+        <AlertDialog.Trigger className="btn danger" disabled={!active(run) || cancel.isPending}>
+          <Ban size={16} aria-hidden />
+          {t('runs.cancel')}
+        </AlertDialog.Trigger>
+        <AlertDialog.Portal>
+          <AlertDialog.Overlay className="overlay" />
+          <AlertDialog.Content className="dialog stack" style={{ maxWidth: '30rem' }}>
+            <AlertDialog.Title asChild>
+              <h2>{t('run.cancelAsk')}</h2>
+            </AlertDialog.Title>
+            <AlertDialog.Description>{t('run.cancelText')}</AlertDialog.Description>
+            <div className="row wrap" style={{ justifyContent: 'flex-end' }}>
+              <AlertDialog.Cancel className="btn">{t('run.keep')}</AlertDialog.Cancel>
+              <AlertDialog.Action className="btn danger" onClick={() => cancel.mutate(run.id)}>
+                {t('run.cancelYes')}
+              </AlertDialog.Action>
+            </div>
+          </AlertDialog.Content>
+        </AlertDialog.Portal>
+      </AlertDialog.Root>
+    )
+  }
+  return (
+    <>
+      {run.status !== 'success' && (
+        <button type="button" className="btn primary" disabled={retry.isPending} onClick={() => retry.mutate({ id: run.id, fromFailure: true })}>
+          <RotateCw size={16} aria-hidden />
+          {t('runs.retryFromFailure')}
+        </button>
+      )}
+      <button type="button" className="btn" disabled={retry.isPending} onClick={() => retry.mutate({ id: run.id, fromFailure: false })}>
+        <RotateCcw size={16} aria-hidden />
+        {t('runs.retry')}
+      </button>
+    </>
+  )
+}
+
+function Failure({ run }: { run: RunDetail }) {
+  const { t } = useTranslation()
+  const failed = run.steps.filter((s) => s.error && s.status === 'failure')
+  const errors = failed.length > 0 ? failed.map((s) => ({ asset: s.asset as string | null, error: s.error! })) : run.error && run.status === 'failure' ? [{ asset: null, error: run.error }] : []
+  if (errors.length === 0) return null
+  return (
+    <div className="notice bad stack tight" role="group" aria-label={t('run.error')}>
+      {errors.map(({ asset, error }) => (
+        <div key={asset}>
+          <p className="break">
+            <strong>{asset ?? t('run.error')}</strong> <span className="tag">{error.class}</span> {error.message}
+          </p>
+          {error.stack && (
+            <details>
+              <summary>{t('run.stack')}</summary>
+              {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it scrolls */}
+              <pre className="json small" tabIndex={0}>
+                {error.stack}
+              </pre>
+            </details>
+          )}
+        </div>
+      ))}
+    </div>
+  )
+}
+
+function About({ run }: { run: RunDetail }) {
+  const { t } = useTranslation()
+  return (
+    <Card title={t('run.about')} padded>
+      <dl className="facts">
+        <dt>{run.job ? t('runs.job') : t('runs.assets')}</dt>
+        <dd>
+          <RunSubject run={run} />
+        </dd>
+        <dt>{t('runs.trigger')}</dt>
+        <dd>
+          <TriggerText run={run} />
+        </dd>
+        {run.parent_run_id && run.trigger.kind !== 'retry' && (
+          <>
+            <dt>{t('run.parent')}</dt>
+            <dd>
+              <RunLink id={run.parent_run_id} />
+            </dd>
+          </>
+        )}
+        <dt>{t('runs.created')}</dt>
+        <dd>
+          <Time at={run.created_at} absolute />
+        </dd>
+        <dt>{t('runs.duration')}</dt>
+        <dd>
+          <Duration from={run.started_at} to={run.ended_at} />
+        </dd>
+        {run.canceled_by && (
+          <>
+            <dt>{t('run.canceledBy')}</dt>
+            <dd>{run.canceled_by}</dd>
+          </>
+        )}
+        {Object.keys(run.tags).length > 0 && (
+          <>
+            <dt>{t('launch.tags')}</dt>
+            <dd className="row wrap" style={{ gap: '0.3rem' }}>
+              {Object.entries(run.tags).map(([key, value]) => (
+                <Link key={key} to="/runs" search={{ tag: `${key}:${value}` }} className="tag">
+                  {key}:{value}
+                </Link>
+              ))}
+            </dd>
+          </>
+        )}
+        <dt>{t('run.id')}</dt>
+        <dd className="row" style={{ gap: '0.2rem' }}>
+          <code className="break">{run.id}</code>
+          <CopyButton text={run.id} />
+        </dd>
+      </dl>
+    </Card>
+  )
+}
+
+const tones: Record<Attempt['outcome'], string> = { started: 'busy', success: 'good', failure: 'bad', canceled: 'idle', up_for_retry: 'warn' }
+
+/** The steps over time: a bar for each attempt. */
+function Steps({ run, attempts }: { run: RunDetail; attempts: Attempt[] }) {
+  const { t, i18n } = useTranslation()
+  const now = useNow()
+  const [box, width] = useWidth<HTMLDivElement>()
+  const from = Date.parse(run.created_at)
+  const latest = useRef(from)
+  const to = run.ended_at ? Date.parse(run.ended_at) : Math.max(now, latest.current, ...attempts.map((a) => a.to ?? a.from))
+  const x = scaleTime([from, Math.max(to, from + 1)], [0, Math.max(1, width)])
+  return (
+    <div ref={box} className="stack" style={{ minHeight: run.steps.length * 56 }}>
+      {run.steps.map((step) => (
+        <div key={step.asset} className="stack tight">
+          <div className="row between wrap" style={{ gap: '0.1rem 0.6rem' }}>
+            <span className="row wrap">
+              <AssetLink name={step.asset} />
+              <StatusBadge status={step.status} />
+              {step.attempt > 1 && <span className="muted small">{t('run.attempt', { n: step.attempt })}</span>}
+            </span>
+            <span className="muted small num">{step.next_attempt_at && !step.ended_at && step.status === 'up_for_retry' ? t('run.nextAttempt', { when: relative(Date.parse(step.next_attempt_at), now, i18n.language) }) : step.started_at && <Duration from={step.started_at} to={step.ended_at} />}</span>
+          </div>
+          {width > 0 && (
+            <svg className="chart" width={width} height={14} role="img" aria-label={`${t('run.stepsLabel')}: ${step.asset}`}>
+              <rect x={0} y={5} width={width} height={4} rx={2} style={{ fill: 'var(--sunken)' }} />
+              {attempts
+                .filter((a) => a.asset === step.asset)
+                .map((a) => (
+                  <rect key={a.number + '/' + a.from} className={`bar f-${tones[a.outcome]}`} x={x(a.from)} y={0} width={Math.max(3, x(a.to ?? to) - x(a.from))} height={14} rx={3}>
+                    <title>{`${t('run.attempt', { n: a.number })} · ${t(`status.${a.outcome}`)} · ${duration((a.to ?? to) - a.from, i18n.language)}`}</title>
+                  </rect>
+                ))}
+            </svg>
+          )}
+          {step.status === 'started' && <StepProgress run={run.id} asset={step.asset} />}
+          {step.error && step.status === 'up_for_retry' && <p className="small break" style={{ color: 'var(--warn)' }}>{step.error.message}</p>}
+        </div>
+      ))}
+    </div>
+  )
+}
+
+function StepProgress({ run, asset }: { run: string; asset: string }) {
+  const progress = useProgress(run, asset)
+  if (!progress) return null
+  return (
+    <div className="row small muted num">
+      <div className="progress grow" role="progressbar" aria-label={asset} aria-valuemin={0} aria-valuemax={progress.total} aria-valuenow={progress.done}>
+        <div style={{ width: `${(100 * progress.done) / Math.max(1, progress.total)}%` }} />
+      </div>
+      {progress.done} / {progress.total}
+    </div>
+  )
+}
+
+function Materializations({ run }: { run: RunDetail }) {
+  const { t } = useTranslation()
+  if (run.materializations.length === 0) {
+    return (
+      <Card label={t('run.materializations')}>
+        <Empty title={ended(run) ? t('run.nothingMaterialized') : t('run.nothingYet')} />
+      </Card>
+    )
+  }
+  return (
+    <div className="grid two">
+      {run.materializations.map((m) => (
+        <Card key={m.id} title={<AssetLink name={m.asset} />} label={m.asset} actions={<span className="muted small"><Time at={m.created_at} /></span>} padded>
+          <MetadataList metadata={m.metadata} />
+        </Card>
+      ))}
+    </div>
+  )
+}

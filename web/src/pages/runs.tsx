@@ -1,0 +1,150 @@
+import { cancelRun, retryRun } from '@parliament-explorer/sdk'
+import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { useMemo, useState } from 'react'
+import { useTranslation } from 'react-i18next'
+
+import { queryClient } from '../app/client'
+import { assetsQuery, jobsQuery, type RunFilters, runsQuery } from '../app/queries'
+import { periods, runStatuses } from '../app/router'
+import { toast } from '../app/toasts'
+import { useDraft } from '../lib/draft'
+import { active, ended, newKey } from '../ui/actions'
+import { Card, Empty, Field, LoadMore, PageHead, Skeleton } from '../ui/basics'
+import { describe, Problem } from '../ui/problem'
+import { RunTable } from '../ui/run-table'
+
+const hours = { '1h': 1, '24h': 24, '7d': 168 }
+const periodNames = { '1h': 'runs.lastHour', '24h': 'runs.lastDay', '7d': 'runs.lastWeek' } as const
+
+export function Runs() {
+  const { t } = useTranslation()
+  const search = useSearch({ from: '/runs' })
+  const navigate = useNavigate({ from: '/runs' })
+  const set = (change: Partial<typeof search>) => void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
+  const [tag, setTag] = useDraft(search.tag ?? '', (value) => set({ tag: value || undefined }))
+  const filters = useMemo<RunFilters>(
+    () => ({ status: search.status, job: search.job, asset: search.asset, tag: search.tag?.includes(':') ? [search.tag] : undefined, created_after: search.period && new Date(Date.now() - hours[search.period] * 3_600_000).toISOString() }),
+    [search.status, search.job, search.asset, search.tag, search.period],
+  )
+  const query = useInfiniteQuery(runsQuery(filters))
+  const jobs = useQuery(jobsQuery)
+  const assets = useQuery(assetsQuery)
+  const runs = query.data?.pages.flatMap((p) => p.items)
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set())
+  const selected = (runs ?? []).filter((r) => chosen.has(r.id))
+  const filtered = Object.values(search).some((v) => v !== undefined)
+
+  const bulk = useMutation({
+    mutationFn: async (action: 'cancel' | 'retry' | 'retryFromFailure') => {
+      const fit = selected.filter((r) => (action === 'cancel' ? active(r) : ended(r) && (action === 'retry' || r.status !== 'success')))
+      // The oldest first, so that they run again in the order in which they did.
+      const results = await Promise.allSettled(
+        fit.reverse().map((r) => (action === 'cancel' ? cancelRun({ path: { run_id: r.id } }) : retryRun({ path: { run_id: r.id }, body: { from_failure: action === 'retryFromFailure' }, headers: { 'Idempotency-Key': newKey() } }))),
+      )
+      return { action, done: results.filter((r) => r.status === 'fulfilled').length, failed: results.filter((r) => r.status === 'rejected') }
+    },
+    onSuccess: ({ action, done, failed }) => {
+      if (done > 0) toast.good(t('runs.bulkDone', { count: done, action: t(action === 'cancel' ? 'runs.actionCanceled' : 'runs.actionRetried') }))
+      if (failed.length > 0) toast.bad(t('runs.bulkFailed', { count: failed.length, reason: describe(failed[0]!.reason) }))
+      setChosen(new Set())
+      void queryClient.invalidateQueries({ queryKey: ['runs'] })
+    },
+    onError: toast.bad,
+  })
+  const can = (action: 'cancel' | 'retry' | 'retryFromFailure') => selected.some((r) => (action === 'cancel' ? active(r) : ended(r) && (action === 'retry' || r.status !== 'success')))
+
+  return (
+    <div className="page">
+      <PageHead title={t('runs.title')} />
+      <div className="filters" role="search">
+        <Field label={t('runs.status')} id="status">
+          <select id="status" value={search.status ?? ''} onChange={(e) => set({ status: (e.target.value || undefined) as typeof search.status })}>
+            <option value="">{t('app.all')}</option>
+            {runStatuses.map((s) => (
+              <option key={s} value={s}>
+                {t(`status.${s}`)}
+              </option>
+            ))}
+          </select>
+        </Field>
+        <Field label={t('runs.job')} id="job">
+          <select id="job" value={search.job ?? ''} onChange={(e) => set({ job: e.target.value || undefined })}>
+            <option value="">{t('app.all')}</option>
+            {withCurrent(jobs.data?.map((j) => j.name), search.job).map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </Field>
+        <Field label={t('runs.asset')} id="asset">
+          <select id="asset" value={search.asset ?? ''} onChange={(e) => set({ asset: e.target.value || undefined })}>
+            <option value="">{t('app.all')}</option>
+            {withCurrent(assets.data?.map((a) => a.name), search.asset).map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </Field>
+        <Field label={t('runs.time')} id="period">
+          <select id="period" value={search.period ?? ''} onChange={(e) => set({ period: (e.target.value || undefined) as typeof search.period })}>
+            <option value="">{t('runs.anyTime')}</option>
+            {periods.map((p) => (
+              <option key={p} value={p}>
+                {t(periodNames[p])}
+              </option>
+            ))}
+          </select>
+        </Field>
+        <Field label={t('runs.tag')} id="tag">
+          <input id="tag" type="text" value={tag} placeholder={t('runs.tagPlaceholder')} aria-invalid={tag !== '' && !tag.includes(':')} onChange={(e) => setTag(e.target.value)} />
+        </Field>
+        {filtered && (
+          <button type="button" className="btn ghost" onClick={() => void navigate({ search: {} })}>
+            {t('app.reset')}
+          </button>
+        )}
+      </div>
+      {query.error && <Problem error={query.error} retry={() => void query.refetch()} />}
+      <Card label={t('runs.title')}>
+        {!runs ? (
+          !query.error && <Skeleton lines={8} height="24rem" />
+        ) : runs.length === 0 ? (
+          <Empty
+            title={filtered ? t('runs.empty') : t('runs.none')}
+            action={
+              <Link to="/assets" className="btn">
+                {t('overview.materializeSomething')}
+              </Link>
+            }
+          >
+            {filtered ? t('runs.emptyText') : t('runs.noneText')}
+          </Empty>
+        ) : (
+          <RunTable runs={runs} selection={{ ids: chosen, change: setChosen }} />
+        )}
+        <LoadMore query={query} />
+      </Card>
+      {selected.length > 0 && (
+        <div className="bulk" role="region" aria-label={t('app.actions')}>
+          <strong className="num">{t('runs.selected', { count: selected.length })}</strong>
+          <button type="button" className="btn small danger" disabled={!can('cancel') || bulk.isPending} onClick={() => bulk.mutate('cancel')}>
+            {t('runs.cancel')}
+          </button>
+          <button type="button" className="btn small" disabled={!can('retry') || bulk.isPending} onClick={() => bulk.mutate('retry')}>
+            {t('runs.retry')}
+          </button>
+          <button type="button" className="btn small" disabled={!can('retryFromFailure') || bulk.isPending} onClick={() => bulk.mutate('retryFromFailure')}>
+            {t('runs.retryFromFailure')}
+          </button>
+          <button type="button" className="btn small ghost" onClick={() => setChosen(new Set())}>
+            {t('assets.clear')}
+          </button>
+        </div>
+      )}
+    </div>
+  )
+}
+
+function withCurrent(names: string[] | undefined, current: string | undefined): string[] {
+  const all = names ?? []
+  return current && !all.includes(current) ? [current, ...all] : all
+}

@@ -1,0 +1,74 @@
+import type { Run } from '@parliament-explorer/sdk'
+import { Link } from '@tanstack/react-router'
+import { useTranslation } from 'react-i18next'
+
+import { shortId } from '../lib/format'
+
+export function RunLink({ id }: { id: string }) {
+  return (
+    <Link to="/runs/$runId" params={{ runId: id }} className="mono" title={id}>
+      {shortId(id)}
+    </Link>
+  )
+}
+
+export function AssetLink({ name }: { name: string }) {
+  return (
+    <Link to="/assets/$asset" params={{ asset: name }} className="break">
+      {name}
+    </Link>
+  )
+}
+
+export function AssetLinks({ names }: { names: string[] }) {
+  const { t } = useTranslation()
+  if (names.length === 0) return <span className="muted">{t('app.none')}</span>
+  return (
+    <span className="row wrap" style={{ gap: '0.15rem 0.7rem' }}>
+      {names.map((name) => (
+        <AssetLink key={name} name={name} />
+      ))}
+    </span>
+  )
+}
+
+/** What a run does: its job, or its assets. */
+export function RunSubject({ run }: { run: Pick<Run, 'job' | 'assets'> }) {
+  if (run.job) {
+    return (
+      <Link to="/jobs/$job" params={{ job: run.job }} className="break">
+        {run.job}
+      </Link>
+    )
+  }
+  return <AssetLinks names={run.assets} />
+}
+
+/** Who or what started a run. */
+export function TriggerText({ run }: { run: Pick<Run, 'trigger' | 'parent_run_id'> }) {
+  const { t } = useTranslation()
+  const { kind, name } = run.trigger
+  if (kind === 'schedule' && name) {
+    return (
+      <>
+        {t('runs.trigger_schedule')}{' '}
+        <Link to="/automation/schedules/$schedule" params={{ schedule: name }} className="break">
+          {name}
+        </Link>
+      </>
+    )
+  }
+  if (kind === 'retry' && name) {
+    return (
+      <>
+        {t('runs.trigger_retry')} <RunLink id={name} />
+      </>
+    )
+  }
+  if (kind === 'api' || kind === 'cli') return <>{t(`runs.trigger_${kind}`)}</>
+  return (
+    <>
+      {kind} {name}
+    </>
+  )
+}

@@ -142,7 +142,7 @@ func apiSource(s parliament.SourceState) api.Source {
 }
 
 func apiSwitch(s orchestrator.ScheduleState) api.ScheduleSwitch {
-	out := api.ScheduleSwitch{Name: s.Name, Running: s.Running}
+	out := api.ScheduleSwitch{Name: s.Name, Running: s.Running, ChangedAt: s.ChangedAt}
 	if s.LastTick != nil {
 		out.LastTickID = &s.LastTick.ID
 	}

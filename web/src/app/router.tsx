@@ -1,6 +1,11 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
 
 import { uiBase } from '../lib/base'
+import { Assets } from '../pages/assets'
+import { Overview } from '../pages/overview'
+import { RunPage } from '../pages/run'
+import { Runs } from '../pages/runs'
+import { fetchStatuses, levels, periods, runStatuses } from './search'
 import { Shell } from './shell'
 import { Crashed, NotFound } from './trouble'
 
@@ -10,20 +15,16 @@ const oneOf = <T extends string>(value: unknown, allowed: readonly T[]): T | und
 /** Search parameters are all optional, for links too. */
 const optional = <T extends object>(search: T): Partial<T> => search
 
-export const runStatuses = ['queued', 'started', 'success', 'failure', 'canceling', 'canceled'] as const
-export const fetchStatuses = ['success', 'partial_success', 'failure', 'source_unavailable'] as const
-export const periods = ['1h', '24h', '7d'] as const
-export const levels = ['debug', 'info', 'warn', 'error'] as const
-
+// The pages that people open first come with the application; the others when they are wanted.
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: Crashed })
 
-const overview = createRoute({ getParentRoute: () => root, path: '/', component: lazyRouteComponent(() => import('../pages/overview'), 'Overview') })
+const overview = createRoute({ getParentRoute: () => root, path: '/', component: Overview })
 
 const assets = createRoute({
   getParentRoute: () => root,
   path: '/assets',
   validateSearch: (s: Record<string, unknown>) => optional({ view: oneOf(s.view, ['list', 'graph']) }),
-  component: lazyRouteComponent(() => import('../pages/assets'), 'Assets'),
+  component: Assets,
 })
 
 const asset = createRoute({
@@ -39,7 +40,7 @@ const runs = createRoute({
   getParentRoute: () => root,
   path: '/runs',
   validateSearch: (s: Record<string, unknown>) => optional({ status: oneOf(s.status, runStatuses), job: text(s.job), asset: text(s.asset), tag: text(s.tag), period: oneOf(s.period, periods) }),
-  component: lazyRouteComponent(() => import('../pages/runs'), 'Runs'),
+  component: Runs,
 })
 
 const run = createRoute({
@@ -52,7 +53,7 @@ const run = createRoute({
     step: text(s.step),
     q: text(s.q),
   }),
-  component: lazyRouteComponent(() => import('../pages/run'), 'RunPage'),
+  component: RunPage,
 })
 
 const automation = createRoute({ getParentRoute: () => root, path: '/automation', component: lazyRouteComponent(() => import('../pages/automation'), 'Automation') })

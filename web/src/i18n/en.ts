@@ -1,6 +1,6 @@
 export const en = {
   app: {
-    name: 'Parliament Explorer', skip: 'Skip to the content', menu: 'Menu', close: 'Close', navigation: 'Main navigation', language: 'Français', languageLabel: 'Passer au français',
+    name: 'Parliament Explorer', skip: 'Skip to the content', menu: 'Menu', close: 'Close', navigation: 'Main navigation', breadcrumb: 'Where this page is', language: 'Français', languageLabel: 'Passer au français',
     theme: 'Theme', themeSystem: 'System', themeLight: 'Light', themeDark: 'Dark', live: 'Live', connecting: 'Connecting…', lost: 'Connection lost, trying again', paused: 'Paused',
     loading: 'Loading…', more: 'Load more', retry: 'Try again', copy: 'Copy', copied: 'Copied', cancel: 'Cancel', all: 'All', any: 'Any', none: 'None', yes: 'Yes', no: 'No', search: 'Search', actions: 'Actions', details: 'Details', open: 'Open', reset: 'Reset the filters',
     notFound: 'There is no such page', notFoundText: 'The address is not one of this application.', home: 'Go to the overview', crashed: 'Something broke in this page', noAnswer: 'The server does not answer. What you see may be old.', never: 'never', unknown: 'unknown', tryCommand: 'From a terminal:',

@@ -2,7 +2,7 @@ import type { Texts } from './en'
 
 export const fr: Texts = {
   app: {
-    name: 'Parliament Explorer', skip: 'Passer au contenu', menu: 'Menu', close: 'Fermer', navigation: 'Navigation principale', language: 'English', languageLabel: 'Switch to English',
+    name: 'Parliament Explorer', skip: 'Passer au contenu', menu: 'Menu', close: 'Fermer', navigation: 'Navigation principale', breadcrumb: 'Où se trouve cette page', language: 'English', languageLabel: 'Switch to English',
     theme: 'Thème', themeSystem: 'Système', themeLight: 'Clair', themeDark: 'Sombre', live: 'En direct', connecting: 'Connexion…', lost: 'Connexion perdue, nouvel essai', paused: 'En pause',
     loading: 'Chargement…', more: 'Afficher la suite', retry: 'Réessayer', copy: 'Copier', copied: 'Copié', cancel: 'Annuler', all: 'Tous', any: 'Tous', none: 'Aucun', yes: 'Oui', no: 'Non', search: 'Rechercher', actions: 'Actions', details: 'Détails', open: 'Ouvrir', reset: 'Effacer les filtres',
     notFound: 'Cette page n’existe pas', notFoundText: 'L’adresse n’est pas de cette application.', home: 'Aller à l’aperçu', crashed: 'Cette page a rencontré une erreur', noAnswer: 'Le serveur ne répond pas. Ce qui est affiché peut être ancien.', never: 'jamais', unknown: 'inconnu', tryCommand: 'Dans un terminal :',

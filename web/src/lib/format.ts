@@ -1,3 +1,8 @@
+/** Numbers and dates as the viewer's own region writes them, if it speaks the page's language. */
+export function regional(language: string): string {
+  return navigator.languages.find((l) => l.startsWith(language + '-')) ?? (language === 'fr' ? 'fr-CA' : 'en-CA')
+}
+
 const units: [Intl.RelativeTimeFormatUnit, number][] = [
   ['day', 86_400],
   ['hour', 3_600],
@@ -6,9 +11,9 @@ const units: [Intl.RelativeTimeFormatUnit, number][] = [
 ]
 
 /** "5 minutes ago", "in 2 hours". */
-export function relative(at: number, now: number, locale: string): string {
+export function relative(at: number, now: number, language: string): string {
   const seconds = (at - now) / 1000
-  const format = new Intl.RelativeTimeFormat(locale, { numeric: 'auto', style: 'short' })
+  const format = new Intl.RelativeTimeFormat(regional(language), { numeric: 'auto', style: 'short' })
   for (const [unit, size] of units) {
     if (Math.abs(seconds) >= size || unit === 'second') return format.format(Math.trunc(seconds / size), unit)
   }
@@ -16,10 +21,10 @@ export function relative(at: number, now: number, locale: string): string {
 }
 
 /** "3.2 s", "4 min 05 s", "2 h 10 min". */
-export function duration(ms: number, locale: string): string {
+export function duration(ms: number, language: string): string {
   const seconds = Math.max(0, ms) / 1000
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`
-  if (seconds < 60) return `${seconds.toLocaleString(locale, { maximumFractionDigits: 1, minimumFractionDigits: 1 })} s`
+  if (seconds < 60) return `${seconds.toLocaleString(regional(language), { maximumFractionDigits: 1, minimumFractionDigits: 1 })} s`
   const total = Math.round(seconds)
   if (total < 3600) return `${Math.floor(total / 60)} min ${String(total % 60).padStart(2, '0')} s`
   const minutes = Math.round(total / 60)
@@ -27,8 +32,8 @@ export function duration(ms: number, locale: string): string {
   return `${Math.round(minutes / 1440)} d`
 }
 
-export function dateTime(at: Date, locale: string): string {
-  return at.toLocaleString(locale, { dateStyle: 'medium', timeStyle: 'medium' })
+export function dateTime(at: Date, language: string): string {
+  return at.toLocaleString(regional(language), { dateStyle: 'medium', timeStyle: 'medium' })
 }
 
 /** The time of an event in the viewer's zone, to the millisecond. */
@@ -46,6 +51,6 @@ export function shortId(id: string): string {
   return id.slice(-8)
 }
 
-export function number(value: number, locale: string): string {
-  return value.toLocaleString(locale, { maximumFractionDigits: 3 })
+export function number(value: number, language: string): string {
+  return value.toLocaleString(regional(language), { maximumFractionDigits: 3 })
 }

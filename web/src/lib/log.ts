@@ -1,4 +1,4 @@
-import { type Event, followRunBatches } from '@parliament-explorer/sdk'
+import { type Event, followRunBatches, listRunEvents } from '@parliament-explorer/sdk'
 import { useEffect, useMemo, useSyncExternalStore } from 'react'
 
 import { whileVisible } from '../app/live'
@@ -45,19 +45,41 @@ class LogStore {
     return whileVisible(async (signal) => {
       try {
         const onConnection = (state: 'open' | 'lost') => this.change({ lost: state === 'lost' })
+        if (this.log.events.length === 0) await this.first(signal)
         const after = this.log.events.at(-1)?.id
+        let rested = -Infinity // the first lines are shown at once
         for await (const batch of followRunBatches(this.runId, { after, signal, onConnection })) {
-          for (const event of batch) {
-            this.log.events.push(event) // one list, grown in place: it may be long
-            if (event.type.startsWith('step_')) this.log.milestones = [...this.log.milestones, event]
+          this.add(batch)
+          if (performance.now() - rested > 8) {
+            await nextFrame() // a long log must not keep the page from being drawn, nor from being used
+            rested = performance.now()
           }
-          this.change({})
         }
         if (!signal.aborted) this.change({ complete: true, lost: false })
       } catch (error) {
         this.change({ error })
       }
     })
+  }
+
+  /** Has the first page on the screen before the stream of a long log takes the machine's attention. */
+  private async first(signal: AbortSignal): Promise<void> {
+    try {
+      const { data } = await listRunEvents({ path: { run_id: this.runId }, query: { limit: 500 }, signal })
+      if (!data) return
+      this.add(data.items)
+      if (data.next_cursor !== null) await idle()
+    } catch {
+      // The stream says what is wrong, or goes on trying.
+    }
+  }
+
+  private add(batch: readonly Event[]): void {
+    for (const event of batch) {
+      this.log.events.push(event) // one list, grown in place: it may be long
+      if (event.type.startsWith('step_')) this.log.milestones = [...this.log.milestones, event]
+    }
+    this.change({})
   }
 
   private change(what: Partial<Log>): void {
@@ -70,6 +92,19 @@ class LogStore {
     }
     this.frame = document.visibilityState === 'visible' ? requestAnimationFrame(tell) : (setTimeout(tell, 100) as unknown as number)
   }
+}
+
+/** Resolves when the page has nothing else to do, or after a second. */
+function idle(): Promise<void> {
+  return new Promise((done) => (typeof requestIdleCallback === 'function' ? requestIdleCallback(() => done(), { timeout: 1000 }) : setTimeout(done, 200)))
+}
+
+/** Resolves once the browser has drawn what there is. */
+function nextFrame(): Promise<void> {
+  return new Promise((done) => {
+    if (document.visibilityState !== 'visible') setTimeout(done)
+    else requestAnimationFrame(() => setTimeout(done))
+  })
 }
 
 /** A run's log, from its beginning and live. */

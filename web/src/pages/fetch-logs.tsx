@@ -4,7 +4,7 @@ import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { useTranslation } from 'react-i18next'
 
 import { fetchLogsQuery } from '../app/queries'
-import { fetchStatuses } from '../app/router'
+import { fetchStatuses } from '../app/search'
 import { duration, number } from '../lib/format'
 import { Card, Empty, Field, LoadMore, PageHead, Skeleton, StatusBadge, Time } from '../ui/basics'
 import { AssetLink, RunLink } from '../ui/links'

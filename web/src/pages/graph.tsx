@@ -83,7 +83,7 @@ function Lineage() {
           </button>
           <button type="button" className="btn small primary" disabled={selected.length === 0 || start.isPending} onClick={() => start.mutate()}>
             <Play size={14} aria-hidden />
-            {t('assets.materializeSelection', { count: selected.length })}
+            {selected.length > 0 ? t('assets.materializeSelection', { count: selected.length }) : t('assets.materialize')}
           </button>
         </div>
       }

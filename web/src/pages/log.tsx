@@ -1,10 +1,10 @@
 import type { Event } from '@parliament-explorer/sdk'
 import { useVirtualizer } from '@tanstack/react-virtual'
-import { ArrowDownToLine, ArrowUpToLine, Download, Link2 } from 'lucide-react'
+import { ArrowDownToLine, ArrowUpToLine, Download } from 'lucide-react'
 import { memo, useCallback, useEffect, useMemo, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
-import { levels } from '../app/router'
+import { levels } from '../app/search'
 import { toast } from '../app/toasts'
 import { clock, shortId, utc } from '../lib/format'
 import { useDraft } from '../lib/draft'
@@ -24,7 +24,7 @@ export function LogView({ runId, log, steps, filter, target, running, onFilter }
   const [follow, setFollow] = useState(running && target === undefined)
   const [expanded, setExpanded] = useState<ReadonlySet<number>>(() => new Set(target === undefined ? [] : [target]))
 
-  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => box.current, estimateSize: () => rowHeight, overscan: 24, getItemKey: (i) => rows[i]?.id ?? i })
+  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => box.current, estimateSize: () => rowHeight, overscan: 12, getItemKey: (i) => rows[i]?.id ?? i })
 
   // The end stays in sight as long as it is followed.
   useEffect(() => {
@@ -46,11 +46,28 @@ export function LogView({ runId, log, steps, filter, target, running, onFilter }
     // Going up stops the following; coming to the end by hand does not begin it.
     if (follow && el && el.scrollHeight - el.scrollTop - el.clientHeight > rowHeight * 4 && (virtual.scrollDirection === 'backward' || virtual.scrollDirection === null) && virtual.isScrolling) setFollow(false)
   }
-  const toggle = useCallback((id: number) => setExpanded((old) => {
-    const next = new Set(old)
-    if (!next.delete(id)) next.add(id)
-    return next
-  }), [])
+  const shown = useRef({ rows, virtual, expanded })
+  useEffect(() => {
+    shown.current = { rows, virtual, expanded }
+  })
+  const toggle = useCallback((id: number) => {
+    const { rows, virtual, expanded } = shown.current
+    const next = new Set(expanded)
+    if (next.delete(id)) {
+      const index = rows.findIndex((e) => e.id === id)
+      if (index >= 0) virtual.resizeItem(index, rowHeight)
+    } else next.add(id)
+    setExpanded(next)
+  }, [])
+  const link = useCallback(
+    (id: number) => {
+      const url = new URL(location.href)
+      url.searchParams.set('event', String(id))
+      void copy(url.href).then((done) => done && toast.good(t('log.linked')))
+    },
+    [t],
+  )
+  const words = useMemo(() => ({ permalink: t('log.permalink'), attempt: t('run.attempt', { n: '' }).trim() }), [t])
   const download = () => {
     const url = URL.createObjectURL(new Blob([asText(rows)], { type: 'text/plain' }))
     const link = document.createElement('a')
@@ -60,7 +77,7 @@ export function LogView({ runId, log, steps, filter, target, running, onFilter }
     URL.revokeObjectURL(url)
   }
   return (
-    <section className="card" aria-label={t('log.label')}>
+    <div className="card">
       <header style={{ flexWrap: 'wrap' }}>
         <div className="filters" role="search">
           <Field label={t('log.level')} id="log-level">
@@ -116,8 +133,9 @@ export function LogView({ runId, log, steps, filter, target, running, onFilter }
               const event = rows[item.index]
               return (
                 event && (
-                  <div key={item.key} ref={virtual.measureElement} data-index={item.index} style={{ position: 'absolute', top: 0, left: 0, right: 0, transform: `translateY(${item.start}px)` }}>
-                    <Line event={event} open={expanded.has(event.id)} target={event.id === target} toggle={toggle} />
+                  // Only what was opened has a height of its own.
+                  <div key={item.key} ref={expanded.has(event.id) ? virtual.measureElement : undefined} data-index={item.index} className="log-place" style={{ transform: `translateY(${item.start}px)` }}>
+                    <Line event={event} open={expanded.has(event.id)} target={event.id === target} toggle={toggle} link={link} words={words} />
                   </div>
                 )
               )
@@ -129,41 +147,32 @@ export function LogView({ runId, log, steps, filter, target, running, onFilter }
         <span className="num">{t('log.lines', { count: log.events.length, shown: rows.length })}</span>
         <span role="status">{log.lost ? t('log.reconnecting') : running ? t('log.live') : ''}</span>
       </p>
-    </section>
+    </div>
   )
 }
 
 const good = new Set(['run_success', 'step_success', 'materialization'])
 
-const Line = memo(function Line({ event, open, target, toggle }: { event: Event; open: boolean; target: boolean; toggle: (id: number) => void }) {
-  const { t } = useTranslation()
+/** One line. It is drawn for every line that comes into sight, so it does as little as it can. */
+const Line = memo(function Line({ event, open, target, toggle, link, words }: { event: Event; open: boolean; target: boolean; toggle: (id: number) => void; link: (id: number) => void; words: { permalink: string; attempt: string } }) {
   const at = new Date(event.at)
-  const link = () => {
-    const url = new URL(location.href)
-    url.searchParams.set('event', String(event.id))
-    void copy(url.href).then((done) => done && toast.good(t('log.linked')))
-  }
   return (
-    <div className={`log-row ${event.level}${target ? ' target' : ''}`} style={{ position: 'relative' }} data-event={event.id}>
-      <time dateTime={event.at} title={utc(at)} className="muted num">
+    <div className={`log-row ${event.level}${target ? ' target' : ''}`} data-event={event.id}>
+      <time dateTime={event.at} title={utc(at)}>
         {clock(at)}
       </time>
       <span className={`level lv-${event.level}`}>{event.level}</span>
-      <span className="asset muted" title={event.asset ?? undefined}>
-        {event.asset}
-      </span>
-      <button type="button" className={`message${good.has(event.type) ? ' ev-good' : ''}`} aria-expanded={open} onClick={() => toggle(event.id)}>
+      <span className="asset">{event.asset}</span>
+      <button type="button" className={good.has(event.type) ? 'message ev-good' : 'message'} aria-expanded={open} onClick={() => toggle(event.id)}>
         {event.message}
       </button>
-      <span className="act">
-        <button type="button" className="btn ghost icon" style={{ minHeight: '1.4rem', padding: 0 }} aria-label={t('log.permalink')} title={t('log.permalink')} onClick={link}>
-          <Link2 size={14} aria-hidden />
-        </button>
-      </span>
+      <button type="button" className="act" aria-label={words.permalink} title={words.permalink} onClick={() => link(event.id)}>
+        #
+      </button>
       {open && (
         <div className="data">
           {event.type}
-          {event.attempt !== null && event.attempt > 1 ? ` · ${t('run.attempt', { n: event.attempt })}` : ''} · #{event.id}
+          {event.attempt !== null && event.attempt > 1 ? ` · ${words.attempt} ${event.attempt}` : ''} · #{event.id}
           {event.data && '\n' + JSON.stringify(event.data, null, 2)}
         </div>
       )}

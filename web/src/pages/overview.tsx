@@ -35,20 +35,6 @@ export function Overview() {
         <Stat label={t('overview.workers')} value={alive} tone={alive === 0 ? 'bad' : undefined} to="/system" />
       </div>
       {recent.error && <Problem error={recent.error} retry={() => void recent.refetch()} />}
-      <Card title={t('overview.timeline')} padded>
-        {!recent.data ? (
-          <Skeleton lines={3} height="9rem" />
-        ) : recent.data.items.length === 0 ? (
-          <Empty title={t('overview.noRuns')} command={`explorer materialize fetch_latest_bills --server ${serverUrl('.').replace(/\/$/, '')}`} action={<MaterializeSomething />}>
-            {t('overview.noRunsText')}
-          </Empty>
-        ) : (
-          <>
-            <Timeline runs={recent.data.items} hours={24} label={t('overview.timelineLabel', { total: recent.data.items.length, failed: recent.data.items.filter((r) => r.status === 'failure').length })} />
-            {recent.data.next_cursor && <p className="muted small">{t('overview.timelineMore', { count: shown })}</p>}
-          </>
-        )}
-      </Card>
       <div className="grid two">
         <Card title={t('overview.failures')}>{!failed.data ? <Skeleton /> : failures.length === 0 ? <Quiet>{t('overview.noFailures')}</Quiet> : <ul className="list">{failures.slice(0, 8).map((run) => <Failure key={run.id} run={run} />)}</ul>}</Card>
         <Card title={t('overview.runningNow')}>
@@ -66,6 +52,22 @@ export function Overview() {
             </ul>
           )}
         </Card>
+      </div>
+      <Card title={t('overview.timeline')} padded>
+        {!recent.data ? (
+          <Skeleton lines={3} height="9rem" />
+        ) : recent.data.items.length === 0 ? (
+          <Empty title={t('overview.noRuns')} command={`explorer materialize fetch_latest_bills --server ${serverUrl('.').replace(/\/$/, '')}`} action={<MaterializeSomething />}>
+            {t('overview.noRunsText')}
+          </Empty>
+        ) : (
+          <>
+            <Timeline runs={recent.data.items} hours={24} label={t('overview.timelineLabel', { total: recent.data.items.length, failed: recent.data.items.filter((r) => r.status === 'failure').length })} />
+            {recent.data.next_cursor && <p className="muted small">{t('overview.timelineMore', { count: shown })}</p>}
+          </>
+        )}
+      </Card>
+      <div className="grid two">
         <NextTicks />
         <Ages />
       </div>
@@ -111,13 +113,13 @@ function Failure({ run }: { run: Run }) {
   const step = run.steps.find((s) => s.status === 'failure')
   return (
     <li className="hover">
-      <div className="row between wrap">
-        <span className="row wrap">
+      <div className="row between top">
+        <span className="row wrap grow">
           <StatusBadge status={run.status} />
           <RunLink id={run.id} />
           <RunSubject run={run} />
         </span>
-        <span className="row">
+        <span className="row" style={{ flex: 'none' }}>
           <span className="muted small">
             <Time at={run.ended_at ?? run.created_at} />
           </span>

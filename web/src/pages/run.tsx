@@ -58,13 +58,18 @@ function Detail({ runId, run }: { runId: string; run: RunDetail | undefined }) {
         {run && t('run.announce', { status: t(`status.${run.status}`) })}
       </p>
       {!run ? (
-        <Card>
-          <Skeleton lines={5} height="15rem" />
-        </Card>
+        <div className="grid two run-head">
+          <Card>
+            <Skeleton lines={5} />
+          </Card>
+          <Card>
+            <Skeleton lines={3} />
+          </Card>
+        </div>
       ) : (
         <>
           <Failure run={run} />
-          <div className="grid two">
+          <div className="grid two run-head">
             <About run={run} />
             <Card title={t('run.steps')} padded>
               <Steps run={run} attempts={attempts.length > 0 ? attempts : attemptsOfSteps(run.steps)} />

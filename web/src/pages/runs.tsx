@@ -6,7 +6,7 @@ import { useTranslation } from 'react-i18next'
 
 import { queryClient } from '../app/client'
 import { assetsQuery, jobsQuery, type RunFilters, runsQuery } from '../app/queries'
-import { periods, runStatuses } from '../app/router'
+import { periods, runStatuses } from '../app/search'
 import { toast } from '../app/toasts'
 import { useDraft } from '../lib/draft'
 import { active, ended, newKey } from '../ui/actions'

@@ -81,7 +81,7 @@ export function CopyButton({ text, label }: { text: string; label?: string }) {
     return () => clearTimeout(timer)
   }, [done])
   return (
-    <button type="button" className="btn ghost icon" aria-label={done ? t('app.copied') : (label ?? `${t('app.copy')}: ${text}`)} title={label ?? t('app.copy')} onClick={() => void copy(text).then(setDone)}>
+    <button type="button" className="btn ghost icon" aria-label={done ? t('app.copied') : (label ?? t('app.copy'))} title={label ?? t('app.copy')} onClick={() => void copy(text).then(setDone)}>
       {done ? <Check size={15} aria-hidden /> : <CopyIcon size={15} aria-hidden />}
     </button>
   )
@@ -156,7 +156,7 @@ export function PageHead({ title, heading, crumbs, children, actions }: { title:
     <div className="page-head">
       <div className="stack tight grow">
         {crumbs && (
-          <nav className="crumbs" aria-label="Breadcrumb">
+          <nav className="crumbs" aria-label={t('app.breadcrumb')}>
             <ol>
               {crumbs.map((crumb, i) => (
                 <li key={i}>{crumb}</li>
@@ -189,7 +189,7 @@ export function Skeleton({ lines = 3, height }: { lines?: number; height?: strin
 export function Json({ value, label }: { value: unknown; label: string }) {
   return (
     // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it scrolls
-    <pre className="json" tabIndex={0} role="region" aria-label={label}>
+    <pre className="json" tabIndex={0} role="group" aria-label={label}>
       {JSON.stringify(value, null, 2)}
     </pre>
   )

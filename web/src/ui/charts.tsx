@@ -1,9 +1,9 @@
 import { extent } from 'd3-array'
 import { scaleLinear, scaleTime } from 'd3-scale'
-import { curveMonotoneX, line } from 'd3-shape'
+import { line } from 'd3-shape'
 import { useTranslation } from 'react-i18next'
 
-import { dateTime, number } from '../lib/format'
+import { dateTime, number, regional } from '../lib/format'
 import { useWidth } from '../lib/size'
 
 export interface Point {
@@ -39,11 +39,11 @@ export function Plot({ points, name }: { points: Point[]; name: string }) {
   const [box, width] = useWidth<HTMLDivElement>()
   const height = 150
   const [left, right, top, bottom] = [52, 12, 10, 22]
-  const [low, high] = spread(points)
+  const [low = 0, high = 0] = extent(points, (p) => p.value)
   const last = points[points.length - 1]!
   const x = scaleTime(extent(points, (p) => p.at) as [number, number], [left, Math.max(left + 1, width - right)])
   if (points.length === 1) x.domain([last.at - 60_000, last.at + 60_000])
-  const y = scaleLinear([Math.min(0, low), high], [height - bottom, top]).nice(4)
+  const y = scaleLinear(low >= 0 && high <= 1 ? [0, 1] : [Math.min(0, low), high], [height - bottom, top]).nice(4)
   const label = t('assets.plotLabel', { name, count: points.length, latest: number(last.value, i18n.language), min: number(Math.min(...points.map((p) => p.value)), i18n.language), max: number(Math.max(...points.map((p) => p.value)), i18n.language) })
   return (
     <div ref={box} style={{ height }}>
@@ -53,16 +53,16 @@ export function Plot({ points, name }: { points: Point[]; name: string }) {
             <g key={tick}>
               <line className="axis" x1={left} x2={width - right} y1={y(tick)} y2={y(tick)} />
               <text x={left - 7} y={y(tick) + 4} textAnchor="end">
-                {tick.toLocaleString(i18n.language, { notation: 'compact', maximumFractionDigits: 2 })}
+                {tick.toLocaleString(regional(i18n.language), { notation: 'compact', maximumFractionDigits: 2 })}
               </text>
             </g>
           ))}
-          {x.ticks(Math.max(2, Math.floor(width / 130))).map((tick) => (
+          {x.ticks(Math.max(2, Math.floor(width / 110))).map((tick) => (
             <text key={+tick} x={x(tick)} y={height - 5} textAnchor="middle">
               {timeLabel(tick, x.domain() as [Date, Date], i18n.language)}
             </text>
           ))}
-          <path className="series" d={line<Point>((p) => x(p.at), (p) => y(p.value)).curve(curveMonotoneX)(points) ?? ''} />
+          <path className="series" d={line<Point>((p) => x(p.at), (p) => y(p.value))(points) ?? ''} />
           {points.map((p) => (
             <circle key={p.at} className="point" cx={x(p.at)} cy={y(p.value)} r={points.length > 60 ? 2 : 3.2}>
               <title>{`${number(p.value, i18n.language)} · ${dateTime(new Date(p.at), i18n.language)}`}</title>
@@ -75,9 +75,10 @@ export function Plot({ points, name }: { points: Point[]; name: string }) {
 }
 
 /** A tick of a time axis, as short as its span allows. */
-export function timeLabel(tick: Date, [from, to]: [Date, Date], locale: string): string {
+export function timeLabel(tick: Date, [from, to]: [Date, Date], language: string): string {
+  const locale = regional(language)
   const span = +to - +from
   if (span > 3 * 86_400_000) return tick.toLocaleDateString(locale, { month: 'short', day: 'numeric' })
-  if (span > 10 * 60_000) return tick.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit' })
-  return tick.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+  if (span > 10 * 60_000) return tick.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })
+  return tick.toLocaleTimeString(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' })
 }

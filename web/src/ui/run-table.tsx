@@ -78,7 +78,7 @@ export function RunTable({ runs, selection }: { runs: Run[]; selection?: Selecti
               <td className="right small" data-label={t('runs.duration')}>
                 {run.status === 'queued' ? <span className="muted">–</span> : <Duration from={run.started_at} to={run.ended_at} />}
               </td>
-              <td className="right">
+              <td className="right menu-cell">
                 <RunMenu run={run} />
               </td>
             </tr>

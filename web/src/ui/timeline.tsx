@@ -16,18 +16,18 @@ export function Timeline({ runs, hours, label }: { runs: Run[]; hours: number; l
   const [box, width] = useWidth<HTMLDivElement>()
   const lines = new Map<string, Run[]>()
   for (const run of runs) {
-    const name = run.job ?? t('overview.adHoc')
+    const name = run.job ?? (run.assets.length === 1 ? run.assets[0]! : t('overview.adHoc'))
     lines.set(name, [...(lines.get(name) ?? []), run])
   }
   const rows = [...lines].sort(([a], [b]) => a.localeCompare(b))
   const narrow = width < 560
-  const [rowHeight, left, top, bottom] = [narrow ? 40 : 30, narrow ? 8 : 190, 4, 22]
+  const [rowHeight, left, top, bottom] = [narrow ? 40 : 30, narrow ? 8 : 220, 4, 22]
   const height = top + rows.length * rowHeight + bottom
-  const x = scaleTime([now - hours * 3_600_000, now], [left, Math.max(left + 1, width - 14)])
+  const x = scaleTime([now - hours * 3_600_000, now], [left, Math.max(left + 1, width - 22)])
   return (
-    <div ref={box} style={{ minHeight: height }}>
+    <div ref={box} style={{ minHeight: height }} role="group" aria-label={label}>
       {width > 0 && (
-        <svg className="chart" width={width} height={height} role="img" aria-label={label}>
+        <svg className="chart" width={width} height={height} aria-hidden>
           {x.ticks(Math.max(3, Math.floor((width - left) / 110))).map((tick) => (
             <g key={+tick}>
               <line className="axis" x1={x(tick)} x2={x(tick)} y1={top} y2={height - bottom} />
@@ -44,7 +44,7 @@ export function Timeline({ runs, hours, label }: { runs: Run[]; hours: number; l
                 <text x={narrow ? left : left - 12} y={y + (narrow ? 13 : rowHeight / 2 + 4)} textAnchor={narrow ? 'start' : 'end'}>
                   {name}
                 </text>
-                {list.map((run) => {
+                {[...list].sort((a, b) => Number(a.status === 'failure') - Number(b.status === 'failure')).map((run) => {
                   const from = Date.parse(run.started_at ?? run.created_at)
                   const to = run.ended_at ? Date.parse(run.ended_at) : now
                   const begin = Math.max(left, x(from))

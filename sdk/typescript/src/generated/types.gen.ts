@@ -730,6 +730,10 @@ export type Source = {
 export type ScheduleSwitch = {
     name: string;
     running: boolean;
+    /**
+     * When it was last started or stopped.
+     */
+    changed_at: string | null;
     last_tick_id: number | null;
 };
 

@@ -1,1 +1,0 @@
-import{A as e,k as t}from"./queries-CXfHC1bW.js";function n(n,r){return t(n,e,r)}export{n as t};

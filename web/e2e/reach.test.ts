@@ -1,0 +1,106 @@
+import AxeBuilder from '@axe-core/playwright'
+import { createServer, request } from 'node:http'
+import type { AddressInfo } from 'node:net'
+
+import { expect, test } from './explorer'
+
+const pages = ['', 'assets', 'assets?view=graph', 'assets/fetch_latest_bills', 'assets/fetch_latest_bills?tab=plots', 'assets/fetch_latest_bills?tab=materializations', 'assets/fetch_latest_bills?tab=runs', 'assets/fetch_parliament_session_bills?tab=launch', 'jobs/fetch_bills_job', 'runs', 'runs?status=canceled&job=monitor_job', 'automation', 'automation/schedules/fetch_bills_hourly', 'bills', 'bills?q=nothing+has+this', 'fetch-logs', 'system', 'nowhere', 'runs/0197841c-2a00-7aaa-8000-000000000001']
+
+for (const scheme of ['light', 'dark'] as const) {
+  for (const width of [1280, 390]) {
+    test(`axe finds nothing on any page, ${scheme}, ${width} wide`, async ({ browser, explorer }) => {
+      test.setTimeout(180_000)
+      const good = await explorer.materialize('fetch_latest_bills', { limit: 9 })
+      const bad = await explorer.materialize('fetch_parliament_session_bills', { parliament: 99, session: 1 })
+      const { items } = await explorer.api<{ items: { id: string }[] }>('/bills?limit=1')
+      const context = await browser.newContext({ colorScheme: scheme, viewport: { width, height: 900 }, reducedMotion: 'reduce' })
+      const page = await context.newPage()
+      const troubles: string[] = []
+      page.on('pageerror', (error) => troubles.push(error.message))
+      page.on('request', (r) => !r.url().startsWith(explorer.url) && !/^(data|blob):/.test(r.url()) && troubles.push(`asks ${r.url()}`))
+      for (const path of [...pages, `runs/${good}`, `runs/${good}?tab=materializations`, `runs/${good}?tab=config`, `runs/${bad}`, `bills/${items[0]!.id}`]) {
+        await page.goto(`${explorer.url}/ui/${path}`)
+        await expect(page.locator('h1')).toBeVisible()
+        await expect(page.getByRole('status', { name: 'Loading…' })).toHaveCount(0)
+        const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze()
+        expect.soft(violations.map((v) => `${path}: ${v.id} ${v.nodes.map((n) => n.html.slice(0, 200)).join(' | ')}`)).toEqual([])
+        const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+        expect.soft(wide, `${path} scrolls sideways`).toBeLessThanOrEqual(0)
+      }
+      expect(troubles).toEqual([])
+      await context.close()
+    })
+  }
+}
+
+test('materialize and read the log by keyboard alone', async ({ page, explorer }) => {
+  await page.goto(`${explorer.url}/ui/`)
+  await expect(page.locator('h1')).toBeVisible()
+  const tabTo = async (name: RegExp) => {
+    for (let i = 0; i < 60; i++) {
+      await page.keyboard.press('Tab')
+      const at = await page.evaluate(() => (document.activeElement as HTMLElement | null)?.getAttribute('aria-label') ?? document.activeElement?.textContent ?? '')
+      if (name.test(at.trim())) return
+    }
+    throw new Error(`Tab does not lead to ${name}`)
+  }
+  await tabTo(/^Assets$/)
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('heading', { name: 'Assets' })).toBeVisible()
+  await tabTo(/^Materialize: fetch_latest_bills$/)
+  await page.keyboard.press('Enter')
+  await expect(page.getByLabel('limit', { exact: true })).toBeVisible()
+  for (let i = 0; i < 60 && !(await page.getByLabel('limit', { exact: true }).evaluate((e) => e === document.activeElement)); i++) await page.keyboard.press('Tab')
+  await page.keyboard.press('Control+A')
+  await page.keyboard.type('6')
+  await page.keyboard.press('Enter') // the form is sent
+  await expect(page.locator('h1 + [data-status]')).toHaveAttribute('data-status', 'success')
+  await tabTo(/^Log of the run$/) // the log scrolls with the arrow keys once it has the focus
+  await tabTo(/^run enqueued$/)
+  await page.keyboard.press('Enter')
+  await expect(page.getByText('"trigger": "api"')).toBeVisible()
+})
+
+test('French, and it is kept', async ({ page, explorer }) => {
+  await page.goto(`${explorer.url}/ui/`)
+  await page.getByRole('button', { name: 'Passer au français' }).click()
+  await expect(page.getByRole('heading', { name: 'Aperçu' })).toBeVisible()
+  await page.reload()
+  await expect(page.getByRole('heading', { name: 'Aperçu' })).toBeVisible()
+  await expect(page.locator('html')).toHaveAttribute('lang', 'fr')
+})
+
+test('the drawer of a small screen', async ({ page, explorer }) => {
+  await page.setViewportSize({ width: 390, height: 844 })
+  await page.goto(`${explorer.url}/ui/`)
+  await page.getByRole('button', { name: 'Menu' }).click()
+  await page.getByRole('dialog').getByRole('link', { name: 'Bills' }).click()
+  await expect(page.getByRole('heading', { name: 'Bills' })).toBeVisible()
+  await expect(page.getByRole('dialog')).toHaveCount(0)
+})
+
+test('it works below a path that a proxy takes off', async ({ page, explorer }) => {
+  const prefix = '/tools/explorer'
+  const proxy = createServer((incoming, outgoing) => {
+    if (!incoming.url?.startsWith(prefix + '/')) return outgoing.writeHead(404).end()
+    const asked = request(explorer.url + incoming.url.slice(prefix.length), { method: incoming.method, headers: incoming.headers }, (answer) => {
+      outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+      answer.pipe(outgoing)
+    })
+    incoming.pipe(asked)
+    outgoing.on('close', () => asked.destroy())
+  })
+  await new Promise<void>((ready) => proxy.listen(0, '127.0.0.1', ready))
+  const url = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}${prefix}`
+  const run = await explorer.materialize('fetch_latest_bills', { limit: 4 })
+  await page.goto(`${url}/`)
+  await expect(page).toHaveURL(`${url}/ui/`)
+  await expect(page.locator('.side [data-connection]')).toHaveAttribute('data-connection', 'open')
+  await page.getByRole('link', { name: 'Runs', exact: true }).click()
+  await page.getByRole('link', { name: run.slice(-8) }).click()
+  await expect(page).toHaveURL(`${url}/ui/runs/${run}`)
+  await page.reload() // a deep link
+  await expect(page.getByRole('button', { name: 'run succeeded' })).toBeVisible()
+  proxy.closeAllConnections()
+  proxy.close()
+})

@@ -1,6 +1,6 @@
 # Parliament Explorer. `make help` lists the targets.
 
-.PHONY: help generate lint test race bench build fuzz
+.PHONY: help generate lint test race bench build fuzz ui sdk e2e
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -8,8 +8,18 @@ help: ## List the targets
 build: ## Build the binary
 	go build -trimpath -ldflags "-s -w" -o explorer .
 
-generate: ## Make the generated code anew from openapi.yaml and db/queries
+generate: ## Make the generated code anew from openapi.yaml and db/queries (wants Node.js and Python for the SDKs)
 	go generate ./...
+
+ui: ## Build the web UI that the binary carries (wants Node.js)
+	cd web && npm ci && npm run check && npm test && npm run build
+
+e2e: ## The web UI in a browser, against the real program (wants Chromium; CHROMIUM names another one)
+	cd web && npm run e2e
+
+sdk: ## Check the SDKs against the real program (wants Node.js and Python)
+	cd sdk/typescript && npm ci && npm run check && npm test
+	cd sdk/python && python3 -m venv .venv-test && .venv-test/bin/pip install -q '.[test]' && .venv-test/bin/mypy && .venv-test/bin/pytest -q
 
 lint: ## Vet and golangci-lint
 	go vet ./...

@@ -5,11 +5,11 @@ package web
 import (
 	"bytes"
 	"embed"
-	"html/template"
 	"io/fs"
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/vearutop/statigz"
 )
@@ -60,15 +60,15 @@ func Handler() (http.Handler, error) {
 		}
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		w.Header().Set("Cache-Control", "no-cache")
-		_, _ = w.Write(withBase(index, name)) // or the client went away
+		depth := strings.Count(r.URL.EscapedPath(), "/") - 1 // an escaped slash is none to the browser
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(withBase(index, depth)))
 	}), nil
 }
 
-// withBase makes the page's addresses relative to the mount point: "runs/123" is one folder below it.
-func withBase(index []byte, name string) []byte {
-	base := strings.Repeat("../", strings.Count(name, "/"))
-	if base == "" {
-		base = "./"
+// withBase makes the page's addresses relative to the mount point, which is so many folders up.
+func withBase(index []byte, depth int) []byte {
+	if depth <= 0 {
+		return index
 	}
-	return bytes.Replace(index, []byte(`<base href="./" />`), []byte(`<base href="`+template.HTMLEscapeString(base)+`" />`), 1)
+	return bytes.Replace(index, []byte(`<base href="./" />`), []byte(`<base href="`+strings.Repeat("../", depth)+`" />`), 1)
 }

@@ -215,3 +215,47 @@ func TestNew(t *testing.T) {
 		}
 	}
 }
+
+// TestStates tells how a source did, as people see it.
+func TestStates(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	var down atomic.Bool
+	c := newClient(t, d, func(w http.ResponseWriter, _ *http.Request) {
+		if down.Load() {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		fmt.Fprint(w, `{}`)
+	}, func(c *upstream.Config) { c.RPS, c.MaxInFlight = 1000, 3 })
+	state := func() db.ListSourcesRow {
+		t.Helper()
+		rows, err := db.New(d.Pool).ListSources(t.Context())
+		if err != nil || len(rows) != 1 {
+			t.Fatalf("%d sources, %v", len(rows), err)
+		}
+		return rows[0]
+	}
+	if err := c.Register(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if s := state(); s.Source != "test" || s.RequestsPerSecond != 1000 || s.MaxInFlight != 3 || s.LastSuccessAt != nil || s.BreakerOpen {
+		t.Errorf("registered as %+v", s)
+	}
+	var v any
+	if err := c.GetJSON(t.Context(), "/x", &v); err != nil {
+		t.Fatal(err)
+	}
+	if s := state(); s.LastSuccessAt == nil || s.LastFailureAt != nil || s.InFlight != 0 {
+		t.Errorf("after a success %+v", s)
+	}
+	down.Store(true)
+	for range 3 { // ten faults in a row open the breaker
+		if err := c.GetJSON(t.Context(), "/x", &v); err == nil {
+			t.Fatal("no error")
+		}
+	}
+	if s := state(); s.LastFailureAt == nil || s.LastError == nil || !strings.Contains(*s.LastError, "500") || !s.BreakerOpen || s.BreakerChangedAt == nil {
+		t.Errorf("after failures %+v", s)
+	}
+}

@@ -45,7 +45,7 @@ const wrappers = new Set(['properties', 'items', 'prefixItems', 'allOf', '$ref',
 export function faults(schema: object, config: unknown): Fault[] {
   const { errors } = new Validator(schema as Schema, '2020-12', false).validate(config)
   const leaf = (e: OutputUnit) => !wrappers.has(e.keyword) || !errors.some((o) => o !== e && o.instanceLocation.startsWith(e.instanceLocation) && !wrappers.has(o.keyword))
-  return errors.filter((e) => e.keyword !== 'false').filter(leaf).map((e) => ({ pointer: e.instanceLocation.replace(/^#/, ''), detail: e.error }))
+  return errors.filter(leaf).map((e) => ({ pointer: e.instanceLocation.replace(/^#/, ''), detail: e.keyword === 'false' ? 'is not a field of this config' : e.error }))
 }
 
 /** Reads "key:value, other:value"; throws an Error with the text that is no tag. */

@@ -1,0 +1,46 @@
+import { expect, test, vi } from 'vitest'
+
+import { en } from '../i18n/en'
+import { fr } from '../i18n/fr'
+import { billParams, inLanguage } from './bills'
+import { clock, duration, relative } from './format'
+import { leadingSeries, seriesOf } from './metadata'
+
+vi.stubGlobal('navigator', { languages: ['en-CA'] })
+
+test.each([
+  [0, '0 ms'], [940, '940 ms'], [3_240, '3.2 s'], [65_000, '1 min 05 s'], [3_599_600, '1 h 00 min'], [7_800_000, '2 h 10 min'], [4 * 86_400_000, '4 d'],
+])('%d ms are %s', (ms, text) => expect(duration(ms, 'en')).toBe(text))
+
+test('ages', () => {
+  const now = Date.parse('2026-06-18T12:00:00Z')
+  expect(relative(now - 5 * 60_000, now, 'en')).toMatch(/^5 min.* ago$/)
+  expect(relative(now + 2 * 3_600_000, now, 'en')).toMatch(/^in 2 h/)
+  expect(relative(now - 90_000, now, 'fr')).toMatch(/^il y a 1/)
+})
+
+test('the clock has milliseconds', () => expect(clock(new Date(2026, 5, 18, 9, 5, 3, 7))).toBe('09:05:03.007'))
+
+test('a bill is found by its id, and speaks the language it can', () => {
+  expect(billParams('44-1/C-11')).toEqual({ session: '44-1', number: 'C-11' })
+  expect(inLanguage({ en: 'Act', fr: null }, 'fr')).toBe('Act')
+})
+
+test('numbers of materializations become series, the oldest first', () => {
+  const materialization = (created_at: string, metadata: Record<string, unknown>) => ({ id: created_at, asset: 'a', partition: null, run_id: 'r', created_at, metadata })
+  const list = [materialization('2026-06-18T13:00:00Z', { bills_fetched: 50, duration_seconds: 2, status: 'success' }), materialization('2026-06-18T12:00:00Z', { bills_fetched: 40, duration_seconds: 3 })]
+  expect(seriesOf(list).map((s) => [s.name, s.points.map((p) => p.value)])).toEqual([['bills_fetched', [40, 50]], ['duration_seconds', [3, 2]]])
+  expect(leadingSeries(list)?.name).toBe('bills_fetched')
+  expect(leadingSeries([])).toBeUndefined()
+})
+
+test('no text is left untranslated, and every one takes the same values', () => {
+  const holes = (text: string) => [...text.matchAll(/{{(\w+)}}/g)].map((m) => m[1]).sort()
+  for (const [section, texts] of Object.entries(en)) {
+    for (const [key, text] of Object.entries(texts)) {
+      const other = (fr as unknown as Record<string, Record<string, string>>)[section]?.[key]
+      expect(other, `${section}.${key}`).toBeTruthy()
+      expect(holes(other!), `${section}.${key}`).toEqual(holes(text))
+    }
+  }
+})

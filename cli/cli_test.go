@@ -163,6 +163,25 @@ func TestOperate(t *testing.T) {
 	}
 	id := strings.TrimSpace(expect(0, "-", "materialize", "monitor_fetch_operations", "--no-follow").out)
 	expect(0, "run succeeded", "runs", "watch", id)
+	if r := expect(0, "/ui/runs/"+id, "runs", "watch", id, "--grep", "SUCCEEDED", "--data"); strings.Contains(r.err, "run enqueued") {
+		t.Errorf("--grep let other lines through:\n%s", r.err)
+	}
+	if r := expect(0, "", "runs", "watch", id, "--level", "warn"); strings.Contains(r.err, " info ") {
+		t.Errorf("--level warn shows info:\n%s", r.err)
+	}
+	expect(2, "--level", "runs", "watch", id, "--level", "loud")
+	var events []string
+	for line := range strings.Lines(expect(0, "", "runs", "watch", id, "--events", "--step", "monitor_fetch_operations").out) {
+		var e struct{ Type, Asset string }
+		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Asset != "monitor_fetch_operations" {
+			t.Errorf("%v in %s", err, line)
+		}
+		events = append(events, e.Type)
+	}
+	if want := "step_started step_success materialization"; strings.Join(events, " ") != want {
+		t.Errorf("events %v, want %s", events, want)
+	}
+	expect(0, "run succeeded", "runs", "watch") // the newest
 	expect(0, "monitor_fetch_operations", "runs", "show", id)
 	expect(0, id, "runs")
 	expect(0, "failure", "runs", "--status", "failure")

@@ -113,12 +113,13 @@ func (c *demoCmd) show(a *app, ctx context.Context, addr net.Addr, began time.Ti
 	}
 	follow := *a
 	follow.ctx = ctx
-	if err := follow.followRun(cl, resp.JSON202, resp.Body, true, false); err != nil || c.Once {
+	if err := follow.followRun(cl, resp.JSON202, resp.Body, true, false, logFlags{}); err != nil || c.Once {
 		return err
 	}
 	fmt.Fprintf(a.out, `
 Go on with
 
+  Web UI     %[1]s/ui/
   API        %[1]s/docs/
   River UI   %[1]s/riverui/
 

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,9 +19,28 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
+// logFlags choose what of a run's log is shown.
+type logFlags struct {
+	Level  string `enum:"debug,info,warn,error," default:"" help:"Only lines of this level and above: debug, info, warn or error."`
+	Step   string `help:"Only lines of this asset's step." placeholder:"ASSET"`
+	Grep   string `help:"Only lines with this text in message, type or data; any case of letters." placeholder:"TEXT"`
+	After  int64  `help:"Only events after this one." placeholder:"ID"`
+	Data   bool   `help:"Show the data of each line too."`
+	Events bool   `help:"Print the events on standard output, as a JSON object a line, and nothing else."`
+}
+
+var levels = []api.EventLevel{api.Debug, api.Info, api.Warn, api.Error}
+
+func (f logFlags) wants(e api.Event) bool {
+	text := strings.ToLower(f.Grep)
+	return (f.Level == "" || slices.Index(levels, e.Level) >= slices.Index(levels, api.EventLevel(f.Level))) &&
+		(f.Step == "" || deref(e.Asset) == f.Step) &&
+		(text == "" || strings.Contains(strings.ToLower(e.Message), text) || strings.Contains(e.Type, text) || strings.Contains(strings.ToLower(string(e.Data)), text))
+}
+
 // follow shows a run's events until it ends, going on where it was when the connection breaks.
-func (c *client) follow(ctx context.Context, id uuid.UUID, show func(api.Event)) error {
-	for e, err := range api.FollowRun(ctx, c, id.String(), 0) {
+func (c *client) follow(ctx context.Context, id uuid.UUID, after int64, show func(api.Event)) error {
+	for e, err := range api.FollowRun(ctx, c, id.String(), after) {
 		var p *api.Problem
 		if errors.As(err, &p) {
 			return usage("%s", p.Detail)
@@ -33,16 +55,18 @@ func (c *client) follow(ctx context.Context, id uuid.UUID, show func(api.Event))
 
 // viewer shows events to a person: lines, and on a terminal a bar for progress.
 type viewer struct {
-	w     io.Writer
-	tty   bool
-	color bool
-	bar   *progressbar.ProgressBar
-	asset string
-	stats time.Time
+	w       io.Writer
+	log     logFlags
+	several bool // steps: lines say of which they are
+	tty     bool
+	color   bool
+	bar     *progressbar.ProgressBar
+	asset   string
+	stats   time.Time
 }
 
-func newViewer(w io.Writer) *viewer {
-	v := &viewer{w: w}
+func newViewer(w io.Writer, log logFlags, several bool) *viewer {
+	v := &viewer{w: w, log: log, several: several}
 	if f, ok := w.(*os.File); ok {
 		v.tty = term.IsTerminal(int(f.Fd()))
 		v.color = v.tty && os.Getenv("NO_COLOR") == ""
@@ -50,9 +74,45 @@ func newViewer(w io.Writer) *viewer {
 	return v
 }
 
+func (v *viewer) paint(code, s string) string {
+	if !v.color || code == "" {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+// begin says which run this is, and where a browser shows it.
+func (v *viewer) begin(base string, run *api.Run) {
+	what := strings.Join(run.Assets, ", ")
+	if run.Job != nil {
+		what = *run.Job + " (" + what + ")"
+	}
+	fmt.Fprintf(v.w, "run %s\n%s\n", run.ID, v.paint("2", what+"  "+base+"/ui/runs/"+run.ID.String()))
+}
+
+// end sums up the steps, where there are several or some were tried again.
+func (v *viewer) end(run *api.RunDetail) {
+	again := slices.ContainsFunc(run.Steps, func(s api.Step) bool { return s.Attempt > 1 })
+	if len(run.Steps) < 2 && !again {
+		return
+	}
+	w := tabwriter.NewWriter(v.w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\nSTEP\tSTATUS\tATTEMPTS\tTOOK")
+	for _, s := range run.Steps {
+		took := "-"
+		if s.StartedAt != nil && s.EndedAt != nil {
+			took = s.EndedAt.Sub(*s.StartedAt).Round(time.Millisecond).String()
+		}
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", s.Asset, s.Status, s.Attempt, took)
+	}
+	_ = w.Flush() // standard error
+}
+
 func (v *viewer) show(e api.Event) {
 	if e.Type == "progress" {
-		v.progress(e)
+		if v.log.Step == "" || deref(e.Asset) == v.log.Step {
+			v.progress(e)
+		}
 		return
 	}
 	if v.bar != nil && e.Type != "log" {
@@ -60,18 +120,34 @@ func (v *viewer) show(e api.Event) {
 		v.bar = nil
 		fmt.Fprintln(v.w)
 	}
+	if !v.log.wants(e) {
+		return
+	}
 	if v.bar != nil {
 		_ = v.bar.Clear()
 	}
-	mark := map[api.EventLevel]string{"error": "\x1b[31m", "warn": "\x1b[33m", "debug": "\x1b[2m"}[e.Level]
+	fmt.Fprintln(v.w, v.line(e))
+}
+
+func (v *viewer) line(e api.Event) string {
+	mark := map[api.EventLevel]string{api.Error: "31", api.Warn: "33", api.Debug: "2"}[e.Level]
 	if e.Type == "run_success" {
-		mark = "\x1b[32m"
+		mark = "32"
 	}
-	line := fmt.Sprintf("%s  %-5s  %s", e.At.Local().Format("15:04:05.000"), e.Level, e.Message)
-	if mark != "" && v.color {
-		line = mark + line + "\x1b[0m"
+	asset := ""
+	if v.several {
+		asset = fmt.Sprintf("%-28s  ", deref(e.Asset))
 	}
-	fmt.Fprintln(v.w, line)
+	text := e.Message
+	if deref(e.Attempt) > 1 {
+		text += fmt.Sprintf(" (attempt %d)", *e.Attempt)
+	}
+	line := fmt.Sprintf("%s  %-5s  %s%s", e.At.Local().Format("15:04:05.000"), e.Level, asset, text)
+	line = v.paint(mark, line)
+	if v.log.Data && len(e.Data) > 0 && string(e.Data) != "null" {
+		line += "  " + v.paint("2", string(e.Data))
+	}
+	return line
 }
 
 func (v *viewer) progress(e api.Event) {
@@ -80,6 +156,9 @@ func (v *viewer) progress(e api.Event) {
 		return
 	}
 	if !v.tty {
+		if !v.log.wants(e) {
+			return
+		}
 		// A line a second is enough for a log.
 		if time.Since(v.stats) >= time.Second || p.Done == p.Total {
 			v.stats = time.Now()

@@ -14,6 +14,7 @@ import (
 
 type materializeCmd struct {
 	serverFlags
+	logFlags
 	Asset          string            `arg:"" help:"The asset's name, such as fetch_latest_bills."`
 	Config         string            `help:"Run config as JSON, e.g. '{\"limit\": 50}' or Dagster's '{\"ops\": ...}'." placeholder:"JSON"`
 	Tag            map[string]string `help:"A tag of the run, as key=value; may be repeated." placeholder:"KEY=VALUE"`
@@ -49,11 +50,11 @@ func (c *materializeCmd) Run(a *app) error {
 	if resp.JSON202 == nil {
 		return cl.problem(resp.HTTPResponse, resp.Body)
 	}
-	return a.followRun(cl, resp.JSON202, resp.Body, c.Follow, c.JSON)
+	return a.followRun(cl, resp.JSON202, resp.Body, c.Follow, c.JSON, c.logFlags)
 }
 
 // followRun shows a run that was just started to its end, or only says that it was started.
-func (a *app) followRun(cl *client, run *api.Run, raw []byte, follow, asJSON bool) error {
+func (a *app) followRun(cl *client, run *api.Run, raw []byte, follow, asJSON bool, log logFlags) error {
 	if !follow {
 		if asJSON {
 			return printJSON(a.out, raw)
@@ -61,22 +62,36 @@ func (a *app) followRun(cl *client, run *api.Run, raw []byte, follow, asJSON boo
 		fmt.Fprintf(a.out, "%s\n", run.ID)
 		return nil
 	}
-	show := newViewer(a.err).show
-	if asJSON {
+	v := newViewer(a.err, log, len(run.Assets) > 1)
+	show := v.show
+	switch {
+	case log.Events:
+		show = func(e api.Event) {
+			if log.wants(e) {
+				_ = json.NewEncoder(a.out).Encode(e) // a closed pipe ends the program by itself
+			}
+		}
+	case asJSON:
 		show = func(api.Event) {}
-	} else {
-		fmt.Fprintf(a.err, "run %s\n", run.ID)
+	default:
+		v.begin(cl.base, run)
 	}
-	if err := cl.follow(a.ctx, run.ID, show); err != nil {
-		return fmt.Errorf("no longer following run %s, which goes on by itself: %w", run.ID, err)
+	if err := cl.follow(a.ctx, run.ID, log.After, show); err != nil {
+		if a.ctx.Err() != nil {
+			return fmt.Errorf("no longer following run %s, which goes on by itself; go back to it with `explorer runs watch %s`, or end it with `explorer runs cancel %s`", run.ID, run.ID, run.ID)
+		}
+		return err
 	}
 	detail, body, err := cl.run(a.ctx, run.ID.String())
 	if err != nil {
 		return err
 	}
-	if asJSON {
+	switch {
+	case log.Events:
+	case asJSON:
 		err = printJSON(a.out, body)
-	} else {
+	default:
+		v.end(detail)
 		err = printMaterializations(a.out, detail.Materializations)
 	}
 	if err != nil {

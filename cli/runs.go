@@ -5,8 +5,6 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"github.com/google/uuid"
-
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
@@ -109,7 +107,8 @@ func (c *runsShowCmd) Run(a *app) error {
 
 type runsWatchCmd struct {
 	serverFlags
-	ID string `arg:"" help:"The run's id."`
+	logFlags
+	ID string `arg:"" optional:"" help:"The run's id; without it, the newest run."`
 }
 
 // Run follows a run; the exit code says how it ended.
@@ -118,11 +117,23 @@ func (c *runsWatchCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	id, err := uuid.Parse(c.ID)
-	if err != nil {
-		return usage("run %q does not exist", c.ID)
+	if c.ID == "" {
+		newest, err := cl.ListRunsWithResponse(a.ctx, &api.ListRunsParams{Limit: new(1)})
+		switch {
+		case err != nil:
+			return cl.unreachable(err)
+		case newest.JSON200 == nil:
+			return cl.problem(newest.HTTPResponse, newest.Body)
+		case len(newest.JSON200.Items) == 0:
+			return usage("there is no run yet; start one with `explorer materialize`")
+		}
+		return a.followRun(cl, &newest.JSON200.Items[0], nil, true, c.JSON, c.logFlags)
 	}
-	return a.followRun(cl, &api.Run{ID: id}, nil, true, c.JSON)
+	run, _, err := cl.run(a.ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	return a.followRun(cl, &api.Run{ID: run.ID, Job: run.Job, Assets: run.Assets, Trigger: run.Trigger, CreatedAt: run.CreatedAt}, nil, true, c.JSON, c.logFlags)
 }
 
 type runsCancelCmd struct {
@@ -152,6 +163,7 @@ func (c *runsCancelCmd) Run(a *app) error {
 
 type runsRetryCmd struct {
 	serverFlags
+	logFlags
 	ID          string `arg:"" help:"The run's id."`
 	FromFailure bool   `help:"Only the assets that did not succeed."`
 	Follow      bool   `default:"true" negatable:"" help:"Follow the new run to its end."`
@@ -170,5 +182,5 @@ func (c *runsRetryCmd) Run(a *app) error {
 	if resp.JSON202 == nil {
 		return cl.problem(resp.HTTPResponse, resp.Body)
 	}
-	return a.followRun(cl, resp.JSON202, resp.Body, c.Follow, c.JSON)
+	return a.followRun(cl, resp.JSON202, resp.Body, c.Follow, c.JSON, c.logFlags)
 }

@@ -105,6 +105,7 @@ func (c *scheduleFlags) changed(a *app, cl *client, s *api.ScheduleState, resp *
 
 type schedulesRunCmd struct {
 	scheduleFlags
+	logFlags
 	Follow bool `default:"true" negatable:"" help:"Follow the run to its end."`
 }
 
@@ -121,7 +122,7 @@ func (c *schedulesRunCmd) Run(a *app) error {
 	if resp.JSON202 == nil {
 		return cl.problem(resp.HTTPResponse, resp.Body)
 	}
-	return a.followRun(cl, resp.JSON202, resp.Body, c.Follow, c.JSON)
+	return a.followRun(cl, resp.JSON202, resp.Body, c.Follow, c.JSON, c.logFlags)
 }
 
 type schedulesTicksCmd struct {

@@ -12,7 +12,7 @@ import { duration, number } from '../lib/format'
 import { seriesOf } from '../lib/metadata'
 import { Card, Empty, Json, LoadMore, PageHead, Skeleton, Time } from '../ui/basics'
 import { Plot } from '../ui/charts'
-import { AssetLinks, RunLink } from '../ui/links'
+import { AssetLinks, Name, RunLink } from '../ui/links'
 import { MetadataList } from '../ui/metadata'
 import { Problem } from '../ui/problem'
 import { RunTable } from '../ui/run-table'
@@ -29,6 +29,7 @@ export function AssetPage() {
     <div className="page">
       <PageHead
         title={name}
+        heading={<Name>{name}</Name>}
         crumbs={[<Link to="/assets">{t('nav.assets')}</Link>, asset.data?.group ?? '…']}
         actions={
           tab !== 'launch' && (

@@ -14,6 +14,7 @@ import { toast } from '../app/toasts'
 import { shortId } from '../lib/format'
 import { newKey } from '../ui/actions'
 import { Card, Skeleton, Time } from '../ui/basics'
+import { Name } from '../ui/links'
 import { Problem } from '../ui/problem'
 
 type AssetNode = Node<{ name: string; group: string; at: string | null }, 'asset'>
@@ -120,7 +121,7 @@ function AssetBox({ data }: NodeProps<AssetNode>) {
     <div className="node">
       <Handle type="target" position={Position.Left} isConnectable={false} style={{ visibility: 'hidden' }} />
       <Link to="/assets/$asset" params={{ asset: data.name }} className="break nodrag">
-        {data.name}
+        <Name>{data.name}</Name>
       </Link>
       <div className="row between small muted">
         <span>{data.group}</span>

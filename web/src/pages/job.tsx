@@ -8,7 +8,7 @@ import { assetsQuery, jobQuery, runsQuery } from '../app/queries'
 import type { Config } from '../lib/config'
 import { duration } from '../lib/format'
 import { Card, Empty, LoadMore, PageHead, Skeleton } from '../ui/basics'
-import { AssetLinks } from '../ui/links'
+import { AssetLinks, Name } from '../ui/links'
 import { Problem } from '../ui/problem'
 import { RunTable } from '../ui/run-table'
 
@@ -25,7 +25,7 @@ export function JobPage() {
   const mine = job.data?.assets.map((a) => assets.data?.find((b) => b.name === a)).filter((a): a is Asset => a !== undefined)
   return (
     <div className="page">
-      <PageHead title={name} crumbs={[<Link to="/automation">{t('nav.automation')}</Link>, t('automation.jobs')]} />
+      <PageHead title={name} heading={<Name>{name}</Name>} crumbs={[<Link to="/automation">{t('nav.automation')}</Link>, t('automation.jobs')]} />
       {error ? (
         <Problem error={error} retry={() => void Promise.all([job.refetch(), assets.refetch()])} />
       ) : !job.data || !mine || !assets.data ? (

@@ -5,7 +5,7 @@ import { useTranslation } from 'react-i18next'
 import { useSystemStatus } from '../app/live'
 import { scheduleQuery, ticksQuery } from '../app/queries'
 import { Card, Empty, LoadMore, PageHead, Skeleton, Time } from '../ui/basics'
-import { RunLink } from '../ui/links'
+import { Name, RunLink } from '../ui/links'
 import { Problem } from '../ui/problem'
 import { TickResult } from '../ui/tick'
 import { RunNow, ScheduleSwitch } from './automation'
@@ -20,7 +20,7 @@ export function SchedulePage() {
   const s = schedule.data
   return (
     <div className="page">
-      <PageHead title={name} crumbs={[<Link to="/automation">{t('nav.automation')}</Link>, t('automation.schedules')]} actions={s && <RunNow schedule={name} />}>
+      <PageHead title={name} heading={<Name>{name}</Name>} crumbs={[<Link to="/automation">{t('nav.automation')}</Link>, t('automation.schedules')]} actions={s && <RunNow schedule={name} />}>
         {s && <ScheduleSwitch schedule={s} />}
       </PageHead>
       {schedule.error ? (

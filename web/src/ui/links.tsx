@@ -1,8 +1,19 @@
 import type { Run } from '@parliament-explorer/sdk'
 import { Link } from '@tanstack/react-router'
+import { Fragment } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { shortId } from '../lib/format'
+
+/** A name such as fetch_latest_bills, which may break behind an underscore. */
+export function Name({ children }: { children: string }) {
+  return children.split(/(?<=_)/).map((part, i) => (
+    <Fragment key={i}>
+      {i > 0 && <wbr />}
+      {part}
+    </Fragment>
+  ))
+}
 
 export function RunLink({ id }: { id: string }) {
   return (
@@ -15,7 +26,7 @@ export function RunLink({ id }: { id: string }) {
 export function AssetLink({ name }: { name: string }) {
   return (
     <Link to="/assets/$asset" params={{ asset: name }} className="break">
-      {name}
+      <Name>{name}</Name>
     </Link>
   )
 }
@@ -37,7 +48,7 @@ export function RunSubject({ run }: { run: Pick<Run, 'job' | 'assets'> }) {
   if (run.job) {
     return (
       <Link to="/jobs/$job" params={{ job: run.job }} className="break">
-        {run.job}
+        <Name>{run.job}</Name>
       </Link>
     )
   }

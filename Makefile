@@ -1,6 +1,6 @@
 # Parliament Explorer. `make help` lists the targets.
 
-.PHONY: help generate lint test race bench build fuzz ui sdk e2e
+.PHONY: help generate lint test race bench build fuzz ui sdk e2e screenshots
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -16,6 +16,9 @@ ui: ## Build the web UI that the binary carries (wants Node.js)
 
 e2e: ## The web UI in a browser, against the real program (wants Chromium; CHROMIUM names another one)
 	cd web && npm run e2e
+
+screenshots: ## Make the pictures of docs/web-ui.md anew
+	cd web && SCREENSHOTS=1 npm run e2e -- docs
 
 sdk: ## Check the SDKs against the real program (wants Node.js and Python)
 	cd sdk/typescript && npm ci && npm run check && npm test

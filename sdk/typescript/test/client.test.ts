@@ -95,7 +95,7 @@ describe('streams', () => {
     proxy.close()
     expect(got.map((e) => e.id)).toEqual(whole)
     expect(cuts).toBe(3)
-    expect(states).toContain('lost')
+    expect(states.filter((state) => state === 'open').length).toBeGreaterThan(3)
   })
 
   test('all runs, by type, until aborted', async () => {

@@ -45,7 +45,12 @@ const wrappers = new Set(['properties', 'items', 'prefixItems', 'allOf', '$ref',
 export function faults(schema: object, config: unknown): Fault[] {
   const { errors } = new Validator(schema as Schema, '2020-12', false).validate(config)
   const leaf = (e: OutputUnit) => !wrappers.has(e.keyword) || !errors.some((o) => o !== e && o.instanceLocation.startsWith(e.instanceLocation) && !wrappers.has(o.keyword))
-  return errors.filter(leaf).map((e) => ({ pointer: e.instanceLocation.replace(/^#/, ''), detail: e.keyword === 'false' ? 'is not a field of this config' : e.error }))
+  return errors.filter(leaf).map((e) => {
+    const pointer = e.instanceLocation.replace(/^#/, '')
+    const missing = e.keyword === 'required' ? /"([^"]+)"/.exec(e.error)?.[1] : undefined
+    if (missing !== undefined) return { pointer: `${pointer}/${missing}`, detail: 'is required' }
+    return { pointer, detail: e.keyword === 'false' ? 'is not a field of this config' : e.error }
+  })
 }
 
 /** Reads "key:value, other:value"; throws an Error with the text that is no tag. */

@@ -52,7 +52,8 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
     },
     onSettled: () => (key.current = newKey()),
   })
-  const refused = fieldErrors(start.error)
+  // What the form says already, it need not say twice.
+  const refused = fieldErrors(start.error).filter((e) => !local.some((f) => '/config' + f.pointer === e.pointer && f.detail === e.detail))
 
   const change = (to: Mode) => {
     if (to === mode) return

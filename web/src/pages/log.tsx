@@ -21,7 +21,8 @@ export function LogView({ runId, log, steps, filter, target, running, onFilter }
   const [text, setText] = useDraft(filter.text ?? '', (value) => onFilter({ ...filter, text: value || undefined }))
   const filtered = useMemo(() => new Filtered(filter), [filter])
   const rows = filtered.of(log.events)
-  const [follow, setFollow] = useState(running && target === undefined)
+  const [chosen, setFollow] = useState<boolean>()
+  const follow = chosen ?? (running && target === undefined)
   const [expanded, setExpanded] = useState<ReadonlySet<number>>(() => new Set(target === undefined ? [] : [target]))
 
   const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => box.current, estimateSize: () => rowHeight, overscan: 12, getItemKey: (i) => rows[i]?.id ?? i })

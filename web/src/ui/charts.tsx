@@ -58,7 +58,7 @@ export function Plot({ points, name }: { points: Point[]; name: string }) {
             </g>
           ))}
           {x.ticks(Math.max(2, Math.floor(width / 110))).map((tick) => (
-            <text key={+tick} x={x(tick)} y={height - 5} textAnchor="middle">
+            <text key={+tick} x={x(tick)} y={height - 5} textAnchor={x(tick) > width - 32 ? 'end' : 'middle'}>
               {timeLabel(tick, x.domain() as [Date, Date], i18n.language)}
             </text>
           ))}

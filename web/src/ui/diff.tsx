@@ -18,7 +18,7 @@ export function Change({ from, to }: { from: unknown; to: unknown }) {
       </dl>
     )
   }
-  if (typeof from === 'string' && typeof to === 'string' && from.length + to.length > 40) {
+  if (typeof from === 'string' && typeof to === 'string' && from.includes(' ') && to.includes(' ')) {
     const parts = diffWords(from, to)
     const same = parts.filter((p) => !p.added && !p.removed).reduce((n, p) => n + p.value.length, 0)
     // Two texts with little in common are easier read one after the other.
@@ -48,10 +48,16 @@ function isPlain(value: unknown): value is Record<string, unknown> {
 }
 
 function Plain({ value }: { value: unknown }) {
-  const { t } = useTranslation()
-  if (value === null || value === undefined || value === '') return <>{t('bills.empty_value')}</>
+  const { t, i18n } = useTranslation()
   if (typeof value === 'boolean') return <>{value ? t('app.yes') : t('app.no')}</>
-  if (Array.isArray(value)) return <>{value.length === 0 ? t('bills.empty_value') : value.map((v) => (typeof v === 'string' ? v : JSON.stringify(v))).join(', ')}</>
-  if (typeof value === 'object') return <>{Object.values(value).filter((v) => v !== null).map((v) => (typeof v === 'object' ? JSON.stringify(v) : String(v))).join(' · ')}</>
-  return <>{String(value)}</>
+  return <>{words(value, i18n.language) || t('bills.empty_value')}</>
+}
+
+/** A value as a person would say it: texts in the page's language, things by what they hold. */
+function words(value: unknown, language: string): string {
+  if (value === null || value === undefined) return ''
+  if (Array.isArray(value)) return value.map((v) => words(v, language)).join(', ')
+  if (!isPlain(value)) return String(value)
+  if ('en' in value && 'fr' in value) return words(language === 'fr' ? (value.fr ?? value.en) : (value.en ?? value.fr), language)
+  return Object.values(value).map((v) => words(v, language)).filter(Boolean).join(' · ')
 }

@@ -1,0 +1,55 @@
+import { resolve } from 'node:path'
+
+import { expect, test } from './explorer'
+
+// Makes the pictures of docs/web-ui.md anew: make screenshots. They show the simulated Parliament.
+test.skip(!process.env.SCREENSHOTS, 'only when asked for')
+
+test('pictures for the documentation', async ({ browser, explorer }) => {
+  test.setTimeout(180_000)
+  const images = resolve(import.meta.dirname, '../../docs/images')
+  for (const day of ['2024-06-01', '2024-12-01', '2025-04-01']) {
+    await explorer.control(`clock?as_of=${day}`)
+    await explorer.materialize('fetch_latest_bills', { limit: 50 })
+    await explorer.materialize('fetch_parliament_session_bills', { parliament: 44, session: 1 })
+  }
+  await explorer.materialize('fetch_parliament_session_bills', { parliament: 45, session: 1 }) // has not met yet
+  await explorer.control('clock?as_of=2026-06-18')
+  for (const limit of [20, 35, 50]) await explorer.materialize('fetch_latest_bills', { limit })
+  await explorer.materialize('fetch_parliament_session_bills', { parliament: 44, session: 1 })
+  await explorer.materialize('monitor_fetch_operations')
+  for (const schedule of ['fetch_bills_hourly', 'monitor_daily']) await explorer.api(`/schedules/${schedule}/start`, {})
+  await explorer.api('/schedules/monitor_daily/run', {})
+  const { items } = await explorer.api<{ items: { id: string; version: number; law: boolean }[] }>('/bills?session=44-1&law=true&limit=200')
+  const bill = items.find((b) => b.version > 2) ?? items[0]!
+  const shoot = async (name: string, path: string, scheme: 'light' | 'dark', prepare: (page: import('@playwright/test').Page) => Promise<void>) => {
+    const context = await browser.newContext({ colorScheme: scheme, viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', timezoneId: 'America/Toronto', locale: 'en-CA' })
+    const page = await context.newPage()
+    await page.goto(`${explorer.url}/ui/${path}`)
+    await expect(page.locator('h1')).toBeVisible()
+    await expect(page.getByRole('status', { name: 'Loading…' })).toHaveCount(0)
+    await expect(page.locator('.side [data-connection]')).toHaveAttribute('data-connection', 'open')
+    await prepare(page)
+    await page.screenshot({ path: `${images}/${name}.png` })
+    await context.close()
+  }
+  // Slow sources, so that something runs.
+  await explorer.control('faults?latency=1500ms')
+  const run = await explorer.api<{ id: string }>('/jobs/fetch_session_job/runs', { config: { parliament: 45, session: 1 }, tags: { reason: 'backlog' } })
+  await shoot('overview', '', 'light', (page) => expect(page.getByRole('region', { name: 'Running now' }).getByRole('link').first()).toBeVisible())
+  await shoot('run', `runs/${run.id}`, 'dark', (page) => expect(page.locator('.log-row').nth(3)).toBeVisible({ timeout: 60_000 }))
+  await explorer.control('faults?latency=0s')
+  await shoot('asset', 'assets/fetch_latest_bills?tab=plots', 'light', (page) => expect(page.locator('.series').first()).toBeVisible())
+  await shoot('launchpad', 'assets/fetch_parliament_session_bills?tab=launch', 'light', async (page) => {
+    await page.getByLabel(/^parliament\*/).fill('44')
+    await page.getByLabel('limit', { exact: true }).fill('0')
+    await page.getByRole('button', { name: 'Materialize', exact: true }).click()
+    await expect(page.getByRole('alert')).toBeVisible()
+    await page.mouse.move(0, 0)
+  })
+  await shoot('bill', `bills/${bill.id}`, 'light', async (page) => {
+    await page.getByRole('heading', { name: 'Version history' }).scrollIntoViewIfNeeded()
+    await page.evaluate(() => window.scrollTo(0, document.body.scrollHeight))
+  })
+  await shoot('automation', 'automation', 'dark', (page) => expect(page.getByRole('switch').first()).toBeVisible())
+})

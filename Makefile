@@ -1,9 +1,9 @@
 # Parliament Explorer. `make help` lists the targets.
 
-.PHONY: help generate lint test race bench build fuzz ui sdk e2e screenshots
+.PHONY: help generate lint test race bench build fuzz ui sdk e2e screenshots bench-ui
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
 
 build: ## Build the binary
 	go build -trimpath -ldflags "-s -w" -o explorer .
@@ -16,6 +16,9 @@ ui: ## Build the web UI that the binary carries (wants Node.js)
 
 e2e: ## The web UI in a browser, against the real program (wants Chromium; CHROMIUM names another one)
 	cd web && npm run e2e
+
+bench-ui: ## Measure the web UI in a browser (about a minute)
+	cd web && BENCH=1 npm run e2e -- bench
 
 screenshots: ## Make the pictures of docs/web-ui.md anew
 	cd web && SCREENSHOTS=1 npm run e2e -- docs

@@ -9,6 +9,8 @@ import { createInterface } from 'node:readline'
 /** The real program, on a simulated Parliament. */
 export interface Explorer {
   url: string
+  /** The data folder of its Postgres. */
+  data: string
   /** Where the simulation is told what to do. */
   control: (command: string) => Promise<void>
   stop: () => Promise<void>
@@ -77,6 +79,7 @@ export const test = base.extend<object, { explorer: Explorer }>({
       }
       await use({
         url,
+        data: env.DATA_DIR,
         start,
         stop,
         api,

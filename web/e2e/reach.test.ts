@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 
 import { expect, test } from './explorer'
 
-const pages = ['', 'assets', 'assets?view=graph', 'assets/fetch_latest_bills', 'assets/fetch_latest_bills?tab=plots', 'assets/fetch_latest_bills?tab=materializations', 'assets/fetch_latest_bills?tab=runs', 'assets/fetch_parliament_session_bills?tab=launch', 'jobs/fetch_bills_job', 'runs', 'runs?status=canceled&job=monitor_job', 'automation', 'automation/schedules/fetch_bills_hourly', 'bills', 'bills?q=nothing+has+this', 'fetch-logs', 'system', 'nowhere', 'runs/0197841c-2a00-7aaa-8000-000000000001']
+const pages = ['', 'assets', 'assets?view=graph', 'assets/fetch_latest_bills', 'assets/fetch_latest_bills?tab=plots', 'assets/fetch_latest_bills?tab=materializations', 'assets/fetch_latest_bills?tab=runs', 'assets/fetch_parliament_session_bills?tab=launch', 'jobs/fetch_bills_job', 'launch?assets=fetch_latest_bills,monitor_fetch_operations', 'runs', 'runs?status=canceled&job=monitor_job', 'automation', 'automation/schedules/fetch_bills_hourly', 'bills', 'bills?q=nothing+has+this', 'fetch-logs', 'system', 'nowhere', 'runs/0197841c-2a00-7aaa-8000-000000000001']
 
 for (const scheme of ['light', 'dark'] as const) {
   for (const width of [1280, 390]) {

@@ -36,6 +36,13 @@ const asset = createRoute({
 
 const job = createRoute({ getParentRoute: () => root, path: '/jobs/$job', component: lazyRouteComponent(() => import('../pages/job'), 'JobPage') })
 
+const launch = createRoute({
+  getParentRoute: () => root,
+  path: '/launch',
+  validateSearch: (s: Record<string, unknown>) => optional({ assets: text(s.assets) }),
+  component: lazyRouteComponent(() => import('../pages/launch'), 'Launch'),
+})
+
 const runs = createRoute({
   getParentRoute: () => root,
   path: '/runs',
@@ -79,7 +86,7 @@ const fetchLogs = createRoute({
 const system = createRoute({ getParentRoute: () => root, path: '/system', component: lazyRouteComponent(() => import('../pages/system'), 'System') })
 
 export const router = createRouter({
-  routeTree: root.addChildren([overview, assets, asset, job, runs, run, automation, schedule, bills, bill, fetchLogs, system]),
+  routeTree: root.addChildren([overview, assets, asset, job, launch, runs, run, automation, schedule, bills, bill, fetchLogs, system]),
   basepath: uiBase.pathname,
   defaultPreload: 'intent',
   scrollRestoration: true,

@@ -23,7 +23,7 @@ export const en = {
     when: 'When', run: 'Run', metadata: 'Metadata', graphLabel: 'Lineage graph of the assets', ageUnknown: 'not yet',
   },
   launch: {
-    title: 'Launchpad', form: 'Form', json: 'JSON', yaml: 'YAML', config: 'Config', tags: 'Tags', tagsHelp: 'As key:value, separated by commas.', start: 'Materialize', startJob: 'Run the job', starting: 'Starting…', reset: 'Back to the defaults', noConfig: 'This asset takes no config.',
+    title: 'Launchpad', configure: 'Configure…', nothingChosen: 'No asset is chosen', form: 'Form', json: 'JSON', yaml: 'YAML', config: 'Config', tags: 'Tags', tagsHelp: 'As key:value, separated by commas.', start: 'Materialize', startJob: 'Run the job', starting: 'Starting…', reset: 'Back to the defaults', noConfig: 'This asset takes no config.',
     opsHelp: 'The config of one asset, or by asset as in Dagster: {{example}}', notParsed: 'This is not valid {{format}}: {{reason}}', notObject: 'The config must be an object.', refused: 'The server refused it', started: 'Run {{id}} started', command: 'The same from a terminal', schema: 'JSON Schema of the config', badTag: '“{{tag}}” is not a tag: write key:value',
   },
   runs: {

@@ -25,7 +25,7 @@ export const fr: Texts = {
     when: 'Quand', run: 'Exécution', metadata: 'Métadonnées', graphLabel: 'Graphe de lignage des actifs', ageUnknown: 'pas encore',
   },
   launch: {
-    title: 'Lancement', form: 'Formulaire', json: 'JSON', yaml: 'YAML', config: 'Configuration', tags: 'Étiquettes', tagsHelp: 'Sous la forme clé:valeur, séparées par des virgules.', start: 'Matérialiser', startJob: 'Lancer la tâche', starting: 'Démarrage…', reset: 'Revenir aux valeurs par défaut', noConfig: 'Cet actif n’a pas de configuration.',
+    title: 'Lancement', configure: 'Configurer…', nothingChosen: 'Aucun actif n’est choisi', form: 'Formulaire', json: 'JSON', yaml: 'YAML', config: 'Configuration', tags: 'Étiquettes', tagsHelp: 'Sous la forme clé:valeur, séparées par des virgules.', start: 'Matérialiser', startJob: 'Lancer la tâche', starting: 'Démarrage…', reset: 'Revenir aux valeurs par défaut', noConfig: 'Cet actif n’a pas de configuration.',
     opsHelp: 'La configuration d’un actif, ou par actif comme dans Dagster : {{example}}', notParsed: 'Ce n’est pas du {{format}} valide : {{reason}}', notObject: 'La configuration doit être un objet.', refused: 'Le serveur a refusé', started: 'Exécution {{id}} démarrée', command: 'La même chose dans un terminal', schema: 'Schéma JSON de la configuration', badTag: '« {{tag}} » n’est pas une étiquette : écrivez clé:valeur',
   },
   runs: {

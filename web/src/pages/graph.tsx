@@ -82,6 +82,11 @@ function Lineage() {
           <button type="button" className="btn small" onClick={() => select(selected.length < nodes.length)}>
             {selected.length < nodes.length ? t('assets.selectAll') : t('assets.clear')}
           </button>
+          {selected.length > 0 && (
+            <Link to="/launch" search={{ assets: selected.join(',') }} className="btn small">
+              {t('launch.configure')}
+            </Link>
+          )}
           <button type="button" className="btn small primary" disabled={selected.length === 0 || start.isPending} onClick={() => start.mutate()}>
             <Play size={14} aria-hidden />
             {selected.length > 0 ? t('assets.materializeSelection', { count: selected.length }) : t('assets.materialize')}

@@ -1,4 +1,4 @@
-import { type Asset, materializeAsset, startJobRun } from '@parliament-explorer/sdk'
+import { type Asset, materializeAsset, startJobRun, startRun } from '@parliament-explorer/sdk'
 import Form from '@rjsf/core'
 import type { ErrorSchema, RJSFSchema, UiSchema } from '@rjsf/utils'
 import { useMutation } from '@tanstack/react-query'
@@ -20,7 +20,7 @@ type Mode = 'form' | Format
 
 const uiSchema: UiSchema = { 'ui:submitButtonOptions': { norender: true }, 'ui:options': { label: false } }
 
-/** Starts an asset or a job with config, from a form made of the config's JSON Schema or from text. */
+/** Starts an asset, several assets or a job with config, from a form made of the config's JSON Schema or from text. */
 export default function Launchpad({ assets, job, initial }: { assets: Asset[]; job?: string; initial?: Config }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
@@ -44,7 +44,8 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
     mutationFn: () => {
       const body = { config: parsed.config, tags: readTags(tags) }
       const headers = { 'Idempotency-Key': key.current }
-      return job ? startJobRun({ path: { job }, body, headers }) : materializeAsset({ path: { asset: names[0]! }, body, headers })
+      if (job) return startJobRun({ path: { job }, body, headers })
+      return names.length === 1 ? materializeAsset({ path: { asset: names[0]! }, body, headers }) : startRun({ body: { assets: names, ...body }, headers })
     },
     onSuccess: ({ data }) => {
       toast.good(t('launch.started', { id: shortId(data.id) }))
@@ -66,9 +67,13 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
     set()
     if (start.error) start.reset()
   }
+  const curl = (path: string, body: object) => `curl -X POST ${serverUrl(path)} -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`
+  const config = parsed.config ?? {}
   const command = job
-    ? `curl -X POST ${serverUrl(`jobs/${job}/runs`)} -H 'Content-Type: application/json' -d '${JSON.stringify({ config: parsed.config ?? {} })}'`
-    : `explorer materialize ${names[0]} --config '${JSON.stringify(parsed.config ?? {})}' --server ${serverUrl('.').replace(/\/$/, '')}`
+    ? curl(`jobs/${job}/runs`, { config })
+    : names.length > 1
+      ? curl('runs', { assets: names, config })
+      : `explorer materialize ${names[0]} --config '${JSON.stringify(config)}' --server ${serverUrl('.').replace(/\/$/, '')}`
 
   return (
     <Card

@@ -181,12 +181,14 @@ test('a selection of the graph is materialized', async ({ page, explorer }) => {
 })
 
 test('the page goes on by itself after the server was restarted', async ({ page, explorer }) => {
+  const before = await explorer.materialize('fetch_latest_bills', { limit: 2 })
   await page.goto(`${explorer.url}/ui/runs`)
   const live = page.locator('.side [data-connection]')
   await expect(live).toHaveAttribute('data-connection', 'open')
   await explorer.stop()
   await expect(live).toHaveAttribute('data-connection', 'lost')
   await expect(page.getByText('The server does not answer. What you see may be old.')).toBeVisible()
+  await expect(page.getByRole('link', { name: before.slice(-8) })).toBeVisible() // what was there stays
   await explorer.start()
   await expect(live).toHaveAttribute('data-connection', 'open')
   const run = await explorer.materialize('fetch_latest_bills', { limit: 3 })

@@ -81,6 +81,13 @@ const dirty = new Map<string, QueryKey>()
 let flushing: ReturnType<typeof setTimeout> | undefined
 let flushedAt = 0
 
+/** Has queries asked again, also those whose first answer is on its way: it may be older than what happened. */
+async function refresh(queryKey?: QueryKey): Promise<void> {
+  const first = queryClient.getQueryCache().findAll({ queryKey, predicate: (q) => q.state.fetchStatus === 'fetching' && q.state.data === undefined })
+  await queryClient.invalidateQueries({ queryKey })
+  if (first.length > 0) await queryClient.invalidateQueries({ queryKey, predicate: (q) => first.includes(q) })
+}
+
 /** Has queries asked again: at once, and no more than four times a second. */
 function touch(...keys: QueryKey[]): void {
   for (const key of keys) dirty.set(JSON.stringify(key), key)
@@ -90,7 +97,7 @@ function touch(...keys: QueryKey[]): void {
     flushedAt = Date.now()
     const now = [...dirty.values()]
     dirty.clear()
-    for (const queryKey of now) void queryClient.invalidateQueries({ queryKey })
+    for (const queryKey of now) void refresh(queryKey)
   }, Math.max(0, flushedAt + flushEvery - Date.now()))
 }
 
@@ -124,7 +131,6 @@ function apply(event: Event): void {
 /** Keeps the page's data current until the returned function is called. */
 export function startLive(): () => void {
   let place: string | undefined
-  let away = false
   return whileVisible(
     async (signal) => {
       connection.set('connecting')
@@ -134,18 +140,14 @@ export function startLive(): () => void {
         signal,
         onConnection: (state) => {
           connection.set(state)
-          if (state === 'open' && away) void queryClient.invalidateQueries() // whatever happened meanwhile
-          away = state !== 'open'
+          if (state === 'open') void refresh() // whatever happened before the stream began, or while it was away
         },
       })) {
         place = streamId
         apply(event)
       }
     },
-    () => {
-      away = true
-      connection.set('paused')
-    },
+    () => connection.set('paused'),
   )
 }
 

@@ -13,8 +13,8 @@ import { seriesOf } from '../lib/metadata'
 import { Card, Empty, Json, LoadMore, PageHead, Skeleton, Time } from '../ui/basics'
 import { Plot } from '../ui/charts'
 import { AssetLinks, Name, RunLink } from '../ui/links'
+import { itemsOf, Loaded } from '../ui/loaded'
 import { MetadataList } from '../ui/metadata'
-import { Problem } from '../ui/problem'
 import { RunTable } from '../ui/run-table'
 
 const Launchpad = lazy(() => import('./launchpad'))
@@ -40,40 +40,36 @@ export function AssetPage() {
           )
         }
       />
-      {asset.error ? (
-        <Problem error={asset.error} retry={() => void asset.refetch()} />
-      ) : !asset.data ? (
-        <Card>
-          <Skeleton lines={6} height="20rem" />
-        </Card>
-      ) : (
-        <Tabs.Root value={tab} onValueChange={(next) => void navigate({ search: { tab: next === 'about' ? undefined : (next as typeof tab) } })} className="page">
-          <Tabs.List className="tabs" aria-label={name}>
-            <Tabs.Trigger value="about">{t('assets.tabAbout')}</Tabs.Trigger>
-            <Tabs.Trigger value="plots">{t('assets.tabPlots')}</Tabs.Trigger>
-            <Tabs.Trigger value="materializations">{t('assets.tabMaterializations')}</Tabs.Trigger>
-            <Tabs.Trigger value="runs">{t('assets.tabRuns')}</Tabs.Trigger>
-            <Tabs.Trigger value="launch">{t('assets.tabLaunch')}</Tabs.Trigger>
-          </Tabs.List>
-          <Tabs.Content value="about">
-            <About asset={asset.data} />
-          </Tabs.Content>
-          <Tabs.Content value="plots">
-            <Plots asset={name} />
-          </Tabs.Content>
-          <Tabs.Content value="materializations">
-            <Materializations asset={asset.data} />
-          </Tabs.Content>
-          <Tabs.Content value="runs">
-            <AssetRuns asset={name} />
-          </Tabs.Content>
-          <Tabs.Content value="launch">
-            <Suspense fallback={<Skeleton lines={6} height="20rem" />}>
-              <Launchpad assets={[asset.data]} />
-            </Suspense>
-          </Tabs.Content>
-        </Tabs.Root>
-      )}
+      <Loaded query={asset} lines={6} height="20rem">
+        {(data) => (
+          <Tabs.Root value={tab} onValueChange={(next) => void navigate({ search: { tab: next === 'about' ? undefined : (next as typeof tab) } })} className="page">
+            <Tabs.List className="tabs" aria-label={name}>
+              <Tabs.Trigger value="about">{t('assets.tabAbout')}</Tabs.Trigger>
+              <Tabs.Trigger value="plots">{t('assets.tabPlots')}</Tabs.Trigger>
+              <Tabs.Trigger value="materializations">{t('assets.tabMaterializations')}</Tabs.Trigger>
+              <Tabs.Trigger value="runs">{t('assets.tabRuns')}</Tabs.Trigger>
+              <Tabs.Trigger value="launch">{t('assets.tabLaunch')}</Tabs.Trigger>
+            </Tabs.List>
+            <Tabs.Content value="about">
+              <About asset={data} />
+            </Tabs.Content>
+            <Tabs.Content value="plots">
+              <Plots asset={name} />
+            </Tabs.Content>
+            <Tabs.Content value="materializations">
+              <Materializations asset={data} />
+            </Tabs.Content>
+            <Tabs.Content value="runs">
+              <AssetRuns asset={name} />
+            </Tabs.Content>
+            <Tabs.Content value="launch">
+              <Suspense fallback={<Skeleton lines={6} height="20rem" />}>
+                <Launchpad assets={[data]} />
+              </Suspense>
+            </Tabs.Content>
+          </Tabs.Root>
+        )}
+      </Loaded>
     </div>
   )
 }
@@ -158,66 +154,70 @@ function About({ asset }: { asset: Asset }) {
 function Plots({ asset }: { asset: string }) {
   const { t, i18n } = useTranslation()
   const recent = useQuery(recentMaterializationsQuery(asset, 200))
-  if (recent.error) return <Problem error={recent.error} retry={() => void recent.refetch()} />
-  if (!recent.data) return <Skeleton lines={6} height="20rem" />
-  const series = seriesOf(recent.data)
-  if (series.length === 0) {
-    return (
-      <Card>
-        <Empty title={t('assets.noNumbers')}>{t('assets.noNumbersText')}</Empty>
-      </Card>
-    )
-  }
   return (
-    <div className="grid plots">
-      {series.map((s) => (
-        <Card key={s.name} title={<code>{s.name}</code>} label={s.name} actions={<span className="muted small num">{t('assets.latest', { value: number(s.points.at(-1)!.value, i18n.language) })}</span>} padded>
-          <Plot points={s.points} name={s.name} />
-        </Card>
-      ))}
-    </div>
+    <Loaded query={recent} lines={6} height="20rem">
+      {(list) => {
+        const series = seriesOf(list)
+        if (series.length === 0) {
+          return (
+            <Card>
+              <Empty title={t('assets.noNumbers')}>{t('assets.noNumbersText')}</Empty>
+            </Card>
+          )
+        }
+        return (
+          <div className="grid plots">
+            {series.map((s) => (
+              <Card key={s.name} title={<code>{s.name}</code>} label={s.name} actions={<span className="muted small num">{t('assets.latest', { value: number(s.points.at(-1)!.value, i18n.language) })}</span>} padded>
+                <Plot points={s.points} name={s.name} />
+              </Card>
+            ))}
+          </div>
+        )
+      }}
+    </Loaded>
   )
 }
 
 function Materializations({ asset }: { asset: Asset }) {
   const { t } = useTranslation()
   const query = useInfiniteQuery(materializationsQuery(asset.name))
-  if (query.error) return <Problem error={query.error} retry={() => void query.refetch()} />
-  const items = query.data?.pages.flatMap((p) => p.items)
   return (
     <Card label={t('assets.tabMaterializations')}>
-      {!items ? (
-        <Skeleton lines={6} />
-      ) : items.length === 0 ? (
-        <NeverYet asset={asset} />
-      ) : (
-        <div className="table-wrap">
-          <table className="blocks">
-            <thead>
-              <tr>
-                <th>{t('assets.when')}</th>
-                <th>{t('assets.run')}</th>
-                <th>{t('assets.metadata')}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {items.map((m) => (
-                <tr key={m.id}>
-                  <td>
-                    <Time at={m.created_at} absolute />
-                  </td>
-                  <td>
-                    <RunLink id={m.run_id} />
-                  </td>
-                  <td>
-                    <MetadataList metadata={m.metadata} compact />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+      <Loaded query={itemsOf(query)} lines={6}>
+        {(items) =>
+          items.length === 0 ? (
+            <NeverYet asset={asset} />
+          ) : (
+            <div className="table-wrap">
+              <table className="blocks">
+                <thead>
+                  <tr>
+                    <th>{t('assets.when')}</th>
+                    <th>{t('assets.run')}</th>
+                    <th>{t('assets.metadata')}</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {items.map((m) => (
+                    <tr key={m.id}>
+                      <td>
+                        <Time at={m.created_at} absolute />
+                      </td>
+                      <td>
+                        <RunLink id={m.run_id} />
+                      </td>
+                      <td>
+                        <MetadataList metadata={m.metadata} compact />
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )
+        }
+      </Loaded>
       <LoadMore query={query} />
     </Card>
   )
@@ -226,11 +226,11 @@ function Materializations({ asset }: { asset: Asset }) {
 function AssetRuns({ asset }: { asset: string }) {
   const { t } = useTranslation()
   const query = useInfiniteQuery(runsQuery({ asset }))
-  const runs = query.data?.pages.flatMap((p) => p.items)
-  if (query.error) return <Problem error={query.error} retry={() => void query.refetch()} />
   return (
     <Card label={t('assets.tabRuns')}>
-      {!runs ? <Skeleton lines={6} /> : runs.length === 0 ? <Empty title={t('runs.none')}>{t('runs.noneText')}</Empty> : <RunTable runs={runs} />}
+      <Loaded query={itemsOf(query)} lines={6}>
+        {(runs) => (runs.length === 0 ? <Empty title={t('runs.none')}>{t('runs.noneText')}</Empty> : <RunTable runs={runs} />)}
+      </Loaded>
       <LoadMore query={query} />
     </Card>
   )

@@ -42,7 +42,7 @@ export function Assets() {
           </div>
         }
       />
-      {assets.error && <Problem error={assets.error} retry={() => void assets.refetch()} />}
+      {assets.error && !assets.data && <Problem error={assets.error} retry={() => void assets.refetch()} />}
       {view === 'graph' ? (
         <Suspense fallback={<Skeleton lines={6} height="26rem" />}>
           <Graph />

@@ -11,9 +11,9 @@ import { jobsQuery, schedulesQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { shortId } from '../lib/format'
 import { newKey } from '../ui/actions'
-import { Card, Empty, PageHead, Skeleton, Time } from '../ui/basics'
+import { Card, Empty, PageHead, Time } from '../ui/basics'
 import { AssetLinks, RunLink } from '../ui/links'
-import { Problem } from '../ui/problem'
+import { Loaded } from '../ui/loaded'
 import { TickResult } from '../ui/tick'
 
 export function Automation() {
@@ -24,113 +24,112 @@ export function Automation() {
   return (
     <div className="page">
       <PageHead title={t('automation.title')} />
-      {schedules.error && <Problem error={schedules.error} retry={() => void schedules.refetch()} />}
       <Card title={t('automation.schedules')}>
-        {!schedules.data ? (
-          <Skeleton lines={6} height="13rem" />
-        ) : schedules.data.length === 0 ? (
-          <Empty title={t('automation.noSchedules')}>{t('automation.noSchedulesText')}</Empty>
-        ) : (
-          <div className="table-wrap">
-            <table className="blocks">
-              <thead>
-                <tr>
-                  <th>{t('automation.running')}</th>
-                  <th>{t('automation.schedule')}</th>
-                  <th>{t('automation.cron')}</th>
-                  <th>{t('automation.next')}</th>
-                  <th>{t('automation.last')}</th>
-                  <th>
-                    <span className="sr-only">{t('app.actions')}</span>
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {schedules.data.map((schedule) => (
-                  <tr key={schedule.name}>
-                    <td>
-                      <ScheduleSwitch schedule={schedule} />
-                    </td>
-                    <td>
-                      <Link to="/automation/schedules/$schedule" params={{ schedule: schedule.name }} className="break">
-                        {schedule.name}
-                      </Link>
-                      <p className="muted small">
-                        {schedule.description}{' '}
-                        <Link to="/jobs/$job" params={{ job: schedule.job }} className="break">
-                          {schedule.job}
-                        </Link>
-                      </p>
-                    </td>
-                    <td data-label={t('automation.cron')}>
-                      <code className="nowrap">{schedule.cron}</code>
-                      <p className="muted small">{schedule.time_zone}</p>
-                    </td>
-                    <td data-label={t('automation.next')}>{schedule.running && schedule.next_ticks[0] ? <Time at={schedule.next_ticks[0]} /> : <span className="muted">{t('automation.stopped')}</span>}</td>
-                    <td data-label={t('automation.last')}>
-                      {schedule.last_tick ? (
-                        <span className="row wrap" style={{ gap: '0.1rem 0.5rem' }}>
-                          <TickResult tick={schedule.last_tick} />
-                          <span className="small muted">
-                            <Time at={schedule.last_tick.created_at} />
-                          </span>
-                          {schedule.last_tick.run_id ? <RunLink id={schedule.last_tick.run_id} /> : <span className="small">{schedule.last_tick.message}</span>}
-                        </span>
-                      ) : (
-                        <span className="muted">{t('app.never')}</span>
-                      )}
-                    </td>
-                    <td className="right">
-                      <RunNow schedule={schedule.name} />
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )}
+        <Loaded query={schedules} lines={6} height="13rem">
+          {(list) =>
+            list.length === 0 ? (
+              <Empty title={t('automation.noSchedules')}>{t('automation.noSchedulesText')}</Empty>
+            ) : (
+              <div className="table-wrap">
+                <table className="blocks">
+                  <thead>
+                    <tr>
+                      <th>{t('automation.running')}</th>
+                      <th>{t('automation.schedule')}</th>
+                      <th>{t('automation.cron')}</th>
+                      <th>{t('automation.next')}</th>
+                      <th>{t('automation.last')}</th>
+                      <th>
+                        <span className="sr-only">{t('app.actions')}</span>
+                      </th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {list.map((schedule) => (
+                      <tr key={schedule.name}>
+                        <td>
+                          <ScheduleSwitch schedule={schedule} />
+                        </td>
+                        <td>
+                          <Link to="/automation/schedules/$schedule" params={{ schedule: schedule.name }} className="break">
+                            {schedule.name}
+                          </Link>
+                          <p className="muted small">
+                            {schedule.description}{' '}
+                            <Link to="/jobs/$job" params={{ job: schedule.job }} className="break">
+                              {schedule.job}
+                            </Link>
+                          </p>
+                        </td>
+                        <td data-label={t('automation.cron')}>
+                          <code className="nowrap">{schedule.cron}</code>
+                          <p className="muted small">{schedule.time_zone}</p>
+                        </td>
+                        <td data-label={t('automation.next')}>{schedule.running && schedule.next_ticks[0] ? <Time at={schedule.next_ticks[0]} /> : <span className="muted">{t('automation.stopped')}</span>}</td>
+                        <td data-label={t('automation.last')}>
+                          {schedule.last_tick ? (
+                            <span className="row wrap" style={{ gap: '0.1rem 0.5rem' }}>
+                              <TickResult tick={schedule.last_tick} />
+                              <span className="small muted">
+                                <Time at={schedule.last_tick.created_at} />
+                              </span>
+                              {schedule.last_tick.run_id ? <RunLink id={schedule.last_tick.run_id} /> : <span className="small">{schedule.last_tick.message}</span>}
+                            </span>
+                          ) : (
+                            <span className="muted">{t('app.never')}</span>
+                          )}
+                        </td>
+                        <td className="right">
+                          <RunNow schedule={schedule.name} />
+                        </td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+              </div>
+            )
+          }
+        </Loaded>
       </Card>
       <Card title={t('automation.jobs')}>
-        {jobs.error ? (
-          <Problem error={jobs.error} retry={() => void jobs.refetch()} />
-        ) : !jobs.data ? (
-          <Skeleton lines={4} height="9rem" />
-        ) : (
-          <div className="table-wrap">
-            <table className="blocks">
-              <thead>
-                <tr>
-                  <th>{t('automation.job')}</th>
-                  <th>{t('automation.jobAssets')}</th>
-                  <th>
-                    <span className="sr-only">{t('app.actions')}</span>
-                  </th>
-                </tr>
-              </thead>
-              <tbody>
-                {jobs.data.map((job) => (
-                  <tr key={job.name}>
-                    <td>
-                      <Link to="/jobs/$job" params={{ job: job.name }} className="break">
-                        {job.name}
-                      </Link>
-                      <p className="muted small">{job.description}</p>
-                    </td>
-                    <td data-label={t('automation.jobAssets')}>
-                      <AssetLinks names={job.assets} />
-                    </td>
-                    <td className="right">
-                      <Link to="/jobs/$job" params={{ job: job.name }} className="btn small" aria-label={`${t('automation.launch')}: ${job.name}`}>
-                        <Play size={14} aria-hidden />
-                        {t('automation.launch')}
-                      </Link>
-                    </td>
+        <Loaded query={jobs} lines={4} height="9rem">
+          {(list) => (
+            <div className="table-wrap">
+              <table className="blocks">
+                <thead>
+                  <tr>
+                    <th>{t('automation.job')}</th>
+                    <th>{t('automation.jobAssets')}</th>
+                    <th>
+                      <span className="sr-only">{t('app.actions')}</span>
+                    </th>
                   </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )}
+                </thead>
+                <tbody>
+                  {list.map((job) => (
+                    <tr key={job.name}>
+                      <td>
+                        <Link to="/jobs/$job" params={{ job: job.name }} className="break">
+                          {job.name}
+                        </Link>
+                        <p className="muted small">{job.description}</p>
+                      </td>
+                      <td data-label={t('automation.jobAssets')}>
+                        <AssetLinks names={job.assets} />
+                      </td>
+                      <td className="right">
+                        <Link to="/jobs/$job" params={{ job: job.name }} className="btn small" aria-label={`${t('automation.launch')}: ${job.name}`}>
+                          <Play size={14} aria-hidden />
+                          {t('automation.launch')}
+                        </Link>
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )}
+        </Loaded>
       </Card>
     </div>
   )

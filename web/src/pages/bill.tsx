@@ -6,10 +6,10 @@ import { useTranslation } from 'react-i18next'
 
 import { billQuery, stagesQuery, versionsQuery } from '../app/queries'
 import { billParams, inLanguage } from '../lib/bills'
-import { Card, Empty, LoadMore, PageHead, Skeleton, Time } from '../ui/basics'
+import { Card, LoadMore, PageHead, Time } from '../ui/basics'
 import { Change } from '../ui/diff'
 import { RunLink } from '../ui/links'
-import { Problem } from '../ui/problem'
+import { itemsOf, Loaded } from '../ui/loaded'
 
 export function BillPage() {
   const { t, i18n } = useTranslation()
@@ -36,39 +36,35 @@ export function BillPage() {
           </span>
         )}
       </PageHead>
-      {bill.error ? (
-        <Problem error={bill.error} retry={() => void bill.refetch()} />
-      ) : !b ? (
-        <Card>
-          <Skeleton lines={8} height="30rem" />
-        </Card>
-      ) : (
-        <>
-          <Card label={t('bills.title')} padded>
-            <div className="bilingual">
-              <Titles bill={b} language="en" name={t('bills.english')} />
-              <Titles bill={b} language="fr" name={t('bills.french')} />
-            </div>
-          </Card>
-          <div className="grid two">
-            <Card title={t('bills.about')} padded>
-              <Facts bill={b} />
-            </Card>
-            <Stages session={session} number={number} />
-          </div>
-          <Card title={t('bills.summary')} padded>
-            {b.summary.en || b.summary.fr ? (
+      <Loaded query={bill} lines={8} height="30rem">
+        {(b) => (
+          <>
+            <Card label={t('bills.title')} padded>
               <div className="bilingual">
-                <Summary html={b.summary.en} language="en" />
-                <Summary html={b.summary.fr} language="fr" />
+                <Titles bill={b} language="en" name={t('bills.english')} />
+                <Titles bill={b} language="fr" name={t('bills.french')} />
               </div>
-            ) : (
-              <p className="muted">{t('bills.noSummary')}</p>
-            )}
-          </Card>
-          <History session={session} number={number} />
-        </>
-      )}
+            </Card>
+            <div className="grid two">
+              <Card title={t('bills.about')} padded>
+                <Facts bill={b} />
+              </Card>
+              <Stages session={session} number={number} />
+            </div>
+            <Card title={t('bills.summary')} padded>
+              {b.summary.en || b.summary.fr ? (
+                <div className="bilingual">
+                  <Summary html={b.summary.en} language="en" />
+                  <Summary html={b.summary.fr} language="fr" />
+                </div>
+              ) : (
+                <p className="muted">{t('bills.noSummary')}</p>
+              )}
+            </Card>
+            <History session={session} number={number} />
+          </>
+        )}
+      </Loaded>
     </div>
   )
 }
@@ -177,32 +173,32 @@ function Stages({ session, number }: { session: string; number: string }) {
   let chamber = ''
   return (
     <Card title={t('bills.stages')} padded>
-      {stages.error ? (
-        <Problem error={stages.error} retry={() => void stages.refetch()} />
-      ) : !stages.data ? (
-        <Skeleton lines={8} height="20rem" />
-      ) : stages.data.length === 0 ? (
-        <p className="muted">{t('bills.noStages')}</p>
-      ) : (
-        <ol className="stages">
-          {stages.data.map((stage, i) => {
-            const header = stage.chamber !== chamber && stage.name.en !== 'Royal assent' ? (chamber = stage.chamber) : ''
-            return (
-              <li key={i} className={stage.state}>
-                <span className="mark" />
-                <span>
-                  {header && <span className="muted small">{t(`bills.${stage.chamber}`)}: </span>}
-                  {inLanguage(stage.name, i18n.language)}
-                  {stage.committee && <span className="muted small"> ({stage.committee})</span>}
-                </span>
-                <span className="muted small nowrap num">
-                  {t(`bills.stage_${stage.state}`)} {stage.state_since}
-                </span>
-              </li>
-            )
-          })}
-        </ol>
-      )}
+      <Loaded query={stages} lines={8} height="20rem">
+        {(list) =>
+          list.length === 0 ? (
+            <p className="muted">{t('bills.noStages')}</p>
+          ) : (
+            <ol className="stages">
+              {list.map((stage, i) => {
+                const header = stage.chamber !== chamber && stage.name.en !== 'Royal assent' ? (chamber = stage.chamber) : ''
+                return (
+                  <li key={i} className={stage.state}>
+                    <span className="mark" />
+                    <span>
+                      {header && <span className="muted small">{t(`bills.${stage.chamber}`)}: </span>}
+                      {inLanguage(stage.name, i18n.language)}
+                      {stage.committee && <span className="muted small"> ({stage.committee})</span>}
+                    </span>
+                    <span className="muted small nowrap num">
+                      {t(`bills.stage_${stage.state}`)} {stage.state_since}
+                    </span>
+                  </li>
+                )
+              })}
+            </ol>
+          )
+        }
+      </Loaded>
     </Card>
   )
 }
@@ -210,50 +206,45 @@ function Stages({ session, number }: { session: string; number: string }) {
 function History({ session, number }: { session: string; number: string }) {
   const { t } = useTranslation()
   const query = useInfiniteQuery(versionsQuery(session, number))
-  const versions = query.data?.pages.flatMap((p) => p.items)
   return (
     <Card title={t('bills.history')}>
-      {query.error ? (
-        <Problem error={query.error} retry={() => void query.refetch()} />
-      ) : !versions ? (
-        <Skeleton lines={4} />
-      ) : versions.length === 0 ? (
-        <Empty title={t('app.none')} />
-      ) : (
-        <ol className="list">
-          {versions.map((v) => (
-            <li key={v.version} className="stack" data-version={v.version}>
-              <div className="row wrap between">
-                <h3>{t('bills.version', { n: v.version })}</h3>
-                <span className="muted small">
-                  <Time at={v.created_at} absolute />
-                  {v.run_id && (
-                    <>
-                      {' '}
-                      {t('bills.changedBy', { id: '' })}
-                      <RunLink id={v.run_id} />
-                    </>
-                  )}
-                </span>
-              </div>
-              {v.changes.length === 0 ? (
-                <p className="muted small">{t('bills.noChanges')}</p>
-              ) : (
-                <dl className="facts">
-                  {v.changes.map((c) => (
-                    <div key={c.field} style={{ display: 'contents' }}>
-                      <dt className="mono">{c.field}</dt>
-                      <dd>
-                        <Change from={c.from} to={c.to} />
-                      </dd>
-                    </div>
-                  ))}
-                </dl>
-              )}
-            </li>
-          ))}
-        </ol>
-      )}
+      <Loaded query={itemsOf(query)} lines={4}>
+        {(versions) => (
+          <ol className="list">
+            {versions.map((v) => (
+              <li key={v.version} className="stack" data-version={v.version}>
+                <div className="row wrap between">
+                  <h3>{t('bills.version', { n: v.version })}</h3>
+                  <span className="muted small">
+                    <Time at={v.created_at} absolute />
+                    {v.run_id && (
+                      <>
+                        {' '}
+                        {t('bills.changedBy', { id: '' })}
+                        <RunLink id={v.run_id} />
+                      </>
+                    )}
+                  </span>
+                </div>
+                {v.changes.length === 0 ? (
+                  <p className="muted small">{t('bills.noChanges')}</p>
+                ) : (
+                  <dl className="facts">
+                    {v.changes.map((c) => (
+                      <div key={c.field} style={{ display: 'contents' }}>
+                        <dt className="mono">{c.field}</dt>
+                        <dd>
+                          <Change from={c.from} to={c.to} />
+                        </dd>
+                      </div>
+                    ))}
+                  </dl>
+                )}
+              </li>
+            ))}
+          </ol>
+        )}
+      </Loaded>
       <LoadMore query={query} />
     </Card>
   )

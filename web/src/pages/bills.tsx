@@ -6,8 +6,9 @@ import { useTranslation } from 'react-i18next'
 import { type BillFilters, billsQuery } from '../app/queries'
 import { billParams, billStatuses, inLanguage, sessionPattern } from '../lib/bills'
 import { useDraft } from '../lib/draft'
-import { Card, Empty, Field, LoadMore, PageHead, Skeleton } from '../ui/basics'
-import { Problem } from '../ui/problem'
+import { Card, Empty, Field, LoadMore, PageHead } from '../ui/basics'
+import { Choice, ResetFilters } from '../ui/choice'
+import { itemsOf, Loaded } from '../ui/loaded'
 
 export function Bills() {
   const { t, i18n } = useTranslation()
@@ -22,8 +23,8 @@ export function Bills() {
     [search.q, search.session, search.status, search.law],
   )
   const query = useInfiniteQuery({ ...billsQuery(filters), placeholderData: (old) => old })
-  const bills = query.data?.pages.flatMap((p) => p.items)
-  const sessions = [...new Set((bills ?? []).map((b) => `${b.parliament}-${b.session}`))]
+  const bills = itemsOf(query)
+  const sessions = [...new Set((bills.data ?? []).map((b) => `${b.parliament}-${b.session}`))]
   const filtered = Object.values(search).some((v) => v !== undefined)
   const language = i18n.language === 'fr' ? 'fr' : 'en'
   return (
@@ -41,93 +42,73 @@ export function Bills() {
             ))}
           </datalist>
         </Field>
-        <Field label={t('bills.status')} id="bill-status">
-          <select id="bill-status" value={search.status ?? ''} style={{ width: '18rem' }} onChange={(e) => set({ status: e.target.value || undefined })}>
-            <option value="">{t('app.all')}</option>
-            {Object.entries(billStatuses).map(([code, words]) => (
-              <option key={code} value={code}>
-                {words[language]}
-              </option>
-            ))}
-          </select>
-        </Field>
-        <Field label={t('bills.law')} id="law">
-          <select id="law" value={search.law ?? ''} onChange={(e) => set({ law: (e.target.value || undefined) as typeof search.law })}>
-            <option value="">{t('app.all')}</option>
-            <option value="true">{t('bills.isLaw')}</option>
-            <option value="false">{t('bills.notLaw')}</option>
-          </select>
-        </Field>
-        {filtered && (
-          <button type="button" className="btn ghost" onClick={() => void navigate({ search: {} })}>
-            {t('app.reset')}
-          </button>
-        )}
+        <Choice id="bill-status" label={t('bills.status')} value={search.status} options={Object.entries(billStatuses).map(([code, words]) => [code, words[language]])} onChange={(status) => set({ status })} />
+        <Choice id="law" label={t('bills.law')} value={search.law} options={[['true', t('bills.isLaw')], ['false', t('bills.notLaw')]]} onChange={(law) => set({ law })} />
+        <ResetFilters search={search} onReset={() => void navigate({ search: {} })} />
       </div>
       {wrongSession && (
         <p id="session-wrong" role="status" className="notice warn">
           {t('bills.badSession', { value: session })}
         </p>
       )}
-      {query.error && <Problem error={query.error} retry={() => void query.refetch()} />}
       <Card label={t('bills.title')}>
-        {!bills ? (
-          !query.error && <Skeleton lines={10} height="30rem" />
-        ) : bills.length === 0 ? (
-          filtered ? (
-            <Empty title={t('bills.empty')}>{t('bills.emptyText')}</Empty>
-          ) : (
-            <Empty
-              title={t('bills.none')}
-              command="explorer materialize fetch_latest_bills"
-              action={
-                <Link to="/assets" className="btn">
-                  {t('nav.assets')}
-                </Link>
-              }
-            >
-              {t('bills.noneText')}
-            </Empty>
-          )
-        ) : (
-          <div className="table-wrap" style={query.isPlaceholderData ? { opacity: 0.6 } : undefined}>
-            <table className="blocks">
-              <thead>
-                <tr>
-                  <th>{t('bills.bill')}</th>
-                  <th>{t('bills.session')}</th>
-                  <th>{t('bills.title')}</th>
-                  <th>{t('bills.status')}</th>
-                  <th>{t('bills.introduced')}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {bills.map((bill) => (
-                  <tr key={bill.id}>
-                    <td>
-                      <Link to="/bills/$session/$number" params={billParams(bill.id)} className="nowrap" style={{ fontWeight: 600 }}>
-                        {bill.number}
-                      </Link>
-                    </td>
-                    <td className="num" data-label={t('bills.session')}>
-                      {bill.parliament}-{bill.session}
-                    </td>
-                    <td style={{ width: '52%' }}>
-                      {inLanguage(bill.short_title, language) ?? inLanguage(bill.title, language)}
-                      {inLanguage(bill.short_title, language) && <p className="muted small">{inLanguage(bill.title, language)}</p>}
-                    </td>
-                    <td className="small">
-                      {bill.law ? <span className="badge good" style={{ paddingLeft: '0.55rem' }}>{inLanguage(bill.status, language)}</span> : inLanguage(bill.status, language)}
-                    </td>
-                    <td className="nowrap num small" data-label={t('bills.introduced')}>
-                      {bill.introduced_on ?? <span className="muted">–</span>}
-                    </td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )}
+        <Loaded query={bills} lines={10} height="30rem">
+          {(items) =>
+            items.length > 0 ? (
+              <div className="table-wrap" style={query.isPlaceholderData ? { opacity: 0.6 } : undefined}>
+                <table className="blocks">
+                  <thead>
+                    <tr>
+                      <th>{t('bills.bill')}</th>
+                      <th>{t('bills.session')}</th>
+                      <th>{t('bills.title')}</th>
+                      <th>{t('bills.status')}</th>
+                      <th>{t('bills.introduced')}</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {items.map((bill) => (
+                      <tr key={bill.id}>
+                        <td>
+                          <Link to="/bills/$session/$number" params={billParams(bill.id)} className="nowrap" style={{ fontWeight: 600 }}>
+                            {bill.number}
+                          </Link>
+                        </td>
+                        <td className="num" data-label={t('bills.session')}>
+                          {bill.parliament}-{bill.session}
+                        </td>
+                        <td style={{ width: '52%' }}>
+                          {inLanguage(bill.short_title, language) ?? inLanguage(bill.title, language)}
+                          {inLanguage(bill.short_title, language) && <p className="muted small">{inLanguage(bill.title, language)}</p>}
+                        </td>
+                        <td className="small">
+                          {bill.law ? <span className="badge good" style={{ paddingLeft: '0.55rem' }}>{inLanguage(bill.status, language)}</span> : inLanguage(bill.status, language)}
+                        </td>
+                        <td className="nowrap num small" data-label={t('bills.introduced')}>
+                          {bill.introduced_on ?? <span className="muted">–</span>}
+                        </td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+              </div>
+            ) : filtered ? (
+              <Empty title={t('bills.empty')}>{t('bills.emptyText')}</Empty>
+            ) : (
+              <Empty
+                title={t('bills.none')}
+                command="explorer materialize fetch_latest_bills"
+                action={
+                  <Link to="/assets" className="btn">
+                    {t('nav.assets')}
+                  </Link>
+                }
+              >
+                {t('bills.noneText')}
+              </Empty>
+            )
+          }
+        </Loaded>
         <LoadMore query={query} />
       </Card>
     </div>

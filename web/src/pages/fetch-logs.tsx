@@ -6,9 +6,10 @@ import { useTranslation } from 'react-i18next'
 import { fetchLogsQuery } from '../app/queries'
 import { fetchStatuses } from '../app/search'
 import { duration, number } from '../lib/format'
-import { Card, Empty, Field, LoadMore, PageHead, Skeleton, StatusBadge, Time } from '../ui/basics'
+import { Card, Empty, LoadMore, PageHead, StatusBadge, Time } from '../ui/basics'
+import { Choice, ResetFilters } from '../ui/choice'
 import { AssetLink, RunLink } from '../ui/links'
-import { Problem } from '../ui/problem'
+import { itemsOf, Loaded } from '../ui/loaded'
 
 export function FetchLogs() {
   const { t } = useTranslation()
@@ -16,79 +17,58 @@ export function FetchLogs() {
   const navigate = useNavigate({ from: '/fetch-logs' })
   const set = (change: Partial<typeof search>) => void navigate({ search: (old) => ({ ...old, ...change }), replace: true })
   const query = useInfiniteQuery(fetchLogsQuery({ status: search.status, source: search.source, run_id: search.run }))
-  const logs = query.data?.pages.flatMap((p) => p.items)
+  const logs = itemsOf(query)
   const filtered = Object.values(search).some((v) => v !== undefined)
-  const sources = [...new Set(['legisinfo', 'openparliament+legisinfo', ...(logs ?? []).map((l) => l.source), ...(search.source ? [search.source] : [])])]
+  const sources = [...new Set(['legisinfo', 'openparliament+legisinfo', ...(logs.data ?? []).map((l) => l.source)])]
   return (
     <div className="page">
       <PageHead title={t('fetch.title')} />
       <div className="filters" role="search">
-        <Field label={t('fetch.status')} id="fetch-status">
-          <select id="fetch-status" value={search.status ?? ''} onChange={(e) => set({ status: (e.target.value || undefined) as typeof search.status })}>
-            <option value="">{t('app.all')}</option>
-            {fetchStatuses.map((s) => (
-              <option key={s} value={s}>
-                {t(`status.${s}`)}
-              </option>
-            ))}
-          </select>
-        </Field>
-        <Field label={t('fetch.source')} id="fetch-source">
-          <select id="fetch-source" value={search.source ?? ''} onChange={(e) => set({ source: e.target.value || undefined })}>
-            <option value="">{t('app.all')}</option>
-            {sources.map((s) => (
-              <option key={s}>{s}</option>
-            ))}
-          </select>
-        </Field>
-        {filtered && (
-          <button type="button" className="btn ghost" onClick={() => void navigate({ search: {} })}>
-            {t('app.reset')}
-          </button>
-        )}
+        <Choice id="fetch-status" label={t('fetch.status')} value={search.status} options={fetchStatuses.map((v) => [v, t(`status.${v}`)])} onChange={(status) => set({ status })} />
+        <Choice id="fetch-source" label={t('fetch.source')} value={search.source} options={sources.map((v) => [v, v])} onChange={(source) => set({ source })} />
+        <ResetFilters search={search} onReset={() => void navigate({ search: {} })} />
       </div>
-      {query.error && <Problem error={query.error} retry={() => void query.refetch()} />}
       <Card label={t('fetch.title')}>
-        {!logs ? (
-          !query.error && <Skeleton lines={8} height="24rem" />
-        ) : logs.length === 0 ? (
-          filtered ? (
-            <Empty title={t('fetch.empty')}>{t('fetch.emptyText')}</Empty>
-          ) : (
-            <Empty
-              title={t('fetch.none')}
-              command="explorer materialize fetch_latest_bills"
-              action={
-                <Link to="/assets" className="btn">
-                  {t('nav.assets')}
-                </Link>
-              }
-            >
-              {t('fetch.noneText')}
-            </Empty>
-          )
-        ) : (
-          <div className="table-wrap">
-            <table className="blocks">
-              <thead>
-                <tr>
-                  <th>{t('fetch.when')}</th>
-                  <th>{t('fetch.status')}</th>
-                  <th>{t('fetch.asset')}</th>
-                  <th>{t('fetch.source')}</th>
-                  <th>{t('fetch.records')}</th>
-                  <th className="right">{t('fetch.duration')}</th>
-                  <th>{t('fetch.run')}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {logs.map((log) => (
-                  <Row key={log.id} log={log} />
-                ))}
-              </tbody>
-            </table>
-          </div>
-        )}
+        <Loaded query={logs} lines={8} height="24rem">
+          {(items) =>
+            items.length > 0 ? (
+              <div className="table-wrap">
+                <table className="blocks">
+                  <thead>
+                    <tr>
+                      <th>{t('fetch.when')}</th>
+                      <th>{t('fetch.status')}</th>
+                      <th>{t('fetch.asset')}</th>
+                      <th>{t('fetch.source')}</th>
+                      <th>{t('fetch.records')}</th>
+                      <th className="right">{t('fetch.duration')}</th>
+                      <th>{t('fetch.run')}</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {items.map((log) => (
+                      <Row key={log.id} log={log} />
+                    ))}
+                  </tbody>
+                </table>
+              </div>
+            ) : filtered ? (
+              <Empty title={t('fetch.empty')}>{t('fetch.emptyText')}</Empty>
+            ) : (
+              <Empty
+                title={t('fetch.none')}
+                command="explorer materialize fetch_latest_bills"
+                action={
+                  <Link to="/assets" className="btn">
+                    {t('nav.assets')}
+                  </Link>
+                }
+              >
+                {t('fetch.noneText')}
+              </Empty>
+            )
+          }
+        </Loaded>
         <LoadMore query={query} />
       </Card>
     </div>

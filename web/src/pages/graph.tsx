@@ -72,7 +72,7 @@ function Lineage() {
   })
   const select = (on: boolean) => setNodes((old) => old.map((n) => ({ ...n, selected: on })))
 
-  if (graph.error) return <Problem error={graph.error} retry={() => void graph.refetch()} />
+  if (graph.error && !graph.data) return <Problem error={graph.error} retry={() => void graph.refetch()} />
   return (
     <Card
       label={t('assets.graphLabel')}

@@ -17,7 +17,7 @@ export function Launch() {
   return (
     <div className="page">
       <PageHead title={t('launch.title')} crumbs={[<Link to="/assets" search={{ view: 'graph' }}>{t('nav.assets')}</Link>, t('launch.title')]} />
-      {assets.error ? (
+      {assets.error && !assets.data ? (
         <Problem error={assets.error} retry={() => void assets.refetch()} />
       ) : !chosen ? (
         <Card>

@@ -9,9 +9,9 @@ import { useProgress, useSystemStatus } from '../app/live'
 import { assetsQuery, recentRunsQuery, schedulesQuery } from '../app/queries'
 import { serverUrl } from '../lib/base'
 import { useRetry } from '../ui/actions'
-import { Card, Duration, Empty, PageHead, Skeleton, StatusBadge, Time } from '../ui/basics'
+import { Card, Duration, Empty, PageHead, StatusBadge, Time } from '../ui/basics'
 import { AssetLink, RunLink, RunSubject, TriggerText } from '../ui/links'
-import { Problem } from '../ui/problem'
+import { Loaded } from '../ui/loaded'
 import { Timeline } from '../ui/timeline'
 
 const shown = 500
@@ -34,38 +34,55 @@ export function Overview() {
         <Stat label={t('overview.waiting')} value={waiting} to="/system" />
         <Stat label={t('overview.workers')} value={alive} tone={alive === 0 ? 'bad' : undefined} to="/system" />
       </div>
-      {recent.error && <Problem error={recent.error} retry={() => void recent.refetch()} />}
       <div className="grid two">
-        <Card title={t('overview.failures')}>{!failed.data ? <Skeleton /> : failures.length === 0 ? <Quiet>{t('overview.noFailures')}</Quiet> : <ul className="list">{failures.slice(0, 8).map((run) => <Failure key={run.id} run={run} />)}</ul>}</Card>
+        <Card title={t('overview.failures')}>
+          <Loaded query={failed}>
+            {({ items }) =>
+              items.length === 0 ? (
+                <Quiet>{t('overview.noFailures')}</Quiet>
+              ) : (
+                <ul className="list">
+                  {items.slice(0, 8).map((run) => (
+                    <Failure key={run.id} run={run} />
+                  ))}
+                </ul>
+              )
+            }
+          </Loaded>
+        </Card>
         <Card title={t('overview.runningNow')}>
-          {!running.data ? (
-            <Skeleton />
-          ) : running.data.items.length === 0 ? (
-            <Quiet>
-              {t('overview.nothingRuns')} <MaterializeSomething small />
-            </Quiet>
-          ) : (
-            <ul className="list">
-              {running.data.items.slice(0, 12).map((run) => (
-                <RunningRun key={run.id} run={run} />
-              ))}
-            </ul>
-          )}
+          <Loaded query={running}>
+            {({ items }) =>
+              items.length === 0 ? (
+                <Quiet>
+                  {t('overview.nothingRuns')} <MaterializeSomething small />
+                </Quiet>
+              ) : (
+                <ul className="list">
+                  {items.slice(0, 12).map((run) => (
+                    <RunningRun key={run.id} run={run} />
+                  ))}
+                </ul>
+              )
+            }
+          </Loaded>
         </Card>
       </div>
       <Card title={t('overview.timeline')} padded>
-        {!recent.data ? (
-          <Skeleton lines={3} height="9rem" />
-        ) : recent.data.items.length === 0 ? (
-          <Empty title={t('overview.noRuns')} command={`explorer materialize fetch_latest_bills --server ${serverUrl('.').replace(/\/$/, '')}`} action={<MaterializeSomething />}>
-            {t('overview.noRunsText')}
-          </Empty>
-        ) : (
-          <>
-            <Timeline runs={recent.data.items} hours={24} label={t('overview.timelineLabel', { total: recent.data.items.length, failed: recent.data.items.filter((r) => r.status === 'failure').length })} />
-            {recent.data.next_cursor && <p className="muted small">{t('overview.timelineMore', { count: shown })}</p>}
-          </>
-        )}
+        <Loaded query={recent} lines={3} height="9rem">
+          {({ items, next_cursor }) =>
+            items.length === 0 ? (
+              <Empty title={t('overview.noRuns')} command={`explorer materialize fetch_latest_bills --server ${serverUrl('.').replace(/\/$/, '')}`} action={<MaterializeSomething />}>
+                {t('overview.noRunsText')}
+              </Empty>
+            ) : (
+              <>
+                <Timeline runs={items} hours={24} label={t('overview.timelineLabel', { total: items.length, failed: items.filter((r) => r.status === 'failure').length })} />
+                {next_cursor && <p className="muted small">{t('overview.timelineMore', { count: shown })}</p>}
+              </>
+            )
+          }
+        </Loaded>
       </Card>
       <div className="grid two">
         <NextTicks />
@@ -183,26 +200,28 @@ function NextTicks() {
     .slice(0, 6)
   return (
     <Card title={t('overview.nextTicks')} actions={<Link to="/automation">{t('nav.automation')}</Link>}>
-      {!schedules.data ? (
-        <Skeleton />
-      ) : ticks.length === 0 ? (
-        <Quiet>
-          {t('overview.noTicks')} <Link to="/automation">{t('overview.startSchedule')}</Link>
-        </Quiet>
-      ) : (
-        <ul className="list">
-          {ticks.map(({ at, schedule }) => (
-            <li key={schedule.name + at} className="row between wrap">
-              <Link to="/automation/schedules/$schedule" params={{ schedule: schedule.name }} className="break">
-                {schedule.name}
-              </Link>
-              <span className="muted small">
-                <Time at={at} />
-              </span>
-            </li>
-          ))}
-        </ul>
-      )}
+      <Loaded query={schedules}>
+        {() =>
+          ticks.length === 0 ? (
+            <Quiet>
+              {t('overview.noTicks')} <Link to="/automation">{t('overview.startSchedule')}</Link>
+            </Quiet>
+          ) : (
+            <ul className="list">
+              {ticks.map(({ at, schedule }) => (
+                <li key={schedule.name + at} className="row between wrap">
+                  <Link to="/automation/schedules/$schedule" params={{ schedule: schedule.name }} className="break">
+                    {schedule.name}
+                  </Link>
+                  <span className="muted small">
+                    <Time at={at} />
+                  </span>
+                </li>
+              ))}
+            </ul>
+          )
+        }
+      </Loaded>
     </Card>
   )
 }
@@ -212,18 +231,18 @@ function Ages() {
   const assets = useQuery(assetsQuery)
   return (
     <Card title={t('overview.assets')} actions={<Link to="/assets">{t('overview.allAssets')}</Link>}>
-      {!assets.data ? (
-        <Skeleton />
-      ) : (
-        <ul className="list">
-          {assets.data.map((asset) => (
-            <li key={asset.name} className="row between wrap">
-              <AssetLink name={asset.name} />
-              <span className="muted small">{asset.last_materialization ? <Time at={asset.last_materialization.created_at} /> : t('assets.neverMaterialized')}</span>
-            </li>
-          ))}
-        </ul>
-      )}
+      <Loaded query={assets}>
+        {(list) => (
+          <ul className="list">
+            {list.map((asset) => (
+              <li key={asset.name} className="row between wrap">
+                <AssetLink name={asset.name} />
+                <span className="muted small">{asset.last_materialization ? <Time at={asset.last_materialization.created_at} /> : t('assets.neverMaterialized')}</span>
+              </li>
+            ))}
+          </ul>
+        )}
+      </Loaded>
     </Card>
   )
 }

@@ -26,7 +26,7 @@ export function RunPage() {
   const { t } = useTranslation()
   const { runId } = useParams({ from: '/runs/$runId' })
   const run = useQuery(runQuery(runId))
-  if (run.error) {
+  if (run.error && !run.data) {
     return (
       <div className="page">
         <PageHead title={t('run.title', { id: shortId(runId) })} crumbs={[<Link to="/runs">{t('nav.runs')}</Link>, shortId(runId)]} />

@@ -10,8 +10,10 @@ import { periods, runStatuses } from '../app/search'
 import { toast } from '../app/toasts'
 import { useDraft } from '../lib/draft'
 import { active, ended, newKey } from '../ui/actions'
-import { Card, Empty, Field, LoadMore, PageHead, Skeleton } from '../ui/basics'
-import { describe, Problem } from '../ui/problem'
+import { Card, Empty, Field, LoadMore, PageHead } from '../ui/basics'
+import { Choice, ResetFilters } from '../ui/choice'
+import { itemsOf, Loaded } from '../ui/loaded'
+import { describe } from '../ui/problem'
 import { RunTable } from '../ui/run-table'
 
 const hours = { '1h': 1, '24h': 24, '7d': 168 }
@@ -30,9 +32,9 @@ export function Runs() {
   const query = useInfiniteQuery(runsQuery(filters))
   const jobs = useQuery(jobsQuery)
   const assets = useQuery(assetsQuery)
-  const runs = query.data?.pages.flatMap((p) => p.items)
+  const runs = itemsOf(query)
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set())
-  const selected = (runs ?? []).filter((r) => chosen.has(r.id))
+  const selected = (runs.data ?? []).filter((r) => chosen.has(r.id))
   const filtered = Object.values(search).some((v) => v !== undefined)
 
   const bulk = useMutation({
@@ -58,69 +60,34 @@ export function Runs() {
     <div className="page">
       <PageHead title={t('runs.title')} />
       <div className="filters" role="search">
-        <Field label={t('runs.status')} id="status">
-          <select id="status" value={search.status ?? ''} onChange={(e) => set({ status: (e.target.value || undefined) as typeof search.status })}>
-            <option value="">{t('app.all')}</option>
-            {runStatuses.map((s) => (
-              <option key={s} value={s}>
-                {t(`status.${s}`)}
-              </option>
-            ))}
-          </select>
-        </Field>
-        <Field label={t('runs.job')} id="job">
-          <select id="job" value={search.job ?? ''} onChange={(e) => set({ job: e.target.value || undefined })}>
-            <option value="">{t('app.all')}</option>
-            {withCurrent(jobs.data?.map((j) => j.name), search.job).map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        </Field>
-        <Field label={t('runs.asset')} id="asset">
-          <select id="asset" value={search.asset ?? ''} onChange={(e) => set({ asset: e.target.value || undefined })}>
-            <option value="">{t('app.all')}</option>
-            {withCurrent(assets.data?.map((a) => a.name), search.asset).map((name) => (
-              <option key={name}>{name}</option>
-            ))}
-          </select>
-        </Field>
-        <Field label={t('runs.time')} id="period">
-          <select id="period" value={search.period ?? ''} onChange={(e) => set({ period: (e.target.value || undefined) as typeof search.period })}>
-            <option value="">{t('runs.anyTime')}</option>
-            {periods.map((p) => (
-              <option key={p} value={p}>
-                {t(periodNames[p])}
-              </option>
-            ))}
-          </select>
-        </Field>
+        <Choice id="status" label={t('runs.status')} value={search.status} options={runStatuses.map((v) => [v, t(`status.${v}`)])} onChange={(status) => set({ status })} />
+        <Choice id="job" label={t('runs.job')} value={search.job} options={(jobs.data ?? []).map((j) => [j.name, j.name])} onChange={(job) => set({ job })} />
+        <Choice id="asset" label={t('runs.asset')} value={search.asset} options={(assets.data ?? []).map((a) => [a.name, a.name])} onChange={(asset) => set({ asset })} />
+        <Choice id="period" label={t('runs.time')} value={search.period} all={t('runs.anyTime')} options={periods.map((v) => [v, t(periodNames[v])])} onChange={(period) => set({ period })} />
         <Field label={t('runs.tag')} id="tag">
           <input id="tag" type="text" value={tag} placeholder={t('runs.tagPlaceholder')} aria-invalid={tag !== '' && !tag.includes(':')} onChange={(e) => setTag(e.target.value)} />
         </Field>
-        {filtered && (
-          <button type="button" className="btn ghost" onClick={() => void navigate({ search: {} })}>
-            {t('app.reset')}
-          </button>
-        )}
+        <ResetFilters search={search} onReset={() => void navigate({ search: {} })} />
       </div>
-      {query.error && <Problem error={query.error} retry={() => void query.refetch()} />}
       <Card label={t('runs.title')}>
-        {!runs ? (
-          !query.error && <Skeleton lines={8} height="24rem" />
-        ) : runs.length === 0 ? (
-          <Empty
-            title={filtered ? t('runs.empty') : t('runs.none')}
-            action={
-              <Link to="/assets" className="btn">
-                {t('overview.materializeSomething')}
-              </Link>
-            }
-          >
-            {filtered ? t('runs.emptyText') : t('runs.noneText')}
-          </Empty>
-        ) : (
-          <RunTable runs={runs} selection={{ ids: chosen, change: setChosen }} />
-        )}
+        <Loaded query={runs} lines={8} height="24rem">
+          {(items) =>
+            items.length > 0 ? (
+              <RunTable runs={items} selection={{ ids: chosen, change: setChosen }} />
+            ) : (
+              <Empty
+                title={filtered ? t('runs.empty') : t('runs.none')}
+                action={
+                  <Link to="/assets" className="btn">
+                    {t('overview.materializeSomething')}
+                  </Link>
+                }
+              >
+                {filtered ? t('runs.emptyText') : t('runs.noneText')}
+              </Empty>
+            )
+          }
+        </Loaded>
         <LoadMore query={query} />
       </Card>
       {selected.length > 0 && (
@@ -142,9 +109,4 @@ export function Runs() {
       )}
     </div>
   )
-}
-
-function withCurrent(names: string[] | undefined, current: string | undefined): string[] {
-  const all = names ?? []
-  return current && !all.includes(current) ? [current, ...all] : all
 }

@@ -4,9 +4,9 @@ import { useTranslation } from 'react-i18next'
 
 import { useSystemStatus } from '../app/live'
 import { scheduleQuery, ticksQuery } from '../app/queries'
-import { Card, Empty, LoadMore, PageHead, Skeleton, Time } from '../ui/basics'
+import { Card, Empty, LoadMore, PageHead, Time } from '../ui/basics'
 import { Name, RunLink } from '../ui/links'
-import { Problem } from '../ui/problem'
+import { itemsOf, Loaded } from '../ui/loaded'
 import { TickResult } from '../ui/tick'
 import { RunNow, ScheduleSwitch } from './automation'
 
@@ -16,99 +16,96 @@ export function SchedulePage() {
   useSystemStatus()
   const schedule = useQuery(scheduleQuery(name))
   const ticks = useInfiniteQuery(ticksQuery(name))
-  const past = ticks.data?.pages.flatMap((p) => p.items)
   const s = schedule.data
   return (
     <div className="page">
       <PageHead title={name} heading={<Name>{name}</Name>} crumbs={[<Link to="/automation">{t('nav.automation')}</Link>, t('automation.schedules')]} actions={s && <RunNow schedule={name} />}>
         {s && <ScheduleSwitch schedule={s} />}
       </PageHead>
-      {schedule.error ? (
-        <Problem error={schedule.error} retry={() => void schedule.refetch()} />
-      ) : !s ? (
-        <Skeleton lines={6} height="16rem" />
-      ) : (
-        <div className="grid two">
-          <Card title={t('assets.tabAbout')} padded>
-            <div className="stack">
-              <p>{s.description}</p>
-              <dl className="facts">
-                <dt>{t('automation.job')}</dt>
-                <dd>
-                  <Link to="/jobs/$job" params={{ job: s.job }}>
-                    {s.job}
-                  </Link>
-                </dd>
-                <dt>{t('automation.cron')}</dt>
-                <dd>
-                  <code>{s.cron}</code>
-                </dd>
-                <dt>{t('automation.timeZone')}</dt>
-                <dd>{s.time_zone}</dd>
-                <dt>{t('automation.catchUp')}</dt>
-                <dd>{s.catch_up ? t('app.yes') : t('app.no')}</dd>
-                <dt>{t('automation.changed')}</dt>
-                <dd>{s.changed_at ? <Time at={s.changed_at} absolute /> : t('app.never')}</dd>
-              </dl>
-            </div>
-          </Card>
-          <Card title={t('automation.nextTicks')}>
-            {!s.running ? (
-              <Empty title={t('automation.notStarted')} command={`explorer schedules start ${name}`}>
-                {t('automation.notStartedText')}
-              </Empty>
-            ) : (
-              <ul className="list">
-                {s.next_ticks.map((at) => (
-                  <li key={at} className="row between wrap">
-                    <Time at={at} absolute />
-                    <span className="muted small">
-                      <Time at={at} />
-                    </span>
-                  </li>
-                ))}
-              </ul>
-            )}
-          </Card>
-        </div>
-      )}
-      <Card title={t('automation.pastTicks')}>
-        {ticks.error ? (
-          <Problem error={ticks.error} retry={() => void ticks.refetch()} />
-        ) : !past ? (
-          <Skeleton lines={4} />
-        ) : past.length === 0 ? (
-          <Empty title={t('automation.noTicks')}>{t('automation.noTicksText')}</Empty>
-        ) : (
-          <div className="table-wrap">
-            <table className="blocks">
-              <thead>
-                <tr>
-                  <th>{t('automation.scheduledFor')}</th>
-                  <th>{t('automation.kind')}</th>
-                  <th>{t('automation.result')}</th>
-                  <th>{t('automation.run')}</th>
-                  <th>{t('automation.why')}</th>
-                </tr>
-              </thead>
-              <tbody>
-                {past.map((tick) => (
-                  <tr key={tick.id}>
-                    <td>
-                      <Time at={tick.scheduled_for} absolute />
-                    </td>
-                    <td data-label={t('automation.kind')}>{t(`automation.kind_${tick.kind}`)}</td>
-                    <td data-label={t('automation.result')}>
-                      <TickResult tick={tick} />
-                    </td>
-                    <td data-label={t('automation.run')}>{tick.run_id ? <RunLink id={tick.run_id} /> : <span className="muted">–</span>}</td>
-                    <td className="small break">{tick.message}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
+      <Loaded query={schedule} lines={6} height="16rem">
+        {(s) => (
+          <div className="grid two">
+            <Card title={t('assets.tabAbout')} padded>
+              <div className="stack">
+                <p>{s.description}</p>
+                <dl className="facts">
+                  <dt>{t('automation.job')}</dt>
+                  <dd>
+                    <Link to="/jobs/$job" params={{ job: s.job }}>
+                      {s.job}
+                    </Link>
+                  </dd>
+                  <dt>{t('automation.cron')}</dt>
+                  <dd>
+                    <code>{s.cron}</code>
+                  </dd>
+                  <dt>{t('automation.timeZone')}</dt>
+                  <dd>{s.time_zone}</dd>
+                  <dt>{t('automation.catchUp')}</dt>
+                  <dd>{s.catch_up ? t('app.yes') : t('app.no')}</dd>
+                  <dt>{t('automation.changed')}</dt>
+                  <dd>{s.changed_at ? <Time at={s.changed_at} absolute /> : t('app.never')}</dd>
+                </dl>
+              </div>
+            </Card>
+            <Card title={t('automation.nextTicks')}>
+              {!s.running ? (
+                <Empty title={t('automation.notStarted')} command={`explorer schedules start ${name}`}>
+                  {t('automation.notStartedText')}
+                </Empty>
+              ) : (
+                <ul className="list">
+                  {s.next_ticks.map((at) => (
+                    <li key={at} className="row between wrap">
+                      <Time at={at} absolute />
+                      <span className="muted small">
+                        <Time at={at} />
+                      </span>
+                    </li>
+                  ))}
+                </ul>
+              )}
+            </Card>
           </div>
         )}
+      </Loaded>
+      <Card title={t('automation.pastTicks')}>
+        <Loaded query={itemsOf(ticks)} lines={4}>
+          {(past) =>
+            past.length === 0 ? (
+              <Empty title={t('automation.noTicks')}>{t('automation.noTicksText')}</Empty>
+            ) : (
+              <div className="table-wrap">
+                <table className="blocks">
+                  <thead>
+                    <tr>
+                      <th>{t('automation.scheduledFor')}</th>
+                      <th>{t('automation.kind')}</th>
+                      <th>{t('automation.result')}</th>
+                      <th>{t('automation.run')}</th>
+                      <th>{t('automation.why')}</th>
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {past.map((tick) => (
+                      <tr key={tick.id}>
+                        <td>
+                          <Time at={tick.scheduled_for} absolute />
+                        </td>
+                        <td data-label={t('automation.kind')}>{t(`automation.kind_${tick.kind}`)}</td>
+                        <td data-label={t('automation.result')}>
+                          <TickResult tick={tick} />
+                        </td>
+                        <td data-label={t('automation.run')}>{tick.run_id ? <RunLink id={tick.run_id} /> : <span className="muted">–</span>}</td>
+                        <td className="small break">{tick.message}</td>
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+              </div>
+            )
+          }
+        </Loaded>
         <LoadMore query={ticks} />
       </Card>
     </div>

@@ -6,7 +6,7 @@ import { readinessQuery, versionQuery } from '../app/queries'
 import { serverUrl } from '../lib/base'
 import { number } from '../lib/format'
 import { Card, Empty, PageHead, Skeleton, Time } from '../ui/basics'
-import { Problem } from '../ui/problem'
+import { Loaded } from '../ui/loaded'
 
 export function System() {
   const { t, i18n } = useTranslation()
@@ -166,27 +166,23 @@ export function System() {
       </Card>
       <div className="grid two">
         <Card title={t('system.checks')}>
-          {ready.error ? (
-            <div className="body">
-              <Problem error={ready.error} retry={() => void ready.refetch()} />
-            </div>
-          ) : !ready.data ? (
-            <Skeleton />
-          ) : (
-            <ul className="list">
-              {ready.data.checks.map((c) => (
-                <li key={c.name} className="row between wrap">
-                  <span className="row">
-                    <span className={`badge ${c.ok ? 'good' : 'bad'}`} style={{ paddingLeft: '0.55rem' }}>
-                      {c.ok ? t('system.ok') : t('system.notOk')}
+          <Loaded query={ready}>
+            {(data) => (
+              <ul className="list">
+                {data.checks.map((c) => (
+                  <li key={c.name} className="row between wrap">
+                    <span className="row">
+                      <span className={`badge ${c.ok ? 'good' : 'bad'}`} style={{ paddingLeft: '0.55rem' }}>
+                        {c.ok ? t('system.ok') : t('system.notOk')}
+                      </span>
+                      {c.name}
                     </span>
-                    {c.name}
-                  </span>
-                  <span className="muted small">{c.detail}</span>
-                </li>
-              ))}
-            </ul>
-          )}
+                    <span className="muted small">{c.detail}</span>
+                  </li>
+                ))}
+              </ul>
+            )}
+          </Loaded>
         </Card>
         <Card title={t('system.version')} padded>
           <dl className="facts">

@@ -6,6 +6,7 @@ import { expect, test } from './explorer'
 
 // How fast the UI is: make bench-ui. Figures, no bounds: machines differ.
 test.skip(!process.env.BENCH, 'only when asked for')
+test.use({ trace: 'off' }) // recording costs frames
 
 const lines = 100_000
 const id = '0197841c-2a00-7aaa-8000-00000000b16b'

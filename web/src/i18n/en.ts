@@ -33,7 +33,7 @@ export const en = {
     trigger_api: 'API', trigger_cli: 'Command line', trigger_schedule: 'Schedule', trigger_retry: 'Retry of', by: 'by {{who}}', materializationOf: 'Materialization of {{assets}}',
   },
   run: {
-    title: 'Run {{id}}', id: 'Run id', steps: 'Steps', stepsLabel: 'Steps and their attempts over time', attempt: 'attempt {{n}}', log: 'Log', materializations: 'Materializations', config: 'Config', about: 'About', canceledBy: 'Canceled by', parent: 'Retry of', started: 'Started', ended: 'Ended', waited: 'Waited', error: 'Error', stack: 'Stack',
+    fetchLogs: 'Of this run', title: 'Run {{id}}', id: 'Run id', steps: 'Steps', stepsLabel: 'Steps and their attempts over time', attempt: 'attempt {{n}}', log: 'Log', materializations: 'Materializations', config: 'Config', about: 'About', canceledBy: 'Canceled by', parent: 'Retry of', started: 'Started', ended: 'Ended', waited: 'Waited', error: 'Error', stack: 'Stack',
     nothingMaterialized: 'Nothing was materialized', nothingYet: 'Nothing has been materialized yet', cancelAsk: 'Cancel this run?', cancelText: 'Steps that wait are canceled at once; what runs is told to stop. What was stored already stays.', cancelYes: 'Cancel the run', keep: 'Keep it running', nextAttempt: 'next attempt {{when}}', retryStarted: 'Run {{id}} started', emptyConfig: 'No config: the defaults.',
     announce: 'The run is now: {{status}}',
   },

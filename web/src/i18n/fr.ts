@@ -35,7 +35,7 @@ export const fr: Texts = {
     trigger_api: 'API', trigger_cli: 'Ligne de commande', trigger_schedule: 'Horaire', trigger_retry: 'Nouvel essai de', by: 'par {{who}}', materializationOf: 'Matérialisation de {{assets}}',
   },
   run: {
-    title: 'Exécution {{id}}', id: 'Identifiant', steps: 'Étapes', stepsLabel: 'Les étapes et leurs essais dans le temps', attempt: 'essai {{n}}', log: 'Journal', materializations: 'Matérialisations', config: 'Configuration', about: 'À propos', canceledBy: 'Annulée par', parent: 'Nouvel essai de', started: 'Démarrée', ended: 'Terminée', waited: 'Attente', error: 'Erreur', stack: 'Pile d’appels',
+    fetchLogs: 'De cette exécution', title: 'Exécution {{id}}', id: 'Identifiant', steps: 'Étapes', stepsLabel: 'Les étapes et leurs essais dans le temps', attempt: 'essai {{n}}', log: 'Journal', materializations: 'Matérialisations', config: 'Configuration', about: 'À propos', canceledBy: 'Annulée par', parent: 'Nouvel essai de', started: 'Démarrée', ended: 'Terminée', waited: 'Attente', error: 'Erreur', stack: 'Pile d’appels',
     nothingMaterialized: 'Rien n’a été matérialisé', nothingYet: 'Rien n’a encore été matérialisé', cancelAsk: 'Annuler cette exécution?', cancelText: 'Les étapes en attente sont annulées aussitôt; ce qui s’exécute reçoit l’ordre d’arrêter. Ce qui est déjà enregistré reste.', cancelYes: 'Annuler l’exécution', keep: 'La laisser continuer', nextAttempt: 'prochain essai {{when}}', retryStarted: 'Exécution {{id}} démarrée', emptyConfig: 'Aucune configuration : les valeurs par défaut.',
     announce: 'L’exécution est maintenant : {{status}}',
   },

@@ -224,6 +224,12 @@ function About({ run }: { run: RunDetail }) {
             </dd>
           </>
         )}
+        <dt>{t('nav.fetchLogs')}</dt>
+        <dd>
+          <Link to="/fetch-logs" search={{ run: run.id }}>
+            {t('run.fetchLogs')}
+          </Link>
+        </dd>
         <dt>{t('run.id')}</dt>
         <dd className="row" style={{ gap: '0.2rem' }}>
           <code className="break">{run.id}</code>

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 
-import { faults, joined, parted, read, readTags, written } from './config'
+import { faults, joined, parted, quoted, read, readTags, written } from './config'
 
 const schema = { $schema: 'https://json-schema.org/draft/2020-12/schema', type: 'object', additionalProperties: false, required: ['parliament'], properties: { parliament: { type: 'integer', minimum: 1 }, limit: { type: 'integer', minimum: 1, maximum: 500, default: 50 } } }
 
@@ -31,6 +31,8 @@ describe('shapes', () => {
   test('an empty text is an empty config', () => expect(read('  \n', 'yaml')).toEqual({}))
   test('what cannot be read says so', () => expect(() => read('{"limit": ', 'json')).toThrow())
 })
+
+test('a config becomes one word of a command', () => expect(quoted({ name: "l'eau" })).toBe(`'{"name":"l'\\''eau"}'`))
 
 describe('tags', () => {
   test('are read', () => expect(readTags(' reason:backlog , when: 12:30 ,')).toEqual({ reason: 'backlog', when: '12:30' }))

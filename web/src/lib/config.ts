@@ -53,6 +53,11 @@ export function faults(schema: object, config: unknown): Fault[] {
   })
 }
 
+/** A config as one word of a shell's command. */
+export function quoted(config: unknown): string {
+  return `'${JSON.stringify(config).replaceAll("'", `'\\''`)}'`
+}
+
 /** Reads "key:value, other:value"; throws an Error with the text that is no tag. */
 export function readTags(text: string): Record<string, string> {
   const tags: Record<string, string> = {}

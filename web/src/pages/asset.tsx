@@ -7,7 +7,8 @@ import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { assetQuery, materializationsQuery, recentMaterializationsQuery, runsQuery } from '../app/queries'
-import { serverUrl } from '../lib/base'
+import { serverFlag } from '../lib/base'
+import { quoted } from '../lib/config'
 import { duration, number } from '../lib/format'
 import { seriesOf } from '../lib/metadata'
 import { Card, Empty, Json, LoadMore, PageHead, Skeleton, Time } from '../ui/basics'
@@ -75,8 +76,8 @@ export function AssetPage() {
 }
 
 export function materializeCommand(asset: Asset): string {
-  const config = asset.default_config && Object.keys(asset.default_config).length > 0 ? ` --config '${JSON.stringify(asset.default_config)}'` : ''
-  return `explorer materialize ${asset.name}${config} --server ${serverUrl('.').replace(/\/$/, '')}`
+  const config = asset.default_config && Object.keys(asset.default_config).length > 0 ? ` --config ${quoted(asset.default_config)}` : ''
+  return `explorer materialize ${asset.name}${config}${serverFlag}`
 }
 
 function NeverYet({ asset }: { asset: Asset }) {

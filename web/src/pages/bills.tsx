@@ -4,6 +4,7 @@ import { useMemo } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { type BillFilters, billsQuery } from '../app/queries'
+import { serverFlag } from '../lib/base'
 import { billParams, billStatuses, inLanguage, sessionPattern } from '../lib/bills'
 import { useDraft } from '../lib/draft'
 import { Card, Empty, Field, LoadMore, PageHead } from '../ui/basics'
@@ -61,7 +62,7 @@ export function Bills() {
                     <tr>
                       <th>{t('bills.bill')}</th>
                       <th>{t('bills.session')}</th>
-                      <th>{t('bills.title')}</th>
+                      <th>{t('bills.name')}</th>
                       <th>{t('bills.status')}</th>
                       <th>{t('bills.introduced')}</th>
                     </tr>
@@ -79,7 +80,7 @@ export function Bills() {
                         </td>
                         <td style={{ width: '52%' }}>
                           {inLanguage(bill.short_title, language) ?? inLanguage(bill.title, language)}
-                          {inLanguage(bill.short_title, language) && <p className="muted small">{inLanguage(bill.title, language)}</p>}
+                          {inLanguage(bill.short_title, language) && inLanguage(bill.short_title, language) !== inLanguage(bill.title, language) && <p className="muted small">{inLanguage(bill.title, language)}</p>}
                         </td>
                         <td className="small">
                           {bill.law ? <span className="badge good" style={{ paddingLeft: '0.55rem' }}>{inLanguage(bill.status, language)}</span> : inLanguage(bill.status, language)}
@@ -97,7 +98,7 @@ export function Bills() {
             ) : (
               <Empty
                 title={t('bills.none')}
-                command="explorer materialize fetch_latest_bills"
+                command={'explorer materialize fetch_latest_bills' + serverFlag}
                 action={
                   <Link to="/assets" className="btn">
                     {t('nav.assets')}

@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next'
 
 import { fetchLogsQuery } from '../app/queries'
 import { fetchStatuses } from '../app/search'
+import { serverFlag } from '../lib/base'
 import { duration, number } from '../lib/format'
 import { Card, Empty, LoadMore, PageHead, StatusBadge, Time } from '../ui/basics'
 import { Choice, ResetFilters } from '../ui/choice'
@@ -57,7 +58,7 @@ export function FetchLogs() {
             ) : (
               <Empty
                 title={t('fetch.none')}
-                command="explorer materialize fetch_latest_bills"
+                command={'explorer materialize fetch_latest_bills' + serverFlag}
                 action={
                   <Link to="/assets" className="btn">
                     {t('nav.assets')}

@@ -8,8 +8,8 @@ import { useId, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { toast } from '../app/toasts'
-import { serverUrl } from '../lib/base'
-import { type Config, type Fault, faults, type Format, isObject, joined, parted, read, readTags, written } from '../lib/config'
+import { serverFlag, serverUrl } from '../lib/base'
+import { type Config, type Fault, faults, type Format, isObject, joined, parted, quoted, read, readTags, written } from '../lib/config'
 import { shortId } from '../lib/format'
 import { validator } from '../lib/validator'
 import { newKey } from '../ui/actions'
@@ -67,13 +67,13 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
     set()
     if (start.error) start.reset()
   }
-  const curl = (path: string, body: object) => `curl -X POST ${serverUrl(path)} -H 'Content-Type: application/json' -d '${JSON.stringify(body)}'`
+  const curl = (path: string, body: object) => `curl -X POST ${serverUrl(path)} -H 'Content-Type: application/json' -d ${quoted(body)}`
   const config = parsed.config ?? {}
   const command = job
     ? curl(`jobs/${job}/runs`, { config })
     : names.length > 1
       ? curl('runs', { assets: names, config })
-      : `explorer materialize ${names[0]} --config '${JSON.stringify(config)}' --server ${serverUrl('.').replace(/\/$/, '')}`
+      : `explorer materialize ${names[0]} --config ${quoted(config)}${serverFlag}`
 
   return (
     <Card

@@ -7,7 +7,7 @@ import { useTranslation } from 'react-i18next'
 
 import { useProgress, useSystemStatus } from '../app/live'
 import { assetsQuery, recentRunsQuery, schedulesQuery } from '../app/queries'
-import { serverUrl } from '../lib/base'
+import { serverFlag } from '../lib/base'
 import { useRetry } from '../ui/actions'
 import { Card, Duration, Empty, PageHead, StatusBadge, Time } from '../ui/basics'
 import { AssetLink, RunLink, RunSubject, TriggerText } from '../ui/links'
@@ -72,7 +72,7 @@ export function Overview() {
         <Loaded query={recent} lines={3} height="9rem">
           {({ items, next_cursor }) =>
             items.length === 0 ? (
-              <Empty title={t('overview.noRuns')} command={`explorer materialize fetch_latest_bills --server ${serverUrl('.').replace(/\/$/, '')}`} action={<MaterializeSomething />}>
+              <Empty title={t('overview.noRuns')} command={'explorer materialize fetch_latest_bills' + serverFlag} action={<MaterializeSomething />}>
                 {t('overview.noRunsText')}
               </Empty>
             ) : (

@@ -4,6 +4,7 @@ import { useTranslation } from 'react-i18next'
 
 import { useSystemStatus } from '../app/live'
 import { scheduleQuery, ticksQuery } from '../app/queries'
+import { serverFlag } from '../lib/base'
 import { Card, Empty, LoadMore, PageHead, Time } from '../ui/basics'
 import { Name, RunLink } from '../ui/links'
 import { itemsOf, Loaded } from '../ui/loaded'
@@ -50,7 +51,7 @@ export function SchedulePage() {
             </Card>
             <Card title={t('automation.nextTicks')}>
               {!s.running ? (
-                <Empty title={t('automation.notStarted')} command={`explorer schedules start ${name}`}>
+                <Empty title={t('automation.notStarted')} command={`explorer schedules start ${name}${serverFlag}`}>
                   {t('automation.notStartedText')}
                 </Empty>
               ) : (

@@ -24,6 +24,108 @@ import (
 	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
+// Defines values for AlertChannelKind.
+const (
+	AlertChannelKindEmail   AlertChannelKind = "email"
+	AlertChannelKindSlack   AlertChannelKind = "slack"
+	AlertChannelKindWebhook AlertChannelKind = "webhook"
+)
+
+// Valid indicates whether the value is a known member of the AlertChannelKind enum.
+func (e AlertChannelKind) Valid() bool {
+	switch e {
+	case AlertChannelKindEmail:
+		return true
+	case AlertChannelKindSlack:
+		return true
+	case AlertChannelKindWebhook:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for AssetStatus.
+const (
+	AssetStatusFailed       AssetStatus = "failed"
+	AssetStatusMaterialized AssetStatus = "materialized"
+	AssetStatusMissing      AssetStatus = "missing"
+	AssetStatusRunning      AssetStatus = "running"
+)
+
+// Valid indicates whether the value is a known member of the AssetStatus enum.
+func (e AssetStatus) Valid() bool {
+	switch e {
+	case AssetStatusFailed:
+		return true
+	case AssetStatusMaterialized:
+		return true
+	case AssetStatusMissing:
+		return true
+	case AssetStatusRunning:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BackfillPartitionStatus.
+const (
+	BackfillPartitionStatusCanceled BackfillPartitionStatus = "canceled"
+	BackfillPartitionStatusFailure  BackfillPartitionStatus = "failure"
+	BackfillPartitionStatusPending  BackfillPartitionStatus = "pending"
+	BackfillPartitionStatusRunning  BackfillPartitionStatus = "running"
+	BackfillPartitionStatusSuccess  BackfillPartitionStatus = "success"
+)
+
+// Valid indicates whether the value is a known member of the BackfillPartitionStatus enum.
+func (e BackfillPartitionStatus) Valid() bool {
+	switch e {
+	case BackfillPartitionStatusCanceled:
+		return true
+	case BackfillPartitionStatusFailure:
+		return true
+	case BackfillPartitionStatusPending:
+		return true
+	case BackfillPartitionStatusRunning:
+		return true
+	case BackfillPartitionStatusSuccess:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BackfillStatus.
+const (
+	BackfillStatusCanceled  BackfillStatus = "canceled"
+	BackfillStatusCanceling BackfillStatus = "canceling"
+	BackfillStatusFailure   BackfillStatus = "failure"
+	BackfillStatusPaused    BackfillStatus = "paused"
+	BackfillStatusRunning   BackfillStatus = "running"
+	BackfillStatusSuccess   BackfillStatus = "success"
+)
+
+// Valid indicates whether the value is a known member of the BackfillStatus enum.
+func (e BackfillStatus) Valid() bool {
+	switch e {
+	case BackfillStatusCanceled:
+		return true
+	case BackfillStatusCanceling:
+		return true
+	case BackfillStatusFailure:
+		return true
+	case BackfillStatusPaused:
+		return true
+	case BackfillStatusRunning:
+		return true
+	case BackfillStatusSuccess:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BillHomeChamber.
 const (
 	BillHomeChamberHouse  BillHomeChamber = "house"
@@ -78,6 +180,48 @@ func (e CommitteeChamber) Valid() bool {
 	}
 }
 
+// Defines values for DeliveryKind.
+const (
+	DeliveryKindFiring    DeliveryKind = "firing"
+	DeliveryKindRecovered DeliveryKind = "recovered"
+	DeliveryKindTest      DeliveryKind = "test"
+)
+
+// Valid indicates whether the value is a known member of the DeliveryKind enum.
+func (e DeliveryKind) Valid() bool {
+	switch e {
+	case DeliveryKindFiring:
+		return true
+	case DeliveryKindRecovered:
+		return true
+	case DeliveryKindTest:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for DeliveryStatus.
+const (
+	DeliveryStatusDelivered DeliveryStatus = "delivered"
+	DeliveryStatusFailed    DeliveryStatus = "failed"
+	DeliveryStatusPending   DeliveryStatus = "pending"
+)
+
+// Valid indicates whether the value is a known member of the DeliveryStatus enum.
+func (e DeliveryStatus) Valid() bool {
+	switch e {
+	case DeliveryStatusDelivered:
+		return true
+	case DeliveryStatusFailed:
+		return true
+	case DeliveryStatusPending:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for EventLevel.
 const (
 	Debug EventLevel = "debug"
@@ -120,6 +264,51 @@ func (e FetchStatus) Valid() bool {
 	case FetchStatusSourceUnavailable:
 		return true
 	case FetchStatusSuccess:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for FreshnessState.
+const (
+	FreshnessStateFresh   FreshnessState = "fresh"
+	FreshnessStateLate    FreshnessState = "late"
+	FreshnessStateUnknown FreshnessState = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the FreshnessState enum.
+func (e FreshnessState) Valid() bool {
+	switch e {
+	case FreshnessStateFresh:
+		return true
+	case FreshnessStateLate:
+		return true
+	case FreshnessStateUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for PartitionKind.
+const (
+	PartitionKindDynamic    PartitionKind = "dynamic"
+	PartitionKindMulti      PartitionKind = "multi"
+	PartitionKindStatic     PartitionKind = "static"
+	PartitionKindTimeWindow PartitionKind = "time_window"
+)
+
+// Valid indicates whether the value is a known member of the PartitionKind enum.
+func (e PartitionKind) Valid() bool {
+	switch e {
+	case PartitionKindDynamic:
+		return true
+	case PartitionKindMulti:
+		return true
+	case PartitionKindStatic:
+		return true
+	case PartitionKindTimeWindow:
 		return true
 	default:
 		return false
@@ -174,6 +363,75 @@ func (e RunStatus) Valid() bool {
 	}
 }
 
+// Defines values for SensorKind.
+const (
+	SensorKindAsset      SensorKind = "asset"
+	SensorKindAutomation SensorKind = "automation"
+	SensorKindPolling    SensorKind = "polling"
+	SensorKindRunStatus  SensorKind = "run_status"
+	SensorKindWebhook    SensorKind = "webhook"
+)
+
+// Valid indicates whether the value is a known member of the SensorKind enum.
+func (e SensorKind) Valid() bool {
+	switch e {
+	case SensorKindAsset:
+		return true
+	case SensorKindAutomation:
+		return true
+	case SensorKindPolling:
+		return true
+	case SensorKindRunStatus:
+		return true
+	case SensorKindWebhook:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SensorTickKind.
+const (
+	SensorTickKindEvent     SensorTickKind = "event"
+	SensorTickKindManual    SensorTickKind = "manual"
+	SensorTickKindScheduled SensorTickKind = "scheduled"
+	SensorTickKindWebhook   SensorTickKind = "webhook"
+)
+
+// Valid indicates whether the value is a known member of the SensorTickKind enum.
+func (e SensorTickKind) Valid() bool {
+	switch e {
+	case SensorTickKindEvent:
+		return true
+	case SensorTickKindManual:
+		return true
+	case SensorTickKindScheduled:
+		return true
+	case SensorTickKindWebhook:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Severity.
+const (
+	SeverityError Severity = "error"
+	SeverityWarn  Severity = "warn"
+)
+
+// Valid indicates whether the value is a known member of the Severity enum.
+func (e Severity) Valid() bool {
+	switch e {
+	case SeverityError:
+		return true
+	case SeverityWarn:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for StageChamber.
 const (
 	StageChamberHouse  StageChamber = "house"
@@ -216,6 +474,24 @@ func (e StageState) Valid() bool {
 	case NotReached:
 		return true
 	case Unknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for StartBackfillRequestOnly.
+const (
+	StartBackfillRequestOnlyFailed  StartBackfillRequestOnly = "failed"
+	StartBackfillRequestOnlyMissing StartBackfillRequestOnly = "missing"
+)
+
+// Valid indicates whether the value is a known member of the StartBackfillRequestOnly enum.
+func (e StartBackfillRequestOnly) Valid() bool {
+	switch e {
+	case StartBackfillRequestOnlyFailed:
+		return true
+	case StartBackfillRequestOnlyMissing:
 		return true
 	default:
 		return false
@@ -300,8 +576,63 @@ func (e TickStatus) Valid() bool {
 	}
 }
 
+// Alert defines model for Alert.
+type Alert struct {
+	// Cause Names what is wrong; alerts of one cause are one until it recovers.
+	Cause string `json:"cause"`
+
+	// Data What the materialization recorded about itself; the names depend on the asset.
+	Data       Metadata           `json:"data"`
+	Deliveries []Delivery         `json:"deliveries"`
+	Detail     string             `json:"detail"`
+	ID         openapi_types.UUID `json:"id"`
+
+	// LastAt When it was met last.
+	LastAt time.Time `json:"last_at"`
+
+	// Occurrences How often it was met.
+	Occurrences int        `json:"occurrences"`
+	OpenedAt    time.Time  `json:"opened_at"`
+	RecoveredAt *time.Time `json:"recovered_at"`
+	Severity    Severity   `json:"severity"`
+	Title       string     `json:"title"`
+
+	// ToldAt When the channels were told; null if it is held back, because they were told of the cause a short while before.
+	ToldAt *time.Time `json:"told_at"`
+}
+
+// AlertChannel defines model for AlertChannel.
+type AlertChannel struct {
+	Kind AlertChannelKind `json:"kind"`
+	Name string           `json:"name"`
+
+	// Target Where it leads, without anything secret.
+	Target string `json:"target"`
+}
+
+// AlertChannelKind defines model for AlertChannel.Kind.
+type AlertChannelKind string
+
+// AlertChannelList defines model for AlertChannelList.
+type AlertChannelList struct {
+	Items      []AlertChannel `json:"items"`
+	NextCursor *string        `json:"next_cursor"`
+}
+
+// AlertList defines model for AlertList.
+type AlertList struct {
+	Items      []Alert `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
 // Asset defines model for Asset.
 type Asset struct {
+	// Automation When the asset is materialized by itself; null if never.
+	Automation *AssetAutomation `json:"automation"`
+
+	// Checks What looks at it after each materialization.
+	Checks []AssetCheck `json:"checks"`
+
 	// ConfigSchema A JSON Schema (draft 2020-12).
 	ConfigSchema JSONSchema `json:"config_schema"`
 
@@ -314,7 +645,10 @@ type Asset struct {
 	// Dependents Assets that are made from it.
 	Dependents  []string `json:"dependents"`
 	Description string   `json:"description"`
-	Group       string   `json:"group"`
+
+	// Freshness How old the asset may get, and is; null if it may get as old as it likes.
+	Freshness *AssetFreshness `json:"freshness"`
+	Group     string          `json:"group"`
 
 	// Jobs The jobs that have it.
 	Jobs []string `json:"jobs"`
@@ -322,10 +656,44 @@ type Asset struct {
 	// LastMaterialization The newest materialization; null if there is none yet.
 	LastMaterialization *LastMaterialization `json:"last_materialization"`
 	Name                string               `json:"name"`
-	Retry               RetryPolicy          `json:"retry"`
+
+	// Partitions What divides the asset; null if nothing does.
+	Partitions *PartitionSet `json:"partitions"`
+
+	// Pools What it uses that others use too; limits may be set on them.
+	Pools []string    `json:"pools"`
+	Retry RetryPolicy `json:"retry"`
 
 	// TimeoutSeconds Of one attempt.
 	TimeoutSeconds float64 `json:"timeout_seconds"`
+}
+
+// AssetAutomation When the asset is materialized by itself; null if never.
+type AssetAutomation struct {
+	// Condition Example: eager
+	Condition string `json:"condition"`
+
+	// Reason Why, or why not.
+	Reason string `json:"reason"`
+
+	// Sensor The sensor that acts on it.
+	Sensor        string `json:"sensor"`
+	SensorRunning bool   `json:"sensor_running"`
+
+	// WouldRun Whether the condition holds now.
+	WouldRun bool `json:"would_run"`
+}
+
+// AssetCheck defines model for AssetCheck.
+type AssetCheck struct {
+	// Blocking Whether it holds back what depends on the asset, in the same run, when it does not pass.
+	Blocking    bool   `json:"blocking"`
+	Description string `json:"description"`
+
+	// LastResult The newest result; null if there is none yet.
+	LastResult *LastCheckResult `json:"last_result"`
+	Name       string           `json:"name"`
+	Severity   Severity         `json:"severity"`
 }
 
 // AssetEdge defines model for AssetEdge.
@@ -335,6 +703,27 @@ type AssetEdge struct {
 
 	// To What depends on it.
 	To string `json:"to"`
+}
+
+// AssetFreshness How old the asset may get, and is; null if it may get as old as it likes.
+type AssetFreshness struct {
+	// Cron Deadlines, as five fields.
+	Cron *string `json:"cron"`
+
+	// LateAt When it became late, or will if nothing happens.
+	LateAt        *time.Time `json:"late_at"`
+	MaxAgeSeconds *float64   `json:"max_age_seconds"`
+
+	// Policy In words.
+	//
+	// Example: at most 26h0m0s old
+	Policy string `json:"policy"`
+
+	// State `unknown`: never materialized.
+	State FreshnessState `json:"state"`
+
+	// TimeZone Of the deadlines.
+	TimeZone *string `json:"time_zone"`
 }
 
 // AssetGraph defines model for AssetGraph.
@@ -353,8 +742,109 @@ type AssetList struct {
 type AssetNode struct {
 	Group              string     `json:"group"`
 	LastMaterializedAt *time.Time `json:"last_materialized_at"`
-	Name               string     `json:"name"`
+
+	// LastRunID The newest run that had it.
+	LastRunID *openapi_types.UUID `json:"last_run_id"`
+	Name      string              `json:"name"`
+
+	// Stale Whether something upstream is newer.
+	Stale bool `json:"stale"`
+
+	// StaleCauses What of the assets it depends on is newer, or stale itself.
+	StaleCauses []string `json:"stale_causes"`
+
+	// Status Where an asset or a partition of it stands; of a failure, it may have been materialized before.
+	Status AssetStatus `json:"status"`
 }
+
+// AssetPartitions defines model for AssetPartitions.
+type AssetPartitions struct {
+	Asset  string           `json:"asset"`
+	Counts PartitionCounts  `json:"counts"`
+	Items  []PartitionState `json:"items"`
+
+	// Set What divides the asset; null if nothing does.
+	Set *PartitionSet `json:"set"`
+}
+
+// AssetStatus Where an asset or a partition of it stands; of a failure, it may have been materialized before.
+type AssetStatus string
+
+// Backfill defines model for Backfill.
+type Backfill struct {
+	Assets []string `json:"assets"`
+
+	// Concurrency How many runs there are at once.
+	Concurrency int `json:"concurrency"`
+
+	// Config Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
+	Config    Config         `json:"config"`
+	Counts    BackfillCounts `json:"counts"`
+	CreatedAt time.Time      `json:"created_at"`
+
+	// CreatedBy Who asked for it.
+	CreatedBy string             `json:"created_by"`
+	EndedAt   *time.Time         `json:"ended_at"`
+	ID        openapi_types.UUID `json:"id"`
+	Priority  int                `json:"priority"`
+	Status    BackfillStatus     `json:"status"`
+
+	// Tags Texts by key.
+	//
+	// Example: {"reason":"backlog"}
+	Tags Tags `json:"tags"`
+
+	// Total How many partitions it has.
+	Total int `json:"total"`
+}
+
+// BackfillCounts defines model for BackfillCounts.
+type BackfillCounts struct {
+	Canceled int `json:"canceled"`
+	Failure  int `json:"failure"`
+	Pending  int `json:"pending"`
+	Running  int `json:"running"`
+	Success  int `json:"success"`
+}
+
+// BackfillList defines model for BackfillList.
+type BackfillList struct {
+	Items      []Backfill `json:"items"`
+	NextCursor *string    `json:"next_cursor"`
+}
+
+// BackfillPartition defines model for BackfillPartition.
+type BackfillPartition struct {
+	// Error Why no run could be started.
+	Error  *string                 `json:"error"`
+	Key    string                  `json:"key"`
+	RunID  *openapi_types.UUID     `json:"run_id"`
+	Status BackfillPartitionStatus `json:"status"`
+}
+
+// BackfillPartitionList defines model for BackfillPartitionList.
+type BackfillPartitionList struct {
+	Items      []BackfillPartition `json:"items"`
+	NextCursor *string             `json:"next_cursor"`
+}
+
+// BackfillPartitionStatus defines model for BackfillPartitionStatus.
+type BackfillPartitionStatus string
+
+// BackfillPlan defines model for BackfillPlan.
+type BackfillPlan struct {
+	Assets       []string `json:"assets"`
+	Concurrency  int      `json:"concurrency"`
+	PartitionSet string   `json:"partition_set"`
+	Partitions   []string `json:"partitions"`
+	Priority     int      `json:"priority"`
+
+	// Runs How many runs it would start, one for each partition.
+	Runs int `json:"runs"`
+}
+
+// BackfillStatus defines model for BackfillStatus.
+type BackfillStatus string
 
 // Bilingual A text in both official languages; null where there is none.
 type Bilingual struct {
@@ -501,6 +991,31 @@ type Check struct {
 	Ok     bool   `json:"ok"`
 }
 
+// CheckResult defines model for CheckResult.
+type CheckResult struct {
+	Asset     string             `json:"asset"`
+	Blocking  bool               `json:"blocking"`
+	Check     string             `json:"check"`
+	CreatedAt time.Time          `json:"created_at"`
+	ID        openapi_types.UUID `json:"id"`
+
+	// Message What was found, and what was wanted.
+	Message string `json:"message"`
+
+	// Metadata What the materialization recorded about itself; the names depend on the asset.
+	Metadata  Metadata           `json:"metadata"`
+	Partition *string            `json:"partition"`
+	Passed    bool               `json:"passed"`
+	RunID     openapi_types.UUID `json:"run_id"`
+	Severity  Severity           `json:"severity"`
+}
+
+// CheckResultList defines model for CheckResultList.
+type CheckResultList struct {
+	Items      []CheckResult `json:"items"`
+	NextCursor *string       `json:"next_cursor"`
+}
+
 // Committee defines model for Committee.
 type Committee struct {
 	Acronym string           `json:"acronym"`
@@ -515,6 +1030,37 @@ type CommitteeChamber string
 
 // Config Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
 type Config = json.RawMessage
+
+// Delivery defines model for Delivery.
+type Delivery struct {
+	// AlertID Null for a test.
+	AlertID     *openapi_types.UUID `json:"alert_id"`
+	AttemptedAt *time.Time          `json:"attempted_at"`
+	Attempts    int                 `json:"attempts"`
+	Channel     string              `json:"channel"`
+	CreatedAt   time.Time           `json:"created_at"`
+	DeliveredAt *time.Time          `json:"delivered_at"`
+
+	// ID The webhook-id of a webhook.
+	ID   openapi_types.UUID `json:"id"`
+	Kind DeliveryKind       `json:"kind"`
+
+	// Message What the receiver said, or what went wrong.
+	Message *string        `json:"message"`
+	Status  DeliveryStatus `json:"status"`
+}
+
+// DeliveryKind defines model for Delivery.Kind.
+type DeliveryKind string
+
+// DeliveryStatus defines model for Delivery.Status.
+type DeliveryStatus string
+
+// DeliveryList defines model for DeliveryList.
+type DeliveryList struct {
+	Items      []Delivery `json:"items"`
+	NextCursor *string    `json:"next_cursor"`
+}
 
 // Event defines model for Event.
 type Event struct {
@@ -594,6 +1140,9 @@ type FieldError struct {
 	Pointer string `json:"pointer"`
 }
 
+// FreshnessState `unknown`: never materialized.
+type FreshnessState string
+
 // Health defines model for Health.
 type Health struct {
 	// Status Example: ok
@@ -630,6 +1179,25 @@ type JobList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// LastCheckResult The newest result; null if there is none yet.
+type LastCheckResult struct {
+	Asset     string             `json:"asset"`
+	Blocking  bool               `json:"blocking"`
+	Check     string             `json:"check"`
+	CreatedAt time.Time          `json:"created_at"`
+	ID        openapi_types.UUID `json:"id"`
+
+	// Message What was found, and what was wanted.
+	Message string `json:"message"`
+
+	// Metadata What the materialization recorded about itself; the names depend on the asset.
+	Metadata  Metadata           `json:"metadata"`
+	Partition *string            `json:"partition"`
+	Passed    bool               `json:"passed"`
+	RunID     openapi_types.UUID `json:"run_id"`
+	Severity  Severity           `json:"severity"`
+}
+
 // LastMaterialization The newest materialization; null if there is none yet.
 type LastMaterialization struct {
 	Asset     string             `json:"asset"`
@@ -640,6 +1208,36 @@ type LastMaterialization struct {
 	Metadata  Metadata           `json:"metadata"`
 	Partition *string            `json:"partition"`
 	RunID     openapi_types.UUID `json:"run_id"`
+}
+
+// LastSensorTick The newest tick; null if there is none yet.
+type LastSensorTick struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Cursor After it.
+	Cursor          *string `json:"cursor"`
+	DurationSeconds float64 `json:"duration_seconds"`
+
+	// Evaluations More than 1: so many, one after the other, that were skipped for the same reason.
+	Evaluations int   `json:"evaluations"`
+	ID          int64 `json:"id"`
+
+	// Kind By the clock, because what it waits for happened, by webhook, or by somebody's hand.
+	Kind SensorTickKind `json:"kind"`
+
+	// LastAt The last of its evaluations.
+	LastAt time.Time `json:"last_at"`
+
+	// Message Why it was skipped, or what went wrong.
+	Message *string `json:"message"`
+
+	// RepeatedKeys Run keys that had started a run before.
+	RepeatedKeys []string `json:"repeated_keys"`
+
+	// RunIds The runs it started.
+	RunIds []openapi_types.UUID `json:"run_ids"`
+	Sensor string               `json:"sensor"`
+	Status TickStatus           `json:"status"`
 }
 
 // LastTick The newest tick; null if there is none yet.
@@ -654,6 +1252,18 @@ type LastTick struct {
 	Schedule     string              `json:"schedule"`
 	ScheduledFor time.Time           `json:"scheduled_for"`
 	Status       TickStatus          `json:"status"`
+}
+
+// LimitState A limit on what runs at once, in all workers together.
+type LimitState struct {
+	InUse int `json:"in_use"`
+
+	// Key Example: pool:legisinfo
+	Key string `json:"key"`
+	Max int    `json:"max"`
+
+	// Waiting Steps that wait for a place.
+	Waiting int `json:"waiting"`
 }
 
 // Materialization defines model for Materialization.
@@ -676,6 +1286,50 @@ type MaterializationList struct {
 
 // Metadata What the materialization recorded about itself; the names depend on the asset.
 type Metadata = json.RawMessage
+
+// PartitionCounts defines model for PartitionCounts.
+type PartitionCounts struct {
+	Failed       int `json:"failed"`
+	Materialized int `json:"materialized"`
+	Missing      int `json:"missing"`
+	Running      int `json:"running"`
+}
+
+// PartitionKind defines model for PartitionKind.
+type PartitionKind string
+
+// PartitionRange Partitions from one to another, in the order of their set.
+type PartitionRange struct {
+	// From Default: the first.
+	From *string `json:"from,omitempty"`
+
+	// To Default: the last.
+	To *string `json:"to,omitempty"`
+}
+
+// PartitionSet What divides the asset; null if nothing does.
+type PartitionSet struct {
+	Kind PartitionKind `json:"kind"`
+	Name string        `json:"name"`
+
+	// Required Whether a run without a partition is refused.
+	Required bool `json:"required"`
+}
+
+// PartitionState defines model for PartitionState.
+type PartitionState struct {
+	Key            string     `json:"key"`
+	MaterializedAt *time.Time `json:"materialized_at"`
+
+	// RunID The run that the status is of.
+	RunID *openapi_types.UUID `json:"run_id"`
+
+	// Status Where an asset or a partition of it stands; of a failure, it may have been materialized before.
+	Status AssetStatus `json:"status"`
+}
+
+// Priority Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's, else 2; of a backfill 3.
+type Priority = int
 
 // Problem Problem details (RFC 9457).
 type Problem struct {
@@ -714,6 +1368,17 @@ type Queue struct {
 	Scheduled int `json:"scheduled"`
 }
 
+// QueuePlace defines model for QueuePlace.
+type QueuePlace struct {
+	Asset string `json:"asset"`
+
+	// Position 1 is next.
+	Position int `json:"position"`
+
+	// WaitsFor The limits that it waits for; none if it waits for a worker.
+	WaitsFor []string `json:"waits_for"`
+}
+
 // Readiness defines model for Readiness.
 type Readiness struct {
 	Checks []Check         `json:"checks"`
@@ -738,9 +1403,12 @@ type RetryRunRequest struct {
 	FromFailure *bool `json:"from_failure,omitempty"`
 }
 
-// Run Example: {"assets":["fetch_latest_bills"],"canceled_by":null,"config":{"limit":50},"created_at":"2026-06-18T12:00:00Z","ended_at":null,"error":null,"id":"0197841c-2a00-7aaa-8000-000000000001","job":"fetch_bills_job","parent_run_id":null,"partition":null,"started_at":null,"status":"queued","steps":[{"asset":"fetch_latest_bills","attempt":0,"ended_at":null,"error":null,"next_attempt_at":null,"started_at":null,"status":"queued","upstream":[]}],"tags":{},"trigger":{"kind":"api","name":null}}
+// Run Example: {"assets":["fetch_latest_bills"],"backfill_id":null,"canceled_by":null,"config":{"limit":50},"created_at":"2026-06-18T12:00:00Z","ended_at":null,"error":null,"id":"0197841c-2a00-7aaa-8000-000000000001","job":"fetch_bills_job","parent_run_id":null,"partition":null,"priority":2,"started_at":null,"status":"queued","steps":[{"asset":"fetch_latest_bills","attempt":0,"blocked_by":null,"ended_at":null,"error":null,"next_attempt_at":null,"started_at":null,"status":"queued","upstream":[]}],"tags":{},"trigger":{"kind":"api","name":null}}
 type Run struct {
 	Assets []string `json:"assets"`
+
+	// BackfillID The backfill that it is part of.
+	BackfillID *openapi_types.UUID `json:"backfill_id"`
 
 	// CanceledBy Who asked for it.
 	CanceledBy *string `json:"canceled_by"`
@@ -760,9 +1428,12 @@ type Run struct {
 	// ParentRunID The run that this one retries.
 	ParentRunID *openapi_types.UUID `json:"parent_run_id"`
 	Partition   *string             `json:"partition"`
-	StartedAt   *time.Time          `json:"started_at"`
-	Status      RunStatus           `json:"status"`
-	Steps       []Step              `json:"steps"`
+
+	// Priority 1 goes first, 4 last.
+	Priority  int        `json:"priority"`
+	StartedAt *time.Time `json:"started_at"`
+	Status    RunStatus  `json:"status"`
+	Steps     []Step     `json:"steps"`
 
 	// Tags Texts by key.
 	//
@@ -773,12 +1444,16 @@ type Run struct {
 
 // RunDetail A run with what it materialized.
 //
-// Example: {"assets":["fetch_latest_bills"],"canceled_by":null,"config":{"limit":50},"created_at":"2026-06-18T12:00:00Z","ended_at":null,"error":null,"id":"0197841c-2a00-7aaa-8000-000000000001","job":"fetch_bills_job","materializations":[],"parent_run_id":null,"partition":null,"started_at":null,"status":"queued","steps":[{"asset":"fetch_latest_bills","attempt":0,"ended_at":null,"error":null,"next_attempt_at":null,"started_at":null,"status":"queued","upstream":[]}],"tags":{},"trigger":{"kind":"api","name":null}}
+// Example: {"assets":["fetch_latest_bills"],"backfill_id":null,"canceled_by":null,"check_results":[],"config":{"limit":50},"created_at":"2026-06-18T12:00:00Z","ended_at":null,"error":null,"id":"0197841c-2a00-7aaa-8000-000000000001","job":"fetch_bills_job","materializations":[],"parent_run_id":null,"partition":null,"priority":2,"queue":[],"started_at":null,"status":"queued","steps":[{"asset":"fetch_latest_bills","attempt":0,"blocked_by":null,"ended_at":null,"error":null,"next_attempt_at":null,"started_at":null,"status":"queued","upstream":[]}],"tags":{},"trigger":{"kind":"api","name":null}}
 type RunDetail struct {
 	Assets []string `json:"assets"`
 
+	// BackfillID The backfill that it is part of.
+	BackfillID *openapi_types.UUID `json:"backfill_id"`
+
 	// CanceledBy Who asked for it.
-	CanceledBy *string `json:"canceled_by"`
+	CanceledBy   *string       `json:"canceled_by"`
+	CheckResults []CheckResult `json:"check_results"`
 
 	// Config Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
 	Config    Config     `json:"config"`
@@ -796,9 +1471,15 @@ type RunDetail struct {
 	// ParentRunID The run that this one retries.
 	ParentRunID *openapi_types.UUID `json:"parent_run_id"`
 	Partition   *string             `json:"partition"`
-	StartedAt   *time.Time          `json:"started_at"`
-	Status      RunStatus           `json:"status"`
-	Steps       []Step              `json:"steps"`
+
+	// Priority 1 goes first, 4 last.
+	Priority int `json:"priority"`
+
+	// Queue Where its queued steps stand in line.
+	Queue     []QueuePlace `json:"queue"`
+	StartedAt *time.Time   `json:"started_at"`
+	Status    RunStatus    `json:"status"`
+	Steps     []Step       `json:"steps"`
 
 	// Tags Texts by key.
 	//
@@ -809,7 +1490,7 @@ type RunDetail struct {
 
 // RunError defines model for RunError.
 type RunError struct {
-	// Class transient, permanent, timeout, canceled, bug or lost_worker.
+	// Class transient, permanent, timeout, canceled, bug, lost_worker or check.
 	//
 	// Example: permanent
 	Class   string `json:"class"`
@@ -867,6 +1548,101 @@ type ScheduleSwitch struct {
 	Name       string     `json:"name"`
 	Running    bool       `json:"running"`
 }
+
+// Sensor defines model for Sensor.
+type Sensor struct {
+	// ChangedAt When it was last started or stopped.
+	ChangedAt *time.Time `json:"changed_at"`
+
+	// Cursor How far it has come, in words of its own.
+	Cursor      *string `json:"cursor"`
+	Description string  `json:"description"`
+
+	// IntervalSeconds The least time between two evaluations by the clock.
+	IntervalSeconds float64 `json:"interval_seconds"`
+
+	// Jobs What it may start.
+	Jobs []string `json:"jobs"`
+
+	// Kind What it waits for: the clock, materializations, ends of runs, webhooks, or automation conditions.
+	Kind SensorKind `json:"kind"`
+
+	// LastTick The newest tick; null if there is none yet.
+	LastTick *LastSensorTick `json:"last_tick"`
+	Name     string          `json:"name"`
+
+	// NextAt When it is evaluated next by the clock, if it is running.
+	NextAt  *time.Time `json:"next_at"`
+	Running bool       `json:"running"`
+
+	// TimeoutSeconds Of one evaluation.
+	TimeoutSeconds float64 `json:"timeout_seconds"`
+}
+
+// SensorCursor defines model for SensorCursor.
+type SensorCursor struct {
+	Cursor *string `json:"cursor"`
+}
+
+// SensorKind What it waits for: the clock, materializations, ends of runs, webhooks, or automation conditions.
+type SensorKind string
+
+// SensorList defines model for SensorList.
+type SensorList struct {
+	Items      []Sensor `json:"items"`
+	NextCursor *string  `json:"next_cursor"`
+}
+
+// SensorSwitch defines model for SensorSwitch.
+type SensorSwitch struct {
+	// ChangedAt When it was last started or stopped.
+	ChangedAt  *time.Time `json:"changed_at"`
+	LastTickID *int64     `json:"last_tick_id"`
+	Name       string     `json:"name"`
+	Running    bool       `json:"running"`
+}
+
+// SensorTick defines model for SensorTick.
+type SensorTick struct {
+	CreatedAt time.Time `json:"created_at"`
+
+	// Cursor After it.
+	Cursor          *string `json:"cursor"`
+	DurationSeconds float64 `json:"duration_seconds"`
+
+	// Evaluations More than 1: so many, one after the other, that were skipped for the same reason.
+	Evaluations int   `json:"evaluations"`
+	ID          int64 `json:"id"`
+
+	// Kind By the clock, because what it waits for happened, by webhook, or by somebody's hand.
+	Kind SensorTickKind `json:"kind"`
+
+	// LastAt The last of its evaluations.
+	LastAt time.Time `json:"last_at"`
+
+	// Message Why it was skipped, or what went wrong.
+	Message *string `json:"message"`
+
+	// RepeatedKeys Run keys that had started a run before.
+	RepeatedKeys []string `json:"repeated_keys"`
+
+	// RunIds The runs it started.
+	RunIds []openapi_types.UUID `json:"run_ids"`
+	Sensor string               `json:"sensor"`
+	Status TickStatus           `json:"status"`
+}
+
+// SensorTickKind By the clock, because what it waits for happened, by webhook, or by somebody's hand.
+type SensorTickKind string
+
+// SensorTickList defines model for SensorTickList.
+type SensorTickList struct {
+	Items      []SensorTick `json:"items"`
+	NextCursor *string      `json:"next_cursor"`
+}
+
+// Severity defines model for Severity.
+type Severity string
 
 // Source A public service that bills are fetched from. Its limits are of all workers together.
 type Source struct {
@@ -936,13 +1712,34 @@ type StageList struct {
 // StageState defines model for StageState.
 type StageState string
 
-// StartRunRequest defines model for StartRunRequest.
-type StartRunRequest struct {
+// StartBackfillRequest Either `assets` or `selection` is required.
+type StartBackfillRequest struct {
+	// Assets What to materialize.
+	Assets *[]string `json:"assets,omitempty"`
+
+	// Concurrency How many runs there are at once.
+	Concurrency *int `json:"concurrency,omitempty"`
+
 	// Config Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
 	Config Config `json:"config,omitempty"`
 
-	// Partition The partition to materialize. No asset has partitions yet, so any is refused.
-	Partition *string `json:"partition,omitempty"`
+	// DryRun Say what would be done and do nothing.
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// Only Of the partitions chosen, those that stand so for any of the assets.
+	Only *StartBackfillRequestOnly `json:"only,omitempty"`
+
+	// Partitions Which partitions.
+	Partitions *[]string `json:"partitions,omitempty"`
+
+	// Priority Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's, else 2; of a backfill 3.
+	Priority *Priority `json:"priority,omitempty"`
+
+	// Range Partitions from one to another, in the order of their set.
+	Range *PartitionRange `json:"range,omitempty"`
+
+	// Selection What to materialize, in the syntax of the `selection` parameter of listAssets.
+	Selection *string `json:"selection,omitempty"`
 
 	// Tags Texts by key.
 	//
@@ -950,16 +1747,44 @@ type StartRunRequest struct {
 	Tags *Tags `json:"tags,omitempty"`
 }
 
-// StartSelectionRequest defines model for StartSelectionRequest.
+// StartBackfillRequestOnly Of the partitions chosen, those that stand so for any of the assets.
+type StartBackfillRequestOnly string
+
+// StartRunRequest defines model for StartRunRequest.
+type StartRunRequest struct {
+	// Config Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
+	Config Config `json:"config,omitempty"`
+
+	// Partition The partition to materialize. An asset says which it has.
+	Partition *string `json:"partition,omitempty"`
+
+	// Priority Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's, else 2; of a backfill 3.
+	Priority *Priority `json:"priority,omitempty"`
+
+	// Tags Texts by key.
+	//
+	// Example: {"reason":"backlog"}
+	Tags *Tags `json:"tags,omitempty"`
+}
+
+// StartSelectionRequest Either `assets` or `selection` is required.
 type StartSelectionRequest struct {
 	// Assets What to materialize.
-	Assets []string `json:"assets"`
+	Assets *[]string `json:"assets,omitempty"`
 
 	// Config Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
 	Config Config `json:"config,omitempty"`
 
-	// Partition The partition to materialize. No asset has partitions yet, so any is refused.
+	// Partition The partition to materialize. An asset says which it has.
 	Partition *string `json:"partition,omitempty"`
+
+	// Priority Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's, else 2; of a backfill 3.
+	Priority *Priority `json:"priority,omitempty"`
+
+	// Selection What to materialize, in the syntax of the `selection` parameter of listAssets.
+	//
+	// Example: +fetch_latest_bills
+	Selection *string `json:"selection,omitempty"`
 
 	// Tags Texts by key.
 	//
@@ -978,9 +1803,12 @@ type Step struct {
 	Asset string `json:"asset"`
 
 	// Attempt How often it was started.
-	Attempt int        `json:"attempt"`
-	EndedAt *time.Time `json:"ended_at"`
-	Error   *RunError  `json:"error"`
+	Attempt int `json:"attempt"`
+
+	// BlockedBy The asset check that holds back what depends on the step.
+	BlockedBy *string    `json:"blocked_by"`
+	EndedAt   *time.Time `json:"ended_at"`
+	Error     *RunError  `json:"error"`
 
 	// NextAttemptAt When it is tried again.
 	NextAttemptAt *time.Time `json:"next_attempt_at"`
@@ -996,9 +1824,16 @@ type StepStatus string
 
 // SystemStatus defines model for SystemStatus.
 type SystemStatus struct {
-	Queues    []Queue          `json:"queues"`
-	Schedules []ScheduleSwitch `json:"schedules"`
-	Sources   []Source         `json:"sources"`
+	// Backfills Those that have not ended.
+	Backfills []Backfill   `json:"backfills"`
+	Limits    []LimitState `json:"limits"`
+
+	// OpenAlerts How many alerts have not recovered.
+	OpenAlerts int              `json:"open_alerts"`
+	Queues     []Queue          `json:"queues"`
+	Schedules  []ScheduleSwitch `json:"schedules"`
+	Sensors    []SensorSwitch   `json:"sensors"`
+	Sources    []Source         `json:"sources"`
 
 	// Workers Those that were alive within the last day.
 	Workers []Worker `json:"workers"`
@@ -1037,12 +1872,12 @@ type TickStatus string
 
 // Trigger defines model for Trigger.
 type Trigger struct {
-	// Kind Who or what started the run: api, cli, schedule or retry.
+	// Kind Who or what started the run: api, cli, schedule, sensor, backfill or retry.
 	//
 	// Example: schedule
 	Kind string `json:"kind"`
 
-	// Name Of the schedule, or the id of the run retried.
+	// Name Of the schedule or sensor, or the id of the backfill or of the run retried.
 	//
 	// Example: fetch_bills_hourly
 	Name *string `json:"name"`
@@ -1056,6 +1891,16 @@ type Version struct {
 	// Revision Of the source, if it was built from a checkout.
 	Revision string `json:"revision"`
 	Version  string `json:"version"`
+}
+
+// WebhookBody Whatever the sensor understands.
+type WebhookBody = json.RawMessage
+
+// WebhookReceipt defines model for WebhookReceipt.
+type WebhookReceipt struct {
+	// Repeated Whether this id came before.
+	Repeated  bool   `json:"repeated"`
+	WebhookID string `json:"webhook_id"`
 }
 
 // Worker defines model for Worker.
@@ -1073,6 +1918,9 @@ type Worker struct {
 
 // AssetName defines model for AssetName.
 type AssetName = string
+
+// BackfillID defines model for BackfillID.
+type BackfillID = string
 
 // Cursor defines model for Cursor.
 type Cursor = string
@@ -1101,8 +1949,20 @@ type RunID = string
 // ScheduleName defines model for ScheduleName.
 type ScheduleName = string
 
+// Selection defines model for Selection.
+type Selection = string
+
+// SensorName defines model for SensorName.
+type SensorName = string
+
 // Session defines model for Session.
 type Session = string
+
+// BackfillAccepted defines model for BackfillAccepted.
+type BackfillAccepted = Backfill
+
+// BackfillState defines model for BackfillState.
+type BackfillState = Backfill
 
 // Conflict Problem details (RFC 9457).
 type Conflict = Problem
@@ -1116,11 +1976,14 @@ type Malformed = Problem
 // NotFound Problem details (RFC 9457).
 type NotFound = Problem
 
-// RunAccepted Example: {"assets":["fetch_latest_bills"],"canceled_by":null,"config":{"limit":50},"created_at":"2026-06-18T12:00:00Z","ended_at":null,"error":null,"id":"0197841c-2a00-7aaa-8000-000000000001","job":"fetch_bills_job","parent_run_id":null,"partition":null,"started_at":null,"status":"queued","steps":[{"asset":"fetch_latest_bills","attempt":0,"ended_at":null,"error":null,"next_attempt_at":null,"started_at":null,"status":"queued","upstream":[]}],"tags":{},"trigger":{"kind":"api","name":null}}
+// RunAccepted Example: {"assets":["fetch_latest_bills"],"backfill_id":null,"canceled_by":null,"config":{"limit":50},"created_at":"2026-06-18T12:00:00Z","ended_at":null,"error":null,"id":"0197841c-2a00-7aaa-8000-000000000001","job":"fetch_bills_job","parent_run_id":null,"partition":null,"priority":2,"started_at":null,"status":"queued","steps":[{"asset":"fetch_latest_bills","attempt":0,"blocked_by":null,"ended_at":null,"error":null,"next_attempt_at":null,"started_at":null,"status":"queued","upstream":[]}],"tags":{},"trigger":{"kind":"api","name":null}}
 type RunAccepted = Run
 
 // ScheduleState defines model for ScheduleState.
 type ScheduleState = Schedule
+
+// SensorState defines model for SensorState.
+type SensorState = Sensor
 
 // TooLarge Problem details (RFC 9457).
 type TooLarge = Problem
@@ -1130,6 +1993,54 @@ type UnsupportedMediaType = Problem
 
 // StartRun defines model for StartRun.
 type StartRun = StartRunRequest
+
+// ListAlertDeliveriesParams defines parameters for ListAlertDeliveries.
+type ListAlertDeliveriesParams struct {
+	// Limit How many items at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Channel Only those to this channel.
+	Channel *string `form:"channel,omitempty" json:"channel,omitempty"`
+}
+
+// ListAlertsParams defines parameters for ListAlerts.
+type ListAlertsParams struct {
+	// Limit How many items at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Open Only those that have not recovered.
+	Open *bool `form:"open,omitempty" json:"open,omitempty"`
+}
+
+// ListAssetsParams defines parameters for ListAssets.
+type ListAssetsParams struct {
+	// Selection Which assets: names, wildcards, `group:bills`, `+a` and `a+` for all that is upstream or downstream, `2+a` for two layers, combined by and, or, not and parentheses.
+	Selection *Selection `form:"selection,omitempty" json:"selection,omitempty"`
+}
+
+// GetAssetGraphParams defines parameters for GetAssetGraph.
+type GetAssetGraphParams struct {
+	// Selection Which assets: names, wildcards, `group:bills`, `+a` and `a+` for all that is upstream or downstream, `2+a` for two layers, combined by and, or, not and parentheses.
+	Selection *Selection `form:"selection,omitempty" json:"selection,omitempty"`
+}
+
+// ListAssetCheckResultsParams defines parameters for ListAssetCheckResults.
+type ListAssetCheckResultsParams struct {
+	// Limit How many items at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Check Only those of this check.
+	Check *string `form:"check,omitempty" json:"check,omitempty"`
+}
 
 // ListAssetMaterializationsParams defines parameters for ListAssetMaterializations.
 type ListAssetMaterializationsParams struct {
@@ -1147,6 +2058,36 @@ type ListAssetMaterializationsParams struct {
 type MaterializeAssetParams struct {
 	// IdempotencyKey A text of your own that names this request; repeat it, and only one run is started.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListBackfillsParams defines parameters for ListBackfills.
+type ListBackfillsParams struct {
+	// Limit How many items at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Status Only backfills of this status.
+	Status *BackfillStatus `form:"status,omitempty" json:"status,omitempty"`
+}
+
+// StartBackfillParams defines parameters for StartBackfill.
+type StartBackfillParams struct {
+	// IdempotencyKey A text of your own that names this request; repeat it, and only one run is started.
+	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListBackfillPartitionsParams defines parameters for ListBackfillPartitions.
+type ListBackfillPartitionsParams struct {
+	// Limit How many items at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Status Only partitions of this status.
+	Status *BackfillPartitionStatus `form:"status,omitempty" json:"status,omitempty"`
 }
 
 // ListBillsParams defines parameters for ListBills.
@@ -1244,6 +2185,9 @@ type ListRunsParams struct {
 	// Partition Only runs of this partition.
 	Partition *string `form:"partition,omitempty" json:"partition,omitempty"`
 
+	// BackfillID Only runs of this backfill.
+	BackfillID *openapi_types.UUID `form:"backfill_id,omitempty" json:"backfill_id,omitempty"`
+
 	// CreatedAfter Only runs created later than this.
 	CreatedAfter *time.Time `form:"created_after,omitempty" json:"created_after,omitempty"`
 
@@ -1299,8 +2243,32 @@ type ListScheduleTicksParams struct {
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
 
+// ListSensorTicksParams defines parameters for ListSensorTicks.
+type ListSensorTicksParams struct {
+	// Limit How many items at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+}
+
+// ReceiveWebhookParams defines parameters for ReceiveWebhook.
+type ReceiveWebhookParams struct {
+	// WebhookID The sender's id of the event; the same when it is sent again.
+	WebhookID *string `json:"webhook-id,omitempty"`
+
+	// WebhookTimestamp When it was sent, in seconds since 1970; at most five minutes ago.
+	WebhookTimestamp *string `json:"webhook-timestamp,omitempty"`
+
+	// WebhookSignature Signatures of id, timestamp and body, separated by spaces.
+	WebhookSignature *string `json:"webhook-signature,omitempty"`
+}
+
 // MaterializeAssetJSONRequestBody defines body for MaterializeAsset for application/json ContentType.
 type MaterializeAssetJSONRequestBody = StartRunRequest
+
+// StartBackfillJSONRequestBody defines body for StartBackfill for application/json ContentType.
+type StartBackfillJSONRequestBody = StartBackfillRequest
 
 // StartJobRunJSONRequestBody defines body for StartJobRun for application/json ContentType.
 type StartJobRunJSONRequestBody = StartRunRequest
@@ -1310,6 +2278,12 @@ type StartRunJSONRequestBody = StartSelectionRequest
 
 // RetryRunJSONRequestBody defines body for RetryRun for application/json ContentType.
 type RetryRunJSONRequestBody = RetryRunRequest
+
+// SetSensorCursorJSONRequestBody defines body for SetSensorCursor for application/json ContentType.
+type SetSensorCursorJSONRequestBody = SensorCursor
+
+// ReceiveWebhookJSONRequestBody defines body for ReceiveWebhook for application/json ContentType.
+type ReceiveWebhookJSONRequestBody = WebhookBody
 
 // RequestEditorFn is the function signature for the RequestEditor callback function
 type RequestEditorFn func(ctx context.Context, req *http.Request) error
@@ -1385,19 +2359,47 @@ func WithRequestEditorFn(fn RequestEditorFn) ClientOption {
 // The interface specification for the client above.
 type ClientInterface interface {
 
+	// ListAlertChannels List the channels that alerts go to
+	//
+	// The channels of the configuration, without anything secret.
+	//
+	// Corresponds with GET /alert-channels (the `ListAlertChannels` operationId).
+	ListAlertChannels(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// TestAlertChannel Send a test message to a channel
+	//
+	// Sends a message that says that it is a test. The answer comes before it is delivered; the list of deliveries tells how it went.
+	//
+	// Corresponds with POST /alert-channels/{channel}/test (the `TestAlertChannel` operationId).
+	TestAlertChannel(ctx context.Context, channel string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAlertDeliveries List what was sent
+	//
+	// Every message to every channel, with what became of it; newest first.
+	//
+	// Corresponds with GET /alert-deliveries (the `ListAlertDeliveries` operationId).
+	ListAlertDeliveries(ctx context.Context, params *ListAlertDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAlerts List alerts
+	//
+	// What went wrong, each from the first time it was met until it was right again, with what was sent about it; newest first.
+	//
+	// Corresponds with GET /alerts (the `ListAlerts` operationId).
+	ListAlerts(ctx context.Context, params *ListAlertsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// ListAssets List the assets
 	//
-	// All assets in dependency order, each with its latest materialization.
+	// All assets in dependency order, or those that a selection names, each with its latest materialization.
 	//
 	// Corresponds with GET /assets (the `ListAssets` operationId).
-	ListAssets(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	ListAssets(ctx context.Context, params *ListAssetsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetAssetGraph Show how assets depend on each other
 	//
-	// Every asset as a node, every dependency as an edge from what is depended on.
+	// Every asset as a node, or those that a selection names, with where it stands; every dependency between them as an edge from what is depended on.
 	//
 	// Corresponds with GET /assets/graph (the `GetAssetGraph` operationId).
-	GetAssetGraph(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+	GetAssetGraph(ctx context.Context, params *GetAssetGraphParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetAsset Show an asset
 	//
@@ -1405,6 +2407,13 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /assets/{asset} (the `GetAsset` operationId).
 	GetAsset(ctx context.Context, asset AssetName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAssetCheckResults List the results of an asset's checks
+	//
+	// What the asset's checks found, newest first.
+	//
+	// Corresponds with GET /assets/{asset}/check-results (the `ListAssetCheckResults` operationId).
+	ListAssetCheckResults(ctx context.Context, asset AssetName, params *ListAssetCheckResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAssetMaterializations List an asset's materializations
 	//
@@ -1430,6 +2439,86 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /assets/{asset}/materialize (the `MaterializeAsset` operationId).
 	MaterializeAsset(ctx context.Context, asset AssetName, params *MaterializeAssetParams, body MaterializeAssetJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListAssetPartitions Show where an asset's partitions stand
+	//
+	// All partitions of the asset in the order of their set, in one answer, each with its status, and how many there are of each status. 409 if the asset is not partitioned.
+	//
+	// Corresponds with GET /assets/{asset}/partitions (the `ListAssetPartitions` operationId).
+	ListAssetPartitions(ctx context.Context, asset AssetName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListBackfills List backfills
+	//
+	// Backfills with their progress, newest first.
+	//
+	// Corresponds with GET /backfills (the `ListBackfills` operationId).
+	ListBackfills(ctx context.Context, params *ListBackfillsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartBackfillWithBody Start a backfill, or see what it would do
+	//
+	// Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
+	// partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+	//
+	// With `dry_run` nothing happens, and the answer is what would.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /backfills (the `StartBackfill` operationId).
+	StartBackfillWithBody(ctx context.Context, params *StartBackfillParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartBackfill Start a backfill, or see what it would do
+	//
+	// Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
+	// partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+	//
+	// With `dry_run` nothing happens, and the answer is what would.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /backfills (the `StartBackfill` operationId).
+	StartBackfill(ctx context.Context, params *StartBackfillParams, body StartBackfillJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetBackfill Show a backfill
+	//
+	// One backfill with its progress.
+	//
+	// Corresponds with GET /backfills/{backfill_id} (the `GetBackfill` operationId).
+	GetBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// CancelBackfill Cancel a backfill
+	//
+	// Cancels what is pending, and the runs that run. 409 if it has ended.
+	//
+	// Corresponds with POST /backfills/{backfill_id}/cancel (the `CancelBackfill` operationId).
+	CancelBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListBackfillPartitions List the partitions of a backfill
+	//
+	// The partitions in their order, each with its status and run.
+	//
+	// Corresponds with GET /backfills/{backfill_id}/partitions (the `ListBackfillPartitions` operationId).
+	ListBackfillPartitions(ctx context.Context, backfillID BackfillID, params *ListBackfillPartitionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// PauseBackfill Pause a backfill
+	//
+	// Starts no further run; those that run go on. A paused one stays so. 409 if it has ended.
+	//
+	// Corresponds with POST /backfills/{backfill_id}/pause (the `PauseBackfill` operationId).
+	PauseBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ResumeBackfill Resume a backfill
+	//
+	// Goes on with a paused backfill. 409 if it has ended.
+	//
+	// Corresponds with POST /backfills/{backfill_id}/resume (the `ResumeBackfill` operationId).
+	ResumeBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RetryBackfill Retry what failed in a backfill
+	//
+	// Does the failed and canceled partitions of a backfill that has ended again, as part of it. 409 if it has not ended, or if nothing failed.
+	//
+	// Corresponds with POST /backfills/{backfill_id}/retry (the `RetryBackfill` operationId).
+	RetryBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListBills List bills
 	//
@@ -1542,7 +2631,8 @@ type ClientInterface interface {
 
 	// StartRunWithBody Materialize several assets
 	//
-	// Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+	// Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
+	// not added, unless the selection says so: `+fetch_latest_bills`.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -1551,7 +2641,8 @@ type ClientInterface interface {
 
 	// StartRun Materialize several assets
 	//
-	// Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+	// Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
+	// not added, unless the selection says so: `+fetch_latest_bills`.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -1643,6 +2734,73 @@ type ClientInterface interface {
 	// Corresponds with GET /schedules/{schedule}/ticks (the `ListScheduleTicks` operationId).
 	ListScheduleTicks(ctx context.Context, schedule ScheduleName, params *ListScheduleTicksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListSensors List the sensors
+	//
+	// All sensors with their state, cursor and last tick.
+	//
+	// Corresponds with GET /sensors (the `ListSensors` operationId).
+	ListSensors(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSensor Show a sensor
+	//
+	// One sensor with its state, cursor and last tick.
+	//
+	// Corresponds with GET /sensors/{sensor} (the `GetSensor` operationId).
+	GetSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSensorCursor Read a sensor's cursor
+	//
+	// How far the sensor has come, in words of its own.
+	//
+	// Corresponds with GET /sensors/{sensor}/cursor (the `GetSensorCursor` operationId).
+	GetSensorCursor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetSensorCursorWithBody Set or reset a sensor's cursor
+	//
+	// Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /sensors/{sensor}/cursor (the `SetSensorCursor` operationId).
+	SetSensorCursorWithBody(ctx context.Context, sensor SensorName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SetSensorCursor Set or reset a sensor's cursor
+	//
+	// Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /sensors/{sensor}/cursor (the `SetSensorCursor` operationId).
+	SetSensorCursor(ctx context.Context, sensor SensorName, body SetSensorCursorJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EvaluateSensor Evaluate a sensor now
+	//
+	// Evaluates the sensor, whether it is running or stopped, and does what it comes to: starts runs, raises alerts, moves the cursor. 409 if it is being evaluated at this moment.
+	//
+	// Corresponds with POST /sensors/{sensor}/evaluate (the `EvaluateSensor` operationId).
+	EvaluateSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StartSensor Start a sensor
+	//
+	// From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins with what happens from now on; started again, it goes on from its cursor.
+	//
+	// Corresponds with POST /sensors/{sensor}/start (the `StartSensor` operationId).
+	StartSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// StopSensor Stop a sensor
+	//
+	// Once this has answered, the sensor starts no run any more, on any replica. Runs it started go on.
+	//
+	// Corresponds with POST /sensors/{sensor}/stop (the `StopSensor` operationId).
+	StopSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSensorTicks List a sensor's ticks
+	//
+	// What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick.
+	//
+	// Corresponds with GET /sensors/{sensor}/ticks (the `ListSensorTicks` operationId).
+	ListSensorTicks(ctx context.Context, sensor SensorName, params *ListSensorTicksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetStatus Show how the deployment is
 	//
 	// The queues, the workers, the sources and the switches of the schedules, as they are now.
@@ -1659,15 +2817,105 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /version (the `GetVersion` operationId).
 	GetVersion(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReceiveWebhookWithBody Post an event to a webhook sensor
+	//
+	// Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
+	// configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
+	// `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /webhooks/{sensor} (the `ReceiveWebhook` operationId).
+	ReceiveWebhookWithBody(ctx context.Context, sensor SensorName, params *ReceiveWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ReceiveWebhook Post an event to a webhook sensor
+	//
+	// Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
+	// configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
+	// `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /webhooks/{sensor} (the `ReceiveWebhook` operationId).
+	ReceiveWebhook(ctx context.Context, sensor SensorName, params *ReceiveWebhookParams, body ReceiveWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+}
+
+// ListAlertChannels List the channels that alerts go to
+//
+// The channels of the configuration, without anything secret.
+//
+// Corresponds with GET /alert-channels (the `ListAlertChannels` operationId).
+func (c *Client) ListAlertChannels(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAlertChannelsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// TestAlertChannel Send a test message to a channel
+//
+// Sends a message that says that it is a test. The answer comes before it is delivered; the list of deliveries tells how it went.
+//
+// Corresponds with POST /alert-channels/{channel}/test (the `TestAlertChannel` operationId).
+func (c *Client) TestAlertChannel(ctx context.Context, channel string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewTestAlertChannelRequest(c.Server, channel)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAlertDeliveries List what was sent
+//
+// Every message to every channel, with what became of it; newest first.
+//
+// Corresponds with GET /alert-deliveries (the `ListAlertDeliveries` operationId).
+func (c *Client) ListAlertDeliveries(ctx context.Context, params *ListAlertDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAlertDeliveriesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAlerts List alerts
+//
+// What went wrong, each from the first time it was met until it was right again, with what was sent about it; newest first.
+//
+// Corresponds with GET /alerts (the `ListAlerts` operationId).
+func (c *Client) ListAlerts(ctx context.Context, params *ListAlertsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAlertsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
 }
 
 // ListAssets List the assets
 //
-// All assets in dependency order, each with its latest materialization.
+// All assets in dependency order, or those that a selection names, each with its latest materialization.
 //
 // Corresponds with GET /assets (the `ListAssets` operationId).
-func (c *Client) ListAssets(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewListAssetsRequest(c.Server)
+func (c *Client) ListAssets(ctx context.Context, params *ListAssetsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAssetsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1680,11 +2928,11 @@ func (c *Client) ListAssets(ctx context.Context, reqEditors ...RequestEditorFn) 
 
 // GetAssetGraph Show how assets depend on each other
 //
-// Every asset as a node, every dependency as an edge from what is depended on.
+// Every asset as a node, or those that a selection names, with where it stands; every dependency between them as an edge from what is depended on.
 //
 // Corresponds with GET /assets/graph (the `GetAssetGraph` operationId).
-func (c *Client) GetAssetGraph(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewGetAssetGraphRequest(c.Server)
+func (c *Client) GetAssetGraph(ctx context.Context, params *GetAssetGraphParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetAssetGraphRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1702,6 +2950,23 @@ func (c *Client) GetAssetGraph(ctx context.Context, reqEditors ...RequestEditorF
 // Corresponds with GET /assets/{asset} (the `GetAsset` operationId).
 func (c *Client) GetAsset(ctx context.Context, asset AssetName, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetAssetRequest(c.Server, asset)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAssetCheckResults List the results of an asset's checks
+//
+// What the asset's checks found, newest first.
+//
+// Corresponds with GET /assets/{asset}/check-results (the `ListAssetCheckResults` operationId).
+func (c *Client) ListAssetCheckResults(ctx context.Context, asset AssetName, params *ListAssetCheckResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAssetCheckResultsRequest(c.Server, asset, params)
 	if err != nil {
 		return nil, err
 	}
@@ -1757,6 +3022,186 @@ func (c *Client) MaterializeAssetWithBody(ctx context.Context, asset AssetName, 
 // Corresponds with POST /assets/{asset}/materialize (the `MaterializeAsset` operationId).
 func (c *Client) MaterializeAsset(ctx context.Context, asset AssetName, params *MaterializeAssetParams, body MaterializeAssetJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewMaterializeAssetRequest(c.Server, asset, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListAssetPartitions Show where an asset's partitions stand
+//
+// All partitions of the asset in the order of their set, in one answer, each with its status, and how many there are of each status. 409 if the asset is not partitioned.
+//
+// Corresponds with GET /assets/{asset}/partitions (the `ListAssetPartitions` operationId).
+func (c *Client) ListAssetPartitions(ctx context.Context, asset AssetName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListAssetPartitionsRequest(c.Server, asset)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListBackfills List backfills
+//
+// Backfills with their progress, newest first.
+//
+// Corresponds with GET /backfills (the `ListBackfills` operationId).
+func (c *Client) ListBackfills(ctx context.Context, params *ListBackfillsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBackfillsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartBackfillWithBody Start a backfill, or see what it would do
+//
+// Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
+// partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+//
+// With `dry_run` nothing happens, and the answer is what would.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /backfills (the `StartBackfill` operationId).
+func (c *Client) StartBackfillWithBody(ctx context.Context, params *StartBackfillParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartBackfillRequestWithBody(c.Server, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartBackfill Start a backfill, or see what it would do
+//
+// Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
+// partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+//
+// With `dry_run` nothing happens, and the answer is what would.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /backfills (the `StartBackfill` operationId).
+func (c *Client) StartBackfill(ctx context.Context, params *StartBackfillParams, body StartBackfillJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartBackfillRequest(c.Server, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetBackfill Show a backfill
+//
+// One backfill with its progress.
+//
+// Corresponds with GET /backfills/{backfill_id} (the `GetBackfill` operationId).
+func (c *Client) GetBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetBackfillRequest(c.Server, backfillID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// CancelBackfill Cancel a backfill
+//
+// Cancels what is pending, and the runs that run. 409 if it has ended.
+//
+// Corresponds with POST /backfills/{backfill_id}/cancel (the `CancelBackfill` operationId).
+func (c *Client) CancelBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewCancelBackfillRequest(c.Server, backfillID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListBackfillPartitions List the partitions of a backfill
+//
+// The partitions in their order, each with its status and run.
+//
+// Corresponds with GET /backfills/{backfill_id}/partitions (the `ListBackfillPartitions` operationId).
+func (c *Client) ListBackfillPartitions(ctx context.Context, backfillID BackfillID, params *ListBackfillPartitionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBackfillPartitionsRequest(c.Server, backfillID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// PauseBackfill Pause a backfill
+//
+// Starts no further run; those that run go on. A paused one stays so. 409 if it has ended.
+//
+// Corresponds with POST /backfills/{backfill_id}/pause (the `PauseBackfill` operationId).
+func (c *Client) PauseBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewPauseBackfillRequest(c.Server, backfillID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ResumeBackfill Resume a backfill
+//
+// Goes on with a paused backfill. 409 if it has ended.
+//
+// Corresponds with POST /backfills/{backfill_id}/resume (the `ResumeBackfill` operationId).
+func (c *Client) ResumeBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewResumeBackfillRequest(c.Server, backfillID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RetryBackfill Retry what failed in a backfill
+//
+// Does the failed and canceled partitions of a backfill that has ended again, as part of it. 409 if it has not ended, or if nothing failed.
+//
+// Corresponds with POST /backfills/{backfill_id}/retry (the `RetryBackfill` operationId).
+func (c *Client) RetryBackfill(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRetryBackfillRequest(c.Server, backfillID)
 	if err != nil {
 		return nil, err
 	}
@@ -2028,7 +3473,8 @@ func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditor
 
 // StartRunWithBody Materialize several assets
 //
-// Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+// Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
+// not added, unless the selection says so: `+fetch_latest_bills`.
 //
 // Takes any type of body and a specified content type.
 //
@@ -2047,7 +3493,8 @@ func (c *Client) StartRunWithBody(ctx context.Context, params *StartRunParams, c
 
 // StartRun Materialize several assets
 //
-// Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+// Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
+// not added, unless the selection says so: `+fetch_latest_bills`.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -2259,6 +3706,163 @@ func (c *Client) ListScheduleTicks(ctx context.Context, schedule ScheduleName, p
 	return c.Client.Do(req)
 }
 
+// ListSensors List the sensors
+//
+// All sensors with their state, cursor and last tick.
+//
+// Corresponds with GET /sensors (the `ListSensors` operationId).
+func (c *Client) ListSensors(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSensorsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSensor Show a sensor
+//
+// One sensor with its state, cursor and last tick.
+//
+// Corresponds with GET /sensors/{sensor} (the `GetSensor` operationId).
+func (c *Client) GetSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSensorRequest(c.Server, sensor)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSensorCursor Read a sensor's cursor
+//
+// How far the sensor has come, in words of its own.
+//
+// Corresponds with GET /sensors/{sensor}/cursor (the `GetSensorCursor` operationId).
+func (c *Client) GetSensorCursor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSensorCursorRequest(c.Server, sensor)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetSensorCursorWithBody Set or reset a sensor's cursor
+//
+// Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /sensors/{sensor}/cursor (the `SetSensorCursor` operationId).
+func (c *Client) SetSensorCursorWithBody(ctx context.Context, sensor SensorName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetSensorCursorRequestWithBody(c.Server, sensor, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SetSensorCursor Set or reset a sensor's cursor
+//
+// Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /sensors/{sensor}/cursor (the `SetSensorCursor` operationId).
+func (c *Client) SetSensorCursor(ctx context.Context, sensor SensorName, body SetSensorCursorJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSetSensorCursorRequest(c.Server, sensor, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EvaluateSensor Evaluate a sensor now
+//
+// Evaluates the sensor, whether it is running or stopped, and does what it comes to: starts runs, raises alerts, moves the cursor. 409 if it is being evaluated at this moment.
+//
+// Corresponds with POST /sensors/{sensor}/evaluate (the `EvaluateSensor` operationId).
+func (c *Client) EvaluateSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEvaluateSensorRequest(c.Server, sensor)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StartSensor Start a sensor
+//
+// From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins with what happens from now on; started again, it goes on from its cursor.
+//
+// Corresponds with POST /sensors/{sensor}/start (the `StartSensor` operationId).
+func (c *Client) StartSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStartSensorRequest(c.Server, sensor)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// StopSensor Stop a sensor
+//
+// Once this has answered, the sensor starts no run any more, on any replica. Runs it started go on.
+//
+// Corresponds with POST /sensors/{sensor}/stop (the `StopSensor` operationId).
+func (c *Client) StopSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewStopSensorRequest(c.Server, sensor)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSensorTicks List a sensor's ticks
+//
+// What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick.
+//
+// Corresponds with GET /sensors/{sensor}/ticks (the `ListSensorTicks` operationId).
+func (c *Client) ListSensorTicks(ctx context.Context, sensor SensorName, params *ListSensorTicksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSensorTicksRequest(c.Server, sensor, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetStatus Show how the deployment is
 //
 // The queues, the workers, the sources and the switches of the schedules, as they are now.
@@ -2296,8 +3900,50 @@ func (c *Client) GetVersion(ctx context.Context, reqEditors ...RequestEditorFn) 
 	return c.Client.Do(req)
 }
 
-// NewListAssetsRequest constructs an http.Request for the ListAssets method
-func NewListAssetsRequest(server string) (*http.Request, error) {
+// ReceiveWebhookWithBody Post an event to a webhook sensor
+//
+// Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
+// configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
+// `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /webhooks/{sensor} (the `ReceiveWebhook` operationId).
+func (c *Client) ReceiveWebhookWithBody(ctx context.Context, sensor SensorName, params *ReceiveWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReceiveWebhookRequestWithBody(c.Server, sensor, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ReceiveWebhook Post an event to a webhook sensor
+//
+// Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
+// configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
+// `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /webhooks/{sensor} (the `ReceiveWebhook` operationId).
+func (c *Client) ReceiveWebhook(ctx context.Context, sensor SensorName, params *ReceiveWebhookParams, body ReceiveWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewReceiveWebhookRequest(c.Server, sensor, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// NewListAlertChannelsRequest constructs an http.Request for the ListAlertChannels method
+func NewListAlertChannelsRequest(server string) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -2305,7 +3951,7 @@ func NewListAssetsRequest(server string) (*http.Request, error) {
 		return nil, err
 	}
 
-	operationPath := fmt.Sprintf("/assets")
+	operationPath := fmt.Sprintf("/alert-channels")
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -2323,8 +3969,252 @@ func NewListAssetsRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewTestAlertChannelRequest constructs an http.Request for the TestAlertChannel method
+func NewTestAlertChannelRequest(server string, channel string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "channel", channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/alert-channels/%s/test", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListAlertDeliveriesRequest constructs an http.Request for the ListAlertDeliveries method
+func NewListAlertDeliveriesRequest(server string, params *ListAlertDeliveriesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/alert-deliveries")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Channel != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListAlertsRequest constructs an http.Request for the ListAlerts method
+func NewListAlertsRequest(server string, params *ListAlertsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/alerts")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Open != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "open", *params.Open, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListAssetsRequest constructs an http.Request for the ListAssets method
+func NewListAssetsRequest(server string, params *ListAssetsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/assets")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Selection != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "selection", *params.Selection, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetAssetGraphRequest constructs an http.Request for the GetAssetGraph method
-func NewGetAssetGraphRequest(server string) (*http.Request, error) {
+func NewGetAssetGraphRequest(server string, params *GetAssetGraphParams) (*http.Request, error) {
 	var err error
 
 	serverURL, err := url.Parse(server)
@@ -2340,6 +4230,33 @@ func NewGetAssetGraphRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Selection != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "selection", *params.Selection, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -2374,6 +4291,91 @@ func NewGetAssetRequest(server string, asset AssetName) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListAssetCheckResultsRequest constructs an http.Request for the ListAssetCheckResults method
+func NewListAssetCheckResultsRequest(server string, asset AssetName, params *ListAssetCheckResultsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "asset", asset, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/assets/%s/check-results", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Check != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "check", *params.Check, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -2526,6 +4528,428 @@ func NewMaterializeAssetRequestWithBody(server string, asset AssetName, params *
 			req.Header.Set("Idempotency-Key", headerParam0)
 		}
 
+	}
+
+	return req, nil
+}
+
+// NewListAssetPartitionsRequest constructs an http.Request for the ListAssetPartitions method
+func NewListAssetPartitionsRequest(server string, asset AssetName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "asset", asset, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/assets/%s/partitions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListBackfillsRequest constructs an http.Request for the ListBackfills method
+func NewListBackfillsRequest(server string, params *ListBackfillsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backfills")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewStartBackfillRequest calls the generic StartBackfill builder with application/json body
+func NewStartBackfillRequest(server string, params *StartBackfillParams, body StartBackfillJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewStartBackfillRequestWithBody(server, params, "application/json", bodyReader)
+}
+
+// NewStartBackfillRequestWithBody constructs an http.Request for the StartBackfill method, with any body, and a specified content type
+func NewStartBackfillRequestWithBody(server string, params *StartBackfillParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backfills")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IdempotencyKey != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "Idempotency-Key", *params.IdempotencyKey, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("Idempotency-Key", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewGetBackfillRequest constructs an http.Request for the GetBackfill method
+func NewGetBackfillRequest(server string, backfillID BackfillID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "backfill_id", backfillID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backfills/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewCancelBackfillRequest constructs an http.Request for the CancelBackfill method
+func NewCancelBackfillRequest(server string, backfillID BackfillID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "backfill_id", backfillID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backfills/%s/cancel", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListBackfillPartitionsRequest constructs an http.Request for the ListBackfillPartitions method
+func NewListBackfillPartitionsRequest(server string, backfillID BackfillID, params *ListBackfillPartitionsParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "backfill_id", backfillID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backfills/%s/partitions", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewPauseBackfillRequest constructs an http.Request for the PauseBackfill method
+func NewPauseBackfillRequest(server string, backfillID BackfillID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "backfill_id", backfillID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backfills/%s/pause", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewResumeBackfillRequest constructs an http.Request for the ResumeBackfill method
+func NewResumeBackfillRequest(server string, backfillID BackfillID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "backfill_id", backfillID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backfills/%s/resume", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRetryBackfillRequest constructs an http.Request for the RetryBackfill method
+func NewRetryBackfillRequest(server string, backfillID BackfillID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "backfill_id", backfillID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/backfills/%s/retry", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
 	}
 
 	return req, nil
@@ -3348,6 +5772,18 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 
 		}
 
+		if params.BackfillID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "backfill_id", *params.BackfillID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.CreatedAfter != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "created_after", *params.CreatedAfter, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
@@ -3937,6 +6373,323 @@ func NewListScheduleTicksRequest(server string, schedule ScheduleName, params *L
 	return req, nil
 }
 
+// NewListSensorsRequest constructs an http.Request for the ListSensors method
+func NewListSensorsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sensors")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetSensorRequest constructs an http.Request for the GetSensor method
+func NewGetSensorRequest(server string, sensor SensorName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sensor", sensor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sensors/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetSensorCursorRequest constructs an http.Request for the GetSensorCursor method
+func NewGetSensorCursorRequest(server string, sensor SensorName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sensor", sensor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sensors/%s/cursor", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSetSensorCursorRequest calls the generic SetSensorCursor builder with application/json body
+func NewSetSensorCursorRequest(server string, sensor SensorName, body SetSensorCursorJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewSetSensorCursorRequestWithBody(server, sensor, "application/json", bodyReader)
+}
+
+// NewSetSensorCursorRequestWithBody constructs an http.Request for the SetSensorCursor method, with any body, and a specified content type
+func NewSetSensorCursorRequestWithBody(server string, sensor SensorName, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sensor", sensor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sensors/%s/cursor", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewEvaluateSensorRequest constructs an http.Request for the EvaluateSensor method
+func NewEvaluateSensorRequest(server string, sensor SensorName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sensor", sensor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sensors/%s/evaluate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewStartSensorRequest constructs an http.Request for the StartSensor method
+func NewStartSensorRequest(server string, sensor SensorName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sensor", sensor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sensors/%s/start", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewStopSensorRequest constructs an http.Request for the StopSensor method
+func NewStopSensorRequest(server string, sensor SensorName) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sensor", sensor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sensors/%s/stop", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListSensorTicksRequest constructs an http.Request for the ListSensorTicks method
+func NewListSensorTicksRequest(server string, sensor SensorName, params *ListSensorTicksParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sensor", sensor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sensors/%s/ticks", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetStatusRequest constructs an http.Request for the GetStatus method
 func NewGetStatusRequest(server string) (*http.Request, error) {
 	var err error
@@ -3991,6 +6744,90 @@ func NewGetVersionRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewReceiveWebhookRequest calls the generic ReceiveWebhook builder with application/json body
+func NewReceiveWebhookRequest(server string, sensor SensorName, params *ReceiveWebhookParams, body ReceiveWebhookJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewReceiveWebhookRequestWithBody(server, sensor, params, "application/json", bodyReader)
+}
+
+// NewReceiveWebhookRequestWithBody constructs an http.Request for the ReceiveWebhook method, with any body, and a specified content type
+func NewReceiveWebhookRequestWithBody(server string, sensor SensorName, params *ReceiveWebhookParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sensor", sensor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/webhooks/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.WebhookID != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "webhook-id", *params.WebhookID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("webhook-id", headerParam0)
+		}
+
+		if params.WebhookTimestamp != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "webhook-timestamp", *params.WebhookTimestamp, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("webhook-timestamp", headerParam1)
+		}
+
+		if params.WebhookSignature != nil {
+			var headerParam2 string
+
+			headerParam2, err = runtime.StyleParamWithOptions("simple", false, "webhook-signature", *params.WebhookSignature, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("webhook-signature", headerParam2)
+		}
+
+	}
+
+	return req, nil
+}
+
 func (c *Client) applyEditors(ctx context.Context, req *http.Request, additionalEditors []RequestEditorFn) error {
 	for _, r := range c.RequestEditors {
 		if err := r(ctx, req); err != nil {
@@ -4035,23 +6872,59 @@ func WithBaseURL(baseURL string) ClientOption {
 // ClientWithResponsesInterface is the interface specification for the client with responses above.
 type ClientWithResponsesInterface interface {
 
+	// ListAlertChannelsWithResponse List the channels that alerts go to
+	//
+	// The channels of the configuration, without anything secret.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /alert-channels (the `ListAlertChannels` operationId).
+	ListAlertChannelsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListAlertChannelsResponse, error)
+
+	// TestAlertChannelWithResponse Send a test message to a channel
+	//
+	// Sends a message that says that it is a test. The answer comes before it is delivered; the list of deliveries tells how it went.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /alert-channels/{channel}/test (the `TestAlertChannel` operationId).
+	TestAlertChannelWithResponse(ctx context.Context, channel string, reqEditors ...RequestEditorFn) (*TestAlertChannelResponse, error)
+
+	// ListAlertDeliveriesWithResponse List what was sent
+	//
+	// Every message to every channel, with what became of it; newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /alert-deliveries (the `ListAlertDeliveries` operationId).
+	ListAlertDeliveriesWithResponse(ctx context.Context, params *ListAlertDeliveriesParams, reqEditors ...RequestEditorFn) (*ListAlertDeliveriesResponse, error)
+
+	// ListAlertsWithResponse List alerts
+	//
+	// What went wrong, each from the first time it was met until it was right again, with what was sent about it; newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /alerts (the `ListAlerts` operationId).
+	ListAlertsWithResponse(ctx context.Context, params *ListAlertsParams, reqEditors ...RequestEditorFn) (*ListAlertsResponse, error)
+
 	// ListAssetsWithResponse List the assets
 	//
-	// All assets in dependency order, each with its latest materialization.
+	// All assets in dependency order, or those that a selection names, each with its latest materialization.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /assets (the `ListAssets` operationId).
-	ListAssetsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListAssetsResponse, error)
+	ListAssetsWithResponse(ctx context.Context, params *ListAssetsParams, reqEditors ...RequestEditorFn) (*ListAssetsResponse, error)
 
 	// GetAssetGraphWithResponse Show how assets depend on each other
 	//
-	// Every asset as a node, every dependency as an edge from what is depended on.
+	// Every asset as a node, or those that a selection names, with where it stands; every dependency between them as an edge from what is depended on.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /assets/graph (the `GetAssetGraph` operationId).
-	GetAssetGraphWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetAssetGraphResponse, error)
+	GetAssetGraphWithResponse(ctx context.Context, params *GetAssetGraphParams, reqEditors ...RequestEditorFn) (*GetAssetGraphResponse, error)
 
 	// GetAssetWithResponse Show an asset
 	//
@@ -4061,6 +6934,15 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /assets/{asset} (the `GetAsset` operationId).
 	GetAssetWithResponse(ctx context.Context, asset AssetName, reqEditors ...RequestEditorFn) (*GetAssetResponse, error)
+
+	// ListAssetCheckResultsWithResponse List the results of an asset's checks
+	//
+	// What the asset's checks found, newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /assets/{asset}/check-results (the `ListAssetCheckResults` operationId).
+	ListAssetCheckResultsWithResponse(ctx context.Context, asset AssetName, params *ListAssetCheckResultsParams, reqEditors ...RequestEditorFn) (*ListAssetCheckResultsResponse, error)
 
 	// ListAssetMaterializationsWithResponse List an asset's materializations
 	//
@@ -4088,6 +6970,102 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /assets/{asset}/materialize (the `MaterializeAsset` operationId).
 	MaterializeAssetWithResponse(ctx context.Context, asset AssetName, params *MaterializeAssetParams, body MaterializeAssetJSONRequestBody, reqEditors ...RequestEditorFn) (*MaterializeAssetResponse, error)
+
+	// ListAssetPartitionsWithResponse Show where an asset's partitions stand
+	//
+	// All partitions of the asset in the order of their set, in one answer, each with its status, and how many there are of each status. 409 if the asset is not partitioned.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /assets/{asset}/partitions (the `ListAssetPartitions` operationId).
+	ListAssetPartitionsWithResponse(ctx context.Context, asset AssetName, reqEditors ...RequestEditorFn) (*ListAssetPartitionsResponse, error)
+
+	// ListBackfillsWithResponse List backfills
+	//
+	// Backfills with their progress, newest first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backfills (the `ListBackfills` operationId).
+	ListBackfillsWithResponse(ctx context.Context, params *ListBackfillsParams, reqEditors ...RequestEditorFn) (*ListBackfillsResponse, error)
+
+	// StartBackfillWithBodyWithResponse Start a backfill, or see what it would do
+	//
+	// Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
+	// partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+	//
+	// With `dry_run` nothing happens, and the answer is what would.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backfills (the `StartBackfill` operationId).
+	StartBackfillWithBodyWithResponse(ctx context.Context, params *StartBackfillParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartBackfillResponse, error)
+
+	// StartBackfillWithResponse Start a backfill, or see what it would do
+	//
+	// Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
+	// partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+	//
+	// With `dry_run` nothing happens, and the answer is what would.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backfills (the `StartBackfill` operationId).
+	StartBackfillWithResponse(ctx context.Context, params *StartBackfillParams, body StartBackfillJSONRequestBody, reqEditors ...RequestEditorFn) (*StartBackfillResponse, error)
+
+	// GetBackfillWithResponse Show a backfill
+	//
+	// One backfill with its progress.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backfills/{backfill_id} (the `GetBackfill` operationId).
+	GetBackfillWithResponse(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*GetBackfillResponse, error)
+
+	// CancelBackfillWithResponse Cancel a backfill
+	//
+	// Cancels what is pending, and the runs that run. 409 if it has ended.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backfills/{backfill_id}/cancel (the `CancelBackfill` operationId).
+	CancelBackfillWithResponse(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*CancelBackfillResponse, error)
+
+	// ListBackfillPartitionsWithResponse List the partitions of a backfill
+	//
+	// The partitions in their order, each with its status and run.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /backfills/{backfill_id}/partitions (the `ListBackfillPartitions` operationId).
+	ListBackfillPartitionsWithResponse(ctx context.Context, backfillID BackfillID, params *ListBackfillPartitionsParams, reqEditors ...RequestEditorFn) (*ListBackfillPartitionsResponse, error)
+
+	// PauseBackfillWithResponse Pause a backfill
+	//
+	// Starts no further run; those that run go on. A paused one stays so. 409 if it has ended.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backfills/{backfill_id}/pause (the `PauseBackfill` operationId).
+	PauseBackfillWithResponse(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*PauseBackfillResponse, error)
+
+	// ResumeBackfillWithResponse Resume a backfill
+	//
+	// Goes on with a paused backfill. 409 if it has ended.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backfills/{backfill_id}/resume (the `ResumeBackfill` operationId).
+	ResumeBackfillWithResponse(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*ResumeBackfillResponse, error)
+
+	// RetryBackfillWithResponse Retry what failed in a backfill
+	//
+	// Does the failed and canceled partitions of a backfill that has ended again, as part of it. 409 if it has not ended, or if nothing failed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /backfills/{backfill_id}/retry (the `RetryBackfill` operationId).
+	RetryBackfillWithResponse(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*RetryBackfillResponse, error)
 
 	// ListBillsWithResponse List bills
 	//
@@ -4226,7 +7204,8 @@ type ClientWithResponsesInterface interface {
 
 	// StartRunWithBodyWithResponse Materialize several assets
 	//
-	// Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+	// Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
+	// not added, unless the selection says so: `+fetch_latest_bills`.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4235,7 +7214,8 @@ type ClientWithResponsesInterface interface {
 
 	// StartRunWithResponse Materialize several assets
 	//
-	// Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+	// Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
+	// not added, unless the selection says so: `+fetch_latest_bills`.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -4345,6 +7325,87 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /schedules/{schedule}/ticks (the `ListScheduleTicks` operationId).
 	ListScheduleTicksWithResponse(ctx context.Context, schedule ScheduleName, params *ListScheduleTicksParams, reqEditors ...RequestEditorFn) (*ListScheduleTicksResponse, error)
 
+	// ListSensorsWithResponse List the sensors
+	//
+	// All sensors with their state, cursor and last tick.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /sensors (the `ListSensors` operationId).
+	ListSensorsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSensorsResponse, error)
+
+	// GetSensorWithResponse Show a sensor
+	//
+	// One sensor with its state, cursor and last tick.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /sensors/{sensor} (the `GetSensor` operationId).
+	GetSensorWithResponse(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*GetSensorResponse, error)
+
+	// GetSensorCursorWithResponse Read a sensor's cursor
+	//
+	// How far the sensor has come, in words of its own.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /sensors/{sensor}/cursor (the `GetSensorCursor` operationId).
+	GetSensorCursorWithResponse(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*GetSensorCursorResponse, error)
+
+	// SetSensorCursorWithBodyWithResponse Set or reset a sensor's cursor
+	//
+	// Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /sensors/{sensor}/cursor (the `SetSensorCursor` operationId).
+	SetSensorCursorWithBodyWithResponse(ctx context.Context, sensor SensorName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetSensorCursorResponse, error)
+
+	// SetSensorCursorWithResponse Set or reset a sensor's cursor
+	//
+	// Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /sensors/{sensor}/cursor (the `SetSensorCursor` operationId).
+	SetSensorCursorWithResponse(ctx context.Context, sensor SensorName, body SetSensorCursorJSONRequestBody, reqEditors ...RequestEditorFn) (*SetSensorCursorResponse, error)
+
+	// EvaluateSensorWithResponse Evaluate a sensor now
+	//
+	// Evaluates the sensor, whether it is running or stopped, and does what it comes to: starts runs, raises alerts, moves the cursor. 409 if it is being evaluated at this moment.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /sensors/{sensor}/evaluate (the `EvaluateSensor` operationId).
+	EvaluateSensorWithResponse(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*EvaluateSensorResponse, error)
+
+	// StartSensorWithResponse Start a sensor
+	//
+	// From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins with what happens from now on; started again, it goes on from its cursor.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /sensors/{sensor}/start (the `StartSensor` operationId).
+	StartSensorWithResponse(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*StartSensorResponse, error)
+
+	// StopSensorWithResponse Stop a sensor
+	//
+	// Once this has answered, the sensor starts no run any more, on any replica. Runs it started go on.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /sensors/{sensor}/stop (the `StopSensor` operationId).
+	StopSensorWithResponse(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*StopSensorResponse, error)
+
+	// ListSensorTicksWithResponse List a sensor's ticks
+	//
+	// What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /sensors/{sensor}/ticks (the `ListSensorTicks` operationId).
+	ListSensorTicksWithResponse(ctx context.Context, sensor SensorName, params *ListSensorTicksParams, reqEditors ...RequestEditorFn) (*ListSensorTicksResponse, error)
+
 	// GetStatusWithResponse Show how the deployment is
 	//
 	// The queues, the workers, the sources and the switches of the schedules, as they are now.
@@ -4365,6 +7426,255 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /version (the `GetVersion` operationId).
 	GetVersionWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetVersionResponse, error)
+
+	// ReceiveWebhookWithBodyWithResponse Post an event to a webhook sensor
+	//
+	// Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
+	// configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
+	// `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /webhooks/{sensor} (the `ReceiveWebhook` operationId).
+	ReceiveWebhookWithBodyWithResponse(ctx context.Context, sensor SensorName, params *ReceiveWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReceiveWebhookResponse, error)
+
+	// ReceiveWebhookWithResponse Post an event to a webhook sensor
+	//
+	// Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
+	// configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
+	// `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /webhooks/{sensor} (the `ReceiveWebhook` operationId).
+	ReceiveWebhookWithResponse(ctx context.Context, sensor SensorName, params *ReceiveWebhookParams, body ReceiveWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*ReceiveWebhookResponse, error)
+}
+
+type ListAlertChannelsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AlertChannelList
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAlertChannelsResponse) GetJSON200() *AlertChannelList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListAlertChannelsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAlertChannelsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAlertChannelsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAlertChannelsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAlertChannelsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAlertChannelsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type TestAlertChannelResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *Delivery
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r TestAlertChannelResponse) GetJSON202() *Delivery {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r TestAlertChannelResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r TestAlertChannelResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r TestAlertChannelResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r TestAlertChannelResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r TestAlertChannelResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r TestAlertChannelResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r TestAlertChannelResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListAlertDeliveriesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *DeliveryList
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAlertDeliveriesResponse) GetJSON200() *DeliveryList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListAlertDeliveriesResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAlertDeliveriesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAlertDeliveriesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAlertDeliveriesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAlertDeliveriesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAlertDeliveriesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListAlertsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AlertList
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAlertsResponse) GetJSON200() *AlertList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListAlertsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAlertsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAlertsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAlertsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAlertsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAlertsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
 }
 
 type ListAssetsResponse struct {
@@ -4539,6 +7849,68 @@ func (r GetAssetResponse) ContentType() string {
 	return ""
 }
 
+type ListAssetCheckResultsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *CheckResultList
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAssetCheckResultsResponse) GetJSON200() *CheckResultList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListAssetCheckResultsResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListAssetCheckResultsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAssetCheckResultsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAssetCheckResultsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAssetCheckResultsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAssetCheckResultsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAssetCheckResultsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type ListAssetMaterializationsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -4693,6 +8065,667 @@ func (r MaterializeAssetResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r MaterializeAssetResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListAssetPartitionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *AssetPartitions
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListAssetPartitionsResponse) GetJSON200() *AssetPartitions {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListAssetPartitionsResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ListAssetPartitionsResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListAssetPartitionsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListAssetPartitionsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListAssetPartitionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListAssetPartitionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListAssetPartitionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListAssetPartitionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListBackfillsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BackfillList
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListBackfillsResponse) GetJSON200() *BackfillList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListBackfillsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListBackfillsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListBackfillsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBackfillsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBackfillsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBackfillsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// StartBackfillResponse202Headers the declared response headers of an HTTP 202 response for StartBackfill
+type StartBackfillResponse202Headers struct {
+	IdempotencyReplayed *bool
+	Location            *string
+}
+
+type StartBackfillResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BackfillPlan
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *BackfillAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *StartBackfillResponse202Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r StartBackfillResponse) GetJSON200() *BackfillPlan {
+	return r.JSON200
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r StartBackfillResponse) GetJSON202() *BackfillAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r StartBackfillResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r StartBackfillResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r StartBackfillResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r StartBackfillResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r StartBackfillResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r StartBackfillResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartBackfillResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartBackfillResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartBackfillResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartBackfillResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartBackfillResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetBackfillResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BackfillState
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetBackfillResponse) GetJSON200() *BackfillState {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetBackfillResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetBackfillResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetBackfillResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetBackfillResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetBackfillResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetBackfillResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetBackfillResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// CancelBackfillResponse202Headers the declared response headers of an HTTP 202 response for CancelBackfill
+type CancelBackfillResponse202Headers struct {
+	IdempotencyReplayed *bool
+	Location            *string
+}
+
+type CancelBackfillResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *BackfillAccepted
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *CancelBackfillResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r CancelBackfillResponse) GetJSON202() *BackfillAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r CancelBackfillResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r CancelBackfillResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r CancelBackfillResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r CancelBackfillResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r CancelBackfillResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r CancelBackfillResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r CancelBackfillResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r CancelBackfillResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListBackfillPartitionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BackfillPartitionList
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListBackfillPartitionsResponse) GetJSON200() *BackfillPartitionList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListBackfillPartitionsResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListBackfillPartitionsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListBackfillPartitionsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListBackfillPartitionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBackfillPartitionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBackfillPartitionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBackfillPartitionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// PauseBackfillResponse202Headers the declared response headers of an HTTP 202 response for PauseBackfill
+type PauseBackfillResponse202Headers struct {
+	IdempotencyReplayed *bool
+	Location            *string
+}
+
+type PauseBackfillResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *BackfillAccepted
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *PauseBackfillResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r PauseBackfillResponse) GetJSON202() *BackfillAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r PauseBackfillResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r PauseBackfillResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r PauseBackfillResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r PauseBackfillResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r PauseBackfillResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r PauseBackfillResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r PauseBackfillResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r PauseBackfillResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ResumeBackfillResponse202Headers the declared response headers of an HTTP 202 response for ResumeBackfill
+type ResumeBackfillResponse202Headers struct {
+	IdempotencyReplayed *bool
+	Location            *string
+}
+
+type ResumeBackfillResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *BackfillAccepted
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *ResumeBackfillResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ResumeBackfillResponse) GetJSON202() *BackfillAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ResumeBackfillResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ResumeBackfillResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ResumeBackfillResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ResumeBackfillResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ResumeBackfillResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ResumeBackfillResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ResumeBackfillResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ResumeBackfillResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RetryBackfillResponse202Headers the declared response headers of an HTTP 202 response for RetryBackfill
+type RetryBackfillResponse202Headers struct {
+	IdempotencyReplayed *bool
+	Location            *string
+}
+
+type RetryBackfillResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *BackfillAccepted
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers202 the parsed response headers for an HTTP 202 response
+	Headers202 *RetryBackfillResponse202Headers
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r RetryBackfillResponse) GetJSON202() *BackfillAccepted {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RetryBackfillResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r RetryBackfillResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r RetryBackfillResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RetryBackfillResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RetryBackfillResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RetryBackfillResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RetryBackfillResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RetryBackfillResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -6324,6 +10357,523 @@ func (r ListScheduleTicksResponse) ContentType() string {
 	return ""
 }
 
+type ListSensorsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SensorList
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSensorsResponse) GetJSON200() *SensorList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListSensorsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSensorsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSensorsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSensorsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSensorsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSensorsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetSensorResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SensorState
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetSensorResponse) GetJSON200() *SensorState {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetSensorResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetSensorResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetSensorResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSensorResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSensorResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSensorResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSensorResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type GetSensorCursorResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SensorCursor
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetSensorCursorResponse) GetJSON200() *SensorCursor {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetSensorCursorResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetSensorCursorResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetSensorCursorResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSensorCursorResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSensorCursorResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSensorCursorResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSensorCursorResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type SetSensorCursorResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SensorState
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SetSensorCursorResponse) GetJSON200() *SensorState {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r SetSensorCursorResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r SetSensorCursorResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r SetSensorCursorResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r SetSensorCursorResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r SetSensorCursorResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SetSensorCursorResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SetSensorCursorResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SetSensorCursorResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SetSensorCursorResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SetSensorCursorResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type EvaluateSensorResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SensorTick
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EvaluateSensorResponse) GetJSON200() *SensorTick {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r EvaluateSensorResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r EvaluateSensorResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r EvaluateSensorResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EvaluateSensorResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EvaluateSensorResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EvaluateSensorResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EvaluateSensorResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EvaluateSensorResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StartSensorResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SensorState
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r StartSensorResponse) GetJSON200() *SensorState {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r StartSensorResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r StartSensorResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StartSensorResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StartSensorResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StartSensorResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StartSensorResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StartSensorResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type StopSensorResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SensorState
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r StopSensorResponse) GetJSON200() *SensorState {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r StopSensorResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r StopSensorResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r StopSensorResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r StopSensorResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r StopSensorResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r StopSensorResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r StopSensorResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type ListSensorTicksResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SensorTickList
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSensorTicksResponse) GetJSON200() *SensorTickList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListSensorTicksResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListSensorTicksResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSensorTicksResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSensorTicksResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSensorTicksResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSensorTicksResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSensorTicksResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetStatusResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -6434,15 +10984,172 @@ func (r GetVersionResponse) ContentType() string {
 	return ""
 }
 
+type ReceiveWebhookResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON202 the response for an HTTP 202 `application/json` response
+	JSON202 *WebhookReceipt
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Problem
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *Conflict
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *TooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *UnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+}
+
+// GetJSON202 returns the response for an HTTP 202 `application/json` response
+func (r ReceiveWebhookResponse) GetJSON202() *WebhookReceipt {
+	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ReceiveWebhookResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ReceiveWebhookResponse) GetApplicationProblemJSON401() *Problem {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ReceiveWebhookResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r ReceiveWebhookResponse) GetApplicationProblemJSON409() *Conflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r ReceiveWebhookResponse) GetApplicationProblemJSON413() *TooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r ReceiveWebhookResponse) GetApplicationProblemJSON415() *UnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ReceiveWebhookResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ReceiveWebhookResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ReceiveWebhookResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ReceiveWebhookResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ReceiveWebhookResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ReceiveWebhookResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListAlertChannelsWithResponse List the channels that alerts go to
+//
+// The channels of the configuration, without anything secret.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /alert-channels (the `ListAlertChannels` operationId).
+func (c *ClientWithResponses) ListAlertChannelsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListAlertChannelsResponse, error) {
+	rsp, err := c.ListAlertChannels(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAlertChannelsResponse(rsp)
+}
+
+// TestAlertChannelWithResponse Send a test message to a channel
+//
+// Sends a message that says that it is a test. The answer comes before it is delivered; the list of deliveries tells how it went.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /alert-channels/{channel}/test (the `TestAlertChannel` operationId).
+func (c *ClientWithResponses) TestAlertChannelWithResponse(ctx context.Context, channel string, reqEditors ...RequestEditorFn) (*TestAlertChannelResponse, error) {
+	rsp, err := c.TestAlertChannel(ctx, channel, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseTestAlertChannelResponse(rsp)
+}
+
+// ListAlertDeliveriesWithResponse List what was sent
+//
+// Every message to every channel, with what became of it; newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /alert-deliveries (the `ListAlertDeliveries` operationId).
+func (c *ClientWithResponses) ListAlertDeliveriesWithResponse(ctx context.Context, params *ListAlertDeliveriesParams, reqEditors ...RequestEditorFn) (*ListAlertDeliveriesResponse, error) {
+	rsp, err := c.ListAlertDeliveries(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAlertDeliveriesResponse(rsp)
+}
+
+// ListAlertsWithResponse List alerts
+//
+// What went wrong, each from the first time it was met until it was right again, with what was sent about it; newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /alerts (the `ListAlerts` operationId).
+func (c *ClientWithResponses) ListAlertsWithResponse(ctx context.Context, params *ListAlertsParams, reqEditors ...RequestEditorFn) (*ListAlertsResponse, error) {
+	rsp, err := c.ListAlerts(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAlertsResponse(rsp)
+}
+
 // ListAssetsWithResponse List the assets
 //
-// All assets in dependency order, each with its latest materialization.
+// All assets in dependency order, or those that a selection names, each with its latest materialization.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /assets (the `ListAssets` operationId).
-func (c *ClientWithResponses) ListAssetsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListAssetsResponse, error) {
-	rsp, err := c.ListAssets(ctx, reqEditors...)
+func (c *ClientWithResponses) ListAssetsWithResponse(ctx context.Context, params *ListAssetsParams, reqEditors ...RequestEditorFn) (*ListAssetsResponse, error) {
+	rsp, err := c.ListAssets(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -6451,13 +11158,13 @@ func (c *ClientWithResponses) ListAssetsWithResponse(ctx context.Context, reqEdi
 
 // GetAssetGraphWithResponse Show how assets depend on each other
 //
-// Every asset as a node, every dependency as an edge from what is depended on.
+// Every asset as a node, or those that a selection names, with where it stands; every dependency between them as an edge from what is depended on.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /assets/graph (the `GetAssetGraph` operationId).
-func (c *ClientWithResponses) GetAssetGraphWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetAssetGraphResponse, error) {
-	rsp, err := c.GetAssetGraph(ctx, reqEditors...)
+func (c *ClientWithResponses) GetAssetGraphWithResponse(ctx context.Context, params *GetAssetGraphParams, reqEditors ...RequestEditorFn) (*GetAssetGraphResponse, error) {
+	rsp, err := c.GetAssetGraph(ctx, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -6477,6 +11184,21 @@ func (c *ClientWithResponses) GetAssetWithResponse(ctx context.Context, asset As
 		return nil, err
 	}
 	return ParseGetAssetResponse(rsp)
+}
+
+// ListAssetCheckResultsWithResponse List the results of an asset's checks
+//
+// What the asset's checks found, newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /assets/{asset}/check-results (the `ListAssetCheckResults` operationId).
+func (c *ClientWithResponses) ListAssetCheckResultsWithResponse(ctx context.Context, asset AssetName, params *ListAssetCheckResultsParams, reqEditors ...RequestEditorFn) (*ListAssetCheckResultsResponse, error) {
+	rsp, err := c.ListAssetCheckResults(ctx, asset, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAssetCheckResultsResponse(rsp)
 }
 
 // ListAssetMaterializationsWithResponse List an asset's materializations
@@ -6522,6 +11244,162 @@ func (c *ClientWithResponses) MaterializeAssetWithResponse(ctx context.Context, 
 		return nil, err
 	}
 	return ParseMaterializeAssetResponse(rsp)
+}
+
+// ListAssetPartitionsWithResponse Show where an asset's partitions stand
+//
+// All partitions of the asset in the order of their set, in one answer, each with its status, and how many there are of each status. 409 if the asset is not partitioned.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /assets/{asset}/partitions (the `ListAssetPartitions` operationId).
+func (c *ClientWithResponses) ListAssetPartitionsWithResponse(ctx context.Context, asset AssetName, reqEditors ...RequestEditorFn) (*ListAssetPartitionsResponse, error) {
+	rsp, err := c.ListAssetPartitions(ctx, asset, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListAssetPartitionsResponse(rsp)
+}
+
+// ListBackfillsWithResponse List backfills
+//
+// Backfills with their progress, newest first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backfills (the `ListBackfills` operationId).
+func (c *ClientWithResponses) ListBackfillsWithResponse(ctx context.Context, params *ListBackfillsParams, reqEditors ...RequestEditorFn) (*ListBackfillsResponse, error) {
+	rsp, err := c.ListBackfills(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBackfillsResponse(rsp)
+}
+
+// StartBackfillWithBodyWithResponse Start a backfill, or see what it would do
+//
+// Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
+// partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+//
+// With `dry_run` nothing happens, and the answer is what would.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backfills (the `StartBackfill` operationId).
+func (c *ClientWithResponses) StartBackfillWithBodyWithResponse(ctx context.Context, params *StartBackfillParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*StartBackfillResponse, error) {
+	rsp, err := c.StartBackfillWithBody(ctx, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartBackfillResponse(rsp)
+}
+
+// StartBackfillWithResponse Start a backfill, or see what it would do
+//
+// Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
+// partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+//
+// With `dry_run` nothing happens, and the answer is what would.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backfills (the `StartBackfill` operationId).
+func (c *ClientWithResponses) StartBackfillWithResponse(ctx context.Context, params *StartBackfillParams, body StartBackfillJSONRequestBody, reqEditors ...RequestEditorFn) (*StartBackfillResponse, error) {
+	rsp, err := c.StartBackfill(ctx, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartBackfillResponse(rsp)
+}
+
+// GetBackfillWithResponse Show a backfill
+//
+// One backfill with its progress.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backfills/{backfill_id} (the `GetBackfill` operationId).
+func (c *ClientWithResponses) GetBackfillWithResponse(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*GetBackfillResponse, error) {
+	rsp, err := c.GetBackfill(ctx, backfillID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetBackfillResponse(rsp)
+}
+
+// CancelBackfillWithResponse Cancel a backfill
+//
+// Cancels what is pending, and the runs that run. 409 if it has ended.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backfills/{backfill_id}/cancel (the `CancelBackfill` operationId).
+func (c *ClientWithResponses) CancelBackfillWithResponse(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*CancelBackfillResponse, error) {
+	rsp, err := c.CancelBackfill(ctx, backfillID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCancelBackfillResponse(rsp)
+}
+
+// ListBackfillPartitionsWithResponse List the partitions of a backfill
+//
+// The partitions in their order, each with its status and run.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /backfills/{backfill_id}/partitions (the `ListBackfillPartitions` operationId).
+func (c *ClientWithResponses) ListBackfillPartitionsWithResponse(ctx context.Context, backfillID BackfillID, params *ListBackfillPartitionsParams, reqEditors ...RequestEditorFn) (*ListBackfillPartitionsResponse, error) {
+	rsp, err := c.ListBackfillPartitions(ctx, backfillID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBackfillPartitionsResponse(rsp)
+}
+
+// PauseBackfillWithResponse Pause a backfill
+//
+// Starts no further run; those that run go on. A paused one stays so. 409 if it has ended.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backfills/{backfill_id}/pause (the `PauseBackfill` operationId).
+func (c *ClientWithResponses) PauseBackfillWithResponse(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*PauseBackfillResponse, error) {
+	rsp, err := c.PauseBackfill(ctx, backfillID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePauseBackfillResponse(rsp)
+}
+
+// ResumeBackfillWithResponse Resume a backfill
+//
+// Goes on with a paused backfill. 409 if it has ended.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backfills/{backfill_id}/resume (the `ResumeBackfill` operationId).
+func (c *ClientWithResponses) ResumeBackfillWithResponse(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*ResumeBackfillResponse, error) {
+	rsp, err := c.ResumeBackfill(ctx, backfillID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseResumeBackfillResponse(rsp)
+}
+
+// RetryBackfillWithResponse Retry what failed in a backfill
+//
+// Does the failed and canceled partitions of a backfill that has ended again, as part of it. 409 if it has not ended, or if nothing failed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /backfills/{backfill_id}/retry (the `RetryBackfill` operationId).
+func (c *ClientWithResponses) RetryBackfillWithResponse(ctx context.Context, backfillID BackfillID, reqEditors ...RequestEditorFn) (*RetryBackfillResponse, error) {
+	rsp, err := c.RetryBackfill(ctx, backfillID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRetryBackfillResponse(rsp)
 }
 
 // ListBillsWithResponse List bills
@@ -6751,7 +11629,8 @@ func (c *ClientWithResponses) ListRunsWithResponse(ctx context.Context, params *
 
 // StartRunWithBodyWithResponse Materialize several assets
 //
-// Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+// Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
+// not added, unless the selection says so: `+fetch_latest_bills`.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -6766,7 +11645,8 @@ func (c *ClientWithResponses) StartRunWithBodyWithResponse(ctx context.Context, 
 
 // StartRunWithResponse Materialize several assets
 //
-// Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+// Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
+// not added, unless the selection says so: `+fetch_latest_bills`.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -6948,6 +11828,141 @@ func (c *ClientWithResponses) ListScheduleTicksWithResponse(ctx context.Context,
 	return ParseListScheduleTicksResponse(rsp)
 }
 
+// ListSensorsWithResponse List the sensors
+//
+// All sensors with their state, cursor and last tick.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /sensors (the `ListSensors` operationId).
+func (c *ClientWithResponses) ListSensorsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListSensorsResponse, error) {
+	rsp, err := c.ListSensors(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSensorsResponse(rsp)
+}
+
+// GetSensorWithResponse Show a sensor
+//
+// One sensor with its state, cursor and last tick.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /sensors/{sensor} (the `GetSensor` operationId).
+func (c *ClientWithResponses) GetSensorWithResponse(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*GetSensorResponse, error) {
+	rsp, err := c.GetSensor(ctx, sensor, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSensorResponse(rsp)
+}
+
+// GetSensorCursorWithResponse Read a sensor's cursor
+//
+// How far the sensor has come, in words of its own.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /sensors/{sensor}/cursor (the `GetSensorCursor` operationId).
+func (c *ClientWithResponses) GetSensorCursorWithResponse(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*GetSensorCursorResponse, error) {
+	rsp, err := c.GetSensorCursor(ctx, sensor, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSensorCursorResponse(rsp)
+}
+
+// SetSensorCursorWithBodyWithResponse Set or reset a sensor's cursor
+//
+// Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /sensors/{sensor}/cursor (the `SetSensorCursor` operationId).
+func (c *ClientWithResponses) SetSensorCursorWithBodyWithResponse(ctx context.Context, sensor SensorName, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*SetSensorCursorResponse, error) {
+	rsp, err := c.SetSensorCursorWithBody(ctx, sensor, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetSensorCursorResponse(rsp)
+}
+
+// SetSensorCursorWithResponse Set or reset a sensor's cursor
+//
+// Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /sensors/{sensor}/cursor (the `SetSensorCursor` operationId).
+func (c *ClientWithResponses) SetSensorCursorWithResponse(ctx context.Context, sensor SensorName, body SetSensorCursorJSONRequestBody, reqEditors ...RequestEditorFn) (*SetSensorCursorResponse, error) {
+	rsp, err := c.SetSensorCursor(ctx, sensor, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSetSensorCursorResponse(rsp)
+}
+
+// EvaluateSensorWithResponse Evaluate a sensor now
+//
+// Evaluates the sensor, whether it is running or stopped, and does what it comes to: starts runs, raises alerts, moves the cursor. 409 if it is being evaluated at this moment.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /sensors/{sensor}/evaluate (the `EvaluateSensor` operationId).
+func (c *ClientWithResponses) EvaluateSensorWithResponse(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*EvaluateSensorResponse, error) {
+	rsp, err := c.EvaluateSensor(ctx, sensor, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEvaluateSensorResponse(rsp)
+}
+
+// StartSensorWithResponse Start a sensor
+//
+// From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins with what happens from now on; started again, it goes on from its cursor.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /sensors/{sensor}/start (the `StartSensor` operationId).
+func (c *ClientWithResponses) StartSensorWithResponse(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*StartSensorResponse, error) {
+	rsp, err := c.StartSensor(ctx, sensor, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStartSensorResponse(rsp)
+}
+
+// StopSensorWithResponse Stop a sensor
+//
+// Once this has answered, the sensor starts no run any more, on any replica. Runs it started go on.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /sensors/{sensor}/stop (the `StopSensor` operationId).
+func (c *ClientWithResponses) StopSensorWithResponse(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*StopSensorResponse, error) {
+	rsp, err := c.StopSensor(ctx, sensor, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseStopSensorResponse(rsp)
+}
+
+// ListSensorTicksWithResponse List a sensor's ticks
+//
+// What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /sensors/{sensor}/ticks (the `ListSensorTicks` operationId).
+func (c *ClientWithResponses) ListSensorTicksWithResponse(ctx context.Context, sensor SensorName, params *ListSensorTicksParams, reqEditors ...RequestEditorFn) (*ListSensorTicksResponse, error) {
+	rsp, err := c.ListSensorTicks(ctx, sensor, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSensorTicksResponse(rsp)
+}
+
 // GetStatusWithResponse Show how the deployment is
 //
 // The queues, the workers, the sources and the switches of the schedules, as they are now.
@@ -6979,6 +11994,207 @@ func (c *ClientWithResponses) GetVersionWithResponse(ctx context.Context, reqEdi
 		return nil, err
 	}
 	return ParseGetVersionResponse(rsp)
+}
+
+// ReceiveWebhookWithBodyWithResponse Post an event to a webhook sensor
+//
+// Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
+// configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
+// `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /webhooks/{sensor} (the `ReceiveWebhook` operationId).
+func (c *ClientWithResponses) ReceiveWebhookWithBodyWithResponse(ctx context.Context, sensor SensorName, params *ReceiveWebhookParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*ReceiveWebhookResponse, error) {
+	rsp, err := c.ReceiveWebhookWithBody(ctx, sensor, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReceiveWebhookResponse(rsp)
+}
+
+// ReceiveWebhookWithResponse Post an event to a webhook sensor
+//
+// Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
+// configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
+// `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /webhooks/{sensor} (the `ReceiveWebhook` operationId).
+func (c *ClientWithResponses) ReceiveWebhookWithResponse(ctx context.Context, sensor SensorName, params *ReceiveWebhookParams, body ReceiveWebhookJSONRequestBody, reqEditors ...RequestEditorFn) (*ReceiveWebhookResponse, error) {
+	rsp, err := c.ReceiveWebhook(ctx, sensor, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseReceiveWebhookResponse(rsp)
+}
+
+// ParseListAlertChannelsResponse parses an HTTP response from a ListAlertChannelsWithResponse call
+func ParseListAlertChannelsResponse(rsp *http.Response) (*ListAlertChannelsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAlertChannelsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AlertChannelList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseTestAlertChannelResponse parses an HTTP response from a TestAlertChannelWithResponse call
+func ParseTestAlertChannelResponse(rsp *http.Response) (*TestAlertChannelResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &TestAlertChannelResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest Delivery
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListAlertDeliveriesResponse parses an HTTP response from a ListAlertDeliveriesWithResponse call
+func ParseListAlertDeliveriesResponse(rsp *http.Response) (*ListAlertDeliveriesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAlertDeliveriesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest DeliveryList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListAlertsResponse parses an HTTP response from a ListAlertsWithResponse call
+func ParseListAlertsResponse(rsp *http.Response) (*ListAlertsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAlertsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AlertList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
 }
 
 // ParseListAssetsResponse parses an HTTP response from a ListAssetsWithResponse call
@@ -7077,6 +12293,53 @@ func ParseGetAssetResponse(rsp *http.Response) (*GetAssetResponse, error) {
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
 		var dest Asset
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListAssetCheckResultsResponse parses an HTTP response from a ListAssetCheckResultsWithResponse call
+func ParseListAssetCheckResultsResponse(rsp *http.Response) (*ListAssetCheckResultsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAssetCheckResultsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest CheckResultList
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -7230,6 +12493,592 @@ func ParseMaterializeAssetResponse(rsp *http.Response) (*MaterializeAssetRespons
 	switch {
 	case rsp.StatusCode == 202:
 		var headers MaterializeAssetResponse202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListAssetPartitionsResponse parses an HTTP response from a ListAssetPartitionsWithResponse call
+func ParseListAssetPartitionsResponse(rsp *http.Response) (*ListAssetPartitionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListAssetPartitionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest AssetPartitions
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListBackfillsResponse parses an HTTP response from a ListBackfillsWithResponse call
+func ParseListBackfillsResponse(rsp *http.Response) (*ListBackfillsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBackfillsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BackfillList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStartBackfillResponse parses an HTTP response from a StartBackfillWithResponse call
+func ParseStartBackfillResponse(rsp *http.Response) (*StartBackfillResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartBackfillResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BackfillPlan
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest BackfillAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers StartBackfillResponse202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetBackfillResponse parses an HTTP response from a GetBackfillWithResponse call
+func ParseGetBackfillResponse(rsp *http.Response) (*GetBackfillResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetBackfillResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BackfillState
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseCancelBackfillResponse parses an HTTP response from a CancelBackfillWithResponse call
+func ParseCancelBackfillResponse(rsp *http.Response) (*CancelBackfillResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &CancelBackfillResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest BackfillAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers CancelBackfillResponse202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListBackfillPartitionsResponse parses an HTTP response from a ListBackfillPartitionsWithResponse call
+func ParseListBackfillPartitionsResponse(rsp *http.Response) (*ListBackfillPartitionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBackfillPartitionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BackfillPartitionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParsePauseBackfillResponse parses an HTTP response from a PauseBackfillWithResponse call
+func ParsePauseBackfillResponse(rsp *http.Response) (*PauseBackfillResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &PauseBackfillResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest BackfillAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers PauseBackfillResponse202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseResumeBackfillResponse parses an HTTP response from a ResumeBackfillWithResponse call
+func ParseResumeBackfillResponse(rsp *http.Response) (*ResumeBackfillResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ResumeBackfillResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest BackfillAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers ResumeBackfillResponse202Headers
+		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
+			var value bool
+			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.IdempotencyReplayed = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers202 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRetryBackfillResponse parses an HTTP response from a RetryBackfillWithResponse call
+func ParseRetryBackfillResponse(rsp *http.Response) (*RetryBackfillResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RetryBackfillResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest BackfillAccepted
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 202:
+		var headers RetryBackfillResponse202Headers
 		if values := rsp.Header.Values("Idempotency-Replayed"); len(values) > 0 {
 			var value bool
 			if err := runtime.BindStyledParameterWithOptions("simple", "Idempotency-Replayed", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "boolean", Format: ""}); err != nil {
@@ -8584,6 +14433,403 @@ func ParseListScheduleTicksResponse(rsp *http.Response) (*ListScheduleTicksRespo
 	return response, nil
 }
 
+// ParseListSensorsResponse parses an HTTP response from a ListSensorsWithResponse call
+func ParseListSensorsResponse(rsp *http.Response) (*ListSensorsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSensorsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SensorList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetSensorResponse parses an HTTP response from a GetSensorWithResponse call
+func ParseGetSensorResponse(rsp *http.Response) (*GetSensorResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSensorResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SensorState
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseGetSensorCursorResponse parses an HTTP response from a GetSensorCursorWithResponse call
+func ParseGetSensorCursorResponse(rsp *http.Response) (*GetSensorCursorResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSensorCursorResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SensorCursor
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseSetSensorCursorResponse parses an HTTP response from a SetSensorCursorWithResponse call
+func ParseSetSensorCursorResponse(rsp *http.Response) (*SetSensorCursorResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SetSensorCursorResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SensorState
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseEvaluateSensorResponse parses an HTTP response from a EvaluateSensorWithResponse call
+func ParseEvaluateSensorResponse(rsp *http.Response) (*EvaluateSensorResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EvaluateSensorResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SensorTick
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStartSensorResponse parses an HTTP response from a StartSensorWithResponse call
+func ParseStartSensorResponse(rsp *http.Response) (*StartSensorResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StartSensorResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SensorState
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseStopSensorResponse parses an HTTP response from a StopSensorWithResponse call
+func ParseStopSensorResponse(rsp *http.Response) (*StopSensorResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &StopSensorResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SensorState
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseListSensorTicksResponse parses an HTTP response from a ListSensorTicksWithResponse call
+func ParseListSensorTicksResponse(rsp *http.Response) (*ListSensorTicksResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSensorTicksResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SensorTickList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetStatusResponse parses an HTTP response from a GetStatusWithResponse call
 func ParseGetStatusResponse(rsp *http.Response) (*GetStatusResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -8667,23 +14913,147 @@ func ParseGetVersionResponse(rsp *http.Response) (*GetVersionResponse, error) {
 	return response, nil
 }
 
+// ParseReceiveWebhookResponse parses an HTTP response from a ReceiveWebhookWithResponse call
+func ParseReceiveWebhookResponse(rsp *http.Response) (*ReceiveWebhookResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ReceiveWebhookResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 202:
+		var dest WebhookReceipt
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Conflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest TooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest UnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// ListAlertChannels List the channels that alerts go to
+	// (GET /alert-channels)
+	ListAlertChannels(ctx echo.Context) error
+	// TestAlertChannel Send a test message to a channel
+	// (POST /alert-channels/{channel}/test)
+	TestAlertChannel(ctx echo.Context, channel string) error
+	// ListAlertDeliveries List what was sent
+	// (GET /alert-deliveries)
+	ListAlertDeliveries(ctx echo.Context, params ListAlertDeliveriesParams) error
+	// ListAlerts List alerts
+	// (GET /alerts)
+	ListAlerts(ctx echo.Context, params ListAlertsParams) error
 	// ListAssets List the assets
 	// (GET /assets)
-	ListAssets(ctx echo.Context) error
+	ListAssets(ctx echo.Context, params ListAssetsParams) error
 	// GetAssetGraph Show how assets depend on each other
 	// (GET /assets/graph)
-	GetAssetGraph(ctx echo.Context) error
+	GetAssetGraph(ctx echo.Context, params GetAssetGraphParams) error
 	// GetAsset Show an asset
 	// (GET /assets/{asset})
 	GetAsset(ctx echo.Context, asset AssetName) error
+	// ListAssetCheckResults List the results of an asset's checks
+	// (GET /assets/{asset}/check-results)
+	ListAssetCheckResults(ctx echo.Context, asset AssetName, params ListAssetCheckResultsParams) error
 	// ListAssetMaterializations List an asset's materializations
 	// (GET /assets/{asset}/materializations)
 	ListAssetMaterializations(ctx echo.Context, asset AssetName, params ListAssetMaterializationsParams) error
 	// MaterializeAsset Materialize an asset
 	// (POST /assets/{asset}/materialize)
 	MaterializeAsset(ctx echo.Context, asset AssetName, params MaterializeAssetParams) error
+	// ListAssetPartitions Show where an asset's partitions stand
+	// (GET /assets/{asset}/partitions)
+	ListAssetPartitions(ctx echo.Context, asset AssetName) error
+	// ListBackfills List backfills
+	// (GET /backfills)
+	ListBackfills(ctx echo.Context, params ListBackfillsParams) error
+	// StartBackfill Start a backfill, or see what it would do
+	// (POST /backfills)
+	StartBackfill(ctx echo.Context, params StartBackfillParams) error
+	// GetBackfill Show a backfill
+	// (GET /backfills/{backfill_id})
+	GetBackfill(ctx echo.Context, backfillID BackfillID) error
+	// CancelBackfill Cancel a backfill
+	// (POST /backfills/{backfill_id}/cancel)
+	CancelBackfill(ctx echo.Context, backfillID BackfillID) error
+	// ListBackfillPartitions List the partitions of a backfill
+	// (GET /backfills/{backfill_id}/partitions)
+	ListBackfillPartitions(ctx echo.Context, backfillID BackfillID, params ListBackfillPartitionsParams) error
+	// PauseBackfill Pause a backfill
+	// (POST /backfills/{backfill_id}/pause)
+	PauseBackfill(ctx echo.Context, backfillID BackfillID) error
+	// ResumeBackfill Resume a backfill
+	// (POST /backfills/{backfill_id}/resume)
+	ResumeBackfill(ctx echo.Context, backfillID BackfillID) error
+	// RetryBackfill Retry what failed in a backfill
+	// (POST /backfills/{backfill_id}/retry)
+	RetryBackfill(ctx echo.Context, backfillID BackfillID) error
 	// ListBills List bills
 	// (GET /bills)
 	ListBills(ctx echo.Context, params ListBillsParams) error
@@ -8759,12 +15129,39 @@ type ServerInterface interface {
 	// ListScheduleTicks List a schedule's ticks
 	// (GET /schedules/{schedule}/ticks)
 	ListScheduleTicks(ctx echo.Context, schedule ScheduleName, params ListScheduleTicksParams) error
+	// ListSensors List the sensors
+	// (GET /sensors)
+	ListSensors(ctx echo.Context) error
+	// GetSensor Show a sensor
+	// (GET /sensors/{sensor})
+	GetSensor(ctx echo.Context, sensor SensorName) error
+	// GetSensorCursor Read a sensor's cursor
+	// (GET /sensors/{sensor}/cursor)
+	GetSensorCursor(ctx echo.Context, sensor SensorName) error
+	// SetSensorCursor Set or reset a sensor's cursor
+	// (PUT /sensors/{sensor}/cursor)
+	SetSensorCursor(ctx echo.Context, sensor SensorName) error
+	// EvaluateSensor Evaluate a sensor now
+	// (POST /sensors/{sensor}/evaluate)
+	EvaluateSensor(ctx echo.Context, sensor SensorName) error
+	// StartSensor Start a sensor
+	// (POST /sensors/{sensor}/start)
+	StartSensor(ctx echo.Context, sensor SensorName) error
+	// StopSensor Stop a sensor
+	// (POST /sensors/{sensor}/stop)
+	StopSensor(ctx echo.Context, sensor SensorName) error
+	// ListSensorTicks List a sensor's ticks
+	// (GET /sensors/{sensor}/ticks)
+	ListSensorTicks(ctx echo.Context, sensor SensorName, params ListSensorTicksParams) error
 	// GetStatus Show how the deployment is
 	// (GET /status)
 	GetStatus(ctx echo.Context) error
 	// GetVersion Say which version runs
 	// (GET /version)
 	GetVersion(ctx echo.Context) error
+	// ReceiveWebhook Post an event to a webhook sensor
+	// (POST /webhooks/{sensor})
+	ReceiveWebhook(ctx echo.Context, sensor SensorName, params ReceiveWebhookParams) error
 }
 
 // ServerInterfaceWrapper converts echo contexts to parameters.
@@ -8772,12 +15169,110 @@ type ServerInterfaceWrapper struct {
 	Handler ServerInterface
 }
 
+// ListAlertChannels converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAlertChannels(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAlertChannels(ctx)
+	return err
+}
+
+// TestAlertChannel converts echo context to params.
+func (w *ServerInterfaceWrapper) TestAlertChannel(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "channel" -------------
+	var channel string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "channel", ctx.Param("channel"), &channel, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channel: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.TestAlertChannel(ctx, channel)
+	return err
+}
+
+// ListAlertDeliveries converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAlertDeliveries(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAlertDeliveriesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "channel" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", ctx.QueryParams(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter channel: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAlertDeliveries(ctx, params)
+	return err
+}
+
+// ListAlerts converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAlerts(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAlertsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "open" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "open", ctx.QueryParams(), &params.Open, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter open: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAlerts(ctx, params)
+	return err
+}
+
 // ListAssets converts echo context to params.
 func (w *ServerInterfaceWrapper) ListAssets(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAssetsParams
+	// ------------- Optional query parameter "selection" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "selection", ctx.QueryParams(), &params.Selection, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter selection: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.ListAssets(ctx)
+	err = w.Handler.ListAssets(ctx, params)
 	return err
 }
 
@@ -8785,8 +15280,17 @@ func (w *ServerInterfaceWrapper) ListAssets(ctx echo.Context) error {
 func (w *ServerInterfaceWrapper) GetAssetGraph(ctx echo.Context) error {
 	var err error
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetAssetGraphParams
+	// ------------- Optional query parameter "selection" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "selection", ctx.QueryParams(), &params.Selection, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter selection: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
-	err = w.Handler.GetAssetGraph(ctx)
+	err = w.Handler.GetAssetGraph(ctx, params)
 	return err
 }
 
@@ -8803,6 +15307,45 @@ func (w *ServerInterfaceWrapper) GetAsset(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetAsset(ctx, asset)
+	return err
+}
+
+// ListAssetCheckResults converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAssetCheckResults(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "asset" -------------
+	var asset AssetName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "asset", ctx.Param("asset"), &asset, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter asset: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListAssetCheckResultsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "check" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "check", ctx.QueryParams(), &params.Check, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter check: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAssetCheckResults(ctx, asset, params)
 	return err
 }
 
@@ -8878,6 +15421,202 @@ func (w *ServerInterfaceWrapper) MaterializeAsset(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.MaterializeAsset(ctx, asset, params)
+	return err
+}
+
+// ListAssetPartitions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListAssetPartitions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "asset" -------------
+	var asset AssetName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "asset", ctx.Param("asset"), &asset, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter asset: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListAssetPartitions(ctx, asset)
+	return err
+}
+
+// ListBackfills converts echo context to params.
+func (w *ServerInterfaceWrapper) ListBackfills(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBackfillsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListBackfills(ctx, params)
+	return err
+}
+
+// StartBackfill converts echo context to params.
+func (w *ServerInterfaceWrapper) StartBackfill(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params StartBackfillParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKey
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for Idempotency-Key, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter Idempotency-Key: %s", err))
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StartBackfill(ctx, params)
+	return err
+}
+
+// GetBackfill converts echo context to params.
+func (w *ServerInterfaceWrapper) GetBackfill(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "backfill_id" -------------
+	var backfillID BackfillID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "backfill_id", ctx.Param("backfill_id"), &backfillID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter backfill_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetBackfill(ctx, backfillID)
+	return err
+}
+
+// CancelBackfill converts echo context to params.
+func (w *ServerInterfaceWrapper) CancelBackfill(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "backfill_id" -------------
+	var backfillID BackfillID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "backfill_id", ctx.Param("backfill_id"), &backfillID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter backfill_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.CancelBackfill(ctx, backfillID)
+	return err
+}
+
+// ListBackfillPartitions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListBackfillPartitions(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "backfill_id" -------------
+	var backfillID BackfillID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "backfill_id", ctx.Param("backfill_id"), &backfillID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter backfill_id: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBackfillPartitionsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListBackfillPartitions(ctx, backfillID, params)
+	return err
+}
+
+// PauseBackfill converts echo context to params.
+func (w *ServerInterfaceWrapper) PauseBackfill(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "backfill_id" -------------
+	var backfillID BackfillID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "backfill_id", ctx.Param("backfill_id"), &backfillID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter backfill_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.PauseBackfill(ctx, backfillID)
+	return err
+}
+
+// ResumeBackfill converts echo context to params.
+func (w *ServerInterfaceWrapper) ResumeBackfill(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "backfill_id" -------------
+	var backfillID BackfillID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "backfill_id", ctx.Param("backfill_id"), &backfillID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter backfill_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ResumeBackfill(ctx, backfillID)
+	return err
+}
+
+// RetryBackfill converts echo context to params.
+func (w *ServerInterfaceWrapper) RetryBackfill(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "backfill_id" -------------
+	var backfillID BackfillID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "backfill_id", ctx.Param("backfill_id"), &backfillID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter backfill_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.RetryBackfill(ctx, backfillID)
 	return err
 }
 
@@ -9282,6 +16021,13 @@ func (w *ServerInterfaceWrapper) ListRuns(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter partition: %s", err))
 	}
 
+	// ------------- Optional query parameter "backfill_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "backfill_id", ctx.QueryParams(), &params.BackfillID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter backfill_id: %s", err))
+	}
+
 	// ------------- Optional query parameter "created_after" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "created_after", ctx.QueryParams(), &params.CreatedAfter, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
@@ -9599,6 +16345,143 @@ func (w *ServerInterfaceWrapper) ListScheduleTicks(ctx echo.Context) error {
 	return err
 }
 
+// ListSensors converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSensors(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSensors(ctx)
+	return err
+}
+
+// GetSensor converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSensor(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sensor" -------------
+	var sensor SensorName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sensor", ctx.Param("sensor"), &sensor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sensor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSensor(ctx, sensor)
+	return err
+}
+
+// GetSensorCursor converts echo context to params.
+func (w *ServerInterfaceWrapper) GetSensorCursor(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sensor" -------------
+	var sensor SensorName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sensor", ctx.Param("sensor"), &sensor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sensor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetSensorCursor(ctx, sensor)
+	return err
+}
+
+// SetSensorCursor converts echo context to params.
+func (w *ServerInterfaceWrapper) SetSensorCursor(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sensor" -------------
+	var sensor SensorName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sensor", ctx.Param("sensor"), &sensor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sensor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SetSensorCursor(ctx, sensor)
+	return err
+}
+
+// EvaluateSensor converts echo context to params.
+func (w *ServerInterfaceWrapper) EvaluateSensor(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sensor" -------------
+	var sensor SensorName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sensor", ctx.Param("sensor"), &sensor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sensor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EvaluateSensor(ctx, sensor)
+	return err
+}
+
+// StartSensor converts echo context to params.
+func (w *ServerInterfaceWrapper) StartSensor(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sensor" -------------
+	var sensor SensorName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sensor", ctx.Param("sensor"), &sensor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sensor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StartSensor(ctx, sensor)
+	return err
+}
+
+// StopSensor converts echo context to params.
+func (w *ServerInterfaceWrapper) StopSensor(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sensor" -------------
+	var sensor SensorName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sensor", ctx.Param("sensor"), &sensor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sensor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.StopSensor(ctx, sensor)
+	return err
+}
+
+// ListSensorTicks converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSensorTicks(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sensor" -------------
+	var sensor SensorName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sensor", ctx.Param("sensor"), &sensor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sensor: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSensorTicksParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSensorTicks(ctx, sensor, params)
+	return err
+}
+
 // GetStatus converts echo context to params.
 func (w *ServerInterfaceWrapper) GetStatus(ctx echo.Context) error {
 	var err error
@@ -9614,6 +16497,72 @@ func (w *ServerInterfaceWrapper) GetVersion(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetVersion(ctx)
+	return err
+}
+
+// ReceiveWebhook converts echo context to params.
+func (w *ServerInterfaceWrapper) ReceiveWebhook(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sensor" -------------
+	var sensor SensorName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sensor", ctx.Param("sensor"), &sensor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sensor: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ReceiveWebhookParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "webhook-id" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("webhook-id")]; found {
+		var WebhookID string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for webhook-id, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "webhook-id", valueList[0], &WebhookID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook-id: %s", err))
+		}
+
+		params.WebhookID = &WebhookID
+	}
+	// ------------- Optional header parameter "webhook-timestamp" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("webhook-timestamp")]; found {
+		var WebhookTimestamp string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for webhook-timestamp, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "webhook-timestamp", valueList[0], &WebhookTimestamp, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook-timestamp: %s", err))
+		}
+
+		params.WebhookTimestamp = &WebhookTimestamp
+	}
+	// ------------- Optional header parameter "webhook-signature" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("webhook-signature")]; found {
+		var WebhookSignature string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for webhook-signature, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "webhook-signature", valueList[0], &WebhookSignature, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter webhook-signature: %s", err))
+		}
+
+		params.WebhookSignature = &WebhookSignature
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ReceiveWebhook(ctx, sensor, params)
 	return err
 }
 
@@ -9668,6 +16617,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/assets/graph", wrapper.GetAssetGraph, options.OperationMiddlewares["getAssetGraph"]...)
 	router.GET(options.BaseURL+"/assets/:asset", wrapper.GetAsset, options.OperationMiddlewares["getAsset"]...)
 	router.GET(options.BaseURL+"/assets/:asset/materializations", wrapper.ListAssetMaterializations, options.OperationMiddlewares["listAssetMaterializations"]...)
+	router.GET(options.BaseURL+"/assets/:asset/partitions", wrapper.ListAssetPartitions, options.OperationMiddlewares["listAssetPartitions"]...)
+	router.GET(options.BaseURL+"/assets/:asset/check-results", wrapper.ListAssetCheckResults, options.OperationMiddlewares["listAssetCheckResults"]...)
 	router.POST(options.BaseURL+"/assets/:asset/materialize", wrapper.MaterializeAsset, options.OperationMiddlewares["materializeAsset"]...)
 	router.GET(options.BaseURL+"/jobs", wrapper.ListJobs, options.OperationMiddlewares["listJobs"]...)
 	router.GET(options.BaseURL+"/jobs/:job", wrapper.GetJob, options.OperationMiddlewares["getJob"]...)
@@ -9685,6 +16636,27 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/schedules/:schedule/stop", wrapper.StopSchedule, options.OperationMiddlewares["stopSchedule"]...)
 	router.POST(options.BaseURL+"/schedules/:schedule/run", wrapper.RunSchedule, options.OperationMiddlewares["runSchedule"]...)
 	router.GET(options.BaseURL+"/schedules/:schedule/ticks", wrapper.ListScheduleTicks, options.OperationMiddlewares["listScheduleTicks"]...)
+	router.GET(options.BaseURL+"/sensors", wrapper.ListSensors, options.OperationMiddlewares["listSensors"]...)
+	router.GET(options.BaseURL+"/sensors/:sensor", wrapper.GetSensor, options.OperationMiddlewares["getSensor"]...)
+	router.POST(options.BaseURL+"/sensors/:sensor/start", wrapper.StartSensor, options.OperationMiddlewares["startSensor"]...)
+	router.POST(options.BaseURL+"/sensors/:sensor/stop", wrapper.StopSensor, options.OperationMiddlewares["stopSensor"]...)
+	router.POST(options.BaseURL+"/sensors/:sensor/evaluate", wrapper.EvaluateSensor, options.OperationMiddlewares["evaluateSensor"]...)
+	router.GET(options.BaseURL+"/sensors/:sensor/cursor", wrapper.GetSensorCursor, options.OperationMiddlewares["getSensorCursor"]...)
+	router.PUT(options.BaseURL+"/sensors/:sensor/cursor", wrapper.SetSensorCursor, options.OperationMiddlewares["setSensorCursor"]...)
+	router.GET(options.BaseURL+"/sensors/:sensor/ticks", wrapper.ListSensorTicks, options.OperationMiddlewares["listSensorTicks"]...)
+	router.POST(options.BaseURL+"/webhooks/:sensor", wrapper.ReceiveWebhook, options.OperationMiddlewares["receiveWebhook"]...)
+	router.GET(options.BaseURL+"/backfills", wrapper.ListBackfills, options.OperationMiddlewares["listBackfills"]...)
+	router.POST(options.BaseURL+"/backfills", wrapper.StartBackfill, options.OperationMiddlewares["startBackfill"]...)
+	router.GET(options.BaseURL+"/backfills/:backfill_id", wrapper.GetBackfill, options.OperationMiddlewares["getBackfill"]...)
+	router.GET(options.BaseURL+"/backfills/:backfill_id/partitions", wrapper.ListBackfillPartitions, options.OperationMiddlewares["listBackfillPartitions"]...)
+	router.POST(options.BaseURL+"/backfills/:backfill_id/pause", wrapper.PauseBackfill, options.OperationMiddlewares["pauseBackfill"]...)
+	router.POST(options.BaseURL+"/backfills/:backfill_id/resume", wrapper.ResumeBackfill, options.OperationMiddlewares["resumeBackfill"]...)
+	router.POST(options.BaseURL+"/backfills/:backfill_id/cancel", wrapper.CancelBackfill, options.OperationMiddlewares["cancelBackfill"]...)
+	router.POST(options.BaseURL+"/backfills/:backfill_id/retry", wrapper.RetryBackfill, options.OperationMiddlewares["retryBackfill"]...)
+	router.GET(options.BaseURL+"/alerts", wrapper.ListAlerts, options.OperationMiddlewares["listAlerts"]...)
+	router.GET(options.BaseURL+"/alert-channels", wrapper.ListAlertChannels, options.OperationMiddlewares["listAlertChannels"]...)
+	router.POST(options.BaseURL+"/alert-channels/:channel/test", wrapper.TestAlertChannel, options.OperationMiddlewares["testAlertChannel"]...)
+	router.GET(options.BaseURL+"/alert-deliveries", wrapper.ListAlertDeliveries, options.OperationMiddlewares["listAlertDeliveries"]...)
 	router.GET(options.BaseURL+"/bills", wrapper.ListBills, options.OperationMiddlewares["listBills"]...)
 	router.GET(options.BaseURL+"/bills/:session/:number", wrapper.GetBill, options.OperationMiddlewares["getBill"]...)
 	router.GET(options.BaseURL+"/bills/:session/:number/versions", wrapper.ListBillVersions, options.OperationMiddlewares["listBillVersions"]...)
@@ -9698,6 +16670,18 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/metrics", wrapper.GetMetrics, options.OperationMiddlewares["getMetrics"]...)
 
 }
+
+type BackfillAcceptedResponseHeaders struct {
+	IdempotencyReplayed *bool
+	Location            *string
+}
+type BackfillAcceptedJSONResponse struct {
+	Body Backfill
+
+	Headers BackfillAcceptedResponseHeaders
+}
+
+type BackfillStateJSONResponse Backfill
 
 type ConflictApplicationProblemPlusJSONResponse Problem
 
@@ -9721,11 +16705,249 @@ type RunAcceptedJSONResponse struct {
 
 type ScheduleStateJSONResponse Schedule
 
+type SensorStateJSONResponse Sensor
+
 type TooLargeApplicationProblemPlusJSONResponse Problem
 
 type UnsupportedMediaTypeApplicationProblemPlusJSONResponse Problem
 
+type ListAlertChannelsRequestObject struct {
+}
+
+type ListAlertChannelsResponseObject interface {
+	VisitListAlertChannelsResponse(w http.ResponseWriter) error
+}
+
+type ListAlertChannels200JSONResponse AlertChannelList
+
+func (response ListAlertChannels200JSONResponse) VisitListAlertChannelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlertChannels422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListAlertChannels422ApplicationProblemPlusJSONResponse) VisitListAlertChannelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlertChannelsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAlertChannelsdefaultApplicationProblemPlusJSONResponse) VisitListAlertChannelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestAlertChannelRequestObject struct {
+	Channel string `json:"channel"`
+}
+
+type TestAlertChannelResponseObject interface {
+	VisitTestAlertChannelResponse(w http.ResponseWriter) error
+}
+
+type TestAlertChannel202JSONResponse Delivery
+
+func (response TestAlertChannel202JSONResponse) VisitTestAlertChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestAlertChannel404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response TestAlertChannel404ApplicationProblemPlusJSONResponse) VisitTestAlertChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestAlertChannel422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response TestAlertChannel422ApplicationProblemPlusJSONResponse) VisitTestAlertChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestAlertChanneldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response TestAlertChanneldefaultApplicationProblemPlusJSONResponse) VisitTestAlertChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlertDeliveriesRequestObject struct {
+	Params ListAlertDeliveriesParams
+}
+
+type ListAlertDeliveriesResponseObject interface {
+	VisitListAlertDeliveriesResponse(w http.ResponseWriter) error
+}
+
+type ListAlertDeliveries200JSONResponse DeliveryList
+
+func (response ListAlertDeliveries200JSONResponse) VisitListAlertDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlertDeliveries422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListAlertDeliveries422ApplicationProblemPlusJSONResponse) VisitListAlertDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlertDeliveriesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAlertDeliveriesdefaultApplicationProblemPlusJSONResponse) VisitListAlertDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlertsRequestObject struct {
+	Params ListAlertsParams
+}
+
+type ListAlertsResponseObject interface {
+	VisitListAlertsResponse(w http.ResponseWriter) error
+}
+
+type ListAlerts200JSONResponse AlertList
+
+func (response ListAlerts200JSONResponse) VisitListAlertsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlerts422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListAlerts422ApplicationProblemPlusJSONResponse) VisitListAlertsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlertsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAlertsdefaultApplicationProblemPlusJSONResponse) VisitListAlertsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAssetsRequestObject struct {
+	Params ListAssetsParams
 }
 
 type ListAssetsResponseObject interface {
@@ -9780,6 +17002,7 @@ func (response ListAssetsdefaultApplicationProblemPlusJSONResponse) VisitListAss
 }
 
 type GetAssetGraphRequestObject struct {
+	Params GetAssetGraphParams
 }
 
 type GetAssetGraphResponseObject interface {
@@ -9893,6 +17116,78 @@ type GetAssetdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetAssetdefaultApplicationProblemPlusJSONResponse) VisitGetAssetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAssetCheckResultsRequestObject struct {
+	Asset  AssetName `json:"asset"`
+	Params ListAssetCheckResultsParams
+}
+
+type ListAssetCheckResultsResponseObject interface {
+	VisitListAssetCheckResultsResponse(w http.ResponseWriter) error
+}
+
+type ListAssetCheckResults200JSONResponse CheckResultList
+
+func (response ListAssetCheckResults200JSONResponse) VisitListAssetCheckResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAssetCheckResults404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListAssetCheckResults404ApplicationProblemPlusJSONResponse) VisitListAssetCheckResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAssetCheckResults422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListAssetCheckResults422ApplicationProblemPlusJSONResponse) VisitListAssetCheckResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAssetCheckResultsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAssetCheckResultsdefaultApplicationProblemPlusJSONResponse) VisitListAssetCheckResultsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -10108,6 +17403,819 @@ type MaterializeAssetdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response MaterializeAssetdefaultApplicationProblemPlusJSONResponse) VisitMaterializeAssetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAssetPartitionsRequestObject struct {
+	Asset AssetName `json:"asset"`
+}
+
+type ListAssetPartitionsResponseObject interface {
+	VisitListAssetPartitionsResponse(w http.ResponseWriter) error
+}
+
+type ListAssetPartitions200JSONResponse AssetPartitions
+
+func (response ListAssetPartitions200JSONResponse) VisitListAssetPartitionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAssetPartitions404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListAssetPartitions404ApplicationProblemPlusJSONResponse) VisitListAssetPartitionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAssetPartitions409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ListAssetPartitions409ApplicationProblemPlusJSONResponse) VisitListAssetPartitionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAssetPartitions422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListAssetPartitions422ApplicationProblemPlusJSONResponse) VisitListAssetPartitionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAssetPartitionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListAssetPartitionsdefaultApplicationProblemPlusJSONResponse) VisitListAssetPartitionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBackfillsRequestObject struct {
+	Params ListBackfillsParams
+}
+
+type ListBackfillsResponseObject interface {
+	VisitListBackfillsResponse(w http.ResponseWriter) error
+}
+
+type ListBackfills200JSONResponse BackfillList
+
+func (response ListBackfills200JSONResponse) VisitListBackfillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBackfills422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListBackfills422ApplicationProblemPlusJSONResponse) VisitListBackfillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBackfillsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBackfillsdefaultApplicationProblemPlusJSONResponse) VisitListBackfillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartBackfillRequestObject struct {
+	Params StartBackfillParams
+	Body   *StartBackfillJSONRequestBody
+}
+
+type StartBackfillResponseObject interface {
+	VisitStartBackfillResponse(w http.ResponseWriter) error
+}
+
+type StartBackfill200JSONResponse BackfillPlan
+
+func (response StartBackfill200JSONResponse) VisitStartBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartBackfill202JSONResponse struct{ BackfillAcceptedJSONResponse }
+
+func (response StartBackfill202JSONResponse) VisitStartBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartBackfill400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response StartBackfill400ApplicationProblemPlusJSONResponse) VisitStartBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartBackfill404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response StartBackfill404ApplicationProblemPlusJSONResponse) VisitStartBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartBackfill409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response StartBackfill409ApplicationProblemPlusJSONResponse) VisitStartBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartBackfill413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response StartBackfill413ApplicationProblemPlusJSONResponse) VisitStartBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartBackfill415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response StartBackfill415ApplicationProblemPlusJSONResponse) VisitStartBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartBackfill422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response StartBackfill422ApplicationProblemPlusJSONResponse) VisitStartBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartBackfilldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StartBackfilldefaultApplicationProblemPlusJSONResponse) VisitStartBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBackfillRequestObject struct {
+	BackfillID BackfillID `json:"backfill_id"`
+}
+
+type GetBackfillResponseObject interface {
+	VisitGetBackfillResponse(w http.ResponseWriter) error
+}
+
+type GetBackfill200JSONResponse struct{ BackfillStateJSONResponse }
+
+func (response GetBackfill200JSONResponse) VisitGetBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBackfill404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetBackfill404ApplicationProblemPlusJSONResponse) VisitGetBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBackfill422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetBackfill422ApplicationProblemPlusJSONResponse) VisitGetBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBackfilldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetBackfilldefaultApplicationProblemPlusJSONResponse) VisitGetBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBackfillRequestObject struct {
+	BackfillID BackfillID `json:"backfill_id"`
+}
+
+type CancelBackfillResponseObject interface {
+	VisitCancelBackfillResponse(w http.ResponseWriter) error
+}
+
+type CancelBackfill202JSONResponse struct{ BackfillAcceptedJSONResponse }
+
+func (response CancelBackfill202JSONResponse) VisitCancelBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBackfill404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response CancelBackfill404ApplicationProblemPlusJSONResponse) VisitCancelBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBackfill409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response CancelBackfill409ApplicationProblemPlusJSONResponse) VisitCancelBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBackfill422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response CancelBackfill422ApplicationProblemPlusJSONResponse) VisitCancelBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBackfilldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response CancelBackfilldefaultApplicationProblemPlusJSONResponse) VisitCancelBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBackfillPartitionsRequestObject struct {
+	BackfillID BackfillID `json:"backfill_id"`
+	Params     ListBackfillPartitionsParams
+}
+
+type ListBackfillPartitionsResponseObject interface {
+	VisitListBackfillPartitionsResponse(w http.ResponseWriter) error
+}
+
+type ListBackfillPartitions200JSONResponse BackfillPartitionList
+
+func (response ListBackfillPartitions200JSONResponse) VisitListBackfillPartitionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBackfillPartitions404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListBackfillPartitions404ApplicationProblemPlusJSONResponse) VisitListBackfillPartitionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBackfillPartitions422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListBackfillPartitions422ApplicationProblemPlusJSONResponse) VisitListBackfillPartitionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBackfillPartitionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBackfillPartitionsdefaultApplicationProblemPlusJSONResponse) VisitListBackfillPartitionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PauseBackfillRequestObject struct {
+	BackfillID BackfillID `json:"backfill_id"`
+}
+
+type PauseBackfillResponseObject interface {
+	VisitPauseBackfillResponse(w http.ResponseWriter) error
+}
+
+type PauseBackfill202JSONResponse struct{ BackfillAcceptedJSONResponse }
+
+func (response PauseBackfill202JSONResponse) VisitPauseBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PauseBackfill404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response PauseBackfill404ApplicationProblemPlusJSONResponse) VisitPauseBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PauseBackfill409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response PauseBackfill409ApplicationProblemPlusJSONResponse) VisitPauseBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PauseBackfill422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response PauseBackfill422ApplicationProblemPlusJSONResponse) VisitPauseBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PauseBackfilldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response PauseBackfilldefaultApplicationProblemPlusJSONResponse) VisitPauseBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeBackfillRequestObject struct {
+	BackfillID BackfillID `json:"backfill_id"`
+}
+
+type ResumeBackfillResponseObject interface {
+	VisitResumeBackfillResponse(w http.ResponseWriter) error
+}
+
+type ResumeBackfill202JSONResponse struct{ BackfillAcceptedJSONResponse }
+
+func (response ResumeBackfill202JSONResponse) VisitResumeBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeBackfill404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeBackfill404ApplicationProblemPlusJSONResponse) VisitResumeBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeBackfill409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeBackfill409ApplicationProblemPlusJSONResponse) VisitResumeBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeBackfill422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeBackfill422ApplicationProblemPlusJSONResponse) VisitResumeBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeBackfilldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ResumeBackfilldefaultApplicationProblemPlusJSONResponse) VisitResumeBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBackfillRequestObject struct {
+	BackfillID BackfillID `json:"backfill_id"`
+}
+
+type RetryBackfillResponseObject interface {
+	VisitRetryBackfillResponse(w http.ResponseWriter) error
+}
+
+type RetryBackfill202JSONResponse struct{ BackfillAcceptedJSONResponse }
+
+func (response RetryBackfill202JSONResponse) VisitRetryBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.IdempotencyReplayed != nil {
+		w.Header().Set("Idempotency-Replayed", fmt.Sprint(*response.Headers.IdempotencyReplayed))
+	}
+	if response.Headers.Location != nil {
+		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
+	}
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBackfill404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RetryBackfill404ApplicationProblemPlusJSONResponse) VisitRetryBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBackfill409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response RetryBackfill409ApplicationProblemPlusJSONResponse) VisitRetryBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBackfill422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response RetryBackfill422ApplicationProblemPlusJSONResponse) VisitRetryBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RetryBackfilldefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response RetryBackfilldefaultApplicationProblemPlusJSONResponse) VisitRetryBackfillResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -12123,6 +20231,623 @@ func (response ListScheduleTicksdefaultApplicationProblemPlusJSONResponse) Visit
 	return err
 }
 
+type ListSensorsRequestObject struct {
+}
+
+type ListSensorsResponseObject interface {
+	VisitListSensorsResponse(w http.ResponseWriter) error
+}
+
+type ListSensors200JSONResponse SensorList
+
+func (response ListSensors200JSONResponse) VisitListSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensors422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensors422ApplicationProblemPlusJSONResponse) VisitListSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSensorsdefaultApplicationProblemPlusJSONResponse) VisitListSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSensorRequestObject struct {
+	Sensor SensorName `json:"sensor"`
+}
+
+type GetSensorResponseObject interface {
+	VisitGetSensorResponse(w http.ResponseWriter) error
+}
+
+type GetSensor200JSONResponse struct{ SensorStateJSONResponse }
+
+func (response GetSensor200JSONResponse) VisitGetSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSensor404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetSensor404ApplicationProblemPlusJSONResponse) VisitGetSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSensor422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetSensor422ApplicationProblemPlusJSONResponse) VisitGetSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSensordefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSensordefaultApplicationProblemPlusJSONResponse) VisitGetSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSensorCursorRequestObject struct {
+	Sensor SensorName `json:"sensor"`
+}
+
+type GetSensorCursorResponseObject interface {
+	VisitGetSensorCursorResponse(w http.ResponseWriter) error
+}
+
+type GetSensorCursor200JSONResponse SensorCursor
+
+func (response GetSensorCursor200JSONResponse) VisitGetSensorCursorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSensorCursor404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetSensorCursor404ApplicationProblemPlusJSONResponse) VisitGetSensorCursorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSensorCursor422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetSensorCursor422ApplicationProblemPlusJSONResponse) VisitGetSensorCursorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSensorCursordefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetSensorCursordefaultApplicationProblemPlusJSONResponse) VisitGetSensorCursorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetSensorCursorRequestObject struct {
+	Sensor SensorName `json:"sensor"`
+	Body   *SetSensorCursorJSONRequestBody
+}
+
+type SetSensorCursorResponseObject interface {
+	VisitSetSensorCursorResponse(w http.ResponseWriter) error
+}
+
+type SetSensorCursor200JSONResponse struct{ SensorStateJSONResponse }
+
+func (response SetSensorCursor200JSONResponse) VisitSetSensorCursorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetSensorCursor400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response SetSensorCursor400ApplicationProblemPlusJSONResponse) VisitSetSensorCursorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetSensorCursor404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response SetSensorCursor404ApplicationProblemPlusJSONResponse) VisitSetSensorCursorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetSensorCursor413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response SetSensorCursor413ApplicationProblemPlusJSONResponse) VisitSetSensorCursorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetSensorCursor415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response SetSensorCursor415ApplicationProblemPlusJSONResponse) VisitSetSensorCursorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetSensorCursor422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response SetSensorCursor422ApplicationProblemPlusJSONResponse) VisitSetSensorCursorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SetSensorCursordefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SetSensorCursordefaultApplicationProblemPlusJSONResponse) VisitSetSensorCursorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EvaluateSensorRequestObject struct {
+	Sensor SensorName `json:"sensor"`
+}
+
+type EvaluateSensorResponseObject interface {
+	VisitEvaluateSensorResponse(w http.ResponseWriter) error
+}
+
+type EvaluateSensor200JSONResponse SensorTick
+
+func (response EvaluateSensor200JSONResponse) VisitEvaluateSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EvaluateSensor404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response EvaluateSensor404ApplicationProblemPlusJSONResponse) VisitEvaluateSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EvaluateSensor409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response EvaluateSensor409ApplicationProblemPlusJSONResponse) VisitEvaluateSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EvaluateSensor422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response EvaluateSensor422ApplicationProblemPlusJSONResponse) VisitEvaluateSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EvaluateSensordefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EvaluateSensordefaultApplicationProblemPlusJSONResponse) VisitEvaluateSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartSensorRequestObject struct {
+	Sensor SensorName `json:"sensor"`
+}
+
+type StartSensorResponseObject interface {
+	VisitStartSensorResponse(w http.ResponseWriter) error
+}
+
+type StartSensor200JSONResponse struct{ SensorStateJSONResponse }
+
+func (response StartSensor200JSONResponse) VisitStartSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartSensor404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response StartSensor404ApplicationProblemPlusJSONResponse) VisitStartSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartSensor422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response StartSensor422ApplicationProblemPlusJSONResponse) VisitStartSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StartSensordefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StartSensordefaultApplicationProblemPlusJSONResponse) VisitStartSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopSensorRequestObject struct {
+	Sensor SensorName `json:"sensor"`
+}
+
+type StopSensorResponseObject interface {
+	VisitStopSensorResponse(w http.ResponseWriter) error
+}
+
+type StopSensor200JSONResponse struct{ SensorStateJSONResponse }
+
+func (response StopSensor200JSONResponse) VisitStopSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopSensor404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response StopSensor404ApplicationProblemPlusJSONResponse) VisitStopSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopSensor422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response StopSensor422ApplicationProblemPlusJSONResponse) VisitStopSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopSensordefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response StopSensordefaultApplicationProblemPlusJSONResponse) VisitStopSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorTicksRequestObject struct {
+	Sensor SensorName `json:"sensor"`
+	Params ListSensorTicksParams
+}
+
+type ListSensorTicksResponseObject interface {
+	VisitListSensorTicksResponse(w http.ResponseWriter) error
+}
+
+type ListSensorTicks200JSONResponse SensorTickList
+
+func (response ListSensorTicks200JSONResponse) VisitListSensorTicksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorTicks404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorTicks404ApplicationProblemPlusJSONResponse) VisitListSensorTicksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorTicks422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorTicks422ApplicationProblemPlusJSONResponse) VisitListSensorTicksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorTicksdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSensorTicksdefaultApplicationProblemPlusJSONResponse) VisitListSensorTicksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetStatusRequestObject struct {
 }
 
@@ -12274,8 +20999,171 @@ func (response GetVersiondefaultApplicationProblemPlusJSONResponse) VisitGetVers
 	return err
 }
 
+type ReceiveWebhookRequestObject struct {
+	Sensor SensorName `json:"sensor"`
+	Params ReceiveWebhookParams
+	Body   *ReceiveWebhookJSONRequestBody
+}
+
+type ReceiveWebhookResponseObject interface {
+	VisitReceiveWebhookResponse(w http.ResponseWriter) error
+}
+
+type ReceiveWebhook202JSONResponse WebhookReceipt
+
+func (response ReceiveWebhook202JSONResponse) VisitReceiveWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReceiveWebhook400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ReceiveWebhook400ApplicationProblemPlusJSONResponse) VisitReceiveWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReceiveWebhook401ApplicationProblemPlusJSONResponse Problem
+
+func (response ReceiveWebhook401ApplicationProblemPlusJSONResponse) VisitReceiveWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReceiveWebhook404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ReceiveWebhook404ApplicationProblemPlusJSONResponse) VisitReceiveWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReceiveWebhook409ApplicationProblemPlusJSONResponse struct {
+	ConflictApplicationProblemPlusJSONResponse
+}
+
+func (response ReceiveWebhook409ApplicationProblemPlusJSONResponse) VisitReceiveWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReceiveWebhook413ApplicationProblemPlusJSONResponse struct {
+	TooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response ReceiveWebhook413ApplicationProblemPlusJSONResponse) VisitReceiveWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReceiveWebhook415ApplicationProblemPlusJSONResponse struct {
+	UnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response ReceiveWebhook415ApplicationProblemPlusJSONResponse) VisitReceiveWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReceiveWebhook422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ReceiveWebhook422ApplicationProblemPlusJSONResponse) VisitReceiveWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReceiveWebhookdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ReceiveWebhookdefaultApplicationProblemPlusJSONResponse) VisitReceiveWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// ListAlertChannels List the channels that alerts go to
+	// (GET /alert-channels)
+	ListAlertChannels(ctx context.Context, request ListAlertChannelsRequestObject) (ListAlertChannelsResponseObject, error)
+	// TestAlertChannel Send a test message to a channel
+	// (POST /alert-channels/{channel}/test)
+	TestAlertChannel(ctx context.Context, request TestAlertChannelRequestObject) (TestAlertChannelResponseObject, error)
+	// ListAlertDeliveries List what was sent
+	// (GET /alert-deliveries)
+	ListAlertDeliveries(ctx context.Context, request ListAlertDeliveriesRequestObject) (ListAlertDeliveriesResponseObject, error)
+	// ListAlerts List alerts
+	// (GET /alerts)
+	ListAlerts(ctx context.Context, request ListAlertsRequestObject) (ListAlertsResponseObject, error)
 	// ListAssets List the assets
 	// (GET /assets)
 	ListAssets(ctx context.Context, request ListAssetsRequestObject) (ListAssetsResponseObject, error)
@@ -12285,12 +21173,42 @@ type StrictServerInterface interface {
 	// GetAsset Show an asset
 	// (GET /assets/{asset})
 	GetAsset(ctx context.Context, request GetAssetRequestObject) (GetAssetResponseObject, error)
+	// ListAssetCheckResults List the results of an asset's checks
+	// (GET /assets/{asset}/check-results)
+	ListAssetCheckResults(ctx context.Context, request ListAssetCheckResultsRequestObject) (ListAssetCheckResultsResponseObject, error)
 	// ListAssetMaterializations List an asset's materializations
 	// (GET /assets/{asset}/materializations)
 	ListAssetMaterializations(ctx context.Context, request ListAssetMaterializationsRequestObject) (ListAssetMaterializationsResponseObject, error)
 	// MaterializeAsset Materialize an asset
 	// (POST /assets/{asset}/materialize)
 	MaterializeAsset(ctx context.Context, request MaterializeAssetRequestObject) (MaterializeAssetResponseObject, error)
+	// ListAssetPartitions Show where an asset's partitions stand
+	// (GET /assets/{asset}/partitions)
+	ListAssetPartitions(ctx context.Context, request ListAssetPartitionsRequestObject) (ListAssetPartitionsResponseObject, error)
+	// ListBackfills List backfills
+	// (GET /backfills)
+	ListBackfills(ctx context.Context, request ListBackfillsRequestObject) (ListBackfillsResponseObject, error)
+	// StartBackfill Start a backfill, or see what it would do
+	// (POST /backfills)
+	StartBackfill(ctx context.Context, request StartBackfillRequestObject) (StartBackfillResponseObject, error)
+	// GetBackfill Show a backfill
+	// (GET /backfills/{backfill_id})
+	GetBackfill(ctx context.Context, request GetBackfillRequestObject) (GetBackfillResponseObject, error)
+	// CancelBackfill Cancel a backfill
+	// (POST /backfills/{backfill_id}/cancel)
+	CancelBackfill(ctx context.Context, request CancelBackfillRequestObject) (CancelBackfillResponseObject, error)
+	// ListBackfillPartitions List the partitions of a backfill
+	// (GET /backfills/{backfill_id}/partitions)
+	ListBackfillPartitions(ctx context.Context, request ListBackfillPartitionsRequestObject) (ListBackfillPartitionsResponseObject, error)
+	// PauseBackfill Pause a backfill
+	// (POST /backfills/{backfill_id}/pause)
+	PauseBackfill(ctx context.Context, request PauseBackfillRequestObject) (PauseBackfillResponseObject, error)
+	// ResumeBackfill Resume a backfill
+	// (POST /backfills/{backfill_id}/resume)
+	ResumeBackfill(ctx context.Context, request ResumeBackfillRequestObject) (ResumeBackfillResponseObject, error)
+	// RetryBackfill Retry what failed in a backfill
+	// (POST /backfills/{backfill_id}/retry)
+	RetryBackfill(ctx context.Context, request RetryBackfillRequestObject) (RetryBackfillResponseObject, error)
 	// ListBills List bills
 	// (GET /bills)
 	ListBills(ctx context.Context, request ListBillsRequestObject) (ListBillsResponseObject, error)
@@ -12366,12 +21284,39 @@ type StrictServerInterface interface {
 	// ListScheduleTicks List a schedule's ticks
 	// (GET /schedules/{schedule}/ticks)
 	ListScheduleTicks(ctx context.Context, request ListScheduleTicksRequestObject) (ListScheduleTicksResponseObject, error)
+	// ListSensors List the sensors
+	// (GET /sensors)
+	ListSensors(ctx context.Context, request ListSensorsRequestObject) (ListSensorsResponseObject, error)
+	// GetSensor Show a sensor
+	// (GET /sensors/{sensor})
+	GetSensor(ctx context.Context, request GetSensorRequestObject) (GetSensorResponseObject, error)
+	// GetSensorCursor Read a sensor's cursor
+	// (GET /sensors/{sensor}/cursor)
+	GetSensorCursor(ctx context.Context, request GetSensorCursorRequestObject) (GetSensorCursorResponseObject, error)
+	// SetSensorCursor Set or reset a sensor's cursor
+	// (PUT /sensors/{sensor}/cursor)
+	SetSensorCursor(ctx context.Context, request SetSensorCursorRequestObject) (SetSensorCursorResponseObject, error)
+	// EvaluateSensor Evaluate a sensor now
+	// (POST /sensors/{sensor}/evaluate)
+	EvaluateSensor(ctx context.Context, request EvaluateSensorRequestObject) (EvaluateSensorResponseObject, error)
+	// StartSensor Start a sensor
+	// (POST /sensors/{sensor}/start)
+	StartSensor(ctx context.Context, request StartSensorRequestObject) (StartSensorResponseObject, error)
+	// StopSensor Stop a sensor
+	// (POST /sensors/{sensor}/stop)
+	StopSensor(ctx context.Context, request StopSensorRequestObject) (StopSensorResponseObject, error)
+	// ListSensorTicks List a sensor's ticks
+	// (GET /sensors/{sensor}/ticks)
+	ListSensorTicks(ctx context.Context, request ListSensorTicksRequestObject) (ListSensorTicksResponseObject, error)
 	// GetStatus Show how the deployment is
 	// (GET /status)
 	GetStatus(ctx context.Context, request GetStatusRequestObject) (GetStatusResponseObject, error)
 	// GetVersion Say which version runs
 	// (GET /version)
 	GetVersion(ctx context.Context, request GetVersionRequestObject) (GetVersionResponseObject, error)
+	// ReceiveWebhook Post an event to a webhook sensor
+	// (POST /webhooks/{sensor})
+	ReceiveWebhook(ctx context.Context, request ReceiveWebhookRequestObject) (ReceiveWebhookResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx echo.Context, request any) (any, error)
@@ -12386,9 +21331,109 @@ type strictHandler struct {
 	middlewares []StrictMiddlewareFunc
 }
 
+// ListAlertChannels operation middleware
+func (sh *strictHandler) ListAlertChannels(ctx echo.Context) error {
+	var request ListAlertChannelsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAlertChannels(ctx.Request().Context(), request.(ListAlertChannelsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAlertChannels")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAlertChannelsResponseObject); ok {
+		return validResponse.VisitListAlertChannelsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// TestAlertChannel operation middleware
+func (sh *strictHandler) TestAlertChannel(ctx echo.Context, channel string) error {
+	var request TestAlertChannelRequestObject
+
+	request.Channel = channel
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.TestAlertChannel(ctx.Request().Context(), request.(TestAlertChannelRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "TestAlertChannel")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(TestAlertChannelResponseObject); ok {
+		return validResponse.VisitTestAlertChannelResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAlertDeliveries operation middleware
+func (sh *strictHandler) ListAlertDeliveries(ctx echo.Context, params ListAlertDeliveriesParams) error {
+	var request ListAlertDeliveriesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAlertDeliveries(ctx.Request().Context(), request.(ListAlertDeliveriesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAlertDeliveries")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAlertDeliveriesResponseObject); ok {
+		return validResponse.VisitListAlertDeliveriesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAlerts operation middleware
+func (sh *strictHandler) ListAlerts(ctx echo.Context, params ListAlertsParams) error {
+	var request ListAlertsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAlerts(ctx.Request().Context(), request.(ListAlertsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAlerts")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAlertsResponseObject); ok {
+		return validResponse.VisitListAlertsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // ListAssets operation middleware
-func (sh *strictHandler) ListAssets(ctx echo.Context) error {
+func (sh *strictHandler) ListAssets(ctx echo.Context, params ListAssetsParams) error {
 	var request ListAssetsRequestObject
+
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.ListAssets(ctx.Request().Context(), request.(ListAssetsRequestObject))
@@ -12410,8 +21455,10 @@ func (sh *strictHandler) ListAssets(ctx echo.Context) error {
 }
 
 // GetAssetGraph operation middleware
-func (sh *strictHandler) GetAssetGraph(ctx echo.Context) error {
+func (sh *strictHandler) GetAssetGraph(ctx echo.Context, params GetAssetGraphParams) error {
 	var request GetAssetGraphRequestObject
+
+	request.Params = params
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.GetAssetGraph(ctx.Request().Context(), request.(GetAssetGraphRequestObject))
@@ -12451,6 +21498,32 @@ func (sh *strictHandler) GetAsset(ctx echo.Context, asset AssetName) error {
 		return err
 	} else if validResponse, ok := response.(GetAssetResponseObject); ok {
 		return validResponse.VisitGetAssetResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAssetCheckResults operation middleware
+func (sh *strictHandler) ListAssetCheckResults(ctx echo.Context, asset AssetName, params ListAssetCheckResultsParams) error {
+	var request ListAssetCheckResultsRequestObject
+
+	request.Asset = asset
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAssetCheckResults(ctx.Request().Context(), request.(ListAssetCheckResultsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAssetCheckResults")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAssetCheckResultsResponseObject); ok {
+		return validResponse.VisitListAssetCheckResultsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -12529,6 +21602,255 @@ func (sh *strictHandler) MaterializeAsset(ctx echo.Context, asset AssetName, par
 		return err
 	} else if validResponse, ok := response.(MaterializeAssetResponseObject); ok {
 		return validResponse.VisitMaterializeAssetResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListAssetPartitions operation middleware
+func (sh *strictHandler) ListAssetPartitions(ctx echo.Context, asset AssetName) error {
+	var request ListAssetPartitionsRequestObject
+
+	request.Asset = asset
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListAssetPartitions(ctx.Request().Context(), request.(ListAssetPartitionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListAssetPartitions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListAssetPartitionsResponseObject); ok {
+		return validResponse.VisitListAssetPartitionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListBackfills operation middleware
+func (sh *strictHandler) ListBackfills(ctx echo.Context, params ListBackfillsParams) error {
+	var request ListBackfillsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBackfills(ctx.Request().Context(), request.(ListBackfillsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBackfills")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListBackfillsResponseObject); ok {
+		return validResponse.VisitListBackfillsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartBackfill operation middleware
+func (sh *strictHandler) StartBackfill(ctx echo.Context, params StartBackfillParams) error {
+	var request StartBackfillRequestObject
+
+	request.Params = params
+
+	var body StartBackfillJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StartBackfill(ctx.Request().Context(), request.(StartBackfillRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartBackfill")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartBackfillResponseObject); ok {
+		return validResponse.VisitStartBackfillResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetBackfill operation middleware
+func (sh *strictHandler) GetBackfill(ctx echo.Context, backfillID BackfillID) error {
+	var request GetBackfillRequestObject
+
+	request.BackfillID = backfillID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetBackfill(ctx.Request().Context(), request.(GetBackfillRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetBackfill")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetBackfillResponseObject); ok {
+		return validResponse.VisitGetBackfillResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// CancelBackfill operation middleware
+func (sh *strictHandler) CancelBackfill(ctx echo.Context, backfillID BackfillID) error {
+	var request CancelBackfillRequestObject
+
+	request.BackfillID = backfillID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.CancelBackfill(ctx.Request().Context(), request.(CancelBackfillRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "CancelBackfill")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(CancelBackfillResponseObject); ok {
+		return validResponse.VisitCancelBackfillResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListBackfillPartitions operation middleware
+func (sh *strictHandler) ListBackfillPartitions(ctx echo.Context, backfillID BackfillID, params ListBackfillPartitionsParams) error {
+	var request ListBackfillPartitionsRequestObject
+
+	request.BackfillID = backfillID
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBackfillPartitions(ctx.Request().Context(), request.(ListBackfillPartitionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBackfillPartitions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListBackfillPartitionsResponseObject); ok {
+		return validResponse.VisitListBackfillPartitionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// PauseBackfill operation middleware
+func (sh *strictHandler) PauseBackfill(ctx echo.Context, backfillID BackfillID) error {
+	var request PauseBackfillRequestObject
+
+	request.BackfillID = backfillID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.PauseBackfill(ctx.Request().Context(), request.(PauseBackfillRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "PauseBackfill")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(PauseBackfillResponseObject); ok {
+		return validResponse.VisitPauseBackfillResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ResumeBackfill operation middleware
+func (sh *strictHandler) ResumeBackfill(ctx echo.Context, backfillID BackfillID) error {
+	var request ResumeBackfillRequestObject
+
+	request.BackfillID = backfillID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ResumeBackfill(ctx.Request().Context(), request.(ResumeBackfillRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ResumeBackfill")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ResumeBackfillResponseObject); ok {
+		return validResponse.VisitResumeBackfillResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// RetryBackfill operation middleware
+func (sh *strictHandler) RetryBackfill(ctx echo.Context, backfillID BackfillID) error {
+	var request RetryBackfillRequestObject
+
+	request.BackfillID = backfillID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RetryBackfill(ctx.Request().Context(), request.(RetryBackfillRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RetryBackfill")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(RetryBackfillResponseObject); ok {
+		return validResponse.VisitRetryBackfillResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -13234,6 +22556,228 @@ func (sh *strictHandler) ListScheduleTicks(ctx echo.Context, schedule ScheduleNa
 	return nil
 }
 
+// ListSensors operation middleware
+func (sh *strictHandler) ListSensors(ctx echo.Context) error {
+	var request ListSensorsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSensors(ctx.Request().Context(), request.(ListSensorsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSensors")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSensorsResponseObject); ok {
+		return validResponse.VisitListSensorsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetSensor operation middleware
+func (sh *strictHandler) GetSensor(ctx echo.Context, sensor SensorName) error {
+	var request GetSensorRequestObject
+
+	request.Sensor = sensor
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSensor(ctx.Request().Context(), request.(GetSensorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSensor")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSensorResponseObject); ok {
+		return validResponse.VisitGetSensorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetSensorCursor operation middleware
+func (sh *strictHandler) GetSensorCursor(ctx echo.Context, sensor SensorName) error {
+	var request GetSensorCursorRequestObject
+
+	request.Sensor = sensor
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetSensorCursor(ctx.Request().Context(), request.(GetSensorCursorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetSensorCursor")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetSensorCursorResponseObject); ok {
+		return validResponse.VisitGetSensorCursorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SetSensorCursor operation middleware
+func (sh *strictHandler) SetSensorCursor(ctx echo.Context, sensor SensorName) error {
+	var request SetSensorCursorRequestObject
+
+	request.Sensor = sensor
+
+	var body SetSensorCursorJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SetSensorCursor(ctx.Request().Context(), request.(SetSensorCursorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SetSensorCursor")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SetSensorCursorResponseObject); ok {
+		return validResponse.VisitSetSensorCursorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EvaluateSensor operation middleware
+func (sh *strictHandler) EvaluateSensor(ctx echo.Context, sensor SensorName) error {
+	var request EvaluateSensorRequestObject
+
+	request.Sensor = sensor
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EvaluateSensor(ctx.Request().Context(), request.(EvaluateSensorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EvaluateSensor")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EvaluateSensorResponseObject); ok {
+		return validResponse.VisitEvaluateSensorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StartSensor operation middleware
+func (sh *strictHandler) StartSensor(ctx echo.Context, sensor SensorName) error {
+	var request StartSensorRequestObject
+
+	request.Sensor = sensor
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StartSensor(ctx.Request().Context(), request.(StartSensorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StartSensor")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StartSensorResponseObject); ok {
+		return validResponse.VisitStartSensorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// StopSensor operation middleware
+func (sh *strictHandler) StopSensor(ctx echo.Context, sensor SensorName) error {
+	var request StopSensorRequestObject
+
+	request.Sensor = sensor
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.StopSensor(ctx.Request().Context(), request.(StopSensorRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "StopSensor")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(StopSensorResponseObject); ok {
+		return validResponse.VisitStopSensorResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSensorTicks operation middleware
+func (sh *strictHandler) ListSensorTicks(ctx echo.Context, sensor SensorName, params ListSensorTicksParams) error {
+	var request ListSensorTicksRequestObject
+
+	request.Sensor = sensor
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSensorTicks(ctx.Request().Context(), request.(ListSensorTicksRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSensorTicks")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSensorTicksResponseObject); ok {
+		return validResponse.VisitListSensorTicksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetStatus operation middleware
 func (sh *strictHandler) GetStatus(ctx echo.Context) error {
 	var request GetStatusRequestObject
@@ -13280,194 +22824,359 @@ func (sh *strictHandler) GetVersion(ctx echo.Context) error {
 	return nil
 }
 
+// ReceiveWebhook operation middleware
+func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, sensor SensorName, params ReceiveWebhookParams) error {
+	var request ReceiveWebhookRequestObject
+
+	request.Sensor = sensor
+	request.Params = params
+
+	var body ReceiveWebhookJSONRequestBody
+	var err error
+	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+		// A request validator built on kin-openapi's openapi3filter with
+		// KeepValidatedValue leaves the value it validated on the body. Bind
+		// that value, matching member names exactly, so the handler receives
+		// what was validated instead of a second, case-insensitive decode.
+		// Otherwise bind only the request body, so that path and query
+		// parameters are not also bound into the body struct.
+		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+			err = binder.BindBody(ctx, &body)
+		}
+	} else {
+		// A custom binder is installed on the Echo instance; defer to it
+		// entirely, since echo.Binder does not expose body-only binding and
+		// the binder may do more than decode (for example call ctx.Validate).
+		err = ctx.Bind(&body)
+	}
+	if err != nil {
+		return err
+	}
+	request.Body = &body
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ReceiveWebhook(ctx.Request().Context(), request.(ReceiveWebhookRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ReceiveWebhook")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ReceiveWebhookResponseObject); ok {
+		return validResponse.VisitReceiveWebhookResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H3rchs3muiroHq3yjOZFkVd7EzoH6ccx844iR0fSzOpM5aWBNkgCasJdAC0aI5L73Pe47zYKXwAGuhu",
-	"NNmUFGs9681OWST7Anw3fPfvUzLjq4IzwpRMRp+SJcEZEfDni3O80P9mRM4ELRTlLBklz5eYLYhE6yVh",
-	"SC0JEkTyUswIyjiRgyRNyEe8KnKSjJKL5OQiSdJEzpZkhfWz1KbQP0glKFskNzdp8iojq4Irwmabd6TI",
-	"8YZk7ZdOlCjJBNE5vDG45eBnskFrLJEkhKEpmXNBEGaZWVnJEJXwJ8Eip0Qgzkhtifq5kfVNOc8JZrDA",
-	"X/gMm2U0V/XbkggSvKm++UNRMnk4PPru27+eHs0OjvFwePAtxvjgr8Ph8GDo/+9oK4Ru0qTAAq+Ismh5",
-	"JiVRb/CKtBf0jCGsf30kEcOr+k6TOVGz5TjHikg1ntI8l0maUH1bgdUySRMGz0zgCUmaCPJ7SYXGRhNI",
-	"K/zxF8IWapmMnpykEZw+L4Xkor2+8yVBE0Y+qvEMrpggbjBa4AWx2Ksvmmx+kq8+cDpj/yhnm5++c0v+",
-	"vSRi49dsHpd0LPLxcJhup7yfySYCTaTIR6WXuOGlQHyt6R0rAK2mKiqRhhGR6ikSpCBYIapSoD7O8o2m",
-	"NUeCUmGhSFbf2+PZt/h4fkQOADNuZ4YB/dYaxN61x2O9xxVl7vNRdMfzN5yR11i/LooczfJ6w5hVHIOZ",
-	"XBPxFJVsBpyfpYAx87Xe28nwNM718e3MD/QaDswitm2mvfyf+LSD7tEHPt1C9EDt4w98Gqd488Md6P0X",
-	"LNWLa8LUqx/icKWZo/QcS4WIvhZE1lP4UipB8AotOJGIM4TnSoNW1bdyNDw97oKqXsABrODg1Q9dUH1y",
-	"Gl07XVHVXvXf+BqtMNsgqshKIqzQisv6ih4P48yYwxPDRWRkjstcmVtW+CNdlSvLlivKzCdPsJQpsiAC",
-	"VvemXE2JiGFc41SjHC5IEWVIr3aGJdGgzonS8rIOwecHR0dxCjBP6UsER1HqfFeyGPqfaRnwSCLa4P6e",
-	"B0NksaJkY5r1X2x0tWezJcnKnHQxlLS/7+SqJS9Fvomv1D3kbtx1RqSMnr/PkDQ/aYy/1fIKrwhrsM3p",
-	"6UEHHO3Nd8H6jbmXSPU9zyiB8/lMy/p3Jax3xpkiDNgLF0VOjSZx+EGa7dhVwm1TLAARslytsNhYwTHj",
-	"bE6NSLZ0BEeLO6OvcV4S+6I5BW3NcN/o8RBWxwtZf+j3W2+2l0dUhc533KSJwgu4QBAMG0umeHaVcwDQ",
-	"TQjN/xRknoyS/zj0Oueh+VUeOrC9M/A0wG2ongYYoN7hhXQiVZTsKcJ5jjhciPNBYhAjC86kga6+Nacz",
-	"tQUpheDTnKz+0kCOITuFaW5YD/VhXLTEEhGWkQzhXBCcbVKkldRyNiNS611ECK7VufeXaSIVVqVMRqfD",
-	"79JEUWVklVtwRXSlYKOiIvID8rHIuSBiNHNX9gb1W7PTGIg1zaklZQt9sjOuQK5q9UURo/zgPOdro/3o",
-	"F75i1zin2R3BeoTmlOSZfic1DxyhQ0Nuh0BrI2RPjRFacIUeD49StMZM/zUMoRk8c+sNBdeHjNBaevia",
-	"5CZEx/GxR8ffWSG4xh2e5gS9YIqqzW7U2M3cC2aeWRhxgSp7wCEJS9gcyZ7qj4A+bRNlnBH97tc4n3Ox",
-	"IndFk2a2Kc827rWwOfTT2a9vRqhk5GNBZopkmu41a+rvEWVFqTrpfegB/D3OkGP9nXBdVRu6L5q3UhzN",
-	"MNM7m+pvMDz+DVcvecnuCjsQuujCH53yIgGLGSBJPlLZDaZTD6Y3XCGznJ1AYlyN53DpPQFJEIN4LcaW",
-	"RkroR7ub7gYfyVfEUq7WjdeCs4VVjom4JuKRRDlfgFylCpUsI6JCGs3Qyfxo1gG/xyGZvdJsz3COzuCp",
-	"6IW+oQ8jm9vuh5PZBnG1JALBchOjOz6bzUihtvKog1+/FWgVpIvaS631BK6e0MgMvTCx59vbDmOOm4a7",
-	"ZNvt1XU3oTp6pk+a/poTXKktyXFZOOXNmqljrJJRcjw8fnIwfHJw9Nfzo+PRyeno8ZN/JmkyEwCLIfrG",
-	"/Jc0ofTimogNWoLdb9xc+m+tWWpjMWZXasNurOjsKhmxMs8rLTOqK4MPRF+sabW2yJPRcDgaDv+ZXKZa",
-	"22CayezGFF2R8b+0TB8lz1ZE0Bk+POeCM8X706UDdBdpVCr7TZqcc/4LFgtyj8dGztmCCK1KMHSEXtPv",
-	"u4Te0YlnWnsu2GMXnXOOzLp28q3ifJzDpfd1UHRv5CZN/s5kWRRcKJK9JhnF57C6ewPeRaLIR3VY5Jiy",
-	"i2RkFJoWd3QB9HGozVTrRLBQBCvdCc7S3zde6fvGcMN9w1afiFp7SLz14D2f+o9C8IIIZQ0uo8GN+y1B",
-	"P/fMXAlrAMfE2Js22+419oe5r9DaPZvZJTQEvF6nNPoyVXpHK5wRNBd8pSUIeFQirt4K/FgIvAlfo3a8",
-	"BAviX2EdR/u8JXhu5PqF4Fq6Rn75wKcy7vDSv5i1LfE12XtJIExXWBFBcU7/tfVAcdj5BUv1unHLjRPD",
-	"kXcKosRm5yGqL3rLczqDdWkRzEs1lmTGWRbZ+69zcPtipciqgE1rRRWOooyX0zxgMutzcj4E4394b9br",
-	"gF5HToPuavSRNtigRdtuw+1NWDx2QP2yWjCffiDGzATae5GZk6HOjJoCY5ESDHxgF5whzgZJGqED3nGv",
-	"uRG8o4aW2m6iEIiwCnhc5/J/FLhYttdPsoX5oyLWbeThAREhYsazfR/1hmeRRzUpBJ6b2qV2bvAXbVK0",
-	"9letpf+ionvzQRz9DK3xaMu4UlW2Yse8uv6Qzm0ASFrb6JZJDSK2iuCngA+xIgeaB/QKtq+7U3ps59no",
-	"EmIb/J7mlC1KnHcGnyhDU66WiM/ndEZxjnKsb1gQ+RTpxaO1i0E668wEOBtEzXogKU3mt8Al0WJpLrq2",
-	"l7dRp1VhozfsID4PnRst3VYrqhTZg6Oeu1tiBDynQmoRSNg2+mifhfyaCKa1IlDpYyHjNFnyFRnPltiF",
-	"LggrVxpWS15K/VRJmLZyLiPPN660uvf60MYt2hczJXhWzkg2jrnHf8Ab5yJ1wTzYNbg2qDavgYLoHDFC",
-	"wR7VEhq34pTHw+Pjg6H+/z4c86EUVGZ05o5s/5wZPpiTjAicxzYDTGNDG1GVQpQ2/gqaDoRfr4mQ1Bwl",
-	"FfrKEmIjO9dpvdt4pug1VRtLBfXXvnv5HJ2cnHwH4aVflcJr/EgiTRstCJ0cDE8Pjr89Pzo1BtzBUP/R",
-	"byHrOBnlZEElZXNuQdLxpCpcFt5RirwXy7MqvtYKk7Wu5QVh3iro/Qp/S+01p6exHRSCXmNFxiui17WF",
-	"xwTRCMx8dKKOuVcZhAckXdEcCwgWyhThXHL42kR+Au1ZmxxLkmf7qamCb3A+xlJqeDTJ3RNFHyqQPshV",
-	"PeIoBiG55EKNrSW3hwA1STqyxz35mb1U31VwZs/4rV4Fe9mNNzh7vMZc6e5RpEeICC7Td7iA1h4Q0Aeq",
-	"o9qW1m5i81okoKKc5lQuSQZH8KAP9vZHR1mApI2Knd9MapUXcODN12KvblBsO6jsne2HH7kMFYJWXBA0",
-	"5wIRPFsi4zcLdOswDl9T37R8rYn5GpOnQWC1iqsbANWpt3FQpoFm0D5o46KheQZW5BeV70bWttnWE6An",
-	"+JrG0RQ3nv4aUropgqNCM6BEz5YeY03dpEYr9XOyS+kyOXoR44ySPIvpmja0ZNhA77F+vlVAjaiMMXPv",
-	"lZIIostBTtfHgwU/sPd/kJwN3uH1ayIlBj9e9euBvKLFgYvkHlSBOs14HQaif5ukbHZvL2ualAC7dIdp",
-	"qaF/H4YXqM4PZXeFZ0BcOK2tPb+0ZAMCxKaBalkFTm8IRzoNk7uocts6qVjm9mZanctu+5wGuBoPDXi7",
-	"G2rV4dd0UWaRLJv6CwYzrVzqKy3YtGQ2nEcg6LXExr7TP9T5850WaM9Anv1IrwnrAzISORt+efHjqzO9",
-	"wUcSrbnIZK/D7zZmIwAk3Wk9/sOfYg2Amizk9hZerAq1AdC5s/OoptPtYjorOiOsNxMkOLH7ncLentnb",
-	"PgkO8B3nsT84HFRSnyMWrHoHkO9LbDmcPZj0EgRfEVFFEhuZ5JrpJmi9pLlJ3bZSa45pLkEzohLlZK4Q",
-	"zl2yuDXfZzmXJLNnetR6f74ks6s2DF0w51Nv/1Ka8KuOdPSI34lfgbsXXhKDiHeEtJaGZ4KzzSq6hNt5",
-	"MNyOemrCjR259fi32yfG9+WiNjjLqDnE3wbbM1TVMOlLZpPqRkH+WC2vLkVcoKn9gLBEk08XCS/kRTJC",
-	"ny6Si3I4PJnBj/Ansd+bp8KHwWBwc3NzMwmUabvq+9KDINc3gk4XIdspXvaRYjaa0c8HkWGF90PJD963",
-	"r9GhH+kVh5Zns2MF9wzfmBPqR8HXEq2p1mRMOmbNHKNMPTlN4m6Za5KHbJSRabkA42XOkzRZY1GFbaM8",
-	"tbLrj4axOo+YDvdF68QcLAZ6M2PCfi9JSbIUSUWKsa1ZSFEh+EIQKVOU80WKGgGiFO61mY11tSTni52R",
-	"GpPI7E4rXCV/OailVT2Ko0IPDktsMdEA/HEfJ5phtIc6y15qPdrkKLX2sY0ool4Ok+c24yJ7JBHOMmER",
-	"tt/SjdnqXt656F/4Yot4ap81t1CuslIABYbR2J3RVp8dEQOP8Y8rwnrrjAGGIkTSkzEhoVPukpotQBtk",
-	"yrHlDJOy1RY/7jKt4uy6BviYZJ2X3V6fNXpWxPfGKh1M2zvkmgicow+cMpLBKYyKvJRI0gWrS5e69fQX",
-	"b5zFXt7LKQm4dF7J7XLKyiS7qcDt1MZJDLgtpESouSKLimR3avOO8+5D8FVc/KCyzxvU7uz0OfQFFori",
-	"fOy/0cAsBakQMy4ZvsbULC52sL6kJM865KvX2iP5CODk4CXLjDd17b4zadjR3IZKxWg+EBKl7a+IMsWR",
-	"S/oymijJ+RpNDqHKapKiyWGB1XKif5rYbMrJ7owI9/athsLfCM5VJCnCs0/Aflc732lvi70pSMPaS1d8",
-	"ZtLKza3oT5nAc4WOh8fDg6PjP++rbpuSwo5jqs4pO0NB+2eQbU+66jQMXYJmxwlW/WxiW6DE7Z1+5Qp6",
-	"tm3lXF/TMyUKo/WS57ZSp1Ozb5/dHYJle+ZUPWPK4rJCkN1cLAvKQzZKsXx6H2JVE9xDSdRYhlyUiBhZ",
-	"E6mamn4H6tCGRINkf6Tq11OvWhGFnT26DSmv3XU39lRxoNmp1fS2vmLqhNMi/CsDFaNa+85TX6P1nBrH",
-	"UycuFZ1d3QmB94Cmbgv5irJsp8Chs6ufqSlnCWyf5uG8SfUGqXI194hxZ6rfAZu71VuXN79NZmfjueHv",
-	"fuDrp7VquGxTWoMiXABzczmh8uqJz1nYO2gvIk6+8v1n4vsG7O/jdIrkTz/ISfU6QGB/5RA0c607Nw4u",
-	"6/UgGcJTXmp1SJJ8bqrLTDMPk17sPJCAn1sok0ElXH1h9gdkVG+J/vTu5XP03enjb//cjoZuNTuoNJVx",
-	"4IWstSCJmhxdro7flnS2NEF/CelPWCFIFgfZidmmv/vDG1ARWvECrH0u/e38/K0Nbw6iZ0KVU7P1XkSZ",
-	"D1X29Hi+sQ1cCNICEfE5spU4dQfDrqreXcRu/ZhV6ouTshbDFXpiDPC/S1JGVv4Tn0Jemz6139FrIhC4",
-	"bFM03Zgi7TY9eQO4TQaYKsoWEC3FGopXRMRx0R2myjPIsnEvieYznVE2I75hlLkH9rDGVMnW+2+XAwDl",
-	"Dbs3qpaECqQFUFilEXV1meK7mB+sOkH7vMvli+4I41rzxePLryHcXPjyOPxj9PQOUn6JjOUmLAnUIfbN",
-	"qoYY51Zmd64aaHygUcfV2Px92dNlkLpVxffia3IiXpscb7qN0e9NhzBTV6yvcUTwFBmrM3NNxCClZV4K",
-	"SIzutFBb3uUV/uh8f5HXP+clU0b0GFezZgLFeQ/yqD04beyzE0xBQ43Oo3SOc9lS9+eCr8bOnxa28LFX",
-	"N524+cYfndb3kNEM8mqt2zPYYxjPbq+7bBZDOn/M+1hjkss0mWE2I1qdnW5c8W2sV0ld5WyUBtuq2zSB",
-	"+iS4wjzJROXsB63y9e3c01UoXGBBmE91Nw8OtE/zhbVegoU4/kpMlA5OFFKYrhdWy473eKvCt8MduwOt",
-	"zF5df/HOpZSF6WGVjN5f3lxWHiSNX0EXC+P2NFZeggtaNeHRz4MWd3d3wIVE0FZ4OMLyimQglmm/pN59",
-	"XXq3MWg8Pm6b+kac93pHL4BKSaPRDNC///3VD9ffxiopYlWfEZ3KZaxBYFzrKLMll8Q2JOyXSNbgjK1F",
-	"IKD7Qoc9ogQ1jSf3Ntr3s/lCPrgttvqZ9O9KFibHk6L/8XymSHFnl65n2a2X28vi+eEg6yrva2jq+mxi",
-	"+4C2czZgpRrcA4apc7zjgyYROfBdxg+aHzqMLWjaZoysta3iDuv5anbCv9v51DCebR+Br6fW11Pr66kV",
-	"20qbX+7P2fb1RPx6Iv5BJ2KEcDsOySo/YkeAKMcyYvIqgZmkhKkUFUSsMIM/bfQ1RW7JKZqWC8QFyrlU",
-	"Y+8L8u646u5kzwxJqXAsOAbdu1PL/dNysTuHwuxwe/Lbu/JeHPHQvOuBnO+e1wJfTnB8A+1BDVw778ag",
-	"0/isHGqjmTdnQbysQUdVP68IxsAbU/VRVnR2hVZUSpJVXXbKwtXHtIuGw9Zg0bomarJ44OEufghVOLwo",
-	"jNp3OyFn+o01X/mSXhPrhR+hFWWlIin0GUtRZmr3V5ypZer+sV+uCbmKert35ZTYIzBeeq9sBHlXix2I",
-	"NG9zCYe9zeIB6Y8KzfXWNfSk7ZCUlaQWdOiniLQKsltO2wD7Qf+0SOP8V8/ePKtaHfdq91FPNDHiHRAd",
-	"vir19Bz6cwNKrEEsREaMNx3b3IeMOQtavT2IoKma/q2p7UgfK/J6AHatcDDuyGDYXQbR3Xaqm0TjZNZB",
-	"NLU1RqHbkXD7zBS4z6CxJp3Zvr5gdkEs0NZumnZl6JWSCExU8yOfQ6dlcz5LpPgCRHI77DQ1VVg7K4HC",
-	"Yq2b1N02rqP+dlhckjwbl0zRjlx4m3VsLCzF0ZQEhV8IbtRHDbs9HVE2nud0sYy1FjFeeYl4qRDj63gQ",
-	"CpBc2UqxPNSqWSqysW9gBnsgD3oTu73hTvCGB1ml4E4PWuGP4y2g07hbcehjY2GIFeK28nsfTrS3jwsi",
-	"bCRly8tMytQKb9CUPEXDEWLcMEbPwJAtyeh1spgai9j6msAJaaxG8RUrJVGmamOrTQg18otKGN8cZLtp",
-	"4FCw2/wkQvK4rVtgkZsSaT9Mw1w+6CWQC55TRWcUd+Q8+t8fSSTzcpHa3lpXjK/Z/nUyfiupQ2uwhCg4",
-	"FY41bbhdGeYsrPlsHACmxtIBsboy1XyE/edHMLdm0eh19Pxvb5/v0zmtf4MaV7C7owXMglSnBdwyhq4P",
-	"caRqjblq3WTaQ6A1JL+YsStYQRak5FvSkpuNsB4fHB3vTQ2Nala32/oWQqx1Esi9aH4KLx5Q7fM4DGja",
-	"Jglo1QNSBqrOLUbGuSJEA6QiJ8pep8bh55IBu8ZNzsaEif0C4vv6VWuetIi4cT9rzSOILQzQG24rj5dY",
-	"+ssk2hCVIslhzA3kfc1LaZTc7WOgdjcv6u0Iu4ljU6gzkhNoBXQ72HrPeSyhrw6f0EjcPjoGAPPKXOtm",
-	"DdmPR3cv4Pg3xW+tGN+gpYOHXceuHV7BJS5s1VP7TN4QLHo0uIDL0upR8fWQYp/k46CkvT33is+VNy6D",
-	"0W3tDTxAIKQV7uqyjKlESlCSIbzA9A5GzOdz8mskei+/D85FjTdFCjsBSDNLafFl0wn3KXeKEX0YGwzc",
-	"874EvcsD38ROu6q/TrNtR+va5A8maczlWhbjORdj18k5Wvl4RYsCLt7uf91IRVZd/Yrg1f31CZOtGssJ",
-	"DIvV9nJKWZ9Q7Jm+M1W/Jxo/SORJ1osRIzAurV9krbVBnNNr4jo/VEZ2hvvnSf8Gr9pJfBbufmlhg7jt",
-	"9WnnVsrHj92d4xVb/fjJRyXRdIOuyKaR7tAe8wVHVPi6x8PYCmmsOc7XuqKvdUVxWvnZIq+q/A7yngOn",
-	"+gozbUHGhJx+yn3YSy7m8SDmUoCHaBm8F/juEIiCwkew65BwLNJOPeHCJD85gre9kkYIFzRFs5ymVbWx",
-	"vhYOpUbfSE8inf6BaCdWdyMUwKvaAFV91JsMh6zHUMr9UGLpuLPhVHc7Os6UwLO4rrngHe7Haxpv0eqA",
-	"AJLfiR2ti05Lmisz5AMjyJDnZbzyp909rmPLvnlctR5Ycer3FIOEPc/aGrc+KbdFbm2fBEFmdlJnO043",
-	"JTiu2UIsQp+8S4KF0pf174e75DKOHZpFvy5oRwuUHupwjxJAWI55S0OZdLtPLSzb0L+5sZ2jLOFZurPz",
-	"prRy7Gehohe2agkVgtsqNvBEJ0ulCjk6PFxQtSyngxlfHUaKnWLftZWFn4lWxjFSopRqzYXSp2VZHCh+",
-	"oOGCZryAyPVzzHCGH0lk+8C7qBPLUE4UPIHgFdIEZQZOElTQguSUWW0MRsxfsAv2zTfPObsmDEznwTff",
-	"uGmDaCIZviLjGZZkkroIM0Oukzv609/Pn6OS5UTq15m+txJvpJnItqaS/HmA9JkhkcJXBE3Axz9BfzpC",
-	"il+wx8NhimwtBHo8/DOsHTPEC/x7SdDEzjVP7fcwI3vy6cII+4tkhN4PBoPLFF2EYl9/PxgMbiapq9aG",
-	"4pABes5XK8wyaZ90wY6Hx670j6CJG6E2CWWjWpJNGAy1Tv+BGXVnonhFZz0iwvKCTbqGVE2eWp849gM7",
-	"fengxNSzTQw8wc0KhWlhf5MRmtQmbk6Q1aih3ckFs21OGj/CdwNkhrK9/fXsPGhuIW3unsaWBhSaNCam",
-	"T0Z2OjvJfPO2DG9SD0mJV+SC2XhLqqXtgl6TRp3OI2NmasTaF9umtoMLLTNzOiNMkoATX786b3EbLwgz",
-	"cn3AhYYB3HQIs0f9fK4I/wYNokfJ0eBoMHR9b3FBk1FyMhgOTiDZSy1BEh96p9qCRITpszx31TqUoWqw",
-	"0AZxkRGRmvongBAFsasiHSEGphmmaVz0KktGieacZy7FrTaB93g43G+un9XM3kcGfLWOo/YcL60ByPEU",
-	"Mr+OT1sju95f1qdrmc9dpVoQEZe1Ee7w/EE19GWUrDijigtjupvBWO/dl5BZfdk11qo2LtDdYbSZCrgy",
-	"CQZWNWrcHjerzk5ibVmeDG8uGxorpDH3nd3mZwp1TG+z9HaTJqfHx11Pq0ji8JWfjVvVlu26x8+PCyYA",
-	"AM0FxWcuZzJwYOrrLT8cLtzcpyhXGBFTdf7EiPGMpIjA1wGTYBA1JFvYmWvr+ICrOnP8SFQweuqu/GEn",
-	"VWnKtZOm3ldzkRKXRR+fhtRVW1AbWVnLx7+53I9QzBY7KMWg4PMTytmSr5H+n5V7vuofhB1oADuo5xP8",
-	"e9NJP78yS4b+cAkbVvE5SNOZH2S+j3B19HNn0vkqUO9HoO7FElvlJnDD8HQ3ZVfjqB+IfbCtjYjxie1Y",
-	"SBSxw9hjb/GX2JF3Gk0gXho8dhgrrIgy3W+BVWn6fAA/a4z5cwEuKOyskIai3a3GvG6uYd89/mLmyqc7",
-	"L3xuDmV9ZbS2mktShTuqqGHdA3J6enAE0XJT4wQhAssFtWqDimZ3+IS1wnBfOtzWWq/tdW9HJ/psipW2",
-	"TafTaGlb2P/HOIRsUqOts2vVrTkHbb/aubspUrG2PR2iocUBX4CUAG3MSYlHsr2Hzyk4TDrVrZ+dJoV1",
-	"GzUamoSGp2NK7o7+AQKxboz/GV9ps1QiybkGSmWnUy+unqI5z3O+1obndAMqAbnW62oLJk885JnvIrXH",
-	"9gLj+GeySQyLg937Pc823Uh3l1AC6UOQSGO8mDX50IPUwln3QM/D3fe8xvmci5W7Y18OGH63+4bnnM1z",
-	"arSf06OT3TdU09Hhhse7b4hOB//8DBqQ0NbTXDNWNV0veu5+b6bqWfXVT+Iyp2oKydOaoE0S7AC9pLmm",
-	"QcSwEHxtVD+w3YIs8vY5/L09JB7k3DUOSsfidrBZ71PXD0LzR0Oh1UqhL/6v90cH312+Hx58d/lpmB7f",
-	"HPjP/+s/Y27kLStcg35gW2ItQcxQM0xo56Sg6MJd5C6qKzw53W9x1ZTFHK8hosO9ShNOYKwt1cRrYosz",
-	"Q9xaxktQRrETUIYiEZT+gdMNJnzaKahuxG7qAUkZouoppGbNsFHEcqLxKJuD0gTBK2OyxJb++1b1q57X",
-	"tQ+E+dymteLWyEDkSoNBHeYC2FW0EludygW+AOsOiO3AzaJzGat+N71CIfemUd5JBaumtHXoXdbn8TC6",
-	"k1OKnUC2bSS8PD78ZOXKzeEnQ8jb/RH6Jq15wCBpm06CzGVTN5q/5Wj43g5d3E+5mL/hjLzGkLlzO1T3",
-	"R+A25EEtBM5scs+Lc9yZ2GkvO4Rr4IknRr1oNArgykVSbBq58joeyLAlzgyfmSd9Kea8A1eT2vZF/Zk9",
-	"6nqcuG9sTczlNoo+hNKDbt3DYRpG5pUCThLBy8XSkLnNt5epJvxqrF1F9RJRlbroEgQ8oI8kiFCqbCxJ",
-	"S3yzCiSV5iHFQZ03HTNXnC307asBMjPnsEQ51GGFLzQz+xSaEmgqcWWSFuJKzpnZ8T3GTVzlSFUwElSF",
-	"hE4yMyE+eRlOBzeD+UbJW0FW9P/9X316k5kqBQlqNWqp+LVijHBo+N3MZV/00MHvllC+GNPYka106P5v",
-	"x3pWhdjhcHPisPK1pUEoRHH4NzVdPzGDUS6Gv8wQgJ3ut2CU4GfQ/i/vlevMaMr31cBdq7KaYbm2AkJx",
-	"O2zssp//az8XVRAtPr65s64UTojs4MKKZr44Prz2RPZQnGi8PZ3sdkbENREH2mizjiFXhy1KJi3bMb5G",
-	"nIFJM1dEoMkvWKoDGF928OqHSddpB+kiUzLDK4KuqaTTnBj/FbWtoU1mS5tHz8DUeWFWvjd/Yqng1lc/",
-	"dFnefqPGeoGpgKb8tsrnqFkx74FFghzImPliezJ70r9VLVEri3u3+FDkozJ4PvBlDd4Co9kIfXtydHA0",
-	"PD2+YHDdqDaU74JlWGEYNEmzi2SkL7y5YBcsZgpX5laUVS21fX6+e2m8nKpaQ0jGAfvBR2PwgN/+IOeL",
-	"7Zqg8aTCJGqI1MNthi98JqXsE/VxY68ezONUi41SGbRID1ohtSZf9XTi7DH9bOviLGShdBaSmfpOZouu",
-	"sxqiFvOMHMUCU/1AZ9Pz/cJ6Hp2xRfruWW2HR8fkh/8evo7aTLgOiWDYBbjsgU7jYAVxz8cSRpP9qzud",
-	"DUxxCfqmlgEmeVRwzR9ohpmz1bHSEueptsWqBD5EckkG6CUXKKfXhOlbCsGnREZdI3ZK2l2xW7Wj5FdJ",
-	"b2zad0fw+ErB4h8Cg2d441oQepibxXhkSig4s9g06RxbMhP1BXWNhc9RRmY5FlsyD3/Sj73nmPW2vq7R",
-	"Jq6NHl9WJumNPB66WAk8YtDMuAq7sAaVc+/jpQ3hlxmmuemu7zuYNvNVTp4M75gC6EagdUgRQOoDpv99",
-	"MNh3BAcfPbkdfvrAp9sdpR/41Ge82hwxbboaPEdlwU+ArLsR3L8hme1BUVuo6QvyohpoNkhvXw3yJz4N",
-	"kho80R6CQrx3JoN/XP88BoD7AJk2B5AFzxBk/PNrIgTNLIl94NNHMkVX2nasSkSb9iEWmj3elexrksLX",
-	"JIU92epdybq4SvPGiihBZ90qxGvzu9Yg3gq+ImpJSvkIKWg9CWp7VJrb25J+1nyRY1qX5cl/oPP/8/YF",
-	"WvDxggteKsqIRAtcLsgFq3+pzfz9TXe378+PkB/ptX99h1Znq1EG7ozrNNd/LQh79vYVCn4JcizENREQ",
-	"t/np7Nc3UTw9d6WJdz16m/UztYNrj1nscWxVFZQPhC6bA1LBKoo0GMzUbVfBuCcj9DOs8BRLUuWtr+jC",
-	"JlO7KdimytPN8jI2gDGshBtAtc2y8lOq7pzhbodavfcD9RJsTUTK0BEypddGLXIb00u68l75ykAzs6t6",
-	"KzV+FxG6eOeetS9BPB6e3B0EjGt6YKZXUycAIEJRg4Cf4HU/UHjDTZxxY4YwmqUiiTdovdzck0W6DrpF",
-	"G6ECfoCMA+1qCu1kiXJL7OtdyWRV3EGFaUTTLNy8Xabbu/LhEsz1nrf6HH2HmXvwNQbt/PusR+uknbX+",
-	"RkmILcqbOO0UtpO+TkVYiM3wcDK1GhDaXFEjrz22KJdveR/L8lNAFV7AkTm5IpvRNc5LMtkVLXGm3yhi",
-	"9nVFT/BiZ/DkdDhMa0mO/zW6/Mto8M1/JluDKkftoEoPwvhchRBblmJjtyatThMKg6XdOsGuigXPFVSj",
-	"7Zlg12OlBIuc9ljrd73XakYmfqnZgG5kQ4cWB6fBA7m14oGxHeY8zIDxBr11ZGmUZWms1nuAnvlyjbCq",
-	"z+XlIpxlscSlysS+f/v+nrxnaXf5X82xxs08mcgTap0/vf8NaMU1Vmw3xNonuynSPfOm3jMEFNKvXowv",
-	"u9RCkmtoedIqUg+i3frPw08m1LjdVV2Np9O6rOmFaCwwE4XZtMbVtW2t2/Dt58rv9aP5uoXy1xzf3t5p",
-	"A632KbIX8t+V7NUP1jddI9RD02hyfwe1e2LXefYcnisNVZvenrbTPxC7Irn70SjpHCZ/PA1L7CbVQKKJ",
-	"nehAofHuAD3zk9OoRNVlCOdgmGobaCOR5G3mMcsy/HMPMvkPl7Cfl+QMdLqIrk08O3Lfnhk3YIowKvCC",
-	"BJ2OHrkqydRNlLdlZyb/DTPzsx0YIBBGRjuE/lG/adk5MYgYoVZy1iQNs5RMS3jI+maZqWqDpFcsDTUV",
-	"BWEm01y2M/VMwdGEZpMLRqV/7CMnseFn+GqiKVFTudaTB+iMmLeZ/gg0Q9IkkTdT+zThLzji5kTgpUI5",
-	"lxJxccG06WcNJGRypfXuEGGZ9PP4NR8ssXzqJ6GYp7n0KUHSUBJSiY6Hp6bpUdSHcducwPtxZDiwawRj",
-	"tAALRSBat36PhqfHHeZ5t9nl2oyuKKOrcgWTSdudq/fLfbz/CnuT17+ty0vV+9pcagrl/fxYA5ucXGuR",
-	"nti8raoxqmZk5JISb5GWbAEWpjbesUAAYGkNuLRPnuXnzbE8jqka557tkOkXZCWLGz1h8pKMJIMzCh74",
-	"Jagc7wgGcWtL2nEoqpE2jv5ARaRq6HK/ekgVJmdk7TVvMzsF4uR8Dka31REtSlOX3Rpkk3Bhu85NtHB1",
-	"ycqT1FTEwtlWFcVmNAPjG5I8Y0r8O73bhza/w31UlmrfCIFZf2D1frVyv8RYvcbjNoWv1gW+M+Wvuqoe",
-	"XcGKpGZmJExINM1C3fDPeBzlrHrfPVb1VFNJTQA4HFBnR7rDjM9kiL4x/yVptLfckpdCa1dafOi/B1tG",
-	"sQeDOWs9reKtjoO5m+9rZ/+JO/svg/GDrgzJD8VMnq2IoDN8eM4FZ4rftXAvHFXZVbtXYeoB8wZlQC5V",
-	"PND32q+T8OEn9+d2B03VGTvw0gApq20jUNOgJ1wnif9IKgrvIPDt4KhGLLgxWl+IFyPsJh5B097FWvbe",
-	"IOUuhmWtYuyvUjQevkOzsCl1rj2Qpx1e5llaRbINmVgODgadGqoxNTBaTTEd8Tuo513JAuq5B8XhqwMk",
-	"lrrmcPgIoteI8fWe0uUQmgz/YZT3MqgZrNHcnAoiU/AmLOlsCbUUgsApOUBAr2CZeDJkxHpNfUPkeKTo",
-	"f5jQ0lveLbW2oJ8Xfxj2fzXebWp6BRnHjpYjNUqoulzbvtcbtOKCAGnoDxVRQEZMMBgFvEcxGuDF/zQS",
-	"4MUdKKCaod5dg1/DV0Z79bV0YDy3A8e/oMr6rjJ5q+AOhqdHrlXkt274T21sTOXGuk3bx3AYT1wFb8zj",
-	"iSvhQVqdq9+8m6JdTbnpULINHX05dfnB0emG4v9R+l41VqczVdlM5DKS0Q7lSsOaYue4QxIGlvmmxtVS",
-	"U6vWbWw6xbpnAIJBt10bb4AZfr64Uctf6CUN8tvaol0RCMj8uGATs9uJDTlkWGFkAxISr0yfaogSbEym",
-	"G+OIZnJkQh1a2OOZrf7QR75J+YlFAbR5Ug1+uhPnuyl07z8l+BpTO8hnGCQdkkK/xYR/xtU1gVEOHsHq",
-	"vsr4PQp4NRlBWVxYCfWpZt53+dFrE/i1wNlmnVevrrKL3Ri798Gw/GSWcwmSKjYI32wpHGtvvfZ+VvpR",
-	"fWa8+b014T34OpzX3tjoyeno8eN/tkaOj059J76gsjs6Tf20Of9ivV4P7CTvQ3+3hkc1jO99NUXIeFqq",
-	"cUCR5T35p5ulM9LEZLL+NBGu4U8Y4nN6fHpcH9sTR+geLe5rwxN7RB1srMEwYBBlMAR+kYzeX94yziCr",
-	"cZkP1UsfKgNIkfMNzCuhndUhwUiqTmnrmhdaGTqlDIsNONJ/5CAMq5nlpqgh6hz5RzDS6o5d8u1Qr+Ro",
-	"MBwMzWCsUbLgR4PjJ/DZz/BKhvMjcpyd1Oa0DN2cln5k5Ra+vcXOAxV4m3YxDkGNxESPaH0fHEGu8qC+",
-	"i6rAp5qMcwjcbx8UuYEtJLoihUJlgRTXxxZpJFPLSChYH/IZki6xznQacZlXPj08duuLj2RWmpvs8UuF",
-	"60zgm0HE7vyJT6t5wWi6MZSa89lVkCcfODzjA+sV9le7PpStIcXQBQCW111CFbzUYOfm8ub/BwAA//8=",
+	"7L2Nchs3sj/6Kij+T5XPbkYS9eFkQ9et+3f8kXUSOz6Sd1N3Y/8pkAOSsIbA7AAjmuvS+9z3uC92C90A",
+	"BjPEDIcSba2zPps6psgZfHY3uhvdv/44mMplLgUTWg1GHwcLRlNWwMdnb+jc/JsyNS14rrkUg9HgyYKK",
+	"OVNktWCC6AUjBVOyLKaMpJKpw0EyYB/oMs/YYDR4Ozh9OxgkAzVdsCU1bel1bn5QuuBiPri5SQYvUrbM",
+	"pWZiuj5neUbXLN3s9FIXJbskfAY9Bq8c/MzWZEUVUYwJMmEzWTBCRYojKwXhCj4yWmScFUQKVhuiaTcy",
+	"vomUGaMCBviLnFIcRnNUvy1YwXxPsoCPEzq9mvEsI7yxGEdFKdTR8Pj77/5ydjw9OKHD4cF3lNKDvwyH",
+	"w4Nh9X/HnSt2kwxyWtAl03abHivF9Cu6ZJsDfCwINb8+UETQZX3mgxnT08U4o5opPZ7wLFODZMDNaznV",
+	"i0EyENDmAFoYJIOC/bPkhdmd5qIt6YdfmJjrxWD07WkS2eMf7Jq8eBoZo1+xB4rwtD7GxmqlaRpdrcio",
+	"XaNjnvYd+/FwGBv8k7JQstgc+JsFI5eCfdDjKTxxSSSSZ07nzJJifTZs/ZN68V7yqfh7OV3/9L0b+T9L",
+	"VqyroWNzg5ZRPoyPMuCJn9k6tsyafdBmiGtZFkSuDPNSDXRhWIQrYhaJKf2IFCxnVBOuE2AlKbK1YRzH",
+	"T0rTQrPGTj2cfkdPZsfsAMjKzQylSTW1Bue2zfHEzHHJhd+Z6Ixnr6RgL6npLro5Rn6ZCVPh2Z8KtWLF",
+	"I1KKKYixNIEdw6/N3E6HZ3ERFp/O7MCM4QAH0TWZzeH/JCctTEvey0kHxwKrjt/LSZzw8Yc7MOsvVOln",
+	"10zoGLeadeWpo/SMKk2YeRbk7yP4UumC0SWZS6aIFITOtFlaXZ/K8fDspG1VzQAOYAQHL562req3Z9Gx",
+	"8yXXm6P+q1yRJRVrwjVbKkI1WUpVH9HDYZwZM2gxHETKZrTMNL6ypB/4slxatlxygX9VBMuFZnNWwOhe",
+	"lcsJK6IiEMWfgAcSwgUxo51SxcxSZ0wbYV9fwScHxy2iD1vpL/ViC3leiriwLkqxXU63nWqRwRaluLuI",
+	"vpguWFpmrI2hlP19K1ctZFlk6/hIXSN3464LlrFpmzrBpws8sNUIBXNCVjxLp7RIVUIu54Us8xGM9DIh",
+	"l9/QS5DPl/SbSzKTBaFZhkKdK1Lmlg9lQVK5EvhXQi5PzGvmab2SxKhbhUrIVC4nXLCUTNamyYTIIiFC",
+	"amg/pwUTesFUU70LxtNylCk/2/YN7SHqL5hQsmjdXfg1ureCrezO4kMtO+t+u9O+KhXdVTM++Mlw8mtz",
+	"DtElEw1xeHZ2cNw2Nmz3Dtx8g+8ypX+QKWegNF6YM/y8hPFOpdBMgNikeZ5xVHeP3iucjh0lvDahBWyB",
+	"KpdLWqztgTCVYsbxqLXyAVQGpzhe06xktqMZB5MCpero4RBGJ3NVb/SHzpft4xH9tbWPm2Sg6RweKBiF",
+	"iYGGmElYoJtwNf+rYLPBaPC/jirD6Ah/VUdu2c5xPXFxG/YRLgbYIHSu3FFZlOIRMKiEB2l2OMCNUbkU",
+	"ClfXqcmPp1OWa7SD+m0O/AyCYzD63a5M7mltbInIrtK7xLQ6LYvC6GGD0UlSrdqN+VxaW3BKxZRlZhzD",
+	"ZDCjPCvN7g+TQc5EamjLfC5KIeDzcTJQ5XTKlBqMjk07BaOapWOqB6PByfDk24PhtwfHf3lzfDIaDkfD",
+	"4T8G1TMTs+vTjBOa8Sn7325WyYCJ1DYhyixLBjztbxXkBZcF1+vB6DQZKE11qfDAgfF6ijC0ITXNBqOT",
+	"3nTgdipGAG8CI3CQhAZ1qP2Gtm6sJ/vaUcw8bhilXa/7525CO+xCU82+UtcXT13GOpVilvGp7tjNvJCT",
+	"jC2/iexqyjTlGY6b9FHiyIIqAstGaFYwmq4TQhVxW5MMWFFIQ+2/v6tW5Wz4fTLQXKPe6gbsD6qyEKOK",
+	"nA7YhzyTBStGU/dk74V7jTNtWze94GJulCOj2Rgd25iymqHORLNMrtASNh2+ENc04+kdl/WYzDjLUtMn",
+	"xwZH5AjZ4QjOpxGxFsSIzKUmD4fHCVlRYT4Nw9UM2ux8IZfG4CgGo0Gtm8FNuB0nJ9V2/E3khTR7RycZ",
+	"I8+ENiS9dWvsZPayM4/tGsmCeMeW2ySqYHIsfWT+hO1bUUVSKZjp+yXNZrJYsrtuE/jtZLp23cLkyE8X",
+	"v74akVKwDzmbapYaujfHufmecJGXupXeh9UC/0BT4tSFreu69BPaF81bzY9MqTAzm5hvKDT/SurnshR3",
+	"XTs4GMjbyoxSbwfgCoaVZB+4al+ms2qZXklNcDhbF0lIPZ7Bo3tapILhxhsxtkApYZp2L91tfZRcMku5",
+	"TGiyKqSYW0cJK66ZsVsyOQe5yjUpRcoKv2k8Jaez42nL+j0MyeyFYXtBM3IBrZJn5oU+jIyv7YeTxZpI",
+	"vWAFgeEO0I+wgzbbbwTGbGmj9lL8m6lczjVxC5VrSg1Hlbkz+KzLMqbynJ6NHn6LKg+sxZD8Gf83aK7S",
+	"s2tWrMkCfMB4f2M+G2v0vZxEfYwZVXqs+fTKaUnWMo36TcAfbh4GVTEc5KnTy94FWh1OTPMlG//LyPTR",
+	"4PGSFXxKj97IQgot+9OlW+g20vDuG+9PuM2WtG9BpXXa+4LBd6fHxBj2R9ZVVx8TmJKKVB6K93LiL9UK",
+	"RmjBzI/gGgS/C7DqNc3Gik2lSI0AgE2Dla41Y5b4ihvJPshllqE+2raNERcJbGLLFB+aKUb2T5a6Gti3",
+	"w/7bhp22bZr9NRm8kfIXWszZHk/6TIo5K4z2J8gxecl/aDunjk8rOWuPcqspkTdSEhzXVlGrpRxn8Oi+",
+	"zvbYRLgmS7omE/YI5+TuTGXOClim6mxW1IrrFVcwqL8JVea5LDRLX7KU0zcwob2t99uBZh/0UZ5RLt4O",
+	"Rqi2bjBc2x48DHVWP04CAyUw0q07UFbvjZfmvTG8sO/tMGtrdMRB5VfCi9qMFbCIeWF2Q1tX3JSWKuLX",
+	"fAUXcyvrzrVqAzVNgE9JCkbgTRAU5q9SaJ6Z/S/YVF7b+4KGLzAZpFRvnedLpik8B9PM+DUr7Fjh/mTb",
+	"60/xlbV53fZPi4KusTkkjI+bI0Njy6i/IHrKkqexCYAcozp6Gw/kbwyEJdNwOWWWwLeYUs0OjKyKNSun",
+	"1mWBE928P5IzXWs/WF1/x5MMZM6EPR8+9uzZblf3W0ZkGwvNi9xmK4qZXdLr7fLWPnfj+SmyF1pmafsi",
+	"G6Y2J6FgmSIriIGQmTHRyiwz8oYDyS6MUTeh06uETBiSql6wdfWCc41aMiZqIQtNVguehdfnt1mOm9Bb",
+	"/vsACAnZLFgoN39PlJY56rQQbmlFfI1dqxasxjDv/MDk5D1DRwYIgSe4eJuyAE/tjwMmyqUZ+YpNFlJe",
+	"mWFndGr+ZUsz1HfNKSeDDwfmpYNrWsDNkXk77OtnLtLffGvNXy5s683vn2FvN05biJGKOdJ0W3AM1yRj",
+	"NIWLLL2QpSZUrNEcUmxa1NioZfegZ6vQ+O62Le0vxuzcWF4vvnrJsdpWRWRZEPthmtqRJmEE9UZaJ7W3",
+	"2dzfNOA6Z2MKtNRy2WlV+eGbBh5Xj98Ye4iBnbFJeVSTTMoruOnn2oYgMDpdkCXVrOA04/+CZkCv7rV6",
+	"pvsnpsPYEqKrbdxPizCqwQU+CQciRBOMq3urrnfxcgnfy5lImZjy2IEFw1X2Mhik8ZKmjMwKuaxNeZOb",
+	"N85r7EZv6cQoIb4LG+2xSy9Bu5HnZwVTCwG+/x7b9Nw/fZPgHXW0UTSdYgEu5hec1oJes51nA4dEg9C2",
+	"DfwXqvTLxitdUjenhebmqa1L8to9ecGAE3Mpszam4ZqUitm5g2mgCJzbUj4i4EhW1rogimnrQNiRogqm",
+	"i61ayrl56LXM+NQqKg0Dszn6X1EhplqzZd7Q+mQ5yQLFy0bHtJwySC51imwwW40pmry/wdBuwpuTsBTY",
+	"Qi+1LfayLmSFJJSebl9bZe/jmqRtUerQlwvSwo0GY0K4ViybVRqeMErUYUQRa5g2UqTc9RnEQdI5K+Kq",
+	"MFXxAa4TIguyWqyNdRU1bKyrIMrQ+JuVVFMNcWm8q5mx93BshgQng5Uss9Q8El1KcIBqDIvA2ZOFzFJj",
+	"F66CLsMQ45AQqzULO/Jrk1TRKo2htm49HlsbZ+8kk9MrO8f4JLi2IzdaPJqiSPrK+Q6BYCBeDRzadAku",
+	"2AT9WFxXvoacKhWb/HbZD9xRMAUhd9uFKEz2HB/vEqC720txgVEXFIFx4Ze3PoXWXXqWonOrvknmOG0T",
+	"1sruBksJajIRM67l3WAbeQ8VHEYBzbUO/3l4REes5ywNJIw5Q+bMhhdzVbMc7W+EKngJr0UyfoXBZ1vk",
+	"TRGTHk8ZTTMumIKr6hm/ZnjjGG0wQn+adfobjHG7ZMQ8h0KKWxlpLywXNM+ZULe1ZSHGdEznLDz9Nk+3",
+	"llbcaWfOBzhNN6bxQpCVLNJGaJ8NkSUn3y6GyyFsRVRaOhd6Fwt50kCH+03N4R85yQ2dpG7PDne29u1E",
+	"N9fN3o6E3bsZVNvcSuA/FjRfbDIoS+c7uMYqTo8ZYjLdtalXMo001ZRU0G5ih9o6wb0YmWDm3auRCUuy",
+	"MY12M6Chfd3RDYeiHmOao6qIYCumNKRSWAsjtSK46fnc2lf72aZpxtqP9epG2gcJc7iIQpVu84iG9sbg",
+	"QGuzHKwrD6PE4OQPThjbOEhHaMvqk7sZDu4qoAcFXuCjW3T86M77fup76Ra1sRitVPi6Zp81nB7OF7Ix",
+	"5So4rpdF9wQfv0l25NLKJPQCubnWTO9mVzZW2kXv4v+303LDbF20C7/DMVcitclshooo8daRIT2uDV2J",
+	"VD3CIGQbTZg4fQLM+AljomHYVDla1t+65EqhzhY+OMD4RPiwqW13emCrab30TYdf1nsJfnnuOgy+O3d9",
+	"B6GcLeRVJ4atvFWL2GzNnilKoYLbacP2YsriFyG7+rP6kb6bdUX5YRxo3xuXMC50k9YkoeqKpZAj0WIk",
+	"VnGjtz0nel52VUGmHyNr3E8ihkG/pRoEofBdb70xz1TBq600UXkpwFykKkYOsfsYS6aBvA2JMJi6pyU7",
+	"8Nr+1Qgg2Bg3cE9YMaHToKbIzayLUI6tvg9Zjv3oY5hjP246F8JNdVHOH7cto+sjCaKOq0BcN7ykmkbX",
+	"GuxD+/shiEu+FwXQDcCfTRF9HSLTYh4mIiSoZVNZZim4OKs81638fMXWUUFbqYI7q3e7cXftTI/oPleY",
+	"bet4zas1uB69FnOfJFLt0L8NrVTah9MG7sBgXUpBS8+vfW8tD5z7QbQ8cOHH1vLAcz/klgee+JmEK5RR",
+	"8UnUjIjYdMMZt6nI9YuP/l13n6RGs9mm+HBNwB+LciGBCwejI8C9oh9Wj+PPn3z12TY8/jCk1kOxi6I3",
+	"Cbki39zYLamnWfzS02+MvHej6TZKtSTueq9//SQYS+yXyCubpF6ncKBfbtosY+qLRUPggkykXhA5m/Ep",
+	"pxnJqHlhzpxLcuUQPlyIOMKHNI4U0UNKJYPZLYQZE3DlE9/uqPY/4VmGYW3bJLFfHWDM5ZJrzXbwPz1x",
+	"r8S4bcYLpceKMbGTYj6X16wQkFQ2sbPb9EYs5JKNpwvqcukdkS+kC/ARxqp916p119NuXXTu5sNCFzIt",
+	"pywdR73KdO28Hg5dAmYN+RVczMPLMo7XKYqY2TdS50+GJycHQ/NfH6XgfVlwlfLp5qXalB7MWMoKUHp3",
+	"90t5hxTc4gMeyDUrlJVoOysvNi2XTjW/5noddaCfP39CTk9Pv4f7o1+1piv6QBFDGxsrdHowPDs4+e7N",
+	"8RnGWR8MzYd+A1nFyShjc664mEm7JC0tBYdE9UZZZL1YXnjAhw3chs0AxJyJIKmybxfVK7Vuzs5iM8gL",
+	"fk01Gy+ZGVcHjxUsQwvLpVU37gxSiEFVfMkzWmCIekJopiR8jfmgQWSIkBrCAXeMFJBrmo3NaSn0uEnu",
+	"FVH0i4702fm+iePYCkEM4tgHRvYWoAiBpXq8k13YR81buXSX1p13kPax/kZBzdyHd7Zf01zYx8AGtZn4",
+	"O6yAOVAd1UavdFAkkLycZFwtWApHcC/javftKPM08ApFox0qAYcRvTRl/aOF7ZubjR87yCRGlrIIFETM",
+	"HOnrHKmJ+RqTJwEihAd6cYGsIfU2Dsok0Aw2D9q4aGiegTXf+IZ8R1m7ybYVAVYEX9M4muKmor+GlG6K",
+	"4KjQDCixYstqx5q6SY1W6udkm9KFCHiRu3rOsjSma9r8VmQDM8f6+eYXNaIyxm7/X2hFABYjcGB/OJjL",
+	"A/v+eyXF4TldvWRKUchM8b8eqCueHzgIigOfLWwYryVeoOpNcevt3UdnzQgDWLtkS6TBD/tyVN2rkyo4",
+	"A+LCySV9LCzZgACxIItGVkHmHQsC7l2oAUIO1lfGs8ztndV1LrttO43lajQa8Hb7qvnDrxlmlkauO+sd",
+	"HE6NcmmetMs2w8tIDQGP6LoG+878UOfPcyPQHoM8+5FfM9FnyVjkbPjl2Y8vLswEH6gq5OKTmI2wIMlW",
+	"6/Hv1SnWWFDE+NycwrNlrtewdO7sPO4dQh2Izphr6Bb3OHdwrgYH+JbzuDo43KoE3tNg1FsWeV9iy+3Z",
+	"vUmvgtErVuXONnBaDdNd2hweCAlEqTWjPFM22otkbKYJzRwUqzXfp5lE35BpImq9t8QxdqSUtUZIyKsW",
+	"sNdIuAAkzNhOYisSRhzucNcfhl9uGmBTN9fWy8tdGKXnbePSnuHxEA84eWQpUlRxV+47BOg4jDdoEwl3",
+	"SDjMw7ubHuavUrULutCIbRUP+48Gra40XbB2KCaqOfkRt8WKLr0e5Rdvq5gJKHAfYqYRQnsvYqbyLm6y",
+	"1LSQYr2MM8et3IJOTPQ0L5vufDueqnfbYnxeLiyCphjmTbPXwfRwDRt+MriUNO+NAjS5GsoehFZN7B+E",
+	"KnL58e1A5urtYEQ+vh28LYfD0yn8CB+Z/R5bhT8ODw9vbm5uLgM+tqPel3Hh04I3dzRjhY56Jl85TY0S",
+	"Y2/eyhVpk0LuGLBhW1Hx+6NpldC5F4Ftk0j3EmSy6eu1WaUHCORL3d+x1d286G5kqM64vRTyCbFggSvd",
+	"8+LIUcXPXKTPXVvhl+dBu+H3b6CPracWItRPmXmPKMpTm0hiDi+Px3O423385v2w368qVGy36TevgOvf",
+	"Pw2ar/9iw8Texc8jx1cVgfo8Wu908IQdnj21oJoaAzVoMybj3Aj3cRZ1YQl8loMIcKg79LoegqM/29uV",
+	"7ncd4RSr/gfJ03ryjmmy8iFsXHK2jGDPp0JMRv1YyJWChHEA6SvK+h0UF/rbs0H8huYahbDj0JRNyjn4",
+	"MWdykAxWtBCRmJeoBryDtdlyk7FhPB/OD81kxkz8s2QlSxOiNMvHNs4oIXkh5wVTKiGZnCfNXOUE3rUX",
+	"9HUPRSbng14gCF4jpR6Mzq1apb46KgwFAhBbK3/sg9OR0e6LzZ8zPV08c7Fh9Xl0EUX0wgNx96aySB8o",
+	"QtO0sBu229DRg+06bx30L3K+U4j5bbSREqGDujOQNjKOHI5PbHnwqlyz/hn4wQ5FiKRvPC0tKHbVJTU3",
+	"Fho3U439SdgSRWQfsxpA5zPAxyxtfewOcYPgcolcwwnvjpEFAeuTZuS99LjvJM9KRRSfi7p0qTtSv6n8",
+	"tLcOWoS9bAlUbMgpl0iAkwojGDf2JLa4G5sSoWZPFp5kt1rcjvP2Ifg8F9+r7NsMGqtCwcB9QbNxLPYR",
+	"N2ZcCnpNOQ4udrA+5yxLW+Rr5cDbj9fJqxjNBgG41f5KuNCSOHgytJ9ZJlfk8ghqGFwm5PIop3pxaX66",
+	"tOiOl9tzZV3vnT7DRkrkph+1FFdCrsTlCFPta3krodcU4ADsfewgGdjXehof9VE8t03Vv/0FG65/+TfX",
+	"zU0y+CujmY4kRgbmUiVJrrYun30ttmgBcMpOau9jROzFV8l/pwWdaXIyPBkeHJ/8aVd/B1bu2Vs47I6Y",
+	"L92p8u0JgRb7suUw9j9jxA7oozujnuyUVNIDz4OS1UJmtnBCq5GycyJ0nyx+H6DbTDzZhPCoVjZKsXKy",
+	"jxPCENx9HQ5NTIXOpFZ4pGW3yJrp7Rn8X+9Lvt6XfPL7khjYUhddNwzxT0Tgn5RQPzVd9aadLjoIt93T",
+	"wm7binDCbzgKg9Yd1Xx6dadtvFXaaUshycdBhbytC31bW/yaZiX1eTP1AbyUkORABTkeESUh5wXzWxA5",
+	"D/CDzSIlqCAAgqe64nlu02Qr8B8AKYpnBDfIo92L564YtsNGm33+mWMhgFZc2DeuUCEkiisSLEX/gM8O",
+	"Ub92oLB2RW59wYBlN1k6vmLryC6dl4KYXyrcCOs4RBdpEAy4Q4g1cJlqTQlQNrXe5UH6lnu6QENEARfp",
+	"fEufgdnrLpeBh8VqXnC4OTYXuHbf4UquRpwDIes0bkYczbVJo39PObRXRgxZsItJEgvv5GgWk2378cUd",
+	"fGEO9L/LKkrHM6TMfsu3J3Ktqkk6gq0NJ5arG72fi9IeX3Ld4lp4jECORNo4U+ByC+WAlUezjKxkccUK",
+	"RbScA2bMZlgpF2MLWx6hG0yGruz+XMps1Ok3XNIP8bZWlOsoSN2FZrmVheYZGyWQZ3TaJ8oe06FNr4mb",
+	"StVXbEkj+uJXxe4zKXaNtd+HSR3BWr0X8/plsIH9PVo+sqFhmdhbJ6MSTGSpPWyneRQLfSMsUw2+8RYe",
+	"sCYC0WYqRMcNSA1ZJ/6EhcrZFTyjsQe3AfOpdsbP8edGxIuRy3zqYORWXKRyZTSHtaBL+H5ZZpr3dMHW",
+	"erlwLde+fcOX7DfXS+2Xp77L2tcvsf9wDucuYyVOYzOaqQ0iqyCsENTZ6CRaEiqsKWBBPw29FTYujRfE",
+	"ElQfFMuniJQ7gmbgQvAQZXJVOf14S23geMpKrWFXBmKndm+6COIiDndPNUn5NU/BjWp5azNFI5V9gCz7",
+	"aF51Au1y/1ZM0QYJhxaEh+gP0LW4IgWblarmsdoSMW0VGv9LJ3t5NaWxAi2AKntD6uuVDI317I0eZhZC",
+	"zm4VgHh34Lo28JbmYkQXOgC+iOZlWlQvq0cZE19i2XngHgl2CjoSyFwin47IsREFZ4ekxmrv5eSBSgjL",
+	"FCMnForN1Solp5YJsUD+WXex/FrxvYZYwh8I3q4p8t/nz5+Q788efvenTbnTebPoquoA2WNCqK27F8f8",
+	"aolmwKrtCCjrYNFgTcDioWLdP8KhuiPthD/cpNe/vnnz2tJp3PfiM2g73zUi3Scm9QxqwjJFZvcN15s9",
+	"t2Wh6jEE2wqJbtOnbKiST3R1rOBLt9jtiXHA/5SsjIz8JznxlZTOITwUorISMlljXdhNeqruuDfJAG0H",
+	"a4ag/RTfi/aklCyFnFrXSdSbdcHFlPk6cQTfgTkY7lUb/d9SODJdrLdPFI98o+OG0Pu7Ap45u7dPXw4d",
+	"YovqZw+iar9CCKdqcmHn8fVvpafXxtDcxQrMpeLxm4ZjREj90LJ4sK/ORRFxbWJZBlfqw1PBI/Qiodcl",
+	"Tht9/YQt4J5+RuEYYwt2DogoFtSumWnoarj0T03plo4e84jRFCpSSj3Gz+96xh74agvxuVSVKSKRLBld",
+	"t99q/wAeWlv71TzjuOYRQc+9gyTFjN9ZWYBy1nrVveHlB8TrIFGh3j0aa5W2bTV62YOfag0njXm2LtN5",
+	"KVzl422mx6a9MA7wFW1NjRZD5VeRrUP0YY2qeIpFDjEUrEV53Rx3ua3wvUU+8MXunYIDyiRW1nR4WgAw",
+	"ar/yoR5Yj3v0cNiziH2zRr0FMGwvWB+t295R3zWnBRMVOBA2HDiJ7BdejTwBbit0bVS+AD5GNsMRzXKs",
+	"XG5lYmz9gpD3ob3WrS1b5+RtmVJ4vz6UrYNzwNeD0e/vbt7VivUXfD7H4DFbQpXm3GV0QXs3N8keYn9q",
+	"ZPOxo8h/WMTJ7MptrZAaUfZBvd3e4q4Qv7fwg94dadcDfm4pKe0Vbx7F8Pjb3148vf6uV4rUe4wPa81k",
+	"M9alnJGpsbMspnU/KIAGp26xXI3BKhgx2g5n6lY0s2NsSauleUzmkik8dRJy5n0yUUjj4q6pev3s7fNS",
+	"hBBJIKx6aiEXmuV3DoGr5Ezn4/axOEoQyO9NOMnQQHL9tKMoO9D7IoaiHEoNx0tNQqxhNYdyza3ru/hB",
+	"+7TFOn/snVEWCUVvhr/u/Xw2Gp+t0WNLD/8bH9kNt78d8C0O8n+iaWwrLX8907+e6XU+2A9iwFdF4TMr",
+	"CpvyYX/Xov8BSsg/4w5DV9FYoaMwhexNhZVHCBck44L1dvYGTqS4O+OrGvRHU4MifNkUuI72WjQmn0C1",
+	"JSgso7E6fLqgQnEmdEJyViypgI82pyEhbo4JmZTzhGRS6TH6CoksCIyz7tP3jQx2zKRWmsbi4oC/Eiv7",
+	"JuV8e64VTrQ7Sfa83EvAyHl5f0EiFY8G/s1AKQOa7axN0MB5j2XoXQShcs0yKEbHw/Jp7dVOIcRW8+kV",
+	"WXKlWOqLTpe5g9SLpW1QMe/CabWhtdC4Cx0E4D6Z52gK3E44xitFPq9qQ47IkotSs4QsZFkkJEW476UU",
+	"epG4f+yXK8auDuMwLt0JW1YBiKN1axs8uq3iKQSZdt0rAXmZ1lRbLOoHjWUxzeopq5emJYtH/HaqYZEA",
+	"4/Y6uh1lIB8L8uLxq8cQtbRdDkSzuPBYiJR89PQcXgoFlFhbsXAzYrzp2GYfMsaz4H0JGjeAixXX00Ub",
+	"LuQ9sKvfg3FL8PJ2uJT26Jh2Eo2TWQvR1MYYXV0fAv9vsqptCSl/lSsyo4VDRZ3KJUYGQ2yAS6OQq37R",
+	"29tkIGRLX9Os/doMbjkZHi9LRiZMrxgTRK9kmMtBJngJNM3k9KrnfRkUYG8thb+ka1zu3XIq+qev1FJX",
+	"+or7IMNpq9DvoijuM2FYikdAuIAuXJ8rYsn9DsEE286APqX9q52+Q3X/+gFhw9Q2CLCjVH8L6/v0Ebfq",
+	"W08N2MQnnv92uButmDaIaDweDoe74st0nQMVebZyhw8pGIVU07RwEoKIUzMIM0sc1JyCJClaarnEwGVf",
+	"9V6F6Aa5zKzq6mIOAALJGXW2MfOzb6ln3G01w9e+j+q7x7a36ptKBQ+//c0PIHg3GIpfyr1oB8wVgbgf",
+	"3QC6/6oZfDrNwGWLfc00/Zpp+jXT9Gumad9M0waFboad1fS6CYPa5f5qtQoNXNA8ZwIcgGt3UDtgYSWX",
+	"bCLT9QNFFlTUIIjCEEp2je7A6mReUlHSbKdT2c3kImi4/ssz20392+Zp7L5/aYdQW6r9nchOFb+nU7kC",
+	"4nAb0o1y2bLw2Mxv+Kr7E/3NsHAtoHKPsZ7TlChWXPMpQ5EBF8EQDG9LlUAG0SF5oZWLVzU/ylnPZNMJ",
+	"Fh3YitEd1ia4Sdxr47pycjs9Y8GydFwKzVvwHi2yHl64akkmLKhzQOBFw4Xi9poOF+NZxueLWCU9jLJU",
+	"RJaaCLmKH4sgQ1rrH9dOEWJzX+A0s87kw97qmH3hTusNDVmH9p0aWtIP446lM3u3lABeZNews6x9Z46V",
+	"eX2cs8KK9I7OMNN/Sddkwh6R4YgIiYzR03FhYUd7eUURRzQ2vubihDRWo3jPSoMoU23u1iYh1MgvKsmq",
+	"Wnjdt1tuC7ZfBbNCyfgtdU6LDCsCcV+YCx8/7GUy5DLjmk85bQEOqn5/oIjKynliS8kCbt7uWLDVVBK3",
+	"rcEQosupaaxG2e0KJEzDagyNAwCrH7hF9E8mho9o9fcDuCifN0p7Pvnr6yd9mHjHCg2ok/WpeDhn/rSA",
+	"V8ZQ5Cy+qSldV5VKsRoaWUH2l0sTBPAOJTvw6pp1Xx8eHJ/sTA2NOhNutvUphLvWSiB70YI0nd/jlUW1",
+	"hwFN26QPo3pACogvVIgyzgFt4yLlGdP2OT0O/25F08R+C+1qT/fNcmjggWNZ4EuMXECcUcUyBlUfL4nN",
+	"RzQLEslE8+FpMWQAGQZM1qypwGf47Wn8tHyBzz4cDiFH0/55vLWau0/SOEk666gjT9hMSXfS+sTQY9tt",
+	"R2rozrCZxXpclGJ7IskFXVtzGuq8TxhJwTUhUpJKl8Edv8iWImvPsK3quttYLpdk6+A2RUqUxMAH4atK",
+	"V/FejqorQIOdakzESPVXka1f+ubanvDVJZp192MpsNUTbRQHefcdJHcyHG4lujC+qzM73j1n5IpDP+iV",
+	"Tn/uStR5XuzFZh4QQa2Fph/cLoYcDTDTTCNcQsaVfuy3eMOXvw32oHeM1U1caBb61tlZu/JfLYAvoit5",
+	"rIGG3CKPbdAjUXSt7FGLd5IbgA4bK7ZToGBfQtrDql84cviPPTP+Q2nnc0qTSsv8Jhqg/9mljas/viVu",
+	"cUFzC9y+eeqvGS16gP7AY4lvKq4ysnyXzO2gKs+mXiNnurrdCvzXmxMIMyFitIzkCnGW1vEus1RBzgBq",
+	"JWm9fI/SLD/sV4v2s4fGb6RxdEQh6IKzlNA55Xdwjn2+gGlDPVXEdJV0EnUKQoA48C4GUtQc7ntIwffd",
+	"bxb06ohmbu5OFdEc0Ggb52xGojrYvCQWk1rm45ksxoC50BKiam+ztgaorpVmy7Ya0C7gOnrD5HXtBb1m",
+	"kBYOq9G/dLFtPGbloj+7t7UcQDNGGpM5E2Mo26bi4gbMKHygmowvvdeRztB/hAiXErtYC6sI7BTQaKMG",
+	"Wi/rdr1y6WivKqzerz2814i0ZG8lOskJrqdpxq+Zq1bmneYp7Q/88xt0tZXp7T5WQ6umG25OtaieOJOA",
+	"PepEFuPyN/a0j6ulHzeUp+6Qv8Eb9kFDdN4VWzdyN/ES31jSdHqVSadNht09HMZGuLdIia9YuH90LNzw",
+	"Xjx2ZR1Eg7fdVdtW9uEsvdfL4mAfonWeqoPYHc7RpahStuKghZtpqC5MxRG8hZ0bEZrzhEwznvgaNAlB",
+	"6ZVUybKygPzBuvAIiab1uiDqjXMvYhU07MtGFlWXQWHnVc1lm8dYT0Gv5WcvZFlk6509+pbsW8tGu6r/",
+	"mzJPCl3QadxwmcuWq8prrqKGqFshOFUSjx2lyKTkmUYYUIomiizjMHnX1Ui7p+weDMYDI06qOcVWwgZ5",
+	"/CDT9e6YuVBKC+GXzL6TUqSsAP+rugUKrh3KOZsynkckgwsC6sqb4nADOaUQ1+6iqjbdyzaexor+7oUN",
+	"nq0CkeJriXpHpB43v2Zdo7aVbAo2ZULHRzxhNG75QQyI0ZAWjBbaPNY/Nm4hVZzSo+uSDHLegjDcw1zs",
+	"AW8Nw8FeGsaWm31i13Jz9W9ubFVay8SWh1FygfH42sMlkmcWLpHkhbS0CREAg4XWuRodHc25XpSTw6lc",
+	"HkVQFmPfbeppPzNjrFKii1LplSy0UVTK/EDLA7MuZCpzuJt4QgVN6QNFZiyFEpI22kekJGMaWmB0SQxB",
+	"mdfgAoTnLOPCas0AgftWvBV//vMTKa6ZwEuDP/8Z67RxQS6VoFdsPKWKXSYuK02Q8+dPyOnp6ffkv//2",
+	"5gkpRcaU6Q4S9tDPB7GjK67Ynw6JOa4V0fSKkUvQgy/Jfx8TLd+Kh8NhQuxVEHk4/BOMnQoic/rPkpFL",
+	"PEIvE/u9WrECCurDOft2MCK/Hx4evkvI2/DENd8fHh7eXCauuANCGpMncrk0Esa29FacDE8c5igjl7/I",
+	"KUWHXnDO6AVbh2HSNtjikICHBaOn8lYgVELVW3FJ8zzj2PaRffYbI8UuH9lYBLdyXAWYpZcIpHkZ+E0h",
+	"HjCsnTgil0foyD2yC2stHyil+FbYEoqNH+G7Q/LsmhVr8vrXizdBtTllI0vNbpmFIpcvUrbMpWZiuj74",
+	"ma0vR8SJsqowdErXSbWSii7ZW2HjXBJzcs35NWvg3T1ANwzcuGHH7lrvrQB7acoEljWwnPjyxZsNbjMG",
+	"FJ6Rh7IwawAvHS25DrBWBxH+HQTn4+D48ORw6Ix+mvPBaHB6ODw8hcRyvQBJfARm2oGt3g5fzVlLFJN7",
+	"qArFMDtko0yTCtxZrBGJWrFpgWDdyKpcihfpYDQwfPPYdPvE9WpEn8qlUHg8nAyHTmrZ2ughqb1Xsgmh",
+	"ZzXj3z38ShUealdZQnq8pgXMzi80pIoc2pbMWg9u3jV0ZUBvQYNhubUMQjgt0OZBDLcvpdmds5OTtmb9",
+	"qhy9sDC20Jq9Yt72jkM4NkNQ5XJJi7Vdfdw+t53AJdblM5dES4ddMPp94Kx400aDVo4+2k83R9reM/kb",
+	"A9yMZiSnff6B8lm3YQ1gBaETEDulF9XO2ZdCuG+rflVb0n2BZLY0twd74z4e3N2UWFvPygu6ViF+jjlu",
+	"jJgFFzrK6qk0B4aF0rTZzMycwwVLsRhCxjFK337NjZhg5hRbyBXovFavqXPGG1bnjE3GONmNMWDHxjFE",
+	"KMZYFBHKVztuAaA6PvtH9RRewbkdcpvYjWB1fPoPBPjE5ersJjbw2WwWHbjl/Bkv6nX7TOND8uvPgwDS",
+	"yfc+6M3ZT/GVdRtHp/73ZHA2PNvOna+kfi5L9OV8ZhFgyN6SdUX6EgwvR3Yd/F+RdOtpgUdw0DSDL2zz",
+	"SQC9NmFgmkA+y6O6XtN+bjytRpA0ZU5sPapH0Ds+uEm2PmhTJ82TUTBYcNFKNLDsvFoFGigmMYm2iwTb",
+	"1wn5VSRsEwl30gCcnOg6/QMOuqfz39eKVRZdp5Xd25m8EdGfWEzpQi4DjRgS6q2PZ8m0zVOwXxR8vtB4",
+	"MRvKBDcuX2Oot2C4b3lQuwGsXZp5VkTVJSYWjJZekwnNWMKNFNE9SgVI2XKuxtFmTEetuJqvJ9WO0Xjj",
+	"+RnOia9yp5/ccfVEBkJaXbOl67Y186mjtXmcVbOVUxtSa7blFG3DLQvkCTlEx/RpYS4bzFmlm8QAGB+6",
+	"gFwTZPNapT6ZdXW/B3usSxRbGXdPYpg6oRWXvz6cLip/H2eZA6TnwsbuMDFdY8Ese+XgxRIlPrILK7VZ",
+	"eQ37wcFlqiOlqFuEbQCFt4Ow9aGJg70qNBUeQoi1WwPZHVfksuGkths5riIHF7Is1HgCGHInZ/CIXVwU",
+	"Zu+qb7T/u60QAuQnep8JOqZN++CULphaYN0KHPm8kGU+GA2WUnAtrfhAEJnf3ZcA0fvOsvqyWTXSotzi",
+	"keLeQJ70+1gDMfR951JmdjYYTLNZb+JhswLEaQxg5dvhHZnWUFcn0yL53aPvxGNBesbFL0LGPZoXNF9s",
+	"sZEwJo8qQomQKevBtVZPQqRQjO1Xj6yBFQgBD2K0YEtoXxCWzhnqZytbnso+n5IYo//IkM9/hGncJ6+b",
+	"gVvKNIuE/TtWcSGnDXbYgqANT7tYh75o2ZarohGvSlMzWKuqwV9jUKqUR7/GA79WKvLm3W5cgXvRwhZI",
+	"b/fgTljIFfi17GlUlQCFEwauTLawykf496aVWX4VLnzVe+PhvuACFsfBYaAEB9/7LieaI/Q7u6G/nkT/",
+	"fifRTuzVeeB8EZ49YEObmRDjuV3FOCzLK7OHIKoa/HoE9H0QoLm3ewr8sflAYYCHIjOzSkkf4968F2DA",
+	"37Od7+KtI5DFcA7DoTBeUDWmY1dQMO4IZNOr+3IDdtVXgChtAKay5xmOtGN6fQzt2FE7nU6jR21lMtMs",
+	"Q58KYqsGBclvYsUnzLz8DdGuB3xg1WLA+t0U2YBiu9RZxz5fgHzxCrAdMyCsiAZffwa5E6s/0OGkxFAi",
+	"LFwOOgm4Jb1EggfyQqbllPWXRy83sdb/DWSS54i6XDo7OzhukUI1OPuYJIrFYH82UXRbwTKZTFoES1UP",
+	"HyMqLYKQLb+zIVF2kyF3ExgNkuoSGhsc8KVIj0BcRKoVfD7BwSIBCzu03RpSEEYbOaaUznyJRBFQRZSU",
+	"ZlF8cBavxNUjMpNZhjEDk7UF/TPj2hRMFfEwZ87sNr0gIupntrZ2OwQ7uWDY+Ka7RzgDrA5I/MYw4M3Q",
+	"hW6yOS/F4+mU5Rpv5s9QpnS/85JmM1ks3Ru7csDw++0vPJFilnG00c6OT7e/8EbKX2iBQbxnxw+3v/A3",
+	"oco8l4Vm6UuWcvrGSNvPz6ABCXVaERHGqsM3tDqsA6SKEIXChfCB69r+wguimIY8ZQTJMEzT9FqjWwUD",
+	"KRcufa0CAJEzfN6WLidnw+8tao7rF+LzqmHhbV3Lif+6muOdXQW1M68Knx0rphSXojr/wICHIGLEyhgN",
+	"62X54d7LAXeYzx5U1hxnQWQcW1d6QA8/mb372VWDjru5Et//w3j/9bO2UYHNzc5IJJtDba/Y0rWgSz6t",
+	"KTONlawFjoE5c7ObUyDY9ZazOKD9zyOD7sGpYCN6q8M74GRwQn+Kw7uWcxuVKS5xVnnHIIcgdkBf6qPK",
+	"/xDkLd6L+u7n6LUFK6xq+nsF/BxT4X32Wj+ydnP2KXP7VuaDapmtou1dA9/pJMDuuAnlns/ZNpLP1+we",
+	"JoOciRQFXSD0jqsU8NFxz3Ka7pmJofZpxgnN+JT9bze/zYqSMYmYpmlUIlZQHqeBSKv2M6giKTXNBqOT",
+	"u9kQbnO7jIeKr+7JCAizhZ3UqL4DwRHVrgMFRbXpEgrxvo0iPZMFnv/+0cSBgiN6oOZLdkh+s5Hrl1WL",
+	"l6BRXAKw02VCaJa9FUF/XsN4RC6lyNaX5AqSW8Kru4IRe3DZWz2KSKcsPSS/ulSVGWRWpJKhHqK0zJ1/",
+	"RUMKixkbubQIY5cumcBCKVvFR1c2BVcBwBimHNRlXg2J6xOYCP1kBqZ5O6XlY0AePouOK1LBkV3TrIwW",
+	"4+0SLx6WDZ2BiKBWKRMhblfV/2OCXwZ91sTUWfDWrJBLL1UeHgC7axl8c3rcAOaxLgcutPU2jSfrcUpt",
+	"VHE/Bo8CA97U88fMjG/2oqPeUpR7XhmjnhvVy0Kb4XenmoKG+K4hN4vSPHOysxB8nUGg3E3SVmMEcPhS",
+	"abapl4XqGv5qpt6jmQocQKg/RRLMtA4g5922xk+Xmmp59DEopdl9A+1ztr356TTN6KVyIGVjjNiP0DyS",
+	"y5dx9ejXqP1g3+nAccvw4mnTJKjv2xFqibv79GodtKkdT6Bx5eNmrOZZnb4Wd5RqwNlwbgZb3sxDAdUp",
+	"BBttJ5JbS6M/mPmJ67SdtLqoo4d3qm7IW4cUL1w0ZcztBNtvgVXaLcua1+heTMymotxiY1aAWXu0Mf3s",
+	"P4WxWavsX3Nw3dpv5YzH/RhhfvZd1thd3Uf3dAVcp6r7k/w5pi58EsF/4VK4yawsAJuiKMWj0MwzZuZc",
+	"EikOyWMCQ0nB/FSarhVRsudh8Nq8+fUs2EZ8sEx3OwoKpsrlp6KXH40hLwUeFNTRg+u/Jy2cwwi/EsM2",
+	"YsB1uis12PjCT0AMT6UDhwCvD2gLzpnZKj1dEpmlDpcdR9HdhZGuTTryeJNgCPGZ9xJZd1OEwnSx/kpg",
+	"2wlMFxaw324hoIL0IbfuSwvza+LikytnEN5TJFDGiUzWBMvxHJLnPDNURwQtCrmq8AXCelYR/fNebzXq",
+	"Nxro8ukdklS5iCp1K6das8I8/H9+Pz74/t3vw4Pv330cJic3B9Xf//d/xYCVOka4gpPcqvOQpwaBnTJt",
+	"wFOcyzXNHivFhP6RX0OiZk8lOQzpPNttcN6PnNEVsLZs5Jqa34TUPRNMM7qqjWyz5OjWhUKKhNK6BEI/",
+	"4XqeIWZ8RsW8pHOWVAvJBaTvUrEmU4pRahkz+9gwPRBkuP2C65+dsWmd4OLbCBSR2ymxuDmYqUxThhXK",
+	"uMJYQVkAuxYbJXbcfRJcJtn7pNgMyjyFOyZXO6eaTS9wsL0ZTXcza7bdK93rnVLzPqkpj48+Wrlyc/QR",
+	"CXmLu49DhiWZSL2wkIWK4GMTZovcbjr9bnWtMnslBXtJAXP4dlvdfwO7Ng+qstHUwhI/e0NbKynYx47g",
+	"GWjxFI//esOvpHbYYragVXBZ5au/Ap9hS1+Oo7OhAdzSzL2wR12PE/eVrc73rouij6AIWreby7z7wJxy",
+	"ZQEnSSHL+QLJ3Fb+UqBx/vLsxxcXXMykp3pFuE7qwVpcVMUvEF3NSHwcBVEaVFoJsY5YkmkpxRyyEg/J",
+	"s2Wu16ajDCpChh06tXbCmMCal+1KzgXOeI9gCK6GnS9dF9SnC9OaPg6YWdPnAHVRMJra4knm1dcFW/L/",
+	"7/81pzeb6rJgQdW4WlGwWlk4W7XN/HdHF1RVfq2F3y2hfDFxw45sldvufzvWsyrElmwEJw59IkISJOVq",
+	"Cf9CNUdEEZysLX+B56lHQBPPsr+7gXxy7f/dXrlOzG1yL+BGepUV79kdCoq019vv+iUH7OoJ9viJd43D",
+	"qfahiws9zXxxfHhdEdl9cSKGwrey2wUrrllxAFhC+KirCF2UQlm2E3JFpACTZqZZQS5/oUofQAHwgxdP",
+	"L9tOOwBQtehl11zxScYwuJ+ntvY0YL0eRgJwjKnzDEe+M39SpeHVF0/bLO9qomi9rHP2yBYC9ginNSvm",
+	"d2CRAJA9Zr6APRKS/q2Kd23Un9guPjT7oHGfD6pCOJUFxtMR+e70+OB4eHbyVsBzI7O7YyawVsxbkVJN",
+	"R+Tj2wFP3w5G5sGbt+KtiJnC3tyKsqqlts/Pd88xBUT7MYRkHLAf/IkGD0TsHGRy3q0JYpoJhMkDgAS8",
+	"VmF4WaOnTxztc/PmL6a/e/I41dLbW244welKs3FVkWAPN50w86r6ROfg7MpCEV+A921ABjJRBUp9E6Ik",
+	"RceJpWVaPCPHsay9fktnr7SrgfU8OmOD9PU0Ig4PW1jk39PX4Qi66/BGdgEuu6fTOBhB3POxYDTTi3+1",
+	"J+WAKa5A3/TVC/JCGv4gUyqcrQ4QwdkjY4t5SGvCMsUOyXNZkIxfM2FeyQs5YfF4qL/CUO5sp/mrennV",
+	"H77V9h3ZxxcaBn8fO3hB1+gDCdccB1NtpoKqZHY3EYCjI7/KPLCRTJWyaUaLDjyvn0yzny4HoJbS+y6s",
+	"0QkA7jbztj6Z51YmmYk8HLq7EmjisAnFg0G17+WkVqbKd98onBJ+mVKeYSW6Kgq/CSJy+u3wjoBWP8lJ",
+	"lxSBTb3HQI73uPuO4ODPityOPr6Xk25H6Xs5qUKjLAgQXHbCPkdlwU+wWfuNT/4DkNkOFNVBTV+QFxVX",
+	"s0F6u2qQP8lJkDRWEe0Rho1/vHVz/ZO8Yd0PCdYVhroQgkCOiLxmRcFTS2Lv5eSBSsiVsR19vbpIgsZP",
+	"cnJeiq8Z3F9D43cNWShFG1cZ3lgyXfBpuwrxEn83GsTrQi6ZXrBSPSDGCCeotkeluX1t0M+azzPK67J8",
+	"8L/Im//n9TMyl+O5LGSpuWCKzGk5Z29F/Utj5u9uurt5f/4N+ZFfV923aHW2PsuhO+NazfVfcyYev35B",
+	"gl+CGIvimhVwb/PTxa+vovv0xBU+u+vR26woUzu4ukqmRYpURaqjuGHe03bZGBC/VtFNKxhN1+121ROE",
+	"ODNCP6WaTqhiHphwyecW/g4zCFa27hklWHgVbQA0rPBWaYtlde4euvPGesDCjxUWNbUmIhfkmGAdSFSL",
+	"3MTMkK4qr3yV5GqWqL+NVs0iQhfnrq1dCeLh8PTuSyCkoQdh0/jaFgDRBcIVEFKP97kKryTeM64f2RI+",
+	"QGSKrslqsd6TRbryVfiYFSrgB0gl0K6h0FaWKDvuvs5LUUvSh9LlzVJmt4t0Oy/vL7cCMn8+W1bFeSm2",
+	"eBpr4zE6aWslUVQSYoOqTJxeqIQdA6kqIsB4EAMpMqIG6FdsUA6MZh/DsmTIFdF0Dkfm5RVbjyDj93Lb",
+	"bYkz/UYRs6/t9oTOt16enA2HSS3I8f+M3n0zOvzzfw06L1WONy9VehDG50KJ6zEUHxzf5XFuA1eIjTSI",
+	"797J7dwxVnvPjCGAhqgFjP3WwYD+3nqmARp5x2DAHiNltMh4j7F+33usWO3sS41cPC87b+Hh5LonF1z8",
+	"Em+L68EhXNSALwAiHpMA4HsfJ3zpIQguHYx8pGTEIXlcwfuEQNOEFuytEFITmkKWga2MihqCw6dXmPA0",
+	"IpffbAr1y1Ysik/j59iTFzFpB66uORhljhBdmy3gWDb8kECH1hto9GSF6BB0epVJxKbYAQzCY+3vhAbx",
+	"1ZvzReHxATYxzTZLTwS3/ubj0Ue8cu122RvZEWQzQ2FmsETxNmpNQoS2uM15G779XHHO56V4irZbu8D/",
+	"Guvc20uPq7V5Qu20+eel8Lm8NUK9NXaDa7EXbMOKwu2UJtLsDAA3sMz9iMaKBPylRyEO6yWOjYv5ZVW7",
+	"bkHVIXls62gjIoR/jNAMDPQqAbgF+AH5Zw8y+Y8K9xAluk3i2RID+BjdoQlk485ZUAP9gYPSTYjMUu+E",
+	"SGwcIBX48wNFeIoZT6h5BrBcuBEjshGkdpmE0VoVHqnFC7GVUahCanJQXs6JW4tYxMSrS55evhVcVc0+",
+	"cBIbfoavLg0lGio3OvghgTKvvtQHT4nCYPpmiKMhfEhh9yW8M6kUkcVbYUxgaygSjBk3syNQNhkilB2r",
+	"LKh6hHH6VWsujKxgSQOi7GR4FtMHrS/ntrGR+3HouGXHDO45WD8F4XUvwPHw7KTFTdFu0nGhvz0bQLoa",
+	"X5ZLwC201hIXms1ZgbbdLjGg+4dhx/yGLrhEW3TFPYpo6hUwIq5Nxq6hDqONX6vqORhqccGZtwjPtgsW",
+	"hnjeMVEC1tIah0mfeNPPG2t6ElM13lRs5/LEkdcLZiGNIT4LJRmcUdDgl6BynDMK4tbintNQVBNjHH1C",
+	"ReSWaADb9BAfLiDYqtK8Nd50zfjcHEpSsEbqf+KifIOoGlnYAnCXRri6oO3LBDOD60Z/ylPElCynU9aK",
+	"AnDf5nc4D2+p9r0pwfEHVu9XK/dLjFkAmIUOhS8ItuoIffRP1W+ZqGYJMacD0Xx6hUoTKETmz/h90oXv",
+	"b58FlvV0MS5zdxFuDcUAVHhawFSG5M/4v0ESrRi5kGVhtCsjPsznQ6zLFr3cgcJsZp6NamzRgDU4QWGN",
+	"zPKHZ/+pO/vfBUDLLh2LL9n4X1KYZh8vWcGn9OiNLKTQ8q4JjHYXOnMY/U7dY/ykCsjF34v67xokfPTR",
+	"fex20Lin6phzVpMGcp5BqAJfQsYtVPMsWRIUP2wl8R+Zp/BbQVO6l780aEpVTTq2TTsnrdl3g9DD2C4f",
+	"AQTxx7s1vkWzsKGFroZMRTuyzNLE3+gjmVgOBsxULfPcaBoAZAi5QEZNWVJR0qyFes5LEVDPHhSHrw6Q",
+	"WAif28MHcItPhFztKF2OlKGNT0Z5z4PcyRrNzXjBAIIdEyUhp6RgcEoeEqBXsEwqMhTMek293dISFPsf",
+	"JrQsyPEWqdWx/TL/ZLv/K3q3OWImoWPHyJEaJSgPnmhsHirWZCkLBqRh/vBEAZFBWMvaqKIWTjFCAzL/",
+	"TyMBmd+BAqwut60oq9+vlPcqfuiW8Q3HWo9fEMJAG1yAVXAPh2fHrp7gd4mrMeTWJw3dWLepDVhljbSp",
+	"4L6r8cyoy3ElfO9gtWYju5RspKMvB58gODo1r9cj3be+x4SSxRazFJ+JGKW4Wb0MUtvPvsE2tpTFscQ0",
+	"+O70mJydHRwfPTk4Pt4wSx1GLltVtqe/HLD3HoKtqqQqLjQrrmlWq+btSovXmjEGp+XCXGYZouu0GbXV",
+	"m7jkzqRtmeJDCw6C1qyNTo8UEL+bDQsj6bRg7dbep/3qqcuzif3GHi7419FH/LDFboVnNqzWfrRuLFO3",
+	"d7c43+HVL84qdRPeXPzdYVTMm5vyye/ckSPilg38q1yRGS0CqgD9biqXCPS4AgMRMGgVkSvRsYP2+L5z",
+	"PkIggwDkY7Aj7zk1oiXTxF0FfhnXIo5aHig38r2TTTLIyyiUjnUzYL+PiBGDpGBwK8H1qHJLsWualbCf",
+	"ZMLmPAj6d9fs7prKav5wWWHsB28ATKw3GPIkLcap/xEAkSFUMeiJC1+KpSqmBSXkvN0RMSgitHrLW4w7",
+	"HA4hgfYq4LSjEPz0lxl/6FJDTBPIwlJM92S/qOC1tHoL3Pkmd0bt8We2eRWI7r5+P+AXVzkJa1JrOXLW",
+	"OyJlFZQrpgjNWKFVQpbymoXiIAQk54pMGICD2DGlHkl3KZdMRKxKN/rOs38HZuxT8rFVty1xYJUOODwc",
+	"Ds+SQSVtFMAMtxuJoKB2dd60Im2eyfiKrW2gOxqWQFi9TEsojCtwRhE9eNNg3E1GGQuxyzr8Q/phHVV6",
+	"tm86Ybs5/rbu1z7svuF8xfFxVTFd4oEjIx5YlkJpTKhNANilCEPJde3IXmE4AkSnhVh5j+pnMbw3t4Uv",
+	"4DGjHVrB0OLJ/c9R8p0Xt13Lb6GeW3lv+xBPp+8WCelTeG7/g7YcvbY77nhfby3u0KavljyrDqhQp77i",
+	"5qjHEvo2HIwRCXqBkwGKLhnBJBSErhRsqzPqD+T9/aoW7MePXBHGH8qb7FT+DV/yHv00diM6oD8gwlSh",
+	"lEaUCPuHK0zgSlGqFQ/QHIPolMSGBziTetUzkN0c+j5uHU78CizQnAbS1yGyTuW2SHbITnwrLnG2lzZ0",
+	"PaWaEhvYDoII0EvIGzNQyBwXkvBUjTBk3hw9dGqNDyOnMC01Fk3+I9MXLrv+bjKkqu4DXAhZfPazzJkY",
+	"o1kE8dy4TRhPfU15RicZFqv3+f4sNwNCV8jYPxPEgUEQqn+vVtjeS5MR+KVDELJ+Ln3vOx9bOdUVEFZz",
+	"jt94WWJnbukOup4UjF4BYP40kwqknf1qvBnntmBZOoZcGh81LsazjM8XGmYJY6xVdoRvbIxo0BB8bUVX",
+	"bNanZ6OH4OVf0g/joI+zqiJOgLBqfT9qnLPCSnl4tCyywWiw0DpXo6Oj1Wp1mNMiO5zSo+ptsziWKXHr",
+	"M37tS/FMGNVtw/vWDG8BapohQsy+N8S7go+5+Xx2cnYCsrroPr1AlPSU1IDaUSFJbIt6t7HuyLhBlDtS",
+	"+1tDELeMc7eS75687wuLMZKyPJPrpZFVvBWlyQPDd0hpV0TIyt4JF7RYQyD3jxKEqP3BgQtFHegWNf7u",
+	"fhCHYDQaHB8OD4eDZDCXg9FgLo8PT76Fvwt2zXFSg+HsmJ2kpyEC/mB4eHw47O8scAPvhrq/J6BVhG13",
+	"G9RIuq9t9IpNFlJe1S+8PoEh9gaqpbg8MzSdZakVT1lCFJ8LY2ErY7GLlBYp+c2OC49FrivHutdRFJsW",
+	"TJP/vlwtFJuODw8PLxOimCaTtXnwrcCEA6vM/ikhV4zlWNTFUOeChg7EypmAyV82fwtdhOaIl1K4kEOc",
+	"AlfkiuXaeufNN3DGvxWXdk0PeHpJADMfz+3K0sTAL+hnItO1aQrz9uSMfHtGfuY/EKrJUiodO+vP2ZTx",
+	"a2ZXaNMsid67pqywyX2zag6PKkUE7rDRowlqDN481HA0lmo+Pvn5t9c/zH/JHs8+pPmHk8cvHp7lr3/6",
+	"y8PZ2W8OUgMTiKsksWo1WtFUHn7bA/fjNzvCFcUhwiWdtVBsCvLx998NH7mlw5jhJRelNls4l/XZHH/3",
+	"l+Pv/nI2HA63DRzCjjVd5m3jPz3pMfwLPhdUlwUqq8ai9e1i6ROZrg35ms2090IqN9pffdjXx8nPD+U/",
+	"Zv969f3Df3z/t7+Xx8/U7H+Ws7+/+p+FuPrHSf7+e/n9q6evjv56lL84+7+2zU25UbXN7Wz4/bctOCe3",
+	"vD7CFLoIUsTJ8KYtuv/GDwEDK/JyknG1wEucfvLasguMtz9kRP9pOQvWJwvYJcaYqW28s+s0QAbkujOj",
+	"zkmo216NHXcsQI5Hzzex/Q1w5Dx5kSUFQ83QstF2nV5tbcGz4XEygBqLg9Hgb4KWeiEL/i8WQBeVhRhV",
+	"9QIO2Ic8kwUrRmX4dO9lrI7OuKbmx80VWXKluJgnZFVIvFLSUhKZfU2H2kONayOovVagJaHE8k2nT9G0",
+	"ATZ3/MTzCKEDZ9IcgWpiW4q8IObIK6TMzShSqlkDjU1FcqiNzpNWqEBYqsRBllT4crFXn31g0xJfsv4G",
+	"XrjSBlU1idibP8mJCqMHQMXO5PQqANoLMoWi0ITB6+HFR1iU1kVqxfSJCi+FOljWJRXrsLj/BkJZrC1w",
+	"9OZM5hlGzmmZGQUlWHl0NsRHAQdJ1U9LH1gMAS9/W5Fkg4mjcnzz7ub/DwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -100,7 +100,7 @@ func (b *bench) engine(d *db.DB, work bool, f func()) *orchestrator.Engine {
 		}
 		return orchestrator.Metadata{"ok": true}, nil
 	})
-	defs, err := orchestrator.NewDefinitions([]*orchestrator.Asset{noop}, nil, nil)
+	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: []*orchestrator.Asset{noop}})
 	b.must(err)
 	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Work: work})
 	b.must(err)

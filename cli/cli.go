@@ -38,6 +38,10 @@ type commands struct {
 	Materialize materializeCmd `cmd:"" help:"Materialize an asset and follow the run."`
 	Runs        runsCmd        `cmd:"" help:"List, follow, cancel and retry runs."`
 	Schedules   schedulesCmd   `cmd:"" help:"List, start, stop and run schedules."`
+	Sensors     sensorsCmd     `cmd:"" help:"List, start, stop and evaluate sensors."`
+	Partitions  partitionsCmd  `cmd:"" help:"List the partitions of an asset."`
+	Backfill    backfillCmd    `cmd:"" help:"Materialize many partitions."`
+	Alerts      alertsCmd      `cmd:"" help:"List alerts, and where they go."`
 	Simulate    simulateCmd    `cmd:"" help:"Serve both sources with a made-up Parliament."`
 	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

@@ -148,7 +148,7 @@ func TestOperate(t *testing.T) {
 	}
 	expect(0, "bills_fetched", "materialize", "fetch_latest_bills", "--config", `{"limit": 7}`, "--tag", "why=test")
 	expect(2, "/config/limit", "materialize", "fetch_latest_bills", "--config", `{"limit": 0}`)
-	expect(2, `asset "nope" does not exist`, "materialize", "nope")
+	expect(2, `there is no asset "nope"`, "materialize", "nope")
 	expect(1, "neither source has a bill", "materialize", "fetch_parliament_session_bills", "--config", `{"parliament": 98, "session": 9}`)
 
 	r := expect(0, "", "materialize", "monitor_fetch_operations", "--json")

@@ -15,7 +15,9 @@ import (
 type materializeCmd struct {
 	serverFlags
 	logFlags
-	Asset          string            `arg:"" help:"The asset's name, such as fetch_latest_bills."`
+	Asset          string            `arg:"" help:"The asset's name, such as fetch_latest_bills, or a selection of several, such as group:bills or +bill_statistics."`
+	Partition      string            `help:"The partition to materialize." placeholder:"KEY"`
+	Priority       int               `default:"2" help:"1 goes first, 4 last."`
 	Config         string            `help:"Run config as JSON, e.g. '{\"limit\": 50}' or Dagster's '{\"ops\": ...}'." placeholder:"JSON"`
 	Tag            map[string]string `help:"A tag of the run, as key=value; may be repeated." placeholder:"KEY=VALUE"`
 	IdempotencyKey string            `help:"Start only one run for this key, however often the command is repeated." placeholder:"KEY"`
@@ -28,7 +30,10 @@ func (c *materializeCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	body := api.StartRunRequest{}
+	body := api.StartSelectionRequest{Selection: &c.Asset, Priority: &c.Priority}
+	if c.Partition != "" {
+		body.Partition = &c.Partition
+	}
 	if c.Config != "" {
 		if !json.Valid([]byte(c.Config)) {
 			return usage("--config %q: want JSON, such as '{\"limit\": 50}'", c.Config)
@@ -39,11 +44,11 @@ func (c *materializeCmd) Run(a *app) error {
 		tags := api.Tags(c.Tag)
 		body.Tags = &tags
 	}
-	params := &api.MaterializeAssetParams{}
+	params := &api.StartRunParams{}
 	if c.IdempotencyKey != "" {
 		params.IdempotencyKey = &c.IdempotencyKey
 	}
-	resp, err := cl.MaterializeAssetWithResponse(a.ctx, c.Asset, params, body)
+	resp, err := cl.StartRunWithResponse(a.ctx, params, body)
 	if err != nil {
 		return cl.unreachable(err)
 	}

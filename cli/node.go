@@ -10,13 +10,17 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/jobs"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
@@ -39,6 +43,12 @@ type pipelineFlags struct {
 	ContactEmail      string  `env:"CONTACT_EMAIL" help:"Whom the sources may write to; part of the User-Agent."`
 	TZSchedules       string  `name:"tz-schedules" env:"TZ_SCHEDULES" default:"America/Toronto" help:"Time zone of the schedules."`
 	Concurrency       int     `env:"CONCURRENCY" default:"32" help:"How many steps a worker runs at once."`
+
+	Limits         []string      `env:"LIMITS" help:"How many steps there may be at once in all workers together, e.g. pool:legisinfo=2,asset:fetch_latest_bills=1,tag:team=ops=3." placeholder:"KEY=N"`
+	Alerts         []string      `env:"ALERTS" help:"Where alerts go, e.g. ops=https://hooks.example.org/x#whsec_...,team=slack+https://hooks.slack.com/services/...,mail=smtps://user:password@mail.example.org?from=...&to=..." placeholder:"NAME=URL"`
+	AlertAllow     []string      `env:"ALERT_ALLOW" help:"Networks that alerts may be sent to though they are not public, e.g. 10.0.0.0/8." placeholder:"CIDR"`
+	AlertWindow    time.Duration `env:"ALERT_WINDOW" default:"1h" help:"How long after an alert its cause is not told of again, should it recover and come back."`
+	WebhookSecrets []string      `env:"WEBHOOK_SECRETS" help:"Secrets of those who may post to webhook sensors, e.g. webhook_sensor=whsec_...; may be repeated for a sensor." placeholder:"SENSOR=SECRET"`
 }
 
 type addrFlags struct {
@@ -72,6 +82,18 @@ func (f pipelineFlags) check() error {
 	if f.Concurrency < 1 || f.Concurrency > 1000 {
 		return usage("CONCURRENCY %d: want 1 to 1000", f.Concurrency)
 	}
+	if f.AlertWindow <= 0 {
+		return usage("ALERT_WINDOW %s: want more than 0", f.AlertWindow)
+	}
+	if _, err := f.limits(); err != nil {
+		return err
+	}
+	if _, err := f.channels(); err != nil {
+		return err
+	}
+	if _, err := f.secrets(); err != nil {
+		return err
+	}
 	if f.ContactEmail != "" {
 		if _, err := mail.ParseAddress(f.ContactEmail); err != nil {
 			return usage("CONTACT_EMAIL %q: want an e-mail address", f.ContactEmail)
@@ -81,6 +103,51 @@ func (f pipelineFlags) check() error {
 		return usage("TZ_SCHEDULES %q: want an IANA time zone such as America/Toronto", f.TZSchedules)
 	}
 	return nil
+}
+
+func (f pipelineFlags) limits() ([]orchestrator.Limit, error) {
+	var out []orchestrator.Limit
+	for _, s := range f.Limits {
+		l, err := orchestrator.ParseLimit(strings.TrimSpace(s))
+		if err != nil {
+			return nil, usage("LIMITS: %s", err)
+		}
+		out = append(out, l)
+	}
+	return out, nil
+}
+
+func (f pipelineFlags) channels() ([]*notify.Channel, error) {
+	allow, err := notify.ParsePrefixes(f.AlertAllow)
+	if err != nil {
+		return nil, usage("ALERT_ALLOW: %s", err)
+	}
+	guard := notify.NewGuard(allow...)
+	var out []*notify.Channel
+	for _, s := range f.Alerts {
+		c, err := notify.Parse(strings.TrimSpace(s), guard)
+		if err != nil {
+			return nil, usage("ALERTS: %s", err)
+		}
+		if slices.ContainsFunc(out, func(o *notify.Channel) bool { return o.Name == c.Name }) {
+			return nil, usage("ALERTS: channel %q is there twice", c.Name)
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+func (f pipelineFlags) secrets() (map[string][]*standardwebhooks.Webhook, error) {
+	out := map[string][]*standardwebhooks.Webhook{}
+	for _, s := range f.WebhookSecrets {
+		sensor, secret, _ := strings.Cut(strings.TrimSpace(s), "=")
+		w, err := notify.NewWebhook(secret)
+		if err != nil {
+			return nil, usage("WEBHOOK_SECRETS: %q: %s", sensor, err)
+		}
+		out[sensor] = append(out[sensor], w)
+	}
+	return out, nil
 }
 
 // dataDir is where the embedded Postgres keeps its data.
@@ -184,12 +251,32 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, work bool, listener net.Listene
 	if err != nil {
 		return nil, err
 	}
-	n := &node{app: a, listen: listener}
-	if n.engine, err = orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: a.log, Work: work, Concurrency: f.Concurrency}); err != nil {
+	limits, err := f.limits()
+	if err != nil {
 		return nil, err
 	}
+	channels, err := f.channels()
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := f.secrets()
+	if err != nil {
+		return nil, err
+	}
+	for sensor := range secrets {
+		if s, err := defs.Sensor(sensor); err != nil || s.Kind() != orchestrator.SensorWebhook {
+			return nil, usage("WEBHOOK_SECRETS: there is no webhook sensor %q", sensor)
+		}
+	}
+	n := &node{app: a, listen: listener}
+	n.engine, err = orchestrator.New(orchestrator.Config{
+		DB: d, Definitions: defs, Logger: a.log, Work: work, Concurrency: f.Concurrency, Limits: limits, Channels: channels, AlertWindow: f.AlertWindow,
+	})
+	if err != nil {
+		return nil, usage("%s", err)
+	}
 	if listener != nil {
-		n.server, err = server.New(server.Config{DB: d, Engine: n.engine, Store: store, Logger: a.log, Version: a.version, Revision: a.revision})
+		n.server, err = server.New(server.Config{DB: d, Engine: n.engine, Store: store, Logger: a.log, Version: a.version, Revision: a.revision, WebhookSecrets: secrets})
 	}
 	return n, err
 }

@@ -63,7 +63,7 @@ func (c *runsListCmd) Run(a *app) error {
 			what = *r.Job
 		}
 		by := r.Trigger.Kind
-		if r.Trigger.Name != nil && r.Trigger.Kind == "schedule" {
+		if r.Trigger.Name != nil && (r.Trigger.Kind == "schedule" || r.Trigger.Kind == "sensor") {
 			by = *r.Trigger.Name
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Status, what, by, when(&r.CreatedAt), when(r.EndedAt))

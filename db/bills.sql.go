@@ -43,6 +43,49 @@ func (q *Queries) BillSourceStates(ctx context.Context, ids []string) ([]BillSou
 	return items, nil
 }
 
+const billStatistics = `-- name: BillStatistics :many
+SELECT parliament, session, count(*) AS bills, count(*) FILTER (WHERE law) AS laws, count(*) FILTER (WHERE legisinfo_at IS NULL) AS not_enriched,
+       coalesce(max(introduced_on), '0001-01-01')::date AS latest_introduction
+FROM bills GROUP BY parliament, session ORDER BY parliament DESC, session DESC
+`
+
+type BillStatisticsRow struct {
+	Parliament         int32
+	Session            int32
+	Bills              int64
+	Laws               int64
+	NotEnriched        int64
+	LatestIntroduction time.Time
+}
+
+// How many bills there are, by session.
+func (q *Queries) BillStatistics(ctx context.Context) ([]BillStatisticsRow, error) {
+	rows, err := q.db.Query(ctx, billStatistics)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []BillStatisticsRow{}
+	for rows.Next() {
+		var i BillStatisticsRow
+		if err := rows.Scan(
+			&i.Parliament,
+			&i.Session,
+			&i.Bills,
+			&i.Laws,
+			&i.NotEnriched,
+			&i.LatestIntroduction,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const billsByIDs = `-- name: BillsByIDs :many
 SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id FROM bills WHERE id = ANY($1::text[])
 `
@@ -87,10 +130,138 @@ func (q *Queries) BillsByIDs(ctx context.Context, ids []string) ([]Bill, error) 
 	return items, nil
 }
 
+const billsCreatedAfter = `-- name: BillsCreatedAfter :many
+SELECT v.bill_id, v.xid, v.created_at,
+       (v.xid >= pg_snapshot_xmin(pg_current_snapshot())
+        OR EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling') AND assets && $1::text[]))::boolean AS unsettled
+FROM bill_versions v
+WHERE v.version = 1 AND (v.xid, v.bill_id) > ($2::xid8, $3::text)
+ORDER BY v.xid, v.bill_id LIMIT $4
+`
+
+type BillsCreatedAfterParams struct {
+	Assets   []string
+	AfterXid uint64
+	AfterID  string
+	MaxRows  int32
+}
+
+type BillsCreatedAfterRow struct {
+	BillID    string
+	Xid       uint64
+	CreatedAt time.Time
+	Unsettled bool
+}
+
+// Bills that were not there before, in the order in which they became visible. unsettled: one of the assets is being
+// materialized, or an older transaction is open still, so there may be more in a moment.
+func (q *Queries) BillsCreatedAfter(ctx context.Context, arg BillsCreatedAfterParams) ([]BillsCreatedAfterRow, error) {
+	rows, err := q.db.Query(ctx, billsCreatedAfter,
+		arg.Assets,
+		arg.AfterXid,
+		arg.AfterID,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []BillsCreatedAfterRow{}
+	for rows.Next() {
+		var i BillsCreatedAfterRow
+		if err := rows.Scan(
+			&i.BillID,
+			&i.Xid,
+			&i.CreatedAt,
+			&i.Unsettled,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const billsIntroducedOn = `-- name: BillsIntroducedOn :many
+SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id FROM bills WHERE coalesce(introduced_on, '0001-01-01') = $1::date ORDER BY prefix, digits, suffix, id
+`
+
+func (q *Queries) BillsIntroducedOn(ctx context.Context, day time.Time) ([]Bill, error) {
+	rows, err := q.db.Query(ctx, billsIntroducedOn, day)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Bill{}
+	for rows.Next() {
+		var i Bill
+		if err := rows.Scan(
+			&i.ID,
+			&i.Parliament,
+			&i.Session,
+			&i.Prefix,
+			&i.Digits,
+			&i.Suffix,
+			&i.IntroducedOn,
+			&i.StatusCode,
+			&i.Law,
+			&i.Search,
+			&i.Doc,
+			&i.ContentHash,
+			&i.Parts,
+			&i.Version,
+			&i.OpenparliamentAt,
+			&i.LegisinfoAt,
+			&i.FirstSeenAt,
+			&i.UpdatedAt,
+			&i.LastRunID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const billsWithoutTitle = `-- name: BillsWithoutTitle :many
+SELECT id FROM bills WHERE coalesce(doc -> 'title' ->> 'en', doc -> 'title' ->> 'fr') IS NULL ORDER BY id LIMIT $1
+`
+
+func (q *Queries) BillsWithoutTitle(ctx context.Context, maxRows int32) ([]string, error) {
+	rows, err := q.db.Query(ctx, billsWithoutTitle, maxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var id string
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const fetchLogStats = `-- name: FetchLogStats :many
 SELECT status, count(*) AS n, avg(duration_seconds)::float8 AS avg_duration, sum(records_succeeded)::bigint AS succeeded, sum(records_failed)::bigint AS failed
-FROM fetch_logs WHERE created_at >= $1 GROUP BY status ORDER BY status
+FROM fetch_logs WHERE created_at >= $1 AND created_at < $2 GROUP BY status ORDER BY status
 `
+
+type FetchLogStatsParams struct {
+	Since time.Time
+	Until time.Time
+}
 
 type FetchLogStatsRow struct {
 	Status      string
@@ -100,8 +271,8 @@ type FetchLogStatsRow struct {
 	Failed      int64
 }
 
-func (q *Queries) FetchLogStats(ctx context.Context, since time.Time) ([]FetchLogStatsRow, error) {
-	rows, err := q.db.Query(ctx, fetchLogStats, since)
+func (q *Queries) FetchLogStats(ctx context.Context, arg FetchLogStatsParams) ([]FetchLogStatsRow, error) {
+	rows, err := q.db.Query(ctx, fetchLogStats, arg.Since, arg.Until)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +391,7 @@ func (q *Queries) InsertFetchLog(ctx context.Context, arg InsertFetchLogParams) 
 }
 
 const listBillVersions = `-- name: ListBillVersions :many
-SELECT bill_id, version, changes, run_id, created_at FROM bill_versions WHERE bill_id = $1 AND ($2::integer IS NULL OR version < $2) ORDER BY version DESC LIMIT $3
+SELECT bill_id, version, changes, run_id, created_at, xid FROM bill_versions WHERE bill_id = $1 AND ($2::integer IS NULL OR version < $2) ORDER BY version DESC LIMIT $3
 `
 
 type ListBillVersionsParams struct {
@@ -244,6 +415,7 @@ func (q *Queries) ListBillVersions(ctx context.Context, arg ListBillVersionsPara
 			&i.Changes,
 			&i.RunID,
 			&i.CreatedAt,
+			&i.Xid,
 		); err != nil {
 			return nil, err
 		}

@@ -11,6 +11,58 @@ import (
 	"github.com/google/uuid"
 )
 
+type Alert struct {
+	ID          uuid.UUID
+	Cause       string
+	Severity    string
+	Title       string
+	Detail      string
+	Data        json.RawMessage
+	Occurrences int32
+	OpenedAt    time.Time
+	LastAt      time.Time
+	RecoveredAt *time.Time
+	TellAt      time.Time
+	ToldAt      *time.Time
+}
+
+type AssetFreshness struct {
+	Asset string
+	State string
+	Since time.Time
+}
+
+type AssetPartition struct {
+	Asset          string
+	Partition      string
+	Status         string
+	RunID          uuid.UUID
+	MaterializedAt *time.Time
+}
+
+type Backfill struct {
+	ID          uuid.UUID
+	Assets      []string
+	Status      string
+	Concurrency int32
+	Priority    int16
+	Config      json.RawMessage
+	Tags        json.RawMessage
+	CreatedBy   string
+	CreatedAt   time.Time
+	EndedAt     *time.Time
+	Error       *string
+}
+
+type BackfillPartition struct {
+	BackfillID uuid.UUID
+	Ordinal    int32
+	Partition  string
+	Status     string
+	RunID      *uuid.UUID
+	Error      *string
+}
+
 type Bill struct {
 	ID               string
 	Parliament       int32
@@ -38,6 +90,40 @@ type BillVersion struct {
 	Version   int32
 	Changes   json.RawMessage
 	RunID     *uuid.UUID
+	CreatedAt time.Time
+	Xid       uint64
+}
+
+type CheckResult struct {
+	ID        uuid.UUID
+	Asset     string
+	Name      string
+	RunID     uuid.UUID
+	Partition *string
+	Passed    bool
+	Severity  string
+	Blocking  bool
+	Message   string
+	Metadata  json.RawMessage
+	CreatedAt time.Time
+}
+
+type Delivery struct {
+	ID          uuid.UUID
+	AlertID     *uuid.UUID
+	Channel     string
+	Kind        string
+	Status      string
+	Attempts    int32
+	Message     *string
+	CreatedAt   time.Time
+	AttemptedAt *time.Time
+	DeliveredAt *time.Time
+}
+
+type DynamicPartition struct {
+	Set       string
+	Key       string
 	CreatedAt time.Time
 }
 
@@ -95,6 +181,7 @@ type RiverJob struct {
 	ScheduledAt time.Time
 	FinalizedAt *time.Time
 	Queue       string
+	Priority    int16
 	Kind        string
 	Args        json.RawMessage
 	AttemptedBy []string
@@ -118,12 +205,49 @@ type Run struct {
 	DeadlineAt     *time.Time
 	CanceledBy     *string
 	Error          json.RawMessage
+	Priority       int16
+	BackfillID     *uuid.UUID
+}
+
+type RunKey struct {
+	Sensor    string
+	Key       string
+	RunID     uuid.UUID
+	CreatedAt time.Time
 }
 
 type Schedule struct {
 	Name      string
 	Running   bool
 	ChangedAt time.Time
+}
+
+type Sensor struct {
+	Name       string
+	Running    bool
+	ChangedAt  time.Time
+	Cursor     *string
+	NextAt     time.Time
+	Lease      *uuid.UUID
+	LeaseUntil *time.Time
+	LeaseBy    *string
+	Again      bool
+	LastTickID *int64
+}
+
+type SensorTick struct {
+	ID              int64
+	Sensor          string
+	Kind            string
+	Status          string
+	RunIds          []uuid.UUID
+	RepeatedKeys    []string
+	Message         *string
+	Cursor          *string
+	DurationSeconds float64
+	Evaluations     int32
+	CreatedAt       time.Time
+	LastAt          time.Time
 }
 
 type SourceLimit struct {
@@ -164,6 +288,22 @@ type Step struct {
 	EndedAt       *time.Time
 	NextAttemptAt *time.Time
 	Error         json.RawMessage
+	BlockedBy     *string
+}
+
+type StepSlot struct {
+	Key   string
+	RunID uuid.UUID
+	Asset string
+}
+
+type StepWait struct {
+	ID       int64
+	RunID    uuid.UUID
+	Asset    string
+	Priority int16
+	Keys     []string
+	Since    time.Time
 }
 
 type Tick struct {
@@ -175,6 +315,16 @@ type Tick struct {
 	RunID        *uuid.UUID
 	Message      *string
 	CreatedAt    time.Time
+}
+
+type WebhookEvent struct {
+	ID          int64
+	Sensor      string
+	WebhookID   string
+	ContentType string
+	Body        []byte
+	ReceivedAt  time.Time
+	ProcessedAt *time.Time
 }
 
 type Worker struct {

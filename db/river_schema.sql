@@ -8,6 +8,7 @@ CREATE TABLE river_job (
     scheduled_at timestamptz NOT NULL,
     finalized_at timestamptz,
     queue text NOT NULL,
+    priority smallint NOT NULL,
     kind text NOT NULL,
     args jsonb NOT NULL,
     attempted_by text[]

@@ -72,7 +72,7 @@ func (q *Queries) GetIdempotencyKey(ctx context.Context, key string) (Idempotenc
 }
 
 const getRun = `-- name: GetRun :one
-SELECT id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id, timeout_seconds, created_at, started_at, ended_at, deadline_at, canceled_by, error FROM runs WHERE id = $1
+SELECT id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id, timeout_seconds, created_at, started_at, ended_at, deadline_at, canceled_by, error, priority, backfill_id FROM runs WHERE id = $1
 `
 
 func (q *Queries) GetRun(ctx context.Context, id uuid.UUID) (Run, error) {
@@ -96,6 +96,8 @@ func (q *Queries) GetRun(ctx context.Context, id uuid.UUID) (Run, error) {
 		&i.DeadlineAt,
 		&i.CanceledBy,
 		&i.Error,
+		&i.Priority,
+		&i.BackfillID,
 	)
 	return i, err
 }
@@ -155,13 +157,13 @@ func (q *Queries) InsertMaterialization(ctx context.Context, arg InsertMateriali
 
 const insertRun = `-- name: InsertRun :exec
 WITH run AS (
-    INSERT INTO runs (id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id, timeout_seconds, created_at)
-    VALUES ($3, $4, $5, $6, 'queued', $7, $8, $9::jsonb, $10::jsonb, $11, $12::integer, $13)
+    INSERT INTO runs (id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id, timeout_seconds, created_at, priority, backfill_id)
+    VALUES ($3, $4, $5, $6, 'queued', $7, $8, $9::jsonb, $10::jsonb, $11, $12::integer, $13, $14, $15)
     RETURNING runs.id, runs.created_at
 ), step AS (
     INSERT INTO steps (run_id, asset, upstream, status, job_id)
     SELECT run.id, s.asset, string_to_array(s.upstream, ','), s.status, nullif(s.job_id, 0)
-    FROM run, (SELECT unnest($14::text[]) AS asset, unnest($15::text[]) AS upstream, unnest($16::text[]) AS status, unnest($17::bigint[]) AS job_id) AS s
+    FROM run, (SELECT unnest($16::text[]) AS asset, unnest($17::text[]) AS upstream, unnest($18::text[]) AS status, unnest($19::bigint[]) AS job_id) AS s
 )
 INSERT INTO events (run_id, at, type, level, message, data)
 SELECT run.id, run.created_at, 'run_enqueued', 'info', $1::text, $2::jsonb FROM run
@@ -181,6 +183,8 @@ type InsertRunParams struct {
 	ParentRunID    *uuid.UUID
 	TimeoutSeconds int32
 	CreatedAt      time.Time
+	Priority       int16
+	BackfillID     *uuid.UUID
 	StepAssets     []string
 	StepUpstreams  []string
 	StepStatuses   []string
@@ -203,6 +207,8 @@ func (q *Queries) InsertRun(ctx context.Context, arg InsertRunParams) error {
 		arg.ParentRunID,
 		arg.TimeoutSeconds,
 		arg.CreatedAt,
+		arg.Priority,
+		arg.BackfillID,
 		arg.StepAssets,
 		arg.StepUpstreams,
 		arg.StepStatuses,
@@ -355,19 +361,20 @@ func (q *Queries) ListMaterializationsOfRun(ctx context.Context, runID uuid.UUID
 }
 
 const listRuns = `-- name: ListRuns :many
-SELECT id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id, timeout_seconds, created_at, started_at, ended_at, deadline_at, canceled_by, error FROM runs
+SELECT id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id, timeout_seconds, created_at, started_at, ended_at, deadline_at, canceled_by, error, priority, backfill_id FROM runs
 WHERE ($1::uuid IS NULL OR id < $1)
   AND ($2::text IS NULL OR status = $2)
   AND ($3::text IS NULL OR job = $3)
   AND ($4::text IS NULL OR assets @> ARRAY[$4::text])
   AND ($5::text IS NULL OR partition = $5)
-  AND ($6::jsonb IS NULL OR tags @> $6)
-  AND ($7::timestamptz IS NULL OR created_at > $7)
-  AND ($8::timestamptz IS NULL OR created_at < $8)
-  AND ($9::uuid IS NULL OR id <= $9) -- the same bound on the UUIDv7, for the index
-  AND ($10::uuid IS NULL OR id >= $10) -- the same bound on the UUIDv7, for the index
+  AND ($6::uuid IS NULL OR backfill_id = $6)
+  AND ($7::jsonb IS NULL OR tags @> $7)
+  AND ($8::timestamptz IS NULL OR created_at > $8)
+  AND ($9::timestamptz IS NULL OR created_at < $9)
+  AND ($10::uuid IS NULL OR id <= $10) -- the same bound on the UUIDv7, for the index
+  AND ($11::uuid IS NULL OR id >= $11) -- the same bound on the UUIDv7, for the index
 ORDER BY id DESC
-LIMIT $11
+LIMIT $12
 `
 
 type ListRunsParams struct {
@@ -376,6 +383,7 @@ type ListRunsParams struct {
 	Job            *string
 	Asset          *string
 	Partition      *string
+	BackfillID     *uuid.UUID
 	Tags           json.RawMessage
 	CreatedAfter   *time.Time
 	CreatedBefore  *time.Time
@@ -391,6 +399,7 @@ func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]Run, erro
 		arg.Job,
 		arg.Asset,
 		arg.Partition,
+		arg.BackfillID,
 		arg.Tags,
 		arg.CreatedAfter,
 		arg.CreatedBefore,
@@ -423,6 +432,8 @@ func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]Run, erro
 			&i.DeadlineAt,
 			&i.CanceledBy,
 			&i.Error,
+			&i.Priority,
+			&i.BackfillID,
 		); err != nil {
 			return nil, err
 		}
@@ -459,7 +470,7 @@ func (q *Queries) ListRunsPastDeadline(ctx context.Context, at *time.Time) ([]uu
 }
 
 const listSteps = `-- name: ListSteps :many
-SELECT run_id, asset, upstream, status, attempt, failures, losses, job_id, worker_id, started_at, ended_at, next_attempt_at, error FROM steps WHERE run_id = $1 ORDER BY asset
+SELECT run_id, asset, upstream, status, attempt, failures, losses, job_id, worker_id, started_at, ended_at, next_attempt_at, error, blocked_by FROM steps WHERE run_id = $1 ORDER BY asset
 `
 
 func (q *Queries) ListSteps(ctx context.Context, runID uuid.UUID) ([]Step, error) {
@@ -485,6 +496,7 @@ func (q *Queries) ListSteps(ctx context.Context, runID uuid.UUID) ([]Step, error
 			&i.EndedAt,
 			&i.NextAttemptAt,
 			&i.Error,
+			&i.BlockedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -497,7 +509,7 @@ func (q *Queries) ListSteps(ctx context.Context, runID uuid.UUID) ([]Step, error
 }
 
 const listStepsOfRuns = `-- name: ListStepsOfRuns :many
-SELECT run_id, asset, upstream, status, attempt, failures, losses, job_id, worker_id, started_at, ended_at, next_attempt_at, error FROM steps WHERE run_id = ANY($1::uuid[]) ORDER BY run_id, asset
+SELECT run_id, asset, upstream, status, attempt, failures, losses, job_id, worker_id, started_at, ended_at, next_attempt_at, error, blocked_by FROM steps WHERE run_id = ANY($1::uuid[]) ORDER BY run_id, asset
 `
 
 func (q *Queries) ListStepsOfRuns(ctx context.Context, runIds []uuid.UUID) ([]Step, error) {
@@ -523,6 +535,7 @@ func (q *Queries) ListStepsOfRuns(ctx context.Context, runIds []uuid.UUID) ([]St
 			&i.EndedAt,
 			&i.NextAttemptAt,
 			&i.Error,
+			&i.BlockedBy,
 		); err != nil {
 			return nil, err
 		}
@@ -535,7 +548,7 @@ func (q *Queries) ListStepsOfRuns(ctx context.Context, runIds []uuid.UUID) ([]St
 }
 
 const lockRun = `-- name: LockRun :one
-SELECT id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id, timeout_seconds, created_at, started_at, ended_at, deadline_at, canceled_by, error FROM runs WHERE id = $1 FOR NO KEY UPDATE
+SELECT id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id, timeout_seconds, created_at, started_at, ended_at, deadline_at, canceled_by, error, priority, backfill_id FROM runs WHERE id = $1 FOR NO KEY UPDATE
 `
 
 // Used by LockRunAndSteps.
@@ -560,6 +573,8 @@ func (q *Queries) LockRun(ctx context.Context, id uuid.UUID) (Run, error) {
 		&i.DeadlineAt,
 		&i.CanceledBy,
 		&i.Error,
+		&i.Priority,
+		&i.BackfillID,
 	)
 	return i, err
 }

@@ -59,7 +59,7 @@ func (q *Queries) DiscardLostJob(ctx context.Context, id int64) (int64, error) {
 }
 
 const listLostJobs = `-- name: ListLostJobs :many
-SELECT j.id, j.kind, j.queue, j.args, coalesce(j.attempted_by[array_upper(j.attempted_by, 1)], '')::text AS worker_id
+SELECT j.id, j.kind, j.queue, j.args, j.max_attempts, coalesce(j.attempted_by[array_upper(j.attempted_by, 1)], '')::text AS worker_id
 FROM river_job j
 WHERE j.state = 'running' AND j.kind = ANY($1::text[])
   AND NOT EXISTS (SELECT FROM workers w WHERE w.id = j.attempted_by[array_upper(j.attempted_by, 1)] AND w.beat_at > now() - make_interval(secs => $2::float8))
@@ -73,11 +73,12 @@ type ListLostJobsParams struct {
 }
 
 type ListLostJobsRow struct {
-	ID       int64
-	Kind     string
-	Queue    string
-	Args     json.RawMessage
-	WorkerID string
+	ID          int64
+	Kind        string
+	Queue       string
+	Args        json.RawMessage
+	MaxAttempts int16
+	WorkerID    string
 }
 
 // River jobs that run on a worker that stopped beating.
@@ -95,6 +96,7 @@ func (q *Queries) ListLostJobs(ctx context.Context, arg ListLostJobsParams) ([]L
 			&i.Kind,
 			&i.Queue,
 			&i.Args,
+			&i.MaxAttempts,
 			&i.WorkerID,
 		); err != nil {
 			return nil, err

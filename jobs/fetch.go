@@ -251,9 +251,8 @@ func (f *fetch) lacks(id parliament.BillID) {
 	f.lacking = append(f.lacking, id.String())
 }
 
-// end writes the fetch log with the end of the step and makes the metadata, or the error that fails the step.
-func (f *fetch) end(fetchErr error, extra orchestrator.Metadata) (orchestrator.Metadata, error) {
-	stored := f.counts.Created + f.counts.Updated + f.counts.Unchanged
+// conclude writes the fetch log with the end of the step, and gives it back with the error that fails the step, if one does.
+func (f *fetch) conclude(fetchErr error, stored int) (parliament.FetchLog, error) {
 	log := parliament.FetchLog{
 		ID: uuid.Must(uuid.NewV7()), RunID: &f.step.RunID, Asset: f.step.Asset, Source: f.source, Status: parliament.FetchSuccess, RecordsAttempted: stored + f.failed,
 		RecordsSucceeded: stored, RecordsFailed: f.failed, Duration: time.Since(f.started), Params: f.params, CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
@@ -267,17 +266,28 @@ func (f *fetch) end(fetchErr error, extra orchestrator.Metadata) (orchestrator.M
 		log.Status = parliament.FetchFailure
 	case len(f.errors) > 0 && stored == 0:
 		log.Status = parliament.FetchFailure
-		fetchErr = orchestrator.Permanent(fmt.Errorf("no bill could be stored: %s", f.errors[0].Message))
+		fetchErr = orchestrator.Permanent(fmt.Errorf("nothing could be stored: %s", f.errors[0].Message))
 	case len(f.errors) > 0:
 		log.Status = parliament.FetchPartialSuccess
 	}
 	if fetchErr != nil {
-		f.errors = append([]parliament.FetchError{{Message: fetchErr.Error()}}, f.errors...)
+		first := parliament.FetchError{Message: fetchErr.Error()}
+		if unavailable != nil {
+			first.URL = f.sourceURL(unavailable.Source)
+		}
+		f.errors = append([]parliament.FetchError{first}, f.errors...)
 	}
 	log.Errors = f.errors[:min(10, len(f.errors))]
 	f.step.InFinish(func(ctx context.Context, tx pgx.Tx) error { return f.Store.InsertFetchLogTx(ctx, tx, log) })
-	if fetchErr != nil {
-		return nil, fetchErr
+	return log, fetchErr
+}
+
+// end writes the fetch log of bills and makes the metadata, or the error that fails the step.
+func (f *fetch) end(fetchErr error, extra orchestrator.Metadata) (orchestrator.Metadata, error) {
+	stored := f.counts.Created + f.counts.Updated + f.counts.Unchanged
+	log, err := f.conclude(fetchErr, stored)
+	if err != nil {
+		return nil, err
 	}
 	if len(f.lacking) > 0 {
 		slices.Sort(f.lacking)
@@ -298,4 +308,12 @@ func (f *fetch) without(session string, err error) {
 		session = "the current session"
 	}
 	f.fault(f.Legisinfo.URL(""), fmt.Sprintf("no enrichment for %s: %v", session, err))
+}
+
+// sourceURL is the address of a source.
+func (d Deps) sourceURL(source string) string {
+	if source == openparliament.Source {
+		return d.OpenParliament.URL("")
+	}
+	return d.Legisinfo.URL("")
 }

@@ -1,4 +1,4 @@
-// Package jobs is the pipeline: every asset, job and schedule, each declared in one place. To add an asset, write a
+// Package jobs is the pipeline: every asset, job, schedule and sensor, each declared in one place. To add an asset, write a
 // file like monitor.go and add a line to All.
 package jobs
 
@@ -23,23 +23,31 @@ type Part struct {
 	Assets    []*orchestrator.Asset
 	Jobs      []*orchestrator.Job
 	Schedules []*orchestrator.Schedule
+	Sensors   []*orchestrator.Sensor
 }
 
 // All is the whole pipeline.
 func All(d Deps) (*orchestrator.Definitions, error) {
 	return Define(d,
+		parliamentSessions(d),
 		latestBills(d),
 		sessionBills(d),
+		introducedByDay(d),
+		billStatistics(d),
 		monitor(d),
+		newBills(d),
+		failures(d),
+		webhook(),
 	)
 }
 
 // Define puts parts together and checks them.
 func Define(d Deps, parts ...Part) (*orchestrator.Definitions, error) {
-	var all Part
+	var all orchestrator.Parts
 	for _, p := range parts {
 		all.Assets = append(all.Assets, p.Assets...)
 		all.Jobs = append(all.Jobs, p.Jobs...)
+		all.Sensors = append(all.Sensors, p.Sensors...)
 		for _, s := range p.Schedules {
 			if s.TimeZone == "" {
 				s.TimeZone = d.TimeZone
@@ -47,5 +55,11 @@ func Define(d Deps, parts ...Part) (*orchestrator.Definitions, error) {
 			all.Schedules = append(all.Schedules, s)
 		}
 	}
-	return orchestrator.NewDefinitions(all.Assets, all.Jobs, all.Schedules)
+	return orchestrator.NewDefinitions(all)
 }
+
+// billAssets are the assets that bring bills.
+var billAssets = []string{"fetch_latest_bills", "fetch_parliament_session_bills"}
+
+// sourcePools are what those assets use together.
+var sourcePools = []string{openparliament.Source, legisinfo.Source}

@@ -24,6 +24,9 @@ func latestBills(d Deps) Part {
 		Description: "The most recently introduced bills: from openparliament.ca, enriched from LEGISinfo where something changed, stored with their versions.",
 		Retry:       fetchRetry,
 		Timeout:     30 * time.Minute,
+		Pools:       sourcePools,
+		Freshness:   &orchestrator.Freshness{MaxAge: 26 * time.Hour},
+		Checks:      billChecks(d),
 	}, func(ctx context.Context, step *orchestrator.Step, config latestBillsConfig) (orchestrator.Metadata, error) {
 		f := newFetch(d, step, openparliament.Source+"+"+legisinfo.Source, map[string]any{"limit": config.Limit})
 		return f.end(f.latest(f.observe(ctx), config.Limit), nil)

@@ -16,16 +16,22 @@ func monitor(d Deps) Part {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "monitor_fetch_operations",
 		Group:       "monitoring",
-		Description: "Counts the fetches of the last hours by status, with their average duration and their records.",
+		Description: "Counts the fetches of the last hours, or of a day, by status, with their average duration and their records.",
 		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
 		Timeout:     time.Minute,
+		Partitions:  days,
+		Freshness:   &orchestrator.Freshness{By: "30 3 * * *", TimeZone: d.TimeZone},
 	}, func(ctx context.Context, step *orchestrator.Step, config monitorConfig) (orchestrator.Metadata, error) {
 		now := time.Now().UTC()
-		stats, err := d.Store.FetchStatsSince(ctx, now.Add(-time.Duration(config.HoursBack)*time.Hour))
+		since, until, of := step.Window()
+		if !of {
+			since, until = now.Add(-time.Duration(config.HoursBack)*time.Hour), now
+		}
+		stats, err := d.Store.FetchStats(ctx, since, until)
 		if err != nil {
 			return nil, err
 		}
-		md := orchestrator.Metadata{"hours_monitored": config.HoursBack, "monitoring_timestamp": now.Format(time.RFC3339)}
+		md := orchestrator.Metadata{"hours_monitored": until.Sub(since).Hours(), "monitoring_timestamp": now.Format(time.RFC3339)}
 		for _, s := range stats {
 			md[s.Status+"_count"] = s.Count
 			md[s.Status+"_avg_duration"] = seconds(s.AvgDuration)

@@ -28,6 +28,12 @@ func sessionBills(d Deps) Part {
 		Description: "All bills of one session of Parliament, from both sources; those of sessions before the 37th Parliament from LEGISinfo alone.",
 		Retry:       fetchRetry,
 		Timeout:     time.Hour,
+		Pools:       sourcePools,
+		Partitions:  sessionPartitions,
+		PartitionConfig: func(key string) (map[string]any, error) {
+			p, s, err := parliament.ParseSession(key)
+			return map[string]any{"parliament": p, "session": s}, err
+		},
 	}, func(ctx context.Context, step *orchestrator.Step, config sessionBillsConfig) (orchestrator.Metadata, error) {
 		source := openparliament.Source + "+" + legisinfo.Source
 		if config.Parliament < openparliament.FirstParliament {

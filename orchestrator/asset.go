@@ -37,6 +37,20 @@ type AssetOptions struct {
 	Retry RetryPolicy
 	// Timeout ends an attempt that takes longer; default 30 minutes.
 	Timeout time.Duration
+	// Partitions divide the asset; each materialization is of one of them.
+	Partitions *PartitionSet
+	// PartitionRequired refuses a run without a partition. Otherwise one without is of the whole asset, by its config.
+	PartitionRequired bool
+	// PartitionConfig gives the config fields that a partition decides. They cannot be given otherwise in its run.
+	PartitionConfig func(key string) (map[string]any, error)
+	// Checks look at the asset after each materialization, in their order.
+	Checks []*Check
+	// Freshness says how old the asset may get; nil: as old as it likes.
+	Freshness *Freshness
+	// Automation materializes the asset by itself, by the automation sensor.
+	Automation *Automation
+	// Pools name what the asset uses that others use too, for limits.
+	Pools []string
 }
 
 // RetryPolicy says how often and how soon a failed step is tried again. The zero value tries once.

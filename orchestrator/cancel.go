@@ -16,8 +16,9 @@ import (
 // CancelRun stops a run: steps that wait are canceled at once, those that run are told to stop, wherever they run, and
 // the run is `canceling` until they have. by says who asked. ErrConflict if the run has ended.
 func (e *Engine) CancelRun(ctx context.Context, id uuid.UUID, by string) (*Run, error) {
-	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
-		t, err := e.lockRun(ctx, tx, id)
+	var t *transition
+	err := e.db.Tx(ctx, func(tx pgx.Tx) (err error) {
+		t, err = e.lockRun(ctx, tx, id)
 		if err != nil {
 			return err
 		}
@@ -33,6 +34,7 @@ func (e *Engine) CancelRun(ctx context.Context, id uuid.UUID, by string) (*Run, 
 		return nil, err
 	}
 	e.wake(id)
+	e.ended(t)
 	return e.Run(ctx, id)
 }
 
@@ -76,8 +78,11 @@ func (e *Engine) cancelTx(ctx context.Context, tx pgx.Tx, t *transition, by stri
 		if err := q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at}); err != nil {
 			return err
 		}
+		if err := e.stepEnded(ctx, q, t, s); err != nil {
+			return err
+		}
 	}
-	if err := endRun(ctx, q, t); err != nil {
+	if err := e.endRun(ctx, tx, q, t); err != nil {
 		return err
 	}
 	return t.writeEvents(ctx, q)

@@ -34,6 +34,22 @@ func (e *ConfigError) Error() string {
 	return "invalid run config: " + strings.Join(parts, "; ")
 }
 
+// RequestError lists everything that is wrong with a request beside its config: where (a JSON pointer into the request)
+// and what. Nothing was done.
+type RequestError struct{ Fields []FieldError }
+
+func (e *RequestError) Error() string {
+	parts := make([]string, len(e.Fields))
+	for i, f := range e.Fields {
+		parts[i] = f.Pointer + ": " + f.Detail
+	}
+	return "invalid request: " + strings.Join(parts, "; ")
+}
+
+func invalidRequest(pointer, format string, args ...any) *RequestError {
+	return &RequestError{Fields: []FieldError{{Pointer: pointer, Detail: fmt.Sprintf(format, args...)}}}
+}
+
 // configSpec validates the config of one asset.
 type configSpec struct {
 	raw      json.RawMessage
@@ -144,7 +160,8 @@ func pointer(parts ...string) string {
 
 // resolveConfig turns the config of a request into one complete config for each asset. It takes two shapes: the bare
 // config of a run's only asset, {"limit": 50}, and {"ops": {"<asset>": {"config": {"limit": 50}}}}.
-func (d *Definitions) resolveConfig(assets []string, base map[string]map[string]any, raw json.RawMessage) (map[string]json.RawMessage, error) {
+// fixed are the fields that the run's partition decides.
+func (d *Definitions) resolveConfig(assets []string, base, fixed map[string]map[string]any, raw json.RawMessage) (map[string]json.RawMessage, error) {
 	given, faults := splitConfig(assets, raw)
 	full := map[string]json.RawMessage{}
 	if len(faults) == 0 {
@@ -155,6 +172,13 @@ func (d *Definitions) resolveConfig(assets []string, base map[string]map[string]
 			}
 			g := given[name]
 			maps.Copy(merged, g.values)
+			for _, key := range slices.Sorted(maps.Keys(fixed[name])) {
+				value := fixed[name][key]
+				if given, has := g.values[key]; has && !sameJSON(given, value) {
+					faults = append(faults, FieldError{Pointer: g.pointer + pointer(key), Detail: fmt.Sprintf("is %v, but the partition makes it %v", given, value)})
+				}
+				merged[key] = value
+			}
 			complete, bad := d.byAsset[name].config.complete(merged)
 			for _, f := range bad {
 				f.Pointer = g.pointer + f.Pointer
@@ -240,6 +264,12 @@ func splitConfig(assets []string, raw json.RawMessage) (map[string]givenConfig, 
 		}
 	}
 	return out, faults
+}
+
+func sameJSON(a, b any) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
 func decodeNumbers(raw []byte, into any) error {

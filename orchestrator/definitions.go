@@ -24,9 +24,19 @@ type Definitions struct {
 	assets    []*Asset // in dependency order
 	jobs      []*Job
 	schedules []*Schedule
+	sensors   []*Sensor
 	byAsset   map[string]*Asset
 	byJob     map[string]*Job
 	bySched   map[string]*Schedule
+	bySensor  map[string]*Sensor
+}
+
+// Parts are what NewDefinitions puts together.
+type Parts struct {
+	Assets    []*Asset
+	Jobs      []*Job
+	Schedules []*Schedule
+	Sensors   []*Sensor
 }
 
 // Job is a named selection of assets with their config.
@@ -37,12 +47,16 @@ type Job struct {
 	Description string
 	// Assets are the names of what the job materializes; dependencies among them give the order.
 	Assets []string
+	// Selection chooses the assets instead, see Definitions.Select.
+	Selection string
 	// Config is by asset name; a run may override single keys. Default: the assets' own defaults.
 	Config map[string]map[string]any
 	// Tags are put on every run of the job.
 	Tags map[string]string
 	// Timeout ends a run that takes longer, as a failure; default none.
 	Timeout time.Duration
+	// Priority of its runs, PriorityFirst to PriorityLast; default PriorityDefault.
+	Priority int
 }
 
 // Schedule starts a job at the times of a cron expression. It is stopped until somebody starts it.
@@ -60,8 +74,7 @@ type Schedule struct {
 	// NoCatchUp leaves out a tick that no process was there for; by default the last one missed is made up once.
 	NoCatchUp bool
 
-	times    cron.Schedule
-	location *time.Location
+	times cron.Schedule
 }
 
 // DefaultTimeZone is where Parliament sits.
@@ -70,8 +83,9 @@ const DefaultTimeZone = "America/Toronto"
 var validName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
 // NewDefinitions checks everything and puts the assets into dependency order. The error names every fault found.
-func NewDefinitions(assets []*Asset, jobs []*Job, schedules []*Schedule) (*Definitions, error) {
-	d := &Definitions{byAsset: map[string]*Asset{}, byJob: map[string]*Job{}, bySched: map[string]*Schedule{}}
+func NewDefinitions(parts Parts) (*Definitions, error) {
+	assets, jobs, schedules := parts.Assets, parts.Jobs, parts.Schedules
+	d := &Definitions{byAsset: map[string]*Asset{}, byJob: map[string]*Job{}, bySched: map[string]*Schedule{}, bySensor: map[string]*Sensor{}}
 	var errs []error
 	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	named := func(kind, name string, taken bool) {
@@ -101,9 +115,20 @@ func NewDefinitions(assets []*Asset, jobs []*Job, schedules []*Schedule) (*Defin
 		fault("assets depend on each other in a circle: %s", strings.Join(cycle, " -> "))
 	}
 	d.assets = sorted
+	errs = append(errs, d.checkAssets(assets, named)...)
 	for _, j := range jobs {
 		named("job", j.Name, d.byJob[j.Name] != nil)
 		d.byJob[j.Name] = j
+		if j.Selection != "" && cycle == nil {
+			var err error
+			if j.Assets, err = d.Select(j.Selection); err != nil {
+				fault("job %q: selection %q: %w", j.Name, j.Selection, err)
+				continue
+			}
+		}
+		if j.Priority != 0 && (j.Priority < PriorityFirst || j.Priority > PriorityLast) {
+			fault("job %q: priority %d: want %d to %d", j.Name, j.Priority, PriorityFirst, PriorityLast)
+		}
 		if len(j.Assets) == 0 {
 			fault("job %q has no assets", j.Name)
 		}
@@ -129,19 +154,25 @@ func NewDefinitions(assets []*Asset, jobs []*Job, schedules []*Schedule) (*Defin
 			s.TimeZone = DefaultTimeZone
 		}
 		var err error
-		if s.location, err = time.LoadLocation(s.TimeZone); err != nil {
-			fault("schedule %q: time zone %q is not known", s.Name, s.TimeZone)
-			continue
-		}
-		if strings.HasPrefix(s.Cron, "@every") { // counted from whenever a process started: replicas would not agree
-			fault("schedule %q: cron %q: want five fields or @hourly, @daily, @weekly, @monthly", s.Name, s.Cron)
-			continue
-		}
-		if s.times, err = cron.ParseStandard("CRON_TZ=" + s.TimeZone + " " + s.Cron); err != nil {
-			fault("schedule %q: cron %q: %w", s.Name, s.Cron, err)
+		if s.times, err = parseCron(s.Cron, s.TimeZone); err != nil {
+			fault("schedule %q: %w", s.Name, err)
 		}
 	}
 	d.schedules = schedules
+	for _, a := range assets {
+		if a.Automation != nil {
+			parts.Sensors = append(slices.Clone(parts.Sensors), d.automationSensor())
+			break
+		}
+	}
+	for _, s := range parts.Sensors {
+		named("sensor", s.Name, d.bySensor[s.Name] != nil)
+		d.bySensor[s.Name] = s
+		if err := s.check(d); err != nil {
+			fault("sensor %q: %w", s.Name, err)
+		}
+	}
+	d.sensors = parts.Sensors
 	if len(errs) > 0 {
 		return nil, fmt.Errorf("definitions: %w", errors.Join(errs...))
 	}
@@ -156,6 +187,72 @@ func (d *Definitions) Jobs() []*Job { return d.jobs }
 
 // Schedules are all schedules in the order of declaration.
 func (d *Definitions) Schedules() []*Schedule { return d.schedules }
+
+// Sensors are all sensors in the order of declaration.
+func (d *Definitions) Sensors() []*Sensor { return d.sensors }
+
+// Sensor finds a sensor by name; ErrNotFound if there is none.
+func (d *Definitions) Sensor(name string) (*Sensor, error) { return find(d.bySensor, "sensor", name) }
+
+// checkAssets looks at what assets declare beside their functions.
+func (d *Definitions) checkAssets(assets []*Asset, named func(kind, name string, taken bool)) []error {
+	var errs []error
+	sets := map[string]*PartitionSet{}
+	for _, a := range assets {
+		fault := func(err error) { errs = append(errs, fmt.Errorf("asset %q: %w", a.Name, err)) }
+		if s := a.Partitions; s != nil {
+			if s.err != nil {
+				fault(fmt.Errorf("partitions %q: %w", s.Name, s.err))
+			}
+			if known := sets[s.Name]; known != nil && known != s {
+				fault(fmt.Errorf("partitions %q: there is another set of this name", s.Name))
+			} else if known == nil {
+				named("partitions", s.Name, false)
+			}
+			sets[s.Name] = s
+		} else if a.PartitionRequired || a.PartitionConfig != nil {
+			fault(errors.New("has no partitions, and yet rules for them"))
+		}
+		checks := map[string]bool{}
+		for _, c := range a.Checks {
+			named("check of "+a.Name, c.Name, checks[c.Name])
+			checks[c.Name] = true
+			if c.Severity == "" {
+				c.Severity = SeverityWarn
+			}
+			if c.Run == nil || (c.Severity != SeverityWarn && c.Severity != SeverityError) || (c.Blocking && c.Severity != SeverityError) {
+				fault(fmt.Errorf("check %q: want a function, severity warn or error, and error if it is blocking", c.Name))
+			}
+		}
+		if a.Freshness != nil {
+			if err := a.Freshness.check(); err != nil {
+				fault(err)
+			}
+		}
+		if a.Automation != nil {
+			if err := a.Automation.check(); err != nil {
+				fault(fmt.Errorf("automation: %w", err))
+			}
+		}
+	}
+	return errs
+}
+
+// partitionSet is the one that all partitioned assets of a run share; nil if none is partitioned.
+func (d *Definitions) partitionSet(at string, assets []string) (*PartitionSet, error) {
+	var of string
+	var set *PartitionSet
+	for _, name := range assets {
+		switch s := d.byAsset[name].Partitions; {
+		case s == nil:
+		case set == nil:
+			of, set = name, s
+		case s != set:
+			return nil, invalidRequest(at, "%s is partitioned by %s and %s by %s: they cannot be in one run with a partition", of, set.Name, name, s.Name)
+		}
+	}
+	return set, nil
+}
 
 // Asset finds an asset by name; ErrNotFound if there is none.
 func (d *Definitions) Asset(name string) (*Asset, error) { return find(d.byAsset, "asset", name) }
@@ -257,19 +354,4 @@ func (s *Schedule) Next(after time.Time, n int) []time.Time {
 }
 
 // due returns the latest time, not after now, at which the schedule was due; zero if there was none in five years.
-func (s *Schedule) due(now time.Time) time.Time {
-	for back := time.Minute; back < 5*366*24*time.Hour; back *= 2 {
-		at := s.times.Next(now.Add(-back))
-		if at.IsZero() || at.After(now) {
-			continue
-		}
-		for {
-			next := s.times.Next(at)
-			if next.IsZero() || next.After(now) {
-				return at
-			}
-			at = next
-		}
-	}
-	return time.Time{}
-}
+func (s *Schedule) due(now time.Time) time.Time { return lastDue(s.times, now) }

@@ -17,6 +17,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
 )
 
 // Config is everything an Engine needs.
@@ -36,6 +37,12 @@ type Config struct {
 	// taken for dead, and its steps go to others: within 20 s by default. Too short, and a slow database costs
 	// repeated work.
 	Heartbeat time.Duration
+	// Limits bound what runs at once, in all workers together. Every worker must have the same.
+	Limits []Limit
+	// Channels are where alerts go.
+	Channels []*notify.Channel
+	// AlertWindow is how long after an alert its cause is not told of again, should it recover and come back; default 1 h.
+	AlertWindow time.Duration
 	// SoftStop is how long Stop lets running steps finish before it hands them back; default 5 s.
 	SoftStop time.Duration
 }
@@ -56,13 +63,25 @@ type Engine struct {
 
 	running  sync.Map // river job id -> context.CancelCauseFunc of the step
 	stopping atomic.Bool
-	cancel   context.CancelFunc
-	wg       sync.WaitGroup
+	// background ends when the engine stops.
+	background context.Context //nolint:containedctx // the engine's own life, not a call's
+	cancel     context.CancelFunc
+	wg         sync.WaitGroup
+
+	lastSkips sync.Map // sensor -> lastSkip
+	stuck     sync.Map // sensor -> true while a function left behind has not returned
+	kicksMu   sync.Mutex
+	kicks     map[string]bool // sensors to evaluate at once
+	kicked    chan struct{}
+	admitNow  chan struct{} // a place under a limit became free
 }
 
 const (
-	queueSteps = "materialize"
-	queueTicks = "ticks"
+	queueSteps     = "materialize"
+	queueTicks     = "ticks"
+	queueSensors   = "sensors"
+	queueBackfills = "backfills"
+	queueAlerts    = "alerts"
 )
 
 // New makes an engine; it does nothing yet.
@@ -76,14 +95,21 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.Heartbeat <= 0 {
 		cfg.Heartbeat = 3 * time.Second
 	}
+	if cfg.AlertWindow <= 0 {
+		cfg.AlertWindow = time.Hour
+	}
 	if cfg.SoftStop <= 0 {
 		cfg.SoftStop = 5 * time.Second
 	}
 	e := &Engine{
 		cfg: cfg, db: cfg.DB, defs: cfg.Definitions, log: cfg.Logger, id: workerID(),
+		kicks: map[string]bool{}, kicked: make(chan struct{}, 1), admitNow: make(chan struct{}, 1), background: context.Background(),
 		q: db.New(cfg.DB.Pool), relaxed: db.New(cfg.DB.Relaxed), lists: db.New(db.CustomPlan{DBTX: cfg.DB.Pool}),
 	}
 	e.hub = newHub(e)
+	if err := checkLimits(e.defs, cfg.Limits); err != nil {
+		return nil, err
+	}
 	var err error
 	// River tells workers of a new job only if it has not told them of another within FetchCooldown; a job left unsaid
 	// waits for the next poll. So the client that enqueues has the shortest there is, and the one that works one that
@@ -98,6 +124,10 @@ func New(cfg Config) (*Engine, error) {
 	workers := river.NewWorkers()
 	river.AddWorker(workers, &stepWorker{engine: e})
 	river.AddWorker(workers, &tickWorker{engine: e})
+	river.AddWorker(workers, &sensorRoundWorker{engine: e})
+	river.AddWorker(workers, &sensorWorker{engine: e})
+	river.AddWorker(workers, &backfillWorker{engine: e})
+	river.AddWorker(workers, &deliveryWorker{engine: e})
 	e.worker, err = river.NewClient(riverpgxv5.New(cfg.DB.Pool), &river.Config{
 		ID:     e.id,
 		Logger: quietRiver(cfg.Logger),
@@ -109,7 +139,7 @@ func New(cfg Config) (*Engine, error) {
 		// Finished jobs are of use in River UI only; the record is in runs and steps.
 		CompletedJobRetentionPeriod: time.Hour,
 		Workers:                     workers,
-		Queues:                      map[string]river.QueueConfig{queueSteps: {MaxWorkers: cfg.Concurrency}, queueTicks: {MaxWorkers: 4}},
+		Queues:                      map[string]river.QueueConfig{queueSteps: {MaxWorkers: cfg.Concurrency}, queueTicks: {MaxWorkers: 4}, queueSensors: {MaxWorkers: 8}, queueBackfills: {MaxWorkers: 2}, queueAlerts: {MaxWorkers: 8}},
 		PeriodicJobs:                e.periodicJobs(),
 		SoftStopTimeout:             cfg.SoftStop,
 	})
@@ -130,7 +160,7 @@ func workerID() string {
 // Start begins to work and to listen for events. It returns once River has started.
 func (e *Engine) Start(ctx context.Context) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	e.cancel = cancel
+	e.background, e.cancel = background, cancel
 	e.wg.Go(func() { e.hub.run(background) })
 	if !e.cfg.Work {
 		return nil
@@ -143,6 +173,8 @@ func (e *Engine) Start(ctx context.Context) error {
 		return fmt.Errorf("start river: %w", err)
 	}
 	e.wg.Go(func() { e.keep(background) })
+	e.wg.Go(func() { e.answerKicks(background) })
+	e.wg.Go(func() { e.answerAdmissions(background) })
 	return nil
 }
 

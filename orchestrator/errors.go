@@ -43,6 +43,7 @@ const (
 	ClassCanceled   Class = "canceled"    // somebody asked for it
 	ClassBug        Class = "bug"         // the asset function panicked; not retried
 	ClassLostWorker Class = "lost_worker" // its worker died too often
+	ClassCheck      Class = "check"       // an asset check held back what comes after it
 )
 
 // Error is why a step or run failed.

@@ -33,6 +33,7 @@ const (
 	EventStepCanceled    = "step_canceled"
 	EventStepRequeued    = "step_requeued"
 	EventMaterialization = "materialization"
+	EventAssetCheck      = "asset_check"
 	EventLog             = "log"
 	EventProgress        = "progress"
 )

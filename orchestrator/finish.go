@@ -33,10 +33,17 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 	refusals := 0
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		try, cancel := context.WithTimeout(ctx, 10*time.Second)
-		err := e.db.Tx(try, func(tx pgx.Tx) error { return e.finishStepTx(try, tx, job, step, o, events) })
+		var t *transition
+		err := e.db.Tx(try, func(tx pgx.Tx) (err error) {
+			t, err = e.finishStepTx(try, tx, job, step, o, events)
+			return err
+		})
 		cancel()
 		if err == nil || errors.Is(err, errFenced) {
 			e.wake(step.RunID)
+			if err == nil {
+				e.ended(t)
+			}
 			return err
 		}
 		if time.Now().Add(wait).After(deadline) {
@@ -61,14 +68,14 @@ func (e *Engine) answers(ctx context.Context) bool {
 	return e.db.Pool.Ping(ctx) == nil
 }
 
-func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[stepArgs], step *Step, o *outcome, events []newEvent) error {
+func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[stepArgs], step *Step, o *outcome, events []newEvent) (*transition, error) {
 	t, err := e.lockRun(ctx, tx, step.RunID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	mine := t.step(step.Asset)
 	if mine.Status != StatusStarted || int(mine.Attempt) != step.Attempt || mine.JobID == nil || *mine.JobID != job.ID {
-		return errFenced
+		return nil, errFenced
 	}
 	var writes db.Pipeline
 	q := db.New(&writes)
@@ -82,7 +89,7 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 	}
 	if o.err != nil {
 		if fp.Error, err = json.Marshal(&Error{Class: o.err.Class, Message: db.CleanText(o.err.Message), Stack: db.CleanText(o.err.Stack)}); err != nil {
-			return err
+			return nil, err
 		}
 		fp.Error = json.RawMessage(db.CleanJSON(string(fp.Error)))
 	}
@@ -95,12 +102,12 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 		fp.Error = nil
 	}
 	if err := q.FinishStep(ctx, fp); err != nil {
-		return err
+		return nil, err
 	}
 	if o.status != StatusQueued {
 		for _, f := range step.finish {
 			if err := f(ctx, tx); err != nil {
-				return err
+				return nil, err
 			}
 		}
 	}
@@ -109,21 +116,58 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 	t.stepEvent(step, o)
 	if o.status == StatusSuccess {
 		if err := e.materialize(ctx, q, t, step, o.metadata); err != nil {
-			return err
+			return nil, err
+		}
+		blockedBy, err := e.recordChecks(ctx, tx, q, t, step, e.partitionOf(step.Asset, t.run.Partition), o.checks)
+		if err != nil {
+			return nil, err
+		}
+		if blockedBy != "" {
+			mine.BlockedBy = &blockedBy
+			if err := q.BlockStep(ctx, db.BlockStepParams{RunID: step.RunID, Asset: step.Asset, BlockedBy: &blockedBy}); err != nil {
+				return nil, err
+			}
 		}
 	}
+	if err := e.stepEnded(ctx, q, t, mine); err != nil {
+		return nil, err
+	}
 	if err := e.advance(ctx, tx, q, t); err != nil {
-		return err
+		return nil, err
 	}
 	if err := errors.Join(t.writeEvents(ctx, q), writes.Flush(ctx, tx)); err != nil {
-		return err
+		return nil, err
 	}
 	if o.status == StatusSuccess {
 		if _, err := river.JobCompleteTx[*riverpgxv5.Driver](ctx, tx, job); err != nil {
-			return fmt.Errorf("complete the River job: %w", err)
+			return nil, fmt.Errorf("complete the River job: %w", err)
 		}
 	}
-	return nil
+	return t, nil
+}
+
+// stepEnded notes what follows from a step's end beside the run: its places under limits are free, and its partition
+// is no longer being materialized. A step that has not ended changes nothing.
+func (e *Engine) stepEnded(ctx context.Context, q *db.Queries, t *transition, s *db.Step) error {
+	if !terminal(s.Status) {
+		return nil
+	}
+	if err := e.release(ctx, q, t.run.ID, s.Asset); err != nil {
+		return err
+	}
+	partition := e.partitionOf(s.Asset, t.run.Partition)
+	if partition == nil || s.Status == StatusSuccess {
+		return nil
+	}
+	return q.PartitionNotMaterialized(ctx, db.PartitionNotMaterializedParams{Asset: s.Asset, Partition: *partition, RunID: t.run.ID, Failed: s.Status == StatusFailure})
+}
+
+// ended is called after a transition was committed.
+func (e *Engine) ended(t *transition) {
+	e.signal(t)
+	if len(e.cfg.Limits) > 0 {
+		e.admitSoon()
+	}
 }
 
 func (e *Engine) materialize(ctx context.Context, q *db.Queries, t *transition, step *Step, metadata Metadata) error {
@@ -139,10 +183,18 @@ func (e *Engine) materialize(ctx context.Context, q *db.Queries, t *transition, 
 		return fmt.Errorf("metadata of %s: %w", step.Asset, err)
 	}
 	raw = json.RawMessage(db.CleanJSON(string(raw)))
-	t.add(newEvent{kind: EventMaterialization, level: LevelInfo, asset: step.Asset, attempt: step.Attempt, message: "materialized " + step.Asset,
-		data: map[string]any{"materialization_id": id, "metadata": raw}})
+	partition := e.partitionOf(step.Asset, t.run.Partition)
+	message := "materialized " + step.Asset
+	if partition != nil {
+		message += " " + *partition
+		if err := q.PartitionMaterialized(ctx, db.PartitionMaterializedParams{Asset: step.Asset, Partition: *partition, RunID: step.RunID, At: &t.at}); err != nil {
+			return err
+		}
+	}
+	t.add(newEvent{kind: EventMaterialization, level: LevelInfo, asset: step.Asset, attempt: step.Attempt, message: message,
+		data: map[string]any{"materialization_id": id, "partition": partition, "metadata": raw}})
 	return q.InsertMaterialization(ctx, db.InsertMaterializationParams{
-		ID: id, Asset: step.Asset, Partition: t.run.Partition, RunID: step.RunID, Attempt: int32(step.Attempt), Metadata: raw, CreatedAt: t.at, //nolint:gosec // a small number
+		ID: id, Asset: step.Asset, Partition: partition, RunID: step.RunID, Attempt: int32(step.Attempt), Metadata: raw, CreatedAt: t.at, //nolint:gosec // a small number
 	})
 }
 
@@ -208,10 +260,10 @@ func (e *Engine) advance(ctx context.Context, tx pgx.Tx, q *db.Queries, t *trans
 	if err := e.queueReady(ctx, tx, q, t); err != nil {
 		return err
 	}
-	if err := skipBlocked(ctx, q, t); err != nil {
+	if err := e.skipBlocked(ctx, q, t); err != nil {
 		return err
 	}
-	return endRun(ctx, q, t)
+	return e.endRun(ctx, tx, q, t)
 }
 
 // queueReady enqueues the steps for which everything they wait for has succeeded.
@@ -219,17 +271,24 @@ func (e *Engine) queueReady(ctx context.Context, tx pgx.Tx, q *db.Queries, t *tr
 	var ready []string
 	for i := range t.steps {
 		s := &t.steps[i]
-		if s.Status == StatusWaiting && !slices.ContainsFunc(s.Upstream, func(up string) bool { return t.step(up).Status != StatusSuccess }) {
+		if s.Status == StatusWaiting && !slices.ContainsFunc(s.Upstream, func(up string) bool { return t.step(up).Status != StatusSuccess || t.step(up).BlockedBy != nil }) {
 			ready = append(ready, s.Asset)
 			s.Status = StatusQueued
 		}
 	}
-	ids, err := e.enqueueSteps(ctx, tx, t.run.ID, ready, nil)
+	if len(ready) == 0 {
+		return nil
+	}
+	ids, err := e.enqueueSteps(ctx, tx, t.run.ID, int(t.run.Priority), tagsOf(t.run), ready, nil)
 	if err != nil {
 		return err
 	}
 	for _, name := range ready {
-		if err := q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: name, Status: StatusQueued, JobID: ptr(ids[name])}); err != nil {
+		set := db.SetStepStatusParams{RunID: t.run.ID, Asset: name, Status: StatusQueued}
+		if id, admitted := ids[name]; admitted {
+			set.JobID = &id
+		}
+		if err := q.SetStepStatus(ctx, set); err != nil {
 			return err
 		}
 	}
@@ -238,7 +297,7 @@ func (e *Engine) queueReady(ctx context.Context, tx pgx.Tx, q *db.Queries, t *tr
 
 // skipBlocked skips the steps below one that failed, was skipped or canceled. Steps are listed by name, not in
 // dependency order, so it looks again until nothing changes.
-func skipBlocked(ctx context.Context, q *db.Queries, t *transition) error {
+func (e *Engine) skipBlocked(ctx context.Context, q *db.Queries, t *transition) error {
 	for changed := true; changed; {
 		changed = false
 		for i := range t.steps {
@@ -248,13 +307,20 @@ func skipBlocked(ctx context.Context, q *db.Queries, t *transition) error {
 			}
 			j := slices.IndexFunc(s.Upstream, func(up string) bool {
 				st := t.step(up).Status
-				return st == StatusFailure || st == StatusSkipped || st == StatusCanceled
+				return st == StatusFailure || st == StatusSkipped || st == StatusCanceled || t.step(up).BlockedBy != nil
 			})
 			if j < 0 {
 				continue
 			}
 			s.Status, changed = StatusSkipped, true
-			t.add(newEvent{kind: EventStepSkipped, level: LevelWarn, asset: s.Asset, message: fmt.Sprintf("%s skipped: %s did not succeed", s.Asset, s.Upstream[j])})
+			why := s.Upstream[j] + " did not succeed"
+			if check := t.step(s.Upstream[j]).BlockedBy; check != nil {
+				why = fmt.Sprintf("check %s of %s did not pass", *check, s.Upstream[j])
+			}
+			t.add(newEvent{kind: EventStepSkipped, level: LevelWarn, asset: s.Asset, message: s.Asset + " skipped: " + why})
+			if err := e.stepEnded(ctx, q, t, s); err != nil {
+				return err
+			}
 			if err := q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusSkipped, EndedAt: &t.at}); err != nil {
 				return err
 			}
@@ -264,12 +330,18 @@ func skipBlocked(ctx context.Context, q *db.Queries, t *transition) error {
 }
 
 // endRun gives the run its final status once all steps have theirs.
-func endRun(ctx context.Context, q *db.Queries, t *transition) error {
-	var failed, canceled []string
+func (e *Engine) endRun(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transition) error {
+	var failed, canceled, blocked []string
 	for _, s := range t.steps {
 		switch {
 		case !terminal(s.Status):
 			return nil
+		case s.Status == StatusSkipped:
+			for _, up := range s.Upstream {
+				if check := t.step(up).BlockedBy; check != nil {
+					blocked = append(blocked, fmt.Sprintf("%s, by check %s of %s", s.Asset, *check, up))
+				}
+			}
 		case s.Status == StatusFailure:
 			failed = append(failed, s.Asset)
 		case s.Status == StatusCanceled:
@@ -294,10 +366,27 @@ func endRun(ctx context.Context, q *db.Queries, t *transition) error {
 			return err
 		}
 		p.Error = raw
+	case len(blocked) > 0:
+		p.Status, ev.kind, ev.level, ev.message = StatusFailure, EventRunFailure, LevelError, "run failed: held back: "+strings.Join(blocked, "; ")
+		raw, err := json.Marshal(&Error{Class: ClassCheck, Message: "held back: " + strings.Join(blocked, "; ")})
+		if err != nil {
+			return err
+		}
+		p.Error = raw
 	default:
 		p.Status, ev.kind, ev.message = StatusSuccess, EventRunSuccess, "run succeeded"
 	}
 	t.run.Status = p.Status
 	t.add(ev)
-	return q.SetRunStatus(ctx, p)
+	if err := q.SetRunStatus(ctx, p); err != nil {
+		return err
+	}
+	return e.endBackfillRun(ctx, tx, q, t.run)
+}
+
+// tagsOf reads the tags of a run; they were written by this program.
+func tagsOf(run db.Run) map[string]string {
+	var tags map[string]string
+	_ = json.Unmarshal(run.Tags, &tags)
+	return tags
 }

@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -46,6 +47,8 @@ func (e *Engine) keep(ctx context.Context) {
 		}
 		tasks := map[string]func(context.Context) error{
 			"stop canceled steps": e.stopCanceled, "end runs past their time": e.endOverdue,
+			"give places to steps that wait": e.admitRound, "go on with backfills": e.advanceBackfills, "watch freshness": e.watchFreshness,
+			"tell of alerts held back": e.tellHeld, "free sensors of dead workers": e.freeSensors,
 			"catch up on schedules": func(ctx context.Context) error { return e.catchUp(ctx, lastDue) },
 		}
 		if time.Since(healthySince) >= e.deadAfter() {
@@ -61,6 +64,41 @@ func (e *Engine) keep(ctx context.Context) {
 			}
 		}
 		cancel()
+	}
+}
+
+// freeSensors lets others evaluate what dead workers were evaluating.
+func (e *Engine) freeSensors(ctx context.Context) error {
+	_, err := e.q.FreeSensorsOfDeadWorkers(ctx, e.deadAfter().Seconds())
+	return err
+}
+
+// admitRound gives places to steps that wait, and takes them from steps that ended unnoticed.
+func (e *Engine) admitRound(ctx context.Context) error {
+	if _, err := e.q.ReleaseForgottenSlots(ctx); err != nil {
+		return err
+	}
+	return e.admitWaiting(ctx)
+}
+
+func (e *Engine) admitSoon() {
+	select {
+	case e.admitNow <- struct{}{}:
+	default:
+	}
+}
+
+// answerAdmissions gives free places to steps that wait as soon as there are any.
+func (e *Engine) answerAdmissions(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.admitNow:
+		}
+		if err := e.admitWaiting(ctx); err != nil && ctx.Err() == nil {
+			e.log.Warn("steps that wait could not be given a place; it is tried again", "error", err)
+		}
 	}
 }
 
@@ -127,19 +165,19 @@ func (e *Engine) catchUp(ctx context.Context, lastDue map[string]time.Time) erro
 // maxLosses is how many workers a step may lose before it is taken for what kills them.
 const maxLosses = 3
 
-// requeueLost gives the steps and ticks of dead workers to others. The job of the dead worker is closed and a new one
+// requeueLost gives the jobs of dead workers to others. The job of the dead worker is closed and a new one
 // made, so that a worker that was merely frozen finds its job closed and its step's fence moved.
 func (e *Engine) requeueLost(ctx context.Context) error {
-	jobs, err := e.q.ListLostJobs(ctx, db.ListLostJobsParams{Kinds: []string{stepArgs{}.Kind(), tickArgs{}.Kind()}, DeadAfter: e.deadAfter().Seconds()})
+	jobs, err := e.q.ListLostJobs(ctx, db.ListLostJobsParams{Kinds: []string{stepArgs{}.Kind(), tickArgs{}.Kind(), sensorRoundArgs{}.Kind(), sensorArgs{}.Kind(), backfillArgs{}.Kind(), deliveryArgs{}.Kind()}, DeadAfter: e.deadAfter().Seconds()})
 	if err != nil {
 		return err
 	}
 	for _, j := range jobs {
 		e.log.Warn("the worker of a job is dead: requeueing", "job_id", j.ID, "kind", j.Kind, "worker_id", j.WorkerID)
-		if j.Kind == (tickArgs{}).Kind() {
-			err = e.requeueTick(ctx, j)
-		} else {
+		if j.Kind == (stepArgs{}).Kind() {
 			err = e.requeueStep(ctx, j)
+		} else {
+			err = e.requeueOther(ctx, j)
 		}
 		if err != nil {
 			return fmt.Errorf("requeue job %d: %w", j.ID, err)
@@ -148,18 +186,26 @@ func (e *Engine) requeueLost(ctx context.Context) error {
 	return nil
 }
 
-func (e *Engine) requeueTick(ctx context.Context, j db.ListLostJobsRow) error {
-	var args tickArgs
-	if err := json.Unmarshal(j.Args, &args); err != nil {
-		return err
-	}
+// sameArgs are the arguments of a job that is made again as it was.
+type sameArgs struct {
+	kind string
+	raw  json.RawMessage
+}
+
+// Kind implements river.JobArgs.
+func (a sameArgs) Kind() string { return a.kind }
+
+// MarshalJSON implements json.Marshaler.
+func (a sameArgs) MarshalJSON() ([]byte, error) { return a.raw, nil }
+
+// requeueOther makes a job again that is no step. All of them may be done twice: their effects happen once. A claim to
+// be unique stays with the closed job.
+func (e *Engine) requeueOther(ctx context.Context, j db.ListLostJobsRow) error {
 	return e.db.Tx(ctx, func(tx pgx.Tx) error {
 		if n, err := e.q.WithTx(tx).DiscardLostJob(ctx, j.ID); err != nil || n == 0 {
 			return err
 		}
-		opts := tickOpts()
-		opts.UniqueOpts = river.UniqueOpts{} // the closed job still has the claim; the tick itself happens once anyway
-		_, err := e.river.InsertTx(ctx, tx, args, opts)
+		_, err := e.river.InsertTx(ctx, tx, sameArgs{kind: j.Kind, raw: j.Args}, &river.InsertOpts{Queue: j.Queue, MaxAttempts: int(j.MaxAttempts)})
 		return err
 	})
 }
@@ -169,6 +215,7 @@ func (e *Engine) requeueStep(ctx context.Context, j db.ListLostJobsRow) error {
 	if err := json.Unmarshal(j.Args, &args); err != nil {
 		return err
 	}
+	var done *transition
 	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
 		q := e.q.WithTx(tx)
 		t, err := e.lockRun(ctx, tx, args.RunID)
@@ -194,7 +241,8 @@ func (e *Engine) requeueStep(ctx context.Context, j db.ListLostJobsRow) error {
 			t.add(newEvent{kind: EventStepFailure, level: LevelError, asset: s.Asset, attempt: int(s.Attempt), message: s.Asset + " failed: " + reason.Message, data: reason})
 			err = q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusFailure, EndedAt: &t.at, Error: raw})
 		default:
-			ids, insertErr := e.enqueueSteps(ctx, tx, t.run.ID, []string{s.Asset}, map[string]int{s.Asset: int(s.Failures)})
+			// It keeps its place under limits.
+			ids, insertErr := e.insertStepJobs(ctx, tx, t.run.ID, int(t.run.Priority), []string{s.Asset}, map[string]int{s.Asset: int(s.Failures)})
 			if insertErr != nil {
 				return insertErr
 			}
@@ -205,12 +253,16 @@ func (e *Engine) requeueStep(ctx context.Context, j db.ListLostJobsRow) error {
 		if err != nil {
 			return err
 		}
-		if err := e.advance(ctx, tx, q, t); err != nil {
+		if err := errors.Join(e.stepEnded(ctx, q, t, s), e.advance(ctx, tx, q, t)); err != nil {
 			return err
 		}
+		done = t
 		return t.writeEvents(ctx, q)
 	})
 	e.wake(args.RunID)
+	if done != nil && err == nil {
+		e.ended(done)
+	}
 	return err
 }
 

@@ -43,6 +43,7 @@ func (e *Engine) Run(ctx context.Context, id uuid.UUID) (*Run, error) {
 type RunFilter struct {
 	Status, Job, Asset, Partition string
 	Tags                          map[string]string
+	Backfill                      *uuid.UUID
 	CreatedAfter, CreatedBefore   time.Time
 	// Before gives the runs older than this one.
 	Before *uuid.UUID
@@ -52,7 +53,7 @@ type RunFilter struct {
 // Runs lists runs with their steps, newest first.
 func (e *Engine) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 	p := db.ListRunsParams{
-		Before: f.Before, Status: optional(f.Status), Job: optional(f.Job), Asset: optional(f.Asset), Partition: optional(f.Partition),
+		Before: f.Before, Status: optional(f.Status), Job: optional(f.Job), Asset: optional(f.Asset), Partition: optional(f.Partition), BackfillID: f.Backfill,
 		MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
 	}
 	if len(f.Tags) > 0 {
@@ -187,7 +188,10 @@ func (e *Engine) Queues(ctx context.Context) ([]QueueState, error) {
 	if err != nil {
 		return nil, err
 	}
-	states := map[string]QueueState{queueSteps: {Name: queueSteps}, queueTicks: {Name: queueTicks}}
+	states := map[string]QueueState{}
+	for _, name := range []string{queueSteps, queueTicks, queueSensors, queueBackfills, queueAlerts} {
+		states[name] = QueueState{Name: name}
+	}
 	for _, r := range rows {
 		st := QueueState{Name: r.Queue, Available: int(r.Available), Running: int(r.Running), Retryable: int(r.Retryable), Scheduled: int(r.Scheduled)}
 		if r.Available > 0 {
@@ -202,7 +206,7 @@ func runOf(row db.Run) (Run, error) {
 	r := Run{
 		ID: row.ID, Job: row.Job, Assets: row.Assets, Partition: row.Partition, Status: row.Status, TriggerKind: row.TriggerKind, TriggerName: row.TriggerName,
 		CreatedAt: row.CreatedAt, StartedAt: row.StartedAt, EndedAt: row.EndedAt, CanceledBy: row.CanceledBy, ParentRunID: row.ParentRunID,
-		Error: errorOf(row.Error), Steps: []RunStep{},
+		Error: errorOf(row.Error), Steps: []RunStep{}, Priority: int(row.Priority), BackfillID: row.BackfillID,
 	}
 	if err := json.Unmarshal(row.Tags, &r.Tags); err != nil {
 		return r, fmt.Errorf("tags of run %s: %w", row.ID, err)
@@ -218,7 +222,7 @@ func runOf(row db.Run) (Run, error) {
 func stepOf(row db.Step) RunStep {
 	return RunStep{
 		Asset: row.Asset, Upstream: row.Upstream, Status: row.Status, Attempt: int(row.Attempt), StartedAt: row.StartedAt, EndedAt: row.EndedAt,
-		NextAttemptAt: row.NextAttemptAt, Error: errorOf(row.Error),
+		NextAttemptAt: row.NextAttemptAt, Error: errorOf(row.Error), BlockedBy: row.BlockedBy,
 	}
 }
 

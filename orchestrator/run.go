@@ -58,6 +58,8 @@ type Run struct {
 	CanceledBy  *string
 	Error       *Error
 	ParentRunID *uuid.UUID
+	Priority    int
+	BackfillID  *uuid.UUID
 	Steps       []RunStep
 }
 
@@ -71,6 +73,8 @@ type RunStep struct {
 	EndedAt       *time.Time
 	NextAttemptAt *time.Time
 	Error         *Error
+	// BlockedBy is the asset check that holds back what depends on the step.
+	BlockedBy *string
 }
 
 // RunRequest asks for a run, either of Job or of Assets.
@@ -81,11 +85,16 @@ type RunRequest struct {
 	Partition string
 	Tags      map[string]string
 	Trigger   Trigger
+	// Priority is PriorityFirst to PriorityLast; default the job's, or PriorityDefault.
+	Priority int
+	// RunKey, in a sensor's request, makes it start a run once, ever.
+	RunKey string
 	// IdempotencyKey makes a repeated request give the first one's run; Fingerprint tells whether it is the same.
 	IdempotencyKey string
 	Fingerprint    []byte
 
 	parent   *uuid.UUID
+	backfill *uuid.UUID
 	resolved map[string]json.RawMessage // complete already
 	timeout  time.Duration
 }
@@ -94,7 +103,7 @@ type RunRequest struct {
 // says that the idempotency key was seen before and that the run is the earlier one. A config that is wrong gives a
 // ConfigError, and no run.
 func (e *Engine) StartRun(ctx context.Context, req RunRequest) (run *Run, replayed bool, err error) {
-	p, err := e.planRun(req)
+	p, err := e.planRun(ctx, req)
 	if err != nil {
 		return nil, false, err
 	}
@@ -133,7 +142,7 @@ type plan struct {
 	steps   []db.Step
 }
 
-func (e *Engine) planRun(req RunRequest) (*plan, error) {
+func (e *Engine) planRun(ctx context.Context, req RunRequest) (*plan, error) {
 	p := &plan{req: req, created: e.now()}
 	var base map[string]map[string]any
 	names := req.Assets
@@ -147,6 +156,9 @@ func (e *Engine) planRun(req RunRequest) (*plan, error) {
 		}
 		base = j.Config
 		p.req.timeout = j.Timeout
+		if p.req.Priority == 0 {
+			p.req.Priority = j.Priority
+		}
 		p.req.Tags = maps.Clone(j.Tags)
 		if p.req.Tags == nil {
 			p.req.Tags = map[string]string{}
@@ -155,6 +167,9 @@ func (e *Engine) planRun(req RunRequest) (*plan, error) {
 	}
 	if p.req.Tags == nil {
 		p.req.Tags = map[string]string{}
+	}
+	if p.req.Priority == 0 {
+		p.req.Priority = PriorityDefault
 	}
 	for _, name := range names {
 		if _, err := e.defs.Asset(name); err != nil {
@@ -169,9 +184,12 @@ func (e *Engine) planRun(req RunRequest) (*plan, error) {
 	if len(p.assets) == 0 {
 		return nil, &ConflictError{Reason: "the run has no assets"}
 	}
-	var err error
+	fixed, err := e.checkPartition(ctx, p.assets, req.Partition)
+	if err != nil {
+		return nil, err
+	}
 	if p.config = req.resolved; p.config == nil {
-		if p.config, err = e.defs.resolveConfig(p.assets, base, req.Config); err != nil {
+		if p.config, err = e.defs.resolveConfig(p.assets, base, fixed, req.Config); err != nil {
 			return nil, err
 		}
 	}
@@ -189,6 +207,50 @@ func (e *Engine) planRun(req RunRequest) (*plan, error) {
 		p.steps = append(p.steps, step)
 	}
 	return p, nil
+}
+
+// checkPartition makes sure that the assets can be materialized for a partition, or without one, and gives the config
+// fields that it decides.
+func (e *Engine) checkPartition(ctx context.Context, assets []string, key string) (map[string]map[string]any, error) {
+	if key == "" {
+		for _, name := range assets {
+			if a := e.defs.byAsset[name]; a.PartitionRequired {
+				return nil, invalidRequest("/partition", "is required: %s is materialized by %s", name, a.Partitions.Name)
+			}
+		}
+		return nil, nil
+	}
+	set, err := e.defs.partitionSet("/partition", assets)
+	if err != nil {
+		return nil, err
+	}
+	if set == nil {
+		return nil, invalidRequest("/partition", "%q: none of %s is partitioned", key, strings.Join(assets, ", "))
+	}
+	has, err := e.hasPartition(ctx, set, key)
+	if err != nil {
+		return nil, err
+	}
+	if !has {
+		return nil, e.noPartition(ctx, "/partition", set, key)
+	}
+	fixed := map[string]map[string]any{}
+	for _, name := range assets {
+		if a := e.defs.byAsset[name]; a.PartitionConfig != nil {
+			if fixed[name], err = a.PartitionConfig(key); err != nil {
+				return nil, invalidRequest("/partition", "%q: %v", key, err)
+			}
+		}
+	}
+	return fixed, nil
+}
+
+// partitionOf is the partition of a run that is an asset's too.
+func (e *Engine) partitionOf(asset string, partition *string) *string {
+	if a := e.defs.byAsset[asset]; partition == nil || a == nil || a.Partitions == nil {
+		return nil
+	}
+	return partition
 }
 
 // claimKey takes the idempotency key for this run, or finds the run that has it.
@@ -219,9 +281,14 @@ func (e *Engine) startRunTx(ctx context.Context, tx pgx.Tx, p *plan) error {
 			ready = append(ready, s.Asset)
 		}
 	}
-	ids, err := e.enqueueSteps(ctx, tx, p.id, ready, nil)
+	ids, err := e.enqueueSteps(ctx, tx, p.id, p.req.Priority, p.req.Tags, ready, nil)
 	if err != nil {
 		return err
+	}
+	if parts := slices.DeleteFunc(slices.Clone(p.assets), func(name string) bool { return e.partitionOf(name, optional(p.req.Partition)) == nil }); len(parts) > 0 {
+		if err := e.q.WithTx(tx).PartitionsRunning(ctx, db.PartitionsRunningParams{Assets: parts, Partition: p.req.Partition, RunID: p.id}); err != nil {
+			return err
+		}
 	}
 	config, err := json.Marshal(p.config)
 	if err != nil {
@@ -239,7 +306,7 @@ func (e *Engine) startRunTx(ctx context.Context, tx pgx.Tx, p *plan) error {
 		ID: p.id, Job: optional(p.req.Job), Assets: p.assets, Partition: optional(p.req.Partition), TriggerKind: p.req.Trigger.Kind,
 		TriggerName: optional(p.req.Trigger.Name), Config: config, Tags: tags, ParentRunID: p.req.parent,
 		TimeoutSeconds: int32(p.req.timeout / time.Second), CreatedAt: p.created, //nolint:gosec // a small number
-		Message: "run enqueued", Data: data,
+		Message: "run enqueued", Data: data, Priority: int16(p.req.Priority), BackfillID: p.req.backfill, //nolint:gosec // 1 to 4
 	}
 	for _, s := range p.steps {
 		params.StepAssets = append(params.StepAssets, s.Asset)
@@ -253,9 +320,27 @@ func (e *Engine) startRunTx(ctx context.Context, tx pgx.Tx, p *plan) error {
 	return nil
 }
 
-// enqueueSteps inserts one River job for each step and returns their ids by asset. failures are those a step had
-// already, which its new job may not repeat.
-func (e *Engine) enqueueSteps(ctx context.Context, tx pgx.Tx, runID uuid.UUID, assets []string, failures map[string]int) (map[string]int64, error) {
+// enqueueSteps inserts one River job for each step that its limits let through, and returns their ids by asset; the
+// others wait for a place. failures are those a step had already, which its new job may not repeat.
+func (e *Engine) enqueueSteps(ctx context.Context, tx pgx.Tx, runID uuid.UUID, priority int, tags map[string]string, assets []string, failures map[string]int) (map[string]int64, error) {
+	var admitted []string
+	for _, name := range assets {
+		if keys := e.limitKeys(name, tags); len(keys) > 0 {
+			ok, err := e.admitTx(ctx, tx, runID, name, keys, priority, false)
+			if err != nil {
+				return nil, fmt.Errorf("limits of %s: %w", name, err)
+			}
+			if !ok {
+				continue
+			}
+		}
+		admitted = append(admitted, name)
+	}
+	return e.insertStepJobs(ctx, tx, runID, priority, admitted, failures)
+}
+
+// insertStepJobs inserts one River job for each step.
+func (e *Engine) insertStepJobs(ctx context.Context, tx pgx.Tx, runID uuid.UUID, priority int, assets []string, failures map[string]int) (map[string]int64, error) {
 	ids := map[string]int64{}
 	if len(assets) == 0 {
 		return ids, nil
@@ -268,7 +353,7 @@ func (e *Engine) enqueueSteps(ctx context.Context, tx pgx.Tx, runID uuid.UUID, a
 		}
 		params[i] = river.InsertManyParams{
 			Args:       stepArgs{RunID: runID, Asset: name},
-			InsertOpts: &river.InsertOpts{Queue: queueSteps, MaxAttempts: max(1, attempts-failures[name])},
+			InsertOpts: &river.InsertOpts{Queue: queueSteps, MaxAttempts: max(1, attempts-failures[name]), Priority: priority},
 		}
 	}
 	results, err := e.river.InsertManyTx(ctx, tx, params)
@@ -286,6 +371,7 @@ func (p *plan) run() *Run {
 	r := &Run{
 		ID: p.id, Job: optional(p.req.Job), Assets: p.assets, Partition: optional(p.req.Partition), Status: StatusQueued, TriggerKind: p.req.Trigger.Kind,
 		TriggerName: optional(p.req.Trigger.Name), Config: presentConfig(p.assets, p.config), Tags: p.req.Tags, CreatedAt: p.created, ParentRunID: p.req.parent,
+		Priority: p.req.Priority, BackfillID: p.req.backfill,
 	}
 	for _, s := range p.steps {
 		r.Steps = append(r.Steps, stepOf(s))

@@ -122,7 +122,7 @@ func (w *tickWorker) Work(ctx context.Context, job *river.Job[tickArgs]) error {
 	if err != nil {
 		return river.JobCancel(err)
 	}
-	p, err := e.planRun(RunRequest{Job: s.Job, Trigger: Trigger{Kind: "schedule", Name: s.Name}, Tags: map[string]string{"schedule": s.Name}})
+	p, err := e.planRun(ctx, RunRequest{Job: s.Job, Trigger: Trigger{Kind: "schedule", Name: s.Name}, Tags: map[string]string{"schedule": s.Name}})
 	if err != nil { // the job's own config no longer passes: nothing to repeat
 		n, dbErr := e.q.InsertTick(ctx, db.InsertTickParams{Schedule: s.Name, Kind: a.TickKind, ScheduledFor: a.ScheduledFor, Status: StatusFailure, Message: optional(err.Error()), CreatedAt: e.now()})
 		if dbErr != nil {
@@ -227,7 +227,7 @@ func (e *Engine) RunSchedule(ctx context.Context, name string, req RunRequest) (
 		return nil, false, err
 	}
 	req.Job, req.Trigger, req.Tags = s.Job, Trigger{Kind: "schedule", Name: s.Name}, map[string]string{"schedule": s.Name}
-	p, err := e.planRun(req)
+	p, err := e.planRun(ctx, req)
 	if err != nil {
 		return nil, false, err
 	}

@@ -66,6 +66,39 @@ func (s *Step) InFinish(f func(ctx context.Context, tx pgx.Tx) error) {
 	s.finish = append(s.finish, f)
 }
 
+// AddPartitions adds keys to a dynamic partition set when this attempt ends, together with its end.
+func (s *Step) AddPartitions(set string, keys ...string) {
+	s.InFinish(func(ctx context.Context, tx pgx.Tx) error {
+		_, err := addPartitions(ctx, s.engine.q.WithTx(tx), s.engine.now(), set, keys)
+		return err
+	})
+}
+
+// Partitions lists the keys that a set has now.
+func (s *Step) Partitions(ctx context.Context, set *PartitionSet) ([]string, error) {
+	return s.engine.Partitions(ctx, set)
+}
+
+// Previous is the newest materialization of the asset before this one, of the same partition; nil if there is none.
+func (s *Step) Previous(ctx context.Context) (*Materialization, error) {
+	rows, err := s.engine.lists.ListMaterializations(ctx, db.ListMaterializationsParams{Asset: s.Asset, Partition: optional(s.Partition), MaxRows: 1})
+	if err != nil || len(rows) == 0 {
+		return nil, err
+	}
+	m := materializationOf(rows[0])
+	return &m, nil
+}
+
+// Window is the time that the step's partition stands for, from start up to end; ok is false if it has no partition or
+// one of another kind.
+func (s *Step) Window() (start, end time.Time, ok bool) {
+	a := s.engine.defs.byAsset[s.Asset]
+	if a == nil || a.Partitions == nil || s.Partition == "" {
+		return start, end, false
+	}
+	return a.Partitions.Window(s.Partition)
+}
+
 // logProgressEvery is how often the process's own log tells of progress.
 const logProgressEvery = 5 * time.Second
 
@@ -202,6 +235,7 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 type outcome struct {
 	status   string
 	metadata Metadata
+	checks   []CheckResult
 	err      *Error
 	failures int // before this attempt
 	retryIn  time.Duration
@@ -270,7 +304,11 @@ func (w *stepWorker) attempt(ctx context.Context, job *river.Job[stepArgs], step
 		log.Error("asset function panicked", "panic", r.panicked.Message, "stack", r.panicked.Stack)
 		return outcome{status: StatusFailure, err: r.panicked}
 	case r.err == nil:
-		return outcome{status: StatusSuccess, metadata: r.metadata}
+		checks := e.runChecks(limited, asset, step, r.metadata)
+		if limited.Err() != nil && len(asset.Checks) > 0 {
+			return e.interrupted(context.Cause(limited), asset, row)
+		}
+		return outcome{status: StatusSuccess, metadata: r.metadata, checks: checks}
 	case limited.Err() != nil:
 		return e.interrupted(context.Cause(limited), asset, row)
 	}

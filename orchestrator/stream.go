@@ -2,6 +2,8 @@ package orchestrator
 
 import (
 	"context"
+	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +21,21 @@ const notifyChannel = "explorer_runs"
 type Cursor struct {
 	Xid uint64
 	ID  int64
+}
+
+// String is the cursor as text, which ParseCursor reads.
+func (c Cursor) String() string { return fmt.Sprintf("%d-%d", c.Xid, c.ID) }
+
+// ParseCursor reads a cursor.
+func ParseCursor(s string) (c Cursor, err error) {
+	xid, id, _ := strings.Cut(s, "-")
+	if c.Xid, err = strconv.ParseUint(xid, 10, 63); err == nil {
+		c.ID, err = strconv.ParseInt(id, 10, 64)
+	}
+	if err != nil {
+		return Cursor{}, fmt.Errorf("%q is not a place in the event log", s)
+	}
+	return c, nil
 }
 
 func (c Cursor) before(o Cursor) bool { return c.Xid < o.Xid || (c.Xid == o.Xid && c.ID < o.ID) }

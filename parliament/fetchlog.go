@@ -99,9 +99,9 @@ type FetchStats struct {
 	Succeeded, Failed int
 }
 
-// FetchStatsSince sums up the fetches since a moment, by status.
-func (s *Store) FetchStatsSince(ctx context.Context, since time.Time) ([]FetchStats, error) {
-	rows, err := s.q.FetchLogStats(ctx, since)
+// FetchStats sums up the fetches from a moment up to another, by status.
+func (s *Store) FetchStats(ctx context.Context, since, until time.Time) ([]FetchStats, error) {
+	rows, err := s.q.FetchLogStats(ctx, db.FetchLogStatsParams{Since: since, Until: until})
 	if err != nil {
 		return nil, err
 	}

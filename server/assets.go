@@ -11,13 +11,17 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 )
 
-func (h *handlers) ListAssets(ctx context.Context, _ api.ListAssetsRequestObject) (api.ListAssetsResponseObject, error) {
-	defs := h.cfg.Engine.Definitions()
-	latest, err := h.latest(ctx, defs.Assets())
-	if err != nil {
-		return nil, err
+func (h *handlers) ListAssets(ctx context.Context, req api.ListAssetsRequestObject) (api.ListAssetsResponseObject, error) {
+	assets := h.cfg.Engine.Definitions().Assets()
+	if req.Params.Selection != nil {
+		names, err := h.selected("/query/selection", *req.Params.Selection)
+		if err != nil {
+			return nil, err
+		}
+		assets = slices.DeleteFunc(slices.Clone(assets), func(a *orchestrator.Asset) bool { return !slices.Contains(names, a.Name) })
 	}
-	return api.ListAssets200JSONResponse{Items: each(defs.Assets(), func(a *orchestrator.Asset) api.Asset { return apiAsset(defs, a, latest) })}, nil
+	items, err := h.describe(ctx, assets)
+	return api.ListAssets200JSONResponse{Items: items}, err
 }
 
 func (h *handlers) GetAsset(ctx context.Context, req api.GetAssetRequestObject) (api.GetAssetResponseObject, error) {
@@ -26,32 +30,137 @@ func (h *handlers) GetAsset(ctx context.Context, req api.GetAssetRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	latest, err := h.latest(ctx, []*orchestrator.Asset{a})
+	items, err := h.describe(ctx, []*orchestrator.Asset{a})
 	if err != nil {
 		return nil, err
 	}
-	return api.GetAsset200JSONResponse(apiAsset(defs, a, latest)), nil
+	return api.GetAsset200JSONResponse(items[0]), nil
+}
+
+// describe gives assets with where they stand.
+func (h *handlers) describe(ctx context.Context, assets []*orchestrator.Asset) ([]api.Asset, error) {
+	latest, err := h.latest(ctx, assets)
+	if err != nil {
+		return nil, err
+	}
+	checks, err := h.cfg.Engine.LatestChecks(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Asset, len(assets))
+	for i, a := range assets {
+		out[i] = apiAsset(h.cfg.Engine.Definitions(), a, latest)
+		for _, c := range a.Checks {
+			check := api.AssetCheck{Name: c.Name, Description: c.Description, Severity: api.Severity(c.Severity), Blocking: c.Blocking}
+			if r, ok := checks[a.Name][c.Name]; ok {
+				check.LastResult = ptr(api.LastCheckResult(apiCheckResult(r)))
+			}
+			out[i].Checks = append(out[i].Checks, check)
+		}
+		if f := h.cfg.Engine.FreshnessOf(a, latest); f != nil {
+			out[i].Freshness = apiFreshness(f)
+		}
+		verdict, err := h.cfg.Engine.AutomationOf(ctx, a.Name)
+		if err != nil {
+			return nil, err
+		}
+		if verdict != nil {
+			out[i].Automation = &api.AssetAutomation{Condition: verdict.Condition, WouldRun: verdict.WouldRun, Reason: verdict.Reason, Sensor: orchestrator.AutomationSensorName, SensorRunning: verdict.SensorRunning}
+		}
+	}
+	return out, nil
+}
+
+func apiFreshness(f *orchestrator.AssetFreshness) *api.AssetFreshness {
+	out := &api.AssetFreshness{Policy: f.Policy.String(), State: api.FreshnessState(f.State), LateAt: f.LateSince}
+	if f.Policy.MaxAge > 0 {
+		out.MaxAgeSeconds = ptr(f.Policy.MaxAge.Seconds())
+	} else {
+		out.Cron, out.TimeZone = &f.Policy.By, &f.Policy.TimeZone
+	}
+	return out
+}
+
+func apiCheckResult(r orchestrator.CheckResult) api.CheckResult {
+	return api.CheckResult{ID: r.ID, Asset: r.Asset, Check: r.Name, RunID: r.RunID, Partition: r.Partition, Passed: r.Passed, Severity: api.Severity(r.Severity), Blocking: r.Blocking,
+		Message: r.Message, Metadata: r.Metadata, CreatedAt: r.CreatedAt}
+}
+
+func apiPartitionSet(a *orchestrator.Asset) *api.PartitionSet {
+	if a.Partitions == nil {
+		return nil
+	}
+	return &api.PartitionSet{Name: a.Partitions.Name, Kind: api.PartitionKind(a.Partitions.Kind), Required: a.PartitionRequired}
+}
+
+func (h *handlers) ListAssetPartitions(ctx context.Context, req api.ListAssetPartitionsRequestObject) (api.ListAssetPartitionsResponseObject, error) {
+	states, err := h.cfg.Engine.PartitionStates(ctx, req.Asset)
+	if err != nil {
+		return nil, err
+	}
+	a, err := h.cfg.Engine.Definitions().Asset(req.Asset)
+	if err != nil {
+		return nil, err
+	}
+	out := api.ListAssetPartitions200JSONResponse{Asset: a.Name, Set: apiPartitionSet(a), Items: make([]api.PartitionState, len(states))}
+	for i, s := range states {
+		out.Items[i] = api.PartitionState{Key: s.Key, Status: api.AssetStatus(s.Status), RunID: s.RunID, MaterializedAt: s.MaterializedAt}
+		switch s.Status {
+		case orchestrator.PartitionMaterialized:
+			out.Counts.Materialized++
+		case orchestrator.PartitionFailed:
+			out.Counts.Failed++
+		case orchestrator.PartitionRunning:
+			out.Counts.Running++
+		default:
+			out.Counts.Missing++
+		}
+	}
+	return out, nil
+}
+
+func (h *handlers) ListAssetCheckResults(ctx context.Context, req api.ListAssetCheckResultsRequestObject) (api.ListAssetCheckResultsResponseObject, error) {
+	check := deref(req.Params.Check)
+	list, limit := "check results of "+req.Asset+" "+check, limitOf(req.Params.Limit)
+	before, err := after[uuid.UUID](list, req.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	all, err := h.cfg.Engine.CheckResults(ctx, req.Asset, check, before, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	all, next := page(list, all, limit, func(r orchestrator.CheckResult) uuid.UUID { return r.ID })
+	return api.ListAssetCheckResults200JSONResponse{Items: each(all, apiCheckResult), NextCursor: next}, nil
 }
 
 func (h *handlers) latest(ctx context.Context, assets []*orchestrator.Asset) (map[string]orchestrator.Materialization, error) {
 	return h.cfg.Engine.LatestMaterializations(ctx, each(assets, func(a *orchestrator.Asset) string { return a.Name }))
 }
 
-func (h *handlers) GetAssetGraph(ctx context.Context, _ api.GetAssetGraphRequestObject) (api.GetAssetGraphResponseObject, error) {
-	assets := h.cfg.Engine.Definitions().Assets()
-	latest, err := h.latest(ctx, assets)
+func (h *handlers) GetAssetGraph(ctx context.Context, req api.GetAssetGraphRequestObject) (api.GetAssetGraphResponseObject, error) {
+	var names []string
+	if req.Params.Selection != nil {
+		var err error
+		if names, err = h.selected("/query/selection", *req.Params.Selection); err != nil {
+			return nil, err
+		}
+	}
+	nodes, err := h.cfg.Engine.Graph(ctx, names)
 	if err != nil {
 		return nil, err
 	}
 	g := api.GetAssetGraph200JSONResponse{Nodes: []api.AssetNode{}, Edges: []api.AssetEdge{}}
-	for _, a := range assets {
-		n := api.AssetNode{Name: a.Name, Group: a.Group}
-		if m, ok := latest[a.Name]; ok {
-			n.LastMaterializedAt = &m.CreatedAt
-		}
-		g.Nodes = append(g.Nodes, n)
-		for _, dep := range a.Deps {
-			g.Edges = append(g.Edges, api.AssetEdge{From: dep, To: a.Name})
+	shown := map[string]bool{}
+	for _, n := range nodes { // in dependency order
+		g.Nodes = append(g.Nodes, api.AssetNode{
+			Name: n.Name, Group: n.Group, LastMaterializedAt: n.LastMaterializedAt, Status: api.AssetStatus(n.Status), LastRunID: n.LastRun, Stale: n.Stale, StaleCauses: orEmpty(n.StaleCauses),
+		})
+		shown[n.Name] = true
+		for _, dep := range n.Deps {
+			if shown[dep] {
+				g.Edges = append(g.Edges, api.AssetEdge{From: dep, To: n.Name})
+			}
 		}
 	}
 	return g, nil
@@ -75,6 +184,7 @@ func apiAsset(defs *orchestrator.Definitions, a *orchestrator.Asset, latest map[
 	out := api.Asset{
 		Name: a.Name, Group: a.Group, Description: a.Description, Dependencies: orEmpty(a.Deps), Dependents: defs.Downstream(a.Name), ConfigSchema: a.ConfigSchema(),
 		Retry: api.RetryPolicy{MaxAttempts: max(a.Retry.MaxAttempts, 1), DelaySeconds: a.Retry.Delay.Seconds()}, TimeoutSeconds: a.Timeout.Seconds(), Jobs: []string{},
+		Partitions: apiPartitionSet(a), Checks: []api.AssetCheck{}, Pools: orEmpty(a.Pools),
 	}
 	out.DefaultConfig = mustJSON(a.DefaultConfig())
 	for _, j := range defs.Jobs() {

@@ -21,8 +21,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
-// maxBody is the longest request body taken.
-const maxBody = 1 << 20
+// maxBody is the longest request body taken, and maxWebhook that of a webhook.
+const maxBody, maxWebhook = 1 << 20, 64 << 10
 
 // requestChecks makes the middleware of every operation: what the contract does not say of a request (its size, that
 // it is text, that its parameters are known), and then the contract.
@@ -51,7 +51,11 @@ func requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 					query[p.Value.Name] = true
 				}
 			}
-			checks[op.OperationID] = []echo.MiddlewareFunc{checkQuery(query), checkBody(op.RequestBody != nil), validate}
+			limit := maxBody
+			if op.OperationID == "receiveWebhook" { // it comes from anybody
+				limit = maxWebhook
+			}
+			checks[op.OperationID] = []echo.MiddlewareFunc{checkQuery(query), checkBody(op.RequestBody != nil, limit), validate}
 		}
 	}
 	return checks, nil
@@ -120,17 +124,17 @@ func bodyOf(c echo.Context) []byte {
 	return b
 }
 
-// checkBody reads the body, which must be JSON text of at most maxBody bytes without NUL characters.
-func checkBody(wanted bool) echo.MiddlewareFunc {
+// checkBody reads the body, which must be JSON text of at most so many bytes without NUL characters.
+func checkBody(wanted bool, limit int) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+			body, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
 			if err != nil {
 				return &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body could not be read to its end"}
 			}
-			if len(body) > maxBody {
-				return &problem{status: http.StatusRequestEntityTooLarge, kind: "too_large", detail: "the body is longer than 1 MiB"}
+			if len(body) > limit {
+				return &problem{status: http.StatusRequestEntityTooLarge, kind: "too_large", detail: fmt.Sprintf("the body is longer than %d KiB", limit>>10)}
 			}
 			if !wanted || len(bytes.TrimSpace(body)) == 0 {
 				body = nil

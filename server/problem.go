@@ -58,6 +58,7 @@ func problemOf(err error, requestID string) *problem {
 	var (
 		p       *problem
 		config  *orchestrator.ConfigError
+		request *orchestrator.RequestError
 		httpErr *echo.HTTPError
 	)
 	switch {
@@ -69,6 +70,10 @@ func problemOf(err error, requestID string) *problem {
 			fields[i] = api.FieldError{Pointer: "/config" + f.Pointer, Detail: f.Detail}
 		}
 		return invalid(fields...)
+	case errors.As(err, &request):
+		return invalid(each(request.Fields, func(f orchestrator.FieldError) api.FieldError {
+			return api.FieldError{Pointer: f.Pointer, Detail: f.Detail}
+		})...)
 	case errors.Is(err, orchestrator.ErrNotFound), errors.Is(err, parliament.ErrNotFound), errors.Is(err, parliament.ErrBadID):
 		return &problem{status: http.StatusNotFound, kind: "not_found", detail: err.Error()}
 	case errors.Is(err, orchestrator.ErrIdempotencyKeyReused):

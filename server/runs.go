@@ -14,9 +14,6 @@ import (
 )
 
 func (h *handlers) MaterializeAsset(ctx context.Context, req api.MaterializeAssetRequestObject) (api.MaterializeAssetResponseObject, error) {
-	if err := noPartition(req.Body); err != nil {
-		return nil, err
-	}
 	r := runRequest(ctx, req.Params.IdempotencyKey, req.Body)
 	r.Assets = []string{req.Asset}
 	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
@@ -24,9 +21,6 @@ func (h *handlers) MaterializeAsset(ctx context.Context, req api.MaterializeAsse
 }
 
 func (h *handlers) StartJobRun(ctx context.Context, req api.StartJobRunRequestObject) (api.StartJobRunResponseObject, error) {
-	if err := noPartition(req.Body); err != nil {
-		return nil, err
-	}
 	r := runRequest(ctx, req.Params.IdempotencyKey, req.Body)
 	r.Job = req.Job
 	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
@@ -34,12 +28,12 @@ func (h *handlers) StartJobRun(ctx context.Context, req api.StartJobRunRequestOb
 }
 
 func (h *handlers) StartRun(ctx context.Context, req api.StartRunRequestObject) (api.StartRunResponseObject, error) {
-	body := api.StartRunRequest{Config: req.Body.Config, Partition: req.Body.Partition, Tags: req.Body.Tags}
-	if err := noPartition(&body); err != nil {
+	assets, err := h.chosen(deref(req.Body.Assets), req.Body.Selection)
+	if err != nil {
 		return nil, err
 	}
-	r := runRequest(ctx, req.Params.IdempotencyKey, &body)
-	r.Assets = req.Body.Assets
+	r := runRequest(ctx, req.Params.IdempotencyKey, &api.StartRunRequest{Config: req.Body.Config, Partition: req.Body.Partition, Tags: req.Body.Tags, Priority: req.Body.Priority})
+	r.Assets = assets
 	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
 	return api.StartRun202JSONResponse{RunAcceptedJSONResponse: accepted}, err
 }
@@ -79,10 +73,22 @@ func (h *handlers) GetRun(ctx context.Context, req api.GetRunRequestObject) (api
 	if err != nil {
 		return nil, err
 	}
+	results, err := h.cfg.Engine.CheckResultsOfRun(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	places, err := h.cfg.Engine.QueuePlaces(ctx, run)
+	if err != nil {
+		return nil, err
+	}
 	r := apiRun(*run)
 	detail := api.RunDetail{
 		ID: r.ID, Job: r.Job, Assets: r.Assets, Partition: r.Partition, Status: r.Status, Trigger: r.Trigger, Config: r.Config, Tags: r.Tags, CreatedAt: r.CreatedAt,
 		StartedAt: r.StartedAt, EndedAt: r.EndedAt, CanceledBy: r.CanceledBy, Error: r.Error, ParentRunID: r.ParentRunID, Steps: r.Steps, Materializations: each(ms, apiMaterialization),
+		Priority: r.Priority, BackfillID: r.BackfillID, CheckResults: each(results, apiCheckResult),
+		Queue: each(places, func(p orchestrator.QueuePlace) api.QueuePlace {
+			return api.QueuePlace{Asset: p.Asset, Position: p.Position, WaitsFor: orEmpty(p.WaitsFor)}
+		}),
 	}
 	sum := sha256.Sum256(mustJSON(detail))
 	tag := fmt.Sprintf(`"%x"`, sum[:8])
@@ -98,7 +104,7 @@ func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	f := orchestrator.RunFilter{Status: string(deref(p.Status)), Job: deref(p.Job), Asset: deref(p.Asset), Partition: deref(p.Partition), CreatedAfter: deref(p.CreatedAfter), CreatedBefore: deref(p.CreatedBefore), Before: before, Limit: limit + 1}
+	f := orchestrator.RunFilter{Status: string(deref(p.Status)), Job: deref(p.Job), Asset: deref(p.Asset), Partition: deref(p.Partition), CreatedAfter: deref(p.CreatedAfter), CreatedBefore: deref(p.CreatedBefore), Backfill: p.BackfillID, Before: before, Limit: limit + 1}
 	for _, tag := range deref(p.Tag) {
 		if f.Tags == nil {
 			f.Tags = map[string]string{}
@@ -114,14 +120,6 @@ func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) 
 	return api.ListRuns200JSONResponse{Items: each(runs, apiRun), NextCursor: next}, nil
 }
 
-// noPartition refuses a partition, which no asset has yet: it would be recorded and change nothing.
-func noPartition(body *api.StartRunRequest) error {
-	if body != nil && body.Partition != nil {
-		return invalidField("/partition", "%q: the assets have no partitions", *body.Partition)
-	}
-	return nil
-}
-
 // runRequest is what all ways to start a run have in common.
 func runRequest(ctx context.Context, key *api.IdempotencyKey, body *api.StartRunRequest) orchestrator.RunRequest {
 	info := infoOf(ctx)
@@ -130,15 +128,22 @@ func runRequest(ctx context.Context, key *api.IdempotencyKey, body *api.StartRun
 		r.Trigger.Kind = "cli"
 	}
 	if body != nil {
-		r.Config, r.Partition, r.Tags = body.Config, deref(body.Partition), deref(body.Tags)
+		r.Config, r.Partition, r.Tags, r.Priority = body.Config, deref(body.Partition), deref(body.Tags), deref(body.Priority)
 	}
-	if key != nil {
-		var value any
-		_ = json.Unmarshal(info.body, &value) // checked before; none is null
-		sum := sha256.Sum256(append([]byte(info.operation+"\n"), mustJSON(value)...))
-		r.Fingerprint = sum[:]
-	}
+	r.Fingerprint = fingerprint(ctx, key)
 	return r
+}
+
+// fingerprint tells requests with an idempotency key apart: by operation and body, whatever its white space.
+func fingerprint(ctx context.Context, key *api.IdempotencyKey) []byte {
+	if key == nil {
+		return nil
+	}
+	info := infoOf(ctx)
+	var value any
+	_ = json.Unmarshal(info.body, &value) // checked before; none is null
+	sum := sha256.Sum256(append([]byte(info.operation+"\n"), mustJSON(value)...))
+	return sum[:]
 }
 
 // cliUserAgent begins the User-Agent of our own commands, which name who runs them behind it: "explorer-cli/1 (alice@host)".
@@ -166,13 +171,7 @@ func (h *handlers) accept(run *orchestrator.Run, replayed bool, err error) (api.
 	return accepted, nil
 }
 
-func runID(s string) (uuid.UUID, error) {
-	id, err := uuid.Parse(s)
-	if err != nil || len(s) != 36 {
-		return id, &orchestrator.NotFoundError{Kind: "run", Name: s}
-	}
-	return id, nil
-}
+func runID(s string) (uuid.UUID, error) { return idOf("run", s) }
 
 // matches says whether an If-None-Match has the tag.
 func matches(header *string, tag string) bool {
@@ -195,14 +194,14 @@ func apiRun(r orchestrator.Run) api.Run {
 	return api.Run{
 		ID: r.ID, Job: r.Job, Assets: r.Assets, Partition: r.Partition, Status: api.RunStatus(r.Status), Trigger: api.Trigger{Kind: r.TriggerKind, Name: r.TriggerName},
 		Config: r.Config, Tags: tags, CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, EndedAt: r.EndedAt, CanceledBy: r.CanceledBy, Error: apiError(r.Error),
-		ParentRunID: r.ParentRunID, Steps: each(r.Steps, apiStep),
+		ParentRunID: r.ParentRunID, Priority: r.Priority, BackfillID: r.BackfillID, Steps: each(r.Steps, apiStep),
 	}
 }
 
 func apiStep(s orchestrator.RunStep) api.Step {
 	return api.Step{
 		Asset: s.Asset, Upstream: orEmpty(s.Upstream), Status: api.StepStatus(s.Status), Attempt: s.Attempt, StartedAt: s.StartedAt, EndedAt: s.EndedAt,
-		NextAttemptAt: s.NextAttemptAt, Error: apiError(s.Error),
+		NextAttemptAt: s.NextAttemptAt, Error: apiError(s.Error), BlockedBy: s.BlockedBy,
 	}
 }
 

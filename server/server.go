@@ -14,6 +14,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"riverqueue.com/riverui"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
@@ -29,6 +30,8 @@ type Config struct {
 	Engine *orchestrator.Engine
 	Store  *parliament.Store
 	Logger *slog.Logger
+	// WebhookSecrets verify the events posted to webhook sensors, by sensor; any of several may be the one.
+	WebhookSecrets map[string][]*standardwebhooks.Webhook
 	// Version and Revision are what GET /version says; default "dev" and empty.
 	Version, Revision string
 }

@@ -59,9 +59,11 @@ func setup(t testing.TB) *site {
 			return nil, ctx.Err()
 		}
 	})
-	defs, err := orchestrator.NewDefinitions([]*orchestrator.Asset{echoing, gated},
-		[]*orchestrator.Job{{Name: "both", Assets: []string{"echo", "gated"}, Tags: map[string]string{"kind": "both"}}, {Name: "echo_job", Assets: []string{"echo"}}},
-		[]*orchestrator.Schedule{{Name: "nightly", Job: "echo_job", Cron: "0 2 * * *"}})
+	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{
+		Assets:    []*orchestrator.Asset{echoing, gated},
+		Jobs:      []*orchestrator.Job{{Name: "both", Assets: []string{"echo", "gated"}, Tags: map[string]string{"kind": "both"}}, {Name: "echo_job", Assets: []string{"echo"}}},
+		Schedules: []*orchestrator.Schedule{{Name: "nightly", Job: "echo_job", Cron: "0 2 * * *"}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

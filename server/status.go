@@ -59,7 +59,26 @@ func (r *statusReader) read(ctx context.Context) (*api.SystemStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &api.SystemStatus{Queues: each(queues, apiQueue), Workers: each(workers, apiWorker), Sources: each(sources, apiSource), Schedules: each(schedules, apiSwitch)}, nil
+	sensors, err := r.cfg.Engine.Sensors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	limits, err := r.cfg.Engine.Limits(ctx)
+	if err != nil {
+		return nil, err
+	}
+	backfills, err := r.cfg.Engine.OpenBackfills(ctx)
+	if err != nil {
+		return nil, err
+	}
+	alerts, err := r.cfg.Engine.OpenAlerts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &api.SystemStatus{
+		Sensors: each(sensors, apiSensorSwitch), Limits: each(limits, apiLimit), Backfills: each(backfills, apiBackfill), OpenAlerts: alerts,
+		Queues: each(queues, apiQueue), Workers: each(workers, apiWorker), Sources: each(sources, apiSource), Schedules: each(schedules, apiSwitch),
+	}, nil
 }
 
 func (h *handlers) GetStatus(ctx context.Context, _ api.GetStatusRequestObject) (api.GetStatusResponseObject, error) {
@@ -147,4 +166,16 @@ func apiSwitch(s orchestrator.ScheduleState) api.ScheduleSwitch {
 		out.LastTickID = &s.LastTick.ID
 	}
 	return out
+}
+
+func apiSensorSwitch(s orchestrator.SensorState) api.SensorSwitch {
+	out := api.SensorSwitch{Name: s.Name, Running: s.Running, ChangedAt: s.ChangedAt}
+	if s.LastTick != nil {
+		out.LastTickID = &s.LastTick.ID
+	}
+	return out
+}
+
+func apiLimit(l orchestrator.LimitState) api.LimitState {
+	return api.LimitState{Key: l.Key, Max: l.Max, InUse: l.Used, Waiting: l.Waiting}
 }

@@ -62,4 +62,26 @@ ORDER BY id DESC LIMIT @max_rows;
 
 -- name: FetchLogStats :many
 SELECT status, count(*) AS n, avg(duration_seconds)::float8 AS avg_duration, sum(records_succeeded)::bigint AS succeeded, sum(records_failed)::bigint AS failed
-FROM fetch_logs WHERE created_at >= @since GROUP BY status ORDER BY status;
+FROM fetch_logs WHERE created_at >= @since AND created_at < @until GROUP BY status ORDER BY status;
+
+-- name: BillsCreatedAfter :many
+-- Bills that were not there before, in the order in which they became visible. unsettled: one of the assets is being
+-- materialized, or an older transaction is open still, so there may be more in a moment.
+SELECT v.bill_id, v.xid, v.created_at,
+       (v.xid >= pg_snapshot_xmin(pg_current_snapshot())
+        OR EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling') AND assets && @assets::text[]))::boolean AS unsettled
+FROM bill_versions v
+WHERE v.version = 1 AND (v.xid, v.bill_id) > (@after_xid::xid8, @after_id::text)
+ORDER BY v.xid, v.bill_id LIMIT @max_rows;
+
+-- name: BillStatistics :many
+-- How many bills there are, by session.
+SELECT parliament, session, count(*) AS bills, count(*) FILTER (WHERE law) AS laws, count(*) FILTER (WHERE legisinfo_at IS NULL) AS not_enriched,
+       coalesce(max(introduced_on), '0001-01-01')::date AS latest_introduction
+FROM bills GROUP BY parliament, session ORDER BY parliament DESC, session DESC;
+
+-- name: BillsWithoutTitle :many
+SELECT id FROM bills WHERE coalesce(doc -> 'title' ->> 'en', doc -> 'title' ->> 'fr') IS NULL ORDER BY id LIMIT @max_rows;
+
+-- name: BillsIntroducedOn :many
+SELECT * FROM bills WHERE coalesce(introduced_on, '0001-01-01') = @day::date ORDER BY prefix, digits, suffix, id;

@@ -1,8 +1,8 @@
 -- name: InsertRun :exec
 -- The run, its steps and its first event, in one round trip. Upstream lists are comma-separated names.
 WITH run AS (
-    INSERT INTO runs (id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id, timeout_seconds, created_at)
-    VALUES (@id, sqlc.narg(job), @assets, sqlc.narg(partition), 'queued', @trigger_kind, sqlc.narg(trigger_name), @config::jsonb, @tags::jsonb, sqlc.narg(parent_run_id), sqlc.arg(timeout_seconds)::integer, @created_at)
+    INSERT INTO runs (id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id, timeout_seconds, created_at, priority, backfill_id)
+    VALUES (@id, sqlc.narg(job), @assets, sqlc.narg(partition), 'queued', @trigger_kind, sqlc.narg(trigger_name), @config::jsonb, @tags::jsonb, sqlc.narg(parent_run_id), sqlc.arg(timeout_seconds)::integer, @created_at, @priority, sqlc.narg(backfill_id))
     RETURNING runs.id, runs.created_at
 ), step AS (
     INSERT INTO steps (run_id, asset, upstream, status, job_id)
@@ -26,6 +26,7 @@ WHERE (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before))
   AND (sqlc.narg(job)::text IS NULL OR job = sqlc.narg(job))
   AND (sqlc.narg(asset)::text IS NULL OR assets @> ARRAY[sqlc.narg(asset)::text])
   AND (sqlc.narg(partition)::text IS NULL OR partition = sqlc.narg(partition))
+  AND (sqlc.narg(backfill_id)::uuid IS NULL OR backfill_id = sqlc.narg(backfill_id))
   AND (sqlc.narg(tags)::jsonb IS NULL OR tags @> sqlc.narg(tags))
   AND (sqlc.narg(created_after)::timestamptz IS NULL OR created_at > sqlc.narg(created_after))
   AND (sqlc.narg(created_before)::timestamptz IS NULL OR created_at < sqlc.narg(created_before))

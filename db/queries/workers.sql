@@ -13,7 +13,7 @@ DELETE FROM workers WHERE beat_at < now() - interval '1 day';
 
 -- name: ListLostJobs :many
 -- River jobs that run on a worker that stopped beating.
-SELECT j.id, j.kind, j.queue, j.args, coalesce(j.attempted_by[array_upper(j.attempted_by, 1)], '')::text AS worker_id
+SELECT j.id, j.kind, j.queue, j.args, j.max_attempts, coalesce(j.attempted_by[array_upper(j.attempted_by, 1)], '')::text AS worker_id
 FROM river_job j
 WHERE j.state = 'running' AND j.kind = ANY(@kinds::text[])
   AND NOT EXISTS (SELECT FROM workers w WHERE w.id = j.attempted_by[array_upper(j.attempted_by, 1)] AND w.beat_at > now() - make_interval(secs => @dead_after::float8))

@@ -8,9 +8,13 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 if TYPE_CHECKING:
+    from ..models.asset_automation_type_0 import AssetAutomationType0
+    from ..models.asset_check import AssetCheck
+    from ..models.asset_freshness_type_0 import AssetFreshnessType0
     from ..models.config import Config
     from ..models.json_schema import JSONSchema
     from ..models.last_materialization import LastMaterialization
+    from ..models.partition_set_type_0 import PartitionSetType0
     from ..models.retry_policy import RetryPolicy
 
 
@@ -33,6 +37,12 @@ class Asset:
         timeout_seconds (float): Of one attempt.
         jobs (list[str]): The jobs that have it.
         last_materialization (LastMaterialization | None): The newest materialization; null if there is none yet.
+        partitions (None | PartitionSetType0): What divides the asset; null if nothing does.
+        checks (list[AssetCheck]): What looks at it after each materialization.
+        freshness (AssetFreshnessType0 | None): How old the asset may get, and is; null if it may get as old as it
+            likes.
+        automation (AssetAutomationType0 | None): When the asset is materialized by itself; null if never.
+        pools (list[str]): What it uses that others use too; limits may be set on them.
     """
 
     name: str
@@ -46,10 +56,20 @@ class Asset:
     timeout_seconds: float
     jobs: list[str]
     last_materialization: LastMaterialization | None
+    partitions: None | PartitionSetType0
+    checks: list[AssetCheck]
+    freshness: AssetFreshnessType0 | None
+    automation: AssetAutomationType0 | None
+    pools: list[str]
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.asset_automation_type_0 import (
+            AssetAutomationType0,  # noqa: PLC0415
+        )
+        from ..models.asset_freshness_type_0 import AssetFreshnessType0  # noqa: PLC0415
         from ..models.last_materialization import LastMaterialization  # noqa: PLC0415
+        from ..models.partition_set_type_0 import PartitionSetType0  # noqa: PLC0415
 
         name = self.name
 
@@ -77,6 +97,31 @@ class Asset:
         else:
             last_materialization = self.last_materialization
 
+        partitions: dict[str, Any] | None
+        if isinstance(self.partitions, PartitionSetType0):
+            partitions = self.partitions.to_dict()
+        else:
+            partitions = self.partitions
+
+        checks = []
+        for checks_item_data in self.checks:
+            checks_item = checks_item_data.to_dict()
+            checks.append(checks_item)
+
+        freshness: dict[str, Any] | None
+        if isinstance(self.freshness, AssetFreshnessType0):
+            freshness = self.freshness.to_dict()
+        else:
+            freshness = self.freshness
+
+        automation: dict[str, Any] | None
+        if isinstance(self.automation, AssetAutomationType0):
+            automation = self.automation.to_dict()
+        else:
+            automation = self.automation
+
+        pools = self.pools
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -92,6 +137,11 @@ class Asset:
                 "timeout_seconds": timeout_seconds,
                 "jobs": jobs,
                 "last_materialization": last_materialization,
+                "partitions": partitions,
+                "checks": checks,
+                "freshness": freshness,
+                "automation": automation,
+                "pools": pools,
             }
         )
 
@@ -99,9 +149,15 @@ class Asset:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.asset_automation_type_0 import (
+            AssetAutomationType0,  # noqa: PLC0415
+        )
+        from ..models.asset_check import AssetCheck  # noqa: PLC0415
+        from ..models.asset_freshness_type_0 import AssetFreshnessType0  # noqa: PLC0415
         from ..models.config import Config  # noqa: PLC0415
         from ..models.json_schema import JSONSchema  # noqa: PLC0415
         from ..models.last_materialization import LastMaterialization  # noqa: PLC0415
+        from ..models.partition_set_type_0 import PartitionSetType0  # noqa: PLC0415
         from ..models.retry_policy import RetryPolicy  # noqa: PLC0415
 
         d = dict(src_dict)
@@ -140,6 +196,60 @@ class Asset:
 
         last_materialization = _parse_last_materialization(d.pop("last_materialization"))
 
+        def _parse_partitions(data: object) -> None | PartitionSetType0:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_partition_set_type_0 = PartitionSetType0.from_dict(data)
+
+                return componentsschemas_partition_set_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | PartitionSetType0, data)
+
+        partitions = _parse_partitions(d.pop("partitions"))
+
+        checks = []
+        _checks = d.pop("checks")
+        for checks_item_data in _checks:
+            checks_item = AssetCheck.from_dict(checks_item_data)
+
+            checks.append(checks_item)
+
+        def _parse_freshness(data: object) -> AssetFreshnessType0 | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_asset_freshness_type_0 = AssetFreshnessType0.from_dict(data)
+
+                return componentsschemas_asset_freshness_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(AssetFreshnessType0 | None, data)
+
+        freshness = _parse_freshness(d.pop("freshness"))
+
+        def _parse_automation(data: object) -> AssetAutomationType0 | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_asset_automation_type_0 = AssetAutomationType0.from_dict(data)
+
+                return componentsschemas_asset_automation_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(AssetAutomationType0 | None, data)
+
+        automation = _parse_automation(d.pop("automation"))
+
+        pools = cast(list[str], d.pop("pools"))
+
         asset = cls(
             name=name,
             group=group,
@@ -152,6 +262,11 @@ class Asset:
             timeout_seconds=timeout_seconds,
             jobs=jobs,
             last_materialization=last_materialization,
+            partitions=partitions,
+            checks=checks,
+            freshness=freshness,
+            automation=automation,
+            pools=pools,
         )
 
         asset.additional_properties = d

@@ -4,9 +4,12 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from typing import Any, TypeVar, cast
+from uuid import UUID
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+
+from ..models.asset_status import AssetStatus
 
 T = TypeVar("T", bound="AssetNode")
 
@@ -18,11 +21,20 @@ class AssetNode:
         name (str):
         group (str):
         last_materialized_at (datetime.datetime | None):
+        status (AssetStatus): Where an asset or a partition of it stands; of a failure, it may have been materialized
+            before.
+        last_run_id (None | UUID): The newest run that had it.
+        stale (bool): Whether something upstream is newer.
+        stale_causes (list[str]): What of the assets it depends on is newer, or stale itself.
     """
 
     name: str
     group: str
     last_materialized_at: datetime.datetime | None
+    status: AssetStatus
+    last_run_id: None | UUID
+    stale: bool
+    stale_causes: list[str]
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -36,6 +48,18 @@ class AssetNode:
         else:
             last_materialized_at = self.last_materialized_at
 
+        status = self.status.value
+
+        last_run_id: None | str
+        if isinstance(self.last_run_id, UUID):
+            last_run_id = str(self.last_run_id)
+        else:
+            last_run_id = self.last_run_id
+
+        stale = self.stale
+
+        stale_causes = self.stale_causes
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -43,6 +67,10 @@ class AssetNode:
                 "name": name,
                 "group": group,
                 "last_materialized_at": last_materialized_at,
+                "status": status,
+                "last_run_id": last_run_id,
+                "stale": stale,
+                "stale_causes": stale_causes,
             }
         )
 
@@ -70,10 +98,35 @@ class AssetNode:
 
         last_materialized_at = _parse_last_materialized_at(d.pop("last_materialized_at"))
 
+        status = AssetStatus(d.pop("status"))
+
+        def _parse_last_run_id(data: object) -> None | UUID:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                last_run_id_type_0 = UUID(data)
+
+                return last_run_id_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | UUID, data)
+
+        last_run_id = _parse_last_run_id(d.pop("last_run_id"))
+
+        stale = d.pop("stale")
+
+        stale_causes = cast(list[str], d.pop("stale_causes"))
+
         asset_node = cls(
             name=name,
             group=group,
             last_materialized_at=last_materialized_at,
+            status=status,
+            last_run_id=last_run_id,
+            stale=stale,
+            stale_causes=stale_causes,
         )
 
         asset_node.additional_properties = d

@@ -29,8 +29,9 @@ class Run:
         {'id': '0197841c-2a00-7aaa-8000-000000000001', 'job': 'fetch_bills_job', 'assets': ['fetch_latest_bills'],
             'partition': None, 'status': 'queued', 'trigger': {'kind': 'api', 'name': None}, 'config': {'limit': 50},
             'tags': {}, 'created_at': '2026-06-18T12:00:00Z', 'started_at': None, 'ended_at': None, 'canceled_by': None,
-            'error': None, 'parent_run_id': None, 'steps': [{'asset': 'fetch_latest_bills', 'upstream': [], 'status':
-            'queued', 'attempt': 0, 'started_at': None, 'ended_at': None, 'next_attempt_at': None, 'error': None}]}
+            'error': None, 'parent_run_id': None, 'priority': 2, 'backfill_id': None, 'steps': [{'asset':
+            'fetch_latest_bills', 'upstream': [], 'status': 'queued', 'attempt': 0, 'started_at': None, 'ended_at': None,
+            'next_attempt_at': None, 'error': None, 'blocked_by': None}]}
 
     Attributes:
         id (UUID): A UUIDv7.
@@ -47,6 +48,8 @@ class Run:
         canceled_by (None | str): Who asked for it.
         error (None | RunError):
         parent_run_id (None | UUID): The run that this one retries.
+        priority (int): 1 goes first, 4 last.
+        backfill_id (None | UUID): The backfill that it is part of.
         steps (list[Step]):
     """
 
@@ -64,6 +67,8 @@ class Run:
     canceled_by: None | str
     error: None | RunError
     parent_run_id: None | UUID
+    priority: int
+    backfill_id: None | UUID
     steps: list[Step]
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
@@ -117,6 +122,14 @@ class Run:
         else:
             parent_run_id = self.parent_run_id
 
+        priority = self.priority
+
+        backfill_id: None | str
+        if isinstance(self.backfill_id, UUID):
+            backfill_id = str(self.backfill_id)
+        else:
+            backfill_id = self.backfill_id
+
         steps = []
         for steps_item_data in self.steps:
             steps_item = steps_item_data.to_dict()
@@ -140,6 +153,8 @@ class Run:
                 "canceled_by": canceled_by,
                 "error": error,
                 "parent_run_id": parent_run_id,
+                "priority": priority,
+                "backfill_id": backfill_id,
                 "steps": steps,
             }
         )
@@ -250,6 +265,23 @@ class Run:
 
         parent_run_id = _parse_parent_run_id(d.pop("parent_run_id"))
 
+        priority = d.pop("priority")
+
+        def _parse_backfill_id(data: object) -> None | UUID:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                backfill_id_type_0 = UUID(data)
+
+                return backfill_id_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | UUID, data)
+
+        backfill_id = _parse_backfill_id(d.pop("backfill_id"))
+
         steps = []
         _steps = d.pop("steps")
         for steps_item_data in _steps:
@@ -272,6 +304,8 @@ class Run:
             canceled_by=canceled_by,
             error=error,
             parent_run_id=parent_run_id,
+            priority=priority,
+            backfill_id=backfill_id,
             steps=steps,
         )
 

@@ -12,8 +12,10 @@ from attrs import field as _attrs_field
 from ..models.run_status import RunStatus
 
 if TYPE_CHECKING:
+    from ..models.check_result import CheckResult
     from ..models.config import Config
     from ..models.materialization import Materialization
+    from ..models.queue_place import QueuePlace
     from ..models.run_error import RunError
     from ..models.step import Step
     from ..models.tags import Tags
@@ -31,9 +33,10 @@ class RunDetail:
         {'id': '0197841c-2a00-7aaa-8000-000000000001', 'job': 'fetch_bills_job', 'assets': ['fetch_latest_bills'],
             'partition': None, 'status': 'queued', 'trigger': {'kind': 'api', 'name': None}, 'config': {'limit': 50},
             'tags': {}, 'created_at': '2026-06-18T12:00:00Z', 'started_at': None, 'ended_at': None, 'canceled_by': None,
-            'error': None, 'parent_run_id': None, 'steps': [{'asset': 'fetch_latest_bills', 'upstream': [], 'status':
-            'queued', 'attempt': 0, 'started_at': None, 'ended_at': None, 'next_attempt_at': None, 'error': None}],
-            'materializations': []}
+            'error': None, 'parent_run_id': None, 'priority': 2, 'backfill_id': None, 'steps': [{'asset':
+            'fetch_latest_bills', 'upstream': [], 'status': 'queued', 'attempt': 0, 'started_at': None, 'ended_at': None,
+            'next_attempt_at': None, 'error': None, 'blocked_by': None}], 'materializations': [], 'check_results': [],
+            'queue': []}
 
     Attributes:
         id (UUID): A UUIDv7.
@@ -50,8 +53,12 @@ class RunDetail:
         canceled_by (None | str): Who asked for it.
         error (None | RunError):
         parent_run_id (None | UUID): The run that this one retries.
+        priority (int): 1 goes first, 4 last.
+        backfill_id (None | UUID): The backfill that it is part of.
         steps (list[Step]):
         materializations (list[Materialization]):
+        check_results (list[CheckResult]):
+        queue (list[QueuePlace]): Where its queued steps stand in line.
     """
 
     id: UUID
@@ -68,8 +75,12 @@ class RunDetail:
     canceled_by: None | str
     error: None | RunError
     parent_run_id: None | UUID
+    priority: int
+    backfill_id: None | UUID
     steps: list[Step]
     materializations: list[Materialization]
+    check_results: list[CheckResult]
+    queue: list[QueuePlace]
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -122,6 +133,14 @@ class RunDetail:
         else:
             parent_run_id = self.parent_run_id
 
+        priority = self.priority
+
+        backfill_id: None | str
+        if isinstance(self.backfill_id, UUID):
+            backfill_id = str(self.backfill_id)
+        else:
+            backfill_id = self.backfill_id
+
         steps = []
         for steps_item_data in self.steps:
             steps_item = steps_item_data.to_dict()
@@ -131,6 +150,16 @@ class RunDetail:
         for materializations_item_data in self.materializations:
             materializations_item = materializations_item_data.to_dict()
             materializations.append(materializations_item)
+
+        check_results = []
+        for check_results_item_data in self.check_results:
+            check_results_item = check_results_item_data.to_dict()
+            check_results.append(check_results_item)
+
+        queue = []
+        for queue_item_data in self.queue:
+            queue_item = queue_item_data.to_dict()
+            queue.append(queue_item)
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -150,8 +179,12 @@ class RunDetail:
                 "canceled_by": canceled_by,
                 "error": error,
                 "parent_run_id": parent_run_id,
+                "priority": priority,
+                "backfill_id": backfill_id,
                 "steps": steps,
                 "materializations": materializations,
+                "check_results": check_results,
+                "queue": queue,
             }
         )
 
@@ -159,8 +192,10 @@ class RunDetail:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.check_result import CheckResult  # noqa: PLC0415
         from ..models.config import Config  # noqa: PLC0415
         from ..models.materialization import Materialization  # noqa: PLC0415
+        from ..models.queue_place import QueuePlace  # noqa: PLC0415
         from ..models.run_error import RunError  # noqa: PLC0415
         from ..models.step import Step  # noqa: PLC0415
         from ..models.tags import Tags  # noqa: PLC0415
@@ -262,6 +297,23 @@ class RunDetail:
 
         parent_run_id = _parse_parent_run_id(d.pop("parent_run_id"))
 
+        priority = d.pop("priority")
+
+        def _parse_backfill_id(data: object) -> None | UUID:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                backfill_id_type_0 = UUID(data)
+
+                return backfill_id_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | UUID, data)
+
+        backfill_id = _parse_backfill_id(d.pop("backfill_id"))
+
         steps = []
         _steps = d.pop("steps")
         for steps_item_data in _steps:
@@ -275,6 +327,20 @@ class RunDetail:
             materializations_item = Materialization.from_dict(materializations_item_data)
 
             materializations.append(materializations_item)
+
+        check_results = []
+        _check_results = d.pop("check_results")
+        for check_results_item_data in _check_results:
+            check_results_item = CheckResult.from_dict(check_results_item_data)
+
+            check_results.append(check_results_item)
+
+        queue = []
+        _queue = d.pop("queue")
+        for queue_item_data in _queue:
+            queue_item = QueuePlace.from_dict(queue_item_data)
+
+            queue.append(queue_item)
 
         run_detail = cls(
             id=id,
@@ -291,8 +357,12 @@ class RunDetail:
             canceled_by=canceled_by,
             error=error,
             parent_run_id=parent_run_id,
+            priority=priority,
+            backfill_id=backfill_id,
             steps=steps,
             materializations=materializations,
+            check_results=check_results,
+            queue=queue,
         )
 
         run_detail.additional_properties = d

@@ -16,7 +16,7 @@ T = TypeVar("T", bound="RunError")
 class RunError:
     """
     Attributes:
-        class_ (str): transient, permanent, timeout, canceled, bug or lost_worker. Example: permanent.
+        class_ (str): transient, permanent, timeout, canceled, bug, lost_worker or check. Example: permanent.
         message (str):
         stack (str | Unset): Where, for a bug.
     """

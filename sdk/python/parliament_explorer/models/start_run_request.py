@@ -22,13 +22,16 @@ class StartRunRequest:
     Attributes:
         config (Config | Unset): Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config":
             {...}}}}`.
-        partition (None | str | Unset): The partition to materialize. No asset has partitions yet, so any is refused.
+        partition (None | str | Unset): The partition to materialize. An asset says which it has.
         tags (Tags | Unset): Texts by key. Example: {'reason': 'backlog'}.
+        priority (int | Unset): Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's,
+            else 2; of a backfill 3.
     """
 
     config: Config | Unset = UNSET
     partition: None | str | Unset = UNSET
     tags: Tags | Unset = UNSET
+    priority: int | Unset = UNSET
 
     def to_dict(self) -> dict[str, Any]:
         config: dict[str, Any] | Unset = UNSET
@@ -45,6 +48,8 @@ class StartRunRequest:
         if not isinstance(self.tags, Unset):
             tags = self.tags.to_dict()
 
+        priority = self.priority
+
         field_dict: dict[str, Any] = {}
 
         field_dict.update({})
@@ -54,6 +59,8 @@ class StartRunRequest:
             field_dict["partition"] = partition
         if tags is not UNSET:
             field_dict["tags"] = tags
+        if priority is not UNSET:
+            field_dict["priority"] = priority
 
         return field_dict
 
@@ -86,10 +93,13 @@ class StartRunRequest:
         else:
             tags = Tags.from_dict(_tags)
 
+        priority = d.pop("priority", UNSET)
+
         start_run_request = cls(
             config=config,
             partition=partition,
             tags=tags,
+            priority=priority,
         )
 
         return start_run_request

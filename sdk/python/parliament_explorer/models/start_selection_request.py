@@ -18,22 +18,35 @@ T = TypeVar("T", bound="StartSelectionRequest")
 
 @_attrs_define
 class StartSelectionRequest:
-    """
+    """Either `assets` or `selection` is required.
+
     Attributes:
-        assets (list[str]): What to materialize.
+        assets (list[str] | Unset): What to materialize.
+        selection (str | Unset): What to materialize, in the syntax of the `selection` parameter of listAssets. Example:
+            +fetch_latest_bills.
+        priority (int | Unset): Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's,
+            else 2; of a backfill 3.
         config (Config | Unset): Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config":
             {...}}}}`.
-        partition (None | str | Unset): The partition to materialize. No asset has partitions yet, so any is refused.
+        partition (None | str | Unset): The partition to materialize. An asset says which it has.
         tags (Tags | Unset): Texts by key. Example: {'reason': 'backlog'}.
     """
 
-    assets: list[str]
+    assets: list[str] | Unset = UNSET
+    selection: str | Unset = UNSET
+    priority: int | Unset = UNSET
     config: Config | Unset = UNSET
     partition: None | str | Unset = UNSET
     tags: Tags | Unset = UNSET
 
     def to_dict(self) -> dict[str, Any]:
-        assets = self.assets
+        assets: list[str] | Unset = UNSET
+        if not isinstance(self.assets, Unset):
+            assets = self.assets
+
+        selection = self.selection
+
+        priority = self.priority
 
         config: dict[str, Any] | Unset = UNSET
         if not isinstance(self.config, Unset):
@@ -51,11 +64,13 @@ class StartSelectionRequest:
 
         field_dict: dict[str, Any] = {}
 
-        field_dict.update(
-            {
-                "assets": assets,
-            }
-        )
+        field_dict.update({})
+        if assets is not UNSET:
+            field_dict["assets"] = assets
+        if selection is not UNSET:
+            field_dict["selection"] = selection
+        if priority is not UNSET:
+            field_dict["priority"] = priority
         if config is not UNSET:
             field_dict["config"] = config
         if partition is not UNSET:
@@ -71,7 +86,11 @@ class StartSelectionRequest:
         from ..models.tags import Tags  # noqa: PLC0415
 
         d = dict(src_dict)
-        assets = cast(list[str], d.pop("assets"))
+        assets = cast(list[str], d.pop("assets", UNSET))
+
+        selection = d.pop("selection", UNSET)
+
+        priority = d.pop("priority", UNSET)
 
         _config = d.pop("config", UNSET)
         config: Config | Unset
@@ -98,6 +117,8 @@ class StartSelectionRequest:
 
         start_selection_request = cls(
             assets=assets,
+            selection=selection,
+            priority=priority,
             config=config,
             partition=partition,
             tags=tags,

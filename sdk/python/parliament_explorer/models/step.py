@@ -29,6 +29,7 @@ class Step:
         ended_at (datetime.datetime | None):
         next_attempt_at (datetime.datetime | None): When it is tried again.
         error (None | RunError):
+        blocked_by (None | str): The asset check that holds back what depends on the step.
     """
 
     asset: str
@@ -39,6 +40,7 @@ class Step:
     ended_at: datetime.datetime | None
     next_attempt_at: datetime.datetime | None
     error: None | RunError
+    blocked_by: None | str
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -76,6 +78,9 @@ class Step:
         else:
             error = self.error
 
+        blocked_by: None | str
+        blocked_by = self.blocked_by
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -88,6 +93,7 @@ class Step:
                 "ended_at": ended_at,
                 "next_attempt_at": next_attempt_at,
                 "error": error,
+                "blocked_by": blocked_by,
             }
         )
 
@@ -166,6 +172,13 @@ class Step:
 
         error = _parse_error(d.pop("error"))
 
+        def _parse_blocked_by(data: object) -> None | str:
+            if data is None:
+                return data
+            return cast(None | str, data)
+
+        blocked_by = _parse_blocked_by(d.pop("blocked_by"))
+
         step = cls(
             asset=asset,
             upstream=upstream,
@@ -175,6 +188,7 @@ class Step:
             ended_at=ended_at,
             next_attempt_at=next_attempt_at,
             error=error,
+            blocked_by=blocked_by,
         )
 
         step.additional_properties = d

@@ -8,8 +8,11 @@ from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
 if TYPE_CHECKING:
+    from ..models.backfill import Backfill
+    from ..models.limit_state import LimitState
     from ..models.queue import Queue
     from ..models.schedule_switch import ScheduleSwitch
+    from ..models.sensor_switch import SensorSwitch
     from ..models.source import Source
     from ..models.worker import Worker
 
@@ -25,12 +28,20 @@ class SystemStatus:
         workers (list[Worker]): Those that were alive within the last day.
         sources (list[Source]):
         schedules (list[ScheduleSwitch]):
+        sensors (list[SensorSwitch]):
+        limits (list[LimitState]):
+        backfills (list[Backfill]): Those that have not ended.
+        open_alerts (int): How many alerts have not recovered.
     """
 
     queues: list[Queue]
     workers: list[Worker]
     sources: list[Source]
     schedules: list[ScheduleSwitch]
+    sensors: list[SensorSwitch]
+    limits: list[LimitState]
+    backfills: list[Backfill]
+    open_alerts: int
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -54,6 +65,23 @@ class SystemStatus:
             schedules_item = schedules_item_data.to_dict()
             schedules.append(schedules_item)
 
+        sensors = []
+        for sensors_item_data in self.sensors:
+            sensors_item = sensors_item_data.to_dict()
+            sensors.append(sensors_item)
+
+        limits = []
+        for limits_item_data in self.limits:
+            limits_item = limits_item_data.to_dict()
+            limits.append(limits_item)
+
+        backfills = []
+        for backfills_item_data in self.backfills:
+            backfills_item = backfills_item_data.to_dict()
+            backfills.append(backfills_item)
+
+        open_alerts = self.open_alerts
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -62,6 +90,10 @@ class SystemStatus:
                 "workers": workers,
                 "sources": sources,
                 "schedules": schedules,
+                "sensors": sensors,
+                "limits": limits,
+                "backfills": backfills,
+                "open_alerts": open_alerts,
             }
         )
 
@@ -69,8 +101,11 @@ class SystemStatus:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.backfill import Backfill  # noqa: PLC0415
+        from ..models.limit_state import LimitState  # noqa: PLC0415
         from ..models.queue import Queue  # noqa: PLC0415
         from ..models.schedule_switch import ScheduleSwitch  # noqa: PLC0415
+        from ..models.sensor_switch import SensorSwitch  # noqa: PLC0415
         from ..models.source import Source  # noqa: PLC0415
         from ..models.worker import Worker  # noqa: PLC0415
 
@@ -103,11 +138,38 @@ class SystemStatus:
 
             schedules.append(schedules_item)
 
+        sensors = []
+        _sensors = d.pop("sensors")
+        for sensors_item_data in _sensors:
+            sensors_item = SensorSwitch.from_dict(sensors_item_data)
+
+            sensors.append(sensors_item)
+
+        limits = []
+        _limits = d.pop("limits")
+        for limits_item_data in _limits:
+            limits_item = LimitState.from_dict(limits_item_data)
+
+            limits.append(limits_item)
+
+        backfills = []
+        _backfills = d.pop("backfills")
+        for backfills_item_data in _backfills:
+            backfills_item = Backfill.from_dict(backfills_item_data)
+
+            backfills.append(backfills_item)
+
+        open_alerts = d.pop("open_alerts")
+
         system_status = cls(
             queues=queues,
             workers=workers,
             sources=sources,
             schedules=schedules,
+            sensors=sensors,
+            limits=limits,
+            backfills=backfills,
+            open_alerts=open_alerts,
         )
 
         system_status.additional_properties = d

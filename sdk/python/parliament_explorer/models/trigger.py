@@ -14,8 +14,9 @@ T = TypeVar("T", bound="Trigger")
 class Trigger:
     """
     Attributes:
-        kind (str): Who or what started the run: api, cli, schedule or retry. Example: schedule.
-        name (None | str): Of the schedule, or the id of the run retried. Example: fetch_bills_hourly.
+        kind (str): Who or what started the run: api, cli, schedule, sensor, backfill or retry. Example: schedule.
+        name (None | str): Of the schedule or sensor, or the id of the backfill or of the run retried. Example:
+            fetch_bills_hourly.
     """
 
     kind: str

@@ -3,7 +3,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { CancelRunData, CancelRunErrors, CancelRunResponses, GetAssetData, GetAssetErrors, GetAssetGraphData, GetAssetGraphErrors, GetAssetGraphResponses, GetAssetResponses, GetBillData, GetBillErrors, GetBillResponses, GetContractData, GetContractErrors, GetContractResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJobData, GetJobErrors, GetJobResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetRunData, GetRunErrors, GetRunResponses, GetScheduleData, GetScheduleErrors, GetScheduleResponses, GetStatusData, GetStatusErrors, GetStatusResponses, GetVersionData, GetVersionErrors, GetVersionResponses, ListAssetMaterializationsData, ListAssetMaterializationsErrors, ListAssetMaterializationsResponses, ListAssetsData, ListAssetsErrors, ListAssetsResponses, ListBillsData, ListBillsErrors, ListBillsResponses, ListBillStagesData, ListBillStagesErrors, ListBillStagesResponses, ListBillVersionsData, ListBillVersionsErrors, ListBillVersionsResponses, ListFetchLogsData, ListFetchLogsErrors, ListFetchLogsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListRunEventsData, ListRunEventsErrors, ListRunEventsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListSchedulesData, ListSchedulesErrors, ListSchedulesResponses, ListScheduleTicksData, ListScheduleTicksErrors, ListScheduleTicksResponses, MaterializeAssetData, MaterializeAssetErrors, MaterializeAssetResponses, RetryRunData, RetryRunErrors, RetryRunResponses, RunScheduleData, RunScheduleErrors, RunScheduleResponses, StartJobRunData, StartJobRunErrors, StartJobRunResponses, StartRunData, StartRunErrors, StartRunResponses, StartScheduleData, StartScheduleErrors, StartScheduleResponses, StopScheduleData, StopScheduleErrors, StopScheduleResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponses } from './types.gen.js';
+import type { CancelBackfillData, CancelBackfillErrors, CancelBackfillResponses, CancelRunData, CancelRunErrors, CancelRunResponses, EvaluateSensorData, EvaluateSensorErrors, EvaluateSensorResponses, GetAssetData, GetAssetErrors, GetAssetGraphData, GetAssetGraphErrors, GetAssetGraphResponses, GetAssetResponses, GetBackfillData, GetBackfillErrors, GetBackfillResponses, GetBillData, GetBillErrors, GetBillResponses, GetContractData, GetContractErrors, GetContractResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJobData, GetJobErrors, GetJobResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetRunData, GetRunErrors, GetRunResponses, GetScheduleData, GetScheduleErrors, GetScheduleResponses, GetSensorCursorData, GetSensorCursorErrors, GetSensorCursorResponses, GetSensorData, GetSensorErrors, GetSensorResponses, GetStatusData, GetStatusErrors, GetStatusResponses, GetVersionData, GetVersionErrors, GetVersionResponses, ListAlertChannelsData, ListAlertChannelsErrors, ListAlertChannelsResponses, ListAlertDeliveriesData, ListAlertDeliveriesErrors, ListAlertDeliveriesResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAssetCheckResultsData, ListAssetCheckResultsErrors, ListAssetCheckResultsResponses, ListAssetMaterializationsData, ListAssetMaterializationsErrors, ListAssetMaterializationsResponses, ListAssetPartitionsData, ListAssetPartitionsErrors, ListAssetPartitionsResponses, ListAssetsData, ListAssetsErrors, ListAssetsResponses, ListBackfillPartitionsData, ListBackfillPartitionsErrors, ListBackfillPartitionsResponses, ListBackfillsData, ListBackfillsErrors, ListBackfillsResponses, ListBillsData, ListBillsErrors, ListBillsResponses, ListBillStagesData, ListBillStagesErrors, ListBillStagesResponses, ListBillVersionsData, ListBillVersionsErrors, ListBillVersionsResponses, ListFetchLogsData, ListFetchLogsErrors, ListFetchLogsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListRunEventsData, ListRunEventsErrors, ListRunEventsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListSchedulesData, ListSchedulesErrors, ListSchedulesResponses, ListScheduleTicksData, ListScheduleTicksErrors, ListScheduleTicksResponses, ListSensorsData, ListSensorsErrors, ListSensorsResponses, ListSensorTicksData, ListSensorTicksErrors, ListSensorTicksResponses, MaterializeAssetData, MaterializeAssetErrors, MaterializeAssetResponses, PauseBackfillData, PauseBackfillErrors, PauseBackfillResponses, ReceiveWebhookData, ReceiveWebhookErrors, ReceiveWebhookResponses, ResumeBackfillData, ResumeBackfillErrors, ResumeBackfillResponses, RetryBackfillData, RetryBackfillErrors, RetryBackfillResponses, RetryRunData, RetryRunErrors, RetryRunResponses, RunScheduleData, RunScheduleErrors, RunScheduleResponses, SetSensorCursorData, SetSensorCursorErrors, SetSensorCursorResponses, StartBackfillData, StartBackfillErrors, StartBackfillResponses, StartJobRunData, StartJobRunErrors, StartJobRunResponses, StartRunData, StartRunErrors, StartRunResponses, StartScheduleData, StartScheduleErrors, StartScheduleResponses, StartSensorData, StartSensorErrors, StartSensorResponses, StopScheduleData, StopScheduleErrors, StopScheduleResponses, StopSensorData, StopSensorErrors, StopSensorResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponses, TestAlertChannelData, TestAlertChannelErrors, TestAlertChannelResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean> = Options2<TData, ThrowOnError> & {
     /**
@@ -22,14 +22,14 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
 /**
  * List the assets
  *
- * All assets in dependency order, each with its latest materialization.
+ * All assets in dependency order, or those that a selection names, each with its latest materialization.
  */
 export const listAssets = <ThrowOnError extends boolean = true>(options?: Options<ListAssetsData, ThrowOnError>) => (options?.client ?? client).get<ListAssetsResponses, ListAssetsErrors, ThrowOnError>({ url: '/assets', ...options });
 
 /**
  * Show how assets depend on each other
  *
- * Every asset as a node, every dependency as an edge from what is depended on.
+ * Every asset as a node, or those that a selection names, with where it stands; every dependency between them as an edge from what is depended on.
  */
 export const getAssetGraph = <ThrowOnError extends boolean = true>(options?: Options<GetAssetGraphData, ThrowOnError>) => (options?.client ?? client).get<GetAssetGraphResponses, GetAssetGraphErrors, ThrowOnError>({ url: '/assets/graph', ...options });
 
@@ -46,6 +46,20 @@ export const getAsset = <ThrowOnError extends boolean = true>(options: Options<G
  * What was recorded each time the asset was produced, newest first.
  */
 export const listAssetMaterializations = <ThrowOnError extends boolean = true>(options: Options<ListAssetMaterializationsData, ThrowOnError>) => (options.client ?? client).get<ListAssetMaterializationsResponses, ListAssetMaterializationsErrors, ThrowOnError>({ url: '/assets/{asset}/materializations', ...options });
+
+/**
+ * Show where an asset's partitions stand
+ *
+ * All partitions of the asset in the order of their set, in one answer, each with its status, and how many there are of each status. 409 if the asset is not partitioned.
+ */
+export const listAssetPartitions = <ThrowOnError extends boolean = true>(options: Options<ListAssetPartitionsData, ThrowOnError>) => (options.client ?? client).get<ListAssetPartitionsResponses, ListAssetPartitionsErrors, ThrowOnError>({ url: '/assets/{asset}/partitions', ...options });
+
+/**
+ * List the results of an asset's checks
+ *
+ * What the asset's checks found, newest first.
+ */
+export const listAssetCheckResults = <ThrowOnError extends boolean = true>(options: Options<ListAssetCheckResultsData, ThrowOnError>) => (options.client ?? client).get<ListAssetCheckResultsResponses, ListAssetCheckResultsErrors, ThrowOnError>({ url: '/assets/{asset}/check-results', ...options });
 
 /**
  * Materialize an asset
@@ -99,7 +113,9 @@ export const listRuns = <ThrowOnError extends boolean = true>(options?: Options<
 /**
  * Materialize several assets
  *
- * Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+ * Starts one run of the assets named, or of those that `selection` names, in dependency order. An asset's dependencies are
+ * not added, unless the selection says so: `+fetch_latest_bills`.
+ *
  */
 export const startRun = <ThrowOnError extends boolean = true>(options: Options<StartRunData, ThrowOnError>) => (options.client ?? client).post<StartRunResponses, StartRunErrors, ThrowOnError>({
     url: '/runs',
@@ -198,6 +214,181 @@ export const runSchedule = <ThrowOnError extends boolean = true>(options: Option
  * What the schedule did, newest first.
  */
 export const listScheduleTicks = <ThrowOnError extends boolean = true>(options: Options<ListScheduleTicksData, ThrowOnError>) => (options.client ?? client).get<ListScheduleTicksResponses, ListScheduleTicksErrors, ThrowOnError>({ url: '/schedules/{schedule}/ticks', ...options });
+
+/**
+ * List the sensors
+ *
+ * All sensors with their state, cursor and last tick.
+ */
+export const listSensors = <ThrowOnError extends boolean = true>(options?: Options<ListSensorsData, ThrowOnError>) => (options?.client ?? client).get<ListSensorsResponses, ListSensorsErrors, ThrowOnError>({ url: '/sensors', ...options });
+
+/**
+ * Show a sensor
+ *
+ * One sensor with its state, cursor and last tick.
+ */
+export const getSensor = <ThrowOnError extends boolean = true>(options: Options<GetSensorData, ThrowOnError>) => (options.client ?? client).get<GetSensorResponses, GetSensorErrors, ThrowOnError>({ url: '/sensors/{sensor}', ...options });
+
+/**
+ * Start a sensor
+ *
+ * From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins with what happens from now on; started again, it goes on from its cursor.
+ */
+export const startSensor = <ThrowOnError extends boolean = true>(options: Options<StartSensorData, ThrowOnError>) => (options.client ?? client).post<StartSensorResponses, StartSensorErrors, ThrowOnError>({ url: '/sensors/{sensor}/start', ...options });
+
+/**
+ * Stop a sensor
+ *
+ * Once this has answered, the sensor starts no run any more, on any replica. Runs it started go on.
+ */
+export const stopSensor = <ThrowOnError extends boolean = true>(options: Options<StopSensorData, ThrowOnError>) => (options.client ?? client).post<StopSensorResponses, StopSensorErrors, ThrowOnError>({ url: '/sensors/{sensor}/stop', ...options });
+
+/**
+ * Evaluate a sensor now
+ *
+ * Evaluates the sensor, whether it is running or stopped, and does what it comes to: starts runs, raises alerts, moves the cursor. 409 if it is being evaluated at this moment.
+ */
+export const evaluateSensor = <ThrowOnError extends boolean = true>(options: Options<EvaluateSensorData, ThrowOnError>) => (options.client ?? client).post<EvaluateSensorResponses, EvaluateSensorErrors, ThrowOnError>({ url: '/sensors/{sensor}/evaluate', ...options });
+
+/**
+ * Read a sensor's cursor
+ *
+ * How far the sensor has come, in words of its own.
+ */
+export const getSensorCursor = <ThrowOnError extends boolean = true>(options: Options<GetSensorCursorData, ThrowOnError>) => (options.client ?? client).get<GetSensorCursorResponses, GetSensorCursorErrors, ThrowOnError>({ url: '/sensors/{sensor}/cursor', ...options });
+
+/**
+ * Set or reset a sensor's cursor
+ *
+ * Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
+ */
+export const setSensorCursor = <ThrowOnError extends boolean = true>(options: Options<SetSensorCursorData, ThrowOnError>) => (options.client ?? client).put<SetSensorCursorResponses, SetSensorCursorErrors, ThrowOnError>({
+    url: '/sensors/{sensor}/cursor',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List a sensor's ticks
+ *
+ * What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick.
+ */
+export const listSensorTicks = <ThrowOnError extends boolean = true>(options: Options<ListSensorTicksData, ThrowOnError>) => (options.client ?? client).get<ListSensorTicksResponses, ListSensorTicksErrors, ThrowOnError>({ url: '/sensors/{sensor}/ticks', ...options });
+
+/**
+ * Post an event to a webhook sensor
+ *
+ * Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
+ * configuration), keeps it, and has the sensor evaluated. The answer comes as soon as the event is kept. An event whose
+ * `webhook-id` came before starts nothing. The body is JSON, of 64 KiB at most.
+ *
+ */
+export const receiveWebhook = <ThrowOnError extends boolean = true>(options: Options<ReceiveWebhookData, ThrowOnError>) => (options.client ?? client).post<ReceiveWebhookResponses, ReceiveWebhookErrors, ThrowOnError>({
+    url: '/webhooks/{sensor}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * List backfills
+ *
+ * Backfills with their progress, newest first.
+ */
+export const listBackfills = <ThrowOnError extends boolean = true>(options?: Options<ListBackfillsData, ThrowOnError>) => (options?.client ?? client).get<ListBackfillsResponses, ListBackfillsErrors, ThrowOnError>({ url: '/backfills', ...options });
+
+/**
+ * Start a backfill, or see what it would do
+ *
+ * Materializes partitions of the assets, one run for each partition, so many at a time. Without `partitions` and `range`, all
+ * partitions there are; `only` keeps those that are missing, or that failed. One that fails does not stop the rest.
+ *
+ * With `dry_run` nothing happens, and the answer is what would.
+ *
+ */
+export const startBackfill = <ThrowOnError extends boolean = true>(options: Options<StartBackfillData, ThrowOnError>) => (options.client ?? client).post<StartBackfillResponses, StartBackfillErrors, ThrowOnError>({
+    url: '/backfills',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Show a backfill
+ *
+ * One backfill with its progress.
+ */
+export const getBackfill = <ThrowOnError extends boolean = true>(options: Options<GetBackfillData, ThrowOnError>) => (options.client ?? client).get<GetBackfillResponses, GetBackfillErrors, ThrowOnError>({ url: '/backfills/{backfill_id}', ...options });
+
+/**
+ * List the partitions of a backfill
+ *
+ * The partitions in their order, each with its status and run.
+ */
+export const listBackfillPartitions = <ThrowOnError extends boolean = true>(options: Options<ListBackfillPartitionsData, ThrowOnError>) => (options.client ?? client).get<ListBackfillPartitionsResponses, ListBackfillPartitionsErrors, ThrowOnError>({ url: '/backfills/{backfill_id}/partitions', ...options });
+
+/**
+ * Pause a backfill
+ *
+ * Starts no further run; those that run go on. A paused one stays so. 409 if it has ended.
+ */
+export const pauseBackfill = <ThrowOnError extends boolean = true>(options: Options<PauseBackfillData, ThrowOnError>) => (options.client ?? client).post<PauseBackfillResponses, PauseBackfillErrors, ThrowOnError>({ url: '/backfills/{backfill_id}/pause', ...options });
+
+/**
+ * Resume a backfill
+ *
+ * Goes on with a paused backfill. 409 if it has ended.
+ */
+export const resumeBackfill = <ThrowOnError extends boolean = true>(options: Options<ResumeBackfillData, ThrowOnError>) => (options.client ?? client).post<ResumeBackfillResponses, ResumeBackfillErrors, ThrowOnError>({ url: '/backfills/{backfill_id}/resume', ...options });
+
+/**
+ * Cancel a backfill
+ *
+ * Cancels what is pending, and the runs that run. 409 if it has ended.
+ */
+export const cancelBackfill = <ThrowOnError extends boolean = true>(options: Options<CancelBackfillData, ThrowOnError>) => (options.client ?? client).post<CancelBackfillResponses, CancelBackfillErrors, ThrowOnError>({ url: '/backfills/{backfill_id}/cancel', ...options });
+
+/**
+ * Retry what failed in a backfill
+ *
+ * Does the failed and canceled partitions of a backfill that has ended again, as part of it. 409 if it has not ended, or if nothing failed.
+ */
+export const retryBackfill = <ThrowOnError extends boolean = true>(options: Options<RetryBackfillData, ThrowOnError>) => (options.client ?? client).post<RetryBackfillResponses, RetryBackfillErrors, ThrowOnError>({ url: '/backfills/{backfill_id}/retry', ...options });
+
+/**
+ * List alerts
+ *
+ * What went wrong, each from the first time it was met until it was right again, with what was sent about it; newest first.
+ */
+export const listAlerts = <ThrowOnError extends boolean = true>(options?: Options<ListAlertsData, ThrowOnError>) => (options?.client ?? client).get<ListAlertsResponses, ListAlertsErrors, ThrowOnError>({ url: '/alerts', ...options });
+
+/**
+ * List the channels that alerts go to
+ *
+ * The channels of the configuration, without anything secret.
+ */
+export const listAlertChannels = <ThrowOnError extends boolean = true>(options?: Options<ListAlertChannelsData, ThrowOnError>) => (options?.client ?? client).get<ListAlertChannelsResponses, ListAlertChannelsErrors, ThrowOnError>({ url: '/alert-channels', ...options });
+
+/**
+ * Send a test message to a channel
+ *
+ * Sends a message that says that it is a test. The answer comes before it is delivered; the list of deliveries tells how it went.
+ */
+export const testAlertChannel = <ThrowOnError extends boolean = true>(options: Options<TestAlertChannelData, ThrowOnError>) => (options.client ?? client).post<TestAlertChannelResponses, TestAlertChannelErrors, ThrowOnError>({ url: '/alert-channels/{channel}/test', ...options });
+
+/**
+ * List what was sent
+ *
+ * Every message to every channel, with what became of it; newest first.
+ */
+export const listAlertDeliveries = <ThrowOnError extends boolean = true>(options?: Options<ListAlertDeliveriesData, ThrowOnError>) => (options?.client ?? client).get<ListAlertDeliveriesResponses, ListAlertDeliveriesErrors, ThrowOnError>({ url: '/alert-deliveries', ...options });
 
 /**
  * List bills

@@ -73,23 +73,85 @@ export type Tags = {
 export type StartRunRequest = {
     config?: Config;
     /**
-     * The partition to materialize. No asset has partitions yet, so any is refused.
+     * The partition to materialize. An asset says which it has.
+     */
+    partition?: string | null;
+    tags?: Tags;
+    priority?: Priority;
+};
+
+/**
+ * Either `assets` or `selection` is required.
+ */
+export type StartSelectionRequest = {
+    /**
+     * What to materialize.
+     */
+    assets?: Array<string>;
+    /**
+     * What to materialize, in the syntax of the `selection` parameter of listAssets.
+     */
+    selection?: string;
+    priority?: Priority;
+    config?: Config;
+    /**
+     * The partition to materialize. An asset says which it has.
      */
     partition?: string | null;
     tags?: Tags;
 };
 
-export type StartSelectionRequest = {
+/**
+ * Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's, else 2; of a backfill 3.
+ */
+export type Priority = number;
+
+/**
+ * Either `assets` or `selection` is required.
+ */
+export type StartBackfillRequest = {
     /**
      * What to materialize.
      */
-    assets: Array<string>;
-    config?: Config;
+    assets?: Array<string>;
     /**
-     * The partition to materialize. No asset has partitions yet, so any is refused.
+     * What to materialize, in the syntax of the `selection` parameter of listAssets.
      */
-    partition?: string | null;
+    selection?: string;
+    /**
+     * Which partitions.
+     */
+    partitions?: Array<string>;
+    range?: PartitionRange;
+    /**
+     * Of the partitions chosen, those that stand so for any of the assets.
+     */
+    only?: 'missing' | 'failed';
+    /**
+     * How many runs there are at once.
+     */
+    concurrency?: number;
+    priority?: Priority;
+    config?: Config;
     tags?: Tags;
+    /**
+     * Say what would be done and do nothing.
+     */
+    dry_run?: boolean;
+};
+
+/**
+ * Partitions from one to another, in the order of their set.
+ */
+export type PartitionRange = {
+    /**
+     * Default: the first.
+     */
+    from?: string;
+    /**
+     * Default: the last.
+     */
+    to?: string;
 };
 
 export type RetryRunRequest = {
@@ -107,18 +169,18 @@ export type FetchStatus = 'success' | 'partial_success' | 'failure' | 'source_un
 
 export type Trigger = {
     /**
-     * Who or what started the run: api, cli, schedule or retry.
+     * Who or what started the run: api, cli, schedule, sensor, backfill or retry.
      */
     kind: string;
     /**
-     * Of the schedule, or the id of the run retried.
+     * Of the schedule or sensor, or the id of the backfill or of the run retried.
      */
     name: string | null;
 };
 
 export type RunError = {
     /**
-     * transient, permanent, timeout, canceled, bug or lost_worker.
+     * transient, permanent, timeout, canceled, bug, lost_worker or check.
      */
     class: string;
     message: string;
@@ -146,6 +208,10 @@ export type Step = {
      */
     next_attempt_at: string | null;
     error: RunError;
+    /**
+     * The asset check that holds back what depends on the step.
+     */
+    blocked_by: string | null;
 };
 
 export type Run = {
@@ -175,6 +241,14 @@ export type Run = {
      * The run that this one retries.
      */
     parent_run_id: string | null;
+    /**
+     * 1 goes first, 4 last.
+     */
+    priority: number;
+    /**
+     * The backfill that it is part of.
+     */
+    backfill_id: string | null;
     steps: Array<Step>;
 };
 
@@ -208,8 +282,21 @@ export type RunDetail = {
      * The run that this one retries.
      */
     parent_run_id: string | null;
+    /**
+     * 1 goes first, 4 last.
+     */
+    priority: number;
+    /**
+     * The backfill that it is part of.
+     */
+    backfill_id: string | null;
     steps: Array<Step>;
     materializations: Array<Materialization>;
+    check_results: Array<CheckResult>;
+    /**
+     * Where its queued steps stand in line.
+     */
+    queue: Array<QueuePlace>;
 };
 
 export type RunList = {
@@ -306,6 +393,17 @@ export type Asset = {
      */
     jobs: Array<string>;
     last_materialization: LastMaterialization;
+    partitions: PartitionSet;
+    /**
+     * What looks at it after each materialization.
+     */
+    checks: Array<AssetCheck>;
+    freshness: AssetFreshness;
+    automation: AssetAutomation;
+    /**
+     * What it uses that others use too; limits may be set on them.
+     */
+    pools: Array<string>;
 };
 
 export type AssetList = {
@@ -322,6 +420,178 @@ export type AssetNode = {
     name: string;
     group: string;
     last_materialized_at: string | null;
+    status: AssetStatus;
+    /**
+     * The newest run that had it.
+     */
+    last_run_id: string | null;
+    /**
+     * Whether something upstream is newer.
+     */
+    stale: boolean;
+    /**
+     * What of the assets it depends on is newer, or stale itself.
+     */
+    stale_causes: Array<string>;
+};
+
+/**
+ * Where an asset or a partition of it stands; of a failure, it may have been materialized before.
+ */
+export type AssetStatus = 'missing' | 'materialized' | 'failed' | 'running';
+
+export type PartitionKind = 'static' | 'time_window' | 'dynamic' | 'multi';
+
+/**
+ * What divides the asset; null if nothing does.
+ */
+export type PartitionSet = {
+    name: string;
+    kind: PartitionKind;
+    /**
+     * Whether a run without a partition is refused.
+     */
+    required: boolean;
+} | null;
+
+export type PartitionState = {
+    key: string;
+    status: AssetStatus;
+    /**
+     * The run that the status is of.
+     */
+    run_id: string | null;
+    materialized_at: string | null;
+};
+
+export type PartitionCounts = {
+    missing: number;
+    materialized: number;
+    failed: number;
+    running: number;
+};
+
+export type AssetPartitions = {
+    asset: string;
+    set: PartitionSet;
+    counts: PartitionCounts;
+    items: Array<PartitionState>;
+};
+
+export type Severity = 'warn' | 'error';
+
+export type AssetCheck = {
+    name: string;
+    description: string;
+    severity: Severity;
+    /**
+     * Whether it holds back what depends on the asset, in the same run, when it does not pass.
+     */
+    blocking: boolean;
+    last_result: LastCheckResult;
+};
+
+export type CheckResult = {
+    id: string;
+    asset: string;
+    check: string;
+    run_id: string;
+    partition: string | null;
+    passed: boolean;
+    severity: Severity;
+    blocking: boolean;
+    /**
+     * What was found, and what was wanted.
+     */
+    message: string;
+    metadata: Metadata;
+    created_at: string;
+};
+
+/**
+ * The newest result; null if there is none yet.
+ */
+export type LastCheckResult = {
+    id: string;
+    asset: string;
+    check: string;
+    run_id: string;
+    partition: string | null;
+    passed: boolean;
+    severity: Severity;
+    blocking: boolean;
+    /**
+     * What was found, and what was wanted.
+     */
+    message: string;
+    metadata: Metadata;
+    created_at: string;
+} | null;
+
+export type CheckResultList = {
+    items: Array<CheckResult>;
+    next_cursor: string | null;
+};
+
+/**
+ * `unknown`: never materialized.
+ */
+export type FreshnessState = 'fresh' | 'late' | 'unknown';
+
+/**
+ * How old the asset may get, and is; null if it may get as old as it likes.
+ */
+export type AssetFreshness = {
+    /**
+     * In words.
+     */
+    policy: string;
+    max_age_seconds: number | null;
+    /**
+     * Deadlines, as five fields.
+     */
+    cron: string | null;
+    /**
+     * Of the deadlines.
+     */
+    time_zone: string | null;
+    state: FreshnessState;
+    /**
+     * When it became late, or will if nothing happens.
+     */
+    late_at: string | null;
+} | null;
+
+/**
+ * When the asset is materialized by itself; null if never.
+ */
+export type AssetAutomation = {
+    condition: string;
+    /**
+     * Whether the condition holds now.
+     */
+    would_run: boolean;
+    /**
+     * Why, or why not.
+     */
+    reason: string;
+    /**
+     * The sensor that acts on it.
+     */
+    sensor: string;
+    sensor_running: boolean;
+} | null;
+
+export type QueuePlace = {
+    asset: string;
+    /**
+     * 1 is next.
+     */
+    position: number;
+    /**
+     * The limits that it waits for; none if it waits for a worker.
+     */
+    waits_for: Array<string>;
 };
 
 export type AssetEdge = {
@@ -427,6 +697,310 @@ export type LastTick = {
 export type TickList = {
     items: Array<Tick>;
     next_cursor: string | null;
+};
+
+/**
+ * What it waits for: the clock, materializations, ends of runs, webhooks, or automation conditions.
+ */
+export type SensorKind = 'polling' | 'asset' | 'run_status' | 'webhook' | 'automation';
+
+export type Sensor = {
+    name: string;
+    description: string;
+    kind: SensorKind;
+    /**
+     * The least time between two evaluations by the clock.
+     */
+    interval_seconds: number;
+    /**
+     * Of one evaluation.
+     */
+    timeout_seconds: number;
+    /**
+     * What it may start.
+     */
+    jobs: Array<string>;
+    running: boolean;
+    /**
+     * When it was last started or stopped.
+     */
+    changed_at: string | null;
+    /**
+     * How far it has come, in words of its own.
+     */
+    cursor: string | null;
+    /**
+     * When it is evaluated next by the clock, if it is running.
+     */
+    next_at: string | null;
+    last_tick: LastSensorTick;
+};
+
+export type SensorList = {
+    items: Array<Sensor>;
+    next_cursor: string | null;
+};
+
+export type SensorCursor = {
+    cursor: string | null;
+};
+
+/**
+ * By the clock, because what it waits for happened, by webhook, or by somebody's hand.
+ */
+export type SensorTickKind = 'scheduled' | 'event' | 'webhook' | 'manual';
+
+export type SensorTick = {
+    id: number;
+    sensor: string;
+    kind: SensorTickKind;
+    status: TickStatus;
+    /**
+     * The runs it started.
+     */
+    run_ids: Array<string>;
+    /**
+     * Run keys that had started a run before.
+     */
+    repeated_keys: Array<string>;
+    /**
+     * Why it was skipped, or what went wrong.
+     */
+    message: string | null;
+    /**
+     * After it.
+     */
+    cursor: string | null;
+    duration_seconds: number;
+    /**
+     * More than 1: so many, one after the other, that were skipped for the same reason.
+     */
+    evaluations: number;
+    created_at: string;
+    /**
+     * The last of its evaluations.
+     */
+    last_at: string;
+};
+
+/**
+ * The newest tick; null if there is none yet.
+ */
+export type LastSensorTick = {
+    id: number;
+    sensor: string;
+    kind: SensorTickKind;
+    status: TickStatus;
+    /**
+     * The runs it started.
+     */
+    run_ids: Array<string>;
+    /**
+     * Run keys that had started a run before.
+     */
+    repeated_keys: Array<string>;
+    /**
+     * Why it was skipped, or what went wrong.
+     */
+    message: string | null;
+    /**
+     * After it.
+     */
+    cursor: string | null;
+    duration_seconds: number;
+    /**
+     * More than 1: so many, one after the other, that were skipped for the same reason.
+     */
+    evaluations: number;
+    created_at: string;
+    /**
+     * The last of its evaluations.
+     */
+    last_at: string;
+} | null;
+
+export type SensorTickList = {
+    items: Array<SensorTick>;
+    next_cursor: string | null;
+};
+
+/**
+ * Whatever the sensor understands.
+ */
+export type WebhookBody = {
+    [key: string]: unknown;
+};
+
+export type WebhookReceipt = {
+    webhook_id: string;
+    /**
+     * Whether this id came before.
+     */
+    repeated: boolean;
+};
+
+export type BackfillStatus = 'running' | 'paused' | 'canceling' | 'canceled' | 'success' | 'failure';
+
+export type BackfillPartitionStatus = 'pending' | 'running' | 'success' | 'failure' | 'canceled';
+
+export type BackfillCounts = {
+    pending: number;
+    running: number;
+    success: number;
+    failure: number;
+    canceled: number;
+};
+
+export type Backfill = {
+    id: string;
+    assets: Array<string>;
+    status: BackfillStatus;
+    /**
+     * How many runs there are at once.
+     */
+    concurrency: number;
+    priority: number;
+    config: Config;
+    tags: Tags;
+    /**
+     * Who asked for it.
+     */
+    created_by: string;
+    created_at: string;
+    ended_at: string | null;
+    /**
+     * How many partitions it has.
+     */
+    total: number;
+    counts: BackfillCounts;
+};
+
+export type BackfillList = {
+    items: Array<Backfill>;
+    next_cursor: string | null;
+};
+
+export type BackfillPlan = {
+    assets: Array<string>;
+    partition_set: string;
+    partitions: Array<string>;
+    /**
+     * How many runs it would start, one for each partition.
+     */
+    runs: number;
+    concurrency: number;
+    priority: number;
+};
+
+export type BackfillPartition = {
+    key: string;
+    status: BackfillPartitionStatus;
+    run_id: string | null;
+    /**
+     * Why no run could be started.
+     */
+    error: string | null;
+};
+
+export type BackfillPartitionList = {
+    items: Array<BackfillPartition>;
+    next_cursor: string | null;
+};
+
+export type AlertChannel = {
+    name: string;
+    kind: 'webhook' | 'slack' | 'email';
+    /**
+     * Where it leads, without anything secret.
+     */
+    target: string;
+};
+
+export type AlertChannelList = {
+    items: Array<AlertChannel>;
+    next_cursor: string | null;
+};
+
+export type Alert = {
+    id: string;
+    /**
+     * Names what is wrong; alerts of one cause are one until it recovers.
+     */
+    cause: string;
+    severity: Severity;
+    title: string;
+    detail: string;
+    data: Metadata;
+    /**
+     * How often it was met.
+     */
+    occurrences: number;
+    opened_at: string;
+    /**
+     * When it was met last.
+     */
+    last_at: string;
+    recovered_at: string | null;
+    /**
+     * When the channels were told; null if it is held back, because they were told of the cause a short while before.
+     */
+    told_at: string | null;
+    deliveries: Array<Delivery>;
+};
+
+export type AlertList = {
+    items: Array<Alert>;
+    next_cursor: string | null;
+};
+
+export type Delivery = {
+    /**
+     * The webhook-id of a webhook.
+     */
+    id: string;
+    /**
+     * Null for a test.
+     */
+    alert_id: string | null;
+    channel: string;
+    kind: 'firing' | 'recovered' | 'test';
+    status: 'pending' | 'delivered' | 'failed';
+    attempts: number;
+    /**
+     * What the receiver said, or what went wrong.
+     */
+    message: string | null;
+    created_at: string;
+    attempted_at: string | null;
+    delivered_at: string | null;
+};
+
+export type DeliveryList = {
+    items: Array<Delivery>;
+    next_cursor: string | null;
+};
+
+export type SensorSwitch = {
+    name: string;
+    running: boolean;
+    /**
+     * When it was last started or stopped.
+     */
+    changed_at: string | null;
+    last_tick_id: number | null;
+};
+
+/**
+ * A limit on what runs at once, in all workers together.
+ */
+export type LimitState = {
+    key: string;
+    max: number;
+    in_use: number;
+    /**
+     * Steps that wait for a place.
+     */
+    waiting: number;
 };
 
 /**
@@ -649,6 +1223,16 @@ export type SystemStatus = {
     workers: Array<Worker>;
     sources: Array<Source>;
     schedules: Array<ScheduleSwitch>;
+    sensors: Array<SensorSwitch>;
+    limits: Array<LimitState>;
+    /**
+     * Those that have not ended.
+     */
+    backfills: Array<Backfill>;
+    /**
+     * How many alerts have not recovered.
+     */
+    open_alerts: number;
 };
 
 /**
@@ -773,6 +1357,21 @@ export type JobName = string;
 export type ScheduleName = string;
 
 /**
+ * A sensor's name.
+ */
+export type SensorName = string;
+
+/**
+ * A backfill's id.
+ */
+export type BackfillId = string;
+
+/**
+ * Which assets: names, wildcards, `group:bills`, `+a` and `a+` for all that is upstream or downstream, `2+a` for two layers, combined by and, or, not and parentheses.
+ */
+export type Selection = string;
+
+/**
  * A run's id.
  */
 export type RunId = string;
@@ -807,7 +1406,12 @@ export type StartRun = StartRunRequest;
 export type ListAssetsData = {
     body?: never;
     path?: never;
-    query?: never;
+    query?: {
+        /**
+         * Which assets: names, wildcards, `group:bills`, `+a` and `a+` for all that is upstream or downstream, `2+a` for two layers, combined by and, or, not and parentheses.
+         */
+        selection?: string;
+    };
     url: '/assets';
 };
 
@@ -836,7 +1440,12 @@ export type ListAssetsResponse = ListAssetsResponses[keyof ListAssetsResponses];
 export type GetAssetGraphData = {
     body?: never;
     path?: never;
-    query?: never;
+    query?: {
+        /**
+         * Which assets: names, wildcards, `group:bills`, `+a` and `a+` for all that is upstream or downstream, `2+a` for two layers, combined by and, or, not and parentheses.
+         */
+        selection?: string;
+    };
     url: '/assets/graph';
 };
 
@@ -951,6 +1560,99 @@ export type ListAssetMaterializationsResponses = {
 
 export type ListAssetMaterializationsResponse = ListAssetMaterializationsResponses[keyof ListAssetMaterializationsResponses];
 
+export type ListAssetPartitionsData = {
+    body?: never;
+    path: {
+        /**
+         * An asset's name.
+         */
+        asset: string;
+    };
+    query?: never;
+    url: '/assets/{asset}/partitions';
+};
+
+export type ListAssetPartitionsErrors = {
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * The thing is not in a state that allows this
+     */
+    409: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListAssetPartitionsError = ListAssetPartitionsErrors[keyof ListAssetPartitionsErrors];
+
+export type ListAssetPartitionsResponses = {
+    /**
+     * The partitions
+     */
+    200: AssetPartitions;
+};
+
+export type ListAssetPartitionsResponse = ListAssetPartitionsResponses[keyof ListAssetPartitionsResponses];
+
+export type ListAssetCheckResultsData = {
+    body?: never;
+    path: {
+        /**
+         * An asset's name.
+         */
+        asset: string;
+    };
+    query?: {
+        /**
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Only those of this check.
+         */
+        check?: string;
+    };
+    url: '/assets/{asset}/check-results';
+};
+
+export type ListAssetCheckResultsErrors = {
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListAssetCheckResultsError = ListAssetCheckResultsErrors[keyof ListAssetCheckResultsErrors];
+
+export type ListAssetCheckResultsResponses = {
+    /**
+     * The results
+     */
+    200: CheckResultList;
+};
+
+export type ListAssetCheckResultsResponse = ListAssetCheckResultsResponses[keyof ListAssetCheckResultsResponses];
+
 export type MaterializeAssetData = {
     /**
      * Config and tags of the run; all optional.
@@ -986,7 +1688,7 @@ export type MaterializeAssetErrors = {
      */
     409: Problem;
     /**
-     * The body is longer than 1 MiB
+     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
      */
     413: Problem;
     /**
@@ -1116,7 +1818,7 @@ export type StartJobRunErrors = {
      */
     409: Problem;
     /**
-     * The body is longer than 1 MiB
+     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
      */
     413: Problem;
     /**
@@ -1176,6 +1878,10 @@ export type ListRunsData = {
          * Only runs of this partition.
          */
         partition?: string;
+        /**
+         * Only runs of this backfill.
+         */
+        backfill_id?: string;
         /**
          * Only runs created later than this.
          */
@@ -1237,7 +1943,7 @@ export type StartRunErrors = {
      */
     409: Problem;
     /**
-     * The body is longer than 1 MiB
+     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
      */
     413: Problem;
     /**
@@ -1383,7 +2089,7 @@ export type RetryRunErrors = {
      */
     409: Problem;
     /**
-     * The body is longer than 1 MiB
+     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
      */
     413: Problem;
     /**
@@ -1749,6 +2455,907 @@ export type ListScheduleTicksResponses = {
 };
 
 export type ListScheduleTicksResponse = ListScheduleTicksResponses[keyof ListScheduleTicksResponses];
+
+export type ListSensorsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/sensors';
+};
+
+export type ListSensorsErrors = {
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListSensorsError = ListSensorsErrors[keyof ListSensorsErrors];
+
+export type ListSensorsResponses = {
+    /**
+     * The sensors
+     */
+    200: SensorList;
+};
+
+export type ListSensorsResponse = ListSensorsResponses[keyof ListSensorsResponses];
+
+export type GetSensorData = {
+    body?: never;
+    path: {
+        /**
+         * A sensor's name.
+         */
+        sensor: string;
+    };
+    query?: never;
+    url: '/sensors/{sensor}';
+};
+
+export type GetSensorErrors = {
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type GetSensorError = GetSensorErrors[keyof GetSensorErrors];
+
+export type GetSensorResponses = {
+    /**
+     * The sensor
+     */
+    200: Sensor;
+};
+
+export type GetSensorResponse = GetSensorResponses[keyof GetSensorResponses];
+
+export type StartSensorData = {
+    body?: never;
+    path: {
+        /**
+         * A sensor's name.
+         */
+        sensor: string;
+    };
+    query?: never;
+    url: '/sensors/{sensor}/start';
+};
+
+export type StartSensorErrors = {
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type StartSensorError = StartSensorErrors[keyof StartSensorErrors];
+
+export type StartSensorResponses = {
+    /**
+     * The sensor
+     */
+    200: Sensor;
+};
+
+export type StartSensorResponse = StartSensorResponses[keyof StartSensorResponses];
+
+export type StopSensorData = {
+    body?: never;
+    path: {
+        /**
+         * A sensor's name.
+         */
+        sensor: string;
+    };
+    query?: never;
+    url: '/sensors/{sensor}/stop';
+};
+
+export type StopSensorErrors = {
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type StopSensorError = StopSensorErrors[keyof StopSensorErrors];
+
+export type StopSensorResponses = {
+    /**
+     * The sensor
+     */
+    200: Sensor;
+};
+
+export type StopSensorResponse = StopSensorResponses[keyof StopSensorResponses];
+
+export type EvaluateSensorData = {
+    body?: never;
+    path: {
+        /**
+         * A sensor's name.
+         */
+        sensor: string;
+    };
+    query?: never;
+    url: '/sensors/{sensor}/evaluate';
+};
+
+export type EvaluateSensorErrors = {
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * The thing is not in a state that allows this
+     */
+    409: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type EvaluateSensorError = EvaluateSensorErrors[keyof EvaluateSensorErrors];
+
+export type EvaluateSensorResponses = {
+    /**
+     * The tick
+     */
+    200: SensorTick;
+};
+
+export type EvaluateSensorResponse = EvaluateSensorResponses[keyof EvaluateSensorResponses];
+
+export type GetSensorCursorData = {
+    body?: never;
+    path: {
+        /**
+         * A sensor's name.
+         */
+        sensor: string;
+    };
+    query?: never;
+    url: '/sensors/{sensor}/cursor';
+};
+
+export type GetSensorCursorErrors = {
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type GetSensorCursorError = GetSensorCursorErrors[keyof GetSensorCursorErrors];
+
+export type GetSensorCursorResponses = {
+    /**
+     * The cursor
+     */
+    200: SensorCursor;
+};
+
+export type GetSensorCursorResponse = GetSensorCursorResponses[keyof GetSensorCursorResponses];
+
+export type SetSensorCursorData = {
+    body: SensorCursor;
+    path: {
+        /**
+         * A sensor's name.
+         */
+        sensor: string;
+    };
+    query?: never;
+    url: '/sensors/{sensor}/cursor';
+};
+
+export type SetSensorCursorErrors = {
+    /**
+     * The request cannot be read
+     */
+    400: Problem;
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
+     */
+    413: Problem;
+    /**
+     * The body is not JSON
+     */
+    415: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type SetSensorCursorError = SetSensorCursorErrors[keyof SetSensorCursorErrors];
+
+export type SetSensorCursorResponses = {
+    /**
+     * The sensor
+     */
+    200: Sensor;
+};
+
+export type SetSensorCursorResponse = SetSensorCursorResponses[keyof SetSensorCursorResponses];
+
+export type ListSensorTicksData = {
+    body?: never;
+    path: {
+        /**
+         * A sensor's name.
+         */
+        sensor: string;
+    };
+    query?: {
+        /**
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+    };
+    url: '/sensors/{sensor}/ticks';
+};
+
+export type ListSensorTicksErrors = {
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListSensorTicksError = ListSensorTicksErrors[keyof ListSensorTicksErrors];
+
+export type ListSensorTicksResponses = {
+    /**
+     * The ticks
+     */
+    200: SensorTickList;
+};
+
+export type ListSensorTicksResponse = ListSensorTicksResponses[keyof ListSensorTicksResponses];
+
+export type ReceiveWebhookData = {
+    body: WebhookBody;
+    headers?: {
+        /**
+         * The sender's id of the event; the same when it is sent again.
+         */
+        'webhook-id'?: string;
+        /**
+         * When it was sent, in seconds since 1970; at most five minutes ago.
+         */
+        'webhook-timestamp'?: string;
+        /**
+         * Signatures of id, timestamp and body, separated by spaces.
+         */
+        'webhook-signature'?: string;
+    };
+    path: {
+        /**
+         * A sensor's name.
+         */
+        sensor: string;
+    };
+    query?: never;
+    url: '/webhooks/{sensor}';
+};
+
+export type ReceiveWebhookErrors = {
+    /**
+     * The request cannot be read
+     */
+    400: Problem;
+    /**
+     * The signature is missing, wrong or too old
+     */
+    401: Problem;
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * The thing is not in a state that allows this
+     */
+    409: Problem;
+    /**
+     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
+     */
+    413: Problem;
+    /**
+     * The body is not JSON
+     */
+    415: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ReceiveWebhookError = ReceiveWebhookErrors[keyof ReceiveWebhookErrors];
+
+export type ReceiveWebhookResponses = {
+    /**
+     * The event is kept
+     */
+    202: WebhookReceipt;
+};
+
+export type ReceiveWebhookResponse = ReceiveWebhookResponses[keyof ReceiveWebhookResponses];
+
+export type ListBackfillsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Only backfills of this status.
+         */
+        status?: BackfillStatus;
+    };
+    url: '/backfills';
+};
+
+export type ListBackfillsErrors = {
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListBackfillsError = ListBackfillsErrors[keyof ListBackfillsErrors];
+
+export type ListBackfillsResponses = {
+    /**
+     * The backfills
+     */
+    200: BackfillList;
+};
+
+export type ListBackfillsResponse = ListBackfillsResponses[keyof ListBackfillsResponses];
+
+export type StartBackfillData = {
+    body: StartBackfillRequest;
+    headers?: {
+        /**
+         * A text of your own that names this request; repeat it, and only one run is started.
+         */
+        'Idempotency-Key'?: string;
+    };
+    path?: never;
+    query?: never;
+    url: '/backfills';
+};
+
+export type StartBackfillErrors = {
+    /**
+     * The request cannot be read
+     */
+    400: Problem;
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * The thing is not in a state that allows this
+     */
+    409: Problem;
+    /**
+     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
+     */
+    413: Problem;
+    /**
+     * The body is not JSON
+     */
+    415: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type StartBackfillError = StartBackfillErrors[keyof StartBackfillErrors];
+
+export type StartBackfillResponses = {
+    /**
+     * What it would do
+     */
+    200: BackfillPlan;
+    /**
+     * The backfill
+     */
+    202: Backfill;
+};
+
+export type StartBackfillResponse = StartBackfillResponses[keyof StartBackfillResponses];
+
+export type GetBackfillData = {
+    body?: never;
+    path: {
+        /**
+         * A backfill's id.
+         */
+        backfill_id: string;
+    };
+    query?: never;
+    url: '/backfills/{backfill_id}';
+};
+
+export type GetBackfillErrors = {
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type GetBackfillError = GetBackfillErrors[keyof GetBackfillErrors];
+
+export type GetBackfillResponses = {
+    /**
+     * The backfill
+     */
+    200: Backfill;
+};
+
+export type GetBackfillResponse = GetBackfillResponses[keyof GetBackfillResponses];
+
+export type ListBackfillPartitionsData = {
+    body?: never;
+    path: {
+        /**
+         * A backfill's id.
+         */
+        backfill_id: string;
+    };
+    query?: {
+        /**
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Only partitions of this status.
+         */
+        status?: BackfillPartitionStatus;
+    };
+    url: '/backfills/{backfill_id}/partitions';
+};
+
+export type ListBackfillPartitionsErrors = {
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListBackfillPartitionsError = ListBackfillPartitionsErrors[keyof ListBackfillPartitionsErrors];
+
+export type ListBackfillPartitionsResponses = {
+    /**
+     * The partitions
+     */
+    200: BackfillPartitionList;
+};
+
+export type ListBackfillPartitionsResponse = ListBackfillPartitionsResponses[keyof ListBackfillPartitionsResponses];
+
+export type PauseBackfillData = {
+    body?: never;
+    path: {
+        /**
+         * A backfill's id.
+         */
+        backfill_id: string;
+    };
+    query?: never;
+    url: '/backfills/{backfill_id}/pause';
+};
+
+export type PauseBackfillErrors = {
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * The thing is not in a state that allows this
+     */
+    409: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type PauseBackfillError = PauseBackfillErrors[keyof PauseBackfillErrors];
+
+export type PauseBackfillResponses = {
+    /**
+     * The backfill
+     */
+    202: Backfill;
+};
+
+export type PauseBackfillResponse = PauseBackfillResponses[keyof PauseBackfillResponses];
+
+export type ResumeBackfillData = {
+    body?: never;
+    path: {
+        /**
+         * A backfill's id.
+         */
+        backfill_id: string;
+    };
+    query?: never;
+    url: '/backfills/{backfill_id}/resume';
+};
+
+export type ResumeBackfillErrors = {
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * The thing is not in a state that allows this
+     */
+    409: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ResumeBackfillError = ResumeBackfillErrors[keyof ResumeBackfillErrors];
+
+export type ResumeBackfillResponses = {
+    /**
+     * The backfill
+     */
+    202: Backfill;
+};
+
+export type ResumeBackfillResponse = ResumeBackfillResponses[keyof ResumeBackfillResponses];
+
+export type CancelBackfillData = {
+    body?: never;
+    path: {
+        /**
+         * A backfill's id.
+         */
+        backfill_id: string;
+    };
+    query?: never;
+    url: '/backfills/{backfill_id}/cancel';
+};
+
+export type CancelBackfillErrors = {
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * The thing is not in a state that allows this
+     */
+    409: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type CancelBackfillError = CancelBackfillErrors[keyof CancelBackfillErrors];
+
+export type CancelBackfillResponses = {
+    /**
+     * The backfill
+     */
+    202: Backfill;
+};
+
+export type CancelBackfillResponse = CancelBackfillResponses[keyof CancelBackfillResponses];
+
+export type RetryBackfillData = {
+    body?: never;
+    path: {
+        /**
+         * A backfill's id.
+         */
+        backfill_id: string;
+    };
+    query?: never;
+    url: '/backfills/{backfill_id}/retry';
+};
+
+export type RetryBackfillErrors = {
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * The thing is not in a state that allows this
+     */
+    409: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type RetryBackfillError = RetryBackfillErrors[keyof RetryBackfillErrors];
+
+export type RetryBackfillResponses = {
+    /**
+     * The backfill
+     */
+    202: Backfill;
+};
+
+export type RetryBackfillResponse = RetryBackfillResponses[keyof RetryBackfillResponses];
+
+export type ListAlertsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Only those that have not recovered.
+         */
+        open?: boolean;
+    };
+    url: '/alerts';
+};
+
+export type ListAlertsErrors = {
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListAlertsError = ListAlertsErrors[keyof ListAlertsErrors];
+
+export type ListAlertsResponses = {
+    /**
+     * The alerts
+     */
+    200: AlertList;
+};
+
+export type ListAlertsResponse = ListAlertsResponses[keyof ListAlertsResponses];
+
+export type ListAlertChannelsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/alert-channels';
+};
+
+export type ListAlertChannelsErrors = {
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListAlertChannelsError = ListAlertChannelsErrors[keyof ListAlertChannelsErrors];
+
+export type ListAlertChannelsResponses = {
+    /**
+     * The channels
+     */
+    200: AlertChannelList;
+};
+
+export type ListAlertChannelsResponse = ListAlertChannelsResponses[keyof ListAlertChannelsResponses];
+
+export type TestAlertChannelData = {
+    body?: never;
+    path: {
+        /**
+         * A channel's name.
+         */
+        channel: string;
+    };
+    query?: never;
+    url: '/alert-channels/{channel}/test';
+};
+
+export type TestAlertChannelErrors = {
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type TestAlertChannelError = TestAlertChannelErrors[keyof TestAlertChannelErrors];
+
+export type TestAlertChannelResponses = {
+    /**
+     * The delivery
+     */
+    202: Delivery;
+};
+
+export type TestAlertChannelResponse = TestAlertChannelResponses[keyof TestAlertChannelResponses];
+
+export type ListAlertDeliveriesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Only those to this channel.
+         */
+        channel?: string;
+    };
+    url: '/alert-deliveries';
+};
+
+export type ListAlertDeliveriesErrors = {
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListAlertDeliveriesError = ListAlertDeliveriesErrors[keyof ListAlertDeliveriesErrors];
+
+export type ListAlertDeliveriesResponses = {
+    /**
+     * The deliveries
+     */
+    200: DeliveryList;
+};
+
+export type ListAlertDeliveriesResponse = ListAlertDeliveriesResponses[keyof ListAlertDeliveriesResponses];
 
 export type ListBillsData = {
     body?: never;

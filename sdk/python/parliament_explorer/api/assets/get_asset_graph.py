@@ -7,13 +7,23 @@ import httpx
 from ...client import AuthenticatedClient, Client
 from ...models.asset_graph import AssetGraph
 from ...models.problem import Problem
-from ...types import Response
+from ...types import UNSET, Response, Unset
 
 
-def _get_kwargs() -> dict[str, Any]:
+def _get_kwargs(
+    *,
+    selection: str | Unset = UNSET,
+) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+
+    params["selection"] = selection
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
     _kwargs: dict[str, Any] = {
         "method": "get",
         "url": "/assets/graph",
+        "params": params,
     }
 
     return _kwargs
@@ -49,10 +59,15 @@ def _build_response(
 def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
+    selection: str | Unset = UNSET,
 ) -> Response[AssetGraph | Problem]:
     """Show how assets depend on each other
 
-     Every asset as a node, every dependency as an edge from what is depended on.
+     Every asset as a node, or those that a selection names, with where it stands; every dependency
+    between them as an edge from what is depended on.
+
+    Args:
+        selection (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -62,7 +77,9 @@ def sync_detailed(
         Response[AssetGraph | Problem]
     """
 
-    kwargs = _get_kwargs()
+    kwargs = _get_kwargs(
+        selection=selection,
+    )
 
     response = client.get_httpx_client().request(
         **kwargs,
@@ -74,10 +91,15 @@ def sync_detailed(
 def sync(
     *,
     client: AuthenticatedClient | Client,
+    selection: str | Unset = UNSET,
 ) -> AssetGraph | Problem | None:
     """Show how assets depend on each other
 
-     Every asset as a node, every dependency as an edge from what is depended on.
+     Every asset as a node, or those that a selection names, with where it stands; every dependency
+    between them as an edge from what is depended on.
+
+    Args:
+        selection (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -89,16 +111,22 @@ def sync(
 
     return sync_detailed(
         client=client,
+        selection=selection,
     ).parsed
 
 
 async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
+    selection: str | Unset = UNSET,
 ) -> Response[AssetGraph | Problem]:
     """Show how assets depend on each other
 
-     Every asset as a node, every dependency as an edge from what is depended on.
+     Every asset as a node, or those that a selection names, with where it stands; every dependency
+    between them as an edge from what is depended on.
+
+    Args:
+        selection (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -108,7 +136,9 @@ async def asyncio_detailed(
         Response[AssetGraph | Problem]
     """
 
-    kwargs = _get_kwargs()
+    kwargs = _get_kwargs(
+        selection=selection,
+    )
 
     response = await client.get_async_httpx_client().request(**kwargs)
 
@@ -118,10 +148,15 @@ async def asyncio_detailed(
 async def asyncio(
     *,
     client: AuthenticatedClient | Client,
+    selection: str | Unset = UNSET,
 ) -> AssetGraph | Problem | None:
     """Show how assets depend on each other
 
-     Every asset as a node, every dependency as an edge from what is depended on.
+     Every asset as a node, or those that a selection names, with where it stands; every dependency
+    between them as an edge from what is depended on.
+
+    Args:
+        selection (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -134,5 +169,6 @@ async def asyncio(
     return (
         await asyncio_detailed(
             client=client,
+            selection=selection,
         )
     ).parsed

@@ -7,13 +7,23 @@ import httpx
 from ...client import AuthenticatedClient, Client
 from ...models.asset_list import AssetList
 from ...models.problem import Problem
-from ...types import Response
+from ...types import UNSET, Response, Unset
 
 
-def _get_kwargs() -> dict[str, Any]:
+def _get_kwargs(
+    *,
+    selection: str | Unset = UNSET,
+) -> dict[str, Any]:
+    params: dict[str, Any] = {}
+
+    params["selection"] = selection
+
+    params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
+
     _kwargs: dict[str, Any] = {
         "method": "get",
         "url": "/assets",
+        "params": params,
     }
 
     return _kwargs
@@ -47,10 +57,15 @@ def _build_response(*, client: AuthenticatedClient | Client, response: httpx.Res
 def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
+    selection: str | Unset = UNSET,
 ) -> Response[AssetList | Problem]:
     """List the assets
 
-     All assets in dependency order, each with its latest materialization.
+     All assets in dependency order, or those that a selection names, each with its latest
+    materialization.
+
+    Args:
+        selection (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -60,7 +75,9 @@ def sync_detailed(
         Response[AssetList | Problem]
     """
 
-    kwargs = _get_kwargs()
+    kwargs = _get_kwargs(
+        selection=selection,
+    )
 
     response = client.get_httpx_client().request(
         **kwargs,
@@ -72,10 +89,15 @@ def sync_detailed(
 def sync(
     *,
     client: AuthenticatedClient | Client,
+    selection: str | Unset = UNSET,
 ) -> AssetList | Problem | None:
     """List the assets
 
-     All assets in dependency order, each with its latest materialization.
+     All assets in dependency order, or those that a selection names, each with its latest
+    materialization.
+
+    Args:
+        selection (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -87,16 +109,22 @@ def sync(
 
     return sync_detailed(
         client=client,
+        selection=selection,
     ).parsed
 
 
 async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
+    selection: str | Unset = UNSET,
 ) -> Response[AssetList | Problem]:
     """List the assets
 
-     All assets in dependency order, each with its latest materialization.
+     All assets in dependency order, or those that a selection names, each with its latest
+    materialization.
+
+    Args:
+        selection (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -106,7 +134,9 @@ async def asyncio_detailed(
         Response[AssetList | Problem]
     """
 
-    kwargs = _get_kwargs()
+    kwargs = _get_kwargs(
+        selection=selection,
+    )
 
     response = await client.get_async_httpx_client().request(**kwargs)
 
@@ -116,10 +146,15 @@ async def asyncio_detailed(
 async def asyncio(
     *,
     client: AuthenticatedClient | Client,
+    selection: str | Unset = UNSET,
 ) -> AssetList | Problem | None:
     """List the assets
 
-     All assets in dependency order, each with its latest materialization.
+     All assets in dependency order, or those that a selection names, each with its latest
+    materialization.
+
+    Args:
+        selection (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -132,5 +167,6 @@ async def asyncio(
     return (
         await asyncio_detailed(
             client=client,
+            selection=selection,
         )
     ).parsed

@@ -2,6 +2,7 @@
 import datetime
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -21,6 +22,7 @@ def _get_kwargs(
     asset: str | Unset = UNSET,
     tag: list[str] | Unset = UNSET,
     partition: str | Unset = UNSET,
+    backfill_id: UUID | Unset = UNSET,
     created_after: datetime.datetime | Unset = UNSET,
     created_before: datetime.datetime | Unset = UNSET,
 ) -> dict[str, Any]:
@@ -47,6 +49,11 @@ def _get_kwargs(
     params["tag"] = json_tag
 
     params["partition"] = partition
+
+    json_backfill_id: str | Unset = UNSET
+    if not isinstance(backfill_id, Unset):
+        json_backfill_id = str(backfill_id)
+    params["backfill_id"] = json_backfill_id
 
     json_created_after: str | Unset = UNSET
     if not isinstance(created_after, Unset):
@@ -104,6 +111,7 @@ def sync_detailed(
     asset: str | Unset = UNSET,
     tag: list[str] | Unset = UNSET,
     partition: str | Unset = UNSET,
+    backfill_id: UUID | Unset = UNSET,
     created_after: datetime.datetime | Unset = UNSET,
     created_before: datetime.datetime | Unset = UNSET,
 ) -> Response[Problem | RunList]:
@@ -119,6 +127,7 @@ def sync_detailed(
         asset (str | Unset):
         tag (list[str] | Unset):
         partition (str | Unset):
+        backfill_id (UUID | Unset):
         created_after (datetime.datetime | Unset):
         created_before (datetime.datetime | Unset):
 
@@ -138,6 +147,7 @@ def sync_detailed(
         asset=asset,
         tag=tag,
         partition=partition,
+        backfill_id=backfill_id,
         created_after=created_after,
         created_before=created_before,
     )
@@ -159,6 +169,7 @@ def sync(
     asset: str | Unset = UNSET,
     tag: list[str] | Unset = UNSET,
     partition: str | Unset = UNSET,
+    backfill_id: UUID | Unset = UNSET,
     created_after: datetime.datetime | Unset = UNSET,
     created_before: datetime.datetime | Unset = UNSET,
 ) -> Problem | RunList | None:
@@ -174,6 +185,7 @@ def sync(
         asset (str | Unset):
         tag (list[str] | Unset):
         partition (str | Unset):
+        backfill_id (UUID | Unset):
         created_after (datetime.datetime | Unset):
         created_before (datetime.datetime | Unset):
 
@@ -194,6 +206,7 @@ def sync(
         asset=asset,
         tag=tag,
         partition=partition,
+        backfill_id=backfill_id,
         created_after=created_after,
         created_before=created_before,
     ).parsed
@@ -209,6 +222,7 @@ async def asyncio_detailed(
     asset: str | Unset = UNSET,
     tag: list[str] | Unset = UNSET,
     partition: str | Unset = UNSET,
+    backfill_id: UUID | Unset = UNSET,
     created_after: datetime.datetime | Unset = UNSET,
     created_before: datetime.datetime | Unset = UNSET,
 ) -> Response[Problem | RunList]:
@@ -224,6 +238,7 @@ async def asyncio_detailed(
         asset (str | Unset):
         tag (list[str] | Unset):
         partition (str | Unset):
+        backfill_id (UUID | Unset):
         created_after (datetime.datetime | Unset):
         created_before (datetime.datetime | Unset):
 
@@ -243,6 +258,7 @@ async def asyncio_detailed(
         asset=asset,
         tag=tag,
         partition=partition,
+        backfill_id=backfill_id,
         created_after=created_after,
         created_before=created_before,
     )
@@ -262,6 +278,7 @@ async def asyncio(
     asset: str | Unset = UNSET,
     tag: list[str] | Unset = UNSET,
     partition: str | Unset = UNSET,
+    backfill_id: UUID | Unset = UNSET,
     created_after: datetime.datetime | Unset = UNSET,
     created_before: datetime.datetime | Unset = UNSET,
 ) -> Problem | RunList | None:
@@ -277,6 +294,7 @@ async def asyncio(
         asset (str | Unset):
         tag (list[str] | Unset):
         partition (str | Unset):
+        backfill_id (UUID | Unset):
         created_after (datetime.datetime | Unset):
         created_before (datetime.datetime | Unset):
 
@@ -298,6 +316,7 @@ async def asyncio(
             asset=asset,
             tag=tag,
             partition=partition,
+            backfill_id=backfill_id,
             created_after=created_after,
             created_before=created_before,
         )

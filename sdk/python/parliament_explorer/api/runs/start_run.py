@@ -91,11 +91,13 @@ def sync_detailed(
 ) -> Response[Problem | Run]:
     """Materialize several assets
 
-     Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+     Starts one run of the assets named, or of those that `selection` names, in dependency order. An
+    asset's dependencies are
+    not added, unless the selection says so: `+fetch_latest_bills`.
 
     Args:
         idempotency_key (str | Unset):
-        body (StartSelectionRequest):
+        body (StartSelectionRequest): Either `assets` or `selection` is required.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -125,11 +127,13 @@ def sync(
 ) -> Problem | Run | None:
     """Materialize several assets
 
-     Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+     Starts one run of the assets named, or of those that `selection` names, in dependency order. An
+    asset's dependencies are
+    not added, unless the selection says so: `+fetch_latest_bills`.
 
     Args:
         idempotency_key (str | Unset):
-        body (StartSelectionRequest):
+        body (StartSelectionRequest): Either `assets` or `selection` is required.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -154,11 +158,13 @@ async def asyncio_detailed(
 ) -> Response[Problem | Run]:
     """Materialize several assets
 
-     Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+     Starts one run of the assets named, or of those that `selection` names, in dependency order. An
+    asset's dependencies are
+    not added, unless the selection says so: `+fetch_latest_bills`.
 
     Args:
         idempotency_key (str | Unset):
-        body (StartSelectionRequest):
+        body (StartSelectionRequest): Either `assets` or `selection` is required.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -186,11 +192,13 @@ async def asyncio(
 ) -> Problem | Run | None:
     """Materialize several assets
 
-     Starts one run of the assets named, in dependency order. An asset's dependencies are not added.
+     Starts one run of the assets named, or of those that `selection` names, in dependency order. An
+    asset's dependencies are
+    not added, unless the selection says so: `+fetch_latest_bills`.
 
     Args:
         idempotency_key (str | Unset):
-        body (StartSelectionRequest):
+        body (StartSelectionRequest): Either `assets` or `selection` is required.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

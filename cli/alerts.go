@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"fmt"
+	"text/tabwriter"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+)
+
+type alertsCmd struct {
+	List       alertsListCmd       `cmd:"" default:"withargs" help:"List what went wrong, newest first."`
+	Channels   alertsChannelsCmd   `cmd:"" help:"List where alerts go."`
+	Test       alertsTestCmd       `cmd:"" help:"Send a test message to a channel."`
+	Deliveries alertsDeliveriesCmd `cmd:"" help:"List what was sent."`
+}
+
+type alertsListCmd struct {
+	serverFlags
+	Open  bool `help:"Only those that have not recovered."`
+	Limit int  `default:"20" help:"How many at most."`
+}
+
+// Run lists alerts.
+func (c *alertsListCmd) Run(a *app) error {
+	cl, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	resp, err := cl.ListAlertsWithResponse(a.ctx, &api.ListAlertsParams{Limit: &c.Limit, Open: &c.Open})
+	if err != nil {
+		return cl.unreachable(err)
+	}
+	list, err := got(cl, resp.JSON200, resp.HTTPResponse, resp.Body)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(a.out, resp.Body)
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "OPENED\tRECOVERED\tTIMES\tSEVERITY\tCAUSE\tTITLE")
+	for _, al := range list.Items {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", when(&al.OpenedAt), when(al.RecoveredAt), al.Occurrences, al.Severity, al.Cause, al.Title)
+	}
+	return w.Flush()
+}
+
+type alertsChannelsCmd struct{ serverFlags }
+
+// Run lists channels.
+func (c *alertsChannelsCmd) Run(a *app) error {
+	cl, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	resp, err := cl.ListAlertChannelsWithResponse(a.ctx)
+	if err != nil {
+		return cl.unreachable(err)
+	}
+	list, err := got(cl, resp.JSON200, resp.HTTPResponse, resp.Body)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(a.out, resp.Body)
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "CHANNEL\tKIND\tTARGET")
+	for _, ch := range list.Items {
+		fmt.Fprintf(w, "%s\t%s\t%s\n", ch.Name, ch.Kind, ch.Target)
+	}
+	return w.Flush()
+}
+
+type alertsTestCmd struct {
+	serverFlags
+	Channel string `arg:"" help:"The channel's name."`
+}
+
+// Run sends a test message.
+func (c *alertsTestCmd) Run(a *app) error {
+	cl, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	resp, err := cl.TestAlertChannelWithResponse(a.ctx, c.Channel)
+	if err != nil {
+		return cl.unreachable(err)
+	}
+	if _, err := got(cl, resp.JSON202, resp.HTTPResponse, resp.Body); err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(a.out, resp.Body)
+	}
+	fmt.Fprintf(a.out, "a test message is on its way; see `explorer alerts deliveries --channel %s`\n", c.Channel)
+	return nil
+}
+
+type alertsDeliveriesCmd struct {
+	serverFlags
+	Channel string `help:"Only those to this channel."`
+	Limit   int    `default:"20" help:"How many at most."`
+}
+
+// Run lists deliveries.
+func (c *alertsDeliveriesCmd) Run(a *app) error {
+	cl, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	p := &api.ListAlertDeliveriesParams{Limit: &c.Limit}
+	if c.Channel != "" {
+		p.Channel = &c.Channel
+	}
+	resp, err := cl.ListAlertDeliveriesWithResponse(a.ctx, p)
+	if err != nil {
+		return cl.unreachable(err)
+	}
+	list, err := got(cl, resp.JSON200, resp.HTTPResponse, resp.Body)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(a.out, resp.Body)
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "CREATED\tCHANNEL\tKIND\tSTATUS\tATTEMPTS\tMESSAGE")
+	for _, d := range list.Items {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", when(&d.CreatedAt), d.Channel, d.Kind, d.Status, d.Attempts, text(d.Message))
+	}
+	return w.Flush()
+}

@@ -1,0 +1,84 @@
+-- name: ListDynamicPartitions :many
+SELECT key FROM dynamic_partitions WHERE set = @set ORDER BY key COLLATE "C";
+
+-- name: HasDynamicPartition :one
+SELECT EXISTS (SELECT FROM dynamic_partitions WHERE set = @set AND key = @key);
+
+-- name: AddDynamicPartitions :execrows
+INSERT INTO dynamic_partitions (set, key, created_at) SELECT @set, unnest(@keys::text[]), @created_at ON CONFLICT DO NOTHING;
+
+-- name: ListAssetPartitions :many
+SELECT * FROM asset_partitions WHERE asset = @asset;
+
+-- name: PartitionsRunning :exec
+-- A run of these assets has begun.
+INSERT INTO asset_partitions (asset, partition, status, run_id) SELECT unnest(@assets::text[]), @partition, 'running', @run_id
+ON CONFLICT (asset, partition) DO UPDATE SET status = 'running', run_id = excluded.run_id;
+
+-- name: PartitionMaterialized :exec
+INSERT INTO asset_partitions (asset, partition, status, run_id, materialized_at) VALUES (@asset, @partition, 'materialized', @run_id, @at)
+ON CONFLICT (asset, partition) DO UPDATE SET materialized_at = excluded.materialized_at,
+    status = CASE WHEN asset_partitions.run_id = excluded.run_id THEN 'materialized' ELSE asset_partitions.status END;
+
+-- name: PartitionNotMaterialized :exec
+-- The run's step failed, or came to nothing: then the partition is what it was before.
+UPDATE asset_partitions SET status = CASE WHEN @failed::boolean THEN 'failed' WHEN materialized_at IS NULL THEN 'missing' ELSE 'materialized' END
+WHERE asset = @asset AND partition = @partition AND run_id = @run_id;
+
+-- name: InsertBackfill :exec
+WITH b AS (
+    INSERT INTO backfills (id, assets, status, concurrency, priority, config, tags, created_by, created_at)
+    VALUES (@id, @assets, 'running', @concurrency, @priority, @config, @tags, @created_by, @created_at) RETURNING id
+)
+INSERT INTO backfill_partitions (backfill_id, ordinal, partition, status)
+SELECT b.id, p.ordinal, p.key, 'pending' FROM b, unnest(@partitions::text[]) WITH ORDINALITY AS p(key, ordinal);
+
+-- name: LockBackfill :one
+SELECT * FROM backfills WHERE id = @id FOR NO KEY UPDATE;
+
+-- name: GetBackfill :one
+SELECT * FROM backfills WHERE id = @id;
+
+-- name: ListBackfills :many
+SELECT * FROM backfills
+WHERE (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before)) AND (sqlc.narg(status)::text IS NULL OR status = sqlc.narg(status))
+ORDER BY id DESC LIMIT @max_rows;
+
+-- name: CountBackfillPartitions :many
+SELECT backfill_id, status, count(*) AS n FROM backfill_partitions WHERE backfill_id = ANY(@ids::uuid[]) GROUP BY backfill_id, status;
+
+-- name: NextBackfillPartitions :many
+SELECT * FROM backfill_partitions WHERE backfill_id = @backfill_id AND status = 'pending' ORDER BY ordinal LIMIT @max_rows;
+
+-- name: SetBackfillPartition :exec
+UPDATE backfill_partitions SET status = @status, run_id = sqlc.narg(run_id), error = sqlc.narg(error) WHERE backfill_id = @backfill_id AND ordinal = @ordinal;
+
+-- name: EndBackfillPartition :exec
+UPDATE backfill_partitions SET status = @status WHERE run_id = @run_id AND status = 'running';
+
+-- name: SetBackfillStatus :exec
+UPDATE backfills SET status = @status, ended_at = sqlc.narg(ended_at) WHERE id = @id;
+
+-- name: CancelPendingPartitions :exec
+UPDATE backfill_partitions SET status = 'canceled' WHERE backfill_id = @id AND status = 'pending';
+
+-- name: ReopenBackfillPartitions :execrows
+UPDATE backfill_partitions SET status = 'pending', error = NULL WHERE backfill_id = @id AND status IN ('failure', 'canceled');
+
+-- name: ListBackfillRuns :many
+SELECT run_id::uuid FROM backfill_partitions WHERE backfill_id = @id AND status = 'running' AND run_id IS NOT NULL;
+
+-- name: ListBackfillPartitions :many
+SELECT * FROM backfill_partitions
+WHERE backfill_id = @backfill_id AND (sqlc.narg(status)::text IS NULL OR status = sqlc.narg(status)) AND (sqlc.narg(after)::integer IS NULL OR ordinal > sqlc.narg(after))
+ORDER BY ordinal LIMIT @max_rows;
+
+-- name: ListIdleBackfills :many
+-- Those that have less under way than they may, and so should have started more or ended.
+SELECT b.id FROM backfills b
+WHERE b.ended_at IS NULL AND b.status IN ('running', 'canceling')
+  AND (SELECT count(*) FROM backfill_partitions p WHERE p.backfill_id = b.id AND p.status = 'running')
+      < least(b.concurrency, greatest(1, (SELECT count(*) FROM backfill_partitions p WHERE p.backfill_id = b.id AND p.status IN ('running', 'pending'))));
+
+-- name: ListOpenBackfills :many
+SELECT * FROM backfills WHERE ended_at IS NULL ORDER BY id DESC LIMIT 50;

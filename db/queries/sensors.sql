@@ -1,0 +1,98 @@
+-- name: SensorsDue :one
+SELECT EXISTS (SELECT FROM sensors WHERE running AND next_at <= now() AND (lease IS NULL OR lease_until < now()));
+
+-- name: ClaimSensors :many
+UPDATE sensors SET lease = gen_random_uuid(), lease_until = now() + make_interval(secs => @lease_seconds::float8), lease_by = @lease_by, again = false
+WHERE name IN (
+    SELECT s.name FROM sensors s
+    WHERE s.running AND s.name = ANY(@names::text[]) AND (NOT @due::boolean OR s.next_at <= now()) AND (s.lease IS NULL OR s.lease_until < now())
+    FOR UPDATE SKIP LOCKED)
+RETURNING *;
+
+-- name: ClaimSensor :one
+-- Whether it is running or not.
+UPDATE sensors SET lease = gen_random_uuid(), lease_until = now() + make_interval(secs => @lease_seconds::float8), lease_by = @lease_by, again = false
+WHERE name = @name AND (lease IS NULL OR lease_until < now())
+RETURNING *;
+
+-- name: AskSensorsAgain :exec
+UPDATE sensors SET again = true WHERE name = ANY(@names::text[]) AND running AND lease IS NOT NULL AND lease_until >= now() AND NOT again;
+
+-- name: FreeSensorsOfDeadWorkers :execrows
+-- A worker that is gone from the list said goodbye; servers without a worker are never in it, their leases run out.
+UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL
+WHERE lease IS NOT NULL AND EXISTS (SELECT FROM workers w WHERE w.id = lease_by AND w.beat_at < now() - make_interval(secs => @dead_after::float8));
+
+-- name: LockSensor :one
+SELECT * FROM sensors WHERE name = @name AND lease = @lease FOR UPDATE;
+
+-- name: LockRunningSensor :one
+-- Held to the end of the transaction, so that a stop that has been answered is a stop.
+SELECT * FROM sensors WHERE name = @name AND running FOR SHARE;
+
+-- name: ReleaseSensor :exec
+UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, again = false, cursor = sqlc.narg(cursor), last_tick_id = @last_tick_id,
+    next_at = CASE WHEN again THEN now() ELSE now() + make_interval(secs => @seconds::float8) END
+WHERE name = @name;
+
+-- name: RecordSkips :exec
+-- Evaluations that came to nothing as the ones before them: one statement for all.
+WITH s AS (
+    SELECT unnest(@names::text[]) AS name, unnest(@leases::uuid[]) AS lease, unnest(@ticks::bigint[]) AS tick, unnest(@cursors::text[]) AS cursor, unnest(@seconds::float8[]) AS seconds
+), freed AS (
+    UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, again = false, cursor = nullif(s.cursor, ''),
+        next_at = CASE WHEN again THEN now() ELSE now() + make_interval(secs => s.seconds) END
+    FROM s WHERE sensors.name = s.name AND sensors.lease = s.lease
+    RETURNING s.tick
+)
+UPDATE sensor_ticks SET evaluations = evaluations + 1, last_at = now() FROM freed WHERE sensor_ticks.id = freed.tick;
+
+-- name: InsertSensorTick :one
+INSERT INTO sensor_ticks (sensor, kind, status, run_ids, repeated_keys, message, cursor, duration_seconds, evaluations, created_at, last_at)
+VALUES (@sensor, @kind, @status, @run_ids, @repeated_keys, sqlc.narg(message), sqlc.narg(cursor), @duration_seconds, 1, @created_at, @created_at)
+RETURNING *;
+
+-- name: InsertRunKey :execrows
+INSERT INTO run_keys (sensor, key, run_id, created_at) VALUES (@sensor, @key, @run_id, @created_at) ON CONFLICT DO NOTHING;
+
+-- name: ListSensors :many
+SELECT * FROM sensors;
+
+-- name: SensorTicksByID :many
+SELECT * FROM sensor_ticks WHERE id = ANY(@ids::bigint[]);
+
+-- name: SetSensor :exec
+-- Starting a running sensor leaves its start time alone; one that never ran begins where it is told to.
+INSERT INTO sensors (name, running, changed_at, cursor, next_at) VALUES (@name, @running, @changed_at, sqlc.narg(begin), @changed_at)
+ON CONFLICT (name) DO UPDATE SET
+    changed_at = CASE WHEN sensors.running = excluded.running THEN sensors.changed_at ELSE excluded.changed_at END,
+    next_at = CASE WHEN sensors.running = excluded.running THEN sensors.next_at ELSE excluded.next_at END,
+    running = excluded.running;
+
+-- name: EnsureSensor :exec
+INSERT INTO sensors (name, running, changed_at, cursor, next_at) VALUES (@name, false, @at, sqlc.narg(begin), @at) ON CONFLICT DO NOTHING;
+
+-- name: SetSensorCursor :exec
+-- Whoever evaluates the sensor now does it on the old cursor: that does not count any more.
+INSERT INTO sensors (name, running, changed_at, cursor, next_at) VALUES (@name, false, @at, sqlc.narg(cursor), @at)
+ON CONFLICT (name) DO UPDATE SET cursor = excluded.cursor, lease = NULL, lease_until = NULL, lease_by = NULL, next_at = excluded.next_at;
+
+-- name: ListSensorTicks :many
+SELECT * FROM sensor_ticks WHERE sensor = @sensor AND (sqlc.narg(before)::bigint IS NULL OR id < sqlc.narg(before)) ORDER BY id DESC LIMIT @max_rows;
+
+-- name: InsertWebhookEvent :execrows
+INSERT INTO webhook_events (sensor, webhook_id, content_type, body, received_at) VALUES (@sensor, @webhook_id, @content_type, @body, @received_at) ON CONFLICT DO NOTHING;
+
+-- name: ListOpenWebhookEvents :many
+SELECT * FROM webhook_events WHERE sensor = @sensor AND processed_at IS NULL ORDER BY id LIMIT @max_rows;
+
+-- name: CloseWebhookEvents :exec
+UPDATE webhook_events SET processed_at = @at WHERE sensor = @sensor AND webhook_id = ANY(@webhook_ids::text[]);
+
+-- name: ListSignals :many
+-- The events that sensors wait for, in the order in which they became visible; see ListEventsAfter.
+SELECT * FROM events
+WHERE type IN ('materialization', 'run_success', 'run_failure', 'run_canceled') AND type = ANY(@types::text[])
+  AND (cardinality(@assets::text[]) = 0 OR asset = ANY(@assets::text[]))
+  AND (xid, id) > (@after_xid::xid8, @after_id::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY xid, id LIMIT @max_rows;

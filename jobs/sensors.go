@@ -1,0 +1,234 @@
+package jobs
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
+)
+
+// patience is how long new bills wait for a fetch that does not end.
+const patience = time.Hour
+
+// newBills has everything made that depends on bills, once for all the bills that a fetch brought.
+func newBills(d Deps) Part {
+	const job = "new_bills_job"
+	return Part{Sensors: []*orchestrator.Sensor{{
+		Name:        "new_bills_sensor",
+		Description: "Starts new_bills_job when bills were stored that had not been there before.",
+		Interval:    5 * time.Second,
+		Jobs:        []string{job},
+		Begin:       d.Store.Now,
+		Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			found, err := d.Store.NewBillsSince(ctx, ev.Cursor, billAssets)
+			switch {
+			case err != nil:
+				return nil, err
+			case len(found.IDs) == 0:
+				return &orchestrator.SensorResult{Skip: "no new bills"}, nil
+			case found.Unsettled && time.Since(found.Oldest) < patience:
+				return &orchestrator.SensorResult{Skip: "there are new bills, and a fetch is on its way that may bring more"}, nil
+			}
+			return &orchestrator.SensorResult{Cursor: &found.Next, Runs: []orchestrator.RunRequest{{
+				Job: job, RunKey: "bills up to " + found.Next, Tags: map[string]string{"new_bills": strconv.Itoa(len(found.IDs)), "latest_bill": found.IDs[len(found.IDs)-1]},
+			}}}, nil
+		},
+	}}}
+}
+
+// failures call a person: about fetches by their fetch logs, about other runs by how they ended.
+func failures(d Deps) Part {
+	return Part{Sensors: []*orchestrator.Sensor{
+		orchestrator.NewRunStatusSensor(orchestrator.Sensor{
+			Name:        "fetch_failure_sensor",
+			Description: "Raises an alert when a fetch failed, wholly or in part, for each source that is the cause, and clears it when a fetch had nothing to complain of.",
+			Interval:    10 * time.Second,
+			Evaluate:    d.judgeFetches,
+		}, orchestrator.StatusSuccess, orchestrator.StatusFailure, orchestrator.StatusCanceled),
+		orchestrator.NewRunStatusSensor(orchestrator.Sensor{
+			Name:        "run_failure_sensor",
+			Description: "Raises an alert when a run failed that fetched nothing, and clears it when a run of the same job or assets succeeded. Fetches are fetch_failure_sensor's.",
+			Interval:    10 * time.Second,
+			Evaluate:    d.judgeRuns,
+		}, orchestrator.StatusSuccess, orchestrator.StatusFailure),
+	}}
+}
+
+// verdicts gather, by cause, the last word on it.
+type verdicts struct {
+	causes []string
+	last   map[string]*orchestrator.Alert // nil: well again
+}
+
+func (v *verdicts) say(cause string, alert *orchestrator.Alert) {
+	if v.last == nil {
+		v.last = map[string]*orchestrator.Alert{}
+	}
+	if !slices.Contains(v.causes, cause) {
+		v.causes = append(v.causes, cause)
+	}
+	v.last[cause] = alert
+}
+
+func (v *verdicts) result(skip string) *orchestrator.SensorResult {
+	r := &orchestrator.SensorResult{}
+	for _, cause := range v.causes {
+		if a := v.last[cause]; a != nil {
+			a.Cause = cause
+			r.Alerts = append(r.Alerts, *a)
+		} else {
+			r.Recovered = append(r.Recovered, cause)
+		}
+	}
+	if len(r.Alerts) == 0 {
+		r.Skip = skip
+	}
+	return r
+}
+
+func (d Deps) judgeFetches(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+	var v verdicts
+	for _, run := range ev.Runs {
+		logs, err := d.Store.FetchLogs(ctx, parliament.FetchLogFilter{RunID: &run.ID, Limit: 500})
+		if err != nil {
+			return nil, err
+		}
+		for _, l := range slices.Backward(logs) { // the oldest first
+			d.judgeFetch(&v, l)
+		}
+	}
+	return v.result("every fetch succeeded"), nil
+}
+
+// judgeFetch lays the errors of a fetch at the door of the source whose records they are about; what is of no source
+// is of the asset.
+func (d Deps) judgeFetch(v *verdicts, l parliament.FetchLog) {
+	const own = ""
+	blame := map[string][]string{}
+	for _, e := range l.Errors {
+		source := own
+		for _, s := range []string{openparliament.Source, legisinfo.Source} {
+			if e.URL != "" && strings.HasPrefix(e.URL, d.sourceURL(s)) {
+				source = s
+			}
+		}
+		blame[source] = append(blame[source], e.Message)
+	}
+	if l.Status != parliament.FetchSuccess && len(blame) == 0 {
+		blame[own] = []string{"the fetch ended as " + l.Status}
+	}
+	for _, source := range append(strings.Split(l.Source, "+"), own) {
+		cause, title := "fetch:"+l.Asset, l.Asset+" failed"
+		if source != own {
+			cause, title = cause+":"+source, fmt.Sprintf("%s has trouble with %s", l.Asset, source)
+		}
+		messages := blame[source]
+		if len(messages) == 0 {
+			if l.Status == parliament.FetchSuccess || source != own && l.Status == parliament.FetchPartialSuccess { // else the source may not have been asked
+				v.say(cause, nil)
+			}
+			continue
+		}
+		severity := orchestrator.SeverityError
+		if l.Status == parliament.FetchPartialSuccess {
+			severity = orchestrator.SeverityWarn
+		}
+		v.say(cause, &orchestrator.Alert{
+			Severity: severity, Title: title, Detail: strings.Join(messages, "\n"),
+			Data: map[string]any{"asset": l.Asset, "source": source, "fetch_log_id": l.ID, "run_id": l.RunID, "status": l.Status, "records_failed": l.RecordsFailed},
+		})
+	}
+}
+
+func (d Deps) judgeRuns(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+	var v verdicts
+	for _, run := range ev.Runs {
+		logs, err := d.Store.FetchLogs(ctx, parliament.FetchLogFilter{RunID: &run.ID, Limit: 1})
+		if err != nil {
+			return nil, err
+		}
+		if len(logs) > 0 {
+			continue
+		}
+		name := strings.Join(run.Assets, ", ")
+		if run.Job != nil {
+			name = *run.Job
+		}
+		if run.Status == orchestrator.StatusSuccess {
+			v.say("run:"+name, nil)
+			continue
+		}
+		detail := "run " + run.ID.String() + " failed"
+		for _, s := range run.Steps {
+			if s.Error != nil {
+				detail += "\n" + s.Asset + ": " + s.Error.Message
+			}
+		}
+		v.say("run:"+name, &orchestrator.Alert{Title: name + " failed", Detail: detail, Data: map[string]any{"run_id": run.ID, "assets": run.Assets, "error": run.Error}})
+	}
+	return v.result("no run failed"), nil
+}
+
+// webhook starts a job for an event from outside.
+func webhook() Part {
+	allowed := []string{"fetch_bills_job", "fetch_session_job", "discover_sessions_job", "new_bills_job"}
+	return Part{Sensors: []*orchestrator.Sensor{orchestrator.NewWebhookSensor(orchestrator.Sensor{
+		Name:        "webhook_sensor",
+		Description: `Starts a job for an event posted to it: {"type": "...", "data": {"job": "fetch_bills_job", "config": {...}, "partition": "..."}}, where all of data is optional and the job is fetch_bills_job if none is named.`,
+		Interval:    10 * time.Second,
+		Jobs:        allowed,
+		Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			r := &orchestrator.SensorResult{}
+			var refused []string
+			for _, w := range ev.Webhooks {
+				req, err := webhookRequest(w, allowed)
+				if err == nil {
+					err = ev.Check(ctx, req)
+				}
+				if err != nil { // it would be as wrong the next time
+					refused = append(refused, w.ID+": "+err.Error())
+					continue
+				}
+				r.Runs = append(r.Runs, req)
+			}
+			if len(refused) > 0 {
+				r.Skip = fmt.Sprintf("%d events refused: %s", len(refused), strings.Join(refused, "; "))
+			}
+			return r, nil
+		},
+	})}}
+}
+
+func webhookRequest(w orchestrator.WebhookEvent, allowed []string) (orchestrator.RunRequest, error) {
+	var event struct {
+		Type string `json:"type"`
+		Data struct {
+			Job       string          `json:"job"`
+			Config    json.RawMessage `json:"config"`
+			Partition string          `json:"partition"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(w.Body, &event); err != nil {
+		return orchestrator.RunRequest{}, fmt.Errorf("the body cannot be read: %w", err)
+	}
+	job := event.Data.Job
+	if job == "" {
+		job = allowed[0]
+	}
+	if !slices.Contains(allowed, job) {
+		return orchestrator.RunRequest{}, fmt.Errorf("job %q: want one of %s", job, strings.Join(allowed, ", "))
+	}
+	tags := map[string]string{"webhook_id": w.ID}
+	if event.Type != "" {
+		tags["event_type"] = event.Type
+	}
+	return orchestrator.RunRequest{Job: job, Config: event.Data.Config, Partition: event.Data.Partition, Tags: tags, RunKey: w.ID}, nil
+}

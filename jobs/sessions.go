@@ -1,0 +1,91 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+)
+
+// sessionPartitions are the sessions of Parliament that LEGISinfo has, such as 44-1.
+var sessionPartitions = orchestrator.DynamicPartitions("parliament_session")
+
+// days are all days since the pipeline's records begin, in the capital's time.
+var days = orchestrator.TimePartitions("day", orchestrator.TimeWindows{Every: orchestrator.Daily, Start: "2025-01-01"})
+
+// parliamentSessions finds the sessions of Parliament.
+func parliamentSessions(d Deps) Part {
+	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
+		Name:        "parliament_sessions",
+		Group:       "bills",
+		Description: "The sessions of Parliament that LEGISinfo has, from the 35th Parliament to the current one. They are the partitions of fetch_parliament_session_bills.",
+		Retry:       fetchRetry,
+		Timeout:     10 * time.Minute,
+		Pools:       []string{legisinfo.Source},
+	}, func(ctx context.Context, step *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
+		f := newFetch(d, step, legisinfo.Source, map[string]any{})
+		sessions, current, err := f.sessions(f.observe(ctx))
+		if _, err = f.conclude(err, len(sessions)); err != nil {
+			return nil, err
+		}
+		known, err := step.Partitions(ctx, sessionPartitions)
+		if err != nil {
+			return nil, err
+		}
+		fresh := slices.DeleteFunc(slices.Clone(sessions), func(s string) bool { return slices.Contains(known, s) })
+		step.AddPartitions(sessionPartitions.Name, sessions...)
+		return orchestrator.Metadata{"sessions": len(known) + len(fresh), "sessions_added": len(fresh), "added": fresh, "current_session": current}, nil
+	})
+	return Part{
+		Assets:    []*orchestrator.Asset{asset},
+		Jobs:      []*orchestrator.Job{{Name: "discover_sessions_job", Description: "Looks for sessions of Parliament that are new.", Assets: []string{asset.Name}, Timeout: 30 * time.Minute}},
+		Schedules: []*orchestrator.Schedule{{Name: "discover_sessions_daily", Description: "Every night at half past one.", Job: "discover_sessions_job", Cron: "30 1 * * *"}},
+	}
+}
+
+// sessions asks for the current session's bills, which is little, and for those of all sessions only if the current one
+// was not known yet.
+func (f *fetch) sessions(ctx context.Context) (sessions []string, current string, err error) {
+	list := func(of string) (map[string]bool, error) {
+		items, faults, err := f.Legisinfo.List(ctx, of)
+		if err != nil {
+			return nil, err
+		}
+		codes := map[string]bool{}
+		for id := range f.legisinfoItems(items, faults) {
+			codes[id.SessionCode()] = true
+		}
+		if len(codes) == 0 {
+			return nil, orchestrator.Permanent(errors.New("LEGISinfo's list has no bill"))
+		}
+		return codes, nil
+	}
+	now, err := list("")
+	if err != nil {
+		return nil, "", err
+	}
+	sorted := slices.SortedFunc(maps.Keys(now), compareSessions)
+	current = sorted[len(sorted)-1]
+	known, err := f.step.Partitions(ctx, sessionPartitions)
+	if err != nil || slices.Contains(known, current) {
+		return sorted, current, err
+	}
+	all, err := list("all")
+	if err != nil {
+		return nil, "", err
+	}
+	maps.Copy(all, now)
+	return slices.SortedFunc(maps.Keys(all), compareSessions), current, nil
+}
+
+func compareSessions(a, b string) int {
+	var x, y parliament.BillID
+	x.Parliament, x.Session, _ = parliament.ParseSession(a)
+	y.Parliament, y.Session, _ = parliament.ParseSession(b)
+	return x.Compare(y)
+}

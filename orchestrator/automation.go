@@ -1,0 +1,318 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/robfig/cron/v3"
+)
+
+// AutomationSensorName is the sensor that materializes assets by their automation conditions. It is there if an asset
+// has one, and stopped until somebody starts it, as every sensor.
+const AutomationSensorName = "automation_sensor"
+
+// Automation is when an asset is materialized by itself, by the automation sensor. Make one with OnCron, Eager or OnMissing.
+type Automation struct {
+	// Condition says it in words.
+	Condition string
+
+	kind  string // cron, eager or missing
+	cron  string
+	zone  string
+	times cron.Schedule
+}
+
+// OnCron materializes an asset once after each time of a cron expression, when everything it depends on was
+// materialized since that time too. zone is an IANA name; empty for America/Toronto.
+func OnCron(expression, zone string) *Automation {
+	if zone == "" {
+		zone = DefaultTimeZone
+	}
+	return &Automation{kind: "cron", cron: expression, zone: zone, Condition: fmt.Sprintf("on cron %s (%s)", expression, zone)}
+}
+
+// Eager materializes an asset whenever something it depends on is newer than it, and nothing of that is missing. Of a
+// partitioned asset, the latest partition.
+func Eager() *Automation { return &Automation{kind: "eager", Condition: "eager"} }
+
+// OnMissing materializes an asset that never was, once what it depends on is there. Of a partitioned asset, the
+// partitions that are missing: of time windows the latest, of other sets all, ten at a time.
+func OnMissing() *Automation { return &Automation{kind: "missing", Condition: "on missing"} }
+
+func (a *Automation) check() (err error) {
+	if a.kind == "cron" {
+		a.times, err = parseCron(a.cron, a.zone)
+	}
+	return err
+}
+
+// AutomationVerdict is what an asset's condition says now.
+type AutomationVerdict struct {
+	Condition string
+	// WouldRun says whether the condition holds, and Reason why, or why not.
+	WouldRun bool
+	Reason   string
+	// SensorRunning says whether the automation sensor is there to act on it.
+	SensorRunning bool
+
+	partitions []string
+	since      time.Time // what the condition counts from, for the run key
+}
+
+// AutomationOf says whether an asset's condition holds; nil if it has none.
+func (e *Engine) AutomationOf(ctx context.Context, name string) (*AutomationVerdict, error) {
+	a, err := e.defs.Asset(name)
+	if err != nil || a.Automation == nil {
+		return nil, err
+	}
+	state, err := e.Sensor(ctx, AutomationSensorName)
+	if err != nil {
+		return nil, err
+	}
+	graph, err := e.graph(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v, err := e.judge(ctx, a, graph, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	v.SensorRunning = state.Running
+	if v.WouldRun && !v.SensorRunning {
+		v.Reason += "; " + AutomationSensorName + " is stopped, so nothing happens"
+	}
+	return v, nil
+}
+
+const missingAtOnce = 10
+
+func (e *Engine) judge(ctx context.Context, a *Asset, graph map[string]*AssetNode, now time.Time) (*AutomationVerdict, error) {
+	v := &AutomationVerdict{Condition: a.Automation.Condition}
+	node := graph[a.Name]
+	if node.Status == PartitionRunning {
+		v.Reason = "it is being materialized"
+		return v, nil
+	}
+	for _, dep := range a.Deps {
+		if graph[dep].LastMaterializedAt == nil {
+			v.Reason = dep + ", which it depends on, was never materialized"
+			return v, nil
+		}
+		if graph[dep].Status == PartitionRunning {
+			v.Reason = dep + ", which it depends on, is being materialized"
+			return v, nil
+		}
+	}
+	var latest []string
+	if a.Partitions != nil {
+		keys, err := e.Partitions(ctx, a.Partitions)
+		if err != nil {
+			return nil, err
+		}
+		if len(keys) == 0 {
+			v.Reason = "it has no partitions yet"
+			return v, nil
+		}
+		latest = keys[len(keys)-1:]
+	}
+	var err error
+	switch a.Automation.kind {
+	case "cron":
+		e.judgeCron(a, node, graph, now, v)
+	case "eager":
+		e.judgeEager(a, node, graph, v)
+	default:
+		err = e.judgeMissing(ctx, a, node, v)
+	}
+	if v.partitions == nil {
+		v.partitions = latest
+	}
+	return v, err
+}
+
+func (e *Engine) judgeCron(a *Asset, node *AssetNode, graph map[string]*AssetNode, now time.Time, v *AutomationVerdict) {
+	v.since = lastDue(a.Automation.times, now)
+	next := a.Automation.times.Next(now)
+	if v.since.IsZero() || (node.LastMaterializedAt != nil && !node.LastMaterializedAt.Before(v.since)) {
+		v.Reason = "it was materialized since the last time; the next is " + next.UTC().Format(time.RFC3339)
+		return
+	}
+	for _, dep := range a.Deps {
+		if graph[dep].LastMaterializedAt.Before(v.since) {
+			v.Reason = fmt.Sprintf("%s, which it depends on, was not materialized since %s", dep, v.since.UTC().Format(time.RFC3339))
+			return
+		}
+	}
+	v.WouldRun, v.Reason = true, "it was not materialized since "+v.since.UTC().Format(time.RFC3339)
+}
+
+func (e *Engine) judgeEager(a *Asset, node *AssetNode, graph map[string]*AssetNode, v *AutomationVerdict) {
+	var newer []string
+	for _, dep := range a.Deps {
+		at := *graph[dep].LastMaterializedAt
+		if node.LastMaterializedAt == nil || at.After(*node.LastMaterializedAt) {
+			newer = append(newer, dep)
+			if at.After(v.since) {
+				v.since = at
+			}
+		}
+	}
+	switch {
+	case len(newer) == 0:
+		v.Reason = "nothing it depends on is newer"
+	case node.LastMaterializedAt == nil:
+		v.WouldRun, v.Reason = true, "it was never materialized"
+	default:
+		v.WouldRun, v.Reason = true, "newer than it: "+strings.Join(newer, ", ")
+	}
+}
+
+func (e *Engine) judgeMissing(ctx context.Context, a *Asset, node *AssetNode, v *AutomationVerdict) error {
+	if a.Partitions == nil {
+		if v.WouldRun = node.LastMaterializedAt == nil; v.WouldRun {
+			v.Reason = "it was never materialized"
+		} else {
+			v.Reason = "it is there"
+		}
+		return nil
+	}
+	states, err := e.PartitionStates(ctx, a.Name)
+	if err != nil {
+		return err
+	}
+	if a.Partitions.Kind == PartitionsTime {
+		states = states[len(states)-1:]
+	}
+	for _, s := range states {
+		if s.Status == PartitionMissing && len(v.partitions) < missingAtOnce {
+			v.partitions = append(v.partitions, s.Key)
+		}
+	}
+	if v.WouldRun = len(v.partitions) > 0; v.WouldRun {
+		v.Reason = "missing: " + strings.Join(v.partitions, ", ")
+	} else {
+		v.Reason = "no partition is missing that it looks after"
+	}
+	return nil
+}
+
+// automationSensor materializes assets whose conditions hold. A run key keeps one cause from starting two runs; a run
+// that failed is not repeated before there is a new cause.
+func (d *Definitions) automationSensor() *Sensor {
+	return &Sensor{
+		Name: AutomationSensorName, Description: "Materializes assets by their automation conditions.", Interval: 5 * time.Second, kind: SensorAutomation,
+		Evaluate: func(context.Context, *Evaluation) (*SensorResult, error) {
+			return nil, errors.New("evaluated by the engine")
+		},
+	}
+}
+
+func (e *Engine) evaluateAutomation(ctx context.Context) (*SensorResult, error) {
+	graph, err := e.graph(ctx)
+	if err != nil {
+		return nil, err
+	}
+	result := &SensorResult{}
+	now := time.Now()
+	for _, a := range e.defs.assets {
+		if a.Automation == nil {
+			continue
+		}
+		v, err := e.judge(ctx, a, graph, now)
+		if err != nil {
+			return nil, err
+		}
+		if !v.WouldRun {
+			continue
+		}
+		parts := v.partitions
+		if a.Partitions == nil {
+			parts = []string{""}
+		}
+		for _, key := range parts {
+			result.Runs = append(result.Runs, RunRequest{
+				Assets: []string{a.Name}, Partition: key, Tags: map[string]string{"automation": a.Automation.kind},
+				RunKey: strings.Join([]string{a.Name, key, a.Automation.kind, v.since.UTC().Format(time.RFC3339Nano)}, " "),
+			})
+		}
+	}
+	if len(result.Runs) == 0 {
+		result.Skip = "no condition holds"
+	}
+	return result, nil
+}
+
+// AssetNode is an asset in the graph, with where it stands.
+type AssetNode struct {
+	Name  string
+	Group string
+	// Status is PartitionMissing, PartitionMaterialized, PartitionFailed or PartitionRunning, of the latest run that had it.
+	Status             string
+	LastRun            *uuid.UUID
+	LastMaterializedAt *time.Time
+	// Stale says that something upstream is newer; StaleCauses which, the nearest.
+	Stale       bool
+	StaleCauses []string
+	Deps        []string
+}
+
+// Graph gives the assets named, or all, with where they stand, in dependency order.
+func (e *Engine) Graph(ctx context.Context, names []string) ([]AssetNode, error) {
+	nodes, err := e.graph(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []AssetNode
+	for _, a := range e.defs.assets {
+		if names == nil || slices.Contains(names, a.Name) {
+			out = append(out, *nodes[a.Name])
+		}
+	}
+	return out, nil
+}
+
+func (e *Engine) graph(ctx context.Context) (map[string]*AssetNode, error) {
+	names := each(e.defs.assets, func(a *Asset) string { return a.Name })
+	latest, err := e.LatestMaterializations(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	steps, err := e.q.LatestSteps(ctx, names)
+	if err != nil {
+		return nil, err
+	}
+	nodes := map[string]*AssetNode{}
+	for _, a := range e.defs.assets {
+		n := &AssetNode{Name: a.Name, Group: a.Group, Status: PartitionMissing, StaleCauses: []string{}, Deps: a.Deps}
+		if m, ok := latest[a.Name]; ok {
+			n.Status, n.LastMaterializedAt = PartitionMaterialized, &m.CreatedAt
+		}
+		nodes[a.Name] = n
+		if n.LastMaterializedAt == nil {
+			continue
+		}
+		for _, dep := range a.Deps { // dependency order: those above are judged already
+			up := nodes[dep]
+			if up.Stale || (up.LastMaterializedAt != nil && up.LastMaterializedAt.After(*n.LastMaterializedAt)) {
+				n.Stale = true
+				n.StaleCauses = append(n.StaleCauses, dep)
+			}
+		}
+	}
+	for _, s := range steps {
+		n := nodes[s.Asset]
+		n.LastRun = &s.RunID
+		switch {
+		case !terminal(s.Status) && s.Status != StatusWaiting:
+			n.Status = PartitionRunning
+		case s.Status == StatusFailure:
+			n.Status = PartitionFailed
+		}
+	}
+	return nodes, nil
+}

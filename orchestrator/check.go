@@ -1,0 +1,221 @@
+package orchestrator
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// Severities of asset checks and alerts.
+const (
+	SeverityWarn  = "warn"
+	SeverityError = "error"
+)
+
+// Check looks at an asset right after it was produced. A check that does not pass takes nothing back: the
+// materialization is recorded, and the result beside it.
+type Check struct {
+	// Name is lower-case with underscores, and the asset's own.
+	Name string
+	// Description is one sentence for people.
+	Description string
+	// Severity is SeverityWarn (the default) or SeverityError.
+	Severity string
+	// Blocking holds back what depends on the asset in the same run when the check, of SeverityError, does not pass.
+	Blocking bool
+	// Run looks; md is what the asset recorded. An error or a panic counts as not passed.
+	Run func(ctx context.Context, step *Step, md Metadata) (CheckOutcome, error)
+}
+
+// CheckOutcome is what a check found.
+type CheckOutcome struct {
+	Passed bool
+	// Message says in a few words what was found and what was wanted.
+	Message  string
+	Metadata Metadata
+}
+
+// CheckResult is one recorded outcome of a check.
+type CheckResult struct {
+	ID        uuid.UUID
+	Asset     string
+	Name      string
+	RunID     uuid.UUID
+	Partition *string
+	Passed    bool
+	Severity  string
+	Blocking  bool
+	Message   string
+	Metadata  json.RawMessage
+	CreatedAt time.Time
+}
+
+// checkTimeout ends a check that takes longer.
+const checkTimeout = time.Minute
+
+// runChecks looks at what the asset function has just produced.
+func (e *Engine) runChecks(ctx context.Context, asset *Asset, step *Step, md Metadata) []CheckResult {
+	results := make([]CheckResult, 0, len(asset.Checks))
+	for _, c := range asset.Checks {
+		r := CheckResult{Asset: asset.Name, Name: c.Name, RunID: step.RunID, Severity: c.Severity, Blocking: c.Blocking}
+		out, err := runCheck(ctx, c, step, md)
+		if ctx.Err() != nil {
+			return nil // the step is being stopped: it says so itself
+		}
+		if err != nil {
+			out = CheckOutcome{Message: "the check itself failed: " + err.Error()}
+		}
+		r.Passed, r.Message = out.Passed, db.CleanText(out.Message)
+		if out.Metadata == nil {
+			out.Metadata = Metadata{}
+		}
+		raw, err := json.Marshal(out.Metadata)
+		if err != nil {
+			raw = []byte("{}")
+		}
+		r.Metadata = json.RawMessage(db.CleanJSON(string(raw)))
+		results = append(results, r)
+	}
+	return results
+}
+
+func runCheck(ctx context.Context, c *Check, step *Step, md Metadata) (CheckOutcome, error) {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	return guarded(ctx, func(ctx context.Context) (CheckOutcome, error) { return c.Run(ctx, step, md) })
+}
+
+// panicked is the error made of a panic.
+type panicked struct {
+	value any
+	stack string
+}
+
+func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
+
+// guarded runs a function of the definitions so that whatever it does hurts nobody else: a panic is an error, and one
+// that does not stop when ctx ends is left behind.
+func guarded[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	returned := make(chan result, 1)
+	go func() {
+		var r result
+		defer func() {
+			if p := recover(); p != nil {
+				r.err = &panicked{value: p, stack: string(debug.Stack())}
+			}
+			returned <- r
+		}()
+		r.value, r.err = f(ctx)
+	}()
+	select {
+	case r := <-returned:
+		return r.value, r.err
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-returned:
+		return r.value, r.err
+	case <-time.After(abandonAfter):
+		var none T
+		return none, fmt.Errorf("did not stop: %w", context.Cause(ctx))
+	}
+}
+
+// recordChecks writes the results of a step's checks down with its end, and says which of them blocks what comes next.
+func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transition, step *Step, partition *string, results []CheckResult) (blockedBy string, err error) {
+	for _, r := range results {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return "", err
+		}
+		verb, level := "passed", LevelInfo
+		if !r.Passed {
+			verb, level = "did not pass", LevelWarn
+			if r.Severity == SeverityError {
+				level = LevelError
+			}
+			if r.Blocking && r.Severity == SeverityError {
+				blockedBy = r.Name
+			}
+		}
+		message := fmt.Sprintf("check %s %s", r.Name, verb)
+		if r.Message != "" {
+			message += ": " + r.Message
+		}
+		t.add(newEvent{kind: EventAssetCheck, level: level, asset: step.Asset, attempt: step.Attempt, message: message,
+			data: map[string]any{"check": r.Name, "passed": r.Passed, "severity": r.Severity, "metadata": r.Metadata}})
+		if err := q.InsertCheckResult(ctx, db.InsertCheckResultParams{
+			ID: id, Asset: r.Asset, Name: r.Name, RunID: r.RunID, Partition: partition, Passed: r.Passed, Severity: r.Severity, Blocking: r.Blocking,
+			Message: r.Message, Metadata: r.Metadata, CreatedAt: t.at,
+		}); err != nil {
+			return "", err
+		}
+		cause := "check:" + r.Asset + "/" + r.Name
+		switch {
+		case r.Passed:
+			err = e.recoverTx(ctx, tx, cause, t.at)
+		case r.Severity == SeverityError:
+			err = e.raiseTx(ctx, tx, Alert{
+				Cause: cause, Severity: r.Severity, Title: fmt.Sprintf("Check %s of %s does not pass", r.Name, r.Asset), Detail: r.Message,
+				Data: map[string]any{"asset": r.Asset, "check": r.Name, "run_id": r.RunID, "partition": partition, "metadata": r.Metadata},
+			}, t.at)
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	return blockedBy, nil
+}
+
+func checkResultOf(row db.CheckResult) CheckResult {
+	return CheckResult{ID: row.ID, Asset: row.Asset, Name: row.Name, RunID: row.RunID, Partition: row.Partition, Passed: row.Passed, Severity: row.Severity,
+		Blocking: row.Blocking, Message: row.Message, Metadata: row.Metadata, CreatedAt: row.CreatedAt}
+}
+
+// LatestChecks gives the newest result of every check that has one, by asset and check.
+func (e *Engine) LatestChecks(ctx context.Context) (map[string]map[string]CheckResult, error) {
+	var assets, names []string
+	for _, a := range e.defs.assets {
+		for _, c := range a.Checks {
+			assets, names = append(assets, a.Name), append(names, c.Name)
+		}
+	}
+	latest := map[string]map[string]CheckResult{}
+	if len(assets) == 0 {
+		return latest, nil
+	}
+	rows, err := e.q.LatestCheckResults(ctx, db.LatestCheckResultsParams{Assets: assets, Names: names})
+	for _, row := range rows {
+		if latest[row.Asset] == nil {
+			latest[row.Asset] = map[string]CheckResult{}
+		}
+		latest[row.Asset][row.Name] = checkResultOf(row)
+	}
+	return latest, err
+}
+
+// CheckResults lists the results of an asset's checks, or of one of them, newest first.
+func (e *Engine) CheckResults(ctx context.Context, asset, check string, before *uuid.UUID, limit int) ([]CheckResult, error) {
+	if _, err := e.defs.Asset(asset); err != nil {
+		return nil, err
+	}
+	rows, err := e.lists.ListCheckResults(ctx, db.ListCheckResultsParams{Asset: asset, Name: optional(check), Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	return each(rows, checkResultOf), err
+}
+
+// CheckResultsOfRun lists the results of the checks that a run made.
+func (e *Engine) CheckResultsOfRun(ctx context.Context, id uuid.UUID) ([]CheckResult, error) {
+	rows, err := e.q.ListCheckResultsOfRun(ctx, id)
+	return each(rows, checkResultOf), err
+}

@@ -1,0 +1,191 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/robfig/cron/v3"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// Freshness says how old an asset may get. Set either MaxAge or By.
+type Freshness struct {
+	// MaxAge is how long after its last materialization the asset is fresh.
+	MaxAge time.Duration
+	// By is a cron expression of deadlines, e.g. "30 3 * * *" for by 03:30 each day: from each deadline on, the asset is
+	// late until it is materialized, unless it was since the deadline before.
+	By string
+	// TimeZone is the IANA name of By's zone; default America/Toronto.
+	TimeZone string
+
+	times cron.Schedule
+}
+
+// States of freshness. Unknown: never materialized.
+const (
+	FreshnessFresh   = "fresh"
+	FreshnessLate    = "late"
+	FreshnessUnknown = "unknown"
+)
+
+func (f *Freshness) check() error {
+	if f.TimeZone == "" {
+		f.TimeZone = DefaultTimeZone
+	}
+	switch {
+	case (f.MaxAge > 0) == (f.By != ""):
+		return errors.New("freshness: want a maximal age or deadlines")
+	case f.MaxAge < 0:
+		return fmt.Errorf("freshness: maximal age %s: want more than 0", f.MaxAge)
+	case f.By == "":
+		return nil
+	}
+	var err error
+	f.times, err = parseCron(f.By, f.TimeZone)
+	return err
+}
+
+// parseCron reads a cron expression in a time zone.
+func parseCron(expression, zone string) (cron.Schedule, error) {
+	if _, err := time.LoadLocation(zone); err != nil || zone == "" {
+		return nil, fmt.Errorf("time zone %q is not known", zone)
+	}
+	if strings.HasPrefix(expression, "@every") || strings.Contains(expression, "TZ=") { // counted from whenever a process started; and the zone has a field of its own
+		return nil, fmt.Errorf("cron %q: want five fields or @hourly, @daily, @weekly, @monthly", expression)
+	}
+	times, err := cron.ParseStandard("CRON_TZ=" + zone + " " + expression)
+	if err != nil {
+		return nil, fmt.Errorf("cron %q: %w", expression, err)
+	}
+	return times, nil
+}
+
+// lastDue is the latest time, not after now, of a cron schedule; zero if there was none in five years.
+func lastDue(times cron.Schedule, now time.Time) time.Time {
+	for back := time.Minute; back < 5*366*24*time.Hour; back *= 2 {
+		at := times.Next(now.Add(-back))
+		if at.IsZero() || at.After(now) {
+			continue
+		}
+		for {
+			next := times.Next(at)
+			if next.IsZero() || next.After(now) {
+				return at
+			}
+			at = next
+		}
+	}
+	return time.Time{}
+}
+
+// State judges an asset by its last materialization. lateSince is when it became late, or will if nothing happens; nil
+// if that cannot be said.
+func (f *Freshness) State(last *time.Time, now time.Time) (state string, lateSince *time.Time) {
+	if last == nil {
+		return FreshnessUnknown, nil
+	}
+	var late time.Time
+	if f.MaxAge > 0 {
+		late = last.Add(f.MaxAge)
+	} else { // the second deadline after the last materialization: the first one it has met
+		first := f.times.Next(*last)
+		if first.IsZero() {
+			return FreshnessFresh, nil
+		}
+		if late = f.times.Next(first); late.IsZero() {
+			return FreshnessFresh, nil
+		}
+	}
+	late = late.UTC()
+	if now.Before(late) {
+		return FreshnessFresh, &late
+	}
+	return FreshnessLate, &late
+}
+
+// String says the policy in words.
+func (f *Freshness) String() string {
+	if f.MaxAge > 0 {
+		return "at most " + f.MaxAge.String() + " old"
+	}
+	return "by " + f.By + " (" + f.TimeZone + ")"
+}
+
+// AssetFreshness is how fresh an asset is.
+type AssetFreshness struct {
+	Policy    *Freshness
+	State     string
+	LateSince *time.Time // when it became late, or will
+}
+
+// FreshnessOf judges an asset by its latest materialization; nil if it has no policy.
+func (e *Engine) FreshnessOf(a *Asset, latest map[string]Materialization) *AssetFreshness {
+	if a.Freshness == nil {
+		return nil
+	}
+	out := &AssetFreshness{Policy: a.Freshness}
+	var last *time.Time
+	if m, ok := latest[a.Name]; ok {
+		last = &m.CreatedAt
+	}
+	out.State, out.LateSince = a.Freshness.State(last, time.Now())
+	return out
+}
+
+// watchFreshness notes when an asset turns late or fresh, and raises or clears its alert, once for all workers.
+func (e *Engine) watchFreshness(ctx context.Context) error {
+	var names []string
+	for _, a := range e.defs.assets {
+		if a.Freshness != nil {
+			names = append(names, a.Name)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	latest, err := e.LatestMaterializations(ctx, names)
+	if err != nil {
+		return err
+	}
+	known, err := e.q.ListFreshness(ctx)
+	if err != nil {
+		return err
+	}
+	states := map[string]string{}
+	for _, k := range known {
+		states[k.Asset] = k.State
+	}
+	for _, name := range names {
+		f := e.FreshnessOf(e.defs.byAsset[name], latest)
+		if states[name] == f.State {
+			continue
+		}
+		if err := e.turnFreshness(ctx, name, f, latest[name].CreatedAt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *Engine) turnFreshness(ctx context.Context, name string, f *AssetFreshness, last time.Time) error {
+	at := e.now()
+	return e.db.Tx(ctx, func(tx pgx.Tx) error {
+		n, err := e.q.WithTx(tx).SetFreshness(ctx, db.SetFreshnessParams{Asset: name, State: f.State, Since: at})
+		if err != nil || n == 0 {
+			return err // another worker was first
+		}
+		cause := "freshness:" + name
+		if f.State != FreshnessLate {
+			return e.recoverTx(ctx, tx, cause, at)
+		}
+		return e.raiseTx(ctx, tx, Alert{
+			Cause: cause, Title: name + " is late", Detail: fmt.Sprintf("It should be %s; its last materialization was at %s.", f.Policy, last.UTC().Format(time.RFC3339)),
+			Data: map[string]any{"asset": name, "policy": f.Policy.String(), "late_since": f.LateSince, "last_materialized_at": last.UTC()},
+		}, at)
+	})
+}

@@ -1,0 +1,262 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// Priorities of runs: of the steps that wait, those of the lowest number go first.
+const (
+	PriorityFirst   = 1
+	PriorityDefault = 2
+	PriorityLater   = 3
+	PriorityLast    = 4
+)
+
+// Limit bounds how many steps run at once, in all workers together.
+type Limit struct {
+	// Key is "pool:NAME", "asset:NAME" or "tag:KEY=VALUE".
+	Key string
+	Max int
+}
+
+// ParseLimit reads "pool:legisinfo=2", "asset:fetch_latest_bills=1" or "tag:team=ops=3".
+func ParseLimit(s string) (Limit, error) {
+	want := fmt.Errorf("limit %q: want pool:NAME=N, asset:NAME=N or tag:KEY=VALUE=N, where N is 1 or more", s)
+	i := strings.LastIndex(s, "=")
+	if i < 0 {
+		return Limit{}, want
+	}
+	n, err := strconv.Atoi(s[i+1:])
+	kind, rest, _ := strings.Cut(s[:i], ":")
+	if err != nil || n < 1 || rest == "" || !slices.Contains([]string{"pool", "asset", "tag"}, kind) || (kind == "tag" && !strings.Contains(rest, "=")) {
+		return Limit{}, want
+	}
+	return Limit{Key: s[:i], Max: n}, nil
+}
+
+// checkLimits makes sure that every limit is of something that there is.
+func checkLimits(d *Definitions, limits []Limit) error {
+	pools := map[string]bool{}
+	for _, a := range d.assets {
+		for _, p := range a.Pools {
+			pools[p] = true
+		}
+	}
+	seen := map[string]bool{}
+	for _, l := range limits {
+		kind, name, _ := strings.Cut(l.Key, ":")
+		switch {
+		case seen[l.Key]:
+			return fmt.Errorf("limit %s is given twice", l.Key)
+		case kind == "asset" && d.byAsset[name] == nil:
+			return fmt.Errorf("limit %s: there is no asset %q", l.Key, name)
+		case kind == "pool" && !pools[name]:
+			return fmt.Errorf("limit %s: no asset is in a pool %q", l.Key, name)
+		}
+		seen[l.Key] = true
+	}
+	return nil
+}
+
+// limitKeys are the limits that a step is under, in a fixed order.
+func (e *Engine) limitKeys(asset string, tags map[string]string) []string {
+	var keys []string
+	for _, l := range e.cfg.Limits {
+		kind, name, _ := strings.Cut(l.Key, ":")
+		switch kind {
+		case "asset":
+			if name != asset {
+				continue
+			}
+		case "pool":
+			if a := e.defs.byAsset[asset]; a == nil || !slices.Contains(a.Pools, name) {
+				continue
+			}
+		case "tag":
+			if k, v, _ := strings.Cut(name, "="); tags[k] != v || tags == nil {
+				continue
+			}
+		}
+		keys = append(keys, l.Key)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func (e *Engine) limitOf(key string) int {
+	for _, l := range e.cfg.Limits {
+		if l.Key == key {
+			return l.Max
+		}
+	}
+	return 1 << 30 // of another process's configuration
+}
+
+// lockKey is the advisory lock that orders what happens to a limit.
+func lockKey(key string) int64 {
+	h := fnv.New64a()
+	_, _ = h.Write([]byte("limit " + key))
+	return int64(h.Sum64()) //nolint:gosec // any number will do
+}
+
+// admitTx takes a place for a step under each of its limits. If one is full it takes none, and the step waits in line.
+// A step does not overtake those that wait under its limits already, unless its priority says so.
+func (e *Engine) admitTx(ctx context.Context, tx pgx.Tx, runID uuid.UUID, asset string, keys []string, priority int, waiting bool) (bool, error) {
+	q := e.q.WithTx(tx)
+	for _, key := range keys {
+		if err := q.AdvisoryLock(ctx, lockKey(key)); err != nil {
+			return false, err
+		}
+	}
+	free, err := e.freeUnder(ctx, q, keys)
+	if err == nil && free && !waiting {
+		var ahead bool
+		ahead, err = q.SomebodyWaits(ctx, db.SomebodyWaitsParams{Keys: keys, Priority: int16(priority)}) //nolint:gosec // 1 to 4
+		free = !ahead
+	}
+	if err != nil {
+		return false, err
+	}
+	if free {
+		return true, q.TakeSlots(ctx, db.TakeSlotsParams{Keys: keys, RunID: runID, Asset: asset})
+	}
+	if waiting {
+		return false, nil
+	}
+	return false, q.WaitForSlot(ctx, db.WaitForSlotParams{RunID: runID, Asset: asset, Priority: int16(priority), Keys: keys, Since: e.now()}) //nolint:gosec // 1 to 4
+}
+
+func (e *Engine) freeUnder(ctx context.Context, q *db.Queries, keys []string) (bool, error) {
+	used, err := q.CountSlots(ctx, keys)
+	for _, u := range used {
+		if int(u.N) >= e.limitOf(u.Key) {
+			return false, err
+		}
+	}
+	return true, err
+}
+
+// admitWaiting gives free places to the steps that wait, those of the first priority first.
+func (e *Engine) admitWaiting(ctx context.Context) error {
+	waits, err := e.q.ListWaits(ctx)
+	if err != nil {
+		return err
+	}
+	full := map[string]bool{}
+	for _, w := range waits {
+		if slices.ContainsFunc(w.Keys, func(k string) bool { return full[k] }) {
+			continue // somebody before it waits for the same
+		}
+		admitted := false
+		err := e.db.Tx(ctx, func(tx pgx.Tx) error {
+			t, err := e.lockRun(ctx, tx, w.RunID) // the run first, then the limit: the order of every transaction
+			if errors.Is(err, ErrNotFound) {
+				return e.q.WithTx(tx).StopWaiting(ctx, db.StopWaitingParams{RunID: w.RunID, Asset: w.Asset})
+			}
+			if err != nil {
+				return err
+			}
+			q := e.q.WithTx(tx)
+			s := t.step(w.Asset)
+			if s.Status != StatusQueued || s.JobID != nil || terminal(t.run.Status) {
+				admitted = true
+				return q.StopWaiting(ctx, db.StopWaitingParams{RunID: w.RunID, Asset: w.Asset})
+			}
+			if admitted, err = e.admitTx(ctx, tx, w.RunID, w.Asset, w.Keys, int(w.Priority), true); err != nil || !admitted {
+				return err
+			}
+			ids, err := e.insertStepJobs(ctx, tx, w.RunID, int(w.Priority), []string{w.Asset}, map[string]int{w.Asset: int(s.Failures)})
+			if err != nil {
+				return err
+			}
+			return errors.Join(
+				q.StopWaiting(ctx, db.StopWaitingParams{RunID: w.RunID, Asset: w.Asset}),
+				q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: w.RunID, Asset: w.Asset, Status: StatusQueued, JobID: ptr(ids[w.Asset])}),
+			)
+		})
+		if err != nil {
+			return err
+		}
+		if !admitted {
+			for _, k := range w.Keys {
+				full[k] = true
+			}
+		}
+	}
+	return nil
+}
+
+// release gives back the places of steps that ended, in the transaction that ends them.
+func (e *Engine) release(ctx context.Context, q *db.Queries, runID uuid.UUID, asset string) error {
+	if len(e.cfg.Limits) == 0 {
+		return nil
+	}
+	return errors.Join(
+		q.ReleaseSlots(ctx, db.ReleaseSlotsParams{RunID: runID, Asset: asset}),
+		q.StopWaiting(ctx, db.StopWaitingParams{RunID: runID, Asset: asset}),
+	)
+}
+
+// LimitState is a limit with what is going on under it.
+type LimitState struct {
+	Limit
+	Used, Waiting int
+}
+
+// Limits lists the limits of the configuration.
+func (e *Engine) Limits(ctx context.Context) ([]LimitState, error) {
+	out := each(e.cfg.Limits, func(l Limit) LimitState { return LimitState{Limit: l} })
+	if len(out) == 0 {
+		return out, nil
+	}
+	keys := each(out, func(l LimitState) string { return l.Key })
+	used, err := e.q.CountSlots(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
+	waiting, err := e.q.CountWaits(ctx, keys)
+	for i := range out {
+		for _, u := range used {
+			if u.Key == out[i].Key {
+				out[i].Used = int(u.N)
+			}
+		}
+		for _, w := range waiting {
+			if w.Key == out[i].Key {
+				out[i].Waiting = int(w.N)
+			}
+		}
+	}
+	return out, err
+}
+
+// QueuePlace is where a queued step stands.
+type QueuePlace struct {
+	Asset string
+	// Position is 1 for the step that is next.
+	Position int
+	// WaitsFor is the limits that it waits for; empty if it waits for a worker.
+	WaitsFor []string
+}
+
+// QueuePlaces says for every queued step of a run how many steps come before it.
+func (e *Engine) QueuePlaces(ctx context.Context, run *Run) ([]QueuePlace, error) {
+	if !slices.ContainsFunc(run.Steps, func(s RunStep) bool { return s.Status == StatusQueued }) {
+		return []QueuePlace{}, nil
+	}
+	rows, err := e.q.QueuePlaces(ctx, run.ID)
+	return each(rows, func(r db.QueuePlacesRow) QueuePlace {
+		return QueuePlace{Asset: r.Asset, Position: int(r.Position), WaitsFor: r.WaitsFor}
+	}), err
+}

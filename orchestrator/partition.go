@@ -1,0 +1,352 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// Kinds of partition sets.
+const (
+	PartitionsStatic  = "static"
+	PartitionsTime    = "time_window"
+	PartitionsDynamic = "dynamic"
+	PartitionsMulti   = "multi"
+)
+
+// PartitionSet divides an asset into parts that are materialized one by one, each named by a key. Make one with
+// StaticPartitions, TimePartitions, DynamicPartitions or MultiPartitions; several assets may share it.
+type PartitionSet struct {
+	Name string
+	Kind string
+
+	static []string
+	window window
+	dims   [2]*PartitionSet
+	err    error // found while making it, reported by NewDefinitions
+}
+
+// StaticPartitions is a set of fixed keys, in their order.
+func StaticPartitions(name string, keys ...string) *PartitionSet {
+	s := &PartitionSet{Name: name, Kind: PartitionsStatic, static: keys}
+	if len(keys) == 0 {
+		s.err = errors.New("has no keys")
+	}
+	seen := map[string]bool{}
+	for _, k := range keys {
+		if err := validKey(k); err != nil {
+			s.err = err
+		}
+		if seen[k] {
+			s.err = fmt.Errorf("key %q is there twice", k)
+		}
+		seen[k] = true
+	}
+	return s
+}
+
+// DynamicPartitions is a set whose keys are added while the program runs, by Step.AddPartitions or Engine.AddPartitions.
+// They are in alphabetical order.
+func DynamicPartitions(name string) *PartitionSet {
+	return &PartitionSet{Name: name, Kind: PartitionsDynamic}
+}
+
+// MultiPartitions has a key "x|y" for every key x of one set and y of another. Neither may be such a set itself.
+func MultiPartitions(name string, x, y *PartitionSet) *PartitionSet {
+	s := &PartitionSet{Name: name, Kind: PartitionsMulti, dims: [2]*PartitionSet{x, y}}
+	for _, d := range s.dims {
+		if d.Kind == PartitionsMulti {
+			s.err = fmt.Errorf("dimension %q has two dimensions itself", d.Name)
+		} else if d.err != nil {
+			s.err = fmt.Errorf("dimension %q: %w", d.Name, d.err)
+		}
+	}
+	return s
+}
+
+// Lengths of time windows.
+const (
+	Hourly  = "hourly"
+	Daily   = "daily"
+	Weekly  = "weekly" // from Sunday
+	Monthly = "monthly"
+)
+
+// TimeWindows describe a set of time windows.
+type TimeWindows struct {
+	// Every is Hourly, Daily, Weekly or Monthly.
+	Every string
+	// Start is the day of the first window, e.g. "2025-01-01"; the first window is the first that begins on it or later.
+	Start string
+	// TimeZone is an IANA name; default America/Toronto. A day has the hours that the calendar of the zone gives it.
+	TimeZone string
+	// IncludeCurrent makes the window that has not ended yet a partition as well.
+	IncludeCurrent bool
+}
+
+// TimePartitions is a set of time windows, one after the other; a window is a partition once it has ended. Keys are the
+// day on which a window begins, "2025-01-01", and for hours the time with its offset, "2025-01-01T13:00-05:00".
+func TimePartitions(name string, w TimeWindows) *PartitionSet {
+	s := &PartitionSet{Name: name, Kind: PartitionsTime}
+	s.window, s.err = newWindow(w)
+	return s
+}
+
+const dimensionSeparator = "|"
+
+func validKey(k string) error {
+	if k == "" || len(k) > 100 || strings.ContainsAny(k, dimensionSeparator+"\x00\n") || strings.TrimSpace(k) != k {
+		return fmt.Errorf("key %q: want 1 to 100 characters without %q, line breaks or white space around them", k, dimensionSeparator)
+	}
+	return nil
+}
+
+// window computes time windows in a zone.
+type window struct {
+	TimeWindows
+	location *time.Location
+	first    time.Time
+}
+
+const dayKey = "2006-01-02"
+
+func newWindow(o TimeWindows) (window, error) {
+	w := window{TimeWindows: o}
+	if w.TimeZone == "" {
+		w.TimeZone = DefaultTimeZone
+	}
+	var err error
+	if w.location, err = time.LoadLocation(w.TimeZone); err != nil {
+		return w, fmt.Errorf("time zone %q is not known", w.TimeZone)
+	}
+	if !slices.Contains([]string{Hourly, Daily, Weekly, Monthly}, w.Every) {
+		return w, fmt.Errorf("every %q: want hourly, daily, weekly or monthly", w.Every)
+	}
+	day, err := time.ParseInLocation(dayKey, w.Start, w.location)
+	if err != nil {
+		return w, fmt.Errorf("start %q: want a day such as 2025-01-01", w.Start)
+	}
+	if w.first = w.floor(day); w.first.Before(day) {
+		w.first = w.next(w.first)
+	}
+	return w, nil
+}
+
+// midnight is the first moment of a day; where the clock skips midnight, that is one o'clock.
+func midnight(year int, month time.Month, day int, loc *time.Location) time.Time {
+	want := time.Date(year, month, day, 12, 0, 0, 0, loc).Day()
+	t := time.Date(year, month, day, 0, 0, 0, 0, loc)
+	for t.Day() != want {
+		t = t.Add(30 * time.Minute)
+	}
+	return t
+}
+
+// floor is the beginning of the window that a moment is in.
+func (w window) floor(t time.Time) time.Time {
+	t = t.In(w.location)
+	switch w.Every {
+	case Hourly:
+		return t.Add(-time.Duration(t.Minute())*time.Minute - time.Duration(t.Second())*time.Second - time.Duration(t.Nanosecond()))
+	case Weekly:
+		return midnight(t.Year(), t.Month(), t.Day()-int(t.Weekday()), w.location)
+	case Monthly:
+		return midnight(t.Year(), t.Month(), 1, w.location)
+	}
+	return midnight(t.Year(), t.Month(), t.Day(), w.location)
+}
+
+// next is the beginning of the window after one that begins at t, and so the end of that one.
+func (w window) next(t time.Time) time.Time {
+	switch w.Every {
+	case Hourly:
+		return t.Add(time.Hour)
+	case Weekly:
+		return midnight(t.Year(), t.Month(), t.Day()+7, w.location)
+	case Monthly:
+		return midnight(t.Year(), t.Month()+1, 1, w.location)
+	}
+	return midnight(t.Year(), t.Month(), t.Day()+1, w.location)
+}
+
+func (w window) key(t time.Time) string {
+	if w.Every == Hourly {
+		return t.Format("2006-01-02T15:04-07:00")
+	}
+	return t.Format(dayKey)
+}
+
+// available says whether the window that begins at t is a partition already.
+func (w window) available(t, now time.Time) bool {
+	if w.IncludeCurrent {
+		return !t.After(now)
+	}
+	return !w.next(t).After(now)
+}
+
+func (w window) keys(now time.Time) []string {
+	keys := []string{}
+	for t := w.first; w.available(t, now); t = w.next(t) {
+		keys = append(keys, w.key(t))
+	}
+	return keys
+}
+
+// parse gives the window of a key.
+func (w window) parse(key string) (start, end time.Time, ok bool) {
+	layout := dayKey
+	if w.Every == Hourly {
+		layout = "2006-01-02T15:04-07:00"
+	}
+	t, err := time.ParseInLocation(layout, key, w.location)
+	if err != nil {
+		return start, end, false
+	}
+	if w.Every != Hourly {
+		t = midnight(t.Year(), t.Month(), t.Day(), w.location)
+	}
+	start = w.floor(t)
+	return start, w.next(start), !start.Before(w.first) && w.key(start) == key
+}
+
+// Window is the time that a key of a set of time windows stands for, from start up to end; ok is false for other keys.
+func (s *PartitionSet) Window(key string) (start, end time.Time, ok bool) {
+	if s.Kind != PartitionsTime {
+		return start, end, false
+	}
+	return s.window.parse(key)
+}
+
+// Partitions lists the keys of a set, in order.
+func (e *Engine) Partitions(ctx context.Context, s *PartitionSet) ([]string, error) {
+	switch s.Kind {
+	case PartitionsStatic:
+		return s.static, nil
+	case PartitionsTime:
+		return s.window.keys(time.Now()), nil
+	case PartitionsDynamic:
+		return e.q.ListDynamicPartitions(ctx, s.Name)
+	}
+	x, err := e.Partitions(ctx, s.dims[0])
+	if err != nil {
+		return nil, err
+	}
+	y, err := e.Partitions(ctx, s.dims[1])
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]string, 0, len(x)*len(y))
+	for _, a := range x {
+		for _, b := range y {
+			keys = append(keys, a+dimensionSeparator+b)
+		}
+	}
+	return keys, nil
+}
+
+// hasPartition says whether a set has a key now.
+func (e *Engine) hasPartition(ctx context.Context, s *PartitionSet, key string) (bool, error) {
+	switch s.Kind {
+	case PartitionsStatic:
+		return slices.Contains(s.static, key), nil
+	case PartitionsTime:
+		start, _, ok := s.window.parse(key)
+		return ok && s.window.available(start, time.Now()), nil
+	case PartitionsDynamic:
+		return e.q.HasDynamicPartition(ctx, db.HasDynamicPartitionParams{Set: s.Name, Key: key})
+	}
+	x, y, ok := strings.Cut(key, dimensionSeparator)
+	if !ok {
+		return false, nil
+	}
+	has, err := e.hasPartition(ctx, s.dims[0], x)
+	if err != nil || !has {
+		return false, err
+	}
+	return e.hasPartition(ctx, s.dims[1], y)
+}
+
+// noPartition is the error for a key that a set does not have; it says what there is.
+func (e *Engine) noPartition(ctx context.Context, pointer string, s *PartitionSet, key string) error {
+	keys, err := e.Partitions(ctx, s)
+	if err != nil {
+		return err
+	}
+	have := "it has none yet"
+	switch {
+	case len(keys) > 6:
+		have = fmt.Sprintf("it has %d, from %s to %s", len(keys), keys[0], keys[len(keys)-1])
+	case len(keys) > 0:
+		have = "it has " + strings.Join(keys, ", ")
+	}
+	return invalidRequest(pointer, "%q is not a partition of %s: %s", key, s.Name, have)
+}
+
+// AddPartitions adds keys to a dynamic set and says how many were new.
+func (e *Engine) AddPartitions(ctx context.Context, set string, keys ...string) (int, error) {
+	return addPartitions(ctx, e.q, e.now(), set, keys)
+}
+
+func addPartitions(ctx context.Context, q *db.Queries, at time.Time, set string, keys []string) (int, error) {
+	for _, k := range keys {
+		if err := validKey(k); err != nil {
+			return 0, err
+		}
+	}
+	n, err := q.AddDynamicPartitions(ctx, db.AddDynamicPartitionsParams{Set: set, Keys: keys, CreatedAt: at})
+	return int(n), err
+}
+
+// Statuses of partitions. StatusFailure is "failed" here, as it is not the end of anything.
+const (
+	PartitionMissing      = "missing"
+	PartitionMaterialized = "materialized"
+	PartitionFailed       = "failed"
+	PartitionRunning      = "running"
+)
+
+// PartitionState is where one partition of an asset stands.
+type PartitionState struct {
+	Key            string
+	Status         string
+	RunID          *uuid.UUID // of the run that the status is of; nil if it never ran
+	MaterializedAt *time.Time
+}
+
+// PartitionStates lists all partitions of an asset in the order of their set; ErrConflict if it has none.
+func (e *Engine) PartitionStates(ctx context.Context, asset string) ([]PartitionState, error) {
+	a, err := e.defs.Asset(asset)
+	if err != nil {
+		return nil, err
+	}
+	if a.Partitions == nil {
+		return nil, &ConflictError{Reason: fmt.Sprintf("asset %q is not partitioned", asset)}
+	}
+	keys, err := e.Partitions(ctx, a.Partitions)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := e.q.ListAssetPartitions(ctx, asset)
+	if err != nil {
+		return nil, err
+	}
+	known := make(map[string]*db.AssetPartition, len(rows))
+	for i := range rows {
+		known[rows[i].Partition] = &rows[i]
+	}
+	out := make([]PartitionState, len(keys))
+	for i, key := range keys {
+		out[i] = PartitionState{Key: key, Status: PartitionMissing}
+		if row := known[key]; row != nil {
+			out[i].Status, out[i].RunID, out[i].MaterializedAt = row.Status, &row.RunID, row.MaterializedAt
+		}
+	}
+	return out, nil
+}

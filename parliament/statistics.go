@@ -1,0 +1,100 @@
+package parliament
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// NewBills are bills that came to be held since a place in the history of all bills.
+type NewBills struct {
+	// IDs are at most 1,000, in the order in which they came.
+	IDs []string
+	// Oldest is when the first of them came.
+	Oldest time.Time
+	// Next is the place after them.
+	Next string
+	// Unsettled says that there may be more in a moment: a fetch is on its way.
+	Unsettled bool
+}
+
+// NewBillsSince gives the bills that came after a place; "" is the beginning. assets are those that bring bills: while
+// one of them is being materialized, the answer is unsettled.
+func (s *Store) NewBillsSince(ctx context.Context, place string, assets []string) (*NewBills, error) {
+	p := db.BillsCreatedAfterParams{Assets: assets, MaxRows: 1000}
+	if place != "" {
+		xid, id, _ := strings.Cut(place, " ")
+		var err error
+		if p.AfterXid, err = strconv.ParseUint(xid, 10, 63); err != nil {
+			return nil, fmt.Errorf("%q is not a place in the history of bills", place)
+		}
+		p.AfterID = id
+	}
+	rows, err := s.q.BillsCreatedAfter(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	n := &NewBills{Next: place}
+	for _, r := range rows {
+		if len(n.IDs) == 0 {
+			n.Oldest = r.CreatedAt
+		}
+		n.IDs = append(n.IDs, r.BillID)
+		n.Next = fmt.Sprintf("%d %s", r.Xid, r.BillID)
+		n.Unsettled = n.Unsettled || r.Unsettled
+	}
+	return n, nil
+}
+
+// Now is the place in the history of bills after all there are.
+func (s *Store) Now(ctx context.Context) (string, error) {
+	xid, err := s.q.EventHorizon(ctx)
+	return strconv.FormatUint(xid, 10) + " ", err
+}
+
+// SessionStatistics are counts of a session's bills.
+type SessionStatistics struct {
+	Session          string
+	Bills, Laws      int
+	NotEnriched      int
+	LatestIntroduced string // a day; empty if none is dated
+}
+
+// Statistics counts the bills held, by session, the latest first.
+func (s *Store) Statistics(ctx context.Context) ([]SessionStatistics, error) {
+	rows, err := s.q.BillStatistics(ctx)
+	out := make([]SessionStatistics, len(rows))
+	for i, r := range rows {
+		out[i] = SessionStatistics{Session: fmt.Sprintf("%d-%d", r.Parliament, r.Session), Bills: int(r.Bills), Laws: int(r.Laws), NotEnriched: int(r.NotEnriched)}
+		if r.LatestIntroduction.Year() > 1 {
+			out[i].LatestIntroduced = r.LatestIntroduction.Format(time.DateOnly)
+		}
+	}
+	return out, err
+}
+
+// WithoutTitle gives ids of bills that have a title in neither language, ten at most.
+func (s *Store) WithoutTitle(ctx context.Context) ([]string, error) {
+	return s.q.BillsWithoutTitle(ctx, 10)
+}
+
+// IntroducedOn lists the bills introduced on a day, by number.
+func (s *Store) IntroducedOn(ctx context.Context, day time.Time) ([]StoredBill, error) {
+	rows, err := s.q.BillsIntroducedOn(ctx, day)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]StoredBill, len(rows))
+	for i, r := range rows {
+		b, err := storedBill(r)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = *b
+	}
+	return out, nil
+}

@@ -1,0 +1,66 @@
+package server
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
+)
+
+func (h *handlers) ListAlerts(ctx context.Context, req api.ListAlertsRequestObject) (api.ListAlertsResponseObject, error) {
+	limit := limitOf(req.Params.Limit)
+	before, err := after[uuid.UUID]("alerts", req.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	all, err := h.cfg.Engine.Alerts(ctx, deref(req.Params.Open), before, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	all, next := page("alerts", all, limit, func(a orchestrator.AlertState) uuid.UUID { return a.ID })
+	return api.ListAlerts200JSONResponse{Items: each(all, func(a orchestrator.AlertState) api.Alert {
+		return api.Alert{
+			ID: a.ID, Cause: a.Alert.Cause, Severity: api.Severity(a.Alert.Severity), Title: a.Alert.Title, Detail: a.Alert.Detail, Data: mustJSON(a.Alert.Data),
+			Occurrences: a.Occurrences, OpenedAt: a.OpenedAt, LastAt: a.LastAt, RecoveredAt: a.RecoveredAt, ToldAt: a.ToldAt, Deliveries: each(a.Deliveries, apiDelivery),
+		}
+	}), NextCursor: next}, nil
+}
+
+func (h *handlers) ListAlertChannels(_ context.Context, _ api.ListAlertChannelsRequestObject) (api.ListAlertChannelsResponseObject, error) {
+	return api.ListAlertChannels200JSONResponse{Items: each(h.cfg.Engine.Channels(), func(c *notify.Channel) api.AlertChannel {
+		return api.AlertChannel{Name: c.Name, Kind: api.AlertChannelKind(c.Kind), Target: c.Target}
+	})}, nil
+}
+
+func (h *handlers) TestAlertChannel(ctx context.Context, req api.TestAlertChannelRequestObject) (api.TestAlertChannelResponseObject, error) {
+	d, err := h.cfg.Engine.TestChannel(ctx, req.Channel)
+	if err != nil {
+		return nil, err
+	}
+	return api.TestAlertChannel202JSONResponse(apiDelivery(*d)), nil
+}
+
+func (h *handlers) ListAlertDeliveries(ctx context.Context, req api.ListAlertDeliveriesRequestObject) (api.ListAlertDeliveriesResponseObject, error) {
+	channel, limit := deref(req.Params.Channel), limitOf(req.Params.Limit)
+	list := "deliveries to " + channel
+	before, err := after[uuid.UUID](list, req.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	all, err := h.cfg.Engine.Deliveries(ctx, channel, before, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	all, next := page(list, all, limit, func(d orchestrator.Delivery) uuid.UUID { return d.ID })
+	return api.ListAlertDeliveries200JSONResponse{Items: each(all, apiDelivery), NextCursor: next}, nil
+}
+
+func apiDelivery(d orchestrator.Delivery) api.Delivery {
+	return api.Delivery{
+		ID: d.ID, AlertID: d.AlertID, Channel: d.Channel, Kind: api.DeliveryKind(d.Kind), Status: api.DeliveryStatus(d.Status), Attempts: d.Attempts, Message: d.Message,
+		CreatedAt: d.CreatedAt, AttemptedAt: d.AttemptedAt, DeliveredAt: d.DeliveredAt,
+	}
+}

@@ -1,0 +1,131 @@
+package server
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+)
+
+func (h *handlers) ListSensors(ctx context.Context, _ api.ListSensorsRequestObject) (api.ListSensorsResponseObject, error) {
+	all, err := h.cfg.Engine.Sensors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListSensors200JSONResponse{Items: each(all, apiSensor)}, nil
+}
+
+func (h *handlers) GetSensor(ctx context.Context, req api.GetSensorRequestObject) (api.GetSensorResponseObject, error) {
+	s, err := sensorState(h.cfg.Engine.Sensor(ctx, req.Sensor))
+	return api.GetSensor200JSONResponse{SensorStateJSONResponse: s}, err
+}
+
+func (h *handlers) StartSensor(ctx context.Context, req api.StartSensorRequestObject) (api.StartSensorResponseObject, error) {
+	s, err := sensorState(h.cfg.Engine.SetSensor(ctx, req.Sensor, true))
+	return api.StartSensor200JSONResponse{SensorStateJSONResponse: s}, err
+}
+
+func (h *handlers) StopSensor(ctx context.Context, req api.StopSensorRequestObject) (api.StopSensorResponseObject, error) {
+	s, err := sensorState(h.cfg.Engine.SetSensor(ctx, req.Sensor, false))
+	return api.StopSensor200JSONResponse{SensorStateJSONResponse: s}, err
+}
+
+func (h *handlers) EvaluateSensor(ctx context.Context, req api.EvaluateSensorRequestObject) (api.EvaluateSensorResponseObject, error) {
+	t, err := h.cfg.Engine.EvaluateSensor(ctx, req.Sensor)
+	if err != nil {
+		return nil, err
+	}
+	return api.EvaluateSensor200JSONResponse(apiSensorTick(*t)), nil
+}
+
+func (h *handlers) GetSensorCursor(ctx context.Context, req api.GetSensorCursorRequestObject) (api.GetSensorCursorResponseObject, error) {
+	s, err := h.cfg.Engine.Sensor(ctx, req.Sensor)
+	if err != nil {
+		return nil, err
+	}
+	return api.GetSensorCursor200JSONResponse{Cursor: s.Cursor}, nil
+}
+
+func (h *handlers) SetSensorCursor(ctx context.Context, req api.SetSensorCursorRequestObject) (api.SetSensorCursorResponseObject, error) {
+	s, err := sensorState(h.cfg.Engine.SetSensorCursor(ctx, req.Sensor, req.Body.Cursor))
+	return api.SetSensorCursor200JSONResponse{SensorStateJSONResponse: s}, err
+}
+
+func (h *handlers) ListSensorTicks(ctx context.Context, req api.ListSensorTicksRequestObject) (api.ListSensorTicksResponseObject, error) {
+	list, limit := "ticks of sensor "+req.Sensor, limitOf(req.Params.Limit)
+	before, err := after[int64](list, req.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	ticks, err := h.cfg.Engine.SensorTicks(ctx, req.Sensor, before, limit+1)
+	if err != nil {
+		return nil, err
+	}
+	ticks, next := page(list, ticks, limit, func(t orchestrator.SensorTick) int64 { return t.ID })
+	return api.ListSensorTicks200JSONResponse{Items: each(ticks, apiSensorTick), NextCursor: next}, nil
+}
+
+// ReceiveWebhook believes nobody before the signature is verified.
+func (h *handlers) ReceiveWebhook(ctx context.Context, req api.ReceiveWebhookRequestObject) (api.ReceiveWebhookResponseObject, error) {
+	s, err := h.cfg.Engine.Definitions().Sensor(req.Sensor)
+	if err != nil {
+		return nil, err
+	}
+	if s.Kind() != orchestrator.SensorWebhook {
+		return nil, &orchestrator.NotFoundError{Kind: "webhook sensor", Name: req.Sensor}
+	}
+	info := infoOf(ctx)
+	p := req.Params
+	header := http.Header{}
+	for name, value := range map[string]*string{"webhook-id": p.WebhookID, "webhook-timestamp": p.WebhookTimestamp, "webhook-signature": p.WebhookSignature} {
+		if value == nil {
+			return nil, &problem{status: http.StatusUnauthorized, kind: "unauthorized", detail: "header " + name + " is missing: want a request signed as Standard Webhooks have it"}
+		}
+		header.Set(name, *value)
+	}
+	verifiers := h.cfg.WebhookSecrets[req.Sensor]
+	if len(verifiers) == 0 {
+		return nil, &problem{status: http.StatusUnauthorized, kind: "unauthorized", detail: "no secret is configured for " + req.Sensor + " (WEBHOOK_SECRETS): its events cannot be verified"}
+	}
+	for _, v := range verifiers {
+		if err = v.Verify(info.body, header); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, &problem{status: http.StatusUnauthorized, kind: "unauthorized", detail: err.Error()}
+	}
+	repeated, err := h.cfg.Engine.ReceiveWebhook(ctx, req.Sensor, orchestrator.WebhookEvent{ID: *p.WebhookID, ContentType: "application/json", Body: info.body})
+	if err != nil {
+		return nil, err
+	}
+	return api.ReceiveWebhook202JSONResponse{WebhookID: *p.WebhookID, Repeated: repeated}, nil
+}
+
+func sensorState(s *orchestrator.SensorState, err error) (api.SensorStateJSONResponse, error) {
+	if err != nil {
+		return api.SensorStateJSONResponse{}, err
+	}
+	return api.SensorStateJSONResponse(apiSensor(*s)), nil
+}
+
+func apiSensor(s orchestrator.SensorState) api.Sensor {
+	out := api.Sensor{
+		Name: s.Name, Description: s.Description, Kind: api.SensorKind(s.Kind()), IntervalSeconds: s.Interval.Seconds(), TimeoutSeconds: s.Timeout.Seconds(),
+		Jobs: orEmpty(s.Jobs), Running: s.Running, ChangedAt: s.ChangedAt, Cursor: s.Cursor, NextAt: s.NextAt,
+	}
+	if s.LastTick != nil {
+		out.LastTick = ptr(api.LastSensorTick(apiSensorTick(*s.LastTick)))
+	}
+	return out
+}
+
+func apiSensorTick(t orchestrator.SensorTick) api.SensorTick {
+	return api.SensorTick{
+		ID: t.ID, Sensor: t.Sensor, Kind: api.SensorTickKind(t.Kind), Status: api.TickStatus(t.Status), RunIds: orEmpty[uuid.UUID](t.RunIDs), RepeatedKeys: orEmpty(t.RepeatedKeys),
+		Message: t.Message, Cursor: t.Cursor, DurationSeconds: t.Duration.Seconds(), Evaluations: t.Evaluations, CreatedAt: t.CreatedAt, LastAt: t.LastAt,
+	}
+}

@@ -25,15 +25,15 @@ func (q *Queries) CountOpenAlerts(ctx context.Context) (int64, error) {
 }
 
 const deliveryAttempted = `-- name: DeliveryAttempted :exec
-UPDATE deliveries SET status = $1, attempts = attempts + 1, message = $2, attempted_at = $3,
-    delivered_at = CASE WHEN $1 = 'delivered' THEN $3 END
+UPDATE deliveries SET status = $1::text, attempts = attempts + 1, message = $2, attempted_at = $3::timestamptz,
+    delivered_at = CASE WHEN $1::text = 'delivered' THEN $3::timestamptz END
 WHERE id = $4
 `
 
 type DeliveryAttemptedParams struct {
 	Status  string
 	Message *string
-	At      *time.Time
+	At      time.Time
 	ID      uuid.UUID
 }
 

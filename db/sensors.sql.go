@@ -364,7 +364,7 @@ func (q *Queries) ListSensors(ctx context.Context) ([]Sensor, error) {
 const listSignals = `-- name: ListSignals :many
 SELECT id, xid, run_id, at, type, level, asset, attempt, message, data FROM events
 WHERE type IN ('materialization', 'run_success', 'run_failure', 'run_canceled') AND type = ANY($1::text[])
-  AND (cardinality($2::text[]) = 0 OR asset = ANY($2::text[]))
+  AND (coalesce(cardinality($2::text[]), 0) = 0 OR asset = ANY($2::text[]))
   AND (xid, id) > ($3::xid8, $4::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY xid, id LIMIT $5
 `
@@ -609,4 +609,23 @@ type SetSensorCursorParams struct {
 func (q *Queries) SetSensorCursor(ctx context.Context, arg SetSensorCursorParams) error {
 	_, err := q.db.Exec(ctx, setSensorCursor, arg.Name, arg.At, arg.Cursor)
 	return err
+}
+
+const signalsHidden = `-- name: SignalsHidden :one
+SELECT EXISTS (SELECT FROM events
+    WHERE type IN ('materialization', 'run_success', 'run_failure', 'run_canceled') AND type = ANY($1::text[])
+      AND (coalesce(cardinality($2::text[]), 0) = 0 OR asset = ANY($2::text[])) AND xid >= pg_snapshot_xmin(pg_current_snapshot()))
+`
+
+type SignalsHiddenParams struct {
+	Types  []string
+	Assets []string
+}
+
+// Whether there are any that ListSignals holds back, for an older transaction is open.
+func (q *Queries) SignalsHidden(ctx context.Context, arg SignalsHiddenParams) (bool, error) {
+	row := q.db.QueryRow(ctx, signalsHidden, arg.Types, arg.Assets)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
 }

@@ -75,7 +75,7 @@ func (f *fetch) sessions(ctx context.Context) (sessions []string, current string
 	if err != nil || slices.Contains(known, current) {
 		return sorted, current, err
 	}
-	all, err := list("all")
+	all, err := list(legisinfo.AllSessions)
 	if err != nil {
 		return nil, "", err
 	}

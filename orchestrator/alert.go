@@ -193,7 +193,7 @@ func (w *deliveryWorker) Work(ctx context.Context, job *river.Job[deliveryArgs])
 			return river.JobSnooze(2 * time.Second)
 		}
 	}
-	result := db.DeliveryAttemptedParams{ID: row.ID, Status: "delivered", At: ptr(e.now())}
+	result := db.DeliveryAttemptedParams{ID: row.ID, Status: "delivered", At: e.now()}
 	said, sendErr := w.send(ctx, row)
 	switch {
 	case sendErr == nil:

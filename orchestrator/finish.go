@@ -192,7 +192,7 @@ func (e *Engine) materialize(ctx context.Context, q *db.Queries, t *transition, 
 		}
 	}
 	t.add(newEvent{kind: EventMaterialization, level: LevelInfo, asset: step.Asset, attempt: step.Attempt, message: message,
-		data: map[string]any{"materialization_id": id, "partition": partition, "metadata": raw}})
+		data: map[string]any{"materialization_id": id, "partition": partition, "metadata": json.RawMessage(raw)}})
 	return q.InsertMaterialization(ctx, db.InsertMaterializationParams{
 		ID: id, Asset: step.Asset, Partition: partition, RunID: step.RunID, Attempt: int32(step.Attempt), Metadata: raw, CreatedAt: t.at, //nolint:gosec // a small number
 	})

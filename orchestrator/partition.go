@@ -115,7 +115,7 @@ type window struct {
 	first    time.Time
 }
 
-const dayKey = "2006-01-02"
+const dayKey, hourKey = "2006-01-02", "2006-01-02T15:04-07:00"
 
 func newWindow(o TimeWindows) (window, error) {
 	w := window{TimeWindows: o}
@@ -129,10 +129,11 @@ func newWindow(o TimeWindows) (window, error) {
 	if !slices.Contains([]string{Hourly, Daily, Weekly, Monthly}, w.Every) {
 		return w, fmt.Errorf("every %q: want hourly, daily, weekly or monthly", w.Every)
 	}
-	day, err := time.ParseInLocation(dayKey, w.Start, w.location)
+	day, err := time.Parse(dayKey, w.Start)
 	if err != nil {
 		return w, fmt.Errorf("start %q: want a day such as 2025-01-01", w.Start)
 	}
+	day = midnight(day.Year(), day.Month(), day.Day(), w.location)
 	if w.first = w.floor(day); w.first.Before(day) {
 		w.first = w.next(w.first)
 	}
@@ -178,7 +179,7 @@ func (w window) next(t time.Time) time.Time {
 
 func (w window) key(t time.Time) string {
 	if w.Every == Hourly {
-		return t.Format("2006-01-02T15:04-07:00")
+		return t.Format(hourKey)
 	}
 	return t.Format(dayKey)
 }
@@ -203,9 +204,9 @@ func (w window) keys(now time.Time) []string {
 func (w window) parse(key string) (start, end time.Time, ok bool) {
 	layout := dayKey
 	if w.Every == Hourly {
-		layout = "2006-01-02T15:04-07:00"
+		layout = hourKey
 	}
-	t, err := time.ParseInLocation(layout, key, w.location)
+	t, err := time.Parse(layout, key)
 	if err != nil {
 		return start, end, false
 	}

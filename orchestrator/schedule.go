@@ -58,10 +58,10 @@ func tickOpts() *river.InsertOpts {
 	return &river.InsertOpts{Queue: queueTicks, MaxAttempts: 5, UniqueOpts: river.UniqueOpts{ByArgs: true}}
 }
 
-// periodicJobs registers every schedule with River. River asks the elected leader's copy when one is due, and once
+// periodicJobs registers the sensors and every schedule with River. River asks the elected leader's copy when one is due, and once
 // when it becomes leader, which makes up for a tick that the leader before it took to the grave.
 func (e *Engine) periodicJobs() []*river.PeriodicJob {
-	var jobs []*river.PeriodicJob
+	jobs := []*river.PeriodicJob{e.sensorRounds()}
 	for _, s := range e.defs.schedules {
 		construct := func() (river.JobArgs, *river.InsertOpts) {
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

@@ -326,7 +326,8 @@ func (e *Engine) claimSensors(ctx context.Context, names []string, due bool) ([]
 	return rows, err
 }
 
-// skippedTick is an evaluation that came to nothing, as the one before it: many of them are written down at once.
+// skippedTick is an evaluation that came to nothing, for the same reason as the one before it: many of them are written
+// down at once.
 type skippedTick struct {
 	row    db.Sensor
 	tick   int64
@@ -369,16 +370,19 @@ func (e *Engine) evaluateClaimed(row db.Sensor, kind string) *skippedTick {
 	if ctx.Err() != nil { // the process stops: nothing was done
 		return nil
 	}
-	if err == nil && len(result.Runs) == 0 && len(result.Alerts) == 0 && len(result.Recovered) == 0 && kind != SensorTickManual {
-		if last, ok := e.lastSkips.Load(s.Name); ok {
-			l := last.(lastSkip)
-			if row.LastTickID != nil && l.tick == *row.LastTickID && l.message == result.Skip {
-				cursor := row.Cursor
-				if result.Cursor != nil {
-					cursor = result.Cursor
-				}
-				return &skippedTick{row: row, tick: l.tick, cursor: cursor, next: s.Interval}
+	if last, ok := e.lastSkips.Load(s.Name); ok && row.LastTickID != nil && last.(lastSkip).tick == *row.LastTickID {
+		cursor, word := row.Cursor, ""
+		switch {
+		case err != nil:
+			word = "failed: " + err.Error()
+		case len(result.Runs) == 0 && len(result.Alerts) == 0 && len(result.Recovered) == 0:
+			word = result.Skip
+			if result.Cursor != nil {
+				cursor = result.Cursor
 			}
+		}
+		if last.(lastSkip).word == word && word != "" {
+			return &skippedTick{row: row, tick: *row.LastTickID, cursor: cursor, next: s.Interval}
 		}
 	}
 	if _, err := e.recordEvaluation(ctx, s, row, kind, started, result, err); err != nil && !errors.Is(err, errFenced) {
@@ -387,10 +391,10 @@ func (e *Engine) evaluateClaimed(row db.Sensor, kind string) *skippedTick {
 	return nil
 }
 
-// lastSkip is the newest tick of a sensor, if this process made it and it was a skip.
+// lastSkip is the newest tick of a sensor, if this process made it and it came to nothing, and why it did.
 type lastSkip struct {
-	tick    int64
-	message string
+	tick int64
+	word string
 }
 
 // callSensor runs the sensor's function on what is new for it.
@@ -487,6 +491,15 @@ func (e *Engine) gather(ctx context.Context, s *Sensor, ev *Evaluation) (moved *
 		end = eventOf(rows[len(rows)-1]).Cursor()
 	} else if len(rows) > 0 && end.before(eventOf(rows[len(rows)-1]).Cursor()) {
 		end = eventOf(rows[len(rows)-1]).Cursor()
+	}
+	if len(rows) < maxSignals {
+		hidden, err := e.q.SignalsHidden(ctx, db.SignalsHiddenParams{Types: types, Assets: s.assets})
+		if err != nil {
+			return nil, false, err
+		}
+		if hidden { // behind an older transaction, for a moment
+			time.AfterFunc(100*time.Millisecond, func() { e.kickSensor(s.Name) })
+		}
 	}
 	for _, r := range rows {
 		if s.kind == SensorAsset {
@@ -591,8 +604,9 @@ func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row db.Sensor,
 	e.lastSkips.Delete(s.Name)
 	switch tick.Status {
 	case StatusSkipped:
-		e.lastSkips.Store(s.Name, lastSkip{tick: tick.ID, message: result.Skip})
+		e.lastSkips.Store(s.Name, lastSkip{tick: tick.ID, word: result.Skip})
 	case StatusFailure:
+		e.lastSkips.Store(s.Name, lastSkip{tick: tick.ID, word: "failed: " + evalErr.Error()})
 		e.log.Error("sensor failed", "sensor", s.Name, "error", evalErr)
 	default:
 		e.log.Info("sensor fired", "sensor", s.Name, "runs", len(startedRuns), "alerts", len(result.Alerts))
@@ -840,33 +854,24 @@ func (e *Engine) kickSensor(name string) {
 	}
 }
 
-// answerKicks evaluates sensors as they are kicked, many kicks at once. It looks twice: what was just committed may be
-// hidden for a moment behind an older transaction. Kicks that get lost are made up by the clock.
+// answerKicks evaluates sensors as they are kicked, many kicks at once. Kicks that get lost are made up by the clock.
 func (e *Engine) answerKicks(ctx context.Context) {
-	const gather, secondLook = 10 * time.Millisecond, 150 * time.Millisecond
-	var again []string
+	const gather = 10 * time.Millisecond
 	for {
-		var later <-chan time.Time
-		if len(again) > 0 {
-			later = time.After(secondLook)
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.kicked:
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-later:
-		case <-e.kicked:
-			select {
-			case <-ctx.Done():
-				return
-			case <-time.After(gather):
-			}
+		case <-time.After(gather):
 		}
 		e.kicksMu.Lock()
-		fresh := slices.Sorted(maps.Keys(e.kicks))
+		names := slices.Sorted(maps.Keys(e.kicks))
 		clear(e.kicks)
 		e.kicksMu.Unlock()
-		names := slices.Compact(slices.Sorted(slices.Values(slices.Concat(fresh, again))))
-		again = fresh
 		if err := e.evaluateNow(ctx, names, SensorTickEvent); err != nil && ctx.Err() == nil {
 			e.log.Warn("sensors could not be evaluated at once; the clock does it", "sensors", names, "error", err)
 		}

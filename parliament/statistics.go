@@ -27,7 +27,7 @@ type NewBills struct {
 func (s *Store) NewBillsSince(ctx context.Context, place string, assets []string) (*NewBills, error) {
 	p := db.BillsCreatedAfterParams{Assets: assets, MaxRows: 1000}
 	if place != "" {
-		xid, id, _ := strings.Cut(place, " ")
+		xid, id, _ := strings.Cut(place, "/")
 		var err error
 		if p.AfterXid, err = strconv.ParseUint(xid, 10, 63); err != nil {
 			return nil, fmt.Errorf("%q is not a place in the history of bills", place)
@@ -44,7 +44,7 @@ func (s *Store) NewBillsSince(ctx context.Context, place string, assets []string
 			n.Oldest = r.CreatedAt
 		}
 		n.IDs = append(n.IDs, r.BillID)
-		n.Next = fmt.Sprintf("%d %s", r.Xid, r.BillID)
+		n.Next = fmt.Sprintf("%d/%s", r.Xid, r.BillID)
 		n.Unsettled = n.Unsettled || r.Unsettled
 	}
 	return n, nil
@@ -53,7 +53,7 @@ func (s *Store) NewBillsSince(ctx context.Context, place string, assets []string
 // Now is the place in the history of bills after all there are.
 func (s *Store) Now(ctx context.Context) (string, error) {
 	xid, err := s.q.EventHorizon(ctx)
-	return strconv.FormatUint(xid, 10) + " ", err
+	return strconv.FormatUint(xid, 10) + "/", err
 }
 
 // SessionStatistics are counts of a session's bills.

@@ -389,7 +389,7 @@ func TestSystem(t *testing.T) {
 		t.Errorf("/: %d", a.StatusCode)
 	}
 	var graph api.AssetGraph
-	if err := json.Unmarshal(s.do("GET", "/assets/graph", "").body, &graph); err != nil || len(graph.Nodes) != 2 || graph.Edges[0] != (api.AssetEdge{From: "echo", To: "gated"}) {
+	if err := json.Unmarshal(s.do("GET", "/assets/graph", "").body, &graph); err != nil || len(graph.Nodes) != 3 || graph.Edges[0] != (api.AssetEdge{From: "echo", To: "gated"}) {
 		t.Errorf("graph = %+v, %v", graph, err)
 	}
 }

@@ -15,11 +15,13 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
@@ -60,7 +62,8 @@ func setup(t testing.TB) *site {
 		}
 	})
 	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{
-		Assets:    []*orchestrator.Asset{echoing, gated},
+		Assets:    []*orchestrator.Asset{echoing, gated, parted()},
+		Sensors:   sensors(),
 		Jobs:      []*orchestrator.Job{{Name: "both", Assets: []string{"echo", "gated"}, Tags: map[string]string{"kind": "both"}}, {Name: "echo_job", Assets: []string{"echo"}}},
 		Schedules: []*orchestrator.Schedule{{Name: "nightly", Job: "echo_job", Cron: "0 2 * * *"}},
 	})
@@ -75,7 +78,13 @@ func setup(t testing.TB) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv, err := server.New(server.Config{DB: s.db, Engine: e, Store: s.store, Logger: log})
+	secret, err := notify.NewWebhook(webhookSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, err := server.New(server.Config{
+		DB: s.db, Engine: e, Store: s.store, Logger: log, WebhookSecrets: map[string][]*standardwebhooks.Webhook{"hook": {secret}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,6 +115,51 @@ func setup(t testing.TB) *site {
 		}
 	})
 	return s
+}
+
+// parted has partitions, a check and a freshness policy.
+func parted() *orchestrator.Asset {
+	return orchestrator.NewAsset(orchestrator.AssetOptions{
+		Name: "parted", Group: "parts", Partitions: orchestrator.StaticPartitions("letter", "a", "b", "c"), PartitionRequired: true, Freshness: &orchestrator.Freshness{MaxAge: time.Hour},
+		Checks: []*orchestrator.Check{{Name: "fine", Description: "It always is.", Run: func(context.Context, *orchestrator.Step, orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+			return orchestrator.CheckOutcome{Passed: true}, nil
+		}}},
+	}, func(_ context.Context, step *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
+		return orchestrator.Metadata{"letter": step.Partition}, nil
+	})
+}
+
+// sensors poll once, and turn webhooks into runs.
+func sensors() []*orchestrator.Sensor {
+	onHook := func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+		r := &orchestrator.SensorResult{}
+		for _, w := range ev.Webhooks {
+			r.Runs = append(r.Runs, orchestrator.RunRequest{Job: "echo_job", RunKey: w.ID, Tags: map[string]string{"webhook": w.ID}})
+		}
+		return r, nil
+	}
+	return []*orchestrator.Sensor{
+		{Name: "poll", Interval: time.Hour, Jobs: []string{"echo_job"}, Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			return &orchestrator.SensorResult{Cursor: ptr("1"), Runs: []orchestrator.RunRequest{{Job: "echo_job", RunKey: "1"}}}, nil
+		}},
+		orchestrator.NewWebhookSensor(orchestrator.Sensor{Name: "hook", Evaluate: onHook}),
+		orchestrator.NewWebhookSensor(orchestrator.Sensor{Name: "deaf", Evaluate: onHook}),
+	}
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// until asks again and again whether something has come about that no event tells of.
+func until(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	limit := time.After(30 * time.Second)
+	for !is() {
+		select {
+		case <-limit:
+			t.Fatalf("never: %s", what)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
 }
 
 type answer struct {

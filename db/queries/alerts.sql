@@ -32,8 +32,8 @@ SELECT * FROM deliveries WHERE id = @id;
 SELECT EXISTS (SELECT FROM deliveries WHERE alert_id = @alert_id AND channel = @channel AND kind = @kind AND status = 'pending');
 
 -- name: DeliveryAttempted :exec
-UPDATE deliveries SET status = @status, attempts = attempts + 1, message = sqlc.narg(message), attempted_at = @at,
-    delivered_at = CASE WHEN @status = 'delivered' THEN @at END
+UPDATE deliveries SET status = @status::text, attempts = attempts + 1, message = sqlc.narg(message), attempted_at = @at::timestamptz,
+    delivered_at = CASE WHEN @status::text = 'delivered' THEN @at::timestamptz END
 WHERE id = @id;
 
 -- name: ListDeliveriesOfAlerts :many

@@ -95,7 +95,10 @@ type Committee struct {
 // Client asks the service.
 type Client struct{ *upstream.Client }
 
-// List gives the bills of a session such as "44-1", or of the current one for "".
+// AllSessions asks List for the bills of all sessions at once.
+const AllSessions = "all"
+
+// List gives the bills of a session such as "44-1", of the current one for "", or of AllSessions.
 func (c Client) List(ctx context.Context, session string) ([]Item, []*upstream.RecordError, error) {
 	path := "/en/bills/json"
 	if session != "" {
@@ -109,7 +112,7 @@ func (c Client) List(ctx context.Context, session string) ([]Item, []*upstream.R
 	var faults []*upstream.RecordError
 	for _, raw := range raws {
 		item, err := ParseItem(raw)
-		if err == nil && session != "" && item.Session != session {
+		if err == nil && session != "" && session != AllSessions && item.Session != session {
 			err = fmt.Errorf("session %q in the list of session %s", item.Session, session)
 		}
 		if err != nil {

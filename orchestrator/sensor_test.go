@@ -1,0 +1,494 @@
+package orchestrator_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+)
+
+// until asks again and again whether something has come about that no event tells of.
+func until(t testing.TB, what string, is func() bool) {
+	t.Helper()
+	limit := time.After(30 * time.Second)
+	for !is() {
+		select {
+		case <-limit:
+			t.Fatalf("never: %s", what)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+func parts(t testing.TB, p orchestrator.Parts) *orchestrator.Definitions {
+	t.Helper()
+	d, err := orchestrator.NewDefinitions(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// one is an asset "a" with the job "a_job".
+func one(sensors ...*orchestrator.Sensor) orchestrator.Parts {
+	return orchestrator.Parts{Assets: []*orchestrator.Asset{asset("a", nil, nil)}, Jobs: []*orchestrator.Job{{Name: "a_job", Assets: []string{"a"}}}, Sensors: sensors}
+}
+
+func evaluate(t testing.TB, e *orchestrator.Engine, sensor string) *orchestrator.SensorTick {
+	t.Helper()
+	tick, err := e.EvaluateSensor(t.Context(), sensor)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tick
+}
+
+func ticksOf(t testing.TB, e *orchestrator.Engine, sensor string) []orchestrator.SensorTick {
+	t.Helper()
+	ticks, err := e.SensorTicks(t.Context(), sensor, nil, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ticks
+}
+
+func setSensor(t testing.TB, e *orchestrator.Engine, sensor string, running bool) *orchestrator.SensorState {
+	t.Helper()
+	s, err := e.SetSensor(t.Context(), sensor, running)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSensorStartsRunsAndKeepsItsCursor(t *testing.T) {
+	t.Parallel()
+	counting := &orchestrator.Sensor{Name: "counting", Jobs: []string{"a_job"}, Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+		next := ev.Cursor + "x"
+		return &orchestrator.SensorResult{Cursor: &next, Runs: []orchestrator.RunRequest{{Job: "a_job", RunKey: fmt.Sprintf("key %d", len(ev.Cursor)/2), Tags: map[string]string{"n": next}}}}, nil
+	}}
+	e := setup(t, parts(t, one(counting)))
+
+	if s, err := e.Sensor(t.Context(), "counting"); err != nil || s.Running || s.Cursor != nil || s.LastTick != nil {
+		t.Fatalf("a sensor is stopped at first: %+v, %v", s, err)
+	}
+	first := evaluate(t, e, "counting")
+	if first.Status != "success" || len(first.RunIDs) != 1 || *first.Cursor != "x" || first.Kind != "manual" {
+		t.Fatalf("first tick = %+v", first)
+	}
+	run, _ := wait(t, e, first.RunIDs[0])
+	if run.Status != "success" || run.TriggerKind != "sensor" || *run.TriggerName != "counting" || run.Tags["sensor"] != "counting" || run.Tags["n"] != "x" {
+		t.Errorf("run = %+v", run)
+	}
+	second := evaluate(t, e, "counting") // the same run key: a run once, ever; the cursor moves on
+	if second.Status != "skipped" || len(second.RunIDs) != 0 || !slices.Equal(second.RepeatedKeys, []string{"key 0"}) || *second.Cursor != "xx" {
+		t.Errorf("second tick = %+v", second)
+	}
+	if third := evaluate(t, e, "counting"); len(third.RunIDs) != 1 {
+		t.Errorf("third tick = %+v", third)
+	}
+	reset, err := e.SetSensorCursor(t.Context(), "counting", nil)
+	if err != nil || reset.Cursor != nil {
+		t.Fatalf("reset: %+v, %v", reset, err)
+	}
+	if again := evaluate(t, e, "counting"); len(again.RunIDs) != 0 || *again.Cursor != "x" {
+		t.Errorf("after a reset the run key counts still: %+v", again)
+	}
+	if _, err := e.SetSensor(t.Context(), "nope", true); !errors.Is(err, orchestrator.ErrNotFound) {
+		t.Errorf("unknown sensor: %v", err)
+	}
+}
+
+func TestSensorFiresByTheClockUntilItIsStopped(t *testing.T) {
+	t.Parallel()
+	var evaluated atomic.Int64
+	quick := &orchestrator.Sensor{Name: "quick", Interval: time.Second, Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+		evaluated.Add(1)
+		return &orchestrator.SensorResult{Skip: "nothing to do"}, nil
+	}}
+	e := setup(t, parts(t, one(quick)))
+	setSensor(t, e, "quick", true)
+	until(t, "three evaluations", func() bool { return evaluated.Load() >= 3 })
+	setSensor(t, e, "quick", false)
+	until(t, "the skips to be one tick", func() bool {
+		ticks := ticksOf(t, e, "quick")
+		return len(ticks) == 1 && ticks[0].Evaluations >= 2 && *ticks[0].Message == "nothing to do" && ticks[0].Status == "skipped"
+	})
+}
+
+func TestStoppedSensorDoesNothingThatItHadInMind(t *testing.T) {
+	t.Parallel()
+	inside, goOn := make(chan struct{}), make(chan struct{})
+	slow := &orchestrator.Sensor{Name: "slow", Interval: time.Second, Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+		close(inside)
+		<-goOn
+		return &orchestrator.SensorResult{Runs: []orchestrator.RunRequest{{Job: "a_job"}}}, nil
+	}}
+	e := setup(t, parts(t, one(slow)))
+	setSensor(t, e, "slow", true)
+	<-inside
+	if _, err := e.EvaluateSensor(t.Context(), "slow"); !errors.Is(err, orchestrator.ErrConflict) {
+		t.Errorf("evaluated twice at once: %v", err)
+	}
+	setSensor(t, e, "slow", false)
+	close(goOn)
+	stop, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := e.Stop(stop); err != nil { // waits for the evaluation
+		t.Fatal(err)
+	}
+	runs, err := e.Runs(t.Context(), orchestrator.RunFilter{Limit: 10})
+	if err != nil || len(runs) != 0 || len(ticksOf(t, e, "slow")) != 0 {
+		t.Errorf("runs = %d, ticks = %d, %v", len(runs), len(ticksOf(t, e, "slow")), err)
+	}
+}
+
+// A sensor that panics, hangs, asks for too much or for what there is not is a failed tick, and nothing to the others.
+func TestBadSensorsHurtNobody(t *testing.T) {
+	t.Parallel()
+	release := make(chan struct{})
+	t.Cleanup(func() { close(release) })
+	sensors := []*orchestrator.Sensor{
+		{Name: "panics", Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) { panic("boom") }},
+		{Name: "hangs", Timeout: 50 * time.Millisecond, Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			<-release
+			return nil, nil
+		}},
+		{Name: "greedy", Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			return &orchestrator.SensorResult{Runs: make([]orchestrator.RunRequest, 10_000)}, nil
+		}},
+		{Name: "wrong", Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			return &orchestrator.SensorResult{Cursor: new("moved"), Runs: []orchestrator.RunRequest{{Job: "a_job"}, {Job: "a_job", Config: json.RawMessage(`{"nope":1}`)}}}, nil
+		}},
+		{Name: "fails", Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			return nil, errors.New("no luck")
+		}},
+		{Name: "fine", Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			return &orchestrator.SensorResult{Runs: []orchestrator.RunRequest{{Job: "a_job"}}}, nil
+		}},
+	}
+	e := setup(t, parts(t, one(sensors...)))
+	for _, s := range sensors {
+		setSensor(t, e, s.Name, true)
+	}
+	for name, want := range map[string]string{"panics": "panic: boom", "hangs": "took longer than 50ms", "greedy": "asked for 10000 runs at once: want 500 at most", "wrong": "run 2 of 2: invalid run config: /nope", "fails": "no luck"} {
+		until(t, name+" ticks", func() bool { return len(ticksOf(t, e, name)) > 0 })
+		tick := ticksOf(t, e, name)[0]
+		if tick.Status != "failure" || tick.Message == nil || !strings.Contains(*tick.Message, want) || len(tick.RunIDs) > 0 || tick.Cursor != nil {
+			t.Errorf("%s: %+v, want %q", name, tick, want)
+		}
+	}
+	until(t, "the good one fires", func() bool { ticks := ticksOf(t, e, "fine"); return len(ticks) > 0 && len(ticks[0].RunIDs) == 1 })
+	if tick := evaluate(t, e, "hangs"); !strings.Contains(*tick.Message, "does not heed its context") {
+		t.Errorf("hangs again: %+v", tick)
+	}
+}
+
+func TestAssetAndRunStatusSensors(t *testing.T) {
+	t.Parallel()
+	seen := make(chan []orchestrator.Materialization, 10)
+	ended := make(chan []orchestrator.Run, 10)
+	onAsset := orchestrator.NewAssetSensor(orchestrator.Sensor{Name: "on_asset", Interval: time.Hour, Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+		seen <- ev.Materializations
+		return &orchestrator.SensorResult{}, nil
+	}}, "a")
+	onFailure := orchestrator.NewRunStatusSensor(orchestrator.Sensor{Name: "on_failure", Interval: time.Hour, Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+		ended <- ev.Runs
+		return &orchestrator.SensorResult{Runs: []orchestrator.RunRequest{{Assets: []string{"bad"}}}}, nil // its own failures it does not see
+	}}, "failure")
+	p := one(onAsset, onFailure)
+	p.Assets = append(p.Assets, asset("bad", nil, func(context.Context, *orchestrator.Step) error { return orchestrator.Permanent(errors.New("bad")) }), asset("b", nil, nil))
+	e := setup(t, parts(t, p))
+	before := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
+	wait(t, e, before.ID)
+	setSensor(t, e, "on_asset", true) // begins with what happens from now on
+	setSensor(t, e, "on_failure", true)
+	wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"b"}}).ID)
+	run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
+	if ms := <-seen; len(ms) != 1 || ms[0].RunID != run.ID || ms[0].Asset != "a" || string(ms[0].Metadata) != `{"asset":"a"}` && string(ms[0].Metadata) != `{"asset": "a"}` {
+		t.Errorf("materializations = %+v", ms)
+	}
+	failing := start(t, e, orchestrator.RunRequest{Assets: []string{"bad"}})
+	if runs := <-ended; len(runs) != 1 || runs[0].ID != failing.ID || runs[0].Status != "failure" {
+		t.Errorf("runs = %+v", runs)
+	}
+	until(t, "the sensor's own run ends", func() bool {
+		runs, err := e.Runs(t.Context(), orchestrator.RunFilter{Limit: 10, Asset: "bad", Status: "failure"})
+		return err == nil && len(runs) == 2
+	})
+	evaluate(t, e, "on_failure")
+	select {
+	case runs := <-ended:
+		t.Errorf("it saw its own run: %+v", runs)
+	default:
+	}
+	if _, err := e.SetSensorCursor(t.Context(), "on_asset", new("gibberish")); err == nil || !strings.Contains(err.Error(), `/cursor: "gibberish"`) {
+		t.Errorf("a bad cursor: %v", err)
+	}
+}
+
+func TestWebhookSensor(t *testing.T) {
+	t.Parallel()
+	hook := orchestrator.NewWebhookSensor(orchestrator.Sensor{Name: "hook", Interval: time.Hour, Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+		r := &orchestrator.SensorResult{}
+		for _, w := range ev.Webhooks {
+			r.Runs = append(r.Runs, orchestrator.RunRequest{Job: "a_job", RunKey: w.ID, Tags: map[string]string{"body": string(w.Body)}})
+		}
+		return r, nil
+	}})
+	e := setup(t, parts(t, one(hook)))
+	post := func(id string) (bool, error) {
+		return e.ReceiveWebhook(t.Context(), "hook", orchestrator.WebhookEvent{ID: id, Body: []byte("body of " + id)})
+	}
+	if _, err := post("early"); !errors.Is(err, orchestrator.ErrConflict) {
+		t.Fatalf("a stopped sensor took an event: %v", err)
+	}
+	setSensor(t, e, "hook", true)
+	for i, want := range []bool{false, true, true} {
+		if repeated, err := post("m1"); err != nil || repeated != want {
+			t.Errorf("post %d: repeated = %t, %v", i, repeated, err)
+		}
+	}
+	for i := range 20 {
+		if _, err := post(fmt.Sprint("many ", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var bodies []string
+	until(t, "21 runs", func() bool {
+		runs, err := e.Runs(t.Context(), orchestrator.RunFilter{Limit: 100})
+		if err != nil {
+			t.Fatal(err)
+		}
+		bodies = nil
+		for _, r := range runs {
+			bodies = append(bodies, r.Tags["body"])
+		}
+		return len(runs) >= 21
+	})
+	slices.Sort(bodies)
+	if len(slices.Compact(bodies)) != 21 || !slices.Contains(bodies, "body of m1") {
+		t.Errorf("bodies = %q", bodies)
+	}
+}
+
+// The cursor and the runs are one transaction: whatever process dies when, each item starts one run.
+func TestSensorSurvivesLostWorkers(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	hanging := make(chan struct{})
+	var calls atomic.Int64
+	sensor := func() *orchestrator.Sensor {
+		return &orchestrator.Sensor{Name: "s", Interval: time.Second, Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			if calls.Add(1) == 1 {
+				close(hanging)
+				<-ctx.Done() // as if its process were gone
+				return nil, ctx.Err()
+			}
+			if ev.Cursor == "done" {
+				return &orchestrator.SensorResult{Skip: "done"}, nil
+			}
+			return &orchestrator.SensorResult{Cursor: new("done"), Runs: []orchestrator.RunRequest{{Job: "a_job", RunKey: "only"}}}, nil
+		}}
+	}
+	first := startEngine(t, d, parts(t, one(sensor())))
+	setSensor(t, first, "s", true)
+	<-hanging
+	// Its lease is of a worker that does not beat any more.
+	if _, err := d.Pool.Exec(t.Context(), `INSERT INTO workers (id, host, pid, started_at, beat_at) VALUES ('dead', 'h', 1, now(), now() - interval '1 hour')`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE sensors SET lease_by = 'dead', lease = gen_random_uuid()`); err != nil {
+		t.Fatal(err)
+	}
+	second := startEngine(t, d, parts(t, one(sensor())))
+	until(t, "another worker evaluates it", func() bool {
+		runs, err := second.Runs(t.Context(), orchestrator.RunFilter{Limit: 10})
+		return err == nil && len(runs) == 1
+	})
+	until(t, "and again", func() bool { return calls.Load() >= 4 })
+	runs, err := second.Runs(t.Context(), orchestrator.RunFilter{Limit: 10})
+	if err != nil || len(runs) != 1 {
+		t.Errorf("%d runs, %v", len(runs), err)
+	}
+}
+
+func TestPartitionKeysOfTimeWindows(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		windows       orchestrator.TimeWindows
+		key           string
+		hours         float64
+		start         string
+		notKeys, keys []string
+	}{
+		"the day on which clocks go forward": {orchestrator.TimeWindows{Every: "daily", Start: "2026-03-01"}, "2026-03-08", 23, "2026-03-08T00:00:00-05:00", []string{"2026-02-28", "2026-3-8", "x"}, nil},
+		"the day on which clocks go back":    {orchestrator.TimeWindows{Every: "daily", Start: "2025-11-01"}, "2025-11-02", 25, "2025-11-02T00:00:00-04:00", nil, nil},
+		"the hour that comes twice, first":   {orchestrator.TimeWindows{Every: "hourly", Start: "2025-11-02"}, "2025-11-02T01:00-04:00", 1, "2025-11-02T01:00:00-04:00", []string{"2025-11-02T01:30-04:00"}, nil},
+		"and second":                         {orchestrator.TimeWindows{Every: "hourly", Start: "2025-11-02"}, "2025-11-02T01:00-05:00", 1, "2025-11-02T01:00:00-05:00", nil, nil},
+		"the hour that there is not":         {orchestrator.TimeWindows{Every: "hourly", Start: "2026-03-08"}, "2026-03-08T03:00-04:00", 1, "2026-03-08T03:00:00-04:00", []string{"2026-03-08T02:00-05:00", "2026-03-08T03:00-05:00"}, nil},
+		"the week of the change":             {orchestrator.TimeWindows{Every: "weekly", Start: "2025-10-01"}, "2025-11-02", 169, "2025-11-02T00:00:00-04:00", []string{"2025-11-03", "2025-09-28"}, nil},
+		"the month of the change":            {orchestrator.TimeWindows{Every: "monthly", Start: "2026-01-15"}, "2026-03-01", 31*24 - 1, "2026-03-01T00:00:00-05:00", []string{"2026-01-01", "2026-03-02"}, nil},
+		"a day without midnight":             {orchestrator.TimeWindows{Every: "daily", Start: "2017-10-01", TimeZone: "America/Sao_Paulo"}, "2017-10-15", 23, "2017-10-15T01:00:00-02:00", nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := orchestrator.TimePartitions("w", c.windows)
+			from, to, ok := s.Window(c.key)
+			if !ok || to.Sub(from).Hours() != c.hours || from.Format(time.RFC3339) != c.start {
+				t.Errorf("%s is %s to %s (%g h), %t; want %g h from %s", c.key, from, to, to.Sub(from).Hours(), ok, c.hours, c.start)
+			}
+			for _, k := range c.notKeys {
+				if _, _, ok := s.Window(k); ok {
+					t.Errorf("%s passes for a key", k)
+				}
+			}
+		})
+	}
+}
+
+func TestPartitionSets(t *testing.T) {
+	t.Parallel()
+	dynamic := orchestrator.DynamicPartitions("dyn")
+	colours := orchestrator.StaticPartitions("colour", "red", "green")
+	sets := []*orchestrator.PartitionSet{
+		dynamic, colours, orchestrator.MultiPartitions("both", colours, dynamic),
+		orchestrator.TimePartitions("hour", orchestrator.TimeWindows{Every: "hourly", Start: "2025-11-02"}),
+		orchestrator.TimePartitions("day", orchestrator.TimeWindows{Every: "daily", Start: "2025-10-31"}),
+	}
+	p := orchestrator.Parts{}
+	for _, s := range sets {
+		a := asset("of_"+s.Name, nil, nil)
+		a.Partitions, a.PartitionRequired = s, true
+		p.Assets = append(p.Assets, a)
+	}
+	e := setup(t, parts(t, p))
+	if n, err := e.AddPartitions(t.Context(), "dyn", "y", "x"); n != 2 || err != nil {
+		t.Fatal(n, err)
+	}
+	if n, err := e.AddPartitions(t.Context(), "dyn", "y", "z"); n != 1 || err != nil {
+		t.Fatal(n, err)
+	}
+	if _, err := e.AddPartitions(t.Context(), "dyn", "a|b"); err == nil {
+		t.Error("a key with a separator was taken")
+	}
+	keys := func(i int) []string {
+		t.Helper()
+		k, err := e.Partitions(t.Context(), sets[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	if k := keys(0); !slices.Equal(k, []string{"x", "y", "z"}) {
+		t.Errorf("dynamic: %q", k)
+	}
+	if k := keys(2); !slices.Equal(k, []string{"red|x", "red|y", "red|z", "green|x", "green|y", "green|z"}) {
+		t.Errorf("two dimensions: %q", k)
+	}
+	if k := keys(3); !slices.Equal(k[:4], []string{"2025-11-02T00:00-04:00", "2025-11-02T01:00-04:00", "2025-11-02T01:00-05:00", "2025-11-02T02:00-05:00"}) {
+		t.Errorf("hours: %q", k[:4])
+	}
+	days := keys(4)
+	toronto, _ := time.LoadLocation("America/Toronto")
+	if days[0] != "2025-10-31" || days[len(days)-1] != time.Now().In(toronto).AddDate(0, 0, -1).Format(time.DateOnly) {
+		t.Errorf("days from %s to %s", days[0], days[len(days)-1])
+	}
+	for _, bad := range []struct{ asset, key, want string }{
+		{"of_dyn", "w", `/partition: "w" is not a partition of dyn: it has x, y, z`}, {"of_both", "red|w", `"red|w" is not a partition of both`},
+		{"of_day", "2025-10-30", "it has "}, {"of_day", "2999-01-01", "is not a partition of day"}, {"of_dyn", "", "/partition: is required"},
+	} {
+		_, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{bad.asset}, Partition: bad.key})
+		if err == nil || !strings.Contains(err.Error(), bad.want) {
+			t.Errorf("%s %q: %v, want %q", bad.asset, bad.key, err, bad.want)
+		}
+	}
+	run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"of_both"}, Partition: "green|y"}).ID)
+	if run.Status != "success" || *run.Partition != "green|y" {
+		t.Errorf("run = %+v", run)
+	}
+	states, err := e.PartitionStates(t.Context(), "of_both")
+	if err != nil || states[4].Key != "green|y" || states[4].Status != "materialized" || *states[4].RunID != run.ID || states[0].Status != "missing" {
+		t.Errorf("states = %+v, %v", states, err)
+	}
+	if _, err := e.AddPartitions(t.Context(), "dyn", "later"); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"of_dyn"}, Partition: "later"}); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whatever became of the last run of a partition, it shows; a failure does not take back what was there.
+func TestPartitionStatus(t *testing.T) {
+	t.Parallel()
+	gate := make(chan error)
+	a := asset("a", nil, func(ctx context.Context, _ *orchestrator.Step) error {
+		select {
+		case err := <-gate:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	a.Partitions = orchestrator.StaticPartitions("p", "k")
+	e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}}))
+	state := func() orchestrator.PartitionState {
+		t.Helper()
+		s, err := e.PartitionStates(t.Context(), "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s[0]
+	}
+	begin := func() uuid.UUID {
+		return start(t, e, orchestrator.RunRequest{Assets: []string{"a"}, Partition: "k"}).ID
+	}
+	started := func(ev orchestrator.Event) bool { return ev.Type == "step_started" }
+	id := begin()
+	waitFor(t, e, id, started)
+	if s := state(); s.Status != "running" || *s.RunID != id {
+		t.Errorf("running: %+v", s)
+	}
+	if _, err := e.CancelRun(t.Context(), id, "me"); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, e, id)
+	if s := state(); s.Status != "missing" {
+		t.Errorf("canceled: %+v", s)
+	}
+	id = begin()
+	gate <- orchestrator.Permanent(errors.New("no"))
+	wait(t, e, id)
+	if s := state(); s.Status != "failed" || s.MaterializedAt != nil {
+		t.Errorf("failed: %+v", s)
+	}
+	id = begin()
+	gate <- nil
+	wait(t, e, id)
+	if s := state(); s.Status != "materialized" || s.MaterializedAt == nil {
+		t.Errorf("materialized: %+v", s)
+	}
+	id = begin()
+	gate <- orchestrator.Permanent(errors.New("no"))
+	wait(t, e, id)
+	if s := state(); s.Status != "failed" || s.MaterializedAt == nil {
+		t.Errorf("failed after that: %+v", s)
+	}
+	unpartitioned := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
+	gate <- nil
+	wait(t, e, unpartitioned.ID)
+	if s := state(); s.Status != "failed" {
+		t.Errorf("a run without a partition changed one: %+v", s)
+	}
+}

@@ -105,8 +105,10 @@ function touch(...keys: QueryKey[]): void {
 export function changedBy(event: Event): QueryKey[] {
   const keys: QueryKey[] = [['run', event.run_id]]
   if (event.type.startsWith('run_')) keys.push(['runs'])
-  if (event.type === 'run_enqueued') keys.push(['schedules'], ['ticks'])
-  if (event.type === 'materialization') keys.push(['assets'], ['materializations'])
+  if (event.type === 'run_enqueued') keys.push(['schedules'], ['ticks'], ['sensors'], ['sensor-ticks'], ['partitions'])
+  if (event.type === 'materialization') keys.push(['assets'], ['materializations'], ['partitions'])
+  if (/^(run|step)_(failure|canceled)$/.test(event.type)) keys.push(['partitions'], ['assets'])
+  if (/^run_(success|failure|canceled)$/.test(event.type)) keys.push(['backfills'], ['alerts'])
   if (event.type === 'run_success' || event.type === 'run_failure' || event.type === 'run_canceled') keys.push(['bills'], ['fetch-logs'])
   return keys
 }
@@ -161,6 +163,9 @@ function watchStatus(): () => void {
     for await (const next of followStatus({ signal })) {
       const last = status.get()
       if (last && JSON.stringify(last.schedules) !== JSON.stringify(next.schedules)) touch(['schedules'], ['ticks'])
+      if (last && JSON.stringify(last.sensors) !== JSON.stringify(next.sensors)) touch(['sensors'], ['sensor-ticks'])
+      if (last && JSON.stringify(last.backfills) !== JSON.stringify(next.backfills)) touch(['backfills'])
+      if (last && last.open_alerts !== next.open_alerts) touch(['alerts'])
       status.set(next)
     }
   })

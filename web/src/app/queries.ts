@@ -1,5 +1,5 @@
 import {
-  getAsset, getAssetGraph, getBill, getJob, getReadiness, getRun, getSchedule, getVersion, listAssetMaterializations, listAssets, listBills, listBillStages, listBillVersions, listFetchLogs, listJobs, listRuns, listSchedules, listScheduleTicks,
+  getAsset, getAssetGraph, getBackfill, getBill, getJob, getReadiness, getRun, getSchedule, getSensor, getVersion, listAlertChannels, listAlertDeliveries, listAlerts, listAssetCheckResults, listAssetMaterializations, listAssetPartitions, listAssets, listBackfillPartitions, listBackfills, listSensors, listSensorTicks, listBills, listBillStages, listBillVersions, listFetchLogs, listJobs, listRuns, listSchedules, listScheduleTicks,
   type FetchStatus, type ListBillsData, type ListRunsData,
 } from '@parliament-explorer/sdk'
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
@@ -10,7 +10,58 @@ export const assetsQuery = queryOptions({ queryKey: ['assets'], queryFn: async (
 
 export const assetQuery = (asset: string) => queryOptions({ queryKey: ['assets', asset], queryFn: async ({ signal }) => (await getAsset({ path: { asset }, signal })).data })
 
-export const graphQuery = queryOptions({ queryKey: ['assets', '', 'graph'], queryFn: async ({ signal }) => (await getAssetGraph({ signal })).data })
+export const graphQuery = (selection?: string) =>
+  queryOptions({ queryKey: ['assets', '', 'graph', selection], queryFn: async ({ signal }) => (await getAssetGraph({ query: { selection }, signal })).data, retry: false, placeholderData: (old) => old })
+
+export const partitionsQuery = (asset: string) => queryOptions({ queryKey: ['partitions', asset], queryFn: async ({ signal }) => (await listAssetPartitions({ path: { asset }, signal })).data })
+
+export const checkResultsQuery = (asset: string) =>
+  infiniteQueryOptions({
+    queryKey: ['assets', asset, 'check-results'],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ pageParam, signal }) => (await listAssetCheckResults({ path: { asset }, query: { limit: 50, cursor: pageParam }, signal })).data,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  })
+
+export const sensorsQuery = queryOptions({ queryKey: ['sensors'], queryFn: async ({ signal }) => (await listSensors({ signal })).data.items })
+
+export const sensorQuery = (sensor: string) => queryOptions({ queryKey: ['sensors', sensor], queryFn: async ({ signal }) => (await getSensor({ path: { sensor }, signal })).data })
+
+export const sensorTicksQuery = (sensor: string) =>
+  infiniteQueryOptions({
+    queryKey: ['sensor-ticks', sensor],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ pageParam, signal }) => (await listSensorTicks({ path: { sensor }, query: { limit: 50, cursor: pageParam }, signal })).data,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  })
+
+export const backfillsQuery = infiniteQueryOptions({
+  queryKey: ['backfills'],
+  initialPageParam: undefined as string | undefined,
+  queryFn: async ({ pageParam, signal }) => (await listBackfills({ query: { limit: 50, cursor: pageParam }, signal })).data,
+  getNextPageParam: (page) => page.next_cursor ?? undefined,
+})
+
+export const backfillQuery = (backfill_id: string) => queryOptions({ queryKey: ['backfills', backfill_id], queryFn: async ({ signal }) => (await getBackfill({ path: { backfill_id }, signal })).data })
+
+export const backfillPartitionsQuery = (backfill_id: string) =>
+  infiniteQueryOptions({
+    queryKey: ['backfills', backfill_id, 'partitions'],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ pageParam, signal }) => (await listBackfillPartitions({ path: { backfill_id }, query: { limit: 200, cursor: pageParam }, signal })).data,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  })
+
+export const alertsQuery = infiniteQueryOptions({
+  queryKey: ['alerts'],
+  initialPageParam: undefined as string | undefined,
+  queryFn: async ({ pageParam, signal }) => (await listAlerts({ query: { limit: 50, cursor: pageParam }, signal })).data,
+  getNextPageParam: (page) => page.next_cursor ?? undefined,
+})
+
+export const channelsQuery = queryOptions({ queryKey: ['channels'], queryFn: async ({ signal }) => (await listAlertChannels({ signal })).data.items, staleTime: 60_000 })
+
+export const deliveriesQuery = queryOptions({ queryKey: ['alerts', 'deliveries'], queryFn: async ({ signal }) => (await listAlertDeliveries({ query: { limit: 50 }, signal })).data.items })
 
 export const recentMaterializationsQuery = (asset: string, limit: number) =>
   queryOptions({ queryKey: ['materializations', asset, limit], queryFn: async ({ signal }) => (await listAssetMaterializations({ path: { asset }, query: { limit }, signal })).data.items })

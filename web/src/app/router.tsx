@@ -23,14 +23,14 @@ const overview = createRoute({ getParentRoute: () => root, path: '/', component:
 const assets = createRoute({
   getParentRoute: () => root,
   path: '/assets',
-  validateSearch: (s: Record<string, unknown>) => optional({ view: oneOf(s.view, ['list', 'graph']) }),
+  validateSearch: (s: Record<string, unknown>) => optional({ view: oneOf(s.view, ['list', 'graph']), selection: text(s.selection) }),
   component: Assets,
 })
 
 const asset = createRoute({
   getParentRoute: () => root,
   path: '/assets/$asset',
-  validateSearch: (s: Record<string, unknown>) => optional({ tab: oneOf(s.tab, ['about', 'plots', 'materializations', 'runs', 'launch']) }),
+  validateSearch: (s: Record<string, unknown>) => optional({ tab: oneOf(s.tab, ['about', 'plots', 'materializations', 'partitions', 'checks', 'runs', 'launch']) }),
   component: lazyRouteComponent(() => import('../pages/asset'), 'AssetPage'),
 })
 
@@ -67,6 +67,19 @@ const automation = createRoute({ getParentRoute: () => root, path: '/automation'
 
 const schedule = createRoute({ getParentRoute: () => root, path: '/automation/schedules/$schedule', component: lazyRouteComponent(() => import('../pages/schedule'), 'SchedulePage') })
 
+const sensor = createRoute({ getParentRoute: () => root, path: '/automation/sensors/$sensor', component: lazyRouteComponent(() => import('../pages/sensor'), 'SensorPage') })
+
+const backfills = createRoute({
+  getParentRoute: () => root,
+  path: '/backfills',
+  validateSearch: (s: Record<string, unknown>) => optional({ selection: text(s.selection) }),
+  component: lazyRouteComponent(() => import('../pages/backfills'), 'Backfills'),
+})
+
+const backfill = createRoute({ getParentRoute: () => root, path: '/backfills/$backfillId', component: lazyRouteComponent(() => import('../pages/backfill'), 'BackfillPage') })
+
+const alerts = createRoute({ getParentRoute: () => root, path: '/alerts', component: lazyRouteComponent(() => import('../pages/alerts'), 'Alerts') })
+
 const bills = createRoute({
   getParentRoute: () => root,
   path: '/bills',
@@ -86,7 +99,7 @@ const fetchLogs = createRoute({
 const system = createRoute({ getParentRoute: () => root, path: '/system', component: lazyRouteComponent(() => import('../pages/system'), 'System') })
 
 export const router = createRouter({
-  routeTree: root.addChildren([overview, assets, asset, job, launch, runs, run, automation, schedule, bills, bill, fetchLogs, system]),
+  routeTree: root.addChildren([overview, assets, asset, job, launch, runs, run, automation, schedule, sensor, backfills, backfill, alerts, bills, bill, fetchLogs, system]),
   basepath: uiBase.pathname,
   defaultPreload: 'intent',
   scrollRestoration: true,

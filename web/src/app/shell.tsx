@@ -1,5 +1,5 @@
 import { Link, Outlet, useRouterState } from '@tanstack/react-router'
-import { Activity, Boxes, CalendarClock, FileText, Languages, LayoutDashboard, Menu, Monitor, Moon, Play, ScrollText, Sun, X } from 'lucide-react'
+import { Activity, Bell, Boxes, CalendarClock, FileText, History, Languages, LayoutDashboard, Menu, Monitor, Moon, Play, ScrollText, Sun, X } from 'lucide-react'
 import { Dialog } from 'radix-ui'
 import { useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -13,6 +13,8 @@ const pages = [
   ['/assets', 'assets', Boxes],
   ['/runs', 'runs', Play],
   ['/automation', 'automation', CalendarClock],
+  ['/backfills', 'backfills', History],
+  ['/alerts', 'alerts', Bell],
   ['/bills', 'bills', FileText],
   ['/fetch-logs', 'fetchLogs', ScrollText],
   ['/system', 'system', Activity],

@@ -6,11 +6,12 @@ import { Tabs } from 'radix-ui'
 import { lazy, Suspense } from 'react'
 import { useTranslation } from 'react-i18next'
 
-import { assetQuery, materializationsQuery, recentMaterializationsQuery, runsQuery } from '../app/queries'
+import { assetQuery, checkResultsQuery, materializationsQuery, recentMaterializationsQuery, runsQuery } from '../app/queries'
 import { serverFlag } from '../lib/base'
 import { quoted } from '../lib/config'
 import { duration, number } from '../lib/format'
 import { seriesOf } from '../lib/metadata'
+import { CheckBadge, FreshnessBadge } from '../ui/asset-state'
 import { Card, Empty, Json, LoadMore, PageHead, Skeleton, Time } from '../ui/basics'
 import { Plot } from '../ui/charts'
 import { AssetLinks, Name, RunLink } from '../ui/links'
@@ -18,6 +19,7 @@ import { itemsOf, Loaded } from '../ui/loaded'
 import { MetadataList } from '../ui/metadata'
 import { RunTable } from '../ui/run-table'
 
+const Partitions = lazy(() => import('./partitions'))
 const Launchpad = lazy(() => import('./launchpad'))
 
 export function AssetPage() {
@@ -48,6 +50,8 @@ export function AssetPage() {
               <Tabs.Trigger value="about">{t('assets.tabAbout')}</Tabs.Trigger>
               <Tabs.Trigger value="plots">{t('assets.tabPlots')}</Tabs.Trigger>
               <Tabs.Trigger value="materializations">{t('assets.tabMaterializations')}</Tabs.Trigger>
+              {data.partitions && <Tabs.Trigger value="partitions">{t('assets.tabPartitions')}</Tabs.Trigger>}
+              {data.checks.length > 0 && <Tabs.Trigger value="checks">{t('assets.tabChecks')}</Tabs.Trigger>}
               <Tabs.Trigger value="runs">{t('assets.tabRuns')}</Tabs.Trigger>
               <Tabs.Trigger value="launch">{t('assets.tabLaunch')}</Tabs.Trigger>
             </Tabs.List>
@@ -59,6 +63,16 @@ export function AssetPage() {
             </Tabs.Content>
             <Tabs.Content value="materializations">
               <Materializations asset={data} />
+            </Tabs.Content>
+            {data.partitions && (
+              <Tabs.Content value="partitions">
+                <Suspense fallback={<Skeleton lines={6} height="20rem" />}>
+                  <Partitions asset={data} />
+                </Suspense>
+              </Tabs.Content>
+            )}
+            <Tabs.Content value="checks">
+              <CheckResults asset={name} />
             </Tabs.Content>
             <Tabs.Content value="runs">
               <AssetRuns asset={name} />
@@ -123,6 +137,41 @@ function About({ asset }: { asset: Asset }) {
                 </Link>
               ))}
             </dd>
+            {asset.partitions && (
+              <>
+                <dt>{t('assets.partitions')}</dt>
+                <dd>
+                  <Link from="/assets/$asset" search={{ tab: 'partitions' }}>
+                    {asset.partitions.name}
+                  </Link>
+                </dd>
+              </>
+            )}
+            {asset.freshness && (
+              <>
+                <dt>{t('assets.freshness')}</dt>
+                <dd className="row wrap">
+                  <FreshnessBadge freshness={asset.freshness} />
+                  <span className="small">
+                    {asset.freshness.max_age_seconds !== null ? t('assets.maxAge', { age: duration(asset.freshness.max_age_seconds * 1000, i18n.language) }) : t('assets.dueBy', { cron: asset.freshness.cron, zone: asset.freshness.time_zone })}
+                  </span>
+                </dd>
+              </>
+            )}
+            {asset.automation && (
+              <>
+                <dt>{t('assets.automation')}</dt>
+                <dd>
+                  <code>{asset.automation.condition}</code>
+                  <p className="small">
+                    <strong>{t(asset.automation.would_run ? 'assets.wouldRun' : 'assets.wouldNotRun')}</strong> {asset.automation.reason}.{' '}
+                    <Link to="/automation/sensors/$sensor" params={{ sensor: asset.automation.sensor }}>
+                      {asset.automation.sensor}
+                    </Link>
+                  </p>
+                </dd>
+              </>
+            )}
             <dt>{t('assets.retryPolicy')}</dt>
             <dd>{t('assets.retryText', { count: asset.retry.max_attempts, delay: number(asset.retry.delay_seconds, i18n.language) })}</dd>
             <dt>{t('assets.timeout')}</dt>
@@ -142,6 +191,24 @@ function About({ asset }: { asset: Asset }) {
           <NeverYet asset={asset} />
         )}
       </Card>
+      {asset.checks.length > 0 && (
+        <Card title={t('assets.tabChecks')}>
+          <ul className="list">
+            {asset.checks.map((check) => (
+              <li key={check.name} className="row between top wrap">
+                <div className="grow">
+                  <Name>{check.name}</Name>
+                  <p className="muted small">
+                    {check.description} {check.blocking && t('assets.blocks')}
+                  </p>
+                  {check.last_result && <p className="small">{check.last_result.message}</p>}
+                </div>
+                <CheckBadge result={check.last_result} />
+              </li>
+            ))}
+          </ul>
+        </Card>
+      )}
       <Card title={t('assets.defaultConfig')} padded>
         <Json value={asset.default_config} label={t('assets.defaultConfig')} />
       </Card>
@@ -210,6 +277,56 @@ function Materializations({ asset }: { asset: Asset }) {
                       </td>
                       <td>
                         <MetadataList metadata={m.metadata} compact />
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )
+        }
+      </Loaded>
+      <LoadMore query={query} />
+    </Card>
+  )
+}
+
+function CheckResults({ asset }: { asset: string }) {
+  const { t } = useTranslation()
+  const query = useInfiniteQuery(checkResultsQuery(asset))
+  return (
+    <Card label={t('assets.tabChecks')}>
+      <Loaded query={itemsOf(query)} lines={6}>
+        {(items) =>
+          items.length === 0 ? (
+            <Empty title={t('assets.noChecksYet')}>{t('assets.noChecksYetText')}</Empty>
+          ) : (
+            <div className="table-wrap">
+              <table className="blocks">
+                <thead>
+                  <tr>
+                    <th>{t('assets.when')}</th>
+                    <th>{t('assets.check')}</th>
+                    <th>{t('assets.result')}</th>
+                    <th>{t('assets.found')}</th>
+                    <th>{t('assets.run')}</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {items.map((r) => (
+                    <tr key={r.id}>
+                      <td>
+                        <Time at={r.created_at} absolute />
+                      </td>
+                      <td>
+                        <Name>{r.check}</Name>
+                      </td>
+                      <td>
+                        <CheckBadge result={r} />
+                      </td>
+                      <td className="small break">{r.message}</td>
+                      <td data-label={t('assets.run')}>
+                        <RunLink id={r.run_id} />
                       </td>
                     </tr>
                   ))}

@@ -15,6 +15,7 @@ import { Card, Empty, PageHead, Time } from '../ui/basics'
 import { AssetLinks, RunLink } from '../ui/links'
 import { Loaded } from '../ui/loaded'
 import { TickResult } from '../ui/tick'
+import { Sensors } from './sensors'
 
 export function Automation() {
   const { t } = useTranslation()
@@ -91,6 +92,7 @@ export function Automation() {
           }
         </Loaded>
       </Card>
+      <Sensors />
       <Card title={t('automation.jobs')}>
         <Loaded query={jobs} lines={4} height="9rem">
           {(list) => (

@@ -1,9 +1,9 @@
 import '@xyflow/react/dist/style.css'
 
 import dagre from '@dagrejs/dagre'
-import { startRun } from '@parliament-explorer/sdk'
+import { type AssetStatus, startRun } from '@parliament-explorer/sdk'
 import { useMutation, useQuery } from '@tanstack/react-query'
-import { Link, useNavigate } from '@tanstack/react-router'
+import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { Background, Controls, type Edge, Handle, MarkerType, type Node, type NodeProps, Position, ReactFlow, ReactFlowProvider, useNodesState, useReactFlow } from '@xyflow/react'
 import { Play } from 'lucide-react'
 import { useEffect, useMemo } from 'react'
@@ -12,12 +12,14 @@ import { useTranslation } from 'react-i18next'
 import { graphQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { shortId } from '../lib/format'
+import { useDraft } from '../lib/draft'
 import { newKey } from '../ui/actions'
-import { Card, Skeleton, Time } from '../ui/basics'
+import { AssetState } from '../ui/asset-state'
+import { Card, Field, Skeleton, Time } from '../ui/basics'
 import { Name } from '../ui/links'
 import { Problem } from '../ui/problem'
 
-type AssetNode = Node<{ name: string; group: string; at: string | null }, 'asset'>
+type AssetNode = Node<{ name: string; group: string; at: string | null; status: AssetStatus; causes: string[] }, 'asset'>
 
 const size = { width: 240, height: 92 }
 
@@ -32,7 +34,9 @@ export default function Graph() {
 function Lineage() {
   const { t } = useTranslation()
   const navigate = useNavigate()
-  const graph = useQuery(graphQuery)
+  const search = useSearch({ from: '/assets' })
+  const [selection, setSelection] = useDraft(search.selection ?? '', (value) => void navigate({ to: '/assets', search: { view: 'graph', selection: value.trim() || undefined }, replace: true }))
+  const graph = useQuery(graphQuery(search.selection))
   const [nodes, setNodes, onNodesChange] = useNodesState<AssetNode>([])
   const { fitView } = useReactFlow()
   const edges = useMemo<Edge[]>(() => (graph.data?.edges ?? []).map((e) => ({ id: `${e.from}→${e.to}`, source: e.from, target: e.to, markerEnd: { type: MarkerType.ArrowClosed }, focusable: false })), [graph.data])
@@ -49,7 +53,7 @@ function Lineage() {
         const place = layout.node(node.name)
         const was = before.get(node.name)
         return {
-          id: node.name, type: 'asset' as const, data: { name: node.name, group: node.group, at: node.last_materialized_at },
+          id: node.name, type: 'asset' as const, data: { name: node.name, group: node.group, at: node.last_materialized_at, status: node.status, causes: node.stale_causes },
           position: was?.position ?? { x: place.x - size.width / 2, y: place.y - size.height / 2 }, selected: was?.selected ?? false, ariaLabel: node.name,
         }
       })
@@ -72,8 +76,15 @@ function Lineage() {
   })
   const select = (on: boolean) => setNodes((old) => old.map((n) => ({ ...n, selected: on })))
 
-  if (graph.error && !graph.data) return <Problem error={graph.error} retry={() => void graph.refetch()} />
   return (
+    <>
+    <div className="filters" role="search">
+      <Field label={t('assets.selection')} id="selection">
+        <input id="selection" type="search" value={selection} maxLength={1000} placeholder={t('assets.selectionPlaceholder')} style={{ width: '22rem' }} spellCheck={false} aria-invalid={graph.error !== null} aria-describedby="selection-help" onChange={(e) => setSelection(e.target.value)} />
+      </Field>
+      <p id="selection-help" className="muted small grow">{t('assets.selectionHelp')}</p>
+    </div>
+    {graph.error && <Problem error={graph.error} retry={() => void graph.refetch()} />}
     <Card
       label={t('assets.graphLabel')}
       title={<span className="muted small" style={{ fontWeight: 400 }}>{t('assets.selectHint')}</span>}
@@ -117,6 +128,7 @@ function Lineage() {
         )}
       </div>
     </Card>
+    </>
   )
 }
 
@@ -130,6 +142,7 @@ function AssetBox({ data }: NodeProps<AssetNode>) {
       </Link>
       <div className="row between small muted">
         <span>{data.group}</span>
+        {data.status === 'running' || data.status === 'failed' ? <AssetState status={data.status} /> : data.causes.length > 0 && <span className="badge warn" style={{ paddingLeft: '0.55rem' }} title={t('assets.staleWhy', { assets: data.causes.join(', ') })}>{t('assets.stale')}</span>}
         {data.at ? <Time at={data.at} /> : <span>{t('assets.ageUnknown')}</span>}
       </div>
       <Handle type="source" position={Position.Right} isConnectable={false} style={{ visibility: 'hidden' }} />

@@ -1,12 +1,13 @@
 import { type Asset, materializeAsset, startJobRun, startRun } from '@parliament-explorer/sdk'
 import Form from '@rjsf/core'
 import type { ErrorSchema, RJSFSchema, UiSchema } from '@rjsf/utils'
-import { useMutation } from '@tanstack/react-query'
+import { useMutation, useQuery } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { Play, RotateCcw } from 'lucide-react'
 import { useId, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
+import { partitionsQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { serverFlag, serverUrl } from '../lib/base'
 import { type Config, type Fault, faults, type Format, isObject, joined, parted, quoted, read, readTags, written } from '../lib/config'
@@ -34,15 +35,18 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
   const [configs, setConfigs] = useState(defaults)
   const [text, setText] = useState('')
   const [tags, setTags] = useState('')
+  const [partition, setPartition] = useState('')
+  const partitioned = assets.find((a) => a.partitions)
+  const keys = useQuery({ ...partitionsQuery(partitioned?.name ?? ''), enabled: partitioned !== undefined })
   const key = useRef(newKey())
 
   const parsed = mode === 'form' ? { config: joined(names, configs) } : readConfig(text, mode)
   const wrongTag = tagFault(tags)
-  const local: Fault[] = parsed.config ? parted(names, parsed.config).flatMap((p) => faults(schemaOf(assets, p.asset), p.config).map((f) => ({ ...f, pointer: p.at + f.pointer }))) : []
+  const local: Fault[] = parsed.config && !partition ? parted(names, parsed.config).flatMap((p) => faults(schemaOf(assets, p.asset), p.config).map((f) => ({ ...f, pointer: p.at + f.pointer }))) : []
 
   const start = useMutation({
     mutationFn: () => {
-      const body = { config: parsed.config, tags: readTags(tags) }
+      const body = { config: parsed.config, tags: readTags(tags), partition: partition.trim() || undefined }
       const headers = { 'Idempotency-Key': key.current }
       if (job) return startJobRun({ path: { job }, body, headers })
       return names.length === 1 ? materializeAsset({ path: { asset: names[0]! }, body, headers }) : startRun({ body: { assets: names, ...body }, headers })
@@ -73,7 +77,7 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
     ? curl(`jobs/${job}/runs`, { config })
     : names.length > 1
       ? curl('runs', { assets: names, config })
-      : `explorer materialize ${names[0]} --config ${quoted(config)}${serverFlag}`
+      : `explorer materialize ${names[0]}${partition.trim() ? ` --partition ${partition.trim()}` : ''} --config ${quoted(config)}${serverFlag}`
 
   return (
     <Card
@@ -149,6 +153,18 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
           </div>
         )}
         <div className="field" style={{ maxWidth: '32rem' }}>
+          {partitioned && (
+            <>
+              <label htmlFor={id + 'partition'}>{t('launch.partition', { set: partitioned.partitions?.name })}</label>
+              <input id={id + 'partition'} type="text" list={id + 'keys'} value={partition} required={partitioned.partitions?.required} aria-describedby={id + 'partition-help'} onChange={(e) => edited(() => setPartition(e.target.value))} />
+              <datalist id={id + 'keys'}>
+                {keys.data?.items.slice(-500).reverse().map((p) => <option key={p.key} value={p.key} />)}
+              </datalist>
+              <p id={id + 'partition-help'} className="small muted">
+                {t(partitioned.partitions?.required ? 'launch.partitionRequired' : 'launch.partitionHelp')}
+              </p>
+            </>
+          )}
           <label htmlFor={id + 'tags'}>{t('launch.tags')}</label>
           <input id={id + 'tags'} type="text" value={tags} aria-invalid={wrongTag !== undefined} aria-describedby={id + 'tags-help'} onChange={(e) => edited(() => setTags(e.target.value))} />
           <p id={id + 'tags-help'} className="small" style={{ color: wrongTag ? 'var(--bad)' : 'var(--muted)' }}>

@@ -11,6 +11,7 @@ import { serverFlag } from '../lib/base'
 import { useRetry } from '../ui/actions'
 import { Card, Duration, Empty, PageHead, StatusBadge, Time } from '../ui/basics'
 import { AssetLink, RunLink, RunSubject, TriggerText } from '../ui/links'
+import { AssetHealth } from '../ui/asset-state'
 import { Loaded } from '../ui/loaded'
 import { Timeline } from '../ui/timeline'
 
@@ -237,6 +238,7 @@ function Ages() {
             {list.map((asset) => (
               <li key={asset.name} className="row between wrap">
                 <AssetLink name={asset.name} />
+                <AssetHealth asset={asset} />
                 <span className="muted small">{asset.last_materialization ? <Time at={asset.last_materialization.created_at} /> : t('assets.neverMaterialized')}</span>
               </li>
             ))}

@@ -4,7 +4,7 @@ import { useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { Link } from '@tanstack/react-router'
 import { scaleTime } from 'd3-scale'
 import { Ban, RotateCcw, RotateCw } from 'lucide-react'
-import { AlertDialog, Tabs } from 'radix-ui'
+import { Tabs } from 'radix-ui'
 import { useMemo, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
 
@@ -17,6 +17,7 @@ import { useNow } from '../lib/now'
 import { useWidth } from '../lib/size'
 import { active, ended, useCancel, useRetry } from '../ui/actions'
 import { Card, CopyButton, Duration, Empty, Json, PageHead, Skeleton, StatusBadge, Time } from '../ui/basics'
+import { Confirm } from '../ui/confirm'
 import { AssetLink, RunLink, RunSubject, TriggerText } from '../ui/links'
 import { MetadataList } from '../ui/metadata'
 import { Problem } from '../ui/problem'
@@ -111,27 +112,19 @@ function Actions({ run }: { run: RunDetail }) {
   const retry = useRetry({ open: true })
   if (!ended(run)) {
     return (
-      <AlertDialog.Root>
-        <AlertDialog.Trigger className="btn danger" disabled={!active(run) || cancel.isPending}>
-          <Ban size={16} aria-hidden />
-          {t('runs.cancel')}
-        </AlertDialog.Trigger>
-        <AlertDialog.Portal>
-          <AlertDialog.Overlay className="overlay" />
-          <AlertDialog.Content className="dialog stack" style={{ maxWidth: '30rem' }}>
-            <AlertDialog.Title asChild>
-              <h2>{t('run.cancelAsk')}</h2>
-            </AlertDialog.Title>
-            <AlertDialog.Description>{t('run.cancelText')}</AlertDialog.Description>
-            <div className="row wrap" style={{ justifyContent: 'flex-end' }}>
-              <AlertDialog.Cancel className="btn">{t('run.keep')}</AlertDialog.Cancel>
-              <AlertDialog.Action className="btn danger" onClick={() => cancel.mutate(run.id)}>
-                {t('run.cancelYes')}
-              </AlertDialog.Action>
-            </div>
-          </AlertDialog.Content>
-        </AlertDialog.Portal>
-      </AlertDialog.Root>
+      <Confirm
+        trigger={
+          <button type="button" className="btn danger" disabled={!active(run) || cancel.isPending}>
+            <Ban size={16} aria-hidden />
+            {t('runs.cancel')}
+          </button>
+        }
+        title={t('run.cancelAsk')}
+        text={t('run.cancelText')}
+        yes={t('run.cancelYes')}
+        no={t('run.keep')}
+        onYes={() => cancel.mutate(run.id)}
+      />
     )
   }
   return (

@@ -69,6 +69,26 @@ export function TriggerText({ run }: { run: Pick<Run, 'trigger' | 'parent_run_id
       </>
     )
   }
+  if (kind === 'sensor' && name) {
+    return (
+      <>
+        {t('runs.trigger_sensor')}{' '}
+        <Link to="/automation/sensors/$sensor" params={{ sensor: name }} className="break">
+          {name}
+        </Link>
+      </>
+    )
+  }
+  if (kind === 'backfill' && name) {
+    return (
+      <>
+        {t('runs.trigger_backfill')}{' '}
+        <Link to="/backfills/$backfillId" params={{ backfillId: name }} className="mono" title={name}>
+          {shortId(name)}
+        </Link>
+      </>
+    )
+  }
   if (kind === 'retry' && name) {
     return (
       <>

@@ -1,0 +1,128 @@
+import { evaluateSensor, type Sensor, startSensor, stopSensor } from '@parliament-explorer/sdk'
+import { useMutation, useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { Zap } from 'lucide-react'
+import { Switch } from 'radix-ui'
+import { useTranslation } from 'react-i18next'
+
+import { queryClient } from '../app/client'
+import { sensorsQuery } from '../app/queries'
+import { toast } from '../app/toasts'
+import { duration } from '../lib/format'
+import { Card, Empty, Time } from '../ui/basics'
+import { RunLink } from '../ui/links'
+import { Loaded } from '../ui/loaded'
+import { TickResult } from '../ui/tick'
+
+/** The sensors, with their switches and what they did last. */
+export function Sensors() {
+  const { t, i18n } = useTranslation()
+  const sensors = useQuery(sensorsQuery)
+  return (
+    <Card title={t('automation.sensors')}>
+      <Loaded query={sensors} lines={5} height="13rem">
+        {(list) =>
+          list.length === 0 ? (
+            <Empty title={t('automation.noSensors')}>{t('automation.noSensorsText')}</Empty>
+          ) : (
+            <div className="table-wrap">
+              <table className="blocks">
+                <thead>
+                  <tr>
+                    <th>{t('automation.running')}</th>
+                    <th>{t('automation.sensor')}</th>
+                    <th>{t('automation.kind')}</th>
+                    <th>{t('automation.last')}</th>
+                    <th>
+                      <span className="sr-only">{t('app.actions')}</span>
+                    </th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {list.map((sensor) => (
+                    <tr key={sensor.name}>
+                      <td>
+                        <SensorSwitch sensor={sensor} />
+                      </td>
+                      <td>
+                        <Link to="/automation/sensors/$sensor" params={{ sensor: sensor.name }} className="break">
+                          {sensor.name}
+                        </Link>
+                        <p className="muted small break">{sensor.description}</p>
+                      </td>
+                      <td data-label={t('automation.kind')} className="small">
+                        {t(`automation.kind_${sensor.kind}`)}
+                        <p className="muted small">{t('automation.every', { every: duration(sensor.interval_seconds * 1000, i18n.language) })}</p>
+                      </td>
+                      <td data-label={t('automation.last')}>
+                        {sensor.last_tick ? (
+                          <span className="row wrap" style={{ gap: '0.1rem 0.5rem' }}>
+                            <TickResult tick={sensor.last_tick} />
+                            <span className="small muted">
+                              <Time at={sensor.last_tick.last_at} />
+                            </span>
+                            {sensor.last_tick.run_ids.length === 1 ? <RunLink id={sensor.last_tick.run_ids[0]!} /> : <span className="small break">{sensor.last_tick.message}</span>}
+                          </span>
+                        ) : (
+                          <span className="muted">{t('app.never')}</span>
+                        )}
+                      </td>
+                      <td className="right">
+                        <Evaluate sensor={sensor.name} />
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )
+        }
+      </Loaded>
+    </Card>
+  )
+}
+
+/** Starts and stops a sensor; it moves at once, and back if the server refuses. */
+export function SensorSwitch({ sensor }: { sensor: Sensor }) {
+  const { t } = useTranslation()
+  const put = (next: Sensor) => {
+    queryClient.setQueryData(sensorsQuery.queryKey, (old) => old?.map((s) => (s.name === next.name ? next : s)))
+    queryClient.setQueryData(['sensors', next.name], next)
+  }
+  const turn = useMutation({
+    mutationFn: (on: boolean) => (on ? startSensor : stopSensor)({ path: { sensor: sensor.name } }),
+    onMutate: async (on) => {
+      await queryClient.cancelQueries({ queryKey: ['sensors'] })
+      put({ ...sensor, running: on })
+    },
+    onSuccess: ({ data }) => put(data),
+    onError: (error) => {
+      put(sensor)
+      toast.bad(error)
+    },
+  })
+  return (
+    <Switch.Root className="switch" aria-label={t('automation.switchSensor', { name: sensor.name })} checked={sensor.running} disabled={turn.isPending} onCheckedChange={(on) => turn.mutate(on)}>
+      <Switch.Thumb />
+    </Switch.Root>
+  )
+}
+
+export function Evaluate({ sensor }: { sensor: string }) {
+  const { t } = useTranslation()
+  const evaluate = useMutation({
+    mutationFn: () => evaluateSensor({ path: { sensor } }),
+    onSuccess: ({ data }) => {
+      toast.good(t('automation.evaluated', { status: [t(`automation.tick_${data.status}`), data.message].filter(Boolean).join(': ') }))
+      void queryClient.invalidateQueries({ queryKey: ['sensors'] })
+      void queryClient.invalidateQueries({ queryKey: ['sensor-ticks'] })
+    },
+    onError: toast.bad,
+  })
+  return (
+    <button type="button" className="btn small" aria-label={`${t('automation.evaluate')}: ${sensor}`} disabled={evaluate.isPending} onClick={() => evaluate.mutate()}>
+      <Zap size={14} aria-hidden />
+      {t('automation.evaluate')}
+    </button>
+  )
+}

@@ -8,7 +8,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
@@ -144,10 +143,10 @@ func (a *app) watchBackfill(cl *client, id string, asJSON bool) error {
 			} else {
 				fmt.Fprintf(a.out, "backfill %s: %s: %d succeeded, %d failed, %d canceled\n", b.ID, b.Status, n.Success, n.Failure, n.Canceled)
 			}
-			switch b.Status {
-			case api.BackfillStatusFailure:
+			if b.Status == api.BackfillStatusFailure {
 				return &exitError{code: exitFailure}
-			case api.BackfillStatusCanceled:
+			}
+			if b.Status == api.BackfillStatusCanceled {
 				return &exitError{code: exitCanceled}
 			}
 			return nil
@@ -323,7 +322,7 @@ func (c *partitionsCmd) Run(a *app) error {
 		}
 		run := "-"
 		if p.RunID != nil {
-			run = uuid.UUID(*p.RunID).String()
+			run = p.RunID.String()
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Key, p.Status, when(p.MaterializedAt), run)
 	}

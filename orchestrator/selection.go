@@ -234,7 +234,7 @@ func (p *selectionParser) atom() (assetSet, error) {
 		case "group":
 			of = a.Group
 		default:
-			return nil, fmt.Errorf("%q is not known: want key: or group:", attribute+":")
+			return nil, fmt.Errorf("%q is not known: want key:NAME or group:NAME", attribute+":")
 		}
 		ok, err := path.Match(value, of)
 		if err != nil {

@@ -46,8 +46,8 @@ type Sensor struct {
 	Begin func(ctx context.Context) (string, error)
 
 	kind string
-	// assets, statuses and jobs are what the engine waits for on behalf of sensors that are not polling.
-	assets, statuses, jobs []string
+	// assets and statuses are what the engine waits for on behalf of sensors that are not polling.
+	assets, statuses []string
 }
 
 // Kind says what the sensor waits for.
@@ -503,7 +503,7 @@ func (e *Engine) gather(ctx context.Context, s *Sensor, ev *Evaluation) (moved *
 	}
 	for _, r := range rows {
 		if s.kind == SensorAsset {
-			m, err := e.materializationOfEvent(ctx, r)
+			m, err := materializationOfEvent(r)
 			if err != nil {
 				return nil, false, err
 			}
@@ -525,7 +525,7 @@ func (e *Engine) gather(ctx context.Context, s *Sensor, ev *Evaluation) (moved *
 }
 
 // materializationOfEvent reads a materialization off the event that told of it.
-func (e *Engine) materializationOfEvent(ctx context.Context, row db.Event) (*Materialization, error) {
+func materializationOfEvent(row db.Event) (*Materialization, error) {
 	var data struct {
 		ID        uuid.UUID       `json:"materialization_id"`
 		Partition *string         `json:"partition"`

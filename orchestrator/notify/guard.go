@@ -29,7 +29,7 @@ func NewGuard(allow ...netip.Prefix) *Guard {
 	return &Guard{ssrf.New(ssrf.WithAnyPort(), ssrf.WithAllowedV4Prefixes(v4...), ssrf.WithAllowedV6Prefixes(v6...))}
 }
 
-// ErrRefused: the address is not one that messages may be sent to.
+// ErrRefused says that the address is not one that messages may be sent to.
 var ErrRefused = errors.New("refused: the address is not public, and the configuration does not allow it (ALERT_ALLOW)")
 
 // control is called with the address of every connection before it is made.

@@ -45,7 +45,7 @@ export function BackfillPage() {
                 </dd>
                 <dt>{t('backfills.ended')}</dt>
                 <dd>{b.ended_at ? <Time at={b.ended_at} absolute /> : <span className="muted">–</span>}</dd>
-                <dt>{t('run.id')}</dt>
+                <dt>{t('backfills.id')}</dt>
                 <dd className="row">
                   <code className="break">{b.id}</code>
                   <CopyButton text={b.id} />

@@ -82,7 +82,7 @@ function Lineage() {
       <Field label={t('assets.selection')} id="selection">
         <input id="selection" type="search" value={selection} maxLength={1000} placeholder={t('assets.selectionPlaceholder')} style={{ width: '22rem' }} spellCheck={false} aria-invalid={graph.error !== null} aria-describedby="selection-help" onChange={(e) => setSelection(e.target.value)} />
       </Field>
-      <p id="selection-help" className="muted small grow">{t('assets.selectionHelp')}</p>
+      <p id="selection-help" className="muted small" style={{ flex: '1 1 18rem' }}>{t('assets.selectionHelp')}</p>
     </div>
     {graph.error && <Problem error={graph.error} retry={() => void graph.refetch()} />}
     <Card
@@ -140,7 +140,7 @@ function AssetBox({ data }: NodeProps<AssetNode>) {
       <Link to="/assets/$asset" params={{ asset: data.name }} className="break nodrag">
         <Name>{data.name}</Name>
       </Link>
-      <div className="row between small muted">
+      <div className="row between wrap small muted" style={{ gap: '0.1rem 0.5rem' }}>
         <span>{data.group}</span>
         {data.status === 'running' || data.status === 'failed' ? <AssetState status={data.status} /> : data.causes.length > 0 && <span className="badge warn" style={{ paddingLeft: '0.55rem' }} title={t('assets.staleWhy', { assets: data.causes.join(', ') })}>{t('assets.stale')}</span>}
         {data.at ? <Time at={data.at} /> : <span>{t('assets.ageUnknown')}</span>}

@@ -54,9 +54,9 @@ function Map({ asset, data }: { asset: Asset; data: AssetPartitions }) {
   const current = data.items[Math.min(at, data.items.length - 1)]!
 
   const choose = (index: number, range: boolean) => {
+    const [from, to] = range ? [Math.min(anchor.current, index), Math.max(anchor.current, index)] : [index, index]
     setSelected((old) => {
       const next = new Set(old)
-      const [from, to] = range ? [Math.min(anchor.current, index), Math.max(anchor.current, index)] : [index, index]
       const on = range || !old.has(data.items[index]!.key)
       for (let i = from; i <= to; i++) {
         if (on) next.add(data.items[i]!.key)

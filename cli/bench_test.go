@@ -47,6 +47,7 @@ func TestBench(t *testing.T) {
 	b.part("throughput", b.throughput)
 	b.part("store", b.store)
 	b.part("lists", b.lists)
+	b.part("automation", b.automation)
 	b.part("process", b.process)
 }
 

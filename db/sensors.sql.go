@@ -470,7 +470,7 @@ WITH s AS (
     SELECT unnest($1::text[]) AS name, unnest($2::uuid[]) AS lease, unnest($3::bigint[]) AS tick, unnest($4::text[]) AS cursor, unnest($5::float8[]) AS seconds
 ), freed AS (
     UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, again = false, cursor = nullif(s.cursor, ''),
-        next_at = CASE WHEN again THEN now() ELSE now() + make_interval(secs => s.seconds) END
+        next_at = CASE WHEN again THEN now() ELSE least(greatest(next_at + make_interval(secs => s.seconds), now()), now() + make_interval(secs => s.seconds)) END
     FROM s WHERE sensors.name = s.name AND sensors.lease = s.lease
     RETURNING s.tick
 )
@@ -499,7 +499,7 @@ func (q *Queries) RecordSkips(ctx context.Context, arg RecordSkipsParams) error 
 
 const releaseSensor = `-- name: ReleaseSensor :exec
 UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, again = false, cursor = $1, last_tick_id = $2,
-    next_at = CASE WHEN again THEN now() ELSE now() + make_interval(secs => $3::float8) END
+    next_at = CASE WHEN again THEN now() ELSE least(greatest(next_at + make_interval(secs => $3::float8), now()), now() + make_interval(secs => $3)) END
 WHERE name = $4
 `
 
@@ -510,6 +510,7 @@ type ReleaseSensorParams struct {
 	Name       string
 }
 
+// Due again an interval after it was due, or from now on if it was evaluated out of turn.
 func (q *Queries) ReleaseSensor(ctx context.Context, arg ReleaseSensorParams) error {
 	_, err := q.db.Exec(ctx, releaseSensor,
 		arg.Cursor,

@@ -31,8 +31,9 @@ SELECT * FROM sensors WHERE name = @name AND lease = @lease FOR UPDATE;
 SELECT * FROM sensors WHERE name = @name AND running FOR SHARE;
 
 -- name: ReleaseSensor :exec
+-- Due again an interval after it was due, or from now on if it was evaluated out of turn.
 UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, again = false, cursor = sqlc.narg(cursor), last_tick_id = @last_tick_id,
-    next_at = CASE WHEN again THEN now() ELSE now() + make_interval(secs => @seconds::float8) END
+    next_at = CASE WHEN again THEN now() ELSE least(greatest(next_at + make_interval(secs => @seconds::float8), now()), now() + make_interval(secs => @seconds)) END
 WHERE name = @name;
 
 -- name: RecordSkips :exec
@@ -41,7 +42,7 @@ WITH s AS (
     SELECT unnest(@names::text[]) AS name, unnest(@leases::uuid[]) AS lease, unnest(@ticks::bigint[]) AS tick, unnest(@cursors::text[]) AS cursor, unnest(@seconds::float8[]) AS seconds
 ), freed AS (
     UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, again = false, cursor = nullif(s.cursor, ''),
-        next_at = CASE WHEN again THEN now() ELSE now() + make_interval(secs => s.seconds) END
+        next_at = CASE WHEN again THEN now() ELSE least(greatest(next_at + make_interval(secs => s.seconds), now()), now() + make_interval(secs => s.seconds)) END
     FROM s WHERE sensors.name = s.name AND sensors.lease = s.lease
     RETURNING s.tick
 )

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -48,39 +47,6 @@ func (f *Freshness) check() error {
 	var err error
 	f.times, err = parseCron(f.By, f.TimeZone)
 	return err
-}
-
-// parseCron reads a cron expression in a time zone.
-func parseCron(expression, zone string) (cron.Schedule, error) {
-	if _, err := time.LoadLocation(zone); err != nil || zone == "" {
-		return nil, fmt.Errorf("time zone %q is not known", zone)
-	}
-	if strings.HasPrefix(expression, "@every") || strings.Contains(expression, "TZ=") { // counted from whenever a process started; and the zone has a field of its own
-		return nil, fmt.Errorf("cron %q: want five fields or @hourly, @daily, @weekly, @monthly", expression)
-	}
-	times, err := cron.ParseStandard("CRON_TZ=" + zone + " " + expression)
-	if err != nil {
-		return nil, fmt.Errorf("cron %q: %w", expression, err)
-	}
-	return times, nil
-}
-
-// lastDue is the latest time, not after now, of a cron schedule; zero if there was none in five years.
-func lastDue(times cron.Schedule, now time.Time) time.Time {
-	for back := time.Minute; back < 5*366*24*time.Hour; back *= 2 {
-		at := times.Next(now.Add(-back))
-		if at.IsZero() || at.After(now) {
-			continue
-		}
-		for {
-			next := times.Next(at)
-			if next.IsZero() || next.After(now) {
-				return at
-			}
-			at = next
-		}
-	}
-	return time.Time{}
 }
 
 // State judges an asset by its last materialization. lateSince is when it became late, or will if nothing happens; nil

@@ -2,6 +2,7 @@ package orchestrator_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -132,8 +133,8 @@ func TestScheduleTimes(t *testing.T) {
 		{"hourly", "2026-06-18T12:00:00Z", "2026-06-18T12:00:00Z", "2026-06-18T13:00:00Z"},
 		{"hourly", "2026-06-18T12:59:59Z", "2026-06-18T12:00:00Z", "2026-06-18T13:00:00Z"},
 		{"night", "2026-06-18T12:00:00Z", "2026-06-18T06:30:00Z", "2026-06-19T06:30:00Z"},
-		// On 2026-03-08 there was no 2:30 in Toronto.
-		{"night", "2026-03-08T12:00:00Z", "2026-03-07T07:30:00Z", "2026-03-09T06:30:00Z"},
+		// On 2026-03-08 there was no 2:30 in Toronto: it is 3:30.
+		{"night", "2026-03-08T12:00:00Z", "2026-03-08T07:30:00Z", "2026-03-09T06:30:00Z"},
 		// An hourly schedule goes on through the hour that comes twice.
 		{"hourly", "2026-11-01T05:30:00Z", "2026-11-01T05:00:00Z", "2026-11-01T06:00:00Z"},
 	} {
@@ -151,5 +152,50 @@ func TestScheduleTimes(t *testing.T) {
 	never, _ := defs.Schedule("never")
 	if !orchestrator.Due(never, at("2026-06-18T12:00:00Z")).IsZero() || len(never.Next(at("2026-06-18T12:00:00Z"), 5)) != 0 {
 		t.Error("February 30 came")
+	}
+}
+
+// Ticks are those of the calendar on the days on which clocks change.
+func TestTicksWhenClocksChange(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		cron, zone, after string
+		want              []string
+	}{
+		"an hour that is left out":   {"0 2 * * *", "", "2026-03-07T08:00:00Z", []string{"2026-03-08T03:00:00-04:00", "2026-03-09T02:00:00-04:00"}},
+		"half an hour into it":       {"30 2 * * *", "", "2026-03-07T08:00:00Z", []string{"2026-03-08T03:30:00-04:00", "2026-03-09T02:30:00-04:00"}},
+		"the day of that change":     {"0 4 * * *", "", "2026-03-07T08:00:00Z", []string{"2026-03-07T04:00:00-05:00", "2026-03-08T04:00:00-04:00", "2026-03-09T04:00:00-04:00"}},
+		"midnight of that day":       {"@daily", "", "2026-03-08T00:00:00Z", []string{"2026-03-08T00:00:00-05:00", "2026-03-09T00:00:00-04:00"}},
+		"an hour that comes twice":   {"30 1 * * *", "", "2025-11-01T12:00:00Z", []string{"2025-11-02T01:30:00-04:00", "2025-11-03T01:30:00-05:00"}},
+		"after the first of the two": {"30 1 * * *", "", "2025-11-02T06:00:00Z", []string{"2025-11-03T01:30:00-05:00"}},
+		"after that change":          {"0 2 * * *", "", "2025-11-02T05:59:00Z", []string{"2025-11-02T02:00:00-05:00", "2025-11-03T02:00:00-05:00"}},
+		"every hour, back":           {"0 * * * *", "", "2025-11-02T04:30:00Z", []string{"2025-11-02T01:00:00-04:00", "2025-11-02T01:00:00-05:00", "2025-11-02T02:00:00-05:00"}},
+		"every hour, forward":        {"0 * * * *", "", "2026-03-08T05:30:00Z", []string{"2026-03-08T01:00:00-05:00", "2026-03-08T03:00:00-04:00", "2026-03-08T04:00:00-04:00"}},
+		"a zone without changes":     {"0 2 * * *", "America/Regina", "2026-03-07T12:00:00Z", []string{"2026-03-08T02:00:00-06:00", "2026-03-09T02:00:00-06:00"}},
+		"a change of half an hour":   {"15 2 * * *", "Australia/Lord_Howe", "2025-10-04T00:00:00Z", []string{"2025-10-05T02:45:00+11:00", "2025-10-06T02:15:00+11:00"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			zone := c.zone
+			if zone == "" {
+				zone = "America/Toronto"
+			}
+			loc, err := time.LoadLocation(zone)
+			if err != nil {
+				t.Fatal(err)
+			}
+			d := define(t, []*orchestrator.Asset{asset("a", nil, nil)}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}}, &orchestrator.Schedule{Name: "s", Job: "j", Cron: c.cron, TimeZone: c.zone})
+			after, err := time.Parse(time.RFC3339, c.after)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, at := range d.Schedules()[0].Next(after, len(c.want)) {
+				got = append(got, at.In(loc).Format(time.RFC3339))
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("ticks at %q, want %q", got, c.want)
+			}
+		})
 	}
 }

@@ -106,7 +106,7 @@ function Lineage() {
       }
     >
       <div className="graph">
-        {!graph.data ? (
+        {!graph.data && graph.error ? null : !graph.data ? (
           <Skeleton lines={6} />
         ) : (
           <ReactFlow

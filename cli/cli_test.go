@@ -91,6 +91,11 @@ func TestUsage(t *testing.T) {
 		want string
 	}{
 		"unknown command":     {[]string{"serv"}, nil, 2, "serv"},
+		"bad limit":           {[]string{"serve"}, []string{"LIMITS=pool:legisinfo"}, 2, "LIMITS"},
+		"bad alerts":          {[]string{"serve"}, []string{"ALERTS=ops=https://example.org/hunter2"}, 2, "secret cannot be used"},
+		"bad allowed network": {[]string{"serve"}, []string{"ALERT_ALLOW=10.0.0.1"}, 2, "ALERT_ALLOW"},
+		"bad alert window":    {[]string{"serve"}, []string{"ALERT_WINDOW=-1h"}, 2, "ALERT_WINDOW"},
+		"bad webhook secret":  {[]string{"serve"}, []string{"WEBHOOK_SECRETS=webhook_sensor=hunter2"}, 2, "WEBHOOK_SECRETS"},
 		"unknown flag":        {[]string{"serve", "--nope"}, nil, 2, "--nope"},
 		"bad level":           {[]string{"version"}, []string{"LOG_LEVEL=loud"}, 2, "--log-level"},
 		"bad rate":            {[]string{"serve"}, []string{"OPENPARLIAMENT_RPS=x"}, 2, "OPENPARLIAMENT_RPS"},
@@ -105,8 +110,8 @@ func TestUsage(t *testing.T) {
 		"bad size":            {[]string{"simulate", "--bills", "99999"}, nil, 2, "bills 99999"},
 		"unreachable server":  {[]string{"runs", "--server", "http://127.0.0.1:1"}, nil, 1, "no server answers at http://127.0.0.1:1"},
 		"no server":           {[]string{"runs", "--server", "nope"}, nil, 2, "--server"},
-		"unreadable database": {[]string{"migrate", "status"}, []string{"DATABASE_URL=postgres://u:secret@[/x"}, 1, "DATABASE_URL"},
-		"database away":       {[]string{"serve", "--addr", "127.0.0.1:0"}, []string{"DATABASE_URL=postgres://u:secret@127.0.0.1:1/x"}, 1, "127.0.0.1:1"},
+		"unreadable database": {[]string{"migrate", "status"}, []string{"DATABASE_URL=postgres://u:hunter2@[/x"}, 1, "DATABASE_URL"},
+		"database away":       {[]string{"serve", "--addr", "127.0.0.1:0"}, []string{"DATABASE_URL=postgres://u:hunter2@127.0.0.1:1/x"}, 1, "127.0.0.1:1"},
 		"data dir is a file":  {[]string{"dev", "--addr", "127.0.0.1:0"}, []string{"DATA_DIR=/dev/null"}, 1, "data directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,7 +119,7 @@ func TestUsage(t *testing.T) {
 			r := run(t, c.env, c.args...)
 			lines := strings.Split(strings.TrimSpace(r.err), "\n")
 			last := lines[len(lines)-1]
-			if r.code != c.code || !strings.HasPrefix(last, "explorer: ") || !strings.Contains(last, c.want) || strings.Contains(r.err, "secret") {
+			if r.code != c.code || !strings.HasPrefix(last, "explorer: ") || !strings.Contains(last, c.want) || strings.Contains(r.err, "hunter2") {
 				t.Errorf("exit %d, want %d with %q in:\n%s%s", r.code, c.code, c.want, r.out, r.err)
 			}
 			if len(lines) != 1 {
@@ -197,6 +202,36 @@ func TestOperate(t *testing.T) {
 	expect(0, "run succeeded", "schedules", "run", "monitor_daily")
 	expect(0, "manual", "schedules", "ticks", "monitor_daily")
 	expect(2, `schedule "nope" does not exist`, "schedules", "start", "nope")
+
+	expect(0, "new_bills_sensor", "sensors")
+	expect(0, "is running; cursor", "sensors", "start", "new_bills_sensor")
+	expect(0, "is stopped", "sensors", "stop", "new_bills_sensor")
+	expect(0, "no new bills", "sensors", "evaluate", "new_bills_sensor")
+	expect(0, "is stopped; cursor -", "sensors", "cursor", "new_bills_sensor", "--reset")
+	expect(0, "started run ", "sensors", "evaluate", "new_bills_sensor")
+	expect(0, "/45-1/", "sensors", "cursor", "new_bills_sensor")
+	expect(0, "manual", "sensors", "ticks", "new_bills_sensor")
+	expect(2, `/cursor: "x"`, "sensors", "cursor", "fetch_failure_sensor", "--set", "x")
+	expect(2, "--set and --reset", "sensors", "cursor", "new_bills_sensor", "--set", "x", "--reset")
+	expect(2, `sensor "nope" does not exist`, "sensors", "evaluate", "nope")
+	expect(2, "it has none yet", "materialize", "fetch_parliament_session_bills", "--partition", "44-1")
+	expect(0, "sessions_added", "materialize", "parliament_sessions")
+	expect(0, "missing", "partitions", "fetch_parliament_session_bills")
+	expect(2, "is not partitioned", "partitions", "fetch_latest_bills")
+	expect(2, "but the partition makes it 44", "materialize", "fetch_parliament_session_bills", "--partition", "44-1", "--config", `{"parliament": 45}`)
+	expect(0, "would start 3 runs of bills_introduced_by_day", "backfill", "start", "bills_introduced_by_day", "--from", "2026-03-07", "--to", "2026-03-09", "--dry-run")
+	expect(2, "comes after", "backfill", "start", "bills_introduced_by_day", "--from", "2026-03-09", "--to", "2026-03-07")
+	expect(0, "success: 3 succeeded", "backfill", "start", "bills_introduced_by_day", "--from", "2026-03-07", "--to", "2026-03-09")
+	expect(0, "success", "backfill", "list")
+	expect(2, "no partition is chosen", "backfill", "start", "bills_introduced_by_day", "--from", "2026-03-07", "--to", "2026-03-09", "--only", "missing")
+	expect(2, "does not exist", "backfill", "cancel", "nope")
+	expect(0, "materialized", "partitions", "bills_introduced_by_day", "--status", "materialized")
+	expect(0, "bills_total", "materialize", "+bill_statistics and group:statistics")
+	expect(0, "CAUSE", "alerts")
+	expect(0, "CHANNEL", "alerts", "channels")
+	expect(0, "CHANNEL", "alerts", "deliveries")
+	expect(2, `channel "nope" does not exist`, "alerts", "test", "nope")
+
 	expect(0, "1 alive", "doctor")
 	expect(0, "explorer test", "version")
 	expect(1, "cannot listen", "serve", "--addr", strings.TrimPrefix(url, "http://"))

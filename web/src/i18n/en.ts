@@ -37,7 +37,7 @@ export const en = {
     trigger_api: 'API', trigger_cli: 'Command line', trigger_schedule: 'Schedule', trigger_retry: 'Retry of', trigger_sensor: 'Sensor', trigger_backfill: 'Backfill', by: 'by {{who}}', materializationOf: 'Materialization of {{assets}}',
   },
   run: {
-    fetchLogs: 'Of this run', title: 'Run {{id}}', id: 'Run id', steps: 'Steps', stepsLabel: 'Steps and their attempts over time', attempt: 'attempt {{n}}', log: 'Log', materializations: 'Materializations', config: 'Config', about: 'About', canceledBy: 'Canceled by', parent: 'Retry of', started: 'Started', ended: 'Ended', waited: 'Waited', error: 'Error', stack: 'Stack',
+    partition: 'Partition', queue: 'In line', place: 'position {{position}}, for a worker', placeUnder: 'position {{position}}, under {{limits}}', fetchLogs: 'Of this run', title: 'Run {{id}}', id: 'Run id', steps: 'Steps', stepsLabel: 'Steps and their attempts over time', attempt: 'attempt {{n}}', log: 'Log', materializations: 'Materializations', config: 'Config', about: 'About', canceledBy: 'Canceled by', parent: 'Retry of', started: 'Started', ended: 'Ended', waited: 'Waited', error: 'Error', stack: 'Stack',
     nothingMaterialized: 'Nothing was materialized', nothingYet: 'Nothing has been materialized yet', cancelAsk: 'Cancel this run?', cancelText: 'Steps that wait are canceled at once; what runs is told to stop. What was stored already stays.', cancelYes: 'Cancel the run', keep: 'Keep it running', nextAttempt: 'next attempt {{when}}', retryStarted: 'Run {{id}} started', emptyConfig: 'No config: the defaults.',
     announce: 'The run is now: {{status}}',
   },
@@ -68,7 +68,7 @@ export const en = {
   },
   fetch: { title: 'Fetch logs', status: 'Status', source: 'Source', asset: 'Asset', run: 'Run', when: 'When', records: 'Records', succeeded: '{{count}} stored', failed: '{{count}} failed', duration: 'Duration', errors_one: '{{count}} error', errors_other: '{{count}} errors', params: 'Parameters', empty: 'No fetch matches', emptyText: 'Widen the filters.', none: 'No fetch yet', noneText: 'Each fetch from the sources leaves its record here.' },
   system: {
-    title: 'System', queues: 'Queues', queue: 'Queue', available: 'Waiting', running: 'Running', retryable: 'To be retried', scheduled: 'Scheduled', oldest: 'Oldest waits', workers: 'Workers', worker: 'Worker', host: 'Host', pid: 'Process', since: 'Since', beat: 'Heartbeat', alive: 'Alive', dead: 'Gone', noWorkers: 'No worker', noWorkersText: 'Runs wait until one is started.',
+    title: 'System', limits: 'Limits', limit: 'Limit', inUse: 'In use', queues: 'Queues', queue: 'Queue', available: 'Waiting', running: 'Running', retryable: 'To be retried', scheduled: 'Scheduled', oldest: 'Oldest waits', workers: 'Workers', worker: 'Worker', host: 'Host', pid: 'Process', since: 'Since', beat: 'Heartbeat', alive: 'Alive', dead: 'Gone', noWorkers: 'No worker', noWorkersText: 'Runs wait until one is started.',
     sources: 'Sources', source: 'Source', rate: 'Rate', rateText: '{{rate}} requests a second at most', noLimit: 'no limit', inFlight: 'In flight', inFlightText: '{{n}} of {{max}}', breaker: 'Breaker', breakerClosed: 'Closed: it is asked', breakerOpen: 'Open: left alone for a while', held: 'Asked to be left alone until', lastSuccess: 'Last success', lastFailure: 'Last failure', version: 'Version', checks: 'Checks', links: 'Links', apiDocs: 'API documentation', riverUi: 'River UI (queues)', metrics: 'Metrics', contract: 'Contract', ok: 'Good', notOk: 'Not good', go: 'Go', revision: 'Revision',
   },
 }

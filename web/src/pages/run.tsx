@@ -191,6 +191,24 @@ function About({ run }: { run: RunDetail }) {
             </dd>
           </>
         )}
+        {run.partition && (
+          <>
+            <dt>{t('run.partition')}</dt>
+            <dd className="mono break">{run.partition}</dd>
+          </>
+        )}
+        {run.queue.length > 0 && (
+          <>
+            <dt>{t('run.queue')}</dt>
+            <dd>
+              {run.queue.map((place) => (
+                <p key={place.asset}>
+                  {run.assets.length > 1 && <AssetLink name={place.asset} />} {t(place.waits_for.length > 0 ? 'run.placeUnder' : 'run.place', { position: place.position, limits: place.waits_for.join(', ') })}
+                </p>
+              ))}
+            </dd>
+          </>
+        )}
         <dt>{t('runs.created')}</dt>
         <dd>
           <Time at={run.created_at} absolute />

@@ -56,6 +56,34 @@ export function System() {
           </div>
         )}
       </Card>
+      {status && status.limits.length > 0 && (
+        <Card title={t('system.limits')}>
+          <div className="table-wrap">
+            <table className="blocks">
+              <thead>
+                <tr>
+                  <th>{t('system.limit')}</th>
+                  <th className="right">{t('system.inUse')}</th>
+                  <th className="right">{t('system.available')}</th>
+                </tr>
+              </thead>
+              <tbody className="num">
+                {status.limits.map((l) => (
+                  <tr key={l.key}>
+                    <td className="break">{l.key}</td>
+                    <td className="right" data-label={t('system.inUse')}>
+                      {t('system.inFlightText', { n: l.in_use, max: l.max })}
+                    </td>
+                    <td className="right" data-label={t('system.available')}>
+                      {number(l.waiting, i18n.language)}
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </div>
+        </Card>
+      )}
       <Card title={t('system.sources')}>
         {!status ? (
           <Skeleton lines={3} height="9rem" />

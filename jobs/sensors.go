@@ -200,7 +200,7 @@ func webhook() Part {
 				r.Runs = append(r.Runs, req)
 			}
 			if len(refused) > 0 {
-				r.Skip = fmt.Sprintf("%d events refused: %s", len(refused), strings.Join(refused, "; "))
+				r.Skip = "refused: " + strings.Join(refused, "; ")
 			}
 			return r, nil
 		},

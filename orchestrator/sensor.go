@@ -601,7 +601,13 @@ func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row db.Sensor,
 	if now.Again || result.more {
 		e.kickSensor(s.Name)
 	}
+	for _, id := range startedRuns {
+		e.wake(id)
+	}
 	e.lastSkips.Delete(s.Name)
+	if kind == SensorTickManual { // stands alone, whatever it comes to
+		return &tick, nil
+	}
 	switch tick.Status {
 	case StatusSkipped:
 		e.lastSkips.Store(s.Name, lastSkip{tick: tick.ID, word: result.Skip})
@@ -610,9 +616,6 @@ func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row db.Sensor,
 		e.log.Error("sensor failed", "sensor", s.Name, "error", evalErr)
 	default:
 		e.log.Info("sensor fired", "sensor", s.Name, "runs", len(startedRuns), "alerts", len(result.Alerts))
-	}
-	for _, id := range startedRuns {
-		e.wake(id)
 	}
 	return &tick, nil
 }

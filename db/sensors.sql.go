@@ -148,6 +148,15 @@ func (q *Queries) FreeSensorsOfDeadWorkers(ctx context.Context, deadAfter float6
 	return result.RowsAffected(), nil
 }
 
+const freeSensorsOfWorker = `-- name: FreeSensorsOfWorker :exec
+UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL WHERE lease_by = $1
+`
+
+func (q *Queries) FreeSensorsOfWorker(ctx context.Context, leaseBy *string) error {
+	_, err := q.db.Exec(ctx, freeSensorsOfWorker, leaseBy)
+	return err
+}
+
 const insertRunKey = `-- name: InsertRunKey :execrows
 INSERT INTO run_keys (sensor, key, run_id, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
 `

@@ -329,6 +329,9 @@ func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b db.Backfill, 
 			Assets: b.Assets, Config: b.Config, Partition: part.Partition, Tags: tags, Priority: int(b.Priority), Trigger: Trigger{Kind: "backfill", Name: b.ID.String()}, backfill: &b.ID,
 		})
 		if planErr != nil {
+			if !refusal(planErr) {
+				return nil, planErr // the database's trouble, not the partition's
+			}
 			set.Status, set.Error = StatusFailure, optional(planErr.Error())
 		} else {
 			if err := e.startRunTx(ctx, tx, p); err != nil {
@@ -342,6 +345,15 @@ func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b db.Backfill, 
 		}
 	}
 	return started, nil
+}
+
+// refusal says whether an error is about what was asked for, which would be refused the next time too.
+func refusal(err error) bool {
+	var (
+		config  *ConfigError
+		request *RequestError
+	)
+	return errors.As(err, &config) || errors.As(err, &request) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict)
 }
 
 // endBackfillRun notes the end of a backfill's run, in the transaction that ends the run, and has the next one started.

@@ -194,6 +194,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 	if e.cfg.Work {
 		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
+		_ = e.q.FreeSensorsOfWorker(bye, &e.id)
 		_ = e.q.DeleteWorker(bye, e.id)
 	}
 	return err

@@ -23,6 +23,9 @@ UPDATE sensors SET again = true WHERE name = ANY(@names::text[]) AND running AND
 UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL
 WHERE lease IS NOT NULL AND EXISTS (SELECT FROM workers w WHERE w.id = lease_by AND w.beat_at < now() - make_interval(secs => @dead_after::float8));
 
+-- name: FreeSensorsOfWorker :exec
+UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL WHERE lease_by = @lease_by;
+
 -- name: LockSensor :one
 SELECT * FROM sensors WHERE name = @name AND lease = @lease FOR UPDATE;
 

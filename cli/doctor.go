@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
@@ -160,5 +161,39 @@ func (c *doctorCmd) server(r *examination) {
 		} else {
 			r.warn("schedule "+s.Name, "is stopped", "explorer schedules start "+s.Name)
 		}
+	}
+	c.automation(r, cl)
+}
+
+// automation looks at sensors, and at whether anybody would hear of an alert.
+func (c *doctorCmd) automation(r *examination, cl *client) {
+	sensors, err := cl.ListSensorsWithResponse(r.a.ctx)
+	if err != nil || sensors.JSON200 == nil {
+		return
+	}
+	for _, s := range sensors.JSON200.Items {
+		switch {
+		case s.LastTick != nil && s.LastTick.Status == api.TickStatusFailure:
+			r.bad("sensor "+s.Name, "failed: "+text(s.LastTick.Message), "explorer sensors ticks "+s.Name)
+		case s.Running:
+			r.good("sensor "+s.Name, "is running")
+		default:
+			r.warn("sensor "+s.Name, "is stopped", "explorer sensors start "+s.Name)
+		}
+	}
+	channels, err := cl.ListAlertChannelsWithResponse(r.a.ctx)
+	if err != nil || channels.JSON200 == nil {
+		return
+	}
+	if len(channels.JSON200.Items) == 0 {
+		r.warn("alerts", "go nowhere", "declare a channel by ALERTS, and try it with `explorer alerts test`")
+	}
+	open, limit := true, 20
+	alerts, err := cl.ListAlertsWithResponse(r.a.ctx, &api.ListAlertsParams{Open: &open, Limit: &limit})
+	if err != nil || alerts.JSON200 == nil {
+		return
+	}
+	for _, a := range alerts.JSON200.Items {
+		r.warn("alert", a.Title+" since "+when(&a.OpenedAt), "explorer alerts --open")
 	}
 }

@@ -134,6 +134,20 @@ func (q *Queries) EnsureSensor(ctx context.Context, arg EnsureSensorParams) erro
 	return err
 }
 
+const freeSensor = `-- name: FreeSensor :exec
+UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL WHERE name = $1 AND lease = $2
+`
+
+type FreeSensorParams struct {
+	Name  string
+	Lease *uuid.UUID
+}
+
+func (q *Queries) FreeSensor(ctx context.Context, arg FreeSensorParams) error {
+	_, err := q.db.Exec(ctx, freeSensor, arg.Name, arg.Lease)
+	return err
+}
+
 const freeSensorsOfDeadWorkers = `-- name: FreeSensorsOfDeadWorkers :execrows
 UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL
 WHERE lease IS NOT NULL AND EXISTS (SELECT FROM workers w WHERE w.id = lease_by AND w.beat_at < now() - make_interval(secs => $1::float8))

@@ -375,13 +375,16 @@ func (e *Engine) evaluateClaimed(row db.Sensor, kind string) *skippedTick {
 		switch {
 		case err != nil:
 			word = "failed: " + err.Error()
-		case len(result.Runs) == 0 && len(result.Alerts) == 0 && len(result.Recovered) == 0:
+		case len(result.Runs)+len(result.Alerts)+len(result.Recovered)+len(result.webhooks) == 0:
 			word = result.Skip
 			if result.Cursor != nil {
 				cursor = result.Cursor
 			}
 		}
 		if last.(lastSkip).word == word && word != "" {
+			if err == nil && result.more {
+				e.kickSensor(s.Name)
+			}
 			return &skippedTick{row: row, tick: *row.LastTickID, cursor: cursor, next: s.Interval}
 		}
 	}
@@ -571,15 +574,19 @@ func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row db.Sensor,
 	var startedRuns []uuid.UUID
 	var tick SensorTick
 	var now db.Sensor
+	stopped := false // meanwhile: what it came to does not count
 	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
 		q := e.q.WithTx(tx)
 		var err error
 		now, err = q.LockSensor(ctx, db.LockSensorParams{Name: s.Name, Lease: row.Lease})
-		if errors.Is(err, pgx.ErrNoRows) || (err == nil && !now.Running && kind != SensorTickManual) {
+		if errors.Is(err, pgx.ErrNoRows) {
 			return errFenced
 		}
 		if err != nil {
 			return err
+		}
+		if stopped = !now.Running && kind != SensorTickManual; stopped {
+			return q.FreeSensor(ctx, db.FreeSensorParams{Name: s.Name, Lease: row.Lease})
 		}
 		p.RunIds, p.RepeatedKeys, startedRuns = []uuid.UUID{}, []string{}, nil
 		if evalErr != nil {
@@ -597,6 +604,9 @@ func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row db.Sensor,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if stopped {
+		return nil, errFenced
 	}
 	if now.Again || result.more {
 		e.kickSensor(s.Name)

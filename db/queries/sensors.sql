@@ -26,6 +26,9 @@ WHERE lease IS NOT NULL AND EXISTS (SELECT FROM workers w WHERE w.id = lease_by 
 -- name: FreeSensorsOfWorker :exec
 UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL WHERE lease_by = @lease_by;
 
+-- name: FreeSensor :exec
+UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL WHERE name = @name AND lease = @lease;
+
 -- name: LockSensor :one
 SELECT * FROM sensors WHERE name = @name AND lease = @lease FOR UPDATE;
 

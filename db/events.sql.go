@@ -12,6 +12,18 @@ import (
 	"github.com/google/uuid"
 )
 
+const eventCeiling = `-- name: EventCeiling :one
+SELECT pg_snapshot_xmax(pg_current_snapshot())::xid8 AS xid
+`
+
+// Every transaction that has ended is below it.
+func (q *Queries) EventCeiling(ctx context.Context) (uint64, error) {
+	row := q.db.QueryRow(ctx, eventCeiling)
+	var xid uint64
+	err := row.Scan(&xid)
+	return xid, err
+}
+
 const eventHorizon = `-- name: EventHorizon :one
 SELECT pg_snapshot_xmin(pg_current_snapshot())::xid8 AS xid
 `

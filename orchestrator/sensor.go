@@ -753,8 +753,8 @@ func (e *Engine) sensorBegin(ctx context.Context, s *Sensor) (*string, error) {
 		c, err := s.Begin(ctx)
 		return optional(c), err
 	case s.kind == SensorAsset, s.kind == SensorRunStatus:
-		horizon, err := e.q.EventHorizon(ctx)
-		return ptr(Cursor{Xid: horizon, ID: -1}.String()), err
+		begin, err := e.q.Begin(ctx)
+		return ptr(Cursor{Xid: begin, ID: -1}.String()), err
 	}
 	return nil, nil
 }

@@ -52,7 +52,7 @@ func (s *Store) NewBillsSince(ctx context.Context, place string, assets []string
 
 // Now is the place in the history of bills after all there are.
 func (s *Store) Now(ctx context.Context) (string, error) {
-	xid, err := s.q.EventHorizon(ctx)
+	xid, err := s.q.Begin(ctx)
 	return strconv.FormatUint(xid, 10) + "/", err
 }
 

@@ -24,3 +24,7 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::xid8 AS xid;
 
 -- name: NotifyRuns :exec
 SELECT pg_notify('explorer_runs', unnest(@payloads::text[]));
+
+-- name: EventCeiling :one
+-- Every transaction that has ended is below it.
+SELECT pg_snapshot_xmax(pg_current_snapshot())::xid8 AS xid;

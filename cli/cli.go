@@ -42,6 +42,8 @@ type commands struct {
 	Partitions  partitionsCmd  `cmd:"" help:"List the partitions of an asset."`
 	Backfill    backfillCmd    `cmd:"" help:"Materialize many partitions."`
 	Alerts      alertsCmd      `cmd:"" help:"List alerts, and where they go."`
+	Keys        keysCmd        `cmd:"" help:"Make, list and revoke API keys."`
+	Audit       auditCmd       `cmd:"" help:"Show who did what."`
 	Simulate    simulateCmd    `cmd:"" help:"Serve both sources with a made-up Parliament."`
 	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

@@ -20,6 +20,7 @@ import (
 // serverFlags say which server to operate.
 type serverFlags struct {
 	Server string `env:"EXPLORER_URL" default:"http://127.0.0.1:8080" help:"Address of the server."`
+	Key    string `env:"EXPLORER_KEY" help:"API key, for a server that wants one."`
 	JSON   bool   `help:"Print JSON as the server gives it."`
 }
 
@@ -39,6 +40,19 @@ func (f serverFlags) client(a *app) (*client, error) {
 	transport := &http.Client{Transport: &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, ResponseHeaderTimeout: 30 * time.Second, TLSHandshakeTimeout: 5 * time.Second,
 	}}
+	agent := fmt.Sprintf("explorer-cli/%s (%s)", a.version, whoami())
+	c.ClientWithResponses, err = api.NewClientWithResponses(base, api.WithHTTPClient(transport), api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
+		r.Header.Set("User-Agent", agent)
+		if f.Key != "" {
+			r.Header.Set("Authorization", "Bearer "+f.Key)
+		}
+		return nil
+	}))
+	return c, err
+}
+
+// whoami names who runs the command, and where.
+func whoami() string {
 	who := "unknown"
 	if u, err := user.Current(); err == nil {
 		who = u.Username
@@ -46,12 +60,7 @@ func (f serverFlags) client(a *app) (*client, error) {
 	if host, err := os.Hostname(); err == nil {
 		who += "@" + host
 	}
-	agent := fmt.Sprintf("explorer-cli/%s (%s)", a.version, who)
-	c.ClientWithResponses, err = api.NewClientWithResponses(base, api.WithHTTPClient(transport), api.WithRequestEditorFn(func(_ context.Context, r *http.Request) error {
-		r.Header.Set("User-Agent", agent)
-		return nil
-	}))
-	return c, err
+	return who
 }
 
 // problem makes an error of an answer that is none of those wanted. What the client got wrong exits with 2.
@@ -59,6 +68,9 @@ func (c *client) problem(resp *http.Response, body []byte) error {
 	var p api.Problem
 	if err := json.Unmarshal(body, &p); err != nil || p.Title == "" {
 		return fmt.Errorf("%s answered %s: is it a Parliament Explorer server?", c.base, resp.Status)
+	}
+	if p.Status == http.StatusUnauthorized {
+		return usage("%s; set EXPLORER_KEY or --key", p.Detail)
 	}
 	if p.Status >= 400 && p.Status < 500 {
 		return usage("%s", p.Detail)

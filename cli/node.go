@@ -26,6 +26,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 	"github.com/parliament-explorer/parliament-explorer/server"
+	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
 // databaseFlags say where the data is.
@@ -221,10 +222,12 @@ type node struct {
 	engine *orchestrator.Engine
 	server *server.Server
 	listen net.Listener
+
+	control *access.Control // of the server
 }
 
 // newNode wires a process together. listener nil: no server.
-func (a *app) newNode(d *db.DB, f pipelineFlags, work bool, listener net.Listener) (*node, error) {
+func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, listener net.Listener) (*node, error) {
 	agent := "ParliamentExplorer/" + a.version + " (+https://github.com/parliament-explorer/parliament-explorer"
 	if f.ContactEmail != "" {
 		agent += "; " + f.ContactEmail
@@ -275,9 +278,22 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, work bool, listener net.Listene
 	if err != nil {
 		return nil, usage("%s", err)
 	}
-	if listener != nil {
-		n.server, err = server.New(server.Config{DB: d, Engine: n.engine, Store: store, Logger: a.log, Version: a.version, Revision: a.revision, WebhookSecrets: secrets})
+	if listener == nil {
+		return n, nil
 	}
+	control, err := af.control(a, d, listener.Addr())
+	if err != nil {
+		return nil, err
+	}
+	n.control = control
+	proxies, err := af.proxies()
+	if err != nil {
+		return nil, err
+	}
+	n.server, err = server.New(server.Config{
+		DB: d, Engine: n.engine, Store: store, Logger: a.log, Version: a.version, Revision: a.revision, WebhookSecrets: secrets, Access: control,
+		LoopbackOnly: !control.Required() && !af.InsecureNoAuth, CORSOrigins: af.CORSOrigins, TrustedProxies: proxies,
+	})
 	return n, err
 }
 
@@ -312,6 +328,13 @@ func (n *node) run(ctx context.Context, ready func()) error {
 	return group.Wait()
 }
 
+func (n *node) authentication() string {
+	if n.control.Required() {
+		return "required"
+	}
+	return "off"
+}
+
 func listen(addr string) (net.Listener, error) {
 	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
 	if err != nil {
@@ -328,22 +351,24 @@ type devCmd struct {
 	databaseFlags
 	pipelineFlags
 	addrFlags
+	accessFlags
 }
 
 // Run is everything in one process.
 func (c *devCmd) Run(a *app) error {
-	return a.process(c.databaseFlags, c.pipelineFlags, &c.addrFlags, true, true)
+	return a.process(c.databaseFlags, c.pipelineFlags, &c.addrFlags, c.accessFlags, true, true)
 }
 
 type serveCmd struct {
 	databaseFlags
 	pipelineFlags
 	addrFlags
+	accessFlags
 }
 
 // Run is the HTTP server alone.
 func (c *serveCmd) Run(a *app) error {
-	return a.process(c.databaseFlags, c.pipelineFlags, &c.addrFlags, false, false)
+	return a.process(c.databaseFlags, c.pipelineFlags, &c.addrFlags, c.accessFlags, false, false)
 }
 
 type workerCmd struct {
@@ -353,11 +378,11 @@ type workerCmd struct {
 
 // Run is a worker alone.
 func (c *workerCmd) Run(a *app) error {
-	return a.process(c.databaseFlags, c.pipelineFlags, nil, true, false)
+	return a.process(c.databaseFlags, c.pipelineFlags, nil, accessFlags{}, true, false)
 }
 
 // process runs a node from configuration to its end.
-func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, work, migrate bool) error {
+func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who accessFlags, work, migrate bool) error {
 	if err := pf.check(); err != nil {
 		return err
 	}
@@ -367,10 +392,16 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, work, m
 		if err != nil {
 			return err
 		}
+		if err := who.check(); err != nil {
+			return err
+		}
 		if l, err = listen(addr); err != nil {
 			return err
 		}
 		defer l.Close() //nolint:errcheck // the server closes it too
+		if _, err := who.required(isLoopback(l.Addr())); err != nil {
+			return err
+		}
 	}
 	d, closeDB, err := a.database(df, !migrate, pf.Concurrency+8)
 	if err != nil {
@@ -385,13 +416,13 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, work, m
 	if err != nil {
 		return err
 	}
-	n, err := a.newNode(d, pf, work, l)
+	n, err := a.newNode(d, pf, who, work, l)
 	if err != nil {
 		return err
 	}
 	return n.run(a.ctx, func() {
 		if l != nil {
-			a.log.Info("ready", "url", "http://"+displayAddr(l.Addr()), "worker", work)
+			a.log.Info("ready", "url", who.displayURL(l.Addr()), "worker", work, "authentication", n.authentication())
 		} else {
 			a.log.Info("ready", "worker_id", n.engine.WorkerID())
 		}

@@ -18,7 +18,7 @@ func TestMigrate(t *testing.T) {
 		if err := d.CheckMigrated(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		for range 5 { // four of ours, then River's
+		for range 6 { // five of ours, then River's
 			undone, err := d.MigrateDown(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -54,7 +54,7 @@ func TestMigrate(t *testing.T) {
 	t.Run("TenAtOnce", func(t *testing.T) {
 		t.Parallel()
 		d := dbtest.New(t)
-		for range 5 {
+		for range 6 {
 			if _, err := d.MigrateDown(t.Context()); err != nil {
 				t.Fatal(err)
 			}

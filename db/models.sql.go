@@ -26,6 +26,19 @@ type Alert struct {
 	ToldAt      *time.Time
 }
 
+type ApiKey struct {
+	ID         uuid.UUID
+	Name       string
+	Prefix     string
+	Hash       []byte
+	Scope      string
+	CreatedBy  string
+	CreatedAt  time.Time
+	ExpiresAt  *time.Time
+	LastUsedAt *time.Time
+	RevokedAt  *time.Time
+}
+
 type AssetFreshness struct {
 	Asset string
 	State string
@@ -38,6 +51,19 @@ type AssetPartition struct {
 	Status         string
 	RunID          uuid.UUID
 	MaterializedAt *time.Time
+}
+
+type AuditLog struct {
+	ID            int64
+	At            time.Time
+	Actor         string
+	KeyID         *uuid.UUID
+	Operation     string
+	Method        string
+	Path          string
+	Status        int32
+	RemoteAddress string
+	RequestID     string
 }
 
 type Backfill struct {
@@ -248,6 +274,12 @@ type SensorTick struct {
 	Evaluations     int32
 	CreatedAt       time.Time
 	LastAt          time.Time
+}
+
+type Session struct {
+	Token  string
+	Data   []byte
+	Expiry time.Time
 }
 
 type SourceLimit struct {

@@ -19,6 +19,7 @@ import (
 	validator "github.com/oapi-codegen/echo-middleware"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
 // maxBody is the longest request body taken, and maxWebhook that of a webhook.
@@ -26,13 +27,13 @@ const maxBody, maxWebhook = 1 << 20, 64 << 10
 
 // requestChecks makes the middleware of every operation: what the contract does not say of a request (its size, that
 // it is text, that its parameters are known), and then the contract.
-func requestChecks() (map[string][]echo.MiddlewareFunc, error) {
+func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 	spec, err := contract()
 	if err != nil {
 		return nil, err
 	}
 	validate := validator.OapiRequestValidatorWithOptions(spec, &validator.Options{
-		Options:           openapi3filter.Options{MultiError: true},
+		Options:           openapi3filter.Options{MultiError: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}, // authorize has seen to it
 		MultiErrorHandler: func(me openapi3.MultiError) *echo.HTTPError { return asHTTPError(contractProblem(me)) },
 		ErrorHandler: func(_ echo.Context, err *echo.HTTPError) error {
 			if err.Internal != nil {
@@ -55,10 +56,28 @@ func requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 			if op.OperationID == "receiveWebhook" { // it comes from anybody
 				limit = maxWebhook
 			}
-			checks[op.OperationID] = []echo.MiddlewareFunc{checkQuery(query), checkBody(op.RequestBody != nil, limit), validate}
+			scope, err := scopeOf(op)
+			if err != nil {
+				return nil, err
+			}
+			known := checkQuery(query)
+			if op.OperationID == "completeSignIn" { // providers add what they like
+				known = func(next echo.HandlerFunc) echo.HandlerFunc { return next }
+			}
+			checks[op.OperationID] = []echo.MiddlewareFunc{s.authorize(op.OperationID, scope), known, checkBody(op.RequestBody != nil, limit), validate}
 		}
 	}
 	return checks, nil
+}
+
+// scopeOf is what the contract says that an operation takes; an operation that does not say is a mistake in the contract.
+func scopeOf(op *openapi3.Operation) (access.Scope, error) {
+	given, _ := op.Extensions[scopeExtension].(string)
+	switch scope := access.Scope(given); scope {
+	case access.ScopeNone, access.ScopeRead, access.ScopeOperate, access.ScopeAdmin, access.ScopeSignature:
+		return scope, nil
+	}
+	return "", fmt.Errorf("operation %s: %s is %q: want none, read, operate, admin or signature", op.OperationID, scopeExtension, given)
 }
 
 func asHTTPError(p *problem) *echo.HTTPError {

@@ -14,6 +14,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
 // problem is an error as the client is told it.
@@ -60,6 +61,7 @@ func problemOf(err error, requestID string) *problem {
 		config  *orchestrator.ConfigError
 		request *orchestrator.RequestError
 		httpErr *echo.HTTPError
+		limit   *access.LimitError
 	)
 	switch {
 	case errors.As(err, &p):
@@ -74,7 +76,13 @@ func problemOf(err error, requestID string) *problem {
 		return invalid(each(request.Fields, func(f orchestrator.FieldError) api.FieldError {
 			return api.FieldError{Pointer: f.Pointer, Detail: f.Detail}
 		})...)
-	case errors.Is(err, orchestrator.ErrNotFound), errors.Is(err, parliament.ErrNotFound), errors.Is(err, parliament.ErrBadID):
+	case errors.As(err, &limit):
+		return &problem{status: http.StatusTooManyRequests, kind: "too_many_requests", detail: limit.Error()}
+	case errors.Is(err, access.ErrForbidden):
+		return &problem{status: http.StatusForbidden, kind: "forbidden", detail: err.Error()}
+	case errors.Is(err, access.ErrProvider):
+		return &problem{status: http.StatusServiceUnavailable, kind: "unavailable", detail: err.Error()}
+	case errors.Is(err, orchestrator.ErrNotFound), errors.Is(err, parliament.ErrNotFound), errors.Is(err, parliament.ErrBadID), errors.Is(err, access.ErrNotFound), errors.Is(err, access.ErrNoOIDC):
 		return &problem{status: http.StatusNotFound, kind: "not_found", detail: err.Error()}
 	case errors.Is(err, orchestrator.ErrIdempotencyKeyReused):
 		return &problem{status: http.StatusConflict, kind: "idempotency_key_reused", detail: err.Error()}

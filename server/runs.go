@@ -127,6 +127,9 @@ func runRequest(ctx context.Context, key *api.IdempotencyKey, body *api.StartRun
 	if strings.HasPrefix(info.userAgent, cliUserAgent) {
 		r.Trigger.Kind = "cli"
 	}
+	if info.identity != nil {
+		r.Trigger.Name = info.identity.Actor()
+	}
 	if body != nil {
 		r.Config, r.Partition, r.Tags, r.Priority = body.Config, deref(body.Partition), deref(body.Tags), deref(body.Priority)
 	}
@@ -149,15 +152,10 @@ func fingerprint(ctx context.Context, key *api.IdempotencyKey) []byte {
 // cliUserAgent begins the User-Agent of our own commands, which name who runs them behind it: "explorer-cli/1 (alice@host)".
 const cliUserAgent = "explorer-cli/"
 
-// actor says who sent a request, as far as that can be known without a login.
+// actor says who sent a request, as far as that is known.
 func actor(ctx context.Context) string {
 	info := infoOf(ctx)
-	if strings.HasPrefix(info.userAgent, cliUserAgent) {
-		if _, who, ok := strings.Cut(info.userAgent, "("); ok {
-			return "cli " + strings.TrimSuffix(who, ")")
-		}
-	}
-	return "api client at " + info.remote
+	return actorOf(info.identity, info.userAgent, info.remote)
 }
 
 func (h *handlers) accept(run *orchestrator.Run, replayed bool, err error) (api.RunAcceptedJSONResponse, error) {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,6 +22,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/server/access"
 	"github.com/parliament-explorer/parliament-explorer/web"
 )
 
@@ -32,6 +34,14 @@ type Config struct {
 	Logger *slog.Logger
 	// WebhookSecrets verify the events posted to webhook sensors, by sensor; any of several may be the one.
 	WebhookSecrets map[string][]*standardwebhooks.Webhook
+	// Access decides who may do what; nil: everybody everything.
+	Access *access.Control
+	// LoopbackOnly refuses requests by any other name than this machine's own.
+	LoopbackOnly bool
+	// CORSOrigins are the sites whose pages may use the API, e.g. "https://bills.example.org".
+	CORSOrigins []string
+	// TrustedProxies are those whose X-Forwarded-For tells where a request came from.
+	TrustedProxies []*net.IPNet
 	// Version and Revision are what GET /version says; default "dev" and empty.
 	Version, Revision string
 }
@@ -43,6 +53,8 @@ type Server struct {
 	http    *http.Server
 	riverUI *riverui.Handler
 	metrics *metrics
+	// crossOrigin finds requests that a browser sends for a page of another site.
+	crossOrigin *http.CrossOriginProtection
 }
 
 // New makes a server; Serve starts it.
@@ -53,16 +65,49 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Version == "" {
 		cfg.Version = "dev"
 	}
-	s := &Server{cfg: cfg, echo: echo.New(), metrics: newMetrics(cfg)}
+	if cfg.Access == nil {
+		var err error
+		if cfg.Access, err = access.New(access.Config{DB: cfg.DB, Logger: cfg.Logger}); err != nil {
+			return nil, err
+		}
+	}
+	s := &Server{cfg: cfg, echo: echo.New(), metrics: newMetrics(cfg), crossOrigin: http.NewCrossOriginProtection()}
 	e := s.echo
+	e.IPExtractor = echo.ExtractIPDirect()
+	if len(cfg.TrustedProxies) > 0 {
+		trust := []echo.TrustOption{echo.TrustLoopback(false), echo.TrustLinkLocal(false), echo.TrustPrivateNet(false)}
+		for _, n := range cfg.TrustedProxies {
+			trust = append(trust, echo.TrustIPRange(n))
+		}
+		e.IPExtractor = echo.ExtractIPFromXFFHeader(trust...)
+	}
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.handleError
 	e.Use(
 		middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: uuid.NewString}),
 		s.observe,
+		secure(policyAPI),
 		s.recoverPanic,
 	)
-	checks, err := requestChecks()
+	if len(cfg.CORSOrigins) > 0 {
+		e.Use(middleware.CORSWithConfig(middleware.CORSConfig{
+			AllowOrigins: cfg.CORSOrigins, MaxAge: 600,
+			AllowHeaders:  []string{echo.HeaderAuthorization, echo.HeaderContentType, "Idempotency-Key", "If-None-Match", "Last-Event-ID"},
+			ExposeHeaders: []string{"ETag", echo.HeaderLocation, "Idempotency-Replayed", "RateLimit", "RateLimit-Policy", echo.HeaderRetryAfter, echo.HeaderXRequestID},
+		}))
+		if !cfg.Access.Required() { // else it is a key that is sent from there
+			for _, origin := range cfg.CORSOrigins {
+				if err := s.crossOrigin.AddTrustedOrigin(origin); err != nil {
+					return nil, fmt.Errorf("origin %q: want scheme://host", origin)
+				}
+			}
+		}
+	}
+	if cfg.LoopbackOnly {
+		e.Use(loopbackOnly)
+	}
+	e.Use(s.identify)
+	checks, err := s.requestChecks()
 	if err != nil {
 		return nil, err
 	}
@@ -71,15 +116,15 @@ func New(cfg Config) (*Server, error) {
 
 	docs := echo.WrapHandler(docsHandler())
 	e.GET("/docs", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "docs/") })
-	e.GET("/docs/*", docs)
+	e.GET("/docs/*", docs, secure(policyDocs))
 	ui, err := web.Handler()
 	if err != nil {
 		return nil, fmt.Errorf("mount the web UI: %w", err)
 	}
 	ui = http.StripPrefix("/ui", ui)
 	e.GET("/ui", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "ui/") })
-	e.GET("/ui/*", echo.WrapHandler(ui))
-	e.HEAD("/ui/*", echo.WrapHandler(ui))
+	e.GET("/ui/*", echo.WrapHandler(ui), secure(policyUI))
+	e.HEAD("/ui/*", echo.WrapHandler(ui), secure(policyUI))
 	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "ui/") })
 
 	s.riverUI, err = riverui.NewHandler(&riverui.HandlerOpts{Endpoints: riverui.NewEndpoints(cfg.Engine.River(), nil), Logger: cfg.Logger, Prefix: "/riverui"})
@@ -87,7 +132,22 @@ func New(cfg Config) (*Server, error) {
 		return nil, fmt.Errorf("mount River UI: %w", err)
 	}
 	e.GET("/riverui", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "riverui/") })
-	e.Any("/riverui/*", echo.WrapHandler(s.riverUI))
+	// Looking is for all who may read; canceling, retrying and deleting jobs and pausing queues go around the engine.
+	river := echo.WrapHandler(s.riverUI)
+	look, change := s.authorize("riverui", access.ScopeRead)(river), s.authorize("riverui", access.ScopeAdmin)(river)
+	e.Any("/riverui/*", func(c echo.Context) error {
+		if m := c.Request().Method; m == http.MethodGet || m == http.MethodHead {
+			return look(c)
+		}
+		return change(c)
+	}, secure(policyRiverUI), toSignIn)
+
+	admin := s.authorize("pprof", access.ScopeAdmin)
+	e.GET("/debug/pprof/*", echo.WrapHandler(http.HandlerFunc(pprof.Index)), admin)
+	e.GET("/debug/pprof/cmdline", echo.WrapHandler(http.HandlerFunc(pprof.Cmdline)), admin)
+	e.GET("/debug/pprof/profile", echo.WrapHandler(http.HandlerFunc(pprof.Profile)), admin)
+	e.GET("/debug/pprof/symbol", echo.WrapHandler(http.HandlerFunc(pprof.Symbol)), admin)
+	e.GET("/debug/pprof/trace", echo.WrapHandler(http.HandlerFunc(pprof.Trace)), admin)
 
 	s.http = &http.Server{
 		Handler: e, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
@@ -128,6 +188,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 			c.Error(err) // writes the answer, so that its status is known here
 		}
 		took := time.Since(started)
+		s.audit(c)
 		r, status := c.Request(), c.Response().Status
 		s.metrics.request(c.Path(), r.Method, status, took)
 		s.cfg.Logger.Debug("request", "method", r.Method, "path", r.URL.Path, "status", status, "duration", took, "request_id", requestID(c))
@@ -169,6 +230,7 @@ func keepRequest(f api.StrictHandlerFunc, _ string) api.StrictHandlerFunc {
 		r := c.Request()
 		c.SetRequest(r.WithContext(context.WithValue(r.Context(), requestKey{}, requestInfo{
 			accept: r.Header.Get(echo.HeaderAccept), userAgent: r.UserAgent(), remote: c.RealIP(), operation: r.Method + " " + r.URL.Path, body: bodyOf(c),
+			identity: identityOf(c), request: r, writer: c.Response(), signedIn: func(who *access.Identity) { c.Set(identityKey, who) },
 		})))
 		return f(c, request)
 	}
@@ -177,6 +239,11 @@ func keepRequest(f api.StrictHandlerFunc, _ string) api.StrictHandlerFunc {
 type requestInfo struct {
 	accept, userAgent, remote, operation string
 	body                                 []byte
+	identity                             *access.Identity // nil: not known
+	// For what sets cookies.
+	request  *http.Request
+	writer   http.ResponseWriter
+	signedIn func(*access.Identity)
 }
 
 func infoOf(ctx context.Context) requestInfo {

@@ -42,7 +42,7 @@ type counted struct {
 	Limit int `json:"limit" jsonschema:"minimum=1,maximum=500,default=50"`
 }
 
-func setup(t testing.TB) *site {
+func setup(t testing.TB, change ...func(*server.Config)) *site {
 	t.Helper()
 	s := &site{t: t, db: dbtest.New(t), gate: make(chan struct{})}
 	s.store = parliament.NewStore(s.db)
@@ -82,9 +82,13 @@ func setup(t testing.TB) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv, err := server.New(server.Config{
+	cfg := server.Config{
 		DB: s.db, Engine: e, Store: s.store, Logger: log, WebhookSecrets: map[string][]*standardwebhooks.Webhook{"hook": {secret}},
-	})
+	}
+	for _, f := range change {
+		f(&cfg)
+	}
+	srv, err := server.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

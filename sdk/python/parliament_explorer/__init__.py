@@ -35,10 +35,15 @@ __all__ = [
 ]
 
 
-def connect(base_url: str, *, timeout: float = 30.0, headers: dict[str, str] | None = None) -> Client:
-    """Make a client of the server at ``base_url``, which may have a path behind a proxy.
+def connect(
+    base_url: str, *, key: str | None = None, timeout: float = 30.0, headers: dict[str, str] | None = None
+) -> Client:
+    """Make a client of the server at ``base_url``, which may have a path behind a proxy; ``key`` is an API key.
 
     A request that is not answered within ``timeout`` seconds raises ``httpx.TimeoutException``; event streams are not
     ended by it. Use it as a context manager to keep connections open between requests.
     """
-    return Client(base_url=base_url.rstrip("/"), timeout=httpx.Timeout(timeout), headers=headers or {})
+    headers = dict(headers or {})
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
+    return Client(base_url=base_url.rstrip("/"), timeout=httpx.Timeout(timeout), headers=headers)

@@ -103,3 +103,10 @@ def test_a_broken_stream_goes_on(url: str) -> None:
                 break
     assert got == whole
     listener.close()
+
+
+def test_a_key_goes_with_every_request() -> None:
+    client = connect("http://127.0.0.1:9", key="pex_1", headers={"X-Other": "1"})
+    headers = client.get_httpx_client().headers
+    assert headers["Authorization"] == "Bearer pex_1"
+    assert headers["X-Other"] == "1"

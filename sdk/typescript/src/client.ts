@@ -6,7 +6,9 @@ import { ConnectionError, problemOf } from './problem.js'
 export interface ExplorerOptions {
   /** Where the server is, with the path prefix it may have behind a proxy: `https://example.org/explorer`. */
   baseUrl: string
-  /** Sent with every request, e.g. `Authorization`. */
+  /** An API key, for a server that wants one. */
+  key?: string
+  /** Sent with every request. */
   headers?: Record<string, string>
   /** Ends a request that is not answered, in milliseconds; 30,000 unless given. Event streams are not ended by it. */
   timeout?: number
@@ -28,7 +30,7 @@ function configure(client: Client, options: ExplorerOptions): Client {
   const { timeout = 30_000 } = options
   client.setConfig({
     baseUrl: options.baseUrl.replace(/\/+$/, ''),
-    headers: options.headers,
+    headers: options.key ? { ...options.headers, Authorization: `Bearer ${options.key}` } : options.headers,
     throwOnError: true,
     fetch: (request: RequestInfo | URL, init?: RequestInit) => {
       const base = options.fetch ?? fetch

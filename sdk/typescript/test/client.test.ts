@@ -119,3 +119,18 @@ describe('streams', () => {
     }
   })
 })
+
+test('a key goes with every request, streams too', async () => {
+  const seen: (string | undefined)[] = []
+  const server = createServer((request, response) => {
+    seen.push(request.headers.authorization)
+    response.writeHead(request.headers.accept === 'text/event-stream' ? 204 : 401, { 'Content-Type': 'application/problem+json' })
+    response.end(request.headers.accept === 'text/event-stream' ? undefined : JSON.stringify({ type: 'urn:x', title: 'Unauthorized', status: 401, detail: 'no', errors: [] }))
+  })
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done))
+  const keyed = createExplorer({ baseUrl: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, key: 'pex_1', headers: { 'X-Other': '1' } })
+  await expect(listAssets({ client: keyed })).rejects.toMatchObject({ name: 'ProblemError', status: 401 })
+  expect(await all(followRun('0197841c-2a00-7aaa-8000-000000000001', { client: keyed }))).toEqual([])
+  expect(seen).toEqual(['Bearer pex_1', 'Bearer pex_1'])
+  server.close()
+})

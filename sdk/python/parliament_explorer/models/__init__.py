@@ -16,6 +16,9 @@ from .asset_list import AssetList
 from .asset_node import AssetNode
 from .asset_partitions import AssetPartitions
 from .asset_status import AssetStatus
+from .audit_entry import AuditEntry
+from .audit_log import AuditLog
+from .authentication_mode import AuthenticationMode
 from .backfill import Backfill
 from .backfill_counts import BackfillCounts
 from .backfill_list import BackfillList
@@ -40,6 +43,7 @@ from .check_result_list import CheckResultList
 from .committee import Committee
 from .committee_chamber import CommitteeChamber
 from .config import Config
+from .create_key_request import CreateKeyRequest
 from .delivery import Delivery
 from .delivery_kind import DeliveryKind
 from .delivery_list import DeliveryList
@@ -57,9 +61,13 @@ from .field_error import FieldError
 from .freshness_state import FreshnessState
 from .get_contract_response_200 import GetContractResponse200
 from .health import Health
+from .identity import Identity
+from .identity_kind import IdentityKind
 from .job import Job
 from .job_list import JobList
 from .json_schema import JSONSchema
+from .key import Key
+from .key_list import KeyList
 from .last_check_result_type_0 import LastCheckResultType0
 from .last_materialization import LastMaterialization
 from .last_sensor_tick_type_0 import LastSensorTickType0
@@ -68,6 +76,7 @@ from .limit_state import LimitState
 from .materialization import Materialization
 from .materialization_list import MaterializationList
 from .metadata import Metadata
+from .new_key import NewKey
 from .partition_counts import PartitionCounts
 from .partition_kind import PartitionKind
 from .partition_range import PartitionRange
@@ -88,6 +97,7 @@ from .run_status import RunStatus
 from .schedule import Schedule
 from .schedule_list import ScheduleList
 from .schedule_switch import ScheduleSwitch
+from .scope import Scope
 from .sensor import Sensor
 from .sensor_cursor import SensorCursor
 from .sensor_kind import SensorKind
@@ -96,7 +106,10 @@ from .sensor_switch import SensorSwitch
 from .sensor_tick import SensorTick
 from .sensor_tick_kind import SensorTickKind
 from .sensor_tick_list import SensorTickList
+from .session_state import SessionState
 from .severity import Severity
+from .sign_in_method import SignInMethod
+from .sign_in_request import SignInRequest
 from .source import Source
 from .sponsor import Sponsor
 from .stage import Stage
@@ -138,6 +151,9 @@ __all__ = (
     "AssetNode",
     "AssetPartitions",
     "AssetStatus",
+    "AuditEntry",
+    "AuditLog",
+    "AuthenticationMode",
     "Backfill",
     "BackfillCounts",
     "BackfillList",
@@ -162,6 +178,7 @@ __all__ = (
     "Committee",
     "CommitteeChamber",
     "Config",
+    "CreateKeyRequest",
     "Delivery",
     "DeliveryKind",
     "DeliveryList",
@@ -179,9 +196,13 @@ __all__ = (
     "FreshnessState",
     "GetContractResponse200",
     "Health",
+    "Identity",
+    "IdentityKind",
     "Job",
     "JobList",
     "JSONSchema",
+    "Key",
+    "KeyList",
     "LastCheckResultType0",
     "LastMaterialization",
     "LastSensorTickType0",
@@ -190,6 +211,7 @@ __all__ = (
     "Materialization",
     "MaterializationList",
     "Metadata",
+    "NewKey",
     "PartitionCounts",
     "PartitionKind",
     "PartitionRange",
@@ -210,6 +232,7 @@ __all__ = (
     "Schedule",
     "ScheduleList",
     "ScheduleSwitch",
+    "Scope",
     "Sensor",
     "SensorCursor",
     "SensorKind",
@@ -218,7 +241,10 @@ __all__ = (
     "SensorTick",
     "SensorTickKind",
     "SensorTickList",
+    "SessionState",
     "Severity",
+    "SignInMethod",
+    "SignInRequest",
     "Source",
     "Sponsor",
     "Stage",

@@ -3,7 +3,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { CancelBackfillData, CancelBackfillErrors, CancelBackfillResponses, CancelRunData, CancelRunErrors, CancelRunResponses, EvaluateSensorData, EvaluateSensorErrors, EvaluateSensorResponses, GetAssetData, GetAssetErrors, GetAssetGraphData, GetAssetGraphErrors, GetAssetGraphResponses, GetAssetResponses, GetBackfillData, GetBackfillErrors, GetBackfillResponses, GetBillData, GetBillErrors, GetBillResponses, GetContractData, GetContractErrors, GetContractResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJobData, GetJobErrors, GetJobResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetRunData, GetRunErrors, GetRunResponses, GetScheduleData, GetScheduleErrors, GetScheduleResponses, GetSensorCursorData, GetSensorCursorErrors, GetSensorCursorResponses, GetSensorData, GetSensorErrors, GetSensorResponses, GetStatusData, GetStatusErrors, GetStatusResponses, GetVersionData, GetVersionErrors, GetVersionResponses, ListAlertChannelsData, ListAlertChannelsErrors, ListAlertChannelsResponses, ListAlertDeliveriesData, ListAlertDeliveriesErrors, ListAlertDeliveriesResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAssetCheckResultsData, ListAssetCheckResultsErrors, ListAssetCheckResultsResponses, ListAssetMaterializationsData, ListAssetMaterializationsErrors, ListAssetMaterializationsResponses, ListAssetPartitionsData, ListAssetPartitionsErrors, ListAssetPartitionsResponses, ListAssetsData, ListAssetsErrors, ListAssetsResponses, ListBackfillPartitionsData, ListBackfillPartitionsErrors, ListBackfillPartitionsResponses, ListBackfillsData, ListBackfillsErrors, ListBackfillsResponses, ListBillsData, ListBillsErrors, ListBillsResponses, ListBillStagesData, ListBillStagesErrors, ListBillStagesResponses, ListBillVersionsData, ListBillVersionsErrors, ListBillVersionsResponses, ListFetchLogsData, ListFetchLogsErrors, ListFetchLogsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListRunEventsData, ListRunEventsErrors, ListRunEventsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListSchedulesData, ListSchedulesErrors, ListSchedulesResponses, ListScheduleTicksData, ListScheduleTicksErrors, ListScheduleTicksResponses, ListSensorsData, ListSensorsErrors, ListSensorsResponses, ListSensorTicksData, ListSensorTicksErrors, ListSensorTicksResponses, MaterializeAssetData, MaterializeAssetErrors, MaterializeAssetResponses, PauseBackfillData, PauseBackfillErrors, PauseBackfillResponses, ReceiveWebhookData, ReceiveWebhookErrors, ReceiveWebhookResponses, ResumeBackfillData, ResumeBackfillErrors, ResumeBackfillResponses, RetryBackfillData, RetryBackfillErrors, RetryBackfillResponses, RetryRunData, RetryRunErrors, RetryRunResponses, RunScheduleData, RunScheduleErrors, RunScheduleResponses, SetSensorCursorData, SetSensorCursorErrors, SetSensorCursorResponses, StartBackfillData, StartBackfillErrors, StartBackfillResponses, StartJobRunData, StartJobRunErrors, StartJobRunResponses, StartRunData, StartRunErrors, StartRunResponses, StartScheduleData, StartScheduleErrors, StartScheduleResponses, StartSensorData, StartSensorErrors, StartSensorResponses, StopScheduleData, StopScheduleErrors, StopScheduleResponses, StopSensorData, StopSensorErrors, StopSensorResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponses, TestAlertChannelData, TestAlertChannelErrors, TestAlertChannelResponses } from './types.gen.js';
+import type { BeginSignInData, BeginSignInErrors, BeginSignInResponses, CancelBackfillData, CancelBackfillErrors, CancelBackfillResponses, CancelRunData, CancelRunErrors, CancelRunResponses, CompleteSignInData, CompleteSignInErrors, CompleteSignInResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, EvaluateSensorData, EvaluateSensorErrors, EvaluateSensorResponses, GetAssetData, GetAssetErrors, GetAssetGraphData, GetAssetGraphErrors, GetAssetGraphResponses, GetAssetResponses, GetBackfillData, GetBackfillErrors, GetBackfillResponses, GetBillData, GetBillErrors, GetBillResponses, GetContractData, GetContractErrors, GetContractResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJobData, GetJobErrors, GetJobResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetRunData, GetRunErrors, GetRunResponses, GetScheduleData, GetScheduleErrors, GetScheduleResponses, GetSensorCursorData, GetSensorCursorErrors, GetSensorCursorResponses, GetSensorData, GetSensorErrors, GetSensorResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetStatusData, GetStatusErrors, GetStatusResponses, GetVersionData, GetVersionErrors, GetVersionResponses, ListAlertChannelsData, ListAlertChannelsErrors, ListAlertChannelsResponses, ListAlertDeliveriesData, ListAlertDeliveriesErrors, ListAlertDeliveriesResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAssetCheckResultsData, ListAssetCheckResultsErrors, ListAssetCheckResultsResponses, ListAssetMaterializationsData, ListAssetMaterializationsErrors, ListAssetMaterializationsResponses, ListAssetPartitionsData, ListAssetPartitionsErrors, ListAssetPartitionsResponses, ListAssetsData, ListAssetsErrors, ListAssetsResponses, ListAuditLogData, ListAuditLogErrors, ListAuditLogResponses, ListBackfillPartitionsData, ListBackfillPartitionsErrors, ListBackfillPartitionsResponses, ListBackfillsData, ListBackfillsErrors, ListBackfillsResponses, ListBillsData, ListBillsErrors, ListBillsResponses, ListBillStagesData, ListBillStagesErrors, ListBillStagesResponses, ListBillVersionsData, ListBillVersionsErrors, ListBillVersionsResponses, ListFetchLogsData, ListFetchLogsErrors, ListFetchLogsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListRunEventsData, ListRunEventsErrors, ListRunEventsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListSchedulesData, ListSchedulesErrors, ListSchedulesResponses, ListScheduleTicksData, ListScheduleTicksErrors, ListScheduleTicksResponses, ListSensorsData, ListSensorsErrors, ListSensorsResponses, ListSensorTicksData, ListSensorTicksErrors, ListSensorTicksResponses, MaterializeAssetData, MaterializeAssetErrors, MaterializeAssetResponses, PauseBackfillData, PauseBackfillErrors, PauseBackfillResponses, ReceiveWebhookData, ReceiveWebhookErrors, ReceiveWebhookResponses, ResumeBackfillData, ResumeBackfillErrors, ResumeBackfillResponses, RetryBackfillData, RetryBackfillErrors, RetryBackfillResponses, RetryRunData, RetryRunErrors, RetryRunResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RunScheduleData, RunScheduleErrors, RunScheduleResponses, SetSensorCursorData, SetSensorCursorErrors, SetSensorCursorResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StartBackfillData, StartBackfillErrors, StartBackfillResponses, StartJobRunData, StartJobRunErrors, StartJobRunResponses, StartRunData, StartRunErrors, StartRunResponses, StartScheduleData, StartScheduleErrors, StartScheduleResponses, StartSensorData, StartSensorErrors, StartSensorResponses, StopScheduleData, StopScheduleErrors, StopScheduleResponses, StopSensorData, StopSensorErrors, StopSensorResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponses, TestAlertChannelData, TestAlertChannelErrors, TestAlertChannelResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean> = Options2<TData, ThrowOnError> & {
     /**
@@ -24,42 +24,90 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
  *
  * All assets in dependency order, or those that a selection names, each with its latest materialization.
  */
-export const listAssets = <ThrowOnError extends boolean = true>(options?: Options<ListAssetsData, ThrowOnError>) => (options?.client ?? client).get<ListAssetsResponses, ListAssetsErrors, ThrowOnError>({ url: '/assets', ...options });
+export const listAssets = <ThrowOnError extends boolean = true>(options?: Options<ListAssetsData, ThrowOnError>) => (options?.client ?? client).get<ListAssetsResponses, ListAssetsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/assets',
+    ...options
+});
 
 /**
  * Show how assets depend on each other
  *
  * Every asset as a node, or those that a selection names, with where it stands; every dependency between them as an edge from what is depended on.
  */
-export const getAssetGraph = <ThrowOnError extends boolean = true>(options?: Options<GetAssetGraphData, ThrowOnError>) => (options?.client ?? client).get<GetAssetGraphResponses, GetAssetGraphErrors, ThrowOnError>({ url: '/assets/graph', ...options });
+export const getAssetGraph = <ThrowOnError extends boolean = true>(options?: Options<GetAssetGraphData, ThrowOnError>) => (options?.client ?? client).get<GetAssetGraphResponses, GetAssetGraphErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/assets/graph',
+    ...options
+});
 
 /**
  * Show an asset
  *
  * One asset with the JSON Schema of its config and its latest materialization.
  */
-export const getAsset = <ThrowOnError extends boolean = true>(options: Options<GetAssetData, ThrowOnError>) => (options.client ?? client).get<GetAssetResponses, GetAssetErrors, ThrowOnError>({ url: '/assets/{asset}', ...options });
+export const getAsset = <ThrowOnError extends boolean = true>(options: Options<GetAssetData, ThrowOnError>) => (options.client ?? client).get<GetAssetResponses, GetAssetErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/assets/{asset}',
+    ...options
+});
 
 /**
  * List an asset's materializations
  *
  * What was recorded each time the asset was produced, newest first.
  */
-export const listAssetMaterializations = <ThrowOnError extends boolean = true>(options: Options<ListAssetMaterializationsData, ThrowOnError>) => (options.client ?? client).get<ListAssetMaterializationsResponses, ListAssetMaterializationsErrors, ThrowOnError>({ url: '/assets/{asset}/materializations', ...options });
+export const listAssetMaterializations = <ThrowOnError extends boolean = true>(options: Options<ListAssetMaterializationsData, ThrowOnError>) => (options.client ?? client).get<ListAssetMaterializationsResponses, ListAssetMaterializationsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/assets/{asset}/materializations',
+    ...options
+});
 
 /**
  * Show where an asset's partitions stand
  *
  * All partitions of the asset in the order of their set, in one answer, each with its status, and how many there are of each status. 409 if the asset is not partitioned.
  */
-export const listAssetPartitions = <ThrowOnError extends boolean = true>(options: Options<ListAssetPartitionsData, ThrowOnError>) => (options.client ?? client).get<ListAssetPartitionsResponses, ListAssetPartitionsErrors, ThrowOnError>({ url: '/assets/{asset}/partitions', ...options });
+export const listAssetPartitions = <ThrowOnError extends boolean = true>(options: Options<ListAssetPartitionsData, ThrowOnError>) => (options.client ?? client).get<ListAssetPartitionsResponses, ListAssetPartitionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/assets/{asset}/partitions',
+    ...options
+});
 
 /**
  * List the results of an asset's checks
  *
  * What the asset's checks found, newest first.
  */
-export const listAssetCheckResults = <ThrowOnError extends boolean = true>(options: Options<ListAssetCheckResultsData, ThrowOnError>) => (options.client ?? client).get<ListAssetCheckResultsResponses, ListAssetCheckResultsErrors, ThrowOnError>({ url: '/assets/{asset}/check-results', ...options });
+export const listAssetCheckResults = <ThrowOnError extends boolean = true>(options: Options<ListAssetCheckResultsData, ThrowOnError>) => (options.client ?? client).get<ListAssetCheckResultsResponses, ListAssetCheckResultsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/assets/{asset}/check-results',
+    ...options
+});
 
 /**
  * Materialize an asset
@@ -67,6 +115,11 @@ export const listAssetCheckResults = <ThrowOnError extends boolean = true>(optio
  * Starts a run of this one asset. The answer comes as soon as the run is recorded; follow it by its events.
  */
 export const materializeAsset = <ThrowOnError extends boolean = true>(options: Options<MaterializeAssetData, ThrowOnError>) => (options.client ?? client).post<MaterializeAssetResponses, MaterializeAssetErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
     url: '/assets/{asset}/materialize',
     ...options,
     headers: {
@@ -80,14 +133,30 @@ export const materializeAsset = <ThrowOnError extends boolean = true>(options: O
  *
  * All jobs in the order of declaration.
  */
-export const listJobs = <ThrowOnError extends boolean = true>(options?: Options<ListJobsData, ThrowOnError>) => (options?.client ?? client).get<ListJobsResponses, ListJobsErrors, ThrowOnError>({ url: '/jobs', ...options });
+export const listJobs = <ThrowOnError extends boolean = true>(options?: Options<ListJobsData, ThrowOnError>) => (options?.client ?? client).get<ListJobsResponses, ListJobsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/jobs',
+    ...options
+});
 
 /**
  * Show a job
  *
  * One job with its assets and config.
  */
-export const getJob = <ThrowOnError extends boolean = true>(options: Options<GetJobData, ThrowOnError>) => (options.client ?? client).get<GetJobResponses, GetJobErrors, ThrowOnError>({ url: '/jobs/{job}', ...options });
+export const getJob = <ThrowOnError extends boolean = true>(options: Options<GetJobData, ThrowOnError>) => (options.client ?? client).get<GetJobResponses, GetJobErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/jobs/{job}',
+    ...options
+});
 
 /**
  * Run a job
@@ -95,6 +164,11 @@ export const getJob = <ThrowOnError extends boolean = true>(options: Options<Get
  * Starts a run of the job. Config given here overrides the job's, key by key.
  */
 export const startJobRun = <ThrowOnError extends boolean = true>(options: Options<StartJobRunData, ThrowOnError>) => (options.client ?? client).post<StartJobRunResponses, StartJobRunErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
     url: '/jobs/{job}/runs',
     ...options,
     headers: {
@@ -108,7 +182,15 @@ export const startJobRun = <ThrowOnError extends boolean = true>(options: Option
  *
  * Runs with their steps, newest first. Filters narrow the list together.
  */
-export const listRuns = <ThrowOnError extends boolean = true>(options?: Options<ListRunsData, ThrowOnError>) => (options?.client ?? client).get<ListRunsResponses, ListRunsErrors, ThrowOnError>({ url: '/runs', ...options });
+export const listRuns = <ThrowOnError extends boolean = true>(options?: Options<ListRunsData, ThrowOnError>) => (options?.client ?? client).get<ListRunsResponses, ListRunsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/runs',
+    ...options
+});
 
 /**
  * Materialize several assets
@@ -118,6 +200,11 @@ export const listRuns = <ThrowOnError extends boolean = true>(options?: Options<
  *
  */
 export const startRun = <ThrowOnError extends boolean = true>(options: Options<StartRunData, ThrowOnError>) => (options.client ?? client).post<StartRunResponses, StartRunErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
     url: '/runs',
     ...options,
     headers: {
@@ -131,14 +218,30 @@ export const startRun = <ThrowOnError extends boolean = true>(options: Options<S
  *
  * One run with its steps and what they materialized.
  */
-export const getRun = <ThrowOnError extends boolean = true>(options: Options<GetRunData, ThrowOnError>) => (options.client ?? client).get<GetRunResponses, GetRunErrors, ThrowOnError>({ url: '/runs/{run_id}', ...options });
+export const getRun = <ThrowOnError extends boolean = true>(options: Options<GetRunData, ThrowOnError>) => (options.client ?? client).get<GetRunResponses, GetRunErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/runs/{run_id}',
+    ...options
+});
 
 /**
  * Cancel a run
  *
  * Cancels what waits at once and tells what runs to stop; the run is `canceling` until it has. A run that is canceling already stays so.
  */
-export const cancelRun = <ThrowOnError extends boolean = true>(options: Options<CancelRunData, ThrowOnError>) => (options.client ?? client).post<CancelRunResponses, CancelRunErrors, ThrowOnError>({ url: '/runs/{run_id}/cancel', ...options });
+export const cancelRun = <ThrowOnError extends boolean = true>(options: Options<CancelRunData, ThrowOnError>) => (options.client ?? client).post<CancelRunResponses, CancelRunErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/runs/{run_id}/cancel',
+    ...options
+});
 
 /**
  * Retry a run
@@ -146,6 +249,11 @@ export const cancelRun = <ThrowOnError extends boolean = true>(options: Options<
  * Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`, only of those that did not succeed.
  */
 export const retryRun = <ThrowOnError extends boolean = true>(options: Options<RetryRunData, ThrowOnError>) => (options.client ?? client).post<RetryRunResponses, RetryRunErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
     url: '/runs/{run_id}/retry',
     ...options,
     headers: {
@@ -164,98 +272,210 @@ export const retryRun = <ThrowOnError extends boolean = true>(options: Options<R
  * repetition. The stream ends when the run has; asked to go on from there, the answer is 204.
  *
  */
-export const listRunEvents = <ThrowOnError extends boolean = true>(options: Options<ListRunEventsData, ThrowOnError>) => (options.client ?? client).get<ListRunEventsResponses, ListRunEventsErrors, ThrowOnError>({ url: '/runs/{run_id}/events', ...options });
+export const listRunEvents = <ThrowOnError extends boolean = true>(options: Options<ListRunEventsData, ThrowOnError>) => (options.client ?? client).get<ListRunEventsResponses, ListRunEventsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/runs/{run_id}/events',
+    ...options
+});
 
 /**
  * Follow the events of all runs
  *
  * Server-sent events of all runs, from now on or after `Last-Event-ID`, in the order in which they became visible. The ids are opaque.
  */
-export const streamEvents = <ThrowOnError extends boolean = true>(options?: Options<StreamEventsData, ThrowOnError>) => (options?.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({ url: '/events', ...options });
+export const streamEvents = <ThrowOnError extends boolean = true>(options?: Options<StreamEventsData, ThrowOnError>) => (options?.client ?? client).sse.get<StreamEventsResponses, StreamEventsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/events',
+    ...options
+});
 
 /**
  * List the schedules
  *
  * All schedules with their state, next ticks and last tick.
  */
-export const listSchedules = <ThrowOnError extends boolean = true>(options?: Options<ListSchedulesData, ThrowOnError>) => (options?.client ?? client).get<ListSchedulesResponses, ListSchedulesErrors, ThrowOnError>({ url: '/schedules', ...options });
+export const listSchedules = <ThrowOnError extends boolean = true>(options?: Options<ListSchedulesData, ThrowOnError>) => (options?.client ?? client).get<ListSchedulesResponses, ListSchedulesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/schedules',
+    ...options
+});
 
 /**
  * Show a schedule
  *
  * One schedule with its state, the next five times it is due, and its last tick.
  */
-export const getSchedule = <ThrowOnError extends boolean = true>(options: Options<GetScheduleData, ThrowOnError>) => (options.client ?? client).get<GetScheduleResponses, GetScheduleErrors, ThrowOnError>({ url: '/schedules/{schedule}', ...options });
+export const getSchedule = <ThrowOnError extends boolean = true>(options: Options<GetScheduleData, ThrowOnError>) => (options.client ?? client).get<GetScheduleResponses, GetScheduleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/schedules/{schedule}',
+    ...options
+});
 
 /**
  * Start a schedule
  *
  * From now on the schedule fires, on whichever replica. Starting a running one changes nothing.
  */
-export const startSchedule = <ThrowOnError extends boolean = true>(options: Options<StartScheduleData, ThrowOnError>) => (options.client ?? client).post<StartScheduleResponses, StartScheduleErrors, ThrowOnError>({ url: '/schedules/{schedule}/start', ...options });
+export const startSchedule = <ThrowOnError extends boolean = true>(options: Options<StartScheduleData, ThrowOnError>) => (options.client ?? client).post<StartScheduleResponses, StartScheduleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/schedules/{schedule}/start',
+    ...options
+});
 
 /**
  * Stop a schedule
  *
  * Once this has answered, the schedule starts no run any more, on any replica. Runs it started go on.
  */
-export const stopSchedule = <ThrowOnError extends boolean = true>(options: Options<StopScheduleData, ThrowOnError>) => (options.client ?? client).post<StopScheduleResponses, StopScheduleErrors, ThrowOnError>({ url: '/schedules/{schedule}/stop', ...options });
+export const stopSchedule = <ThrowOnError extends boolean = true>(options: Options<StopScheduleData, ThrowOnError>) => (options.client ?? client).post<StopScheduleResponses, StopScheduleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/schedules/{schedule}/stop',
+    ...options
+});
 
 /**
  * Run a schedule's job now
  *
  * Starts the job as the schedule would, whether it is running or stopped, and records a manual tick.
  */
-export const runSchedule = <ThrowOnError extends boolean = true>(options: Options<RunScheduleData, ThrowOnError>) => (options.client ?? client).post<RunScheduleResponses, RunScheduleErrors, ThrowOnError>({ url: '/schedules/{schedule}/run', ...options });
+export const runSchedule = <ThrowOnError extends boolean = true>(options: Options<RunScheduleData, ThrowOnError>) => (options.client ?? client).post<RunScheduleResponses, RunScheduleErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/schedules/{schedule}/run',
+    ...options
+});
 
 /**
  * List a schedule's ticks
  *
  * What the schedule did, newest first.
  */
-export const listScheduleTicks = <ThrowOnError extends boolean = true>(options: Options<ListScheduleTicksData, ThrowOnError>) => (options.client ?? client).get<ListScheduleTicksResponses, ListScheduleTicksErrors, ThrowOnError>({ url: '/schedules/{schedule}/ticks', ...options });
+export const listScheduleTicks = <ThrowOnError extends boolean = true>(options: Options<ListScheduleTicksData, ThrowOnError>) => (options.client ?? client).get<ListScheduleTicksResponses, ListScheduleTicksErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/schedules/{schedule}/ticks',
+    ...options
+});
 
 /**
  * List the sensors
  *
  * All sensors with their state, cursor and last tick.
  */
-export const listSensors = <ThrowOnError extends boolean = true>(options?: Options<ListSensorsData, ThrowOnError>) => (options?.client ?? client).get<ListSensorsResponses, ListSensorsErrors, ThrowOnError>({ url: '/sensors', ...options });
+export const listSensors = <ThrowOnError extends boolean = true>(options?: Options<ListSensorsData, ThrowOnError>) => (options?.client ?? client).get<ListSensorsResponses, ListSensorsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/sensors',
+    ...options
+});
 
 /**
  * Show a sensor
  *
  * One sensor with its state, cursor and last tick.
  */
-export const getSensor = <ThrowOnError extends boolean = true>(options: Options<GetSensorData, ThrowOnError>) => (options.client ?? client).get<GetSensorResponses, GetSensorErrors, ThrowOnError>({ url: '/sensors/{sensor}', ...options });
+export const getSensor = <ThrowOnError extends boolean = true>(options: Options<GetSensorData, ThrowOnError>) => (options.client ?? client).get<GetSensorResponses, GetSensorErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/sensors/{sensor}',
+    ...options
+});
 
 /**
  * Start a sensor
  *
  * From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins with what happens from now on; started again, it goes on from its cursor.
  */
-export const startSensor = <ThrowOnError extends boolean = true>(options: Options<StartSensorData, ThrowOnError>) => (options.client ?? client).post<StartSensorResponses, StartSensorErrors, ThrowOnError>({ url: '/sensors/{sensor}/start', ...options });
+export const startSensor = <ThrowOnError extends boolean = true>(options: Options<StartSensorData, ThrowOnError>) => (options.client ?? client).post<StartSensorResponses, StartSensorErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/sensors/{sensor}/start',
+    ...options
+});
 
 /**
  * Stop a sensor
  *
  * Once this has answered, the sensor starts no run any more, on any replica. Runs it started go on.
  */
-export const stopSensor = <ThrowOnError extends boolean = true>(options: Options<StopSensorData, ThrowOnError>) => (options.client ?? client).post<StopSensorResponses, StopSensorErrors, ThrowOnError>({ url: '/sensors/{sensor}/stop', ...options });
+export const stopSensor = <ThrowOnError extends boolean = true>(options: Options<StopSensorData, ThrowOnError>) => (options.client ?? client).post<StopSensorResponses, StopSensorErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/sensors/{sensor}/stop',
+    ...options
+});
 
 /**
  * Evaluate a sensor now
  *
  * Evaluates the sensor, whether it is running or stopped, and does what it comes to: starts runs, raises alerts, moves the cursor. 409 if it is being evaluated at this moment.
  */
-export const evaluateSensor = <ThrowOnError extends boolean = true>(options: Options<EvaluateSensorData, ThrowOnError>) => (options.client ?? client).post<EvaluateSensorResponses, EvaluateSensorErrors, ThrowOnError>({ url: '/sensors/{sensor}/evaluate', ...options });
+export const evaluateSensor = <ThrowOnError extends boolean = true>(options: Options<EvaluateSensorData, ThrowOnError>) => (options.client ?? client).post<EvaluateSensorResponses, EvaluateSensorErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/sensors/{sensor}/evaluate',
+    ...options
+});
 
 /**
  * Read a sensor's cursor
  *
  * How far the sensor has come, in words of its own.
  */
-export const getSensorCursor = <ThrowOnError extends boolean = true>(options: Options<GetSensorCursorData, ThrowOnError>) => (options.client ?? client).get<GetSensorCursorResponses, GetSensorCursorErrors, ThrowOnError>({ url: '/sensors/{sensor}/cursor', ...options });
+export const getSensorCursor = <ThrowOnError extends boolean = true>(options: Options<GetSensorCursorData, ThrowOnError>) => (options.client ?? client).get<GetSensorCursorResponses, GetSensorCursorErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/sensors/{sensor}/cursor',
+    ...options
+});
 
 /**
  * Set or reset a sensor's cursor
@@ -263,6 +483,11 @@ export const getSensorCursor = <ThrowOnError extends boolean = true>(options: Op
  * Sets the cursor; null resets it: the next evaluation begins with the oldest there is. Runs that were started by a run key are not started again. An evaluation in progress does not count any more.
  */
 export const setSensorCursor = <ThrowOnError extends boolean = true>(options: Options<SetSensorCursorData, ThrowOnError>) => (options.client ?? client).put<SetSensorCursorResponses, SetSensorCursorErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
     url: '/sensors/{sensor}/cursor',
     ...options,
     headers: {
@@ -276,7 +501,15 @@ export const setSensorCursor = <ThrowOnError extends boolean = true>(options: Op
  *
  * What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick.
  */
-export const listSensorTicks = <ThrowOnError extends boolean = true>(options: Options<ListSensorTicksData, ThrowOnError>) => (options.client ?? client).get<ListSensorTicksResponses, ListSensorTicksErrors, ThrowOnError>({ url: '/sensors/{sensor}/ticks', ...options });
+export const listSensorTicks = <ThrowOnError extends boolean = true>(options: Options<ListSensorTicksData, ThrowOnError>) => (options.client ?? client).get<ListSensorTicksResponses, ListSensorTicksErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/sensors/{sensor}/ticks',
+    ...options
+});
 
 /**
  * Post an event to a webhook sensor
@@ -300,7 +533,15 @@ export const receiveWebhook = <ThrowOnError extends boolean = true>(options: Opt
  *
  * Backfills with their progress, newest first.
  */
-export const listBackfills = <ThrowOnError extends boolean = true>(options?: Options<ListBackfillsData, ThrowOnError>) => (options?.client ?? client).get<ListBackfillsResponses, ListBackfillsErrors, ThrowOnError>({ url: '/backfills', ...options });
+export const listBackfills = <ThrowOnError extends boolean = true>(options?: Options<ListBackfillsData, ThrowOnError>) => (options?.client ?? client).get<ListBackfillsResponses, ListBackfillsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/backfills',
+    ...options
+});
 
 /**
  * Start a backfill, or see what it would do
@@ -312,6 +553,11 @@ export const listBackfills = <ThrowOnError extends boolean = true>(options?: Opt
  *
  */
 export const startBackfill = <ThrowOnError extends boolean = true>(options: Options<StartBackfillData, ThrowOnError>) => (options.client ?? client).post<StartBackfillResponses, StartBackfillErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
     url: '/backfills',
     ...options,
     headers: {
@@ -325,105 +571,331 @@ export const startBackfill = <ThrowOnError extends boolean = true>(options: Opti
  *
  * One backfill with its progress.
  */
-export const getBackfill = <ThrowOnError extends boolean = true>(options: Options<GetBackfillData, ThrowOnError>) => (options.client ?? client).get<GetBackfillResponses, GetBackfillErrors, ThrowOnError>({ url: '/backfills/{backfill_id}', ...options });
+export const getBackfill = <ThrowOnError extends boolean = true>(options: Options<GetBackfillData, ThrowOnError>) => (options.client ?? client).get<GetBackfillResponses, GetBackfillErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/backfills/{backfill_id}',
+    ...options
+});
 
 /**
  * List the partitions of a backfill
  *
  * The partitions in their order, each with its status and run.
  */
-export const listBackfillPartitions = <ThrowOnError extends boolean = true>(options: Options<ListBackfillPartitionsData, ThrowOnError>) => (options.client ?? client).get<ListBackfillPartitionsResponses, ListBackfillPartitionsErrors, ThrowOnError>({ url: '/backfills/{backfill_id}/partitions', ...options });
+export const listBackfillPartitions = <ThrowOnError extends boolean = true>(options: Options<ListBackfillPartitionsData, ThrowOnError>) => (options.client ?? client).get<ListBackfillPartitionsResponses, ListBackfillPartitionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/backfills/{backfill_id}/partitions',
+    ...options
+});
 
 /**
  * Pause a backfill
  *
  * Starts no further run; those that run go on. A paused one stays so. 409 if it has ended.
  */
-export const pauseBackfill = <ThrowOnError extends boolean = true>(options: Options<PauseBackfillData, ThrowOnError>) => (options.client ?? client).post<PauseBackfillResponses, PauseBackfillErrors, ThrowOnError>({ url: '/backfills/{backfill_id}/pause', ...options });
+export const pauseBackfill = <ThrowOnError extends boolean = true>(options: Options<PauseBackfillData, ThrowOnError>) => (options.client ?? client).post<PauseBackfillResponses, PauseBackfillErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/backfills/{backfill_id}/pause',
+    ...options
+});
 
 /**
  * Resume a backfill
  *
  * Goes on with a paused backfill. 409 if it has ended.
  */
-export const resumeBackfill = <ThrowOnError extends boolean = true>(options: Options<ResumeBackfillData, ThrowOnError>) => (options.client ?? client).post<ResumeBackfillResponses, ResumeBackfillErrors, ThrowOnError>({ url: '/backfills/{backfill_id}/resume', ...options });
+export const resumeBackfill = <ThrowOnError extends boolean = true>(options: Options<ResumeBackfillData, ThrowOnError>) => (options.client ?? client).post<ResumeBackfillResponses, ResumeBackfillErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/backfills/{backfill_id}/resume',
+    ...options
+});
 
 /**
  * Cancel a backfill
  *
  * Cancels what is pending, and the runs that run. 409 if it has ended.
  */
-export const cancelBackfill = <ThrowOnError extends boolean = true>(options: Options<CancelBackfillData, ThrowOnError>) => (options.client ?? client).post<CancelBackfillResponses, CancelBackfillErrors, ThrowOnError>({ url: '/backfills/{backfill_id}/cancel', ...options });
+export const cancelBackfill = <ThrowOnError extends boolean = true>(options: Options<CancelBackfillData, ThrowOnError>) => (options.client ?? client).post<CancelBackfillResponses, CancelBackfillErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/backfills/{backfill_id}/cancel',
+    ...options
+});
 
 /**
  * Retry what failed in a backfill
  *
  * Does the failed and canceled partitions of a backfill that has ended again, as part of it. 409 if it has not ended, or if nothing failed.
  */
-export const retryBackfill = <ThrowOnError extends boolean = true>(options: Options<RetryBackfillData, ThrowOnError>) => (options.client ?? client).post<RetryBackfillResponses, RetryBackfillErrors, ThrowOnError>({ url: '/backfills/{backfill_id}/retry', ...options });
+export const retryBackfill = <ThrowOnError extends boolean = true>(options: Options<RetryBackfillData, ThrowOnError>) => (options.client ?? client).post<RetryBackfillResponses, RetryBackfillErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/backfills/{backfill_id}/retry',
+    ...options
+});
 
 /**
  * List alerts
  *
  * What went wrong, each from the first time it was met until it was right again, with what was sent about it; newest first.
  */
-export const listAlerts = <ThrowOnError extends boolean = true>(options?: Options<ListAlertsData, ThrowOnError>) => (options?.client ?? client).get<ListAlertsResponses, ListAlertsErrors, ThrowOnError>({ url: '/alerts', ...options });
+export const listAlerts = <ThrowOnError extends boolean = true>(options?: Options<ListAlertsData, ThrowOnError>) => (options?.client ?? client).get<ListAlertsResponses, ListAlertsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/alerts',
+    ...options
+});
 
 /**
  * List the channels that alerts go to
  *
  * The channels of the configuration, without anything secret.
  */
-export const listAlertChannels = <ThrowOnError extends boolean = true>(options?: Options<ListAlertChannelsData, ThrowOnError>) => (options?.client ?? client).get<ListAlertChannelsResponses, ListAlertChannelsErrors, ThrowOnError>({ url: '/alert-channels', ...options });
+export const listAlertChannels = <ThrowOnError extends boolean = true>(options?: Options<ListAlertChannelsData, ThrowOnError>) => (options?.client ?? client).get<ListAlertChannelsResponses, ListAlertChannelsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/alert-channels',
+    ...options
+});
 
 /**
  * Send a test message to a channel
  *
  * Sends a message that says that it is a test. The answer comes before it is delivered; the list of deliveries tells how it went.
  */
-export const testAlertChannel = <ThrowOnError extends boolean = true>(options: Options<TestAlertChannelData, ThrowOnError>) => (options.client ?? client).post<TestAlertChannelResponses, TestAlertChannelErrors, ThrowOnError>({ url: '/alert-channels/{channel}/test', ...options });
+export const testAlertChannel = <ThrowOnError extends boolean = true>(options: Options<TestAlertChannelData, ThrowOnError>) => (options.client ?? client).post<TestAlertChannelResponses, TestAlertChannelErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/alert-channels/{channel}/test',
+    ...options
+});
 
 /**
  * List what was sent
  *
  * Every message to every channel, with what became of it; newest first.
  */
-export const listAlertDeliveries = <ThrowOnError extends boolean = true>(options?: Options<ListAlertDeliveriesData, ThrowOnError>) => (options?.client ?? client).get<ListAlertDeliveriesResponses, ListAlertDeliveriesErrors, ThrowOnError>({ url: '/alert-deliveries', ...options });
+export const listAlertDeliveries = <ThrowOnError extends boolean = true>(options?: Options<ListAlertDeliveriesData, ThrowOnError>) => (options?.client ?? client).get<ListAlertDeliveriesResponses, ListAlertDeliveriesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/alert-deliveries',
+    ...options
+});
 
 /**
  * List bills
  *
  * Bills, latest introduced first, then by number. Filters narrow the list together.
  */
-export const listBills = <ThrowOnError extends boolean = true>(options?: Options<ListBillsData, ThrowOnError>) => (options?.client ?? client).get<ListBillsResponses, ListBillsErrors, ThrowOnError>({ url: '/bills', ...options });
+export const listBills = <ThrowOnError extends boolean = true>(options?: Options<ListBillsData, ThrowOnError>) => (options?.client ?? client).get<ListBillsResponses, ListBillsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/bills',
+    ...options
+});
 
 /**
  * Show a bill
  *
  * One bill as both sources describe it.
  */
-export const getBill = <ThrowOnError extends boolean = true>(options: Options<GetBillData, ThrowOnError>) => (options.client ?? client).get<GetBillResponses, GetBillErrors, ThrowOnError>({ url: '/bills/{session}/{number}', ...options });
+export const getBill = <ThrowOnError extends boolean = true>(options: Options<GetBillData, ThrowOnError>) => (options.client ?? client).get<GetBillResponses, GetBillErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/bills/{session}/{number}',
+    ...options
+});
 
 /**
  * List a bill's versions
  *
  * What changed each time, from what to what, when and by which run; newest first.
  */
-export const listBillVersions = <ThrowOnError extends boolean = true>(options: Options<ListBillVersionsData, ThrowOnError>) => (options.client ?? client).get<ListBillVersionsResponses, ListBillVersionsErrors, ThrowOnError>({ url: '/bills/{session}/{number}/versions', ...options });
+export const listBillVersions = <ThrowOnError extends boolean = true>(options: Options<ListBillVersionsData, ThrowOnError>) => (options.client ?? client).get<ListBillVersionsResponses, ListBillVersionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/bills/{session}/{number}/versions',
+    ...options
+});
 
 /**
  * List a bill's stages
  *
  * The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked.
  */
-export const listBillStages = <ThrowOnError extends boolean = true>(options: Options<ListBillStagesData, ThrowOnError>) => (options.client ?? client).get<ListBillStagesResponses, ListBillStagesErrors, ThrowOnError>({ url: '/bills/{session}/{number}/stages', ...options });
+export const listBillStages = <ThrowOnError extends boolean = true>(options: Options<ListBillStagesData, ThrowOnError>) => (options.client ?? client).get<ListBillStagesResponses, ListBillStagesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/bills/{session}/{number}/stages',
+    ...options
+});
 
 /**
  * List fetch logs
  *
  * The record of every fetch from the sources, newest first.
  */
-export const listFetchLogs = <ThrowOnError extends boolean = true>(options?: Options<ListFetchLogsData, ThrowOnError>) => (options?.client ?? client).get<ListFetchLogsResponses, ListFetchLogsErrors, ThrowOnError>({ url: '/fetch-logs', ...options });
+export const listFetchLogs = <ThrowOnError extends boolean = true>(options?: Options<ListFetchLogsData, ThrowOnError>) => (options?.client ?? client).get<ListFetchLogsResponses, ListFetchLogsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/fetch-logs',
+    ...options
+});
+
+/**
+ * Sign out
+ *
+ * Ends the session, if there is one.
+ */
+export const signOut = <ThrowOnError extends boolean = true>(options?: Options<SignOutData, ThrowOnError>) => (options?.client ?? client).delete<SignOutResponses, SignOutErrors, ThrowOnError>({ url: '/session', ...options });
+
+/**
+ * Say who asks
+ *
+ * Whether the server wants to know who asks, how one can sign in, and whom it takes the request for.
+ */
+export const getSession = <ThrowOnError extends boolean = true>(options?: Options<GetSessionData, ThrowOnError>) => (options?.client ?? client).get<GetSessionResponses, GetSessionErrors, ThrowOnError>({ url: '/session', ...options });
+
+/**
+ * Sign in with an API key
+ *
+ * Begins a session, kept by a cookie that scripts cannot read, for people in a browser. Programs send the key with each request instead.
+ */
+export const signIn = <ThrowOnError extends boolean = true>(options: Options<SignInData, ThrowOnError>) => (options.client ?? client).post<SignInResponses, SignInErrors, ThrowOnError>({
+    url: '/session',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Sign in with the identity provider
+ *
+ * Sends the browser to the OpenID Connect provider that the server was given; it comes back to `/session/oidc/callback`.
+ */
+export const beginSignIn = <ThrowOnError extends boolean = true>(options?: Options<BeginSignInData, ThrowOnError>) => (options?.client ?? client).get<BeginSignInResponses, BeginSignInErrors, ThrowOnError>({ url: '/session/oidc', ...options });
+
+/**
+ * Come back from the identity provider
+ *
+ * Where the provider sends the browser, with a code that the server exchanges for an identity token. Begins a session. Parameters that it does not know are ignored.
+ */
+export const completeSignIn = <ThrowOnError extends boolean = true>(options?: Options<CompleteSignInData, ThrowOnError>) => (options?.client ?? client).get<CompleteSignInResponses, CompleteSignInErrors, ThrowOnError>({ url: '/session/oidc/callback', ...options });
+
+/**
+ * List the API keys
+ *
+ * All keys, the newest first, those too that have expired or were revoked. The keys themselves are not kept and cannot be shown.
+ */
+export const listKeys = <ThrowOnError extends boolean = true>(options?: Options<ListKeysData, ThrowOnError>) => (options?.client ?? client).get<ListKeysResponses, ListKeysErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/keys',
+    ...options
+});
+
+/**
+ * Create an API key
+ *
+ * Makes a key. The answer is the only time that it is shown; a hash of it is kept.
+ */
+export const createKey = <ThrowOnError extends boolean = true>(options: Options<CreateKeyData, ThrowOnError>) => (options.client ?? client).post<CreateKeyResponses, CreateKeyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/keys',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Revoke an API key
+ *
+ * Ends a key and the sessions that were begun with it, on every server within two seconds. A key that is revoked already stays so.
+ */
+export const revokeKey = <ThrowOnError extends boolean = true>(options: Options<RevokeKeyData, ThrowOnError>) => (options.client ?? client).delete<RevokeKeyResponses, RevokeKeyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/keys/{key_id}',
+    ...options
+});
+
+/**
+ * Read who did what
+ *
+ * Every request that would change something, also those that were refused, and every sign-in, newest first.
+ */
+export const listAuditLog = <ThrowOnError extends boolean = true>(options?: Options<ListAuditLogData, ThrowOnError>) => (options?.client ?? client).get<ListAuditLogResponses, ListAuditLogErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/audit-log',
+    ...options
+});
 
 /**
  * Say that the process lives
@@ -448,14 +920,30 @@ export const getReadiness = <ThrowOnError extends boolean = true>(options?: Opti
  * `status` whose data is the same JSON. They have no ids: each replaces the one before.
  *
  */
-export const getStatus = <ThrowOnError extends boolean = true>(options?: Options<GetStatusData, ThrowOnError>) => (options?.client ?? client).get<GetStatusResponses, GetStatusErrors, ThrowOnError>({ url: '/status', ...options });
+export const getStatus = <ThrowOnError extends boolean = true>(options?: Options<GetStatusData, ThrowOnError>) => (options?.client ?? client).get<GetStatusResponses, GetStatusErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/status',
+    ...options
+});
 
 /**
  * Say which version runs
  *
  * The version of the binary, of Go and of the contract.
  */
-export const getVersion = <ThrowOnError extends boolean = true>(options?: Options<GetVersionData, ThrowOnError>) => (options?.client ?? client).get<GetVersionResponses, GetVersionErrors, ThrowOnError>({ url: '/version', ...options });
+export const getVersion = <ThrowOnError extends boolean = true>(options?: Options<GetVersionData, ThrowOnError>) => (options?.client ?? client).get<GetVersionResponses, GetVersionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/version',
+    ...options
+});
 
 /**
  * Give this contract
@@ -469,4 +957,12 @@ export const getContract = <ThrowOnError extends boolean = true>(options?: Optio
  *
  * Metrics in Prometheus' text format.
  */
-export const getMetrics = <ThrowOnError extends boolean = true>(options?: Options<GetMetricsData, ThrowOnError>) => (options?.client ?? client).get<GetMetricsResponses, GetMetricsErrors, ThrowOnError>({ url: '/metrics', ...options });
+export const getMetrics = <ThrowOnError extends boolean = true>(options?: Options<GetMetricsData, ThrowOnError>) => (options?.client ?? client).get<GetMetricsResponses, GetMetricsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/metrics',
+    ...options
+});

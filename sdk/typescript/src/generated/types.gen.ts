@@ -1321,6 +1321,139 @@ export type ScheduleSwitch = {
     last_tick_id: number | null;
 };
 
+/**
+ * What one may do: `read` looks at everything but keys and the audit log, `operate` starts and stops things too, `admin` does all.
+ */
+export type Scope = 'read' | 'operate' | 'admin';
+
+/**
+ * `off`: everybody who reaches the server may do everything.
+ */
+export type AuthenticationMode = 'off' | 'required';
+
+export type SignInMethod = 'key' | 'oidc';
+
+/**
+ * By what the request is known: an API key, an identity provider, or nothing.
+ */
+export type IdentityKind = 'key' | 'oidc' | 'anonymous';
+
+export type Identity = {
+    kind: IdentityKind;
+    /**
+     * Of the key, or of the person.
+     */
+    name: string;
+    scope: Scope;
+    /**
+     * When the key or the session ends.
+     */
+    expires_at: string | null;
+};
+
+export type SessionState = {
+    authentication: AuthenticationMode;
+    methods: Array<SignInMethod>;
+    /**
+     * Null if the request is not known to be anybody's.
+     */
+    identity: Identity | null;
+};
+
+export type SignInRequest = {
+    /**
+     * An API key.
+     */
+    key: string;
+};
+
+/**
+ * An API key, without the key itself.
+ */
+export type Key = {
+    id: string;
+    /**
+     * Whose it is or what for.
+     */
+    name: string;
+    /**
+     * How the key begins.
+     */
+    prefix: string;
+    scope: Scope;
+    created_by: string;
+    created_at: string;
+    expires_at: string | null;
+    /**
+     * To the minute.
+     */
+    last_used_at: string | null;
+    revoked_at: string | null;
+};
+
+export type NewKey = {
+    id: string;
+    name: string;
+    prefix: string;
+    scope: Scope;
+    created_by: string;
+    created_at: string;
+    expires_at: string | null;
+    last_used_at: string | null;
+    revoked_at: string | null;
+    /**
+     * The key; it is not shown again.
+     */
+    key: string;
+};
+
+export type KeyList = {
+    items: Array<Key>;
+    /**
+     * Always null.
+     */
+    next_cursor: string | null;
+};
+
+export type CreateKeyRequest = {
+    /**
+     * Whose it is or what for.
+     */
+    name: string;
+    scope: Scope;
+    /**
+     * When it ends; never if it is not given.
+     */
+    expires_at?: string;
+};
+
+export type AuditEntry = {
+    id: number;
+    at: string;
+    /**
+     * Who: `key` and its name, `oidc` and the person, `cli` and the user, or an address.
+     */
+    actor: string;
+    key_id: string | null;
+    /**
+     * An operation of this contract, or `riverui`.
+     */
+    operation: string;
+    method: string;
+    path: string;
+    /**
+     * What was answered.
+     */
+    status: number;
+    remote_address: string;
+    request_id: string;
+};
+
+export type AuditLog = {
+    items: Array<AuditEntry>;
+    next_cursor: string | null;
+};
+
 export type Version = {
     version: string;
     /**
@@ -1417,9 +1550,21 @@ export type ListAssetsData = {
 
 export type ListAssetsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -1451,9 +1596,21 @@ export type GetAssetGraphData = {
 
 export type GetAssetGraphErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -1485,6 +1642,14 @@ export type GetAssetData = {
 
 export type GetAssetErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -1492,6 +1657,10 @@ export type GetAssetErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -1536,6 +1705,14 @@ export type ListAssetMaterializationsData = {
 
 export type ListAssetMaterializationsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -1543,6 +1720,10 @@ export type ListAssetMaterializationsErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -1574,6 +1755,14 @@ export type ListAssetPartitionsData = {
 
 export type ListAssetPartitionsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -1585,6 +1774,10 @@ export type ListAssetPartitionsErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -1629,6 +1822,14 @@ export type ListAssetCheckResultsData = {
 
 export type ListAssetCheckResultsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -1636,6 +1837,10 @@ export type ListAssetCheckResultsErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -1680,6 +1885,14 @@ export type MaterializeAssetErrors = {
      */
     400: Problem;
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -1699,6 +1912,10 @@ export type MaterializeAssetErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -1725,9 +1942,21 @@ export type ListJobsData = {
 
 export type ListJobsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -1759,6 +1988,14 @@ export type GetJobData = {
 
 export type GetJobErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -1766,6 +2003,10 @@ export type GetJobErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -1810,6 +2051,14 @@ export type StartJobRunErrors = {
      */
     400: Problem;
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -1829,6 +2078,10 @@ export type StartJobRunErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -1896,9 +2149,21 @@ export type ListRunsData = {
 
 export type ListRunsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -1935,6 +2200,14 @@ export type StartRunErrors = {
      */
     400: Problem;
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -1954,6 +2227,10 @@ export type StartRunErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -1991,6 +2268,14 @@ export type GetRunData = {
 
 export type GetRunErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -1998,6 +2283,10 @@ export type GetRunErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2029,6 +2318,14 @@ export type CancelRunData = {
 
 export type CancelRunErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2040,6 +2337,10 @@ export type CancelRunErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2081,6 +2382,14 @@ export type RetryRunErrors = {
      */
     400: Problem;
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2100,6 +2409,10 @@ export type RetryRunErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2150,6 +2463,14 @@ export type ListRunEventsData = {
 
 export type ListRunEventsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2157,6 +2478,10 @@ export type ListRunEventsErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2198,9 +2523,21 @@ export type StreamEventsData = {
 
 export type StreamEventsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2227,9 +2564,21 @@ export type ListSchedulesData = {
 
 export type ListSchedulesErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2261,6 +2610,14 @@ export type GetScheduleData = {
 
 export type GetScheduleErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2268,6 +2625,10 @@ export type GetScheduleErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2299,6 +2660,14 @@ export type StartScheduleData = {
 
 export type StartScheduleErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2306,6 +2675,10 @@ export type StartScheduleErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2337,6 +2710,14 @@ export type StopScheduleData = {
 
 export type StopScheduleErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2344,6 +2725,10 @@ export type StopScheduleErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2381,6 +2766,14 @@ export type RunScheduleData = {
 
 export type RunScheduleErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2392,6 +2785,10 @@ export type RunScheduleErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2432,6 +2829,14 @@ export type ListScheduleTicksData = {
 
 export type ListScheduleTicksErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2439,6 +2844,10 @@ export type ListScheduleTicksErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2465,9 +2874,21 @@ export type ListSensorsData = {
 
 export type ListSensorsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2499,6 +2920,14 @@ export type GetSensorData = {
 
 export type GetSensorErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2506,6 +2935,10 @@ export type GetSensorErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2537,6 +2970,14 @@ export type StartSensorData = {
 
 export type StartSensorErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2544,6 +2985,10 @@ export type StartSensorErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2575,6 +3020,14 @@ export type StopSensorData = {
 
 export type StopSensorErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2582,6 +3035,10 @@ export type StopSensorErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2613,6 +3070,14 @@ export type EvaluateSensorData = {
 
 export type EvaluateSensorErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2624,6 +3089,10 @@ export type EvaluateSensorErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2655,6 +3124,14 @@ export type GetSensorCursorData = {
 
 export type GetSensorCursorErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2662,6 +3139,10 @@ export type GetSensorCursorErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2697,6 +3178,14 @@ export type SetSensorCursorErrors = {
      */
     400: Problem;
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2712,6 +3201,10 @@ export type SetSensorCursorErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2752,6 +3245,14 @@ export type ListSensorTicksData = {
 
 export type ListSensorTicksErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2759,6 +3260,10 @@ export type ListSensorTicksErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2832,6 +3337,10 @@ export type ReceiveWebhookErrors = {
      */
     422: Problem;
     /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
      * Any other error
      */
     default: Problem;
@@ -2870,9 +3379,21 @@ export type ListBackfillsData = {
 
 export type ListBackfillsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2909,6 +3430,14 @@ export type StartBackfillErrors = {
      */
     400: Problem;
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2928,6 +3457,10 @@ export type StartBackfillErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -2963,6 +3496,14 @@ export type GetBackfillData = {
 
 export type GetBackfillErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -2970,6 +3511,10 @@ export type GetBackfillErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3014,6 +3559,14 @@ export type ListBackfillPartitionsData = {
 
 export type ListBackfillPartitionsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -3021,6 +3574,10 @@ export type ListBackfillPartitionsErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3052,6 +3609,14 @@ export type PauseBackfillData = {
 
 export type PauseBackfillErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -3063,6 +3628,10 @@ export type PauseBackfillErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3094,6 +3663,14 @@ export type ResumeBackfillData = {
 
 export type ResumeBackfillErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -3105,6 +3682,10 @@ export type ResumeBackfillErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3136,6 +3717,14 @@ export type CancelBackfillData = {
 
 export type CancelBackfillErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -3147,6 +3736,10 @@ export type CancelBackfillErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3178,6 +3771,14 @@ export type RetryBackfillData = {
 
 export type RetryBackfillErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -3189,6 +3790,10 @@ export type RetryBackfillErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3228,9 +3833,21 @@ export type ListAlertsData = {
 
 export type ListAlertsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3257,9 +3874,21 @@ export type ListAlertChannelsData = {
 
 export type ListAlertChannelsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3291,6 +3920,14 @@ export type TestAlertChannelData = {
 
 export type TestAlertChannelErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -3298,6 +3935,10 @@ export type TestAlertChannelErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3337,9 +3978,21 @@ export type ListAlertDeliveriesData = {
 
 export type ListAlertDeliveriesErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3395,9 +4048,21 @@ export type ListBillsData = {
 
 export type ListBillsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3439,6 +4104,14 @@ export type GetBillData = {
 
 export type GetBillErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -3446,6 +4119,10 @@ export type GetBillErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3490,6 +4167,14 @@ export type ListBillVersionsData = {
 
 export type ListBillVersionsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -3497,6 +4182,10 @@ export type ListBillVersionsErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3532,6 +4221,14 @@ export type ListBillStagesData = {
 
 export type ListBillStagesErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -3539,6 +4236,10 @@ export type ListBillStagesErrors = {
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3586,9 +4287,21 @@ export type ListFetchLogsData = {
 
 export type ListFetchLogsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3605,6 +4318,443 @@ export type ListFetchLogsResponses = {
 };
 
 export type ListFetchLogsResponse = ListFetchLogsResponses[keyof ListFetchLogsResponses];
+
+export type SignOutData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/session';
+};
+
+export type SignOutErrors = {
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type SignOutError = SignOutErrors[keyof SignOutErrors];
+
+export type SignOutResponses = {
+    /**
+     * There is no session any more
+     */
+    204: void;
+};
+
+export type SignOutResponse = SignOutResponses[keyof SignOutResponses];
+
+export type GetSessionData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/session';
+};
+
+export type GetSessionErrors = {
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type GetSessionError = GetSessionErrors[keyof GetSessionErrors];
+
+export type GetSessionResponses = {
+    /**
+     * The session
+     */
+    200: SessionState;
+};
+
+export type GetSessionResponse = GetSessionResponses[keyof GetSessionResponses];
+
+export type SignInData = {
+    body: SignInRequest;
+    path?: never;
+    query?: never;
+    url: '/session';
+};
+
+export type SignInErrors = {
+    /**
+     * The request cannot be read
+     */
+    400: Problem;
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * The thing is not in a state that allows this
+     */
+    409: Problem;
+    /**
+     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
+     */
+    413: Problem;
+    /**
+     * The body is not JSON
+     */
+    415: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type SignInError = SignInErrors[keyof SignInErrors];
+
+export type SignInResponses = {
+    /**
+     * The session
+     */
+    200: SessionState;
+};
+
+export type SignInResponse = SignInResponses[keyof SignInResponses];
+
+export type BeginSignInData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Where to go after it; a path of this server.
+         */
+        return_to?: string;
+    };
+    url: '/session/oidc';
+};
+
+export type BeginSignInErrors = {
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type BeginSignInError = BeginSignInErrors[keyof BeginSignInErrors];
+
+export type BeginSignInResponses = {
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type BeginSignInResponse = BeginSignInResponses[keyof BeginSignInResponses];
+
+export type CompleteSignInData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * What the provider gives, to be exchanged.
+         */
+        code?: string;
+        /**
+         * What this server gave to the provider.
+         */
+        state?: string;
+        /**
+         * Why the provider refused.
+         */
+        error?: string;
+        /**
+         * The same in words.
+         */
+        error_description?: string;
+    };
+    url: '/session/oidc/callback';
+};
+
+export type CompleteSignInErrors = {
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type CompleteSignInError = CompleteSignInErrors[keyof CompleteSignInErrors];
+
+export type CompleteSignInResponses = {
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type CompleteSignInResponse = CompleteSignInResponses[keyof CompleteSignInResponses];
+
+export type ListKeysData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/keys';
+};
+
+export type ListKeysErrors = {
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListKeysError = ListKeysErrors[keyof ListKeysErrors];
+
+export type ListKeysResponses = {
+    /**
+     * The keys
+     */
+    200: KeyList;
+};
+
+export type ListKeysResponse = ListKeysResponses[keyof ListKeysResponses];
+
+export type CreateKeyData = {
+    body: CreateKeyRequest;
+    path?: never;
+    query?: never;
+    url: '/keys';
+};
+
+export type CreateKeyErrors = {
+    /**
+     * The request cannot be read
+     */
+    400: Problem;
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * The thing is not in a state that allows this
+     */
+    409: Problem;
+    /**
+     * The body is longer than it may be; 1 MiB if the operation does not say otherwise
+     */
+    413: Problem;
+    /**
+     * The body is not JSON
+     */
+    415: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type CreateKeyError = CreateKeyErrors[keyof CreateKeyErrors];
+
+export type CreateKeyResponses = {
+    /**
+     * The key
+     */
+    201: NewKey;
+};
+
+export type CreateKeyResponse = CreateKeyResponses[keyof CreateKeyResponses];
+
+export type RevokeKeyData = {
+    body?: never;
+    path: {
+        /**
+         * Id of an API key.
+         */
+        key_id: string;
+    };
+    query?: never;
+    url: '/keys/{key_id}';
+};
+
+export type RevokeKeyErrors = {
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type RevokeKeyError = RevokeKeyErrors[keyof RevokeKeyErrors];
+
+export type RevokeKeyResponses = {
+    /**
+     * The key
+     */
+    200: Key;
+};
+
+export type RevokeKeyResponse = RevokeKeyResponses[keyof RevokeKeyResponses];
+
+export type ListAuditLogData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Only what this one did.
+         */
+        actor?: string;
+        /**
+         * Only this operation.
+         */
+        operation?: string;
+    };
+    url: '/audit-log';
+};
+
+export type ListAuditLogErrors = {
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListAuditLogError = ListAuditLogErrors[keyof ListAuditLogErrors];
+
+export type ListAuditLogResponses = {
+    /**
+     * The entries
+     */
+    200: AuditLog;
+};
+
+export type ListAuditLogResponse = ListAuditLogResponses[keyof ListAuditLogResponses];
 
 export type GetHealthData = {
     body?: never;
@@ -3677,9 +4827,21 @@ export type GetStatusData = {
 
 export type GetStatusErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3706,9 +4868,21 @@ export type GetVersionData = {
 
 export type GetVersionErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */
@@ -3739,6 +4913,10 @@ export type GetContractErrors = {
      */
     422: Problem;
     /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
      * Any other error
      */
     default: Problem;
@@ -3766,9 +4944,21 @@ export type GetMetricsData = {
 
 export type GetMetricsErrors = {
     /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
     /**
      * Any other error
      */

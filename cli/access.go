@@ -1,0 +1,137 @@
+package cli
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/server/access"
+)
+
+// accessFlags say who may use the server.
+type accessFlags struct {
+	Auth            string        `env:"AUTH" enum:"auto,on" default:"auto" help:"auto: ask for a key or a session unless the address is this machine's own; on: always."`
+	InsecureNoAuth  bool          `env:"INSECURE_NO_AUTH" help:"Let everybody who reaches the server do everything, whatever its address."`
+	PublicURL       string        `name:"public-url" env:"PUBLIC_URL" help:"Address at which browsers reach the server, e.g. https://explorer.example.org." placeholder:"URL"`
+	SessionLifetime time.Duration `env:"SESSION_LIFETIME" default:"12h" help:"How long somebody stays signed in."`
+	RateLimit       int           `env:"RATE_LIMIT" default:"1200" help:"Most requests a minute of each key, each person and each address; 0: no limit."`
+	CORSOrigins     []string      `name:"cors-origins" env:"CORS_ORIGINS" help:"Sites whose pages may use the API, e.g. https://bills.example.org." placeholder:"ORIGIN"`
+	TrustedProxies  []string      `env:"TRUSTED_PROXIES" help:"Proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8." placeholder:"CIDR"`
+
+	OIDCIssuer       string   `name:"oidc-issuer" env:"OIDC_ISSUER" help:"OpenID Connect provider where people sign in; turns authentication on." placeholder:"URL"`
+	OIDCClientID     string   `name:"oidc-client-id" env:"OIDC_CLIENT_ID" help:"What the provider calls this server."`
+	OIDCClientSecret string   `name:"oidc-client-secret" env:"OIDC_CLIENT_SECRET" help:"The secret that goes with it."`
+	OIDCScopes       []string `name:"oidc-scopes" env:"OIDC_SCOPES" default:"profile,email" help:"What to ask the provider for, besides openid."`
+	OIDCRolesClaim   string   `name:"oidc-roles-claim" env:"OIDC_ROLES_CLAIM" default:"roles" help:"The claim that says what somebody may do, e.g. groups or realm_access.roles."`
+	OIDCRoles        []string `name:"oidc-roles" env:"OIDC_ROLES" default:"read=read,operate=operate,admin=admin" help:"Which scope each role of that claim has, e.g. staff=operate,admins=admin." placeholder:"ROLE=SCOPE"`
+}
+
+// isLoopback says whether only this machine reaches an address.
+func isLoopback(addr net.Addr) bool {
+	tcp, ok := addr.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}
+
+// control makes what decides on access, for a server on an address.
+func (f accessFlags) control(a *app, d *db.DB, addr net.Addr) (*access.Control, error) {
+	required, err := f.required(isLoopback(addr))
+	if err != nil {
+		return nil, err
+	}
+	cfg := access.Config{Required: required, RateLimit: f.RateLimit, SessionLifetime: f.SessionLifetime, DB: d, Logger: a.log}
+	cfg.SecureCookies = strings.HasPrefix(f.PublicURL, "https:") || f.PublicURL == "" && !isLoopback(addr)
+	if cfg.OIDC, err = f.oidc(); err != nil {
+		return nil, err
+	}
+	if !required && f.InsecureNoAuth && !isLoopback(addr) {
+		a.log.Warn("authentication is off: everybody who reaches this server may do everything", "addr", addr.String())
+	}
+	return access.New(cfg)
+}
+
+// required says whether requests must be somebody's, and refuses to leave that open where others could reach the server.
+func (f accessFlags) required(loopback bool) (bool, error) {
+	wanted := f.Auth == "on" || f.OIDCIssuer != ""
+	switch {
+	case wanted && f.InsecureNoAuth:
+		return false, usage("INSECURE_NO_AUTH: authentication is asked for too (AUTH=on or OIDC_ISSUER): want one or the other")
+	case !wanted && !f.InsecureNoAuth && !loopback:
+		return false, usage("others can reach this address: set AUTH=on and make a key with `explorer keys create`, or set OIDC_ISSUER, or say --insecure-no-auth")
+	}
+	return wanted, nil
+}
+
+// check finds what is wrong with the flags by themselves.
+func (f accessFlags) check() error {
+	if f.RateLimit < 0 {
+		return usage("RATE_LIMIT %d: want 0 (no limit) or more", f.RateLimit)
+	}
+	if f.SessionLifetime < time.Minute {
+		return usage("SESSION_LIFETIME %s: want a minute or more", f.SessionLifetime)
+	}
+	for name, value := range map[string]string{"PUBLIC_URL": f.PublicURL, "OIDC_ISSUER": f.OIDCIssuer} {
+		if u, err := url.Parse(value); value != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
+			return usage("%s %q: want an http or https address", name, value)
+		}
+	}
+	for _, origin := range f.CORSOrigins {
+		if u, err := url.Parse(origin); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Path != "" || u.RawQuery != "" {
+			return usage("CORS_ORIGINS %q: want scheme://host, without a path", origin)
+		}
+	}
+	if _, err := f.proxies(); err != nil {
+		return err
+	}
+	_, err := f.oidc()
+	return err
+}
+
+func (f accessFlags) proxies() ([]*net.IPNet, error) {
+	var out []*net.IPNet
+	for _, s := range f.TrustedProxies {
+		p, err := netip.ParsePrefix(strings.TrimSpace(s))
+		if err != nil {
+			return nil, usage("TRUSTED_PROXIES %q: want a network such as 10.0.0.0/8", s)
+		}
+		p = p.Masked()
+		out = append(out, &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())})
+	}
+	return out, nil
+}
+
+func (f accessFlags) oidc() (*access.OIDCConfig, error) {
+	if f.OIDCIssuer == "" {
+		return nil, nil
+	}
+	if f.OIDCClientID == "" {
+		return nil, usage("OIDC_CLIENT_ID: is required with OIDC_ISSUER")
+	}
+	if f.PublicURL == "" {
+		return nil, usage("PUBLIC_URL: is required with OIDC_ISSUER: people are sent back there")
+	}
+	cfg := &access.OIDCConfig{
+		Issuer: f.OIDCIssuer, ClientID: f.OIDCClientID, ClientSecret: f.OIDCClientSecret, Scopes: f.OIDCScopes, RolesClaim: f.OIDCRolesClaim,
+		RedirectURL: strings.TrimSuffix(f.PublicURL, "/") + "/session/oidc/callback", Roles: map[string]access.Scope{},
+	}
+	for _, s := range f.OIDCRoles {
+		role, scope, ok := strings.Cut(strings.TrimSpace(s), "=")
+		parsed, err := access.ParseScope(scope)
+		if !ok || role == "" || err != nil {
+			return nil, usage("OIDC_ROLES %q: want role=scope, with the scope read, operate or admin", s)
+		}
+		cfg.Roles[role] = parsed
+	}
+	return cfg, nil
+}
+
+// displayURL is where a browser finds a server.
+func (f accessFlags) displayURL(addr net.Addr) string {
+	if f.PublicURL != "" {
+		return strings.TrimSuffix(f.PublicURL, "/")
+	}
+	return fmt.Sprintf("http://%s", displayAddr(addr))
+}

@@ -1,0 +1,186 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/server/access"
+)
+
+type keysCmd struct {
+	Create createKeyCmd `cmd:"" help:"Make an API key and print it. It is not shown again."`
+	List   listKeysCmd  `cmd:"" default:"1" help:"List the API keys."`
+	Revoke revokeKeyCmd `cmd:"" help:"End an API key."`
+}
+
+// keyStore is where keys are made without one: whoever can open the database may.
+func (a *app) keyStore(f databaseFlags) (*db.Queries, func(), error) {
+	d, closeDB, err := a.database(f, true, 2)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := d.CheckMigrated(a.ctx); err != nil {
+		closeDB()
+		return nil, nil, err
+	}
+	return db.New(d.Pool), closeDB, nil
+}
+
+// noted writes what was done into the audit log.
+func (a *app) noted(q *db.Queries, operation, path string, key uuid.UUID) error {
+	return q.InsertAudit(a.ctx, db.InsertAuditParams{Actor: "cli " + whoami(), KeyID: &key, Operation: operation, Method: "CLI", Path: path, Status: 200})
+}
+
+type createKeyCmd struct {
+	databaseFlags
+	Name    string        `arg:"" help:"Whose it is or what for."`
+	Scope   string        `required:"" enum:"read,operate,admin" help:"What it may do: read, operate (which includes read) or admin (which includes both)."`
+	Expires time.Duration `help:"How long it is good for, e.g. 2160h; for ever without." placeholder:"DURATION"`
+	JSON    bool          `help:"Print JSON."`
+}
+
+// Run makes a key.
+func (c *createKeyCmd) Run(a *app) error {
+	if len(c.Name) > 100 || c.Name == "" || db.CleanText(c.Name) != c.Name {
+		return usage("name %q: want 1 to 100 characters", c.Name)
+	}
+	if c.Expires < 0 {
+		return usage("--expires %s: want more than 0", c.Expires)
+	}
+	q, closeDB, err := a.keyStore(c.databaseFlags)
+	if err != nil {
+		return err
+	}
+	defer closeDB()
+	var expires *time.Time
+	if c.Expires > 0 {
+		at := time.Now().UTC().Add(c.Expires).Truncate(time.Second)
+		expires = &at
+	}
+	row, key, err := access.CreateKey(a.ctx, q, c.Name, access.Scope(c.Scope), expires, "cli "+whoami())
+	if err != nil {
+		return err
+	}
+	if err := a.noted(q, "createKey", "/keys", row.ID); err != nil {
+		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(a.out).Encode(api.NewKey{ID: row.ID, Name: row.Name, Prefix: row.Prefix, Scope: api.Scope(row.Scope), CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, Key: key})
+	}
+	fmt.Fprintf(a.err, "Key %s (%s), scope %s, expires %s. It is shown this once:\n", row.Name, row.ID, row.Scope, when(expires))
+	_, err = fmt.Fprintln(a.out, key)
+	return err
+}
+
+type listKeysCmd struct {
+	databaseFlags
+	JSON bool `help:"Print JSON."`
+}
+
+// Run lists keys.
+func (c *listKeysCmd) Run(a *app) error {
+	q, closeDB, err := a.keyStore(c.databaseFlags)
+	if err != nil {
+		return err
+	}
+	defer closeDB()
+	keys, err := q.ListKeys(a.ctx)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		list := api.KeyList{Items: []api.Key{}}
+		for _, k := range keys {
+			list.Items = append(list.Items, api.Key{ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scope: api.Scope(k.Scope), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt})
+		}
+		return json.NewEncoder(a.out).Encode(list)
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "ID\tNAME\tKEY\tSCOPE\tSTATE\tCREATED\tEXPIRES\tLAST USED\tBY")
+	for _, k := range keys {
+		state := "good"
+		switch {
+		case k.RevokedAt != nil:
+			state = "revoked"
+		case k.ExpiresAt != nil && k.ExpiresAt.Before(time.Now()):
+			state = "expired"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s...\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Prefix, k.Scope, state, when(&k.CreatedAt), when(k.ExpiresAt), when(k.LastUsedAt), k.CreatedBy)
+	}
+	return w.Flush()
+}
+
+type revokeKeyCmd struct {
+	databaseFlags
+	ID string `arg:"" help:"Id of the key, as the list has it."`
+}
+
+// Run revokes a key.
+func (c *revokeKeyCmd) Run(a *app) error {
+	id, err := uuid.Parse(c.ID)
+	if err != nil {
+		return usage("%q is no id of a key: `explorer keys list` has them", c.ID)
+	}
+	q, closeDB, err := a.keyStore(c.databaseFlags)
+	if err != nil {
+		return err
+	}
+	defer closeDB()
+	row, err := access.RevokeKey(a.ctx, q, id)
+	if errors.Is(err, access.ErrNotFound) {
+		return usage("there is no key %s: `explorer keys list` has them", id)
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.noted(q, "revokeKey", "/keys/"+id.String(), id); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.out, "Key %s (%s...) is revoked; servers know within two seconds.\n", row.Name, row.Prefix)
+	return err
+}
+
+type auditCmd struct {
+	serverFlags
+	Limit     int    `default:"50" help:"How many entries."`
+	Actor     string `help:"Only what this one did, e.g. \"key dashboard\"."`
+	Operation string `help:"Only this operation, e.g. startJobRun."`
+}
+
+// Run shows who did what.
+func (c *auditCmd) Run(a *app) error {
+	cl, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	p := &api.ListAuditLogParams{Limit: &c.Limit}
+	if c.Actor != "" {
+		p.Actor = &c.Actor
+	}
+	if c.Operation != "" {
+		p.Operation = &c.Operation
+	}
+	resp, err := cl.ListAuditLogWithResponse(a.ctx, p)
+	if err != nil {
+		return cl.unreachable(err)
+	}
+	if resp.JSON200 == nil {
+		return cl.problem(resp.HTTPResponse, resp.Body)
+	}
+	if c.JSON {
+		return printJSON(a.out, resp.Body)
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "AT\tWHO\tFROM\tWHAT\tPATH\tANSWER")
+	for _, e := range resp.JSON200.Items {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s %s\t%d\n", when(&e.At), e.Actor, e.RemoteAddress, e.Operation, e.Method, e.Path, e.Status)
+	}
+	return w.Flush()
+}

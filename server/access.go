@@ -1,0 +1,317 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/server/access"
+)
+
+// scopeExtension is where the contract says what an operation takes.
+const scopeExtension = "x-required-scope"
+
+const identityKey, identityErrorKey, operationKey = "identity", "identity_error", "operation"
+
+// identify finds out who asks. It refuses nothing: that is for authorize.
+func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if strings.HasPrefix(c.Request().URL.Path, "/ui/") { // files, the same for everybody
+			return next(c)
+		}
+		who, err := s.cfg.Access.Identify(c.Request())
+		if err != nil && !errors.Is(err, access.ErrRefused) {
+			return err
+		}
+		if err != nil {
+			c.Set(identityErrorKey, err)
+		}
+		if who != nil {
+			c.Set(identityKey, who)
+		}
+		return next(c)
+	}
+}
+
+func identityOf(c echo.Context) *access.Identity {
+	who, _ := c.Get(identityKey).(*access.Identity)
+	return who
+}
+
+// authorize lets requests through that may do what wants the scope, and counts them. operation names them in the audit
+// log, where what would change something ends up, allowed or not.
+func (s *Server) authorize(operation string, scope access.Scope) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			c.Set(operationKey, operation)
+			if err := s.admit(c, operation, scope); err != nil {
+				return err
+			}
+			return next(c)
+		}
+	}
+}
+
+func (s *Server) admit(c echo.Context, operation string, scope access.Scope) error {
+	r, header := c.Request(), c.Response().Header()
+	if !s.cfg.Access.Required() {
+		if err := s.crossOrigin.Check(r); err != nil {
+			return crossSite()
+		}
+		return nil
+	}
+	who := identityOf(c)
+	refused, _ := c.Get(identityErrorKey).(error)
+	if refused != nil {
+		if err := s.cfg.Access.MayGuess(header, c.RealIP()); err != nil {
+			return err
+		}
+		s.cfg.Access.Guessed(c.RealIP())
+	}
+	if operation != "getHealth" && operation != "getReadiness" { // probes are not counted
+		if err := s.cfg.Access.Allow(header, who, c.RealIP()); err != nil {
+			return err
+		}
+	}
+	// A browser sends a session's cookie for whoever asks it to; keys it does not have.
+	if r.Header.Get(echo.HeaderAuthorization) == "" && scope != access.ScopeSignature {
+		if err := s.crossOrigin.Check(r); err != nil {
+			return crossSite()
+		}
+	}
+	switch {
+	case scope == access.ScopeNone || scope == access.ScopeSignature:
+		return nil
+	case refused != nil:
+		return unauthorized(header, refused.Error())
+	case who == nil:
+		return unauthorized(header, "this needs an API key, as Authorization: Bearer pex_..., or a session")
+	case !who.Scope.Includes(scope):
+		return &problem{status: http.StatusForbidden, kind: "forbidden", detail: fmt.Sprintf("this needs the scope %s; %s has %s", scope, who.Actor(), who.Scope)}
+	}
+	return nil
+}
+
+func unauthorized(header http.Header, detail string) *problem {
+	header.Set(echo.HeaderWWWAuthenticate, "Bearer")
+	return &problem{status: http.StatusUnauthorized, kind: "unauthorized", detail: detail}
+}
+
+func crossSite() *problem {
+	return &problem{status: http.StatusForbidden, kind: "forbidden", detail: "a browser sent this for a page of another site"}
+}
+
+// audit writes down who did what, once it is answered.
+func (s *Server) audit(c echo.Context) {
+	r := c.Request()
+	operation, _ := c.Get(operationKey).(string)
+	safe := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
+	status := c.Response().Status
+	if operation == "" || safe && operation != "completeSignIn" || status == http.StatusTooManyRequests || operation == "receiveWebhook" {
+		return // webhooks are kept by themselves
+	}
+	e := db.InsertAuditParams{Operation: operation, Method: r.Method, Path: r.URL.Path, Status: int32(status), RemoteAddress: c.RealIP(), RequestID: requestID(c), Actor: actorOf(identityOf(c), r.UserAgent(), c.RealIP())} //nolint:gosec // a status
+	if who := identityOf(c); who != nil {
+		e.KeyID = who.KeyID
+	}
+	s.cfg.Access.Record(r.Context(), e)
+}
+
+// actorOf says who sent a request, as far as that is known.
+func actorOf(who *access.Identity, userAgent, remote string) string {
+	if who != nil {
+		return who.Actor()
+	}
+	if strings.HasPrefix(userAgent, cliUserAgent) {
+		if _, name, ok := strings.Cut(userAgent, "("); ok {
+			return "cli " + strings.TrimSuffix(name, ")")
+		}
+	}
+	return "api client at " + remote
+}
+
+// loopbackOnly refuses requests that name another host, so that no web page can have a browser on this machine ask for
+// it by a name that leads here.
+func loopbackOnly(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		u, err := url.Parse("//" + c.Request().Host)
+		if err == nil {
+			host := u.Hostname()
+			ip, ipErr := netip.ParseAddr(host)
+			if host == "localhost" || strings.HasSuffix(host, ".localhost") || ipErr == nil && ip.IsLoopback() {
+				return next(c)
+			}
+		}
+		return &problem{status: http.StatusMisdirectedRequest, kind: "misdirected_request", detail: fmt.Sprintf("this server answers on this machine only, as localhost, not as %q: it would want authentication (AUTH=on) otherwise", c.Request().Host)}
+	}
+}
+
+// toSignIn sends somebody who opened a page without being signed in to where one signs in.
+func toSignIn(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		err := next(c)
+		var p *problem
+		r := c.Request()
+		if errors.As(err, &p) && p.status == http.StatusUnauthorized && r.Method == http.MethodGet && strings.Contains(r.Header.Get(echo.HeaderAccept), "text/html") {
+			return c.Redirect(http.StatusFound, "/ui/sign-in?return_to="+url.QueryEscape(r.URL.RequestURI()))
+		}
+		return err
+	}
+}
+
+func (h *handlers) session(who *access.Identity) api.SessionState {
+	out := api.SessionState{Authentication: api.Off, Methods: []api.SignInMethod{}}
+	if !h.cfg.Access.Required() {
+		out.Identity = &api.Identity{Kind: api.IdentityKindAnonymous, Name: "everybody", Scope: api.Admin}
+		return out
+	}
+	out.Authentication = api.Required
+	out.Methods = append(out.Methods, api.SignInMethodKey)
+	if h.cfg.Access.OIDC() {
+		out.Methods = append(out.Methods, api.SignInMethodOidc)
+	}
+	if who != nil {
+		out.Identity = &api.Identity{Kind: api.IdentityKind(who.Kind), Name: who.Name, Scope: api.Scope(who.Scope), ExpiresAt: who.ExpiresAt}
+	}
+	return out
+}
+
+func (h *handlers) GetSession(ctx context.Context, _ api.GetSessionRequestObject) (api.GetSessionResponseObject, error) {
+	return api.GetSession200JSONResponse(h.session(infoOf(ctx).identity)), nil
+}
+
+var errNoAuthentication = &problem{status: http.StatusConflict, kind: "conflict", detail: "this server wants no authentication: there is nothing to sign in to"}
+
+func (h *handlers) SignIn(ctx context.Context, req api.SignInRequestObject) (api.SignInResponseObject, error) {
+	if !h.cfg.Access.Required() {
+		return nil, errNoAuthentication
+	}
+	info := infoOf(ctx)
+	if err := h.cfg.Access.MayGuess(info.writer.Header(), info.remote); err != nil {
+		return nil, err
+	}
+	who, err := h.cfg.Access.SignIn(info.writer, info.request, req.Body.Key)
+	if errors.Is(err, access.ErrRefused) {
+		h.cfg.Access.Guessed(info.remote)
+		return nil, unauthorized(info.writer.Header(), err.Error())
+	}
+	if err != nil {
+		return nil, err
+	}
+	info.signedIn(who)
+	return api.SignIn200JSONResponse{Body: h.session(who)}, nil
+}
+
+func (h *handlers) SignOut(ctx context.Context, _ api.SignOutRequestObject) (api.SignOutResponseObject, error) {
+	info := infoOf(ctx)
+	if err := h.cfg.Access.SignOut(info.writer, info.request); err != nil {
+		return nil, err
+	}
+	return api.SignOut204Response{}, nil
+}
+
+type redirect struct{ to string }
+
+func (r redirect) send(w http.ResponseWriter) error {
+	w.Header().Set(echo.HeaderLocation, r.to)
+	w.Header().Set(echo.HeaderCacheControl, "no-store")
+	w.WriteHeader(http.StatusFound)
+	return nil
+}
+
+// VisitBeginSignInResponse implements the response of the operation.
+func (r redirect) VisitBeginSignInResponse(w http.ResponseWriter) error { return r.send(w) }
+
+// VisitCompleteSignInResponse implements the response of the operation.
+func (r redirect) VisitCompleteSignInResponse(w http.ResponseWriter) error { return r.send(w) }
+
+func (h *handlers) BeginSignIn(ctx context.Context, req api.BeginSignInRequestObject) (api.BeginSignInResponseObject, error) {
+	info := infoOf(ctx)
+	to, err := h.cfg.Access.BeginSignIn(info.writer, info.request, deref(req.Params.ReturnTo))
+	if err != nil {
+		return nil, err
+	}
+	return redirect{to}, nil
+}
+
+func (h *handlers) CompleteSignIn(ctx context.Context, req api.CompleteSignInRequestObject) (api.CompleteSignInResponseObject, error) {
+	info, p := infoOf(ctx), req.Params
+	refused := deref(p.Error)
+	if d := deref(p.ErrorDescription); d != "" {
+		refused += " (" + d + ")"
+	}
+	who, to, err := h.cfg.Access.CompleteSignIn(info.writer, info.request, deref(p.Code), deref(p.State), refused)
+	if who != nil {
+		info.signedIn(who)
+	}
+	if errors.Is(err, access.ErrRefused) {
+		return nil, unauthorized(info.writer.Header(), err.Error())
+	}
+	if err != nil {
+		return nil, err
+	}
+	if to == "" {
+		to = "/ui/"
+	}
+	return redirect{to}, nil
+}
+
+func apiKey(k db.ApiKey) api.Key {
+	return api.Key{ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scope: api.Scope(k.Scope), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt}
+}
+
+func (h *handlers) ListKeys(ctx context.Context, _ api.ListKeysRequestObject) (api.ListKeysResponseObject, error) {
+	keys, err := h.cfg.Access.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListKeys200JSONResponse{Items: each(keys, apiKey)}, nil
+}
+
+func (h *handlers) CreateKey(ctx context.Context, req api.CreateKeyRequestObject) (api.CreateKeyResponseObject, error) {
+	b := req.Body
+	if b.ExpiresAt != nil && !b.ExpiresAt.After(time.Now()) {
+		return nil, invalidField("/expires_at", "%s is over: want a time to come", b.ExpiresAt.Format(time.RFC3339))
+	}
+	k, key, err := h.cfg.Access.CreateKey(ctx, b.Name, access.Scope(b.Scope), b.ExpiresAt, actor(ctx))
+	if err != nil {
+		return nil, err
+	}
+	infoOf(ctx).writer.Header().Set(echo.HeaderCacheControl, "no-store")
+	return api.CreateKey201JSONResponse{
+		ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scope: api.Scope(k.Scope), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, Key: key,
+	}, nil
+}
+
+func (h *handlers) RevokeKey(ctx context.Context, req api.RevokeKeyRequestObject) (api.RevokeKeyResponseObject, error) {
+	k, err := h.cfg.Access.RevokeKey(ctx, req.KeyID)
+	if err != nil {
+		return nil, err
+	}
+	return api.RevokeKey200JSONResponse(apiKey(k)), nil
+}
+
+func (h *handlers) ListAuditLog(ctx context.Context, req api.ListAuditLogRequestObject) (api.ListAuditLogResponseObject, error) {
+	before, err := after[int64]("audit", req.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	limit := limitOf(req.Params.Limit)
+	rows, err := h.cfg.Access.Audit(ctx, db.ListAuditParams{Before: before, Actor: req.Params.Actor, Operation: req.Params.Operation, MaxRows: int32(limit + 1)}) //nolint:gosec // 501 at the most
+	if err != nil {
+		return nil, err
+	}
+	rows, next := page("audit", rows, limit, func(r db.AuditLog) int64 { return r.ID })
+	return api.ListAuditLog200JSONResponse{Items: each(rows, func(r db.AuditLog) api.AuditEntry {
+		return api.AuditEntry{ID: r.ID, At: r.At, Actor: r.Actor, KeyID: r.KeyID, Operation: r.Operation, Method: r.Method, Path: r.Path, Status: int(r.Status), RemoteAddress: r.RemoteAddress, RequestID: r.RequestID}
+	}), NextCursor: next}, nil
+}

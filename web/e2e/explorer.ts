@@ -14,7 +14,10 @@ export interface Explorer {
   /** Where the simulation is told what to do. */
   control: (command: string) => Promise<void>
   stop: () => Promise<void>
-  start: () => Promise<void>
+  /** Starts the server again, with further settings. */
+  start: (more?: Record<string, string>) => Promise<void>
+  /** Runs a command on the same data and gives what it prints. */
+  cli: (...args: string[]) => string
   api: <T = Record<string, unknown>>(path: string, body?: unknown) => Promise<T>
   /** Starts a run and waits until it has ended; gives its id. */
   materialize: (asset: string, config?: unknown) => Promise<string>
@@ -63,8 +66,8 @@ export const test = base.extend<object, { explorer: Explorer }>({
       const addr = `127.0.0.1:${await freePort()}`
       const env = { DATA_DIR: join(dir, 'data'), ADDR: addr, OPENPARLIAMENT_URL: sources, LEGISINFO_URL: sources + '/legisinfo', OPENPARLIAMENT_RPS: '0', LEGISINFO_RPS: '0', LOG_FORMAT: 'text' }
       let server: ChildProcess
-      const start = async () => {
-        server = (await launch(binary, ['dev'], env, /msg=ready/)).process
+      const start = async (more: Record<string, string> = {}) => {
+        server = (await launch(binary, ['dev'], { ...env, ...more }, /msg=ready/)).process
       }
       const stop = async () => {
         server.kill('SIGTERM')
@@ -82,6 +85,7 @@ export const test = base.extend<object, { explorer: Explorer }>({
         data: env.DATA_DIR,
         start,
         stop,
+        cli: (...args) => execFileSync(binary, args, { env: { ...process.env, ...env }, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
         api,
         control: async (command) => {
           const answer = await fetch(`${sources}/control/${command}`, { method: 'POST' })

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 
 import { expect, test } from './explorer'
 
-const pages = ['', 'assets', 'assets?view=graph', 'assets/fetch_latest_bills', 'assets/fetch_latest_bills?tab=plots', 'assets/fetch_latest_bills?tab=materializations', 'assets/fetch_latest_bills?tab=runs', 'assets/fetch_parliament_session_bills?tab=launch', 'jobs/fetch_bills_job', 'launch?assets=fetch_latest_bills,monitor_fetch_operations', 'runs', 'runs?status=canceled&job=monitor_job', 'automation', 'automation/schedules/fetch_bills_hourly', 'automation/sensors/new_bills_sensor', 'backfills', 'alerts', 'assets/bills_introduced_by_day?tab=partitions', 'assets/fetch_latest_bills?tab=checks', 'assets?view=graph&selection=%2Bbill_statistics', 'assets?view=graph&selection=nope', 'bills', 'bills?q=nothing+has+this', 'fetch-logs', 'system', 'nowhere', 'runs/0197841c-2a00-7aaa-8000-000000000001']
+const pages = ['', 'assets', 'assets?view=graph', 'assets/fetch_latest_bills', 'assets/fetch_latest_bills?tab=plots', 'assets/fetch_latest_bills?tab=materializations', 'assets/fetch_latest_bills?tab=runs', 'assets/fetch_parliament_session_bills?tab=launch', 'jobs/fetch_bills_job', 'launch?assets=fetch_latest_bills,monitor_fetch_operations', 'runs', 'runs?status=canceled&job=monitor_job', 'automation', 'automation/schedules/fetch_bills_hourly', 'automation/sensors/new_bills_sensor', 'backfills', 'alerts', 'assets/bills_introduced_by_day?tab=partitions', 'assets/fetch_latest_bills?tab=checks', 'assets?view=graph&selection=%2Bbill_statistics', 'assets?view=graph&selection=nope', 'bills', 'bills?q=nothing+has+this', 'fetch-logs', 'system', 'access', 'nowhere', 'runs/0197841c-2a00-7aaa-8000-000000000001']
 
 for (const scheme of ['light', 'dark'] as const) {
   for (const width of [1280, 390]) {
@@ -19,6 +19,7 @@ for (const scheme of ['light', 'dark'] as const) {
       const page = await context.newPage()
       const troubles: string[] = []
       page.on('pageerror', (error) => troubles.push(error.message))
+      page.on('console', (m) => /Content Security Policy/.test(m.text()) && troubles.push(m.text()))
       page.on('request', (r) => !r.url().startsWith(explorer.url) && !/^(data|blob):/.test(r.url()) && troubles.push(`asks ${r.url()}`))
       for (const path of [...pages, `runs/${good}`, `runs/${good}?tab=materializations`, `runs/${good}?tab=config`, `runs/${bad}`, `backfills/${backfill.id}`, `bills/${items[0]!.id}`]) {
         await page.goto(`${explorer.url}/ui/${path}`)

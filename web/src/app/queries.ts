@@ -1,5 +1,5 @@
 import {
-  getAsset, getAssetGraph, getBackfill, getBill, getJob, getReadiness, getRun, getSchedule, getSensor, getVersion, listAlertChannels, listAlertDeliveries, listAlerts, listAssetCheckResults, listAssetMaterializations, listAssetPartitions, listAssets, listBackfillPartitions, listBackfills, listSensors, listSensorTicks, listBills, listBillStages, listBillVersions, listFetchLogs, listJobs, listRuns, listSchedules, listScheduleTicks,
+  getAsset, getAssetGraph, getBackfill, getBill, getJob, getReadiness, getRun, getSchedule, getSensor, getVersion, listAlertChannels, listAlertDeliveries, listAlerts, listAssetCheckResults, listAssetMaterializations, listAssetPartitions, listAssets, listBackfillPartitions, listBackfills, listSensors, listSensorTicks, listBills, listBillStages, listBillVersions, listAuditLog, listFetchLogs, listJobs, listKeys, listRuns, listSchedules, listScheduleTicks,
   type FetchStatus, type ListBillsData, type ListRunsData,
 } from '@parliament-explorer/sdk'
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
@@ -145,3 +145,13 @@ export const fetchLogsQuery = (filters: { status?: FetchStatus; source?: string;
 export const versionQuery = queryOptions({ queryKey: ['version'], queryFn: async ({ signal }) => (await getVersion({ signal })).data, staleTime: Infinity })
 
 export const readinessQuery = queryOptions({ queryKey: ['readiness'], queryFn: async ({ signal }) => (await getReadiness({ signal })).data })
+
+export const keysQuery = queryOptions({ queryKey: ['access', 'keys'], queryFn: async ({ signal }) => (await listKeys({ signal })).data.items })
+
+export const auditQuery = (filters: { actor?: string }) =>
+  infiniteQueryOptions({
+    queryKey: ['access', 'audit', filters],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ pageParam, signal }) => (await listAuditLog({ query: { ...filters, limit: 50, cursor: pageParam }, signal })).data,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  })

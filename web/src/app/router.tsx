@@ -6,7 +6,7 @@ import { Overview } from '../pages/overview'
 import { RunPage } from '../pages/run'
 import { Runs } from '../pages/runs'
 import { fetchStatuses, levels, periods, runStatuses } from './search'
-import { Shell } from './shell'
+import { Shell, SignedIn } from './shell'
 import { Crashed, NotFound } from './trouble'
 
 const text = (value: unknown): string | undefined => (value === undefined || value === null || value === '' ? undefined : String(value))
@@ -98,8 +98,18 @@ const fetchLogs = createRoute({
 
 const system = createRoute({ getParentRoute: () => root, path: '/system', component: lazyRouteComponent(() => import('../pages/system'), 'System') })
 
+const access = createRoute({
+  getParentRoute: () => root,
+  path: '/access',
+  validateSearch: (s: Record<string, unknown>) => optional({ actor: text(s.actor) }),
+  component: lazyRouteComponent(() => import('../pages/access'), 'Access'),
+})
+
+// Where one who opened another page of the server is sent; the shell asks who it is, and goes back.
+const signIn = createRoute({ getParentRoute: () => root, path: '/sign-in', validateSearch: (s: Record<string, unknown>) => optional({ return_to: text(s.return_to) }), component: SignedIn })
+
 export const router = createRouter({
-  routeTree: root.addChildren([overview, assets, asset, job, launch, runs, run, automation, schedule, sensor, backfills, backfill, alerts, bills, bill, fetchLogs, system]),
+  routeTree: root.addChildren([overview, assets, asset, job, launch, runs, run, automation, schedule, sensor, backfills, backfill, alerts, bills, bill, fetchLogs, system, access, signIn]),
   basepath: uiBase.pathname,
   defaultPreload: 'intent',
   scrollRestoration: true,

@@ -1,12 +1,13 @@
 import { Link, Outlet, useRouterState } from '@tanstack/react-router'
-import { Activity, Bell, Boxes, CalendarClock, FileText, History, Languages, LayoutDashboard, Menu, Monitor, Moon, Play, ScrollText, Sun, X } from 'lucide-react'
+import { Activity, Bell, Boxes, CalendarClock, FileText, History, KeyRound, Languages, LayoutDashboard, LogOut, Menu, Monitor, Moon, Play, ScrollText, Sun, X } from 'lucide-react'
 import { Dialog } from 'radix-ui'
-import { useEffect, useRef, useState } from 'react'
+import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { setLanguage } from '../i18n'
 import { uiBase } from '../lib/base'
 import { useConnection } from './live'
+import { leave, useSession } from './session'
 
 const pages = [
   ['/', 'overview', LayoutDashboard],
@@ -20,8 +21,12 @@ const pages = [
   ['/system', 'system', Activity],
 ] as const
 
+const SignIn = lazy(async () => ({ default: (await import('../pages/sign-in')).SignIn }))
+
 export function Shell() {
   const { t } = useTranslation()
+  const session = useSession()
+  const returnTo = useRouterState({ select: (s) => (s.location.search as { return_to?: string }).return_to })
   const main = useRef<HTMLElement>(null)
   const path = useRouterState({ select: (s) => s.location.pathname })
   const first = useRef(true)
@@ -47,11 +52,27 @@ export function Shell() {
         </aside>
         <main className="main" ref={main} tabIndex={-1}>
           <Connection banner />
-          <Outlet />
+          {session?.authentication === 'required' && !session.identity ? (
+            <Suspense>
+              <SignIn session={session} returnTo={returnTo} />
+            </Suspense>
+          ) : (
+            <Outlet />
+          )}
         </main>
       </div>
     </>
   )
+}
+
+/** The page of the sign-in for one who is signed in: on to where it was to lead. */
+export function SignedIn() {
+  const session = useSession()
+  const returnTo = useRouterState({ select: (s) => (s.location.search as { return_to?: string }).return_to })
+  useEffect(() => {
+    if (session?.identity) location.replace(returnTo && /^\/(?![/\\])/.test(returnTo) ? returnTo : uiBase.pathname)
+  }, [session, returnTo])
+  return null
 }
 
 function Brand() {
@@ -66,6 +87,8 @@ function Brand() {
 
 function Navigation() {
   const { t } = useTranslation()
+  const session = useSession()
+  if (session?.authentication === 'required' && !session.identity) return null
   return (
     <nav className="nav" aria-label={t('app.navigation')}>
       {pages.map(([to, name, Icon]) => (
@@ -74,6 +97,12 @@ function Navigation() {
           {t(`nav.${name}`)}
         </Link>
       ))}
+      {session?.identity?.scope === 'admin' && (
+        <Link to="/access" activeProps={{ 'aria-current': 'page' }}>
+          <KeyRound size={18} aria-hidden />
+          {t('nav.access')}
+        </Link>
+      )}
     </nav>
   )
 }
@@ -83,6 +112,7 @@ function Foot() {
   const other = i18n.language === 'fr' ? 'en' : 'fr'
   return (
     <div className="side-foot">
+      <Who />
       <Connection />
       <div className="row">
         <Theme />
@@ -91,6 +121,23 @@ function Foot() {
           {t('app.language')}
         </button>
       </div>
+    </div>
+  )
+}
+
+/** Who is signed in, and what that allows. */
+function Who() {
+  const { t } = useTranslation()
+  const session = useSession()
+  if (session?.authentication !== 'required' || !session.identity) return null
+  return (
+    <div className="row between">
+      <span className="small break">
+        {session.identity.name} <span className="muted">({t(`access.scope_${session.identity.scope}`)})</span>
+      </span>
+      <button type="button" className="btn small ghost icon" aria-label={t('access.signOut')} title={t('access.signOut')} onClick={() => void leave()}>
+        <LogOut size={15} aria-hidden />
+      </button>
     </div>
   )
 }

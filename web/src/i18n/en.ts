@@ -5,7 +5,7 @@ export const en = {
     loading: 'Loading…', more: 'Load more', retry: 'Try again', copy: 'Copy', copied: 'Copied', cancel: 'Cancel', all: 'All', any: 'Any', none: 'None', yes: 'Yes', no: 'No', search: 'Search', actions: 'Actions', details: 'Details', open: 'Open', reset: 'Reset the filters',
     notFound: 'There is no such page', notFoundText: 'The address is not one of this application.', home: 'Go to the overview', crashed: 'Something broke in this page', noAnswer: 'The server does not answer. What you see may be old.', never: 'never', unknown: 'unknown', tryCommand: 'From a terminal:',
   },
-  nav: { overview: 'Overview', assets: 'Assets', runs: 'Runs', automation: 'Automation', backfills: 'Backfills', alerts: 'Alerts', bills: 'Bills', fetchLogs: 'Fetch logs', system: 'System' },
+  nav: { overview: 'Overview', assets: 'Assets', runs: 'Runs', automation: 'Automation', backfills: 'Backfills', alerts: 'Alerts', bills: 'Bills', fetchLogs: 'Fetch logs', system: 'System', access: 'Access' },
   status: {
     queued: 'Queued', started: 'Running', success: 'Success', failure: 'Failed', canceling: 'Canceling', canceled: 'Canceled', waiting: 'Waiting', up_for_retry: 'Will retry', skipped: 'Skipped',
     partial_success: 'Partial success', source_unavailable: 'Source unavailable',
@@ -67,6 +67,12 @@ export const en = {
     stage_not_reached: 'not reached', stage_no_activity: 'no activity', stage_in_progress: 'in progress', stage_completed: 'completed', stage_not_completed: 'not completed', stage_unknown: 'unknown', badSession: '“{{value}}” is not a session: write one such as 44-1',
   },
   fetch: { title: 'Fetch logs', status: 'Status', source: 'Source', asset: 'Asset', run: 'Run', when: 'When', records: 'Records', succeeded: '{{count}} stored', failed: '{{count}} failed', duration: 'Duration', errors_one: '{{count}} error', errors_other: '{{count}} errors', params: 'Parameters', empty: 'No fetch matches', emptyText: 'Widen the filters.', none: 'No fetch yet', noneText: 'Each fetch from the sources leaves its record here.' },
+  access: {
+    title: 'Access', signIn: 'Sign in', signInText: 'This server wants to know who asks.', withProvider: 'Sign in with your organisation', withKey: 'Sign in with an API key', key: 'API key', enter: 'Sign in', noKey: 'No key? Whoever runs the server can make one:', signOut: 'Sign out',
+    keys: 'API keys', name: 'Name', nameOf: 'Whose it is, or what for', scope: 'Scope', scope_read: 'read', scope_operate: 'operate', scope_admin: 'admin', state: 'State', good: 'Good', expired: 'Expired', revoked: 'Revoked', until: 'until', created: 'Created', lastUsed: 'Last used', expires: 'Expires', notAtAll: 'Never', inDays_one: 'In {{count}} day', inDays_other: 'In {{count}} days',
+    create: 'Create a key', made: 'The key {{name}}. Copy it now: it is not shown again.', noKeys: 'No key yet', revoke: 'Revoke', revokeAsk: 'Revoke the key {{name}}?', revokeText: 'Whoever uses it is refused from now on, and the sessions begun with it end. It cannot be undone.',
+    audit: 'Who did what', who: 'Who', what: 'What', when: 'When', answer: 'Answer', noAudit: 'Nothing yet', noAuditText: 'Whatever changes something here, or would have, leaves an entry.',
+  },
   system: {
     title: 'System', limits: 'Limits', limit: 'Limit', inUse: 'In use', queues: 'Queues', queue: 'Queue', available: 'Waiting', running: 'Running', retryable: 'To be retried', scheduled: 'Scheduled', oldest: 'Oldest waits', workers: 'Workers', worker: 'Worker', host: 'Host', pid: 'Process', since: 'Since', beat: 'Heartbeat', alive: 'Alive', dead: 'Gone', noWorkers: 'No worker', noWorkersText: 'Runs wait until one is started.',
     sources: 'Sources', source: 'Source', rate: 'Rate', rateText: '{{rate}} requests a second at most', noLimit: 'no limit', inFlight: 'In flight', inFlightText: '{{n}} of {{max}}', breaker: 'Breaker', breakerClosed: 'Closed: it is asked', breakerOpen: 'Open: left alone for a while', held: 'Asked to be left alone until', lastSuccess: 'Last success', lastFailure: 'Last failure', version: 'Version', checks: 'Checks', links: 'Links', apiDocs: 'API documentation', riverUi: 'River UI (queues)', metrics: 'Metrics', contract: 'Contract', ok: 'Good', notOk: 'Not good', go: 'Go', revision: 'Revision',

@@ -1,0 +1,67 @@
+import AxeBuilder from '@axe-core/playwright'
+
+import { expect, test } from './explorer'
+
+test('sign in with a key, do what it allows, make and revoke another, sign out', async ({ page, explorer }) => {
+  test.setTimeout(120_000)
+  await explorer.stop()
+  await explorer.start({ AUTH: 'on' })
+  const troubles: string[] = []
+  page.on('pageerror', (error) => troubles.push(error.message))
+  page.on('console', (m) => /Content Security Policy/.test(m.text()) && troubles.push(m.text()))
+  try {
+    const admin = explorer.cli('keys', 'create', 'root', '--scope', 'admin').trim()
+    const reader = explorer.cli('keys', 'create', 'reader', '--scope', 'read').trim()
+
+    await page.goto(`${explorer.url}/ui/fetch-logs`)
+    await expect(page.getByRole('heading', { name: 'Sign in', level: 1 })).toBeVisible()
+    await expect(page.getByRole('navigation', { name: 'Main navigation' })).toHaveCount(0)
+    const { violations } = await new AxeBuilder({ page }).analyze()
+    expect(violations.map((v) => v.id)).toEqual([])
+    await page.getByLabel('API key', { exact: true }).fill('pex_wrong')
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await expect(page.getByRole('alert')).toContainText('there is no such API key')
+    await page.getByLabel('API key', { exact: true }).fill(reader)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await expect(page.getByRole('heading', { name: 'Fetch logs', level: 1 })).toBeVisible() // where it was to lead
+    await expect(page.locator('.side')).toContainText('reader (read)')
+    await expect(page.locator('.side').getByRole('link', { name: 'Access' })).toHaveCount(0)
+    expect(await page.evaluate(() => document.cookie)).toBe('') // out of reach of scripts
+
+    // Looking is allowed, and live; doing is not, and that is said.
+    await page.goto(`${explorer.url}/ui/automation`)
+    await expect(page.locator('[data-connection=open]').first()).toBeAttached()
+    await page.getByRole('switch', { name: /fetch_bills_daily/ }).click()
+    await expect(page.getByText('this needs the scope operate; key reader has read').first()).toBeVisible()
+    await page.getByRole('button', { name: 'Sign out' }).first().click()
+    await expect(page.getByRole('heading', { name: 'Sign in', level: 1 })).toBeVisible()
+
+    // A page of River UI leads to the sign-in and back.
+    await page.goto(`${explorer.url}/riverui/queues`)
+    await expect(page.getByRole('heading', { name: 'Sign in', level: 1 })).toBeVisible()
+    await page.getByLabel('API key', { exact: true }).fill(admin)
+    await page.getByRole('button', { name: 'Sign in' }).click()
+    await expect(page).toHaveURL(`${explorer.url}/riverui/queues`)
+    await expect(page.getByText('materialize').first()).toBeVisible()
+
+    await page.goto(`${explorer.url}/ui/`)
+    await page.locator('.side').getByRole('link', { name: 'Access' }).click()
+    await page.getByLabel('Whose it is, or what for').fill('robot')
+    await page.getByLabel('Scope').selectOption('operate')
+    await page.getByRole('button', { name: 'Create a key' }).click()
+    const shown = page.getByRole('status').filter({ hasText: 'The key robot' })
+    const key = (await shown.locator('code').innerText()).trim()
+    expect(key).toMatch(/^pex_\w{8}_\w+$/)
+    const may = async () => (await fetch(`${explorer.url}/jobs/monitor_job/runs`, { method: 'POST', headers: { Authorization: `Bearer ${key}` } })).status
+    expect(await may()).toBe(202)
+    await page.getByRole('button', { name: 'Revoke: robot' }).click()
+    await page.getByRole('alertdialog').getByRole('button', { name: 'Revoke' }).click()
+    await expect(page.getByRole('row', { name: /robot/ }).first()).toContainText('Revoked')
+    expect(await may()).toBe(401)
+    await expect(page.getByRole('cell', { name: /startJobRun/ }).first()).toBeVisible()
+    expect(troubles).toEqual([])
+  } finally {
+    await explorer.stop()
+    await explorer.start()
+  }
+})

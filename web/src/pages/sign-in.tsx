@@ -1,0 +1,65 @@
+import { signIn, type SessionState } from '@parliament-explorer/sdk'
+import { useMutation } from '@tanstack/react-query'
+import { KeyRound, LogIn } from 'lucide-react'
+import { useState } from 'react'
+import { useTranslation } from 'react-i18next'
+
+import { serverUrl } from '../lib/base'
+import { Card, Command, PageHead } from '../ui/basics'
+import { Problem } from '../ui/problem'
+
+/** A path of this server, and nothing else: what a link says to return to is not to lead elsewhere. */
+export function returnPath(given: string | undefined, here: string): string {
+  return given && /^\/(?![/\\])/.test(given) ? given : here
+}
+
+export function SignIn({ session, returnTo }: { session: SessionState; returnTo?: string }) {
+  const { t } = useTranslation()
+  const [key, setKey] = useState('')
+  const to = returnPath(returnTo, location.pathname + location.search)
+  const enter = useMutation({
+    mutationFn: () => signIn({ body: { key: key.trim() } }),
+    onSuccess: () => {
+      if (to === location.pathname + location.search) location.reload()
+      else location.assign(to)
+    },
+  })
+  return (
+    <div className="page" style={{ maxWidth: '34rem' }}>
+      <PageHead title={t('access.signIn')}>
+        <p className="muted">{t('access.signInText')}</p>
+      </PageHead>
+      {session.methods.includes('oidc') && (
+        <Card padded label={t('access.withProvider')}>
+          <a className="btn primary" href={serverUrl('session/oidc') + '?return_to=' + encodeURIComponent(to)}>
+            <LogIn size={16} aria-hidden />
+            {t('access.withProvider')}
+          </a>
+        </Card>
+      )}
+      <Card padded title={t('access.withKey')}>
+        <form
+          className="stack"
+          onSubmit={(e) => {
+            e.preventDefault()
+            enter.mutate()
+          }}
+        >
+          {enter.error && <Problem error={enter.error} />}
+          <div className="field">
+            <label htmlFor="api-key">{t('access.key')}</label>
+            <input id="api-key" type="password" className="mono" autoComplete="current-password" spellCheck={false} required maxLength={200} value={key} onChange={(e) => setKey(e.target.value)} />
+          </div>
+          <div>
+            <button type="submit" className="btn primary" disabled={enter.isPending || key.trim() === ''}>
+              <KeyRound size={16} aria-hidden />
+              {t('access.enter')}
+            </button>
+          </div>
+          <p className="muted small">{t('access.noKey')}</p>
+          <Command>explorer keys create me --scope operate</Command>
+        </form>
+      </Card>
+    </div>
+  )
+}

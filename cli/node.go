@@ -49,6 +49,7 @@ type pipelineFlags struct {
 	Alerts         []string      `env:"ALERTS" help:"Where alerts go, e.g. ops=https://hooks.example.org/x#whsec_...,team=slack+https://hooks.slack.com/services/...,mail=smtps://user:password@mail.example.org?from=...&to=..." placeholder:"NAME=URL"`
 	AlertAllow     []string      `env:"ALERT_ALLOW" help:"Networks that alerts may be sent to though they are not public, e.g. 10.0.0.0/8." placeholder:"CIDR"`
 	AlertWindow    time.Duration `env:"ALERT_WINDOW" default:"1h" help:"How long after an alert its cause is not told of again, should it recover and come back."`
+	Retention      []string      `env:"RETENTION" help:"How long things are kept, and how many at most, e.g. events=90d,runs=180d/1000000,audit=off. Kinds: events, runs, ticks, jobs, deliveries, webhooks, run_keys, fetch_logs, audit." placeholder:"KIND=AGE"`
 	WebhookSecrets []string      `env:"WEBHOOK_SECRETS" help:"Secrets of those who may post to webhook sensors, e.g. webhook_sensor=whsec_...; may be repeated for a sensor." placeholder:"SENSOR=SECRET"`
 }
 
@@ -95,6 +96,9 @@ func (f pipelineFlags) check() error {
 	if _, err := f.secrets(); err != nil {
 		return err
 	}
+	if _, err := f.retention(); err != nil {
+		return err
+	}
 	if f.ContactEmail != "" {
 		if _, err := mail.ParseAddress(f.ContactEmail); err != nil {
 			return usage("CONTACT_EMAIL %q: want an e-mail address", f.ContactEmail)
@@ -136,6 +140,38 @@ func (f pipelineFlags) channels() ([]*notify.Channel, error) {
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+func (f pipelineFlags) retention() (orchestrator.Retention, error) {
+	out := orchestrator.Retention{}
+	for _, s := range f.Retention {
+		kind, keep, err := orchestrator.ParseKeep(strings.TrimSpace(s))
+		if err != nil {
+			return nil, usage("RETENTION: %s", err)
+		}
+		if _, twice := out[kind]; twice {
+			return nil, usage("RETENTION: %q is there twice", kind)
+		}
+		out[kind] = keep
+	}
+	return out, nil
+}
+
+// sweepers are of the tables that the engine does not know.
+func sweepers(d *db.DB) []orchestrator.Sweeper {
+	q := db.New(d.Pool)
+	return []orchestrator.Sweeper{
+		{Kind: "fetch_logs", Default: orchestrator.Keep{Age: 365 * 24 * time.Hour}, Nth: q.NthFetchLog, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
+			return q.SweepFetchLogs(ctx, db.SweepFetchLogsParams{Before: before, MaxRows: limit})
+		}},
+		{Kind: "audit", Default: orchestrator.Keep{Age: 400 * 24 * time.Hour}, Nth: q.NthAudit, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
+			n, err := q.SweepAudit(ctx, db.SweepAuditParams{Before: before, MaxRows: limit})
+			if err == nil {
+				_, err = q.DeleteExpiredSessions(ctx)
+			}
+			return n, err
+		}},
+	}
 }
 
 func (f pipelineFlags) secrets() (map[string][]*standardwebhooks.Webhook, error) {
@@ -271,9 +307,13 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 			return nil, usage("WEBHOOK_SECRETS: there is no webhook sensor %q", sensor)
 		}
 	}
+	retention, err := f.retention()
+	if err != nil {
+		return nil, err
+	}
 	n := &node{app: a, listen: listener}
 	n.engine, err = orchestrator.New(orchestrator.Config{
-		DB: d, Definitions: defs, Logger: a.log, Work: work, Concurrency: f.Concurrency, Limits: limits, Channels: channels, AlertWindow: f.AlertWindow,
+		DB: d, Definitions: defs, Logger: a.log, Work: work, Concurrency: f.Concurrency, Limits: limits, Channels: channels, AlertWindow: f.AlertWindow, Retention: retention, Sweepers: sweepers(d),
 	})
 	if err != nil {
 		return nil, usage("%s", err)

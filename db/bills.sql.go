@@ -132,7 +132,7 @@ func (q *Queries) BillsByIDs(ctx context.Context, ids []string) ([]Bill, error) 
 
 const billsCreatedAfter = `-- name: BillsCreatedAfter :many
 SELECT v.bill_id, v.xid, v.created_at,
-       (v.xid >= pg_snapshot_xmin(pg_current_snapshot())
+       (v.xid >= log_horizon()
         OR EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling') AND assets && $1::text[]))::boolean AS unsettled
 FROM bill_versions v
 WHERE v.version = 1 AND (v.xid, v.bill_id) > ($2::xid8, $3::text)

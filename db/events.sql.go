@@ -13,7 +13,7 @@ import (
 )
 
 const eventCeiling = `-- name: EventCeiling :one
-SELECT pg_snapshot_xmax(pg_current_snapshot())::xid8 AS xid
+SELECT log_ceiling()::xid8 AS xid
 `
 
 // Every transaction that has ended is below it.
@@ -25,7 +25,7 @@ func (q *Queries) EventCeiling(ctx context.Context) (uint64, error) {
 }
 
 const eventHorizon = `-- name: EventHorizon :one
-SELECT pg_snapshot_xmin(pg_current_snapshot())::xid8 AS xid
+SELECT log_horizon()::xid8 AS xid
 `
 
 // Where a stream that wants only what is new begins.
@@ -72,7 +72,7 @@ func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) erro
 
 const listEventsAfter = `-- name: ListEventsAfter :many
 SELECT id, xid, run_id, at, type, level, asset, attempt, message, data FROM events
-WHERE (xid, id) > ($1::xid8, $2::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+WHERE (xid, id) > ($1::xid8, $2::bigint) AND xid < log_horizon()
 ORDER BY xid, id LIMIT $3
 `
 
@@ -115,17 +115,24 @@ func (q *Queries) ListEventsAfter(ctx context.Context, arg ListEventsAfterParams
 }
 
 const listRunEvents = `-- name: ListRunEvents :many
-SELECT id, xid, run_id, at, type, level, asset, attempt, message, data FROM events WHERE run_id = $1 AND id > $2 ORDER BY id LIMIT $3
+SELECT id, xid, run_id, at, type, level, asset, attempt, message, data FROM events WHERE run_id = $1 AND id > $2 AND at >= $3 ORDER BY id LIMIT $4
 `
 
 type ListRunEventsParams struct {
 	RunID   uuid.UUID
 	After   int64
+	Since   time.Time
 	MaxRows int32
 }
 
+// since, a moment before the run, spares looking into older partitions.
 func (q *Queries) ListRunEvents(ctx context.Context, arg ListRunEventsParams) ([]Event, error) {
-	rows, err := q.db.Query(ctx, listRunEvents, arg.RunID, arg.After, arg.MaxRows)
+	rows, err := q.db.Query(ctx, listRunEvents,
+		arg.RunID,
+		arg.After,
+		arg.Since,
+		arg.MaxRows,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -156,17 +163,23 @@ func (q *Queries) ListRunEvents(ctx context.Context, arg ListRunEventsParams) ([
 }
 
 const listRunEventsNewestFirst = `-- name: ListRunEventsNewestFirst :many
-SELECT id, xid, run_id, at, type, level, asset, attempt, message, data FROM events WHERE run_id = $1 AND ($2::bigint IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
+SELECT id, xid, run_id, at, type, level, asset, attempt, message, data FROM events WHERE run_id = $1 AND ($2::bigint IS NULL OR id < $2) AND at >= $3 ORDER BY id DESC LIMIT $4
 `
 
 type ListRunEventsNewestFirstParams struct {
 	RunID   uuid.UUID
 	Before  *int64
+	Since   time.Time
 	MaxRows int32
 }
 
 func (q *Queries) ListRunEventsNewestFirst(ctx context.Context, arg ListRunEventsNewestFirstParams) ([]Event, error) {
-	rows, err := q.db.Query(ctx, listRunEventsNewestFirst, arg.RunID, arg.Before, arg.MaxRows)
+	rows, err := q.db.Query(ctx, listRunEventsNewestFirst,
+		arg.RunID,
+		arg.Before,
+		arg.Since,
+		arg.MaxRows,
+	)
 	if err != nil {
 		return nil, err
 	}

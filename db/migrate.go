@@ -56,7 +56,13 @@ func (d *DB) MigrateUp(ctx context.Context) ([]Migration, error) {
 		}
 		return nil
 	})
-	return applied, err
+	if err != nil {
+		return applied, err
+	}
+	if _, err := d.AlignLog(ctx); err != nil {
+		return applied, fmt.Errorf("event log: %w", err)
+	}
+	return applied, nil
 }
 
 // MigrateDown undoes our newest migration or, when none of ours is left, all of River's.

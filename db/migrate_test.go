@@ -18,7 +18,7 @@ func TestMigrate(t *testing.T) {
 		if err := d.CheckMigrated(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		for range 6 { // five of ours, then River's
+		for range 7 { // six of ours, then River's
 			undone, err := d.MigrateDown(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -54,7 +54,7 @@ func TestMigrate(t *testing.T) {
 	t.Run("TenAtOnce", func(t *testing.T) {
 		t.Parallel()
 		d := dbtest.New(t)
-		for range 6 {
+		for range 7 {
 			if _, err := d.MigrateDown(t.Context()); err != nil {
 				t.Fatal(err)
 			}

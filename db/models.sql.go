@@ -166,6 +166,19 @@ type Event struct {
 	Data    json.RawMessage
 }
 
+type EventsLegacy struct {
+	ID      int64
+	Xid     uint64
+	RunID   uuid.UUID
+	At      time.Time
+	Type    string
+	Level   string
+	Asset   *string
+	Attempt *int32
+	Message string
+	Data    json.RawMessage
+}
+
 type FetchLog struct {
 	ID               uuid.UUID
 	RunID            *uuid.UUID
@@ -336,6 +349,13 @@ type StepWait struct {
 	Priority int16
 	Keys     []string
 	Since    time.Time
+}
+
+type StorageSample struct {
+	Day       time.Time
+	TableName string
+	Bytes     int64
+	RowCount  int64
 }
 
 type Tick struct {

@@ -388,7 +388,7 @@ const listSignals = `-- name: ListSignals :many
 SELECT id, xid, run_id, at, type, level, asset, attempt, message, data FROM events
 WHERE type IN ('materialization', 'run_success', 'run_failure', 'run_canceled') AND type = ANY($1::text[])
   AND (coalesce(cardinality($2::text[]), 0) = 0 OR asset = ANY($2::text[]))
-  AND (xid, id) > ($3::xid8, $4::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+  AND (xid, id) > ($3::xid8, $4::bigint) AND xid < log_horizon()
 ORDER BY xid, id LIMIT $5
 `
 
@@ -638,7 +638,7 @@ func (q *Queries) SetSensorCursor(ctx context.Context, arg SetSensorCursorParams
 const signalsHidden = `-- name: SignalsHidden :one
 SELECT EXISTS (SELECT FROM events
     WHERE type IN ('materialization', 'run_success', 'run_failure', 'run_canceled') AND type = ANY($1::text[])
-      AND (coalesce(cardinality($2::text[]), 0) = 0 OR asset = ANY($2::text[])) AND xid >= pg_snapshot_xmin(pg_current_snapshot()))
+      AND (coalesce(cardinality($2::text[]), 0) = 0 OR asset = ANY($2::text[])) AND xid >= log_horizon())
 `
 
 type SignalsHiddenParams struct {

@@ -43,6 +43,10 @@ type Config struct {
 	Channels []*notify.Channel
 	// AlertWindow is how long after an alert its cause is not told of again, should it recover and come back; default 1 h.
 	AlertWindow time.Duration
+	// Retention says how much is kept, by kind; a kind that is not in it has its default.
+	Retention Retention
+	// Sweepers delete what is old of kinds that the engine knows nothing of.
+	Sweepers []Sweeper
 	// SoftStop is how long Stop lets running steps finish before it hands them back; default 5 s.
 	SoftStop time.Duration
 }
@@ -60,6 +64,8 @@ type Engine struct {
 	worker  *river.Client[pgx.Tx] // works; nil if this process does not
 	id      string
 	hub     *hub
+
+	retention Retention
 
 	running  sync.Map // river job id -> context.CancelCauseFunc of the step
 	stopping atomic.Bool
@@ -82,6 +88,8 @@ const (
 	queueSensors   = "sensors"
 	queueBackfills = "backfills"
 	queueAlerts    = "alerts"
+
+	queueMaintenance = "maintenance"
 )
 
 // New makes an engine; it does nothing yet.
@@ -111,6 +119,9 @@ func New(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	var err error
+	if e.retention, err = cfg.retention(); err != nil {
+		return nil, err
+	}
 	// River tells workers of a new job only if it has not told them of another within FetchCooldown; a job left unsaid
 	// waits for the next poll. So the client that enqueues has the shortest there is, and the one that works one that
 	// lets it fetch several jobs at once.
@@ -128,6 +139,7 @@ func New(cfg Config) (*Engine, error) {
 	river.AddWorker(workers, &sensorWorker{engine: e})
 	river.AddWorker(workers, &backfillWorker{engine: e})
 	river.AddWorker(workers, &deliveryWorker{engine: e})
+	river.AddWorker(workers, &retentionWorker{engine: e})
 	e.worker, err = river.NewClient(riverpgxv5.New(cfg.DB.Pool), &river.Config{
 		ID:     e.id,
 		Logger: quietRiver(cfg.Logger),
@@ -137,9 +149,11 @@ func New(cfg Config) (*Engine, error) {
 		FetchCooldown:        4 * time.Millisecond,
 		FetchPollInterval:    200 * time.Millisecond,
 		// Finished jobs are of use in River UI only; the record is in runs and steps.
-		CompletedJobRetentionPeriod: time.Hour,
+		CompletedJobRetentionPeriod: riverAge(e.retention[KeepJobs].Age, 1),
+		CancelledJobRetentionPeriod: riverAge(e.retention[KeepJobs].Age, 24),
+		DiscardedJobRetentionPeriod: riverAge(e.retention[KeepJobs].Age, 7*24),
 		Workers:                     workers,
-		Queues:                      map[string]river.QueueConfig{queueSteps: {MaxWorkers: cfg.Concurrency}, queueTicks: {MaxWorkers: 4}, queueSensors: {MaxWorkers: 8}, queueBackfills: {MaxWorkers: 2}, queueAlerts: {MaxWorkers: 8}},
+		Queues:                      map[string]river.QueueConfig{queueSteps: {MaxWorkers: cfg.Concurrency}, queueTicks: {MaxWorkers: 4}, queueSensors: {MaxWorkers: 8}, queueBackfills: {MaxWorkers: 2}, queueAlerts: {MaxWorkers: 8}, queueMaintenance: {MaxWorkers: 1}},
 		PeriodicJobs:                e.periodicJobs(),
 		SoftStopTimeout:             cfg.SoftStop,
 	})
@@ -147,6 +161,14 @@ func New(cfg Config) (*Engine, error) {
 		return nil, fmt.Errorf("river: %w", err)
 	}
 	return e, nil
+}
+
+// riverAge is how long River keeps jobs; those that went wrong are kept longer, by a factor. -1 is for ever.
+func riverAge(age time.Duration, factor int) time.Duration {
+	if age == 0 {
+		return -1
+	}
+	return age * time.Duration(factor)
 }
 
 // workerID names this process among all, past and present.
@@ -167,6 +189,13 @@ func (e *Engine) Start(ctx context.Context) error {
 	}
 	if err := e.beat(ctx); err != nil {
 		return err
+	}
+	shift, err := e.db.AlignLog(ctx)
+	if err != nil {
+		return fmt.Errorf("event log: %w", err)
+	}
+	if shift > 0 {
+		e.log.Warn("the event log was written by another cluster, as after a restore: its order is set right", "by", shift)
 	}
 	// River stops when its context ends; we stop it ourselves, in order.
 	if err := e.worker.Start(background); err != nil {

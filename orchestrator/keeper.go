@@ -168,7 +168,7 @@ const maxLosses = 3
 // requeueLost gives the jobs of dead workers to others. The job of the dead worker is closed and a new one
 // made, so that a worker that was merely frozen finds its job closed and its step's fence moved.
 func (e *Engine) requeueLost(ctx context.Context) error {
-	jobs, err := e.q.ListLostJobs(ctx, db.ListLostJobsParams{Kinds: []string{stepArgs{}.Kind(), tickArgs{}.Kind(), sensorRoundArgs{}.Kind(), sensorArgs{}.Kind(), backfillArgs{}.Kind(), deliveryArgs{}.Kind()}, DeadAfter: e.deadAfter().Seconds()})
+	jobs, err := e.q.ListLostJobs(ctx, db.ListLostJobsParams{Kinds: []string{stepArgs{}.Kind(), tickArgs{}.Kind(), sensorRoundArgs{}.Kind(), sensorArgs{}.Kind(), backfillArgs{}.Kind(), deliveryArgs{}.Kind(), retentionArgs{}.Kind()}, DeadAfter: e.deadAfter().Seconds()})
 	if err != nil {
 		return err
 	}

@@ -153,8 +153,17 @@ func (e *Engine) LatestMaterializations(ctx context.Context, assets []string) (m
 
 // RunEvents lists the events of a run after an id, oldest first.
 func (e *Engine) RunEvents(ctx context.Context, id uuid.UUID, after int64, limit int) ([]Event, error) {
-	rows, err := e.q.ListRunEvents(ctx, db.ListRunEventsParams{RunID: id, After: after, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := e.q.ListRunEvents(ctx, db.ListRunEventsParams{RunID: id, After: after, Since: sinceOf(id), MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
 	return each(rows, eventOf), err
+}
+
+// sinceOf is a moment before a run's first event: clocks of several machines may differ, but not by an hour.
+func sinceOf(id uuid.UUID) time.Time {
+	if id.Version() != 7 {
+		return time.Time{}
+	}
+	s, ns := id.Time().UnixTime()
+	return time.Unix(s, ns).Add(-time.Hour)
 }
 
 // Worker is a process that runs steps.

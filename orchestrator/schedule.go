@@ -61,7 +61,7 @@ func tickOpts() *river.InsertOpts {
 // periodicJobs registers the sensors and every schedule with River. River asks the elected leader's copy when one is due, and once
 // when it becomes leader, which makes up for a tick that the leader before it took to the grave.
 func (e *Engine) periodicJobs() []*river.PeriodicJob {
-	jobs := []*river.PeriodicJob{e.sensorRounds()}
+	jobs := []*river.PeriodicJob{e.sensorRounds(), e.retentionRounds()}
 	for _, s := range e.defs.schedules {
 		construct := func() (river.JobArgs, *river.InsertOpts) {
 			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)

@@ -254,7 +254,7 @@ func (h *hub) end(ctx context.Context, key uuid.UUID) (Cursor, error) {
 		xid, err := h.engine.q.EventHorizon(ctx)
 		return Cursor{Xid: xid, ID: -1}, err
 	}
-	rows, err := h.engine.q.ListRunEventsNewestFirst(ctx, db.ListRunEventsNewestFirstParams{RunID: key, MaxRows: 1})
+	rows, err := h.engine.q.ListRunEventsNewestFirst(ctx, db.ListRunEventsNewestFirstParams{RunID: key, Since: sinceOf(key), MaxRows: 1})
 	if err != nil || len(rows) == 0 {
 		return Cursor{}, err
 	}

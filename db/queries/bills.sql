@@ -68,7 +68,7 @@ FROM fetch_logs WHERE created_at >= @since AND created_at < @until GROUP BY stat
 -- Bills that were not there before, in the order in which they became visible. unsettled: one of the assets is being
 -- materialized, or an older transaction is open still, so there may be more in a moment.
 SELECT v.bill_id, v.xid, v.created_at,
-       (v.xid >= pg_snapshot_xmin(pg_current_snapshot())
+       (v.xid >= log_horizon()
         OR EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling') AND assets && @assets::text[]))::boolean AS unsettled
 FROM bill_versions v
 WHERE v.version = 1 AND (v.xid, v.bill_id) > (@after_xid::xid8, @after_id::text)

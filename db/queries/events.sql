@@ -7,24 +7,25 @@ FROM run, (SELECT unnest(@ats::timestamptz[]) AS at, unnest(@types::text[]) AS t
                   unnest(@attempts::integer[]) AS attempt, unnest(@messages::text[]) AS message, unnest(@datas::text[]) AS data) AS e;
 
 -- name: ListRunEvents :many
-SELECT * FROM events WHERE run_id = @run_id AND id > @after ORDER BY id LIMIT @max_rows;
+-- since, a moment before the run, spares looking into older partitions.
+SELECT * FROM events WHERE run_id = @run_id AND id > @after AND at >= @since ORDER BY id LIMIT @max_rows;
 
 -- name: ListRunEventsNewestFirst :many
-SELECT * FROM events WHERE run_id = @run_id AND (sqlc.narg(before)::bigint IS NULL OR id < sqlc.narg(before)) ORDER BY id DESC LIMIT @max_rows;
+SELECT * FROM events WHERE run_id = @run_id AND (sqlc.narg(before)::bigint IS NULL OR id < sqlc.narg(before)) AND at >= @since ORDER BY id DESC LIMIT @max_rows;
 
 -- name: ListEventsAfter :many
 -- All runs, in the order of (xid, id), up to the oldest transaction that is still open: nothing can appear before what was read.
 SELECT * FROM events
-WHERE (xid, id) > (@after_xid::xid8, @after_id::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+WHERE (xid, id) > (@after_xid::xid8, @after_id::bigint) AND xid < log_horizon()
 ORDER BY xid, id LIMIT @max_rows;
 
 -- name: EventHorizon :one
 -- Where a stream that wants only what is new begins.
-SELECT pg_snapshot_xmin(pg_current_snapshot())::xid8 AS xid;
+SELECT log_horizon()::xid8 AS xid;
 
 -- name: NotifyRuns :exec
 SELECT pg_notify('explorer_runs', unnest(@payloads::text[]));
 
 -- name: EventCeiling :one
 -- Every transaction that has ended is below it.
-SELECT pg_snapshot_xmax(pg_current_snapshot())::xid8 AS xid;
+SELECT log_ceiling()::xid8 AS xid;

@@ -101,11 +101,11 @@ UPDATE webhook_events SET processed_at = @at WHERE sensor = @sensor AND webhook_
 SELECT * FROM events
 WHERE type IN ('materialization', 'run_success', 'run_failure', 'run_canceled') AND type = ANY(@types::text[])
   AND (coalesce(cardinality(@assets::text[]), 0) = 0 OR asset = ANY(@assets::text[]))
-  AND (xid, id) > (@after_xid::xid8, @after_id::bigint) AND xid < pg_snapshot_xmin(pg_current_snapshot())
+  AND (xid, id) > (@after_xid::xid8, @after_id::bigint) AND xid < log_horizon()
 ORDER BY xid, id LIMIT @max_rows;
 
 -- name: SignalsHidden :one
 -- Whether there are any that ListSignals holds back, for an older transaction is open.
 SELECT EXISTS (SELECT FROM events
     WHERE type IN ('materialization', 'run_success', 'run_failure', 'run_canceled') AND type = ANY(@types::text[])
-      AND (coalesce(cardinality(@assets::text[]), 0) = 0 OR asset = ANY(@assets::text[])) AND xid >= pg_snapshot_xmin(pg_current_snapshot()));
+      AND (coalesce(cardinality(@assets::text[]), 0) = 0 OR asset = ANY(@assets::text[])) AND xid >= log_horizon());

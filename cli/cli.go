@@ -44,6 +44,8 @@ type commands struct {
 	Alerts      alertsCmd      `cmd:"" help:"List alerts, and where they go."`
 	Keys        keysCmd        `cmd:"" help:"Make, list and revoke API keys."`
 	Audit       auditCmd       `cmd:"" help:"Show who did what."`
+	Backup      backupCmd      `cmd:"" help:"Write everything there is to a file."`
+	Restore     restoreCmd     `cmd:"" help:"Bring a backup into an empty database."`
 	Simulate    simulateCmd    `cmd:"" help:"Serve both sources with a made-up Parliament."`
 	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

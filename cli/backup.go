@@ -1,0 +1,105 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+type backupCmd struct {
+	databaseFlags
+	File  string `arg:"" help:"Where to write the backup; - is standard output."`
+	Force bool   `help:"Write over a file that is there."`
+}
+
+// Run writes a backup. A file is there whole or not at all.
+func (c *backupCmd) Run(a *app) error {
+	if _, err := os.Stat(c.File); err == nil && !c.Force && c.File != "-" {
+		return usage("%s is there already: name another file, or say --force", c.File)
+	}
+	d, closeDB, err := a.database(c.databaseFlags, true, 2)
+	if err != nil {
+		return err
+	}
+	defer closeDB()
+	if err := d.CheckMigrated(a.ctx); err != nil {
+		return err
+	}
+	if c.File == "-" {
+		return d.Backup(a.ctx, a.out)
+	}
+	began := time.Now()
+	f, err := os.CreateTemp(filepath.Dir(c.File), filepath.Base(c.File)+".part-*") // for its owner alone
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) //nolint:errcheck // it has its own name by then
+	err = d.Backup(a.ctx, f)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), c.File); err != nil {
+		return err
+	}
+	info, err := os.Stat(c.File)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.err, "%s: %s in %s\n", c.File, byteSize(info.Size()), time.Since(began).Round(time.Millisecond))
+	return err
+}
+
+type restoreCmd struct {
+	databaseFlags
+	File string `arg:"" help:"The backup; - is standard input."`
+}
+
+// Run brings a backup into an empty database.
+func (c *restoreCmd) Run(a *app) error {
+	in := io.Reader(os.Stdin)
+	if c.File != "-" {
+		f, err := os.Open(c.File)
+		if err != nil {
+			return usage("%s", err)
+		}
+		defer f.Close() //nolint:errcheck // read only
+		in = f
+	}
+	d, closeDB, err := a.database(c.databaseFlags, true, 2)
+	if err != nil {
+		return err
+	}
+	defer closeDB()
+	began := time.Now()
+	if err := d.Restore(a.ctx, in); errors.Is(err, db.ErrNotEmpty) {
+		return usage("%s", err)
+	} else if err != nil {
+		return err
+	}
+	var bills, runs, schedules int64
+	if err := d.Pool.QueryRow(a.ctx, `SELECT (SELECT count(*) FROM bills), (SELECT count(*) FROM runs), (SELECT count(*) FROM schedules WHERE running)`).Scan(&bills, &runs, &schedules); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(a.err, "Restored in %s: %d bills, %d runs, %d schedules running.\n", time.Since(began).Round(time.Millisecond), bills, runs, schedules)
+	return err
+}
+
+// byteSize writes a number of bytes for people.
+func byteSize(n int64) string {
+	const unit = 1024
+	if n < unit {
+		return fmt.Sprintf("%d B", n)
+	}
+	value, suffix := float64(n), ""
+	for _, suffix = range []string{"kB", "MB", "GB", "TB"} {
+		if value /= unit; value < unit {
+			break
+		}
+	}
+	return fmt.Sprintf("%.1f %s", value, suffix)
+}

@@ -9,6 +9,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"github.com/google/uuid"
 )
 
 const beat = `-- name: Beat :exec
@@ -56,6 +58,52 @@ func (q *Queries) DiscardLostJob(ctx context.Context, id int64) (int64, error) {
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const jobsAlive = `-- name: JobsAlive :one
+SELECT count(*) FROM river_job WHERE id = $1 AND finalized_at IS NULL
+`
+
+func (q *Queries) JobsAlive(ctx context.Context, id int64) (int64, error) {
+	row := q.db.QueryRow(ctx, jobsAlive, id)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
+const listForgottenSteps = `-- name: ListForgottenSteps :many
+SELECT s.run_id, s.asset, s.job_id::bigint AS job_id FROM runs r JOIN steps s ON s.run_id = r.id LEFT JOIN river_job j ON j.id = s.job_id
+WHERE r.status IN ('queued', 'started', 'canceling') AND s.status IN ('queued', 'started', 'up_for_retry') AND s.job_id IS NOT NULL
+  AND NOT EXISTS (SELECT FROM step_waits w WHERE w.run_id = s.run_id AND w.asset = s.asset)
+  AND (j.id IS NULL OR j.finalized_at < now() - interval '5 seconds')
+LIMIT 100
+`
+
+type ListForgottenStepsRow struct {
+	RunID uuid.UUID
+	Asset string
+	JobID int64
+}
+
+// Steps that are to be done and whose River job is gone or over. Ends that are being recorded just now are not meant.
+func (q *Queries) ListForgottenSteps(ctx context.Context) ([]ListForgottenStepsRow, error) {
+	rows, err := q.db.Query(ctx, listForgottenSteps)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListForgottenStepsRow{}
+	for rows.Next() {
+		var i ListForgottenStepsRow
+		if err := rows.Scan(&i.RunID, &i.Asset, &i.JobID); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }
 
 const listLostJobs = `-- name: ListLostJobs :many

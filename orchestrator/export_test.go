@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"github.com/robfig/cron/v3"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
 // EverySecond makes a schedule due each second, which no cron expression of five fields can say.
@@ -17,3 +19,6 @@ func EverySecond(s *Schedule) {
 
 // Due exposes due.
 func Due(s *Schedule, now time.Time) time.Time { return s.due(now) }
+
+// DatabaseOf is the database that an engine works on.
+func DatabaseOf(e *Engine) *db.DB { return e.db }

@@ -53,6 +53,7 @@ func (e *Engine) keep(ctx context.Context) {
 		}
 		if time.Since(healthySince) >= e.deadAfter() {
 			tasks["requeue steps of dead workers"] = e.requeueLost
+			tasks["requeue steps whose jobs are gone"] = e.requeueForgotten
 		}
 		if time.Since(lastTidy) > time.Hour {
 			tasks["tidy up"] = e.tidy
@@ -215,28 +216,61 @@ func (e *Engine) requeueStep(ctx context.Context, j db.ListLostJobsRow) error {
 	if err := json.Unmarshal(j.Args, &args); err != nil {
 		return err
 	}
+	return e.stepLost(ctx, args, j.ID, "worker "+j.WorkerID+" is dead", func(q *db.Queries) (bool, error) {
+		n, err := q.DiscardLostJob(ctx, j.ID)
+		return n > 0, err
+	})
+}
+
+// requeueForgotten makes jobs for steps that have none that could still run. A crash of Postgres can lose the start of
+// a step, and with it the worker's right to end it; people can delete jobs in River UI.
+func (e *Engine) requeueForgotten(ctx context.Context) error {
+	steps, err := e.q.ListForgottenSteps(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range steps {
+		e.log.Warn("the job of a step is gone: requeueing", "run_id", s.RunID, "asset", s.Asset, "job_id", s.JobID)
+		err := e.stepLost(ctx, stepArgs{RunID: s.RunID, Asset: s.Asset}, s.JobID, "its job is gone", func(q *db.Queries) (bool, error) {
+			n, err := q.JobsAlive(ctx, s.JobID)
+			return n == 0, err
+		})
+		if err != nil {
+			return fmt.Errorf("requeue %s of run %s: %w", s.Asset, s.RunID, err)
+		}
+	}
+	return nil
+}
+
+// stepLost has a step done again whose job came to nothing, if sure finds under the run's lock that it did.
+func (e *Engine) stepLost(ctx context.Context, args stepArgs, jobID int64, why string, sure func(*db.Queries) (bool, error)) error {
 	var done *transition
 	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
 		q := e.q.WithTx(tx)
 		t, err := e.lockRun(ctx, tx, args.RunID)
+		var gone *NotFoundError
+		if errors.As(err, &gone) { // deleted meanwhile
+			_, err := sure(q)
+			return err
+		}
 		if err != nil {
 			return err
 		}
-		if n, err := q.DiscardLostJob(ctx, j.ID); err != nil || n == 0 {
+		if ok, err := sure(q); err != nil || !ok {
 			return err
 		}
 		s := t.step(args.Asset)
-		if s.JobID == nil || *s.JobID != j.ID || terminal(s.Status) {
+		if s.JobID == nil || *s.JobID != jobID || terminal(s.Status) {
 			return nil
 		}
 		switch {
 		case t.run.Status == StatusCanceling:
 			s.Status = StatusCanceled
-			t.add(newEvent{kind: EventStepCanceled, level: LevelWarn, asset: s.Asset, attempt: int(s.Attempt), message: s.Asset + " canceled; its worker was dead"})
+			t.add(newEvent{kind: EventStepCanceled, level: LevelWarn, asset: s.Asset, attempt: int(s.Attempt), message: s.Asset + " canceled; " + why})
 			err = q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at})
 		case s.Losses+1 >= maxLosses:
 			s.Status = StatusFailure
-			reason := &Error{Class: ClassLostWorker, Message: fmt.Sprintf("%d workers died on it", maxLosses)}
+			reason := &Error{Class: ClassLostWorker, Message: fmt.Sprintf("lost %d times; at last: %s", maxLosses, why)}
 			raw, _ := json.Marshal(reason)
 			t.add(newEvent{kind: EventStepFailure, level: LevelError, asset: s.Asset, attempt: int(s.Attempt), message: s.Asset + " failed: " + reason.Message, data: reason})
 			err = q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusFailure, EndedAt: &t.at, Error: raw})
@@ -247,7 +281,7 @@ func (e *Engine) requeueStep(ctx context.Context, j db.ListLostJobsRow) error {
 				return insertErr
 			}
 			s.Status = StatusQueued
-			t.add(newEvent{kind: EventStepRequeued, level: LevelWarn, asset: s.Asset, attempt: int(s.Attempt), message: fmt.Sprintf("%s requeued: worker %s is dead", s.Asset, j.WorkerID)})
+			t.add(newEvent{kind: EventStepRequeued, level: LevelWarn, asset: s.Asset, attempt: int(s.Attempt), message: s.Asset + " requeued: " + why})
 			err = q.RequeueStep(ctx, db.RequeueStepParams{RunID: t.run.ID, Asset: s.Asset, JobID: ptr(ids[s.Asset])})
 		}
 		if err != nil {

@@ -163,6 +163,9 @@ var (
 	errTimedOut    = errors.New("timed out")
 )
 
+// unknownAssetFor is how long a step waits for a worker that has its asset.
+const unknownAssetFor = 10 * time.Minute
+
 // abandonAfter is how long a function that was told to stop is waited for.
 const abandonAfter = 1500 * time.Millisecond
 
@@ -177,6 +180,11 @@ func (w *stepWorker) NextRetry(job *river.Job[stepArgs]) time.Time { return job.
 // Work implements river.Worker: it runs one attempt of a step and records how it ended.
 func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 	e := w.engine
+	if _, err := e.defs.Asset(job.Args.Asset); err != nil && time.Since(job.CreatedAt) < unknownAssetFor {
+		// An upgrade is on its way, and another worker has the asset.
+		e.log.Warn("this worker does not have the asset: it is left to others", "run_id", job.Args.RunID, "asset", job.Args.Asset)
+		return river.JobSnooze(time.Second)
+	}
 	row, err := e.relaxed.StartStep(ctx, db.StartStepParams{
 		RunID: job.Args.RunID, Asset: job.Args.Asset, WorkerID: &e.id, JobID: &job.ID, At: ptr(e.now()), Message: job.Args.Asset + " started",
 	})

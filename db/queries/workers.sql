@@ -24,6 +24,17 @@ LIMIT 100;
 -- A finished job is out of reach of the worker that lost it: whatever that worker reports later changes nothing.
 UPDATE river_job SET state = 'discarded', finalized_at = now() WHERE id = @id AND state = 'running';
 
+-- name: ListForgottenSteps :many
+-- Steps that are to be done and whose River job is gone or over. Ends that are being recorded just now are not meant.
+SELECT s.run_id, s.asset, s.job_id::bigint AS job_id FROM runs r JOIN steps s ON s.run_id = r.id LEFT JOIN river_job j ON j.id = s.job_id
+WHERE r.status IN ('queued', 'started', 'canceling') AND s.status IN ('queued', 'started', 'up_for_retry') AND s.job_id IS NOT NULL
+  AND NOT EXISTS (SELECT FROM step_waits w WHERE w.run_id = s.run_id AND w.asset = s.asset)
+  AND (j.id IS NULL OR j.finalized_at < now() - interval '5 seconds')
+LIMIT 100;
+
+-- name: JobsAlive :one
+SELECT count(*) FROM river_job WHERE id = @id AND finalized_at IS NULL;
+
 -- name: QueueDepth :one
 SELECT count(*) FILTER (WHERE state = 'available') AS available, count(*) FILTER (WHERE state = 'running') AS running, count(*) FILTER (WHERE state = 'retryable') AS retryable
 FROM river_job WHERE state IN ('available', 'running', 'retryable');

@@ -1,6 +1,6 @@
 # Parliament Explorer. `make help` lists the targets.
 
-.PHONY: help generate lint test race bench build fuzz ui sdk e2e screenshots bench-ui
+.PHONY: help generate lint test race bench build chaos fuzz ui sdk e2e screenshots bench-ui
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ race: ## The tests under the race detector
 
 bench: ## Measure speed and memory, with the machine's own limits beside the figures (about five minutes)
 	EXPLORER_BENCH=1 go test -count=1 -v -timeout 20m -run TestBench ./cli
+
+chaos: ## Five minutes of kills, freezes and restarts, then an independent checker; CHAOS_SEED and EXPLORER_CHAOS (a duration) change it
+	EXPLORER_CHAOS=$${EXPLORER_CHAOS:-5m} go test -count=1 -v -timeout 30m -run TestChaos ./cli
 
 fuzz: ## Fuzz the parsers and the merge for a minute
 	go test -run xxx -fuzz FuzzMerge -fuzztime 60s -fuzzminimizetime 1s ./parliament

@@ -58,6 +58,8 @@ type app struct {
 	log      *slog.Logger
 	version  string
 	revision string
+
+	healthAddr string // of a worker
 }
 
 // exitError ends the process with a code; its message, if it has one, is printed.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 	"golang.org/x/sync/errgroup"
 
@@ -259,7 +260,9 @@ type node struct {
 	server *server.Server
 	listen net.Listener
 
-	control *access.Control // of the server
+	control     *access.Control // of the server
+	metrics     *prometheus.Registry
+	stopTracing func()
 }
 
 // newNode wires a process together. listener nil: no server.
@@ -269,8 +272,13 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 		agent += "; " + f.ContactEmail
 	}
 	agent += ")"
+	tracer, stopTracing, err := a.tracing()
+	if err != nil {
+		return nil, err
+	}
+	metrics := newRegistry()
 	client := func(source, base string, rps float64) (*upstream.Client, error) {
-		return upstream.New(upstream.Config{Source: source, BaseURL: base, UserAgent: agent, RPS: rps, DB: d, Logger: a.log})
+		return upstream.New(upstream.Config{Source: source, BaseURL: base, UserAgent: agent, RPS: rps, DB: d, Logger: a.log, Metrics: metrics, Tracer: tracer})
 	}
 	op, err := client(openparliament.Source, f.OpenParliamentURL, f.OpenParliamentRPS)
 	if err != nil {
@@ -311,9 +319,9 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 	if err != nil {
 		return nil, err
 	}
-	n := &node{app: a, listen: listener}
+	n := &node{app: a, listen: listener, metrics: metrics, stopTracing: stopTracing}
 	n.engine, err = orchestrator.New(orchestrator.Config{
-		DB: d, Definitions: defs, Logger: a.log, Work: work, Concurrency: f.Concurrency, Limits: limits, Channels: channels, AlertWindow: f.AlertWindow, Retention: retention, Sweepers: sweepers(d),
+		DB: d, Definitions: defs, Logger: a.log, Work: work, Concurrency: f.Concurrency, Limits: limits, Channels: channels, AlertWindow: f.AlertWindow, Retention: retention, Sweepers: sweepers(d), Metrics: metrics, Tracer: tracer,
 	})
 	if err != nil {
 		return nil, usage("%s", err)
@@ -332,7 +340,7 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 	}
 	n.server, err = server.New(server.Config{
 		DB: d, Engine: n.engine, Store: store, Logger: a.log, Version: a.version, Revision: a.revision, WebhookSecrets: secrets, Access: control,
-		LoopbackOnly: !control.Required() && !af.InsecureNoAuth, CORSOrigins: af.CORSOrigins, TrustedProxies: proxies,
+		LoopbackOnly: !control.Required() && !af.InsecureNoAuth, CORSOrigins: af.CORSOrigins, TrustedProxies: proxies, Metrics: metrics, Tracer: tracer,
 	})
 	return n, err
 }
@@ -360,6 +368,7 @@ func (n *node) run(ctx context.Context, ready func()) error {
 		if err := stopping.Wait(); err != nil && !errors.Is(err, context.DeadlineExceeded) {
 			n.app.log.Warn("stop", "error", err)
 		}
+		n.stopTracing()
 		return nil
 	})
 	if ready != nil {
@@ -414,10 +423,17 @@ func (c *serveCmd) Run(a *app) error {
 type workerCmd struct {
 	databaseFlags
 	pipelineFlags
+	HealthAddr string `env:"HEALTH_ADDR" help:"Address on which to answer /healthz, /readyz and /metrics, e.g. :9090; without, nowhere." placeholder:"HOST:PORT"`
 }
 
 // Run is a worker alone.
 func (c *workerCmd) Run(a *app) error {
+	if c.HealthAddr != "" {
+		if _, _, err := net.SplitHostPort(c.HealthAddr); err != nil {
+			return usage("HEALTH_ADDR %q: want host:port, such as :9090", c.HealthAddr)
+		}
+		a.healthAddr = c.HealthAddr
+	}
 	return a.process(c.databaseFlags, c.pipelineFlags, nil, accessFlags{}, true, false)
 }
 
@@ -459,6 +475,13 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 	n, err := a.newNode(d, pf, who, work, l)
 	if err != nil {
 		return err
+	}
+	if a.healthAddr != "" {
+		hl, err := listen(a.healthAddr)
+		if err != nil {
+			return err
+		}
+		defer a.health(hl, d, n.metrics).Close() //nolint:errcheck // at the end of the process
 	}
 	return n.run(a.ctx, func() {
 		if l != nil {

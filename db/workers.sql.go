@@ -47,6 +47,38 @@ func (q *Queries) DeleteWorker(ctx context.Context, id string) error {
 	return err
 }
 
+const deployment = `-- name: Deployment :one
+SELECT (SELECT count(*) FROM workers WHERE beat_at > now() - interval '15 seconds') AS workers_alive,
+       (SELECT coalesce(extract(epoch FROM now() - min(scheduled_at)), 0)::float8 FROM river_job WHERE state = 'available') AS oldest_seconds,
+       (SELECT count(*) FROM alerts WHERE recovered_at IS NULL) AS open_alerts,
+       (SELECT count(*) FROM runs WHERE status = 'queued') AS queued, (SELECT count(*) FROM runs WHERE status = 'started') AS started,
+       (SELECT count(*) FROM runs WHERE status = 'canceling') AS canceling
+`
+
+type DeploymentRow struct {
+	WorkersAlive  int64
+	OldestSeconds float64
+	OpenAlerts    int64
+	Queued        int64
+	Started       int64
+	Canceling     int64
+}
+
+// What is measured of all processes together.
+func (q *Queries) Deployment(ctx context.Context) (DeploymentRow, error) {
+	row := q.db.QueryRow(ctx, deployment)
+	var i DeploymentRow
+	err := row.Scan(
+		&i.WorkersAlive,
+		&i.OldestSeconds,
+		&i.OpenAlerts,
+		&i.Queued,
+		&i.Started,
+		&i.Canceling,
+	)
+	return i, err
+}
+
 const discardLostJob = `-- name: DiscardLostJob :execrows
 UPDATE river_job SET state = 'discarded', finalized_at = now() WHERE id = $1 AND state = 'running'
 `

@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
@@ -47,6 +49,10 @@ type Config struct {
 	Retention Retention
 	// Sweepers delete what is old of kinds that the engine knows nothing of.
 	Sweepers []Sweeper
+	// Metrics is where the engine's counters go; nil: nowhere.
+	Metrics prometheus.Registerer
+	// Tracer is where spans go; nil: nowhere.
+	Tracer trace.TracerProvider
 	// SoftStop is how long Stop lets running steps finish before it hands them back; default 5 s.
 	SoftStop time.Duration
 }
@@ -66,6 +72,7 @@ type Engine struct {
 	hub     *hub
 
 	retention Retention
+	observe   *instruments
 
 	running  sync.Map // river job id -> context.CancelCauseFunc of the step
 	stopping atomic.Bool
@@ -115,6 +122,7 @@ func New(cfg Config) (*Engine, error) {
 		q: db.New(cfg.DB.Pool), relaxed: db.New(cfg.DB.Relaxed), lists: db.New(db.CustomPlan{DBTX: cfg.DB.Pool}),
 	}
 	e.hub = newHub(e)
+	e.observe = newInstruments(cfg.Metrics, cfg.Tracer)
 	if err := checkLimits(e.defs, cfg.Limits); err != nil {
 		return nil, err
 	}

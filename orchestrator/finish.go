@@ -164,6 +164,7 @@ func (e *Engine) stepEnded(ctx context.Context, q *db.Queries, t *transition, s 
 
 // ended is called after a transition was committed.
 func (e *Engine) ended(t *transition) {
+	e.observe.runEnded(t)
 	e.signal(t)
 	if len(e.cfg.Limits) > 0 {
 		e.admitSoon()
@@ -204,6 +205,8 @@ type transition struct {
 	steps  []db.Step
 	at     time.Time
 	events []newEvent
+	// finished says that the run ended in it.
+	finished bool
 }
 
 // lockRun takes the run's row lock, which orders everything that happens to a run, and reads its steps after that.
@@ -376,7 +379,7 @@ func (e *Engine) endRun(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transi
 	default:
 		p.Status, ev.kind, ev.message = StatusSuccess, EventRunSuccess, "run succeeded"
 	}
-	t.run.Status = p.Status
+	t.run.Status, t.finished = p.Status, true
 	t.add(ev)
 	if err := q.SetRunStatus(ctx, p); err != nil {
 		return err

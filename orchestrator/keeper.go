@@ -174,6 +174,7 @@ func (e *Engine) requeueLost(ctx context.Context) error {
 		return err
 	}
 	for _, j := range jobs {
+		e.observe.lost.Inc()
 		e.log.Warn("the worker of a job is dead: requeueing", "job_id", j.ID, "kind", j.Kind, "worker_id", j.WorkerID)
 		if j.Kind == (stepArgs{}).Kind() {
 			err = e.requeueStep(ctx, j)

@@ -167,6 +167,7 @@ func (e *Engine) Sweep(ctx context.Context, now time.Time) (map[string]int64, er
 	note := func(what string, n int64, err error) {
 		if n > 0 {
 			swept[what] += n
+			e.observe.swept.WithLabelValues(what).Add(float64(n))
 		}
 		if err != nil && !errors.Is(err, db.ErrBusy) { // the next round will do
 			troubles = append(troubles, fmt.Errorf("%s: %w", what, err))

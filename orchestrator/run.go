@@ -275,6 +275,8 @@ func (e *Engine) claimKey(ctx context.Context, tx pgx.Tx, req RunRequest, p *pla
 }
 
 func (e *Engine) startRunTx(ctx context.Context, tx pgx.Tx, p *plan) error {
+	ctx, span := e.observe.startRun(ctx, p)
+	defer span.End()
 	ready := []string{}
 	for _, s := range p.steps {
 		if s.Status == StatusQueued {
@@ -346,6 +348,7 @@ func (e *Engine) insertStepJobs(ctx context.Context, tx pgx.Tx, runID uuid.UUID,
 		return ids, nil
 	}
 	params := make([]river.InsertManyParams, len(assets))
+	metadata := e.observe.jobMetadata(ctx)
 	for i, name := range assets {
 		attempts := 1
 		if a := e.defs.byAsset[name]; a != nil {
@@ -353,7 +356,7 @@ func (e *Engine) insertStepJobs(ctx context.Context, tx pgx.Tx, runID uuid.UUID,
 		}
 		params[i] = river.InsertManyParams{
 			Args:       stepArgs{RunID: runID, Asset: name},
-			InsertOpts: &river.InsertOpts{Queue: queueSteps, MaxAttempts: max(1, attempts-failures[name]), Priority: priority},
+			InsertOpts: &river.InsertOpts{Queue: queueSteps, MaxAttempts: max(1, attempts-failures[name]), Priority: priority, Metadata: metadata},
 		}
 	}
 	results, err := e.river.InsertManyTx(ctx, tx, params)

@@ -144,6 +144,7 @@ func (w *tickWorker) Work(ctx context.Context, job *river.Job[tickArgs]) error {
 			return err // fired already
 		}
 		started = true
+		e.observe.tickDelay.WithLabelValues(s.Name).Observe(max(0, time.Since(a.ScheduledFor).Seconds()))
 		return e.startRunTx(ctx, tx, p)
 	})
 	if err != nil {

@@ -623,8 +623,10 @@ func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row db.Sensor,
 		e.lastSkips.Store(s.Name, lastSkip{tick: tick.ID, word: result.Skip})
 	case StatusFailure:
 		e.lastSkips.Store(s.Name, lastSkip{tick: tick.ID, word: "failed: " + evalErr.Error()})
+		e.observe.sensors.WithLabelValues(s.Name, StatusFailure).Inc()
 		e.log.Error("sensor failed", "sensor", s.Name, "error", evalErr)
 	default:
+		e.observe.sensors.WithLabelValues(s.Name, StatusSuccess).Inc()
 		e.log.Info("sensor fired", "sensor", s.Name, "runs", len(startedRuns), "alerts", len(result.Alerts))
 	}
 	return &tick, nil

@@ -196,6 +196,8 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 		return river.JobSnooze(time.Second)
 	}
 	e.wake(job.Args.RunID)
+	e.observe.queueTime.Observe(max(0, time.Since(job.ScheduledAt).Seconds()))
+	ctx, span := e.observe.startStep(ctx, job.Metadata, job.Args, int(row.Attempt))
 	step := &Step{RunID: job.Args.RunID, Asset: job.Args.Asset, Attempt: int(row.Attempt), engine: e, kick: make(chan struct{}, 1)}
 	if row.Partition != nil {
 		step.Partition = *row.Partition
@@ -205,11 +207,15 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 	}
 	started := time.Now()
 	log := e.log.With("run_id", step.RunID, "asset", step.Asset, "attempt", step.Attempt)
+	if sc := span.SpanContext(); sc.IsValid() {
+		log = log.With("trace_id", sc.TraceID().String())
+	}
 	step.log = log
 	log.Info("step started")
 
 	o := w.attempt(ctx, job, step, row, log)
 	o.failures = int(row.Failures)
+	defer func() { e.observe.endStep(span, step.Asset, &o, time.Since(started)) }()
 	if err := e.finishStep(ctx, job, step, &o); err != nil {
 		if errors.Is(err, errFenced) {
 			log.Warn("the step was given to another worker meanwhile; this attempt is not recorded")

@@ -19,23 +19,40 @@ type metrics struct {
 	requests *prometheus.HistogramVec
 	streams  prometheus.Gauge
 	queue    *prometheus.GaugeVec
+	size     *prometheus.GaugeVec
+	workers  prometheus.Gauge
+	open     *prometheus.GaugeVec
+	oldest   prometheus.Gauge
+	alerts   prometheus.Gauge
 	q        *db.Queries
+	db       *db.DB
 }
 
 func newMetrics(cfg Config) *metrics {
 	m := &metrics{
-		registry: prometheus.NewRegistry(),
+		registry: cfg.Metrics,
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "explorer_http_request_duration_seconds", Help: "Time to answer a request.", Buckets: []float64{.001, .005, .01, .025, .1, .5, 2, 10}}, []string{"route", "method", "status"}),
 		streams:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "explorer_event_streams", Help: "Server-sent event streams open now."}),
 		queue:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "explorer_queue_jobs", Help: "River jobs that have not ended, by state."}, []string{"state"}),
 		q:        db.New(cfg.DB.Pool),
+		db:       cfg.DB,
+		size:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "explorer_table_bytes", Help: "Space that a table takes with its indexes and partitions."}, []string{"table"}),
+		workers:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "explorer_workers_alive", Help: "Workers with a recent heartbeat."}),
+		open:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "explorer_runs_open", Help: "Runs that have not ended, by status."}, []string{"status"}),
+		oldest:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "explorer_queue_oldest_seconds", Help: "How long the oldest job has waited for a worker."}),
+		alerts:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "explorer_alerts_open", Help: "Alerts that have not recovered."}),
+	}
+	if m.registry == nil {
+		m.registry = prometheus.NewRegistry()
+		m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	}
 	pool := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
 	m.registry.MustRegister(
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), m.requests, m.streams, m.queue,
+		m.requests, m.streams, m.queue, m.size, m.workers, m.open, m.oldest, m.alerts,
 		pool("explorer_db_connections_in_use", "Database connections that something is using.", func() float64 { return float64(cfg.DB.Pool.Stat().AcquiredConns()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "explorer_db_waits_total", Help: "How often something waited for a database connection."}, func() float64 { return float64(cfg.DB.Pool.Stat().EmptyAcquireCount()) }),
 		pool("explorer_db_connections_max", "Database connections there may be.", func() float64 { return float64(cfg.DB.Pool.Stat().MaxConns()) }),
 	)
 	return m
@@ -57,15 +74,34 @@ type metricsAnswer struct {
 func (a metricsAnswer) VisitGetMetricsResponse(w http.ResponseWriter) error {
 	ctx, cancel := context.WithTimeout(a.ctx, 2*time.Second)
 	defer cancel()
-	if d, err := a.metrics.q.QueueDepth(ctx); err == nil {
-		a.metrics.queue.WithLabelValues("available").Set(float64(d.Available))
-		a.metrics.queue.WithLabelValues("running").Set(float64(d.Running))
-		a.metrics.queue.WithLabelValues("retryable").Set(float64(d.Retryable))
-	}
+	a.metrics.ask(ctx)
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "/metrics", http.NoBody)
 	if err != nil {
 		return err
 	}
 	promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{DisableCompression: true}).ServeHTTP(w, r)
 	return nil
+}
+
+// ask brings up to date what is known from the database; what it does not answer stays as it was.
+func (m *metrics) ask(ctx context.Context) {
+	if d, err := m.q.QueueDepth(ctx); err == nil {
+		m.queue.WithLabelValues("available").Set(float64(d.Available))
+		m.queue.WithLabelValues("running").Set(float64(d.Running))
+		m.queue.WithLabelValues("retryable").Set(float64(d.Retryable))
+	}
+	if sizes, err := m.db.Storage(ctx); err == nil {
+		m.size.Reset()
+		for _, s := range sizes {
+			m.size.WithLabelValues(s.Name).Set(float64(s.Bytes))
+		}
+	}
+	if d, err := m.q.Deployment(ctx); err == nil {
+		m.workers.Set(float64(d.WorkersAlive))
+		m.oldest.Set(d.OldestSeconds)
+		m.alerts.Set(float64(d.OpenAlerts))
+		m.open.WithLabelValues("queued").Set(float64(d.Queued))
+		m.open.WithLabelValues("started").Set(float64(d.Started))
+		m.open.WithLabelValues("canceling").Set(float64(d.Canceling))
+	}
 }

@@ -10,12 +10,18 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
+	"github.com/prometheus/client_golang/prometheus"
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 	"riverqueue.com/riverui"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
@@ -42,6 +48,10 @@ type Config struct {
 	CORSOrigins []string
 	// TrustedProxies are those whose X-Forwarded-For tells where a request came from.
 	TrustedProxies []*net.IPNet
+	// Metrics is what GET /metrics gives; the server adds its own. Nil: those alone.
+	Metrics *prometheus.Registry
+	// Tracer is where the spans of requests go; nil: nowhere.
+	Tracer trace.TracerProvider
 	// Version and Revision are what GET /version says; default "dev" and empty.
 	Version, Revision string
 }
@@ -149,8 +159,15 @@ func New(cfg Config) (*Server, error) {
 	e.GET("/debug/pprof/symbol", echo.WrapHandler(http.HandlerFunc(pprof.Symbol)), admin)
 	e.GET("/debug/pprof/trace", echo.WrapHandler(http.HandlerFunc(pprof.Trace)), admin)
 
+	var handler http.Handler = e
+	if cfg.Tracer != nil {
+		handler = otelhttp.NewHandler(e, "request", otelhttp.WithTracerProvider(cfg.Tracer), otelhttp.WithPropagators(propagation.TraceContext{}),
+			otelhttp.WithFilter(func(r *http.Request) bool {
+				return !strings.HasPrefix(r.URL.Path, "/ui/") && !slices.Contains([]string{"/healthz", "/readyz", "/metrics"}, r.URL.Path)
+			}))
+	}
 	s.http = &http.Server{
-		Handler: e, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	return s, nil
@@ -191,7 +208,12 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		s.audit(c)
 		r, status := c.Request(), c.Response().Status
 		s.metrics.request(c.Path(), r.Method, status, took)
-		s.cfg.Logger.Debug("request", "method", r.Method, "path", r.URL.Path, "status", status, "duration", took, "request_id", requestID(c))
+		attrs := []any{"method", r.Method, "path", r.URL.Path, "status", status, "duration", took, "request_id", requestID(c)}
+		if span := trace.SpanFromContext(r.Context()); span.SpanContext().IsValid() {
+			span.SetName(r.Method + " " + c.Path())
+			attrs = append(attrs, "trace_id", span.SpanContext().TraceID().String())
+		}
+		s.cfg.Logger.Debug("request", attrs...)
 		return nil
 	}
 }

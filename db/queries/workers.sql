@@ -35,6 +35,14 @@ LIMIT 100;
 -- name: JobsAlive :one
 SELECT count(*) FROM river_job WHERE id = @id AND finalized_at IS NULL;
 
+-- name: Deployment :one
+-- What is measured of all processes together.
+SELECT (SELECT count(*) FROM workers WHERE beat_at > now() - interval '15 seconds') AS workers_alive,
+       (SELECT coalesce(extract(epoch FROM now() - min(scheduled_at)), 0)::float8 FROM river_job WHERE state = 'available') AS oldest_seconds,
+       (SELECT count(*) FROM alerts WHERE recovered_at IS NULL) AS open_alerts,
+       (SELECT count(*) FROM runs WHERE status = 'queued') AS queued, (SELECT count(*) FROM runs WHERE status = 'started') AS started,
+       (SELECT count(*) FROM runs WHERE status = 'canceling') AS canceling;
+
 -- name: QueueDepth :one
 SELECT count(*) FILTER (WHERE state = 'available') AS available, count(*) FILTER (WHERE state = 'running') AS running, count(*) FILTER (WHERE state = 'retryable') AS retryable
 FROM river_job WHERE state IN ('available', 'running', 'retryable');

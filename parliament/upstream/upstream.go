@@ -21,6 +21,10 @@ import (
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
@@ -47,6 +51,10 @@ type Config struct {
 	DB *db.DB
 	// Logger is required.
 	Logger *slog.Logger
+	// Metrics is where counters go; nil: nowhere.
+	Metrics prometheus.Registerer
+	// Tracer is where the spans of requests go; nil: nowhere. The service is told nothing of them.
+	Tracer trace.TracerProvider
 }
 
 // Client asks one service. It is safe for use by several goroutines.
@@ -57,6 +65,7 @@ type Client struct {
 	limit *limiter
 	state *reporter
 	exec  failsafe.Executor[[]byte]
+	meter *meters
 }
 
 const (
@@ -99,9 +108,17 @@ func New(cfg Config) (*Client, error) {
 		ForceAttemptHTTP2:      true,
 		MaxResponseHeaderBytes: 1 << 20,
 	}
+	meter, err := newMeters(cfg.Metrics, cfg.Source)
+	if err != nil {
+		return nil, fmt.Errorf("%s: metrics: %w", cfg.Source, err)
+	}
 	c := &Client{
 		cfg: cfg, base: base, http: &http.Client{Transport: transport, Timeout: cfg.Timeout},
-		limit: newLimiter(cfg), state: newReporter(cfg),
+		limit: newLimiter(cfg), state: newReporter(cfg), meter: meter,
+	}
+	if cfg.Tracer != nil {
+		c.http.Transport = otelhttp.NewTransport(transport, otelhttp.WithTracerProvider(cfg.Tracer), otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()),
+			otelhttp.WithSpanNameFormatter(func(string, *http.Request) string { return "GET " + cfg.Source }))
 	}
 	retries := retrypolicy.NewBuilder[[]byte]().
 		HandleIf(func(_ []byte, err error) bool { return isTransient(err) }).
@@ -125,10 +142,12 @@ func New(cfg Config) (*Client, error) {
 		OnOpen(func(circuitbreaker.StateChangedEvent) {
 			cfg.Logger.Warn("source is failing: not asking it for a while", "source", cfg.Source, "for", breakerDelay)
 			c.state.breaker(breakerDelay)
+			meter.breaker.Set(1)
 		}).
 		OnClose(func(circuitbreaker.StateChangedEvent) {
 			cfg.Logger.Info("source answers again", "source", cfg.Source)
 			c.state.breaker(0)
+			meter.breaker.Set(0)
 		}).
 		Build()
 	c.exec = failsafe.With[[]byte](retries, breaker)
@@ -205,12 +224,16 @@ func (c *Client) get(ctx context.Context, address string) ([]byte, error) {
 }
 
 // once sends one request when it is its turn.
-func (c *Client) once(ctx context.Context, address string) ([]byte, error) {
+func (c *Client) once(ctx context.Context, address string) (body []byte, err error) {
+	asked := time.Now()
 	release, err := c.limit.acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
+	c.meter.waited.Observe(time.Since(asked).Seconds())
+	sent := time.Now()
+	defer func() { c.meter.answered(time.Since(sent), err) }()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return nil, err
@@ -232,7 +255,7 @@ func (c *Client) once(ctx context.Context, address string) ([]byte, error) {
 		}
 		return nil, s
 	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxBody+1))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxBody+1))
 	if err != nil {
 		return nil, &networkError{fmt.Errorf("%s: the answer was cut off: %w", address, err)}
 	}

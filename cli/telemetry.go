@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.26.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// tracing sends spans over OTLP where OpenTelemetry's own environment variables say (OTEL_EXPORTER_OTLP_ENDPOINT,
+// OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS, OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME, ...); nil
+// without an endpoint. stop sends what is left, within two seconds.
+func (a *app) tracing() (provider trace.TracerProvider, stop func(), err error) {
+	endpoint := os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") + os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+	if endpoint == "" || os.Getenv("OTEL_SDK_DISABLED") == "true" {
+		return nil, func() {}, nil
+	}
+	exporter, err := otlptracehttp.New(a.ctx, otlptracehttp.WithTimeout(5*time.Second))
+	if err != nil {
+		return nil, nil, usage("OTEL_EXPORTER_OTLP_ENDPOINT: %s", err)
+	}
+	service, err := resource.New(a.ctx, resource.WithAttributes(semconv.ServiceName("explorer"), semconv.ServiceVersion(a.version)), resource.WithHost(), resource.WithFromEnv())
+	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
+		return nil, nil, fmt.Errorf("tracing: %w", err)
+	}
+	p := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(service))
+	return p, func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), 2*time.Second)
+		defer cancel()
+		if err := p.Shutdown(ctx); err != nil {
+			a.log.Warn("the last spans could not be sent", "error", err)
+		}
+	}, nil
+}
+
+func newRegistry() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return reg
+}
+
+// health answers probes and gives metrics, for a process that has no server.
+func (a *app) health(l net.Listener, d *db.DB, reg *prometheus.Registry) *http.Server {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"status":"ok"}`)) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+		defer cancel()
+		if err := d.CheckMigrated(ctx); err != nil {
+			reason := "the database does not answer"
+			if errors.Is(err, db.ErrPendingMigrations) {
+				reason = err.Error()
+			}
+			http.Error(w, reason, http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte(`{"status":"ready"}`))
+	})
+	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
+	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute}
+	go func() {
+		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			a.log.Error("health", "error", err)
+		}
+	}()
+	return s
+}

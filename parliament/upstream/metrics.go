@@ -1,0 +1,51 @@
+package upstream
+
+import (
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// meters count what one client does.
+type meters struct {
+	requests *prometheus.CounterVec
+	took     prometheus.Histogram
+	waited   prometheus.Histogram
+	breaker  prometheus.Gauge
+}
+
+func newMeters(reg prometheus.Registerer, source string) (*meters, error) {
+	m := &meters{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "explorer_upstream_requests_total", Help: "Requests to a source, by the status of the answer; error: none came."}, []string{"status"}),
+		took:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "explorer_upstream_request_duration_seconds", Help: "How long a source took to answer.", Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20}}),
+		waited:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "explorer_upstream_wait_seconds", Help: "How long requests waited for their turn under the source's limits.", Buckets: []float64{.01, .1, .25, .5, 1, 2.5, 5, 10, 30}}),
+		breaker:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "explorer_upstream_breaker_open", Help: "1 while this process leaves a source that fails alone."}),
+	}
+	if reg == nil {
+		reg = prometheus.NewRegistry()
+	}
+	reg = prometheus.WrapRegistererWith(prometheus.Labels{"source": source}, reg)
+	for _, c := range []prometheus.Collector{m.requests, m.took, m.waited, m.breaker} {
+		if err := reg.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// answered notes how a request ended.
+func (m *meters) answered(took time.Duration, err error) {
+	m.took.Observe(took.Seconds())
+	status := "200"
+	var s *StatusError
+	var network *networkError
+	switch {
+	case errors.As(err, &s):
+		status = strconv.Itoa(s.Status)
+	case errors.As(err, &network):
+		status = "error"
+	}
+	m.requests.WithLabelValues(status).Inc()
+}

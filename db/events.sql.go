@@ -70,6 +70,44 @@ func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) erro
 	return err
 }
 
+const insertStepEvents = `-- name: InsertStepEvents :exec
+WITH run AS (SELECT r.id FROM runs AS r WHERE r.id = $8 FOR NO KEY UPDATE),
+     step AS (SELECT s.run_id FROM run JOIN steps AS s ON s.run_id = run.id WHERE s.asset = $1 AND s.attempt = $2 AND s.status = 'started' AND s.job_id = $9 FOR NO KEY UPDATE OF s)
+INSERT INTO events (run_id, at, type, level, asset, attempt, message, data)
+SELECT step.run_id, e.at, e.type, e.level, $1, $2, e.message, nullif(e.data, '')::jsonb
+FROM step, (SELECT unnest($3::timestamptz[]) AS at, unnest($4::text[]) AS type, unnest($5::text[]) AS level,
+                   unnest($6::text[]) AS message, unnest($7::text[]) AS data) AS e
+`
+
+type InsertStepEventsParams struct {
+	Asset    *string
+	Attempt  *int32
+	Ats      []time.Time
+	Types    []string
+	Levels   []string
+	Messages []string
+	Datas    []string
+	RunID    uuid.UUID
+	JobID    *int64
+}
+
+// What an attempt tells while it runs. Nothing is written once it is over: a worker that was frozen must not add to a
+// step that was given to another, or to a run that has ended. Locks the run and then the step, as ends do.
+func (q *Queries) InsertStepEvents(ctx context.Context, arg InsertStepEventsParams) error {
+	_, err := q.db.Exec(ctx, insertStepEvents,
+		arg.Asset,
+		arg.Attempt,
+		arg.Ats,
+		arg.Types,
+		arg.Levels,
+		arg.Messages,
+		arg.Datas,
+		arg.RunID,
+		arg.JobID,
+	)
+	return err
+}
+
 const listEventsAfter = `-- name: ListEventsAfter :many
 SELECT id, xid, run_id, at, type, level, asset, attempt, message, data FROM events
 WHERE (xid, id) > ($1::xid8, $2::bigint) AND xid < log_horizon()

@@ -579,6 +579,22 @@ func (q *Queries) LockRun(ctx context.Context, id uuid.UUID) (Run, error) {
 	return i, err
 }
 
+const replaceStepJob = `-- name: ReplaceStepJob :exec
+UPDATE steps SET job_id = $1 WHERE run_id = $2 AND asset = $3
+`
+
+type ReplaceStepJobParams struct {
+	JobID *int64
+	RunID uuid.UUID
+	Asset string
+}
+
+// Another job for a step that is between two attempts.
+func (q *Queries) ReplaceStepJob(ctx context.Context, arg ReplaceStepJobParams) error {
+	_, err := q.db.Exec(ctx, replaceStepJob, arg.JobID, arg.RunID, arg.Asset)
+	return err
+}
+
 const requeueStep = `-- name: RequeueStep :exec
 UPDATE steps SET status = 'queued', job_id = $1, losses = losses + 1, worker_id = NULL
 WHERE run_id = $2 AND asset = $3

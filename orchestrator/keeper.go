@@ -125,9 +125,10 @@ func (e *Engine) endOverdue(ctx context.Context) error {
 		return err
 	}
 	for _, id := range ids {
+		var t *transition
 		err := e.db.Tx(ctx, func(tx pgx.Tx) error {
-			t, err := e.lockRun(ctx, tx, id)
-			if err != nil || t.run.Status != StatusStarted {
+			var err error
+			if t, err = e.lockRun(ctx, tx, id); err != nil || t.run.Status != StatusStarted {
 				return err
 			}
 			reason := &Error{Class: ClassTimeout, Message: fmt.Sprintf("took longer than %s", time.Duration(t.run.TimeoutSeconds)*time.Second)}
@@ -136,6 +137,7 @@ func (e *Engine) endOverdue(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		e.ended(t)
 		e.wake(id)
 	}
 	return nil
@@ -269,6 +271,17 @@ func (e *Engine) stepLost(ctx context.Context, args stepArgs, jobID int64, why s
 			s.Status = StatusCanceled
 			t.add(newEvent{kind: EventStepCanceled, level: LevelWarn, asset: s.Asset, attempt: int(s.Attempt), message: s.Asset + " canceled; " + why})
 			err = q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at})
+		case s.Status == StatusUpForRetry:
+			// The attempt had ended, and said so: only the job for the next one is lost, and nothing else.
+			var due time.Time
+			if s.NextAttemptAt != nil {
+				due = *s.NextAttemptAt
+			}
+			ids, insertErr := e.insertStepJobsAt(ctx, tx, t.run.ID, int(t.run.Priority), []string{s.Asset}, map[string]int{s.Asset: int(s.Failures)}, due)
+			if insertErr != nil {
+				return insertErr
+			}
+			return q.ReplaceStepJob(ctx, db.ReplaceStepJobParams{RunID: t.run.ID, Asset: s.Asset, JobID: ptr(ids[s.Asset])})
 		case s.Losses+1 >= maxLosses:
 			s.Status = StatusFailure
 			reason := &Error{Class: ClassLostWorker, Message: fmt.Sprintf("lost %d times; at last: %s", maxLosses, why)}

@@ -343,6 +343,11 @@ func (e *Engine) enqueueSteps(ctx context.Context, tx pgx.Tx, runID uuid.UUID, p
 
 // insertStepJobs inserts one River job for each step.
 func (e *Engine) insertStepJobs(ctx context.Context, tx pgx.Tx, runID uuid.UUID, priority int, assets []string, failures map[string]int) (map[string]int64, error) {
+	return e.insertStepJobsAt(ctx, tx, runID, priority, assets, failures, time.Time{})
+}
+
+// insertStepJobsAt is insertStepJobs for a time to come; the zero time: now.
+func (e *Engine) insertStepJobsAt(ctx context.Context, tx pgx.Tx, runID uuid.UUID, priority int, assets []string, failures map[string]int, at time.Time) (map[string]int64, error) {
 	ids := map[string]int64{}
 	if len(assets) == 0 {
 		return ids, nil
@@ -356,7 +361,7 @@ func (e *Engine) insertStepJobs(ctx context.Context, tx pgx.Tx, runID uuid.UUID,
 		}
 		params[i] = river.InsertManyParams{
 			Args:       stepArgs{RunID: runID, Asset: name},
-			InsertOpts: &river.InsertOpts{Queue: queueSteps, MaxAttempts: max(1, attempts-failures[name]), Priority: priority, Metadata: metadata},
+			InsertOpts: &river.InsertOpts{Queue: queueSteps, MaxAttempts: max(1, attempts-failures[name]), Priority: priority, Metadata: metadata, ScheduledAt: at},
 		}
 	}
 	results, err := e.river.InsertManyTx(ctx, tx, params)

@@ -40,6 +40,7 @@ type Step struct {
 	Tags      map[string]string
 
 	engine *Engine
+	jobID  int64
 	log    *slog.Logger
 	mu     sync.Mutex
 	events []newEvent
@@ -133,6 +134,15 @@ func (s *Step) takeEvents() []newEvent {
 	return taken
 }
 
+// eventRows lays out events that are written only while the attempt is the step's own.
+func (s *Step) eventRows(events []newEvent) db.InsertStepEventsParams {
+	rows := eventRows(s.RunID, events)
+	return db.InsertStepEventsParams{
+		RunID: s.RunID, Asset: &s.Asset, Attempt: ptr(int32(s.Attempt)), JobID: &s.jobID, //nolint:gosec // a small number
+		Ats: rows.Ats, Types: rows.Types, Levels: rows.Levels, Messages: rows.Messages, Datas: rows.Datas,
+	}
+}
+
 // flush writes reported events while the function runs, at most every 100 ms.
 func (s *Step) flush(ctx context.Context) {
 	for {
@@ -142,7 +152,7 @@ func (s *Step) flush(ctx context.Context) {
 		case <-s.kick:
 		}
 		if taken := s.takeEvents(); len(taken) > 0 {
-			if err := s.engine.relaxed.InsertEvents(ctx, eventRows(s.RunID, taken)); err != nil {
+			if err := s.engine.relaxed.InsertStepEvents(ctx, s.eventRows(taken)); err != nil {
 				s.mu.Lock() // keep them for the next try, or for the finish
 				s.events = append(taken, s.events...)
 				s.mu.Unlock()
@@ -198,7 +208,7 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 	e.wake(job.Args.RunID)
 	e.observe.queueTime.Observe(max(0, time.Since(job.ScheduledAt).Seconds()))
 	ctx, span := e.observe.startStep(ctx, job.Metadata, job.Args, int(row.Attempt))
-	step := &Step{RunID: job.Args.RunID, Asset: job.Args.Asset, Attempt: int(row.Attempt), engine: e, kick: make(chan struct{}, 1)}
+	step := &Step{RunID: job.Args.RunID, Asset: job.Args.Asset, Attempt: int(row.Attempt), jobID: job.ID, engine: e, kick: make(chan struct{}, 1)}
 	if row.Partition != nil {
 		step.Partition = *row.Partition
 	}

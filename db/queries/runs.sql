@@ -81,6 +81,10 @@ WHERE run_id = @run_id AND asset = @asset;
 UPDATE steps SET status = 'queued', job_id = @job_id, losses = losses + 1, worker_id = NULL
 WHERE run_id = @run_id AND asset = @asset;
 
+-- name: ReplaceStepJob :exec
+-- Another job for a step that is between two attempts.
+UPDATE steps SET job_id = @job_id WHERE run_id = @run_id AND asset = @asset;
+
 -- name: SetRunStatus :exec
 UPDATE runs SET status = @status, ended_at = sqlc.narg(ended_at), canceled_by = coalesce(sqlc.narg(canceled_by), canceled_by), error = coalesce(sqlc.narg(error), error)
 WHERE id = @id;

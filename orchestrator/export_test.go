@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"encoding/json"
 	"time"
 
 	"github.com/robfig/cron/v3"
@@ -22,3 +23,22 @@ func Due(s *Schedule, now time.Time) time.Time { return s.due(now) }
 
 // DatabaseOf is the database that an engine works on.
 func DatabaseOf(e *Engine) *db.DB { return e.db }
+
+// ResolveConfig exposes resolveConfig.
+func ResolveConfig(d *Definitions, assets []string, raw json.RawMessage) (map[string]json.RawMessage, error) {
+	return d.resolveConfig(assets, nil, nil, raw)
+}
+
+// PresentConfig exposes presentConfig.
+func PresentConfig(assets []string, stored map[string]json.RawMessage) json.RawMessage {
+	return presentConfig(assets, stored)
+}
+
+// CronTimes reads a cron expression, and gives what finds its next and its last time.
+func CronTimes(expression, zone string) (next, last func(time.Time) time.Time, err error) {
+	times, err := parseCron(expression, zone)
+	if err != nil {
+		return nil, nil, err
+	}
+	return times.Next, func(now time.Time) time.Time { return lastDue(times, now) }, nil
+}

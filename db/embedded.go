@@ -97,10 +97,8 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig) (_ *Embedded, err er
 	if e.socket, err = os.MkdirTemp("", "explorer-pg-"); err != nil {
 		return nil, err
 	}
-	if e.owner != nil {
-		if err := os.Chown(e.socket, int(e.owner.uid), int(e.owner.gid)); err != nil {
-			return nil, err
-		}
+	if err := e.chown(e.socket); err != nil {
+		return nil, err
 	}
 	if err := e.launch(ctx); err != nil {
 		return nil, err
@@ -141,6 +139,14 @@ func (e *Embedded) Stop() error {
 		}
 	}
 	return guard.Close()
+}
+
+// chown gives a path to the server's user.
+func (e *Embedded) chown(path string) error {
+	if e.owner == nil {
+		return nil
+	}
+	return os.Chown(path, int(e.owner.uid), int(e.owner.gid))
 }
 
 func (e *Embedded) cleanup() {

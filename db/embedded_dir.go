@@ -121,7 +121,7 @@ func (e *Embedded) initialise(ctx context.Context) error {
 	}
 	defer os.RemoveAll(fresh) //nolint:errcheck // made by this start; gone if it was renamed
 	if e.owner != nil {
-		if err := os.Chown(fresh, int(e.owner.uid), int(e.owner.gid)); err != nil {
+		if err := e.chown(fresh); err != nil {
 			return err
 		}
 		if err := e.checkReachable(filepath.Dir(dir)); err != nil {

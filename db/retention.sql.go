@@ -12,6 +12,17 @@ import (
 	"github.com/google/uuid"
 )
 
+const databaseTime = `-- name: DatabaseTime :one
+SELECT now()::timestamptz AS now
+`
+
+func (q *Queries) DatabaseTime(ctx context.Context) (time.Time, error) {
+	row := q.db.QueryRow(ctx, databaseTime)
+	var now time.Time
+	err := row.Scan(&now)
+	return now, err
+}
+
 const neededRuns = `-- name: NeededRuns :many
 WITH RECURSIVE names AS (
     (SELECT asset FROM materializations ORDER BY asset LIMIT 1)

@@ -78,7 +78,7 @@ func (e *Engine) AutomationOf(ctx context.Context, name string) (*AutomationVerd
 	if err != nil {
 		return nil, err
 	}
-	v, err := e.judge(ctx, a, graph, time.Now())
+	v, err := e.judge(ctx, a, graph, e.now())
 	if err != nil {
 		return nil, err
 	}
@@ -218,7 +218,7 @@ func (e *Engine) evaluateAutomation(ctx context.Context) (*SensorResult, error) 
 		return nil, err
 	}
 	result := &SensorResult{}
-	now := time.Now()
+	now := e.now()
 	for _, a := range e.defs.assets {
 		if a.Automation == nil {
 			continue

@@ -53,6 +53,9 @@ type Config struct {
 	Metrics prometheus.Registerer
 	// Tracer is where spans go; nil: nowhere.
 	Tracer trace.TracerProvider
+	// Now is the clock that says what is due; default time.Now. Tests set it. What is due by age, such as retention and
+	// the death of workers, goes by the database's clock.
+	Now func() time.Time
 	// SoftStop is how long Stop lets running steps finish before it hands them back; default 5 s.
 	SoftStop time.Duration
 }
@@ -112,6 +115,9 @@ func New(cfg Config) (*Engine, error) {
 	}
 	if cfg.AlertWindow <= 0 {
 		cfg.AlertWindow = time.Hour
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	if cfg.SoftStop <= 0 {
 		cfg.SoftStop = 5 * time.Second
@@ -246,7 +252,7 @@ func (e *Engine) River() *river.Client[pgx.Tx] { return e.river }
 // WorkerID names this process in workers, steps and River.
 func (e *Engine) WorkerID() string { return e.id }
 
-func (e *Engine) now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+func (e *Engine) now() time.Time { return e.cfg.Now().UTC().Truncate(time.Microsecond) }
 
 // quietRiver keeps River's warnings and errors, and drops its chatter.
 func quietRiver(l *slog.Logger) *slog.Logger {

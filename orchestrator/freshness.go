@@ -99,7 +99,7 @@ func (e *Engine) FreshnessOf(a *Asset, latest map[string]Materialization) *Asset
 	if m, ok := latest[a.Name]; ok {
 		last = &m.CreatedAt
 	}
-	out.State, out.LateSince = a.Freshness.State(last, time.Now())
+	out.State, out.LateSince = a.Freshness.State(last, e.now())
 	return out
 }
 

@@ -145,7 +145,7 @@ func (e *Engine) endOverdue(ctx context.Context) error {
 
 // catchUp makes up a tick that River did not fire: its leader died, or its insert failed.
 func (e *Engine) catchUp(ctx context.Context, lastDue map[string]time.Time) error {
-	now := time.Now()
+	now := e.now()
 	for _, s := range e.defs.schedules {
 		at := s.due(now)
 		if at.Equal(lastDue[s.Name]) || now.Sub(at) < onTime+e.cfg.Heartbeat {

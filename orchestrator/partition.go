@@ -231,7 +231,7 @@ func (e *Engine) Partitions(ctx context.Context, s *PartitionSet) ([]string, err
 	case PartitionsStatic:
 		return s.static, nil
 	case PartitionsTime:
-		return s.window.keys(time.Now()), nil
+		return s.window.keys(e.now()), nil
 	case PartitionsDynamic:
 		return e.q.ListDynamicPartitions(ctx, s.Name)
 	}
@@ -259,7 +259,7 @@ func (e *Engine) hasPartition(ctx context.Context, s *PartitionSet, key string) 
 		return slices.Contains(s.static, key), nil
 	case PartitionsTime:
 		start, _, ok := s.window.parse(key)
-		return ok && s.window.available(start, time.Now()), nil
+		return ok && s.window.available(start, e.now()), nil
 	case PartitionsDynamic:
 		return e.q.HasDynamicPartition(ctx, db.HasDynamicPartitionParams{Set: s.Name, Key: key})
 	}

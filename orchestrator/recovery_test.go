@@ -3,9 +3,11 @@ package orchestrator_test
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 )
@@ -126,5 +128,165 @@ func TestConnectionsCut(t *testing.T) {
 	}
 	if len(seen) != len(events) {
 		t.Errorf("followed %v of %v", seen, types(events))
+	}
+}
+
+// exec runs SQL as an operator would.
+func exec(t testing.TB, d *db.DB, sql string, args ...any) {
+	t.Helper()
+	if _, err := d.Pool.Exec(t.Context(), sql, args...); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
+// TestDiskFull has the event log refuse every row, as a full disk does: nothing is half done, and what was begun ends
+// once there is room.
+func TestDiskFull(t *testing.T) {
+	gate := make(chan struct{})
+	e := setup(t, define(t, []*orchestrator.Asset{asset("a", nil, func(ctx context.Context, step *orchestrator.Step) error {
+		step.Log(orchestrator.LevelInfo, "entered", nil)
+		select {
+		case <-gate:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})}, nil))
+	d := orchestrator.DatabaseOf(e)
+	run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
+	waitFor(t, e, run.ID, func(ev orchestrator.Event) bool { return ev.Message == "entered" })
+	exec(t, d, `CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_notify('refused', NEW.type); RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$`)
+	exec(t, d, `CREATE TRIGGER disk_full BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION disk_full()`)
+	if _, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}}); !db.Unavailable(err) {
+		t.Errorf("with a full disk: %v", err)
+	}
+	close(gate)
+	// The step is over, and cannot say so.
+	if got, err := e.Run(t.Context(), run.ID); err != nil || got.Status != orchestrator.StatusStarted {
+		t.Errorf("meanwhile: %+v, %v", got, err)
+	}
+	var runs, jobs int
+	if err := d.Pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM river_job WHERE kind = 'materialize')").Scan(&runs, &jobs); err != nil || runs != 1 || jobs != 1 {
+		t.Errorf("%d runs, %d jobs: %v", runs, jobs, err)
+	}
+	exec(t, d, "DROP TRIGGER disk_full ON events")
+	got, events := wait(t, e, run.ID)
+	if got.Status != orchestrator.StatusSuccess {
+		t.Errorf("%s: %v", got.Status, types(events))
+	}
+	if last := events[len(events)-1]; last.Type != "run_success" {
+		t.Errorf("events %v", types(events))
+	}
+}
+
+// TestSlowQueries has everything wait for a lock for longer than a request has time: it is told so, and nothing of it
+// is done; what was begun goes on afterwards.
+func TestSlowQueries(t *testing.T) {
+	e := setup(t, define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil))
+	d := orchestrator.DatabaseOf(e)
+	before := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
+	wait(t, e, before.ID)
+	lock, err := d.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lock.Exec(t.Context(), "LOCK TABLE runs, events, workers IN ACCESS EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, _, err := e.StartRun(ctx, orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}}); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a start: %v", err)
+	}
+	if _, err := e.Run(ctx, before.ID); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a read: %v", err)
+	}
+	if err := lock.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
+	if got, events := wait(t, e, run.ID); got.Status != orchestrator.StatusSuccess {
+		t.Errorf("afterwards: %s, %v", got.Status, types(events))
+	}
+	var n int
+	if err := d.Pool.QueryRow(t.Context(), "SELECT count(*) FROM runs").Scan(&n); err != nil || n != 2 {
+		t.Errorf("%d runs: %v", n, err)
+	}
+}
+
+// TestClockJump has a worker's clock jump ahead and back again: a schedule fires once for each of its times, no worker
+// is taken for dead, and nothing is deleted as old.
+func TestClockJump(t *testing.T) {
+	var ahead atomic.Int64
+	d := dbtest.New(t)
+	cron := &orchestrator.Schedule{Name: "hourly", Job: "a_job", Cron: "0 * * * *", TimeZone: "UTC"}
+	gate := make(chan struct{})
+	held := asset("held", nil, func(ctx context.Context, _ *orchestrator.Step) error {
+		select {
+		case <-gate:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	defs := define(t, []*orchestrator.Asset{asset("a", nil, nil), held}, []*orchestrator.Job{{Name: "a_job", Assets: []string{"a"}}}, cron)
+	clock := func(c *orchestrator.Config) {
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	}
+	e := startEngine(t, d, defs, clock)
+	old := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
+	wait(t, e, old.ID)
+	if _, err := e.SetSchedule(t.Context(), "hourly", true); err != nil {
+		t.Fatal(err)
+	}
+	running := start(t, e, orchestrator.RunRequest{Assets: []string{"held"}})
+	waitFor(t, e, running.ID, func(ev orchestrator.Event) bool { return ev.Type == "step_started" })
+	ticks := func() []orchestrator.Tick {
+		ticks, err := e.Ticks(t.Context(), "hourly", nil, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ticks
+	}
+	until := func(n int) {
+		t.Helper()
+		for limit := time.After(30 * time.Second); len(ticks()) < n; {
+			select {
+			case <-limit:
+				t.Fatalf("%d ticks, want %d", len(ticks()), n)
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}
+	ahead.Store(int64(time.Hour))
+	until(1)
+	ahead.Store(int64(-time.Hour)) // and back, further than where it was
+	ahead.Store(int64(time.Hour))
+	ahead.Store(int64(3 * time.Hour)) // two were missed: the last one is made up
+	until(2)
+	ahead.Store(0)
+	// A year ahead: by the worker's clock everything here is old.
+	ahead.Store(int64(400 * 24 * time.Hour))
+	until(3)
+	if _, err := d.Pool.Exec(t.Context(), "UPDATE river_job SET scheduled_at = now() WHERE kind = 'retention'"); err != nil {
+		t.Fatal(err)
+	}
+	second := startEngine(t, d, defs, clock) // another worker, which sweeps as it starts
+	close(gate)
+	if got, events := wait(t, second, running.ID); got.Status != orchestrator.StatusSuccess || got.Steps[0].Attempt != 1 {
+		t.Errorf("%s, %v", got.Status, types(events))
+	}
+	if got, err := second.Run(t.Context(), old.ID); err != nil || got.Status != orchestrator.StatusSuccess {
+		t.Errorf("the run of before: %+v, %v", got, err)
+	}
+	seen := map[time.Time]bool{}
+	for _, tick := range ticks() {
+		if seen[tick.ScheduledFor] {
+			t.Errorf("two ticks for %s", tick.ScheduledFor)
+		}
+		seen[tick.ScheduledFor] = true
+	}
+	if len(seen) != 3 {
+		t.Errorf("%d ticks, want 3", len(seen))
 	}
 }

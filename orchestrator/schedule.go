@@ -92,7 +92,7 @@ func (e *Engine) dueTick(ctx context.Context, s *Schedule) (*tickArgs, error) {
 	if err != nil || !state.Running {
 		return nil, err
 	}
-	now := time.Now()
+	now := e.now()
 	at := s.due(now.Add(250 * time.Millisecond)) // River's clock may wake a little early
 	if at.IsZero() || !at.After(state.ChangedAt) {
 		return nil, nil

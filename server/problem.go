@@ -12,6 +12,7 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
@@ -92,6 +93,8 @@ func problemOf(err error, requestID string) *problem {
 		return problemOfHTTP(httpErr)
 	case errors.Is(err, context.DeadlineExceeded):
 		return &problem{status: http.StatusServiceUnavailable, kind: "unavailable", detail: "the database took too long to answer; try again"}
+	case db.Unavailable(err):
+		return &problem{status: http.StatusServiceUnavailable, kind: "unavailable", detail: "the database cannot be used just now; nothing was done; try again"}
 	}
 	return &problem{status: http.StatusInternalServerError, kind: "internal", detail: "something went wrong; the server's log has it under request id " + requestID}
 }

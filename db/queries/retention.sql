@@ -101,3 +101,6 @@ DELETE FROM storage_samples WHERE day < (now() AT TIME ZONE 'UTC')::date - 400;
 SELECT a.table_name, ((b.bytes - a.bytes)::float8 / (b.day - a.day))::float8 AS bytes_a_day, (b.day - a.day)::integer AS days
 FROM (SELECT DISTINCT ON (s.table_name) s.table_name, s.day, s.bytes FROM storage_samples s WHERE s.day >= (now() AT TIME ZONE 'UTC')::date - 7 ORDER BY s.table_name, s.day) a
 JOIN (SELECT DISTINCT ON (s.table_name) s.table_name, s.day, s.bytes FROM storage_samples s ORDER BY s.table_name, s.day DESC) b ON b.table_name = a.table_name AND b.day > a.day;
+
+-- name: DatabaseTime :one
+SELECT now()::timestamptz AS now;

@@ -12,13 +12,84 @@ import (
 	"github.com/google/uuid"
 )
 
-const askSensorsAgain = `-- name: AskSensorsAgain :exec
-UPDATE sensors SET again = true WHERE name = ANY($1::text[]) AND running AND lease IS NOT NULL AND lease_until >= now() AND NOT again
+const claimDueSensors = `-- name: ClaimDueSensors :many
+UPDATE sensors SET lease = gen_random_uuid(), lease_until = now() + make_interval(secs => $1::float8), lease_by = $2, again = false
+WHERE name IN (
+    SELECT s.name FROM sensors s
+    WHERE s.running AND s.name = ANY($3::text[]) AND s.next_at <= now() AND (s.lease IS NULL OR s.lease_until < now())
+    FOR UPDATE SKIP LOCKED)
+RETURNING name, running, changed_at, cursor, next_at, lease, lease_until, lease_by, again, last_tick_id
 `
 
-func (q *Queries) AskSensorsAgain(ctx context.Context, names []string) error {
-	_, err := q.db.Exec(ctx, askSensorsAgain, names)
-	return err
+type ClaimDueSensorsParams struct {
+	LeaseSeconds float64
+	LeaseBy      *string
+	Names        []string
+}
+
+func (q *Queries) ClaimDueSensors(ctx context.Context, arg ClaimDueSensorsParams) ([]Sensor, error) {
+	rows, err := q.db.Query(ctx, claimDueSensors, arg.LeaseSeconds, arg.LeaseBy, arg.Names)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Sensor{}
+	for rows.Next() {
+		var i Sensor
+		if err := rows.Scan(
+			&i.Name,
+			&i.Running,
+			&i.ChangedAt,
+			&i.Cursor,
+			&i.NextAt,
+			&i.Lease,
+			&i.LeaseUntil,
+			&i.LeaseBy,
+			&i.Again,
+			&i.LastTickID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const claimOrAskSensor = `-- name: ClaimOrAskSensor :one
+UPDATE sensors SET again = coalesce(lease_until >= now(), false),
+    lease = CASE WHEN lease_until >= now() THEN lease ELSE gen_random_uuid() END,
+    lease_by = CASE WHEN lease_until >= now() THEN lease_by ELSE $1 END,
+    lease_until = CASE WHEN lease_until >= now() THEN lease_until ELSE now() + make_interval(secs => $2::float8) END
+WHERE name = $3 AND running
+RETURNING name, running, changed_at, cursor, next_at, lease, lease_until, lease_by, again, last_tick_id
+`
+
+type ClaimOrAskSensorParams struct {
+	LeaseBy      *string
+	LeaseSeconds float64
+	Name         string
+}
+
+// Whoever evaluates it already does so once more: then again is true, and the lease is not ours.
+func (q *Queries) ClaimOrAskSensor(ctx context.Context, arg ClaimOrAskSensorParams) (Sensor, error) {
+	row := q.db.QueryRow(ctx, claimOrAskSensor, arg.LeaseBy, arg.LeaseSeconds, arg.Name)
+	var i Sensor
+	err := row.Scan(
+		&i.Name,
+		&i.Running,
+		&i.ChangedAt,
+		&i.Cursor,
+		&i.NextAt,
+		&i.Lease,
+		&i.LeaseUntil,
+		&i.LeaseBy,
+		&i.Again,
+		&i.LastTickID,
+	)
+	return i, err
 }
 
 const claimSensor = `-- name: ClaimSensor :one
@@ -50,58 +121,6 @@ func (q *Queries) ClaimSensor(ctx context.Context, arg ClaimSensorParams) (Senso
 		&i.LastTickID,
 	)
 	return i, err
-}
-
-const claimSensors = `-- name: ClaimSensors :many
-UPDATE sensors SET lease = gen_random_uuid(), lease_until = now() + make_interval(secs => $1::float8), lease_by = $2, again = false
-WHERE name IN (
-    SELECT s.name FROM sensors s
-    WHERE s.running AND s.name = ANY($3::text[]) AND (NOT $4::boolean OR s.next_at <= now()) AND (s.lease IS NULL OR s.lease_until < now())
-    FOR UPDATE SKIP LOCKED)
-RETURNING name, running, changed_at, cursor, next_at, lease, lease_until, lease_by, again, last_tick_id
-`
-
-type ClaimSensorsParams struct {
-	LeaseSeconds float64
-	LeaseBy      *string
-	Names        []string
-	Due          bool
-}
-
-func (q *Queries) ClaimSensors(ctx context.Context, arg ClaimSensorsParams) ([]Sensor, error) {
-	rows, err := q.db.Query(ctx, claimSensors,
-		arg.LeaseSeconds,
-		arg.LeaseBy,
-		arg.Names,
-		arg.Due,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []Sensor{}
-	for rows.Next() {
-		var i Sensor
-		if err := rows.Scan(
-			&i.Name,
-			&i.Running,
-			&i.ChangedAt,
-			&i.Cursor,
-			&i.NextAt,
-			&i.Lease,
-			&i.LeaseUntil,
-			&i.LeaseBy,
-			&i.Again,
-			&i.LastTickID,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
 }
 
 const closeWebhookEvents = `-- name: CloseWebhookEvents :exec
@@ -149,11 +168,12 @@ func (q *Queries) FreeSensor(ctx context.Context, arg FreeSensorParams) error {
 }
 
 const freeSensorsOfDeadWorkers = `-- name: FreeSensorsOfDeadWorkers :execrows
-UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL
+UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, next_at = now()
 WHERE lease IS NOT NULL AND EXISTS (SELECT FROM workers w WHERE w.id = lease_by AND w.beat_at < now() - make_interval(secs => $1::float8))
 `
 
 // A worker that is gone from the list said goodbye; servers without a worker are never in it, their leases run out.
+// What they were evaluating is due at once.
 func (q *Queries) FreeSensorsOfDeadWorkers(ctx context.Context, deadAfter float64) (int64, error) {
 	result, err := q.db.Exec(ctx, freeSensorsOfDeadWorkers, deadAfter)
 	if err != nil {
@@ -163,7 +183,7 @@ func (q *Queries) FreeSensorsOfDeadWorkers(ctx context.Context, deadAfter float6
 }
 
 const freeSensorsOfWorker = `-- name: FreeSensorsOfWorker :exec
-UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL WHERE lease_by = $1
+UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, next_at = now() WHERE lease_by = $1
 `
 
 func (q *Queries) FreeSensorsOfWorker(ctx context.Context, leaseBy *string) error {

@@ -249,7 +249,8 @@ const roundWait = 2 * time.Second
 // Work implements river.Worker: it evaluates the sensors that are due, each by itself.
 func (w *sensorRoundWorker) Work(ctx context.Context, _ *river.Job[sensorRoundArgs]) error {
 	e := w.engine
-	rows, err := e.claimSensors(ctx, slices.Collect(maps.Keys(e.defs.bySensor)), true)
+	names := slices.Collect(maps.Keys(e.defs.bySensor))
+	rows, err := e.relaxed.ClaimDueSensors(ctx, db.ClaimDueSensorsParams{Names: names, LeaseBy: &e.id, LeaseSeconds: e.lease(names...)})
 	if err != nil {
 		return err
 	}
@@ -293,12 +294,16 @@ func (w *sensorWorker) Work(ctx context.Context, job *river.Job[sensorArgs]) err
 	return e.evaluateNow(ctx, []string{job.Args.Sensor}, job.Args.Tick)
 }
 
+// evaluateNow evaluates sensors, due or not. One that is being evaluated is so once more afterwards.
 func (e *Engine) evaluateNow(ctx context.Context, names []string, kind string) error {
-	rows, err := e.claimSensors(ctx, names, false)
-	if err != nil {
-		return err
-	}
-	for _, row := range rows {
+	for _, name := range names {
+		row, err := e.relaxed.ClaimOrAskSensor(ctx, db.ClaimOrAskSensorParams{Name: name, LeaseBy: &e.id, LeaseSeconds: e.lease(name)})
+		if errors.Is(err, pgx.ErrNoRows) || err == nil && row.Again {
+			continue // stopped, or somebody else's
+		}
+		if err != nil {
+			return err
+		}
 		e.wg.Go(func() {
 			if s := e.evaluateClaimed(row, kind); s != nil {
 				e.recordSkips(s)
@@ -311,19 +316,15 @@ func (e *Engine) evaluateNow(ctx context.Context, names []string, kind string) e
 // leaseMargin is how much longer than an evaluation may take a sensor is kept from others.
 const leaseMargin = 15 * time.Second
 
-// claimSensors takes running sensors for evaluation by this process: those that are due, or all of those named.
-func (e *Engine) claimSensors(ctx context.Context, names []string, due bool) ([]db.Sensor, error) {
+// lease is for how many seconds sensors are kept from others.
+func (e *Engine) lease(names ...string) float64 {
 	longest := defaultSensorTimeout
 	for _, name := range names {
 		if s := e.defs.bySensor[name]; s != nil {
 			longest = max(longest, s.Timeout)
 		}
 	}
-	rows, err := e.relaxed.ClaimSensors(ctx, db.ClaimSensorsParams{Names: names, Due: due, LeaseBy: &e.id, LeaseSeconds: (longest + leaseMargin).Seconds()})
-	if err == nil && !due && len(rows) < len(names) {
-		err = e.relaxed.AskSensorsAgain(ctx, names)
-	}
-	return rows, err
+	return (longest + leaseMargin).Seconds()
 }
 
 // skippedTick is an evaluation that came to nothing, for the same reason as the one before it: many of them are written

@@ -1,11 +1,11 @@
 -- name: SensorsDue :one
 SELECT EXISTS (SELECT FROM sensors WHERE running AND next_at <= now() AND (lease IS NULL OR lease_until < now()));
 
--- name: ClaimSensors :many
+-- name: ClaimDueSensors :many
 UPDATE sensors SET lease = gen_random_uuid(), lease_until = now() + make_interval(secs => @lease_seconds::float8), lease_by = @lease_by, again = false
 WHERE name IN (
     SELECT s.name FROM sensors s
-    WHERE s.running AND s.name = ANY(@names::text[]) AND (NOT @due::boolean OR s.next_at <= now()) AND (s.lease IS NULL OR s.lease_until < now())
+    WHERE s.running AND s.name = ANY(@names::text[]) AND s.next_at <= now() AND (s.lease IS NULL OR s.lease_until < now())
     FOR UPDATE SKIP LOCKED)
 RETURNING *;
 
@@ -15,16 +15,23 @@ UPDATE sensors SET lease = gen_random_uuid(), lease_until = now() + make_interva
 WHERE name = @name AND (lease IS NULL OR lease_until < now())
 RETURNING *;
 
--- name: AskSensorsAgain :exec
-UPDATE sensors SET again = true WHERE name = ANY(@names::text[]) AND running AND lease IS NOT NULL AND lease_until >= now() AND NOT again;
+-- name: ClaimOrAskSensor :one
+-- Whoever evaluates it already does so once more: then again is true, and the lease is not ours.
+UPDATE sensors SET again = coalesce(lease_until >= now(), false),
+    lease = CASE WHEN lease_until >= now() THEN lease ELSE gen_random_uuid() END,
+    lease_by = CASE WHEN lease_until >= now() THEN lease_by ELSE @lease_by END,
+    lease_until = CASE WHEN lease_until >= now() THEN lease_until ELSE now() + make_interval(secs => @lease_seconds::float8) END
+WHERE name = @name AND running
+RETURNING *;
 
 -- name: FreeSensorsOfDeadWorkers :execrows
 -- A worker that is gone from the list said goodbye; servers without a worker are never in it, their leases run out.
-UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL
+-- What they were evaluating is due at once.
+UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, next_at = now()
 WHERE lease IS NOT NULL AND EXISTS (SELECT FROM workers w WHERE w.id = lease_by AND w.beat_at < now() - make_interval(secs => @dead_after::float8));
 
 -- name: FreeSensorsOfWorker :exec
-UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL WHERE lease_by = @lease_by;
+UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, next_at = now() WHERE lease_by = @lease_by;
 
 -- name: FreeSensor :exec
 UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL WHERE name = @name AND lease = @lease;

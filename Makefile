@@ -1,6 +1,6 @@
 # Parliament Explorer. `make help` lists the targets.
 
-.PHONY: help generate lint test race bench build chaos fuzz ui sdk e2e screenshots bench-ui
+.PHONY: help generate lint test race bench build chaos year fuzz ui sdk e2e screenshots bench-ui
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -45,3 +45,6 @@ chaos: ## Five minutes of kills, freezes and restarts, then an independent check
 
 fuzz: ## Fuzz the parsers and the merge for a minute
 	go test -run xxx -fuzz FuzzMerge -fuzztime 60s -fuzzminimizetime 1s ./parliament
+
+year: ## A year of runs with retention on, then how fast pages are and how large the database is (about an hour); EXPLORER_YEAR is how many runs a day
+	EXPLORER_YEAR=$${EXPLORER_YEAR:-23000} go test -count=1 -v -timeout 4h -run TestYear ./cli

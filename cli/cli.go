@@ -48,6 +48,7 @@ type commands struct {
 	Restore     restoreCmd     `cmd:"" help:"Bring a backup into an empty database."`
 	Simulate    simulateCmd    `cmd:"" help:"Serve both sources with a made-up Parliament."`
 	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong."`
+	Ready       readyCmd       `cmd:"" help:"Ask a server or worker whether it is ready; for health checks."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 

@@ -5,10 +5,14 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 )
 
 type doctorCmd struct {
@@ -84,6 +88,9 @@ func (c *doctorCmd) database(r *examination) {
 		return
 	}
 	r.good("database", "Postgres "+version+" answers")
+	if major, _, _ := strings.Cut(version, "."); len(major) == 2 && major < "14" {
+		r.bad("database", "is older than Postgres 14", "upgrade it")
+	}
 	if off := math.Abs(float64(time.Now().UnixMicro())/1e6 - skew); off > 2 {
 		r.warn("clock", fmt.Sprintf("this machine and the database differ by %.1f s", off), "synchronise both with NTP: schedules fire by the worker's clock")
 	} else {
@@ -94,6 +101,69 @@ func (c *doctorCmd) database(r *examination) {
 		return
 	}
 	r.good("migrations", "are applied")
+	if err := c.storage(r, d); err != nil {
+		r.warn("storage", err.Error(), "")
+	}
+}
+
+const (
+	// lowDisk is how little room there may be for the data before that is trouble.
+	lowDisk = 1 << 30
+	// monthDays is a month, for what growth a day comes to.
+	monthDays = 30
+)
+
+// storage says how large the database is and how it grows, and whether there is room for it.
+func (c *doctorCmd) storage(r *examination, d *db.DB) error {
+	tables, err := d.Storage(r.a.ctx)
+	if err != nil {
+		return err
+	}
+	growth, err := db.New(d.Pool).StorageGrowth(r.a.ctx)
+	if err != nil {
+		return err
+	}
+	aDay, days := map[string]float64{}, 0
+	var total int64
+	var grows float64
+	for _, g := range growth {
+		aDay[g.TableName], days = g.BytesADay, max(days, int(g.Days))
+		grows += g.BytesADay
+	}
+	var largest []string
+	for i, t := range tables {
+		total += t.Bytes
+		if i < 3 {
+			largest = append(largest, fmt.Sprintf("%s %s", t.Name, byteSize(t.Bytes)))
+		}
+	}
+	finding := byteSize(total) + " in all; " + strings.Join(largest, ", ")
+	if days > 0 {
+		finding += fmt.Sprintf("; %s%s a day over the last %d days", map[bool]string{true: "-", false: "+"}[grows < 0], byteSize(int64(math.Abs(grows))), days)
+	}
+	r.good("storage", finding)
+	if c.DatabaseURL != "" {
+		return nil // its disk is another machine's
+	}
+	dir, err := c.dataDir()
+	if err != nil {
+		return err
+	}
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return fmt.Errorf("%s: %w", dir, err)
+	}
+	free := int64(fs.Bavail) * int64(fs.Bsize) //nolint:gosec,unconvert // far below; of another type on another system
+	room := byteSize(free) + " free on " + dir
+	switch {
+	case free < lowDisk:
+		r.bad("disk", room, "make room, or keep less: RETENTION")
+	case grows*monthDays > float64(free):
+		r.warn("disk", room+", which is full within a month at this pace", "make room, or keep less: RETENTION")
+	default:
+		r.good("disk", room)
+	}
+	return nil
 }
 
 func (c *doctorCmd) sources(r *examination) {
@@ -141,7 +211,9 @@ func (c *doctorCmd) server(r *examination) {
 		r.bad("server", cl.problem(ready.HTTPResponse, ready.Body).Error(), "")
 		return
 	}
+	workers := false
 	for _, check := range state.Checks {
+		workers = workers || check.Name == "workers" && check.Ok
 		switch {
 		case check.Ok:
 			r.good("server: "+check.Name, check.Detail)
@@ -155,14 +227,53 @@ func (c *doctorCmd) server(r *examination) {
 	if err != nil || schedules.JSON200 == nil {
 		return
 	}
-	for _, s := range schedules.JSON200.Items {
-		if s.Running {
-			r.good("schedule "+s.Name, "is running")
+	for _, sch := range schedules.JSON200.Items {
+		r.schedule(sch, workers)
+	}
+	if v, err := cl.GetVersionWithResponse(r.a.ctx); err == nil && v.JSON200 != nil {
+		if v.JSON200.Version == r.a.version && v.JSON200.Revision == r.a.revision {
+			r.good("version", "the server is "+r.a.version+", as this program is")
 		} else {
-			r.warn("schedule "+s.Name, "is stopped", "explorer schedules start "+s.Name)
+			r.warn("version", fmt.Sprintf("the server is %s %s, this program %s %s", v.JSON200.Version, v.JSON200.Revision, r.a.version, r.a.revision), "use one version, but for the time of an upgrade")
 		}
 	}
 	c.automation(r, cl)
+}
+
+// schedule says whether a schedule runs, and why it does not if it should.
+func (r *examination) schedule(s api.Schedule, workers bool) {
+	what, ticks := "schedule "+s.Name, "explorer schedules ticks "+s.Name
+	if !s.Running {
+		r.warn(what, "is stopped", "explorer schedules start "+s.Name)
+		return
+	}
+	var last time.Time // accounted for
+	if s.ChangedAt != nil {
+		last = *s.ChangedAt
+	}
+	if t := s.LastTick; t != nil {
+		if t.Status == api.TickStatusFailure {
+			r.bad(what, "could not start its job: "+text(t.Message), ticks)
+			return
+		}
+		if t.ScheduledFor.After(last) {
+			last = t.ScheduledFor
+		}
+	}
+	now := time.Now()
+	due, err := orchestrator.LastDue(s.Cron, s.TimeZone, now)
+	switch {
+	case err != nil:
+		r.bad(what, err.Error(), "")
+	case !workers:
+		r.bad(what, "is running, but does not fire: no worker is alive", "explorer worker")
+	case due.After(last) && now.Sub(due) > time.Minute:
+		r.bad(what, "is running, but did not fire at "+when(&due), ticks+"; look at the log of the workers")
+	case len(s.NextTicks) > 0:
+		r.good(what, "is running; next at "+when(&s.NextTicks[0]))
+	default:
+		r.good(what, "is running")
+	}
 }
 
 // automation looks at sensors, and at whether anybody would hear of an alert.

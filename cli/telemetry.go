@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -18,6 +19,7 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.26.0"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
@@ -60,15 +62,19 @@ func (a *app) health(l net.Listener, d *db.DB, reg *prometheus.Registry) *http.S
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
 		defer cancel()
-		if err := d.CheckMigrated(ctx); err != nil {
-			reason := "the database does not answer"
-			if errors.Is(err, db.ErrPendingMigrations) {
-				reason = err.Error()
-			}
-			http.Error(w, reason, http.StatusServiceUnavailable)
-			return
+		check := api.Check{Name: "database", Ok: true, Detail: "answers, and its migrations are applied"}
+		answer := api.Readiness{Status: api.Ready}
+		if err := d.CheckMigrated(ctx); errors.Is(err, db.ErrPendingMigrations) {
+			check = api.Check{Name: "migrations", Detail: err.Error()}
+		} else if err != nil {
+			check = api.Check{Name: "database", Detail: "does not answer"}
 		}
-		_, _ = w.Write([]byte(`{"status":"ready"}`))
+		w.Header().Set("Content-Type", "application/json")
+		if answer.Checks = []api.Check{check}; !check.Ok {
+			answer.Status = api.NotReady
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		_ = json.NewEncoder(w).Encode(answer)
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute}

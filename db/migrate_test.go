@@ -1,11 +1,9 @@
 package db_test
 
 import (
-	"errors"
 	"sync"
 	"testing"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
@@ -18,18 +16,7 @@ func TestMigrate(t *testing.T) {
 		if err := d.CheckMigrated(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		for range 7 { // six of ours, then River's
-			undone, err := d.MigrateDown(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(undone) == 0 {
-				t.Fatal("nothing was undone")
-			}
-			if err := d.CheckMigrated(t.Context()); !errors.Is(err, db.ErrPendingMigrations) {
-				t.Errorf("after down: %v", err)
-			}
-		}
+		downTo(t, d, 0)
 		status, err := d.MigrateStatus(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -54,11 +41,7 @@ func TestMigrate(t *testing.T) {
 	t.Run("TenAtOnce", func(t *testing.T) {
 		t.Parallel()
 		d := dbtest.New(t)
-		for range 7 {
-			if _, err := d.MigrateDown(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
+		downTo(t, d, 0)
 		var wg sync.WaitGroup
 		for range 10 {
 			wg.Go(func() {

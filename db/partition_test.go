@@ -1,20 +1,43 @@
 package db_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
+	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
+
+// downTo undoes our migrations above a version; 0 undoes all, and River's.
+func downTo(t testing.TB, d *db.DB, version int64) {
+	t.Helper()
+	for {
+		status, err := d.MigrateStatus(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		left := false
+		for _, m := range status {
+			left = left || m.Applied && (version == 0 || m.Source == "explorer" && m.Version > version)
+		}
+		if !left {
+			return
+		}
+		undone, err := d.MigrateDown(t.Context())
+		if err != nil || len(undone) == 0 {
+			t.Fatalf("undone %v, %v", undone, err)
+		}
+		if err := d.CheckMigrated(t.Context()); !errors.Is(err, db.ErrPendingMigrations) {
+			t.Errorf("after down: %v", err)
+		}
+	}
+}
 
 // TestMigrateWithEvents brings a log that was written before it had pieces to the newest schema, and back.
 func TestMigrateWithEvents(t *testing.T) {
 	d := dbtest.New(t)
-	for range 1 { // to before the pieces
-		if _, err := d.MigrateDown(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-	}
+	downTo(t, d, 5) // before the pieces
 	write := func(n int) {
 		t.Helper()
 		for range n {
@@ -43,9 +66,7 @@ func TestMigrateWithEvents(t *testing.T) {
 	if err := d.EnsureEventPartitions(t.Context(), time.Now(), 5); err != nil {
 		t.Error(err)
 	}
-	if _, err := d.MigrateDown(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	downTo(t, d, 5)
 	write(1)
 	check(6)
 	if _, err := d.MigrateUp(t.Context()); err != nil {

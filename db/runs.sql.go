@@ -365,7 +365,7 @@ SELECT id, job, assets, partition, status, trigger_kind, trigger_name, config, t
 WHERE ($1::uuid IS NULL OR id < $1)
   AND ($2::text IS NULL OR status = $2)
   AND ($3::text IS NULL OR job = $3)
-  AND ($4::text IS NULL OR assets @> ARRAY[$4::text])
+  AND ($4::text IS NULL OR assets @> ARRAY[$4::text]) -- ListRunsOfAsset is faster
   AND ($5::text IS NULL OR partition = $5)
   AND ($6::uuid IS NULL OR backfill_id = $6)
   AND ($7::jsonb IS NULL OR tags @> $7)
@@ -394,6 +394,92 @@ type ListRunsParams struct {
 
 func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]Run, error) {
 	rows, err := q.db.Query(ctx, listRuns,
+		arg.Before,
+		arg.Status,
+		arg.Job,
+		arg.Asset,
+		arg.Partition,
+		arg.BackfillID,
+		arg.Tags,
+		arg.CreatedAfter,
+		arg.CreatedBefore,
+		arg.CreatedCeiling,
+		arg.CreatedFloor,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Run{}
+	for rows.Next() {
+		var i Run
+		if err := rows.Scan(
+			&i.ID,
+			&i.Job,
+			&i.Assets,
+			&i.Partition,
+			&i.Status,
+			&i.TriggerKind,
+			&i.TriggerName,
+			&i.Config,
+			&i.Tags,
+			&i.ParentRunID,
+			&i.TimeoutSeconds,
+			&i.CreatedAt,
+			&i.StartedAt,
+			&i.EndedAt,
+			&i.DeadlineAt,
+			&i.CanceledBy,
+			&i.Error,
+			&i.Priority,
+			&i.BackfillID,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRunsOfAsset = `-- name: ListRunsOfAsset :many
+SELECT runs.id, runs.job, runs.assets, runs.partition, runs.status, runs.trigger_kind, runs.trigger_name, runs.config, runs.tags, runs.parent_run_id, runs.timeout_seconds, runs.created_at, runs.started_at, runs.ended_at, runs.deadline_at, runs.canceled_by, runs.error, runs.priority, runs.backfill_id FROM steps JOIN runs ON runs.id = steps.run_id
+WHERE ($1::uuid IS NULL OR steps.run_id < $1)
+  AND ($2::text IS NULL OR runs.status = $2)
+  AND ($3::text IS NULL OR runs.job = $3)
+  AND steps.asset = $4::text
+  AND ($5::text IS NULL OR runs.partition = $5)
+  AND ($6::uuid IS NULL OR runs.backfill_id = $6)
+  AND ($7::jsonb IS NULL OR runs.tags @> $7)
+  AND ($8::timestamptz IS NULL OR runs.created_at > $8)
+  AND ($9::timestamptz IS NULL OR runs.created_at < $9)
+  AND ($10::uuid IS NULL OR steps.run_id <= $10)
+  AND ($11::uuid IS NULL OR steps.run_id >= $11)
+ORDER BY steps.run_id DESC
+LIMIT $12
+`
+
+type ListRunsOfAssetParams struct {
+	Before         *uuid.UUID
+	Status         *string
+	Job            *string
+	Asset          *string
+	Partition      *string
+	BackfillID     *uuid.UUID
+	Tags           json.RawMessage
+	CreatedAfter   *time.Time
+	CreatedBefore  *time.Time
+	CreatedCeiling *uuid.UUID
+	CreatedFloor   *uuid.UUID
+	MaxRows        int32
+}
+
+// As ListRuns, along the asset's own steps: fast for an asset of every run and for one of few.
+func (q *Queries) ListRunsOfAsset(ctx context.Context, arg ListRunsOfAssetParams) ([]Run, error) {
+	rows, err := q.db.Query(ctx, listRunsOfAsset,
 		arg.Before,
 		arg.Status,
 		arg.Job,

@@ -68,6 +68,16 @@ func (w *wallClock) instant(wall time.Time) time.Time {
 	return at
 }
 
+// LastDue is the latest time, not after now, at which a cron expression was due in a time zone; zero if there was none
+// in five years.
+func LastDue(expression, zone string, now time.Time) (time.Time, error) {
+	times, err := parseCron(expression, zone)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return lastDue(times, now), nil
+}
+
 // lastDue is the latest time, not after now, of a cron schedule; zero if there was none in five years.
 func lastDue(times cron.Schedule, now time.Time) time.Time {
 	for back := time.Minute; back < 5*366*24*time.Hour; back *= 2 {

@@ -73,7 +73,13 @@ func (e *Engine) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 		ceiling := uuidFloor(f.CreatedBefore.Add(2 * time.Second)) // as far above
 		p.CreatedCeiling = &ceiling
 	}
-	rows, err := e.lists.ListRuns(ctx, p)
+	var rows []db.Run
+	var err error
+	if p.Asset != nil {
+		rows, err = e.lists.ListRunsOfAsset(ctx, db.ListRunsOfAssetParams(p))
+	} else {
+		rows, err = e.lists.ListRuns(ctx, p)
+	}
 	if err != nil {
 		return nil, err
 	}

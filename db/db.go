@@ -82,7 +82,7 @@ func newPool(ctx context.Context, cfg Config, maxConns int, params map[string]st
 	pc.ConnConfig.RuntimeParams["statement_timeout"] = "60000"
 	pc.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "60000"
 	pc.ConnConfig.RuntimeParams["timezone"] = "UTC"
-	pc.ConnConfig.RuntimeParams["jit"] = "off" // takes a second to speed up what takes milliseconds, wherever an estimate is off
+	pc.ConnConfig.RuntimeParams["jit"] = "off"              // takes a second to speed up what takes milliseconds, wherever an estimate is off
 	pc.ConnConfig.RuntimeParams["random_page_cost"] = "1.1" // as on any disk of this century: else rare filters scan instead of using their index
 	for k, v := range params {
 		pc.ConnConfig.RuntimeParams[k] = v

@@ -47,6 +47,7 @@ type Embedded struct {
 	guard    io.Closer
 	exited   chan struct{}
 	stopping bool
+	ending   chan struct{} // closed once stopping
 }
 
 const embeddedDatabase = "explorer"
@@ -63,7 +64,7 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig) (_ *Embedded, err er
 		return nil, err
 	}
 	cfg.Dir = dir
-	e := &Embedded{cfg: cfg}
+	e := &Embedded{cfg: cfg, ending: make(chan struct{})}
 	if e.bin, err = findPostgres(cfg.Dir); err != nil {
 		return nil, err
 	}
@@ -120,7 +121,10 @@ func (e *Embedded) url(database string) string {
 // Stop stops the server, letting nobody wait longer than 5 s.
 func (e *Embedded) Stop() error {
 	e.mu.Lock()
-	e.stopping = true
+	if !e.stopping {
+		e.stopping = true
+		close(e.ending)
+	}
 	cmd, exited, guard := e.cmd, e.exited, e.guard
 	e.mu.Unlock()
 	defer e.cleanup()
@@ -196,7 +200,11 @@ func (e *Embedded) launch(ctx context.Context) error {
 	}
 	e.mu.Lock()
 	e.cmd, e.guard, e.exited = cmd, guard, exited
+	stopping := e.stopping
 	e.mu.Unlock()
+	if stopping { // while we were starting
+		ctx = canceled(ctx)
+	}
 
 	deadline := time.NewTimer(60 * time.Second)
 	defer deadline.Stop()
@@ -208,16 +216,29 @@ func (e *Embedded) launch(ctx context.Context) error {
 			e.cfg.Logger.Debug("postgres started", "pid", cmd.Process.Pid, "duration", time.Since(started))
 			return conn.Close(ctx)
 		}
+		var failure error
 		select {
 		case <-exited:
-			return fmt.Errorf("postgres did not start: %s", stderr.lastLine())
+			failure = fmt.Errorf("postgres did not start: %s", stderr.lastLine())
 		case <-ctx.Done():
-			return errors.Join(ctx.Err(), e.Stop())
+			failure = ctx.Err()
 		case <-deadline.C:
-			return errors.Join(fmt.Errorf("postgres does not answer: %w", err), e.Stop())
+			failure = fmt.Errorf("postgres does not answer: %w", err)
 		case <-tick.C:
+			continue
 		}
+		_ = cmd.Process.Signal(syscall.SIGQUIT)
+		kill := time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() })
+		<-exited
+		kill.Stop()
+		return errors.Join(failure, guard.Close())
 	}
+}
+
+func canceled(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancel(ctx)
+	cancel()
+	return ctx
 }
 
 // startGuard starts a process that stops the server when our end of its standard input closes, which the kernel does
@@ -257,12 +278,27 @@ func (e *Embedded) supervise() {
 			return
 		}
 		e.cfg.Logger.Error("postgres went away: starting it again")
+		if !e.relaunch() {
+			return
+		}
+	}
+}
+
+// relaunch starts the server until it runs, however often that fails: whatever took it away may do so once more. False
+// if it is to stop instead.
+func (e *Embedded) relaunch() bool {
+	for wait := 500 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		err := e.launch(ctx)
 		cancel()
-		if err != nil {
-			e.cfg.Logger.Error("postgres cannot be started again", "error", err)
-			return
+		if err == nil {
+			return true
+		}
+		e.cfg.Logger.Error("postgres could not be started again; it is tried once more", "error", err, "in", wait)
+		select {
+		case <-e.ending:
+			return false
+		case <-time.After(wait):
 		}
 	}
 }

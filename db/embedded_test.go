@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -118,6 +119,50 @@ func TestEmbedded(t *testing.T) {
 		query(t, e.URL(), "SELECT 'ok'")
 	})
 
+	t.Run("ComesBackHoweverOftenItFails", func(t *testing.T) {
+		t.Parallel()
+		dir := dataDir(t)
+		refused := make(chan struct{}, 100)
+		e, err := db.StartEmbedded(t.Context(), db.EmbeddedConfig{Dir: dir, Logger: slog.New(told{slog.DiscardHandler, "could not be started again", refused})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Stop()
+		control := filepath.Join(dir, "global", "pg_control")
+		if err := os.Rename(control, control+".away"); err != nil {
+			t.Fatal(err)
+		}
+		raw, err := os.ReadFile(filepath.Join(dir, "postmaster.pid"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _, _ := strings.Cut(string(raw), "\n")
+		pid, err := strconv.Atoi(first)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		<-refused
+		<-refused
+		if err := os.Rename(control+".away", control); err != nil {
+			t.Fatal(err)
+		}
+		for limit := time.After(60 * time.Second); ; {
+			d, err := db.Open(t.Context(), db.Config{URL: e.URL()})
+			if err == nil {
+				d.Close()
+				break
+			}
+			select {
+			case <-limit:
+				t.Fatal(err)
+			case <-time.After(50 * time.Millisecond):
+			}
+		}
+	})
+
 	t.Run("LeavesAStrangersFolderAlone", func(t *testing.T) {
 		t.Parallel()
 		dir := dataDir(t)
@@ -211,4 +256,20 @@ func TestOpen(t *testing.T) {
 			}
 		})
 	}
+}
+
+// told is a log handler that tells of messages with a text in them.
+type told struct {
+	slog.Handler
+	text string
+	of   chan struct{}
+}
+
+func (h told) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h told) Handle(_ context.Context, r slog.Record) error {
+	if strings.Contains(r.Message, h.text) {
+		h.of <- struct{}{}
+	}
+	return nil
 }

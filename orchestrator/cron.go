@@ -27,10 +27,34 @@ func parseCron(expression, zone string) (cron.Schedule, error) {
 	}
 	const everyHour = 1 << 63 // how the library marks a field that is a star
 	if spec.Hour&everyHour != 0 {
-		spec.Location = location
-		return spec, nil
+		return &everyHourClock{spec: spec, location: location}, nil
 	}
 	return &wallClock{spec: spec, location: location}, nil
+}
+
+// everyHourClock is a schedule at every hour of the days it is for: it goes on evenly when clocks change. The library
+// does not get past a day that a zone left out, as Samoa did in 2011, so it is asked in UTC.
+type everyHourClock struct {
+	spec     *cron.SpecSchedule // in UTC
+	location *time.Location
+}
+
+// Next implements cron.Schedule.
+func (c *everyHourClock) Next(after time.Time) time.Time {
+	wall, since := asUTC(after.In(c.location)), after
+	for {
+		// As long as the zone's offset stays what it is, the clock on the wall goes evenly.
+		_, offset := since.In(c.location).Zone()
+		_, until := since.In(c.location).ZoneBounds()
+		next := c.spec.Next(wall)
+		if next.IsZero() {
+			return next
+		}
+		if at := next.Add(-time.Duration(offset) * time.Second); until.IsZero() || at.Before(until) {
+			return at.In(c.location)
+		}
+		wall, since = asUTC(until.In(c.location)).Add(-time.Nanosecond), until
+	}
 }
 
 // wallClock is a schedule at certain hours of the day, as the calendar of a zone has them: a time that comes twice, when

@@ -113,7 +113,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("%s: metrics: %w", cfg.Source, err)
 	}
 	c := &Client{
-		cfg: cfg, base: base, http: &http.Client{Transport: transport, Timeout: cfg.Timeout},
+		cfg: cfg, base: base, http: &http.Client{Transport: transport, Timeout: cfg.Timeout, CheckRedirect: stay(base)},
 		limit: newLimiter(cfg), state: newReporter(cfg), meter: meter,
 	}
 	if cfg.Tracer != nil {
@@ -176,6 +176,20 @@ func (o Observer) retrying(source string, err error, attempt int, wait time.Dura
 }
 
 type observerKey struct{}
+
+// stay follows redirects within a service only.
+func stay(base *url.URL) func(*http.Request, []*http.Request) error {
+	return func(req *http.Request, via []*http.Request) error {
+		safer := base.Scheme == "http" && req.URL.Scheme == "https" && req.URL.Hostname() == base.Hostname()
+		if !safer && (req.URL.Host != base.Host || req.URL.Scheme != base.Scheme) {
+			return fmt.Errorf("a redirect to %s leads away from the service", req.URL.Redacted())
+		}
+		if len(via) >= 5 {
+			return errors.New("redirects lead in circles")
+		}
+		return nil
+	}
+}
 
 // WithObserver has clients report to o what they do under the context.
 func WithObserver(ctx context.Context, o Observer) context.Context {

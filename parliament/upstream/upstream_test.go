@@ -259,3 +259,35 @@ func TestStates(t *testing.T) {
 		t.Errorf("after failures %+v", s)
 	}
 }
+
+func TestRedirect(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	var asked atomic.Int32
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { asked.Add(1); fmt.Fprint(w, `{"ok": true}`) }))
+	t.Cleanup(elsewhere.Close)
+	c := newClient(t, d, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/old":
+			http.Redirect(w, r, "/new", http.StatusMovedPermanently)
+		case "/new":
+			fmt.Fprint(w, `{"ok": true}`)
+		case "/circle":
+			http.Redirect(w, r, "/circle", http.StatusFound)
+		default:
+			http.Redirect(w, r, elsewhere.URL, http.StatusFound)
+		}
+	})
+	var v struct{ OK bool }
+	if err := c.GetJSON(t.Context(), "/old", &v); err != nil || !v.OK {
+		t.Errorf("within the service: %+v, %v", v, err)
+	}
+	for path, reason := range map[string]string{"/away": "leads away", "/circle": "in circles"} {
+		if err := c.GetJSON(t.Context(), path, &v); err == nil || !strings.Contains(err.Error(), reason) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+	if n := asked.Load(); n != 0 {
+		t.Errorf("the other service was asked %d times", n)
+	}
+}

@@ -49,11 +49,18 @@ func TestBench(t *testing.T) {
 	b.part("lists", b.lists)
 	b.part("automation", b.automation)
 	b.part("process", b.process)
+	b.part("guarded", b.guarded)
+	b.part("overhead", b.overhead)
+	b.part("streams", b.streams)
+	b.part("scale", b.scale)
+	b.compare()
 }
 
 type bench struct {
 	*testing.T
-	wanted string
+	wanted  string
+	bin     string
+	figures []figure
 }
 
 func (b *bench) part(name string, f func()) {
@@ -64,6 +71,7 @@ func (b *bench) part(name string, f func()) {
 
 func (b *bench) line(what, figure, wanted, limit string) {
 	fmt.Printf("%-66s %18s   %-18s %s\n", what, figure, wanted, limit)
+	b.note(what, figure, wanted, limit)
 }
 
 func (b *bench) must(err error) {
@@ -407,11 +415,7 @@ func (b *bench) process() {
 	b.must(err)
 	b.must(os.Chmod(dir, 0o755))
 	defer os.RemoveAll(dir)
-	bin := filepath.Join(dir, "explorer")
-	out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", bin, "..").CombinedOutput()
-	if err != nil {
-		b.Fatalf("%v: %s", err, out)
-	}
+	bin := b.binary()
 	info, err := os.Stat(bin)
 	b.must(err)
 	b.line("binary, stripped", fmt.Sprintf("%d MB", info.Size()>>20), "<= 60 MB", "")

@@ -29,6 +29,18 @@ func (q *Queries) Beat(ctx context.Context, arg BeatParams) error {
 	return err
 }
 
+const databaseUptime = `-- name: DatabaseUptime :one
+SELECT greatest(0, extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()))::float8 AS seconds
+`
+
+// For how many seconds the server has run.
+func (q *Queries) DatabaseUptime(ctx context.Context) (float64, error) {
+	row := q.db.QueryRow(ctx, databaseUptime)
+	var seconds float64
+	err := row.Scan(&seconds)
+	return seconds, err
+}
+
 const deleteDeadWorkers = `-- name: DeleteDeadWorkers :exec
 DELETE FROM workers WHERE beat_at < now() - interval '1 day'
 `

@@ -27,7 +27,7 @@ func (e *Engine) beat(ctx context.Context) error {
 func (e *Engine) keep(ctx context.Context) {
 	ticker := time.NewTicker(e.cfg.Heartbeat)
 	defer ticker.Stop()
-	healthySince := time.Now()
+	healthySince := e.healthySince(ctx)
 	lastTidy := time.Time{}
 	lastDue := map[string]time.Time{}
 	for {
@@ -66,6 +66,17 @@ func (e *Engine) keep(ctx context.Context) {
 		}
 		cancel()
 	}
+}
+
+// healthySince is since when workers could say that they live, as far as one that starts knows: since the database
+// does. It must not wait for longer than that, or workers that are started again and again never look after each other.
+func (e *Engine) healthySince(ctx context.Context) time.Time {
+	now := time.Now()
+	up, err := e.q.DatabaseUptime(ctx)
+	if err != nil {
+		return now
+	}
+	return now.Add(-min(e.deadAfter(), time.Duration(up*float64(time.Second))))
 }
 
 // freeSensors lets others evaluate what dead workers were evaluating.

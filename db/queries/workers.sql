@@ -46,3 +46,7 @@ SELECT (SELECT count(*) FROM workers WHERE beat_at > now() - interval '15 second
 -- name: QueueDepth :one
 SELECT count(*) FILTER (WHERE state = 'available') AS available, count(*) FILTER (WHERE state = 'running') AS running, count(*) FILTER (WHERE state = 'retryable') AS retryable
 FROM river_job WHERE state IN ('available', 'running', 'retryable');
+
+-- name: DatabaseUptime :one
+-- For how many seconds the server has run.
+SELECT greatest(0, extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()))::float8 AS seconds;

@@ -43,8 +43,12 @@ bench: ## Measure speed and memory, with the machine's own limits beside the fig
 chaos: ## Five minutes of kills, freezes and restarts, then an independent checker; CHAOS_SEED and EXPLORER_CHAOS (a duration) change it
 	EXPLORER_CHAOS=$${EXPLORER_CHAOS:-5m} go test -count=1 -v -timeout 30m -run TestChaos ./cli
 
-fuzz: ## Fuzz the parsers and the merge for a minute
-	go test -run xxx -fuzz FuzzMerge -fuzztime 60s -fuzzminimizetime 1s ./parliament
+FUZZTIME ?= 60s
+fuzz: ## Fuzz every parser of outside data, FUZZTIME (60s) each; what it finds stays in testdata/fuzz
+	@for target in $$(grep -rl '^func Fuzz' --include='*_test.go' . | grep -v node_modules | xargs grep -ho '^func Fuzz[A-Za-z]*' | sed 's/func //' | sort); do \
+	  package=$$(dirname $$(grep -rl "^func $$target(" --include='*_test.go' . | grep -v node_modules)); \
+	  echo "== $$package $$target"; go test -run xxx -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s $$package || exit 1; \
+	done
 
 year: ## A year of runs with retention on, then how fast pages are and how large the database is (about an hour); EXPLORER_YEAR is how many runs a day
 	EXPLORER_YEAR=$${EXPLORER_YEAR:-23000} go test -count=1 -v -timeout 4h -run TestYear ./cli

@@ -93,6 +93,7 @@ type chaosNode struct {
 	url  string
 	addr string
 	cmd  *exec.Cmd
+	gone chan struct{} // closed when cmd has ended
 	log  *os.File
 }
 
@@ -167,6 +168,19 @@ func (n *chaosNode) start(concurrency, rps int) {
 	if err := n.cmd.Start(); err != nil {
 		n.c.t.Error(err)
 	}
+	cmd, gone := n.cmd, make(chan struct{})
+	n.gone = gone
+	go func() { _ = cmd.Wait(); close(gone) }()
+}
+
+// again starts a process that ended by itself, as whatever watches over it would: one that finds no database gives up.
+func (n *chaosNode) again() {
+	select {
+	case <-n.gone:
+		n.c.note("start")
+		n.start(32, 50)
+	default:
+	}
 }
 
 // end ends the process and waits until it is gone.
@@ -176,8 +190,9 @@ func (n *chaosNode) end(sig syscall.Signal) {
 	}
 	_ = n.cmd.Process.Signal(syscall.SIGCONT)
 	_ = n.cmd.Process.Signal(sig)
-	timer := time.AfterFunc(15*time.Second, func() { n.c.t.Errorf("%s does not stop", n.name); _ = n.cmd.Process.Kill() })
-	_ = n.cmd.Wait()
+	process := n.cmd.Process
+	timer := time.AfterFunc(15*time.Second, func() { n.c.t.Errorf("%s does not stop", n.name); _ = process.Kill() })
+	<-n.gone
 	timer.Stop()
 	n.cmd = nil
 }
@@ -303,6 +318,7 @@ func (n *chaosNode) hurt(ctx context.Context, rng *rand.Rand) {
 		if ctx.Err() != nil {
 			return
 		}
+		n.again()
 		switch k := rng.IntN(100); {
 		case k < 55:
 			n.c.note("kill")
@@ -393,7 +409,7 @@ func (c *chaos) heal() {
 		_ = n.cmd.Process.Signal(syscall.SIGCONT)
 	}
 	for _, n := range c.nodes {
-		c.until(60*time.Second, n.name+" answers again", n.answers)
+		c.until(60*time.Second, n.name+" answers again", func() bool { n.again(); return n.answers() })
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -59,11 +60,27 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	d := &DB{Pool: pool, Relaxed: relaxed, URL: cfg.URL}
 	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
 	defer cancel()
-	if err := pool.Ping(ctx); err != nil {
+	if err := pingWhileStarting(ctx, pool); err != nil {
 		d.Close()
 		return nil, fmt.Errorf("database %s: %w", Redact(cfg.URL), connectReason(err))
 	}
 	return d, nil
+}
+
+// pingWhileStarting waits for a server that says that it is just starting.
+func pingWhileStarting(ctx context.Context, pool *pgxpool.Pool) error {
+	for {
+		err := pool.Ping(ctx)
+		var pgErr *pgconn.PgError
+		if !errors.As(err, &pgErr) || pgErr.Code != pgerrcode.CannotConnectNow {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 func newPool(ctx context.Context, cfg Config, maxConns int, params map[string]string) (*pgxpool.Pool, error) {

@@ -162,6 +162,24 @@ func (e BillHomeChamber) Valid() bool {
 	}
 }
 
+// Defines values for BillDetailHomeChamber.
+const (
+	BillDetailHomeChamberHouse  BillDetailHomeChamber = "house"
+	BillDetailHomeChamberSenate BillDetailHomeChamber = "senate"
+)
+
+// Valid indicates whether the value is a known member of the BillDetailHomeChamber enum.
+func (e BillDetailHomeChamber) Valid() bool {
+	switch e {
+	case BillDetailHomeChamberHouse:
+		return true
+	case BillDetailHomeChamberSenate:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BreakerState.
 const (
 	Closed BreakerState = "closed"
@@ -264,6 +282,54 @@ func (e EventLevel) Valid() bool {
 	}
 }
 
+// Defines values for ExportFormats.
+const (
+	Csv     ExportFormats = "csv"
+	Ndjson  ExportFormats = "ndjson"
+	Parquet ExportFormats = "parquet"
+)
+
+// Valid indicates whether the value is a known member of the ExportFormats enum.
+func (e ExportFormats) Valid() bool {
+	switch e {
+	case Csv:
+		return true
+	case Ndjson:
+		return true
+	case Parquet:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ExportFieldType.
+const (
+	Boolean   ExportFieldType = "boolean"
+	Date      ExportFieldType = "date"
+	Integer   ExportFieldType = "integer"
+	String    ExportFieldType = "string"
+	Timestamp ExportFieldType = "timestamp"
+)
+
+// Valid indicates whether the value is a known member of the ExportFieldType enum.
+func (e ExportFieldType) Valid() bool {
+	switch e {
+	case Boolean:
+		return true
+	case Date:
+		return true
+	case Integer:
+		return true
+	case String:
+		return true
+	case Timestamp:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for FetchStatus.
 const (
 	FetchStatusFailure           FetchStatus = "failure"
@@ -309,6 +375,27 @@ func (e FreshnessState) Valid() bool {
 	}
 }
 
+// Defines values for HighlightField.
+const (
+	ShortTitle HighlightField = "short_title"
+	Summary    HighlightField = "summary"
+	Title      HighlightField = "title"
+)
+
+// Valid indicates whether the value is a known member of the HighlightField enum.
+func (e HighlightField) Valid() bool {
+	switch e {
+	case ShortTitle:
+		return true
+	case Summary:
+		return true
+	case Title:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for IdentityKind.
 const (
 	IdentityKindAnonymous IdentityKind = "anonymous"
@@ -324,6 +411,24 @@ func (e IdentityKind) Valid() bool {
 	case IdentityKindKey:
 		return true
 	case IdentityKindOidc:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for Language.
+const (
+	En Language = "en"
+	Fr Language = "fr"
+)
+
+// Valid indicates whether the value is a known member of the Language enum.
+func (e Language) Valid() bool {
+	switch e {
+	case En:
+		return true
+	case Fr:
 		return true
 	default:
 		return false
@@ -417,6 +522,30 @@ func (e Scope) Valid() bool {
 	case Operate:
 		return true
 	case Read:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SearchHitFoundBy.
+const (
+	SearchHitFoundByMeaning  SearchHitFoundBy = "meaning"
+	SearchHitFoundByNumber   SearchHitFoundBy = "number"
+	SearchHitFoundBySpelling SearchHitFoundBy = "spelling"
+	SearchHitFoundByWords    SearchHitFoundBy = "words"
+)
+
+// Valid indicates whether the value is a known member of the SearchHitFoundBy enum.
+func (e SearchHitFoundBy) Valid() bool {
+	switch e {
+	case SearchHitFoundByMeaning:
+		return true
+	case SearchHitFoundByNumber:
+		return true
+	case SearchHitFoundBySpelling:
+		return true
+	case SearchHitFoundByWords:
 		return true
 	default:
 		return false
@@ -530,28 +659,28 @@ func (e StageChamber) Valid() bool {
 
 // Defines values for StageState.
 const (
-	Completed    StageState = "completed"
-	InProgress   StageState = "in_progress"
-	NoActivity   StageState = "no_activity"
-	NotCompleted StageState = "not_completed"
-	NotReached   StageState = "not_reached"
-	Unknown      StageState = "unknown"
+	StageStateCompleted    StageState = "completed"
+	StageStateInProgress   StageState = "in_progress"
+	StageStateNoActivity   StageState = "no_activity"
+	StageStateNotCompleted StageState = "not_completed"
+	StageStateNotReached   StageState = "not_reached"
+	StageStateUnknown      StageState = "unknown"
 )
 
 // Valid indicates whether the value is a known member of the StageState enum.
 func (e StageState) Valid() bool {
 	switch e {
-	case Completed:
+	case StageStateCompleted:
 		return true
-	case InProgress:
+	case StageStateInProgress:
 		return true
-	case NoActivity:
+	case StageStateNoActivity:
 		return true
-	case NotCompleted:
+	case StageStateNotCompleted:
 		return true
-	case NotReached:
+	case StageStateNotReached:
 		return true
-	case Unknown:
+	case StageStateUnknown:
 		return true
 	default:
 		return false
@@ -648,6 +777,87 @@ func (e TickStatus) Valid() bool {
 	case TickStatusSkipped:
 		return true
 	case TickStatusSuccess:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for VoteChamber.
+const (
+	VoteChamberHouse  VoteChamber = "house"
+	VoteChamberSenate VoteChamber = "senate"
+)
+
+// Valid indicates whether the value is a known member of the VoteChamber enum.
+func (e VoteChamber) Valid() bool {
+	switch e {
+	case VoteChamberHouse:
+		return true
+	case VoteChamberSenate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for VoteResult.
+const (
+	VoteResultAgreedTo  VoteResult = "agreed_to"
+	VoteResultNegatived VoteResult = "negatived"
+	VoteResultTie       VoteResult = "tie"
+	VoteResultUnknown   VoteResult = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the VoteResult enum.
+func (e VoteResult) Valid() bool {
+	switch e {
+	case VoteResultAgreedTo:
+		return true
+	case VoteResultNegatived:
+		return true
+	case VoteResultTie:
+		return true
+	case VoteResultUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SearchBillsParamsMode.
+const (
+	Hybrid   SearchBillsParamsMode = "hybrid"
+	Lexical  SearchBillsParamsMode = "lexical"
+	Semantic SearchBillsParamsMode = "semantic"
+)
+
+// Valid indicates whether the value is a known member of the SearchBillsParamsMode enum.
+func (e SearchBillsParamsMode) Valid() bool {
+	switch e {
+	case Hybrid:
+		return true
+	case Lexical:
+		return true
+	case Semantic:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for SearchBillsParamsChamber.
+const (
+	SearchBillsParamsChamberHouse  SearchBillsParamsChamber = "house"
+	SearchBillsParamsChamberSenate SearchBillsParamsChamber = "senate"
+)
+
+// Valid indicates whether the value is a known member of the SearchBillsParamsChamber enum.
+func (e SearchBillsParamsChamber) Valid() bool {
+	switch e {
+	case SearchBillsParamsChamberHouse:
+		return true
+	case SearchBillsParamsChamberSenate:
 		return true
 	default:
 		return false
@@ -989,6 +1199,9 @@ type Bill struct {
 	LegisinfoID      *int    `json:"legisinfo_id"`
 	LegisinfoURL     *string `json:"legisinfo_url"`
 
+	// MissingSince Since when neither source lists the bill any more; null while one does. It is kept.
+	MissingSince *time.Time `json:"missing_since"`
+
 	// Number Example: C-11
 	Number            string  `json:"number"`
 	OpenparliamentURL *string `json:"openparliament_url"`
@@ -1047,6 +1260,119 @@ type BillChange struct {
 	// To Its value since.
 	To json.RawMessage `json:"to"`
 }
+
+// BillChangeEntry defines model for BillChangeEntry.
+type BillChangeEntry struct {
+	// Bill The bill's id.
+	//
+	// Example: 44-1/C-11
+	Bill string `json:"bill"`
+
+	// Changes Empty for version 1.
+	Changes   []BillChange        `json:"changes"`
+	CreatedAt time.Time           `json:"created_at"`
+	RunID     *openapi_types.UUID `json:"run_id"`
+	Version   int                 `json:"version"`
+}
+
+// BillChangeList defines model for BillChangeList.
+type BillChangeList struct {
+	Items []BillChangeEntry `json:"items"`
+
+	// More Whether there is more already.
+	More bool `json:"more"`
+
+	// NextCursor Where to go on, now or later; it is always there.
+	NextCursor string `json:"next_cursor"`
+}
+
+// BillDetail defines model for BillDetail.
+type BillDetail struct {
+	// BillType A text in both official languages; null where there is none.
+	BillType       Bilingual             `json:"bill_type"`
+	Committees     []Committee           `json:"committees"`
+	FirstSeenAt    time.Time             `json:"first_seen_at"`
+	GovernmentBill bool                  `json:"government_bill"`
+	HomeChamber    BillDetailHomeChamber `json:"home_chamber"`
+
+	// ID Example: 44-1/C-11
+	ID string `json:"id"`
+
+	// IntroducedOn Day of the earlier first reading; null if neither is dated.
+	//
+	// Example: 2022-02-02
+	IntroducedOn *string `json:"introduced_on"`
+
+	// Jurisdiction Example: ca-federal
+	Jurisdiction string `json:"jurisdiction"`
+
+	// LastRunID The run that made this version.
+	LastRunID *openapi_types.UUID `json:"last_run_id"`
+
+	// LatestActivityAt RFC 3339, in Ottawa's time.
+	//
+	// Example: 2023-04-27T14:00:00-04:00
+	LatestActivityAt *string `json:"latest_activity_at"`
+	Law              bool    `json:"law"`
+	LegisinfoID      *int    `json:"legisinfo_id"`
+	LegisinfoURL     *string `json:"legisinfo_url"`
+
+	// MissingSince Since when neither source lists the bill any more; null while one does. It is kept.
+	MissingSince *time.Time `json:"missing_since"`
+
+	// Number Example: C-11
+	Number            string  `json:"number"`
+	OpenparliamentURL *string `json:"openparliament_url"`
+
+	// Parliament Example: 44
+	Parliament        int  `json:"parliament"`
+	PrivateMemberBill bool `json:"private_member_bill"`
+
+	// Publications Versions of its text, oldest first.
+	Publications []Publication `json:"publications"`
+
+	// RelatedBills Ids of similar bills, also of sessions that are not held.
+	RelatedBills []string `json:"related_bills"`
+
+	// RoyalAssentOn Example: 2023-04-27
+	RoyalAssentOn *string `json:"royal_assent_on"`
+
+	// Session Example: 1
+	Session int `json:"session"`
+
+	// ShortTitle A text in both official languages; null where there is none.
+	ShortTitle Bilingual `json:"short_title"`
+
+	// Sources When what is held of each source was fetched; null if nothing is.
+	Sources BillSources `json:"sources"`
+	Sponsor *Sponsor    `json:"sponsor"`
+
+	// Stages Its course, in the order in which it takes it.
+	Stages  []Stage    `json:"stages"`
+	Status  BillStatus `json:"status"`
+	Statute *Statute   `json:"statute"`
+
+	// Summary A text in both official languages; null where there is none.
+	Summary Bilingual `json:"summary"`
+
+	// TextURL Of the latest published text.
+	TextURL *string `json:"text_url"`
+
+	// Title A text in both official languages; null where there is none.
+	Title Bilingual `json:"title"`
+
+	// UpdatedAt When this version was made.
+	UpdatedAt time.Time `json:"updated_at"`
+
+	// Version 1, and one more for each change.
+	Version int `json:"version"`
+
+	// Votes Recorded divisions of the House of Commons, oldest first.
+	Votes []Vote `json:"votes"`
+}
+
+// BillDetailHomeChamber defines model for BillDetail.HomeChamber.
+type BillDetailHomeChamber string
 
 // BillList defines model for BillList.
 type BillList struct {
@@ -1210,6 +1536,61 @@ type EventList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// Export defines model for Export.
+type Export struct {
+	Fields  []ExportField   `json:"fields"`
+	Formats []ExportFormats `json:"formats"`
+
+	// Name Example: bills
+	Name  string        `json:"name"`
+	Rows  int           `json:"rows"`
+	Terms []SourceTerms `json:"terms"`
+}
+
+// ExportFormats defines model for Export.Formats.
+type ExportFormats string
+
+// ExportField defines model for ExportField.
+type ExportField struct {
+	Description string          `json:"description"`
+	Name        string          `json:"name"`
+	Type        ExportFieldType `json:"type"`
+}
+
+// ExportFieldType defines model for ExportField.Type.
+type ExportFieldType string
+
+// ExportList defines model for ExportList.
+type ExportList struct {
+	Items      []Export `json:"items"`
+	NextCursor *string  `json:"next_cursor"`
+}
+
+// FacetValue defines model for FacetValue.
+type FacetValue struct {
+	Count int    `json:"count"`
+	Value string `json:"value"`
+}
+
+// Feed defines model for Feed.
+type Feed struct {
+	// Items How many items it shows.
+	Items int `json:"items"`
+
+	// Name Example: bills
+	Name string `json:"name"`
+
+	// Title A text in both official languages; null where there is none.
+	Title     Bilingual  `json:"title"`
+	UpdatedAt *time.Time `json:"updated_at"`
+}
+
+// FeedList defines model for FeedList.
+type FeedList struct {
+	Items      []Feed  `json:"items"`
+	NextCursor *string `json:"next_cursor"`
+}
+
 // FetchError defines model for FetchError.
 type FetchError struct {
 	Message string `json:"message"`
@@ -1266,6 +1647,20 @@ type Health struct {
 	// Status Example: ok
 	Status string `json:"status"`
 }
+
+// Highlight defines model for Highlight.
+type Highlight struct {
+	Field HighlightField `json:"field"`
+
+	// HTML Text as HTML, with the words in <mark>.
+	//
+	// Example: <mark>Online</mark> <mark>Streaming</mark> Act
+	HTML     string   `json:"html"`
+	Language Language `json:"language"`
+}
+
+// HighlightField defines model for Highlight.Field.
+type HighlightField string
 
 // Identity defines model for Identity.
 type Identity struct {
@@ -1343,6 +1738,9 @@ type KeyList struct {
 	// NextCursor Always null.
 	NextCursor *string `json:"next_cursor"`
 }
+
+// Language defines model for Language.
+type Language string
 
 // LastCheckResult The newest result; null if there is none yet.
 type LastCheckResult struct {
@@ -1449,6 +1847,24 @@ type MaterializationList struct {
 	NextCursor *string           `json:"next_cursor"`
 }
 
+// Membership defines model for Membership.
+type Membership struct {
+	EndedOn *string `json:"ended_on"`
+
+	// Label A text in both official languages; null where there is none.
+	Label Bilingual `json:"label"`
+
+	// Party A text in both official languages; null where there is none.
+	Party    Bilingual `json:"party"`
+	Province *string   `json:"province"`
+
+	// Riding A text in both official languages; null where there is none.
+	Riding Bilingual `json:"riding"`
+
+	// StartedOn Example: 2011-05-02
+	StartedOn *string `json:"started_on"`
+}
+
 // Metadata What the materialization recorded about itself; the names depend on the asset.
 type Metadata = json.RawMessage
 
@@ -1511,6 +1927,78 @@ type PartitionState struct {
 	Status AssetStatus `json:"status"`
 }
 
+// Politician defines model for Politician.
+type Politician struct {
+	// Current Whether a member now.
+	Current     bool      `json:"current"`
+	FamilyName  *string   `json:"family_name"`
+	FirstSeenAt time.Time `json:"first_seen_at"`
+	GivenName   *string   `json:"given_name"`
+	ImageURL    *string   `json:"image_url"`
+
+	// Name Example: Pablo Rodriguez
+	Name              string `json:"name"`
+	OpenparliamentURL string `json:"openparliament_url"`
+
+	// Party A text in both official languages; null where there is none.
+	Party Bilingual `json:"party"`
+
+	// PersonID parl.ca's, by which bills name their sponsor.
+	//
+	// Example: 25451
+	PersonID *int `json:"person_id"`
+
+	// Province Example: QC
+	Province *string `json:"province"`
+
+	// Riding A text in both official languages; null where there is none.
+	Riding Bilingual `json:"riding"`
+
+	// Slug Example: pablo-rodriguez
+	Slug      string    `json:"slug"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// PoliticianDetail defines model for PoliticianDetail.
+type PoliticianDetail struct {
+	// Current Whether a member now.
+	Current     bool         `json:"current"`
+	FamilyName  *string      `json:"family_name"`
+	FirstSeenAt time.Time    `json:"first_seen_at"`
+	GivenName   *string      `json:"given_name"`
+	ImageURL    *string      `json:"image_url"`
+	Memberships []Membership `json:"memberships"`
+
+	// Name Example: Pablo Rodriguez
+	Name              string `json:"name"`
+	OpenparliamentURL string `json:"openparliament_url"`
+
+	// Party A text in both official languages; null where there is none.
+	Party Bilingual `json:"party"`
+
+	// PersonID parl.ca's, by which bills name their sponsor.
+	//
+	// Example: 25451
+	PersonID *int `json:"person_id"`
+
+	// Province Example: QC
+	Province *string `json:"province"`
+
+	// Riding A text in both official languages; null where there is none.
+	Riding Bilingual `json:"riding"`
+
+	// Slug Example: pablo-rodriguez
+	Slug           string    `json:"slug"`
+	SponsoredBills []Bill    `json:"sponsored_bills"`
+	UpdatedAt      time.Time `json:"updated_at"`
+}
+
+// PoliticianList defines model for PoliticianList.
+type PoliticianList struct {
+	Items      []Politician `json:"items"`
+	NextCursor *string      `json:"next_cursor"`
+}
+
 // Priority Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's, else 2; of a backfill 3.
 type Priority = int
 
@@ -1532,6 +2020,18 @@ type Problem struct {
 	//
 	// Example: urn:parliament-explorer:invalid
 	Type string `json:"type"`
+}
+
+// Publication defines model for Publication.
+type Publication struct {
+	// ID Example: 11532003
+	ID int `json:"id"`
+
+	// Name A text in both official languages; null where there is none.
+	Name Bilingual `json:"name"`
+
+	// URL Example: https://www.parl.ca/DocumentViewer/en/11532003
+	URL string `json:"url"`
 }
 
 // Queue Jobs of one River queue, by state.
@@ -1735,6 +2235,55 @@ type ScheduleSwitch struct {
 // Scope What one may do: `read` looks at everything but keys and the audit log, `operate` starts and stops things too, `admin` does all.
 type Scope string
 
+// SearchFacets How many of the bills found have each value, the most frequent first; sessions and years the latest first.
+type SearchFacets struct {
+	Chamber []FacetValue `json:"chamber"`
+	Session []FacetValue `json:"session"`
+	Status  []FacetValue `json:"status"`
+	Type    []FacetValue `json:"type"`
+	Year    []FacetValue `json:"year"`
+}
+
+// SearchHit defines model for SearchHit.
+type SearchHit struct {
+	Bill    Bill               `json:"bill"`
+	FoundBy []SearchHitFoundBy `json:"found_by"`
+
+	// Highlights Where the words stand.
+	Highlights []Highlight `json:"highlights"`
+
+	// Score Greater is better; comparable within one answer only.
+	//
+	// Example: 0.03
+	Score float32 `json:"score"`
+}
+
+// SearchHitFoundBy defines model for SearchHit.FoundBy.
+type SearchHitFoundBy string
+
+// SearchResult defines model for SearchResult.
+type SearchResult struct {
+	// Facets How many of the bills found have each value, the most frequent first; sessions and years the latest first.
+	Facets SearchFacets `json:"facets"`
+
+	// Fuzzy Whether too little was found with all the words, and some of them or similar ones were looked for.
+	Fuzzy    bool           `json:"fuzzy"`
+	Items    []SearchHit    `json:"items"`
+	Semantic SearchSemantic `json:"semantic"`
+
+	// Total How many bills were found, 1,000 at most.
+	Total int `json:"total"`
+}
+
+// SearchSemantic defines model for SearchSemantic.
+type SearchSemantic struct {
+	// Reason Why not.
+	Reason *string `json:"reason"`
+
+	// Used Whether bills were found by meaning too.
+	Used bool `json:"used"`
+}
+
 // Sensor defines model for Sensor.
 type Sensor struct {
 	// ChangedAt When it was last started or stopped.
@@ -1875,6 +2424,14 @@ type Source struct {
 	URL               string  `json:"url"`
 }
 
+// SourceTerms defines model for SourceTerms.
+type SourceTerms struct {
+	// Source Example: Parliament of Canada
+	Source string `json:"source"`
+	Terms  string `json:"terms"`
+	URL    string `json:"url"`
+}
+
 // Sponsor defines model for Sponsor.
 type Sponsor struct {
 	Name *string `json:"name"`
@@ -1895,9 +2452,19 @@ type Stage struct {
 	// Example: CHPC
 	Committee *string `json:"committee"`
 
+	// CompletedOn The day on which it was completed.
+	//
+	// Example: 2022-05-12
+	CompletedOn *string `json:"completed_on"`
+
 	// Name A text in both official languages; null where there is none.
-	Name  Bilingual  `json:"name"`
-	State StageState `json:"state"`
+	Name Bilingual `json:"name"`
+
+	// StartedOn The day of its first sitting or event.
+	//
+	// Example: 2022-02-16
+	StartedOn *string    `json:"started_on"`
+	State     StageState `json:"state"`
 
 	// StateSince The day in Ottawa since which the state is so; null if there is none.
 	//
@@ -2096,6 +2663,59 @@ type Version struct {
 	// Revision Of the source, if it was built from a checkout.
 	Revision string `json:"revision"`
 	Version  string `json:"version"`
+}
+
+// Vote defines model for Vote.
+type Vote struct {
+	Chamber VoteChamber `json:"chamber"`
+
+	// Date Day of the sitting.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// Motion A text in both official languages; null where there is none.
+	Motion Bilingual `json:"motion"`
+
+	// Nays Example: 111
+	Nays int `json:"nays"`
+
+	// Number Of the division in its session.
+	//
+	// Example: 89
+	Number int `json:"number"`
+
+	// Paired Members who agreed not to vote, one for each side.
+	//
+	// Example: 2
+	Paired int        `json:"paired"`
+	Result VoteResult `json:"result"`
+
+	// Sitting Example: 70
+	Sitting *string `json:"sitting"`
+
+	// Stage A text in both official languages; null where there is none.
+	Stage Bilingual `json:"stage"`
+
+	// URL The division at the House of Commons.
+	//
+	// Example: https://www.ourcommons.ca/members/en/votes/44/1/89
+	URL string `json:"url"`
+
+	// Yeas Example: 208
+	Yeas int `json:"yeas"`
+}
+
+// VoteChamber defines model for Vote.Chamber.
+type VoteChamber string
+
+// VoteResult defines model for Vote.Result.
+type VoteResult string
+
+// VoteList defines model for VoteList.
+type VoteList struct {
+	Items      []Vote  `json:"items"`
+	NextCursor *string `json:"next_cursor"`
 }
 
 // WebhookBody Whatever the sensor understands.
@@ -2339,8 +2959,23 @@ type ListBillsParams struct {
 	// Q Only bills whose number or a title, in either language, has this in it; any case of letters.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 
+	// Sponsor Only bills of this sponsor; a politician's slug.
+	Sponsor *string `form:"sponsor,omitempty" json:"sponsor,omitempty"`
+
 	// UpdatedSince Only bills of which a version was made at this time or later.
 	UpdatedSince *time.Time `form:"updated_since,omitempty" json:"updated_since,omitempty"`
+}
+
+// ListBillChangesParams defines parameters for ListBillChanges.
+type ListBillChangesParams struct {
+	// Limit How many items at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Since Only what was stored at this time or later. Not together with a cursor.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
 }
 
 // GetBillParams defines parameters for GetBill.
@@ -2367,6 +3002,33 @@ type StreamEventsParams struct {
 	LastEventID *LastEventID `json:"Last-Event-ID,omitempty"`
 }
 
+// GetExportParams defines parameters for GetExport.
+type GetExportParams struct {
+	// Session Only bills of this session.
+	Session *string `form:"session,omitempty" json:"session,omitempty"`
+
+	// Status Only bills whose status has this code.
+	Status *string `form:"status,omitempty" json:"status,omitempty"`
+
+	// Law Only bills that are law, or only those that are not.
+	Law *bool `form:"law,omitempty" json:"law,omitempty"`
+}
+
+// GetFeedParams defines parameters for GetFeed.
+type GetFeedParams struct {
+	// Lang In which language.
+	Lang *Language `form:"lang,omitempty" json:"lang,omitempty"`
+
+	// Q What to search for; with the feed `search` alone.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// IfNoneMatch The ETag of an earlier answer; unchanged, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
+
+	// IfModifiedSince The Last-Modified of an earlier answer; unchanged, the answer is 304.
+	IfModifiedSince *string `json:"If-Modified-Since,omitempty"`
+}
+
 // ListFetchLogsParams defines parameters for ListFetchLogs.
 type ListFetchLogsParams struct {
 	// Limit How many items at most.
@@ -2389,6 +3051,33 @@ type ListFetchLogsParams struct {
 type StartJobRunParams struct {
 	// IdempotencyKey A text of your own that names this request; repeat it, and only one run is started.
 	IdempotencyKey *IdempotencyKey `json:"Idempotency-Key,omitempty"`
+}
+
+// ListPoliticiansParams defines parameters for ListPoliticians.
+type ListPoliticiansParams struct {
+	// Limit How many items at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Current Only members of now, or only those of before.
+	Current *bool `form:"current,omitempty" json:"current,omitempty"`
+
+	// Party Only members of the party with this short name in English.
+	Party *string `form:"party,omitempty" json:"party,omitempty"`
+
+	// Province Only members for ridings in this province.
+	Province *string `form:"province,omitempty" json:"province,omitempty"`
+
+	// Q Only those whose name or riding has this in it; any case of letters, accents do not matter.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+}
+
+// GetPoliticianParams defines parameters for GetPolitician.
+type GetPoliticianParams struct {
+	// IfNoneMatch The ETag of an earlier answer; unchanged, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // ListRunsParams defines parameters for ListRuns.
@@ -2471,6 +3160,42 @@ type ListScheduleTicksParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 }
+
+// SearchBillsParams defines parameters for SearchBills.
+type SearchBillsParams struct {
+	// Q What to look for.
+	Q string `form:"q" json:"q"`
+
+	// Mode `hybrid`: by words and, if that is configured, by meaning; `lexical`: by words alone; `semantic`: by meaning alone.
+	Mode *SearchBillsParamsMode `form:"mode,omitempty" json:"mode,omitempty"`
+
+	// Limit How many bills at most.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Offset How many to leave out first, of the thousand that are found at most.
+	Offset *int `form:"offset,omitempty" json:"offset,omitempty"`
+
+	// Session Only bills of this session.
+	Session *string `form:"session,omitempty" json:"session,omitempty"`
+
+	// Status Only bills whose status has this code.
+	Status *string `form:"status,omitempty" json:"status,omitempty"`
+
+	// Type Only bills of this type in English.
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Chamber Only bills that began in this chamber.
+	Chamber *SearchBillsParamsChamber `form:"chamber,omitempty" json:"chamber,omitempty"`
+
+	// Year Only bills introduced in this year.
+	Year *int `form:"year,omitempty" json:"year,omitempty"`
+}
+
+// SearchBillsParamsMode defines parameters for SearchBills.
+type SearchBillsParamsMode string
+
+// SearchBillsParamsChamber defines parameters for SearchBills.
+type SearchBillsParamsChamber string
 
 // ListSensorTicksParams defines parameters for ListSensorTicks.
 type ListSensorTicksParams struct {
@@ -2790,9 +3515,18 @@ type ClientInterface interface {
 	// Corresponds with GET /bills (the `ListBills` operationId).
 	ListBills(ctx context.Context, params *ListBillsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListBillChanges List changes of all bills
+	//
+	// Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
+	// `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
+	// also of fetches that run at the same time.
+	//
+	// Corresponds with GET /bills/changes (the `ListBillChanges` operationId).
+	ListBillChanges(ctx context.Context, params *ListBillChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetBill Show a bill
 	//
-	// One bill as both sources describe it.
+	// One bill as both sources describe it, with its stages, votes and publications.
 	//
 	// Corresponds with GET /bills/{session}/{number} (the `GetBill` operationId).
 	GetBill(ctx context.Context, session Session, number Number, params *GetBillParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -2811,12 +3545,50 @@ type ClientInterface interface {
 	// Corresponds with GET /bills/{session}/{number}/versions (the `ListBillVersions` operationId).
 	ListBillVersions(ctx context.Context, session Session, number Number, params *ListBillVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// ListBillVotes List a bill's votes
+	//
+	// The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them. Empty as long as LEGISinfo has not been asked.
+	//
+	// Corresponds with GET /bills/{session}/{number}/votes (the `ListBillVotes` operationId).
+	ListBillVotes(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// StreamEvents Follow the events of all runs
 	//
 	// Server-sent events of all runs, from now on or after `Last-Event-ID`, in the order in which they became visible. The ids are opaque.
 	//
 	// Corresponds with GET /events (the `StreamEvents` operationId).
 	StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListExports List the exports
+	//
+	// What can be downloaded as a whole, with its fields and the terms under which the sources give it.
+	//
+	// Corresponds with GET /exports (the `ListExports` operationId).
+	ListExports(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetExport Download an export
+	//
+	// All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
+	// lists. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+	//
+	// Corresponds with GET /exports/{export} (the `GetExport` operationId).
+	GetExport(ctx context.Context, export string, params *GetExportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListFeeds List the feeds
+	//
+	// The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed.
+	//
+	// Corresponds with GET /feeds (the `ListFeeds` operationId).
+	ListFeeds(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetFeed Read a feed
+	//
+	// Changes of bills, the newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English or French. Each change is one item, whose id never changes. The names:
+	// `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
+	// `q` (bills that a search finds). Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
+	//
+	// Corresponds with GET /feeds/{feed} (the `GetFeed` operationId).
+	GetFeed(ctx context.Context, feed string, params *GetFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListFetchLogs List fetch logs
 	//
@@ -2909,6 +3681,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /openapi.json (the `GetContract` operationId).
 	GetContract(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListPoliticians List politicians
+	//
+	// Members of the House of Commons, by family name, as openparliament.ca has them.
+	//
+	// Corresponds with GET /politicians (the `ListPoliticians` operationId).
+	ListPoliticians(ctx context.Context, params *ListPoliticiansParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetPolitician Show a politician
+	//
+	// One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
+	//
+	// Corresponds with GET /politicians/{slug} (the `GetPolitician` operationId).
+	GetPolitician(ctx context.Context, slug string, params *GetPoliticianParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetReadiness Say whether the server can do its work
 	//
@@ -3028,6 +3814,14 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /schedules/{schedule}/ticks (the `ListScheduleTicks` operationId).
 	ListScheduleTicks(ctx context.Context, schedule ScheduleName, params *ListScheduleTicksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// SearchBills Search bills
+	//
+	// Finds bills in both languages by number (`c11`, `C-11`), words, phrases in quotation marks, `-word` to leave out, and roughly what was meant where a word is misspelt. Where an
+	// embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says whether that was so. Bills of which more is found come first.
+	//
+	// Corresponds with GET /search (the `SearchBills` operationId).
+	SearchBills(ctx context.Context, params *SearchBillsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListSensors List the sensors
 	//
@@ -3587,9 +4381,28 @@ func (c *Client) ListBills(ctx context.Context, params *ListBillsParams, reqEdit
 	return c.Client.Do(req)
 }
 
+// ListBillChanges List changes of all bills
+//
+// Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
+// `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
+// also of fetches that run at the same time.
+//
+// Corresponds with GET /bills/changes (the `ListBillChanges` operationId).
+func (c *Client) ListBillChanges(ctx context.Context, params *ListBillChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBillChangesRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetBill Show a bill
 //
-// One bill as both sources describe it.
+// One bill as both sources describe it, with its stages, votes and publications.
 //
 // Corresponds with GET /bills/{session}/{number} (the `GetBill` operationId).
 func (c *Client) GetBill(ctx context.Context, session Session, number Number, params *GetBillParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -3638,6 +4451,23 @@ func (c *Client) ListBillVersions(ctx context.Context, session Session, number N
 	return c.Client.Do(req)
 }
 
+// ListBillVotes List a bill's votes
+//
+// The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them. Empty as long as LEGISinfo has not been asked.
+//
+// Corresponds with GET /bills/{session}/{number}/votes (the `ListBillVotes` operationId).
+func (c *Client) ListBillVotes(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListBillVotesRequest(c.Server, session, number)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // StreamEvents Follow the events of all runs
 //
 // Server-sent events of all runs, from now on or after `Last-Event-ID`, in the order in which they became visible. The ids are opaque.
@@ -3645,6 +4475,77 @@ func (c *Client) ListBillVersions(ctx context.Context, session Session, number N
 // Corresponds with GET /events (the `StreamEvents` operationId).
 func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewStreamEventsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListExports List the exports
+//
+// What can be downloaded as a whole, with its fields and the terms under which the sources give it.
+//
+// Corresponds with GET /exports (the `ListExports` operationId).
+func (c *Client) ListExports(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListExportsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetExport Download an export
+//
+// All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
+// lists. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+//
+// Corresponds with GET /exports/{export} (the `GetExport` operationId).
+func (c *Client) GetExport(ctx context.Context, export string, params *GetExportParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetExportRequest(c.Server, export, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListFeeds List the feeds
+//
+// The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed.
+//
+// Corresponds with GET /feeds (the `ListFeeds` operationId).
+func (c *Client) ListFeeds(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListFeedsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetFeed Read a feed
+//
+// Changes of bills, the newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English or French. Each change is one item, whose id never changes. The names:
+// `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
+// `q` (bills that a search finds). Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
+//
+// Corresponds with GET /feeds/{feed} (the `GetFeed` operationId).
+func (c *Client) GetFeed(ctx context.Context, feed string, params *GetFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetFeedRequest(c.Server, feed, params)
 	if err != nil {
 		return nil, err
 	}
@@ -3857,6 +4758,40 @@ func (c *Client) GetMetrics(ctx context.Context, reqEditors ...RequestEditorFn) 
 // Corresponds with GET /openapi.json (the `GetContract` operationId).
 func (c *Client) GetContract(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetContractRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListPoliticians List politicians
+//
+// Members of the House of Commons, by family name, as openparliament.ca has them.
+//
+// Corresponds with GET /politicians (the `ListPoliticians` operationId).
+func (c *Client) ListPoliticians(ctx context.Context, params *ListPoliticiansParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListPoliticiansRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetPolitician Show a politician
+//
+// One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
+//
+// Corresponds with GET /politicians/{slug} (the `GetPolitician` operationId).
+func (c *Client) GetPolitician(ctx context.Context, slug string, params *GetPoliticianParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetPoliticianRequest(c.Server, slug, params)
 	if err != nil {
 		return nil, err
 	}
@@ -4126,6 +5061,24 @@ func (c *Client) StopSchedule(ctx context.Context, schedule ScheduleName, reqEdi
 // Corresponds with GET /schedules/{schedule}/ticks (the `ListScheduleTicks` operationId).
 func (c *Client) ListScheduleTicks(ctx context.Context, schedule ScheduleName, params *ListScheduleTicksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListScheduleTicksRequest(c.Server, schedule, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// SearchBills Search bills
+//
+// Finds bills in both languages by number (`c11`, `C-11`), words, phrases in quotation marks, `-word` to leave out, and roughly what was meant where a word is misspelt. Where an
+// embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says whether that was so. Bills of which more is found come first.
+//
+// Corresponds with GET /search (the `SearchBills` operationId).
+func (c *Client) SearchBills(ctx context.Context, params *SearchBillsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewSearchBillsRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5681,9 +6634,99 @@ func NewListBillsRequest(server string, params *ListBillsParams) (*http.Request,
 
 		}
 
+		if params.Sponsor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sponsor", *params.Sponsor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.UpdatedSince != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "updated_since", *params.UpdatedSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListBillChangesRequest constructs an http.Request for the ListBillChanges method
+func NewListBillChangesRequest(server string, params *ListBillChangesParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/bills/changes")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -5884,6 +6927,47 @@ func NewListBillVersionsRequest(server string, session Session, number Number, p
 	return req, nil
 }
 
+// NewListBillVotesRequest constructs an http.Request for the ListBillVotes method
+func NewListBillVotesRequest(server string, session Session, number Number) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "session", session, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "number", number, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/bills/%s/%s/votes", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewStreamEventsRequest constructs an http.Request for the StreamEvents method
 func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Request, error) {
 	var err error
@@ -5946,6 +7030,244 @@ func NewStreamEventsRequest(server string, params *StreamEventsParams) (*http.Re
 			}
 
 			req.Header.Set("Last-Event-ID", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewListExportsRequest constructs an http.Request for the ListExports method
+func NewListExportsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/exports")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetExportRequest constructs an http.Request for the GetExport method
+func NewGetExportRequest(server string, export string, params *GetExportParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "export", export, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/exports/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Session != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "session", *params.Session, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Law != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "law", *params.Law, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListFeedsRequest constructs an http.Request for the ListFeeds method
+func NewListFeedsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/feeds")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetFeedRequest constructs an http.Request for the GetFeed method
+func NewGetFeedRequest(server string, feed string, params *GetFeedParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "feed", feed, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/feeds/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Lang != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "lang", *params.Lang, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+		if params.IfModifiedSince != nil {
+			var headerParam1 string
+
+			headerParam1, err = runtime.StyleParamWithOptions("simple", false, "If-Modified-Since", *params.IfModifiedSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Modified-Since", headerParam1)
 		}
 
 	}
@@ -6355,6 +7677,169 @@ func NewGetContractRequest(server string) (*http.Request, error) {
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListPoliticiansRequest constructs an http.Request for the ListPoliticians method
+func NewListPoliticiansRequest(server string, params *ListPoliticiansParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/politicians")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Current != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "current", *params.Current, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Party != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "party", *params.Party, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Province != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "province", *params.Province, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetPoliticianRequest constructs an http.Request for the GetPolitician method
+func NewGetPoliticianRequest(server string, slug string, params *GetPoliticianParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "slug", slug, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/politicians/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -7077,6 +8562,152 @@ func NewListScheduleTicksRequest(server string, schedule ScheduleName, params *L
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewSearchBillsRequest constructs an http.Request for the SearchBills method
+func NewSearchBillsRequest(server string, params *SearchBillsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/search")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if params.Mode != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "mode", *params.Mode, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Offset != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "offset", *params.Offset, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Session != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "session", *params.Session, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Status != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Chamber != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "chamber", *params.Chamber, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Year != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "year", *params.Year, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -8050,9 +9681,20 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /bills (the `ListBills` operationId).
 	ListBillsWithResponse(ctx context.Context, params *ListBillsParams, reqEditors ...RequestEditorFn) (*ListBillsResponse, error)
 
+	// ListBillChangesWithResponse List changes of all bills
+	//
+	// Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
+	// `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
+	// also of fetches that run at the same time.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /bills/changes (the `ListBillChanges` operationId).
+	ListBillChangesWithResponse(ctx context.Context, params *ListBillChangesParams, reqEditors ...RequestEditorFn) (*ListBillChangesResponse, error)
+
 	// GetBillWithResponse Show a bill
 	//
-	// One bill as both sources describe it.
+	// One bill as both sources describe it, with its stages, votes and publications.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -8077,6 +9719,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /bills/{session}/{number}/versions (the `ListBillVersions` operationId).
 	ListBillVersionsWithResponse(ctx context.Context, session Session, number Number, params *ListBillVersionsParams, reqEditors ...RequestEditorFn) (*ListBillVersionsResponse, error)
 
+	// ListBillVotesWithResponse List a bill's votes
+	//
+	// The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them. Empty as long as LEGISinfo has not been asked.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /bills/{session}/{number}/votes (the `ListBillVotes` operationId).
+	ListBillVotesWithResponse(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*ListBillVotesResponse, error)
+
 	// StreamEventsWithResponse Follow the events of all runs
 	//
 	// Server-sent events of all runs, from now on or after `Last-Event-ID`, in the order in which they became visible. The ids are opaque.
@@ -8085,6 +9736,45 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /events (the `StreamEvents` operationId).
 	StreamEventsWithResponse(ctx context.Context, params *StreamEventsParams, reqEditors ...RequestEditorFn) (*StreamEventsResponse, error)
+
+	// ListExportsWithResponse List the exports
+	//
+	// What can be downloaded as a whole, with its fields and the terms under which the sources give it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /exports (the `ListExports` operationId).
+	ListExportsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListExportsResponse, error)
+
+	// GetExportWithResponse Download an export
+	//
+	// All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
+	// lists. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /exports/{export} (the `GetExport` operationId).
+	GetExportWithResponse(ctx context.Context, export string, params *GetExportParams, reqEditors ...RequestEditorFn) (*GetExportResponse, error)
+
+	// ListFeedsWithResponse List the feeds
+	//
+	// The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /feeds (the `ListFeeds` operationId).
+	ListFeedsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListFeedsResponse, error)
+
+	// GetFeedWithResponse Read a feed
+	//
+	// Changes of bills, the newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English or French. Each change is one item, whose id never changes. The names:
+	// `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
+	// `q` (bills that a search finds). Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /feeds/{feed} (the `GetFeed` operationId).
+	GetFeedWithResponse(ctx context.Context, feed string, params *GetFeedParams, reqEditors ...RequestEditorFn) (*GetFeedResponse, error)
 
 	// ListFetchLogsWithResponse List fetch logs
 	//
@@ -8193,6 +9883,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /openapi.json (the `GetContract` operationId).
 	GetContractWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetContractResponse, error)
+
+	// ListPoliticiansWithResponse List politicians
+	//
+	// Members of the House of Commons, by family name, as openparliament.ca has them.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /politicians (the `ListPoliticians` operationId).
+	ListPoliticiansWithResponse(ctx context.Context, params *ListPoliticiansParams, reqEditors ...RequestEditorFn) (*ListPoliticiansResponse, error)
+
+	// GetPoliticianWithResponse Show a politician
+	//
+	// One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /politicians/{slug} (the `GetPolitician` operationId).
+	GetPoliticianWithResponse(ctx context.Context, slug string, params *GetPoliticianParams, reqEditors ...RequestEditorFn) (*GetPoliticianResponse, error)
 
 	// GetReadinessWithResponse Say whether the server can do its work
 	//
@@ -8334,6 +10042,16 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /schedules/{schedule}/ticks (the `ListScheduleTicks` operationId).
 	ListScheduleTicksWithResponse(ctx context.Context, schedule ScheduleName, params *ListScheduleTicksParams, reqEditors ...RequestEditorFn) (*ListScheduleTicksResponse, error)
+
+	// SearchBillsWithResponse Search bills
+	//
+	// Finds bills in both languages by number (`c11`, `C-11`), words, phrases in quotation marks, `-word` to leave out, and roughly what was meant where a word is misspelt. Where an
+	// embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says whether that was so. Bills of which more is found come first.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /search (the `SearchBills` operationId).
+	SearchBillsWithResponse(ctx context.Context, params *SearchBillsParams, reqEditors ...RequestEditorFn) (*SearchBillsResponse, error)
 
 	// ListSensorsWithResponse List the sensors
 	//
@@ -10683,6 +12401,98 @@ func (r ListBillsResponse) ContentType() string {
 	return ""
 }
 
+// ListBillChangesResponse401Headers the declared response headers of an HTTP 401 response for ListBillChanges
+type ListBillChangesResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListBillChangesResponse429Headers the declared response headers of an HTTP 429 response for ListBillChanges
+type ListBillChangesResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type ListBillChangesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BillChangeList
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListBillChangesResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListBillChangesResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListBillChangesResponse) GetJSON200() *BillChangeList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListBillChangesResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListBillChangesResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListBillChangesResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListBillChangesResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListBillChangesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListBillChangesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBillChangesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBillChangesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBillChangesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetBillResponse200Headers the declared response headers of an HTTP 200 response for GetBill
 type GetBillResponse200Headers struct {
 	ETag *string
@@ -10704,7 +12514,7 @@ type GetBillResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
-	JSON200 *Bill
+	JSON200 *BillDetail
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -10726,7 +12536,7 @@ type GetBillResponse struct {
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
-func (r GetBillResponse) GetJSON200() *Bill {
+func (r GetBillResponse) GetJSON200() *BillDetail {
 	return r.JSON200
 }
 
@@ -10987,6 +12797,105 @@ func (r ListBillVersionsResponse) ContentType() string {
 	return ""
 }
 
+// ListBillVotesResponse401Headers the declared response headers of an HTTP 401 response for ListBillVotes
+type ListBillVotesResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListBillVotesResponse429Headers the declared response headers of an HTTP 429 response for ListBillVotes
+type ListBillVotesResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type ListBillVotesResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *VoteList
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListBillVotesResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListBillVotesResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListBillVotesResponse) GetJSON200() *VoteList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListBillVotesResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListBillVotesResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListBillVotesResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListBillVotesResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListBillVotesResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListBillVotesResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListBillVotesResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListBillVotesResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListBillVotesResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListBillVotesResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // StreamEventsResponse401Headers the declared response headers of an HTTP 401 response for StreamEvents
 type StreamEventsResponse401Headers struct {
 	WWWAuthenticate *string
@@ -11066,6 +12975,389 @@ func (r StreamEventsResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r StreamEventsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListExportsResponse401Headers the declared response headers of an HTTP 401 response for ListExports
+type ListExportsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListExportsResponse429Headers the declared response headers of an HTTP 429 response for ListExports
+type ListExportsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type ListExportsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *ExportList
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListExportsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListExportsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListExportsResponse) GetJSON200() *ExportList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListExportsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListExportsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListExportsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListExportsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListExportsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListExportsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListExportsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListExportsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListExportsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetExportResponse401Headers the declared response headers of an HTTP 401 response for GetExport
+type GetExportResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetExportResponse429Headers the declared response headers of an HTTP 429 response for GetExport
+type GetExportResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type GetExportResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetExportResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetExportResponse429Headers
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetExportResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetExportResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetExportResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetExportResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetExportResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetExportResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetExportResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetExportResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetExportResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetExportResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListFeedsResponse401Headers the declared response headers of an HTTP 401 response for ListFeeds
+type ListFeedsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListFeedsResponse429Headers the declared response headers of an HTTP 429 response for ListFeeds
+type ListFeedsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type ListFeedsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *FeedList
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListFeedsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListFeedsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListFeedsResponse) GetJSON200() *FeedList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListFeedsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListFeedsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListFeedsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListFeedsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListFeedsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListFeedsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListFeedsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListFeedsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListFeedsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetFeedResponse200Headers the declared response headers of an HTTP 200 response for GetFeed
+type GetFeedResponse200Headers struct {
+	ETag         *string
+	LastModified *string
+}
+
+// GetFeedResponse401Headers the declared response headers of an HTTP 401 response for GetFeed
+type GetFeedResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetFeedResponse429Headers the declared response headers of an HTTP 429 response for GetFeed
+type GetFeedResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type GetFeedResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationFeedJSON200 the response for an HTTP 200 `application/feed+json` response
+	ApplicationFeedJSON200 *string
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetFeedResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetFeedResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetFeedResponse429Headers
+}
+
+// GetApplicationFeedJSON200 returns the response for an HTTP 200 `application/feed+json` response
+func (r GetFeedResponse) GetApplicationFeedJSON200() *string {
+	return r.ApplicationFeedJSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetFeedResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetFeedResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetFeedResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetFeedResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetFeedResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetFeedResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetFeedResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetFeedResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetFeedResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetFeedResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12006,6 +14298,204 @@ func (r GetContractResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetContractResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListPoliticiansResponse401Headers the declared response headers of an HTTP 401 response for ListPoliticians
+type ListPoliticiansResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListPoliticiansResponse429Headers the declared response headers of an HTTP 429 response for ListPoliticians
+type ListPoliticiansResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type ListPoliticiansResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PoliticianList
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListPoliticiansResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListPoliticiansResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListPoliticiansResponse) GetJSON200() *PoliticianList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListPoliticiansResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListPoliticiansResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListPoliticiansResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListPoliticiansResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListPoliticiansResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListPoliticiansResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListPoliticiansResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListPoliticiansResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListPoliticiansResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetPoliticianResponse200Headers the declared response headers of an HTTP 200 response for GetPolitician
+type GetPoliticianResponse200Headers struct {
+	ETag *string
+}
+
+// GetPoliticianResponse401Headers the declared response headers of an HTTP 401 response for GetPolitician
+type GetPoliticianResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// GetPoliticianResponse429Headers the declared response headers of an HTTP 429 response for GetPolitician
+type GetPoliticianResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type GetPoliticianResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *PoliticianDetail
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetPoliticianResponse200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *GetPoliticianResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetPoliticianResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetPoliticianResponse) GetJSON200() *PoliticianDetail {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r GetPoliticianResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r GetPoliticianResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetPoliticianResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r GetPoliticianResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetPoliticianResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetPoliticianResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetPoliticianResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetPoliticianResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetPoliticianResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetPoliticianResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -13351,6 +15841,98 @@ func (r ListScheduleTicksResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r ListScheduleTicksResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// SearchBillsResponse401Headers the declared response headers of an HTTP 401 response for SearchBills
+type SearchBillsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// SearchBillsResponse429Headers the declared response headers of an HTTP 429 response for SearchBills
+type SearchBillsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type SearchBillsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *SearchResult
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *SearchBillsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *SearchBillsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r SearchBillsResponse) GetJSON200() *SearchResult {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r SearchBillsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r SearchBillsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r SearchBillsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r SearchBillsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r SearchBillsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r SearchBillsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r SearchBillsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r SearchBillsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r SearchBillsResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -15264,9 +17846,26 @@ func (c *ClientWithResponses) ListBillsWithResponse(ctx context.Context, params 
 	return ParseListBillsResponse(rsp)
 }
 
+// ListBillChangesWithResponse List changes of all bills
+//
+// Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
+// `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
+// also of fetches that run at the same time.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /bills/changes (the `ListBillChanges` operationId).
+func (c *ClientWithResponses) ListBillChangesWithResponse(ctx context.Context, params *ListBillChangesParams, reqEditors ...RequestEditorFn) (*ListBillChangesResponse, error) {
+	rsp, err := c.ListBillChanges(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBillChangesResponse(rsp)
+}
+
 // GetBillWithResponse Show a bill
 //
-// One bill as both sources describe it.
+// One bill as both sources describe it, with its stages, votes and publications.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -15309,6 +17908,21 @@ func (c *ClientWithResponses) ListBillVersionsWithResponse(ctx context.Context, 
 	return ParseListBillVersionsResponse(rsp)
 }
 
+// ListBillVotesWithResponse List a bill's votes
+//
+// The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them. Empty as long as LEGISinfo has not been asked.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /bills/{session}/{number}/votes (the `ListBillVotes` operationId).
+func (c *ClientWithResponses) ListBillVotesWithResponse(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*ListBillVotesResponse, error) {
+	rsp, err := c.ListBillVotes(ctx, session, number, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListBillVotesResponse(rsp)
+}
+
 // StreamEventsWithResponse Follow the events of all runs
 //
 // Server-sent events of all runs, from now on or after `Last-Event-ID`, in the order in which they became visible. The ids are opaque.
@@ -15322,6 +17936,69 @@ func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, para
 		return nil, err
 	}
 	return ParseStreamEventsResponse(rsp)
+}
+
+// ListExportsWithResponse List the exports
+//
+// What can be downloaded as a whole, with its fields and the terms under which the sources give it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /exports (the `ListExports` operationId).
+func (c *ClientWithResponses) ListExportsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListExportsResponse, error) {
+	rsp, err := c.ListExports(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListExportsResponse(rsp)
+}
+
+// GetExportWithResponse Download an export
+//
+// All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
+// lists. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /exports/{export} (the `GetExport` operationId).
+func (c *ClientWithResponses) GetExportWithResponse(ctx context.Context, export string, params *GetExportParams, reqEditors ...RequestEditorFn) (*GetExportResponse, error) {
+	rsp, err := c.GetExport(ctx, export, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetExportResponse(rsp)
+}
+
+// ListFeedsWithResponse List the feeds
+//
+// The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /feeds (the `ListFeeds` operationId).
+func (c *ClientWithResponses) ListFeedsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*ListFeedsResponse, error) {
+	rsp, err := c.ListFeeds(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListFeedsResponse(rsp)
+}
+
+// GetFeedWithResponse Read a feed
+//
+// Changes of bills, the newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English or French. Each change is one item, whose id never changes. The names:
+// `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
+// `q` (bills that a search finds). Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /feeds/{feed} (the `GetFeed` operationId).
+func (c *ClientWithResponses) GetFeedWithResponse(ctx context.Context, feed string, params *GetFeedParams, reqEditors ...RequestEditorFn) (*GetFeedResponse, error) {
+	rsp, err := c.GetFeed(ctx, feed, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetFeedResponse(rsp)
 }
 
 // ListFetchLogsWithResponse List fetch logs
@@ -15502,6 +18179,36 @@ func (c *ClientWithResponses) GetContractWithResponse(ctx context.Context, reqEd
 		return nil, err
 	}
 	return ParseGetContractResponse(rsp)
+}
+
+// ListPoliticiansWithResponse List politicians
+//
+// Members of the House of Commons, by family name, as openparliament.ca has them.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /politicians (the `ListPoliticians` operationId).
+func (c *ClientWithResponses) ListPoliticiansWithResponse(ctx context.Context, params *ListPoliticiansParams, reqEditors ...RequestEditorFn) (*ListPoliticiansResponse, error) {
+	rsp, err := c.ListPoliticians(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListPoliticiansResponse(rsp)
+}
+
+// GetPoliticianWithResponse Show a politician
+//
+// One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /politicians/{slug} (the `GetPolitician` operationId).
+func (c *ClientWithResponses) GetPoliticianWithResponse(ctx context.Context, slug string, params *GetPoliticianParams, reqEditors ...RequestEditorFn) (*GetPoliticianResponse, error) {
+	rsp, err := c.GetPolitician(ctx, slug, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetPoliticianResponse(rsp)
 }
 
 // GetReadinessWithResponse Say whether the server can do its work
@@ -15733,6 +18440,22 @@ func (c *ClientWithResponses) ListScheduleTicksWithResponse(ctx context.Context,
 		return nil, err
 	}
 	return ParseListScheduleTicksResponse(rsp)
+}
+
+// SearchBillsWithResponse Search bills
+//
+// Finds bills in both languages by number (`c11`, `C-11`), words, phrases in quotation marks, `-word` to leave out, and roughly what was meant where a word is misspelt. Where an
+// embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says whether that was so. Bills of which more is found come first.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /search (the `SearchBills` operationId).
+func (c *ClientWithResponses) SearchBillsWithResponse(ctx context.Context, params *SearchBillsParams, reqEditors ...RequestEditorFn) (*SearchBillsResponse, error) {
+	rsp, err := c.SearchBills(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseSearchBillsResponse(rsp)
 }
 
 // ListSensorsWithResponse List the sensors
@@ -18376,6 +21099,104 @@ func ParseListBillsResponse(rsp *http.Response) (*ListBillsResponse, error) {
 	return response, nil
 }
 
+// ParseListBillChangesResponse parses an HTTP response from a ListBillChangesWithResponse call
+func ParseListBillChangesResponse(rsp *http.Response) (*ListBillChangesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBillChangesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BillChangeList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListBillChangesResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListBillChangesResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetBillResponse parses an HTTP response from a GetBillWithResponse call
 func ParseGetBillResponse(rsp *http.Response) (*GetBillResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -18391,7 +21212,7 @@ func ParseGetBillResponse(rsp *http.Response) (*GetBillResponse, error) {
 
 	switch {
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
-		var dest Bill
+		var dest BillDetail
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -18704,6 +21525,111 @@ func ParseListBillVersionsResponse(rsp *http.Response) (*ListBillVersionsRespons
 	return response, nil
 }
 
+// ParseListBillVotesResponse parses an HTTP response from a ListBillVotesWithResponse call
+func ParseListBillVotesResponse(rsp *http.Response) (*ListBillVotesResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListBillVotesResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest VoteList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListBillVotesResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListBillVotesResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseStreamEventsResponse parses an HTTP response from a StreamEventsWithResponse call
 func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -18768,6 +21694,428 @@ func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error
 		response.Headers401 = &headers
 	case rsp.StatusCode == 429:
 		var headers StreamEventsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListExportsResponse parses an HTTP response from a ListExportsWithResponse call
+func ParseListExportsResponse(rsp *http.Response) (*ListExportsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListExportsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest ExportList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListExportsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListExportsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetExportResponse parses an HTTP response from a GetExportWithResponse call
+func ParseGetExportResponse(rsp *http.Response) (*GetExportResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetExportResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers GetExportResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetExportResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListFeedsResponse parses an HTTP response from a ListFeedsWithResponse call
+func ParseListFeedsResponse(rsp *http.Response) (*ListFeedsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListFeedsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest FeedList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListFeedsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListFeedsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetFeedResponse parses an HTTP response from a GetFeedWithResponse call
+func ParseGetFeedResponse(rsp *http.Response) (*GetFeedResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetFeedResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest string
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationFeedJSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	case rsp.StatusCode == 200:
+		// Content-type (application/rss+xml) unsupported
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetFeedResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Last-Modified"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Last-Modified", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.LastModified = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetFeedResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetFeedResponse429Headers
 		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -19753,6 +23101,222 @@ func ParseGetContractResponse(rsp *http.Response) (*GetContractResponse, error) 
 	switch {
 	case rsp.StatusCode == 429:
 		var headers GetContractResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListPoliticiansResponse parses an HTTP response from a ListPoliticiansWithResponse call
+func ParseListPoliticiansResponse(rsp *http.Response) (*ListPoliticiansResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListPoliticiansResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PoliticianList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListPoliticiansResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListPoliticiansResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetPoliticianResponse parses an HTTP response from a GetPoliticianWithResponse call
+func ParseGetPoliticianResponse(rsp *http.Response) (*GetPoliticianResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetPoliticianResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest PoliticianDetail
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetPoliticianResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers GetPoliticianResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetPoliticianResponse429Headers
 		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -21203,6 +24767,104 @@ func ParseListScheduleTicksResponse(rsp *http.Response) (*ListScheduleTicksRespo
 		response.Headers401 = &headers
 	case rsp.StatusCode == 429:
 		var headers ListScheduleTicksResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseSearchBillsResponse parses an HTTP response from a SearchBillsWithResponse call
+func ParseSearchBillsResponse(rsp *http.Response) (*SearchBillsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &SearchBillsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest SearchResult
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers SearchBillsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers SearchBillsResponse429Headers
 		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -22956,6 +26618,9 @@ type ServerInterface interface {
 	// ListBills List bills
 	// (GET /bills)
 	ListBills(ctx echo.Context, params ListBillsParams) error
+	// ListBillChanges List changes of all bills
+	// (GET /bills/changes)
+	ListBillChanges(ctx echo.Context, params ListBillChangesParams) error
 	// GetBill Show a bill
 	// (GET /bills/{session}/{number})
 	GetBill(ctx echo.Context, session Session, number Number, params GetBillParams) error
@@ -22965,9 +26630,24 @@ type ServerInterface interface {
 	// ListBillVersions List a bill's versions
 	// (GET /bills/{session}/{number}/versions)
 	ListBillVersions(ctx echo.Context, session Session, number Number, params ListBillVersionsParams) error
+	// ListBillVotes List a bill's votes
+	// (GET /bills/{session}/{number}/votes)
+	ListBillVotes(ctx echo.Context, session Session, number Number) error
 	// StreamEvents Follow the events of all runs
 	// (GET /events)
 	StreamEvents(ctx echo.Context, params StreamEventsParams) error
+	// ListExports List the exports
+	// (GET /exports)
+	ListExports(ctx echo.Context) error
+	// GetExport Download an export
+	// (GET /exports/{export})
+	GetExport(ctx echo.Context, export string, params GetExportParams) error
+	// ListFeeds List the feeds
+	// (GET /feeds)
+	ListFeeds(ctx echo.Context) error
+	// GetFeed Read a feed
+	// (GET /feeds/{feed})
+	GetFeed(ctx echo.Context, feed string, params GetFeedParams) error
 	// ListFetchLogs List fetch logs
 	// (GET /fetch-logs)
 	ListFetchLogs(ctx echo.Context, params ListFetchLogsParams) error
@@ -22998,6 +26678,12 @@ type ServerInterface interface {
 	// GetContract Give this contract
 	// (GET /openapi.json)
 	GetContract(ctx echo.Context) error
+	// ListPoliticians List politicians
+	// (GET /politicians)
+	ListPoliticians(ctx echo.Context, params ListPoliticiansParams) error
+	// GetPolitician Show a politician
+	// (GET /politicians/{slug})
+	GetPolitician(ctx echo.Context, slug string, params GetPoliticianParams) error
 	// GetReadiness Say whether the server can do its work
 	// (GET /readyz)
 	GetReadiness(ctx echo.Context) error
@@ -23037,6 +26723,9 @@ type ServerInterface interface {
 	// ListScheduleTicks List a schedule's ticks
 	// (GET /schedules/{schedule}/ticks)
 	ListScheduleTicks(ctx echo.Context, schedule ScheduleName, params ListScheduleTicksParams) error
+	// SearchBills Search bills
+	// (GET /search)
+	SearchBills(ctx echo.Context, params SearchBillsParams) error
 	// ListSensors List the sensors
 	// (GET /sensors)
 	ListSensors(ctx echo.Context) error
@@ -23630,6 +27319,13 @@ func (w *ServerInterfaceWrapper) ListBills(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
 	}
 
+	// ------------- Optional query parameter "sponsor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sponsor", ctx.QueryParams(), &params.Sponsor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sponsor: %s", err))
+	}
+
 	// ------------- Optional query parameter "updated_since" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_since", ctx.QueryParams(), &params.UpdatedSince, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
@@ -23639,6 +27335,38 @@ func (w *ServerInterfaceWrapper) ListBills(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListBills(ctx, params)
+	return err
+}
+
+// ListBillChanges converts echo context to params.
+func (w *ServerInterfaceWrapper) ListBillChanges(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListBillChangesParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListBillChanges(ctx, params)
 	return err
 }
 
@@ -23750,6 +27478,30 @@ func (w *ServerInterfaceWrapper) ListBillVersions(ctx echo.Context) error {
 	return err
 }
 
+// ListBillVotes converts echo context to params.
+func (w *ServerInterfaceWrapper) ListBillVotes(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "session" -------------
+	var session Session
+
+	err = runtime.BindStyledParameterWithOptions("simple", "session", ctx.Param("session"), &session, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session: %s", err))
+	}
+
+	// ------------- Path parameter "number" -------------
+	var number Number
+
+	err = runtime.BindStyledParameterWithOptions("simple", "number", ctx.Param("number"), &number, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter number: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListBillVotes(ctx, session, number)
+	return err
+}
+
 // StreamEvents converts echo context to params.
 func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
 	var err error
@@ -23782,6 +27534,127 @@ func (w *ServerInterfaceWrapper) StreamEvents(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.StreamEvents(ctx, params)
+	return err
+}
+
+// ListExports converts echo context to params.
+func (w *ServerInterfaceWrapper) ListExports(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListExports(ctx)
+	return err
+}
+
+// GetExport converts echo context to params.
+func (w *ServerInterfaceWrapper) GetExport(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "export" -------------
+	var export string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "export", ctx.Param("export"), &export, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter export: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetExportParams
+	// ------------- Optional query parameter "session" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "session", ctx.QueryParams(), &params.Session, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "law" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "law", ctx.QueryParams(), &params.Law, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter law: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetExport(ctx, export, params)
+	return err
+}
+
+// ListFeeds converts echo context to params.
+func (w *ServerInterfaceWrapper) ListFeeds(ctx echo.Context) error {
+	var err error
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListFeeds(ctx)
+	return err
+}
+
+// GetFeed converts echo context to params.
+func (w *ServerInterfaceWrapper) GetFeed(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "feed" -------------
+	var feed string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "feed", ctx.Param("feed"), &feed, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter feed: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetFeedParams
+	// ------------- Optional query parameter "lang" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "lang", ctx.QueryParams(), &params.Lang, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter lang: %s", err))
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+	// ------------- Optional header parameter "If-Modified-Since" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Modified-Since")]; found {
+		var IfModifiedSince string
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-Modified-Since, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Modified-Since", valueList[0], &IfModifiedSince, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-Modified-Since: %s", err))
+		}
+
+		params.IfModifiedSince = &IfModifiedSince
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetFeed(ctx, feed, params)
 	return err
 }
 
@@ -23950,6 +27823,95 @@ func (w *ServerInterfaceWrapper) GetContract(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetContract(ctx)
+	return err
+}
+
+// ListPoliticians converts echo context to params.
+func (w *ServerInterfaceWrapper) ListPoliticians(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListPoliticiansParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "current" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "current", ctx.QueryParams(), &params.Current, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter current: %s", err))
+	}
+
+	// ------------- Optional query parameter "party" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "party", ctx.QueryParams(), &params.Party, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter party: %s", err))
+	}
+
+	// ------------- Optional query parameter "province" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "province", ctx.QueryParams(), &params.Province, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter province: %s", err))
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListPoliticians(ctx, params)
+	return err
+}
+
+// GetPolitician converts echo context to params.
+func (w *ServerInterfaceWrapper) GetPolitician(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "slug" -------------
+	var slug string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "slug", ctx.Param("slug"), &slug, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter slug: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params GetPoliticianParams
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.GetPolitician(ctx, slug, params)
 	return err
 }
 
@@ -24338,6 +28300,80 @@ func (w *ServerInterfaceWrapper) ListScheduleTicks(ctx echo.Context) error {
 
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListScheduleTicks(ctx, schedule, params)
+	return err
+}
+
+// SearchBills converts echo context to params.
+func (w *ServerInterfaceWrapper) SearchBills(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SearchBillsParams
+	// ------------- Required query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "mode" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "mode", ctx.QueryParams(), &params.Mode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter mode: %s", err))
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "offset" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "offset", ctx.QueryParams(), &params.Offset, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter offset: %s", err))
+	}
+
+	// ------------- Optional query parameter "session" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "session", ctx.QueryParams(), &params.Session, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session: %s", err))
+	}
+
+	// ------------- Optional query parameter "status" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter status: %s", err))
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "chamber" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "chamber", ctx.QueryParams(), &params.Chamber, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter chamber: %s", err))
+	}
+
+	// ------------- Optional query parameter "year" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "year", ctx.QueryParams(), &params.Year, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter year: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.SearchBills(ctx, params)
 	return err
 }
 
@@ -24738,9 +28774,18 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/alert-channels/:channel/test", wrapper.TestAlertChannel, options.OperationMiddlewares["testAlertChannel"]...)
 	router.GET(options.BaseURL+"/alert-deliveries", wrapper.ListAlertDeliveries, options.OperationMiddlewares["listAlertDeliveries"]...)
 	router.GET(options.BaseURL+"/bills", wrapper.ListBills, options.OperationMiddlewares["listBills"]...)
+	router.GET(options.BaseURL+"/bills/changes", wrapper.ListBillChanges, options.OperationMiddlewares["listBillChanges"]...)
 	router.GET(options.BaseURL+"/bills/:session/:number", wrapper.GetBill, options.OperationMiddlewares["getBill"]...)
 	router.GET(options.BaseURL+"/bills/:session/:number/versions", wrapper.ListBillVersions, options.OperationMiddlewares["listBillVersions"]...)
 	router.GET(options.BaseURL+"/bills/:session/:number/stages", wrapper.ListBillStages, options.OperationMiddlewares["listBillStages"]...)
+	router.GET(options.BaseURL+"/bills/:session/:number/votes", wrapper.ListBillVotes, options.OperationMiddlewares["listBillVotes"]...)
+	router.GET(options.BaseURL+"/politicians", wrapper.ListPoliticians, options.OperationMiddlewares["listPoliticians"]...)
+	router.GET(options.BaseURL+"/politicians/:slug", wrapper.GetPolitician, options.OperationMiddlewares["getPolitician"]...)
+	router.GET(options.BaseURL+"/search", wrapper.SearchBills, options.OperationMiddlewares["searchBills"]...)
+	router.GET(options.BaseURL+"/feeds", wrapper.ListFeeds, options.OperationMiddlewares["listFeeds"]...)
+	router.GET(options.BaseURL+"/feeds/:feed", wrapper.GetFeed, options.OperationMiddlewares["getFeed"]...)
+	router.GET(options.BaseURL+"/exports", wrapper.ListExports, options.OperationMiddlewares["listExports"]...)
+	router.GET(options.BaseURL+"/exports/:export", wrapper.GetExport, options.OperationMiddlewares["getExport"]...)
 	router.GET(options.BaseURL+"/fetch-logs", wrapper.ListFetchLogs, options.OperationMiddlewares["listFetchLogs"]...)
 	router.DELETE(options.BaseURL+"/session", wrapper.SignOut, options.OperationMiddlewares["signOut"]...)
 	router.GET(options.BaseURL+"/session", wrapper.GetSession, options.OperationMiddlewares["getSession"]...)
@@ -27708,6 +31753,121 @@ func (response ListBillsdefaultApplicationProblemPlusJSONResponse) VisitListBill
 	return err
 }
 
+type ListBillChangesRequestObject struct {
+	Params ListBillChangesParams
+}
+
+type ListBillChangesResponseObject interface {
+	VisitListBillChangesResponse(w http.ResponseWriter) error
+}
+
+type ListBillChanges200JSONResponse BillChangeList
+
+func (response ListBillChanges200JSONResponse) VisitListBillChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillChanges401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillChanges401ApplicationProblemPlusJSONResponse) VisitListBillChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillChanges403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillChanges403ApplicationProblemPlusJSONResponse) VisitListBillChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillChanges422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillChanges422ApplicationProblemPlusJSONResponse) VisitListBillChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillChanges429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillChanges429ApplicationProblemPlusJSONResponse) VisitListBillChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillChangesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBillChangesdefaultApplicationProblemPlusJSONResponse) VisitListBillChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetBillRequestObject struct {
 	Session Session `json:"session"`
 	Number  Number  `json:"number"`
@@ -27723,7 +31883,7 @@ type GetBill200ResponseHeaders struct {
 }
 
 type GetBill200JSONResponse struct {
-	Body    Bill
+	Body    BillDetail
 	Headers GetBill200ResponseHeaders
 }
 
@@ -28124,6 +32284,138 @@ func (response ListBillVersionsdefaultApplicationProblemPlusJSONResponse) VisitL
 	return err
 }
 
+type ListBillVotesRequestObject struct {
+	Session Session `json:"session"`
+	Number  Number  `json:"number"`
+}
+
+type ListBillVotesResponseObject interface {
+	VisitListBillVotesResponse(w http.ResponseWriter) error
+}
+
+type ListBillVotes200JSONResponse VoteList
+
+func (response ListBillVotes200JSONResponse) VisitListBillVotesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillVotes401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillVotes401ApplicationProblemPlusJSONResponse) VisitListBillVotesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillVotes403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillVotes403ApplicationProblemPlusJSONResponse) VisitListBillVotesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillVotes404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillVotes404ApplicationProblemPlusJSONResponse) VisitListBillVotesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillVotes422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillVotes422ApplicationProblemPlusJSONResponse) VisitListBillVotesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillVotes429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillVotes429ApplicationProblemPlusJSONResponse) VisitListBillVotesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillVotesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListBillVotesdefaultApplicationProblemPlusJSONResponse) VisitListBillVotesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamEventsRequestObject struct {
 	Params StreamEventsParams
 }
@@ -28257,6 +32549,643 @@ type StreamEventsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response StreamEventsdefaultApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExportsRequestObject struct {
+}
+
+type ListExportsResponseObject interface {
+	VisitListExportsResponse(w http.ResponseWriter) error
+}
+
+type ListExports200JSONResponse ExportList
+
+func (response ListExports200JSONResponse) VisitListExportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExports401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListExports401ApplicationProblemPlusJSONResponse) VisitListExportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExports403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListExports403ApplicationProblemPlusJSONResponse) VisitListExportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExports422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListExports422ApplicationProblemPlusJSONResponse) VisitListExportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExports429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListExports429ApplicationProblemPlusJSONResponse) VisitListExportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExportsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListExportsdefaultApplicationProblemPlusJSONResponse) VisitListExportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExportRequestObject struct {
+	Export string `json:"export"`
+	Params GetExportParams
+}
+
+type GetExportResponseObject interface {
+	VisitGetExportResponse(w http.ResponseWriter) error
+}
+
+type GetExport200ApplicationVndApacheParquetResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetExport200ApplicationVndApacheParquetResponse) VisitGetExportResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/vnd.apache.parquet")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetExport200ApplicationXNdjsonResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetExport200ApplicationXNdjsonResponse) VisitGetExportResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	flusher, ok := w.(http.Flusher)
+	if !ok {
+		// If w doesn't support flushing, fall back to io.Copy.
+		_, err := io.Copy(w, response.Body)
+		return err
+	}
+	// text/event-stream messages are typically small; use a
+	// modest buffer and flush after each chunk so clients see
+	// events immediately instead of waiting on OS buffering.
+	buf := make([]byte, 4096)
+	for {
+		n, err := response.Body.Read(buf)
+		if n > 0 {
+			if _, writeErr := w.Write(buf[:n]); writeErr != nil {
+				return writeErr
+			}
+			flusher.Flush()
+		}
+		if err != nil {
+			if err == io.EOF {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+type GetExport200TextCsvResponse struct {
+	Body          io.Reader
+	ContentLength int64
+}
+
+func (response GetExport200TextCsvResponse) VisitGetExportResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "text/csv")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetExport401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetExport401ApplicationProblemPlusJSONResponse) VisitGetExportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExport403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetExport403ApplicationProblemPlusJSONResponse) VisitGetExportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExport404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetExport404ApplicationProblemPlusJSONResponse) VisitGetExportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExport422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetExport422ApplicationProblemPlusJSONResponse) VisitGetExportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExport429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetExport429ApplicationProblemPlusJSONResponse) VisitGetExportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetExportdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetExportdefaultApplicationProblemPlusJSONResponse) VisitGetExportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFeedsRequestObject struct {
+}
+
+type ListFeedsResponseObject interface {
+	VisitListFeedsResponse(w http.ResponseWriter) error
+}
+
+type ListFeeds200JSONResponse FeedList
+
+func (response ListFeeds200JSONResponse) VisitListFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFeeds401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListFeeds401ApplicationProblemPlusJSONResponse) VisitListFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFeeds403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListFeeds403ApplicationProblemPlusJSONResponse) VisitListFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFeeds422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListFeeds422ApplicationProblemPlusJSONResponse) VisitListFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFeeds429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListFeeds429ApplicationProblemPlusJSONResponse) VisitListFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFeedsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListFeedsdefaultApplicationProblemPlusJSONResponse) VisitListFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFeedRequestObject struct {
+	Feed   string `json:"feed"`
+	Params GetFeedParams
+}
+
+type GetFeedResponseObject interface {
+	VisitGetFeedResponse(w http.ResponseWriter) error
+}
+
+type GetFeed200ResponseHeaders struct {
+	ETag         *string
+	LastModified *string
+}
+
+type GetFeed200ApplicationAtomXMLResponse struct {
+	Body          io.Reader
+	Headers       GetFeed200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetFeed200ApplicationAtomXMLResponse) VisitGetFeedResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/atom+xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.LastModified != nil {
+		w.Header().Set("Last-Modified", fmt.Sprint(*response.Headers.LastModified))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetFeed200ApplicationFeedPlusJSONResponse struct {
+	Body    string
+	Headers GetFeed200ResponseHeaders
+}
+
+func (response GetFeed200ApplicationFeedPlusJSONResponse) VisitGetFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/feed+json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.LastModified != nil {
+		w.Header().Set("Last-Modified", fmt.Sprint(*response.Headers.LastModified))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFeed200ApplicationRssXMLResponse struct {
+	Body          io.Reader
+	Headers       GetFeed200ResponseHeaders
+	ContentLength int64
+}
+
+func (response GetFeed200ApplicationRssXMLResponse) VisitGetFeedResponse(w http.ResponseWriter) error {
+
+	w.Header().Set("Content-Type", "application/rss+xml")
+	if response.ContentLength != 0 {
+		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	if response.Headers.LastModified != nil {
+		w.Header().Set("Last-Modified", fmt.Sprint(*response.Headers.LastModified))
+	}
+	w.WriteHeader(200)
+
+	if closer, ok := response.Body.(io.ReadCloser); ok {
+		defer closer.Close()
+	}
+	_, err := io.Copy(w, response.Body)
+	return err
+}
+
+type GetFeed304Response struct {
+}
+
+func (response GetFeed304Response) VisitGetFeedResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetFeed401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetFeed401ApplicationProblemPlusJSONResponse) VisitGetFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFeed403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetFeed403ApplicationProblemPlusJSONResponse) VisitGetFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFeed404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetFeed404ApplicationProblemPlusJSONResponse) VisitGetFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFeed422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetFeed422ApplicationProblemPlusJSONResponse) VisitGetFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFeed429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetFeed429ApplicationProblemPlusJSONResponse) VisitGetFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetFeeddefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetFeeddefaultApplicationProblemPlusJSONResponse) VisitGetFeedResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -29488,6 +34417,271 @@ type GetContractdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response GetContractdefaultApplicationProblemPlusJSONResponse) VisitGetContractResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPoliticiansRequestObject struct {
+	Params ListPoliticiansParams
+}
+
+type ListPoliticiansResponseObject interface {
+	VisitListPoliticiansResponse(w http.ResponseWriter) error
+}
+
+type ListPoliticians200JSONResponse PoliticianList
+
+func (response ListPoliticians200JSONResponse) VisitListPoliticiansResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPoliticians401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListPoliticians401ApplicationProblemPlusJSONResponse) VisitListPoliticiansResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPoliticians403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListPoliticians403ApplicationProblemPlusJSONResponse) VisitListPoliticiansResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPoliticians422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListPoliticians422ApplicationProblemPlusJSONResponse) VisitListPoliticiansResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPoliticians429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListPoliticians429ApplicationProblemPlusJSONResponse) VisitListPoliticiansResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPoliticiansdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListPoliticiansdefaultApplicationProblemPlusJSONResponse) VisitListPoliticiansResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPoliticianRequestObject struct {
+	Slug   string `json:"slug"`
+	Params GetPoliticianParams
+}
+
+type GetPoliticianResponseObject interface {
+	VisitGetPoliticianResponse(w http.ResponseWriter) error
+}
+
+type GetPolitician200ResponseHeaders struct {
+	ETag *string
+}
+
+type GetPolitician200JSONResponse struct {
+	Body    PoliticianDetail
+	Headers GetPolitician200ResponseHeaders
+}
+
+func (response GetPolitician200JSONResponse) VisitGetPoliticianResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPolitician304Response struct {
+}
+
+func (response GetPolitician304Response) VisitGetPoliticianResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
+}
+
+type GetPolitician401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response GetPolitician401ApplicationProblemPlusJSONResponse) VisitGetPoliticianResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPolitician403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response GetPolitician403ApplicationProblemPlusJSONResponse) VisitGetPoliticianResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPolitician404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response GetPolitician404ApplicationProblemPlusJSONResponse) VisitGetPoliticianResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPolitician422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response GetPolitician422ApplicationProblemPlusJSONResponse) VisitGetPoliticianResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPolitician429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response GetPolitician429ApplicationProblemPlusJSONResponse) VisitGetPoliticianResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPoliticiandefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response GetPoliticiandefaultApplicationProblemPlusJSONResponse) VisitGetPoliticianResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -31355,6 +36549,121 @@ type ListScheduleTicksdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response ListScheduleTicksdefaultApplicationProblemPlusJSONResponse) VisitListScheduleTicksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchBillsRequestObject struct {
+	Params SearchBillsParams
+}
+
+type SearchBillsResponseObject interface {
+	VisitSearchBillsResponse(w http.ResponseWriter) error
+}
+
+type SearchBills200JSONResponse SearchResult
+
+func (response SearchBills200JSONResponse) VisitSearchBillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchBills401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response SearchBills401ApplicationProblemPlusJSONResponse) VisitSearchBillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchBills403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response SearchBills403ApplicationProblemPlusJSONResponse) VisitSearchBillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchBills422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response SearchBills422ApplicationProblemPlusJSONResponse) VisitSearchBillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchBills429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response SearchBills429ApplicationProblemPlusJSONResponse) VisitSearchBillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SearchBillsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response SearchBillsdefaultApplicationProblemPlusJSONResponse) VisitSearchBillsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -33563,6 +38872,9 @@ type StrictServerInterface interface {
 	// ListBills List bills
 	// (GET /bills)
 	ListBills(ctx context.Context, request ListBillsRequestObject) (ListBillsResponseObject, error)
+	// ListBillChanges List changes of all bills
+	// (GET /bills/changes)
+	ListBillChanges(ctx context.Context, request ListBillChangesRequestObject) (ListBillChangesResponseObject, error)
 	// GetBill Show a bill
 	// (GET /bills/{session}/{number})
 	GetBill(ctx context.Context, request GetBillRequestObject) (GetBillResponseObject, error)
@@ -33572,9 +38884,24 @@ type StrictServerInterface interface {
 	// ListBillVersions List a bill's versions
 	// (GET /bills/{session}/{number}/versions)
 	ListBillVersions(ctx context.Context, request ListBillVersionsRequestObject) (ListBillVersionsResponseObject, error)
+	// ListBillVotes List a bill's votes
+	// (GET /bills/{session}/{number}/votes)
+	ListBillVotes(ctx context.Context, request ListBillVotesRequestObject) (ListBillVotesResponseObject, error)
 	// StreamEvents Follow the events of all runs
 	// (GET /events)
 	StreamEvents(ctx context.Context, request StreamEventsRequestObject) (StreamEventsResponseObject, error)
+	// ListExports List the exports
+	// (GET /exports)
+	ListExports(ctx context.Context, request ListExportsRequestObject) (ListExportsResponseObject, error)
+	// GetExport Download an export
+	// (GET /exports/{export})
+	GetExport(ctx context.Context, request GetExportRequestObject) (GetExportResponseObject, error)
+	// ListFeeds List the feeds
+	// (GET /feeds)
+	ListFeeds(ctx context.Context, request ListFeedsRequestObject) (ListFeedsResponseObject, error)
+	// GetFeed Read a feed
+	// (GET /feeds/{feed})
+	GetFeed(ctx context.Context, request GetFeedRequestObject) (GetFeedResponseObject, error)
 	// ListFetchLogs List fetch logs
 	// (GET /fetch-logs)
 	ListFetchLogs(ctx context.Context, request ListFetchLogsRequestObject) (ListFetchLogsResponseObject, error)
@@ -33605,6 +38932,12 @@ type StrictServerInterface interface {
 	// GetContract Give this contract
 	// (GET /openapi.json)
 	GetContract(ctx context.Context, request GetContractRequestObject) (GetContractResponseObject, error)
+	// ListPoliticians List politicians
+	// (GET /politicians)
+	ListPoliticians(ctx context.Context, request ListPoliticiansRequestObject) (ListPoliticiansResponseObject, error)
+	// GetPolitician Show a politician
+	// (GET /politicians/{slug})
+	GetPolitician(ctx context.Context, request GetPoliticianRequestObject) (GetPoliticianResponseObject, error)
 	// GetReadiness Say whether the server can do its work
 	// (GET /readyz)
 	GetReadiness(ctx context.Context, request GetReadinessRequestObject) (GetReadinessResponseObject, error)
@@ -33644,6 +38977,9 @@ type StrictServerInterface interface {
 	// ListScheduleTicks List a schedule's ticks
 	// (GET /schedules/{schedule}/ticks)
 	ListScheduleTicks(ctx context.Context, request ListScheduleTicksRequestObject) (ListScheduleTicksResponseObject, error)
+	// SearchBills Search bills
+	// (GET /search)
+	SearchBills(ctx context.Context, request SearchBillsRequestObject) (SearchBillsResponseObject, error)
 	// ListSensors List the sensors
 	// (GET /sensors)
 	ListSensors(ctx context.Context, request ListSensorsRequestObject) (ListSensorsResponseObject, error)
@@ -34282,6 +39618,31 @@ func (sh *strictHandler) ListBills(ctx echo.Context, params ListBillsParams) err
 	return nil
 }
 
+// ListBillChanges operation middleware
+func (sh *strictHandler) ListBillChanges(ctx echo.Context, params ListBillChangesParams) error {
+	var request ListBillChangesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBillChanges(ctx.Request().Context(), request.(ListBillChangesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBillChanges")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListBillChangesResponseObject); ok {
+		return validResponse.VisitListBillChangesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetBill operation middleware
 func (sh *strictHandler) GetBill(ctx echo.Context, session Session, number Number, params GetBillParams) error {
 	var request GetBillRequestObject
@@ -34362,6 +39723,32 @@ func (sh *strictHandler) ListBillVersions(ctx echo.Context, session Session, num
 	return nil
 }
 
+// ListBillVotes operation middleware
+func (sh *strictHandler) ListBillVotes(ctx echo.Context, session Session, number Number) error {
+	var request ListBillVotesRequestObject
+
+	request.Session = session
+	request.Number = number
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListBillVotes(ctx.Request().Context(), request.(ListBillVotesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListBillVotes")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListBillVotesResponseObject); ok {
+		return validResponse.VisitListBillVotesResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // StreamEvents operation middleware
 func (sh *strictHandler) StreamEvents(ctx echo.Context, params StreamEventsParams) error {
 	var request StreamEventsRequestObject
@@ -34381,6 +39768,104 @@ func (sh *strictHandler) StreamEvents(ctx echo.Context, params StreamEventsParam
 		return err
 	} else if validResponse, ok := response.(StreamEventsResponseObject); ok {
 		return validResponse.VisitStreamEventsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListExports operation middleware
+func (sh *strictHandler) ListExports(ctx echo.Context) error {
+	var request ListExportsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListExports(ctx.Request().Context(), request.(ListExportsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListExports")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListExportsResponseObject); ok {
+		return validResponse.VisitListExportsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetExport operation middleware
+func (sh *strictHandler) GetExport(ctx echo.Context, export string, params GetExportParams) error {
+	var request GetExportRequestObject
+
+	request.Export = export
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetExport(ctx.Request().Context(), request.(GetExportRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetExport")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetExportResponseObject); ok {
+		return validResponse.VisitGetExportResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListFeeds operation middleware
+func (sh *strictHandler) ListFeeds(ctx echo.Context) error {
+	var request ListFeedsRequestObject
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListFeeds(ctx.Request().Context(), request.(ListFeedsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListFeeds")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListFeedsResponseObject); ok {
+		return validResponse.VisitListFeedsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetFeed operation middleware
+func (sh *strictHandler) GetFeed(ctx echo.Context, feed string, params GetFeedParams) error {
+	var request GetFeedRequestObject
+
+	request.Feed = feed
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetFeed(ctx.Request().Context(), request.(GetFeedRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetFeed")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetFeedResponseObject); ok {
+		return validResponse.VisitGetFeedResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -34669,6 +40154,57 @@ func (sh *strictHandler) GetContract(ctx echo.Context) error {
 		return err
 	} else if validResponse, ok := response.(GetContractResponseObject); ok {
 		return validResponse.VisitGetContractResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListPoliticians operation middleware
+func (sh *strictHandler) ListPoliticians(ctx echo.Context, params ListPoliticiansParams) error {
+	var request ListPoliticiansRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListPoliticians(ctx.Request().Context(), request.(ListPoliticiansRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListPoliticians")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListPoliticiansResponseObject); ok {
+		return validResponse.VisitListPoliticiansResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// GetPolitician operation middleware
+func (sh *strictHandler) GetPolitician(ctx echo.Context, slug string, params GetPoliticianParams) error {
+	var request GetPoliticianRequestObject
+
+	request.Slug = slug
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.GetPolitician(ctx.Request().Context(), request.(GetPoliticianRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "GetPolitician")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(GetPoliticianResponseObject); ok {
+		return validResponse.VisitGetPoliticianResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -35044,6 +40580,31 @@ func (sh *strictHandler) ListScheduleTicks(ctx echo.Context, schedule ScheduleNa
 		return err
 	} else if validResponse, ok := response.(ListScheduleTicksResponseObject); ok {
 		return validResponse.VisitListScheduleTicksResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// SearchBills operation middleware
+func (sh *strictHandler) SearchBills(ctx echo.Context, params SearchBillsParams) error {
+	var request SearchBillsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.SearchBills(ctx.Request().Context(), request.(SearchBillsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "SearchBills")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(SearchBillsResponseObject); ok {
+		return validResponse.VisitSearchBillsResponse(ctx.Response())
 	} else if response != nil {
 		return fmt.Errorf("unexpected response type: %T", response)
 	}
@@ -35514,363 +41075,442 @@ func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, sensor SensorName, par
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L2LcttG1i76Kl3Yf5WTCURRFzsxXX/trTh2xknseCTP+OxEHrIJNMm2wG4E3RDNcel9znucFzvVqy9o",
-	"gA0QlOg4ya+ZqTFF4tKXtVav67c+Rglf5pwRJkU0+hgtCE5JAR+fvcFz9W9KRFLQXFLOolH0dIHZnAi0",
-	"WhCG5IKgggheFglBKSdiEMUR+YCXeUaiUXQZnVxGURyJZEGWWD1LrnP1g5AFZfPo5iaOXqRkmXNJWLI+",
-	"J3mG1yTdfOlEFiWZIDqDN3q3HPxI1miFBRKEMDQlM14QhFmqR1YyRAV8JLjIKCkQZ6Q2RPXcwPimnGcE",
-	"MxjgTzzBehjNUb1dkIK4N/ECPk5xcjWjWYZoYzEOi5KJw+HR46+/OT1KDo7xcHjwNcb44JvhcHgwrP5z",
-	"tGXFzrEkP9EllaERYammnJGZHKECFeS3kggpYr0mSJCEs1SgkkmaIZxliMOSLhHWM1GrN8eUNfcxJTNc",
-	"ZvIyelL899HRN8Mn8r97D/M1z2iy3hzs3/kKLTFbu1GiL3770gxiiddoShBlCCNJlwR9sYrt6L9sH9xv",
-	"/310PBw+Wf33o+G20RFZrM9mkhSbA7swqyQ5WmEqa687DjyWMknmpIDnvn379qyUC8IkTbAk4VlLjgRe",
-	"o9WCIyyuGnTyLcEFKTqHfxNHOS7wkkjDqmdCEPkKLwPvO2MIq18fCMTwsk790YzIZDHOsCRCjqc0y0QU",
-	"R1TdlmO5iOKIwTMjeEIUR2qnaKE4tMk4S/zhJ8LmchGNHp3EgQX/1vDFi+8CY3Rc80AgmtbH2OCYNE2D",
-	"HBMYtX3omKZ9x340HIYG/7QsBA9QypsFQRNGPshxAldMDD+hHM+JEUf12ZD1D+LFe04T9q8yWf/w2I78",
-	"t5IU62ro+nFRyygfhkfpycUfyTq0zJJ8kGqIa14WiK+UAMcS6EKJSSosKz5BBcmJkiVSiw7OsrUSnlam",
-	"CokLSRo79TD5Gh/PjsgBkJWdmT5Rqqk1pHfbHI/VHJeUuZ0Jznj2ijPyEqvXBTdHnWFqwpi5IwAzsSLF",
-	"E1SyBI6yNIYd01+ruZ0MT8PHWHg6swM1hgM9iK7JbA7/Bz5tYVr0nk87OBZYdfyeT8OEr3+4A7P+hIV8",
-	"dk2YDHGrWleaWkrPsJCIqGvhDH4CXwpZELxEc04E4gxhJWdRQ5JGR8PT47ZVVQM4gBEcvPiubVUfnQbH",
-	"Hj4a3WlDJVkKhCVaclEf0cNhmBkzeKI/CHPi6FuW+ANdlkvDlkvK9F8Vwfrnw6tyOQ2dOWdoqsUfgwti",
-	"OPrYGiVYELXUGZFK2NdX8OnBUYvo00/pL/VCC3lesrCwLkq2XU63aTaBwRYlu7uIvkgWJC0z0sZQwvy+",
-	"lasWvCyydXik9iF3464LkpGkTaWkyUIf2GKkBXOMVjRLE1ykIkaTecHLfAQjncRo8hWegHye4K8maMYL",
-	"0Omk0QLL3PAhL1DKV0z/FaPJsbpNXS1XHCmVuxAxSvhyShlJ0XStHhkjXsSIcQnPz3FBmFwQ0VTxvfG0",
-	"HGXCzbZ9Q3uI+gvCBC9adxd+De4tIyuzs/qilp21v91pX4UI7qoaH/ykOPm1OofwkrCGODw9PThqG5t+",
-	"7h24+UbfS4T8lqeUgNJ4oc7w8xLGm3AmCQOxifM8o9rkOXwv9HTMKOG2KS5gC0S5XOJibQ6EhLMZ1Uet",
-	"kQ+gMljF8RpnJTEvmlEwK7VUHT0cwuh4LuoP/bbzZnN5QH9tfcdNHEk8hwsKgmFioCFmHBboxl/N/yrI",
-	"LBpF/+uwMo4P9a/i0C7buV5PvbgNG1kvBthceC7sUVmU7Ik2uuBCnA0ivTEi50zo1bVq8lmSkFxqW7jf",
-	"5sDPIDii0a9mZXJHa2NDRGaV3sXqqUlZFEoPA7PGrdqN+lwaf0CCWUIyNY5hHM0wzUq1+8M4yglLFW2p",
-	"z0XJGHw+iiNRJgkRIhodqecUBEuSjrGMRtHx8PjRwfDRwdE3b46OR8PhaDj8JaqumapdTzKKcEYT8n/s",
-	"rOKIsNQ8gpVZFkc07W8V5AXlBZXraHQSR0JiWQp94MB4HUUo2uASZ9HouDcd2J0KEcAbzxEQxb5Txdd+",
-	"fX9H6E3mtsOQi6ThmOi63V1349thF9KYp/fU9aemLmWdcjbLaCI7djMv+DQjy68Cu5oSiWmmx436KHFo",
-	"gQWCZUM4KwhO1zHCAtmtiSNSFFxR+6/vqlU5HT6OI0ml1lvtgN1BVRZsVJHTAfmQZ7wgxSixV/ZeuNd6",
-	"pm3rJheUzZVypDQbcC+pERKtM+Es4yttCasXPufFlKYpYXdcWLCsGSGp9kWKhOcE8ZwUWBJtL12RNUqx",
-	"WEw5LlJYX7WurUt5Ui1lNcatazlzl+5jMd8uOLlW5rS4EuCuUwuacrd4L9g1zmh6x6U7QjNKslRtGNUP",
-	"HKFDLUsO4XAfIWN+jdCcS/RweBSjFWbq09BfP++ZnTfkXFlrRTSKaq+JbvwNOD6uNuCfLC+4Inw8zQh6",
-	"xqSSB1v3wkxmLztxZtaIF8h5BS2FYwGTI+kT9SfQ/goLlHJG1Ltf4mzGiyVJ70zhBE15uravhcmhHy5+",
-	"fjVCJSMfcpJIkiqhoXQh9T2iLC9lK4UPqwX+FqfI6lpb13XpJrQvgWHUZpRgpmY2JZo1lSnP5XNesruu",
-	"HZyq6LKyQcVlBLEUWEnygYr2ZTqtlukVl0gPZ+siMS7HM7h0T4tUEL3x6gxYaBGrHm1vutv6CL4khnIJ",
-	"k2hVcDY3XiZSXBNl9GV8DkKTSlSylLi4B6IpOpkdJS3r99AnsxeK7RnO0AU8FT1TN/RhZH3bfjiZrRGX",
-	"C1IgGG6knTA7mAL9RqBsvjZqL9kfTF+1fp1b6KsJVhxV5tZaNv7ekL54cjp6+Ejri7AWQ/Q3/d+ouUrP",
-	"rkmxRgtwoOsAqPqsTPn3fBp00GZYyLGkyZVVMY1ZH3Q6QTBBXQx6tj/IE6vUvvNUYj0xSZdk/B8l00fR",
-	"2ZIUNMGHb3jBmeT96dIudBtpON+Xc8bcZkvat6BS2U2wJfr65Aidnh4cHRo/ZyNKp+xwpVetqtV2UemC",
-	"QESTkRX4VcFpBax6jbOxiSNGo4ewabDStceoJb6iSrJHOc8yrcy3bWPAvwSb2DLFh2qKgf3jpawG9mjY",
-	"f9v0S9s2zfwaR284/wkXc7LHkz7jbE4KpTozdIRe0m/bzqkjT2E1R7nRlNAbzpEe11ZRKzkfZ3Dpvs72",
-	"0ESoNMHnJ3pONulA6+uUs+psFtiI6xUVxKzxS8zWZorijku95BCTV4t7PBxWUXKMlpSVynTA4kqH65Ul",
-	"c4xaba9jz/ZSC64Gidwoey38ErP12A5hPxvAeSP8r82xBS8kxPyfIAjSH0CUXi22TTrh1cTrh1UtM6Lr",
-	"iKku9BMVDqpMhV43m8ttNsGBSyfovLtKPIBF+SfDpVzwgv5nD1q4szMxQ2evXyi7EmzzM/MKeNYI6RQD",
-	"lJMP48FgECvLAaPKyxzWNY98m8cb81byKf2r98W6WvcD4wYSNa4YX7mEirhKATLSps6zhpoqzRKsf3cN",
-	"+KfQF4o2FQ9+WSeyt2/fHjRTPLo2vJkRYnZdlHnOC0nSlySl+A0s4d4k82UkyQd5mGeYsstopA3cjaO5",
-	"TVo/9HfajRPBQBGMtMeeu/vGS3XfGG7Yt+BWu6Wsyahy3+t8mIwUsIh5oeS2NBGPBJciED56BfkPKxM1",
-	"MwYGVo8A1z1nBMGdoFKov3T6FJWoIAm/NmHZRsgljlIst87zJZEYroNpZvSaFGasEKbedvt3+haQQeb9",
-	"uCjwWj9OE8bHzZFpt4wylEFJKUuahiYAGg8OppkROChXWKAlkZADoJbAPTHFkhwoGR56LE+MZ1hPdDNM",
-	"z2ey9nxvdV0oPY54TpjRJD/2fLPZru67lHKHp1Vy4MZTBFG7JNfbNTNz3Y3jp8BeSJ6l7YusmFrpzIxk",
-	"Aq0g3ZBn6ROkBqk0EwokuyBZCh7hGE2JJlW5IOvqBhuBMmRsDtnVgmZ+ltJtluPGD0r+GgEhaTbzFsrO",
-	"3xGlYY46LfhbWhFfY9eqBasxzDs3MD59T7S/GITAU714m7JA6/cfI8LKpRr5ikwXnF+pYWc4Uf+SpRrq",
-	"u+aU4+jDgbrp4BoXEKBXd/vv+pGy9K17WvOXC/P05vfP9NturF0RIhWl/Mq2PFQqUUZwCvkCcsFLiTBb",
-	"6+NNkKSosVHL7sGbjenjXrdtaX+iIiBqnfjqJcdqWxWQZV6KnXrUjjQJI6g/pHVSe5vN55sGRM03poBL",
-	"yZed/hc3fPWAs+rymzhKFgQ8EsF844zzK0iootJkehGcLNASS1JQnBmtEyzwXqunXv9UvTC0hNopP+6n",
-	"RSjV4EJfCQciJG2Nq/SArnt1DF/flxOWEpbQ0IEFwxUm5wak8RKnBM0KvqxNeZObN85r/Rq55SUY0qPN",
-	"K0xS3S5v8Z4buH5WELFgEGLtsU3P3dU3sU4FCj5UO1lCeYTqFz2tBb4mO88GDokGoW0b+E9YyJeNW7qk",
-	"bo4LSdVVW5fktb3yggAn5pxnbUxDJSoFMXMHJ4JAcG5z/gRByEnYJHhBpHE17khRhTI1tzqD1UWVJbvh",
-	"imqO/metEGMpyTJvaH28nGae4mWSEFtOGU0udYpsMFuNKZq8v8HQdsKbkzAU2EIvtS12ss5nhdiXnnZf",
-	"W2XvWU3Stih1OuoD0sKORqfeUSlINqs0PKaUqEFAEWuYNpyl1L7TSzfHc1KEVWEswgNcgz9gtYCIbtCw",
-	"MU7FIEPr34ykSiSk/9Kux4ydL3Sz+iaOVrzMUnVJcCkhVCJ19pmePVrwLFV24cp7pV/N4xNitWb+i9za",
-	"xFVSYGOorVuvj62Ns3ea8eTKzDE8CSrNyJUWr01RTfrCRhmAYCAtGEJfeAnBmli7xKjnvcixEKHJb5f9",
-	"wB0FEZDZvF2IwmTP9eVdAnR3eyksMOqCwjMu3PLWp9C6S89S7Qavb5I6TtsrqowgSpHWZAJmXMu93jbS",
-	"Hio4jAIe1zr85/4RHbCes9STMOoMmRNTxUFFzXI0vyEs4CYdQM3olc7x3SJvipD0+I7gNKOMCPA6zug1",
-	"0bkJwQcG6E+STn+DMm6XBKnrtJCiRkaa1IYFznPCxG1tWUjlH+M58U+/zdOt5Sn2tFPnQ7jg7QVDK16k",
-	"jQxqU4mAjh8thsshbEVQWsoOX6NlIUcaOjR3UwsNBk5yRSep3bPBzta+mejmupk4qv96O4Nqm1sJ/PsC",
-	"54tNBiXpfAfXWMXpIUOMp7s+6hVPA49qSip4bmyG2jrBvRiZYOZ9ViMTlmRjGu1mQEP7uqMbTot6XToS",
-	"VEUYWREhoWLNWBipEcFNz+fWd7WfbRJnpP1YryIMrhYDQjQrrdJtHtHwvDE40NosB+PK08m4cPJ7J4x5",
-	"OEhHeJbRJ3czHGwooAcFXuhLt+j4wZ1376nvpV3UxmK0UuHrmn3WcHpYX8jGlKsc5F4W3VN9+U28I5dW",
-	"JqETyM21JnI3u7Kx0rZIQv+/mZYdZuuiXbgdDrkSsakZ1oFBZx0p0qNS0RVLxRNd62GStmOrT4AZPyWE",
-	"NQybqhTW+FuXVAits/kXRjoNHD5satudHthqWi/do/0v62/xfnluX+h9d27frRasTKl8xowt3SCwRIYs",
-	"obcLPkKTK7LW1VnKmFcDjdGE0zSZuPBkTgrBWYwmSUarb0thOFjtQ5oWRIQDTLuEPhohH8rko9NgWOWK",
-	"rMfh+NB27YnIBU+D7OayJ4IF6lVuBQg3KpRBJwucSFiGSUGvSVHSSXAVoFYq9M6CLLnSNPQKtlwC4WEz",
-	"4aDOVbbJ4RUWpmhY10EHij03IiMg9TTNuJX2F8etYWxLwJyIbMymNvYgmyuq/YnP76xnVNT/2ZSNKnxO",
-	"OXtptI4GQgifzSYjpIzCNUSHVwuOCoKTBRFesijIqJTr6+Bk9mUSn838Irt3AWpzdRnhs6a+rlsP2lqV",
-	"TDs+RsmEl9SmdACWkHBUdFfndr9z0M66Ogb92pu+MsivxQlITITFFUmhLrXFY1TV6txWaewZ+a4Kez4G",
-	"1rifeuQXWpUi8soPu+56o66pCoZaaaJyWYLvCIveIkiTqSdZfCL0pu5oyQy8tn81AvA2xg7cEVaInxvU",
-	"FEjTsFVhodV3ZWKhH13dWOjHTU+jv6m2suzjtmW074i9Sq+q+MkOL66m0bUG+zAFv/VqwT6LgLYDcIpq",
-	"wHiHhPaQuxkxDjZawssshXhHhS2ylZ+vyDp8sDu7cGctZjfurin4AUPoSiOcuFPc2jh6PXot5j5JpNqh",
-	"PwytVKaIPYbvwGBdFkLLm1+7t7VccO4G0XLBhRtbywXP3ZBbLnjqZuKvUIbZJ1EzAmLTDmfcZi/Xo6D9",
-	"X919kirNZpviQyWC4IyWCzFEH5WOAEkGblg9jj938tVn2wj/wZBaD8Uuit4k5Ip8c1wKkjqa1V86+g2R",
-	"92403UaphsTt2+tfP/XGEvolcMsmqdcpHOiXqmeWIfXFIFBRhqZcLhCfzWhCcYYyrG6YExufWFlkPVtZ",
-	"pmH7GkcK6yGl4mh2C2EG5bSzFgEW1P6nNMt0jus2SexWBxhzuaRSkh2c0U/tLSFum9FCyLEghO2kmM/5",
-	"NSkYFPJPzew2XZMLviTjZIEtfpEl8gW32X4MSxI0mvRJXIc6sUU9mxczWfC0TEg6DoaY8Nq6QC2iF8wa",
-	"yjIpm/uRc6pjqwKp2Tfgio6Hx8cHQ/W/PkrB+7KgIqXJZoQ9wQczkpIClN7dndTOOw0pPeD7uCaFMBJt",
-	"Z+XFQKHgRNJrKtfBaNr586fo5OTkMQSTf5YSr/ADARUXGyt0cjA8PTj++s3RqS7POhiqD/0GsgqTUUbm",
-	"VFA242ZJWp7kHRLVHWWR9WJ55kC2NrCyQp4p5gFZ9H1FdUvtNaenoRnkBb3GkoyXRI2rg8cKkmkLy0LZ",
-	"NAKIKSSkC7qkGS50ZVuMcCY4fK0LOLw0McYl5AbvmDbE1zgbq9OSyXGT3Cui6Jcq7RCR3COOQisECclj",
-	"lyXdW4Bq6FnR457swlyq7sq5zWDpTEgwl/U3CmrmPtyzPWZ7YS4DG9SgH+2wAupAtVQbjO9qkYDycppR",
-	"sSApHMG9jKvdt6PMU88rFEx9qgScTu/HKelfOmDu3Hz4kYWpJFCyUymIuuC0r3OkJuZrTB57KFwOXM9m",
-	"tfvU2zgoY08z2Dxow6KheQbWAmUb8l3L2k22rQiwIviaxtEUNxX9NaR0UwQHhaZHiRVbVjvW1E1qtFI/",
-	"J9uULo08HUjcoSRLQ7qmgcXQbKDmWD/f3KIGVMZQKtALKRBAkXnRrA8Hc35g7n8vOBuc49VLIgSGglb3",
-	"64G4ovmBhf06cCAjivFakoeqtwlqvL37eFkz3QjWLt6SdvTtvhxVn9VJ5Z0BYeFkK8AWhmxAgBhwcyWr",
-	"oGCfeNU3Nu9IQ33XV8axzO2d1XUuu+1zGsvVeKjH2+2r5g6/Zs5pKBJTf8EgUcqlutIs20xnJkjIftau",
-	"a7Dv1A91/jxXAu0M5Nn39JqwPktGAmfDT8++f3GhJvhAVPlXn8RshAWJt1qP/6pOscaCamz9zSk8W+Zy",
-	"DUtnz86j3vUUnugMuYZuEce5g3PVO8C3nMfVwWFXxfOeeqPessj7Elt2zz6b9CoIviIV5EYz+pkTNjEF",
-	"fRDt1FJrhmkmTOonNAVAOLMtEIz5nmRc+4bUI4LWe0tSc0d9aWu6FL9qabIQyB2C6jnzktCK+OnHOyT+",
-	"+LnYmwZYYufaGry8Q9JFW7Rxac7w9jwDQGvSKu7KfqdxvQbhB5qq4h2qj3M/dtPD/BWiFqDzjdhW8bD/",
-	"1PAqpGkrN3wxUc3JjbgtcXzp9Ci3eFvFjEeB+xAzjXz6zyJmKu9iINWp4Gy9DDPHrdyCVkz0NC+b7nwz",
-	"nurt5onhedm0CJzqmg+cvfamp9ew4SeDoKS6b+Qh+NaQjSE9aWr+QFigycfLiOfiMhqhj5fRZTkcniTw",
-	"I3wk5nv9VPhjMBjc3Nzc+KlNZtT7Mi6eAhH/SCwsTfsizHAmNhL9yYecFkR05uUTyAeESqWqKJ1xieZK",
-	"b+tv3rMguvfbBRfEPBQqk7C0ymITFr4OIp5jKUmhHvHvX/99eflhODy4vPxwNHv3t/8KCqOEb3ffX8BF",
-	"LUeWfkKI/hxQwyZbZaSQQffwK6suY6SM/lv5g02Z3h2zZsxTRDiIl1Ql9ns5NU1Z/14yfTYd7qbO/0B3",
-	"sMD279DqbmYbNDADZtRE5hxEAbhBhOwZvbNU8SNl6XP7LP/Lc++5/vdv4B1bVQeNgJMQdR8SmKaxY6AK",
-	"S3GwW1LEZpDe7VeVvLvb9Jtx+Pr333mPr/9iEnffhZUCy1cVgTpkA+f5cYTtKwC1zKYaAzVos4vR96EQ",
-	"dKG7/C7aADRg6VCuewiO/mxvVrpfTMhqt/1P8+/q5ZTqkZUjZyPS3DKCPR/NIRn1fcFXAiA8AA6tKOvn",
-	"Z3vidkautRC2HJqSaTkHZ/KMR3G0wgULJB4FzZAdTP6WcNKGB2MwH6jJjAn7rSQlSWMkJMnHJtkrRnnB",
-	"5wURIkYZn8dN9IgY7jVZEnU3UcbnUS9YGmcWYAckbFetsiEsFfoCAYitlT/2wema0T4Xmz8nMlk8swl6",
-	"9Xl0EUUw6qQxkxNepA+EX72w29B1GMG+vHXQwfz2jqKf22gjpc7N764J3agBtchqoeXR+QqS9MdE8XYo",
-	"QCR9k5pxgfWruqTmxkLrzVQGgDkJW1K5zGVGA+i8BviYpK2X3SF5E/xegVgocz4xXiBwAeAMveeu4RHK",
-	"s1IgQeeN1pd1b/ZXlbP81pmjsJct2aINOWVLu/SkasUgzT0JLe7GpgSo2ZGFI9mtbg/LefsQfI6LP6vs",
-	"28zcq/LxwIeEs3EoAVVvzLhk+BpTPbjQwfqckixtka+VF3U/rj+nYjQfCKD75ldEmeTIAkZqJwbJ+ApN",
-	"DqF51yRGk8Mcy8UEyq8MlOVkO3qBfXun47ZRpL7pzC7ZFeMrNhkZl4JfIOi7rgGgxQTFozgyt/U0Puqj",
-	"eG4eVf/2J/3g+pf/tK+5iaO/E5zJQKm6Zy5VkuRq6/KZ20KL9iIlurXEZmb9NgeNbTBiGhTbVmRKG749",
-	"UoI1hbuY245ZWazt7h2TpgJQtbxwDVShMnKwZz+Nsf9q7prYX8Gupf/RTLk+/G/Xmi99tFkqAI+Wjeo4",
-	"vAxR8yil7V7T1JR5mjCyT9q6bIDTNFHnAONsveQ1yqiWwwM528kgOtN9OPSt6Iu0wDOJjofHw4Oj4y93",
-	"dUfqZqZ7y1bfEZ+tG9amvXjfINq3qGnuZ51QB5bKzghlO9V89cDewmi14JnpJddqvu4MWtIHccflzzfr",
-	"wjbhtqqVDTHUD3y6D91BEdznUhvC/ZU9ZrcYnFb4VjAMTRydu9ZRbuZA1A6ET1onCWlbpWjJ+HujdQyN",
-	"Vn/7o2bnqECgnJPM6IeWXuxmg6ZkTlm4zr4g1/zqrqDBtz+0qHdkmZlUZ1dHTWZFBo2Nqs2ohbr3waCK",
-	"SbYzaIOHshVeC5Bsu3sN+nJvE72sEz4GLmmRtWhN5HasrPtkhPtkhE+ejBCCNe2i64aD9RMR+Ccl1E9N",
-	"V71pp4sO/G13tLDbtuoWP2+oFgatOyppcnWnbbyVLtImx72W/1sX+rY+1mucldgVpdYH8LLqnjNCQrea",
-	"0cWjGqMaevqoRYq1eg9Y+eKK5rnBoKhgNgEONAy30R9Wp4e9XO2ztZhbOzC8gcIOITUkk0DeUvRPt+gQ",
-	"9WvbfsGsyK0DxwXJNVFdkXVgl85LprQvUSG0mYCQDn15mfY71C8Bl4nWejthQKwsyIB7cs/Qlo/dZcuI",
-	"bukLVnvd5Qp2ALTNwLWdY3OBa3FszZpBp6/POg290dJcmzT6Y8qhvTKiz4JdTBKbbCdLsxrJoh9f3CHG",
-	"YRvxdfk00vFMU2a/5dsTudqRVQRbG04ICCOYdxGkPbqkssVlfKYh0xE3RRzA5QYnCcpccZahFS+uSCGQ",
-	"5HNAZ9w0xikbmwZBQVy0uj835zwbdcaDlvhD+FkrTGUQDvpCktzIQnWNyf7KM5z0KWHTTkP11thOpXpX",
-	"aEkD+uK9Yvc7KXaNtd+HvR3oavBZnGMvvQ3s7492GWsNy8RkEyiVYMpL6QDy1aUQzTEAqDWg9Fv4r1+R",
-	"lfHq/ZU8dFchR+Ub7fN64mXqigVfMd1TcdDH03c3V16Hh+5/lvdNb1CIiZrQs5tlrx2JFjVI1fAVBiN1",
-	"V6C0xurcBsU1MMcfG4m1Sk2gicUPX1GW8pVSZNcML+H7ZZlJ2jPSW3vLhX1y7ds3dEne2rfUfvnOvbL2",
-	"9Uv9fn8O57Y6uTO5vs6IFXax7uajVGTJEWbGMjXdHpT4s5FRWiAj3/q0L/hOt0gZwWMg76iRNn88PGqm",
-	"zffqbVB7sO3/t9Nzb7oI4iLc5wxLlNJrmhpMTxD1m+W4Ke/TwaCPIVAn0C4BVjFFGxa4NmhdbzYPVpkK",
-	"VJCZkg89mpbUe7QFsEpDq2m15sYKtIDn7Q2ivRfwDfhZwCyAUM7sVnUOd0csbwPqay5GcKE9kLNgcoNB",
-	"cDVqfYwkBK9MqkPGwWzWfi0055pPR+hIiYLTAaqx2ns+fSBiRDJB0LHB4J4aKC50YpiQLpUYPQUG1J+D",
-	"oCu2yerGqM0PSCfxCPTF+fOn6PHpw6+/3JQ7nQlMtp0qkL0G/zA5EmF815akybcLmixMJxELgQtrAgY4",
-	"Zuv+iZRVKlYn7v0mvf79zZvXhk7DrkCHltJ5rxLprgi9Z+607k8LgUrKoGzF9AOupyq29eKl7BpnPawb",
-	"kxHtQE0sK7ienWZ7Qhzwj5KUgZH/wKeuhe45VKFA8neMpmtYjwCqW5VKt0kG2pQ1VrE258N70V6AnKWA",
-	"n2JfEnSuXlCWENNrXJ2+cA/MQXGv2Hj/LYUjkcV6+0T1ka9MLr/n2q7gttYN0+ddFglsi+pnDqJqv3y4",
-	"zmpy/svD699KT68znJBdnBI5FzQc+DrSrTE+tCwe7Kv1mAU87bofn+3x6KjgiXZqaidgmDb6uq1bujq4",
-	"GfljDC3YOaDfGQDjJqqEbd7Zvwy5Wzo6fEuCU3VqMi7H+vO7nimOrs1eeC5VS8JAwmyG1+0pUt9CwMAk",
-	"OqprLNc8QTqQZHtRaHSXWVmActaaN7URdIJWR149ZP312lirtG2j0fMe/FR7cNyYZ+synZfsdnW9yl4Y",
-	"e1japplii6HyM8vWftsZ3TCfptp3oDPOW5TXzXGXzR72Nkvw1wggdsYG5UrDUr2LI6vggDKpBGuFnQou",
-	"FvOVyxsEfo1GD4cNR2V0PDx+dDB8dHD0zZujYw1p+IsPX26eZMCq9R/qndHw6PHX35weJQfHeDg8+Bpj",
-	"fPDNcDg8GFb/OdJtJqORmQSMfqy+AV8hYRUQpH6w57M0Xzg18hi4rZC1UVn+i3QBFRzRJFfL5mRiaP28",
-	"yrqhyTKoLVvn5MHVZ+6vD2Xr4GzHo2j067ubdy4TUlFEQedznaOujbAI59R6WeB5NzfxHhJJa2QTkutO",
-	"cfa696pdua0VUiPKPh0Otj9x13YOt3BW3r2rggN372w0WzKneNMgXts///niu+uve1Viv9fJxq0F88q6",
-	"5DOUKDvLNDPqB/vU4NQtlqsyWBlBStuhRNyKZnZMdWq1NI/QnBOhT50YnTqfTLB9RXFXRIB+9vZ5yXw4",
-	"TBBWPbWQC0nyO+dTV3Km83JzWRgREuT3JnS4byDZ97R3zLDdzopQxwxfalheahJirS+HL9fsur4LH7Tf",
-	"tVjnZ84ZZVDv5GaVzd7PZ6Xxmeas6mHv/tBHdiMKZQZ8i4P8N20aq7vvz/T7M32DD/aDDnWvKPzOisKm",
-	"fNhflP5/gBLyW9hhqPtPUim0ozAFkAihW04iylBGGent7PWcSGF3xr0a9FdTgwJ82RS4lvZaNCZXp70l",
-	"RzHDoQbsssBMUMJkjHJSLDGDj6ZALkZ2jjGalvMYZVzIsfYVIl4gGGfdp+8eEu0I2CIkDqVpAn/FRvZN",
-	"y/n2km490W4sjvNyL/lL5+Xny1mqeNTzb3pKGdBsZx+qRk+fUKnuhZe52Wx5p3Q83Tc7HD62cXZIr0VL",
-	"KgQBVFfoG1Lmjdq3WhURZvMuTH6T6Q0Pt5msANLM81ybArcTjtACfuOVz+k1MaG8kSkNjNGCl0WMUt3a",
-	"ZcmZXMT2H/PlipCrQRgtrrv61ygA4YQmaXKZu6jS5Tx3xZWAvNTTRFtq9AeJZmrqavWE0UvTkoQT0DvV",
-	"sEC+O2utIevo/3/G0IuzV2eQRLddDgRLgvWxEOj17+jZDwp5lFhbMX8zQrxp2WYfMsax4OcSNHYAFysq",
-	"k0UbBvhnYFe3B+OWXPrtqGzt2THtJBomsxaiqY0xvLo8b6tdhOYg0P53hCYFwekEZZxfQaJ41Q8YTUup",
-	"S1JsO25cplRqVLKJbtVMJnrl9TVq5QWCmwWSnMdogtMlZRNIRELY9J3wYmau5zMEUNW14ePClZf8QUik",
-	"rdjr73yFZriwcP4JX+qse0h0sCVKfNWvMmKbQAeEmWuctccAIWRL9Fm5JGhK5IoQhuSK+3VSaKojWknG",
-	"k6uewb/3fNrWDtz0v4fl3q1eqX9pWK0srO/Z5VUPbj3BuiiKuiozkurzzF/AuAL+Nbx7h8yIbQfaNpAM",
-	"xenVTvfa2z6nncm52yDAEAIGUEqrHHOlWXbVtx6BsIlPHf/tEOitmLaOljzctbq+61CryLOVO1x+xMin",
-	"mqa5FiON0jmDnLnYwvMKKEDEpeRLXRSg1pm6ekcHSsszo4fbBAqAjbQWqnmY+tk9qWcScTXD1+4d1Xdn",
-	"5m3VN5U94X/71g3Au9cbilvKvag6xHYv+zyKDrz+Xs35JGpOrSL8vor7vor7vor7voq7bxV3g0JDkHbe",
-	"CT0lCS4FcXHiKs9xgfOcMPBmru1BbTtiCL4kU56uHwi0wKwG2+jng5Jr7dusTuYlZiXOdjqV7UwuvAfX",
-	"f3lmXlP/tnka2+9fmiHUlmp/J7JVxT/TqQzojy0VIbiUC8IkTVw9cGc5Re3qlzwlWphWSJU4y36eQTC7",
-	"D05kdPMuDkXq6KyJrsi41AiLSHI0JQiztSa27djtusB4wdMdto3O2Qv2Eu7anrlbX8Lqbd7KhDemQh+y",
-	"nNIN2d7CEfoxb/Wt9k8d1QCK9ifjvctDnAz6IuC226WaXnWD5W1Ujg23V441K3eCK9qCBX2me+EmSJDi",
-	"miZEn1qQWAHFJabNI1TkDdALKWz+t/qRz3piCUx1w7at/Y38vm43sb1tXNePb6fqLkiWjksmaQtMuwHE",
-	"1gkMmpGqHnEIblSMx26vbFM2nmV0vgh1IdekJBAvJWJ8FdbM4BhzWQMhQDKnyCBTSwYKlQnODHpbBOaG",
-	"O603PMgEiO70oCX+MO5YOrV3Sw7YdGYNDdTFjsUw9vZxTgqjVXS8TAO5LPEaTckTNBwhxjVj9PSdmW4B",
-	"vaIMGv4/NL7m4vg0VqN4x0pRkKk2d2uTEGrkF5QwVR/x7mix3YLtqRUAexzM+shxkeluqjTdREnebrXm",
-	"PKOSJhS34MJVvz8QSGTlPEYr2HI4aHcHY6ymUtXPV0MILqfEof7Ot2sul/id7BoHgO4cZxfRXRkrPsLV",
-	"3w8g8UR3D69C8k///vrpLlgH/XvZW51sS7f4OXGnBdwyhgbR4U1N8RpRhn6WEq+w7iSNVlBNactuAZtJ",
-	"8A4w4Vrz/+OD4cODo+OdqaHRo8/Otj4Ff9daCWQvirjE888YAqz20KNpU0SlVA8oqXJN3rWMs/1x9CLl",
-	"GZHmOjn2/24FwdfvLeS3JmumryrXaONDIRlhojOBdHsAQTICHfMnyNT3qgUJVHa6dM8Q8Av3E5BrBr2n",
-	"Gz46CZ+WL/S1D43qaP48CqZJJmVREJasa0VPx3EgpLXEbG1LtxVPmMpje9K6QmvberCj1HpnTPNiPS5K",
-	"tr0w6wIb/PkVL7NUqXApeMdYilLuI8tvRlI4y9or1vMKmULnRtqidYuFzlIkuE4kYmsrSqv8SUvVFUDI",
-	"Tq3hQqT6M8vWL93j2q5wTeG8LLXWkvLqijaKAxyLDpI7Hg63Ep2fL9mJNmGvU3LFoon0gqc4t+29HS/2",
-	"YjMHMCLWTOIPdhd9jobuMERq+JGMCnnmtngjnLQNRqR3zuJNWGgW8tbVjrvyXy0hNqArOeyOhtxCZyaJ",
-	"GAm8Fuao1WHx7WbuTom3fQlpD6t+Ycnhf+yZ8T+Udn5PaVJpmV8FC15+d2kjS0l65AEvcG76LW2e+muC",
-	"ix4gWnBZ7B4VVhlJvgsSgtdMc1Ov4TNZBVi9EMrmBPzKohAta3KFvGUT++FZKqAGR2slab3rppAk7+WT",
-	"+QylJhtlUR2JMLKgJK3Q8m5dPPA7FSAo6qkqEKoirqBTEAougHd1Lk8t5rMHSAv3+s0+vB3VAc3dqSoE",
-	"PBpt45zNzG6LihqHcrzLfDzjxRgwTFpSvk1AdWvC91pIsqxe33ARG+01GOR0uvYCXxMIeMBq9C5+sapx",
-	"yMrV/uze1rKHvBt4GM8JG0O3ZREWN2BG6QuqybiO2R3lQf1HqOGHQrFdv8XTTgnCJnGlNV68a9Sv43ng",
-	"ht/heTquEXiSiUp0khNkSOCMXhPbZNg5zVPcH0jrLbxqK9ObfayGVk3X35xqUR1xxh571IksxOVvzGkf",
-	"Vks/bihP3Vmn0RvyQUKCqAlPebXQOo9EWdI4ucq41Sb91z0chka4t2Sde6jzvzrUuZ+aEcqa8Kor2tIl",
-	"zFP24Sz9rPkK3j4E27NWB7E9nINLUZVAhkFAN8u6baaUJXgD4zhCOKcxSjIauwaBMdLSK66Kz3kB9bh1",
-	"4eETTc8uZ8YbZ2/UzYv1u0xyWxUM8l/OHe6kqQuuQzrU8A4WvCyy9c4efb+XZmjn/kUKEQSVTziTBU7C",
-	"hsuct4FAUxE0RO0KwakSOyw2gaYlzaSG1cXaROFlGHbyuhpp95Tthd54YMRxNafQSpg8o295ut4dEh06",
-	"4Go4M7XvqGQpKcD/Km4Bcm6Gck4SQvOAZLB5aF11iBQikAmG0gqb2LfpXjYpXUb0dy+sd22VCxdeS613",
-	"bJrCSqPpGrVpVFaQhDAZHvGU4LDlBzkgSkNaEFxIdVn/9MwFF2FKD65LHOW0BbG7h7nYo3sBDEe/pWFs",
-	"2dnHZi03Vx9036QsqFxD11iz8jnd2g0TilSnazSxoKQ6XVQfg5MRmpyVcsELUwQwQt8SrC7KyYfxYDCA",
-	"xtNwGsGGwW/VbBdS5lotF6LV6WabHvOZy0xEqwWHhu8kRdqMp+rqhPMrShxySWRHPLbPrw5CPfGbG0h0",
-	"mXEr24xoM/ert792qKzomV2AvOCGZSExAqYhRoeHcyoX5XSQ8OVhAMw19N2m+vojUTY8RrIohVzxQir9",
-	"rcwPJD9Q5IISnkPI5ilmOMUPBJqRFBrimyQolqKMSHgCwUtkatV0XIjmJKPMGBOAtH3JLtnf/vaUs2vC",
-	"dCzlb3/TvYUpQxPB8BUZJ1iQSWyLXxk6f/4UnZycPEZf/PPNU1SyjAj1OqgL1u5PyOpeUUG+HCClxQgk",
-	"8RVBEzAPJuiLIyT5JXs4HMbIRMjQw+GXMHbMEM/xbyVBE61ZTGLzvViRAk0+Xmr14zIaoV8Hg8G7GF36",
-	"ioj6fjAY3Exi29JII6ejp3y5VILXPOmSHQ+PLbQxQZOfuE76m/jHr1yQtV/AYHJQBggcTzqpLG/FW0ZY",
-	"XLIJzvPMJBQemmu/UsJ98sSkaNiVo8KDRp5ovN6J506GTF2/E/wITQ61f/vQLKwxCKEx/CUzDeEbP8J3",
-	"A/TsmhRr9Prnizdeh2Rhcr7VbqmFQpMXKVnmXBKWrA9+JOvJCFkJby1QrEzPuFpJgZfkkpn0n1gd6HN6",
-	"TRqwmg+0d0pXYMKLbbRTE+QZqIiKFs8g0w9QPhFGGec5OChxmhaK7IDUoQAUxIJxVS5xslB0nnKvOHSA",
-	"zthakya0vBRIcsiPAWGCxZUYIcwumRF8CIttoi1utmXX8qdDUKFnOFkYnlQ36B4olF2yyYcDK+8PoEPF",
-	"xCVtw27Ysle/jvULE2ZgSVamRJgrvqxqWJsXTLlcqJ/VgLAsC/UMfMnM+MxB/iUEeRhnZDJALtNPkXrC",
-	"SyZNbQYgsEIfksk5luQnTWNqQ6u/DzQO7ARJkmVmOgLSFAeXDLwFCWG6Z5MRuC9fvNkQqjxXypPSEAe8",
-	"UKQONx0uqfSQu6OAmI487TA6GpwMhtblhXMajaKTwXBwAjAlcgGn4SE4KQ4UlzOiPXtz0pLDZy+qEpEU",
-	"I5o0/6qFNGamMlmQpNCtH9zuv0ijUaTE45l67VP7VnXwi5wzoY/o4+HQHk6E6fCdJ1HeC94EZDV24a8O",
-	"zKvKzzerzAFsReICZucWGmr1BuZJaq0hp7tmKQIWmDnPt/Z48qcFtiyctu1LqXbndHjU9li3Kof/ZNjw",
-	"JUn1TSfbb3rOiylNUwLa4unx8fY7Xhjsdbj+8fbr33D+ErO1ZRl9tJv8j233Wjh/0NPK5RIXa0Mcmros",
-	"tYGsNv7YOUeSW6Ce0a9R5WJrypJopEvX1dMbRH740Xy6OZQmPOwCfZqKmgnY5voHwoFPVKappiyqUx7l",
-	"oiI5c5Pf9cJYTRUtdcd9FS3mRh9vpNFAlAoj46Ix5xleCx9GTqlDSg2AyJfWJRKuhK9BlDagHkSpzwVJ",
-	"dYuqjOr6LvM1VccYUVrWgq/AVDXmSJ2l35A6S29y9PFuHA07Ng4BIxJCgsCIJtjSisN4dPpLdZWOnNsd",
-	"spvYDeR4dPKLxrnWy9X5mtDAZ7NZcOBGZM1oUe+mrB4+RD//GHnIhu7tUW+R9J2+Zd0milL3++8nioan",
-	"2+94xeVzXrL0TyS7FFcarqs4k4M7x3JFL8FlwTY82VWxY+sRrdVb772gB9p3xx566pSANwSqOJ/UbYb2",
-	"w/q7agRxU16GFqu6RAfkopt464UGMEBdGcRzh6gQ1z4dM69WYQxKf0ga7yJ996WW3IuzbeLsTmqXlXFd",
-	"KpfHQfdKV0jpWlmfozD4fbfQsdqlU6P6KTb9LAq+9MxkwL8x/vAlkaamy3xR0PlC6iQWX5jZEbt2m70l",
-	"2ucWZLVsiVqCgZMhWl8MyTNl09WEWTPvegPRYY/iDCqsbVhmtJn/Vusz7FqrtuND3zhBBAfcvcDsJzBt",
-	"L7OIcaPgt7y6bc0c0kNtHqfVbHliyg/UtpxoT8KWBXKE7CNzu2JhWyNsfRibxACQXLKAujzN5rWm1Tzr",
-	"ev0erPeuM8TIuPvzI3R+YCtTdz04XM508OA4yzLbxYcyk6BJWLLWXUaNP9LJU4xc+q72NJqDBgiJQlxM",
-	"q+d1HKeWU8LDD97hlHD559FeVcgKd8lvUFDrTDCu6HwjEmm2eFylhy94WYjxFIB3j0/hErO4Wgq/q76R",
-	"7u+27lFQhO5cgzr6qJ4PkceCiIVu9qVHPi94mUejaMkZldzIPQ1W96v9EvoavDMyatns/G5aA+iz0N6h",
-	"hYnbxxrys3t3znlmZqMzJjebdD1sts06CQG5PRreUdoo6uqUNpr87qVNm4vQ4Xs7iaO/6CdxDucFzhdb",
-	"zGmdMY4FwojxlPQQN0Yz1bjwuvJMPDG2uCe9HMrjgizh+QyRdE60RmzjBub6FIUk1PdEC6jvYRqfU0ip",
-	"gRuWUouk32953BZENPh4S78UuNpm4vXtjWLEQbAeQ0isBmuUY/hrDGqscL1OtIpVawx+8243dtZ70cLP",
-	"mt7u2bnpNVvwFXiXzSmviR5xpk9uiF7emsc/wr83rVz+M7NVIS6aC/FmSBjBFuhMn5kQ6ttFh7Aceuf4",
-	"1v3Z/8c7+3eSC51H/L3nfT8yBJt6xN2Exa4HJ+znK0V8cDg0BM0hMOaB1y2p3RvmVJgHQid8CjRT6x73",
-	"cWCp+7weS5/Zl2XrrwItQUDzgWN4vMBijMe2YXfYS0+Sq8/lo+/qXwZVW4CVajQIPdKO6fVxJoWUmyRJ",
-	"gspN5RbCWab9hrp3wZJIbHxsN6HmbmpeLvS8q0rleW50AdvdbB6PYrssH8s+94Jxb7aSWVIAhGMNsfNZ",
-	"BWaoMVlHBEHnRPNCWUWgH0LMwIlSuCAveFompL8gfbnZhOkPIEwdK9cF6unpwVGL+Kz1uQqJ0FAx2e8m",
-	"Q28rEafTaYtEdIJPW5ljA4Vo+nJuiMLdhN/dJF2DpLqk3QYH3Iu9/TikKzkX6LL2R5B4JJB7tsOzW7PD",
-	"/MRmK024tXQDCWFYIMG5Wi6XB04rOfsEzXiW6fSv6dogf6txbUrUiuqJtXx3m56XfA3FCu8crKItRwqT",
-	"g72EEkBLA+gdXYi1mYXWTVDnJTtLEpJLy1PD7fe8xNmMF0t7xx+UdYc9WPEpZ7OMaq/B6dFJL979CRe6",
-	"Wuv06GGfmYsyz3khSfqSpBS/UafRn0eyeBS+s8FZz+uqC4U6+FdrJMzDOfMxzGylA8TEzC+0QIJIQLnR",
-	"EGuK4ZvhMO321PUmCwt+UMHH8Zm+Xl82QKfDxxbe2rxXg1u7Yen8hRY163U1xzt7xGqKRlVlZMueKqUD",
-	"/FRQgqaR1kbDuO7jHR3FDvZNfXZdMZQO4WWWk3WlfPXwY5to+K72VtgNHbv3Pwy/v67gNPph29kpaWoQ",
-	"eEzSQbpmeEmTmgbZWMla/jIYvze7+b68XW9RgDza/0vJzz+R78zUZVUakydoIIb1O2tMZUrlQcbnW8Jz",
-	"FmNfVpCSumANqpGgDCVGOBPcD9oBpEhBZqVQJqKSfDo6J+icHVDWy2pU4/uJzz+XobiqtdJOaaNc/oqs",
-	"UYrFYspxkbbYijiRGveht53YZrOqUdgVagAIKE3sBz5VylhrGluBuyzWT+30g1XYXLGATD85HT18ZG3U",
-	"o69jdc9OGWpL08Qgev3zxRufrDZWCgpJRtHhez4Vhz72wXs+PSxKc34uuSRjUxUYjaKjx8eD4eB48HUF",
-	"Ra6HdzI7Sryj5Xh4fMfEBUv8LeKcMHmfZhuStOcEp1AdmdIUWNgXqhohJCxUdc9NUBtrIFxByWiRtIQL",
-	"aVIo3wY45j7C7VsPyOizSDc3R2e8Gv2zJlyqZmQhweLgbPrRtJ2zw9DZt1MMNnmLtvquAfh87IF53viq",
-	"rANxU8qsBZJRn3PCUq27enrsUYUJNzq62eaH0/kX9pqpotskowhnNCH/x87PRzzUymZIEKZpGhSEFbbn",
-	"iaelVvtpsDBv4khyibNodEeBZTe3ywlX8dW92Ao503x0Myuzqu+26IJBL5VnSYs2u1bo5nlFyaoKbHdp",
-	"bDvs6T4Iki7JAL01VciT6ommRhsgqidKHcwumfc+Z+0+QRPOsvUEXQEehZ/mVRBkjCiTAYZ1zxaSDtDP",
-	"Fl1iBmAI0ERZ2cRC8tyGXiQU+auxoYnBSp/Y+n/Tl8wY4bLyzVHhQaXr8vG6sK5hin8CV1s/YacB66wB",
-	"/dEjHIcHRAWqgNWvcVYSHyy5j1x0APM6jKmx4CvD1kcgr95/hvSX3jtr8vXUu2tW8KUThw8PQE5J7n1z",
-	"ctSAGDYxB8qkCTeNp+txik2hZT/JFGxxcFNHwlEzvtmLv+SWZ5DjlbH2uQR9BL7/6lfrJgFvxbuGwAf9",
-	"dXS8s/R+nUEZy03c1rAXzL+Uq23q5em1D7539967e1udI4pBEXbHX6wh7bz2kpbq+h+LNTewu/jwo/04",
-	"pml3wqJDznNuXKveB3MQvRMiJET6MYnD072PTO4hU81t4W20qZ1Oebt/L74zrrUWgjvUNsXuAcnaC9p0",
-	"vafwcOES242dUqk8pm0NlgDTauMMuptAhSRdJ2390HbqvvURcO9//j05Qm/j7XiijyjtE1qrRyFMNI0W",
-	"tsYsFDMD0jWYwu0+lFrI67M4U5qWVYs3pcKK36M3xc3+U7hVTMcE7X6oReduHXSzbpL9uBvc7Lv8Dn+S",
-	"2NefLNuxTvR/xOM21yX0n+S0vbD4gmhWFgD+V5Tsie/QKEqG5hxxNkBnCIaSgqNFSLwWSPCeJ/Brdef9",
-	"AfwnP4BhFz/h+VsQUS4/Fa1/zwm064HTGVtatu/vScfnMMJ7Qv6TE7Lexk9KyaZo7BMQ8nfcIsaCXxnU",
-	"SxvnaT3PLIiMoWyLjoO1Q12XLzZ5wPXmAV8GnTk/tHFoB7hDFut75vjTM4csTOKIoTBAMr4zq3THotWv",
-	"sS2YrVzlOvwcQ7t+NF0j3XZ9gJ7TTHEMYrgo+KoCpJR8DsD4LcbWZw1W1wPV2iHeu2KjcqBXtkWOpSSF",
-	"uvjfvx4dPH736/Dg8buPw/j45qD6+3//V9Q3Q0ePcAXan7FdAWMHCvZ42sAzPedrnJ0JQZj8nl4T1t8i",
-	"9LN2TncbnIuyZXgFYok3cLLUb4zLnuBYGV7VRraBhbV9oTRFqqFgBCV9kEhLdG/QDLN5ieckrhaSMoAe",
-	"w2yNEqyLeDKi9lE0U6IKgpfteQu/daZkdTaR3EagGhkbI4MQrVHWcApNomEOUErFC2DXYqOVuk0TgBwB",
-	"kyYQmkGZp5A6YHukV7Pp1QRibx6Cu9nw29IF7lMF2lMFmmkCW61sd5AcfjQC8ebwo+bALZEQCuhQgPJu",
-	"euoIpC+bEqX7BOMht4qWz15xRl5iaIp3OxrtT3ldVBfF0YLg1PTNe/YGt7b6NZcdwjXwxBOtDNUf/IpL",
-	"2+UBAc/6OQhGv0y1gNBPundT7SkG1FC79u6MujDKRQ8d5xUwm/VZtbDioZB4Trq96OreB0qvKAs4uwte",
-	"zheaP5MFVo8RYJ/89Oz7FxeUzbhjV4GojOuFLJRVbaV1gw51xupRICHBAOJQwwYKAl5yNgdEpQF6tswl",
-	"NLTI1He1F1ojaEoIQ1hctdWsfKvDnnOyzwYFZhGiUbTgpQCgAL5cUikJqSObfIyIWtPnAIyq9l/rDDN1",
-	"6+uCLOn/9/8qfYkksiyIbRQIGApcvVXaJrGSmJMYDvHjg6H63x093LAqXcejIZR7UbGfQlbLVcJS459I",
-	"Zhhtc0tdvz2AXEl/7CGhSQ7/xmilzEXMUmUyasEAju0eKc00y/5lB/LJDcV3exUXbG4Q1aBnkrNudMKa",
-	"BfvlJk/sXb8y+10jZK6pzF0zcat96BIfjmbuBch+Bch1xQN/PBGii8pb5cQFNMU6AKxvfSn4QrMMkkeM",
-	"vGB8hTgDs30mSYEmP2EhD56pyw9efDdp0y+g65lpi3BNBZ1mRJfJ01T3gdIN2gaBFFxlzj/TI99ZsGAh",
-	"4dYX37V5l6qJagt9nZMnaInVYF1bspql/ivwttdcNmSig83t86xrrNtdeQXYaC/0tV7XaNtLe7vck+SD",
-	"1Pt8UDX1r7wMNB2hr0+ODo6Gp8eXDK4bqd0dE6b73l+yFEs8Qh8vI5peRiN14c0lu2Qhd49zKYSrlPSe",
-	"3ZvwDYHxXGM9SLdEPpd5cgP+3GbUQ7LxQcbn3UaDRpqAanOoxITbquYAxrDvU7v0XN35k3rfZ3IH18AQ",
-	"W3JtIJqDs3HVFnoPOTcw86oFeOfgzMqq4ekuc40mKoRVOd5f+fDrwXHq/v4tbsuj/pWkzaUzyVXVwHoq",
-	"K6FBuqbmAW+k6e7+x3REWoLuUpc0uwCX3YuzkP7jLdCubskFwZlc/KcdlAP8ZAJME9f7Oi+4YmyUYGYd",
-	"adDDLnsCTTddxJVkggzQc16gjF4Tpm7JCz4l4Tzuv8NQ7uyLcNlu/Kp/FzHz7gABvpAweHEbmrjd3pqe",
-	"zga3ufKq4bV2V/o7oIdWbbpYC0mWLbvOODNRTY1H24HDoi7YAF1JSZLhoqOhwA/qsZ+usLSGt/bOKx6N",
-	"oB+ugUWrT+a5EbpqIg+HNlILjxg0IbVdDbqRo2kJ1V+/htvz+1+mmGZraNFdlXY2MXVPHg3viKj/A592",
-	"iUnY1HsB2ZYz+V4Tp+UU+HObdASAgo/v+bQ7TPOeT6v0aQPzDfktQKBBYfcDUNl+i97+AvyxAyt0sMG9",
-	"X2VfMRy92b15Zlej5Ac+9VBxKm7TICA7J6JVj+sPHQgEM0BPNQT+XOkpCCqm+TUpCpoa3njPpw9EDF3E",
-	"p2v1zyBcruxhnNzjAt4Xiv5lCkXPS7aLOKjl0F2Rdbe2qS6AZLmaByR2HVG510yQfMjVmxAvLNDVNb8i",
-	"qXZnqgdBgFSQ7JoIm1aFrkgubcapDo0iseCrFjX2RzXePcY4dsUjUUJGd+zTkxVbcEg629+VooZjYg50",
-	"HwsqL8iMfohGUU4+jI9/kY+u//F4BvOHlfX73NWE/Z102R9JZzdTIJl7XbZNlz17/UIv0W4AS+1QJVeK",
-	"WeBY89FzqT77dLKixiF33deBf54gjBZYLHQmtvpacVqglBXIW51stwTh0B8rZlB89HUgYS9A3k0NpSeS",
-	"vx3xTqgVR7vN6LNJBl1O6PP7+FF2Mn3z2/Dq1Tfi/1mdrs+Pyh++Xj59uHh2nJ89Tr+f/cJ//PQipe/u",
-	"vCIrUJNahccfXIW510j2UFcNjIEws9LwFmhzSoYeftRAhzemWxKRJADHyVIjIF1Jv0kFER7o5pTMS2Y9",
-	"ATG0+NLImxDahR8oQ3LFkbF6B+gMnikNboDhD4QzxQ/rql4xULSirrQS9S6Kyl9BPamN+6Qa9+2kSx/R",
-	"cu9cuFOtjtq627PuhnXdcNmnpg2MeXpnlK2NOiHKBkCljioNIGpTDdgp6KakzpLIgibtJtFL/TuiDL0u",
-	"AOeXlOIBkuSDRPoFQZeiuS3ql6WQZ5jWRUH0v9Cb//v6GZrz8ZwXvJSUEYHmuJyTS1b/8vT4NikJdt73",
-	"en2DH76n19Xq9AzmVE5qnhOGczqwsr01DeHnnDDFEt4vXmGXOqIgdfmHi59fBQnsKWeywMnd+z2aEUej",
-	"6GQwHJzUJTNOUygFxdnrQg1BQsdGzWiNzo9hMkvsMP/wBNAS6QNyMOVrbsV3jPCB/tAe1n2q+/EpPSbF",
-	"Ek+xIK7955LOTZNJjV+0WkBtIsJoxYsrooO5Qsd1deL2lsDuub3o7rqKbQuq5iMxzdSZYCLUlKEjtBS+",
-	"EagnpoZ0VeWPVoCsaon6awXVLAJ0d26ftSvBPdQy7W5LwLiiFGaQG9sWQDc38FeAcTne5yq84jqVf/0E",
-	"KMs0fRR4jVaL9ScJiFva1Ao5aNkJZijlQMmKXm/BOmVHNvd5yWrA00KSvJm5dcsy3/Py86EoAT7Z74af",
-	"dF6yLZlctfG859PGYDbCkaFBVYHKXqj7HQOpvM8wHt1mKjCiRkO4YFsC01BnH8MyZEgFkngOR/fkiqxH",
-	"AAY72ZZGawO4o0Dwti2tFs+3ZtWeDodxrcL736N3X40GfwuUc/vZtkeb2bY9COP36iDYYygOkaXL1mgD",
-	"DA+N1APm2Cmtr2OsxorX9c+KqBmM/daV0M5zMJOk2L0SusdICS4y2mOsj3uPdUpmvPjTlm2fl511JXBy",
-	"3VtXoajJrtndWxIILGp7DcwdKVrTsDPwvUN3mDhY7QlcI6BOw7WkX+sUuwE6q/oT+f3qES7IJcQtcQq4",
-	"NiXLlMqtlR7zZKVmCST4CE2+2jyNJq346p8mW2FPSUxxe//7Wn4Tz3ULtM0n6LFspEEBA5lkJLXjQiOe",
-	"4+Qq4xpvfQeA8wu7BzvFiu5zMu4jIPvr1QiNzHFmJFE/SVdL0lDXHX7UdQTd2Y5FFeMQ2v4xbgKdm7xG",
-	"fve+sEPgNjLn9wKoOC/Zd9qwbj9l70Eq/ioJjnozd1ELdqLa85I5qNQah90aj9w+sRcU+QpDRrJEXJEU",
-	"RC5JZn/Upi2HRi5P/MbIEz02yuYTVDJJMwOtN0BncImNVrrLesQr9bA04+/hILzH1vssEOa9uaX9aNlW",
-	"Bn2mAxAxgJ3OidWwi5I9sH25Y8Sz1EsT1KXQmOmfHwhEUw1spm0srzeRJqIR2qjTncR+RWjVINgE+5kG",
-	"bsBCc4LtZ2TDJrWibY2vNqHp5JKZBCo7Ln1Mws/w1URxkeJQZW0O0AUxqQUZFlJNQmgEl2aVt2JaQDeG",
-	"Y5iXEmVcCMSLS1aQnBiXCNJAJWp2iLBUl3A5Nl9g8USDw1RPswWpBYkbfZqOh6chA8J4LW9bHr4f16Vd",
-	"dg2QOwc7v0CNlqFHw9PjFodcu/OCMvnoNAJUOrosl9B1zvgFKJNkTgrtxdilDH7fffds4kRX9gaWkixz",
-	"d2mKJfbzNfTaZORaHUeRqYRdEiHw3JSWIluffgtoDbNgfpX7HVNHYS2NGyTuU3L/+5bbH4f0uzcV21ko",
-	"W83rBTE9xqFgUksyOF/hgfd63n6akvICzXTdP/ZPEpTx+efR/m6JtLxN+XPlLYysKjtN6qD4jM7Vacpt",
-	"Pz9Hi7GFQPDK13gR65sn6lSwgBuTWCcD191bKU11R8AySUgrwvLndjT583A+mb5BTz1+z79z78+59+d8",
-	"Ggjr22rZXkVmR6mNu6oexMaSxEgdyUjS5EprqqCFqj/D4eoL9749lspgmSzGZW7zfYxLxEsQTQqYyhD9",
-	"Tf83ioON8xe8LJRKq0Sf+qym8J5Pg7FjyENV82wkoQarWkFtgTVSexNMO33n9Sa2+GV0Scb/4Uw99mxJ",
-	"Cprgwze84Ezyu0IVml3oRCt0O3UfG2qrqBEeNbt8EffdthQ8d+XhR/ux24dqr6p33SK2CO6Dsm2vCRTd",
-	"CFNZk5YkdjlaHbz5PXGseauOiPbm+46Ie3U0impPdqOvneHpzFO9wuoQeR5Cu+GPd3v4Fj3UFE4jLGo8",
-	"ppuKxi55S9O3kZnQgFTyPFd6KfSgA/AspdQuMStx1kL25yXzyH4Paua9j/LP1f8DCpQtiT2ArDHE+GoH",
-	"fgurUz7PCEXXn4xrnnsIjzV+mdGCQKt4DecIOEwFAZ1qgIDXwHlQsRAjJprkXAstcAX3J8UfsBnzLY6K",
-	"PqTL809GuT/riCXVnVe031jJ7xoVC9e2r1C8ytZoyQsCZK3+cAQNKbZU6utJahr5BeiX5/fk+4ciX55/",
-	"Kuo1FlcXxHaN1lKa9oHTtCTwBh7/pwLObqvaNGboYHh6BLmQaTT6Oo6uKFNztuuT+h5+bfTu3FTWbnOL",
-	"oexeNZ4po7a1QnO/vWnVRnaZwpqO7nl9T7DbnrolDQv9/sYNYYIXW7xe+pqAz0tTWS9/l3nPvsHvt1Re",
-	"Gy6Ivj45QqenB0eHTw+Ojja8XrYlLllVri0X8DWxbEZWFbAbZZIU1zir8NcexhrQZ/RrVHuM2j8jPnKe",
-	"ZbpNR5vPrLpTL7n1mLVM8aEB69fOMlPj1wSGe3RH2ES9cZ0OMrO19+6xVveYI37H3+abra4xfd3hR/1h",
-	"i1sMrtlwivVj0u+J4dHbaYNw670uuF+nl92PXahm934M6pmbJ4IjuUMrNloo7+98hWa48AgdzJiEL3VX",
-	"xBX4nwDiSKAgapgjPaPp3bnO1ZP60C0g2lHaWY2zpULaJtTck/kekgssmT8QdmF/R3qPo7wMNhMx7lc9",
-	"oidInZioIBDbp3JUxRnINc5KIEQ0JXPqVbfaLDubpWIs8wruxhroUxO01PA4BnLP/ggtm6G0xXsTZSgv",
-	"+LwgQqCUay8VSnjJpPMLBAz+AJPdMhfgDnqEz1nbSjxuc+z8ZVIC7iP8gWORSASoCYLIO8iNur+kedoZ",
-	"PiO38PY1JEvQ1/fMPF5452XfWA7w+sqACKrzVSDJR9YzqPscFZgKIhDOSCFFjJb8mviizG/3TgWaEmg0",
-	"YMaUul6/S74kLOD1saPv1BT3DJ7VasKVemCVqTMcDIencVRJSgGNkNudOGCHdb286eUxxeBjjcn66zvr",
-	"+AGq6+X6eRcb6gybe5sOnd3k6xtlVHZ4b+5ja7+/2LJM40RWM7B2B2l125BaH1G1EVDTg6eiEhix67UY",
-	"iKqRFM24tgvAiWw6N1JZU5VWOpkSigL8Lm1P6joQ3DdXAtCm2itzwgi1lujcvTn7B4vM7WbPbqP8W0Xk",
-	"+hB+ZzxOM8GniMbdk+sfKxK3T2rtG4HT1LUZf0PPKqXGtyGvqFIPIWXBVj8QxEGXtLJX4CVBukhfN6tk",
-	"ZKuf/i8U0btXJfcTG6wI4z5C+PtFCK2JuxEf/H08wbpV7zZkZw/POVa2pSvM4izkiKJz9nMZgMEMF37Z",
-	"Ei/7BnfY/hVDR21YfXTOEC9lX6BfjcYXtx02G6B/Kwx1uxxdKd17teDQiDBGC9DECYACCjUGpYebMlyl",
-	"gCMJrQ+gKlbPXZ06LQ5+TUt37tpVygVh0lwBtG68iEo6q1/kutnuQEtcI7Q1XnJHpwN3kCuZLRdcS2R9",
-	"G6dpEr3bQWbCpI1i1hY9tf2w/6S0CTiSmmJ2pc+w+v2ttg5xJVOgAQ34yRPOr6gpnNP3CNuVRgm9GLSe",
-	"nPA8I4gyhNG04CtBigF6XfB5gZdCyVRdJ35F1toEhep0S8CUCUlwGpZbL9hd/Oa37BvRn9xghDvBKN1z",
-	"nxVLHiLNBZEHT4HQwqXI5qYHwpDjoLvg+b6Zxl80MNF1WlNTPbw7Sn8FpWvo7BDovs12vCBWBTOiTp3j",
-	"0uCVv/gOPdXQxigv+DVNbX187fAXunHfkyqsMMXJlXrOpDaGwwRnmfppsikdQWg7EdnZYOAtKHUaN0Mb",
-	"rVQ+AcASuWggqtcBKw9LemiQCINdvIksCzaWvKPbeB1e9fCLX/99eHl5eflu8Lcv//d/9QCuPNG1LA2Z",
-	"wG1XYVjhujD5iVthGRIl9p4HAuE0LYgQfYTJX8rm6cNFannt+eKv8x0YyhFzh1cG6NTbJdAdaswWW+SU",
-	"hKdkg7XIB1tHMoMErGoOkl8RNkBNVWeAXjvOce3CXIgftHOsDKI540UIKuApV6wiSV9GrPph6/kpOSBi",
-	"xZtT4kZfx4KJLvLsQ/bzt+SXf/zj/07/78Wjtx8upi/O2oBjedra/P90+PhRD1xbM0onE9AcoKTrPFcf",
-	"Ip4N6ey9yNKr9x2Q2+RuKMZvF+v64hVkVormamnKHKeEUa0lBQZDioIXdxvMG+voswlX9VEAgAoRvCwS",
-	"gviKkQLpEfm2W9foxv7r2kc6vL0EXTluU5bmAYWEGsz6CtOztuNjmyy9d1PtTWQ/5UuiVQeLhbUXoW38",
-	"mB2tWQCPyPRA1V02zB+a4kXVdWxFdcNug4vm0uxjU2VrM7BWPWHPQCJblDMIVELeOERDMVubzo6QD6ll",
-	"aRvuGYAfX7KJnu3EAJ2lWGLbRxLYG7rLoDdqoICozziiqRhZEzbPcEJs20mCNFx3CHvseyIvbNeBu5mE",
-	"FmndOLEBJNh85jlhY52JAuhfeps0+tY1phmeqkcMPaFMoDGazpwbu2s8MxKQf9x9Lvf9yKuYiUaQ8e63",
-	"WO9XLOCy8sfGzd+FZFFLu79xrngzc0N38OppQfAVKdRhmHEBh4D5arwJ0LEgWToG1EiHMcbGs4zOFxJm",
-	"CWPU54X5Hb4xwDzeg+Br4/kPzfrkdPQQ6geW+MPYe8epm3ZG5lQYPDNzQohxTgoTJIFLyyKLRtFCylyM",
-	"Dg9Xq9Ugx0U2SPBhdbdaHMOUeuszek1sucKUYNk2vEdqeAtwESki1F0JFPGu4GOuPp8enx5DqKPoDv7c",
-	"7OA2gD4nVYeNbRhpBhlNM66Hiaap/VIRxC1R0Yzku6+rCKXHL0xrmJTkGV8vlSilt2j/dU0KG+NoPV7M",
-	"NfbQmFKGizXAfn3PQfqbH2y/qaAD/F/mRXfOmbNNrUbR0WA4GEZxNOfRKJrzo8HxI/i7INdUTyoazo7I",
-	"cXoSxZGbaDQcHA2G/b2KduAtRGqfe0+lTSrFJjXK0U+ji0JPCl2R6YLzq3oN0CfIenmj21gbHFitwvFS",
-	"CpqSGHRykird5UJiluIiRW/NuLQiQmVlqbuopSBJQST6YrJaCJKMB4PBJEaCgC9fLsgl07h6Jvr+ZYyu",
-	"CMkFdH9VbLXAfpZslXVW67KtHVZKqeKcWawUPQXbUFunz6tvQKu6ZBOzpgc0naBE6VVaU6rSejTqA7xn",
-	"ytO1epTG1eUz9OgU/Ui/RViiJRcypF2dk4TQa2JWaJsZbmrotBeIOmkCI35SqX5Qj2i6h6u56NKAmpm3",
-	"FPPx8Y9vX387/yk7m31I8w/HZy8enuavf/jm4ez0rTXwtEFVWXjVarSadg/7Wep6hCushwjlPyalwuCy",
-	"Hz3+evjELp1GaVpSVkq1hXNen83R198cff3N6XA43DZwAHqSeJm3jf/kuMfwL+icYVkW2jygaYzcc4Ec",
-	"FSEo8lWbaQo3RK707fqwr4/iHx/yX2b/efX44S+P//mv8uiZmP1jOfvXq38s2NUvx/n7x/zxq+9eHf79",
-	"MH9x+t/b5ibsqHZzo9wF61FD3AZafxwPb9qA4G7cEHSRbF5OMyoWZIfGwYZdYLz9e4D0n5ZNuXG4cmaJ",
-	"deH+Nt7ZdRogA3LZiXhrJdSdaldaFiDXh9JXof31Oh868kJLDKaxomVlX1hLxljfp8OjOJJUAonXznC3",
-	"8WXBRkr9p1hpYwfkQ57xghSjsnHi91vG6lAN68Zu3FSgJRWCsnmMVgXXdROSc8Sz9B6O8w/iGnqtxL3T",
-	"LSRHGBnu2zXPspKHN40XKvqnPxJ4t5LuLn3p13faQC+u2w5g5zGMrE17CJqSGVLgBjbXrIvKXE0n1e5k",
-	"v02hCECuKxUsrbpOwUHjes5UjRdDtz77QJJS32QcTrRAGZ97d5oGZs07f+BT4VcbgqmS8eTKc4d7GJfB",
-	"np3e7X7CvvcEBwIQUm+qnjbY9k1eYrauWhCKzdZ9oWdBLMCkd2AIImZKX/JWXnubwqOAc616T8s7fiRr",
-	"EduATOU61EB6auSrBQfQZrUQ3pttvc5GfTTBGQSC047W0d5Caqvg5t3N/x8AAP//",
+	"7P2Lchs3ti8OvwqK/1PlZKZFkZLsJHRNneM4duIkTrwtzeTbY3mTYDdIwmoCTAMtmnHpfc55jv1iX2Et",
+	"AH0hutmU6DjJ1szUmCL7gstaC+v6Wx96sVyupGBCq97oQ2/BaMIy+Pjsgs7NvwlTccZXmkvRG/WeLqiY",
+	"M0XWCyaIXjCSMSXzLGYkkUz1e1GPvafLVcp6o95l7/Sy14t6Kl6wJTXP0puV+UHpjIt57+Ym6r1I2HIl",
+	"NRPx5jVbpXTDku2XTnSWswnhM3hj6ZajH9iGrKkiijFBpmwmM0aoSHBkuSBcwUdGs5SzjEjBKkM0zw2M",
+	"byplyqiAAf4oY4rDqI/qlwXLmH+TzODjlMZXM56mhNcW4zjLhToeDL/64suzYXx0QgeDoy8opUdfDgaD",
+	"o0Hxn+GOFXtNNfuRL7kOjYhqM+WUzfSIZCRjv+ZMaRXhmhDFYikSRXKheUpomhIJS7okFGdiVm9Ouajv",
+	"Y8JmNE/1Ze9x9o/h8MvBY/2PzsN8JVMeb7YH+51ckyUVGz9K8tmvn9tBLOmGTBnhglCi+ZKRz9aRG/3n",
+	"zYP79R/Dk8Hg8fofjwa7Rsd0tnky0yzbHti5XSUtyZpyXXndSeCxXGg2Zxk895dffnmS6wUTmsdUs/Cs",
+	"tSSKbsh6IQlVVzU6+ZrRjGWtw7+Jeiua0SXTllWfKMX0T3QZeN8TQaj59YEigi6r1N+bMR0vxinVTOnx",
+	"lKep6kU9bm5bUb3oRT0Bz+zBE3pRz+wUzwyH1hlnSd//yMRcL3qjR6dRYMG/tnzx4pvAGD3XPFCEJ9Ux",
+	"1jgmSZIgxwRG7R465knXsQ8Hg9Dgn+aZkgFKuVgwMhHsvR7HcMXE8hNZ0Tmz4qg6G7b5Xr14J3ks/pXH",
+	"m++/ciP/NWfZphg6Pq7XMMqH4VGW5OIPbBNaZs3eazPEjcwzItdGgFMNdGHEJFeOFR+TjK2YkSUaRYcU",
+	"6cYITydTlaaZZrWdehh/QU9mQ3YEZOVmhidKMbWa9G6a44mZ45ILvzPBGc9+koK9pOZ1wc0xZ5iZMBX+",
+	"CKBCrVn2mOQihqMsiWDH8Gszt9PBWfgYC09ndmTGcISDaJvM9vC/l9MGpiXv5LSFY4FVx+/kNEz4+MMd",
+	"mPVHqvSzayZ0iFvNuvLEUXpKlSbMXAtn8GP4UumM0SWZS6aIFIQaOUtqkrQ3HJydNK2qGcARjODoxTdN",
+	"q/roLDj28NHoTxuu2VIRqslSquqIHg7CzJjCE8uDsCcO3rKk7/kyX1q2XHKBfxUEWz4ffsqX09CZ84RM",
+	"UfwJuCCCo09sSEwVM0udMm2EfXUFnx4NG0QfPqW71Ast5OtchIV1lovdcrpJswkMNsvF3UX0ebxgSZ6y",
+	"JoZS9vedXLWQeZZuwiN1D7kbd52zlMVNKiWPF3hgqxEK5oiseZrENEtURCbzTOarEYx0EpHJ3+kE5POE",
+	"/n1CZjIDnU5bLTBfWT6UGUnkWuBfEZmcmNvM1XotiVG5MxWRWC6nXLCETDfmkRGRWUSE1PD8Fc2Y0Aum",
+	"6ip+aTwNR5nys23e0A6i/pwJJbPG3YVfg3sr2NruLF7UsLPutzvtq1LBXTXjg58MJ78y5xBdMlETh2dn",
+	"R8OmseFz78DNN3gvU/prmXAGSuO5OcNf5zDeWArNBIhNulqlHE2e43cKp2NHCbdNaQZboPLlkmYbeyDE",
+	"Usw4HrVWPoDK4BTHa5rmzL5oxsGsRKk6ejiA0cmVqj7069ab7eUB/bXxHTdRT9M5XJAxChMDDTGVsEA3",
+	"5dX8Xxmb9Ua9/++4MI6P8Vd17JbtNa4nLm7NRsbFAJuLzpU7KrNcPEajCy6kab+HG6NWUihcXacmP4lj",
+	"ttJoC3fbHPgZBEdv9MauzMrT2tgSkV2lt5F5apxnmdHDwKzxq3ZjPufWHxBTEbPUjGMQ9WaUp7nZ/UHU",
+	"WzGRGNoyn7NcCPg8jHoqj2OmVG80NM/JGNUsGVPdG/VOBiePjgaPjoZfXgxPRoPBaDD4d6+4Zmp2PU45",
+	"oSmP2f9xs4p6TCT2ESJP06jHk+5WwSrjMuN60xudRj2lqc4VHjgwXk8RhjakpmlvdNKZDtxOhQjgouQI",
+	"6EVlp0pZ+y37O0Jvsrcdh1wkNcdE2+3+upuyHXaurXl6T11/auoy1qkUs5THumU3V5mcpmz598CuJkxT",
+	"nuK4SRcljiyoIrBshKYZo8kmIlQRtzVRj2WZNNT+5m2xKmeDr6Ke5hr1Vjdgf1DlmRgV5HTE3q9SmbFs",
+	"FLsrOy/cK5xp07rpBRdzoxwZzQbcS2aEDHUmmqZyjZaweeFzmU15kjBxx4UFy1owlqAvUsVyxYhcsYxq",
+	"hvbSFduQhKrFVNIsgfU169q4lKfFUhZj3LmWM3/pIRbzl4Vk18acVlcK3HVmQRPpF++FuKYpT+64dEMy",
+	"4yxNzIZxfOCIHKMsOYbDfUSs+TUic6nJw8EwImsqzKdBef1Kz2y9YSWNtZb1Rr3Ka3o35Q04OSk24J9i",
+	"lUlD+HSaMvJMaCMPdu6FncxBduKJXSOZEe8VdBROFUyOJY/Nn0D7a6pIIgUz735J05nMliy5M4UzMpXJ",
+	"xr0WJke+P//5pxHJBXu/YrFmiREaRhcy3xMuVrlupPBBscBf04Q4XWvnui79hA4lMKzaTGIqzMymDFnT",
+	"mPJSP5e5uOvawalKLgsbVF32IJYCK8nec9W8TGfFMv0kNcHh7FwkIfV4BpceaJEyhhtvzoAFiljzaHfT",
+	"3dZHySWzlMuEJutMirn1MrHsmhmjL5VzEJpck1wkzMc9CE/I6WwYN6zfwzKZvTBsL2hKzuGp5Jm5oQsj",
+	"422H4WSxIVIvWEZguD10wuxhCnQbgbH5mqg9F38wfdX5dW6hr8bUcFS+ctay9feG9MXTs9HDR6gvwloM",
+	"yN/wv736Kj27ZtmGLMCBjgFQ89mY8u/kNOigTanSY83jK6diWrM+6HSCYIK5GPTs8iBPnVL7tqQS48Q0",
+	"X7Lxb0amj3pPlizjMT2+kJkUWnanS7fQTaThfV/eGXObLWnegkJlt8GW3henQ3J2djQ8tn7OWpTO2OFG",
+	"r1oXq+2j0hmDiKZga/CrgtMKWPWapmMbR+yNHsKmwUpXHmOW+Iobyd5byTRFZb5pGwP+JdjEhik+NFMM",
+	"7J/MdTGwR4Pu24Yvbdo0+2vUu5DyR5rN2QFP+lSKOcuM6izIkLzkXzedU8OSwmqPcqspkQspCY5rp6jV",
+	"Uo5TuPRQZ3toIlzb4PNjnJNLOkB9nUtRnM2KWnG95orZNX5JxcZOUd1xqZcSYvJmcU8GgyJKTsmSi9yY",
+	"DlRdYbjeWDInpNH2OinZXmbBzSCJH2WnhV9SsRm7IRxmA6Sshf/RHFvITEPM/zGBIP0RROnNYrukE1lM",
+	"vHpYVTIj2o6Y4sJyosJRkanQ6WZ7ucsmOPLpBK13F4kHsCj/FDTXC5nx3w6ghXs7kwry5NULY1eCbf7E",
+	"vgKeNSKYYkBW7P243+9HxnKgpPAyh3XNYdnmKY15J/nk5asPxbqo+4FxA4kaV0KufUJFVKQAWWlT5VlL",
+	"TYVmCda/vwb8U+QzQ5uGBz+vEtkvv/xyVE/xaNvwekaI3XWVr1Yy0yx5yRJOL2AJDyaZL3uavdfHq5Ry",
+	"cdkboYG7dTQ3SeuH5Z324yQwUAIj7bDn/r7x0tw3hhsOLbjNbhlrsle47zEfJmUZLOIqM3Jb24hHTHMV",
+	"CB/9BPkPaxs1swYGNY8A170UjMCdoFKYvzB9imuSsVhe27BsLeQS9RKqd87zJdMUroNppvyaZXasEKbe",
+	"dfs3eAvIIPt+mmV0g49DwviwPTJ0yxhDGZSUPOdJaAKg8dBgmhmDg3JNFVkyDTkAZgn8ExOq2ZGR4aHH",
+	"yth6hnGi22F6OdOV55dW14fSo55cMWE1yQ8d32y3q/0uo9zRaZEcuPUUxcwu6c1uzcxed+P5KbAXWqZJ",
+	"8yIbpjY6s2CpImtIN5Rp8piYQRrNhAPJLliagEc4IlOGpKoXbFPc4CJQloztIbte8LScpXSb5bgpByXf",
+	"9ICQkM1KC+Xm74nSMkeVFspbWhBfbdeKBaswzFs/MDl9x9BfDELgKS7etixA/f5Dj4l8aUa+ZtOFlFdm",
+	"2CmNzb9saYb6tj7lqPf+yNx0dE0zCNCbu8vv+oGL5Bf/tPov5/bp9e+f4dtunF0RIhWj/OqmPFSuScpo",
+	"AvkCeiFzTajY4PGmWJxV2Khh9+DN1vTxr9u1tD9yFRC1Xnx1kmOVrQrIslKKnXnUnjQJI6g+pHFSB5vN",
+	"p5sGRM23pkBzLZet/hc/fPOAJ8XlN1EvXjDwSATzjVMpryChimub6cVovCBLqlnGaWq1TrDAO62eef1T",
+	"88LQEqJTftxNizCqwTleCQciJG2Ni/SAtnsxho/3rZhImIh56MCC4SqbcwPSeEkTRmaZXFamvM3NW+c1",
+	"vkbveAmF9Gj7CptUt89bSs8NXD/LmFoICLF22Kbn/uqbCFOBgg9FJ0soj9D8gtNa0Gu292zgkKgR2q6B",
+	"/0iVflm7pU3qrmimublq55K8cleeM+DElZRpE9NwTXLF7NzBiaAInNtSPiYQclIuCV4xbV2Ne1JUZkzN",
+	"nc5gc1FhyW65ouqj/xkVYqo1W65qWp/Mp2lJ8bJJiA2nDJJLlSJrzFZhijrvbzG0m/D2JCwFNtBLZYu9",
+	"rCuzQlSWnm5fG2Xvk4qkbVDqMOoD0sKNBlPvuFYsnRUanjBKVD+giNVMGykS7t5ZSjenc5aFVWGqwgPc",
+	"gD9gvYCIbtCwsU7FIEPjb1ZSxRrSf3nbY8beF7pdfRP11jJPE3NJcCkhVKIx+wxnTxYyTYxduC69slzN",
+	"UybEYs3KL/JrExVJgbWhNm49HltbZ+80lfGVnWN4ElzbkRstHk1RJH3logxAMJAWDKEvuoRgTYQuMV7y",
+	"XqyoUqHJ75b9wB0ZU5DZvFuIwmRf4+VtAnR/eyksMKqComRc+OWtTqFxl54l6AavbpI5TpsrqqwgSghq",
+	"MgEzruHe0jbyDio4jAIe1zj85+UjOmA9p0lJwpgzZM5sFQdXFcvR/kaogpswgJryK8zx3SFvspD0+IbR",
+	"JOWCKfA6zvg1w9yE4AMD9KdZq7/BGLdLRsx1KKS4lZE2tWFBVysm1G1tWUjlH9M5K59+26dbw1PcaWfO",
+	"h3DB2wtB1jJLahnUthKBnDxaDJYD2IqgtNQtvkbHQp40MDR3UwkNBk5yQyeJ27P+3ta+nej2utk4avn1",
+	"bgbFNjcS+LcZXS22GZQl8z1cYwWnhwwxmez7qJ9kEnhUXVLBcyM71MYJHsTIBDPvkxqZsCRb02g2A2ra",
+	"1x3dcCjqsXQkqIoItmZKQ8WatTASK4Lrns+d72o+2zRNWfOxXkQYfC0GhGjWqNJtH9HwvDE40JosB+vK",
+	"w2RcOPlLJ4x9OEhHeJbVJ/czHFwooAMFnuOlO3T84M7791T30i1qbTEaqfBVxT6rOT2cL2RrykUOcieL",
+	"7ilefhPtyaWFSegFcn2tmd7PrqyttCuSwP+303LDbFy0c7/DIVcitTXDGBj01pEhPa4NXYlEPcZaD5u0",
+	"HTl9Asz4KWOiZtgUpbDW37rkSqHOVr6wh2ng8GFb2271wBbTeukfXf6y+pbSL8/dC0vfvXbvNguWJ1w/",
+	"E9aWrhFYrEOW0C8LOSKTK7bB6ixjzJuBRmQieRJPfHhyxTIlRUQmccqLb3NlOdjsQ5JkTIUDTPuEPmoh",
+	"Hy70o7NgWOWKbcbh+NBu7YnphUyC7OazJ4IF6kVuBQg3roxBpzMaa1iGScavWZbzSXAVoFYq9M6MLaXR",
+	"NHAFGy6B8LCdcFDnypvk8JoqWzSMddCBYs+tyAhIPaQZv9LlxfFrGLkSMC8ia7OpjD3I5oZqf5TzO+sZ",
+	"BfV/MmWjCJ9zKV5araOGECJns8mIGKNwA9Hh9UKSjNF4wVQpWRRkVCLxOjiZyzJJzmblIru3AWrzdRnh",
+	"s6a6rjsP2kqVTDM+Ri5UKanN6AAiZuGo6L7O7W7noJt1cQyWa2+6yqByLU5AYhKqrlgCdakNHqOiVue2",
+	"SmPHyHdR2PMhsMbd1KNyoVWueqXyw7a7Lsw1RcFQI00ULkvwHVHVWQQhmZYkS5kIS1P3tGQHXtm/CgGU",
+	"NsYN3BNWiJ9r1BRI03BVYaHV92VioR993Vjox21PY3lTXWXZh13L6N4RlSq9iuInN7yomEbbGhzCFPy6",
+	"VAv2SQS0G4BXVAPGOyS0h9zNREiw0WKZpwnEOwpskZ38fMU24YPd24V7azH7cXdFwQ8YQleIcOJPcWfj",
+	"4Hp0WsxDkkixQ38YWilMEXcM34HB2iyEhje/8m9ruOC1H0TDBed+bA0XPPdDbrjgqZ9JeYVSKj6KmhEQ",
+	"m2444yZ7uRoF7f7q9pPUaDa7FB+uCQRnUC5EEH00OgIkGfhhdTj+/MlXnW0t/AdDajwU2yh6m5AL8l3R",
+	"XLHE0yx+6ek3RN770XQTpVoSd2+vfv20NJbQL4Fbtkm9SuFAv9w8Mw+pLxaBigsylXpB5GzGY05TklJz",
+	"w5y5+MTaIeu5yjKE7asdKaKDlIp6s1sIMyinnTUIsKD2P+VpijmuuySxXx1gzOWSa832cEY/dbeEuG3G",
+	"M6XHijGxl2I+l9csE1DIP7Wz23ZNLuSSjeMFdfhFjsgX0mX7CapZ0GjCk7gKdeKKerYvFjqTSR6zZBwM",
+	"MdGNc4E6RC+YNZRlcjEvR845xlYVMbOvwRWdDE5Ojgbmf12Ugnd5xlXC4+0Ie0yPZixhGSi9+zupvXca",
+	"UnrA93HNMmUl2t7Ki4VCobHm11xvgtG018+fktPT068gmPyz1nRNHyiouNhaodOjwdnRyRcXwzMszzoa",
+	"mA/dBrIOk1HK5lxxMZN2SRqeVDokijvyLO3E8ta3OFZcxAFfwbn5GgPnjkYshGnKlUZ3geED4ioAvFTi",
+	"KSaAA9QpeQGR4Su20rePOAqPB7YF6xVyookS5kbX1Shuqbzm7Cy02KuMX1PNxktmxtUiDjKWojHoUHdq",
+	"sc4EcucVX/KUZliEFxGaKglfY61JKaNNSA1pzHtmOMkNTcfmYBd6XOfMgn67ZXV78Cb/iGFohSB3euwT",
+	"ujvLeiQx1eGe9Nxeau5aSZds05o7YS/rbr9UPBNwz+7w8rm9DMxlC9S0xwqYs99RbTAUjdKLrPJpytWC",
+	"JaAtdLID99+OfJWUHFjBLK1CFmMlAk1Y9yoHe+f2w4cOUZOBbCl0WayN7erHqZxIFSaPSoBhHgfQJeCX",
+	"qbd2pkclJWZbJwiLhvpxXYnpbR1FeCxss21BgAXBV5Sjurgp6K92oNRPi6DQLFFi/awo2LTYwbpaVaGd",
+	"6hHfpC8iaHYg54izNAmpyRbRY+bPourR7Bc5oO2GspheaEUARa0UiHt/NJdH9v53Sor+a7p+yZSiUIvr",
+	"fz1SV3x15BDLjjw+imHEhryn4m2wqId6WT1TCtYu2pExVax+QwTPnXCBIrMwHnGr8oo8HDgPny1XegO8",
+	"7kTKsHNGfImCQsb9LTzxd3CPleTaDjFlBUTBRm5xSm6w0uDbd+8gTrAaLQQW00jk1lRTNEhBcFvwq3Ai",
+	"R82XFgSOl2QuiRQREXJNZAbHX/bYVhHQdE03NuyzO20w5H2zs2la1298fSBN059ngJG0a/V6N1F9C+Cw",
+	"xshcgOz/hZuvMHVAwYEeEZkm5pwHsdqZC14VL2rIWQkynhFGscwzxXzyrMwSYxYKo9DHC7Peml4xVa8+",
+	"2KEJhbnxWurQKF6z2Lw1IQm/5n5FzGC+M+az+cMY9lKoW67Ov6TenZ5m18iNMqpu3jahWG9Oeijm+3RO",
+	"55JSHdb2XPXvwp67oJFZq9AofwDWwkqVly7nFNs8VFfG6yC3D1RW1ZbbPqe2XLWHlpSl5lXz1kS93iAU",
+	"ha++oB/TB4b5EmdAzzArTUPlC4Ytwbdnfqgesq+NhvgEFMRv+TUTXZaMBZTtH599++LcTPCBKnJvP4rL",
+	"EBYk2uk5/FdxfNYW9F5z8Gt5V5XBLvKhxJbbs08mvTJGr1gBt1TPfFkxMbHOKch0Qak1ozxVNu0fGsIQ",
+	"mrr2N9Z1G6cS4wLmEUHPbUNBSwu2QGOqrLxqaLATyBuFymn7ktCKlEtP9kj6LNfhbKtssZtrY+LKHRLu",
+	"mjJNltYIas4xA6Q+9Bms3XeI6dgPP9AiSuyBPLEqx+07+BOVqiRnlL2CjeLh8GVBRTqLq9ori4liTn7E",
+	"TUVDS2+I+sXbKWZKFHgIMVOrpfokYqaILAXSXDMpNsswc9wqJOTEREd/XT2Ua8dTvN0+MTwvlxJHE6z3",
+	"o+mr0vRwDWv6OiSkmPtGJfT2Cqo9pKZO7R+EKjL5cNmTK3XZG5EPl73LfDA4jeFH+Mjs9/hU+KPf79/c",
+	"3NyU01rtqA/lnXkKRPwDc5BkzYswo6naKvJi71c8Y6q1JotBLjhUqRaAJEJqMjd6W3d/qQh2dvhlIRWz",
+	"D4WqVKqdslhvCVJtILGiWrPMPOK/3vzX5eX7weDo8vL9cPb2b/8rKIxiuTt0ew4XNRxZ+IQQ/XmQnm22",
+	"Slmmg6HBn5y6TIlm6nZFK7ZE+44Zk/YpKpzAERfwKgc5NS2ky0GyPLc9ehbj5Qi7F1H3d2h1tzPNangx",
+	"M26zMjw8DfiVle6YueGo4gcukufuWeUvX5eeW/7+At6xU3VA9LOYmfuIojyJPAMVOLr9/RLithO0/H4V",
+	"hRv7Tb+eg1X9/pvS46u/2KKNt2GlwPFVQaAe1ca7zj1hlxWASlZrhYFqtNnG6IdQCNqQvX4XbQCab7Uo",
+	"1x0ER3e2tyvdLR/AabfdT/NvqqX05pGFI2cry6hhBAc+mkMy6ttMrhXANwEUZpZXz8/mop2UXaMQdhya",
+	"sGk+h+jcTPai3ppmIpB0GjRD9jD5G+LzWx6M/rxvJjNm4tec5SyJiNJsNbaJvhFZZXKeMaUiksp5VEcO",
+	"iuBemyFXdROlct7rBEnmzQLqQeTdqhU2hKPCskAAYmvkj0NwOjLaJ2Pz9ysZgkrEsv3uk4DHPIeQXCgv",
+	"DQin+jjvhFDXZpyJhaRc0ezXnOkglW6tkNUZC4Jw4eFtIpbrBhVGs2yP3UIv8gXcs7MaHDVDN3k7iMit",
+	"rXt187Y8d+HhuvelHcejGUDOsqdben9Au+WIvC0PlM9sBb/SdLkK7Eh4vpa7yqNsnuJBOAhp+FOx0HMa",
+	"M/0v16Os7ibPhQ7Tne9q1j4KvMzW04Tfz1jSsoStbTC5Jmoh1ypcTLYHf901AecA0Q1Hfja3xW1f6T1N",
+	"q3cIIoRd+GQkyHS8eOZKbKrTaDvag8lY2PUkllnyQJXrj/cbus2usS9vHHSwQrWlbP82NmWO1bXtqC5b",
+	"KC4OGzm0PJhxrFl3VMPSDgWIpGtZIs0ovqpN991aaNxMNfb2TEMxhr3M2nGt14A2xpLGy+5QfgUHbCBF",
+	"UPjIhswIOHJpSt5J37KUrNJcEcXnteb11Zjk34uQ561rv2AvG+q9atqmA2fASVXKuet7ElrcrU0JULMn",
+	"C0+yO53XjvMOI/csF39S2bdde1NU1EAkgKbjUAkZbsw4F/SachxcSPEERaxBvhaxsMMEcLyhWH8gtM2y",
+	"vxIutCQO8h1d0SyVazI5hva7k4hMjldULyYAoGDB6Ce7E4nc21vDbzWYqe2QZC6uhFyLycg6hssQH+UA",
+	"JEAs2lxRc1TjbR1dSNVRPLePqn77Iz64+uU/3Wtuot53jKY6ADZVcnoVkuRq5/LZ20KL9h2fL1I+X+iW",
+	"NFBPvJUsXZ+7a3NeQxS60MvQUc7eQ2jiu4uXPyIuNNAMZEIQLggGKZY0u8IYRa3vfe3Xn0XKBcNvj4uv",
+	"t55yDkhHXMy3L31SbvpYrhbB+q/dsIP2uqZkUP8guyKhjXiRMOzSt12kvCve4Xo1ysxiSmBXZyaSO4DO",
+	"Oc9y28TdmH/g2LUtHC2xafTQ9UNmLnCFIDP9A4c9rDu1Ev2IyivYtvQ/2ClXh//1BgVkuXEHV9DaQ4yq",
+	"LU0E4fZRZJXJa55YxByblVWWMViBLXkSmwNZSLFZygqLFstRwovey7/4BFsa4q3ksySjM01OBieDo+HJ",
+	"5/tG98w45PRghb97Ql3f0rPgmoM16Mv+Zyz4Acff3mDPe8FndIAxpmS9kKlty93oDd4b/7ELeKkvRa5D",
+	"bGwjFxcrG2Ko7+X0EEqcIbhPpb/9wDZBUCjP7K6dgRO+BaJdHZL0rpA02ymFlQPho0LOQBlJrhoqki5Q",
+	"2cPGX3eoNtw3yB5AxmEz/j7sV3IbNGVzLsKQZRm7lld37b9y+0OLl44sO5Pi7GqBtynIoLZRlRk1UPch",
+	"GNQwyW4GrfEQVhCY9dzffdOVe38saW4Wj703wixYdwBvp8QWe1nHkW4F8oRLGkQ12TC9G7X4PjXwPjXw",
+	"o6cGhhpMtNF1Ldz5kQj8oxLqx6arzrTTRgflbfe0sN+2YrPVC47CoHFHNY+v7rSNt1Jlmo4BaMnDu9VR",
+	"39ZXfk3TvKkG7GXRx3REFDb9RBgf7BYEJVlmkSK0DqBrmbriq5VFAywaHkBjhnCsqjvAaQdzu9hnZ3A3",
+	"9sK7gLp1pV2FW2kpuic/toj6jWuEZ1fk1mlcGVshUV2xTahCLRdGeVMFVrZNz8BElFLh8B7wDMBlqhH5",
+	"RFk4YQf35p/cMdGkjKLsUBJu6dM3e93m0vetQOppZG6O9QWuZJW5gsyA877MOjW109FckzT6Y8qhgzJi",
+	"mQXbmCSyuceOZhFTsBtf3CFW5Vqit7lEkvEMKbPb8h2IXN3ICoKtDCcESRjMggzSHl9y3eD6f4LNq4i0",
+	"JZXA5RaxFgpwaZqStcyuWKaIlnMorN625bkY21atQYTqql9+JWU6ao3rLen78LPWlOtgY55zzVZWFppr",
+	"bC72KqVxF4QO9Dmat0ZuKsW7Qksa0BfvFbvfSbGrrf0hzPVAf7lP4lt7CVAtasFXgWAHYPZ23KeUTjHB",
+	"tHN6j9mU/eCBwJFvAbt2Ew53OL/dAZjwbAjgRA2HR4OHnZDg6tFSmKQfTWkObskqr42KRQ/vVsFu3YMP",
+	"Ptu/ZkfaHB6jwE1lrn1jOXMpxFBt45BKg7FbBCt+Ymvrwv0ruWOvQl7pC3RwPi5VOamFXAtC55SHI2x1",
+	"t+7d/LYt7tj/Wa5W3KAQE9VbtmwH21vSmyqtSMJX2N4i+wKM11bnNt1PAnP8oVaUZJQ6Hru+W2suErk2",
+	"ZsdG0CV8v8xTzTvmV1Tecu6eXPn2gi/ZL+4tlV++8a+sfP0S31+ew2sHjdVamFhlxKLnD3bBNQaNloQK",
+	"60eoAL1gGJxnxMq3Lm3/vkFX9gge45FYSiWHJ4NhveSwU0/AyoNd3/y9nnvTRhDn4f7gVAPwTGJ7YYCo",
+	"34YyAVTLnTZhF7OtSqBtAqxgiibQJXQ/+J7mpXZEXJGMzYx86NDss9rbPNDjI7SazsaprUAD6PzBWpt1",
+	"AowFrxgYcRC3m92qRvTunb6aAO7rixFcaJlyzWMewjlH9G3dRhcIRNjU7NXI0iVPN2NHe7thX26Jnsyv",
+	"mej+Fr6kc9YZvHU7Bf8VnaaSvJZJxuc5+607UGwQ031PFR1SiYK0ad4HgD8RmW4sshZUC4Cy6SQwgjtW",
+	"0sxOHp49HEYd6v7K9kGxHP/xtBNH3cJcSPN5zc9gVv4oa1v5DkUNOxIIU6jbc/3zCtKqknN5KyLPK1Gr",
+	"QVIQXgMqZgvMZTv37gslV+L7bUC5pbdZ97C3Czs35BxGqiuDFd8BsqyuyZWGu/2qMKZaMf9DOBsqq/lp",
+	"/AyvSl0egimJtoWV9aZFREPKiU1QTCV4qzGcROYSFa4RGRqd7qxPKjrTOzk1MoalipET24RwansRkFOr",
+	"TfGl0YfPQJPCz0Eo51eZnKYsoP7ZHwjmQCvy2evnT8lXZw+/+HxbgWzN/+YKIzQu9xZUFshsDDe4aqg5",
+	"+QXEKdYNuh5gsCbg96Zi070Opchkb238ua14fHdx8coqHOEInC8Ba70XcBcdElvHAuKfwF0B6UVcAHbD",
+	"Cjeomq+cZ2JUCLUj9n6VyoxlIy6uadrBqWgLF326tdNp7A777QlyQAmdcpufq/0PhsOHpyeDwWlbyV33",
+	"Mjo83ItVWGi9UqPj4/V63beH8vE3Ms7NmvyLszXLjpk4dmPo5mm1Z455V2jy/5GzPLBt38spwFwa6+w1",
+	"4FBA+TcoCNAMepuZijKMbR5A97n1xGMIob1scVsvAmTNsX9JMKBb6g4ANiSicZo5GNGltt5/SxWf6Wyz",
+	"e6KoNglI48dKofCU21ubudBPl3e5PhA7HBiWIor9KjdrKiZXfnl4/Rvp6VVKY7ZPIGQlFQ8n2wyxMfL7",
+	"hsWDfXVRukB0ny8BuhbkuS6o4DEGUjHwGKaNrqHyhp6+fkblMYYW7DX0PrHt6+q4kiy+2hOIrP1o8N2N",
+	"GE2MrimkHuPntx3LYyI3qvBcdLZ55Vvo1w/blG6as7q/hiQFW5thrnFc85hg8orrRIz4rrM8A1OyMdV7",
+	"K9EFGt2XEJGqr0eXY+Ezsn4p2YGfKg+OavNsXKbXubgdstcsk8txqZOiT90Mutt+Fumm3HRco0MpQQ84",
+	"Vis2uGC2x51Xwy9FYcObHoDsjm3jAK9AO+0OzE4jWIvOWRAosF/5Ugfg197o4aAWHO2dDE4eHQ0eHQ2/",
+	"vBieYEObf5ebV9on2VaF+Id5Z28w/OqLL8+G8dEJHQyOvqCUHn05GAyOBsV/hr2o905OeyM7CRj92HwD",
+	"RpkxspxXBx9cipPaL7wOfVIEjYpROf7rIYQK6CfMmEhvvEwMrV8JW2dgMxsry9Y6eVD77f3VoewcnOt3",
+	"3xu9eXvz1hdvGIrI+HyO9Y3oSuzRFXc6Bjzv5iY6QO1LhWyC+P7OanCSnStwLt7Wl1Yhyi79bXc/cd9m",
+	"vrcIud29p65v7dk2yNe58FYHD7a8+Oc/X3xz/UUnLLZ3WB/VCJmX5dBJPDZGpm1l3w34ucapO/yvXIGA",
+	"N9oOZ+pWNLNnenWjmT0kc8kUnjoROfORhWDz4uyumIDdvMavc1HuMMT28Oeca7a6cwlYIWdaL7eXhZvs",
+	"gPzebhxZtg7de5r7JYMzrbTulX7JZanheKlOiJWuzGW55tb1bfig/abBNfHEh1Qs7r3ertA++PlsNL4x",
+	"1nCYh739Qx/ZtVwKO+BbHOS/omls7r4/0+/P9C0+OAw+9L2i8DsrCtvy4XCZgf8DlJBfww5D7IvEtUJH",
+	"YQIwkYooDV0MBEm5YJ093SUnUtidca8G/dXUoABf1gWuo70Gjclj/Oyoi0ipCvh/dEaF4kzoiKxYtqQC",
+	"Ptqa/oi4OUZkms8jkkqlx+grJDIjMM5qQMM/pLcnZKvSNFQaAvwVWdk3zee74YBwou04bq/zg4QxX+ef",
+	"Ln5Z8GjJv1lSyoBmg23aGzq6h2qdz0vVIjVyokbHy1etneewykzz+IosuVIM+rpA1+h8VSvXr1QuUzFv",
+	"a3Nqq8vg4a56Bto0ydUKTYHbCcc4C3nin/NrZuOYI4tmEJGFzLOIJNjYeymFXkTuH/vlmrGrfhgvvh2w",
+	"xCoA4bRcbeun2hGHbJ1VW1wJyMs8TTWVY73XZGamDmiqVi9NchYuemtVwwI1dqKxbh3SQH+TggURNl48",
+	"+ekJZOfslgNBFBM8FmCjy6+KCnouB4VKlFhZsfJmhHjTsc0hZIxnwU8laNwAztdcx4umLmCfgF39Howb",
+	"6vd252c153g2k2iYzBqIpjLG8OrKVRNeAvRbphuSyBGZZIwmE5JKeQXFaeyaZRvMgZ3mGstgjcoJIY88",
+	"4RpxySdmp6hmE1x5vMasvCJwsyJayohMaLLkYgLptITa1r2lmBmmX2WITAfXho8LRrN4AeDCbTi+pR7B",
+	"FhCCLOi1DXABeHCE1SFSaTKD5BNhm0s+Lvqwm5lsGM1UuQ+3z3veolHX8KdbykmBjxys3PV91w/xNH+K",
+	"H+BhLhnlAI8ya3uQR9UDqr7Td7UldLkxErw7yC5AYd9x3dwVuUt6HBCddZBsobv7BuSQ8wMZcixNHbgG",
+	"rZU4NB9zC4eeqBrb6XpgQ7AXO9uJBS5jiJ7iYEPgb8GkycwpPmUauvaaJ9PMSEjXwAEQDoRaQ4A53VRU",
+	"+0G/lP7TgBxm+yfjECorUFrz5n1tao838xKlHQGhJH3MJue//bZp0U+lJCnXOmUFMA06mCk44+zWIFaN",
+	"kkuX+7eEw4sveUohDK8Q/cFIZnSrhbXaPU99T+dB+bOkQvO420PO3dVQ3qFp2iKZUSTDfCxQzzAaDAbm",
+	"wDHCuEujf6tV4Jsit3VuN0qDbyaD89L8qoSAaBphzAkhu3kzc9VWulFfATLdEMv0tbSIJoUgVxYFGYYa",
+	"nqVDfviDaFJNOCyGLmY0c31vY7nEgniUWRY9RK67gRbssnsAxPeaps2pMpDZxNCkXDIjxtaMCaLXsgxh",
+	"YnbMcG+cyviqY47MOzlVTemwGnQwWO79oES6o7ZUEFu6mnglYJ+dhl4bRXEPAMMSNPvKCxgVHfKsinuH",
+	"BMJddt8u+EtzPBU73WlvuxiFtsBqiwBD2JZAKY3qvkdNcau+01KETXzq+W+PfKiCaattBQf7VoS32X4F",
+	"eTZyh08jHJWppu7VjAi2s5pBXn3k+tgpwAaiuZZLrAA368w9FJHv3iadAubyDKG/ktMf7cPMz/5JHStG",
+	"ixm+8u8ovnti31Z8U7jdyt/+4gdQurc0FL+UB/EI4PHxyfwB8Pp7b8BH8QZUwNruAdbuAdbuAdbuAda6",
+	"AqzVKDQEVl86oacsprliPp2qKAdY0NWKCQj6bdxB7VpHG0N4KpPNA0UW1mXhkRxKZRPsGkOAxcm8pCKn",
+	"6V6nspvJeenB1V+e2ddUv62fxu77l3YIlaU63InsVPFPdCqDV62h/J/mesGMSe2rvVpr5ytXv5QJQ2Fa",
+	"9KDoVjPru1bcvI1CCS18Vu+bIKTG3glESzJlhIoNEtvuJqeI/bWQe3SAPOdz8UK8hLt2F7hUl7B4W2ll",
+	"whtTAAM7TmnvbdrAEfiYX/BW9ycG/4Giy5MpvavUSyLosofbbleRcdUOg78FEzLYDRNSh2kIrmhDu60n",
+	"ZAUVjUSx7JrHDE8tdOjQjBFISzTqQyaXffJCK1cmZX6Us44wf9OM0avdySlf42XIjzeRu21c1Y9vp+ou",
+	"WJqMc6F5Qyc823MM8/yQkVI204SmRsGCGw3jidsr21yMZ74xUE1nQFJSROa6hnNR7v5rjjGfXBfCCveK",
+	"DLHAIaBQ2RyGfmeLwN5wp/WGB9k8ijs9aEnfj1uW7sLFvDK3hhaFcs+aUXf7eMUyq1W0vAwxVpd0Q6bs",
+	"MRmMiJDIGB19Z2GojrBdhKANofHVF6dMYxWK96zUCzLV9m5tE0KF/JolzIXrsltrs+XFTxngxJVwG0Hy",
+	"lAqa0KCK6h7Z1NZyRy2i68mHz2mubj5HTIfdWWGdIWC6wKgQnmw3cOoAklKB1Nmm0uL3B4qoNJ9HZA00",
+	"C5rC/n0iyjAkDpmkGEJwObU1xBqjyu60XUgETlVMGMH/NlghtVxyrVnoBIszKTZLt4j+ysgIAlr8/QAC",
+	"hvNa77On37162q1Ey9xQwEpurzikMAmLiGNNTX9X9aUng5OTo8HDo+HJPqCAtwTAbBgpGtlYvqq4hupw",
+	"mRGwQUKjPTkaPuqaLLsbStBshD/m4Zaxcpg/4QFzQX7Wmq4pUbZw36yzA8cCvGslW/o73W71615fH2x3",
+	"/dA0pneUp1CDAq1QTpmSG5nmINaVtrCdn8awKva3nCOABeRGn4Ry8jGNNb/GNF8uxqtMzjPMuvRrZsvO",
+	"y383No/E92b6a5sx3FU/r9LbMw4hzQlmQWNbTcVSFpvfJ8QCu5gFCaBa+FKXEHSrLBdfVbw0JYX/0WlY",
+	"BXqB1z609oD9cxgsEUGYqHhTKfg+iZri1xazx/CLhZxx6pNH2Bna17Zg7Ozdgi7bjLNc7C5KP6e2XeBa",
+	"5mli9PIEMy4SkshyI8Dt8JgUaTNU0arAlsS6EIdW5FrXQQYDJlEX+VdF7Yij6gLi02J6drRNA6T6s0g3",
+	"L/3jmq54bl9TruhoxBIqrmiiOECibCG5k8FgJ9GVa0VaIazcdUauODzQTgCTiB4KDkrLi53YzEOEqo3Q",
+	"9L3bxTJHQ1dlphFANOVKP/FbvBUj3AUE2rle4yYsNDN9a6SHffmvUgwU0B89+mZNbpEntoCKKLpRhbqz",
+	"oGq372KvoqOuhHSAVT935PA/9sz4H0o7v6c0KTTQvweLfX93aaNzzTrUQC3oyvYp3z71Xb7rjgQ3uCzy",
+	"jwqrjGy1DwqUL40O5V/JmS6i5qW42PYEylXVIVpGcoWaLRvQk2mioP4YtRIE11cOXV9pturkaPsEZbZb",
+	"JeEt2U064ywp8O5vXTj5OxVfGuopqi+LAvagpxeKTYF3MUGrEsg7AJyXf30puunItbkysr47RXVkiUab",
+	"OGe7qs11oYlC9W35ajyT2Rjw2xrK3WyUfGex20ZptixeX/P7W+01GLn2ujbUMQipCaxG54RupxqHrFwM",
+	"UnS2lkudjgIPkysmxjRlWWuBBl5QTCZjsbxmWZPggV3pPkKEXgxmrpc6cu9VHGWzkRqTAPYN5bY8D1yw",
+	"ezwPXbaBJ9lQUys5QdoLTfm1z9D3kZCEdkdQ/QVetZPp7T4WQyumW96cYlE9cUYl9qgSWYjLL+xpH1ZL",
+	"P2wpT+2pxL0L9l5D1q+NOZZwYFy+OAwvlU6bLL/u4SA0woNlYN23lvurt5Yr59uEUmFKlaVNOTD2KYdw",
+	"ln7SJJTSPpQXwx/JxUHsDufgUhTwD+E2HtuQNi79zRG8xe8eEbriEYlTHhG3JRFB6RUVwDsyAyySqvAo",
+	"E03HpvTWG+duhLRW+y6bsVgEyMovlx5w3GKi1GIsZaynhcyzdLO3t9+SPYw7tHP/YpkK4kDHUuiMxmHD",
+	"ZS6b2jhxFTRE3QrBqRJ5HFpFpjlPNTbGoWiiyDyMN35djLR9yu7C0nhgxFExp+BKSH2wUF8S7Df5DfUu",
+	"WButuktIbSm7pHRVgmqCYrJnCd076Ae3Mf6mXUw4LivhAgJwtrCzMpkvvwpGfGm4f47tiUDWC0noPGMM",
+	"4Vq1JNdSM8wPnskMC4UVT6rRsJMgyrQvKXT7hg8eawkCbU41vwaRpDnbEZKxu1UN/X8x6Gj6zW8Fkh6I",
+	"ILplt3kx3xk6hLQDuVy6uokgtLrhOntNTI9tF4hjJo7N6qrjs7Pj4fGXX4WYbsNolWJOBl/uxtt2dbRF",
+	"qBGXwROt5ZBiZe2bLIl6QvHb2JzxYNj2EOcnsP+nOj9t4urXMtns31CRXdu8eTxzSC4SlkHsR92iRaId",
+	"ymsWM77SoUpMTGxuw3/hkBESU6jVc5ni26EtmyNs1c72lSxdWyRXh9cSbZ5tN5yxptpGTfFEylhs0we2",
+	"RzxlNOx1gqRCY50tGM20uax7vv9CqvApG1yXqLfiDf3+OriqOvRPgOHgW2qOHjf7yK7l9uqD3R3nGdcb",
+	"Y6Ev7cqv+A/tGaMRggNNN2TiOmFg/QGq4JMRmTzJ9UJmtqpsRL5m1Fy0Yu/H/X5/0req/RI2DH4rZmtE",
+	"YQ2+IeBRwx+NPHWp7nAcKT4XLCHoQuTm6ljKKzgyUBnsuRGPC4ADJ0Rw4jc3kDk5k06vsmqVvd+8vZRH",
+	"9swtwCqTlmXhSPASfc71Ip/2Y7k8DnQQCX23bTr/wNhKEUp0liu9lpk2tmO+OtLyyJALieVqU2S0PVBk",
+	"xhKW0dRl1YqEpEzDExhdEosRgjFpvmIpF9aRAX36LsWl+NvfnkpxzQTGcf/2N/L9+c8/GQ1iogS9YuOY",
+	"KjaJHOiQIK+fPyWnp6dfkc/+efGU5CJlyrwO8Jgw9AJlQmuu2Od9Yk4ARTS9YmQCrokJ+WxItLwUDweD",
+	"iNjoPHk4+BzGTgWRK/przsgEpfIkst8DBMLkwyWK7sveiLzp9/tvI3JZFuLm+36/fzOJXPt6xB+Bo9gI",
+	"XvukS3EyOHH9dBiZ/Cgxi3xSVv31gm3KFXE2qbFPwOmNWcqrxiY/hKpLMaGrlWvpcmyv/bsR7pPHNmXO",
+	"rRxXpX48E2wSMymFsqD0A7ZmJaEudkQmxxhbO7YLa51RhkOiSzE5/jVn2ab2I3zXJ8+uWbYhr34+v/AZ",
+	"CYBFg/OmV8wsFJm8SNhyJTUT8eboB7aZjIiT8M77RUlCN1Gxkoou2aWw+aSRMSbm/JrV2hk8QM84It/A",
+	"i12mBRLkEzBPDS0+gdRxAL8glKRSriA4QpMkM2QHpA7AOyAWbJhkSeOFofNElkB5+uSJ2CBpkjWFDgsS",
+	"8hVRt1VXakSouBRW8BGqdok2b0M6CYXyp0VQkWdGTUaeNDdgB2UuLsXk/ZGT90fQ33biq4BgNxzcUBk/",
+	"6DMb4hRxmidM2Ss+L7CD6hdMpV6Yn82AqM4z8wx6Kez47EH+OQSYhRRs0ic+ddyQeixzoW2xH+j70MV4",
+	"8poaPQ9ozGxo8fcR9t+YEM3S1E5HQd57/1KApzJmAvvzW4H78sXFllCVK6M8Geu0LzND6nDT8dICcWC7",
+	"qF5ATPdKlmlv2D/rD5y7na54b9Q77Q/6p6DR6gWchsfgID0yXC4YRhXmrCEp3F1UJIYaRrR1Y1HRaFRY",
+	"RCjF4gwbx/rdf5H0Rj0jHp+Y1z51bwXNeiWFwiP6ZDBwh5NtZFmWKO+UrDfCsDr1Gw+iXBR82VWWAHKp",
+	"aQaz8wsNxd99+ySz1lAkVNGyAYPZnuc7+/mXpwV2AJy2zUtpdudsMGx6rF+V438KavmSJXjT6e6bnsts",
+	"ypOEgbZ4dnKy+44XtuEXXP/V7usvpHxJxcaxDB7tNvds172uhxzoaflySbONJQ6kLkdtIKttLGguCVjM",
+	"GKl/0yvc+3VZ0hshZJh5eo3Ijz/YTzfH2qam+CQDpKJ6RY+9/oHyoH+FaYuUxTEFXS8KkrM3lXvmWqup",
+	"oKX2nBNDiyurj9dS+CBCTol1D9vzjG5UGb7bqENGDYCoO+oSsTTC13bysWCKzKjPGUuwwX3KsWDYfs3N",
+	"McaMlrWQa3CTWXOkytIXrMrS2xx9sh9Hw46NQ4D0jLEgIL0N9Dbi3w/P/l1chVk7bofcJrYD6A9P/439",
+	"hXC5Wl8TGvhsNgsO3IqsGc8cuJcNqRg5SH7+oVdClPdv73UWSd/gLZsmUZT4338/UTQ4233HT1I/l7lI",
+	"/kSyy3Cl5bqCMyW4kh1XdBJcDuSwJLsKdmw8olG9Lb0X9ED37qjUtWLKwBsCFQuPqzZD82H9TTGCqC4v",
+	"Q4tVXILJANCwdseFFoHGXBnsowURaYk+HTuvRmEMSn9IGu8jfQ+lltyLs13i7E5ql5NxbSpXiYPula6Q",
+	"0rV2PkdlcdNvoWM1S6daOW1k+whmclkykwFQzcbilkzbImH7RcbnC40JdGVh5kZM6NRYH3tItE8tyCqZ",
+	"WpXkJi9DUF8MyTNj01WEWb3mYwsi6IDiDCA7XEh4tJ17O0rZnCtwMkJwhZYyT0N9eW68IIID7l5gdhOY",
+	"roF2T0ir4De8umnNPHRQZR5nxWxlbEufzLacoidhxwJ5Qi53RPLoEw50wvkwtokBMB51BoXeyOZlYtIy",
+	"bXv9Aaz3tjPEyrj78yN0flAnU/c9OHy9RvDgeJKmrnsqFzY5nIl4Q2SWMJfT4uUpJb50AD2N9qABQuIQ",
+	"F0P1vAoM2HBKlPq27HFK+NqX3kFVyALIr9wYrtIRblzQ+VYk0m7xuChNWcg8U+MpNDw5OYNL7OKiFH5b",
+	"fKP9301dewHVxLsGMfpong+Rx4ypBTZZxpHPM5mveqPeUgqupZV7iH76xn0J/eTeWhlV2y7fkg3PQncH",
+	"ChO/j5WOO/7dKylTOxvM1t5ujvyw3q74NIQM+mhwR2ljqKtV2iD53UubJheh76vkJQ5+0U3iHM8zulrs",
+	"MKexWoUqQomQCesgbqxmiv24sOpVPba2eEl6edjgBVvC8wVhyZyhRuziBvb6hIQk1LcMBdS3MI1PKaTM",
+	"wC1LmUXC9zsed8VYNT7e0acSrnZZwF17UlpxEKwFU5qawVrlGP4agxqrfI9JVLHKQ+zdvN2PnXEvGvgZ",
+	"6e2enetes4Vcg3fZnvJI9EQKPLkhenlrHv8A/940cvnPwlWk+WguxJshYYQ6UA88MyHUt48O4Tj0zvGt",
+	"+7P/j3f27yUXWo/4e8/7YWQItbXQ+wmLfQ9O2M+fDPHB4VATNMfAmEelLrXN3jCvwjxQmGyuXLuLDg4s",
+	"c1+pt+0n9mW52s9AK0bQfOAYHi+oGtMxmv5NXnoWX30qH31b32ioGIWsa6tB4EhbptfFmRRSbuI4Dio3",
+	"hVuIpin6DbFn3JJpan1sN6Gm2mZePvS8r0pV8txg8ezdbJ4SxbZZPo597gXjwWwlu6SAMCpqYueTCsxQ",
+	"Q+iWCALmRMvMWEWgH0LMwItSuGCVySSPWXdB+nK7+e0fQJh6Vq4K1LOzo2GD+Kz0Fw6J0FAh6+8mQ28r",
+	"EafTaYNE9IIPrcyxxdbtjR4OQqJwP+F3N0lXI6k2abfFAfdi7zAO6ULOBbpb/xEkHgvknu3x7MbssHJi",
+	"s5Mm0lm6gYQwqoiS0iyXzwPnhZx9TGYyTTH9a7qxrSTMuLYlakH1zFm++02vlHwNxQpvPU6vK0cKk4O7",
+	"hDNAagTYL1t4t5WF1k5Qr3PxJI7ZSjueGuy+5yVNZzJbujv+oKw76MCKT6WYpRy9BmfD0068+yPNsFrr",
+	"bPiwy8xVvlrJTLPkJUs4vTCn0Z9HspQofG+Ds5rXVRUKVeDBxkhYCWOxjJ/oKh0gJmZ/4RlRTAPCVtFQ",
+	"sx4OQ7cn1pssHPBKAV0pZ7bKFS7rk7PBV65fgn0vdkvww8L8hQY161Uxxzt7xCqKRlFl5MqeCqUD/FTY",
+	"vhNQHkeDqOrjHQ0jDzlpPvs2S4OiX+Yb22bAKV8d/Ng2Gr6vvRV2Q0f+/Q/D768qODbq7p9lZ2ekqUX/",
+	"skkHyUbQJY8rGmRtJSv5y2D83uzn+yrteoMCVKL9v5T8/BP5zmxdVqExlQQNxLB+Z40pT7g+SuV8R3jO",
+	"NW3RBZwtFqxBNRKUoUSEpkqWg3YAZ5SxWa6MiWgkH0bnFJ+LIy46WY1mfD/K+acyFNfoP7RqXcJrUB1X",
+	"bEMSqhZTSbOkwVaksUbMmc52YpPNakbhVqgGXmI0se/l1ChjjWlsGW2zWD+20w9WYXvFAjL99Gz08JGz",
+	"UYdfROaevTLUlrYrTu/Vz+cXZbLaWikoJBn1jt/JqTou4668k9PjLLfn51JqNrZVgb1Rb/jVSX/QP+l/",
+	"UfS2wOGdzoZx6Wg5GZzcMXHBEX+DOGdC36fZhiTta0YTqI5MeAIsXBaqiE4UFqpQ24hqYwUAMCgZHYqf",
+	"8iFNDuXbAAXfRbh9XQJR+yTSzc/RG69W/6wIl6K7ZUiweCitbjTt5uzxuw7tFINN3qGtvq2BzZ+UgIRv",
+	"yqqsB5A0yqwDsTKfV0wkqLuW9NhhgUc5Gt7s8sNh/oW7ZmroNk45oSmP2f9x8yujraKyGRKESZIEBWGB",
+	"K3xa0lKL/bQ4vEWn+DsKLLe5bU64gq/uxVbImVZGVnQyq/huhy4Y9FKVLGnVZNcqRFvKclFUYPtLI9ey",
+	"FfvSaL5kffKLrUKeFE+0NdoAjz8x6mB6KUrv89buYzKRIt1MyBXgUZTTvDJGrBFlM8AoNgFjSZ/87NAl",
+	"ZgCGkEiGNrHScuVCLxqK/M3YyMT2aZi4+n/b6NIa4brwzXFVatOA5eNVYV3pZ/ARXG3dhB2CZToD+kOJ",
+	"cDweEFekaOpwTdOclYHau8hF39wCw5jYh6IwbMvdD4r3PyH4ZemdFfl6VrprlsmlF4cPj0BOaVn65nRY",
+	"gze3MQcutA03jaebcUJtoWU3yRRsr3JTRcIxM745iL/klmeQ55Ux+lyCPoKy/+qNc5OAt+JtTeCD/jo6",
+	"2Vt6v0qhjOUmauoAD+ZfIs02dfL0ugffu3vv3b2NzhHDoIT64y9COM1Sv2JHdd2PxYob2F98/MF9HPOk",
+	"PWHRo3Z6N65T74M5iKUTIiREujGJx/K+j0weIFPNb+FttKm9Tnm3fy++sa61BoI7Rpti/4Bk5QVNut5T",
+	"eLjyie3WTilUHtsyi2qAiHZxBuxkUqDYV0kbH9pM3bc+Au79z78nR+A23o4nuojSLqG1ahTCRtN45mrM",
+	"QjEzIF2LZ97sQ6mEvD6JM6VuWTV4U4o+FQf0pvjZfwy3iu3Wgu6HSnTu1kE35yY5jLvBz77N7/AniX39",
+	"ybIdq0T/RzxuV1hC/1FO23OHL0hmeQbgf1kuHpcdGlkuyFwSKfrkCYGhJOBoUZpuFFGy4wn8ytx5fwD/",
+	"yQ9g2MWPeP5mTOXLj0Xr30oGrcLgdKaOlt37O9LxaxjhPSH/yQkZt/GjUrItGvsIhPyNdIix4FcG9dLF",
+	"eRrPMwciYynboeNQdKhj+WKdB3xfMPBl8Jn3Q1uHdoA7dLa5Z44/PXPozCaOWAoDJOM7s0p7LNr8GrmC",
+	"2cJVjuHnyNC7INMNwSYNffKcp4ZjiKBZJtcFIKWWcwDGbzC2PmmwuhqoDnQfaavYKBzohW2xolqzzFz8",
+	"X2+GR1+9fTM4+urth0F0cnNU/P2//1eva4YOjnAN2p+1XQFjBwr2ZK19Se+13ND0iVJM6G/5NRPdLcJy",
+	"1s7ZfoPzUbaUrkEsyRpOlvlNSN0RHCul68rItrCwdi8UUqQZCiVQ0geJtAz7EqdUzHM6Z1GxkNB95jE0",
+	"No8pFvGkzOyjqqdEZYwum/MWfm1NyWptYNuNQI2QkNljoyvJlGsecyoeKKLSvNYAaEWnqTzKZJLxec5+",
+	"a6IDfN4BEsn8OBHBmxKLZI1ocDRhxOW8QcmXzECsZFtdi1w6A+Qy2HSG0MjzVQIpDoqLmFXG36lZxcE8",
+	"GXfzNexKa7hPaWhOaainM+z0BvgD7xizTHeBsToKljObYjqFEFIlWZ8LS/DQeSGmSzYigq0tO3zmHjHE",
+	"XhH2vX3yXNqkLrq04vOKsRWh0CxjRKi6IlLEiKB2KSZA5Ije73DaucacCt8t4DEex6BDYgMK+FQ0jCiR",
+	"qe8ZYXMVEFI6ch3IFaHpGuGoWcb65CerYlosfGLeLzNokyCIXvOYRZcC8nTlzONJeE+FrZVXdMkwyyOQ",
+	"C+H0gKd2Yz5lYi72yJaZUciDIsush9dpnOmKCxsWZ4PhTnH2qcUY1mBabef46dFwiD23kE3efOhByw9/",
+	"OGO+hcOqlDbN4W23KtF9Hby+JwIkki1lViABVURvj22+Vy/eSf6fJ4vFdJmk8eb7r3p7CWOkv13Y//P7",
+	"9NgGoWxXB8zcNL2TjP5gleub4w+oze2IqnNAGoSOIbY3pCJ42ZQRrqNKBGjOVAT9ADEQtMqnjkkagvC3",
+	"StGa/SQFe0mhC/TtOLU75X6DaKItikQv6i0YTWy76GcXdN70XHvZMVwDTzxFO7z6YCMGbYMhAvKrfKRY",
+	"10aCAhSfdB8hOVD6Qc3iP3gc5NzatR0O1J+wQaMNlzRw7jGyXGsA19z7wJi0eQZmYybz+QLZ2fZ+VOAa",
+	"+/HZty/OuZhJz90K2DuslrluRGDe4SiI0uB7k1A+DbYpXUoxBzC/Pnm2XGnopZSa7yovdP63KTOKlrpq",
+	"Kpf8GjNuUJE5GGqz6x7rm8bGcrnkWjPmYcWkuc0cv7Cq2APW/K9XdBtm5pfngNdtaANN2Zl57KuMLfl/",
+	"/19jxrNY5xkr9wHcfqCClKJR8VL3nTXJKpffLSQLa9l2KFvyuhcwh0FecLyoHA3/iSSNVRZ3ANG4Y8tj",
+	"0EQl6E4t4V9jDjE0paYbK04gEtuhBoen6b/cQD66LfP2oELmj6fx382/YvehTXx4mrkXIIcVINcFD/yZ",
+	"RIixC1p1FY9h5fpo+7qXeiNt1+ARXUcyTbzkiLZ1i4MqIP+CWXxM/QM701dbzRed5EHROBGJUzMw447N",
+	"WJZRp32h+kKOyNPvXj11esiJV0AIM0qKuJacMGGu5/q//5+72vegh8bzrs38l18VneFPis7tlYbtvgU7",
+	"9l33bdUZ9maLZTFoN6ZvWP6e//f/XVZ0o2rXx72ao2Mv9JPBl3eTb75heZNgAxq4l2oHlmqWs/54Ig2B",
+	"nRpF1zk0pj2Cfjt4qXPUZLlQVgUScm2ElswInWmWkcmPVOmjZ+byoxffTFr937Y1mZGJ05QhVBVPsBcr",
+	"NknuB8rgMkaXz3Dke+tKVGm49cU3TT7dYqLoyt2s2GOypGawvjVwxW37BtQVl1H7NuyvBUdsmU2toNyF",
+	"fgD4xC/w2odFcI1mGZSe7VblNHuvcZ+PMBhZEdg9nozIF6fDo+Hg7ORSwHUjs7tjJn7NWc6SS5FQTUfk",
+	"w2WPJ5e9kbnw5lJcilDI1fuZw0gBuGf3ntCatHiOeGvaL1GZy0pyA/7c5Qxl71dyZ2eumApDzolci1RS",
+	"SCVShJL1Qqas5PgEjV75qg3NsqUiuTB87JnY+07n/JoR3mDgPLOjOpx6gWML9G+1shBGjad8RFh/3ic+",
+	"UtEv2JIn20GSt5GNpcCix+raXJ7AYEDc/JozbbbBPsL5rDO5NsrFoy8NE5uV6o3evL3bcY2r1nZgu92+",
+	"56mm3HDmKc+xkfumIycdf8APN61IbVNMfar2C8FWd5jjlDJ6zUCHlwK+ZSMygbv6sbqeRO4PpLQJ+Uy6",
+	"IIW1FJ68ekEoSblg2L8cL7f0OOmTF1Bqhb3xlO32ayYTgXMCC7O1Ior/Zg9ay93G9jj/F7DLK3wYHL+l",
+	"aUy+fXZB3HJMLkXKlVZ9cmGIfARjM0eEG2epT7l5NBU0oVZomJ/PV4xeseyBIiuWQUW3FBGRKyaKQuN+",
+	"TG2YVOuMT3Ozzo+hDrM6lFBk+Ftmhc22bnCfzvXXSOfaz391LZI+XdF4wRyzVDWgV09eD8OB9CkXFAa2",
+	"tRiVF7w/sqdD5bFOXyKXRYj8snfTqjVFqK2ZI6empEUFc0SW6iI83C6Ff3x0dhYNI3jRLbQzI5LuTb87",
+	"HzzfWJ0KWjw5QbTP0bNDbPkjIyLlA8OwXeVEqMoFf1e4eb0faKfe9Q9DqOLmxJwxlrQ7wuAKfzgiEEtE",
+	"pjkmJ3lAdMXFPGXuULVJhyoqXEColCpGs3gBbbgwi5MCvHHGMIEwX5mT0EX9IDtnzvRz1uQFew7DP5yK",
+	"aj8NB4MtZdE2xLQ+pCel1AdwH13I3GgMUOn/DrskkVRycCLZPMaP1RXTLEKbxol7fK9vNumbM0tEjuXx",
+	"7126Jlx1/MH806xnPi2SZSxnmBeWo0ugX74+Pycn/QH5bNLPlJp8HpEnWi7Nn1TL5QS0R+h6ZbbafA0K",
+	"5+fgqHkm5ilXC3PJ84yJeNEnz2i8cDCbFoHSELbjOZ4QAcqlz1U0VAKcOLoUqKVOyGc0TT+PyMSeXUfm",
+	"zDI6LyoiR3W1ZUI+K6kW4COCzvoOv3i6Ad0HnojC4aiWv2we7qXF0dPvXj11Kja8+8ickhPymdGIXdDh",
+	"c8QnmKBUmbhcyl+rg6FW6pAZF4n6vE+eqCtUVicvZkc/ScGOIINnAkr6i9nRS5nwGWfJ0blNyoQAoZlQ",
+	"mpDTwRlGDVEaIr4y5E4Ktm5Qb8227VJuXzg3m8tdr5V/Z70m3Qt82N1ExY/22SH18BcbGHWLJbPHRWqp",
+	"IfNinWkqBftd0+b3ycOKQscYuDjdxtomK8xoaCyz+UyPSS5s0DiqoXydDs6qs71Y5BEZfkm+zwUxEp04",
+	"WU6+fXnhVgBzrIol2KKspiUZ3r0JiJEbf3+/TKta6WU+GJzG//v9MnUs9I/L3rA/uOwRJmKZcDH/x2Xv",
+	"nxfPj7687P1vuJrhPbD/75epUP+4hHiIDYesT/symx+fDAYPj43MusR3sH6/jzeCnMTvdijS5eGbm/4e",
+	"1NDtuFFNd4EZc6W5BcZirzge9oeXvYhc4qFubnjz9maPMWRKHXIFM6VKt5yYW+pLlSnVYaUaz/jbZv9F",
+	"vQpzhByQTIAnwh5cZkFBxO/HFC1TOlD+oRHg1bncW0cHwcSljsC660g7jjtHtA8UaB54xhrtJyKg9Jit",
+	"BDUnZBVlSoWtIjvKTjbRSYtRpOPFUSrnXVIEitoRuA0jbCUvexdA3+fmzh/N+z5RVUSlQ2gDAA2UONN0",
+	"7DBYDgJEAzP34DPtg7Mra4YHS1sdXtUf+feUzbniYiabxgmP2OsE7rZ0FnGoGFjHhKjQIG1SVdDVleeh",
+	"SMgfpOrNEXS7WWrYBbjs3jYN2aalBdq3vmLBaKoXvzXHP+AEVWDIgCkImDyZNIwNoUZ7xBrrKU0fE6qu",
+	"CjuHpYphfVtqLD9zyyqTUxauq/gOhnJnH42HgJJX3et97LsDBPhCw+DVbWjidnvL4hwRVqGZeZHvTzdF",
+	"5MntAA6t2HS1UZotG3ZdSGFL/bFJc0vIy1yw1YkoYXFKs4YO2YYQvzeP/Xho65UmhG9LiOq9FA437BVY",
+	"ncxzX4HIyMOBgy9A5aDeZ943ZrByNMkBEvlN5eeFzLPUSN7ylwnl6cYMqYR3Xm80ffpoMLib++57OW0T",
+	"k7Cp9wKyyXn3DonTcQr8uUs6QteOD+/ktL3e7J2cFokVtvc9lPgCgQaF3fdAZYdFgv4L8McerNDCBvfG",
+	"3KGqy3CzO/PMvkbJ93JaahVVcBt2xtkbnal4XPd+mkAwffIUeMWWsYO/Vl6zLOOJ5Y13cvpAReSKbch0",
+	"Y/7phzH8S41/7ptl3qOn/2XQ01/nYh9xUAGWumKbdm3TXBAKeNk0EymdB+8acr7MmwD+Aru/XcsrlmBo",
+	"yjwIKicUS69tuFhITa7YSjsYNqyZIGoh1w1q7A9mvAcslti3SY8RMnKlwDdgJqt2NOdp6lKWUqXHuao0",
+	"97EHerlB2ipjM/6+N+qt2Pvxyb/1o+v/+GoG84eVLd1cFfZ30mV/YJs2XRZI5l6XbdJln7x6gUu0X9ex",
+	"5v49V4ZZ4Fgrt5TmePZhyhc258dWCVwh/zwmlCyoWiA8ofnacFoA3x3I25xst+xMgx8LZjB89EUAHSpA",
+	"3nUNpRt9+hHv1cpluN+MPplkQIztMr+PH6Wn04tfB1c/fan+f+uzzeth/v0Xy6cPF89OVk++Sr6d/Vv+",
+	"8PFFStfd+YmtQU1qFB5/cBXmXiM5QLMBYAxChZOGt2jBaGTo8Qfs/nmDcjFlmgVAwERiBaSvmLDpLqrU",
+	"iXbK5rlwnoCISOHa0UKtFfzABdFrSazV2ydP4JnaNtOw/EFoavhhU4B4B5BczZVOot5FUfkrqCeVcZ8W",
+	"476ddOkiWu6dC3eKFJutuz3r7kqQcmk79umtUbYm6gzEjG2X4Lao8c6gm5E6S6YzHjebRC/xd8IFeZVB",
+	"82uWqwdEs/eQSrukOuhStLf1upUNrlLKa0kz/x+5+M9Xz8hcjucyk7nmgikyp/mcXYrql2cnt8lCd/O+",
+	"1+tr/PAtvy5Wp2Mwp3BSyxUTdMX7TrY3piH8vGLCsETpl1J5jDmiIMf0+/OffwoS2FMpdEZjfecjx464",
+	"N+qd9gf906pkpkkC+Og0fZWZIWhu3oKMZslMTt+xuBmVzw3zD08ADZE+IAdbBORXfM8IX4EI3CZnAJOg",
+	"Ca4CUnFndMnTjcu8UYFiLg9WEfSlvCqN4xOlrCyLaQq5VcQkZxbxtGMFE/bT1LcBpV5W13tFM71xibNo",
+	"UWcaVrqUrV09u37kU5bRtCEJBB54gEQVN86ZzEjGEy7mNhbMIX5/zUU9peY/njYNyV7ePKqug8LdKmpB",
+	"iB9cF+TuiBi9QmhFEgkewSWU8tXakO8AyL5LZvIhcZksBVoiRQ4d2zG+Ls0BvKhjxZhoBWSCmIe7/xWd",
+	"ppAJtaRzNgZUk4pmDr+T8luqEmFcBULZEhdlwXRcy+s/ts1nN754pqD3WeFgXLFMScSQOnl49nAYFVRm",
+	"KRHpwj/lOylk9t//7+gly2IOedalp6k0nwch0j92MU4hGVubipXk573eFPKHrionjDsmy9/uUqDKJPnB",
+	"0EN7tB/FIwpuKyoXfFVAKZQKSgAIxVaxsKSle8bDwYBQTZZShXX7glg+BfJs2VvwSYRPaZmxYaBILA4l",
+	"/p7SKTY8LUsN8vIVHGGt7N9F3txFulQhM4dD6EhuMTD/p0lUzwg2RQXU3g5idn+J2g6AvCoz0z0M8l8i",
+	"UaWyp/seAh0qEEDlDNo/64xrhqAcgtAkyZhSTHVqwFJ1LwHfdC1JGDSVJIDj+LeWOlMWXykP7DE1arI5",
+	"uLhWZMnneOooLLJYL7CrASVrmV0xzOK1DSsQE29HRu9rd9HdndQwbLs3wNujHrWpyVyQIVmqcvQPJ2aG",
+	"dFWAk/rEYFii7mKlmEVAnrx2z9qXXR4iB99tCYQksRSCxRqhSsILAECtlRUQUo8PuQpG7MHzoPEIwaES",
+	"RTdkvdh8lExoR5sYiYHwSkyFse4MJRt63d9n4pLOgozzOhfKV7nyjCjNVvWSnVs2PXudfzrnCHRr/926",
+	"Sb/OxY4Snsp43slpbTBbeaihQRUZqtvwN6dd/Q1FG3tIO4LxQMJtaESVzNvwoODeAw2r8BlpOge33OSK",
+	"bUbXNM3ZZBegocvcHQWydpsADul8J77hmTmRygBJ/zV6+/dR/28BNKQy7uFwG/ewA2H4Jpqd4Zz8HQdo",
+	"b1YZiu9P2xZkSpKkcylXqU3pXvVcLWO14VtsWWSIGp15t+635kPGM82y/RsVdRipK7jfNdavOo8Vnbx/",
+	"1uZwr/NWLxGcXPfuoZB7aF+czR2Z41Kwcu64LfYwtIZNeOH7Al1PsRSVswnCpgAQS8JWTCRMxBusreqT",
+	"JwKf9EAVP3LMX72EhFWaQJffXKRG5Ualxz7ZqFmKKDkik79vn0ZBHD2fKX74NPUDVa9EvaUUXMtsjD/6",
+	"8dcKW+QKmDLwBBzLVv0LMJCtQjE7rhB4i8ZXqURkh85tSDJ97vZgryTB+2T8+9S3uwm2l+Yc5zTlvxk5",
+	"cA3OTstOnSRdJTvfXHf8AQvI2x3fWZHcptD+sW4C5+leFuNKwg6BXPxxO6e9znf4DbP83mH4l3EY4mbu",
+	"oxbsRbWvc/HiG1vXVuGw45iKGIMVt3tik4LyFJ6rXN9SKEXV2DkWIlMsdT+iaSuJ0nKFDhvD2VyRCY6N",
+	"i/mE5ELzlHBDf5Cmai5xaar+sg6JqjgsZPwDHIR/lWPtT5JjDZu3D7c0Hy27GlI8wcyziFCyonPmNOws",
+	"Fw+Uxc7fapoDTSmowJ8fKMITbPNuG/BeikvxC8D3IRGNyFbHhElUxub3uKUumCuwKxiCbi/oasUEdh5U",
+	"2+0zMDdlwpPJpbCVM25ceEzCz/DVxHCR4VBjbfbJObOh45QqbSahsKdPvd+GYdq5JFL4zs+pVIrI7FJk",
+	"bMWsS4RgFzwzO8JEojwIIfDwgqrH2C6oeJpDIspYHc/uZHDW1KL5dS5u26jjMK5Lt+zYc3kOdn5GeNXf",
+	"NRycnTQ45JqdF1zoR2c9SOnhy3zZGxWuIS40m7OsE9ZgpSHJ2wPjYrjQd1vaPtWaLVf+0oRqWk7Ux7VJ",
+	"2bU5jnoWAmnJlIIeSIbLiesUcou+bXbByv1G7pgxA2tp3SBRl+Ynv2/jk5OQfndRsB2BrAUnWaqIoCjJ",
+	"4HyFB97reYeBo5MZmWEHFlo+SYgx9j+J9pcxnW0Or/x5XAPB1oWdpjEbesbn5jSVgjmLwtJi5JrRlHBL",
+	"ZGabxEzMqeBaH00izJmturcSnkAyJQC9hUy+12a2n9rRVJ6H98l0DXri+Ev+nXt/zr0/5/CiSmebW2vZ",
+	"JSieFowFf1U1iE01i4g5konm8RVqqqCFmj/D4epz/74D5jRTHS/G+colvViXSKkyMM5gKgPyN/xvr34Y",
+	"P4NSy4XMM9dn03w2U3gnp8HYMRQgmnnWcpyDcEagtsAamb0J1hu+BSVJQKKca47Ll2z8mxTmsU+WLOMx",
+	"Pb6QmRRa3rUPtt2F1lbYfqfuY0NNUAqqRM0+X8R/tyt12F95/MF9bPehuqvKjlTgQUQ/eW9s22sGaAuu",
+	"0VOSW9Bbc3ULb37LPGs2cGb7Qrmbz6GZ+70CeiBHoyr2ZD/62rtRqH1qCVErRJ5GId1fAa09fIceahGz",
+	"CFUVHiNrmafQtAyTt2wjM5SZRldXWq5WRi/F/sCxzKDsfklFTtMGsn+dixLZH0DNvPdR/ql8lIhM5Ujs",
+	"AWSNESHXe/BbWJ0q8wzk8X80rnle6rVb4ZcZz5gCIAno+AEAvBkDnapPgNfAeVCwkGCuV4tzLTTg1N2f",
+	"FH+kk8LsyO2Oii6kK1cfjXJ/xoglx8aF6Dd2XVE8FSs8FIQEzwQVG7KUGQOyNn94goYUW66JLZpB53SI",
+	"fuXqnnz/UOQrVx+Leq3F1dbwuEJrCU+69FFwJHABj//oAYy3vwOaoDVD+4OzIeRCJr3RF1HvigszZ7c+",
+	"SdnDj0bvvn59v80NhrJ/1XhmjNpGaB5Xi+C6RNzNHDYb2WYKIx3d8/pB7OaKuqUtC/3+xg30GGuUDc+5",
+	"SJQtxuWCTKUuOqYpMt3YBuLks0k8hH510Dbu84isjdURkdUio4rBvb/mUgNrkiXNrlREJkfmIojHQu9n",
+	"InNtjRaZzxfpxmVhKLJkVGhj8WQMC6kSY/MsuVIrluo++QV/EZeCLacsQbQFJpKV5AKTLcCBn8OxOt3A",
+	"84yqp6Uc4aQypvJUI9jpLFfOfJootqRC83iCGaJFxYwdmZJ98rXrkYwd5cy5bN45M1RJYrlkVoiGkkhh",
+	"+b+26ZqtBXSuYVwq5RWZyRrsghQpFy5i3d4XrlNt3HDQqVFcdYiTxWaa8WQyMmu8RrtTJBHhsyLrJbgR",
+	"j8kkZe95TNPKvakU7HFpD0blvQt0xcPXN0x9KZNq5rpn4uI+JvKlYT//hR2Vuc8OAgDYdy3Ed3Jt7G3X",
+	"/7lUlO4HezJoaDAIx2JwnOaWJX2P0fSh3R/7Vzi23jCqMse5NBCbKaIXMlcYXbV9qZGMQ1NomIGczepV",
+	"On4KtRkMdqcH3Pck/zg9yd3ymXsaoXIQzehbec0yAQ3rjaRqGB68/O64OSXghymbU+FBc+IFNUdNjePN",
+	"AJuKVvCGypg8g9v7FBNGdX673+hK0BNudBtGsxp/nzTkzJhL6wuFLHByUmXqLwchprizHjyjMcMcMrdE",
+	"WBtqGQMUZJmbR51GPaiHcxxVrn994xfNfIJJjd4YnWKW//bbxgdvSpU7XoSWqwaEJDvP7F7UM0eyK8KN",
+	"elpqmvZG3Vtd4Dn7Gg75kHb7izvPZ4Wn7z7SU7JOsUut787t1FTUHncGeBi0J28PreI1gcAqmjKdgqr2",
+	"PQc0FEsh1EZcV2tq9b44HRLDJsdGCd4KrVqvvmDrIn5abm0MMPtsXbSNMRyfXdO06O7yMMJ2AaM3vcpj",
+	"zAZYG3Ul0xTVv6bAbHEnLrkLyzZM8eG/e6WIrEUQrLedeXTHpky4ca1RWLu195zZGIP1xF9wJ37TkT2P",
+	"P+CHHbFXuGYr8tqNSb9llkdv53KEW+8djoeNrLr92Idq9nY8wDMrbocqyR07sdFAecZ0mdGsROigUBvj",
+	"GqpB0WCEBgqKBHuSeNKz7sQDYHh5qX80HJyd9PaUds6t2YC/6rK278n8IA2VkWgeKLewvyO9R71VHory",
+	"MxvjxxE9JubEJBmDBFKuR0UyCzM6OLrOpmzOSxAqrpTDpULb8E8Bpu+iQFObGYfg+7ahj/uRzikXUD9d",
+	"ehMXZJXJecaUIonEUCgBs8AHnwJRpQCT3TLh9A56RJmzdtUR3+bY+cvknd6nkYYsHQ2ouIYP7yA3qkG5",
+	"+mln+YzdIqRckyzBgPIz+3hVOi+7JgwBr69tiyJzviqi5ciFn7NcqIhklCumCE1ZplVElvKalUVZn5wN",
+	"viLcdTOaMmhjbMcErkRwmSwloL9tCRE3+lZN8cCtORpNuBwHVpg6g/5gcBb1CkmpwPvaHCkEO6zt5fVQ",
+	"okUcGmPHtzdvXXQRqK5TfBF8LQJnFDD3tqOG+8nXC2NUtoQI7xO4fn+x5ZjGi6x69tYdpNVt87a6iKqt",
+	"rC0cPFeFwIBAUVPqFksAntbcCoEMSPqNjOQpq0prrNiBylMs1MRXPq7qQHDf3AhAV89pzAkr1BpSwO7N",
+	"2T9Y+td+9uwuyr9V2lcXwm9N+kIm+BgpX/fk+sdK9zoktXZN80Lq2k7yIs8KpaZsQ15xox5CXqwrsWVE",
+	"gi7pZK+iS0YwpgPmJZRJ7vDT/4XSxu5VycMkoBWEcZ+G9vuloTkTdysJ7ffxBNuo846+kaVukTahyFb/",
+	"2yyg2lnH5+LnPNBkK4wu4HAE3Bv8YftXDB01AULzuSAy113bCCLkc9R02GwhS68pgMNIcmV07/VCEqqu",
+	"VEQWoIkzQJ5WZgxGD7dYL0YBJxoaKwP0Cs7dZb8FHPwuteduEt8IDCa0vQJo3XoRjXQ2v9hmEFutO63Q",
+	"xm6MLX2U/UFuZLZeSJTIeJvkSdx7u4fMhElbxawpeooL86elTQArR4rZlz7D6vfXaB3SQqZAe3vwk8dS",
+	"XnGLzoD3KNfz3gi9CLSeFZOrFDKnKJlmcq1Y1ievMjnP6FIZmYpgRFfMdicDCCRHwFwozWgSllsvxF38",
+	"5rfsSt2d3GCEe2F13nOfE0sl2MNzpo+eAqGF8W7sTQ+UJcd+O6rOfavuv2hgou205haiZv8ewEW/Bktn",
+	"x0D3TbbjOXMqmBV15hzXthvqi2/IU+yfgY0NE5cfXzn8FYEuVY+LsMKUxlfmOZPKGI5jmqbmp8m2dASh",
+	"7UXkjmx5o9QhOBsardDUkKyoXtT6tVYzSo9zfmzhrkPJmxnTeSbGWvZaE+dLCcXHn735r+PLy8vLt/2/",
+	"fR7MIa5bqKdYMF2TCbjgboWrwuRH6YRlSJS4ex4o11qnizD5S9k8XbjILK87X8rrfAeG8sTc4pUBOi3t",
+	"EugOFWaLHDxfLBO2xVrsvStWnkECVjEHLa+Y6JO6qtMnrzzn2LoMXYT4QTunxiCaC5mF8KieSsMqmnVl",
+	"RDtcPz8jB1RkeHPK/OirgIO981X6Pv35a/bv//iP/5z+5/mjX96fT188aUr0rld2VDpqfPWoQ3K3HaWX",
+	"CWQO/UqqPFcdIp0N+OydSpOrdy0J++xurTJ+WWyqi5cxqE6qDQUoc5wwwVlT+QvLMpndbTAXztHnEq6q",
+	"owCUPqZknsWMyLVgGcERlW23ttGNy69rHung9hJ07bnNWJpHXGCNQVdh+qTp+NglS+/dVAcT2U/lkqHq",
+	"4ABXDyK0rR+zpfE7gF4qDNBgKzf7B1J80bpUrbmOF8y3qPa1nJGFcnEZWOuO2LogkR2ULgQqIW8coqFU",
+	"bDDtEfMhUZY2getCh41LMcHZTmyBUkI1JRZrF9gbeteTCzNQaNskJOGJGjkTdpXS2DpkpGCu8XeguPFb",
+	"ps9dzdLdTELXzsc6saFGzn6WKybGmIkCNWS4TQjxek15Sqe2VM0LZbYyA8LMubG/pmRGArykv8/nvg9L",
+	"Zdm9EWS8l1DjOhYL+Kz8sXXzt8GlVdLub7wr3pXTIN3Bq6cZo1csM4dhKhUcAvar8TYK3IKlyRigyT2Q",
+	"rRjPUj5faJgljBHPC98aVmmH/lh6EHxtPf+hWZ+ejR5C/cCSvh+X3nFWVDuyOVcWNNeeEGq8YpkNksCl",
+	"1dat6/W6v6JZ2o/pcXG3WRzLlLj1Kb/2HeinjOqm4T0yw1uAi8gQIVYNGuJdw8eV+Xx2cnZSdKFt3t2b",
+	"PdwG0EyvaOO2C4jXwu8i45aAd5HaL6Hy6nbQu1by3ddVhNLjF7b/YMJWqdxABSRXXXsiFgUW1yxzMY7G",
+	"48Ve4w6NKRc020BZ7rcSpL/9wQjNjMbhDtf/si+6c86cfUlv1Bv2B/1BL+rNZW/Um8th/+QR/J2xa46T",
+	"6g1mQ3aSnPainp9ob9Af9gfdvYpu4A1E6p57T6V1KqU2NcrTT61VV0cKXbPpQsqrag3QR8h6uYBYjms2",
+	"gCqczLXiCYtAJ2eJ0V3ONRUJzRLyix0XKiJcF5a6j1oqFmdMk88m64Vi8bjf708iohj48vXi/8/e9fW0",
+	"DQPxr2LxNq2ItksHBe0BNKZBpwo2DSQEGqFxgkdqW3HCyqZ+98l3/tfiQBAve9gryPX5fLHvzne/H73k",
+	"to8UrP1Nj9xRKhVhBmviNg2rZH3VGTIAGBB/TFgB3IPgFpAPl8AUvByY8nkKMBVC0Ut+bXS6ybJrMtN+",
+	"FXpKvqwHocVgnhuRPeifQvIGkZP3CZmwA9d2H/GuvtIZZffUaGijA/2yohyzQMydJiDxnnf9oB8Ry3bB",
+	"ccTWgJUwb66KH8PJ+clB8aXczxeZXAz3j0aJPDneGeXJuQ3wMKDyEZ7XRmtoN+oWqaOEAL5BeQ3tP6ak",
+	"wpD/DMbb/T2rOoQCnTPe1HoLC7G6msH2zmB7J+n3+88JDmiidTqXbfK/G3YQ/xsreFo3FYYHLOsR97tg",
+	"jtoQtPnqzTSNG0pqf3tV7PtBbzISF/nv6Xh0Mf5+1gwOVX46z8+mp7f87mIof47FePpxuvV5Sx4lH55b",
+	"m7JSvSyN8hpAceRRiPDLDfvLNrThpRMBm2Rlc1MydYtnfLeLxnwuIG93ornuy7IlN67/3agY0aGe+3Ze",
+	"ugw4A2T9JK2CPaFe1bvSogCJl9Lb2P4G9NrOvMg8hdBY27KOL2wkY6LvpD/obdSsBhNfucPdxjcV3/XU",
+	"8Zt0IUtR0Wq3Wbvxu6nRX6px39jJbdCGGC965FclsG+iFoKIMvuP+f6PpIZO9HHvfItakJSYr++ldZb+",
+	"PFyuTajtn03oA2Jd/AlAM64wQK/u2y5glzHcsDHtFnhKRqTIAF7gp0saqZeTYTo55MJWEV4f7YJlntoU",
+	"LhpHbOjZvWNDDxd01uAgk3BiFSlFEYw0LLnrI4/FjQq7DSFUKcXsLkiHB0DqUWL4YHhYsB9C91gQgJh7",
+	"44kTsYNR5Ih25Fir1WN+6NhvwVuAKe9I4RGx1P5SoHnMNsWlgHvNz9M6hyBg2tixb/m1RclqNmNpVMWf",
+	"GM8YLxwIh1MKYHC0rMNlBHNRkZzSDEpYaDir/utTq9H+bs4Q3N2m6xf6zIgNmtAH1bMvTT4nijDUiJEm",
+	"gPJE73CgUtuI9Kjxm6YlvHBnJPjHWgo+UAaGO8ur5d8AAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

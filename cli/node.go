@@ -23,6 +23,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
@@ -45,6 +46,10 @@ type pipelineFlags struct {
 	ContactEmail      string  `env:"CONTACT_EMAIL" help:"Whom the sources may write to; part of the User-Agent."`
 	TZSchedules       string  `name:"tz-schedules" env:"TZ_SCHEDULES" default:"America/Toronto" help:"Time zone of the schedules."`
 	Concurrency       int     `env:"CONCURRENCY" default:"32" help:"How many steps a worker runs at once."`
+
+	EmbeddingsURL    string `name:"embeddings-url" env:"EMBEDDINGS_URL" help:"OpenAI-compatible endpoint for embeddings, e.g. https://api.openai.com/v1. Without it, search is by words alone." placeholder:"URL"`
+	EmbeddingsModel  string `env:"EMBEDDINGS_MODEL" help:"The model to ask for there."`
+	EmbeddingsAPIKey string `name:"embeddings-api-key" env:"EMBEDDINGS_API_KEY" help:"The key to ask with."`
 
 	Limits         []string      `env:"LIMITS" help:"How many steps there may be at once in all workers together, e.g. pool:legisinfo=2,asset:fetch_latest_bills=1,tag:team=ops=3." placeholder:"KEY=N"`
 	Alerts         []string      `env:"ALERTS" help:"Where alerts go, e.g. ops=https://hooks.example.org/x#whsec_...,team=slack+https://hooks.slack.com/services/...,mail=smtps://user:password@mail.example.org?from=...&to=..." placeholder:"NAME=URL"`
@@ -100,6 +105,9 @@ func (f pipelineFlags) check() error {
 	if _, err := f.retention(); err != nil {
 		return err
 	}
+	if _, err := f.embeddings(); err != nil {
+		return err
+	}
 	if f.ContactEmail != "" {
 		if _, err := mail.ParseAddress(f.ContactEmail); err != nil {
 			return usage("CONTACT_EMAIL %q: want an e-mail address", f.ContactEmail)
@@ -141,6 +149,21 @@ func (f pipelineFlags) channels() ([]*notify.Channel, error) {
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// embeddings is the client of the endpoint; nil without one.
+func (f pipelineFlags) embeddings() (*embed.Client, error) {
+	if f.EmbeddingsURL == "" {
+		if f.EmbeddingsModel != "" {
+			return nil, usage("EMBEDDINGS_URL: is required with EMBEDDINGS_MODEL")
+		}
+		return nil, nil
+	}
+	c, err := embed.New(embed.Config{URL: f.EmbeddingsURL, Model: f.EmbeddingsModel, APIKey: f.EmbeddingsAPIKey})
+	if err != nil {
+		return nil, usage("%s", err)
+	}
+	return c, nil
 }
 
 func (f pipelineFlags) retention() (orchestrator.Retention, error) {
@@ -294,7 +317,15 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 		}
 	}
 	store := parliament.NewStore(d)
-	defs, err := jobs.All(jobs.Deps{Store: store, OpenParliament: openparliament.Client{Client: op}, Legisinfo: legisinfo.Client{Client: li}, TimeZone: f.TZSchedules})
+	embedder, err := f.embeddings()
+	if err != nil {
+		return nil, err
+	}
+	var meaning *parliament.Meaning
+	if embedder != nil {
+		meaning = parliament.NewMeaning(d, embedder)
+	}
+	defs, err := jobs.All(jobs.Deps{Store: store, Meaning: meaning, OpenParliament: openparliament.Client{Client: op}, Legisinfo: legisinfo.Client{Client: li}, TimeZone: f.TZSchedules})
 	if err != nil {
 		return nil, err
 	}
@@ -339,7 +370,7 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 		return nil, err
 	}
 	n.server, err = server.New(server.Config{
-		DB: d, Engine: n.engine, Store: store, Logger: a.log, Version: a.version, Revision: a.revision, WebhookSecrets: secrets, Access: control,
+		DB: d, Engine: n.engine, Store: store, Logger: a.log, Version: a.version, Revision: a.revision, WebhookSecrets: secrets, Access: control, Meaning: meaning, PublicURL: af.PublicURL,
 		LoopbackOnly: !control.Required() && !af.InsecureNoAuth, CORSOrigins: af.CORSOrigins, TrustedProxies: proxies, Metrics: metrics, Tracer: tracer,
 	})
 	return n, err

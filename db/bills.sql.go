@@ -87,7 +87,7 @@ func (q *Queries) BillStatistics(ctx context.Context) ([]BillStatisticsRow, erro
 }
 
 const billsByIDs = `-- name: BillsByIDs :many
-SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id FROM bills WHERE id = ANY($1::text[])
+SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id, missing_since FROM bills WHERE id = ANY($1::text[])
 `
 
 func (q *Queries) BillsByIDs(ctx context.Context, ids []string) ([]Bill, error) {
@@ -119,6 +119,7 @@ func (q *Queries) BillsByIDs(ctx context.Context, ids []string) ([]Bill, error) 
 			&i.FirstSeenAt,
 			&i.UpdatedAt,
 			&i.LastRunID,
+			&i.MissingSince,
 		); err != nil {
 			return nil, err
 		}
@@ -185,8 +186,53 @@ func (q *Queries) BillsCreatedAfter(ctx context.Context, arg BillsCreatedAfterPa
 	return items, nil
 }
 
+const billsInOrder = `-- name: BillsInOrder :many
+SELECT b.id, b.parliament, b.session, b.prefix, b.digits, b.suffix, b.introduced_on, b.status_code, b.law, b.search, b.doc, b.content_hash, b.parts, b.version, b.openparliament_at, b.legisinfo_at, b.first_seen_at, b.updated_at, b.last_run_id, b.missing_since FROM unnest($1::text[]) WITH ORDINALITY AS t (id, place) JOIN bills b ON b.id = t.id ORDER BY t.place
+`
+
+func (q *Queries) BillsInOrder(ctx context.Context, ids []string) ([]Bill, error) {
+	rows, err := q.db.Query(ctx, billsInOrder, ids)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Bill{}
+	for rows.Next() {
+		var i Bill
+		if err := rows.Scan(
+			&i.ID,
+			&i.Parliament,
+			&i.Session,
+			&i.Prefix,
+			&i.Digits,
+			&i.Suffix,
+			&i.IntroducedOn,
+			&i.StatusCode,
+			&i.Law,
+			&i.Search,
+			&i.Doc,
+			&i.ContentHash,
+			&i.Parts,
+			&i.Version,
+			&i.OpenparliamentAt,
+			&i.LegisinfoAt,
+			&i.FirstSeenAt,
+			&i.UpdatedAt,
+			&i.LastRunID,
+			&i.MissingSince,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const billsIntroducedOn = `-- name: BillsIntroducedOn :many
-SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id FROM bills WHERE coalesce(introduced_on, '0001-01-01') = $1::date ORDER BY prefix, digits, suffix, id
+SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id, missing_since FROM bills WHERE coalesce(introduced_on, '0001-01-01') = $1::date ORDER BY prefix, digits, suffix, id
 `
 
 func (q *Queries) BillsIntroducedOn(ctx context.Context, day time.Time) ([]Bill, error) {
@@ -218,6 +264,7 @@ func (q *Queries) BillsIntroducedOn(ctx context.Context, day time.Time) ([]Bill,
 			&i.FirstSeenAt,
 			&i.UpdatedAt,
 			&i.LastRunID,
+			&i.MissingSince,
 		); err != nil {
 			return nil, err
 		}
@@ -298,7 +345,7 @@ func (q *Queries) FetchLogStats(ctx context.Context, arg FetchLogStatsParams) ([
 }
 
 const getBill = `-- name: GetBill :one
-SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id FROM bills WHERE id = $1
+SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id, missing_since FROM bills WHERE id = $1
 `
 
 func (q *Queries) GetBill(ctx context.Context, id string) (Bill, error) {
@@ -324,6 +371,7 @@ func (q *Queries) GetBill(ctx context.Context, id string) (Bill, error) {
 		&i.FirstSeenAt,
 		&i.UpdatedAt,
 		&i.LastRunID,
+		&i.MissingSince,
 	)
 	return i, err
 }
@@ -428,16 +476,17 @@ func (q *Queries) ListBillVersions(ctx context.Context, arg ListBillVersionsPara
 }
 
 const listBills = `-- name: ListBills :many
-SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id FROM bills
+SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id, missing_since FROM bills
 WHERE ($1::integer IS NULL OR (parliament = $1 AND session = $2::integer))
   AND ($3::text IS NULL OR status_code = $3)
   AND ($4::boolean IS NULL OR law = $4)
   AND ($5::text IS NULL OR search LIKE $5)
   AND ($6::timestamptz IS NULL OR updated_at >= $6)
-  AND (NOT $7::boolean OR coalesce(introduced_on, '0001-01-01') < $8::date OR (coalesce(introduced_on, '0001-01-01') = $8::date
-       AND (prefix, digits, suffix, id) > ($9::text, $10::integer, $11::text, $12::text)))
+  AND ($7::bigint IS NULL OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.sponsor_id = $7))
+  AND (NOT $8::boolean OR coalesce(introduced_on, '0001-01-01') < $9::date OR (coalesce(introduced_on, '0001-01-01') = $9::date
+       AND (prefix, digits, suffix, id) > ($10::text, $11::integer, $12::text, $13::text)))
 ORDER BY coalesce(introduced_on, '0001-01-01') DESC, prefix, digits, suffix, id
-LIMIT $13
+LIMIT $14
 `
 
 type ListBillsParams struct {
@@ -447,6 +496,7 @@ type ListBillsParams struct {
 	Law             *bool
 	Q               *string
 	UpdatedSince    *time.Time
+	SponsorID       *int64
 	After           bool
 	AfterIntroduced time.Time
 	AfterPrefix     string
@@ -464,6 +514,7 @@ func (q *Queries) ListBills(ctx context.Context, arg ListBillsParams) ([]Bill, e
 		arg.Law,
 		arg.Q,
 		arg.UpdatedSince,
+		arg.SponsorID,
 		arg.After,
 		arg.AfterIntroduced,
 		arg.AfterPrefix,
@@ -499,6 +550,7 @@ func (q *Queries) ListBills(ctx context.Context, arg ListBillsParams) ([]Bill, e
 			&i.FirstSeenAt,
 			&i.UpdatedAt,
 			&i.LastRunID,
+			&i.MissingSince,
 		); err != nil {
 			return nil, err
 		}

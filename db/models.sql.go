@@ -109,6 +109,23 @@ type Bill struct {
 	FirstSeenAt      time.Time
 	UpdatedAt        time.Time
 	LastRunID        *uuid.UUID
+	MissingSince     *time.Time
+}
+
+type BillIndex struct {
+	BillID       string
+	Session      string
+	StatusCode   *string
+	BillType     *string
+	HomeChamber  *string
+	IntroducedOn *time.Time
+	Prefix       string
+	Digits       int32
+	Suffix       string
+	SponsorID    *int64
+	Words        string
+	Head         interface{}
+	Tsv          interface{}
 }
 
 type BillVersion struct {
@@ -153,6 +170,15 @@ type DynamicPartition struct {
 	CreatedAt time.Time
 }
 
+type Embedding struct {
+	BillID    string
+	Language  string
+	Model     string
+	Hash      []byte
+	Embedding []float32
+	CreatedAt time.Time
+}
+
 type Event struct {
 	ID      int64
 	Xid     uint64
@@ -177,6 +203,25 @@ type EventsLegacy struct {
 	Attempt *int32
 	Message string
 	Data    json.RawMessage
+}
+
+type FeedItem struct {
+	BillID      string
+	Version     int32
+	Session     string
+	StatusCode  *string
+	SponsorID   *int64
+	Committees  []string
+	PublishedAt time.Time
+	SortAt      time.Time
+	Doc         json.RawMessage
+}
+
+type FeedState struct {
+	Singleton  bool
+	MaxItems   int32
+	Generation int64
+	UpdatedAt  time.Time
 }
 
 type FetchLog struct {
@@ -209,6 +254,21 @@ type Materialization struct {
 	Attempt   int32
 	Metadata  json.RawMessage
 	CreatedAt time.Time
+}
+
+type Politician struct {
+	Slug        string
+	PersonID    *int64
+	IsCurrent   bool
+	SortKey     string
+	Party       *string
+	Province    *string
+	Search      string
+	Doc         json.RawMessage
+	ListHash    []byte
+	FirstSeenAt time.Time
+	UpdatedAt   time.Time
+	LastRunID   *uuid.UUID
 }
 
 type RiverJob struct {

@@ -14,6 +14,8 @@ type Deps struct {
 	Store          *parliament.Store
 	OpenParliament openparliament.Client
 	Legisinfo      legisinfo.Client
+	// Meaning embeds; nil: no endpoint is configured.
+	Meaning *parliament.Meaning
 	// TimeZone is the IANA zone of the schedules; default America/Toronto.
 	TimeZone string
 }
@@ -34,8 +36,13 @@ func All(d Deps) (*orchestrator.Definitions, error) {
 		sessionBills(d),
 		introducedByDay(d),
 		billStatistics(d),
+		politicians(d),
+		feeds(d),
+		embeddings(d),
+		quality(d),
 		monitor(d),
 		newBills(d),
+		publish(),
 		failures(d),
 		webhook(),
 	)

@@ -91,7 +91,7 @@ func billStatistics(d Deps) Part {
 	})
 	return Part{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs:   []*orchestrator.Job{{Name: "new_bills_job", Description: "Makes what depends on new bills.", Assets: []string{asset.Name}, Timeout: 10 * time.Minute}},
+		Jobs:   []*orchestrator.Job{{Name: "new_bills_job", Description: "Makes what depends on new bills.", Assets: append([]string{asset.Name}, publishAssets...), Timeout: 2 * time.Hour}},
 	}
 }
 

@@ -87,6 +87,8 @@ type StoredBill struct {
 	FirstSeenAt      time.Time
 	UpdatedAt        time.Time
 	LastRunID        *uuid.UUID // the run that made this version
+	// MissingSince is since when neither source lists the bill; nil while one does.
+	MissingSince *time.Time
 }
 
 // Version is one change of a bill.

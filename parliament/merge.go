@@ -17,9 +17,9 @@ type Parts struct {
 	Detail         *legisinfo.Detail    `json:"detail"` // LEGISinfo's own record
 }
 
-// Enriched says whether the detail is there and belongs to the list item as it is now.
+// Enriched says whether the detail is there, belongs to the list item as it is now, and has what is looked for now.
 func (p Parts) Enriched() bool {
-	return p.Item != nil && p.Detail != nil && p.Detail.ItemHash == p.Item.Hash
+	return p.Item != nil && p.Detail != nil && p.Detail.ItemHash == p.Item.Hash && p.Detail.Reader == legisinfo.Reader
 }
 
 // Merge makes a bill of what the sources say. LEGISinfo is Parliament's own record and goes first; openparliament.ca

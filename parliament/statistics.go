@@ -88,13 +88,5 @@ func (s *Store) IntroducedOn(ctx context.Context, day time.Time) ([]StoredBill, 
 	if err != nil {
 		return nil, err
 	}
-	out := make([]StoredBill, len(rows))
-	for i, r := range rows {
-		b, err := storedBill(r)
-		if err != nil {
-			return nil, err
-		}
-		out[i] = *b
-	}
-	return out, nil
+	return s.stored(ctx, rows)
 }

@@ -302,7 +302,11 @@ func (s *Store) Bill(ctx context.Context, id BillID) (*StoredBill, error) {
 	if err != nil {
 		return nil, err
 	}
-	return storedBill(row)
+	bills, err := s.stored(ctx, []db.Bill{row})
+	if err != nil {
+		return nil, err
+	}
+	return &bills[0], nil
 }
 
 func (s *Store) bill(ctx context.Context, id BillID) (db.Bill, error) {
@@ -319,6 +323,7 @@ type BillFilter struct {
 	Status              string
 	Law                 *bool
 	Q                   string // part of the number or of a title, in any case of letters
+	Sponsor             string // slug; one that is not known has no bills
 	UpdatedSince        time.Time
 	After               *BillCursor
 	Limit               int
@@ -352,6 +357,17 @@ func (s *Store) Bills(ctx context.Context, f BillFilter) ([]StoredBill, error) {
 	if !f.UpdatedSince.IsZero() {
 		p.UpdatedSince = &f.UpdatedSince
 	}
+	if f.Sponsor != "" {
+		who, err := s.Politician(ctx, f.Sponsor)
+		if errors.Is(err, ErrNotFound) || err == nil && who.PersonID == nil {
+			return []StoredBill{}, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		id := int64(*who.PersonID)
+		p.SponsorID = &id
+	}
 	p.AfterIntroduced = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
 	if f.After != nil {
 		p.After = true
@@ -369,13 +385,37 @@ func (s *Store) Bills(ctx context.Context, f BillFilter) ([]StoredBill, error) {
 	if err != nil {
 		return nil, err
 	}
+	return s.stored(ctx, rows)
+}
+
+// stored reads rows, and links sponsors to the politicians that they are.
+func (s *Store) stored(ctx context.Context, rows []db.Bill) ([]StoredBill, error) {
 	bills := make([]StoredBill, len(rows))
+	var people []int64
 	for i, row := range rows {
 		b, err := storedBill(row)
 		if err != nil {
 			return nil, err
 		}
-		bills[i] = *b
+		if bills[i] = *b; b.Sponsor != nil && b.Sponsor.PersonID != nil {
+			people = append(people, int64(*b.Sponsor.PersonID))
+		}
+	}
+	if len(people) == 0 {
+		return bills, nil
+	}
+	slugs, err := s.q.SlugsOfPeople(ctx, people)
+	if err != nil {
+		return nil, err
+	}
+	known := map[int]string{}
+	for _, r := range slugs {
+		known[int(r.PersonID)] = r.Slug
+	}
+	for _, b := range bills {
+		if b.Sponsor != nil && b.Sponsor.PersonID != nil {
+			b.Sponsor.Politician = optional(known[*b.Sponsor.PersonID])
+		}
 	}
 	return bills, nil
 }
@@ -383,12 +423,32 @@ func (s *Store) Bills(ctx context.Context, f BillFilter) ([]StoredBill, error) {
 func storedBill(row db.Bill) (*StoredBill, error) {
 	b := &StoredBill{
 		OpenParliamentAt: row.OpenparliamentAt, LegisinfoAt: row.LegisinfoAt, Version: int(row.Version),
-		FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt, LastRunID: row.LastRunID,
+		FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt, LastRunID: row.LastRunID, MissingSince: row.MissingSince,
 	}
 	if err := json.Unmarshal(row.Doc, &b.Bill); err != nil {
 		return nil, fmt.Errorf("bill %s: %w", row.ID, err)
 	}
 	return b, nil
+}
+
+// Export gives bills by id, after one, for what reads them all; of the filter, session, status and law count.
+func (s *Store) Export(ctx context.Context, f BillFilter, after string, limit int) ([]StoredBill, error) {
+	p := db.ExportBillsParams{After: after, Status: optional(f.Status), Law: f.Law, MaxRows: int32(limit)} //nolint:gosec // a small number
+	if f.Parliament > 0 {
+		parliament, session := int32(f.Parliament), int32(f.Session) //nolint:gosec // small numbers
+		p.Parliament, p.Session = &parliament, &session
+	}
+	rows, err := s.lists.ExportBills(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	return s.stored(ctx, rows)
+}
+
+// CountBills is how many bills are held.
+func (s *Store) CountBills(ctx context.Context) (int, error) {
+	n, err := s.q.CountBills(ctx)
+	return int(n), err
 }
 
 // Versions lists the versions of a bill, newest first, that are older than before if it is not 0.

@@ -2,9 +2,13 @@ package server
 
 import (
 	"context"
-	"fmt"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
 
 	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
@@ -16,7 +20,7 @@ func (h *handlers) ListBills(ctx context.Context, req api.ListBillsRequestObject
 	if err != nil {
 		return nil, err
 	}
-	f := parliament.BillFilter{Status: deref(p.Status), Law: p.Law, Q: deref(p.Q), UpdatedSince: deref(p.UpdatedSince), After: cursor, Limit: limit + 1}
+	f := parliament.BillFilter{Status: deref(p.Status), Law: p.Law, Q: deref(p.Q), Sponsor: deref(p.Sponsor), UpdatedSince: deref(p.UpdatedSince), After: cursor, Limit: limit + 1}
 	if p.Session != nil {
 		if f.Parliament, f.Session, err = parliament.ParseSession(*p.Session); err != nil {
 			return nil, invalidField("/query/session", "%q is not a session: want one such as 44-1", *p.Session)
@@ -31,19 +35,61 @@ func (h *handlers) ListBills(ctx context.Context, req api.ListBillsRequestObject
 }
 
 func (h *handlers) GetBill(ctx context.Context, req api.GetBillRequestObject) (api.GetBillResponseObject, error) {
-	b, err := h.bill(ctx, req.Session, req.Number)
+	id, err := parliament.ParseBillID(req.Session, req.Number)
 	if err != nil {
 		return nil, err
 	}
-	tag := fmt.Sprintf(`"%d-%d"`, b.Version, b.UpdatedAt.UnixMicro())
-	if b.LegisinfoAt != nil {
-		tag = fmt.Sprintf(`"%d-%d-%d"`, b.Version, b.UpdatedAt.UnixMicro(), b.LegisinfoAt.UnixMicro())
+	b, course, err := h.cfg.Store.BillWithCourse(ctx, id)
+	if err != nil {
+		return nil, err
 	}
+	detail := billDetail{Bill: apiBill(*b), Stages: each(course.Stages, apiStage), Votes: each(course.Votes, apiVote), Publications: each(course.Publications, func(p parliament.Publication) api.Publication {
+		return api.Publication{ID: p.ID, Name: api.Bilingual(p.Name), URL: p.URL}
+	})}
+	raw, err := json.Marshal(detail)
+	if err != nil {
+		return nil, err
+	}
+	tag := tagOf(raw)
 	if matches(req.Params.IfNoneMatch, tag) {
 		return api.GetBill304Response{}, nil
 	}
-	return api.GetBill200JSONResponse{Body: apiBill(*b), Headers: api.GetBill200ResponseHeaders{ETag: &tag}}, nil
+	return tagged{raw, tag}, nil
 }
+
+// billDetail is api.BillDetail: a bill, and its course.
+type billDetail struct {
+	api.Bill
+	Stages       []api.Stage       `json:"stages"`
+	Votes        []api.Vote        `json:"votes"`
+	Publications []api.Publication `json:"publications"`
+}
+
+// tagged is a resource with its ETag.
+type tagged struct {
+	raw json.RawMessage
+	tag string
+}
+
+// tagOf makes an ETag of what is sent, so that it changes with whatever that is made of.
+func tagOf(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+}
+
+func (t tagged) send(w http.ResponseWriter) error {
+	w.Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
+	w.Header().Set("ETag", t.tag)
+	w.WriteHeader(http.StatusOK)
+	_, err := w.Write(t.raw)
+	return err
+}
+
+// VisitGetBillResponse implements the response of the operation.
+func (t tagged) VisitGetBillResponse(w http.ResponseWriter) error { return t.send(w) }
+
+// VisitGetPoliticianResponse implements the response of the operation.
+func (t tagged) VisitGetPoliticianResponse(w http.ResponseWriter) error { return t.send(w) }
 
 func (h *handlers) ListBillVersions(ctx context.Context, req api.ListBillVersionsRequestObject) (api.ListBillVersionsResponseObject, error) {
 	b, err := h.bill(ctx, req.Session, req.Number)
@@ -72,13 +118,63 @@ func (h *handlers) ListBillStages(ctx context.Context, req api.ListBillStagesReq
 	if err != nil {
 		return nil, err
 	}
-	stages, err := h.cfg.Store.Stages(ctx, id)
+	course, err := h.cfg.Store.Course(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	return api.ListBillStages200JSONResponse{Items: each(stages, func(s parliament.Stage) api.Stage {
-		return api.Stage{Chamber: api.StageChamber(s.Chamber), Name: api.Bilingual(s.Name), State: api.StageState(s.State), StateSince: s.StateSince, Committee: s.Committee}
-	})}, nil
+	return api.ListBillStages200JSONResponse{Items: each(course.Stages, apiStage)}, nil
+}
+
+func (h *handlers) ListBillVotes(ctx context.Context, req api.ListBillVotesRequestObject) (api.ListBillVotesResponseObject, error) {
+	id, err := parliament.ParseBillID(req.Session, req.Number)
+	if err != nil {
+		return nil, err
+	}
+	course, err := h.cfg.Store.Course(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListBillVotes200JSONResponse{Items: each(course.Votes, apiVote)}, nil
+}
+
+func apiStage(s parliament.Stage) api.Stage {
+	return api.Stage{Chamber: api.StageChamber(s.Chamber), Name: api.Bilingual(s.Name), State: api.StageState(s.State), StateSince: s.StateSince, StartedOn: s.StartedOn, CompletedOn: s.EndedOn, Committee: s.Committee}
+}
+
+func apiVote(v parliament.Vote) api.Vote {
+	return api.Vote{
+		Number: v.Number, Chamber: api.VoteChamber(v.Chamber), Stage: api.Bilingual(v.Stage), Motion: api.Bilingual(v.Motion), Date: v.Date, Sitting: v.Sitting,
+		Yeas: v.Yeas, Nays: v.Nays, Paired: v.Paired, Result: api.VoteResult(v.Result), URL: v.URL,
+	}
+}
+
+// changesList is what cursors of listBillChanges are of.
+const changesList = "changes"
+
+func (h *handlers) ListBillChanges(ctx context.Context, req api.ListBillChangesRequestObject) (api.ListBillChangesResponseObject, error) {
+	cursor, err := after[parliament.ChangeCursor](changesList, req.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	if cursor != nil && req.Params.Since != nil {
+		return nil, invalidField("/query/since", "is given together with a cursor, which knows since when: want one or the other")
+	}
+	from := parliament.ChangeCursor{Since: req.Params.Since}
+	if cursor != nil {
+		from = *cursor
+	}
+	limit := limitOf(req.Params.Limit)
+	changes, next, err := h.cfg.Store.Changes(ctx, from, limit)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListBillChanges200JSONResponse{
+		Items: each(changes, func(c parliament.BillChange) api.BillChangeEntry {
+			v := apiVersion(c.Version)
+			return api.BillChangeEntry{Bill: c.BillID, Version: v.Version, Changes: v.Changes, RunID: v.RunID, CreatedAt: v.CreatedAt}
+		}),
+		NextCursor: cursorText(changesList, next), More: len(changes) == limit,
+	}, nil
 }
 
 func (h *handlers) bill(ctx context.Context, session, number string) (*parliament.StoredBill, error) {
@@ -111,7 +207,7 @@ func apiBill(b parliament.StoredBill) api.Bill {
 		Committees: each(b.Committees, func(c parliament.Committee) api.Committee {
 			return api.Committee{Acronym: c.Acronym, Chamber: api.CommitteeChamber(c.Chamber), Name: api.Bilingual(c.Name)}
 		}),
-		RelatedBills: orEmpty(b.RelatedBills), Summary: api.Bilingual(b.Summary), LegisinfoID: b.LegisinfoID, LegisinfoURL: b.LegisinfoURL, OpenparliamentURL: b.OpenParliamentURL, TextURL: b.TextURL,
+		RelatedBills: orEmpty(b.RelatedBills), Summary: api.Bilingual(b.Summary), LegisinfoID: b.LegisinfoID, LegisinfoURL: b.LegisinfoURL, OpenparliamentURL: b.OpenParliamentURL, TextURL: b.TextURL, MissingSince: b.MissingSince,
 		Sources: api.BillSources{Openparliament: b.OpenParliamentAt, Legisinfo: b.LegisinfoAt}, Version: b.Version, FirstSeenAt: b.FirstSeenAt, UpdatedAt: b.UpdatedAt, LastRunID: b.LastRunID,
 	}
 	if b.Statute != nil {

@@ -47,12 +47,16 @@ func page[T, K any](list string, items []T, limit int, key func(T) K) ([]T, *str
 		return items, nil
 	}
 	items = items[:limit]
-	raw, err := json.Marshal(cursor[K]{List: list, Key: key(items[limit-1])})
-	if err != nil { // keys are ids
-		return items, nil
-	}
-	next := base64.RawURLEncoding.EncodeToString(raw)
+	next := cursorText(list, key(items[limit-1]))
 	return items, &next
+}
+
+func cursorText[K any](list string, key K) string {
+	raw, err := json.Marshal(cursor[K]{List: list, Key: key})
+	if err != nil { // keys are ids
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
 func each[A, B any](in []A, f func(A) B) []B {

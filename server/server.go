@@ -42,6 +42,10 @@ type Config struct {
 	WebhookSecrets map[string][]*standardwebhooks.Webhook
 	// Access decides who may do what; nil: everybody everything.
 	Access *access.Control
+	// Meaning searches by meaning; nil: no embeddings endpoint is configured.
+	Meaning *parliament.Meaning
+	// PublicURL is where browsers and feed readers reach the server; empty: where they asked.
+	PublicURL string
 	// LoopbackOnly refuses requests by any other name than this machine's own.
 	LoopbackOnly bool
 	// CORSOrigins are the sites whose pages may use the API, e.g. "https://bills.example.org".
@@ -121,7 +125,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	strict := api.NewStrictHandler(&handlers{cfg: cfg, metrics: s.metrics, status: &statusReader{cfg: cfg}}, []api.StrictMiddlewareFunc{keepRequest})
+	strict := api.NewStrictHandler(&handlers{cfg: cfg, metrics: s.metrics, status: &statusReader{cfg: cfg}, feeds: newFeedCache()}, []api.StrictMiddlewareFunc{keepRequest})
 	api.RegisterHandlersWithOptions(e, strict, api.RegisterHandlersOptions{OperationMiddlewares: checks})
 
 	docs := echo.WrapHandler(docsHandler())
@@ -240,6 +244,7 @@ type handlers struct {
 	cfg     Config
 	metrics *metrics
 	status  *statusReader
+	feeds   *feedCache
 }
 
 var _ api.StrictServerInterface = (*handlers)(nil)

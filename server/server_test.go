@@ -261,7 +261,7 @@ func TestBills(t *testing.T) {
 		}
 	}
 	a := s.do("GET", "/bills/44-1/c-2", "")
-	b := decode[api.Bill](t, a, 200)
+	b := decode[api.BillDetail](t, a, 200)
 	if b.ID != "44-1/C-2" || b.Version != 2 || *b.Title.En != "An Act respecting great rivers" || b.Sources.Openparliament == nil || b.Committees == nil || b.RelatedBills == nil {
 		t.Errorf("bill = %s", a.body)
 	}

@@ -36,6 +36,7 @@ WHERE (sqlc.narg(parliament)::integer IS NULL OR (parliament = sqlc.narg(parliam
   AND (sqlc.narg(law)::boolean IS NULL OR law = sqlc.narg(law))
   AND (sqlc.narg(q)::text IS NULL OR search LIKE sqlc.narg(q))
   AND (sqlc.narg(updated_since)::timestamptz IS NULL OR updated_at >= sqlc.narg(updated_since))
+  AND (sqlc.narg(sponsor_id)::bigint IS NULL OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.sponsor_id = sqlc.narg(sponsor_id)))
   AND (NOT @after::boolean OR coalesce(introduced_on, '0001-01-01') < @after_introduced::date OR (coalesce(introduced_on, '0001-01-01') = @after_introduced::date
        AND (prefix, digits, suffix, id) > (@after_prefix::text, @after_digits::integer, @after_suffix::text, @after_id::text)))
 ORDER BY coalesce(introduced_on, '0001-01-01') DESC, prefix, digits, suffix, id
@@ -85,3 +86,6 @@ SELECT id FROM bills WHERE coalesce(doc -> 'title' ->> 'en', doc -> 'title' ->> 
 
 -- name: BillsIntroducedOn :many
 SELECT * FROM bills WHERE coalesce(introduced_on, '0001-01-01') = @day::date ORDER BY prefix, digits, suffix, id;
+
+-- name: BillsInOrder :many
+SELECT b.* FROM unnest(@ids::text[]) WITH ORDINALITY AS t (id, place) JOIN bills b ON b.id = t.id ORDER BY t.place;

@@ -4,6 +4,7 @@
 package legisinfo
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -60,7 +62,8 @@ func (i *Item) Introduced() string {
 
 // Detail is what only a bill's own record has.
 type Detail struct {
-	ItemHash     string      `json:"item_hash"` // of the list item when this was fetched
+	ItemHash     string      `json:"item_hash"`        // of the list item when this was fetched
+	Reader       int         `json:"reader,omitempty"` // which Reader made this
 	ID           int         `json:"id"`
 	SponsorName  string      `json:"sponsor_name,omitempty"` // without a title
 	Government   bool        `json:"government"`
@@ -72,6 +75,35 @@ type Detail struct {
 	SummaryFr    string      `json:"summary_fr,omitempty"`
 	TextID       int         `json:"text_id,omitempty"` // of the latest publication
 	Stages       []Stage     `json:"stages,omitempty"`  // the House's, the Senate's, royal assent
+	Votes        []Vote      `json:"votes,omitempty"`   // recorded divisions, oldest first
+	Publications []Text      `json:"publications,omitempty"`
+}
+
+// Reader is the version of ParseDetail: a record that an older one read lacks what it did not look for, and is asked
+// for once more.
+const Reader = 2
+
+// Vote is a recorded division.
+type Vote struct {
+	Number   int    `json:"number"` // in its session
+	Chamber  string `json:"chamber"`
+	StageEn  string `json:"stage_en,omitempty"`
+	StageFr  string `json:"stage_fr,omitempty"`
+	MotionEn string `json:"motion_en,omitempty"`
+	MotionFr string `json:"motion_fr,omitempty"`
+	Date     string `json:"date,omitempty"` // day in Ottawa
+	Sitting  string `json:"sitting,omitempty"`
+	Yeas     int    `json:"yeas"`
+	Nays     int    `json:"nays"`
+	Paired   int    `json:"paired,omitempty"`
+	Result   string `json:"result,omitempty"` // LEGISinfo's English: "Agreed To", "Negatived"
+}
+
+// Text is a published version of the bill's text.
+type Text struct {
+	ID     int    `json:"id"`
+	NameEn string `json:"name_en,omitempty"`
+	NameFr string `json:"name_fr,omitempty"`
 }
 
 // Stage is one of a bill's course, reached or not.
@@ -81,6 +113,7 @@ type Stage struct {
 	NameFr    string `json:"name_fr,omitempty"`
 	State     int    `json:"state"`               // LEGISinfo's: 1 not reached, 2 no activity, 3 in progress, 4 completed, 5 not completed
 	Since     string `json:"since,omitempty"`     // day in Ottawa
+	Started   string `json:"started,omitempty"`   // day of the first sitting or event
 	Committee string `json:"committee,omitempty"` // acronym
 }
 
@@ -241,12 +274,30 @@ func ParseDetail(raw []byte) (*Detail, error) {
 		NameEn  string `json:"CommitteeNameEn"`
 		NameFr  string `json:"CommitteeNameFr"`
 	}
+	type happening struct {
+		Date      *string `json:"Date"`
+		EventDate *string `json:"EventDateTime"`
+	}
+	type decision struct {
+		TitleEn  *string `json:"DecisionMotionTitleEn"`
+		TitleFr  *string `json:"DecisionMotionTitleFr"`
+		Result   *string `json:"DecisionResultNameEn"`
+		Division int     `json:"DivisionNumber"`
+		Yeas     int     `json:"DivisionVotesYeas"`
+		Nays     int     `json:"DivisionVotesNays"`
+		Paired   int     `json:"DivisionVotePaired"`
+		Date     *string `json:"DecisionSittingDate"`
+		Sitting  *string `json:"DecisionSittingNumber"`
+	}
 	type stage struct {
+		Sittings  []happening `json:"Sittings"`
+		Events    []happening `json:"SignificantEvents"`
+		Decisions []decision  `json:"Decisions"`
+
 		NameEn    *string    `json:"BillStageNameEn"`
 		NameFr    *string    `json:"BillStageNameFr"`
 		State     int        `json:"State"`
 		Since     *string    `json:"StateAsOfDate"`
-		LastEvent *string    `json:"LastStageEventStartDateTime"`
 		Committee *committee `json:"Committee"`
 	}
 	var r struct {
@@ -260,10 +311,16 @@ func ParseDetail(raw []byte) (*Detail, error) {
 		BillStages        *struct { // null before the 37th Parliament
 			House  []stage `json:"HouseBillStages"`
 			Senate []stage `json:"SenateBillStages"`
-			Assent *stage  `json:"RoyalAssent"`
+			Assent *struct {
+				NameEn    *string `json:"BillStageNameEn"`
+				NameFr    *string `json:"BillStageNameFr"`
+				LastEvent *string `json:"LastStageEventStartDateTime"`
+			} `json:"RoyalAssent"`
 		} `json:"BillStages"`
 		Publications []struct {
-			PublicationID int `json:"PublicationId"`
+			PublicationID int     `json:"PublicationId"`
+			NameEn        *string `json:"PublicationTypeNameEn"`
+			NameFr        *string `json:"PublicationTypeNameFr"`
 		} `json:"Publications"`
 		SimilarBills []struct {
 			NumberCode       string `json:"NumberCode"`
@@ -277,12 +334,17 @@ func ParseDetail(raw []byte) (*Detail, error) {
 	if r.ID <= 0 {
 		return nil, errors.New("no Id")
 	}
-	d := &Detail{ID: r.ID, SponsorName: text(r.SponsorPersonName), Government: r.IsGovernmentBill, SummaryEn: text(r.SummaryEn), SummaryFr: text(r.SummaryFr)}
+	d := &Detail{ID: r.ID, Reader: Reader, SponsorName: text(r.SponsorPersonName), Government: r.IsGovernmentBill, SummaryEn: text(r.SummaryEn), SummaryFr: text(r.SummaryFr)}
 	if r.StatuteYear != nil && r.StatuteChapter != nil {
 		d.StatuteYear, d.Statute = *r.StatuteYear, *r.StatuteChapter
 	}
 	if n := len(r.Publications); n > 0 {
 		d.TextID = r.Publications[n-1].PublicationID
+	}
+	for _, p := range r.Publications {
+		if p.PublicationID > 0 {
+			d.Publications = append(d.Publications, Text{ID: p.PublicationID, NameEn: text(p.NameEn), NameFr: text(p.NameFr)})
+		}
 	}
 	for _, b := range r.SimilarBills {
 		if b.NumberCode != "" && b.ParliamentNumber > 0 && b.SessionNumber > 0 {
@@ -300,6 +362,21 @@ func ParseDetail(raw []byte) (*Detail, error) {
 				if s.Committee != nil {
 					st.Committee = s.Committee.Acronym
 				}
+				for _, h := range slices.Concat(s.Sittings, s.Events) {
+					for _, on := range []string{day(h.Date), day(h.EventDate)} {
+						if on != "" && (st.Started == "" || on < st.Started) {
+							st.Started = on
+						}
+					}
+				}
+				for _, v := range s.Decisions {
+					if v.Division > 0 { // else it was decided without a count
+						d.Votes = append(d.Votes, Vote{
+							Number: v.Division, Chamber: in.chamber, StageEn: st.NameEn, StageFr: st.NameFr, MotionEn: text(v.TitleEn), MotionFr: text(v.TitleFr), Date: day(v.Date), Sitting: text(v.Sitting),
+							Yeas: v.Yeas, Nays: v.Nays, Paired: v.Paired, Result: text(v.Result),
+						})
+					}
+				}
 				d.Stages = append(d.Stages, st)
 				if s.Committee != nil && (s.Committee.Acronym != "" || s.Committee.NameEn != "") {
 					d.Committees = append(d.Committees, Committee{Acronym: s.Committee.Acronym, Chamber: in.chamber, NameEn: s.Committee.NameEn, NameFr: s.Committee.NameFr})
@@ -307,6 +384,9 @@ func ParseDetail(raw []byte) (*Detail, error) {
 			}
 		}
 	}
+	// The same division may stand at two stages, as one on closure does.
+	slices.SortStableFunc(d.Votes, func(a, b Vote) int { return cmp.Or(cmp.Compare(a.Date, b.Date), cmp.Compare(a.Number, b.Number)) })
+	d.Votes = slices.CompactFunc(d.Votes, func(a, b Vote) bool { return a.Number == b.Number && a.Date == b.Date })
 	if r.BillStages != nil && r.BillStages.Assent != nil {
 		// Royal assent has no state of its own: once it is there, it is complete.
 		s := r.BillStages.Assent

@@ -49,11 +49,30 @@ const (
 )
 
 func (c Client) bills(ctx context.Context, query url.Values) (bills []Bill, faults []*upstream.RecordError, err error) {
+	seen := map[string]bool{}
+	err = c.pages(ctx, "/bills/", query, func(page string, raw json.RawMessage) {
+		b, err := ParseBill(raw)
+		if err != nil {
+			faults = append(faults, &upstream.RecordError{URL: c.URL(b.link(page)), Err: err})
+			return
+		}
+		if key := b.Session + "/" + b.Number; !seen[key] { // pages shift when a bill is added between two requests
+			seen[key] = true
+			bills = append(bills, b)
+		}
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return bills, faults, nil
+}
+
+// pages gives every object of a list to f, with the path of the page it is on.
+func (c Client) pages(ctx context.Context, list string, query url.Values, f func(page string, raw json.RawMessage)) error {
 	query.Set("limit", fmt.Sprint(pageSize))
 	query.Set("format", "json")
 	query.Set("version", "v1")
-	next := "/bills/?" + query.Encode()
-	seen := map[string]bool{}
+	next := list + "?" + query.Encode()
 	for range maxPages {
 		var page struct {
 			Objects    []json.RawMessage `json:"objects"`
@@ -62,27 +81,19 @@ func (c Client) bills(ctx context.Context, query url.Values) (bills []Bill, faul
 			} `json:"pagination"`
 		}
 		if err := c.GetJSON(ctx, next, &page); err != nil {
-			return nil, nil, err
+			return err
 		}
 		for _, raw := range page.Objects {
-			b, err := ParseBill(raw)
-			if err != nil {
-				faults = append(faults, &upstream.RecordError{URL: c.URL(b.link(next)), Err: err})
-				continue
-			}
-			if key := b.Session + "/" + b.Number; !seen[key] { // pages shift when a bill is added between two requests
-				seen[key] = true
-				bills = append(bills, b)
-			}
+			f(next, raw)
 		}
 		if page.Pagination.NextURL == nil || *page.Pagination.NextURL == "" {
-			return bills, faults, nil
+			return nil
 		}
 		if next = *page.Pagination.NextURL; !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") {
-			return nil, nil, fmt.Errorf("%s: next_url %q leads away from the service", Source, next)
+			return fmt.Errorf("%s: next_url %q leads away from the service", Source, next)
 		}
 	}
-	return nil, nil, fmt.Errorf("%s: the list of bills has more than %d pages", Source, maxPages)
+	return fmt.Errorf("%s: the list %s has more than %d pages", Source, list, maxPages)
 }
 
 func (b Bill) link(page string) string {

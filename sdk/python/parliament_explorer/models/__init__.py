@@ -30,6 +30,9 @@ from .backfill_status import BackfillStatus
 from .bilingual import Bilingual
 from .bill import Bill
 from .bill_change import BillChange
+from .bill_change_entry import BillChangeEntry
+from .bill_change_list import BillChangeList
+from .bill_detail import BillDetail
 from .bill_home_chamber import BillHomeChamber
 from .bill_list import BillList
 from .bill_sources import BillSources
@@ -52,6 +55,14 @@ from .event import Event
 from .event_data import EventData
 from .event_level import EventLevel
 from .event_list import EventList
+from .export import Export
+from .export_field import ExportField
+from .export_field_type import ExportFieldType
+from .export_formats_item import ExportFormatsItem
+from .export_list import ExportList
+from .facet_value import FacetValue
+from .feed import Feed
+from .feed_list import FeedList
 from .fetch_error import FetchError
 from .fetch_log import FetchLog
 from .fetch_log_list import FetchLogList
@@ -61,6 +72,8 @@ from .field_error import FieldError
 from .freshness_state import FreshnessState
 from .get_contract_response_200 import GetContractResponse200
 from .health import Health
+from .highlight import Highlight
+from .highlight_field import HighlightField
 from .identity import Identity
 from .identity_kind import IdentityKind
 from .job import Job
@@ -68,6 +81,7 @@ from .job_list import JobList
 from .json_schema import JSONSchema
 from .key import Key
 from .key_list import KeyList
+from .language import Language
 from .last_check_result_type_0 import LastCheckResultType0
 from .last_materialization import LastMaterialization
 from .last_sensor_tick_type_0 import LastSensorTickType0
@@ -75,6 +89,7 @@ from .last_tick import LastTick
 from .limit_state import LimitState
 from .materialization import Materialization
 from .materialization_list import MaterializationList
+from .membership import Membership
 from .metadata import Metadata
 from .new_key import NewKey
 from .partition_counts import PartitionCounts
@@ -82,7 +97,11 @@ from .partition_kind import PartitionKind
 from .partition_range import PartitionRange
 from .partition_set_type_0 import PartitionSetType0
 from .partition_state import PartitionState
+from .politician import Politician
+from .politician_detail import PoliticianDetail
+from .politician_list import PoliticianList
 from .problem import Problem
+from .publication import Publication
 from .queue import Queue
 from .queue_place import QueuePlace
 from .readiness import Readiness
@@ -98,6 +117,13 @@ from .schedule import Schedule
 from .schedule_list import ScheduleList
 from .schedule_switch import ScheduleSwitch
 from .scope import Scope
+from .search_bills_chamber import SearchBillsChamber
+from .search_bills_mode import SearchBillsMode
+from .search_facets import SearchFacets
+from .search_hit import SearchHit
+from .search_hit_found_by_item import SearchHitFoundByItem
+from .search_result import SearchResult
+from .search_semantic import SearchSemantic
 from .sensor import Sensor
 from .sensor_cursor import SensorCursor
 from .sensor_kind import SensorKind
@@ -111,6 +137,7 @@ from .severity import Severity
 from .sign_in_method import SignInMethod
 from .sign_in_request import SignInRequest
 from .source import Source
+from .source_terms import SourceTerms
 from .sponsor import Sponsor
 from .stage import Stage
 from .stage_chamber import StageChamber
@@ -131,6 +158,10 @@ from .tick_list import TickList
 from .tick_status import TickStatus
 from .trigger import Trigger
 from .version import Version
+from .vote import Vote
+from .vote_chamber import VoteChamber
+from .vote_list import VoteList
+from .vote_result import VoteResult
 from .webhook_body import WebhookBody
 from .webhook_receipt import WebhookReceipt
 from .worker import Worker
@@ -165,6 +196,9 @@ __all__ = (
     "Bilingual",
     "Bill",
     "BillChange",
+    "BillChangeEntry",
+    "BillChangeList",
+    "BillDetail",
     "BillHomeChamber",
     "BillList",
     "BillSources",
@@ -187,6 +221,14 @@ __all__ = (
     "EventData",
     "EventLevel",
     "EventList",
+    "Export",
+    "ExportField",
+    "ExportFieldType",
+    "ExportFormatsItem",
+    "ExportList",
+    "FacetValue",
+    "Feed",
+    "FeedList",
     "FetchError",
     "FetchLog",
     "FetchLogList",
@@ -196,6 +238,8 @@ __all__ = (
     "FreshnessState",
     "GetContractResponse200",
     "Health",
+    "Highlight",
+    "HighlightField",
     "Identity",
     "IdentityKind",
     "Job",
@@ -203,6 +247,7 @@ __all__ = (
     "JSONSchema",
     "Key",
     "KeyList",
+    "Language",
     "LastCheckResultType0",
     "LastMaterialization",
     "LastSensorTickType0",
@@ -210,6 +255,7 @@ __all__ = (
     "LimitState",
     "Materialization",
     "MaterializationList",
+    "Membership",
     "Metadata",
     "NewKey",
     "PartitionCounts",
@@ -217,7 +263,11 @@ __all__ = (
     "PartitionRange",
     "PartitionSetType0",
     "PartitionState",
+    "Politician",
+    "PoliticianDetail",
+    "PoliticianList",
     "Problem",
+    "Publication",
     "Queue",
     "QueuePlace",
     "Readiness",
@@ -233,6 +283,13 @@ __all__ = (
     "ScheduleList",
     "ScheduleSwitch",
     "Scope",
+    "SearchBillsChamber",
+    "SearchBillsMode",
+    "SearchFacets",
+    "SearchHit",
+    "SearchHitFoundByItem",
+    "SearchResult",
+    "SearchSemantic",
     "Sensor",
     "SensorCursor",
     "SensorKind",
@@ -246,6 +303,7 @@ __all__ = (
     "SignInMethod",
     "SignInRequest",
     "Source",
+    "SourceTerms",
     "Sponsor",
     "Stage",
     "StageChamber",
@@ -266,6 +324,10 @@ __all__ = (
     "TickStatus",
     "Trigger",
     "Version",
+    "Vote",
+    "VoteChamber",
+    "VoteList",
+    "VoteResult",
     "WebhookBody",
     "WebhookReceipt",
     "Worker",

@@ -52,6 +52,8 @@ class Bill:
         legisinfo_url (None | str):
         openparliament_url (None | str):
         text_url (None | str): Of the latest published text.
+        missing_since (datetime.datetime | None): Since when neither source lists the bill any more; null while one
+            does. It is kept.
         sources (BillSources): When what is held of each source was fetched; null if nothing is.
         version (int): 1, and one more for each change.
         first_seen_at (datetime.datetime):
@@ -84,6 +86,7 @@ class Bill:
     legisinfo_url: None | str
     openparliament_url: None | str
     text_url: None | str
+    missing_since: datetime.datetime | None
     sources: BillSources
     version: int
     first_seen_at: datetime.datetime
@@ -163,6 +166,12 @@ class Bill:
         text_url: None | str
         text_url = self.text_url
 
+        missing_since: None | str
+        if isinstance(self.missing_since, datetime.datetime):
+            missing_since = self.missing_since.isoformat()
+        else:
+            missing_since = self.missing_since
+
         sources = self.sources.to_dict()
 
         version = self.version
@@ -206,6 +215,7 @@ class Bill:
                 "legisinfo_url": legisinfo_url,
                 "openparliament_url": openparliament_url,
                 "text_url": text_url,
+                "missing_since": missing_since,
                 "sources": sources,
                 "version": version,
                 "first_seen_at": first_seen_at,
@@ -342,6 +352,21 @@ class Bill:
 
         text_url = _parse_text_url(d.pop("text_url"))
 
+        def _parse_missing_since(data: object) -> datetime.datetime | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, str):
+                    raise TypeError()
+                missing_since_type_0 = datetime.datetime.fromisoformat(data)
+
+                return missing_since_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(datetime.datetime | None, data)
+
+        missing_since = _parse_missing_since(d.pop("missing_since"))
+
         sources = BillSources.from_dict(d.pop("sources"))
 
         version = d.pop("version")
@@ -391,6 +416,7 @@ class Bill:
             legisinfo_url=legisinfo_url,
             openparliament_url=openparliament_url,
             text_url=text_url,
+            missing_since=missing_since,
             sources=sources,
             version=version,
             first_seen_at=first_seen_at,

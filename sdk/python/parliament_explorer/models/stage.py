@@ -26,6 +26,8 @@ class Stage:
         state (StageState):
         state_since (None | str): The day in Ottawa since which the state is so; null if there is none. Example:
             2022-05-12.
+        started_on (None | str): The day of its first sitting or event. Example: 2022-02-16.
+        completed_on (None | str): The day on which it was completed. Example: 2022-05-12.
         committee (None | str): Acronym of the committee, at a committee's stage. Example: CHPC.
     """
 
@@ -33,6 +35,8 @@ class Stage:
     name: Bilingual
     state: StageState
     state_since: None | str
+    started_on: None | str
+    completed_on: None | str
     committee: None | str
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
@@ -46,6 +50,12 @@ class Stage:
         state_since: None | str
         state_since = self.state_since
 
+        started_on: None | str
+        started_on = self.started_on
+
+        completed_on: None | str
+        completed_on = self.completed_on
+
         committee: None | str
         committee = self.committee
 
@@ -57,6 +67,8 @@ class Stage:
                 "name": name,
                 "state": state,
                 "state_since": state_since,
+                "started_on": started_on,
+                "completed_on": completed_on,
                 "committee": committee,
             }
         )
@@ -81,6 +93,20 @@ class Stage:
 
         state_since = _parse_state_since(d.pop("state_since"))
 
+        def _parse_started_on(data: object) -> None | str:
+            if data is None:
+                return data
+            return cast(None | str, data)
+
+        started_on = _parse_started_on(d.pop("started_on"))
+
+        def _parse_completed_on(data: object) -> None | str:
+            if data is None:
+                return data
+            return cast(None | str, data)
+
+        completed_on = _parse_completed_on(d.pop("completed_on"))
+
         def _parse_committee(data: object) -> None | str:
             if data is None:
                 return data
@@ -93,6 +119,8 @@ class Stage:
             name=name,
             state=state,
             state_since=state_since,
+            started_on=started_on,
+            completed_on=completed_on,
             committee=committee,
         )
 

@@ -3,7 +3,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { BeginSignInData, BeginSignInErrors, BeginSignInResponses, CancelBackfillData, CancelBackfillErrors, CancelBackfillResponses, CancelRunData, CancelRunErrors, CancelRunResponses, CompleteSignInData, CompleteSignInErrors, CompleteSignInResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, EvaluateSensorData, EvaluateSensorErrors, EvaluateSensorResponses, GetAssetData, GetAssetErrors, GetAssetGraphData, GetAssetGraphErrors, GetAssetGraphResponses, GetAssetResponses, GetBackfillData, GetBackfillErrors, GetBackfillResponses, GetBillData, GetBillErrors, GetBillResponses, GetContractData, GetContractErrors, GetContractResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJobData, GetJobErrors, GetJobResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetRunData, GetRunErrors, GetRunResponses, GetScheduleData, GetScheduleErrors, GetScheduleResponses, GetSensorCursorData, GetSensorCursorErrors, GetSensorCursorResponses, GetSensorData, GetSensorErrors, GetSensorResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetStatusData, GetStatusErrors, GetStatusResponses, GetVersionData, GetVersionErrors, GetVersionResponses, ListAlertChannelsData, ListAlertChannelsErrors, ListAlertChannelsResponses, ListAlertDeliveriesData, ListAlertDeliveriesErrors, ListAlertDeliveriesResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAssetCheckResultsData, ListAssetCheckResultsErrors, ListAssetCheckResultsResponses, ListAssetMaterializationsData, ListAssetMaterializationsErrors, ListAssetMaterializationsResponses, ListAssetPartitionsData, ListAssetPartitionsErrors, ListAssetPartitionsResponses, ListAssetsData, ListAssetsErrors, ListAssetsResponses, ListAuditLogData, ListAuditLogErrors, ListAuditLogResponses, ListBackfillPartitionsData, ListBackfillPartitionsErrors, ListBackfillPartitionsResponses, ListBackfillsData, ListBackfillsErrors, ListBackfillsResponses, ListBillsData, ListBillsErrors, ListBillsResponses, ListBillStagesData, ListBillStagesErrors, ListBillStagesResponses, ListBillVersionsData, ListBillVersionsErrors, ListBillVersionsResponses, ListFetchLogsData, ListFetchLogsErrors, ListFetchLogsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListRunEventsData, ListRunEventsErrors, ListRunEventsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListSchedulesData, ListSchedulesErrors, ListSchedulesResponses, ListScheduleTicksData, ListScheduleTicksErrors, ListScheduleTicksResponses, ListSensorsData, ListSensorsErrors, ListSensorsResponses, ListSensorTicksData, ListSensorTicksErrors, ListSensorTicksResponses, MaterializeAssetData, MaterializeAssetErrors, MaterializeAssetResponses, PauseBackfillData, PauseBackfillErrors, PauseBackfillResponses, ReceiveWebhookData, ReceiveWebhookErrors, ReceiveWebhookResponses, ResumeBackfillData, ResumeBackfillErrors, ResumeBackfillResponses, RetryBackfillData, RetryBackfillErrors, RetryBackfillResponses, RetryRunData, RetryRunErrors, RetryRunResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RunScheduleData, RunScheduleErrors, RunScheduleResponses, SetSensorCursorData, SetSensorCursorErrors, SetSensorCursorResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StartBackfillData, StartBackfillErrors, StartBackfillResponses, StartJobRunData, StartJobRunErrors, StartJobRunResponses, StartRunData, StartRunErrors, StartRunResponses, StartScheduleData, StartScheduleErrors, StartScheduleResponses, StartSensorData, StartSensorErrors, StartSensorResponses, StopScheduleData, StopScheduleErrors, StopScheduleResponses, StopSensorData, StopSensorErrors, StopSensorResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponses, TestAlertChannelData, TestAlertChannelErrors, TestAlertChannelResponses } from './types.gen.js';
+import type { BeginSignInData, BeginSignInErrors, BeginSignInResponses, CancelBackfillData, CancelBackfillErrors, CancelBackfillResponses, CancelRunData, CancelRunErrors, CancelRunResponses, CompleteSignInData, CompleteSignInErrors, CompleteSignInResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, EvaluateSensorData, EvaluateSensorErrors, EvaluateSensorResponses, GetAssetData, GetAssetErrors, GetAssetGraphData, GetAssetGraphErrors, GetAssetGraphResponses, GetAssetResponses, GetBackfillData, GetBackfillErrors, GetBackfillResponses, GetBillData, GetBillErrors, GetBillResponses, GetContractData, GetContractErrors, GetContractResponses, GetExportData, GetExportErrors, GetExportResponses, GetFeedData, GetFeedErrors, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJobData, GetJobErrors, GetJobResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetPoliticianData, GetPoliticianErrors, GetPoliticianResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetRunData, GetRunErrors, GetRunResponses, GetScheduleData, GetScheduleErrors, GetScheduleResponses, GetSensorCursorData, GetSensorCursorErrors, GetSensorCursorResponses, GetSensorData, GetSensorErrors, GetSensorResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetStatusData, GetStatusErrors, GetStatusResponses, GetVersionData, GetVersionErrors, GetVersionResponses, ListAlertChannelsData, ListAlertChannelsErrors, ListAlertChannelsResponses, ListAlertDeliveriesData, ListAlertDeliveriesErrors, ListAlertDeliveriesResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAssetCheckResultsData, ListAssetCheckResultsErrors, ListAssetCheckResultsResponses, ListAssetMaterializationsData, ListAssetMaterializationsErrors, ListAssetMaterializationsResponses, ListAssetPartitionsData, ListAssetPartitionsErrors, ListAssetPartitionsResponses, ListAssetsData, ListAssetsErrors, ListAssetsResponses, ListAuditLogData, ListAuditLogErrors, ListAuditLogResponses, ListBackfillPartitionsData, ListBackfillPartitionsErrors, ListBackfillPartitionsResponses, ListBackfillsData, ListBackfillsErrors, ListBackfillsResponses, ListBillChangesData, ListBillChangesErrors, ListBillChangesResponses, ListBillsData, ListBillsErrors, ListBillsResponses, ListBillStagesData, ListBillStagesErrors, ListBillStagesResponses, ListBillVersionsData, ListBillVersionsErrors, ListBillVersionsResponses, ListBillVotesData, ListBillVotesErrors, ListBillVotesResponses, ListExportsData, ListExportsErrors, ListExportsResponses, ListFeedsData, ListFeedsErrors, ListFeedsResponses, ListFetchLogsData, ListFetchLogsErrors, ListFetchLogsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListPoliticiansData, ListPoliticiansErrors, ListPoliticiansResponses, ListRunEventsData, ListRunEventsErrors, ListRunEventsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListSchedulesData, ListSchedulesErrors, ListSchedulesResponses, ListScheduleTicksData, ListScheduleTicksErrors, ListScheduleTicksResponses, ListSensorsData, ListSensorsErrors, ListSensorsResponses, ListSensorTicksData, ListSensorTicksErrors, ListSensorTicksResponses, MaterializeAssetData, MaterializeAssetErrors, MaterializeAssetResponses, PauseBackfillData, PauseBackfillErrors, PauseBackfillResponses, ReceiveWebhookData, ReceiveWebhookErrors, ReceiveWebhookResponses, ResumeBackfillData, ResumeBackfillErrors, ResumeBackfillResponses, RetryBackfillData, RetryBackfillErrors, RetryBackfillResponses, RetryRunData, RetryRunErrors, RetryRunResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RunScheduleData, RunScheduleErrors, RunScheduleResponses, SearchBillsData, SearchBillsErrors, SearchBillsResponses, SetSensorCursorData, SetSensorCursorErrors, SetSensorCursorResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StartBackfillData, StartBackfillErrors, StartBackfillResponses, StartJobRunData, StartJobRunErrors, StartJobRunResponses, StartRunData, StartRunErrors, StartRunResponses, StartScheduleData, StartScheduleErrors, StartScheduleResponses, StartSensorData, StartSensorErrors, StartSensorResponses, StopScheduleData, StopScheduleErrors, StopScheduleResponses, StopSensorData, StopSensorErrors, StopSensorResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponses, TestAlertChannelData, TestAlertChannelErrors, TestAlertChannelResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean> = Options2<TData, ThrowOnError> & {
     /**
@@ -732,9 +732,27 @@ export const listBills = <ThrowOnError extends boolean = true>(options?: Options
 });
 
 /**
+ * List changes of all bills
+ *
+ * Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
+ * `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
+ * also of fetches that run at the same time.
+ *
+ */
+export const listBillChanges = <ThrowOnError extends boolean = true>(options?: Options<ListBillChangesData, ThrowOnError>) => (options?.client ?? client).get<ListBillChangesResponses, ListBillChangesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/bills/changes',
+    ...options
+});
+
+/**
  * Show a bill
  *
- * One bill as both sources describe it.
+ * One bill as both sources describe it, with its stages, votes and publications.
  */
 export const getBill = <ThrowOnError extends boolean = true>(options: Options<GetBillData, ThrowOnError>) => (options.client ?? client).get<GetBillResponses, GetBillErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -773,6 +791,133 @@ export const listBillStages = <ThrowOnError extends boolean = true>(options: Opt
             type: 'apiKey'
         }],
     url: '/bills/{session}/{number}/stages',
+    ...options
+});
+
+/**
+ * List a bill's votes
+ *
+ * The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them. Empty as long as LEGISinfo has not been asked.
+ */
+export const listBillVotes = <ThrowOnError extends boolean = true>(options: Options<ListBillVotesData, ThrowOnError>) => (options.client ?? client).get<ListBillVotesResponses, ListBillVotesErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/bills/{session}/{number}/votes',
+    ...options
+});
+
+/**
+ * List politicians
+ *
+ * Members of the House of Commons, by family name, as openparliament.ca has them.
+ */
+export const listPoliticians = <ThrowOnError extends boolean = true>(options?: Options<ListPoliticiansData, ThrowOnError>) => (options?.client ?? client).get<ListPoliticiansResponses, ListPoliticiansErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/politicians',
+    ...options
+});
+
+/**
+ * Show a politician
+ *
+ * One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
+ */
+export const getPolitician = <ThrowOnError extends boolean = true>(options: Options<GetPoliticianData, ThrowOnError>) => (options.client ?? client).get<GetPoliticianResponses, GetPoliticianErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/politicians/{slug}',
+    ...options
+});
+
+/**
+ * Search bills
+ *
+ * Finds bills in both languages by number (`c11`, `C-11`), words, phrases in quotation marks, `-word` to leave out, and roughly what was meant where a word is misspelt. Where an
+ * embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says whether that was so. Bills of which more is found come first.
+ *
+ */
+export const searchBills = <ThrowOnError extends boolean = true>(options: Options<SearchBillsData, ThrowOnError>) => (options.client ?? client).get<SearchBillsResponses, SearchBillsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/search',
+    ...options
+});
+
+/**
+ * List the feeds
+ *
+ * The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed.
+ */
+export const listFeeds = <ThrowOnError extends boolean = true>(options?: Options<ListFeedsData, ThrowOnError>) => (options?.client ?? client).get<ListFeedsResponses, ListFeedsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/feeds',
+    ...options
+});
+
+/**
+ * Read a feed
+ *
+ * Changes of bills, the newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English or French. Each change is one item, whose id never changes. The names:
+ * `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
+ * `q` (bills that a search finds). Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
+ *
+ */
+export const getFeed = <ThrowOnError extends boolean = true>(options: Options<GetFeedData, ThrowOnError>) => (options.client ?? client).get<GetFeedResponses, GetFeedErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/feeds/{feed}',
+    ...options
+});
+
+/**
+ * List the exports
+ *
+ * What can be downloaded as a whole, with its fields and the terms under which the sources give it.
+ */
+export const listExports = <ThrowOnError extends boolean = true>(options?: Options<ListExportsData, ThrowOnError>) => (options?.client ?? client).get<ListExportsResponses, ListExportsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/exports',
+    ...options
+});
+
+/**
+ * Download an export
+ *
+ * All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
+ * lists. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+ *
+ */
+export const getExport = <ThrowOnError extends boolean = true>(options: Options<GetExportData, ThrowOnError>) => (options.client ?? client).get<GetExportResponses, GetExportErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/exports/{export}',
     ...options
 });
 

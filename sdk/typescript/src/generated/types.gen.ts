@@ -1092,6 +1092,10 @@ export type Bill = {
      * Of the latest published text.
      */
     text_url: string | null;
+    /**
+     * Since when neither source lists the bill any more; null while one does. It is kept.
+     */
+    missing_since: string | null;
     sources: BillSources;
     /**
      * 1, and one more for each change.
@@ -1154,6 +1158,14 @@ export type Stage = {
      */
     state_since: string | null;
     /**
+     * The day of its first sitting or event.
+     */
+    started_on: string | null;
+    /**
+     * The day on which it was completed.
+     */
+    completed_on: string | null;
+    /**
      * Acronym of the committee, at a committee's stage.
      */
     committee: string | null;
@@ -1161,6 +1173,230 @@ export type Stage = {
 
 export type StageList = {
     items: Array<Stage>;
+    next_cursor: string | null;
+};
+
+export type Language = 'en' | 'fr';
+
+export type BillDetail = Bill & {
+    /**
+     * Its course, in the order in which it takes it.
+     */
+    stages: Array<Stage>;
+    /**
+     * Recorded divisions of the House of Commons, oldest first.
+     */
+    votes: Array<Vote>;
+    /**
+     * Versions of its text, oldest first.
+     */
+    publications: Array<Publication>;
+};
+
+export type Vote = {
+    /**
+     * Of the division in its session.
+     */
+    number: number;
+    chamber: 'house' | 'senate';
+    stage: Bilingual;
+    motion: Bilingual;
+    /**
+     * Day of the sitting.
+     */
+    date: string | null;
+    sitting: string | null;
+    yeas: number;
+    nays: number;
+    /**
+     * Members who agreed not to vote, one for each side.
+     */
+    paired: number;
+    result: 'agreed_to' | 'negatived' | 'tie' | 'unknown';
+    /**
+     * The division at the House of Commons.
+     */
+    url: string;
+};
+
+export type VoteList = {
+    items: Array<Vote>;
+    next_cursor: string | null;
+};
+
+export type Publication = {
+    id: number;
+    name: Bilingual;
+    url: string;
+};
+
+export type BillChangeEntry = {
+    /**
+     * The bill's id.
+     */
+    bill: string;
+    version: number;
+    /**
+     * Empty for version 1.
+     */
+    changes: Array<BillChange>;
+    run_id: string | null;
+    created_at: string;
+};
+
+export type BillChangeList = {
+    items: Array<BillChangeEntry>;
+    /**
+     * Where to go on, now or later; it is always there.
+     */
+    next_cursor: string;
+    /**
+     * Whether there is more already.
+     */
+    more: boolean;
+};
+
+export type Politician = {
+    slug: string;
+    name: string;
+    given_name: string | null;
+    family_name: string | null;
+    /**
+     * parl.ca's, by which bills name their sponsor.
+     */
+    person_id: number | null;
+    /**
+     * Whether a member now.
+     */
+    current: boolean;
+    party: Bilingual;
+    riding: Bilingual;
+    province: string | null;
+    image_url: string | null;
+    openparliament_url: string;
+    first_seen_at: string;
+    updated_at: string;
+};
+
+export type PoliticianList = {
+    items: Array<Politician>;
+    next_cursor: string | null;
+};
+
+export type Membership = {
+    party: Bilingual;
+    riding: Bilingual;
+    province: string | null;
+    label: Bilingual;
+    started_on: string | null;
+    ended_on: string | null;
+};
+
+export type PoliticianDetail = Politician & {
+    memberships: Array<Membership>;
+    sponsored_bills: Array<Bill>;
+};
+
+export type SearchHit = {
+    bill: Bill;
+    /**
+     * Greater is better; comparable within one answer only.
+     */
+    score: number;
+    /**
+     * Where the words stand.
+     */
+    highlights: Array<Highlight>;
+    found_by: Array<'number' | 'words' | 'spelling' | 'meaning'>;
+};
+
+export type Highlight = {
+    field: 'short_title' | 'title' | 'summary';
+    language: Language;
+    /**
+     * Text as HTML, with the words in <mark>.
+     */
+    html: string;
+};
+
+export type FacetValue = {
+    value: string;
+    count: number;
+};
+
+/**
+ * How many of the bills found have each value, the most frequent first; sessions and years the latest first.
+ */
+export type SearchFacets = {
+    session: Array<FacetValue>;
+    status: Array<FacetValue>;
+    type: Array<FacetValue>;
+    chamber: Array<FacetValue>;
+    year: Array<FacetValue>;
+};
+
+export type SearchSemantic = {
+    /**
+     * Whether bills were found by meaning too.
+     */
+    used: boolean;
+    /**
+     * Why not.
+     */
+    reason: string | null;
+};
+
+export type SearchResult = {
+    items: Array<SearchHit>;
+    /**
+     * How many bills were found, 1,000 at most.
+     */
+    total: number;
+    facets: SearchFacets;
+    /**
+     * Whether too little was found with all the words, and some of them or similar ones were looked for.
+     */
+    fuzzy: boolean;
+    semantic: SearchSemantic;
+};
+
+export type Feed = {
+    name: string;
+    title: Bilingual;
+    /**
+     * How many items it shows.
+     */
+    items: number;
+    updated_at: string | null;
+};
+
+export type FeedList = {
+    items: Array<Feed>;
+    next_cursor: string | null;
+};
+
+export type ExportField = {
+    name: string;
+    type: 'string' | 'integer' | 'boolean' | 'date' | 'timestamp';
+    description: string;
+};
+
+export type SourceTerms = {
+    source: string;
+    terms: string;
+    url: string;
+};
+
+export type Export = {
+    name: string;
+    formats: Array<'csv' | 'ndjson' | 'parquet'>;
+    rows: number;
+    fields: Array<ExportField>;
+    terms: Array<SourceTerms>;
+};
+
+export type ExportList = {
+    items: Array<Export>;
     next_cursor: string | null;
 };
 
@@ -4039,6 +4275,10 @@ export type ListBillsData = {
          */
         q?: string;
         /**
+         * Only bills of this sponsor; a politician's slug.
+         */
+        sponsor?: string;
+        /**
          * Only bills of which a version was made at this time or later.
          */
         updated_since?: string;
@@ -4079,6 +4319,60 @@ export type ListBillsResponses = {
 };
 
 export type ListBillsResponse = ListBillsResponses[keyof ListBillsResponses];
+
+export type ListBillChangesData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Only what was stored at this time or later. Not together with a cursor.
+         */
+        since?: string;
+    };
+    url: '/bills/changes';
+};
+
+export type ListBillChangesErrors = {
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListBillChangesError = ListBillChangesErrors[keyof ListBillChangesErrors];
+
+export type ListBillChangesResponses = {
+    /**
+     * The changes
+     */
+    200: BillChangeList;
+};
+
+export type ListBillChangesResponse = ListBillChangesResponses[keyof ListBillChangesResponses];
 
 export type GetBillData = {
     body?: never;
@@ -4135,7 +4429,7 @@ export type GetBillResponses = {
     /**
      * The bill
      */
-    200: Bill;
+    200: BillDetail;
 };
 
 export type GetBillResponse = GetBillResponses[keyof GetBillResponses];
@@ -4256,6 +4550,474 @@ export type ListBillStagesResponses = {
 };
 
 export type ListBillStagesResponse = ListBillStagesResponses[keyof ListBillStagesResponses];
+
+export type ListBillVotesData = {
+    body?: never;
+    path: {
+        /**
+         * A session of Parliament.
+         */
+        session: string;
+        /**
+         * A bill's number, in any case of letters.
+         */
+        number: string;
+    };
+    query?: never;
+    url: '/bills/{session}/{number}/votes';
+};
+
+export type ListBillVotesErrors = {
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListBillVotesError = ListBillVotesErrors[keyof ListBillVotesErrors];
+
+export type ListBillVotesResponses = {
+    /**
+     * The votes
+     */
+    200: VoteList;
+};
+
+export type ListBillVotesResponse = ListBillVotesResponses[keyof ListBillVotesResponses];
+
+export type ListPoliticiansData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Only members of now, or only those of before.
+         */
+        current?: boolean;
+        /**
+         * Only members of the party with this short name in English.
+         */
+        party?: string;
+        /**
+         * Only members for ridings in this province.
+         */
+        province?: string;
+        /**
+         * Only those whose name or riding has this in it; any case of letters, accents do not matter.
+         */
+        q?: string;
+    };
+    url: '/politicians';
+};
+
+export type ListPoliticiansErrors = {
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListPoliticiansError = ListPoliticiansErrors[keyof ListPoliticiansErrors];
+
+export type ListPoliticiansResponses = {
+    /**
+     * The politicians
+     */
+    200: PoliticianList;
+};
+
+export type ListPoliticiansResponse = ListPoliticiansResponses[keyof ListPoliticiansResponses];
+
+export type GetPoliticianData = {
+    body?: never;
+    headers?: {
+        /**
+         * The ETag of an earlier answer; unchanged, the answer is 304.
+         */
+        'If-None-Match'?: string;
+    };
+    path: {
+        /**
+         * The name as openparliament.ca writes it in addresses.
+         */
+        slug: string;
+    };
+    query?: never;
+    url: '/politicians/{slug}';
+};
+
+export type GetPoliticianErrors = {
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type GetPoliticianError = GetPoliticianErrors[keyof GetPoliticianErrors];
+
+export type GetPoliticianResponses = {
+    /**
+     * The politician
+     */
+    200: PoliticianDetail;
+};
+
+export type GetPoliticianResponse = GetPoliticianResponses[keyof GetPoliticianResponses];
+
+export type SearchBillsData = {
+    body?: never;
+    path?: never;
+    query: {
+        /**
+         * What to look for.
+         */
+        q: string;
+        /**
+         * `hybrid`: by words and, if that is configured, by meaning; `lexical`: by words alone; `semantic`: by meaning alone.
+         */
+        mode?: 'hybrid' | 'lexical' | 'semantic';
+        /**
+         * How many bills at most.
+         */
+        limit?: number;
+        /**
+         * How many to leave out first, of the thousand that are found at most.
+         */
+        offset?: number;
+        /**
+         * Only bills of this session.
+         */
+        session?: string;
+        /**
+         * Only bills whose status has this code.
+         */
+        status?: string;
+        /**
+         * Only bills of this type in English.
+         */
+        type?: string;
+        /**
+         * Only bills that began in this chamber.
+         */
+        chamber?: 'house' | 'senate';
+        /**
+         * Only bills introduced in this year.
+         */
+        year?: number;
+    };
+    url: '/search';
+};
+
+export type SearchBillsErrors = {
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type SearchBillsError = SearchBillsErrors[keyof SearchBillsErrors];
+
+export type SearchBillsResponses = {
+    /**
+     * What was found
+     */
+    200: SearchResult;
+};
+
+export type SearchBillsResponse = SearchBillsResponses[keyof SearchBillsResponses];
+
+export type ListFeedsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/feeds';
+};
+
+export type ListFeedsErrors = {
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListFeedsError = ListFeedsErrors[keyof ListFeedsErrors];
+
+export type ListFeedsResponses = {
+    /**
+     * The feeds
+     */
+    200: FeedList;
+};
+
+export type ListFeedsResponse = ListFeedsResponses[keyof ListFeedsResponses];
+
+export type GetFeedData = {
+    body?: never;
+    headers?: {
+        /**
+         * The ETag of an earlier answer; unchanged, the answer is 304.
+         */
+        'If-None-Match'?: string;
+        /**
+         * The Last-Modified of an earlier answer; unchanged, the answer is 304.
+         */
+        'If-Modified-Since'?: string;
+    };
+    path: {
+        /**
+         * The feed's name, and .rss, .atom or .json.
+         */
+        feed: string;
+    };
+    query?: {
+        /**
+         * In which language.
+         */
+        lang?: Language;
+        /**
+         * What to search for; with the feed `search` alone.
+         */
+        q?: string;
+    };
+    url: '/feeds/{feed}';
+};
+
+export type GetFeedErrors = {
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type GetFeedError = GetFeedErrors[keyof GetFeedErrors];
+
+export type GetFeedResponses = {
+    /**
+     * The feed
+     */
+    200: string;
+};
+
+export type GetFeedResponse = GetFeedResponses[keyof GetFeedResponses];
+
+export type ListExportsData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/exports';
+};
+
+export type ListExportsErrors = {
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListExportsError = ListExportsErrors[keyof ListExportsErrors];
+
+export type ListExportsResponses = {
+    /**
+     * The exports
+     */
+    200: ExportList;
+};
+
+export type ListExportsResponse = ListExportsResponses[keyof ListExportsResponses];
+
+export type GetExportData = {
+    body?: never;
+    path: {
+        /**
+         * bills.csv, bills.ndjson or bills.parquet.
+         */
+        export: string;
+    };
+    query?: {
+        /**
+         * Only bills of this session.
+         */
+        session?: string;
+        /**
+         * Only bills whose status has this code.
+         */
+        status?: string;
+        /**
+         * Only bills that are law, or only those that are not.
+         */
+        law?: boolean;
+    };
+    url: '/exports/{export}';
+};
+
+export type GetExportErrors = {
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type GetExportError = GetExportErrors[keyof GetExportErrors];
+
+export type GetExportResponses = {
+    /**
+     * The file
+     */
+    200: string;
+};
+
+export type GetExportResponse = GetExportResponses[keyof GetExportResponses];
 
 export type ListFetchLogsData = {
     body?: never;

@@ -6,7 +6,7 @@ from urllib.parse import quote
 import httpx
 
 from ...client import AuthenticatedClient, Client
-from ...models.bill import Bill
+from ...models.bill_detail import BillDetail
 from ...models.problem import Problem
 from ...types import UNSET, Response, Unset
 
@@ -33,9 +33,9 @@ def _get_kwargs(
     return _kwargs
 
 
-def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Any | Bill | Problem:
+def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Response) -> Any | BillDetail | Problem:
     if response.status_code == 200:
-        response_200 = Bill.from_dict(response.json())
+        response_200 = BillDetail.from_dict(response.json())
 
         return response_200
 
@@ -75,7 +75,7 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
 
 def _build_response(
     *, client: AuthenticatedClient | Client, response: httpx.Response
-) -> Response[Any | Bill | Problem]:
+) -> Response[Any | BillDetail | Problem]:
     return Response(
         status_code=HTTPStatus(response.status_code),
         content=response.content,
@@ -90,10 +90,10 @@ def sync_detailed(
     *,
     client: AuthenticatedClient | Client,
     if_none_match: str | Unset = UNSET,
-) -> Response[Any | Bill | Problem]:
+) -> Response[Any | BillDetail | Problem]:
     """Show a bill
 
-     One bill as both sources describe it.
+     One bill as both sources describe it, with its stages, votes and publications.
 
     Args:
         session (str):
@@ -105,7 +105,7 @@ def sync_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Any | Bill | Problem]
+        Response[Any | BillDetail | Problem]
     """
 
     kwargs = _get_kwargs(
@@ -127,10 +127,10 @@ def sync(
     *,
     client: AuthenticatedClient | Client,
     if_none_match: str | Unset = UNSET,
-) -> Any | Bill | Problem | None:
+) -> Any | BillDetail | Problem | None:
     """Show a bill
 
-     One bill as both sources describe it.
+     One bill as both sources describe it, with its stages, votes and publications.
 
     Args:
         session (str):
@@ -142,7 +142,7 @@ def sync(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Any | Bill | Problem
+        Any | BillDetail | Problem
     """
 
     return sync_detailed(
@@ -159,10 +159,10 @@ async def asyncio_detailed(
     *,
     client: AuthenticatedClient | Client,
     if_none_match: str | Unset = UNSET,
-) -> Response[Any | Bill | Problem]:
+) -> Response[Any | BillDetail | Problem]:
     """Show a bill
 
-     One bill as both sources describe it.
+     One bill as both sources describe it, with its stages, votes and publications.
 
     Args:
         session (str):
@@ -174,7 +174,7 @@ async def asyncio_detailed(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Response[Any | Bill | Problem]
+        Response[Any | BillDetail | Problem]
     """
 
     kwargs = _get_kwargs(
@@ -194,10 +194,10 @@ async def asyncio(
     *,
     client: AuthenticatedClient | Client,
     if_none_match: str | Unset = UNSET,
-) -> Any | Bill | Problem | None:
+) -> Any | BillDetail | Problem | None:
     """Show a bill
 
-     One bill as both sources describe it.
+     One bill as both sources describe it, with its stages, votes and publications.
 
     Args:
         session (str):
@@ -209,7 +209,7 @@ async def asyncio(
         httpx.TimeoutException: If the request takes longer than Client.timeout.
 
     Returns:
-        Any | Bill | Problem
+        Any | BillDetail | Problem
     """
 
     return (

@@ -19,6 +19,7 @@ def _get_kwargs(
     status: str | Unset = UNSET,
     law: bool | Unset = UNSET,
     q: str | Unset = UNSET,
+    sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
@@ -34,6 +35,8 @@ def _get_kwargs(
     params["law"] = law
 
     params["q"] = q
+
+    params["sponsor"] = sponsor
 
     json_updated_since: str | Unset = UNSET
     if not isinstance(updated_since, Unset):
@@ -100,6 +103,7 @@ def sync_detailed(
     status: str | Unset = UNSET,
     law: bool | Unset = UNSET,
     q: str | Unset = UNSET,
+    sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
 ) -> Response[BillList | Problem]:
     """List bills
@@ -113,6 +117,7 @@ def sync_detailed(
         status (str | Unset):
         law (bool | Unset):
         q (str | Unset):
+        sponsor (str | Unset):
         updated_since (datetime.datetime | Unset):
 
     Raises:
@@ -130,6 +135,7 @@ def sync_detailed(
         status=status,
         law=law,
         q=q,
+        sponsor=sponsor,
         updated_since=updated_since,
     )
 
@@ -149,6 +155,7 @@ def sync(
     status: str | Unset = UNSET,
     law: bool | Unset = UNSET,
     q: str | Unset = UNSET,
+    sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
 ) -> BillList | Problem | None:
     """List bills
@@ -162,6 +169,7 @@ def sync(
         status (str | Unset):
         law (bool | Unset):
         q (str | Unset):
+        sponsor (str | Unset):
         updated_since (datetime.datetime | Unset):
 
     Raises:
@@ -180,6 +188,7 @@ def sync(
         status=status,
         law=law,
         q=q,
+        sponsor=sponsor,
         updated_since=updated_since,
     ).parsed
 
@@ -193,6 +202,7 @@ async def asyncio_detailed(
     status: str | Unset = UNSET,
     law: bool | Unset = UNSET,
     q: str | Unset = UNSET,
+    sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
 ) -> Response[BillList | Problem]:
     """List bills
@@ -206,6 +216,7 @@ async def asyncio_detailed(
         status (str | Unset):
         law (bool | Unset):
         q (str | Unset):
+        sponsor (str | Unset):
         updated_since (datetime.datetime | Unset):
 
     Raises:
@@ -223,6 +234,7 @@ async def asyncio_detailed(
         status=status,
         law=law,
         q=q,
+        sponsor=sponsor,
         updated_since=updated_since,
     )
 
@@ -240,6 +252,7 @@ async def asyncio(
     status: str | Unset = UNSET,
     law: bool | Unset = UNSET,
     q: str | Unset = UNSET,
+    sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
 ) -> BillList | Problem | None:
     """List bills
@@ -253,6 +266,7 @@ async def asyncio(
         status (str | Unset):
         law (bool | Unset):
         q (str | Unset):
+        sponsor (str | Unset):
         updated_since (datetime.datetime | Unset):
 
     Raises:
@@ -272,6 +286,7 @@ async def asyncio(
             status=status,
             law=law,
             q=q,
+            sponsor=sponsor,
             updated_since=updated_since,
         )
     ).parsed

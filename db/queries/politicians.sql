@@ -1,0 +1,46 @@
+-- name: PoliticianHashes :many
+SELECT slug, list_hash, is_current FROM politicians WHERE slug = ANY(@slugs::text[]);
+
+-- name: UpsertPolitician :one
+-- created and changed say what it did; is_current alone is no change of the person.
+WITH before AS (SELECT p.doc, p.is_current FROM politicians p WHERE p.slug = @slug)
+INSERT INTO politicians (slug, person_id, is_current, sort_key, party, province, search, doc, list_hash, first_seen_at, updated_at, last_run_id)
+VALUES (@slug, sqlc.narg(person_id), @is_current, @sort_key, sqlc.narg(party), sqlc.narg(province), @search, @doc, @list_hash, @at, @at, @run_id)
+ON CONFLICT (slug) DO UPDATE SET person_id = excluded.person_id, is_current = excluded.is_current, sort_key = excluded.sort_key, party = excluded.party, province = excluded.province,
+    search = excluded.search, doc = excluded.doc, list_hash = excluded.list_hash,
+    updated_at = CASE WHEN politicians.doc IS DISTINCT FROM excluded.doc OR politicians.is_current <> excluded.is_current THEN excluded.updated_at ELSE politicians.updated_at END,
+    last_run_id = CASE WHEN politicians.doc IS DISTINCT FROM excluded.doc OR politicians.is_current <> excluded.is_current THEN excluded.last_run_id ELSE politicians.last_run_id END
+RETURNING (NOT EXISTS (SELECT FROM before))::boolean AS created, coalesce((SELECT before.doc IS DISTINCT FROM politicians.doc OR before.is_current <> politicians.is_current FROM before), true)::boolean AS changed;
+
+-- name: SetCurrentPoliticians :execrows
+-- Those of the list are members, the others are not (any more).
+UPDATE politicians SET is_current = slug = ANY(@slugs::text[]), updated_at = @at, last_run_id = @run_id WHERE is_current <> (slug = ANY(@slugs::text[]));
+
+-- name: GetPolitician :one
+SELECT * FROM politicians WHERE slug = @slug;
+
+-- name: ListPoliticians :many
+SELECT * FROM politicians
+WHERE (sqlc.narg(is_current)::boolean IS NULL OR is_current = sqlc.narg(is_current))
+  AND (sqlc.narg(party)::text IS NULL OR party = sqlc.narg(party))
+  AND (sqlc.narg(province)::text IS NULL OR province = sqlc.narg(province))
+  AND (sqlc.narg(q)::text IS NULL OR search LIKE sqlc.narg(q))
+  AND (NOT @after::boolean OR (sort_key, slug) > (@after_key::text, @after_slug::text))
+ORDER BY sort_key, slug LIMIT @max_rows;
+
+-- name: SlugsOfPeople :many
+SELECT person_id::bigint AS person_id, min(slug)::text AS slug FROM politicians WHERE person_id = ANY(@people::bigint[]) GROUP BY person_id;
+
+-- name: BillsOfSponsor :many
+SELECT b.* FROM bill_index i JOIN bills b ON b.id = i.bill_id WHERE i.sponsor_id = @person_id
+ORDER BY coalesce(b.introduced_on, '0001-01-01') DESC, b.prefix, b.digits, b.suffix, b.id LIMIT @max_rows;
+
+-- name: PoliticianCoverage :one
+SELECT count(*) AS people, count(*) FILTER (WHERE is_current) AS members, count(person_id) AS with_person_id, count(party) AS with_party, count(province) AS with_province,
+       count(*) FILTER (WHERE coalesce(doc -> 'riding' ->> 'en', '') <> '') AS with_riding
+FROM politicians;
+
+-- name: SponsorCoverage :many
+-- House bills with a sponsor's person id, and those of them whose sponsor is known as a politician.
+SELECT i.session, count(*) AS house_bills, count(i.sponsor_id) AS with_sponsor, count(*) FILTER (WHERE EXISTS (SELECT FROM politicians p WHERE p.person_id = i.sponsor_id)) AS linked
+FROM bill_index i WHERE i.prefix = 'C' GROUP BY i.session ORDER BY i.session DESC;

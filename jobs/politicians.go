@@ -1,0 +1,132 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
+)
+
+type politiciansConfig struct {
+	Limit       int  `json:"limit" jsonschema:"minimum=1,maximum=5000,default=500" jsonschema_description:"At most so many politicians, in the order of the list."`
+	CurrentOnly bool `json:"current_only" jsonschema:"default=true" jsonschema_description:"Only members of the House now, not those of before."`
+}
+
+// politicians keeps the members of the House up to date; bills name them as sponsors by parl.ca's person id.
+func politicians(d Deps) Part {
+	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
+		Name:        "fetch_politicians",
+		Group:       "politicians",
+		Description: "Members of the House of Commons, from openparliament.ca: its list, and the record of each that is new or changed in it.",
+		Retry:       fetchRetry,
+		Timeout:     time.Hour,
+		Pools:       []string{openparliament.Source},
+		Checks: []*orchestrator.Check{
+			{
+				Name: "members_are_known", Description: "Somebody is a member of the House now, and nine in ten of all have a person id of parl.ca, by which bills name their sponsor.", Severity: orchestrator.SeverityWarn,
+				Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+					c, err := d.Store.PoliticianCoverage(ctx)
+					return orchestrator.CheckOutcome{
+						Passed: c.Members > 0 && 10*c.WithPersonID >= 9*c.People, Message: fmt.Sprintf("%d members now, %d people, %d with a person id", c.Members, c.People, c.WithPersonID),
+						Metadata: orchestrator.Metadata{"members": c.Members, "people": c.People, "with_person_id": c.WithPersonID, "with_party": c.WithParty, "with_riding": c.WithRiding, "with_province": c.WithProvince},
+					}, err
+				},
+			},
+		},
+	}, func(ctx context.Context, step *orchestrator.Step, config politiciansConfig) (orchestrator.Metadata, error) {
+		f := newFetch(d, step, openparliament.Source, map[string]any{"limit": config.Limit, "current_only": config.CurrentOnly})
+		err := f.politicians(f.observe(ctx), config)
+		stored := f.counts.Created + f.counts.Updated + f.counts.Unchanged
+		log, err := f.conclude(err, stored)
+		if err != nil {
+			return nil, err
+		}
+		return orchestrator.Metadata{
+			"status": log.Status, "politicians_fetched": stored, "politicians_created": f.counts.Created, "politicians_updated": f.counts.Updated, "politicians_unchanged": f.counts.Unchanged,
+			"error_count": len(f.errors), "duration_seconds": seconds(log.Duration), "fetch_timestamp": f.started.UTC().Format(time.RFC3339), "requests_openparliament": f.requests[openparliament.Source],
+		}, nil
+	})
+	return Part{
+		Assets:    []*orchestrator.Asset{asset},
+		Jobs:      []*orchestrator.Job{{Name: "fetch_politicians_job", Description: "Fetches the members of the House.", Assets: []string{asset.Name}, Timeout: 2 * time.Hour}},
+		Schedules: []*orchestrator.Schedule{{Name: "fetch_politicians_weekly", Description: "Every Sunday at four in the morning.", Job: "fetch_politicians_job", Cron: "0 4 * * 0"}},
+	}
+}
+
+// politicians reads the list and asks for the records that are missing or out of date, storing each as it comes.
+func (f *fetch) politicians(ctx context.Context, config politiciansConfig) error {
+	current, faults, err := f.OpenParliament.Politicians(ctx, false)
+	if err != nil {
+		return err
+	}
+	f.recordFaults(faults)
+	if len(current) == 0 && len(faults) == 0 {
+		return orchestrator.Permanent(fmt.Errorf("%s lists no politician", openparliament.Source))
+	}
+	all := current
+	if !config.CurrentOnly {
+		if all, faults, err = f.OpenParliament.Politicians(ctx, true); err != nil {
+			return err
+		}
+		f.recordFaults(faults)
+	}
+	members := map[string]bool{}
+	slugs := make([]string, len(current))
+	for i, m := range current {
+		members[m.Slug], slugs[i] = true, m.Slug
+	}
+	all = all[:min(config.Limit, len(all))]
+	unchanged, err := f.Store.UnchangedPoliticians(ctx, all)
+	if err != nil {
+		return err
+	}
+	var ask []openparliament.Member
+	for _, m := range all {
+		if unchanged[m.Slug] {
+			f.counts.Unchanged++
+		} else {
+			ask = append(ask, m)
+		}
+	}
+	f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d politicians in the list, %d records to fetch", len(all), len(ask)), map[string]int{"politicians": len(all), "records": len(ask)})
+	group, asking := errgroup.WithContext(ctx)
+	group.SetLimit(4) // more could not be in flight anyway
+	var mu sync.Mutex
+	done := len(all) - len(ask)
+	for _, m := range ask {
+		group.Go(func() error {
+			person, err := f.OpenParliament.Politician(asking, m.Slug)
+			if asking.Err() != nil {
+				return context.Cause(asking)
+			}
+			if err != nil {
+				f.fault(f.OpenParliament.PoliticianURL(m.Slug), fmt.Sprintf("%s could not be fetched: %v", m.Slug, err))
+				mu.Lock()
+				f.failed++
+				mu.Unlock()
+				return nil
+			}
+			counts, err := f.Store.SavePolitician(asking, f.step.RunID, m, parliament.PoliticianOf(m, person), members[m.Slug])
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			f.counts.Add(counts)
+			done++
+			f.step.Progress(done, len(all), fmt.Sprintf("%d of %d politicians stored", done, len(all)))
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	_, err = f.Store.SetCurrentPoliticians(ctx, f.step.RunID, slugs)
+	return err
+}

@@ -1,0 +1,217 @@
+// Package embed asks an OpenAI-compatible endpoint for embeddings of texts.
+package embed
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go"
+	"github.com/failsafe-go/failsafe-go/retrypolicy"
+)
+
+// Config says where and how to ask.
+type Config struct {
+	// URL is the endpoint's base, e.g. https://api.openai.com/v1; "/embeddings" is added unless it ends so.
+	URL string
+	// Model is the name of the model.
+	Model string
+	// APIKey is sent as a bearer token; empty: none.
+	APIKey string
+	// Timeout of one request; default 30 s.
+	Timeout time.Duration
+	// RetryDelay is the first delay before another try, doubled each time; default 500 ms.
+	RetryDelay time.Duration
+}
+
+// Client asks. Make one with New.
+type Client struct {
+	cfg     Config
+	address string
+	http    *http.Client
+	exec    failsafe.Executor[*Result]
+}
+
+// Result is the embeddings of some texts, each of length one, and what they cost.
+type Result struct {
+	Embeddings [][]float32
+	Tokens     int // as the endpoint counts; 0 if it does not
+}
+
+// maxBody is the longest answer taken: a batch of 2,000 texts with 4,000 numbers each is 100 MiB of text.
+const maxBody = 128 << 20
+
+// New makes a client; an error names what is wrong with its configuration.
+func New(cfg Config) (*Client, error) {
+	u, err := url.Parse(cfg.URL)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
+		return nil, fmt.Errorf("EMBEDDINGS_URL %q: want an http or https address", cfg.URL)
+	}
+	if cfg.Model == "" {
+		return nil, errors.New("EMBEDDINGS_MODEL: is required with EMBEDDINGS_URL")
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = 30 * time.Second
+	}
+	if cfg.RetryDelay <= 0 {
+		cfg.RetryDelay = 500 * time.Millisecond
+	}
+	address := strings.TrimSuffix(cfg.URL, "/")
+	if !strings.HasSuffix(address, "/embeddings") {
+		address += "/embeddings"
+	}
+	retry := retrypolicy.NewBuilder[*Result]().HandleIf(func(_ *Result, err error) bool { return transient(err) }).
+		WithMaxRetries(4).WithBackoff(cfg.RetryDelay, 16*cfg.RetryDelay).WithJitterFactor(.2).
+		WithDelayFunc(func(exec failsafe.ExecutionAttempt[*Result]) time.Duration {
+			var s *StatusError
+			if errors.As(exec.LastError(), &s) && s.RetryAfter > 0 {
+				return min(s.RetryAfter, 20*time.Second)
+			}
+			return -1
+		}).Build()
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, TLSHandshakeTimeout: 5 * time.Second, IdleConnTimeout: time.Minute}
+	return &Client{cfg: cfg, address: address, http: &http.Client{Transport: transport}, exec: failsafe.With(retry)}, nil
+}
+
+// Model is the model's name.
+func (c *Client) Model() string { return c.cfg.Model }
+
+// StatusError is an answer with another status than 200.
+type StatusError struct {
+	Status     int
+	Says       string // the endpoint's own words, cut short
+	RetryAfter time.Duration
+}
+
+func (e *StatusError) Error() string {
+	return strings.TrimSpace(fmt.Sprintf("the embeddings endpoint answered %d %s: %s", e.Status, http.StatusText(e.Status), e.Says))
+}
+
+// AnswerError is an answer that cannot be used.
+type AnswerError struct{ Reason string }
+
+func (e *AnswerError) Error() string {
+	return "the embeddings endpoint's answer cannot be used: " + e.Reason
+}
+
+type networkError struct{ error }
+
+func (e *networkError) Unwrap() error { return e.error }
+
+func transient(err error) bool {
+	var s *StatusError
+	var network *networkError
+	return errors.As(err, &s) && (s.Status == http.StatusTooManyRequests || s.Status >= 500) || errors.As(err, &network) && !errors.Is(err, context.Canceled)
+}
+
+// Embed gives the embeddings of texts, in order. What may pass is tried up to five times.
+func (c *Client) Embed(ctx context.Context, texts []string) (*Result, error) {
+	return c.exec.WithContext(ctx).GetWithExecution(func(exec failsafe.Execution[*Result]) (*Result, error) { return c.Once(exec.Context(), texts) })
+}
+
+// Once is Embed with a single try.
+func (c *Client) Once(ctx context.Context, texts []string) (*Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	body, err := json.Marshal(map[string]any{"model": c.cfg.Model, "input": texts, "encoding_format": "float"})
+	if err != nil {
+		return nil, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.address, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if c.cfg.APIKey != "" {
+		req.Header.Set("Authorization", "Bearer "+c.cfg.APIKey)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, &networkError{fmt.Errorf("the embeddings endpoint does not answer: %w", unwrapURL(err))}
+	}
+	defer resp.Body.Close() //nolint:errcheck // read only
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err != nil {
+		return nil, &networkError{fmt.Errorf("the embeddings endpoint's answer was cut off: %w", err)}
+	}
+	if resp.StatusCode != http.StatusOK {
+		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
+		return nil, &StatusError{Status: resp.StatusCode, Says: strings.ToValidUTF8(string(raw[:min(200, len(raw))]), ""), RetryAfter: time.Duration(max(0, seconds)) * time.Second}
+	}
+	return read(raw, len(texts))
+}
+
+// unwrapURL leaves out the address, which may hold a secret.
+func unwrapURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// read takes an answer apart: one embedding for each of n texts, all of one size.
+func read(raw []byte, n int) (*Result, error) {
+	var a struct {
+		Data []struct {
+			Index     *int      `json:"index"`
+			Embedding []float32 `json:"embedding"`
+		} `json:"data"`
+		Usage struct {
+			Prompt int `json:"prompt_tokens"`
+			Total  int `json:"total_tokens"`
+		} `json:"usage"`
+	}
+	if len(raw) > maxBody {
+		return nil, &AnswerError{fmt.Sprintf("it is longer than %d bytes", maxBody)}
+	}
+	if err := json.Unmarshal(raw, &a); err != nil {
+		return nil, &AnswerError{"it is not the JSON expected: " + err.Error()}
+	}
+	if len(a.Data) != n {
+		return nil, &AnswerError{fmt.Sprintf("%d embeddings for %d texts", len(a.Data), n)}
+	}
+	out := &Result{Embeddings: make([][]float32, n), Tokens: max(a.Usage.Total, a.Usage.Prompt, 0)}
+	for place, d := range a.Data {
+		if d.Index != nil {
+			place = *d.Index
+		}
+		if place < 0 || place >= n || out.Embeddings[place] != nil {
+			return nil, &AnswerError{fmt.Sprintf("its indexes are not those of %d texts", n)}
+		}
+		if len(d.Embedding) == 0 || len(d.Embedding) > 16000 || len(d.Embedding) != len(a.Data[0].Embedding) {
+			return nil, &AnswerError{fmt.Sprintf("an embedding of %d numbers beside one of %d", len(d.Embedding), len(a.Data[0].Embedding))}
+		}
+		if !normalise(d.Embedding) {
+			return nil, &AnswerError{"an embedding has no direction"}
+		}
+		out.Embeddings[place] = d.Embedding
+	}
+	return out, nil
+}
+
+// normalise makes a vector's length one; false if it has none.
+func normalise(v []float32) bool {
+	var sum float64
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	length := math.Sqrt(sum)
+	if length == 0 || math.IsNaN(length) || math.IsInf(length, 0) {
+		return false
+	}
+	for i := range v {
+		v[i] = float32(float64(v[i]) / length)
+	}
+	return true
+}

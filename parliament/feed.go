@@ -1,0 +1,408 @@
+package parliament
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// FeedItem is a change of a bill, as feeds tell it.
+type FeedItem struct {
+	BillID      string    `json:"-"`
+	Version     int       `json:"-"`
+	PublishedAt time.Time `json:"-"` // when it happened
+	NoticedAt   time.Time `json:"-"`
+	// As the bill was then.
+	Number     string    `json:"number"`
+	Title      Bilingual `json:"title"`
+	ShortTitle Bilingual `json:"short_title"`
+	Status     Bilingual `json:"status"`
+	Summary    Bilingual `json:"summary"`
+	Sponsor    *string   `json:"sponsor"`
+	// Fields are those that changed; empty for a new bill.
+	Fields []string `json:"fields"`
+	// From is the status before, if that changed.
+	From *Bilingual `json:"from"`
+}
+
+// feedDoc is what is stored of an item.
+type feedDoc struct {
+	FeedItem
+	NoticedAt time.Time `json:"noticed_at"`
+}
+
+// oldNews is how long before it was noticed something must have happened to be no news: such items take their place by
+// when they happened, and the others by when they were noticed, so that a reader who looks often misses none.
+const oldNews = 30 * 24 * time.Hour
+
+// FeedCounts says what bringing feeds up to date came to.
+type FeedCounts struct {
+	Items int
+	Feeds int // that have new items
+}
+
+// UpdateFeeds makes items of what changed since the last time. Doing it twice changes nothing. progress hears how many
+// there are.
+func (s *Store) UpdateFeeds(ctx context.Context, maxItems int, progress func(items int)) (FeedCounts, error) {
+	var counts FeedCounts
+	touched := map[string]bool{}
+	for {
+		n, err := s.updateFeeds(ctx, touched)
+		if err != nil {
+			return counts, err
+		}
+		if n == 0 {
+			break
+		}
+		counts.Items += n
+		progress(counts.Items)
+	}
+	counts.Feeds = len(touched)
+	state, err := s.q.GetFeedState(ctx)
+	if err != nil || counts.Items == 0 && int(state.MaxItems) == maxItems {
+		return counts, err
+	}
+	return counts, s.q.SetFeedState(ctx, db.SetFeedStateParams{MaxItems: int32(maxItems), At: time.Now().UTC().Truncate(time.Second)}) //nolint:gosec // bounded by the config
+}
+
+func (s *Store) updateFeeds(ctx context.Context, touched map[string]bool) (int, error) {
+	bills, err := s.q.BillsForFeeds(ctx, 200)
+	if err != nil || len(bills) == 0 {
+		return 0, err
+	}
+	ids := make([]string, len(bills))
+	for i, b := range bills {
+		ids[i] = b.ID
+	}
+	rows, err := s.q.VersionsOfBills(ctx, ids)
+	if err != nil {
+		return 0, err
+	}
+	versions := map[string][]db.VersionsOfBillsRow{}
+	for _, r := range rows {
+		versions[r.BillID] = append(versions[r.BillID], r)
+	}
+	var p db.InsertFeedItemsParams
+	for _, b := range bills {
+		if err := addItems(&p, b, versions[b.ID], touched); err != nil {
+			return 0, fmt.Errorf("feed items of bill %s: %w", b.ID, err)
+		}
+	}
+	return len(p.BillIds), s.q.InsertFeedItems(ctx, p)
+}
+
+// addItems goes back from the bill as it is, undoing one change after the other, and makes an item of each version that
+// feeds do not have.
+func addItems(p *db.InsertFeedItemsParams, row db.BillsForFeedsRow, versions []db.VersionsOfBillsRow, touched map[string]bool) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(row.Doc, &fields); err != nil {
+		return err
+	}
+	for _, v := range versions { // the newest first
+		if v.Version > row.Version {
+			continue // made since
+		}
+		var changes []Change
+		if err := json.Unmarshal(v.Changes, &changes); err != nil {
+			return err
+		}
+		if v.Version > row.Done {
+			raw, err := json.Marshal(fields)
+			if err != nil {
+				return err
+			}
+			var then Bill
+			if err := json.Unmarshal(raw, &then); err != nil {
+				return err
+			}
+			if err := addItem(p, then, v, changes, touched); err != nil {
+				return err
+			}
+		}
+		for _, c := range changes {
+			fields[c.Field] = c.From
+		}
+	}
+	return nil
+}
+
+func addItem(p *db.InsertFeedItemsParams, b Bill, v db.VersionsOfBillsRow, changes []Change, touched map[string]bool) error {
+	doc := feedDoc{NoticedAt: v.CreatedAt, FeedItem: FeedItem{
+		Number: b.Number, Title: b.Title, ShortTitle: b.ShortTitle, Status: Bilingual{En: b.Status.En, Fr: b.Status.Fr}, Summary: b.Summary, Fields: []string{},
+	}}
+	if b.Sponsor != nil {
+		doc.Sponsor = b.Sponsor.Name
+	}
+	status := v.Version == 1 // it came with it
+	happened := v.CreatedAt
+	for _, c := range changes {
+		doc.Fields = append(doc.Fields, c.Field)
+		if c.Field == "status" {
+			var from Status
+			if err := json.Unmarshal(c.From, &from); err != nil {
+				return err
+			}
+			status, doc.From = true, &Bilingual{En: from.En, Fr: from.Fr}
+		}
+	}
+	if v.Version == 1 || slices.Contains(doc.Fields, "latest_activity_at") || slices.Contains(doc.Fields, "status") {
+		if at, err := time.Parse(time.RFC3339, value(b.LatestActivityAt)); err == nil {
+			happened = at
+		} else if at, err := time.Parse(time.DateOnly, value(b.IntroducedOn)); err == nil {
+			happened = at
+		}
+	}
+	if happened.After(v.CreatedAt) {
+		happened = v.CreatedAt
+	}
+	place := v.CreatedAt
+	if v.Version == 1 && v.CreatedAt.Sub(happened) > oldNews {
+		place = happened
+	}
+	session := fmt.Sprintf("%d-%d", b.Parliament, b.Session)
+	touched["bills"], touched["session-"+session], touched["bill-"+b.ID] = true, true, true
+	code, sponsor := "", int64(0)
+	if status {
+		if code = value(b.Status.Code); code != "" {
+			touched["status-"+code] = true
+		}
+	}
+	if b.Sponsor != nil && b.Sponsor.PersonID != nil {
+		sponsor = int64(*b.Sponsor.PersonID)
+		touched[fmt.Sprintf("sponsor-%d", sponsor)] = true
+	}
+	var committees []string
+	for _, c := range b.Committees {
+		if c.Acronym != "" && !strings.Contains(c.Acronym, ",") && !slices.Contains(committees, c.Acronym) {
+			committees = append(committees, c.Acronym)
+			touched["committee-"+c.Acronym] = true
+		}
+	}
+	raw, err := json.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	p.BillIds, p.Versions, p.Sessions, p.StatusCodes = append(p.BillIds, b.ID), append(p.Versions, v.Version), append(p.Sessions, session), append(p.StatusCodes, code)
+	p.SponsorIds, p.Committees, p.PublishedAts, p.SortAts = append(p.SponsorIds, sponsor), append(p.Committees, strings.Join(committees, ",")), append(p.PublishedAts, happened.UTC()), append(p.SortAts, place.UTC())
+	p.Docs = append(p.Docs, raw)
+	return nil
+}
+
+// FeedState is how feeds are as a whole; Generation changes whenever they do.
+type FeedState struct {
+	MaxItems   int
+	Generation int64
+	UpdatedAt  time.Time
+}
+
+// FeedState reads it.
+func (s *Store) FeedState(ctx context.Context) (FeedState, error) {
+	r, err := s.q.GetFeedState(ctx)
+	return FeedState{MaxItems: int(r.MaxItems), Generation: r.Generation, UpdatedAt: r.UpdatedAt}, err
+}
+
+// FeedContent is a feed: what it is called and its items, the newest first.
+type FeedContent struct {
+	Name  string
+	Title Bilingual
+	Items []FeedItem
+}
+
+// Feed gives a feed by its name (see the contract's getFeed); q is what the feed "search" searches for. ErrNotFound if
+// there is none by that name.
+func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedContent, error) {
+	out := &FeedContent{Name: name}
+	p := db.ListFeedItemsParams{MaxRows: int32(limit)} //nolint:gosec // bounded by the config
+	kind, of, _ := strings.Cut(name, "-")
+	missing := fmt.Errorf("feed %q: %w", name, ErrNotFound)
+	title := func(en, fr string) { out.Title = Bilingual{En: &en, Fr: &fr} }
+	switch kind {
+	case "bills":
+		if of != "" {
+			return nil, missing
+		}
+		title("All bills", "Tous les projets de loi")
+	case "session":
+		if _, _, err := ParseSession(of); err != nil {
+			return nil, missing
+		}
+		p.Session = &of
+		title("Bills of session "+of, "Projets de loi de la session "+of)
+	case "status":
+		words, ok := statusOfCode(of)
+		if !ok {
+			return nil, missing
+		}
+		p.Status = &of
+		title("Bills: "+words, "Projets de loi : "+words)
+	case "sponsor":
+		who, err := s.Politician(ctx, of)
+		if errors.Is(err, ErrNotFound) || err == nil && who.PersonID == nil {
+			return nil, missing
+		}
+		if err != nil {
+			return nil, err
+		}
+		id := int64(*who.PersonID)
+		p.SponsorID = &id
+		title("Bills of "+who.Name, "Projets de loi de "+who.Name)
+	case "committee":
+		raw, err := s.q.CommitteeName(ctx, of)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil, missing
+		}
+		if err != nil {
+			return nil, err
+		}
+		var named Bilingual
+		if err := json.Unmarshal(raw, &named); err != nil {
+			return nil, err
+		}
+		p.Committee = &of
+		title("Bills before "+cmp.Or(value(named.En), of), "Projets de loi : "+cmp.Or(value(named.Fr), value(named.En), of))
+	case "bill":
+		i := strings.LastIndex(of, "-")
+		if i > 0 { // 44-1-C-11: the number has a hyphen too
+			i = strings.LastIndex(of[:i], "-")
+		}
+		if i <= 0 {
+			return nil, missing
+		}
+		id, err := ParseBillID(of[:i], of[i+1:])
+		if err != nil {
+			return nil, missing
+		}
+		if _, err := s.bill(ctx, id); err != nil {
+			return nil, err
+		}
+		key := id.String()
+		p.BillID = &key
+		title("Bill "+id.Number()+" ("+id.SessionCode()+")", "Projet de loi "+id.Number()+" ("+id.SessionCode()+")")
+	case "search":
+		if of != "" || q == "" {
+			return nil, missing
+		}
+		found, err := s.Search(ctx, SearchQuery{Q: q, Mode: SearchLexical, Limit: 500}, nil)
+		if err != nil {
+			return nil, err
+		}
+		p.BillIds = []string{}
+		for _, hit := range found.Hits {
+			p.BillIds = append(p.BillIds, hit.Bill.ID)
+		}
+		title("Bills: "+q, "Projets de loi : "+q)
+	default:
+		return nil, missing
+	}
+	rows, err := s.lists.ListFeedItems(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		var d feedDoc
+		if err := json.Unmarshal(r.Doc, &d); err != nil {
+			return nil, fmt.Errorf("feed item %s, %d: %w", r.BillID, r.Version, err)
+		}
+		item := d.FeedItem
+		item.BillID, item.Version, item.PublishedAt, item.NoticedAt = r.BillID, int(r.Version), r.PublishedAt, d.NoticedAt
+		out.Items = append(out.Items, item)
+	}
+	if len(out.Items) == 0 && kind == "session" {
+		return nil, missing
+	}
+	return out, nil
+}
+
+// statusOfCode gives LEGISinfo's words for one of openparliament.ca's codes.
+func statusOfCode(code string) (string, bool) {
+	for words, c := range statusCodes {
+		if c == code {
+			return words, true
+		}
+	}
+	return "", false
+}
+
+// FeedSummary is a feed in the list of feeds.
+type FeedSummary struct {
+	Name      string
+	Title     Bilingual
+	Items     int
+	UpdatedAt *time.Time
+}
+
+// Feeds lists the feeds that there are, but for those of single bills, people, committees and searches.
+func (s *Store) Feeds(ctx context.Context) ([]FeedSummary, error) {
+	state, err := s.FeedState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sessions, err := s.q.FeedSessions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	statuses, err := s.q.FeedStatuses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	text := func(en, fr string) Bilingual { return Bilingual{En: &en, Fr: &fr} }
+	all := FeedSummary{Name: "bills", Title: text("All bills", "Tous les projets de loi")}
+	out := []FeedSummary{}
+	for _, r := range sessions {
+		all.Items += int(r.N)
+		if all.UpdatedAt == nil || r.Latest.After(*all.UpdatedAt) {
+			all.UpdatedAt = &r.Latest
+		}
+		out = append(out, FeedSummary{Name: "session-" + r.Session, Title: text("Bills of session "+r.Session, "Projets de loi de la session "+r.Session), Items: min(int(r.N), state.MaxItems), UpdatedAt: &r.Latest})
+	}
+	slices.SortFunc(out, func(a, b FeedSummary) int {
+		return compareNumbers(strings.TrimPrefix(b.Name, "session-"), strings.TrimPrefix(a.Name, "session-"))
+	})
+	for _, r := range statuses {
+		if words, ok := statusOfCode(r.StatusCode); ok {
+			out = append(out, FeedSummary{Name: "status-" + r.StatusCode, Title: text("Bills: "+words, "Projets de loi : "+words), Items: min(int(r.N), state.MaxItems), UpdatedAt: &r.Latest})
+		}
+	}
+	all.Items = min(all.Items, state.MaxItems)
+	return append([]FeedSummary{all}, out...), nil
+}
+
+// BillChange is a version in the history of all bills.
+type BillChange struct {
+	BillID string
+	Version
+}
+
+// ChangeCursor is a place in that history.
+type ChangeCursor struct {
+	Xid     uint64     `json:"x"`
+	Bill    string     `json:"b"`
+	Version int        `json:"v"`
+	Since   *time.Time `json:"s,omitempty"`
+}
+
+// Changes gives the versions after a place, in the order in which they became visible, and the place after them.
+func (s *Store) Changes(ctx context.Context, after ChangeCursor, limit int) ([]BillChange, ChangeCursor, error) {
+	rows, err := s.lists.ListBillChanges(ctx, db.ListBillChangesParams{AfterXid: after.Xid, AfterID: after.Bill, AfterVersion: int32(after.Version), Since: after.Since, MaxRows: int32(limit)}) //nolint:gosec // small numbers
+	if err != nil {
+		return nil, after, err
+	}
+	out := make([]BillChange, len(rows))
+	for i, r := range rows {
+		out[i] = BillChange{BillID: r.BillID, Version: Version{Version: int(r.Version), RunID: r.RunID, CreatedAt: r.CreatedAt}}
+		if err := json.Unmarshal(r.Changes, &out[i].Changes); err != nil {
+			return nil, after, fmt.Errorf("version %d of bill %s: %w", r.Version, r.BillID, err)
+		}
+		after = ChangeCursor{Xid: r.Xid, Bill: r.BillID, Version: int(r.Version), Since: after.Since}
+	}
+	return out, after, nil
+}

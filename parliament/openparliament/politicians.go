@@ -1,0 +1,178 @@
+package openparliament
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+
+	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
+)
+
+// Member is an item of the politicians list.
+type Member struct {
+	Slug     string `json:"slug"`
+	Name     string `json:"name"`
+	Party    string `json:"party,omitempty"` // short name in English
+	Riding   string `json:"riding,omitempty"`
+	Province string `json:"province,omitempty"`
+	Image    string `json:"image,omitempty"`
+}
+
+// Person is a politician's own record.
+type Person struct {
+	Slug        string       `json:"slug"`
+	Name        string       `json:"name"`
+	GivenName   string       `json:"given_name,omitempty"`
+	FamilyName  string       `json:"family_name,omitempty"`
+	Image       string       `json:"image,omitempty"`
+	PersonID    int          `json:"person_id,omitempty"` // parl.ca's; 0 if it is not known
+	Memberships []Membership `json:"memberships,omitempty"`
+}
+
+// Membership is a term in the House.
+type Membership struct {
+	PartyEn  string `json:"party_en,omitempty"`
+	PartyFr  string `json:"party_fr,omitempty"`
+	RidingEn string `json:"riding_en,omitempty"`
+	RidingFr string `json:"riding_fr,omitempty"`
+	Province string `json:"province,omitempty"`
+	LabelEn  string `json:"label_en,omitempty"`
+	LabelFr  string `json:"label_fr,omitempty"`
+	Start    string `json:"start,omitempty"` // "2011-05-02"
+	End      string `json:"end,omitempty"`
+}
+
+var memberURL = regexp.MustCompile(`^/politicians/([a-z0-9-]{1,200})/$`)
+
+// Politicians gives the members of now or, with all, those of before too.
+func (c Client) Politicians(ctx context.Context, all bool) ([]Member, []*upstream.RecordError, error) {
+	query := url.Values{}
+	if all {
+		query.Set("include", "all")
+	}
+	var members []Member
+	var faults []*upstream.RecordError
+	seen := map[string]bool{}
+	err := c.pages(ctx, "/politicians/", query, func(page string, raw json.RawMessage) {
+		m, err := ParseMember(raw)
+		if err != nil {
+			faults = append(faults, &upstream.RecordError{URL: c.URL(page), Err: err})
+			return
+		}
+		if !seen[m.Slug] {
+			seen[m.Slug] = true
+			members = append(members, m)
+		}
+	})
+	return members, faults, err
+}
+
+// PoliticianURL is the address of a politician's record.
+func (c Client) PoliticianURL(slug string) string { return c.URL(politicianPath(slug)) }
+
+func politicianPath(slug string) string { return "/politicians/" + url.PathEscape(slug) + "/" }
+
+// Politician gives one politician's record.
+func (c Client) Politician(ctx context.Context, slug string) (*Person, error) {
+	var raw json.RawMessage
+	if err := c.GetJSON(ctx, politicianPath(slug)+"?format=json&version=v1", &raw); err != nil {
+		return nil, err
+	}
+	p, err := ParsePerson(raw)
+	if err == nil && p.Slug != slug {
+		err = fmt.Errorf("record of %q, want %q", p.Slug, slug)
+	}
+	if err != nil {
+		return nil, &upstream.RecordError{URL: c.PoliticianURL(slug), Err: err}
+	}
+	return p, nil
+}
+
+type named struct {
+	Name      english `json:"name"`
+	ShortName english `json:"short_name"`
+}
+
+type english struct {
+	En string `json:"en"`
+	Fr string `json:"fr"`
+}
+
+// ParseMember reads one object of the politicians list.
+func ParseMember(raw []byte) (Member, error) {
+	var o struct {
+		Name   string `json:"name"`
+		URL    string `json:"url"`
+		Image  string `json:"image"`
+		Party  named  `json:"current_party"`
+		Riding struct {
+			named
+			Province string `json:"province"`
+		} `json:"current_riding"`
+	}
+	if err := json.Unmarshal(raw, &o); err != nil {
+		return Member{}, err
+	}
+	m := memberURL.FindStringSubmatch(o.URL)
+	if m == nil {
+		return Member{}, fmt.Errorf("url %q is not a politician's", o.URL)
+	}
+	if o.Name == "" {
+		return Member{}, errors.New("no name")
+	}
+	return Member{Slug: m[1], Name: o.Name, Party: o.Party.ShortName.En, Riding: o.Riding.Name.En, Province: o.Riding.Province, Image: o.Image}, nil
+}
+
+// ParsePerson reads a politician's own record. A person without a party, a riding, a province or an id is fine.
+func ParsePerson(raw []byte) (*Person, error) {
+	var o struct {
+		Name        string                     `json:"name"`
+		GivenName   string                     `json:"given_name"`
+		FamilyName  string                     `json:"family_name"`
+		URL         string                     `json:"url"`
+		Image       string                     `json:"image"`
+		Other       map[string]json.RawMessage `json:"other_info"`
+		Memberships []struct {
+			Party  named `json:"party"`
+			Riding struct {
+				named
+				Province string `json:"province"`
+			} `json:"riding"`
+			Label english `json:"label"`
+			Start *string `json:"start_date"`
+			End   *string `json:"end_date"`
+		} `json:"memberships"`
+	}
+	if err := json.Unmarshal(raw, &o); err != nil {
+		return nil, err
+	}
+	m := memberURL.FindStringSubmatch(o.URL)
+	if m == nil {
+		return nil, fmt.Errorf("url %q is not a politician's", o.URL)
+	}
+	if o.Name == "" {
+		return nil, errors.New("no name")
+	}
+	p := &Person{Slug: m[1], Name: o.Name, GivenName: o.GivenName, FamilyName: o.FamilyName, Image: o.Image}
+	var ids []string
+	if err := json.Unmarshal(o.Other["parl_mp_id"], &ids); err == nil && len(ids) > 0 {
+		if id, err := strconv.Atoi(ids[0]); err == nil && id > 0 {
+			p.PersonID = id
+		}
+	}
+	for _, t := range o.Memberships {
+		ms := Membership{PartyEn: t.Party.ShortName.En, PartyFr: t.Party.ShortName.Fr, RidingEn: t.Riding.Name.En, RidingFr: t.Riding.Name.Fr, Province: t.Riding.Province, LabelEn: t.Label.En, LabelFr: t.Label.Fr}
+		if t.Start != nil {
+			ms.Start = *t.Start
+		}
+		if t.End != nil {
+			ms.End = *t.End
+		}
+		p.Memberships = append(p.Memberships, ms)
+	}
+	return p, nil
+}

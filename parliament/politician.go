@@ -1,0 +1,236 @@
+package parliament
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/text/runes"
+	"golang.org/x/text/transform"
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
+)
+
+// Politician is a member of the House of Commons, of now or of before.
+// source: openparliament.ca, politicians
+type Politician struct {
+	Slug              string    `json:"slug"` // as in openparliament.ca's addresses
+	Name              string    `json:"name"`
+	GivenName         *string   `json:"given_name"`
+	FamilyName        *string   `json:"family_name"`
+	PersonID          *int      `json:"person_id"` // parl.ca's, by which bills name their sponsor
+	Party             Bilingual `json:"party"`     // of the latest membership, short name
+	Riding            Bilingual `json:"riding"`
+	Province          *string   `json:"province"`
+	ImageURL          *string   `json:"image_url"`
+	OpenParliamentURL string    `json:"openparliament_url"`
+	// Memberships are terms in the House, as openparliament.ca orders them: the latest first.
+	Memberships []Membership `json:"memberships"`
+}
+
+// Membership is a term in the House.
+type Membership struct {
+	Party     Bilingual `json:"party"`
+	Riding    Bilingual `json:"riding"`
+	Province  *string   `json:"province"`
+	Label     Bilingual `json:"label"`
+	StartedOn *string   `json:"started_on"` // day
+	EndedOn   *string   `json:"ended_on"`
+}
+
+// StoredPolitician is a politician with the record in the store.
+type StoredPolitician struct {
+	Politician
+	Current     bool
+	FirstSeenAt time.Time
+	UpdatedAt   time.Time
+}
+
+// PoliticianOf makes a politician of what the source says: of the list's item, and of the record where that has nothing.
+func PoliticianOf(m openparliament.Member, p *openparliament.Person) Politician {
+	out := Politician{
+		Slug: m.Slug, Name: clean(p.Name), GivenName: plainText(p.GivenName), FamilyName: plainText(p.FamilyName), Province: plainText(m.Province),
+		Party: Bilingual{En: plainText(m.Party)}, Riding: Bilingual{En: plainText(m.Riding)}, OpenParliamentURL: "https://openparliament.ca/politicians/" + m.Slug + "/", Memberships: []Membership{},
+	}
+	if p.PersonID > 0 {
+		out.PersonID = &p.PersonID
+	}
+	if strings.HasPrefix(p.Image, "/") && !strings.HasPrefix(p.Image, "//") {
+		out.ImageURL = optional("https://openparliament.ca" + p.Image)
+	}
+	for i, t := range p.Memberships {
+		ms := Membership{
+			Party: Bilingual{En: plainText(t.PartyEn), Fr: plainText(t.PartyFr)}, Riding: Bilingual{En: plainText(t.RidingEn), Fr: plainText(t.RidingFr)}, Province: plainText(t.Province),
+			Label: Bilingual{En: plainText(t.LabelEn), Fr: plainText(t.LabelFr)}, StartedOn: plainText(t.Start), EndedOn: plainText(t.End),
+		}
+		out.Memberships = append(out.Memberships, ms)
+		if i == 0 {
+			out.Party, out.Riding = filled(out.Party, ms.Party), filled(out.Riding, ms.Riding)
+			if out.Province == nil {
+				out.Province = ms.Province
+			}
+		}
+	}
+	return out
+}
+
+func clean(s string) string { return value(plainText(s)) }
+
+// filled takes from other what b has not.
+func filled(b, other Bilingual) Bilingual {
+	if b.En == nil {
+		b.En = other.En
+	}
+	if b.Fr == nil {
+		b.Fr = other.Fr
+	}
+	return b
+}
+
+// unaccented is a text in lower case without accents, to be found and sorted by.
+func unaccented(s string) string {
+	out, _, err := transform.String(transform.Chain(norm.NFD, runes.Remove(runes.In(unicode.Mn)), norm.NFC), s)
+	if err != nil {
+		out = s
+	}
+	return strings.ToLower(out)
+}
+
+// MemberHash tells whether an item of the list changed since a politician was stored.
+func MemberHash(m openparliament.Member) []byte {
+	raw, _ := json.Marshal(m) // strings only
+	sum := sha256.Sum256(raw)
+	return sum[:]
+}
+
+// UnchangedPoliticians gives the slugs of those members that are stored as the list has them: they need not be asked for.
+func (s *Store) UnchangedPoliticians(ctx context.Context, members []openparliament.Member) (map[string]bool, error) {
+	slugs := make([]string, len(members))
+	hashes := map[string][]byte{}
+	for i, m := range members {
+		slugs[i], hashes[m.Slug] = m.Slug, MemberHash(m)
+	}
+	rows, err := s.q.PoliticianHashes(ctx, slugs)
+	out := map[string]bool{}
+	for _, r := range rows {
+		out[r.Slug] = bytes.Equal(r.ListHash, hashes[r.Slug])
+	}
+	return out, err
+}
+
+// SavePolitician stores a politician. Saving the same again changes nothing.
+func (s *Store) SavePolitician(ctx context.Context, runID uuid.UUID, m openparliament.Member, p Politician, current bool) (Counts, error) {
+	doc, err := json.Marshal(p)
+	if err != nil {
+		return Counts{}, err
+	}
+	params := db.UpsertPoliticianParams{
+		Slug: p.Slug, IsCurrent: current, SortKey: unaccented(value(p.FamilyName) + "\x01" + value(p.GivenName) + "\x01" + p.Name), Party: p.Party.En, Province: p.Province,
+		Search: unaccented(p.Name + "\n" + value(p.Riding.En) + "\n" + value(p.Riding.Fr)), Doc: doc, ListHash: MemberHash(m), At: time.Now().UTC().Truncate(time.Microsecond), RunID: &runID,
+	}
+	if p.PersonID != nil {
+		id := int64(*p.PersonID)
+		params.PersonID = &id
+	}
+	r, err := s.q.UpsertPolitician(ctx, params)
+	switch {
+	case err != nil:
+		return Counts{}, fmt.Errorf("save politician %s: %w", p.Slug, err)
+	case r.Created:
+		return Counts{Created: 1}, nil
+	case r.Changed:
+		return Counts{Updated: 1}, nil
+	}
+	return Counts{Unchanged: 1}, nil
+}
+
+// SetCurrentPoliticians says who is a member now: those with the slugs, and nobody else. It gives how many that changed.
+func (s *Store) SetCurrentPoliticians(ctx context.Context, runID uuid.UUID, slugs []string) (int64, error) {
+	return s.q.SetCurrentPoliticians(ctx, db.SetCurrentPoliticiansParams{Slugs: slugs, At: time.Now().UTC().Truncate(time.Microsecond), RunID: &runID})
+}
+
+// Politician returns one politician; ErrNotFound if there is none.
+func (s *Store) Politician(ctx context.Context, slug string) (*StoredPolitician, error) {
+	row, err := s.q.GetPolitician(ctx, slug)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("politician %q: %w", slug, ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return storedPolitician(row)
+}
+
+func storedPolitician(row db.Politician) (*StoredPolitician, error) {
+	p := &StoredPolitician{Current: row.IsCurrent, FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt}
+	if err := json.Unmarshal(row.Doc, &p.Politician); err != nil {
+		return nil, fmt.Errorf("politician %s: %w", row.Slug, err)
+	}
+	return p, nil
+}
+
+// SponsoredBills lists the bills of a politician, latest introduced first.
+func (s *Store) SponsoredBills(ctx context.Context, p *StoredPolitician, limit int) ([]StoredBill, error) {
+	if p.PersonID == nil {
+		return []StoredBill{}, nil
+	}
+	id := int64(*p.PersonID)
+	rows, err := s.q.BillsOfSponsor(ctx, db.BillsOfSponsorParams{PersonID: &id, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	if err != nil {
+		return nil, err
+	}
+	return s.stored(ctx, rows)
+}
+
+// PoliticianFilter narrows a list of politicians; empty fields do not.
+type PoliticianFilter struct {
+	Current            *bool
+	Party, Province, Q string
+	After              *PoliticianCursor
+	Limit              int
+}
+
+// PoliticianCursor is the place of a politician in lists.
+type PoliticianCursor struct {
+	Key  string `json:"k"`
+	Slug string `json:"s"`
+}
+
+// Cursor is the politician's place in lists.
+func (p *StoredPolitician) Cursor() PoliticianCursor {
+	return PoliticianCursor{Key: unaccented(value(p.FamilyName) + "\x01" + value(p.GivenName) + "\x01" + p.Name), Slug: p.Slug}
+}
+
+// Politicians lists politicians by family name.
+func (s *Store) Politicians(ctx context.Context, f PoliticianFilter) ([]StoredPolitician, error) {
+	p := db.ListPoliticiansParams{IsCurrent: f.Current, Party: optional(f.Party), Province: optional(f.Province), MaxRows: int32(f.Limit)} //nolint:gosec // bounded by the contract
+	if f.Q != "" {
+		p.Q = optional("%" + escapeLike.Replace(unaccented(f.Q)) + "%")
+	}
+	if f.After != nil {
+		p.After, p.AfterKey, p.AfterSlug = true, f.After.Key, f.After.Slug
+	}
+	rows, err := s.lists.ListPoliticians(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]StoredPolitician, len(rows))
+	for i, row := range rows {
+		one, err := storedPolitician(row)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = *one
+	}
+	return out, nil
+}

@@ -1,0 +1,121 @@
+package parliament
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// Coverage is how many of a session's bills have a field.
+type Coverage struct {
+	Session string         `json:"session"`
+	Bills   int            `json:"bills"`
+	Fields  map[string]int `json:"fields"`
+	Missing int            `json:"missing"` // that neither source lists any more
+}
+
+// Difference is a field in which the two sources do not agree.
+type Difference struct {
+	Bill           string `json:"bill"`
+	Field          string `json:"field"`
+	OpenParliament string `json:"openparliament"`
+	Legisinfo      string `json:"legisinfo"`
+}
+
+// MissingBill is one that neither source lists any more.
+type MissingBill struct {
+	Bill  string    `json:"bill"`
+	Since time.Time `json:"since"`
+}
+
+// Quality is a report on the data.
+type Quality struct {
+	Coverage    []Coverage
+	Differences []Difference // the text as people read it; not differences of spelling white space or entities
+	Missing     []MissingBill
+	Sponsors    []SponsorCoverage
+}
+
+// SponsorCoverage is how many of a session's House bills have a sponsor that is known as a politician.
+type SponsorCoverage struct {
+	Session    string `json:"session"`
+	HouseBills int    `json:"house_bills"`
+	WithID     int    `json:"with_person_id"`
+	Linked     int    `json:"linked"`
+}
+
+// Quality looks at all that is held.
+func (s *Store) Quality(ctx context.Context) (*Quality, error) {
+	out := &Quality{Coverage: []Coverage{}, Differences: []Difference{}, Missing: []MissingBill{}, Sponsors: []SponsorCoverage{}}
+	coverage, err := s.q.BillCoverage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range coverage {
+		out.Coverage = append(out.Coverage, Coverage{Session: r.Code, Bills: int(r.Bills), Missing: int(r.Missing), Fields: map[string]int{
+			"title_en": int(r.TitleEn), "title_fr": int(r.TitleFr), "short_title": int(r.ShortTitle), "introduced_on": int(r.IntroducedOn), "status": int(r.Status), "status_code": int(r.StatusCode),
+			"sponsor": int(r.Sponsor), "committees": int(r.Committees), "summary": int(r.Summary), "text_url": int(r.TextUrl), "enriched": int(r.Enriched),
+		}})
+	}
+	rows, err := s.q.SourceDifferences(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		for _, f := range []Difference{
+			{r.ID, "title_en", clean(r.OpTitleEn), clean(r.LiTitleEn)}, {r.ID, "title_fr", clean(r.OpTitleFr), clean(r.LiTitleFr)},
+			{r.ID, "introduced_on", r.OpIntroduced, r.LiIntroduced}, {r.ID, "legisinfo_id", r.OpLegisinfoID, r.LiLegisinfoID},
+		} {
+			if f.OpenParliament != f.Legisinfo {
+				out.Differences = append(out.Differences, f)
+			}
+		}
+	}
+	missing, err := s.q.MissingBills(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range missing {
+		out.Missing = append(out.Missing, MissingBill{Bill: r.ID, Since: *r.MissingSince})
+	}
+	sponsors, err := s.q.SponsorCoverage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range sponsors {
+		out.Sponsors = append(out.Sponsors, SponsorCoverage{Session: r.Session, HouseBills: int(r.HouseBills), WithID: int(r.WithSponsor), Linked: int(r.Linked)})
+	}
+	slices.SortFunc(out.Sponsors, func(a, b SponsorCoverage) int { return compareNumbers(b.Session, a.Session) })
+	return out, nil
+}
+
+// Listed notes which bills of a session the sources list: those held that they do not are missing since now, and kept;
+// those that they do again are not missing any more. It gives how many went missing and how many came back.
+func (s *Store) Listed(ctx context.Context, session string, ids []string) (gone, back int64, err error) {
+	parliament, number, err := ParseSession(session)
+	if err != nil {
+		return 0, 0, err
+	}
+	if len(ids) == 0 { // no list is no reason to believe that all are gone
+		return 0, 0, fmt.Errorf("session %s: no bill is listed", session)
+	}
+	if gone, err = s.q.MarkMissingBills(ctx, db.MarkMissingBillsParams{At: ptr(time.Now().UTC().Truncate(time.Microsecond)), Parliament: int32(parliament), Session: int32(number), Listed: ids}); err != nil { //nolint:gosec // small numbers
+		return 0, 0, err
+	}
+	back, err = s.q.MarkFoundBills(ctx, ids)
+	return gone, back, err
+}
+
+// PoliticianCoverage is how much is known of politicians.
+type PoliticianCoverage struct{ People, Members, WithPersonID, WithParty, WithProvince, WithRiding int }
+
+// PoliticianCoverage counts them.
+func (s *Store) PoliticianCoverage(ctx context.Context) (PoliticianCoverage, error) {
+	r, err := s.q.PoliticianCoverage(ctx)
+	return PoliticianCoverage{People: int(r.People), Members: int(r.Members), WithPersonID: int(r.WithPersonID), WithParty: int(r.WithParty), WithProvince: int(r.WithProvince), WithRiding: int(r.WithRiding)}, err
+}
+
+func ptr[T any](v T) *T { return &v }

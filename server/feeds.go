@@ -1,0 +1,314 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"html"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/gorilla/feeds"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/labstack/echo/v4"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+)
+
+func (h *handlers) ListFeeds(ctx context.Context, _ api.ListFeedsRequestObject) (api.ListFeedsResponseObject, error) {
+	all, err := h.cfg.Store.Feeds(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return api.ListFeeds200JSONResponse{Items: each(all, func(f parliament.FeedSummary) api.Feed {
+		return api.Feed{Name: f.Name, Title: api.Bilingual(f.Title), Items: f.Items, UpdatedAt: f.UpdatedAt}
+	})}, nil
+}
+
+var feedTypes = map[string]string{"rss": "application/rss+xml", "atom": "application/atom+xml", "json": "application/feed+json"}
+
+// renderedFeed is a feed as it is sent.
+type renderedFeed struct {
+	contentType, tag string
+	modified         time.Time
+	body             []byte
+}
+
+// VisitGetFeedResponse implements the response of the operation.
+func (f *renderedFeed) VisitGetFeedResponse(w http.ResponseWriter) error {
+	f.headers(w)
+	w.Header().Set(echo.HeaderContentType, f.contentType+"; charset=utf-8")
+	w.WriteHeader(http.StatusOK)
+	_, err := w.Write(f.body)
+	return err
+}
+
+func (f *renderedFeed) headers(w http.ResponseWriter) {
+	w.Header().Set("ETag", f.tag)
+	w.Header().Set("Last-Modified", f.modified.UTC().Format(http.TimeFormat))
+	w.Header().Set("Cache-Control", "max-age=60")
+}
+
+type feedUnchanged struct{ *renderedFeed }
+
+// VisitGetFeedResponse implements the response of the operation.
+func (f feedUnchanged) VisitGetFeedResponse(w http.ResponseWriter) error {
+	f.headers(w)
+	w.WriteHeader(http.StatusNotModified)
+	return nil
+}
+
+type feedKey struct {
+	name, form, lang, q, base string
+	generation                int64
+}
+
+// feedCache holds rendered feeds; those of a generation gone by are pushed out by the others.
+type feedCache = lru.Cache[feedKey, *renderedFeed]
+
+func newFeedCache() *feedCache {
+	c, _ := lru.New[feedKey, *renderedFeed](500)
+	return c
+}
+
+func (h *handlers) GetFeed(ctx context.Context, req api.GetFeedRequestObject) (api.GetFeedResponseObject, error) {
+	p := req.Params
+	name, form, _ := cutLast(req.Feed, ".")
+	if feedTypes[form] == "" {
+		return nil, invalidField("/path/feed", "%q is not a feed: want a name and .rss, .atom or .json, such as bills.rss", req.Feed)
+	}
+	lang := "en"
+	if p.Lang != nil {
+		lang = string(*p.Lang)
+	}
+	q := strings.TrimSpace(deref(p.Q))
+	switch {
+	case name == "search" && q == "":
+		return nil, invalidField("/query/q", "is required with the feed search")
+	case name != "search" && p.Q != nil:
+		return nil, invalidField("/query/q", "is for the feed search alone")
+	}
+	state, err := h.cfg.Store.FeedState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	key := feedKey{name: name, form: form, lang: lang, q: q, base: h.baseURL(ctx), generation: state.Generation}
+	rendered, ok := h.feeds.Get(key)
+	if !ok {
+		content, err := h.cfg.Store.Feed(ctx, name, q, state.MaxItems)
+		if err != nil {
+			return nil, err
+		}
+		if rendered, err = renderFeed(key, content, state.UpdatedAt); err != nil {
+			return nil, err
+		}
+		h.feeds.Add(key, rendered)
+	}
+	if p.IfNoneMatch != nil { // which goes before the other
+		if matches(p.IfNoneMatch, rendered.tag) {
+			return feedUnchanged{rendered}, nil
+		}
+	} else if p.IfModifiedSince != nil {
+		if since, err := http.ParseTime(*p.IfModifiedSince); err == nil && !rendered.modified.Truncate(time.Second).After(since) {
+			return feedUnchanged{rendered}, nil
+		}
+	}
+	return rendered, nil
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// baseURL is where the server is for whoever asks.
+func (h *handlers) baseURL(ctx context.Context) string {
+	if h.cfg.PublicURL != "" {
+		return strings.TrimSuffix(h.cfg.PublicURL, "/")
+	}
+	scheme := "http"
+	if infoOf(ctx).request.TLS != nil {
+		scheme = "https"
+	}
+	return scheme + "://" + infoOf(ctx).request.Host
+}
+
+// feedWords are the texts of feeds by language.
+var feedWords = map[string]map[string]string{
+	"en": {"new": "New bill", "changed": "Changed", "sponsor": "Sponsor", "status": "Status", "was": "was", "from": "Parliament Explorer: bills of the Parliament of Canada, from openparliament.ca and LEGISinfo"},
+	"fr": {"new": "Nouveau projet de loi", "changed": "Modifié", "sponsor": "Parrain", "status": "État", "was": "auparavant", "from": "Parliament Explorer : projets de loi du Parlement du Canada, selon openparliament.ca et LEGISinfo"},
+}
+
+// fieldWords are the names of a bill's fields for readers.
+var fieldWords = map[string]map[string]string{
+	"en": {"title": "title", "short_title": "short title", "status": "status", "latest_activity_at": "latest activity", "law": "royal assent", "royal_assent_on": "royal assent", "statute": "statute", "sponsor": "sponsor", "committees": "committees",
+		"related_bills": "related bills", "summary": "summary", "text_url": "text", "introduced_on": "introduction", "bill_type": "type"},
+	"fr": {"title": "titre", "short_title": "titre abrégé", "status": "état", "latest_activity_at": "activité la plus récente", "law": "sanction royale", "royal_assent_on": "sanction royale", "statute": "loi", "sponsor": "parrain", "committees": "comités",
+		"related_bills": "projets de loi connexes", "summary": "résumé", "text_url": "texte", "introduced_on": "dépôt", "bill_type": "type"},
+}
+
+// itemID names an item for ever. The project's tag URI does not depend on where the server is.
+func itemID(item parliament.FeedItem, lang string) string {
+	return fmt.Sprintf("tag:parliament-explorer,2026:bill/%s/version/%d/%s", item.BillID, item.Version, lang)
+}
+
+// renderFeed writes a feed in a form and a language.
+func renderFeed(key feedKey, content *parliament.FeedContent, updated time.Time) (*renderedFeed, error) {
+	pick := func(b parliament.Bilingual) string {
+		first, second := b.En, b.Fr
+		if key.lang == "fr" {
+			first, second = b.Fr, b.En
+		}
+		if first == nil {
+			first = second
+		}
+		return deref(first)
+	}
+	words := feedWords[key.lang]
+	query := url.Values{}
+	if key.lang != "en" {
+		query.Set("lang", key.lang)
+	}
+	if key.q != "" {
+		query.Set("q", key.q)
+	}
+	self := key.base + "/feeds/" + url.PathEscape(key.name) + "." + key.form
+	if len(query) > 0 {
+		self += "?" + query.Encode()
+	}
+	modified := updated
+	f := &feeds.Feed{Title: pick(content.Title), Link: &feeds.Link{Href: key.base + "/ui/bills"}, Description: words["from"], Id: self}
+	if len(content.Items) > 0 {
+		modified = time.Time{}
+	}
+	for _, item := range content.Items {
+		if item.NoticedAt.After(modified) {
+			modified = item.NoticedAt
+		}
+		name := pick(item.ShortTitle)
+		if name == "" {
+			name = pick(item.Title)
+		}
+		session, number, _ := strings.Cut(item.BillID, "/")
+		title := fmt.Sprintf("%s (%s): %s", number, session, name)
+		if status := pick(item.Status); status != "" && (item.From != nil || len(item.Fields) == 0) {
+			title += " – " + status
+		}
+		f.Items = append(f.Items, &feeds.Item{
+			Title: title, Id: itemID(item, key.lang), IsPermaLink: "false", Link: &feeds.Link{Href: key.base + "/ui/bills/" + item.BillID},
+			Created: item.PublishedAt, Updated: item.PublishedAt, Description: describe(item, pick, key.lang),
+		})
+	}
+	f.Created, f.Updated = modified, modified
+	out := &renderedFeed{contentType: feedTypes[key.form], modified: modified}
+	var err error
+	switch key.form {
+	case "rss":
+		out.body, err = rssOf(f, self, key.lang)
+	case "atom":
+		out.body, err = atomOf(f, self, key.lang)
+	default:
+		j := (&feeds.JSON{Feed: f}).JSONFeed()
+		j.FeedUrl = self
+		j.Language = key.lang
+		for _, item := range j.Items {
+			item.ContentHTML, item.Summary = item.Summary, ""
+		}
+		out.body, err = json.MarshalIndent(j, "", " ")
+	}
+	out.tag = tagOf(out.body)
+	return out, err
+}
+
+// describe is what an item says, as HTML.
+func describe(item parliament.FeedItem, pick func(parliament.Bilingual) string, lang string) string {
+	var b strings.Builder
+	words := feedWords[lang]
+	line := func(format string, args ...any) { fmt.Fprintf(&b, "<p>"+format+"</p>", args...) }
+	if title := pick(item.Title); title != "" {
+		line("%s", html.EscapeString(title))
+	}
+	if len(item.Fields) == 0 {
+		line("%s", words["new"])
+	} else {
+		var names []string
+		for _, f := range item.Fields {
+			name := fieldWords[lang][f]
+			if name == "" {
+				name = strings.ReplaceAll(f, "_", " ")
+			}
+			if !strings.Contains(", "+strings.Join(names, ", ")+", ", ", "+name+", ") {
+				names = append(names, name)
+			}
+		}
+		line("%s: %s", words["changed"], html.EscapeString(strings.Join(names, ", ")))
+	}
+	if status := pick(item.Status); status != "" {
+		was := ""
+		if item.From != nil {
+			if from := pick(*item.From); from != "" {
+				was = fmt.Sprintf(" (%s: %s)", words["was"], html.EscapeString(from))
+			}
+		}
+		line("%s: %s%s", words["status"], html.EscapeString(status), was)
+	}
+	if item.Sponsor != nil {
+		line("%s: %s", words["sponsor"], html.EscapeString(*item.Sponsor))
+	}
+	b.WriteString(pick(item.Summary)) // sanitised when it was stored
+	return b.String()
+}
+
+type selfLink struct {
+	Href string `xml:"href,attr"`
+	Rel  string `xml:"rel,attr"`
+	Type string `xml:"type,attr"`
+}
+
+// rssOf adds to the library's RSS what it has no place for: the feed's own address and its language.
+func rssOf(f *feeds.Feed, self, lang string) ([]byte, error) {
+	channel := (&feeds.Rss{Feed: f}).RssFeed()
+	channel.Language = lang
+	channel.Generator = "Parliament Explorer"
+	for _, item := range channel.Items {
+		item.Source = "" // the library puts a link there that is none to a feed
+	}
+	type extended struct {
+		XMLName xml.Name `xml:"channel"`
+		Self    selfLink `xml:"atom:link"`
+		*feeds.RssFeed
+	}
+	body, err := xml.MarshalIndent(struct {
+		XMLName xml.Name `xml:"rss"`
+		Version string   `xml:"version,attr"`
+		Atom    string   `xml:"xmlns:atom,attr"`
+		Channel extended `xml:"channel"`
+	}{Version: "2.0", Atom: "http://www.w3.org/2005/Atom", Channel: extended{Self: selfLink{self, "self", feedTypes["rss"]}, RssFeed: channel}}, "", " ")
+	return append([]byte(xml.Header), body...), err
+}
+
+// atomOf does the same for Atom.
+func atomOf(f *feeds.Feed, self, lang string) ([]byte, error) {
+	atom := (&feeds.Atom{Feed: f}).AtomFeed()
+	atom.Author = &feeds.AtomAuthor{AtomPerson: feeds.AtomPerson{Name: "Parliament Explorer"}}
+	type extended struct {
+		XMLName xml.Name `xml:"feed"`
+		Lang    string   `xml:"xml:lang,attr"`
+		Self    selfLink `xml:"link"`
+		*feeds.AtomFeed
+	}
+	alternate := atom.Link
+	atom.Link = nil
+	body, err := xml.MarshalIndent(struct {
+		extended
+		Alternate *feeds.AtomLink
+	}{extended{Lang: lang, Self: selfLink{self, "self", feedTypes["atom"]}, AtomFeed: atom}, alternate}, "", " ")
+	return append([]byte(xml.Header), body...), err
+}

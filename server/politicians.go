@@ -1,0 +1,60 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+)
+
+func (h *handlers) ListPoliticians(ctx context.Context, req api.ListPoliticiansRequestObject) (api.ListPoliticiansResponseObject, error) {
+	p, limit := req.Params, limitOf(req.Params.Limit)
+	const list = "politicians"
+	cursor, err := after[parliament.PoliticianCursor](list, p.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	people, err := h.cfg.Store.Politicians(ctx, parliament.PoliticianFilter{Current: p.Current, Party: deref(p.Party), Province: deref(p.Province), Q: deref(p.Q), After: cursor, Limit: limit + 1})
+	if err != nil {
+		return nil, err
+	}
+	people, next := page(list, people, limit, func(p parliament.StoredPolitician) parliament.PoliticianCursor { return p.Cursor() })
+	return api.ListPoliticians200JSONResponse{Items: each(people, apiPolitician), NextCursor: next}, nil
+}
+
+// maxSponsored is how many bills a politician's page shows; GET /bills?sponsor= has all.
+const maxSponsored = 500
+
+func (h *handlers) GetPolitician(ctx context.Context, req api.GetPoliticianRequestObject) (api.GetPoliticianResponseObject, error) {
+	p, err := h.cfg.Store.Politician(ctx, req.Slug)
+	if err != nil {
+		return nil, err
+	}
+	bills, err := h.cfg.Store.SponsoredBills(ctx, p, maxSponsored)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(struct {
+		api.Politician
+		Memberships    []api.Membership `json:"memberships"`
+		SponsoredBills []api.Bill       `json:"sponsored_bills"`
+	}{apiPolitician(*p), each(p.Memberships, func(m parliament.Membership) api.Membership {
+		return api.Membership{Party: api.Bilingual(m.Party), Riding: api.Bilingual(m.Riding), Province: m.Province, Label: api.Bilingual(m.Label), StartedOn: m.StartedOn, EndedOn: m.EndedOn}
+	}), each(bills, apiBill)})
+	if err != nil {
+		return nil, err
+	}
+	tag := tagOf(raw)
+	if matches(req.Params.IfNoneMatch, tag) {
+		return api.GetPolitician304Response{}, nil
+	}
+	return tagged{raw, tag}, nil
+}
+
+func apiPolitician(p parliament.StoredPolitician) api.Politician {
+	return api.Politician{
+		Slug: p.Slug, Name: p.Name, GivenName: p.GivenName, FamilyName: p.FamilyName, PersonID: p.PersonID, Current: p.Current, Party: api.Bilingual(p.Party), Riding: api.Bilingual(p.Riding),
+		Province: p.Province, ImageURL: p.ImageURL, OpenparliamentURL: p.OpenParliamentURL, FirstSeenAt: p.FirstSeenAt, UpdatedAt: p.UpdatedAt,
+	}
+}

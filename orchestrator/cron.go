@@ -64,9 +64,15 @@ type wallClock struct {
 	location *time.Location
 }
 
+// longestChange is more than clocks are ever changed by: a day, when a zone moves across the date line.
+const longestChange = 25 * time.Hour
+
 // Next implements cron.Schedule.
 func (w *wallClock) Next(after time.Time) time.Time {
 	wall := asUTC(after.In(w.location))
+	if changed, _ := after.In(w.location).ZoneBounds(); !changed.IsZero() && after.Sub(changed) < longestChange {
+		wall = wall.Add(-longestChange) // what clocks left out may be due still
+	}
 	for {
 		if wall = w.spec.Next(wall); wall.IsZero() {
 			return wall

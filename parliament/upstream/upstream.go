@@ -288,7 +288,7 @@ func check(address, contentType string, body []byte) error {
 		return &BodyError{URL: address, Reason: "is HTML, not JSON", transient: true}
 	case len(trimmed) == 0:
 		return &BodyError{URL: address, Reason: "is empty", transient: true}
-	case !json.Valid(trimmed):
+	case !json.Valid(body):
 		return &BodyError{URL: address, Reason: "is not valid JSON, or was cut off", transient: true}
 	}
 	return nil

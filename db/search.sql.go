@@ -185,8 +185,8 @@ SELECT t.place::integer AS place,
        ts_headline(CASE WHEN t.language = 'fr' THEN 'explorer_fr' ELSE 'explorer_en' END::regconfig, t.text,
            CASE WHEN t.language = 'fr' THEN websearch_to_tsquery('explorer_fr', $1) || replace(plainto_tsquery('explorer_fr', $1)::text, '&', '|')::tsquery
                 ELSE websearch_to_tsquery('explorer_en', $1) || replace(plainto_tsquery('explorer_en', $1)::text, '&', '|')::tsquery END,
-           E'StartSel=\x02, StopSel=\x03, FragmentDelimiter=\x04, MaxFragments=2, MaxWords=25, MinWords=10')::text AS headline
-FROM (SELECT unnest($2::integer[]) AS place, unnest($3::text[]) AS language, unnest($4::text[]) AS text) AS t
+           E'StartSel=\x02, StopSel=\x03, ' || CASE WHEN t.whole THEN 'HighlightAll=true' ELSE E'FragmentDelimiter=\x04, MaxFragments=2, MaxWords=25, MinWords=10' END)::text AS headline
+FROM (SELECT unnest($2::integer[]) AS place, unnest($3::text[]) AS language, unnest($4::text[]) AS text, unnest($5::boolean[]) AS whole) AS t
 `
 
 type HeadlinesParams struct {
@@ -194,6 +194,7 @@ type HeadlinesParams struct {
 	Places    []int32
 	Languages []string
 	Texts     []string
+	Whole     []bool
 }
 
 type HeadlinesRow struct {
@@ -208,6 +209,7 @@ func (q *Queries) Headlines(ctx context.Context, arg HeadlinesParams) ([]Headlin
 		arg.Places,
 		arg.Languages,
 		arg.Texts,
+		arg.Whole,
 	)
 	if err != nil {
 		return nil, err

@@ -94,6 +94,8 @@ type ranking struct {
 // if m can. What m cannot do costs the search nothing but that. Rankings are fused by reciprocal rank.
 func (s *Store) Search(ctx context.Context, q SearchQuery, m *Meaning) (*SearchResult, error) {
 	r := &SearchResult{Facets: map[string][]FacetValue{}}
+	said := q.Q
+	q.Q = asked(said)
 	var rankings []ranking
 	if q.Mode != SearchSemantic {
 		lexical, fuzzy, err := s.searchWords(ctx, q)
@@ -106,7 +108,7 @@ func (s *Store) Search(ctx context.Context, q SearchQuery, m *Meaning) (*SearchR
 	case q.Mode == SearchLexical:
 		r.NotByMeaning = "the search is by words alone"
 	default:
-		ids, reason, err := s.searchMeaning(ctx, q, m)
+		ids, reason, err := s.searchMeaning(ctx, said, q, m)
 		if err != nil {
 			return nil, err
 		}
@@ -153,6 +155,39 @@ func fuse(rankings []ranking) (ids []string, scores map[string]float64, by map[s
 	}
 	slices.SortStableFunc(ids, func(a, b string) int { return cmp.Compare(scores[b], scores[a]) })
 	return ids[:min(maxFound, len(ids))], scores, by
+}
+
+const (
+	// maxWords and maxPhrase bound what the database is asked for: ranking by many words takes very long, and so does
+	// ranking by the same word many times.
+	maxWords  = 24
+	maxPhrase = 12
+)
+
+// asked makes of what somebody typed what the database is asked for: no word twice, and not too many. Phrases in quotation
+// marks stay together, and a hyphen in front of a word stays with it.
+func asked(q string) string {
+	var out []string
+	seen := map[string]bool{}
+	add := func(term string) {
+		if key := unaccented(term); term != "" && !seen[key] && len(out) < maxWords {
+			seen[key] = true
+			out = append(out, term)
+		}
+	}
+	for i, part := range strings.Split(q, `"`) {
+		words := strings.Fields(part)
+		if i%2 == 0 {
+			for _, w := range words {
+				add(w)
+			}
+			continue
+		}
+		if len(words) > 0 {
+			add(`"` + strings.Join(words[:min(maxPhrase, len(words))], " ") + `"`)
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 var askedNumber = regexp.MustCompile(`(?i)(?:^|[^\pL\pN])(?:\d{1,3}-\d{1,2}/)?([cs])[\s-]?([1-9]\d{0,3})([a-z]{0,2})(?:[^\pL\pN]|$)`)
@@ -223,11 +258,11 @@ func (s *Store) searchWords(ctx context.Context, q SearchQuery) (found []ranking
 }
 
 // searchMeaning gives the bills that are nearest in meaning, or why it cannot.
-func (s *Store) searchMeaning(ctx context.Context, q SearchQuery, m *Meaning) (ids []string, reason string, err error) {
+func (s *Store) searchMeaning(ctx context.Context, said string, q SearchQuery, m *Meaning) (ids []string, reason string, err error) {
 	if m == nil {
 		return nil, "no embeddings endpoint is configured", nil
 	}
-	near, reason := m.Near(ctx, q.Q, 200)
+	near, reason := m.Near(ctx, said, 200)
 	if reason != "" {
 		return nil, reason, ctx.Err()
 	}
@@ -286,7 +321,7 @@ func (s *Store) highlight(ctx context.Context, q string, hits []SearchHit) error
 			return
 		}
 		p.Places = append(p.Places, int32(len(places))) //nolint:gosec // a few hundred
-		p.Languages, p.Texts = append(p.Languages, language), append(p.Texts, clip(*text, 20_000))
+		p.Languages, p.Texts, p.Whole = append(p.Languages, language), append(p.Texts, clip(*text, 20_000)), append(p.Whole, field != "summary")
 		places = append(places, at{hit, field, language})
 	}
 	for i, h := range hits {

@@ -298,17 +298,12 @@ func rssOf(f *feeds.Feed, self, lang string) ([]byte, error) {
 func atomOf(f *feeds.Feed, self, lang string) ([]byte, error) {
 	atom := (&feeds.Atom{Feed: f}).AtomFeed()
 	atom.Author = &feeds.AtomAuthor{AtomPerson: feeds.AtomPerson{Name: "Parliament Explorer"}}
-	type extended struct {
-		XMLName xml.Name `xml:"feed"`
-		Lang    string   `xml:"xml:lang,attr"`
-		Self    selfLink `xml:"link"`
-		*feeds.AtomFeed
-	}
-	alternate := atom.Link
-	atom.Link = nil
+	alternate := selfLink{Href: atom.Link.Href, Rel: "alternate", Type: "text/html"}
 	body, err := xml.MarshalIndent(struct {
-		extended
-		Alternate *feeds.AtomLink
-	}{extended{Lang: lang, Self: selfLink{self, "self", feedTypes["atom"]}, AtomFeed: atom}, alternate}, "", " ")
+		XMLName xml.Name   `xml:"feed"`
+		Lang    string     `xml:"xml:lang,attr"`
+		Links   []selfLink `xml:"link"` // instead of the library's one
+		*feeds.AtomFeed
+	}{Lang: lang, Links: []selfLink{{self, "self", feedTypes["atom"]}, alternate}, AtomFeed: atom}, "", " ")
 	return append([]byte(xml.Header), body...), err
 }

@@ -66,8 +66,8 @@ SELECT t.place::integer AS place,
        ts_headline(CASE WHEN t.language = 'fr' THEN 'explorer_fr' ELSE 'explorer_en' END::regconfig, t.text,
            CASE WHEN t.language = 'fr' THEN websearch_to_tsquery('explorer_fr', @q) || replace(plainto_tsquery('explorer_fr', @q)::text, '&', '|')::tsquery
                 ELSE websearch_to_tsquery('explorer_en', @q) || replace(plainto_tsquery('explorer_en', @q)::text, '&', '|')::tsquery END,
-           E'StartSel=\x02, StopSel=\x03, FragmentDelimiter=\x04, MaxFragments=2, MaxWords=25, MinWords=10')::text AS headline
-FROM (SELECT unnest(@places::integer[]) AS place, unnest(@languages::text[]) AS language, unnest(@texts::text[]) AS text) AS t;
+           E'StartSel=\x02, StopSel=\x03, ' || CASE WHEN t.whole THEN 'HighlightAll=true' ELSE E'FragmentDelimiter=\x04, MaxFragments=2, MaxWords=25, MinWords=10' END)::text AS headline
+FROM (SELECT unnest(@places::integer[]) AS place, unnest(@languages::text[]) AS language, unnest(@texts::text[]) AS text, unnest(@whole::boolean[]) AS whole) AS t;
 
 -- name: DocumentsToEmbed :many
 -- Bills whose text in a language may have changed since it was embedded, or was not.

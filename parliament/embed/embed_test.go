@@ -79,7 +79,11 @@ func TestEmbedFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var tries atomic.Int32
-			cl := client(t, func(w http.ResponseWriter, _ *http.Request) { tries.Add(1); w.WriteHeader(c.status); fmt.Fprint(w, c.body) })
+			cl := client(t, func(w http.ResponseWriter, _ *http.Request) {
+				tries.Add(1)
+				w.WriteHeader(c.status)
+				fmt.Fprint(w, c.body)
+			})
 			if _, err := cl.Embed(t.Context(), []string{"a", "b"}); err == nil || !strings.Contains(err.Error(), c.want) || tries.Load() != c.tries {
 				t.Errorf("%v after %d tries, want %q after %d", err, tries.Load(), c.want, c.tries)
 			}

@@ -18,10 +18,10 @@ func TestParsePerson(t *testing.T) {
 	}
 	// People without an id, a party, a riding or a membership are fine.
 	for raw, id := range map[string]int{
-		`{"name": "B", "url": "/politicians/b/"}`:                                             0,
-		`{"name": "B", "url": "/politicians/b/", "other_info": {"parl_mp_id": []}}`:           0,
-		`{"name": "B", "url": "/politicians/b/", "other_info": {"parl_mp_id": ["x"]}}`:        0,
-		`{"name": "B", "url": "/politicians/b/", "other_info": {"parl_mp_id": ["12", "13"]}}`: 12,
+		`{"name": "B", "url": "/politicians/b/"}`:                                                                       0,
+		`{"name": "B", "url": "/politicians/b/", "other_info": {"parl_mp_id": []}}`:                                     0,
+		`{"name": "B", "url": "/politicians/b/", "other_info": {"parl_mp_id": ["x"]}}`:                                  0,
+		`{"name": "B", "url": "/politicians/b/", "other_info": {"parl_mp_id": ["12", "13"]}}`:                           12,
 		`{"name": "B", "url": "/politicians/b/", "memberships": [{"party": null, "riding": null, "start_date": null}]}`: 0,
 	} {
 		if p, err := openparliament.ParsePerson([]byte(raw)); err != nil || p.PersonID != id {

@@ -1,0 +1,171 @@
+package jobs_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"hash/fnv"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
+)
+
+// searches are what people look for, with the bills of the replay server that must be among the first ten.
+var searches = []struct {
+	kind, q string
+	want    string
+}{
+	{"number", "c11", "45-1/C-11 44-1/C-11 43-2/C-11 41-1/C-11 36-1/C-11"},
+	{"number", "C-11", "45-1/C-11 44-1/C-11 43-2/C-11 41-1/C-11 36-1/C-11"},
+	{"number", "bill s-203", "45-1/S-203 44-1/S-203 43-2/S-203 41-1/S-203"},
+	{"number", "44-1/C-27", "44-1/C-27"},
+	{"number", "S 211", "44-1/S-211 45-1/S-211"},
+	{"typo", "broadcasing", "44-1/C-11 43-2/C-10"},
+	{"typo", "copyrigth modernization", "41-1/C-11"},
+	{"typo", "telecomunications", "44-1/C-26"},
+	{"typo", "fisherys act", "43-2/C-257"},
+	{"typo", "reconcilliation council", "44-1/C-29"},
+	{"French", "diffusion continue en ligne", "44-1/C-11"},
+	{"French", "langues officielles", "44-1/C-13 43-2/C-32"},
+	{"French", "armes à feu", "43-2/C-21 44-1/C-21 41-1/C-19"},
+	{"French", "aide medicale a mourir", "44-1/C-39 45-1/C-218"},
+	{"French", "citoyenneté", "36-1/C-63"},
+	{"French", "assurance-emploi", "44-1/S-236 36-1/C-299"},
+	{"French", "autisme", "41-1/C-351 41-1/S-206 44-1/S-203 41-1/C-219"},
+	{"French", "thérapie de conversion", "43-2/C-6 44-1/C-4"},
+	{"phrase", `"Fisheries Act"`, "43-2/C-257"},
+	{"phrase", `"Modern Slavery"`, "43-2/S-216"},
+	{"phrase", `"Budget Implementation Act, 1999"`, "36-1/C-71"},
+	{"phrase", `"Online Streaming Act"`, "44-1/C-11"},
+	{"phrase", `"Indian Act" -obligations`, "41-1/C-428 45-1/S-2 44-1/C-38"},
+	{"words", "medical assistance in dying", "45-1/C-260 44-1/C-39 45-1/S-231 45-1/C-218 44-1/C-314"},
+	{"words", "greenhouse gas pollution pricing", "44-1/C-234 43-2/C-206"},
+	{"words", "guaranteed livable basic income", "45-1/C-253 45-1/S-206 44-1/C-223 44-1/S-233"},
+	{"words", "autism", "41-1/C-351 41-1/S-206 44-1/S-203 41-1/C-219"},
+	{"words", "air passengers bill of rights", "41-1/C-439 41-1/C-459"},
+	{"words", "railway safety", "44-1/C-33 36-1/C-58 41-1/S-4"},
+	{"words", "kindness week", "43-2/S-223"},
+	{"words", "organ donation", "36-1/C-511 41-1/C-477"},
+	{"words", "firearms", "43-2/C-21 44-1/C-21 41-1/C-19"},
+	{"words", "plastics", "44-1/C-380 44-1/S-234 43-2/C-204"},
+	{"concept", "conversion therapy ban", "43-2/C-6 44-1/C-4"},
+	{"concept", "single event sports betting", "43-2/C-13 43-2/C-218"},
+	{"concept", "forced labour in supply chains", "44-1/S-211 44-1/C-243"},
+	{"concept", "drunk driving impaired", "36-1/C-82 36-1/C-87"},
+	{"concept", "regulating artificial intelligence and privacy", "44-1/C-27"},
+	{"concept", "stop food being thrown away waste", "43-2/C-283 44-1/C-360"},
+	{"concept", "climate net zero emissions accountability", "43-2/C-12 43-2/C-215"},
+}
+
+// standIn answers as an embeddings endpoint does: texts that share words or parts of them are near.
+func standIn(t testing.TB) *embed.Client {
+	t.Helper()
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var q struct{ Input []string }
+		if err := json.NewDecoder(r.Body).Decode(&q); err != nil {
+			t.Error(err)
+		}
+		type datum struct {
+			Index     int       `json:"index"`
+			Embedding []float64 `json:"embedding"`
+		}
+		var data []datum
+		for i, text := range q.Input {
+			data = append(data, datum{i, bagOfParts(text)})
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"data": data, "usage": map[string]int{"total_tokens": len(q.Input)}})
+	}))
+	t.Cleanup(s.Close)
+	c, err := embed.New(embed.Config{URL: s.URL, Model: "bag-of-parts"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func bagOfParts(text string) []float64 {
+	v := make([]float64, 256)
+	seen := map[string]bool{}
+	for _, word := range strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) }) {
+		if len(word) < 4 || seen[word] {
+			continue
+		}
+		seen[word] = true
+		for i := 0; i+4 <= len(word); i++ {
+			h := fnv.New32a()
+			h.Write([]byte(word[i : i+4]))
+			v[h.Sum32()%256] += 1 / math.Sqrt(float64(len(word)))
+		}
+	}
+	v[0] += .001
+	return v
+}
+
+// TestSearchRecall looks for forty things in the real bills. EMBEDDINGS_URL and EMBEDDINGS_MODEL name another endpoint
+// than the stand-in.
+func TestSearchRecall(t *testing.T) {
+	p := newPipeline(t, startReplay(t), 0)
+	for _, s := range []string{`{"parliament": 45, "session": 1}`, `{"parliament": 44, "session": 1}`, `{"parliament": 43, "session": 2}`, `{"parliament": 41, "session": 1}`, `{"parliament": 36, "session": 1}`} {
+		p.succeed(t, "fetch_parliament_session_bills", s)
+	}
+	client := standIn(t)
+	if url := os.Getenv("EMBEDDINGS_URL"); url != "" {
+		var err error
+		if client, err = embed.New(embed.Config{URL: url, Model: os.Getenv("EMBEDDINGS_MODEL")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	meaning := parliament.NewMeaning(p.db, client)
+	counts, err := meaning.Update(t.Context(), 64, func(int) {})
+	if err != nil || counts.Embedded < 3000 {
+		t.Fatalf("%+v, %v", counts, err)
+	}
+	if again, err := meaning.Update(t.Context(), 64, func(int) {}); err != nil || again.Embedded != 0 || again.Requests != 0 {
+		t.Errorf("nothing changed, but %+v, %v", again, err)
+	}
+	for mode, least := range map[string]float64{parliament.SearchLexical: .9, parliament.SearchHybrid: .85} {
+		found, wanted := map[string]float64{}, map[string]float64{}
+		for _, s := range searches {
+			r, err := p.store.Search(t.Context(), parliament.SearchQuery{Q: s.q, Mode: mode, Limit: 10}, meaning)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if mode == parliament.SearchHybrid && r.NotByMeaning != "" {
+				t.Errorf("%s: not by meaning: %s", s.q, r.NotByMeaning)
+			}
+			var got []string
+			for _, h := range r.Hits {
+				got = append(got, h.Bill.ID)
+			}
+			want := strings.Fields(s.want)
+			n := 0
+			for _, id := range want {
+				if slices.Contains(got, id) {
+					n++
+				}
+			}
+			for _, kind := range []string{s.kind, "all"} {
+				found[kind] += float64(n) / float64(len(want))
+				wanted[kind]++
+			}
+			if n < len(want) {
+				t.Logf("%s %q: %d of %v in %v", mode, s.q, n, want, got)
+			}
+		}
+		line := mode + " recall@10:"
+		for _, kind := range []string{"number", "typo", "French", "phrase", "words", "concept", "all"} {
+			line += fmt.Sprintf(" %s %.2f", kind, found[kind]/wanted[kind])
+		}
+		t.Log(line)
+		if recall := found["all"] / wanted["all"]; recall < least {
+			t.Errorf("%s recall@10 is %.2f, want %.2f", mode, recall, least)
+		}
+	}
+}

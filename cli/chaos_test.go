@@ -436,6 +436,11 @@ FROM runs r JOIN steps s ON s.run_id = r.id LEFT JOIN river_job j ON j.id = s.jo
 
 // lastFetch brings the bills up to date, so that they can be compared with the source.
 func (c *chaos) lastFetch() {
+	for _, sensor := range []string{"new_bills_sensor", "fetch_failure_sensor"} { // or they start runs while we look
+		if status, body := c.post(c.nodes[0], "/sensors/"+sensor+"/stop", "", nil); status != 200 {
+			c.t.Errorf("stop %s: %d %s", sensor, status, body)
+		}
+	}
 	for _, s := range c.sessions() {
 		parliament, session, _ := strings.Cut(s, "-")
 		status, raw := c.post(c.nodes[0], "/assets/fetch_parliament_session_bills/materialize", fmt.Sprintf(`{"config": {"parliament": %s, "session": %s}}`, parliament, session), nil)

@@ -15,6 +15,7 @@ import (
 // Handler serves both sources and the controls under one address:
 //
 //	/bills/                     openparliament.ca: use the address itself as OPENPARLIAMENT_URL
+//	/politicians/               the same
 //	/legisinfo/                 LEGISinfo: use the address with /legisinfo as LEGISINFO_URL
 //	/control/stats              GET: what was asked
 //	/control/reset              POST: forget that
@@ -24,6 +25,7 @@ func (w *World) Handler(f Faults) http.Handler {
 	g := newGate(f)
 	mux := http.NewServeMux()
 	mux.Handle("/bills/", g.wrap("openparliament", true, http.HandlerFunc(w.openParliament)))
+	mux.Handle("/politicians/", g.wrap("openparliament", true, http.HandlerFunc(w.politicians)))
 	mux.Handle("/legisinfo/", g.wrap("legisinfo", false, http.HandlerFunc(w.legisinfo)))
 	mux.HandleFunc("GET /control/stats", func(rw http.ResponseWriter, _ *http.Request) {
 		bills, _, current := w.known()
@@ -214,6 +216,11 @@ func clock(t time.Time) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), 0, ottawa)
 }
 
+// publicationNames are the versions of a text, in their order.
+var publicationNames = [][2]string{
+	{"First Reading", "Première lecture"}, {"As amended by committee", "Modifié par le comité"}, {"As passed by the House of Commons", "Adopté par la Chambre des communes"}, {"As passed by the Senate", "Adopté par le Sénat"}, {"Royal Assent", "Sanction royale"},
+}
+
 const bare = "2006-01-02T15:04:05" // without an offset, as LEGISinfo's details have it
 
 func (b *bill) chamber() int {
@@ -257,7 +264,8 @@ func (b *bill) detail(end time.Time) map[string]any {
 	}
 	publications := []any{}
 	for i := range reached {
-		publications = append(publications, map[string]any{"PublicationId": b.id*10 + i, "PublicationTypeId": 80701 + i})
+		name := publicationNames[min(i, len(publicationNames)-1)]
+		publications = append(publications, map[string]any{"PublicationId": b.id*10 + i, "PublicationTypeId": 80701 + i, "PublicationTypeNameEn": name[0], "PublicationTypeNameFr": name[1]})
 	}
 	related := []any{}
 	for _, id := range b.related {
@@ -289,9 +297,10 @@ func (b *bill) course(reached []stage) map[string]any {
 		list := []any{}
 		for i, name := range [][2]string{{"First reading", "Première lecture"}, {"Second reading", "Deuxième lecture"}, {"Third reading", "Troisième lecture"}} {
 			s, done := at[first+i]
-			stage := map[string]any{"BillStageNameEn": name[0], "BillStageNameFr": name[1], "State": 1, "StateAsOfDate": nil, "Committee": nil}
+			stage := map[string]any{"BillStageNameEn": name[0], "BillStageNameFr": name[1], "State": 1, "StateAsOfDate": nil, "Committee": nil, "Sittings": []any{}, "SignificantEvents": []any{}, "Decisions": b.decisions(s, done)}
 			if done {
 				stage["State"], stage["StateAsOfDate"] = 4, clock(s.at).Format(bare)
+				stage["Sittings"] = []any{map[string]any{"NameEn": name[0], "Date": clock(s.at).AddDate(0, 0, -2*i).Format("2006-01-02") + "T00:00:00"}}
 			} else if _, before := at[first+i-1]; before && i > 0 {
 				stage["State"], stage["StateAsOfDate"] = 3, clock(at[first+i-1].at).Format(bare)
 			}
@@ -313,7 +322,7 @@ func (b *bill) course(reached []stage) map[string]any {
 	}
 	course := map[string]any{"HouseBillStages": chamber(houseFirst, b.committee), "SenateBillStages": chamber(senateFirst, b.senate), "RoyalAssent": nil}
 	if s, done := at[royalAssent]; done {
-		course["RoyalAssent"] = map[string]any{"BillStageNameEn": "Royal assent", "BillStageNameFr": "Sanction royale", "State": 0, "LastStageEventStartDateTime": clock(s.at).Format(bare)}
+		course["RoyalAssent"] = map[string]any{"BillStageNameEn": "Royal assent", "BillStageNameFr": "Sanction royale", "State": 0, "Sittings": map[string]any{}, "LastStageEventStartDateTime": clock(s.at).Format(bare)}
 	}
 	return course
 }

@@ -1,6 +1,6 @@
 import {
-  getAsset, getAssetGraph, getBackfill, getBill, getJob, getReadiness, getRun, getSchedule, getSensor, getVersion, listAlertChannels, listAlertDeliveries, listAlerts, listAssetCheckResults, listAssetMaterializations, listAssetPartitions, listAssets, listBackfillPartitions, listBackfills, listSensors, listSensorTicks, listBills, listBillStages, listBillVersions, listAuditLog, listFetchLogs, listJobs, listKeys, listRuns, listSchedules, listScheduleTicks,
-  type FetchStatus, type ListBillsData, type ListRunsData,
+  getAsset, getAssetGraph, getBackfill, getBill, getJob, getReadiness, getRun, getSchedule, getSensor, getVersion, listAlertChannels, listAlertDeliveries, listAlerts, listAssetCheckResults, listAssetMaterializations, listAssetPartitions, listAssets, listBackfillPartitions, listBackfills, listSensors, listSensorTicks, listBills, listBillVersions, listExports, listFeeds, listPoliticians, searchBills, getPolitician, listAuditLog, listFetchLogs, listJobs, listKeys, listRuns, listSchedules, listScheduleTicks,
+  type FetchStatus, type ListBillsData, type ListPoliticiansData, type ListRunsData, type SearchBillsData,
 } from '@parliament-explorer/sdk'
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
 
@@ -124,7 +124,22 @@ export const billsQuery = (filters: BillFilters) =>
 
 export const billQuery = (session: string, number: string) => queryOptions({ queryKey: ['bills', 'one', session, number], queryFn: async ({ signal }) => (await getBill({ path: { session, number }, signal })).data })
 
-export const stagesQuery = (session: string, number: string) => queryOptions({ queryKey: ['bills', 'stages', session, number], queryFn: async ({ signal }) => (await listBillStages({ path: { session, number }, signal })).data.items })
+export const searchQuery = (query: SearchBillsData['query']) =>
+  queryOptions({ queryKey: ['bills', 'search', query], queryFn: async ({ signal }) => (await searchBills({ query, signal })).data, enabled: query.q !== '', placeholderData: (old) => old, retry: false })
+
+export const politiciansQuery = (filters: Omit<NonNullable<ListPoliticiansData['query']>, 'limit' | 'cursor'>) =>
+  infiniteQueryOptions({
+    queryKey: ['politicians', filters],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ pageParam, signal }) => (await listPoliticians({ query: { ...filters, limit: 100, cursor: pageParam }, signal })).data,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  })
+
+export const politicianQuery = (slug: string) => queryOptions({ queryKey: ['politicians', 'one', slug], queryFn: async ({ signal }) => (await getPolitician({ path: { slug }, signal })).data })
+
+export const feedsQuery = queryOptions({ queryKey: ['bills', 'feeds'], queryFn: async ({ signal }) => (await listFeeds({ signal })).data.items })
+
+export const exportsQuery = queryOptions({ queryKey: ['bills', 'exports'], queryFn: async ({ signal }) => (await listExports({ signal })).data.items })
 
 export const versionsQuery = (session: string, number: string) =>
   infiniteQueryOptions({

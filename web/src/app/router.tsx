@@ -89,6 +89,24 @@ const bills = createRoute({
 
 const bill = createRoute({ getParentRoute: () => root, path: '/bills/$session/$number', component: lazyRouteComponent(() => import('../pages/bill'), 'BillPage') })
 
+const search = createRoute({
+  getParentRoute: () => root,
+  path: '/search',
+  validateSearch: (s: Record<string, unknown>) => optional({ q: text(s.q), session: text(s.session), status: text(s.status), type: text(s.type), chamber: oneOf(s.chamber, ['house', 'senate']), year: text(s.year), page: /^[1-9]\d?$/.test(String(s.page)) ? String(s.page) : undefined }),
+  component: lazyRouteComponent(() => import('../pages/search'), 'Search'),
+})
+
+const politicians = createRoute({
+  getParentRoute: () => root,
+  path: '/politicians',
+  validateSearch: (s: Record<string, unknown>) => optional({ q: text(s.q), current: oneOf(text(s.current), ['true', 'false']) }),
+  component: lazyRouteComponent(() => import('../pages/politicians'), 'Politicians'),
+})
+
+const politician = createRoute({ getParentRoute: () => root, path: '/politicians/$slug', component: lazyRouteComponent(() => import('../pages/politician'), 'PoliticianPage') })
+
+const data = createRoute({ getParentRoute: () => root, path: '/data', component: lazyRouteComponent(() => import('../pages/data'), 'Data') })
+
 const fetchLogs = createRoute({
   getParentRoute: () => root,
   path: '/fetch-logs',
@@ -109,7 +127,7 @@ const access = createRoute({
 const signIn = createRoute({ getParentRoute: () => root, path: '/sign-in', validateSearch: (s: Record<string, unknown>) => optional({ return_to: text(s.return_to) }), component: SignedIn })
 
 export const router = createRouter({
-  routeTree: root.addChildren([overview, assets, asset, job, launch, runs, run, automation, schedule, sensor, backfills, backfill, alerts, bills, bill, fetchLogs, system, access, signIn]),
+  routeTree: root.addChildren([overview, assets, asset, job, launch, runs, run, automation, schedule, sensor, backfills, backfill, alerts, bills, bill, search, politicians, politician, data, fetchLogs, system, access, signIn]),
   basepath: uiBase.pathname,
   defaultPreload: 'intent',
   scrollRestoration: true,

@@ -1,5 +1,5 @@
 import { Link, Outlet, useRouterState } from '@tanstack/react-router'
-import { Activity, Bell, Boxes, CalendarClock, FileText, History, KeyRound, Languages, LayoutDashboard, LogOut, Menu, Monitor, Moon, Play, ScrollText, Sun, X } from 'lucide-react'
+import { Activity, Bell, Boxes, CalendarClock, FileText, History, KeyRound, Languages, LayoutDashboard, LogOut, Menu, Monitor, Moon, Play, Rss, ScrollText, Search, Sun, Users, X } from 'lucide-react'
 import { Dialog } from 'radix-ui'
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -17,6 +17,9 @@ const pages = [
   ['/backfills', 'backfills', History],
   ['/alerts', 'alerts', Bell],
   ['/bills', 'bills', FileText],
+  ['/search', 'search', Search],
+  ['/politicians', 'politicians', Users],
+  ['/data', 'data', Rss],
   ['/fetch-logs', 'fetchLogs', ScrollText],
   ['/system', 'system', Activity],
 ] as const

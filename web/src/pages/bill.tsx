@@ -1,10 +1,11 @@
-import type { Bill } from '@parliament-explorer/sdk'
+import type { Bill, BillDetail } from '@parliament-explorer/sdk'
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 
-import { billQuery, stagesQuery, versionsQuery } from '../app/queries'
+import { billQuery, versionsQuery } from '../app/queries'
+import { serverUrl } from '../lib/base'
 import { billParams, inLanguage } from '../lib/bills'
 import { Card, LoadMore, PageHead, Time } from '../ui/basics'
 import { Change } from '../ui/diff'
@@ -49,8 +50,9 @@ export function BillPage() {
               <Card title={t('bills.about')} padded>
                 <Facts bill={b} />
               </Card>
-              <Stages session={session} number={number} />
+              <Stages stages={b.stages} />
             </div>
+            <Votes bill={b} />
             <Card title={t('bills.summary')} padded>
               {b.summary.en || b.summary.fr ? (
                 <div className="bilingual">
@@ -91,7 +93,16 @@ function Facts({ bill }: { bill: Bill }) {
   const { t, i18n } = useTranslation()
   const rows: [string, ReactNode][] = [
     [t('bills.type'), inLanguage(bill.bill_type, i18n.language) ?? (bill.government_bill ? t('bills.government') : bill.private_member_bill ? t('bills.privateMember') : null)],
-    [t('bills.sponsor'), bill.sponsor?.name],
+    [
+      t('bills.sponsor'),
+      bill.sponsor?.politician ? (
+        <Link to="/politicians/$slug" params={{ slug: bill.sponsor.politician }}>
+          {bill.sponsor.name}
+        </Link>
+      ) : (
+        bill.sponsor?.name
+      ),
+    ],
     [t('bills.chamber'), t(`bills.${bill.home_chamber}`)],
     [t('bills.introduced'), bill.introduced_on],
     [t('bills.activity'), bill.latest_activity_at && <Time at={bill.latest_activity_at} absolute />],
@@ -151,6 +162,7 @@ function Facts({ bill }: { bill: Bill }) {
         ))}
       </span>,
     ],
+    [t('bills.missing'), bill.missing_since && <Time key="missing" at={bill.missing_since} absolute />],
     [t('bills.firstSeen'), <Time key="first" at={bill.first_seen_at} absolute />],
   ]
   return (
@@ -167,39 +179,90 @@ function Facts({ bill }: { bill: Bill }) {
   )
 }
 
-function Stages({ session, number }: { session: string; number: string }) {
+function Stages({ stages }: { stages: BillDetail['stages'] }) {
   const { t, i18n } = useTranslation()
-  const stages = useQuery(stagesQuery(session, number))
   let chamber = ''
   return (
     <Card title={t('bills.stages')} padded>
-      <Loaded query={stages} lines={8} height="20rem">
-        {(list) =>
-          list.length === 0 ? (
-            <p className="muted">{t('bills.noStages')}</p>
-          ) : (
-            <ol className="stages">
-              {list.map((stage, i) => {
-                const header = stage.chamber !== chamber && stage.name.en !== 'Royal assent' ? (chamber = stage.chamber) : ''
-                return (
-                  <li key={i} className={stage.state}>
-                    <span className="mark" />
-                    <span>
-                      {header && <span className="muted small">{t(`bills.${stage.chamber}`)}: </span>}
-                      {inLanguage(stage.name, i18n.language)}
-                      {stage.committee && <span className="muted small"> ({stage.committee})</span>}
-                    </span>
-                    <span className="muted small nowrap num">
-                      {t(`bills.stage_${stage.state}`)} {stage.state_since}
-                    </span>
-                  </li>
-                )
-              })}
-            </ol>
-          )
-        }
-      </Loaded>
+      {stages.length === 0 ? (
+        <p className="muted">{t('bills.noStages')}</p>
+      ) : (
+        <ol className="stages">
+          {stages.map((stage, i) => {
+            const header = stage.chamber !== chamber && stage.name.en !== 'Royal assent' ? (chamber = stage.chamber) : ''
+            return (
+              <li key={i} className={stage.state}>
+                <span className="mark" />
+                <span>
+                  {header && <span className="muted small">{t(`bills.${stage.chamber}`)}: </span>}
+                  {inLanguage(stage.name, i18n.language)}
+                  {stage.committee && <span className="muted small"> ({stage.committee})</span>}
+                </span>
+                <span className="muted small nowrap num">
+                  {t(`bills.stage_${stage.state}`)} {stage.completed_on && stage.started_on && stage.started_on < stage.completed_on ? `${stage.started_on} – ${stage.completed_on}` : (stage.state_since ?? stage.started_on)}
+                </span>
+              </li>
+            )
+          })}
+        </ol>
+      )}
     </Card>
+  )
+}
+
+/** Recorded divisions, and the published versions of the text. */
+function Votes({ bill }: { bill: BillDetail }) {
+  const { t, i18n } = useTranslation()
+  return (
+    <div className="grid two">
+      <Card title={t('bills.votes')}>
+        {bill.votes.length === 0 ? (
+          <p className="muted" style={{ padding: '1rem' }}>
+            {t('bills.noVotes')}
+          </p>
+        ) : (
+          <ol className="list">
+            {bill.votes.map((v) => (
+              <li key={v.number} className="stack tight">
+                <div className="row wrap between">
+                  <a href={v.url} rel="noreferrer">
+                    {inLanguage(v.motion, i18n.language) ?? inLanguage(v.stage, i18n.language) ?? t('bills.vote', { n: v.number })}
+                  </a>
+                  <span className={`badge ${v.result === 'agreed_to' ? 'good' : v.result === 'negatived' ? 'bad' : 'idle'}`} style={{ paddingLeft: '0.55rem' }}>
+                    {t(`bills.result_${v.result}`)}
+                  </span>
+                </div>
+                <p className="muted small num">{t('bills.tally', { yeas: v.yeas, nays: v.nays, paired: v.paired, n: v.number, date: v.date ?? '–' })}</p>
+              </li>
+            ))}
+          </ol>
+        )}
+      </Card>
+      <Card
+        title={t('bills.publications')}
+        actions={
+          <a className="btn small" href={serverUrl(`feeds/bill-${bill.id.replace('/', '-')}.rss?lang=${i18n.language}`)}>
+            {t('feeds.subscribe')}
+          </a>
+        }
+      >
+        {bill.publications.length === 0 ? (
+          <p className="muted" style={{ padding: '1rem' }}>
+            {t('bills.noPublications')}
+          </p>
+        ) : (
+          <ol className="list">
+            {bill.publications.map((p) => (
+              <li key={p.id}>
+                <a href={p.url} rel="noreferrer">
+                  {inLanguage(p.name, i18n.language) ?? p.id}
+                </a>
+              </li>
+            ))}
+          </ol>
+        )}
+      </Card>
+    </div>
   )
 }
 

@@ -1,0 +1,197 @@
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { useTranslation } from 'react-i18next'
+
+import { exportsQuery, feedsQuery, recentMaterializationsQuery } from '../app/queries'
+import { serverFlag, serverUrl } from '../lib/base'
+import { billParams, inLanguage } from '../lib/bills'
+import { Card, Empty, PageHead, Time } from '../ui/basics'
+import { Loaded } from '../ui/loaded'
+
+/** Feeds to subscribe to, files to download, and the report on the quality of it all. */
+export function Data() {
+  const { t } = useTranslation()
+  return (
+    <div className="page">
+      <PageHead title={t('data.title')} />
+      <div className="grid two">
+        <Exports />
+        <Feeds />
+      </div>
+      <Quality />
+    </div>
+  )
+}
+
+function Feeds() {
+  const { t, i18n } = useTranslation()
+  const query = useQuery(feedsQuery)
+  return (
+    <Card title={t('feeds.title')}>
+      <p className="muted small" style={{ padding: '0.8rem 1rem 0' }}>
+        {t('feeds.help')}
+      </p>
+      <Loaded query={query} lines={6}>
+        {(feeds) => (
+          <ul className="list feeds">
+            {feeds.map((f) => (
+              <li key={f.name} className="row wrap between">
+                <span>
+                  {inLanguage(f.title, i18n.language)} {f.updated_at && <span className="muted small"><Time at={f.updated_at} /></span>}
+                </span>
+                <span className="row">
+                  {(['rss', 'atom', 'json'] as const).map((form) => (
+                    <a key={form} className="btn small ghost" href={serverUrl(`feeds/${f.name}.${form}?lang=${i18n.language}`)} aria-label={t('feeds.of', { form: form.toUpperCase(), title: inLanguage(f.title, i18n.language) })}>
+                      {form.toUpperCase()}
+                    </a>
+                  ))}
+                </span>
+              </li>
+            ))}
+          </ul>
+        )}
+      </Loaded>
+    </Card>
+  )
+}
+
+function Exports() {
+  const { t } = useTranslation()
+  const query = useQuery(exportsQuery)
+  return (
+    <Card title={t('exports.title')} padded>
+      <Loaded query={query} lines={6}>
+        {(exports) => (
+          <div className="stack">
+            {exports.map((e) => (
+              <div key={e.name} className="stack">
+                <p>{t('exports.rows', { count: e.rows })}</p>
+                <div className="row wrap">
+                  {e.formats.map((form) => (
+                    <a key={form} className="btn" href={serverUrl(`exports/${e.name}.${form}`)} download>
+                      {form.toUpperCase()}
+                    </a>
+                  ))}
+                </div>
+                <details>
+                  <summary>{t('exports.fields')}</summary>
+                  <dl className="facts">
+                    {e.fields.map((f) => (
+                      <div key={f.name} style={{ display: 'contents' }}>
+                        <dt className="mono">{f.name}</dt>
+                        <dd className="small">{f.description}</dd>
+                      </div>
+                    ))}
+                  </dl>
+                </details>
+                <h3>{t('exports.terms')}</h3>
+                <ul className="stack tight small">
+                  {e.terms.map((term) => (
+                    <li key={term.source}>
+                      <a href={term.url} rel="noreferrer">
+                        {term.source}
+                      </a>
+                      : {term.terms}
+                    </li>
+                  ))}
+                </ul>
+              </div>
+            ))}
+          </div>
+        )}
+      </Loaded>
+    </Card>
+  )
+}
+
+interface Report {
+  bills_total: number
+  bills_missing: number
+  differences: number
+  sponsors_linked: number
+  sponsors_with_person_id: number
+  coverage: { session: string; bills: number; missing: number; fields: Record<string, number> }[]
+  first_differences: { bill: string; field: string; openparliament: string; legisinfo: string }[]
+  missing: { bill: string; since: string }[]
+}
+
+const isReport = (metadata: unknown): metadata is Report => typeof metadata === 'object' && metadata !== null && Array.isArray((metadata as Report).coverage)
+
+function Quality() {
+  const { t } = useTranslation()
+  const query = useQuery(recentMaterializationsQuery('data_quality', 1))
+  return (
+    <Card
+      title={t('quality.title')}
+      actions={
+        <Link to="/assets/$asset" params={{ asset: 'data_quality' }} search={{ tab: 'checks' }} className="btn small">
+          {t('quality.checks')}
+        </Link>
+      }
+    >
+      <Loaded query={query} lines={6}>
+        {(latest) => {
+          const report: unknown = latest[0]?.metadata
+          if (!latest[0] || !isReport(report)) return <Empty title={t('quality.none')} command={'explorer materialize data_quality' + serverFlag} />
+          const fields = Object.keys(report.coverage[0]?.fields ?? {}).sort()
+          return (
+            <div className="stack" style={{ padding: '1rem 0' }}>
+              <p style={{ padding: '0 1rem' }}>
+                {t('quality.summary', { bills: report.bills_total, differences: report.differences, missing: report.bills_missing, linked: report.sponsors_linked, sponsors: report.sponsors_with_person_id })}{' '}
+                <span className="muted small">
+                  <Time at={latest[0].created_at} />
+                </span>
+              </p>
+              {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls has to be reached by keyboard */}
+              <div className="table-wrap" role="region" aria-label={t('quality.coverage')} tabIndex={0}>
+                <table>
+                  <thead>
+                    <tr>
+                      <th>{t('bills.session')}</th>
+                      <th>{t('bills.title')}</th>
+                      {fields.map((f) => (
+                        <th key={f} className="mono small">
+                          {f}
+                        </th>
+                      ))}
+                    </tr>
+                  </thead>
+                  <tbody>
+                    {report.coverage.map((c) => (
+                      <tr key={c.session}>
+                        <th scope="row">{c.session}</th>
+                        <td className="num">{c.bills}</td>
+                        {fields.map((f) => (
+                          <td key={f} className="num">
+                            {Math.round((100 * (c.fields[f] ?? 0)) / Math.max(1, c.bills))} %
+                          </td>
+                        ))}
+                      </tr>
+                    ))}
+                  </tbody>
+                </table>
+              </div>
+              {report.first_differences.length > 0 && (
+                <ul className="list">
+                  {report.first_differences.map((d) => (
+                    <li key={d.bill + d.field} className="small">
+                      <Link to="/bills/$session/$number" params={billParams(d.bill)}>
+                        {d.bill}
+                      </Link>{' '}
+                      <span className="mono">{d.field}</span>: “{d.openparliament}” / “{d.legisinfo}”
+                    </li>
+                  ))}
+                </ul>
+              )}
+              {report.missing.length > 0 && (
+                <p style={{ padding: '0 1rem' }}>
+                  {t('quality.missing')}: {report.missing.map((m) => m.bill).join(', ')}
+                </p>
+              )}
+            </div>
+          )
+        }}
+      </Loaded>
+    </Card>
+  )
+}

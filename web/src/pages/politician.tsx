@@ -1,0 +1,85 @@
+import { useQuery } from '@tanstack/react-query'
+import { Link, useParams } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
+import { useTranslation } from 'react-i18next'
+
+import { politicianQuery } from '../app/queries'
+import { serverUrl } from '../lib/base'
+import { billParams, inLanguage } from '../lib/bills'
+import { Card, PageHead } from '../ui/basics'
+import { Loaded } from '../ui/loaded'
+
+export function PoliticianPage() {
+  const { t, i18n } = useTranslation()
+  const { slug } = useParams({ from: '/politicians/$slug' })
+  const query = useQuery(politicianQuery(slug))
+  const name = query.data?.name ?? slug
+  return (
+    <div className="page">
+      <PageHead title={name} crumbs={[<Link to="/politicians">{t('nav.politicians')}</Link>, name]} />
+      <Loaded query={query} lines={8} height="24rem">
+        {(p) => {
+          const facts: [string, ReactNode][] = [
+            [t('politicians.party'), inLanguage(p.party, i18n.language)],
+            [t('politicians.riding'), inLanguage(p.riding, i18n.language) && [inLanguage(p.riding, i18n.language), p.province].filter(Boolean).join(', ')],
+            [t('politicians.member'), p.current ? t('politicians.now') : t('politicians.before')],
+            [
+              t('politicians.memberships'),
+              p.memberships.length > 0 && (
+                <ul className="stack tight">
+                  {p.memberships.map((m, i) => (
+                    <li key={i}>
+                      {inLanguage(m.label, i18n.language) ?? inLanguage(m.party, i18n.language) ?? '–'} {m.started_on && <span className="muted small num">{[m.started_on, m.ended_on].filter(Boolean).join(' – ')}</span>}
+                    </li>
+                  ))}
+                </ul>
+              ),
+            ],
+            [t('bills.links'), <a key="op" href={p.openparliament_url} rel="noreferrer">openparliament.ca</a>],
+          ]
+          return (
+            <>
+              <Card title={t('bills.about')} padded>
+                <dl className="facts">
+                  {facts.filter(([, value]) => value).map(([title, value]) => (
+                    <div key={title} style={{ display: 'contents' }}>
+                      <dt>{title}</dt>
+                      <dd>{value}</dd>
+                    </div>
+                  ))}
+                </dl>
+              </Card>
+              <Card
+                title={t('politicians.bills', { count: p.sponsored_bills.length })}
+                actions={
+                  p.person_id !== null && (
+                    <a className="btn small" href={serverUrl(`feeds/sponsor-${p.slug}.rss?lang=${i18n.language}`)}>
+                      {t('feeds.subscribe')}
+                    </a>
+                  )
+                }
+              >
+                {p.sponsored_bills.length === 0 ? (
+                  <p className="muted" style={{ padding: '1rem' }}>
+                    {t('politicians.noBills')}
+                  </p>
+                ) : (
+                  <ol className="list">
+                    {p.sponsored_bills.map((b) => (
+                      <li key={b.id} className="row wrap between">
+                        <Link to="/bills/$session/$number" params={billParams(b.id)}>
+                          {b.number} <span className="muted">({b.parliament}-{b.session})</span> {inLanguage(b.short_title, i18n.language) ?? inLanguage(b.title, i18n.language)}
+                        </Link>
+                        <span className="muted small">{inLanguage(b.status, i18n.language)}</span>
+                      </li>
+                    ))}
+                  </ol>
+                )}
+              </Card>
+            </>
+          )
+        }}
+      </Loaded>
+    </div>
+  )
+}

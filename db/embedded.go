@@ -107,7 +107,7 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig) (_ *Embedded, err er
 	if err := e.createDatabase(ctx); err != nil {
 		return nil, errors.Join(err, e.Stop())
 	}
-	go e.supervise() //nolint:gosec // it outlives the start
+	go e.supervise()
 	return e, nil
 }
 

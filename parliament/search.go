@@ -104,10 +104,9 @@ func (s *Store) Search(ctx context.Context, q SearchQuery, m *Meaning) (*SearchR
 		}
 		rankings, r.Fuzzy = lexical, fuzzy
 	}
-	switch {
-	case q.Mode == SearchLexical:
+	if q.Mode == SearchLexical {
 		r.NotByMeaning = "the search is by words alone"
-	default:
+	} else {
 		ids, reason, err := s.searchMeaning(ctx, said, q, m)
 		if err != nil {
 			return nil, err

@@ -95,7 +95,7 @@ func (h *handlers) ListExports(ctx context.Context, _ api.ListExportsRequestObje
 }
 
 func (h *handlers) GetExport(ctx context.Context, req api.GetExportRequestObject) (api.GetExportResponseObject, error) {
-	name, form, _ := cutLast(req.Export, ".")
+	name, form := cutLast(req.Export, ".")
 	if name != "bills" || exportTypes[form] == "" {
 		return nil, invalidField("/path/export", "%q is not an export: want bills.csv, bills.ndjson or bills.parquet", req.Export)
 	}

@@ -77,7 +77,7 @@ func newFeedCache() *feedCache {
 
 func (h *handlers) GetFeed(ctx context.Context, req api.GetFeedRequestObject) (api.GetFeedResponseObject, error) {
 	p := req.Params
-	name, form, _ := cutLast(req.Feed, ".")
+	name, form := cutLast(req.Feed, ".")
 	if feedTypes[form] == "" {
 		return nil, invalidField("/path/feed", "%q is not a feed: want a name and .rss, .atom or .json, such as bills.rss", req.Feed)
 	}
@@ -120,12 +120,12 @@ func (h *handlers) GetFeed(ctx context.Context, req api.GetFeedRequestObject) (a
 	return rendered, nil
 }
 
-func cutLast(s, sep string) (before, after string, found bool) {
+func cutLast(s, sep string) (before, after string) {
 	i := strings.LastIndex(s, sep)
 	if i < 0 {
-		return s, "", false
+		return s, ""
 	}
-	return s[:i], s[i+len(sep):], true
+	return s[:i], s[i+len(sep):]
 }
 
 // baseURL is where the server is for whoever asks.

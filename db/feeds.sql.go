@@ -286,6 +286,36 @@ func (q *Queries) ListFeedItems(ctx context.Context, arg ListFeedItemsParams) ([
 	return items, nil
 }
 
+const oldestFeedItems = `-- name: OldestFeedItems :many
+SELECT session, min(published_at)::timestamptz AS oldest FROM feed_items WHERE version = 1 GROUP BY session
+`
+
+type OldestFeedItemsRow struct {
+	Session string
+	Oldest  time.Time
+}
+
+// When the oldest bill that feeds know of each session was new.
+func (q *Queries) OldestFeedItems(ctx context.Context) ([]OldestFeedItemsRow, error) {
+	rows, err := q.db.Query(ctx, oldestFeedItems)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []OldestFeedItemsRow{}
+	for rows.Next() {
+		var i OldestFeedItemsRow
+		if err := rows.Scan(&i.Session, &i.Oldest); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const setFeedState = `-- name: SetFeedState :exec
 UPDATE feed_state SET max_items = $1, updated_at = $2, generation = generation + 1
 `

@@ -40,10 +40,6 @@ type feedDoc struct {
 	NoticedAt time.Time `json:"noticed_at"`
 }
 
-// oldNews is how long before it was noticed something must have happened to be no news: such items take their place by
-// when they happened, and the others by when they were noticed, so that a reader who looks often misses none.
-const oldNews = 30 * 24 * time.Hour
-
 // FeedCounts says what bringing feeds up to date came to.
 type FeedCounts struct {
 	Items int
@@ -55,8 +51,16 @@ type FeedCounts struct {
 func (s *Store) UpdateFeeds(ctx context.Context, maxItems int, progress func(items int)) (FeedCounts, error) {
 	var counts FeedCounts
 	touched := map[string]bool{}
+	rows, err := s.q.OldestFeedItems(ctx)
+	if err != nil {
+		return counts, err
+	}
+	oldest := map[string]time.Time{}
+	for _, r := range rows {
+		oldest[r.Session] = r.Oldest
+	}
 	for {
-		n, err := s.updateFeeds(ctx, touched)
+		n, err := s.updateFeeds(ctx, oldest, touched)
 		if err != nil {
 			return counts, err
 		}
@@ -74,7 +78,7 @@ func (s *Store) UpdateFeeds(ctx context.Context, maxItems int, progress func(ite
 	return counts, s.q.SetFeedState(ctx, db.SetFeedStateParams{MaxItems: int32(maxItems), At: time.Now().UTC().Truncate(time.Second)}) //nolint:gosec // bounded by the config
 }
 
-func (s *Store) updateFeeds(ctx context.Context, touched map[string]bool) (int, error) {
+func (s *Store) updateFeeds(ctx context.Context, oldest map[string]time.Time, touched map[string]bool) (int, error) {
 	bills, err := s.q.BillsForFeeds(ctx, 200)
 	if err != nil || len(bills) == 0 {
 		return 0, err
@@ -93,7 +97,7 @@ func (s *Store) updateFeeds(ctx context.Context, touched map[string]bool) (int, 
 	}
 	var p db.InsertFeedItemsParams
 	for _, b := range bills {
-		if err := addItems(&p, b, versions[b.ID], touched); err != nil {
+		if err := addItems(&p, b, versions[b.ID], oldest, touched); err != nil {
 			return 0, fmt.Errorf("feed items of bill %s: %w", b.ID, err)
 		}
 	}
@@ -102,7 +106,7 @@ func (s *Store) updateFeeds(ctx context.Context, touched map[string]bool) (int, 
 
 // addItems goes back from the bill as it is, undoing one change after the other, and makes an item of each version that
 // feeds do not have.
-func addItems(p *db.InsertFeedItemsParams, row db.BillsForFeedsRow, versions []db.VersionsOfBillsRow, touched map[string]bool) error {
+func addItems(p *db.InsertFeedItemsParams, row db.BillsForFeedsRow, versions []db.VersionsOfBillsRow, oldest map[string]time.Time, touched map[string]bool) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(row.Doc, &fields); err != nil {
 		return err
@@ -124,7 +128,7 @@ func addItems(p *db.InsertFeedItemsParams, row db.BillsForFeedsRow, versions []d
 			if err := json.Unmarshal(raw, &then); err != nil {
 				return err
 			}
-			if err := addItem(p, then, v, changes, touched); err != nil {
+			if err := addItem(p, then, v, changes, oldest, touched); err != nil {
 				return err
 			}
 		}
@@ -135,7 +139,7 @@ func addItems(p *db.InsertFeedItemsParams, row db.BillsForFeedsRow, versions []d
 	return nil
 }
 
-func addItem(p *db.InsertFeedItemsParams, b Bill, v db.VersionsOfBillsRow, changes []Change, touched map[string]bool) error {
+func addItem(p *db.InsertFeedItemsParams, b Bill, v db.VersionsOfBillsRow, changes []Change, oldest map[string]time.Time, touched map[string]bool) error {
 	doc := feedDoc{NoticedAt: v.CreatedAt, FeedItem: FeedItem{
 		Number: b.Number, Title: b.Title, ShortTitle: b.ShortTitle, Status: Bilingual{En: b.Status.En, Fr: b.Status.Fr}, Summary: b.Summary, Fields: []string{},
 	}}
@@ -164,11 +168,13 @@ func addItem(p *db.InsertFeedItemsParams, b Bill, v db.VersionsOfBillsRow, chang
 	if happened.After(v.CreatedAt) {
 		happened = v.CreatedAt
 	}
+	session := fmt.Sprintf("%d-%d", b.Parliament, b.Session)
+	// Items stand where they were noticed, so that a reader who looks often misses none. Bills of a session that was not
+	// held before, or from before what was held of it, are no news: they stand where they happened.
 	place := v.CreatedAt
-	if v.Version == 1 && v.CreatedAt.Sub(happened) > oldNews {
+	if first, held := oldest[session]; v.Version == 1 && (!held || happened.Before(first)) {
 		place = happened
 	}
-	session := fmt.Sprintf("%d-%d", b.Parliament, b.Session)
 	touched["bills"], touched["session-"+session], touched["bill-"+b.ID] = true, true, true
 	code, sponsor := "", int64(0)
 	if status {

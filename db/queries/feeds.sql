@@ -44,3 +44,7 @@ SELECT v.bill_id, v.version, v.changes, v.run_id, v.created_at, v.xid FROM bill_
 WHERE (v.xid, v.bill_id, v.version) > (@after_xid::xid8, @after_id::text, @after_version::integer) AND v.xid < log_horizon()
   AND (sqlc.narg(since)::timestamptz IS NULL OR v.created_at >= sqlc.narg(since))
 ORDER BY v.xid, v.bill_id, v.version LIMIT @max_rows;
+
+-- name: OldestFeedItems :many
+-- When the oldest bill that feeds know of each session was new.
+SELECT session, min(published_at)::timestamptz AS oldest FROM feed_items WHERE version = 1 GROUP BY session;

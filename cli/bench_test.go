@@ -53,6 +53,7 @@ func TestBench(t *testing.T) {
 	b.part("overhead", b.overhead)
 	b.part("streams", b.streams)
 	b.part("scale", b.scale)
+	b.part("data", b.data)
 	b.compare()
 }
 

@@ -162,7 +162,7 @@ function Quality() {
                         <th scope="row">{c.session}</th>
                         <td className="num">{c.bills}</td>
                         {fields.map((f) => (
-                          <td key={f} className="num">
+                          <td key={f} className="num nowrap">
                             {Math.round((100 * (c.fields[f] ?? 0)) / Math.max(1, c.bills))} %
                           </td>
                         ))}

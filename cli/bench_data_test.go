@@ -1,0 +1,166 @@
+package cli_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
+	"github.com/parliament-explorer/parliament-explorer/server"
+)
+
+// data measures search, feeds and exports with ten thousand bills.
+func (b *bench) data() {
+	const n, size = 10_000, 384
+	ctx := context.Background()
+	d := b.postgres()
+	store := parliament.NewStore(d)
+	rng := rand.New(rand.NewPCG(1, 2))
+	words := strings.Fields("water fisheries criminal code income tax employment insurance citizenship immigration broadcasting telecommunications privacy children veterans housing climate emissions energy railway aviation border firearms health dental autism languages copyright elections senate budget appropriation pension bank trade treaty indigenous justice parole sentencing evidence labour strike wage disability accessibility agriculture grain dairy forest parks heritage museum space data artificial intelligence competition consumer food plastic waste animal cruelty")
+	sentence := func(k int) string {
+		out := make([]string, k)
+		for i := range out {
+			out[i] = words[rng.IntN(len(words))]
+		}
+		return strings.Join(out, " ")
+	}
+	for from := 0; from < n; from += 500 {
+		var records []parliament.Record
+		for i := range 500 {
+			k := from + i
+			session := fmt.Sprintf("%d-1", 37+k/1250)
+			day := time.Date(2003, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, k/2).Format(time.DateOnly)
+			number := fmt.Sprintf("C-%d", 1+k%1250)
+			title := "An Act to amend the " + sentence(3) + " Act (" + sentence(4) + ")"
+			records = append(records, parliament.Record{ID: parliament.BillID{Parliament: 37 + k/1250, Session: 1, Prefix: "C", Digits: 1 + k%1250}, FetchedAt: time.Now(), Parts: parliament.Parts{
+				OpenParliament: &openparliament.Bill{Session: session, Number: number, NameEn: title, Introduced: day},
+				Item:           &legisinfo.Item{ID: k + 1, Session: session, Number: number, LongTitleEn: title, LongTitleFr: "Loi modifiant la Loi sur " + sentence(4), StatusEn: "Royal assent received", TypeEn: "House Government Bill", HouseFirst: day, SponsorID: 1 + k%300, Hash: "x"},
+				Detail:         &legisinfo.Detail{ItemHash: "x", ID: k + 1, Reader: legisinfo.Reader, SummaryEn: "<p>" + sentence(120) + "</p>", SummaryFr: "<p>" + sentence(120) + "</p>", Committees: []legisinfo.Committee{{Acronym: "FINA", Chamber: "house", NameEn: "Finance", NameFr: "Finances"}}},
+			}})
+		}
+		_, err := store.Save(ctx, uuid.Must(uuid.NewV7()), records)
+		b.must(err)
+	}
+	endpoint := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var q struct{ Input []string }
+		_ = json.NewDecoder(r.Body).Decode(&q)
+		data := make([]map[string]any, len(q.Input))
+		for i, text := range q.Input {
+			own := rand.New(rand.NewPCG(uint64(len(text)), uint64(text[0])))
+			v := make([]float32, size)
+			for k := range v {
+				v[k] = own.Float32() - .5
+			}
+			data[i] = map[string]any{"index": i, "embedding": v}
+		}
+		_ = json.NewEncoder(w).Encode(map[string]any{"data": data})
+	}))
+	defer endpoint.Close()
+	client384, err := embed.New(embed.Config{URL: endpoint.URL, Model: "bench"})
+	b.must(err)
+	meaning := parliament.NewMeaning(d, client384)
+	_, err = meaning.Update(ctx, 256, func(int) {})
+	b.must(err)
+	_, err = store.UpdateFeeds(ctx, 100, func(int) {})
+	b.must(err)
+	_, err = d.Pool.Exec(ctx, "ANALYZE")
+	b.must(err)
+	e := b.engine(d, false, nil)
+	s, err := server.New(server.Config{DB: d, Engine: e, Store: store, Meaning: meaning, Logger: slog.New(slog.DiscardHandler)})
+	b.must(err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	b.must(err)
+	go s.Serve(ctx, l)
+	at := "http://" + l.Addr().String()
+	defer func() {
+		limit, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		_ = e.Stop(limit)
+		_ = s.Shutdown(limit)
+	}()
+	ask := func(path string, status int, header ...string) (time.Duration, http.Header) {
+		req, err := http.NewRequest(http.MethodGet, at+path, nil)
+		b.must(err)
+		for i := 0; i+1 < len(header); i += 2 {
+			req.Header.Set(header[i], header[i+1])
+		}
+		started := time.Now()
+		resp, err := client.Do(req)
+		b.must(err)
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		if resp.StatusCode != status {
+			b.Fatalf("%s: %s", path, resp.Status)
+		}
+		return time.Since(started), resp.Header
+	}
+	measure := func(times int, one func(i int) time.Duration) (p50, p99 time.Duration) {
+		var all []time.Duration
+		for i := range times + 20 {
+			if took := one(i); i >= 20 {
+				all = append(all, took)
+			}
+		}
+		return quantiles(all)
+	}
+	floor, _ := measure(200, func(int) time.Duration { took, _ := ask("/healthz", 200); return took })
+	limit := "GET /healthz: " + ms(floor)
+	queries := func(i int) string {
+		switch i % 5 {
+		case 0:
+			return fmt.Sprintf("c%d", 1+i%1250)
+		case 1:
+			return words[i%len(words)]
+		case 2:
+			return words[i%len(words)] + " " + words[(i*7)%len(words)]
+		case 3:
+			return `"income tax"`
+		}
+		w := words[i%len(words)]
+		return w[:len(w)-2] + w[len(w)-1:] // misspelt
+	}
+	for mode, wanted := range map[string]string{"lexical": "<= 50 ms", "hybrid": "<= 100 ms"} {
+		p50, p99 := measure(300, func(i int) time.Duration {
+			took, _ := ask("/search?mode="+mode+"&q="+url.QueryEscape(queries(i)), 200)
+			return took
+		})
+		b.line("GET /search?mode="+mode+", 10,000 bills, p99", ms(p99)+" (p50 "+ms(p50)+")", wanted, limit)
+	}
+	_, header := ask("/feeds/bills.rss", 200)
+	p50, p99 := measure(500, func(i int) time.Duration {
+		took, _ := ask([]string{"/feeds/bills.rss", "/feeds/session-40-1.atom?lang=fr", "/feeds/status-RoyalAssentGiven.json"}[i%3], 200)
+		return took
+	})
+	b.line("GET /feeds/..., cached, p99", ms(p99)+" (p50 "+ms(p50)+")", "<= 10 ms", limit)
+	p50, p99 = measure(500, func(int) time.Duration {
+		took, _ := ask("/feeds/bills.rss", 304, "If-None-Match", header.Get("ETag"))
+		return took
+	})
+	b.line("GET /feeds/bills.rss, 304, p99", ms(p99)+" (p50 "+ms(p50)+")", "<= 3 ms", limit)
+
+	cmd, program := b.launch(d, "serve")
+	defer b.end(cmd)
+	at = program
+	for range 20 {
+		ask("/bills?limit=50", 200)
+	}
+	for _, form := range []string{"csv", "ndjson", "parquet"} {
+		before := memory(cmd.Process.Pid, "VmHWM")
+		took, _ := ask("/exports/bills."+form, 200)
+		b.line("GET /exports/bills."+form+", 10,000 bills", ms(took), "<= 2 s", "peak memory before "+before+", after "+memory(cmd.Process.Pid, "VmHWM"))
+	}
+}

@@ -10,7 +10,7 @@ test('a bill is found, narrowed down, and leads to its votes, its sponsor and it
   await expect(page).toHaveURL(/q=act/)
   await expect(page.getByRole('heading', { name: /^\d+ bills$/ })).toBeVisible()
   const before = await page.getByRole('heading', { name: /^\d+ bills$/ }).textContent()
-  await page.getByRole('button', { name: /Senate/ }).first().click()
+  await page.getByRole('group', { name: 'Chamber of origin' }).getByRole('button', { name: /Senate/ }).click()
   await expect(page).toHaveURL(/chamber=senate/)
   await expect(page.getByRole('heading', { name: /^\d+ bills?$/ })).not.toHaveText(before!)
   await expect(page.locator('mark').first()).toBeVisible()

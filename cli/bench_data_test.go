@@ -30,13 +30,28 @@ func (b *bench) data() {
 	d := b.postgres()
 	store := parliament.NewStore(d)
 	rng := rand.New(rand.NewPCG(1, 2))
-	words := strings.Fields("water fisheries criminal code income tax employment insurance citizenship immigration broadcasting telecommunications privacy children veterans housing climate emissions energy railway aviation border firearms health dental autism languages copyright elections senate budget appropriation pension bank trade treaty indigenous justice parole sentencing evidence labour strike wage disability accessibility agriculture grain dairy forest parks heritage museum space data artificial intelligence competition consumer food plastic waste animal cruelty")
+	// As in the real bills, few words are in most of them and most words in few, and one in ten has a summary.
+	var words []string
+	for _, first := range strings.Fields("wat fish crim tax ins cit broad tel priv chil vet hous clim ener rail avi bord arm heal dent aut lang copy elec sen budg pens bank trad ind just par sent lab wag acc agr gra dai for park her mus spac dat int comp cons food plas was anim") {
+		for _, middle := range strings.Fields("er il on at in al is or") {
+			for _, last := range strings.Fields("ing ment ion ity ance") {
+				words = append(words, first+middle+last)
+			}
+		}
+	}
+	zipf := rand.NewZipf(rng, 1.2, 8, uint64(len(words)-1))
 	sentence := func(k int) string {
 		out := make([]string, k)
 		for i := range out {
-			out[i] = words[rng.IntN(len(words))]
+			out[i] = words[zipf.Uint64()]
 		}
 		return strings.Join(out, " ")
+	}
+	summary := func() string {
+		if rng.IntN(10) > 0 {
+			return ""
+		}
+		return "<p>" + sentence(150) + "</p>"
 	}
 	for from := 0; from < n; from += 500 {
 		var records []parliament.Record
@@ -49,7 +64,7 @@ func (b *bench) data() {
 			records = append(records, parliament.Record{ID: parliament.BillID{Parliament: 37 + k/1250, Session: 1, Prefix: "C", Digits: 1 + k%1250}, FetchedAt: time.Now(), Parts: parliament.Parts{
 				OpenParliament: &openparliament.Bill{Session: session, Number: number, NameEn: title, Introduced: day},
 				Item:           &legisinfo.Item{ID: k + 1, Session: session, Number: number, LongTitleEn: title, LongTitleFr: "Loi modifiant la Loi sur " + sentence(4), StatusEn: "Royal assent received", TypeEn: "House Government Bill", HouseFirst: day, SponsorID: 1 + k%300, Hash: "x"},
-				Detail:         &legisinfo.Detail{ItemHash: "x", ID: k + 1, Reader: legisinfo.Reader, SummaryEn: "<p>" + sentence(120) + "</p>", SummaryFr: "<p>" + sentence(120) + "</p>", Committees: []legisinfo.Committee{{Acronym: "FINA", Chamber: "house", NameEn: "Finance", NameFr: "Finances"}}},
+				Detail:         &legisinfo.Detail{ItemHash: "x", ID: k + 1, Reader: legisinfo.Reader, SummaryEn: summary(), SummaryFr: summary(), Committees: []legisinfo.Committee{{Acronym: "FINA", Chamber: "house", NameEn: "Finance", NameFr: "Finances"}}},
 			}})
 		}
 		_, err := store.Save(ctx, uuid.Must(uuid.NewV7()), records)
@@ -128,7 +143,7 @@ func (b *bench) data() {
 		case 2:
 			return words[i%len(words)] + " " + words[(i*7)%len(words)]
 		case 3:
-			return `"income tax"`
+			return `"act to amend"`
 		}
 		w := words[i%len(words)]
 		return w[:len(w)-2] + w[len(w)-1:] // misspelt

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
@@ -232,10 +234,10 @@ func (s *Store) searchWords(ctx context.Context, q SearchQuery) (found []ranking
 			return nil, false, err
 		}
 	}
-	words := func(relaxed bool) ([]string, error) {
+	words := func(ctx context.Context, relaxed bool) ([]string, error) {
 		return s.lists.SearchWords(ctx, db.SearchWordsParams{Relaxed: relaxed, Q: q.Q, Session: f.session, Status: f.status, BillType: f.billType, Chamber: f.chamber, Year: f.year})
 	}
-	ids, err := words(false)
+	ids, err := words(ctx, false)
 	if err := add(FoundByWords, 2, ids, err); err != nil {
 		return nil, false, err
 	}
@@ -243,16 +245,23 @@ func (s *Store) searchWords(ctx context.Context, q SearchQuery) (found []ranking
 		return found, false, nil
 	}
 	before := len(seen)
-	if ids, err = words(true); err != nil {
+	var some, similar []string
+	group, ctx := errgroup.WithContext(ctx)
+	if len(strings.Fields(q.Q)) > 1 { // some of one word are all of them
+		group.Go(func() (err error) {
+			some, err = words(ctx, true)
+			return err
+		})
+	}
+	group.Go(func() (err error) {
+		similar, err = s.lists.SearchSimilar(ctx, db.SearchSimilarParams{Words: unaccented(q.Q), Session: f.session, Status: f.status, BillType: f.billType, Chamber: f.chamber, Year: f.year})
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return nil, false, err
 	}
-	if err := add(FoundByWords, 0.7, ids, nil); err != nil {
-		return nil, false, err
-	}
-	ids, err = s.lists.SearchSimilar(ctx, db.SearchSimilarParams{Words: unaccented(q.Q), Session: f.session, Status: f.status, BillType: f.billType, Chamber: f.chamber, Year: f.year})
-	if err := add(FoundBySpelling, 1.4, ids, err); err != nil {
-		return nil, false, err
-	}
+	_ = add(FoundByWords, 0.7, some, nil)
+	_ = add(FoundBySpelling, 1.4, similar, nil)
 	return found, len(seen) > before, nil
 }
 

@@ -15,7 +15,7 @@ WITH q AS (
         THEN (replace(plainto_tsquery('explorer_en', @q)::text, '&', '|')::tsquery || replace(plainto_tsquery('explorer_fr', @q)::text, '&', '|')::tsquery)
         ELSE (websearch_to_tsquery('explorer_en', @q) || websearch_to_tsquery('explorer_fr', @q)) END AS ts
 ), found AS (
-    SELECT i.bill_id, i.introduced_on, ts_rank_cd('{0, 0, 0.4, 1}', i.head, q.ts, 1) AS head_rank
+    SELECT i.bill_id, i.introduced_on, ts_rank('{0, 0, 0.4, 1}', i.head, q.ts, 1) AS head_rank
     FROM bill_index i, q
     WHERE i.tsv @@ q.ts
       AND (sqlc.narg(session)::text IS NULL OR i.session = sqlc.narg(session))
@@ -29,7 +29,7 @@ WITH q AS (
 )
 SELECT placed.bill_id FROM placed
 LEFT JOIN LATERAL (
-    SELECT ts_rank_cd('{0.1, 0.3, 0.6, 1}', i.tsv, q.ts, 1) AS rank FROM bill_index i, q WHERE placed.place <= 200 AND i.bill_id = placed.bill_id
+    SELECT ts_rank_cd('{0.1, 0.3, 0.6, 1}', i.tsv, q.ts, 1) AS rank FROM bill_index i, q WHERE placed.place <= 100 AND i.bill_id = placed.bill_id
 ) AS full_text ON true
 ORDER BY coalesce(full_text.rank, 0) + placed.head_rank DESC, placed.place;
 

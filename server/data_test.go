@@ -300,6 +300,9 @@ func TestFeeds(t *testing.T) {
 				if len(f.Items) != want || f.Title == "" || f.FeedLink != selfOf(s.url+path) {
 					t.Errorf("%s: %d items, want %d; self %q", path, len(f.Items), want, f.FeedLink)
 				}
+				if form == "atom" && !strings.Contains(string(a.body), "<id>tag:parliament-explorer,2026:feed/"+name+"/"+lang) {
+					t.Errorf("%s has no id of its own: %.400s", path, a.body)
+				}
 				for _, item := range f.Items {
 					ids[item.GUID] = true
 					if item.GUID == "" || item.PublishedParsed == nil || item.Title == "" || !strings.HasPrefix(item.Link, s.url+"/ui/bills/") {

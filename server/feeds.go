@@ -159,6 +159,15 @@ func itemID(item parliament.FeedItem, lang string) string {
 	return fmt.Sprintf("tag:parliament-explorer,2026:bill/%s/version/%d/%s", item.BillID, item.Version, lang)
 }
 
+// feedID names a feed for ever.
+func feedID(key feedKey) string {
+	id := "tag:parliament-explorer,2026:feed/" + key.name + "/" + key.lang
+	if key.q != "" {
+		id += "?" + url.Values{"q": {key.q}}.Encode()
+	}
+	return id
+}
+
 // renderFeed writes a feed in a form and a language.
 func renderFeed(key feedKey, content *parliament.FeedContent, updated time.Time) (*renderedFeed, error) {
 	pick := func(b parliament.Bilingual) string {
@@ -184,7 +193,7 @@ func renderFeed(key feedKey, content *parliament.FeedContent, updated time.Time)
 		self += "?" + query.Encode()
 	}
 	modified := updated
-	f := &feeds.Feed{Title: pick(content.Title), Link: &feeds.Link{Href: key.base + "/ui/bills"}, Description: words["from"], Id: self}
+	f := &feeds.Feed{Title: pick(content.Title), Link: &feeds.Link{Href: key.base + "/ui/bills"}, Description: words["from"], Id: feedID(key)}
 	if len(content.Items) > 0 {
 		modified = time.Time{}
 	}
@@ -297,6 +306,10 @@ func rssOf(f *feeds.Feed, self, lang string) ([]byte, error) {
 // atomOf does the same for Atom.
 func atomOf(f *feeds.Feed, self, lang string) ([]byte, error) {
 	atom := (&feeds.Atom{Feed: f}).AtomFeed()
+	atom.Id = f.Id // the library has the link, which all feeds share
+	for i, entry := range atom.Entries {
+		entry.Published = f.Items[i].Created.Format(time.RFC3339)
+	}
 	atom.Author = &feeds.AtomAuthor{AtomPerson: feeds.AtomPerson{Name: "Parliament Explorer"}}
 	alternate := selfLink{Href: atom.Link.Href, Rel: "alternate", Type: "text/html"}
 	body, err := xml.MarshalIndent(struct {

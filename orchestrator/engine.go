@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -161,7 +162,7 @@ func New(cfg Config) (*Engine, error) {
 		JobTimeout:           -1,
 		RescueStuckJobsAfter: 7 * 24 * time.Hour,
 		FetchCooldown:        4 * time.Millisecond,
-		FetchPollInterval:    200 * time.Millisecond,
+		FetchPollInterval:    150*time.Millisecond + mathrand.N(100*time.Millisecond), // no two workers ask in step
 		// Finished jobs are of use in River UI only; the record is in runs and steps.
 		CompletedJobRetentionPeriod: riverAge(e.retention[KeepJobs].Age, 1),
 		CancelledJobRetentionPeriod: riverAge(e.retention[KeepJobs].Age, 24),

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -193,7 +194,8 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 	if _, err := e.defs.Asset(job.Args.Asset); err != nil && time.Since(job.CreatedAt) < unknownAssetFor {
 		// An upgrade is on its way, and another worker has the asset.
 		e.log.Warn("this worker does not have the asset: it is left to others", "run_id", job.Args.RunID, "asset", job.Args.Asset)
-		return river.JobSnooze(time.Second)
+		// For a while by chance: after a whole number of poll intervals this worker would be the first to ask for it again.
+		return river.JobSnooze(100*time.Millisecond + rand.N(900*time.Millisecond))
 	}
 	row, err := e.relaxed.StartStep(ctx, db.StartStepParams{
 		RunID: job.Args.RunID, Asset: job.Args.Asset, WorkerID: &e.id, JobID: &job.ID, At: ptr(e.now()), Message: job.Args.Asset + " started",

@@ -162,7 +162,7 @@ func New(cfg Config) (*Engine, error) {
 		JobTimeout:           -1,
 		RescueStuckJobsAfter: 7 * 24 * time.Hour,
 		FetchCooldown:        4 * time.Millisecond,
-		FetchPollInterval:    150*time.Millisecond + mathrand.N(100*time.Millisecond), // no two workers ask in step
+		FetchPollInterval:    150*time.Millisecond + mathrand.N(100*time.Millisecond), //nolint:gosec // so that no two workers ask in step
 		// Finished jobs are of use in River UI only; the record is in runs and steps.
 		CompletedJobRetentionPeriod: riverAge(e.retention[KeepJobs].Age, 1),
 		CancelledJobRetentionPeriod: riverAge(e.retention[KeepJobs].Age, 24),

@@ -195,7 +195,7 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 		// An upgrade is on its way, and another worker has the asset.
 		e.log.Warn("this worker does not have the asset: it is left to others", "run_id", job.Args.RunID, "asset", job.Args.Asset)
 		// For a while by chance: after a whole number of poll intervals this worker would be the first to ask for it again.
-		return river.JobSnooze(100*time.Millisecond + rand.N(900*time.Millisecond))
+		return river.JobSnooze(100*time.Millisecond + rand.N(900*time.Millisecond)) //nolint:gosec // chance enough
 	}
 	row, err := e.relaxed.StartStep(ctx, db.StartStepParams{
 		RunID: job.Args.RunID, Asset: job.Args.Asset, WorkerID: &e.id, JobID: &job.ID, At: ptr(e.now()), Message: job.Args.Asset + " started",

@@ -99,11 +99,12 @@ func (q *Queries) FeedSessions(ctx context.Context) ([]FeedSessionsRow, error) {
 }
 
 const feedStatuses = `-- name: FeedStatuses :many
-SELECT status_code::text AS status_code, count(*) AS n, max(sort_at)::timestamptz AS latest FROM feed_items WHERE status_code IS NOT NULL GROUP BY status_code ORDER BY status_code
+SELECT status_code::text AS status_code, coalesce(max(doc -> 'status' ->> 'fr'), '')::text AS french, count(*) AS n, max(sort_at)::timestamptz AS latest FROM feed_items WHERE status_code IS NOT NULL GROUP BY status_code ORDER BY status_code
 `
 
 type FeedStatusesRow struct {
 	StatusCode string
+	French     string
 	N          int64
 	Latest     time.Time
 }
@@ -117,7 +118,12 @@ func (q *Queries) FeedStatuses(ctx context.Context) ([]FeedStatusesRow, error) {
 	items := []FeedStatusesRow{}
 	for rows.Next() {
 		var i FeedStatusesRow
-		if err := rows.Scan(&i.StatusCode, &i.N, &i.Latest); err != nil {
+		if err := rows.Scan(
+			&i.StatusCode,
+			&i.French,
+			&i.N,
+			&i.Latest,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -66,7 +66,8 @@ func (f *fetch) politicians(ctx context.Context, config politiciansConfig) error
 		return err
 	}
 	f.recordFaults(faults)
-	if len(current) == 0 && len(faults) == 0 {
+	complete := len(faults) == 0
+	if len(current) == 0 && complete {
 		return orchestrator.Permanent(fmt.Errorf("%s lists no politician", openparliament.Source))
 	}
 	all := current
@@ -126,6 +127,9 @@ func (f *fetch) politicians(ctx context.Context, config politiciansConfig) error
 	}
 	if err := group.Wait(); err != nil {
 		return err
+	}
+	if !complete { // who seems not to be a member any more may be one whose record could not be read
+		return nil
 	}
 	_, err = f.Store.SetCurrentPoliticians(ctx, f.step.RunID, slugs)
 	return err

@@ -90,19 +90,17 @@ func (f *fetch) session(ctx context.Context, config sessionBillsConfig) error {
 			}
 		}
 	}
-	if err == nil && len(all) > 0 {
+	if err == nil && len(all) > 0 && f.failed == 0 { // a record that could not be read may be one that seems to be missing
 		listed := make([]string, 0, len(all))
 		for id := range all {
 			listed = append(listed, id.String())
 		}
-		if f.failed == 0 { // a record that could not be read may be one that seems to be missing
-			gone, back, err := f.Store.Listed(ctx, code, listed)
-			if err != nil {
-				return err
-			}
-			if gone > 0 {
-				f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%d bills are held that neither source lists any more; they are kept", gone), map[string]int64{"missing": gone, "found_again": back})
-			}
+		gone, back, err := f.Store.Listed(ctx, code, listed)
+		if err != nil {
+			return err
+		}
+		if gone > 0 {
+			f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%d bills are held that neither source lists any more; they are kept", gone), map[string]int64{"missing": gone, "found_again": back})
 		}
 	}
 	if len(all) == 0 && len(f.errors) == 0 {

@@ -249,7 +249,7 @@ func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedConte
 			return nil, missing
 		}
 		p.Status = &of
-		title("Bills: "+words, "Projets de loi : "+words)
+		title("Bills: "+words, "Projets de loi : "+words) // until an item says it in French
 	case "sponsor":
 		who, err := s.Politician(ctx, of)
 		if errors.Is(err, ErrNotFound) || err == nil && who.PersonID == nil {
@@ -322,6 +322,9 @@ func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedConte
 		item.BillID, item.Version, item.PublishedAt, item.NoticedAt = r.BillID, int(r.Version), r.PublishedAt, d.NoticedAt
 		out.Items = append(out.Items, item)
 	}
+	if len(out.Items) > 0 && kind == "status" && out.Items[0].Status.Fr != nil {
+		out.Title.Fr = ptr("Projets de loi : " + *out.Items[0].Status.Fr)
+	}
 	if len(out.Items) == 0 && kind == "session" {
 		return nil, missing
 	}
@@ -375,7 +378,7 @@ func (s *Store) Feeds(ctx context.Context) ([]FeedSummary, error) {
 	})
 	for _, r := range statuses {
 		if words, ok := statusOfCode(r.StatusCode); ok {
-			out = append(out, FeedSummary{Name: "status-" + r.StatusCode, Title: text("Bills: "+words, "Projets de loi : "+words), Items: min(int(r.N), state.MaxItems), UpdatedAt: &r.Latest})
+			out = append(out, FeedSummary{Name: "status-" + r.StatusCode, Title: text("Bills: "+words, "Projets de loi : "+cmp.Or(r.French, words)), Items: min(int(r.N), state.MaxItems), UpdatedAt: &r.Latest})
 		}
 	}
 	all.Items = min(all.Items, state.MaxItems)

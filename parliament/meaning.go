@@ -54,11 +54,16 @@ func (m *Meaning) Near(ctx context.Context, text string, limit int) (ids []strin
 			return nil, fmt.Sprintf("the embeddings endpoint does not answer within %s", m.patient)
 		}
 		if err != nil {
+			// What the endpoint or the network says, such as an address, may be more than is for everybody.
 			var status *embed.StatusError
-			if errors.As(err, &status) { // its words may say more than is for everybody
+			var answer *embed.AnswerError
+			switch {
+			case errors.As(err, &status):
 				return nil, fmt.Sprintf("the embeddings endpoint answered %d", status.Status)
+			case errors.As(err, &answer):
+				return nil, answer.Error()
 			}
-			return nil, err.Error()
+			return nil, "the embeddings endpoint does not answer"
 		}
 		to = r.Embeddings[0]
 		m.asked.Add(text, to)
@@ -151,7 +156,7 @@ func document(b Bill, language string) string {
 		return value(t.En)
 	}
 	parts := []string{}
-	for _, s := range []string{pick(b.ShortTitle), pick(b.Title), value(plainText(pick(b.Summary)))} {
+	for _, s := range []string{pick(b.ShortTitle), pick(b.Title), clean(pick(b.Summary))} {
 		if s != "" {
 			parts = append(parts, s)
 		}

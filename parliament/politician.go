@@ -106,6 +106,11 @@ func unaccented(s string) string {
 	return strings.ToLower(out)
 }
 
+// sortKey is by what lists are sorted: family name, given name, name.
+func (p *Politician) sortKey() string {
+	return unaccented(value(p.FamilyName) + "\x01" + value(p.GivenName) + "\x01" + p.Name)
+}
+
 // MemberHash tells whether an item of the list changed since a politician was stored.
 func MemberHash(m openparliament.Member) []byte {
 	raw, _ := json.Marshal(m) // strings only
@@ -135,7 +140,7 @@ func (s *Store) SavePolitician(ctx context.Context, runID uuid.UUID, m openparli
 		return Counts{}, err
 	}
 	params := db.UpsertPoliticianParams{
-		Slug: p.Slug, IsCurrent: current, SortKey: unaccented(value(p.FamilyName) + "\x01" + value(p.GivenName) + "\x01" + p.Name), Party: p.Party.En, Province: p.Province,
+		Slug: p.Slug, IsCurrent: current, SortKey: p.sortKey(), Party: p.Party.En, Province: p.Province,
 		Search: unaccented(p.Name + "\n" + value(p.Riding.En) + "\n" + value(p.Riding.Fr)), Doc: doc, ListHash: MemberHash(m), At: time.Now().UTC().Truncate(time.Microsecond), RunID: &runID,
 	}
 	if p.PersonID != nil {
@@ -208,7 +213,7 @@ type PoliticianCursor struct {
 
 // Cursor is the politician's place in lists.
 func (p *StoredPolitician) Cursor() PoliticianCursor {
-	return PoliticianCursor{Key: unaccented(value(p.FamilyName) + "\x01" + value(p.GivenName) + "\x01" + p.Name), Slug: p.Slug}
+	return PoliticianCursor{Key: p.sortKey(), Slug: p.Slug}
 }
 
 // Politicians lists politicians by family name.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"io"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -133,6 +134,14 @@ func (e *export) VisitGetExportResponse(w http.ResponseWriter) error {
 	w.Header().Set("Content-Disposition", `attachment; filename="bills.`+e.form+`"`)
 	w.Header().Add("Link", `<`+sourceTerms[0].URL+`>; rel="license"`)
 	w.WriteHeader(http.StatusOK)
+	if err := e.send(w, bills); err != nil {
+		panic(http.ErrAbortHandler) // the file is cut off, and must not look whole
+	}
+	return nil
+}
+
+// send writes bills, and those that follow them.
+func (e *export) send(w io.Writer, bills []parliament.StoredBill) (err error) {
 	out := bufio.NewWriterSize(w, 64<<10)
 	write, finish := e.writer(out)
 	for len(bills) > 0 {
@@ -145,7 +154,7 @@ func (e *export) VisitGetExportResponse(w http.ResponseWriter) error {
 			break
 		}
 		if bills, err = e.store.Export(e.ctx, e.filter, bills[len(bills)-1].ID, exportPage); err != nil {
-			panic(http.ErrAbortHandler) // the file is cut off, and must not look whole
+			return err
 		}
 	}
 	if err := finish(); err != nil {

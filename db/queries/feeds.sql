@@ -33,7 +33,7 @@ UPDATE feed_state SET max_items = @max_items, updated_at = @at, generation = gen
 SELECT session, count(*) AS n, max(sort_at)::timestamptz AS latest FROM feed_items GROUP BY session ORDER BY session DESC;
 
 -- name: FeedStatuses :many
-SELECT status_code::text AS status_code, count(*) AS n, max(sort_at)::timestamptz AS latest FROM feed_items WHERE status_code IS NOT NULL GROUP BY status_code ORDER BY status_code;
+SELECT status_code::text AS status_code, coalesce(max(doc -> 'status' ->> 'fr'), '')::text AS french, count(*) AS n, max(sort_at)::timestamptz AS latest FROM feed_items WHERE status_code IS NOT NULL GROUP BY status_code ORDER BY status_code;
 
 -- name: CommitteeName :one
 SELECT (c -> 'name')::jsonb AS name FROM bills b CROSS JOIN jsonb_array_elements(b.doc -> 'committees') AS c

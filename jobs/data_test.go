@@ -5,12 +5,17 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
@@ -53,6 +58,40 @@ func TestFetchPoliticians(t *testing.T) {
 	q, err := p.store.Quality(t.Context())
 	if err != nil || linked == 0 || q.Sponsors[0].Linked > linked || q.Sponsors[0].WithID != q.Sponsors[0].HouseBills {
 		t.Errorf("%d bills lead to their sponsors, %+v, %v", linked, q.Sponsors, err)
+	}
+}
+
+// TestUnreadableMember has a member's entry in the list spoiled: who cannot be read has not left the House.
+func TestUnreadableMember(t *testing.T) {
+	var spoiled atomic.Bool
+	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ada, bob := `{"name": "Ada Byron", "url": "/politicians/ada-byron/"}`, `{"name": "Bob Long", "url": "/politicians/bob-long/"}`
+		if spoiled.Load() {
+			bob = `{"name": "Bob Long", "url": "/nowhere/"}`
+		}
+		w.Header().Set("Content-Type", "application/json")
+		switch r.URL.Path {
+		case "/politicians/":
+			_, _ = io.WriteString(w, `{"objects": [`+ada+`, `+bob+`], "pagination": {"offset": 0, "limit": 20, "next_url": null, "previous_url": null}}`)
+		case "/politicians/ada-byron/":
+			_, _ = io.WriteString(w, ada)
+		default:
+			_, _ = io.WriteString(w, bob)
+		}
+	}))
+	t.Cleanup(source.Close)
+	p := newPipeline(t, replay{openParliament: source.URL, legisinfo: source.URL}, 0)
+	for range 2 {
+		if run, _ := p.materialize(t, "fetch_politicians", `{}`); run.Status != orchestrator.StatusSuccess {
+			t.Fatalf("%+v", run)
+		}
+		if n := p.count(t, `SELECT count(*) FROM politicians WHERE is_current`); n != 2 {
+			t.Errorf("%d members, spoiled: %v", n, spoiled.Load())
+		}
+		spoiled.Store(true)
+	}
+	if n := p.count(t, `SELECT count(*) FROM fetch_logs WHERE records_failed = 1`); n != 1 {
+		t.Errorf("%d fetches say that a record failed", n)
 	}
 }
 

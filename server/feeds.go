@@ -142,16 +142,18 @@ func (h *handlers) baseURL(ctx context.Context) string {
 
 // feedWords are the texts of feeds by language.
 var feedWords = map[string]map[string]string{
-	"en": {"new": "New bill", "changed": "Changed", "sponsor": "Sponsor", "status": "Status", "was": "was", "from": "Parliament Explorer: bills of the Parliament of Canada, from openparliament.ca and LEGISinfo"},
-	"fr": {"new": "Nouveau projet de loi", "changed": "Modifié", "sponsor": "Parrain", "status": "État", "was": "auparavant", "from": "Parliament Explorer : projets de loi du Parlement du Canada, selon openparliament.ca et LEGISinfo"},
+	"en": {"colon": ": ", "new": "New bill", "changed": "Changed", "sponsor": "Sponsor", "status": "Status", "was": "was", "from": "Parliament Explorer: bills of the Parliament of Canada, from openparliament.ca and LEGISinfo"},
+	"fr": {"colon": " : ", "new": "Nouveau projet de loi", "changed": "Modifié", "sponsor": "Parrain", "status": "État", "was": "auparavant", "from": "Parliament Explorer : projets de loi du Parlement du Canada, selon openparliament.ca et LEGISinfo"},
 }
 
 // fieldWords are the names of a bill's fields for readers.
 var fieldWords = map[string]map[string]string{
 	"en": {"title": "title", "short_title": "short title", "status": "status", "latest_activity_at": "latest activity", "law": "royal assent", "royal_assent_on": "royal assent", "statute": "statute", "sponsor": "sponsor", "committees": "committees",
-		"related_bills": "related bills", "summary": "summary", "text_url": "text", "introduced_on": "introduction", "bill_type": "type"},
+		"related_bills": "related bills", "summary": "summary", "text_url": "text", "introduced_on": "introduction", "bill_type": "type",
+		"home_chamber": "chamber", "government_bill": "kind", "private_member_bill": "kind", "legisinfo_id": "LEGISinfo id", "legisinfo_url": "LEGISinfo page", "openparliament_url": "openparliament.ca page"},
 	"fr": {"title": "titre", "short_title": "titre abrégé", "status": "état", "latest_activity_at": "activité la plus récente", "law": "sanction royale", "royal_assent_on": "sanction royale", "statute": "loi", "sponsor": "parrain", "committees": "comités",
-		"related_bills": "projets de loi connexes", "summary": "résumé", "text_url": "texte", "introduced_on": "dépôt", "bill_type": "type"},
+		"related_bills": "projets de loi connexes", "summary": "résumé", "text_url": "texte", "introduced_on": "dépôt", "bill_type": "type",
+		"home_chamber": "chambre", "government_bill": "genre", "private_member_bill": "genre", "legisinfo_id": "identifiant LEGISinfo", "legisinfo_url": "page LEGISinfo", "openparliament_url": "page openparliament.ca"},
 }
 
 // itemID names an item for ever. The project's tag URI does not depend on where the server is.
@@ -257,19 +259,19 @@ func describe(item parliament.FeedItem, pick func(parliament.Bilingual) string, 
 				names = append(names, name)
 			}
 		}
-		line("%s: %s", words["changed"], html.EscapeString(strings.Join(names, ", ")))
+		line("%s%s%s", words["changed"], words["colon"], html.EscapeString(strings.Join(names, ", ")))
 	}
 	if status := pick(item.Status); status != "" {
 		was := ""
 		if item.From != nil {
 			if from := pick(*item.From); from != "" {
-				was = fmt.Sprintf(" (%s: %s)", words["was"], html.EscapeString(from))
+				was = fmt.Sprintf(" (%s%s%s)", words["was"], words["colon"], html.EscapeString(from))
 			}
 		}
-		line("%s: %s%s", words["status"], html.EscapeString(status), was)
+		line("%s%s%s%s", words["status"], words["colon"], html.EscapeString(status), was)
 	}
 	if item.Sponsor != nil {
-		line("%s: %s", words["sponsor"], html.EscapeString(*item.Sponsor))
+		line("%s%s%s", words["sponsor"], words["colon"], html.EscapeString(*item.Sponsor))
 	}
 	b.WriteString(pick(item.Summary)) // sanitised when it was stored
 	return b.String()

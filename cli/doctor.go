@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
 
@@ -88,7 +89,8 @@ func (c *doctorCmd) database(r *examination) {
 		return
 	}
 	r.good("database", "Postgres "+version+" answers")
-	if major, _, _ := strings.Cut(version, "."); len(major) == 2 && major < "14" {
+	major, _, _ := strings.Cut(version, ".")
+	if n, err := strconv.Atoi(major); err == nil && n < 14 {
 		r.bad("database", "is older than Postgres 14", "upgrade it")
 	}
 	if off := math.Abs(float64(time.Now().UnixMicro())/1e6 - skew); off > 2 {

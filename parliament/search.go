@@ -270,19 +270,28 @@ func (s *Store) searchMeaning(ctx context.Context, said string, q SearchQuery, m
 	if m == nil {
 		return nil, "no embeddings endpoint is configured", nil
 	}
-	near, reason := m.Near(ctx, said, 200)
+	const nearest, everything = 100, 1_000_000
+	f := q.filters()
+	limit := nearest
+	if f != (filters{}) { // of those that are left, not of all
+		limit = everything
+	}
+	near, reason := m.Near(ctx, said, limit)
 	if reason != "" {
 		return nil, reason, ctx.Err()
 	}
-	f := q.filters()
-	if f == (filters{}) {
-		return near[:min(100, len(near))], "", nil
+	if f != (filters{}) {
+		ids, err := s.lists.FilterBills(ctx, db.FilterBillsParams{Ids: near, Session: f.session, Status: f.status, BillType: f.billType, Chamber: f.chamber, Year: f.year})
+		if err != nil {
+			return nil, "", err
+		}
+		left := make(map[string]bool, len(ids))
+		for _, id := range ids {
+			left[id] = true
+		}
+		near = slices.DeleteFunc(near, func(id string) bool { return !left[id] })
 	}
-	left, err := s.lists.FilterBills(ctx, db.FilterBillsParams{Ids: near, Session: f.session, Status: f.status, BillType: f.billType, Chamber: f.chamber, Year: f.year})
-	if err != nil {
-		return nil, "", err
-	}
-	return slices.DeleteFunc(near, func(id string) bool { return !slices.Contains(left, id) }), "", nil
+	return near[:min(nearest, len(near))], "", nil
 }
 
 func (s *Store) facets(ctx context.Context, ids []string, r *SearchResult) error {

@@ -267,6 +267,19 @@ func TestSearchByMeaning(t *testing.T) {
 	if err := s.db.Pool.QueryRow(t.Context(), "SELECT count(*) FROM embeddings").Scan(&n); err != nil || n != 10 {
 		t.Errorf("%d embeddings, %v", n, err)
 	}
+	// A narrowed search is of all bills that it is narrowed to, not of those among the nearest of all.
+	behaviour.Store("well")
+	var many []bill
+	for i := range 220 {
+		many = append(many, bill{"44-1", fmt.Sprintf("C-%d", 300+i), fmt.Sprintf("An Act respecting rivers, no. %d", i), "Loi", "", "2022-03-01", "Outside the Order of Precedence", 7, "", ""})
+	}
+	s.saveBills(3, many...)
+	if _, err := meaning.Update(t.Context(), 500, func(int) {}); err != nil {
+		t.Fatal(err)
+	}
+	if r := decode[api.SearchResult](t, s.do("GET", "/search?q=water&mode=semantic&session=43-2", ""), 200); len(r.Items) != 2 {
+		t.Errorf("narrowed: %d of 2", len(r.Items))
+	}
 }
 
 func TestFeeds(t *testing.T) {

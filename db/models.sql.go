@@ -246,6 +246,14 @@ type IdempotencyKey struct {
 	CreatedAt   time.Time
 }
 
+type ListedBill struct {
+	BillID           string
+	Session          string
+	ItemHash         string
+	LatestActivityAt *time.Time
+	SeenAt           time.Time
+}
+
 type Materialization struct {
 	ID        uuid.UUID
 	Asset     string
@@ -353,6 +361,12 @@ type Session struct {
 	Token  string
 	Data   []byte
 	Expiry time.Time
+}
+
+type SessionList struct {
+	Session  string
+	ReadAt   time.Time
+	LookedAt time.Time
 }
 
 type SourceLimit struct {

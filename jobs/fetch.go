@@ -40,10 +40,14 @@ type fetch struct {
 	lacking  []string                // bills without enrichment
 	failed   int                     // records that gave nothing to store
 	counts   parliament.Counts
+	lists    map[string]*listAnswer // LEGISinfo's lists that were asked for, by session
+
+	refreshed int      // bills stored besides the latest ones
+	looked    []string // sessions that were looked at as a whole
 }
 
 func newFetch(d Deps, step *orchestrator.Step, source string, params map[string]any) *fetch {
-	return &fetch{Deps: d, step: step, source: source, params: params, started: time.Now(), requests: map[string]int{}}
+	return &fetch{Deps: d, step: step, source: source, params: params, started: time.Now(), requests: map[string]int{}, lists: map[string]*listAnswer{}}
 }
 
 // observe has the clients count requests and show retries in the run's log.
@@ -84,6 +88,9 @@ type candidate struct {
 	id   parliament.BillID
 	op   *openparliament.Bill
 	item *legisinfo.Item
+	at   time.Time // when the lists were asked for
+	// ask has the bill's own record asked for though its list item did not change.
+	ask bool
 }
 
 func (c candidate) introduced() string {
@@ -108,7 +115,7 @@ func latestFirst(all []candidate, limit int) []candidate {
 }
 
 // openParliamentBills turns a list into candidates.
-func (f *fetch) openParliamentBills(bills []openparliament.Bill, faults []*upstream.RecordError) map[parliament.BillID]candidate {
+func (f *fetch) openParliamentBills(bills []openparliament.Bill, faults []*upstream.RecordError, at time.Time) map[parliament.BillID]candidate {
 	f.recordFaults(faults)
 	out := map[parliament.BillID]candidate{}
 	for i := range bills {
@@ -118,7 +125,7 @@ func (f *fetch) openParliamentBills(bills []openparliament.Bill, faults []*upstr
 			f.fault(f.OpenParliament.URL(bills[i].URL), err.Error())
 			continue
 		}
-		out[id] = candidate{id: id, op: &bills[i]}
+		out[id] = candidate{id: id, op: &bills[i], at: at}
 	}
 	return out
 }
@@ -152,15 +159,14 @@ func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 	if err != nil {
 		return err
 	}
-	fetchedAt := time.Now().UTC().Truncate(time.Microsecond)
 	var ready, ask []parliament.Record
 	for _, c := range chosen {
-		r := parliament.Record{ID: c.id, Parts: parliament.Parts{OpenParliament: c.op, Item: c.item}, FetchedAt: fetchedAt}
+		r := parliament.Record{ID: c.id, Parts: parliament.Parts{OpenParliament: c.op, Item: c.item}, FetchedAt: c.at}
 		now := held[c.id.String()]
 		if c.item != nil {
 			now.Item = c.item
 		}
-		if c.item == nil || now.Enriched() {
+		if c.item == nil || now.Enriched() && !c.ask {
 			ready = append(ready, r)
 		} else {
 			ask = append(ask, r)
@@ -294,7 +300,7 @@ func (f *fetch) end(fetchErr error, extra orchestrator.Metadata) (orchestrator.M
 		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%d bills lack enrichment; the next fetch tries again", len(f.lacking)), map[string]any{"bills": f.lacking})
 	}
 	md := orchestrator.Metadata{
-		"status": log.Status, "bills_fetched": stored, "bills_created": f.counts.Created, "bills_updated": f.counts.Updated, "bills_unchanged": f.counts.Unchanged,
+		"status": log.Status, "bills_fetched": stored - f.refreshed, "bills_created": f.counts.Created, "bills_updated": f.counts.Updated, "bills_unchanged": f.counts.Unchanged,
 		"bills_not_enriched": len(f.lacking), "error_count": len(f.errors), "duration_seconds": seconds(log.Duration), "fetch_timestamp": f.started.UTC().Format(time.RFC3339),
 		"requests_openparliament": f.requests[openparliament.Source], "requests_legisinfo": f.requests[legisinfo.Source],
 	}

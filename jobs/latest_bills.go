@@ -7,13 +7,12 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
-	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 )
 
 type latestBillsConfig struct {
-	Limit int `json:"limit" jsonschema:"minimum=1,maximum=500,default=50" jsonschema_description:"How many of the most recently introduced bills to fetch."`
+	Limit int `json:"limit" jsonschema:"minimum=1,maximum=500,default=50" jsonschema_description:"How many of the most recently introduced bills to look up on openparliament.ca. Bills that LEGISinfo's list shows to be new or changed are fetched besides."`
 }
 
 // latestBills keeps the most recently introduced bills up to date.
@@ -21,15 +20,16 @@ func latestBills(d Deps) Part {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "fetch_latest_bills",
 		Group:       "bills",
-		Description: "The most recently introduced bills: from openparliament.ca, enriched from LEGISinfo where something changed, stored with their versions.",
+		Description: "The most recently introduced bills, and every other bill that LEGISinfo's list of their sessions shows to be new or changed: from openparliament.ca, enriched from LEGISinfo, stored with their versions. Once a week each session held is looked at as a whole.",
 		Retry:       fetchRetry,
 		Timeout:     30 * time.Minute,
 		Pools:       sourcePools,
 		Freshness:   &orchestrator.Freshness{MaxAge: 26 * time.Hour},
-		Checks:      billChecks(d),
+		Checks:      append(billChecks(d), lagCheck(d)),
 	}, func(ctx context.Context, step *orchestrator.Step, config latestBillsConfig) (orchestrator.Metadata, error) {
 		f := newFetch(d, step, openparliament.Source+"+"+legisinfo.Source, map[string]any{"limit": config.Limit})
-		return f.end(f.latest(f.observe(ctx), config.Limit), nil)
+		err := f.latest(f.observe(ctx), config.Limit)
+		return f.end(err, orchestrator.Metadata{"bills_refreshed": f.refreshed, "sessions_looked_at": f.looked})
 	})
 	return Part{
 		Assets: []*orchestrator.Asset{asset},
@@ -41,72 +41,63 @@ func latestBills(d Deps) Part {
 	}
 }
 
-// latest fetches the latest bills. LEGISinfo's list of the current session tells how far back the window on
-// openparliament.ca must reach, so that one request is enough.
+// latest fetches the latest bills, and refreshes every other bill that a list it reads shows to be new or changed.
+// LEGISinfo's list of the current session tells how far back the window on openparliament.ca must reach, so that one
+// request is enough.
 func (f *fetch) latest(ctx context.Context, limit int) error {
-	lists := map[string]map[parliament.BillID]*legisinfo.Item{}
-	legisinfoDown := false
-	items, faults, err := f.Legisinfo.List(ctx, "")
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case err != nil:
-		legisinfoDown = true
-		f.without("", err)
-	default:
-		byID := f.legisinfoItems(items, faults)
-		for id, item := range byID {
-			code := id.SessionCode()
-			if lists[code] == nil {
-				lists[code] = map[parliament.BillID]*legisinfo.Item{}
-			}
-			lists[code][id] = item
-		}
+	current, err := f.currentLists(ctx)
+	if err != nil {
+		return err
 	}
-	chosen, err := f.window(ctx, items, limit)
+	chosen, err := f.window(ctx, current, limit)
 	if err != nil {
 		return err
 	}
 	for i := range chosen {
-		code := chosen[i].id.SessionCode()
-		list, asked := lists[code]
-		if !asked && !legisinfoDown {
-			more, faults, err := f.Legisinfo.List(ctx, code)
-			switch {
-			case ctx.Err() != nil:
-				return context.Cause(ctx)
-			case err != nil:
-				legisinfoDown = true
-				f.without(code, err)
-			default:
-				list = f.legisinfoItems(more, faults)
-			}
-			lists[code] = list
+		c := &chosen[i]
+		code := c.id.SessionCode()
+		list, err := f.list(ctx, code)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
-		if chosen[i].item = list[chosen[i].id]; chosen[i].item == nil {
-			f.lacks(chosen[i].id)
-			if !legisinfoDown {
-				f.fault(f.Legisinfo.DetailURL(code, chosen[i].id.Number()), chosen[i].id.String()+" is not in LEGISinfo's list of its session")
+		if err == nil {
+			if c.item = list.Items[c.id]; c.item == nil {
+				f.fault(f.Legisinfo.DetailURL(code, c.id.Number()), c.id.String()+" is not in LEGISinfo's list of its session")
 			}
+			c.at = list.ReadAt
+		}
+		if c.item == nil {
+			f.lacks(c.id)
 		}
 	}
-	return f.store(ctx, chosen)
+	further, err := f.refresh(ctx, chosen)
+	if err != nil {
+		return err
+	}
+	if err := f.store(ctx, chosen); err != nil {
+		return err
+	}
+	if f.refreshed = len(further); f.refreshed == 0 {
+		return nil
+	}
+	return f.store(ctx, further)
 }
 
 // window asks openparliament.ca for bills introduced since a day, further back until there are enough.
-func (f *fetch) window(ctx context.Context, items []legisinfo.Item, limit int) ([]candidate, error) {
+func (f *fetch) window(ctx context.Context, items []*legisinfo.Item, limit int) ([]candidate, error) {
 	earliest := time.Date(1994, 1, 1, 0, 0, 0, 0, time.UTC) // before anything it has
 	since, err := f.since(ctx, items, limit)
 	if err != nil {
 		return nil, err
 	}
 	for back := 2; ; back *= 5 {
+		at := now()
 		bills, faults, err := f.OpenParliament.BillsSince(ctx, since)
 		if err != nil {
 			return nil, err
 		}
 		if len(bills) >= limit || !since.After(earliest) {
-			return latestFirst(slices.Collect(maps.Values(f.openParliamentBills(bills, faults))), limit), nil
+			return latestFirst(slices.Collect(maps.Values(f.openParliamentBills(bills, faults, at))), limit), nil
 		}
 		if since = since.AddDate(-back, 0, 0); back > 2 || since.Before(earliest) {
 			since = earliest
@@ -115,10 +106,10 @@ func (f *fetch) window(ctx context.Context, items []legisinfo.Item, limit int) (
 }
 
 // since is the day on which the limit-th latest bill was introduced, as far as that is known; at worst a guess.
-func (f *fetch) since(ctx context.Context, items []legisinfo.Item, limit int) (time.Time, error) {
+func (f *fetch) since(ctx context.Context, items []*legisinfo.Item, limit int) (time.Time, error) {
 	var days []string
-	for i := range items {
-		if d := items[i].Introduced(); d != "" {
+	for _, item := range items {
+		if d := item.Introduced(); d != "" {
 			days = append(days, d)
 		}
 	}

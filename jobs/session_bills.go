@@ -53,58 +53,15 @@ func sessionBills(d Deps) Part {
 // stored without enrichment.
 func (f *fetch) session(ctx context.Context, config sessionBillsConfig) error {
 	code := fmt.Sprintf("%d-%d", config.Parliament, config.Session)
-	all := map[parliament.BillID]candidate{}
-	if config.Parliament >= openparliament.FirstParliament {
-		bills, faults, err := f.OpenParliament.BillsOfSession(ctx, code)
-		if err != nil {
-			return err
-		}
-		all = f.openParliamentBills(bills, faults)
-		for id := range all { // a filter that was ignored must not pass for an answer
-			if id.SessionCode() != code {
-				return orchestrator.Permanent(fmt.Errorf("%s gave bill %s for session %s", openparliament.Source, id, code))
-			}
-		}
-	}
-	items, faults, err := f.Legisinfo.List(ctx, code)
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case err != nil && len(all) == 0:
+	all, err := f.whole(ctx, code)
+	if err != nil {
 		return err
-	case err != nil:
-		f.without(code, err)
-		for id := range all {
-			f.lacks(id)
-		}
-	default:
-		for id, item := range f.legisinfoItems(items, faults) {
-			c := all[id]
-			c.id, c.item = id, item
-			all[id] = c
-		}
-		for id, c := range all {
-			if c.item == nil {
-				f.lacks(id)
-				f.fault(f.Legisinfo.DetailURL(code, id.Number()), id.String()+" is not in LEGISinfo's list of its session")
-			}
-		}
-	}
-	if err == nil && len(all) > 0 && f.failed == 0 { // a record that could not be read may be one that seems to be missing
-		listed := make([]string, 0, len(all))
-		for id := range all {
-			listed = append(listed, id.String())
-		}
-		gone, back, err := f.Store.Listed(ctx, code, listed)
-		if err != nil {
-			return err
-		}
-		if gone > 0 {
-			f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%d bills are held that neither source lists any more; they are kept", gone), map[string]int64{"missing": gone, "found_again": back})
-		}
 	}
 	if len(all) == 0 && len(f.errors) == 0 {
 		return orchestrator.Permanent(errors.New("neither source has a bill of session " + code))
+	}
+	if err := f.recordLists(ctx); err != nil {
+		return err
 	}
 	return f.store(ctx, latestFirst(slices.Collect(maps.Values(all)), config.Limit))
 }

@@ -38,6 +38,7 @@ var ErrNotFound = errors.New("not found")
 type Record struct {
 	ID BillID
 	Parts
+	// FetchedAt is when the sources were asked. What is held from a later time stays.
 	FetchedAt time.Time
 }
 
@@ -176,8 +177,12 @@ func combine(r Record, held *db.Bill) (parts Parts, opAt, liAt time.Time, err er
 			liAt = *held.LegisinfoAt
 		}
 	}
-	if r.OpenParliament != nil && !reflect.DeepEqual(r.OpenParliament, parts.OpenParliament) {
+	// A fetch that asked earlier may store later. What it has is out of date.
+	if r.OpenParliament != nil && !reflect.DeepEqual(r.OpenParliament, parts.OpenParliament) && !outdated(r.FetchedAt, opAt) {
 		parts.OpenParliament, opAt = r.OpenParliament, r.FetchedAt
+	}
+	if outdated(r.FetchedAt, liAt) {
+		return parts, opAt, liAt, nil
 	}
 	if r.Item != nil && !reflect.DeepEqual(r.Item, parts.Item) {
 		parts.Item, liAt = r.Item, r.FetchedAt
@@ -186,6 +191,12 @@ func combine(r Record, held *db.Bill) (parts Parts, opAt, liAt time.Time, err er
 		parts.Detail, liAt = r.Detail, r.FetchedAt
 	}
 	return parts, opAt, liAt, nil
+}
+
+// outdated says whether what was fetched is older than what is held. A time of the future is a clock's mistake, and
+// keeps nothing from being stored.
+func outdated(fetchedAt, heldAt time.Time) bool {
+	return fetchedAt.Before(heldAt) && heldAt.Before(time.Now())
 }
 
 func (b *batch) addVersion(id string, version int32, changes json.RawMessage) {

@@ -113,6 +113,10 @@ interface Report {
   coverage: { session: string; bills: number; missing: number; fields: Record<string, number> }[]
   first_differences: { bill: string; field: string; openparliament: string; legisinfo: string }[]
   missing: { bill: string; since: string }[]
+  // Reports made by a program before 0.3 lack these.
+  bills_lagging?: number
+  longest_lag_seconds?: number
+  lagging?: { bill: string; session: string; reason: string; since: string }[]
 }
 
 const isReport = (metadata: unknown): metadata is Report => typeof metadata === 'object' && metadata !== null && Array.isArray((metadata as Report).coverage)
@@ -182,6 +186,17 @@ function Quality() {
                     </li>
                   ))}
                 </ul>
+              )}
+              {report.bills_lagging !== undefined && (
+                <p style={{ padding: '0 1rem' }}>
+                  {report.bills_lagging === 0 ? t('quality.noneLags') : t('quality.lags', { count: report.bills_lagging })}
+                  {(report.lagging ?? []).map((l, i) => (
+                    <span key={l.bill} className="small">
+                      {i > 0 ? ', ' : ' '}
+                      {l.bill} (<Time at={l.since} />)
+                    </span>
+                  ))}
+                </p>
               )}
               {report.missing.length > 0 && (
                 <p style={{ padding: '0 1rem' }}>

@@ -1,0 +1,142 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+)
+
+// maxLag is how long a bill may lag behind LEGISinfo's list before a check fails.
+const maxLag = 26 * time.Hour
+
+// lagCheck fails when a stored bill is out of date, or a listed one is not stored, for too long.
+func lagCheck(d Deps) *orchestrator.Check {
+	return &orchestrator.Check{
+		Name: "no_bill_lags", Severity: orchestrator.SeverityError,
+		Description: "Every bill of the newest lists that were read from LEGISinfo is stored as the list has it; none lags for more than 26 hours. Protects readers from statuses that are out of date.",
+		Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+			lags, err := d.Store.Lagging(ctx)
+			if err != nil {
+				return orchestrator.CheckOutcome{}, err
+			}
+			limit := now().Add(-maxLag)
+			long := slices.DeleteFunc(slices.Clone(lags), func(l parliament.Lag) bool { return l.Since.After(limit) })
+			message := fmt.Sprintf("%d bills lag, %d of them for more than %s", len(lags), len(long), maxLag)
+			if len(long) > 0 {
+				message += fmt.Sprintf("; %s since %s", long[0].Bill, long[0].Since.Format(time.RFC3339))
+			}
+			return orchestrator.CheckOutcome{Passed: len(long) == 0, Message: message, Metadata: orchestrator.Metadata{"bills_lagging": len(lags), "bills_lagging_long": len(long)}}, nil
+		},
+	}
+}
+
+// lagMetadata says how many bills lag behind LEGISinfo's newest list, and for how long. The list of the newest session
+// is read for it, so that the report does not rest on what the fetches read.
+func lagMetadata(ctx context.Context, d Deps, step *orchestrator.Step) (orchestrator.Metadata, error) {
+	f := newFetch(d, step, legisinfo.Source, nil)
+	newest, err := d.Store.NewestSession(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var listError any
+	if newest != "" {
+		switch err := f.read(f.observe(ctx), newest); {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case err != nil:
+			listError = err.Error()
+			step.Log(orchestrator.LevelWarn, fmt.Sprintf("the list of session %s could not be read; bills are compared with the one read before: %v", newest, err), nil)
+		default:
+			if err := f.recordLists(ctx); err != nil {
+				return nil, err
+			}
+		}
+	}
+	lags, err := d.Store.Lagging(ctx)
+	if err != nil {
+		return nil, err
+	}
+	readAt, err := d.Store.ListsReadAt(ctx)
+	if err != nil {
+		return nil, err
+	}
+	reasons := map[string]int{parliament.LagMissing: 0, parliament.LagOutdated: 0, parliament.LagDetail: 0}
+	longest := time.Duration(0)
+	for _, l := range lags {
+		reasons[l.Reason]++
+		longest = max(longest, time.Since(l.Since))
+	}
+	return orchestrator.Metadata{
+		"bills_lagging": len(lags), "bills_lagging_by_reason": reasons, "longest_lag_seconds": seconds(longest), "lagging": lags[:min(50, len(lags))],
+		"lists_read_at": readAt, "list_error": listError,
+	}, nil
+}
+
+// quality reports on the data: what is there, what lags behind the sources, where they differ, what disappeared.
+func quality(d Deps) Part {
+	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
+		Name:        "data_quality",
+		Group:       "monitoring",
+		Description: "A report on the data: how many bills have each field, by session; which bills lag behind LEGISinfo's newest list, and for how long; where the two sources differ; which bills neither lists any more; how many sponsors are known as politicians.",
+		Deps:        billAssets,
+		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
+		Timeout:     10 * time.Minute,
+		Pools:       []string{legisinfo.Source},
+		Freshness:   &orchestrator.Freshness{MaxAge: 26 * time.Hour},
+		Checks: []*orchestrator.Check{
+			lagCheck(d),
+			{
+				Name: "no_bill_disappeared", Description: "No bill is held that neither source lists any more.", Severity: orchestrator.SeverityWarn,
+				Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+					n, _ := md["bills_missing"].(int)
+					return orchestrator.CheckOutcome{Passed: n == 0, Message: fmt.Sprintf("%d bills are missing upstream", n)}, nil
+				},
+			},
+			{
+				Name: "sources_agree", Description: "The sources differ in fewer than one field in a hundred bills.", Severity: orchestrator.SeverityWarn,
+				Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+					n, _ := md["differences"].(int)
+					bills, _ := md["bills_total"].(int)
+					return orchestrator.CheckOutcome{Passed: 100*n <= bills, Message: fmt.Sprintf("%d differences in %d bills", n, bills)}, nil
+				},
+			},
+		},
+	}, func(ctx context.Context, step *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
+		lag, err := lagMetadata(ctx, d, step)
+		if err != nil {
+			return nil, err
+		}
+		q, err := d.Store.Quality(ctx)
+		if err != nil {
+			return nil, err
+		}
+		bills, linked, withID := 0, 0, 0
+		for _, c := range q.Coverage {
+			bills += c.Bills
+		}
+		for _, s := range q.Sponsors {
+			linked, withID = linked+s.Linked, withID+s.WithID
+		}
+		fields := map[string]int{}
+		for _, diff := range q.Differences {
+			fields[diff.Field]++
+		}
+		md := orchestrator.Metadata{
+			"bills_total": bills, "bills_missing": len(q.Missing), "differences": len(q.Differences), "differences_by_field": fields, "sponsors_with_person_id": withID, "sponsors_linked": linked,
+			"coverage": q.Coverage, "sponsors": q.Sponsors, "first_differences": q.Differences[:min(50, len(q.Differences))], "missing": q.Missing[:min(50, len(q.Missing))],
+		}
+		maps.Copy(md, lag)
+		return md, nil
+	})
+	return Part{
+		Assets:    []*orchestrator.Asset{asset},
+		Jobs:      []*orchestrator.Job{{Name: "data_quality_job", Description: "Makes the report on the data.", Assets: []string{asset.Name}, Timeout: time.Hour}},
+		Schedules: []*orchestrator.Schedule{{Name: "data_quality_daily", Description: "Every night at half past three.", Job: "data_quality_job", Cron: "30 3 * * *"}},
+	}
+}

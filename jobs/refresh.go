@@ -1,0 +1,326 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
+)
+
+const (
+	// lookEvery is how often each session that is held is looked at as a whole: private bills and statutes of earlier
+	// sessions still get corrections.
+	lookEvery = 7 * 24 * time.Hour
+	// looksAtOnce is how many sessions a fetch of the latest bills looks at, so that no fetch asks for much.
+	looksAtOnce = 1
+)
+
+func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+
+// listAnswer is what LEGISinfo answered for a session.
+type listAnswer struct {
+	list *parliament.SessionList
+	err  error
+}
+
+// list gives LEGISinfo's list of a session, asking for it once in a fetch. The first list that cannot be had says so in
+// the log; after it, no other is asked for.
+func (f *fetch) list(ctx context.Context, code string) (*parliament.SessionList, error) {
+	if a := f.lists[code]; a != nil {
+		return a.list, a.err
+	}
+	if down := f.listFailure(); down != nil {
+		return nil, down
+	}
+	if err := f.read(ctx, code); err != nil {
+		if ctx.Err() == nil {
+			f.without(code, err)
+		}
+		return nil, err
+	}
+	if f.lists[code] == nil { // an answer that has nothing of the session
+		f.lists[code] = &listAnswer{list: &parliament.SessionList{Session: code, ReadAt: now(), Incomplete: true}}
+	}
+	return f.lists[code].list, nil
+}
+
+// read asks LEGISinfo for the list of a session or, for "", of the current one, and keeps what it says.
+func (f *fetch) read(ctx context.Context, code string) error {
+	at := now()
+	items, faults, err := f.Legisinfo.List(ctx, code)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err != nil {
+		f.lists[code] = &listAnswer{err: err}
+		return err
+	}
+	failed := f.failed
+	for id, item := range f.legisinfoItems(items, faults) {
+		session := id.SessionCode()
+		if f.lists[session] == nil {
+			f.lists[session] = &listAnswer{list: &parliament.SessionList{Session: session, Items: map[parliament.BillID]*legisinfo.Item{}, ReadAt: at}}
+		}
+		f.lists[session].list.Items[id] = item
+	}
+	for _, a := range f.lists {
+		if a.list != nil && a.list.ReadAt.Equal(at) {
+			a.list.Incomplete = f.failed > failed
+		}
+	}
+	return nil
+}
+
+// listFailure is why LEGISinfo gave no list, if it did not.
+func (f *fetch) listFailure() error {
+	for _, a := range f.lists {
+		if a.err != nil {
+			return a.err
+		}
+	}
+	return nil
+}
+
+// currentLists reads the list of the newest session that is held, or of the one that LEGISinfo calls the current one
+// if none is, and gives its bills. Without LEGISinfo there are none.
+func (f *fetch) currentLists(ctx context.Context) ([]*legisinfo.Item, error) {
+	newest, err := f.Store.NewestSession(ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch err := f.read(ctx, newest); {
+	case ctx.Err() != nil:
+		return nil, err
+	case err != nil:
+		f.without(newest, err)
+	}
+	var items []*legisinfo.Item
+	for _, a := range f.lists {
+		if a.list != nil {
+			items = slices.AppendSeq(items, maps.Values(a.list.Items))
+		}
+	}
+	return items, nil
+}
+
+// whole asks both sources for a session and notes which of its bills neither lists any more.
+func (f *fetch) whole(ctx context.Context, code string) (map[parliament.BillID]candidate, error) {
+	number, _, err := parliament.ParseSession(code)
+	if err != nil {
+		return nil, orchestrator.Permanent(err)
+	}
+	all := map[parliament.BillID]candidate{}
+	failed := f.failed
+	if number >= openparliament.FirstParliament {
+		if all, err = f.openParliamentSession(ctx, code); err != nil {
+			return nil, err
+		}
+	}
+	list, err := f.list(ctx, code)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil && len(all) == 0:
+		return nil, err
+	case err != nil:
+		for id := range all {
+			f.lacks(id)
+		}
+		return all, nil
+	}
+	for id, item := range list.Items {
+		c := all[id]
+		c.id, c.item, c.at = id, item, list.ReadAt
+		all[id] = c
+	}
+	for id, c := range all {
+		if c.item == nil {
+			f.lacks(id)
+			f.fault(f.Legisinfo.DetailURL(code, id.Number()), id.String()+" is not in LEGISinfo's list of its session")
+		}
+	}
+	if list.Incomplete || f.failed > failed { // a record that could not be read may be one that seems to be missing
+		return all, nil
+	}
+	list.Looked = true
+	return all, f.noteMissing(ctx, code, all)
+}
+
+// openParliamentSession gives openparliament.ca's bills of a session.
+func (f *fetch) openParliamentSession(ctx context.Context, code string) (map[parliament.BillID]candidate, error) {
+	at := now()
+	bills, faults, err := f.OpenParliament.BillsOfSession(ctx, code)
+	if err != nil {
+		return nil, err
+	}
+	all := f.openParliamentBills(bills, faults, at)
+	for id := range all { // a filter that was ignored must not pass for an answer
+		if id.SessionCode() != code {
+			return nil, orchestrator.Permanent(fmt.Errorf("%s gave bill %s for session %s", openparliament.Source, id, code))
+		}
+	}
+	return all, nil
+}
+
+func (f *fetch) noteMissing(ctx context.Context, code string, all map[parliament.BillID]candidate) error {
+	if len(all) == 0 {
+		return nil
+	}
+	listed := make([]string, 0, len(all))
+	for id := range all {
+		listed = append(listed, id.String())
+	}
+	gone, back, err := f.Store.Listed(ctx, code, listed)
+	if err == nil && gone > 0 {
+		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%d bills are held that neither source lists any more; they are kept", gone), map[string]int64{"missing": gone, "found_again": back})
+	}
+	return err
+}
+
+// refresh gives the bills besides those chosen that must be stored: every bill of a list that was read that is not
+// stored, or whose item changed since it was, or whose own record is older than its item. Sessions that are due are
+// looked at first.
+func (f *fetch) refresh(ctx context.Context, chosen []candidate) ([]candidate, error) {
+	taken := map[parliament.BillID]*candidate{}
+	for i := range chosen {
+		taken[chosen[i].id] = &chosen[i]
+	}
+	further, err := f.look(ctx, taken)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.recordLists(ctx); err != nil {
+		return nil, err
+	}
+	for _, code := range slices.Sorted(maps.Keys(f.lists)) {
+		list := f.lists[code].list
+		if list == nil || len(list.Items) == 0 || slices.Contains(f.looked, code) {
+			continue
+		}
+		changed, err := f.changed(ctx, list, taken)
+		if err != nil {
+			return nil, err
+		}
+		further = append(further, changed...)
+	}
+	if len(further) > 0 {
+		f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d bills besides the latest %d are new or changed", len(further), len(chosen)), map[string]int{"bills": len(further)})
+	}
+	return latestFirst(further, len(further)), nil
+}
+
+// changed gives the bills of a list that are not stored as it has them.
+func (f *fetch) changed(ctx context.Context, list *parliament.SessionList, taken map[parliament.BillID]*candidate) ([]candidate, error) {
+	states, err := f.Store.ListStates(ctx, list.Session)
+	if err != nil {
+		return nil, err
+	}
+	var out []candidate
+	missing := 0
+	for id, item := range list.Items {
+		state, stored := states[id.String()]
+		if taken[id] != nil || stored && state.ItemHash == item.Hash && state.DetailHash == item.Hash {
+			continue
+		}
+		if !stored {
+			missing++
+		}
+		out = append(out, candidate{id: id, item: item, at: list.ReadAt})
+	}
+	number, _, err := parliament.ParseSession(list.Session)
+	if err != nil || missing == 0 || number < openparliament.FirstParliament {
+		return out, err
+	}
+	// What openparliament.ca has of bills that are not stored comes with one request.
+	bills, err := f.openParliamentSession(ctx, list.Session)
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
+		f.fault(f.OpenParliament.URL(""), fmt.Sprintf("session %s is stored without %s: %v", list.Session, openparliament.Source, err))
+	}
+	for i, c := range out {
+		out[i].op = bills[c.id].op
+	}
+	return out, nil
+}
+
+// look looks at sessions that nobody looked at for a week, and gives the bills that must be stored. What fails here is
+// made up for by a later fetch.
+func (f *fetch) look(ctx context.Context, taken map[parliament.BillID]*candidate) ([]candidate, error) {
+	if f.listFailure() != nil {
+		return nil, nil
+	}
+	due, err := f.Store.SessionsToLookAt(ctx, now().Add(-lookEvery), looksAtOnce)
+	if err != nil {
+		return nil, err
+	}
+	var out []candidate
+	for _, code := range due {
+		all, err := f.whole(ctx, code)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err != nil {
+			f.fault(f.Legisinfo.URL(""), fmt.Sprintf("session %s could not be looked at: %v", code, err))
+			continue
+		}
+		f.looked = append(f.looked, code)
+		changed, err := f.differing(ctx, code, all, taken)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, changed...)
+	}
+	return out, nil
+}
+
+// differing gives the bills of a session that are not stored as the sources have them, and acts whose chapter of the
+// statutes is not known yet: it comes without any change in the list.
+func (f *fetch) differing(ctx context.Context, code string, all map[parliament.BillID]candidate, taken map[parliament.BillID]*candidate) ([]candidate, error) {
+	states, err := f.Store.ListStates(ctx, code)
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, 0, len(all))
+	for id := range all {
+		ids = append(ids, id.String())
+	}
+	held, err := f.Store.Held(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var out []candidate
+	for id, c := range all {
+		parts, stored := held[id.String()]
+		c.ask = states[id.String()].LacksChapter
+		same := stored && (c.item == nil || parts.Item != nil && parts.Item.Hash == c.item.Hash && parts.Enriched()) &&
+			(c.op == nil || reflect.DeepEqual(c.op, parts.OpenParliament))
+		switch already := taken[id]; {
+		case already != nil:
+			already.ask = c.ask
+		case c.ask || !same:
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+// recordLists keeps the lists that were read, for the report on quality.
+func (f *fetch) recordLists(ctx context.Context) error {
+	var errs []error
+	for _, code := range slices.Sorted(maps.Keys(f.lists)) {
+		if list := f.lists[code].list; list != nil && len(list.Items) > 0 {
+			errs = append(errs, f.Store.RecordList(ctx, *list))
+		}
+	}
+	return errors.Join(errs...)
+}

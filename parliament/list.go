@@ -1,0 +1,145 @@
+package parliament
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+)
+
+// SessionList is LEGISinfo's list of a session, as it was read.
+type SessionList struct {
+	Session string // "44-1"
+	Items   map[BillID]*legisinfo.Item
+	// ReadAt is when it was asked for.
+	ReadAt time.Time
+	// Incomplete says that some of its records could not be read: a bill that is not in Items may be listed all the same.
+	Incomplete bool
+	// Looked says that openparliament.ca was asked for the whole session as well.
+	Looked bool
+}
+
+// RecordList keeps what a list says, so that stored bills can be compared with it.
+func (s *Store) RecordList(ctx context.Context, l SessionList) error {
+	p := db.RecordListedBillsParams{Session: l.Session, ReadAt: l.ReadAt}
+	for id, item := range l.Items {
+		var activity time.Time
+		if t, err := time.Parse(time.RFC3339Nano, item.LatestActivity); err == nil {
+			activity = t
+		}
+		p.Ids, p.Hashes, p.Activities = append(p.Ids, id.String()), append(p.Hashes, item.Hash), append(p.Activities, activity)
+	}
+	return s.db.Tx(ctx, func(tx pgx.Tx) error {
+		q := s.q.WithTx(tx)
+		// The session's row comes first: it is the lock of two fetches that read the same list.
+		err := q.RecordSessionList(ctx, db.RecordSessionListParams{Session: l.Session, ReadAt: l.ReadAt, Looked: l.Looked})
+		if err != nil {
+			return fmt.Errorf("record the list of session %s: %w", l.Session, err)
+		}
+		if err := q.RecordListedBills(ctx, p); err != nil {
+			return fmt.Errorf("record the bills of session %s: %w", l.Session, err)
+		}
+		if l.Incomplete || len(p.Ids) == 0 {
+			return nil
+		}
+		return q.ForgetUnlistedBills(ctx, db.ForgetUnlistedBillsParams{Session: l.Session, Ids: p.Ids, ReadAt: l.ReadAt})
+	})
+}
+
+// SessionsToLookAt gives held sessions that were not looked at as a whole since a time, the longest waiting first.
+func (s *Store) SessionsToLookAt(ctx context.Context, before time.Time, limit int) ([]string, error) {
+	return s.q.SessionsToLookAt(ctx, db.SessionsToLookAtParams{Before: before, MaxRows: int32(limit)}) //nolint:gosec // a small number
+}
+
+// NewestSession is the latest session of which a bill is held; "" if none is.
+func (s *Store) NewestSession(ctx context.Context) (string, error) {
+	code, err := s.q.NewestSession(ctx)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", nil
+	}
+	return code, err
+}
+
+// ListState is how a stored bill relates to the lists.
+type ListState struct {
+	ItemHash   string // of the stored list item; empty: none is stored
+	DetailHash string // of the list item for which the stored detail was fetched; empty: none is stored
+	// LacksChapter says that the bill is law and its chapter of the statutes is not known yet.
+	LacksChapter bool
+}
+
+// ListStates gives the states of a session's stored bills.
+func (s *Store) ListStates(ctx context.Context, session string) (map[string]ListState, error) {
+	parliament, number, err := ParseSession(session)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := s.q.BillStatesOfSession(ctx, db.BillStatesOfSessionParams{Parliament: int32(parliament), Session: int32(number)}) //nolint:gosec // small numbers
+	if err != nil {
+		return nil, err
+	}
+	states := make(map[string]ListState, len(rows))
+	for _, r := range rows {
+		states[r.ID] = ListState{ItemHash: r.ItemHash, DetailHash: r.DetailHash, LacksChapter: r.LacksChapter}
+	}
+	return states, nil
+}
+
+// Reasons why a bill lags behind the newest list.
+const (
+	LagMissing  = "missing"  // it is listed, and not stored
+	LagOutdated = "outdated" // its list item changed since it was stored
+	LagDetail   = "detail"   // its list item is stored, its own record is older or was never read
+)
+
+// Lag is a bill that is not stored as LEGISinfo's newest list has it.
+type Lag struct {
+	Bill    string    `json:"bill"`
+	Session string    `json:"session"`
+	Reason  string    `json:"reason"`
+	Since   time.Time `json:"since"` // when it was first seen changed; the day of the activity that is not stored, if that is known
+}
+
+// Lagging compares the stored bills with the newest list that was read of each session. Those that lag longest come
+// first.
+func (s *Store) Lagging(ctx context.Context) ([]Lag, error) {
+	rows, err := s.q.LaggingBills(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Lag, len(rows))
+	for i, r := range rows {
+		out[i] = Lag{Bill: r.BillID, Session: r.Session, Reason: LagOutdated, Since: r.SeenAt.UTC()}
+		switch {
+		case r.Missing:
+			out[i].Reason = LagMissing
+		case r.LacksDetail:
+			out[i].Reason = LagDetail
+			continue
+		}
+		// The source may have had the change for long before anybody read its list.
+		stored, err := time.Parse(time.RFC3339Nano, r.StoredActivity)
+		if a := r.LatestActivityAt; a != nil && a.Before(r.SeenAt) && (err != nil || a.After(stored)) {
+			out[i].Since = a.UTC()
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Lag) int { return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.Bill, b.Bill)) })
+	return out, nil
+}
+
+// ListsReadAt gives when the newest list of each session was read.
+func (s *Store) ListsReadAt(ctx context.Context) (map[string]time.Time, error) {
+	rows, err := s.q.SessionLists(ctx)
+	out := make(map[string]time.Time, len(rows))
+	for _, r := range rows {
+		out[r.Session] = r.ReadAt.UTC()
+	}
+	return out, err
+}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
@@ -194,7 +195,11 @@ func (e *Embedded) stopOrphan(ctx context.Context) error {
 	}
 	if !isPostgres(pid, e.cfg.Dir) {
 		e.cfg.Logger.Info("removing a stale postmaster.pid", "pid", pid)
-		return os.Remove(path)
+		// A server that is just ending removes it as well.
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove the postmaster.pid of a server that is gone: %w", err)
+		}
+		return nil
 	}
 	e.cfg.Logger.Info("stopping the Postgres server that an earlier explorer left behind", "pid", pid)
 	if err := syscall.Kill(pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {

@@ -22,10 +22,12 @@ class ProblemError(Exception):
         status: The HTTP status.
         detail: What is wrong with this request; the text of the exception too.
         errors: Which fields are at fault, if any; ``pointer`` is a JSON pointer such as ``/config/limit``.
+        problem: All that the server said, with members that this version of the package does not know.
     """
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.detail or problem.title)
+        self.problem = problem
         self.type = problem.type_
         self.title = problem.title
         self.status = problem.status

@@ -224,6 +224,7 @@ def test_problems(status: int, media: str, body: object, type_: str, detail: str
     assert (problem.value.status, problem.value.type, str(problem.value)) == (status, type_, detail)
     if type_ == "urn:new":
         assert problem.value.errors[0].additional_properties == {NEW_FIELD: 1}
+        assert problem.value.problem.to_dict() == body
     if status < 500:
         with pytest.raises(ProblemError) as refused:
             next(follow_run(answering(status, body, media), RUN))

@@ -6,10 +6,12 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"io"
+	"math"
 	"net/http"
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -19,54 +21,65 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
-// exportRow is a bill as a row of CSV and Parquet. The tags are the names of the columns; doc is what they say.
+// exportRow is a bill as a row of CSV and Parquet: a pointer where there may be no value, and NULL or an empty cell where
+// there is none. The tags are the names of the columns and their types in Parquet; doc is what they say, ndjson where a
+// line of NDJSON has the same.
 type exportRow struct {
-	ID                string `parquet:"id" doc:"Session and number, e.g. 44-1/C-11."`
-	Parliament        int32  `parquet:"parliament" doc:"The Parliament, e.g. 44."`
-	Session           int32  `parquet:"session" doc:"Its session, e.g. 1."`
-	Number            string `parquet:"number" doc:"E.g. C-11."`
-	TitleEn           string `parquet:"title_en" doc:"Long title in English."`
-	TitleFr           string `parquet:"title_fr" doc:"Long title in French."`
-	ShortTitleEn      string `parquet:"short_title_en" doc:"Short title in English; empty if there is none."`
-	ShortTitleFr      string `parquet:"short_title_fr" doc:"Short title in French."`
-	HomeChamber       string `parquet:"home_chamber" doc:"Where it began: house or senate."`
-	BillTypeEn        string `parquet:"bill_type_en" doc:"E.g. House Government Bill."`
-	GovernmentBill    bool   `parquet:"government_bill" doc:"Whether it is the government's."`
-	PrivateMemberBill bool   `parquet:"private_member_bill" doc:"Whether it is a private member's."`
-	IntroducedOn      string `parquet:"introduced_on" type:"date" doc:"Day of the earlier first reading, YYYY-MM-DD; empty if neither is dated."`
-	StatusCode        string `parquet:"status_code" doc:"openparliament.ca's code; empty where it has none."`
-	StatusEn          string `parquet:"status_en" doc:"LEGISinfo's words."`
-	StatusFr          string `parquet:"status_fr" doc:"The same in French."`
-	LatestActivityAt  string `parquet:"latest_activity_at" type:"timestamp" doc:"RFC 3339, in Ottawa's time."`
-	Law               bool   `parquet:"law" doc:"Whether it received royal assent."`
-	RoyalAssentOn     string `parquet:"royal_assent_on" type:"date" doc:"The day of it."`
-	StatuteYear       int32  `parquet:"statute_year" doc:"Year of the Statutes of Canada; 0 if it has no chapter there."`
-	StatuteChapter    int32  `parquet:"statute_chapter" doc:"Chapter of that year."`
-	SponsorPersonID   int64  `parquet:"sponsor_person_id" doc:"parl.ca's id of the sponsor; 0 if it is not known."`
-	SponsorName       string `parquet:"sponsor_name" doc:"The sponsor's name."`
-	SponsorPolitician string `parquet:"sponsor_politician" doc:"The sponsor's slug at openparliament.ca."`
-	Committees        string `parquet:"committees" doc:"Acronyms, separated by semicolons."`
-	LegisinfoID       int64  `parquet:"legisinfo_id" doc:"LEGISinfo's id; 0 if it is not known."`
-	LegisinfoURL      string `parquet:"legisinfo_url" doc:"Its page at LEGISinfo."`
-	OpenParliamentURL string `parquet:"openparliament_url" doc:"Its page at openparliament.ca."`
-	TextURL           string `parquet:"text_url" doc:"Its latest published text."`
-	Version           int32  `parquet:"version" doc:"1, and one more for each change seen."`
-	UpdatedAt         string `parquet:"updated_at" type:"timestamp" doc:"When that version was made, RFC 3339, UTC."`
-	MissingSince      string `parquet:"missing_since" type:"timestamp" doc:"Since when neither source lists it; empty while one does."`
+	ID                string     `parquet:"id" ndjson:"/id" doc:"Session and number, e.g. 44-1/C-11."`
+	Parliament        int32      `parquet:"parliament" ndjson:"/parliament" doc:"The Parliament, e.g. 44."`
+	Session           int32      `parquet:"session" ndjson:"/session" doc:"Its session, e.g. 1."`
+	Number            string     `parquet:"number" ndjson:"/number" doc:"E.g. C-11."`
+	TitleEn           *string    `parquet:"title_en" ndjson:"/title/en" doc:"Long title in English."`
+	TitleFr           *string    `parquet:"title_fr" ndjson:"/title/fr" doc:"Long title in French."`
+	ShortTitleEn      *string    `parquet:"short_title_en" ndjson:"/short_title/en" doc:"Short title in English; many bills have none."`
+	ShortTitleFr      *string    `parquet:"short_title_fr" ndjson:"/short_title/fr" doc:"Short title in French; many bills have none."`
+	HomeChamber       string     `parquet:"home_chamber" ndjson:"/home_chamber" doc:"Where it began: house or senate."`
+	BillTypeEn        *string    `parquet:"bill_type_en" ndjson:"/bill_type/en" doc:"E.g. House Government Bill."`
+	GovernmentBill    bool       `parquet:"government_bill" ndjson:"/government_bill" doc:"Whether it is the government's."`
+	PrivateMemberBill bool       `parquet:"private_member_bill" ndjson:"/private_member_bill" doc:"Whether it is a private member's."`
+	IntroducedOn      *day       `parquet:"introduced_on,date" ndjson:"/introduced_on" doc:"Day of the earlier first reading; none if neither is dated."`
+	StatusCode        *string    `parquet:"status_code" ndjson:"/status/code" doc:"openparliament.ca's code for the status; none where it has none."`
+	StatusEn          *string    `parquet:"status_en" ndjson:"/status/en" doc:"LEGISinfo's words for the status."`
+	StatusFr          *string    `parquet:"status_fr" ndjson:"/status/fr" doc:"The same in French."`
+	LatestActivityAt  *time.Time `parquet:"latest_activity_at,timestamp(microsecond)" ndjson:"/latest_activity_at" doc:"When something last happened to it. CSV and NDJSON have it in Ottawa's time, with the offset; Parquet has the same instant in UTC."`
+	Law               bool       `parquet:"law" ndjson:"/law" doc:"Whether it received royal assent."`
+	RoyalAssentOn     *day       `parquet:"royal_assent_on,date" ndjson:"/royal_assent_on" doc:"The day of royal assent; none before."`
+	StatuteYear       *int32     `parquet:"statute_year" ndjson:"/statute/year" doc:"Year of the Statutes of Canada; none if it has no chapter there."`
+	StatuteChapter    *int32     `parquet:"statute_chapter" ndjson:"/statute/chapter" doc:"Chapter of that year; none if it has none."`
+	SponsorPersonID   *int64     `parquet:"sponsor_person_id" ndjson:"/sponsor/person_id" doc:"parl.ca's id of the sponsor; none if it is not known."`
+	SponsorName       *string    `parquet:"sponsor_name" ndjson:"/sponsor/name" doc:"The sponsor's name; none if it is not known."`
+	SponsorPolitician *string    `parquet:"sponsor_politician" ndjson:"/sponsor/politician" doc:"The sponsor's slug at openparliament.ca; none if it is not known."`
+	Committees        *string    `parquet:"committees" ndjson:"/committees" doc:"Acronyms of the committees that considered it, separated by semicolons; none if none did. NDJSON has the committees themselves."`
+	LegisinfoID       *int64     `parquet:"legisinfo_id" ndjson:"/legisinfo_id" doc:"LEGISinfo's id; none if it is not known."`
+	LegisinfoURL      *string    `parquet:"legisinfo_url" ndjson:"/legisinfo_url" doc:"Its page at LEGISinfo."`
+	OpenParliamentURL *string    `parquet:"openparliament_url" ndjson:"/openparliament_url" doc:"Its page at openparliament.ca; none if it has none."`
+	TextURL           *string    `parquet:"text_url" ndjson:"/text_url" doc:"Its latest published text; none if none is known."`
+	Version           int32      `parquet:"version" ndjson:"/version" doc:"1, and one more for each change seen."`
+	UpdatedAt         time.Time  `parquet:"updated_at,timestamp(microsecond)" ndjson:"/updated_at" doc:"When that version was made, in UTC."`
+	MissingSince      *time.Time `parquet:"missing_since,timestamp(microsecond)" ndjson:"/missing_since" doc:"Since when neither source lists it, in UTC; none while one does."`
 }
+
+// day is a date as Parquet counts it: days since 1970-01-01.
+type day int32
+
+func (d day) String() string { return time.Unix(int64(d)*secondsPerDay, 0).UTC().Format(time.DateOnly) }
+
+const secondsPerDay = 24 * 60 * 60
 
 func exportRowOf(b parliament.StoredBill) exportRow {
 	r := exportRow{
-		ID: b.ID, Parliament: int32(b.Parliament), Session: int32(b.Session), Number: b.Number, TitleEn: deref(b.Title.En), TitleFr: deref(b.Title.Fr), ShortTitleEn: deref(b.ShortTitle.En), ShortTitleFr: deref(b.ShortTitle.Fr), //nolint:gosec // small numbers
-		HomeChamber: b.HomeChamber, BillTypeEn: deref(b.BillType.En), GovernmentBill: b.GovernmentBill, PrivateMemberBill: b.PrivateMemberBill, IntroducedOn: deref(b.IntroducedOn),
-		StatusCode: deref(b.Status.Code), StatusEn: deref(b.Status.En), StatusFr: deref(b.Status.Fr), LatestActivityAt: deref(b.LatestActivityAt), Law: b.Law, RoyalAssentOn: deref(b.RoyalAssentOn),
-		LegisinfoID: int64(deref(b.LegisinfoID)), LegisinfoURL: deref(b.LegisinfoURL), OpenParliamentURL: deref(b.OpenParliamentURL), TextURL: deref(b.TextURL), Version: int32(b.Version), UpdatedAt: b.UpdatedAt.UTC().Format(time.RFC3339Nano), //nolint:gosec // a small number
+		ID: b.ID, Parliament: int32(b.Parliament), Session: int32(b.Session), Number: b.Number, TitleEn: textOrNone(b.Title.En), TitleFr: textOrNone(b.Title.Fr), //nolint:gosec // small numbers
+		ShortTitleEn: textOrNone(b.ShortTitle.En), ShortTitleFr: textOrNone(b.ShortTitle.Fr), HomeChamber: b.HomeChamber, BillTypeEn: textOrNone(b.BillType.En),
+		GovernmentBill: b.GovernmentBill, PrivateMemberBill: b.PrivateMemberBill, IntroducedOn: dayOrNone(b.IntroducedOn),
+		StatusCode: textOrNone(b.Status.Code), StatusEn: textOrNone(b.Status.En), StatusFr: textOrNone(b.Status.Fr), LatestActivityAt: instantOrNone(b.LatestActivityAt),
+		Law: b.Law, RoyalAssentOn: dayOrNone(b.RoyalAssentOn), LegisinfoURL: textOrNone(b.LegisinfoURL), OpenParliamentURL: textOrNone(b.OpenParliamentURL), TextURL: textOrNone(b.TextURL),
+		LegisinfoID: idOrNone(b.LegisinfoID), Version: int32(b.Version), UpdatedAt: b.UpdatedAt.UTC(), //nolint:gosec // a small number
 	}
 	if b.Statute != nil {
-		r.StatuteYear, r.StatuteChapter = int32(b.Statute.Year), int32(b.Statute.Chapter) //nolint:gosec // small numbers
+		r.StatuteYear, r.StatuteChapter = numberOrNone(b.Statute.Year), numberOrNone(b.Statute.Chapter)
 	}
 	if s := b.Sponsor; s != nil {
-		r.SponsorPersonID, r.SponsorName, r.SponsorPolitician = int64(deref(s.PersonID)), deref(s.Name), deref(s.Politician)
+		r.SponsorPersonID, r.SponsorName, r.SponsorPolitician = idOrNone(s.PersonID), textOrNone(s.Name), textOrNone(s.Politician)
 	}
 	var committees []string
 	for _, c := range b.Committees {
@@ -74,11 +87,56 @@ func exportRowOf(b parliament.StoredBill) exportRow {
 			committees = append(committees, c.Acronym)
 		}
 	}
-	r.Committees = strings.Join(committees, ";")
+	all := strings.Join(committees, ";")
+	r.Committees = textOrNone(&all)
 	if b.MissingSince != nil {
-		r.MissingSince = b.MissingSince.UTC().Format(time.RFC3339)
+		since := b.MissingSince.UTC()
+		r.MissingSince = &since
 	}
 	return r
+}
+
+// The ...OrNone give what stands in a column: nil for what says that there is nothing (an empty text, 0, the year 1),
+// and for what cannot be read as the column's type. One bad value costs neither the row nor the export.
+
+func textOrNone(s *string) *string {
+	if deref(s) == "" {
+		return nil
+	}
+	return s
+}
+
+func numberOrNone(n int) *int32 {
+	if n <= 0 || n > math.MaxInt32 {
+		return nil
+	}
+	small := int32(n)
+	return &small
+}
+
+func idOrNone(id *int) *int64 {
+	if deref(id) <= 0 {
+		return nil
+	}
+	wide := int64(*id)
+	return &wide
+}
+
+func dayOrNone(s *string) *day {
+	t, err := time.Parse(time.DateOnly, deref(s))
+	if err != nil || t.Year() <= 1 {
+		return nil
+	}
+	d := day(t.Unix() / secondsPerDay) //nolint:gosec // a year of four digits; midnight in UTC, so it divides without rest
+	return &d
+}
+
+func instantOrNone(s *string) *time.Time {
+	t, err := time.Parse(time.RFC3339Nano, deref(s))
+	if err != nil || t.Year() <= 1 {
+		return nil
+	}
+	return &t
 }
 
 // sourceTerms are under which the sources give their data.
@@ -187,33 +245,75 @@ func (e *export) writer(out *bufio.Writer) (write func(parliament.StoredBill) er
 	}, p.Close
 }
 
-// exportFields describes the columns.
-func exportFields() []api.ExportField {
+// exportFields describes the columns. What it says of Parquet comes from the schema that the files are written with.
+var exportFields = sync.OnceValue(func() []api.ExportField {
+	schema := parquet.SchemaOf(exportRow{})
 	var out []api.ExportField
 	for f := range reflect.TypeFor[exportRow]().Fields() {
-		kind := api.ExportFieldType(f.Tag.Get("type"))
-		if kind == "" {
-			kind = map[reflect.Kind]api.ExportFieldType{reflect.String: "string", reflect.Bool: "boolean", reflect.Int32: "integer", reflect.Int64: "integer"}[f.Type.Kind()]
+		name, _, _ := strings.Cut(f.Tag.Get("parquet"), ",")
+		column, _ := schema.Lookup(name)
+		of := f.Type
+		if of.Kind() == reflect.Pointer {
+			of = of.Elem()
 		}
-		out = append(out, api.ExportField{Name: f.Tag.Get("parquet"), Type: kind, Description: f.Tag.Get("doc")})
+		kind, cell := api.Integer, "Digits."
+		switch {
+		case of == reflect.TypeFor[day]():
+			kind, cell = api.Date, "YYYY-MM-DD."
+		case of == reflect.TypeFor[time.Time]():
+			kind, cell = api.Timestamp, "RFC 3339 with the offset."
+		case of.Kind() == reflect.Bool:
+			kind, cell = api.Boolean, "true or false."
+		case of.Kind() == reflect.String:
+			kind, cell = api.String, "Text; one that a spreadsheet would take for a formula begins with an apostrophe."
+		}
+		if column.Node.Optional() {
+			cell += " Empty if there is none."
+		}
+		out = append(out, api.ExportField{
+			Name: name, Type: kind, Description: f.Tag.Get("doc"), Nullable: column.Node.Optional(),
+			Csv: cell, Ndjson: f.Tag.Get("ndjson"), Parquet: parquetType(column.Node),
+		})
 	}
 	return out
+})
+
+// parquetType is a column's type in the words of the Parquet format: the physical type, then the logical one.
+func parquetType(n parquet.Node) string {
+	physical, _, _ := strings.Cut(n.Type().Kind().String(), "(")
+	logical := n.Type().LogicalType()
+	if logical == nil {
+		return physical
+	}
+	return physical + " " + logical.String()
 }
 
-// csvCells are a row's cells. A text that a spreadsheet would take for a formula is marked as text.
+// csvCells are a row's cells; that of a value that is not there is empty. A text that a spreadsheet would take for a
+// formula is marked as text.
 func csvCells(r exportRow) []string {
 	v := reflect.ValueOf(r)
 	out := make([]string, v.NumField())
 	for i := range out {
-		switch f := v.Field(i); f.Kind() {
-		case reflect.Bool:
-			out[i] = strconv.FormatBool(f.Bool())
-		case reflect.Int32, reflect.Int64:
-			out[i] = strconv.FormatInt(f.Int(), 10)
-		default:
-			if out[i] = f.String(); out[i] != "" && strings.ContainsRune("=+-@\t\r", rune(out[i][0])) {
-				out[i] = "'" + out[i]
+		f := v.Field(i)
+		if f.Kind() == reflect.Pointer {
+			if f.IsNil() {
+				continue
 			}
+			f = f.Elem()
+		}
+		switch value := f.Interface().(type) {
+		case bool:
+			out[i] = strconv.FormatBool(value)
+		case day:
+			out[i] = value.String()
+		case time.Time:
+			out[i] = value.Format(time.RFC3339Nano)
+		case string:
+			if out[i] = value; value != "" && strings.ContainsRune("=+-@\t\r", rune(value[0])) {
+				out[i] = "'" + value
+			}
+		default:
+			out[i] = strconv.FormatInt(f.Int(), 10)
 		}
 	}
 	return out

@@ -5,19 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol, Self, TypeVar
 
 import httpx
 from httpx_sse import EventSource, ServerSentEvent, SSEError
 
 from .client import AuthenticatedClient, Client
 from .models.event import Event
-from .models.problem import Problem
 from .models.system_status import SystemStatus
-from .problem import ProblemError
+from .problem import ProblemError, problem_of
 
 FIRST_WAIT = 0.25
 LONGEST_WAIT = 10.0
@@ -39,7 +38,8 @@ def follow_run(client: Client | AuthenticatedClient, run_id: object, *, after: i
     A broken connection is made again, without loss or repetition. Raises ProblemError if the run does not exist.
     """
     for message in _follow(client, f"/runs/{run_id}/events", after, ends=True):
-        yield Event.from_dict(json.loads(message.data))
+        if event := _read(Event, message):
+            yield event
 
 
 def follow_events(
@@ -47,13 +47,15 @@ def follow_events(
 ) -> Iterator[StreamedEvent]:
     """Give the events of all runs from now on, or after ``after`` (a ``stream_id``); it does not end by itself."""
     for message in _follow(client, "/events", after, params=[("type", t) for t in types]):
-        yield StreamedEvent(message.id, Event.from_dict(json.loads(message.data)))
+        if event := _read(Event, message):
+            yield StreamedEvent(message.id, event)
 
 
 def follow_status(client: Client | AuthenticatedClient) -> Iterator[SystemStatus]:
     """Give the state of queues, workers, sources and schedules, and again whenever it changes."""
     for message in _follow(client, "/status", None):
-        yield SystemStatus.from_dict(json.loads(message.data))
+        if status := _read(SystemStatus, message):
+            yield status
 
 
 async def afollow_run(
@@ -61,7 +63,8 @@ async def afollow_run(
 ) -> AsyncIterator[Event]:
     """``follow_run`` for asyncio."""
     async for message in _afollow(client, f"/runs/{run_id}/events", after, ends=True):
-        yield Event.from_dict(json.loads(message.data))
+        if event := _read(Event, message):
+            yield event
 
 
 async def afollow_events(
@@ -69,13 +72,31 @@ async def afollow_events(
 ) -> AsyncIterator[StreamedEvent]:
     """``follow_events`` for asyncio."""
     async for message in _afollow(client, "/events", after, params=[("type", t) for t in types]):
-        yield StreamedEvent(message.id, Event.from_dict(json.loads(message.data)))
+        if event := _read(Event, message):
+            yield StreamedEvent(message.id, event)
 
 
 async def afollow_status(client: Client | AuthenticatedClient) -> AsyncIterator[SystemStatus]:
     """``follow_status`` for asyncio."""
     async for message in _afollow(client, "/status", None):
-        yield SystemStatus.from_dict(json.loads(message.data))
+        if status := _read(SystemStatus, message):
+            yield status
+
+
+class _Model(Protocol):
+    @classmethod
+    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self: ...
+
+
+M = TypeVar("M", bound=_Model)
+
+
+def _read(model: type[M], message: ServerSentEvent) -> M | None:
+    """Read a message; None for one of another kind, which a newer server may send in between."""
+    try:
+        return model.from_dict(json.loads(message.data))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 class _Place:
@@ -107,15 +128,12 @@ class _Place:
         return wait
 
 
-def _refused(status: int, body: bytes) -> None:
-    """Raise for an answer that will not get better by asking again."""
+def _refused(response: httpx.Response) -> None:
+    """Raise for an answer, which has been read, that will not get better by asking again."""
+    status = response.status_code
     if status == HTTPStatus.OK or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
         return
-    try:
-        problem = Problem.from_dict(json.loads(body))
-    except (ValueError, KeyError, TypeError):
-        problem = Problem("about:blank", HTTPStatus(status).phrase, status, f"the server answered {status}", [])
-    raise ProblemError(problem)
+    raise ProblemError(problem_of(response))
 
 
 def _follow(
@@ -133,7 +151,8 @@ def _follow(
                 if response.status_code == HTTPStatus.NO_CONTENT:
                     return
                 if response.status_code != HTTPStatus.OK:
-                    _refused(response.status_code, response.read())
+                    response.read()
+                    _refused(response)
                 else:
                     for message in EventSource(response).iter_sse():
                         place.saw(message)
@@ -158,7 +177,8 @@ async def _afollow(
                 if response.status_code == HTTPStatus.NO_CONTENT:
                     return
                 if response.status_code != HTTPStatus.OK:
-                    _refused(response.status_code, await response.aread())
+                    await response.aread()
+                    _refused(response)
                 else:
                     async for message in EventSource(response).aiter_sse():
                         place.saw(message)

@@ -33,7 +33,7 @@ export interface StreamedEvent {
  */
 export async function* followRun(runId: string, options: FollowOptions & { after?: number } = {}): AsyncGenerator<Event, void, undefined> {
   const last = options.after === undefined ? '' : String(options.after)
-  for await (const batch of follow<Event>(`/runs/${encodeURIComponent(runId)}/events`, last, true, options)) {
+  for await (const batch of follow(`/runs/${encodeURIComponent(runId)}/events`, isEvent, last, true, options)) {
     for (const message of batch) yield message.data
   }
 }
@@ -41,7 +41,7 @@ export async function* followRun(runId: string, options: FollowOptions & { after
 /** Does the same, but gives all events that came together as one list: less work for a long log. */
 export async function* followRunBatches(runId: string, options: FollowOptions & { after?: number } = {}): AsyncGenerator<Event[], void, undefined> {
   const last = options.after === undefined ? '' : String(options.after)
-  for await (const batch of follow<Event>(`/runs/${encodeURIComponent(runId)}/events`, last, true, options)) {
+  for await (const batch of follow(`/runs/${encodeURIComponent(runId)}/events`, isEvent, last, true, options)) {
     yield batch.map((message) => message.data)
   }
 }
@@ -52,14 +52,14 @@ export async function* followRunBatches(runId: string, options: FollowOptions & 
  */
 export async function* followEvents(options: FollowOptions & { after?: string; types?: string[] } = {}): AsyncGenerator<StreamedEvent, void, undefined> {
   const query = new URLSearchParams((options.types ?? []).map((type) => ['type', type])).toString()
-  for await (const batch of follow<Event>('/events' + (query && '?' + query), options.after ?? '', false, options)) {
+  for await (const batch of follow('/events' + (query && '?' + query), isEvent, options.after ?? '', false, options)) {
     for (const message of batch) yield { streamId: message.id, event: message.data }
   }
 }
 
 /** Gives the state of queues, workers, sources and schedules, and again whenever it changes. It ends only with the signal. */
 export async function* followStatus(options: FollowOptions = {}): AsyncGenerator<SystemStatus, void, undefined> {
-  for await (const batch of follow<SystemStatus>('/status', '', false, options)) {
+  for await (const batch of follow('/status', isStatus, '', false, options)) {
     yield batch[batch.length - 1]!.data // the newest counts
   }
 }
@@ -72,7 +72,15 @@ interface Message<T> {
 const firstWait = 250
 const longestWait = 10_000
 
-async function* follow<T>(path: string, lastId: string, ends: boolean, options: FollowOptions): AsyncGenerator<Message<T>[], void, undefined> {
+const isEvent = (data: unknown): data is Event => has(data, 'id', 'run_id', 'type')
+const isStatus = (data: unknown): data is SystemStatus => has(data, 'queues', 'workers', 'sources', 'schedules')
+
+function has(data: unknown, ...fields: string[]): boolean {
+  return typeof data === 'object' && data !== null && fields.every((field) => field in data)
+}
+
+/** Follows a stream of what `is` knows. Messages of other kinds, which a newer server may send in between, are left out. */
+async function* follow<T>(path: string, is: (data: unknown) => data is T, lastId: string, ends: boolean, options: FollowOptions): AsyncGenerator<Message<T>[], void, undefined> {
   const client = options.client ?? defaultClient
   const config = client.getConfig()
   const signal = options.signal
@@ -90,7 +98,14 @@ async function* follow<T>(path: string, lastId: string, ends: boolean, options: 
       options.onConnection?.('open')
       let got = 0
       let batch: Message<T>[] = []
-      const parser = createParser({ onEvent: (message) => batch.push({ id: message.id ?? '', data: JSON.parse(message.data) as T }) })
+      const parser = createParser({
+        onEvent: (message) => {
+          got++
+          lastId = message.id ?? lastId
+          const data = parsed(message.data)
+          if (is(data)) batch.push({ id: lastId, data })
+        },
+      })
       const reader = response.body.pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>).getReader()
       try {
         for (;;) {
@@ -100,8 +115,6 @@ async function* follow<T>(path: string, lastId: string, ends: boolean, options: 
           if (batch.length === 0) continue
           const now = batch
           batch = []
-          got += now.length
-          lastId = now[now.length - 1]!.id
           wait = firstWait
           yield now
         }
@@ -123,7 +136,11 @@ async function* follow<T>(path: string, lastId: string, ends: boolean, options: 
 }
 
 async function bodyOf(response: Response): Promise<unknown> {
-  const text = await response.text()
+  return parsed(await response.text())
+}
+
+/** JSON, or the text itself if it is none. */
+function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -16,14 +16,17 @@ export class ProblemError extends Error {
   readonly detail: string
   /** Which fields are at fault, if any: `pointer` is a JSON pointer such as `/config/limit`. */
   readonly errors: readonly FieldError[]
+  /** All that was answered, with what this version of the package does not know: JSON as it came, or text. */
+  readonly body: unknown
 
-  constructor(problem: Problem) {
+  constructor(problem: Problem, body: unknown = problem) {
     super(problem.detail || problem.title)
+    this.body = body
     this.type = problem.type
     this.title = problem.title
     this.status = problem.status
     this.detail = problem.detail
-    this.errors = problem.errors ?? []
+    this.errors = Array.isArray(problem.errors) ? problem.errors : []
   }
 }
 
@@ -34,14 +37,13 @@ export class ConnectionError extends Error {
 
 /** Makes an error of an answer's body, which is a problem unless something in between answered. */
 export function problemOf(body: unknown, response: Response): ProblemError {
-  if (typeof body === 'object' && body !== null && 'title' in body && 'status' in body) {
-    return new ProblemError(body as Problem)
-  }
-  return new ProblemError({
+  const blank: Problem = {
     type: 'about:blank',
     title: response.statusText,
     status: response.status,
     detail: `${response.url} answered ${response.status} ${response.statusText}`.trim(),
     errors: [],
-  })
+  }
+  if (typeof body !== 'object' || body === null || !('title' in body)) return new ProblemError(blank, body)
+  return new ProblemError({ ...blank, ...(body as Partial<Problem>) }, body) // RFC 9457 lets each member be left out
 }

@@ -57,7 +57,7 @@ class Alert:
 
         cause = self.cause
 
-        severity = self.severity.value
+        severity = Severity(self.severity).value
 
         title = self.title
 

@@ -29,7 +29,7 @@ class AlertChannel:
     def to_dict(self) -> dict[str, Any]:
         name = self.name
 
-        kind = self.kind.value
+        kind = AlertChannelKind(self.kind).value
 
         target = self.target
 

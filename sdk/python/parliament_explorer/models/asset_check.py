@@ -43,7 +43,7 @@ class AssetCheck:
 
         description = self.description
 
-        severity = self.severity.value
+        severity = Severity(self.severity).value
 
         blocking = self.blocking
 

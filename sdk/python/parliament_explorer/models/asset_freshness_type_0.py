@@ -46,7 +46,7 @@ class AssetFreshnessType0:
         time_zone: None | str
         time_zone = self.time_zone
 
-        state = self.state.value
+        state = FreshnessState(self.state).value
 
         late_at: None | str
         if isinstance(self.late_at, datetime.datetime):

@@ -48,7 +48,7 @@ class AssetNode:
         else:
             last_materialized_at = self.last_materialized_at
 
-        status = self.status.value
+        status = AssetStatus(self.status).value
 
         last_run_id: None | str
         if isinstance(self.last_run_id, UUID):

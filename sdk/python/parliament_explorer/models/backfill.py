@@ -57,7 +57,7 @@ class Backfill:
 
         assets = self.assets
 
-        status = self.status.value
+        status = BackfillStatus(self.status).value
 
         concurrency = self.concurrency
 

@@ -32,7 +32,7 @@ class BackfillPartition:
     def to_dict(self) -> dict[str, Any]:
         key = self.key
 
-        status = self.status.value
+        status = BackfillPartitionStatus(self.status).value
 
         run_id: None | str
         if isinstance(self.run_id, UUID):

@@ -112,7 +112,7 @@ class Bill:
 
         short_title = self.short_title.to_dict()
 
-        home_chamber = self.home_chamber.value
+        home_chamber = BillHomeChamber(self.home_chamber).value
 
         bill_type = self.bill_type.to_dict()
 

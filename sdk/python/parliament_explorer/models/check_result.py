@@ -62,7 +62,7 @@ class CheckResult:
 
         passed = self.passed
 
-        severity = self.severity.value
+        severity = Severity(self.severity).value
 
         blocking = self.blocking
 

@@ -33,7 +33,7 @@ class Committee:
     def to_dict(self) -> dict[str, Any]:
         acronym = self.acronym
 
-        chamber = self.chamber.value
+        chamber = CommitteeChamber(self.chamber).value
 
         name = self.name.to_dict()
 

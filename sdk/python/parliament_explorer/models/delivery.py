@@ -54,9 +54,9 @@ class Delivery:
 
         channel = self.channel
 
-        kind = self.kind.value
+        kind = DeliveryKind(self.kind).value
 
-        status = self.status.value
+        status = DeliveryStatus(self.status).value
 
         attempts = self.attempts
 

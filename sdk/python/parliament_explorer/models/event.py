@@ -55,7 +55,7 @@ class Event:
 
         type_ = self.type_
 
-        level = self.level.value
+        level = EventLevel(self.level).value
 
         asset: None | str
         asset = self.asset

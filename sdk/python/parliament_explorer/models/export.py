@@ -40,7 +40,7 @@ class Export:
 
         formats = []
         for formats_item_data in self.formats:
-            formats_item = formats_item_data.value
+            formats_item = ExportFormatsItem(formats_item_data).value
             formats.append(formats_item)
 
         rows = self.rows

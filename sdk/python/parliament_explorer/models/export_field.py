@@ -14,24 +14,43 @@ T = TypeVar("T", bound="ExportField")
 
 @_attrs_define
 class ExportField:
-    """
-    Attributes:
-        name (str):
-        type_ (ExportFieldType):
-        description (str):
+    """A column of CSV and Parquet, and where NDJSON has the same. What is not known or does not exist is NULL in Parquet,
+    an empty cell in CSV and null in NDJSON; neither 0 nor an empty text stands for it.
+
+        Attributes:
+            name (str):  Example: introduced_on.
+            type_ (ExportFieldType): `date` is a day without a time, `timestamp` an instant. Example: date.
+            description (str):  Example: Day of the earlier first reading; none if neither is dated..
+            nullable (bool): Whether a bill may have none. Example: True.
+            csv (str): How a cell of CSV has it. Example: YYYY-MM-DD. Empty if there is none..
+            ndjson (str): JSON pointer to it in a line of NDJSON. It has none if what is around it is null. Example:
+                /introduced_on.
+            parquet (str): Its type in Parquet, the physical one and then the logical one. Example: INT32 DATE.
     """
 
     name: str
     type_: ExportFieldType
     description: str
+    nullable: bool
+    csv: str
+    ndjson: str
+    parquet: str
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         name = self.name
 
-        type_ = self.type_.value
+        type_ = ExportFieldType(self.type_).value
 
         description = self.description
+
+        nullable = self.nullable
+
+        csv = self.csv
+
+        ndjson = self.ndjson
+
+        parquet = self.parquet
 
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
@@ -40,6 +59,10 @@ class ExportField:
                 "name": name,
                 "type": type_,
                 "description": description,
+                "nullable": nullable,
+                "csv": csv,
+                "ndjson": ndjson,
+                "parquet": parquet,
             }
         )
 
@@ -54,10 +77,22 @@ class ExportField:
 
         description = d.pop("description")
 
+        nullable = d.pop("nullable")
+
+        csv = d.pop("csv")
+
+        ndjson = d.pop("ndjson")
+
+        parquet = d.pop("parquet")
+
         export_field = cls(
             name=name,
             type_=type_,
             description=description,
+            nullable=nullable,
+            csv=csv,
+            ndjson=ndjson,
+            parquet=parquet,
         )
 
         export_field.additional_properties = d

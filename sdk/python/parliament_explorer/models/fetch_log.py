@@ -64,7 +64,7 @@ class FetchLog:
 
         source = self.source
 
-        status = self.status.value
+        status = FetchStatus(self.status).value
 
         records_attempted = self.records_attempted
 

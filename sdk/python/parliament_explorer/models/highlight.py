@@ -28,9 +28,9 @@ class Highlight:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        field = self.field.value
+        field = HighlightField(self.field).value
 
-        language = self.language.value
+        language = Language(self.language).value
 
         html = self.html
 

@@ -32,11 +32,11 @@ class Identity:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        kind = self.kind.value
+        kind = IdentityKind(self.kind).value
 
         name = self.name
 
-        scope = self.scope.value
+        scope = Scope(self.scope).value
 
         expires_at: None | str
         if isinstance(self.expires_at, datetime.datetime):

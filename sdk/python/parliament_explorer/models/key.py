@@ -49,7 +49,7 @@ class Key:
 
         prefix = self.prefix
 
-        scope = self.scope.value
+        scope = Scope(self.scope).value
 
         created_by = self.created_by
 

@@ -63,7 +63,7 @@ class LastCheckResultType0:
 
         passed = self.passed
 
-        severity = self.severity.value
+        severity = Severity(self.severity).value
 
         blocking = self.blocking
 

@@ -53,9 +53,9 @@ class LastSensorTickType0:
 
         sensor = self.sensor
 
-        kind = self.kind.value
+        kind = SensorTickKind(self.kind).value
 
-        status = self.status.value
+        status = TickStatus(self.status).value
 
         run_ids = []
         for run_ids_item_data in self.run_ids:

@@ -45,11 +45,11 @@ class LastTick:
 
         schedule = self.schedule
 
-        kind = self.kind.value
+        kind = TickKind(self.kind).value
 
         scheduled_for = self.scheduled_for.isoformat()
 
-        status = self.status.value
+        status = TickStatus(self.status).value
 
         run_id: None | str
         if isinstance(self.run_id, UUID):

@@ -50,7 +50,7 @@ class NewKey:
 
         prefix = self.prefix
 
-        scope = self.scope.value
+        scope = Scope(self.scope).value
 
         created_by = self.created_by
 

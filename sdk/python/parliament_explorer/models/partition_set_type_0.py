@@ -30,7 +30,7 @@ class PartitionSetType0:
     def to_dict(self) -> dict[str, Any]:
         name = self.name
 
-        kind = self.kind.value
+        kind = PartitionKind(self.kind).value
 
         required = self.required
 

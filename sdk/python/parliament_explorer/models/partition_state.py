@@ -34,7 +34,7 @@ class PartitionState:
     def to_dict(self) -> dict[str, Any]:
         key = self.key
 
-        status = self.status.value
+        status = AssetStatus(self.status).value
 
         run_id: None | str
         if isinstance(self.run_id, UUID):

@@ -29,7 +29,7 @@ class Readiness:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        status = self.status.value
+        status = ReadinessStatus(self.status).value
 
         checks = []
         for checks_item_data in self.checks:

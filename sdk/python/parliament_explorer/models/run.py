@@ -85,7 +85,7 @@ class Run:
         partition: None | str
         partition = self.partition
 
-        status = self.status.value
+        status = RunStatus(self.status).value
 
         trigger = self.trigger.to_dict()
 

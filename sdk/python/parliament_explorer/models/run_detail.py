@@ -96,7 +96,7 @@ class RunDetail:
         partition: None | str
         partition = self.partition
 
-        status = self.status.value
+        status = RunStatus(self.status).value
 
         trigger = self.trigger.to_dict()
 

@@ -45,7 +45,7 @@ class SearchHit:
 
         found_by = []
         for found_by_item_data in self.found_by:
-            found_by_item = found_by_item_data.value
+            found_by_item = SearchHitFoundByItem(found_by_item_data).value
             found_by.append(found_by_item)
 
         field_dict: dict[str, Any] = {}

@@ -57,7 +57,7 @@ class Sensor:
 
         description = self.description
 
-        kind = self.kind.value
+        kind = SensorKind(self.kind).value
 
         interval_seconds = self.interval_seconds
 

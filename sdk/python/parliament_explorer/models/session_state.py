@@ -32,11 +32,11 @@ class SessionState:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        authentication = self.authentication.value
+        authentication = AuthenticationMode(self.authentication).value
 
         methods = []
         for methods_item_data in self.methods:
-            methods_item = methods_item_data.value
+            methods_item = SignInMethod(methods_item_data).value
             methods.append(methods_item)
 
         identity = self.identity.to_dict()

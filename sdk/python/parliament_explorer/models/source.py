@@ -61,7 +61,7 @@ class Source:
         else:
             held_until = self.held_until
 
-        breaker = self.breaker.value
+        breaker = BreakerState(self.breaker).value
 
         breaker_changed_at: None | str
         if isinstance(self.breaker_changed_at, datetime.datetime):

@@ -41,11 +41,11 @@ class Stage:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        chamber = self.chamber.value
+        chamber = StageChamber(self.chamber).value
 
         name = self.name.to_dict()
 
-        state = self.state.value
+        state = StageState(self.state).value
 
         state_since: None | str
         state_since = self.state_since

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
+from attrs import field as _attrs_field
 
 from ..models.start_backfill_request_only import StartBackfillRequestOnly
 from ..types import UNSET, Unset
@@ -47,6 +48,7 @@ class StartBackfillRequest:
     config: Config | Unset = UNSET
     tags: Tags | Unset = UNSET
     dry_run: bool | Unset = False
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         assets: list[str] | Unset = UNSET
@@ -65,7 +67,7 @@ class StartBackfillRequest:
 
         only: str | Unset = UNSET
         if not isinstance(self.only, Unset):
-            only = self.only.value
+            only = StartBackfillRequestOnly(self.only).value
 
         concurrency = self.concurrency
 
@@ -82,7 +84,7 @@ class StartBackfillRequest:
         dry_run = self.dry_run
 
         field_dict: dict[str, Any] = {}
-
+        field_dict.update(self.additional_properties)
         field_dict.update({})
         if assets is not UNSET:
             field_dict["assets"] = assets
@@ -167,4 +169,21 @@ class StartBackfillRequest:
             dry_run=dry_run,
         )
 
+        start_backfill_request.additional_properties = d
         return start_backfill_request
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

@@ -50,7 +50,7 @@ class Step:
 
         upstream = self.upstream
 
-        status = self.status.value
+        status = StepStatus(self.status).value
 
         attempt = self.attempt
 

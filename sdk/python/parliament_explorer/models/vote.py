@@ -50,7 +50,7 @@ class Vote:
     def to_dict(self) -> dict[str, Any]:
         number = self.number
 
-        chamber = self.chamber.value
+        chamber = VoteChamber(self.chamber).value
 
         stage = self.stage.to_dict()
 
@@ -68,7 +68,7 @@ class Vote:
 
         paired = self.paired
 
-        result = self.result.value
+        result = VoteResult(self.result).value
 
         url = self.url
 

@@ -908,7 +908,7 @@ export const listExports = <ThrowOnError extends boolean = true>(options?: Optio
  * Download an export
  *
  * All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
- * lists. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+ * lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
  *
  */
 export const getExport = <ThrowOnError extends boolean = true>(options: Options<GetExportData, ThrowOnError>) => (options.client ?? client).get<GetExportResponses, GetExportErrors, ThrowOnError>({

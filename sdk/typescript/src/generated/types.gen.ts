@@ -1375,10 +1375,33 @@ export type FeedList = {
     next_cursor: string | null;
 };
 
+/**
+ * A column of CSV and Parquet, and where NDJSON has the same. What is not known or does not exist is NULL in Parquet, an empty cell in CSV and null in NDJSON; neither 0 nor an empty text stands for it.
+ *
+ */
 export type ExportField = {
     name: string;
+    /**
+     * `date` is a day without a time, `timestamp` an instant.
+     */
     type: 'string' | 'integer' | 'boolean' | 'date' | 'timestamp';
     description: string;
+    /**
+     * Whether a bill may have none.
+     */
+    nullable: boolean;
+    /**
+     * How a cell of CSV has it.
+     */
+    csv: string;
+    /**
+     * JSON pointer to it in a line of NDJSON. It has none if what is around it is null.
+     */
+    ndjson: string;
+    /**
+     * Its type in Parquet, the physical one and then the logical one.
+     */
+    parquet: string;
 };
 
 export type SourceTerms = {

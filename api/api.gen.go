@@ -162,6 +162,48 @@ func (e BillHomeChamber) Valid() bool {
 	}
 }
 
+// Defines values for BillDecisionChamber.
+const (
+	BillDecisionChamberHouse  BillDecisionChamber = "house"
+	BillDecisionChamberSenate BillDecisionChamber = "senate"
+)
+
+// Valid indicates whether the value is a known member of the BillDecisionChamber enum.
+func (e BillDecisionChamber) Valid() bool {
+	switch e {
+	case BillDecisionChamberHouse:
+		return true
+	case BillDecisionChamberSenate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BillDecisionResult.
+const (
+	BillDecisionResultAgreedTo  BillDecisionResult = "agreed_to"
+	BillDecisionResultNegatived BillDecisionResult = "negatived"
+	BillDecisionResultTie       BillDecisionResult = "tie"
+	BillDecisionResultUnknown   BillDecisionResult = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the BillDecisionResult enum.
+func (e BillDecisionResult) Valid() bool {
+	switch e {
+	case BillDecisionResultAgreedTo:
+		return true
+	case BillDecisionResultNegatived:
+		return true
+	case BillDecisionResultTie:
+		return true
+	case BillDecisionResultUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BillDetailHomeChamber.
 const (
 	BillDetailHomeChamberHouse  BillDetailHomeChamber = "house"
@@ -174,6 +216,153 @@ func (e BillDetailHomeChamber) Valid() bool {
 	case BillDetailHomeChamberHouse:
 		return true
 	case BillDetailHomeChamberSenate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BillMeetingChamber.
+const (
+	BillMeetingChamberHouse  BillMeetingChamber = "house"
+	BillMeetingChamberSenate BillMeetingChamber = "senate"
+)
+
+// Valid indicates whether the value is a known member of the BillMeetingChamber enum.
+func (e BillMeetingChamber) Valid() bool {
+	switch e {
+	case BillMeetingChamberHouse:
+		return true
+	case BillMeetingChamberSenate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BillOutcomeCode.
+const (
+	BillOutcomeCodeBecameLaw             BillOutcomeCode = "became_law"
+	BillOutcomeCodeDefeated              BillOutcomeCode = "defeated"
+	BillOutcomeCodeDiedOnOrderPaper      BillOutcomeCode = "died_on_order_paper"
+	BillOutcomeCodeDroppedFromOrderPaper BillOutcomeCode = "dropped_from_order_paper"
+	BillOutcomeCodeInProgress            BillOutcomeCode = "in_progress"
+	BillOutcomeCodeNotProceededWith      BillOutcomeCode = "not_proceeded_with"
+	BillOutcomeCodeProForma              BillOutcomeCode = "pro_forma"
+	BillOutcomeCodeReinstated            BillOutcomeCode = "reinstated"
+)
+
+// Valid indicates whether the value is a known member of the BillOutcomeCode enum.
+func (e BillOutcomeCode) Valid() bool {
+	switch e {
+	case BillOutcomeCodeBecameLaw:
+		return true
+	case BillOutcomeCodeDefeated:
+		return true
+	case BillOutcomeCodeDiedOnOrderPaper:
+		return true
+	case BillOutcomeCodeDroppedFromOrderPaper:
+		return true
+	case BillOutcomeCodeInProgress:
+		return true
+	case BillOutcomeCodeNotProceededWith:
+		return true
+	case BillOutcomeCodeProForma:
+		return true
+	case BillOutcomeCodeReinstated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BillReadingChamber.
+const (
+	BillReadingChamberHouse  BillReadingChamber = "house"
+	BillReadingChamberSenate BillReadingChamber = "senate"
+)
+
+// Valid indicates whether the value is a known member of the BillReadingChamber enum.
+func (e BillReadingChamber) Valid() bool {
+	switch e {
+	case BillReadingChamberHouse:
+		return true
+	case BillReadingChamberSenate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BillReadingReading.
+const (
+	First  BillReadingReading = "first"
+	Second BillReadingReading = "second"
+	Third  BillReadingReading = "third"
+)
+
+// Valid indicates whether the value is a known member of the BillReadingReading enum.
+func (e BillReadingReading) Valid() bool {
+	switch e {
+	case First:
+		return true
+	case Second:
+		return true
+	case Third:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BillRulingChamber.
+const (
+	BillRulingChamberHouse  BillRulingChamber = "house"
+	BillRulingChamberSenate BillRulingChamber = "senate"
+)
+
+// Valid indicates whether the value is a known member of the BillRulingChamber enum.
+func (e BillRulingChamber) Valid() bool {
+	switch e {
+	case BillRulingChamberHouse:
+		return true
+	case BillRulingChamberSenate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BillSittingChamber.
+const (
+	BillSittingChamberHouse  BillSittingChamber = "house"
+	BillSittingChamberSenate BillSittingChamber = "senate"
+)
+
+// Valid indicates whether the value is a known member of the BillSittingChamber enum.
+func (e BillSittingChamber) Valid() bool {
+	switch e {
+	case BillSittingChamberHouse:
+		return true
+	case BillSittingChamberSenate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BillSpeechChamber.
+const (
+	BillSpeechChamberHouse  BillSpeechChamber = "house"
+	BillSpeechChamberSenate BillSpeechChamber = "senate"
+)
+
+// Valid indicates whether the value is a known member of the BillSpeechChamber enum.
+func (e BillSpeechChamber) Valid() bool {
+	switch e {
+	case BillSpeechChamberHouse:
+		return true
+	case BillSpeechChamberSenate:
 		return true
 	default:
 		return false
@@ -1224,9 +1413,11 @@ type Bill struct {
 
 	// Sources When what is held of each source was fetched; null if nothing is.
 	Sources BillSources `json:"sources"`
-	Sponsor *Sponsor    `json:"sponsor"`
-	Status  BillStatus  `json:"status"`
-	Statute *Statute    `json:"statute"`
+
+	// Sponsor Who brought the bill in, and what that person was then.
+	Sponsor *Sponsor   `json:"sponsor"`
+	Status  BillStatus `json:"status"`
+	Statute *Statute   `json:"statute"`
 
 	// Summary A text in both official languages; null where there is none.
 	Summary Bilingual `json:"summary"`
@@ -1286,12 +1477,74 @@ type BillChangeList struct {
 	NextCursor string `json:"next_cursor"`
 }
 
+// BillDecision What a chamber decided at a stage.
+type BillDecision struct {
+	// Chamber Which one.
+	Chamber BillDecisionChamber `json:"chamber"`
+
+	// Date The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// Division Number of the division, which is among the votes; null if there was no count.
+	//
+	// Example: 89
+	Division *int `json:"division"`
+
+	// Method How, in LEGISinfo's words; null where it does not say.
+	//
+	// Example: {"en":"By unanimous consent","fr":"Du consentement unanime"}
+	Method Bilingual `json:"method"`
+
+	// Motion What was moved.
+	//
+	// Example: {"en":"3rd reading","fr":"3e lecture"}
+	Motion Bilingual `json:"motion"`
+
+	// Result As of a vote; of a tie that the Speaker broke, what that decided.
+	Result BillDecisionResult `json:"result"`
+
+	// Sitting Number of the sitting.
+	//
+	// Example: 70
+	Sitting *string `json:"sitting"`
+
+	// Stage The stage of the bill; null where it is not known.
+	//
+	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
+	Stage Bilingual `json:"stage"`
+}
+
+// BillDecisionChamber Which one.
+type BillDecisionChamber string
+
+// BillDecisionResult As of a vote; of a tie that the Speaker broke, what that decided.
+type BillDecisionResult string
+
 // BillDetail defines model for BillDetail.
 type BillDetail struct {
+	// Bibliography Articles and books about it, in LEGISinfo's order.
+	Bibliography []BillNotice `json:"bibliography"`
+
 	// BillType A text in both official languages; null where there is none.
-	BillType       Bilingual             `json:"bill_type"`
-	Committees     []Committee           `json:"committees"`
-	FirstSeenAt    time.Time             `json:"first_seen_at"`
+	BillType Bilingual `json:"bill_type"`
+
+	// CommitteeMeetings Meetings of committees about it, oldest first.
+	CommitteeMeetings []BillMeeting `json:"committee_meetings"`
+	Committees        []Committee   `json:"committees"`
+
+	// Decisions What the chambers decided at its stages, by a division or without one, oldest first.
+	Decisions []BillDecision `json:"decisions"`
+
+	// Events What happened to it, oldest first.
+	Events      []BillEvent `json:"events"`
+	FirstSeenAt time.Time   `json:"first_seen_at"`
+
+	// Form Regular, appropriation or pro forma, in LEGISinfo's words.
+	//
+	// Example: {"en":"Regular","fr":"Ordinaire"}
+	Form           Bilingual             `json:"form"`
 	GovernmentBill bool                  `json:"government_bill"`
 	HomeChamber    BillDetailHomeChamber `json:"home_chamber"`
 
@@ -1313,16 +1566,33 @@ type BillDetail struct {
 	//
 	// Example: 2023-04-27T14:00:00-04:00
 	LatestActivityAt *string `json:"latest_activity_at"`
-	Law              bool    `json:"law"`
-	LegisinfoID      *int    `json:"legisinfo_id"`
-	LegisinfoURL     *string `json:"legisinfo_url"`
+
+	// LatestEvent What LEGISinfo calls the latest event; null if it names none.
+	LatestEvent  *LatestBillEvent `json:"latest_event"`
+	Law          bool             `json:"law"`
+	LegisinfoID  *int             `json:"legisinfo_id"`
+	LegisinfoURL *string          `json:"legisinfo_url"`
+
+	// LegislativeSummaryURL The Library of Parliament's legislative summary; null if it wrote none.
+	LegislativeSummaryURL *SummaryLinks `json:"legislative_summary_url"`
+
+	// Messages The chambers' exchange about amendments, oldest first.
+	Messages []BillMessage `json:"messages"`
 
 	// MissingSince Since when neither source lists the bill any more; null while one does. It is kept.
 	MissingSince *time.Time `json:"missing_since"`
 
+	// Notes LEGISinfo's notes on the bill, as sanitised HTML.
+	//
+	// Example: {"en":"\u003cdiv\u003eThis Bill is formerly part of Bill C-45.\u003c/div\u003e","fr":"\u003cdiv\u003eCe projet de loi faisait partie du projet de loi C-45.\u003c/div\u003e"}
+	Notes Bilingual `json:"notes"`
+
 	// Number Example: C-11
 	Number            string  `json:"number"`
 	OpenparliamentURL *string `json:"openparliament_url"`
+
+	// Outcome What became of the bill; null where that cannot be told, which may be until its record is complete. LEGISinfo leaves the status of a bill as it was when its session ended: this says what the end of the session did to it.
+	Outcome *BillOutcome `json:"outcome"`
 
 	// Parliament Example: 44
 	Parliament        int  `json:"parliament"`
@@ -1331,11 +1601,32 @@ type BillDetail struct {
 	// Publications Versions of its text, oldest first.
 	Publications []Publication `json:"publications"`
 
+	// Readings The readings that it passed, oldest first. They are there for bills without stages too, which are those before the 37th Parliament.
+	Readings []BillReading `json:"readings"`
+
+	// Record How much is known of LEGISinfo's own record of the bill.
+	Record BillRecord `json:"record"`
+
+	// References Pages about it, such as press releases and cost estimates, in LEGISinfo's order.
+	References []BillReference `json:"references"`
+
+	// ReinstatedAs The same bill in another session of the same Parliament; null if there is none.
+	ReinstatedAs *Reinstatement `json:"reinstated_as"`
+
+	// ReinstatedFrom The same bill in another session of the same Parliament; null if there is none.
+	ReinstatedFrom *Reinstatement `json:"reinstated_from"`
+
 	// RelatedBills Ids of similar bills, also of sessions that are not held.
 	RelatedBills []string `json:"related_bills"`
 
 	// RoyalAssentOn Example: 2023-04-27
 	RoyalAssentOn *string `json:"royal_assent_on"`
+
+	// Rulings Major rulings and statements of the Speakers about it, oldest first.
+	Rulings []BillRuling `json:"rulings"`
+
+	// SenatePreStudy The Senate's study of a bill that is still in the House of Commons; null if there was none.
+	SenatePreStudy *SenatePreStudy `json:"senate_pre_study"`
 
 	// Session Example: 1
 	Session int `json:"session"`
@@ -1343,9 +1634,17 @@ type BillDetail struct {
 	// ShortTitle A text in both official languages; null where there is none.
 	ShortTitle Bilingual `json:"short_title"`
 
+	// Sittings Sittings at which it came up, oldest first.
+	Sittings []BillSitting `json:"sittings"`
+
 	// Sources When what is held of each source was fetched; null if nothing is.
 	Sources BillSources `json:"sources"`
-	Sponsor *Sponsor    `json:"sponsor"`
+
+	// Speeches The sponsor's speech at a stage and the first replies to it, oldest first.
+	Speeches []BillSpeech `json:"speeches"`
+
+	// Sponsor Who brought the bill in, and what that person was then.
+	Sponsor *Sponsor `json:"sponsor"`
 
 	// Stages Its course, in the order in which it takes it.
 	Stages  []Stage    `json:"stages"`
@@ -1367,12 +1666,80 @@ type BillDetail struct {
 	// Version 1, and one more for each change.
 	Version int `json:"version"`
 
-	// Votes Recorded divisions of the House of Commons, oldest first.
+	// Votes Recorded divisions, oldest first: all that LEGISinfo's record has, which are the House of Commons'.
 	Votes []Vote `json:"votes"`
 }
 
 // BillDetailHomeChamber defines model for BillDetail.HomeChamber.
 type BillDetailHomeChamber string
+
+// BillEvent What happened to the bill.
+type BillEvent struct {
+	// Amendments How many amendments it made, as far as LEGISinfo counts them.
+	//
+	// Example: 0
+	Amendments int `json:"amendments"`
+
+	// At RFC 3339, in Ottawa's time; null where the record gives the day alone.
+	//
+	// Example: 2022-05-12T15:04:05-04:00
+	At *string `json:"at"`
+
+	// Chamber Where it happened: house, senate, or null where the record does not say.
+	//
+	// Example: house
+	Chamber *string `json:"chamber"`
+
+	// Committee Acronym of the committee.
+	//
+	// Example: CHPC
+	Committee *string `json:"committee"`
+
+	// CompletesStage Whether the stage was completed by it.
+	//
+	// Example: false
+	CompletesStage bool `json:"completes_stage"`
+
+	// Date The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// DefeatsBill Whether the bill was defeated by it.
+	//
+	// Example: false
+	DefeatsBill bool `json:"defeats_bill"`
+
+	// Name What happened.
+	//
+	// Example: {"en":"Committee report presented with amendments","fr":"Présentation du rapport de comité avec des amendements"}
+	Name Bilingual `json:"name"`
+
+	// Note LEGISinfo's note.
+	//
+	// Example: {"en":"Bill passed by the Senate with amendments","fr":"Projet de loi adopté par le Sénat avec des amendements"}
+	Note Bilingual `json:"note"`
+
+	// Report Number of the committee's report.
+	//
+	// Example: 3
+	Report *int `json:"report"`
+
+	// ReportURL The report, in each language; null where it cannot be told.
+	//
+	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/CHPC/report-3/","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/CHPC/rapport-3/"}
+	ReportURL Bilingual `json:"report_url"`
+
+	// Sitting Number of the sitting.
+	//
+	// Example: 70
+	Sitting *string `json:"sitting"`
+
+	// Stage The stage of the bill; null where it is not known.
+	//
+	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
+	Stage Bilingual `json:"stage"`
+}
 
 // BillList defines model for BillList.
 type BillList struct {
@@ -1380,11 +1747,330 @@ type BillList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// BillMeeting A meeting of a committee about the bill.
+type BillMeeting struct {
+	// Acronym Acronym of the committee.
+	//
+	// Example: CHPC
+	Acronym *string `json:"acronym"`
+
+	// Chamber The committee's.
+	Chamber BillMeetingChamber `json:"chamber"`
+
+	// Committee Name of the committee.
+	//
+	// Example: {"en":"Standing Committee on Canadian Heritage","fr":"Comité permanent du patrimoine canadien"}
+	Committee Bilingual `json:"committee"`
+
+	// Date The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// Number Number of the meeting.
+	//
+	// Example: 33
+	Number *string `json:"number"`
+
+	// Stage The stage of the bill; null where it is not known.
+	//
+	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
+	Stage Bilingual `json:"stage"`
+
+	// URL The meeting's page; null for the Senate's.
+	//
+	// Example: https://www.ourcommons.ca/DocumentViewer/en/44-1/CHPC/meeting-33/notice
+	URL *string `json:"url"`
+}
+
+// BillMeetingChamber The committee's.
+type BillMeetingChamber string
+
+// BillMessage A step of the chambers' exchange about amendments.
+type BillMessage struct {
+	// At RFC 3339, in Ottawa's time; null where the record gives the day alone.
+	//
+	// Example: 2022-05-12T15:04:05-04:00
+	At *string `json:"at"`
+
+	// Chamber Who took it: house, senate, or null where the record does not say.
+	//
+	// Example: house
+	Chamber *string `json:"chamber"`
+
+	// Date The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// Name What was done.
+	//
+	// Example: {"en":"Consideration of Senate amendments","fr":"Étude des amendements du Sénat"}
+	Name Bilingual `json:"name"`
+
+	// Sitting Number of the sitting.
+	//
+	// Example: 70
+	Sitting *string `json:"sitting"`
+
+	// URL The page, in each language; null where it cannot be told.
+	//
+	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/house/sitting-70/hansard","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/chambre/seance-70/debats"}
+	URL Bilingual `json:"url"`
+}
+
+// BillNotice An article or a book about the bill.
+type BillNotice struct {
+	// Author Who wrote it.
+	//
+	// Example: Schmitz, Cristin
+	Author *string `json:"author"`
+
+	// Classification The Library of Parliament's mark.
+	//
+	// Example: JL1 H55
+	Classification *string `json:"classification"`
+
+	// Date When, in words.
+	//
+	// Example: February 3, 2022
+	Date *string `json:"date"`
+
+	// Language Of the text: en or fr; null where it is another, or not known.
+	//
+	// Example: en
+	Language *string `json:"language"`
+
+	// Online Whether the Library of Parliament has it online.
+	//
+	// Example: false
+	Online bool `json:"online"`
+
+	// Publication Where it appeared.
+	//
+	// Example: The Lawyer's Daily
+	Publication *string `json:"publication"`
+
+	// Title Its title.
+	//
+	// Example: A reformed Senate or the status quo in the 42nd Parliament?
+	Title *string `json:"title"`
+
+	// Volume Volume and page.
+	//
+	// Example: 89:14
+	Volume *string `json:"volume"`
+}
+
+// BillOutcome What became of the bill; null where that cannot be told, which may be until its record is complete. LEGISinfo leaves the status of a bill as it was when its session ended: this says what the end of the session did to it.
+type BillOutcome struct {
+	// Code `in_progress`; `became_law`; `defeated`; `not_proceeded_with` (withdrawn or ruled out); `dropped_from_order_paper` (the Senate's); `reinstated` (its session ended, and it went on as `reinstated_as`);
+	// `died_on_order_paper` (its session ended before it was decided); `pro_forma` (it only asserts the chamber's right to deliberate).
+	//
+	//
+	// Example: died_on_order_paper
+	Code BillOutcomeCode `json:"code"`
+
+	// On The day. Of a bill that died, the day on which its session ended, which is built into the program (source: Library of Parliament); null where it is not known.
+	//
+	// Example: 2025-01-06
+	On *string `json:"on"`
+}
+
+// BillOutcomeCode `in_progress`; `became_law`; `defeated`; `not_proceeded_with` (withdrawn or ruled out); `dropped_from_order_paper` (the Senate's); `reinstated` (its session ended, and it went on as `reinstated_as`);
+// `died_on_order_paper` (its session ended before it was decided); `pro_forma` (it only asserts the chamber's right to deliberate).
+//
+// Example: died_on_order_paper
+type BillOutcomeCode string
+
+// BillReading A reading that the bill passed.
+type BillReading struct {
+	// Chamber Of the reading.
+	Chamber BillReadingChamber `json:"chamber"`
+
+	// PassedOn The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	PassedOn string `json:"passed_on"`
+
+	// Reading Which one.
+	Reading BillReadingReading `json:"reading"`
+}
+
+// BillReadingChamber Of the reading.
+type BillReadingChamber string
+
+// BillReadingReading Which one.
+type BillReadingReading string
+
+// BillRecord How much is known of LEGISinfo's own record of the bill.
+type BillRecord struct {
+	// Complete Whether all of the record was read, and that since LEGISinfo's list last changed. While it is false, divisions and the rest may be missing.
+	//
+	// Example: false
+	Complete bool `json:"complete"`
+
+	// FetchedAt When the record that is kept came; null if none is kept.
+	//
+	// Example: 2026-06-18T12:00:01Z
+	FetchedAt *time.Time `json:"fetched_at"`
+}
+
+// BillReference A page about the bill.
+type BillReference struct {
+	// Kind In LEGISinfo's words.
+	//
+	// Example: {"en":"Press Release","fr":"Communiqué de presse"}
+	Kind Bilingual `json:"kind"`
+
+	// Title Of the page.
+	//
+	// Example: {"en":"Appropriation Acts (Supply Bills)","fr":"Lois de crédits (projets de loi de crédits)"}
+	Title Bilingual `json:"title"`
+
+	// URL Its address; http or https.
+	//
+	// Example: {"en":"https://www.pbo-dpb.ca/en/","fr":"https://www.pbo-dpb.ca/fr/"}
+	URL Bilingual `json:"url"`
+}
+
+// BillRuling A major ruling or statement of a Speaker about the bill.
+type BillRuling struct {
+	// At RFC 3339, in Ottawa's time; null where the record gives the day alone.
+	//
+	// Example: 2022-05-12T15:04:05-04:00
+	At *string `json:"at"`
+
+	// Chamber Which Speaker's.
+	Chamber BillRulingChamber `json:"chamber"`
+
+	// Date The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// Sitting Number of the sitting.
+	//
+	// Example: 70
+	Sitting *string `json:"sitting"`
+
+	// URL The page, in each language; null where it cannot be told.
+	//
+	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/house/sitting-70/hansard","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/chambre/seance-70/debats"}
+	URL Bilingual `json:"url"`
+}
+
+// BillRulingChamber Which Speaker's.
+type BillRulingChamber string
+
+// BillSitting A sitting at which the bill came up.
+type BillSitting struct {
+	// Chamber Which one's.
+	Chamber BillSittingChamber `json:"chamber"`
+
+	// Date The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// Name What was done.
+	//
+	// Example: {"en":"Debate at second reading","fr":"Débat à l'étape de la deuxième lecture"}
+	Name Bilingual `json:"name"`
+
+	// Note LEGISinfo's note.
+	//
+	// Example: {"en":"1 amendment adopted at 3rd reading stage","fr":"1 amendement adopté à l'étape de la 3e lecture"}
+	Note Bilingual `json:"note"`
+
+	// Number Number of the sitting.
+	//
+	// Example: 70
+	Number *string `json:"number"`
+
+	// Stage The stage of the bill; null where it is not known.
+	//
+	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
+	Stage Bilingual `json:"stage"`
+
+	// URL The page, in each language; null where it cannot be told.
+	//
+	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/house/sitting-70/hansard","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/chambre/seance-70/debats"}
+	URL Bilingual `json:"url"`
+}
+
+// BillSittingChamber Which one's.
+type BillSittingChamber string
+
 // BillSources When what is held of each source was fetched; null if nothing is.
 type BillSources struct {
 	Legisinfo      *time.Time `json:"legisinfo"`
 	Openparliament *time.Time `json:"openparliament"`
 }
+
+// BillSpeech A major speech on the bill.
+type BillSpeech struct {
+	// At RFC 3339, in Ottawa's time; null where the record gives the day alone.
+	//
+	// Example: 2022-05-12T15:04:05-04:00
+	At *string `json:"at"`
+
+	// Caucus The speaker's party or group.
+	//
+	// Example: {"en":"Liberal","fr":"Libéral"}
+	Caucus Bilingual `json:"caucus"`
+
+	// Chamber Where it was made.
+	Chamber BillSpeechChamber `json:"chamber"`
+
+	// Date The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// Kind In LEGISinfo's words.
+	//
+	// Example: {"en":"Sponsor's speech","fr":"Discours du parrain"}
+	Kind Bilingual `json:"kind"`
+
+	// Name The speaker.
+	//
+	// Example: Pablo Rodriguez
+	Name *string `json:"name"`
+
+	// PersonID parl.ca's id of the speaker.
+	//
+	// Example: 25451
+	PersonID *int `json:"person_id"`
+
+	// Politician The speaker's slug, where known.
+	//
+	// Example: pablo-rodriguez
+	Politician *string `json:"politician"`
+
+	// Sitting Number of the sitting.
+	//
+	// Example: 70
+	Sitting *string `json:"sitting"`
+
+	// Sponsor Whether it is the sponsor's speech; otherwise it is a reply.
+	//
+	// Example: false
+	Sponsor bool `json:"sponsor"`
+
+	// Stage The stage of the bill; null where it is not known.
+	//
+	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
+	Stage Bilingual `json:"stage"`
+
+	// URL The page, in each language; null where it cannot be told.
+	//
+	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/house/sitting-70/hansard","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/chambre/seance-70/debats"}
+	URL Bilingual `json:"url"`
+}
+
+// BillSpeechChamber Where it was made.
+type BillSpeechChamber string
 
 // BillStatus defines model for BillStatus.
 type BillStatus struct {
@@ -1817,6 +2503,74 @@ type LastTick struct {
 	Status       TickStatus          `json:"status"`
 }
 
+// LatestBillEvent What LEGISinfo calls the latest event; null if it names none.
+type LatestBillEvent struct {
+	// Amendments How many amendments it made, as far as LEGISinfo counts them.
+	//
+	// Example: 0
+	Amendments int `json:"amendments"`
+
+	// At RFC 3339, in Ottawa's time; null where the record gives the day alone.
+	//
+	// Example: 2022-05-12T15:04:05-04:00
+	At *string `json:"at"`
+
+	// Chamber Where it happened: house, senate, or null where the record does not say.
+	//
+	// Example: house
+	Chamber *string `json:"chamber"`
+
+	// Committee Acronym of the committee.
+	//
+	// Example: CHPC
+	Committee *string `json:"committee"`
+
+	// CompletesStage Whether the stage was completed by it.
+	//
+	// Example: false
+	CompletesStage bool `json:"completes_stage"`
+
+	// Date The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// DefeatsBill Whether the bill was defeated by it.
+	//
+	// Example: false
+	DefeatsBill bool `json:"defeats_bill"`
+
+	// Name What happened.
+	//
+	// Example: {"en":"Committee report presented with amendments","fr":"Présentation du rapport de comité avec des amendements"}
+	Name Bilingual `json:"name"`
+
+	// Note LEGISinfo's note.
+	//
+	// Example: {"en":"Bill passed by the Senate with amendments","fr":"Projet de loi adopté par le Sénat avec des amendements"}
+	Note Bilingual `json:"note"`
+
+	// Report Number of the committee's report.
+	//
+	// Example: 3
+	Report *int `json:"report"`
+
+	// ReportURL The report, in each language; null where it cannot be told.
+	//
+	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/CHPC/report-3/","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/CHPC/rapport-3/"}
+	ReportURL Bilingual `json:"report_url"`
+
+	// Sitting Number of the sitting.
+	//
+	// Example: 70
+	Sitting *string `json:"sitting"`
+
+	// Stage The stage of the bill; null where it is not known.
+	//
+	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
+	Stage Bilingual `json:"stage"`
+}
+
 // LimitState A limit on what runs at once, in all workers together.
 type LimitState struct {
 	InUse int `json:"in_use"`
@@ -2071,6 +2825,44 @@ type Readiness struct {
 // ReadinessStatus defines model for Readiness.Status.
 type ReadinessStatus string
 
+// Reinstatement The same bill in another session of the same Parliament; null if there is none.
+type Reinstatement struct {
+	// Bill Its id; null where its session is not known.
+	//
+	// Example: 43-1/C-201
+	Bill *string `json:"bill"`
+
+	// Held Whether it is stored.
+	//
+	// Example: false
+	Held bool `json:"held"`
+
+	// LegisinfoID LEGISinfo's id of it.
+	//
+	// Example: 10618763
+	LegisinfoID *int `json:"legisinfo_id"`
+
+	// LegisinfoURL Its page at LEGISinfo.
+	//
+	// Example: https://www.parl.ca/legisinfo/en/bill/43-1/c-201
+	LegisinfoURL *string `json:"legisinfo_url"`
+
+	// Number Its number.
+	//
+	// Example: C-201
+	Number *string `json:"number"`
+
+	// Session Its session.
+	//
+	// Example: 43-1
+	Session *string `json:"session"`
+
+	// Status How far the bill of the earlier session had come: its status when that session ended.
+	//
+	// Example: {"en":"At second reading in the House of Commons","fr":"À la deuxième lecture à la Chambre des communes"}
+	Status Bilingual `json:"status"`
+}
+
 // RetryPolicy defines model for RetryPolicy.
 type RetryPolicy struct {
 	// DelaySeconds Before the second attempt; doubled before each further one.
@@ -2284,6 +3076,24 @@ type SearchSemantic struct {
 	Used bool `json:"used"`
 }
 
+// SenatePreStudy The Senate's study of a bill that is still in the House of Commons; null if there was none.
+type SenatePreStudy struct {
+	// Committee Acronym of the committee.
+	//
+	// Example: NFFN
+	Committee *string `json:"committee"`
+
+	// InProgress Whether it is at work on it.
+	//
+	// Example: false
+	InProgress bool `json:"in_progress"`
+
+	// Name Name of the committee.
+	//
+	// Example: {"en":"Standing Senate Committee on National Finance","fr":"Comité sénatorial permanent des finances nationales"}
+	Name Bilingual `json:"name"`
+}
+
 // Sensor defines model for Sensor.
 type Sensor struct {
 	// ChangedAt When it was last started or stopped.
@@ -2432,15 +3242,29 @@ type SourceTerms struct {
 	URL    string `json:"url"`
 }
 
-// Sponsor defines model for Sponsor.
+// Sponsor Who brought the bill in, and what that person was then.
 type Sponsor struct {
-	Name *string `json:"name"`
+	// Honorific E.g. Hon.
+	//
+	// Example: {"en":"Hon.","fr":"L'hon."}
+	Honorific Bilingual `json:"honorific"`
+	Name      *string   `json:"name"`
+
+	// Office What the sponsor was, e.g. a minister, a member of Parliament or a senator.
+	//
+	// Example: {"en":"Minister of Canadian Heritage","fr":"ministre du Patrimoine canadien"}
+	Office Bilingual `json:"office"`
 
 	// PersonID parl.ca's id of the person.
 	PersonID *int `json:"person_id"`
 
 	// Politician The politician's slug, where known.
 	Politician *string `json:"politician"`
+
+	// Riding The sponsor's riding; null for senators.
+	//
+	// Example: {"en":"Honoré-Mercier","fr":"Honoré-Mercier"}
+	Riding Bilingual `json:"riding"`
 }
 
 // Stage defines model for Stage.
@@ -2594,6 +3418,19 @@ type Step struct {
 // StepStatus defines model for StepStatus.
 type StepStatus string
 
+// SummaryLinks The Library of Parliament's legislative summary; null if it wrote none.
+type SummaryLinks struct {
+	// En In English.
+	//
+	// Example: https://lop.parl.ca/sites/PublicWebsite/default/en_CA/ResearchPublications/LegislativeSummaries/441C11E
+	En *string `json:"en"`
+
+	// Fr In French.
+	//
+	// Example: https://lop.parl.ca/sites/PublicWebsite/default/fr_CA/ResearchPublications/LegislativeSummaries/441C11E
+	Fr *string `json:"fr"`
+}
+
 // SystemStatus defines model for SystemStatus.
 type SystemStatus struct {
 	// Backfills Those that have not ended.
@@ -2665,8 +3502,17 @@ type Version struct {
 	Version  string `json:"version"`
 }
 
-// Vote defines model for Vote.
+// Vote A recorded division.
 type Vote struct {
+	// Abstentions Senators who abstained; the House of Commons has none.
+	//
+	// Example: 0
+	Abstentions int `json:"abstentions"`
+
+	// At RFC 3339, in Ottawa's time: LEGISinfo's time of the division, which is when the sitting opened.
+	//
+	// Example: 2022-05-12T10:00:00-04:00
+	At      *string     `json:"at"`
 	Chamber VoteChamber `json:"chamber"`
 
 	// Date Day of the sitting.
@@ -2674,7 +3520,9 @@ type Vote struct {
 	// Example: 2022-05-12
 	Date *string `json:"date"`
 
-	// Motion A text in both official languages; null where there is none.
+	// Motion That motion in short; else null.
+	//
+	// Example: {"en":"2nd reading and referral to committee - CHPC","fr":"2e lecture et renvoi en comité - CHPC"}
 	Motion Bilingual `json:"motion"`
 
 	// Nays Example: 111
@@ -2694,10 +3542,22 @@ type Vote struct {
 	// Sitting Example: 70
 	Sitting *string `json:"sitting"`
 
-	// Stage A text in both official languages; null where there is none.
+	// Stage The stage, where the division was on a motion of one; else null.
+	//
+	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
 	Stage Bilingual `json:"stage"`
 
-	// URL The division at the House of Commons.
+	// Subject What was voted on.
+	//
+	// Example: {"en":"2nd reading of Bill C-11, An Act to amend the Broadcasting Act","fr":"2e lecture du projet de loi C-11, Loi modifiant la Loi sur la radiodiffusion"}
+	Subject Bilingual `json:"subject"`
+
+	// Total All of them, the paired too.
+	//
+	// Example: 321
+	Total int `json:"total"`
+
+	// URL The division at the House of Commons; of one of the Senate, where the Senate lists its votes.
 	//
 	// Example: https://www.ourcommons.ca/members/en/votes/44/1/89
 	URL string `json:"url"`
@@ -3526,7 +4386,7 @@ type ClientInterface interface {
 
 	// GetBill Show a bill
 	//
-	// One bill as both sources describe it, with its stages, votes and publications.
+	// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it.
 	//
 	// Corresponds with GET /bills/{session}/{number} (the `GetBill` operationId).
 	GetBill(ctx context.Context, session Session, number Number, params *GetBillParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3547,7 +4407,7 @@ type ClientInterface interface {
 
 	// ListBillVotes List a bill's votes
 	//
-	// The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them. Empty as long as LEGISinfo has not been asked.
+	// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked.
 	//
 	// Corresponds with GET /bills/{session}/{number}/votes (the `ListBillVotes` operationId).
 	ListBillVotes(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4402,7 +5262,7 @@ func (c *Client) ListBillChanges(ctx context.Context, params *ListBillChangesPar
 
 // GetBill Show a bill
 //
-// One bill as both sources describe it, with its stages, votes and publications.
+// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it.
 //
 // Corresponds with GET /bills/{session}/{number} (the `GetBill` operationId).
 func (c *Client) GetBill(ctx context.Context, session Session, number Number, params *GetBillParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4453,7 +5313,7 @@ func (c *Client) ListBillVersions(ctx context.Context, session Session, number N
 
 // ListBillVotes List a bill's votes
 //
-// The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them. Empty as long as LEGISinfo has not been asked.
+// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked.
 //
 // Corresponds with GET /bills/{session}/{number}/votes (the `ListBillVotes` operationId).
 func (c *Client) ListBillVotes(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9694,7 +10554,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetBillWithResponse Show a bill
 	//
-	// One bill as both sources describe it, with its stages, votes and publications.
+	// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9721,7 +10581,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListBillVotesWithResponse List a bill's votes
 	//
-	// The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them. Empty as long as LEGISinfo has not been asked.
+	// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -17865,7 +18725,7 @@ func (c *ClientWithResponses) ListBillChangesWithResponse(ctx context.Context, p
 
 // GetBillWithResponse Show a bill
 //
-// One bill as both sources describe it, with its stages, votes and publications.
+// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -17910,7 +18770,7 @@ func (c *ClientWithResponses) ListBillVersionsWithResponse(ctx context.Context, 
 
 // ListBillVotesWithResponse List a bill's votes
 //
-// The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them. Empty as long as LEGISinfo has not been asked.
+// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -41075,442 +41935,514 @@ func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, sensor SensorName, par
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P2Lchs3ti8OvwqK/1PlZKZFkZLsJHRNneM4duIkTrwtzeTbY3mTYDdIwmoCTAMtmnHpfc55jv1iX2Et",
-	"AH0hutmU6DjJ1szUmCL7gstaC+v6Wx96sVyupGBCq97oQ2/BaMIy+Pjsgs7NvwlTccZXmkvRG/WeLqiY",
-	"M0XWCyaIXjCSMSXzLGYkkUz1e1GPvafLVcp6o95l7/Sy14t6Kl6wJTXP0puV+UHpjIt57+Ym6r1I2HIl",
-	"NRPx5jVbpXTDku2XTnSWswnhM3hj6ZajH9iGrKkiijFBpmwmM0aoSHBkuSBcwUdGs5SzjEjBKkM0zw2M",
-	"byplyqiAAf4oY4rDqI/qlwXLmH+TzODjlMZXM56mhNcW4zjLhToeDL/64suzYXx0QgeDoy8opUdfDgaD",
-	"o0Hxn+GOFXtNNfuRL7kOjYhqM+WUzfSIZCRjv+ZMaRXhmhDFYikSRXKheUpomhIJS7okFGdiVm9Ouajv",
-	"Y8JmNE/1Ze9x9o/h8MvBY/2PzsN8JVMeb7YH+51ckyUVGz9K8tmvn9tBLOmGTBnhglCi+ZKRz9aRG/3n",
-	"zYP79R/Dk8Hg8fofjwa7Rsd0tnky0yzbHti5XSUtyZpyXXndSeCxXGg2Zxk895dffnmS6wUTmsdUs/Cs",
-	"tSSKbsh6IQlVVzU6+ZrRjGWtw7+Jeiua0SXTllWfKMX0T3QZeN8TQaj59YEigi6r1N+bMR0vxinVTOnx",
-	"lKep6kU9bm5bUb3oRT0Bz+zBE3pRz+wUzwyH1hlnSd//yMRcL3qjR6dRYMG/tnzx4pvAGD3XPFCEJ9Ux",
-	"1jgmSZIgxwRG7R465knXsQ8Hg9Dgn+aZkgFKuVgwMhHsvR7HcMXE8hNZ0Tmz4qg6G7b5Xr14J3ks/pXH",
-	"m++/ciP/NWfZphg6Pq7XMMqH4VGW5OIPbBNaZs3eazPEjcwzItdGgFMNdGHEJFeOFR+TjK2YkSUaRYcU",
-	"6cYITydTlaaZZrWdehh/QU9mQ3YEZOVmhidKMbWa9G6a44mZ45ILvzPBGc9+koK9pOZ1wc0xZ5iZMBX+",
-	"CKBCrVn2mOQihqMsiWDH8Gszt9PBWfgYC09ndmTGcISDaJvM9vC/l9MGpiXv5LSFY4FVx+/kNEz4+MMd",
-	"mPVHqvSzayZ0iFvNuvLEUXpKlSbMXAtn8GP4UumM0SWZS6aIFIQaOUtqkrQ3HJydNK2qGcARjODoxTdN",
-	"q/roLDj28NHoTxuu2VIRqslSquqIHg7CzJjCE8uDsCcO3rKk7/kyX1q2XHKBfxUEWz4ffsqX09CZ84RM",
-	"UfwJuCCCo09sSEwVM0udMm2EfXUFnx4NG0QfPqW71Ast5OtchIV1lovdcrpJswkMNsvF3UX0ebxgSZ6y",
-	"JoZS9vedXLWQeZZuwiN1D7kbd52zlMVNKiWPF3hgqxEK5oiseZrENEtURCbzTOarEYx0EpHJ3+kE5POE",
-	"/n1CZjIDnU5bLTBfWT6UGUnkWuBfEZmcmNvM1XotiVG5MxWRWC6nXLCETDfmkRGRWUSE1PD8Fc2Y0Aum",
-	"6ip+aTwNR5nys23e0A6i/pwJJbPG3YVfg3sr2NruLF7UsLPutzvtq1LBXTXjg58MJ78y5xBdMlETh2dn",
-	"R8OmseFz78DNN3gvU/prmXAGSuO5OcNf5zDeWArNBIhNulqlHE2e43cKp2NHCbdNaQZboPLlkmYbeyDE",
-	"Usw4HrVWPoDK4BTHa5rmzL5oxsGsRKk6ejiA0cmVqj7069ab7eUB/bXxHTdRT9M5XJAxChMDDTGVsEA3",
-	"5dX8Xxmb9Ua9/++4MI6P8Vd17JbtNa4nLm7NRsbFAJuLzpU7KrNcPEajCy6kab+HG6NWUihcXacmP4lj",
-	"ttJoC3fbHPgZBEdv9MauzMrT2tgSkV2lt5F5apxnmdHDwKzxq3ZjPufWHxBTEbPUjGMQ9WaUp7nZ/UHU",
-	"WzGRGNoyn7NcCPg8jHoqj2OmVG80NM/JGNUsGVPdG/VOBiePjgaPjoZfXgxPRoPBaDD4d6+4Zmp2PU45",
-	"oSmP2f9xs4p6TCT2ESJP06jHk+5WwSrjMuN60xudRj2lqc4VHjgwXk8RhjakpmlvdNKZDtxOhQjgouQI",
-	"6EVlp0pZ+y37O0Jvsrcdh1wkNcdE2+3+upuyHXaurXl6T11/auoy1qkUs5THumU3V5mcpmz598CuJkxT",
-	"nuK4SRcljiyoIrBshKYZo8kmIlQRtzVRj2WZNNT+5m2xKmeDr6Ke5hr1Vjdgf1DlmRgV5HTE3q9SmbFs",
-	"FLsrOy/cK5xp07rpBRdzoxwZzQbcS2aEDHUmmqZyjZaweeFzmU15kjBxx4UFy1owlqAvUsVyxYhcsYxq",
-	"hvbSFduQhKrFVNIsgfU169q4lKfFUhZj3LmWM3/pIRbzl4Vk18acVlcK3HVmQRPpF++FuKYpT+64dEMy",
-	"4yxNzIZxfOCIHKMsOYbDfUSs+TUic6nJw8EwImsqzKdBef1Kz2y9YSWNtZb1Rr3Ka3o35Q04OSk24J9i",
-	"lUlD+HSaMvJMaCMPdu6FncxBduKJXSOZEe8VdBROFUyOJY/Nn0D7a6pIIgUz735J05nMliy5M4UzMpXJ",
-	"xr0WJke+P//5pxHJBXu/YrFmiREaRhcy3xMuVrlupPBBscBf04Q4XWvnui79hA4lMKzaTGIqzMymDFnT",
-	"mPJSP5e5uOvawalKLgsbVF32IJYCK8nec9W8TGfFMv0kNcHh7FwkIfV4BpceaJEyhhtvzoAFiljzaHfT",
-	"3dZHySWzlMuEJutMirn1MrHsmhmjL5VzEJpck1wkzMc9CE/I6WwYN6zfwzKZvTBsL2hKzuGp5Jm5oQsj",
-	"422H4WSxIVIvWEZguD10wuxhCnQbgbH5mqg9F38wfdX5dW6hr8bUcFS+ctay9feG9MXTs9HDR6gvwloM",
-	"yN/wv736Kj27ZtmGLMCBjgFQ89mY8u/kNOigTanSY83jK6diWrM+6HSCYIK5GPTs8iBPnVL7tqQS48Q0",
-	"X7Lxb0amj3pPlizjMT2+kJkUWnanS7fQTaThfV/eGXObLWnegkJlt8GW3henQ3J2djQ8tn7OWpTO2OFG",
-	"r1oXq+2j0hmDiKZga/CrgtMKWPWapmMbR+yNHsKmwUpXHmOW+Iobyd5byTRFZb5pGwP+JdjEhik+NFMM",
-	"7J/MdTGwR4Pu24Yvbdo0+2vUu5DyR5rN2QFP+lSKOcuM6izIkLzkXzedU8OSwmqPcqspkQspCY5rp6jV",
-	"Uo5TuPRQZ3toIlzb4PNjnJNLOkB9nUtRnM2KWnG95orZNX5JxcZOUd1xqZcSYvJmcU8GgyJKTsmSi9yY",
-	"DlRdYbjeWDInpNH2OinZXmbBzSCJH2WnhV9SsRm7IRxmA6Sshf/RHFvITEPM/zGBIP0RROnNYrukE1lM",
-	"vHpYVTIj2o6Y4sJyosJRkanQ6WZ7ucsmOPLpBK13F4kHsCj/FDTXC5nx3w6ghXs7kwry5NULY1eCbf7E",
-	"vgKeNSKYYkBW7P243+9HxnKgpPAyh3XNYdnmKY15J/nk5asPxbqo+4FxA4kaV0KufUJFVKQAWWlT5VlL",
-	"TYVmCda/vwb8U+QzQ5uGBz+vEtkvv/xyVE/xaNvwekaI3XWVr1Yy0yx5yRJOL2AJDyaZL3uavdfHq5Ry",
-	"cdkboYG7dTQ3SeuH5Z324yQwUAIj7bDn/r7x0tw3hhsOLbjNbhlrsle47zEfJmUZLOIqM3Jb24hHTHMV",
-	"CB/9BPkPaxs1swYGNY8A170UjMCdoFKYvzB9imuSsVhe27BsLeQS9RKqd87zJdMUroNppvyaZXasEKbe",
-	"dfs3eAvIIPt+mmV0g49DwviwPTJ0yxhDGZSUPOdJaAKg8dBgmhmDg3JNFVkyDTkAZgn8ExOq2ZGR4aHH",
-	"yth6hnGi22F6OdOV55dW14fSo55cMWE1yQ8d32y3q/0uo9zRaZEcuPUUxcwu6c1uzcxed+P5KbAXWqZJ",
-	"8yIbpjY6s2CpImtIN5Rp8piYQRrNhAPJLliagEc4IlOGpKoXbFPc4CJQloztIbte8LScpXSb5bgpByXf",
-	"9ICQkM1KC+Xm74nSMkeVFspbWhBfbdeKBaswzFs/MDl9x9BfDELgKS7etixA/f5Dj4l8aUa+ZtOFlFdm",
-	"2CmNzb9saYb6tj7lqPf+yNx0dE0zCNCbu8vv+oGL5Bf/tPov5/bp9e+f4dtunF0RIhWj/OqmPFSuScpo",
-	"AvkCeiFzTajY4PGmWJxV2Khh9+DN1vTxr9u1tD9yFRC1Xnx1kmOVrQrIslKKnXnUnjQJI6g+pHFSB5vN",
-	"p5sGRM23pkBzLZet/hc/fPOAJ8XlN1EvXjDwSATzjVMpryChimub6cVovCBLqlnGaWq1TrDAO62eef1T",
-	"88LQEqJTftxNizCqwTleCQciJG2Ni/SAtnsxho/3rZhImIh56MCC4SqbcwPSeEkTRmaZXFamvM3NW+c1",
-	"vkbveAmF9Gj7CptUt89bSs8NXD/LmFoICLF22Kbn/uqbCFOBgg9FJ0soj9D8gtNa0Gu292zgkKgR2q6B",
-	"/0iVflm7pU3qrmimublq55K8cleeM+DElZRpE9NwTXLF7NzBiaAInNtSPiYQclIuCV4xbV2Ne1JUZkzN",
-	"nc5gc1FhyW65ouqj/xkVYqo1W65qWp/Mp2lJ8bJJiA2nDJJLlSJrzFZhijrvbzG0m/D2JCwFNtBLZYu9",
-	"rCuzQlSWnm5fG2Xvk4qkbVDqMOoD0sKNBlPvuFYsnRUanjBKVD+giNVMGykS7t5ZSjenc5aFVWGqwgPc",
-	"gD9gvYCIbtCwsU7FIEPjb1ZSxRrSf3nbY8beF7pdfRP11jJPE3NJcCkhVKIx+wxnTxYyTYxduC69slzN",
-	"UybEYs3KL/JrExVJgbWhNm49HltbZ+80lfGVnWN4ElzbkRstHk1RJH3logxAMJAWDKEvuoRgTYQuMV7y",
-	"XqyoUqHJ75b9wB0ZU5DZvFuIwmRf4+VtAnR/eyksMKqComRc+OWtTqFxl54l6AavbpI5TpsrqqwgSghq",
-	"MgEzruHe0jbyDio4jAIe1zj85+UjOmA9p0lJwpgzZM5sFQdXFcvR/kaogpswgJryK8zx3SFvspD0+IbR",
-	"JOWCKfA6zvg1w9yE4AMD9KdZq7/BGLdLRsx1KKS4lZE2tWFBVysm1G1tWUjlH9M5K59+26dbw1PcaWfO",
-	"h3DB2wtB1jJLahnUthKBnDxaDJYD2IqgtNQtvkbHQp40MDR3UwkNBk5yQyeJ27P+3ta+nej2utk4avn1",
-	"bgbFNjcS+LcZXS22GZQl8z1cYwWnhwwxmez7qJ9kEnhUXVLBcyM71MYJHsTIBDPvkxqZsCRb02g2A2ra",
-	"1x3dcCjqsXQkqIoItmZKQ8WatTASK4Lrns+d72o+2zRNWfOxXkQYfC0GhGjWqNJtH9HwvDE40JosB+vK",
-	"w2RcOPlLJ4x9OEhHeJbVJ/czHFwooAMFnuOlO3T84M7791T30i1qbTEaqfBVxT6rOT2cL2RrykUOcieL",
-	"7ilefhPtyaWFSegFcn2tmd7PrqyttCuSwP+303LDbFy0c7/DIVcitTXDGBj01pEhPa4NXYlEPcZaD5u0",
-	"HTl9Asz4KWOiZtgUpbDW37rkSqHOVr6wh2ng8GFb2271wBbTeukfXf6y+pbSL8/dC0vfvXbvNguWJ1w/",
-	"E9aWrhFYrEOW0C8LOSKTK7bB6ixjzJuBRmQieRJPfHhyxTIlRUQmccqLb3NlOdjsQ5JkTIUDTPuEPmoh",
-	"Hy70o7NgWOWKbcbh+NBu7YnphUyC7OazJ4IF6kVuBQg3roxBpzMaa1iGScavWZbzSXAVoFYq9M6MLaXR",
-	"NHAFGy6B8LCdcFDnypvk8JoqWzSMddCBYs+tyAhIPaQZv9LlxfFrGLkSMC8ia7OpjD3I5oZqf5TzO+sZ",
-	"BfV/MmWjCJ9zKV5araOGECJns8mIGKNwA9Hh9UKSjNF4wVQpWRRkVCLxOjiZyzJJzmblIru3AWrzdRnh",
-	"s6a6rjsP2kqVTDM+Ri5UKanN6AAiZuGo6L7O7W7noJt1cQyWa2+6yqByLU5AYhKqrlgCdakNHqOiVue2",
-	"SmPHyHdR2PMhsMbd1KNyoVWueqXyw7a7Lsw1RcFQI00ULkvwHVHVWQQhmZYkS5kIS1P3tGQHXtm/CgGU",
-	"NsYN3BNWiJ9r1BRI03BVYaHV92VioR993Vjox21PY3lTXWXZh13L6N4RlSq9iuInN7yomEbbGhzCFPy6",
-	"VAv2SQS0G4BXVAPGOyS0h9zNREiw0WKZpwnEOwpskZ38fMU24YPd24V7azH7cXdFwQ8YQleIcOJPcWfj",
-	"4Hp0WsxDkkixQ38YWilMEXcM34HB2iyEhje/8m9ruOC1H0TDBed+bA0XPPdDbrjgqZ9JeYVSKj6KmhEQ",
-	"m2444yZ7uRoF7f7q9pPUaDa7FB+uCQRnUC5EEH00OgIkGfhhdTj+/MlXnW0t/AdDajwU2yh6m5AL8l3R",
-	"XLHE0yx+6ek3RN770XQTpVoSd2+vfv20NJbQL4Fbtkm9SuFAv9w8Mw+pLxaBigsylXpB5GzGY05TklJz",
-	"w5y5+MTaIeu5yjKE7asdKaKDlIp6s1sIMyinnTUIsKD2P+VpijmuuySxXx1gzOWSa832cEY/dbeEuG3G",
-	"M6XHijGxl2I+l9csE1DIP7Wz23ZNLuSSjeMFdfhFjsgX0mX7CapZ0GjCk7gKdeKKerYvFjqTSR6zZBwM",
-	"MdGNc4E6RC+YNZRlcjEvR845xlYVMbOvwRWdDE5Ojgbmf12Ugnd5xlXC4+0Ie0yPZixhGSi9+zupvXca",
-	"UnrA93HNMmUl2t7Ki4VCobHm11xvgtG018+fktPT068gmPyz1nRNHyiouNhaodOjwdnRyRcXwzMszzoa",
-	"mA/dBrIOk1HK5lxxMZN2SRqeVDokijvyLO3E8ta3OFZcxAFfwbn5GgPnjkYshGnKlUZ3geED4ioAvFTi",
-	"KSaAA9QpeQGR4Su20rePOAqPB7YF6xVyookS5kbX1Shuqbzm7Cy02KuMX1PNxktmxtUiDjKWojHoUHdq",
-	"sc4EcucVX/KUZliEFxGaKglfY61JKaNNSA1pzHtmOMkNTcfmYBd6XOfMgn67ZXV78Cb/iGFohSB3euwT",
-	"ujvLeiQx1eGe9Nxeau5aSZds05o7YS/rbr9UPBNwz+7w8rm9DMxlC9S0xwqYs99RbTAUjdKLrPJpytWC",
-	"JaAtdLID99+OfJWUHFjBLK1CFmMlAk1Y9yoHe+f2w4cOUZOBbCl0WayN7erHqZxIFSaPSoBhHgfQJeCX",
-	"qbd2pkclJWZbJwiLhvpxXYnpbR1FeCxss21BgAXBV5Sjurgp6K92oNRPi6DQLFFi/awo2LTYwbpaVaGd",
-	"6hHfpC8iaHYg54izNAmpyRbRY+bPourR7Bc5oO2GspheaEUARa0UiHt/NJdH9v53Sor+a7p+yZSiUIvr",
-	"fz1SV3x15BDLjjw+imHEhryn4m2wqId6WT1TCtYu2pExVax+QwTPnXCBIrMwHnGr8oo8HDgPny1XegO8",
-	"7kTKsHNGfImCQsb9LTzxd3CPleTaDjFlBUTBRm5xSm6w0uDbd+8gTrAaLQQW00jk1lRTNEhBcFvwq3Ai",
-	"R82XFgSOl2QuiRQREXJNZAbHX/bYVhHQdE03NuyzO20w5H2zs2la1298fSBN059ngJG0a/V6N1F9C+Cw",
-	"xshcgOz/hZuvMHVAwYEeEZkm5pwHsdqZC14VL2rIWQkynhFGscwzxXzyrMwSYxYKo9DHC7Peml4xVa8+",
-	"2KEJhbnxWurQKF6z2Lw1IQm/5n5FzGC+M+az+cMY9lKoW67Ov6TenZ5m18iNMqpu3jahWG9Oeijm+3RO",
-	"55JSHdb2XPXvwp67oJFZq9AofwDWwkqVly7nFNs8VFfG6yC3D1RW1ZbbPqe2XLWHlpSl5lXz1kS93iAU",
-	"ha++oB/TB4b5EmdAzzArTUPlC4Ytwbdnfqgesq+NhvgEFMRv+TUTXZaMBZTtH599++LcTPCBKnJvP4rL",
-	"EBYk2uk5/FdxfNYW9F5z8Gt5V5XBLvKhxJbbs08mvTJGr1gBt1TPfFkxMbHOKch0Qak1ozxVNu0fGsIQ",
-	"mrr2N9Z1G6cS4wLmEUHPbUNBSwu2QGOqrLxqaLATyBuFymn7ktCKlEtP9kj6LNfhbKtssZtrY+LKHRLu",
-	"mjJNltYIas4xA6Q+9Bms3XeI6dgPP9AiSuyBPLEqx+07+BOVqiRnlL2CjeLh8GVBRTqLq9ori4liTn7E",
-	"TUVDS2+I+sXbKWZKFHgIMVOrpfokYqaILAXSXDMpNsswc9wqJOTEREd/XT2Ua8dTvN0+MTwvlxJHE6z3",
-	"o+mr0vRwDWv6OiSkmPtGJfT2Cqo9pKZO7R+EKjL5cNmTK3XZG5EPl73LfDA4jeFH+Mjs9/hU+KPf79/c",
-	"3NyU01rtqA/lnXkKRPwDc5BkzYswo6naKvJi71c8Y6q1JotBLjhUqRaAJEJqMjd6W3d/qQh2dvhlIRWz",
-	"D4WqVKqdslhvCVJtILGiWrPMPOK/3vzX5eX7weDo8vL9cPb2b/8rKIxiuTt0ew4XNRxZ+IQQ/XmQnm22",
-	"Slmmg6HBn5y6TIlm6nZFK7ZE+44Zk/YpKpzAERfwKgc5NS2ky0GyPLc9ehbj5Qi7F1H3d2h1tzPNangx",
-	"M26zMjw8DfiVle6YueGo4gcukufuWeUvX5eeW/7+At6xU3VA9LOYmfuIojyJPAMVOLr9/RLithO0/H4V",
-	"hRv7Tb+eg1X9/pvS46u/2KKNt2GlwPFVQaAe1ca7zj1hlxWASlZrhYFqtNnG6IdQCNqQvX4XbQCab7Uo",
-	"1x0ER3e2tyvdLR/AabfdT/NvqqX05pGFI2cry6hhBAc+mkMy6ttMrhXANwEUZpZXz8/mop2UXaMQdhya",
-	"sGk+h+jcTPai3ppmIpB0GjRD9jD5G+LzWx6M/rxvJjNm4tec5SyJiNJsNbaJvhFZZXKeMaUiksp5VEcO",
-	"iuBemyFXdROlct7rBEnmzQLqQeTdqhU2hKPCskAAYmvkj0NwOjLaJ2Pz9ysZgkrEsv3uk4DHPIeQXCgv",
-	"DQin+jjvhFDXZpyJhaRc0ezXnOkglW6tkNUZC4Jw4eFtIpbrBhVGs2yP3UIv8gXcs7MaHDVDN3k7iMit",
-	"rXt187Y8d+HhuvelHcejGUDOsqdben9Au+WIvC0PlM9sBb/SdLkK7Eh4vpa7yqNsnuJBOAhp+FOx0HMa",
-	"M/0v16Os7ibPhQ7Tne9q1j4KvMzW04Tfz1jSsoStbTC5Jmoh1ypcTLYHf901AecA0Q1Hfja3xW1f6T1N",
-	"q3cIIoRd+GQkyHS8eOZKbKrTaDvag8lY2PUkllnyQJXrj/cbus2usS9vHHSwQrWlbP82NmWO1bXtqC5b",
-	"KC4OGzm0PJhxrFl3VMPSDgWIpGtZIs0ovqpN991aaNxMNfb2TEMxhr3M2nGt14A2xpLGy+5QfgUHbCBF",
-	"UPjIhswIOHJpSt5J37KUrNJcEcXnteb11Zjk34uQ561rv2AvG+q9atqmA2fASVXKuet7ElrcrU0JULMn",
-	"C0+yO53XjvMOI/csF39S2bdde1NU1EAkgKbjUAkZbsw4F/SachxcSPEERaxBvhaxsMMEcLyhWH8gtM2y",
-	"vxIutCQO8h1d0SyVazI5hva7k4hMjldULyYAoGDB6Ce7E4nc21vDbzWYqe2QZC6uhFyLycg6hssQH+UA",
-	"JEAs2lxRc1TjbR1dSNVRPLePqn77Iz64+uU/3Wtuot53jKY6ADZVcnoVkuRq5/LZ20KL9h2fL1I+X+iW",
-	"NFBPvJUsXZ+7a3NeQxS60MvQUc7eQ2jiu4uXPyIuNNAMZEIQLggGKZY0u8IYRa3vfe3Xn0XKBcNvj4uv",
-	"t55yDkhHXMy3L31SbvpYrhbB+q/dsIP2uqZkUP8guyKhjXiRMOzSt12kvCve4Xo1ysxiSmBXZyaSO4DO",
-	"Oc9y28TdmH/g2LUtHC2xafTQ9UNmLnCFIDP9A4c9rDu1Ev2IyivYtvQ/2ClXh//1BgVkuXEHV9DaQ4yq",
-	"LU0E4fZRZJXJa55YxByblVWWMViBLXkSmwNZSLFZygqLFstRwovey7/4BFsa4q3ksySjM01OBieDo+HJ",
-	"5/tG98w45PRghb97Ql3f0rPgmoM16Mv+Zyz4Acff3mDPe8FndIAxpmS9kKlty93oDd4b/7ELeKkvRa5D",
-	"bGwjFxcrG2Ko7+X0EEqcIbhPpb/9wDZBUCjP7K6dgRO+BaJdHZL0rpA02ymFlQPho0LOQBlJrhoqki5Q",
-	"2cPGX3eoNtw3yB5AxmEz/j7sV3IbNGVzLsKQZRm7lld37b9y+0OLl44sO5Pi7GqBtynIoLZRlRk1UPch",
-	"GNQwyW4GrfEQVhCY9dzffdOVe38saW4Wj703wixYdwBvp8QWe1nHkW4F8oRLGkQ12TC9G7X4PjXwPjXw",
-	"o6cGhhpMtNF1Ldz5kQj8oxLqx6arzrTTRgflbfe0sN+2YrPVC47CoHFHNY+v7rSNt1Jlmo4BaMnDu9VR",
-	"39ZXfk3TvKkG7GXRx3REFDb9RBgf7BYEJVlmkSK0DqBrmbriq5VFAywaHkBjhnCsqjvAaQdzu9hnZ3A3",
-	"9sK7gLp1pV2FW2kpuic/toj6jWuEZ1fk1mlcGVshUV2xTahCLRdGeVMFVrZNz8BElFLh8B7wDMBlqhH5",
-	"RFk4YQf35p/cMdGkjKLsUBJu6dM3e93m0vetQOppZG6O9QWuZJW5gsyA877MOjW109FckzT6Y8qhgzJi",
-	"mQXbmCSyuceOZhFTsBtf3CFW5Vqit7lEkvEMKbPb8h2IXN3ICoKtDCcESRjMggzSHl9y3eD6f4LNq4i0",
-	"JZXA5RaxFgpwaZqStcyuWKaIlnMorN625bkY21atQYTqql9+JWU6ao3rLen78LPWlOtgY55zzVZWFppr",
-	"bC72KqVxF4QO9Dmat0ZuKsW7Qksa0BfvFbvfSbGrrf0hzPVAf7lP4lt7CVAtasFXgWAHYPZ23KeUTjHB",
-	"tHN6j9mU/eCBwJFvAbt2Ew53OL/dAZjwbAjgRA2HR4OHnZDg6tFSmKQfTWkObskqr42KRQ/vVsFu3YMP",
-	"Ptu/ZkfaHB6jwE1lrn1jOXMpxFBt45BKg7FbBCt+Ymvrwv0ruWOvQl7pC3RwPi5VOamFXAtC55SHI2x1",
-	"t+7d/LYt7tj/Wa5W3KAQE9VbtmwH21vSmyqtSMJX2N4i+wKM11bnNt1PAnP8oVaUZJQ6Hru+W2suErk2",
-	"ZsdG0CV8v8xTzTvmV1Tecu6eXPn2gi/ZL+4tlV++8a+sfP0S31+ew2sHjdVamFhlxKLnD3bBNQaNloQK",
-	"60eoAL1gGJxnxMq3Lm3/vkFX9gge45FYSiWHJ4NhveSwU0/AyoNd3/y9nnvTRhDn4f7gVAPwTGJ7YYCo",
-	"34YyAVTLnTZhF7OtSqBtAqxgiibQJXQ/+J7mpXZEXJGMzYx86NDss9rbPNDjI7SazsaprUAD6PzBWpt1",
-	"AowFrxgYcRC3m92qRvTunb6aAO7rixFcaJlyzWMewjlH9G3dRhcIRNjU7NXI0iVPN2NHe7thX26Jnsyv",
-	"mej+Fr6kc9YZvHU7Bf8VnaaSvJZJxuc5+607UGwQ031PFR1SiYK0ad4HgD8RmW4sshZUC4Cy6SQwgjtW",
-	"0sxOHp49HEYd6v7K9kGxHP/xtBNH3cJcSPN5zc9gVv4oa1v5DkUNOxIIU6jbc/3zCtKqknN5KyLPK1Gr",
-	"QVIQXgMqZgvMZTv37gslV+L7bUC5pbdZ97C3Czs35BxGqiuDFd8BsqyuyZWGu/2qMKZaMf9DOBsqq/lp",
-	"/AyvSl0egimJtoWV9aZFREPKiU1QTCV4qzGcROYSFa4RGRqd7qxPKjrTOzk1MoalipET24RwansRkFOr",
-	"TfGl0YfPQJPCz0Eo51eZnKYsoP7ZHwjmQCvy2evnT8lXZw+/+HxbgWzN/+YKIzQu9xZUFshsDDe4aqg5",
-	"+QXEKdYNuh5gsCbg96Zi070Opchkb238ua14fHdx8coqHOEInC8Ba70XcBcdElvHAuKfwF0B6UVcAHbD",
-	"Cjeomq+cZ2JUCLUj9n6VyoxlIy6uadrBqWgLF326tdNp7A777QlyQAmdcpufq/0PhsOHpyeDwWlbyV33",
-	"Mjo83ItVWGi9UqPj4/V63beH8vE3Ms7NmvyLszXLjpk4dmPo5mm1Z455V2jy/5GzPLBt38spwFwa6+w1",
-	"4FBA+TcoCNAMepuZijKMbR5A97n1xGMIob1scVsvAmTNsX9JMKBb6g4ANiSicZo5GNGltt5/SxWf6Wyz",
-	"e6KoNglI48dKofCU21ubudBPl3e5PhA7HBiWIor9KjdrKiZXfnl4/Rvp6VVKY7ZPIGQlFQ8n2wyxMfL7",
-	"hsWDfXVRukB0ny8BuhbkuS6o4DEGUjHwGKaNrqHyhp6+fkblMYYW7DX0PrHt6+q4kiy+2hOIrP1o8N2N",
-	"GE2MrimkHuPntx3LYyI3qvBcdLZ55Vvo1w/blG6as7q/hiQFW5thrnFc85hg8orrRIz4rrM8A1OyMdV7",
-	"K9EFGt2XEJGqr0eXY+Ezsn4p2YGfKg+OavNsXKbXubgdstcsk8txqZOiT90Mutt+Fumm3HRco0MpQQ84",
-	"Vis2uGC2x51Xwy9FYcObHoDsjm3jAK9AO+0OzE4jWIvOWRAosF/5Ugfg197o4aAWHO2dDE4eHQ0eHQ2/",
-	"vBieYEObf5ebV9on2VaF+Id5Z28w/OqLL8+G8dEJHQyOvqCUHn05GAyOBsV/hr2o905OeyM7CRj92HwD",
-	"RpkxspxXBx9cipPaL7wOfVIEjYpROf7rIYQK6CfMmEhvvEwMrV8JW2dgMxsry9Y6eVD77f3VoewcnOt3",
-	"3xu9eXvz1hdvGIrI+HyO9Y3oSuzRFXc6Bjzv5iY6QO1LhWyC+P7OanCSnStwLt7Wl1Yhyi79bXc/cd9m",
-	"vrcIud29p65v7dk2yNe58FYHD7a8+Oc/X3xz/UUnLLZ3WB/VCJmX5dBJPDZGpm1l3w34ucapO/yvXIGA",
-	"N9oOZ+pWNLNnenWjmT0kc8kUnjoROfORhWDz4uyumIDdvMavc1HuMMT28Oeca7a6cwlYIWdaL7eXhZvs",
-	"gPzebhxZtg7de5r7JYMzrbTulX7JZanheKlOiJWuzGW55tb1bfig/abBNfHEh1Qs7r3ertA++PlsNL4x",
-	"1nCYh739Qx/ZtVwKO+BbHOS/omls7r4/0+/P9C0+OAw+9L2i8DsrCtvy4XCZgf8DlJBfww5D7IvEtUJH",
-	"YQIwkYooDV0MBEm5YJ093SUnUtidca8G/dXUoABf1gWuo70Gjclj/Oyoi0ipCvh/dEaF4kzoiKxYtqQC",
-	"Ptqa/oi4OUZkms8jkkqlx+grJDIjMM5qQMM/pLcnZKvSNFQaAvwVWdk3zee74YBwou04bq/zg4QxX+ef",
-	"Ln5Z8GjJv1lSyoBmg23aGzq6h2qdz0vVIjVyokbHy1etneewykzz+IosuVIM+rpA1+h8VSvXr1QuUzFv",
-	"a3Nqq8vg4a56Bto0ydUKTYHbCcc4C3nin/NrZuOYI4tmEJGFzLOIJNjYeymFXkTuH/vlmrGrfhgvvh2w",
-	"xCoA4bRcbeun2hGHbJ1VW1wJyMs8TTWVY73XZGamDmiqVi9NchYuemtVwwI1dqKxbh3SQH+TggURNl48",
-	"+ekJZOfslgNBFBM8FmCjy6+KCnouB4VKlFhZsfJmhHjTsc0hZIxnwU8laNwAztdcx4umLmCfgF39Howb",
-	"6vd252c153g2k2iYzBqIpjLG8OrKVRNeAvRbphuSyBGZZIwmE5JKeQXFaeyaZRvMgZ3mGstgjcoJIY88",
-	"4RpxySdmp6hmE1x5vMasvCJwsyJayohMaLLkYgLptITa1r2lmBmmX2WITAfXho8LRrN4AeDCbTi+pR7B",
-	"FhCCLOi1DXABeHCE1SFSaTKD5BNhm0s+Lvqwm5lsGM1UuQ+3z3veolHX8KdbykmBjxys3PV91w/xNH+K",
-	"H+BhLhnlAI8ya3uQR9UDqr7Td7UldLkxErw7yC5AYd9x3dwVuUt6HBCddZBsobv7BuSQ8wMZcixNHbgG",
-	"rZU4NB9zC4eeqBrb6XpgQ7AXO9uJBS5jiJ7iYEPgb8GkycwpPmUauvaaJ9PMSEjXwAEQDoRaQ4A53VRU",
-	"+0G/lP7TgBxm+yfjECorUFrz5n1tao838xKlHQGhJH3MJue//bZp0U+lJCnXOmUFMA06mCk44+zWIFaN",
-	"kkuX+7eEw4sveUohDK8Q/cFIZnSrhbXaPU99T+dB+bOkQvO420PO3dVQ3qFp2iKZUSTDfCxQzzAaDAbm",
-	"wDHCuEujf6tV4Jsit3VuN0qDbyaD89L8qoSAaBphzAkhu3kzc9VWulFfATLdEMv0tbSIJoUgVxYFGYYa",
-	"nqVDfviDaFJNOCyGLmY0c31vY7nEgniUWRY9RK67gRbssnsAxPeaps2pMpDZxNCkXDIjxtaMCaLXsgxh",
-	"YnbMcG+cyviqY47MOzlVTemwGnQwWO79oES6o7ZUEFu6mnglYJ+dhl4bRXEPAMMSNPvKCxgVHfKsinuH",
-	"BMJddt8u+EtzPBU73WlvuxiFtsBqiwBD2JZAKY3qvkdNcau+01KETXzq+W+PfKiCaattBQf7VoS32X4F",
-	"eTZyh08jHJWppu7VjAi2s5pBXn3k+tgpwAaiuZZLrAA368w9FJHv3iadAubyDKG/ktMf7cPMz/5JHStG",
-	"ixm+8u8ovnti31Z8U7jdyt/+4gdQurc0FL+UB/EI4PHxyfwB8Pp7b8BH8QZUwNruAdbuAdbuAdbuAda6",
-	"AqzVKDQEVl86oacsprliPp2qKAdY0NWKCQj6bdxB7VpHG0N4KpPNA0UW1mXhkRxKZRPsGkOAxcm8pCKn",
-	"6V6nspvJeenB1V+e2ddUv62fxu77l3YIlaU63InsVPFPdCqDV62h/J/mesGMSe2rvVpr5ytXv5QJQ2Fa",
-	"9KDoVjPru1bcvI1CCS18Vu+bIKTG3glESzJlhIoNEtvuJqeI/bWQe3SAPOdz8UK8hLt2F7hUl7B4W2ll",
-	"whtTAAM7TmnvbdrAEfiYX/BW9ycG/4Giy5MpvavUSyLosofbbleRcdUOg78FEzLYDRNSh2kIrmhDu60n",
-	"ZAUVjUSx7JrHDE8tdOjQjBFISzTqQyaXffJCK1cmZX6Us44wf9OM0avdySlf42XIjzeRu21c1Y9vp+ou",
-	"WJqMc6F5Qyc823MM8/yQkVI204SmRsGCGw3jidsr21yMZ74xUE1nQFJSROa6hnNR7v5rjjGfXBfCCveK",
-	"DLHAIaBQ2RyGfmeLwN5wp/WGB9k8ijs9aEnfj1uW7sLFvDK3hhaFcs+aUXf7eMUyq1W0vAwxVpd0Q6bs",
-	"MRmMiJDIGB19Z2GojrBdhKANofHVF6dMYxWK96zUCzLV9m5tE0KF/JolzIXrsltrs+XFTxngxJVwG0Hy",
-	"lAqa0KCK6h7Z1NZyRy2i68mHz2mubj5HTIfdWWGdIWC6wKgQnmw3cOoAklKB1Nmm0uL3B4qoNJ9HZA00",
-	"C5rC/n0iyjAkDpmkGEJwObU1xBqjyu60XUgETlVMGMH/NlghtVxyrVnoBIszKTZLt4j+ysgIAlr8/QAC",
-	"hvNa77On37162q1Ey9xQwEpurzikMAmLiGNNTX9X9aUng5OTo8HDo+HJPqCAtwTAbBgpGtlYvqq4hupw",
-	"mRGwQUKjPTkaPuqaLLsbStBshD/m4Zaxcpg/4QFzQX7Wmq4pUbZw36yzA8cCvGslW/o73W71615fH2x3",
-	"/dA0pneUp1CDAq1QTpmSG5nmINaVtrCdn8awKva3nCOABeRGn4Ry8jGNNb/GNF8uxqtMzjPMuvRrZsvO",
-	"y383No/E92b6a5sx3FU/r9LbMw4hzQlmQWNbTcVSFpvfJ8QCu5gFCaBa+FKXEHSrLBdfVbw0JYX/0WlY",
-	"BXqB1z609oD9cxgsEUGYqHhTKfg+iZri1xazx/CLhZxx6pNH2Bna17Zg7Ozdgi7bjLNc7C5KP6e2XeBa",
-	"5mli9PIEMy4SkshyI8Dt8JgUaTNU0arAlsS6EIdW5FrXQQYDJlEX+VdF7Yij6gLi02J6drRNA6T6s0g3",
-	"L/3jmq54bl9TruhoxBIqrmiiOECibCG5k8FgJ9GVa0VaIazcdUauODzQTgCTiB4KDkrLi53YzEOEqo3Q",
-	"9L3bxTJHQ1dlphFANOVKP/FbvBUj3AUE2rle4yYsNDN9a6SHffmvUgwU0B89+mZNbpEntoCKKLpRhbqz",
-	"oGq372KvoqOuhHSAVT935PA/9sz4H0o7v6c0KTTQvweLfX93aaNzzTrUQC3oyvYp3z71Xb7rjgQ3uCzy",
-	"jwqrjGy1DwqUL40O5V/JmS6i5qW42PYEylXVIVpGcoWaLRvQk2mioP4YtRIE11cOXV9pturkaPsEZbZb",
-	"JeEt2U064ywp8O5vXTj5OxVfGuopqi+LAvagpxeKTYF3MUGrEsg7AJyXf30puunItbkysr47RXVkiUab",
-	"OGe7qs11oYlC9W35ajyT2Rjw2xrK3WyUfGex20ZptixeX/P7W+01GLn2ujbUMQipCaxG54RupxqHrFwM",
-	"UnS2lkudjgIPkysmxjRlWWuBBl5QTCZjsbxmWZPggV3pPkKEXgxmrpc6cu9VHGWzkRqTAPYN5bY8D1yw",
-	"ezwPXbaBJ9lQUys5QdoLTfm1z9D3kZCEdkdQ/QVetZPp7T4WQyumW96cYlE9cUYl9qgSWYjLL+xpH1ZL",
-	"P2wpT+2pxL0L9l5D1q+NOZZwYFy+OAwvlU6bLL/u4SA0woNlYN23lvurt5Yr59uEUmFKlaVNOTD2KYdw",
-	"ln7SJJTSPpQXwx/JxUHsDufgUhTwD+E2HtuQNi79zRG8xe8eEbriEYlTHhG3JRFB6RUVwDsyAyySqvAo",
-	"E03HpvTWG+duhLRW+y6bsVgEyMovlx5w3GKi1GIsZaynhcyzdLO3t9+SPYw7tHP/YpkK4kDHUuiMxmHD",
-	"ZS6b2jhxFTRE3QrBqRJ5HFpFpjlPNTbGoWiiyDyMN35djLR9yu7C0nhgxFExp+BKSH2wUF8S7Df5DfUu",
-	"WButuktIbSm7pHRVgmqCYrJnCd076Ae3Mf6mXUw4LivhAgJwtrCzMpkvvwpGfGm4f47tiUDWC0noPGMM",
-	"4Vq1JNdSM8wPnskMC4UVT6rRsJMgyrQvKXT7hg8eawkCbU41vwaRpDnbEZKxu1UN/X8x6Gj6zW8Fkh6I",
-	"ILplt3kx3xk6hLQDuVy6uokgtLrhOntNTI9tF4hjJo7N6qrjs7Pj4fGXX4WYbsNolWJOBl/uxtt2dbRF",
-	"qBGXwROt5ZBiZe2bLIl6QvHb2JzxYNj2EOcnsP+nOj9t4urXMtns31CRXdu8eTxzSC4SlkHsR92iRaId",
-	"ymsWM77SoUpMTGxuw3/hkBESU6jVc5ni26EtmyNs1c72lSxdWyRXh9cSbZ5tN5yxptpGTfFEylhs0we2",
-	"RzxlNOx1gqRCY50tGM20uax7vv9CqvApG1yXqLfiDf3+OriqOvRPgOHgW2qOHjf7yK7l9uqD3R3nGdcb",
-	"Y6Ev7cqv+A/tGaMRggNNN2TiOmFg/QGq4JMRmTzJ9UJmtqpsRL5m1Fy0Yu/H/X5/0req/RI2DH4rZmtE",
-	"YQ2+IeBRwx+NPHWp7nAcKT4XLCHoQuTm6ljKKzgyUBnsuRGPC4ADJ0Rw4jc3kDk5k06vsmqVvd+8vZRH",
-	"9swtwCqTlmXhSPASfc71Ip/2Y7k8DnQQCX23bTr/wNhKEUp0liu9lpk2tmO+OtLyyJALieVqU2S0PVBk",
-	"xhKW0dRl1YqEpEzDExhdEosRgjFpvmIpF9aRAX36LsWl+NvfnkpxzQTGcf/2N/L9+c8/GQ1iogS9YuOY",
-	"KjaJHOiQIK+fPyWnp6dfkc/+efGU5CJlyrwO8Jgw9AJlQmuu2Od9Yk4ARTS9YmQCrokJ+WxItLwUDweD",
-	"iNjoPHk4+BzGTgWRK/przsgEpfIkst8DBMLkwyWK7sveiLzp9/tvI3JZFuLm+36/fzOJXPt6xB+Bo9gI",
-	"XvukS3EyOHH9dBiZ/Cgxi3xSVv31gm3KFXE2qbFPwOmNWcqrxiY/hKpLMaGrlWvpcmyv/bsR7pPHNmXO",
-	"rRxXpX48E2wSMymFsqD0A7ZmJaEudkQmxxhbO7YLa51RhkOiSzE5/jVn2ab2I3zXJ8+uWbYhr34+v/AZ",
-	"CYBFg/OmV8wsFJm8SNhyJTUT8eboB7aZjIiT8M77RUlCN1Gxkoou2aWw+aSRMSbm/JrV2hk8QM84It/A",
-	"i12mBRLkEzBPDS0+gdRxAL8glKRSriA4QpMkM2QHpA7AOyAWbJhkSeOFofNElkB5+uSJ2CBpkjWFDgsS",
-	"8hVRt1VXakSouBRW8BGqdok2b0M6CYXyp0VQkWdGTUaeNDdgB2UuLsXk/ZGT90fQ33biq4BgNxzcUBk/",
-	"6DMb4hRxmidM2Ss+L7CD6hdMpV6Yn82AqM4z8wx6Kez47EH+OQSYhRRs0ic+ddyQeixzoW2xH+j70MV4",
-	"8poaPQ9ozGxo8fcR9t+YEM3S1E5HQd57/1KApzJmAvvzW4H78sXFllCVK6M8Geu0LzND6nDT8dICcWC7",
-	"qF5ATPdKlmlv2D/rD5y7na54b9Q77Q/6p6DR6gWchsfgID0yXC4YRhXmrCEp3F1UJIYaRrR1Y1HRaFRY",
-	"RCjF4gwbx/rdf5H0Rj0jHp+Y1z51bwXNeiWFwiP6ZDBwh5NtZFmWKO+UrDfCsDr1Gw+iXBR82VWWAHKp",
-	"aQaz8wsNxd99+ySz1lAkVNGyAYPZnuc7+/mXpwV2AJy2zUtpdudsMGx6rF+V438KavmSJXjT6e6bnsts",
-	"ypOEgbZ4dnKy+44XtuEXXP/V7usvpHxJxcaxDB7tNvds172uhxzoaflySbONJQ6kLkdtIKttLGguCVjM",
-	"GKl/0yvc+3VZ0hshZJh5eo3Ijz/YTzfH2qam+CQDpKJ6RY+9/oHyoH+FaYuUxTEFXS8KkrM3lXvmWqup",
-	"oKX2nBNDiyurj9dS+CBCTol1D9vzjG5UGb7bqENGDYCoO+oSsTTC13bysWCKzKjPGUuwwX3KsWDYfs3N",
-	"McaMlrWQa3CTWXOkytIXrMrS2xx9sh9Hw46NQ4D0jLEgIL0N9Dbi3w/P/l1chVk7bofcJrYD6A9P/439",
-	"hXC5Wl8TGvhsNgsO3IqsGc8cuJcNqRg5SH7+oVdClPdv73UWSd/gLZsmUZT4338/UTQ4233HT1I/l7lI",
-	"/kSyy3Cl5bqCMyW4kh1XdBJcDuSwJLsKdmw8olG9Lb0X9ED37qjUtWLKwBsCFQuPqzZD82H9TTGCqC4v",
-	"Q4tVXILJANCwdseFFoHGXBnsowURaYk+HTuvRmEMSn9IGu8jfQ+lltyLs13i7E5ql5NxbSpXiYPula6Q",
-	"0rV2PkdlcdNvoWM1S6daOW1k+whmclkykwFQzcbilkzbImH7RcbnC40JdGVh5kZM6NRYH3tItE8tyCqZ",
-	"WpXkJi9DUF8MyTNj01WEWb3mYwsi6IDiDCA7XEh4tJ17O0rZnCtwMkJwhZYyT0N9eW68IIID7l5gdhOY",
-	"roF2T0ir4De8umnNPHRQZR5nxWxlbEufzLacoidhxwJ5Qi53RPLoEw50wvkwtokBMB51BoXeyOZlYtIy",
-	"bXv9Aaz3tjPEyrj78yN0flAnU/c9OHy9RvDgeJKmrnsqFzY5nIl4Q2SWMJfT4uUpJb50AD2N9qABQuIQ",
-	"F0P1vAoM2HBKlPq27HFK+NqX3kFVyALIr9wYrtIRblzQ+VYk0m7xuChNWcg8U+MpNDw5OYNL7OKiFH5b",
-	"fKP9301dewHVxLsGMfpong+Rx4ypBTZZxpHPM5mveqPeUgqupZV7iH76xn0J/eTeWhlV2y7fkg3PQncH",
-	"ChO/j5WOO/7dKylTOxvM1t5ujvyw3q74NIQM+mhwR2ljqKtV2iD53UubJheh76vkJQ5+0U3iHM8zulrs",
-	"MKexWoUqQomQCesgbqxmiv24sOpVPba2eEl6edjgBVvC8wVhyZyhRuziBvb6hIQk1LcMBdS3MI1PKaTM",
-	"wC1LmUXC9zsed8VYNT7e0acSrnZZwF17UlpxEKwFU5qawVrlGP4agxqrfI9JVLHKQ+zdvN2PnXEvGvgZ",
-	"6e2enetes4Vcg3fZnvJI9EQKPLkhenlrHv8A/940cvnPwlWk+WguxJshYYQ6UA88MyHUt48O4Tj0zvGt",
-	"+7P/j3f27yUXWo/4e8/7YWQItbXQ+wmLfQ9O2M+fDPHB4VATNMfAmEelLrXN3jCvwjxQmGyuXLuLDg4s",
-	"c1+pt+0n9mW52s9AK0bQfOAYHi+oGtMxmv5NXnoWX30qH31b32ioGIWsa6tB4EhbptfFmRRSbuI4Dio3",
-	"hVuIpin6DbFn3JJpan1sN6Gm2mZePvS8r0pV8txg8ezdbJ4SxbZZPo597gXjwWwlu6SAMCpqYueTCsxQ",
-	"Q+iWCALmRMvMWEWgH0LMwItSuGCVySSPWXdB+nK7+e0fQJh6Vq4K1LOzo2GD+Kz0Fw6J0FAh6+8mQ28r",
-	"EafTaYNE9IIPrcyxxdbtjR4OQqJwP+F3N0lXI6k2abfFAfdi7zAO6ULOBbpb/xEkHgvknu3x7MbssHJi",
-	"s5Mm0lm6gYQwqoiS0iyXzwPnhZx9TGYyTTH9a7qxrSTMuLYlakH1zFm++02vlHwNxQpvPU6vK0cKk4O7",
-	"hDNAagTYL1t4t5WF1k5Qr3PxJI7ZSjueGuy+5yVNZzJbujv+oKw76MCKT6WYpRy9BmfD0068+yPNsFrr",
-	"bPiwy8xVvlrJTLPkJUs4vTCn0Z9HspQofG+Ds5rXVRUKVeDBxkhYCWOxjJ/oKh0gJmZ/4RlRTAPCVtFQ",
-	"sx4OQ7cn1pssHPBKAV0pZ7bKFS7rk7PBV65fgn0vdkvww8L8hQY161Uxxzt7xCqKRlFl5MqeCqUD/FTY",
-	"vhNQHkeDqOrjHQ0jDzlpPvs2S4OiX+Yb22bAKV8d/Ng2Gr6vvRV2Q0f+/Q/D768qODbq7p9lZ2ekqUX/",
-	"skkHyUbQJY8rGmRtJSv5y2D83uzn+yrteoMCVKL9v5T8/BP5zmxdVqExlQQNxLB+Z40pT7g+SuV8R3jO",
-	"NW3RBZwtFqxBNRKUoUSEpkqWg3YAZ5SxWa6MiWgkH0bnFJ+LIy46WY1mfD/K+acyFNfoP7RqXcJrUB1X",
-	"bEMSqhZTSbOkwVaksUbMmc52YpPNakbhVqgGXmI0se/l1ChjjWlsGW2zWD+20w9WYXvFAjL99Gz08JGz",
-	"UYdfROaevTLUlrYrTu/Vz+cXZbLaWikoJBn1jt/JqTou4668k9PjLLfn51JqNrZVgb1Rb/jVSX/QP+l/",
-	"UfS2wOGdzoZx6Wg5GZzcMXHBEX+DOGdC36fZhiTta0YTqI5MeAIsXBaqiE4UFqpQ24hqYwUAMCgZHYqf",
-	"8iFNDuXbAAXfRbh9XQJR+yTSzc/RG69W/6wIl6K7ZUiweCitbjTt5uzxuw7tFINN3qGtvq2BzZ+UgIRv",
-	"yqqsB5A0yqwDsTKfV0wkqLuW9NhhgUc5Gt7s8sNh/oW7ZmroNk45oSmP2f9x8yujraKyGRKESZIEBWGB",
-	"K3xa0lKL/bQ4vEWn+DsKLLe5bU64gq/uxVbImVZGVnQyq/huhy4Y9FKVLGnVZNcqRFvKclFUYPtLI9ey",
-	"FfvSaL5kffKLrUKeFE+0NdoAjz8x6mB6KUrv89buYzKRIt1MyBXgUZTTvDJGrBFlM8AoNgFjSZ/87NAl",
-	"ZgCGkEiGNrHScuVCLxqK/M3YyMT2aZi4+n/b6NIa4brwzXFVatOA5eNVYV3pZ/ARXG3dhB2CZToD+kOJ",
-	"cDweEFekaOpwTdOclYHau8hF39wCw5jYh6IwbMvdD4r3PyH4ZemdFfl6VrprlsmlF4cPj0BOaVn65nRY",
-	"gze3MQcutA03jaebcUJtoWU3yRRsr3JTRcIxM745iL/klmeQ55Ux+lyCPoKy/+qNc5OAt+JtTeCD/jo6",
-	"2Vt6v0qhjOUmauoAD+ZfIs02dfL0ugffu3vv3b2NzhHDoIT64y9COM1Sv2JHdd2PxYob2F98/MF9HPOk",
-	"PWHRo3Z6N65T74M5iKUTIiREujGJx/K+j0weIFPNb+FttKm9Tnm3fy++sa61BoI7Rpti/4Bk5QVNut5T",
-	"eLjyie3WTilUHtsyi2qAiHZxBuxkUqDYV0kbH9pM3bc+Au79z78nR+A23o4nuojSLqG1ahTCRtN45mrM",
-	"QjEzIF2LZ97sQ6mEvD6JM6VuWTV4U4o+FQf0pvjZfwy3iu3Wgu6HSnTu1kE35yY5jLvBz77N7/AniX39",
-	"ybIdq0T/RzxuV1hC/1FO23OHL0hmeQbgf1kuHpcdGlkuyFwSKfrkCYGhJOBoUZpuFFGy4wn8ytx5fwD/",
-	"yQ9g2MWPeP5mTOXLj0Xr30oGrcLgdKaOlt37O9LxaxjhPSH/yQkZt/GjUrItGvsIhPyNdIix4FcG9dLF",
-	"eRrPMwciYynboeNQdKhj+WKdB3xfMPBl8Jn3Q1uHdoA7dLa5Z44/PXPozCaOWAoDJOM7s0p7LNr8GrmC",
-	"2cJVjuHnyNC7INMNwSYNffKcp4ZjiKBZJtcFIKWWcwDGbzC2PmmwuhqoDnQfaavYKBzohW2xolqzzFz8",
-	"X2+GR1+9fTM4+urth0F0cnNU/P2//1eva4YOjnAN2p+1XQFjBwr2ZK19Se+13ND0iVJM6G/5NRPdLcJy",
-	"1s7ZfoPzUbaUrkEsyRpOlvlNSN0RHCul68rItrCwdi8UUqQZCiVQ0geJtAz7EqdUzHM6Z1GxkNB95jE0",
-	"No8pFvGkzOyjqqdEZYwum/MWfm1NyWptYNuNQI2QkNljoyvJlGsecyoeKKLSvNYAaEWnqTzKZJLxec5+",
-	"a6IDfN4BEsn8OBHBmxKLZI1ocDRhxOW8QcmXzECsZFtdi1w6A+Qy2HSG0MjzVQIpDoqLmFXG36lZxcE8",
-	"GXfzNexKa7hPaWhOaainM+z0BvgD7xizTHeBsToKljObYjqFEFIlWZ8LS/DQeSGmSzYigq0tO3zmHjHE",
-	"XhH2vX3yXNqkLrq04vOKsRWh0CxjRKi6IlLEiKB2KSZA5Ije73DaucacCt8t4DEex6BDYgMK+FQ0jCiR",
-	"qe8ZYXMVEFI6ch3IFaHpGuGoWcb65CerYlosfGLeLzNokyCIXvOYRZcC8nTlzONJeE+FrZVXdMkwyyOQ",
-	"C+H0gKd2Yz5lYi72yJaZUciDIsush9dpnOmKCxsWZ4PhTnH2qcUY1mBabef46dFwiD23kE3efOhByw9/",
-	"OGO+hcOqlDbN4W23KtF9Hby+JwIkki1lViABVURvj22+Vy/eSf6fJ4vFdJmk8eb7r3p7CWOkv13Y//P7",
-	"9NgGoWxXB8zcNL2TjP5gleub4w+oze2IqnNAGoSOIbY3pCJ42ZQRrqNKBGjOVAT9ADEQtMqnjkkagvC3",
-	"StGa/SQFe0mhC/TtOLU75X6DaKItikQv6i0YTWy76GcXdN70XHvZMVwDTzxFO7z6YCMGbYMhAvKrfKRY",
-	"10aCAhSfdB8hOVD6Qc3iP3gc5NzatR0O1J+wQaMNlzRw7jGyXGsA19z7wJi0eQZmYybz+QLZ2fZ+VOAa",
-	"+/HZty/OuZhJz90K2DuslrluRGDe4SiI0uB7k1A+DbYpXUoxBzC/Pnm2XGnopZSa7yovdP63KTOKlrpq",
-	"Kpf8GjNuUJE5GGqz6x7rm8bGcrnkWjPmYcWkuc0cv7Cq2APW/K9XdBtm5pfngNdtaANN2Zl57KuMLfl/",
-	"/19jxrNY5xkr9wHcfqCClKJR8VL3nTXJKpffLSQLa9l2KFvyuhcwh0FecLyoHA3/iSSNVRZ3ANG4Y8tj",
-	"0EQl6E4t4V9jDjE0paYbK04gEtuhBoen6b/cQD66LfP2oELmj6fx382/YvehTXx4mrkXIIcVINcFD/yZ",
-	"RIixC1p1FY9h5fpo+7qXeiNt1+ARXUcyTbzkiLZ1i4MqIP+CWXxM/QM701dbzRed5EHROBGJUzMw447N",
-	"WJZRp32h+kKOyNPvXj11esiJV0AIM0qKuJacMGGu5/q//5+72vegh8bzrs38l18VneFPis7tlYbtvgU7",
-	"9l33bdUZ9maLZTFoN6ZvWP6e//f/XVZ0o2rXx72ao2Mv9JPBl3eTb75heZNgAxq4l2oHlmqWs/54Ig2B",
-	"nRpF1zk0pj2Cfjt4qXPUZLlQVgUScm2ElswInWmWkcmPVOmjZ+byoxffTFr937Y1mZGJ05QhVBVPsBcr",
-	"NknuB8rgMkaXz3Dke+tKVGm49cU3TT7dYqLoyt2s2GOypGawvjVwxW37BtQVl1H7NuyvBUdsmU2toNyF",
-	"fgD4xC/w2odFcI1mGZSe7VblNHuvcZ+PMBhZEdg9nozIF6fDo+Hg7ORSwHUjs7tjJn7NWc6SS5FQTUfk",
-	"w2WPJ5e9kbnw5lJcilDI1fuZw0gBuGf3ntCatHiOeGvaL1GZy0pyA/7c5Qxl71dyZ2eumApDzolci1RS",
-	"SCVShJL1Qqas5PgEjV75qg3NsqUiuTB87JnY+07n/JoR3mDgPLOjOpx6gWML9G+1shBGjad8RFh/3ic+",
-	"UtEv2JIn20GSt5GNpcCix+raXJ7AYEDc/JozbbbBPsL5rDO5NsrFoy8NE5uV6o3evL3bcY2r1nZgu92+",
-	"56mm3HDmKc+xkfumIycdf8APN61IbVNMfar2C8FWd5jjlDJ6zUCHlwK+ZSMygbv6sbqeRO4PpLQJ+Uy6",
-	"IIW1FJ68ekEoSblg2L8cL7f0OOmTF1Bqhb3xlO32ayYTgXMCC7O1Ior/Zg9ay93G9jj/F7DLK3wYHL+l",
-	"aUy+fXZB3HJMLkXKlVZ9cmGIfARjM0eEG2epT7l5NBU0oVZomJ/PV4xeseyBIiuWQUW3FBGRKyaKQuN+",
-	"TG2YVOuMT3Ozzo+hDrM6lFBk+Ftmhc22bnCfzvXXSOfaz391LZI+XdF4wRyzVDWgV09eD8OB9CkXFAa2",
-	"tRiVF7w/sqdD5bFOXyKXRYj8snfTqjVFqK2ZI6empEUFc0SW6iI83C6Ff3x0dhYNI3jRLbQzI5LuTb87",
-	"HzzfWJ0KWjw5QbTP0bNDbPkjIyLlA8OwXeVEqMoFf1e4eb0faKfe9Q9DqOLmxJwxlrQ7wuAKfzgiEEtE",
-	"pjkmJ3lAdMXFPGXuULVJhyoqXEColCpGs3gBbbgwi5MCvHHGMIEwX5mT0EX9IDtnzvRz1uQFew7DP5yK",
-	"aj8NB4MtZdE2xLQ+pCel1AdwH13I3GgMUOn/DrskkVRycCLZPMaP1RXTLEKbxol7fK9vNumbM0tEjuXx",
-	"7126Jlx1/MH806xnPi2SZSxnmBeWo0ugX74+Pycn/QH5bNLPlJp8HpEnWi7Nn1TL5QS0R+h6ZbbafA0K",
-	"5+fgqHkm5ilXC3PJ84yJeNEnz2i8cDCbFoHSELbjOZ4QAcqlz1U0VAKcOLoUqKVOyGc0TT+PyMSeXUfm",
-	"zDI6LyoiR3W1ZUI+K6kW4COCzvoOv3i6Ad0HnojC4aiWv2we7qXF0dPvXj11Kja8+8ickhPymdGIXdDh",
-	"c8QnmKBUmbhcyl+rg6FW6pAZF4n6vE+eqCtUVicvZkc/ScGOIINnAkr6i9nRS5nwGWfJ0blNyoQAoZlQ",
-	"mpDTwRlGDVEaIr4y5E4Ktm5Qb8227VJuXzg3m8tdr5V/Z70m3Qt82N1ExY/22SH18BcbGHWLJbPHRWqp",
-	"IfNinWkqBftd0+b3ycOKQscYuDjdxtomK8xoaCyz+UyPSS5s0DiqoXydDs6qs71Y5BEZfkm+zwUxEp04",
-	"WU6+fXnhVgBzrIol2KKspiUZ3r0JiJEbf3+/TKta6WU+GJzG//v9MnUs9I/L3rA/uOwRJmKZcDH/x2Xv",
-	"nxfPj7687P1vuJrhPbD/75epUP+4hHiIDYesT/symx+fDAYPj43MusR3sH6/jzeCnMTvdijS5eGbm/4e",
-	"1NDtuFFNd4EZc6W5BcZirzge9oeXvYhc4qFubnjz9maPMWRKHXIFM6VKt5yYW+pLlSnVYaUaz/jbZv9F",
-	"vQpzhByQTIAnwh5cZkFBxO/HFC1TOlD+oRHg1bncW0cHwcSljsC660g7jjtHtA8UaB54xhrtJyKg9Jit",
-	"BDUnZBVlSoWtIjvKTjbRSYtRpOPFUSrnXVIEitoRuA0jbCUvexdA3+fmzh/N+z5RVUSlQ2gDAA2UONN0",
-	"7DBYDgJEAzP34DPtg7Mra4YHS1sdXtUf+feUzbniYiabxgmP2OsE7rZ0FnGoGFjHhKjQIG1SVdDVleeh",
-	"SMgfpOrNEXS7WWrYBbjs3jYN2aalBdq3vmLBaKoXvzXHP+AEVWDIgCkImDyZNIwNoUZ7xBrrKU0fE6qu",
-	"CjuHpYphfVtqLD9zyyqTUxauq/gOhnJnH42HgJJX3et97LsDBPhCw+DVbWjidnvL4hwRVqGZeZHvTzdF",
-	"5MntAA6t2HS1UZotG3ZdSGFL/bFJc0vIy1yw1YkoYXFKs4YO2YYQvzeP/Xho65UmhG9LiOq9FA437BVY",
-	"ncxzX4HIyMOBgy9A5aDeZ943ZrByNMkBEvlN5eeFzLPUSN7ylwnl6cYMqYR3Xm80ffpoMLib++57OW0T",
-	"k7Cp9wKyyXn3DonTcQr8uUs6QteOD+/ktL3e7J2cFokVtvc9lPgCgQaF3fdAZYdFgv4L8McerNDCBvfG",
-	"3KGqy3CzO/PMvkbJ93JaahVVcBt2xtkbnal4XPd+mkAwffIUeMWWsYO/Vl6zLOOJ5Y13cvpAReSKbch0",
-	"Y/7phzH8S41/7ptl3qOn/2XQ01/nYh9xUAGWumKbdm3TXBAKeNk0EymdB+8acr7MmwD+Aru/XcsrlmBo",
-	"yjwIKicUS69tuFhITa7YSjsYNqyZIGoh1w1q7A9mvAcslti3SY8RMnKlwDdgJqt2NOdp6lKWUqXHuao0",
-	"97EHerlB2ipjM/6+N+qt2Pvxyb/1o+v/+GoG84eVLd1cFfZ30mV/YJs2XRZI5l6XbdJln7x6gUu0X9ex",
-	"5v49V4ZZ4Fgrt5TmePZhyhc258dWCVwh/zwmlCyoWiA8ofnacFoA3x3I25xst+xMgx8LZjB89EUAHSpA",
-	"3nUNpRt9+hHv1cpluN+MPplkQIztMr+PH6Wn04tfB1c/fan+f+uzzeth/v0Xy6cPF89OVk++Sr6d/Vv+",
-	"8PFFStfd+YmtQU1qFB5/cBXmXiM5QLMBYAxChZOGt2jBaGTo8Qfs/nmDcjFlmgVAwERiBaSvmLDpLqrU",
-	"iXbK5rlwnoCISOHa0UKtFfzABdFrSazV2ydP4JnaNtOw/EFoavhhU4B4B5BczZVOot5FUfkrqCeVcZ8W",
-	"476ddOkiWu6dC3eKFJutuz3r7kqQcmk79umtUbYm6gzEjG2X4Lao8c6gm5E6S6YzHjebRC/xd8IFeZVB",
-	"82uWqwdEs/eQSrukOuhStLf1upUNrlLKa0kz/x+5+M9Xz8hcjucyk7nmgikyp/mcXYrql2cnt8lCd/O+",
-	"1+tr/PAtvy5Wp2Mwp3BSyxUTdMX7TrY3piH8vGLCsETpl1J5jDmiIMf0+/OffwoS2FMpdEZjfecjx464",
-	"N+qd9gf906pkpkkC+Og0fZWZIWhu3oKMZslMTt+xuBmVzw3zD08ADZE+IAdbBORXfM8IX4EI3CZnAJOg",
-	"Ca4CUnFndMnTjcu8UYFiLg9WEfSlvCqN4xOlrCyLaQq5VcQkZxbxtGMFE/bT1LcBpV5W13tFM71xibNo",
-	"UWcaVrqUrV09u37kU5bRtCEJBB54gEQVN86ZzEjGEy7mNhbMIX5/zUU9peY/njYNyV7ePKqug8LdKmpB",
-	"iB9cF+TuiBi9QmhFEgkewSWU8tXakO8AyL5LZvIhcZksBVoiRQ4d2zG+Ls0BvKhjxZhoBWSCmIe7/xWd",
-	"ppAJtaRzNgZUk4pmDr+T8luqEmFcBULZEhdlwXRcy+s/ts1nN754pqD3WeFgXLFMScSQOnl49nAYFVRm",
-	"KRHpwj/lOylk9t//7+gly2IOedalp6k0nwch0j92MU4hGVubipXk573eFPKHrionjDsmy9/uUqDKJPnB",
-	"0EN7tB/FIwpuKyoXfFVAKZQKSgAIxVaxsKSle8bDwYBQTZZShXX7glg+BfJs2VvwSYRPaZmxYaBILA4l",
-	"/p7SKTY8LUsN8vIVHGGt7N9F3txFulQhM4dD6EhuMTD/p0lUzwg2RQXU3g5idn+J2g6AvCoz0z0M8l8i",
-	"UaWyp/seAh0qEEDlDNo/64xrhqAcgtAkyZhSTHVqwFJ1LwHfdC1JGDSVJIDj+LeWOlMWXykP7DE1arI5",
-	"uLhWZMnneOooLLJYL7CrASVrmV0xzOK1DSsQE29HRu9rd9HdndQwbLs3wNujHrWpyVyQIVmqcvQPJ2aG",
-	"dFWAk/rEYFii7mKlmEVAnrx2z9qXXR4iB99tCYQksRSCxRqhSsILAECtlRUQUo8PuQpG7MHzoPEIwaES",
-	"RTdkvdh8lExoR5sYiYHwSkyFse4MJRt63d9n4pLOgozzOhfKV7nyjCjNVvWSnVs2PXudfzrnCHRr/926",
-	"Sb/OxY4Snsp43slpbTBbeaihQRUZqtvwN6dd/Q1FG3tIO4LxQMJtaESVzNvwoODeAw2r8BlpOge33OSK",
-	"bUbXNM3ZZBegocvcHQWydpsADul8J77hmTmRygBJ/zV6+/dR/28BNKQy7uFwG/ewA2H4Jpqd4Zz8HQdo",
-	"b1YZiu9P2xZkSpKkcylXqU3pXvVcLWO14VtsWWSIGp15t+635kPGM82y/RsVdRipK7jfNdavOo8Vnbx/",
-	"1uZwr/NWLxGcXPfuoZB7aF+czR2Z41Kwcu64LfYwtIZNeOH7Al1PsRSVswnCpgAQS8JWTCRMxBusreqT",
-	"JwKf9EAVP3LMX72EhFWaQJffXKRG5Ualxz7ZqFmKKDkik79vn0ZBHD2fKX74NPUDVa9EvaUUXMtsjD/6",
-	"8dcKW+QKmDLwBBzLVv0LMJCtQjE7rhB4i8ZXqURkh85tSDJ97vZgryTB+2T8+9S3uwm2l+Yc5zTlvxk5",
-	"cA3OTstOnSRdJTvfXHf8AQvI2x3fWZHcptD+sW4C5+leFuNKwg6BXPxxO6e9znf4DbP83mH4l3EY4mbu",
-	"oxbsRbWvc/HiG1vXVuGw45iKGIMVt3tik4LyFJ6rXN9SKEXV2DkWIlMsdT+iaSuJ0nKFDhvD2VyRCY6N",
-	"i/mE5ELzlHBDf5Cmai5xaar+sg6JqjgsZPwDHIR/lWPtT5JjDZu3D7c0Hy27GlI8wcyziFCyonPmNOws",
-	"Fw+Uxc7fapoDTSmowJ8fKMITbPNuG/BeikvxC8D3IRGNyFbHhElUxub3uKUumCuwKxiCbi/oasUEdh5U",
-	"2+0zMDdlwpPJpbCVM25ceEzCz/DVxHCR4VBjbfbJObOh45QqbSahsKdPvd+GYdq5JFL4zs+pVIrI7FJk",
-	"bMWsS4RgFzwzO8JEojwIIfDwgqrH2C6oeJpDIspYHc/uZHDW1KL5dS5u26jjMK5Lt+zYc3kOdn5GeNXf",
-	"NRycnTQ45JqdF1zoR2c9SOnhy3zZGxWuIS40m7OsE9ZgpSHJ2wPjYrjQd1vaPtWaLVf+0oRqWk7Ux7VJ",
-	"2bU5jnoWAmnJlIIeSIbLiesUcou+bXbByv1G7pgxA2tp3SBRl+Ynv2/jk5OQfndRsB2BrAUnWaqIoCjJ",
-	"4HyFB97reYeBo5MZmWEHFlo+SYgx9j+J9pcxnW0Or/x5XAPB1oWdpjEbesbn5jSVgjmLwtJi5JrRlHBL",
-	"ZGabxEzMqeBaH00izJmturcSnkAyJQC9hUy+12a2n9rRVJ6H98l0DXri+Ev+nXt/zr0/5/CiSmebW2vZ",
-	"JSieFowFf1U1iE01i4g5konm8RVqqqCFmj/D4epz/74D5jRTHS/G+colvViXSKkyMM5gKgPyN/xvr34Y",
-	"P4NSy4XMM9dn03w2U3gnp8HYMRQgmnnWcpyDcEagtsAamb0J1hu+BSVJQKKca47Ll2z8mxTmsU+WLOMx",
-	"Pb6QmRRa3rUPtt2F1lbYfqfuY0NNUAqqRM0+X8R/tyt12F95/MF9bPehuqvKjlTgQUQ/eW9s22sGaAuu",
-	"0VOSW9Bbc3ULb37LPGs2cGb7Qrmbz6GZ+70CeiBHoyr2ZD/62rtRqH1qCVErRJ5GId1fAa09fIceahGz",
-	"CFUVHiNrmafQtAyTt2wjM5SZRldXWq5WRi/F/sCxzKDsfklFTtMGsn+dixLZH0DNvPdR/ql8lIhM5Ujs",
-	"AWSNESHXe/BbWJ0q8wzk8X80rnle6rVb4ZcZz5gCIAno+AEAvBkDnapPgNfAeVCwkGCuV4tzLTTg1N2f",
-	"FH+kk8LsyO2Oii6kK1cfjXJ/xoglx8aF6Dd2XVE8FSs8FIQEzwQVG7KUGQOyNn94goYUW66JLZpB53SI",
-	"fuXqnnz/UOQrVx+Leq3F1dbwuEJrCU+69FFwJHABj//oAYy3vwOaoDVD+4OzIeRCJr3RF1HvigszZ7c+",
-	"SdnDj0bvvn59v80NhrJ/1XhmjNpGaB5Xi+C6RNzNHDYb2WYKIx3d8/pB7OaKuqUtC/3+xg30GGuUDc+5",
-	"SJQtxuWCTKUuOqYpMt3YBuLks0k8hH510Dbu84isjdURkdUio4rBvb/mUgNrkiXNrlREJkfmIojHQu9n",
-	"InNtjRaZzxfpxmVhKLJkVGhj8WQMC6kSY/MsuVIrluo++QV/EZeCLacsQbQFJpKV5AKTLcCBn8OxOt3A",
-	"84yqp6Uc4aQypvJUI9jpLFfOfJootqRC83iCGaJFxYwdmZJ98rXrkYwd5cy5bN45M1RJYrlkVoiGkkhh",
-	"+b+26ZqtBXSuYVwq5RWZyRrsghQpFy5i3d4XrlNt3HDQqVFcdYiTxWaa8WQyMmu8RrtTJBHhsyLrJbgR",
-	"j8kkZe95TNPKvakU7HFpD0blvQt0xcPXN0x9KZNq5rpn4uI+JvKlYT//hR2Vuc8OAgDYdy3Ed3Jt7G3X",
-	"/7lUlO4HezJoaDAIx2JwnOaWJX2P0fSh3R/7Vzi23jCqMse5NBCbKaIXMlcYXbV9qZGMQ1NomIGczepV",
-	"On4KtRkMdqcH3Pck/zg9yd3ymXsaoXIQzehbec0yAQ3rjaRqGB68/O64OSXghymbU+FBc+IFNUdNjePN",
-	"AJuKVvCGypg8g9v7FBNGdX673+hK0BNudBtGsxp/nzTkzJhL6wuFLHByUmXqLwchprizHjyjMcMcMrdE",
-	"WBtqGQMUZJmbR51GPaiHcxxVrn994xfNfIJJjd4YnWKW//bbxgdvSpU7XoSWqwaEJDvP7F7UM0eyK8KN",
-	"elpqmvZG3Vtd4Dn7Gg75kHb7izvPZ4Wn7z7SU7JOsUut787t1FTUHncGeBi0J28PreI1gcAqmjKdgqr2",
-	"PQc0FEsh1EZcV2tq9b44HRLDJsdGCd4KrVqvvmDrIn5abm0MMPtsXbSNMRyfXdO06O7yMMJ2AaM3vcpj",
-	"zAZYG3Ul0xTVv6bAbHEnLrkLyzZM8eG/e6WIrEUQrLedeXTHpky4ca1RWLu195zZGIP1xF9wJ37TkT2P",
-	"P+CHHbFXuGYr8tqNSb9llkdv53KEW+8djoeNrLr92Idq9nY8wDMrbocqyR07sdFAecZ0mdGsROigUBvj",
-	"GqpB0WCEBgqKBHuSeNKz7sQDYHh5qX80HJyd9PaUds6t2YC/6rK278n8IA2VkWgeKLewvyO9R71VHory",
-	"MxvjxxE9JubEJBmDBFKuR0UyCzM6OLrOpmzOSxAqrpTDpULb8E8Bpu+iQFObGYfg+7ahj/uRzikXUD9d",
-	"ehMXZJXJecaUIonEUCgBs8AHnwJRpQCT3TLh9A56RJmzdtUR3+bY+cvknd6nkYYsHQ2ouIYP7yA3qkG5",
-	"+mln+YzdIqRckyzBgPIz+3hVOi+7JgwBr69tiyJzviqi5ciFn7NcqIhklCumCE1ZplVElvKalUVZn5wN",
-	"viLcdTOaMmhjbMcErkRwmSwloL9tCRE3+lZN8cCtORpNuBwHVpg6g/5gcBb1CkmpwPvaHCkEO6zt5fVQ",
-	"okUcGmPHtzdvXXQRqK5TfBF8LQJnFDD3tqOG+8nXC2NUtoQI7xO4fn+x5ZjGi6x69tYdpNVt87a6iKqt",
-	"rC0cPFeFwIBAUVPqFksAntbcCoEMSPqNjOQpq0prrNiBylMs1MRXPq7qQHDf3AhAV89pzAkr1BpSwO7N",
-	"2T9Y+td+9uwuyr9V2lcXwm9N+kIm+BgpX/fk+sdK9zoktXZN80Lq2k7yIs8KpaZsQ15xox5CXqwrsWVE",
-	"gi7pZK+iS0YwpgPmJZRJ7vDT/4XSxu5VycMkoBWEcZ+G9vuloTkTdysJ7ffxBNuo846+kaVukTahyFb/",
-	"2yyg2lnH5+LnPNBkK4wu4HAE3Bv8YftXDB01AULzuSAy113bCCLkc9R02GwhS68pgMNIcmV07/VCEqqu",
-	"VEQWoIkzQJ5WZgxGD7dYL0YBJxoaKwP0Cs7dZb8FHPwuteduEt8IDCa0vQJo3XoRjXQ2v9hmEFutO63Q",
-	"xm6MLX2U/UFuZLZeSJTIeJvkSdx7u4fMhElbxawpeooL86elTQArR4rZlz7D6vfXaB3SQqZAe3vwk8dS",
-	"XnGLzoD3KNfz3gi9CLSeFZOrFDKnKJlmcq1Y1ievMjnP6FIZmYpgRFfMdicDCCRHwFwozWgSllsvxF38",
-	"5rfsSt2d3GCEe2F13nOfE0sl2MNzpo+eAqGF8W7sTQ+UJcd+O6rOfavuv2hgou205haiZv8ewEW/Bktn",
-	"x0D3TbbjOXMqmBV15hzXthvqi2/IU+yfgY0NE5cfXzn8FYEuVY+LsMKUxlfmOZPKGI5jmqbmp8m2dASh",
-	"7UXkjmx5o9QhOBsardDUkKyoXtT6tVYzSo9zfmzhrkPJmxnTeSbGWvZaE+dLCcXHn735r+PLy8vLt/2/",
-	"fR7MIa5bqKdYMF2TCbjgboWrwuRH6YRlSJS4ex4o11qnizD5S9k8XbjILK87X8rrfAeG8sTc4pUBOi3t",
-	"EugOFWaLHDxfLBO2xVrsvStWnkECVjEHLa+Y6JO6qtMnrzzn2LoMXYT4QTunxiCaC5mF8KieSsMqmnVl",
-	"RDtcPz8jB1RkeHPK/OirgIO981X6Pv35a/bv//iP/5z+5/mjX96fT188aUr0rld2VDpqfPWoQ3K3HaWX",
-	"CWQO/UqqPFcdIp0N+OydSpOrdy0J++xurTJ+WWyqi5cxqE6qDQUoc5wwwVlT+QvLMpndbTAXztHnEq6q",
-	"owCUPqZknsWMyLVgGcERlW23ttGNy69rHung9hJ07bnNWJpHXGCNQVdh+qTp+NglS+/dVAcT2U/lkqHq",
-	"4ABXDyK0rR+zpfE7gF4qDNBgKzf7B1J80bpUrbmOF8y3qPa1nJGFcnEZWOuO2LogkR2ULgQqIW8coqFU",
-	"bDDtEfMhUZY2getCh41LMcHZTmyBUkI1JRZrF9gbeteTCzNQaNskJOGJGjkTdpXS2DpkpGCu8XeguPFb",
-	"ps9dzdLdTELXzsc6saFGzn6WKybGmIkCNWS4TQjxek15Sqe2VM0LZbYyA8LMubG/pmRGArykv8/nvg9L",
-	"Zdm9EWS8l1DjOhYL+Kz8sXXzt8GlVdLub7wr3pXTIN3Bq6cZo1csM4dhKhUcAvar8TYK3IKlyRigyT2Q",
-	"rRjPUj5faJgljBHPC98aVmmH/lh6EHxtPf+hWZ+ejR5C/cCSvh+X3nFWVDuyOVcWNNeeEGq8YpkNksCl",
-	"1dat6/W6v6JZ2o/pcXG3WRzLlLj1Kb/2HeinjOqm4T0yw1uAi8gQIVYNGuJdw8eV+Xx2cnZSdKFt3t2b",
-	"PdwG0EyvaOO2C4jXwu8i45aAd5HaL6Hy6nbQu1by3ddVhNLjF7b/YMJWqdxABSRXXXsiFgUW1yxzMY7G",
-	"48Ve4w6NKRc020BZ7rcSpL/9wQjNjMbhDtf/si+6c86cfUlv1Bv2B/1BL+rNZW/Um8th/+QR/J2xa46T",
-	"6g1mQ3aSnPainp9ob9Af9gfdvYpu4A1E6p57T6V1KqU2NcrTT61VV0cKXbPpQsqrag3QR8h6uYBYjms2",
-	"gCqczLXiCYtAJ2eJ0V3ONRUJzRLyix0XKiJcF5a6j1oqFmdMk88m64Vi8bjf708iohj48vXi/8/e9fW0",
-	"DQPxr2LxNq2ItksHBe0BNKZBpwo2DSQEGqFxgkdqW3HCyqZ+98l3/tfiQBAve9gryPX5fLHvzne/H73k",
-	"to8UrP1Nj9xRKhVhBmviNg2rZH3VGTIAGBB/TFgB3IPgFpAPl8AUvByY8nkKMBVC0Ut+bXS6ybJrMtN+",
-	"FXpKvqwHocVgnhuRPeifQvIGkZP3CZmwA9d2H/GuvtIZZffUaGijA/2yohyzQMydJiDxnnf9oB8Ry3bB",
-	"ccTWgJUwb66KH8PJ+clB8aXczxeZXAz3j0aJPDneGeXJuQ3wMKDyEZ7XRmtoN+oWqaOEAL5BeQ3tP6ak",
-	"wpD/DMbb/T2rOoQCnTPe1HoLC7G6msH2zmB7J+n3+88JDmiidTqXbfK/G3YQ/xsreFo3FYYHLOsR97tg",
-	"jtoQtPnqzTSNG0pqf3tV7PtBbzISF/nv6Xh0Mf5+1gwOVX46z8+mp7f87mIof47FePpxuvV5Sx4lH55b",
-	"m7JSvSyN8hpAceRRiPDLDfvLNrThpRMBm2Rlc1MydYtnfLeLxnwuIG93ornuy7IlN67/3agY0aGe+3Ze",
-	"ugw4A2T9JK2CPaFe1bvSogCJl9Lb2P4G9NrOvMg8hdBY27KOL2wkY6LvpD/obdSsBhNfucPdxjcV3/XU",
-	"8Zt0IUtR0Wq3Wbvxu6nRX6px39jJbdCGGC965FclsG+iFoKIMvuP+f6PpIZO9HHvfItakJSYr++ldZb+",
-	"PFyuTajtn03oA2Jd/AlAM64wQK/u2y5glzHcsDHtFnhKRqTIAF7gp0saqZeTYTo55MJWEV4f7YJlntoU",
-	"LhpHbOjZvWNDDxd01uAgk3BiFSlFEYw0LLnrI4/FjQq7DSFUKcXsLkiHB0DqUWL4YHhYsB9C91gQgJh7",
-	"44kTsYNR5Ih25Fir1WN+6NhvwVuAKe9I4RGx1P5SoHnMNsWlgHvNz9M6hyBg2tixb/m1RclqNmNpVMWf",
-	"GM8YLxwIh1MKYHC0rMNlBHNRkZzSDEpYaDir/utTq9H+bs4Q3N2m6xf6zIgNmtAH1bMvTT4nijDUiJEm",
-	"gPJE73CgUtuI9Kjxm6YlvHBnJPjHWgo+UAaGO8ur5d8AAAD//w==",
+	"7P3rchs3uigM3wqKe1c5WdOkSEnOga6ptRXZTpzYjpelmXx7Im8S7AZJWE2AAdCiOS5VfX/fu3h/7rmO",
+	"3NhbeHBodBNNNiUmTmZpVmpZJNFoHJ7z8WMn5YslZ4Qp2Rl+7MwJzoiAP59d4pn+NyMyFXSpKGedYed8",
+	"jtmMSLSaE4bUnCBBJC9ESlDGiex1kg75gBfLnHSGnavOyVWnk3RkOicLrOdS66X+QSpB2axze5t0XmRk",
+	"seSKsHT9lixzvCbZ5kvHShRkjOgU3hg80v2BrNEKSyQJYWhCplwQhFlmVlYwRCX8SbDIKRGIM1JZop43",
+	"sr4J5znBDBb4kqfYLKO+qp/mRBD/Ji7gzwlOr6c0zxGtHcaRKJg86g++/vKr00HaPcb9fvdLjHH3q36/",
+	"3+2X/xvsOLG3WJGXdEFVbEVY6S3nZKqGSCBBfimIVDIxZ4IkSTnLJCqYojnCeY44HOkCYbMTfXozTFn9",
+	"HjMyxUWurjpPxF8Hg6/6T9RfWy/zDc9put5c7Hd8hRaYrf0q0We/fG4XscBrNCGIMoSRoguCPlslbvWf",
+	"Ny/ul78Ojvv9J6u/ftHftTqixPpsqojYXNiFPSXF0QpTVXndcWRayhSZEQHz/vTTT2eFmhOmaIoVie9a",
+	"cSTxGq3mHGF5XYOTbwgWRGxd/m3SWWKBF0RZVD2TkqjXeBF53xlDWP/6SCKGF1Xo70yJSuejHCsi1WhC",
+	"81x2kg7Vjy2xmneSDoM5OzBDJ+nom6JCY2gdcRb4w0vCZmreGX5xkkQO/BuLFy+eRtboseaRRDSrrrGG",
+	"MVmWRTEmsmo36Yhmbdc+6Pdjiz8vhOQRSLmcEzRm5IMapTBibPEJLfGMWHJU3Q1Zfy9fvOc0ZX8v0vX3",
+	"X7uV/1IQsS6XbqbrNKzycXyVAV38gaxjx6zIB6WXuOaFQHylCThWABeaTFLpUPEJEmRJNC1RhnRwlq81",
+	"8XQ0VSosFKnd1OP0S3w8HZAugJXbmeEo5dZq1Ltpj8d6jwvK/M1Edzx9zRl5hfXropejeZjeMGaeBWAm",
+	"V0Q8QQVLgZVlCdyY+Vrv7aR/Gmdj8e1Mu3oNXbOIbZvZXP73fNKAtOg9n2zBWEDV0Xs+iQO++eEeyPoS",
+	"S/XshjAVw1Z9rjRzkJ5jqRDRY4EHP4EvpRIEL9CME4k4Q1jTWVSjpJ1B//S46VT1Arqwgu6Lp02n+sVp",
+	"dO1x1ui5DVVkIRFWaMFldUWP+3FkzGHGcBGW45hHFvgDXRQLi5YLysynEmBD/vC6WExiPOcMTQz5YzAg",
+	"AdbH1ijFkuijzonSxL56gufdQQPpM7O0p3qxg3xbsDixFgXbTaebJJvIYkXB7k+iL9I5yYqcNCGUtL/v",
+	"xKo5L0S+jq/UTXI/7LogOUmbREqazg3DlkNDmBO0onmWYpHJBI1nghfLIax0nKDxX/AY6PMY/2WMplyA",
+	"TKesFFgsLR5ygTK+YuZTgsbH+jE9Wq040iK3kAlK+WJCGcnQZK2nTBAXCWJcwfxLLAhTcyLrIn6wngZW",
+	"Jv1umy+0Bam/IExy0Xi78Gv0bhlZ2Zs1gxpu1v12r3uVMnqren3wk8bkN5oP4QVhNXJ4etodNK3NzHsP",
+	"bL41zxKpvuEZJSA0Xmge/raA9aacKcKAbOLlMqdG5Tl6L8127CrhsQkWcAWyWCywWFuGkHI2pYbVWvoA",
+	"IoMTHG9wXhD7oikFtdJQ1eHjPqyOL2V10m+2PmyHR+TXxnfcJh2FZzBAEAwbAwkx53BAt+Fp/k9Bpp1h",
+	"538clcrxkflVHrlje2vO0xxuTUc2hwE6F55JxypFwZ4YpQsG4rzXMRcjl5xJc7pOTD5LU7JURhdudznw",
+	"MxCOzvBnezJLD2sjC0T2lN4leta0EELLYaDW+FO71X8X1h6QYpaSXK+jn3SmmOaFvv1+0lkSlmnY0n+L",
+	"gjH4e5B0ZJGmRMrOcKDnEQQrko2w6gw7x/3jL7r9L7qDry4Hx8N+f9jv/6NTjpnoW09zinBOU/K/3K6S",
+	"DmGZnYIVeZ50aNZeK1gKygVV687wJOlIhVUhDcOB9XqI0LDBFc47w+PWcOBuKgYAl4EhoJOERpVQ+g3t",
+	"HbE32ceOYiaSmmFi2+N+3G2oh10oq54+QNefGrq0dsrZNKep2nKbS8EnOVn8JXKrGVGY5mbdqI0Qh+ZY",
+	"Ijg2hHNBcLZOEJbIXU3SIUJwDe0/vytP5bT/ddJRVBm51S3YM6pCsGEJTl3yYZlzQcQwdSNbH9wbs9Om",
+	"c1NzymZaONKSDZiX9AqJkZlwnvOV0YT1C59zMaFZRtg9DxY0a0ZIZmyRMuVLgviSCKyI0ZeuyRplWM4n",
+	"HIsMzlefa+NRnpRHWa5x51lO/dBDHOZPc05utDotryWY6/SBZtwf3gt2g3Oa3fPoBmhKSZ7pC6NmwiE6",
+	"MrTkCJj7EFn1a4hmXKHH/UGCVpjpv/rh+QVzbn1gybW2JjrDTuU1ndvwAo6Pywv4G1sKrgEfT3KCnjGl",
+	"6cHOu7CbOchNnNkz4gJ5q6CDcCxhcyR7oj8C7K+wRBlnRL/7Fc6nXCxIdm8IJ2jCs7V7LWwOfX/x4+sh",
+	"Khj5sCSpIpkmGloW0t8jypaFaoTwfnnA3+AMOVlr57ku/IYORTCs2IxSzPTOJsSgplbluXrOC3bfswOu",
+	"iq5KHVRedcCXAidJPlDZfEyn5TG95gqZ5ew8JMbVaApDD3RIgpiL1zxgbkisnto9dL/zkXxBLOQSptBK",
+	"cDazViYibohW+nI+A6JJFSpYRrzfA9EMnUwHacP5PQ7B7IVGe4ZzdAGzomf6gTaIbB47DCazNeJqTgSC",
+	"5XaMEWYPVaDdCrTO1wTtBfuDyavOrnMHeTXFGqOKpdOWrb03Ji+enA4ff2HkRTiLPvoP83+d+ik9uyFi",
+	"jeZgQDcOUP23VuXf80nUQJtjqUaKptdOxLRqfdToBM4EPRjk7HCRJ06ofReIxGZjii7I6J+apg87Zwsi",
+	"aIqPLrngTPH2cOkOugk0vO3LG2PuciXNV1CK7NbZ0vnyZIBOT7uDI2vnrHnptB6u5apVedreKy0IeDQZ",
+	"WYFdFYxWgKo3OB9ZP2Jn+BguDU66Mo0+4muqKXtnyfPcCPNN1xixL8ElNmzxsd5i5P54ocqFfdFvf23m",
+	"pU2XZn9NOpecv8RiRg7I6XPOZkRo0ZmhAXpFv2niU4NAYLWs3EpK6JJzZNa1k9Qqzkc5DD0Ub49thCrr",
+	"fH5i9uSCDoy8TjkrebPEllyvqCT2jF9htrZblPc86gUHn7w+3ON+v/SSY7SgrNCqA5bXxl2vNZlj1Kh7",
+	"HQe6lz5wvUjkV9nq4BeYrUduCYe5AM5r7n+jjs25UODzf4LASd8FL70+bBd0wsuNV5lVJTJiG4spB4aB",
+	"Ct0yUqHVw3a4iybo+nCCrU+XgQdwKH9juFBzLug/DyCFez0TM3T25oXWK0E3P7OvgLmGyIQYoCX5MOr1",
+	"eonWHDAqrcxxWXMQ6jzBmneCTxGOPhTqGtkPlBsI1LhmfOUDKpIyBMhSmyrOWmgqJUvQ/v0YsE+hzzRs",
+	"ahz8vApkP/30U7ce4rHtwusRIfbWZbFccqFI9opkFF/CER6MMl91FPmgjpY5puyqMzQK7gZrbqLWj8Ob",
+	"9utEsFAEK21x5/650UI/N4IHDk249W1pbbJTmu9NPExOBBziUmi6razHI8WFjLiPXkP8w8p6zayCgfUU",
+	"YLrnjCB4EkQK/cmET1GFBEn5jXXL1lwuSSfDauc+XxGFYRxsM6c3RNi1gpt61+NPzSNAg+z7sRB4baYz",
+	"gPFxc2XGLKMVZRBSioJmsQ2AxIOjYWYEGOUKS7QgCmIA9BH4GTOsSFfT8Ni0PLWWYbPRTTc9n6rK/MHp",
+	"eld60uFLwqwk+bHlm+11bX9KC3d4UgYHbswiib4ltd4tmdlxtx6fIneheJ41H7JGai0zM5JLtIJwQ55n",
+	"T5BepJZMKIDsnOQZWIQTNCEGVNWcrMsHnAfKgrFlsqs5zcMopbscx23olPy5A4Bk0Cw4KLd/D5QWOaqw",
+	"EF5pCXy1WysPrIIw7/zC+OQ9MfZiIALn5vA2aYGR7z92CCsWeuUrMplzfq2XneNU/0sWeqnv6ltOOh+6",
+	"+qHuDRbgoNdPh+/6gbLsJz9b/ZcLO3v9+2fmbbdOr4iBihZ+VVMcKlUoJziDeAE154VCmK0Ne5MkFRU0",
+	"arg9eLNVffzrdh3tSyojpNaTr1Z0rHJVEVoWhNjpqfaESVhBdZLGTR1sN59uG+A139gCLhRfbLW/+OXr",
+	"Cc7K4bdJJ50TsEhE441zzq8hoIoqG+lFcDpHC6yIoDi3Uido4K1OT7/+XL8wdoTGKD9qJ0Vo0eDCjASG",
+	"CEFbozI8YNuzxodvnlsSlhGW0hjDguVKG3MD1HiBM4Kmgi8qW97E5g1+bV6jdrwEQ3i0fYUNqtvnLcG8",
+	"kfFTQeScgYu1xTU996NvExMKFJ3UGFlicYT6F7OtOb4he+8GmEQN0HYt/CWW6lXtkW1Ud4mFonrUziN5",
+	"40ZeEMDEJed5E9JQhQpJ7N7BiCAR8G3OnyBwOUkXBC+JsqbGPSFKaFVzpzFYDyo12Q1TVH31PxqBGCtF",
+	"Fsua1MeLSR4IXjYIsYHLGHCpQmQN2SpIUcf9DYR2G97chIXABnipXLGndSEqJCH1dPfaSHvPKpS2Qagz",
+	"Xh+gFm41JvSOKknyaSnhMS1E9SKCWE214Syj7p1BuDmeEREXhbGML3AN9oDVHDy6UcXGGhWjCG1+s5Qq",
+	"VRD+S7dNM/K20M3sm6Sz4kWe6SHRowRXiTLRZ2b3aM7zTOuFq+CVYTZPCIjlmYUv8meTlEGBtaU2Xr1h",
+	"Wxu8d5Lz9NruMb4JquzKtRRvVFED+tJ5GQBgICwYXF94Ac6axJjEaGC9WGIpY5vfTfsBOwSRENm8m4jC",
+	"Zt+a4dsI6P76UpxgVAlFoFz4461uofGWnmXGDF69JM1OmzOqLCHKkJFkImpcw7PBNdIWIjisAqZrXP7z",
+	"kEVHtOc8CyiM5iEzYrM4qKxojvY3hCU8ZByoOb02Mb476I2IUY+nBGc5ZUSC1XFKb4iJTYhOGIE/Rbba",
+	"G7RyuyBIjzNEiloaaUMb5ni5JEzeVZeFUP4RnpGQ+21yt4ZZHLfT/CGe8PaCoRUXWS2C2mYioOMv5v1F",
+	"H64iSi3VFlujQyEPGsY1d1txDUY4uYaTzN1Zb29t325089ysHzV8vdtBec2NAP6twMv5JoKSbLaHaazE",
+	"9JgixrN9p3rNs8hUdUoF8yZ2qY0bPIiSCWreJ1Uy4Ug2ttGsBtSkr3ua4QypN6kjUVGEkRWRCjLWrIaR",
+	"WRJct3zufFczb1M4J81svfQw+FwMcNGsjEi3yaJhvhEY0Jo0B2vKM8G4wPkDDmMnB+oIc1l5cj/FwbkC",
+	"WkDghRm6Q8aP3rx/T/Uu3aHWDqMRCt9U9LOa0cPZQja2XMYgt9Lozs3w22RPLC1VQk+Q62dN1H56Ze2k",
+	"XZKE+f92W26ZjYd24W84ZkrENmfYOAa9dqRBjyoNVyyTT0yuhw3aTpw8AWr8hBBWU2zKVFhrb11QKY3M",
+	"Fg7smDBw+GNT2t5qgS239cpPHX5ZfUvwy3P3wuC7t+7d+sCKjKpnzOrSNQBLVUwT+mnOh2h8TdYmO0sr",
+	"83qhCRpzmqVj755cEiE5S9A4zWn5bSEtBut7yDJBZNzBtI/ro+byoUx9cRp1q1yT9SjuH9otPRE151kU",
+	"3Xz0RDRBvYytAOJGpVbolMCpgmMYC3pDREHH0VOAXKnYOwVZcC1pmBNsGALuYbvhqMxVNNHhFZY2adjk",
+	"QUeSPTc8I0D1DMz4kw4Px59h4lLAPIms7aay9iiaa6h9yWf3ljNK6P9kwkbpPqecvbJSR61CCJ9Ox0Ok",
+	"lcI1eIdXc44EwemcyCBYFGhUxs044MwhTeLTaZhk9y4CbT4vI85rque6k9FWsmSa62MUTAZBbVoGYCmJ",
+	"e0X3NW6344Nu1yUbDHNv2tKgMBcnQjERltckg7zUBotRmatzV6Gxpee7TOz5GDnjduJRmGhVyE6Qfrjt",
+	"qUs9pkwYaoSJ0mQJtiMsW5MgA6YBZQmBMNi6hyW78Mr9VQAguBi3cA9YMXyuQVMkTMNlhcVO36eJxX70",
+	"eWOxHzctjeGlusyyj7uO0b0jCTK9yuQnt7yk3Ma2MziEKvhNkAv2SQi0W4AXVCPKOwS0x8zNiHHQ0VJe",
+	"5Bn4O8raIjvx+Zqs44zd64V7SzH7YXdFwI8oQtemwonn4k7HMefR6jAPCSLlDf1hYKVURRwbvgeCbdMQ",
+	"Gt78xr+tYcBbv4iGARd+bQ0DnvslNww49zsJTyjH7DcRMyJk0y1n1KQvV72g7V+9nZNqyWaX4EMVAueM",
+	"oQsJeB+1jABBBn5ZLdif53zV3dbcf7CkRqa4DaI3AbkE3yUuJMk8zJovPfzGwHs/mG6CVAvi7u3Vr8+D",
+	"tcR+iTyyCepVCAf4pXrOIia+2ApUlKEJV3PEp1OaUpyjHOsHZsT5J1ausp7LLDNl+2oshbWgUklnegdi",
+	"Bum00wYCFpX+JzTPTYzrLkrsTwcQc7GgSpE9jNHn7pEYtk2pkGokCWF7CeYzfkMEg0T+id3dpmlyzhdk",
+	"lM6xq1/kgHzOXbQfw4pElSbDiaulTlxSz+ZgpgTPipRko6iLCa+dCdRV9IJdQ1omZbPQc06Nb1Uivfta",
+	"uaLj/vFxt6//ayMUvC8ElRlNNz3sKe5OSUYECL37G6m9dRpCesD2cUOEtBRtb+HFlkLBqaI3VK2j3rS3",
+	"z8/RycnJ1+BM/lEpvMKPJGRcbJzQSbd/2j3+8nJwatKzun39R7uFrOJglJMZlZRNuT2ShpkCJlE+UYi8",
+	"Fcpb2+JIUpZGbAUX+mvjOHcwYkuY5lQqYy7QeIBcBoCnSjQ3AeBQ6hS9AM/wNVmqu3scma8HtlHWK2ZE",
+	"Y0HNjbanUT5Sec3paeywl4LeYEVGC6LXtYUcCJIbZdBV3an5OjOInZd0QXMsTBJegnAuOXxtck2CiDbG",
+	"FYQx7xnhxNc4H2nGztSojpkl/LaL6vbFm/wUg9gJQez0yAd0t6b1BsRki2fyCztUP7XkLthma+yEHdZe",
+	"f6lYJuCZ3e7lCzsM1GVbqGmPE9C830Ft1BVtqBdaFpOcyjnJQFpopQfufx3FMgsMWNEorZIWm0wEnJH2",
+	"WQ72yc3JB66iJgHaUsqyJje2rR2nwpEqSJ4EBcN8HUAXgB9Cb42nJ4EQsykTxElDnV1XfHobrMiwhU20",
+	"LQGwBPiKcFQnNyX81RhKnVtEiWYAiXVeUaJpeYN1saoCO1UW3yQvmqLZkZgjSvIsJibbih5Tz4uqrNkf",
+	"ckTajUUxvVASQRW1wBH3oTvjXfv8e8lZ7y1evSJSYsjF9b925TVddl3Fsq6vj6IRsSHuqXwbHOqhXlaP",
+	"lIKzS3ZETJWn3+DBcxwukmQWr0e8VXg1OBzhh88WS7UGXHckZdA6Ij6AoJhyfwdL/D3MYwFd20GmLIEo",
+	"0cgdTmAGCxa//fYOYgSrwULkMDVF3hpqahRSINy2+FU8kKNmS4sWjudoxhFnCWJ8hbgA9iee2CwCnK/w",
+	"2rp9docNxqxvdjdN5/qUpFQ2BClroQxZvoAyklIo9qVMtaxZRBcP9MJYQVNXdr+9yphFi6drtMzwulRc",
+	"Yjrd4+6glU6X0ZuGAzBFeh35deMSrQCkc7icBYesYYJuuCJBVKWBEC0tMG7yiCsr/OrrpIXCU/rRcZ7/",
+	"OIXqVS3lmnfJpi0N9LyXz759caHZ4iNpghArlhZazZCurNkYWjrfrFHBMKMLXoB7XhpRYyq0Tl64b4hm",
+	"snYgAShdcKcz338z3u++4Dc1fd6u8kRkzhDgFndCUE5SVQjiqm3a+OZ6io0JaNEXamNbFLV14fRFXywJ",
+	"viYCTQS/JokJ0TZp4wY9QvjGM0FINlIcMHKGFb0xifJUQ33BrhlfsSjYS6pUNFC8CpJ2WBX6v+y3dG8Y",
+	"SeT+1wHx/nq6UFCpw5XN0oYtx27MNFuoX9pTUnygv/7fRXh39eh9L7aaLXlQ83ccRFN4XLeUpTzpZvLo",
+	"0qdbH5TWK6K0NEQ+QVIuMlOAIJTv0EuwPWhdmICsgE1dEhuWPcfmHCG0ChzlT5AkBI3NfONNkjyhk5zy",
+	"mcDLeawXgFA0zYkEXWRiMvgmvDAV/2v0govMxCu25rKvuaJpXFpxQv1oQYi+gIis9Mr+os+nVAKC9fE8",
+	"03oiiOV7rcvOHE+MM+ywKdzHZmJrkJMhS6RKGiSQCVTO9uzCBKibTFzOyD1W7Tl1ZNlQeb9pzSYeXuvR",
+	"/H7nBpX4owZnLhaHISZvyazIsUgQXmo4FtQGhAm0FByBmBpnZDGiYidz1ORHkVGGqeUAVjGFk9ud56LH",
+	"Vo4AFMwcaPrIaqHOqLHVdmKGvqTsWhomD9pPQ16kg7RHiHwwYrMFf63FZprJynuhgdG8opHxyvoZ732j",
+	"4U3BtC6VSdM7UzIWM6qoJBn67vLVy9hFXhX9/kma0Rv4g1zOqUTfmO5KABNE5CYWRtMK+OG8e/q4Zx47",
+	"8s85QKhNd040cL0nmomjnFM0xVRiqoxbkaCsqP0enxzqlxcq5Ys2Jqj8Rzv0NumApcuEtUUA4e9Gc5Im",
+	"7laCNeyOt/6mfFE8UxS4bwMwul99kvMSS0my2lLQ5Zysgz5SWtcFa42ngoZMIsW5E6XNaC6dXQLA4+RL",
+	"Na9VyW8N2W+tGBHdo2aU7SaBkfDMlDRVKnkDmymZEtS+xBItBZGazecES8tfUy4VIlLRhSYnB+Cvb926",
+	"4hulDHJtshGWu9N/7eCFJW/B086WtN/zRd7A1fF7LpD9GY7FP+clIStkH4TXv4U3xUPutdo5WgoykqrI",
+	"WiQm6vFvBLmA0aWYLmO+JfOLFg2suqgQZK0Vy3tsxk4b3c2SkHTexEisOfWRRGZcoMX7eHPnP13mFNDz",
+	"fud+Ae9pSCuJMrwXSmuUhZDE57cCSugP/gwVviayXiBgh7MizuJuHIurCyAa60nmBbgahx2WvVUi8vwc",
+	"yypRI+g7XpjePed8seBMPmq99L9ztTvXzJ6m20+NmXh6V7KmTdyu0worzzkpIOALoXwcgL+XP2tSVQCV",
+	"UZE/EH9KilEht0lVf4kgbbMktqnS2bAUK8TtFpZDq3st/MrLX1vilspBJi0mIyYfFgv9j4ceYyCSvrKD",
+	"F376MavQfq78eiCNg9MZvbEB8RleI5zXG2IGNrTLweNh/3TYf9ze67/FDGjNAe6UhwiMgAky9wp5HvEV",
+	"NxqmvBlx97J8zMymHpwKztYLXyDLjaw12vruzXnLFy1zoogceTNLc9ECQ4RXWBM/85gtAFF59xTnkkSz",
+	"+X8HCymZEqzkKO4jCfcC4RJQWR4e2W8nLrvyQAZCB2IxfcJHT2l2x4UCaY0wvWAtpQaY61SGN+LXf+kR",
+	"tvZrgQSGwoZaJUj5gqpf/4XwDUlRpoU9/bgRaYBeazr62yhTUROtvgQjm+vjB4EKsKt5b6FygzO+1LtZ",
+	"YoFygi5+/RfTwkLT3swB7rJUeoQCVqmfqKz8pI093DznlOzD2C3NnEA3wfnuIhDr5suy7L/ieRSk5kot",
+	"5fDoaLVa9XghUsPseyk+esrTQp/X3ylZEXFE2JHxHX735vzIvL97cuTuIpyGcamnKRiJzTMV4TwGGvVE",
+	"tw/24/vZj12dEWMgxiaftkrQazQxZC0eIyoAW15J0qkgIJCGJuPzobydny7KPzC2RsIbrCBo3Cz+CK3W",
+	"t0X4Msz6N+fiTVLMZZWg7enSrEgh98ee11qp3LphhyEKQ4YDKpkfZ+gcM5xRzNB3RFAL24A655apLYlY",
+	"YL0cMINhJeiCUyiFqx8kppzS7yCEsIaOqVWKZiGq+qKTk39vipZ0otF0l+V5PJLQitouYWp71Bup4FGt",
+	"EM3dGJl9Uffk5IgZr8++VWQ2CXFIVB3OB7FslkDHVT1He4yFO9aKU5Glx5vdZvYIFfpzK2IcKc6vEVW/",
+	"qwr2exCKw6oRrk9WXI1gkmZB0QIrZ2+K2L/+P6rISF2A1iTVyNe/k9R2UNlZU5RPIjkDtB3ZY+h+2T+a",
+	"YyaxyO4uQwOeCHIkCWYp0VNmZIJBw2mkUhExsZTxthEl6xWPVcDAxh1vCq5MNH7ulIWgp0IcwVeCK7LR",
+	"b/0inS+o+meCzgWVirJWdCTHUtIpTRuKd2hweEknAot1tbfxI4kWWFxXV/D9ywH67vHju9OLn+aEAeRF",
+	"6qg9JxNR6HWcJEgTjnZZKgZ2GyPSFfmghoiAH3oqIpwcMyjeaohnlKubZLKdS+Esp2yHxSh60q7zmZmg",
+	"ncUlMBVvsdXh5ZJgUU+cgivHqzV0XnuKqWlb1TpAf9P0Dz9V33GGBDF9/Bxl5d5mpgqJfim48xScHrMs",
+	"OI3/bBXDyvMi1kf87/C9bXg+q63pq6+Hg9O9hRsXaW/RtXr0fiWemtTwLYBQDyFN1OXH0gMd4Wa2dGKT",
+	"WApujSrFdu4MW4XY9bzwHg9a2i17gU07J9gJNvayQMkz+VTSdXWwVUulb4wOFSSGJunCtvqxQTe2aaSp",
+	"4WIGZ9SGtPSuWIvKuNF6MZSNloLPBJFy/ASNzfmMcrzSn5wVU//NuBpBi0+SkWy0omo+Rp/pfzKBV0AY",
+	"RJGTDPFCfa4fFXy5tA6WEbixRku8JGKMPgtFbz20dL6M0Wcbh2FLdirT9pAzfXrjir9m/PmTKzbOKKRe",
+	"1N61MZ3zsNsLsBFMehlLwUcQXwOPlX3bhU2Fs5zvkUSCzuZKn3xGcjqB/rWfmytwanBwqp2kUx6qN5xA",
+	"HOTmkerfGw6u4qWCUL6N/RrmaDah8aNE2vjgCPFtlE176EcPvybek+q7cYI7L12UG/fnw4UnBc0Vosx6",
+	"luCE8AJ9ZnJNhnG6/nlrvVHLyY+7/UG3/8X+ypfGDjiAJrriQioiqpRVUcsg2Ulpgd4jRtzyWjvbnlYV",
+	"87bRlhtspV3ECmRnDSWbIxHt4CGGhWrdXc83pyJWQapRqizV/XJHzVfiQlkiDsjCwByAiYaoSqTJijny",
+	"XcstqtNMQ9ibxRGc524KO+HKdq12zbewMuk/lQXkVJp2QTbbLeuhnyCr1sC3EVhKD3zQx0u6vnzIZmy1",
+	"k3SgySbZ0WHH7kDZWs/XZGliNoJccs5ImOxbgaJah8fBPw7TS8dfQmUXzTDhQoIiiLrEs93WVdcR5/5K",
+	"4ouWYZpvIFTqrQmVCuyPi4LRX4pf/4UyYsKpjLHLy5D3X6ElORtSnl3YWSUG9SxVEn12USyX+RqCDOXn",
+	"brEvOdQGR6n49V+ZZgGfmYBB6ZxqwW+fhxa7Axyykq465BOkNV8tioAGvEvXXk54N1tOtFpMWNQBFYyY",
+	"iqNNZdh1CLLC7Tal14ZhxZwAQUCYrVdr80dAYnQJFzsV4T+3OU4zE7vVvT0Kv4NR7cE09WcyTe1vk7po",
+	"ut8zd6dlJKOX8Gw8413SAP+IMP47Go6f6iuEEp4y7uX59V8TrNCv/y/KH/36L4WXBBgJRlnU/fP7xpcM",
+	"Svu2CRYxGTBBzh2SoSdxEJi8fXTJ5tZqCXrt/H3/LSMYHojlIYllLeyj7l4E3NpBPMuSLhHNwjWUndtS",
+	"DnDKttCQphFWqA+VDNMrgEacjr6sxd1r31YrYdx1ntpx1iYN6m80n5oJEG+UCG2gepAs9CcV+nCRFvKA",
+	"hMZJiZCeBG2sob9CDCVfgnku92oKnfz6L/35tlWQbljt5o/Fqn9/HfWilkDh6TOVkLNgomOEwNRExDhh",
+	"ovH+qtt/gyc5R295JuisIP9scwamaUC0opzGxF6KoWqJ55SR1x4/Pn08aBN6ueQ5VTSlmG3dkz6dvJgl",
+	"FsUiJsql3mdX7LPP3yGWsSyu1diWjVpfRg0MnpimjSsqvScQMmjW7cxSDzLIgwwSyiDWoFIWvyqR3Aso",
+	"AS565nInlc8XiGvjKKsyeENc9MggpMz4+UhQp8CU6K2i5Fu+xvkZ1Pz6lt60c4qTCNmJUu3fpAqs9Y3s",
+	"Kgb797Ii0oY2/FAMyp7lfatA2UM+VGC0u7NPFh8tgG9eqKjINNZIN7b1RoH7GK1himkubSdHlJOpCmRW",
+	"K6alOTelnvUUUSmtoUdp5uudtO9+xq9jtUHjrcCgGb59SexEwm6ie/TxClurbrLZ1O21sRfJPXooNTUP",
+	"WTTFnnrr0JQXzPrJVu67FWaq0kio0lcJZ1jtbHf+yo0L67W3LBErZaXfRljotZE8HL7Ta9mhxDViDslE",
+	"uSe/4qY+sAtfW9Af3k4yE0DgIchMrT3uJyEz52HKQWMuxTZ3xR7qnyMTLcXBenV+H+ddi7SM78t1OcKZ",
+	"aeGM8zfB9swZ1swD0GNEPzf0nuuCPZJlwIvpNjaxHyDe5uNVhy/lVWeIPl7Z6iHwo6n8Yb83s8KHXq93",
+	"e3t7G3Yqs6s+VMHNcwDiH8j6ren/1XwIVvmoFc3/sKSCyK1tdgm094PG47ZTsFUfZlpua18CN64K/wT1",
+	"Psyk0GgcKycsLvCHl4TN1LwzHPT7SWdBmf8MHdEUEXqK//Pz/7m6+tDvd6+uPgym7/7jf0aJUcp3V+O/",
+	"gEENLMvMEIO/pySnNyTaEDAnQkV189dOXMZIEXm3PqS26/49m2DZWWS8J4eWzxjJD8Y1M3NWB2nctak/",
+	"rshkzvl119g7sPscO91GY1IQxGPbzpCUw5KhVLBULZtxOKj4gbLsuZsr/PJtMG/4/SW8Y6foYC2XRD+H",
+	"JKZZ4hEIYgRXghs7yB49jjZ77vj7Kntx7rf9elud6vdPg+mrv9g+nO/iQoHDqxJAS63ZVUP2gB0KAJVG",
+	"ZRUEqsHmNkQ/hEDgicankgZ89YsG4boF4WiP9vak27V4cNJte27+tGx6DHH66yWpV2ENGsc0rODArDlG",
+	"o74VfGUqYFGGsJY4KqSpuQ9rTm4MEXYYmpFJMYOC61PeSTorLFikj1hUDdlD5W9oubBhwejNenozI8J+",
+	"KUhBsgTy6ka2d1uCXBRwgnI+S4JmwBBSlcCztulR1UyU89nuasdZqBaYtoOmar05tVKHcFAYEgQAtkb8",
+	"OASmN5ZL/H3Q/IMrzBApNr/HJmCa51BlvaHyI641IvNGCHmj15lpVDJ62y8FUVEo3TghKzOWAOEq/m8C",
+	"MV81iDCKiD1uy3hxL+GZnQ3+jWToNm8Xkbizda9uvpbnruJ/3foSYNc+JhiHnu7oPYN2x5F4Xd7bijXJ",
+	"lgovlrvjk+1+LXaFq2ze4kEwyMDwp0Kh5zgl6u84L0jMTF4wFYe7G/fE9lWYYbZFavz9hGRbjrCh7BT8",
+	"Dh3a53wl4/2B98Cv+/ZUOUB0gQM/G2fqri94T9PpHQII4RY+GQgSlc6fua6p1W1sY+2NFQFMzMMjGbaU",
+	"32/ptmGKfXnjoqNNx5stuHfSKQuTej0yUXSy+iQvJnnwmA3subXCUkOhRFMEURn7Rkvw8DcUAZK2naax",
+	"wOZV22TfjYM2lylHXp9p6K9ph1k9busYkMZI1jjsHh11gcFG8n6Y92xwgcCQi3P0nlNmClhhtMwLiSSd",
+	"1YIJqj7Jv5QhR3du5wt32dDCtyZtWsnSbqrSob9+J7HD3biUCDR7sPAgu9N47TDvMHTPYvEnpX2b7VTL",
+	"JqngCcD5KNYV2FzMqGD4BlOzuJjgCYJYA30tfWGHceB4RbE+4fcXP75G9tcyP3DCs7UxRZOcr9D46JeC",
+	"iPU4QeOjJVbzsf5pfDQnOCNivLs3jHv7Vvfbc0HknBEpm1yStmvFeGgNw6VGV+19MdUT2Xqg25pdRE1I",
+	"1VU8t1NVv31pJq5++Tf3mtuk8x3BuZpv3mpg9CopyfXO47OPxQ7tOzqb53Q2V1s6e3ngrTRe8+3YbBuz",
+	"GITO1SLGyskHcE18d/nqZWIK+2mYgUgIRBkyTooFFtfGR1GlnPVff4ScclvRvPx6Y5YLJQheUDbbHHqW",
+	"qs6O0grbK+zbcU39vYIMeDiR2EW8yAhT1vG4p79DH941WfsCA2UKr7x7V09nWd62cbfmH/TYRm+JTVS7",
+	"JoYiWMeViQ7qHdjtYc2pFe9HEp7gtqP/wW65uvxv1mUivzAOK5+cOkSYobM3L8zmMEPUToWWgt/QrKyq",
+	"Ma+lBZum+pxmqWbIjLP1gldQtDwOTWEvYNf72RfPENBm8yj6LBN4qtBx/7jfHRx/vq93T6+DTw7Wy926",
+	"Prd3iYZRt8ndLQt6qqzIGwuLu59tqq/CQtXLc+/cjMKzndLIpR5za6wWvFChyL+BKhit5jwHx+4Wa/Cm",
+	"ptCA0E5ziGul4duTsru8vSC7uc11hycbQ6jv+eQQQpwGuE8lv/1A1tEqRx7ZXUcIR3ypkiSfRvLJ7qAb",
+	"umcm6ygIVhnCfZyRO3U76AxayIbs80sj7C0oKxS5RwPpfZ3sm9KpIFP6IW5Xchc0ITPKZC9eKOGGX9/T",
+	"u3sPplWJkDU7KXlXAAs1R2AABrWLquyoAboPgaAaSXYjaA2HTFNIfZ77m2/aYu/LSlGsKYaIPBMF6xjw",
+	"ZkhseZcvsVS1YL5N7sHIikDPCT2kgVSjNYk2f34IDXwIDfydQwM1TL+qujC3wnXN3fkbAfhvCqi/NVy1",
+	"hp1tcBBeu4eF/a71gjDJxSU1xKDxRhVNr+91jXcSZZrYwBTsRe1a49/VVn6D86KpM9kr06sLMzQYIsnB",
+	"/ZRAS3sMS4MWPqYuojLhSYIgeU2XS5L5KsQSL6DoU1WTDUzONfBojpVoo26X9+wUbuD6uIFBQY0i23ct",
+	"OIr2wY9bSP3a5VjaE7lzGJcgSwNU12Qd62hUMC28WQ1tjjNkwzNMIErQC769xmawrKlRXMGM/9G8pjJz",
+	"y0CTSpcuC/x3tOnru95m0rcv2Awjc3usH3Alqsz12I4Y70PUqYmdDuaaqNEfkw4dFBFDFNyGJImNPXYw",
+	"y7iLnroHb2mhiRjdfKtJJBtNDWS2O74DgatbWQmwleVsAHBTFGQc9qp9Tofb+xijFOe5SYw1fb8Q9P0q",
+	"AZMqBEb9xgi8h65aD121HrpqPXTVeuiq9dBV66Gr1kNXrd+6q9ZLuqCqIbbhDOX6V1PLGSujxmD9OTW1",
+	"KbA+Oi6gM7HiMyDQm84Kykaac0ajp66NRySoh8J5PtwauLTAH+JzrTCNQ+OFIkur7OkxNtlsmeOUxBTs",
+	"uvcXnKr6rYnbSvmu2JFGDGIPlqvfyXJVO/tD+CPq1/mpnIevCLRkmtNlJJqDZb7Wd4vmHhOTQdM6fhnq",
+	"au33hOA31BZd3g041FUUbz2/VX7tlkOJczDQEmf/eG83kNmkX02wB3dkldcm5aHHb6tEt/bRFT6dsWYo",
+	"t9oJyXwDeEny6RMYavTJDPK+XNoXYNMdojFek5X1Uf87+ZuvY273S+PBfRJwfTnnK4bwDNN4CFHdb30/",
+	"x/QWf/N/L1+yuaAYEr1xzOAcTBeRaMIt8dthIGbDCFMwvzGumzX8WDsdN03tlT5LuJxr6x5/qGVdS60E",
+	"pjZQZrSiLOPQLmTN8AK+XxS5oi0DSCtvuXAzV769pAvyk3tL5Zen/pWVr1+Z94d7eAv1l3ZVXqgion9Y",
+	"oqngC/CWKF42kLL9jKBTiRXdqUCWvtXAQfBIE9Snxlc/hGkgnaFWU+G4P6jXVNi0wvMdE2v43nve220A",
+	"cUGa7I0ZvaGZNawBqd+slZpxInfbF9vYpasAuo2AlUjR2B0D/CsuygkjL+1pEizItJAVf/6O0knW3Ot/",
+	"2YpeXsepnQCJs6cQle9FdkupOOoXKnvE2K5QVCI+vVMRjHbm9DMNLw32dKPqRMzltcOIHnSlImZNfCiE",
+	"aLCeO7hYgHSLGF/F7l/T0gXN1yMHe7vr2mk8H0lC2F5CC1Ryaf8WusAz4kxFrTn/tiqnO6oTu3fF8qX2",
+	"FdFblEtN0GRti9xDOiQIm44Cm5qMd6yfGugH5XH8Vyuz913UhbyY1ewMG3VXNzMGd2dt7siQyKEwgaVW",
+	"AWhVwbla1NLhSrJVISkBLwohdfjfmRpaYu9Tn+PTzuQW4P1tspmQ6XTWPfTtUs+Neb8N1Gl5E/Jz79f1",
+	"vS7JBcvdfNXmub2rnNwhjA2V0/w0doY3gnIXkRbvR1awwJqWIAUxtdaomnNwx5t4GTTjRuAaooGW6U57",
+	"qCIzvecTTWNILgk6fmIbIuL0ekrzHJ1YaYoutDx8CpKU+XsQoyhvBJ/kJCL+2R+QSfKS6LO3z8/R16eP",
+	"v/x8U4DcmuBGpQlBcclFILJA6kZUW2xKqjUtP0xhBIQFNL2AMwHHPmbr9om2ZapeDFO8OLApeHx3efnG",
+	"ChzxEKOGtqS1ZysdZ1tWSHkN5gqIn6amg+XSXFDVPVAINiyJWpd8WOZcEDGk7AbnLYyKtjKDzydzMo29",
+	"YX89UQyodoGt4XNWYSSDweOT437/ZFtNgfZ1Agxzj7eet0w54udxa2hnabU8p6kS8n8VpIhc2/d8Ah1L",
+	"tXb2FgptQX0bEBCgQVWkF4HPM93EAWM+t5Z440LYXpdhUy7KMyLVyL8kGrF2AY32Vi6fzTwDe9CkS268",
+	"/44iPlFivXujRmxikKdoUqHjW95ieQhiW9q8S2+ghYfDQkR5X+Uaws2FL4+ffyM8vclxSvZxhCy5pPFo",
+	"4gFY68iHhsODe3VhSJHwRbqgynIvqkooeGI7GU4r31Zgo20sYL1+p3NsuB2Fa4wdmOkrSmSsEvmcpNd7",
+	"VlrdzhqcsUkQnK1tB1rz97uW+b+JW1V8L7ZB7SKq/l26aFcI6KDMGX18tqlzIOsxZQfYPQqaVc8vHlny",
+	"QklEs5onuGxa29xe9vSkOzg67x73B22oxNwmPm/rqCAVr/cVb4xj8U7SqAoXRnCYGpC1+JhB/4vBV19+",
+	"0SokonxVtIqKPkDTSTMIhasFT0UYmZ9V8zB9NUdwoGnbA21qiKWXY36rhVW1ndjefHxm++MmJOxnorl/",
+	"PMN3fAUxfj4gyiIL0XgS4NAcZyjlCzI0UG0EN8sSod9a0Js52vOz3pPNWWS/44WR+89NEIqLhvj1/x9t",
+	"zAYdzjA6N90gIMjHhZ1shkvYeAd3E0EXqgrY10HTYlmyrTjBW83QtJ6VrmMVLnK8bk6l/cb0CjcJ8XAm",
+	"lpM/QSZjwLcThzCfaSEAuRvzazeyCxb4wygsQ1t9/bmP4LRleYytnLfg8ZWJk9o+G4/pbcHuVk4ZmpW7",
+	"2iNhvlzUBfAjy9elMVu6fuKZ8cqZEjENZuHNdRdVl3CZTf6zaRc8MpG5pVLvNE6goxqFk06KWUpy67y0",
+	"X/n8cpAhOsPH/VrARqTlcf8f3k+sR5iZTGlK+0G/s9MffP3lV6eDtHuM+/3ulxjj7lf9fr/bL/+nyct7",
+	"PukM7SZg9SP9DRiKCFMjZ2k2EwexG/YLr9cfl47sclWONHVM3UrAIbKUQKKsnBY7v6Cgad+mk1WObevm",
+	"wRRhn68uZefiiqWE0hud4c/vNG20GfMaIgSdzQxfMO6NDl5Sp/fAfLe3yQEKDlTAJibZeEuGkzap6VB2",
+	"V/t+BSgjic0Iy2ubRtQyBWrfmgl3CQMoAeCuHhTiihFtW+TbgnlLSOxCztDf/vbi6c2XrQpgvzdFKRrr",
+	"lIsCRNN0ziVhlmi1OvAapu7wCVEJBF5rYJTIO8HMnjmtjaa/AZpxIg3XSdCp93ZGFNQAee8cqtDKk/W2",
+	"YM6P5YlV29KmiizvXXejpDNbh9thUVuMod++REYY/ObVK/eezQoalWCL4NwDpKtSDYdLdUAMbr5K19y5",
+	"vosz2qcN5tIz7+a1zT7VZlmsg/NnrYWOTOK8nuzdH5pl1+K77ILvwMh/MeY6/fQDT3/g6Rt4cJimPA+C",
+	"wu8sKGzSh8NFK/83EEJ+iTsxfvLGPUNzoDY/2ERYhihDOWWktfctMGzHTawPYtC/mxgUwcs6wXWw1yAx",
+	"+cKqO5LRcywj9h8lMJOUMJWgJRELzOBPW0gtQW6PCZoUswTlXKqR8V8gLhCss9Z82E3S2bNPhlQ4lo8P",
+	"+JVY2jcpZrtrsJqNbi+e/bY4SGjF2+LTxVSUOBr4XAKhDGAWyp5u1u01t2qcce6GowWmLoIU/Ro4YS3j",
+	"FcvtWbVQ2kPR9BotKGR1UtPtHBXLWo20SrkozGYNldxc37QVlmZyV7IAeuPy5dKoAncjjqmIWeif0xti",
+	"YyuGtoRcgua8EAnkKfMpWnCm5on7x365IuS6F2/Stb1KpBUA4qkCyhat2F7m1Ra32ObrBvDSs8mmGhgf",
+	"FJrqrUMLCyuXZgWJVxrZKoZFCpuwxmJhEJr+T85ItKzhi7PXZxAxuJsOREtHGrYAFx2+KinhOXRUB5BY",
+	"ObHwMmK46dDmEDTGo+CnIjRuARcrqtJ5U+vlT4Cu/g5GDUVTdnshm+POm0E0DmYNQFNZY/x0+bKpSJ0W",
+	"khd4jTI+RGNBcDZGOefXkDBLbohYm7j8SaFM7SEtcoLLo8ioMs2gxvqmsCJjc/JmjD55ieBhiRTnCRrj",
+	"bEHZ2JSqwKbiYejHNyGhwuYV67FxdkGwSOfQ0WVbdZEgWdpW4UNzfGMdXNCxJTEZa1wqNIWAOKaMjP7E",
+	"ORfNTtYEi0ptFJ+LsQGjzrHbLgyubEoTLZfknbmHmM1z8QNM5gLkDjCVPtuDTFUP8vAO2FIQN5F1ZUI7",
+	"vDuKLgBh39EIWXWRGG1CdgHorIFko6WW9wtDHCJE7ZI8dxUNcS3tqpnNzV3JetmkNpbV5EFfbK0nlsXw",
+	"Y/CUckFi3fG0SiM0F58QpYh4AlVbsNAU0nXNg7JyTK7AwZxXq9X0e0FIYkO5ZudjhyVUTiA48+Z7bepJ",
+	"PvUUZXvZuYD66Esu/vnP9Rb5lHOUU6VyUlYDtXVGwBhnr8YUCJV84eKRF8C86ILmGNzw0pTc05TZmNXi",
+	"Uu2eXN/DeZT+LDBTNG03yYUbDSlnCudbKLMhybAfWx11kPT7fc1wNDFuERTgpArzpsRdnbuNYPHNYHAR",
+	"7K8KCKaEYbzQH+PtrJmF3JZOVj8BNFkji/S1sIgmgaCQtvUMLDW+S4YVeSPIhSqyhjxiM+aRpgxFtrZx",
+	"7KWVWH9vA9xicTP1cDYN4O3i2e5daer18+evWyVas5FrXLkrhA0riJlEnH2Cikyvscf8hi27Oi6ahGsw",
+	"sSWLykpNnKHX2ES5oOeUYZNvA4FN57YAk4RaRVxQnJd2GAhompoHJGJ2ilhsU3iY1ZIujX3dL3zNxz+I",
+	"ON9UgdUFpUHtNQjwMpViDOO0dUNtIGWLgmDblW9o33OD8+Z4LQj5JcausSCal64IYUiteFi81JWvSnOe",
+	"XrcM1HrPJ7IpT0SBIgDHvV8R0fb1Wiu1WtvaGYKSvjutDdsgivrSryQztofwAJOyN77Vs+4RWb/L+LCr",
+	"8YWWkcqbbnW3bSwTNvN4AwBjXS0AUhp1Tl8v1Z36TnMFXOK5x789gvJKpA2S1Af9fn/fUinbDBAleDZi",
+	"h4+vH4ZQUzetJ8g0sp5CwlniOthLKN6IC8UXpjSKPmfqixD7vu3caQEuAB86Kzslxk6mf/YztSylUO7w",
+	"jX9H+d2ZfVv5TWn7Db/9yS8geDZYij/Kg5ilDPv4ZEYpeP2DSeo3MUlVyrQ/lFZ/KK3+UFr9obR629Lq",
+	"NQiNtakLOPSEpFirrqs6H/dFcE29CMPaTKfONVhjJjxbP5Jobu1mvsRRkE8IhbIrnHmBmdby9uHKbicX",
+	"wcTVX57Z11S/rXNj9/0ru4TKUR2OIztR/BNxZTDtNtTFwYWaE6aCNOitRWUqo1/xjBhiWnafbKfb+36V",
+	"EdW+tJGEHRN9ah5SHE0IwmxtgG0LNSvPYEHUnGd7XBudsRfsFTy1O/OzeoTl24KTiV9M2RLIYcoKC+bj",
+	"VtpihJnmJ/Oo+2giUACiw80E7wq6SEb9RvDY3dKCrrc3wNuon9XfXT+rXr8oeqINjbbP0BJS/ZEk4oam",
+	"xHAtY1XEgiCIjdXig+CLHnqhpMsf1j/yacv6txNB8PXuCKlvzDCDj7eJe2xUlY/vJurOSZ6NCqZoQw98",
+	"223cBJsaRMrJVJmK/Qge1IjH7i5sUzaa+pbANZnBgJJEvFC1AlBhDqpmYz7CM9YlzAsyyFbUAoHKBtL0",
+	"WmsE9oF7nTdMZIN57jXRAn8YbTm6S+d4Fe4MbXnmPYspuMdHSyKsVLHlZcZMvcBrNCFPUH+IGDeI0dJ2",
+	"Fq9hFdeLTFZnbH31wwlhrALxHpU6UaTavK1NQKiAXzOFuSRiEUnbL/v8h5W/XDY7eAIwwxmOiqhuyk3X",
+	"SJtT9N34zTzNZT8uTLGjeBD6RPBiNldlqjFlQSs+IJqmhBWoGI5QbPddzDnjgk6N4+j+lv9nvVkPfcej",
+	"Rdvt12DDf/lorj/dBtiwEwn5dErTQ/aMAFXUHLg+sQQRvXqMFpRRqbQK6wvi8SkKQUUgbHqY1Aqv2Z2+",
+	"shN4mKKYoe803zcqBByBeYsgKCvQG6wEXXDKCEphPDEWijbF4WxdgWrf7Ral3yqFAjdJTPn7I4lkXswS",
+	"W5TBV2DYo0LcgdoGmLt6JJGZ2XrstOZjL0M2wB0Xv/6r+4qIlAL5gfOvf73hIArLwVkyWGKLB8ewMFx5",
+	"pFHcdk0UGuNsnOjnetyYNjlR8e8OPsdEcyVcac4B/Q3u1/XGFf+Od6SBngU0nTu7h3/qPh1q9i7oVC1T",
+	"3rBSY/ExCf22fYNGdFCIY6s97g6+aJs+sLvgs74IL3PCIyPpKjPuaPaDpC2vpM/ZlTCFciySb6nRcrfT",
+	"b+yn4dryKxPwFm6hVrC9AjkhJDcizUFUfWWLq38aLb+83zBqypT50coNFP0Z4VTRG5P4sOGeNmdmiwOF",
+	"nwsGJDmuJeqD/8bmULRVFmssnUJYwdjkhYw1TowlyUmqfx8jW36P2oI5Tcl/MfbLw3TUiskw0D6/OInL",
+	"4y/M2MdWObUfB9GkOVPMM11XSmAcJ00RPbayosYXWxjQyfK+DuLAvnZLJcR9k/UysR6Jgu0u03GB19Zm",
+	"zIs800piZmLQMpRxV3k6HlDFWd5cUHJZVgA3mXKupqQpUKNMTJdJKykjUstsOgfVZSF2W3m9paEkAqo/",
+	"snz9yk/XNOK5fU2Y49ZY8bEc0QRxUC98C8gd9/s7gS7MnttaaNSN03TFVW1vVQbc1HgHa7nFxVZo5gu5",
+	"yzVT+IO7xRCjl1jgBbHia06lOvNXvOGw3lWuvXUG222caAp159o3++JfJT0yIg/7Guk1uoXObEopkngt",
+	"S3FnjuVuQ9peaZhtAekAp37hwOG/Lc/4bwo7vyc1KSXQv0TLH/zu1EYVirTICp3jpSIiXhjUZQDsCPmF",
+	"YYmfKi4ykuU+tTp9sYhYMCCfqjKEI3DSbm4grDMRg2UDrpDFar3LPM8kVGQwUolpgSRdDySpyLKVteAT",
+	"FB7YKJKxJdROCUqysivRnVPJf6d0dA09ZT56WdIj6naA9HvAXRMtWPEqH6Doqn994Gp34NqcK16/nTJf",
+	"PIDRJszZzPN1vQKTWMZvsRxNuRhBld2GBGAbsrEz/bdYLLBYv6SsKU30JZ0ILNZVm+IjiaCGYo4VvSFI",
+	"mlkqHatXgivSMiSdxMpmMvSMzXIq5/GioDlf+qKgkioij0wF7p/IRH88slrJEWGj87Ojt0RC4kFQpVse",
+	"vSy3YM6BEnl0ejo4HwyetYHtqYgu+7nW3u656qn4jVZdg3nCjIExCphrqciiBM2ag9JqNlGw8XoYZP0x",
+	"rspKoe0aL9jJYxYQ401tbUkJepVGJuNLwkY4J2J7s3QYUG5GkJTfENHElABj26/QFE+P5nmZgJT9U4lt",
+	"2GRjtNK+MSdb5gNf0R7zGd9SZCbrE98KThCfh3NNc2w+m3fZZrh9D4Sf4FU7GYK9x3Jp5XbDyykP1QNn",
+	"EqBHFchiiHZpJcG4yvJxQ7DenvPQuSQfFKQn2OCIwMPgsqtgeTl3mkb4usf92AoPFip60FjJMEpyWxyj",
+	"yy5wYYWMa7mht18nrv1bawWlNRp/zFzZ+XbHd6CIQreyMqawspxoO68ypHB7N90wMDAWsxfUYWgK1rOz",
+	"HMKQ/kmj5YJ7CA/Di2ulkOYEt+hRlMWS4o34Nn3vLk7XAbztwDNEeEkTlOY0Qe5KEmSoV1KWqeMCKndV",
+	"iUcINI0+rqil1j2IjOcT3mVDq0tncPhy7lsG2QpiNf9bWBlxzguRr/eWeyzYN+bO/Z0IGe3kknKmBE7j",
+	"Su2MNzVipfHa8O6EgKskvpOERJOC5sq0tsRGfeVFvGPQTbnS7Vt2A4P1wIqTck/Rk+DxLu++uXBGzWwR",
+	"29hEKsIa7NsX1geOVnOO9EhMGcmeRJNdIS1wwxPYj7GNmF789vk5Ojk5+TopvZCPJCT3DVHY8gDS/Szw",
+	"uV0lzswly44w3t8K4ctN3snLQd/UBu32T4f9frsyjHdxrmfRPvxPsXd62PXex4m94M7KdojgCEg2Nx08",
+	"GZJzLtQT089LryMWFHEcNBLA8PeUCIFzpHgZIYC6yIYDQMTEcdlEgGiRnd1wigjT4yEh1442QT0mLSFo",
+	"0BR1kjU1j/ixCjN6V7Sh68NXX0fDW3C8Bapta2dwZCYIMdXtFUc3XBGTyTLlwtRVkTSrIshxtFGQr8Dg",
+	"QMxMPFIcONoMNEvIfKBkh7/WAlY1SO3Lfku70IwcMNhGT+difip3oakpZwg7iDPtqHbA20Wld4WDqKf1",
+	"7hQAPLIwtPJwkV56yfp+MxQPTQuxgU/RN5ptnncHgwSdMXSWAnzgBbG1gr4RHGcplkCyzqChex0/sgIt",
+	"BX9PFMoIyjm1s73kFC14RqcUM4VyDF/IQug/Bc6o/mlaACe5bS49cea7jCwS67nVwO5qLfjNnRxHcS7a",
+	"POYyvGEbG7dZIcF2HrNU0CTthzBi0/hzKpUEhNWHLpt70GgubebupfjI9n08IuwInjs6PT0aHH31dYxJ",
+	"rwmuEpjj/le7O2y5KjVl2Iq0IXmWHJfAZ7kA8L8SL+2LLYHzZCapcOaykoclDc3xnloWOIRQDjLFpxLK",
+	"bdrON9wU5ogr3eaFm7hJbmzWoBFkUcEyIiDYIGxnyN2lfOjOeNd++V5y1nuLV6+sIlUu5S1JCV2qWDEU",
+	"k9a1rQQjhZDKFBpi+Ty5zVgKmyFlddntJxmMLVPL4mdpDCmbfp+c3pBtq7ZUTpDUxqttrnhCcNzNASkV",
+	"WCo0J1goPax9tuOcy7joHj2XpLOsfL9fx4IWbRVhOeYtNc+C231iz3Lz9MGYlxaCqvWFxit78kv6w/Z8",
+	"mcTU55ys0dg1yDTZl0avHw/R+KxQcy5sTv0QfUOwHrQkH0a9Xm/cs/aCBVwY/FbuVtPLre2wgFuXndpc",
+	"oh+IOJLOGMmQ8VlRPTrl/Jr6KifDjlvxqKwx5oiI2TjExWp53ilrVlezz+u3B6HRz9wBAPtLHe0ryf6M",
+	"qnkx6aV8cRRpLBr7btMe9wMhS4kwUqKQasWFmq8TVCy7inc1uKCUL9dlPP8jiaYkI1q4tTlFLEM5UTAD",
+	"wQtky/QZVkqXJKfMWkehff8Vu2L/8R/nnN1YAt/7j/9A31/8+FpLpWPJ8DUZpViSceLqfjLkFCT02d8u",
+	"z1HBciL166AkqvH1Q5L0ikryeQ+9BH6p8DVBY7B3jtFnA6T4FXvc7yfIujDQ4/7nsHbMEF/iXwqCxoYq",
+	"jxP7PVQhG3+8MqT7qjNEP/d6vXcJugqJuP6+1+vdjhPEyKosAQh8XhNeO9MVO+4fuza7BI1fcuMxGYf2",
+	"BDUn67AegE3p6CHwspocrWVj71+E5RUb4+XSeWOO7Ni/aOI+fmJlC3dyprCRbdM7Nr1jx0HsBCS+wtUs",
+	"OVQFGaLxkQnmOLIHay3cGkOSKzY++qUgYl37Eb7roWc3RKzRmx8vLn0IHJSDNPvG10QfFBq/yMhiyRVh",
+	"6br7A1mPh8hReGdSxyjD66Q8SYkX5IrZbJoEUYVm9IbUOoo9Mq5YU3wSXuxC+wxAnoHNS8PiGSTOQf05",
+	"hFHO+RK88TjLhAY7AHWofQlkwfrlFzidazjPeFAXs4fO2NqAJlphaHLGIeDf6EvyWg4RZlfMEj6E5S7S",
+	"5g1TjkIZ+rOFUKFnWvUyOKkfgABBRNkVG3/oOnrflSlfkrHPgYbbcBU/wxKen1ljA0vzIiPSjvi8LN9Z",
+	"HzDhaq5/1gvCWpYfo8/wFbPrs4z8c4hoYpyRcQ/5xDkN6ikvmLKlDkCHvCbrJ2j8Fms5D2BMX2j5uWta",
+	"4I2RItD20hQqy8lU9a4YuD9SwiQJCO6rF5cbRJUvtfBUiJT0uNCgDg8dLWwtPNNFuhMh053A3NUZ9E57",
+	"fefDw0vaGXZOev3eCci5ag7c8Ai8Ll2N5YwYV+WMNKTEuUFlJoJGRJs1b9CBFwphZouySpIKAqKHv/0X",
+	"WWfY0eTxTL/23L0VJOslZ9Kw6ON+3zEn2+A0pCjvbfm7QOmzMvXPvo9Jme5uT5lDnXmFBezOHzSUvunZ",
+	"mfRZg8ZZkbKhDYrl53hnxnawLdADgNs2H6W+ndP+oGlafypHf2PY4iXJzEMnux96zsWEZhkBafH0+Hj3",
+	"Ey9sH3AY//Xu8Zecv8Js7VDGsHYb7LzrWdda3pgIID7CAoeBLgdtQKutg3nGEVhhTGjYz53SZ1inJZ2h",
+	"qdqrZ68B+dFH+9ftkbKxkD6qzUBR3ZRrxz+Svu52qf8ayKImh0vNS5CzD3VCqdZoTSUsbQ9y1LC4tPL4",
+	"hm1Ys3VkfU6Wn+G1DDvoaHFIiwEQ5mVkiZRr4mubadp65kSLz8JZlrWurxHcfk01GyNayprzFdjerTpS",
+	"RelLUkXpTYw+3g+j4cZGsZ5QhJBoTygbWdTYgmpw+o9ylAkTdTfkLnF7D6vByT9Mi09zXFtfE1v4dDqN",
+	"LtySrCkVrr6u9dNqOoh+/KETNHXyb++0JklPzSPrJlKU+d9/P1LUP939xGuunvOCZX8i2qWx0mJdiZkc",
+	"/FMOK1oRLldnPKBdJTo2smgj3gbvBTnQvTsJGsdNSGorelL1pKozNDPrp+UKkjq9jB1WOcREGHVuk50D",
+	"bf09PTLayhbCXLix6dh9NRJjEPpj1Hgf6nsoseSBnO0iZ/cSuxyN2yZyBRj0IHTFhK6VszlK27roDjJW",
+	"M3WqFRNJbCtvwReBmgz+ZevgXxBlS6TYLwSdzZWJ2A6JmVsxwhOtfexB0T41IauEf1YiJj0NMfJijJ5p",
+	"na5CzOpJhhsFEg9IzqBgmYszGW4mewx9/3jjd8FBqkOsNeatJ0TA4B4IZjuCmdlGsR3GrYDf8OqmM/OF",
+	"Eyv7OC13y1Oba6uv5cRYEnYckAfksCmpr73lSm45G8YmMEAoixJQ5sageQhMiufbXn8A7X0bD7E07oF/",
+	"xPgHdjR1X8bhEwSjjOMsz21SMqLMZiMRlq4RFxlxgXKenmLkc9WMpdEyGgAkCn4xI55XyyI3cImgdeIe",
+	"XMInW3YOKkKWZYzD3syVpsyjEs43PJH2ikdlLuScF0KOJtBz8PgUhtjDNVT4XfmN8p/DqznnBdiU566m",
+	"mzcNGu+jnt+UCCJyzqDLgVn5TPBi2Rl2FpxRxS3dM7Xff3ZfQkvnd5ZG1a7Ld0U2vNA9YYiJv8dK00v/",
+	"7iXnud2NSQ8CiMvxuiyr+9gUwSp5xUmsLvoX/XtSGw1dW6mNAb8HatNkIvStTT3FMV+0ozhHM4GX8x3q",
+	"tEmPxBJhxHhGWpAbK5malrimzIJ8YnXxgHr5pglzsoD5GSLZjBiJ2PkN7HgX5lSlUN8SQ6C+hW18SiKl",
+	"F25RSh+Seb/DcZf9W8PjHa3iYbRLLWjbFt6Sg2jysVQ46JYCn0Ygxkrf5t2IWOESO7fv9kNncxcN+Gzg",
+	"7QGd61azOV+BddlyeQP0iDPDucF7eWcc/wj/3jZi+Y/MpUB7by74myFgBLsqUoZngqtvHxnCYei9/VsP",
+	"vP+Px/v3ogtbWfyD5f0wNATb4hv7EYt9GSfc52sNfMAcaoTmCBCz6/qWb7WGeRHmkTQZLNJ1nGthwNLP",
+	"neuH3voW6Z/QluWKDUS6oYPkA2x4NMdyhEdG9W+y0pP0+lPZ6JvtU7ZEAUTyWwnCrHTL9toYk2LCTZqm",
+	"UeGmNAvhPDd2Q9O2eUEUtja2aukaS/P0vrzreV+RKrDcmGoN99N5Aojdpvk49HkgjAfTleyRQn11ViM7",
+	"n5Rg1htU7fAgmJhok1gH8iH4DDwphQFLwbMiJe0J6av6Gv4QxNSjcpWgnp52Bw3ks0T+BhIay47/3Wjo",
+	"XSniZDJpoIie8Bktc2Q7C3SGj/sxUrgf8bsfpauB1DZqt4EBD2TvMAbpks4tNhH8j0DxSCT2bI+5G6PD",
+	"wsBmR02403QjAWFYIsm5Pi4fB05LOvsETXmem/Cvydo20tLr2qSoJdQTp/nut70g+BqSFd75LgUuHSkO",
+	"Dm4IJVAaGOpM2mTOjSi07QD1tmBnaUqWyuFUf/czr3A+5WLhnviDom6/BSqeczbNqbEanA5OWuHuSyxM",
+	"ttbp4HGbnctiueRCkewVySi+1Nzoz0NZAgjfW+GsxnVViUK10m2jJywo6hsW7HWZDuATs79QgSRRkNJf",
+	"9rSvu8OM2dPkm8xdNaeyVjKf2sxpGNZDp/2vXbco+17TK8ovy8QvNIhZb8o93tsiVhE0yiwjl/ZUCh1g",
+	"pzId9KGs8LCfVG28w0Hiaxzrv32TyX7Zsv5n22TJCV8t7NjWG76vvhU3Qyf+/Y/j768KONbr7ueyu9PU",
+	"1JabtEEH2ZrhBbQ/KCXI2klW4pdB+b3dz/YV3HqDABTA/r8V/fwT2c5sXlYpMQWEBnxYv7PEVGRUdXM+",
+	"2+Gecy3rVFk/3SSsQTYSpKEkCOeSh047qJEmyLSQWkXUlM945ySdsS5lrbRGvb6XfPapFEXbIciKdRmt",
+	"1Vi5JmuUYTmfcCyyBl0Rp8oUsmqtJzbprHoV7oRqFZG0JPY9n2hhrDGMTeBtGutvbfSDU9g8sQhNPzkd",
+	"Pv7C6aiDLxP9zF4RagvbE7Dz5seLyxCsNk4KEkmGnaP3fCKPwmJO7/nkSBSWfy64IiObFdgZdgZfH/f6",
+	"vePel2VnL7O8k+kgDVjLcf/4noELDvgbyDlh6iHMNkZp3xKcQXZkRk2Tr5CompJncaIKuY1GbKxUFY1S",
+	"RlcaVHqXJoX0beg90oa4fRNUZvwk1M3v0SuvVv6sEJeyt3eMsPj6fO1g2u3ZFwU8tFEMLnmHtPqu1t3k",
+	"OKhcfxuKsr5isRZmXWU8/feSMNOjqx/IsYOyAPJwcLvLDmfiL9yYiYbbNKcI5zQl/8vtLyzvbYTNGCHM",
+	"sixKCMtC9ieBlFrepy38XlbMuSfBcpe7zQhX4tUD2YoZ08JyrY5mld/tkAWjVqpAk5ZNeq00FbxEwcoM",
+	"bD80cQ3rTSM0RRekh36yWcjjckabow39WMZaHMyvWPA+r+0+QWPO8vUYXUM9ijDMSxBklSgbAYZNC1SS",
+	"9dCPrrrEFIohZJwYnVgqvnSuFwVJ/nptaGwbA41d/r9t822VcFXa5qCinpNrTfp4lVhXGuj8Bqa2dsTO",
+	"VOB1CvTHAHB8PSAqUdlF6AbnBQk7g7Shi76bknFjmsZHpWIbttsp33+GzJfBOyv09TR4air4wpPDx12g",
+	"U4oH35wMav00rM+BMmXdTaPJepRhm2jZjjJF+3nVOhfqHd8exF5yRx7kcWVkbC5RG0Fov/rZmUnAWvGu",
+	"RvBBfh0e70293+SQxnIbrQhHnfqXcX1NrSy9buIHc++DubfROKIRFGHP/hJTo5f4SiUe6tqzxYoZ2A8+",
+	"+uj+HNFse8CiLwXszbhOvI/GIAYcIkZE2iGJbxDw4Jk8QKSav8K7SFN7cXl3fy+eWtNaA8AdGZ1if4dk",
+	"5QVNst45TC59YLvVU0qRx/ZoxArqzjs/g2mdVbbGqIK2mbQZuu/MAh7sz78nRphrvBtOtCGlbVxrVS+E",
+	"9aZR4XLMYj4zU2a5YNttKBWX1ycxptQ1qwZrStkY6YDWFL/738KsYtuDGfNDxTt3Z6ebM5Mcxtzgd7/N",
+	"7vAn8X39yaIdq0D/R2S3S5NC/5tw2wtXXxBNCwHF/0TBnoQGDVEwNOOIsx46Q7CUDAwtUuG1RJK35MBv",
+	"9JMPDPhPzoDhFn9D/iuILBa/Fax/ywmUrwfujB0su/e3hOO3sMIHQP6TA7K5xt8Ukm3S2G8AyE+5qxgL",
+	"dmUQL52fp5GfuSIyFrJddRxsDOomfbGOA77ZINgy6NTboa1BO4IdSqwfkONPjxxK2MARC2FQyfjeqLLd",
+	"F61/TVzCbGkqN+5n6HbB0GSNTCeHHnpOc40xiGEh+KosSKn4DArjNyhbn9RZXXVURzrabMvYKA3opW6x",
+	"xEoRoQf/n58H3a/f/dzvfv3uYz85vu2Wn//zf3baRuiYFa5A+rO6K9TYgYQ9XmuJ03nL1zg/k5Iw9S29",
+	"Iay9RhhG7ZzutzjvZcvxCsgSr9XJ0r8xrloWx8rxqrKyjVpYuw/KQKReCkaQ0geBtMQ0ws8xmxXQT8cf",
+	"JHQ0eoIwW6MUmySenOh7lPWQKEHwojlu4ZetIVlbO6a3A1BNJLh4omUlnlNFU4rZI4lkXtT6Xy3xJOdd",
+	"wTNBZwX5ZxMcmPkOEEjm12kqeGNkK1mbanA4I8jFvJk2ZALIitho2uXCGfr9MpwhtvJimUGIg6QsJZX1",
+	"t2pWcTBLxv1sDbvCGh5CGppDGurhDDutAZ7hHZko013FWB0E86kNMZ2AC6kSrE+ZBXjovJDiBRkiRlYW",
+	"HT5zUwxMrwj73h56zm1QF15Y8nlNyBJhaJYxRFheI85SU0Htio0ByE31flennSoTU+G7BTwx7BhkSNOA",
+	"Av4qG0YEYOp7RthYBVNSOugFiPOVKUdNBOmh11bEtLXwkX4/F9AmgSG1oilJrhjE6fKpryfhLRU2V17i",
+	"BTFRHpFYCCcHnNuL+ZSBuVCSUnGhBfIoydLn4WUap7qag42Ts/5gJzn71GTM5GBaaefovDsYmMZcBk1+",
+	"/tiBlh+eOZt4C1erktswh3ftskT3NfD6nggQSLbgoqwEVCG9HbL+Xr54z+n/Pp7PJ4ssT9fff93Zixgb",
+	"+NtV+3/2EB7bQJTt6YCam+f3otEfrXB9e/TRSHM7vOoUKg1CxxDbcFYiM2xCEFW2tBd2WnfYGNWkStpO",
+	"QFrTHpqGizLxXfj0n2SiFaEELQhRlM1kslmPGwivc5OuBFVKk2Rb2jbu3r9T8Nf0NWfkFYam9XejAe1x",
+	"4qmpU7pFROkknTnBme1u/+wSz5rmtcOOYAzMeGI0/OrEmsDa1kUIKGPIrKzRJDOk2cz04Hs5UGBDzZZw",
+	"cA/LhdWYW7Dq16Y/pHXENNCEI4OoW13D+tlHWlkuBCikghezuSEUtvWkBKObJwmebkggHHGBz/U5AsXR",
+	"rAJJBVY9aNprUjDxgrMZlAnsoWeLpYIuTbn+rvJCZ9mbEE0v5HVTIuY3JpbHiEgHqwft2jL7bsy+57Av",
+	"WMb1Y5qxw6ma5sr6v07ZHB16tz6HSuC1xrJvBFnQX/+vCBrLlu0ANyeUEKw0LF/qvrPKXmX4/Zy9cJbb",
+	"2L0FrwcCc5iaDg4XpYPhPxGlsWLojhI3jm356jZJUBRUcfg3Mb3WtawwWVtyAj7eFtk9NM//7hbym2tJ",
+	"7w5KZP54usT9LDf2HraRDw8zDwTksATkpsSBPxMJ4YpsrxDhq2N5xcO1iJzQLarLHMsE8Tzz1OOJMUhh",
+	"2wq83jz80cGkkb/Dlg6Ybhe07h72y1Te427/cXdwfDmwhpRu/3TY7wfdw0vpJTPiQ/lQ2VE81mIeIgHJ",
+	"lAiBnexmhB/UReffvTmPNJQnWsRhN5wiwvR4qn79lxt9a9uRDweDQeKanA+/+tq3Jx8e+1bkww6eCUKy",
+	"EbTFc23Nh50v+74Z+t4t+ysd+/+w/fR9ciC0xa/2z9yrF71pPX/c/+p+9Ny3fm8i5ADmD1T8wFTcEo8/",
+	"Hgk3JbIaSfUFtPjtQuciM9SZvETBpBX5GF9p4s0FwlNFBBq/xFJ1n+nh3RdPx1s9CdaopHnAJCem6BfN",
+	"TFdb0266F0koFAQvnpmV7y0bYqng0RdPm6zj5UaNUXy9JE/QAuvF+ibLFQP4zyCeudjkd3HLN5i0QzS1",
+	"vGBXHQmo9PzCjH1cuimxEJDEt1t0VeSDMvfcNW7dCk/q0GyIvjwZdAf90+MrBuOG+nZHhP1SkIJkVyzD",
+	"Cg/Rx6sOza46Qz3w9opdsZjz2lvs4zUXzJ092JRr1OK5qVyn/BGFWBbQDfi4y6xMPiz5zh5nKWYanDO+",
+	"YjnHEJQlEUarOc9JUiYRgAYjff6LImIhUcE0Hnsk9lboGb0hUfOvJobP7KoOJ0GZtUU64VpaCKs2ckmC",
+	"SG/WQ97n0yvRkmab7qZ3ifVKwaGn8kYPz2AxQG5+KYjS12CncNZ/wVdaHPriK43E+qQ6w5/f3Y9dm1Pb",
+	"xrDdbT/gVFOUPfGQ59DIfdMSk44+mj9ut2o0ExNEVu28YpoGmmixnOAbAgZYzuBbMkRjeKqXyptx4j4Y",
+	"SBujz7hz91gn9tmbFwijnDJiOsGb4RYexz30ArwxpsugtH2T9WaM/8akuCuJJP2nZbQWu7W6dPF3QJc3",
+	"ZjKrT/ltjL99donccYyvWE6lkj10qYF8CGvTLMKtM+j4rqfGDGfYEg3988WS4GsiHkm0JAJy4zlLEF8S",
+	"VqZs91Js/VhKCTop9Dk/gYzW6lJiPvZviSU2m7LBQ2Dcv0dg3H72uhuW9fASp3PikKUqAb05ezuIhyRM",
+	"KMOwsI3DqLzgQ9dyh8q0Tl5CV2WwwVXndqvUlBhpTbOcmpCWlMiRWKhLDHO7Yn765PQ0GSTwojtIZ5ok",
+	"Pah+92Y8T61MBc2yHCHah/XsIFueZSQoZBga7SocoUoX/FOOIED1No9yfqHVih4N9OFxrD675phTQrLt",
+	"TkoY4ZmjKWmToElhwrx8aXlJ2Swnjqna8E2ZlEYrI5RKgkU6h4ZmJh4WQ6FoQUwoZrHUnNB5OSHOaUbU",
+	"c9Jk6HsOyz+ciGr/GvT7G8KibS1qTVdnQRAJWKEueaElBmkNUNJaoDRwuIjQ36q/qD6EbRKnueMHebNJ",
+	"3pxaIHIobz7vkjVh1NFH/U+znHlehh1ZzNAvDL1pIF++vbhAx70++mzcE1KOP0/QmeIL/RErvhiD9Aj9",
+	"w/RV669B4PwcDDXP2Cyncq6HPBeEpfMeeobTuStYamt5asB2OEczxEC49FGfGkoAE4dXzEipY/QZzvPP",
+	"EzS2vKureZaWeY0g0q2LLWP0WSBagI1IcYR9JejJGmQfmNEQh24tElxP7qlF9/y7N+dOxIZ3dzWXHKPP",
+	"tETsnCyfm0oPY0NVxi4q9ZfqYrClOmhKWSY/76EzeW2E1fGLafc1Z6QLEUtjENJfTLuvwFZMsu6FDW8F",
+	"h6jeUJ6hk/6p8ZIaamgqVUMUKiOrBvFWX9su4faFM7O5LIBaIr3oNMleYHVvRype2rlj4uFP1hHsDouL",
+	"J2WQrgbz8pxxzhn5XRMQ9ok7S2JsDEyc7mJtuxqiJTQibPzWE1Qw6yRPavXSTvqn1d1ezosEDb5C3xcM",
+	"aYqOHC1H3766dCdgYsrKI9iArKYjGdy/nYqmG3/5sMirUulV0e+fpP/5YZE7FPrrVWfQ6191EGEpzyib",
+	"/fWq87fL592vrjr/CaOJeQbu/8MiZ/KvV+APse6Q1UmPi9nRcb//+EjTrCvzDtLr9cyDQCfNdzsE6XD5",
+	"+qG/RCV0u24jpjvHjB6pH4G12BFHg97gqpOgK8PU9QM/v7vdYw1CykOeoJAyeORYP1I/KiFli5Nq5PF3",
+	"jXZMOhXkiBkgCQNLhGVc+kCBxO+HFFu2dKB4S03Aq3t50I4OUl0YOwBrLyPtYHcOaB9JkDwMj9XST4JA",
+	"6NFXCWJOTCsSUsa1IrvKVjrR8RalSKXzbs5n2zUjG+Lgs3DgMeNhC6zsbUojP9dPvtTv+0T5JZVeqw2l",
+	"fCBZHOcjV83mICV9YOe+jM/2xdmT1cuDo60ur2qP/EtOZlRSNuVN64Qp9uLA7Y7O1m4qF9YyACy2SBtE",
+	"FjV1FUXME/IHyR90AL1dLdXoAlj2oJvGdNPggPbNVJkTnKv5P5v9H8BBJSgyoApCdSPBNWKDq9GyWK09",
+	"5fkThOV1qeeQXBKTKZhrzU8/shR8QuJlIr+DpdzbRuOLafHr9plT9t0RAHyhYPHyLjBxt7slaWFq1UJb",
+	"+DK/Aa9Lz5O7AbO08tLlWiqyaLh1xpktmmDaXW9xeekBGz2dMpLmWDT0GteA+L2e9rerW19p5/guqE3f",
+	"yYG5ma6L1c0897mcBD3uu0IQRjiod+z3LS4sHc0KKC79c+XnOS9Erilv+GWGab7WSwoqx9dbdp980e/f",
+	"z3z3PZ9sI5NwqQ8Essl4994Ap8MU+LiLOkL/k4/v+WR75t57PikDKwzUmmRpANAosfseoOywNbX/DfBj",
+	"D1TYggYPytyhsunMZbfGmX2Vku/5JGi6VWKb6TG0d52rcrr2nUkBYHroHHDFFgQAey2/IULQzOLGez55",
+	"JBN0TdZostb/9OLdEIIWSg9tRx/q0P/b1KF/W7B9yEGlRNc1WW+XNvWAmMPLhplw7ix4NxDzpd8EhURM",
+	"H70bfk0y45rSE0GqqiT5jXUXM67QNVkqV9DOpIUgOeerBjH2B73eA+aN7dvuSBMZvpRgG9CblTvaHDX1",
+	"e8uxVKNCVtokWYYetppbCjKlHzrDzpJ8GB3/Q31x819fT2H/cLLBw1Vify9Z9gey3ibLAsg8yLJNsuzZ",
+	"mxfmiPbr39bcCelaIwuwtbA5NzW8z4R80YWN+DLhh4A/TxBGcyzntnQElYBpkUr5AN6as92xx4/5s0QG",
+	"jUdfRupsRcC7LqG0g0+/4r2a4gz229EnowymWnmI76Mv8pPJ5S/969dfyf/f6nT9dlB8/+Xi/PH82fHy",
+	"7Ovs2+k/+A+/PUlpezuvyQrEpEbi8QcXYR4kkgO0bQDEQJg5aniHZpaahh59NH1Ubw1dzIkikXJqLLME",
+	"0mdM2HAXGfT0nZBZwZwlIEGcuca+kGsFP1CG1Iojq/X20BnMqWy9HYsfCOcaH9ZlOfRITVw90lHU+wgq",
+	"/w7iSWXdJ+W670Zd2pCWB+PCvTzF+urujrq7AqRc2I6dfauXrQk6Iz5j2295m9d4p9NNU50FUYKmzSrR",
+	"K/M7ogy9EdBGnBTyEVLkA4TSLnC8Dpd9rNMubXCZY1oLmvkf6PJ/v3mGZnw044IXijIi0QwXM3LFql+e",
+	"Ht8lCt3t+0Gur+HDt/SmPJ2WzpzSSM2XhOEl7Tna3hiG8OOSMI0SwS9BeoxmURBj+v3Fj6+jAHbOmRI4",
+	"VfdmOXbFnWHnpNfvnVQpM84yqDSP8zdCL0FR/RaDaBbMuKkO0FTf0C3zDw8ADZ4+AAebBORPfE8PX1lb",
+	"eRudgZoEzg5ar7ABobhTvKD52kXeyEgyl8lYIou4LeVNsI5PFLKyKLfJ+EYSE5/a2rEtM5hMZ1J1l/Le",
+	"i+p5L7FQaxc4azRqoeCkg2jtKu96SSdE4LwhCAQmPECgilvnlAskaEbZzPqCKfjvbyirh9T813nTkuzw",
+	"5lW1XZS5rTIXBPnFtamBniAtVzAlUcbBIriAVL5aQ/cdpcbvE5l8yDpUFgItkBoMHdk1vg32AFbUkSSE",
+	"bS1ABT4P9/wbPMkhEmqBZ2QEVU0qkjn8jsK3VCnCqFoIZYNchITpqBbXf2Tb+K598kwJ79PSwLgkQnJT",
+	"M+v48enjQVJCmYVEAxd+lu844+LXf3VfEZFSiLMOZpN5MYsWm/+tk3FKyri1PVtAPx/kppg9dFnhMI5N",
+	"ht/uEqBCkPyo4WG7t9+QR0O4Lamc02VZSuH/Y+9qu5vGtfVf0coX5sWkSWlhCOt+AIbhcDhnhmm5wzrQ",
+	"TqPESiLiSL6W3DTM4r/fpb0lWU7sxGnCy3Cy+FKS2Jbkvbe29svzBA0lAIRiu1hYvIaH5LTTIVSTmVTV",
+	"vn0hLF8CaTeMFnwR4xMsM1IvitjibuL3CR0gdWxoNci/X8EWtlb9m9ibXaxLGSK02wVud4v5+d9mUb0i",
+	"2BIVcHsbmNntLep6wOc0VKYD7PM3UahSeqfbbgINOhDA5aw8/8wzrhmCcghC4zhjSjHViMqmHF4CvWna",
+	"ktCpa0mAwPGHNX2mbDhVHthjYNxks3FxrciMj3HXUZFFgUd+CErmMpsyrOK11B+IxrehovfM/Wj3IDUM",
+	"274b0O1ei9rSZC5Il8xUmP3DiZkhTQswVl8YDEvU3KwUs6iwJ2fuXtuqyylq8G5LICQZSiHYUCNUSfUC",
+	"ADBtaQWE1Ff7XAVj9uB+ANpJcKhE0QWZTxafpBLaySZmYiC9MqTCnO6MJBt53T5m4orOKhXnLBfKd7ny",
+	"jCjN0uWWnVvSx53lXy44Arz3n42X+ywXG1p4SuN5LwdLg1mpQ60aVFGhugp/c69pvAEGUpQdwXig4LZq",
+	"RKXK2+pBwbV7GlYRM9J0DGG5/pQtetc0yVl/E6Chq9ztVVTt1gEc0vFGfMMTsyOFAEl/9i5/7LV/qEBD",
+	"CnEPu6u4hw0Ew9ORNoZz8lfsgSiuNBTP9LsuyRTHceNWroDwdat+rjVjtelbJH8yQo3BvFsz1/mU8Uiz",
+	"bHvKpwYjdQ33m8b6sPFYMcj7d6XZO8vXRolg5zqEh6rCQ9vibG6oHJeChbXjttnDyBrSGcPnBbqeYgk6",
+	"Z32ETQEglpilTMRMDBfYW9UmjwXe6Y4qvuRYv3oBBas0Br7kXCTG5Uanx94ZSZ+U7JH+j6u7USWOnq8U",
+	"33+Z+p66V6LWTAquZXaFX/rxLzW2yBSUsuIOOJaV/hdQINuFYt64QuAtOpwmEpEdGtOuZPrcvYOtigQP",
+	"xfiH0rfdDNu/zT7OacI/GDtwDcFOq06NLF2pOt/87ugvbCBfH/jOiuI2heefgiwOIt2zYlxxdUAgF18v",
+	"U9xZviFumOWHgOE3EzDEl7mNW7CV1J7l4sXPtq+tpGFHQyqGmKy43R3rHJSncF/lGGChFVUjBy9kplji",
+	"vsSjrSRKyxQDNkazuSJ9HBsX4z7JheYJ4Ub+oEzV/MSVqfqfNShUxWGh4u9hI/xWtrW/SY01vLxttKV+",
+	"a9lESPEYK88iQklKx8x52Fku7iiLnV8mCIosKQUV+PUdRXiMhPmWyvhCXIg3AN+HQtQjK4wJ/SjE5ve4",
+	"pS6ZK5AFDUG3JzRNmUCmRbVKn4G1KX0e9y+E7Zxx48JtEr6Gj/pGi4yGmtNmm5w75pqEKm0moZC2aJlv",
+	"wyjtWBIpPId2IpUiMrsQGUuZDYkQZP0zsyNMxMqDEIIOT6h6hIxIxd0cElHGlvHsjjsndWTXZ7m4LVHH",
+	"fkKXbtmRvXoM5/yM8HK8q9s5Oa4JyNUHL7jQ909aUNLDZ/kMWJxsXIALzcYsa4Q1WCIkudwzLoZLfa8r",
+	"26das1nqfxpTTcNCfVybhF2b7ahlIZBmTClgbTJaThxTyC146uyChXwjO1bMwFraMEjUhPzk8xKfHFf5",
+	"d68LtSNQteAsSxkRFC0Z7K9ww4Oftx84OpmRETKw0HAnIeaw/0W8v4zpbLF/58/jGgg2L85pGquhRxxY",
+	"06Rg7kRhZTFyZDQBbonMLElM3+wKjvqoH2HNbDm8FfMYiikB6K3qyHdmZvulA03hPHxMpmnSE8cfxHcO",
+	"8ZxDPGf/pkpni1t72QEUzxqMBf+rchKbahYRsyUTzYdT9FTBCzX/rU5Xn/vn7bGmmerh5CpPXdGLDYkE",
+	"nYHDDKbSIT/gv9byZvwMWi0nMs8c36j520zhvRxU5o6hAdHMc6nGuRLOCNwWWCPzbir7DS/BSRJQKOfI",
+	"gPmMXX2Qwtz28YxlfEiPXstMCi135f22b2Et9bd/U4fcUB2Uggqk2deL+M82lQ77Xx795f5cH0N1vwoD",
+	"qaCDiH5yY8621wzQFhzRU5xb0Fvz6zW6+Zx51azRzPUL5S4+B/L6gwO6p0CjKt7JdvK1NVGovWuAqFUl",
+	"nsYh3d4BXbr5Bj/UImYRqko6RuYyT4C0DIu3LJEZ2kzjqyst09T4pchoPJQZtN3PqMhpUiP2Z7kIxH4P",
+	"buYhRvm3ilEiMpUTsTtQNUaEnG+hb9XuVKgzUMf/ybTml4Brt6QvI54xBUASwPgBALwZA5+qTUDXIHhQ",
+	"qJBgjqvFhRZqcOoOO8XXtFOYN3K7raKJ6Mr0k0nub5ix5EhciHFjx4ripVjhpiAkRCaoWJCZzBiItfmP",
+	"F2goseWa2KYZDE5Xya9MD+L7VYmvTD+V9NoT1zrC45KsxTxuwqPgROA13P6TJzAuPwOaoD2GtjsnXaiF",
+	"jFu9B1FryoWZs1ufOIzw46F327i+f801B2X/qKuROdTWQvO4XgTHErHbcdi8yHVHYZSjg67v5dxccre0",
+	"VaHPf7gBjrFa2/ALF7GyzbhckIHUBWOaIoOFJRAn3/WHXeCrA9q47yMyN6eOiKSTjCoG1/5fLjWoJpnR",
+	"bKoi0r9rfgT5WOB+JjLX9tAi8/EkWbgqDEVmjAptTjwZw0aq2Jx5ZlyplCW6Td7gN+JCsNmAxYi2wESc",
+	"Si6w2AIC+Dlsq4MF3M+4elrKHk4qYypPNIKdjnLljk99xWZUaD7sY4Vo0TFjR6ZkmzxxHMnIKGf2ZfPM",
+	"kZFKMpQzZo1oVREpLP8TW665toHOEcYlUk7JSC7BLkiRcOEy1ut54Rr1xnU7jYjiykPsTxaDjMf9nlnj",
+	"OZ47RRwRPiqqXipfxCPST9gNH9KkdG0iBXsUvINe+O4qWPHw8TVTn8m4XLnulbi4jol8ZtTPf2BHZa6z",
+	"gwAA9k0L8Q85N+dtx/8cNKX7wR53aggGYVusHKe5ZEZvMJvete/H/q86t14zqlDjXBmIrRTRE5krzK5a",
+	"XmoU46op1MxAjkbLXTp+Cksz6GwuDzhwkn8aTnK3fOaaWqgcRDN6Lq9ZJoCw3liqmuHBw3fHzQmAHwZs",
+	"TIUHzRlOqNlqljTeDLCuaQUvKI3JK7i9TjFhXOfL7UYXQE+40S0YzZb0+7imZsb8dHmhUAWOj8tK/VOn",
+	"Sil29oNHdMiwhswtEfaGWsUAB1nm5lb3ohb0wzmNCvtf3/lFM3/BpHrvjE8xyj98WPjkTdC5401o2DUg",
+	"JNm4Z7eiltmSXRNu1NJS06TVa051gfvsGWzyVd7tG7efj4pI3yHTE5xOkaXWs3M7NxW9x40JHgb05OtT",
+	"q/ibisQqHmUaJVXtc/Z4UAxSqLW4rvao1Xpwr0uMmhwZJ3gltWqj+oLNi/xpSG0MMPtsXtDGGI3PrmlS",
+	"sLucRkgX0HvXKt3GvAB7Rk1lkqD7V5eYLa7EJXdp2Zopnr5tBRlZiyC4TDtzf0dSJnxxa7Ow9tUeNLM2",
+	"B+uFv9BO/KSheh79hX9syL3Cb1Yyr82U9DmzOnq7kCNcegg47jez6t7HNlKzdeAB7lkKO5RF7siZjRrJ",
+	"M0eXEc0CQQeH2hyuoRsUD4xAoKBIJSeJFz0bTtwDhpe3+ne7nZPj1pbWzoU1a/BXXdX2Qcz3QqiMQnNH",
+	"uYX9jPIetdK8KsvPbI4fR/SImB2TZAwKSLnuFcUszPjgGDobsDEPIFRcK4crhbbpnwJM32WBBrYyDsH3",
+	"LaGP+5KOKRfQPx08iQuSZnKcMaVILDEVSuBY4JNPFVmlCiW7ZcHpDn5EqFmb+ohvs+18M3WnhzLSqpOO",
+	"BlRco4c72I1yUm55t7N6xm6RUl6yLJUJ5Wf29irYL5sWDIGuzy1FkdlfFdGy59LPWS5URDLKFVOEJizT",
+	"KiIzec1CU9YmJ52HhDs2owEDGmM7JgglQshkJgH9bcWIuNGv9RT3TM1Re4TLcWDFUafT7nROolZhKRVE",
+	"X+szhXAOW/fw5VSiRRy6Qsa3d5cuuwhS1yi/CLEWgTOqOO6tZg23s6+vzaFyTYrwUMD1+c2WUxpvspar",
+	"t3awVret22piqlaqtnDwXBUGAxJFdaVbLAZ4WnMpJDKg6Dcylid0lebYsQOdp9ioiY98VPaB4LqxMYCu",
+	"n9McJ6xRqykBOxxnv7Lyr+3Os5sk/1ZlX00Ef23RFyrBpyj5Oojr11XutU9pbVrmhdK1WuRFnhVOTXiG",
+	"nHLjHkJdrGuxZUSCL+lsr6IzRjCnA8dLaJPcEKf/hsrGDq7kfgrQCsE4lKF9vjI0d8RdKUL7PJFgm3Xe",
+	"wBsZsEXagiLb/W+rgJb2Oj4Wv+UVJFvV6AIOR8A9wW+232LqqA4Qmo8FkbluSiOIkM9R3Wazgiw9pwAO",
+	"I8nU+N7ziSRUTVVEJuCJM0CeVmYMxg+3WC/GAScaiJUBegXn7qrfKgL8rrRnN4tvDAYT2v4CZN1GEY11",
+	"Nt9YMogV6k5rtJGNcQ2Pst/Ijc3WE4kWGS+TPB62LrewmTBp65jVZU9xYf62sglg5Sgx28pntfv9BE+H",
+	"tLApQG8PcfKhlFNu0RnwGuU4743Ri8DrSZlME6icomSQybliWZu8yuQ4ozNlbCqCEU2ZZScDCCQnwFwo",
+	"zWhcbbdeiF3i5rdkpW4ubjDCrbA6D9rnzFIAe3jO9N2nIGjVeDf2ojvKimN7ParOgar7G01MrNutuYWo",
+	"2Z4DuOBrsHJ2BHJfd3Y8Z84Fs6bO7OPasqG++Jk8Rf4MJDaMXX18afNXBFiqHhVphQEdTs19+qUxHA1p",
+	"kpiv+qvWEYy2N5EbquWNU4fgbHhoBVJDklI9WeJrLVeUHuX8yMJdVxVvZkznmbjSsrW2cD4oKD767t2f",
+	"RxcXFxeX7R++r6whXj6h3sOG6SWbgAvuVrhsTP4lnbGsMiXumjvKUes0MSbf1JmniRaZ5XX7S7jOOyiU",
+	"F+Y1URmQ0+Atge9QUrbIwfMNZcxWVIvduGblERRgFXPQcspEmyy7Om3yymuO7cvQRYofvHNqDkRjIbMq",
+	"PKqn0qiKZk0V0Q7Xz8/YARUZ3RwwP/oy4GDrPE1ukt+esLe///6fwX/O77+5OR+8eFxX6L3c2VFi1Hh4",
+	"v0Fxtx2ltwlkDHwlZZ0rD5GOOnz0XiXx9P2agn22G1XGm8mivHgZg+6kpaGAZF7FTHBW1/7Cskxmuw3m",
+	"tQv0uYKr8igApY8pmWdDRuRcsIzgiMKz27rRXYWPqx9p5/YWdO61zZw073KBPQZNjenjuu1jky09hKn2",
+	"ZrKfyhlD18EBru7FaNs45hridwC9VJigQSo3+x+U+IK6VM25Hk6Yp6j2vZyRhXJxFVjzhti6YJEdlC4k",
+	"KqFuHLKhVCyw7BHrIdGW1oHrAsPGhejjbPu2QSmmmhKLtQvqDdz15LUZKNA2CUl4rHruCJsmdGgDMlIw",
+	"R/xd0dz4nOlz17O025HQ0fnYIDb0yNm/ZcrEFVaiQA8ZviaEeL2mPKED26rmjTJLzYCwcu7K/yY4RgK8",
+	"pL/O1753g7bsVg8q3gPUuIbNAr4q/8qG+dfBpZXK7j/6ULxrp0G5g0cPMkanLDObYSIVbAL2o6tVFLgJ",
+	"S+IrgCb3QLbiapTw8UTDLGGMuF94alilHfpjcCP42Eb+q2Z976R3Cv0DM3pzFTzjpOh2ZGOuLGiu3SHU",
+	"VcoymySBn5apW+fzeTulWdIe0qPiarM4Vinx1Sf82jPQDxjVdcO7b4Y3gRCREULsGjTCO4c/U/P3yfHJ",
+	"ccFCW/92P24RNgAyvYLGbRMQr4XfRcUNgHdR2i+g8+p20LvW8h36KqrK4yeWfzBmaSIX0AHJVVNOxKLB",
+	"4pplLsdRu73Y37hNY8AFzRbQlvtcgvW3XxijmdFhNcP1H/ZBO9fM2Ye0eq1uu9PutKLWWLZ6rbHsto/v",
+	"w/8zds1xUq3OqMuO43utqOUn2uq0u+1O86iiG3iNkLr7HqR0WUqpLY3y8rNE1dVQQudsMJFyWu4B+gRV",
+	"L68hl+PIBtCFk7lWPGYR+OQsNr7LuaYipllM3thxoSPCdXFS91lLxYYZ0+S7/nyi2PCq3W73I6IYxPL1",
+	"hF0I10cK0v59RKaMpYpwizUxoWGVbFF1hgwAFsQfA1YA9yCFA+TDKXAFmQNbPs8ApkIqdiH6dk3v8rhP",
+	"hsavQk+pKOtBaDF4zkDGC3MrJG+QI3L/hLzkT3zbfYV3dcaGjF8zu0KtBvTLigmMAnFvTWDEjwrXD/oR",
+	"sWwXHEdsDSgd82ZqfHX88s2rJ+N/JY9HN3F6c/z4xelJ+uqfP52OTt64Ax4eqIoTXrEatUe702YndRwh",
+	"gG8woaH9x5ZUWPKf7sMHnUdu6RAKdMZFrs0rHMvybLoPfuo++Omk0+lsGjigiWo6S+vGf++4wfDP+VhQ",
+	"nWd4POBxRPx9QRyNIBjxNS/TNm6o1Pjb5WFfd6OXp/Lt6MOvD0/fPvzfP/LuMzX6fTb649ffJ2L69jh9",
+	"/1A+/PXnX4/+cZS+OPmfTXNTblTbhVF2ARRHHoUKfrnjzsc6tOGPfgjYJJvmg4SrCdr4ZhuNVRcYb3Oi",
+	"uebTciU3vv/dLjGiQ23SnW2nATYg1WtpFZyF2ql3pWYBUtyUfqx6vwG9thcvMqNwNDaybM4X7iRjT98n",
+	"nW7U0lyDiJf2cP/i80z0Cur4u+wmTWTGsl6+tOM3W8ZiU632jf24LdoQF+OIzDOJfRNaSiKT+ID5/pWE",
+	"hl4Zc+99Cy0JJVb7tq2zLOzhx6UHGvnnL9kCsS7+CkAzLvGAnl3XbcA+YthyZ9oj8JTskCouEGNUXZKn",
+	"ZjoxhpNDLmxVwetjXLC4oDaFjcYTGxbs3lWXPrthwxwvsgEnnpFEjoMrLUvu8pX/lAMVdhvCUSWRw2kQ",
+	"Dg+A1CuJ4YPLw4L9ELrHgQBUuTcFcSJ2MMoRoh151mq1yg9ddS/IBdjyDgpJxMT4S8HKY7SpehSwrxXP",
+	"qX2GJCDa2LHv+LVlwjUfclq5xL9wEXMx9iAcflEAg6NmHj4iOJIZGTEWQwkLC59qPl03G+PvjjiCu7tw",
+	"/Y2xGVUXvWQLFblMUxETRRhqxEiTQHli3nCwpK4RaaXxm9EEMtwxCb5YCsEHi4HHnY+XH/8/AAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -170,7 +170,8 @@ type Notice struct {
 // PreStudy is the Senate's study of a bill that is still in the House.
 type PreStudy struct {
 	InProgress bool
-	Committee  *Committee
+	Committee  *string // acronym
+	Name       Bilingual
 }
 
 // Course gives the course of a bill; ErrNotFound if the bill is not held.
@@ -368,8 +369,8 @@ func (c *Course) literature(id BillID, d *legisinfo.Detail) {
 	}
 	if d.PreStudy != nil || d.InPreStudy {
 		c.PreStudy = &PreStudy{InProgress: d.InPreStudy}
-		if d.PreStudy != nil {
-			c.PreStudy.Committee = &committees([]legisinfo.Committee{*d.PreStudy})[0]
+		if o := d.PreStudy; o != nil {
+			c.PreStudy.Committee, c.PreStudy.Name = optional(o.Acronym), Bilingual{En: plainText(o.NameEn), Fr: plainText(o.NameFr)}
 		}
 	}
 	if d.FullSummary {

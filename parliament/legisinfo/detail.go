@@ -455,10 +455,10 @@ func (d *Detail) stage(s fields, where Where, committee string) (started string)
 	}
 	for _, o := range s.list("Speeches") {
 		on, at := o.moment("SpeechDateTime")
-		at2 := where
-		at2.Session = cmp.Or(o.session(), where.Session)
+		there := where
+		there.Session = cmp.Or(o.session(), where.Session)
 		d.Speeches = append(d.Speeches, Speech{
-			Where: at2, Kind: o.both("EventTypeName"), Sponsor: o.count("EventTypeId") == sponsorsSpeech, Person: o.count("PersonId"), Name: o.text("PersonName"),
+			Where: there, Kind: o.both("EventTypeName"), Sponsor: o.count("EventTypeId") == sponsorsSpeech, Person: o.count("PersonId"), Name: o.text("PersonName"),
 			Caucus: o.both("CaucusShortName"), Date: on, At: at, Sitting: number(o, "MeetingNumber"), URL: links(o),
 		})
 	}
@@ -610,7 +610,8 @@ func (d *Detail) references(r fields) {
 		}
 	}
 	for _, o := range r.list("WebReferences") {
-		if ref := (Reference{Kind: o.both("WebReferenceTypeName"), Title: o.both("Title"), URL: links(o)}); ref.Title != (Bilingual{}) || ref.URL != (Bilingual{}) {
+		ref := Reference{Kind: o.both("WebReferenceTypeName"), Title: o.both("Title"), URL: links(o)}
+		if ref.Title != (Bilingual{}) || ref.URL != (Bilingual{}) {
 			d.References = append(d.References, ref)
 		}
 	}
@@ -632,9 +633,17 @@ func (d *Detail) references(r fields) {
 	}
 }
 
-// tidy sorts the lists, oldest first, and takes repeats out. What is of the same day keeps the record's order, and what
+// tidy sorts the lists, oldest first, and takes out repeats and entries that say nothing. What is of the same day keeps the record's order, and what
 // has no date is last.
 func (d *Detail) tidy() {
+	none := Bilingual{}
+	d.Decisions = slices.DeleteFunc(d.Decisions, func(o Decision) bool { return o.Motion == none && o.Result == "" && o.Division == 0 })
+	d.Sittings = slices.DeleteFunc(d.Sittings, func(o Sitting) bool { return o.Name == none && o.Number == "" && o.Date == "" })
+	d.Events = slices.DeleteFunc(d.Events, func(o Event) bool { return o.Name == none && o.Date == "" })
+	d.Speeches = slices.DeleteFunc(d.Speeches, func(o Speech) bool { return o.Name == "" && o.Person == 0 })
+	d.Meetings = slices.DeleteFunc(d.Meetings, func(o Meeting) bool { return o.Acronym == "" && o.Committee == none })
+	d.Messages = slices.DeleteFunc(d.Messages, func(o Message) bool { return o.Name == none })
+	d.Rulings = slices.DeleteFunc(d.Rulings, func(o Ruling) bool { return o.Date == "" && o.Sitting == "" && o.URL == none })
 	d.Votes = tidied(d.Votes, func(v Vote) []string { return []string{v.Date, v.Session, v.Chamber, fmt.Sprintf("%08d", v.Number)} })
 	d.Decisions = tidied(d.Decisions, func(o Decision) []string { return []string{o.Date, fmt.Sprintf("%08d", o.Division)} })
 	d.Sittings = tidied(d.Sittings, func(o Sitting) []string { return []string{o.Date} })

@@ -162,6 +162,48 @@ func (e BillHomeChamber) Valid() bool {
 	}
 }
 
+// Defines values for BillDecisionChamber.
+const (
+	BillDecisionChamberHouse  BillDecisionChamber = "house"
+	BillDecisionChamberSenate BillDecisionChamber = "senate"
+)
+
+// Valid indicates whether the value is a known member of the BillDecisionChamber enum.
+func (e BillDecisionChamber) Valid() bool {
+	switch e {
+	case BillDecisionChamberHouse:
+		return true
+	case BillDecisionChamberSenate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BillDecisionResult.
+const (
+	BillDecisionResultAgreedTo  BillDecisionResult = "agreed_to"
+	BillDecisionResultNegatived BillDecisionResult = "negatived"
+	BillDecisionResultTie       BillDecisionResult = "tie"
+	BillDecisionResultUnknown   BillDecisionResult = "unknown"
+)
+
+// Valid indicates whether the value is a known member of the BillDecisionResult enum.
+func (e BillDecisionResult) Valid() bool {
+	switch e {
+	case BillDecisionResultAgreedTo:
+		return true
+	case BillDecisionResultNegatived:
+		return true
+	case BillDecisionResultTie:
+		return true
+	case BillDecisionResultUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BillDetailHomeChamber.
 const (
 	BillDetailHomeChamberHouse  BillDetailHomeChamber = "house"
@@ -174,6 +216,153 @@ func (e BillDetailHomeChamber) Valid() bool {
 	case BillDetailHomeChamberHouse:
 		return true
 	case BillDetailHomeChamberSenate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BillMeetingChamber.
+const (
+	BillMeetingChamberHouse  BillMeetingChamber = "house"
+	BillMeetingChamberSenate BillMeetingChamber = "senate"
+)
+
+// Valid indicates whether the value is a known member of the BillMeetingChamber enum.
+func (e BillMeetingChamber) Valid() bool {
+	switch e {
+	case BillMeetingChamberHouse:
+		return true
+	case BillMeetingChamberSenate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BillOutcomeCode.
+const (
+	BillOutcomeCodeBecameLaw             BillOutcomeCode = "became_law"
+	BillOutcomeCodeDefeated              BillOutcomeCode = "defeated"
+	BillOutcomeCodeDiedOnOrderPaper      BillOutcomeCode = "died_on_order_paper"
+	BillOutcomeCodeDroppedFromOrderPaper BillOutcomeCode = "dropped_from_order_paper"
+	BillOutcomeCodeInProgress            BillOutcomeCode = "in_progress"
+	BillOutcomeCodeNotProceededWith      BillOutcomeCode = "not_proceeded_with"
+	BillOutcomeCodeProForma              BillOutcomeCode = "pro_forma"
+	BillOutcomeCodeReinstated            BillOutcomeCode = "reinstated"
+)
+
+// Valid indicates whether the value is a known member of the BillOutcomeCode enum.
+func (e BillOutcomeCode) Valid() bool {
+	switch e {
+	case BillOutcomeCodeBecameLaw:
+		return true
+	case BillOutcomeCodeDefeated:
+		return true
+	case BillOutcomeCodeDiedOnOrderPaper:
+		return true
+	case BillOutcomeCodeDroppedFromOrderPaper:
+		return true
+	case BillOutcomeCodeInProgress:
+		return true
+	case BillOutcomeCodeNotProceededWith:
+		return true
+	case BillOutcomeCodeProForma:
+		return true
+	case BillOutcomeCodeReinstated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BillReadingChamber.
+const (
+	BillReadingChamberHouse  BillReadingChamber = "house"
+	BillReadingChamberSenate BillReadingChamber = "senate"
+)
+
+// Valid indicates whether the value is a known member of the BillReadingChamber enum.
+func (e BillReadingChamber) Valid() bool {
+	switch e {
+	case BillReadingChamberHouse:
+		return true
+	case BillReadingChamberSenate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BillReadingReading.
+const (
+	First  BillReadingReading = "first"
+	Second BillReadingReading = "second"
+	Third  BillReadingReading = "third"
+)
+
+// Valid indicates whether the value is a known member of the BillReadingReading enum.
+func (e BillReadingReading) Valid() bool {
+	switch e {
+	case First:
+		return true
+	case Second:
+		return true
+	case Third:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BillRulingChamber.
+const (
+	BillRulingChamberHouse  BillRulingChamber = "house"
+	BillRulingChamberSenate BillRulingChamber = "senate"
+)
+
+// Valid indicates whether the value is a known member of the BillRulingChamber enum.
+func (e BillRulingChamber) Valid() bool {
+	switch e {
+	case BillRulingChamberHouse:
+		return true
+	case BillRulingChamberSenate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BillSittingChamber.
+const (
+	BillSittingChamberHouse  BillSittingChamber = "house"
+	BillSittingChamberSenate BillSittingChamber = "senate"
+)
+
+// Valid indicates whether the value is a known member of the BillSittingChamber enum.
+func (e BillSittingChamber) Valid() bool {
+	switch e {
+	case BillSittingChamberHouse:
+		return true
+	case BillSittingChamberSenate:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BillSpeechChamber.
+const (
+	BillSpeechChamberHouse  BillSpeechChamber = "house"
+	BillSpeechChamberSenate BillSpeechChamber = "senate"
+)
+
+// Valid indicates whether the value is a known member of the BillSpeechChamber enum.
+func (e BillSpeechChamber) Valid() bool {
+	switch e {
+	case BillSpeechChamberHouse:
+		return true
+	case BillSpeechChamberSenate:
 		return true
 	default:
 		return false
@@ -1224,9 +1413,11 @@ type Bill struct {
 
 	// Sources When what is held of each source was fetched; null if nothing is.
 	Sources BillSources `json:"sources"`
-	Sponsor *Sponsor    `json:"sponsor"`
-	Status  BillStatus  `json:"status"`
-	Statute *Statute    `json:"statute"`
+
+	// Sponsor Who brought the bill in, and what that person was then.
+	Sponsor *Sponsor   `json:"sponsor"`
+	Status  BillStatus `json:"status"`
+	Statute *Statute   `json:"statute"`
 
 	// Summary A text in both official languages; null where there is none.
 	Summary Bilingual `json:"summary"`
@@ -1286,12 +1477,74 @@ type BillChangeList struct {
 	NextCursor string `json:"next_cursor"`
 }
 
+// BillDecision What a chamber decided at a stage.
+type BillDecision struct {
+	// Chamber Which one.
+	Chamber BillDecisionChamber `json:"chamber"`
+
+	// Date The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// Division Number of the division, which is among the votes; null if there was no count.
+	//
+	// Example: 89
+	Division *int `json:"division"`
+
+	// Method How, in LEGISinfo's words; null where it does not say.
+	//
+	// Example: {"en":"By unanimous consent","fr":"Du consentement unanime"}
+	Method Bilingual `json:"method"`
+
+	// Motion What was moved.
+	//
+	// Example: {"en":"3rd reading","fr":"3e lecture"}
+	Motion Bilingual `json:"motion"`
+
+	// Result As of a vote; of a tie that the Speaker broke, what that decided.
+	Result BillDecisionResult `json:"result"`
+
+	// Sitting Number of the sitting.
+	//
+	// Example: 70
+	Sitting *string `json:"sitting"`
+
+	// Stage The stage of the bill; null where it is not known.
+	//
+	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
+	Stage Bilingual `json:"stage"`
+}
+
+// BillDecisionChamber Which one.
+type BillDecisionChamber string
+
+// BillDecisionResult As of a vote; of a tie that the Speaker broke, what that decided.
+type BillDecisionResult string
+
 // BillDetail defines model for BillDetail.
 type BillDetail struct {
+	// Bibliography Articles and books about it, in LEGISinfo's order.
+	Bibliography []BillNotice `json:"bibliography"`
+
 	// BillType A text in both official languages; null where there is none.
-	BillType       Bilingual             `json:"bill_type"`
-	Committees     []Committee           `json:"committees"`
-	FirstSeenAt    time.Time             `json:"first_seen_at"`
+	BillType Bilingual `json:"bill_type"`
+
+	// CommitteeMeetings Meetings of committees about it, oldest first.
+	CommitteeMeetings []BillMeeting `json:"committee_meetings"`
+	Committees        []Committee   `json:"committees"`
+
+	// Decisions What the chambers decided at its stages, by a division or without one, oldest first.
+	Decisions []BillDecision `json:"decisions"`
+
+	// Events What happened to it, oldest first.
+	Events      []BillEvent `json:"events"`
+	FirstSeenAt time.Time   `json:"first_seen_at"`
+
+	// Form Regular, appropriation or pro forma, in LEGISinfo's words.
+	//
+	// Example: {"en":"Regular","fr":"Ordinaire"}
+	Form           Bilingual             `json:"form"`
 	GovernmentBill bool                  `json:"government_bill"`
 	HomeChamber    BillDetailHomeChamber `json:"home_chamber"`
 
@@ -1313,16 +1566,33 @@ type BillDetail struct {
 	//
 	// Example: 2023-04-27T14:00:00-04:00
 	LatestActivityAt *string `json:"latest_activity_at"`
-	Law              bool    `json:"law"`
-	LegisinfoID      *int    `json:"legisinfo_id"`
-	LegisinfoURL     *string `json:"legisinfo_url"`
+
+	// LatestEvent What LEGISinfo calls the latest event; null if it names none.
+	LatestEvent  *LatestBillEvent `json:"latest_event"`
+	Law          bool             `json:"law"`
+	LegisinfoID  *int             `json:"legisinfo_id"`
+	LegisinfoURL *string          `json:"legisinfo_url"`
+
+	// LegislativeSummaryURL The Library of Parliament's legislative summary; null if it wrote none.
+	LegislativeSummaryURL *SummaryLinks `json:"legislative_summary_url"`
+
+	// Messages The chambers' exchange about amendments, oldest first.
+	Messages []BillMessage `json:"messages"`
 
 	// MissingSince Since when neither source lists the bill any more; null while one does. It is kept.
 	MissingSince *time.Time `json:"missing_since"`
 
+	// Notes LEGISinfo's notes on the bill, as sanitised HTML.
+	//
+	// Example: {"en":"\u003cdiv\u003eThis Bill is formerly part of Bill C-45.\u003c/div\u003e","fr":"\u003cdiv\u003eCe projet de loi faisait partie du projet de loi C-45.\u003c/div\u003e"}
+	Notes Bilingual `json:"notes"`
+
 	// Number Example: C-11
 	Number            string  `json:"number"`
 	OpenparliamentURL *string `json:"openparliament_url"`
+
+	// Outcome What became of the bill; null where that cannot be told, which may be until its record is complete. LEGISinfo leaves the status of a bill as it was when its session ended: this says what the end of the session did to it.
+	Outcome *BillOutcome `json:"outcome"`
 
 	// Parliament Example: 44
 	Parliament        int  `json:"parliament"`
@@ -1331,11 +1601,32 @@ type BillDetail struct {
 	// Publications Versions of its text, oldest first.
 	Publications []Publication `json:"publications"`
 
+	// Readings The readings that it passed, oldest first. They are there for bills without stages too, which are those before the 37th Parliament.
+	Readings []BillReading `json:"readings"`
+
+	// Record How much is known of LEGISinfo's own record of the bill.
+	Record BillRecord `json:"record"`
+
+	// References Pages about it, such as press releases and cost estimates, in LEGISinfo's order.
+	References []BillReference `json:"references"`
+
+	// ReinstatedAs The same bill in another session of the same Parliament; null if there is none.
+	ReinstatedAs *Reinstatement `json:"reinstated_as"`
+
+	// ReinstatedFrom The same bill in another session of the same Parliament; null if there is none.
+	ReinstatedFrom *Reinstatement `json:"reinstated_from"`
+
 	// RelatedBills Ids of similar bills, also of sessions that are not held.
 	RelatedBills []string `json:"related_bills"`
 
 	// RoyalAssentOn Example: 2023-04-27
 	RoyalAssentOn *string `json:"royal_assent_on"`
+
+	// Rulings Major rulings and statements of the Speakers about it, oldest first.
+	Rulings []BillRuling `json:"rulings"`
+
+	// SenatePreStudy The Senate's study of a bill that is still in the House of Commons; null if there was none.
+	SenatePreStudy *SenatePreStudy `json:"senate_pre_study"`
 
 	// Session Example: 1
 	Session int `json:"session"`
@@ -1343,9 +1634,17 @@ type BillDetail struct {
 	// ShortTitle A text in both official languages; null where there is none.
 	ShortTitle Bilingual `json:"short_title"`
 
+	// Sittings Sittings at which it came up, oldest first.
+	Sittings []BillSitting `json:"sittings"`
+
 	// Sources When what is held of each source was fetched; null if nothing is.
 	Sources BillSources `json:"sources"`
-	Sponsor *Sponsor    `json:"sponsor"`
+
+	// Speeches The sponsor's speech at a stage and the first replies to it, oldest first.
+	Speeches []BillSpeech `json:"speeches"`
+
+	// Sponsor Who brought the bill in, and what that person was then.
+	Sponsor *Sponsor `json:"sponsor"`
 
 	// Stages Its course, in the order in which it takes it.
 	Stages  []Stage    `json:"stages"`
@@ -1367,12 +1666,80 @@ type BillDetail struct {
 	// Version 1, and one more for each change.
 	Version int `json:"version"`
 
-	// Votes Recorded divisions of the House of Commons, oldest first.
+	// Votes Recorded divisions, oldest first: all that LEGISinfo's record has, which are the House of Commons'.
 	Votes []Vote `json:"votes"`
 }
 
 // BillDetailHomeChamber defines model for BillDetail.HomeChamber.
 type BillDetailHomeChamber string
+
+// BillEvent What happened to the bill.
+type BillEvent struct {
+	// Amendments How many amendments it made, as far as LEGISinfo counts them.
+	//
+	// Example: 0
+	Amendments int `json:"amendments"`
+
+	// At RFC 3339, in Ottawa's time; null where the record gives the day alone.
+	//
+	// Example: 2022-05-12T15:04:05-04:00
+	At *string `json:"at"`
+
+	// Chamber Where it happened: house, senate, or null where the record does not say.
+	//
+	// Example: house
+	Chamber *string `json:"chamber"`
+
+	// Committee Acronym of the committee.
+	//
+	// Example: CHPC
+	Committee *string `json:"committee"`
+
+	// CompletesStage Whether the stage was completed by it.
+	//
+	// Example: false
+	CompletesStage bool `json:"completes_stage"`
+
+	// Date The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// DefeatsBill Whether the bill was defeated by it.
+	//
+	// Example: false
+	DefeatsBill bool `json:"defeats_bill"`
+
+	// Name What happened.
+	//
+	// Example: {"en":"Committee report presented with amendments","fr":"Présentation du rapport de comité avec des amendements"}
+	Name Bilingual `json:"name"`
+
+	// Note LEGISinfo's note.
+	//
+	// Example: {"en":"Bill passed by the Senate with amendments","fr":"Projet de loi adopté par le Sénat avec des amendements"}
+	Note Bilingual `json:"note"`
+
+	// Report Number of the committee's report.
+	//
+	// Example: 3
+	Report *int `json:"report"`
+
+	// ReportURL The report, in each language; null where it cannot be told.
+	//
+	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/CHPC/report-3/","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/CHPC/rapport-3/"}
+	ReportURL Bilingual `json:"report_url"`
+
+	// Sitting Number of the sitting.
+	//
+	// Example: 70
+	Sitting *string `json:"sitting"`
+
+	// Stage The stage of the bill; null where it is not known.
+	//
+	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
+	Stage Bilingual `json:"stage"`
+}
 
 // BillList defines model for BillList.
 type BillList struct {
@@ -1380,11 +1747,330 @@ type BillList struct {
 	NextCursor *string `json:"next_cursor"`
 }
 
+// BillMeeting A meeting of a committee about the bill.
+type BillMeeting struct {
+	// Acronym Acronym of the committee.
+	//
+	// Example: CHPC
+	Acronym *string `json:"acronym"`
+
+	// Chamber The committee's.
+	Chamber BillMeetingChamber `json:"chamber"`
+
+	// Committee Name of the committee.
+	//
+	// Example: {"en":"Standing Committee on Canadian Heritage","fr":"Comité permanent du patrimoine canadien"}
+	Committee Bilingual `json:"committee"`
+
+	// Date The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// Number Number of the meeting.
+	//
+	// Example: 33
+	Number *string `json:"number"`
+
+	// Stage The stage of the bill; null where it is not known.
+	//
+	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
+	Stage Bilingual `json:"stage"`
+
+	// URL The meeting's page; null for the Senate's.
+	//
+	// Example: https://www.ourcommons.ca/DocumentViewer/en/44-1/CHPC/meeting-33/notice
+	URL *string `json:"url"`
+}
+
+// BillMeetingChamber The committee's.
+type BillMeetingChamber string
+
+// BillMessage A step of the chambers' exchange about amendments.
+type BillMessage struct {
+	// At RFC 3339, in Ottawa's time; null where the record gives the day alone.
+	//
+	// Example: 2022-05-12T15:04:05-04:00
+	At *string `json:"at"`
+
+	// Chamber Who took it: house, senate, or null where the record does not say.
+	//
+	// Example: house
+	Chamber *string `json:"chamber"`
+
+	// Date The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// Name What was done.
+	//
+	// Example: {"en":"Consideration of Senate amendments","fr":"Étude des amendements du Sénat"}
+	Name Bilingual `json:"name"`
+
+	// Sitting Number of the sitting.
+	//
+	// Example: 70
+	Sitting *string `json:"sitting"`
+
+	// URL The page, in each language; null where it cannot be told.
+	//
+	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/house/sitting-70/hansard","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/chambre/seance-70/debats"}
+	URL Bilingual `json:"url"`
+}
+
+// BillNotice An article or a book about the bill.
+type BillNotice struct {
+	// Author Who wrote it.
+	//
+	// Example: Schmitz, Cristin
+	Author *string `json:"author"`
+
+	// Classification The Library of Parliament's mark.
+	//
+	// Example: JL1 H55
+	Classification *string `json:"classification"`
+
+	// Date When, in words.
+	//
+	// Example: February 3, 2022
+	Date *string `json:"date"`
+
+	// Language Of the text: en or fr; null where it is another, or not known.
+	//
+	// Example: en
+	Language *string `json:"language"`
+
+	// Online Whether the Library of Parliament has it online.
+	//
+	// Example: false
+	Online bool `json:"online"`
+
+	// Publication Where it appeared.
+	//
+	// Example: The Lawyer's Daily
+	Publication *string `json:"publication"`
+
+	// Title Its title.
+	//
+	// Example: A reformed Senate or the status quo in the 42nd Parliament?
+	Title *string `json:"title"`
+
+	// Volume Volume and page.
+	//
+	// Example: 89:14
+	Volume *string `json:"volume"`
+}
+
+// BillOutcome What became of the bill; null where that cannot be told, which may be until its record is complete. LEGISinfo leaves the status of a bill as it was when its session ended: this says what the end of the session did to it.
+type BillOutcome struct {
+	// Code `in_progress`; `became_law`; `defeated`; `not_proceeded_with` (withdrawn or ruled out); `dropped_from_order_paper` (the Senate's); `reinstated` (its session ended, and it went on as `reinstated_as`);
+	// `died_on_order_paper` (its session ended before it was decided); `pro_forma` (it only asserts the chamber's right to deliberate).
+	//
+	//
+	// Example: died_on_order_paper
+	Code BillOutcomeCode `json:"code"`
+
+	// On The day. Of a bill that died, the day on which its session ended, which is built into the program (source: Library of Parliament); null where it is not known.
+	//
+	// Example: 2025-01-06
+	On *string `json:"on"`
+}
+
+// BillOutcomeCode `in_progress`; `became_law`; `defeated`; `not_proceeded_with` (withdrawn or ruled out); `dropped_from_order_paper` (the Senate's); `reinstated` (its session ended, and it went on as `reinstated_as`);
+// `died_on_order_paper` (its session ended before it was decided); `pro_forma` (it only asserts the chamber's right to deliberate).
+//
+// Example: died_on_order_paper
+type BillOutcomeCode string
+
+// BillReading A reading that the bill passed.
+type BillReading struct {
+	// Chamber Of the reading.
+	Chamber BillReadingChamber `json:"chamber"`
+
+	// PassedOn The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	PassedOn string `json:"passed_on"`
+
+	// Reading Which one.
+	Reading BillReadingReading `json:"reading"`
+}
+
+// BillReadingChamber Of the reading.
+type BillReadingChamber string
+
+// BillReadingReading Which one.
+type BillReadingReading string
+
+// BillRecord How much is known of LEGISinfo's own record of the bill.
+type BillRecord struct {
+	// Complete Whether all of the record was read, and that since LEGISinfo's list last changed. While it is false, divisions and the rest may be missing.
+	//
+	// Example: false
+	Complete bool `json:"complete"`
+
+	// FetchedAt When the record that is kept came; null if none is kept.
+	//
+	// Example: 2026-06-18T12:00:01Z
+	FetchedAt *time.Time `json:"fetched_at"`
+}
+
+// BillReference A page about the bill.
+type BillReference struct {
+	// Kind In LEGISinfo's words.
+	//
+	// Example: {"en":"Press Release","fr":"Communiqué de presse"}
+	Kind Bilingual `json:"kind"`
+
+	// Title Of the page.
+	//
+	// Example: {"en":"Appropriation Acts (Supply Bills)","fr":"Lois de crédits (projets de loi de crédits)"}
+	Title Bilingual `json:"title"`
+
+	// URL Its address; http or https.
+	//
+	// Example: {"en":"https://www.pbo-dpb.ca/en/","fr":"https://www.pbo-dpb.ca/fr/"}
+	URL Bilingual `json:"url"`
+}
+
+// BillRuling A major ruling or statement of a Speaker about the bill.
+type BillRuling struct {
+	// At RFC 3339, in Ottawa's time; null where the record gives the day alone.
+	//
+	// Example: 2022-05-12T15:04:05-04:00
+	At *string `json:"at"`
+
+	// Chamber Which Speaker's.
+	Chamber BillRulingChamber `json:"chamber"`
+
+	// Date The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// Sitting Number of the sitting.
+	//
+	// Example: 70
+	Sitting *string `json:"sitting"`
+
+	// URL The page, in each language; null where it cannot be told.
+	//
+	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/house/sitting-70/hansard","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/chambre/seance-70/debats"}
+	URL Bilingual `json:"url"`
+}
+
+// BillRulingChamber Which Speaker's.
+type BillRulingChamber string
+
+// BillSitting A sitting at which the bill came up.
+type BillSitting struct {
+	// Chamber Which one's.
+	Chamber BillSittingChamber `json:"chamber"`
+
+	// Date The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// Name What was done.
+	//
+	// Example: {"en":"Debate at second reading","fr":"Débat à l'étape de la deuxième lecture"}
+	Name Bilingual `json:"name"`
+
+	// Note LEGISinfo's note.
+	//
+	// Example: {"en":"1 amendment adopted at 3rd reading stage","fr":"1 amendement adopté à l'étape de la 3e lecture"}
+	Note Bilingual `json:"note"`
+
+	// Number Number of the sitting.
+	//
+	// Example: 70
+	Number *string `json:"number"`
+
+	// Stage The stage of the bill; null where it is not known.
+	//
+	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
+	Stage Bilingual `json:"stage"`
+
+	// URL The page, in each language; null where it cannot be told.
+	//
+	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/house/sitting-70/hansard","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/chambre/seance-70/debats"}
+	URL Bilingual `json:"url"`
+}
+
+// BillSittingChamber Which one's.
+type BillSittingChamber string
+
 // BillSources When what is held of each source was fetched; null if nothing is.
 type BillSources struct {
 	Legisinfo      *time.Time `json:"legisinfo"`
 	Openparliament *time.Time `json:"openparliament"`
 }
+
+// BillSpeech A major speech on the bill.
+type BillSpeech struct {
+	// At RFC 3339, in Ottawa's time; null where the record gives the day alone.
+	//
+	// Example: 2022-05-12T15:04:05-04:00
+	At *string `json:"at"`
+
+	// Caucus The speaker's party or group.
+	//
+	// Example: {"en":"Liberal","fr":"Libéral"}
+	Caucus Bilingual `json:"caucus"`
+
+	// Chamber Where it was made.
+	Chamber BillSpeechChamber `json:"chamber"`
+
+	// Date The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// Kind In LEGISinfo's words.
+	//
+	// Example: {"en":"Sponsor's speech","fr":"Discours du parrain"}
+	Kind Bilingual `json:"kind"`
+
+	// Name The speaker.
+	//
+	// Example: Pablo Rodriguez
+	Name *string `json:"name"`
+
+	// PersonID parl.ca's id of the speaker.
+	//
+	// Example: 25451
+	PersonID *int `json:"person_id"`
+
+	// Politician The speaker's slug, where known.
+	//
+	// Example: pablo-rodriguez
+	Politician *string `json:"politician"`
+
+	// Sitting Number of the sitting.
+	//
+	// Example: 70
+	Sitting *string `json:"sitting"`
+
+	// Sponsor Whether it is the sponsor's speech; otherwise it is a reply.
+	//
+	// Example: false
+	Sponsor bool `json:"sponsor"`
+
+	// Stage The stage of the bill; null where it is not known.
+	//
+	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
+	Stage Bilingual `json:"stage"`
+
+	// URL The page, in each language; null where it cannot be told.
+	//
+	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/house/sitting-70/hansard","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/chambre/seance-70/debats"}
+	URL Bilingual `json:"url"`
+}
+
+// BillSpeechChamber Where it was made.
+type BillSpeechChamber string
 
 // BillStatus defines model for BillStatus.
 type BillStatus struct {
@@ -1846,6 +2532,74 @@ type LastTick struct {
 	Status       TickStatus          `json:"status"`
 }
 
+// LatestBillEvent What LEGISinfo calls the latest event; null if it names none.
+type LatestBillEvent struct {
+	// Amendments How many amendments it made, as far as LEGISinfo counts them.
+	//
+	// Example: 0
+	Amendments int `json:"amendments"`
+
+	// At RFC 3339, in Ottawa's time; null where the record gives the day alone.
+	//
+	// Example: 2022-05-12T15:04:05-04:00
+	At *string `json:"at"`
+
+	// Chamber Where it happened: house, senate, or null where the record does not say.
+	//
+	// Example: house
+	Chamber *string `json:"chamber"`
+
+	// Committee Acronym of the committee.
+	//
+	// Example: CHPC
+	Committee *string `json:"committee"`
+
+	// CompletesStage Whether the stage was completed by it.
+	//
+	// Example: false
+	CompletesStage bool `json:"completes_stage"`
+
+	// Date The day in Ottawa.
+	//
+	// Example: 2022-05-12
+	Date *string `json:"date"`
+
+	// DefeatsBill Whether the bill was defeated by it.
+	//
+	// Example: false
+	DefeatsBill bool `json:"defeats_bill"`
+
+	// Name What happened.
+	//
+	// Example: {"en":"Committee report presented with amendments","fr":"Présentation du rapport de comité avec des amendements"}
+	Name Bilingual `json:"name"`
+
+	// Note LEGISinfo's note.
+	//
+	// Example: {"en":"Bill passed by the Senate with amendments","fr":"Projet de loi adopté par le Sénat avec des amendements"}
+	Note Bilingual `json:"note"`
+
+	// Report Number of the committee's report.
+	//
+	// Example: 3
+	Report *int `json:"report"`
+
+	// ReportURL The report, in each language; null where it cannot be told.
+	//
+	// Example: {"en":"https://www.ourcommons.ca/DocumentViewer/en/44-1/CHPC/report-3/","fr":"https://www.noscommunes.ca/DocumentViewer/fr/44-1/CHPC/rapport-3/"}
+	ReportURL Bilingual `json:"report_url"`
+
+	// Sitting Number of the sitting.
+	//
+	// Example: 70
+	Sitting *string `json:"sitting"`
+
+	// Stage The stage of the bill; null where it is not known.
+	//
+	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
+	Stage Bilingual `json:"stage"`
+}
+
 // LimitState A limit on what runs at once, in all workers together.
 type LimitState struct {
 	InUse int `json:"in_use"`
@@ -2100,6 +2854,44 @@ type Readiness struct {
 // ReadinessStatus defines model for Readiness.Status.
 type ReadinessStatus string
 
+// Reinstatement The same bill in another session of the same Parliament; null if there is none.
+type Reinstatement struct {
+	// Bill Its id; null where its session is not known.
+	//
+	// Example: 43-1/C-201
+	Bill *string `json:"bill"`
+
+	// Held Whether it is stored.
+	//
+	// Example: false
+	Held bool `json:"held"`
+
+	// LegisinfoID LEGISinfo's id of it.
+	//
+	// Example: 10618763
+	LegisinfoID *int `json:"legisinfo_id"`
+
+	// LegisinfoURL Its page at LEGISinfo.
+	//
+	// Example: https://www.parl.ca/legisinfo/en/bill/43-1/c-201
+	LegisinfoURL *string `json:"legisinfo_url"`
+
+	// Number Its number.
+	//
+	// Example: C-201
+	Number *string `json:"number"`
+
+	// Session Its session.
+	//
+	// Example: 43-1
+	Session *string `json:"session"`
+
+	// Status How far the bill of the earlier session had come: its status when that session ended.
+	//
+	// Example: {"en":"At second reading in the House of Commons","fr":"À la deuxième lecture à la Chambre des communes"}
+	Status Bilingual `json:"status"`
+}
+
 // RetryPolicy defines model for RetryPolicy.
 type RetryPolicy struct {
 	// DelaySeconds Before the second attempt; doubled before each further one.
@@ -2313,6 +3105,24 @@ type SearchSemantic struct {
 	Used bool `json:"used"`
 }
 
+// SenatePreStudy The Senate's study of a bill that is still in the House of Commons; null if there was none.
+type SenatePreStudy struct {
+	// Committee Acronym of the committee.
+	//
+	// Example: NFFN
+	Committee *string `json:"committee"`
+
+	// InProgress Whether it is at work on it.
+	//
+	// Example: false
+	InProgress bool `json:"in_progress"`
+
+	// Name Name of the committee.
+	//
+	// Example: {"en":"Standing Senate Committee on National Finance","fr":"Comité sénatorial permanent des finances nationales"}
+	Name Bilingual `json:"name"`
+}
+
 // Sensor defines model for Sensor.
 type Sensor struct {
 	// ChangedAt When it was last started or stopped.
@@ -2461,15 +3271,29 @@ type SourceTerms struct {
 	URL    string `json:"url"`
 }
 
-// Sponsor defines model for Sponsor.
+// Sponsor Who brought the bill in, and what that person was then.
 type Sponsor struct {
-	Name *string `json:"name"`
+	// Honorific E.g. Hon.
+	//
+	// Example: {"en":"Hon.","fr":"L'hon."}
+	Honorific Bilingual `json:"honorific"`
+	Name      *string   `json:"name"`
+
+	// Office What the sponsor was, e.g. a minister, a member of Parliament or a senator.
+	//
+	// Example: {"en":"Minister of Canadian Heritage","fr":"ministre du Patrimoine canadien"}
+	Office Bilingual `json:"office"`
 
 	// PersonID parl.ca's id of the person.
 	PersonID *int `json:"person_id"`
 
 	// Politician The politician's slug, where known.
 	Politician *string `json:"politician"`
+
+	// Riding The sponsor's riding; null for senators.
+	//
+	// Example: {"en":"Honoré-Mercier","fr":"Honoré-Mercier"}
+	Riding Bilingual `json:"riding"`
 }
 
 // Stage defines model for Stage.
@@ -2623,6 +3447,19 @@ type Step struct {
 // StepStatus defines model for StepStatus.
 type StepStatus string
 
+// SummaryLinks The Library of Parliament's legislative summary; null if it wrote none.
+type SummaryLinks struct {
+	// En In English.
+	//
+	// Example: https://lop.parl.ca/sites/PublicWebsite/default/en_CA/ResearchPublications/LegislativeSummaries/441C11E
+	En *string `json:"en"`
+
+	// Fr In French.
+	//
+	// Example: https://lop.parl.ca/sites/PublicWebsite/default/fr_CA/ResearchPublications/LegislativeSummaries/441C11E
+	Fr *string `json:"fr"`
+}
+
 // SystemStatus defines model for SystemStatus.
 type SystemStatus struct {
 	// Backfills Those that have not ended.
@@ -2694,8 +3531,17 @@ type Version struct {
 	Version  string `json:"version"`
 }
 
-// Vote defines model for Vote.
+// Vote A recorded division.
 type Vote struct {
+	// Abstentions Senators who abstained; the House of Commons has none.
+	//
+	// Example: 0
+	Abstentions int `json:"abstentions"`
+
+	// At RFC 3339, in Ottawa's time: LEGISinfo's time of the division, which is when the sitting opened.
+	//
+	// Example: 2022-05-12T10:00:00-04:00
+	At      *string     `json:"at"`
 	Chamber VoteChamber `json:"chamber"`
 
 	// Date Day of the sitting.
@@ -2703,7 +3549,9 @@ type Vote struct {
 	// Example: 2022-05-12
 	Date *string `json:"date"`
 
-	// Motion A text in both official languages; null where there is none.
+	// Motion That motion in short; else null.
+	//
+	// Example: {"en":"2nd reading and referral to committee - CHPC","fr":"2e lecture et renvoi en comité - CHPC"}
 	Motion Bilingual `json:"motion"`
 
 	// Nays Example: 111
@@ -2723,10 +3571,22 @@ type Vote struct {
 	// Sitting Example: 70
 	Sitting *string `json:"sitting"`
 
-	// Stage A text in both official languages; null where there is none.
+	// Stage The stage, where the division was on a motion of one; else null.
+	//
+	// Example: {"en":"Second reading","fr":"Deuxième lecture"}
 	Stage Bilingual `json:"stage"`
 
-	// URL The division at the House of Commons.
+	// Subject What was voted on.
+	//
+	// Example: {"en":"2nd reading of Bill C-11, An Act to amend the Broadcasting Act","fr":"2e lecture du projet de loi C-11, Loi modifiant la Loi sur la radiodiffusion"}
+	Subject Bilingual `json:"subject"`
+
+	// Total All of them, the paired too.
+	//
+	// Example: 321
+	Total int `json:"total"`
+
+	// URL The division at the House of Commons; of one of the Senate, where the Senate lists its votes.
 	//
 	// Example: https://www.ourcommons.ca/members/en/votes/44/1/89
 	URL string `json:"url"`
@@ -3555,7 +4415,7 @@ type ClientInterface interface {
 
 	// GetBill Show a bill
 	//
-	// One bill as both sources describe it, with its stages, votes and publications.
+	// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it.
 	//
 	// Corresponds with GET /bills/{session}/{number} (the `GetBill` operationId).
 	GetBill(ctx context.Context, session Session, number Number, params *GetBillParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -3576,7 +4436,7 @@ type ClientInterface interface {
 
 	// ListBillVotes List a bill's votes
 	//
-	// The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them. Empty as long as LEGISinfo has not been asked.
+	// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked.
 	//
 	// Corresponds with GET /bills/{session}/{number}/votes (the `ListBillVotes` operationId).
 	ListBillVotes(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4431,7 +5291,7 @@ func (c *Client) ListBillChanges(ctx context.Context, params *ListBillChangesPar
 
 // GetBill Show a bill
 //
-// One bill as both sources describe it, with its stages, votes and publications.
+// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it.
 //
 // Corresponds with GET /bills/{session}/{number} (the `GetBill` operationId).
 func (c *Client) GetBill(ctx context.Context, session Session, number Number, params *GetBillParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -4482,7 +5342,7 @@ func (c *Client) ListBillVersions(ctx context.Context, session Session, number N
 
 // ListBillVotes List a bill's votes
 //
-// The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them. Empty as long as LEGISinfo has not been asked.
+// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked.
 //
 // Corresponds with GET /bills/{session}/{number}/votes (the `ListBillVotes` operationId).
 func (c *Client) ListBillVotes(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -9723,7 +10583,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetBillWithResponse Show a bill
 	//
-	// One bill as both sources describe it, with its stages, votes and publications.
+	// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -9750,7 +10610,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListBillVotesWithResponse List a bill's votes
 	//
-	// The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them. Empty as long as LEGISinfo has not been asked.
+	// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -17894,7 +18754,7 @@ func (c *ClientWithResponses) ListBillChangesWithResponse(ctx context.Context, p
 
 // GetBillWithResponse Show a bill
 //
-// One bill as both sources describe it, with its stages, votes and publications.
+// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -17939,7 +18799,7 @@ func (c *ClientWithResponses) ListBillVersionsWithResponse(ctx context.Context, 
 
 // ListBillVotesWithResponse List a bill's votes
 //
-// The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them. Empty as long as LEGISinfo has not been asked.
+// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -41104,450 +41964,522 @@ func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, sensor SensorName, par
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L0Lcxs3si/+VVC8t8rJ7oiiHs6Drq1zFT8SJ7HjY2k3/6zlQ4IzIAlrCDADjGjGpe9z7+c4X+xf6AZm",
-	"MEPMcCjRcZKj3a01Rc4Dj+5GP3/9oRfLxVIKJrTqDT/05owmLIOPTy/ozPybMBVnfKm5FL1h7/GcihlT",
-	"ZDVngug5IxlTMs9iRhLJVL8X9dh7ulimrDfsXfZOLnu9qKfiOVtQ8yy9XpoflM64mPVubqLe84QtllIz",
-	"Ea9fs2VK1yzZfOlYZzkbEz6FN3q3HPzA1mRFFVGMCTJhU5kxQkWCI8sF4Qo+MpqlnGVEClYZonluYHwT",
-	"KVNGBQzwRxlTHEZ9VD/PWcaKN8kMPk5ofDXlaUp4bTEOs1yow8HR119+dXoUHxzTweDgS0rpwVeDweBg",
-	"UP7naMuKvaaa/cgXXIdGRLWZcsqmekgykrFfc6a0inBNiGKxFIkiudA8JTRNiYQlXRCKMzGrN6Nc1Pcx",
-	"YVOap/qy9yj7x9HRV4NH+h+dh/lKpjxebw72O7kiCyrWxSjJZ79+bgexoGsyYYQLQonmC0Y+W0Vu9J83",
-	"D+7XfxwdDwaPVv/4YrBtdExn67OpZtnmwM7tKmlJVpTryuuOA4/lQrMZy+C5P//881mu50xoHlPNwrPW",
-	"kii6Jqu5JFRd1ejkG0YzlrUO/ybqLWlGF0xbVj1TiumXdBF435kg1Pz6QBFBF1Xq702ZjuejlGqm9GjC",
-	"01T1oh43ty2pnveinoBn9uAJvahndopnhkPrjLOg739kYqbnveEXJ1Fgwb+xfPH8SWCMBdc8UIQn1THW",
-	"OCZJkiDHBEbtHjriSdexHw0GocE/zjMlA5RyMWdkLNh7PYrhirHlJ7KkM2bFUXU2bP29ev5O8lj8K4/X",
-	"33/tRv5rzrJ1OXR8XK9hlA/Do/Tk4g9sHVpmzd5rM8S1zDMiV0aAUw10YcQkV44VH5GMLZmRJRpFhxTp",
-	"2ghPJ1OVpplmtZ16GH9Jj6dH7ADIys0MT5RyajXp3TTHYzPHBRfFzgRnPH0pBXtBzeuCm2POMDNhKooj",
-	"gAq1YtkjkosYjrIkgh3Dr83cTgan4WMsPJ3pgRnDAQ6ibTKbw/9eThqYlryTkxaOBVYdvZOTMOHjD3dg",
-	"1h+p0k+vmdAhbjXryhNH6SlVmjBzLZzBj+BLpTNGF2QmmSJSEGrkLKlJ0t7R4PS4aVXNAA5gBAfPnzSt",
-	"6henwbGHj8bitOGaLRShmiykqo7o4SDMjCk80R+EPXHwlgV9zxf5wrLlggv8qyRY/3x4mS8moTPnjExQ",
-	"/Am4IIKjT6xJTBUzS50ybYR9dQUfHxw1iD58SnepF1rI17kIC+ssF9vldJNmExhslou7i+jzeM6SPGVN",
-	"DKXs71u5ai7zLF2HR+oecjfuOmcpi5tUSh7P8cBWQxTMEVnxNIlplqiIjGeZzJdDGOk4IuO/0zHI5zH9",
-	"+5hMZQY6nbZaYL60fCgzksiVwL8iMj42t5mr9UoSo3JnKiKxXEy4YAmZrM0jIyKziAip4flLmjGh50zV",
-	"VXxvPA1HmSpm27yhHUT9ORNKZo27C78G91awld1ZvKhhZ91vd9pXpYK7asYHPxlOfmXOIbpgoiYOT08P",
-	"jprGhs+9Azff4L1M6W9kwhkojefmDH+dw3hjKTQTIDbpcplyNHkO3ymcjh0l3DahGWyByhcLmq3tgRBL",
-	"MeV41Fr5ACqDUxyvaZoz+6IpB7MSperw4QBGJ5eq+tBvWm+2lwf018Z33EQ9TWdwQcYoTAw0xFTCAt34",
-	"q/m/MzbtDXv/67A0jg/xV3Xolu01ricubs1GxsUAm4vOlDsqs1w8QqMLLqRpv4cbo5ZSKFxdpyafxTFb",
-	"arSFu20O/AyCozd8Y1dmWdDayBKRXaW3kXlqnGeZ0cPArClW7cZ8zq0/IKYiZqkZxyDqTSlPc7P7g6i3",
-	"ZCIxtGU+Z7kQ8Pko6qk8jplSveGReU7GqGbJiOresHc8OP7iYPDFwdFXF0fHw8FgOBj8u1deMzG7Hqec",
-	"0JTH7P+4WUU9JhL7CJGnadTjSXerYJlxmXG97g1Pop7SVOcKDxwYb0ERhjakpmlveNyZDtxOhQjgwnME",
-	"9CLfqeJrv76/I/Qme9thyEVSc0y03V5cd+PbYefamqf31PWnpi5jnUoxTXmsW3ZzmclJyhZ/D+xqwjTl",
-	"KY6bdFHiyJwqAstGaJoxmqwjQhVxWxP1WJZJQ+1v3parcjr4OupprlFvdQMuDqo8E8OSnA7Y+2UqM5YN",
-	"Y3dl54V7hTNtWjc952JmlCOj2YB7yYyQoc5E01Su0BI2L3wmswlPEibuuLBgWQvGEvRFqlguGZFLllHN",
-	"0F66YmuSUDWfSJolsL5mXRuX8qRcynKMW9dyWly6j8X8eS7ZtTGn1ZUCd51Z0EQWi/dcXNOUJ3dcuiMy",
-	"5SxNzIZxfOCQHKIsOYTDfUis+TUkM6nJw8FRRFZUmE8Df/28Z7besJTGWst6w17lNb0bfwOOj8sN+KdY",
-	"ZtIQPp2kjDwV2siDrXthJ7OXnTizayQzUngFHYVTBZNjySPzJ9D+iiqSSMHMu1/QdCqzBUvuTOGMTGSy",
-	"dq+FyZHvz396OSS5YO+XLNYsMULD6ELme8LFMteNFD4oF/gbmhCna21d10UxoX0JDKs2k5gKM7MJQ9Y0",
-	"przUz2Qu7rp2cKqSy9IGVZc9iKXASrL3XDUv02m5TC+lJjicrYskpB5N4dI9LVLGcOPNGTBHEWse7W66",
-	"2/oouWCWcpnQZJVJMbNeJpZdM2P0pXIGQpNrkouEFXEPwhNyMj2KG9bvoU9mzw3bC5qSc3gqeWpu6MLI",
-	"eNt+OFmsidRzlhEYbg+dMDuYAt1GYGy+JmrPxR9MX3V+nVvoqzE1HJUvnbVs/b0hffHkdPjwC9QXYS0G",
-	"5G/43159lZ5es2xN5uBAxwCo+WxM+XdyEnTQplTpkebxlVMxrVkfdDpBMMFcDHq2P8gTp9S+9VRinJjm",
-	"Czb6zcj0Ye9swTIe08MLmUmhZXe6dAvdRBqF76twxtxmS5q3oFTZbbCl9+XJETk9PTg6tH7OWpTO2OFG",
-	"r1qVq11EpTMGEU3BVuBXBacVsOo1TUc2jtgbPoRNg5WuPMYs8RU3kr23lGmKynzTNgb8S7CJDVN8aKYY",
-	"2D+Z63JgXwy6bxu+tGnT7K9R70LKH2k2Y3s86VMpZiwzqrMgR+QF/6bpnDryFFZ7lFtNiVxISXBcW0Wt",
-	"lnKUwqX7OttDE+HaBp8f4Zxc0gHq61yK8mxW1IrrFVfMrvELKtZ2iuqOS72QEJM3i3s8GJRRckoWXOTG",
-	"dKDqCsP1xpI5Jo2217Fne5kFN4MkxSg7LfyCivXIDWE/GyBlLfyP5thcZhpi/o8IBOkPIEpvFtslnchy",
-	"4tXDqpIZ0XbElBf6iQoHZaZCp5vt5S6b4KBIJ2i9u0w8gEX5p6C5nsuM/7YHLbywM6kgZ6+eG7sSbPMz",
-	"+wp41pBgigFZsvejfr8fGcuBktLLHNY1j3ybxxvzVvLJ/av3xbqo+4FxA4kaV0KuioSKqEwBstKmyrOW",
-	"mkrNEqz/4hrwT5HPDG0aHvy8SmQ///zzQT3Fo23D6xkhdtdVvlzKTLPkBUs4vYAl3Jtkvuxp9l4fLlPK",
-	"xWVviAbuxtHcJK0f+jtdjJPAQAmMtMOeF/eNFua+Edywb8FtdstYk73SfY/5MCnLYBGXmZHb2kY8Ypqr",
-	"QPjoJeQ/rGzUzBoY1DwCXPdSMAJ3gkph/sL0Ka5JxmJ5bcOytZBL1Euo3jrPF0xTuA6mmfJrltmxQph6",
-	"2+1P8BaQQfb9NMvoGh+HhPFhc2ToljGGMigpec6T0ARA46HBNDMGB+WKKrJgGnIAzBIUT0yoZgdGhoce",
-	"K2PrGcaJbobp5VRXnu+tbhFKj3pyyYTVJD90fLPdrva7jHJHJ2Vy4MZTFDO7pNfbNTN73U3BT4G90DJN",
-	"mhfZMLXRmQVLFVlBuqFMk0fEDNJoJhxIds7SBDzCEZkwJFU9Z+vyBheBsmRsD9nVnKd+ltJtluPGD0q+",
-	"6QEhIZt5C+XmXxClZY4qLfhbWhJfbdfKBaswzNtiYHLyjqG/GITAY1y8TVmA+v2HHhP5wox8xSZzKa/M",
-	"sFMam3/Zwgz1bX3KUe/9gbnp4JpmEKA3d/vv+oGL5OfiafVfzu3T698/xbfdOLsiRCpG+dVNeahck5TR",
-	"BPIF9FzmmlCxxuNNsTirsFHD7sGbrelTvG7b0v7IVUDUFuKrkxyrbFVAlnkpduZRO9IkjKD6kMZJ7W02",
-	"n24aEDXfmALNtVy0+l+K4ZsHnJWX30S9eM7AIxHMN06lvIKEKq5tphej8ZwsqGYZp6nVOsEC77R65vWP",
-	"zQtDS4hO+VE3LcKoBud4JRyIkLQ1KtMD2u7FGD7et2QiYSLmoQMLhqtszg1I4wVNGJlmclGZ8iY3b5zX",
-	"+Bq95SUU0qPtK2xS3S5v8Z4buH6aMTUXEGLtsE3PiqtvIkwFCj4UnSyhPELzC05rTq/ZzrOBQ6JGaNsG",
-	"/iNV+kXtljapu6SZ5uaqrUvyyl15zoATl1KmTUzDNckVs3MHJ4IicG5L+YhAyEm5JHjFtHU17khRmTE1",
-	"tzqDzUWlJbvhiqqP/idUiKnWbLGsaX0yn6Se4mWTEBtOGSSXKkXWmK3CFHXe32BoN+HNSVgKbKCXyhYX",
-	"ss5nhciXnm5fG2XvWUXSNih1GPUBaeFGg6l3XCuWTksNTxglqh9QxGqmjRQJd+/00s3pjGVhVZiq8ADX",
-	"4A9YzSGiGzRsrFMxyND4m5VUsYb0X972mFHhC92svol6K5mnibkkuJQQKtGYfYazJ3OZJsYuXHmv9Kt5",
-	"fEIs18x/UbE2UZkUWBtq49bjsbVx9k5SGV/ZOYYnwbUdudHi0RRF0lcuygAEA2nBEPqiCwjWROgS4573",
-	"YkmVCk1+u+wH7siYgszm7UIUJvsaL28ToLvbS2GBURUUnnFRLG91Co279DRBN3h1k8xx2lxRZQVRQlCT",
-	"CZhxDfd628g7qOAwCnhc4/Cf+Ud0wHpOE0/CmDNkxmwVB1cVy9H+RqiCmzCAmvIrzPHdIm+ykPR4wmiS",
-	"csEUeB2n/JphbkLwgQH606zV32CM2wUj5joUUtzKSJvaMKfLJRPqtrYspPKP6Iz5p9/m6dbwFHfamfMh",
-	"XPD2XJCVzJJaBrWtRCDHX8wHiwFsRVBa6hZfo2OhgjQwNHdTCQ0GTnJDJ4nbs/7O1r6d6Oa62Tiq/3o3",
-	"g3KbGwn824wu55sMypLZDq6xktNDhphMdn3US5kEHlWXVPDcyA61cYJ7MTLBzPukRiYsycY0ms2AmvZ1",
-	"RzccinosHQmqIoKtmNJQsWYtjMSK4Lrnc+u7ms82TVPWfKyXEYaiFgNCNCtU6TaPaHjeCBxoTZaDdeVh",
-	"Mi6c/N4JYx8O0hGeZfXJ3QwHFwroQIHneOkWHT+488V7qnvpFrW2GI1U+Kpin9WcHs4XsjHlMge5k0X3",
-	"GC+/iXbk0tIkLARyfa2Z3s2urK20K5LA/7fTcsNsXLTzYodDrkRqa4YxMFhYR4b0uDZ0JRL1CGs9bNJ2",
-	"5PQJMOMnjImaYVOWwlp/64IrhTqbf2EP08Dhw6a23eqBLaf1oni0/2X1Ld4vz9wLve9eu3ebBcsTrp8K",
-	"a0vXCCzWIUvo57kckvEVW2N1ljHmzUAjMpY8icdFeHLJMiVFRMZxystvc2U52OxDkmRMhQNMu4Q+aiEf",
-	"LvQXp8GwyhVbj8Lxoe3aE9NzmQTZrcieCBaol7kVINy4MgadzmisYRnGGb9mWc7HwVWAWqnQOzO2kEbT",
-	"wBVsuATCw3bCQZ0rb5LDK6ps0TDWQQeKPTciIyD1kGaKlfYXp1jDyJWAFSKyNpvK2INsbqj2Rzm7s55R",
-	"Uv8nUzbK8DmX4oXVOmoIIXI6HQ+JMQrXEB1ezSXJGI3nTHnJoiCjEonXwcnsyyQ5nfpFdm8D1FbUZYTP",
-	"muq6bj1oK1UyzfgYuVBeUpvRAUTMwlHRXZ3b3c5BN+vyGPRrb7rKIL8WJyAxCVVXLIG61AaPUVmrc1ul",
-	"sWPkuyzs+RBY427qkV9olaueV37YdteFuaYsGGqkidJlCb4jqjqLICRTT7L4ROhNvaAlO/DK/lUIwNsY",
-	"N/CCsEL8XKOmQJqGqwoLrX5RJhb6sagbC/246Wn0N9VVln3YtozuHZFX6VUWP7nhReU02tZgH6bgN14t",
-	"2CcR0G4AhaIaMN4hoT3kbiZCgo0WyzxNIN5RYots5ecrtg4f7IVduLMWsxt3VxT8gCF0hQgnxSnubBxc",
-	"j06LuU8SKXfoD0MrpSnijuE7MFibhdDw5lfF2xoueF0MouGC82JsDRc8K4bccMHjYib+CqVUfBQ1IyA2",
-	"3XBGTfZyNQra/dXtJ6nRbLYpPlwTCM6gXIgg+mh0BEgyKIbV4fgrTr7qbGvhPxhS46HYRtGbhFyS75Lm",
-	"iiUFzeKXBf2GyHs3mm6iVEvi7u3Vrx97Ywn9Erhlk9SrFA70y80z85D6YhGouCATqedETqc85jQlKTU3",
-	"zJiLT6wcsp6rLEPYvtqRIjpIqag3vYUwg3LaaYMAC2r/E56mmOO6TRIXqwOMuVhwrdkOzujH7pYQt015",
-	"pvRIMSZ2Usxn8pplAgr5J3Z2m67JuVywUTynDr/IEflcumw/QTULGk14ElehTlxRz+bFQmcyyWOWjIIh",
-	"Jrp2LlCH6AWzhrJMLmZ+5JxjbFURM/saXNHx4Pj4YGD+10UpeJdnXCU83oywx/RgyhKWgdK7u5O68E5D",
-	"Sg/4Pq5ZpqxE21l5sVAoNNb8mut1MJr2+tljcnJy8jUEk3/Smq7oAwUVFxsrdHIwOD04/vLi6BTLsw4G",
-	"5kO3gazCZJSyGVdcTKVdkoYneYdEeUeepZ1Y3voWR4qLOOArODdfY+Dc0YiFME250uguMHxAXAVAIZV4",
-	"igngAHVKnkNk+Iot9e0jjqLAA9uA9Qo50YSHudF1NcpbKq85PQ0t9jLj11Sz0YKZcbWIg4ylaAw61J1a",
-	"rDOB3HnFFzylGRbhRYSmSsLXWGviZbQJqSGNeccMJ7mm6cgc7EKP6pxZ0m+3rO4CvKl4xFFohSB3elQk",
-	"dHeW9UhiqsM96bm91Ny1lC7ZpjV3wl7W3X6peCbgnu3h5XN7GZjLFqhphxUwZ7+j2mAoGqUXWeaTlKs5",
-	"S0Bb6GQH7r4d+TLxHFjBLK1SFmMlAk1Y9yoHe+fmw48coiYD2VLqslgb29WPUzmRKkweeYBhBQ6gS8D3",
-	"qbd2pkeeErOpE4RFQ/24rsT0No4iPBY22bYkwJLgK8pRXdyU9Fc7UOqnRVBoepRYPytKNi13sK5WVWin",
-	"esQ36YsImh3IOeIsTUJqskX0mBZnUfVoLhY5oO2Gspiea0UARc0LxL0/mMkDe/87JUX/NV29YEpRqMUt",
-	"fj1QV3x54BDLDgp8FMOIDXlP5dtgUff1snqmFKxdtCVjqlz9hgieO+ECRWZhPOJW5RV5OHAePl0s9Rp4",
-	"3YmUo84Z8R4FhYz7W3ji7+Ae8+TaFjFlBUTJRm5xPDeYN/j23duLE6xGC4HFNBK5NdUUDVIQ3Bb8KpzI",
-	"UfOlBYHjJZlJIkVEhFwRmcHxlz2yVQQ0XdG1DftsTxsMed/sbJrW9UlRH0jT9KcpYCRtW73eTVTfAjis",
-	"MTIXIPt/4eYrTB1QcKBHRKaJOedBrHbmglflixpyVoKMZ4RRLPNMsSJ5VmaJMQuFUejjuVlvTa+Yqlcf",
-	"bNGEwtx4LXVoFK9ZbN6akIRf82JFzGC+M+az+cMY9lKoW67Ov6Tenp5m18iNMqpu3iahWG9Oui/m+3RO",
-	"Z0+pDmt7rvp3bs9d0MisVWiUPwBrYV7lpcs5xTYP1ZUpdJDbByqrasttn1NbrtpDPWWpedUKa6JebxCK",
-	"wldf0I/pA8N8iTOgp5iVpqHyBcOW4NszP1QP2ddGQzwDBfFbfs1ElyVjAWX7x6ffPj83E3ygytzbj+Iy",
-	"hAWJtnoO/1Uen7UFvdccirW8q8pgF3lfYsvt2SeTXhmjV6yEW6pnviyZGFvnFGS6oNSaUp4qm/YPDWEI",
-	"TV37G+u6jVOJcQHziKDntqGgpQVboDFVVl41NNgJ5I1C5bR9SWhF/NKTHZI+/TqcTZUtdnNtTFy5Q8Jd",
-	"U6bJwhpBzTlmgNSHPoOV+w4xHfvhB1pEiR2QJ5Z+3L6DP1GpSnKG7xVsFA/7Lwsq01lc1Z4vJso5FSNu",
-	"KhpaFIZosXhbxYxHgfsQM7Vaqk8iZsrIUiDNNZNivQgzx61CQk5MdPTX1UO5djzl2+0Tw/NyKXE0wXo/",
-	"mr7ypodrWNPXISHF3Df00NsrqPaQmjqxfxCqyPjDZU8u1WVvSD5c9i7zweAkhh/hI7Pf41Phj36/f3Nz",
-	"c+OntdpR78s78xiI+AfmIMmaF2FKU7VR5MXeL3nGVGtNFoNccKhSLQFJhNRkZvS27v5SEezs8PNcKmYf",
-	"ClWpVDtlsd4SpNpAYkm1Zpl5xH+9+a/Ly/eDwcHl5fuj6du//e+gMIrl9tDtOVzUcGThE0L0V4D0bLJV",
-	"yjIdDA2+dOoyJZqp2xWt2BLtO2ZM2qeocAJHXMKr7OXUtJAue8ny3PToWYyXA+xeRN3fodXdzDSr4cVM",
-	"uc3KKOBpwK+sdMfMDUcVP3CRPHPP8r987T3X//4C3rFVdUD0s5iZ+4iiPIkKBipxdPu7JcRtJmgV+1UW",
-	"buw2/XoOVvX7J97jq7/Yoo23YaXA8VVJoAWqTeE6LwjbVwAqWa0VBqrRZhuj70MhaEP2+l20AWi+1aJc",
-	"dxAc3dnernS3fACn3XY/zZ9US+nNI0tHzkaWUcMI9nw0h2TUt5lcKYBvAijMLK+en81FOym7RiHsODRh",
-	"k3wG0bmp7EW9Fc1EIOk0aIbsYPI3xOc3PBj9Wd9MZsTErznLWRIRpdlyZBN9I7LM5CxjSkUklbOojhwU",
-	"wb02Q67qJkrlrNcJkqwwC2gBIu9WrbQhHBX6AgGIrZE/9sHpyGifjM3fL2UIKhHL9rtPAh7zDEJyobw0",
-	"IJzq4wonhLo240wsJOWSZr/mTAepdGOFrM5YEoQLD28SsVw1qDCaZTvsFnqRL+CerdXgqBm6ydtBRG5t",
-	"3aubt+VZU3g4lmm+gGq5x+f/AtfAK1w25ycwIu3lE2i0MKeqgAzpE4dnYTT0KyFXApvD+d0GzM8v//nj",
-	"j4QL/7GEgSMyZkZsiuLFKEaFfdujIqNqQARWMOJtkPeJlaOuwudSbDjODS0E04EpvtdOGLH+q6Lgl19+",
-	"+eXgxYuDJ0/6BF2mIdkeUDgrmCjl8zrkGUrBmvIMG82b8gX1xInNW5J3QYge2FV7nBAtwToyx0XKBQSS",
-	"cCcgPa1wsPNpEeGgmcyhJhXWJa+nFhxuH1chiJripBTT54p6YBFuu73pPnLMH4zimcsrNAkVtPO14jFN",
-	"EZQKC2jxlE/lzP1QneHzlxcnx+TJ2cXT7kfY2OzsGJaPJHRdQixC3mRExuYfpeliOTY0z4Uhde37Wgtl",
-	"2ImeqJg4nDLMomXAQ4xMKAfsfu2C3WiPtipWTrFj0XZpW5dBezni8JD5VGfcMxoz/S/XRLAex8qFDh8M",
-	"RdvB9lHgZbbgLfx+hu7ShiVs7VPLNVFzuVLhas8dDsC7ZsjtIfzoSNQmn7nt897TtHr7IELYhU9GgkzH",
-	"86euBq46jTbdO5gtiW2JYpklD5QPELDb0G36m31546CDJeQtuBq3cfrkWP7eDru0AbPkwMtDy4NHtWbd",
-	"YUe9HQoQSde6YZpRfFWbcbqx0LiZalQ4HBqqpexl1tHSeg2YSyxpvOwO9ZGgAQdyeEURepQZgUgLTck7",
-	"WfQUJss0V0Txmaiex9Wkgb+XOQm3Ls6EvWwoyKyZgw49BSdVwVuo70locTc2JUDNBVkUJLs1uuQ4bz9y",
-	"z3LxJ5V9m8VxZckbhOpoOgrVeOLGjHJBrynHwYUsQ7CUGuRrGazeT4S18OS0KuZcaElcTwaMFbFUrsj4",
-	"EPpjjyMyPlxSPR8DwontFjHenunn3t4aH6/hwG2qs7kA4288tJEbH4PH11oBA9Umc5ujGm/r6OOtjuKZ",
-	"fVT12x/xwdUv/+lecxP1vmM01QE0OM8rXUqSq63LZ28LLdp3fDZP+WyuW/K0C+KtpNEXyfU2KT1EoXO9",
-	"CB3lxiyminx38eJHBG4HmoFUJWPrYBRxQbMrDCJWJWf915+EsQHx28Py642nnAMUGRezzUvP/K6sfjkX",
-	"FmhuxwW11zVlaxcPsisS2ojnCcM2mpsoAtsCkq6Zqsws6Au2XWciuQMqpAv9tE3cjfkHjm0Vw+FMW+cC",
-	"bXlk5vwLiALV33Nc0sY7KuHJyF/BtqX/wU65Ovxv1igg/c46XKEfaVjtOSQIt48iy0xe88RCWtm0SV/G",
-	"IESC5ElsDmQhxXohKyxaLocH6L5TAOAMe47ireSzJKNTTY4Hx4ODo+PPdw2/m3HIyd4q83fEom+H8G0G",
-	"KrTd+xr05eJnrMgDz/zOaOw74dt0wBmnZDWXqe2b3xiu2RmgtQu6cIEVUMfA2YQWL1c2xFDfy8k+lDhD",
-	"cJ9Kf/uBrYOobQWzO2eYE74l5GQdM/iumFGbOb+VA+GjYkJBnVeuGkoGL1DZw858dygH3jULJgBdxab8",
-	"fdiv5DZowmZchDEFM3Ytr+7aIOn2hxb3jiw7k/LsasGfKsmgtlGVGTVQ9z4Y1DDJdgat8RCW+Dgf/Mfh",
-	"3h89zc02TOgNMU3dHcCbOevlXtaB3luRduGSBlFN1kxvhxW/z929z9396Lm7oQ4wbXRdy0f4SAT+UQn1",
-	"Y9NVZ9ppowN/2wta2G1bsRvyBUdh0LijmsdXd9rGW6kyTccA9Mzi3YAObusrv6Zp3lSk+aJsNDwkCrvy",
-	"Is4WtvOCmkmzSBFaB9BWUF3x5dLCdZYdSaBzSjhW1R2BuIO5Xe6zM7gbm1VeALCE0q4E1VuK7tnJLaJ+",
-	"7TpV2hW5dZ5lxpZIVFdsHSohzYVR3lQJZm/zpzBTzKvs3wE/BbhMNUITKYv37fAYiyd3zATzYc4djMkt",
-	"ffpmr9tc+kWvnnqep5tjfYEraZ+uYjrgvPdZp6Z2OpprkkZ/TDm0V0b0WbCNSSJbHOBoFkE/u/HFHWJV",
-	"1jZvdYkkoylSZrfl2xO5upGVBFsZTggzNJimHKQ9vuC6wfV/ht3liLQ1z8DlFlIaKuRpmpKVzK5YpoiW",
-	"M8jo2bTluRjZXspBCPmqX34pZTpsjest6Pvws1aU62DnrHPNllYWmmtsscQypXEXCB30OZq3Rm4q5btC",
-	"SxrQF+8Vu99Jsaut/T7M9UADyE/iW3sBWEpqzpeBYAeAanfcp5ROMAO8c3qP2ZTd8LvAkW8R9bYTDndA",
-	"3N0R0vBsCAC5HR0dDB52gmqsR0thksVovDm4Jau8NioXPbxbJbt1Dz4U5Tg1O9Lm8BgFbiJzXXR+NJdC",
-	"DNV29ql0ALxFsOIlW1kX7l/JHXsV8kpfoIPzkVeGqOZyJQidUR6OsNXdunfz27a4Y/9nuVpxg0JMVO+p",
-	"tBlsb0lvqvQKCl9hm//s2gGgtjq3aU8UmOMPtapBo9Tx2DXGW3GRyJUxO9aCLuD7RZ5q3jG/ovKWc/fk",
-	"yrcXfMF+dm+p/PKkeGXl6xf4fn8Orx12XWvlcJURy6Zc2KbaGDRaEiqsH6GCxIRhcJ4RK9+69OV8gq7s",
-	"ITymgEryaoKPB0f1muBOTTsrDzb0vfNzb9oI4jzcwJ9qQIZKbLMaEPWbWEMAO7vVJuxitlUJtE2AlUzR",
-	"nO2f5cLLiC/7hXFFMjY18qFDN14riqw1FGjCE1pNZ+PUVqChK8Teeg92QnQGrxgYcRC3m96qiPvurfia",
-	"OlDUFyO40DLlmsc81IgA4fF1G10gUmhTN2YjSxc8XY8c7W3HZbolvDm/ZqL7W/iCzlhndOXNFPxXdJJK",
-	"8lomGZ/l7LfuSM7Bpgs7quiQShSkTfM+QOSKyGRtoe+gWgCUTSeBEX21kmZ2/PD04VHUoTDXtw/K5fjP",
-	"x5046hbmQprPan4Gs/IHWdvKdyhq2JJAmEJhrWtwWZJWlZz9rYgKXolaDZKS8Bpga1twaNu5d1esR4/v",
-	"NxEfF4XNuoO9Xdq5IecwUp2PJn4HTMG6JucNd/NVYdDDcv77cDZUVvPT+BleeW1YgimJtsec9aZFREPK",
-	"iU1QTCV4qzGcRGYSFa4hOTI63WmfVHSmd3JiZAxLFSPHtkvoxDYLISdWm+ILow+fgiaFn4NY668yOUlZ",
-	"QP2zPxDMgVbks9fPHpOvTx9++fmmAtma/80VRmhc7i2oLJDZGO5A11Bz8jOIUyzsdU36YE3A703Funsd",
-	"SpnJ3tqZd1Px+O7i4pVVOMIRuKIErPVeAEZ1UIkdyyNfgrsC0ou4AHCVJW5QNV85z8SwFGoH7P0ylRnL",
-	"hlxc07SDU9EWNxbp1k6nsTtcbE+QAzz42E1+rjYoOTp6eHI8GJy0ldx1L6PDw71chbnWSzU8PFytVn17",
-	"KB8+kXFu1uRfnK1YdsjEoRtDN0+rPXPMu0KT/8+c5YFt+15OAIfWWGevASgG8BlAQYBu7ZvMVJZhbPIA",
-	"us+tJx5DCO1li5t6EUDfjoqXBAO6XvsOsCERLtfMwYgutfH+W6r4TGfr7RNFtUlAGj9WCoWn3N570IV+",
-	"urzLNWrZ4sCwFFHul99NrZyc//Lw+jfS06uUxmyXQMhSKh5OtjnCzuXvGxYP9tVF6QLRfb4AbGmQ57qk",
-	"grJE3/+2QhtdQ+UNTbeLGfljDC3YawANsP0l68CvLL7aESmw/Wgo2o8xmhhdU0g9ws9vO5bHRG5U4bno",
-	"bG10mngdKrZK6bo5q/sbSFKwtRnmGsc1jwgmr7hW4QjAPM0zMCUbU703El0W9P3Ihyyrvh5djqXPyPql",
-	"ZAd+qjw4qs2zcZle5+J20HvTTC5GXqvTInUz6G77SaTr0nFkWSHhCXrAsVqxwQWzOe68Gn4pCxve9AAF",
-	"e2Q7exQKtNPuwOw0grVsbQeBAvtVUeoA/NobPhzUgqO948HxFweDLw6Ovro4OsaOU//2u8vaJ9leoviH",
-	"eWdvcPT1l1+dHsUHx3QwOPiSUnrw1WAwOBiU/znqRb13ctIb2knA6EfmGzDKjJHlvDr4YC9Oar8odOjj",
-	"MmhUjsrxXw8xjkA/YcZEelPIxND6eeBXA5vZWFm21smD2m/vrw5l6+DypYIqsN7wzdubt0XxhqGIjM9m",
-	"WN+IrsQeXXKnY8Dzbm6iPdS+VMgm2IDDWQ1OsnMFzsXb+tIqRNmlAfX2J+7abfsWIbe7N70ueu+2DfJ1",
-	"LgqrgwdBh/75z+dPrr/sBJb4DuujGjEtsxzAi2JjZAortDoteI1Tt/hfuQIBb7QdztStaGbH9OpGM/uI",
-	"zCRTeOpE5LSILAS7i2d3Be3s5jV+nQu/BRjbwZ9zrtnyziVgpZxpvdxeFu6CBfJ7s7Orbx269zQ3NAdn",
-	"mrfulYbmvtRwvFQnxErbdF+uuXV9Gz5onzS4Js6KkIqFbdKbFdp7P5+NxjfCGg7zsLd/6CO7lkthB3yL",
-	"g/xXNI3N3fdn+v2ZvsEH+wFwv1cUfmdFYVM+7C8z8H+AEvJr2GGIjcu4VugoTADHVSGuI+ECIAg7e7o9",
-	"J1LYnXGvBv3V1KAAX9YFrqO9Bo2pwPjZUheRUhXw/+iMCsWZ0BFZsmxBBXy0Nf0RcXOMyCSfRSSVSo/Q",
-	"V0hkRmCc1YBG8ZDejpjKStNQaQjwV2Rl3ySfbYcDwom247i9zvcSxnydf7r4Zcmjnn/TU8qAZgGBZxNC",
-	"CncVHd9uh4O1zudetUiNnKjR8fJla2tIrDLTPL4iC64Ug8ZL0NY9X9bK9SuVy1TM2voQ2+oyeLirnoE+",
-	"anK5RFPgdsIxzkKe+Gf8mtk45tCiGURkLvMsAtxTOSULKfQ8cv/YL1eMXXXB121SAMJpudrWT7UjDtk6",
-	"q7a4EpCXeZpqKsd6r8nUTB0gWK1emuQsXPTWqoYFauxEY906pIH+JgULImw8P3t5Btk5/a7wr1UUEzwW",
-	"YKP9V0UlPftBIY8SKyvmb0aINx3b7EPGFCz4qQSNG8D5iut43tSm7xOwa7EHo4b6ve35Wc05ns0kGiaz",
-	"BqKpjDG8unLZhJcADdHpmiRySMYZo8mYpFJeQXEau2bZGnNgJ7nGMlgL9kxonnCNjQPGZqcAqBlWHq8x",
-	"K68I3KyIljIiY5osuBgj7Dm1ANhezAzTrzJEpoNrw8cFo1k8B3DhNhxfr4m3BYRAUGwIcAF4MCJZL6TS",
-	"ZArJJ8J2f33kAMxwJmtGM+U3yi/ynjdo1HXk6pZyUuIjByt3lWvbuI+nFaf4Hh7mklH28Ciztnt5VD2g",
-	"WrTir/Zs9zuXwbuD7AIU9h3XzW3Lu6THAdFZB8lG+wUbOo16kPMDGXIsTR24Bq2VODQfc3OHnqga+10X",
-	"wIZgL3a2E0tcxhA9xcGO3d+CSQOY/BOmoa22eTLNjIR0HVYQMl6tIMCcriuq/aDvpf80IIfZBuc4hMoK",
-	"eGvevK9N/SunhURpR0DwpI/Z5Py339Yt+qmUJOVap6wEpkEHMwVnnN0axKpRcuFy/xZwePEFTymE4RWi",
-	"PxjJjG61sFa746lf0HlQ/iyo0Dzu9pBzdzWUd2iatkhmFMkwHwvUcxQNBgNz4Bhh3CEpwGkV+KbIbZ3b",
-	"DW/wzWRw7s2vSgiIphHGnBCymzczV22lG/UVIJM1sUxfS4toUghyZVGQYajhWTrkhz+IJtWEw2LoYkoz",
-	"15g6lgssiEeZZdFD5KobaME2uwdAfK9p2pwqA5lNDE3KBTNibMWYIHolfQgTs2OGe+NUxlcdc2TeyYlq",
-	"SofVoIPBcu8GJdIdtaWC2NLVxPOAfbYaem0UxQsAGJag2ecvYFS2sLQq7h0SCLfZfdvgL83xVO50p73t",
-	"YhTaAqsNAgxhWwKlNKr7BWqKW/WtliJs4uOC/3bIhyqZttr3c7BrRXib7VeSZyN3FGmEQ59q6l7NiGC/",
-	"uSnk1Ueu0aQCbCCaa7nACnCzzryAIiraK0qngLk8Q2iA5vRH+zDzc/GkjhWj5QxfFe8ovzuzbyu/Kd1u",
-	"/rc/FwPw7vWGUizlXjwCeHx8Mn8AvP7eG/BRvAEVsLZ7gLV7gLV7gLV7gLWuAGs1Cg2B1Xsn9ITFNFes",
-	"SKcqywHmdLlkAoJ+a3dQu97uxhCeyGT9QJG5dVkUSA5e2QS7xhBgeTIvqMhputOp7GZy7j24+stT+5rq",
-	"t/XT2H3/wg6hslT7O5GdKv6JTmXwqjWU/9Ncz5kxqYtqr9ba+crVL2TCUJiWPSi61cwWXStu3kahhBY+",
-	"rfdNKHtwakkmjFCxRmLb3oUYsb/mcocWred8Jp6LF3DX9gKX6hKWb/NWJrwxJTCw45T25sMNHIGP+Rlv",
-	"dX9i8B8o2p+M9y6vl0TQZQ+33a4i46odBn8DJmSwHSakDtMQXNGGdltnZAkVjUSx7JrHDE8tdOjQjBFI",
-	"SzTqQyYXffJcK1cmZX6U044wf5OM0avtySnf4GXIjzeRu21U1Y9vp+rOWZqMcqF5Qyc823MM8/yQkVI2",
-	"1YSmRsGCG6Ep6O2VbS5G06IxUE1nQFJSROa6hnPht+c2x1iRXBfCCi8UGWKBQ0ChsjkM/c4Wgb3hTusN",
-	"D7J5FHd60IK+H7Us3YWLeWVuDS0K5Y41o+720ZJlVqtoeRlirC7omkzYIzIYEiGRMTr6zsJQHWG7CEEb",
-	"QuOrL45PYxWKL1ipF2Sqzd3aJIQK+TVLmAvXBrvWZqsQPz7AiSvhhobMVNCEBlVU98imtpZbahFdTz58",
-	"TnN18zliOmzPCusMAdMFRoXwZLOBUweQlAqkziaVlr8/UESl+Syy7bxBU9i9T4QPQ+KQScohBJdTW0Os",
-	"MarsTtu5ROBUxYQR/G+DFVKLBdeahU6wOJNivXCLWFwZGUFAy78fQMBwVut99vi7V4+7lWiZG0pYyc0V",
-	"hxQmYRFxrKlZ3FV96fHg+Phg8PDg6HgXUMBbAmA2jBSNbCxfVVxDdbjMCNggodEeHxx90TVZdjuUoNmI",
-	"4piHW0bKYf6EB8wF+UlruqJE2cJ9s84OHAvwrpVs6e90u9Wve32LYLvrh6YxvcOfQg0KtEI5PiU3Ms1e",
-	"rCttYTs/jWFV7q+fI4AF5EafhHLyEY01v8Y0Xy5Gy0zOMsy6LNbMlp37fzc2j8T3ZvobmzHcVT+v0ttT",
-	"7MI/xixobKupWMpi8/uYWGAXsyABVIui1CUE3Sr94quKl8ZT+L84CatAz/Hah9YesH8eBUtEECYqXlcK",
-	"vo+jpvi1xewx/GIhZ5z6VCDsHNnXtmDs7NyCLluPslxsL0o/p7Zd4ErmaWL08sQ16U+k3whwMzwmRdoM",
-	"VbQssSWxLsShFbnWdZDBgEnUZf5VWTviqLqE+LSYnh1t0wCp/iTS9YvicU1XPLOv8Ss6GrGEyiuaKA6Q",
-	"KFtI7ngw2Ep0fq1IK4SVu87IFYcH2glgEtFDwUFpebETmxUQoWotNH3vdtHnaOiqzDQCiKZc6bNiizdi",
-	"hNuAQDvXa9yEhWamb430sCv/VYqBAvpjgb5Zk1vkzBZQEUXXqlR35lRt913sVHTUlZD2sOrnjhz+x54Z",
-	"/0Np5/eUJqUG+vdgse/vLm10rlmHGqg5Xdo+5Zunvst33ZLgBpdFxaPCKiNb7oICVZRGh/Kv5FSXUXMv",
-	"LrY5Ab+qOkTLSK5Qs2UDejJNFNQfo1aC4PrKoesrzZadHG2foMx2oyS8JbtJZ5wlJd79rQsnf6fiS0M9",
-	"ZfVlWcAe9PRCsSnwLiZoVQJ5e4DzKl7vRTcduTZXRtZ3p6yO9Gi0iXM2q9pcF5ooVN+WL0dTmY0Av62h",
-	"3M1GybcWu62VZovy9TW/v9Veg5HrQteGOgYhNYHV6JzQ7VTjkJWLQYrO1rLX6SjwMLlkYkRTlrUWaOAF",
-	"5WQyFstrljUJHtiV7iNE6MVg5rrXkXun4iibjdSYBLBrKLfleeCC3eF56LINPMmGmlrJCdJeaMqviwz9",
-	"IhKS0O4Iqj/Dq7Yyvd3HcmjldP3NKRe1IM7IY48qkYW4/MKe9mG19MOG8tSeSty7YO81ZP3amKOHA+Py",
-	"xWF4qXTapP+6h4PQCPeWgXXfWu6v3lrOz7cJpcJ4laVNOTD2Kftwln7SJBRvH/zFKI7k8iB2h3NwKUr4",
-	"h3Abj01IG5f+5gje4ncPCV3yiMQpj4jbkoig9IpK4B2ZARZJVXj4RNOxKb31xrkbIa3VvstmLJYBMv/l",
-	"sgAct5gotRiLj/U0l3mWrnf29luyh3GHdu5fLFNBHOhYCp3ROGy4zGRTGyeugoaoWyE4VaICh1aRSc5T",
-	"jY1xKJooMg/jjV+XI22fsrvQGw+MOCrnFFwJqfcW6kuC/Saf0MIFa6NVdwmpLWSXlK5KUE1QTPb00L2D",
-	"fnAb42/axYTjshIuIABnCzsrk/nq62DEl4b759ieCGQ1l4TOMsYQrlVLci01w/zgqcywUFjxpBoNOw6i",
-	"TBclhW7f8MEjLUGgzajm1yCSNGdbQjJ2t6qh/y8HHU2/2a1A0gMRRLfsNi/mO0OHkHYgFwtXNxGEVjdc",
-	"Z6+J6aHtAnHIxKFZXXV4enp4dPjV1yGmWzNapZjjwVfb8bZdHW0ZasRlKIjWcki5svZNlkQLQim2sTnj",
-	"wbDtPs5PYP9PdX7axNVvZLLevaEiu7Z583jmkFwkLIPYj7pFi0Q7lNcsZnypQ5WYmNjchv/CISMkplCr",
-	"5zLFN0NbNkfYqp3tK+ldWyZXh9cSbZ5NN5yxptpGTfFEylhs0wc2RzxhNOx1gqRCY53NGc20uax7vv9c",
-	"qvApG1yXqLfkDf3+OriqOvRPgOHgW2qOHjf7yK7l5uqD3R3nGddrY6Ev7Mov+Q/tGaMRggNN1mTsOmFg",
-	"/QGq4OMhGZ/lei4zW1U2JN8wai5asvejfr8/7lvVfgEbBr+VszWisAbfEPCo4Y9GnrpUdziOFJ8JlhB0",
-	"IXJzdSzlFRwZqAz23IhHJcCBEyI48ZsbyJycSqdXWbXK3m/e7uWRPXULsMykZVk4EgqJPuN6nk/6sVwc",
-	"BjqIhL7bNJ1/YGypCCU6y5VeyUwb2zFfHmh5YMiFxHK5LjPaHigyZQnLaOqyakVCUqbhCYwuiMUIwZg0",
-	"X7KUC+vIgD59l+JS/O1vj6W4ZgLjuH/7G/n+/KeXRoMYK0Gv2Cimio0jBzokyOtnj8nJycnX5LN/Xjwm",
-	"uUiZMq8DPCYMvUCZ0Ior9nmfmBNAEU2vGBmDa2JMPjsiWl6Kh4NBRGx0njwcfA5jp4LIJf01Z2SMUnkc",
-	"2e8BAmH84RJF92VvSN70+/23Ebn0hbj5vt/v34wj174e8UfgKDaC1z7pUhwPjl0/HUbGP0rMIh/7qr+e",
-	"s7VfEWeTGvsEnN6YpbxsbPJDqLoUY7pcupYuh/bavxvhPn5kU+bcynHl9eMZY5OYsRfKgtIP2JqlhLrY",
-	"IRkfYmzt0C6sdUYZDokuxfjw15xl69qP8F2fPL1m2Zq8+un8oshIACwanDe9YmahyPh5whZLqZmI1wc/",
-	"sPV4SJyEd94vShK6jsqVVHTBLoXNJ42MMTHj16zWzuABesYR+QZe7DItkCDPwDw1tHgGqeMAfkEoSaVc",
-	"QnCEJklmyA5IHYB3QCzYMMmCxnND54n0QHn65EyskTTJikKHBQn5iqjbqis1JFRcCiv4CFXbRFthQzoJ",
-	"hfKnRVCRp0ZNRp40N2AHZS4uxfj9gZP3B9DfdlxUAcFuOLghHz/oMxviFHGaJ0zZKz4vsYPqF0yknpuf",
-	"zYCozjPzDHop7PjsQf45BJiFFGzcJ0XquCH1WOZC22I/0Pehi/H4NTV6HtCY2dDy7wPsvzEmmqWpnY6C",
-	"vPf+pQBPZcwE9ue3AvfF84sNoSqXRnky1mlfZobU4abDhQXiwHZRvYCY7nmWae+of9ofOHc7XfLesHfS",
-	"H/RPQKPVczgND8FBemC4XDCMKsxYQ1K4u6hMDDWMaOvGorLRqLCIUIrFGTaOLXb/edIb9ox4PDOvfeze",
-	"Cpr1UgqFR/TxYOAOJ9vI0pco75SsN8KwOvWbAkS5LPiyqywB5FLTDGZXLDQUf/ftk8xaQ5FQRcsGDGZ7",
-	"nm/t5+9PC+wAOG2bl9LszungqOmxxaoc/lNQy5cswZtOtt/0TGYTniQMtMXT4+Ptdzy3Db/g+q+3X38h",
-	"5Qsq1o5l8Gi3uWfb7nU95EBPyxcLmq0tcSB1OWoDWW1jQTNJwGLGSP2bXuner8uS3hAhw8zTa0R++MF+",
-	"ujnUNjWlSDJAKqpX9NjrH6gC9K80bZGyOKag63lJcvYmv2eutZpKWmrPOTG0uLT6eC2FDyLklFj3sD3P",
-	"6Fr58N1GHTJqAETdUZeIpRG+tpOPBVNkRn3OWIIN7lOOBcP2a26OMWa0rLlcgZvMmiNVlr5gVZbe5Ojj",
-	"3TgadmwUAqRnjAUB6W2gtxH//uj03+VVmLXjdshtYjuA/tHJv7G/EC5X62tCA59Op8GBW5E15ZkD97Ih",
-	"FSMHyU8/9DxE+eLtvc4i6Qnesm4SRUnx++8nigan2+94KfUzmYvkTyS7DFdaris5U4Ir2XFFJ8HlQA49",
-	"2VWyY+MRjeqt917QA927I69rxYSBNwQqFh5VbYbmw/pJOYKoLi9Di1VegskA0LB2y4UWgcZcGeyjBRFp",
-	"iT4dO69GYQxKf0ga7yJ996WW3IuzbeLsTmqXk3FtKpfHQfdKV0jpWjmfo7K46bfQsZqlU62cNrJ9BDO5",
-	"8MxkAFSzsbgF07ZI2H6R8dlcYwKdL8zciAmdGOtjB4n2qQVZJVOrktxUyBDUF0PyzNh0FWFWr/nYgAja",
-	"ozgDyA4XEh5u5t4OUzbjCpyMEFyhXuZpqC/PTSGI4IC7F5jdBKZroN0T0ir4Da9uWrMCOqgyj9NytjK2",
-	"pU9mW07Qk7BlgQpC9jsiFegTDnTC+TA2iQEwHnUGhd7I5j4xaZm2vX4P1nvbGWJl3P35ETo/qJOpux4c",
-	"Rb1G8OA4S1PXPZULmxzORLwmMkuYy2kp5CklRekAehrtQQOExCEuhup5FRiw4ZTw+rbscEoUtS+9vaqQ",
-	"JZCf3xiu0hFuVNL5RiTSbvGoLE2ZyzxTowk0PDk+hUvs4qIUflt+o4u/m7r2AqpJ4RrE6KN5PkQeM6bm",
-	"2GQZRz7LZL7sDXsLKbiWVu4h+ukb9yX0k3trZVRtu4qWbHgWujtQmBT7WOm4U7x7KWVqZ4PZ2pvNkR/W",
-	"2xWfhJBBvxjcUdoY6mqVNkh+99KmyUVY9FUqJA5+0U3iHM4yupxvMaexWoUqQomQCesgbqxmiv24sOpV",
-	"PbK2uCe9CtjgOVvA8wVhyYyhRuziBvb6hIQk1LcMBdS3MI1PKaTMwC1LmUXC9zsed8VYNT7e0qcSrnZZ",
-	"wF17UlpxEKwFU5qawVrlGP4agRqrih6TqGL5Q+zdvN2NnXEvGvgZ6e2enetes7lcgXfZnvJI9EQKPLkh",
-	"enlrHv8A/940cvlPwlWkFdFciDdDwgh1oB54ZkKobxcdwnHoneNb92f/H+/s30kutB7x9573/cgQamuh",
-	"dxMWux6csJ8vDfHB4VATNIfAmAdel9pmb1ihwjxQmGyuXLuLDg4sc5/X2/YT+7Jc7WegFSNoPnAMj+ZU",
-	"jegITf8mLz2Lrz6Vj76tbzRUjELWtdUgcKQt0+viTAopN3EcB5Wb0i1E0xT9htgzbsE0tT62m1BTbTOv",
-	"IvS8q0rleW6wePZuNo9HsW2Wj2Ofe8G4N1vJLikgjIqa2PmkAjPUELolgoA50TIzVhHohxAzKEQpXLDM",
-	"ZJLHrLsgfbHZ/PYPIEwLVq4K1NPTg6MG8VnpLxwSoaFC1t9Nht5WIk4mkwaJWAg+tDJHFlu3N3w4CInC",
-	"3YTf3SRdjaTapN0GB9yLvf04pEs5F+hu/UeQeCyQe7bDsxuzw/zEZidNpLN0AwlhVBElpVmuIg+cl3L2",
-	"EZnKNMX0r8natpIw49qUqCXVM2f57jY9L/kaihXeFji9rhwpTA7uEs4AqRFgv2zh3UYWWjtBvc7FWRyz",
-	"pXY8Ndh+zwuaTmW2cHf8QVl30IEVH0sxTTl6DU6PTjrx7o80w2qt06OHXWau8uVSZpolL1jC6YU5jf48",
-	"ksWj8J0NzmpeV1UoVIEHGyNhHsaij5/oKh0gJmZ/4RlRTAPCVtlQsx4OQ7cn1pvMHfBKCV0pp7bKFS7r",
-	"k9PB165fgn0vdksohoX5Cw1q1qtyjnf2iFUUjbLKyJU9lUoH+KmwfSegPA4HUdXHOzyKCshJ87loszQo",
-	"+2W+sW0GnPLVwY9to+G72lthN3RUvP9h+P1VBcdG3Ytn2dkZaWrRv2zSQbIWdMHjigZZW8lK/jIYvze7",
-	"+b68XW9QgDza/0vJzz+R78zWZZUakydoIIb1O2tMecL1QSpnW8JzrmmLLuFssWANqpGgDCUiNFXSD9oB",
-	"nFHGprkyJqKRfBidU3wmDrjoZDWa8f0oZ5/KUFyh/9CqdQmvQXVcsTVJqJpPJM2SBluRxhoxZzrbiU02",
-	"qxmFW6EaeInRxL6XE6OMNaaxZbTNYv3YTj9Yhc0VC8j0k9Phwy+cjXr0ZWTu2SlDbWG74vRe/XR+4ZPV",
-	"xkpBIcmwd/hOTtShj7vyTk4Os9yenwup2chWBfaGvaOvj/uD/nH/y7K3BQ7vZHoUe0fL8eD4jokLjvgb",
-	"xDkT+j7NNiRpXzOaQHVkwhNgYV+oIjpRWKhCbSOqjRUAwKBkdCh+qghpcijfBij4LsLtGw9E7ZNIt2KO",
-	"hfFq9c+KcCm7W4YESwGl1Y2m3ZwL/K59O8Vgk7doq29rYPPHHpDwja/KFgCSRpl1IFbm85KJBHVXT489",
-	"KvEoh0c32/xwmH/hrpkYuo1TTmjKY/Z/3Px8tFVUNkOCMEmSoCAscYVPPC213E+Lw1t2ir+jwHKb2+aE",
-	"K/nqXmyFnGk+sqKTWeV3W3TBoJfKs6RVk12rEG0py0VZgV1cGrmWrdiXRvMF65OfbRXyuHyirdEGePyx",
-	"UQfTS+G9r7B2H5GxFOl6TK4Aj8JP88oYsUaUzQCj2ASMJX3yk0OXmAIYQiIZ2sRKy6ULvWgo8jdjI2Pb",
-	"p2Hs6v9to0trhOvSN8eV16YBy8erwrrSz+AjuNq6CTsEy3QG9AePcAo8IK5I2dThmqY584Hau8jForkF",
-	"hjGxD0Vp2PrdD8r3nxH80ntnRb6eendNM7koxOHDA5BTWnrfnBzV4M1tzIELbcNNo8l6lFBbaNlNMgXb",
-	"q9xUkXDMjG/24i+55RlU8MoIfS5BH4Hvv3rj3CTgrXhbE/igvw6Pd5ber1IoY7mJmjrAg/mXSLNNnTy9",
-	"7sH37t57d2+jc8QwKKHF8RchnKbXr9hRXfdjseIGLi4+/OA+jnjSnrBYoHYWblyn3gdzEL0TIiREujFJ",
-	"geV9H5ncQ6ZasYW30aZ2OuXd/j1/Yl1rDQR3iDbF7gHJyguadL3H8HBVJLZbO6VUeWzLLKoBItrFGbCT",
-	"SYliXyVtfGgzdd/6CLj3P/+eHIHbeDue6CJKu4TWqlEIG03jmasxC8XMgHQtnnmzD6US8vokzpS6ZdXg",
-	"TSn7VOzRm1LM/mO4VWy3FnQ/VKJztw66OTfJftwNxezb/A5/ktjXnyzbsUr0f8Tjdokl9B/ltD13+IJk",
-	"mmcA/pfl4pHv0MhyQWaSSNEnZwSGkoCjRWm6VkTJjifwK3Pn/QH8Jz+AYRc/4vmbMZUvPhatfysZtAqD",
-	"05k6Wnbv70jHr2GE94T8Jydk3MaPSsm2aOwjEPIT6RBjwa8M6qWL8zSeZw5ExlK2Q8eh6FDH8sU6DxR9",
-	"wcCXwaeFH9o6tAPcobP1PXP86ZlDZzZxxFIYIBnfmVXaY9Hm18gVzJaucgw/R4beBZmsCTZp6JNnPDUc",
-	"QwTNMrkqASm1nAEwfoOx9UmD1dVAdaD7SFvFRulAL22LJdWaZebi/3pzdPD12zeDg6/ffhhExzcH5d//",
-	"8b97XTN0cIQr0P6s7QoYO1CwJ2vtS3qv5ZqmZ0oxob/l10x0twj9rJ3T3QZXRNlSugKxJGs4WeY3IXVH",
-	"cKyUrioj28DC2r5QSJFmKJRASR8k0jLsS5xSMcvpjEXlQkL3mUfQ2DymWMSTMrOPqp4SlTG6aM5b+LU1",
-	"Jau1gW03AjVCQmaPjK4kU655zKl4oIhK81oDoCWdpPIgk0nGZzn7rYkO8Hl7SCQrxokI3pRYJGtEg6MJ",
-	"Iy7nDUq+ZAZiJdvoWuTSGSCXwaYzhEaeLxNIcVBcxKwy/k7NKvbmybibr2FbWsN9SkNzSkM9nWGrN6A4",
-	"8A4xy3QbGKujYDm1KaYTCCFVkvW5sAQPnRdiumBDItjKssNn7hFH2CvCvrdPnkmb1EUXVnxeMbYkFJpl",
-	"DAlVV0SKGBHULsUYiBzR+x1OO9eYU1F0C3iExzHokNiAAj6VDSM8Mi16RthcBYSUjlwHckVoukI4apax",
-	"PnlpVUyLhU/M+2UGbRIE0Sses+hSQJ6unBZ4EoWnwtbKK7pgmOURyIVwesBjuzGfMjEXe2TLzCjkQZFl",
-	"1qPQaZzpigsbFmeDo63i7FOLMazBtNrO4eODoyPsuYVs8uZDD1p+FIcz5ls4rEpp0xzedqsS3dXBW/RE",
-	"gESyhcxKJKCK6O2x9ffq+TvJfzmezyeLJI3X33/d20kYI/1tw/6f3afHNghluzpg5qbpnWT0B6tc3xx+",
-	"QG1uS1SdA9IgdAyxvSEVwcsmjHAdVSJAM6Yi6AeIgaBlPnFM0hCEv1WK1vSlFOwFhS7Qt+PU7pT7BNFE",
-	"WxSJXtSbM5rYdtFPL+is6bn2skO4Bp54gnZ49cFGDNoGQwTkl3+kWNdGggIUn3QfIdlT+kHN4t97HOTc",
-	"2rUdDtSX2KDRhksaOPcQWa41gGvufWBM2jwDszGT+WyO7Gx7Pypwjf349Nvn51xMZcHdCtg7rJa5bkRg",
-	"3uEoiNLge5NQPg22KV1IMQMwvz55ulhq6KWUmu8qL3T+twkzipa6aiqX/AYzblCR2Rtqs+seWzSNjeVi",
-	"wbVmrIAVk+Y2c/zCqmIPWPO/XtltmJlfngFet6ENNGWn5rGvMrbg//1/jRnPYp1nzO8DuPlABSlFw/Kl",
-	"7jtrklUuv1tIFtay7VC25HUvYPaDvOB4UTka/hNJGqssbgGiccdWgUETedCdWsK/xhxiaEpN1lacQCS2",
-	"Qw0OT9N/uYF8dFvm7V6FzB9P47+bf8XuQ5v4KGjmXoDsV4BclzzwZxIhxi5o1VUKDCvXR7uoe6k30nYN",
-	"HtF1JNOkkBzRpm6xVwXkXzCLj6l/YGf6aqv5spM8KBrHInFqBmbcsSnLMuq0L1RfyAF5/N2rx04POS4U",
-	"EMKMkiKuJSdMmOu5/u//564uetBD43nXZv6rr8vO8Mdl5/ZKw/aiBTv2XS/aqjPszRbLctBuTE9Y/p7/",
-	"9/9dVHSjatfHnZqjYy/048FXd5NvRcPyJsEGNHAv1fYs1Sxn/fFEGgI7NYquc2hMewD9dvBS56jJcqGs",
-	"CiTkyggtmRE61Swj4x+p0gdPzeUHz5+MW/3ftjWZkYmTlCFUFU+wFys2Se4HyuAyRhdPceQ760pUabj1",
-	"+ZMmn245UXTlrpfsEVlQM9iiNXDFbfsG1BWXUfs27K8FR6zPplZQbkM/AHzi53jtwzK4RrMMSs+2q3Ka",
-	"vde4zwcYjKwI7B5PhuTLk6ODo8Hp8aWA64Zmd0dM/JqznCWXIqGaDsmHyx5PLntDc+HNpbgUoZBr4WcO",
-	"IwXgnt17QmvS4hnireliiXwu8+QG/LnNGcreL+XWzlwxFYacE7kSqaSQSqQIJau5TJnn+ASNXhVVG5pl",
-	"C0VyYfi4YOLCdzrj14zwBgPnqR3V/tQLHBtqGuq6N+z98ssvvxy8eHHw5IlTiRC6KmMIWyVAltSysOja",
-	"KWKMZilnmW1NZo/zR3AfZE3ZXACuSOIkgGVtryQUUjtEggPvHW78kqcpnZTJDEua/ZpDkeXzlxcnx+TJ",
-	"2cXTMmgD6pLhcIzsAAmYqRZvKB/wthiM86BncmVUnS++MiLF7Ftv+Obt3ZQH3MM29cHR3j2HN2Wqs4IP",
-	"HFO7bzry9eEH/HDTihs3wUSsavcSbLyHGVcpo9cMLApD31OesiEZw139WF2PI/cHUtqYfCZdyMSyy9mr",
-	"54SSlAuG3dTxckuP4z55DoVf2KlP2d7DZjIRuEqwTFwrovhv9ti3ssZYQuf/ApHzCh8GyoA3jfG3Ty+I",
-	"W47xpUi50iry0U8M/9hY9NAoHPZBEUnoGnULw2hGMVEa2uSbry6ev3h6fnH24pW5458Xj7FYzSIveUIE",
-	"siwVefnPH398ZC41o7UNmAVhIHdilqZ9cibsbps7hCReuzPopp7mC6GIlrJPLgyDDuF7c9i6NfY6vptl",
-	"oYIm1Ipf8/P5ktErlj1QZMkyqI2XIiJyyURZst2PqQ04a53xSW5o5BFUtFaXMRRj/5ZZsb2pZd0nxv01",
-	"EuN28wRei6RPlzSes35xcvm65Kuz10fhlIQJFxQGtrEYlRe8P3Bnp/9Yp3mSyzLZ4LJ306p/Rqj3gmZQ",
-	"VXejkjkiS3UROgMuRfH46PQ0OorgRbfQc404vTei73xoPrHaKQhWJ4h2OTa3iK3iuIuIf9gZtqucZlW5",
-	"UNzlBAKgtxUsVwy0iujRIB8ehvDZzWk/ZSxpdynCFcXBjpA2EZnkmOZVQMsrLmYpcwqBTd9UUelMQ/Ve",
-	"MZrFc2hohvmwFICiM4apmPnSnOIufgp5TjOmn7Emf+IzGP7+lH376Wgw2FB0bWtR640785JIwBF3IXOj",
-	"7QBmwjvsN0VSycEdZzNCP1Z/UbMIbdoy7vG9rtykK08tETmWx7+36clw1eEH80+zjvy4TDuynGFe6Mfp",
-	"QDd+fX5OjvsD8tm4nyk1/jwiZ1ouzJ9Uy8UYNF/oH2a22nwNyvLn4PJ6KmYpV3NzybOMiXjeJ09pPHeA",
-	"pRbL0xC24zmeEAGKcZH1aagEOHF4KVDDHpPPaJp+HpGxPbsOzJll9HVURA7qasuYfOapFuBt05LQAgl6",
-	"sgbdB56IwuGglgluHl5Ii4PH37167MwDePeBOSXH5DOjzbvwzeeoPI9RqoxdVuqv1cFQK3XIlItEfd4n",
-	"Z+oKldXx8+nBSynYAeRCjcHAeD49eCETPuUsOTi36a0QajUTShNyMjjF+KunrWMWqmCrBvXWbNs25fa5",
-	"c1i6KoBaIX3Wa9K9IBrQTVT8aJ8dUg9/tiFmt1gye1Qm6RoyL9eZptbL8bsVIOyS0RaFjjFwFruNte1q",
-	"nCsGM8MekVzY8HtUw0s7GZxWZ3sxzyNy9BX5PhfESHTiZDn59sWFWwHMViuXYIOympbk6O7tVIzc+Pv7",
-	"RVrVSi/zweAk/o/3i9Sx0D8ue0f9wWWPMBHLhIvZPy57/7x4dvDVZe8/4GqG98D+v1+kQv3jEiJLNrC0",
-	"OunLbHZ4PBg8PDQy6xLfwfr9Pt4IchK/26JI+8M3N/09qKHbcaOa7kJc5kpzC4zFXnF41D+67EXkEg91",
-	"c8Obtzc7jCFTap8rmCnl3XJsbqkvVaZUh5VqPONvm0cZ9SrMEXLlMgFeFHtwmQUFEb8bU7RMaU+ZnEaA",
-	"V+dybx3tBV2YOgLrriNtOe4c0T5QoHngGWu0n4iA0mO2EtSckFWUKRW2iuwoO9lExy1GkY7nB6mcdUm2",
-	"KKtw4DaMVXrxii7QyM/MnT+a932i+pJKr9UGKB8oFqfpyKHZ7AXSB2ZewPi0D86urBkeLG11eFV/5N9T",
-	"NuOKi6lsGic8YqcTuNvSWeymcmAdU8tCg7TpaUFXV57DL3/M+kFH0O1mqWEX4LJ72zRkm3oLtGulypzR",
-	"VM9/a47dwAmqwJABUxDQjTJpGBuCtvaINdZTmj4iVF2Vdg5LFcNKwdRYfuaWZSYnLFyh8h0M5c4+mgJM",
-	"S151r5yy7w4Q4HMNg1e3oYnb7S2Lc8SqhbbwZeUEXZdRM7cDOLRy09VaabZo2HUhhQVNwHbXLeE6c8FG",
-	"T6eExSnNGnqNG0L83jz24+HWV9o5vvWw6XspHG7YdbE6mWdFLScjDwcOCAKVg3rH/qLFhZWjSQ7g0m8q",
-	"P89lnqVG8vpfJpSnazMkDzm+3rL75IvB4G7uu+/lpE1MwqbeC8gm5907JE7HKfDnNukI/U8+vJOT9sq9",
-	"d3JSpqgg1WKxNBBoUNh9D1S2X0ztvwB/7MAKLWxwb8ztq04PN7szz+xqlHwvJ17TrZLbsMfQzjhX5eO6",
-	"dyYFgumTx8ArFhAA/LXymmUZTyxvvJOTByoiV2xNJmvzTz/cDcFroXTfdvQeh/4vg0P/Ohe7iIMKRNcV",
-	"W7drm+aCUMDLpplI6Tx415CvZt4EQCLYR+9aXrEEQ1PmQVCDolh6bcPFQmpyxZbaAdph9QlRc7lqUGN/",
-	"MOPdY9nJru2OjJCRSwW+ATNZtaXNUVO/t5QqPcpVpU2SPdD9VnPLjE35+96wt2TvR8f/1l9c/+fXU5g/",
-	"rKx3c1XY30mX/YGt23RZIJl7XbZJlz179RyXaLf+bc2dkK4Ms8Cx5jfn5nj2YcoXX9iML8wtBP55RCiZ",
-	"UzVHoEfzteG0AFI+kLc52W7Z4wc/lsxg+OjLAM5WgLzrGko3+ixGvFNTnKPdZvTJJAOilfv8PvoiPZlc",
-	"/Dq4evmV+v9Wp+vXR/n3Xy4eP5w/PV6efZ18O/23/OHji5Suu/OSrUBNahQef3AV5l4j2UPbBmAMQoWT",
-	"hrdoZmlk6OEH7KN6g3IxZZoF4NREYgVkUXti012U19N3wma5cJ6AiEjhGvtC1Rr8wAXRK0ms1dsnZ/BM",
-	"bduSWP4gNDX8sC7h0AOYuOZKJ1Hvoqj8FdSTyrhPynHfTrp0ES33zoU7RYrN1t2edbclSLm0Hfv01ihb",
-	"E3UGYsa233Jb1Hhr0M1InQXTGY+bTaIX+DsUimTQRpzl6gHR7D2k0i6oDroU7W29bgWYy5TyWtLM/yIX",
-	"v7x6SmZyNJOZzDUXTJEZzWfsUlS/PD2+TRa6m/e9Xl/jh2/5dbk6HYM5pZNaLpmgS953sr0xDeGnJROG",
-	"JbxfvPIYc0RBjun35z+9DBLYYyl0RmN95yPHjrg37J30B/2TqmSmSQJI8zR9lZkhaG7egoxmyUxO3rG4",
-	"Gd/QDfMPTwANkT4gB1sEVKz4jhG+Elu5Tc4AukMT8Aek4k7pgqdrl3mjAsVcBexH0JfyyhvHJ0pZWZTT",
-	"FHKjiElOLXZsxwom7EyqbwPvvaiu95Jmeu0SZ9GizjSstJetXT27fuQTltG0IQkEHriHRBU3zqnMSMYT",
-	"LmY2Fswhfn/NRT2l5j8fNw3JXt48qq6Dwt0qa0FIMbguGOgRMXqF0IokEjyCCyjlqzV03wI1fpfM5H0i",
-	"XFkKtESKHDqyY3ztzQG8qCPFmGiFtoKYh7v/FZ2kkAm1oDM2AnyYimYOvxP/LVWJMKpCymyIC18wHdby",
-	"+g9tG991UTxT0vu0dDAuWaYkonEdPzx9eBSVVGYpEemieMp3Usjsv//fwQuWxRzyrL2nqTSfBcHmP3Yx",
-	"TikZW9uzefLzXm8K+UOXlRPGHZP+t9sUKJ8kPxh6aI/2o3hEwW1F5ZwvS1AKr6AEIGVsFQtLWvqQPBwM",
-	"CNVkIVVYty+J5VNg+Pregk8ifLxlxtaLIrGInvh7SifYOtaXGuTFKzjCWtm/i7y5i3Spgo8eHUFvd4sm",
-	"+j9NohaMYFNUQO3tIGZ3l6jtUNJLn5nuAaX/EokqlT3d9RDoUIEAKmfQ/lllXDMEFBGEJknGlGKqUyub",
-	"qnsJ+KZrScKgqSQBHMe/tdSZsvhKFcAeE6Mmm4OLa0UWfIanjnJQI9gfgpKVzK4YZvHa1h8IR7Qlo/e1",
-	"u+juTmoYtt0b4O1hj9rUZC7IEVkoP/qHEzNDuiphXovEYFii7mKlnEVAnrx2z9qVXR4iB99tCYQksRSC",
-	"xRqhSsILAJC3lRUQUo/2uQpG7MHzHiGUDBKZomuymq8/Sia0o02MxEB4JabCWHeGkg297u4zcUlnQcZ5",
-	"nQvlQ/oozZb1kp1bto97nX865wj0vf/d+nK/zsWWEp7KeN7JSW0wG3mooUGVGaqb8DcnXf0NMJAy7QjG",
-	"Awm3oRFVMm/Dg4J79zSs0mek6QzccuMrth5e0zRn423QkC5zdxjI2m2CiqSzrUiRp+ZE8gGS/mv49u/D",
-	"/t8CaEg+guTRJoJkB8Io2pF2hnMq7thDo7jKUIpOv21BpiRJOpdyeQ1fd6rnahmrDd9i8ydD1OjMu3Xn",
-	"uiJkPNUs273lU4eRuoL7bWP9uvNY0cn7Z22z9zpv9RLByXXvHgq5h3ZFLN2SOS4F83PHbbGHoTVsZwzf",
-	"l8iAiqWonI0RNgWAWBK2ZCJhIl5jbRUg88GTHqjyR475q5eQsEoT6Jeci9So3Kj02CcbNUsRJYdk/PfN",
-	"0yiIo1dkiu8/TX1P1StRbyEF1zIb4Y/F+GuFLXIJTBl4Ao5lo/4FGMhWoZgdR1xUI3NTicgOnRu6ZPrc",
-	"7cFOSYL3yfj3qW93E2wvzDnOacp/M3LgGpydlp06SbpKdr657vADFpC3O76zMrlNof1TQSRdk0U5riTs",
-	"EMjFH7cH3et8i98wy+8dhn8ZhyFu5i5qwU5U+zoXz5/YurYKhx3GVMQYrLjdE5sUlMfwXOU6wEIpqsYe",
-	"vBCZYqn7EU1bSZSWS3TYGM7mioxxbFzMxiQXmqeEG/qDNFVziUtTLS7rkKiKw0LG38NB+Fc51v4kOdaw",
-	"ebtwS/PRsq21xxlmnkWEkiWdMadhZ7l4oGwXgo32Q9Degwr8+YEiPMGG+baV8aW4FD8DfB8S0ZBs9J4Y",
-	"R36XgwK31AVzBfZXQ8DwOV0umcAejmqzEQnmpox5Mr4UtnLGjQuPSfgZvhobLjIcaqzNPjlnNnScUqXN",
-	"JBR2R6p3LjFMO5NEiqKHdiqVIjK7FBlbMusSIdhP0MyOMJGoAoQQeHhO1SNsvFQ+zSERZayOZ3c8OG1q",
-	"dv06F7dtebIf16VbduxePQM7PyO86u86GpweNzjkmp0XXOgvTnuQ0sMX+aI3LF1DXGg2Y1knrMFKa5e3",
-	"e8bFcKHvtrR9qjVbLItLE6qpn6iPa5Oya3Mc9SwE0oIpBd2kDJcT13PlFh3w7IL5nVvumDEDa2ndIFGX",
-	"NjK/bwuZ45B+d1GyHYGsBSdZqoigKMngfIUH3ut5+4GjkxmZYi8b6p8kxBj7n0T7y5jO1vtX/gpcA8FW",
-	"pZ2GbR0A2EBOwXVlLQpLi5Fr6+PhlsjMdq4Ym1PBNZEaR5gzW3VvJTyBZEoAeguZfK/NbD+1o8mfR+GT",
-	"6Rr0xPF7/p17f869P2f/okpn61tr2R4UTwvGQnFVNYhNNYuIOZKJ5vEVaqqghZo/w+Hq8+J9e8xppjqe",
-	"j/KlS3qxLhGvMjDOYCoD8jf870bnrKdQajmXeeY6lprPZgrv5CQYO4YCRDPPWo5zEM4I1BZYI7M3wXrD",
-	"t6AkCUiUc22G+YKNfpPCPPZswTIe08MLmUmh5V07ittdaG0qXuzUfWyoCUpBedRc5IsU321LHS6uPPzg",
-	"Prb7UN1VviMVeBDRT94b2/aaAdqCa1KV5Bb01lzdwpvfsoI1GzizfaHczefQFv9eAd2To1GVe7Ibfe3c",
-	"ctU+1UPUCpGnUUh3V0BrD9+ih1rELGJbi5VEL/MUGq5h8pZtwoYy0+jqSsvl0uil2Gk5lhmU3S+oyGna",
-	"QPavc+GR/R7UzHsf5Z/KR4nIVI7EHkDWGBFytQO/hdUpn2cgj/+jcc0zr2txhV+mPGMKgCSg4wcA8GYM",
-	"dKo+AV4D50HJQoK5Xi3OtdCAU3d/UvyRTgqzI7c7KrqQrlx+NMr9CSOWHBsXot/YdUUpqFjhoSAkeCao",
-	"WJOFzBiQtfmjIGhIseWa2KIZdE6H6Fcu78n3D0W+cvmxqNdaXG2toyu0lvCkSx8FRwIX8PiPHsB4+zug",
-	"CVoztD84PYJcyKQ3/DLqXXFh5uzWJ/E9/Gj07urXL7a5wVAuXjWaGqO2EZrH1SK4LhF3M4fNRraZwkhH",
-	"97y+F7u5om5py0K/v3EDPcYaZcMzLhJli3G5IBOpy45pikzWBHusks/G8RH0q4O2cZ9HZGWsjogs5xlV",
-	"DO79NZcaWJMsaHalIjI+MBdBPBb6VhOZa2u0yHw2T9cuC0ORBaNCG4snY1hIlRibZ8GVWrJU98nP+Iu4",
-	"FGwxYQmiLTCRLCUXmGwBDvwcjtXJGp5nVD0t5RAnlTGVp7Zn9DRXznwaK7agQvN4jBmiZcWMHZmSffKN",
-	"65GMHeXMuWzeOTVUSWK5YFaIhpJIYfm/semarQV0rmFcKuUVmcoa7IIUKRcuYt3eF65TbdzRoFOjuOoQ",
-	"x/P1JOPJeGjWeIV2p0gi7NhPWzbiERmn7D2PaVq5N5WCPfL2YOjvXaArHr6+YeoLmVQz1wsmLu9jIl8Y",
-	"9iu+sKMy99lBAAD7toX4Tq6Mve36P3tF6cVgjwcNDQbhWAyO09yyoO8xmn5k98f+FY6tN4zK5ziXBmIz",
-	"RfRc5gqjq7YvNZJxaAoNM5DTab1Kp5hCbQaD7ekB9z3JP05Pcrd85p5GqBxEM/pWXrNMQMN6I6kahgcv",
-	"vztujgf8MGEzKgrQnHhOzVFT43gzwKaiFbyhMqaCwe19igmjOr/dbXQe9IQb3ZrRrMbfxw05M+bS+kIh",
-	"CxwfV5n6q0GIKe6sB09pzDCHzC0R1oZaxgAFWebmUSdRD+rhHEf59a9vikUzn2BSwzdGp5jmv/22LoI3",
-	"XuVOIUL9qgEhydYzuxf1zJHsinCjnpaapr1h91YXeM6+hkM+pN3+7M7zaenpu4/0eNYpdqktunM7NRW1",
-	"x60BHgbtydtDq3hNILCKpkynoKp9zx4NRS+E2ojrak2t3pcnR8SwyaFRgjdCq9arL9iqjJ/6rY0BZp+t",
-	"yrYxhuOza5qW3V0eRtguYPimV3mM2QBroy5lmqL61xSYLe/EJXdh2YYpPvx3z4vIWgTBetuZL+7YlAk3",
-	"rjUKa7f2njMbY7AF8Zfcid90ZM/DD/hhS+wVrtmIvHZj0m+Z5dHbuRzh1nuH434jq24/dqGanR0P8MyK",
-	"26FKcodObDRQnjFdpjTzCB0UamNcQzUoGozQQEGRYE+SgvSsO3EPGF6F1D84Gpwe93aUds6t2YC/6rK2",
-	"78l8Lw2VkWgeKLewvyO9R71lHoryMxvjxxE9IubEJBmDBFKuh2UyCzM6OLrOJmzGPQgVV8rhUqFt+KcE",
-	"03dRoInNjEPwfdvQx/1IZ5QLqJ/23sQFWWZyljGlSCIxFErALCiCT4GoUoDJbplwegc9wuesbXXEtzl2",
-	"/jJ5p/dppCFLRwMqruHDO8iNalCuftpZPmO3CCnXJEswoPzUPl5552XXhCHg9ZVtUWTOV0W0HLrwc5YL",
-	"FZGMcsUUoSnLtIrIQl4zX5T1yenga8JdN6MJgzbGdkzgSgSXyUIC+tuGEHGjb9UU99yao9GEy3Fgpakz",
-	"6A8Gp1GvlJQKvK/NkUKww9peXg8lWsShEXZ8e/PWRReB6jrFF8HXInBGAXNvM2q4m3y9MEZlS4jwPoHr",
-	"9xdbjmkKkVXP3rqDtLpt3lYXUbWRtYWD56oUGBAoakrdYgnA05pbIZABSb+RkTy+qrTCih2oPMVCTXzl",
-	"o6oOBPfNjAB09ZzGnLBCrSEF7N6c/YOlf+1mz26j/FulfXUh/NakL2SCj5HydU+uf6x0r31Sa9c0L6Su",
-	"zSQv8rRUanwb8oob9RDyYl2JLSMSdEknexVdMIIxHTAvoUxyi5/+L5Q2dq9K7icBrSSM+zS03y8NzZm4",
-	"G0lov48n2Eadt/SN9LpF2oQiW/1vs4BqZx2fiZ/yQJOtMLqAwxFwbygO279i6KgJEJrPBJG57tpGECGf",
-	"o6bDZgNZekUBHEaSK6N7r+aSUHWlIjIHTZwB8rQyYzB6uMV6MQo40dBYGaBXcO4u+y3g4HepPXeT+EZg",
-	"MKHtFUDr1otopLP5xTaD2GjdaYU2dmNs6aNcHORGZuu5RImMt0mexL23O8hMmLRVzJqip7gwf1raBLBy",
-	"pJhd6TOsfn+D1iEtZQq0twc/eSzlFbfoDHiPcj3vjdCLQOtZMrlMIXOKkkkmV4plffIqk7OMLpSRqQhG",
-	"dMVsdzKAQHIEzIXSjCZhufVc3MVvfsuu1N3JDUa4E1bnPfc5seTBHp4zffAYCC2Md2NveqAsOfbbUXXu",
-	"W3X/RQMTbac1txA1u/cALvs1WDo7BLpvsh3PmVPBrKgz57i23VCfPyGPsX8GNjZMXH585fBXBLpUPSrD",
-	"ChMaX5nnjCtjOIxpmpqfxpvSEYR2ISK3ZMsbpQ7B2dBohaaGZEn1vNavtZpRepjzQwt3HUrezJjOMzHS",
-	"steaOO8lFB9+9ua/Di8vLy/f9v/2eTCHuG6hnmDBdE0m4IK7Fa4Kkx+lE5YhUeLueaBca50uwuQvZfN0",
-	"4SKzvO588df5DgxVEHOLVwbo1Nsl0B0qzBY5eL5YJmyDtdh7V6w8hQSscg5aXjHRJ3VVp09eFZxj6zJ0",
-	"GeIH7Zwag2gmZBbCo3osDato1pUR7XCL+Rk5oCLDmxNWjL4KONg7X6bv05++Yf/+z//8ZfLL+Rc/vz+f",
-	"PD9rSvSuV3ZUOmp8/UWH5G47ykImkBn0K6nyXHWIdDrg03cqTa7etSTss7u1yvh5vq4uXsagOqk2FKDM",
-	"UcIEZ03lLyzLZHa3wVw4R59LuKqOAlD6mJJ5FjMiV4JlBEfk225toxv5r2se6eD2EnRVcJuxNA+4wBqD",
-	"rsL0rOn42CZL791UexPZj+WCoergAFf3IrStH7Ol8TuAXioM0GArN/sHUnzZulStuI7nrGhRXdRyRhbK",
-	"xWVgrTpi64JEdlC6EKiEvHGIhlKxxrRHzIdEWdoErgsdNi7FGGc7tgVKCdWUWKxdYG/oXU8uzEChbZOQ",
-	"hCdq6EzYZUpj65CRgrnG34Hixm+ZPnc1S3czCV07H+vEhho5+1kumRhhJgrUkOE2IcTrNeUpndhStUIo",
-	"s6UZEGbOjYprPDMS4CWL+4rc9yOvLLs3hIx3DzWuY7FAkZU/sm7+Nri0Str9TeGKd+U0SHfw6knG6BXL",
-	"zGGYSgWHgP1qtIkCN///2bu+3rZtIP5VCD1tmKpIjpzELvbQYt3WegjSdUuAIIUjW5TMRRYFUf63wd99",
-	"4B3/2ZUaZcGAPuQtsU3xSJ7Iu+Pd70eLdArQ5AbItpxmBcsXDYwSZMTzwlDDikajPzoPgo9V5L9t1Kfx",
-	"eAj1A8tkO3X6iG21I82ZUKC56oQQ04rW6pIEfnpI3brZbIIqqYtgnpzY1nJy1EuJS1+wtWGgn9Gk6RLv",
-	"TIq3gBCRVEKsGpTKu4E/K/l3PIgHloW2e3X3TwgbAJmepXF7DIhXwe/ii+sA76K230Hl1X+D3lU730td",
-	"RVt6/ELxD6a0KvgOKiCZ6MuJaAss1rTWdxydx4v6jT40ZqxM6h2U5f7CYfdXX8hNs07m7QzX16qjZ+fM",
-	"qU68sRcFYRB6vpdzb+zlPAoGZ/B/TdcMB+WFWUQH6anne2agXhhEQdg/qqgF71BS/dwXLT3W0kSlRhn9",
-	"OaLq6qmhGzpbcP5wWAP0P2S9/AF3OZpsAE04vmoES6kPNjlNpe3yqUnKNKlTcqPkQkOENdZTN7eWgs5r",
-	"2pDv7jcLQefTIAjufSIoxPKbBb0rdR0paPv3PnmgtBKEKayJReJmydqsM2QAUCD+GLACuAdeakA+HAIT",
-	"cHOg0ucpwFRwQe/KezWnr1h6T+bSrkJLyab1ILQY9DPj6U4+CskbeEbOYjJhb03ZfYt19TudU7amaoa8",
-	"HvTLgpYYBWJmNwGJX1vTD+oRMW0XDEcsDThw85Yinw4mN1dv89+KN9k2rbaDN++HcXX14WKYxTfawUOH",
-	"ynp4djY6XbthP08dJQTwDVo2UP6jUioU+U80Og9f66lDKNAlK1eNXMKcH44mOr+Izi/iMAwfExzQRJtk",
-	"WXXJfzroIf4nlpdJs6rRPWCpT8xzQR2lIkj1lYupCjdEJe3tQ7HXkT8Z8tvs78vR8Hb05/Uqeieyj8vs",
-	"+vLjony4HVR/jfjo8qfLk19Pqvfxj4+NTWipnhZGeQ6gOPIotPDLDcJ9F9rw3oiARbLValYwscA9vt9B",
-	"o14XkLc/0Vz/YemUG1P/rqYY0aEee3eeOgzYA6rmq7QKeod6Vu1KxwRUeCj90La+Dr22US+yTMA1lros",
-	"/QvtySjvOw4j32tYAyp+cIabhV/V5dhSx7+i26rgNa3Hq6MTv9802kO13TY2ciu0IVbmPtnUHOsmGs4J",
-	"L9IXzPdvJDR0Jbd7Y1s0nCREvX1PzbO0++H+qEOp/2xCd4h18Y8DmvEZHfR63XUAm4ihp33aE7CUlEgt",
-	"DcocX12yquRwUgwnu1zYooXXR5pgqaU2hYPGEBtadu+2pu+2dL7CRirgxGpS8NxpqVhyj1t+4DPhVhuC",
-	"q1Lw+YMTDneA1FuJ4Z3mbsK+C92jQQDazBtLnIgVjDxDtCPDWi2+5IduexbcBaj0jgQuEQtpLzkzj9Gm",
-	"dingXLP9dPbBCag2Vuxrfm1esIbNWdI6xT+zMmVlbkA4zKQABkfHOExEMOM1yShNIYWFur3KT782Gmnv",
-	"ZgzB3XW4fiv3jLZGE7oTvr5psjFRhKFGjDQOlCdyhZ0p1YVIXxR+06SAG+6UOF8cheCdyUB3Z/95/28A",
-	"AAD//w==",
+	"7P37chs3tiiMvwqK51Q5mWlKpCTnQtXUPopsJ05sx8fSJL+ZyIcEu0ESVhNgALRojktVv3+/t/j+PPMc",
+	"ebGvsHBpdBNNNiU6TmZrdmpbJNFoYGFh3S8fOimfLzgjTMnO4ENnRnBGBPz59BJP9b8ZkamgC0U56ww6",
+	"5zPMpkSi5YwwpGYECSJ5IVKCMk7kQSfpkPd4vshJZ9C56hxfdTpJR6YzMsd6LrVa6B+kEpRNO7e3Sed5",
+	"RuYLrghLV2/IIscrkq2/dKREQUaITuCNwSPdH8gKLbFEkhCGxmTCBUGYZWZlBUNUwp8Ei5wSgTgjlSXq",
+	"eSPrG3OeE8xggS94is0y6qv6eUYE8W/iAv4c4/R6QvMc0RowDkXB5GGv//WXX5300+4R7vW6X2KMu1/1",
+	"er1ur/xffwvE3mBFXtA5VbEVYaW3nJOJGiCBBPm1IFLJxMAESZJylklUMEVzhPMccQDpHGGzEw29Kaas",
+	"fo4ZmeAiV1edU/G3fv+r3qn6W+tlvuY5TVfri/2OL9Ecs5VfJfrs18/tIuZ4hcYEUYYwUnRO0GfLxK3+",
+	"8+bF/fq3/lGvd7r82xe9basjSqzOJoqI9YVdWCgpjpaYqsrrjiLTUqbIlAiY9+effz4r1IwwRVOsSHzX",
+	"iiOJV2g54wjL6xqefEOwIGLj8m+TzgILPCfKXtUzKYl6heeR950xhPWvjyRieF7F/s6EqHQ2zLEiUg3H",
+	"NM9lJ+lQ/dgCq1kn6TCYswMzdJKOPikq9A2tX5w5fv+CsKmadQZfHCcRgH9j78XzJ5E1+lvzSCKaVddY",
+	"uzFZlkVvTGTVbtIhzdquvd/rxRZ/XgjJI5hyOSNoxMh7NUxhxMjeJ7TAU2LJUXU3ZPW9fP6O05T9VKSr",
+	"7792K/+1IGJVLt1M12lY5eP4KgO6+ANZxcCsyHull7jihUB8qQk4VoAXmkxS6a7iKRJkQTQtUYZ0cJav",
+	"NPF0NFUqLBSpndTj9Et8NOmTLqCV25nhKOXWatS7aY9Heo9zyvzJRHc8ecUZeYn166KHo3mY3jBmngVg",
+	"JpdEnKKCpcDKsgROzHyt93bcO4mzsfh2Jl29hq5ZxKbNrC//ez5uuLToHR9vuLFwVYfv+DiO+OaHe1zW",
+	"F1iqpzeEqdht1XClmcP0HEuFiB4LPPgUvpRKEDxHU04k4gxhTWdRjZJ2+r2Toyao6gV0YQXd50+aoPrF",
+	"SXTtcdbouQ1VZC4RVmjOZXVFj3vxy5jDjOEiLMcxj8zxezov5vZazikzn0qEDfnDq2I+jvGcMzQ25I/B",
+	"gARYH1uhFEuiQZ0TpYl9FYLn3X4D6TOztKd6MUC+KVicWIuCbafTTZJNZLGiYPcn0RfpjGRFTpoulLS/",
+	"b71VM16IfBVfqZvkfrfrguQkbRIpaTozDFsODGFO0JLmWYpFJhM0mgpeLAaw0lGCRn/FI6DPI/zXEZpw",
+	"ATKdslJgsbD3kAuU8SUznxI0OtKP6dFqyZEWuYVMUMrnY8pIhsYrPWWCuEgQ4wrmX2BBmJoRWRfxg/U0",
+	"sDLpd9t8oC1I/QVhkovG04Vfo2fLyNKerBnUcLLut3udq5TRU9Xrg5/0TX6t+RCeE1Yjhycn3X7T2sy8",
+	"97jNt+ZZItU3PKMEhMYLzcPfFLDelDNFGJBNvFjk1Kg8h++k2Y5dJTw2xgKOQBbzORYryxBSzibUsFpL",
+	"H0BkcILjDc4LYl80oaBWGqo6eNyD1fGFrE76zcaH7fCI/Nr4jtuko/AUBgiCYWMgIeYcAHQbQvN/CjLp",
+	"DDr/47BUjg/Nr/LQge2NgacBbk1HNsAAnQtPpWOVomCnRumCgTg/6JiDkQvOpIGuE5PP0pQslNGF2x0O",
+	"/AyEozP4xUJm4XFtaJHIQultomdNCyG0HAZqjYfarf67sPaAFLOU5HodvaQzwTQv9On3ks6CsEzjlv5b",
+	"FIzB3/2kI4s0JVJ2Bn09jyBYkWyIVWfQOeodfdHtfdHtf3XZPxr0eoNe75+dcsxYn3qaU4RzmpL/5XaV",
+	"dAjL7BSsyPOkQ7P2WsFCUC6oWnUGx0lHKqwKaRgOrNdjhMYNrnDeGRy1xgN3UjEEuAwMAZ0kNKqE0m9o",
+	"74i9yT52GDOR1AwTmx73425DPexCWfX0Abv+1NiltVPOJjlN1YbTXAg+zsn8r5FTzYjCNDfrRm2EODTD",
+	"EgHYEM4FwdkqQVgidzRJhwjBNbb/8raEyknv66SjqDJyq1uwZ1SFYIMSnbrk/SLngohB6ka2Btxrs9Mm",
+	"uKkZZVMtHGnJBsxLeoXEyEw4z/nSaML6hc+4GNMsI+yegAXNmhGSGVukTPmCIL4gAiti9KVrskIZlrMx",
+	"xyID+Gq4NoLyuARlucatsJz4ofsA5s8zTm60Oi2vJZjrNEAz7oH3nN3gnGb3BF0fTSjJM31g1Ew4QIeG",
+	"lhwCcx8gq34N0JQr9LjXT9ASM/1XL4RfMOfGBxZca2uiM+hUXtO5DQ/g6Kg8gL+zheAa8fE4J+gpU5oe",
+	"bD0Lu5m9nMSZhREXyFsFHYZjCZsj2an+CLi/xBJlnBH97pc4n3AxJ9m9MZygMc9W7rWwOfT9xY+vBqhg",
+	"5P2CpIpkmmhoWUh/jyhbFKoRw3slgL/BGXKy1la4zv2G9kUwrNiMUsz0zsbEXE2tynP1jBfsvrADroqu",
+	"Sh1UXnXAlwKQJO+pbAbTSQmmV1whs5ytQGJcDScwdE9AEsQcvOYBM0Ni9dTuofvBR/I5sZhLmEJLwdnU",
+	"WpmIuCFa6cv5FIgmVahgGfF+D0QzdDzppw3wexyi2XN97RnO0QXMip7qB9pcZPPYfm4yWyGuZkQgWG7H",
+	"GGF2UAXarUDrfE3YXrA/mLzq7Dp3kFdTrG9UsXDasrX3xuTF45PB4y+MvAiw6KG/mP/r1KH09IaIFZqB",
+	"Ad04QPXfWpV/x8dRA22OpRoqml47EdOq9VGjEzgT9GCQs8NFHjuh9m0gEpuNKTonw39pmj7onM2JoCk+",
+	"vOSCM8Xb46UDdBNqeNuXN8bc5Uiaj6AU2a2zpfPlcR+dnHT7h9bOWfPSaT1cy1XLEtreKy0IeDQZWYJd",
+	"FYxWcFVvcD60fsTO4DEcGkC6Mo0G8TXVlL2z4HluhPmmY4zYl+AQG7b4WG8xcn68UOXCvui1Pzbz0qZD",
+	"s78mnUvOX2AxJXvk9DlnUyK06MxQH72k3zTxqX4gsFpWbiUldMk5MuvaSmoV58Mchu6Lt8c2QpV1Pp+a",
+	"PbmgAyOvU85K3iyxJddLKomF8UvMVnaL8p6gnnPwyWvgHvV6pZccozllhVYdsLw27nqtyRyhRt3rKNC9",
+	"NMD1IpFfZSvAzzFbDd0S9nMAnNfc/0Ydm3GhwOd/isBJ3wUvvQa2Czrh5carzKoSGbGJxZQDw0CFbhmp",
+	"0OphO9xFE3R9OMHGp8vAAwDK3xku1IwL+q89SOFez8QMnb1+rvVK0M3P7CtgrgEyIQZoQd4PDw4OEq05",
+	"YFRameOyZj/UeYI1b0WfIhy9r6trZD9QbiBQ45rxpQ+oSMoQIEttqnfWYlMpWYL278eAfQp9pnFT38HP",
+	"q0j2888/d+shHpsOvB4RYk9dFosFF4pkL0lG8SWAcG+U+aqjyHt1uMgxZVedgVFw11hzE7V+HJ60XyeC",
+	"hSJYaYsz988N5/q5ITywb8KtT0trk53SfG/iYXIiAIgLoem2sh6PFBcy4j56BfEPS+s1swoG1lOA6Z4z",
+	"guBJECn0JxM+RRUSJOU31i1bc7kknQyrrft8SRSGcbDNnN4QYdcKbuptjz8xjwANsu/HQuCVmc4gxof1",
+	"lRmzjFaUQUgpCprFNgASD46GmRFglEss0ZwoiAHQIPAzZliRrqbhsWl5ai3DZqPrbno+UZX5A+h6V3rS",
+	"4QvCrCT5oeWb7XFtfkoLd3hcBgeuzSKJPiW12i6Z2XG3/j5FzkLxPGsGsr7UWmZmJJdoCeGGPM9OkV6k",
+	"lkwooOyM5BlYhBM0JgZV1YysygecB8qisWWyyxnNwyilu4DjNnRK/tIBRDLXLACU279HSns5qrgQHmmJ",
+	"fLVTKwFWuTBv/cL4+B0x9mIgAucGeOu0wMj3HzqEFXO98iUZzzi/1svOcar/JXO91Lf1LSed9139UPcG",
+	"C3DQ66fDd/1AWfazn63+y4Wdvf79U/O2W6dXxFBFC7+qKQ6VKpQTnEG8gJrxQiHMVoa9SZKKyjVqOD14",
+	"s1V9/Ou2gfYFlRFS68lXKzpWOaoILQtC7PRUO+IkrKA6SeOm9rabT7cN8JqvbQEXis832l/88vUEZ+Xw",
+	"26STzghYJKLxxjnn1xBQRZWN9CI4naE5VkRQnFupEzTwVtDTrz/XL4yB0Bjlh+2kCC0aXJiRwBAhaGtY",
+	"hgdsetb48M1zC8IywlIaY1iwXGljboAaz3FG0ETweWXL67d5jV+b16gtL8EQHm1fYYPqdnlLMG9k/EQQ",
+	"OWPgYm1xTM/86NvEhAJFJzVGllgcof7FbGuGb8jOuwEmUUO0bQt/gaV6WXtkE9VdYKGoHrUVJK/dyAsC",
+	"N3HBed50aahChSR272BEkAj4NuenCFxO0gXBS6KsqXFHjBJa1dxqDNaDSk12zRRVX/2PRiDGSpH5oib1",
+	"8WKcB4KXDUJs4DIGXaoYWbtslUtRv/trF9pteH0TFgMb8KVyxJ7WhVchCamnO9dG2ntWobQNQp3x+gC1",
+	"cKsxoXdUSZJPSgmPaSHqICKI1VQbzjLq3hmEm+MpEXFRGMv4AldgD1jOwKMbVWysUTF6oc1vllKlCsJ/",
+	"6aZpht4Wup59k3SWvMgzPSQKSnCVKBN9ZnaPZjzPtF64DF4ZZvOEiFjCLHyRh01SBgXWltp49IZtrfHe",
+	"cc7Ta7vH+CaosivXUrxRRQ3qS+dlAISBsGBwfeE5OGsSYxKjgfVigaWMbX477YfbIYiEyObtRBQ2+8YM",
+	"30RAd9eX4gSjSigC5cKDt7qFxlN6mhkzePWQNDttzqiyhChDRpKJqHENzwbHSFuI4LAKmK5x+c9CFh3R",
+	"nvMsoDCah0yJzeKgsqI52t8QlvCQcaDm9NrE+G6hNyJGPZ4QnOWUEQlWxwm9ISY2ITphBP8U2Whv0Mrt",
+	"nCA9zhApammkDW2Y4cWCMHlXXRZC+Yd4SkLut87dGmZx3E7zh3jC23OGllxktQhqm4mAjr6Y9eY9OIoo",
+	"tVQbbI3uCnnUMK6524prMMLJNZ5k7swOdtb27UbX4Wb9qOHr3Q7KY25E8G8FXszWLyjJpjuYxsqbHlPE",
+	"eLbrVK94FpmqTqlg3sQutXGDe1EyQc37pEomgGRtG81qQE36uqcZzpB6kzoSFUUYWRKpIGPNahiZJcF1",
+	"y+fWdzXzNoVz0szWSw+Dz8UAF83SiHTrLBrmG4IBrUlzsKY8E4wLnD/gMHZyoI4wl5Und1McnCugBQZe",
+	"mKFbZPzoyfv3VM/SAbUGjEYsfF3Rz2pGD2cLWdtyGYPcSqM7N8Nvkx1vaakSeoJchzVRu+mVNUi7JAnz",
+	"/+223DIbgXbhTzhmSsQ2Z9g4Br12pFGPKo1XLJOnJtfDBm0nTp4ANX5MCKspNmUqrLW3zqmURmYLB3ZM",
+	"GDj8sS5tb7TAltt66acOv6y+JfjlmXth8N0b924NsCKj6imzunQNwVIV04R+nvEBGl2TlcnO0sq8XmiC",
+	"Rpxm6ci7JxdESM4SNEpzWn5bSHuD9TlkmSAy7mDaxfVRc/lQpr44ibpVrslqGPcPbZeeiJrxLHrdfPRE",
+	"NEG9jK0A4kalVuiUwKkCMIwEvSGioKMoFCBXKvZOQeZcSxoGgg1DwD1sNxyVuYomOrzE0iYNmzzoSLLn",
+	"mmcEqJ7BGQ/pEDgeholLAfMksrabytqj11xj7Qs+vbecUWL/JxM2Svc55eyllTpqFUL4ZDIaIK0UrsA7",
+	"vJxxJAhOZ0QGwaJAozJuxgFnDmkSn0zCJLu3EWzzeRlxXlOF61ZGW8mSaa6PUTAZBLVpGYClJO4V3dW4",
+	"3Y4Pul2XbDDMvWlLg8JcnAjFRFhekwzyUhssRmWuzl2Fxpae7zKx50MExu3EozDRqpCdIP1w01OXekyZ",
+	"MNSIE6XJEmxHWLYmQQZNA8oSImGwdY9LduGV86sgQHAwbuEesWL3uYZNkTANlxUWg75PE4v96PPGYj+u",
+	"WxrDQ3WZZR+2gdG9IwkyvcrkJ7e8pNzGJhjsQxX8JsgF+yQE2i3AC6oR5R0C2mPmZsQ46GgpL/IM/B1l",
+	"bZGt9/marOKM3euFO0sxu93uioAfUYSuTYUTz8WdjmPg0QqY+0SR8oT+MLhSqiKODd/jgm3SEBre/Nq/",
+	"rWHAG7+IhgEXfm0NA575JTcMOPc7CSGUY/ZRxIwI2XTLGTbpy1UvaPtXb+akWrLZJvhQhcA5Y+hCAt5H",
+	"LSNAkIFfVgv25zlfdbc19x8sqZEpbsLodUQu0XeBC0kyj7PmS4+/MfTeDaebMNWiuHt79evzYC2xXyKP",
+	"rKN6FcMBf6mes4iJL7YCFWVozNUM8cmEphTnKMf6gSlx/omlq6znMstM2b4aS2EtqFTSmdyBmEE67aSB",
+	"gEWl/zHNcxPjuo0Se+jAxZzPqVJkB2P0uXskdtsmVEg1lISwnQTzKb8hgkEi/9jubt00OeNzMkxn2NUv",
+	"ckg+4y7aj2FFokqT4cTVUicuqWd9MFOCZ0VKsmHUxYRXzgTqKnrBriEtk7Jp6Dmnxrcqkd59rVzRUe/o",
+	"qNvT/7URCt4VgsqMpuse9hR3JyQjAoTe3Y3U3joNIT1g+7ghQlqKtrPwYkuh4FTRG6pWUW/am2fn6Pj4",
+	"+GtwJv+oFF7iRxIyLtYgdNztnXSPvrzsn5j0rG5P/9FuIcs4GuVkSiVlE25B0jBTwCTKJwqRt7ry1rY4",
+	"lJSlEVvBhf7aOM4djtgSpjmVypgL9D1ALgPAUyWamwBwKHWKnoNn+Jos1N09jszXA1sr6xUzorGg5kZb",
+	"aJSPVF5zchID9kLQG6zIcE70ujaQA0Fyowy6qjs1X2cGsfOSzmmOhUnCSxDOJYevTa5JENHGuIIw5h0j",
+	"nPgK50PN2Jka1m9mib/torp98SY/RT8GIYidHvqA7ta03qCYbPFMfmGH6qcW3AXbbIydsMPa6y8VywQ8",
+	"s929fGGHgbpsCzXtAAHN+x3WRl3RhnqhRTHOqZyRDKSFVnrg7sdRLLLAgBWN0ippsclEwBlpn+Vgn1yf",
+	"vO8qahKgLaUsa3Jj29pxKhypcsmToGCYrwPoAvBD7K3x9CQQYtZlgjhpqLPrik9vjRUZtrB+bUsELBG+",
+	"IhzVyU2JfzWGUucWUaIZYGKdV5TXtDzBulhVwZ0qi2+SF03R7EjMESV5FhOTbUWPiedFVdbsgRyRdmNR",
+	"TM+VRFBFLXDEve9Oedc+/05ydvAGL18SKTHk4vpfu/KaLrquYlnX10fRF7Eh7ql8GwB1Xy+rR0oB7JIt",
+	"EVMl9Bs8eI7DRZLM4vWINwqv5g5H+OHT+UKt4K47ktJvHREfYFBMub+DJf4e5rGArm0hU5ZAlNfIAScw",
+	"gwWL33x6ezGC1XAhAkxNkTeGmhqFFAi3LX4VD+So2dKiheM5mnLEWYIYXyIugP2JU5tFgPMlXlm3z/aw",
+	"wZj1ze6mCa5PSEplQ5CyFsqQ5QsoIymFYl/KVMuaRnTxQC+MFTR1Zffbq4xZtHi6vpYZXpWKS0yne9zt",
+	"t9LpMnrTAABTpNeRXzcu0QpAOoPDmXPIGibohisSRFUaDNHSAuMmj7iywq++TlooPKUfHef5jxOoXtVS",
+	"rnmbrNvSQM978fTb5xeaLT6SJgixYmmh1QzpypqNoaXzzQoVDDM65wW456URNSZC6+SF+4ZoJmsHEsDS",
+	"OXc68/034/3uc35T0+ftKo9F5gwBbnHHBOUkVYUgrtqmjW+up9iYgBZ9oDa2RVFbF04f9MWC4Gsi0Fjw",
+	"a5KYEG2TNm6uR4jfeCoIyYaKw42cYkVvTKI81VhfsGvGlyyK9pIqFQ0Ur6KkHVbF/i97Ld0bRhK5/3FA",
+	"vL+eLhRU6nhls7Rhy7ETM80W6of2hBTv6W//dx6eXT1634utZkse1fwZB9EU/q5bylJCupk8uvTp1oDS",
+	"ekWUloaXT5CUi8wUIAjlO/QCbA9aFyYgK2BTl8SGZc+wgSOEVoGj/BRJQtDIzDdaJ8ljOs4pnwq8mMV6",
+	"AQhF05xI0EXGJoNvzAtT8b9GL7jITLxiay77iiuaxqUVJ9QP54ToA4jISi/tLxo+pRIQrI/nmdYTQSzf",
+	"aV125nhinGGHTeE+NhNbo5wMWSJV0lwCmUDlbM8uTIC6ycTljNxj1Z5TR5YNlfeb1mzi4bUeze8HN6jE",
+	"HzU4czHfDzF5Q6ZFjkWC8ELjsaA2IEygheAIxNQ4I4sRFTuZoyY/iowyTC0HsIopQG57noseWwEBKJg5",
+	"0PSh1UKdUWOj7cQMfUHZtTRMHrSfhrxIh2mPEHlvxGaL/lqLzTSTlfe6BkbzikbGK+tnvPeJhicF07pU",
+	"Jk3vTMlYzKiikmTou8uXL2IHeVX0esdpRm/gD3I5oxJ9Y7orAU4QkZtYGE0r4Ifz7snjA/PYoX/OIUJt",
+	"unOikesd0Uwc5ZyiCaYSU2XcigRlRe33+ORQv7xQKZ+3MUHlP9qht0kHLF0mrC2CCD8ZzUmauFsJ1rA7",
+	"nvrr8kXxTFHgvg3I6H71Sc4LLCXJaktBlzOyCvpIaV0XrDWeChoyiRTnTpQ2o7l0dglAj+Mv1axWJb81",
+	"Zr+xYkR0j5pRtpsERsIzE9JUqeQ1bKZkSlD7Eku0EERqNp8TLC1/TblUiEhF55qc7IG/vnHrim+UMsi1",
+	"yYZYbk//tYPnlrwFTztb0m7PF3kDV8fvuED2ZwCLf85LQlbI3guvfwNviofca7VzuBBkKFWRtUhM1ONf",
+	"C3IBo0sxXcZ8S+YXLRpYdVEhyForFvfYjJ02upsFIemsiZFYc+ojicy4QIv38ebOf7rIKVzP+8H9At7T",
+	"kFYSZXjPldYoCyGJz2+FK6E/eBgqfE1kvUDAFmdFnMXdOBZXF0D0rSeZF+BqHHZQ9laJyPMzLKtEjaDv",
+	"eGF695zz+Zwz+aj10n/ianuumYWm20+NmXh6V7Km9btdpxVWnnNSQMAXQvk4QH8vf9akqgAroyJ/IP6U",
+	"FKNCbpOq/hK5tM2S2LpKZ8NSrBC3XVgOre618Csvf22IWyoHmbSYjJh8WCz0Px57jIFI+soOXvjpxaxC",
+	"u7ny64E0Dk+n9MYGxGd4hXBeb4gZ2NAu+48HvZNB73F7r/8GM6A1BzgoDxAYARNkzhXyPOIrbjRMeTPi",
+	"9mX5mJl1PTgVnK3mvkCWG1lrtPXd6/OWL1rkRBE59GaW5qIFhggvsSZ+5jFbAKLy7gnOJYlm8/8OFlIy",
+	"IVjJYdxHEu4FwiWgsjw8sttOXHblngyEDsVi+oSPntLsjgsF0hphesFaSg1urlMZXovf/q1H2NqvBRIY",
+	"ChtqlSDlc6p++zfCNyRFmRb29ONGpAF6renox1GmoiZafQhGNtfgB4EKblfz3kLlBmd8oXezwALlBF38",
+	"9m+mhYWmvRkAbrNU+gsFrFI/UVn5cRt7uHnOKdn7sVuaOYFugvPdRSDWzZdl2X/F8yhKzZRayMHh4XK5",
+	"POCFSA2zP0jx4ROeFhpeP1GyJOKQsEPjO/zu9fmheX/3+NCdRTgN41JPUzASm2ciwnkMNuqJbh/sx/ez",
+	"H7s6I8ZAjE0+bZWg12hiyFr8jaggbHkkSadyAYE0NBmf9+Xt/HRR/oGxNRLeYAVB42bxILRa3wbhyzDr",
+	"j87Fm6SYyypB29GlWZFC7n97XmmlcuOG3Q1RGDIcUMn8OEPnmOGMYoa+I4Ja3Iarc26Z2oKIOdbLATMY",
+	"VoLOOYVSuPpBYsop/Q5CCGvomFqlaBajqi86Pv7PpmhJJxpNd1nC45GEVtR2CRPbo95IBY9qhWjuxsjs",
+	"i7rHx4fMeH12rSKzTohDourufBDLZgl0XNVztMdYuGOtOBVZ+Huz3cweoUJ/bkWMI8X5NaLqd1XBfg9C",
+	"sV81wvXJiqsRTNIsKFpg5ex1Efu3/0cVGakL0JqkGvn6d5La9io7a4rySSRnwLZDC4bul73DGWYSi+zu",
+	"MjTcE0EOJcEsJXrKjIwxaDiNVCoiJpYy3iaiZL3isQoY2LjjTcGVsb6fW2Uh6KkQv+BLwRVZ67d+kc7m",
+	"VP0rQeeCSkVZKzqSYynphKYNxTs0OrygY4HFqtrb+JFEcyyuqyv4/kUffff48d3pxc8zwgDzInXUnpGx",
+	"KPQ6jhOkCUe7LBWDu40R6Yq8VwNEwA89ERFOjhkUbzXEM8rVTTLZ1qVwllO2xWIUhbTrfGYmaGdxCUzF",
+	"G2x1eLEgWNQTp+DI8XIFndeeYGraVrUO0F83/cNP1XecIUFMHz9HWbm3malCol8L7jwFJ0csC6DxX61i",
+	"WHlexPqI/wTf24bn09qavvp60D/ZWbhxkfb2ulZB71fiqUntvgUY6jGkibr8WHqgI9zMlk5sEkvBrVGl",
+	"2M6dYasQu54X3uNBS7vlQWDTzgl2go09LFDyTD6VdF0dbNVS6RujQwWJgUm6sK1+bNCNbRppariYwRm1",
+	"IS0HV6xFZdxovRjKhgvBp4JIOTpFIwOfYY6X+pOzYuq/GVdDaPFJMpINl1TNRugz/U8m8BIIgyhykiFe",
+	"qM/1o4IvFtbBMgQ31nCBF0SM0Geh6K2Hls6XEfpsDRi2ZKcybQ8509AbVfw1o89Pr9goo5B6UXvX2nTO",
+	"w24PwEYw6WUsBB9CfA08VvZtFzYVznK+RxIJOp0pDfmM5HQM/Ws/N0fg1OAAqp2kUwLVG04gDnIdpPr3",
+	"BsBVvFQQyre2X8MczSb0/SgvbXxwhPg2yqYH6EePvybek+qzcYI7L12Ua+fnw4XHBc0Vosx6lgBCeI4+",
+	"M7kmgzhd/7y13qjl5MfdXr/b+2J35UvfDgBAE11xIRURVcqqqGWQ7Li0QO8QI255rZ1tR6uKedtwwwm2",
+	"0i5iBbKzhpLNkYh28BDDQrXuruebURGrINUoVZbqfrmj5iNxoSwRB2RhcA7QRGNUJdJkyRz5ruUW1Wmm",
+	"IezN4gjOczeFnXBpu1a75ltYmfSfygJyKk27IJvtlh2gnyGr1uC3EVhKD3zQx0u6vnzIZmy1k3SgySbZ",
+	"0mHH7kDZWs/XZGFiNoJccs5ImOxbwaJah8f+P/fTS8cfQmUXzTjhQoIiF3WBp9utq64jzv2VxOctwzRf",
+	"Q6jUGxMqFdgf5wWjvxa//RtlxIRTGWOXlyHvv0JLctakPLuws0oM6lmqJPrsolgs8hUEGcrP3WJfcKgN",
+	"jlLx278zzQI+MwGD0jnVgt8+Dy12ewCykq465CnSmq8WRUAD3qZrL8a8my3GWi0mLOqACkZMxOG6Muw6",
+	"BFnhdpPSa8OwYk6AICDM1qu1+SMgMbqEi62K8J/bHKeZid3qzh6F38Go9mCa+jOZpna3SV00ne+ZO9My",
+	"ktFLeDae8S5pgH9EHP8dDcdP9BFCCU8Z9/L89u8xVui3/xflj377t8ILAowEoyzq/vl940v6pX3bBIuY",
+	"DJgg5w7J0JPYD0zePrpkfWu1BL12/r7/lhEMD8Ryn8SyFvZRdy/C3dpCPMuSLhHNwjWUndlSDgBlW2hI",
+	"0wgr1IdKhukVQCNOR1/W4u61b6uVMO46Tw2ctUmD+hvNUDMB4o0SoQ1UD5KF/qRCHy7SQu6R0DgpEdKT",
+	"oI019FeIXckXYJ7LvZpCx7/9W3++bRWkG1a7+WOx6t9fR72oJVB4+kwl5CyY6BghMDURMU6YaDy/6vZf",
+	"43HO0RueCTotyL/awMA0DYhWlNM38SDFULXEc8rIa48enzzutwm9XPCcKppSzDbuSUMnL6aJvWIRE+VC",
+	"77Mrdtnn7xDLWBbXamzLRq0vo4YGp6Zp45JK7wmEDJpVO7PUgwzyIIOEMog1qJTFr8pL7gWU4C565nIn",
+	"lc8XiGvjKKsyeENc9MggpMz4+UhQp8CU6K1eyTd8hfMzqPn1Lb1p5xQnEbITpdofpQqs9Y1sKwb7U1kR",
+	"aU0bfigGZWF53ypQFsj7Cox2Z/bJ4qMF8M0LFRWZRvrSjWy9UeA+RmuYYJpL28kR5WSiApnVimlpzk2p",
+	"Zz1FVEpr6FGa+Xon7buf8etYbdB4KzBohm9fEoNI2E10hz5eYWvVdTabur029iK5Rw+lpuYh86bYU28d",
+	"mvCCWT/Z0n23xExVGglV+irhDKut7c5funFhvfaWJWKlrPTbCAu9NpKH/Xd6LTuUuEbMIZko9+RX3NQH",
+	"du5rC3rgbSUzAQbug8zU2uN+EjJzHqYcNOZSbHJX7KD+OTLRUhysV+f3cd61SMv4vlyXI5yZFs44fx1s",
+	"z8CwZh6AHiP6uYH3XBfskSwDXky3sbH9APE2H646fCGvOgP04cpWD4EfTeUP+72ZFT4cHBzc3t7ehp3K",
+	"7Kr3VXDzHJD4B7J6Y/p/NQPBKh+1ovnvF1QQubHNLoH2ftB43HYKturDVMtt7UvgxlXhn6Heh5kUGo1j",
+	"5YTFOX7/grCpmnUG/V4v6cwp85+hI5oiQk/xf375P1dX73u97tXV+/7k7V/+Z5QYpXx7Nf4LGNTAsswM",
+	"Mfx7QnJ6Q6INAXMiVFQ3f+XEZYwUkXfrQ2q77t+zCZadRcZ7cmj5jJF8b1wzM7DaS+Oudf1xScYzzq+7",
+	"xt6B3ecYdBuNSUEQj207Q1IOS4ZSwVK1bMbhsOIHyrJnbq7wyzfBvOH3l/COraKDtVwS/RySmGaJv0AQ",
+	"I7gU3NhBduhxtN5zx59X2Ytzt+3X2+pUv38STF/9xfbhfBsXCty9KhG01JpdNWSP2KEAUGlUVrlANdzc",
+	"dNH3IRB4ovGppAFf/aJBuG5BONpfewvpdi0enHTbnps/KZseQ5z+akHqVViDxjENK9gza47RqG8FX5oK",
+	"WJQhrCWOCmlq7sOakxtDhN0Nzci4mELB9QnvJJ0lFizSRyyqhuyg8je0XFizYBxMD/RmhoT9WpCCZAnk",
+	"1Q1t77YEuSjgBOV8mgTNgCGkKoFnbdOjqpko59Pt1Y6zUC0wbQdN1XoDtVKHcFgYEgRAtsb7sY+b3lgu",
+	"8fe55u9dYYZIsfkdNgHTPIMq6w2VH3GtEZk3Qsgbvc5MXyWjt/1aEBXF0jUIWZmxRAhX8X8difmyQYRR",
+	"ROxwWsaLewnPbG3wbyRDt3m7iMTB1r26+VieNVX8T3lezCFg9/ziJzANvDZgc3YCTdJePfn+4sdXYGQF",
+	"sxCekwP0s/UzewO/lgp8yiZ5TyX8/OrvL14gysJpbaXZlGiyyfyLDRll9m2nvklODzHTlNo8Bq28TDNw",
+	"17QVcgFqRlB5Ew9Uxua9dsMmialKCv7xj3/8o/vyZffJkwNkTKYx2h4ROINXhZjUonUUhPnGW0c1qjfl",
+	"C+q9MNYfMVdiDR5wqpadmMwWBOwipwzcOuYkoOOQN7DTiY8wwIIXJldEw6Wod4s43L4uT4ga471N5Jdv",
+	"8c7qvvIKBQtTzezlj6d+rRakgpMQlDtbSZriHFqk2ABww+VzPnU/VHf4/NXl8RF6cnb5tD0LG+mTHRnP",
+	"XYZXvkolhpCBBI30P1Lh+WKkcR4yUGw5d0vmvDDsSE/iN+79Mn6SWl6K/XUjwbfExrK2cPXBiSXbqW2d",
+	"Bu2FxRkm86l43DOcEvUTzgsS82MVTMUZw417YvMqzDDbwzj+fmLMpQ0gbKgLB7/raypnfCnjDbx3YID3",
+	"bXq0h/Afh6I2ENwdX/CeJujtAwnhFD4ZChKVzp66tsbVbWySvRtLdpigpEc+qv9g59OwHY3syxsX/YJP",
+	"d3Gx3MnoU5jaCEMT5iqrT/LCUC77mI28u7XaTEMlU8OqlTFAtkQPf0IRJGnbCh4LbF61STldA7Q5TDn0",
+	"BoeGBrh2mDW0bBwD6hLJGofdo+U1SMCRxDzmXY9cIPC04By945SZCnMYLfJCIkmntWifatDAX8uYwDv3",
+	"24azbOixXVMHrepnNxU23147kxhw1w4lgs0eLTzKbvUuuZu3H7pnb/EnpX3r/Y7LLsbgqsP5MNa22xzM",
+	"sGD4BlOzuJhmCJpSA30tndX78bB6S85Gwdwn8I55tjK+IpLzJRod/loQsRolaHS4wGo20j+NDmcEZ0SM",
+	"tjdvcm/f6B9/JoicMSJlU8yAbSszGljPTWlyqTanmeiJbMHeTd1oojbe6iqe2amq374wE1e//Lt7zW3S",
+	"+Y7gXM3WTzWwSpeU5Hor+OxjMaB9R6eznE5nakPrPY+8lc6Ivl+i7TMYw9CZmsdYuVaLsYSWBompvKlx",
+	"BkKVtK5jvIhzLK6NE7FKOeu//ghFH2zLgfLrtVkulCB4Ttl0fehZqjpbap9sboFhxzU14AtKVABEYgfx",
+	"PCNM2ciAHR2SGnjXZOUrgJQ59vLubXed62fTxt2af9BjG92ZNpP0mhiKYO0LJnzvYM9+SevvqLgnkxCC",
+	"m0D/g91ydfnfrMpKG8J4lH32+EDrvWevn5vNaR3YToUWgt/QrCx7M6vl7V+TVSfpcJqlmiEzzlZzXrmi",
+	"JTg0hb2AXe/mADhDQJvNo+izTOCJQke9o163f/T5ru53vQ4+bhCKq3x5qwUz9bEJm9u4w6h1c1X76Cs9",
+	"VVbkjZX/3c82F19hoer187duRuHpVmnkUo+5NaYOXqhQ5F+7KhgtZzyHyIsN7pp1TaHhQjvNIa6VVi0m",
+	"9iz9AdnNra87hGzsQn3Px/sQ4jTCfSr57QeyipYh85fdGcMc8aVKknwSSfi8g27onhmvoihYZQj3iRbY",
+	"qttB695CNpSHuDTC3pyyQpF7dHjfNQpmXToVZELfx+1K7oDGZEqZPIhXMrnh1/cMv7gH06qEsJudlLwr",
+	"wIWapz5Ag9pBVXbUgN37uKD6kmy/oLU7ZLq2Ohv8x7m9LypV6yYYQmZNmLpjwOsx6+VZvsBS1aJt17kH",
+	"I0sCnhE9pIFUoxWJdmd/iN19iN39nWN3NU6/rMYYbMTrWjzCR0Lwj4qoHxuvWuPOJjwIj93jwm7HekGY",
+	"5OKSGmLQeKKKptf3OsY7iTJNbGAC9iLVKhjvrrbyG5wXTa0DX5pmepih/gBJDu6nxDhUYWnQY8sULlUm",
+	"flAQJK/pYkEyXyZc4jlUZatqsoHJuYYezcFMbdTt8pydwg1cHzcwKCgiZhsjBqBoH528gdSvXBK0hcid",
+	"4ywFWRikuiarWMuxgmnhzWpoM5whGz9lIsVsycbdNDZzy5o6ORbM+B/Nayozt4wEq7TRs8h/R5u+PutN",
+	"Jn37gvU4T7fHOoArYZ+uCX7EeB9enZrY6XCuiRr9MenQXi9ieAU3XZLEJgc4nGXchTfeg7e00ESMbr7R",
+	"JJINJwYz24FvT+jqVlYibGU5awjcFKYcx71qI+LB5kbjKMV5boLETGM+BI35SsSkCoFRvzFE9qHt3UPb",
+	"u4e2dw9t7x7a3j20vXtoe/fQ9u5jt717QedUNcQ2nKFc/2qKrWNl1BisP6emeAzWoOMCWocrPgUCve6s",
+	"oGyoOWc0euraeESCgkWc54ONgUtz/D4+1xLTODZeKLKwyp4eY7NBFzlOSUzBrnt/wamq35q4rZTvioE0",
+	"YhB7sFz9TparGuz34Y+oH+ench6+JNAzbUYXkWgOlvli/C2674xNilvr+GUofLfbE4LfUFsVfTviUFfy",
+	"v/X8Vvkd1nNNjnr9vpY4e0c7u4HMJv1qgj04kFVem5RAj59Wed3aR1f4fOOaodxqJySzZbmNX/gUhhp9",
+	"MoPETJeXCbfpDtEYr8jS+qj/k/zN1zG3+6Xx4J4GXF/O+JIhPMU0HkJU91vfzzG9wd/838uXbA4odole",
+	"O2ZwDqaLSDThhvjtMBCzYYTpaNEY180afqxBx01Te6VP4y/n2rjHH2plEaRWAlMbKDNcUpZx6OezYngO",
+	"38+LXNGWAaSVt1y4mSvfXtI5+dm9pfLLE//KytcvzfvDPbyBAmnbSqNUL6J/WKKJ4HPwlihednizDceg",
+	"lZAV3alAlr7V0EHwSJfiJ8ZXP4BpIJ2hVvTkqNevFz1Zt8LzLRNr/N553ttNCHFBmuyNGb2hmTWsAalf",
+	"L2accSK32xfb2KWrCLqJgJWXojmdURQsSPnz0p4mwYJMClnx52+pbWbNvf6XjdfL6zg1CJA4ewqv8r3I",
+	"bikVR/1CZRMn27aNSsQnd6pS086cfqbxpcGeblSdiLm8BowooCsla2viQyFEg/Xc4cUcpFvE+DJ2/pqW",
+	"zmm+Gjrc2154Ut/zoSSE7SS0QKml9m+hczwlzlTUmvNvKkO8pXy4e1csX2pXEb1FPeMEjVe2CwWkQ4Kw",
+	"6SiwKZp6xwLHgX5QguN/tzJ730VdyItpzc6wVhh5PWNwe9bmlgyJHCqHWGoVoFYVnatVZ91dSTYqJCXi",
+	"RTGkjv9bU0PL2/vE5/i0M7kF9/42WU/IdDrrDvp2qefGvN8G67S8Cfm5u1Qf3VpmIlzu+qvW4fa2Arl9",
+	"GBsq0Pw0dobXgnIXkRZvGFiwwJqWIAUxtdaomnNwx5t4GTTlRuAaoL6W6U4OUEVmesfHmsaQXBJ0dGo7",
+	"luL0ekLzHB1baYrOtTx8ApKU+bsfoyivBR/nJCL+2R+QSfKS6LM3z87R1yePv/x8XYDcmOBGpQlBcclF",
+	"ILJA6kZUW2xKqjU9eUzlEoQFdKUBmIBjH7NV+0TbMlUvdlO8OLAueHx3efnaChzxEKOGvsG1ZystoVvW",
+	"f3gF5gqIn6amxezCHFDVPVAINiiJWpe8X+RcEDGg7AbnLYyKtnqDzydzMo09YX880RtQbdNcu89ZhZH0",
+	"+4+Pj3q94001BdrXCTDMPfA5h83hDFOO+HncGtpZWi3PaSpV/r8LUkSO7Xs+hpbCWjt7A5XwoAAVCAjQ",
+	"QS7SLMTnma7fAWM+t5Z440LYXJdhXS7KMyLV0L8kGrF2AZ0wly6fzTwDe9CkS669/44iPlFitX2jRmxi",
+	"kKdoUqHjW95geQhiW9q8S2+ghYfDYkR5XuUaws2FL4/DvxGfXuc4Jbs4QhZc0ng0cR+sdeR9A/DgXF0Y",
+	"UiR8kc6pstyLqhILyhpE4bcV3GgbC1gvsOscG25H4RpjADONf4mMtQqYkfR6x1LIm1mDMzYJgrOVbRFt",
+	"/n7bMv83cauK78V2kJ5H1b9LF+0KAR2UOaOPzzZ1DmQ9pmzRvEPFwSr84pElz5VENKt5gsuu0s39n0+O",
+	"u/3D8+5Rr9+GSsyiFciqLU+k4vXG/41xLN5JGlXhwggOU6S1Fh/T733R/+rLL1qFRJSvilZR0QA0rW6D",
+	"ULha8FSEkflZNQ/TR3MIAE3bArSpY51ejvmtFlbVdmJ78vGZ7Y/rmLCbieb+8Qzf8SXE+PmAqFqNNYe/",
+	"M5yhlM/JwGC1EdwsS4SGiEHz9GhT3nrTRGeR/Y4XRu4/N0EoLhrit/9/tHMitCDE6Ny0a4EgHxd2sh4u",
+	"YeMd3EkEbeIqaF9HTXvLkk3FCd5ohqb1rHQVq3CR41VzKu03ppm/SYgHmFhOfopMxoDv9w9hPpNCwOVu",
+	"zK9dyy6Y4/fDsE509fXnPoLTluUxtnLegsdXJk5q+2wE05uC3a3e+UTw+dDVHgnz5aIugB9ZviqN2dI1",
+	"/M+MV86UiGkwC6+vu6i6hMts8l9MP++hicwtlXqncQId1Vc46aSYpSS3zkv7lc8vBxmiM3jcqwVsRHqS",
+	"9/7p/cR6hJnJ1I61H/Q7O73+119+ddJPu0e41+t+iTHuftXr9bq98n+avLzj487AbgJWP9TfgKGIMDV0",
+	"lmYzcRC7Yb/wev1R6cguV+VIU8cUloU7RBYSSJSV02LwCyoO92w6WQVsGzcPpgj7fHUpWxdXLCSU3ugM",
+	"fnmraaPNmNcYIeh0aviCcW908II6vQfmu71N9lBwoII2McnGWzKctElNC8G72vcrSBlJbEZYXts0opYp",
+	"ULvWTLhLGECJAHf1oBBXjGjTIt8UzFtCaLTS69///vzJzZetKtS/M0UpGhsJiAJE03TGJWGWaLUCeO2m",
+	"bvEJUQkEXmtglMg74cyOOa2Npr8+mnIiDddJ0In3dkYU1ODy3jlUoZUn603BnB/LE6u2tYcVWdy77kZJ",
+	"ZzYOt8OithhDv32JjDD4zatX7j3rFTQqwRYB3INLV6Ua7i7VETE4+Spdc3B9G2e0TxrMpWfezWtr5ar1",
+	"slh7589aCx2axHk92ds/NMuuxXfZBd+Bkf9qzHX66Qee/sDT1+7BfrpmPQgKv7OgsE4f9het/N9ACPk1",
+	"7sT42Rv3DM2B5hnSFNNHlEHd99bet8CwHTexPohB/2liUORe1gmuw70GickXVt2SjJ5jGbH/KIGZpISp",
+	"BC2ImGMGf9pCaglye0zQuJgmKOdSDY3/AnGBYJ217uBuks6OjWykwrF8fLhfiaV942K6vQar2ejm4tlv",
+	"ir2EVrwpPl1MRXlHA59LIJQBzkLZ0/W6veZUjTPOnXC0wNRFkKJfQyesZbxisTmrFkp7KJpeozmFrE4q",
+	"IZscFYtajbRKuSjMpg2V3FxjwyWWZnJXsgCaV/PFwqgCdyOOqYhZ6J/RG2JjKwa2hFyCZrwQCeQp8wma",
+	"c6ZmifvHfrkk5LpNU5MmASCeKqBs0YrNZV5tcYtNvm5ALz2bbKqB8V6hid469L2wcmlWkHilkY1iWKSw",
+	"CWssFgah6f/ijETLGj4/e3UGEYMHbXtuVEtHGrYABx2+KinxOXRUB5hYgVh4GLG76a7NPmiMv4KfitC4",
+	"BVwsqUpnTb3RP8F19WcwbCiast0L2Rx33oyicTRrQJrKGuPQ5YumInVaSJ7jFcr4AI0EwdkI5ZxfQ8Is",
+	"uSFiZeLyx4UytYdshx2Ei4wq061tpE8KuuMA5M0YDXmJ4GGJFOcJGuFsTtnIlKrAtutQ4Mc3IaHC5hXr",
+	"sXF2QbBIZ9DRZVN1kSBZ2lbhM52IwMEFHVtM+6A5lwpNICCOKSOjnzrnotnJimBRqY3iczHWcNQ5dtuF",
+	"wZVNaaLlkrwzdx+zeS6+h8lcgNweptKw3ctU9SAP74AtBXETWVcmtMO7o9cFMOw7GiGrLhKjTcguIJ01",
+	"kKz1vPN+YYhDhKhdkueuoiGupV01s7mZK1kvm9TGspo86Iut9cSyGH4Mn1IuSKx9pVZpoBHamChFxClU",
+	"bcFCU0jX1tL06ZJLcDDn1Wo1vYMgJLGhXLPzscMSKhAIYN58rmUZ03pOnqMom8vOBdRHH3Lxr3+tNsin",
+	"nKOcKpWTshqorTMCxjh7NKZAqORzF488B+ZF5zTH4IaXpuSepszGrBaXanfk+h7Po/RnjpmiabtJLtxo",
+	"SDlTON9AmQ1Jhv3Y6qj9pNfraYajiXGLoAAnVZg3Je7o3GkEi29Gg4tgf1VEMCUM44X+GG9nzSzkpnSy",
+	"OgTQeIXspa+FRTQJBIW0rWdgqfFdMqzIa0EuVJE15BGbMY80ZSiylY1jL63E+nsb4BaLm6mHsy1x23i2",
+	"e1eaevXs2atWidZs6DrLbgthwwpiJhFnn6Ai0yvsb37Dll0dF03CNZrYkkVlpSbO0CtsolzQM8qwybeB",
+	"wKZzW4BJQq0iLijOSzsMBDRNzAMSMTtFLLYpBGa1pAsAogEJZawhz6fTvhsqsLqgNGo6ZqZ8birFGMZp",
+	"64baQMoWBcE2K9/QvucG583xWhDyS4xdY040L10SwpBa8rB4qStfleY8vW4ZqPWOj2VTnogCRQDAvVsR",
+	"0fb1Wiu1WtvaGYKSvlutDZswivrSryQztocQgK4+JZXI6ln3iKzfZnzY1vhCy0jlSbc62zaWCZt5vIaA",
+	"sa4WgCmNOqevl+qgvtVcAYd47u/fDkF55aUNktT7vV5v11IpmwwQJXo23g4fXz8IsaZuWk+Q6TQ/gYSz",
+	"BC3JeKYVaijeiAvF56Y0ioYz9UWInV6w4E4LcAH40PrcKTF2Mv2zn6llKYVyh6/9O8rvzuzbym9K22/4",
+	"7c9+AcGzwVI8KPdiljLs45MZpeD1Dyapj2KSqpRpfyit/lBa/aG0+kNp9bal1WsYGmtTF3DoMUmxVl2X",
+	"dT7ui+CaehGGtZlOnSuwxox5tnok0czazXyJoyCfEAplVzjzHDOt5e3Cld1OLoKJq788ta+pflvnxu77",
+	"l3YJFVDtjyM7UfwTcWUw7TbUxcGFmhGmgjTojUVlKqNf8owYYlp2n2yn2/t+lRHVvrSRhB0TfWoeUhyN",
+	"CcJsZZBtAzUrYTAnasazHY6NTtlz9hKe2p75WQVh+bYAMvGDKVsCuZuyxIL5uJW2N8JM87N51H00ESiA",
+	"0eFmgncFXSSjfiN47G5pQdebG+Ct1c/qba+fVa9fFIVoQ6PtM7SAVH8kibihKTFcy1gVsSAIYmO1+CD4",
+	"/AA9V9LlD+sf+aRl/duxIPh6e4TUN2aYuY+3iXtsWJWP7ybqzkieDQumaEMPfNtt3ASbmouUk4kyFfsR",
+	"PKgvHru7sE3ZcOJbAtdkBoNKEvFC1QpAhTmomo35CM9YlzAvyCBbUQsEKhtIc9BaI7AP3AveMJEN5rnX",
+	"RHP8frgBdJfO8SocDG155h2LKbjHhwsirFSx4WXGTD3HKzQmp6g3QIybi9HSdhavYRXXi0xWZ2x9deCE",
+	"OFbBeH+VOtFLtX5a64hQQb9mCnNJxDyStl/2+Q8rf7lsdvAEYIYzHBVR3ZTrrpE2UPTd+M08zWU/Lkyx",
+	"o3gQ+ljwYjpTZaoxZUErPiCapoQVqBiOUGz2Xcw444JOjOPo/pb/pwfTA/QdjxZtt1+DDf/Fo5n+dBvc",
+	"hq2XkE8mNN1nzwhQRQ3ANcQSRPTqMZpTRqXSKqwviMcnKEQVgbDpYVIrvGZ3+tJO4HGKYoa+03zfqBAA",
+	"AvMWQVBWoNdYCTrnlBGUwnhiLBRtisPZugLVvtstSr9VCgWuk5jy90cSybyYJrYog6/AsEOFuD21DTBn",
+	"9UgiM7P12GnNxx6GbMA7Ln77d/clESkF8gPwr3+95iAKy8FZMljeFo+OYWG4EqTRu+2aKDTG2TjRz/W4",
+	"MW1youLfHXyOieZKuNKcA/ob3K/rjSv+He9IAz0LaDpzdg//1H061Oxc0KlaprxhpcbiYxL6bfsGfdFB",
+	"IY6t9qjb/6Jt+sD2gs/6ILzMCY8MpavMuKXZD5K2vJKGsythCuVYJN9Qo+Vu0G/sp+Ha8isT8BZuoVaw",
+	"vYI5ISY3Xpq9qPrKFlf/NFp+eb5h1JQp86OVGyj6M8Spojcm8WHNPW1gZosDhZ8LBiQ5riVqwH9jcyja",
+	"Kos1lk4hrGBk8kJG+k6MJMlJqn8fIVt+j9qCOU3JfzH2y8N01IrJMNA+vziOy+PPzdjHVjm1H/vRpDlT",
+	"zDNdVUpgHCVNET22sqK+L7YwoJPlfR3Evn3thkqIuybrZWI1FAXbXqbjAq+szZgXeaaVxMzEoGUo467y",
+	"dDygirO8uaDkoqwAbjLlXE1JU6BGmZguk1ZSRqSW2XQOq8tC7LbyektDSQRVf2T56qWfrmnEM/uaMMet",
+	"seJjOaIJ46Be+AaUO+r1tiJdmD23sdCoG6fpiqva3qoMuKnxDtZyexdbXTNfyF2umMLv3SmGN3qBBZ4T",
+	"K77mVKozf8RrDutt5dpbZ7DdxommUHeufbPr/aukR0bkYV8jvUa30JlNKUUSr2Qp7syw3G5I2ykNsy0i",
+	"7QHqFw4d/tvyjP+muPN7UpNSAv1rtPzB705tVKFIi6zQGV4oIuKFQV0GwJaQXxiW+KniIiNZ7FKr0xeL",
+	"iAUD8okqQzgCJ+36BsI6EzFcNugKWazWu8zzTEJFBiOVmBZI0vVAkoosWlkLPkHhgbUiGRtC7ZSgJCu7",
+	"Et05lfx3SkfX2FPmo5clPaJuB0i/h7trogUrXuU9FF31rw9c7Q5dm3PF66dT5osHONp0c9bzfF2vwCSW",
+	"8VsshhMuhlBltyEB2IZsbE3/LeZzLFYvKGtKE31BxwKLVdWm+EgiqKGYY0VvCJJmlkrH6qXgirQMSSex",
+	"spkMPWXTnMpZvChozhe+KKikishDU4H7ZzLWHw+tVnJI2PD87PANkZB4EFTplocvyi0YOFAiD09O+uf9",
+	"/tM2uD0R0WU/09rbPVc9ER9p1TWcJ8wYGKOIuZKKzEvUrDkorWYTRRuvh0HWH+OqrBTarvGCnTxmATHe",
+	"1NaWlKBXaWQyviBsiHMiNjdLhwHlZgRJ+Q0RTUwJbmz7FZri6dE8LxOQsnsqsQ2bbIxW2jXmZMN84Cva",
+	"YT7jW4rMZH3iG9EJ4vNwrmmOzWfzLtsMt++B8DO8aitDsOdYLq3cbng4JVA9cibB9agiWeyiXVpJMK6y",
+	"fFgTrDfnPHQuyXsF6Qk2OCLwMLjsKlhezp2mEb7ucS+2wr2Fiu41VjKMktwUx+iyC1xYIeNabjjYrRPX",
+	"7q21gtIajT9mrux8O/DtKaLQrayMKawsJ9rOqwwp3NxNNwwMjMXsBXUYmoL17Cz7MKR/0mi54BxCYHhx",
+	"rRTSnOAWBUVZLCneiG/d9+7idB3C2w48A4QXNEFpThPkjiRBhnolZZk6LqByV5V4hEjT6OOKWmrdg8h4",
+	"PuFdNrS6dAaHL+e+ZZCtIFbzv4WVEWe8EPlqZ7nHon1j7txPRMhoJ5eUMyVwGldqp7ypESuN14Z3EAKu",
+	"kvhOEhKNC5or09oSG/WVF/GOQTflSjdv2Q0M1gMrTso9RSHB413efXPhjJrZIraxsVSENdi3L6wPHC1n",
+	"HOmRmDKSnUaTXSEtcM0T2IuxjZhe/ObZOTo+Pv46Kb2QjyQk9w1Q2PIA0v0s8rldJc7MJcuOMN7fCuHL",
+	"Td7Jy37P1Abt9k4GvV67Mox3ca5n0T78T7B3etj13seJPefOyraP4AhINjcdPBmSMy7UqennpdcRC4o4",
+	"ChoJYPh7QoTAOVK8jBBAXWTDASBi4qhsIkC0yM5uOEWE6fGQkGtHm6Aek5YQNGiKOsmamkf8WMUZvSva",
+	"0PXhq6+j4S043gLVtrUzd2QqCDHV7RVHN1wRk8ky4cLUVZE0q16Qo2ijIF+BwaGYmXioOHC0KWiWkPlA",
+	"yRZ/rUWsapDal72WdqEp2WOwjZ7OxfxUzkJTU84Qdhhn2lFtwbeLSu8Kh1FP6t0pAHlkYWjl/iK99JL1",
+	"+WYoHpoW3gY+Qd9otnne7fcTdMbQWQr4gefE1gr6RnCcpVgCyTqDhu71+5EVaCH4O6JQRlDOqZ3tBado",
+	"zjM6oZgplGP4QhZC/ylwRvVPkwI4yW1z6Ykz32VknljPrUZ2V2vBb+74KHrnos1jLsMTtrFx6xUSbOcx",
+	"SwVN0n6IIzaNP6dSSbiwGuiyuQeN5tJm7oMUH9q+j4eEHcJzhycnh/3Dr76OMekVwVUCc9T7anuHLVel",
+	"pgxbkTYkz5LjEvksFwD+V95L+2JL4DyZSSqcuazkYUlDc7ynlgX2IZSDTPGphHKbtvMNN4U54kq3eeH6",
+	"3SQ3NmvQCLKoYBkREGwQtjPk7lDed6e8a798Jzk7eIOXL60iVS7lDUkJXahYMRST1rWpBCOFkMoUGmL5",
+	"PLn1WAqbIWV12c2QDMaWqWVxWBpDyrrfJ6c3ZNOqLZUTJLXxausrHhMcd3NASgWWCs0IFkoPa5/tOOMy",
+	"LrpH4ZJ0FpXvd+tY0KKtIizHvKXmWXC7Tyws16EPxry0EFStLvS9spBf0B8258skpj7neIVGrkGmyb40",
+	"ev1ogEZnhZpxYXPqB+gbgvWgBXk/PDg4GB1Ye8EcDgx+K3er6eXGdljArctObS7RD0QcSaeMZMj4rKge",
+	"nXJ+TX2Vk0HHrXhY1hhzRMRsHOJitTzvlDWrq9nn9duD0OinDgDA/lJH+0qyP6VqVowPUj4/jDQWjX23",
+	"bo/7gZCFRBgpUUi15ELNVgkqFl3FuxpdUMoXqzKe/5FEE5IRLdzanCKWoZwomIHgObJl+gwrpQuSU2at",
+	"o9C+/4pdsb/85ZyzG0vgD/7yF/T9xY+vtFQ6kgxfk2GKJRklru4nQ05BQp/9/fIcFSwnUr8OSqIaXz8k",
+	"SS+pJJ8foBfALxW+JmgE9s4R+qyPFL9ij3u9BFkXBnrc+xzWjhniC/xrQdDIUOVRYr+HKmSjD1eGdF91",
+	"BuiXg4ODtwm6Com4/v7g4OB2lCBGlmUJQODzmvDama7YUe/ItdklaPSCG4/JKLQnqBlZhfUAbErHAQIv",
+	"q8nRWjT2/kVYXrERXiycN+bQjv2rJu6jUytbOMiZwka2Te/I9I4dBbETkPgKR7PgUBVkgEaHJpjj0ALW",
+	"Wrj1DUmu2Ojw14KIVe1H+O4APb0hYoVe/3hx6UPgoByk2Te+JhpQaPQ8I/MFV4Slq+4PZDUaIEfhnUkd",
+	"owyvkhKSEs/JFbPZNAmiCk3pDal1FHtkXLGm+CS82IX2GYQ8A5uXxsUzSJyD+nMIo5zzBXjjcZYJjXaA",
+	"6lD7EsiC9cvPcTrTeJ7xoC7mATpjK4OaaImhyRmHgH+jL8lrOUCYXTFL+BCW20ibN0w5CmXozwZChZ5q",
+	"1cvcSf0ABAgiyq7Y6H3X0fuuTPmCjHwONJyGq/gZlvD8zBobWJoXGZF2xOdl+c76gDFXM/2zXhDWsvwI",
+	"fYavmF2fZeSfQ0QT44yMDpBPnNOonvKCKVvqAHTIa7I6RaM3WMt5gGP6QMvPXdMCb4QUgbaXplBZTibq",
+	"4IqB+yMlTJKA4L58frlGVPlCC0+FSMkBFxrV4aHDua2FZ7pIdyJkuhOYuzr9g5ODnvPh4QXtDDrHB72D",
+	"Y5Bz1Qy44SF4Xbr6ljNiXJVT0pAS5waVmQj6ItqseXMdeKEQZrYoqySpICB6+NN/nnUGHU0ez/Rrz91b",
+	"QbJecCYNiz7q9Rxzsg1OQ4ryzpa/C5Q+K1P/4vuYlOnuFsoc6swrLGB3HtBQ+ubAzqRhDRpnRcqGNiiW",
+	"n+OtGdvBtkAPAG7bDEp9Oie9ftO0HiqHf2fY3kuSmYeOtz/0jIsxzTIC0uLJ0dH2J57bPuAw/uvt4y85",
+	"f4nZyl0Zw9ptsPO2Z11reWMigPgIixwGuxy2Aa22DuYpR2CFMaFhv3RKn2GdlnQGpmqvnr2G5Icf7F+3",
+	"h8rGQvqoNoNFdVOuHf9I+rrbpf5rMIuaHC41K1HOPtQJpVqjNZW4tDnIUePiwsrja7ZhzdaR9TlZfoZX",
+	"Muygo8UhLQZAmJeRJVKuia9tpmnrmRMtPgtnWda6vr7g9muq2RjRUtaML8H2btWR6pW+JNUrvX6jj3a7",
+	"0XBiw1hPKEJItCeUjSxqbEHVP/lnOcqEiboTcoe4uYdV//ifpsWnAdfG18QWPplMogu3JGtChauva/20",
+	"mg6iH3/oBE2d/Ns7rUnSE/PIqokUZf73348U9U62P/GKq2e8YNmfiHbpW2lvXXkzOfin3K1oRbhcnfGA",
+	"dpXXsZFFG/E2eC/Ige7dSdA4bkxSW9GTqtOqztDMrJ+UK0jq9DIGrHKIiTDq3CZbB9r6e3pktJUthLlw",
+	"Y9Ox+2okxiD0x6jxLtR3X2LJAznbRs7uJXY5GrdJ5Apu0IPQFRO6ls7mKG3rojvIWM3UqVZMJLGtvAWf",
+	"B2oy+Jetg39OlC2RYr8QdDpTJmI7JGZuxQiPtfaxA0X71ISsEv5ZiZj0NMTIizF6pnW6CjGrJxmuFUjc",
+	"IzmDgmUuzmSwnuwx8P3jjd8FB6kOsdaYt54QAYN7IJjtCGZmG8V2GLcCfsOrm2DmCydW9nFS7panNtdW",
+	"H8uxsSRsAZBH5LApqa+95UpuORvGOjJAKIsSUObGXPMQmRTPN71+D9r7Jh5iadwD/4jxD+xo6q6MwycI",
+	"RhnHWZ7bpGREmc1GIixdIS4y4gLlPD3FyOeqGUujZTSASBT8YkY8r5ZFbuASQevEHbiET7bs7FWELMsY",
+	"h72ZK02ZhyWer3ki7REPy1zIGS+EHI6h5+DRCQyxwDVU+G35jfKfw6M55wXYlGeupps3DRrvo57flAgi",
+	"csagy4FZ+VTwYtEZdOacUcUt3TO1339xX0JL57eWRtWOy3dFNrzQPWGIiT/HStNL/+4F57ndjUkPAozL",
+	"8aosq/vYFMEqecVxrC76F717UhuNXRupjUG/B2rTZCL0rU09xTFftKM4h1OBF7Mt6rRJj8QSYcR4RlqQ",
+	"GyuZmpa4psyCPLW6eEC9fNOEGZnD/AyRbEqMROz8Bna8C3OqUqhviSFQ38I2PiWR0gu3V0oDybzf3XGX",
+	"/Vu7x1taxcNol1rQti28JQfR5GOpcNAtBT4NQYyVvs27EbHCJXZu3+52nc1ZNNxng28P17luNZvxJViX",
+	"LZc3SI84M5wbvJd3vuMf4N/bxlv+I3Mp0N6bC/5mCBjBroqU4Zng6ttFhnA39N7+rQfe/8fj/TvRhY0s",
+	"/sHyvh8agm3xjd2Ixa6ME87zlUY+YA41QnMIF7Pr+pZvtIZ5EeaRNBks0nWca2HA0s+d64fe+Bbpn9CW",
+	"5YoNRLqhg+QDbHg4w3KIh0b1b7LSk/T6U9nom+1TtkQBRPJbCcKsdMP22hiTYsJNmqZR4aY0C+E8N3ZD",
+	"07Z5ThS2NrZq6RpL8/S+vOt5V5EqsNyYag3303kCjN2k+bjr80AY96YrWZBCfXVWIzuflGDWG1Rt8SCY",
+	"mGiTWAfyIfgMPCmFAQvBsyIl7Qnpy/oa/hDE1F/lKkE9Oen2G8hnefkbSGgsO/53o6F3pYjj8biBInrC",
+	"Z7TMoe0s0Bk87sVI4W7E736UroZSm6jd2g14IHv7MUiXdG6+fsH/CBSPRGLPdpi7MTosDGx21IQ7TTcS",
+	"EIYlkpxrcPk4cFrS2VM04Xluwr/GK9tIS69rnaKWWE+c5rvb9oLga0hWeOu7FLh0pDg6uCGUQGlgqDNp",
+	"kznXotA2I9Sbgp2lKVkod6d62595ifMJF3P3xB/06vZaXMVzziY5NVaDk/5xq7v7AguTrXXSf9xm57JY",
+	"LLhQJHtJMoovNTf681CWAMN3VjircV1VolCtdNvoCQuK+oYFe12mA/jE7C9UIEkUpPSXPe3r7jBj9jT5",
+	"JjNXzamslcwnNnMahh2gk97XrluUfa/pFeWXZeIXGsSs1+Ue720RqwgaZZaRS3sqhQ6wU5kO+lBWeNBL",
+	"qjbeQT/xNY71377JZK9sWf+LbbLkhK8WdmzrDd9V34qboRP//sfx91cFHOt193PZ3WlqastN2qCDbMXw",
+	"HNoflBJkDZKV+GVQfm93s30Fp94gAAW4/x9FP/9EtjObl1VKTAGhAR/W7ywxFRlV3ZxPt7jnXMs6VdZP",
+	"NwlrkI0EaSgJwrnkodMOaqQJMimkVhE15TPeOUmnrEtZK61Rr+8Fn34qRdF2CLJiXUZrNVauyQplWM7G",
+	"HIusQVfEqTKFrFrriU06q16Fg1CtIpKWxL7nYy2MNYaxCbxJY/3YRj+AwjrEIjT9+GTw+Auno/a/TPQz",
+	"O0WozW1PwM7rHy8uQ7RagxQkkgw6h+/4WB6GxZze8fGhKCz/nHNFhjYrsDPo9L8+OugdHB18WXb2Mss7",
+	"nvTTgLUc9Y7uGbjgkL+BnBOmHsJsY5T2DcEZZEdm1DT5ComqKXkWJ6qQ22jExkpV0ShldKVBpXdpUkjf",
+	"ht4jbYjbN0Flxk9C3fwevfJq5c8KcSl7e8cIi6/P1w6n3Z59UcB9G8XgkLdIq29r3U2Ogsr1t6Eo6ysW",
+	"a2HWVcbTfy8IMz26eoEc2y8LIA/6t9vscCb+wo0Za7xNc4pwTlPyv9z+wvLeRtiMEcIsy6KEsCxkfxxI",
+	"qeV52sLvZcWcexIsd7ibjHDlvXogWzFjWliu1dGs8rstsmDUShVo0rJJr5WmgpcoWJmB7YcmrmG9aYSm",
+	"6JwcoJ9tFvKonNHmaEM/lpEWB/MrFrzPa7unaMRZvhqha6hHEYZ5CYKsEmUjwLBpgUqyA/Sjqy4xgWII",
+	"GSdGJ5aKL5zrRUGSv14bGtnGQCOX/2/bfFslXJW2Oaio5+Rakz5eJdaVBjofwdTWjtiZCrxOgf4QII6v",
+	"B0QlKrsI3eC8IGFnkDZ00XdTMm5M0/ioVGzDdjvl+8+Q+TJ4Z4W+ngRPTQSfe3L4uAt0SvHgm+N+rZ+G",
+	"9TlQpqy7aTheDTNsEy3bUaZoP69a50K949u92EvuyIP8XRkam0vURhDar35xZhKwVrytEXyQXwdHO1Pv",
+	"1zmksdxGK8JRp/5lXB9TK0uvm/jB3Ptg7m00jugLirBnf4mp0Ut8pRKPde3ZYsUM7AcffnB/Dmm2OWDR",
+	"lwL2Zlwn3kdjEAMOESMi7S6JbxDw4JncQ6SaP8K7SFM7cXl3fs+fWNNaA8IdGp1id4dk5QVNst45TC59",
+	"YLvVU0qRx/ZoxArqzjs/g2mdVbbGqKK2mbQZu+/MAh7sz7/njTDHeLc70YaUtnGtVb0Q1ptGhcsxi/nM",
+	"TJnlgm22oVRcXp/EmFLXrBqsKWVjpD1aU/zuP4ZZxbYHM+aHinfuzk43ZybZj7nB736T3eFP4vv6k0U7",
+	"VpH+j8huFyaF/qNw2wtXXxBNCgHF/0TBTkODhigYmnLE2QE6Q7CUDAwtUuGVRJK35MCv9ZMPDPhPzoDh",
+	"FD8i/xVEFvOPhevfcgLl64E7Y4fL7v0t8fgNrPABkf/kiGyO8aNisk0a+wiI/IS7irFgVwbx0vl5GvmZ",
+	"KyJjMdtVx8HGoG7SF+t3wDcbBFsGnXg7tDVoR26HEquHy/GnvxxK2MARi2FQyfjeV2WzL1r/mriE2dJU",
+	"btzP0O2CofEKmU4OB+gZzfWNQQwLwZdlQUrFp1AYv0HZ+qTO6qqjOtLRZlPGRmlAL3WLBVaKCD34//zS",
+	"73799pde9+u3H3rJ0W23/Pxf/7PTNkLHrHAJ0p/VXaHGDiTs8VpLnM4bvsL5mZSEqW/pDWHtNcIwaudk",
+	"t8V5L1uOl0CWeK1Olv6NcdWyOFaOl5WVrdXC2g4og5F6KRhBSh8E0hLTCD/HbFpAPx0PSOhodIowW6EU",
+	"mySenOhzlPWQKEHwvDlu4deNIVkbO6a3Q1BNJLg41bISz6miKcXskUQyL2r9rxZ4nPOu4Jmg04L8qwkP",
+	"zHx7CCTz6zQVvDGylaxNNTicEeRi3kwbMgFkRaw17XLhDL1eGc4QW3mxyCDEQVKWksr6WzWr2Jsl4362",
+	"hm1hDQ8hDc0hDfVwhq3WAM/wDk2U6bZirA6D+cSGmI7BhVQJ1qfMIjx0XkjxnAwQI0t7HT5zU/RNrwj7",
+	"3gP0jNugLjy35POakAXC0CxjgLC8RpylpoLaFRsBkpvq/a5OO1UmpsJ3Czg17BhkSNOAAv4qG0YEaOp7",
+	"RthYBVNSOugFiPOlKUdNBDlAr6yIaWvhI/1+LqBNAkNqSVOSXDGI0+UTX0/CWypsrrzEc2KiPCKxEE4O",
+	"OLcH8ykDc6EkpeJCC+RRkqXh4WUap7oawMbJWa+/lZx9ajJmcjCttHN43u33TWMuc01++dCBlh+eOZt4",
+	"C1erktswh7ftskR3NfD6nggQSDbnoqwEVCG9HbL6Xj5/x+k/jmaz8TzL09X3X3d2IsYG/7bV/p8+hMc2",
+	"EGULHVBz8/xeNPqDFa5vDz8YaW6LV51CpUHoGGIbzkpkho0JosqW9sJO6w4bo5pUSdsJSGvaA9NwUSa+",
+	"C5/+k4y1IpSgOSGKsqlM1utxA+F1btKloEppkmxL28bd+3cK/pq84oy8xNC0/m40oP2deGLqlG4QUTpJ",
+	"Z0ZwZrvbP73E06Z57bBDGAMzHhsNvzqxJrC2dRECyhgyK2s0yQxpNjM9+F72FNhQsyXs3cNyYTXmFqz6",
+	"lekPaR0xDTTh0FzUja5h/ewjrSwXAhRSwYvpzBAK23pSgtHNkwRPNyQQjrjA5/ocgeJoVoGkAqseNO01",
+	"KZh4ztkUygQeoKfzhYIuTbn+rvJCZ9kbE00v5HVTIuY3JpbHiEh7qwft2jL7bsy+57AvWMb1Y5qxA1RN",
+	"c2X9X6dsjg69W59BJfBaY9nXgszpb/9XBI1ly3aA6xNKCFYalC9131llrzL8fs5egOUmdm/R64HA7Kem",
+	"g7uL0uHwn4jSWDF0S4kbx7Z8dZskKAqqOPybmF7rWlYYryw5AR9vi+wemuc/uYV8dC3p7V6JzB9Pl7if",
+	"5caewyby4XHmgYDsl4DclHfgz0RCuCKbK0T46lhe8XAtIsd0g+oywzJBPM889Tg1BilsW4HXm4c/2ps0",
+	"8hNsaY/pdkHr7kGvTOU96vYed/tHl31rSOn2Tga9XtA9vJReMiM+lA+VHcVjLeYhEpBMiBDYyW5G+EFd",
+	"dP7d6/NIQ3miRRx2wykiTI+n6rd/u9G3th35oN/vJ67J+eCrr3178sGRb0U+6OCpICQbQls819Z80Pmy",
+	"55uh79yyv9Kx/w/bT98nB0Jb/Gr/zJ160ZvW80e9r+5Hz33r9yZCDmj+QMX3TMUt8fjjkXBTIquRVF9A",
+	"i98udC4yQ53JSxRMWpGP8aUm3lwgPFFEoNELLFX3qR7eff5ktNGTYI1KmgeMc2KKftHMdLU17aYPIgmF",
+	"guD5U7PynWVDLBU8+vxJk3W83Kgxiq8W5BTNsV6sb7JcMYD/AuKZi01+G7d8g0k7vKaWF2yrIwGVnp+b",
+	"sY9LNyUWApL4touuirxX5py7xq1b4Ukdmg3Ql8f9br93cnTFYNxAn+6QsF8LUpDsimVY4QH6cNWh2VVn",
+	"oAfeXrErFnNee4t9vOaCObMHm3KNWjwzleuUB1F4ywK6AR+3mZXJ+wXf2uMsxUyjc8aXLOcYgrIkwmg5",
+	"4zlJyiQC0GCkz39RRMwlKpi+x/4Seyv0lN6QqPlXE8OndlX7k6DM2ozSJW86g84//vGPf3Rfvuw+eeKk",
+	"PlMETBBTAIwBLanFs+GV8xESLHJKhG3yZgWJU3gO4s9sVAWVKHMUwF7tILkWgmRYZhbeOVz7pchzPC7D",
+	"QhZY/FpAuurzV5fHR+jJ2eXT0v0FAp6+4cZHBiigt+rfUE7w1i/G+SIEX2rh7IuvNEnR59YZ/PL2fsKD",
+	"OcNN4oPDvYcb3hTzT/w9cJfafdPyXh9+MH/cbtSvxiakrdoHxrQwNLFrOcE3BMzBGr8nNCcDNIKnDlJ5",
+	"M0rcB4NpI/QZd84ne13OXj9HGOWUEdOX3gy3+Dg6QM/BN2R6HkrbxVlvxniTTMK9kkjSf1m2b2mNVt4u",
+	"fgKS89pMZrU7v43Rt08vkQPH6IrlVCrX0sYkROn7Y736Ay1w2IkSlOGVkS30RdOCiVSY2Sb6l89fPr24",
+	"PHv5Wj/x98vzpHRyVYgIeMAkevX3Fy9O9VC9WtvKmiECdCcleX6gtQ6zSP0E4yhoHAd96fNiziRSnB+g",
+	"S31BB/C9ZrYOxkHvfA0WzHCGLfnVP18sCL4m4pFECyKgygBnCeILwsrk94MUW4+gUoKOC40jp5AbXAVj",
+	"LFrhW2LJ9rqU9RBi+J8RYrib5fOGZQd4gdMZOfCcK5QlX5+96ceDO8aUYVjYGjAqL3jfdbwznNZJnuiq",
+	"DNu46txulD8TI/eCZFAVd5PyciQW6xJjvrhifvrk5CTpJ/CiO8i5mpw+KNH3ZppPrHQKhNURol3Y5hay",
+	"5dldgkJmp69dhZtV6YJ/yhEEqIPnr5xfaLU2SgN9eByrdK+5/YSQbLO7F0Z4xm6KAyVoXJiAOV+kX1I2",
+	"zYkTCGwgrExK858R7yXBIp1BazgTWYyh5LYgJqi1WGgu7vzFEDE2JeoZaTKZPoPl70/Yt3/1e701Qdc2",
+	"abVGwLMgHAfseZe80NKOtKY8aW15GjlcbO3H6tSqgbBJWjZn/CArN8nKE4tE7sqbz9vkZBh1+EH/0ywj",
+	"n5cBXPZm6BeGfkmQjd9cXKCjgx76bHQgpBx9nqAzxef6I1Z8PgLJFzqx6aPWX4Ow/DmYvJ6yaU7lTA95",
+	"JghLZwfoKU5nrvSrrYqqEdvdOZohBoKxj5/VWAI3cXDFjIQ9Qp/hPP88QSPLu7qaZ2l53Qgi3brYMkKf",
+	"BaIFWNsUR9jX1B6vQPaBGQ1x6NZi6vXknlp0z797fe7UA3h3V3PJEfpMS/POXfW5EZ5HhqqMXHzvr9XF",
+	"YEt10ISyTH5+gM7ktRFWR88n3VeckS7Efo1AwXg+6b4EqzvJuhc2UBhcy3pDeYaOeyfG3xxI6yael5Fl",
+	"g3irj22bcPvcGSxdPkWtJIHoNMle4L9oRype2Llj4uHP1qXugMXFaRnurNG8hDPOrZXjd0vl2CWCL4mx",
+	"MTAWu4O1jX+cKcZEwp2igtlwg6RWee64d1Ld7eWsSFD/K/R9wZCm6MjRcvTty0sHAROdV4JgDbOaQNK/",
+	"f2MaTTf++n6eV6XSq6LXO07/6/08d1fob1ed/kHvqoMIS3lG2fRvV52/Xz7rfnXV+S8YTcwzcP7v5zmT",
+	"f7sCz5J1LC2PD7iYHh71eo8PNc26Mu8gBwcH5kGgk+a7LYJ0uHz90F+jErpdtxHTnYtLj9SPwFrsiMP+",
+	"Qf+qk6Arw9T1A7+8vd1hDULKfUJQSBk8cqQfqYNKSNkCUo08/q5xo0mncjliplzCwIpiGZcGKJD43S7F",
+	"hi3tKXJVE/DqXh60o73UacYOwdrLSFvYnUPaRxIkD8NjtfSTIBB69FGCmBPTioSUca3IrrKVTnS0QSlS",
+	"6ayb8+lmzcgGi/h8JnjM+CoDf0WbItPP9JMv9Ps+UaZOpWttQ1EkSLvH+dDVBdpLcSTYuS+ItHlxFrJ6",
+	"eQDa6vKq9si/5mRKJWUT3rROmGInDtwOdLYKVrmwlqF0sUXacLyoqaso4Jc/ZiamQ+jNaqm+LnDLHnTT",
+	"mG4aAGjXnJ8Zwbma/avZdwMcVIIiA6og1IkSXF9scNpaFqu1pzw/RVhel3oOySUxOZe51vz0IwvBxyRe",
+	"cPM7WMq9bTS+LBm/bp+DZt8dQcDnChYv74ITdztbkham6i802C8zRfCq9Jq5EzBLKw9drqQi84ZTZ5zZ",
+	"8hOmcfgGd50esNYdKyNpjkVD13aNiN/raT9eB4BKY8y3QZX/Tg7MzfSvrG7mmc+KJehxz5XUMMJBKA1U",
+	"moVYOpoVUKb7l8rPM16IXFPe8MsM03yllxTU4K83Pz/+ote7n/nuez7eRCbhUB8IZJPx7p1BTndT4OM2",
+	"6gidZD684+PNOZDv+LgMUTFYa9LOAUGjxO57wLL9Vif/D7gfO1yFDdfgQZnbV16iOezWd2ZXpeR7Pg7a",
+	"l5W3zXRr2rliWDld+x6vgDAH6Bzuii2tAPZafkOEoJm9G+/4+JFM0DVZofFK/3MQ7ysRNKN6aOD6UNH/",
+	"P6ai/5uC7UIOKsXOrslqs7SpB8QcXjbMhHNnwbuBeDX9JijJYjoS3vBrkhnXlJ4Ikn4lyW+su5hxha7J",
+	"QrnSgCbBBskZXzaIsT/o9e4xA2/XxlGayPCFBNuA3qzc0jCqqXNejqUaFrLScMoy9LBp30KQCX3fGXQW",
+	"5P3w6J/qi5v//fUE9g+QDR6uEvt7ybI/kNUmWRZQ5kGWbZJlz14/NyDarRNec0+pa31ZgK2Fbc6p4X0m",
+	"5IvObcSXiS2E+3OKMJphObNFOKiEmxbpOQDorTnbHbslmT/Ly6Dv0ZeRimUR9K5LKO3w0694p/ZC/d12",
+	"9Mkog6n7Ht734Rf58fjy1971q6/k/295snrTL77/cn7+ePb0aHH2dfbt5J/8h49PUtqeziuyBDGpkXj8",
+	"wUWYB4lkDw0w4GIgzBw1vENbUE1DDz+YjrS3hi7mRJFIYTqWWQLpc09suIsMuiOPybRgzhKQIM5ci2TI",
+	"WoMfKENqyZHVeg/QGcypbOUiez8QzvV9WJWF5SPVhfVIR1HvI6j8J4gnlXUfl+u+G3VpQ1oejAv38hTr",
+	"o7v71d0WIOXCduzsG71sTdgZ8RnbztWbvMZbnW6a6syJEjRtVolemt8hUURAQ3ZSyEdIkfcQSjvH8Ypm",
+	"9rFOuwTMRY5pLWjmf6DLf7x+iqZ8OOWCF4oyItEUF1Py/7H3tVtq3Mrat6LFH++9gxkYzzgxXu8P20kc",
+	"59OZ8RuvnYw3CFqAMo3UR1IPg7N8Qec6zo2dpSpJrYZuaAb8ER+W/4yB7pbUVaVSfTzPlSh/eHZ6lyp0",
+	"P++jX7+iD8/5TbE6DZM5RZBaZkzQjHe8ba8tQ/glY8KqRPRN1B5jtyioMf3+8pefKwXsmRRG0bHZe8tx",
+	"I271Ww863c6DsmWmSQKY/TR9qewQDLdPQUVzYiYRZ6EOKdIP85MXgJpMH4iDawIKK75jhq9Aqd5kZwDd",
+	"wcdBV7FKoBR3Quc8XfrKG13RzOX6x+bVsZSX0Tg+UsnKvJimkGtNTHLiUHgbdjAhx6u5C1D6vLzeGVVm",
+	"6Qtn8UStDKx0VK1d3rt+5COmaFpTBAI3PEChih/nRCqieMLF1OWCOeTvb7hYLan59VndkNzP60fVdFD4",
+	"topeEBIG1wRNvk2sXyGMJomEiOAcWvlWqPG3gLbvU5l8SEQvJ4FOSFFDB26MF9EcIIo60IyJjVBekPPw",
+	"17+koxQqoeZ0ygaAD1PyzOF7Ej+lbBEGZUiZNXMRG6aTlbr+E0eIvAzNM4W8T4oAY8aUlog+dnp+dt5r",
+	"F1LmJBHlItzlOymk+p//vv8TU2MOddbR3XSaTyth+993M05hGTcS3UX28+g3VcVDs9IO47fJ+NNtDlQs",
+	"kn9Zedic7UfziIbbmcoZzwpQiqihBCBlXBcLSzYwupx3u4QaMpe62rcvhOVjYBbH0YKPYnyiZUYSS5E4",
+	"BFP8PqUjJOGNrQb56SVsYRvVv4m92ce6lMFWez1gyXfoqf/XLGpQBFeiAm5vAzO7u0XdDJ2dxcp0BND+",
+	"LApVSu90102gQQcCuJyV55+F4oYhoIggNEkU05rpRqRA5fAS6E3TloRuXUsCBI7fbugzZeNrHYA9RtZN",
+	"thsXN5rM+RR3He2hRpBpg5KFVNcMq3gdiQrCEW2p6L3wP9o/SA3Ddu8GdLvfoq40mQvSI3MdZ/9wYnZI",
+	"1wWsbSgMhiVqblaKWVTYkwt/r13V5Rw1eL8lEJKMpRBsbBCqpHoBAOK3tAJCmsEhV8GaPbjfY4SSQSHT",
+	"dEkWs+V7qYT2somZGEivjKmwpzsryVZed4+Z+KKzSsW5yIWOIX20Ydlqy84difgu8o8XHLFz/nAM5xe5",
+	"2NLCUxrPn3K0Mpi1OtSqQRUVquvwNw+axhtgIEXZEYwHCm6rRlSqvK0eFFx7oGEVMSNDpxCWG16zZf+G",
+	"pjkbboOG9JW7/Yqq3TqoSDrdihR5ZnekGCDpP/03X/Q7/6pAQ4oRJHvrCJINBCMQuzaGcwpXHIByrzSU",
+	"wJm8KcmUJEnjVq6IOnenfq4NY3XpW6TRskKNwbw7cwCGlPHEMLU7eVaDkfqG+21jfdR4rBjk/bsSFl7k",
+	"G6NEsHMdw0NV4aFdEUu3VI5LweLacdfsYWUNiaHh8wIZULMUnbMhwqYAEEvCMiYSJsZL7K0CZD640z1d",
+	"fMmxfvUKClZpAszTuUity41Oj7sz0mdp2SfDL9Z3o0ocvVApfvgy9QN1r7Rbcym4kWqAX4bxrzS2yAyU",
+	"suIOOJa1/hdQINeFYt844qJam5tKRHZoTGCjzKV/BzsVCR6L8Y+lb/sZtp/sPs5pyt9aO3ADwU6nTo0s",
+	"Xak63/7u5C9sIN8c+FZFcZvG808JkXRJ5sW4kuqAQC4+Xc69i3xL3FDlx4DhZxMwxJe5i1uwk9Re5OLF",
+	"166vraRhJ2MqxpisuNsd6xyUZ3Bf7bl0oRXVIJsxZKZY6r/Eo60k2sgMAzZWs7kmQxwbF9MhyYXhKeFW",
+	"/qBM1f7El6mGnzUoVMVhoeIfYCP8XLa1v0mNNby8XbSlfmvZRu3xBCvP2oSSjE6Z97BVLu5px0JQplpq",
+	"O3oPKvDre5pw6AsLpNBX4kq8Bvg+FKI+WeOeGLZjloOAW+qTuQL55BAwfEazjAnkrNTrRCRYmzLkyfBK",
+	"uM4ZPy7cJuFr+GhotchqqD1tdsil5wBKqTZ2EhoJoFaZS6zSTiWRIrCRp1JrItWVUCxjLiRCkD/Rzo4w",
+	"kegAQgg6PKP6MXJLFXfzSESKreLZnXbP6mjDL3JxV8qTw4Qu/bIjD/gUzvmK8HK8q9c9O60JyNUHL7gw",
+	"D89aUNLD5/kc+LBcXIALw6ZMNcIaLFG7vDkwLoZPfW8q26fGsHkWfppQQ+NCfVyblN3Y7ajlIJDmTGvg",
+	"v7JaTjznyh0Y/9yCxcwte1bMwFq6MEi7CY3Mh6WQOa3y714VakegasFbljIiKFoy2F/hhkc/7zBwdFKR",
+	"CXLZ0HgnIfaw/1G8P8WMWh7e+Qu4BoItinMa0joAsIGcQOjKnSicLLY9rU+EWyKVY64Y2l3Bk0gN21gz",
+	"Ww5vJTyBYkoAeqs68l3Y2X7sQFM8jxCTaZr0xPFH8Z1jPOcYzzm8qTJqeWcvO4Li2YCxEH5VTmJTw9rE",
+	"bsnE8PE1eqrghdr/VqerL8PzDljTTM14NsgzX/TiQiJRZ+BYwVS65F/4b4056xtotZzJXHnmVvu3ncKf",
+	"clSZO4YGRDvPlRrnSjgjcFtgjey7qew3fANOkoBCOU+rzOds8FYKe9snc6b4mJ68kkoKI/dlUHdvYSOJ",
+	"enhTx9xQHZSCjqQ51IuEz7aVDodfnvzl/9wcQ/W/igOpoIOIfnJrz7Y3DNAWPElVkjvQW/vrDbr5nAXV",
+	"rNHMzQvlL740YFqODuhhAo26eCe7ydfOlKvurhGiVpV4Wod0dwd05eZb/FCHmEUctVgh9DJPgXANi7cc",
+	"CRvaTOurayOzzPqlyA09lgra7udU5DStEfuLXERifwA38xij/FvFKBGZyovYPagaI0IudtC3ancq1hmo",
+	"439vWvNtxFpc0pcJV0wDkAQwfgAAr2LgU3UI6BoEDwoVEsxztfjQQg1O3XGn+JR2CvtG7rZVNBFdmb03",
+	"yf0FM5YciQsxbuxZUYIUa9wUhITIBBVLMpeKgVjb/wSBhhJbbohrmsHgdJX8yuwovp+U+MrsfUmvO3Ft",
+	"oo4uyVrCkyY8Cl4EXsHt33sC480HQBN0x9BO96wHtZBJq/9lu3XNhZ2zX58kjvDjoXfXuH54zTUH5fCo",
+	"wcQeamuheXwvgmeJ2O84bF/kpqMwytFR1w9ybi65W8ap0Ic/3ADHWK1t+JaLRLtmXC7ISJqCMU2T0ZIg",
+	"xyr5x3DcA746oI37Z5ss7KmjTbKZoprBtf+VSwOqSeZUXes2Gd63P4J8LPBWE5kbd2iR+XSWLn0VhiZz",
+	"RoWxJx7FsJEqsWeeOdc6Y6npkNf4jbgSbD5iCaItMJFkkgsstoAAfg7b6mgJ97OunpGyj5NSTOep44ye",
+	"5Nofn4aazakwfDzECtGiY8aNTMsOeeo5kpFRzu7L9pkTK5VkLOfMGdGqIlJY/qeuXHNjA50njEulvCYT",
+	"uQK7IEXKhc9Yb+aFa9Qb1+s2IoorD3E4W44UT4Z9u8YLPHeKpI2M/XTDi3hMhim75WOalq5NpWCPo3fQ",
+	"j99dBSsePr5m6nOZlCvXgxIX1zGRz636hQ/cqOx1bhAAwL5tIb6TC3ve9vzPUVN6GOxpt4ZgELbFynHa",
+	"S+b0FrPpPfd+3P+qc+s1o4o1zpeBuEoRM5O5xuyq46VGMa6aQs0M5GSy2qUTprAyg+728oAjJ/n74ST3",
+	"y2evqYXKQTSj5/KGKQGE9dZS1QwPHr4/bk4E/DBiUyoCaM54Ru1Ws6LxdoB1TSt4QWlMQcHddZoJ6zq/",
+	"2W10EfSEH92SUbWi36c1NTP2p6sLhSpwelpW6q+6VUqxtx88oWOGNWR+ibA31CkGOMgyt7d60G5BP5zX",
+	"qLj/9Y+waPYvmFT/D+tTTPK3b5cheRN17gQTGncNCEm27tmtdstuyb4Jt90y0tC01W9OdYH77AVs8lXe",
+	"7Wu/n0+KSN8x0xOdTpGlNrBzezcVvcetCR4G9OSbU6v4m4rEKh5lGiVV3XMOeFCMUqi1uK7uqNX68kGP",
+	"WDU5sU7wWmrVRfUFWxT505jaGGD22aKgjbEar25oWrC7nLeRLqD/R6t0G/sC3Bk1k2mK7l9dYra4Epfc",
+	"p2Vrpnj+eyvKyDoEwVXamYd7kjLhi9uYhXWv9qiZtTnYIPyFduInDdXz5C/8Y0vuFX6zlnltpqTPmdPR",
+	"u4Uc4dJjwPGwmVX/PnaRmp0DD3DPUtihLHIn3mzUSJ49ukyoigQdHGp7uIZuUDwwAoGCJpWcJEH0XDjx",
+	"ABhewerf73XPTls7Wjsf1qzBX/VV20cxPwihMgrNPe0X9gPKe7uV5VVZfuZy/Diix8TumEQxKCDlpl8U",
+	"szDrg2PobMSmPIJQ8a0cvhTapX8KMH2fBRq5yjgE33eEPv5LOqVcQP909CQuSKbkVDGtSSIxFUrgWBCS",
+	"TxVZpQolu2PB6R5+RKxZ2/qI77LtfDZ1p8cy0qqTjgFUXKuHe9iNclJudbdzesbukFJesSyVCeVv3O11",
+	"tF82LRgCXV84iiK7v2piZN+nn1UudJsoyjXThKZMGd0mc3nDYlPWIWfdR4R7NqMRAxpjNyYIJULIZC4B",
+	"/W3NiPjRb/QUD0zNUXuEy3FgxVGn2+l2z9qtwlJqiL7WZwrhHLbp4aupRIc4NEDGtz/e+OwiSF2j/CLE",
+	"WgTOqOK4t5413M2+vrKHyg0pwmMB14c3W15pgslard7aw1rdtW6rialaq9rCwXNdGAxIFNWVbrEE4Gnt",
+	"pZDIgKLftrU8sau0wI4d6DzFRk185OOyDwTXTa0B9P2c9jjhjFpNCdjxOPuJlX/tdp7dJvl3KvtqIvgb",
+	"i75QCd5HyddRXD+tcq9DSmvTMi+UrvUiL/JN4dTEZ8hrbt1DqIv1LbaMSPAlve3VdM4I5nTgeAltklvi",
+	"9J9R2djRlTxMAVohGMcytA9XhuaPuGtFaB8mEuyyzlt4IyO2SFdQ5Lr/XRXQyl7Hp+KXvIJkqxpdwOMI",
+	"+CeEzfZzTB3VAULzqSAyN01pBBHyuV232awhSy8ogMNIcm1978VMEqqvdZvMwBNngDyt7RisH+6wXqwD",
+	"TgwQKwP0Cs7dV79VBPh9ac9+Ft8aDCaM+wXIuosiWutsv3FkEGvUnc5oIxvjBh7lsJFbm21mEi0yXiZ5",
+	"Mm692cFmwqSdY1aXPcWF+dvKJoCVo8TsKp/V7vdTPB3SwqYAvT3EycdSXnOHzoDXaM95b41eG7yejMks",
+	"hcopSkZKLjRTHfJSyamic21tKoIRXTPHTgYQSF6AudCG0aTabr0Q+8TN78hK3VzcYIQ7YXUetc+bpQj2",
+	"8JKZ+89A0KrxbtxF97QTx85mVJ0jVfdnmpjYtFtzB1GzOwdwwdfg5OwE5L7u7HjJvAvmTJ3dx41jQ33x",
+	"NXmG/BlIbJj4+vjS5q8JsFQ9LtIKIzq+tvcZlsZwMqZpar8arltHMNrBRG6plrdOHYKz4aEVSA1JRs1s",
+	"ha+1XFF6kvMTB3ddVbypmMmVGBjZ2lg4HxUUn/zjj/+cXF1dXb3p/OuflTXEqyfUB9gwvWITcMH9CpeN",
+	"yY/SG8sqU+Kvuac9tU4TY/JZnXmaaJFdXr+/xOu8h0IFYd4QlQE5jd4S+A4lZWt7eL6xTNiaarFb36w8",
+	"gQKsYg5GXjPRIauuToe8DJrj+jJMkeIH75zaA9FUSFWFR/VMWlUxrKkiuuGG+Vk7oNtWN0csjL4MONi6",
+	"zNLb9Jen7Pdff/336N+XD1/fXo5ePKkr9F7t7Cgxajx62KC4240y2AQyBb6Sss6Vh0gnXT75U6fJ9Z8b",
+	"CvbZflQZr2fL8uIpBt1JK0MByRwkTHBW1/7ClJJqv8G88oE+X3BVHgWg9DEtczVmRC4EUwRHFJ/dNo1u",
+	"ED+ufqTdu1vQRdA2e9K8zwX2GDQ1pk/qto9ttvQYpjqYyX4m5wxdBw+4ehCj7eKYG4jfAfRSY4IGqdzc",
+	"f1DiC+pSveBmPGOBojr0crYdlIuvwFo0xNYFi+yhdCFRCXXjkA2lYollj1gPiba0DlwXGDauxBBnO3QN",
+	"Sgk1lDisXVBv4K4nr+xAgbZJSMIT3fdH2CylYxeQkYJ54u+K5sbnzFz6nqX9joSezscFsaFHzv0tMyYG",
+	"WIkCPWT4mhDi9YbylI5cq1owyiyzA8LKuUH4TXSMBHjJcF2ofe9FbdmtPlS8R6hxDZsFQlX+wIX5N8Gl",
+	"lcru34VQvG+nQbmDR48Uo9dM2c0wlRo2AffRYB0FbsbSZADQ5AHIVgwmKZ/ODMwSxoj7RaCG1cajP0Y3",
+	"go9d5L9q1g/O+ufQPzCnt4PoGWdFtyObcu1Ac90OoQcZUy5JAj8tU7cuFotORlXaGdOT4mq7OE4p8dWn",
+	"/CYw0I8YNXXDe2iHN4MQkRVC7Bq0wruAPzP799np2WnBQlv/dt/tEDYAMr2Cxm0bEK+D30XFjYB3Udqv",
+	"oPPqbtC7zvId+yqqyuNnjn8wYVkql9AByXVTTsSiweKGKZ/jqN1e3G/8pjHigqoltOU+l2D93RfWaCo6",
+	"rma4/s09aO+aOfeQVr/V63Q73Va7NZWtfmsqe53Th/B/xW44TqrVnfTYafKg1W6Fiba6nV6n2zyq6Ade",
+	"I6T+vkcpXZVS6kqjgvysUHU1lNAFG82kvC73AL2HqpdXkMvxZAPowsncaJ6wNvjkLLG+y6WhIqEqIa/d",
+	"uNAR4aY4qYespWZjxQz5x3Ax02w86HQ6wzbRDGL5ZsauhO8jBWn/Z5tcM5Zpwh3WxIzGVbJF1RkyADgQ",
+	"fwxYAdyDFB6QD6fANWQOXPk8A5gKqdmVGLo1vc+TIRlbvwo9paKsB6HF4DkjmSztrZC8QU7IwzPyA38a",
+	"2u4rvKsLNmb8hrkVajWgX9ZMYBSIB2sCI35cuH7Qj4hlu+A4YmtA6Zg319PB6Q+vXz6d/pg+mdwm2e3p",
+	"kxfnZ9nL7786n5y99gc8PFAVJ7xiNWqPdufNTuo4QgDfYMJA+48rqXDkP71HX3Yf+6VDKNA5F7mxr3Aq",
+	"y7PpfflV78uvzrrd7raBA5qoofOsbvwPThsM/5JPBTW5wuMBT9ok3BfE0QqCFV/7Ml3jhs6sv10e9k2v",
+	"/cO5/H3y9udH578/+v+/5b1v9OTX+eS3n3+dievfT7M/H8lHP3/988l3J9mLs/+3bW7aj2q3MMo+gOLI",
+	"o1DBL3fafVeHNvwuDAGbZLN8lHI9QxvfbKNx6gLjbU4013xavuQm9L+7JUZ0qG26s+s0wAZkZiOtgrdQ",
+	"e/Wu1CxAhpvSF1XvN6LXDuJF5hSOxlaW7fnCn2Tc6fus22u3DDcg4qU9PLz4XIl+QR1/n91mqVRM9fOV",
+	"Hb/ZMhabarVvHMbt0Ia4mLbJQknsmzBSEpkmR8z3TyQ09NKa++BbGEkocdq3a51lYQ/frTzQyj//gS0R",
+	"6+KvCDTjDR7Q1U3dBhwihi1/pj0BT8kNqeICMUXVJXlmp5NgODnmwtYVvD7WBUsKalPYaAKxYcHuXXXp",
+	"N7dsnONFLuDEFUnlNLrSseSuXvm9HOm42xCOKqkcX0fh8AhIvZIYPro8LtiPoXs8CECVe1MQJ2IHo5wg",
+	"2lFgrdbr/NBV94JcgCvvoJBETK2/FK08RpuqRwH7WvGc2mdIAqKNHfueX1um3PAxp5VL/C0XCRfTAMIR",
+	"FgUwOGrmESKCE6nIhLEESlhY/FT76abZWH93whHc3Yfrb63NqLroB7bUbZ9pKmKiCEONGGkSKE/sG46W",
+	"1DcirTV+M5pChjsh0RcrIfhoMfC48+7Nu/8NAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

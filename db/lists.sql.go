@@ -69,6 +69,44 @@ func (q *Queries) ForgetUnlistedBills(ctx context.Context, arg ForgetUnlistedBil
 	return err
 }
 
+const incompleteDetails = `-- name: IncompleteDetails :many
+SELECT b.id, (r.bill_id IS NOT NULL)::boolean AS recorded
+FROM bills b LEFT JOIN bill_records r ON r.bill_id = b.id AND r.item_hash = b.parts -> 'detail' ->> 'item_hash'
+WHERE b.parts -> 'detail' <> 'null' AND coalesce((b.parts -> 'detail' ->> 'reader')::integer, 0) < $1::integer
+ORDER BY r.bill_id IS NULL, random() LIMIT $2
+`
+
+type IncompleteDetailsParams struct {
+	Reader  int32
+	MaxRows int32
+}
+
+type IncompleteDetailsRow struct {
+	ID       string
+	Recorded bool
+}
+
+// Bills whose detail an older reader read, in no order; those first whose record is held, so that nobody need be asked.
+func (q *Queries) IncompleteDetails(ctx context.Context, arg IncompleteDetailsParams) ([]IncompleteDetailsRow, error) {
+	rows, err := q.db.Query(ctx, incompleteDetails, arg.Reader, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []IncompleteDetailsRow{}
+	for rows.Next() {
+		var i IncompleteDetailsRow
+		if err := rows.Scan(&i.ID, &i.Recorded); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const laggingBills = `-- name: LaggingBills :many
 SELECT l.bill_id, l.session, l.seen_at, l.latest_activity_at, (b.id IS NULL)::boolean AS missing,
        (b.id IS NOT NULL AND b.parts -> 'item' ->> 'hash' = l.item_hash)::boolean AS lacks_detail,

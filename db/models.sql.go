@@ -128,6 +128,13 @@ type BillIndex struct {
 	Tsv          interface{}
 }
 
+type BillRecord struct {
+	BillID    string
+	Record    []byte
+	ItemHash  string
+	FetchedAt time.Time
+}
+
 type BillVersion struct {
 	BillID    string
 	Version   int32

@@ -42,8 +42,11 @@ type fetch struct {
 	counts   parliament.Counts
 	lists    map[string]*listAnswer // LEGISinfo's lists that were asked for, by session
 
-	refreshed int      // bills stored besides the latest ones
-	looked    []string // sessions that were looked at as a whole
+	refreshed int // bills stored besides the latest ones
+	// completions is how many details of an older version of the program may still be asked for again.
+	completions int
+	completed   int      // bills whose details were completed besides
+	looked      []string // sessions that were looked at as a whole
 }
 
 func newFetch(d Deps, step *orchestrator.Step, source string, params map[string]any) *fetch {
@@ -166,9 +169,15 @@ func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 		if c.item != nil {
 			now.Item = c.item
 		}
-		if c.item == nil || now.Enriched() && !c.ask {
+		switch {
+		case c.item == nil, now.Enriched() && !c.ask:
 			ready = append(ready, r)
-		} else {
+		case now.Current() && !c.ask && f.completions == 0: // later
+			ready = append(ready, r)
+		case now.Current() && !c.ask:
+			f.completions--
+			ask = append(ask, r)
+		default:
 			ask = append(ask, r)
 		}
 	}

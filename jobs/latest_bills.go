@@ -29,7 +29,7 @@ func latestBills(d Deps) Part {
 	}, func(ctx context.Context, step *orchestrator.Step, config latestBillsConfig) (orchestrator.Metadata, error) {
 		f := newFetch(d, step, openparliament.Source+"+"+legisinfo.Source, map[string]any{"limit": config.Limit})
 		err := f.latest(f.observe(ctx), config.Limit)
-		return f.end(err, orchestrator.Metadata{"bills_refreshed": f.refreshed, "sessions_looked_at": f.looked})
+		return f.end(err, orchestrator.Metadata{"bills_refreshed": f.refreshed, "bills_completed": f.completed, "sessions_looked_at": f.looked})
 	})
 	return Part{
 		Assets: []*orchestrator.Asset{asset},
@@ -45,6 +45,7 @@ func latestBills(d Deps) Part {
 // LEGISinfo's list of the current session tells how far back the window on openparliament.ca must reach, so that one
 // request is enough.
 func (f *fetch) latest(ctx context.Context, limit int) error {
+	f.completions = completionsAtOnce
 	current, err := f.currentLists(ctx)
 	if err != nil {
 		return err
@@ -77,10 +78,12 @@ func (f *fetch) latest(ctx context.Context, limit int) error {
 	if err := f.store(ctx, chosen); err != nil {
 		return err
 	}
-	if f.refreshed = len(further); f.refreshed == 0 {
-		return nil
+	if f.refreshed = len(further); f.refreshed > 0 {
+		if err := f.store(ctx, further); err != nil {
+			return err
+		}
 	}
-	return f.store(ctx, further)
+	return f.complete(ctx)
 }
 
 // window asks openparliament.ca for bills introduced since a day, further back until there are enough.

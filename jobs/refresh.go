@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
@@ -19,6 +20,9 @@ const (
 	// lookEvery is how often each session that is held is looked at as a whole: private bills and statutes of earlier
 	// sessions still get corrections.
 	lookEvery = 7 * 24 * time.Hour
+	// completionsAtOnce bounds how many details that an older version of the program read a fetch of the latest bills
+	// asks for again. The rest follow in later fetches.
+	completionsAtOnce = 50
 	// looksAtOnce is how many sessions a fetch of the latest bills looks at, so that no fetch asks for much.
 	looksAtOnce = 1
 )
@@ -302,7 +306,7 @@ func (f *fetch) differing(ctx context.Context, code string, all map[parliament.B
 	for id, c := range all {
 		parts, stored := held[id.String()]
 		c.ask = states[id.String()].LacksChapter
-		same := stored && (c.item == nil || parts.Item != nil && parts.Item.Hash == c.item.Hash && parts.Enriched()) &&
+		same := stored && (c.item == nil || parts.Item != nil && parts.Item.Hash == c.item.Hash && parts.Current()) &&
 			(c.op == nil || reflect.DeepEqual(c.op, parts.OpenParliament))
 		switch already := taken[id]; {
 		case already != nil:
@@ -312,6 +316,61 @@ func (f *fetch) differing(ctx context.Context, code string, all map[parliament.B
 		}
 	}
 	return out, nil
+}
+
+// complete completes details that an older version of the program read: from their records, where they are held, and
+// as far as this fetch may still ask, from LEGISinfo.
+func (f *fetch) complete(ctx context.Context) error {
+	if f.listFailure() != nil {
+		return nil
+	}
+	const recordedAtOnce = 500
+	recorded, unrecorded, err := f.Store.Incomplete(ctx, recordedAtOnce)
+	if err != nil || len(recorded)+len(unrecorded) == 0 {
+		return err
+	}
+	unrecorded = unrecorded[:min(len(unrecorded), f.completions)]
+	held, err := f.Store.Held(ctx, unrecorded)
+	if err != nil {
+		return err
+	}
+	var records []parliament.Record
+	for _, id := range recorded {
+		r, err := recordOf(id)
+		if err != nil {
+			return err
+		}
+		records = append(records, r)
+	}
+	var ask []parliament.Record
+	for _, id := range unrecorded {
+		r, err := recordOf(id)
+		if err != nil {
+			return err
+		}
+		if r.Item = held[id].Item; r.Item != nil {
+			ask = append(ask, r)
+		}
+	}
+	f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d bills are completed: %d from their records, %d by asking again", len(records)+len(ask), len(records), len(ask)), nil)
+	save := func(records []parliament.Record) error {
+		_, err := f.Store.Save(ctx, f.step.RunID, records)
+		f.completed += len(records)
+		return err
+	}
+	for chunk := range slices.Chunk(records, 100) {
+		if err := save(chunk); err != nil {
+			return err
+		}
+	}
+	return f.details(ctx, ask, save)
+}
+
+// recordOf is a record of a stored bill, of which nothing was fetched yet.
+func recordOf(id string) (parliament.Record, error) {
+	session, number, _ := strings.Cut(id, "/")
+	key, err := parliament.ParseBillID(session, number)
+	return parliament.Record{ID: key, FetchedAt: now()}, err
 }
 
 // recordLists keeps the lists that were read, for the report on quality.

@@ -191,6 +191,43 @@ func TestEarlierSessionsAreLookedAt(t *testing.T) {
 	})
 }
 
+// TestOldDetailsAreCompleted: details that an older version of the program read are completed from their records
+// without asking, and the others by asking for a few of them in each fetch. No bill gets a version by it.
+func TestOldDetailsAreCompleted(t *testing.T) {
+	t.Parallel()
+	eachSource(t, "2026-06-18", func(t *testing.T, r replay) {
+		p := newPipeline(t, r, 0)
+		p.succeed(t, "fetch_latest_bills", `{"limit": 5}`)
+		all, versions := p.count(t, "SELECT count(*) FROM bills"), p.count(t, "SELECT count(*) FROM bill_versions")
+		age := func(unrecorded int) {
+			t.Helper()
+			if _, err := p.db.Pool.Exec(t.Context(), `UPDATE bills SET parts = jsonb_set(parts, '{detail,reader}', '2')`); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.db.Pool.Exec(t.Context(), `DELETE FROM bill_records WHERE bill_id IN (SELECT id FROM bills ORDER BY md5(id) LIMIT $1)`, unrecorded); err != nil {
+				t.Fatal(err)
+			}
+		}
+		incomplete := func() int {
+			return p.count(t, `SELECT count(*) FROM bills WHERE (parts -> 'detail' ->> 'reader')::integer = 2`)
+		}
+		age(0)
+		if md := p.succeed(t, "fetch_latest_bills", `{"limit": 5}`); md.Legisinfo != 1 || md.OpenParliament != 1 || incomplete() != 0 {
+			t.Errorf("recorded: %+v, %d are incomplete", md, incomplete())
+		}
+		const unrecorded = 70
+		age(unrecorded)
+		for i, want := range []int{50, unrecorded - 50, 0} {
+			if md := p.succeed(t, "fetch_latest_bills", `{"limit": 5}`); md.Legisinfo != 1+want || md.Errors != 0 {
+				t.Errorf("fetch %d asked for %d details, want %d: %+v", i, md.Legisinfo-1, want, md)
+			}
+		}
+		if incomplete() != 0 || p.count(t, "SELECT count(*) FROM bills") != all || p.count(t, "SELECT count(*) FROM bill_versions") != versions || p.count(t, "SELECT count(*) FROM bill_records") != all {
+			t.Errorf("%d are incomplete; %d bills, %d versions, want %d and %d", incomplete(), p.count(t, "SELECT count(*) FROM bills"), p.count(t, "SELECT count(*) FROM bill_versions"), all, versions)
+		}
+	})
+}
+
 // TestQualityTellsOfLag: bills that nobody fetched for half a year lag, the report says how many and the check fails.
 func TestQualityTellsOfLag(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -53,6 +54,7 @@ func sessionBills(d Deps) Part {
 // stored without enrichment.
 func (f *fetch) session(ctx context.Context, config sessionBillsConfig) error {
 	code := fmt.Sprintf("%d-%d", config.Parliament, config.Session)
+	f.completions = math.MaxInt // who asks for a session wants all of it
 	all, err := f.whole(ctx, code)
 	if err != nil {
 		return err

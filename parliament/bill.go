@@ -63,11 +63,14 @@ type Statute struct {
 	Chapter int `json:"chapter"`
 }
 
-// Sponsor is who brought the bill in.
+// Sponsor is who brought the bill in, and what that person was then.
 type Sponsor struct {
-	PersonID   *int    `json:"person_id"` // parl.ca's
-	Name       *string `json:"name"`
-	Politician *string `json:"politician"` // slug
+	PersonID   *int      `json:"person_id"` // parl.ca's
+	Name       *string   `json:"name"`
+	Honorific  Bilingual `json:"honorific"`  // "Hon."
+	Office     Bilingual `json:"office"`     // "Minister of Finance", "Member of Parliament", "Senator"
+	Riding     Bilingual `json:"riding"`     // none of a senator
+	Politician *string   `json:"politician"` // slug
 }
 
 // Committee considered the bill at a stage.

@@ -143,3 +143,18 @@ func (s *Store) ListsReadAt(ctx context.Context) (map[string]time.Time, error) {
 	}
 	return out, err
 }
+
+// Incomplete gives bills whose detail an older version of the program read: those whose record is held, which Save
+// completes from it, and those that LEGISinfo must be asked for again. They are in no order, so that one that cannot
+// be had holds up no other.
+func (s *Store) Incomplete(ctx context.Context, limit int) (recorded, unrecorded []string, err error) {
+	rows, err := s.q.IncompleteDetails(ctx, db.IncompleteDetailsParams{Reader: legisinfo.Reader, MaxRows: int32(limit)}) //nolint:gosec // a small number
+	for _, r := range rows {
+		if r.Recorded {
+			recorded = append(recorded, r.ID)
+		} else {
+			unrecorded = append(unrecorded, r.ID)
+		}
+	}
+	return recorded, unrecorded, err
+}

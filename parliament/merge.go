@@ -17,10 +17,17 @@ type Parts struct {
 	Detail         *legisinfo.Detail    `json:"detail"` // LEGISinfo's own record
 }
 
-// Enriched says whether the detail is there, belongs to the list item as it is now, and has what is looked for now.
-func (p Parts) Enriched() bool {
-	return p.Item != nil && p.Detail != nil && p.Detail.ItemHash == p.Item.Hash && p.Detail.Reader == legisinfo.Reader
+// Current says whether the detail is there and belongs to the list item as it is now.
+func (p Parts) Current() bool {
+	return p.Item != nil && p.Detail != nil && p.Detail.ItemHash == p.Item.Hash
 }
+
+// Complete says whether the detail is there and has all that is looked for now. One that an older version of the
+// program read is not, unless the record itself is held: see Store.Held.
+func (p Parts) Complete() bool { return p.Detail != nil && p.Detail.Reader >= legisinfo.Reader }
+
+// Enriched says whether the detail is both current and complete.
+func (p Parts) Enriched() bool { return p.Current() && p.Complete() }
 
 // Merge makes a bill of what the sources say. LEGISinfo is Parliament's own record and goes first; openparliament.ca
 // fills in where LEGISinfo has nothing. Every field is there whatever the sources gave, lists are sorted and without
@@ -85,7 +92,10 @@ func kind(id BillID, item *legisinfo.Item, detail *legisinfo.Detail) (government
 }
 
 func sponsor(item *legisinfo.Item, detail *legisinfo.Detail) *Sponsor {
-	s := Sponsor{Name: plainText(cmp.Or(detail.SponsorName, withoutTitle(item.SponsorName)))}
+	s := Sponsor{
+		Name:      plainText(cmp.Or(detail.SponsorName, withoutTitle(item.SponsorName))),
+		Honorific: plain(detail.SponsorHonorific), Office: plain(detail.SponsorOffice), Riding: plain(detail.SponsorRiding),
+	}
 	if item.SponsorID > 0 {
 		s.PersonID = &item.SponsorID
 	}
@@ -163,6 +173,11 @@ var statusCodes = map[string]string{
 }
 
 func statusCode(english string) *string { return optional(statusCodes[english]) }
+
+// plain makes plain text of both languages.
+func plain(b legisinfo.Bilingual) Bilingual {
+	return Bilingual{En: plainText(b.En), Fr: plainText(b.Fr)}
+}
 
 func optional(s string) *string {
 	if s == "" {

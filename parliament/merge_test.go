@@ -25,7 +25,8 @@ const listItem = `{"BillId": 77, "BillNumberFormatted": "C-23A", "ParlSessionCod
  "LatestActivityDateTime": "2007-05-01T15:04:05.5-04:00", "PassedHouseFirstReadingDateTime": "2007-03-02T10:00:00-05:00", "PassedSenateFirstReadingDateTime": null, "ReceivedRoyalAssentDateTime": null,
  "SearchScore": 1.5, "IsFromCurrentSession": true}`
 
-const detail = `{"Id": 77, "SponsorPersonName": "Ada Byron", "IsGovernmentBill": true, "StatuteYear": 2007, "StatuteChapter": 12,
+const detail = `{"Id": 77, "SponsorPersonName": "Ada Byron", "SponsorPersonShortHonorificEn": "Hon.", "SponsorPersonShortHonorificFr": "L'hon.",
+ "SponsorAffiliationTitleEn": "Minister of  Fisheries", "SponsorAffiliationTitleFr": "ministre des Pêches", "SponsorAffiliationRoleNameEn": "Minister", "SponsorConstituencyNameEn": "Lac-Saint-Jean", "SponsorConstituencyNameFr": "Lac-Saint-Jean", "IsGovernmentBill": true, "StatuteYear": 2007, "StatuteChapter": 12,
  "ShortLegislativeSummaryEn": "<div onclick=\"x()\">Fish<script>alert(1)</script> &amp; boats<br></div>", "ShortLegislativeSummaryFr": "<div> &nbsp; </div>",
  "BillStages": {"HouseBillStages": [{"Committee": null}, {"Committee": {"CommitteeAcronym": "FOPO", "CommitteeNameEn": "Fisheries", "CommitteeNameFr": "Pêches"}}, {"Committee": {"CommitteeAcronym": "FOPO", "CommitteeNameEn": "Fisheries", "CommitteeNameFr": "Pêches"}}],
                 "SenateBillStages": [{"Committee": {"CommitteeAcronym": "AGFO", "CommitteeNameEn": "Agriculture", "CommitteeNameFr": "Agriculture", "IsHouseOfCommonsCommittee": true}}]},
@@ -60,7 +61,7 @@ func TestMerge(t *testing.T) {
  "title":{"en":"An Act to amend the Fisheries & Oceans Act","fr":"Loi nº 2 modifiant la Loi"},"short_title":{"en":null,"fr":null},"home_chamber":"house",
  "bill_type":{"en":"House Government Bill","fr":"Projet de loi émanant du gouvernement (Cdc)"},"government_bill":true,"private_member_bill":false,"introduced_on":"2007-03-02",
  "status":{"code":null,"en":"Referred to committee before second reading in the House of Commons","fr":"Renvoyé"},"latest_activity_at":"2007-05-01T15:04:05.5-04:00","law":false,"royal_assent_on":null,
- "statute":{"year":2007,"chapter":12},"sponsor":{"person_id":9,"name":"Ada Byron","politician":null},
+ "statute":{"year":2007,"chapter":12},"sponsor":{"person_id":9,"name":"Ada Byron","honorific":{"en":"Hon.","fr":"L'hon."},"office":{"en":"Minister of Fisheries","fr":"ministre des Pêches"},"riding":{"en":"Lac-Saint-Jean","fr":"Lac-Saint-Jean"},"politician":null},
  "committees":[{"acronym":"FOPO","chamber":"house","name":{"en":"Fisheries","fr":"Pêches"}},{"acronym":"AGFO","chamber":"senate","name":{"en":"Agriculture","fr":"Agriculture"}}],
  "related_bills":["38-1/C-2","40-3/C-10"],"summary":{"en":"<div>Fish &amp; boats<br></div>","fr":null},"legisinfo_id":77,"legisinfo_url":"https://www.parl.ca/legisinfo/en/bill/39-1/c-23a",
  "openparliament_url":"https://openparliament.ca/bills/39-1/C-23A/","text_url":"https://www.parl.ca/DocumentViewer/en/6"}`},
@@ -72,7 +73,7 @@ func TestMerge(t *testing.T) {
 			`{"id":"39-1/C-23A","jurisdiction":"ca-federal","parliament":39,"session":1,"number":"C-23A",
  "title":{"en":null,"fr":null},"short_title":{"en":null,"fr":null},"home_chamber":"house","bill_type":{"en":"Private Member’s Bill","fr":null},"government_bill":false,"private_member_bill":true,"introduced_on":"2000-01-01",
  "status":{"code":"RoyalAssentGiven","en":"Royal assent received","fr":null},"latest_activity_at":null,"law":true,"royal_assent_on":"2001-02-03","statute":null,
- "sponsor":{"person_id":null,"name":"Ada Byron","politician":null},"committees":[],"related_bills":[],"summary":{"en":null,"fr":null},
+ "sponsor":{"person_id":null,"name":"Ada Byron","honorific":{"en":null,"fr":null},"office":{"en":null,"fr":null},"riding":{"en":null,"fr":null},"politician":null},"committees":[],"related_bills":[],"summary":{"en":null,"fr":null},
  "legisinfo_id":3,"legisinfo_url":"https://www.parl.ca/legisinfo/en/bill/39-1/c-23a","openparliament_url":null,"text_url":null}`},
 	} {
 		t.Run(name, func(t *testing.T) {

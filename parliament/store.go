@@ -73,9 +73,20 @@ func (s *Store) Save(ctx context.Context, runID uuid.UUID, records []Record) (Co
 		if err != nil {
 			return err
 		}
-		held := make(map[string]*db.Bill, len(rows))
+		held := make(map[string]*heldBill, len(rows))
+		parts := make(map[string]Parts, len(rows))
 		for i := range rows {
-			held[rows[i].ID] = &rows[i]
+			held[rows[i].ID] = &heldBill{Bill: &rows[i]}
+			if err := json.Unmarshal(rows[i].Parts, &held[rows[i].ID].stored); err != nil {
+				return fmt.Errorf("parts of bill %s: %w", rows[i].ID, err)
+			}
+			parts[rows[i].ID] = held[rows[i].ID].stored
+		}
+		if err := reread(ctx, q, parts); err != nil {
+			return err
+		}
+		for id := range held {
+			held[id].parts = parts[id]
 		}
 		b := batch{runID: runID, at: time.Now().UTC().Truncate(time.Microsecond), seen: map[string]bool{}}
 		for _, r := range records {
@@ -92,6 +103,12 @@ func (s *Store) Save(ctx context.Context, runID uuid.UUID, records []Record) (Co
 	return counts, nil
 }
 
+// heldBill is a stored bill with its parts: as they are stored and, where the record is held, as they read now.
+type heldBill struct {
+	*db.Bill
+	stored, parts Parts
+}
+
 // batch gathers rows to write.
 type batch struct {
 	runID    uuid.UUID
@@ -100,18 +117,25 @@ type batch struct {
 	seen     map[string]bool
 	bills    db.UpsertBillsParams
 	versions db.InsertBillVersionsParams
+	records  []db.SaveBillRecordParams
 }
 
-func (b *batch) add(r Record, held *db.Bill) error {
+func (b *batch) add(r Record, held *heldBill) error {
 	id := r.ID.String()
 	if b.seen[id] {
 		return errors.New("it stands twice in one batch")
 	}
 	b.seen[id] = true
-	parts, opAt, liAt, err := combine(r, held)
-	if err != nil {
-		return err
+	if held != nil && held.LegisinfoAt != nil && outdated(r.FetchedAt, *held.LegisinfoAt) {
+		r.Item, r.Detail = nil, nil // a fetch that asked earlier may store later: what it has is out of date
 	}
+	if held != nil && held.OpenparliamentAt != nil && outdated(r.FetchedAt, *held.OpenparliamentAt) {
+		r.OpenParliament = nil
+	}
+	if r.Detail != nil && len(r.Detail.Raw) > 0 {
+		b.records = append(b.records, db.SaveBillRecordParams{BillID: id, Record: r.Detail.Raw, ItemHash: r.Detail.ItemHash, FetchedAt: r.FetchedAt})
+	}
+	parts, opAt, liAt := combine(r, held)
 	partsJSON, err := json.Marshal(parts)
 	if err != nil {
 		return err
@@ -123,17 +147,21 @@ func (b *batch) add(r Record, held *db.Bill) error {
 	}
 	sum := sha256.Sum256(doc)
 	version, updatedAt, lastRun := int32(1), b.at, b.runID
+	var changes json.RawMessage
 	if held != nil {
 		version, updatedAt = held.Version, held.UpdatedAt
 		if held.LastRunID != nil {
 			lastRun = *held.LastRunID
+		}
+		if changes, err = changesOf(r.ID, held, parts, doc, sum[:]); err != nil {
+			return err
 		}
 	}
 	switch {
 	case held == nil:
 		b.counts.Created++
 		b.addVersion(id, version, json.RawMessage("[]"))
-	case bytes.Equal(sum[:], held.ContentHash):
+	case changes == nil:
 		switch {
 		case held.LastRunID == nil || *held.LastRunID != b.runID:
 			b.counts.Unchanged++
@@ -142,16 +170,12 @@ func (b *batch) add(r Record, held *db.Bill) error {
 		default:
 			b.counts.Updated++
 		}
-		var old Parts
-		if err := json.Unmarshal(held.Parts, &old); err == nil && reflect.DeepEqual(old, parts) {
+		if bytes.Equal(sum[:], held.ContentHash) && reflect.DeepEqual(held.stored, parts) {
 			return nil
 		}
-		// What the sources say changed in nothing that the bill shows; remember it, or it would be fetched again.
+		// What the sources say changed in nothing that the bill shows, or this version of the program shows more of it;
+		// remember it, or it would be fetched again.
 	default:
-		changes, err := diff(held.Doc, doc)
-		if err != nil {
-			return err
-		}
 		version, updatedAt, lastRun = held.Version+1, b.at, b.runID
 		if held.LastRunID != nil && *held.LastRunID == b.runID && held.Version == 1 {
 			b.counts.Created++
@@ -164,12 +188,34 @@ func (b *batch) add(r Record, held *db.Bill) error {
 	return nil
 }
 
+// changesOf lists what changed of a bill; nil if nothing did. What is held is merged anew for it, with what an older
+// version of the program did not look for taken as it is now: what this version shows otherwise than the one that
+// stored the bill is no change of the bill.
+func changesOf(id BillID, held *heldBill, parts Parts, doc, hash []byte) (json.RawMessage, error) {
+	if bytes.Equal(hash, held.ContentHash) {
+		return nil, nil
+	}
+	before := held.parts
+	if before.Detail != nil && parts.Detail != nil {
+		d := *before.Detail
+		d.Adopt(parts.Detail)
+		before.Detail = &d
+	}
+	was, err := json.Marshal(Merge(id, before))
+	if err != nil || bytes.Equal(was, doc) {
+		return nil, err
+	}
+	changes, err := diff(was, doc)
+	if string(changes) == "[]" {
+		return nil, err
+	}
+	return changes, err
+}
+
 // combine puts what was fetched over what is held. The times say when what is kept was fetched.
-func combine(r Record, held *db.Bill) (parts Parts, opAt, liAt time.Time, err error) {
+func combine(r Record, held *heldBill) (parts Parts, opAt, liAt time.Time) {
 	if held != nil {
-		if err := json.Unmarshal(held.Parts, &parts); err != nil {
-			return parts, opAt, liAt, fmt.Errorf("parts: %w", err)
-		}
+		parts = held.parts
 		if held.OpenparliamentAt != nil {
 			opAt = *held.OpenparliamentAt
 		}
@@ -177,20 +223,20 @@ func combine(r Record, held *db.Bill) (parts Parts, opAt, liAt time.Time, err er
 			liAt = *held.LegisinfoAt
 		}
 	}
-	// A fetch that asked earlier may store later. What it has is out of date.
-	if r.OpenParliament != nil && !reflect.DeepEqual(r.OpenParliament, parts.OpenParliament) && !outdated(r.FetchedAt, opAt) {
+	if r.OpenParliament != nil && !reflect.DeepEqual(r.OpenParliament, parts.OpenParliament) {
 		parts.OpenParliament, opAt = r.OpenParliament, r.FetchedAt
-	}
-	if outdated(r.FetchedAt, liAt) {
-		return parts, opAt, liAt, nil
 	}
 	if r.Item != nil && !reflect.DeepEqual(r.Item, parts.Item) {
 		parts.Item, liAt = r.Item, r.FetchedAt
 	}
-	if r.Detail != nil && !reflect.DeepEqual(r.Detail, parts.Detail) {
-		parts.Detail, liAt = r.Detail, r.FetchedAt
+	if r.Detail != nil {
+		d := *r.Detail
+		d.Raw = nil
+		if !reflect.DeepEqual(&d, parts.Detail) {
+			parts.Detail, liAt = &d, r.FetchedAt
+		}
 	}
-	return parts, opAt, liAt, nil
+	return parts, opAt, liAt
 }
 
 // outdated says whether what was fetched is older than what is held. A time of the future is a clock's mistake, and
@@ -228,12 +274,17 @@ func (b *batch) addBill(id BillID, bill Bill, doc, hash []byte, parts json.RawMe
 }
 
 func (b *batch) write(ctx context.Context, q *db.Queries) error {
-	if len(b.bills.Ids) == 0 {
-		return nil
+	if len(b.bills.Ids) > 0 {
+		b.bills.At = b.at
+		if err := q.UpsertBills(ctx, b.bills); err != nil {
+			return err
+		}
 	}
-	b.bills.At = b.at
-	if err := q.UpsertBills(ctx, b.bills); err != nil {
-		return err
+	// One by one: a record may have 64 MiB, and Postgres takes a gigabyte at a time.
+	for _, r := range b.records {
+		if err := q.SaveBillRecord(ctx, r); err != nil {
+			return err
+		}
 	}
 	if len(b.versions.BillIds) == 0 {
 		return nil
@@ -278,7 +329,8 @@ func value(s *string) string {
 	return *s
 }
 
-// Held gives the parts held of bills, by id; those not held are missing.
+// Held gives the parts held of bills, by id; those not held are missing. A detail that an older version of the program
+// read is read again from the record, where that is held; Save stores it so with whatever is next saved of the bill.
 func (s *Store) Held(ctx context.Context, ids []string) (map[string]Parts, error) {
 	rows, err := s.q.BillSourceStates(ctx, ids)
 	if err != nil {
@@ -291,6 +343,9 @@ func (s *Store) Held(ctx context.Context, ids []string) (map[string]Parts, error
 			return nil, fmt.Errorf("parts of bill %s: %w", r.ID, err)
 		}
 		held[r.ID] = p
+	}
+	if err := reread(ctx, s.q, held); err != nil {
+		return nil, err
 	}
 	return held, nil
 }

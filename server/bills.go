@@ -43,10 +43,7 @@ func (h *handlers) GetBill(ctx context.Context, req api.GetBillRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	detail := billDetail{Bill: apiBill(*b), Stages: each(course.Stages, apiStage), Votes: each(course.Votes, apiVote), Publications: each(course.Publications, func(p parliament.Publication) api.Publication {
-		return api.Publication{ID: p.ID, Name: api.Bilingual(p.Name), URL: p.URL}
-	})}
-	raw, err := json.Marshal(detail)
+	raw, err := json.Marshal(apiBillDetail(b, course))
 	if err != nil {
 		return nil, err
 	}
@@ -55,14 +52,6 @@ func (h *handlers) GetBill(ctx context.Context, req api.GetBillRequestObject) (a
 		return api.GetBill304Response{}, nil
 	}
 	return tagged{raw, tag}, nil
-}
-
-// billDetail is api.BillDetail: a bill, and its course.
-type billDetail struct {
-	api.Bill
-	Stages       []api.Stage       `json:"stages"`
-	Votes        []api.Vote        `json:"votes"`
-	Publications []api.Publication `json:"publications"`
 }
 
 // tagged is a resource with its ETag.
@@ -137,17 +126,6 @@ func (h *handlers) ListBillVotes(ctx context.Context, req api.ListBillVotesReque
 	return api.ListBillVotes200JSONResponse{Items: each(course.Votes, apiVote)}, nil
 }
 
-func apiStage(s parliament.Stage) api.Stage {
-	return api.Stage{Chamber: api.StageChamber(s.Chamber), Name: api.Bilingual(s.Name), State: api.StageState(s.State), StateSince: s.StateSince, StartedOn: s.StartedOn, CompletedOn: s.EndedOn, Committee: s.Committee}
-}
-
-func apiVote(v parliament.Vote) api.Vote {
-	return api.Vote{
-		Number: v.Number, Chamber: api.VoteChamber(v.Chamber), Stage: api.Bilingual(v.Stage), Motion: api.Bilingual(v.Motion), Date: v.Date, Sitting: v.Sitting,
-		Yeas: v.Yeas, Nays: v.Nays, Paired: v.Paired, Result: api.VoteResult(v.Result), URL: v.URL,
-	}
-}
-
 // changesList is what cursors of listBillChanges are of.
 const changesList = "changes"
 
@@ -214,7 +192,8 @@ func apiBill(b parliament.StoredBill) api.Bill {
 		out.Statute = &api.Statute{Year: b.Statute.Year, Chapter: b.Statute.Chapter}
 	}
 	if b.Sponsor != nil {
-		out.Sponsor = &api.Sponsor{PersonID: b.Sponsor.PersonID, Name: b.Sponsor.Name, Politician: b.Sponsor.Politician}
+		s := b.Sponsor
+		out.Sponsor = &api.Sponsor{PersonID: s.PersonID, Name: s.Name, Honorific: api.Bilingual(s.Honorific), Office: api.Bilingual(s.Office), Riding: api.Bilingual(s.Riding), Politician: s.Politician}
 	}
 	return out
 }

@@ -18,9 +18,13 @@ CREATE TABLE listed_bills (
 );
 CREATE INDEX listed_bills_session_idx ON listed_bills (session);
 
+-- Finds the details that an older version of the program read.
+CREATE INDEX bills_reader_idx ON bills (coalesce((parts -> 'detail' ->> 'reader')::integer, 0)) WHERE parts -> 'detail' <> 'null';
+
 -- Sessions that are held already are due to be looked at.
 INSERT INTO session_lists (session, read_at, looked_at)
 SELECT DISTINCT parliament || '-' || session, '2000-01-01'::timestamptz, '2000-01-01'::timestamptz FROM bills;
 
 -- +goose Down
+DROP INDEX bills_reader_idx;
 DROP TABLE listed_bills, session_lists;

@@ -39,3 +39,10 @@ ORDER BY l.seen_at, l.bill_id;
 
 -- name: SessionLists :many
 SELECT * FROM session_lists ORDER BY session;
+
+-- name: IncompleteDetails :many
+-- Bills whose detail an older reader read, in no order; those first whose record is held, so that nobody need be asked.
+SELECT b.id, (r.bill_id IS NOT NULL)::boolean AS recorded
+FROM bills b LEFT JOIN bill_records r ON r.bill_id = b.id AND r.item_hash = b.parts -> 'detail' ->> 'item_hash'
+WHERE b.parts -> 'detail' <> 'null' AND coalesce((b.parts -> 'detail' ->> 'reader')::integer, 0) < @reader::integer
+ORDER BY r.bill_id IS NULL, random() LIMIT @max_rows;

@@ -32,10 +32,31 @@ from .bill import Bill
 from .bill_change import BillChange
 from .bill_change_entry import BillChangeEntry
 from .bill_change_list import BillChangeList
+from .bill_decision import BillDecision
+from .bill_decision_chamber import BillDecisionChamber
+from .bill_decision_result import BillDecisionResult
 from .bill_detail import BillDetail
+from .bill_event import BillEvent
 from .bill_home_chamber import BillHomeChamber
 from .bill_list import BillList
+from .bill_meeting import BillMeeting
+from .bill_meeting_chamber import BillMeetingChamber
+from .bill_message import BillMessage
+from .bill_notice import BillNotice
+from .bill_outcome_type_0 import BillOutcomeType0
+from .bill_outcome_type_0_code import BillOutcomeType0Code
+from .bill_reading import BillReading
+from .bill_reading_chamber import BillReadingChamber
+from .bill_reading_reading import BillReadingReading
+from .bill_record import BillRecord
+from .bill_reference import BillReference
+from .bill_ruling import BillRuling
+from .bill_ruling_chamber import BillRulingChamber
+from .bill_sitting import BillSitting
+from .bill_sitting_chamber import BillSittingChamber
 from .bill_sources import BillSources
+from .bill_speech import BillSpeech
+from .bill_speech_chamber import BillSpeechChamber
 from .bill_status import BillStatus
 from .bill_version import BillVersion
 from .bill_version_list import BillVersionList
@@ -86,6 +107,7 @@ from .last_check_result_type_0 import LastCheckResultType0
 from .last_materialization import LastMaterialization
 from .last_sensor_tick_type_0 import LastSensorTickType0
 from .last_tick import LastTick
+from .latest_bill_event_type_0 import LatestBillEventType0
 from .limit_state import LimitState
 from .materialization import Materialization
 from .materialization_list import MaterializationList
@@ -106,6 +128,7 @@ from .queue import Queue
 from .queue_place import QueuePlace
 from .readiness import Readiness
 from .readiness_status import ReadinessStatus
+from .reinstatement_type_0 import ReinstatementType0
 from .retry_policy import RetryPolicy
 from .retry_run_request import RetryRunRequest
 from .run import Run
@@ -124,6 +147,7 @@ from .search_hit import SearchHit
 from .search_hit_found_by_item import SearchHitFoundByItem
 from .search_result import SearchResult
 from .search_semantic import SearchSemantic
+from .senate_pre_study_type_0 import SenatePreStudyType0
 from .sensor import Sensor
 from .sensor_cursor import SensorCursor
 from .sensor_kind import SensorKind
@@ -150,6 +174,7 @@ from .start_selection_request import StartSelectionRequest
 from .statute import Statute
 from .step import Step
 from .step_status import StepStatus
+from .summary_links_type_0 import SummaryLinksType0
 from .system_status import SystemStatus
 from .tags import Tags
 from .tick import Tick
@@ -198,10 +223,31 @@ __all__ = (
     "BillChange",
     "BillChangeEntry",
     "BillChangeList",
+    "BillDecision",
+    "BillDecisionChamber",
+    "BillDecisionResult",
     "BillDetail",
+    "BillEvent",
     "BillHomeChamber",
     "BillList",
+    "BillMeeting",
+    "BillMeetingChamber",
+    "BillMessage",
+    "BillNotice",
+    "BillOutcomeType0",
+    "BillOutcomeType0Code",
+    "BillReading",
+    "BillReadingChamber",
+    "BillReadingReading",
+    "BillRecord",
+    "BillReference",
+    "BillRuling",
+    "BillRulingChamber",
+    "BillSitting",
+    "BillSittingChamber",
     "BillSources",
+    "BillSpeech",
+    "BillSpeechChamber",
     "BillStatus",
     "BillVersion",
     "BillVersionList",
@@ -252,6 +298,7 @@ __all__ = (
     "LastMaterialization",
     "LastSensorTickType0",
     "LastTick",
+    "LatestBillEventType0",
     "LimitState",
     "Materialization",
     "MaterializationList",
@@ -272,6 +319,7 @@ __all__ = (
     "QueuePlace",
     "Readiness",
     "ReadinessStatus",
+    "ReinstatementType0",
     "RetryPolicy",
     "RetryRunRequest",
     "Run",
@@ -290,6 +338,7 @@ __all__ = (
     "SearchHitFoundByItem",
     "SearchResult",
     "SearchSemantic",
+    "SenatePreStudyType0",
     "Sensor",
     "SensorCursor",
     "SensorKind",
@@ -316,6 +365,7 @@ __all__ = (
     "Statute",
     "Step",
     "StepStatus",
+    "SummaryLinksType0",
     "SystemStatus",
     "Tags",
     "Tick",

@@ -44,7 +44,7 @@ class Bill:
         law (bool):
         royal_assent_on (None | str):  Example: 2023-04-27.
         statute (None | Statute):
-        sponsor (None | Sponsor):
+        sponsor (None | Sponsor): Who brought the bill in, and what that person was then.
         committees (list[Committee]):
         related_bills (list[str]): Ids of similar bills, also of sessions that are not held.
         summary (Bilingual): A text in both official languages; null where there is none.

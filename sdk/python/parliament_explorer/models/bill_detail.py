@@ -13,13 +13,29 @@ from ..models.bill_home_chamber import BillHomeChamber
 
 if TYPE_CHECKING:
     from ..models.bilingual import Bilingual
+    from ..models.bill_decision import BillDecision
+    from ..models.bill_event import BillEvent
+    from ..models.bill_meeting import BillMeeting
+    from ..models.bill_message import BillMessage
+    from ..models.bill_notice import BillNotice
+    from ..models.bill_outcome_type_0 import BillOutcomeType0
+    from ..models.bill_reading import BillReading
+    from ..models.bill_record import BillRecord
+    from ..models.bill_reference import BillReference
+    from ..models.bill_ruling import BillRuling
+    from ..models.bill_sitting import BillSitting
     from ..models.bill_sources import BillSources
+    from ..models.bill_speech import BillSpeech
     from ..models.bill_status import BillStatus
     from ..models.committee import Committee
+    from ..models.latest_bill_event_type_0 import LatestBillEventType0
     from ..models.publication import Publication
+    from ..models.reinstatement_type_0 import ReinstatementType0
+    from ..models.senate_pre_study_type_0 import SenatePreStudyType0
     from ..models.sponsor import Sponsor
     from ..models.stage import Stage
     from ..models.statute import Statute
+    from ..models.summary_links_type_0 import SummaryLinksType0
     from ..models.vote import Vote
 
 
@@ -47,7 +63,7 @@ class BillDetail:
         law (bool):
         royal_assent_on (None | str):  Example: 2023-04-27.
         statute (None | Statute):
-        sponsor (None | Sponsor):
+        sponsor (None | Sponsor): Who brought the bill in, and what that person was then.
         committees (list[Committee]):
         related_bills (list[str]): Ids of similar bills, also of sessions that are not held.
         summary (Bilingual): A text in both official languages; null where there is none.
@@ -63,8 +79,37 @@ class BillDetail:
         updated_at (datetime.datetime): When this version was made.
         last_run_id (None | UUID): The run that made this version.
         stages (list[Stage]): Its course, in the order in which it takes it.
-        votes (list[Vote]): Recorded divisions of the House of Commons, oldest first.
+        votes (list[Vote]): Recorded divisions, oldest first: all that LEGISinfo's record has, which are the House of
+            Commons'.
         publications (list[Publication]): Versions of its text, oldest first.
+        record (BillRecord): How much is known of LEGISinfo's own record of the bill.
+        outcome (BillOutcomeType0 | None): What became of the bill; null where that cannot be told, which may be until
+            its record is complete. LEGISinfo leaves the status of a bill as it was when its session ended: this says what
+            the end of the session did to it.
+        reinstated_from (None | ReinstatementType0): The same bill in another session of the same Parliament; null if
+            there is none.
+        reinstated_as (None | ReinstatementType0): The same bill in another session of the same Parliament; null if
+            there is none.
+        form (Bilingual): A text in both official languages; null where there is none.
+        notes (Bilingual): A text in both official languages; null where there is none.
+        readings (list[BillReading]): The readings that it passed, oldest first. They are there for bills without stages
+            too, which are those before the 37th Parliament.
+        decisions (list[BillDecision]): What the chambers decided at its stages, by a division or without one, oldest
+            first.
+        sittings (list[BillSitting]): Sittings at which it came up, oldest first.
+        events (list[BillEvent]): What happened to it, oldest first.
+        latest_event (LatestBillEventType0 | None): What LEGISinfo calls the latest event; null if it names none.
+        speeches (list[BillSpeech]): The sponsor's speech at a stage and the first replies to it, oldest first.
+        committee_meetings (list[BillMeeting]): Meetings of committees about it, oldest first.
+        messages (list[BillMessage]): The chambers' exchange about amendments, oldest first.
+        rulings (list[BillRuling]): Major rulings and statements of the Speakers about it, oldest first.
+        references (list[BillReference]): Pages about it, such as press releases and cost estimates, in LEGISinfo's
+            order.
+        bibliography (list[BillNotice]): Articles and books about it, in LEGISinfo's order.
+        senate_pre_study (None | SenatePreStudyType0): The Senate's study of a bill that is still in the House of
+            Commons; null if there was none.
+        legislative_summary_url (None | SummaryLinksType0): The Library of Parliament's legislative summary; null if it
+            wrote none.
     """
 
     id: str
@@ -101,11 +146,39 @@ class BillDetail:
     stages: list[Stage]
     votes: list[Vote]
     publications: list[Publication]
+    record: BillRecord
+    outcome: BillOutcomeType0 | None
+    reinstated_from: None | ReinstatementType0
+    reinstated_as: None | ReinstatementType0
+    form: Bilingual
+    notes: Bilingual
+    readings: list[BillReading]
+    decisions: list[BillDecision]
+    sittings: list[BillSitting]
+    events: list[BillEvent]
+    latest_event: LatestBillEventType0 | None
+    speeches: list[BillSpeech]
+    committee_meetings: list[BillMeeting]
+    messages: list[BillMessage]
+    rulings: list[BillRuling]
+    references: list[BillReference]
+    bibliography: list[BillNotice]
+    senate_pre_study: None | SenatePreStudyType0
+    legislative_summary_url: None | SummaryLinksType0
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
+        from ..models.bill_outcome_type_0 import BillOutcomeType0  # noqa: PLC0415
+        from ..models.latest_bill_event_type_0 import (
+            LatestBillEventType0,  # noqa: PLC0415
+        )
+        from ..models.reinstatement_type_0 import ReinstatementType0  # noqa: PLC0415
+        from ..models.senate_pre_study_type_0 import (
+            SenatePreStudyType0,  # noqa: PLC0415
+        )
         from ..models.sponsor import Sponsor  # noqa: PLC0415
         from ..models.statute import Statute  # noqa: PLC0415
+        from ..models.summary_links_type_0 import SummaryLinksType0  # noqa: PLC0415
 
         id = self.id
 
@@ -210,6 +283,98 @@ class BillDetail:
             publications_item = publications_item_data.to_dict()
             publications.append(publications_item)
 
+        record = self.record.to_dict()
+
+        outcome: dict[str, Any] | None
+        if isinstance(self.outcome, BillOutcomeType0):
+            outcome = self.outcome.to_dict()
+        else:
+            outcome = self.outcome
+
+        reinstated_from: dict[str, Any] | None
+        if isinstance(self.reinstated_from, ReinstatementType0):
+            reinstated_from = self.reinstated_from.to_dict()
+        else:
+            reinstated_from = self.reinstated_from
+
+        reinstated_as: dict[str, Any] | None
+        if isinstance(self.reinstated_as, ReinstatementType0):
+            reinstated_as = self.reinstated_as.to_dict()
+        else:
+            reinstated_as = self.reinstated_as
+
+        form = self.form.to_dict()
+
+        notes = self.notes.to_dict()
+
+        readings = []
+        for readings_item_data in self.readings:
+            readings_item = readings_item_data.to_dict()
+            readings.append(readings_item)
+
+        decisions = []
+        for decisions_item_data in self.decisions:
+            decisions_item = decisions_item_data.to_dict()
+            decisions.append(decisions_item)
+
+        sittings = []
+        for sittings_item_data in self.sittings:
+            sittings_item = sittings_item_data.to_dict()
+            sittings.append(sittings_item)
+
+        events = []
+        for events_item_data in self.events:
+            events_item = events_item_data.to_dict()
+            events.append(events_item)
+
+        latest_event: dict[str, Any] | None
+        if isinstance(self.latest_event, LatestBillEventType0):
+            latest_event = self.latest_event.to_dict()
+        else:
+            latest_event = self.latest_event
+
+        speeches = []
+        for speeches_item_data in self.speeches:
+            speeches_item = speeches_item_data.to_dict()
+            speeches.append(speeches_item)
+
+        committee_meetings = []
+        for committee_meetings_item_data in self.committee_meetings:
+            committee_meetings_item = committee_meetings_item_data.to_dict()
+            committee_meetings.append(committee_meetings_item)
+
+        messages = []
+        for messages_item_data in self.messages:
+            messages_item = messages_item_data.to_dict()
+            messages.append(messages_item)
+
+        rulings = []
+        for rulings_item_data in self.rulings:
+            rulings_item = rulings_item_data.to_dict()
+            rulings.append(rulings_item)
+
+        references = []
+        for references_item_data in self.references:
+            references_item = references_item_data.to_dict()
+            references.append(references_item)
+
+        bibliography = []
+        for bibliography_item_data in self.bibliography:
+            bibliography_item = bibliography_item_data.to_dict()
+            bibliography.append(bibliography_item)
+
+        senate_pre_study: dict[str, Any] | None
+        if isinstance(self.senate_pre_study, SenatePreStudyType0):
+            senate_pre_study = self.senate_pre_study.to_dict()
+        else:
+            senate_pre_study = self.senate_pre_study
+
+        legislative_summary_url: dict[str, Any] | None
+        if isinstance(self.legislative_summary_url, SummaryLinksType0):
+            legislative_summary_url = self.legislative_summary_url.to_dict()
+        else:
+            legislative_summary_url = self.legislative_summary_url
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -248,6 +413,25 @@ class BillDetail:
                 "stages": stages,
                 "votes": votes,
                 "publications": publications,
+                "record": record,
+                "outcome": outcome,
+                "reinstated_from": reinstated_from,
+                "reinstated_as": reinstated_as,
+                "form": form,
+                "notes": notes,
+                "readings": readings,
+                "decisions": decisions,
+                "sittings": sittings,
+                "events": events,
+                "latest_event": latest_event,
+                "speeches": speeches,
+                "committee_meetings": committee_meetings,
+                "messages": messages,
+                "rulings": rulings,
+                "references": references,
+                "bibliography": bibliography,
+                "senate_pre_study": senate_pre_study,
+                "legislative_summary_url": legislative_summary_url,
             }
         )
 
@@ -256,13 +440,33 @@ class BillDetail:
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
         from ..models.bilingual import Bilingual  # noqa: PLC0415
+        from ..models.bill_decision import BillDecision  # noqa: PLC0415
+        from ..models.bill_event import BillEvent  # noqa: PLC0415
+        from ..models.bill_meeting import BillMeeting  # noqa: PLC0415
+        from ..models.bill_message import BillMessage  # noqa: PLC0415
+        from ..models.bill_notice import BillNotice  # noqa: PLC0415
+        from ..models.bill_outcome_type_0 import BillOutcomeType0  # noqa: PLC0415
+        from ..models.bill_reading import BillReading  # noqa: PLC0415
+        from ..models.bill_record import BillRecord  # noqa: PLC0415
+        from ..models.bill_reference import BillReference  # noqa: PLC0415
+        from ..models.bill_ruling import BillRuling  # noqa: PLC0415
+        from ..models.bill_sitting import BillSitting  # noqa: PLC0415
         from ..models.bill_sources import BillSources  # noqa: PLC0415
+        from ..models.bill_speech import BillSpeech  # noqa: PLC0415
         from ..models.bill_status import BillStatus  # noqa: PLC0415
         from ..models.committee import Committee  # noqa: PLC0415
+        from ..models.latest_bill_event_type_0 import (
+            LatestBillEventType0,  # noqa: PLC0415
+        )
         from ..models.publication import Publication  # noqa: PLC0415
+        from ..models.reinstatement_type_0 import ReinstatementType0  # noqa: PLC0415
+        from ..models.senate_pre_study_type_0 import (
+            SenatePreStudyType0,  # noqa: PLC0415
+        )
         from ..models.sponsor import Sponsor  # noqa: PLC0415
         from ..models.stage import Stage  # noqa: PLC0415
         from ..models.statute import Statute  # noqa: PLC0415
+        from ..models.summary_links_type_0 import SummaryLinksType0  # noqa: PLC0415
         from ..models.vote import Vote  # noqa: PLC0415
 
         d = dict(src_dict)
@@ -441,6 +645,172 @@ class BillDetail:
 
             publications.append(publications_item)
 
+        record = BillRecord.from_dict(d.pop("record"))
+
+        def _parse_outcome(data: object) -> BillOutcomeType0 | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_bill_outcome_type_0 = BillOutcomeType0.from_dict(data)
+
+                return componentsschemas_bill_outcome_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(BillOutcomeType0 | None, data)
+
+        outcome = _parse_outcome(d.pop("outcome"))
+
+        def _parse_reinstated_from(data: object) -> None | ReinstatementType0:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_reinstatement_type_0 = ReinstatementType0.from_dict(data)
+
+                return componentsschemas_reinstatement_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | ReinstatementType0, data)
+
+        reinstated_from = _parse_reinstated_from(d.pop("reinstated_from"))
+
+        def _parse_reinstated_as(data: object) -> None | ReinstatementType0:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_reinstatement_type_0 = ReinstatementType0.from_dict(data)
+
+                return componentsschemas_reinstatement_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | ReinstatementType0, data)
+
+        reinstated_as = _parse_reinstated_as(d.pop("reinstated_as"))
+
+        form = Bilingual.from_dict(d.pop("form"))
+
+        notes = Bilingual.from_dict(d.pop("notes"))
+
+        readings = []
+        _readings = d.pop("readings")
+        for readings_item_data in _readings:
+            readings_item = BillReading.from_dict(readings_item_data)
+
+            readings.append(readings_item)
+
+        decisions = []
+        _decisions = d.pop("decisions")
+        for decisions_item_data in _decisions:
+            decisions_item = BillDecision.from_dict(decisions_item_data)
+
+            decisions.append(decisions_item)
+
+        sittings = []
+        _sittings = d.pop("sittings")
+        for sittings_item_data in _sittings:
+            sittings_item = BillSitting.from_dict(sittings_item_data)
+
+            sittings.append(sittings_item)
+
+        events = []
+        _events = d.pop("events")
+        for events_item_data in _events:
+            events_item = BillEvent.from_dict(events_item_data)
+
+            events.append(events_item)
+
+        def _parse_latest_event(data: object) -> LatestBillEventType0 | None:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_latest_bill_event_type_0 = LatestBillEventType0.from_dict(data)
+
+                return componentsschemas_latest_bill_event_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(LatestBillEventType0 | None, data)
+
+        latest_event = _parse_latest_event(d.pop("latest_event"))
+
+        speeches = []
+        _speeches = d.pop("speeches")
+        for speeches_item_data in _speeches:
+            speeches_item = BillSpeech.from_dict(speeches_item_data)
+
+            speeches.append(speeches_item)
+
+        committee_meetings = []
+        _committee_meetings = d.pop("committee_meetings")
+        for committee_meetings_item_data in _committee_meetings:
+            committee_meetings_item = BillMeeting.from_dict(committee_meetings_item_data)
+
+            committee_meetings.append(committee_meetings_item)
+
+        messages = []
+        _messages = d.pop("messages")
+        for messages_item_data in _messages:
+            messages_item = BillMessage.from_dict(messages_item_data)
+
+            messages.append(messages_item)
+
+        rulings = []
+        _rulings = d.pop("rulings")
+        for rulings_item_data in _rulings:
+            rulings_item = BillRuling.from_dict(rulings_item_data)
+
+            rulings.append(rulings_item)
+
+        references = []
+        _references = d.pop("references")
+        for references_item_data in _references:
+            references_item = BillReference.from_dict(references_item_data)
+
+            references.append(references_item)
+
+        bibliography = []
+        _bibliography = d.pop("bibliography")
+        for bibliography_item_data in _bibliography:
+            bibliography_item = BillNotice.from_dict(bibliography_item_data)
+
+            bibliography.append(bibliography_item)
+
+        def _parse_senate_pre_study(data: object) -> None | SenatePreStudyType0:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_senate_pre_study_type_0 = SenatePreStudyType0.from_dict(data)
+
+                return componentsschemas_senate_pre_study_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | SenatePreStudyType0, data)
+
+        senate_pre_study = _parse_senate_pre_study(d.pop("senate_pre_study"))
+
+        def _parse_legislative_summary_url(data: object) -> None | SummaryLinksType0:
+            if data is None:
+                return data
+            try:
+                if not isinstance(data, dict):
+                    raise TypeError()
+                componentsschemas_summary_links_type_0 = SummaryLinksType0.from_dict(data)
+
+                return componentsschemas_summary_links_type_0
+            except (TypeError, ValueError, AttributeError, KeyError):
+                pass
+            return cast(None | SummaryLinksType0, data)
+
+        legislative_summary_url = _parse_legislative_summary_url(d.pop("legislative_summary_url"))
+
         bill_detail = cls(
             id=id,
             jurisdiction=jurisdiction,
@@ -476,6 +846,25 @@ class BillDetail:
             stages=stages,
             votes=votes,
             publications=publications,
+            record=record,
+            outcome=outcome,
+            reinstated_from=reinstated_from,
+            reinstated_as=reinstated_as,
+            form=form,
+            notes=notes,
+            readings=readings,
+            decisions=decisions,
+            sittings=sittings,
+            events=events,
+            latest_event=latest_event,
+            speeches=speeches,
+            committee_meetings=committee_meetings,
+            messages=messages,
+            rulings=rulings,
+            references=references,
+            bibliography=bibliography,
+            senate_pre_study=senate_pre_study,
+            legislative_summary_url=legislative_summary_url,
         )
 
         bill_detail.additional_properties = d

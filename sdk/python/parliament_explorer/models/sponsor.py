@@ -2,25 +2,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
+
+if TYPE_CHECKING:
+    from ..models.bilingual import Bilingual
+
 
 T = TypeVar("T", bound="Sponsor")
 
 
 @_attrs_define
 class Sponsor:
-    """
+    """Who brought the bill in, and what that person was then.
+
     Attributes:
         person_id (int | None): parl.ca's id of the person.
         name (None | str):
+        honorific (Bilingual): A text in both official languages; null where there is none.
+        office (Bilingual): A text in both official languages; null where there is none.
+        riding (Bilingual): A text in both official languages; null where there is none.
         politician (None | str): The politician's slug, where known.
     """
 
     person_id: int | None
     name: None | str
+    honorific: Bilingual
+    office: Bilingual
+    riding: Bilingual
     politician: None | str
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
@@ -31,6 +42,12 @@ class Sponsor:
         name: None | str
         name = self.name
 
+        honorific = self.honorific.to_dict()
+
+        office = self.office.to_dict()
+
+        riding = self.riding.to_dict()
+
         politician: None | str
         politician = self.politician
 
@@ -40,6 +57,9 @@ class Sponsor:
             {
                 "person_id": person_id,
                 "name": name,
+                "honorific": honorific,
+                "office": office,
+                "riding": riding,
                 "politician": politician,
             }
         )
@@ -48,6 +68,8 @@ class Sponsor:
 
     @classmethod
     def from_dict(cls: type[T], src_dict: Mapping[str, Any]) -> T:
+        from ..models.bilingual import Bilingual  # noqa: PLC0415
+
         d = dict(src_dict)
 
         def _parse_person_id(data: object) -> int | None:
@@ -64,6 +86,12 @@ class Sponsor:
 
         name = _parse_name(d.pop("name"))
 
+        honorific = Bilingual.from_dict(d.pop("honorific"))
+
+        office = Bilingual.from_dict(d.pop("office"))
+
+        riding = Bilingual.from_dict(d.pop("riding"))
+
         def _parse_politician(data: object) -> None | str:
             if data is None:
                 return data
@@ -74,6 +102,9 @@ class Sponsor:
         sponsor = cls(
             person_id=person_id,
             name=name,
+            honorific=honorific,
+            office=office,
+            riding=riding,
             politician=politician,
         )
 

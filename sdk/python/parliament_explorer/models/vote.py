@@ -19,30 +19,41 @@ T = TypeVar("T", bound="Vote")
 
 @_attrs_define
 class Vote:
-    """
+    """A recorded division.
+
     Attributes:
         number (int): Of the division in its session. Example: 89.
         chamber (VoteChamber):
         stage (Bilingual): A text in both official languages; null where there is none.
         motion (Bilingual): A text in both official languages; null where there is none.
+        subject (Bilingual): A text in both official languages; null where there is none.
         date (None | str): Day of the sitting. Example: 2022-05-12.
+        at (None | str): RFC 3339, in Ottawa's time: LEGISinfo's time of the division, which is when the sitting opened.
+            Example: 2022-05-12T10:00:00-04:00.
         sitting (None | str):  Example: 70.
         yeas (int):  Example: 208.
         nays (int):  Example: 111.
         paired (int): Members who agreed not to vote, one for each side. Example: 2.
+        abstentions (int): Senators who abstained; the House of Commons has none. Example: 0.
+        total (int): All of them, the paired too. Example: 321.
         result (VoteResult):
-        url (str): The division at the House of Commons. Example: https://www.ourcommons.ca/members/en/votes/44/1/89.
+        url (str): The division at the House of Commons; of one of the Senate, where the Senate lists its votes.
+            Example: https://www.ourcommons.ca/members/en/votes/44/1/89.
     """
 
     number: int
     chamber: VoteChamber
     stage: Bilingual
     motion: Bilingual
+    subject: Bilingual
     date: None | str
+    at: None | str
     sitting: None | str
     yeas: int
     nays: int
     paired: int
+    abstentions: int
+    total: int
     result: VoteResult
     url: str
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
@@ -50,14 +61,19 @@ class Vote:
     def to_dict(self) -> dict[str, Any]:
         number = self.number
 
-        chamber = VoteChamber(self.chamber).value
+        chamber = self.chamber.value
 
         stage = self.stage.to_dict()
 
         motion = self.motion.to_dict()
 
+        subject = self.subject.to_dict()
+
         date: None | str
         date = self.date
+
+        at: None | str
+        at = self.at
 
         sitting: None | str
         sitting = self.sitting
@@ -68,7 +84,11 @@ class Vote:
 
         paired = self.paired
 
-        result = VoteResult(self.result).value
+        abstentions = self.abstentions
+
+        total = self.total
+
+        result = self.result.value
 
         url = self.url
 
@@ -80,11 +100,15 @@ class Vote:
                 "chamber": chamber,
                 "stage": stage,
                 "motion": motion,
+                "subject": subject,
                 "date": date,
+                "at": at,
                 "sitting": sitting,
                 "yeas": yeas,
                 "nays": nays,
                 "paired": paired,
+                "abstentions": abstentions,
+                "total": total,
                 "result": result,
                 "url": url,
             }
@@ -105,12 +129,21 @@ class Vote:
 
         motion = Bilingual.from_dict(d.pop("motion"))
 
+        subject = Bilingual.from_dict(d.pop("subject"))
+
         def _parse_date(data: object) -> None | str:
             if data is None:
                 return data
             return cast(None | str, data)
 
         date = _parse_date(d.pop("date"))
+
+        def _parse_at(data: object) -> None | str:
+            if data is None:
+                return data
+            return cast(None | str, data)
+
+        at = _parse_at(d.pop("at"))
 
         def _parse_sitting(data: object) -> None | str:
             if data is None:
@@ -125,6 +158,10 @@ class Vote:
 
         paired = d.pop("paired")
 
+        abstentions = d.pop("abstentions")
+
+        total = d.pop("total")
+
         result = VoteResult(d.pop("result"))
 
         url = d.pop("url")
@@ -134,11 +171,15 @@ class Vote:
             chamber=chamber,
             stage=stage,
             motion=motion,
+            subject=subject,
             date=date,
+            at=at,
             sitting=sitting,
             yeas=yeas,
             nays=nays,
             paired=paired,
+            abstentions=abstentions,
+            total=total,
             result=result,
             url=url,
         )

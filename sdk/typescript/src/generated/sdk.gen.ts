@@ -752,7 +752,7 @@ export const listBillChanges = <ThrowOnError extends boolean = true>(options?: O
 /**
  * Show a bill
  *
- * One bill as both sources describe it, with its stages, votes and publications.
+ * One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it.
  */
 export const getBill = <ThrowOnError extends boolean = true>(options: Options<GetBillData, ThrowOnError>) => (options.client ?? client).get<GetBillResponses, GetBillErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -797,7 +797,7 @@ export const listBillStages = <ThrowOnError extends boolean = true>(options: Opt
 /**
  * List a bill's votes
  *
- * The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them. Empty as long as LEGISinfo has not been asked.
+ * All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked.
  */
 export const listBillVotes = <ThrowOnError extends boolean = true>(options: Options<ListBillVotesData, ThrowOnError>) => (options.client ?? client).get<ListBillVotesResponses, ListBillVotesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {

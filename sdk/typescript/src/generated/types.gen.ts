@@ -1028,12 +1028,27 @@ export type Statute = {
     chapter: number;
 } | null;
 
+/**
+ * Who brought the bill in, and what that person was then.
+ */
 export type Sponsor = {
     /**
      * parl.ca's id of the person.
      */
     person_id: number | null;
     name: string | null;
+    /**
+     * E.g. Hon.
+     */
+    honorific: Bilingual;
+    /**
+     * What the sponsor was, e.g. a minister, a member of Parliament or a senator.
+     */
+    office: Bilingual;
+    /**
+     * The sponsor's riding; null for senators.
+     */
+    riding: Bilingual;
     /**
      * The politician's slug, where known.
      */
@@ -1184,27 +1199,602 @@ export type BillDetail = Bill & {
      */
     stages: Array<Stage>;
     /**
-     * Recorded divisions of the House of Commons, oldest first.
+     * Recorded divisions, oldest first: all that LEGISinfo's record has, which are the House of Commons'.
      */
     votes: Array<Vote>;
     /**
      * Versions of its text, oldest first.
      */
     publications: Array<Publication>;
+    record: BillRecord;
+    outcome: BillOutcome;
+    reinstated_from: Reinstatement;
+    reinstated_as: Reinstatement;
+    /**
+     * Regular, appropriation or pro forma, in LEGISinfo's words.
+     */
+    form: Bilingual;
+    /**
+     * LEGISinfo's notes on the bill, as sanitised HTML.
+     */
+    notes: Bilingual;
+    /**
+     * The readings that it passed, oldest first. They are there for bills without stages too, which are those before the 37th Parliament.
+     */
+    readings: Array<BillReading>;
+    /**
+     * What the chambers decided at its stages, by a division or without one, oldest first.
+     */
+    decisions: Array<BillDecision>;
+    /**
+     * Sittings at which it came up, oldest first.
+     */
+    sittings: Array<BillSitting>;
+    /**
+     * What happened to it, oldest first.
+     */
+    events: Array<BillEvent>;
+    latest_event: LatestBillEvent;
+    /**
+     * The sponsor's speech at a stage and the first replies to it, oldest first.
+     */
+    speeches: Array<BillSpeech>;
+    /**
+     * Meetings of committees about it, oldest first.
+     */
+    committee_meetings: Array<BillMeeting>;
+    /**
+     * The chambers' exchange about amendments, oldest first.
+     */
+    messages: Array<BillMessage>;
+    /**
+     * Major rulings and statements of the Speakers about it, oldest first.
+     */
+    rulings: Array<BillRuling>;
+    /**
+     * Pages about it, such as press releases and cost estimates, in LEGISinfo's order.
+     */
+    references: Array<BillReference>;
+    /**
+     * Articles and books about it, in LEGISinfo's order.
+     */
+    bibliography: Array<BillNotice>;
+    senate_pre_study: SenatePreStudy;
+    legislative_summary_url: SummaryLinks;
 };
 
+/**
+ * The Library of Parliament's legislative summary; null if it wrote none.
+ */
+export type SummaryLinks = {
+    /**
+     * In English.
+     */
+    en: string | null;
+    /**
+     * In French.
+     */
+    fr: string | null;
+} | null;
+
+/**
+ * How much is known of LEGISinfo's own record of the bill.
+ */
+export type BillRecord = {
+    /**
+     * Whether all of the record was read, and that since LEGISinfo's list last changed. While it is false, divisions and the rest may be missing.
+     */
+    complete: boolean;
+    /**
+     * When the record that is kept came; null if none is kept.
+     */
+    fetched_at: string | null;
+};
+
+/**
+ * What became of the bill; null where that cannot be told, which may be until its record is complete. LEGISinfo leaves the status of a bill as it was when its session ended: this says what the end of the session did to it.
+ *
+ */
+export type BillOutcome = {
+    /**
+     * `in_progress`; `became_law`; `defeated`; `not_proceeded_with` (withdrawn or ruled out); `dropped_from_order_paper` (the Senate's); `reinstated` (its session ended, and it went on as `reinstated_as`);
+     * `died_on_order_paper` (its session ended before it was decided); `pro_forma` (it only asserts the chamber's right to deliberate).
+     *
+     */
+    code: 'in_progress' | 'became_law' | 'defeated' | 'not_proceeded_with' | 'dropped_from_order_paper' | 'reinstated' | 'died_on_order_paper' | 'pro_forma';
+    /**
+     * The day. Of a bill that died, the day on which its session ended, which is built into the program (source: Library of Parliament); null where it is not known.
+     */
+    on: string | null;
+} | null;
+
+/**
+ * The same bill in another session of the same Parliament; null if there is none.
+ */
+export type Reinstatement = {
+    /**
+     * Its id; null where its session is not known.
+     */
+    bill: string | null;
+    /**
+     * Its session.
+     */
+    session: string | null;
+    /**
+     * Its number.
+     */
+    number: string | null;
+    /**
+     * LEGISinfo's id of it.
+     */
+    legisinfo_id: number | null;
+    /**
+     * Its page at LEGISinfo.
+     */
+    legisinfo_url: string | null;
+    /**
+     * Whether it is stored.
+     */
+    held: boolean;
+    /**
+     * How far the bill of the earlier session had come: its status when that session ended.
+     */
+    status: Bilingual;
+} | null;
+
+/**
+ * A reading that the bill passed.
+ */
+export type BillReading = {
+    /**
+     * Of the reading.
+     */
+    chamber: 'house' | 'senate';
+    /**
+     * Which one.
+     */
+    reading: 'first' | 'second' | 'third';
+    /**
+     * The day in Ottawa.
+     */
+    passed_on: string;
+};
+
+/**
+ * What a chamber decided at a stage.
+ */
+export type BillDecision = {
+    /**
+     * Which one.
+     */
+    chamber: 'house' | 'senate';
+    /**
+     * The stage of the bill; null where it is not known.
+     */
+    stage: Bilingual;
+    /**
+     * What was moved.
+     */
+    motion: Bilingual;
+    /**
+     * As of a vote; of a tie that the Speaker broke, what that decided.
+     */
+    result: 'agreed_to' | 'negatived' | 'tie' | 'unknown';
+    /**
+     * How, in LEGISinfo's words; null where it does not say.
+     */
+    method: Bilingual;
+    /**
+     * Number of the division, which is among the votes; null if there was no count.
+     */
+    division: number | null;
+    /**
+     * The day in Ottawa.
+     */
+    date: string | null;
+    /**
+     * Number of the sitting.
+     */
+    sitting: string | null;
+};
+
+/**
+ * A sitting at which the bill came up.
+ */
+export type BillSitting = {
+    /**
+     * Which one's.
+     */
+    chamber: 'house' | 'senate';
+    /**
+     * The stage of the bill; null where it is not known.
+     */
+    stage: Bilingual;
+    /**
+     * What was done.
+     */
+    name: Bilingual;
+    /**
+     * Number of the sitting.
+     */
+    number: string | null;
+    /**
+     * The day in Ottawa.
+     */
+    date: string | null;
+    /**
+     * LEGISinfo's note.
+     */
+    note: Bilingual;
+    /**
+     * The page, in each language; null where it cannot be told.
+     */
+    url: Bilingual;
+};
+
+/**
+ * What happened to the bill.
+ */
+export type BillEvent = {
+    /**
+     * Where it happened: house, senate, or null where the record does not say.
+     */
+    chamber: string | null;
+    /**
+     * The stage of the bill; null where it is not known.
+     */
+    stage: Bilingual;
+    /**
+     * What happened.
+     */
+    name: Bilingual;
+    /**
+     * The day in Ottawa.
+     */
+    date: string | null;
+    /**
+     * RFC 3339, in Ottawa's time; null where the record gives the day alone.
+     */
+    at: string | null;
+    /**
+     * Whether the stage was completed by it.
+     */
+    completes_stage: boolean;
+    /**
+     * Whether the bill was defeated by it.
+     */
+    defeats_bill: boolean;
+    /**
+     * Acronym of the committee.
+     */
+    committee: string | null;
+    /**
+     * Number of the committee's report.
+     */
+    report: number | null;
+    /**
+     * The report, in each language; null where it cannot be told.
+     */
+    report_url: Bilingual;
+    /**
+     * Number of the sitting.
+     */
+    sitting: string | null;
+    /**
+     * How many amendments it made, as far as LEGISinfo counts them.
+     */
+    amendments: number;
+    /**
+     * LEGISinfo's note.
+     */
+    note: Bilingual;
+};
+
+/**
+ * What LEGISinfo calls the latest event; null if it names none.
+ */
+export type LatestBillEvent = {
+    /**
+     * Where it happened: house, senate, or null where the record does not say.
+     */
+    chamber: string | null;
+    /**
+     * The stage of the bill; null where it is not known.
+     */
+    stage: Bilingual;
+    /**
+     * What happened.
+     */
+    name: Bilingual;
+    /**
+     * The day in Ottawa.
+     */
+    date: string | null;
+    /**
+     * RFC 3339, in Ottawa's time; null where the record gives the day alone.
+     */
+    at: string | null;
+    /**
+     * Whether the stage was completed by it.
+     */
+    completes_stage: boolean;
+    /**
+     * Whether the bill was defeated by it.
+     */
+    defeats_bill: boolean;
+    /**
+     * Acronym of the committee.
+     */
+    committee: string | null;
+    /**
+     * Number of the committee's report.
+     */
+    report: number | null;
+    /**
+     * The report, in each language; null where it cannot be told.
+     */
+    report_url: Bilingual;
+    /**
+     * Number of the sitting.
+     */
+    sitting: string | null;
+    /**
+     * How many amendments it made, as far as LEGISinfo counts them.
+     */
+    amendments: number;
+    /**
+     * LEGISinfo's note.
+     */
+    note: Bilingual;
+} | null;
+
+/**
+ * A major speech on the bill.
+ */
+export type BillSpeech = {
+    /**
+     * Where it was made.
+     */
+    chamber: 'house' | 'senate';
+    /**
+     * The stage of the bill; null where it is not known.
+     */
+    stage: Bilingual;
+    /**
+     * In LEGISinfo's words.
+     */
+    kind: Bilingual;
+    /**
+     * Whether it is the sponsor's speech; otherwise it is a reply.
+     */
+    sponsor: boolean;
+    /**
+     * parl.ca's id of the speaker.
+     */
+    person_id: number | null;
+    /**
+     * The speaker.
+     */
+    name: string | null;
+    /**
+     * The speaker's slug, where known.
+     */
+    politician: string | null;
+    /**
+     * The speaker's party or group.
+     */
+    caucus: Bilingual;
+    /**
+     * The day in Ottawa.
+     */
+    date: string | null;
+    /**
+     * RFC 3339, in Ottawa's time; null where the record gives the day alone.
+     */
+    at: string | null;
+    /**
+     * Number of the sitting.
+     */
+    sitting: string | null;
+    /**
+     * The page, in each language; null where it cannot be told.
+     */
+    url: Bilingual;
+};
+
+/**
+ * A meeting of a committee about the bill.
+ */
+export type BillMeeting = {
+    /**
+     * The committee's.
+     */
+    chamber: 'house' | 'senate';
+    /**
+     * The stage of the bill; null where it is not known.
+     */
+    stage: Bilingual;
+    /**
+     * Name of the committee.
+     */
+    committee: Bilingual;
+    /**
+     * Acronym of the committee.
+     */
+    acronym: string | null;
+    /**
+     * Number of the meeting.
+     */
+    number: string | null;
+    /**
+     * The day in Ottawa.
+     */
+    date: string | null;
+    /**
+     * The meeting's page; null for the Senate's.
+     */
+    url: string | null;
+};
+
+/**
+ * A step of the chambers' exchange about amendments.
+ */
+export type BillMessage = {
+    /**
+     * Who took it: house, senate, or null where the record does not say.
+     */
+    chamber: string | null;
+    /**
+     * What was done.
+     */
+    name: Bilingual;
+    /**
+     * The day in Ottawa.
+     */
+    date: string | null;
+    /**
+     * RFC 3339, in Ottawa's time; null where the record gives the day alone.
+     */
+    at: string | null;
+    /**
+     * Number of the sitting.
+     */
+    sitting: string | null;
+    /**
+     * The page, in each language; null where it cannot be told.
+     */
+    url: Bilingual;
+};
+
+/**
+ * A major ruling or statement of a Speaker about the bill.
+ */
+export type BillRuling = {
+    /**
+     * Which Speaker's.
+     */
+    chamber: 'house' | 'senate';
+    /**
+     * The day in Ottawa.
+     */
+    date: string | null;
+    /**
+     * RFC 3339, in Ottawa's time; null where the record gives the day alone.
+     */
+    at: string | null;
+    /**
+     * Number of the sitting.
+     */
+    sitting: string | null;
+    /**
+     * The page, in each language; null where it cannot be told.
+     */
+    url: Bilingual;
+};
+
+/**
+ * A page about the bill.
+ */
+export type BillReference = {
+    /**
+     * In LEGISinfo's words.
+     */
+    kind: Bilingual;
+    /**
+     * Of the page.
+     */
+    title: Bilingual;
+    /**
+     * Its address; http or https.
+     */
+    url: Bilingual;
+};
+
+/**
+ * An article or a book about the bill.
+ */
+export type BillNotice = {
+    /**
+     * Its title.
+     */
+    title: string | null;
+    /**
+     * Who wrote it.
+     */
+    author: string | null;
+    /**
+     * Where it appeared.
+     */
+    publication: string | null;
+    /**
+     * Volume and page.
+     */
+    volume: string | null;
+    /**
+     * When, in words.
+     */
+    date: string | null;
+    /**
+     * The Library of Parliament's mark.
+     */
+    classification: string | null;
+    /**
+     * Of the text: en or fr; null where it is another, or not known.
+     */
+    language: string | null;
+    /**
+     * Whether the Library of Parliament has it online.
+     */
+    online: boolean;
+};
+
+/**
+ * The Senate's study of a bill that is still in the House of Commons; null if there was none.
+ */
+export type SenatePreStudy = {
+    /**
+     * Whether it is at work on it.
+     */
+    in_progress: boolean;
+    /**
+     * Acronym of the committee.
+     */
+    committee: string | null;
+    /**
+     * Name of the committee.
+     */
+    name: Bilingual;
+} | null;
+
+/**
+ * A recorded division.
+ */
 export type Vote = {
     /**
      * Of the division in its session.
      */
     number: number;
     chamber: 'house' | 'senate';
+    /**
+     * The stage, where the division was on a motion of one; else null.
+     */
     stage: Bilingual;
+    /**
+     * That motion in short; else null.
+     */
     motion: Bilingual;
+    /**
+     * What was voted on.
+     */
+    subject: Bilingual;
     /**
      * Day of the sitting.
      */
     date: string | null;
+    /**
+     * RFC 3339, in Ottawa's time: LEGISinfo's time of the division, which is when the sitting opened.
+     */
+    at: string | null;
     sitting: string | null;
     yeas: number;
     nays: number;
@@ -1212,9 +1802,17 @@ export type Vote = {
      * Members who agreed not to vote, one for each side.
      */
     paired: number;
+    /**
+     * Senators who abstained; the House of Commons has none.
+     */
+    abstentions: number;
+    /**
+     * All of them, the paired too.
+     */
+    total: number;
     result: 'agreed_to' | 'negatived' | 'tie' | 'unknown';
     /**
-     * The division at the House of Commons.
+     * The division at the House of Commons; of one of the Senate, where the Senate lists its votes.
      */
     url: string;
 };

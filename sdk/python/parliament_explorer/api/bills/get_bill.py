@@ -93,7 +93,8 @@ def sync_detailed(
 ) -> Response[Any | BillDetail | Problem]:
     """Show a bill
 
-     One bill as both sources describe it, with its stages, votes and publications.
+     One bill as both sources describe it, with all that LEGISinfo's record says of it: stages,
+    divisions, debates, meetings, what became of it and what is written about it.
 
     Args:
         session (str):
@@ -130,7 +131,8 @@ def sync(
 ) -> Any | BillDetail | Problem | None:
     """Show a bill
 
-     One bill as both sources describe it, with its stages, votes and publications.
+     One bill as both sources describe it, with all that LEGISinfo's record says of it: stages,
+    divisions, debates, meetings, what became of it and what is written about it.
 
     Args:
         session (str):
@@ -162,7 +164,8 @@ async def asyncio_detailed(
 ) -> Response[Any | BillDetail | Problem]:
     """Show a bill
 
-     One bill as both sources describe it, with its stages, votes and publications.
+     One bill as both sources describe it, with all that LEGISinfo's record says of it: stages,
+    divisions, debates, meetings, what became of it and what is written about it.
 
     Args:
         session (str):
@@ -197,7 +200,8 @@ async def asyncio(
 ) -> Any | BillDetail | Problem | None:
     """Show a bill
 
-     One bill as both sources describe it, with its stages, votes and publications.
+     One bill as both sources describe it, with all that LEGISinfo's record says of it: stages,
+    divisions, debates, meetings, what became of it and what is written about it.
 
     Args:
         session (str):

@@ -79,8 +79,8 @@ def sync_detailed(
 ) -> Response[Problem | VoteList]:
     """List a bill's votes
 
-     The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them.
-    Empty as long as LEGISinfo has not been asked.
+     All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of
+    Commons'. Empty as long as LEGISinfo has not been asked.
 
     Args:
         session (str):
@@ -114,8 +114,8 @@ def sync(
 ) -> Problem | VoteList | None:
     """List a bill's votes
 
-     The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them.
-    Empty as long as LEGISinfo has not been asked.
+     All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of
+    Commons'. Empty as long as LEGISinfo has not been asked.
 
     Args:
         session (str):
@@ -144,8 +144,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | VoteList]:
     """List a bill's votes
 
-     The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them.
-    Empty as long as LEGISinfo has not been asked.
+     All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of
+    Commons'. Empty as long as LEGISinfo has not been asked.
 
     Args:
         session (str):
@@ -177,8 +177,8 @@ async def asyncio(
 ) -> Problem | VoteList | None:
     """List a bill's votes
 
-     The recorded divisions of the House of Commons on the bill, oldest first, as LEGISinfo has them.
-    Empty as long as LEGISinfo has not been asked.
+     All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of
+    Commons'. Empty as long as LEGISinfo has not been asked.
 
     Args:
         session (str):

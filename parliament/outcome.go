@@ -1,0 +1,161 @@
+package parliament
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+)
+
+// Outcome is what became of a bill.
+type Outcome struct {
+	Code string  // one of the Outcome constants
+	On   *string // the day; nil where it is not known
+}
+
+// What can become of a bill.
+const (
+	OutcomeInProgress       = "in_progress"
+	OutcomeLaw              = "became_law"
+	OutcomeDefeated         = "defeated"
+	OutcomeNotProceededWith = "not_proceeded_with"
+	OutcomeDropped          = "dropped_from_order_paper" // of the Senate
+	OutcomeReinstated       = "reinstated"               // its session ended, and it went on in a later one
+	OutcomeDied             = "died_on_order_paper"      // its session ended before it was decided
+	OutcomeProForma         = "pro_forma"                // it was not meant to go further
+)
+
+// outcomeOf says what became of a bill; nil where that cannot be told. LEGISinfo leaves the status of a bill as it was
+// when its session ended, so what the session's end did to it is put together here. later says that a bill of a later
+// session is stored: the record may have been fetched before the session ended.
+func outcomeOf(id BillID, p Parts, c *Course, later bool) *Outcome {
+	item, d := p.Item, p.Detail
+	if item == nil {
+		item = &legisinfo.Item{}
+	}
+	if d == nil {
+		d = &legisinfo.Detail{}
+	}
+	over := later || d.SessionOngoing != nil && !*d.SessionOngoing
+	ended := func(code string, is func(legisinfo.Event) bool) *Outcome {
+		for _, e := range slices.Backward(d.Events) {
+			if is(e) {
+				return &Outcome{Code: code, On: optional(e.Date)}
+			}
+		}
+		return nil
+	}
+	defeated := ended(OutcomeDefeated, func(e legisinfo.Event) bool { return e.Defeats })
+	notProceeded := cmp.Or(
+		ended(OutcomeDropped, func(e legisinfo.Event) bool { return e.Type == legisinfo.DroppedFromPaper }),
+		ended(OutcomeNotProceededWith, func(e legisinfo.Event) bool { return e.Type == legisinfo.NotProceededWith }))
+	if notProceeded == nil && d.Dropped {
+		notProceeded = &Outcome{Code: OutcomeDropped}
+	}
+	switch {
+	case item.RoyalAssent != "":
+		return &Outcome{Code: OutcomeLaw, On: &item.RoyalAssent}
+	case item.StatusEn == "Bill defeated":
+		return cmp.Or(defeated, &Outcome{Code: OutcomeDefeated})
+	case item.StatusEn == "Bill not proceeded with":
+		return cmp.Or(notProceeded, &Outcome{Code: OutcomeNotProceededWith})
+	case d.ProForma, item.StatusEn == "Introduced as pro forma bill":
+		return &Outcome{Code: OutcomeProForma}
+	case c.ReinstatedAs != nil:
+		return &Outcome{Code: OutcomeReinstated}
+	case !p.Complete():
+		return nil // it may have been reinstated
+	case !over:
+		return &Outcome{Code: OutcomeInProgress}
+	}
+	// The status of some stays that of their last stage. An event of that kind was undone if another stage came after it.
+	last := cmp.Or(defeated, notProceeded)
+	if last != nil && !slices.ContainsFunc(d.Events, func(e legisinfo.Event) bool { return e.Completes && last.On != nil && e.Date > *last.On }) {
+		return last
+	}
+	return &Outcome{Code: OutcomeDied, On: optional(sessionEnds[id.SessionCode()])}
+}
+
+// reinstatements finds the bills that the record names among those that are stored.
+func (s *Store) reinstatements(ctx context.Context, id BillID, p Parts, c *Course) error {
+	var ids []int64
+	own := 0
+	if p.Item != nil {
+		own = p.Item.ID
+	}
+	if d := p.Detail; d != nil {
+		own = cmp.Or(d.ID, own)
+		for _, l := range []*legisinfo.Reinstatement{d.ReinstatedFrom, d.ReinstatedAs} {
+			if l != nil && l.ID > 0 {
+				ids = append(ids, int64(l.ID))
+			}
+		}
+	}
+	held := map[int]string{}
+	if len(ids) > 0 {
+		rows, err := s.q.BillsByLegisinfoID(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for _, r := range rows {
+			held[int(r.LegisinfoID)] = r.ID
+		}
+	}
+	// This bill's record may be older than the other one: then that one names this.
+	var later []db.BillsReinstatedFromRow
+	if own > 0 && (p.Detail == nil || p.Detail.ReinstatedAs == nil) {
+		var err error
+		if later, err = s.q.BillsReinstatedFrom(ctx, int64(own)); err != nil {
+			return err
+		}
+	}
+	c.link(id, p, held, later)
+	return nil
+}
+
+// link says from which bill this one came, and as which one it went on. LEGISinfo gives the other bill's id and number,
+// and not always its session: that is known if the bill is stored, or if the record says that it is the next session's
+// or the one before, for bills are reinstated within a Parliament only.
+func (c *Course) link(id BillID, p Parts, held map[int]string, later []db.BillsReinstatedFromRow) {
+	to := func(l *legisinfo.Reinstatement, step int) *Reinstatement {
+		if l == nil {
+			return nil
+		}
+		session, number, isHeld := l.Session, l.Number, false
+		if bill := held[l.ID]; l.ID > 0 && bill != "" {
+			session, number, isHeld = strings.Cut(bill, "/")
+		}
+		if n := id.Session + step; session == "" && l.Next && n > 0 {
+			session = fmt.Sprintf("%d-%d", id.Parliament, n)
+		}
+		return reinstatement(session, number, l.ID, plain(l.Status), isHeld)
+	}
+	if d := p.Detail; d != nil {
+		c.ReinstatedFrom, c.ReinstatedAs = to(d.ReinstatedFrom, -1), to(d.ReinstatedAs, 1)
+	}
+	if c.ReinstatedAs == nil && len(later) > 0 {
+		var status Bilingual
+		if p.Item != nil {
+			status = Bilingual{En: plainText(p.Item.StatusEn), Fr: plainText(p.Item.StatusFr)}
+		}
+		session, number, _ := strings.Cut(later[0].ID, "/")
+		c.ReinstatedAs = reinstatement(session, number, int(later[0].LegisinfoID), status, true)
+	}
+}
+
+func reinstatement(session, number string, legisinfoID int, status Bilingual, held bool) *Reinstatement {
+	r := &Reinstatement{Session: optional(session), Number: optional(number), Held: held, Status: status}
+	if legisinfoID > 0 {
+		r.LegisinfoID = &legisinfoID
+		r.LegisinfoURL = optional(fmt.Sprintf("https://www.parl.ca/legisinfo/en/bill/%d", legisinfoID))
+	}
+	if bill, err := ParseBillID(session, number); err == nil {
+		r.Bill = optional(bill.String())
+		r.LegisinfoURL = optional(fmt.Sprintf("https://www.parl.ca/legisinfo/en/bill/%s/%s", bill.SessionCode(), strings.ToLower(bill.Number())))
+	}
+	return r
+}

@@ -11,6 +11,7 @@ import { Card, LoadMore, PageHead, Time } from '../ui/basics'
 import { Change } from '../ui/diff'
 import { RunLink } from '../ui/links'
 import { itemsOf, Loaded } from '../ui/loaded'
+import { Happenings, OtherSession, Outcome, References, Speeches, Votes } from './bill-record'
 
 export function BillPage() {
   const { t, i18n } = useTranslation()
@@ -40,6 +41,8 @@ export function BillPage() {
       <Loaded query={bill} lines={8} height="30rem">
         {(b) => (
           <>
+            <Outcome bill={b} />
+            {!b.record.complete && b.sources.legisinfo && <p className="notice warn">{t('bills.incomplete')}</p>}
             <Card label={t('bills.title')} padded>
               <div className="bilingual">
                 <Titles bill={b} language="en" name={t('bills.english')} />
@@ -50,9 +53,18 @@ export function BillPage() {
               <Card title={t('bills.about')} padded>
                 <Facts bill={b} />
               </Card>
-              <Stages stages={b.stages} />
+              <div className="stack">
+                <Stages bill={b} />
+                <Publications bill={b} />
+              </div>
             </div>
-            <Votes bill={b} />
+            <div className="grid two">
+              <Votes bill={b} />
+              <div className="stack">
+                <Happenings bill={b} />
+                <Speeches speeches={b.speeches} />
+              </div>
+            </div>
             <Card title={t('bills.summary')} padded>
               {b.summary.en || b.summary.fr ? (
                 <div className="bilingual">
@@ -63,6 +75,15 @@ export function BillPage() {
                 <p className="muted">{t('bills.noSummary')}</p>
               )}
             </Card>
+            {(b.notes.en || b.notes.fr) && (
+              <Card title={t('bills.notes')} padded>
+                <div className="bilingual">
+                  <Summary html={b.notes.en} language="en" />
+                  <Summary html={b.notes.fr} language="fr" />
+                </div>
+              </Card>
+            )}
+            <References bill={b} />
             <History session={session} number={number} />
           </>
         )}
@@ -85,25 +106,40 @@ function Titles({ bill, language, name }: { bill: Bill; language: 'en' | 'fr'; n
 }
 
 function Summary({ html, language }: { html: string | null; language: 'en' | 'fr' }) {
-  // The server hands out summaries as sanitised HTML only.
+  // The server hands out summaries and notes as sanitised HTML only.
   return html ? <div className="prose" lang={language} dangerouslySetInnerHTML={{ __html: html }} /> : <p className="muted">–</p>
 }
 
-function Facts({ bill }: { bill: Bill }) {
+/** The sponsor, with what that person was then. */
+function SponsorName({ sponsor }: { sponsor: NonNullable<Bill['sponsor']> }) {
+  const { i18n } = useTranslation()
+  const what = [inLanguage(sponsor.office, i18n.language), inLanguage(sponsor.riding, i18n.language)].filter(Boolean).join(', ')
+  return (
+    <span className="stack tight">
+      <span>
+        {inLanguage(sponsor.honorific, i18n.language)}{' '}
+        {sponsor.politician ? (
+          <Link to="/politicians/$slug" params={{ slug: sponsor.politician }}>
+            {sponsor.name}
+          </Link>
+        ) : (
+          sponsor.name
+        )}
+      </span>
+      {what && <span className="muted small">{what}</span>}
+    </span>
+  )
+}
+
+function Facts({ bill }: { bill: BillDetail }) {
   const { t, i18n } = useTranslation()
   const rows: [string, ReactNode][] = [
     [t('bills.type'), inLanguage(bill.bill_type, i18n.language) ?? (bill.government_bill ? t('bills.government') : bill.private_member_bill ? t('bills.privateMember') : null)],
-    [
-      t('bills.sponsor'),
-      bill.sponsor?.politician ? (
-        <Link to="/politicians/$slug" params={{ slug: bill.sponsor.politician }}>
-          {bill.sponsor.name}
-        </Link>
-      ) : (
-        bill.sponsor?.name
-      ),
-    ],
+    [t('bills.sponsor'), bill.sponsor && <SponsorName key="sponsor" sponsor={bill.sponsor} />],
+    [t('bills.form'), inLanguage(bill.form, i18n.language)],
     [t('bills.chamber'), t(`bills.${bill.home_chamber}`)],
+    [t('bills.reinstatedFrom'), bill.reinstated_from && <OtherSession key="from" bill={bill.reinstated_from} />],
+    [t('bills.reinstatedAs'), bill.reinstated_as && <OtherSession key="as" bill={bill.reinstated_as} />],
     [t('bills.introduced'), bill.introduced_on],
     [t('bills.activity'), bill.latest_activity_at && <Time at={bill.latest_activity_at} absolute />],
     [t('bills.royalAssent'), bill.royal_assent_on],
@@ -120,6 +156,7 @@ function Facts({ bill }: { bill: Bill }) {
         </ul>
       ),
     ],
+    [t('bills.preStudy'), bill.senate_pre_study && [inLanguage(bill.senate_pre_study.name, i18n.language) ?? bill.senate_pre_study.committee, bill.senate_pre_study.in_progress && t('bills.underWay')].filter(Boolean).join(' · ')],
     [
       t('bills.related'),
       bill.related_bills.length > 0 && (
@@ -179,13 +216,27 @@ function Facts({ bill }: { bill: Bill }) {
   )
 }
 
-function Stages({ stages }: { stages: BillDetail['stages'] }) {
+function Stages({ bill }: { bill: BillDetail }) {
   const { t, i18n } = useTranslation()
+  const stages = bill.stages
   let chamber = ''
   return (
     <Card title={t('bills.stages')} padded>
-      {stages.length === 0 ? (
+      {stages.length === 0 && bill.readings.length === 0 ? (
         <p className="muted">{t('bills.noStages')}</p>
+      ) : stages.length === 0 ? (
+        <ol className="stages">
+          {bill.readings.map((r) => (
+            <li key={r.chamber + r.reading} className="completed">
+              <span className="mark" />
+              <span>
+                <span className="muted small">{t(`bills.${r.chamber}`)}: </span>
+                {t(`bills.reading_${r.reading}`)}
+              </span>
+              <span className="muted small nowrap num">{r.passed_on}</span>
+            </li>
+          ))}
+        </ol>
       ) : (
         <ol className="stages">
           {stages.map((stage, i) => {
@@ -210,59 +261,34 @@ function Stages({ stages }: { stages: BillDetail['stages'] }) {
   )
 }
 
-/** Recorded divisions, and the published versions of the text. */
-function Votes({ bill }: { bill: BillDetail }) {
+/** The published versions of the text. */
+function Publications({ bill }: { bill: BillDetail }) {
   const { t, i18n } = useTranslation()
   return (
-    <div className="grid two">
-      <Card title={t('bills.votes')}>
-        {bill.votes.length === 0 ? (
-          <p className="muted" style={{ padding: '1rem' }}>
-            {t('bills.noVotes')}
-          </p>
-        ) : (
-          <ol className="list">
-            {bill.votes.map((v) => (
-              <li key={v.number} className="stack tight">
-                <div className="row wrap between">
-                  <a href={v.url} rel="noreferrer">
-                    {inLanguage(v.motion, i18n.language) ?? inLanguage(v.stage, i18n.language) ?? t('bills.vote', { n: v.number })}
-                  </a>
-                  <span className={`badge ${v.result === 'agreed_to' ? 'good' : v.result === 'negatived' ? 'bad' : 'idle'}`} style={{ paddingLeft: '0.55rem' }}>
-                    {t(`bills.result_${v.result}`)}
-                  </span>
-                </div>
-                <p className="muted small num">{t('bills.tally', { yeas: v.yeas, nays: v.nays, paired: v.paired, n: v.number, date: v.date ?? '–' })}</p>
-              </li>
-            ))}
-          </ol>
-        )}
-      </Card>
-      <Card
-        title={t('bills.publications')}
-        actions={
-          <a className="btn small" href={serverUrl(`feeds/bill-${bill.id.replace('/', '-')}.rss?lang=${i18n.language}`)}>
-            {t('feeds.subscribe')}
-          </a>
-        }
-      >
-        {bill.publications.length === 0 ? (
-          <p className="muted" style={{ padding: '1rem' }}>
-            {t('bills.noPublications')}
-          </p>
-        ) : (
-          <ol className="list">
-            {bill.publications.map((p) => (
-              <li key={p.id}>
-                <a href={p.url} rel="noreferrer">
-                  {inLanguage(p.name, i18n.language) ?? p.id}
-                </a>
-              </li>
-            ))}
-          </ol>
-        )}
-      </Card>
-    </div>
+    <Card
+      title={t('bills.publications')}
+      actions={
+        <a className="btn small" href={serverUrl(`feeds/bill-${bill.id.replace('/', '-')}.rss?lang=${i18n.language}`)}>
+          {t('feeds.subscribe')}
+        </a>
+      }
+    >
+      {bill.publications.length === 0 ? (
+        <p className="muted" style={{ padding: '1rem' }}>
+          {t('bills.noPublications')}
+        </p>
+      ) : (
+        <ol className="list">
+          {bill.publications.map((p) => (
+            <li key={p.id}>
+              <a href={p.url} rel="noreferrer">
+                {inLanguage(p.name, i18n.language) ?? p.id}
+              </a>
+            </li>
+          ))}
+        </ol>
+      )}
+    </Card>
   )
 }
 

@@ -25,11 +25,13 @@ func (p *Problem) Error() string {
 // ProblemOf makes an error of an answer that is none of those wanted. What something in between answered, in words of
 // its own, is a Problem too, of type "about:blank".
 func ProblemOf(resp *http.Response, body []byte) *Problem {
-	var p Problem
-	if err := json.Unmarshal(body, &p); err == nil && p.Title != "" {
-		return &p
+	blank := Problem{Type: "about:blank", Title: http.StatusText(resp.StatusCode), Status: resp.StatusCode, Detail: fmt.Sprintf("%s answered %s", resp.Request.URL.Redacted(), resp.Status)}
+	p := blank // RFC 9457 lets each member be left out
+	p.Title = ""
+	if err := json.Unmarshal(body, &p); err != nil || p.Title == "" {
+		return &blank
 	}
-	return &Problem{Type: "about:blank", Title: http.StatusText(resp.StatusCode), Status: resp.StatusCode, Detail: fmt.Sprintf("%s answered %s", resp.Request.URL.Redacted(), resp.Status)}
+	return &p
 }
 
 const (
@@ -46,38 +48,49 @@ const (
 // use a transport with timeouts instead.
 func FollowRun(ctx context.Context, client ClientInterface, runID string, after int64) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
-		last, wait := after, firstWait
-		for {
-			got, ended, err := followOnce(ctx, client, runID, &last, yield)
-			switch {
-			case ended:
-				return
-			case ctx.Err() != nil:
-				yield(Event{}, ctx.Err())
-				return
-			}
-			var p *Problem
-			if errors.As(err, &p) && p.Status < 500 && p.Status != http.StatusTooManyRequests {
-				yield(Event{}, p)
-				return
-			}
-			if got > 0 {
-				wait = firstWait
-			}
-			if got > 0 && err == nil {
-				continue // it told everything, which the next answer confirms at once
-			}
-			select {
-			case <-ctx.Done():
-			case <-time.After(wait):
-			}
-			wait = min(2*wait, longestWait)
+		followRun(ctx, client, runID, after, func(e Event, _ json.RawMessage, err error) bool { return yield(e, err) })
+	}
+}
+
+// FollowRunRaw is FollowRun for who wants events as they were sent, with fields that Event does not have.
+func FollowRunRaw(ctx context.Context, client ClientInterface, runID string, after int64) iter.Seq2[json.RawMessage, error] {
+	return func(yield func(json.RawMessage, error) bool) {
+		followRun(ctx, client, runID, after, func(_ Event, raw json.RawMessage, err error) bool { return yield(raw, err) })
+	}
+}
+
+func followRun(ctx context.Context, client ClientInterface, runID string, after int64, yield func(Event, json.RawMessage, error) bool) {
+	last, wait := after, firstWait
+	for {
+		got, ended, err := followOnce(ctx, client, runID, &last, yield)
+		switch {
+		case ended:
+			return
+		case ctx.Err() != nil:
+			yield(Event{}, nil, ctx.Err())
+			return
 		}
+		var p *Problem
+		if errors.As(err, &p) && p.Status < 500 && p.Status != http.StatusTooManyRequests {
+			yield(Event{}, nil, p)
+			return
+		}
+		if got > 0 {
+			wait = firstWait
+		}
+		if got > 0 && err == nil {
+			continue // it told everything, which the next answer confirms at once
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, longestWait)
 	}
 }
 
 // followOnce reads one connection's events. ended: nothing more will come, or nothing more is wanted.
-func followOnce(ctx context.Context, client ClientInterface, runID string, last *int64, yield func(Event, error) bool) (got int, ended bool, err error) {
+func followOnce(ctx context.Context, client ClientInterface, runID string, last *int64, yield func(Event, json.RawMessage, error) bool) (got int, ended bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	watch := time.AfterFunc(silence, cancel)
@@ -109,12 +122,12 @@ func followOnce(ctx context.Context, client ClientInterface, runID string, last 
 			return got, false, err
 		}
 		var e Event
-		if err := json.Unmarshal([]byte(message.Data), &e); err != nil {
-			return got, false, fmt.Errorf("event %s: %w", message.LastEventID, err)
+		if err := json.Unmarshal([]byte(message.Data), &e); err != nil || e.ID <= 0 || e.Type == "" {
+			continue // a message of another kind, which a newer server may send in between
 		}
 		*last = e.ID
 		got++
-		if !yield(e, nil) {
+		if !yield(e, json.RawMessage(message.Data), nil) {
 			return got, true, nil
 		}
 	}

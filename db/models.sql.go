@@ -126,6 +126,7 @@ type BillIndex struct {
 	Words        string
 	Head         interface{}
 	Tsv          interface{}
+	Titles       []string
 }
 
 type BillVersion struct {
@@ -135,6 +136,10 @@ type BillVersion struct {
 	RunID     *uuid.UUID
 	CreatedAt time.Time
 	Xid       uint64
+}
+
+type BillWord struct {
+	Word string
 }
 
 type CheckResult struct {
@@ -269,6 +274,8 @@ type Politician struct {
 	FirstSeenAt time.Time
 	UpdatedAt   time.Time
 	LastRunID   *uuid.UUID
+	Words       string
+	Names       []string
 }
 
 type RiverJob struct {

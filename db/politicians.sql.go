@@ -65,7 +65,7 @@ func (q *Queries) BillsOfSponsor(ctx context.Context, arg BillsOfSponsorParams) 
 }
 
 const getPolitician = `-- name: GetPolitician :one
-SELECT slug, person_id, is_current, sort_key, party, province, search, doc, list_hash, first_seen_at, updated_at, last_run_id FROM politicians WHERE slug = $1
+SELECT slug, person_id, is_current, sort_key, party, province, search, doc, list_hash, first_seen_at, updated_at, last_run_id, words, names FROM politicians WHERE slug = $1
 `
 
 func (q *Queries) GetPolitician(ctx context.Context, slug string) (Politician, error) {
@@ -84,12 +84,14 @@ func (q *Queries) GetPolitician(ctx context.Context, slug string) (Politician, e
 		&i.FirstSeenAt,
 		&i.UpdatedAt,
 		&i.LastRunID,
+		&i.Words,
+		&i.Names,
 	)
 	return i, err
 }
 
 const listPoliticians = `-- name: ListPoliticians :many
-SELECT slug, person_id, is_current, sort_key, party, province, search, doc, list_hash, first_seen_at, updated_at, last_run_id FROM politicians
+SELECT slug, person_id, is_current, sort_key, party, province, search, doc, list_hash, first_seen_at, updated_at, last_run_id, words, names FROM politicians
 WHERE ($1::boolean IS NULL OR is_current = $1)
   AND ($2::text IS NULL OR party = $2)
   AND ($3::text IS NULL OR province = $3)
@@ -140,6 +142,8 @@ func (q *Queries) ListPoliticians(ctx context.Context, arg ListPoliticiansParams
 			&i.FirstSeenAt,
 			&i.UpdatedAt,
 			&i.LastRunID,
+			&i.Words,
+			&i.Names,
 		); err != nil {
 			return nil, err
 		}

@@ -238,15 +238,20 @@ func (q *Queries) Headlines(ctx context.Context, arg HeadlinesParams) ([]Headlin
 }
 
 const plainText = `-- name: PlainText :one
-SELECT explorer_plain($1::text)::text AS plain
+SELECT explorer_plain($1::text)::text AS plain, explorer_words($1::text)::text AS words
 `
 
-// A text as it is searched for.
-func (q *Queries) PlainText(ctx context.Context, text string) (string, error) {
+type PlainTextRow struct {
+	Plain string
+	Words string
+}
+
+// A text as it is searched for, and its words.
+func (q *Queries) PlainText(ctx context.Context, text string) (PlainTextRow, error) {
 	row := q.db.QueryRow(ctx, plainText, text)
-	var plain string
-	err := row.Scan(&plain)
-	return plain, err
+	var i PlainTextRow
+	err := row.Scan(&i.Plain, &i.Words)
+	return i, err
 }
 
 const searchFacets = `-- name: SearchFacets :many
@@ -358,7 +363,7 @@ hit AS MATERIALIZED (
 ), score AS (
     SELECT hit.bill_id, sum(weight.w) AS w, sum(CASE WHEN hit.titled THEN weight.w ELSE weight.w / 2 END) AS rank FROM hit JOIN weight ON weight.place = hit.place GROUP BY hit.bill_id
 ), least AS (
-    SELECT 0.5 * sum(weight.w) AS w FROM weight
+    SELECT least((SELECT max(score.w) FROM score), CASE count(*) WHEN 2 THEN 0.5 ELSE 0.4 END * sum(weight.w)) AS w FROM weight
 )
 SELECT i.bill_id FROM score JOIN least ON score.w >= least.w JOIN bill_index i ON i.bill_id = score.bill_id
 WHERE (cardinality($1::text[]) = 0 OR i.session = ANY($1::text[]))
@@ -383,7 +388,7 @@ type SearchSomeParams struct {
 }
 
 // Bills with some of the words. A word weighs as much as it is rare; words that a quarter of the bills have say nothing
-// beside others. A bill has to have half of all that they weigh.
+// beside others. A bill has to have two fifths of all that they weigh, half of two words; where none has, the best are found.
 func (q *Queries) SearchSome(ctx context.Context, arg SearchSomeParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, searchSome,
 		arg.Sessions,

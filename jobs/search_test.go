@@ -137,7 +137,7 @@ func TestSearchRecall(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if mode == parliament.SearchHybrid && r.NotByMeaning != "" {
+			if mode == parliament.SearchHybrid && r.NotByMeaning != "" && s.kind != "number" {
 				t.Errorf("%s: not by meaning: %s", s.q, r.NotByMeaning)
 			}
 			var got []string

@@ -230,7 +230,7 @@ var (
 	// namedPart is a number without a prefix that is called one.
 	namedPart = regexp.MustCompile(`^(?:bills?|projets? de loi)(?: (?:no|number|numero|n)\b\.?)? ?#? ?0{0,9}([1-9]\d{0,4})([a-z]?)`)
 	// listPart is a further number that is listed after one, and shares its prefix.
-	listPart     = regexp.MustCompile(`^(?: ?[,;/&] ?(?:(?:and|et|or|ou|&) )?| (?:and|et|or|ou) )0{0,9}([1-9]\d{0,2})([a-z]?)`)
+	listPart     = regexp.MustCompile(`^(?: ?[,;/&] ?(?:(?:and|et|or|ou|&) )?| (?:and|et|or|ou) )0{0,9}([1-9]\d{0,2})`)
 	aroundNumber = regexp.MustCompile(`^[^a-z0-9]*(?:bills?|projets? de loi)?[^a-z0-9]*$|^[^a-z0-9]*(?:(?:bills?|projets? de loi)\b)?[^a-z0-9]+|[^a-z0-9]*$`)
 	sessionPart  = regexp.MustCompile(`^([1-9]\d{0,2}-[1-9]\d?)`)
 	parlPart     = regexp.MustCompile(`^(?:([1-9]\d{0,2}) ?(?:st|nd|rd|th|e|eme|ieme|re|ere|er) (?:parliament|legislature)|(?:parliament|legislature) ([1-9]\d{0,2}))`)
@@ -335,7 +335,7 @@ func numbersOf(text string, bare bool) (rest string, f found) {
 				if m == nil || wordAt(text[at+len(m[0]):], 1) || strings.HasPrefix(text[at+len(m[0]):], "-") {
 					break
 				}
-				next := numberTerm{prefix: n.prefix, suffix: strings.ToUpper(m[2])}
+				next := numberTerm{prefix: n.prefix}
 				next.digits, _ = strconv.Atoi(m[1])
 				f.numbers = append(f.numbers, len(f.items))
 				f.items = append(f.items, next)

@@ -100,7 +100,7 @@ func (s *Store) Search(ctx context.Context, q SearchQuery, m *Meaning) (*SearchR
 	if err != nil {
 		return nil, err
 	}
-	find := finder{store: s, asked: parseQuery(plain), filters: q.filters(), without: []string{}, seen: map[string]bool{}}
+	find := finder{store: s, asked: parseQuery(plain.Plain), filters: q.filters(), without: []string{}, seen: map[string]bool{}}
 	if err := find.narrow(ctx); err != nil {
 		return nil, err
 	}

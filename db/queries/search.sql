@@ -1,6 +1,6 @@
 -- name: PlainText :one
--- A text as it is searched for.
-SELECT explorer_plain(@text::text)::text AS plain;
+-- A text as it is searched for, and its words.
+SELECT explorer_plain(@text::text)::text AS plain, explorer_words(@text::text)::text AS words;
 
 -- name: SearchNumbers :many
 -- Bills with one of some numbers: of any chamber without a prefix, of any session without one, of a Parliament with "44-".
@@ -60,7 +60,7 @@ ORDER BY coalesce(full_text.rank, 0) + placed.head_rank DESC, placed.place;
 
 -- name: SearchSome :many
 -- Bills with some of the words. A word weighs as much as it is rare; words that a quarter of the bills have say nothing
--- beside others. A bill has to have half of all that they weigh.
+-- beside others. A bill has to have two fifths of all that they weigh, half of two words; where none has, the best are found.
 WITH bills AS (SELECT count(*) AS n FROM bill_index),
 term AS MATERIALIZED (SELECT t.place, explorer_query(ARRAY[t.term], true) AS q FROM unnest(@terms::text[]) WITH ORDINALITY AS t (term, place)),
 hit AS MATERIALIZED (
@@ -71,7 +71,7 @@ hit AS MATERIALIZED (
 ), score AS (
     SELECT hit.bill_id, sum(weight.w) AS w, sum(CASE WHEN hit.titled THEN weight.w ELSE weight.w / 2 END) AS rank FROM hit JOIN weight ON weight.place = hit.place GROUP BY hit.bill_id
 ), least AS (
-    SELECT 0.5 * sum(weight.w) AS w FROM weight
+    SELECT least((SELECT max(score.w) FROM score), CASE count(*) WHEN 2 THEN 0.5 ELSE 0.4 END * sum(weight.w)) AS w FROM weight
 )
 SELECT i.bill_id FROM score JOIN least ON score.w >= least.w JOIN bill_index i ON i.bill_id = score.bill_id
 WHERE (cardinality(@sessions::text[]) = 0 OR i.session = ANY(@sessions::text[]))

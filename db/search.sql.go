@@ -148,7 +148,7 @@ WHERE i.bill_id = ANY($1::text[])
 
 type FilterBillsParams struct {
 	Ids        []string
-	Sessions   []string
+	OnlyIn     []string
 	Session    *string
 	Status     *string
 	BillType   *string
@@ -162,7 +162,7 @@ type FilterBillsParams struct {
 func (q *Queries) FilterBills(ctx context.Context, arg FilterBillsParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, filterBills,
 		arg.Ids,
-		arg.Sessions,
+		arg.OnlyIn,
 		arg.Session,
 		arg.Status,
 		arg.BillType,
@@ -191,10 +191,10 @@ func (q *Queries) FilterBills(ctx context.Context, arg FilterBillsParams) ([]str
 
 const headlines = `-- name: Headlines :many
 SELECT t.place::integer AS place,
-       ts_headline(CASE WHEN t.language = 'fr' THEN 'explorer_fr' ELSE 'explorer_en' END::regconfig, t.text,
-           replace(plainto_tsquery(CASE WHEN t.language = 'fr' THEN 'explorer_fr' ELSE 'explorer_en' END::regconfig, explorer_words($1::text))::text, '&', '|')::tsquery,
-           E'StartSel=\x02, StopSel=\x03, ' || CASE WHEN t.whole THEN 'HighlightAll=true' ELSE E'FragmentDelimiter=\x04, MaxFragments=2, MaxWords=25, MinWords=10' END)::text AS headline
-FROM (SELECT unnest($2::integer[]) AS place, unnest($3::text[]) AS language, unnest($4::text[]) AS text, unnest($5::boolean[]) AS whole) AS t
+       CASE WHEN t.language = 'fr'
+           THEN ts_headline('explorer_fr', t.text, (SELECT replace(plainto_tsquery('explorer_fr', explorer_words($1::text))::text, '&', '|')::tsquery), t.options)
+           ELSE ts_headline('explorer_en', t.text, (SELECT replace(plainto_tsquery('explorer_en', explorer_words($1::text))::text, '&', '|')::tsquery), t.options) END::text AS headline
+FROM (SELECT unnest($2::integer[]) AS place, unnest($3::text[]) AS language, unnest($4::text[]) AS text, unnest($5::text[]) AS options) AS t
 `
 
 type HeadlinesParams struct {
@@ -202,7 +202,7 @@ type HeadlinesParams struct {
 	Places    []int32
 	Languages []string
 	Texts     []string
-	Whole     []bool
+	Options   []string
 }
 
 type HeadlinesRow struct {
@@ -217,7 +217,7 @@ func (q *Queries) Headlines(ctx context.Context, arg HeadlinesParams) ([]Headlin
 		arg.Places,
 		arg.Languages,
 		arg.Texts,
-		arg.Whole,
+		arg.Options,
 	)
 	if err != nil {
 		return nil, err
@@ -255,16 +255,17 @@ func (q *Queries) PlainText(ctx context.Context, text string) (PlainTextRow, err
 }
 
 const searchFacets = `-- name: SearchFacets :many
-SELECT facet::text AS facet, value::text AS value, count(*) AS n
-FROM bill_index i CROSS JOIN LATERAL (VALUES ('session', i.session), ('status', i.status_code), ('type', i.bill_type), ('chamber', i.home_chamber), ('year', extract(year FROM i.introduced_on)::text)) AS f (facet, value)
-WHERE i.bill_id = ANY($1::text[]) AND value IS NOT NULL
-GROUP BY facet, value
+SELECT i.session, i.status_code, i.bill_type, i.home_chamber, coalesce(extract(year FROM i.introduced_on), 0)::integer AS year, count(*) AS n
+FROM bill_index i WHERE i.bill_id = ANY($1::text[]) GROUP BY 1, 2, 3, 4, 5
 `
 
 type SearchFacetsRow struct {
-	Facet string
-	Value string
-	N     int64
+	Session     string
+	StatusCode  *string
+	BillType    *string
+	HomeChamber *string
+	Year        int32
+	N           int64
 }
 
 func (q *Queries) SearchFacets(ctx context.Context, ids []string) ([]SearchFacetsRow, error) {
@@ -276,7 +277,14 @@ func (q *Queries) SearchFacets(ctx context.Context, ids []string) ([]SearchFacet
 	items := []SearchFacetsRow{}
 	for rows.Next() {
 		var i SearchFacetsRow
-		if err := rows.Scan(&i.Facet, &i.Value, &i.N); err != nil {
+		if err := rows.Scan(
+			&i.Session,
+			&i.StatusCode,
+			&i.BillType,
+			&i.HomeChamber,
+			&i.Year,
+			&i.N,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -377,7 +385,7 @@ ORDER BY score.rank DESC, i.introduced_on DESC NULLS LAST, i.bill_id DESC LIMIT 
 `
 
 type SearchSomeParams struct {
-	Sessions   []string
+	OnlyIn     []string
 	Session    *string
 	Status     *string
 	BillType   *string
@@ -391,7 +399,7 @@ type SearchSomeParams struct {
 // beside others. A bill has to have two fifths of all that they weigh, half of two words; where none has, the best are found.
 func (q *Queries) SearchSome(ctx context.Context, arg SearchSomeParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, searchSome,
-		arg.Sessions,
+		arg.OnlyIn,
 		arg.Session,
 		arg.Status,
 		arg.BillType,
@@ -502,8 +510,7 @@ func (q *Queries) SearchTitles(ctx context.Context, arg SearchTitlesParams) ([]s
 
 const searchWords = `-- name: SearchWords :many
 WITH found AS (
-    SELECT i.bill_id, i.introduced_on, CASE WHEN cardinality($1::text[]) > 0 THEN ts_rank('{0, 0, 0.4, 1}', i.head, explorer_query($1::text[], true), 1) ELSE 0 END AS head_rank
-    FROM bill_index i
+    SELECT i.bill_id, i.introduced_on, i.head FROM bill_index i
     WHERE (cardinality($1::text[]) = 0 OR i.tsv @@ explorer_query($1::text[], true))
       AND (cardinality($2::text[]) = 0 OR i.session = ANY($2::text[]))
       AND ($3::text IS NULL OR i.session = $3)
@@ -513,21 +520,21 @@ WITH found AS (
       AND ($7::integer IS NULL OR extract(year FROM i.introduced_on) = $7)
       AND i.bill_id <> ALL($8::text[])
       AND (cardinality($9::text[]) = 0 OR NOT i.tsv @@ explorer_query($9::text[], false))
-    ORDER BY head_rank DESC, i.introduced_on DESC NULLS LAST, i.bill_id DESC LIMIT 1000
+    ORDER BY i.introduced_on DESC NULLS LAST, i.bill_id DESC LIMIT 2000
+), rated AS (
+    SELECT found.bill_id, found.introduced_on, CASE WHEN cardinality($1::text[]) > 0 THEN ts_rank('{0, 0, 0.4, 1}', found.head, explorer_query($1::text[], true), 1) ELSE 0 END AS head_rank FROM found
 ), placed AS (
-    SELECT found.bill_id, found.introduced_on, found.head_rank, row_number() OVER (ORDER BY head_rank DESC, introduced_on DESC NULLS LAST, bill_id DESC) AS place FROM found
+    SELECT rated.bill_id, rated.head_rank, row_number() OVER (ORDER BY rated.head_rank DESC, rated.introduced_on DESC NULLS LAST, rated.bill_id DESC) AS place FROM rated
 )
 SELECT placed.bill_id FROM placed
-LEFT JOIN LATERAL (
-    SELECT ts_rank_cd('{0.1, 0.3, 0.6, 1}', i.tsv, explorer_query($1::text[], true), 1) AS rank FROM bill_index i
-    WHERE cardinality($1::text[]) > 0 AND placed.place <= 100 AND i.bill_id = placed.bill_id
-) AS full_text ON true
-ORDER BY coalesce(full_text.rank, 0) + placed.head_rank DESC, placed.place
+WHERE placed.place <= 1000
+ORDER BY placed.head_rank + CASE WHEN cardinality($1::text[]) > 0 AND placed.place <= 100
+    THEN (SELECT ts_rank_cd('{0.1, 0.3, 0.6, 1}', i.tsv, explorer_query($1::text[], true), 1) FROM bill_index i WHERE i.bill_id = placed.bill_id) ELSE 0 END DESC, placed.place
 `
 
 type SearchWordsParams struct {
 	Terms      []string
-	Sessions   []string
+	OnlyIn     []string
 	Session    *string
 	Status     *string
 	BillType   *string
@@ -537,11 +544,12 @@ type SearchWordsParams struct {
 	Without    []string
 }
 
-// Bills with all the words; without any word, all bills. The best by titles are ranked by all of their text.
+// Bills with all the words; without any word, all bills. Words that thousands of bills have find the latest of them; the
+// best by titles are ranked by all of their text.
 func (q *Queries) SearchWords(ctx context.Context, arg SearchWordsParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, searchWords,
 		arg.Terms,
-		arg.Sessions,
+		arg.OnlyIn,
 		arg.Session,
 		arg.Status,
 		arg.BillType,

@@ -240,7 +240,7 @@ func (f *finder) titles(ctx context.Context, title string) ([]string, error) {
 
 func (f *finder) words(ctx context.Context, terms []string) ([]string, error) {
 	return f.store.lists.SearchWords(ctx, db.SearchWordsParams{
-		Terms: terms, Sessions: f.asked.sessions, WithoutIds: f.without, Without: f.asked.notTerms,
+		Terms: terms, OnlyIn: f.asked.sessions, WithoutIds: f.without, Without: f.asked.notTerms,
 		Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
 	})
 }
@@ -348,7 +348,7 @@ func (f *finder) roughly(ctx context.Context) error {
 		return nil
 	}
 	some, err := f.store.lists.SearchSome(ctx, db.SearchSomeParams{
-		Terms: telling, Sessions: f.asked.sessions, WithoutIds: f.without,
+		Terms: telling, OnlyIn: f.asked.sessions, WithoutIds: f.without,
 		Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
 	})
 	if err != nil {
@@ -411,7 +411,7 @@ func (f *finder) meaning(ctx context.Context, said string, m *Meaning) (ids []st
 	}
 	if narrowed {
 		ids, err := f.store.lists.FilterBills(ctx, db.FilterBillsParams{
-			Ids: near, Sessions: f.asked.sessions, WithoutIds: f.without, Without: f.asked.notTerms,
+			Ids: near, OnlyIn: f.asked.sessions, WithoutIds: f.without, Without: f.asked.notTerms,
 			Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
 		})
 		if err != nil {
@@ -434,8 +434,28 @@ func (s *Store) facets(ctx context.Context, ids []string, r *SearchResult) error
 	if err != nil {
 		return err
 	}
+	counts := map[string]map[string]int{}
+	add := func(facet string, value *string, n int64) {
+		if value != nil {
+			if counts[facet] == nil {
+				counts[facet] = map[string]int{}
+			}
+			counts[facet][*value] += int(n)
+		}
+	}
 	for _, row := range rows {
-		r.Facets[row.Facet] = append(r.Facets[row.Facet], FacetValue{Value: row.Value, Count: int(row.N)})
+		add("session", &row.Session, row.N)
+		add("status", row.StatusCode, row.N)
+		add("type", row.BillType, row.N)
+		add("chamber", row.HomeChamber, row.N)
+		if row.Year > 0 {
+			add("year", ptr(strconv.Itoa(int(row.Year))), row.N)
+		}
+	}
+	for facet, values := range counts {
+		for value, n := range values {
+			r.Facets[facet] = append(r.Facets[facet], FacetValue{Value: value, Count: n})
+		}
 	}
 	for facet, values := range r.Facets {
 		slices.SortFunc(values, func(a, b FacetValue) int {
@@ -472,7 +492,11 @@ func (s *Store) highlight(ctx context.Context, q string, hits []SearchHit) error
 		}
 		p.Places = append(p.Places, int32(len(places))) //nolint:gosec // a few hundred
 		original := []rune(clip(*text, 20_000))
-		p.Languages, p.Texts, p.Whole = append(p.Languages, language), append(p.Texts, string(markable(original))), append(p.Whole, field != "summary")
+		options := "StartSel=\x02, StopSel=\x03, HighlightAll=true"
+		if field == "summary" {
+			options = "StartSel=\x02, StopSel=\x03, FragmentDelimiter=\x04, MaxFragments=2, MaxWords=25, MinWords=10"
+		}
+		p.Languages, p.Texts, p.Options = append(p.Languages, language), append(p.Texts, string(markable(original))), append(p.Options, options)
 		places = append(places, at{hit, field, language, original})
 	}
 	for i, h := range hits {

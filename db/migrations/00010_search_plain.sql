@@ -100,6 +100,7 @@ CREATE INDEX bill_words_trigrams_idx ON bill_words USING gin (word gin_trgm_ops)
 
 ALTER TABLE bill_index ADD COLUMN titles text[] NOT NULL DEFAULT '{}'; -- see explorer_title
 CREATE INDEX bill_index_titles_idx ON bill_index USING gin (titles);
+CREATE INDEX bill_index_latest_idx ON bill_index (introduced_on DESC NULLS LAST, bill_id DESC);
 
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION index_bill(b bills) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
@@ -174,6 +175,7 @@ LOCK TABLE bills, politicians IN SHARE ROW EXCLUSIVE MODE;
 DROP TRIGGER politicians_index ON politicians;
 DROP FUNCTION index_politician_trigger();
 ALTER TABLE politicians DROP COLUMN words, DROP COLUMN names;
+DROP INDEX bill_index_latest_idx;
 ALTER TABLE bill_index DROP COLUMN titles;
 DROP TABLE bill_words;
 -- +goose StatementBegin

@@ -34,12 +34,12 @@ ORDER BY split_part(i.session, '-', 1)::integer DESC, split_part(i.session, '-',
 SELECT DISTINCT i.session FROM bill_index i JOIN unnest(@sessions::text[]) AS s (session) ON i.session = s.session OR (s.session LIKE '%-' AND starts_with(i.session, s.session));
 
 -- name: SearchWords :many
--- Bills with all the words; without any word, all bills. The best by titles are ranked by all of their text.
+-- Bills with all the words; without any word, all bills. Words that thousands of bills have find the latest of them; the
+-- best by titles are ranked by all of their text.
 WITH found AS (
-    SELECT i.bill_id, i.introduced_on, CASE WHEN cardinality(@terms::text[]) > 0 THEN ts_rank('{0, 0, 0.4, 1}', i.head, explorer_query(@terms::text[], true), 1) ELSE 0 END AS head_rank
-    FROM bill_index i
+    SELECT i.bill_id, i.introduced_on, i.head FROM bill_index i
     WHERE (cardinality(@terms::text[]) = 0 OR i.tsv @@ explorer_query(@terms::text[], true))
-      AND (cardinality(@sessions::text[]) = 0 OR i.session = ANY(@sessions::text[]))
+      AND (cardinality(@only_in::text[]) = 0 OR i.session = ANY(@only_in::text[]))
       AND (sqlc.narg(session)::text IS NULL OR i.session = sqlc.narg(session))
       AND (sqlc.narg(status)::text IS NULL OR i.status_code = sqlc.narg(status))
       AND (sqlc.narg(bill_type)::text IS NULL OR i.bill_type = sqlc.narg(bill_type))
@@ -47,16 +47,16 @@ WITH found AS (
       AND (sqlc.narg(year)::integer IS NULL OR extract(year FROM i.introduced_on) = sqlc.narg(year))
       AND i.bill_id <> ALL(@without_ids::text[])
       AND (cardinality(@without::text[]) = 0 OR NOT i.tsv @@ explorer_query(@without::text[], false))
-    ORDER BY head_rank DESC, i.introduced_on DESC NULLS LAST, i.bill_id DESC LIMIT 1000
+    ORDER BY i.introduced_on DESC NULLS LAST, i.bill_id DESC LIMIT 2000
+), rated AS (
+    SELECT found.bill_id, found.introduced_on, CASE WHEN cardinality(@terms::text[]) > 0 THEN ts_rank('{0, 0, 0.4, 1}', found.head, explorer_query(@terms::text[], true), 1) ELSE 0 END AS head_rank FROM found
 ), placed AS (
-    SELECT found.*, row_number() OVER (ORDER BY head_rank DESC, introduced_on DESC NULLS LAST, bill_id DESC) AS place FROM found
+    SELECT rated.bill_id, rated.head_rank, row_number() OVER (ORDER BY rated.head_rank DESC, rated.introduced_on DESC NULLS LAST, rated.bill_id DESC) AS place FROM rated
 )
 SELECT placed.bill_id FROM placed
-LEFT JOIN LATERAL (
-    SELECT ts_rank_cd('{0.1, 0.3, 0.6, 1}', i.tsv, explorer_query(@terms::text[], true), 1) AS rank FROM bill_index i
-    WHERE cardinality(@terms::text[]) > 0 AND placed.place <= 100 AND i.bill_id = placed.bill_id
-) AS full_text ON true
-ORDER BY coalesce(full_text.rank, 0) + placed.head_rank DESC, placed.place;
+WHERE placed.place <= 1000
+ORDER BY placed.head_rank + CASE WHEN cardinality(@terms::text[]) > 0 AND placed.place <= 100
+    THEN (SELECT ts_rank_cd('{0.1, 0.3, 0.6, 1}', i.tsv, explorer_query(@terms::text[], true), 1) FROM bill_index i WHERE i.bill_id = placed.bill_id) ELSE 0 END DESC, placed.place;
 
 -- name: SearchSome :many
 -- Bills with some of the words. A word weighs as much as it is rare; words that a quarter of the bills have say nothing
@@ -74,7 +74,7 @@ hit AS MATERIALIZED (
     SELECT least((SELECT max(score.w) FROM score), CASE count(*) WHEN 2 THEN 0.5 ELSE 0.4 END * sum(weight.w)) AS w FROM weight
 )
 SELECT i.bill_id FROM score JOIN least ON score.w >= least.w JOIN bill_index i ON i.bill_id = score.bill_id
-WHERE (cardinality(@sessions::text[]) = 0 OR i.session = ANY(@sessions::text[]))
+WHERE (cardinality(@only_in::text[]) = 0 OR i.session = ANY(@only_in::text[]))
   AND (sqlc.narg(session)::text IS NULL OR i.session = sqlc.narg(session))
   AND (sqlc.narg(status)::text IS NULL OR i.status_code = sqlc.narg(status))
   AND (sqlc.narg(bill_type)::text IS NULL OR i.bill_type = sqlc.narg(bill_type))
@@ -101,7 +101,7 @@ JOIN bill_words w ON (char_length(w.word) BETWEEN char_length(t.word) - 2 AND ch
 -- Which of some bills the filters leave.
 SELECT i.bill_id FROM bill_index i
 WHERE i.bill_id = ANY(@ids::text[])
-  AND (cardinality(@sessions::text[]) = 0 OR i.session = ANY(@sessions::text[]))
+  AND (cardinality(@only_in::text[]) = 0 OR i.session = ANY(@only_in::text[]))
   AND (sqlc.narg(session)::text IS NULL OR i.session = sqlc.narg(session))
   AND (sqlc.narg(status)::text IS NULL OR i.status_code = sqlc.narg(status))
   AND (sqlc.narg(bill_type)::text IS NULL OR i.bill_type = sqlc.narg(bill_type))
@@ -111,18 +111,16 @@ WHERE i.bill_id = ANY(@ids::text[])
   AND (cardinality(@without::text[]) = 0 OR NOT i.tsv @@ explorer_query(@without::text[], false));
 
 -- name: SearchFacets :many
-SELECT facet::text AS facet, value::text AS value, count(*) AS n
-FROM bill_index i CROSS JOIN LATERAL (VALUES ('session', i.session), ('status', i.status_code), ('type', i.bill_type), ('chamber', i.home_chamber), ('year', extract(year FROM i.introduced_on)::text)) AS f (facet, value)
-WHERE i.bill_id = ANY(@ids::text[]) AND value IS NOT NULL
-GROUP BY facet, value;
+SELECT i.session, i.status_code, i.bill_type, i.home_chamber, coalesce(extract(year FROM i.introduced_on), 0)::integer AS year, count(*) AS n
+FROM bill_index i WHERE i.bill_id = ANY(@ids::text[]) GROUP BY 1, 2, 3, 4, 5;
 
 -- name: Headlines :many
 -- Marks the words that were looked for in some texts: between the characters 2 and 3, fragments between 4.
 SELECT t.place::integer AS place,
-       ts_headline(CASE WHEN t.language = 'fr' THEN 'explorer_fr' ELSE 'explorer_en' END::regconfig, t.text,
-           replace(plainto_tsquery(CASE WHEN t.language = 'fr' THEN 'explorer_fr' ELSE 'explorer_en' END::regconfig, explorer_words(@q::text))::text, '&', '|')::tsquery,
-           E'StartSel=\x02, StopSel=\x03, ' || CASE WHEN t.whole THEN 'HighlightAll=true' ELSE E'FragmentDelimiter=\x04, MaxFragments=2, MaxWords=25, MinWords=10' END)::text AS headline
-FROM (SELECT unnest(@places::integer[]) AS place, unnest(@languages::text[]) AS language, unnest(@texts::text[]) AS text, unnest(@whole::boolean[]) AS whole) AS t;
+       CASE WHEN t.language = 'fr'
+           THEN ts_headline('explorer_fr', t.text, (SELECT replace(plainto_tsquery('explorer_fr', explorer_words(@q::text))::text, '&', '|')::tsquery), t.options)
+           ELSE ts_headline('explorer_en', t.text, (SELECT replace(plainto_tsquery('explorer_en', explorer_words(@q::text))::text, '&', '|')::tsquery), t.options) END::text AS headline
+FROM (SELECT unnest(@places::integer[]) AS place, unnest(@languages::text[]) AS language, unnest(@texts::text[]) AS text, unnest(@options::text[]) AS options) AS t;
 
 -- name: DocumentsToEmbed :many
 -- Bills whose text in a language may have changed since it was embedded, or was not.

@@ -603,8 +603,11 @@ func (q *Queries) SessionsThere(ctx context.Context, sessions []string) ([]strin
 
 const similarWords = `-- name: SimilarWords :many
 SELECT t.word::text AS asked, w.word FROM unnest($1::text[]) AS t (word)
-JOIN bill_words w ON (char_length(w.word) BETWEEN char_length(t.word) - 2 AND char_length(t.word) + 2 AND (left(w.word, 1) = left(t.word, 1) OR w.word % t.word))
-    OR (char_length(t.word) >= 4 AND starts_with(w.word, t.word))
+JOIN bill_words w ON left(w.word, 1) = left(t.word, 1)
+    AND (char_length(w.word) BETWEEN char_length(t.word) - 2 AND char_length(t.word) + 2 OR (char_length(t.word) >= 4 AND starts_with(w.word, t.word)))
+UNION
+SELECT t.word::text, w.word FROM unnest($1::text[]) AS t (word) JOIN bill_words w ON w.word % t.word
+WHERE char_length(w.word) BETWEEN char_length(t.word) - 2 AND char_length(t.word) + 2
 `
 
 type SimilarWordsRow struct {
@@ -612,8 +615,8 @@ type SimilarWordsRow struct {
 	Word  string
 }
 
-// Words that could be meant by some that no bill has: about as long and with the same first letter or with the same
-// parts, and those that begin so.
+// Words that could be meant by some: about as long with the same first letter, or longer with the same beginning, or
+// with the same parts.
 func (q *Queries) SimilarWords(ctx context.Context, words []string) ([]SimilarWordsRow, error) {
 	rows, err := q.db.Query(ctx, similarWords, words)
 	if err != nil {

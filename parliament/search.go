@@ -69,9 +69,12 @@ type SearchResult struct {
 	Hits   []SearchHit
 	Total  int // of all pages, maxFound at most
 	Facets map[string][]FacetValue
+	// Exact says that a number or a whole title was asked for, and the bills that have it are all that was found. Nothing
+	// was looked for by meaning then.
+	Exact bool
 	// Fuzzy says that too little was found with all the words, so some of them, and similar ones, were looked for.
 	Fuzzy bool
-	// NotByMeaning is why nothing was looked for by meaning; empty if it was.
+	// NotByMeaning is why nothing could be looked for by meaning; empty if it could.
 	NotByMeaning string
 }
 
@@ -109,12 +112,11 @@ func (s *Store) Search(ctx context.Context, q SearchQuery, m *Meaning) (*SearchR
 			return nil, err
 		}
 	}
-	r.Fuzzy = find.fuzzy
+	r.Exact, r.Fuzzy = find.exact, find.fuzzy
 	switch {
 	case q.Mode == SearchLexical:
 		r.NotByMeaning = "the search is by words alone"
-	case find.exact:
-		r.NotByMeaning = "a number or a whole title was asked for"
+	case find.exact && m != nil:
 	default:
 		ids, reason, err := find.meaning(ctx, q.Q, m)
 		if err != nil {

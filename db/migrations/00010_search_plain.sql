@@ -96,6 +96,7 @@ END $$;
 
 -- Words of titles, names and committees, for what is misspelt.
 CREATE TABLE bill_words (word text PRIMARY KEY);
+CREATE INDEX bill_words_first_idx ON bill_words (left(word, 1));
 CREATE INDEX bill_words_trigrams_idx ON bill_words USING gin (word gin_trgm_ops);
 
 ALTER TABLE bill_index ADD COLUMN titles text[] NOT NULL DEFAULT '{}'; -- see explorer_title

@@ -480,13 +480,13 @@ SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_co
 WHERE ($1::integer IS NULL OR (parliament = $1 AND session = $2::integer))
   AND ($3::text IS NULL OR status_code = $3)
   AND ($4::boolean IS NULL OR law = $4)
-  AND ($5::text IS NULL OR search LIKE $5)
-  AND ($6::timestamptz IS NULL OR updated_at >= $6)
-  AND ($7::bigint IS NULL OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.sponsor_id = $7))
-  AND (NOT $8::boolean OR coalesce(introduced_on, '0001-01-01') < $9::date OR (coalesce(introduced_on, '0001-01-01') = $9::date
-       AND (prefix, digits, suffix, id) > ($10::text, $11::integer, $12::text, $13::text)))
+  AND (cardinality($5::text[]) = 0 OR id LIKE ANY($5::text[]) OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.words LIKE $6))
+  AND ($7::timestamptz IS NULL OR updated_at >= $7)
+  AND ($8::bigint IS NULL OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.sponsor_id = $8))
+  AND (NOT $9::boolean OR coalesce(introduced_on, '0001-01-01') < $10::date OR (coalesce(introduced_on, '0001-01-01') = $10::date
+       AND (prefix, digits, suffix, id) > ($11::text, $12::integer, $13::text, $14::text)))
 ORDER BY coalesce(introduced_on, '0001-01-01') DESC, prefix, digits, suffix, id
-LIMIT $14
+LIMIT $15
 `
 
 type ListBillsParams struct {
@@ -494,6 +494,7 @@ type ListBillsParams struct {
 	Session         *int32
 	Status          *string
 	Law             *bool
+	Ids             []string
 	Q               *string
 	UpdatedSince    *time.Time
 	SponsorID       *int64
@@ -512,6 +513,7 @@ func (q *Queries) ListBills(ctx context.Context, arg ListBillsParams) ([]Bill, e
 		arg.Session,
 		arg.Status,
 		arg.Law,
+		arg.Ids,
 		arg.Q,
 		arg.UpdatedSince,
 		arg.SponsorID,

@@ -126,6 +126,7 @@ type BillIndex struct {
 	Words        string
 	Head         interface{}
 	Tsv          interface{}
+	Titles       []string
 }
 
 type BillRecord struct {
@@ -142,6 +143,10 @@ type BillVersion struct {
 	RunID     *uuid.UUID
 	CreatedAt time.Time
 	Xid       uint64
+}
+
+type BillWord struct {
+	Word string
 }
 
 type CheckResult struct {
@@ -284,6 +289,8 @@ type Politician struct {
 	FirstSeenAt time.Time
 	UpdatedAt   time.Time
 	LastRunID   *uuid.UUID
+	Words       string
+	Names       []string
 }
 
 type RiverJob struct {

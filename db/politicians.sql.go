@@ -13,6 +13,18 @@ import (
 	"github.com/google/uuid"
 )
 
+const anyPolitician = `-- name: AnyPolitician :one
+SELECT EXISTS (SELECT FROM politicians WHERE words LIKE ALL($1::text[])) AS found
+`
+
+// Whether anybody's name or ridings have all the patterns.
+func (q *Queries) AnyPolitician(ctx context.Context, patterns []string) (bool, error) {
+	row := q.db.QueryRow(ctx, anyPolitician, patterns)
+	var found bool
+	err := row.Scan(&found)
+	return found, err
+}
+
 const billsOfSponsor = `-- name: BillsOfSponsor :many
 SELECT b.id, b.parliament, b.session, b.prefix, b.digits, b.suffix, b.introduced_on, b.status_code, b.law, b.search, b.doc, b.content_hash, b.parts, b.version, b.openparliament_at, b.legisinfo_at, b.first_seen_at, b.updated_at, b.last_run_id, b.missing_since FROM bill_index i JOIN bills b ON b.id = i.bill_id WHERE i.sponsor_id = $1
 ORDER BY coalesce(b.introduced_on, '0001-01-01') DESC, b.prefix, b.digits, b.suffix, b.id LIMIT $2
@@ -65,7 +77,7 @@ func (q *Queries) BillsOfSponsor(ctx context.Context, arg BillsOfSponsorParams) 
 }
 
 const getPolitician = `-- name: GetPolitician :one
-SELECT slug, person_id, is_current, sort_key, party, province, search, doc, list_hash, first_seen_at, updated_at, last_run_id FROM politicians WHERE slug = $1
+SELECT slug, person_id, is_current, sort_key, party, province, search, doc, list_hash, first_seen_at, updated_at, last_run_id, words, names FROM politicians WHERE slug = $1
 `
 
 func (q *Queries) GetPolitician(ctx context.Context, slug string) (Politician, error) {
@@ -84,62 +96,89 @@ func (q *Queries) GetPolitician(ctx context.Context, slug string) (Politician, e
 		&i.FirstSeenAt,
 		&i.UpdatedAt,
 		&i.LastRunID,
+		&i.Words,
+		&i.Names,
 	)
 	return i, err
 }
 
 const listPoliticians = `-- name: ListPoliticians :many
-SELECT slug, person_id, is_current, sort_key, party, province, search, doc, list_hash, first_seen_at, updated_at, last_run_id FROM politicians
-WHERE ($1::boolean IS NULL OR is_current = $1)
-  AND ($2::text IS NULL OR party = $2)
-  AND ($3::text IS NULL OR province = $3)
-  AND ($4::text IS NULL OR search LIKE $4)
-  AND (NOT $5::boolean OR (sort_key, slug) > ($6::text, $7::text))
-ORDER BY sort_key, slug LIMIT $8
+WITH p AS (
+    SELECT politicians.slug, politicians.person_id, politicians.is_current, politicians.sort_key, politicians.party, politicians.province, politicians.search, politicians.doc, politicians.list_hash, politicians.first_seen_at, politicians.updated_at, politicians.last_run_id, politicians.words, politicians.names, (CASE
+        WHEN cardinality($6::text[]) > 0 THEN ($7::integer[])[array_position($6::text[], slug)]
+        WHEN cardinality($8::text[]) = 0 OR names && $9::text[] THEN 0
+        WHEN EXISTS (SELECT FROM unnest(names) AS n WHERE string_to_array(n, ' ') @> $10::text[]) THEN 1
+        ELSE 2 END)::integer AS rank
+    FROM politicians
+    WHERE ($11::boolean IS NULL OR is_current = $11)
+      AND ($12::text IS NULL OR party = $12)
+      AND ($13::text IS NULL OR province = $13)
+      AND (cardinality($6::text[]) = 0 OR slug = ANY($6::text[]))
+      AND (cardinality($8::text[]) = 0 OR words LIKE ALL($8::text[]))
+)
+SELECT slug, is_current, doc, first_seen_at, updated_at, rank FROM p
+WHERE NOT $1::boolean OR (rank, sort_key, slug) > ($2::integer, $3::text, $4::text)
+ORDER BY rank, sort_key, slug LIMIT $5
 `
 
 type ListPoliticiansParams struct {
-	IsCurrent *bool
-	Party     *string
-	Province  *string
-	Q         *string
 	After     bool
+	AfterRank int32
 	AfterKey  string
 	AfterSlug string
 	MaxRows   int32
+	People    []string
+	Ranks     []int32
+	Patterns  []string
+	Names     []string
+	Tokens    []string
+	IsCurrent *bool
+	Party     *string
+	Province  *string
 }
 
-func (q *Queries) ListPoliticians(ctx context.Context, arg ListPoliticiansParams) ([]Politician, error) {
+type ListPoliticiansRow struct {
+	Slug        string
+	IsCurrent   bool
+	Doc         json.RawMessage
+	FirstSeenAt time.Time
+	UpdatedAt   time.Time
+	Rank        int32
+}
+
+// By family name; those whom somebody looks for, by rank before. With a list of people, those of it by theirs. With
+// patterns, those whose name or ridings have them all: first those whose name is just that, then those whose name has all
+// the words.
+func (q *Queries) ListPoliticians(ctx context.Context, arg ListPoliticiansParams) ([]ListPoliticiansRow, error) {
 	rows, err := q.db.Query(ctx, listPoliticians,
-		arg.IsCurrent,
-		arg.Party,
-		arg.Province,
-		arg.Q,
 		arg.After,
+		arg.AfterRank,
 		arg.AfterKey,
 		arg.AfterSlug,
 		arg.MaxRows,
+		arg.People,
+		arg.Ranks,
+		arg.Patterns,
+		arg.Names,
+		arg.Tokens,
+		arg.IsCurrent,
+		arg.Party,
+		arg.Province,
 	)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []Politician{}
+	items := []ListPoliticiansRow{}
 	for rows.Next() {
-		var i Politician
+		var i ListPoliticiansRow
 		if err := rows.Scan(
 			&i.Slug,
-			&i.PersonID,
 			&i.IsCurrent,
-			&i.SortKey,
-			&i.Party,
-			&i.Province,
-			&i.Search,
 			&i.Doc,
-			&i.ListHash,
 			&i.FirstSeenAt,
 			&i.UpdatedAt,
-			&i.LastRunID,
+			&i.Rank,
 		); err != nil {
 			return nil, err
 		}
@@ -200,6 +239,52 @@ func (q *Queries) PoliticianHashes(ctx context.Context, slugs []string) ([]Polit
 	for rows.Next() {
 		var i PoliticianHashesRow
 		if err := rows.Scan(&i.Slug, &i.ListHash, &i.IsCurrent); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const politicianWords = `-- name: PoliticianWords :one
+SELECT explorer_words($1::text)::text AS words, explorer_joined($1::text)::text AS joined
+`
+
+type PoliticianWordsRow struct {
+	Words  string
+	Joined string
+}
+
+// What somebody looks for as words, and with those joined that a hyphen or an apostrophe parts.
+func (q *Queries) PoliticianWords(ctx context.Context, q_ string) (PoliticianWordsRow, error) {
+	row := q.db.QueryRow(ctx, politicianWords, q_)
+	var i PoliticianWordsRow
+	err := row.Scan(&i.Words, &i.Joined)
+	return i, err
+}
+
+const politiciansByWords = `-- name: PoliticiansByWords :many
+SELECT slug, words FROM politicians ORDER BY slug
+`
+
+type PoliticiansByWordsRow struct {
+	Slug  string
+	Words string
+}
+
+func (q *Queries) PoliticiansByWords(ctx context.Context) ([]PoliticiansByWordsRow, error) {
+	rows, err := q.db.Query(ctx, politiciansByWords)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PoliticiansByWordsRow{}
+	for rows.Next() {
+		var i PoliticiansByWordsRow
+		if err := rows.Scan(&i.Slug, &i.Words); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

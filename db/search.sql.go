@@ -136,31 +136,40 @@ func (q *Queries) EmbeddingStamp(ctx context.Context, model string) (EmbeddingSt
 const filterBills = `-- name: FilterBills :many
 SELECT i.bill_id FROM bill_index i
 WHERE i.bill_id = ANY($1::text[])
-  AND ($2::text IS NULL OR i.session = $2)
-  AND ($3::text IS NULL OR i.status_code = $3)
-  AND ($4::text IS NULL OR i.bill_type = $4)
-  AND ($5::text IS NULL OR i.home_chamber = $5)
-  AND ($6::integer IS NULL OR extract(year FROM i.introduced_on) = $6)
+  AND (cardinality($2::text[]) = 0 OR i.session = ANY($2::text[]))
+  AND ($3::text IS NULL OR i.session = $3)
+  AND ($4::text IS NULL OR i.status_code = $4)
+  AND ($5::text IS NULL OR i.bill_type = $5)
+  AND ($6::text IS NULL OR i.home_chamber = $6)
+  AND ($7::integer IS NULL OR extract(year FROM i.introduced_on) = $7)
+  AND i.bill_id <> ALL($8::text[])
+  AND (cardinality($9::text[]) = 0 OR NOT i.tsv @@ explorer_query($9::text[], false))
 `
 
 type FilterBillsParams struct {
-	Ids      []string
-	Session  *string
-	Status   *string
-	BillType *string
-	Chamber  *string
-	Year     *int32
+	Ids        []string
+	OnlyIn     []string
+	Session    *string
+	Status     *string
+	BillType   *string
+	Chamber    *string
+	Year       *int32
+	WithoutIds []string
+	Without    []string
 }
 
 // Which of some bills the filters leave.
 func (q *Queries) FilterBills(ctx context.Context, arg FilterBillsParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, filterBills,
 		arg.Ids,
+		arg.OnlyIn,
 		arg.Session,
 		arg.Status,
 		arg.BillType,
 		arg.Chamber,
 		arg.Year,
+		arg.WithoutIds,
+		arg.Without,
 	)
 	if err != nil {
 		return nil, err
@@ -182,11 +191,10 @@ func (q *Queries) FilterBills(ctx context.Context, arg FilterBillsParams) ([]str
 
 const headlines = `-- name: Headlines :many
 SELECT t.place::integer AS place,
-       ts_headline(CASE WHEN t.language = 'fr' THEN 'explorer_fr' ELSE 'explorer_en' END::regconfig, t.text,
-           CASE WHEN t.language = 'fr' THEN websearch_to_tsquery('explorer_fr', $1) || replace(plainto_tsquery('explorer_fr', $1)::text, '&', '|')::tsquery
-                ELSE websearch_to_tsquery('explorer_en', $1) || replace(plainto_tsquery('explorer_en', $1)::text, '&', '|')::tsquery END,
-           E'StartSel=\x02, StopSel=\x03, ' || CASE WHEN t.whole THEN 'HighlightAll=true' ELSE E'FragmentDelimiter=\x04, MaxFragments=2, MaxWords=25, MinWords=10' END)::text AS headline
-FROM (SELECT unnest($2::integer[]) AS place, unnest($3::text[]) AS language, unnest($4::text[]) AS text, unnest($5::boolean[]) AS whole) AS t
+       CASE WHEN t.language = 'fr'
+           THEN ts_headline('explorer_fr', t.text, (SELECT replace(plainto_tsquery('explorer_fr', explorer_words($1::text))::text, '&', '|')::tsquery), t.options)
+           ELSE ts_headline('explorer_en', t.text, (SELECT replace(plainto_tsquery('explorer_en', explorer_words($1::text))::text, '&', '|')::tsquery), t.options) END::text AS headline
+FROM (SELECT unnest($2::integer[]) AS place, unnest($3::text[]) AS language, unnest($4::text[]) AS text, unnest($5::text[]) AS options) AS t
 `
 
 type HeadlinesParams struct {
@@ -194,7 +202,7 @@ type HeadlinesParams struct {
 	Places    []int32
 	Languages []string
 	Texts     []string
-	Whole     []bool
+	Options   []string
 }
 
 type HeadlinesRow struct {
@@ -209,7 +217,7 @@ func (q *Queries) Headlines(ctx context.Context, arg HeadlinesParams) ([]Headlin
 		arg.Places,
 		arg.Languages,
 		arg.Texts,
-		arg.Whole,
+		arg.Options,
 	)
 	if err != nil {
 		return nil, err
@@ -229,17 +237,35 @@ func (q *Queries) Headlines(ctx context.Context, arg HeadlinesParams) ([]Headlin
 	return items, nil
 }
 
+const plainText = `-- name: PlainText :one
+SELECT explorer_plain($1::text)::text AS plain, explorer_words($1::text)::text AS words
+`
+
+type PlainTextRow struct {
+	Plain string
+	Words string
+}
+
+// A text as it is searched for, and its words.
+func (q *Queries) PlainText(ctx context.Context, text string) (PlainTextRow, error) {
+	row := q.db.QueryRow(ctx, plainText, text)
+	var i PlainTextRow
+	err := row.Scan(&i.Plain, &i.Words)
+	return i, err
+}
+
 const searchFacets = `-- name: SearchFacets :many
-SELECT facet::text AS facet, value::text AS value, count(*) AS n
-FROM bill_index i CROSS JOIN LATERAL (VALUES ('session', i.session), ('status', i.status_code), ('type', i.bill_type), ('chamber', i.home_chamber), ('year', extract(year FROM i.introduced_on)::text)) AS f (facet, value)
-WHERE i.bill_id = ANY($1::text[]) AND value IS NOT NULL
-GROUP BY facet, value
+SELECT i.session, i.status_code, i.bill_type, i.home_chamber, coalesce(extract(year FROM i.introduced_on), 0)::integer AS year, count(*) AS n
+FROM bill_index i WHERE i.bill_id = ANY($1::text[]) GROUP BY 1, 2, 3, 4, 5
 `
 
 type SearchFacetsRow struct {
-	Facet string
-	Value string
-	N     int64
+	Session     string
+	StatusCode  *string
+	BillType    *string
+	HomeChamber *string
+	Year        int32
+	N           int64
 }
 
 func (q *Queries) SearchFacets(ctx context.Context, ids []string) ([]SearchFacetsRow, error) {
@@ -251,7 +277,14 @@ func (q *Queries) SearchFacets(ctx context.Context, ids []string) ([]SearchFacet
 	items := []SearchFacetsRow{}
 	for rows.Next() {
 		var i SearchFacetsRow
-		if err := rows.Scan(&i.Facet, &i.Value, &i.N); err != nil {
+		if err := rows.Scan(
+			&i.Session,
+			&i.StatusCode,
+			&i.BillType,
+			&i.HomeChamber,
+			&i.Year,
+			&i.N,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -264,34 +297,50 @@ func (q *Queries) SearchFacets(ctx context.Context, ids []string) ([]SearchFacet
 
 const searchNumbers = `-- name: SearchNumbers :many
 SELECT i.bill_id FROM bill_index i
-WHERE i.digits = ANY($1::integer[]) AND (i.prefix || '-' || i.digits || i.suffix) = ANY($2::text[])
-  AND ($3::text IS NULL OR i.session = $3)
-  AND ($4::text IS NULL OR i.status_code = $4)
-  AND ($5::text IS NULL OR i.bill_type = $5)
-  AND ($6::text IS NULL OR i.home_chamber = $6)
-  AND ($7::integer IS NULL OR extract(year FROM i.introduced_on) = $7)
-ORDER BY i.introduced_on DESC NULLS LAST, i.bill_id DESC LIMIT 200
+JOIN (SELECT unnest($1::text[]) AS prefix, unnest($2::integer[]) AS digits, unnest($3::text[]) AS suffix, unnest($4::text[]) AS session, unnest($5::integer[]) AS place) AS n
+    ON i.digits = n.digits AND i.suffix = n.suffix AND (n.prefix = '' OR i.prefix = n.prefix)
+    AND (n.session = '' OR i.session = n.session OR (n.session LIKE '%-' AND starts_with(i.session, n.session)))
+WHERE ($6::text IS NULL OR i.session = $6)
+  AND ($7::text IS NULL OR i.status_code = $7)
+  AND ($8::text IS NULL OR i.bill_type = $8)
+  AND ($9::text IS NULL OR i.home_chamber = $9)
+  AND ($10::integer IS NULL OR extract(year FROM i.introduced_on) = $10)
+  AND i.bill_id <> ALL($11::text[])
+  AND (cardinality($12::text[]) = 0 OR NOT i.tsv @@ explorer_query($12::text[], false))
+GROUP BY i.bill_id
+ORDER BY split_part(i.session, '-', 1)::integer DESC, split_part(i.session, '-', 2)::integer DESC, min(n.place), i.prefix, i.bill_id LIMIT 1000
 `
 
 type SearchNumbersParams struct {
-	Digits   []int32
-	Numbers  []string
-	Session  *string
-	Status   *string
-	BillType *string
-	Chamber  *string
-	Year     *int32
+	Prefixes   []string
+	Digits     []int32
+	Suffixes   []string
+	Sessions   []string
+	Places     []int32
+	Session    *string
+	Status     *string
+	BillType   *string
+	Chamber    *string
+	Year       *int32
+	WithoutIds []string
+	Without    []string
 }
 
+// Bills with one of some numbers: of any chamber without a prefix, of any session without one, of a Parliament with "44-".
 func (q *Queries) SearchNumbers(ctx context.Context, arg SearchNumbersParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, searchNumbers,
+		arg.Prefixes,
 		arg.Digits,
-		arg.Numbers,
+		arg.Suffixes,
+		arg.Sessions,
+		arg.Places,
 		arg.Session,
 		arg.Status,
 		arg.BillType,
 		arg.Chamber,
 		arg.Year,
+		arg.WithoutIds,
+		arg.Without,
 	)
 	if err != nil {
 		return nil, err
@@ -311,19 +360,119 @@ func (q *Queries) SearchNumbers(ctx context.Context, arg SearchNumbersParams) ([
 	return items, nil
 }
 
-const searchSimilar = `-- name: SearchSimilar :many
-SELECT i.bill_id FROM bill_index i
-WHERE $1::text <% i.words
+const searchSome = `-- name: SearchSome :many
+WITH bills AS (SELECT count(*) AS n FROM bill_index),
+term AS MATERIALIZED (SELECT t.place, explorer_query(ARRAY[t.term], true) AS q FROM unnest($8::text[]) WITH ORDINALITY AS t (term, place)),
+hit AS MATERIALIZED (
+    SELECT term.place, h.bill_id, h.titled FROM term
+    CROSS JOIN LATERAL (SELECT i.bill_id, i.head @@ term.q AS titled FROM bill_index i WHERE i.tsv @@ term.q LIMIT (SELECT greatest(50, n / 4) + 1 FROM bills)) AS h
+), weight AS (
+    SELECT hit.place, ln(1 + bills.n::float8 / count(*)) AS w FROM hit, bills GROUP BY hit.place, bills.n HAVING count(*) <= greatest(50, bills.n / 4)
+), score AS (
+    SELECT hit.bill_id, sum(weight.w) AS w, sum(CASE WHEN hit.titled THEN weight.w ELSE weight.w / 2 END) AS rank FROM hit JOIN weight ON weight.place = hit.place GROUP BY hit.bill_id
+), least AS (
+    SELECT least((SELECT max(score.w) FROM score), CASE count(*) WHEN 2 THEN 0.5 ELSE 0.4 END * sum(weight.w)) AS w FROM weight
+)
+SELECT i.bill_id FROM score JOIN least ON score.w >= least.w JOIN bill_index i ON i.bill_id = score.bill_id
+WHERE (cardinality($1::text[]) = 0 OR i.session = ANY($1::text[]))
   AND ($2::text IS NULL OR i.session = $2)
   AND ($3::text IS NULL OR i.status_code = $3)
   AND ($4::text IS NULL OR i.bill_type = $4)
   AND ($5::text IS NULL OR i.home_chamber = $5)
   AND ($6::integer IS NULL OR extract(year FROM i.introduced_on) = $6)
-ORDER BY word_similarity($1, i.words) DESC, i.introduced_on DESC NULLS LAST, i.bill_id DESC LIMIT 200
+  AND i.bill_id <> ALL($7::text[])
+ORDER BY score.rank DESC, i.introduced_on DESC NULLS LAST, i.bill_id DESC LIMIT 100
 `
 
-type SearchSimilarParams struct {
-	Words    string
+type SearchSomeParams struct {
+	OnlyIn     []string
+	Session    *string
+	Status     *string
+	BillType   *string
+	Chamber    *string
+	Year       *int32
+	WithoutIds []string
+	Terms      []string
+}
+
+// Bills with some of the words. A word weighs as much as it is rare; words that a quarter of the bills have say nothing
+// beside others. A bill has to have two fifths of all that they weigh, half of two words; where none has, the best are found.
+func (q *Queries) SearchSome(ctx context.Context, arg SearchSomeParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, searchSome,
+		arg.OnlyIn,
+		arg.Session,
+		arg.Status,
+		arg.BillType,
+		arg.Chamber,
+		arg.Year,
+		arg.WithoutIds,
+		arg.Terms,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var bill_id string
+		if err := rows.Scan(&bill_id); err != nil {
+			return nil, err
+		}
+		items = append(items, bill_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const searchTerms = `-- name: SearchTerms :many
+SELECT t.place::integer AS place,
+       EXISTS (SELECT FROM bill_index i WHERE i.tsv @@ explorer_query(ARRAY[t.term], true)) AS found,
+       (numnode(phraseto_tsquery('explorer_en', explorer_words(t.term))) > 0 AND numnode(phraseto_tsquery('explorer_fr', explorer_words(t.term))) > 0)::boolean AS telling
+FROM unnest($1::text[]) WITH ORDINALITY AS t (term, place)
+`
+
+type SearchTermsRow struct {
+	Place   int32
+	Found   bool
+	Telling bool
+}
+
+// What is known of some terms: whether a bill has them, and whether they say something in both languages.
+func (q *Queries) SearchTerms(ctx context.Context, terms []string) ([]SearchTermsRow, error) {
+	rows, err := q.db.Query(ctx, searchTerms, terms)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SearchTermsRow{}
+	for rows.Next() {
+		var i SearchTermsRow
+		if err := rows.Scan(&i.Place, &i.Found, &i.Telling); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const searchTitles = `-- name: SearchTitles :many
+SELECT i.bill_id FROM bill_index i
+WHERE i.titles @> ARRAY[explorer_title(explorer_words($1::text))]
+  AND ($2::text IS NULL OR i.session = $2)
+  AND ($3::text IS NULL OR i.status_code = $3)
+  AND ($4::text IS NULL OR i.bill_type = $4)
+  AND ($5::text IS NULL OR i.home_chamber = $5)
+  AND ($6::integer IS NULL OR extract(year FROM i.introduced_on) = $6)
+ORDER BY split_part(i.session, '-', 1)::integer DESC, split_part(i.session, '-', 2)::integer DESC, i.prefix, i.digits, i.bill_id LIMIT 1000
+`
+
+type SearchTitlesParams struct {
+	Title    string
 	Session  *string
 	Status   *string
 	BillType *string
@@ -331,10 +480,10 @@ type SearchSimilarParams struct {
 	Year     *int32
 }
 
-// Bills with a word in their titles that is spelt like what was asked for.
-func (q *Queries) SearchSimilar(ctx context.Context, arg SearchSimilarParams) ([]string, error) {
-	rows, err := q.db.Query(ctx, searchSimilar,
-		arg.Words,
+// Bills with just this title, whatever article is in front.
+func (q *Queries) SearchTitles(ctx context.Context, arg SearchTitlesParams) ([]string, error) {
+	rows, err := q.db.Query(ctx, searchTitles,
+		arg.Title,
 		arg.Session,
 		arg.Status,
 		arg.BillType,
@@ -360,50 +509,54 @@ func (q *Queries) SearchSimilar(ctx context.Context, arg SearchSimilarParams) ([
 }
 
 const searchWords = `-- name: SearchWords :many
-WITH q AS (
-    SELECT CASE WHEN $1::boolean
-        THEN (replace(plainto_tsquery('explorer_en', $2)::text, '&', '|')::tsquery || replace(plainto_tsquery('explorer_fr', $2)::text, '&', '|')::tsquery)
-        ELSE (websearch_to_tsquery('explorer_en', $2) || websearch_to_tsquery('explorer_fr', $2)) END AS ts
-), found AS (
-    SELECT i.bill_id, i.introduced_on, ts_rank('{0, 0, 0.4, 1}', i.head, q.ts, 1) AS head_rank
-    FROM bill_index i, q
-    WHERE i.tsv @@ q.ts
+WITH found AS (
+    SELECT i.bill_id, i.introduced_on, i.head FROM bill_index i
+    WHERE (cardinality($1::text[]) = 0 OR i.tsv @@ explorer_query($1::text[], true))
+      AND (cardinality($2::text[]) = 0 OR i.session = ANY($2::text[]))
       AND ($3::text IS NULL OR i.session = $3)
       AND ($4::text IS NULL OR i.status_code = $4)
       AND ($5::text IS NULL OR i.bill_type = $5)
       AND ($6::text IS NULL OR i.home_chamber = $6)
       AND ($7::integer IS NULL OR extract(year FROM i.introduced_on) = $7)
-    ORDER BY head_rank DESC, i.introduced_on DESC NULLS LAST, i.bill_id DESC LIMIT 1000
+      AND i.bill_id <> ALL($8::text[])
+      AND (cardinality($9::text[]) = 0 OR NOT i.tsv @@ explorer_query($9::text[], false))
+    ORDER BY i.introduced_on DESC NULLS LAST, i.bill_id DESC LIMIT 2000
+), rated AS (
+    SELECT found.bill_id, found.introduced_on, CASE WHEN cardinality($1::text[]) > 0 THEN ts_rank('{0, 0, 0.4, 1}', found.head, explorer_query($1::text[], true), 1) ELSE 0 END AS head_rank FROM found
 ), placed AS (
-    SELECT found.bill_id, found.introduced_on, found.head_rank, row_number() OVER (ORDER BY head_rank DESC, introduced_on DESC NULLS LAST, bill_id DESC) AS place FROM found
+    SELECT rated.bill_id, rated.head_rank, row_number() OVER (ORDER BY rated.head_rank DESC, rated.introduced_on DESC NULLS LAST, rated.bill_id DESC) AS place FROM rated
 )
 SELECT placed.bill_id FROM placed
-LEFT JOIN LATERAL (
-    SELECT ts_rank_cd('{0.1, 0.3, 0.6, 1}', i.tsv, q.ts, 1) AS rank FROM bill_index i, q WHERE placed.place <= 100 AND i.bill_id = placed.bill_id
-) AS full_text ON true
-ORDER BY coalesce(full_text.rank, 0) + placed.head_rank DESC, placed.place
+WHERE placed.place <= 1000
+ORDER BY placed.head_rank + CASE WHEN cardinality($1::text[]) > 0 AND placed.place <= 100
+    THEN (SELECT ts_rank_cd('{0.1, 0.3, 0.6, 1}', i.tsv, explorer_query($1::text[], true), 1) FROM bill_index i WHERE i.bill_id = placed.bill_id) ELSE 0 END DESC, placed.place
 `
 
 type SearchWordsParams struct {
-	Relaxed  bool
-	Q        string
-	Session  *string
-	Status   *string
-	BillType *string
-	Chamber  *string
-	Year     *int32
+	Terms      []string
+	OnlyIn     []string
+	Session    *string
+	Status     *string
+	BillType   *string
+	Chamber    *string
+	Year       *int32
+	WithoutIds []string
+	Without    []string
 }
 
-// Bills with all the words or, relaxed, with some of them. The best by titles are ranked by all of their text.
+// Bills with all the words; without any word, all bills. Words that thousands of bills have find the latest of them; the
+// best by titles are ranked by all of their text.
 func (q *Queries) SearchWords(ctx context.Context, arg SearchWordsParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, searchWords,
-		arg.Relaxed,
-		arg.Q,
+		arg.Terms,
+		arg.OnlyIn,
 		arg.Session,
 		arg.Status,
 		arg.BillType,
 		arg.Chamber,
 		arg.Year,
+		arg.WithoutIds,
+		arg.Without,
 	)
 	if err != nil {
 		return nil, err
@@ -416,6 +569,67 @@ func (q *Queries) SearchWords(ctx context.Context, arg SearchWordsParams) ([]str
 			return nil, err
 		}
 		items = append(items, bill_id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const sessionsThere = `-- name: SessionsThere :many
+SELECT DISTINCT i.session FROM bill_index i JOIN unnest($1::text[]) AS s (session) ON i.session = s.session OR (s.session LIKE '%-' AND starts_with(i.session, s.session))
+`
+
+// Which of some sessions there are; "44-" is any of the 44th Parliament.
+func (q *Queries) SessionsThere(ctx context.Context, sessions []string) ([]string, error) {
+	rows, err := q.db.Query(ctx, sessionsThere, sessions)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var session string
+		if err := rows.Scan(&session); err != nil {
+			return nil, err
+		}
+		items = append(items, session)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const similarWords = `-- name: SimilarWords :many
+SELECT t.word::text AS asked, w.word FROM unnest($1::text[]) AS t (word)
+JOIN bill_words w ON left(w.word, 1) = left(t.word, 1)
+    AND (char_length(w.word) BETWEEN char_length(t.word) - 2 AND char_length(t.word) + 2 OR (char_length(t.word) >= 4 AND starts_with(w.word, t.word)))
+UNION
+SELECT t.word::text, w.word FROM unnest($1::text[]) AS t (word) JOIN bill_words w ON w.word % t.word
+WHERE char_length(w.word) BETWEEN char_length(t.word) - 2 AND char_length(t.word) + 2
+`
+
+type SimilarWordsRow struct {
+	Asked string
+	Word  string
+}
+
+// Words that could be meant by some: about as long with the same first letter, or longer with the same beginning, or
+// with the same parts.
+func (q *Queries) SimilarWords(ctx context.Context, words []string) ([]SimilarWordsRow, error) {
+	rows, err := q.db.Query(ctx, similarWords, words)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []SimilarWordsRow{}
+	for rows.Next() {
+		var i SimilarWordsRow
+		if err := rows.Scan(&i.Asked, &i.Word); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -54,6 +55,7 @@ type StoredPolitician struct {
 	Current     bool
 	FirstSeenAt time.Time
 	UpdatedAt   time.Time
+	rank        int // among those who were looked for
 }
 
 // PoliticianOf makes a politician of what the source says: of the list's item, and of the record where that has nothing.
@@ -207,23 +209,30 @@ type PoliticianFilter struct {
 
 // PoliticianCursor is the place of a politician in lists.
 type PoliticianCursor struct {
+	Rank int    `json:"r,omitempty"` // among those who were looked for
 	Key  string `json:"k"`
 	Slug string `json:"s"`
 }
 
 // Cursor is the politician's place in lists.
 func (p *StoredPolitician) Cursor() PoliticianCursor {
-	return PoliticianCursor{Key: p.sortKey(), Slug: p.Slug}
+	return PoliticianCursor{Rank: p.rank, Key: p.sortKey(), Slug: p.Slug}
 }
 
-// Politicians lists politicians by family name.
+// Politicians lists politicians by family name. Those whose name is what was asked for come first; where nobody has all
+// that was asked for, those are listed whose names and ridings are spelt like it.
 func (s *Store) Politicians(ctx context.Context, f PoliticianFilter) ([]StoredPolitician, error) {
-	p := db.ListPoliticiansParams{IsCurrent: f.Current, Party: optional(f.Party), Province: optional(f.Province), MaxRows: int32(f.Limit)} //nolint:gosec // bounded by the contract
-	if f.Q != "" {
-		p.Q = optional("%" + escapeLike.Replace(unaccented(f.Q)) + "%")
+	p := db.ListPoliticiansParams{
+		IsCurrent: f.Current, Party: optional(f.Party), Province: optional(f.Province), MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
+		People: []string{}, Ranks: []int32{}, Patterns: []string{}, Names: []string{}, Tokens: []string{},
+	}
+	if strings.TrimSpace(f.Q) != "" {
+		if some, err := s.lookFor(ctx, f.Q, &p); !some || err != nil {
+			return []StoredPolitician{}, err
+		}
 	}
 	if f.After != nil {
-		p.After, p.AfterKey, p.AfterSlug = true, f.After.Key, f.After.Slug
+		p.After, p.AfterRank, p.AfterKey, p.AfterSlug = true, int32(f.After.Rank), f.After.Key, f.After.Slug //nolint:gosec // a small number
 	}
 	rows, err := s.lists.ListPoliticians(ctx, p)
 	if err != nil {
@@ -231,11 +240,103 @@ func (s *Store) Politicians(ctx context.Context, f PoliticianFilter) ([]StoredPo
 	}
 	out := make([]StoredPolitician, len(rows))
 	for i, row := range rows {
-		one, err := storedPolitician(row)
+		one, err := storedPolitician(db.Politician{Slug: row.Slug, IsCurrent: row.IsCurrent, Doc: row.Doc, FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt})
 		if err != nil {
 			return nil, err
 		}
-		out[i] = *one
+		out[i], out[i].rank = *one, int(row.Rank)
 	}
 	return out, nil
+}
+
+// honorifics stand before names.
+var honorifics = wordSet("dr hon honorable honourable l m madame mister monsieur mme mr mrs ms rt right the tres very")
+
+// lookFor narrows a list to whom somebody looks for; some is false if that is nobody. What it decides depends on the text
+// and on who is stored alone, so that every page of a list is of the same list.
+func (s *Store) lookFor(ctx context.Context, q string, p *db.ListPoliticiansParams) (some bool, err error) {
+	said, err := s.q.PoliticianWords(ctx, db.CleanText(q))
+	if err != nil {
+		return false, err
+	}
+	words, joined := strings.Fields(said.Words), strings.Fields(said.Joined)
+	if len(words) == 0 {
+		return false, nil
+	}
+	untitled := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return honorifics[w] })
+	for _, w := range [][]string{words, untitled} {
+		patterns := make([]string, len(w))
+		for i := range w {
+			patterns[i] = "%" + w[i] + "%"
+		}
+		if len(w) == 0 {
+			continue
+		}
+		found, err := s.q.AnyPolitician(ctx, patterns)
+		if err != nil {
+			return false, err
+		}
+		if found {
+			if len(w) < len(words) {
+				joined = slices.DeleteFunc(joined, func(w string) bool { return honorifics[w] })
+			}
+			p.Patterns, p.Tokens, p.Names = patterns, w, []string{inOrder(w), inOrder(joined)}
+			return true, nil
+		}
+	}
+	people, err := s.q.PoliticiansByWords(ctx)
+	if err != nil {
+		return false, err
+	}
+	for _, person := range people {
+		if rank, ok := resembles(untitled, person.Words); ok {
+			p.People, p.Ranks = append(p.People, person.Slug), append(p.Ranks, rank)
+		}
+	}
+	return len(p.People) > 0, nil
+}
+
+func inOrder(words []string) string {
+	return strings.Join(slices.Sorted(slices.Values(words)), " ")
+}
+
+// resembles says whether each word is spelt like one of a person's, and how far from it all of them are together. The
+// lines of a person's words are name and ridings, each also with joined words; see politicians.words.
+func resembles(words []string, person string) (rank int32, ok bool) {
+	lines := strings.Split(person, "\n")
+	name, all := lines[0], strings.Fields(person)
+	if len(lines) > 1 {
+		name += " " + lines[1]
+	}
+	names := strings.Fields(name)
+	same, wrong, elsewhere := false, 0, 0
+	for _, w := range words {
+		nearest, in := nearestOf(w, names), 0
+		if other := nearestOf(w, all); other < nearest {
+			nearest, in = other, 1
+		}
+		limit := within(len([]rune(w)))
+		if len(w) == 2 || len(w) == 3 {
+			limit = 1
+		}
+		if nearest > limit {
+			return 0, false
+		}
+		if same = same || nearest == 0 || len(w) > 2; nearest > 0 {
+			wrong += nearest
+		}
+		elsewhere += in
+	}
+	missing := max(0, len(strings.Fields(lines[0]))-len(words))
+	return int32(10*wrong + 2*elsewhere + min(1, missing)), same && len(words) > 0 //nolint:gosec // small numbers
+}
+
+// nearestOf is how many letters a word is from the nearest of some.
+func nearestOf(word string, others []string) int {
+	const far = 3
+	nearest := far
+	for _, o := range others {
+		nearest = min(nearest, edits(word, o, 2))
+	}
+	return nearest
 }

@@ -4,12 +4,11 @@ import (
 	"cmp"
 	"context"
 	"html"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
-
-	"golang.org/x/sync/errgroup"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
@@ -70,9 +69,12 @@ type SearchResult struct {
 	Hits   []SearchHit
 	Total  int // of all pages, maxFound at most
 	Facets map[string][]FacetValue
+	// Exact says that a number or a whole title was asked for, and the bills that have it are all that was found. Nothing
+	// was looked for by meaning then.
+	Exact bool
 	// Fuzzy says that too little was found with all the words, so some of them, and similar ones, were looked for.
 	Fuzzy bool
-	// NotByMeaning is why nothing was looked for by meaning; empty if it was.
+	// NotByMeaning is why nothing could be looked for by meaning; empty if it could.
 	NotByMeaning string
 }
 
@@ -92,32 +94,39 @@ type ranking struct {
 	ids    []string
 }
 
-// Search finds bills in both languages: by number, by words, by spelling where there are too few of them, and by meaning
-// if m can. What m cannot do costs the search nothing but that. Rankings are fused by reciprocal rank.
+// Search finds bills in both languages: by number, by title, by words, by spelling where there are too few of them, and by
+// meaning if m can. What m cannot do costs the search nothing but that. Rankings are fused by reciprocal rank. Where a
+// number or a whole title was asked for, the bills that have it are all that is found.
 func (s *Store) Search(ctx context.Context, q SearchQuery, m *Meaning) (*SearchResult, error) {
 	r := &SearchResult{Facets: map[string][]FacetValue{}}
-	said := q.Q
-	q.Q = asked(said)
-	var rankings []ranking
+	plain, err := s.q.PlainText(ctx, db.CleanText(q.Q))
+	if err != nil {
+		return nil, err
+	}
+	find := finder{store: s, asked: parseQuery(plain.Plain), filters: q.filters(), without: []string{}, seen: map[string]bool{}}
+	if err := find.narrow(ctx); err != nil {
+		return nil, err
+	}
 	if q.Mode != SearchSemantic {
-		lexical, fuzzy, err := s.searchWords(ctx, q)
-		if err != nil {
+		if err := find.lexical(ctx); err != nil {
 			return nil, err
 		}
-		rankings, r.Fuzzy = lexical, fuzzy
 	}
-	if q.Mode == SearchLexical {
+	r.Exact, r.Fuzzy = find.exact, find.fuzzy
+	switch {
+	case q.Mode == SearchLexical:
 		r.NotByMeaning = "the search is by words alone"
-	} else {
-		ids, reason, err := s.searchMeaning(ctx, said, q, m)
+	case find.exact && m != nil:
+	default:
+		ids, reason, err := find.meaning(ctx, q.Q, m)
 		if err != nil {
 			return nil, err
 		}
 		if r.NotByMeaning = reason; reason == "" {
-			rankings = append(rankings, ranking{FoundByMeaning, 1, ids})
+			find.found = append(find.found, ranking{FoundByMeaning, 1, ids})
 		}
 	}
-	ids, scores, by := fuse(rankings)
+	ids, scores, by := fuse(find.found)
 	r.Total = len(ids)
 	if err := s.facets(ctx, ids, r); err != nil {
 		return nil, err
@@ -134,8 +143,8 @@ func (s *Store) Search(ctx context.Context, q SearchQuery, m *Meaning) (*SearchR
 	for _, b := range bills {
 		r.Hits = append(r.Hits, SearchHit{Bill: b, Score: scores[b.ID], FoundBy: by[b.ID], Highlights: []Highlight{}})
 	}
-	if q.Headlines && q.Mode != SearchSemantic {
-		return r, s.highlight(ctx, q.Q, r.Hits)
+	if q.Headlines && len(find.marked) > 0 {
+		return r, s.highlight(ctx, strings.Join(find.marked, " "), r.Hits)
 	}
 	return r, nil
 }
@@ -158,51 +167,6 @@ func fuse(rankings []ranking) (ids []string, scores map[string]float64, by map[s
 	return ids[:min(maxFound, len(ids))], scores, by
 }
 
-const (
-	// maxWords and maxPhrase bound what the database is asked for: ranking by many words takes very long, and so does
-	// ranking by the same word many times.
-	maxWords  = 24
-	maxPhrase = 12
-)
-
-// asked makes of what somebody typed what the database is asked for: no word twice, and not too many. Phrases in quotation
-// marks stay together, and a hyphen in front of a word stays with it.
-func asked(q string) string {
-	var out []string
-	seen := map[string]bool{}
-	add := func(term string) {
-		if key := unaccented(term); term != "" && !seen[key] && len(out) < maxWords {
-			seen[key] = true
-			out = append(out, term)
-		}
-	}
-	for i, part := range strings.Split(q, `"`) {
-		words := strings.Fields(part)
-		if i%2 == 0 {
-			for _, w := range words {
-				add(w)
-			}
-			continue
-		}
-		if len(words) > 0 {
-			add(`"` + strings.Join(words[:min(maxPhrase, len(words))], " ") + `"`)
-		}
-	}
-	return strings.Join(out, " ")
-}
-
-var askedNumber = regexp.MustCompile(`(?i)(?:^|[^\pL\pN])(?:\d{1,3}-\d{1,2}/)?([cs])[\s-]?([1-9]\d{0,3})([a-z]{0,2})(?:[^\pL\pN]|$)`)
-
-// numbers finds bill numbers in what was asked for: C-11, c11, 44-1/S-203.
-func numbers(q string) (digits []int32, names []string) {
-	for _, m := range askedNumber.FindAllStringSubmatch(q, 5) {
-		n, _ := strconv.Atoi(m[2])
-		digits = append(digits, int32(n)) //nolint:gosec // four digits
-		names = append(names, strings.ToUpper(m[1]+"-"+m[2]+m[3]))
-	}
-	return digits, names
-}
-
 // filters are the parameters that all searches share.
 type filters struct {
 	session, status, billType, chamber *string
@@ -218,70 +182,240 @@ func (q SearchQuery) filters() filters {
 	return f
 }
 
-func (s *Store) searchWords(ctx context.Context, q SearchQuery) (found []ranking, fuzzy bool, err error) {
-	f := q.filters()
-	seen := map[string]bool{}
-	add := func(by string, weight float64, ids []string, err error) error {
-		for _, id := range ids {
-			seen[id] = true
-		}
-		found = append(found, ranking{by, weight, ids})
-		return err
-	}
-	if digits, names := numbers(q.Q); len(names) > 0 {
-		ids, err := s.lists.SearchNumbers(ctx, db.SearchNumbersParams{Digits: digits, Numbers: names, Session: f.session, Status: f.status, BillType: f.billType, Chamber: f.chamber, Year: f.year})
-		if err := add(FoundByNumber, 4, ids, err); err != nil {
-			return nil, false, err
-		}
-	}
-	words := func(ctx context.Context, relaxed bool) ([]string, error) {
-		return s.lists.SearchWords(ctx, db.SearchWordsParams{Relaxed: relaxed, Q: q.Q, Session: f.session, Status: f.status, BillType: f.billType, Chamber: f.chamber, Year: f.year})
-	}
-	ids, err := words(ctx, false)
-	if err := add(FoundByWords, 2, ids, err); err != nil {
-		return nil, false, err
-	}
-	if len(seen) >= enough || strings.ContainsAny(q.Q, `"`) || strings.Contains(" "+q.Q, " -") { // who asks so exactly means it
-		return found, false, nil
-	}
-	before := len(seen)
-	var some, similar []string
-	group, ctx := errgroup.WithContext(ctx)
-	if len(strings.Fields(q.Q)) > 1 { // some of one word are all of them
-		group.Go(func() (err error) {
-			some, err = words(ctx, true)
-			return err
-		})
-	}
-	group.Go(func() (err error) {
-		similar, err = s.lists.SearchSimilar(ctx, db.SearchSimilarParams{Words: unaccented(q.Q), Session: f.session, Status: f.status, BillType: f.billType, Chamber: f.chamber, Year: f.year})
-		return err
-	})
-	if err := group.Wait(); err != nil {
-		return nil, false, err
-	}
-	_ = add(FoundByWords, 0.7, some, nil)
-	_ = add(FoundBySpelling, 1.4, similar, nil)
-	return found, len(seen) > before, nil
+// finder finds bills for one query.
+type finder struct {
+	store   *Store
+	asked   query
+	filters filters
+	without []string // ids of bills that are left out by number
+
+	found  []ranking
+	seen   map[string]bool
+	exact  bool     // what was found is just what was asked for
+	fuzzy  bool     // something was found that has not all the words
+	marked []string // words to mark
 }
 
-// searchMeaning gives the bills that are nearest in meaning, or why it cannot.
-func (s *Store) searchMeaning(ctx context.Context, said string, q SearchQuery, m *Meaning) (ids []string, reason string, err error) {
+// add adds a ranking, and says whether it has bills that no other has.
+func (f *finder) add(by string, weight float64, ids []string) (news bool) {
+	for _, id := range ids {
+		news = news || !f.seen[id]
+		f.seen[id] = true
+	}
+	f.found = append(f.found, ranking{by, weight, ids})
+	return news
+}
+
+// narrow finds out which sessions the search is narrowed to, and which bills are left out by number. What looks like a
+// session and is none is a word.
+func (f *finder) narrow(ctx context.Context) (err error) {
+	if asked := f.asked.sessions; len(asked) > 0 {
+		if f.asked.sessions, err = f.store.q.SessionsThere(ctx, asked); err != nil {
+			return err
+		}
+		if len(f.asked.sessions) == 0 {
+			for _, s := range asked {
+				f.asked.terms = append(f.asked.terms, strings.TrimSuffix(s, "-"))
+			}
+		}
+	}
+	if len(f.asked.notNumbers) > 0 {
+		f.without, err = f.numbers(ctx, f.asked.notNumbers)
+	}
+	return err
+}
+
+func (f *finder) numbers(ctx context.Context, numbers []numberTerm) ([]string, error) {
+	p := db.SearchNumbersParams{WithoutIds: f.without, Without: f.asked.notTerms, Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year}
+	for i, n := range numbers {
+		p.Prefixes, p.Digits, p.Suffixes, p.Sessions, p.Places = append(p.Prefixes, n.prefix), append(p.Digits, int32(n.digits)), append(p.Suffixes, n.suffix), append(p.Sessions, n.session), append(p.Places, int32(i)) //nolint:gosec // five digits
+	}
+	return f.store.lists.SearchNumbers(ctx, p)
+}
+
+func (f *finder) titles(ctx context.Context, title string) ([]string, error) {
+	if len(strings.FieldsFunc(title, isSeparator)) < 2 { // a word is no title
+		return nil, nil
+	}
+	return f.store.lists.SearchTitles(ctx, db.SearchTitlesParams{Title: title, Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year})
+}
+
+func (f *finder) words(ctx context.Context, terms []string) ([]string, error) {
+	return f.store.lists.SearchWords(ctx, db.SearchWordsParams{
+		Terms: terms, OnlyIn: f.asked.sessions, WithoutIds: f.without, Without: f.asked.notTerms,
+		Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
+	})
+}
+
+// lexical finds bills by title and number, then by words.
+func (f *finder) lexical(ctx context.Context) error {
+	titled, err := f.titles(ctx, f.asked.title)
+	if err != nil {
+		return err
+	}
+	if len(titled) > 0 {
+		f.exact, f.marked = true, []string{f.asked.title}
+		f.add(FoundByWords, 2, titled)
+		return nil
+	}
+	if len(f.asked.numbers) > 0 {
+		ids, err := f.numbers(ctx, f.asked.numbers)
+		if err != nil {
+			return err
+		}
+		if titled, err = f.titles(ctx, f.asked.rest); err != nil {
+			return err
+		}
+		if both := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !slices.Contains(titled, id) }); len(both) > 0 {
+			f.exact, f.marked = true, []string{f.asked.rest}
+			f.add(FoundByNumber, 4, both)
+			return nil
+		}
+		f.add(FoundByNumber, 4, ids)
+		if f.asked.onlyNumbers() {
+			if f.exact = len(ids) > 0 || !f.asked.bare(); f.exact {
+				return nil
+			}
+			f.asked.terms = f.asked.bareTerms()
+		}
+	}
+	if f.asked.empty() {
+		return nil
+	}
+	f.marked = f.asked.terms
+	ids, err := f.words(ctx, f.asked.terms)
+	if err != nil {
+		return err
+	}
+	f.add(FoundByWords, 2, ids)
+	if len(f.seen) >= enough || f.asked.strict() || len(f.asked.terms) == 0 {
+		return nil
+	}
+	return f.roughly(ctx)
+}
+
+// roughly finds bills with words that are spelt like those that no bill has, or that begin like the last word, and
+// bills with some of the words.
+func (f *finder) roughly(ctx context.Context) error {
+	known, err := f.store.lists.SearchTerms(ctx, f.asked.terms)
+	if err != nil {
+		return err
+	}
+	terms := slices.Clone(f.asked.terms)
+	var odd, telling []string
+	for _, k := range known {
+		word := terms[k.Place-1]
+		last := int(k.Place) == len(terms)
+		if k.Telling && (!k.Found || last) && !strings.ContainsFunc(word, isSeparator) && hasLetter(word) && len(odd) < maxMisspelt {
+			odd = append(odd, word)
+		}
+	}
+	if len(odd) > 0 {
+		similar, err := f.store.lists.SimilarWords(ctx, odd)
+		if err != nil {
+			return err
+		}
+		meant := map[string][]string{}
+		for _, s := range similar {
+			meant[s.Asked] = append(meant[s.Asked], s.Word)
+		}
+		corrected := false
+		for _, k := range known {
+			if word := terms[k.Place-1]; meant[word] != nil && slices.Contains(odd, word) {
+				if spelt := respelt(word, meant[word], k.Found); spelt != "" {
+					terms[k.Place-1], corrected = spelt, true
+					known[k.Place-1].Found = true
+				}
+			}
+		}
+		if corrected {
+			ids, err := f.words(ctx, terms)
+			if err != nil {
+				return err
+			}
+			if f.add(FoundBySpelling, 1.4, ids) {
+				f.fuzzy = true
+			}
+			for _, t := range terms {
+				f.marked = append(f.marked, strings.ReplaceAll(t, "|", " "))
+			}
+		}
+	}
+	for _, k := range known {
+		if k.Telling && k.Found {
+			telling = append(telling, terms[k.Place-1])
+		}
+	}
+	if len(f.asked.terms) < 2 || len(telling) == 0 { // some of one word are all of them
+		return nil
+	}
+	some, err := f.store.lists.SearchSome(ctx, db.SearchSomeParams{
+		Terms: telling, OnlyIn: f.asked.sessions, WithoutIds: f.without,
+		Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
+	})
+	if err != nil {
+		return err
+	}
+	if f.add(FoundByWords, 0.7, some) {
+		f.fuzzy = true
+	}
+	return nil
+}
+
+const (
+	// maxMisspelt is how many words of a query are looked at for their spelling, maxSpellings what may be meant by one.
+	maxMisspelt  = 8
+	maxSpellings = 8
+)
+
+// respelt gives what may be meant by a word as alternatives: the words that are fewest letters away, if the word is not
+// known, and those that begin so; empty if there is nothing.
+func respelt(word string, candidates []string, known bool) string {
+	slices.Sort(candidates)
+	best, limit := []string{}, within(len([]rune(word)))
+	longer := []string{}
+	for _, c := range slices.Compact(candidates) {
+		if strings.HasPrefix(c, word) && c != word && len(word) >= 4 {
+			longer = append(longer, c)
+		}
+		if known {
+			continue
+		}
+		switch d := edits(word, c, limit); {
+		case d < limit || d == limit && len(best) == 0:
+			best, limit = []string{c}, d
+		case d == limit:
+			best = append(best, c)
+		}
+	}
+	slices.SortStableFunc(longer, func(a, b string) int { return cmp.Compare(len(a), len(b)) })
+	all := slices.Concat(best[:min(maxSpellings, len(best))], longer[:min(maxSpellings, len(longer))])
+	if known && len(all) > 0 {
+		all = append([]string{word}, all...)
+	}
+	return strings.Join(all, "|")
+}
+
+// meaning gives the bills that are nearest in meaning, or why it cannot.
+func (f *finder) meaning(ctx context.Context, said string, m *Meaning) (ids []string, reason string, err error) {
 	if m == nil {
 		return nil, "no embeddings endpoint is configured", nil
 	}
 	const nearest, everything = 100, 1_000_000
-	f := q.filters()
 	limit := nearest
-	if f != (filters{}) { // of those that are left, not of all
+	narrowed := f.filters != (filters{}) || len(f.asked.sessions)+len(f.without)+len(f.asked.notTerms) > 0
+	if narrowed { // of those that are left, not of all
 		limit = everything
 	}
 	near, reason := m.Near(ctx, said, limit)
 	if reason != "" {
 		return nil, reason, ctx.Err()
 	}
-	if f != (filters{}) {
-		ids, err := s.lists.FilterBills(ctx, db.FilterBillsParams{Ids: near, Session: f.session, Status: f.status, BillType: f.billType, Chamber: f.chamber, Year: f.year})
+	if narrowed {
+		ids, err := f.store.lists.FilterBills(ctx, db.FilterBillsParams{
+			Ids: near, OnlyIn: f.asked.sessions, WithoutIds: f.without, Without: f.asked.notTerms,
+			Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
+		})
 		if err != nil {
 			return nil, "", err
 		}
@@ -302,8 +436,28 @@ func (s *Store) facets(ctx context.Context, ids []string, r *SearchResult) error
 	if err != nil {
 		return err
 	}
+	counts := map[string]map[string]int{}
+	add := func(facet string, value *string, n int64) {
+		if value != nil {
+			if counts[facet] == nil {
+				counts[facet] = map[string]int{}
+			}
+			counts[facet][*value] += int(n)
+		}
+	}
 	for _, row := range rows {
-		r.Facets[row.Facet] = append(r.Facets[row.Facet], FacetValue{Value: row.Value, Count: int(row.N)})
+		add("session", &row.Session, row.N)
+		add("status", row.StatusCode, row.N)
+		add("type", row.BillType, row.N)
+		add("chamber", row.HomeChamber, row.N)
+		if row.Year > 0 {
+			add("year", ptr(strconv.Itoa(int(row.Year))), row.N)
+		}
+	}
+	for facet, values := range counts {
+		for value, n := range values {
+			r.Facets[facet] = append(r.Facets[facet], FacetValue{Value: value, Count: n})
+		}
 	}
 	for facet, values := range r.Facets {
 		slices.SortFunc(values, func(a, b FacetValue) int {
@@ -330,6 +484,7 @@ func (s *Store) highlight(ctx context.Context, q string, hits []SearchHit) error
 	type at struct {
 		hit             int
 		field, language string
+		text            []rune
 	}
 	var places []at
 	p := db.HeadlinesParams{Q: q}
@@ -338,8 +493,13 @@ func (s *Store) highlight(ctx context.Context, q string, hits []SearchHit) error
 			return
 		}
 		p.Places = append(p.Places, int32(len(places))) //nolint:gosec // a few hundred
-		p.Languages, p.Texts, p.Whole = append(p.Languages, language), append(p.Texts, clip(*text, 20_000)), append(p.Whole, field != "summary")
-		places = append(places, at{hit, field, language})
+		original := []rune(clip(*text, 20_000))
+		options := "StartSel=\x02, StopSel=\x03, HighlightAll=true"
+		if field == "summary" {
+			options = "StartSel=\x02, StopSel=\x03, FragmentDelimiter=\x04, MaxFragments=2, MaxWords=25, MinWords=10"
+		}
+		p.Languages, p.Texts, p.Options = append(p.Languages, language), append(p.Texts, string(markable(original))), append(p.Options, options)
+		places = append(places, at{hit, field, language, original})
 	}
 	for i, h := range hits {
 		b := h.Bill
@@ -363,10 +523,53 @@ func (s *Store) highlight(ctx context.Context, q string, hits []SearchHit) error
 			continue
 		}
 		where := places[row.Place]
-		marked := strings.NewReplacer("\x02", "<mark>", "\x03", "</mark>", "\x04", " … ").Replace(html.EscapeString(row.Headline))
+		marked := strings.NewReplacer("\x02", "<mark>", "\x03", "</mark>", "\x04", " … ").Replace(html.EscapeString(restore(row.Headline, where.text)))
 		hits[where.hit].Highlights = append(hits[where.hit].Highlights, Highlight{Field: where.field, Language: where.language, HTML: marked})
 	}
 	return nil
+}
+
+// markable is a text in which words can be marked, of the same length: Postgres takes signs such as ’ for letters in the
+// locale C.
+func markable(text []rune) []rune {
+	out := make([]rune, len(text))
+	for i, r := range text {
+		switch {
+		case unicode.IsLetter(r), unicode.IsDigit(r), unicode.IsMark(r), r == '\'':
+			out[i] = r
+		case r == '’', r == '‘', r == 'ʼ':
+			out[i] = '\''
+		default:
+			out[i] = ' '
+		}
+	}
+	return out
+}
+
+// restore gives what was marked in a markable text the signs of the text again.
+func restore(marked string, text []rune) string {
+	plain := string(markable(text))
+	var out strings.Builder
+	for i, fragment := range strings.Split(marked, "\x04") {
+		if i > 0 {
+			out.WriteByte(4)
+		}
+		at := strings.Index(plain, strings.NewReplacer("\x02", "", "\x03", "").Replace(fragment))
+		if at < 0 {
+			out.WriteString(fragment)
+			continue
+		}
+		place := utf8.RuneCountInString(plain[:at])
+		for _, r := range fragment {
+			if r == 2 || r == 3 {
+				out.WriteRune(r)
+				continue
+			}
+			out.WriteRune(text[place])
+			place++
+		}
+	}
+	return out.String()
 }
 
 // clip cuts a text at a rune.

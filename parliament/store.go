@@ -388,7 +388,7 @@ type BillFilter struct {
 	Parliament, Session int // both or neither
 	Status              string
 	Law                 *bool
-	Q                   string // part of the number or of a title, in any case of letters
+	Q                   string // part of the number or of a title, however it is written; or numbers, with their sessions
 	Sponsor             string // slug; one that is not known has no bills
 	UpdatedSince        time.Time
 	After               *BillCursor
@@ -408,17 +408,48 @@ func (b *StoredBill) Cursor() BillCursor {
 	return BillCursor{Introduced: value(b.IntroducedOn), ID: id}
 }
 
-var escapeLike = strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
+// partOf gives the patterns that the ids of bills or their words have if a text is part of them. There is none for a text
+// without words. A single number without a session is part of a number or of a title; others are whole.
+func partOf(plain, words string) (ids []string, text *string) {
+	if words == "" {
+		return nil, nil
+	}
+	asked := parseQuery(plain)
+	if !asked.onlyNumbers() || asked.strict() {
+		return []string{""}, ptr("%" + words + "%") // no bill has this id
+	}
+	for _, n := range asked.numbers {
+		session := cmp.Or(n.session, "%")
+		if strings.HasSuffix(session, "-") {
+			session += "%"
+		}
+		ids = append(ids, fmt.Sprintf("%s/%s-%d%s", session, cmp.Or(n.prefix, "_"), n.digits, n.suffix))
+	}
+	n := asked.numbers[0]
+	switch {
+	case len(ids) > 1 || n.session != "":
+		return ids, nil
+	case n.prefix != "":
+		words = fmt.Sprintf("%s %d%s", n.prefix, n.digits, n.suffix)
+	}
+	return []string{ids[0] + "%"}, ptr("%" + strings.ToLower(words) + "%")
+}
 
 // Bills lists bills, latest introduced first, then by number.
 func (s *Store) Bills(ctx context.Context, f BillFilter) ([]StoredBill, error) {
-	p := db.ListBillsParams{Status: optional(f.Status), Law: f.Law, MaxRows: int32(f.Limit)} //nolint:gosec // bounded by the contract
+	p := db.ListBillsParams{Status: optional(f.Status), Law: f.Law, Ids: []string{}, MaxRows: int32(f.Limit)} //nolint:gosec // bounded by the contract
 	if f.Parliament > 0 {
 		parliament, session := int32(f.Parliament), int32(f.Session) //nolint:gosec // small numbers
 		p.Parliament, p.Session = &parliament, &session
 	}
-	if f.Q != "" {
-		p.Q = optional("%" + escapeLike.Replace(strings.ToLower(f.Q)) + "%")
+	if strings.TrimSpace(f.Q) != "" {
+		plain, err := s.q.PlainText(ctx, db.CleanText(f.Q))
+		if err != nil {
+			return nil, err
+		}
+		if p.Ids, p.Q = partOf(plain.Plain, plain.Words); len(p.Ids) == 0 {
+			return []StoredBill{}, nil
+		}
 	}
 	if !f.UpdatedSince.IsZero() {
 		p.UpdatedSince = &f.UpdatedSince

@@ -28,7 +28,7 @@ func (h *handlers) SearchBills(ctx context.Context, req api.SearchBillsRequestOb
 		return each(r.Facets[name], func(v parliament.FacetValue) api.FacetValue { return api.FacetValue{Value: v.Value, Count: v.Count} })
 	}
 	out := api.SearchBills200JSONResponse{
-		Total: r.Total, Fuzzy: r.Fuzzy, Semantic: api.SearchSemantic{Used: r.NotByMeaning == ""},
+		Total: r.Total, Exact: r.Exact, Fuzzy: r.Fuzzy, Semantic: api.SearchSemantic{Used: r.NotByMeaning == "" && !r.Exact},
 		Facets: api.SearchFacets{Session: facet("session"), Status: facet("status"), Type: facet("type"), Chamber: facet("chamber"), Year: facet("year")},
 		Items: each(r.Hits, func(hit parliament.SearchHit) api.SearchHit {
 			return api.SearchHit{
@@ -39,8 +39,12 @@ func (h *handlers) SearchBills(ctx context.Context, req api.SearchBillsRequestOb
 			}
 		}),
 	}
-	if r.NotByMeaning != "" {
+	switch {
+	case r.NotByMeaning != "":
 		out.Semantic.Reason = &r.NotByMeaning
+	case r.Exact:
+		reason := "a number or a whole title was asked for"
+		out.Semantic.Reason = &reason
 	}
 	return out, nil
 }

@@ -34,7 +34,7 @@ SELECT * FROM bills
 WHERE (sqlc.narg(parliament)::integer IS NULL OR (parliament = sqlc.narg(parliament) AND session = sqlc.narg(session)::integer))
   AND (sqlc.narg(status)::text IS NULL OR status_code = sqlc.narg(status))
   AND (sqlc.narg(law)::boolean IS NULL OR law = sqlc.narg(law))
-  AND (sqlc.narg(q)::text IS NULL OR search LIKE sqlc.narg(q))
+  AND (cardinality(@ids::text[]) = 0 OR id LIKE ANY(@ids::text[]) OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.words LIKE sqlc.narg(q)))
   AND (sqlc.narg(updated_since)::timestamptz IS NULL OR updated_at >= sqlc.narg(updated_since))
   AND (sqlc.narg(sponsor_id)::bigint IS NULL OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.sponsor_id = sqlc.narg(sponsor_id)))
   AND (NOT @after::boolean OR coalesce(introduced_on, '0001-01-01') < @after_introduced::date OR (coalesce(introduced_on, '0001-01-01') = @after_introduced::date

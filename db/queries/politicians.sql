@@ -20,13 +20,36 @@ UPDATE politicians SET is_current = slug = ANY(@slugs::text[]), updated_at = @at
 SELECT * FROM politicians WHERE slug = @slug;
 
 -- name: ListPoliticians :many
-SELECT * FROM politicians
-WHERE (sqlc.narg(is_current)::boolean IS NULL OR is_current = sqlc.narg(is_current))
-  AND (sqlc.narg(party)::text IS NULL OR party = sqlc.narg(party))
-  AND (sqlc.narg(province)::text IS NULL OR province = sqlc.narg(province))
-  AND (sqlc.narg(q)::text IS NULL OR search LIKE sqlc.narg(q))
-  AND (NOT @after::boolean OR (sort_key, slug) > (@after_key::text, @after_slug::text))
-ORDER BY sort_key, slug LIMIT @max_rows;
+-- By family name; those whom somebody looks for, by rank before. With a list of people, those of it by theirs. With
+-- patterns, those whose name or ridings have them all: first those whose name is just that, then those whose name has all
+-- the words.
+WITH p AS (
+    SELECT politicians.*, (CASE
+        WHEN cardinality(@people::text[]) > 0 THEN (@ranks::integer[])[array_position(@people::text[], slug)]
+        WHEN cardinality(@patterns::text[]) = 0 OR names && @names::text[] THEN 0
+        WHEN EXISTS (SELECT FROM unnest(names) AS n WHERE string_to_array(n, ' ') @> @tokens::text[]) THEN 1
+        ELSE 2 END)::integer AS rank
+    FROM politicians
+    WHERE (sqlc.narg(is_current)::boolean IS NULL OR is_current = sqlc.narg(is_current))
+      AND (sqlc.narg(party)::text IS NULL OR party = sqlc.narg(party))
+      AND (sqlc.narg(province)::text IS NULL OR province = sqlc.narg(province))
+      AND (cardinality(@people::text[]) = 0 OR slug = ANY(@people::text[]))
+      AND (cardinality(@patterns::text[]) = 0 OR words LIKE ALL(@patterns::text[]))
+)
+SELECT slug, is_current, doc, first_seen_at, updated_at, rank FROM p
+WHERE NOT @after::boolean OR (rank, sort_key, slug) > (@after_rank::integer, @after_key::text, @after_slug::text)
+ORDER BY rank, sort_key, slug LIMIT @max_rows;
+
+-- name: PoliticianWords :one
+-- What somebody looks for as words, and with those joined that a hyphen or an apostrophe parts.
+SELECT explorer_words(@q::text)::text AS words, explorer_joined(@q::text)::text AS joined;
+
+-- name: AnyPolitician :one
+-- Whether anybody's name or ridings have all the patterns.
+SELECT EXISTS (SELECT FROM politicians WHERE words LIKE ALL(@patterns::text[])) AS found;
+
+-- name: PoliticiansByWords :many
+SELECT slug, words FROM politicians ORDER BY slug;
 
 -- name: SlugsOfPeople :many
 SELECT person_id::bigint AS person_id, min(slug)::text AS slug FROM politicians WHERE person_id = ANY(@people::bigint[]) GROUP BY person_id;

@@ -2,6 +2,7 @@ package parliament
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ func (s *Store) NewBillsSince(ctx context.Context, place string, assets []string
 		xid, id, _ := strings.Cut(place, "/")
 		var err error
 		if p.AfterXid, err = strconv.ParseUint(xid, 10, 63); err != nil {
-			return nil, fmt.Errorf("%q is not a place in the history of bills", place)
+			return nil, fmt.Errorf("%w: %q", ErrNoPlace, place)
 		}
 		p.AfterID = id
 	}
@@ -49,6 +50,41 @@ func (s *Store) NewBillsSince(ctx context.Context, place string, assets []string
 	}
 	return n, nil
 }
+
+// ChangedBills are changes of bills that were held already, since a place in the history of all bills.
+type ChangedBills struct {
+	// Bills is how many changed in fetches that brought no new ones.
+	Bills int
+	// Oldest is when the first change since then was stored, of whichever fetch; zero if there is none.
+	Oldest time.Time
+	// Next is the place after them.
+	Next string
+	// Unsettled says that there may be more in a moment: a fetch is on its way.
+	Unsettled bool
+}
+
+// ChangedBillsSince gives what changed after a place that Now or an earlier answer gave. It looks at what was stored,
+// not at what fetches say of themselves: one that failed or was canceled has stored bills too. assets are those that
+// bring bills.
+func (s *Store) ChangedBillsSince(ctx context.Context, place string, assets []string) (*ChangedBills, error) {
+	code, _, _ := strings.Cut(place, "/")
+	xid, err := strconv.ParseUint(code, 10, 63)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %q", ErrNoPlace, place)
+	}
+	r, err := s.q.BillsChangedAfter(ctx, db.BillsChangedAfterParams{AfterXid: xid, Assets: assets})
+	if err != nil {
+		return nil, err
+	}
+	c := &ChangedBills{Bills: int(r.Bills), Next: strconv.FormatUint(r.LastXid, 10) + "/", Unsettled: r.Unsettled}
+	if r.Oldest.Year() > 1 {
+		c.Oldest = r.Oldest
+	}
+	return c, nil
+}
+
+// ErrNoPlace says that a text is no place in the history of bills.
+var ErrNoPlace = errors.New("not a place in the history of bills")
 
 // Now is the place in the history of bills after all there are.
 func (s *Store) Now(ctx context.Context) (string, error) {

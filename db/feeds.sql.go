@@ -99,7 +99,8 @@ func (q *Queries) BillsForFeeds(ctx context.Context, arg BillsForFeedsParams) ([
 
 const billsNotInFeeds = `-- name: BillsNotInFeeds :many
 SELECT b.id, count(*) OVER () AS n FROM bills b LEFT JOIN (SELECT bill_id, max(version) AS done FROM feed_items GROUP BY bill_id) f ON f.bill_id = b.id
-WHERE b.version > coalesce(f.done, 0) AND b.updated_at < $1 ORDER BY b.id LIMIT 10
+WHERE b.version > coalesce(f.done, 0) AND EXISTS (SELECT FROM bill_versions v WHERE v.bill_id = b.id AND v.version > coalesce(f.done, 0) AND v.xid < $1)
+ORDER BY b.id LIMIT 10
 `
 
 type BillsNotInFeedsRow struct {
@@ -107,9 +108,9 @@ type BillsNotInFeedsRow struct {
 	N  int64
 }
 
-// Bills with a change that was stored before a moment and that feeds do not have.
-func (q *Queries) BillsNotInFeeds(ctx context.Context, before time.Time) ([]BillsNotInFeedsRow, error) {
-	rows, err := q.db.Query(ctx, billsNotInFeeds, before)
+// Bills with a change from before a place in the history of all bills that feeds do not have.
+func (q *Queries) BillsNotInFeeds(ctx context.Context, beforeXid uint64) ([]BillsNotInFeedsRow, error) {
+	rows, err := q.db.Query(ctx, billsNotInFeeds, beforeXid)
 	if err != nil {
 		return nil, err
 	}

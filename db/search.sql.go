@@ -53,8 +53,8 @@ func (q *Queries) DeleteOtherEmbeddings(ctx context.Context, model string) (int6
 }
 
 const documentsToEmbed = `-- name: DocumentsToEmbed :many
-SELECT b.id, l.language::text AS language, b.doc, b.version, b.updated_at, e.hash
-FROM bills b CROSS JOIN (VALUES ('en'), ('fr')) AS l (language)
+SELECT b.id, l.language::text AS language, b.doc, b.version, v.xid, e.hash
+FROM bills b JOIN bill_versions v ON v.bill_id = b.id AND v.version = b.version CROSS JOIN (VALUES ('en'), ('fr')) AS l (language)
 LEFT JOIN embeddings e ON e.bill_id = b.id AND e.language = l.language AND e.model = $1
 WHERE (b.id, l.language) > ($2::text, $3::text) AND e.version IS DISTINCT FROM b.version
 ORDER BY b.id, l.language LIMIT $4
@@ -68,12 +68,12 @@ type DocumentsToEmbedParams struct {
 }
 
 type DocumentsToEmbedRow struct {
-	ID        string
-	Language  string
-	Doc       json.RawMessage
-	Version   int32
-	UpdatedAt time.Time
-	Hash      []byte
+	ID       string
+	Language string
+	Doc      json.RawMessage
+	Version  int32
+	Xid      uint64
+	Hash     []byte
 }
 
 // Bills whose text in a language may have changed since it was embedded, or was not.
@@ -96,7 +96,7 @@ func (q *Queries) DocumentsToEmbed(ctx context.Context, arg DocumentsToEmbedPara
 			&i.Language,
 			&i.Doc,
 			&i.Version,
-			&i.UpdatedAt,
+			&i.Xid,
 			&i.Hash,
 		); err != nil {
 			return nil, err

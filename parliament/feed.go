@@ -135,10 +135,14 @@ func oldestItems(ctx context.Context, q *db.Queries, kept json.RawMessage) (map[
 	return oldest, q.SetFeedOldest(ctx, raw)
 }
 
-// NotInFeeds counts the bills with a change that was stored before a moment and that feeds do not have, and names ten of
-// them at most.
-func (s *Store) NotInFeeds(ctx context.Context, before time.Time) (n int, first []string, err error) {
-	rows, err := s.q.BillsNotInFeeds(ctx, before)
+// NotInFeeds counts the bills with a change from before a place in the history of all bills that feeds do not have, and
+// names ten of them at most.
+func (s *Store) NotInFeeds(ctx context.Context, before string) (n int, first []string, err error) {
+	xid, err := placeXid(before)
+	if err != nil {
+		return 0, nil, err
+	}
+	rows, err := s.q.BillsNotInFeeds(ctx, xid)
 	for _, r := range rows {
 		n, first = int(r.N), append(first, r.ID)
 	}

@@ -245,9 +245,13 @@ func (m *Meaning) Update(ctx context.Context, batch int, progress func(done int)
 	}
 }
 
-// Lacking counts the documents that have no embedding of their present text, of bills that were stored as they are
-// before a moment, and names ten of them at most.
-func (m *Meaning) Lacking(ctx context.Context, before time.Time) (n int, first []string, err error) {
+// Lacking counts the documents that have no embedding of their present text, of bills that are as they were at a place in
+// the history of all bills, and names ten of them at most.
+func (m *Meaning) Lacking(ctx context.Context, before string) (n int, first []string, err error) {
+	xid, err := placeXid(before)
+	if err != nil {
+		return 0, nil, err
+	}
 	var after db.DocumentsToEmbedRow
 	for {
 		rows, err := m.q.DocumentsToEmbed(ctx, db.DocumentsToEmbedParams{Model: m.client.Model(), AfterID: after.ID, AfterLanguage: after.Language, MaxRows: 500})
@@ -261,7 +265,7 @@ func (m *Meaning) Lacking(ctx context.Context, before time.Time) (n int, first [
 				return n, first, fmt.Errorf("bill %s: %w", row.ID, err)
 			}
 			text := document(b, row.Language)
-			if hash := sha256.Sum256([]byte(text)); text == "" || slices.Equal(hash[:], row.Hash) || !row.UpdatedAt.Before(before) {
+			if hash := sha256.Sum256([]byte(text)); text == "" || slices.Equal(hash[:], row.Hash) || row.Xid >= xid {
 				continue
 			}
 			if n++; len(first) < 10 {

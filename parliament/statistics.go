@@ -2,7 +2,6 @@ package parliament
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -31,7 +30,7 @@ func (s *Store) NewBillsSince(ctx context.Context, place string, assets []string
 		xid, id, _ := strings.Cut(place, "/")
 		var err error
 		if p.AfterXid, err = strconv.ParseUint(xid, 10, 63); err != nil {
-			return nil, fmt.Errorf("%w: %q", ErrNoPlace, place)
+			return nil, fmt.Errorf("%q is not a place in the history of bills", place)
 		}
 		p.AfterID = id
 	}
@@ -63,14 +62,13 @@ type ChangedBills struct {
 	Unsettled bool
 }
 
-// ChangedBillsSince gives what changed after a place that Now or an earlier answer gave. It looks at what was stored,
+// ChangedBillsSince gives what changed after a place that Now or an earlier answer gave; "" is the beginning. It looks at what was stored,
 // not at what fetches say of themselves: one that failed or was canceled has stored bills too. assets are those that
 // bring bills.
 func (s *Store) ChangedBillsSince(ctx context.Context, place string, assets []string) (*ChangedBills, error) {
-	code, _, _ := strings.Cut(place, "/")
-	xid, err := strconv.ParseUint(code, 10, 63)
+	xid, err := placeXid(place)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %q", ErrNoPlace, place)
+		return nil, err
 	}
 	r, err := s.q.BillsChangedAfter(ctx, db.BillsChangedAfterParams{AfterXid: xid, Assets: assets})
 	if err != nil {
@@ -83,8 +81,18 @@ func (s *Store) ChangedBillsSince(ctx context.Context, place string, assets []st
 	return c, nil
 }
 
-// ErrNoPlace says that a text is no place in the history of bills.
-var ErrNoPlace = errors.New("not a place in the history of bills")
+// placeXid is the transaction at a place in the history of bills: the number before the first other character, which
+// begins the places of earlier versions of the program too. "" is the beginning.
+func placeXid(place string) (uint64, error) {
+	if place == "" {
+		return 0, nil
+	}
+	xid, err := strconv.ParseUint(place[:len(place)-len(strings.TrimLeft(place, "0123456789"))], 10, 63)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a place in the history of bills", place)
+	}
+	return xid, nil
+}
 
 // Now is the place in the history of bills after all there are.
 func (s *Store) Now(ctx context.Context) (string, error) {

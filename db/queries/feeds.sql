@@ -5,9 +5,10 @@ FROM bills b LEFT JOIN (SELECT bill_id, max(version) AS done FROM feed_items GRO
 WHERE b.version > coalesce(f.done, 0) AND b.id > @after::text ORDER BY b.id LIMIT @max_rows;
 
 -- name: BillsNotInFeeds :many
--- Bills with a change that was stored before a moment and that feeds do not have.
+-- Bills with a change from before a place in the history of all bills that feeds do not have.
 SELECT b.id, count(*) OVER () AS n FROM bills b LEFT JOIN (SELECT bill_id, max(version) AS done FROM feed_items GROUP BY bill_id) f ON f.bill_id = b.id
-WHERE b.version > coalesce(f.done, 0) AND b.updated_at < @before ORDER BY b.id LIMIT 10;
+WHERE b.version > coalesce(f.done, 0) AND EXISTS (SELECT FROM bill_versions v WHERE v.bill_id = b.id AND v.version > coalesce(f.done, 0) AND v.xid < @before_xid)
+ORDER BY b.id LIMIT 10;
 
 -- name: VersionsOfBills :many
 SELECT bill_id, version, changes, created_at FROM bill_versions WHERE bill_id = ANY(@ids::text[]) ORDER BY bill_id, version DESC;

@@ -71,8 +71,8 @@ FROM (SELECT unnest(@places::integer[]) AS place, unnest(@languages::text[]) AS 
 
 -- name: DocumentsToEmbed :many
 -- Bills whose text in a language may have changed since it was embedded, or was not.
-SELECT b.id, l.language::text AS language, b.doc, b.version, b.updated_at, e.hash
-FROM bills b CROSS JOIN (VALUES ('en'), ('fr')) AS l (language)
+SELECT b.id, l.language::text AS language, b.doc, b.version, v.xid, e.hash
+FROM bills b JOIN bill_versions v ON v.bill_id = b.id AND v.version = b.version CROSS JOIN (VALUES ('en'), ('fr')) AS l (language)
 LEFT JOIN embeddings e ON e.bill_id = b.id AND e.language = l.language AND e.model = @model
 WHERE (b.id, l.language) > (@after_id::text, @after_language::text) AND e.version IS DISTINCT FROM b.version
 ORDER BY b.id, l.language LIMIT @max_rows;

@@ -71,7 +71,7 @@ func (c *demoCmd) Run(a *app) error {
 	}
 	address := "http://" + sources.Addr().String()
 	n, err := a.newNode(d, pipelineFlags{
-		OpenParliamentURL: address, LegisinfoURL: address + "/legisinfo", OpenParliamentRPS: 20, LegisinfoRPS: 20, TZSchedules: "America/Toronto", Concurrency: 8,
+		OpenParliamentURL: address, LegisinfoURL: address + "/legisinfo", OpenParliamentRPS: 20, LegisinfoRPS: 20, TZSchedules: "America/Toronto", Concurrency: 8, now: world.Today,
 	}, accessFlags{Auth: "auto"}, true, l)
 	if err != nil {
 		return err

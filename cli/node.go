@@ -47,6 +47,8 @@ type pipelineFlags struct {
 	TZSchedules       string  `name:"tz-schedules" env:"TZ_SCHEDULES" default:"America/Toronto" help:"Time zone of the schedules."`
 	Concurrency       int     `env:"CONCURRENCY" default:"32" help:"How many steps a worker runs at once."`
 
+	now func() time.Time // the sources' clock; nil: ours
+
 	EmbeddingsURL    string `name:"embeddings-url" env:"EMBEDDINGS_URL" help:"OpenAI-compatible endpoint for embeddings, e.g. https://api.openai.com/v1. Without it, search is by words alone." placeholder:"URL"`
 	EmbeddingsModel  string `env:"EMBEDDINGS_MODEL" help:"The model to ask for there."`
 	EmbeddingsAPIKey string `name:"embeddings-api-key" env:"EMBEDDINGS_API_KEY" help:"The key to ask with."`
@@ -325,7 +327,7 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 	if embedder != nil {
 		meaning = parliament.NewMeaning(d, embedder)
 	}
-	defs, err := jobs.All(jobs.Deps{Store: store, Meaning: meaning, OpenParliament: openparliament.Client{Client: op}, Legisinfo: legisinfo.Client{Client: li}, TimeZone: f.TZSchedules})
+	defs, err := jobs.All(jobs.Deps{Store: store, Meaning: meaning, OpenParliament: openparliament.Client{Client: op}, Legisinfo: legisinfo.Client{Client: li}, TimeZone: f.TZSchedules, Now: f.now})
 	if err != nil {
 		return nil, err
 	}

@@ -11,11 +11,52 @@ import (
 	"time"
 )
 
+const billsChangedAfter = `-- name: BillsChangedAfter :one
+SELECT count(DISTINCT v.bill_id) FILTER (WHERE v.version > 1 AND NOT EXISTS (SELECT FROM bill_versions n WHERE n.run_id = v.run_id AND n.version = 1)) AS bills,
+       coalesce(max(v.xid::text::bigint)::text::xid8, $1::xid8)::xid8 AS last_xid,
+       coalesce(min(v.created_at), '0001-01-01')::timestamptz AS oldest,
+       (EXISTS (SELECT FROM bill_versions n WHERE n.xid > $1 AND n.xid >= log_horizon())
+        OR EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling') AND assets && $2::text[]))::boolean AS unsettled
+FROM bill_versions v WHERE v.xid > $1 AND v.xid < log_horizon()
+`
+
+type BillsChangedAfterParams struct {
+	AfterXid uint64
+	Assets   []string
+}
+
+type BillsChangedAfterRow struct {
+	Bills     int64
+	LastXid   uint64
+	Oldest    time.Time
+	Unsettled bool
+}
+
+// How many bills were changed since a place in the history of all bills by runs that brought no new ones. last_xid is the
+// place after them. unsettled: one of the assets is being materialized, or a transaction is open still, so there may be
+// more in a moment.
+func (q *Queries) BillsChangedAfter(ctx context.Context, arg BillsChangedAfterParams) (BillsChangedAfterRow, error) {
+	row := q.db.QueryRow(ctx, billsChangedAfter, arg.AfterXid, arg.Assets)
+	var i BillsChangedAfterRow
+	err := row.Scan(
+		&i.Bills,
+		&i.LastXid,
+		&i.Oldest,
+		&i.Unsettled,
+	)
+	return i, err
+}
+
 const billsForFeeds = `-- name: BillsForFeeds :many
 SELECT b.id, b.parliament, b.session, b.introduced_on, b.doc, b.version, coalesce(f.done, 0)::integer AS done
 FROM bills b LEFT JOIN (SELECT bill_id, max(version) AS done FROM feed_items GROUP BY bill_id) f ON f.bill_id = b.id
-WHERE b.version > coalesce(f.done, 0) ORDER BY b.id LIMIT $1
+WHERE b.version > coalesce(f.done, 0) AND b.id > $1::text ORDER BY b.id LIMIT $2
 `
+
+type BillsForFeedsParams struct {
+	After   string
+	MaxRows int32
+}
 
 type BillsForFeedsRow struct {
 	ID           string
@@ -28,8 +69,8 @@ type BillsForFeedsRow struct {
 }
 
 // Bills that changed since feeds knew of them.
-func (q *Queries) BillsForFeeds(ctx context.Context, maxRows int32) ([]BillsForFeedsRow, error) {
-	rows, err := q.db.Query(ctx, billsForFeeds, maxRows)
+func (q *Queries) BillsForFeeds(ctx context.Context, arg BillsForFeedsParams) ([]BillsForFeedsRow, error) {
+	rows, err := q.db.Query(ctx, billsForFeeds, arg.After, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}
@@ -56,16 +97,76 @@ func (q *Queries) BillsForFeeds(ctx context.Context, maxRows int32) ([]BillsForF
 	return items, nil
 }
 
-const committeeName = `-- name: CommitteeName :one
-SELECT (c -> 'name')::jsonb AS name FROM bills b CROSS JOIN jsonb_array_elements(b.doc -> 'committees') AS c
-WHERE b.id IN (SELECT f.bill_id FROM feed_items f WHERE f.committees @> ARRAY[$1::text] ORDER BY f.sort_at DESC LIMIT 1) AND c ->> 'acronym' = $1 LIMIT 1
+const billsNotInFeeds = `-- name: BillsNotInFeeds :many
+SELECT b.id, count(*) OVER () AS n FROM bills b LEFT JOIN (SELECT bill_id, max(version) AS done FROM feed_items GROUP BY bill_id) f ON f.bill_id = b.id
+WHERE b.version > coalesce(f.done, 0) AND EXISTS (SELECT FROM bill_versions v WHERE v.bill_id = b.id AND v.version > coalesce(f.done, 0) AND v.xid < $1)
+ORDER BY b.id LIMIT 10
 `
 
-func (q *Queries) CommitteeName(ctx context.Context, acronym string) (json.RawMessage, error) {
-	row := q.db.QueryRow(ctx, committeeName, acronym)
-	var name json.RawMessage
-	err := row.Scan(&name)
-	return name, err
+type BillsNotInFeedsRow struct {
+	ID string
+	N  int64
+}
+
+// Bills with a change from before a place in the history of all bills that feeds do not have.
+func (q *Queries) BillsNotInFeeds(ctx context.Context, beforeXid uint64) ([]BillsNotInFeedsRow, error) {
+	rows, err := q.db.Query(ctx, billsNotInFeeds, beforeXid)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []BillsNotInFeedsRow{}
+	for rows.Next() {
+		var i BillsNotInFeedsRow
+		if err := rows.Scan(&i.ID, &i.N); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const committeeNames = `-- name: CommitteeNames :many
+SELECT DISTINCT ON (c ->> 'chamber') (c -> 'name')::jsonb AS name
+FROM (SELECT f.bill_id, max(f.sort_at) AS at FROM feed_items f WHERE f.committees @> ARRAY[$1::text] GROUP BY f.bill_id) i
+JOIN bills b ON b.id = i.bill_id CROSS JOIN jsonb_array_elements(b.doc -> 'committees') AS c
+WHERE upper(c ->> 'acronym') = $1 ORDER BY c ->> 'chamber', i.at DESC, b.id
+`
+
+// What the committees by an acronym are called, one of each chamber, in the words of the bill that moved last.
+func (q *Queries) CommitteeNames(ctx context.Context, acronym string) ([]json.RawMessage, error) {
+	rows, err := q.db.Query(ctx, committeeNames, acronym)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []json.RawMessage{}
+	for rows.Next() {
+		var name json.RawMessage
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		items = append(items, name)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const endFeedUpdate = `-- name: EndFeedUpdate :exec
+UPDATE feed_state SET oldest = NULL, max_items = $1,
+    generation = generation + CASE WHEN max_items <> $1 THEN 1 ELSE 0 END,
+    updated_at = CASE WHEN max_items <> $1 THEN greatest(date_trunc('second', clock_timestamp()), date_trunc('second', updated_at) + interval '1 second') ELSE updated_at END
+`
+
+// The end of an update. How many items a feed has is part of every feed.
+func (q *Queries) EndFeedUpdate(ctx context.Context, maxItems int32) error {
+	_, err := q.db.Exec(ctx, endFeedUpdate, maxItems)
+	return err
 }
 
 const feedSessions = `-- name: FeedSessions :many
@@ -292,6 +393,18 @@ func (q *Queries) ListFeedItems(ctx context.Context, arg ListFeedItemsParams) ([
 	return items, nil
 }
 
+const lockFeedState = `-- name: LockFeedState :one
+SELECT coalesce(oldest, 'null')::jsonb AS oldest FROM feed_state FOR UPDATE
+`
+
+// Updates of feeds come one after the other. oldest is that of the update that was cut off, if one was.
+func (q *Queries) LockFeedState(ctx context.Context) (json.RawMessage, error) {
+	row := q.db.QueryRow(ctx, lockFeedState)
+	var oldest json.RawMessage
+	err := row.Scan(&oldest)
+	return oldest, err
+}
+
 const oldestFeedItems = `-- name: OldestFeedItems :many
 SELECT session, min(published_at)::timestamptz AS oldest FROM feed_items WHERE version = 1 GROUP BY session
 `
@@ -322,17 +435,12 @@ func (q *Queries) OldestFeedItems(ctx context.Context) ([]OldestFeedItemsRow, er
 	return items, nil
 }
 
-const setFeedState = `-- name: SetFeedState :exec
-UPDATE feed_state SET max_items = $1, updated_at = $2, generation = generation + 1
+const setFeedOldest = `-- name: SetFeedOldest :exec
+UPDATE feed_state SET oldest = $1
 `
 
-type SetFeedStateParams struct {
-	MaxItems int32
-	At       time.Time
-}
-
-func (q *Queries) SetFeedState(ctx context.Context, arg SetFeedStateParams) error {
-	_, err := q.db.Exec(ctx, setFeedState, arg.MaxItems, arg.At)
+func (q *Queries) SetFeedOldest(ctx context.Context, oldest json.RawMessage) error {
+	_, err := q.db.Exec(ctx, setFeedOldest, oldest)
 	return err
 }
 

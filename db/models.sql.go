@@ -189,6 +189,12 @@ type Embedding struct {
 	Hash      []byte
 	Embedding []float32
 	CreatedAt time.Time
+	Version   *int32
+}
+
+type EmbeddingState struct {
+	Singleton  bool
+	Generation int64
 }
 
 type Event struct {
@@ -234,6 +240,7 @@ type FeedState struct {
 	MaxItems   int32
 	Generation int64
 	UpdatedAt  time.Time
+	Oldest     json.RawMessage
 }
 
 type FetchLog struct {

@@ -53,10 +53,10 @@ func (q *Queries) DeleteOtherEmbeddings(ctx context.Context, model string) (int6
 }
 
 const documentsToEmbed = `-- name: DocumentsToEmbed :many
-SELECT b.id, l.language::text AS language, b.doc, e.hash
-FROM bills b CROSS JOIN (VALUES ('en'), ('fr')) AS l (language)
+SELECT b.id, l.language::text AS language, b.doc, b.version, v.xid, e.hash
+FROM bills b JOIN bill_versions v ON v.bill_id = b.id AND v.version = b.version CROSS JOIN (VALUES ('en'), ('fr')) AS l (language)
 LEFT JOIN embeddings e ON e.bill_id = b.id AND e.language = l.language AND e.model = $1
-WHERE (b.id, l.language) > ($2::text, $3::text) AND (e.created_at IS NULL OR e.created_at < b.updated_at)
+WHERE (b.id, l.language) > ($2::text, $3::text) AND e.version IS DISTINCT FROM b.version
 ORDER BY b.id, l.language LIMIT $4
 `
 
@@ -71,6 +71,8 @@ type DocumentsToEmbedRow struct {
 	ID       string
 	Language string
 	Doc      json.RawMessage
+	Version  int32
+	Xid      uint64
 	Hash     []byte
 }
 
@@ -93,6 +95,8 @@ func (q *Queries) DocumentsToEmbed(ctx context.Context, arg DocumentsToEmbedPara
 			&i.ID,
 			&i.Language,
 			&i.Doc,
+			&i.Version,
+			&i.Xid,
 			&i.Hash,
 		); err != nil {
 			return nil, err
@@ -105,6 +109,18 @@ func (q *Queries) DocumentsToEmbed(ctx context.Context, arg DocumentsToEmbedPara
 	return items, nil
 }
 
+const embeddingGeneration = `-- name: EmbeddingGeneration :one
+SELECT generation FROM embedding_state
+`
+
+// Changes whenever an embedding does.
+func (q *Queries) EmbeddingGeneration(ctx context.Context) (int64, error) {
+	row := q.db.QueryRow(ctx, embeddingGeneration)
+	var generation int64
+	err := row.Scan(&generation)
+	return generation, err
+}
+
 const embeddingSize = `-- name: EmbeddingSize :one
 SELECT cardinality(embedding)::integer AS size FROM embeddings WHERE model = $1 LIMIT 1
 `
@@ -115,22 +131,6 @@ func (q *Queries) EmbeddingSize(ctx context.Context, model string) (int32, error
 	var size int32
 	err := row.Scan(&size)
 	return size, err
-}
-
-const embeddingStamp = `-- name: EmbeddingStamp :one
-SELECT count(*) AS n, coalesce(max(created_at), '0001-01-01')::timestamptz AS latest FROM embeddings WHERE model = $1
-`
-
-type EmbeddingStampRow struct {
-	N      int64
-	Latest time.Time
-}
-
-func (q *Queries) EmbeddingStamp(ctx context.Context, model string) (EmbeddingStampRow, error) {
-	row := q.db.QueryRow(ctx, embeddingStamp, model)
-	var i EmbeddingStampRow
-	err := row.Scan(&i.N, &i.Latest)
-	return i, err
 }
 
 const filterBills = `-- name: FilterBills :many
@@ -638,30 +638,35 @@ func (q *Queries) SimilarWords(ctx context.Context, words []string) ([]SimilarWo
 }
 
 const touchEmbedding = `-- name: TouchEmbedding :exec
-UPDATE embeddings SET created_at = $1 WHERE bill_id = $2 AND language = $3 AND model = $4
+UPDATE embeddings SET created_at = $1, version = $2 WHERE bill_id = $3 AND language = $4 AND model = $5 AND hash = $6
 `
 
 type TouchEmbeddingParams struct {
 	CreatedAt time.Time
+	Version   *int32
 	BillID    string
 	Language  string
 	Model     string
+	Hash      []byte
 }
 
 // The text is what it was.
 func (q *Queries) TouchEmbedding(ctx context.Context, arg TouchEmbeddingParams) error {
 	_, err := q.db.Exec(ctx, touchEmbedding,
 		arg.CreatedAt,
+		arg.Version,
 		arg.BillID,
 		arg.Language,
 		arg.Model,
+		arg.Hash,
 	)
 	return err
 }
 
 const upsertEmbedding = `-- name: UpsertEmbedding :exec
-INSERT INTO embeddings (bill_id, language, model, hash, embedding, created_at) VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (bill_id, language, model) DO UPDATE SET hash = excluded.hash, embedding = excluded.embedding, created_at = excluded.created_at
+INSERT INTO embeddings (bill_id, language, model, hash, embedding, created_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (bill_id, language, model) DO UPDATE SET hash = excluded.hash, embedding = excluded.embedding, created_at = excluded.created_at, version = excluded.version
+WHERE embeddings.version IS NULL OR embeddings.version <= excluded.version
 `
 
 type UpsertEmbeddingParams struct {
@@ -671,8 +676,10 @@ type UpsertEmbeddingParams struct {
 	Hash      []byte
 	Embedding []float32
 	CreatedAt time.Time
+	Version   *int32
 }
 
+// An update that is slower than another one does not put an older text in the place of a newer one.
 func (q *Queries) UpsertEmbedding(ctx context.Context, arg UpsertEmbeddingParams) error {
 	_, err := q.db.Exec(ctx, upsertEmbedding,
 		arg.BillID,
@@ -681,6 +688,7 @@ func (q *Queries) UpsertEmbedding(ctx context.Context, arg UpsertEmbeddingParams
 		arg.Hash,
 		arg.Embedding,
 		arg.CreatedAt,
+		arg.Version,
 	)
 	return err
 }

@@ -285,6 +285,7 @@ func (f *fetch) conclude(fetchErr error, stored int) (parliament.FetchLog, error
 	case len(f.errors) > 0:
 		log.Status = parliament.FetchPartialSuccess
 	}
+	survived := f.errors
 	if fetchErr != nil {
 		first := parliament.FetchError{Message: fetchErr.Error()}
 		if unavailable != nil {
@@ -293,7 +294,9 @@ func (f *fetch) conclude(fetchErr error, stored int) (parliament.FetchLog, error
 		f.errors = append([]parliament.FetchError{first}, f.errors...)
 	}
 	log.Errors = f.errors[:min(10, len(f.errors))]
-	f.step.InFinish(func(ctx context.Context, tx pgx.Tx) error { return f.Store.InsertFetchLogTx(ctx, tx, log) })
+	f.step.InFinish(func(ctx context.Context, tx pgx.Tx) error {
+		return f.Store.InsertFetchLogTx(ctx, tx, asEnded(log, f.step, survived))
+	})
 	return log, fetchErr
 }
 

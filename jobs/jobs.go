@@ -3,6 +3,8 @@
 package jobs
 
 import (
+	"time"
+
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
@@ -18,6 +20,15 @@ type Deps struct {
 	Meaning *parliament.Meaning
 	// TimeZone is the IANA zone of the schedules; default America/Toronto.
 	TimeZone string
+	// Now is the clock by which bills are old; default time.Now. A simulated Parliament has its own.
+	Now func() time.Time
+}
+
+func (d Deps) now() time.Time {
+	if d.Now == nil {
+		return time.Now()
+	}
+	return d.Now()
 }
 
 // Part is what one file of this package contributes.
@@ -42,7 +53,7 @@ func All(d Deps) (*orchestrator.Definitions, error) {
 		quality(d),
 		monitor(d),
 		newBills(d),
-		publish(),
+		publish(d),
 		failures(d),
 		webhook(),
 	)

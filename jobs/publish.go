@@ -2,9 +2,11 @@ package jobs
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
@@ -14,36 +16,43 @@ import (
 // publishAssets are what readers get, made again whenever bills are new or changed.
 var publishAssets = []string{"generate_rss_feeds", "update_embeddings", "data_quality"}
 
+// publishDeps are what readers' assets wait for: bills, and the count whose check holds them back when bills are lost.
+var publishDeps = append(slices.Clone(billAssets), statisticsName)
+
+// guarded are the assets of a job that publishes, with what holds them back.
+func guarded(assets ...string) []string { return append([]string{statisticsName}, assets...) }
+
 // publish starts publish_job when a fetch changed bills. When it brought new ones, new_bills_sensor makes all of that.
-func publish() Part {
+func publish(d Deps) Part {
 	const job = "publish_job"
 	return Part{
-		Jobs: []*orchestrator.Job{{Name: job, Description: "Makes the feeds, the embeddings and the report on quality.", Assets: publishAssets, Timeout: 2 * time.Hour}},
-		Sensors: []*orchestrator.Sensor{orchestrator.NewAssetSensor(orchestrator.Sensor{
+		Jobs: []*orchestrator.Job{{
+			Name: job, Description: "Counts the bills and, unless the count says that bills were lost, makes the feeds, the embeddings and the report on quality.",
+			Assets: guarded(publishAssets...), Timeout: 2 * time.Hour,
+		}},
+		Sensors: []*orchestrator.Sensor{{
 			Name:        "changed_bills_sensor",
-			Description: "Starts publish_job when a fetch changed bills and brought no new ones; new_bills_sensor sees to those.",
-			Interval:    30 * time.Second,
+			Description: "Starts publish_job when a fetch changed bills and brought no new ones; new_bills_sensor sees to those. Fetches that failed or were canceled count for what they stored.",
+			Interval:    5 * time.Second,
 			Jobs:        []string{job},
-			Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-				changed, last := 0, ""
-				for _, m := range ev.Materializations {
-					var md struct {
-						Created int `json:"bills_created"`
-						Updated int `json:"bills_updated"`
-					}
-					if err := json.Unmarshal(m.Metadata, &md); err != nil {
-						return nil, err
-					}
-					if md.Updated > 0 && md.Created == 0 {
-						changed, last = changed+md.Updated, m.ID.String()
-					}
-				}
-				if changed == 0 {
+			Begin:       d.Store.Now,
+			Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+				found, err := d.Store.ChangedBillsSince(ctx, ev.Cursor, billAssets)
+				switch {
+				case err != nil:
+					return nil, err
+				case found.Oldest.IsZero():
 					return &orchestrator.SensorResult{Skip: "no bill changed"}, nil
+				case found.Unsettled && time.Since(found.Oldest) < patience:
+					return &orchestrator.SensorResult{Skip: "bills changed, and a fetch is on its way that may change more"}, nil
+				case found.Bills == 0:
+					return &orchestrator.SensorResult{Cursor: &found.Next, Skip: "the fetches that changed bills brought new ones too"}, nil
 				}
-				return &orchestrator.SensorResult{Runs: []orchestrator.RunRequest{{Job: job, RunKey: last, Tags: map[string]string{"changed_bills": fmt.Sprint(changed)}}}}, nil
+				return &orchestrator.SensorResult{Cursor: &found.Next, Runs: []orchestrator.RunRequest{{
+					Job: job, RunKey: "changes up to " + found.Next, Tags: map[string]string{"changed_bills": strconv.Itoa(found.Bills)},
+				}}}, nil
 			},
-		}, billAssets...)},
+		}},
 	}
 }
 
@@ -57,30 +66,55 @@ func feeds(d Deps) Part {
 		Name:        "generate_rss_feeds",
 		Group:       "feeds",
 		Description: "The items of all feeds: one for each change of a bill. The server renders them as RSS, Atom and JSON Feed in both languages.",
-		Deps:        billAssets,
+		Deps:        publishDeps,
 		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
 		Timeout:     30 * time.Minute,
-		Checks: []*orchestrator.Check{{
-			Name: "feeds_have_items", Description: "If bills are held, the feed of all bills has items.", Severity: orchestrator.SeverityError,
-			Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-				all, err := d.Store.Feed(ctx, "bills", "", 1)
-				if err != nil {
-					return orchestrator.CheckOutcome{}, err
-				}
-				sessions, err := d.Store.Statistics(ctx)
-				return orchestrator.CheckOutcome{Passed: len(all.Items) > 0 || len(sessions) == 0, Message: fmt.Sprintf("%d items at the top, %d sessions held", len(all.Items), len(sessions))}, err
-			},
-		}},
+		Checks:      []*orchestrator.Check{feedsHaveItems(d)},
 	}, func(ctx context.Context, step *orchestrator.Step, config feedsConfig) (orchestrator.Metadata, error) {
+		place, err := d.Store.Now(ctx)
+		if err != nil {
+			return nil, err
+		}
 		counts, err := d.Store.UpdateFeeds(ctx, config.MaxItems, func(items int) { step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d items written", items), nil) })
 		if err != nil {
 			return nil, err
 		}
-		return orchestrator.Metadata{"feeds_written": counts.Feeds, "items_written": counts.Items, "max_items": config.MaxItems}, nil
+		return orchestrator.Metadata{"feeds_written": counts.Feeds, "items_written": counts.Items, "max_items": config.MaxItems, billsUpTo: place}, nil
 	})
 	return Part{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs:   []*orchestrator.Job{{Name: "feeds_job", Description: "Brings the feeds up to date.", Assets: []string{asset.Name}, Timeout: time.Hour}},
+		Jobs:   []*orchestrator.Job{{Name: "feeds_job", Description: "Counts the bills and, unless the count says that bills were lost, brings the feeds up to date.", Assets: guarded(asset.Name), Timeout: time.Hour}},
+	}
+}
+
+// billsUpTo is the metadata that says as far as which place in their history bills are in an asset for certain: where
+// that was when it began to read them. What was stored later need not be in it.
+const billsUpTo = "bills_up_to"
+
+// feedsHaveItems looks in the store whether feeds have every change of every bill that was there when they were made.
+func feedsHaveItems(d Deps) *orchestrator.Check {
+	return &orchestrator.Check{
+		Name: "feeds_have_items", Severity: orchestrator.SeverityError,
+		Description: "Feeds have the latest change of every bill that was stored before they were made. Protects readers of feeds from missing a change for good.",
+		Run: func(ctx context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+			place, _ := md[billsUpTo].(string)
+			n, first, err := d.Store.NotInFeeds(ctx, place)
+			if err != nil {
+				return orchestrator.CheckOutcome{}, err
+			}
+			if n > 0 {
+				return orchestrator.CheckOutcome{Message: fmt.Sprintf("the latest change of %d bills is not in feeds, such as %s", n, strings.Join(first, ", ")), Metadata: orchestrator.Metadata{"bills": n, "first": first}}, nil
+			}
+			all, err := d.Store.Feed(ctx, "bills", "", 1)
+			if err != nil {
+				return orchestrator.CheckOutcome{}, err
+			}
+			sessions, err := d.Store.Statistics(ctx)
+			if err != nil || len(all.Items) == 0 && len(sessions) > 0 {
+				return orchestrator.CheckOutcome{Message: "bills are held, and the feed of all bills is empty"}, err
+			}
+			return orchestrator.CheckOutcome{Passed: true, Message: "feeds have the latest change of every bill"}, nil
+		},
 	}
 }
 
@@ -94,20 +128,19 @@ func embeddings(d Deps) Part {
 		Name:        "update_embeddings",
 		Group:       "search",
 		Description: "Embeddings of every bill in both languages, for search by meaning; only those are made whose text changed. Without an endpoint (EMBEDDINGS_URL) there are none, and search is by words.",
-		Deps:        billAssets,
+		Deps:        publishDeps,
 		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 30 * time.Second},
 		Timeout:     2 * time.Hour,
-		Checks: []*orchestrator.Check{{
-			Name: "every_document_is_embedded", Description: "Nothing is left to be embedded, where an endpoint is configured.", Severity: orchestrator.SeverityWarn,
-			Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-				return orchestrator.CheckOutcome{Passed: md["status"] == "success" || md["status"] == "not_configured", Message: fmt.Sprint(md["status"])}, nil
-			},
-		}},
+		Checks:      []*orchestrator.Check{everyDocumentIsEmbedded(d)},
 	}, func(ctx context.Context, step *orchestrator.Step, config embeddingsConfig) (orchestrator.Metadata, error) {
 		if d.Meaning == nil {
 			return orchestrator.Metadata{"status": "not_configured", "documents_embedded": 0, "documents_unchanged": 0, "model": nil}, nil
 		}
 		started := time.Now()
+		place, err := d.Store.Now(ctx)
+		if err != nil {
+			return nil, err
+		}
 		counts, err := d.Meaning.Update(ctx, config.BatchSize, func(done int) { step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d documents embedded", done), nil) })
 		var status *embed.StatusError
 		var answer *embed.AnswerError
@@ -119,11 +152,30 @@ func embeddings(d Deps) Part {
 		}
 		return orchestrator.Metadata{
 			"status": "success", "documents_embedded": counts.Embedded, "documents_unchanged": counts.Unchanged, "documents_deleted": counts.Deleted, "model": d.Meaning.Model(), "dimensions": counts.Size,
-			"requests": counts.Requests, "tokens": counts.Tokens, "duration_seconds": seconds(time.Since(started)),
+			"requests": counts.Requests, "tokens": counts.Tokens, "duration_seconds": seconds(time.Since(started)), billsUpTo: place,
 		}, nil
 	})
 	return Part{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs:   []*orchestrator.Job{{Name: "embeddings_job", Description: "Brings the embeddings up to date.", Assets: []string{asset.Name}, Timeout: 3 * time.Hour}},
+		Jobs:   []*orchestrator.Job{{Name: "embeddings_job", Description: "Counts the bills and, unless the count says that bills were lost, brings the embeddings up to date.", Assets: guarded(asset.Name), Timeout: 3 * time.Hour}},
+	}
+}
+
+// everyDocumentIsEmbedded looks in the store for documents without an embedding of their text.
+func everyDocumentIsEmbedded(d Deps) *orchestrator.Check {
+	return &orchestrator.Check{
+		Name: "every_document_is_embedded", Severity: orchestrator.SeverityWarn,
+		Description: "Where an endpoint is configured, every bill that was stored before the update began has an embedding of its present text, in each language in which it has one. Protects search by meaning from leaving bills out.",
+		Run: func(ctx context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+			if d.Meaning == nil {
+				return orchestrator.CheckOutcome{Passed: true, Message: "no endpoint is configured"}, nil
+			}
+			place, _ := md[billsUpTo].(string)
+			n, first, err := d.Meaning.Lacking(ctx, place)
+			if err != nil || n == 0 {
+				return orchestrator.CheckOutcome{Passed: true, Message: "every document is embedded"}, err
+			}
+			return orchestrator.CheckOutcome{Message: fmt.Sprintf("%d documents have no embedding of their text, such as %s", n, strings.Join(first, ", ")), Metadata: orchestrator.Metadata{"documents": n, "first": first}}, nil
+		},
 	}
 }

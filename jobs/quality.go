@@ -84,7 +84,7 @@ func quality(d Deps) Part {
 		Name:        "data_quality",
 		Group:       "monitoring",
 		Description: "A report on the data: how many bills have each field, by session; which bills lag behind LEGISinfo's newest list, and for how long; where the two sources differ; which bills neither lists any more; how many sponsors are known as politicians.",
-		Deps:        billAssets,
+		Deps:        publishDeps,
 		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
 		Timeout:     10 * time.Minute,
 		Pools:       []string{legisinfo.Source},
@@ -92,14 +92,14 @@ func quality(d Deps) Part {
 		Checks: []*orchestrator.Check{
 			lagCheck(d),
 			{
-				Name: "no_bill_disappeared", Description: "No bill is held that neither source lists any more.", Severity: orchestrator.SeverityWarn,
+				Name: "no_bill_disappeared", Description: "No bill is held that neither source lists any more. Protects from bills that a source dropped, or whose number it changed.", Severity: orchestrator.SeverityWarn,
 				Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 					n, _ := md["bills_missing"].(int)
 					return orchestrator.CheckOutcome{Passed: n == 0, Message: fmt.Sprintf("%d bills are missing upstream", n)}, nil
 				},
 			},
 			{
-				Name: "sources_agree", Description: "The sources differ in fewer than one field in a hundred bills.", Severity: orchestrator.SeverityWarn,
+				Name: "sources_agree", Description: "The sources differ in at most one field in a hundred bills. Protects from a source that gives one bill's fields for another's.", Severity: orchestrator.SeverityWarn,
 				Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 					n, _ := md["differences"].(int)
 					bills, _ := md["bills_total"].(int)

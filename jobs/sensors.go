@@ -49,7 +49,7 @@ func failures(d Deps) Part {
 	return Part{Sensors: []*orchestrator.Sensor{
 		orchestrator.NewRunStatusSensor(orchestrator.Sensor{
 			Name:        "fetch_failure_sensor",
-			Description: "Raises an alert when a fetch failed, wholly or in part, for each source that is the cause, and clears it when a fetch had nothing to complain of.",
+			Description: "Raises an alert when a fetch failed, wholly or in part, for each source that is the cause, and clears it when a fetch had nothing to complain of. A fetch that was canceled does neither.",
 			Interval:    10 * time.Second,
 			Evaluate:    d.judgeFetches,
 		}, orchestrator.StatusSuccess, orchestrator.StatusFailure, orchestrator.StatusCanceled),
@@ -102,7 +102,9 @@ func (d Deps) judgeFetches(ctx context.Context, ev *orchestrator.Evaluation) (*o
 			return nil, err
 		}
 		for _, l := range slices.Backward(logs) { // the oldest first
-			d.judgeFetch(&v, l)
+			if toldOf(l, run) {
+				d.judgeFetch(&v, l)
+			}
 		}
 	}
 	return v.result("every fetch succeeded"), nil

@@ -1,13 +1,17 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
 // introducedByDay tells which bills were introduced on a day.
@@ -49,71 +53,160 @@ func introducedByDay(d Deps) Part {
 	}
 }
 
-// billStatistics counts what is held. It is what depends on new bills, so new_bills_sensor has it made again.
+// statisticsName is the asset whose check holds back what readers get.
+const statisticsName = "bill_statistics"
+
+type statisticsConfig struct {
+	AcceptDrop bool `json:"accept_drop" jsonschema:"default=false" jsonschema_description:"Takes the bills that are held now for all there are, however many were held before. Set it once, when bills were taken out on purpose."`
+}
+
+// heldBills are counts of bills, in all and by session.
+type heldBills struct {
+	Total     int
+	BySession map[string]int
+}
+
+// most is the most of both counts, each by itself.
+func (h heldBills) most(o heldBills) heldBills {
+	out := heldBills{Total: max(h.Total, o.Total), BySession: map[string]int{}}
+	maps.Copy(out.BySession, h.BySession)
+	for session, n := range o.BySession {
+		out.BySession[session] = max(out.BySession[session], n)
+	}
+	return out
+}
+
+// lost says in words where no more than half of what there was is left.
+func (h heldBills) lost(most heldBills) []string {
+	var out []string
+	if most.Total > 0 && 2*h.Total <= most.Total {
+		out = append(out, fmt.Sprintf("%d of %d bills are left", h.Total, most.Total))
+	}
+	for _, session := range slices.SortedFunc(maps.Keys(most.BySession), compareSessions) {
+		if n, was := h.BySession[session], most.BySession[session]; was > 0 && 2*n <= was {
+			out = append(out, fmt.Sprintf("of session %s, %d of %d", session, n, was))
+		}
+	}
+	return out
+}
+
+// mostBefore is the most bills that were ever held, as the materialization before says, since a drop was last accepted. It
+// is carried from one to the next, so that neither a bad count nor retention makes it forgotten.
+func mostBefore(ctx context.Context, step *orchestrator.Step) (heldBills, error) {
+	before, err := step.Previous(ctx)
+	if err != nil || before == nil {
+		return heldBills{}, err
+	}
+	var md struct {
+		Total         int            `json:"bills_total"`
+		BySession     map[string]int `json:"bills_by_session"`
+		MostTotal     int            `json:"most_bills_total"`
+		MostBySession map[string]int `json:"most_bills_by_session"`
+	}
+	if err := json.Unmarshal(before.Metadata, &md); err != nil {
+		return heldBills{}, fmt.Errorf("materialization %s: %w", before.ID, err)
+	}
+	if md.MostBySession == nil { // of a version of the program that did not record it
+		return heldBills{Total: md.Total, BySession: md.BySession}, nil
+	}
+	return heldBills{Total: md.MostTotal, BySession: md.MostBySession}, nil
+}
+
+// billStatistics counts what is held. It comes before everything that readers get, and holds that back when bills are lost.
 func billStatistics(d Deps) Part {
-	const total = "bills_total"
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:        "bill_statistics",
+		Name:        statisticsName,
 		Group:       "statistics",
 		Description: "How many bills are held, how many of them are law, and how many lack enrichment, in all and by session.",
 		Deps:        billAssets,
 		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
 		Timeout:     time.Minute,
-		Checks: []*orchestrator.Check{{
-			Name: "count_does_not_drop_by_half", Description: "There are more than half as many bills as the time before.", Severity: orchestrator.SeverityError, Blocking: true,
-			Run: func(ctx context.Context, step *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-				before, err := step.Previous(ctx)
-				if err != nil || before == nil {
-					return orchestrator.CheckOutcome{Passed: true, Message: "there is nothing to compare with yet"}, err
-				}
-				var old struct {
-					Total int `json:"bills_total"`
-				}
-				if err := json.Unmarshal(before.Metadata, &old); err != nil {
-					return orchestrator.CheckOutcome{}, err
-				}
-				now, _ := md[total].(int)
-				return orchestrator.CheckOutcome{Passed: 2*now > old.Total || old.Total == 0, Message: fmt.Sprintf("%d bills, %d before", now, old.Total), Metadata: orchestrator.Metadata{"bills": now, "before": old.Total}}, nil
-			},
-		}},
-	}, func(ctx context.Context, _ *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
+		Checks:      []*orchestrator.Check{countDoesNotDropByHalf()},
+	}, func(ctx context.Context, step *orchestrator.Step, config statisticsConfig) (orchestrator.Metadata, error) {
 		sessions, err := d.Store.Statistics(ctx)
 		if err != nil {
 			return nil, err
 		}
-		bills, laws, bare := 0, 0, 0
-		by := map[string]int{}
-		for _, s := range sessions {
-			bills, laws, bare = bills+s.Bills, laws+s.Laws, bare+s.NotEnriched
-			by[s.Session] = s.Bills
+		most, err := mostBefore(ctx, step)
+		if err != nil {
+			return nil, err
 		}
-		return orchestrator.Metadata{total: bills, "laws_total": laws, "bills_not_enriched": bare, "sessions": len(sessions), "bills_by_session": by}, nil
+		now := heldBills{BySession: map[string]int{}}
+		laws, bare := 0, 0
+		for _, s := range sessions {
+			now.Total, laws, bare = now.Total+s.Bills, laws+s.Laws, bare+s.NotEnriched
+			now.BySession[s.Session] = s.Bills
+		}
+		accepted := []string{}
+		if config.AcceptDrop {
+			if accepted = append(accepted, now.lost(most)...); len(accepted) > 0 {
+				step.Log(orchestrator.LevelWarn, "a drop is accepted: "+strings.Join(accepted, "; "), nil)
+			}
+			most = now
+		}
+		most = now.most(most)
+		return orchestrator.Metadata{
+			"bills_total": now.Total, "laws_total": laws, "bills_not_enriched": bare, "sessions": len(sessions), "bills_by_session": now.BySession,
+			"most_bills_total": most.Total, "most_bills_by_session": most.BySession, "drops_accepted": accepted,
+		}, nil
 	})
 	return Part{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs:   []*orchestrator.Job{{Name: "new_bills_job", Description: "Makes what depends on new bills.", Assets: append([]string{asset.Name}, publishAssets...), Timeout: 2 * time.Hour}},
+		Jobs: []*orchestrator.Job{{
+			Name: "new_bills_job", Description: "Makes what depends on new bills: counts them and, unless the count says that bills were lost, makes what readers get.",
+			Assets: guarded(publishAssets...), Timeout: 2 * time.Hour,
+		}},
 	}
 }
+
+// countDoesNotDropByHalf compares with the most bills ever held, not with the time before: a bad count is as bad the next time.
+func countDoesNotDropByHalf() *orchestrator.Check {
+	return &orchestrator.Check{
+		Name: "count_does_not_drop_by_half", Severity: orchestrator.SeverityError, Blocking: true,
+		Description: "More than half as many bills are held as ever were, in all and of each session. Protects readers: feeds, embeddings and the report on quality are not made from a store that lost bills. " +
+			"Stays until the bills are back, or until bill_statistics is materialized with accept_drop.",
+		Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+			var now, most heldBills
+			now.Total, _ = md["bills_total"].(int)
+			now.BySession, _ = md["bills_by_session"].(map[string]int)
+			most.Total, _ = md["most_bills_total"].(int)
+			most.BySession, _ = md["most_bills_by_session"].(map[string]int)
+			found := orchestrator.Metadata{"bills": now.Total, "most": most.Total}
+			if lost := now.lost(most); len(lost) > 0 {
+				found["lost"] = lost
+				return orchestrator.CheckOutcome{Message: strings.Join(lost, "; "), Metadata: found}, nil
+			}
+			return orchestrator.CheckOutcome{Passed: true, Message: fmt.Sprintf("%d bills, %d at most before", now.Total, most.Total), Metadata: found}, nil
+		},
+	}
+}
+
+// pauseOfParliament is how long no bill may have been introduced. The longest time without was June 1993 to January 1994,
+// seven months: a summer, an election and the wait for the new Parliament. Prorogations and summers alone are shorter.
+const pauseOfParliament = 8 // months
 
 // billChecks look at the bills after a fetch of the latest ones.
 func billChecks(d Deps) []*orchestrator.Check {
 	return []*orchestrator.Check{
 		{
-			Name: "current_session_has_bills", Description: "At least one bill of the latest session of Parliament is held, and it is not an old one.", Severity: orchestrator.SeverityError,
-			Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+			Name: "current_session_has_bills", Severity: orchestrator.SeverityError,
+			Description: "Bills of the latest known session of Parliament (see parliament_sessions) are held, and the latest introduction of any is not over eight months ago, longer than any summer, prorogation or election since 1993 has kept bills away. " +
+				"Protects from a source, or a fetch, that goes on giving an old session.",
+			Run: func(ctx context.Context, step *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				sessions, err := d.Store.Statistics(ctx)
 				if err != nil || len(sessions) == 0 {
 					return orchestrator.CheckOutcome{Message: "no bill is held"}, err
 				}
-				latest := sessions[0]
-				return orchestrator.CheckOutcome{
-					Passed: latest.Bills > 0, Message: fmt.Sprintf("%d bills of %s, the latest introduced on %s", latest.Bills, latest.Session, latest.LatestIntroduced),
-					Metadata: orchestrator.Metadata{"session": latest.Session, "bills": latest.Bills, "latest_introduced_on": latest.LatestIntroduced},
-				}, nil
+				known, err := step.Partitions(ctx, sessionPartitions)
+				if err != nil {
+					return orchestrator.CheckOutcome{}, err
+				}
+				return judgeSession(sessions, known, d.now()), nil
 			},
 		},
 		{
-			Name: "every_bill_has_a_title", Description: "No bill is held that has a title in neither language.", Severity: orchestrator.SeverityError,
+			Name: "every_bill_has_a_title", Severity: orchestrator.SeverityError,
+			Description: "No bill is held that has a title in neither language. Protects lists, search and feeds from bills that nobody can tell apart, and from a source that changed its fields.",
 			Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				ids, err := d.Store.WithoutTitle(ctx)
 				if err != nil || len(ids) == 0 {
@@ -123,16 +216,47 @@ func billChecks(d Deps) []*orchestrator.Check {
 			},
 		},
 		{
-			Name: "error_rate_below_10_percent", Description: "Fewer than one record in ten went wrong in the fetch.", Severity: orchestrator.SeverityWarn,
+			Name: "error_rate_below_10_percent", Severity: orchestrator.SeverityWarn,
+			Description: "Fewer than one record in ten went wrong in the fetch, or was stored without enrichment. Protects from a fetch that succeeds in part again and again while records stay old.",
 			Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				fetched, _ := md["bills_fetched"].(int)
+				refreshed, _ := md["bills_refreshed"].(int)
+				fetched += refreshed
 				errors, _ := md["error_count"].(int)
+				bare, _ := md["bills_not_enriched"].(int)
+				wrong := max(errors, bare) // a list that cannot be had is one error, and many bills
 				rate := 0.0
-				if all := max(fetched, errors); all > 0 {
-					rate = float64(errors) / float64(all)
+				if all := max(fetched, wrong); all > 0 {
+					rate = float64(wrong) / float64(all)
 				}
-				return orchestrator.CheckOutcome{Passed: rate < 0.1, Message: fmt.Sprintf("%d errors, %d bills", errors, fetched), Metadata: orchestrator.Metadata{"error_rate": rate}}, nil
+				return orchestrator.CheckOutcome{Passed: rate < 0.1, Message: fmt.Sprintf("%d errors and %d bills not enriched, of %d bills", errors, bare, fetched), Metadata: orchestrator.Metadata{"error_rate": rate}}, nil
 			},
 		},
 	}
+}
+
+// judgeSession says whether the latest session held is the latest known one, and whether its bills are of our time.
+func judgeSession(sessions []parliament.SessionStatistics, known []string, now time.Time) orchestrator.CheckOutcome {
+	held, introduced := sessions[0], ""
+	for _, s := range sessions {
+		introduced = max(introduced, s.LatestIntroduced)
+	}
+	out := orchestrator.CheckOutcome{
+		Message:  fmt.Sprintf("%d bills of %s; the latest introduction of any is of %s", held.Bills, held.Session, cmp.Or(introduced, "no known day")),
+		Metadata: orchestrator.Metadata{"session": held.Session, "bills": held.Bills, "latest_introduced_on": introduced},
+	}
+	latest := ""
+	if len(known) > 0 {
+		latest = slices.MaxFunc(known, compareSessions)
+		out.Metadata["latest_session"] = latest
+	}
+	switch earliest := now.AddDate(0, -pauseOfParliament, 0).Format(time.DateOnly); {
+	case latest != "" && compareSessions(held.Session, latest) < 0:
+		out.Message = fmt.Sprintf("session %s is known, and no bill of it is held; the latest of which there is one is %s", latest, held.Session)
+	case introduced < earliest:
+		out.Message += fmt.Sprintf("; want one since %s", earliest)
+	default:
+		out.Passed = true
+	}
+	return out
 }

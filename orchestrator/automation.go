@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/robfig/cron/v3"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
 // AutomationSensorName is the sensor that materializes assets by their automation conditions. It is there if an asset
@@ -108,6 +110,10 @@ func (e *Engine) judge(ctx context.Context, a *Asset, graph map[string]*AssetNod
 			return v, nil
 		}
 	}
+	if held, err := e.heldBack(ctx, a); err != nil || held != "" {
+		v.Reason = held
+		return v, err
+	}
 	var latest []string
 	if a.Partitions != nil {
 		keys, err := e.Partitions(ctx, a.Partitions)
@@ -133,6 +139,29 @@ func (e *Engine) judge(ctx context.Context, a *Asset, graph map[string]*AssetNod
 		v.partitions = latest
 	}
 	return v, err
+}
+
+// heldBack says which blocking check of what an asset depends on does not pass; empty if none. In a run with both, that
+// would hold the asset back; one that is materialized by itself is no better.
+func (e *Engine) heldBack(ctx context.Context, a *Asset) (string, error) {
+	var assets, names []string
+	for _, dep := range a.Deps {
+		for _, c := range e.defs.byAsset[dep].Checks {
+			if c.Blocking && c.Severity == SeverityError {
+				assets, names = append(assets, dep), append(names, c.Name)
+			}
+		}
+	}
+	if len(assets) == 0 {
+		return "", nil
+	}
+	rows, err := e.q.LatestCheckResults(ctx, db.LatestCheckResultsParams{Assets: assets, Names: names})
+	for _, r := range rows {
+		if !r.Passed {
+			return fmt.Sprintf("check %s of %s, which it depends on, does not pass", r.Name, r.Asset), err
+		}
+	}
+	return "", err
 }
 
 func (e *Engine) judgeCron(a *Asset, node *AssetNode, graph map[string]*AssetNode, now time.Time, v *AutomationVerdict) {

@@ -287,8 +287,10 @@ func (e *Engine) advanceBackfill(ctx context.Context, id uuid.UUID) error {
 		switch {
 		case b.Status == StatusCanceling:
 			end = StatusCanceled
-		case counts[StatusFailure]+counts[StatusCanceled] > 0:
+		case counts[StatusFailure] > 0:
 			end = StatusFailure
+		case counts[StatusCanceled] > 0: // runs of it, one by one
+			end = StatusCanceled
 		}
 		return q.SetBackfillStatus(ctx, db.SetBackfillStatusParams{ID: id, Status: end, EndedAt: ptr(e.now())})
 	})

@@ -28,7 +28,8 @@ type Check struct {
 	Description string
 	// Severity is SeverityWarn (the default) or SeverityError.
 	Severity string
-	// Blocking holds back what depends on the asset in the same run when the check, of SeverityError, does not pass.
+	// Blocking holds back what depends on the asset in the same run when the check, of SeverityError, does not pass, and
+	// automation conditions while the latest result is that it does not.
 	Blocking bool
 	// Run looks; md is what the asset recorded. An error or a panic counts as not passed.
 	Run func(ctx context.Context, step *Step, md Metadata) (CheckOutcome, error)

@@ -55,7 +55,8 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 		}
 		if refusals == 3 {
 			*o = outcome{status: StatusFailure, failures: o.failures, err: &Error{Class: ClassBug, Message: "its end could not be recorded: " + err.Error()}}
-			step.finish, events = nil, nil // any of these may be what was refused
+			step.forget() // any of this may be what was refused
+			events = nil
 		}
 		<-time.After(wait)
 	}
@@ -79,9 +80,8 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 	}
 	var writes db.Pipeline
 	q := db.New(&writes)
-	if t.run.Status == StatusCanceling && (o.status == StatusUpForRetry || o.status == StatusQueued) {
-		// There will be no other attempt.
-		o.status = StatusCanceled
+	if t.run.Status == StatusCanceling {
+		t.cancelOutcome(o)
 	}
 	fp := db.FinishStepParams{RunID: step.RunID, Asset: step.Asset, Status: o.status}
 	if terminal(o.status) {
@@ -105,7 +105,7 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 		return nil, err
 	}
 	if o.status != StatusQueued {
-		for _, f := range step.finish {
+		for _, f := range step.end(o) {
 			if err := f(ctx, tx); err != nil {
 				return nil, err
 			}
@@ -238,6 +238,25 @@ func (t *transition) writeEvents(ctx context.Context, q *db.Queries) error {
 	return q.InsertEvents(ctx, eventRows(t.run.ID, t.events))
 }
 
+// cancelOutcome makes the end of an attempt whose run is being canceled a cancel, whatever it was about to be: there will
+// be no other attempt, and nobody waits for this one. What was done is done, though, and a panic is for people to see.
+func (t *transition) cancelOutcome(o *outcome) {
+	if o.canceled || o.status == StatusSuccess || o.err != nil && o.err.Class == ClassBug {
+		return
+	}
+	why := &Error{Class: ClassCanceled, Message: "canceled"}
+	if t.run.CanceledBy != nil {
+		why.Message += " by " + *t.run.CanceledBy
+	}
+	if late := errorOf(t.run.Error); late != nil { // nobody asked for it
+		why = &Error{Class: late.Class, Message: "the run " + late.Message}
+	}
+	if o.err != nil && o.status != StatusCanceled && o.status != StatusQueued {
+		why.Message += "; the attempt had just failed: " + o.err.Message
+	}
+	o.status, o.err, o.canceled = StatusCanceled, why, true
+}
+
 func (t *transition) stepEvent(step *Step, o *outcome) {
 	ev := newEvent{asset: step.Asset, attempt: step.Attempt, level: LevelInfo}
 	switch o.status {
@@ -251,6 +270,10 @@ func (t *transition) stepEvent(step *Step, o *outcome) {
 		ev.data = o.err
 	case StatusCanceled:
 		ev.kind, ev.level, ev.message = EventStepCanceled, LevelWarn, step.Asset+" canceled"
+		if o.err != nil && o.err.Class != ClassCanceled {
+			ev.message += ": " + o.err.Message
+		}
+		ev.data = o.err
 	case StatusQueued:
 		ev.kind, ev.message = EventStepRequeued, step.Asset+" handed back by a worker that stops"
 	}

@@ -86,7 +86,7 @@ func (i *instruments) endStep(span trace.Span, asset string, o *outcome, took ti
 	i.steps.WithLabelValues(asset, o.status).Inc()
 	i.stepTime.WithLabelValues(asset).Observe(took.Seconds())
 	span.SetAttributes(attribute.String("explorer.status", o.status))
-	if o.err != nil {
+	if o.err != nil && o.err.Class != ClassCanceled { // a cancel and a step handed back are no errors
 		span.SetStatus(codes.Error, o.err.Message)
 	}
 	span.End()

@@ -48,6 +48,7 @@ type Step struct {
 	logged time.Time // when progress last went into the process's own log
 	kick   chan struct{}
 	finish []func(context.Context, pgx.Tx) error
+	ending outcome // see Ending
 }
 
 // Log writes a line into the run's event log. data is a struct or map that encodes to a JSON object, or nil.
@@ -66,6 +67,30 @@ func (s *Step) InFinish(f func(ctx context.Context, tx pgx.Tx) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.finish = append(s.finish, f)
+}
+
+// Ending says how the attempt ends, to functions that InFinish runs: StatusSuccess, StatusUpForRetry, StatusFailure or
+// StatusCanceled, and why; nil for a success. It can be another end than the asset function had in mind: its run may have
+// been canceled, or have taken too long, while it was returning.
+func (s *Step) Ending() (status string, err *Error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ending.status, s.ending.err
+}
+
+// end notes how the attempt ends, and gives what InFinish was given until now.
+func (s *Step) end(o *outcome) []func(context.Context, pgx.Tx) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ending = *o
+	return s.finish
+}
+
+// forget drops what InFinish was given.
+func (s *Step) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.finish = nil
 }
 
 // AddPartitions adds keys to a dynamic partition set when this attempt ends, together with its end.
@@ -237,7 +262,11 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 		return river.JobSnooze(time.Second) // the step is still ours to start again
 	}
 	attrs := []any{"status", o.status, "duration", time.Since(started).Round(time.Millisecond)}
-	if o.err != nil {
+	switch {
+	case o.err == nil:
+	case o.err.Class == ClassCanceled:
+		attrs = append(attrs, "reason", o.err.Message)
+	default:
 		attrs = append(attrs, "error", o.err.Message)
 	}
 	log.Info("step ended", attrs...)
@@ -265,6 +294,7 @@ type outcome struct {
 	err      *Error
 	failures int // before this attempt
 	retryIn  time.Duration
+	canceled bool // what was canceled is the run: err says why
 }
 
 // attempt runs the asset function and makes an outcome of whatever it does.

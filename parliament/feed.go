@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -47,49 +48,52 @@ type FeedCounts struct {
 }
 
 // UpdateFeeds makes items of what changed since the last time. Doing it twice changes nothing. progress hears how many
-// there are.
+// there are. Items and the number that tells of them (see FeedState) are one transaction, some hundred bills at a time: an
+// update that is cut off leaves feeds that are right as far as it came, and the next one goes on from there.
 func (s *Store) UpdateFeeds(ctx context.Context, maxItems int, progress func(items int)) (FeedCounts, error) {
 	var counts FeedCounts
 	touched := map[string]bool{}
-	rows, err := s.q.OldestFeedItems(ctx)
-	if err != nil {
-		return counts, err
-	}
-	oldest := map[string]time.Time{}
-	for _, r := range rows {
-		oldest[r.Session] = r.Oldest
-	}
-	for {
-		n, err := s.updateFeeds(ctx, oldest, touched)
+	for after, more := "", true; more; {
+		var n int
+		err := s.db.Tx(ctx, func(tx pgx.Tx) (err error) {
+			n, after, more, err = s.updateFeeds(ctx, s.q.WithTx(tx), after, touched)
+			return err
+		})
 		if err != nil {
 			return counts, err
 		}
-		if n == 0 {
-			break
+		if counts.Items += n; n > 0 {
+			progress(counts.Items)
 		}
-		counts.Items += n
-		progress(counts.Items)
 	}
 	counts.Feeds = len(touched)
-	state, err := s.q.GetFeedState(ctx)
-	if err != nil || counts.Items == 0 && int(state.MaxItems) == maxItems {
-		return counts, err
-	}
-	return counts, s.q.SetFeedState(ctx, db.SetFeedStateParams{MaxItems: int32(maxItems), At: time.Now().UTC().Truncate(time.Second)}) //nolint:gosec // bounded by the config
+	return counts, s.q.EndFeedUpdate(ctx, int32(maxItems)) //nolint:gosec // bounded by the config
 }
 
-func (s *Store) updateFeeds(ctx context.Context, oldest map[string]time.Time, touched map[string]bool) (int, error) {
-	bills, err := s.q.BillsForFeeds(ctx, 200)
+const feedBatch = 500 // bills in one transaction
+
+// updateFeeds makes the items of the next bills after one, in a transaction. last is the last of them; more says that
+// there may be others.
+func (s *Store) updateFeeds(ctx context.Context, q *db.Queries, after string, touched map[string]bool) (items int, last string, more bool, err error) {
+	kept, err := q.LockFeedState(ctx) // updates go one after the other
+	if err != nil {
+		return 0, after, false, err
+	}
+	bills, err := q.BillsForFeeds(ctx, db.BillsForFeedsParams{After: after, MaxRows: feedBatch})
 	if err != nil || len(bills) == 0 {
-		return 0, err
+		return 0, after, false, err
+	}
+	oldest, err := oldestItems(ctx, q, kept)
+	if err != nil {
+		return 0, after, false, err
 	}
 	ids := make([]string, len(bills))
 	for i, b := range bills {
 		ids[i] = b.ID
 	}
-	rows, err := s.q.VersionsOfBills(ctx, ids)
+	rows, err := q.VersionsOfBills(ctx, ids)
 	if err != nil {
-		return 0, err
+		return 0, after, false, err
 	}
 	versions := map[string][]db.VersionsOfBillsRow{}
 	for _, r := range rows {
@@ -98,10 +102,51 @@ func (s *Store) updateFeeds(ctx context.Context, oldest map[string]time.Time, to
 	var p db.InsertFeedItemsParams
 	for _, b := range bills {
 		if err := addItems(&p, b, versions[b.ID], oldest, touched); err != nil {
-			return 0, fmt.Errorf("feed items of bill %s: %w", b.ID, err)
+			return 0, after, false, fmt.Errorf("feed items of bill %s: %w", b.ID, err)
 		}
 	}
-	return len(p.BillIds), s.q.InsertFeedItems(ctx, p)
+	if len(p.BillIds) > 0 { // the table's trigger changes the generation
+		if err := q.InsertFeedItems(ctx, p); err != nil {
+			return 0, after, false, err
+		}
+	}
+	return len(p.BillIds), ids[len(ids)-1], len(bills) == feedBatch, nil
+}
+
+// oldestItems is when the oldest item of each session happened before the present update began. It is kept until the
+// update ends, for the rest of it and for the one that takes it up should it be cut off; kept is what was.
+func oldestItems(ctx context.Context, q *db.Queries, kept json.RawMessage) (map[string]time.Time, error) {
+	var oldest map[string]time.Time
+	if err := json.Unmarshal(kept, &oldest); err != nil || oldest != nil {
+		return oldest, err
+	}
+	oldest = map[string]time.Time{}
+	rows, err := q.OldestFeedItems(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		oldest[r.Session] = r.Oldest
+	}
+	raw, err := json.Marshal(oldest)
+	if err != nil {
+		return nil, err
+	}
+	return oldest, q.SetFeedOldest(ctx, raw)
+}
+
+// NotInFeeds counts the bills with a change from before a place in the history of all bills that feeds do not have, and
+// names ten of them at most.
+func (s *Store) NotInFeeds(ctx context.Context, before string) (n int, first []string, err error) {
+	xid, err := placeXid(before)
+	if err != nil {
+		return 0, nil, err
+	}
+	rows, err := s.q.BillsNotInFeeds(ctx, xid)
+	for _, r := range rows {
+		n, first = int(r.N), append(first, r.ID)
+	}
+	return n, first, err
 }
 
 // addItems goes back from the bill as it is, undoing one change after the other, and makes an item of each version that
@@ -188,9 +233,10 @@ func addItem(p *db.InsertFeedItemsParams, b Bill, v db.VersionsOfBillsRow, chang
 	}
 	var committees []string
 	for _, c := range b.Committees {
-		if c.Acronym != "" && !strings.Contains(c.Acronym, ",") && !slices.Contains(committees, c.Acronym) {
-			committees = append(committees, c.Acronym)
-			touched["committee-"+c.Acronym] = true
+		acronym := strings.ToUpper(c.Acronym) // both chambers may have one by it
+		if acronym != "" && !strings.Contains(acronym, ",") && !slices.Contains(committees, acronym) {
+			committees = append(committees, acronym)
+			touched["committee-"+acronym] = true
 		}
 	}
 	raw, err := json.Marshal(doc)
@@ -203,11 +249,13 @@ func addItem(p *db.InsertFeedItemsParams, b Bill, v db.VersionsOfBillsRow, chang
 	return nil
 }
 
-// FeedState is how feeds are as a whole; Generation changes whenever they do.
+// FeedState is how feeds are as a whole.
 type FeedState struct {
-	MaxItems   int
+	MaxItems int
+	// Generation changes whenever a feed does.
 	Generation int64
-	UpdatedAt  time.Time
+	// UpdatedAt is when it last did: whole seconds, and later each time.
+	UpdatedAt time.Time
 }
 
 // FeedState reads it.
@@ -218,40 +266,48 @@ func (s *Store) FeedState(ctx context.Context) (FeedState, error) {
 
 // FeedContent is a feed: what it is called and its items, the newest first.
 type FeedContent struct {
+	// Name is how the feed is spelled, however it was asked for.
 	Name  string
 	Title Bilingual
 	Items []FeedItem
 }
 
-// Feed gives a feed by its name (see the contract's getFeed); q is what the feed "search" searches for. ErrNotFound if
-// there is none by that name.
+// feedNames are made of nothing else. Hyphens that only look like one, blanks and the like name no feed.
+var feedNames = regexp.MustCompile(`^[A-Za-z0-9-]{1,200}$`)
+
+// Feed gives a feed by its name (see the contract's getFeed), in any case of letters; q is what the feed "search" searches
+// for. ErrNotFound if there is none by that name.
 func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedContent, error) {
-	out := &FeedContent{Name: name}
+	out := &FeedContent{}
 	p := db.ListFeedItemsParams{MaxRows: int32(limit)} //nolint:gosec // bounded by the config
-	kind, of, _ := strings.Cut(name, "-")
 	missing := fmt.Errorf("feed %q: %w", name, ErrNotFound)
-	title := func(en, fr string) { out.Title = Bilingual{En: &en, Fr: &fr} }
+	if !feedNames.MatchString(name) {
+		return nil, fmt.Errorf("feed %q: %w: names of feeds are made of letters, digits and hyphens", name, ErrNotFound)
+	}
+	kind, of, _ := strings.Cut(name, "-")
+	kind = strings.ToLower(kind)
+	called := func(name, en, fr string) { out.Name, out.Title = name, Bilingual{En: &en, Fr: &fr} }
 	switch kind {
 	case "bills":
-		if of != "" {
+		if name = strings.ToLower(name); name != kind {
 			return nil, missing
 		}
-		title("All bills", "Tous les projets de loi")
+		called(kind, "All bills", "Tous les projets de loi")
 	case "session":
 		if _, _, err := ParseSession(of); err != nil {
 			return nil, missing
 		}
 		p.Session = &of
-		title("Bills of session "+of, "Projets de loi de la session "+of)
+		called("session-"+of, "Bills of session "+of, "Projets de loi de la session "+of)
 	case "status":
-		words, ok := statusOfCode(of)
+		code, words, ok := statusOfCode(of)
 		if !ok {
 			return nil, missing
 		}
-		p.Status = &of
-		title("Bills: "+words, "Projets de loi : "+words) // until an item says it in French
+		p.Status = &code
+		called("status-"+code, "Bills: "+words, "Projets de loi : "+words) // until an item says it in French
 	case "sponsor":
-		who, err := s.Politician(ctx, of)
+		who, err := s.Politician(ctx, strings.ToLower(of))
 		if errors.Is(err, ErrNotFound) || err == nil && who.PersonID == nil {
 			return nil, missing
 		}
@@ -260,21 +316,15 @@ func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedConte
 		}
 		id := int64(*who.PersonID)
 		p.SponsorID = &id
-		title("Bills of "+who.Name, "Projets de loi de "+who.Name)
+		called("sponsor-"+who.Slug, "Bills of "+who.Name, "Projets de loi de "+who.Name)
 	case "committee":
-		raw, err := s.q.CommitteeName(ctx, of)
-		if errors.Is(err, pgx.ErrNoRows) {
-			return nil, missing
-		}
+		acronym := strings.ToUpper(of)
+		p.Committee = &acronym
+		en, fr, err := s.committeeNames(ctx, acronym)
 		if err != nil {
 			return nil, err
 		}
-		var named Bilingual
-		if err := json.Unmarshal(raw, &named); err != nil {
-			return nil, err
-		}
-		p.Committee = &of
-		title("Bills before "+cmp.Or(value(named.En), of), "Projets de loi : "+cmp.Or(value(named.Fr), value(named.En), of))
+		called("committee-"+acronym, "Bills before "+en, "Projets de loi : "+fr)
 	case "bill":
 		i := strings.LastIndex(of, "-")
 		if i > 0 { // 44-1-C-11: the number has a hyphen too
@@ -292,9 +342,9 @@ func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedConte
 		}
 		key := id.String()
 		p.BillID = &key
-		title("Bill "+id.Number()+" ("+id.SessionCode()+")", "Projet de loi "+id.Number()+" ("+id.SessionCode()+")")
+		called("bill-"+id.SessionCode()+"-"+id.Number(), "Bill "+id.Number()+" ("+id.SessionCode()+")", "Projet de loi "+id.Number()+" ("+id.SessionCode()+")")
 	case "search":
-		if of != "" || q == "" {
+		if name = strings.ToLower(name); name != kind || q == "" {
 			return nil, missing
 		}
 		found, err := s.Search(ctx, SearchQuery{Q: q, Mode: SearchLexical, Limit: 500}, nil)
@@ -305,7 +355,7 @@ func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedConte
 		for _, hit := range found.Hits {
 			p.BillIds = append(p.BillIds, hit.Bill.ID)
 		}
-		title("Bills: "+q, "Projets de loi : "+q)
+		called(kind, "Bills: "+q, "Projets de loi : "+q)
 	default:
 		return nil, missing
 	}
@@ -325,20 +375,45 @@ func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedConte
 	if len(out.Items) > 0 && kind == "status" && out.Items[0].Status.Fr != nil {
 		out.Title.Fr = ptr("Projets de loi : " + *out.Items[0].Status.Fr)
 	}
-	if len(out.Items) == 0 && kind == "session" {
+	if len(out.Items) == 0 && (kind == "session" || kind == "committee") {
 		return nil, missing
 	}
 	return out, nil
 }
 
-// statusOfCode gives LEGISinfo's words for one of openparliament.ca's codes.
-func statusOfCode(code string) (string, bool) {
-	for words, c := range statusCodes {
-		if c == code {
-			return words, true
+// committeeNames gives what the committees by an acronym are called, in English and French: one name, or one of each
+// chamber; the acronym if bills do not say it any more.
+func (s *Store) committeeNames(ctx context.Context, acronym string) (en, fr string, err error) {
+	rows, err := s.q.CommitteeNames(ctx, acronym)
+	if err != nil {
+		return "", "", err
+	}
+	var english, french []string
+	for _, raw := range rows {
+		var named Bilingual
+		if err := json.Unmarshal(raw, &named); err != nil {
+			return "", "", err
+		}
+		for _, one := range []struct {
+			to   *[]string
+			name string
+		}{{&english, cmp.Or(value(named.En), value(named.Fr))}, {&french, cmp.Or(value(named.Fr), value(named.En))}} {
+			if one.name != "" && !slices.Contains(*one.to, one.name) {
+				*one.to = append(*one.to, one.name)
+			}
 		}
 	}
-	return "", false
+	return cmp.Or(strings.Join(english, "; "), acronym), cmp.Or(strings.Join(french, " ; "), acronym), nil
+}
+
+// statusOfCode finds one of openparliament.ca's codes, in any case of letters, and LEGISinfo's words for it.
+func statusOfCode(code string) (exact, words string, ok bool) {
+	for words, c := range statusCodes {
+		if strings.EqualFold(c, code) {
+			return c, words, true
+		}
+	}
+	return "", "", false
 }
 
 // FeedSummary is a feed in the list of feeds.
@@ -377,7 +452,7 @@ func (s *Store) Feeds(ctx context.Context) ([]FeedSummary, error) {
 		return compareNumbers(strings.TrimPrefix(b.Name, "session-"), strings.TrimPrefix(a.Name, "session-"))
 	})
 	for _, r := range statuses {
-		if words, ok := statusOfCode(r.StatusCode); ok {
+		if _, words, ok := statusOfCode(r.StatusCode); ok {
 			out = append(out, FeedSummary{Name: "status-" + r.StatusCode, Title: text("Bills: "+words, "Projets de loi : "+cmp.Or(r.French, words)), Items: min(int(r.N), state.MaxItems), UpdatedAt: &r.Latest})
 		}
 	}

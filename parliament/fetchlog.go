@@ -18,6 +18,7 @@ const (
 	FetchPartialSuccess    = "partial_success"
 	FetchFailure           = "failure"
 	FetchSourceUnavailable = "source_unavailable"
+	FetchCanceled          = "canceled" // somebody asked for it: what was stored until then stays
 )
 
 // FetchLog is the record of one fetch.

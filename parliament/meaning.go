@@ -29,9 +29,10 @@ type Meaning struct {
 	patient time.Duration
 
 	mu     sync.Mutex
-	vector *bool // whether the database has pgvector
-	stamp  db.EmbeddingStampRow
-	held   []db.AllEmbeddingsRow // as of stamp; without pgvector
+	vector *bool                 // whether the database has pgvector
+	held   []db.AllEmbeddingsRow // as of generation; without pgvector
+
+	generation int64 // of the embeddings that are held; 0: none are
 }
 
 // askPatience is how long a search waits for the embedding of what was asked for.
@@ -127,15 +128,17 @@ func (m *Meaning) source(ctx context.Context) (vector bool, held []db.AllEmbeddi
 	if *m.vector {
 		return true, nil, nil
 	}
-	stamp, err := m.q.EmbeddingStamp(ctx, m.client.Model())
+	// The generation is read first: what is read after it is as new or newer, and never taken for newer than it is.
+	generation, err := m.q.EmbeddingGeneration(ctx)
 	if err != nil {
 		return false, nil, err
 	}
-	if stamp.N != m.stamp.N || !stamp.Latest.Equal(m.stamp.Latest) {
-		if m.held, err = m.q.AllEmbeddings(ctx, m.client.Model()); err != nil {
+	if generation != m.generation {
+		held, err := m.q.AllEmbeddings(ctx, m.client.Model())
+		if err != nil {
 			return false, nil, err
 		}
-		m.stamp = stamp
+		m.held, m.generation = held, generation
 	}
 	return false, m.held, nil
 }
@@ -205,7 +208,7 @@ func (m *Meaning) Update(ctx context.Context, batch int, progress func(done int)
 			hash := sha256.Sum256([]byte(text))
 			if slices.Equal(hash[:], row.Hash) {
 				counts.Unchanged++
-				if err := m.q.TouchEmbedding(ctx, db.TouchEmbeddingParams{CreatedAt: now, BillID: row.ID, Language: row.Language, Model: model}); err != nil {
+				if err := m.q.TouchEmbedding(ctx, db.TouchEmbeddingParams{CreatedAt: now, Version: &row.Version, BillID: row.ID, Language: row.Language, Model: model, Hash: row.Hash}); err != nil {
 					return counts, err
 				}
 				continue
@@ -228,7 +231,7 @@ func (m *Meaning) Update(ctx context.Context, batch int, progress func(done int)
 		err = m.db.Tx(ctx, func(tx pgx.Tx) error {
 			q := m.q.WithTx(tx)
 			for i, row := range ask {
-				if err := q.UpsertEmbedding(ctx, db.UpsertEmbeddingParams{BillID: row.ID, Language: row.Language, Model: model, Hash: hashes[i], Embedding: r.Embeddings[i], CreatedAt: now}); err != nil {
+				if err := q.UpsertEmbedding(ctx, db.UpsertEmbeddingParams{BillID: row.ID, Language: row.Language, Model: model, Hash: hashes[i], Embedding: r.Embeddings[i], CreatedAt: now, Version: &row.Version}); err != nil {
 					return err
 				}
 			}
@@ -239,6 +242,36 @@ func (m *Meaning) Update(ctx context.Context, batch int, progress func(done int)
 		}
 		counts.Embedded += len(ask)
 		progress(counts.Embedded)
+	}
+}
+
+// Lacking counts the documents that have no embedding of their present text, of bills that are as they were at a place in
+// the history of all bills, and names ten of them at most.
+func (m *Meaning) Lacking(ctx context.Context, before string) (n int, first []string, err error) {
+	xid, err := placeXid(before)
+	if err != nil {
+		return 0, nil, err
+	}
+	var after db.DocumentsToEmbedRow
+	for {
+		rows, err := m.q.DocumentsToEmbed(ctx, db.DocumentsToEmbedParams{Model: m.client.Model(), AfterID: after.ID, AfterLanguage: after.Language, MaxRows: 500})
+		if err != nil || len(rows) == 0 {
+			return n, first, err
+		}
+		after = rows[len(rows)-1]
+		for _, row := range rows {
+			var b Bill
+			if err := json.Unmarshal(row.Doc, &b); err != nil {
+				return n, first, fmt.Errorf("bill %s: %w", row.ID, err)
+			}
+			text := document(b, row.Language)
+			if hash := sha256.Sum256([]byte(text)); text == "" || slices.Equal(hash[:], row.Hash) || row.Xid >= xid {
+				continue
+			}
+			if n++; len(first) < 10 {
+				first = append(first, row.ID+" ("+row.Language+")")
+			}
+		}
 	}
 }
 

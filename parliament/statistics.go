@@ -50,6 +50,50 @@ func (s *Store) NewBillsSince(ctx context.Context, place string, assets []string
 	return n, nil
 }
 
+// ChangedBills are changes of bills that were held already, since a place in the history of all bills.
+type ChangedBills struct {
+	// Bills is how many changed in fetches that brought no new ones.
+	Bills int
+	// Oldest is when the first change since then was stored, of whichever fetch; zero if there is none.
+	Oldest time.Time
+	// Next is the place after them.
+	Next string
+	// Unsettled says that there may be more in a moment: a fetch is on its way.
+	Unsettled bool
+}
+
+// ChangedBillsSince gives what changed after a place that Now or an earlier answer gave; "" is the beginning. It looks at what was stored,
+// not at what fetches say of themselves: one that failed or was canceled has stored bills too. assets are those that
+// bring bills.
+func (s *Store) ChangedBillsSince(ctx context.Context, place string, assets []string) (*ChangedBills, error) {
+	xid, err := placeXid(place)
+	if err != nil {
+		return nil, err
+	}
+	r, err := s.q.BillsChangedAfter(ctx, db.BillsChangedAfterParams{AfterXid: xid, Assets: assets})
+	if err != nil {
+		return nil, err
+	}
+	c := &ChangedBills{Bills: int(r.Bills), Next: strconv.FormatUint(r.LastXid, 10) + "/", Unsettled: r.Unsettled}
+	if r.Oldest.Year() > 1 {
+		c.Oldest = r.Oldest
+	}
+	return c, nil
+}
+
+// placeXid is the transaction at a place in the history of bills: the number before the first other character, which
+// begins the places of earlier versions of the program too. "" is the beginning.
+func placeXid(place string) (uint64, error) {
+	if place == "" {
+		return 0, nil
+	}
+	xid, err := strconv.ParseUint(place[:len(place)-len(strings.TrimLeft(place, "0123456789"))], 10, 63)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a place in the history of bills", place)
+	}
+	return xid, nil
+}
+
 // Now is the place in the history of bills after all there are.
 func (s *Store) Now(ctx context.Context) (string, error) {
 	xid, err := s.q.Begin(ctx)

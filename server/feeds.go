@@ -34,8 +34,9 @@ var feedTypes = map[string]string{"rss": "application/rss+xml", "atom": "applica
 // renderedFeed is a feed as it is sent.
 type renderedFeed struct {
 	contentType, tag string
-	modified         time.Time
-	body             []byte
+	// modified is when any feed last changed: no feed has changed since, and none that changes later has the same.
+	modified time.Time
+	body     []byte
 }
 
 // VisitGetFeedResponse implements the response of the operation.
@@ -49,6 +50,7 @@ func (f *renderedFeed) VisitGetFeedResponse(w http.ResponseWriter) error {
 
 func (f *renderedFeed) headers(w http.ResponseWriter) {
 	w.Header().Set("ETag", f.tag)
+	// After several changes within a second it is a moment ahead of the clock. Two states with one time would be worse.
 	w.Header().Set("Last-Modified", f.modified.UTC().Format(http.TimeFormat))
 	w.Header().Set("Cache-Control", "max-age=60")
 }
@@ -63,8 +65,9 @@ func (f feedUnchanged) VisitGetFeedResponse(w http.ResponseWriter) error {
 }
 
 type feedKey struct {
-	name, form, lang, q, base string
+	name, form, lang, q, base string // the name in small letters
 	generation                int64
+	updated                   int64 // so that a restored database's numbers are not taken for those of before
 }
 
 // feedCache holds rendered feeds; those of a generation gone by are pushed out by the others.
@@ -75,9 +78,13 @@ func newFeedCache() *feedCache {
 	return c
 }
 
+// GetFeed reads the feeds' state before the content: what is kept under a generation is as new as that or newer, never older.
 func (h *handlers) GetFeed(ctx context.Context, req api.GetFeedRequestObject) (api.GetFeedResponseObject, error) {
 	p := req.Params
-	name, form := cutLast(req.Feed, ".")
+	name, form := cutLast(strings.ToLower(req.Feed), ".") // in any case of letters
+	if strings.ContainsFunc(req.Feed, notInFeedNames) {
+		return nil, &problem{status: http.StatusNotFound, kind: "not_found", detail: fmt.Sprintf("there is no feed %q: names of feeds are made of letters, digits and hyphens, such as bills.rss", req.Feed)}
+	}
 	if feedTypes[form] == "" {
 		return nil, invalidField("/path/feed", "%q is not a feed: want a name and .rss, .atom or .json, such as bills.rss", req.Feed)
 	}
@@ -96,7 +103,7 @@ func (h *handlers) GetFeed(ctx context.Context, req api.GetFeedRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	key := feedKey{name: name, form: form, lang: lang, q: q, base: h.baseURL(ctx), generation: state.Generation}
+	key := feedKey{name: name, form: form, lang: lang, q: q, base: h.baseURL(ctx), generation: state.Generation, updated: state.UpdatedAt.UnixNano()}
 	rendered, ok := h.feeds.Get(key)
 	if !ok {
 		content, err := h.cfg.Store.Feed(ctx, name, q, state.MaxItems)
@@ -113,11 +120,16 @@ func (h *handlers) GetFeed(ctx context.Context, req api.GetFeedRequestObject) (a
 			return feedUnchanged{rendered}, nil
 		}
 	} else if p.IfModifiedSince != nil {
-		if since, err := http.ParseTime(*p.IfModifiedSince); err == nil && !rendered.modified.Truncate(time.Second).After(since) {
+		if since, err := http.ParseTime(*p.IfModifiedSince); err == nil && !rendered.modified.After(since) {
 			return feedUnchanged{rendered}, nil
 		}
 	}
 	return rendered, nil
+}
+
+// notInFeedNames finds what no name of a feed has: blanks, hyphens that only look like one, control characters.
+func notInFeedNames(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.')
 }
 
 func cutLast(s, sep string) (before, after string) {
@@ -161,9 +173,9 @@ func itemID(item parliament.FeedItem, lang string) string {
 	return fmt.Sprintf("tag:parliament-explorer,2026:bill/%s/version/%d/%s", item.BillID, item.Version, lang)
 }
 
-// feedID names a feed for ever.
-func feedID(key feedKey) string {
-	id := "tag:parliament-explorer,2026:feed/" + key.name + "/" + key.lang
+// feedID names a feed for ever, by its own name, however it was asked for.
+func feedID(key feedKey, name string) string {
+	id := "tag:parliament-explorer,2026:feed/" + name + "/" + key.lang
 	if key.q != "" {
 		id += "?" + url.Values{"q": {key.q}}.Encode()
 	}
@@ -190,18 +202,18 @@ func renderFeed(key feedKey, content *parliament.FeedContent, updated time.Time)
 	if key.q != "" {
 		query.Set("q", key.q)
 	}
-	self := key.base + "/feeds/" + url.PathEscape(key.name) + "." + key.form
+	self := key.base + "/feeds/" + url.PathEscape(content.Name) + "." + key.form
 	if len(query) > 0 {
 		self += "?" + query.Encode()
 	}
-	modified := updated
-	f := &feeds.Feed{Title: pick(content.Title), Link: &feeds.Link{Href: key.base + "/ui/bills"}, Description: words["from"], Id: feedID(key)}
-	if len(content.Items) > 0 {
-		modified = time.Time{}
+	newest := updated
+	f := &feeds.Feed{Title: pick(content.Title), Link: &feeds.Link{Href: key.base + "/ui/bills"}, Description: words["from"], Id: feedID(key, content.Name)}
+	if len(content.Items) > 0 { // the feed's own date is that of its newest item: the ETag must not change with other feeds
+		newest = time.Time{}
 	}
 	for _, item := range content.Items {
-		if item.NoticedAt.After(modified) {
-			modified = item.NoticedAt
+		if item.NoticedAt.After(newest) {
+			newest = item.NoticedAt
 		}
 		name := pick(item.ShortTitle)
 		if name == "" {
@@ -217,8 +229,8 @@ func renderFeed(key feedKey, content *parliament.FeedContent, updated time.Time)
 			Created: item.PublishedAt, Updated: item.PublishedAt, Description: describe(item, pick, key.lang),
 		})
 	}
-	f.Created, f.Updated = modified, modified
-	out := &renderedFeed{contentType: feedTypes[key.form], modified: modified}
+	f.Created, f.Updated = newest, newest
+	out := &renderedFeed{contentType: feedTypes[key.form], modified: updated}
 	var err error
 	switch key.form {
 	case "rss":

@@ -2,7 +2,13 @@
 -- Bills that changed since feeds knew of them.
 SELECT b.id, b.parliament, b.session, b.introduced_on, b.doc, b.version, coalesce(f.done, 0)::integer AS done
 FROM bills b LEFT JOIN (SELECT bill_id, max(version) AS done FROM feed_items GROUP BY bill_id) f ON f.bill_id = b.id
-WHERE b.version > coalesce(f.done, 0) ORDER BY b.id LIMIT @max_rows;
+WHERE b.version > coalesce(f.done, 0) AND b.id > @after::text ORDER BY b.id LIMIT @max_rows;
+
+-- name: BillsNotInFeeds :many
+-- Bills with a change from before a place in the history of all bills that feeds do not have.
+SELECT b.id, count(*) OVER () AS n FROM bills b LEFT JOIN (SELECT bill_id, max(version) AS done FROM feed_items GROUP BY bill_id) f ON f.bill_id = b.id
+WHERE b.version > coalesce(f.done, 0) AND EXISTS (SELECT FROM bill_versions v WHERE v.bill_id = b.id AND v.version > coalesce(f.done, 0) AND v.xid < @before_xid)
+ORDER BY b.id LIMIT 10;
 
 -- name: VersionsOfBills :many
 SELECT bill_id, version, changes, created_at FROM bill_versions WHERE bill_id = ANY(@ids::text[]) ORDER BY bill_id, version DESC;
@@ -26,8 +32,18 @@ ORDER BY sort_at DESC, bill_id, version DESC LIMIT @max_rows;
 -- name: GetFeedState :one
 SELECT max_items, generation, updated_at FROM feed_state;
 
--- name: SetFeedState :exec
-UPDATE feed_state SET max_items = @max_items, updated_at = @at, generation = generation + 1;
+-- name: LockFeedState :one
+-- Updates of feeds come one after the other. oldest is that of the update that was cut off, if one was.
+SELECT coalesce(oldest, 'null')::jsonb AS oldest FROM feed_state FOR UPDATE;
+
+-- name: SetFeedOldest :exec
+UPDATE feed_state SET oldest = @oldest;
+
+-- name: EndFeedUpdate :exec
+-- The end of an update. How many items a feed has is part of every feed.
+UPDATE feed_state SET oldest = NULL, max_items = @max_items,
+    generation = generation + CASE WHEN max_items <> @max_items THEN 1 ELSE 0 END,
+    updated_at = CASE WHEN max_items <> @max_items THEN greatest(date_trunc('second', clock_timestamp()), date_trunc('second', updated_at) + interval '1 second') ELSE updated_at END;
 
 -- name: FeedSessions :many
 SELECT session, count(*) AS n, max(sort_at)::timestamptz AS latest FROM feed_items GROUP BY session ORDER BY session DESC;
@@ -35,9 +51,12 @@ SELECT session, count(*) AS n, max(sort_at)::timestamptz AS latest FROM feed_ite
 -- name: FeedStatuses :many
 SELECT status_code::text AS status_code, coalesce(max(doc -> 'status' ->> 'fr'), '')::text AS french, count(*) AS n, max(sort_at)::timestamptz AS latest FROM feed_items WHERE status_code IS NOT NULL GROUP BY status_code ORDER BY status_code;
 
--- name: CommitteeName :one
-SELECT (c -> 'name')::jsonb AS name FROM bills b CROSS JOIN jsonb_array_elements(b.doc -> 'committees') AS c
-WHERE b.id IN (SELECT f.bill_id FROM feed_items f WHERE f.committees @> ARRAY[@acronym::text] ORDER BY f.sort_at DESC LIMIT 1) AND c ->> 'acronym' = @acronym LIMIT 1;
+-- name: CommitteeNames :many
+-- What the committees by an acronym are called, one of each chamber, in the words of the bill that moved last.
+SELECT DISTINCT ON (c ->> 'chamber') (c -> 'name')::jsonb AS name
+FROM (SELECT f.bill_id, max(f.sort_at) AS at FROM feed_items f WHERE f.committees @> ARRAY[@acronym::text] GROUP BY f.bill_id) i
+JOIN bills b ON b.id = i.bill_id CROSS JOIN jsonb_array_elements(b.doc -> 'committees') AS c
+WHERE upper(c ->> 'acronym') = @acronym ORDER BY c ->> 'chamber', i.at DESC, b.id;
 
 -- name: ListBillChanges :many
 SELECT v.bill_id, v.version, v.changes, v.run_id, v.created_at, v.xid FROM bill_versions v
@@ -48,3 +67,14 @@ ORDER BY v.xid, v.bill_id, v.version LIMIT @max_rows;
 -- name: OldestFeedItems :many
 -- When the oldest bill that feeds know of each session was new.
 SELECT session, min(published_at)::timestamptz AS oldest FROM feed_items WHERE version = 1 GROUP BY session;
+
+-- name: BillsChangedAfter :one
+-- How many bills were changed since a place in the history of all bills by runs that brought no new ones. last_xid is the
+-- place after them. unsettled: one of the assets is being materialized, or a transaction is open still, so there may be
+-- more in a moment.
+SELECT count(DISTINCT v.bill_id) FILTER (WHERE v.version > 1 AND NOT EXISTS (SELECT FROM bill_versions n WHERE n.run_id = v.run_id AND n.version = 1)) AS bills,
+       coalesce(max(v.xid::text::bigint)::text::xid8, @after_xid::xid8)::xid8 AS last_xid,
+       coalesce(min(v.created_at), '0001-01-01')::timestamptz AS oldest,
+       (EXISTS (SELECT FROM bill_versions n WHERE n.xid > @after_xid AND n.xid >= log_horizon())
+        OR EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling') AND assets && @assets::text[]))::boolean AS unsettled
+FROM bill_versions v WHERE v.xid > @after_xid AND v.xid < log_horizon();

@@ -127,19 +127,21 @@ FROM (SELECT unnest(@places::integer[]) AS place, unnest(@languages::text[]) AS 
 
 -- name: DocumentsToEmbed :many
 -- Bills whose text in a language may have changed since it was embedded, or was not.
-SELECT b.id, l.language::text AS language, b.doc, e.hash
-FROM bills b CROSS JOIN (VALUES ('en'), ('fr')) AS l (language)
+SELECT b.id, l.language::text AS language, b.doc, b.version, v.xid, e.hash
+FROM bills b JOIN bill_versions v ON v.bill_id = b.id AND v.version = b.version CROSS JOIN (VALUES ('en'), ('fr')) AS l (language)
 LEFT JOIN embeddings e ON e.bill_id = b.id AND e.language = l.language AND e.model = @model
-WHERE (b.id, l.language) > (@after_id::text, @after_language::text) AND (e.created_at IS NULL OR e.created_at < b.updated_at)
+WHERE (b.id, l.language) > (@after_id::text, @after_language::text) AND e.version IS DISTINCT FROM b.version
 ORDER BY b.id, l.language LIMIT @max_rows;
 
 -- name: UpsertEmbedding :exec
-INSERT INTO embeddings (bill_id, language, model, hash, embedding, created_at) VALUES (@bill_id, @language, @model, @hash, @embedding, @created_at)
-ON CONFLICT (bill_id, language, model) DO UPDATE SET hash = excluded.hash, embedding = excluded.embedding, created_at = excluded.created_at;
+-- An update that is slower than another one does not put an older text in the place of a newer one.
+INSERT INTO embeddings (bill_id, language, model, hash, embedding, created_at, version) VALUES (@bill_id, @language, @model, @hash, @embedding, @created_at, @version)
+ON CONFLICT (bill_id, language, model) DO UPDATE SET hash = excluded.hash, embedding = excluded.embedding, created_at = excluded.created_at, version = excluded.version
+WHERE embeddings.version IS NULL OR embeddings.version <= excluded.version;
 
 -- name: TouchEmbedding :exec
 -- The text is what it was.
-UPDATE embeddings SET created_at = @created_at WHERE bill_id = @bill_id AND language = @language AND model = @model;
+UPDATE embeddings SET created_at = @created_at, version = @version WHERE bill_id = @bill_id AND language = @language AND model = @model AND hash = @hash;
 
 -- name: DeleteOtherEmbeddings :execrows
 DELETE FROM embeddings WHERE model <> @model;
@@ -148,8 +150,9 @@ DELETE FROM embeddings WHERE model <> @model;
 -- How many numbers the embeddings of a model have; no row without any.
 SELECT cardinality(embedding)::integer AS size FROM embeddings WHERE model = @model LIMIT 1;
 
--- name: EmbeddingStamp :one
-SELECT count(*) AS n, coalesce(max(created_at), '0001-01-01')::timestamptz AS latest FROM embeddings WHERE model = @model;
+-- name: EmbeddingGeneration :one
+-- Changes whenever an embedding does.
+SELECT generation FROM embedding_state;
 
 -- name: AllEmbeddings :many
 SELECT bill_id, embedding FROM embeddings WHERE model = @model;

@@ -116,7 +116,17 @@ func transient(err error) bool {
 
 // Embed gives the embeddings of texts, in order. What may pass is tried up to five times.
 func (c *Client) Embed(ctx context.Context, texts []string) (*Result, error) {
-	return c.exec.WithContext(ctx).GetWithExecution(func(exec failsafe.Execution[*Result]) (*Result, error) { return c.Once(exec.Context(), texts) })
+	r, err := c.exec.WithContext(ctx).GetWithExecution(func(exec failsafe.Execution[*Result]) (*Result, error) {
+		r, err := c.Once(exec.Context(), texts)
+		if err != nil && exec.Context().Err() != nil { // left by whoever asked: the endpoint has not failed, and is not tried again
+			return nil, context.Canceled
+		}
+		return r, err
+	})
+	if err != nil && ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return r, err
 }
 
 // Once is Embed with a single try.

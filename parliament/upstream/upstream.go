@@ -65,6 +65,7 @@ type Client struct {
 	limit *limiter
 	state *reporter
 	exec  failsafe.Executor[[]byte]
+	gate  circuitbreaker.CircuitBreaker[[]byte]
 	meter *meters
 }
 
@@ -136,8 +137,7 @@ func New(cfg Config) (*Client, error) {
 			observerOf(ev.Context()).retrying(cfg.Source, ev.LastError(), ev.Attempts(), ev.Delay)
 		}).
 		ReturnLastFailure().Build()
-	breaker := circuitbreaker.NewBuilder[[]byte]().
-		HandleIf(func(_ []byte, err error) bool { return isTransient(err) }).
+	c.gate = circuitbreaker.NewBuilder[[]byte]().
 		WithFailureThreshold(breakerThreshold).WithDelay(breakerDelay).
 		OnOpen(func(circuitbreaker.StateChangedEvent) {
 			cfg.Logger.Warn("source is failing: not asking it for a while", "source", cfg.Source, "for", breakerDelay)
@@ -150,7 +150,7 @@ func New(cfg Config) (*Client, error) {
 			meter.breaker.Set(0)
 		}).
 		Build()
-	c.exec = failsafe.With[[]byte](retries, breaker)
+	c.exec = failsafe.With[[]byte](retries)
 	return c, nil
 }
 
@@ -220,7 +220,14 @@ func (c *Client) GetJSON(ctx context.Context, path string, into any) error {
 
 func (c *Client) get(ctx context.Context, address string) ([]byte, error) {
 	body, err := c.exec.WithContext(ctx).GetWithExecution(func(exec failsafe.Execution[[]byte]) ([]byte, error) {
+		if !c.gate.TryAcquirePermit() {
+			return nil, circuitbreaker.ErrOpen
+		}
 		body, err := c.once(exec.Context(), address)
+		if err != nil && exec.Context().Err() != nil { // whoever asked does not wait any more, and the transport's error is whatever ended the context
+			err = &leftError{context.Cause(exec.Context())}
+		}
+		c.judge(err)
 		c.state.asked(exec.Context(), err)
 		return body, err
 	})
@@ -237,6 +244,22 @@ func (c *Client) get(ctx context.Context, address string) ([]byte, error) {
 	return nil, err
 }
 
+// judge tells the breaker how a request ended. One that was left, or held back by our own limits, says nothing of the
+// service; a service on trial is given its next request by it, and not acquitted.
+func (c *Client) judge(err error) {
+	var left *leftError
+	var status *StatusError
+	var body *BodyError
+	switch {
+	case isTransient(err):
+		c.gate.RecordFailure()
+	case err == nil, !errors.As(err, &left) && (errors.As(err, &status) || errors.As(err, &body)):
+		c.gate.RecordSuccess()
+	case c.gate.IsHalfOpen():
+		c.gate.RecordFailure() // the only way to give the permit back
+	}
+}
+
 // once sends one request when it is its turn.
 func (c *Client) once(ctx context.Context, address string) (body []byte, err error) {
 	asked := time.Now()
@@ -247,7 +270,7 @@ func (c *Client) once(ctx context.Context, address string) (body []byte, err err
 	defer release()
 	c.meter.waited.Observe(time.Since(asked).Seconds())
 	sent := time.Now()
-	defer func() { c.meter.answered(time.Since(sent), err) }()
+	defer func() { c.meter.answered(ctx, time.Since(sent), err) }()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return nil, err
@@ -356,6 +379,11 @@ func (e *RecordError) Error() string { return fmt.Sprintf("%s: %v", e.URL, e.Err
 
 func (e *RecordError) Unwrap() error { return e.Err }
 
+// leftError is a request that its caller left: its run was canceled or took too long, or the worker stops.
+type leftError struct{ error }
+
+func (e *leftError) Unwrap() error { return e.error }
+
 type networkError struct{ error }
 
 func (e *networkError) Unwrap() error { return e.error }
@@ -369,11 +397,12 @@ func isBusy(err error) bool {
 
 // isTransient says whether the same request may well succeed in a moment.
 func isTransient(err error) bool {
+	var left *leftError
 	var status *StatusError
 	var body *BodyError
 	var network *networkError
 	switch {
-	case err == nil || errors.Is(err, context.Canceled):
+	case err == nil || errors.As(err, &left) || errors.Is(err, context.Canceled):
 		return false
 	case errors.As(err, &status):
 		return isBusy(err) && status.RetryAfter <= maxRetryAfter

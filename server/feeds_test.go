@@ -1,0 +1,346 @@
+package server_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/mmcdole/gofeed"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+)
+
+func (s *site) exec(sql string, args ...any) {
+	s.t.Helper()
+	if _, err := s.db.Pool.Exec(s.t.Context(), sql, args...); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// reader keeps what it was last given of a feed, as feed readers do.
+type reader struct {
+	s      *site
+	path   string
+	seen   answer
+	header string // by which it asks whether something changed
+	told   int    // the status of the last answer
+}
+
+func (s *site) reader(path, header string) *reader {
+	s.t.Helper()
+	r := &reader{s: s, path: path, header: header}
+	if r.seen = s.do("GET", path, ""); r.seen.StatusCode != http.StatusOK {
+		s.t.Fatalf("%s: %d %s", path, r.seen.StatusCode, r.seen.body)
+	}
+	return r
+}
+
+// readers ask by either header.
+func (s *site) readers(path string) []*reader {
+	return []*reader{s.reader(path, "If-None-Match"), s.reader(path, "If-Modified-Since")}
+}
+
+// poll asks whether the feed changed, and says so.
+func (r *reader) poll() bool {
+	r.s.t.Helper()
+	value := r.seen.Header.Get(map[string]string{"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}[r.header])
+	a := r.s.do("GET", r.path, "", r.header, value)
+	switch r.told = a.StatusCode; a.StatusCode {
+	case http.StatusNotModified:
+		return false
+	case http.StatusOK:
+		changed := !bytes.Equal(a.body, r.seen.body)
+		r.seen = a
+		return changed
+	default:
+		r.s.t.Fatalf("%s: %d %s", r.path, a.StatusCode, a.body)
+		return false
+	}
+}
+
+// TestFeedsAfterACut has updates of feeds stop in the middle. A reader is never told that nothing changed although
+// something did, then or after the next update.
+func TestFeedsAfterACut(t *testing.T) {
+	t.Parallel()
+	fail := func(when string) string {
+		return `CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME; END'; CREATE TRIGGER cut ` + when + ` FOR EACH ROW EXECUTE FUNCTION cut()`
+	}
+	for name, c := range map[string]struct {
+		cut  string // what fails in the database
+		stop bool   // the update is told to stop after the first items
+		came bool   // the items came all the same
+	}{
+		"before the items":                {cut: fail(`BEFORE INSERT ON feed_items`)},
+		"between items and generation":    {cut: fail(`BEFORE UPDATE OF generation ON feed_state`)},
+		"at the end":                      {cut: `CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME; END'; CREATE TRIGGER cut BEFORE UPDATE OF max_items ON feed_state FOR EACH ROW EXECUTE FUNCTION cut()`, came: true},
+		"canceled after the first items":  {stop: true, came: true},
+		"nothing, which is no cut at all": {came: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := setup(t)
+			s.saveBills(1, someBills...)
+			s.updateFeeds()
+			readers := append(s.readers("/feeds/bills.rss"), s.readers("/feeds/bill-44-1-C-12.json")...)
+			moved := someBills[1]
+			moved.status = "Royal assent received"
+			s.saveBills(2, moved)
+			if c.cut != "" {
+				s.exec(c.cut)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			_, err := s.store.UpdateFeeds(ctx, 100, func(int) {
+				if c.stop {
+					cancel()
+				}
+			})
+			if (err == nil) != (c.cut == "" && !c.stop) {
+				t.Fatalf("%v", err)
+			}
+			if c.cut != "" {
+				s.exec(`DROP FUNCTION cut CASCADE`)
+			}
+			for _, r := range readers {
+				if got := r.poll(); got != c.came {
+					t.Errorf("%s by %s: changed: %v", r.path, r.header, got)
+				}
+			}
+			s.updateFeeds()
+			for _, r := range readers {
+				if got := r.poll(); got == c.came {
+					t.Errorf("%s by %s: changed after the next update: %v", r.path, r.header, got)
+				}
+				if !bytes.Contains(r.seen.body, []byte("Royal assent received")) {
+					t.Errorf("%s lacks the change", r.path)
+				}
+			}
+		})
+	}
+}
+
+// TestReadersSeeEveryChange changes whatever a feed is made of, several times within a second.
+func TestReadersSeeEveryChange(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.savePolitician("ada-byron", 7)
+	s.saveBills(1, someBills...)
+	s.updateFeeds()
+	var all []*reader
+	for _, name := range []string{"bills", "session-44-1", "session-43-2", "status-RoyalAssentGiven", "sponsor-ada-byron", "committee-FOPO", "bill-44-1-C-12", "search"} {
+		path := "/feeds/" + name + ".atom"
+		if name == "search" {
+			path += "?q=rivers"
+		}
+		all = append(all, s.readers(path)...)
+	}
+	moved := someBills[1]
+	for i, step := range []struct {
+		what   string
+		change func()
+		feeds  string // that change, by a part of their paths
+	}{
+		{"nothing", func() { s.updateFeeds() }, ""},
+		{"a bill", func() { moved.status = "Royal assent received"; s.saveBills(2, moved); s.updateFeeds() }, "/bills. session-44-1 RoyalAssentGiven sponsor-ada-byron committee-FOPO bill-44-1-C-12 search"},
+		{"the same bill, within a second", func() { moved.titleFr = "Loi concernant les rivières"; s.saveBills(3, moved); s.updateFeeds() }, "/bills. session-44-1 sponsor-ada-byron committee-FOPO bill-44-1-C-12 search"},
+		{"a change that was stored before the last one, and seen after it", func() {
+			moved.titleFr = "Loi sur les rivières"
+			s.saveBills(4, moved)
+			s.exec(`UPDATE bill_versions SET created_at = created_at - interval '1 hour' WHERE bill_id = '44-1/C-12' AND version = (SELECT max(version) FROM bill_versions WHERE bill_id = '44-1/C-12')`)
+			s.updateFeeds()
+		}, "/bills. session-44-1 sponsor-ada-byron committee-FOPO bill-44-1-C-12 search"},
+		{"a sponsor's name", func() { s.exec(`UPDATE politicians SET doc = jsonb_set(doc, '{name}', '"Ada Lovelace"')`) }, "sponsor-ada-byron"},
+		{"something of a sponsor that no feed has", func() { s.exec(`UPDATE politicians SET party = 'Other'`) }, ""},
+		{"how many items there are", func() {
+			if _, err := s.store.UpdateFeeds(t.Context(), 1, func(int) {}); err != nil {
+				t.Fatal(err)
+			}
+		}, "/bills. session-44-1 session-43-2 RoyalAssentGiven sponsor-ada-byron committee-FOPO bill-44-1-C-12 search"},
+		{"a bill is taken out", func() { s.exec(`DELETE FROM bills WHERE id = '43-2/C-11'`) }, "session-43-2"},
+	} {
+		step.change()
+		for _, r := range all {
+			want := false
+			for _, part := range strings.Fields(step.feeds) {
+				want = want || strings.Contains(r.path, part)
+			}
+			if got := r.poll(); got != want {
+				t.Errorf("%d, %s: %s by %s changed: %v, want %v", i, step.what, r.path, r.header, got, want)
+			}
+		}
+		for _, r := range all {
+			if r.poll() || r.told != http.StatusNotModified {
+				t.Errorf("%d, %s: %s by %s is not as it was a moment ago", i, step.what, r.path, r.header)
+			}
+		}
+	}
+}
+
+// TestFeedNames asks for feeds in any spelling: each has one address and one id, whoever asked for it first.
+func TestFeedNames(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.savePolitician("ada-byron", 7)
+	s.saveBills(1, someBills...)
+	s.saveBills(2, bill{"41-1", "C-23A", "An Act respecting letters", "Loi", "", "2012-03-01", "Outside the Order of Precedence", 7, "", ""})
+	s.updateFeeds()
+	for typed, name := range map[string]string{
+		"BILLS.rss": "bills", "Bills.RSS": "bills", "bills.Atom": "bills", "bills.JSON": "bills", "SESSION-44-1.rss": "session-44-1",
+		"status-royalassentgiven.rss": "status-RoyalAssentGiven", "STATUS-ROYALASSENTGIVEN.rss": "status-RoyalAssentGiven", "Status-houseAt2ndREADING.atom": "status-HouseAt2ndReading",
+		"sponsor-ADA-byron.rss": "sponsor-ada-byron", "Sponsor-Ada-Byron.json": "sponsor-ada-byron", "committee-fopo.rss": "committee-FOPO", "committee-Fopo.ATOM": "committee-FOPO", "COMMITTEE-FOPO.rss": "committee-FOPO",
+		"bill-44-1-c-12.rss": "bill-44-1-C-12", "BILL-44-1-C-12.json": "bill-44-1-C-12", "bill-44-1-s-203.atom": "bill-44-1-S-203", "bill-41-1-c-23a.rss": "bill-41-1-C-23A",
+		"search.rss?q=rivers": "search", "SEARCH.Atom?q=rivers": "search", "committee%2Dfopo%2Erss": "committee-FOPO", "%62ills.rss": "bills",
+	} {
+		a := s.do("GET", "/feeds/"+typed, "")
+		path, query, _ := strings.Cut(typed, "?")
+		path, err := url.PathUnescape(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		form := strings.ToLower(path[strings.LastIndex(path, ".")+1:])
+		self := s.url + "/feeds/" + name + "." + form
+		if query != "" {
+			self += "?" + query
+		}
+		f, err := gofeed.NewParser().Parse(bytes.NewReader(a.body))
+		if a.StatusCode != http.StatusOK || err != nil {
+			t.Errorf("%s: %d, %v %s", typed, a.StatusCode, err, a.body)
+			continue
+		}
+		if f.FeedLink != self || len(f.Items) == 0 {
+			t.Errorf("%s: itself is %q, want %q; %d items", typed, f.FeedLink, self, len(f.Items))
+		}
+		exact := s.do("GET", strings.TrimPrefix(self, s.url), "")
+		if !bytes.Equal(exact.body, a.body) || exact.Header.Get("ETag") != a.Header.Get("ETag") {
+			t.Errorf("%s is another feed than %s", typed, self)
+		}
+		if form == "atom" && !strings.Contains(string(a.body), "<id>tag:parliament-explorer,2026:feed/"+name+"/en") {
+			t.Errorf("%s: %.300s", typed, a.body)
+		}
+	}
+	for _, typed := range []string{
+		"bills%20.rss", "%20bills.rss", "bills.rss%20", "bills.rss%0A", "committee\u2011fopo.rss", "session-44\u20131.rss", "bill-44-1-C\u221212.rss", "bill-44-1-C\u00AD12.rss", "bil\u212As.rss", "committee-f\u00f6po.rss",
+		"bills-.rss", "bills-x.rss", "search-.rss", "committee-.rss", "committee.rss", "session-.rss", "session-044-1.rss", "sponsor-.rss", "status-.rss", "bill-44-1.rss", "committee-FO,PO.rss", strings.Repeat("a", 190) + ".rss",
+	} {
+		path, query, _ := strings.Cut(typed, "?")
+		path = (&url.URL{Path: "/feeds/" + path, RawPath: "/feeds/" + path}).EscapedPath()
+		if strings.Contains(typed, "%") {
+			path = "/feeds/" + typed
+		}
+		if query != "" {
+			path += "?" + query
+		}
+		if p := decode[api.Problem](t, s.do("GET", path, ""), http.StatusNotFound); !strings.Contains(p.Detail, "feed ") && !strings.Contains(p.Detail, "feed \"") {
+			t.Errorf("%q: %q", typed, p.Detail)
+		}
+	}
+}
+
+// TestCommitteesByOneAcronym has a committee of each chamber by the same acronym: their feed has the bills of both.
+func TestCommitteesByOneAcronym(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	for i, c := range []legisinfo.Committee{{Acronym: "TRAN", Chamber: "house", NameEn: "Transport", NameFr: "Transports"}, {Acronym: "tran", Chamber: "senate", NameEn: "Transitions", NameFr: "Transitions"}} {
+		id, err := parliament.ParseBillID("44-1", fmt.Sprintf("C-%d", 30+i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		item := &legisinfo.Item{ID: i + 1, Session: "44-1", Number: id.Number(), LongTitleEn: "An Act", HouseFirst: "2022-03-01", Hash: "x"}
+		detail := &legisinfo.Detail{ItemHash: "x", ID: item.ID, Reader: legisinfo.Reader, Committees: []legisinfo.Committee{c}}
+		if _, err := s.store.Save(t.Context(), uuid.UUID{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{Item: item, Detail: detail}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.updateFeeds()
+	for lang, title := range map[string]string{"en": "Bills before Transport; Transitions", "fr": "Projets de loi : Transports ; Transitions"} {
+		f := decode[map[string]any](t, s.do("GET", "/feeds/committee-tran.json?lang="+lang, ""), http.StatusOK)
+		if items, _ := f["items"].([]any); f["title"] != title || len(items) != 2 {
+			t.Errorf("%v, %d items", f["title"], len(items))
+		}
+	}
+	// A bill that leaves a committee again does not take the committee's name and feed with it.
+	s.exec(`UPDATE bills SET doc = jsonb_set(doc, '{committees}', '[]')`)
+	s.exec(`UPDATE feed_state SET generation = generation + 1`)
+	if f := decode[map[string]any](t, s.do("GET", "/feeds/committee-TRAN.json", ""), http.StatusOK); f["title"] != "Bills before TRAN" {
+		t.Errorf("%v", f["title"])
+	}
+}
+
+// TestUpdateThatIsCutOff has an old session's bills come to feeds in two halves, the update having been cut off between
+// them: all stand where they happened, as they would have otherwise.
+func TestUpdateThatIsCutOff(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	var many []bill
+	for i := range 620 {
+		many = append(many, bill{"44-1", fmt.Sprintf("C-%d", 200+i), fmt.Sprintf("An Act, no. %d", i), "Loi", "", time.Date(2022, 2, 1+i/10, 0, 0, 0, 0, time.UTC).Format(time.DateOnly), "Outside the Order of Precedence", 7, "", ""})
+	}
+	s.saveBills(1, many...)
+	s.exec(`CREATE FUNCTION cut() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME; END'; CREATE TRIGGER cut BEFORE INSERT ON feed_items FOR EACH ROW WHEN (NEW.bill_id = '44-1/C-819') EXECUTE FUNCTION cut()`)
+	if _, err := s.store.UpdateFeeds(t.Context(), 100, func(int) {}); err == nil {
+		t.Fatal("it was not cut off")
+	}
+	s.exec(`DROP FUNCTION cut CASCADE`)
+	var first, news int
+	scan := func(into *int, sql string) {
+		t.Helper()
+		if err := s.db.Pool.QueryRow(t.Context(), sql).Scan(into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if scan(&first, `SELECT count(*) FROM feed_items`); first == 0 || first == len(many) {
+		t.Fatalf("%d items at first", first)
+	}
+	if counts := s.updateFeeds(); counts.Items != len(many)-first {
+		t.Errorf("%+v after %d", counts, first)
+	}
+	if scan(&news, `SELECT count(*) FROM feed_items WHERE sort_at <> published_at`); news != 0 {
+		t.Errorf("%d old bills are news", news)
+	}
+	// The next update knows what there is: what comes now is news.
+	s.saveBills(2, bill{"44-1", "C-900", "An Act", "Loi", "", "2024-03-01", "Outside the Order of Precedence", 7, "", ""})
+	s.updateFeeds()
+	if scan(&news, `SELECT count(*) FROM feed_items WHERE sort_at <> published_at`); news != 1 {
+		t.Errorf("%d items are news", news)
+	}
+}
+
+// TestMeaningSeesWhatWasEmbedded has embeddings written in another order than their times: a search looks at the newest.
+func TestMeaningSeesWhatWasEmbedded(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.saveBills(1, someBills...)
+	var before, after int64
+	read := func(into *int64) {
+		t.Helper()
+		if err := s.db.Pool.QueryRow(t.Context(), `SELECT generation FROM embedding_state`).Scan(into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.exec(`INSERT INTO embeddings (bill_id, language, model, hash, embedding, created_at) SELECT id, 'en', 'm', 'x', '{1}', now() FROM bills`)
+	for what, sql := range map[string]string{
+		"an older time":   `UPDATE embeddings SET embedding = '{0.5}', created_at = now() - interval '1 day' WHERE bill_id = '44-1/C-11'`,
+		"the same time":   `UPDATE embeddings SET embedding = '{0.7}' WHERE bill_id = '44-1/C-11'`,
+		"one in, one out": `WITH gone AS (DELETE FROM embeddings WHERE bill_id = '44-1/C-11' RETURNING *) INSERT INTO embeddings SELECT bill_id, 'fr', model, hash, embedding, created_at, version FROM gone`,
+		"a bill is gone":  `DELETE FROM bills WHERE id = '43-2/C-11'`,
+	} {
+		read(&before)
+		s.exec(sql)
+		if read(&after); after == before {
+			t.Errorf("%s: nobody would notice", what)
+		}
+	}
+	read(&before)
+	s.exec(`UPDATE embeddings SET created_at = now()`)
+	if read(&after); after != before {
+		t.Error("nothing changed, and all would be read again")
+	}
+}

@@ -27,7 +27,7 @@ func (q *Queries) CountOpenAlerts(ctx context.Context) (int64, error) {
 const deliveryAttempted = `-- name: DeliveryAttempted :exec
 UPDATE deliveries SET status = $1::text, attempts = attempts + 1, message = $2, attempted_at = $3::timestamptz,
     delivered_at = CASE WHEN $1::text = 'delivered' THEN $3::timestamptz END
-WHERE id = $4
+WHERE id = $4 AND status <> 'delivered'
 `
 
 type DeliveryAttemptedParams struct {
@@ -37,6 +37,7 @@ type DeliveryAttemptedParams struct {
 	ID      uuid.UUID
 }
 
+// What was delivered stays so, whatever becomes of an attempt that was taken for lost.
 func (q *Queries) DeliveryAttempted(ctx context.Context, arg DeliveryAttemptedParams) error {
 	_, err := q.db.Exec(ctx, deliveryAttempted,
 		arg.Status,
@@ -179,6 +180,7 @@ type LatestCheckResultsParams struct {
 	Names  []string
 }
 
+// The results of those that looked last: an id is of the time when the check began to look.
 func (q *Queries) LatestCheckResults(ctx context.Context, arg LatestCheckResultsParams) ([]CheckResult, error) {
 	rows, err := q.db.Query(ctx, latestCheckResults, arg.Assets, arg.Names)
 	if err != nil {
@@ -464,6 +466,31 @@ func (q *Queries) ListUntoldAlerts(ctx context.Context, now time.Time) ([]uuid.U
 	return items, nil
 }
 
+const lockFreshness = `-- name: LockFreshness :one
+INSERT INTO asset_freshness (asset, state, since) VALUES ($1, 'unknown', $2)
+ON CONFLICT (asset) DO UPDATE SET asset = excluded.asset
+RETURNING state, since
+`
+
+type LockFreshnessParams struct {
+	Asset string
+	At    time.Time
+}
+
+type LockFreshnessRow struct {
+	State string
+	Since time.Time
+}
+
+// Locks the asset's row, which it makes if there is none yet. What is read after that stays true until the end of the
+// transaction: materializations lock the row too.
+func (q *Queries) LockFreshness(ctx context.Context, arg LockFreshnessParams) (LockFreshnessRow, error) {
+	row := q.db.QueryRow(ctx, lockFreshness, arg.Asset, arg.At)
+	var i LockFreshnessRow
+	err := row.Scan(&i.State, &i.Since)
+	return i, err
+}
+
 const markAlertTold = `-- name: MarkAlertTold :execrows
 UPDATE alerts SET told_at = $1 WHERE id = $2 AND told_at IS NULL AND recovered_at IS NULL
 `
@@ -479,6 +506,24 @@ func (q *Queries) MarkAlertTold(ctx context.Context, arg MarkAlertToldParams) (i
 		return 0, err
 	}
 	return result.RowsAffected(), nil
+}
+
+const newerCheckResult = `-- name: NewerCheckResult :one
+SELECT EXISTS (SELECT FROM check_results WHERE asset = $1 AND name = $2 AND id > $3)
+`
+
+type NewerCheckResultParams struct {
+	Asset string
+	Name  string
+	ID    uuid.UUID
+}
+
+// Whether a check looked again after it came to a result. Used by LockCheck.
+func (q *Queries) NewerCheckResult(ctx context.Context, arg NewerCheckResultParams) (bool, error) {
+	row := q.db.QueryRow(ctx, newerCheckResult, arg.Asset, arg.Name, arg.ID)
+	var exists bool
+	err := row.Scan(&exists)
+	return exists, err
 }
 
 const raiseAlert = `-- name: RaiseAlert :one
@@ -545,22 +590,27 @@ func (q *Queries) RecoverAlert(ctx context.Context, arg RecoverAlertParams) (Rec
 	return i, err
 }
 
-const setFreshness = `-- name: SetFreshness :execrows
-INSERT INTO asset_freshness (asset, state, since) VALUES ($1, $2, $3)
-ON CONFLICT (asset) DO UPDATE SET state = excluded.state, since = excluded.since WHERE asset_freshness.state <> excluded.state
+const setFreshness = `-- name: SetFreshness :exec
+UPDATE asset_freshness SET state = $1, since = $2 WHERE asset = $3
 `
 
 type SetFreshnessParams struct {
-	Asset string
 	State string
 	Since time.Time
+	Asset string
 }
 
-// Tells whether this is a turn; of several workers that see it, one makes it.
-func (q *Queries) SetFreshness(ctx context.Context, arg SetFreshnessParams) (int64, error) {
-	result, err := q.db.Exec(ctx, setFreshness, arg.Asset, arg.State, arg.Since)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
+func (q *Queries) SetFreshness(ctx context.Context, arg SetFreshnessParams) error {
+	_, err := q.db.Exec(ctx, setFreshness, arg.State, arg.Since, arg.Asset)
+	return err
+}
+
+const shareFreshness = `-- name: ShareFreshness :exec
+SELECT FROM asset_freshness WHERE asset = $1 FOR SHARE
+`
+
+// Has whoever judges the asset wait for this transaction, and this one for them.
+func (q *Queries) ShareFreshness(ctx context.Context, asset string) error {
+	_, err := q.db.Exec(ctx, shareFreshness, asset)
+	return err
 }

@@ -99,6 +99,8 @@ func newPool(ctx context.Context, cfg Config, maxConns int, params map[string]st
 	pc.ConnConfig.RuntimeParams["statement_timeout"] = "60000"
 	pc.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "60000"
 	pc.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	// What is written relies on a statement seeing what was committed before it, whatever the role's default is.
+	pc.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
 	pc.ConnConfig.RuntimeParams["jit"] = "off"              // takes a second to speed up what takes milliseconds, wherever an estimate is off
 	pc.ConnConfig.RuntimeParams["random_page_cost"] = "1.1" // as on any disk of this century: else rare filters scan instead of using their index
 	for k, v := range params {
@@ -113,9 +115,10 @@ func (d *DB) Close() {
 	d.Relaxed.Close()
 }
 
-// Tx runs f in a transaction and commits it if f returns nil.
+// Tx runs f in a transaction and commits it if f returns nil. Each of its statements sees what was committed before the
+// statement began (read committed): what depends on a row is read after that row is locked.
 func (d *DB) Tx(ctx context.Context, f func(pgx.Tx) error) error {
-	return pgx.BeginFunc(ctx, d.Pool, f)
+	return pgx.BeginTxFunc(ctx, d.Pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, f)
 }
 
 // Redact gives a connection string without its password; one that cannot be read it does not repeat.

@@ -292,6 +292,7 @@ func (e *Embedded) relaunch() bool {
 		err := e.launch(ctx)
 		cancel()
 		if err == nil {
+			e.cfg.Logger.Info("postgres runs again")
 			return true
 		}
 		e.cfg.Logger.Error("postgres could not be started again; it is tried once more", "error", err, "in", wait)

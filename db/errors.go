@@ -10,7 +10,8 @@ import (
 )
 
 // Unavailable says whether an error is about the database not being of use just now: it does not answer, it is starting
-// or stopping, its disk or its connections are used up, or a lock could not be had in time. The same may work soon.
+// or stopping, its disk or its connections are used up, it took another transaction's side, or a lock could not be had
+// in time. The same may work soon. Everything else is about what was asked for.
 func Unavailable(err error) bool {
 	var connect *pgconn.ConnectError
 	var network net.Error
@@ -23,9 +24,9 @@ func Unavailable(err error) bool {
 	}
 	switch pg.Code {
 	case pgerrcode.QueryCanceled, pgerrcode.LockNotAvailable, pgerrcode.IdleInTransactionSessionTimeout,
-		pgerrcode.ReadOnlySQLTransaction, // a standby that is about to be the primary
-		pgerrcode.SerializationFailure, pgerrcode.DeadlockDetected:
+		pgerrcode.ReadOnlySQLTransaction: // a standby that is about to be the primary
 		return true
 	}
-	return pgerrcode.IsConnectionException(pg.Code) || pgerrcode.IsInsufficientResources(pg.Code) || pgerrcode.IsOperatorIntervention(pg.Code)
+	return pgerrcode.IsConnectionException(pg.Code) || pgerrcode.IsTransactionRollback(pg.Code) || pgerrcode.IsInsufficientResources(pg.Code) ||
+		pgerrcode.IsOperatorIntervention(pg.Code) || pgerrcode.IsSystemError(pg.Code)
 }

@@ -413,6 +413,21 @@ func (q *Queries) LockBackfill(ctx context.Context, id uuid.UUID) (Backfill, err
 	return i, err
 }
 
+const lockPartition = `-- name: LockPartition :exec
+SELECT FROM asset_partitions WHERE asset = $1 AND partition = $2 FOR NO KEY UPDATE
+`
+
+type LockPartitionParams struct {
+	Asset     string
+	Partition string
+}
+
+// What the next statement reads of other runs of the partition is true then: they wait for this one to end theirs.
+func (q *Queries) LockPartition(ctx context.Context, arg LockPartitionParams) error {
+	_, err := q.db.Exec(ctx, lockPartition, arg.Asset, arg.Partition)
+	return err
+}
+
 const nextBackfillPartitions = `-- name: NextBackfillPartitions :many
 SELECT backfill_id, ordinal, partition, status, run_id, error FROM backfill_partitions WHERE backfill_id = $1 AND status = 'pending' ORDER BY ordinal LIMIT $2
 `
@@ -473,8 +488,13 @@ func (q *Queries) PartitionMaterialized(ctx context.Context, arg PartitionMateri
 }
 
 const partitionNotMaterialized = `-- name: PartitionNotMaterialized :exec
-UPDATE asset_partitions SET status = CASE WHEN $1::boolean THEN 'failed' WHEN materialized_at IS NULL THEN 'missing' ELSE 'materialized' END
-WHERE asset = $2 AND partition = $3 AND run_id = $4
+UPDATE asset_partitions SET run_id = coalesce(other.id, asset_partitions.run_id),
+    status = CASE WHEN $1::boolean THEN 'failed' WHEN other.id IS NOT NULL THEN 'running' WHEN asset_partitions.materialized_at IS NULL THEN 'missing' ELSE 'materialized' END
+FROM (SELECT (
+    SELECT r.id FROM runs r JOIN steps s ON s.run_id = r.id AND s.asset = $2
+    WHERE NOT $1::boolean AND r.partition = $3 AND r.id <> $4 AND s.status IN ('waiting', 'queued', 'started', 'up_for_retry')
+    ORDER BY r.id DESC LIMIT 1) AS id) AS other
+WHERE asset_partitions.asset = $2 AND asset_partitions.partition = $3 AND asset_partitions.run_id = $4
 `
 
 type PartitionNotMaterializedParams struct {
@@ -484,7 +504,8 @@ type PartitionNotMaterializedParams struct {
 	RunID     uuid.UUID
 }
 
-// The run's step failed, or came to nothing: then the partition is what it was before.
+// The run's step failed, or came to nothing: then the partition is what it was before, running if another run has it.
+// Lock it first, with LockPartition.
 func (q *Queries) PartitionNotMaterialized(ctx context.Context, arg PartitionNotMaterializedParams) error {
 	_, err := q.db.Exec(ctx, partitionNotMaterialized,
 		arg.Failed,

@@ -47,6 +47,21 @@ func (p *Pipeline) Flush(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
+// LockCheck takes the advisory lock of a check and then says whether the check looked again after the result of this id,
+// in one round trip.
+func LockCheck(ctx context.Context, tx pgx.Tx, lock int64, p NewerCheckResultParams) (newer bool, err error) {
+	var b pgx.Batch
+	b.Queue(advisoryLock, lock)
+	b.Queue(newerCheckResult, p.Asset, p.Name, p.ID)
+	results := tx.SendBatch(ctx, &b)
+	defer func() { err = errors.Join(err, results.Close()) }()
+	if _, err := results.Exec(); err != nil {
+		return false, err
+	}
+	err = results.QueryRow().Scan(&newer)
+	return newer, err
+}
+
 // LockRunAndSteps takes a run's row lock and then reads its steps, in one round trip; pgx.ErrNoRows without the run.
 func LockRunAndSteps(ctx context.Context, tx pgx.Tx, id [16]byte) (run Run, steps []Step, err error) {
 	var b pgx.Batch

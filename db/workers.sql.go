@@ -92,12 +92,19 @@ func (q *Queries) Deployment(ctx context.Context) (DeploymentRow, error) {
 }
 
 const discardLostJob = `-- name: DiscardLostJob :execrows
-UPDATE river_job SET state = 'discarded', finalized_at = now() WHERE id = $1 AND state = 'running'
+UPDATE river_job SET state = 'discarded', finalized_at = now()
+WHERE id = $1 AND state = 'running' AND coalesce(attempted_by[array_upper(attempted_by, 1)], '') = $2::text
 `
 
-// A finished job is out of reach of the worker that lost it: whatever that worker reports later changes nothing.
-func (q *Queries) DiscardLostJob(ctx context.Context, id int64) (int64, error) {
-	result, err := q.db.Exec(ctx, discardLostJob, id)
+type DiscardLostJobParams struct {
+	ID       int64
+	WorkerID string
+}
+
+// A finished job is out of reach of the worker that lost it: whatever that worker reports later changes nothing. A job
+// that went to another worker meanwhile is not lost.
+func (q *Queries) DiscardLostJob(ctx context.Context, arg DiscardLostJobParams) (int64, error) {
+	result, err := q.db.Exec(ctx, discardLostJob, arg.ID, arg.WorkerID)
 	if err != nil {
 		return 0, err
 	}

@@ -3,7 +3,6 @@ package jobs_test
 import (
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -12,38 +11,19 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
-	"github.com/parliament-explorer/parliament-explorer/simulate"
 )
 
-// eachSource runs a test on the simulated Parliament and, where it is, on the replay server.
-func eachSource(t *testing.T, day string, test func(*testing.T, replay)) {
-	t.Run("simulate", func(t *testing.T) {
-		t.Parallel()
-		asOf, err := time.Parse(time.DateOnly, day)
-		if err != nil {
-			t.Fatal(err)
-		}
-		w, err := simulate.NewWorld(simulate.Options{AsOf: asOf, Bills: 150})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := httptest.NewServer(w.Handler(simulate.Faults{}))
-		t.Cleanup(s.Close)
-		test(t, replay{control: s.URL + "/control", openParliament: s.URL, legisinfo: s.URL})
-	})
-	t.Run("replay", func(t *testing.T) {
-		t.Parallel()
-		test(t, startReplay(t, "-as-of", day))
-	})
+func day(year int, month time.Month, day int) time.Time {
+	return time.Date(year, month, day, 0, 0, 0, 0, time.UTC)
 }
 
-func (r replay) on(t testing.TB, day time.Time) {
+func (r source) on(t testing.TB, day time.Time) {
 	t.Helper()
 	r.post(t, "/clock?as_of="+day.Format(time.DateOnly))
 }
 
 // items are what LEGISinfo's list of a session says now.
-func (r replay) items(t testing.TB, session string) map[string]legisinfo.Item {
+func (r source) items(t testing.TB, session string) map[string]legisinfo.Item {
 	t.Helper()
 	resp, err := http.Get(r.legisinfo + "/legisinfo/en/bills/json?parlsession=" + session)
 	if err != nil {
@@ -66,7 +46,7 @@ func (r replay) items(t testing.TB, session string) map[string]legisinfo.Item {
 }
 
 // wantCurrent checks that every bill of a session is stored as LEGISinfo's list has it now.
-func (p pipeline) wantCurrent(t testing.TB, r replay, session string) {
+func (p pipeline) wantCurrent(t testing.TB, r source, session string) {
 	t.Helper()
 	stale, missing := 0, 0
 	for id, item := range r.items(t, session) {
@@ -101,22 +81,22 @@ func (p pipeline) wantCurrent(t testing.TB, r replay, session string) {
 // date, also those that are not among the latest.
 func TestNothingGoesStale(t *testing.T) {
 	t.Parallel()
-	eachSource(t, "2025-12-01", func(t *testing.T, r replay) {
+	forEachSource(t, day(2025, 12, 1), func(t *testing.T, r source) {
 		p := newPipeline(t, r, 0)
 		p.succeed(t, "fetch_parliament_session_bills", `{"parliament": 45, "session": 1}`)
-		end := time.Date(2026, 6, 18, 0, 0, 0, 0, time.UTC)
+		end := lastDay
 		refreshed := 0
-		for day := time.Date(2025, 12, 8, 0, 0, 0, 0, time.UTC); ; day = day.AddDate(0, 0, 16) {
-			if day.After(end) {
-				day = end
+		for at := day(2025, 12, 8); ; at = at.AddDate(0, 0, 16) {
+			if at.After(end) {
+				at = end
 			}
-			r.on(t, day)
+			r.on(t, at)
 			md := p.succeed(t, "fetch_latest_bills", `{"limit": 20}`)
 			if md.Fetched != 20 || md.Created+md.Updated+md.Unchanged != md.Fetched+md.Refreshed || md.Errors != 0 {
-				t.Errorf("%s: %+v", day.Format(time.DateOnly), md)
+				t.Errorf("%s: %+v", at.Format(time.DateOnly), md)
 			}
 			refreshed += md.Refreshed
-			if day.Equal(end) {
+			if at.Equal(end) {
 				break
 			}
 		}
@@ -133,7 +113,7 @@ func TestNothingGoesStale(t *testing.T) {
 // TestFirstFetchStoresTheSession: a fetch of few bills stores every bill of the lists that it reads.
 func TestFirstFetchStoresTheSession(t *testing.T) {
 	t.Parallel()
-	eachSource(t, "2026-06-18", func(t *testing.T, r replay) {
+	forEachSource(t, day(2026, 6, 18), func(t *testing.T, r source) {
 		p := newPipeline(t, r, 0)
 		md := p.succeed(t, "fetch_latest_bills", `{"limit": 5}`)
 		listed := len(r.items(t, "45-1"))
@@ -155,10 +135,10 @@ func TestFirstFetchStoresTheSession(t *testing.T) {
 // bills, and its corrections are stored.
 func TestEarlierSessionsAreLookedAt(t *testing.T) {
 	t.Parallel()
-	eachSource(t, "2024-06-18", func(t *testing.T, r replay) {
+	forEachSource(t, day(2024, 6, 18), func(t *testing.T, r source) {
 		p := newPipeline(t, r, 0)
 		p.succeed(t, "fetch_parliament_session_bills", `{"parliament": 44, "session": 1}`)
-		r.on(t, time.Date(2026, 6, 18, 0, 0, 0, 0, time.UTC))
+		r.on(t, lastDay)
 		md := p.succeed(t, "fetch_latest_bills", `{"limit": 20}`)
 		if n := p.count(t, "SELECT count(*) FROM bills WHERE parliament = 44 AND updated_at > first_seen_at"); n == 0 && md.Legisinfo < 2 {
 			t.Log("44-1 was not read") // its list was read only if it is the newest that is held
@@ -195,7 +175,7 @@ func TestEarlierSessionsAreLookedAt(t *testing.T) {
 // without asking, and the others by asking for a few of them in each fetch. No bill gets a version by it.
 func TestOldDetailsAreCompleted(t *testing.T) {
 	t.Parallel()
-	eachSource(t, "2026-06-18", func(t *testing.T, r replay) {
+	forEachSource(t, day(2026, 6, 18), func(t *testing.T, r source) {
 		p := newPipeline(t, r, 0)
 		p.succeed(t, "fetch_latest_bills", `{"limit": 5}`)
 		all, versions := p.count(t, "SELECT count(*) FROM bills"), p.count(t, "SELECT count(*) FROM bill_versions")
@@ -231,7 +211,7 @@ func TestOldDetailsAreCompleted(t *testing.T) {
 // TestQualityTellsOfLag: bills that nobody fetched for half a year lag, the report says how many and the check fails.
 func TestQualityTellsOfLag(t *testing.T) {
 	t.Parallel()
-	eachSource(t, "2025-12-01", func(t *testing.T, r replay) {
+	forEachSource(t, day(2025, 12, 1), func(t *testing.T, r source) {
 		p := newPipeline(t, r, 0)
 		p.succeed(t, "fetch_parliament_session_bills", `{"parliament": 45, "session": 1}`)
 		before := r.items(t, "45-1")
@@ -258,7 +238,7 @@ func TestQualityTellsOfLag(t *testing.T) {
 		if lagging, _, passed := report(); lagging != 0 || !passed {
 			t.Errorf("just fetched: %d bills lag, passed %t", lagging, passed)
 		}
-		r.on(t, time.Date(2026, 6, 18, 0, 0, 0, 0, time.UTC))
+		r.on(t, lastDay)
 		want := 0
 		for id, item := range r.items(t, "45-1") {
 			if before[id].Hash != item.Hash {

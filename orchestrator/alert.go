@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -78,7 +79,19 @@ const (
 	deliveryTimeout  = 15 * time.Second
 )
 
-// raiseTx records that something is wrong. The channels are told once for a cause: again only after it recovered, and
+// lockCauses has others that raise or clear alerts of these causes wait for the end of the transaction, so that what is
+// read of them after it stays true. In the order of their names: every transaction takes them in the same.
+func (e *Engine) lockCauses(ctx context.Context, tx pgx.Tx, causes []string) error {
+	q := e.q.WithTx(tx)
+	for _, cause := range slices.Compact(slices.Sorted(slices.Values(causes))) {
+		if err := q.AdvisoryLock(ctx, lockKey("alert", cause)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// raiseTx records that something is wrong; its caller has locked the cause. The channels are told once for a cause: again only after it recovered, and
 // then not within AlertWindow of the last time.
 func (e *Engine) raiseTx(ctx context.Context, tx pgx.Tx, a Alert, at time.Time) error {
 	if a.Severity == "" {
@@ -118,7 +131,7 @@ func (e *Engine) tellTx(ctx context.Context, tx pgx.Tx, id uuid.UUID, at time.Ti
 	return e.deliverTx(ctx, tx, &id, DeliveryFiring, e.cfg.Channels, at)
 }
 
-// recoverTx records that a cause is gone, and tells whoever was told of it.
+// recoverTx records that a cause is gone, and tells whoever was told of it; its caller has locked the cause.
 func (e *Engine) recoverTx(ctx context.Context, tx pgx.Tx, cause string, at time.Time) error {
 	row, err := e.q.WithTx(tx).RecoverAlert(ctx, db.RecoverAlertParams{Cause: cause, At: &at})
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -177,6 +190,9 @@ func (w *deliveryWorker) Work(ctx context.Context, job *river.Job[deliveryArgs])
 	row, err := e.q.GetDelivery(ctx, job.Args.DeliveryID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return river.JobCancel(errors.New("the delivery is gone"))
+	}
+	if databaseTrouble(err) {
+		return river.JobSnooze(2 * time.Second) // no attempt of the receiver's
 	}
 	if err != nil {
 		return err

@@ -61,7 +61,7 @@ func TestBackfill(t *testing.T) {
 	var now, most atomic.Int64
 	var mu sync.Mutex
 	fail := map[string]bool{"p3": true}
-	gate := make(chan struct{})
+	gate, entered := make(chan struct{}), make(chan struct{}, 100)
 	a := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name: "a", Partitions: orchestrator.StaticPartitions("p", "p1", "p2", "p3", "p4", "p5", "p6"),
 		PartitionConfig: func(key string) (map[string]any, error) { return map[string]any{"n": int(key[1] - '0')}, nil },
@@ -74,6 +74,7 @@ func TestBackfill(t *testing.T) {
 		defer now.Add(-1)
 		for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
 		}
+		entered <- struct{}{}
 		select {
 		case <-gate:
 		case <-ctx.Done():
@@ -86,7 +87,7 @@ func TestBackfill(t *testing.T) {
 		}
 		return orchestrator.Metadata{"n": c.N}, nil
 	})
-	d := dbtest.New(t)
+	d := dbtest.NewWatched(t)
 	define := func() *orchestrator.Definitions {
 		return parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a, asset("plain", nil, nil)}})
 	}
@@ -124,20 +125,22 @@ func TestBackfill(t *testing.T) {
 		}
 		return s
 	}
-	until(t, "two runs", func() bool { return now.Load() == 2 })
+	receive(t, "a run", entered)
+	receive(t, "a second run", entered)
 	if _, err := e.PauseBackfill(ctx, b.ID); err != nil {
 		t.Fatal(err)
 	}
 	gate <- struct{}{}
 	gate <- struct{}{}
-	until(t, "the two runs end, and no other begins", func() bool { return state().Counts["running"] == 0 })
+	until(t, e, "the two runs end, and no other begins", func() bool { return state().Counts["running"] == 0 })
 	if s := state(); s.Status != "paused" || s.Counts["pending"] != 2 {
 		t.Errorf("paused: %+v", s)
 	}
 	if _, err := e.ResumeBackfill(ctx, b.ID); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "it goes on", func() bool { return now.Load() == 2 })
+	receive(t, "it goes on", entered)
+	receive(t, "it goes on with two", entered)
 	// A restart in the middle: another process ends it.
 	stop, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -146,7 +149,7 @@ func TestBackfill(t *testing.T) {
 	}
 	e = startEngine(t, d, define())
 	close(gate)
-	until(t, "it ends", func() bool { return state().EndedAt != nil })
+	until(t, e, "it ends", func() bool { return state().EndedAt != nil })
 	if s := state(); s.Status != "failure" || s.Counts["success"] != 3 || s.Counts["failure"] != 1 || most.Load() != 2 {
 		t.Errorf("ended: %+v, %d at once", s, most.Load())
 	}
@@ -173,7 +176,7 @@ func TestBackfill(t *testing.T) {
 	if _, err := e.RetryBackfill(ctx, b.ID); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the retry ends", func() bool { return state().EndedAt != nil })
+	until(t, e, "the retry ends", func() bool { return state().EndedAt != nil })
 	if s := state(); s.Status != "success" || s.Counts["success"] != 4 {
 		t.Errorf("retried: %+v", s)
 	}
@@ -204,7 +207,7 @@ func TestCancelBackfill(t *testing.T) {
 	if _, err := e.CancelBackfill(t.Context(), b.ID, "me"); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "it ends", func() bool {
+	until(t, e, "it ends", func() bool {
 		b, err = e.Backfill(t.Context(), b.ID)
 		return err == nil && b.EndedAt != nil
 	})
@@ -246,7 +249,7 @@ func TestLimits(t *testing.T) {
 	if _, err := orchestrator.New(orchestrator.Config{DB: dbtest.New(t), Definitions: defs, Logger: testLogger(t), Limits: []orchestrator.Limit{{Key: "pool:nope", Max: 1}}}); err == nil || !strings.Contains(err.Error(), "pool:nope") {
 		t.Errorf("limit on a pool that there is not: %v", err)
 	}
-	d := dbtest.New(t)
+	d := dbtest.NewWatched(t)
 	with := func(c *orchestrator.Config) { c.Limits = limits }
 	e := startEngine(t, d, defs, with)
 	startEngine(t, d, defs, with) // the limits are of both workers together
@@ -316,7 +319,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("%s: %s", r.Tags["n"], r.Status)
 		}
 	}
-	until(t, "all places are free", func() bool {
+	until(t, e, "all places are free", func() bool {
 		states, err = e.Limits(t.Context())
 		return err == nil && states[0].Used+states[0].Waiting+states[1].Used+states[2].Used == 0
 	})
@@ -328,6 +331,7 @@ type receiver struct {
 	mu       sync.Mutex
 	messages []map[string]any
 	ids      []string
+	came     chan struct{} // after each message
 	status   atomic.Int64
 }
 
@@ -339,7 +343,7 @@ func newReceiver(t testing.TB) *receiver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &receiver{}
+	r := &receiver{came: make(chan struct{}, 100)}
 	r.status.Store(http.StatusNoContent)
 	r.Server = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, req *http.Request) {
 		body, _ := io.ReadAll(req.Body)
@@ -357,9 +361,19 @@ func newReceiver(t testing.TB) *receiver {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.messages, r.ids = append(r.messages, m), append(r.ids, req.Header.Get("webhook-id"))
+		r.came <- struct{}{}
 	}))
 	t.Cleanup(r.Close)
 	return r
+}
+
+// await waits until so many messages have come in all, and gives their types.
+func (r *receiver) await(t testing.TB, n int) []string {
+	t.Helper()
+	for len(r.types()) < n {
+		receive(t, "the next message", r.came)
+	}
+	return r.types()
 }
 
 func (r *receiver) types() []string {
@@ -397,7 +411,7 @@ func TestAlertsAreToldOnce(t *testing.T) {
 		return r, nil
 	}}
 	r := newReceiver(t)
-	d := dbtest.New(t)
+	d := dbtest.NewWatched(t)
 	e := startEngine(t, d, parts(t, one(teller)), channel(t, r))
 	tell := func(s say) {
 		t.Helper()
@@ -409,15 +423,14 @@ func TestAlertsAreToldOnce(t *testing.T) {
 	r.status.Store(http.StatusInternalServerError) // delivered when the receiver is back, and the recovery after it
 	tell(say{alert: true})
 	tell(say{alert: true})
-	until(t, "an attempt", func() bool {
+	until(t, e, "an attempt", func() bool {
 		d, err := e.Deliveries(t.Context(), "", nil, 10)
 		return err == nil && len(d) == 1 && d[0].Attempts == 1 && d[0].Status == "pending" && d[0].Message != nil && strings.Contains(*d[0].Message, "500")
 	})
 	tell(say{well: true})
 	tell(say{well: true})
 	r.status.Store(http.StatusNoContent)
-	until(t, "both messages", func() bool { return len(r.types()) == 2 })
-	if got := r.types(); !slices.Equal(got, []string{"alert.firing", "alert.recovered"}) {
+	if got := r.await(t, 2); !slices.Equal(got, []string{"alert.firing", "alert.recovered"}) {
 		t.Fatalf("messages = %q", got)
 	}
 	data := r.messages[0]["data"].(map[string]any)
@@ -435,10 +448,9 @@ func TestAlertsAreToldOnce(t *testing.T) {
 	if _, err := d.Pool.Exec(t.Context(), `UPDATE alerts SET tell_at = now() WHERE recovered_at IS NULL`); err != nil { // the window is over
 		t.Fatal(err)
 	}
-	until(t, "the alert that was held back", func() bool { return len(r.types()) == 3 })
+	r.await(t, 3)
 	tell(say{well: true})
-	until(t, "its recovery", func() bool { return len(r.types()) == 4 })
-	if got := r.types()[2:]; !slices.Equal(got, []string{"alert.firing", "alert.recovered"}) {
+	if got := r.await(t, 4)[2:]; !slices.Equal(got, []string{"alert.firing", "alert.recovered"}) {
 		t.Errorf("messages = %q", got)
 	}
 	all, err := e.Alerts(t.Context(), false, nil, 10)
@@ -451,7 +463,9 @@ func TestAlertsAreToldOnce(t *testing.T) {
 	if _, err := e.TestChannel(t.Context(), "ops"); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "the test", func() bool { got := r.types(); return got[len(got)-1] == "alert.test" })
+	if got := r.await(t, 5); got[4] != "alert.test" {
+		t.Errorf("messages = %q", got)
+	}
 }
 
 func TestChecks(t *testing.T) {
@@ -492,7 +506,7 @@ func TestChecks(t *testing.T) {
 	if ms, err := e.Materializations(t.Context(), "checked", "", nil, 10); err != nil || len(ms) != 1 {
 		t.Errorf("the materialization is recorded all the same: %d, %v", len(ms), err)
 	}
-	until(t, "the alert", func() bool { return len(r.types()) == 1 })
+	r.await(t, 1)
 
 	alone, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"checked", "beside"}}).ID)
 	if alone.Status != "success" {
@@ -502,7 +516,9 @@ func TestChecks(t *testing.T) {
 	if run, _ := wait(t, e, start(t, e, all).ID); run.Status != "success" {
 		t.Errorf("good: %s %v", run.Status, statuses(run))
 	}
-	until(t, "the recovery", func() bool { return slices.Equal(r.types(), []string{"alert.firing", "alert.recovered"}) })
+	if got := r.await(t, 2); !slices.Equal(got, []string{"alert.firing", "alert.recovered"}) {
+		t.Errorf("messages = %q", got)
+	}
 	latest, err := e.LatestChecks(t.Context())
 	if err != nil || !latest["checked"]["blocks"].Passed || latest["checked"]["warns"].Passed {
 		t.Errorf("latest = %+v, %v", latest, err)
@@ -565,15 +581,15 @@ func TestFreshnessAlertFiresOnceAndClears(t *testing.T) {
 	a := asset("a", nil, nil)
 	a.Freshness = &orchestrator.Freshness{MaxAge: 300 * time.Millisecond}
 	r := newReceiver(t)
-	d := dbtest.New(t)
+	d := dbtest.NewWatched(t)
 	defs := func() *orchestrator.Definitions {
 		return parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}})
 	}
 	e := startEngine(t, d, defs(), channel(t, r))
 	startEngine(t, d, defs(), channel(t, r)) // two workers watch
 	wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
-	until(t, "late", func() bool { return len(r.types()) > 0 })
-	until(t, "several rounds", func() bool {
+	r.await(t, 1)
+	until(t, e, "several rounds", func() bool {
 		var rounds int
 		err := d.Pool.QueryRow(t.Context(), `SELECT count(*) FROM workers WHERE beat_at - started_at > interval '1500 milliseconds'`).Scan(&rounds)
 		return err == nil && rounds == 2
@@ -584,8 +600,7 @@ func TestFreshnessAlertFiresOnceAndClears(t *testing.T) {
 	if _, err := d.Pool.Exec(t.Context(), `UPDATE materializations SET created_at = now() + interval '1 hour'`); err != nil {
 		t.Fatal(err)
 	}
-	until(t, "fresh", func() bool { return len(r.types()) > 1 })
-	if got := r.types(); !slices.Equal(got, []string{"alert.firing", "alert.recovered"}) {
+	if got := r.await(t, 2); !slices.Equal(got, []string{"alert.firing", "alert.recovered"}) {
 		t.Errorf("messages = %q", got)
 	}
 }

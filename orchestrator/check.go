@@ -45,7 +45,7 @@ type CheckOutcome struct {
 
 // CheckResult is one recorded outcome of a check.
 type CheckResult struct {
-	ID        uuid.UUID
+	ID        uuid.UUID // a UUIDv7 of the time when it began to look
 	Asset     string
 	Name      string
 	RunID     uuid.UUID
@@ -65,7 +65,7 @@ const checkTimeout = time.Minute
 func (e *Engine) runChecks(ctx context.Context, asset *Asset, step *Step, md Metadata) []CheckResult {
 	results := make([]CheckResult, 0, len(asset.Checks))
 	for _, c := range asset.Checks {
-		r := CheckResult{Asset: asset.Name, Name: c.Name, RunID: step.RunID, Severity: c.Severity, Blocking: c.Blocking}
+		r := CheckResult{ID: uuid.Must(uuid.NewV7()), Asset: asset.Name, Name: c.Name, RunID: step.RunID, Severity: c.Severity, Blocking: c.Blocking}
 		out, err := runCheck(ctx, c, step, md)
 		if ctx.Err() != nil {
 			return nil // the step is being stopped: it says so itself
@@ -87,10 +87,21 @@ func (e *Engine) runChecks(ctx context.Context, asset *Asset, step *Step, md Met
 	return results
 }
 
+// runCheck looks, and looks again while it is the database that keeps it from looking.
 func runCheck(ctx context.Context, c *Check, step *Step, md Metadata) (CheckOutcome, error) {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	return guarded(ctx, func(ctx context.Context) (CheckOutcome, error) { return c.Run(ctx, step, md) })
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
+		out, err := guarded(ctx, func(ctx context.Context) (CheckOutcome, error) { return c.Run(ctx, step, md) })
+		if err == nil || !db.Unavailable(err) {
+			return out, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return out, err
+		}
+	}
 }
 
 // panicked is the error made of a panic.
@@ -136,10 +147,6 @@ func guarded[T any](ctx context.Context, f func(context.Context) (T, error)) (T,
 // recordChecks writes the results of a step's checks down with its end, and says which of them blocks what comes next.
 func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transition, step *Step, partition *string, results []CheckResult) (blockedBy string, err error) {
 	for _, r := range results {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return "", err
-		}
 		verb, level := "passed", LevelInfo
 		if !r.Passed {
 			verb, level = "did not pass", LevelWarn
@@ -157,13 +164,19 @@ func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *db.Queries, t *
 		t.add(newEvent{kind: EventAssetCheck, level: level, asset: step.Asset, attempt: step.Attempt, message: message,
 			data: map[string]any{"check": r.Name, "passed": r.Passed, "severity": r.Severity, "metadata": r.Metadata}})
 		if err := q.InsertCheckResult(ctx, db.InsertCheckResultParams{
-			ID: id, Asset: r.Asset, Name: r.Name, RunID: r.RunID, Partition: partition, Passed: r.Passed, Severity: r.Severity, Blocking: r.Blocking,
+			ID: r.ID, Asset: r.Asset, Name: r.Name, RunID: r.RunID, Partition: partition, Passed: r.Passed, Severity: r.Severity, Blocking: r.Blocking,
 			Message: r.Message, Metadata: r.Metadata, CreatedAt: t.at,
 		}); err != nil {
 			return "", err
 		}
+		// Of several runs' checks, the one that looked last says whether all is well, not the one that ends last.
 		cause := "check:" + r.Asset + "/" + r.Name
+		newer, err := db.LockCheck(ctx, tx, lockKey("alert", cause), db.NewerCheckResultParams{Asset: r.Asset, Name: r.Name, ID: r.ID})
+		if err != nil {
+			return "", err
+		}
 		switch {
+		case newer:
 		case r.Passed:
 			err = e.recoverTx(ctx, tx, cause, t.at)
 		case r.Severity == SeverityError:

@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"context"
 	"encoding/json"
 	"time"
 
@@ -42,3 +43,6 @@ func CronTimes(expression, zone string) (next, last func(time.Time) time.Time, e
 	}
 	return times.Next, func(now time.Time) time.Time { return lastDue(times, now) }, nil
 }
+
+// WatchFreshness is one round of watchFreshness.
+func WatchFreshness(ctx context.Context, e *Engine) error { return e.watchFreshness(ctx) }

@@ -20,19 +20,37 @@ import (
 // errFenced: the step belongs to another attempt now.
 var errFenced = errors.New("the step belongs to another attempt")
 
-// finishStep records the end of an attempt in one transaction, and keeps trying for two minutes if Postgres is away. An
-// end that Postgres is there for and still refuses (metadata that it cannot hold, an InFinish that fails) is recorded
-// as the failure it is: trying for ever would help nobody.
+// For how long the end of an attempt is tried to be recorded; then the step is done again. A process that stops does not
+// keep others waiting.
+const (
+	finishFor         = 2 * time.Minute
+	finishForStopping = 3 * time.Second
+	finishTry         = 10 * time.Second
+)
+
+// maxRefusals is how often an end may be refused for what it is.
+const maxRefusals = 3
+
+// finishStep records the end of an attempt in one transaction. What Postgres refuses for its own reasons (it is away, its
+// disk or its connections are used up, another transaction was in the way) is tried again for two minutes. An end that
+// is refused for what it is (metadata that Postgres cannot hold, an InFinish that fails) is recorded as the failure it
+// is: trying for ever would help nobody.
 func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step *Step, o *outcome) error {
 	ctx = context.WithoutCancel(ctx)
-	deadline := time.Now().Add(2 * time.Minute)
-	if e.stopping.Load() {
-		deadline = time.Now().Add(3 * time.Second)
+	deadline, stopping := time.Now().Add(finishFor), e.Stopping()
+	hurry := func() {
+		if soon := time.Now().Add(finishForStopping); soon.Before(deadline) {
+			deadline = soon
+		}
+		stopping = nil
 	}
 	events := step.takeEvents()
 	refusals := 0
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		try, cancel := context.WithTimeout(ctx, 10*time.Second)
+		if stopping != nil && e.stopping.Load() {
+			hurry()
+		}
+		try, cancel := context.WithTimeout(ctx, finishTry)
 		var t *transition
 		err := e.db.Tx(try, func(tx pgx.Tx) (err error) {
 			t, err = e.finishStepTx(try, tx, job, step, o, events)
@@ -50,23 +68,25 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 			return err
 		}
 		e.log.Warn("recording the end of a step failed; trying again", "run_id", step.RunID, "asset", step.Asset, "error", err)
-		if e.answers(ctx) {
+		if !databaseTrouble(err) {
 			refusals++
 		}
-		if refusals == 3 {
+		if refusals == maxRefusals {
 			*o = outcome{status: StatusFailure, failures: o.failures, err: &Error{Class: ClassBug, Message: "its end could not be recorded: " + err.Error()}}
 			step.forget() // any of this may be what was refused
 			events = nil
 		}
-		<-time.After(wait)
+		select {
+		case <-time.After(wait):
+		case <-stopping:
+			hurry()
+		}
 	}
 }
 
-// answers says whether Postgres is there.
-func (e *Engine) answers(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	return e.db.Pool.Ping(ctx) == nil
+// databaseTrouble says whether what failed may work as it is, once the database is well again or has less to do.
+func databaseTrouble(err error) bool {
+	return db.Unavailable(err) || errors.Is(err, context.DeadlineExceeded)
 }
 
 func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[stepArgs], step *Step, o *outcome, events []newEvent) (*transition, error) {
@@ -159,6 +179,9 @@ func (e *Engine) stepEnded(ctx context.Context, q *db.Queries, t *transition, s 
 	if partition == nil || s.Status == StatusSuccess {
 		return nil
 	}
+	if err := q.LockPartition(ctx, db.LockPartitionParams{Asset: s.Asset, Partition: *partition}); err != nil {
+		return err
+	}
 	return q.PartitionNotMaterialized(ctx, db.PartitionNotMaterializedParams{Asset: s.Asset, Partition: *partition, RunID: t.run.ID, Failed: s.Status == StatusFailure})
 }
 
@@ -189,6 +212,11 @@ func (e *Engine) materialize(ctx context.Context, q *db.Queries, t *transition, 
 	if partition != nil {
 		message += " " + *partition
 		if err := q.PartitionMaterialized(ctx, db.PartitionMaterializedParams{Asset: step.Asset, Partition: *partition, RunID: step.RunID, At: &t.at}); err != nil {
+			return err
+		}
+	}
+	if a := e.defs.byAsset[step.Asset]; a != nil && a.Freshness != nil {
+		if err := q.ShareFreshness(ctx, step.Asset); err != nil {
 			return err
 		}
 	}

@@ -127,31 +127,58 @@ func (e *Engine) watchFreshness(ctx context.Context) error {
 		states[k.Asset] = k.State
 	}
 	for _, name := range names {
-		f := e.FreshnessOf(e.defs.byAsset[name], latest)
-		if states[name] == f.State {
+		a := e.defs.byAsset[name]
+		if states[name] == e.FreshnessOf(a, latest).State {
 			continue
 		}
-		if err := e.turnFreshness(ctx, name, f, latest[name].CreatedAt); err != nil {
+		if err := e.turnFreshness(ctx, a); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (e *Engine) turnFreshness(ctx context.Context, name string, f *AssetFreshness, last time.Time) error {
-	at := e.now()
+// clockSkew is how far the clocks of two workers may be apart without their disagreeing about what is late.
+const clockSkew = time.Minute
+
+// turnFreshness judges an asset that seems to have turned. It does so under the lock of the asset's row: another worker
+// may have turned it, or a run materialized it, since that was seen.
+func (e *Engine) turnFreshness(ctx context.Context, a *Asset) error {
 	return e.db.Tx(ctx, func(tx pgx.Tx) error {
-		n, err := e.q.WithTx(tx).SetFreshness(ctx, db.SetFreshnessParams{Asset: name, State: f.State, Since: at})
-		if err != nil || n == 0 {
-			return err // another worker was first
+		q := e.q.WithTx(tx)
+		held, err := q.LockFreshness(ctx, db.LockFreshnessParams{Asset: a.Name, At: e.now()})
+		if err != nil {
+			return err
 		}
-		cause := "freshness:" + name
-		if f.State != FreshnessLate {
+		at := e.now() // the lock may have been waited for
+		if held.Since.After(at) && held.Since.Sub(at) < clockSkew {
+			at = held.Since // by the clock of whoever turned it, which is ahead of this one
+		}
+		latest, err := q.LatestMaterializations(ctx, []string{a.Name})
+		if err != nil {
+			return err
+		}
+		var last *time.Time
+		if len(latest) > 0 {
+			last = &latest[0].CreatedAt
+		}
+		state, lateSince := a.Freshness.State(last, at)
+		if state == held.State {
+			return nil
+		}
+		if err := q.SetFreshness(ctx, db.SetFreshnessParams{Asset: a.Name, State: state, Since: at}); err != nil {
+			return err
+		}
+		cause := "freshness:" + a.Name
+		if err := e.lockCauses(ctx, tx, []string{cause}); err != nil {
+			return err
+		}
+		if state != FreshnessLate {
 			return e.recoverTx(ctx, tx, cause, at)
 		}
 		return e.raiseTx(ctx, tx, Alert{
-			Cause: cause, Title: name + " is late", Detail: fmt.Sprintf("It should be %s; its last materialization was at %s.", f.Policy, last.UTC().Format(time.RFC3339)),
-			Data: map[string]any{"asset": name, "policy": f.Policy.String(), "late_since": f.LateSince, "last_materialized_at": last.UTC()},
+			Cause: cause, Title: a.Name + " is late", Detail: fmt.Sprintf("It should be %s; its last materialization was at %s.", a.Freshness, last.UTC().Format(time.RFC3339)),
+			Data: map[string]any{"asset": a.Name, "policy": a.Freshness.String(), "late_since": lateSince, "last_materialized_at": last.UTC()},
 		}, at)
 	})
 }

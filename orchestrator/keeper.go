@@ -217,7 +217,7 @@ func (a sameArgs) MarshalJSON() ([]byte, error) { return a.raw, nil }
 // be unique stays with the closed job.
 func (e *Engine) requeueOther(ctx context.Context, j db.ListLostJobsRow) error {
 	return e.db.Tx(ctx, func(tx pgx.Tx) error {
-		if n, err := e.q.WithTx(tx).DiscardLostJob(ctx, j.ID); err != nil || n == 0 {
+		if n, err := e.q.WithTx(tx).DiscardLostJob(ctx, db.DiscardLostJobParams{ID: j.ID, WorkerID: j.WorkerID}); err != nil || n == 0 {
 			return err
 		}
 		_, err := e.river.InsertTx(ctx, tx, sameArgs{kind: j.Kind, raw: j.Args}, &river.InsertOpts{Queue: j.Queue, MaxAttempts: int(j.MaxAttempts)})
@@ -231,7 +231,7 @@ func (e *Engine) requeueStep(ctx context.Context, j db.ListLostJobsRow) error {
 		return err
 	}
 	return e.stepLost(ctx, args, j.ID, "worker "+j.WorkerID+" is dead", func(q *db.Queries) (bool, error) {
-		n, err := q.DiscardLostJob(ctx, j.ID)
+		n, err := q.DiscardLostJob(ctx, db.DiscardLostJobParams{ID: j.ID, WorkerID: j.WorkerID})
 		return n > 0, err
 	})
 }

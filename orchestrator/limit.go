@@ -103,10 +103,11 @@ func (e *Engine) limitOf(key string) int {
 	return 1 << 30 // of another process's configuration
 }
 
-// lockKey is the advisory lock that orders what happens to a limit.
-func lockKey(key string) int64 {
+// lockKey is the advisory lock that orders what happens to a thing: "limit pool:legisinfo", "alert check:a/b". A
+// transaction takes those of alerts before those of limits.
+func lockKey(kind, name string) int64 {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte("limit " + key))
+	_, _ = h.Write([]byte(kind + " " + name))
 	return int64(h.Sum64()) //nolint:gosec // any number will do
 }
 
@@ -115,7 +116,7 @@ func lockKey(key string) int64 {
 func (e *Engine) admitTx(ctx context.Context, tx pgx.Tx, runID uuid.UUID, asset string, keys []string, priority int, waiting bool) (bool, error) {
 	q := e.q.WithTx(tx)
 	for _, key := range keys {
-		if err := q.AdvisoryLock(ctx, lockKey(key)); err != nil {
+		if err := q.AdvisoryLock(ctx, lockKey("limit", key)); err != nil {
 			return false, err
 		}
 	}

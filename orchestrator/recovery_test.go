@@ -3,9 +3,13 @@ package orchestrator_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
@@ -139,11 +143,36 @@ func exec(t testing.TB, d *db.DB, sql string, args ...any) {
 	}
 }
 
-// TestDiskFull has the event log refuse every row, as a full disk does: nothing is half done, and what was begun ends
-// once there is room.
-func TestDiskFull(t *testing.T) {
-	gate := make(chan struct{})
-	e := setup(t, define(t, []*orchestrator.Asset{asset("a", nil, func(ctx context.Context, step *orchestrator.Step) error {
+// refusing has the event log refuse every row with an error of a code, while there is one: nothing in a table changes
+// hands for that, so that it is in nobody's way.
+type refusing struct{ d *db.DB }
+
+func newRefusing(t testing.TB, d *db.DB) refusing {
+	t.Helper()
+	exec(t, d, `CREATE TABLE refused_with (code text NOT NULL)`)
+	exec(t, d, `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE now_with text := (SELECT code FROM refused_with LIMIT 1);
+BEGIN
+    IF now_with IS NOT NULL THEN RAISE EXCEPTION 'refused for a test' USING ERRCODE = now_with; END IF;
+    RETURN NEW;
+END $$`)
+	exec(t, d, `CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION refuse()`)
+	return refusing{d}
+}
+
+func (r refusing) with(t testing.TB, code string) {
+	t.Helper()
+	exec(t, r.d, `INSERT INTO refused_with VALUES ($1)`, code)
+}
+
+func (r refusing) over(t testing.TB) {
+	t.Helper()
+	exec(t, r.d, `DELETE FROM refused_with`)
+}
+
+// gated is an asset that says "entered" and ends when its gate is closed.
+func gated(name string, gate <-chan struct{}) *orchestrator.Asset {
+	return asset(name, nil, func(ctx context.Context, step *orchestrator.Step) error {
 		step.Log(orchestrator.LevelInfo, "entered", nil)
 		select {
 		case <-gate:
@@ -151,31 +180,134 @@ func TestDiskFull(t *testing.T) {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-	})}, nil))
-	d := orchestrator.DatabaseOf(e)
-	run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
-	waitFor(t, e, run.ID, func(ev orchestrator.Event) bool { return ev.Message == "entered" })
-	exec(t, d, `CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_notify('refused', NEW.type); RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$`)
-	exec(t, d, `CREATE TRIGGER disk_full BEFORE INSERT ON events FOR EACH ROW EXECUTE FUNCTION disk_full()`)
-	if _, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}}); !db.Unavailable(err) {
-		t.Errorf("with a full disk: %v", err)
+	})
+}
+
+func entered(ev orchestrator.Event) bool { return ev.Message == "entered" }
+
+// notRecorded is what an engine logs each time that an end is refused.
+const notRecorded = "recording the end of a step failed"
+
+// TestDatabaseRefusesForItsOwnReasons has the event log refuse every row, as a full disk does and whatever else is the
+// database's own trouble: nothing is half done, and what was begun ends as it should once that is over. It takes many
+// more attempts than an end that is refused for what it is gets.
+func TestDatabaseRefusesForItsOwnReasons(t *testing.T) {
+	t.Parallel()
+	for name, code := range map[string]string{
+		"DiskFull": "53100", "TooManyConnections": "53300", "CannotConnectNow": "57P03", "AdminShutdown": "57P01", "StatementTimeout": "57014", "LockTimeout": "55P03",
+		"Serialization": "40001", "Deadlock": "40P01", "IOError": "58030", "ReadOnly": "25006", "ConnectionFailure": "08006",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			gate := make(chan struct{})
+			d := dbtest.New(t)
+			refuse := newRefusing(t, d)
+			refused, with := hear(t, notRecorded)
+			e := startEngine(t, d, define(t, []*orchestrator.Asset{gated("a", gate)}, nil), with)
+			run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
+			waitFor(t, e, run.ID, entered)
+			refuse.with(t, code)
+			if _, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}}); !db.Unavailable(err) {
+				t.Errorf("a start: %v", err)
+			}
+			close(gate)
+			for range 6 {
+				receive(t, "another attempt to record the end", refused)
+			}
+			// The step is over, and cannot say so.
+			if got, err := e.Run(t.Context(), run.ID); err != nil || got.Status != orchestrator.StatusStarted {
+				t.Errorf("meanwhile: %+v, %v", got, err)
+			}
+			var runs, jobs int
+			if err := d.Pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM river_job WHERE kind = 'materialize')").Scan(&runs, &jobs); err != nil || runs != 1 || jobs != 1 {
+				t.Errorf("%d runs, %d jobs: %v", runs, jobs, err)
+			}
+			refuse.over(t)
+			got, events := wait(t, e, run.ID)
+			if got.Status != orchestrator.StatusSuccess || got.Steps[0].Attempt != 1 {
+				t.Errorf("%s, attempt %d: %v", got.Status, got.Steps[0].Attempt, types(events))
+			}
+			if last := events[len(events)-1]; last.Type != "run_success" {
+				t.Errorf("events %v", types(events))
+			}
+		})
 	}
+}
+
+// TestDatabaseRefusesTheEndItself has an end refused for what it is: that is the step's failure, and soon.
+func TestDatabaseRefusesTheEndItself(t *testing.T) {
+	t.Parallel()
+	for name, code := range map[string]string{"DataException": "22003", "CheckViolation": "23514", "NoPrivilege": "42501", "RaisedByATrigger": "P0001"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"}, func(_ context.Context, step *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
+				step.InFinish(func(ctx context.Context, tx pgx.Tx) error {
+					_, err := tx.Exec(ctx, fmt.Sprintf(`DO $$ BEGIN RAISE EXCEPTION 'refused for a test' USING ERRCODE = '%s'; END $$`, code))
+					return err
+				})
+				return nil, nil
+			})
+			refused, with := hear(t, notRecorded)
+			e := setup(t, define(t, []*orchestrator.Asset{a}, nil), with)
+			got, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
+			if se := got.Steps[0].Error; got.Status != orchestrator.StatusFailure || se == nil || se.Class != orchestrator.ClassBug || !strings.Contains(se.Message, "refused for a test") {
+				t.Errorf("%s: %+v", got.Status, se)
+			}
+			if n := len(refused); n != 3 {
+				t.Errorf("it was refused %d times", n)
+			}
+		})
+	}
+}
+
+// TestStopWhileAnEndIsRefused stops a worker that has an end to record and cannot: it does not keep whoever stops it
+// waiting for as long as it would have tried.
+func TestStopWhileAnEndIsRefused(t *testing.T) {
+	t.Parallel()
+	gate := make(chan struct{})
+	d := dbtest.New(t)
+	refuse := newRefusing(t, d)
+	refused, with := hear(t, notRecorded)
+	defs := define(t, []*orchestrator.Asset{gated("a", gate)}, nil)
+	one := startEngine(t, d, defs, with)
+	run := start(t, one, orchestrator.RunRequest{Assets: []string{"a"}})
+	waitFor(t, one, run.ID, entered)
+	refuse.with(t, "53100")
 	close(gate)
-	// The step is over, and cannot say so.
-	if got, err := e.Run(t.Context(), run.ID); err != nil || got.Status != orchestrator.StatusStarted {
-		t.Errorf("meanwhile: %+v, %v", got, err)
+	for range 4 {
+		receive(t, "another attempt to record the end", refused)
 	}
-	var runs, jobs int
-	if err := d.Pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM river_job WHERE kind = 'materialize')").Scan(&runs, &jobs); err != nil || runs != 1 || jobs != 1 {
-		t.Errorf("%d runs, %d jobs: %v", runs, jobs, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	if err := one.Stop(ctx); err != nil {
+		t.Errorf("stop: %v", err)
 	}
-	exec(t, d, "DROP TRIGGER disk_full ON events")
-	got, events := wait(t, e, run.ID)
-	if got.Status != orchestrator.StatusSuccess {
+	refuse.over(t)
+	if got, events := wait(t, startEngine(t, d, defs), run.ID); got.Status != orchestrator.StatusSuccess {
 		t.Errorf("%s: %v", got.Status, types(events))
 	}
-	if last := events[len(events)-1]; last.Type != "run_success" {
-		t.Errorf("events %v", types(events))
+}
+
+// TestCheckWaitsForTheDatabase has the database refuse what a check asks it, for reasons of its own: that is no result.
+func TestCheckWaitsForTheDatabase(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	var tries atomic.Int64
+	a := asset("a", nil, nil)
+	a.Checks = []*orchestrator.Check{{Name: "looks", Severity: orchestrator.SeverityError, Blocking: true, Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+		if tries.Add(1) < 4 {
+			_, err := d.Pool.Exec(ctx, `DO $$ BEGIN RAISE EXCEPTION 'refused for a test' USING ERRCODE = '53300'; END $$`)
+			return orchestrator.CheckOutcome{}, fmt.Errorf("look: %w", err)
+		}
+		return orchestrator.CheckOutcome{Passed: true}, nil
+	}}}
+	e := startEngine(t, d, define(t, []*orchestrator.Asset{a, asset("b", []string{"a"}, nil)}, nil))
+	run, events := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a", "b"}}).ID)
+	if run.Status != orchestrator.StatusSuccess || tries.Load() != 4 {
+		t.Errorf("%s after %d tries: %v", run.Status, tries.Load(), types(events))
+	}
+	if n, err := e.OpenAlerts(t.Context()); err != nil || n != 0 {
+		t.Errorf("%d alerts, %v", n, err)
 	}
 }
 
@@ -218,7 +350,7 @@ func TestSlowQueries(t *testing.T) {
 // is taken for dead, and nothing is deleted as old.
 func TestClockJump(t *testing.T) {
 	var ahead atomic.Int64
-	d := dbtest.New(t)
+	d := dbtest.NewWatched(t)
 	cron := &orchestrator.Schedule{Name: "hourly", Job: "a_job", Cron: "0 * * * *", TimeZone: "UTC"}
 	gate := make(chan struct{})
 	held := asset("held", nil, func(ctx context.Context, _ *orchestrator.Step) error {
@@ -250,13 +382,7 @@ func TestClockJump(t *testing.T) {
 	}
 	until := func(n int) {
 		t.Helper()
-		for limit := time.After(30 * time.Second); len(ticks()) < n; {
-			select {
-			case <-limit:
-				t.Fatalf("%d ticks, want %d", len(ticks()), n)
-			case <-time.After(10 * time.Millisecond):
-			}
-		}
+		dbtest.Until(t, d, fmt.Sprintf("%d ticks", n), func() bool { return len(ticks()) >= n })
 	}
 	ahead.Store(int64(time.Hour))
 	until(1)

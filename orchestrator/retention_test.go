@@ -151,13 +151,13 @@ func TestSweep(t *testing.T) {
 
 // TestSweepGoesOnInTheBackground finds what is old deleted by the periodic job.
 func TestSweepGoesOnInTheBackground(t *testing.T) {
-	d := dbtest.New(t)
+	d := dbtest.NewWatched(t)
 	id := history(t, d, "a", time.Now().AddDate(0, 0, -400), orchestrator.StatusSuccess)
 	for range 20 {
 		history(t, d, "a", time.Now().Add(-time.Hour), orchestrator.StatusSuccess)
 	}
-	startEngine(t, d, define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil))
-	until(t, "the old run is deleted", func() bool { return countRows(t, d, "SELECT count(*) FROM runs WHERE id = $1", id) == 0 })
+	e := startEngine(t, d, define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil))
+	until(t, e, "the old run is deleted", func() bool { return countRows(t, d, "SELECT count(*) FROM runs WHERE id = $1", id) == 0 })
 }
 
 // TestWrongClock has events written as of a week to come, for which there is no place yet, and makes that place.
@@ -212,7 +212,7 @@ func TestLogInUse(t *testing.T) {
 // TestLogOfAnotherCluster restores, so to speak, a log whose transaction ids are far ahead of this cluster's: what
 // happens from now on comes after it, for streams and for sensors.
 func TestLogOfAnotherCluster(t *testing.T) {
-	d := dbtest.New(t)
+	d := dbtest.NewWatched(t)
 	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{
 		Assets: []*orchestrator.Asset{asset("a", nil, nil), asset("b", nil, nil)}, Jobs: []*orchestrator.Job{{Name: "then", Assets: []string{"b"}}},
 		Sensors: []*orchestrator.Sensor{orchestrator.NewAssetSensor(orchestrator.Sensor{Name: "after_a", Jobs: []string{"then"}, Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
@@ -234,7 +234,7 @@ func TestLogOfAnotherCluster(t *testing.T) {
 	chained := func() int {
 		return countRows(t, d, "SELECT count(*) FROM runs WHERE job = 'then' AND status = 'success'")
 	}
-	until(t, "the sensor starts the first run", func() bool { return chained() == 1 })
+	until(t, e, "the sensor starts the first run", func() bool { return chained() == 1 })
 	stop, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := e.Stop(stop); err != nil {
@@ -248,7 +248,7 @@ func TestLogOfAnotherCluster(t *testing.T) {
 	}
 	again := startEngine(t, d, defs)
 	wait(t, again, start(t, again, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
-	until(t, "the sensor starts the second run", func() bool { return chained() == 2 })
+	until(t, again, "the sensor starts the second run", func() bool { return chained() == 2 })
 	if shift, err := d.AlignLog(t.Context()); err != nil || shift != 0 {
 		t.Errorf("set right again: %d, %v", shift, err)
 	}

@@ -123,6 +123,9 @@ func (w *tickWorker) Work(ctx context.Context, job *river.Job[tickArgs]) error {
 		return river.JobCancel(err)
 	}
 	p, err := e.planRun(ctx, RunRequest{Job: s.Job, Trigger: Trigger{Kind: "schedule", Name: s.Name}, Tags: map[string]string{"schedule": s.Name}})
+	if err != nil && !refusal(err) {
+		return err // the database's trouble, not the job's
+	}
 	if err != nil { // the job's own config no longer passes: nothing to repeat
 		n, dbErr := e.q.InsertTick(ctx, db.InsertTickParams{Schedule: s.Name, Kind: a.TickKind, ScheduledFor: a.ScheduledFor, Status: StatusFailure, Message: optional(err.Error()), CreatedAt: e.now()})
 		if dbErr != nil {

@@ -636,6 +636,20 @@ func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row db.Sensor,
 // carryOut starts the runs and raises the alerts of an evaluation, and notes them in its tick.
 func (e *Engine) carryOut(ctx context.Context, tx pgx.Tx, s *Sensor, result *SensorResult, plans []*plan, p *db.InsertSensorTickParams, at time.Time) error {
 	q := e.q.WithTx(tx)
+	causes := append(each(result.Alerts, func(a Alert) string { return a.Cause }), result.Recovered...)
+	if err := e.lockCauses(ctx, tx, causes); err != nil {
+		return err
+	}
+	for _, a := range result.Alerts {
+		if err := e.raiseTx(ctx, tx, a, at); err != nil {
+			return err
+		}
+	}
+	for _, cause := range result.Recovered {
+		if err := e.recoverTx(ctx, tx, cause, at); err != nil {
+			return err
+		}
+	}
 	for _, plan := range plans {
 		if key := plan.req.RunKey; key != "" {
 			n, err := q.InsertRunKey(ctx, db.InsertRunKeyParams{Sensor: s.Name, Key: db.CleanText(key), RunID: plan.id, CreatedAt: at})
@@ -651,16 +665,6 @@ func (e *Engine) carryOut(ctx context.Context, tx pgx.Tx, s *Sensor, result *Sen
 			return err
 		}
 		p.RunIds = append(p.RunIds, plan.id)
-	}
-	for _, a := range result.Alerts {
-		if err := e.raiseTx(ctx, tx, a, at); err != nil {
-			return err
-		}
-	}
-	for _, cause := range result.Recovered {
-		if err := e.recoverTx(ctx, tx, cause, at); err != nil {
-			return err
-		}
 	}
 	if s.kind == SensorWebhook {
 		if err := q.CloseWebhookEvents(ctx, db.CloseWebhookEventsParams{Sensor: s.Name, WebhookIds: result.webhooks, At: &at}); err != nil {

@@ -17,19 +17,6 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 )
 
-// until asks again and again whether something has come about that no event tells of.
-func until(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	limit := time.After(30 * time.Second)
-	for !is() {
-		select {
-		case <-limit:
-			t.Fatalf("never: %s", what)
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
-}
-
 func parts(t testing.TB, p orchestrator.Parts) *orchestrator.Definitions {
 	t.Helper()
 	d, err := orchestrator.NewDefinitions(p)
@@ -47,7 +34,7 @@ func one(sensors ...*orchestrator.Sensor) orchestrator.Parts {
 // evaluate evaluates a sensor by hand, after whatever else evaluates it.
 func evaluate(t testing.TB, e *orchestrator.Engine, sensor string) (tick *orchestrator.SensorTick) {
 	t.Helper()
-	until(t, sensor+" is free", func() bool {
+	until(t, e, sensor+" is free", func() bool {
 		var err error
 		if tick, err = e.EvaluateSensor(t.Context(), sensor); err != nil && !errors.Is(err, orchestrator.ErrConflict) {
 			t.Fatal(err)
@@ -115,16 +102,18 @@ func TestSensorStartsRunsAndKeepsItsCursor(t *testing.T) {
 
 func TestSensorFiresByTheClockUntilItIsStopped(t *testing.T) {
 	t.Parallel()
-	var evaluated atomic.Int64
+	evaluated := make(chan struct{}, 100)
 	quick := &orchestrator.Sensor{Name: "quick", Interval: time.Second, Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-		evaluated.Add(1)
+		evaluated <- struct{}{}
 		return &orchestrator.SensorResult{Skip: "nothing to do"}, nil
 	}}
 	e := setup(t, parts(t, one(quick)))
 	setSensor(t, e, "quick", true)
-	until(t, "three evaluations", func() bool { return evaluated.Load() >= 3 })
+	for range 3 {
+		receive(t, "an evaluation", evaluated)
+	}
 	setSensor(t, e, "quick", false)
-	until(t, "the skips to be one tick", func() bool {
+	until(t, e, "the skips to be one tick", func() bool {
 		ticks := ticksOf(t, e, "quick")
 		return len(ticks) == 1 && ticks[0].Evaluations >= 2 && *ticks[0].Message == "nothing to do" && ticks[0].Status == "skipped"
 	})
@@ -138,7 +127,7 @@ func TestStoppedSensorDoesNothingThatItHadInMind(t *testing.T) {
 		<-goOn
 		return &orchestrator.SensorResult{Runs: []orchestrator.RunRequest{{Job: "a_job"}}}, nil
 	}}
-	d := dbtest.New(t)
+	d := dbtest.NewWatched(t)
 	e := startEngine(t, d, parts(t, one(slow)))
 	setSensor(t, e, "slow", true)
 	<-inside
@@ -147,7 +136,7 @@ func TestStoppedSensorDoesNothingThatItHadInMind(t *testing.T) {
 	}
 	setSensor(t, e, "slow", false)
 	close(goOn)
-	until(t, "it is free again", func() bool {
+	until(t, e, "it is free again", func() bool {
 		var free bool
 		err := d.Pool.QueryRow(t.Context(), `SELECT lease IS NULL FROM sensors`).Scan(&free)
 		return err == nil && free
@@ -192,13 +181,13 @@ func TestBadSensorsHurtNobody(t *testing.T) {
 		setSensor(t, e, s.Name, true)
 	}
 	for name, want := range map[string]string{"panics": "panic: boom", "hangs": "took longer than 50ms", "greedy": "asked for 10000 runs at once: want 500 at most", "wrong": "run 2 of 2: invalid run config: /nope", "fails": "no luck"} {
-		until(t, name+" ticks", func() bool { return len(ticksOf(t, e, name)) > 0 })
+		until(t, e, name+" ticks", func() bool { return len(ticksOf(t, e, name)) > 0 })
 		tick := ticksOf(t, e, name)[0]
 		if tick.Status != "failure" || tick.Message == nil || !strings.Contains(*tick.Message, want) || len(tick.RunIDs) > 0 || tick.Cursor != nil {
 			t.Errorf("%s: %+v, want %q", name, tick, want)
 		}
 	}
-	until(t, "the good one fires", func() bool { ticks := ticksOf(t, e, "fine"); return len(ticks) > 0 && len(ticks[0].RunIDs) == 1 })
+	until(t, e, "the good one fires", func() bool { ticks := ticksOf(t, e, "fine"); return len(ticks) > 0 && len(ticks[0].RunIDs) == 1 })
 	if tick := evaluate(t, e, "hangs"); !strings.Contains(*tick.Message, "does not heed its context") {
 		t.Errorf("hangs again: %+v", tick)
 	}
@@ -238,7 +227,7 @@ func TestAssetAndRunStatusSensors(t *testing.T) {
 	if runs := <-ended; len(runs) != 1 || runs[0].ID != failing.ID || runs[0].Status != "failure" {
 		t.Errorf("runs = %+v", runs)
 	}
-	until(t, "the sensor's own run ends", func() bool {
+	until(t, e, "the sensor's own run ends", func() bool {
 		runs, err := e.Runs(t.Context(), orchestrator.RunFilter{Limit: 10, Asset: "bad", Status: "failure"})
 		return err == nil && len(runs) == 2
 	})
@@ -266,7 +255,7 @@ func TestWebhookSensor(t *testing.T) {
 		}
 		return r, nil
 	}})
-	d := dbtest.New(t)
+	d := dbtest.NewWatched(t)
 	e := startEngine(t, d, parts(t, one(hook)))
 	post := func(id string) (bool, error) {
 		return e.ReceiveWebhook(t.Context(), "hook", orchestrator.WebhookEvent{ID: id, Body: []byte("body of " + id)})
@@ -290,12 +279,12 @@ func TestWebhookSensor(t *testing.T) {
 	}
 	var bodies []string
 	// Events that come to nothing are done with too, however often the same reason is given.
-	until(t, "no event is left", func() bool {
+	until(t, e, "no event is left", func() bool {
 		var open int
 		err := d.Pool.QueryRow(t.Context(), `SELECT count(*) FROM webhook_events WHERE processed_at IS NULL`).Scan(&open)
 		return err == nil && open == 0
 	})
-	until(t, "21 runs", func() bool {
+	until(t, e, "21 runs", func() bool {
 		runs, err := e.Runs(t.Context(), orchestrator.RunFilter{Limit: 100})
 		if err != nil {
 			t.Fatal(err)
@@ -315,24 +304,25 @@ func TestWebhookSensor(t *testing.T) {
 // The cursor and the runs are one transaction: whatever process dies when, each item starts one run.
 func TestSensorSurvivesLostWorkers(t *testing.T) {
 	t.Parallel()
-	d := dbtest.New(t)
-	hanging := make(chan struct{})
-	var calls atomic.Int64
+	d := dbtest.NewWatched(t)
+	hanging, calls := make(chan struct{}), make(chan struct{}, 100)
+	var first atomic.Bool
+	first.Store(true)
 	sensor := func() *orchestrator.Sensor {
 		return &orchestrator.Sensor{Name: "s", Interval: time.Second, Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-			if calls.Add(1) == 1 {
+			if first.CompareAndSwap(true, false) {
 				close(hanging)
 				<-ctx.Done() // as if its process were gone
 				return nil, ctx.Err()
 			}
+			calls <- struct{}{}
 			if ev.Cursor == "done" {
 				return &orchestrator.SensorResult{Skip: "done"}, nil
 			}
 			return &orchestrator.SensorResult{Cursor: new("done"), Runs: []orchestrator.RunRequest{{Job: "a_job", RunKey: "only"}}}, nil
 		}}
 	}
-	first := startEngine(t, d, parts(t, one(sensor())))
-	setSensor(t, first, "s", true)
+	setSensor(t, startEngine(t, d, parts(t, one(sensor()))), "s", true)
 	<-hanging
 	// Its lease is of a worker that does not beat any more.
 	if _, err := d.Pool.Exec(t.Context(), `INSERT INTO workers (id, host, pid, started_at, beat_at) VALUES ('dead', 'h', 1, now(), now() - interval '1 hour')`); err != nil {
@@ -342,11 +332,13 @@ func TestSensorSurvivesLostWorkers(t *testing.T) {
 		t.Fatal(err)
 	}
 	second := startEngine(t, d, parts(t, one(sensor())))
-	until(t, "another worker evaluates it", func() bool {
+	until(t, second, "another worker evaluates it", func() bool {
 		runs, err := second.Runs(t.Context(), orchestrator.RunFilter{Limit: 10})
 		return err == nil && len(runs) == 1
 	})
-	until(t, "and again", func() bool { return calls.Load() >= 4 })
+	for range 3 {
+		receive(t, "another evaluation", calls)
+	}
 	runs, err := second.Runs(t.Context(), orchestrator.RunFilter{Limit: 10})
 	if err != nil || len(runs) != 1 {
 		t.Errorf("%d runs, %v", len(runs), err)

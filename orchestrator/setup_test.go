@@ -74,7 +74,7 @@ func startEngine(t testing.TB, d *db.DB, defs *orchestrator.Definitions, change 
 
 func setup(t testing.TB, defs *orchestrator.Definitions, change ...func(*orchestrator.Config)) *orchestrator.Engine {
 	t.Helper()
-	return startEngine(t, dbtest.New(t), defs, change...)
+	return startEngine(t, dbtest.NewWatched(t), defs, change...)
 }
 
 func start(t testing.TB, e *orchestrator.Engine, req orchestrator.RunRequest) *orchestrator.Run {

@@ -68,7 +68,7 @@ func TestWebhooks(t *testing.T) {
 			t.Errorf("receipt = %+v", r)
 		}
 	}
-	until(t, "its run", func() bool {
+	s.until("its run", func() bool {
 		return len(decode[api.RunList](t, s.do("GET", "/runs?tag=webhook:m1", ""), 200).Items) == 1
 	})
 	ticks := decode[api.SensorTickList](t, s.do("GET", "/sensors/hook/ticks?limit=500", ""), 200)
@@ -151,7 +151,7 @@ func TestPartitionsAndBackfillsOverHTTP(t *testing.T) {
 	if r := decode[api.Backfill](t, again, 202); r.ID != b.ID || again.Header.Get("Idempotency-Replayed") != "true" {
 		t.Errorf("replayed: %s, want %s", r.ID, b.ID)
 	}
-	until(t, "it ends", func() bool {
+	s.until("it ends", func() bool {
 		b = decode[api.Backfill](t, s.do("GET", "/backfills/"+b.ID.String(), ""), 200)
 		return b.EndedAt != nil
 	})

@@ -396,13 +396,10 @@ func TestChanges(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	s.saveBills(1, someBills[:3]...)
-	// What was just committed shows once no older transaction is open in the whole server, which other tests use too.
 	changes := func(query string, want int) (list api.BillChangeList) {
 		t.Helper()
-		until(t, fmt.Sprintf("%d changes at %s", want, query), func() bool {
-			list = decode[api.BillChangeList](t, s.do("GET", "/bills/changes"+query, ""), 200)
-			return len(list.Items) >= want
-		})
+		s.settled()
+		list = decode[api.BillChangeList](t, s.do("GET", "/bills/changes"+query, ""), 200)
 		if len(list.Items) != want {
 			t.Errorf("%s: %+v, want %d", query, list, want)
 		}

@@ -44,7 +44,7 @@ type counted struct {
 
 func setup(t testing.TB, change ...func(*server.Config)) *site {
 	t.Helper()
-	s := &site{t: t, db: dbtest.New(t), gate: make(chan struct{})}
+	s := &site{t: t, db: dbtest.NewWatched(t), gate: make(chan struct{})}
 	s.store = parliament.NewStore(s.db)
 	echoing := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "echo", Group: "test", Description: "Gives back its limit."}, func(_ context.Context, step *orchestrator.Step, c counted) (orchestrator.Metadata, error) {
 		step.Log(orchestrator.LevelInfo, "hello", map[string]int{"limit": c.Limit})
@@ -153,16 +153,25 @@ func sensors() []*orchestrator.Sensor {
 
 func ptr[T any](v T) *T { return &v }
 
-// until asks again and again whether something has come about that no event tells of.
-func until(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	limit := time.After(30 * time.Second)
-	for !is() {
-		select {
-		case <-limit:
-			t.Fatalf("never: %s", what)
-		case <-time.After(5 * time.Millisecond):
-		}
+// until waits until something has come about in the site's database.
+func (s *site) until(what string, is func() bool) {
+	s.t.Helper()
+	dbtest.Until(s.t, s.db, what, is)
+}
+
+// settled waits until what was committed before it shows to those who read in the order of commits: that is once no
+// older transaction is open in the whole Postgres, which other tests use too.
+func (s *site) settled() {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
+	defer cancel()
+	q := db.New(s.db.Pool)
+	ceiling, err := q.EventCeiling(ctx)
+	for begin := uint64(0); err == nil && begin < ceiling; {
+		begin, err = q.Begin(ctx) // waits for two seconds at a time
+	}
+	if err != nil {
+		s.t.Fatal(err)
 	}
 }
 

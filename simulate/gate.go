@@ -2,11 +2,13 @@ package simulate
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -34,11 +36,12 @@ type Faults struct {
 
 // stats is what one source has seen.
 type stats struct {
-	Requests    int            `json:"requests"`
+	Requests    int            `json:"requests"` // since the last reset
 	ByPath      map[string]int `json:"by_path"`
 	ByStatus    map[string]int `json:"by_status"`
 	MaxInFlight int            `json:"max_in_flight"`
 	MaxInSecond int            `json:"max_in_any_second"`
+	NoUserAgent int            `json:"default_user_agent"` // requests with Go's or Python's own
 	inFlight    int
 	recent      []time.Time
 }
@@ -125,12 +128,15 @@ type verdict struct {
 	latency              time.Duration
 }
 
-func (g *gate) enter(source string, limited bool, path string) verdict {
+func (g *gate) enter(source string, limited bool, r *http.Request) verdict {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s, now, f := g.of(source), time.Now(), g.faults
 	s.Requests++
-	s.ByPath[pathKind(path)]++
+	s.ByPath[template(r.URL.Path)]++
+	if ua := r.UserAgent(); ua == "" || strings.HasPrefix(ua, "Go-http-client") || strings.HasPrefix(ua, "python") {
+		s.NoUserAgent++
+	}
 	s.inFlight++
 	s.MaxInFlight = max(s.MaxInFlight, s.inFlight)
 	s.recent = append(s.recent, now)
@@ -158,11 +164,17 @@ func (g *gate) enter(source string, limited bool, path string) verdict {
 	return v
 }
 
-func pathKind(path string) string {
-	if strings.Contains(path, "/bill/") {
-		return "detail"
+var variable = regexp.MustCompile(`/(\d+-\d+|[A-Za-z]+-\d+[A-Za-z]?|\d+)(/|$)`)
+
+// template is a path without what tells one record from another.
+func template(path string) string {
+	for range 3 { // neighbours share a slash
+		path = variable.ReplaceAllString(path, "/*$2")
 	}
-	return "list"
+	if parts := strings.Split(path, "/"); len(parts) == 4 && parts[1] == "politicians" {
+		return "/politicians/*/"
+	}
+	return path
 }
 
 func (g *gate) leave(source string, status int) {
@@ -175,7 +187,7 @@ func (g *gate) leave(source string, status int) {
 
 func (g *gate) wrap(source string, limited bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		v := g.enter(source, limited, r.URL.Path)
+		v := g.enter(source, limited, r)
 		status := 0
 		defer func() { g.leave(source, status) }()
 		if v.latency > 0 {
@@ -205,6 +217,11 @@ func (g *gate) wrap(source string, limited bool, next http.Handler) http.Handler
 		next.ServeHTTP(a, r)
 		status = a.status
 		body := a.body.Bytes()
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") && len(body) > 512 {
+			body = packed(body)
+			rw.Header().Set("Content-Encoding", "gzip")
+			rw.Header().Add("Vary", "Accept-Encoding")
+		}
 		rw.Header().Set("Content-Length", strconv.Itoa(len(body)))
 		rw.WriteHeader(status)
 		if v.truncate {
@@ -225,3 +242,11 @@ type answer struct {
 func (a *answer) Header() http.Header         { return a.header }
 func (a *answer) WriteHeader(status int)      { a.status = status }
 func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
+
+func packed(body []byte) []byte {
+	var b bytes.Buffer
+	z, _ := gzip.NewWriterLevel(&b, gzip.BestSpeed) // a level that there is
+	_, _ = z.Write(body)
+	_ = z.Close()
+	return b.Bytes()
+}

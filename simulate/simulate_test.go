@@ -20,9 +20,25 @@ func serve(t testing.TB, o simulate.Options) *httptest.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serveWorld(t, w)
+}
+
+func serveWorld(t testing.TB, w *simulate.World) *httptest.Server {
+	t.Helper()
 	s := httptest.NewServer(w.Handler(simulate.Faults{}))
 	t.Cleanup(s.Close)
 	return s
+}
+
+func post(t testing.TB, url string) {
+	t.Helper()
+	resp, err := http.Post(url, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Body.Close(); resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s", url, resp.Status)
+	}
 }
 
 func get(t testing.TB, url string) (int, string) {
@@ -148,7 +164,9 @@ func TestFaults(t *testing.T) {
 
 func TestOptions(t *testing.T) {
 	t.Parallel()
-	for _, o := range []simulate.Options{{Sessions: -1}, {Sessions: 21}, {Bills: 5001}, {DaysPerSecond: -1}} {
+	for _, o := range []simulate.Options{
+		{Sessions: -1}, {Sessions: 21}, {Bills: 5001}, {DaysPerSecond: -1}, {Codes: []string{"44"}}, {Codes: []string{"45-1", "44-1"}}, {Codes: []string{"45-1", "45-1"}}, {Codes: []string{"045-1"}}, {Codes: []string{"45-0"}},
+	} {
 		if _, err := simulate.NewWorld(o); err == nil {
 			t.Errorf("%+v was accepted", o)
 		}

@@ -17,8 +17,12 @@ import (
 type Options struct {
 	// Seed makes one Parliament differ from another; the same seed always makes the same. Default 1.
 	Seed uint64
-	// Sessions is how many sessions there are, the last one going on; default 2, at most 20.
+	// Sessions is how many sessions there are, one of each Parliament up to the 45th, the last one going on; default 2, at
+	// most 20. There are ten back to the 36th, of which openparliament.ca has nothing and LEGISinfo little.
 	Sessions int
+	// Codes are the sessions instead, the oldest first and the last one going on, such as 36-1, 43-1, 43-2, 45-1. A second
+	// session of a Parliament takes up bills of the one before.
+	Codes []string
 	// Bills is how many bills a session has; default 120, at most 5000.
 	Bills int
 	// AsOf is the day on the simulated calendar; default 2026-06-18. Facts of later days are not known yet.
@@ -32,11 +36,12 @@ type World struct {
 	opts     Options
 	sessions []session
 	bills    []*bill // in openparliament.ca's own order
+	members  []member
 
-	mu      sync.Mutex
-	base    time.Time // the day when the clock was set
-	baseAt  time.Time // the real time then
-	members []member
+	mu     sync.Mutex
+	base   time.Time // the day when the clock was set
+	baseAt time.Time // the real time then
+	seen   *view     // of the last day that was asked for
 }
 
 type session struct {
@@ -52,6 +57,7 @@ type member struct {
 	riding      string
 	party       string
 	honorific   string
+	slug        string // in addresses
 }
 
 func (m member) name() string { return m.first + " " + m.last }
@@ -62,6 +68,7 @@ type bill struct {
 	id         int
 	prefix     string
 	number     int
+	suffix     string // of a bill that was split in two: C-6A
 	titleEn    string
 	titleFr    string
 	shortEn    string
@@ -77,9 +84,19 @@ type bill struct {
 	chapter    int
 	related    []string
 	summary    bool
+
+	// What makes records odd; see oddities.go.
+	fate           fate
+	fateAt         time.Time
+	early          bool // referred to a committee before second reading
+	reported       time.Time
+	concurred      time.Time
+	votes          []*vote
+	reinstatedFrom *bill
+	reinstatedAs   *bill
 }
 
-func (b *bill) code() string { return fmt.Sprintf("%s-%d", b.prefix, b.number) }
+func (b *bill) code() string { return fmt.Sprintf("%s-%d%s", b.prefix, b.number, b.suffix) }
 
 type stage struct {
 	kind int // index of stageKinds
@@ -118,7 +135,7 @@ var (
 	}
 	firstNames = []string{"Amélie", "Baldev", "Chantal", "Dmitri", "Élise", "Fatima", "Gordon", "Hélène", "Ivan", "Joséphine", "Kwame", "Leona", "Mateo", "Nadia", "Olivier", "Priya"}
 	lastNames  = []string{"Arsenault", "Beauchamp", "Chen", "Dhaliwal", "Erickson", "Fontaine", "Gauthier", "Hughes", "Ibrahim", "Jolicoeur", "Kowalski", "Lachance", "MacNeil", "Nguyen", "O'Connor", "Paquette"}
-	ridings    = []string{"Baie-du-Soleil", "Cedar Plains", "Deux-Rives", "East Harbour", "Fort Clement", "Grand Lac", "Highwood", "Île-aux-Pins"}
+	ridings    = []string{"Baie-du-Soleil", "Cedar Plains", "Deux-Rives", "East Harbour", "Fort Clement", "Grand Lac—Highwood", "Highwood", "Île-aux-Pins"}
 	parties    = []string{"Harvest", "Concord", "Boréal", "Commonweal"}
 	houseComms = []committee{
 		{"FINA", "Standing Committee on Finance", "Comité permanent des finances"}, {"JUST", "Standing Committee on Justice and Human Rights", "Comité permanent de la justice et des droits de la personne"},
@@ -136,8 +153,13 @@ func NewWorld(o Options) (*World, error) {
 	if o.AsOf.IsZero() {
 		o.AsOf = time.Date(2026, 6, 18, 0, 0, 0, 0, time.UTC)
 	}
-	if o.Sessions < 1 || o.Sessions > 20 {
-		return nil, fmt.Errorf("sessions %d: want 1 to 20", o.Sessions)
+	if o.Sessions < 1 || o.Sessions > 20 || len(o.Codes) > 20 {
+		return nil, fmt.Errorf("sessions %d: want 1 to 20", max(o.Sessions, len(o.Codes)))
+	}
+	if len(o.Codes) == 0 {
+		for back := o.Sessions - 1; back >= 0; back-- {
+			o.Codes = append(o.Codes, fmt.Sprintf("%d-1", 45-back))
+		}
 	}
 	if o.Bills < 1 || o.Bills > 5000 {
 		return nil, fmt.Errorf("bills %d: want 1 to 5000 for each session", o.Bills)
@@ -149,12 +171,22 @@ func NewWorld(o Options) (*World, error) {
 	w.makeMembers()
 	// Each session lasts two years; the last one began a year before 2026-06-18, whatever day it is.
 	last := time.Date(2025, 5, 26, 0, 0, 0, 0, time.UTC)
-	for i := range o.Sessions {
-		back := o.Sessions - 1 - i
-		s := session{parliament: 45 - back, number: 1, begins: last.AddDate(-2*back, 0, 0)}
+	for i, code := range o.Codes {
+		s, err := parseSession(code)
+		if err != nil {
+			return nil, err
+		}
+		var before *session
+		if i > 0 {
+			if before = &w.sessions[i-1]; !before.before(s) {
+				return nil, fmt.Errorf("session %s: want it before %s", code, before.code())
+			}
+		}
+		s.begins = last.AddDate(-2*(len(o.Codes)-1-i), 0, 0)
 		s.ends = s.begins.AddDate(2, 0, -30)
 		w.sessions = append(w.sessions, s)
 		w.makeBills(s)
+		w.makeOdd(s)
 	}
 	private := func(b *bill) int {
 		if b.number >= 200 {
@@ -163,10 +195,25 @@ func NewWorld(o Options) (*World, error) {
 		return 0
 	}
 	slices.SortFunc(w.bills, func(a, b *bill) int {
-		return cmp.Or(cmp.Compare(private(a), private(b)), cmp.Compare(a.prefix, b.prefix), cmp.Compare(a.number, b.number), cmp.Compare(a.id, b.id))
+		return cmp.Or(cmp.Compare(private(a), private(b)), cmp.Compare(a.prefix, b.prefix), cmp.Compare(a.number, b.number), cmp.Compare(a.suffix, b.suffix), cmp.Compare(a.id, b.id))
 	})
 	return w, nil
 }
+
+func parseSession(code string) (s session, err error) {
+	if _, err = fmt.Sscanf(code, "%d-%d", &s.parliament, &s.number); err != nil || s.code() != code || s.parliament < 1 || s.number < 1 || s.number > 9 {
+		return s, fmt.Errorf("session %q: want one such as 43-2", code)
+	}
+	return s, nil
+}
+
+// before says whether a session came before another.
+func (s session) before(o session) bool {
+	return s.parliament < o.parliament || s.parliament == o.parliament && s.number < o.number
+}
+
+// documented says whether LEGISinfo has more of a session's bills than titles and stage dates: it does since the 37th Parliament.
+func (s session) documented() bool { return s.parliament >= 37 }
 
 func (w *World) random(stream string, n int) *rand.Rand {
 	h := uint64(14695981039346656037)
@@ -183,6 +230,7 @@ func (w *World) makeMembers() {
 			id: 90001 + i, first: firstNames[r.IntN(len(firstNames))], last: lastNames[r.IntN(len(lastNames))],
 			riding: ridings[r.IntN(len(ridings))], party: parties[r.IntN(len(parties))], honorific: []string{"", "", "Hon."}[r.IntN(3)],
 		})
+		w.members[i].slug = w.members[i].slugAmong(w.members[:i])
 	}
 }
 
@@ -200,7 +248,7 @@ func (w *World) makeBills(s session) {
 			b.number = 2 + counts["CG"]
 			counts["CG"]++
 		case n < 80:
-			b.prefix, b.kindEn, b.kindFr = "C", "Private Member’s Bill", "Projet de loi émanant d’un député"
+			b.prefix, b.kindEn, b.kindFr = "C", "Private Member's Bill", "Projet de loi émanant d'un député"
 			b.number = 201 + counts["CP"]
 			counts["CP"]++
 		case n < 84:
@@ -282,22 +330,6 @@ func (w *World) SetDay(day time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.base, w.baseAt = day, time.Now()
-}
-
-// known are the bills introduced by the end of today, and the current session.
-func (w *World) known() (bills []*bill, end time.Time, current string) {
-	end = w.Today().Add(24*time.Hour - time.Nanosecond)
-	for _, b := range w.bills {
-		if !b.stages[0].at.After(end) {
-			bills = append(bills, b)
-		}
-	}
-	for _, s := range w.sessions {
-		if !s.begins.After(end) {
-			current = s.code()
-		}
-	}
-	return bills, end, current
 }
 
 // reached are the stages that the bill has passed by a moment.

@@ -32,9 +32,10 @@ SELECT * FROM deliveries WHERE id = @id;
 SELECT EXISTS (SELECT FROM deliveries WHERE alert_id = @alert_id AND channel = @channel AND kind = @kind AND status = 'pending');
 
 -- name: DeliveryAttempted :exec
+-- What was delivered stays so, whatever becomes of an attempt that was taken for lost.
 UPDATE deliveries SET status = @status::text, attempts = attempts + 1, message = sqlc.narg(message), attempted_at = @at::timestamptz,
     delivered_at = CASE WHEN @status::text = 'delivered' THEN @at::timestamptz END
-WHERE id = @id;
+WHERE id = @id AND status <> 'delivered';
 
 -- name: ListDeliveriesOfAlerts :many
 SELECT * FROM deliveries WHERE alert_id = ANY(@alert_ids::uuid[]) ORDER BY id;
@@ -45,16 +46,30 @@ SELECT * FROM deliveries WHERE (sqlc.narg(channel)::text IS NULL OR channel = sq
 -- name: ListFreshness :many
 SELECT * FROM asset_freshness;
 
--- name: SetFreshness :execrows
--- Tells whether this is a turn; of several workers that see it, one makes it.
-INSERT INTO asset_freshness (asset, state, since) VALUES (@asset, @state, @since)
-ON CONFLICT (asset) DO UPDATE SET state = excluded.state, since = excluded.since WHERE asset_freshness.state <> excluded.state;
+-- name: LockFreshness :one
+-- Locks the asset's row, which it makes if there is none yet. What is read after that stays true until the end of the
+-- transaction: materializations lock the row too.
+INSERT INTO asset_freshness (asset, state, since) VALUES (@asset, 'unknown', @at)
+ON CONFLICT (asset) DO UPDATE SET asset = excluded.asset
+RETURNING state, since;
+
+-- name: ShareFreshness :exec
+-- Has whoever judges the asset wait for this transaction, and this one for them.
+SELECT FROM asset_freshness WHERE asset = @asset FOR SHARE;
+
+-- name: SetFreshness :exec
+UPDATE asset_freshness SET state = @state, since = @since WHERE asset = @asset;
 
 -- name: InsertCheckResult :exec
 INSERT INTO check_results (id, asset, name, run_id, partition, passed, severity, blocking, message, metadata, created_at)
 VALUES (@id, @asset, @name, @run_id, sqlc.narg(partition), @passed, @severity, @blocking, @message, @metadata, @created_at);
 
+-- name: NewerCheckResult :one
+-- Whether a check looked again after it came to a result. Used by LockCheck.
+SELECT EXISTS (SELECT FROM check_results WHERE asset = @asset AND name = @name AND id > @id);
+
 -- name: LatestCheckResults :many
+-- The results of those that looked last: an id is of the time when the check began to look.
 SELECT r.* FROM (SELECT unnest(@assets::text[]) AS asset, unnest(@names::text[]) AS name) AS c
 CROSS JOIN LATERAL (SELECT * FROM check_results WHERE check_results.asset = c.asset AND check_results.name = c.name ORDER BY id DESC LIMIT 1) AS r;
 

@@ -20,10 +20,20 @@ INSERT INTO asset_partitions (asset, partition, status, run_id, materialized_at)
 ON CONFLICT (asset, partition) DO UPDATE SET materialized_at = excluded.materialized_at,
     status = CASE WHEN asset_partitions.run_id = excluded.run_id THEN 'materialized' ELSE asset_partitions.status END;
 
+-- name: LockPartition :exec
+-- What the next statement reads of other runs of the partition is true then: they wait for this one to end theirs.
+SELECT FROM asset_partitions WHERE asset = @asset AND partition = @partition FOR NO KEY UPDATE;
+
 -- name: PartitionNotMaterialized :exec
--- The run's step failed, or came to nothing: then the partition is what it was before.
-UPDATE asset_partitions SET status = CASE WHEN @failed::boolean THEN 'failed' WHEN materialized_at IS NULL THEN 'missing' ELSE 'materialized' END
-WHERE asset = @asset AND partition = @partition AND run_id = @run_id;
+-- The run's step failed, or came to nothing: then the partition is what it was before, running if another run has it.
+-- Lock it first, with LockPartition.
+UPDATE asset_partitions SET run_id = coalesce(other.id, asset_partitions.run_id),
+    status = CASE WHEN @failed::boolean THEN 'failed' WHEN other.id IS NOT NULL THEN 'running' WHEN asset_partitions.materialized_at IS NULL THEN 'missing' ELSE 'materialized' END
+FROM (SELECT (
+    SELECT r.id FROM runs r JOIN steps s ON s.run_id = r.id AND s.asset = @asset
+    WHERE NOT @failed::boolean AND r.partition = @partition AND r.id <> @run_id AND s.status IN ('waiting', 'queued', 'started', 'up_for_retry')
+    ORDER BY r.id DESC LIMIT 1) AS id) AS other
+WHERE asset_partitions.asset = @asset AND asset_partitions.partition = @partition AND asset_partitions.run_id = @run_id;
 
 -- name: InsertBackfill :exec
 WITH b AS (

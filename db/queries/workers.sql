@@ -21,8 +21,10 @@ WHERE j.state = 'running' AND j.kind = ANY(@kinds::text[])
 LIMIT 100;
 
 -- name: DiscardLostJob :execrows
--- A finished job is out of reach of the worker that lost it: whatever that worker reports later changes nothing.
-UPDATE river_job SET state = 'discarded', finalized_at = now() WHERE id = @id AND state = 'running';
+-- A finished job is out of reach of the worker that lost it: whatever that worker reports later changes nothing. A job
+-- that went to another worker meanwhile is not lost.
+UPDATE river_job SET state = 'discarded', finalized_at = now()
+WHERE id = @id AND state = 'running' AND coalesce(attempted_by[array_upper(attempted_by, 1)], '') = @worker_id::text;
 
 -- name: ListForgottenSteps :many
 -- Steps that are to be done and whose River job is gone or over. Ends that are being recorded just now are not meant.

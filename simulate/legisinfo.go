@@ -1,0 +1,120 @@
+package simulate
+
+import (
+	"fmt"
+	"html"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+var (
+	listPath   = regexp.MustCompile(`^/legisinfo/(?:en|fr)/bills/json/?$`)
+	detailPath = regexp.MustCompile(`^/legisinfo/(en|fr)/bill/(\d+-\d+)/([a-z]+-\d+[a-z]?)(/json)?/?$`)
+	idPath     = regexp.MustCompile(`^/legisinfo/(en|fr)/bill/(\d+)(/json)?/?$`)
+)
+
+// legisinfo serves LEGISinfo, whose paths ignore case.
+func (w *World) legisinfo(rw http.ResponseWriter, r *http.Request) {
+	v, path := w.view(), strings.ToLower(r.URL.Path)
+	if listPath.MatchString(path) {
+		code := r.URL.Query().Get("parlsession")
+		if code == "" {
+			code = v.current
+		}
+		items := []any{}
+		for _, k := range v.bills {
+			if code == "all" || k.session.code() == code {
+				items = append(items, k.item())
+			}
+		}
+		writeJSON(rw, items)
+		return
+	}
+	if m := idPath.FindStringSubmatch(path); m != nil {
+		id, _ := strconv.Atoi(m[2])
+		if k := v.byID[id]; k != nil {
+			http.Redirect(rw, r, fmt.Sprintf("/legisinfo/%s/bill/%s/%s%s", m[1], k.session.code(), strings.ToLower(k.code()), m[3]), http.StatusFound)
+			return
+		}
+	}
+	if m := detailPath.FindStringSubmatch(path); m != nil {
+		if k := v.byCode[m[2]+"/"+strings.ToUpper(m[3])]; k != nil {
+			if m[4] == "" {
+				rw.Header().Set("Content-Type", "text/html; charset=utf-8")
+				_, _ = fmt.Fprintf(rw, "<!DOCTYPE html><html><head><title>%s (%s) - LEGISinfo</title></head><body><h1>%s</h1></body></html>", k.code(), k.session.code(), html.EscapeString(k.titleEn))
+				return
+			}
+			writeJSON(rw, []any{k.record()})
+			return
+		}
+	}
+	http.NotFound(rw, r)
+}
+
+// listItem is the item of a session's list that belongs to a record. It has Ottawa's offset where the record has none.
+func listItem(r record, current string) record {
+	str := func(key string) string { s, _ := r[key].(string); return s }
+	parliament, _ := r["ParliamentNumber"].(int)
+	session, _ := r["SessionNumber"].(int)
+	code := fmt.Sprintf("%d-%d", parliament, session)
+	item := record{
+		"SearchScore": nil, "Highlight": nil, "MinistryId": nil, "PoliticalAffiliationId": nil, "LatestBillTextTypeId": nil,
+		"BillId": r["Id"], "BillNumberPrefix": r["NumberPrefix"], "BillNumber": r["Number"], "BillNumberFormatted": r["NumberCode"],
+		"BillNumberSuffix": strings.TrimLeft(strings.TrimPrefix(str("NumberCode"), str("NumberPrefix")+"-"), "0123456789"),
+		"LongTitleEn":      r["LongTitleEn"], "LongTitleFr": r["LongTitleFr"], "ShortTitleEn": r["ShortTitleEn"], "ShortTitleFr": r["ShortTitleFr"],
+		"LatestBillMilestoneId": r["LatestCompletedMajorStageId"], "LatestCompletedMajorStageEn": r["LatestCompletedMajorStageNameEn"], "LatestCompletedMajorStageFr": r["LatestCompletedMajorStageNameFr"],
+		"LatestCompletedMajorStageChamberId": r["LatestCompletedMajorStageChamberOrganizationId"], "DidReinstateFromPreviousSession": r["DidReinstateFromPreviousSession"],
+		"ParlSessionCode": code, "ParlSessionEn": ordinal(parliament) + " Parliament, " + ordinal(session) + " session", "ParlSessionFr": fmt.Sprintf("%de législature, %s session", parliament, ordinalFr(session)),
+		"ParliamentNumber": parliament, "SessionNumber": session, "OriginatingChamberId": r["OriginatingChamberOrganizationId"], "IsFromCurrentSession": code == current,
+		"BillTypeId": r["BillDocumentTypeId"], "BillTypeEn": r["BillDocumentTypeNameEn"], "BillTypeFr": r["BillDocumentTypeNameFr"],
+		"CurrentStatusId": r["StatusId"], "CurrentStatusEn": r["StatusNameEn"], "CurrentStatusFr": r["StatusNameFr"],
+		"SponsorId": r["SponsorPersonId"], "SponsorEn": strings.TrimSpace(str("SponsorPersonShortHonorificEn") + " " + str("SponsorPersonName")), "SponsorFr": strings.TrimSpace(str("SponsorPersonShortHonorificFr") + " " + str("SponsorPersonName")),
+		"LatestActivityEn": nil, "LatestActivityFr": nil, "LatestActivityDateTime": nil,
+	}
+	if texts, _ := r["Publications"].([]any); len(texts) > 0 {
+		item["LatestBillTextTypeId"] = texts[len(texts)-1].(record)["PublicationTypeId"]
+	}
+	if at := str("LatestBillEventDateTime"); at != yearOne {
+		item["LatestActivityEn"], item["LatestActivityFr"], item["LatestActivityDateTime"] = r["LatestBillEventTypeNameEn"], r["LatestBillEventTypeNameFr"], withOffset(at)
+	}
+	for _, key := range stageKeys {
+		item[key] = nil
+		if at := str(key); at != "" {
+			item[key] = withOffset(at)
+		}
+	}
+	return item
+}
+
+func withOffset(at string) string {
+	t, err := time.ParseInLocation(bare, at, ottawa)
+	if err != nil { // written by clockOf
+		return at
+	}
+	return at + t.Format("-07:00")
+}
+
+func ordinal(n int) string {
+	suffix := "th"
+	if n%100 < 11 || n%100 > 13 {
+		switch n % 10 {
+		case 1:
+			suffix = "st"
+		case 2:
+			suffix = "nd"
+		case 3:
+			suffix = "rd"
+		}
+	}
+	return strconv.Itoa(n) + suffix
+}
+
+func ordinalFr(n int) string {
+	if n == 1 {
+		return "1re"
+	}
+	return strconv.Itoa(n) + "e"
+}

@@ -178,6 +178,18 @@ func TestCorpus(t *testing.T) {
 			t.Errorf("outcomes %v, want %v", counts, want)
 		}
 	})
+	t.Run("SessionEnds", func(t *testing.T) {
+		t.Parallel()
+		// Nothing happens to a bill after its session ended.
+		for id, c := range courses {
+			session, _, _ := strings.Cut(id, "/")
+			for _, e := range c.Sittings {
+				if end := parliament.SessionEnds[session]; end != "" && e.Date != nil && *e.Date > end {
+					t.Errorf("%s came up on %s, after %s", id, *e.Date, end)
+				}
+			}
+		}
+	})
 }
 
 func checkDivisions(t *testing.T, r rawRecord, got []parliament.Vote) int {

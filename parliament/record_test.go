@@ -310,15 +310,6 @@ func TestSessionEnds(t *testing.T) {
 	if !slices.IsSortedFunc(all, func(a, b session) int { return strings.Compare(a.end, b.end) }) {
 		t.Errorf("%v", all)
 	}
-	// Nothing happens to a bill after its session ended.
-	for _, r := range corpus(t) {
-		end := parliament.SessionEnds[r.session()]
-		for _, e := range parliament.CourseOf(r.id(t), r.parts(t)).Sittings {
-			if end != "" && e.Date != nil && *e.Date > end {
-				t.Errorf("%s came up on %s, after %s", r.id(t), *e.Date, end)
-			}
-		}
-	}
 }
 
 func asJSON(t testing.TB, v any) string {

@@ -187,6 +187,9 @@ func TestSearchAsTyped(t *testing.T) {
 		{"C-11 & C-18", both, true},
 		{"C‑11–C‑18", both, true},
 		{"C-18; S-203", "44-1/C-18 44-1/S-203 43-2/C-18", true},
+		{"C-11 and/or C-18", both, true},
+		{"(C-11)", elevens, true},
+		{"C-11\u2019s", elevens, true},
 		{"c2c3", "", false},
 		{"44-1/C-11", "44-1/C-11", true},
 		{"44‑1/C‑11", "44-1/C-11", true},
@@ -227,6 +230,8 @@ func TestSearchAsTyped(t *testing.T) {
 		{"C-11 Online Streaming Act", "44-1/C-11", true},
 		{"Bill C-11: Online Streaming Act", "44-1/C-11", true},
 		{"C‑204 — An Act to amend the Criminal Code (43‑2)", "43-2/C-204", true},
+		{"Bill C-11 (Online Streaming Act)", "44-1/C-11", true},
+		{"projet de loi C\u201118, Loi sur les nouvelles en ligne", "44-1/C-18", true},
 		// More than a number.
 		{"C-11 streaming", elevens + " 39-1/C-1250", false},
 		{"bill C-18 online", eighteens + " 44-1/C-11", false},

@@ -82,12 +82,13 @@ func parseQuery(plain string) query {
 	p := parser{text: plain, seen: map[string]bool{}, q: query{terms: []string{}, notTerms: []string{}, sessions: []string{}}} // not NULL
 	p.split()
 	q := p.query()
-	if !q.strict() && !strings.Contains(plain, `"`) {
+	if len(q.notTerms)+len(q.notNumbers) == 0 && strings.ContainsFunc(p.text, isWord) { // a phrase alone is no title
 		q.title = plain
-		q.rest = aroundNumber.ReplaceAllString(q.rest, "")
-	} else {
+	}
+	if q.strict() {
 		q.rest = ""
 	}
+	q.rest = aroundNumber.ReplaceAllString(q.rest, "")
 	return q
 }
 

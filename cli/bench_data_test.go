@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -135,18 +136,32 @@ func (b *bench) data() {
 	floor, _ := measure(200, func(int) time.Duration { took, _ := ask("/healthz", 200); return took })
 	limit := "GET /healthz: " + ms(floor)
 	queries := func(i int) string {
-		switch i % 5 {
+		w := words[i%len(words)]
+		switch i % 12 {
 		case 0:
 			return fmt.Sprintf("c%d", 1+i%1250)
 		case 1:
-			return words[i%len(words)]
+			return w
 		case 2:
-			return words[i%len(words)] + " " + words[(i*7)%len(words)]
+			return w + " " + words[(i*7)%len(words)]
 		case 3:
 			return `"act to amend"`
+		case 4:
+			return w[:len(w)-2] + w[len(w)-1:] // misspelt
+		case 5:
+			return fmt.Sprintf("C\u2011%d 40\u20131", 1+i%1250)
+		case 6:
+			return fmt.Sprintf("C-%d, C-%d/C-%d", 1+i%1250, 2+i%1250, 3+i%1250)
+		case 7:
+			return "« Loi sur " + w + " »"
+		case 8:
+			return "l’" + w
+		case 9:
+			return w + fmt.Sprintf(" −C‑%d", 1+i%1250)
+		case 10:
+			return strconv.Itoa(1 + i%1250)
 		}
-		w := words[i%len(words)]
-		return w[:len(w)-2] + w[len(w)-1:] // misspelt
+		return w + " " + words[(i*7)%len(words)] + " " + words[(i*11)%len(words)][1:] + " " + words[(i*13)%len(words)] + "x" // roughly
 	}
 	for mode, wanted := range map[string]string{"lexical": "<= 50 ms", "hybrid": "<= 100 ms"} {
 		p50, p99 := measure(300, func(i int) time.Duration {

@@ -365,9 +365,9 @@ WITH bills AS (SELECT count(*) AS n FROM bill_index),
 term AS MATERIALIZED (SELECT t.place, explorer_query(ARRAY[t.term], true) AS q FROM unnest($8::text[]) WITH ORDINALITY AS t (term, place)),
 hit AS MATERIALIZED (
     SELECT term.place, h.bill_id, h.titled FROM term
-    CROSS JOIN LATERAL (SELECT i.bill_id, i.head @@ term.q AS titled FROM bill_index i WHERE i.tsv @@ term.q LIMIT (SELECT greatest(50, n / 4) + 1 FROM bills)) AS h
+    CROSS JOIN LATERAL (SELECT i.bill_id, i.head @@ term.q AS titled FROM bill_index i WHERE i.tsv @@ term.q LIMIT (SELECT greatest(50, n / 8) + 1 FROM bills)) AS h
 ), weight AS (
-    SELECT hit.place, ln(1 + bills.n::float8 / count(*)) AS w FROM hit, bills GROUP BY hit.place, bills.n HAVING count(*) <= greatest(50, bills.n / 4)
+    SELECT hit.place, ln(1 + bills.n::float8 / count(*)) AS w FROM hit, bills GROUP BY hit.place, bills.n HAVING count(*) <= greatest(50, bills.n / 8)
 ), score AS (
     SELECT hit.bill_id, sum(weight.w) AS w, sum(CASE WHEN hit.titled THEN weight.w ELSE weight.w / 2 END) AS rank FROM hit JOIN weight ON weight.place = hit.place GROUP BY hit.bill_id
 ), least AS (
@@ -395,7 +395,7 @@ type SearchSomeParams struct {
 	Terms      []string
 }
 
-// Bills with some of the words. A word weighs as much as it is rare; words that a quarter of the bills have say nothing
+// Bills with some of the words. A word weighs as much as it is rare; words that an eighth of the bills have say nothing
 // beside others. A bill has to have two fifths of all that they weigh, half of two words; where none has, the best are found.
 func (q *Queries) SearchSome(ctx context.Context, arg SearchSomeParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, searchSome,
@@ -520,14 +520,13 @@ WITH found AS (
       AND ($7::integer IS NULL OR extract(year FROM i.introduced_on) = $7)
       AND i.bill_id <> ALL($8::text[])
       AND (cardinality($9::text[]) = 0 OR NOT i.tsv @@ explorer_query($9::text[], false))
-    ORDER BY i.introduced_on DESC NULLS LAST, i.bill_id DESC LIMIT 2000
+    ORDER BY i.introduced_on DESC NULLS LAST, i.bill_id DESC LIMIT 1000
 ), rated AS (
     SELECT found.bill_id, found.introduced_on, CASE WHEN cardinality($1::text[]) > 0 THEN ts_rank('{0, 0, 0.4, 1}', found.head, explorer_query($1::text[], true), 1) ELSE 0 END AS head_rank FROM found
 ), placed AS (
     SELECT rated.bill_id, rated.head_rank, row_number() OVER (ORDER BY rated.head_rank DESC, rated.introduced_on DESC NULLS LAST, rated.bill_id DESC) AS place FROM rated
 )
 SELECT placed.bill_id FROM placed
-WHERE placed.place <= 1000
 ORDER BY placed.head_rank + CASE WHEN cardinality($1::text[]) > 0 AND placed.place <= 100
     THEN (SELECT ts_rank_cd('{0.1, 0.3, 0.6, 1}', i.tsv, explorer_query($1::text[], true), 1) FROM bill_index i WHERE i.bill_id = placed.bill_id) ELSE 0 END DESC, placed.place
 `
@@ -544,7 +543,7 @@ type SearchWordsParams struct {
 	Without    []string
 }
 
-// Bills with all the words; without any word, all bills. Words that thousands of bills have find the latest of them; the
+// Bills with all the words; without any word, all bills. Words that thousands of bills have find the latest thousand; the
 // best by titles are ranked by all of their text.
 func (q *Queries) SearchWords(ctx context.Context, arg SearchWordsParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, searchWords,

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -252,6 +253,18 @@ func (s *Store) Politicians(ctx context.Context, f PoliticianFilter) ([]StoredPo
 // honorifics stand before names.
 var honorifics = wordSet("dr hon honorable honourable l m madame mister monsieur mme mr mrs ms rt right the tres very")
 
+func isHonorific(word string) bool { return honorifics[word] }
+
+func isInitial(word string) bool { return honorifics[word] || utf8.RuneCountInString(word) < 2 }
+
+// without leaves out words that say little, unless there are no others.
+func without(words []string, little func(string) bool) []string {
+	if rest := slices.DeleteFunc(slices.Clone(words), little); len(rest) > 0 {
+		return rest
+	}
+	return words
+}
+
 // lookFor narrows a list to whom somebody looks for; some is false if that is nobody. What it decides depends on the text
 // and on who is stored alone, so that every page of a list is of the same list.
 func (s *Store) lookFor(ctx context.Context, q string, p *db.ListPoliticiansParams) (some bool, err error) {
@@ -263,24 +276,19 @@ func (s *Store) lookFor(ctx context.Context, q string, p *db.ListPoliticiansPara
 	if len(words) == 0 {
 		return false, nil
 	}
-	untitled := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return honorifics[w] })
-	for _, w := range [][]string{words, untitled} {
+	bare := without(words, isInitial)
+	for i, w := range [][]string{words, without(words, isHonorific), bare} {
 		patterns := make([]string, len(w))
 		for i := range w {
 			patterns[i] = "%" + w[i] + "%"
-		}
-		if len(w) == 0 {
-			continue
 		}
 		found, err := s.q.AnyPolitician(ctx, patterns)
 		if err != nil {
 			return false, err
 		}
 		if found {
-			if len(w) < len(words) {
-				joined = slices.DeleteFunc(joined, func(w string) bool { return honorifics[w] })
-			}
-			p.Patterns, p.Tokens, p.Names = patterns, w, []string{inOrder(w), inOrder(joined)}
+			other := [][]string{joined, without(joined, isHonorific), without(joined, isInitial)}[i]
+			p.Patterns, p.Tokens, p.Names = patterns, w, []string{inOrder(w), inOrder(other)}
 			return true, nil
 		}
 	}
@@ -289,7 +297,7 @@ func (s *Store) lookFor(ctx context.Context, q string, p *db.ListPoliticiansPara
 		return false, err
 	}
 	for _, person := range people {
-		if rank, ok := resembles(untitled, person.Words); ok {
+		if rank, ok := resembles(bare, person.Words); ok {
 			p.People, p.Ranks = append(p.People, person.Slug), append(p.Ranks, rank)
 		}
 	}
@@ -311,21 +319,19 @@ func resembles(words []string, person string) (rank int32, ok bool) {
 	names := strings.Fields(name)
 	same, wrong, elsewhere := false, 0, 0
 	for _, w := range words {
-		nearest, in := nearestOf(w, names), 0
+		nearest, in, length := nearestOf(w, names), 0, utf8.RuneCountInString(w)
 		if other := nearestOf(w, all); other < nearest {
 			nearest, in = other, 1
 		}
-		limit := within(len([]rune(w)))
-		if len(w) == 2 || len(w) == 3 {
+		limit := within(length)
+		if length == 2 || length == 3 { // with others
 			limit = 1
 		}
 		if nearest > limit {
 			return 0, false
 		}
-		if same = same || nearest == 0 || len(w) > 2; nearest > 0 {
-			wrong += nearest
-		}
-		elsewhere += in
+		same = same || nearest == 0 || length > 2
+		wrong, elsewhere = wrong+nearest, elsewhere+in
 	}
 	missing := max(0, len(strings.Fields(lines[0]))-len(words))
 	return int32(10*wrong + 2*elsewhere + min(1, missing)), same && len(words) > 0 //nolint:gosec // small numbers

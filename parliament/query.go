@@ -67,7 +67,7 @@ func (q *query) strict() bool { return q.phrases || len(q.notTerms)+len(q.notNum
 
 // furniture are words that say nothing beside a number.
 var furniture = wordSet(`a act acts and bill bills chamber commons de des du et house in la le legislature les loi lois n no nos number numero of or ou parliament projet projets
-	senate senat session sessions the to`)
+	s senate senat session sessions the to`)
 
 func wordSet(words string) map[string]bool {
 	set := map[string]bool{}
@@ -82,12 +82,13 @@ func parseQuery(plain string) query {
 	p := parser{text: plain, seen: map[string]bool{}, q: query{terms: []string{}, notTerms: []string{}, sessions: []string{}}} // not NULL
 	p.split()
 	q := p.query()
-	if !q.strict() && !strings.Contains(plain, `"`) {
+	if len(q.notTerms)+len(q.notNumbers) == 0 && strings.ContainsFunc(p.text, isWord) { // a phrase alone is no title
 		q.title = plain
-		q.rest = aroundNumber.ReplaceAllString(q.rest, "")
-	} else {
+	}
+	if q.strict() {
 		q.rest = ""
 	}
+	q.rest = aroundNumber.ReplaceAllString(q.rest, "")
 	return q
 }
 
@@ -287,7 +288,7 @@ func (p *parser) query() query {
 	for _, word := range strings.Fields(rest) {
 		word = strings.TrimFunc(word, isSeparator)
 		switch {
-		case (len(found.numbers) > 0 || own || len(p.q.sessions) > 0) && furniture[word]:
+		case (len(found.numbers) > 0 || own || len(p.q.sessions) > 0) && onlyFurniture(word):
 		case word == "or" && len(p.q.terms) > 0 && p.q.terms[len(p.q.terms)-1] != "|":
 			p.q.terms = append(p.q.terms, "|")
 			clear(p.seen) // the same word may stand on both sides

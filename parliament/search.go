@@ -346,7 +346,7 @@ func (f *finder) roughly(ctx context.Context) error {
 			telling = append(telling, terms[k.Place-1])
 		}
 	}
-	if len(f.asked.terms) < 2 || len(telling) == 0 { // some of one word are all of them
+	if len(f.asked.terms) < 2 || len(telling) == 0 || len(f.seen) >= enough { // some of one word are all of them
 		return nil
 	}
 	some, err := f.store.lists.SearchSome(ctx, db.SearchSomeParams{
@@ -406,6 +406,9 @@ func (f *finder) meaning(ctx context.Context, said string, m *Meaning) (ids []st
 	narrowed := f.filters != (filters{}) || len(f.asked.sessions)+len(f.without)+len(f.asked.notTerms) > 0
 	if narrowed { // of those that are left, not of all
 		limit = everything
+	}
+	if f.asked.strict() && len(f.asked.terms) > 0 { // what is left out would be near
+		said = strings.Join(f.asked.terms, " ")
 	}
 	near, reason := m.Near(ctx, said, limit)
 	if reason != "" {

@@ -117,7 +117,7 @@ func TestPoliticians(t *testing.T) {
 	s.saveBills(1, someBills...)
 	s.savePolitician("ada-byron", 7)
 	s.savePolitician("nobody-known", 0)
-	for query, want := range map[string]int{"": 2, "?q=riviere": 2, "?q=BYRON": 2, "?q=%25": 0, "?party=Analytical": 2, "?party=Liberal": 0, "?current=true": 2, "?current=false": 0, "?province=QC": 2} {
+	for query, want := range map[string]int{"": 2, "?q=riviere": 2, "?q=Byron,+Ada": 2, "?q=byorn": 2, "?q=Rivi%C3%A8re+aux+Engins": 2, "?q=z": 0, "?q=qz": 0, "?q=BYRON": 2, "?q=%25": 0, "?party=Analytical": 2, "?party=Liberal": 0, "?current=true": 2, "?current=false": 0, "?province=QC": 2} {
 		if list := decode[api.PoliticianList](t, s.do("GET", "/politicians"+query, ""), 200); len(list.Items) != want {
 			t.Errorf("%s: %d, want %d", query, len(list.Items), want)
 		}
@@ -164,6 +164,16 @@ func TestSearch(t *testing.T) {
 		}
 		if strings.Join(got, " ") != want || r.Semantic.Used || *r.Semantic.Reason != "no embeddings endpoint is configured" {
 			t.Errorf("%q finds %v, want %q (%+v)", q, got, want, r.Semantic)
+		}
+	}
+	for q, want := range map[string]int{"C\u201111 44\u20131": 1, "bill c-11": 2, "Online Streaming Act": 1, "Loi modifiant la Loi sur la radiodiffusion": 1, "11": 2, "C-11/C-12": 3, "l’autisme": 1, "« spectrum disorder »": 1, "rivers −C‑12": 0} {
+		if r := search(q); r.Total != want || len(r.Items) != want || r.Exact == strings.ContainsAny(q, "’«−") {
+			t.Errorf("%q: %d, exact %t, want %d", q, r.Total, r.Exact, want)
+		}
+	}
+	for q, want := range map[string]int{"C\u201111": 2, "c11": 2, "C-11 44-1": 1, "l’autisme": 1, "%25": 0} {
+		if list := decode[api.BillList](t, s.do("GET", "/bills?q="+url.QueryEscape(q), ""), 200); len(list.Items) != want {
+			t.Errorf("%q: %d bills, want %d", q, len(list.Items), want)
 		}
 	}
 	r := search("act respecting rivers lakes")
@@ -246,6 +256,20 @@ func TestSearchByMeaning(t *testing.T) {
 	r := search("water")
 	if !r.Semantic.Used || len(r.Items) == 0 || r.Items[0].Bill.ID != "44-1/C-12" || !slices.Contains(r.Items[0].FoundBy, api.SearchHitFoundBy("meaning")) {
 		t.Errorf("%+v", r)
+	}
+	for _, mode := range []string{"hybrid", "semantic"} { // what is left out is not near either
+		r := decode[api.SearchResult](t, s.do("GET", "/search?mode="+mode+"&q="+url.QueryEscape("water −C‑12 -autism"), ""), 200)
+		for _, hit := range r.Items {
+			if !r.Semantic.Used || hit.Bill.ID == "44-1/C-12" || hit.Bill.ID == "44-1/S-203" {
+				t.Errorf("%s: %s by %v", mode, hit.Bill.ID, hit.FoundBy)
+			}
+		}
+		if len(r.Items) != 3 {
+			t.Errorf("%s: %d found", mode, len(r.Items))
+		}
+	}
+	if r := search("44-1/C-12"); r.Total != 1 || !r.Exact || r.Semantic.Used || r.Semantic.Reason == nil {
+		t.Errorf("a number: %+v", r)
 	}
 	if r := decode[api.SearchResult](t, s.do("GET", "/search?q=water&session=43-2", ""), 200); len(r.Items) != 2 {
 		t.Errorf("filtered: %+v", r.Items)

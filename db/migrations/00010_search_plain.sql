@@ -97,10 +97,9 @@ END $$;
 -- Words of titles, names and committees, for what is misspelt.
 CREATE TABLE bill_words (word text PRIMARY KEY);
 CREATE INDEX bill_words_first_idx ON bill_words (left(word, 1));
-CREATE INDEX bill_words_trigrams_idx ON bill_words USING gin (word gin_trgm_ops);
+CREATE INDEX bill_words_trigrams_idx ON bill_words USING gin (word gin_trgm_ops) WITH (fastupdate = off);
 
 ALTER TABLE bill_index ADD COLUMN titles text[] NOT NULL DEFAULT '{}'; -- see explorer_title
-CREATE INDEX bill_index_titles_idx ON bill_index USING gin (titles);
 CREATE INDEX bill_index_latest_idx ON bill_index (introduced_on DESC NULLS LAST, bill_id DESC);
 
 -- +goose StatementBegin
@@ -139,7 +138,12 @@ CREATE FUNCTION explorer_text(html text) RETURNS text LANGUAGE sql IMMUTABLE STR
 $$;
 -- +goose StatementEnd
 
+-- No more are similar titles looked for; whoever still does must look at all.
+DROP INDEX bill_index_tsv_idx, bill_index_words_idx;
 SELECT index_bill(b) FROM bills b;
+-- A search would read all that waits to be put into an index.
+CREATE INDEX bill_index_tsv_idx ON bill_index USING gin (tsv) WITH (fastupdate = off);
+CREATE INDEX bill_index_titles_idx ON bill_index USING gin (titles) WITH (fastupdate = off);
 
 -- Politicians are found by the words of names and ridings, in any order, whichever program wrote them.
 ALTER TABLE politicians ADD COLUMN words text NOT NULL DEFAULT '', -- of name and ridings; names with a hyphen or an apostrophe in one word too
@@ -201,5 +205,8 @@ BEGIN
         sponsor_id = excluded.sponsor_id, words = excluded.words, head = excluded.head, tsv = excluded.tsv;
 END $$;
 -- +goose StatementEnd
+DROP INDEX bill_index_tsv_idx;
 DROP FUNCTION explorer_joined(text), explorer_sorted(text), explorer_text(text), explorer_title(text), explorer_query(text[], boolean), explorer_words(text), explorer_plain(text);
 SELECT index_bill(b) FROM bills b;
+CREATE INDEX bill_index_tsv_idx ON bill_index USING gin (tsv);
+CREATE INDEX bill_index_words_idx ON bill_index USING gin (words gin_trgm_ops);

@@ -101,15 +101,31 @@ function touch(...keys: QueryKey[]): void {
   }, Math.max(0, flushedAt + flushEvery - Date.now()))
 }
 
+/** Bills are what pages of bills, search, feeds, exports and their sponsors' pages show; sponsors' links are part of bills. */
+const data: QueryKey[] = [['bills'], ['politicians'], ['fetch-logs']]
+
+/** What a materialization of an asset changes beside the asset itself. Of an asset that is not here, it is known when the run ends. */
+const dataOf: Record<string, QueryKey[]> = {
+  fetch_latest_bills: data,
+  fetch_parliament_session_bills: data,
+  fetch_politicians: data,
+  parliament_sessions: [['fetch-logs']],
+  generate_rss_feeds: [['bills', 'feeds']],
+  update_embeddings: [['bills', 'search']],
+  data_quality: [['bills', 'exports']],
+}
+
 /** Which data an event changes. */
-export function changedBy(event: Event): QueryKey[] {
+export function changedBy(event: Pick<Event, 'type' | 'run_id' | 'asset'>): QueryKey[] {
   const keys: QueryKey[] = [['run', event.run_id]]
   if (event.type.startsWith('run_')) keys.push(['runs'])
   if (event.type === 'run_enqueued') keys.push(['schedules'], ['ticks'], ['sensors'], ['sensor-ticks'], ['partitions'])
-  if (event.type === 'materialization') keys.push(['assets'], ['materializations'], ['partitions'])
+  if (/^run_(enqueued|canceling)$/.test(event.type)) keys.push(['access', 'audit'])
+  if (event.type === 'materialization') keys.push(['assets'], ['materializations'], ['partitions'], ...(dataOf[event.asset ?? ''] ?? []))
   if (/^(run|step)_(failure|canceled)$/.test(event.type)) keys.push(['partitions'], ['assets'])
-  if (/^run_(success|failure|canceled)$/.test(event.type)) keys.push(['backfills'], ['alerts'])
-  if (event.type === 'run_success' || event.type === 'run_failure' || event.type === 'run_canceled') keys.push(['bills'], ['fetch-logs'])
+  // An attempt that did not succeed has its fetch log too, and what it stored until then.
+  if (/^step_(failure|canceled|up_for_retry)$/.test(event.type)) keys.push(...(dataOf[event.asset ?? ''] ?? []))
+  if (/^run_(success|failure|canceled)$/.test(event.type)) keys.push(['backfills'], ['alerts'], ...data)
   return keys
 }
 
@@ -165,7 +181,7 @@ function watchStatus(): () => void {
       if (last && JSON.stringify(last.schedules) !== JSON.stringify(next.schedules)) touch(['schedules'], ['ticks'])
       if (last && JSON.stringify(last.sensors) !== JSON.stringify(next.sensors)) touch(['sensors'], ['sensor-ticks'])
       if (last && JSON.stringify(last.backfills) !== JSON.stringify(next.backfills)) touch(['backfills'])
-      if (last && last.open_alerts !== next.open_alerts) touch(['alerts'])
+      if (last && last.open_alerts !== next.open_alerts) touch(['alerts'], ['assets']) // an asset that turns late raises one, without an event
       status.set(next)
     }
   })

@@ -1,5 +1,5 @@
 /** What search parameters of pages may be. */
 export const runStatuses = ['queued', 'started', 'success', 'failure', 'canceling', 'canceled'] as const
-export const fetchStatuses = ['success', 'partial_success', 'failure', 'source_unavailable'] as const
+export const fetchStatuses = ['success', 'partial_success', 'failure', 'source_unavailable', 'canceled'] as const
 export const periods = ['1h', '24h', '7d'] as const
 export const levels = ['debug', 'info', 'warn', 'error'] as const

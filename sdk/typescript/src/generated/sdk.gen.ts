@@ -876,7 +876,7 @@ export const listFeeds = <ThrowOnError extends boolean = true>(options?: Options
  *
  * Changes of bills, the newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English or French. Each change is one item, whose id never changes. The names:
  * `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
- * `q` (bills that a search finds). Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
+ * `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own address have the one spelling above. Committees of both chambers with one acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
  *
  */
 export const getFeed = <ThrowOnError extends boolean = true>(options: Options<GetFeedData, ThrowOnError>) => (options.client ?? client).get<GetFeedResponses, GetFeedErrors, ThrowOnError>({

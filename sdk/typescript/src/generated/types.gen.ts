@@ -165,7 +165,10 @@ export type RunStatus = 'queued' | 'started' | 'success' | 'failure' | 'cancelin
 
 export type StepStatus = 'waiting' | 'queued' | 'started' | 'up_for_retry' | 'success' | 'failure' | 'skipped' | 'canceled';
 
-export type FetchStatus = 'success' | 'partial_success' | 'failure' | 'source_unavailable';
+/**
+ * How a fetch ended. canceled: its run was canceled; what it stored until then stays, and nobody is alerted.
+ */
+export type FetchStatus = 'success' | 'partial_success' | 'failure' | 'source_unavailable' | 'canceled';
 
 export type Trigger = {
     /**

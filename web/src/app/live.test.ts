@@ -1,0 +1,79 @@
+import type { QueryKey } from '@tanstack/react-query'
+import { expect, test, vi } from 'vitest'
+
+import { changedBy } from './live'
+import * as queries from './queries'
+
+vi.mock('./client', () => ({ queryClient: {} }))
+
+type Happening = readonly [type: string, asset?: string]
+
+/** Whether a query is asked again when something happens: as the query client does it, by the beginning of its key. */
+function refreshed(queryKey: QueryKey, [type, asset]: Happening): boolean {
+  return changedBy({ type, run_id: 'r1', asset: asset ?? null } as Parameters<typeof changedBy>[0]).some((key) => key.every((part, i) => JSON.stringify(part) === JSON.stringify(queryKey[i])))
+}
+
+const ends: Happening[] = [['run_success'], ['run_failure'], ['run_canceled']]
+const made = (...assets: string[]): Happening[] => assets.map((asset) => ['materialization', asset])
+const stopped = (...assets: string[]): Happening[] => assets.flatMap((asset) => ['step_failure', 'step_canceled', 'step_up_for_retry'].map((type): Happening => [type, asset]))
+const fetches = ['fetch_latest_bills', 'fetch_parliament_session_bills', 'fetch_politicians']
+const data = [...ends, ...made(...fetches), ...stopped(...fetches)]
+
+/** Every query of the application: what happens that must have it asked again. */
+const table: Record<keyof typeof queries, { key: QueryKey; by: Happening[] }> = {
+  assetsQuery: { key: queries.assetsQuery.queryKey, by: [...made('fetch_latest_bills', 'any_other'), ['step_failure', 'x'], ['run_failure'], ['run_canceled']] },
+  assetQuery: { key: queries.assetQuery('x').queryKey, by: [...made('x'), ['step_failure', 'x'], ['step_canceled', 'x']] },
+  graphQuery: { key: queries.graphQuery().queryKey, by: [...made('x'), ['step_failure', 'x']] },
+  checkResultsQuery: { key: queries.checkResultsQuery('x').queryKey, by: made('x') },
+  partitionsQuery: { key: queries.partitionsQuery('x').queryKey, by: [...made('x', 'parliament_sessions'), ['run_enqueued'], ['step_failure', 'x'], ['run_canceled']] },
+  recentMaterializationsQuery: { key: queries.recentMaterializationsQuery('data_quality', 1).queryKey, by: made('data_quality', 'bill_statistics') },
+  materializationsQuery: { key: queries.materializationsQuery('x').queryKey, by: made('x') },
+  sensorsQuery: { key: queries.sensorsQuery.queryKey, by: [['run_enqueued']] },
+  sensorQuery: { key: queries.sensorQuery('s').queryKey, by: [['run_enqueued']] },
+  sensorTicksQuery: { key: queries.sensorTicksQuery('s').queryKey, by: [['run_enqueued']] },
+  schedulesQuery: { key: queries.schedulesQuery.queryKey, by: [['run_enqueued']] },
+  scheduleQuery: { key: queries.scheduleQuery('s').queryKey, by: [['run_enqueued']] },
+  ticksQuery: { key: queries.ticksQuery('s').queryKey, by: [['run_enqueued']] },
+  backfillsQuery: { key: queries.backfillsQuery.queryKey, by: ends },
+  backfillQuery: { key: queries.backfillQuery('b').queryKey, by: ends },
+  backfillPartitionsQuery: { key: queries.backfillPartitionsQuery('b').queryKey, by: ends },
+  alertsQuery: { key: queries.alertsQuery.queryKey, by: ends },
+  deliveriesQuery: { key: queries.deliveriesQuery.queryKey, by: ends },
+  runsQuery: { key: queries.runsQuery({}).queryKey, by: [['run_enqueued'], ['run_started'], ['run_canceling'], ...ends] },
+  recentRunsQuery: { key: queries.recentRunsQuery({}, 5).queryKey, by: [['run_enqueued'], ['run_started'], ...ends] },
+  runQuery: { key: queries.runQuery('r1').queryKey, by: [['step_started', 'x'], ['step_skipped', 'x'], ['step_requeued', 'x'], ...stopped('x'), ...made('x'), ...ends] },
+  billsQuery: { key: queries.billsQuery({ law: true }).queryKey, by: data },
+  billQuery: { key: queries.billQuery('44-1', 'C-11').queryKey, by: data },
+  versionsQuery: { key: queries.versionsQuery('44-1', 'C-11').queryKey, by: data },
+  searchQuery: { key: queries.searchQuery({ q: 'water' }).queryKey, by: [...data, ...made('update_embeddings')] },
+  politiciansQuery: { key: queries.politiciansQuery({ q: 'ada' }).queryKey, by: data },
+  politicianQuery: { key: queries.politicianQuery('ada-byron').queryKey, by: data },
+  feedsQuery: { key: queries.feedsQuery.queryKey, by: [...data, ...made('generate_rss_feeds')] },
+  exportsQuery: { key: queries.exportsQuery.queryKey, by: [...data, ...made('data_quality')] },
+  fetchLogsQuery: { key: queries.fetchLogsQuery({}).queryKey, by: [...data, ...made('parliament_sessions')] },
+  auditQuery: { key: queries.auditQuery({}).queryKey, by: [['run_enqueued'], ['run_canceling']] },
+  // What no run changes: definitions and the server itself; keys are asked for again by the page that changes them.
+  jobsQuery: { key: queries.jobsQuery.queryKey, by: [] },
+  jobQuery: { key: queries.jobQuery('j').queryKey, by: [] },
+  channelsQuery: { key: queries.channelsQuery.queryKey, by: [] },
+  versionQuery: { key: queries.versionQuery.queryKey, by: [] },
+  readinessQuery: { key: queries.readinessQuery.queryKey, by: [] },
+  keysQuery: { key: queries.keysQuery.queryKey, by: [] },
+}
+
+test('the table has every query', () => {
+  expect(Object.keys(table).sort()).toEqual(Object.keys(queries).sort())
+})
+
+for (const [name, { key, by }] of Object.entries(table)) {
+  test(`${name} is asked again when what it shows has changed`, () => {
+    expect(by.filter((happening) => !refreshed(key, happening))).toEqual([])
+  })
+}
+
+test('what shows something else is left alone', () => {
+  expect(refreshed(queries.runQuery('r2').queryKey, ['run_success'])).toBe(false)
+  expect(refreshed(queries.politicianQuery('ada-byron').queryKey, ['materialization', 'monitor_fetch_operations'])).toBe(false)
+  expect(refreshed(queries.billsQuery({}).queryKey, ['materialization', 'generate_rss_feeds'])).toBe(false)
+  expect(refreshed(queries.versionQuery.queryKey, ['run_success'])).toBe(false)
+})

@@ -1,16 +1,11 @@
 package jobs_test
 
 import (
-	"bufio"
-	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
-	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,7 +17,10 @@ import (
 // TestFetchPoliticians fetches some politicians, whose records the replay server takes long to make up: bills lead to
 // them, and nobody is asked for twice.
 func TestFetchPoliticians(t *testing.T) {
-	r := startReplay(t)
+	forEachSource(t, lastDay, testFetchPoliticians)
+}
+
+func testFetchPoliticians(t *testing.T, r source) {
 	p := newPipeline(t, r, 0)
 	p.succeed(t, "fetch_parliament_session_bills", `{"parliament": 45, "session": 1}`)
 	r.post(t, "/reset")
@@ -97,24 +95,21 @@ func TestUnreadableMember(t *testing.T) {
 
 // TestCourses compares divisions, stages and texts of all bills of a session with the records, read here by other means.
 func TestCourses(t *testing.T) {
-	r := startReplay(t)
+	forEachSource(t, lastDay, testCourses)
+}
+
+// counted is a division as it is compared.
+func counted(number, yeas, nays, paired any, day string, agreed bool) string {
+	return fmt.Sprint(number, yeas, nays, paired, day, agreed)
+}
+
+func testCourses(t *testing.T, r source) {
 	p := newPipeline(t, r, 0)
 	p.succeed(t, "fetch_parliament_session_bills", `{"parliament": 44, "session": 1}`)
-	f, err := os.Open(filepath.Join(replayFolder, "corpus", "44-1.jsonl.gz"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(z)
-	lines.Buffer(nil, 64<<20)
 	bills, votes, stages, texts := 0, 0, 0, 0
-	for lines.Scan() {
+	for _, line := range r.raws(t, "44-1") {
 		var raw map[string]any
-		if err := json.Unmarshal(lines.Bytes(), &raw); err != nil {
+		if err := json.Unmarshal(line, &raw); err != nil {
 			t.Fatal(err)
 		}
 		number := raw["NumberCode"].(string)
@@ -126,7 +121,12 @@ func TestCourses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var wantVotes []string
+		// Those at the end of a stage must be there; the record's list has them too, and others.
+		decided, listed := map[string]bool{}, map[string]bool{}
+		for _, v := range raw["HouseVoteDetails"].([]any) {
+			v := v.(map[string]any)
+			listed[counted(v["DivisionNumber"], v["DivisionVotesYeas"], v["DivisionVotesNays"], v["DivisionVotePaired"], v["DecisionDateTime"].(string)[:10], v["IsAgreedTo"].(bool))] = true
+		}
 		wantStages := 0
 		if raw["BillStages"].(map[string]any)["RoyalAssent"] != nil {
 			wantStages++
@@ -138,19 +138,23 @@ func TestCourses(t *testing.T) {
 				for _, d := range decisions {
 					d := d.(map[string]any)
 					if n, _ := d["DivisionNumber"].(float64); n > 0 {
-						wantVotes = append(wantVotes, fmt.Sprint(n, d["DivisionVotesYeas"], d["DivisionVotesNays"], d["DivisionVotePaired"], d["DecisionSittingDate"].(string)[:10], d["DecisionResultNameEn"] == "Agreed To"))
+						decided[counted(n, d["DivisionVotesYeas"], d["DivisionVotesNays"], d["DivisionVotePaired"], d["DecisionSittingDate"].(string)[:10], d["DecisionResultNameEn"] == "Agreed To")] = true
 					}
 				}
 			}
 		}
-		var got []string
+		got := map[string]bool{}
 		for _, v := range course.Votes {
-			got = append(got, fmt.Sprint(v.Number, v.Yeas, v.Nays, v.Paired, *v.Date, v.Result == "agreed_to"))
+			key := counted(v.Number, v.Yeas, v.Nays, v.Paired, *v.Date, v.Result == "agreed_to")
+			if got[key] || !listed[key] && !decided[key] {
+				t.Errorf("%s: division %q twice, or of no record", id, key)
+			}
+			got[key] = true
 		}
-		slices.Sort(wantVotes)
-		slices.Sort(got)
-		if wantVotes = slices.Compact(wantVotes); !slices.Equal(got, wantVotes) {
-			t.Errorf("%s: votes %q, want %q", id, got, wantVotes)
+		for key := range decided {
+			if !got[key] {
+				t.Errorf("%s: division %q is missing among %v", id, key, got)
+			}
 		}
 		if len(course.Stages) != wantStages {
 			t.Errorf("%s: %d stages, want %d", id, len(course.Stages), wantStages)
@@ -161,7 +165,7 @@ func TestCourses(t *testing.T) {
 		}
 		bills, votes, stages, texts = bills+1, votes+len(got), stages+len(course.Stages), texts+len(publications)
 	}
-	if bills != 412 || votes < 200 {
+	if bills < 100 || votes < 40 {
 		t.Errorf("only %d bills, %d votes", bills, votes)
 	}
 	t.Logf("%d bills, %d votes, %d stages, %d texts", bills, votes, stages, texts)
@@ -169,7 +173,10 @@ func TestCourses(t *testing.T) {
 
 // TestFeedReader polls a feed every other day of May and June 2026: each change of a bill is there once, and none is missed.
 func TestFeedReader(t *testing.T) {
-	r := startReplay(t, "-as-of", "2026-04-30")
+	forEachSource(t, time.Date(2026, 4, 30, 0, 0, 0, 0, time.UTC), testFeedReader)
+}
+
+func testFeedReader(t *testing.T, r source) {
 	p := newPipeline(t, r, 0)
 	p.succeed(t, "fetch_parliament_session_bills", `{"parliament": 45, "session": 1}`)
 	p.succeed(t, "generate_rss_feeds", `{}`)
@@ -211,7 +218,7 @@ func TestFeedReader(t *testing.T) {
 		}
 	}
 	made := p.count(t, "SELECT count(*) FROM bill_versions") - before
-	if news != made || made < 50 {
+	if news != made || made < 10 {
 		t.Errorf("%d changes were made, the reader saw %d", made, news)
 	}
 	t.Logf("%d changes, each seen once", news)
@@ -220,7 +227,10 @@ func TestFeedReader(t *testing.T) {
 // TestMissingBills takes the clock back, so that bills are gone from both lists: they are kept, and flagged until they
 // are back.
 func TestMissingBills(t *testing.T) {
-	r := startReplay(t)
+	forEachSource(t, lastDay, testMissingBills)
+}
+
+func testMissingBills(t *testing.T, r source) {
 	p := newPipeline(t, r, 0)
 	session := `{"parliament": 45, "session": 1}`
 	p.succeed(t, "fetch_parliament_session_bills", session)

@@ -41,6 +41,7 @@ type stats struct {
 	ByStatus    map[string]int `json:"by_status"`
 	MaxInFlight int            `json:"max_in_flight"`
 	MaxInSecond int            `json:"max_in_any_second"`
+	NoUserAgent int            `json:"default_user_agent"` // requests with Go's or Python's own
 	inFlight    int
 	recent      []time.Time
 }
@@ -127,12 +128,15 @@ type verdict struct {
 	latency              time.Duration
 }
 
-func (g *gate) enter(source string, limited bool, path string) verdict {
+func (g *gate) enter(source string, limited bool, r *http.Request) verdict {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	s, now, f := g.of(source), time.Now(), g.faults
 	s.Requests++
-	s.ByPath[template(path)]++
+	s.ByPath[template(r.URL.Path)]++
+	if ua := r.UserAgent(); ua == "" || strings.HasPrefix(ua, "Go-http-client") || strings.HasPrefix(ua, "python") {
+		s.NoUserAgent++
+	}
 	s.inFlight++
 	s.MaxInFlight = max(s.MaxInFlight, s.inFlight)
 	s.recent = append(s.recent, now)
@@ -183,7 +187,7 @@ func (g *gate) leave(source string, status int) {
 
 func (g *gate) wrap(source string, limited bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		v := g.enter(source, limited, r.URL.Path)
+		v := g.enter(source, limited, r)
 		status := 0
 		defer func() { g.leave(source, status) }()
 		if v.latency > 0 {

@@ -1,24 +1,16 @@
 package jobs_test
 
 import (
-	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -31,111 +23,6 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
-
-// replayFolder holds a server with real records. It is no part of the project: tests that want it are skipped where it
-// is not there.
-const replayFolder = "../../shared/replay"
-
-var buildReplay = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "replay-")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "replay")
-	build := exec.Command("go", "build", "-o", bin, ".")
-	build.Dir = replayFolder
-	out, err := build.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return bin, nil
-})
-
-type replay struct{ control, openParliament, legisinfo string }
-
-func startReplay(t testing.TB, args ...string) replay {
-	t.Helper()
-	if _, err := os.Stat(replayFolder); err != nil {
-		t.Skip("the replay server is not here")
-	}
-	bin, err := buildReplay()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(bin, append([]string{"-control", "127.0.0.1:0", "-openparliament", "127.0.0.1:0", "-legisinfo", "127.0.0.1:0"}, args...)...)
-	cmd.Dir = replayFolder
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	var r replay
-	into := map[string]*string{"control": &r.control, "openparliament": &r.openParliament, "legisinfo": &r.legisinfo}
-	listening := regexp.MustCompile(`(control|openparliament|legisinfo) on (http://\S+)`)
-	lines := bufio.NewScanner(stderr)
-	for len(into) > 0 && lines.Scan() {
-		if m := listening.FindStringSubmatch(lines.Text()); m != nil {
-			*into[m[1]] = m[2]
-			delete(into, m[1])
-		}
-	}
-	if len(into) > 0 {
-		t.Fatalf("replay did not start: %v", lines.Err())
-	}
-	go io.Copy(io.Discard, stderr)
-	return r
-}
-
-func (r replay) post(t testing.TB, path string) {
-	t.Helper()
-	resp, err := http.Post(r.control+path, "", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		t.Fatalf("%s: %s", path, resp.Status)
-	}
-}
-
-type stats struct {
-	Requests    int            `json:"requests"`
-	ByPath      map[string]int `json:"by_path"`
-	MaxInFlight int            `json:"max_in_flight"`
-	MaxInSecond int            `json:"max_in_any_second"`
-	DefaultUA   int            `json:"default_user_agent"`
-}
-
-func (r replay) stats(t testing.TB) (openParliament, legisinfo stats) {
-	t.Helper()
-	resp, err := http.Get(r.control + "/stats")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	var s struct{ OpenParliament, Legisinfo stats }
-	if err := json.NewDecoder(resp.Body).Decode(&s); err != nil {
-		t.Fatal(err)
-	}
-	return s.OpenParliament, s.Legisinfo
-}
-
-func (s stats) path(part string) int {
-	n := 0
-	for p, count := range s.ByPath {
-		if strings.Contains(p, part) {
-			n += count
-		}
-	}
-	return n
-}
 
 // pipeline is the real pipeline on a database of its own.
 type pipeline struct {
@@ -247,59 +134,12 @@ func (p pipeline) count(t testing.TB, sql string, args ...any) int {
 	return n
 }
 
-// record is what the corpus says of a bill.
-type record struct {
-	ParliamentNumber, SessionNumber                                   int
-	NumberPrefix, NumberCode                                          string
-	Number                                                            int
-	PassedHouseFirstReadingDateTime, PassedSenateFirstReadingDateTime *string
-}
-
-func (r record) id() string {
-	return fmt.Sprintf("%d-%d/%s", r.ParliamentNumber, r.SessionNumber, r.NumberCode)
-}
-
-func (r record) introduced() string {
-	first := ""
-	for _, d := range []*string{r.PassedHouseFirstReadingDateTime, r.PassedSenateFirstReadingDateTime} {
-		if d != nil && len(*d) >= 10 && (first == "" || (*d)[:10] < first) {
-			first = (*d)[:10]
-		}
-	}
-	return first
-}
-
-func corpus(t testing.TB) []record {
-	t.Helper()
-	files, err := filepath.Glob(replayFolder + "/corpus/*.jsonl.gz")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all []record
-	for _, file := range files {
-		f, err := os.Open(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		gz, err := gzip.NewReader(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for d := json.NewDecoder(gz); d.More(); {
-			var r record
-			if err := d.Decode(&r); err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, r)
-		}
-	}
-	return all
-}
-
 func TestFetchLatestBills(t *testing.T) {
 	t.Parallel()
-	r := startReplay(t)
+	forEachSource(t, lastDay, testFetchLatestBills)
+}
+
+func testFetchLatestBills(t *testing.T, r source) {
 	p := newPipeline(t, r, 0)
 	md := p.succeed(t, "fetch_latest_bills", `{}`)
 	if md.Fetched != 50 || md.Created != 50 || md.Errors != 0 || md.NotEnriched != 0 {
@@ -314,7 +154,7 @@ func TestFetchLatestBills(t *testing.T) {
 	}
 
 	// Exactly the most recently introduced: everything later than the 50th day, and the rest of the fifty from that day.
-	all := corpus(t)
+	all := r.records(t)
 	slices.SortFunc(all, func(a, b record) int { return strings.Compare(b.introduced(), a.introduced()) })
 	last := all[49].introduced()
 	want, onLastDay := map[string]bool{}, map[string]bool{}
@@ -353,29 +193,141 @@ func TestFetchLatestBills(t *testing.T) {
 
 func TestFetchSessions(t *testing.T) {
 	t.Parallel()
-	r := startReplay(t)
-	p := newPipeline(t, r, 0)
-	for _, c := range []struct {
-		config string
-		want   int
-	}{{`{"parliament": 44, "session": 1}`, 412}, {`{"parliament": 36, "session": 1}`, 438}, {`{"parliament": 41, "session": 1}`, 447}, {`{"parliament": 43, "session": 2}`, 201}} {
-		if md := p.succeed(t, "fetch_parliament_session_bills", c.config); md.Created != c.want || md.Errors != 0 {
-			t.Errorf("%s: %+v, want %d created", c.config, md, c.want)
+	forEachSource(t, lastDay, func(t *testing.T, r source) {
+		p := newPipeline(t, r, 0)
+		total, listed := 0, 0
+		for _, session := range r.sessions {
+			want := len(r.records(t, session))
+			if md := p.succeed(t, "fetch_parliament_session_bills", sessionConfig(session)); md.Created != want || md.Errors != 0 {
+				t.Errorf("%s: %+v, want %d created", session, md, want)
+			}
+			total += want
+			if n, _, err := parliament.ParseSession(session); err != nil {
+				t.Error(err)
+			} else if n >= openparliament.FirstParliament {
+				listed++
+			}
 		}
-	}
-	if op, _ := r.stats(t); op.Requests != 3 {
-		t.Errorf("%d requests to openparliament, want one for each session that it has", op.Requests)
-	}
-	if n := p.count(t, "SELECT count(*) FROM bills"); n != 412+438+447+201 {
-		t.Errorf("%d bills", n)
-	}
-	// A session that is not there is an error, not an empty success.
-	if run, _ := p.materialize(t, "fetch_parliament_session_bills", `{"parliament": 99, "session": 9}`); run.Status != "failure" {
-		t.Errorf("session 99-9: %s", run.Status)
-	}
+		if op, _ := r.stats(t); op.Requests != listed {
+			t.Errorf("%d requests to openparliament, want one for each of %d sessions that it has", op.Requests, listed)
+		}
+		if n := p.count(t, "SELECT count(*) FROM bills"); n != total {
+			t.Errorf("%d bills, want %d", n, total)
+		}
+		// A session that is not there is an error, not an empty success.
+		if run, _ := p.materialize(t, "fetch_parliament_session_bills", `{"parliament": 99, "session": 9}`); run.Status != "failure" {
+			t.Errorf("session 99-9: %s", run.Status)
+		}
+	})
 }
 
+// TestBillsAreStoredAsTheyAre compares every stored bill of two sessions with the records, read here by other means.
+func TestBillsAreStoredAsTheyAre(t *testing.T) {
+	t.Parallel()
+	forEachSource(t, lastDay, func(t *testing.T, r source) {
+		p := newPipeline(t, r, 0)
+		sessions := []string{r.sessions[0], "43-2"} // one that LEGISinfo alone has, and one with bills that were taken up
+		for _, session := range sessions {
+			p.succeed(t, "fetch_parliament_session_bills", sessionConfig(session))
+		}
+		undated := 0
+		for _, want := range r.records(t, sessions...) {
+			id, err := parliament.ParseBillID(fmt.Sprintf("%d-%d", want.ParliamentNumber, want.SessionNumber), want.NumberCode)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, err := p.store.Bill(t.Context(), id)
+			if err != nil {
+				t.Fatalf("%s: %v", id, err)
+			}
+			introduced := ""
+			if b.IntroducedOn != nil {
+				introduced = *b.IntroducedOn
+			} else {
+				undated++
+			}
+			if b.ID != want.id() || introduced != want.introduced() || b.Law != (want.ReceivedRoyalAssentDateTime != nil) || (b.Statute != nil) != (want.StatuteYear != nil) {
+				t.Errorf("%s is %+v, want %+v", id, b, want)
+			}
+		}
+		if undated == 0 {
+			t.Error("every bill has a date: these records are not odd enough")
+		}
+	})
+}
+
+// course is where a bill that became law stood, by the days on which that changed.
+func (r source) course(t testing.TB) (session string, bill record) {
+	t.Helper()
+	for _, session := range []string{"44-1", "45-1"} {
+		for _, b := range r.records(t, session) {
+			if b.ReceivedRoyalAssentDateTime != nil && b.StatuteChapter != nil && b.introduced() != "" && b.introduced() < (*b.ReceivedRoyalAssentDateTime)[:10] {
+				return session, b
+			}
+		}
+	}
+	t.Fatal("no bill became law")
+	return "", record{}
+}
+
+// TestVersionsOverTime follows a bill from its introduction until it is law: each change is a version, and a day on
+// which nothing changed is none.
 func TestVersionsOverTime(t *testing.T) {
+	t.Parallel()
+	forEachSource(t, lastDay, func(t *testing.T, r source) {
+		session, law := r.course(t)
+		assent := (*law.ReceivedRoyalAssentDateTime)[:10]
+		p := newPipeline(t, r, 0)
+		fetch := func(day string) metadata {
+			r.post(t, "/clock?as_of="+url.QueryEscape(day))
+			return p.succeed(t, "fetch_parliament_session_bills", sessionConfig(session))
+		}
+		fetch(law.introduced())
+		versions := p.count(t, "SELECT count(*) FROM bill_versions")
+		r.post(t, "/reset")
+		md := fetch(law.introduced())
+		_, li := r.stats(t)
+		if md.Created+md.Updated != 0 || p.count(t, "SELECT count(*) FROM bill_versions") != versions || li.path("/bill/") != 0 {
+			t.Errorf("an unchanged day: %+v, %d details asked for", md, li.path("/bill/"))
+		}
+		fetch(assent)
+		id, err := parliament.ParseBillID(session, law.NumberCode)
+		if err != nil {
+			t.Fatal(err)
+		}
+		vs, err := p.store.Versions(t.Context(), id, 0, 10)
+		if err != nil || len(vs) != 2 {
+			t.Fatalf("%s: %d versions, %v", id, len(vs), err)
+		}
+		if len(vs[1].Changes) != 0 {
+			t.Errorf("first version: %v", vs[1].Changes)
+		}
+		for field, want := range map[string]string{
+			"law": "false -> true", "royal_assent_on": fmt.Sprintf("null -> %q", assent), "statute": fmt.Sprintf(`null -> {"year":%d,"chapter":%d}`, *law.StatuteYear, *law.StatuteChapter),
+		} {
+			if s := change(t, vs[0], field); s != want {
+				t.Errorf("%s, second version, %s: %s, want %s", id, field, s, want)
+			}
+		}
+		b, err := p.store.Bill(t.Context(), id)
+		if err != nil || !b.Law || b.Version != 2 || *b.Status.Code != "RoyalAssentGiven" {
+			t.Errorf("%s = %+v, %v", id, b, err)
+		}
+	})
+}
+
+func change(t testing.TB, v parliament.Version, field string) string {
+	t.Helper()
+	for _, c := range v.Changes {
+		if c.Field == field {
+			return compact(t, c.From) + " -> " + compact(t, c.To)
+		}
+	}
+	return ""
+}
+
+// TestVersionsOfC11 follows one real bill.
+func TestVersionsOfC11(t *testing.T) {
 	t.Parallel()
 	r := startReplay(t, "-as-of", "2022-02-02")
 	p := newPipeline(t, r, 0)
@@ -385,13 +337,6 @@ func TestVersionsOverTime(t *testing.T) {
 	}
 	fetch("2022-02-02")
 	fetch("2022-06-21")
-	versions := p.count(t, "SELECT count(*) FROM bill_versions")
-	r.post(t, "/reset")
-	md := fetch("2022-06-21")
-	_, li := r.stats(t)
-	if md.Created+md.Updated != 0 || p.count(t, "SELECT count(*) FROM bill_versions") != versions || li.path("/bill/") != 0 {
-		t.Errorf("an unchanged day: %+v, %d details asked for", md, li.path("/bill/"))
-	}
 	fetch("2023-04-27")
 	id, err := parliament.ParseBillID("44-1", "C-11")
 	if err != nil {
@@ -401,22 +346,14 @@ func TestVersionsOverTime(t *testing.T) {
 	if err != nil || len(vs) != 3 {
 		t.Fatalf("%d versions, %v", len(vs), err)
 	}
-	change := func(v parliament.Version, field string) string {
-		for _, c := range v.Changes {
-			if c.Field == field {
-				return compact(t, c.From) + " -> " + compact(t, c.To)
-			}
-		}
-		return ""
-	}
 	if len(vs[2].Changes) != 0 {
 		t.Errorf("first version: %v", vs[2].Changes)
 	}
-	if s := change(vs[1], "status"); !strings.Contains(s, "HouseAt2ndReading") || !strings.Contains(s, `"code":"SenateAt2ndReading"`) {
+	if s := change(t, vs[1], "status"); !strings.Contains(s, "HouseAt2ndReading") || !strings.Contains(s, `"code":"SenateAt2ndReading"`) {
 		t.Errorf("second version, status: %s", s)
 	}
 	for field, want := range map[string]string{"law": "false -> true", "royal_assent_on": `null -> "2023-04-27"`, "statute": `null -> {"year":2023,"chapter":8}`} {
-		if s := change(vs[0], field); s != want {
+		if s := change(t, vs[0], field); s != want {
 			t.Errorf("third version, %s: %s, want %s", field, s, want)
 		}
 	}
@@ -438,34 +375,45 @@ func compact(t testing.TB, raw json.RawMessage) string {
 // TestRateIsShared runs three workers at once: together they keep to the rate and to four in flight.
 func TestRateIsShared(t *testing.T) {
 	t.Parallel()
-	r := startReplay(t, "-latency", "30ms")
-	d := dbtest.New(t)
-	var pipelines []pipeline
-	for range 3 {
-		pipelines = append(pipelines, pipelineOn(t, d, r, 20))
-	}
-	var wg sync.WaitGroup
-	for i, p := range pipelines {
-		wg.Go(func() {
-			p.materialize(t, "fetch_latest_bills", fmt.Sprintf(`{"limit": %d}`, 10+10*i))
-		})
-	}
-	wg.Wait()
-	op, li := r.stats(t)
-	if li.MaxInSecond > 20 || op.MaxInSecond > 20 || li.MaxInFlight > 4 || op.MaxInFlight > 4 {
-		t.Errorf("openparliament %+v, legisinfo %+v", op, li)
-	}
+	forEachSource(t, lastDay, func(t *testing.T, r source) {
+		r.post(t, "/faults?latency=30ms")
+		d := dbtest.New(t)
+		var pipelines []pipeline
+		for range 3 {
+			pipelines = append(pipelines, pipelineOn(t, d, r, 20))
+		}
+		var wg sync.WaitGroup
+		for i, p := range pipelines {
+			wg.Go(func() {
+				p.materialize(t, "fetch_latest_bills", fmt.Sprintf(`{"limit": %d}`, 10+10*i))
+			})
+		}
+		wg.Wait()
+		op, li := r.stats(t)
+		if li.MaxInSecond > 20 || op.MaxInSecond > 20 || li.MaxInFlight > 4 || op.MaxInFlight > 4 {
+			t.Errorf("openparliament %+v, legisinfo %+v", op, li)
+		}
+	})
 }
 
 func TestFaults(t *testing.T) {
 	t.Parallel()
+	for name, start := range sourcesHere() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			testFaults(t, start)
+		})
+	}
+}
+
+func testFaults(t *testing.T, start func(testing.TB, time.Time) source) {
 	for name, fault := range map[string]string{
 		"500": "500=0.1", "429": "429=0.1", "truncate": "truncate=0.1", "drop": "drop=0.1", "html": "html=0.1",
 		"all at 5%": "500=0.05&429=0.05&truncate=0.05&drop=0.05&html=0.05",
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := startReplay(t)
+			r := start(t, lastDay)
 			p := newPipeline(t, r, 0)
 			r.post(t, "/faults?"+fault)
 			run, md := p.materialize(t, "fetch_latest_bills", `{}`)
@@ -491,7 +439,7 @@ func TestFaults(t *testing.T) {
 
 	t.Run("outage", func(t *testing.T) {
 		t.Parallel()
-		r := startReplay(t)
+		r := start(t, lastDay)
 		p := newPipeline(t, r, 0)
 		p.succeed(t, "fetch_latest_bills", `{"limit": 5}`)
 		r.post(t, "/faults?outage=true")
@@ -523,7 +471,7 @@ func TestFaults(t *testing.T) {
 
 	t.Run("LEGISinfo away", func(t *testing.T) {
 		t.Parallel()
-		r := startReplay(t)
+		r := start(t, lastDay)
 		away := r
 		away.legisinfo = "http://127.0.0.1:1"
 		d := dbtest.New(t)

@@ -15,6 +15,7 @@ type simulateCmd struct {
 	Addr          string        `default:"127.0.0.1:9200" help:"Address to listen on."`
 	Seed          uint64        `default:"1" help:"Another seed makes another Parliament."`
 	Sessions      int           `default:"2" help:"How many sessions, the last one going on."`
+	Codes         []string      `help:"The sessions instead, oldest first, such as 36-1,43-1,43-2,45-1; the last one going on." placeholder:"CODE,..."`
 	Bills         int           `default:"120" help:"How many bills in a session."`
 	AsOf          string        `default:"2026-06-18" help:"The simulated day." placeholder:"YYYY-MM-DD"`
 	DaysPerSecond float64       `default:"0" help:"How fast the simulated calendar moves on."`
@@ -34,7 +35,7 @@ func (c *simulateCmd) Run(a *app) error {
 	if err != nil {
 		return usage("--as-of %q: want a day such as 2026-06-18", c.AsOf)
 	}
-	world, err := simulate.NewWorld(simulate.Options{Seed: c.Seed, Sessions: c.Sessions, Bills: c.Bills, AsOf: day, DaysPerSecond: c.DaysPerSecond})
+	world, err := simulate.NewWorld(simulate.Options{Seed: c.Seed, Sessions: c.Sessions, Codes: c.Codes, Bills: c.Bills, AsOf: day, DaysPerSecond: c.DaysPerSecond})
 	if err != nil {
 		return usage("%s", err)
 	}

@@ -44,13 +44,13 @@ class BillDecision:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        chamber = self.chamber.value
+        chamber = BillDecisionChamber(self.chamber).value
 
         stage = self.stage.to_dict()
 
         motion = self.motion.to_dict()
 
-        result = self.result.value
+        result = BillDecisionResult(self.result).value
 
         method = self.method.to_dict()
 

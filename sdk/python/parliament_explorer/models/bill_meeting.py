@@ -41,7 +41,7 @@ class BillMeeting:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        chamber = self.chamber.value
+        chamber = BillMeetingChamber(self.chamber).value
 
         stage = self.stage.to_dict()
 

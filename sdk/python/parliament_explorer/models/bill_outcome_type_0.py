@@ -33,7 +33,7 @@ class BillOutcomeType0:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        code = self.code.value
+        code = BillOutcomeType0Code(self.code).value
 
         on: None | str
         on = self.on

@@ -29,9 +29,9 @@ class BillReading:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        chamber = self.chamber.value
+        chamber = BillReadingChamber(self.chamber).value
 
-        reading = self.reading.value
+        reading = BillReadingReading(self.reading).value
 
         passed_on = self.passed_on
 

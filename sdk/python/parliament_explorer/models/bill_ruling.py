@@ -37,7 +37,7 @@ class BillRuling:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        chamber = self.chamber.value
+        chamber = BillRulingChamber(self.chamber).value
 
         date: None | str
         date = self.date

@@ -40,7 +40,7 @@ class BillSitting:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        chamber = self.chamber.value
+        chamber = BillSittingChamber(self.chamber).value
 
         stage = self.stage.to_dict()
 

@@ -51,7 +51,7 @@ class BillSpeech:
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        chamber = self.chamber.value
+        chamber = BillSpeechChamber(self.chamber).value
 
         stage = self.stage.to_dict()
 

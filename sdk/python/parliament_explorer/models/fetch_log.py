@@ -27,7 +27,8 @@ class FetchLog:
         run_id (None | UUID):
         asset (str):
         source (str): One source or several joined by a plus sign. Example: openparliament+legisinfo.
-        status (FetchStatus):
+        status (FetchStatus): How a fetch ended. canceled: its run was canceled; what it stored until then stays, and
+            nobody is alerted. Example: success.
         records_attempted (int):
         records_succeeded (int):
         records_failed (int):

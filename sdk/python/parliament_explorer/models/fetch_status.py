@@ -3,6 +3,7 @@ from ..open_enum import OpenStrEnum
 
 
 class FetchStatus(OpenStrEnum):
+    CANCELED = "canceled"
     FAILURE = "failure"
     PARTIAL_SUCCESS = "partial_success"
     SOURCE_UNAVAILABLE = "source_unavailable"

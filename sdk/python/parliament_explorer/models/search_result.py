@@ -24,6 +24,8 @@ class SearchResult:
         total (int): How many bills were found, 1,000 at most.
         facets (SearchFacets): How many of the bills found have each value, the most frequent first; sessions and years
             the latest first.
+        exact (bool): Whether a number or a whole title was asked for, so that the bills that have it are all that is
+            found. Example: False.
         fuzzy (bool): Whether too little was found with all the words, and some of them or similar ones were looked for.
         semantic (SearchSemantic):
     """
@@ -31,6 +33,7 @@ class SearchResult:
     items: list[SearchHit]
     total: int
     facets: SearchFacets
+    exact: bool
     fuzzy: bool
     semantic: SearchSemantic
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
@@ -45,6 +48,8 @@ class SearchResult:
 
         facets = self.facets.to_dict()
 
+        exact = self.exact
+
         fuzzy = self.fuzzy
 
         semantic = self.semantic.to_dict()
@@ -56,6 +61,7 @@ class SearchResult:
                 "items": items,
                 "total": total,
                 "facets": facets,
+                "exact": exact,
                 "fuzzy": fuzzy,
                 "semantic": semantic,
             }
@@ -81,6 +87,8 @@ class SearchResult:
 
         facets = SearchFacets.from_dict(d.pop("facets"))
 
+        exact = d.pop("exact")
+
         fuzzy = d.pop("fuzzy")
 
         semantic = SearchSemantic.from_dict(d.pop("semantic"))
@@ -89,6 +97,7 @@ class SearchResult:
             items=items,
             total=total,
             facets=facets,
+            exact=exact,
             fuzzy=fuzzy,
             semantic=semantic,
         )

@@ -61,7 +61,7 @@ class Vote:
     def to_dict(self) -> dict[str, Any]:
         number = self.number
 
-        chamber = self.chamber.value
+        chamber = VoteChamber(self.chamber).value
 
         stage = self.stage.to_dict()
 
@@ -88,7 +88,7 @@ class Vote:
 
         total = self.total
 
-        result = self.result.value
+        result = VoteResult(self.result).value
 
         url = self.url
 

@@ -842,8 +842,17 @@ export const getPolitician = <ThrowOnError extends boolean = true>(options: Opti
 /**
  * Search bills
  *
- * Finds bills in both languages by number (`c11`, `C-11`), words, phrases in quotation marks, `-word` to leave out, and roughly what was meant where a word is misspelt. Where an
+ * Finds bills in both languages by number, words, phrases in quotation marks, `-word` to leave out, and roughly what was meant where a word is misspelt. Where an
  * embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says whether that was so. Bills of which more is found come first.
+ *
+ * - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or `C-11 44-1`, or digits alone as in `11`. Words such as `bill` beside them do not matter.
+ * - A query that is numbers alone, or a bill's whole title, finds the bills that have it and nothing else (`exact`), the latest session first.
+ * - Phrases: `"criminal code"`, `« Code criminel »`, `“…”`, `„…“`, `‹…›`.
+ * - Left out: `-word`, `-"a phrase"`, `-C-11`, whatever else is found.
+ * - Alternatives: `firearms or guns`.
+ * - A session such as `44-1` beside words narrows the search to it.
+ *
+ * Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not matter.
  *
  */
 export const searchBills = <ThrowOnError extends boolean = true>(options: Options<SearchBillsData, ThrowOnError>) => (options.client ?? client).get<SearchBillsResponses, SearchBillsErrors, ThrowOnError>({
@@ -876,7 +885,8 @@ export const listFeeds = <ThrowOnError extends boolean = true>(options?: Options
  *
  * Changes of bills, the newest first, as RSS 2.0 (`.rss`), Atom (`.atom`) or JSON Feed (`.json`), in English or French. Each change is one item, whose id never changes. The names:
  * `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code), `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
- * `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own address have the one spelling above. Committees of both chambers with one acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
+ * `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own address are spelled as above. Committees of both chambers
+ * that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
  *
  */
 export const getFeed = <ThrowOnError extends boolean = true>(options: Options<GetFeedData, ThrowOnError>) => (options.client ?? client).get<GetFeedResponses, GetFeedErrors, ThrowOnError>({

@@ -1202,7 +1202,7 @@ export type BillDetail = Bill & {
      */
     stages: Array<Stage>;
     /**
-     * Recorded divisions, oldest first: all that LEGISinfo's record has, which are the House of Commons'.
+     * Recorded divisions, oldest first: all that LEGISinfo's record has. They are the House of Commons', from the 37th Parliament on.
      */
     votes: Array<Vote>;
     /**
@@ -1954,6 +1954,10 @@ export type SearchResult = {
      */
     total: number;
     facets: SearchFacets;
+    /**
+     * Whether a number or a whole title was asked for, so that the bills that have it are all that is found.
+     */
+    exact: boolean;
     /**
      * Whether too little was found with all the words, and some of them or similar ones were looked for.
      */
@@ -4895,7 +4899,7 @@ export type ListBillsData = {
          */
         law?: boolean;
         /**
-         * Only bills whose number or a title, in either language, has this in it; any case of letters.
+         * Only bills whose number or a title, in either language, has this in it: case, accents, kinds of hyphens, apostrophes and quotation marks do not matter. Numbers may be several and have their sessions, such as `c11`, `C-11 44-1`, `C-2, C-3`.
          */
         q?: string;
         /**
@@ -5254,7 +5258,7 @@ export type ListPoliticiansData = {
          */
         province?: string;
         /**
-         * Only those whose name or riding has this in it; any case of letters, accents do not matter.
+         * Only those whose name or ridings have all these words, or parts of words, in any order: case, accents, hyphens, apostrophes and commas do not matter. Those whose whole name it is come first, then those whose name has all the words. Where nobody has them all, those are listed whose words are a letter or two away; one or two letters alone are never guessed at.
          */
         q?: string;
     };
@@ -5356,7 +5360,7 @@ export type SearchBillsData = {
     path?: never;
     query: {
         /**
-         * What to look for.
+         * What to look for, as above.
          */
         q: string;
         /**
@@ -5494,7 +5498,7 @@ export type GetFeedData = {
          */
         lang?: Language;
         /**
-         * What to search for; with the feed `search` alone.
+         * What to search for, as in `GET /search`; with the feed `search` alone.
          */
         q?: string;
     };

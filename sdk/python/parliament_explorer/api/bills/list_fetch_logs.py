@@ -108,7 +108,8 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        status (FetchStatus | Unset):
+        status (FetchStatus | Unset): How a fetch ended. canceled: its run was canceled; what it
+            stored until then stays, and nobody is alerted. Example: success.
         source (str | Unset):
         run_id (UUID | Unset):
 
@@ -151,7 +152,8 @@ def sync(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        status (FetchStatus | Unset):
+        status (FetchStatus | Unset): How a fetch ended. canceled: its run was canceled; what it
+            stored until then stays, and nobody is alerted. Example: success.
         source (str | Unset):
         run_id (UUID | Unset):
 
@@ -189,7 +191,8 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        status (FetchStatus | Unset):
+        status (FetchStatus | Unset): How a fetch ended. canceled: its run was canceled; what it
+            stored until then stays, and nobody is alerted. Example: success.
         source (str | Unset):
         run_id (UUID | Unset):
 
@@ -230,7 +233,8 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        status (FetchStatus | Unset):
+        status (FetchStatus | Unset): How a fetch ended. canceled: its run was canceled; what it
+            stored until then stays, and nobody is alerted. Example: success.
         source (str | Unset):
         run_id (UUID | Unset):
 

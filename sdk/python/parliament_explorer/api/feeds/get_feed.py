@@ -113,8 +113,10 @@ def sync_detailed(
     English or French. Each change is one item, whose id never changes. The names:
     `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code),
     `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
-    `q` (bills that a search finds). Ask with `If-None-Match` or `If-Modified-Since`, and be told 304
-    when there is nothing new.
+    `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own
+    address are spelled as above. Committees of both chambers
+    that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be
+    told 304 when there is nothing new.
 
     Args:
         feed (str):
@@ -161,8 +163,10 @@ def sync(
     English or French. Each change is one item, whose id never changes. The names:
     `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code),
     `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
-    `q` (bills that a search finds). Ask with `If-None-Match` or `If-Modified-Since`, and be told 304
-    when there is nothing new.
+    `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own
+    address are spelled as above. Committees of both chambers
+    that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be
+    told 304 when there is nothing new.
 
     Args:
         feed (str):
@@ -204,8 +208,10 @@ async def asyncio_detailed(
     English or French. Each change is one item, whose id never changes. The names:
     `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code),
     `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
-    `q` (bills that a search finds). Ask with `If-None-Match` or `If-Modified-Since`, and be told 304
-    when there is nothing new.
+    `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own
+    address are spelled as above. Committees of both chambers
+    that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be
+    told 304 when there is nothing new.
 
     Args:
         feed (str):
@@ -250,8 +256,10 @@ async def asyncio(
     English or French. Each change is one item, whose id never changes. The names:
     `bills` (all), `session-44-1`, `status-RoyalAssentGiven` (bills that came to a status, by code),
     `sponsor-pablo-rodriguez`, `committee-CHPC`, `bill-44-1-C-11` (its versions), and `search` with
-    `q` (bills that a search finds). Ask with `If-None-Match` or `If-Modified-Since`, and be told 304
-    when there is nothing new.
+    `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own
+    address are spelled as above. Committees of both chambers
+    that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be
+    told 304 when there is nothing new.
 
     Args:
         feed (str):

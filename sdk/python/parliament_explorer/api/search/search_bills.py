@@ -120,10 +120,22 @@ def sync_detailed(
 ) -> Response[Problem | SearchResult]:
     """Search bills
 
-     Finds bills in both languages by number (`c11`, `C-11`), words, phrases in quotation marks, `-word`
-    to leave out, and roughly what was meant where a word is misspelt. Where an
+     Finds bills in both languages by number, words, phrases in quotation marks, `-word` to leave out,
+    and roughly what was meant where a word is misspelt. Where an
     embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says
     whether that was so. Bills of which more is found come first.
+
+    - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or
+    `C-11 44-1`, or digits alone as in `11`. Words such as `bill` beside them do not matter.
+    - A query that is numbers alone, or a bill's whole title, finds the bills that have it and nothing
+    else (`exact`), the latest session first.
+    - Phrases: `"criminal code"`, `« Code criminel »`, `“…”`, `„…“`, `‹…›`.
+    - Left out: `-word`, `-"a phrase"`, `-C-11`, whatever else is found.
+    - Alternatives: `firearms or guns`.
+    - A session such as `44-1` beside words narrows the search to it.
+
+    Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not
+    matter.
 
     Args:
         q (str):
@@ -178,10 +190,22 @@ def sync(
 ) -> Problem | SearchResult | None:
     """Search bills
 
-     Finds bills in both languages by number (`c11`, `C-11`), words, phrases in quotation marks, `-word`
-    to leave out, and roughly what was meant where a word is misspelt. Where an
+     Finds bills in both languages by number, words, phrases in quotation marks, `-word` to leave out,
+    and roughly what was meant where a word is misspelt. Where an
     embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says
     whether that was so. Bills of which more is found come first.
+
+    - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or
+    `C-11 44-1`, or digits alone as in `11`. Words such as `bill` beside them do not matter.
+    - A query that is numbers alone, or a bill's whole title, finds the bills that have it and nothing
+    else (`exact`), the latest session first.
+    - Phrases: `"criminal code"`, `« Code criminel »`, `“…”`, `„…“`, `‹…›`.
+    - Left out: `-word`, `-"a phrase"`, `-C-11`, whatever else is found.
+    - Alternatives: `firearms or guns`.
+    - A session such as `44-1` beside words narrows the search to it.
+
+    Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not
+    matter.
 
     Args:
         q (str):
@@ -231,10 +255,22 @@ async def asyncio_detailed(
 ) -> Response[Problem | SearchResult]:
     """Search bills
 
-     Finds bills in both languages by number (`c11`, `C-11`), words, phrases in quotation marks, `-word`
-    to leave out, and roughly what was meant where a word is misspelt. Where an
+     Finds bills in both languages by number, words, phrases in quotation marks, `-word` to leave out,
+    and roughly what was meant where a word is misspelt. Where an
     embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says
     whether that was so. Bills of which more is found come first.
+
+    - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or
+    `C-11 44-1`, or digits alone as in `11`. Words such as `bill` beside them do not matter.
+    - A query that is numbers alone, or a bill's whole title, finds the bills that have it and nothing
+    else (`exact`), the latest session first.
+    - Phrases: `"criminal code"`, `« Code criminel »`, `“…”`, `„…“`, `‹…›`.
+    - Left out: `-word`, `-"a phrase"`, `-C-11`, whatever else is found.
+    - Alternatives: `firearms or guns`.
+    - A session such as `44-1` beside words narrows the search to it.
+
+    Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not
+    matter.
 
     Args:
         q (str):
@@ -287,10 +323,22 @@ async def asyncio(
 ) -> Problem | SearchResult | None:
     """Search bills
 
-     Finds bills in both languages by number (`c11`, `C-11`), words, phrases in quotation marks, `-word`
-    to leave out, and roughly what was meant where a word is misspelt. Where an
+     Finds bills in both languages by number, words, phrases in quotation marks, `-word` to leave out,
+    and roughly what was meant where a word is misspelt. Where an
     embeddings endpoint is configured, by meaning too: both results are fused, and `semantic` says
     whether that was so. Bills of which more is found come first.
+
+    - Numbers: `C-11`, `c11`, `C 11`, several as in `C-2, C-3/C-4`, with a session as in `44-1/C-11` or
+    `C-11 44-1`, or digits alone as in `11`. Words such as `bill` beside them do not matter.
+    - A query that is numbers alone, or a bill's whole title, finds the bills that have it and nothing
+    else (`exact`), the latest session first.
+    - Phrases: `"criminal code"`, `« Code criminel »`, `“…”`, `„…“`, `‹…›`.
+    - Left out: `-word`, `-"a phrase"`, `-C-11`, whatever else is found.
+    - Alternatives: `firearms or guns`.
+    - A session such as `44-1` beside words narrows the search to it.
+
+    Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not
+    matter.
 
     Args:
         q (str):

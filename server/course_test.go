@@ -70,7 +70,7 @@ func TestBillRecord(t *testing.T) {
 		t.Errorf("%s", a.body)
 	}
 	var fields map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(a.body), &fields); err != nil {
+	if err := json.Unmarshal(a.body, &fields); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"stages", "votes", "publications", "readings", "decisions", "sittings", "events", "speeches", "committee_meetings", "messages", "rulings", "references", "bibliography"} {

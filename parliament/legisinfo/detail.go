@@ -650,7 +650,7 @@ func (d *Detail) tidy() {
 	d.Events = tidied(d.Events, func(o Event) []string { return []string{o.Date} })
 	d.Speeches = tidied(d.Speeches, func(o Speech) []string { return []string{o.Date, o.At} })
 	d.Meetings = tidied(d.Meetings, func(o Meeting) []string {
-		return []string{o.Date, o.Where.Chamber, o.Acronym, fmt.Sprintf("%8s", o.Number)}
+		return []string{o.Date, o.Chamber, o.Acronym, fmt.Sprintf("%8s", o.Number)}
 	})
 	d.Messages = tidied(d.Messages, func(o Message) []string { return []string{o.Date, o.At} })
 	d.Rulings = tidied(d.Rulings, func(o Ruling) []string { return []string{o.Date, o.At} })

@@ -191,6 +191,9 @@ func exitOf(run *api.RunDetail) error {
 	default:
 	}
 	reason := "no reason was recorded"
+	if run.Error != nil { // the run's own, such as that it took too long
+		reason = run.Error.Message
+	}
 	for _, s := range run.Steps {
 		if s.Error != nil && s.Status == api.StepStatusFailure {
 			reason = s.Asset + ": " + s.Error.Message

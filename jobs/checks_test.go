@@ -239,7 +239,7 @@ func TestLostBillsHoldBackReaders(t *testing.T) {
 	s.exec(`UPDATE bills SET version = version + 1 WHERE parliament = 44; INSERT INTO bill_versions (bill_id, version, changes, created_at) SELECT id, version, '[]', now() FROM bills WHERE parliament = 44`)
 	s.exec(`DELETE FROM bills WHERE parliament = 45 AND id <> '45-1/C-1'`)
 	held := s.count(`SELECT count(*) FROM feed_items`)
-	for _, job := range []string{"publish_job", "new_bills_job", "publish_job", "feeds_job", "embeddings_job"} {
+	for _, job := range []string{"publish_job", "new_bills_job", "publish_job"} {
 		run := s.run(job, `{}`)
 		want := maps.Clone(statusesOf(run))
 		for asset := range want {

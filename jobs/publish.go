@@ -19,8 +19,8 @@ var publishAssets = []string{"generate_rss_feeds", "update_embeddings", "data_qu
 // publishDeps are what readers' assets wait for: bills, and the count whose check holds them back when bills are lost.
 var publishDeps = append(slices.Clone(billAssets), statisticsName)
 
-// guarded are the assets of a job that publishes, with what holds them back.
-func guarded(assets ...string) []string { return append([]string{statisticsName}, assets...) }
+// guarded are what readers get, with what holds it back: the assets of the jobs that sensors start.
+var guarded = append([]string{statisticsName}, publishAssets...)
 
 // publish starts publish_job when a fetch changed bills. When it brought new ones, new_bills_sensor makes all of that.
 func publish(d Deps) Part {
@@ -28,7 +28,7 @@ func publish(d Deps) Part {
 	return Part{
 		Jobs: []*orchestrator.Job{{
 			Name: job, Description: "Counts the bills and, unless the count says that bills were lost, makes the feeds, the embeddings and the report on quality.",
-			Assets: guarded(publishAssets...), Timeout: 2 * time.Hour,
+			Assets: guarded, Timeout: 2 * time.Hour,
 		}},
 		Sensors: []*orchestrator.Sensor{{
 			Name:        "changed_bills_sensor",
@@ -83,7 +83,7 @@ func feeds(d Deps) Part {
 	})
 	return Part{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs:   []*orchestrator.Job{{Name: "feeds_job", Description: "Counts the bills and, unless the count says that bills were lost, brings the feeds up to date.", Assets: guarded(asset.Name), Timeout: time.Hour}},
+		Jobs:   []*orchestrator.Job{{Name: "feeds_job", Description: "Brings the feeds up to date.", Assets: []string{asset.Name}, Timeout: time.Hour}},
 	}
 }
 
@@ -157,7 +157,7 @@ func embeddings(d Deps) Part {
 	})
 	return Part{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs:   []*orchestrator.Job{{Name: "embeddings_job", Description: "Counts the bills and, unless the count says that bills were lost, brings the embeddings up to date.", Assets: guarded(asset.Name), Timeout: 3 * time.Hour}},
+		Jobs:   []*orchestrator.Job{{Name: "embeddings_job", Description: "Brings the embeddings up to date.", Assets: []string{asset.Name}, Timeout: 3 * time.Hour}},
 	}
 }
 

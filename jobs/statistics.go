@@ -154,7 +154,7 @@ func billStatistics(d Deps) Part {
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{{
 			Name: "new_bills_job", Description: "Makes what depends on new bills: counts them and, unless the count says that bills were lost, makes what readers get.",
-			Assets: guarded(publishAssets...), Timeout: 2 * time.Hour,
+			Assets: guarded, Timeout: 2 * time.Hour,
 		}},
 	}
 }

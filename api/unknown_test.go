@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -49,9 +50,8 @@ func sample(t *testing.T, ref *openapi3.SchemaRef) any {
 	}
 	made := map[string]any{}
 	for _, part := range s.AllOf {
-		for name, value := range sample(t, part).(map[string]any) { //nolint:errcheck,forcetypeassert // parts are objects
-			made[name] = value
-		}
+		object, _ := sample(t, part).(map[string]any)
+		maps.Copy(made, object)
 	}
 	for name, of := range s.Properties {
 		made[name] = sample(t, of)

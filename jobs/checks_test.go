@@ -64,7 +64,19 @@ var harms = []harmful{
 				}
 				return gone
 			})
-		}, says: "20 bills not enriched, of 20 bills",
+		}, says: "bills not enriched, of",
+	},
+	{
+		asset: latestAsset, check: "no_bill_lags", fault: "a listed bill was never stored", config: `{"limit": 10}`,
+		harm: func(s *lab) {
+			s.exec(`INSERT INTO listed_bills VALUES ('44-1/C-999', '44-1', 'x', NULL, now() - interval '27 hours')`)
+		}, says: "1 bills lag, 1 of them for more than 26h0m0s; 44-1/C-999",
+	},
+	{
+		asset: "data_quality", check: "no_bill_lags", fault: "a bill changed and was not fetched", prepare: fetchAll,
+		harm: func(s *lab) {
+			s.exec(`UPDATE listed_bills SET item_hash = 'x', seen_at = now() - interval '27 hours' WHERE bill_id = '44-1/C-1'`)
+		}, says: "1 bills lag, 1 of them for more than 26h0m0s; 44-1/C-1",
 	},
 	{
 		asset: latestAsset, check: "error_rate_below_10_percent", fault: "LEGISinfo has no list", config: `{"limit": 20}`,

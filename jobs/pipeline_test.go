@@ -378,7 +378,7 @@ func compact(t testing.TB, raw json.RawMessage) string {
 // TestRateIsShared runs three workers at once: together they keep to the rate and to four in flight.
 func TestRateIsShared(t *testing.T) {
 	t.Parallel()
-	forEachSource(t, lastDay, func(t *testing.T, r source) {
+	forEachSource(t, day(2025, 10, 1), func(t *testing.T, r source) {
 		r.post(t, "/faults?latency=30ms")
 		d := dbtest.New(t)
 		var pipelines []pipeline

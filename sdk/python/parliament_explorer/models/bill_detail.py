@@ -79,8 +79,8 @@ class BillDetail:
         updated_at (datetime.datetime): When this version was made.
         last_run_id (None | UUID): The run that made this version.
         stages (list[Stage]): Its course, in the order in which it takes it.
-        votes (list[Vote]): Recorded divisions, oldest first: all that LEGISinfo's record has, which are the House of
-            Commons'.
+        votes (list[Vote]): Recorded divisions, oldest first: all that LEGISinfo's record has. They are the House of
+            Commons', from the 37th Parliament on.
         publications (list[Publication]): Versions of its text, oldest first.
         record (BillRecord): How much is known of LEGISinfo's own record of the bill.
         outcome (BillOutcomeType0 | None): What became of the bill; null where that cannot be told, which may be until

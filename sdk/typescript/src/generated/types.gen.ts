@@ -1199,7 +1199,7 @@ export type BillDetail = Bill & {
      */
     stages: Array<Stage>;
     /**
-     * Recorded divisions, oldest first: all that LEGISinfo's record has, which are the House of Commons'.
+     * Recorded divisions, oldest first: all that LEGISinfo's record has. They are the House of Commons', from the 37th Parliament on.
      */
     votes: Array<Vote>;
     /**

@@ -328,6 +328,7 @@ func TestPausesOfParliament(t *testing.T) {
 	}
 	for after, want := range map[int]bool{0: true, 95: true, 165: true, 214: true, 260: false, 365: false} {
 		t.Run(fmt.Sprint(after, " days"), func(t *testing.T) {
+			t.Parallel()
 			// The world stands still in the years after its last session: nothing is introduced any more.
 			one := newLab(t, labOptions{deps: func(d *jobs.Deps, s *lab) { d.Now = func() time.Time { return day.AddDate(0, 0, after) } }})
 			one.made(latestAsset, `{"limit": 5}`)

@@ -129,7 +129,8 @@ func (h *handlers) GetFeed(ctx context.Context, req api.GetFeedRequestObject) (a
 
 // notInFeedNames finds what no name of a feed has: blanks, hyphens that only look like one, control characters.
 func notInFeedNames(r rune) bool {
-	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.')
+	in := r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '.'
+	return !in
 }
 
 func cutLast(s, sep string) (before, after string) {

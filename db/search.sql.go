@@ -365,9 +365,9 @@ WITH bills AS (SELECT count(*) AS n FROM bill_index),
 term AS MATERIALIZED (SELECT t.place, explorer_query(ARRAY[t.term], true) AS q FROM unnest($8::text[]) WITH ORDINALITY AS t (term, place)),
 hit AS MATERIALIZED (
     SELECT term.place, h.bill_id, h.titled FROM term
-    CROSS JOIN LATERAL (SELECT i.bill_id, i.head @@ term.q AS titled FROM bill_index i WHERE i.tsv @@ term.q LIMIT (SELECT greatest(50, n / 8) + 1 FROM bills)) AS h
+    CROSS JOIN LATERAL (SELECT i.bill_id, i.head @@ term.q AS titled FROM bill_index i WHERE i.tsv @@ term.q LIMIT (SELECT greatest(200, n / 16) + 1 FROM bills)) AS h
 ), weight AS (
-    SELECT hit.place, ln(1 + bills.n::float8 / count(*)) AS w FROM hit, bills GROUP BY hit.place, bills.n HAVING count(*) <= greatest(50, bills.n / 8)
+    SELECT hit.place, ln(1 + bills.n::float8 / count(*)) AS w FROM hit, bills GROUP BY hit.place, bills.n HAVING count(*) <= greatest(200, bills.n / 16)
 ), score AS (
     SELECT hit.bill_id, sum(weight.w) AS w, sum(CASE WHEN hit.titled THEN weight.w ELSE weight.w / 2 END) AS rank FROM hit JOIN weight ON weight.place = hit.place GROUP BY hit.bill_id
 ), least AS (
@@ -395,7 +395,7 @@ type SearchSomeParams struct {
 	Terms      []string
 }
 
-// Bills with some of the words. A word weighs as much as it is rare; words that an eighth of the bills have say nothing
+// Bills with some of the words. A word weighs as much as it is rare; words that very many bills have say nothing
 // beside others. A bill has to have two fifths of all that they weigh, half of two words; where none has, the best are found.
 func (q *Queries) SearchSome(ctx context.Context, arg SearchSomeParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, searchSome,

@@ -10,6 +10,8 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
@@ -128,23 +130,28 @@ func (s *Store) Search(ctx context.Context, q SearchQuery, m *Meaning) (*SearchR
 	}
 	ids, scores, by := fuse(find.found)
 	r.Total = len(ids)
-	if err := s.facets(ctx, ids, r); err != nil {
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return s.facets(ctx, ids, r) })
+	group.Go(func() (err error) {
+		shown := ids[min(q.Offset, len(ids)):min(q.Offset+q.Limit, len(ids))]
+		rows, err := s.q.BillsInOrder(ctx, shown)
+		if err != nil {
+			return err
+		}
+		bills, err := s.stored(ctx, rows)
+		if err != nil {
+			return err
+		}
+		for _, b := range bills {
+			r.Hits = append(r.Hits, SearchHit{Bill: b, Score: scores[b.ID], FoundBy: by[b.ID], Highlights: []Highlight{}})
+		}
+		if q.Headlines && len(find.marked) > 0 {
+			return s.highlight(ctx, strings.Join(find.marked, " "), r.Hits)
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
 		return nil, err
-	}
-	shown := ids[min(q.Offset, len(ids)):min(q.Offset+q.Limit, len(ids))]
-	rows, err := s.q.BillsInOrder(ctx, shown)
-	if err != nil {
-		return nil, err
-	}
-	bills, err := s.stored(ctx, rows)
-	if err != nil {
-		return nil, err
-	}
-	for _, b := range bills {
-		r.Hits = append(r.Hits, SearchHit{Bill: b, Score: scores[b.ID], FoundBy: by[b.ID], Highlights: []Highlight{}})
-	}
-	if q.Headlines && len(find.marked) > 0 {
-		return r, s.highlight(ctx, strings.Join(find.marked, " "), r.Hits)
 	}
 	return r, nil
 }
@@ -365,7 +372,7 @@ func (f *finder) roughly(ctx context.Context) error {
 const (
 	// maxMisspelt is how many words of a query are looked at for their spelling, maxSpellings what may be meant by one.
 	maxMisspelt  = 8
-	maxSpellings = 8
+	maxSpellings = 4
 )
 
 // respelt gives what may be meant by a word as alternatives: the words that are fewest letters away, if the word is not

@@ -58,15 +58,15 @@ ORDER BY placed.head_rank + CASE WHEN cardinality(@terms::text[]) > 0 AND placed
     THEN (SELECT ts_rank_cd('{0.1, 0.3, 0.6, 1}', i.tsv, explorer_query(@terms::text[], true), 1) FROM bill_index i WHERE i.bill_id = placed.bill_id) ELSE 0 END DESC, placed.place;
 
 -- name: SearchSome :many
--- Bills with some of the words. A word weighs as much as it is rare; words that an eighth of the bills have say nothing
+-- Bills with some of the words. A word weighs as much as it is rare; words that very many bills have say nothing
 -- beside others. A bill has to have two fifths of all that they weigh, half of two words; where none has, the best are found.
 WITH bills AS (SELECT count(*) AS n FROM bill_index),
 term AS MATERIALIZED (SELECT t.place, explorer_query(ARRAY[t.term], true) AS q FROM unnest(@terms::text[]) WITH ORDINALITY AS t (term, place)),
 hit AS MATERIALIZED (
     SELECT term.place, h.bill_id, h.titled FROM term
-    CROSS JOIN LATERAL (SELECT i.bill_id, i.head @@ term.q AS titled FROM bill_index i WHERE i.tsv @@ term.q LIMIT (SELECT greatest(50, n / 8) + 1 FROM bills)) AS h
+    CROSS JOIN LATERAL (SELECT i.bill_id, i.head @@ term.q AS titled FROM bill_index i WHERE i.tsv @@ term.q LIMIT (SELECT greatest(200, n / 16) + 1 FROM bills)) AS h
 ), weight AS (
-    SELECT hit.place, ln(1 + bills.n::float8 / count(*)) AS w FROM hit, bills GROUP BY hit.place, bills.n HAVING count(*) <= greatest(50, bills.n / 8)
+    SELECT hit.place, ln(1 + bills.n::float8 / count(*)) AS w FROM hit, bills GROUP BY hit.place, bills.n HAVING count(*) <= greatest(200, bills.n / 16)
 ), score AS (
     SELECT hit.bill_id, sum(weight.w) AS w, sum(CASE WHEN hit.titled THEN weight.w ELSE weight.w / 2 END) AS rank FROM hit JOIN weight ON weight.place = hit.place GROUP BY hit.bill_id
 ), least AS (

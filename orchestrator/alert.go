@@ -91,8 +91,8 @@ func (e *Engine) lockCauses(ctx context.Context, tx pgx.Tx, causes []string) err
 	return nil
 }
 
-// raiseTx records that something is wrong; its caller has locked the cause. The channels are told once for a cause: again only after it recovered, and
-// then not within AlertWindow of the last time.
+// raiseTx records that something is wrong; its caller has locked the cause. The channels are told once for a cause: again
+// only after it recovered, and then not within AlertWindow of the last time.
 func (e *Engine) raiseTx(ctx context.Context, tx pgx.Tx, a Alert, at time.Time) error {
 	if a.Severity == "" {
 		a.Severity = SeverityError

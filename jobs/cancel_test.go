@@ -356,7 +356,7 @@ func TestChangesOfACanceledFetchArePublished(t *testing.T) {
 		t.Fatal(err)
 	}
 	// One bill has changed, and is stored at once; of another the detail is missing, and does not come.
-	s.exec(`UPDATE bills SET doc = jsonb_set(doc, '{title,en}', '"Old"'), content_hash = 'x' WHERE id = '45-1/C-1'`)
+	s.exec(`UPDATE bills SET doc = jsonb_set(doc, '{title,en}', '"Old"'), parts = jsonb_set(parts, '{item,long_title_en}', '"Old"'), content_hash = 'x' WHERE id = '45-1/C-1'`)
 	s.exec(`UPDATE bills SET parts = jsonb_set(parts, '{detail}', 'null') WHERE id = (SELECT max(id) FROM bills WHERE parliament = 45)`)
 	detail := make(chan struct{}, 1)
 	s.spoiled(func(_ http.ResponseWriter, r *http.Request) bool {

@@ -65,7 +65,7 @@ func (b *bill) prestudied() bool {
 func (b *bill) prestudyAt() time.Time { return b.at(senateFirst).AddDate(0, 0, -2) }
 
 // course lays out the bill's stages, as known at a moment.
-func (w *World) course(b *bill, reached []stage, end time.Time) *courseOf {
+func (w *World) course(b *bill, end time.Time) *courseOf {
 	c := &courseOf{bill: b, end: end, stages: record{"BillId": 0}}
 	by := map[int]time.Time{}
 	for _, s := range b.stages {

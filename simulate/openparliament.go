@@ -148,7 +148,7 @@ func (v *view) filter(bills []*known, query url.Values) ([]*known, error) {
 	return bills, nil
 }
 
-func (v *view) status(k *known) status { return k.bill.status(k.reached(v.end), v.end) }
+func (v *view) status(k *known) status { return k.status(k.reached(v.end), v.end) }
 
 func truthy(s string) bool { return s == "true" || s == "True" || s == "1" }
 

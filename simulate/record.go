@@ -194,7 +194,7 @@ func (w *World) record(b *bill, end time.Time) record {
 		}
 		return r
 	}
-	c := w.course(b, reached, end)
+	c := w.course(b, end)
 	r["BillStages"] = c.stages
 	c.latest(r)
 	r["HouseVoteDetails"] = b.voteDetails(end)

@@ -74,7 +74,7 @@ func writeJSON(rw http.ResponseWriter, v any) {
 		return
 	}
 	rw.Header().Set("Content-Type", "application/json; charset=utf-8")
-	_, _ = rw.Write(body) // the client went away
+	_, _ = rw.Write(body) //nolint:gosec // JSON, and the client went away if it cannot be written
 }
 
 func badRequest(rw http.ResponseWriter, format string, args ...any) {

@@ -54,6 +54,7 @@ func pipelineOn(t testing.TB, d *db.DB, r replay, rps float64) pipeline {
 	defs, err := jobs.All(jobs.Deps{
 		Store: store, OpenParliament: openparliament.Client{Client: client(openparliament.Source, r.openParliament)},
 		Legisinfo: legisinfo.Client{Client: client(legisinfo.Source, r.legisinfo+"/legisinfo")},
+		Now:       func() time.Time { return lastDay }, // bills of that day are new, whatever day it is
 	})
 	if err != nil {
 		t.Fatal(err)

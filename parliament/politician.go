@@ -334,7 +334,7 @@ func resembles(words []string, person string) (rank int32, ok bool) {
 		wrong, elsewhere = wrong+nearest, elsewhere+in
 	}
 	missing := max(0, len(strings.Fields(lines[0]))-len(words))
-	return int32(10*wrong + 2*elsewhere + min(1, missing)), same && len(words) > 0 //nolint:gosec // small numbers
+	return int32(10*wrong + 2*elsewhere + min(1, missing)), same && len(words) > 0
 }
 
 // nearestOf is how many letters a word is from the nearest of some.

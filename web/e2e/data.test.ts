@@ -22,7 +22,7 @@ test('a bill is found, narrowed down, and leads to its votes, its sponsor and it
   const law = items.find((b) => b.sponsor?.politician)!
   await page.goto(`${explorer.url}/ui/bills/${law.id}`)
   await expect(page.getByText(/\d+ yeas, \d+ nays/).first()).toBeVisible()
-  await expect(page.getByRole('link', { name: 'First Reading' })).toBeVisible()
+  await expect(page.getByRole('link', { name: 'First Reading', exact: true })).toBeVisible()
   const feed = await page.getByRole('link', { name: 'Subscribe (RSS)' }).getAttribute('href')
   expect(await (await page.request.get(feed!)).text()).toContain('<rss version="2.0"')
   await page.locator('.facts').getByRole('link').first().click()

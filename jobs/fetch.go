@@ -50,7 +50,7 @@ type fetch struct {
 }
 
 func newFetch(d Deps, step *orchestrator.Step, source string, params map[string]any) *fetch {
-	return &fetch{Deps: d, step: step, source: source, params: params, started: time.Now(), requests: map[string]int{}, lists: map[string]*listAnswer{}}
+	return &fetch{Deps: d, step: step, source: source, params: params, started: time.Now(), requests: map[string]int{}, lists: map[string]*listAnswer{}, looked: []string{}}
 }
 
 // observe has the clients count requests and show retries in the run's log.

@@ -71,6 +71,8 @@ type newEvent struct {
 	attempt int
 	message string
 	data    any
+	// doubtful: it was sent to the database, and whether it was written is not known.
+	doubtful bool
 }
 
 // eventRows lays events out in columns, as the insert wants them.

@@ -46,3 +46,6 @@ func CronTimes(expression, zone string) (next, last func(time.Time) time.Time, e
 
 // WatchFreshness is one round of watchFreshness.
 func WatchFreshness(ctx context.Context, e *Engine) error { return e.watchFreshness(ctx) }
+
+// Relaxed replaces what an engine writes with that may be lost.
+func Relaxed(e *Engine, with func(db.DBTX) db.DBTX) { e.relaxed = db.New(with(e.db.Relaxed)) }

@@ -131,7 +131,9 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 			}
 		}
 	}
-	t.events = events
+	if t.events, err = step.unwritten(ctx, tx, events); err != nil {
+		return nil, err
+	}
 	mine.Status = o.status
 	t.stepEvent(step, o)
 	if o.status == StatusSuccess {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,6 +46,7 @@ type Step struct {
 	log    *slog.Logger
 	mu     sync.Mutex
 	events []newEvent
+	last   time.Time // of the last event: each has a time of its own
 	logged time.Time // when progress last went into the process's own log
 	kick   chan struct{}
 	finish []func(context.Context, pgx.Tx) error
@@ -132,6 +134,10 @@ const logProgressEvery = 5 * time.Second
 func (s *Step) add(ev newEvent) {
 	ev.at, ev.asset, ev.attempt = s.engine.now(), s.Asset, s.Attempt
 	s.mu.Lock()
+	if !ev.at.After(s.last) {
+		ev.at = s.last.Add(time.Microsecond)
+	}
+	s.last = ev.at
 	if ev.kind != EventProgress || ev.at.Sub(s.logged) >= logProgressEvery {
 		var level slog.Level
 		_ = level.UnmarshalText([]byte(ev.level)) // what is no level is logged as information
@@ -169,6 +175,57 @@ func (s *Step) eventRows(events []newEvent) db.InsertStepEventsParams {
 	}
 }
 
+// flushTimeout is how long writing reported events may take. An attempt that ends waits for it.
+const flushTimeout = 5 * time.Second
+
+// write writes reported events. What is under way is seen to its end although the attempt ends meanwhile. If it fails,
+// it may still have been written: the answer can be lost. So it is looked up before it is written once more, under the
+// run's lock, which an earlier try that is under way still would hold, or find the attempt's end after.
+func (s *Step) write(ctx context.Context, events []newEvent) (err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
+	defer func() {
+		for i := range events {
+			events[i].doubtful = err != nil
+		}
+	}()
+	if !slices.ContainsFunc(events, func(ev newEvent) bool { return ev.doubtful }) {
+		return s.engine.relaxed.InsertStepEvents(ctx, s.eventRows(events))
+	}
+	return s.engine.db.Tx(ctx, func(tx pgx.Tx) error {
+		if _, _, err := db.LockRunAndSteps(ctx, tx, s.RunID); errors.Is(err, pgx.ErrNoRows) {
+			return nil // the run was removed
+		} else if err != nil {
+			return err
+		}
+		left, err := s.unwritten(ctx, tx, events)
+		if err != nil || len(left) == 0 {
+			return err
+		}
+		return s.engine.q.WithTx(tx).InsertStepEvents(ctx, s.eventRows(left))
+	})
+}
+
+// unwritten are the events that are not in the log; the run is locked.
+func (s *Step) unwritten(ctx context.Context, tx pgx.Tx, events []newEvent) ([]newEvent, error) {
+	var ats []time.Time
+	for _, ev := range events {
+		if ev.doubtful {
+			ats = append(ats, ev.at)
+		}
+	}
+	if len(ats) == 0 {
+		return events, nil
+	}
+	written, err := s.engine.q.WithTx(tx).WrittenStepEvents(ctx, db.WrittenStepEventsParams{RunID: s.RunID, Asset: &s.Asset, Attempt: ptr(int32(s.Attempt)), Ats: ats}) //nolint:gosec // a small number
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(slices.Clone(events), func(ev newEvent) bool {
+		return ev.doubtful && slices.ContainsFunc(written, ev.at.Equal)
+	}), nil
+}
+
 // flush writes reported events while the function runs, at most every 100 ms.
 func (s *Step) flush(ctx context.Context) {
 	for {
@@ -178,7 +235,7 @@ func (s *Step) flush(ctx context.Context) {
 		case <-s.kick:
 		}
 		if taken := s.takeEvents(); len(taken) > 0 {
-			if err := s.engine.relaxed.InsertStepEvents(ctx, s.eventRows(taken)); err != nil {
+			if err := s.write(ctx, taken); err != nil {
 				s.mu.Lock() // keep them for the next try, or for the finish
 				s.events = append(taken, s.events...)
 				s.mu.Unlock()

@@ -126,7 +126,7 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, db: cfg.DB, defs: cfg.Definitions, log: cfg.Logger, id: workerID(),
 		kicks: map[string]bool{}, kicked: make(chan struct{}, 1), admitNow: make(chan struct{}, 1), background: context.Background(),
-		q: db.New(cfg.DB.Pool), relaxed: db.New(cfg.DB.Relaxed), lists: db.New(db.CustomPlan{DBTX: cfg.DB.Pool}),
+		q: cfg.DB.Queries(), relaxed: cfg.DB.RelaxedQueries(), lists: cfg.DB.ListQueries(),
 	}
 	e.hub = newHub(e)
 	e.observe = newInstruments(cfg.Metrics, cfg.Tracer)

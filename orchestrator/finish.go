@@ -124,6 +124,9 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 	if err := q.FinishStep(ctx, fp); err != nil {
 		return nil, err
 	}
+	if err := e.lockPartitions(ctx, q, t); err != nil {
+		return nil, err
+	}
 	if o.status != StatusQueued {
 		for _, f := range step.end(o) {
 			if err := f(ctx, tx); err != nil {
@@ -168,8 +171,23 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 	return t, nil
 }
 
-// stepEnded notes what follows from a step's end beside the run: its places under limits are free, and its partition
-// is no longer being materialized. A step that has not ended changes nothing.
+// lockPartitions locks the partitions of all steps of a run that have not ended: those that do now, and those that end
+// with them. With a pipeline they are locked when it is flushed, after all other locks.
+func (e *Engine) lockPartitions(ctx context.Context, q *db.Queries, t *transition) error {
+	var assets []string
+	for i := range t.steps {
+		if s := &t.steps[i]; !terminal(s.Status) && e.partitionOf(s.Asset, t.run.Partition) != nil {
+			assets = append(assets, s.Asset)
+		}
+	}
+	if len(assets) == 0 {
+		return nil
+	}
+	return q.LockPartitions(ctx, db.LockPartitionsParams{Assets: assets, Partition: *t.run.Partition})
+}
+
+// stepEnded notes what follows from a step's end beside the run: its places under limits are free, and its partition,
+// which is locked, is no longer being materialized. A step that has not ended changes nothing.
 func (e *Engine) stepEnded(ctx context.Context, q *db.Queries, t *transition, s *db.Step) error {
 	if !terminal(s.Status) {
 		return nil
@@ -180,9 +198,6 @@ func (e *Engine) stepEnded(ctx context.Context, q *db.Queries, t *transition, s 
 	partition := e.partitionOf(s.Asset, t.run.Partition)
 	if partition == nil || s.Status == StatusSuccess {
 		return nil
-	}
-	if err := q.LockPartition(ctx, db.LockPartitionParams{Asset: s.Asset, Partition: *partition}); err != nil {
-		return err
 	}
 	return q.PartitionNotMaterialized(ctx, db.PartitionNotMaterializedParams{Asset: s.Asset, Partition: *partition, RunID: t.run.ID, Failed: s.Status == StatusFailure})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"time"
 
@@ -95,7 +96,7 @@ func runCheck(ctx context.Context, c *Check, step *Step, md Metadata) (CheckOutc
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		out, err := guarded(ctx, func(ctx context.Context) (CheckOutcome, error) { return c.Run(ctx, step, md) })
+		out, err := guarded(ctx, func(ctx context.Context) (CheckOutcome, error) { return c.Run(ctx, step, maps.Clone(md)) })
 		if err == nil || !db.Unavailable(err) {
 			return out, err
 		}

@@ -73,6 +73,8 @@ type newEvent struct {
 	data    any
 	// doubtful: it was sent to the database, and whether it was written is not known.
 	doubtful bool
+	// lost is how many events were dropped that this one tells of.
+	lost int
 }
 
 // eventRows lays events out in columns, as the insert wants them.

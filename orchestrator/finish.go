@@ -44,7 +44,7 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 		}
 		stopping = nil
 	}
-	events := step.takeEvents()
+	events, inFinish := step.end()
 	refusals := 0
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		if stopping != nil && e.stopping.Load() {
@@ -53,7 +53,7 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 		try, cancel := context.WithTimeout(ctx, finishTry)
 		var t *transition
 		err := e.db.Tx(try, func(tx pgx.Tx) (err error) {
-			t, err = e.finishStepTx(try, tx, job, step, o, events)
+			t, err = e.finishStepTx(try, tx, job, step, o, events, inFinish)
 			return err
 		})
 		cancel()
@@ -73,8 +73,7 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 		}
 		if refusals == maxRefusals {
 			*o = outcome{status: StatusFailure, failures: o.failures, err: &Error{Class: ClassBug, Message: "its end could not be recorded: " + err.Error()}}
-			step.forget() // any of this may be what was refused
-			events = nil
+			inFinish, events = nil, step.refused(events) // any of this may be what was refused
 		}
 		select {
 		case <-time.After(wait):
@@ -89,7 +88,7 @@ func databaseTrouble(err error) bool {
 	return db.Unavailable(err) || errors.Is(err, context.DeadlineExceeded)
 }
 
-func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[stepArgs], step *Step, o *outcome, events []newEvent) (*transition, error) {
+func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[stepArgs], step *Step, o *outcome, events []newEvent, inFinish []func(context.Context, pgx.Tx) error) (*transition, error) {
 	t, err := e.lockRun(ctx, tx, step.RunID)
 	if err != nil {
 		return nil, err
@@ -128,7 +127,8 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 		return nil, err
 	}
 	if o.status != StatusQueued {
-		for _, f := range step.end(o) {
+		step.endsAs(o)
+		for _, f := range inFinish {
 			if err := f(ctx, tx); err != nil {
 				return nil, err
 			}

@@ -112,10 +112,25 @@ func newPool(ctx context.Context, cfg Config, maxConns int, params map[string]st
 	return pgxpool.NewWithConfig(ctx, pc)
 }
 
-// Close closes all connections.
+// closeFor is how long Close waits for what uses connections.
+const closeFor = 3 * time.Second
+
+// Close closes all connections. Those that hang it leaves behind.
 func (d *DB) Close() {
-	d.Pool.Close()
-	d.Relaxed.Close()
+	closed, limit := make(chan struct{}, 2), time.After(closeFor)
+	for _, pool := range []*pgxpool.Pool{d.Pool, d.Relaxed} {
+		go func() {
+			pool.Close()
+			closed <- struct{}{}
+		}()
+	}
+	for range 2 {
+		select {
+		case <-closed:
+		case <-limit:
+			return
+		}
+	}
 }
 
 // Tx runs f in a transaction and commits it if f returns nil. Each of its statements sees what was committed before the

@@ -185,7 +185,7 @@ func (f pipelineFlags) retention() (orchestrator.Retention, error) {
 
 // sweepers are of the tables that the engine does not know.
 func sweepers(d *db.DB) []orchestrator.Sweeper {
-	q := db.New(d.Pool)
+	q := d.Queries()
 	return []orchestrator.Sweeper{
 		{Kind: "fetch_logs", Default: orchestrator.Keep{Age: 365 * 24 * time.Hour}, Nth: q.NthFetchLog, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
 			return q.SweepFetchLogs(ctx, db.SweepFetchLogsParams{Before: before, MaxRows: limit})
@@ -302,6 +302,9 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 		return nil, err
 	}
 	metrics := newRegistry()
+	conflicts := prometheus.NewCounter(prometheus.CounterOpts{Name: "explorer_db_conflicts_total", Help: "Serialization failures and deadlocks after which something was done again."})
+	metrics.MustRegister(conflicts)
+	d.OnConflict = func(error) { conflicts.Inc() }
 	client := func(source, base string, rps float64) (*upstream.Client, error) {
 		return upstream.New(upstream.Config{Source: source, BaseURL: base, UserAgent: agent, RPS: rps, DB: d, Logger: a.log, Metrics: metrics, Tracer: tracer})
 	}

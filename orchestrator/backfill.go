@@ -31,6 +31,8 @@ const MaxBackfillPartitions = 20_000
 type BackfillRequest struct {
 	// Assets are what each run materializes; those that are partitioned must share their set.
 	Assets []string
+	// Selection is how Assets were chosen, if they were not named one by one. What is wrong with them is wrong with it.
+	Selection string
 	// Keys are the partitions; without them and a range, all there are.
 	Keys []string
 	// From and To are the first and the last partition of a range, in the order of the set.
@@ -107,10 +109,10 @@ func (e *Engine) PlanBackfill(ctx context.Context, req BackfillRequest) (*Backfi
 	}
 	var err error
 	if p.Set, err = e.defs.partitionSet("/assets", p.Assets); err != nil {
-		return nil, err
+		return nil, req.blame(err)
 	}
 	if p.Set == nil {
-		return nil, invalidRequest("/assets", "none of %s is partitioned: there is nothing to backfill", strings.Join(p.Assets, ", "))
+		return nil, req.blame(invalidRequest("/assets", "none of %s is partitioned: there is nothing to backfill", strings.Join(p.Assets, ", ")))
 	}
 	all, err := e.Partitions(ctx, p.Set)
 	if err != nil {
@@ -125,14 +127,41 @@ func (e *Engine) PlanBackfill(ctx context.Context, req BackfillRequest) (*Backfi
 		}
 	}
 	if len(p.Keys) > MaxBackfillPartitions {
-		return nil, invalidRequest("/partitions", "%d partitions are chosen: want %d at most", len(p.Keys), MaxBackfillPartitions)
+		return nil, req.blame(invalidRequest("/partition", "%d partitions are chosen: want %d at most", len(p.Keys), MaxBackfillPartitions))
 	}
 	if len(p.Keys) > 0 { // what is wrong with the config is wrong with that of the first run
 		if _, err := e.planRun(ctx, RunRequest{Assets: p.Assets, Config: req.Config, Partition: p.Keys[0], Tags: req.Tags}); err != nil {
-			return nil, err
+			return nil, req.blame(err)
 		}
 	}
 	return p, nil
+}
+
+// blame has an error be about what the request holds: the assets were chosen by a selection perhaps, and the partition of
+// a run by a list, a range or nothing.
+func (r BackfillRequest) blame(err error) error {
+	var wrong *RequestError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	out := &RequestError{Fields: slices.Clone(wrong.Fields)}
+	for i := range out.Fields {
+		f := &out.Fields[i]
+		if f.Pointer == "/partition" {
+			switch {
+			case len(r.Keys) > 0:
+				f.Pointer = "/partitions"
+			case r.From != "" || r.To != "":
+				f.Pointer = "/range"
+			default:
+				f.Pointer = "/assets" // all of their partitions
+			}
+		}
+		if f.Pointer == "/assets" && r.Selection != "" {
+			f.Pointer, f.Detail = "/selection", fmt.Sprintf("%q: %s", r.Selection, f.Detail)
+		}
+	}
+	return out
 }
 
 func (e *Engine) chooseKeys(ctx context.Context, set *PartitionSet, all []string, req BackfillRequest) ([]string, error) {
@@ -212,10 +241,10 @@ func (e *Engine) StartBackfill(ctx context.Context, req BackfillRequest) (b *Bac
 	if len(config) == 0 {
 		config = json.RawMessage("{}")
 	}
-	key := &plan{id: id, created: e.now()}
+	key, earlier := &plan{id: id, created: e.now()}, id
 	err = e.db.Tx(ctx, func(tx pgx.Tx) error {
 		var err error
-		if replayed, err = e.claimKey(ctx, tx, RunRequest{IdempotencyKey: req.IdempotencyKey, Fingerprint: req.Fingerprint}, key); err != nil || replayed {
+		if earlier, replayed, err = e.claimKey(ctx, tx, RunRequest{IdempotencyKey: req.IdempotencyKey, Fingerprint: req.Fingerprint}, key); err != nil || replayed {
 			return err
 		}
 		q := e.q.WithTx(tx)
@@ -229,7 +258,7 @@ func (e *Engine) StartBackfill(ctx context.Context, req BackfillRequest) (b *Bac
 	if err != nil {
 		return nil, false, err
 	}
-	b, err = e.Backfill(ctx, key.id)
+	b, err = e.Backfill(ctx, earlier)
 	return b, replayed, err
 }
 
@@ -324,7 +353,8 @@ func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b db.Backfill, 
 	if err := json.Unmarshal(b.Tags, &tags); err != nil {
 		return nil, err
 	}
-	var started []uuid.UUID
+	var plans []*plan
+	var sets []db.SetBackfillPartitionParams
 	for _, part := range next {
 		set := db.SetBackfillPartitionParams{BackfillID: b.ID, Ordinal: part.Ordinal, Status: StatusRunning}
 		p, planErr := e.planRun(ctx, RunRequest{
@@ -336,17 +366,20 @@ func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b db.Backfill, 
 			}
 			set.Status, set.Error = StatusFailure, optional(planErr.Error())
 		} else {
-			if err := e.startRunTx(ctx, tx, p); err != nil {
-				return nil, err
-			}
 			set.RunID = &p.id
-			started = append(started, p.id)
+			plans = append(plans, p)
 		}
+		sets = append(sets, set)
+	}
+	if err := e.startRunsTx(ctx, tx, plans...); err != nil {
+		return nil, err
+	}
+	for _, set := range sets {
 		if err := q.SetBackfillPartition(ctx, set); err != nil {
 			return nil, err
 		}
 	}
-	return started, nil
+	return each(plans, func(p *plan) uuid.UUID { return p.id }), nil
 }
 
 // refusal says whether an error is about what was asked for, which would be refused the next time too.

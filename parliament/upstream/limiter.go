@@ -29,7 +29,7 @@ type limiter struct {
 const leaseSlack = 10 * time.Second
 
 func newLimiter(cfg Config) *limiter {
-	l := &limiter{source: cfg.Source, slots: cfg.MaxInFlight, lease: cfg.Timeout + leaseSlack, q: db.New(cfg.DB.Relaxed), pause: pause}
+	l := &limiter{source: cfg.Source, slots: cfg.MaxInFlight, lease: cfg.Timeout + leaseSlack, q: cfg.DB.RelaxedQueries(), pause: pause}
 	if cfg.RPS > 0 {
 		// A tenth slower than allowed, so that requests that are a little early or late, on a busy machine or network,
 		// are still never too many in any second.

@@ -50,6 +50,8 @@ type Config struct {
 	Retention Retention
 	// Sweepers delete what is old of kinds that the engine knows nothing of.
 	Sweepers []Sweeper
+	// Expiries delete what has ended of things that say themselves when they end.
+	Expiries []Expiry
 	// Metrics is where the engine's counters go; nil: nowhere.
 	Metrics prometheus.Registerer
 	// Tracer is where spans go; nil: nowhere.

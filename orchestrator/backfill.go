@@ -336,11 +336,16 @@ func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b db.Backfill, 
 			}
 			set.Status, set.Error = StatusFailure, optional(planErr.Error())
 		} else {
-			if err := e.startRunTx(ctx, tx, p); err != nil {
-				return nil, err
+			startErr := pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return e.startRunTx(ctx, tx, p) })
+			switch {
+			case startErr == nil:
+				set.RunID = &p.id
+				started = append(started, p.id)
+			case databaseTrouble(startErr):
+				return nil, startErr
+			default: // what the database refuses of one partition is no reason to keep the others from running
+				set.Status, set.Error = StatusFailure, optional(db.CleanText("its run could not be started: "+startErr.Error()))
 			}
-			set.RunID = &p.id
-			started = append(started, p.id)
 		}
 		if err := q.SetBackfillPartition(ctx, set); err != nil {
 			return nil, err
@@ -376,10 +381,10 @@ func (e *Engine) endBackfillRun(ctx context.Context, tx pgx.Tx, q *db.Queries, r
 // advanceBackfills is housekeeping: it goes on with backfills whose job got lost.
 func (e *Engine) advanceBackfills(ctx context.Context) error {
 	ids, err := e.q.ListIdleBackfills(ctx)
-	for _, id := range ids {
-		err = errors.Join(err, e.advanceBackfill(ctx, id))
+	if err != nil {
+		return err
 	}
-	return err
+	return eachRow(ctx, e, "go on with backfills", ids, uuid.UUID.String, e.advanceBackfill)
 }
 
 // Backfill returns one backfill; ErrNotFound if there is none.

@@ -87,6 +87,8 @@ type Engine struct {
 	cancel     context.CancelFunc
 	wg         sync.WaitGroup
 
+	pulse     pulse
+	fates     fates
 	lastSkips sync.Map // sensor -> lastSkip
 	stuck     sync.Map // sensor -> true while a function left behind has not returned
 	kicksMu   sync.Mutex
@@ -202,6 +204,8 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.background, e.cancel = background, cancel
 	e.wg.Go(func() { e.hub.run(background) })
 	if !e.cfg.Work {
+		e.wg.Go(func() { e.beats(background) })
+		e.wg.Go(func() { e.keep(background) })
 		return nil
 	}
 	if err := e.beat(ctx); err != nil {
@@ -218,6 +222,8 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.worker.Start(background); err != nil {
 		return fmt.Errorf("start river: %w", err)
 	}
+	e.pulse.last, e.pulse.since = time.Now(), e.healthySince(ctx)
+	e.wg.Go(func() { e.beats(background) })
 	e.wg.Go(func() { e.keep(background) })
 	e.wg.Go(func() { e.answerKicks(background) })
 	e.wg.Go(func() { e.answerAdmissions(background) })

@@ -94,7 +94,8 @@ type Engine struct {
 	kicksMu   sync.Mutex
 	kicks     map[string]bool // sensors to evaluate at once
 	kicked    chan struct{}
-	admitNow  chan struct{} // a place under a limit became free
+	held      map[string]*heldBack // sensors by name; of kicksMu
+	admitNow  chan struct{}        // a place under a limit became free
 }
 
 const (
@@ -129,7 +130,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, db: cfg.DB, defs: cfg.Definitions, log: cfg.Logger, id: workerID(),
-		kicks: map[string]bool{}, kicked: make(chan struct{}, 1), admitNow: make(chan struct{}, 1), background: context.Background(),
+		kicks: map[string]bool{}, held: map[string]*heldBack{}, kicked: make(chan struct{}, 1), admitNow: make(chan struct{}, 1), background: context.Background(),
 		q: db.New(cfg.DB.Pool), relaxed: db.New(cfg.DB.Relaxed), lists: db.New(db.CustomPlan{DBTX: cfg.DB.Pool}),
 	}
 	e.hub = newHub(e)

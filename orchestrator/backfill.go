@@ -75,6 +75,8 @@ type Backfill struct {
 	// Counts are the partitions by status.
 	Counts map[string]int
 	Total  int
+	// NotStarted are those of the canceled that never had a run.
+	NotStarted int
 }
 
 // BackfillPartition is one partition of a backfill.
@@ -437,6 +439,7 @@ func (e *Engine) withCounts(ctx context.Context, rows []db.Backfill) ([]Backfill
 			if c.BackfillID == r.ID {
 				out[i].Counts[c.Status] = int(c.N)
 				out[i].Total += int(c.N)
+				out[i].NotStarted += int(c.NotStarted)
 			}
 		}
 	}

@@ -20,7 +20,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
-	"github.com/parliament-explorer/parliament-explorer/db/outage"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
 )
 
@@ -114,7 +113,6 @@ func New(cfg Config) (*Engine, error) {
 	if cfg.DB == nil || cfg.Definitions == nil || cfg.Logger == nil {
 		return nil, errors.New("orchestrator: DB, Definitions and Logger are required")
 	}
-	cfg.Logger = outage.Logger(cfg.Logger)
 	if cfg.Concurrency <= 0 {
 		cfg.Concurrency = 32
 	}

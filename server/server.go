@@ -26,7 +26,6 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
-	"github.com/parliament-explorer/parliament-explorer/db/outage"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
@@ -77,7 +76,6 @@ func New(cfg Config) (*Server, error) {
 	if cfg.DB == nil || cfg.Engine == nil || cfg.Store == nil || cfg.Logger == nil {
 		return nil, errors.New("server: DB, Engine, Store and Logger are required")
 	}
-	cfg.Logger = outage.Logger(cfg.Logger)
 	if cfg.Version == "" {
 		cfg.Version = "dev"
 	}

@@ -64,14 +64,6 @@ func NewHandler(h slog.Handler) *Handler {
 	return &Handler{Handler: h, shared: &shared{root: h, causes: map[string]*cause{}}}
 }
 
-// Logger is a logger that writes by way of a Handler.
-func Logger(l *slog.Logger) *slog.Logger {
-	if _, ok := l.Handler().(*Handler); ok {
-		return l
-	}
-	return slog.New(NewHandler(l.Handler()))
-}
-
 // Handle implements slog.Handler.
 func (h *Handler) Handle(ctx context.Context, r slog.Record) error {
 	if r.Level < slog.LevelWarn {

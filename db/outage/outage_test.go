@@ -20,7 +20,7 @@ import (
 // logged gives a logger and what it has written since it was last asked.
 func logged() (*slog.Logger, func() []string) {
 	var b bytes.Buffer
-	l := outage.Logger(slog.New(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	l := slog.New(outage.NewHandler(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}
@@ -115,13 +115,4 @@ func TestRepeated(t *testing.T) {
 		synctest.Wait()
 		want(t, "what was said once", lines())
 	})
-}
-
-// TestLogger makes a logger of a logger that it made.
-func TestLogger(t *testing.T) {
-	t.Parallel()
-	l, _ := logged()
-	if outage.Logger(l) != l || outage.Logger(l.With("a", 1)) == nil {
-		t.Error("it is wrapped twice")
-	}
 }

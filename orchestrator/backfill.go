@@ -77,6 +77,8 @@ type Backfill struct {
 	// Counts are the partitions by status.
 	Counts map[string]int
 	Total  int
+	// NotStarted are those of the canceled that never had a run.
+	NotStarted int
 }
 
 // BackfillPartition is one partition of a backfill.
@@ -354,32 +356,41 @@ func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b db.Backfill, 
 		return nil, err
 	}
 	var plans []*plan
-	var sets []db.SetBackfillPartitionParams
-	for _, part := range next {
-		set := db.SetBackfillPartitionParams{BackfillID: b.ID, Ordinal: part.Ordinal, Status: StatusRunning}
+	sets := make([]db.SetBackfillPartitionParams, len(next))
+	of := map[*plan]*db.SetBackfillPartitionParams{}
+	for i, part := range next {
+		sets[i] = db.SetBackfillPartitionParams{BackfillID: b.ID, Ordinal: part.Ordinal, Status: StatusRunning}
 		p, planErr := e.planRun(ctx, RunRequest{
 			Assets: b.Assets, Config: b.Config, Partition: part.Partition, Tags: tags, Priority: int(b.Priority), Trigger: Trigger{Kind: "backfill", Name: b.ID.String()}, backfill: &b.ID,
 		})
-		if planErr != nil {
-			if !refusal(planErr) {
-				return nil, planErr // the database's trouble, not the partition's
-			}
-			set.Status, set.Error = StatusFailure, optional(planErr.Error())
-		} else {
-			set.RunID = &p.id
+		switch {
+		case planErr == nil:
+			sets[i].RunID = &p.id
 			plans = append(plans, p)
+			of[p] = &sets[i]
+		case refusal(planErr):
+			sets[i].Status, sets[i].Error = StatusFailure, optional(planErr.Error())
+		default:
+			return nil, planErr // the database's trouble, not the partition's
 		}
-		sets = append(sets, set)
 	}
-	if err := e.startRunsTx(ctx, tx, plans...); err != nil {
+	// What the database refuses of one partition is no reason to keep the others from running.
+	err = e.startEachTx(ctx, tx, plans, func(p *plan, err error) {
+		of[p].Status, of[p].Error, of[p].RunID = StatusFailure, optional(db.CleanText("its run could not be started: "+err.Error())), nil
+	})
+	if err != nil {
 		return nil, err
 	}
+	started := []uuid.UUID{}
 	for _, set := range sets {
 		if err := q.SetBackfillPartition(ctx, set); err != nil {
 			return nil, err
 		}
+		if set.RunID != nil {
+			started = append(started, *set.RunID)
+		}
 	}
-	return each(plans, func(p *plan) uuid.UUID { return p.id }), nil
+	return started, nil
 }
 
 // refusal says whether an error is about what was asked for, which would be refused the next time too.
@@ -409,10 +420,10 @@ func (e *Engine) endBackfillRun(ctx context.Context, tx pgx.Tx, q *db.Queries, r
 // advanceBackfills is housekeeping: it goes on with backfills whose job got lost.
 func (e *Engine) advanceBackfills(ctx context.Context) error {
 	ids, err := e.q.ListIdleBackfills(ctx)
-	for _, id := range ids {
-		err = errors.Join(err, e.advanceBackfill(ctx, id))
+	if err != nil {
+		return err
 	}
-	return err
+	return eachRow(ctx, e, "go on with backfills", ids, uuid.UUID.String, e.advanceBackfill)
 }
 
 // Backfill returns one backfill; ErrNotFound if there is none.
@@ -465,6 +476,7 @@ func (e *Engine) withCounts(ctx context.Context, rows []db.Backfill) ([]Backfill
 			if c.BackfillID == r.ID {
 				out[i].Counts[c.Status] = int(c.N)
 				out[i].Total += int(c.N)
+				out[i].NotStarted += int(c.NotStarted)
 			}
 		}
 	}

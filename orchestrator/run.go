@@ -202,6 +202,11 @@ func (e *Engine) planRun(ctx context.Context, req RunRequest) (*plan, error) {
 			return nil, err
 		}
 	}
+	if req.Partition == "" {
+		if p.req.Partition, err = e.partitionByConfig(ctx, p.assets, p.config); err != nil {
+			return nil, err
+		}
+	}
 	if p.id, err = uuid.NewV7(); err != nil {
 		return nil, err
 	}
@@ -284,6 +289,12 @@ func (e *Engine) claimKey(ctx context.Context, tx pgx.Tx, req RunRequest, p *pla
 
 // startRunsTx writes down all the runs that a transaction starts: their locks are taken in one order.
 func (e *Engine) startRunsTx(ctx context.Context, tx pgx.Tx, plans ...*plan) error {
+	return e.startEachTx(ctx, tx, plans, nil)
+}
+
+// startEachTx is startRunsTx for runs that have nothing to do with each other: refused hears which of them the database
+// refuses, and why; the others start.
+func (e *Engine) startEachTx(ctx context.Context, tx pgx.Tx, plans []*plan, refused func(p *plan, err error)) error {
 	if len(plans) > 1 { // else enqueueSteps does it
 		var keys []string
 		for _, p := range plans {
@@ -297,7 +308,15 @@ func (e *Engine) startRunsTx(ctx context.Context, tx pgx.Tx, plans ...*plan) err
 	}
 	running := map[assetPartition]uuid.UUID{}
 	for _, p := range plans {
-		if err := e.startRunTx(ctx, tx, p); err != nil {
+		start := func(tx pgx.Tx) error { return e.startRunTx(ctx, tx, p) }
+		var err error
+		if refused == nil {
+			err = start(tx)
+		} else if err = pgx.BeginFunc(ctx, tx, start); err != nil && !databaseTrouble(err) {
+			refused(p, err)
+			continue
+		}
+		if err != nil {
 			return err
 		}
 		for _, name := range p.assets {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -132,6 +133,10 @@ func (s *Server) handleError(err error, c echo.Context) {
 	}
 	if c.Response().Committed {
 		return // an answer had begun; there is no way to take it back
+	}
+	var limit *access.LimitError
+	if errors.As(err, &limit) {
+		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(limit.Seconds()))
 	}
 	writeProblem(c.Response(), p)
 }

@@ -120,7 +120,6 @@ func New(cfg Config) (*Server, error) {
 	if cfg.LoopbackOnly {
 		e.Use(loopbackOnly)
 	}
-	e.Use(s.identify)
 	checks, err := s.requestChecks()
 	if err != nil {
 		return nil, err

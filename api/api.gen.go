@@ -1297,7 +1297,7 @@ type Backfill struct {
 	Priority  int                `json:"priority"`
 	Status    BackfillStatus     `json:"status"`
 
-	// Tags Texts by key.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags Tags `json:"tags"`
@@ -2419,7 +2419,7 @@ type Job struct {
 	// Schedules The schedules that start it.
 	Schedules []string `json:"schedules"`
 
-	// Tags Texts by key.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags Tags `json:"tags"`
@@ -2948,7 +2948,7 @@ type Run struct {
 	Status    RunStatus  `json:"status"`
 	Steps     []Step     `json:"steps"`
 
-	// Tags Texts by key.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags    Tags    `json:"tags"`
@@ -2994,7 +2994,7 @@ type RunDetail struct {
 	Status    RunStatus    `json:"status"`
 	Steps     []Step       `json:"steps"`
 
-	// Tags Texts by key.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags    Tags    `json:"tags"`
@@ -3380,7 +3380,7 @@ type StartBackfillRequest struct {
 	// Selection What to materialize, in the syntax of the `selection` parameter of listAssets.
 	Selection *string `json:"selection,omitempty"`
 
-	// Tags Texts by key.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags *Tags `json:"tags,omitempty"`
@@ -3400,7 +3400,7 @@ type StartRunRequest struct {
 	// Priority Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's, else 2; of a backfill 3.
 	Priority *Priority `json:"priority,omitempty"`
 
-	// Tags Texts by key.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags *Tags `json:"tags,omitempty"`
@@ -3425,7 +3425,7 @@ type StartSelectionRequest struct {
 	// Example: +fetch_latest_bills
 	Selection *string `json:"selection,omitempty"`
 
-	// Tags Texts by key.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags *Tags `json:"tags,omitempty"`
@@ -3491,7 +3491,7 @@ type SystemStatus struct {
 	Workers []Worker `json:"workers"`
 }
 
-// Tags Texts by key.
+// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
 //
 // Example: {"reason":"backlog"}
 type Tags map[string]string
@@ -3883,7 +3883,7 @@ type ListBillChangesParams struct {
 
 // GetBillParams defines parameters for GetBill.
 type GetBillParams struct {
-	// IfNoneMatch The ETag of an earlier answer; unchanged, the answer is 304.
+	// IfNoneMatch The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
@@ -3915,6 +3915,12 @@ type GetExportParams struct {
 
 	// Law Only bills that are law, or only those that are not.
 	Law *bool `form:"law,omitempty" json:"law,omitempty"`
+
+	// Bom Of CSV alone: begin with a byte order mark, by which Excel knows the file for UTF-8.
+	Bom *bool `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// IfNoneMatch The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetFeedParams defines parameters for GetFeed.
@@ -3925,7 +3931,7 @@ type GetFeedParams struct {
 	// Q What to search for, as in `GET /search`; with the feed `search` alone.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 
-	// IfNoneMatch The ETag of an earlier answer; unchanged, the answer is 304.
+	// IfNoneMatch The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
 	// IfModifiedSince The Last-Modified of an earlier answer; unchanged, the answer is 304.
@@ -3979,7 +3985,7 @@ type ListPoliticiansParams struct {
 
 // GetPoliticianParams defines parameters for GetPolitician.
 type GetPoliticianParams struct {
-	// IfNoneMatch The ETag of an earlier answer; unchanged, the answer is 304.
+	// IfNoneMatch The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
@@ -4000,7 +4006,7 @@ type ListRunsParams struct {
 	// Asset Only runs that have this asset.
 	Asset *string `form:"asset,omitempty" json:"asset,omitempty"`
 
-	// Tag Only runs with this tag, as `key:value`; may be repeated.
+	// Tag Only runs with this tag, as `key:value`; may be repeated, once for each key. Keys are as `Tags` has them.
 	Tag *[]string `form:"tag,omitempty" json:"tag,omitempty"`
 
 	// Partition Only runs of this partition.
@@ -4024,7 +4030,7 @@ type StartRunParams struct {
 
 // GetRunParams defines parameters for GetRun.
 type GetRunParams struct {
-	// IfNoneMatch The ETag of an earlier answer; unchanged, the answer is 304.
+	// IfNoneMatch The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
@@ -4472,7 +4478,7 @@ type ClientInterface interface {
 	// GetExport Download an export
 	//
 	// All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
-	// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+	// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
 	//
 	// Corresponds with GET /exports/{export} (the `GetExport` operationId).
 	GetExport(ctx context.Context, export string, params *GetExportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5418,7 +5424,7 @@ func (c *Client) ListExports(ctx context.Context, reqEditors ...RequestEditorFn)
 // GetExport Download an export
 //
 // All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
-// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
 //
 // Corresponds with GET /exports/{export} (the `GetExport` operationId).
 func (c *Client) GetExport(ctx context.Context, export string, params *GetExportParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8058,6 +8064,18 @@ func NewGetExportRequest(server string, export string, params *GetExportParams) 
 
 		}
 
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -8067,6 +8085,21 @@ func NewGetExportRequest(server string, export string, params *GetExportParams) 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -10672,7 +10705,7 @@ type ClientWithResponsesInterface interface {
 	// GetExportWithResponse Download an export
 	//
 	// All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
-	// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+	// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -14006,6 +14039,11 @@ func (r ListExportsResponse) ContentType() string {
 	return ""
 }
 
+// GetExportResponse200Headers the declared response headers of an HTTP 200 response for GetExport
+type GetExportResponse200Headers struct {
+	ETag *string
+}
+
 // GetExportResponse401Headers the declared response headers of an HTTP 401 response for GetExport
 type GetExportResponse401Headers struct {
 	WWWAuthenticate *string
@@ -14033,6 +14071,8 @@ type GetExportResponse struct {
 	ApplicationProblemJSON429 *TooManyRequests
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetExportResponse200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetExportResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -18889,7 +18929,7 @@ func (c *ClientWithResponses) ListExportsWithResponse(ctx context.Context, reqEd
 // GetExportWithResponse Download an export
 //
 // All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
-// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22776,6 +22816,9 @@ func ParseGetExportResponse(rsp *http.Response) (*GetExportResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22821,6 +22864,16 @@ func ParseGetExportResponse(rsp *http.Response) (*GetExportResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers GetExportResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
 		var headers GetExportResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -28523,6 +28576,30 @@ func (w *ServerInterfaceWrapper) GetExport(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter law: %s", err))
 	}
 
+	// ------------- Optional query parameter "bom" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bom", ctx.QueryParams(), &params.Bom, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bom: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetExport(ctx, export, params)
 	return err
@@ -33626,8 +33703,13 @@ type GetExportResponseObject interface {
 	VisitGetExportResponse(w http.ResponseWriter) error
 }
 
+type GetExport200ResponseHeaders struct {
+	ETag *string
+}
+
 type GetExport200ApplicationVndApacheParquetResponse struct {
 	Body          io.Reader
+	Headers       GetExport200ResponseHeaders
 	ContentLength int64
 }
 
@@ -33636,6 +33718,9 @@ func (response GetExport200ApplicationVndApacheParquetResponse) VisitGetExportRe
 	w.Header().Set("Content-Type", "application/vnd.apache.parquet")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
 
@@ -33648,6 +33733,7 @@ func (response GetExport200ApplicationVndApacheParquetResponse) VisitGetExportRe
 
 type GetExport200ApplicationXNdjsonResponse struct {
 	Body          io.Reader
+	Headers       GetExport200ResponseHeaders
 	ContentLength int64
 }
 
@@ -33656,6 +33742,9 @@ func (response GetExport200ApplicationXNdjsonResponse) VisitGetExportResponse(w 
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
 
@@ -33691,6 +33780,7 @@ func (response GetExport200ApplicationXNdjsonResponse) VisitGetExportResponse(w 
 
 type GetExport200TextCsvResponse struct {
 	Body          io.Reader
+	Headers       GetExport200ResponseHeaders
 	ContentLength int64
 }
 
@@ -33700,6 +33790,9 @@ func (response GetExport200TextCsvResponse) VisitGetExportResponse(w http.Respon
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 
 	if closer, ok := response.Body.(io.ReadCloser); ok {
@@ -33707,6 +33800,14 @@ func (response GetExport200TextCsvResponse) VisitGetExportResponse(w http.Respon
 	}
 	_, err := io.Copy(w, response.Body)
 	return err
+}
+
+type GetExport304Response struct {
+}
+
+func (response GetExport304Response) VisitGetExportResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetExport401ApplicationProblemPlusJSONResponse struct {
@@ -42018,535 +42119,546 @@ func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, sensor SensorName, par
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P37chs3tiiMvwqKv1PlZE9TIiU5F7qm9lF8mTixHR9Lk9TsyIcE2SCJqAkwDbRoTkpVv3+/t/j+3PMc",
-	"ebGvsBaARjfRZFNi4mS2Zqe2RbIbl4WFdb/80pnIxVIKJrTqDH7pzBlNWQ5/Pr+kM/NvytQk50vNpegM",
-	"Ok/nVMyYIqs5E0TPGcmZkkU+YSSVTB11kg77QBfLjHUGnavO6VWnk3TUZM4W1Iyl10vzg9I5F7PO7W3S",
-	"eZmyxVJqJibrd2yZ0TVLNycd6bxgI8KnMGPwSvdbtiYrqohiTJAxm8qcESpSXFkhCFfwJ6N5xllOpGCV",
-	"JZpxI+sbS5kxKmCBr+SE4jLqq/phznLmZ5I5/Dmmk+spzzLCa8A4zguhjnv9Lz//4qw/6Z7QXq/7OaW0",
-	"+0Wv1+v2yv/1d0DsHdXsFV9wHVsR1WbLGZvqAclJzn4umNIqQZgQxSZSpIoUQvOM0CwjEkC6IBR3YqA3",
-	"o1zUzzFlU1pk+qrzJP9rv/9F74n+a+tlvpUZn6w3F/u1XJEFFWu/SvLJz5/aRSzomowZ4YJQovmCkU9W",
-	"iVv9p82L+/mv/ZNe78nqr5/1dq2O6Xx9PtUs31zYhYWSlmRFua5MdxIZlgvNZiyHcX/44YfzQs+Z0HxC",
-	"NYvvWkui6Jqs5pJQdV3Dk68YzVm+dfm3SWdJc7pg2l7Vc6WYfkMXkfnOBaHm10eKCLqoYn9nyvRkPsyo",
-	"ZkoPxzzLVCfpcPPakup5J+kIGLMDI3SSjjkpnpsbWr84C/rhFRMzPe8MPjtNIgD/yt6Ll88ia/S35pEi",
-	"PK2usXZj0jSN3pjIqt2gQ562XXu/14st/mmRKxnBlMs5IyPBPujhBJ4Y2ftElnTGLDmq7oatv1Evf5J8",
-	"Ir4vJutvvnQr/7lg+bpcOg7XaVjl4/gqA7r4LVvHwKzZB22WuJZFTuTKEHCqAS8MmeTKXcUnJGdLZmiJ",
-	"RtIhRbY2xNPRVKVprlntpB5PPqcn0z7rAlq5nSFHKbdWo95Nezwxe1xw4U8muuPpGynYa2qmix6O4WFm",
-	"w1R4FkCFWrH8CSnEBFhZmsCJ4ddmb6e9szgbi29n2jVr6OIitm1mc/nfyHHDpSU/yfGWGwtXdfiTHMcR",
-	"H3+4x2V9RZV+fsOEjt1WA1eeOkzPqNKEmWeBBz+BL5XOGV2QmWSKSEGoobOkRkk7/d7ZSRNUzQK6sILu",
-	"y2dNUP3sLLr2OGv03IZrtlCEarKQqrqix734ZcxgxHARluPgKwv6gS+Khb2WCy7wU4mwIX94UyzGMZ5z",
-	"TsZI/gQ8kADrE2syoYoZUGdMG2JfheDTbr+B9OEo7aleDJDvChEn1nkhdtPpJskmsti8EPcn0ReTOUuL",
-	"jDVdKGV/33mr5rLIs3V8pW6Q+92uC5axSZNIySdzZNhqgIQ5ISuepROapyoho1kui+UAVjpKyOgvdAT0",
-	"eUT/MiJTmYNMp60UWCztPZQ5SeVK4KeEjE7Ma+ZpvZLEiNy5SshELsZcsJSM12bIhMg8IUJqGH9Jcyb0",
-	"nKm6iB+sp4GVKb/b5gNtQeovmFAybzxd+DV6toKt7MniQw0n636717kqFT1Vsz74ydzkt4YP0QUTNXJ4",
-	"dtbtN60Nx73Hbb7Fd5nSX8mUMxAaLwwPf1fAeidSaCaAbNLlMuOo8hz/pHA7dpXw2pjmcASqWCxovrYM",
-	"YSLFlCOrtfQBRAYnON7QrGB2oikHtRKp6uBxD1Ynl6o66FdbX7aPR+TXxjluk46mM3ggZxQ2BhJiJgFA",
-	"tyE0/1fOpp1B5/93XCrHx/irOnZge4fwRODWdGQEBuhcdKYcq8wL8QSVLniQZkcdPBi1lEIhdJ2YfD6Z",
-	"sKVGXbjd4cDPQDg6gx8tZJYe14YWiSyU3idm1EmR50YOA7XGQ+3W/F1Ye8CEignLzDp6SWdKeVaY0+8l",
-	"nSUTqcEt83deCAF/95OOKiYTplRn0Dfj5Ixqlg6p7gw6J72Tz7q9z7r9Ly77J4Neb9Dr/VenfGZsTn2S",
-	"cUIzPmH/2+0q6TCR2iFEkWVJh6fttYJlzmXO9bozOE06SlNdKGQ4sF6PEQY3pKZZZ3DSGg/cScUQ4DIw",
-	"BHSS0KgSSr+hvSM2k33tOGYiqRkmtr3un7sN9bALbdXTB+z6U2OX0U6lmGZ8orec5jKX44wt/hI51ZRp",
-	"yjNcN2kjxJE5VQTARmiWM5quE0IVcUeTdFieS4PtP74voXLW+zLpaK5RbnUL9oyqyMWgRKcu+7DMZM7y",
-	"wcQ92Rpwb3GnTXDTcy5mRjgykg2Yl8wKGcpMNMvkCjVhM+ELmY95mjJxT8CCZi0YS9EWqSZyyYhcspxq",
-	"hvrSNVuTlKr5WNI8BfgauDaC8rQEZbnGnbCc+kcPAcwf5pLdGHVaXSsw1xmAptID76W4oRlP7wm6Pply",
-	"lqXmwDgOOCDHSEuOgbkPiFW/BmQmNXnc6ydkRYX5qxfCLxhz6wtLabS1vDPoVKbp3IYHcHJSHsDfxTKX",
-	"BvHpOGPkudCGHuw8C7uZg5zEuYWRzIm3CjoMpwo2x9In5iPg/ooqkkrBzNyvaTaV+YKl98ZwRsYyXbtp",
-	"YXPkm4vv3gxIIdiHJZtolhqiYWQh8z3hYlnoRgzvlQD+iqbEyVo74brwGzoUwbBiM5lQYXY2Zng1jSov",
-	"9QtZiPvCDrgquSp1UHXVAV8KQJJ94KoZTGclmN5ITXA5O4EkpB5O4dEDASlnePCGB8yRxJqh3Uv3g4+S",
-	"C2YxlwlNVrkUM2tlYvkNM0pfJmdANLkmhUiZ93sQnpLTaX/SAL/HIZq9NNde0IxcwKjkuXmhzUXG1w5z",
-	"k8WaSD1nOYHldtAIs4cq0G4FRudrwvZC/MHkVWfXuYO8OqHmRhVLpy1be29MXjw9Gzz+DOVFgEWP/Af+",
-	"X6cOpec3LF+TORjQ0QFq/jaq/E9yHDXQZlTpoeaTaydiWrU+anQCZ4J5GOTscJGnTqh9H4jEuDHNF2z4",
-	"T0PTB53zBcv5hB5fylwKLdvjpQN0E2p425c3xtzlSJqPoBTZrbOl8/lpn5yddfvH1s5Z89IZPdzIVasS",
-	"2t4rnTPwaAq2ArsqGK3gqt7QbGj9iJ3BYzg0gHRlGAPia24oe2cpswyF+aZjjNiX4BAbtvjYbDFyfrLQ",
-	"5cI+67U/Npy06dDsr0nnUspXNJ+xA3L6TIoZy43oLEifvOZfNfGpfiCwWlZuJSVyKSXBde0ktVrKYQaP",
-	"Hoq3xzbCtXU+P8E9uaADlNe5FCVvVtSS6xVXzML4NRVru0V1T1AvJPjkDXBPer3SS07JgovCqA5UXaO7",
-	"3mgyJ6RR9zoJdC8DcLNI4lfZCvALKtZDt4TDHICUNfc/qmNzmWvw+T8h4KTvgpfeANsFnchy41VmVYmM",
-	"2MZiygfDQIVuGanQ6mX7uIsm6Ppwgq1vl4EHAJS/C1roucz5Pw8ghXs9kwpy/val0StBNz+3U8BYA4Ih",
-	"BmTJPgyPjo4SozlQUlqZ47JmP9R5gjXvRJ8ifPpQVxdlP1BuIFDjWsiVD6hIyhAgS22qd9ZiUylZgvbv",
-	"nwH7FPnE4Ka5g59WkeyHH37o1kM8th14PSLEnroqlkuZa5a+ZimnlwDCg1Hmq45mH/TxMqNcXHUGqOBu",
-	"sOYmav04PGm/TgILJbDSFmfu3xsuzHtDeOHQhNucltEmO6X5HuNhMpYDEJe5odvaejwmtFAR99EbiH9Y",
-	"Wa+ZVTCoGQJM91IwAm+CSGE+YfgU1yRnE3lj3bI1l0vSSaneuc/XTFN4DraZ8RuW27WCm3rX68/wFaBB",
-	"dn6a53SNwyFi/LK5MjTLGEUZhJSi4GlsAyDx0GiYGQNGuaKKLJiGGAADAj9iSjXrGhoeG1ZOrGUYN7rp",
-	"ppdTXRk/gK53pScduWTCSpK/tJzZHtf2t4xwR8dlcODGKIqZU9Lr3ZKZfe7W36fIWWiZpc1ANpfayMyC",
-	"ZYqsINxQZukTYhZpJBMOKDtnWQoW4YSMGaKqnrN1+YLzQFk0tkx2NedZGKV0F3Dchk7JHzuASHjNAkC5",
-	"/XuktJejigvhkZbIVzu1EmCVC/PeL0yOf2JoLwYi8BSBt0kLUL7/pcNEsTArX7HxXMprs+yMTsy/bGGW",
-	"+r6+5aTzoWte6t7QHBz05u1wrm+5SH/wo9V/ubCj179/jrPdOr0ihipG+NVNcahck4zRFOIF9FwWmlCx",
-	"Rvam2CSvXKOG04OZrerjp9sF2ldcRUitJ1+t6FjlqCK0LAixM0PtiZOwguogjZs62G4+3jbAa76xBVpo",
-	"udhqf/HLNwOcl4/fJp3JnIFFIhpvnEl5DQFVXNtIL0Ync7KgmuWcZlbqBA28FfTM9E/NhDEQolF+2E6K",
-	"MKLBBT4JDBGCtoZleMC2d9GHj+8tmUiZmPAYw4LlKhtzA9R4QVNGprlcVLa8eZs3+DVOo3dMQiE82k5h",
-	"g+r2mSUYN/L8NGdqLsDF2uKYXvinbxMMBYoOikaWWByh+QW3Nac3bO/dAJOoIdquhb+iSr+uvbKN6i5p",
-	"rrl5aidI3ronLxjcxKWUWdOl4ZoUitm9gxFBEeDbUj4h4HJSLgheMW1NjXtiVG5UzZ3GYPNQqclumKLq",
-	"q/8OBWKqNVssa1KfLMZZIHjZIMQGLoPoUsXI2mWrXIr63d+40G7Dm5uwGNiAL5Uj9rQuvApJSD3duTbS",
-	"3vMKpW0Q6tDrA9TCrQZD77hWLJuWEp4wQtRRRBCrqTZSpNzNGYSb0xnL46IwVfEFrsEesJqDRzeq2Fij",
-	"YvRC42+WUk00hP/ybcMMvS10M/sm6axkkaXmkSgowVWiMfoMd0/mMkuNXrgKpgyzeUJELGEWTuRhk5RB",
-	"gbWlNh49sq0N3jvO5OTa7jG+Ca7tyo0Uj6ooor5yXgZAGAgLBtcXXYCzJkGTGA+sF0uqVGzzu2k/3I6c",
-	"KYhs3k1EYbPv8PFtBHR/fSlOMKqEIlAuPHirW2g8pecpmsGrh2TYaXNGlSVEKUFJJqLGNbwbHCNvIYLD",
-	"KmC4xuW/CFl0RHvO0oDCGB4yYzaLg6uK5mh/I1TBS+hAzfg1xvjuoDd5jHo8YzTNuGAKrI5TfsMwNiE6",
-	"YAT/NNtqbzDK7YIR8xwSKW5ppA1tmNPlkgl1V10WQvmHdMZC7rfJ3RpGcdzO8Id4wttLQVYyT2sR1DYT",
-	"gZx8Nu8tenAUUWqpt9ga3RXyqIGuuduKazDCyQ2epO7MjvbW9u1GN+Fm/ajh9G4H5TE3Ivjfcrqcb15Q",
-	"ls72MI2VNz2miMl036HeyDQyVJ1SwbiJXWrjBg+iZIKa91GVTADJxjaa1YCa9HVPMxySekwdiYoigq2Y",
-	"0pCxZjWM1JLguuVz51zNvE3TjDWz9dLD4HMxwEWzQpFuk0XDeEMwoDVpDtaUh8G4wPkDDmMHB+oIY1l5",
-	"cj/FwbkCWmDgBT66Q8aPnryfp3qWDqg1YDRi4duKflYzejhbyMaWyxjkVhrdU3z8NtnzlpYqoSfIdVgz",
-	"vZ9eWYO0S5LA/2+35ZbZCLQLf8IxUyK1OcPoGPTakUE9rg1eiVQ9wVwPG7SdOHkC1PgxY6Km2JSpsNbe",
-	"uuBKocwWPtjBMHD4Y1Pa3mqBLbf12g8dflmdJfjlhZsw+O6dm9sArEi5fi6sLl1DsImOaUI/zOWAjK7Z",
-	"GrOzjDJvFpqQkeTpZOTdk0uWKykSMppkvPy2UPYGm3NI05ypuINpH9dHzeXDhf7sLOpWuWbrYdw/tFt6",
-	"Ynou0+h189ET0QT1MrYCiBtXRqHTOZ1oAMMo5zcsL/goCgXIlYrNmbOFNJIGQrDhEXAP2w1HZa6iiQ6v",
-	"qLJJw5gHHUn23PCMANVDnPGQDoHjYZi4FDBPImu7qaw9es0N1r6Ss3vLGSX2fzRho3SfcyleW6mjViFE",
-	"TqejATFK4Rq8w6u5JDmjkzlTQbAo0KhU4nPAmUOaJKfTMMnufQTbfF5GnNdU4bqT0VayZJrrYxRCBUFt",
-	"RgYQExb3iu5r3G7HB92uSzYY5t60pUFhLk6EYhKqrlkKeakNFqMyV+euQmNLz3eZ2PNLBMbtxKMw0apQ",
-	"nSD9cNtbl+aZMmGoESdKkyXYjqhqTYIQTQPKEiJhsHWPS3bhlfOrIEBwMG7hHrFi97mGTZEwDZcVFoO+",
-	"TxOL/ejzxmI/bloaw0N1mWW/7AKjmyMJMr3K5Ce3vKTcxjYYHEIV/CrIBfsoBNotwAuqEeUdAtpj5mYi",
-	"JOhoE1lkKfg7ytoiO+/zNVvHGbvXC/eWYva73RUBP6IIXWOFE8/FnY6D8GgFzEOiSHlCfxhcKVURx4bv",
-	"ccG2aQgNM7/1szU88M4vouGBC7+2hgde+CU3PPDU7ySEUEbFbyJmRMimW86wSV+uekHbT72dkxrJZpfg",
-	"wzUB5wzShQS8j0ZGgCADv6wW7M9zvupua+4/WFIjU9yG0ZuIXKLvkhaKpR5n8UuPvzH03g+nmzDVorib",
-	"vfr102AtsV8ir2yiehXDAX+5GbOIiS+2AhUXZCz1nMjplE84zUhGzQsz5vwTK1dZz2WWYdm+GksRLahU",
-	"0pnegZhBOu20gYBFpf8xzzKMcd1FiT104GIuFlxrtocx+ql7JXbbpjxXeqgYE3sJ5jN5w3IBifxju7tN",
-	"0+RcLthwMqeufpFD8rl00X6CahZVmpATV0uduKSezYeFzmVaTFg6jLqY6NqZQF1FL9g1pGVyMQs95xx9",
-	"q4qY3dfKFZ30Tk66PfNfG6HgpyLnKuWTTQ/7hHanLGU5CL37G6m9dRpCesD2ccNyZSna3sKLLYVCJ5rf",
-	"cL2OetPevXhKTk9PvwRn8nda0xV9pCDjYgNCp93eWffk88v+GaZndXvmj3YLWcXRKGMzrriYSguShpEC",
-	"JlG+UeRZqytvbYtDxcUkYiu4MF+j49zhiC1hmnGl0Vxg7gFxGQCeKvEMA8Ch1Cl5CZ7ha7bUd/c4Cl8P",
-	"bKOsV8yIJoKaG22hUb5SmebsLAbsZc5vqGbDBTPr2kIOcpahMuiq7tR8nSnEziu+4BnNMQkvITRTEr7G",
-	"XJMgok1IDWHMe0Y4yTXNhoaxCz2s38wSf9tFdfviTX6IfgxCEDs99AHdrWk9ophq8U52YR81by2lC7bZ",
-	"GjthH2uvv1QsE/DObvfyhX0M1GVbqGkPCBje77A26opG6kWWxTjjas5SkBZa6YH7H0exTAMDVjRKq6TF",
-	"mIlAU9Y+y8G+uTl431XUZEBbSlkWc2Pb2nEqHKlyyZOgYJivA+gC8EPsrfH0JBBiNmWCOGmos+uKT2+D",
-	"FSFb2Ly2JQKWCF8RjurkpsS/GkOpc4so0Qwwsc4rymtanmBdrKrgTpXFN8mLWDQ7EnPEWZbGxGRb0WPq",
-	"eVGVNXsgR6TdWBTTS60IVFELHHEfujPZte//pKQ4ekdXr5lSFHJx/a9ddc2XXVexrOvro5iL2BD3VM4G",
-	"QD3UZPVIKYBdsiNiqoR+gwfPcbhIklm8HvFW4RXvcIQfPl8s9RruuiMp/dYR8QEGxZT7O1ji72EeC+ja",
-	"DjJlCUR5jRxwAjNYsPjtp3cQI1gNFyLANBR5a6gpKqRAuG3xq3ggR82WFi0cL8lMEikSIuSKyBzYX/7E",
-	"ZhHQbEXX1u2zO2wwZn2zu2mC6zM24aohSNkIZcTyBZKyCYdiXxqrZc0iunigF8YKmrqy++1VxjRaPN1c",
-	"y5SuS8UlptM97vZb6XQpv2kAABbpdeTXPZcYBWAyh8NZSMgaZuRGahZEVSKGGGlBSMwjrqzwiy+TFgpP",
-	"6UenWfbdFKpXtZRr3iebtjTQ8149/9vLC8MWHykMQqxYWng1Q7qyZjS0dL5ak0JQwReyAPe8QlFjmhud",
-	"vHDfMMNk7YMMsHQhnc58/814v/tC3tT0ebvK0zx1hgC3uFNGMjbRRc5ctU0b31xPscGAFnOgNrZFc1sX",
-	"zhz0xZLRa5aTcS6vWYIh2pg2jtcjxG86yxlLh1rCjZxRzW8wUZ4brC/EtZArEUV7xbWOBopXUdI+VsX+",
-	"z3st3Rsoidz/OCDe3wwXCip1vLJZ2rDl2Ilhs4X6oT1jxQf+638vwrOrR+97sRW35FHNn3EQTeHvuqUs",
-	"JaSbyaNLn24NKKNXRGlpePlyNpF5igUIQvmOvALbg9GFGcgKFOuS2LDsOUU4QmgVOMqfEMUYGeF4o02S",
-	"PObjjMtZTpfzWC+AXPNJxhToImPM4BvLAiv+1+iFzFOMV2zNZd9IzSdxacUJ9cMFY+YAIrLSa/uLgU+p",
-	"BATrk1lq9EQQy/dalx05nhiH7LAp3MdmYhuUUyFL5FrhJVAJVM727AID1DETVwp2j1V7Th1ZNlTeb1oz",
-	"xsMbPVreD25QiT9qcJb54jDE5B2bFRnNE0KXBo9zbgPCcrLMJQExNc7IYkTFDuaoyXd5ygXllgNYxRQg",
-	"tzvPxTxbAQEomBnQ9KHVQp1RY6vtBB99xcW1QiYP2k9DXqTDtEeEfUCx2aK/0WJTw2TVva4Bal7RyHht",
-	"/Yz3PtHwpGBYl8pk6B2WjKWCa65YSr6+fP0qdpBXRa93Okn5DfzBLudcka+wuxLgBMszjIUxtAJ+eNo9",
-	"e3yErx379xwi1IZ7ygxy/cQMEyeZ5GRKuaJco1uRkbSo/R4fHOqXF3oiF21MUNl39tHbpAOWLgxriyDC",
-	"96g5KYy7VWANu+Opvy0nimeKAvdtQEb3q09yXlKlWFpbCrmcs3XQR8roumCt8VQQySTRUjpRGp+Wytkl",
-	"AD1OP9fzWpX81pj9zooR0T0aRtluEHgS3pmypkolb2EzJVOC2pdUkWXOlGHzGaPK8teJVJowpfnCkJMD",
-	"8Nd3bl3xjXIBuTbpkKrd6b/24YUlb8Hbzpa03/tF1sDV6U8yJ/ZnAIt/z0tCVsg+CK9/BzPFQ+6N2jlc",
-	"5myodJG2SEw0z7/N2QU8XYrpKuZbwl+MaGDVRU0ga61Y3mMzdtjobpaMTeZNjMSaUx8pgs8FWryPN3f+",
-	"02XG4XreD+4XME9DWkmU4b3URqMscsV8fitcCfPBw1DTa6bqBQJ2OCviLO7Gsbi6AGJuPUu9AFfjsIOy",
-	"t0pEnp9TVaWA5GtZYOuep3KxkEI9SrBiQ4TEkT3KY3wv9e48NAtpt9cao/G0sGRbm/e+TkesrOckhIBn",
-	"hLJzcDW8bFqTuAKMjaoDgWhUUpMKKU6quk3kQjdLaZvqng1ZsQLebkE6tMjXQrO8bLYlpql8CFNmUoa5",
-	"sjQ3/3jMQuOR8lUfvGDUi1mM9nPz14NsHA7P+I0Nlk/pmtCs3iwzsK9d9h8PemeD3uP2EQFbTITWVOCg",
-	"PCBgIEwInivkgMRX3Gi08ibG3cvy8TSbOvIkl2K98MWz3JO1Jlxfv33acqJlxjRTQ2+CaS5ogAR6RQ1h",
-	"xNdscYjK3FOaKRbN9P8drKdsyqhWw7j/JNwLhFJA1Xl4Zb+duMzLAxkPHYrFdA0fWWVYocw1SHJMmAUb",
-	"CTa4uU6deJv/+i/zhK0LW5CcQtFDoy5M5ILrX/9F6A2bkNQIguZ1FHeAXhs6+tsoWlHzrTkElNsN+EHY",
-	"gtvVvLdQ8aGpXJrdLGlOMkYufv2XMIJE094QgLusmP5CARs1b1RWftrGVo7vOQX8MDZNHBPoJjjmXXRi",
-	"3bRZtgTQMoui1FzrpRocH69WqyNZ5BOUBI4m9PiZnBQGXt9ztmL5MRPH6Ff8+u3TY5y/e3rsziIcRkhl",
-	"hikEi40zzcNxEBvNQLcPtuX72ZZdDRI0HlPMta0S9BpNDFmLvxEVhC2PJOlULiCQhibD9KE8oR8vAyAw",
-	"xEZCH6wgiC4YD0KrEW4RvpBZ/+ZcvEmKuawStD3dnRUp5P63541ROLdu2N0QTSH7gZTMTwrylAqacirI",
-	"1yznFrfh6jy1TG3J8gU1ywETGdU5X0gOZXLNiwxLLf0OQoho6KZapWgWo6oTnZ7+e1O0pBONtLss4fFI",
-	"QZtqu4Sp7V+PUsGjWpGauzEyO1H39PRYoEdo3wozm4Q4JKruzgdxbpZAx1U9R3vQ+h1r06nZ0t+b3Sb4",
-	"CBX6cytikmgprwnXv6sK9nsQisOqEa6HVlyNEIqnQUEDK2dviti//j+6SFldgDYkFeXr30lqO6jsbCjK",
-	"R5GcAduOLRi6n/eO51Qomqd3l6HhnuTsWDEqJswMmbIxBQ2nkUpFxMRSxttGlKzHPFYdg6KrHouxjM39",
-	"3CkLQb+F+AVf5VKzjV7sF5P5gut/JuRpzpXmohUdyahSfMonDYU9DDq84uOc5utq3+NHiixofl1dwTev",
-	"+uTrx4/vTi9+mDMBmBepsfaCjfPCrOM0IYZwtMtgQdxtjFbX7IMeEAY+6mke4eRUQGFXJJ5Rro6JZjuX",
-	"IkXGxQ6LURTSrisaDtDO4hKYirfY6uhyyWheT6qCI6erNXRle0Y5trRqHby/6RaAn6pznJOcYY8/R1ml",
-	"t5npQpGfC+m8CGcnIg2g8Z+t4ltlVsR6jH8P39tm6LPamr74ctA/21u4cVH49rpWQe9X4qlJ7b4FGOox",
-	"pIm6fFd6pyPczJZVbBJLweVRpdjOf2srFLt+GN4bwku75VFg084YdYKNPSxQ8jDXSrmOD7aiqfJN06G6",
-	"xAATMmwbIBuQYxtKYn0XfDjlNtzl6Eq0qJobrSXDxXCZy1nOlBo9ISOEzzCjK/PJWTHN30LqIbT/ZClL",
-	"hyuu5yPyifknzekKCENeZCwlstCfmldzuVxaB8sQXFzDJV2yfEQ+CUVv82jpfBmRTzaAYct5amyJKIWB",
-	"3qjirxl9+uRKjFIOaRm1uTaGc953ewA2usksY5nLIcTewGtlT/fcpslZzvdIkZzP5tpAPmUZH0Nv20/x",
-	"CJwaHEC1k3RKoHrDCcRIboLU/N4AuIqXCsL8NvaLzBE3Ye5HeWnjD0eIb6NsekS+8/iLsaDcnI0T3GXp",
-	"vtw4Px9KPC54pgkX1rMEEKIL8gnmoQzidP3T1nqjkZMfd3v9bu+z/ZUvczsAAE10xYVbRFQpq6KWAbTj",
-	"0gK9R/y45bV2tD2tKjjbcMsJttIuYsWz04ZyzpFod/Aew0KN7m7Gm/M8Vl2qUaos1f1yR81H4sJcIg7I",
-	"AnEO0MRgVCUKZSUc+a7lHdVpJhL2ZnGEZpkbwg64sh2tXWMuqjE1qLKAjCtsJWQz4dIj8gNk3CJ+o8BS",
-	"eueDHl/K9ewjNpurnaQDDTjZju47dgfa1oG+ZkuM5wjyzKVgYSJwBYtq3R/7/3WYPjv+ECq7aMYJFy4U",
-	"uahLOtttXXXdcu6vJL5sGcL5FsKo3mEYVWB/XBSC/1z8+i+SMgy1QmOXlyHvv0JLcjakPLuw80p86vlE",
-	"K/LJRbFcZmsIQFSfusW+klA3nEzyX/+VGhbwCQYTKudUC377NLTYHQDIWrnKkU+I0XyNKAIa8C5dezmW",
-	"3XQ5NmoxE1EHVPDEND/eVIZd9yAr3G5Tem2IVswJEASL2Vq2NrcEJEaXjLFTEf5zm+MMM7Fb3duj8DsY",
-	"1R5MU38m09T+NqmLpvM9d2daRjl6Cc/GOt4lRfCPiOO/o+H4mTlCKO+p4l6eX/81ppr8+v+S7NGv/9J0",
-	"yYCRUJJG3T+/b3xJv7RvY7AIZscE+XhEhZ7EfmDy9tElm1urJe+18/f9j4xgeCCWhySWtbCPunsR7tYO",
-	"4lmWe4loFq7Z7NyWeQAo2yJEhkZYoT5UMrCPAI84HX3Ji7vXxa1WybjrODVw1gYNanM0Qw2DxxslQhvE",
-	"HiQS/UmFPlpMCnVAQuOkREhdghbX0HshdiVfgXku82oKH//6L/P5tlWQblgJ54/Fqn9/HfWillzh6TNX",
-	"kM+A0TF5TjlGxDhhovH8qtt/S8eZJO9kmvNZwf7ZBgbYUCBabc7cxKMJhYomnlNGpj15fPa43yb0cikz",
-	"rvmEU7F1TwY6WTFL7BWLmCiXZp/dfJ99/g6xjGXhrcaWbdz6Mmpo8AQbOq648p5AyK5ZtzNLPcggDzJI",
-	"KINYg0pZGKu85F5ACe6iZy53Uvl88bg2jrIqg0fiYp4MQsrQz8eCGgZYvrd6Jd/JNc3OoR7Y3/hNO6c4",
-	"i5CdKNX+TSrEWt/IrkKx35fVkja04YdCURaW960QZYF8qMBod2YfLT46B755oaMi08hcupGtRQrcB7WG",
-	"KeWZsl0eScamOpBZrZg2ySSWgTZDRKW0hv6lqa+F0r4zmryO1Q2NtwmDRvl2khhEwk6je/T4CtuubrLZ",
-	"idtrY5+Se/RXamossmiKPfXWoakshPWTrdx3Kyp0pclQpecSTane2Qr9tXsurOXesnysUpVeHGER2Eby",
-	"cPgusGX3EtekOSQT5Z78ipt6xC583UEPvJ1kJsDAQ5CZWuvcj0JmnoYpB425FNvcFXuof45MtBQH65X7",
-	"fZx3LdIyvi/XAYmm2N6ZZm+D7SEMa+YB6D9i3ht4z3UhHqky4AU7kY3tB4i3+eWqI5fqqjMgv1zZyiLw",
-	"I1YFsd/jqPDh6Ojo9vb2NuxiZld9qGKcTwGJv2Xrd9gbrBkIVvmoFdT/sOQ5U1tb8DJo/QdNyW0XYas+",
-	"zIzc1r48blwV/gFqgeCg0IScaicsLuiHV0zM9Lwz6Pd6SWfBhf8M3dI0y80Q//fH/3t19aHX615dfehP",
-	"3//H/4oSo4ncXan/Ah5qYFk4Qgz/nrGM37Bos8CM5Tqqm79x4jIlmqm79Si1Hfnv2SDLjqLi/TqMfCZY",
-	"djCumSKsDtLUa1N/XLHxXMrrLto7qPscg26jMSkI4rEtadhEwpKhjLDSLRt1OKz4lov0hRsr/PJdMG74",
-	"/SXMsVN0sJZLZt4jivI08RcIYgRXuUQ7yB79jzb78fjzKvt07rf9esud6vfPguGrv9gene/jQoG7VyWC",
-	"llqzq5TsETsUACpNzCoXqIab2y76IQQCTzQ+ljTgq180CNctCEf7a28h3a79g5Nu23PzZ2VDZIjTXy9Z",
-	"vUJr0FSmYQUHZs0xGvW3XK6wOhYXhBqJo0Kamnu0ZuwGibC7oSkbFzMoxj6VnaSzormI9BiLqiF7qPwN",
-	"7Rg2LBhHsyOzmSETPxesYGkCeXVD29ctIS4KOCGZnCVBo2AIqUrgXdsQqWomyuRsdyXkNFQLsCUhVrRH",
-	"qJU6hMPCkCAAsjXej0Pc9MZSir/PNf/gCjNECtHvsQkY5gVUYG+oCklrTcq8EULdmHWm5iqh3vZzwXQU",
-	"SzcgZGXGEiFcN4BNJJarBhFGs3yP00Iv7iW8s7P5P0qGbvN2EYmDrZu6+VheNHUDmMisWEDA7tOL78E0",
-	"8BbB5uwEhqS9efbNxXdvwMgKZiG6YEfkB+tn9gZ+IxX4lE32gSv4+c3fX70iXITD2iq0E2bIpvATIxkV",
-	"drYnvoFOjwhsWI2vQZsvbBTuGrpCLkDNCKpu4oHKFOe1G8Ykpiop+Mc//vGP7uvX3WfPjgiaTGO0PSJw",
-	"BlOFmNSirRSE+cbbSjWqN+UE9T4Zm6/gldiAB5yqZSeY2UKAXWRcgFsHTwK6EXkDO5/6CAOaywJzRQxc",
-	"inoniePd6/KEqDHeGyO/fPt3UfeVVyhYmGpmL3889Wu9ZBWchKDc+VrxCc2gfYoNAEcun8mZ+6G6w5dv",
-	"Lk9PyLPzy+ftWdjInOwIPXcpXfsKlhRCBhIyMv8oTRfLkcF5yECxpd4tmfPCsCM9id+498v4QWp5KfbX",
-	"rQTfEhvL2sLVByeW7Ka2dRp0EBaHTOZj8bgXdML09zQrWMyPVQgdZww37o3tq8DHbH/j+PwMzaUNIGyo",
-	"Cwe/m2uq5nKl4s2992CA922IdIDwH4eiNhDcHV8wTxP0DoGEcAofDQWZnsyfu5bH1W1sk70bS3ZgUNIj",
-	"H9V/tPdp2G5HdvLGRb+Ss31cLHcy+hRYG2GIYa6q+qYskHLZ12zk3a3VZhqqnCKr1qx9Gc3ghCJI0rZN",
-	"PM0pTrVNOd0ANB6mGnqDQ0NzXPuYNbRsfQbUJZY2PnaPdtggAUcS84R3PcqcgKeFZuQnyQVWmKNkmRWK",
-	"KD6rRftUgwb+UsYE3rkXN5xlQ//tmjpoVT+7qbAx98aZxIC7cSgRbPZo4VF2p3fJ3bzD0D17iz8q7Svj",
-	"SGLCPUS3YibsEXFdkAeYQF5gsz337RMryBptQuYstbnmIPYpTdcKVSAhxzJdY98k5rrHe1nMNy0GLyHN",
-	"hrFu4ogTw0LQG8q9/BS0GA/ar/nXNzAWdLgGyl+60Q/j+/U2pq0qg08tNhBCLxbL5IqMjn8uWL4eJWR0",
-	"vKR6PjI/jY7njKYsH+1uOeVm3+q5f5EzNRdMqaZoBtsMZzSwPqXSGFQ9w6kZyJYS3tZDJ2p9rq7ihR2q",
-	"+u0rHLj65d/dNLdJ52tGMz3fPNXAXl7SuOud4LOvxYD2NZ/NMz6b6y0NAz1uV/o5+i6PtjtizKoy14uY",
-	"kGEUdqqgEUOCNUENzkAQldHC0L+5oPk1ujerNL3+63dQjsI2Sii/3hjlQueMLriYbT56PtGdHVVZtjfu",
-	"sM81tQ0MimcARGIH8TJlQtuYhT1dpQZ412zta5OU2f/q7s2CnVNq28bdmr81zzY6Wm2O6zVDimAtHxhY",
-	"eHRgj6n1xFQcp0kIwW2g/9Zuubr8r9ZlDZAcfd0+r31gNPLzty9xc0Y7t0ORZS5veFoW5JnXKgpcs3Un",
-	"6UieToyoIKRYL2TlipbgMBT2Ana9n2vinABtxlfJJ2lOp5qc9E563f7Jp/sGBph1yHGDuF6VGHbaVic+",
-	"amJ783l4atOQ1j4uzAyVFlljvwL3s60SoGmu61X/d25G09lOOenSPHOLRhhZ6FAZ2bgqlKzmMoOYkC2O",
-	"pE0dpuFCO50mri9XbTn2LP0B2c1trjuEbOxCfSPHhxAvDcJ9LMnyW7aOFkjzl92Z6Rzx5VqxbBpJRb2D",
-	"1ureGa+jKFhlCPeJY9ipdULD4UI1FK64RGFvwUWh2T360u8bn7MpneZsyj/EVQB3QGM240IdxWus3Mjr",
-	"ewaG3INpVYLrcScl7wpwoRZDEKBB7aAqO2rA7kNcUHNJdl/Q2h3CXrPOO/Db3N5XlXp6UwrBvBhA7xjw",
-	"ZjR9eZavqNK1OOBN7iHYioHPxjzSQKrJmkV7yj9EFT9EFf/OUcUGp19Xox+24nUtUuI3QvDfFFF/a7xq",
-	"jTvb8CA8do8L+x3rBRNK5pcciUHjiWo+ub7XMd5JlGliA1OwF+lWYYJ3teLf0Kxoanj4GlsAUkH6A6Ik",
-	"OMYSdPXC0qAzGJZU1RjZmDOirvlyyVJfwFzRBdSLq2qygTG8hh7NYVZt1O3ynJ3CDVyfNjAoKG9m2zkG",
-	"oGgfN72F1K9deraFyJ0jQHO2RKS6ZutYo7RCGOHNamhzmhIb2YUxbLaY5H4aG96ypv6ThUDPKE5TGbll",
-	"jFql+Z9F/jt6G8xZb3M22Ak2I1DdHusArgSkutb9EbdCeHVqYqfDuSZq9MekQwe9iOEV3HZJEpu24HBW",
-	"SBd4eQ/e0kITQd18q0kkHU4RM9uB70Do6lZWImxlORsI3BRAHce9avvkwfb26GRCswzD17BlIIGWgSVi",
-	"ck3AqN8YvPvQkO+hId9DQ76HhnwPDfkeGvI9NOR7aMj3Wzfke8UXXDfENpyTzPyKZeCpRjWGms8TLGtD",
-	"DehkDg3PtZwBgd50VnAxNJwzGtd1jR6RoJSSlNlga0jVgn6Ij7WiPI6NF5otrbJnnrF5qsuMTlhMwa57",
-	"f8GpamZN3FbKuWIgjRjEHixXv5Plqgb7Q/gj6sf5sZyHrxl0c5vzZSSaQ6S+TUCLvkBjTL5rHVkNJfn2",
-	"eyOXN9zWa9+NONw1I2g9vlV+h/UsmJNev28kzt7J3m4g3KRfTbAHB7LKtEkJ9PhpldetfXSFz4SuGcqt",
-	"dsJSWzAc/cJP4FHUJ1NIGXUZo3Cb7hCN8YatrI/638nffB1zu1+iB/dJwPXVXK4EoTPK4yFEdb/1/RzT",
-	"W/zN/7N8yXhAsUv01jGDp2C6iEQTboksDwMxG57AXhuNEeei4ccadNwwtSl9gYFyrK17/LZWsEEZJXBi",
-	"A2WGKy5SCZ2G1oIu4PtFkWneMoC0MsuFG7ny7SVfsB/cLJVfnvkpK1+/xvnDPbyD0m27irZUL6J/WZFp",
-	"LhfgLdGy7D1nW6FBkyMruvOcWPpWQ4dcRvonP0Nf/QCGgUSLWjmWk16/Xo5l0wovdwxs8HvvcW+3IcQF",
-	"a7I3pvyGp9awBqR+s8xyKpnabV9sY5euIug2AlZeiuZESwiP98mIXtozJDhn00JV/Pk7qq5Zc6//Zev1",
-	"8jpODQIszp7Cq3wvsltKxVG/UNleyjaU44rI6Z3q57Qzp58bfGmwp6OqEzGX14ARBXSlmG5NfCjyvMF6",
-	"7vBiAdItEXIVO39DSxc8Ww8d7u0uiWnu+VAxJvYSWqAIVPtZ+ILOmDMVteb82wok7yhs7uaKZXLtK6K3",
-	"qLSckPHa9seARE0QNh0FxnKudyy9HOgHJTj+Tyuz913UhayY1ewMGyWbN3MZd+eT7siQyKCmiaVWAWpV",
-	"0blaD9fdlWSrQlIiXhRD6vi/M2m1vL3PfI5PO5NbcO9vk81UUaez7qFvl3puzPuNWGfkTcgc3qcu6s4C",
-	"GOFyN6fahNv7CuQOYWyoQPPj2Bne5ly6iLR4K8NCBNa0hGiIqbVG1UyCOx7jZchMosA1IH0j050dkYrM",
-	"9JMcGxrDMsXIyRPbS5VOrqc8y8iplab4wsjDZyBJ4d/9GEV5m8txxiLin/2BYJKXIp+8e/GUfHn2+PNP",
-	"NwXIrQluXGEIiksuApEFUjei2mJTui92C8KaKoTm0C8HYAKOfSrW7VOAy1S92E1pyGA0gsfXl5dvrcAR",
-	"DzFq6Ghce7fSrLplZYo3YK6A+GmOzW+XeEBV90CRi0FJ1LrswzKTOcsHXNzQrIVR0daV8PlkTqaxJ+yP",
-	"J3oDqg2ka/c5rTCSfv/x6Umvd7qt2kH7CgbI3AOfc9i2DplyxM/j1tDO0mp5TlMR9f9TsCJybN/IMTQ7",
-	"NtrZO6jRB6WxQECA3naRNiY+DXXzDqD53Fri0YWwvWLEplyUpUzpoZ8kGrF2AT06Vy6fDd+BPRjSpTbm",
-	"v6OIz3S+3r1RFJsE5CliknZ8y1ssD0FsS5u5zAZaeDgsRoRpw24N4ebCyePwb8SntxmdsH0cIUupeDya",
-	"uA/WOvahAXhwri4MKRK+yBdcW+7FdYkFZXWk8NsKbrSNBayX/nWODbejcI0xgGFLYqZiTQzmbHK9Z5Hm",
-	"7azBGZtyRtO1bV6Nf79vmf+buFXF92J7Wy+i6t+li3aFgA4unNHHZ5s6B7J5pmwevUctxCr84pElL7Ui",
-	"PK15gst+182dqc9Ou/3jp92TXr8NlZhHa6NVm7FgiYB2cSzeSRpV4cIIDiwfW4uP6fc+63/x+WetQiLK",
-	"qaL1XQwAsQlvEApXC56KMDI/quFh5miOAaCTtgBt6qVnloO/1cKq2g5sTz4+sv1xExP2M9HcP57ha7mC",
-	"GD8fEFWr/ubwd05TMpELhuUprOBmWSK0agzaukfbBdfbOTqL7NeyQLn/KQahuGiIX///0Z6O0ByRkqfY",
-	"SAaCfFzYyWa4hI13cCcRNLCroH0dNe0tS7YVJ3hnGJrRsybrWIWLjK6bU2m/gshwmxAPMLGc/AnBjIHU",
-	"Bo9jmM+0yOFyN+bXbmQXLOiHYVjBujr9Ux/BaQsGoa1ctuDxlYGT2j4bwfSuEHerxD7N5WLoSpOE+XJR",
-	"F8B3IluXxmzLnlOeolcOi9c0mIU3111UXcJlNvmP2Gl8iJG5pVLvNE6go+YKl1VTwHlpv/L55SBDdAaP",
-	"e7WAjUi39N5/eT+xeQJHwqq29oOZs9Prf/n5F2f9SfeE9nrdzyml3S96vV63V/7PkJef5LgzsJuA1Q/N",
-	"N2AoYkIPnaUZBw5iN+wXXq8/KR3Z5aocaepgyVu4Q2ypgERZOS0Gv6AWcs+mk1XAtnXzYIqw71eXsnNx",
-	"xVJB6Y3O4Mf3hjbajHmDETmfzZAvoHujQ5fc6T0w3u1tcoCCAxW0iUk23pLhpE2OzQ3vat+vIGUksZlQ",
-	"dW3TiFqmQO1bM+EuYQAlAtzVg8JcMaJti3xXCG8J4dEatH//+8tnN5+3qp3/ExalaGxxkBcgmk7mUjFh",
-	"iVYrgNdu6g6fEFdA4I0Gxpm6E87smdPaaPrrk5lkCrlOQs68tzOioAaX986hCq08We8K4fxYnli1rYqs",
-	"2fLedTdKOrP1cftY1BaD9NuXyAiD37x65ebZrKBRCbYI4B5cuirVcHepjojByVfpmoPr+zijfdZgLj33",
-	"bl5f/GyjLNbB+bPRQoeYOG8Ge/+HZtm1+C674Dsw8p/RXGfefuDpDzx94x4cpp/Xg6DwOwsKm/ThcNHK",
-	"/wOEkJ/jTowfvHEPaQ609VBY5p9wARXpW3vfAsN23MT6IAb9u4lBkXtZJ7gO9xokJl9YdUcyekZVxP6j",
-	"cyoUZ0InZMnyBRXwpy2klviSswkZF7OEZFLpIfoviMwJrLPWt9wN0tmzxY7SNJaPD/crsbRvXMx212DF",
-	"jW4v6/2uOEhoxbvi48VUlHc08LkEQhngLJQ93Szri6eKzriwmu/GoVwEKfo1dKJGxiuW27NqobSH5pNr",
-	"suCQ1ckVZJOTYlmrkVYpF0XFrKGSm2u5uKIKB3clC6CttlwuURW4G3Gc5DEL/Qt+w2xsxcCWkEvIXBZ5",
-	"AnnKckoWUuh54v6xX64Yu27TbqVJAIinCmhbtGJ7mVdb3GKbrxvQy4ymmmpgfNBkarYOHTmsXJoWLF5p",
-	"ZKsYFilsIhqLhUFo+j+lYNGyhi/P35xDxOBR224g1dKRyBbgoMOpkhKfQ0d1gIkViIWHEbub7tocgsb4",
-	"K/ixCI1bwMWK68m8qWv7R7iu/gyGDUVTdnshm+POm1E0jmYNSFNZYxy6ctlUpM4IyQu6JqkckFHOaDoi",
-	"mZTXkDDLbli+xrj8caGx9pDt/UNokXKNfeRG5qSgbw9AHp8xkFcEXlZES5mQEU0XXIywVAW1/ZACPz6G",
-	"hOY2r9g8G2cXjOaTOfSa2VZdJEiWtlX4sEcSOLiglww2NlpIpckUAuKERhn9iXMu4k7WjOaV2ig+F2MD",
-	"R51jt10YXNkuJ1ouyTtzDzGa5+IHGMwFyB1gKAPbgwxVD/LwDthSEMfIujKhHeaOXhfAsK95hKy6SIw2",
-	"IbuAdNZAstGNz/uFIQ4RonZZlrmKhrSWdtXM5uauZL1qUhvLavKgL7bWE8ti+DF8msicxRprGpUGWrSN",
-	"mdYsfwJVW2huKKRruIkdxNQKHMxZtVpN7ygISWwo1+x87LCECgQCmDefa1nGtF5Znk62pnrY2GAMr4Ky",
-	"1BClCXzHm7sSomSZG4PUx5Zru4FKDRA56w1xljS1i5yZepq3vTBeQB/NW8U//7neIkFLSTKu3UaQUmIl",
-	"FFilRR4sYarkwkVML4C98gXPKAQKKCwKaHgHQiIud+8pl/ibGKWQCyo0n7Qb5MI9DUlxmmZbeAceG+zH",
-	"1m/tJ71ez7BEwy5ahC04uQdn8keXWCxzpxJsohlhL4J9VlEWiy3GSxIK2c7uWqhtiW91SJDxmljyVAvg",
-	"aBJdCmXb98BS47sUVLO3ObvQRdqQ8YzPPDI0rEjXNuKeB9dIaRuKF4vwqQferWjbyLt718R68+LFm1Yp",
-	"4WLouvPuCrajGqI7iRQfoXbUG+opQMOWXcUZw2wMmtjiSmVNKSnIG4rxOOQFFxQzgyAE66ktFaWgqpLM",
-	"Oc1KixGEXk3xBUWEHSIWhRUCs1p8BgDRgIQq1jro49kJGmrFuvA5jl1HJ3KBNW2QxdsKpzbks0Xpsu1m",
-	"Amg0dEOz5sgyCE5maIFZMMP1V4wJolcyLLPqCm1NMom2vBYhZT/JsWrKaNGgsgC49yt32r6ybKWqbFuL",
-	"SFB8eKddZBtGcV+klqVoJQkB6CppcujaJWyJqjun+W43k+xq0WGkufKkW51tGxuKzZHeQMBY/w3AlEbt",
-	"2Fd2dVDfaViBQ3zq798e4YPlpQ3S6fu9Xm/foi7bTCUlejbeDp8JMAixpu4ESAh2659CalxCVmw8N6o/",
-	"lJmkhZYLLOJi4Mx9uWSnwSyl01dcqgC0j3fqlh3M/OxHaln0odzhWz9H+d25na38prRSh9/+4BcQvBss",
-	"xYPyIAY0ZB8fzXwG0z8Yz34T41mloPxDEfiHIvAPReAfisC3LQJfw9BYQ72AQ4/ZhBrVdVXn475cL1a2",
-	"QNaGPUXXYJUZy3T9SJG5tfD5YkxB5iOU9K5w5gUVRsvbhyu7nVwEA1d/eW6nqX5b58bu+9d2CRVQHY4j",
-	"O1H8I3FlMEI3VPChhZ4zoYOE7a3lbypPv5YpQ2Ja9slsp9v7zpoR1b60kYS9HX0SIdGSjBmhYo3ItoWa",
-	"lTBYMD2X6R7HxmfipXgNb+3OUa2CsJwtgEz8YMrmRe6mrGgufIRN2xuBw/yAr7qPGCsDGB1uJpgr6HcZ",
-	"9XDBa3dLYLre3qpvo9JXb3elr3qlpShEG5qVn5MlFCUgiuU3fMKQa6FVkeYMG1Ib8SGXiyPyUiuX6Wx+",
-	"lNOWlXrHOaPXu2O5vsLH8D7eJu61YVU+vpuoO2dZOoQW2Q3pwtixHf0EeJEyNtXYWyDorX13YZuL4dQ3",
-	"L67JDIhKishC10pVhdmyho35WNRYPzMvyBDr3wCByob8HLXWCOwL94I3DGTDju410IJ+GG4B3aVzEecO",
-	"hraQ9J5lH9zrwyXLrVSxZTI0Uy/omozZE9IbECHxYrS0ncWrbcX1Isw/ja2vDpwQxyoY769SJ3qpNk9r",
-	"ExEq6NdMYS5ZvogUGFCe/IQ1ylzePXgCqKApjYqobshN10gbKNqp3TjNBUousCxTPFx+nMtiNi+dhoSL",
-	"oGkgEE0stgUqhiMU230XcylkzqfoOLq/5f/50eyIfC2j5eXt12DDf/Vobj7dBrdh5yWU0ymfHLK7Baii",
-	"CHADsYQws3pKFlxwpY0K60v3ySkJUSUnFLut1ErE2Z2+tgN4nOJUkK8N30cVAkCAs+SMpAV5S3XOF5IL",
-	"RibwPEMLRZsydrYCQrVDeIsidZWShpskpvz9kSIqK2aJLR/ha0XsUcvuQA0O8KweKYIjW4+d0XzsYagG",
-	"vJP5r//qvmb5hAP5AfjXv95wEIWF6ywZLG+LR8ewhF0J0ujddu0eGiOCnOjnuvFgQ5+o+HcHn2NiuBKt",
-	"tBGBTgz368/jypTHe+dAdwU+mTu7h3/rPr109i49VS2o3rBStPhg6QHbaMJcdFCIY6s96fY/a5vosLs0",
-	"tTkIL3PCK0PlakjuaEtElC0EZeDsiq1C4Rglt1STuRv0Gzt/2BuCu61uoVZavoI5ISY3XpqDqPraloH/",
-	"OFp+eb5hfBcWJDLKDZQnGtKJ5jeYorHhnkaY2TJG4edCAEmOa4kG8F/ZbI+2ymKNpXMIKxhhBsvI3ImR",
-	"YhmbmN9HxBYK5La0T1OaYoz9yjBxtmIyDLTPz07j8vhLfPaxVU7tx340vQ/Ljk7WlWIdJ0lTZI+tAWnu",
-	"iy1h6GR5X7Gxb6fdUrNx37TCNF8P80LsLihyQdfWZiyLLDVKYorRcilJpauRHQ+skiJrLn25LGuVY06f",
-	"q36JpXQ0xnZhAkwZO1vm/TmsLkvG2xrxLQ0lEVT9TmTr1364pide2GnCbLzG2pTlE00YB5XNt6DcSa+3",
-	"E+nCPL+tJVHdc4auuPryrQqWYzV6sJbbu9jqmvmS82otNP3gTjG80Uua0wWz4mvGlT73R7zhsN5VWL51",
-	"rt1tnGjm+s5Veva9f5VEzog87Ku51+gWObfJr0TRtSrFnTlVuw1peyWMtkWkA0D9wqHD/1ie8T8Ud35P",
-	"alJKoH+JFmr43amNLjRrkb86p0vN8ngJU5ersCP0Fx5L/FBxkZEt96kq6staxIIB5VSXIRyBk3ZzA2FF",
-	"jBguI7pCvq31LsssVVA7AqUSbNakXLcmpdmylbXgI5RI2CjnsSXUTuecpWX/pDsnvf9OifMGe8rM+bL4",
-	"SNTtAIUC4O5itGDFq3yA8rB++sDV7tC1Oau9fjplZnuAo003ZzMj2XU1TGK5ycVyOJX5EOoBN6Qq25CN",
-	"nYnKxWJB8/UrLpoSWl/xcU7zddWm+EgRqPaYUc1vGFE4SqW39iqXmrUMSWexAp+CPBezjKt5vHxpJpe+",
-	"fKnimqljrBX+Axubj8dWKzlmYvj0/PgdU5B4ENQTV8evyi0gHDhTx2dn/af9/vM2uD3No8t+YbS3e656",
-	"mv9Gq67hPBNoYIwi5lpptihRs+agtJpNFG28HgYpQkLqsqZpuxYRdvCYBQS9qa0tKUFX1chgcsnEkGYs",
-	"397WHR4oN5OzibxheRNTghvbfoVY5j2akYYBKfsnPduwycZopX1jTraMB76iPcZD31JkJOsT34pOEJ9H",
-	"M0NzbOadd9mmtH23hh9gqp0MwZ5jubRyu+HhlED1yJkE16OKZLGLdmklwbjK8suGYL0956FzyT5oSE+w",
-	"wRGBh8FlV8HyMuk0jXC6x73YCg8WKnrQWMkwSnJbHKPLLnBhhUIaueFov55h+zcBC4qANP6YugL57cB3",
-	"oIhCt7IyprCynGjjsTKkcHvf3zAwMBazF1SMaArWs6McwpD+UaPlgnMIgeHFtVJIc4JbFBRlWad4y8BN",
-	"37uL03UIb3sFDQhd8oRMMp4QdyQJQeqVlAX1ZA41xqrEI0SaRh9X1FLrXiTo+YS5bGh16QwOJ5e+uZGt",
-	"dVbzv4U1HOeyyLP13nKPRfvG3LnvWa6iPWcmUujcZlVvtqyTTS1jebyKvYMQcJXE97xQZFzwTGMTTorq",
-	"qyzivY1uypVu37J7MFgPrDgp9xSFhIz3o/dtkFOOo0VsY2OlmWiwb19YHzhZzSUxT1IuWPokmuwKaYEb",
-	"nsBejG3E9OJ3L56S09PTL5PSC/lIQXLfgITNGSDdzyKf21XizFyq7F3j/a0Qvtzknbzs97CKabd3Nuj1",
-	"2hWMvItzPaWxE3pGvdPDrvc+TuyFdFa2QwRHQNI59hoVRM1lrp9g5zGzjlhQxEnQ8oDC31OW5zQjWpYR",
-	"AqRLbDgAREyclO0OmBHZxY3khAnzPCTk2qcxqGetaq2kok6ypjYX31VxxuyKN/Sn+OLLaHgLjTdrtQ34",
-	"8I7McsawDr+W5EZqhpksU5ljBRjF0+oFOYm2NPK1IhyK4cBDLYGjzUCzhMwHznb4ay1iVYPUPu+1tAvN",
-	"2AGDbcxwLuanchaGmkpBqMM4bJy1A98uKl02HEY9q/fRAORRBdLKw0V6mSWb801JPDQtvA1ySr4ybPNp",
-	"t99PyLkg5xPAD7pgtqrRV7mk6YQqIFnnWKmhdj/Sgixz+RPTJGUkk9yO9kpyspApn3IqNMkofKGK3PyZ",
-	"05Sbn6YFcJLb5hIU574fyiKxnluD7K7Wgt/c6Un0zkXb3FyGJ2xj4zYrJNgeaZYKYtJ+iCM2jT/jSiu4",
-	"sAboqrlbjuHSOPbRhB7bDpXHTBzDe8dnZ8f94y++jDHpNaNVAnPS+2J3LzBXT6cMW1E2JM+S4xL5LBcA",
-	"/lfeSzuxJXCezCQVzlxW9LCkoTne08gChxDKQab4WEK5Tdv5SmJhjrjSjRNu3k12Y7MGUZAlhUhZDsEG",
-	"YeNF6Q7lQ3cmu/bLn5QUR+/o6rVVpMqlvGMTxpc6VgwF07q2FYvkEFI5gdZdPk9uM5bCZkhZXXY7JINn",
-	"y9SyOCzRkLLp98n4Ddu2akvlcjax8WqbKx4zGndzQEoFVZrMGc21eax9tuNcqrjoHoVL0llWvt+vt0KL",
-	"BpCwHJyl5llwu08sLDehD8a8SZFzvb4w98pCfsm/3Z4vk2Al0fGajFwrT8y+RL1+NCCj80LPZW5z6gfk",
-	"K0bNQ0v2YXh0dDQ6svaCBRwY/Fbu1tDLrY27gFuXPeVcoh+IOIrPBEsJ+qy4eXoi5TX3VU4GHbfiYVkN",
-	"zRER3DjExRp53ilrVlez75vZg9Do5w4AwP4mjvaVZH/G9bwYH03k4jjSAjX23aY97lvGlopQovNC6ZXM",
-	"9XydkGLZ1bJr0IVM5HJdxvM/UmTKUmaEW5tTJFKSMQ0jMLogtqAgslK+ZBkX1jqaSqaOrsSV+I//eCrF",
-	"jSXwR//xH+Sbi+/eGKl0pAS9ZsMJVWyUuAqlgjgFiXzy98unpBAZU2Y6KN6Kvn5Ikl5xxT49Iq+AX2p6",
-	"zcgI7J0j8kmfaHklHvd6CbEuDPK49ymsnQoil/TngpERUuVRYr+HemmjX66QdF91BuTHo6Oj9wm5Com4",
-	"+f7o6Oh2lBDBVmWxQuDzhvDaka7ESe/ENQRmZPRKosdkFNoT9Jytw3oANqXjiICXFXO0lo1diglVV2JE",
-	"l0vnjTm2z/7FEPfREytbOMhhYSPbUHiEXW5HQewEJL7C0SwlVAUZkNExBnMcW8BaC7e5IcmVGB3/XLB8",
-	"XfsRvjsiz29YviZvv7u49CFwULgS902vmQEUGb1M2WIpNROTdfdbth4NiKPwzqROSUrXSQlJRRfsSths",
-	"moRwTWb8htV6nz1CVyyWyYSJXWgfIuQ52LwMLp5D4hxUyiOUZFIuwRtP0zQ3aAeoDlU6gSxYv/yCTuYG",
-	"z1MZVPA8IudijahJVhTasUkI+Ed9SV2rAaHiSljCR6jaRdq8YcpRKKQ/WwgVeW5UL7yT5gUIECRcXInR",
-	"h66j9101kUs28jnQcBquNmlYbPQTa2wQk6xImbJPfFoWGq0/MJZ6bn42C6JGlh+RT+iVsOuzjPxTiGgS",
-	"UrDREfGJcwbVJ7IQ2pY6AB3ymq2fkNE7auQ8wDFzoOXnLjbrGxHNoEEnFirL2FQfXQlwf0yYUCwguK9f",
-	"Xm4QVbk0wlORT9iRzA2qw0vHC1sTD/tddyJkuhOYuzr9o7OjnvPh0SXvDDqnR72jU5Bz9Ry44TF4Xbrm",
-	"lguGrsoZa0iJcw+VmQjmItqsebwOstCECls+VrFJzkD08Kf/Mu0MOoY8nptpn7pZQbJeSqGQRZ/0eo45",
-	"2VasIUX5yZa/C5Q+K1P/6DuulOnuFsoSKuJrmsPuPKCh9M2RHcnAGjTOipQNDVssP6c7M7aDbYEeANy2",
-	"GZTmdM56/aZhPVSO/y6ovZcsxZdOd7/0QuZjnqYMpMWzk5Pdb7y0Hcvh+S93P38p5Wsq1u7KIGu3wc67",
-	"3nVN8NFEAPERFjkQuxy2Aa22DuaZJGCFwdCwHzulz7BOSzoDrC9sRq8h+fEv9q/bY21jIX1UG2JR3ZRr",
-	"n3+kfIXwUv9FzOKYw6XnJcrZlzqhVItaU4lL24McDS4urTy+YRs2bJ1Yn5PlZ3Stwl4/RhwyYgCEeaEs",
-	"MZGG+Nq2n7byOjPic+4sy0bXNxfcfs0NG2NGyprLFdjerTpSvdKXrHqlN2/0yX43Gk5sGOtexRiLdq+y",
-	"kUWNzbL6Z/9VPoVhou6E3CFu77bVP/0vbEaK4No6TWzh0+k0unBLsqY8d5WArZ/W0EHy3bedoP2Un73T",
-	"miQ9w1fWTaQo9b//fqSod7b7jTdSv5CFSP9EtMvcSnvrypspwT/lbkUrwuUqoge0q7yOjSwaxdtgXpAD",
-	"3dxJ0OJuzCa2oifXT6o6QzOzflauIKnTyxiwykcwwqhzm+x80NbfM09Gm+5CmItEm47dVyMxBqE/Ro33",
-	"ob6HEkseyNkucnYvscvRuG0iV3CDHoSumNC1cjZHZZss3UHGaqZOtWIiiW06nstFoCaDf9k6+BdM2xIp",
-	"9oucz+YaI7ZDYuZWTOjYaB97ULSPTcgq4Z+ViElPQ1BejNEzo9NViFk9yXCjQOIByRkULHNxJoPNZI+B",
-	"73SPfhcapDrEmnjeekIEDO6BYLYjmKltadsR0gr4DVM3wcwXTqzs46zcrZzYXFtzLKdoSdgBII/IYftU",
-	"X3vLldxyNoxNZIBQFp1DmRu85iEyaZltm/4A2vs2HmJp3AP/iPEP6mjqvozDJwhGGcd5ltmkZMKFzUZi",
-	"YrImMk+ZC5Tz9JQSn6uGlkbLaACROPjFUDyvlkVu4BJBk8c9uIRPtuwcVIQsyxiHXaQr7aOHJZ5veCLt",
-	"EQ/LXMi5LHI1HEN3xJMzeMQCF6nw+/Ib7T+HR/NUFmBTnruabt40iN5HMz6WCGJqLqDLAa58lsti2Rl0",
-	"FlJwLS3dw9rvP7ovofn0e0ujasfl+zcjL3RvIDHx51hpz+nnXkqZ2d1gehBgXEbXZVndx1gEq+QVp7G6",
-	"6J/17kltDHZtpTaIfg/UpslE6JuweoqDX7SjOMeznC7nO9RpTI+kilAiZMpakBsrmWLzXiyzoJ5YXTyg",
-	"Xr5pwpwtYHxBWDpjKBE7v4F93oU5VSnU3xgSqL/BNj4mkTILt1fKAAnnd3fcZf/W7vGOpvbwtEstaNvA",
-	"3pKDaPKx0jTolgKfhiDGKt+QHkWscImd2/f7XWc8i4b7jPj2cJ3rVrO5XIF12XJ5RHoiBXJu8F7e+Y7/",
-	"Av/eNt7y74RLgfbeXPA3Q8AIdVWkkGeCq28fGcLd0Hv7tx54/x+P9+9FF7ay+AfL+2FoCLXFN/YjFvsy",
-	"TjjPNwb5gDnUCM0xXMyu67C+1RrmRZhHCjNYlOs818KAZd57al5655u5f0Rblis2EOnbDpIPsOHhnKoh",
-	"HaLq32SlZ5Prj2Wjb7ZP2RIFEMlvJQhc6ZbttTEmxYSbyWQSFW5KsxDNMrQbYoPpBdPU2tiqpWsszTP7",
-	"8q7nfUWqwHKD1Rrup/MEGLtN83HX54EwHkxXsiCF+uqiRnY+KsGsN6ja4UHAmGhMrAP5EHwGnpTCA8tc",
-	"psWEtSekr+tr+EMQU3+VqwT17KzbbyCf5eVvIKGx7PjfjYbelSKOx+MGiugJH2qZQ9tZoDN43IuRwv2I",
-	"3/0oXQ2ltlG7jRvwQPYOY5Au6dxi84L/ESgei8Se7TF2Y3RYGNjsqIl0mm4kIIwqoqQ04PJx4Lyks0/I",
-	"VGYZhn+N17aRllnXJkUtsZ45zXe/7QXB15Cs8N53KXDpSHF0cI9wBqWBoc6kTebciELbjlDvCnE+mbCl",
-	"dneqt/ud1zSbynzh3viDXt1ei6v4VIppxtFqcNY/bXV3X9Ecs7XO+o/b7FwVy6XMNUtfs5TTS8ON/jyU",
-	"JcDwvRXOalxXlShUK902esKCor5hwV6X6QA+MfsLz4liGlL6y+77dXcYmj0x32TuqjmVtZLl1GZOw2NH",
-	"5Kz3pesWZefFXlF+WRi/0CBmvS33eG+LWEXQKLOMXNpTKXSAnQpS0LCs8KCXVG28g37iaxybv32TyV7Z",
-	"uv5H22TJCV8t7NjWG76vvhU3Qyd+/sfx+asCjvW6+7Hs7gw1teUmbdBBuhZ0Ae0PSgmyBslK/DIov7f7",
-	"2b6CU28QgALc/7ein38i25nNyyolpoDQgA/rd5aYipTrbiZnO9xzrmWdLuunY8IaZCNBGkpCaKZk6LSD",
-	"Gmk5mxbKqIiG8qF3TvGZ6HLRSms063slZx9LUbQdgqxYl/JajZVrtiYpVfOxpHnaoCvSicZCVq31xCad",
-	"1azCQahWEclIYt/IsRHGGsPYcrpNY/2tjX4AhU2IRWj66dng8WdOR+1/nph39opQW9iegJ23311chmi1",
-	"ASlIJBl0jn+SY3UcFnP6SY6P88Lyz4XUbGizAjuDTv/Lk6Pe0cnR52VnL1ze6bQ/CVjLSe/knoELDvkb",
-	"yDkT+iHMNkZp3zGaQnZkyrHJV0hUseRZnKhCbiOKjZWqolHK6EqDKu/S5JC+Db1H2hC3r4LKjB+Fuvk9",
-	"euXVyp8V4lL29o4RFl+frx1Ouz37ooCHNorBIe+QVt/XupucBJXrb0NR1lcsNsKsq4xn/l4ygT26eoEc",
-	"2y8LIA/6t7vscBh/4Z4ZG7ydZJzQjE/Y/3b7C8t7o7AZI4RpmkYJYVnI/jSQUsvztIXfy4o59yRY7nC3",
-	"GeHKe/VAtmLGtLBcq6NZ5Xc7ZMGolSrQpFWTXquwgldeiDID2z+auIb12AhN8wU7Ij/YLORROaLN0YZ+",
-	"LCMjDmZXIpjPa7tPyEiKbD0i11CPIgzzyhmxSpSNAKPYApWlR+Q7V11iCsUQUslQJ1ZaLp3rRUOSv1kb",
-	"GdnGQCOX/2/bfFslXJe2Oaio5+RaTB+vEutKA53fwNTWjthhBV6nQP8SII6vB8QVKbsI3dCsYGFnkDZ0",
-	"0XdTQjcmNj4qFduw3U45/znBL4M5K/T1LHhrmsuFJ4ePu0CntAy+Oe3X+mlYnwMX2rqbhuP1MKU20bId",
-	"ZYr286p1LjQ7vj2IveSOPMjflSHaXKI2gtB+9aMzk4C14n2N4IP8OjjZm3q/zSCN5TZaEY479S+V5pha",
-	"WXrdwA/m3gdzb6NxxFxQQj37S7BGL/OVSjzWtWeLFTOwf/j4F/fnkKfbAxZ9KWBvxnXifTQGMeAQMSLS",
-	"7pL4BgEPnskDRKr5I7yLNLUXl3fn9/KZNa01INwx6hT7OyQrEzTJek9hcOUD262eUoo8tkcj1VB33vkZ",
-	"sHVW2Rqjito4aDN235kFPNiff88bgcd4tzvRhpS2ca1VvRDWm8Zzl2MW85lhmeVCbLehVFxeH8WYUtes",
-	"GqwpZWOkA1pT/O5/C7OKbQ+G5oeKd+7OTjdnJjmMucHvfpvd4U/i+/qTRTtWkf6PyG6XmEL/m3DbC1df",
-	"kEyLHIr/5YV4Eho08kKQmSRSHJFzAktJwdCiNF0romRLDvzWvPnAgP/kDBhO8TfkvzlTxeK3wvW/SQbl",
-	"64E7U4fLbv6WePwOVviAyH9yRMZj/E0x2SaN/QaI/Ey6irFgVwbx0vl5GvmZKyJjMdtVx6FoUMf0xfod",
-	"8M0GwZbBp94ObQ3akduh8/XD5fjTXw6d28ARi2FQyfjeV2W7L9r8mriE2dJUju5n6HYhyHhNsJPDEXnB",
-	"M3NjiKB5LldlQUotZ1AYv0HZ+qjO6qqjOtLRZlvGRmlAL3WLJdWa5ebh//tjv/vl+x973S/f/9JLTm67",
-	"5ef//F+dthE6uMIVSH9Wd4UaO5CwJ2stcTrv5Jpm50oxof/Gb5horxGGUTtn+y3Oe9kyugKyJGt1ssxv",
-	"QuqWxbEyuqqsbKMW1m5AIUaapVACKX0QSMuwEX5GxayAfjoekNDRaEAmVLGE0MnEIFFCrjm0zp6S+Xo5",
-	"Rx+fof65XM4ZWhB+LqTGwtgLml8rkkog0AvAgSPypsD+Rgu6JmNGIB2PZhiuS2+Yj/MFLFIJUcVkDmW8",
-	"J/3+KCGjp91+nxj8ww8nCXnaPR3Vo7RyRhfNoRQ/b40S29rEvd2dMXRL5k+M+CYzrvmEU/FIEZUVtZZc",
-	"SzrOZDeXac5nBftnE2rieAeIbfPrxKLilNji2ligjqaMuDA87IyWA6XLN/qIuQiLXq+MsIitvFimEHWh",
-	"uJiwyvpb9c84mHHlfuaPXZEWD1EWzVEW9QiLnQYKz4OPMfB1V31Yh8FyaqNex+DVquQPcGERHppBTOiC",
-	"DYhgK3sdPnFD9LF9hZ33iLyQNs6MLixFv2ZsSSj07xgQqq6JFBMs6nYlRoDk2FDAlY7nGsM8fAODJygh",
-	"gFiLPTHgr7KHRYCmvo2FDZ/AKtdBe0KarbBCNsvZEXljpV5bnp+Y+WUOnRsE0Ss+YcmVgNBhOfUlLrzx",
-	"xKbvK7pgGHgSCc9woslTezAfM1YYqmRqmRsdIUqyDDy8mOW0aQRsnJz1+jvJ2ccmY5gWagWwY8MKsVcY",
-	"XpMff+lAFxIvL2AIiCufKW3kxft2iav72px9mwaIbVvIvCxOVCG9Hbb+Rr38SfJ/nMzn40WaTdbffNnZ",
-	"ixgj/u1qRzB7iNhtIMoWOqB5Z9m9aPQvVlK7Pf4FBcwdjn4OxQ+hiYntgasIPjZmhGtbbYw6Q0DYqxWz",
-	"N21zoikIp9AcTyW+MaD5k42NbpaQBWOai5lKNkuEA+F1nttVzrU2JNlW241HHNwpHm36Rgr2mkIf/bvR",
-	"gPZ34hmWTt0ionSSzpzR1Dbcf35JZ03j2seO4RkY8RSNDtWBDYG13ZQIUMaQWVk7ToqkGUd6cAcdKNai",
-	"Zt44uNPnwirxLVg16nPON9RAE47xom71Vpt3Hxn9vchBR85lMZsjobDdMBXYAT1J8HRDAeGIC3yu9RKU",
-	"0cZVEKXB0Ah9hDErlC6kmEHlwiPyfLHU0DgqM99VJnTGxjEz9EJdN+WGfoXhRSgiHaxEtesU7RtE+zbI",
-	"voaaNK8Zxg5QxX7P5r9O2a8d2sm+gOLktV63b3O24L/+dx70ui07FG4OqCB+alBO6r6zyl7l8fv5nwGW",
-	"29i9Ra8HAnOYMhPuLiqHw38iSmPF0B1Vdxzb8gV3kqBOqZbwb4Lt342sMF5bcgJu5xYJRzzLvncL+c21",
-	"pPcHJTJ/PF3ifpYbew7byIfHmQcCclgCclPegT8TCZGabS9a4Qt2ecXDda0c8y2qy5yqhMgs9dTjCRqk",
-	"qO1OXu9n/uhg0sj3sKUDZgAG3cQHvTK7+KTbe9ztn1z2rSGl2zsb9HpBQ/NSeklRfChfKpucx7reQ3Ai",
-	"m7I8p052Q+GHdMnTr98+jfS4Z0bEETeSEybM81z/+i/39K3tkD7o9/uJ67s++OJL3zF9cOK7ow86dJYz",
-	"lg6hU5/rtD7ofN7z/dndii+gnmpdsnrGig/81/9eVCUr28f9j9zi3+crQqf+akvPvdrjYzf8k94X96Pn",
-	"vht9EyEHNH+g4gem4pZ4/PFIOFbtaiTVF9B1uAvNlPBRZ/LKC6GsyCfkyhBvmRM61Swno1dU6e5z83j3",
-	"5bPRVk+CNSoZHjDOGNYh4yk22sUO2EeRHMec0cVzXPnesiFVGl59+azJOl5uFI3i6yV74rytru9zxQD+",
-	"I4hnLlz6fdzyDSbt8JpaXrCrtAUUn36Jzz4u3ZQ0zyGvcLfoqtkHjefcRbduhSd1eDogn5/2u/3e2cmV",
-	"gOcG5nSHTPxcsIKlVyKlmg7IL1cdnl51BubB2ytxJWL+dG+xj5eBwDN7sCnXqMULLKanPYjCWxbQDfi4",
-	"y6zMPizlzrZrEyoMOqdyJTJJIU5MEUpWc5mxpMxrAA1G+ZQczfKFIoUw99hfYm+FnvEbFjX/GmL43K7q",
-	"cBIUrg2VLnXTGXT+8Y9//KP7+nX32TMn9WFdspxhTTIBtKQWYkfXzkfIaJ5xltu+c1aQeALvQUicDfTg",
-	"iqSOAtirHeT7QtyOSHHhneONX4oso+MyUmVJ858LyKB9+eby9IQ8O798Xrq/QMAzNxx9ZIACZqt+hnKA",
-	"934xzheRy5URzj77wpAUc26dwY/v7yc84BluEx8c7j3c8KY0BObvgbvU7puW9/r4F/zjdqt+NcYou2pr",
-	"GuyqiOF0GaM3DMzBBr+nPGMDMoK3jibqZpS4D4hpI/KJdM4ne13O374klGRcMGyVj49bfBwdkZfgG8I2",
-	"jMo2ljabQW8S1gDQiij+T8v2La0xytvF90By3uJgVrvz2xj97fklceAYXYmMK+267GDwk7k/1qs/MAKH",
-	"HSghKV2jbGEumhFMlKbC9vW/fPn6+cXl+eu35o2/Xz5NSidXhYiAB0yRN39/9eqJedSs1nbXFoQB3Zmw",
-	"LDsyWgcu0rwhJAl62UGr/KxYCEW0lEfk0lzQAXxvmK2DcdDO34CFCppSS37NzxdLRq9Z/kiRJcuh8IEU",
-	"CZFLJsp8/KMJtR5BrXM+LgyOPIF05SoYY9EKf2OWbG9KWQ9Rj/8eUY/7WT5vRHpEl3QyZ0eec4Wy5Nvz",
-	"d/14cMeYCwoL2wBGZYIPXcc7w2Gd5EmuyrCNq87tVvkzQbkXJIOquJuUlyOxWJeg+eJK+OGTs7Okn8BE",
-	"d5BzDTl9UKLvzTSfWekUCKsjRPuwzR1ky7O7hITMzly7Cjer0gX/liMIUJrPXzm/0Gq5lgb68DhWfN9w",
-	"+ylj6XZ3LzzhGTvWK0rIuMCAOd83QHExy5gTCGwgrEpK8x+K94rRfDKHbnUY7EyhCnjOMKi1WBou7vzF",
-	"EDE2Y/oFazKZvoDlH07Yt3/1e70NQdf2jbVGwPMgHAfseZeyMNKOsqY8ZW15BjlcbO1v1TzWAGGbtIxn",
-	"/CArN8nKU4tE7srj511yMjx1/Iv5p1lGfloGcNmbYSYM/ZIgG7+7uCAnRz3yyegoV2r0aULOtVyYj1TL",
-	"xQgkX2gOZ47afA3C8qdg8nouZhlXc/PIi5yJyfyIPKeTuatGawu1GsR2d46nRIBg7ONnDZbATRxcCZSw",
-	"R+QTmmWfJmRkeVfXhfKjINKtiy0j8kkgWoC1TUtCfZnv8RpkHxgRiUO3FlNvBvfUovv067dPnXoAc3cN",
-	"lxyRT4w079xVn6LwPEKqMnLxvT9XF0Mt1SFTLlL16RF544mOptdMQDqSWEMGhTmpjBl5UD3xyPFIGZiZ",
-	"meRKEFv3FN5XS5Zl1qoxljfsCDxClt6ZQw+jYq5E2Xjdh/DSSS7FekHUHOJbYL4jcq6uUZwevZx230jB",
-	"uhCdNgIV6OW0+xr8AiztXthQZnB+G5BnKTntnaFHPNAnMOJYsFWDAG4Qa5f4/dKZVF0SSq2OQ95pkg7B",
-	"w9KOmL2yY8cE2B+s098dp8zh9nBhlQyLBk/KKG0DzRI9aGaNM79bBso+gYdJjPuCjdudtm2h5CxIGMD3",
-	"hBTCRkkktRp+p72z6m4v50VC+l+QbwpBDCMijgWRv72+dBDAoMISBBvo1gSS/v1b/Bhy95cPi6wqTF8V",
-	"vd7p5D8/LDJ38/961ekf9a46hImJTLmY/fWq8/fLF90vrjr/CU8zfAfO/8MiE+qvV+AQs/6w1emRzGfH",
-	"J73e42NDaq9wDnZ0dIQvAnnH73bI/+HyzUt/iSoWdt2oXTjPnHkS7rtZi33iuH/Uv+ok5AplEfPCj+9v",
-	"91hDrtQhIZgrFbxyYl6pgypXqgWkGkWTu4a7Jp3K5YhZoJmw4it0Bg1uieWK0lwiaPP6BJMRyjij/S7O",
-	"lm0fKCjXrLW63wfF7yBVsalDwvbi3w4+eVmKDYaEInM2gl1CQJ4zRwkSXEzhy5WKK3x2la3UvZMt+p6e",
-	"zLuZnG1X+mwcjE/VgtfQDRu4YtqU9H5h3nxl5vtISUiVHsENJaigyAHNhq4K00FKUcHOffmp7YuzkDXL",
-	"A9BWl1c1tf4lYzOuuJjKpnXCEHtx6XagszXHyoW1jBKMLdJGGkateEUBv/wxk0wdQm/XuM11gVv2oHbH",
-	"1O4AQPumM80ZzfT8n81uKeCgCjQg0HKhKlcuzcUGf7RlsUYxzLInhKrrUkFimWKYTpoZpda8sszlmMXL",
-	"m34NS7m3+ckXgZPX7dPr7NwRBHypYfHqLjhxt7NlkwJrLJubFSTB0HXpEHQngEsrD12tlWaLhlMXUthi",
-	"H9imfYsn0jyw0YssZZOM5g098g0ifmOG/e36LVTakL4Peip0MmBu2C20upkXPuGXkcc9V8AEhYNQGqi0",
-	"ZrF0NC2gKPqPlZ/nssgzQ3nDL1PKs7VZUtDxoN5q/vSzXu9+lslv5HgbmYRDfSCQTXbJnxA53U2Bj7uo",
-	"I/Tt+eUnOd6e3vmTHJfRN4i1mFEPCBoldt8Alh22Fvy/wf3Y4ypsuQYPytyhUi7xsFvfmX2Vkm/kOGgW",
-	"V9427I21d322crj2HXUBYY7IU7grtmoEGHrlDctzntq78ZMcP1IJuWZrMl6bf47iXTyC1l8P7XIf+if8",
-	"2/RPeFeIfchBpbTcNVtvlzbNAzFfno2gkZKUrh72YWlmgmoz2P/xRl6zFL1uZiDIZ1Ysu7FOKSE1uWZL",
-	"7QoxYu4QUXO5ahBjvzXrPWBy4b5tugyRkUsFtgGzWbWjPVdTn8KMKj0sVKW9l2XoYYvEZc6m/ENn0Fmy",
-	"D8OT/9Kf3fyfL6ewf4Bs8HKV2N9Llv2WrbfJsoAyD7Jskyx7/vYlgmi/voPNHbyuzWUBthY2lefI+zCa",
-	"jS9sMBuGTcL9eUIomVM1t/VF+P/H3rctuZEjZ78Kgv8foT2w2WQfpBEVDofUq9VqNCNpuuWVR+peEmSB",
-	"JIZVQG2hqtmUQhHzIGtfOsLhJ7B9t36TeRIHMgEUiqwii03qMDJDF2qSdchCZSYSiczvU2BpJQwPoN56",
-	"ZrslNxX+mRuDtqN7JWBsJeq9GKHU008n8UZkTp3NnuizeQZE2fftvXc3PB68+mt7+vwb9c+zk/l5J/v2",
-	"XnR2Onl8FD+8HzwZvZHPPr5Lqft2nrMZhEmVzuMLD2H2EckO6EbAMAgV1hvegoRV+9DD98j/+wH9YshS",
-	"VoK5JwLjIF1bjcXq9LioB2ycCZsJaBIpLCE1NOTBD1yQdCaJWfW2yEO4ZmpAmYx9EBpqe5jnMP4lWM76",
-	"SOtRtwlUvobwpCD3cS737bxLHdeyTy5stVOsX93tTXddZZUt7TFXX7nLVqWdJXvGhid81a7x2k037XUi",
-	"liZ8WL0k+h5/hx6YBOjvWabukJTdQJVwRMvB2sxpjXq9pXFI+UJhzf8jr358+ZiMZW8sE5mlXDBFxjQb",
-	"s0tR/PLk6DYF9va593H9gj084df56NTczMmT1DJmgsa8ZX17ZRnCi5gJbRLeL17nj56ioADw24sXz0sV",
-	"7EyKNKHDdOspx0jc6DaOW+3WcdEz0yAAhgQavky0CCnXd0FDM2omEUKiCgTTivnFK0DFTh+og+lvciO+",
-	"4Q5fDsC9ys8gJrnJgy7CsECV8YhGPJzbyhtV0qdmWuOi8lzKS0+Oz1SyEuWPKeRSf5YcGYDhms1ZyKib",
-	"3gaWPiqOd0yTdG6La3FFnaQw0l4henHu+o4PWELDiiIQuOAOClWsnCOZkIQHXIzNXjCH/ftrLhZLan44",
-	"qxLJHF4tVV2h8G3lbS7EEw4SgwieyvRBMgmwjTaGbL8c2a9MaTrsaC9h/FdC+w9lFNElRP9XnkDQgW9e",
-	"HQTyALHoc2Msia/NxoiM0rXIa9h3EHIgg7kzK32QzYRCiyFXKQvsffWJCOVo6uyheXgmCZ3R+QNblam/",
-	"MGX4WLWNiVGo5xhnTCnoDSq+0nXg/NuUcu8Suc2Yo7FYdFc9I+O59wzwMnqKMbESsg02gOz5L+kghLKw",
-	"iI5ZD3CACssU+J34dym6x14ROmjJd/pe+nChf+PQcHHPXZNUbvyjPNsas0RJRJk7Oj057TRzkzNmiUbi",
-	"rvInKWTyP/9+8D1LhhwK072rqTAbl9IzfOymq3yaWMmx6E0m+yCyLDkcF6ZbGzP4366LJn2VfK/1YXXp",
-	"A84VOIuZeWPC4xx8xGscAugg063EghVkQqftNqEpiaQqX+jkyvI5sKn91MlncT7eMCN/qggMUi3+HtIB",
-	"8j/7XoN8/xLm85XmX8ffbONdiqC6nc5B+9Sh5P5f86jOEEy9DqwBarjZzT3qaoj02DemPVD6V1G1U3in",
-	"m04CNdoxIIAtXQzOEp4yBI5xrZ1M1SJ/KubawG7q9me0q/ozIIv+bkU/MRtOlQNwGVAdY4sAyvgiPsZZ",
-	"R1lIGWRUoTronjIsaTZkOQg7taa8+dwetH3GHsQ27wZsu9ugpk6bC9IhkfK3QvHBtEjTHL7YVUnDENV3",
-	"K/lTlPiTc3utTc3lFC14uyEQkgylEGyYIiRN+QAAlHNhBIRMe7scBe324HrY8oyiEkXnZDaZf5SycKub",
-	"uC0Fe01DKvSCVWuy1tfNE0i2Aq/UcM4zoXzoJpWyeLF/6ZYckOfZ58sU6Wf+dOT655lY089UkOcnOVgQ",
-	"Zqkot0yovFx3GebouG7yBQTx2+25qXMuk6hQhlwuFJy7I7HyBFpKx5Cj7E/ZvHtNw4z110GA2jLmbkkJ",
-	"cxUkKB2vRQQ90TOSD4T1l+7V77ut35WgXvlIoZ1lpNAaiuE4hWvDdrkzdkCtWBDF0XWv2nELgqB2X5vH",
-	"2rxRc9sKWc1etulQTicUM5u35np0++ejlCWbk6TVkNQiFKyT9X5tWTHj/WslpjzPVmaJYObap4fK0kOb",
-	"ItOuKaOXgvmF9KbzResacpLD9zkCpGIhBmd9hMeBfHzAYiYCJoYmLQ8IjHClOyr/kWMx7yVU79IASM8z",
-	"EeqQG4Mec2WkSVOyS/q/X56NSvESXdn87mv2d9TK02xEUvBUJj380cm/0OUjYzDKkiugLEvNQGBApiVH",
-	"v3HEv9U+N5QIhVGbqChJL+w72Khict+ZsK8D3M6xfa/ncU5D/s6j1UZzquXpCq0K+rjD99hNvzrxneSV",
-	"fgrXPwXk2TmJcrmC8oRAJr5cbsXzbE3eMMn2CcOvJmGIL3OTsGAjrT3PxNM/mCa/goUdDqkY4mbF7a5Y",
-	"FaCcwXWV5UyGvtwUWathZ4qF9kdc2kqiUhljwkZbNlekj7JxMe6TTKQ8JFzrH9Ts6kNsza47rEbVLoqF",
-	"hr+DifBrmdZ+JQXn8PI2sZbqqWUdhctDLMNrEkpiOmY2wk4ycUcZtokipVbT0LhQgT8jyKJMcvLvS3Ep",
-	"XgMIIipRlyxxjPSbPpuFw6e1m7kC8bwQGH5C4xirZWzxYIFwButT+jzoXwrTRmTlwmkSfoav+tqKtIXq",
-	"1WaLXFiuJ0AZ4wFRSPS1yFCjjXYsiRSOdT6UShGZXIqExcykRAjyZOqnI0wEykE5gg1PqHqAHGL51Sws",
-	"U8IWAQCP2idV9PDnmbgttc1uUpd22JHvfQzr/ITwYr6r0z45qkjIVScvuEjvnjSgpIdHWQS8ZyYvwEXK",
-	"xiypBc5YoPC52jFIiN36XtXDQNOURbE7NKAp9bsWcGxCdq2no4bBg4qYUsBzpq2cWG6dWzA7mgHzGXq2",
-	"rJiBsTRpkGYduqBPSxV0VBbfvcrNjkDVgvUsRVxV9GQwv8IF93HebrD5ZEJGyFlE/ZmE6MX+Z4n+EpYm",
-	"890Hfw7kQbBZvk5D+g5AeZAjSF2ZFYXRxaalb/JAXGRiGEr6elawZGH9JhYQF9NbAQ+gPhRQ78qWfOf6",
-	"aT93osl/DpeTqbvpifJ7+Z19Pmefz9m9q0qT+a2jbA+XaAXghDuquIlNU9YkekomKR9OMVKFKFR/LN+u",
-	"vnD322FNM02Hk14W26IXkxLx2iSHCTxKm/wO/y0xpD2GvtOJzBLL0Kv/1o/wkxyU7h1DN6Z+zoUa51Js",
-	"JwhbYIz0uyltvryCIElAoZylz+YR672TQl/2YcQSPqSHr2QiRSq3Zco3b2ElWb57U/u9oSpcCeVps6sX",
-	"cd+tKx12Rx6+t3+uzqHao/xEKtggQsHc6LXtNQPoCUtGFmQGAVgfvcI2nzBnmhWWuXqg7MkXKbiWfQC6",
-	"m0Sjyt/JZvq1MbWuuaoHL1amnjog3TwAXbj4mjjUwIcRQyGXK73MQiDWw+ItQ7aHPlPH6iqVcazjUuQA",
-	"H2KvD4moyGhYofbnmfDUfgdh5j5H+avKUSJMl1WxO1A1RoScbWBv5eGUbzNQx//RrOaPHjt1wV5GPGEK",
-	"UDWANwW61xIGMVWLgK1B8iA3IcEsJ49NLVSA9u1nii9pptBv5HZTRR3VlfFH09wXuGPJkaAS88aWRsZp",
-	"scJJQUjITFAxJ5FMGKi1/uAUGkpseUpM0wwmp8v0V8Z79f2i1FfGH0t7zYprFUV4QdcCHtQhlbAq8Aou",
-	"/9E3MK4+AbSiWYa22icdqIUMGt17zcaUC/3MdnwCP8OPi95N8/ruNVcslN2teiO9qK3EKbK9CJYyY7vl",
-	"sH6Rq5bCqEd7W9/JurkQbqXGhD794gZI2Sp9wx+5CJRpxuUCifQs75wigzlBLt2mBUqIJwlVDI79ayZT",
-	"MEUS0WSqmqR/oA+C/VfgIycyS80iRWbjSTi3VReKRIyKVK9wAKFAn6bXOBFXKmZhahEPqLgULBqwANEc",
-	"mAhiyYXBURAjPs5gGh3M4Xo6tEul7OJDJExloeECH2XKLpf6ikVUpHzYx4rQvEPGSKZkizyy3NfIw6fn",
-	"YX3PkdZCD8EBds4PyHMYIdUlfaBObJL+EP87I/B/XnsGFHpnB0dNcnZwfHh2cNJv2o1ZAxpnD3LMxUhF",
-	"qP8ihhlSJiTgY9iLQMQGPKPT6bfIa1gKqgw344HUsU8GTPGAIWZEEapCS/+QwI6vq1rB920u3sRCAX2d",
-	"O8qAWQBBaxNJHhc7uaEJhCOirs/1QX7TZzd0mPZ/2zQ7+NDhbR/ajuYBeYnq1SX9y8Yw4REXNARCy8uG",
-	"HtG//wc5kwEj+BMLyd//W3/9y89/++Xnf/vl53/BD/8KH/6GH/4TPvxXHy7/HRulWiu7Vle10l42qFFr",
-	"vMmBeY2O2B6ewL5/HLQwZYmgKb8GWfUChCaR0qM1zoTqm5G1z+deCLxC+0IQowOboGy1MhAuppJwVK6z",
-	"IhBJyMc0zWCxY9vop/Aa5KgUpKS5aKPIXxlSMVVLqrAcQYI0j0yl8creT8sYGUo5dXyRyNRZZFgSIRe2",
-	"7GI1G2StBs9OuxY9ZFHY/mQ+SHjQ72rHYYBSRNAkfJSXbpV6lwekH7IbPqRh4VxtKA88x9L1HVIJFybe",
-	"vuLRIxkU2y/cTJSfx0QW6TnEfWGk0ucZIYBSYd1A/EnOSKTXFmjBHrKCE/aoXcE1CrFdqZz6lIjeYElI",
-	"x7wf86m8QKRCKn8asbVMptwpnchMoQkYEn30zWWPUPEEcjRabDVzj7DwBO31NS4lhTcDO4kYGDVwBbU7",
-	"sczxBfn8vrHOwf2rt+2D+1fv282jDwf553/8/7V7iVBCrLjCQNOAC4EFBAtqu8hEXL/X0W/hO9lMODt8",
-	"+pxK8CvEJ3sir1kiIiZSmL8rxIObb4+E5c15AzamwsFgGRLiBYvXAlZ1XuEJBZmcgZvzFBN6/Xe1mXQe",
-	"foqVbs5osmDfRxWFX/rQxYFCEzg6Khr1N+0yo9h6MQcBg9siHNEhw7JIO2DY7mzMBNZ8MtMXPm42oMXT",
-	"2pff0v3WDaH+Cx6x+1aHyaPs3bu5u5nXjOYcqt8IIyRZG5Y2mg0dddq+8mYjlSkNG936VDY4/55DHFu2",
-	"YHttQ9ZRnrzeb156CReMpmyrlFt54YJo7Z4lE0oma6oF8JiSWgFcndeqEzD32WHuw6sKqMRtNtmDxr1j",
-	"XFjAYmOpWsBsVAk2y0sCfM5zRIub5bRQ2v6Taxrm7E2nTaQD6b5tFC6jX4BJu8QyDDEYrKo1yM/EIbeV",
-	"BhWPePqm4RUZGITQRVqpu1uSruGLW1lYYF7t3jIrywqc8ufWid/UNM/D9/jHmnICOGapmKCekT5hxkZv",
-	"l0WHU/c59N0WC9j3sYnWbJxLg2sWMmlFlTu0bqNC8/RCZkQTT9EhvB7KiEGDMy4fgSBFkVLOIad6JkO+",
-	"A1g65/UPOu2To8aG3s5m6ivwlW0jwl7Nd0KYjkpzR9mB/YT63mzEWVnhCjNlKyjRA6JnTJIwqInmaTev",
-	"z2I6BsfM04CNuYcKZLuTbHW/2dHMyTLsxubAFHsiuYYh7LI/0jHlAiABvDtxQeJEjhOmFAkk7u4TWBa4",
-	"/dSSjdISI7tlDfUWcYRvWeta428z7Xw1pdT7yuiylU4KqNfaDrfwG8V95sXZztgZu0WVxIJnKa2ReGwu",
-	"r7z5sm4NHNj6zFCQ6flVkVR2bUVFkgnVJAnliilCQ5akqkkiec18V9YiJ+37hFu2sgGDrQsjEyQWIYES",
-	"SQA0XHIiVvqVkeKOqXcql3AZCpYvddqtdvuk2cg9pYJcbPXmN6zDVt18cXfcgGj1kNHx7ZXdMAetq7Vl",
-	"DrkWgU9Ustxb3gjfzL++0ovKFbve+5rET++2rNE4l7VYkLiFt7ptKWIdV7VUiIjCc5U7DNg2qqpGZAEg",
-	"LutTYVsD6tib2vP4odIMN1ShmRp7j/GWD4oxEJw31g7Qtijr5YRxahVVjfvl7BdW0bjZenad5t+qkrGO",
-	"4q+sY0Qj+BhVjHt1/bIqGHeprXUrF1G7lusWyeM8qPHXkFOuw0Mo9bZd44xIiCWt71U0YgT3dGB5CZ2/",
-	"a/L0X1El5D6U3E1NZa4Y+8rKT1dZaZe4S3WVnyYTbHad1/DCemywprzIAFqYmqCFuY6PxYushESvHDDD",
-	"QmPkpYNmsv0at46qMM75WBCZpXVpQhHFvFk12SyBpc8o4B1JMtWx92wiCVVT1SQTiMQZgKkrLYOOww18",
-	"kQ7ASQrE6YAmhM+uZ52KBL8t9NnO42uHwURqjgBdN1lE7Z31L4bfZIma1zhtZFtdwZPuJnLts9OJRI+M",
-	"p0keDBtXG/hMeGgTmFXtnuLA/Gp1E/D3UWM21c/y8PsRrg5p7lOmLE4xTz6UcsoN4AieAwB0wlAONCHq",
-	"iZmMQ6ijomSQyJliSYu8TOQ4oZHSPtXUlDLDPgioXlaBuVApo0G533oqtsmb35J1vr66gYQbwc/urc+6",
-	"JQ/J84KlB2egaOUQTuakO8qoY2s1UNSeiv8r3ZhYNVtzg7q0Ocd3TkFi9OwQ9L5q7XjBXIMCujo9j6eG",
-	"7fjpH8gZUsIgcWlgW0AKk78iQLz2IN9WGNDhVF+nX5DhcEjDUP/UX/aO4LSdi1xTRa+DOsQbxEUrTx8A",
-	"0GM6WeBjLtaXHmb80CC4l5VyJizNEtFLZWNlGb1XXnz4m7d/Oby8vLy8av3ut6UVxYsr1GPEAFjwCTjg",
-	"doSLzuQ7aZ1lmSux59xRli2qjjP5qtY8daxID6+dX/xx3sKgnDKvyMqAnnpvCWKHgrG5xqahDNiSabEb",
-	"238/ggKs/BlSOWWiRRZDnRZ56SzHdGmk+RY/ROdUL4jGQiZlEGtnUptKyuoaohHXPZ/2A6qpbXPAnPRF",
-	"DM3GRRzehC8esTc//PDj4MeLu69vLgZPH1aVfS/2eRRIYu7frVHqbaR0PoGMgYKnaHNFEemozUc/qTCY",
-	"/rSifJ9tx/7yejIvDl7CoAFvQRTQzF7ABGdVzTAsSWSynTCvbKLPFlwVpQDgSaZklgwZkTPBEoIS+Wu3",
-	"VdL1/NtVS9q+vQedOWvTK80DLrDjoK4zfVg1fazzpfs01c5c9pmMGIYOFkN4J07b5DErvLRWbcBxVU3L",
-	"JT5lifmAGp+z8aoZT4cT5ijoXXty06AT2QqsWU24aPDIFh0aNiqhbhx2Q4FpfWRQ0y2ufxVeNJDGXIo+",
-	"Pm3ftCsFNKXEwEeDeX978eI5YDrPsQlVSMID1bVL2DikQ5OQkYJZYv+SpscnLL2wHUzbLQktQ5VJYkPH",
-	"nPlbxkz0sBIFOsrwNSFq8TXlIR2YxjXnlFmsBcLKuZ47xltGAmKqO8/Vvnc8pIFGFyrePSDEms0Criq/",
-	"Z9L8qxAAC2X3H1wq3rbToN7BrQcJo1OW6MkwlAomAfNVbxnYcMLCoAdo+w6bWfRGIR9PUnhKkBHnC8d2",
-	"rFILaOpdCL42mf+ypz4+6Z5C/0BEb3rePU7y3kc25srgQJsZQvVilphNEji0yEY8m81aMU3C1pAe5mfr",
-	"wTFGia8+5NfMtisMGE2rxLurxZtAikgrIfYQauWdwZ+x/vvk6OQoJ1aufrsfNkgbAD9kzky4DlvaIEqj",
-	"4XpY0qjtl9B5dTs0aeP59n0VZeXxE0OpGbA4lHPoh+SqLs1n3mBxzRK7x1E5vZhj7KQx4IImc2jSfSLB",
-	"+5sftNNM6LCctP3P5kZb18yZmzS6jU6r3Wo3mo2xbHQbY9lpHd2Fzwm75vhQjfaow46C40az4R600W51",
-	"Wu36WUUreIWS2uvutXRRS6kpjXL6s8A+V1NDZ2wwkXJa7AH6CFUvr2Avx/JnYAgns1TxgDUhJmeBjl0u",
-	"UioCmgTktZHLoWG4lbrbtVRsmLCU/KY/myg27LVaLcAJgVx+OmGXwvaRgrb/tkmmjMWKcAOnMqF+lWxe",
-	"dYakFoaXAhNWgGiCuCKOakMHTlMWp6Z8ngESi1TsUvTNmB7woE+GOq7CSCkv60G0PLjPQAZzfSnkI5Ej",
-	"cveEPOOPXBN+SXR1zoaMXzMzQo0ajOKKCcwCcedNQOIHeegH/YhYtguBI7YGFJZ5kRr3jp69fvlo/F34",
-	"cHQTxDdHD5+ensQvv/3mdHTy2i7wcEGVr/Dy0ahc2p3WW6mjhIAvw0QK7T+mpMLwWXXu32s/sEOH6LYR",
-	"F1mqX+FYFp+mc++bzr1vTtrt9jrBASA3pVFcJf/xUQ3xL/hYIO4IhO1Bk7jrIqCIDOZaffXLNI0bKtbx",
-	"dlHs607z2al8M3r3/P7pm/v/9Oes81iNfohGf37+w0RM3xzFP92X95//4fnhnw7jpyf/sO7ZlJVqszTK",
-	"Nhj5SA1SQpl41P5QBaD9wYmATbJxNgi5mqCPrzfRGHMBeetzJ9Z/LFty4/rfzRAj4Nk629n0McAHxOlK",
-	"phDrobbqXakYgBgnpd+XvV+PMd6pF4koLI21Luv1hV3JmNX3SbvTbAAmUqPbKMzh7sVniejq8J9THY0d",
-	"sJs4lAlLutnCjF9vGPNJtTw2dnIbQC0uxk0ySyT2TaRSEhkGexqDLyQ19FK7exdbpJJQYqxv0zrL3B9+",
-	"WLih1n/+jM0R6+K9B5pxhQv05LpqAnYZw4Zd0x5CpGREKjlBjNF0SRbrxwkwnezTu6sSqiodggU5Wy9M",
-	"NI6rMyesLzv18Q0bZniSSTjxhIRy7J1piJ8Xz/xWDpTfbQhLlVAOp1463OMGWDwdSpi90/2CfR/Ix4IA",
-	"lIU3ORcodjDKEWIfOSJ2tUx5XnYt2Asw5R0UNhFDHS95I4/ZpnIpYF7L71N5D0lAtbFj31LGy5CnfMhp",
-	"6RD/kYuAi7ED4XCDAhgcFc/hMoIjmZARYwGUsDD/rvrbVU+j490RR74Cm66/0T6j7KRnbK6adqcpz4ki",
-	"sjrCAEpg8dFv2BtS24i01PjNaAg73AHxflhIwXuDgcudD1cf/jcAAP//",
+	"7P1rcxs3ljiMfxUU/1vlZKZJkZKcC1VT+1Nke+LEdvyzNJOaibwk2A2SiJoA00CL5qRU9X/7fIvn5c7n",
+	"yBd7CucA6AvRZFNi4mRXs6m1SHbjcnBw7pefO7FcLKVgQqvO8OfOnNGEZfDn8ys6M/8mTMUZX2ouRWfY",
+	"uZhTMWOKrOZMED1nJGNK5lnMSCKZ6pGXmnBFVozeDIkUjExlRmiaklgmXMxUrxN12Ae6WKasM+x8f3Td",
+	"ObnudKKOiudsQc10er00PymdcTHr3N1FnZcJWyylZiJev2PLlK5Zsrmusc5yNiZ8CosqvdL9lq3Jiiqi",
+	"GBNkwqYyY4SKBBefC7Nc8yejWcpZZhZdWaQZN7C+iZQpowIW+ErGFJdRX9X3c5YxP5PM4M8JjW+mPE0J",
+	"r4HjKMuFOuoPvvz8i9NB3D2m/X73c0pp94t+v9/tF/8b7IDYO6rZK77gOrQiCieUsqkekoxk7KecKa0i",
+	"hAlRLJYiUSQXmqdwchJAuiAUd2KgN6NcVJd+3UnYlOapvu6cZX8ZDL7on+m/tF7mW5nyeL252K/liiyo",
+	"WPtVkk9++tQuYkHXZMIIF4QSzReMfLKK3Oo/bV7cT38ZHPf7Z6u/fNbftTqms/X5VLNsc2GXFkpakhXl",
+	"ujLdcWBYLjSbsQzG/f77789zPWdC85hqFt61lkTRNVnNJaHqpoYnXzGasWzr8u+izpJmdMG0vc3nSjH9",
+	"hi4C850LQs2vTxQRdFHF/s6U6Xg+SqlmSo8mPE1VJ+pw89qS6nkn6ggYswMjdKKOOSmemRtavzgL+uEV",
+	"EzM97ww/O4kCAP/K3ouXzwJr9LfmiSI8qa6xdmOSJAnemMCq3aAjnrRd+6DfDy3+Is+UDGDK1ZyRsWAf",
+	"9CiGJ8b2PpElnTFLjqq7Yetv1MsfJY/F3/N4/c2XbuU/5SxbF0vH4ToNq3waXmWJLn7L1iEwa/ZBmyWu",
+	"ZZ4RuTI0nmrAC0MmuXJX8YxkbMkMLdFIOqRI10DxLU1Vmmaa1U7qafw5PZ4OWBfQyu0MmU6xtRr1btrj",
+	"sdnjggt/MsEdT99IwV5TM13wcAybMxumwrMAKtSKZZGh14rdsoymRDFznTRLyGRNYrlYUHVGchEDN0wi",
+	"OFF8zez9pH/axOjCG552zSq7uMyG7Z4cf/7ZF6EtfiMnDReb/CgnW241XOfRj3ISvhz4wwMu9Cuq9PNb",
+	"JnToRhvY88TdhpQqTZh5Fvj0GXypdMbogswkU0QKQg0tJjVq2xn0T4+b4GoW0IUVdF8+a4LrZ6fBtYfZ",
+	"p+dIXLOFIlSThVTVFT3thy9sCiOWF2G5Er6yoB/4Il/Yq7vgAj8VSF3mIW/yxSTEl87JBEmkgAciYI9i",
+	"TWKqmAF1yrRhCFUIXnQHDeQRR2lPGUOAfJeLMEHPcrGbljdJP4HFZrl4OBm/jOcsyVPWdKGU/X3nrZrL",
+	"PEvX4ZW6QR52uy5ZyuImsZPHc2TqaojEOyIrniYxzRIVkfEsk/lyCCsdR2T8ZzoGGj6mfx57iV1bSTFf",
+	"2nsoM5LIlcBPERkfm9fM03oliRHLMxUZ2jjhAukkFYkhohERUsP4S5oxoedMsRoKltbTwO6U323zgbZg",
+	"B5dMKJk1ni78GjxbwVb2ZPGhhpN1vz3oXJUKnqpZH/xkbvJbw6vogokaOTw97Q6a1objPuA23+G7TOmv",
+	"ZMIZCJaXhs+/y2G9sRSaCSCbdLlMOapFRz8q3I5dJbw2oRkcgcoXC5qtLUOIpZhyZMeWPoBY4YTLW5rm",
+	"zE405aCdIlUdPu3D6uRSVQf9auvL9vGAjNs4x13U0XQGD2SMwsZAikwlAOiuDM3/yNi0M+z8/44KHfsI",
+	"f1VHDmzvEJ4I3JqqjcAAvYzOlGOVWS7OUDGDB2na6+DBqKUUCqHrROnzOGZLjfpyu8OBn4FwdIY/WMgs",
+	"Pa6NLBJZKL2PzKhxnmVGVgPVx0PtzvydW7NCTEXMUrOOftSZUp7m5vT7UWfJRGJwy/yd5ULA34Ooo/I4",
+	"Zkp1hgMzTsaM6DWiujPsHPePP+v2P+sOvrgaHA/7/WG//89O8czEnHqcckJTHrP/43YVdZhI7BAiT9Oo",
+	"w5P2msMy4zLjet0ZnkQdpanOFTIcWK/HCIMbUtO0MzxujQfupEIIcFUyFnSism2mLCGXbSKhmexrRyEz",
+	"Ss14se11/9xdWVe71FaFfcSuPzR2GQ1WimnKY73lNJeZnKRs8efAqSZMU57iukkbIY7MqSIANkLTjNFk",
+	"HRGqiDuaqMOyTBps/+F9AZXT/pdRR3ONcqtbsGdUeSaGBTp12YdlKjOWDWP3ZGvAvcWdNsFNz7mYGeHI",
+	"SDZggjIrZCgz0TSVK9SWzYQvZDbhScLEAwEL2rdgLEF7pYrlkhG5ZEYtRX3phq1JQtV8ImmWAHwNXBtB",
+	"eVKAsljjTlhO/aOHAOb3c2k0bDBygUnPADSRHngvxS1NefJA0A3IlLM0MQfGccAhOUJacgTMfUis+jUk",
+	"M6nJ0/4gIisqzF/9MvxKY259YSmNtpZ1hp3KNJ278gEcHxcH8DexzKRBfDpJGXkutKEHO8/CbuYgJ3Fu",
+	"YSQz4i2HDsOpgs2x5Mx8BNxfUUUSKZiZ+zVNpzJbsOTBGM7IRCZrNy1sjnxz+d2bIckF+7BksWaJIRpG",
+	"FjLfEy6WuW7E8H4B4K9oQpystROuC7+hQxEMKzaTmAqzswnDq2lUealfyFw8FHbAVcl1oYOq6w64ZACS",
+	"7ANXzWA6LcD0RmqCy9kJJCH1aAqPHghIGcODNzxgjiTWDO1eehh8lFwwi7lMaLLKpJhZKxPLbplR+lI5",
+	"A6LJNclFwrxvhPCEnEwHcQP8npbR7KW59oKm5BJGJc/NC20uMr52mJss1kTqOcsILLeDRpg9VIF2KzA6",
+	"XxO25+J3Jq86u8495NWYmhuVL522bG2+IXnx5HT49DOUFwEWffIn/L9OHUrPb1m2JnMwsqMf1fxtVPkf",
+	"5SRooE2p0iPN4xsnYlq1Pmh0AoeDeRjk7PIiT5xQ+74kEuPGNF+w0b8MTR92zhcs4zE9upKZFFq2x0sH",
+	"6CbU8LYvb4y5z5E0H0EhsluHTOfzkwE5Pe0Ojqyds+bJM3q4katWBbS9cztj4PUUbAV2VTBawVW9penI",
+	"+ho7w6dwaADpyjAGxDfcUPbOUqYpCvNNxxiwL8EhNmzxqdli4PxkrouFfdZvf2w4adOh2V+jzpWUr2g2",
+	"Ywfk9KkUM5YZ0VmQAXnNv2riU4OSwGpZuZWUyJWUBNe1k9RqKUcpPHoo3h7aCNfWQX2Ge3KBCSivcykK",
+	"3qyoJdcrrpiF8Wsq1naL6oGgXkjw2xvgHvf7hSedkgUXuVEdqLpBl77RZI5Jo+51XNK9DMDNIolfZSvA",
+	"L6hYj9wSDnMAUtZCBFAdm8tMQ1zAGQFHfhc8+QbYLnZFFhuvMqtK9MQ2FlM8WA5m6BbRDK1eto+7iIOu",
+	"DznY+nYRnABA+ZuguZ7LjP/rAFK41zOpIOdvXxq9EnTzczsFjDUkGIZAluzDqNfrgbuUksLKHJY1B2Wd",
+	"p7TmneiTl58+1NVF2Q+UGwjmuBFy5YMuoiJMyFKb6p212FRIlqD9+2fAPkU+Mbhp7uCnVST7/vvvu/Uw",
+	"kG0HXo8asaeu8uVSZpolr1nC6RWA8GCU+bqj2Qd9tEwpF9edISq4G6y5iVo/LZ+0XyeBhRJYaYsz9++N",
+	"Fua9EbxwaMJtTstok53CfI8xMynLAIjLzNBtbT0eMc1VwH30BmIkVtZrZhUMaoYA070UjMCbIFKYTxhi",
+	"xTXJWCxvrVu25nKJOgnVO/f5mmkKz8E2U37LMrtWcFPvev0ZvgI0yM5Ps4yucThEjJ83V4ZmGaMog5CS",
+	"5zwJbQAkHhoMRWPAKFdUkQXTEANgQOBHTKhmXUPDQ8PK2FqGcaObbno51ZXxS9D1rvSoI5dMWEny55Yz",
+	"2+Pa/pYR7uikCCDcGAUiS8Dqu0sys8/d+fsUOAst06QZyOZSG5lZsFSRFYQkyjQ5I2aRRjLhgLJzliZg",
+	"EY7IhCGq6jlbFy84D5RFY8tkV3OeliOZ7gOOu7JT8ocOIBJesxKg3P49UtrLUcWF8pEWyFc7tQJglQvz",
+	"3i9MTn5kaC8GInCBwNukBSjf/9xhIl+Yla/YZC7ljVl2SmPzL1uYpb6vbznqfOial7q3NAMHvXm7PNe3",
+	"XCTf+9Hqv1za0evfP8fZ7pxeEUIVI/zqplhVrknKaALxAnouc02oWCN7UyzOKteo4fRgZqv6+Ol2gfYV",
+	"VwFS68lXKzpWOaoALSuF4Zmh9sRJWEF1kMZNHWw3H28b4DXf2ALNtVxstb/45ZsBzovH76JOPGdgkQjG",
+	"JKdS3kBAFdc20ovReE4WVLOM09RKnaCBt4Kemf7CTBgCIRrlR+2kCCMaXOKTwBAhaGtUhAdsexd9+Pje",
+	"komEiZiHGBYsV9mYG6DGC5owMs3korLlzdu8wa9xGr1jEgoh1HYKG1S3zyylcQPPTzOm5gJcrC2O6YV/",
+	"+i7CUKDgoGhkCcURml9wW3N6y/beDTCJGqLtWvgrqvTr2ivbqO6SZpqbp3aC5K178pLBTVxKmTZdGq5J",
+	"rpjdOxgRFAG+LeUZAZeTcoHyimlratwTozKjau40BpuHCk12wxRVX/13KBBTrdliWZP6ZD5JS4KXDUJs",
+	"4DKILlWMrF22yqWo3/2NC+02vLkJi4EN+FI5Yk/rylchKlNPd66NtPe8QmkbhDr0+gC1cKvB0DuuFUun",
+	"hYQnjBDVCwhiNdVGioS7OUsh6XTGsrAoTFV4gWuwB6zm4NENKjbWqBi80PibpVSxhvBfvm2YkbeFbmbo",
+	"RJ2VzNPEPBIEJbhKNEaf4e7JXKaJ0QtXpSnLGT9lRCxgVp7IwyYqggJrS208emRbG7x3ksr4xu4xvAmu",
+	"7cqNFI+qKKK+cl4GQBgICwbXF12AsyZCkxgvWS+WVKnQ5nfTfrgdGVMQ2bybiMJm3+Hj2wjo/vpSmGBU",
+	"CUVJufDgrW6h8ZSeJ2gGrx6SYafNWVeWECUEJZmAGtfwbukYeQsRHFYBwzUu/0WZRQe05zQpURjDQ2bM",
+	"ZnpwVdEc7W+EKngJHagpv8EY3x30JgtRj2eMJikXTIHVccpvGcYmBAcM4J9mW+0NRrldMGKeQyLFLY20",
+	"oQ1zulwyoe6ry0Io/4jOWJn7bXK3hlEctzP8IZwU91KQlcySWgS1zUQgx5/N+4s+HEWQWuottkZ3hTxq",
+	"oGvuruIaDHBygyeJO7Pe3tq+3egm3KwftTy920FxzI0I/teMLuebF5Qlsz1MY8VNDyliMtl3qDcyCQxV",
+	"p1QwbmSX2rjBgyiZoOZ9VCUTQLKxjWY1oCZ9PdAMh6QeU0eCoohgK6Y0ZLVZDSOxJLhu+dw5VzNv0zRl",
+	"zWy98DD4XAxw0axQpNtk0TDeCAxoTZqDNeVhMC5w/hKHsYNjBpwZy8qT+ykOzhXQAgMv8dEdMn7w5P08",
+	"1bN0QK0BoxEL31b0s5rRw9lCNrZcxCC30ugu8PG7aM9bWqiEniDXYc30fnplDdIuSQL/v92WW2Yj0C79",
+	"CYdMidTmFaNj0GtHBvW4NnglEnWGuR42aDty8gSo8RPGRE2xKdJlrb11wZVCma38YAfDwOGPTWl7qwW2",
+	"2NZrP3T5y+ospV9euAlL371zcxuA5QnXz4XVpWsIFuuQJvT9XA7J+IatMTvLKPNmoREZS57EY++eXLJM",
+	"SRGRcZzy4ttc2RtsziFJMqbCDqZ9XB81lw8X+rPToFvlhq1HYf/QbumJ6blMgtfNR08Ek9iL2AogblwZ",
+	"hU5nNNYAhnHGb1mW83EQCpArFZozYwtpJA2EYMMj4B62Gw7KXHkTHV5RZROHMVc6kOy54RkBqoc44yFd",
+	"Bo6HYeRSwDyJrO2msvbgNTdY+0rOHixnFNj/0YSNwn3OpXhtpY5aFRE5nY6HxCiFa/AOr+aSZIzGc6ZK",
+	"waJAoxKJzwFnLtMkOZ2Wk+zeB7DN52WEeU0VrjsZbSVLprmGRi5UKajNyAAiZmGv6L7G7XZ80O26YIPl",
+	"3Ju2NKicixOgmISqG5ZAXmqDxajI1bmv0NjS810k9vwcgHE78aicaJWrTin9cNtbV+aZImGoEScKkyXY",
+	"jqhqTYIQTUuUpYyEpa17XLILr5xfBQFKB+MW7hErdJ9r2BQI03BZYSHo+zSx0I8+byz046alsXyoLrPs",
+	"511gdHNEpUyvIvnJLS8qtrENBodQBb8q5YJ9FALtFuAF1YDyDgHtIXMzERJ0tFjmaQL+jqL+yM77fMPW",
+	"Ycbu9cK9pZj9bndFwA8oQjdYBcVzcafjIDxaAfOQKFKc0O8GVwpVxLHhB1ywbRpCw8xv/WwND7zzi2h4",
+	"4NKvreGBF37JDQ9c+J2UIZRS8auIGQGy6ZYzatKXq17Q9lNv56RGstkl+HBNwDmDdCHytekgyMAvqwX7",
+	"85yvutua+w+W1MgUt2H0JiIX6LukuWKJx1n80uNvCL33w+kmTLUo7mavfn1RWkvol8Arm6hexXDAX27G",
+	"zEPii61SxQWZSD0ncjrlMacpSal5Ycacf2Llqu+5zDIs7VdjKaIFlYo603sQM0innTYQsKD0P+FpijGu",
+	"uyixhw5czMWCa832MEZfuFdCt23KM6VHijGxl2A+k7csE5DIP7G72zRNzuWCjeI5dfWLHJLPpYv2E1Sz",
+	"oNKEnLha6sQl9Ww+LHQmkzxmySjoYqJrZwJ1Vb9g15CWycWs7Dnn6FtVxOy+Vq7ouH983O2b/9oIBT/m",
+	"GVcJjzc97DHtTlnCMhB69zdSe+s0hPSA7eOWZcpStL2FF1sKhcaa33K9DnrT3r24ICcnJ1+CM/k7remK",
+	"PlGQcbEBoZNu/7R7/PnV4BTTs7p980e7hazCaJSyGVdcTKUFScNIJSZRvJFnaasrb22LI8VFHLAVXJqv",
+	"0XHucMRWQk250mguMPeAuAwAT5V4igHg5YqpN2yp7+9xFL4e2EZZr5ARTZRqbrSFRvFKZZrT0xCwlxm/",
+	"pZqNFsysaws5yFiKyqCrulPzdSYQO6/4gqc0wyS8iNBUSfgac01KEW1Caghj3jPCSa5pOjKMXehR/WYW",
+	"+NsuqtsXb/JDDEIQgtjpkQ/obk3rEcVUi3fSS/uoeWspXbDN1tgJ+1h7/aVimYB3druXL+1joC7bQk17",
+	"QMDwfoe1QVc0Ui+yzCcpV3OWgLTQSg/c/zjyZVIyYAWjtApajJkINGHtsxzsm5uDD1zVTQa0pZBlMTe2",
+	"rR2nwpEqlzwqFQzzdQBdAH4Ze2s8PSoJMZsyQZg01Nl1xae3wYqQLWxe2wIBC4SvCEd1clPgX42h1LlF",
+	"kGiWMLHOK4prWpxgXayq4E6VxTfJi1h7OxBzxFmahMRkW9Fj6nlRlTV7IAek3VAU00utCFRRKzniPnRn",
+	"smvf/1FJ0XtHV6+ZUhRycf2vXXXDl11Xsazr66OYi9gQ91TMBkA91GT1SCmAXbQjYqqAfoMHz3G4QJJZ",
+	"uGbxVuEV73CAHz5fLPUa7rojKYPWEfElDAop9/ewxD/APFaiazvIlCUQxTVywCmZwUqL3356BzGC1XAh",
+	"AExDkbeGmqJCCoTbFr8KB3LUbGnB4vKSzCSRIiJCrojMgP1lZzaLgKYrurZun91hgyHrm91NE1yfsZir",
+	"hiBlI5QRyxdIwmIOxb40VsuaBXTxkl4YKmjqSvO3VxmTYIF1cy0Tui4Ul5BO97Q7aKXTJfy2AQBYpNeR",
+	"X/dcZBSAeA6Hs5CQNczIrdSsFFWJGGKkBSExj7iywi++jFooPIUfnabpd1OoXtVSrnkfbdrSQM979fyv",
+	"Ly8NW3yiMAixYmnh1QzpyprR0NL5ak1yQQVfyBzc8wpFjWlmdPLcfcMMk7UPMsDShXQ688M34/3uC3lb",
+	"0+ftKk+yxBkC3OJOGElZrPOMuWqbNr65nmKDAS3mQG1si+a2Lpw56MslozcsI5NM3rAIQ7QxbRyvRxm/",
+	"6SxjLBlpCTdyRjW/xUR5brA+FzdCrkQQ7RXXOhgoXkVJ+1gV+z/vt3RvoCTy8OOAeH8zXFlQqeOVzdKG",
+	"LYdODBsy1A/tGcs/8F/+e1E+u3r0vhdbcUse1fwZl6Ip/F23lKWAdDN5dOnTrQFl9IogLS1fvozFMkuw",
+	"AEFZviOvwPZgdGEGsgLFuiQ2LHtOEY4QWgWO8jOiGCNjHG+8SZInfJJyOcvoch7qF5BpHqdMgS4ywQy+",
+	"icyxK0CNXsgswXjF1lz2jdQ8DksrTqgfLRgzBxCQlV7bXwx8CiWgtD6ZJkZPBLF8r3XZkcOJccgOm8J9",
+	"bCa2QTlVZolcK7wEKoLK2Z5dYIA6ZuJKwR6was+pA8uGyvtNa8Z4eKNHy4fBDSrxBw3OMlschpi8Y7M8",
+	"pVlE6NLgccZtQFhGlpkkIKaGGVmIqNjBHDX5Lku4oNxyAKuYAuR257mYZysgAAUzBZo+slqoM2pstZ3g",
+	"o6+4uFHI5EH7aciLdJj2hLAPKDZb9DdabGKYrHrQNUDNKxgZr62f8cEnWj4pGNalMhl6hyVjqeCaK5aQ",
+	"r69evwod5HXe75/ECb+FP9jVnCvyFXZgApxgWYqxMIZWwA8X3dOnPXztyL/nEKE23AUzyPUjM0ycpJKT",
+	"KeWKco1uRUaSvPZ7eHCoX57rWC7amKDS7+yjd1EHLF0Y1hZAhL+j5qQw7laBNeyep/62mCicKQrctwEZ",
+	"3a8+yXlJlWJJbSnkas7WpV5TRtcFa42ngkgmiZbSidL4tFTOLgHocfK5nteq5LfG7HdWjAju0TDKdoPA",
+	"k/DOlDVVKnkLmymYEtS+pIosM6YMm08ZVZa/xlJpwpTmC0NODsBf37l1hTfKBeTaJCOqdqf/2ocXlryV",
+	"3na2pP3ez9MGrk5/lBmxPwNY/HteErJC9kF4/TuYKRxyb9TO0TJjI6XzpEVionn+bcYu4elCTFch3xL+",
+	"YkQDqy5qAllr+fIBm7HDBnezZCyeNzESa059ogg+V9Lifby5858uUw7X82Fwv4R5GtJKggzvpTYaZZ4p",
+	"5vNb4UqYDx6Gmt4wVS8QsMNZEWZxt47F1QUQc+tZ4gW4GocdFr1VAvL8nKoqBSRfyxxb91zIxUIK9STC",
+	"ig0BEkf2KI/xd6l356FZSLu91hiNp4UF29q893U6YmU9JyGUeEZZdi5dDS+b1iSuEsYG1YGSaFRQkwop",
+	"jqq6TeBCN0tpm+qeDVmxAt5uQbpska+FZnnZbEtMU/EQpswkDHNlaWb+8ZiFxiPlqz54wagfshjt5+av",
+	"B9k4HJ7xWxssn9A1oWm9oWbJvnY1eDrsnw77T9tHBGwxEVpTgYPykICBMCJ4rpADEl5xo9HKmxh3L8vH",
+	"02zqyHEmxXrhi2e5J2tNuL5+e9FyomXKNFMjb4JpLmiABHpFDWHE12xxiMrcU5oqFsz0/w2sp2zKqFaj",
+	"sP+kvBcIpYCq8/DKfjtxmZcHMh46FAvpGj6yyrBCmWmQ5JgwCzYSbOnmOnXibfbLv80Tti5sTjIKRQ+N",
+	"uhDLBde//JvQWxaTxAiC5nUUd4BeGzr66yhaQfOtOQSU2w34QdiC29W8t7LiQxO5NLtZ0oykjFz+8m9h",
+	"BImmvSEAd1kx/YUCNmreqKz8pI2tHN9zCvhhbJo4JtBNcMy76MS6abNoCaBlGkSpudZLNTw6Wq1WPZln",
+	"MUoCvZgePZNxbuD1d85WLDti4gj9il+/vTjC+bsnR+4sysMIqcwwuWChcaZZeRzERjPQ3aNt+WG2ZVeD",
+	"BI3HFHNtqwS9RhPLrMXfiArCFkcSdSoXEEhDk2H6UJ7Qj5cBUDLEBkIfrCCILhgPQqsRbhG+kFn/6ly8",
+	"SYq5qhK0Pd2dFSnk4bfnjVE4t27Y3RBNIfuBFMxPCnJBBU04FeRrlnGL23B1LixTW7JsQc1ywERGdcYX",
+	"kkOZXPMiw1JLv4EQIhq6qVYpmsWo6kQnJ/+zKVrUCUbaXRXweKKglbVdwtT2uEep4EmtSM39GJmdqHty",
+	"ciTQI7RvhZlNQlwmqu7Ol+LcLIEOq3qO9qD1O9SmU7Olvze7TfABKvTHVsQk0VLeEK5/UxXstyAUh1Uj",
+	"XA+tsBohFE9KBQ2snL0pYv/y/+g8YXUB2pBUlK9/I6ntoLKzoSgfRXIGbDuyYOh+3j+aU6FoltxfhoZ7",
+	"krEjxaiImRkyYRMKGk4jlQqIiYWMt40oWY95qDoGRVc9FmOZmPu5UxaCfgvhC77KpGYbvdgv4/mC639F",
+	"5CLjSnPRio6kVCk+5XFDYQ+DDq/4JKPZutr3+IkiC5rdVFfwzasB+frp0/vTi+/nTADmBWqsvWCTLDfr",
+	"OImIIRztMlgQdxuj1TX7oIeEgY96mgU4ORVQ2BWJZ5CrY6LZzqVIkXKxw2IUhLTrioYDtLO4lEzFW2x1",
+	"dLlkNKsnVcGR09UaurI9oxxbWrUO3t90C8BP1TnOScawx5+jrNLbzHSuyE+5dF6E02ORlKDxn63iW2Wa",
+	"h3qM/x2+t83QZ7U1ffHlcHC6t3DjovDtda2C3q/EU5PafSthqMeQJuryXeGdDnAzW1axSSwFl0eVYjv/",
+	"ra1Q7PpheG8IL+yWvZJNO2XUCTb2sEDJw1wr5To+2IqmyjdNh+oSQ0zIsG2AbECObSiJ9V3w4YTbcJfe",
+	"tWhRNTdYS4aL0TKTs4wpNT4jY4TPKKUr88lZMc3fQuoRtP9kCUtGK67nY/KJ+SfJ6AoIQ5anLCEy15+a",
+	"VzO5XFoHywhcXKMlXbJsTD4pi97m0cL5MiafbADDlvPU2BJRCgO9ccVfM/707FqMEw5pGbW5NoZz3nd7",
+	"ADa6ySxjmckRxN7Aa0VP98ymyVnO90SRjM/m2kA+YSmfQG/bT/EInBpcgmon6hRA9YYTiJHcBKn5vQFw",
+	"FS8VhPlt7BeZI27C3I/i0oYfDhDfRtm0R77z+IuxoNycjRPcZeG+3Dg/H0o8yXmqCRfWswQQogvyCeah",
+	"DMN0/dPWeqORk592+4Nu/7P9lS9zOwAATXTFhVsEVCmrohYBtJPCAr1H/LjltXa0Pa0qONtoywm20i5C",
+	"xbOThnLOgWh38B7DQo3ubsab8yxUXapRqizU/WJHzUfiwlwCDsgccQ7QxGBUJQplJRz5ruUd1WkmEvZm",
+	"cYSmqRvCDriyHa1dYy6qMTWosoCUK2wlZDPhkh75HjJuEb9RYCm886UeX8r17CM2m6udpAMNONmO7jt2",
+	"B9rWgb5hS4znKOWZS8HKicAVLKp1fxz88zB9dvwhVHbRjBMuXChwUZd0ttu66rrlPFxJfNkyhPMthFG9",
+	"wzCqkv1xkQv+U/7Lv0nCMNQKjV1ehnz4Ci3J2ZDy7MLOK/Gp57FW5JPLfLlM1xCAqD51i30loW44ibNf",
+	"/p0YFvAJBhMq51Qr/fZp2WJ3ACBr5SpHnhGj+RpRBDTgXbr2ciK7yXJi1GImgg6o0hPT7GhTGXbdg6xw",
+	"u03ptSFaISdAKVjM1rK1uSUgMbpkjJ2K8B/bHGeYid3q3h6F38Co9mia+iOZpva3SV02ne+5O9MiytFL",
+	"eDbW8T4pgr9HHP8NDcfPzBFCeU8V9vL88u8J1eSX/5ekT375t6ZLBoyEkiTo/vlt40sGhX0bg0UwO6aU",
+	"j0dU2ZM4KJm8fXTJ5tZqyXvt/H3/KyMYHonlIYllLeyj7l6Eu7WDeBblXgKahWs2O7dlHgDKtgiRoRFW",
+	"qC8rGdhHgAecjr7kxf3r4larZNx3nBo4a4OWanM0Qw2DxxslQhvEXkok+oMKfTSPc3VAQuOkREhdghbX",
+	"0HshdCVfgXku9WoKn/zyb/P5rlWQbrkSzu+LVf/2OuplLbnC02euIJ8Bo2OyjHKMiHHCROP5Vbf/lk5S",
+	"Sd7JJOOznP2rDQywoUCw2py5ib2YQkUTzykD0x4/PX06aBN6uZQp1zzmVGzdk4FOms8ie8UCJsql2Wc3",
+	"22efv0EsY1F4q7FlG7e+jBoanGFDxxVX3hMI2TXrdmapRxnkUQYpyyDWoFIUxiouuRdQSnfRM5d7qXy+",
+	"eFwbR1mVwSNxMU+WQsrQz8dKNQywfG/1Sr6Ta5qeQz2wv/Lbdk5xFiA7Qar9q1SItb6RXYVi/15US9rQ",
+	"hh8LRVlYPrRClAXyoQKj3Zl9tPjoDPjmpQ6KTGNz6ca2FilwH9QappSnynZ5JCmb6pLMasW0OJVYBtoM",
+	"EZTSGvqXJr4WSvvOaPImVDc03CYMGuXbSUIQKXca3aPHV7nt6iabjd1eG/uUPKC/UlNjkUVT7Km3Dk1l",
+	"LqyfbOW+W1GhK02GKj2XaEL1zlbor91z5VruLcvHKlXpxVEuAttIHg7fBbboXuKaNJfJRLEnv+KmHrEL",
+	"X3fQA28nmSlh4CHITK117kchMxfllIPGXIpt7oo91D9HJlqKg/XK/T7OuxZpGd6X64BEE2zvTNO3pe0h",
+	"DGvmAeg/Yt4bes91Lp6oIuAFO5FN7AeIt/n5uiOX6rozJD9f28oi8CNWBbHf46jwodfr3d3d3ZW7mNlV",
+	"H6oY5wUg8bds/Q57gzUDwSoftYL6H5Y8Y2prC14Grf+gKbntImzVh5mR29qXxw2rwt9DLRAcFJqQU+2E",
+	"xQX98IqJmZ53hoN+P+osuPCfoVuaZpkZ4r9++K/r6w/9fvf6+sNg+v5P/xEkRrHcXan/Eh5qYFk4Qgj/",
+	"nrGU37Jgs8CUZTqom79x4jIlmqn79Si1Hfkf2CDLjqLC/TqMfCZYejCumSCsDtLUa1N/XLHJXMqbLto7",
+	"qPscgm6jMakUxGNb0rBYwpKhjLDSLRt1OKz4lovkhRur/OW70rjl769gjp2ig7VcMvMeUZQnkb9AECO4",
+	"yiTaQfbof7TZj8efV9Gnc7/t11vuVL9/Vhq++ovt0fk+LBS4e1UgaKE1u0rJHrHLAkCliVnlAtVwc9tF",
+	"P4RA4InGx5IGfPWLBuG6BeFof+0tpNu1f3DSbXtu/qxoiAxx+uslq1doLTWVaVjBgVlziEb9NZMrrI7F",
+	"BaFG4qiQpuYerSm7RSLsbmjCJvkMirFPZSfqrGgmAj3GgmrIHip/QzuGDQtGb9Yzmxkx8VPOcpZEkFc3",
+	"sn3dIuKigCOSyllUahQMIVURvGsbIlXNRKmc7a6EnJTVAmxJiBXtEWqFDuGwsEwQANka78chbnpjKcXf",
+	"5pp/cIUZAoXo99gEDPMCKrA3VIWktSZl3gihbs06E3OVUG/7KWc6iKUbELIyY4EQrhvAJhLLVYMIo1m2",
+	"x2mhF/cK3tnZ/B8lQ7d5u4jIwdZN3XwsL5q6AcQyzRcQsHtx+XcwDbxFsDk7gSFpb559c/ndGzCyglmI",
+	"LliPfG/9zN7Ab6QCn7LJPnAFP7/526tXhIvysLYKbcwM2RR+YiSjws525hvo9InAhtX4GrT5wkbhrqEr",
+	"5ALUjKDqNhyoTHFeu2FMYqqSgn/84x//6L5+3X32rEfQZBqi7QGBszRVGZNatJWCMN9wW6lG9aaYoN4n",
+	"Y/MVvBIb8IBTtewEM1sIsIuUC3Dr4ElANyJvYOdTH2FAM5ljroiBS17vJHG0e12eEDXGe2Pkl2//Luq+",
+	"8goFK6ea2csfTv1aL1kFJyEod75WPKYptE+xAeDI5VM5cz9Ud/jyzdXJMXl2fvW8PQsbm5Mdo+cuoWtf",
+	"wZJCyEBExuYfpeliOTY4DxkottS7JXNeGHakJ/Ib934ZP0gtL8X+upXgW2JjWVt59aUTi3ZT2zoNOgiL",
+	"QybzsXjcCxoz/Xea5izkx8qFDjOGW/fG9lXgY7a/cXh+hubSBhA21IWD3801VXO5UuHm3nswwIc2RDpA",
+	"+I9DURsI7o6vNE8T9A6BhHAKHw0FmY7nz13L4+o2tsnejSU7MCjpiY/q7+19GrbbkZ28cdGv5GwfF8u9",
+	"jD451kYYYZirqr4pc6Rc9jUbeXdntZmGKqfIqjVrX0azdEIBJGnbJp5mFKfappxuABoPU428waGhOa59",
+	"zBpatj4D6hJLGh97QDtskIADiXnCux5lRsDTQlPyo+QCK8xRskxzRRSf1aJ9qkEDfy5iAu/dixvOsqH/",
+	"dk0dtKqf3VS5MffGmYSAu3EoAWz2aOFRdqd3yd28w9A9e4s/Ku0r4khCwj1Et2ImbI+4LshDTCDPsdme",
+	"+/bMCrJGm5AZS2yuOYh9StO1QhVIyIlM1tg3ibnu8V4W802LwUtI01GomzjixCgX9JZyLz+VWoyX2q/5",
+	"1zcwFnS4BspfuNEP4/v1NqatKoNPLTYQQi8WS+WKjI9+ylm2HkdkfLSkej42P42P5owmLBvvbjnlZt/q",
+	"uX+RMTUXTKmmaAbbDGc8tD6lwhhUPcOpGciWEt7WQydofa6u4oUdqvrtKxy4+uXf3DR3UedrRlM93zzV",
+	"kr28oHE3O8FnXwsB7Ws+m6d8NtdbGgZ63K70c/RdHm13xJBVZa4XISHDKOxUQSOGCGuCGpyBICqjhaF/",
+	"c0GzG3RvVml6/dfvoByFbZRQfL0xyqXOGF1wMdt89DzWnR1VWbY37rDPNbUNLBXPAIiEDuJlwoS2MQt7",
+	"ukoN8G7Y2tcmKbL/1f2bBTun1LaNuzV/a55tdLTaHNcbhhTBWj4wsLB3YI+p9cRUHKdRGYLbQP+t3XJ1",
+	"+V+tixogGfq6fV770Gjk529f4uaMdm6HIstM3vKkKMgzr1UUuGHrTtSRPImNqCCkWC9k5YoW4DAU9hJ2",
+	"vZ9r4pwAbcZXySdJRqeaHPeP+93B8af7BgaYdchJg7helRh22lZjHzWxvfk8PLVpSGsfF2aGSvK0sV+B",
+	"+9lWCdA00/Wq/zs3o+lsp5x0ZZ65QyOMzHVZGdm4KpSs5jKFmJAtjqRNHabhQjudJqwvV2059iz9AdnN",
+	"ba67DNnQhfpGTg4hXhqE+1iS5bdsHSyQ5i+7M9M54su1Yuk0kIp6D63VvTNZB1GwyhAeEsewU+uEhsO5",
+	"aihccYXC3oKLXLMH9KXfNz5nUzrN2JR/CKsA7oAmbMaF6oVrrNzKmwcGhjyAaVWC63EnBe8q4UIthqCE",
+	"BrWDquyoAbsPcUHNJdl9QWt3CHvNOu/Ar3N7X1Xq6U0pBPNiAL1jwJvR9MVZvqJK1+KAN7mHYCsGPhvz",
+	"SAOpJmsW7Cn/GFX8GFX8G0cVG5x+XY1+2IrXtUiJXwnBf1VE/bXxqjXubMOD8rF7XNjvWC+ZUDK74kgM",
+	"Gk9U8/jmQcd4L1GmiQ1MwV6kW4UJ3teKf0vTvKnh4WtsAUgFGQyJkuAYi9DVC0uDzmBYUlVjZGPGiLrh",
+	"yyVLfAFzRRdQL66qyZaM4TX0aA6zaqNuF+fsFG7g+rSBQUF5M9vOsQSK9nHTW0j92qVnW4jcOwI0Y0tE",
+	"qhu2DjVKy4UR3qyGNqcJsZFdGMNmi0nup7HhLWvqP5kL9IziNJWRW8aoVZr/WeS/p7fBnPU2Z4OdYDMC",
+	"1e2xDuBKQKpr3R9wK5SvTk3sdDjXRI1+n3TooBexfAW3XZLIpi04nBXSBV4+gLe00ERQN99qEklGU8TM",
+	"duA7ELq6lRUIW1nOBgI3BVCHca/aPnm4vT06iWmaYvgatgwk0DKwQEyuCRj1G4N3HxvyPTbke2zI99iQ",
+	"77Eh32NDvseGfI8N+X7thnyv+ILrhtiGc5KaX7EMPNWoxlDzOcayNtSATmbQ8FzLGRDoTWcFFyPDOYNx",
+	"XTfoESmVUpIyHW4NqVrQD+GxVpSHsfFSs6VV9swzNk91mdKYhRTsuvcXnKpm1shtpZgrBNKAQezRcvUb",
+	"Wa5qsD+EP6J+nB/LefiaQTe3OV8GojlE4tsEtOgLNMHku9aR1VCSb783MnnLbb323YjDXTOC1uNb5XdU",
+	"z4I57g8GRuLsH+/tBsJN+tWU9uBAVpk2KoAePq3iurWPrvCZ0DVDudVOWGILhqNf+AweRX0ygZRRlzEK",
+	"t+ke0Rhv2Mr6qP8n+ZtvQm73K/TgnpW4vprLlSB0Rnk4hKjut36YY3qLv/l/ly8ZDyh0id46ZnABpotA",
+	"NOGWyPJyIGbDE9hrozHiXDT8WIOOG6Y2pS8wUIy1dY/f1go2KKMExjZQZrTiIpHQaWgt6AK+X+Sp5i0D",
+	"SCuzXLqRK99e8QX73s1S+eWZn7Ly9Wucv7yHd1C6bVfRlupF9C8rMs3kArwlWha952wrNGhyZEV3nhFL",
+	"32rokMlA/+Rn6KsfwjCQaFErx3LcH9TLsWxa4eWOgQ1+7z3u3TaEuGRN9saE3/LEGtaA1G+WWU4kU7vt",
+	"i23s0lUE3UbAikvRnGgJ4fE+GdFLe4YEZ2yaq4o/f0fVNWvu9b9svV5ex6lBgIXZU/kqP4jsFlJx0C9U",
+	"tJeyDeW4InJ6r/o57czp5wZfGuzpqOoEzOU1YAQBXSmmWxMf8ixrsJ47vFiAdEuEXIXO39DSBU/XI4d7",
+	"u0timns+UoyJvYQWKALVfha+oDPmTEWtOf+2Ask7Cpu7uUKZXPuK6C0qLUdksrb9MSBRE4RNR4GxnOs9",
+	"Sy+X9IMCHP+3ldn7PupCms9qdoaNks2buYy780l3ZEikUNPEUqsSalXRuVoP192VaKtCUiBeEEPq+L8z",
+	"abW4vc98jk87k1vp3t9Fm6miTmfdQ98u9NyQ9xuxzsibkDm8T13UnQUwysvdnGoTbu8rkDuEsaECzY9j",
+	"Z3ibceki0sKtDHNRsqZFRENMrTWqphLc8RgvQ2YSBa4hGRiZ7rRHKjLTj3JiaAxLFSPHZ7aXKo1vpjxN",
+	"yYmVpvjCyMOnIEnh34MQRXmbyUnKAuKf/YFgkpcin7x7cUG+PH36+aebAuTWBDeuMATFJReByAKpG0Ft",
+	"sSndF7sFYU0VQjPolwMwAcc+Fev2KcBFql7opjRkMBrB4+urq7dW4AiHGDV0NK69W2lW3bIyxRswV0D8",
+	"NMfmt0s8oKp7IM/EsCBqXfZhmcqMZUMubmnawqho60r4fDIn09gT9scTvAHVBtK1+5xUGMlg8PTkuN8/",
+	"2VbtoH0FA2TuJZ9zuW0dMuWAn8etoZ2l1fKcpiLq/zdneeDYvpETaHZstLN3UKMPSmOBgAC97QJtTHwa",
+	"6uYdQPO5tcSjC2F7xYhNuShNmNIjP0kwYu0SenSuXD4bvgN7MKRLbcx/TxGf6Wy9e6MoNgnIU8Qk7fCW",
+	"t1geSrEtbeYyG2jh4bAYUU4bdmsob648eRj+jfj0NqUx28cRspSKh6OJB2CtYx8agAfn6sKQAuGLfMG1",
+	"5V5cF1hQVEcqf1vBjbaxgPXSv86x4XZUXmMIYNiSmKlQE4M5i2/2LNK8nTU4Y1PGaLK2zavx7/ct838j",
+	"t6rwXmxv60VQ/bty0a4Q0MGFM/r4bFPnQDbPFM2j96iFWIVfOLLkpVaEJzVPcNHvurkz9elJd3B00T3u",
+	"D9pQiXmwNlq1GQuWCGgXx+KdpEEVrhzBgeVja/Exg/5ngy8+/6xVSEQxVbC+iwEgNuEthcLVgqcCjMyP",
+	"aniYOZojAGjcFqBNvfTMcvC3WlhV24HtyYdHtj9uYsJ+JpqHxzN8LVcQ4+cDomrV3xz+zmlCYrlgWJ7C",
+	"Cm6WJUKrxlJb92C74Ho7R2eR/VrmKPdfYBCKi4b45f8f7OkIzREpucBGMhDk48JONsMlbLyDO4lSA7sK",
+	"2tdR096yaFtxgneGoRk9K16HKlykdN2cSvsVRIbbhHiAieXkZwQzBhIbPI5hPtM8g8vdmF+7kV2woB9G",
+	"5QrW1ekvfASnLRiEtnLZgsdXBo5q+2wE07tc3K8S+zSTi5ErTVLOlwu6AL4T6bowZlv2nPAEvXJYvKbB",
+	"LLy57rzqEi6yyX/ATuMjjMwtlHqncQIdNVe4qJoCzkv7lc8vBxmiM3zarwVsBLql9//p/cTmCRwJq9ra",
+	"D2bOTn/w5edfnA7i7jHt97ufU0q7X/T7/W6/+J8hLz/KSWdoNwGrH5lvwFDEhB45SzMOXIrdsF94vf64",
+	"cGQXq3KkqYMlb+EOsaUCEmXltBD8SrWQ+zadrAK2rZsHU4R9v7qUnYvLlwpKb3SGP7w3tNFmzBuMyPhs",
+	"hnwB3RsduuRO74Hx7u6iAxQcqKBNSLLxlgwnbXJsbnhf+34FKQOJzYSqG5tG1DIFat+aCfcJAygQ4L4e",
+	"FOaKEW1b5LtceEsID9ag/dvfXj67/bxV7fwfsShFY4uDLAfRNJ5LxYQlWq0AXrupO3xCXAGBNxoYZ+pe",
+	"OLNnTmuj6W9AZpIp5DoROfXezoCCWrq89w5VaOXJepcL58fyxKptVWTNlg+uu1HQma2P28eCthik375E",
+	"Rjn4zatXbp7NChqVYIsS3EuXrko13F2qI2Lp5Kt0zcH1fZjRPmswl557N68vfrZRFuvg/NlooSNMnDeD",
+	"vf9ds+xafJdd8D0Y+U9orjNvP/L0R56+cQ8O08/rUVD4jQWFTfpwuGjl/wVCyE9hJ8b33riHNAfaeigs",
+	"80+4gIr0rb1vJcN22MT6KAb9TxODAveyTnAd7jVITL6w6o5k9JSqgP1HZ1QozoSOyJJlCyrgT1tILfIl",
+	"ZyMyyWcRSaXSI/RfEJkRWGetb7kbpLNnix2laSgfH+5XZGnfJJ/trsGKG91e1vtdfpDQinf5x4upKO5o",
+	"yedSEsoAZ6Hs6WZZXzxVdMaVq/luHMplKUW/hk7UyHj5cntWLZT20Dy+IQsOWZ1cQTY5yZe1GmmVclFU",
+	"zBoqubmWiyuqcHBXsgDaasvlElWB+xHHOAtZ6F/wW2ZjK4a2hFxE5jLPIshTllOykELPI/eP/XLF2E2b",
+	"ditNAkA4VUDbohXby7za4hbbfN2AXmY01VQD44MmU7N16Mhh5dIkZ+FKI1vFsEBhE9FYLAxC0/8lBQuW",
+	"NXx5/uYcIgZ7bbuBVEtHIluAgy5PFRX4XHZUlzCxArHyYYTuprs2h6Ax/gp+LELjFnC54jqeN3Vt/wjX",
+	"1Z/BqKFoym4vZHPceTOKhtGsAWkqawxDVy6bitQZIXlB1ySRQzLOGE3GJJXyBhJm2S3L1hiXP8k11h6y",
+	"vX8IzROusY/c2JwU9O0ByOMzBvKKwMuKaCkjMqbJgosxlqqgth9SyY+PIaGZzSs2z4bZBaNZPIdeM9uq",
+	"i5SSpW0VPuyRBA4u6CWDjY0WUmkyhYA4oVFGP3PORdzJmtGsUhvF52Js4Khz7LYLgyva5QTLJXln7iFG",
+	"81z8AIO5ALkDDGVge5Ch6kEe3gFbCOIYWVcktMPcwesCGPY1D5BVF4nRJmQXkM4aSDa68Xm/MMQhQtQu",
+	"S1NX0ZDW0q6a2dzclaxXTWpjUU0e9MXWemJRDD+ET7HMWKixplFpoEXbhGnNsjOo2kIzQyFdw03sIKZW",
+	"4GBOq9Vq+r1SSGJDuWbnY4clVCBQgnnzuRZlTOuV5Wm8NdXDxgZjeBWUpYYoTeA73twVESWL3BikPrZc",
+	"2y1UaoDIWW+Is6SpXeTM1NO87YXxSvTRvJX/61/rLRK0lCTl2m0EKSVWQoFVWuTBEqZKLlzE9ALYK1/w",
+	"lEKggMKigIZ3ICTCcveecom/iUEKuaBC87jdIJfuaUiK0zTdwjvw2GA/tn7rIOr3+4YlGnbRImzByT04",
+	"kz+6yGKZO5XSJpoR9rK0zyrKYrHFcElCIdvZXXO1LfGtDgkyWRNLnmoBHE2iS65s+x5YaniXgmr2NmOX",
+	"Ok8aMp7xmSeGhuXJ2kbc89I1UtqG4oUifOqBdyvaNvLuwTWx3rx48aZVSrgYue68u4LtqIboTiLFR6gd",
+	"9YZ6CtCwZVdxxjAbgya2uFJRU0oK8oZiPA55wQXFzCAIwbqwpaIUVFWSGadpYTGC0KspvqCIsEOEorDK",
+	"wKwWnwFANCChCrUO+nh2goZasS58jmPX0VgusKYNsnhb4dSGfLYoXbbdTACNhm5p2hxZBsHJDC0wC2a4",
+	"/ooxQfRKlsusukJbcSrRltcipOxHOVFNGS0aVBYA937lTttXlq1UlW1rESkVH95pF9mGUdwXqWUJWknK",
+	"AHSVNDl07RK2RNW903y3m0l2tegw0lxx0q3Oto0NxeZIbyBgqP8GYEqjduwruzqo7zSswCFe+Pu3R/hg",
+	"cWlL6fSDfr+/b1GXbaaSAj0bb4fPBBiWsabuBIgIduufQmpcRFZsMjeqP5SZpLmWCyziYuDMfblkp8Es",
+	"pdNXXKoAtI936pYdzPzsR2pZ9KHY4Vs/R/HduZ2t+KawUpe//d4voPRuaSkelAcxoCH7+GjmM5j+0Xj2",
+	"qxjPKgXlH4vAPxaBfywC/1gEvm0R+BqGhhrqlTj0hMXUqK6rOh/35XqxsgWyNuwpugarzEQm6yeKzK2F",
+	"zxdjKmU+QknvCmdeUGG0vH24stvJZWng6i/P7TTVb+vc2H3/2i6hAqrDcWQnin8krgxG6IYKPjTXcyZ0",
+	"KWF7a/mbytOvZcKQmBZ9Mtvp9r6zZkC1L2wk5d6OPomQaEkmjFCxRmTbQs0KGCyYnstkj2PjM/FSvIa3",
+	"dueoVkFYzFaCTPhgiuZF7qasaCZ8hE3bG4HDfI+vuo8YKwMYXd5Maa5Sv8ughwteu18C0832Vn0blb76",
+	"uyt91SstBSHa0Kz8nCyhKAFRLLvlMUOuhVZFmjFsSG3Eh0wueuSlVi7T2fwopy0r9U4yRm92x3J9hY/h",
+	"fbyL3Gujqnx8P1F3ztJkBC2yG9KFsWM7+gnwIqVsqrG3QKm39v2FbS5GU9+8uCYzICopInNdK1VVzpY1",
+	"bMzHoob6mXlBhlj/BghUNuSn11ojsC88CN4wkA07etBAC/phtAV0V85FnDkY2kLSe5Z9cK+PliyzUsWW",
+	"ydBMvaBrMmFnpD8kQuLFaGk7C1fbCutFmH8aWl8dOGUcq2C8v0qd4KXaPK1NRKigXzOFuWLZIlBgQHny",
+	"U65R5vLuwRNABU1oUER1Q266RtpA0U7txmkuUHKJZZnC4fKTTOazeeE0JFyUmgYC0cRiW6BiOEKx3Xcx",
+	"l0JmfIqOo4db/p/3Zj3ytQyWl7dfgw3/1ZO5+XRXug07L6GcTnl8yO4WoIoiwA3EIsLM6ilZcMGVNiqs",
+	"L90np6SMKhmh2G2lViLO7vS1HcDjFKeCfG34PqoQAAKcJWMkyclbqjO+kFwwEsPzDC0UbcrY2QoI1Q7h",
+	"LYrUVUoabpKY4vcniqg0n0W2fISvFbFHLbsDNTjAs3qiCI5sPXZG87GHoRrwTma//Lv7mmUxB/ID8K9/",
+	"veEgKheus2SwuC0eHcsl7AqQBu+2a/fQGBHkRD/XjQcb+gTFv3v4HCPDlWiljQh0YnhYfx5XpjzcOwe6",
+	"K/B47uwe/q2H9NLZu/RUtaB6w0rR4oOlB2yjCXPRQSEOrfa4O/isbaLD7tLU5iC8zAmvjJSrIbmjLRFR",
+	"thCUgbMrtgqFY5TcUk3mftBv7PxhbwjutrqFWmn5CuaUMbnx0hxE1de2DPzH0fKL8y3Hd2FBIqPcQHmi",
+	"EY01v8UUjQ33NMLMljEqf84FkOSwlmgA/5XN9mirLNZYOoewgjFmsIzNnRgrlrLY/D4mtlAgt6V9mtIU",
+	"Q+xXlhNnKybDkvb52UlYHn+Jzz61yqn9OAim92HZ0XhdKdZxHDVF9tgakOa+2BKGTpb3FRsHdtotNRv3",
+	"TStMsvUoy8XugiKXdG1txjJPE6MkJhgtl5BEuhrZ4cAqKdLm0pfLolY55vS56pdYSkdjbBcmwBSxs0Xe",
+	"n8PqomS8rRHf0lASQNXvRLp+7YdreuKFnaacjddYm7J4ognjoLL5FpQ77vd3Il05z29rSVT3nKErrr58",
+	"q4LlWI0erOX2Lra6Zr7kvFoLTT+4Uyzf6CXN6IJZ8TXlSp/7I95wWO8qLN861+4uTDQzfe8qPfvev0oi",
+	"Z0Ae9tXca3SLnNvkV6LoWhXizpyq3Ya0vRJG2yLSAaB+6dDhfy3P+F+KO78lNSkk0D8HCzX85tRG55q1",
+	"yF+d06VmWbiEqctV2BH6C49FfqiwyMiW+1QV9WUtQsGAcqqLEI6Sk3ZzA+WKGCFcRnSFfFvrXZZpoqB2",
+	"BEol2KxJuW5NSrNlK2vBRyiRsFHOY0uonc44S4r+SfdOev+NEucN9hSZ80XxkaDbAQoFwN3FaMGKV/kA",
+	"5WH99CVXu0PX5qz2+ukUme0lHG26OZsZya6rYRTKTc6Xo6nMRlAPuCFV2YZs7ExUzhcLmq1fcdGU0PqK",
+	"TzKaras2xSeKQLXHlGp+y4jCUSq9tVeZ1KxlSDoLFfgU5LmYpVzNw+VLU7n05UsV10wdYa3w79nEfDyy",
+	"WskRE6OL86N3TEHiQameuDp6VWwB4cCZOjo9HVwMBs/b4PY0Cy77hdHeHrjqafYrrbqG80yggTGImGul",
+	"2aJAzZqD0mo2QbTxehikCAmpi5qm7VpE2MFDFhD0pra2pJS6qgYGk0smRjRl2fa27vBAsZmMxfKWZU1M",
+	"CW5s+xVimfdgRhoGpOyf9GzDJhujlfaNOdkyHviK9hgPfUuBkaxPfCs6QXweTQ3NsZl33mWb0PbdGr6H",
+	"qXYyBHuOxdKK7ZYPpwCqR86odD2qSBa6aFdWEgyrLD9vCNbbcx46V+yDhvSEG7bukXPzD+RVQN+PQb9P",
+	"4jnNaKxZhsnAQpJYplKcYZ6FSKHPkGZELWmMllnzh/KZENhngow/dG/Yurs0TC8TY1QKXMBkj2CgXcqs",
+	"yAXumFuWESP3gqUKuvDUXCAu/Qvgl0qnCpXh8bQf6qVZWkln2PmvH/5reH2t3v/5E/Jn9+enf/oPAPbB",
+	"ol4PGvZZDvjcFpLpEiVchKSQRgTq7df+bP9+ZqV6Jo0/Jq7WfzvwHSg40q2sCI+sLCfYQ62Ijtzewrgc",
+	"4xgKPywVv2iKO7SjHMIn8FED/0rnUAaGlzwLedPJoEFQFBWqwt0PN8MIXMixQ3jb9mhI6JJHJE55RNyR",
+	"RAQJcVTUBpQZlEurZmSXkabRXRc0OrsXCTpxYS4bJV74tcuTS9+nyZZtq7kSy+Uo5zLP0vXeIpxF+8Y0",
+	"wL+zTAXb58RS6MwmiG9235NN3W95uCC/gxAwyMi371BkkvNUYz9Ripq4zMNtmm6LlW7fsnuwtB5YcVTs",
+	"KQgJGW6t7zs6JxxHC5j5Jkoz0WCqv7TufLKaS2KepFyw5CyYtwuceMOp2Q+xjZCK/+7FBTk5OfkyKhyq",
+	"TxTkKQ5Juc8EZC5a5HO7ipzFThVteLzrGCKxmxytV4M+FmTt9k+H/X672pf3iRNIaOiEnlHvv7HrfYg/",
+	"fiGdwfAQcR6QP49tUwVRc5npM2yiZtYRiu84LnVvoPD3lGUZTY1w5p3LpEtsZAMEfxwXnRuY0T7EreSE",
+	"CfM85BbbpzE+aa1qXbGC/r6mjh3fVXHG7Io3tNr44stgpA4N9521vQTxjswyxrClgJbkVmqGSTlTmWEx",
+	"G8WT6gU5DnZn8mUvHIrhwCMtgaPNQEmGJA7OdrieLWJV4+0+77c0cc3YAeOGzHAufKlyFoaaSkGowzjs",
+	"AbYD3y4rDUMcRj2rtwQB5FE50srDBa2ZJZvzTUg4yq58G+SUfGXY5kV3MIjIuSDnMeAHXTBboOmrTNIk",
+	"pgpI1jkWnajdjyQny0z+yDRJGEklt6O9kpwsZMKnnApNUgpfqDwzf2Y04eanaQ6c5K65msa5b+2yiKwT",
+	"2iC7KxvhN3dyHLxzwY49V+UTtmF+m8UebLs3SwWx/kAZR2xFgpQrreDCGqCr5sY/hkvj2L2YHtlmm0dM",
+	"HMF7R6enR4OjL74MMek1o1UCc9z/YndbM1caqIjAUTa60JLjAvksFwD+V9xLO7ElcJ7MRBXOXBQnsaSh",
+	"OXTVyAKHEMpBpvhYQrnNQPpKYo2RsP0AJ9y8m6iMQ/sciCnNRcIyiJso95Asqdgz2bVf/qik6L2jq9dW",
+	"kSqW8o7FjC91qK4LZqhtq3vJITo0hi5kPuVvMyzEJntZXXY7JEvPFllyYViiTWjThZXyW7Zt1ZbKZSy2",
+	"oXebK54wGvbYQHYIVZrMGc20eax94uZcqrDoHoRL1FlWvt+vTUSLXpawHJyl5iRxu48sLDehD3bJOM+4",
+	"Xl+ae2Uhv+Tfbk/9ibAo6mRNxq4rKSaSol4/HpLxea7nMrPlAYbkK0bNQ0v2YdTr9cY9ay9YwIHBb8Vu",
+	"Db3c2oMMuHXRHs/lLIKIo/hMsISg+42bp2Mpb7gv2DLsuBWPisJujojgxiHE18jzTlmzupp938xeivJ+",
+	"7gAA7C92tK8g+zOu5/mkF8vFUaCba+i7TdPit4wtFaFEZ7nSK5np+Toi+bKrZdegC4nlcl2kJjxRZMoS",
+	"ZoRbmx4lEpIyDSMwuiC2NiKyUr5kKRfW0JtIpnrX4lr86U8XUtxaAt/705/IN5ffvTFS6VgJesNGMVVs",
+	"HLliq4I4BYl88rerC5KLlCkzHdShRQsl5HuvuGKf9sgr4Jea3jAyBtPtmHwyIFpei6f9fkSsN4Y87X8K",
+	"a6eCyCX9KWdkjFR5HNnvofTb+OdrJN3XnSH5odfrvY/IdZmIm+97vd7dOCKCrYq6i8DnDeG1I12L4/6x",
+	"623MyPiVROfPuGxP0HO2Lpc2sNkpPQIOYzSxLhsbLhOqrsWYLpfOsXRkn/2zIe7jMytbOMhhjSbbG3mM",
+	"DXvHpTAQyOGFo1lKKHAyJOMjjEs5soC1xnpzQ6JrMT76KWfZuvYjfNcjz29ZtiZvv7u88tF8UIMT901v",
+	"mAEUGb9M2GIpNRPxuvstW4+HxFF45x2gJKHrqICkogt2LWxiUES4BiN0rY3bE/QqY8VPmNhFKSJCfn11",
+	"9dZgIq7yr8+v7Kkp8vXz82fVyQxhN2z1zCwYgrMJOpf9O1z7kE3y3durl9+9uYSpoVApOe0/9Y3+r4XN",
+	"BcVaYUuq53ARztNUrsY9co7gQ5DFVBj1agKVCxLyCSWKLTjY+SPzMstiWAyf2fYCEzbjwmyVMBXTJfsU",
+	"HnPhMNfCVSUDqz3RK8x8lPnMhQCBgGqrkMKlIIj0vp6ZWY8XYrkCYRWw9NTcNazP59AHNmbRrHctzi2w",
+	"5JQMyLf8K5hgIW3IqxHLMgZ1sqki4/M4ZkvdfS5iafSKMVkxPpsr8i+lE3hx9i++jKD869SFzNtTUT3y",
+	"/Mr5J1aM3pxdi/HLafeNFKz7mup4Prb4p8z50BS3Ov4TgB/wHzgAhImiKnvD1nC6Z4SSyVozIrOEZWRB",
+	"sxvXoNA2HEULqkWyczCsGjQ7h0RTqCxJKEmlXEL0Ck0Ss2ekp4AsMLONY1nQeG6IaSJLFW975Fyskf6R",
+	"FYX2hRISZFApVzdqSKi4Fpa7IjC38k9v/XRsEJncFm5InhugIOE3LyCkuLgW4w9dJ1R0VSyXbOxrBgDI",
+	"XS3fcnHeT6xFS8RpnjBln/i0KMxbf2Ai9dz8bBZEjcI4Jp/Qa2HXZ6XFTyECUEjBxj3iE00R03KhbWkQ",
+	"d7pnZPyOGmUCCBmgg//cxeaWY6IZNLTFi5Cyqe5dC3AXxkwoVuLqr19ebXBuuTQSep7FrCczQ0/hpaOF",
+	"rSGJ/eE7AVmgU7Kpdga9017f+bzpkneGnZNev3cCypSeg8h1BF7KrmElgqFrf8YaUkjdQ0XmjqH2tsoE",
+	"3meZa0KFLbesWJwxkG/96b9MOsOO4cHnZtoLNyuob0spFMqBx/2+k4Bs6+Iy2/rRlossWRas4vaD71BU",
+	"lIewUJbQQULTDHbnAQ2lonp2JANrMGtUVDlocGSFRrqzwkFpW6BsgkjXDEpzOqf9QdOwHipHfxPU3kuW",
+	"4Esnu196IbMJTxIGKsnp8fHuN17aDv/w/Je7n7+S8jUVa3dlUH60yQG73n2L4oe1Q0E8kUUOxC6HbcBN",
+	"bEDGTBIw9WEo5Q+dwsdepyWdIdbjNqPXkPzoZ/vX3ZG2scOe7SEW1f0F9vknylfUL4wsiFkccx71vEA5",
+	"+1KnrDqhal7g0vagYIOLS6v0bTggjOxIrGPTCk10rcq9sYzMbWRNCItEgTWWC3Drl7hQwoyOljn3BfBo",
+	"OXVfcyMrMSPKz+UKHDxW561e6StWvdKbN/p4vxsNJzYKdXtjjAW7vdlIvMbmcoPTfxZPYVi1OyF3iNu7",
+	"0w1O/onNexFcW6cJLXw6nQYXbknWlGeucrYNBjB0kHz3bafUrs3P3mlNkp7hK+smUpT43387UtQ/3f3G",
+	"G6lfyFwkfyDaZW6lvXXFzZTgBHW3ohXhch0ESrSruI6NLBq1k9K8qFDYuaNSS8gJi20FXK7PqoppM7N+",
+	"VqwgqtPLELCKRzAir3MX7XzQ1qs0TwabVENYmERlwu6rkRiDahSixvtQ30OJJY/kbBc5e5DY5WjcNpGr",
+	"dIMeha6Q0LVyhm1lm5LdQ8Zqpk614juRbdKfyUXJFgNBDDaKZMG0LSlkv8j4bK4xw6FMzNyKCZ0Y7WMP",
+	"ivaxCVklXLoSYexpCMqLIXpmdLoKMasn5W4UFD0gOYMCfy6YabiZHDWEXAGwZINzj5ZSg0JNb+88IQIG",
+	"90gw2xHMxLaA7ghpBfyGqZtg5guNVvZxWuxWxjY33RzLCVoSdgDII3K53bCvVedK1DkbxiYygGVRZ1AW",
+	"Cq95GZm0TLdNfwDtfRsPsTTukX+E+Ad1NHVfxuETaoOM4zxNbRI/4cJm7zERr9Gsau2Rnp5S4nM70dJo",
+	"GQ0gEgfnK4rn1TLiDVyi1BR1Dy7hk5M7BxUhi7Lf5a7rlXbrowLPN9zd9ohHRe7wXOaZGk2gm+jxKTxi",
+	"gYtU+H3xjfafy0dzIXOwKc9dDURvGkQXtxkfS2oxNRfQFQRXPstkvuwMOwspuJaW7mGvhB/cl9Cs/b2l",
+	"UbXj8v3OkRe6N5CY+HOstLP1cy+lTO1uMJ0OMC6l66IM9VMsGlfwipNQH4HP+g+kNga7tlIbRL9HatNk",
+	"IvRNiz3FwS/aUZyjWUaX8x3qNKYTU0UoETJhLciNlUyx2TWWJVFnVhcvUS/fZGTOFjC+ICyZMZSInd/A",
+	"Pu9i6aoU6q8MCdRfYRsfk0iZhdsrZYCE87s77rLla/e4UYro9//pnnb5K3VxhlIaFGcsOQgm6ytNS92F",
+	"4NMIxFi7cC9ilZfYuXu/33XGs2i4z4hvj9e5bjWbyxVYly2XR6QnUiDnBu/lve/4z/DvXeMt/064kgHe",
+	"iw9OXYhKoq7qGvJMcPXtI0O4G/pg/9Yj7//98f696MJWFv9oeT8MDaG2WM1+xGJfxgnn+cYgHzCHGqE5",
+	"govZxWjkHdYwL8I8UZgmpVynxhYGLPPehXnpnZ3qo9qyXIQPbKNqkgfJB9jwaE7ViI5Q9W+y0rP45mPZ",
+	"6JvtU7akB6SLWAkCV7ple22MSSHhJo7joHBTmIVomqLdEBuyL5im1sZWLfVkaZ7Zl3c97ytSlSw3WN3k",
+	"YTpPCWO3aT7u+jwSxoPpShakEEkoamTnoxLMekO3HR4EDLzH7E2QD8Fn4EkpPLDMZJLHrD0hfV1fw++C",
+	"mPqrXCWop6fdQQP5LC5/AwkNVZP4zWjofSniZDJpoIie8KGWObKdODrDp/0QKdyP+D2M0tVQahu127gB",
+	"j2TvMAbpgs4tNi/474HisUDs2R5jN0aHlaPnHTWRTtMNBIRRRZSUBlw+2YAXdPaMTGWaYvjXZG0bz5l1",
+	"bVLUAuuZ03z3214pwh8yYt77rh4u5y2MDu4RzqCUNtRltRnDG1Fo2xHqXS4wntzdqf7ud17TdCqzhXvj",
+	"d3p1+y2u4oUU05Sj1eB0cNLq7r6iGaYEng6ettm5ypdLmWmWvGYJp1eGG/1xKEsJw/dWOKtxXVWiUK0M",
+	"3egJKxXBLhe4duk0mGqAv/CMKKahbgTW3zYXvu4OQ7MnJjXMXfWzora4nNr0fHisR077X7ruanZezPLw",
+	"y8L4hQYx622xxwdbxCqCRpHK5nLrCqED7FSQ54hluIf9qGrjHQ4iXxPc/O2bshoZohRZztaF8NXCjm29",
+	"4fvqW2EzdOTnfxqevyrgWK+7H8vuzlBTW57VBh0ka0EX0C6kkCBrkKzEL4Pye7ef7at06g0CUAn3/0fR",
+	"zz+Q7cwm/xUSU4nQgA/rN5aY8oTrbipnO9xzrsWjLvoNYFYkZCNBGkpEaKpk2WkHNQUzNs2VURGL1DvF",
+	"Z6LLRSut0azvlZx9LEXRdtSyYl3Ca4V8btiaJFTNJ5JmSYOuSGON1dJa64lNOqtZhYNQreyWkcS+kRMj",
+	"jDWGsWV0m8b6axv9AAqbEAvQ9JPT4dPPnI46+Dwy7+wVobawPTQ7b7+7vCqj1QakIJFk2Dn6UU7UUbli",
+	"2I9ycpTlln8upGYjmxXYGXYGXx73+r3j3udFJzxc3sl0EJdYy3H/+IGBCw75G8g5E/oxzDZEad8xmkB2",
+	"ZMKxKV6ZqGJdvTBRhdxGFBsrVXiDlNGV0lXepcmhRgD06mlD3L4qVTL9KNTN79Err1b+rBCXohd+iLD4",
+	"IpDtcNrt2VeePLRRDA55h7T6vtYN6LjU6eGuLMr6Ct9GmHXlF83fSyawp12/JMcOioLhw8HdLjscxl+4",
+	"ZyYGb+OUE5rymP0ft79yOXwUNkOEMEmSICEsGj+clKTU4jxto4SiLNMDCZY73G1GuOJePZKtkDGtXN7Y",
+	"0aziux2yYNBKVdKkVZNeq7BMXJaLIgPbPxoRJW25bk0oOAJ65HubhTwuRrQ52tC/aGzEwfRalObz2u4Z",
+	"GUuRrsfkBoqelMO8MkasEmUjwCi2DGZJj3znSphMoeJGIhnqxErLpXO9aEjyN2sjY9tIa+yKTNi2+FYJ",
+	"14VtDso2OrkW08erxLrScOpXMLW1I3ZYsdop0D+XEMcXneKKFF23oGJEuZNOG7rou4+hGxMbhRWKbbk9",
+	"VTH/OcEvS3NW6Otp6a1pJheeHD7tAp3SsvTNyaDWf8b6HLjQ1t00mqxHCbWJlu0oU7D/Xa3Tp9nx3UHs",
+	"JffkQf6ujNDmErQRlO1XPzgzCVgr3tcIPsivw+O9qffbFNJY7oJlB7lT/xJpjqmVpdcN/GjufTT3NhpH",
+	"zAUl1LO/CAtBM1+pxGNde7ZYMQP7h49+dn+OeLI9YNHXm/ZmXCfeB2MQSxwiRETaXRLfUOPRM3mASDV/",
+	"hPeRpvbi8u78Xj6zprUGhDtCnWJ/h2RlgiZZ7wIGVz6w3eophchje5pSDc0NnJ/B1pnyrWSqqI2DNmP3",
+	"vVnAo/35t7wReIz3uxNtSGkb11rVC2G9aTxzOWYhnxnW8s7FdhtKxeX1UYwpdc2qwZpSNBI7oDXF7/7X",
+	"MKvYdnpofqh45+7tdHNmksOYG/zut9kd/iC+rz9YtGMV6X+P7HaJKfS/Cre9dEUsyTTPoPhflouzskEj",
+	"ywWZSSJFj5wTWEoChhal6VoRJVty4LfmzUcG/AdnwHCKvyL/zZjKF78Wrv9VMuiR4KqJIi67+Vvi8TtY",
+	"4SMi/8ERGY/xV8VkmzT2KyDyM+nKEoNdGcRL5+dp5GeuiIzFbFcdh6JBHdMX63fAN+cEWwafeju0NWgH",
+	"bofO1o+X4w9/OXRmA0cshkG57Adfle2+aPNr5BJmC1M5up+hpYogkzXBdiE98oKn0KVS0CyTq6IgpZYz",
+	"6L7QoGx9VGd11VEdaJu0LWOjMKAXukW5q+Wg++X7H/rdL9//3I+O77rF5//8j07bCB1c4QqkP6u7Qo0d",
+	"SNiTtb5LnXdyTdNzpZjQf+W3TLTXCMtRO6f7Lc572VK6ArIka3WyzG9C6pbFsVK6qqxsoxbWbkAhRpql",
+	"UAIpfRBIyziI0ykVsxyaNnlAQtusIYmpYhGhcWyQKCI3XGD19vl6OUcfn6H+mVzOGVoQfsqlxsLYC5rd",
+	"KJJIINALwIEeeZNjE60FXZMJc0XIMVyX3jIf5wtYpCKi8ngOZbzjwWAckfFFdzAgBv/ww3FELron43qU",
+	"VsboojmU4qetUWILLtznwX6H7u+MoVsyO4Ni8CnXPOZUPFFEpXmt79uSTlLZzWSS8VnO/tWEmjjeAWLb",
+	"/DqxqDgltrg2FqijCSMuDA/b72VA6bKNZnUuwqLfLyIsQivPlwlEXSguYlZZf6smLQczrjzM/LEr0uIx",
+	"yqI5yqIeYbHTQOF58BEGvu6qD+swWE5t1OsEvFqV/AEuLMJDx5GYLtiQCLay1+ETN8QAe6TYeXvkhbRx",
+	"ZnRhKfoNY0tCoUnMkFB1A30RQFW7FmNAcmwo4ErHc9+gwTYwOEMJAcRa7DEBfxWNUkpo6nul2PAJrHJd",
+	"6oFJ05VtWJ2xHnljpV5bnp+Y+WVW7nYRXQsIHZZTX+LCG09s+j50/IDAk0B4hhNNLuzBfMxYYaiSqWVm",
+	"dIQgyTLw8GKW06YRsGFy1h/sJGcfm4xhWqgVwI4MK8SGdHhNfvi5A61uvLyAISCufKa0kRfv2yWu7mtz",
+	"9m0aILZtIbOiOFGF9HbY+hv18kfJ/3E8n08WSRqvv/mysxcxRvzb1Y5g9hix20CULXRA807TB9Hon62k",
+	"dnf0MwqYOxz9HIofQhMT22hZEXxswgjXromOMwSUGwJj9qbtgDUF4RQ6MKrId580f7KJ0c0ismBMczFT",
+	"0WaJcCC8znO7yrjWhiTbarvhiIN7xaNN30jBoOfOfWuStb8Tz7B06hYRpRN1bCsnM97zKzprGtc+dgTP",
+	"wIgnaHSoDmwIrG3ZRYAylpmVteMkSJpxpEd30IFiLWrmjYM7fS6tEt+CVaM+53xDDTThCC/qVm+1efeJ",
+	"0d/zDHTkDBpzAaGwLVcV2AE9SfB0QwHhCAt8rvUSlNHGVRClwdAIzaoxK5QupJhB5cIeeb5YamgclZrv",
+	"KhM6Y+OEGXqhbppyQ7/C8CIUkQ5Wotq1I/ddyH2vbV9DTZrXDGMHqGJTcfOfl2Bsz+IXUJy81lD5bcYW",
+	"/Jf/zkoNlYs2mJsDKoifGhaTuu+ssld5/GH+Z4DlNnZv0euRwBymzIS7i8rh8B+I0lgxdEfVHce2fMGd",
+	"qFSnVEv4F5pTo5I2WVtyAm7nFglHPE3/7hbyq2tJ7w9KZH5/usTDLDf2HLaRD48zjwTksATktrgDfyQS",
+	"IjXbXrTCF+zyiofrWjnhW1SXOVURkWniqccZGqSobYFfb5r/5GDSyN9hSwfMACy1rB/2i+zi427/aXdw",
+	"fDWwhpRu/3TY75e65hfSS4LiQ/FS0UnfiSnHInFCCgYnsinLMupkNxR+SJdcfP32wkkxx158IcyIOOJW",
+	"csKEeZ7rX/7tnr6zbfiHg8Egcs39h1986dvyD499C/5hh84yxpIRdOpz7fyHnc/7KPLMCsHqEuqp1iWr",
+	"Zyz/wH/570VVssqxmm1os3JKzKmRi+5gEJFzQc5jYEt0wWx48VeZpElMlVmK+TWw/STHRtqaJIykktvR",
+	"XklOFjLhU06FJimFL1SemT8zmnDz0zS3N8rlK54cD+otPVerVc8o8IiqvZgeLRhI6UdM4BU6Oj09Ghx9",
+	"8WUn6qwZhUTtLx5Gzw0abyXkgOaPVPzAVNwSj98fCceqXY2k+hK6DnehmRI+6kxeWS6UFfmEXBniLTNC",
+	"p5plZPyKKt19bh7vvnw23upJsEYlwwMmKcM6ZDzBRrvYZr0XyHHMGF08x5XvLRtSpeHVl8+arOPFRtEo",
+	"vl6yM+dtdc3FKwbwH0A8c+HS78OWbzBpl6+p5QW7SltA8emX+OzTwk1JswzyCneLrpp90HjOXXTrVnhS",
+	"hydD8vnJoDvonx5fC3huaE53xMRPOctZci0SqumQ/Hzd4cl1Z2gevLsW1yLkT/cW+3AZCDyzR5tyjVq8",
+	"wGJ62oOofMtKdAM+7jIrsw9LubPtWkyFQedErkQqaYJd0ylZzWXKoiKvATQY5VNyNMsWiuTC3GN/ib0V",
+	"esZvWdD8a4jhc7uqw0lQuDZUutRtZ9j5xz/+8Y/u69fdZ8+c1Id1yTKGNckE0JJaiB1dOx8ho1nKWWb7",
+	"zllB4gzeg5A4G+jBFUkcBbBXu5TvC3E7IsGFd442fsnTlE6KSJUlzX7KIYP25Zurk2Py7PzqeeH+AgHP",
+	"3HD0kQEKmK36GYoB3vvFOF9EJldGOPvsC0NSzLl1hj+8f5jwgGe4TXxwuPd4w5vSEJi/B+5Su29a3uuj",
+	"n/GPu6361QSj7KqtabCrIobTpYzeMjAHG/ye8pQNyRje6sXqdhy5D4hpY/KJdM4ne13O374klKRcMGyV",
+	"j49bfBz3yEvwDWEbRmUbS5vNoDcJawBoRRT/l2X7ltYY5e3y70By3uJgVrvz2xj/9fkVceAYX4uUK+26",
+	"7GDwk7k/1qs/NAKHHSgiCV2jbGEumhFMlKbC9vW/evn6+eXV+eu35o2/XV1EhZOrQkTAA6bIm7+9enVm",
+	"HjWrtd21BWFAd2KWpj38QZG/Xb3ofnFGnn+IWepN6RDUALuBsDZY+3giF38xdGHcMxoLbtDMJiQp9cGD",
+	"NvtpvhCKaCl75Mpc7iF8bxi1O5+3PiUfQEoFTagl3ebnyyWjNyx7osiSZVA0QYqIyCUTRS5/L6bWm6h1",
+	"xie5wa8zSHWuHkEo0uGvzJL8TQntMWLyf2rEpL26qRRsSCZsxn0SxmStnQKwoNlNVBiE8V7cCLlSjkAx",
+	"uB1wb1qudSIX+3U+jX5N3/OtSHp0SeM563kGXxa5356/G4RjYCZcUNjXxrlXJvjQdSJGeVgnoJPrIrrl",
+	"unO3VUyPUD0AAaqqFUQFHYjsBYvQynMt/PDR6Wk0iGCie6gD5qgP7lP/m7CuiUcrxoOllmdWPQDO5qj5",
+	"PnLLDtrv5Y2IlKUNQ7sq4kSVuPq3HFWF2oieFviFVuvlNBDZp6HuB0bcmjKWbPe3wxNessKCURGZ5I65",
+	"28YNiotZypxEZiORVVTYX1G/Uoxm8RzaBWK0OYUy7BnDqOJ8acQo57CHkL0Z0y9Yk836BSz/cNqW/WvQ",
+	"729oGrZxr7XCnpfiocCgeiVzI24qa0tV1phqkMMFN/9a3XsNELapK3jGj8pKk7IytUjkrjx+3qWowFNH",
+	"P5t/mpWUiyKCzt4MM2HZMQzKybvLS3Lc65NPxr1MqfGnETnXcmE+Ui0XY1A9oDufOWrzNWgrn4LN8bmY",
+	"pVzNzSMvMibieY88p/HclQO2lXINYrs7xxMiQDPxAcwGS+AmDq8Fqjhj8glN008jMrZcsetyKVCa69Zl",
+	"vzH5pCSfgblTS0J9nfXJGgRIGBGJQ7eW1GAG99Sie/H12wunn8HcXcN/x+QTo045f+GnqL2MkaqMXYD1",
+	"T9XFUEt1yJSLRH3aI2880TGKioB8MLGGFBZzUikzQrU688jxRBmYmZnkShBbeBbeV0uWptasNJG3rAcu",
+	"OUvvzKGXw5KuRdH53sdQ0ziTYr0gag4BRjBfj5yrG6stvZx2jYTWBRFtDDroy2n3NThmWNK9tLHkEH1g",
+	"QJ4m5KR/iiEJJYUOQ74FWzVoMQaxdukwL51N22UB1QppZJ0mERtcXO2I2Ss7dkjy/t5GXbjjlBncHi6s",
+	"pmbR4KwIkzfQLNADRPbfNAVoH+k7CnFfcDK407Y9rJwJDyMoz0juZMGoVkTxpH9a3e3VPI/I4AvyTS6I",
+	"YUTEsSDy19dXDgIogRYg2EC3JpAMHt5jyZC7P39YpFUx/Trv90/i//ywSN3N/8t1Z9DrX3cIE7FMuJj9",
+	"5boDmtR15z/haYbvwPl/WKRC/eUaPJLWIbk66clsdnTc7z89MqT2GudgvV4PXwTyjt/t0CzKyzcv/Tmo",
+	"sth1o97iXKPmSbjv/x9737bkRo6c/SoI/n+E5sBmk32QRuxwODS9Go2kGY2mW155JfaSIAskIRaB2gKq",
+	"2ZRCEfsga186wuEnsH23fpN5EgcygSoUWUUWm9RhZIYu1CTrkIXKTCQSmd9nZLFHHLYarU6tTjoYi5gT",
+	"Xl+930CGWKldjmCslHfKkTllcahipSqMVGloctu1Ub2WM46iLQAmbPgK1KyeldhZURojAp7dM+wGyQq9",
+	"NjOcFY+9o6poI2v+efcLv53AklOnhNXDvzXz5IssbDAuFCdnE9jVCcRz5lVCBFe04IuVKl7wWSkrLfeO",
+	"Vqz39GB8EMrR6kWfLURKe+XgNNwH9/bCqmCq/2DO/Mnc7xN1geVImkswwABlgoZdB4O1EywwePIU/2u1",
+	"cHZkjXgwtHnx8vnqb0M24oqLoSyTEy6x0Sxdbegs6FsmWMUyzSIhbalnYX4wSeCXz7PL1yn06hW3MRew",
+	"sv2yu2jZ7Q3Qpv1kY0ZDPX5bvi8IM6iCFRCscgEWLZbGsKEgwE6xZmEYhmeEqkm2QGKhYtjPG5pFrTkl",
+	"imWfFePL/giibJ1+SlH45KR6f6O9d4ECPtYgvLqNTtzu3bJBgiDXxrK8LiQ6z3Zk3RtA0bKXruZKs2nJ",
+	"WxdSWLQV5MlfsRVsDlgigwvYIKQZP8/y7PTEXPbDEV7keGCvPFKLWgiTG9K15h/mh7TjmpHTpkOQweDA",
+	"jwZy3DjWjwYJoNK/zv08lkkcGs/rfxlQHs6NSB7lxCLX//HdZnO7zOQT2V/lJuGl7h1kWV7yDSqnsxT4",
+	"uM47AnHSuzeyv7q/9o3sZ+VPqLUIaQAKWujsnoCW7RaM/wuwjw1MYYUZ7Bdzu+p5xZdd2WY2XZQ8kX2P",
+	"rS+zNiQn2xggL7tcdUpjUJgGOQdbsbAdkOiV1yyOeWBt443s31F1MmFz0p+b/xrFNCoe99qer3hPYPHF",
+	"EFhcJGITd5DD9puw+epo0xxQtJdny5CkJNlWD7uJzJ0A7gcJOK/lhAW462YuBA3lioXXdlNKSE0mLNIO",
+	"CRObt4gay1lJGPvUyLvD7s5NedKMk5GRgtyAeVi1hh+tjCgypEp3E5XjV7MTus9RGcVsyG9q7VrEbrpH",
+	"r/Td61/vD+H5YWS9k/POfqtY9imbr4plQWX2sWxZLPvg+WMcos2IH8sp1CbGWGBa81n9Oc59WBLIp7Yi",
+	"EOtWwX7OCCVjqsYW4IUrsLQCig1QbzOz3ZIcDP/MjMHY0b0CNLwC9V6MUKrpZyrxRmxarc2e6JN5BqQ5",
+	"8O29ezc87r/4S3Py7Dv1z7OT+UUreXJven46fngUPbgfPBq+kk8/vEup+naesRmESaXO4zMPYfYRyQ74",
+	"XsAwCBXOG96CBdf40MN3SMD8Hv1iyDQrAD0UgXWQaV+TA0v1yMD7bJQIlwmoEykcIzh0RMIPXBA9k8Su",
+	"ehvkAVxTW1Qsax+EhsYe5hmPQgGYtjnSedRtApUvITzJyX2cyX0771LFteyTC1vtFJtXd3vTXVdZ5Up7",
+	"7NVX7rKVaWfBnrElal+1a7x20814nSnTMR+UL4l+xt+hCSmWU6bHLFF3iGY3UCU8pcVoefa0WrXm3iik",
+	"fKGw5v+RF396/pCMZHckY5loLpgiI5qMWEfkvzw5uk3pvnvufVy/YA+P+HU2OhU3c7IktYyYoBFvON9e",
+	"WobwS8SEMQnvF699ykxRUAD45PKXZ4UKdi6FjulAbz3lWIlr7dpxo9k4zntmGgRAUUHD57ERQXNzFzQ0",
+	"q2YSMTzKUEidmJ+9ApTs9IE62CaxdMQ33OHLENBX+RkEhbd50EUcHKgyHtIpD+eu8kYVNPvZ/sJpcS7l",
+	"uSfHJypZmWaPKeRSk5scWoTnil1jSGmsb8MLMM2Pd0RjPXfFtbiijjWMtFeInp+7fuJ9FtOwpAgELriD",
+	"QhUn51DGJOYBFyO7F8xh//6ai8WSml/Py0Syh5dLVVUofFtZmwvxhIPEIKLXMnOQjAPsY44g2y+H7itb",
+	"mg472kskC6XcCgM5ndIlSoUXnkAAgWBfHQTygHHpk5MsiW/MxoqM0jXIS9h3ELIvg3lqVuYglwmFPk2u",
+	"NAvcfc2JiKVp6+yhe3smCZ3R+ZmryjRf2DJ8rNrGxCjUc4wSphT0BuVf6Tp2hG1KuXcJnWfN0Vosuquu",
+	"lfHCewZ4GV3FmFiJmQcbQO7857QfQlnYlI5YF4CYcssU+J34d8m7x24eu2nJd/pe+nChf+PQkqHP0yap",
+	"zPiHWbY1YrGSCPN3dHpy2qpnJmfNEo0kvcqPUsj4f/794GcWDzgUpntXU2EyKuTH+NBNV9k0sZLk0ptM",
+	"9kFkUXI4yk23Lmbwv10XTfoq+c7ow+rSB5wrcBaz88aYRxn6i9c4BNhNtluJBSvYnE6bTUI1mUpVvNDJ",
+	"lOVTgIP7qZNP4ny8YUYCWxFYqGD8PaR9JOD2vQb5+TnM5yvNv4q/2ca75FGNW62D5mkKU/x/zaOmhmDr",
+	"dWANUMHNbu5RV2PUR74x7ZHqv4iqndw73XQSqNCOAQFs4WJwFnONWDU8be1kqhL7Vj7XBnZTtT+jWdaf",
+	"AVn0tyv6idlgolIUnD41MbYIoIxvykc46yiH6YOUNtQE3ROGJc2WrQhxv9aUN1+4g7bP2IPY9t2Abbdr",
+	"1NZpc0FaZKr8rVB8MCPSJMOPTqukYYiqu5XsKQr8yYW71qbmcooWvN0QCEkGUgg20IjrUzwAAO6SGwEh",
+	"dXeXo2DcHlwPW55RVKLonMzG8w9SFu50E7elYK9pQIVZsBpNNvq6eQLJVeAVGs5FIpSPnaU0ixb7l25J",
+	"wnmRfLpMkXnmlZ1NDq5zJx1NF4lY08+Uk+eN7C8Is1SUWyRUVq67jBV1XDX5AoL47fbc1jkXSZQrQy4W",
+	"Cs7dkVhZAk3TEeQoexM2b1/TMGG9JQzWOnLHAT0cHYyx5OUpswhv5uQXdKR6uaymh9nqyp7bBSXPZRiu",
+	"dLQWwvXEzGA++tif252Ouvr2K/Kt+/Prb9qvOx3V6VxefVOAQOYjvraWEV8r6FfKDV0ZQi09YwcUmTlR",
+	"Utr1VRt3QRBUbo/z2Lc36pFbIavdEreNznpMMUF6a87OdBt+qFm8OdldBUkd0ME6We9XlhUT579XgtGL",
+	"ZGWyCSbAfZapKMu0KcLwmmp8KZhfj28baIyuIbc8fJ8heSoWYozXQ5QdSOsHLGIiYGJgs/uAhglXuqOy",
+	"HznWBHegCJgGQF6fiNBE7hg72Ssj3Z2SbdL7dnlSK8SuTKvvd1/6v6OOoHptKgXXMu7ij6n8C81CMgKj",
+	"LLgCyrLUUwQGZDt7zBtHHGPjc0OJiBqVCadifenewUaFl/sGh3054XaO7Wczj3Ma8rcePTqaUyVPl+t4",
+	"MMcdvsOm/NX58zgrGFS4jMohCM/JNJMrKM4rJOLz5ci8SNakH+Nkn3f8YvKO+DI3CQs20tqLRDz+g+0V",
+	"zFnY4YCKAe553O6KZQHKOVxXOe5raO/VuIKEDS4Wuh9xhSyJ0jLCvI+xbK5ID2XjYtQjidA8JNzoH5T+",
+	"mkNc6W96WIXiXxQLDX8HE+GXMq39TurW4eVtYi3lU8s6Kp4HWM1XJ5REdMRchB0n4o6yrCF5arS6peOh",
+	"An9GrEYZZyTuHdERLwFLEZWoTZa4Ynp1n5Ukhbl1e8ICMy8I8D+mUYRFN64GMUcchGUuPR70OsJ2Izm5",
+	"cJqEn+GrnrEiY6Fmtdkgl46zC8DKeEAUErYtMg0Zox1JInEalokmoVSKyLgjYhYxmxIhyHdqno4wEagU",
+	"ERJseEzVGXLBZVdz6E4xW8QRPGqelNH8XyTithRFu8mAumFHAPYRrPNjwvPURa3myVFJXq88ecGFvntS",
+	"g8ogPk2mwF9n8wJcaDZicSWMxxwV09WOsUbcDvqqVgiqNZtG6aEB1dRvfsCxCdm1mY5qFlZqypQCvjpj",
+	"5cRxJN2CodMOmM+0tGXhDYylTYPUq9A+fVzKp6Oi+O5FZnYEih+cZ8nDs6Ing/kVLriP83YD8SdjMkTu",
+	"KerPJMQs9j9J9BczHc93H/ylWBGCzbJ1GlKpAFiEHELqyq4orC7WHQ2XhwUjY8s00zOzgiN969WxDjmf",
+	"3gp4AGWmAJ5XtOS7ME/7qRNN/nOkOZmqe6cov5ff2edz9vmc3bsqHc9vHWV78EYrcCvSo/J74VSzOjFT",
+	"MtF8MMFIFaJQ87F41/syvd8OS6OpHoy7SeRqZ2xKxOu2HMTwKE3yDf5bYrp7CO2rY5nEjmnZ/G0e4Y3s",
+	"F25BQ1Onec6FUulCiCgIW2CMzLsp7OG8giBJQL2d4+XhU9Z9K4W57IMpi/mAHr6QsRRabhkMubewalso",
+	"04z93lAZPIXytDktO0m/W1eBnB55+M79uTqH6o7yE6lgg4goc2PWttcMECwcqVyQWCBhc/QK23zEUtMs",
+	"sczVA+VOvtTgWvYB6G4SjSp7J5vp18YUyfaqHkpZkXqagHTzAHTh4mviUItCRiydX6b0MgmBIBFrwCxp",
+	"IvpME6srLaPIxKXI5T7AliEypSKhYYnaXyTCU/sdhJn7HOXvKkeJaF9Oxe5A8RkRcraBvRWHU77NQDvA",
+	"B7OaHzyW8Zy9DHnMFIBzAP0KNMHFDGKqBgFbg+RBZkKCOWofl1oowf7bzxSf00xh3sjtpooqqiujD6a5",
+	"v+COJUeyUMwbOzaaVIsVTgpCQmaCijmZypiBWpsPqUJDpS7XxPbeYHK6SH9ltFffz0p9ZfShtNeuuFZR",
+	"ved0LeBBFW4KpwIv4PIffAPj6iMgNNplaKN50oJayKDWvlevTbgwz+zGJ/Az/Ljo3TSvn77mkoVyeqvu",
+	"0CxqS+GOXEuDY97YbjlsXuSqpTDq0d7Wd7JuzoVb2prQx1/cALdbqW/4gYtA2Z5eLpCPz9HXKdKfEyT7",
+	"rTu8hWgcU8Xg2L8kUoMpApezqpPegTkI9l+BV57IRNtFikxG43Duqi4UmTIqtFnhANCBOc2scaZcqYiF",
+	"2gEnUNERbNpnAYJCMBFEkgsLxyCGfJTANNqfw/VMaKelbONDxEwloeV0HybKLZd6ik2p0HzQw4rQrNHG",
+	"SqZkg3zveMiRzs/Mw+aeQ6OFHhAE7JwfkGcwQqpNesDAWCe9Af53TuD/rPYMmPjOD47q5Pzg+PD84KRX",
+	"dxuzFnvOHZRSKyOjofmLWIJJGZOAj2AvAoEf8IxWq9cgL2EpqBLcjAduyB7pM8UDhtATecQLI/0DAju+",
+	"adUKvm978ToWCpjr3FEWEwN4XuvIFbnYEA69JByBeX3KEPJVj93Qge59Xbc7+NAo7h7ajeYBeY7q1Sa9",
+	"Tm0Q8ykXNARezE7NjOjf/4Ocy4AR/ImF5O//bb7+7a9/++2v//bbX/8FP/wrfPgbfvhP+PBfPbj8T2yo",
+	"jVa2na4ape3UqFVrvMmBfY1GWWEtAU/g3j8OWqhZLKjm1yCrWYDQeKrMaI0SoXp2ZN3zpS8EXqF7IQj1",
+	"gb1UrloZeBu1JByV6zyPZxLyEdUJLHZcN/4EXoMcFmKd1BdtFGkwQyomakkVliNIkOZ7W2m8soXUEU+G",
+	"Uk5S2kkk/MwTNYmQC1d2sZpUslKfaKtZiWUyL2xvPO/HPOi1gX0ekyciqBM+zEq3Cr3LGemF7IYPaJg7",
+	"1xjKmedY2r5DKqDUxNuXPPpUBqyYwz47j4lkauaQ9AsrlTnPCgHMDOsG4kc5I1OztkAL9gAaUmGPmiWU",
+	"pRDbFcppTpnSGywJadn3Yz8VF4iUSOVPI66WyZY76bFMFJoA1ejiwTcXPULJE8jhcLFjLX2EhSdorq9x",
+	"KSi86btJxKKxgSuo3Illj8/J57eTtQ7uX71uHty/etesH70/yD7/4/+v3EuEEmLFFQaatkkOLCBYUNtF",
+	"QuPqLZN+J+DJZsK54TPnlGJoIczZI3nNYjFlQsP8XSIe3Hx7QC1vzuuzERUpmpblMl6weCNgWecVnpCT",
+	"KTVwe55iwqz/rjaTzoNhcdLNGY0X7PuopPDLHLo4UGgCR0d5o/6uWWQUWy/mIGBItwiHdMCwLNINGHZN",
+	"WzOBNZ9MzIWP6zXoFHX25XeGv06H0PwFj9h+bcLkYfL27Ty9mdeMljpUvxFGSLI2LK3VaybqdO3p9ZqW",
+	"moa1dnVGHJx/LyCOLVqwvXQh6zBLXu83L72EC0ZTrlUqXXnhgmjtniUTSsZrqgXwmIJaAVydV6oTsPfZ",
+	"Ye7DqwoohX+22YPavWNcWMBiY6lawG5UCTbLSgJ86nQEnZtl7FLG/uNrGmYkUKd1ZBVpv67lLmNegE27",
+	"RDIMMRgsqzXIzsQhd5UGJY94+qrmFRlYoNFFdqq7W3K34YtbWVhgX+3eMkvLClLlz6wTv6lonofv8I81",
+	"5QRwzFIxQTUjfcSsjd4uiw6n7nPouy0WcO9jE63ZOJcG18xl0vIqd+jcRonmmYXMkMaeokN4PZBTBg3O",
+	"uHwEnhVFCqmLUtWzGfIdoNulXv+g1Tw5qm3o7VymvgSm2TUi7NV8J7zrqDR3lBvYj6jv9VqUFBWuMFu2",
+	"ghKdETNjkphBTTTX7aw+i5kYHDNPfTbiHriQ605y1f12RzPj3HAbm31b7IkcHZb3y/1IR5QLgATw7sQF",
+	"iWI5iplSJJC4u09gWZDupxZslBYY2S1rqLeII3zLWtcaf5tp54sppd5XRhetdDSAZxs73MJv5PeZF2c7",
+	"a2fsFlUSC56lsEbiob288ubLqjVwYOszy2Rm5ldFtGy7ioo4EapOYsoVU4SGLNaqTqbymvmurEFOmvcJ",
+	"d6RnfQZbF1YmSCxCAmUqARdxyYk46VdGijtm8CldwiUoWLbUaTaazZN6LfOUCnKx5ZvfsA5bdfPF3XGL",
+	"xdVFYsjXV27DHLSu0pY55FoEPlHBcm95I3wz//rCLCpX7HrvaxI/vttyRpO6rMWCxC281W1LEau4qqVC",
+	"RBSeq8xhwLZRWTUiCwCtzpwK2xpQx143nscPlWa4oQrN1Nh7jLc8y8dAcN7IOEDXomyWE9aplVQ17pez",
+	"n1lF42br2XWaf6tKxiqKv7KOEY3gQ1Qx7tX186pg3KW2Vq1cRO1arlskD7Ogxl9DTrgJD6HU23WNMyIh",
+	"lnS+V9EpI7inA8tL6Pxdk6f/gioh96HkbmoqM8XYV1Z+vMpKt8Rdqqv8OJlgu+u8hl7WI5W15UUW0MLW",
+	"BC3MdXwkfkkKuPiKATMcNEZWOmgn2y9x66gMKp2PBJGJrso2imDo9bLJZglzfUYB70iSiYm9Z2NJqJqo",
+	"OhlDJM4Ak10ZGUwcbuGLTABONPCvA5oQPruZdUoS/K7QZzuPbxwGE9oeAbpus4jGO5tfLE3KEsOvddpI",
+	"2rqCbj2dyI3P1mOJHhlPkzwY1K428Jnw0DYwK9s9xYH53eomwPijxmyqn8Xh9/e4OqSZT5mwSGOefCDl",
+	"hFvAETwHAOiEZS6oQ9QTMRmFUEdFST+WM8XiBnkey1FMp8r4VFtTyiyJIaB6OQXmQmlGg2K/9Vhskze/",
+	"JXl9dXUDCTeCn91bn3NLHpLnJdMH56BoxRBO9qQ7yqpjYzVQ1J7R/wvdmFg1W3OLurQ5VXjGZGL17BD0",
+	"vmzteMnSBgV0dWYe15Y0+fEfyDkyyyD/aeBaQHKTvyLA33aWbSv06WBirtPLyXA4oGFofuote0dw2qmL",
+	"XFNFb4I6xBvERSvXZwD0qMcLtM75+tLDhB9aBPeiUs6Y6SQWXS1rK8vovfLiw69e//mw0+l0rhrffF1Y",
+	"Uby4Qj1GDIAFn4AD7kY470x+ks5ZFrkSd84d5UinqjiTL2rNU8WKzPC6+cUf5y0MKlXmFVkZ0FPvLUHs",
+	"kDO2tLFpIAO2ZFrsxvXfD6EAK3sGLSdMNMhiqNMgz1PLsV0aOtvih+icmgXRSMi4CGLtXBpT0ayqIVpx",
+	"0+czfkDVjW32WSp9HkOzdhmFN+Ev37NXv/76p/6fLu++vLnsP35QVva92OeR4465f7dCqbeVMvUJZARM",
+	"Pnmby4tIh00+fKPCYPJmRfk+24795eV4nh+8mEED3oIooJndgAnOypphWBzLeDthXrhEnyu4yksBwJNM",
+	"ySQeMCJngsUEJfLXbquk6/q3K5e0eXsPOkutzaw0D7jAjoOqzvRB2fSxzpfu01Q7c9nncsowdHAYwjtx",
+	"2jaPWeKljWoDjquqO0ryCYvtB9T4jNRXzbgejFnKZJ+2J9ctOpGrwJpVhIsGj+zQoWGjEurGYTcUCNuH",
+	"FjXd4fqX4UUDaUxH9PBpe7ZdKaCaEgsfDeb95PKXZ4DpPMcmVCEJD1TbLWGjkA5sQkYKRpDmqKjp8RHT",
+	"l66DabsloWOoskls6Jizf8uIiS5WokBHGb4mRC2+pjykfdu4ljplFhmBsHKumx7jLSMBMTU9L619b3lI",
+	"A7U2VLx7QIgVmwXSqvyuTfOvQgDMld2/T1Pxrp0G9Q5u3Y8ZnbDYTIahVDAJ2K+6y8CGYxYGXUDbT7GZ",
+	"RXcY8tFYw1OCjDhfpKTJSjtAU+9C8LXN/Bc99fFJ+xT6B6b0puvd4yTrfWQjriwOtJ0hVDdisd0kgUPz",
+	"pMaz2awR0ThsDOhhdrYZHGuU+OpDfs1cu0KfUV0m3l0j3hhSREYJsYfQKO8M/ozM3ydHJ0cZP3P5232/",
+	"QdoAaCYzgsN12NIWURoN18OSRm3vQOfV7dCkrefb91UUlcePLTNnwKJQzqEfkquqbKFZg8U1i90eR+n0",
+	"Yo9xk0afCxrPoUn3kQTvb38wTjOmg2Lu9z/aG21dM2dvUmvXWo1mo1mr10ay1q6NZKtxdBc+x+ya40PV",
+	"msMWOwqOa/Va+qC1ZqPVaFbPKjrBS5TUXXevpYtaSm1pVKo/C+xzFTV0xvpjKSf5HqAPUPXyAvZyHH8G",
+	"hnAy0YoHrA4xOQtM7HKpqQhoHJCXVq4UDSNdqae7looNYqbJV73ZWLFBt9FoAE4I5PL1mHWE6yMFbf+6",
+	"TiaMRYpwC6cypn6VbFZ1hqQWlpcCE1aAaIK4IinVhgmcJizStnyeARKLVKwjenZMD3jQIwMTV2GklJX1",
+	"IFoe3Kcvg7m5FPKRyCG5e0Ke8u/TJvyC6OqCDRi/ZnaEahWIyRUTmAXiqTcBic+y0A/6EbFsFwJHbA3I",
+	"LfOmatQ9evry+fejn8IHw5sgujl68Pj0JHr+5LvT4clLt8DDBVW2wstGo3Rpd1ptpY4SAr4MExraf2xJ",
+	"heWzat2/1zxzQ4fotlMuEm1e4Ujmn6Z177vWve9Oms3mOsEBIFfTaVQm//FRBfEv+Ugg7giE7UGdpNdF",
+	"QBEZzI36mpdpGzdUZOLtvNjXrfrTU/lq+PbZ/dNX9//pj0nroRr+Oh3+8dmvYzF5dRS9uS/vP/vDs8Mf",
+	"D6PHJ/+w7tmUk2qzNMo2GPlIDVJAmXjUfF8GoP0+FQGbZKOkH3I1Rh9fbaKx5gLyVudOrP5YruQm7X+3",
+	"Q4yAZ+tsZ9PHAB8Q6ZVMIc5DbdW7UjIAEU5K3xa9X494PlUvMqWwNDa6bNYXbiVjV98nzVa9BphItXYt",
+	"N4enLz6JRduE/5yaaOyA3UShjFncThZm/GrDmE2qxbFxKrcF1OJiVCezWGLfhJaSyDDY0xh8Jqmh58bd",
+	"p7GFloQSa32b1llm/vD9wg2N/vOnbI5YF+880IwrXKDH12UTcJoxrLk17SFESlakghPECE2XJJF5nADT",
+	"yT5LvCqgqjIhWJCx9cJEk3J1Zrz3Rac+vGGDBE+yCScek1COvDMt8fPimU9kX/ndhrBUCeVg4qXDPW6A",
+	"xdOhhNk73S/Y94F8HAhAUXiTcYFiB6McIvZRSsSulinPi64FewG2vIPCJmJo4iVv5DHbVCwFzGvZfUrv",
+	"IQmoNnbsO8p4GXLNB5wWDvEPXARcjFIQjnRQAIOj5DnSjOBQxmTIWAAlLMy/q/l21dOYeHfIka/Apetv",
+	"jM8oOukpm6u622nKcqKIrI4wgBJYfMwb9obUNSItNX4zGsIOd0C8HxZS8N5g4HLn/dX7/w0AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

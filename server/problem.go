@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -145,16 +146,19 @@ func writeProblem(w http.ResponseWriter, p *problem) {
 	if p.fields == nil {
 		p.fields = []api.FieldError{}
 	}
-	body, err := json.Marshal(api.Problem{
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false) // people read it
+	err := enc.Encode(api.Problem{
 		Type: "urn:parliament-explorer:" + p.kind, Title: http.StatusText(p.status), Status: p.status, Detail: p.detail, Errors: p.fields,
 	})
 	if err != nil { // strings and numbers only
-		body = []byte("{}")
+		body = *bytes.NewBufferString("{}")
 	}
 	w.Header().Set(echo.HeaderContentType, "application/problem+json")
 	if p.status == http.StatusServiceUnavailable {
 		w.Header().Set(echo.HeaderRetryAfter, "1")
 	}
 	w.WriteHeader(p.status)
-	_, _ = w.Write(body)
+	_, _ = w.Write(body.Bytes())
 }

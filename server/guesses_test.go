@@ -19,7 +19,7 @@ func TestGuessesBeforeTheDatabase(t *testing.T) {
 	}
 	s.exec("ALTER TABLE api_keys RENAME TO taken_away")
 	for i := range 10 {
-		for _, path := range []string{"/jobs", "/healthz"} {
+		for _, path := range []string{"/jobs", "/session"} {
 			a := s.do("GET", path, "", bearer(fmt.Sprintf("pex_another%d", i))...)
 			decode[api.Problem](t, a, http.StatusTooManyRequests)
 			if a.Header.Get("Retry-After") == "" {
@@ -29,7 +29,7 @@ func TestGuessesBeforeTheDatabase(t *testing.T) {
 		decode[api.Problem](t, s.do("POST", "/session", fmt.Sprintf(`{"key": "pex_third%d"}`, i)), http.StatusTooManyRequests)
 	}
 	// What wants no key does not look for it either.
-	for path, want := range map[string]int{"/nothing": 404, "/docs/": 200, "/": 302} {
+	for path, want := range map[string]int{"/nothing": 404, "/docs/": 200, "/": 302, "/healthz": 200, "/readyz": 200} {
 		if got := s.do("GET", path, "", bearer("pex_guess")...); got.StatusCode != want {
 			t.Errorf("%s: %d", path, got.StatusCode)
 		}

@@ -1299,7 +1299,7 @@ type Backfill struct {
 	Priority  int                `json:"priority"`
 	Status    BackfillStatus     `json:"status"`
 
-	// Tags Texts by key.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags Tags `json:"tags"`
@@ -2427,7 +2427,7 @@ type Job struct {
 	// Schedules The schedules that start it.
 	Schedules []string `json:"schedules"`
 
-	// Tags Texts by key.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags Tags `json:"tags"`
@@ -2956,7 +2956,7 @@ type Run struct {
 	Status    RunStatus  `json:"status"`
 	Steps     []Step     `json:"steps"`
 
-	// Tags Texts by key.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags    Tags    `json:"tags"`
@@ -3002,7 +3002,7 @@ type RunDetail struct {
 	Status    RunStatus    `json:"status"`
 	Steps     []Step       `json:"steps"`
 
-	// Tags Texts by key.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags    Tags    `json:"tags"`
@@ -3388,7 +3388,7 @@ type StartBackfillRequest struct {
 	// Selection What to materialize, in the syntax of the `selection` parameter of listAssets.
 	Selection *string `json:"selection,omitempty"`
 
-	// Tags Texts by key.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags *Tags `json:"tags,omitempty"`
@@ -3408,7 +3408,7 @@ type StartRunRequest struct {
 	// Priority Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's, else 2; of a backfill 3.
 	Priority *Priority `json:"priority,omitempty"`
 
-	// Tags Texts by key.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags *Tags `json:"tags,omitempty"`
@@ -3433,7 +3433,7 @@ type StartSelectionRequest struct {
 	// Example: +fetch_latest_bills
 	Selection *string `json:"selection,omitempty"`
 
-	// Tags Texts by key.
+	// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
 	//
 	// Example: {"reason":"backlog"}
 	Tags *Tags `json:"tags,omitempty"`
@@ -3499,7 +3499,7 @@ type SystemStatus struct {
 	Workers []Worker `json:"workers"`
 }
 
-// Tags Texts by key.
+// Tags Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
 //
 // Example: {"reason":"backlog"}
 type Tags map[string]string
@@ -3891,7 +3891,7 @@ type ListBillChangesParams struct {
 
 // GetBillParams defines parameters for GetBill.
 type GetBillParams struct {
-	// IfNoneMatch The ETag of an earlier answer; unchanged, the answer is 304.
+	// IfNoneMatch The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
@@ -3923,6 +3923,12 @@ type GetExportParams struct {
 
 	// Law Only bills that are law, or only those that are not.
 	Law *bool `form:"law,omitempty" json:"law,omitempty"`
+
+	// Bom Of CSV alone: begin with a byte order mark, by which Excel knows the file for UTF-8.
+	Bom *bool `form:"bom,omitempty" json:"bom,omitempty"`
+
+	// IfNoneMatch The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
+	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
 // GetFeedParams defines parameters for GetFeed.
@@ -3933,7 +3939,7 @@ type GetFeedParams struct {
 	// Q What to search for, as in `GET /search`; with the feed `search` alone.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 
-	// IfNoneMatch The ETag of an earlier answer; unchanged, the answer is 304.
+	// IfNoneMatch The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 
 	// IfModifiedSince The Last-Modified of an earlier answer; unchanged, the answer is 304.
@@ -3987,7 +3993,7 @@ type ListPoliticiansParams struct {
 
 // GetPoliticianParams defines parameters for GetPolitician.
 type GetPoliticianParams struct {
-	// IfNoneMatch The ETag of an earlier answer; unchanged, the answer is 304.
+	// IfNoneMatch The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
@@ -4008,7 +4014,7 @@ type ListRunsParams struct {
 	// Asset Only runs that have this asset.
 	Asset *string `form:"asset,omitempty" json:"asset,omitempty"`
 
-	// Tag Only runs with this tag, as `key:value`; may be repeated.
+	// Tag Only runs with this tag, as `key:value`; may be repeated, once for each key. Keys are as `Tags` has them.
 	Tag *[]string `form:"tag,omitempty" json:"tag,omitempty"`
 
 	// Partition Only runs of this partition.
@@ -4032,7 +4038,7 @@ type StartRunParams struct {
 
 // GetRunParams defines parameters for GetRun.
 type GetRunParams struct {
-	// IfNoneMatch The ETag of an earlier answer; unchanged, the answer is 304.
+	// IfNoneMatch The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
 	IfNoneMatch *IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
@@ -4480,7 +4486,7 @@ type ClientInterface interface {
 	// GetExport Download an export
 	//
 	// All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
-	// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+	// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
 	//
 	// Corresponds with GET /exports/{export} (the `GetExport` operationId).
 	GetExport(ctx context.Context, export string, params *GetExportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5426,7 +5432,7 @@ func (c *Client) ListExports(ctx context.Context, reqEditors ...RequestEditorFn)
 // GetExport Download an export
 //
 // All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
-// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
 //
 // Corresponds with GET /exports/{export} (the `GetExport` operationId).
 func (c *Client) GetExport(ctx context.Context, export string, params *GetExportParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8066,6 +8072,18 @@ func NewGetExportRequest(server string, export string, params *GetExportParams) 
 
 		}
 
+		if params.Bom != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -8075,6 +8093,21 @@ func NewGetExportRequest(server string, export string, params *GetExportParams) 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
 	}
 
 	return req, nil
@@ -10680,7 +10713,7 @@ type ClientWithResponsesInterface interface {
 	// GetExportWithResponse Download an export
 	//
 	// All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
-	// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+	// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -14014,6 +14047,11 @@ func (r ListExportsResponse) ContentType() string {
 	return ""
 }
 
+// GetExportResponse200Headers the declared response headers of an HTTP 200 response for GetExport
+type GetExportResponse200Headers struct {
+	ETag *string
+}
+
 // GetExportResponse401Headers the declared response headers of an HTTP 401 response for GetExport
 type GetExportResponse401Headers struct {
 	WWWAuthenticate *string
@@ -14041,6 +14079,8 @@ type GetExportResponse struct {
 	ApplicationProblemJSON429 *TooManyRequests
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetExportResponse200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetExportResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -18897,7 +18937,7 @@ func (c *ClientWithResponses) ListExportsWithResponse(ctx context.Context, reqEd
 // GetExportWithResponse Download an export
 //
 // All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
-// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22784,6 +22824,9 @@ func ParseGetExportResponse(rsp *http.Response) (*GetExportResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 304:
+		break // No content-type
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22829,6 +22872,16 @@ func ParseGetExportResponse(rsp *http.Response) (*GetExportResponse, error) {
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers GetExportResponse200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	case rsp.StatusCode == 401:
 		var headers GetExportResponse401Headers
 		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
@@ -28531,6 +28584,30 @@ func (w *ServerInterfaceWrapper) GetExport(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter law: %s", err))
 	}
 
+	// ------------- Optional query parameter "bom" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "bom", ctx.QueryParams(), &params.Bom, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter bom: %s", err))
+	}
+
+	headers := ctx.Request().Header
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Expected one value for If-None-Match, got %d", n))
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter If-None-Match: %s", err))
+		}
+
+		params.IfNoneMatch = &IfNoneMatch
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetExport(ctx, export, params)
 	return err
@@ -33634,8 +33711,13 @@ type GetExportResponseObject interface {
 	VisitGetExportResponse(w http.ResponseWriter) error
 }
 
+type GetExport200ResponseHeaders struct {
+	ETag *string
+}
+
 type GetExport200ApplicationVndApacheParquetResponse struct {
 	Body          io.Reader
+	Headers       GetExport200ResponseHeaders
 	ContentLength int64
 }
 
@@ -33644,6 +33726,9 @@ func (response GetExport200ApplicationVndApacheParquetResponse) VisitGetExportRe
 	w.Header().Set("Content-Type", "application/vnd.apache.parquet")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
 
@@ -33656,6 +33741,7 @@ func (response GetExport200ApplicationVndApacheParquetResponse) VisitGetExportRe
 
 type GetExport200ApplicationXNdjsonResponse struct {
 	Body          io.Reader
+	Headers       GetExport200ResponseHeaders
 	ContentLength int64
 }
 
@@ -33664,6 +33750,9 @@ func (response GetExport200ApplicationXNdjsonResponse) VisitGetExportResponse(w 
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
+	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
 	}
 	w.WriteHeader(200)
 
@@ -33699,6 +33788,7 @@ func (response GetExport200ApplicationXNdjsonResponse) VisitGetExportResponse(w 
 
 type GetExport200TextCsvResponse struct {
 	Body          io.Reader
+	Headers       GetExport200ResponseHeaders
 	ContentLength int64
 }
 
@@ -33708,6 +33798,9 @@ func (response GetExport200TextCsvResponse) VisitGetExportResponse(w http.Respon
 	if response.ContentLength != 0 {
 		w.Header().Set("Content-Length", fmt.Sprint(response.ContentLength))
 	}
+	if response.Headers.ETag != nil {
+		w.Header().Set("ETag", fmt.Sprint(*response.Headers.ETag))
+	}
 	w.WriteHeader(200)
 
 	if closer, ok := response.Body.(io.ReadCloser); ok {
@@ -33715,6 +33808,14 @@ func (response GetExport200TextCsvResponse) VisitGetExportResponse(w http.Respon
 	}
 	_, err := io.Copy(w, response.Body)
 	return err
+}
+
+type GetExport304Response struct {
+}
+
+func (response GetExport304Response) VisitGetExportResponse(w http.ResponseWriter) error {
+	w.WriteHeader(304)
+	return nil
 }
 
 type GetExport401ApplicationProblemPlusJSONResponse struct {
@@ -42026,538 +42127,550 @@ func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, sensor SensorName, par
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P3rchs3tjeM3wqK/6fKyZ6mREpyDnRN7UfxYeKM7fixNJOaHfkhQTZIwmoCTAMtmpNS1f/rexfvxz3X",
-	"kRt7C2sBaHQTTTYlJk5ma++pWCS7cVxYWMff+rkzkYulFExo1Rn83JkzmrIc/nx+SWfm35SpSc6XmkvR",
-	"GXSezqmYMUVWcyaInjOSMyWLfMJIKpk66iQd9pEulhnrDDpXndOrTifpqMmcLahpS6+X5gelcy5mndvb",
-	"pPMyZYul1ExM1u/YMqNrlm52OtJ5wUaET6HH4JXuX9marKgiijFBxmwqc0aoSHFkhSBcwZ+M5hlnOZGC",
-	"VYZo2o2MbyxlxqiAAb6SE4rDqI/qhznLme9J5vDnmE6upzzLCK8txnFeCHXc63/95Vdn/Un3hPZ63S8p",
-	"pd2ver1et1f+X3/Hir2jmr3iC65jI6LaTDljUz0gOcnZTwVTWiW4JkSxiRSpIoXQPCM0y4iEJV0QijMx",
-	"qzejXNT3MWVTWmT6qvMk/3O//1Xvif5z62G+lRmfrDcH+61ckQUVaz9K8tlPn9tBLOiajBnhglCi+YKR",
-	"z1aJG/3nzYP76c/9k17vyerPX/R2jY7pfH0+1SzfHNiFXSUtyYpyXenuJNIsF5rNWA7t/vDDD+eFnjOh",
-	"+YRqFp+1lkTRNVnNJaHqukYn3zCas3zr8G+TzpLmdMG0ParnSjH9hi4i/Z0LQs2vjxQRdFGl/s6U6cl8",
-	"mFHNlB6OeZapTtLh5rUl1fNO0hHQZgda6CQds1M8Nye0fnAW9OMrJmZ63hl8cZpEFvwbey5ePouM0Z+a",
-	"R4rwtDrG2olJ0zR6YiKjdo0Oedp27P1eLzb4p0WuZIRSLueMjAT7qIcTeGJkzxNZ0hmz7Kg6G7b+Tr38",
-	"IPlE/L2YrL/72o38p4Ll63Lo2FynYZSP46MM+OJf2Tq2zJp91GaIa1nkRK4MA6ca6MKwSa7cUXxCcrZk",
-	"hpdoZB1SZGvDPB1PVZrmmtV26vHkS3oy7bMukJWbGd4o5dRq3Ltpjidmjgsu/M5EZzx9IwV7TU130c0x",
-	"d5iZMBX+CqBCrVj+hBRiAldZmsCO4ddmbqe9s/g1Fp/OtGvG0MVBbJvM5vC/k+OGQ0s+yPGWEwtHdfhB",
-	"juOEjz/c47C+oko/v2FCx06rWVeeOkrPqNKEmWfhDn4CXyqdM7ogM8kUkYJQw2dJjZN2+r2zk6ZVNQPo",
-	"wgi6L581reoXZ9Gxx69Gf9twzRaKUE0WUlVH9LgXP4wZtBgOwt44+MqCfuSLYmGP5YIL/FQSbHg/vCkW",
-	"49idc07GyP4EPJDA1SfWZEIVM0udMW2YfXUFn3b7DawPW2nP9WIL+a4QcWadF2I3n26SbCKDzQtxfxZ9",
-	"MZmztMhY04FS9vedp2ouizxbx0fqGrnf6bpgGZs0iZR8MscLWw2QMSdkxbN0QvNUJWQ0y2WxHMBIRwkZ",
-	"/YmOgD+P6J9GZCpzkOm0lQKLpT2HMiepXAn8lJDRiXnNPK1XkhiRO1cJmcjFmAuWkvHaNJkQmSdESA3t",
-	"L2nOhJ4zVRfxg/E0XGXKz7Z5Q1uw+gsmlMwbdxd+je6tYCu7s/hQw8663+61r0pFd9WMD34yJ/mtuYfo",
-	"gokaOzw76/abxobt3uM03+K7TOlvZMoZCI0X5g5/V8B4J1JoJoBt0uUy46jyHH9QOB07SnhtTHPYAlUs",
-	"FjRf2wthIsWU41Vr+QOIDE5wvKFZwWxHUw5qJXLVweMejE4uVbXRb7a+bB+PyK+NfdwmHU1n8EDOKEwM",
-	"JMRMwgLdhqv5v3I27Qw6/7/jUjk+xl/VsVu2d7ieuLg1HRkXA3QuOlPuqswL8QSVLniQZkcd3Bi1lELh",
-	"6jox+XwyYUuNunC7zYGfgXF0Bj/alVl6WhtaIrKr9D4xrU6KPDdyGKg1ftVuzd+FtQdMqJiwzIyjl3Sm",
-	"lGeF2f1e0lkykRraMn/nhRDwdz/pqGIyYUp1Bn3TTs6oZumQ6s6gc9I7+aLb+6Lb/+qyfzLo9Qa93n91",
-	"ymfGZtcnGSc04xP2v92skg4TqW1CFFmWdHjaXitY5lzmXK87g9OkozTVhcILB8brKcLQhtQ06wxOWtOB",
-	"26kYAVwGhoBOEhpVQuk3tHfEerKvHcdMJDXDxLbX/XO3oR52oa16+kBdf2jqMtqpFNOMT/SW3Vzmcpyx",
-	"xZ8iu5oyTXmG4yZthDgyp4rAshGa5Yym64RQRdzWJB2W59JQ+4/vy1U5632ddDTXKLe6AfuLqsjFoCSn",
-	"Lvu4zGTO8sHEPdl64d7iTJvWTc+5mBnhyEg2YF4yI2QoM9EskyvUhE2HL2Q+5mnKxD0XFjRrwViKtkg1",
-	"kUtG5JLlVDPUl67ZmqRUzceS5imsr1nXxqU8LZeyHOPOtZz6Rw+xmD/MJbsx6rS6VmCuMwuaSr94L8UN",
-	"zXh6z6XrkylnWWo2jGODA3KMvOQYLvcBserXgMykJo97/YSsqDB/9cL1C9rc+sJSGm0t7ww6lW46t+EG",
-	"nJyUG/A3scylIXw6zhh5LrThBzv3wk7mIDtxbtdI5sRbBR2FUwWTY+kT8xFof0UVSaVgpu/XNJvKfMHS",
-	"e1M4I2OZrl23MDny3cX3bwakEOzjkk00Sw3TMLKQ+Z5wsSx0I4X3ygX+hqbEyVo713XhJ3QohmHFZjKh",
-	"wsxszPBoGlVe6heyEPddO7hVyVWpg6qrDvhSYCXZR66al+msXKY3UhMczs5FElIPp/DogRYpZ7jx5g6Y",
-	"I4s1TbuX7rc+Si6YpVwmNFnlUsyslYnlN8wofZmcAdPkmhQiZd7vQXhKTqf9ScP6PQ7J7KU59oJm5AJa",
-	"Jc/NC20OMr52mJMs1kTqOcsJDLeDRpg9VIF2IzA6XxO1F+J3Jq86u84d5NUJNSeqWDpt2dp7Y/Li6dng",
-	"8RcoL8Ja9Mh/4P936qv0/IblazIHAzo6QM3fRpX/IMdRA21GlR5qPrl2IqZV66NGJ3AmmIdBzg4HeeqE",
-	"2veBSIwT03zBhv80PH3QOV+wnE/o8aXMpdCyPV26hW4iDW/78saYu2xJ8xaUIrt1tnS+PO2Ts7Nu/9ja",
-	"OWteOqOHG7lqVa6290rnDDyagq3ArgpGKziqNzQbWj9iZ/AYNg1WutKMWeJrbjh7ZymzDIX5pm2M2Jdg",
-	"Exum+NhMMbJ/stDlwL7otd827LRp0+yvSedSylc0n7ED3vSZFDOWG9FZkD55zb9puqf6gcBqr3IrKZFL",
-	"KQmOayer1VIOM3j0UHd7bCJcW+fzE5yTCzpAeZ1LUd7Nilp2veKK2TV+TcXaTlHdc6kXEnzyZnFPer3S",
-	"S07JgovCqA5UXaO73mgyJ6RR9zoJdC+z4GaQxI+y1cIvqFgP3RAOswFS1tz/qI7NZa7B5/+EgJO+C156",
-	"s9gu6ESWE69eVpXIiG1XTPlgGKjQLSMVWr1sH3fRBF0fTrD17TLwABblb4IWei5z/s8DSOFez6SCnL99",
-	"afRK0M3PbRfQ1oBgiAFZso/Do6OjxGgOlJRW5ris2Q91nmDMO8mnCJ8+1NFF2Q+UGwjUuBZy5QMqkjIE",
-	"yHKb6pm11FRKlqD9+2fAPkU+M7RpzuDnVSL74YcfuvUQj20bXo8IsbuuiuVS5pqlr1nK6SUs4cE481VH",
-	"s4/6eJlRLq46A1RwN67mJm79ONxpP04CAyUw0hZ77t8bLsx7Q3jh0Izb7JbRJjul+R7jYTKWwyIuc8O3",
-	"tfV4TGihIu6jNxD/sLJeM6tgUNMEmO6lYATeBJHCfMLwKa5Jzibyxrplay6XpJNSvXOer5mm8BxMM+M3",
-	"LLdjBTf1rtef4SvAg2z/NM/pGptDwvh5c2RoljGKMggpRcHT2ARA4qHRMDMGF+WKKrJgGmIAzBL4FlOq",
-	"Wdfw8FizcmItwzjRTTe9nOpK+8Hqeld60pFLJqwk+XPLnu12bX/LCHd0XAYHbrSimNklvd4tmdnnbv15",
-	"iuyFllnavMjmUBuZWbBMkRWEG8osfULMII1kwoFk5yxLwSKckDFDUtVzti5fcB4oS8b2kl3NeRZGKd1l",
-	"OW5Dp+SPHSAkPGbBQrn5e6K0h6NKC+GWlsRX27VywSoH5r0fmBx/YGgvBibwFBdvkxegfP9zh4liYUa+",
-	"YuO5lNdm2BmdmH/Zwgz1fX3KSedj17zUvaE5OOjN22Fff+Ui/cG3Vv/lwrZe//459nbr9IoYqRjhVzfF",
-	"oXJNMkZTiBfQc1loQsUarzfFJnnlGDXsHvRsVR/f3a6lfcVVhNV69tWKj1W2KsLLghA709SeNAkjqDbS",
-	"OKmDzebTTQO85htToIWWi632Fz9808B5+fht0pnMGVgkovHGmZTXEFDFtY30YnQyJwuqWc5pZqVO0MBb",
-	"rZ7p/qnpMLaEaJQftpMijGhwgU/ChQhBW8MyPGDbu+jDx/eWTKRMTHjswoLhKhtzA9x4QVNGprlcVKa8",
-	"eZo37mvsRu/ohEJ4tO3CBtXt00vQbuT5ac7UXICLtcU2vfBP3yYYChRtFI0ssThC8wtOa05v2N6zgUui",
-	"Rmi7Bv6KKv269so2rrukuebmqZ1L8tY9ecHgJC6lzJoODdekUMzOHYwIisC9LeUTAi4n5YLgFdPW1Lgn",
-	"ReVG1dxpDDYPlZrshimqPvrvUSCmWrPFsib1yWKcBYKXDUJsuGWQXKoUWTtslUNRP/sbB9pNeHMSlgIb",
-	"6KWyxZ7XhUchCbmn29dG3nte4bQNQh16fYBbuNFg6B3XimXTUsITRog6ighiNdVGipS7PoNwczpjeVwU",
-	"pio+wDXYA1Zz8OhGFRtrVIweaPzNcqqJhvBfvq2ZobeFbmbfJJ2VLLLUPBJdSnCVaIw+w9mTucxSoxeu",
-	"gi7DbJ6QEMs1Czvya5OUQYG1oTZuPV5bG3fvOJOTazvH+CS4tiM3Ujyqokj6ynkZgGAgLBhcX3QBzpoE",
-	"TWI8sF4sqVKxye/m/XA6cqYgsnk3E4XJvsPHtzHQ/fWlOMOoMopAufDLW51C4y49T9EMXt0kc502Z1RZ",
-	"RpQSlGQialzDu8E28hYiOIwCmmsc/ovwio5oz1kacBhzh8yYzeLgqqI52t8IVfASOlAzfo0xvjv4TR7j",
-	"Hs8YTTMumAKr45TfMIxNiDYYoT/NttobjHK7YMQ8h0yKWx5pQxvmdLlkQt1Vl4VQ/iGdsfD227zdGlpx",
-	"t525H+IJby8FWck8rUVQ20wEcvLFvLfowVZEuaXeYmt0R8iTBrrmbiuuwchNbugkdXt2tLe2bye6uW7W",
-	"jxp272ZQbnMjgf8lp8v55gFl6WwP01h50mOKmEz3beqNTCNN1TkVtJvYoTZO8CBKJqh5n1TJhCXZmEaz",
-	"GlCTvu5phkNWj6kjUVFEsBVTGjLWrIaRWhZct3zu7Kv5btM0Y83Xeulh8LkY4KJZoUi3eUVDe0MwoDVp",
-	"DtaUh8G4cPMHN4xtHLgjtGXlyf0UB+cKaEGBF/joDhk/uvO+n+peukWtLUYjFb6t6Gc1o4ezhWxMuYxB",
-	"bqXRPcXHb5M9T2mpEnqGXF9rpvfTK2sr7ZIk8L92Wm6YjYt24Xc4ZkqkNmcYHYNeOzKkx7WhK5GqJ5jr",
-	"YYO2EydPgBo/ZkzUFJsyFdbaWxdcKZTZwgc7GAYOf2xK21stsOW0Xvumwy+rvQS/vHAdBt+9c32bBStS",
-	"rp8Lq0vXCGyiY5rQD3M5IKNrtsbsLKPMm4EmZCR5Ohl59+SS5UqKhIwmGS+/LZQ9wWYf0jRnKu5g2sf1",
-	"UXP5cKG/OIu6Va7Zehj3D+2WnpieyzR63Hz0RDRBvYytAObGlVHodE4nGpZhlPMblhd8FF0FyJWK9Zmz",
-	"hTSSBq5gwyPgHrYTjspcRRMfXlFlk4YxDzqS7LnhGQGuhzTjVzpcHL+GiUsB8yyyNpvK2KPH3FDtKzm7",
-	"t5xRUv8nEzZK9zmX4rWVOmoIIXI6HQ2IUQrX4B1ezSXJGZ3MmQqCRYFHpRKfg5s55ElyOg2T7N5HqM3n",
-	"ZcTvmuq67rxoK1kyzfgYhVBBUJuRAcSExb2i+xq3292DbtblNRjm3rTlQWEuToRjEqquWQp5qQ0WozJX",
-	"565CY0vPd5nY83NkjduJR2GiVaE6QfrhtrcuzTNlwlAjTZQmS7AdUdWaBSGZBpwlJMJg6p6W7MAr+1ch",
-	"gGBj3MA9YcXOc42aosJ7MD+QMzysznhNcORH5HIuMTnenO8pz5VGkwMckhLb5qizYbzwaWebXZsmV/Bf",
-	"ozgYJu+edlFFUtl0IXCvu18d+BA43o2qYaGGNsnH57nFaEtIPbTgGo0aezmgYDBgJ4aOIQG3YmM4iw3D",
-	"p9jFhrFplA3p3yXh/byL4lwfSZAUV+aJuYVIyg2pLsA24jmEDv1NkET3SW42NwAv4UesHpAJELPTEyGB",
-	"RieyyFJwFJWgLDsZ4TVbxyUir1DvLf7txxYrmlFEg7xGaBgv/jjlENej1WIekkTKHfrd0Eqpwzn5Ze/j",
-	"1k61auj5re+t4YF3fhAND1z4sTU88MIPueGBp34m4QplVPwq8lmEibrhDJsMDVX3cfuut4sgRiTcJTFy",
-	"TcCrhXwhAbetEa4gOsMPq4Xc4EWG6mxrflMYUqM0sY2iNwm5JN8lLRRLPc3il8F1sUne+9F0E6VaEne9",
-	"V79+Gowl9kvklU1Sr1I40C83bRYxuc9Cd3FBxlLPiZxO+YTTjGTUvDBjzrGzcpCELiUPhZDalSJacKmk",
-	"M70DM4M85GkDA4uqTWOeZRgcvIsT+9WBg7lYcK3ZHlb8p+6V2GkD6XGoGBN7aTQzecNyAQgIYzu7TZvu",
-	"XC7YcDKnDvjJEflcujBJQTWLapt4E1cxYlw21ObDQucyLSYsHUZ9c3TtZGUHhYYyc86o4eNhyAFHp7Qi",
-	"ZvY1nKeT3slJt2f+10Yo+FDkXKV8shmaMKHdKUtZDtrC/tZ9b9aHWCgwGt2wXFmOtrfwYjFk6ETzG67X",
-	"UTfkuxdPyenp6dfghf9ea7qijxSkqmys0Gm3d9Y9+fKyf4Z5bd2e+aPdQFZxMsrYjCsuptIuSUNLwSVR",
-	"vlHkWasjb42yQ8XFJGJkuTBfY8SBoxGL/ZpxpdHOYs4BcakTnivxDCPnASOWvASX+jVb6ru7aoUHUtvA",
-	"Q4tZH0UAVtJ2NcpXKt2cxdWpnN9QzYYLZsa1hR3kLEMt2sEV1ZzEKWi8ii94RnPMXkwIzZSErzFJJwgF",
-	"FFJD/PeeoWFyTbOhudiFHtZPZkm/7cLhPeqVb6IfWyEIOh/6SPjWvB5JTLV4J7uwj5q3ltJFKW0NOrGP",
-	"tddfKiYdeGe3X/7CPgbKs0W42mMFzN3vqDZqEUDuRZbFOONqzlKQFlrpgftvR7FMA8tfNLyt5MWYwkFT",
-	"1j49xL652XjfQZEy4C2lLItJxW0NYJUbqXLIkwBpzQMousyFkHprd3oSCDGbMkGcNdSv64ozdOMqwmth",
-	"89iWBFgSfEU4qrObkv5qF0r9togyzYAS63dFeUzLHayLVRXaqV7xTfIioo1HgrU4y9KYmGyhUKb+Lqpe",
-	"zX6RI9JuLPzrpVYE4OcCD+bH7kx27fsflBRH7+jqNVOKQhKz/7Wrrvmy66Deuh5YxhzEhoCxsjdY1EN1",
-	"Vg8xg7VLdoSalavf4Pp0N1wkOy8O5LxVeMUzHLkPny+Weg1n3bGUfutUgoCCYsr9HVwY9zCPBXxtB5uy",
-	"DKI8Rm5xAjNYMPjtu3cQI1iNFiKLaTjy1hhdVEiBcVvUsHgETM2WFkXcl2QmiRQJEXJFZA7XX/7Epl/Q",
-	"bEXX1l+2O94yZn2zs2la12dswlVDdLcRyoi9F0jKJhxQ0jTCjM0iunigF8aQYF29gvYqYxpFnTfHMqXr",
-	"UnGJ6XSPu/1WOl3KbxoWANGNHft1zyVGAZjMYXMWEtKtGbmRmgXhqEghRloQEhOwKyP86uukhcJTBiDQ",
-	"LPt+CrBfLeWa98mmLQ30vFfP//LywlyLjxRGb1YsLbyaWl4ZMxpaOt+sSSGo4AtZQFyDQlFjmhudvHDf",
-	"MHPJ2gcZUOlCOp35/pPxAQsLeVPT5+0oT/PUGQLc4E4ZydhEFzlzMKU2MLyem4QeOrOhNihIc+uUMht9",
-	"sWT0muVknMtrlmBsO+bb4/EI6ZvOcsbSoZZwImdU8xtEGOCG6gtxLeRKRMleca2jEfZVkrSPVan/y15L",
-	"9wZKIvffDkiUMM2Fgkqdrmx6O0w5tmNYpaK+ac9Y8ZH/8t+LcO/qaQ9ebMUpeVLzexyEofizbjlLudLN",
-	"7NHlnbdeKKNXRHlpePhyNpF5isgNoXxHXoHtwejCDGQFioAuNp59TnEdISYNIgyeEMUYGWF7o02WPObj",
-	"jMtZTpfzWBGFXPNJxhToImNMfRzLAksl1PiFzFMM9Gx9y76Rmk/i0ooT6ocLxswGRGSl1/YXsz6lEhCM",
-	"T2YpAy95rvRe47ItxzMK8TpsipOyKeyG5FR4JXKt8BCoBCDH/XWBkf2YwiwFu8eo/U0dGTaULGgaMyYS",
-	"GD1a3m/doIRB1OAs88VhmMk7NisymieELg0d59xG0uVkmUsCYmr8IosxFduY4ybf5ykXlNsbwCqmsHK7",
-	"E4TMs5UlAAUzA54+tFqoM2pstZ3go6+4uFZ4yYP20xA34ijtEWEfUWy25G+02NRcsupexwA1r2hKgbZ+",
-	"xnvvaLhT0KzLATP8DrF2qeCaK5aSby9fv4pt5FXR651OUn4Df7DLOVfkGyxLBTTB8gyDiAyvgB+eds8e",
-	"H+Frx/49Rwi15p4yQ1wfmLnESSY5mVKuKNfoVmQkLWq/xxsH4PdCT+SijQkq+94+ept0wNKF8YARQvg7",
-	"ak4KA5YVWMPuuOtvy47iKbZw+zYQo/vVZ4cvqVIsrQ2FXM7ZOijAZXRdsNZ4LohskmgpnSiNT0vFgrAj",
-	"cvqlntfKC7Sm7HdWjIjO0VyU7RqBJ+GdKWuCeHkLkykvJQANpYosc6bMNZ8xquz9OpFKE6Y0Xxh2coD7",
-	"9Z0bV3yiXECSUjqkanfetH14Ydlb8LazJe33fpE13Or0g8yJ/RmWxb/nJSErZB/krn8HPcVzFYzaOVzm",
-	"bKh0kbbI6DTPv83ZBTxdiukq5lvCX4xoYNVFTSDdr1jeYzK22ehsloxN5k0XiTWnPlIEnwu0eB+o7/yn",
-	"y4zD8bzful9APw35ONEL76U2GmWRK+YTg+FImA9+DTW9ZqqOrLDDWRG/4m7cFVcXQMypZ6kX4Go37KAs",
-	"ShOR5+dUVTkg+VYWGNb5VC4WUqhHCUJdRFgc2QNX5O9S707gsyvt5lq7aDwvLK+tzXNf5yNW1nMSQnBn",
-	"hLJzcDS8bFqTuAKKjaoDgWhUcpMKK06quk3kQDdLaZvqng1ZsQLebkE6tMjXQrO8bLYlpql8CHONUoZJ",
-	"xjQ3/3jKQuOR8pG/XjDqxSxG+7n560E2joZn/MZmGaR0TWhWrzIa2Ncu+48HvbNB73H7iIAtJkJrKnCr",
-	"PCBgIEwI7iskz8RH3Gi08ibG3cPy8TSbOvIkl2K98Khj7sla9bJv3z5t2dEyY5qpoTfBNCNBIIOGsG37",
-	"mkXVqPQ9pZliUYiE38B6yqaMajWM+0/CuUAoBcD1wyv7zcSlrB7IeOhILKZr+MgqcxXKXIMkx4QZsJFg",
-	"g5Pr1Im3+S//Mk9YQN2C5BTQIo26MJELrn/5F6E3bEJSIwia11HcAX5t+Oivo2hFzbdmE1BuN8sPwhac",
-	"rua5hYoPTeXSzGZJc5IxcvHLv4QRJJrmhgu4y4rpDxRco+aNyshP29jK8T2ngB/GpoltAt8Ex7yLTqyb",
-	"NstaClpmUZKaa71Ug+Pj1Wp1JIt8gpLA0YQeP5OTwqzX3zlbsfyYiWP0K3779ukx9t89PXZ7ETYjpDLN",
-	"FILF2pnmYTtIjaah2wfb8v1syw68BY3HFJOUqwy9xhPDq8WfiArBlluSdCoHEFhDk2H6UJ7QT5cBEBhi",
-	"I6EPVhBEF4xfQqsRbhG+8LL+1W/xJinmssrQ9nR3VqSQ+5+eN0bh3Dphd0I0hewHUl5+UpCnVNCUU0G+",
-	"ZTm3tA1H56m91JYsX1AzHDCRUZ3zheSAL2xeZIhR9RsIIaKhDG2Vo1mKqnZ0evrvzdGSTjTS7rJcj0cK",
-	"6nvbIUxt4X+UCh7V0H3udpHZjrqnp8cCPUL7QvNsMuKQqbozH8S5WQYdV/Uc70Hrd6y+qWZLf252m+Aj",
-	"XOiPrYhJoqW8Jlz/pirYb8EoDqtGuOJjcTVCKJ4GSBBWzt4UsX/5f3SRsroAbVgqyte/kdR2UNnZcJRP",
-	"IjkDtR3bZeh+2TueU6Font5dhoZzkrNjxaiYMNNkysYUNJxGLhURE0sZbxtTsh7zGKwIRVc9otiMzfnc",
-	"KQtBoYr4AV/lUrONIvYXk/mC638m5GnOleaiFR/JqFJ8yicNiCiGHF7xcU7zdbVg9CNFFjS/ro7gu1d9",
-	"8u3jx3fnFz/MmQDKi4DTvWDjvDDjOE2IYRztMliQdhuj1TX7qAeEgY96mkducioAEReZZ/RWx0SznUOR",
-	"IuNih8UoutKunBw20M7iEpiKt9jq6HLJaF5PqoItp6s1lLN7RjnWAmsdvL/pFoCfqn2ck5xhcUTHWaW3",
-	"melCkZ8K6bwIZyciDVbjP1vFt8qsiBVn/zt8b6vIz2pj+urrQf9sb+HGReHb41pdej8Sz01q5y2gUE8h",
-	"Tdzl+9I7HbnNLB5lk1gKLo8qx3b+Wwvt7AqJeG8IL+2WR4FNO2PUCTZ2sxAUA3KtlCuVYaFgla82D7Ac",
-	"A0zIsPWTbECOrcSJwDj4cMptuMvRlWgBNxwF4eFiuMzlLGdKjZ6QEa7PMKMr88lZMc3fQuoh1E1lKUuH",
-	"K67nI/KZ+SfN6QoYQ15kLCWy0J+bV3O5XFoHyxBcXMMlXbJ8RD4LRW/zaOl8GZHPNhbD4qBqrCUphVm9",
-	"UcVfM/r8yZUYpRzSMmp9bTTnvO92A2x0kxnGMpdDiL2B18pi+LlNk7M33yNFcj6ba7PyKcv4GIoCf45b",
-	"4NTgYFU7SadcVG848cAZ1SU1vzcsXMVLBWF+G/PFyxEnYc5HeWjjD0eYb6NsekS+9/SLsaAc4UxQcpWl",
-	"+3Jj/3wo8bjgmSZcWM8SrBBdkM8wD2UQ5+uft9YbjZz8uNvrd3tf7K98mdMBC9DEV1y4RUSVsipqGUA7",
-	"Li3Qe8SP27vWtranVQV7G27ZwVbaRQx1PG3AwY5Eu4P3GAZqdHfT3pznMViuRqmyVPfLGTVviQtziTgg",
-	"C6Q5IBNDUZUolJVw7LuWd1TnmcjYm8WRErTINbiypcAd9hDVmBpUGUDGFdZgsplw6RH5ATJukb5RYCm9",
-	"80FxNOWKHRKbzdVO0oHKpWxH2SI7A20BtK/ZEuM5gjxzKViYCFyholrZzP5/HaZAkd+EyiyaacKFC0UO",
-	"6pLOdltXXZmh+yuJL1uGcL6FMKp3GEYV2B8XheA/Fb/8i6QMQ63Q2OVlyPuP0LKcDSnPDuy8Ep96PtGK",
-	"fHZRLJfZGgIQ1edusK8kAK6TSf7Lv1JzBXyGwYTKOdWC3z4PLXYHWGStHOTmE2I0XyOKgAa8S9dejmU3",
-	"XY6NWsxE1AEVPDHNjzeVYVd2yQq325ReG6IVcwIEwWIWBNjmloDE6JIxdirCf2xznLlM7FT39ij8Bka1",
-	"B9PUH8k0tb9N6qJpf8/dnpZRjl7Cs7GOd0kR/D3S+G9oOH5mthBwUVXcy/PLv8ZUk1/+X5I9+uVfmi4Z",
-	"XCSUpFH3z28bX9Iv7dsYLILZMUE+HlGhJ7EfmLx9dMnm1GrJe+38ff8jIxgemOUhmWUt7KPuXoSztYN5",
-	"lnAvEc3CVemdW5gHWGULQmR4hBXqQyUDCzDwiNPRQ17cHVC4ipJx13Zqy1lrNMDmaF41DB5vlAhtEHuQ",
-	"SPQHFfpoMSnUARmNkxIhdQlqg0PRitiRfAXmucyrKXz8y7/M59tWQbohEs7v66r+7XXUi1pyhefPXEE+",
-	"A0bH5DnlGBHjhInG/atO/y0dZ5K8k2nOZwX7Z5s1wEoMUbQ5cxKPJhQQTfxNGen25PHZ436b0MulzLjm",
-	"E07F1jmZ1cmKWWKPWMREuTTz7Ob7zPM3iGUsgbcaa91x68uokcETrIS54sp7AiG7Zt3OLPUggzzIIKEM",
-	"Yg0qJTBWeci9gBKcRX+53Enl8+BxbRxl1QsemYt5MggpQz8fCzAMEL63eiTfyTXNzgEP7C/8pp1TnEXY",
-	"TpRr/yoIsdY3sgso9u8lWtKGNvwAFGXX8r4IUXaRDxUY7fbsk8VH53BvXuioyDQyh25ksUjh9kGtYUp5",
-	"pmx5TJKxqQ5kViumTTKJMNCmiaiU1lD4NfVYKO1LysnrGG5ovL6avAYfMHQSW5GwROsexdHCerWb1+zE",
-	"zbWxwMs9ClM1VWRZNMWeeuvQVBbC+slW7rsVFbpSnalSrIqmVO+sIf/aPRdiubeEj1WKpQ0gsI3s4fDl",
-	"c8uyL666dcgmyjn5ETcV11143EG/eDvZTECBh2AztZrDn4TNPA1TDhpzKba5K/ZQ/xybaCkO1pH7fZx3",
-	"LdIyPi9XOoqmWBebZm+D6eEa1swDUH/EvDfwnutCPFJlwAuWcBvbDxBv8/NVRy7VVWdAfr6yyCLwI6KC",
-	"2O+xVfhwdHR0e3t7G5Z/s6M+FBjnUyDiv7L1Oyyq1rwIVvmoAep/XPKcqa21ixnUTMQqPVh+2aoPMyO3",
-	"tYfHjavCPwAWCDYK1dupdsLign58xcRMzzuDfq+XdBZc+M9QZk6z3DTxf3/8v1dXH3u97tXVx/70/X/8",
-	"rygzmsjdSP0X8FDDlYUtxOjvGcv4DYtWWcxYrqO6+RsnLlOimbpbcVezAoulvmdlMduKitfrMPKZYNnB",
-	"bs0U1+og1dA29ccVG8+lvO6ivYO6z7HVbTQmBUE8tiQNm0gYMsAIK92yUIejir9ykb5wbYVfvgvaDb+/",
-	"hD52ig7WcsnMe0RRnib+AEGM4CqXaAfZo/7RZj0ev19lgdP9pl8vuVP9/lnQfPUXW9z0fVwocOeqJNBS",
-	"a3ZIyZ6wQwGgUv2tcoBqtLntoB9CIPBM41NJAx79okG4bsE42h97u9Ltyj846bb9bf6srCQNcfrrJasj",
-	"tAZFZRpGcOCrOcaj/pLLFaJjcVGWu2tR3DZjN8iE3QlN2biYARj7VHaSzormIlJjLKqG7KHyN5Rj2LBg",
-	"HM2OzGSGTPxUsIKlCeTVuXJ4CXFRwAnJ5CwJKixDSFUC79qCSFUzUSZnu5GQ01AtwFqOiGiPq1bqEI4K",
-	"Q4YAxNZ4Pg5x0huhFH+bY/7RATNEgOj3mAQ08wIQ2BtQIWmtSJk3QqgbM87UHCXU234qmI5S6cYKWZmx",
-	"JAhXDWCTiOWqQYTRLN9jt9CLewnv7AJdspKhm7wdROLW1nXdvC0vmqoBTGRWLCBg9+nF38E08BaXzdkJ",
-	"DEt78+y7i+/fgJEVzEJ0wY7ID9bP7A38RirwKZvsI1fw85u/vXpFuAibtSi0E2bYpvAdIxsVtrcnvoBO",
-	"jwis9I2vQZkvrLDuKuFCLkDNCKpu4oHKFPu1E8Ykpior+Mc//vGP7uvX3WfPjgiaTGO8PSJwBl2FlNSi",
-	"rBSE+cbLSjWqN2UH9ToZm6/gkdhYD9hVe51gZguB6yLjAtw6uBNQjcgb2PnURxjQXBaYK2LWpahXkjje",
-	"PS7PiBrjvTHyy9fNF3VfeYWDhalm9vDHU7/WS1ahSQjKna8Vn9AMyqfYAHC85TM5cz9UZ/jyzeXpCXl2",
-	"fvm8/RU2Mjs7Qs9dStcewZJCyEBCRuYfpeliOTI0DxkoFurdsjkvDDvWk/iJe7+Mb6SWl2J/3crwLbOx",
-	"V1s4+mDHkt3cts6DDnLF4SXzqe64F3TC9N9pVrCYH6sQOn4x3Lg3to8CH7OFoeP9MzSXNixhAy4c/G6O",
-	"qZrLlYqXXN7jArxvQaQDhP84ErWB4G77gn6aVu8QRAi78MlIkOnJ/LkreVydxjbZuxGyA4OSHvmo/qO9",
-	"d8NWO7KdNw76lZzt42K5k9GnQGyEIYa5quqbskDOZV+zkXe3VptpQDnFq1qz9jCawQ5FiKRtfX2aU+xq",
-	"m3K6sdC4mWroDQ4NxXHtY9bQsvUZUJdY2vjYPcphgwQcScwT3vUocwKeFpqRD5ILRJijZJkViig+q0X7",
-	"VIMG/lTGBN65FjfsZUP97Zo6aFU/O6mwMPfGnsQWd2NTItTsycKT7E7vkjt5h+F79hR/Ut5XxpHEhHuI",
-	"bsVM2CPiqiAPMIG8wGJ77tsnVpA12oTMWWpzzUHsU5quFapAQo5lusa6ScxVj/eymC9aDF5Cmg1j1cSR",
-	"JoaFoDeUe/kpKDEelF/zr29QLOhwDZy/dKMfxvfrbUxbVQafWmxWCL1YLJMrMjr+qWD5epSQ0fGS6vnI",
-	"/DQ6njOasny0u+SU632r5/5FztRcMKWaohlsMZzRwPqUSmNQdQ+npiELJbythk7U+lwdxQvbVPXbV9hw",
-	"9cu/uW5uk863jGZ6vrmrgb285HHXO5fPvhZbtG/5bJ7x2VxvKRjoabtSz9FXebTVEWNWlblexIQMo7BT",
-	"BYUYEsQENTQDQVRGC0P/5oLm1+jerPL0+q/fAxyFLZRQfr3RyoXOGV1wMdt89HyiOztQWbYX7rDPNZUN",
-	"DMAzYEViG/EyZULbmIU9XaVm8a7Z2mOTlNn/6u7Fgp1TatvE3Zj/ap5tdLTaHNdrhhzBWj4wsPDowB5T",
-	"64mpOE6TcAW3Lf1f7ZSrw/9mXWKA5Ojr9nntA6ORn799iZMz2rltiixzecPTEpBnXkMUuGbrTtKRPJ0Y",
-	"UUFIsV7IyhEtl8Nw2AuY9X6uiXMCvBlfJZ+lOZ1qctI76XX7J5/vGxhgxiHHDeJ6VWLYaVud+KiJ7cXn",
-	"4alNQ1r7uDDTVFpkjfUK3M8WJUDTXNdR/3dORtPZTjnp0jxzi0YYWehQGdk4KpSs5jKDmJAtjqRNHabh",
-	"QDudJq4vV205di/9BtnJbY47XNnYgfpOjg8hXhqC+1SS5V/ZOgqQ5g+7M9M55su1Ytk0kop6B63VvTNe",
-	"R0mweiHcJ45hp9YJBYcL1QBccYnC3oKLQrN71KXfNz5nUzrN2ZR/jKsAboPGbMaFOopjrNzI63sGhtzj",
-	"0qoE1+NMyrsroIVaDEFABrWNqsyogboPcUDNIdl9QGtnCGvNOu/Ar3N6X1Xw9KYUgnkxgN5dwJvR9OVe",
-	"vqJK1+KAN28PwVYMfDbmkQZWTdYsWlP+Iar4Iar4N44qNjT9uhr9sJWua5ESvxKB/6qE+mvTVWva2UYH",
-	"4bZ7WthvWy+YUDK/5MgMGndU88n1vbbxTqJM0zUwBXuRbhUmeFcr/g3NiqaCh6+xBCAVpD8gSoJjLEFX",
-	"LwwNKoMhpKrGyMacEXXNl0uWegBzRReAF1fVZANjeI08msOs2qjb5T47hRtufdpwQQG8mS3nGCxF+7jp",
-	"Lax+7dKz7YrcOQI0Z0skqmu2jhVKK4QR3qyGNqcpsZFdGMNmwST309jwlDXVnywEekaxm0rLLWPUKsX/",
-	"LPHf0dtg9nqbs8F2sBmB6uZYX+BKQKor3R9xK4RHpyZ2Oppr4ka/Tz500IMYHsFthySxaQuOZoV0gZf3",
-	"uFtaaCKom281iaTDKVJmu+U7ELm6kZUEWxnOBgE3BVDHaa9aPnmwvTw6mdAsw/A1LBlIoGRgSZhcEzDq",
-	"NwbvPhTkeyjI91CQ76Eg30NBvoeCfA8F+R4K8v3aBfle8QXXDbEN5yQzvyIMPNWoxlDzeYKwNtQsncyh",
-	"4LmWM2DQm84KLobm5ozGdV2jRySAUpIyG2wNqVrQj/G2VpTHqfFCs6VV9swzNk91mdEJiynYde8vOFVN",
-	"r4mbStlXbEkjBrEHy9VvZLmqrf0h/BH17fxUzsPXDKq5zfkyEs0hUl8moEVdoDEm37WOrAZIvv3eyOUN",
-	"t3jtuwmHu2IErdu3yu+wngVz0uv3jcTZO9nbDYST9KMJ5uCWrNJtUi56fLfK49Y+usJnQtcM5VY7YakF",
-	"DEe/8BN4FPXJFFJGXcYonKY7RGO8YSvro/538jdfx9zul+jBfRLc+mouV4LQGeXxEKK63/p+jukt/ub/",
-	"Wb5k3KDYIXrrLoOnYLqIRBNuiSwPAzEbnsBaG40R56Lhx9rquGZqXXqAgbKtrXP8aw2wQRklcGIDZYYr",
-	"LlIJlYbWgi7g+0WRad4ygLTSy4VrufLtJV+wH1wvlV+e+S4rX7/G/sM5vAPotl2gLdWD6F9WZJrLBXhL",
-	"tCxrz9lSaFDkyIruPCeGv5FzTTIGDgnMJByZBkbgJB5pCelvbqMGQQpcbkaZgPS6LDunOSMLZrPgamSW",
-	"y0hd5mcYAzCA4UECRw3m5aTXr8O8bFr35Y6GzbnZu93bbYR2wZrsmCm/4ak12MEVsgnfnEqmdtst29i7",
-	"q4S/jTGWh605gRPC7v0O+21FEpgWqhInsAPNzZqR/S9bj63XnWorwOLXXsgi7sXOS2k76m8qy1bZQnVc",
-	"ETm9Ey5POzP9uaGXBjs9qlARM3xtMaILXQHprYklRZ43WOUdXSxAaiZCrmL7b3j0gmfroaO93VCb5pwP",
-	"FWNiL2EIwKXa98IXdMacCaq1RLENeHkHYLrrK5Yhtq/o3wLBOSHjta27AQmgIMQ6zo4wsXeEdA70jnI5",
-	"/k8rc/pd1JCsmNXsFxtQ0Js5krvzVHdkXmSAlWK5VUBaVXKu4uy6s5JsVXRKwotSSJ3+dybDlqf3mc8d",
-	"amfKC879bbKZgup04T30+FJ/jnnVkeqMHAsZyfvgre4E1giHu9nV5rq9r6zcIYwYldX8NPaLtzmXLtIt",
-	"XiKxEIGVLiEaYnWtsTaT4ObHOBwykyhwDUjfyIpnR6QiM32QY8NjWKYYOXlia7TSyfWUZxk5tdIUXxg5",
-	"+wwkKfy7H+Mob3M5zlhE/LM/EEweU+Szdy+ekq/PHn/5+aYAuTVxjisMbXFJS1ZqtTB6m4pzQxoxViFC",
-	"rBYQZqkmsCYQMEDFun1qcZkCGDspDZmRRvD49vLyrRU44qFLDZWSa+9WimC3RLx4A2YQiMvmWFR3iRtU",
-	"dTsUuRiUTK3LPi4zmbN8wMUNzVoYKy1ehc9TczKN3WG/PdETUC1MXTvPaeUi6fcfn570eqfbUBTaIyPg",
-	"5R74ssNyeHgpR/xHbgztLLj2zmkCZ/8/BSsi2/adHEMRZaPBvQPsP4DcAgEBauZFyqP49NbNM4BmeWvh",
-	"R9fEdiSKTbkoS5nSQ99JNBLuAmp/rlyeHL4DczCsS230f0cRn+l8vXuiKDYJyH/E5O/4lLdYNIKYmTZ9",
-	"mQm08JxYigjTkd0YwsmFncfXv5Ge3mZ0wvZxsCyl4vEo5T5YAdnHhsWDfXXhTZGwSL7g2t5eXJdUUKIu",
-	"hd9WaKNtjGEdUtg5TNyMwjHGFgxLHTMVK44wZ5PrPcGft18NzoiVM5qubVFs/Pt9y7zixI0qPhdbM3sR",
-	"Vf8uXRQtBIpw4YxJPovVOabNM2VR6j0wFqvrF49YeakV4WnNw1zW0W6ueH122u0fP+2e9PptuMQ8irlW",
-	"LfKC0APt4mO88zWqwoWRIQhLW4u76fe+6H/15RetQi3KrqK4MWYBsbhvEGJXC8qKXGS+VXOHma05hgWd",
-	"tF3Qphp9Zjj4Wy1cq23DdufjLdsfNylhPxPN/eMkvpUriB30gVY1VDlHv3OakolcMIS9sIKbvRKhBGRQ",
-	"Lj5ahrheJtJZer+VBcr9TzG4xUVZ/PL/j9aKhKKLlDzFAjUQPOTCWTbDMGwchduJoDBehezrpGlPWbIN",
-	"9OCdudCMnjVZx5AzMrpuTtH9BiLObaI9rIm9yZ8QzERIbVA6hg9NixwOd2Pe7kbWwoJ+HIbI2NXun/rI",
-	"UAtEhDZ42eKOrzSc1ObZuEzvCnE3hPdpLhdDB3kS5uFFXQvfi2xdGrPt9ZzyFL19CIrjKrobXXMF/3U5",
-	"UQQuIP/8kirVYEPenGRR9UuXKe0/YrnzIYYHlxYAp54C0zXnvYRuAQ+q/conuYPA0Rk87tWiRiIl23v/",
-	"5Z3V5glsCaF17QfTZ6fX//rLr876k+4J7fW6X1JKu1/1er1ur/w/w4s+yHFnYCcBox+ab8CqxIQeOrM0",
-	"NhwEkNgvvBHgpPSml6NyfKyDuLtw4NhSAT+zQl1s/QJA5p7Naass29bJg93Cvl8dys7BFUsF+B+dwY/v",
-	"DSO1afuGInI+m+Elgr6QDl1ypyRBe7e3yQFQDypkExODvNnDiaYcKyze1RlQIcpIdjWh6trmMrXMw9oX",
-	"uOEusQglAdzV3cIcItK2Qb4rhDeb8CgQ7t/+9vLZzZetAPw/IDJGY52FvAA5dmJ4lrAcrtWC107qDgcS",
-	"V3AbGHWNM3UnmtkzsbbRTtgnM8kUXlEJOfOu0Yg2GxzeO8dLtHJ7vSuEc3p5ZtUWmlmz5b3BP0o+s/Vx",
-	"+1jUcIP82+N0hBF4Xhdz/WzCeFQiPoJ1Dw5dlWu4s1QnxGDnq3zNrev7+EX7rMG2eu59wh6BbQOb6+D3",
-	"s5EYhpi9bxp7/7u+smtBZnbAd7jIf0Lbnnn74U5/uNM3zsFhioo9CAq/saCwyR8OFzL9P0AI+Snu8fjB",
-	"WwKR50BtEYW1BggXAIvf2lUXWMHj9tgHMejfTQyKnMs6w3W01yAxeXTXHRnxGVURY5HOqVCcCZ2QJcsX",
-	"VMCfFs0t8bi3CRkXs4RkUukhOjuIzNGkUiue7hrp7FnnR2kaAwWA85VY3jcuZruBYHGi27HF3xUHicN4",
-	"V3y6AIzyjAYOmkAoA5oF7NVNbGHcVfTchZDCG5tyEeAE1MiJGhmvWG5P7QV8Ec0n12TBIbWUK0hpJ8Wy",
-	"BtRWwayiYtYAJ+fqPq6owsYdbgLU9pbLJaoCd2OOkzxmzn/Bb5gNxBhYHLuEzGWRJ5AsLadkIYWeJ+4f",
-	"++WKses2NV+aBIB4voK2yBnbsWYtwsY2xziQl2lNNQFxfNRkaqYOZUGsXJoWLA53slUMi6CriEbEMoiP",
-	"/6cULIqt+PL8zTmEFx61LUlSxa/EawE2OuwqKek59GoHlFhZsXAzYmfTHZtD8Bh/BD8Vo3EDuFhxPZk3",
-	"lY7/BMfV78GwAbllt8uyOUi9mUTjZNZANJUxxldXLpuQ8oyQvKBrksoBGeWMpiOSSXkNWbvshuVrDOIf",
-	"FxoBkGwBIkKLlGssZjcyOwXFg2Dl8Rmz8orAy4poKRMyoumCixHiZVBblClw+mP8aG6Tm82z8euC0Xwy",
-	"h4I32yBOgoxtCwWIhZrAGwYFbbC60kIqTaYQPSc0yuhPnCcSZ7JmNK8AtPjEjQ0adV7gdjFzZc2eKGaT",
-	"9/weojV/ix+gMRdNd4CmzNoepKl6RIj31paCOIbhlVn10Hf0uACFfcsjbNWFbbSJ7wWiswaSjZKA3okM",
-	"QYsQ4suyzMEq0lruV/M1N3e4+apJbSwh7UFfbK0nloj8MXqayJzFqnsalQbqxI2Z1ix/AtAxNDcc0lX9",
-	"xDJmagXe6KwKmdM7CuIXGzCjnUMehlBZgWDNm/e1xFKtw9vTyda8EBtIjLFYgI0NIZ1w73hzV0KULBNp",
-	"kPtYzLgbgIuAMFtviLOsqV2YzdTzvO3ofAF/NG8V//zneosELSXJuHYTQU6JcCwwSks86PNWcuHCqxdw",
-	"vfIFzyhEFShEJjR3B65EXO7eUy7xJzHKIRdUaD5p18iFexoy6DTNttwduG0wHwsi2096vZ65Es110SLG",
-	"wck92JPfusRSmduVYBLNBHsRzLNKsoj4GMdFFLKd3bVQ27Lk6itBxmti2VMt2qNJdCmUrSEEQ43PUlDN",
-	"3ubsQhdpQ9o1PvPI8LAiXdvwfB4cI6Vt3F4sHKgepbeibcP07g3M9ebFizet8tLF0JUI3hWZRzWEghIp",
-	"PgGA1RvqOUDDlB3sjblsDJlYhKcS2EoK8oZi8A55wQXFNCKI13pq8aoUQDvJnNOstBhBnNYUX1BE2CZi",
-	"IVvhYlYRcGAhGohQxeoXfTo7QQNgrYu141j6dCIXCKyDV7yFWbXxoS3w07abCaDa0Q3NmsPQIJKZoQVm",
-	"wcytv2JMEL2SIdarQ/uaZBJteS3izz7IsWpKf9GgssBy74e52h7etgJt29YiEiAg77SLbKMo7pFyWYpW",
-	"knABHZwnh9JhwuJk3TkneLuZZFedECPNlTvdam/b2FBsQvUGAcaKgAClNGrHHl7WrfpOwwps4lN//vaI",
-	"NSwPbZB73+/1evsiy2wzlZTk2Xg6fNrAIKSauhMggdJMhmfkhfm0YuO5Uf0B65IWWi4QScasM/eYzU6D",
-	"WUqnr7i8Aqhh79Qt25j52bfUEnminOFb30f53bntrfymtFKH3/7gBxC8GwzFL+VBDGh4fXwy8xl0/2A8",
-	"+1WMZxVU+wck+gck+gck+gck+rZI9DUKjVX1C27oMZvQArIKave4xwxGGAy82rCw6RqsMmOZrh8pMrcW",
-	"Po8IFaRJAq545WZeUGG0vH1uZTeTi6Dh6i/PbTfVb+u3sfv+tR1CZakOdyM7UfwT3cpghG6A+6GFnjOh",
-	"g+zurVg5ladfy5QhMy2LdbbT7X15z4hqX9pIwgKTPuOQaEnGjFCxRmLbws3KNVgwPZfpHtvGZ+KleA1v",
-	"7U5orS5h2VuwMvGNKSsouZOyornwETZtTwQ28wO+6j5irAxQdDiZoK+g6GbUwwWv3S3b6Xp7vcANWLDe",
-	"bliwOixTdEUbKqafkyUgGBDF8hs+YXhroVWR5gyrYhvxIZeLI/JSK5cWbX6U05ZwweOc0evdsVzf4GN4",
-	"Hm8T99qwKh/fTdSdsywdQp3uhtxiLBuPfgI8SBmbaixwEBT4vruwzcVw6iso12QGJCVFZKFruFZhaq25",
-	"xnwsaqyomhdkiPVvgEBlQ36OWmsE9oV7rTc0ZMOO7tXQgn4cblm6S+cizt0aWjTrPTEi3OvDJcutVLGl",
-	"MzRTL+iajNkT0hsQIfFgtLSdxaG54noRJqvGxldfnJDGKhTvj1Ineqg2d2uTECrk18xhLlm+iKARKM9+",
-	"QkAzl6QPngAqaEqjIqprctM10mYVbdeunWY0kwvEcIqHy49zWczmpdOQcBFULgSmichcoGI4RrHddzGX",
-	"QuZ8io6j+1v+nx/Njsi3Mopxb78GG/6rR3Pz6TY4DTsPoZxO+eSQJTZAFcUFNyuWEGZGT8mCC660UWE9",
-	"zp+ckpBUckKx5EsNT87O9LVtwNMUp4J8a+59VCFgCbCXnJG0IG+pzvlCcsHIBJ5naKFog3ln4RKqZcpb",
-	"INpV8A83WUz5+yNFVFbMEos14YEl9gC+O1CVBdyrR4pgy9ZjZzQfuxmqge5k/su/uq9ZPuHAfmD9619v",
-	"OIhClDvLBsvT4skxxLsrlzR6tl3NicaIICf6uZJAWFUoKv7dweeYmFuJVmqZQDmI+xUJcljp8QI+UOKB",
-	"T+bO7uHfuk9Bn71xqqqo7g0jRYsP4hTYahfmoINCHBvtSbf/RdtEh9342GYjvMwJrwyVA5zcURuJKIsa",
-	"ZdbZIbMCyoySW6Bn7rb6jeVH7AnB2VanUMO3r1BOSMmNh+Ygqr62WPSfRssv9zeM70L0IqPcAJbRkE40",
-	"v8EUjQ33NK6ZxTwKPxcCWHJcSzQL/43N9mirLNaudA5hBSPMYBmZMzFSLGMT83sFCzsCqebTFGPXrwwT",
-	"Zysmw0D7/OI0Lo+/xGcfW+XUfuxH0/sQo3SyriB7nCRNkT0WMNKcF4t36GR5D+/Yt91uAXjcN60wzdfD",
-	"vBC70Ucu6NrajGWRpUZJTDFaLiWpdIDa8cAqKbJmnMwAsxxz+hxUJuLuaIztwgSYMna2zPtzVF3i1lug",
-	"+paGkgipfi+y9WvfXNMTL2w3YTZeI5Bl+UQTxQEM+haSO+n1dhJdmOe3FT/VPWf4igO5b4VujpD4YC23",
-	"Z7HVMfO492otNP3odjE80Uua0wWz4mvGlT73W7zhsN6FQt861+42zjRzfWdIn33PXyWRMyIPe+j3Gt8i",
-	"5zb5lSi6VqW4M6dqtyFtr4TRtoR0gFW/cOTwP/bO+B9KO78lNykl0D9FgRp+c26jC81a5K/O6VKzPI53",
-	"6nIVdoT+wmOJbyouMrLlPhCkHtYiFgwop7oM4QictJsTCBExYrSM5IoQZuhdllmqADsCpRKsGKVcySil",
-	"2bKVteATQCRswHlsCbXTOWdpWcTpzknvv1HivKGeMnO+BB+Juh0AKADOLkYLVrzKB8CS9d0HrnZHrs1Z",
-	"7fXdKTPbAxptOjmbGcmutGISy00ulsOpzIcAHtyQqmxDNnYmKheLBc3Xr7hoSmh9xcc5zddVm+IjRQAa",
-	"MqOa3zCisJVKge9VLjVrGZLOYmiggjwXs4yreRzrNJNLj3WquGbqGIHFf2Bj8/HYaiXHTAyfnh+/YwoS",
-	"DwLwcXX8qpwCrgNn6vjsrP+033/ehraneXTYL4z2ds9RT/NfadQ1mmcCDYxRwlwrzRYladYclFaziZKN",
-	"18MgRUhIXQKgtqsnYRuPWUDQm9rakhKUdo00JpdMDGnG8u215eGBcjI5m8gbljddSnBi248QMeGjGWkY",
-	"kLJ/0rMNm2yMVto35mRLe+Ar2qM99C1FWrI+8a3kBPF5NDM8x2beeZdtStuXdvgButp5Idh9LIdWTjfc",
-	"nHJRPXEmwfGoElnsoF1aSTCusvy8IVhvz3noXLKPGtITbHBE4GFw2VUwvEw6TSPs7nEvNsKDhYoeNFYy",
-	"jJLcFsfosgtcWKGQRm442q/A2P4VwwIQkMYfU4em3275DhRR6EZWxhRWhhOtUlaGFG4vPhwGBsZi9gLE",
-	"iKZgPdvKIQzpnzRaLtiHcDG8uFYKaU5wiy5FCesUry+46Xt3cbqO4G1hoQGhS56QScYT4rYkIci9khJQ",
-	"T+aAMVZlHiHRNPq4opZa9yJBzyf0ZUOrS2dw2Ln0lZAs1lnN/xZiOM5lkWfrveUeS/aNuXN/Z7mKFqiZ",
-	"SKFzm1W9Wd9ONtWt5XHIe7dCcKskvkCGIuOCZxorgVJUX2URL4R0U450+5Tdg8F4YMRJOafoSsh4UXxf",
-	"iznl2FrENjZWmokG+/aF9YGT1VwS8yTlgqVPosmukBa44Qnsxa6NmF787sVTcnp6+nVSeiEfKUjuG5Cw",
-	"kgOk+1nic7NKnJlLlYVuvL8VwpebvJOX/R6imHZ7Z4Nerx1g5F2c6ymN7dAz6p0edrz3cWIvpLOyHSI4",
-	"ApLOsTCpIGouc/0Ey5SZccSCIk6C+ggU/p6yPKcZ0bKMECBdYsMBIGLipKyNwIzILm4kJ0yY5yEh1z6N",
-	"QT1rVas7FXWSNdXE+L5KM2ZWvKGYxVdfR8NbaLyyq63Wh2dkljOGIPxakhupGWayTGWOCDCKp9UDchKt",
-	"f+SxIhyJYcNDLeFGm4FmCZkPnO3w11rCqgapfdlraReasQMG25jmXMxPZS8MN5WCUEdxWGVrB71dVEpy",
-	"OIp6Vi+6AcSjCuSVh4v0MkM2+5uSeGhaeBrklHxjrs2n3X4/IeeCnE+APuiCWVSjb3JJ0wlVwLLOEamh",
-	"dj7Sgixz+YFpkjKSSW5beyU5WciUTzkVmmQUvlBFbv7MacrNT9MCbpLbZgiKc188ZZFYz60hdoe14Cd3",
-	"ehI9c9GaOJfhDtvYuE2EBFtQzXJBTNoPacSm8WdcaQUH1iy6ai6tY25pbPtoQo9tOctjJo7hveOzs+P+",
-	"8Vdfxy7pNaNVBnPS+2p34TCHp1OGrSgbkmfZcUl89haA+688l7Zjy+A8m0kqN3OJ6GFZQ3O8p5EFDiGU",
-	"g0zxqYRym7bzjURgjrjSjR1unk12Y7MGUZAlhUhZDsEGYVUU6TblY3cmu/bLD0qKo3d09doqUuVQ3rEJ",
-	"40sdA0PBtK5tYJEcQionUOfL58ltxlLYDCmry25fyeDZMrUsvpZoSNn0+2T8hm0bteVyOZvYeLXNEY8Z",
-	"jbs5IKWCKk3mjObaPNY+23EuVVx0j65L0llWvt+vtkKLapEwHOyl5llws0/sWm6uPhjzJkXO9frCnCu7",
-	"8kv+1+35MgkiiY7XZOTqfmL2Jer1owEZnRd6LnObUz8g3zBqHlqyj8Ojo6PRkbUXLGDD4LdytoZfbq3y",
-	"Bbd1WYDOJfqBiKP4TLCUoM+Km6cnUl5zj3Iy6LgRD0s0NMdEcOIQF2vkeaesWV3Nvm96D0Kjn7sFgOtv",
-	"4nhfyfZnXM+L8dFELo4j9VJj323a4/7K2FIRSnReKL2SuZ6vE1Isu1p2DbmQiVyuy3j+R4pMWcqMcGtz",
-	"ikRKMqahBUYXxAIK4lXKlyzjwlpHU8nU0ZW4Ev/xH0+luLEM/ug//oN8d/H9GyOVjpSg12w4oYqNEodQ",
-	"KohTkMhnf7t8SgqRMWW6A/BW9PVDkvSKK/b5EXkF96Wm14yMwN45Ip/1iZZX4nGvlxDrwiCPe5/D2Kkg",
-	"ckl/KhgZIVceJfZ7wEsb/XyFrPuqMyA/Hh0dvU/IVcjEzfdHR0e3o4QItirBCuGeN4zXtnQlTnonrnow",
-	"I6NXEj0mo9CeoOdsHeIB2JSOIwJeVszRWjaWNCZUXYkRXS6dN+bYPvsnw9xHT6xs4VYOgY1s9eERlsQd",
-	"BbETkPgKW7OUgAoyIKNjDOY4tgtrLdzmhCRXYnT8U8Hyde1H+O6IPL9h+Zq8/f7i0ofAAXAlzpteM7NQ",
-	"ZPQyZYul1ExM1t2/svVoQByHdyZ1SlK6TsqVVHTBroTNpkkI12TGb1itUNojdMUiTCZ07EL7kCDPweZl",
-	"aPEcEucAKY9Qkkm5BG88TdPckB2QOqB0AluwfvkFncwNnacyQPA8IudijaRJVhRqt0kI+Ed9SV2rAaHi",
-	"SljGR6jaxdq8YcpxKOQ/WxgVeW5ULzyT5gUIECRcXInRx67j9101kUs28jnQsBsOmzQEG/3MGhvEJCtS",
-	"puwTn5dAo/UHxlLPzc9mQNTI8iPyGb0Sdnz2Iv8cIpqEFGx0RHzinCH1iSyEtlAHoENes/UTMnpHjZwH",
-	"NGY2tPzcxcp+I6IZVPNEoLKMTfXRlQD3x4QJxQKG+/rl5QZTlUsjPBX5hB3J3JA6vHS8sJh4WBy7E2HT",
-	"ncDc1ekfnR31nA+PLnln0Dk96h2dgpyr53AbHoPXpWtOuWDoqpyxhpQ491CZiWAOos2ax+MgC02osPCx",
-	"ik1yBqKH3/2XaWfQMezx3HT71PUKkvVSCoVX9Emv5y4nW7c15CgfLPxdoPRZmfpHX3GlTHe3qywBEV/T",
-	"HGbnFxqgb45sS2atQeOsSNlQsMXe53RnxnYwLdAD4LZtXkqzO2e9flOzflWO/yaoPZcsxZdOd7/0QuZj",
-	"nqYMpMWzk5Pdb7y05c3h+a93P38p5Wsq1u7I4NVug513vesq5qOJAOIjLHEgdTlqA15tHcwzScAKg6Fh",
-	"P3ZKn2Gdl3QGiC9sWq8R+fHP9q/bY21jIX1UG1JR3ZRrn3+kPEJ4qf8iZXHM4dLzkuTsS51QqkWtqaSl",
-	"7UGOhhaXVh7fsA2ba51Yn5O9z+hahbV+jDhkxAAI80JZYiIN87U1Qi3yOjPic+4sy0bXNwfcfs3NNcaM",
-	"lDWXK7C9W3WkeqQvWfVIb57ok/1ONOzYMFa9ijEWrV5lI4sai2X1z/6rfArDRN0OuU3cXm2rf/pfWLkU",
-	"l2trN7GBT6fT6MAty5ry3CEBWz+t4YPk+792gvJTvvdOa5b0DF9ZN7Gi1P/+27Gi3tnuN95I/UIWIv0D",
-	"8S5zKu2pK0+mBP+UOxWtGJdDRA94V3kcG69oFG+DfkEOdH0nQYm7MZtYRE+un1R1hubL+lk5gqTOL2OL",
-	"VT6CEUad22TngxZ/zzwZrdALYS4SbTp2Xo3MGIT+GDfeh/seSix5YGe72Nm9xC7H47aJXMEJehC6YkLX",
-	"ytkclS2ydAcZq5k71cBEEluhPJeLQE0G/7J18C+YthAp9oucz+YaI7ZDZuZGTOjYaB97cLRPzcgq4Z+V",
-	"iEnPQ1BejPEzo9NVmFk9yXADIPGA7AwAy1ycyWAz2WPgy+Kj34UGqQ6xIp63nhHBBffAMNsxzNSWtO0I",
-	"aQX8hq6b1swDJ1bmcVbOVk5srq3ZllO0JOxYIE/IYflUj73lILecDWOTGCCURecAc4PHPCQmLbNt3R9A",
-	"e992h1ge93B/xO4P6njqvheHTxCMXhznWWaTkgkXNhuJicmayDxlLlDO81NKfK4aWhrtRQOExMEvhuJ5",
-	"FRa54ZYIijzucUv4ZMvOQUXIEsY4rCJdKR89LOl8wxNpt3hY5kLOZZGr4RiqI56cwSN2cZELvy+/0f5z",
-	"uDVPZQE25bnDdPOmQfQ+mvYRIoipuYAqBzjyWS6LZWfQWUjBtbR8D7Hff3RfQvHp95ZH1bbL12/Gu9C9",
-	"gczE72OlPKfveyllZmeD6UFAcRldl7C6jxEEq7wrTmO46F/07sltDHVt5TZIfg/cpslE6Iuweo6DX7Tj",
-	"OMeznC7nO9RpTI+kilAiZMpasBsrmWLxXoRZUE+sLh5wL180Yc4W0L4gLJ0xlIid38A+78KcqhzqLwwZ",
-	"1F9gGp+SSZmB2yNlFgn7d2fcZf/WzvGOovbwtEstaFvA3rKDaPKx0jSolgKfhiDGKl+QHkWscIid2/f7",
-	"HWfci4bzjPT2cJzrVrO5XIF12d7ySPRECry5wXt55zP+M/x723jKvxcuBdp7c8HfDAEj1KFI4Z0Jrr59",
-	"ZAh3Qu/t33q4+39/d/9efGHrFf9geT8MD6EWfGM/ZrHvxQn7+cYQH1wONUZzDAez6yqsb7WGeRHmkcIM",
-	"FuUqz7UwYJn3npqX3vli7p/QluXABiJ120HygWt4OKdqSIeo+jdZ6dnk+lPZ6JvtUxaiACL5rQSBI90y",
-	"vTbGpJhwM5lMosJNaRaiWYZ2QywwvWCaWhtbFbrG8jwzL+963lekCiw3iNZwP50noNhtmo87Pg+M8WC6",
-	"kl1SwFcXNbbzSRlmvUDVDg8CxkRjYh3Ih+Az8KwUHljmMi0mrD0jfV0fw++CmfqjXGWoZ2fdfgP7LA9/",
-	"AwuNZcf/Zjz0rhxxPB43cETP+FDLHNrKAp3B416MFe7H/O7H6WoktY3bbZyAB7Z3GIN0yecWmwf898Dx",
-	"WCT2bI+2G6PDwsBmx02k03QjAWFUESWlWS4fB85LPvuETGWWYfjXeG0LaZlxbXLUkuqZ03z3m14QfA3J",
-	"Cu99lQKXjhQnB/cIZwANDDiTNplzIwptO0G9K8T5ZMKW2p2p3u53XtNsKvOFe+N3enR7LY7iUymmGUer",
-	"wVn/tNXZfUVzzNY66z9uM3NVLJcy1yx9zVJOL81t9MfhLAGF761wVuO6qkyhinTb6AkLQH1DwF6X6QA+",
-	"MfsLz4liGlL6y+r7dXcYmj0x32Tu0JxKrGQ5tZnT8NgROet97apF2X6xVpQfFsYvNIhZb8s53tsiVhE0",
-	"yiwjl/ZUCh1gp4IUNIQVHvSSqo130E88xrH52xeZ7JWl63+0RZac8NXCjm294fvqW3EzdOL7fxzvvyrg",
-	"WK+7b8vOznBTCzdpgw7StaALKH9QSpC1lazEL4Pye7uf7SvY9QYBKKD9fyv++Qeyndm8rFJiChgN+LB+",
-	"Y4mpSLnuZnK2wz3nStbpEj8dE9YgGwnSUBJCMyVDpx1gpOVsWiijIhrOh945xWeiy0UrrdGM75WcfSpF",
-	"0VYIsmJdymsYK9dsTVKq5mNJ87RBV6QTjUBWrfXEJp3VjMKtUA0RyUhi38mxEcYaw9hyuk1j/bWNfrAK",
-	"mysW4emnZ4PHXzgdtf9lYt7ZK0JtYWsCdt5+f3EZktXGSkEiyaBz/EGO1XEI5vRBjo/zwt6fC6nZ0GYF",
-	"dgad/tcnR72jk6Mvy8peOLzTaX8SXC0nvZN7Bi444m9g50zohzDbGKd9x2gK2ZEpxyJfIVNFyLM4U4Xc",
-	"RhQbK6iiUc7ooEGVd2lySN+G2iNtmNs3ATLjJ+Fufo5eebXyZ4W5lLW9Y4zF4/O1o2k3Zw8KeGijGGzy",
-	"Dmn1fa26yUmAXH8birIesdgIsw4Zz/y9ZAJrdPUCObZfAiAP+re77HAYf+GeGRu6nWSc0IxP2P928wvh",
-	"vVHYjDHCNE2jjLAEsj8NpNRyPy3we4mYc0+G5TZ3mxGuPFcPbCtmTAvhWh3PKr/bIQtGrVSBJq2a9FqF",
-	"CF55IcoMbP9o4grWYyE0zRfsiPxgs5BHZYs2RxvqsYyMOJhdiaA/r+0+ISMpsvWIXAMeRRjmlTNilSgb",
-	"AUaxBCpLj8j3Dl1iCmAIqWSoEystl871oiHJ34yNjGxhoJHL/7dlvq0SrkvbHCDqObkW08erzLpSQOdX",
-	"MLW1Y3aIwOsU6J8DwvF4QFyRsorQDc0KFlYGacMXfTUldGNi4aNSsQ3L7ZT9nxP8Muizwl/PgremuVx4",
-	"dvi4C3xKy+Cb036tnob1OXChrbtpOF4PU2oTLdtxpmg9r1rlQjPj24PYS+54B/mzMkSbS9RGENqvfnRm",
-	"ErBWvK8xfJBfByd7c++3GaSx3EYR4bhT/1JptqmVpdc1/GDufTD3NhpHzAEl1F9/CWL0Mo9U4qmu/bVY",
-	"MQP7h49/dn8Oebo9YNFDAXszrhPvozGIwQ0RYyLtDokvEPDgmTxApJrfwrtIU3vd8m7/Xj6zprUGgjtG",
-	"nWJ/h2SlgyZZ7yk0rnxgu9VTSpHH1mikGnDnnZ8BS2eVpTGqpI2NNlP3na+AB/vzb3kicBvvdibasNI2",
-	"rrWqF8J603jucsxiPjOEWS7EdhtKxeX1SYwpdc2qwZpSFkY6oDXFz/7XMKvY8mBofqh45+7sdHNmksOY",
-	"G/zst9kd/iC+rz9YtGOV6H+P1+0SU+h/ldv2wuELkmmRA/hfXognoUEjLwSZSSLFETknMJQUDC1K07Ui",
-	"Sra8gd+aNx8u4D/4BQy7+CvevzlTxeLXovW/SAbw9XA7U0fLrv+WdPwORvhAyH9wQsZt/FUp2SaN/QqE",
-	"/Ew6xFiwK4N46fw8jfeZA5GxlO3QcSga1DF9sX4GfLFBsGXwqbdDW4N25HTofP1wOP7wh0PnNnDEUhgg",
-	"Gd/7qGz3RZtfE5cwW5rK0f0M1S4EGa8JVnI4Ii94Zk4METTP5aoEpNRyBsD4DcrWJ3VWVx3VkYo22zI2",
-	"SgN6qVssqdYsNw//3x/73a/f/9jrfv3+515yctstP//n/+q0jdDBEa5A+rO6K2DsQMKerJXE6byTa5qd",
-	"K8WE/gu/YaK9RhhG7ZztNzjvZcvoCtiSrOFkmd+E1C3BsTK6qoxsAwtr90IhRZqhUAIpfRBIy7AQfkbF",
-	"rIB6On4hoaLRgEyoYgmhk4khooRccyidPSXz9XKOPj7D/XO5nDO0IPxUSI3A2AuaXyuSSmDQC6CBI/Km",
-	"wPpGC7omY0YgHY9mGK5Lb5iP8wUqUglRxWQOMN6Tfn+UkNHTbr9PDP3hh5OEPO2ejupRWjmji+ZQip+2",
-	"RoltLeLe7swYviXzJ0Z8kxnXfMKpeKSIyopaSa4lHWeym8s057OC/bOJNLG9A8S2+XEiqDglFlwbAepo",
-	"yogLw8PKaDlwunyjjpiLsOj1ygiL2MiLZQpRF4qLCauMv1X9jIMZV+5n/tgVafEQZdEcZVGPsNhpoPB3",
-	"8DEGvu7Ch3UULKc26nUMXq1K/gAXluChGMSELtiACLayx+Ez10Qfy1fYfo/IC2njzOjCcvRrxpaEQv2O",
-	"AaHqmkgxQVC3KzECIseCAg46nmsM8/AFDJ6ghABiLdbEgL/KGhYBmfoyFjZ8AlGug/KENFshQjbL2RF5",
-	"Y6VeC89PTP8yh8oNgugVn7DkSkDosJx6iAtvPLHp+4ouGAaeRMIznGjy1G7Mp4wVBpRMLXOjI0RZllkP",
-	"L2Y5bRoXNs7Oev2d7OxTszFMC7UC2LG5CrFWGB6TH3/uQBUSLy9gCIiDz5Q28uJ9u8TVfW3OvkwDxLYt",
-	"ZF6CE1VYb4etv1MvP0j+j5P5fLxIs8n6u687ezFjpL9d5QhmDxG7DUzZrg5o3ll2Lx79s5XUbo9/RgFz",
-	"h6OfA/ghFDGxNXAVwcfGjHBt0caoMwSEtVoxe9MWJ5qCcArF8VTiCwOaP9nY6GYJWTCmuZipZBMiHBiv",
-	"89yucq61YckWbTcecXCneLTpGynYawp19O/GA9qfiWcInbpFROkknTmjqS24//ySzpratY8dwzPQ4ika",
-	"HaoNGwZrqykR4IzhZWXtOCmyZmzpwR10oFiLmnnj4E6fC6vEt7iqUZ9zvqEGnnCMB3Wrt9q8+8jo70UO",
-	"OnIui9kcGYWthqnADuhZgucbChhHXOBzpZcARhtHQZQGQyPUEcasULqQYgbIhUfk+WKpoXBUZr6rdOiM",
-	"jWNm+IW6bsoN/QbDi1BEOhhEtasU7QtE+zLIHkNNmtfMxQ6rivWezf86Zb12KCf7AsDJa7Vu3+ZswX/5",
-	"7zyodVtWKNxsUEH81KDs1H1nlb3K4/fzP8NabrvuLXk9MJjDwEy4s6gcDf+BOI0VQ3eg7rhrywPuJAFO",
-	"qZbwb4Ll342sMF5bdgJu5xYJRzzL/u4G8qtrSe8PymR+f7rE/Sw3dh+2sQ9PMw8M5LAM5KY8A38kFiI1",
-	"2w5a4QG7vOLhqlaO+RbVZU5VQmSWeu7xBA1S1FYnr9czf3QwaeTvMKUDZgAG1cQHvTK7+KTbe9ztn1z2",
-	"rSGl2zsb9HpBQfNSeklRfChfKoucx6reQ3Aim7I8p052Q+GHdMnTb98+jdS4Z0bEETeSEybM81z/8i/3",
-	"9K2tkD7o9/uJq7s++OprXzF9cOKrow86dJYzlg6hUp+rtD7ofNnz9dndiC8AT7UuWT1jxUf+y38vqpKV",
-	"reP+ey7x7/MVoVJ/taTnXuXxsRr+Se+r+/FzX42+iZEDmT9w8QNzccs8fn8sHFG7Gln1BVQd7kIxJXzU",
-	"mbzyQigr8gm5Msxb5oRONcvJ6BVVuvvcPN59+Wy01ZNgjUrmDhhnDHHIeIqFdrEC9lEkxzFndPEcR763",
-	"bEiVhldfPmuyjpcTRaP4esmeOG+rq/tcMYD/COKZC5d+H7d8g0k7PKb2LtgFbQHg0y/x2celm5LmOeQV",
-	"7hZdNfuocZ+76Nat3Ekdng7Il6f9br93dnIl4LmB2d0hEz8VrGDplUippgPy81WHp1edgXnw9kpciZg/",
-	"3Vvs4zAQuGcPNuUat3iBYHraL1F4ygK+AR93mZXZx6XcWXZtQoUh51SuRCYpxIkpQslqLjOWlHkNoMEo",
-	"n5KjWb5QpBDmHPtD7K3QM37DouZfwwyf21EdToLCsaHSpW46g84//vGPf3Rfv+4+e+akPsQlyxlikgng",
-	"JbUQO7p2PkJG84yz3Nads4LEE3gPQuJsoAdXJHUcwB7tIN8X4nZEigPvHG/8UmQZHZeRKkua/1RABu3L",
-	"N5enJ+TZ+eXz0v0FAp454egjAxIwU/U9lA2894Nxvohcroxw9sVXhqWYfesMfnx/P+EB93Cb+OBo7+GE",
-	"N6UhMH8O3KF237Q818c/4x+3W/WrMUbZVUvTYFVFDKfLGL1hYA429D3lGRuQEbx1NFE3o8R9QEobkc+k",
-	"cz7Z43L+9iWhJOOCYal8fNzS4+iIvATfEJZhVLawtJkMepMQA0Arovg/7bVveY1R3i7+DiznLTZmtTs/",
-	"jdFfnl8StxyjK5FxpV2VHQx+MufHevUHRuCwDSUkpWuULcxBM4KJ0lTYuv6XL18/v7g8f/3WvPG3y6dJ",
-	"6eSqMBHwgCny5m+vXj0xj5rR2uragjDgOxOWZUdG68BBmjeEJEEtOyiVnxULoYiW8ohcmgM6gO/NZevW",
-	"OCjnb5aFCppSy37NzxdLRq9Z/kiRJcsB+ECKhMglE2U+/tGEWo+g1jkfF4ZGnkC6cnUZY9EKf2GWbW9K",
-	"WQ9Rj/8eUY/7WT5vRHpEl3QyZ0f+5gplybfn7/rx4I4xFxQGtrEYlQ4+dt3dGTbrJE9yVYZtXHVut8qf",
-	"Ccq9IBlUxd2kPByJpboEzRdXwjefnJ0l/QQ6uoOca9jpgxJ970vzmZVOgbE6RrTPtbmDbfnrLiHhZWeO",
-	"XeU2q/IF/5ZjCADN54+cH2gVrqWBPzyOge+b237KWLrd3QtP+Isd8YoSMi4wYM7XDVBczDLmBAIbCKuS",
-	"0vyH4r1iNJ/MoVodBjtTQAHPGQa1Fktzizt/MUSMzZh+wZpMpi9g+IcT9u1f/V5vQ9C1dWOtEfA8CMcB",
-	"e96lLIy0o6wpT1lbniEOF1v7axWPNYuwTVrGPX6QlZtk5aklInfk8fMuORmeOv7Z/NMsIz8tA7jsyTAd",
-	"hn5JkI3fXVyQk6Me+Wx0lCs1+jwh51ouzEeq5WIEki8UhzNbbb4GYflzMHk9F7OMq7l55EXOxGR+RJ7T",
-	"ydyh0VqgVkPY7szxlAgQjH38rKESOImDK4ES9oh8RrPs84SM7N3VdaH8KIh062LLiHwWiBZgbdOSUA/z",
-	"PV6D7AMtInPo1mLqTeOeW3Sffvv2qVMPoO+uuSVH5DMjzTt31ecoPI+Qq4xcfO9P1cFQy3XIlItUfX5E",
-	"3nimo+k1E5COJNaQQWF2KmNGHlRPPHE8UmbNTE9yJYjFPYX31ZJlmbVqjOUNOwKPkOV3ZtPDqJgrURZe",
-	"9yG8dJJLsV4QNYf4FujviJyraxSnRy+n3TdSsC5Ep41ABXo57b4GvwBLuxc2lBmc32bJs5Sc9s7QIx7o",
-	"ExhxLNiqQQA3hLVL/H7pTKouCaWG45B3mqRD8LC0Y2avbNsxAfYH6/R32ylzOD1cWCXDksGTMkrbrGZJ",
-	"HjSzxpnfLANln8DDJHb7go3b7bYtoeQsSBjA94QUwkZJJDUMv9PeWXW2l/MiIf2vyHeFIOYiIu4KIn95",
-	"felWAIMKyyXYILemJenfv8SPYXd/+rjIqsL0VdHrnU7+8+Micyf/z1ed/lHvqkOYmMiUi9mfrzp/u3zR",
-	"/eqq85/wNMN3YP8/LjKh/nwFDjHrD1udHsl8dnzS6z0+Nqz2CvtgR0dH+CKwd/xuh/wfDt+89KeoYmHH",
-	"jdqF88yZJ+G8m7HYJ477R/2rTkKuUBYxL/z4/naPMeRKHXIFc6WCV07MK/WlypVqsVKNosldw12TTuVw",
-	"xCzQTFjxFSqDBqfE3orSHCIo8/oEkxHKOKP9Ds6WaR8oKNeMtTrfB8XvIKjY1BFhe/Fvxz15WYoNhoXi",
-	"5WwEu4SAPGe2EiS4mMKXKxVX+OwoW6l7J1v0PT2ZdzM526702TgYn6oFr6EbNnDFtIH0fmHefGX6+0RJ",
-	"SJUawQ0QVAByQLOhQ2E6CBQVzNzDT20fnF1ZMzxY2urwqqbWP2VsxhUXU9k0Tmhir1u63dJZzLFyYC2j",
-	"BGODtJGGUSteUcAvv88kU0fQ2zVuc1zglD2o3TG1O1igfdOZ5oxmev7PZrcU3KAKNCDQcgGVK5fmYIM/",
-	"2l6xRjHMsieEqutSQWKZYphOmhml1ryyzOWYxeFNv4Wh3Nv85EHg5HX79Drbd4QAX2oYvLoLTdxtb9mk",
-	"QIxlc7KCJBi6Lh2CbgdwaOWmq7XSbNGw60IKC/aBZdq3eCLNAxu1yFI2yWjeUCPfEOJ3ptlfr95CpQzp",
-	"+6CmQieDyw2rhVYn88In/DLyuOcATFA4CKWBSmkWy0fTAkDRf6z8PJdFnhnOG36ZUp6tzZCCigf1UvOn",
-	"X/R697NMfifH29gkbOoDg2yyS35A4nQnBT7u4o5Qt+fnD3K8Pb3zgxyX0TdItZhRDwQaZXbfAZUdFgv+",
-	"3+B87HEUthyDB2XuUCmXuNmtz8y+Ssl3chwUiytPG9bG2hufrWyufUVdIJgj8hTOikWNAEOvvGF5zlN7",
-	"Nj7I8SOVkGu2JuO1+ecoXsUjKP31UC73oX7Cv039hHeF2IcdVKDlrtl6u7RpHoj58mwEjZSkdPWwj0vT",
-	"E6DNYP3HG3nNUvS6mYYgn1mx7MY6pYTU5JottQNixNwhouZy9f+x921LbuTI2a+C4P9HaA9sNtnqlkZU",
-	"OByaXq1WoxmNplteeTWtJUEWSGJYBGoLqGZTCkXsg6x96QiHn8D23fpN5kkcyARQKLKKLDapw8gMXahJ",
-	"1iELlZlIJDK/ryKMfWbk3WNz4bY0XcbJyERBbsA8rNpAz1XFUxhTpXuZKtB72Qk9pEhMUjbiN41uI2E3",
-	"vZPX+t71Dw9G8PwwssHJRWe/Uyz7jC3WxbKgModYtiqWffTiKQ7RdryD1QxeU2MsMK2FpPIc5z6sZuMz",
-	"W8yGZZNgPw8JJROqJhZfhCuwtBKGB1BvM7PdkpsK/8yNwdjR/RIwthL1Xo5Q6umnl3grMqfOdk/0yTwD",
-	"ouyH9t67F98dvPxLe/r8K/XP89PFRSf75v7s/Gzy+CR59CB6Mnotn314l1L37TxncwiTKp3HZx7CHCKS",
-	"PdCNgGEQKpw3vAUJq/Ghx++Q//c9+sWYaVaCuSci6yB9W43D6gy4qAdsnAmXCWgSKRwhNTTkwQ9cED2X",
-	"xK56W+QRXFNbUCZrH4TGxh4WOYx/CZazOdJ51F0ClS8hPCnIfTeX+3bepY5rOSQXdtopNq/u9qa7qbLK",
-	"lfbYq6/dZavSzpI9Y8sTvm7XeOOmm/E6M6ZTPqxeEn2Hv0MPTAr09yxTd4hmN1AlPKPlYG32tEa93tIk",
-	"pnypsOb/kZd/evGYjGVvLFOZaS6YImOajdmVKH55enKbAnv33Ie4fskenvDrfHRqbubkSWqZMEET3nK+",
-	"vbIM4fuECWMSwS9B54+ZoqAA8JvL75+XKti5FDqlQ73zlGMlbnQbd1vt1t2iZ6ZRBAwJNH6RGhE0N3dB",
-	"Q7NqJhFCogoE04n52StAxU4fqIPtb/IjvuUOXw7Avc7PICa5zYMuw7BAlfGIzni8cJU3qqRPzbbGzcpz",
-	"KS8COT5Rycosf0whV/qz5MgCDNdszkJGXX0bWPpZcbwTmuqFK67FFXWqYaSDQvTi3PUtH7CUxhVFIHDB",
-	"PRSqODlHMiUpj7gY271gDvv311wsl9T8cF4lkj28Wqq6QuHbyttcSCAcJAYRPJWZg2QaYRttAtl+OXJf",
-	"2dJ02NFewfivhPYfytmMriD6vwwEgg58++ogkAeIxZAbY0V8YzZWZJSuRV7BvoOQAxktvFmZg1wmFFoM",
-	"udIscvc1JyKUo62zh+bhuSR0ThcPXVWm+cKW4WPVNiZGoZ5jnDGloDeo+Eo3gfPvUsq9T+Q2a47WYtFd",
-	"9ayMF8EzwMvoKcbEWsg22ABy57+ggxjKwmZ0zHqAA1RYpsDvJLxL0T32itBBK74z9NLHS/0bx5aLe+Gb",
-	"pHLjH+XZ1oSlSiLK3MnZ6VmnmZucNUs0En+VP0gh0//596PvWDrkUJgeXE3F2biUnuFDN13l08RajsVg",
-	"MjkEkWXJ4aQw3bqYIfx2UzQZquQ7ow/rSx9wrsBZzM4bE57k4CNB4xBAB9luJRatIRM6a7cJ1WQmVflC",
-	"J1eWT4FNHaZOPonzCYYZ+VNFZJFq8feYDpD/OfQa5LsXMJ+vNf86/mYX71IE1e10jtpnHiX3/5pH9YZg",
-	"63VgDVDDzW7vUddDpCehMR2A0r+Iqp3CO912EqjRjgEBbOlicJ5yzRA4xrd2MlWL/KmYawO7qduf0a7q",
-	"z4As+ts1/cRsOFUewGVATYwtIijjm/ExzjrKQcogowo1QfeUYUmzJctB2KkN5c0X7qDdM/Ygtn03YNvd",
-	"BrV12lyQDpmpcCsUH8yINM3hi32VNAxRfbeSP0WJP7lw19rWXM7QgncbAiHJUArBhhohacoHAKCcCyMg",
-	"pO7tcxSM24PrYcszikoUXZD5ZPFBysKdbuK2FOw1DakwC1ajyUZft08guQq8UsO5yIQKoZuUZsly/9It",
-	"OSAvsk+XKTLP/PHI9S8ysaGfqSDPT3KwJMxKUW6ZUHm57irM0d26yRcQJGy357bOuUyiQhlyuVBw7p7E",
-	"yhNomo4hR9mfskX3msYZ62+CAHVlzN2SEuYqSFA63ogIempmpBAI68/dN7/ttn5TgnoVIoV2VpFCayiG",
-	"5xSuDdvlz9gDtWJBFE/XvW7HLYqi2n1tAWvzVs1ta2S1e9m2Q1lPKGY2b8316PfPR5ql25Ok1ZDUIRRs",
-	"kvVBbVkx4/1LJaa8yNZmiWDmOqSHytJD2yLTbiijl4KFhfS288XoGnKSw/c5AqRiMQZnfYTHgXx8xBIm",
-	"IiaGNi0PCIxwpTsq/5FjMe8VVO/SCEjPMxGbkBuDHntlpElTskv6v12djUrxEn3Z/P5r9vfUytNszKTg",
-	"WqY9/NHLv9TlIxMwypIroCwrzUBgQLYlx7xxxL81PjeWCIVRm6go1ZfuHWxVMXnoTDjUAe7m2L4z8zin",
-	"MX8b0GqjOdXydIVWBXPc8Tvspl+f+E7zSj+F658C8uyCzHK5ovKEQCY+X27Fi2xD3jDNDgnDLyZhiC9z",
-	"m7BgK629yMTT39kmv4KFHQ+pGOJmxe2uWBWgnMN1leNMhr5cjazVsDPFYvcjLm0lUVommLAxls0V6aNs",
-	"XIz7JBOax4Qb/YOaXXOIq9n1h9Wo2kWx0PD3MBF+KdPaL6TgHF7eNtZSPbVsonB5hGV4TUJJQsfMRdhp",
-	"Ju4oyzZRpNRqWhoXKvBnBFmUaU7+fSWuxCsAQUQl6pIVjpF+M2Sz8Pi0bjNXIJ4XAsNPaJJgtYwrHiwQ",
-	"zmB9Sp9H/Sth24icXDhNws/wVd9YkbFQs9pskUvH9QQoYzwiCom+lhlqjNGOJZHCs87HUiki0yuRsoTZ",
-	"lAhBnkzzdISJSHkoR7DhCVUPkUMsv5qDZUrZMgDgSfu0ih7+IhO3pbbZT+rSDTvyvY9hnZ8SXsx3ddqn",
-	"JxUJuerkBRf63mkDSnr4LJsB75nNC3Ch2ZiltcAZCxQ+b/YMEuK2vtf1MFCt2Szxh0ZU07BrAccmZtdm",
-	"OmpYPKgZUwp4zoyVE8etcwtmRztgIUPPjhUzMJY2DdKsQxf0camCTsriu5e52RGoWnCepYirip4M5le4",
-	"4CHO2w82n0zJCDmLaDiTELPY/yTRX8p0uth/8OdBHgSb5+s0pO8AlAc5gtSVXVFYXWw6+qYAxEWmlqGk",
-	"b2YFRxbWb2IBcTG9FfEI6kMB9c6qtj8C57tBLIdTo+GwJ+jPSKhSLfLCJeWbxLyKJklSLlOubccZnzEC",
-	"mZuAWMVGBTKOHJjccpOYThefOrUVjpzPAtXdZkX5g4zSIYN0yCDt3znqdHHruD5AQloDceGPKm6bU82a",
-	"xAQBRPPhFGNjiHvNx/IN8kt/vz1WUVM9nPSyxJXZ2CRM0Jg5TOFR2uQ3+G+Fk+0xdLpOZJY6TmDzt3mE",
-	"n+SgdLca+j/Ncy5VVZeiSUGgBGNk3k1pu+cbCMsElOY5wm4+Y723UpjLPpqxlA/p8UuZSqHlrtz89i2s",
-	"pef3b+qwG1WFZKECbfYVKv67TcXK/sjjd+7P9Vlbd1SYugUbRPCZG7OavmYw2zr6syizmMPm6DW2+YR5",
-	"06ywzPUD5U6+1OBaDiHvflKbKn8n2+nX1mS+9qoBoFmZepoQePuQd+niGyJfC1hGLGldrvQyi4HKD8vF",
-	"LL0f+kyzOlBaJomJhJF1fIjdRWRGRUbjCrW/yESg9nsIMw9Z0V9UVhSBwZyK3YE6NSLkfAt7Kw+nQpuB",
-	"zoEPZjW/D/iwC/Yy4ilTgOMBTC3QL5cyiKlaBGwN0hW5CQnmWIBcMqMCJvAwU3xOM4V5I7ebKuqorkw+",
-	"mOZ+j3ukHCkxMVPtiGu8FiucFISEXAgVCzKTKQO1Nh+8QkNRL9fEtulgOrxMf2VyUN/PSn1l8qG01664",
-	"1pGSF3Qt4lEdGgunAi/h8h98y+TNRwBztMvQVvu0A9WXUaN7v9mYcmGe2Y1PFO4p4KJ3250E/5orFsr+",
-	"Vr2RWdRWIiO57gdH0rHbcti8yHVLYdSjg63vZd1cCLe0NaGPv7gBGrhK3/B7LiJl23+5QOo+x3SnyGBB",
-	"kL236aAZkklKFYNj/5JJDaZIZjSdqibpH5mDYMcXGNCJzLRdpMhsPIkXrs5DkRmjQpsVDmAimNPMGmfG",
-	"lUpYrB3GAhVXgs0GLEL8CCaiRHJhkRvEiI8zmEYHC7ieCe20lF18iJSpLLbs46NMueVSX7EZFZoP+1iD",
-	"mvfkWMmUbJGvHds2Mv+Zedjcc2S0MMCMgL36I/IcRkh1SR/IGpukP8T/zgn8n1e7AWnf+dFJk5wf3T0+",
-	"PzrtN91WsIWpcwd5rmQkPzR/EctFKVMS8THsfiBGBJ7R6fRb5BUsBVWG2/9AI9knA6Z4xBClogiOYaR/",
-	"RGCP2dfJ4Pu2F29iaYK5zh1l4TOAEraJtJLLvePQdsIRwzdkFyG/6rMbOtT9XzdtzQD0lLuHdqN5RF6g",
-	"enVJ/6oxTPmMCxoDheZVw4zo3/+DnMuIEfyJxeTv/22+/vmvf/v5r//281//BT/8K3z4G374T/jwX324",
-	"/LdspI1Wdp2uGqW9alCr1niTI/saPZU+PIF7/zhosWapoJpfg6xmAULTmTKjNc6E6tuRdc/nXwi8QvdC",
-	"EBUE265cfTRQPGpJOCrXeRH6JOZjqjNY7LjG/Sm8BjkqhUVpLtsoMmbGVEzViiqsRpAgzde2tnltt6nj",
-	"qIylnHqGSuQGLXI6iZgLV+ixnn+yVktpp12LkLIobH+yGKQ86neN47DQLCJqEj7Ki8VKvctD0o/ZDR/S",
-	"uHCuMZSHgWPphg6phH0Tb1/x6DMZFRs+/EyUn8dENjNziP/CSmXOs0IAicOmgfiDnJOZWVugBQdYDl7Y",
-	"k3YFuynEdqVymlNm9AaLUDr2/dhP5SUpFVKF04irnrJbqXoiM4UmQHGnFX1z2SNUPIEcjZab2/wjLD1B",
-	"e3NVTUmpz8BNIha4DVxB7d4ve3xBvrBTrXP04M2P7aMHb961myfvj/LP//j/a3cvoYS4542BpoUzAguI",
-	"ltR2mfu4fndl2DR4up1wbvjMOZVwW4iI9kRes1TMmNAwf1eIBzffHXsrmPMGbEyFB96ytMdLFm8ErOr1",
-	"whMKMnkDt+cpJsz678120gWILU66BaPpkn2fVJSamUOXBwpN4OSkaNRftcuMYufFHAQMfotwRIcMCzHd",
-	"gGGDtTUTWPPJzFz4brMBTaXOvsIm8h/9EJq/4BG7P5oweZS9fbvwNwva37xDDVtvhCQbw9JGs2GiTtfJ",
-	"3mxoqWnc6NYnz8H59wLi2LIF2ysXso7y5PVh8zJIuGA05Zqz/MoLF0Qb9yyZUDLdUC2Ax5TUCuDqvFad",
-	"gL3PHnMfQVVAJVK0zR407t/FhQUsNlaqBexGlWDzvCQgZFlHfLp5TkRl7D+9pnHOF3XWRAKS7o+NwmXM",
-	"C7Bpl0TGMQaDVbUG+Zk45K7SoOIRz143giIDi0m6TGR1b0eaN3xxawsL7Ks9WGZlWYFX/tw68Zua5nn8",
-	"Dv/YUE4Ax6wUE9Qz0ifM2ujtsuhw6iGHvt9iAfc+ttGarXNpcM1CJq2ocsfObVRonlnIjGgaKDqE10M5",
-	"Y9BSjctHoGRRpJTlyKuezZDvAQjPe/2jTvv0pLGlt3OZ+gpEZ9f6cFDzvVC0o9LcUW5gP6K+NxtJVla4",
-	"wmzZCkr0kJgZk6QMqrC57ub1WczE4Jh5GrAxD3CIXD+U6yewO5o5PYfb2BzYYk+k87AUYe5HOqZcAAhB",
-	"cCcuSJLKccqUIpHE3X0CywK/n1qyUVpiZLesod4hjggta1Mz/m2mnS+mlPpQGV220tGAs23scAe/Udxn",
-	"Xp7trJ2xW1RJLHmW0hqJx/byKpgv69bAga3PLemZmV8V0bLrKirSTKgmSSlXTBEas1SrJpnJaxa6shY5",
-	"bT8g3PGjDRhsXViZILEICZSZBAjFFSfipF8bKe6Z7KdyCZehYPlSp91qt0+bjdxTKsjFVm9+wzps3c2X",
-	"d8ctbFcPOSR/fOM2zEHram2ZQ65F4BOVLPdWN8K3868vzaJyza73oSbx47stZzTeZS0XJO7grW5biljH",
-	"Va0UIqLwXOUOA7aNqqoRWQQYz+ZU2NaAOvam8TxhqDTHDVVo38ZuZ7zlw2IMBOeNjQN0TdFmOWGdWkVV",
-	"42E5+5lVNG63nt2k+beqZKyj+GvrGNEIPkQV40FdP68Kxn1qa93KRdSu1bpF8jgPasI15JSb8BBKvV2f",
-	"OiMSYknnexWdMYJ7OrC8hF7jDXn6L6gS8hBK7qemMleMQ2Xlx6usdEvclbrKj5MJtrvOG5hoA/5ZW15k",
-	"ITRsTdDSXMfH4vushLavHKLDgXHkpYN2sv0St46qUNX5WBCZ6brEpIib3qyabFbg2ecUEJYkmZrYez6R",
-	"hKqpapIJROIM4NuVkcHE4RYwyQTgRANVO+AX4bObWaciwe8KfXbz+MZhMKHtEaDrNotovLP5xTKqrJAB",
-	"W6eN/K5rmNn9RG58tp5I9Mh4muTRsPFmC58JD20Ds6rdUxyYX6xuAuI/asy2+lkefn+Nq0Oa+5QpSzTm",
-	"yYdSTrmFOMFzAPJOWJKDJkQ9CZNJDHVUlAxSOVcsbZEXqRyndKaMT7U1pczyHQKOmFNgLpRmNCr3W0/F",
-	"LnnzW/Lc11c3kHArwNuD9Tm3FGCHXjJ9dA6KVg4aZU+6o6w6ttZDUx3I/7/QjYl1szW3OE/bs4rnpCdW",
-	"z45B76vWjpfMNyigqzPzuLb8yk9/R86RhAapUiPXAlKY/BUBqreH+bbCgA6n5jr9ggzHQxrH5qf+qncE",
-	"p+1d5IYqehPUIcIhLlq5fgjQknqyxABdrC89zvixxYwvK+VMmc5S0dOysbaMPigvPv7Vj38+vrq6unrT",
-	"+s2vSyuKl1eodxEDYMkn4IC7ES46k2+lc5ZlrsSdc0c5fqo6zuSLWvPUsSIzvG5+Ccd5B4PyyrwmKwN6",
-	"GrwliB0KxuYbm4YyYiumxW5c//0ICrDyZ9ByykSLLIc6gLtmLcd2aeh8ix+ic2oWRGMh0zIc73NpTEWz",
-	"uoZoxfXPZ/yAahrbHDAvfRG1s3GZxDfx91+z1z/88KfBny7vvbq5HDx9VFX2vdznUaCleXCvRqm3ldL7",
-	"BDIG0p+izRVFpKM2H/2k4mj605ryfbYb38yryaI4eCmDBrwlUUAzexETnFU1w7A0leluwrx0iT5XcFWU",
-	"AqAumZJZOmREzgVLCUoUrt3WSdcLb1ctafv2HnTurc2sNI+4wI6Dus70UdX0scmXHtJUe3PZ53LGMHRw",
-	"qMV7cdo2j1nhpY1qA3Ksajr28ilL7QfU+Jz/V825Hk6YJ7337clNi07kKrDmNQGqwSM7PGrYqIS6cdgN",
-	"BW73kcVpd0wCVQjVQFNzJfr4tH3brhRRTYkFrAbz/uby++eAIr3AJlQhCY9U1y1hk5gObUJGCkaQWKms",
-	"6fEJ05eug2m3JaHjxLJJbOiYs3/LhIkeVqJARxm+JsRJvqY8pgPbuOadMkuMQFg51/PHBMtIwGj15/na",
-	"906ANNDoQsV7AIRYs1nAV+X3bJp/HQJgoez+vU/Fu3Ya1Du49SBldMpSMxnGUsEkYL/qrQIbTlgc9QDf",
-	"36NBi94o5uOJhqcEGXG+8PzKSjtA0+BC8LXN/Jc99d3T7hn0D8zoTS+4x2ne+8jGXFnkaTtDqF7CUrtJ",
-	"AocW+Y/n83kroWncGtLj/GwzONYo8dXH/Jq5doUBo7pKvHtGvAmkiIwSYg+hUd45/JmYv09PTk9yKufq",
-	"t/t+i7QBMFLmXIib0KwthjUaboBejdp+BZ1Xt8Ovtp7v0FdRVh4/sSSeEUtiuYB+SK7qEovmDRbXLHV7",
-	"HJXTiz3GTRoDLmi6gCbdJzIHVgY8Z53SYTlN/B/tjXaumbM3aXQbnVa71W40G2PZ6DbGstM6uQefU3bN",
-	"8aEa7VGHnUR3G82Gf9BGu9VptetnFZ3gFUrqrnvQ0mUtpbY0yuvPEt9dTQ2ds8FEymmxB+gDVL28hL0c",
-	"x9iBIZzMtOIRa0JMziITu1xqKiKaRuSVlcujYfiVut+1VGyYMk1+1Z9PFBv2Wq0W4IRALl9P2JVwfaSg",
-	"7b9ukiljiSLcwqlMaFglm1edIY2GZcLAhBUgmiCuiCf3MIHTlCXals8zQGKRil2Jvh3TIx71ydDEVRgp",
-	"5WU9iJYH9xnIaGEuhQwockTunZJn/GvfhF8SXV2wIePXzI5QowaHuWICs0DcexOQ+GEe+kE/IpbtQuCI",
-	"rQGFZd5MjXsnz169+Hr8bfxodBMlNyePnp6dJi+++epsdPrKLfBwQZWv8PLRqFzandVbqaOEgC/DhIb2",
-	"H1tSYRm0Og/utx+6oUN02xkXmTavcCyLT9O5/1Xn/len7XZ7k+AAkKvpLKmS/+5JDfEv+Vgg7giE7VGT",
-	"+OsioIiMFkZ9zcu0jRsqMfF2UezrTvPZmXw9evv8wdnrB//0x6zzWI1+mI3++PyHiZi+Pkl+eiAfPP/d",
-	"8+M/HCdPT/9h07MpJ9V2aZRdMPKRjKSEpPGk/b4KQPu9FwGbZJNsEHM1QR9fb6Kx5gLy1mdrrP9YruTG",
-	"97/bIUbAs022s+1jgA9I9FpuEuehdupdqRiABCel35a934Cj3qsXmVFYGhtdNusLt5Kxq+/TdqfZAEyk",
-	"RrdRmMP9i89S0TXhP6cmGjtiN0ksU5Z2s6UZv94w5pNqeWzs5baAWlyMm2SeSuyb0FISGUcHGoPPJDX0",
-	"wrh7H1toSSix1rdtnWXuD98v3dDoP3/GFoh18S4AzXiDC/T0umoC9hnDhlvTHkOkZEUqOUGM0XRJlpjH",
-	"iTCdHBLKqxJyLBOCRTk/MEw0nh00p8gvO/XxDRtmeJJNOPGUxHIcnGmpppfP/EYOVNhtCEuVWA6nQTo8",
-	"4AZYPh1KmIPTw4L9EMjHgQCUhTc5+yh2MMoRYh956ne1SrJedi3YC7DlHUA8I2MTLwUjj9mmcilgXsvv",
-	"U3kPSUC1sWPfkdTLmGs+5LR0iH/PRcTF2INw+EEBDI6K5/AZwZFMyYixCEpYWHhX8+26pzHx7ogjX4FL",
-	"198Yn1F20jO2UE2305TnRBFZHWEAJbAAmTccDKlrRFpp/GY0hh3uiAQ/LKXgg8HA5c77N+//NwAA//8=",
+	"7P3rchs3tjeM3wqK/13lZKZJkZKcA1W7nkeR7YkT2/FjaZKaibxJsBskETUBpoEWzUmp6v/1vYv34zPX",
+	"kRt7C2sB6APRZFNi4mRv7T0Vi2Q3jgsL6/hbv3RiuVhKwYRWneEvnTmjCcvgz+dXdGb+TZiKM77UXIrO",
+	"sHMxp2LGFFnNmSB6zkjGlMyzmJFEMtUjLzXhiqwYvRkSKRiZyozQNCWxTLiYqV4n6rAPdLFMWWfY+eHo",
+	"unNy3elEHRXP2YKa7vR6aX5SOuNi1rm7izovE7ZYSs1EvH7Hlilds2RzXGOd5WxM+BQGVXql+y1bkxVV",
+	"RDEmyIRNZcYIFQkOPhdmuOZPRrOUs8wMujJI025gfBMpU0YFDPCVjCkOoz6qH+YsY74nmcGfExrfTHma",
+	"El5bjqMsF+qoP/jy8y9OB3H3mPb73c8ppd0v+v1+t1/832DHir2jmr3iC65DI6KwQymb6iHJSMZ+zpnS",
+	"KsI1IYrFUiSK5ELzFHZOwpIuCMWZmNWbUS6qQ7/uJGxK81Rfd86y/xwMvuif6f9sPcy3MuXxenOwX8sV",
+	"WVCx9qMkn/z8qR3Egq7JhBEuCCWaLxj5ZBW50X/aPLif/3Nw3O+frf7zs/6u0TGdrc+nmmWbA7u0q6Ql",
+	"WVGuK90dB5rlQrMZy6DdH3744TzXcyY0j6lm4VlrSRRdk9VcEqpuanTyFaMZy7YO/y7qLGlGF0zb03yu",
+	"FNNv6CLQ37kg1Pz6RBFBF1Xq70yZjuejlGqm9GjC01R1og43ry2pnneijoA2O9BCJ+qYneKZOaH1g7Og",
+	"H14xMdPzzvCzkyiw4F/Zc/HyWWCM/tQ8UYQn1THWTkySJMETExi1a3TEk7ZjH/T7ocFf5JmSAUq5mjMy",
+	"FuyDHsXwxNieJ7KkM2bZUXU2bP2NevmT5LH4Po/X33zpRv5zzrJ1MXRsrtMwyqfhUZb44rdsHVpmzT5o",
+	"M8S1zDMiV4bHUw10YdgkV+4onpGMLZnhJRpZhxTpGji+5alK00yz2k49jT+nx9MB6wJZuZnhpVNMrca9",
+	"m+Z4bOa44MLvTHDG0zdSsNfUdBfcHHPNmQlT4a8AKtSKZZHh14rdsoymRDFznDRLyGRNYrlYUHVGchHD",
+	"bZhEsKP4mpn7Sf+06aILT3jaNaPs4jAbpnty/PlnX4Sm+I2cNBxs8pOcbDnVcJxHP8lJ+HDgDw840K+o",
+	"0s9vmdChE23WnifuNKRUacLMs3BPn8GXSmeMLshMMkWkINTwYlLjtp1B//S4aV3NALowgu7LZ03r+tlp",
+	"cOzh69PfSFyzhSJUk4VU1RE97YcPbAotlgdhbyV8ZUE/8EW+sEd3wQV+Koi6fIe8yReT0L10TibIIgU8",
+	"EMH1KNYkpoqZpU6ZNhdCdQUvuoMG9oittOeMoYV8l4swQ89ysZuXN0k/gcFmuXg4G7+M5yzJU9Z0oJT9",
+	"feepmss8S9fhkbpGHna6LlnK4iaxk8dzvNTVEJl3RFY8TWKaJSoi41km8+UQRjqOyPivdAw8fEz/OvYS",
+	"u7aSYr6051BmJJErgZ8iMj42r5mn9UoSI5ZnKjK8ccIF8kkqEsNEIyKkhvaXNGNCz5liNRIsjafhulN+",
+	"ts0b2uI6uGRCyaxxd+HX4N4KtrI7iw817Kz77UH7qlRwV8344Cdzkt+au4oumKixw9PT7qBpbNjuA07z",
+	"Hb7LlP5KJpyBYHlp7vl3OYw3lkIzAWyTLpcpR7Xo6CeF07GjhNcmNIMtUPliQbO1vRBiKaYcr2PLH0Cs",
+	"cMLlLU1zZjuactBOkasOn/ZhdHKpqo1+tfVl+3hAxm3s4y7qaDqDBzJGYWIgRaYSFuiuvJr/kbFpZ9j5",
+	"/x0VOvYR/qqO3LK9w/XExa2p2rgYoJfRmXJXZZaLM1TM4EGa9jq4MWophcLVdaL0eRyzpUZ9ud3mwM/A",
+	"ODrDH+3KLD2tjSwR2VV6H5lW4zzLjKwGqo9ftTvzd27NCjEVMUvNOPpRZ0p5mpvd70edJROJoS3zd5YL",
+	"AX8Poo7K45gp1RkOTDsZM6LXiOrOsHPcP/6s2/+sO/jianA87PeH/f4/O8UzE7PrccoJTXnM/rebVdRh",
+	"IrFNiDxNow5P2msOy4zLjOt1Z3gSdZSmOld44cB4PUUY2pCapp3hcWs6cDsVIoCrkrGgE5VtM2UJuWwT",
+	"CfVkXzsKmVFqxottr/vn7sq62qW2Kuwjdf2pqctosFJMUx7rLbu5zOQkZYu/BnY1YZryFMdN2ghxZE4V",
+	"gWUjNM0YTdYRoYq4rYk6LMukofYf3xerctr/MuporlFudQP2F1WeiWFBTl32YZnKjGXD2D3ZeuHe4kyb",
+	"1k3PuZgZ4chINmCCMiNkKDPRNJUr1JZNhy9kNuFJwsQDFxa0b8FYgvZKFcslI3LJjFqK+tINW5OEqvlE",
+	"0iyB9TXr2riUJ8VSFmPcuZZT/+ghFvOHuTQaNhi5wKRnFjSRfvFeilua8uSBSzcgU87SxGwYxwaH5Ah5",
+	"yRFc7kNi1a8hmUlNnvYHEVlRYf7ql9ev1ObWF5bSaGtZZ9ipdNO5K2/A8XGxAX8Xy0wawqeTlJHnQht+",
+	"sHMv7GQOshPndo1kRrzl0FE4VTA5lpyZj0D7K6pIIgUzfb+m6VRmC5Y8mMIZmchk7bqFyZFvLr97MyS5",
+	"YB+WLNYsMUzDyELme8LFMteNFN4vFvgrmhAna+1c14Wf0KEYhhWbSUyFmdmE4dE0qrzUL2QuHrp2cKuS",
+	"60IHVdcdcMnASrIPXDUv02mxTG+kJjicnYskpB5N4dEDLVLGcOPNHTBHFmuadi89bH2UXDBLuUxossqk",
+	"mFkrE8tumVH6UjkDpsk1yUXCvG+E8IScTAdxw/o9LZPZS3PsBU3JJbRKnpsX2hxkfO0wJ1msidRzlhEY",
+	"bgeNMHuoAu1GYHS+JmrPxR9MXnV2nXvIqzE1JypfOm3Z2nxD8uLJ6fDpZygvwlr0yV/w/zv1VXp+y7I1",
+	"mYORHf2o5m+jyv8kJ0EDbUqVHmke3zgR06r1QaMTOBzMwyBnlwd54oTa9yWRGCem+YKN/mV4+rBzvmAZ",
+	"j+nRlcyk0LI9XbqFbiINb/vyxpj7bEnzFhQiu3XIdD4/GZDT0+7gyNo5a548o4cbuWpVrLZ3bmcMvJ6C",
+	"rcCuCkYrOKq3NB1ZX2Nn+BQ2DVa60oxZ4htuOHtnKdMUhfmmbQzYl2ATG6b41EwxsH8y18XAPuu33zbs",
+	"tGnT7K9R50rKVzSbsQPe9KkUM5YZ0VmQAXnNv2q6pwYlgdVe5VZSIldSEhzXTlarpRyl8Oih7vbQRLi2",
+	"DuoznJMLTEB5nUtR3M2KWna94orZNX5NxdpOUT1wqRcS/PZmcY/7/cKTTsmCi9yoDlTdoEvfaDLHpFH3",
+	"Oi7pXmbBzSCJH2WrhV9QsR65IRxmA6SshQigOjaXmYa4gDMCjvwuePLNYrvYFVlMvHpZVaIntl0xxYPl",
+	"YIZuEc3Q6mX7uIs46PqQg61vF8EJsCh/FzTXc5nxfx1ACvd6JhXk/O1Lo1eCbn5uu4C2hgTDEMiSfRj1",
+	"ej1wl1JSWJnDsuagrPOUxryTfPLy04c6uij7gXIDwRw3Qq580EVUhAlZblM9s5aaCskStH//DNinyCeG",
+	"Ns0Z/LRKZD/88EO3HgaybcPrUSN211W+XMpMs+Q1Szi9giU8GGe+7mj2QR8tU8rFdWeICu7G1dzErZ+W",
+	"d9qPk8BACYy0xZ7790YL894IXjg04za7ZbTJTmG+x5iZlGWwiMvM8G1tPR4xzVXAffQGYiRW1mtmFQxq",
+	"mgDTvRSMwJsgUphPGGLFNclYLG+tW7bmcok6CdU75/maaQrPwTRTfssyO1ZwU+96/Rm+AjzI9k+zjK6x",
+	"OSSMXzZHhmYZoyiDkJLnPAlNACQeGgxFY3BRrqgiC6YhBsAsgW8xoZp1DQ8PNStjaxnGiW666eVUV9ov",
+	"ra53pUcduWTCSpK/tOzZbtf2t4xwRydFAOFGKxBZAlbfXZKZfe7On6fAXmiZJs2LbA61kZkFSxVZQUii",
+	"TJMzYgZpJBMOJDtnaQIW4YhMGJKqnrN18YLzQFkytpfsas7TciTTfZbjruyU/LEDhITHrLRQbv6eKO3h",
+	"qNJCeUsL4qvtWrFglQPz3g9MTn5iaC8GJnCBi7fJC1C+/6XDRL4wI1+xyVzKGzPslMbmX7YwQ31fn3LU",
+	"+dA1L3VvaQYOevN2ua9vuUh+8K3Vf7m0rde/f4693Tm9IkQqRvjVTbGqXJOU0QTiBfRc5ppQscbrTbE4",
+	"qxyjht2Dnq3q47vbtbSvuAqwWs++WvGxylYFeFkpDM80tSdNwgiqjTRO6mCz+XjTAK/5xhRoruViq/3F",
+	"D980cF48fhd14jkDi0QwJjmV8gYCqri2kV6MxnOyoJplnKZW6gQNvNXqme4vTIehJUSj/KidFGFEg0t8",
+	"Ei5ECNoaFeEB295FHz6+t2QiYSLmoQsLhqtszA1w4wVNGJlmclGZ8uZp3rivsRu9oxMKIdS2CxtUt08v",
+	"pXYDz08zpuYCXKwttumFf/ouwlCgYKNoZAnFEZpfcFpzesv2ng1cEjVC2zXwV1Tp17VXtnHdJc00N0/t",
+	"XJK37slLBidxKWXadGi4Jrlidu5gRFAE7m0pzwi4nJQLlFdMW1PjnhSVGVVzpzHYPFRoshumqProv0OB",
+	"mGrNFsua1CfzSVoSvGwQYsMtg+RSpcjaYascivrZ3zjQbsKbk7AU2EAvlS32vK58FKIy93T72sh7zyuc",
+	"tkGoQ68PcAs3Ggy941qxdFpIeMIIUb2AIFZTbaRIuOuzFJJOZywLi8JUhQe4BnvAag4e3aBiY42KwQON",
+	"v1lOFWsI/+Xbmhl5W+hmhk7UWck8TcwjwaUEV4nG6DOcPZnLNDF64arUZTnjp0yIxZqVO/JrExVBgbWh",
+	"Nm49Xlsbd+8klfGNnWN4ElzbkRspHlVRJH3lvAxAMBAWDK4vugBnTYQmMV6yXiypUqHJ7+b9cDoypiCy",
+	"eTcThcm+w8e3MdD99aUww6gyipJy4Ze3OoXGXXqeoBm8uknmOm3OurKMKCEoyQTUuIZ3S9vIW4jgMApo",
+	"rnH4L8pXdEB7TpMShzF3yIzZTA+uKpqj/Y1QBS+hAzXlNxjju4PfZCHu8YzRJOWCKbA6Tvktw9iEYIMB",
+	"+tNsq73BKLcLRsxzyKS45ZE2tGFOl0sm1H11WQjlH9EZK99+m7dbQyvutjP3Qzgp7qUgK5kltQhqm4lA",
+	"jj+b9xd92Iogt9RbbI3uCHnSQNfcXcU1GLjJDZ0kbs96e2v7dqKb62b9qOXu3QyKbW4k8L9ldDnfPKAs",
+	"me1hGitOekgRk8m+Tb2RSaCpOqeCdiM71MYJHkTJBDXvoyqZsCQb02hWA2rS1wPNcMjqMXUkKIoItmJK",
+	"Q1ab1TASy4Lrls+dfTXfbZqmrPlaLzwMPhcDXDQrFOk2r2hobwQGtCbNwZryMBgXbv7SDWMbxww405aV",
+	"J/dTHJwroAUFXuKjO2T84M77fqp76Ra1thiNVPi2op/VjB7OFrIx5SIGuZVGd4GP30V7ntJCJfQMub7W",
+	"TO+nV9ZW2iVJ4H/ttNwwGxft0u9wyJRIbV4xOga9dmRIj2tDVyJRZ5jrYYO2IydPgBo/YUzUFJsiXdba",
+	"WxdcKZTZyg92MAwc/tiUtrdaYItpvfZNl7+s9lL65YXrsPTdO9e3WbA84fq5sLp0jcBiHdKEfpjLIRnf",
+	"sDVmZxll3gw0ImPJk3js3ZNLlikpIjKOU158myt7gs0+JEnGVNjBtI/ro+by4UJ/dhp0q9yw9SjsH9ot",
+	"PTE9l0nwuPnoiWASexFbAcyNK6PQ6YzGGpZhnPFbluV8HFwFyJUK9ZmxhTSSBq5gwyPgHrYTDspceRMf",
+	"XlFlE4cxVzqQ7LnhGQGuhzTjV7q8OH4NI5cC5llkbTaVsQePuaHaV3L2YDmjoP6PJmwU7nMuxWsrddRQ",
+	"ROR0Oh4SoxSuwTu8mkuSMRrPmSoFiwKPSiQ+BzdzmSfJ6bScZPc+QG0+LyN811TXdedFW8mSacbQyIUq",
+	"BbUZGUDELOwV3de43e4edLMursFy7k1bHlTOxQlwTELVDUsgL7XBYlTk6txXaGzp+S4Se34JrHE78aic",
+	"aJWrTin9cNtbV+aZImGokSYKkyXYjqhqzYKQTEucpUyEpal7WrIDr+xfhQBKG+MG7gkrdJ5r1BQU3kvz",
+	"AznDQ+9M1gRH3iNXc4nJ8eZ8T3mmNJoc4JAU+De9zobxwqedbXZtmlzBf43iYJi8e9pFFUll04XAve5+",
+	"dQBF4Hg3qoaFI9okH5/nFqItIfXIAnA0auzFgEqDATsxdAwJuBUbw2loGD7FLjSMTaNsmf5dEt4vuyjO",
+	"9RGVkuKKPDG3EFGxIdUF2EY8h9Chvyol0X2Um80NwEv4AasHZAKE7PRESKDRWOZpAo6iArhlJyO8Yeuw",
+	"ROQV6r3Fv/3YYkUzCmiQNwgf48UfpxzierRazEOSSLFDfxhaKXQ4J7/sfdzaqVYNPb/1vTU88M4PouGB",
+	"Sz+2hgde+CE3PHDhZ1JeoZSK30Q+CzBRN5xRk6Gh6j5u3/V2EcSIhLskRq4JeLWQL0Qe1A+iM/ywWsgN",
+	"XmSozrbmN4UhNUoT2yh6k5AL8l3SXLHE0yx+WbouNsl7P5puolRL4q736tcXpbGEfgm8sknqVQoH+uWm",
+	"zTwk91l4Ly7IROo5kdMpjzlNSUrNCzPmHDsrB1voUvJQCKldKaIFl4o603swM8hDnjYwsKDaNOFpisHB",
+	"uzixXx04mIsF15rtYcW/cK+EThtIjyPFmNhLo5nJW5YJQECY2Nlt2nTncsFG8Zw64CdH5HPpwiQF1Syo",
+	"beJNXMWIcdlQmw8Lnckkj1kyCvrm6NrJyg4uDWXmjFHDx8shBxyd0oqY2ddwno77x8fdvvlfG6Hgpzzj",
+	"KuHxZmhCTLtTlrAMtIX9rfverA+xUGA0umWZshxtb+HFYsjQWPNbrtdBN+S7Fxfk5OTkS/DCf6c1XdEn",
+	"ClJVNlbopNs/7R5/fjU4xby2bt/80W4gqzAZpWzGFRdTaZekoaXSJVG8kWdpqyNvjbIjxUUcMLJcmq8x",
+	"4sDRiIWQTbnSaGcx54C41AnPlXiKkfNlqNkbttT3d9UKD6S2gYcWsj6KElhJ29UoXql0cxpWpzJ+SzUb",
+	"LZgZ1xZ2kLEUtWgHV1RzEieg8Sq+4CnNMHsxIjRVEr7GJJ1SKKCQGuK/9wwNk2uajszFLvSofjIL+m0X",
+	"Du9Rr3wTg9AKQdD5yEfCt+b1SGKqxTvppX3UvLWULkppa9CJfay9/lIx6cA7u/3yl/YxUJ4twtUeK2Du",
+	"fke1QYsAci+yzCcpV3OWgLTQSg/cfzvyZVKy/AXD2wpejCkcNGHt00Psm5uNDxxcKQPeUsiymFTc1gBW",
+	"uZEqhzwqIa15AEWXuVCm3tqdHpWEmE2ZIMwa6td1xRm6cRXhtbB5bAsCLAi+IhzV2U1Bf7ULpX5bBJlm",
+	"iRLrd0VxTIsdrItVFdqpXvFN8iKClgeCtThLk5CYbKFQpv4uql7NfpED0m4o/OulVgTg50oezA/dmeza",
+	"939SUvTe0dVrphSFJGb/a1fd8GXXQb11PbCMOYgNAWNFb7Coh+qsHmIGaxftCDUrVr/B9eluuEB2Xhjs",
+	"eavwimc4cB8+Xyz1Gs66YymD1qkEJQoKKff3cGE8wDxW4ms72JRlEMUxcotTMoOVBr999w5iBKvRQmAx",
+	"DUfeGqOLCikwbosaFo6AqdnSgqj8kswkkSIiQq6IzOD6y85s+gVNV3Rt/WW74y1D1jc7m6Z1fcZirhqi",
+	"u41QRuy9QBIWc0BJ0wgzNgvo4iW9MIQE62oatFcZkyAyvTmWCV0XiktIp3vaHbTS6RJ+27AAiG7s2K97",
+	"LjIKQDyHzVlISLdm5FZqVgpHRQox0oKQmIBdGeEXX0YtFJ4iAIGm6XdTgP1qKde8jzZtaaDnvXr+t5eX",
+	"5lp8ojB6s2Jp4dXU8sqY0dDS+WpNckEFX8gc4hoUihrTzOjkufuGmUvWPsiAShfS6cwPn4wPWFjI25o+",
+	"b0d5kiXOEOAGd8JIymKdZ8zBlNrA8HpuEnrozIbaoCDNrVPKbPTlktEblpFJJm9YhLHtmG+Px6NM33SW",
+	"MZaMtIQTOaOa3yLCADdUn4sbIVciSPaKax2MsK+SpH2sSv2f91u6N1ASefh2QKKEaa4sqNTpyqa3w5RD",
+	"O4aVLOqb9ozlH/iv/3dR3rt62oMXW3FKntT8HpfCUPxZt5ylWOlm9ujyzlsvlNErgry0fPgyFsssQeSG",
+	"snxHXoHtwejCDGQFioAuNp59TnEdISYNIgzOiGKMjLG98SZLnvBJyuUso8t5qNBCpnmcMgW6yARTHycy",
+	"x3IKNX4hswQDPVvfsm+k5nFYWnFC/WjBmNmAgKz02v5i1qdQAkrjk2nCwEueKb3XuGzL4YxCvA6b4qRs",
+	"CrshOVW+ErlWeAhUBJDj/rrAyH5MYZaCPWDU/qYODBtKFjSNGRMJjB4tH7ZuUMIgaHCW2eIwzOQdm+Up",
+	"zSJCl4aOM24j6TKyzCQBMTV8kYWYim3McZPvsoQLyu0NYBVTWLndCULm2coSgIKZAk8fWS3UGTW22k7w",
+	"0Vdc3Ci85EH7aYgbcZT2hLAPKDZb8jdabGIuWfWgY4CaVzClQFs/44N3tLxT0KzLATP8DrF2qeCaK5aQ",
+	"r69evwpt5HXe75/ECb+FP9jVnCvyFZauAppgWYpBRIZXwA8X3dOnPXztyL/nCKHW3AUzxPUTM5c4SSUn",
+	"U8oV5Rrdiowkee33cOMA/J7rWC7amKDS7+yjd1EHLF0YDxgghO9Rc1IYsKzAGnbPXX9bdBROsYXbt4EY",
+	"3a8+O3xJlWJJbSjkas7WpSJdRtcFa43ngsgmiZbSidL4tFSsFHZETj7X81p5gdaU/c6KEcE5mouyXSPw",
+	"JLwzZU0QL29hMsWlBKChVJFlxpS55lNGlb1fY6k0YUrzhWEnB7hf37lxhSfKBSQpJSOqdudN24cXlr2V",
+	"3na2pP3ez9OGW53+JDNif4Zl8e95ScgK2Qe5699BT+FcBaN2jpYZGymdJy0yOs3zbzN2CU8XYroK+Zbw",
+	"FyMaWHVRE0j3y5cPmIxtNjibJWPxvOkisebUJ4rgcyUt3gfqO//pMuVwPB+27pfQT0M+TvDCe6mNRpln",
+	"ivnEYDgS5oNfQ01vmKojK+xwVoSvuFt3xdUFEHPqWeIFuNoNOyyK0gTk+TlVVQ5IvpY5hnVeyMVCCvUk",
+	"QqiLAIsje+CKfC/17gQ+u9JurrWLxvPC4traPPd1PmJlPSchlO6MsuxcOhpeNq1JXCWKDaoDJdGo4CYV",
+	"VhxVdZvAgW6W0jbVPRuyYgW83YJ02SJfC83ystmWmKbiIcw1ShgmGdPM/OMpC41Hykf+esGoH7IY7efm",
+	"rwfZOBqe8VubZZDQNaFpvRJpyb52NXg67J8O+0/bRwRsMRFaU4Fb5SEBA2FEcF8heSY84kajlTcx7h6W",
+	"j6fZ1JHjTIr1wqOOuSdr1cu+fnvRsqNlyjRTI2+CaUaCQAYNYdv2NYuqUel7SlPFghAJv4P1lE0Z1WoU",
+	"9p+U5wKhFADXD6/sNxOXsnog46EjsZCu4SOrzFUoMw2SHBNmwEaCLZ1cp068zX79t3nCAurmJKOAFmnU",
+	"hVguuP7134TespgkRhA0r6O4A/za8NHfRtEKmm/NJqDcbpYfhC04Xc1zKys+NJFLM5slzUjKyOWv/xZG",
+	"kGiaGy7gLiumP1BwjZo3KiM/aWMrx/ecAn4Ymya2CXwTHPMuOrFu2ixqKWiZBklqrvVSDY+OVqtVT+ZZ",
+	"jJJAL6ZHz2Scm/X6nrMVy46YOEK/4tdvL46w/+7JkduLcjNCKtNMLlionWlWbgep0TR092hbfpht2YG3",
+	"oPGYYpJylaHXeGL5avEnokKwxZZEncoBBNbQZJg+lCf042UAlAyxgdAHKwiiC8YvodUItwhfeFn/5rd4",
+	"kxRzVWVoe7o7K1LIw0/PG6Nwbp2wOyGaQvYDKS4/KcgFFTThVJCvWcYtbcPRubCX2pJlC2qGAyYyqjO+",
+	"kBzwhc2LDDGqfgchRDSUoa1yNEtR1Y5OTv57c7SoE4y0uyrW44mCGuB2CFBH1UsFT2roPve7yGxH3ZOT",
+	"I4EeoX2heTYZcZmpujNfinOzDDqs6jneg9bvUH1TzZb+3Ow2wQe40J9bEZNES3lDuP5dVbDfg1EcVo1w",
+	"xcfCaoRQPCkhQVg5e1PE/vX/0XnC6gK0YakoX/9OUttBZWfDUT6K5AzUdmSXoft5/2hOhaJZcn8ZGs5J",
+	"xo4UoyJmpsmETShoOI1cKiAmFjLeNqZkPeYhWBGKrnpEsZmY87lTFoJCFeEDvsqkZhtF7C/j+YLrf0Xk",
+	"IuNKc9GKj6RUKT7lcQMiiiGHV3yS0WxdLRj9RJEFzW6qI/jm1YB8/fTp/fnFD3MmgPIC4HQv2CTLzThO",
+	"ImIYR7sMFqTdxmh1zT7oIWHgo55mgZucCkDEReYZvNUx0WznUKRIudhhMQqutCsnhw20s7iUTMVbbHV0",
+	"uWQ0qydVwZbT1RrK2T2jHGuBtQ7e33QLwE/VPs5JxrA4ouOs0tvMdK7Iz7l0XoTTY5GUVuN/tYpvlWke",
+	"Ks7+PXxvq8jPamP64svh4HRv4cZF4dvjWl16PxLPTWrnrUShnkKauMt3hXc6cJtZPMomsRRcHlWO7fy3",
+	"FtrZFRLx3hBe2C17JZt2yqgTbOxmISgG5FopVyrDQsEqX20eYDmGmJBh6yfZgBxbiROBcfDhhNtwl961",
+	"aAE3HATh4WK0zOQsY0qNz8gY12eU0pX55KyY5m8h9QjqprKEJaMV1/Mx+cT8k2R0BYwhy1OWEJnrT82r",
+	"mVwurYNlBC6u0ZIuWTYmn5RFb/No4XwZk082FsPioGqsJSmFWb1xxV8z/vTsWowTDmkZtb42mnPed7sB",
+	"NrrJDGOZyRHE3sBrRTH8zKbJ2ZvviSIZn821WfmEpXwCRYE/xS1wanBpVTtRp1hUbzjxwBnVJTW/Nyxc",
+	"xUsFYX4b88XLESdhzkdxaMMPB5hvo2zaI995+sVYUI5wJii5ysJ9ubF/PpR4kvNUEy6sZwlWiC7IJ5iH",
+	"Mgzz9U9b641GTn7a7Q+6/c/2V77M6YAFaOIrLtwioEpZFbUIoJ0UFug94sftXWtb29Oqgr2NtuxgK+0i",
+	"hDqeNOBgB6LdwXsMAzW6u2lvzrMQLFejVFmo+8WMmrfEhbkEHJA50hyQiaGoShTKSjj2Xcs7qvNMZOzN",
+	"4kgBWuQaXNlS4A57iGpMDaoMIOUKazDZTLikR36AjFukbxRYCu98qTiacsUOic3maifpQOVStqNskZ2B",
+	"tgDaN2yJ8RylPHMpWDkRuEJFtbKZg38epkCR34TKLJppwoULBQ7qks52W1ddmaGHK4kvW4ZwvoUwqncY",
+	"RlWyPy5ywX/Of/03SRiGWqGxy8uQDx+hZTkbUp4d2HklPvU81op8cpkvl+kaAhDVp26wryQArpM4+/Xf",
+	"ibkCPsFgQuWcaqXfPi1b7A6wyFo5yM0zYjRfI4qABrxL115OZDdZToxazETQAVV6YpodbSrDruySFW63",
+	"Kb02RCvkBCgFi1kQYJtbAhKjS8bYqQj/uc1x5jKxU93bo/A7GNUeTVN/JtPU/japy6b9PXd7WkQ5egnP",
+	"xjreJ0Xwj0jjv6Ph+JnZQsBFVWEvz6//nlBNfv1/Sfrk139rumRwkVCSBN0/v298yaCwb2OwCGbHlPLx",
+	"iCp7Egclk7ePLtmcWi15r52/739kBMMjszwks6yFfdTdi3C2djDPAu4loFm4Kr1zC/MAq2xBiAyPsEJ9",
+	"WcnAAgw84HT0kBf3BxSuomTct53actYaLWFzNK8aBo83SoQ2iL2USPQnFfpoHufqgIzGSYmQugS1waFo",
+	"RehIvgLzXOrVFD759d/m812rIN0yEs4f66r+/XXUy1pyhefPXEE+A0bHZBnlGBHjhInG/atO/y2dpJK8",
+	"k0nGZzn7V5s1wEoMQbQ5cxJ7MQVEE39TBro9fnr6dNAm9HIpU655zKnYOiezOmk+i+wRC5gol2ae3Wyf",
+	"ef4OsYwF8FZjrTtufRk1MjjDSpgrrrwnELJr1u3MUo8yyKMMUpZBrEGlAMYqDrkXUEpn0V8u91L5PHhc",
+	"G0dZ9YJH5mKeLIWUoZ+PlTAMEL63eiTfyTVNzwEP7G/8tp1TnAXYTpBr/yYIsdY3sgso9vsCLWlDG34E",
+	"irJr+VCEKLvIhwqMdnv20eKjM7g3L3VQZBqbQze2WKRw+6DWMKU8VbY8JknZVJdkViumxalEGGjTRFBK",
+	"ayj8mngslPYl5eRNCDc0XF9N3oAPGDoJrUi5ROsexdHK9Wo3r9nYzbWxwMsDClM1VWRZNMWeeuvQVObC",
+	"+slW7rsVFbpSnalSrIomVO+sIf/aPVfGcm8JH6sUSxpAYBvZw+HL5xZlX1x16zKbKObkR9xUXHfhcQf9",
+	"4u1kMyUKPASbqdUc/ihs5qKcctCYS7HNXbGH+ufYREtxsI7c7+O8a5GW4Xm50lE0wbrYNH1bmh6uYc08",
+	"APVHzHtD77nOxRNVBLxgCbeJ/QDxNr9cd+RSXXeG5JdriywCPyIqiP0eW4UPvV7v7u7urlz+zY76UGCc",
+	"F0DE37L1Oyyq1rwIVvmoAep/WPKMqa21ixnUTMQqPVh+2aoPMyO3tYfHDavCPwAWCDYK1dupdsLign54",
+	"xcRMzzvDQb8fdRZc+M9QZk6zzDTxXz/+1/X1h36/e339YTB9/5f/CDKjWO5G6r+EhxquLGwhRH/PWMpv",
+	"WbDKYsoyHdTN3zhxmRLN1P2Ku5oVWCz1AyuL2VZUuF6Hkc8ESw92aya4VgephrapP67YZC7lTRftHdR9",
+	"Dq1uozGpFMRjS9KwWMKQAUZY6ZaFOhxVfMtF8sK1Vf7yXand8vdX0MdO0cFaLpl5jyjKk8gfIIgRXGUS",
+	"7SB71D/arMfj96socLrf9Osld6rfPys1X/3FFjd9HxYK3LkqCLTQmh1SsifssgBQqf5WOUA12tx20A8h",
+	"EHim8bGkAY9+0SBct2Ac7Y+9Xel25R+cdNv+Nn9WVJKGOP31ktURWktFZRpGcOCrOcSj/pbJFaJjcVGU",
+	"u2tR3DZlt8iE3QlN2CSfARj7VHaizopmIlBjLKiG7KHyN5Rj2LBg9GY9M5kREz/nLGdJBHl1rhxeRFwU",
+	"cERSOYtKFZYhpCqCd21BpKqZKJWz3UjISVktwFqOiGiPq1boEI4KywwBiK3xfBzipDdCKf4+x/yDA2YI",
+	"ANHvMQlo5gUgsDegQtJakTJvhFC3ZpyJOUqot/2cMx2k0o0VsjJjQRCuGsAmEctVgwijWbbHbqEX9wre",
+	"2QW6ZCVDN3k7iMitreu6eVteNFUDiGWaLyBg9+LyezANvMVlc3YCw9LePPvm8rs3YGQFsxBdsB75wfqZ",
+	"vYHfSAU+ZZN94Ap+fvP3V68IF+VmLQptzAzbFL5jZKPC9nbmC+j0icBK3/galPnCCuuuEi7kAtSMoOo2",
+	"HKhMsV87YUxiqrKCf/zjH//ovn7dffasR9BkGuLtAYGz1FWZklqUlYIw33BZqUb1puigXidj8xU8Ehvr",
+	"AbtqrxPMbCFwXaRcgFsHdwKqEXkDO5/6CAOayRxzRcy65PVKEke7x+UZUWO8N0Z++br5ou4rr3CwcqqZ",
+	"Pfzh1K/1klVoEoJy52vFY5pC+RQbAI63fCpn7ofqDF++uTo5Js/Or563v8LGZmfH6LlL6NojWFIIGYjI",
+	"2PyjNF0sx4bmIQPFQr1bNueFYcd6Ij9x75fxjdTyUuyvWxm+ZTb2aiuPvrRj0W5uW+dBB7ni8JL5WHfc",
+	"Cxoz/T1NcxbyY+VChy+GW/fG9lHgY7YwdLh/hubShiVswIWD380xVXO5UuGSy3tcgA8tiHSA8B9HojYQ",
+	"3G1fqZ+m1TsEEcIufDQSZDqeP3clj6vT2CZ7N0J2YFDSEx/V39t7N2y1I9t546Bfydk+LpZ7GX1yxEYY",
+	"YZirqr4pc+Rc9jUbeXdntZkGlFO8qjVrD6NZ2qEAkbStr08zil1tU043Fho3U428waGhOK59zBpatj4D",
+	"6hJLGh97QDlskIADiXnCux5lRsDTQlPyk+QCEeYoWaa5IorPatE+1aCBvxYxgfeuxQ172VB/u6YOWtXP",
+	"TqpcmHtjT0KLu7EpAWr2ZOFJdqd3yZ28w/A9e4o/Ku8r4khCwj1Et2ImbI+4KshDTCDPsdie+/bMCrJG",
+	"m5AZS2yuOYh9StO1QhVIyIlM1lg3ibnq8V4W80WLwUtI01GomjjSxCgX9JZyLz+VSoyXyq/51zcoFnS4",
+	"Bs5fuNEP4/v1NqatKoNPLTYrhF4slsoVGR/9nLNsPY7I+GhJ9XxsfhofzRlNWDbeXXLK9b7Vc/8iY2ou",
+	"mFJN0Qy2GM54aH1KhTGouodT05CFEt5WQydofa6O4oVtqvrtK2y4+uXfXTd3UedrRlM939zVkr284HE3",
+	"O5fPvhZatK/5bJ7y2VxvKRjoabtSz9FXebTVEUNWlblehIQMo7BTBYUYIsQENTQDQVRGC0P/5oJmN+je",
+	"rPL0+q/fARyFLZRQfL3RyqXOGF1wMdt89DzWnR2oLNsLd9jnmsoGlsAzYEVCG/EyYULbmIU9XaVm8W7Y",
+	"2mOTFNn/6v7Fgp1TatvE3Zi/Nc82OlptjusNQ45gLR8YWNg7sMfUemIqjtOovILblv5bO+Xq8L9aFxgg",
+	"Gfq6fV770Gjk529f4uSMdm6bIstM3vKkAOSZ1xAFbti6E3UkT2IjKggp1gtZOaLFchgOewmz3s81cU6A",
+	"N+Or5JMko1NNjvvH/e7g+NN9AwPMOOSkQVyvSgw7bauxj5rYXnwento0pLWPCzNNJXnaWK/A/WxRAjTN",
+	"dB31f+dkNJ3tlJOuzDN3aISRuS4rIxtHhZLVXKYQE7LFkbSpwzQcaKfThPXlqi3H7qXfIDu5zXGXVzZ0",
+	"oL6Rk0OIl4bgPpZk+S1bBwHS/GF3ZjrHfLlWLJ0GUlHvobW6dybrIAlWL4SHxDHs1Dqh4HCuGoArrlDY",
+	"W3CRa/aAuvT7xudsSqcZm/IPYRXAbdCEzbhQvTDGyq28eWBgyAMurUpwPc6kuLtKtFCLISiRQW2jKjNq",
+	"oO5DHFBzSHYf0NoZwlqzzjvw25zeVxU8vSmFYF4MoHcX8GY0fbGXr6jStTjgzdtDsBUDn415pIFVkzUL",
+	"1pR/jCp+jCr+naOKDU2/rkY/bKXrWqTEb0Tgvymh/tZ01Zp2ttFBeds9Ley3rZdMKJldcWQGjTuqeXzz",
+	"oG28lyjTdA1MwV6kW4UJ3teKf0vTvKng4WssAUgFGQyJkuAYi9DVC0ODymAIqaoxsjFjRN3w5ZIlHsBc",
+	"0QXgxVU12ZIxvEYezWFWbdTtYp+dwg23Pm24oADezJZzLC1F+7jpLax+7dKz7YrcOwI0Y0skqhu2DhVK",
+	"y4UR3qyGNqcJsZFdGMNmwST309jwlDXVn8wFekaxm0rLLWPUKsX/LPHf09tg9nqbs8F2sBmB6uZYX+BK",
+	"QKor3R9wK5SPTk3sdDTXxI3+mHzooAexfAS3HZLIpi04mhXSBV4+4G5poYmgbr7VJJKMpkiZ7ZbvQOTq",
+	"RlYQbGU4GwTcFEAdpr1q+eTh9vLoJKZpiuFrWDKQQMnAgjC5JmDUbwzefSzI91iQ77Eg32NBvseCfI8F",
+	"+R4L8j0W5PutC/K94guuG2IbzklqfkUYeKpRjaHmc4ywNtQsncyg4LmWM2DQm84KLkbm5gzGdd2gR6QE",
+	"pSRlOtwaUrWgH8JtrSgPU+OlZkur7JlnbJ7qMqUxCynYde8vOFVNr5GbStFXaEkDBrFHy9XvZLmqrf0h",
+	"/BH17fxYzsPXDKq5zfkyEM0hEl8moEVdoAkm37WOrAZIvv3eyOQtt3jtuwmHu2IErdu3yu+ongVz3B8M",
+	"jMTZP97bDYST9KMpzcEtWaXbqFj08G4Vx619dIXPhK4Zyq12whILGI5+4TN4FPXJBFJGXcYonKZ7RGO8",
+	"YSvro/7v5G++Cbndr9CDe1a69dVcrgShM8rDIUR1v/XDHNNb/M3/s3zJuEGhQ/TWXQYXYLoIRBNuiSwv",
+	"B2I2PIG1NhojzkXDj7XVcc3UuvQAA0VbW+f4bQ2wQRklMLaBMqMVF4mESkNrQRfw/SJPNW8ZQFrp5dK1",
+	"XPn2ii/YD66Xyi/PfJeVr19j/+U5vAPotl2gLdWD6F9WZJrJBXhLtCxqz9lSaFDkyIruPCOGv5FzTVIG",
+	"DgnMJBybBsbgJB5rCelvbqOGpRS4zIwyAul1WXROM0YWzGbB1cgsk4G6zM8wBmAIw4MEjhrMy3F/UId5",
+	"2bTuyx0Nm3Ozd7t32wjtkjXZMRN+yxNrsIMrZBO+OZFM7bZbtrF3Vwl/G2MsDltzAieE3fsd9tuKJDDN",
+	"VSVOYAeamzUj+1+2HluvO9VWgIWvvTKLeBA7L6TtoL+pKFtlC9VxReT0Xrg87cz054ZeGuz0qEIFzPC1",
+	"xQgudAWktyaW5FnWYJV3dLEAqZkIuQrtv+HRC56uR472dkNtmnM+UoyJvYQhAJdq3wtf0BlzJqjWEsU2",
+	"4OUdgOmur1CG2L6ifwsE54hM1rbuBiSAghDrODvCxN4T0rmkdxTL8X9amdPvo4ak+axmv9iAgt7Mkdyd",
+	"p7oj8yIFrBTLrUqkVSXnKs6uOyvRVkWnILwghdTpf2cybHF6n/ncoXamvNK5v4s2U1CdLryHHl/ozyGv",
+	"OlKdkWMhI3kfvNWdwBrl4W52tblu7ysrdwgjRmU1P4794m3GpYt0C5dIzEXJShcRDbG61libSnDzYxwO",
+	"mUkUuIZkYGTF0x6pyEw/yYnhMSxVjByf2RqtNL6Z8jQlJ1aa4gsjZ5+CJIV/D0Ic5W0mJykLiH/2B4LJ",
+	"Y4p88u7FBfny9Onnn24KkFsT57jC0BaXtGSlVgujt6k4N6QRYxUixGoBYZZqAmsCAQNUrNunFhcpgKGT",
+	"0pAZaQSPr6+u3lqBIxy61FApufZupQh2S8SLN2AGgbhsjkV1l7hBVbdDnolhwdS67MMylRnLhlzc0rSF",
+	"sdLiVfg8NSfT2B322xM8AdXC1LXznFQuksHg6clxv3+yDUWhPTICXu4lX3a5HB5eygH/kRtDOwuuvXOa",
+	"wNn/T87ywLZ9IydQRNlocO8A+w8gt0BAgJp5gfIoPr118wygWd5a+NE1sR2JYlMuShOm9Mh3EoyEu4Ta",
+	"nyuXJ4fvwBwM61Ib/d9TxGc6W++eKIpNAvIfMfk7POUtFo1SzEybvswEWnhOLEWU05HdGMqTK3ceXv9G",
+	"enqb0pjt42BZSsXDUcoDsAKyDw2LB/vqwpsCYZF8wbW9vbguqKBAXSp/W6GNtjGGdUhh5zBxMyqPMbRg",
+	"WOqYqVBxhDmLb/YEf95+NTgjVsZosrZFsfHv9y3ziiM3qvBcbM3sRVD9u3JRtBAowoUzJvksVueYNs8U",
+	"Ran3wFisrl84YuWlVoQnNQ9zUUe7ueL16Ul3cHTRPe4P2nCJeRBzrVrkBaEH2sXHeOdrUIUrR4YgLG0t",
+	"7mbQ/2zwxeeftQq1KLoK4saYBcTivqUQu1pQVuAi862aO8xszREsaNx2QZtq9Jnh4G+1cK22DdudD7ds",
+	"f9ykhP1MNA+Pk/hariB20Ada1VDlHP3OaUJiuWAIe2EFN3slQgnIUrn4YBnieplIZ+n9WuYo919gcIuL",
+	"svj1/x+sFQlFFym5wAI1EDzkwlk2wzBsHIXbiVJhvArZ10nTnrJoG+jBO3OhGT0rXoeQM1K6bk7R/Qoi",
+	"zm2iPayJvcnPCGYiJDYoHcOHpnkGh7sxb3cja2FBP4zKyNjV7i98ZKgFIkIbvGxxx1cajmrzbFymd7m4",
+	"H8L7NJOLkYM8KefhBV0L34l0XRiz7fWc8AS9fQiK4yq6G11zBf91OVEELiD//JIq1WBD3pxkXvVLFynt",
+	"P2K58xGGBxcWAKeeAtM1572AbgEPqv3KJ7mDwNEZPu3XokYCJdv7//TOavMEtoTQuvaD6bPTH3z5+Ren",
+	"g7h7TPv97ueU0u4X/X6/2y/+z/Cin+SkM7STgNGPzDdgVWJCj5xZGhsuBZDYL7wR4Ljwphejcnysg7i7",
+	"cODYUgE/s0JdaP1KgMx9m9NWWbatkwe7hX2/OpSdg8uXCvA/OsMf3xtGatP2DUVkfDbDSwR9IR265E5J",
+	"gvbu7qIDoB5UyCYkBnmzhxNNOVZYvK8zoEKUgexqQtWNzWVqmYe1L3DDfWIRCgK4r7uFOUSkbYN8lwtv",
+	"NuFBINy///3ls9vPWwH4/4TIGI11FrIc5NjY8CxhOVyrBa+d1B0OJK7gNjDqGmfqXjSzZ2Jto51wQGaS",
+	"KbyiInLqXaMBbbZ0eO8dL9HK7fUuF87p5ZlVW2hmzZYPBv8o+MzWx+1jQcMN8m+P01GOwPO6mOtnE8aj",
+	"EvFRWvfSoatyDXeW6oRY2vkqX3Pr+j580T5rsK2ee5+wR2DbwOY6+P1sJIYRZu+bxt7/oa/sWpCZHfA9",
+	"LvKf0bZn3n680x/v9I1zcJiiYo+Cwu8sKGzyh8OFTP8PEEJ+Dns8fvCWQOQ5UFtEYa0BwgXA4rd21ZWs",
+	"4GF77KMY9N9NDAqcyzrDdbTXIDF5dNcdGfEpVQFjkc6oUJwJHZElyxZUwJ8WzS3yuLcRmeSziKRS6RE6",
+	"O4jM0KRSK57uGunsWedHaRoCBYDzFVneN8lnu4FgcaLbscXf5QeJw3iXf7wAjOKMlhw0JaEMaBawVzex",
+	"hXFX0XNXhhTe2JTLEk5AjZyokfHy5fbUXsAX0Ty+IQsOqaVcQUo7yZc1oLYKZhUVswY4OVf3cUUVNu5w",
+	"E6C2t1wuURW4H3OMs5A5/wW/ZTYQY2hx7CIyl3kWQbK0nJKFFHoeuX/slyvGbtrUfGkSAML5CtoiZ2zH",
+	"mrUIG9sc40BepjXVBMTxQZOpmTqUBbFyaZKzMNzJVjEsgK4iGhHLID7+X1KwILbiy/M35xBe2GtbkqSK",
+	"X4nXAmx0uauooOeyV7tEiZUVK29G6Gy6Y3MIHuOP4MdiNG4Alyuu43lT6fiPcFz9HowakFt2uyybg9Sb",
+	"STRMZg1EUxljeHXlsgkpzwjJC7omiRySccZoMiaplDeQtctuWbbGIP5JrhEAyRYgIjRPuMZidmOzU1A8",
+	"CFYenzErrwi8rIiWMiJjmiy4GCNeBrVFmUpOf4wfzWxys3k2fF0wmsVzKHizDeKklLFtoQCxUBN4w6Cg",
+	"DVZXWkilyRSi54RGGf3MeSJxJmtGswpAi0/c2KBR5wVuFzNX1OwJYjZ5z+8hWvO3+AEac9F0B2jKrO1B",
+	"mqpHhHhvbSGIYxhekVUPfQePC1DY1zzAVl3YRpv4XiA6ayDZKAnoncgQtAghvixNHawireV+NV9zc4eb",
+	"r5rUxgLSHvTF1npigcgfoqdYZixU3dOoNFAnbsK0ZtkZQMfQzHBIV/UTy5ipFXij0ypkTr9Xil9swIx2",
+	"DnkYQmUFSmvevK8Flmod3p7GW/NCbCAxxmIBNjaEdMK9481dEVGySKRB7mMx424BLgLCbL0hzrKmdmE2",
+	"U8/ztqPzlfijeSv/17/WWyRoKUnKtZsIckqEY4FRWuJBn7eSCxdevYDrlS94SiGqQCEyobk7cCXCcvee",
+	"cok/iUEOuaBC87hdI5fuacig0zTdcnfgtsF8LIjsIOr3++ZKNNdFixgHJ/dgT37rIktlbldKk2gm2MvS",
+	"PKski4iPYVxEIdvZXXO1LUuuvhJksiaWPdWiPZpEl1zZGkIw1PAsBdXsbcYudZ40pF3jM08MD8uTtQ3P",
+	"56VjpLSN2wuFA9Wj9Fa0bZjeg4G53rx48aZVXroYuRLBuyLzqIZQUCLFRwCwekM9B2iYsoO9MZeNIROL",
+	"8FQAW0lB3lAM3iEvuKCYRgTxWhcWr0oBtJPMOE0LixHEaU3xBUWEbSIUslVezCoCDixEAxGqUP2ij2cn",
+	"aACsdbF2HEufxnKBwDp4xVuYVRsf2gI/bbuZAKod3dK0OQwNIpkZWmAWzNz6K8YE0StZxnp1aF9xKtGW",
+	"1yL+7Cc5UU3pLxpUFlju/TBX28PbVqBt21pESgjIO+0i2yiKe6RclqCVpLyADs6TQ+kwYXGy7p0TvN1M",
+	"sqtOiJHmip1utbdtbCg2oXqDAENFQIBSGrVjDy/rVn2nYQU28cKfvz1iDYtDW8q9H/T7/X2RZbaZSgry",
+	"bDwdPm1gWKaauhMggtJMhmdkufm0YpO5Uf0B65LmWi4QScasM/eYzU6DWUqnr7i8Aqhh79Qt25j52bfU",
+	"EnmimOFb30fx3bntrfimsFKXv/3BD6D0bmkofikPYkDD6+Ojmc+g+0fj2W9iPKug2j8i0T8i0T8i0T8i",
+	"0bdFoq9RaKiqX+mGnrCY5pBVULvHPWYwwmDg1YaFTddglZnIZP1Ekbm18HlEqFKaJOCKV27mBRVGy9vn",
+	"VnYzuSw1XP3lue2m+m39Nnbfv7ZDqCzV4W5kJ4p/pFsZjNANcD8013MmdCm7eytWTuXp1zJhyEyLYp3t",
+	"dHtf3jOg2hc2knKBSZ9xSLQkE0aoWCOxbeFmxRosmJ7LZI9t4zPxUryGt3YntFaXsOittDLhjSkqKLmT",
+	"sqKZ8BE2bU8ENvMDvuo+YqwMUHR5MqW+SkU3gx4ueO1+2U432+sFbsCC9XfDgtVhmYIr2lAx/ZwsAcGA",
+	"KJbd8pjhrYVWRZoxrIptxIdMLnrkpVYuLdr8KKct4YInGaM3u2O5vsLH8DzeRe61UVU+vp+oO2dpMoI6",
+	"3Q25xVg2Hv0EeJBSNtVY4KBU4Pv+wjYXo6mvoFyTGZCUFJG5ruFalVNrzTXmY1FDRdW8IEOsfwMEKhvy",
+	"02utEdgXHrTe0JANO3pQQwv6YbRl6a6cizhza2jRrPfEiHCvj5Yss1LFls7QTL2gazJhZ6Q/JELiwWhp",
+	"OwtDc4X1IkxWDY2vvjhlGqtQvD9KneCh2tytTUKokF8zh7li2SKARqA8+ykDmrkkffAEUEETGhRRXZOb",
+	"rpE2q2i7du00o5lcIoZTOFx+ksl8Ni+choSLUuVCYJqIzAUqhmMU230XcylkxqfoOHq45f95b9YjX8sg",
+	"xr39Gmz4r57Mzae70mnYeQjldMrjQ5bYAFUUF9ysWESYGT0lCy640kaF9Th/ckrKpJIRiiVfanhydqav",
+	"bQOepjgV5Gtz76MKAUuAvWSMJDl5S3XGF5ILRmJ4nqGFog3mnYVLqJYpb4FoV8E/3GQxxe9PFFFpPoss",
+	"1oQHltgD+O5AVRZwr54ogi1bj53RfOxmqAa6k9mv/+6+ZlnMgf3A+te/3nAQlVHuLBssTosnxzLeXbGk",
+	"wbPtak40RgQ50c+VBMKqQkHx7x4+x8jcSrRSywTKQTysSJDDSg8X8IESDzyeO7uHf+shBX32xqmqoro3",
+	"jBQtPohTYKtdmIMOCnFotMfdwWdtEx1242ObjfAyJ7wyUg5wckdtJKIsapRZZ4fMCigzSm6Bnrnf6jeW",
+	"H7EnBGdbnUIN375COWVKbjw0B1H1tcWi/zhafrG/5fguRC8yyg1gGY1orPktpmhsuKdxzSzmUflzLoAl",
+	"h7VEs/Bf2WyPtspi7UrnEFYwxgyWsTkTY8VSFpvfK1jYAUg1n6YYun5lOXG2YjIsaZ+fnYTl8Zf47FOr",
+	"nNqPg2B6H2KUxusKssdx1BTZYwEjzXmxeIdOlvfwjgPb7RaAx33TCpNsPcpysRt95JKurc1Y5mlilMQE",
+	"o+USkkgHqB0OrJIibcbJLGGWY06fg8pE3B2NsV2YAFPEzhZ5f46qC9x6C1Tf0lASINXvRLp+7ZtreuKF",
+	"7aacjdcIZFk80URxAIO+heSO+/2dRFfO89uKn+qeM3zFgdy3QjdHSHywltuz2OqYedx7tRaafnC7WD7R",
+	"S5rRBbPia8qVPvdbvOGw3oVC3zrX7i7MNDN9b0iffc9fJZEzIA976Pca3yLnNvmVKLpWhbgzp2q3IW2v",
+	"hNG2hHSAVb905PA/9s74H0o7vyc3KSTQvwaBGn53bqNzzVrkr87pUrMsjHfqchV2hP7CY5FvKiwysuU+",
+	"EKQe1iIUDCinugjhKDlpNydQRsQI0TKSK0KYoXdZpokC7AiUSrBilHIlo5Rmy1bWgo8AkbAB57El1E5n",
+	"nCVFEad7J73/TonzhnqKzPkCfCTodgCgADi7GC1Y8SofAEvWd19ytTtybc5qr+9OkdleotGmk7OZkexK",
+	"K0ah3OR8OZrKbATgwQ2pyjZkY2eicr5Y0Gz9ioumhNZXfJLRbF21KT5RBKAhU6r5LSMKW6kU+F5lUrOW",
+	"IekshAYqyHMxS7mah7FOU7n0WKeKa6aOEFj8BzYxH4+sVnLExOji/OgdU5B4UAIfV0eviingOnCmjk5P",
+	"BxeDwfM2tD3NgsN+YbS3B456mv1Go67RPBNoYAwS5lpptihIs+agtJpNkGy8HgYpQkLqAgC1XT0J23jI",
+	"AoLe1NaWlFJp10BjcsnEiKYs215bHh4oJpOxWN6yrOlSghPbfoSICR/MSMOAlP2Tnm3YZGO00r4xJ1va",
+	"A1/RHu2hbynQkvWJbyUniM+jqeE5NvPOu2wT2r60ww/Q1c4Lwe5jMbRiuuXNKRbVE2dUOh5VIgsdtCsr",
+	"CYZVll82BOvtOQ+dK/ZBQ3rCDVv3yLn5B/IqoEjIoN8n8ZxmNNYsw2RgIUksUynOMM9CpFCUSDOiljRG",
+	"y6z5Q/lMCCxKQcYfujds3V2aSy8TY1QKXMBkj2CgXcqsyAXumFuWESP3gqUKSvbUXCAu/QvWL5VOFSqv",
+	"x9N+qKBnaSSdYee/fvyv4fW1ev/XT8hf3Z+f/uU/YLEPFvV60LDPcsDntpBMlyjhIiSFNCJQb79aafsX",
+	"PyvhmTT+mLjCAO2W70DBkW5kRXhkZTjBgmtFdOT2OsrlGMdQ+GEJ/KIp7tC2cgifwEcN/CvtQ3kxvORZ",
+	"yJtOBg0uRYFQFS6VuBlG4EKOHcHbGklDQpc8InHKI+K2JCLIiKMCG1BmAJdWzcguE02juy5odHYvEnTi",
+	"Ql82Srzwa5c7l76ok4Vtq7kSy3CUc5ln6XpvEc6SfWMa4PcsU8FaO7EUOrMJ4pul+mRTCV4eRu93KwQX",
+	"ZORrfSgyyXmqsagpRU1c5uGaTrfFSLdP2T1YGg+MOCrmFFwJGa7v78tKJxxbC5j5Jkoz0WCqv7TufLKa",
+	"S2KepFyw5CyYtws38YZTsx+6NkIq/rsXF+Tk5OTLqHCoPlGQpzgk5aIUkLloic/NKnIWO1XU7PGuY4jE",
+	"bnK0Xg36CMja7Z8O+/122Jf3iRNIaGiHnlHvv7HjfYg/fiGdwfAQcR6QP481VgVRc5npM6y4ZsYRiu84",
+	"LpV6oPD3lGUZTY1w5p3LpEtsZAMEfxwXZR6Y0T7EreSECfM85BbbpzE+aa1qJbSC/r6m8h7fVWnGzIo3",
+	"1OX44stgpA4NF6m1hQfxjMwyxrCegJbkVmqGSTlTmSGYjeJJ9YAcB0s5edgLR2LY8EhLuNFmoCRDEgdn",
+	"O1zPlrCq8Xaf91uauGbsgHFDpjkXvlTZC8NNpSDUURwWDNtBb5eV6iKOop7V64cA8agceeXhgtbMkM3+",
+	"JiQcZVc+DXJKvjLX5kV3MIjIuSDnMdAHXTAL0PRVJmkSUwUs6xxBJ2rnI8nJMpM/MU0SRlLJbWuvJCcL",
+	"mfApp0KTlMIXKs/MnxlNuPlpmsNNcteMpnHu68AsIuuENsTuYCP85E6Og2cuWN7nqrzDNsxvE+zB1oaz",
+	"XBDxB8o0YhEJUq60ggNrFl01VwkytzS23Yvpka3MecTEEbx3dHp6NDj64svQJb1mtMpgjvtf7K6B5qCB",
+	"iggcZaMLLTsuiM/eAnD/FefSdmwZnGczUeVmLsBJLGtoDl01ssAhhHKQKT6WUG4zkL6SiDESth9gh5tn",
+	"E5VxqLUDMaW5SFgGcRPlAi8lFXsmu/bLn5QUvXd09doqUsVQ3rGY8aUO4bpghto23EsO0aExlCzzKX+b",
+	"YSE22cvqsttXsvRskSUXXku0CW26sFJ+y7aN2nK5jMU29G5zxBNGwx4byA6hSpM5o5k2j7VP3JxLFRbd",
+	"g+sSdZaV7/crE9Gi8CUMB3upOUnc7CO7lpurD3bJOM+4Xl+ac2VXfsm/3Z76EyEo6mRNxq6EKSaSol4/",
+	"HpLxea7nMrPwAEPyFaPmoSX7MOr1euOetRcsYMPgt2K2hl9uLVgGt3VRS8/lLIKIo/hMsISg+42bp2Mp",
+	"b7gHbBl23IhHBbCbYyI4cQjxNfK8U9asrmbfN72XoryfuwWA6y92vK9g+zOu5/mkF8vFUaD0a+i7TdPi",
+	"t4wtFaFEZ7nSK5np+Toi+bKrZdeQC4nlcl2kJjxRZMoSZoRbmx4lEpIyDS0wuiAWGxGvUr5kKRfW0JtI",
+	"pnrX4lr85S8XUtxaBt/7y1/IN5ffvTFS6VgJesNGMVVsHDmwVUGcgkQ++fvVBclFypTpDnBo0UIJ+d4r",
+	"rtinPfIK7ktNbxgZg+l2TD4ZEC2vxdN+PyLWG0Oe9j+FsVNB5JL+nDMyRq48juz3AP02/uUaWfd1Z0h+",
+	"7PV67yNyXWbi5vter3c3johgqwJ3Ee55w3htS9fiuH/sCiEzMn4l0fkzLtsT9Jyty9AGNjulR8BhjCbW",
+	"ZWN1ZkLVtRjT5dI5lo7ss381zH18ZmULt3KI0WQLKY+xuu+4FAYCObywNUsJACdDMj7CuJQju7DWWG9O",
+	"SHQtxkc/5yxb136E73rk+S3L1uTtd5dXPpoPMDhx3vSGmYUi45cJWyylZiJed79l6/GQOA7vvAOUJHQd",
+	"FSup6IJdC5sYFBGuwQhdq/n2BL3KiPgJHbsoRSTIr6+u3hpKxFH+7fmV3TVFvn5+/qzamWHs5lo9MwOG",
+	"4GyCzmX/Dtc+ZJN89/bq5XdvLqFrAColp/2nANtrGrwWNhcUscKWVM/hIJynqVyNe+Qclw+XLKbCqFcT",
+	"QC5IyCeUKLbgYOePzMssi2EwfGbLC0zYjAszVcJUTJfsU3jMhcNcC4dKBlZ7oleY+SjzmQsBAgHVopDC",
+	"oSBI9B7PzIzHC7FcgbAKVHpqzhri8znygYlZMutdi3O7WHJKBuRb/hV0sJA25NWIZRkDnGyqyPg8jtlS",
+	"d5+LWBq9YkxWjM/mivxL6QRenP2LLyOAf526kHm7K6pHnl85/8SK0ZuzazF+Oe2+kYJ1X1Mdz8eW/pTZ",
+	"H5riVMd/geUH+ocbAMJEUZW9YWvY3TNCyWStGZFZwjKyoNmNq2Zoq5OiBdUS2TkYVg2ZnUOiKSBLEkpS",
+	"KZcQvUKTxMwZ+SkQC/Rs41gWNJ4bZprIEuJtj5yLNfI/sqJQ61BCggwq5epGDQkV18LerriYW+9Pb/10",
+	"1yBecltuQ/LcLAoyfvMCrhQX12L8oeuEiq6K5ZKNPWYALLnD8i2D835iLVoiTvOEKfvEpwUwb/2BidRz",
+	"87MZEDUK45h8Qq+FHZ+VFj+FCEAhBRv3iE80RUrLhbbQIG53z8j4HTXKBDAyIAf/uYuVMMdEM6h+iwch",
+	"ZVPduxbgLoyZUKx0q79+ebVxc8ulkdDzLGY9mRl+Ci8dLSyGJBaT7wRkgU7JptoZ9E57fefzpkveGXZO",
+	"ev3eCShTeg4i1xF4KbvmKhEMXfsz1pBC6h4qMncMt7coE3ieZa4JFRZuWbE4YyDf+t1/mXSGHXMHn5tu",
+	"L1yvoL4tpVAoBx73+04CsnWOy9fWTxYusmRZsIrbj75CUQEPYVdZQgUJTTOYnV9ogIrq2ZbMWoNZo6LK",
+	"QYEjKzTSnQgHpWmBsgkiXfNSmt057Q+amvWrcvR3Qe25ZAm+dLL7pRcym/AkYaCSnB4f737jpbilKcce",
+	"jr/c/fyVlK+pWLsjg/KjTQ7Y9e5bFD+sHQriiSxxIHU5aoPbxAZkzCQBUx+GUv7YKXzsdV7SGSIet2m9",
+	"RuRHv9i/7o60jR321x5SUd1fYJ9/ojyifmFkQcrimPOo5wXJ2Zc6ZdUJVfOClrYHBRtaXFqlb8MBYWRH",
+	"Yh2bVmiia1WujWVkbiNrQlgkCqyxXIBbv3QLJczoaJlzX8AdLafua25kJWZE+blcgYPH6rzVI33Fqkd6",
+	"80Qf73eiYcdGoWpvjLFgtTcbiddYXG5w+s/iKQyrdjvkNnF7dbrByT+x0i8u19ZuQgOfTqfBgVuWNeWZ",
+	"Q862wQCGD5Lvvu2UyrX53jutWdIzfGXdxIoS//vvx4r6p7vfeCP1C5mL5E/Eu8yptKeuOJkSnKDuVLRi",
+	"XK6CQIl3Fcex8YpG7aTULyoUtu+oVBJywmKLgMv1WVUxbb6snxUjiOr8MrRYxSMYkde5i3Y+aPEqzZPB",
+	"itYQFiZRmbDzamTGoBqFuPE+3PdQYskjO9vFzh4kdjket03kKp2gR6ErJHStnGFb2aJk95CxmrlTDXwn",
+	"shX9M7ko2WIgiMFGkSyYtpBC9ouMz+YaMxzKzMyNmNCJ0T724Ggfm5FVwqUrEcaeh6C8GOJnRqerMLN6",
+	"Uu4GoOgB2RkA/LlgpuFmctQQcgXAkg3OPVpKDQoVvb3zjAguuEeG2Y5hJrYEdEdIK+A3dN20Zh5otDKP",
+	"02K2Mra56WZbTtCSsGOBPCGXyw17rDoHUedsGJvEAJZFnQEsFB7zMjFpmW7r/gDa+7Y7xPK4x/sjdH9Q",
+	"x1P3vTh8Qm3w4jhPU5vET7iw2XtMxGs0q1p7pOenlPjcTrQ02osGCImD8xXF8yqMeMMtUSqKusct4ZOT",
+	"OwcVIQvY73LV9Uq59VFB5xvubrvFoyJ3eC7zTI0mUE30+BQesYuLXPh98Y32n8tbcyFzsCnPHQaiNw2i",
+	"i9u0j5BaTM0FVAXBkc8ymS87w85CCq6l5XtYK+FH9yUUa39veVRtu3y9c7wL3RvITPw+VsrZ+r6XUqZ2",
+	"NphOBxSX0nUBQ/0UQeOKu+IkVEfgs/4DuY2hrq3cBsnvkds0mQh90WLPcfCLdhznaJbR5XyHOo3pxFQR",
+	"SoRMWAt2YyVTLHaNsCTqzOriJe7li4zM2QLaF4QlM4YSsfMb2OddLF2VQ/2NIYP6G0zjYzIpM3B7pMwi",
+	"Yf/ujLts+do5bpQi+v1/uqdd/kpdnKGUBsUZyw6CyfpK01J1Ifg0AjHWDtyLWOUhdu7e73eccS8azjPS",
+	"2+NxrlvN5nIF1mV7yyPREynw5gbv5b3P+C/w713jKf9OOMgA78UHpy5EJVGHuoZ3Jrj69pEh3Al9sH/r",
+	"8e7/4939e/GFrVf8o+X9MDyEWrCa/ZjFvhcn7OcbQ3xwOdQYzREczC5GI++whnkR5onCNCnlKjW2MGCZ",
+	"9y7MS+9sVx/VluUifGAaVZM8SD5wDY/mVI3oCFX/Jis9i28+lo2+2T5lIT0gXcRKEDjSLdNrY0wKCTdx",
+	"HAeFm8IsRNMU7YZYkH3BNLU2tirUk+V5Zl7e9byvSFWy3CC6ycN0nhLFbtN83PF5ZIwH05XskkIkoaix",
+	"nY/KMOsF3XZ4EDDwHrM3QT4En4FnpfDAMpNJHrP2jPR1fQx/CGbqj3KVoZ6edgcN7LM4/A0sNIQm8bvx",
+	"0PtyxMlk0sARPeNDLXNkK3F0hk/7IVa4H/N7GKerkdQ2brdxAh7Z3mEM0gWfW2we8D8Cx2OB2LM92m6M",
+	"DitHzztuIp2mGwgIo4ooKc1y+WQDXvDZMzKVaYrhX5O1LTxnxrXJUQuqZ07z3W96pQh/yIh576t6uJy3",
+	"MDm4RzgDKG3AZbUZwxtRaNsJ6l0uMJ7cnan+7nde03Qqs4V74w96dPstjuKFFNOUo9XgdHDS6uy+ohmm",
+	"BJ4OnraZucqXS5lplrxmCadX5jb683CWEoXvrXBW47qqTKGKDN3oCSuBYJcBrl06DaYa4C88I4ppwI1A",
+	"/G1z4OvuMDR7YlLD3KGfFdjicmrT8+GxHjntf+mqq9l+McvDDwvjFxrErLfFHB9sEasIGkUqm8utK4QO",
+	"sFNBniPCcA/7UdXGOxxEHhPc/O2LshoZohRZztaF8NXCjm294fvqW2EzdOT7fxruvyrgWK+7b8vOznBT",
+	"C89qgw6StaALKBdSSJC1lazEL4Pye7ef7au06w0CUIn2/1vxzz+R7cwm/xUSU4nRgA/rd5aY8oTrbipn",
+	"O9xzrsSjLuoNYFYkZCNBGkpEaKpk2WkHmIIZm+bKqIhF6p3iM9HlopXWaMb3Ss4+lqJoK2pZsS7hNSCf",
+	"G7YmCVXziaRZ0qAr0lgjWlprPbFJZzWjcCtUg90yktg3cmKEscYwtoxu01h/a6MfrMLmigV4+snp8Oln",
+	"TkcdfB6Zd/aKUFvYGpqdt99dXpXJamOlIJFk2Dn6SU7UURkx7Cc5Ocpye38upGYjmxXYGXYGXx73+r3j",
+	"3udFJTwc3sl0EJeuluP+8QMDFxzxN7BzJvRjmG2I075jNIHsyIRjUbwyU0VcvTBThdxGFBsrKLxBzuig",
+	"dJV3aXLACIBaPW2Y21clJNOPwt38HL3yauXPCnMpauGHGIsHgWxH027OHnny0EYx2OQd0ur7WjWg41Kl",
+	"h7uyKOsRvo0w6+AXzd9LJrCmXb8kxw4KwPDh4G6XHQ7jL9wzE0O3ccoJTXnM/rebXxkOH4XNECNMkiTI",
+	"CIvCDyclKbXYT1sooYBleiDDcpu7zQhXnKtHthUyppXhjR3PKr7bIQsGrVQlTVo16bUKYeKyXBQZ2P7R",
+	"iChp4bo1oeAI6JEfbBbyuGjR5mhD/aKxEQfTa1Hqz2u7Z2QsRboekxsAPSmHeWWMWCXKRoBRLBnMkh75",
+	"zkGYTAFxI5EMdWKl5dK5XjQk+ZuxkbEtpDV2IBO2LL5VwnVhmwPYRifXYvp4lVlXCk79Bqa2dswOEaud",
+	"Av1LiXA86BRXpKi6BYgR5Uo6bfiirz6GbkwsFFYotuXyVEX/5wS/LPVZ4a+npbemmVx4dvi0C3xKy9I3",
+	"J4Na/Rnrc+BCW3fTaLIeJdQmWrbjTMH6d7VKn2bGdwexl9zzDvJnZYQ2l6CNoGy/+tGZScBa8b7G8EF+",
+	"HR7vzb3fppDGcheEHeRO/Uuk2aZWll7X8KO599Hc22gcMQeUUH/9RQgEzTxSiae69tdixQzsHz76xf05",
+	"4sn2gEWPN+3NuE68D8Yglm6IEBNpd0h8QY1Hz+QBItX8Ft5Hmtrrlnf79/KZNa01ENwR6hT7OyQrHTTJ",
+	"ehfQuPKB7VZPKUQeW9OUaihu4PwMFmfKl5KpkjY22kzd974CHu3Pv+eJwG2835low0rbuNaqXgjrTeOZ",
+	"yzEL+cwQyzsX220oFZfXRzGm1DWrBmtKUUjsgNYUP/vfwqxiy+mh+aHinbu3082ZSQ5jbvCz32Z3+JP4",
+	"vv5k0Y5Vov8jXrdLTKH/TW7bSwdiSaZ5BuB/WS7OygaNLBdkJokUPXJOYCgJGFqUpmtFlGx5A781bz5e",
+	"wH/yCxh28Te8fzOm8sVvRet/kwxqJDg0UaRl139LOn4HI3wk5D85IeM2/qaUbJPGfgNCfiYdLDHYlUG8",
+	"dH6exvvMgchYynboOBQN6pi+WD8Dvjgn2DL41NuhrUE7cDp0tn48HH/6w6EzGzhiKQzgsh98VLb7os2v",
+	"kUuYLUzl6H6GkiqCTNYEy4X0yAueQpVKQbNMrgpASi1nUH2hQdn6qM7qqqM6UDZpW8ZGYUAvdItyVctB",
+	"98v3P/a7X77/pR8d33WLz//rPzptI3RwhCuQ/qzuChg7kLAna3WXOu/kmqbnSjGh/8ZvmWivEZajdk73",
+	"G5z3sqV0BWxJ1nCyzG9C6pbgWCldVUa2gYW1e6GQIs1QKIGUPgikZRzE6ZSKWQ5Fm/xCQtmsIYmpYhGh",
+	"cWyIKCI3XCB6+3y9nKOPz3D/TC7nDC0IP+dSIzD2gmY3iiQSGPQCaKBH3uRYRGtB12TCHAg5huvSW+bj",
+	"fIGKVERUHs8BxjseDMYRGV90BwNi6A8/HEfkonsyrkdpZYwumkMpft4aJbbgwn0e7Lfp/swYviWzMwCD",
+	"T7nmMafiiSIqzWt135Z0kspuJpOMz3L2rybSxPYOENvmx4mg4pRYcG0EqKMJIy4MD8vvZcDpso1idS7C",
+	"ot8vIixCI8+XCURdKC5iVhl/qyItBzOuPMz8sSvS4jHKojnKoh5hsdNA4e/gIwx83YUP6yhYTm3U6wS8",
+	"WpX8AS4swUPFkZgu2JAItrLH4RPXxABrpNh+e+SFtHFmdGE5+g1jS0KhSMyQUHUDdRFAVbsWYyByLCjg",
+	"oOO5L9BgCxicoYQAYi3WmIC/ikIpJTL1tVJs+ASiXJdqYNJ0ZQtWZ6xH3lip18LzE9O/zMrVLqJrAaHD",
+	"cuohLrzxxKbvQ8UPCDwJhGc40eTCbszHjBUGlEwtM6MjBFmWWQ8vZjltGhc2zM76g53s7GOzMUwLtQLY",
+	"kbkKsSAdHpMff+lAqRsvL2AIiIPPlDby4n27xNV9bc6+TAPEti1kVoATVVhvh62/US9/kvwfx/P5ZJGk",
+	"8fqbLzt7MWOkv13lCGaPEbsNTNmuDmjeafogHv2LldTujn5BAXOHo58D+CEUMbGFlhXBxyaMcO2K6DhD",
+	"QLkgMGZv2gpYUxBOoQKjinz1SfMnmxjdLCILxjQXMxVtQoQD43We21XGtTYs2aLthiMO7hWPNn0jBYOa",
+	"O/fFJGt/Jp4hdOoWEaUTdWwpJ9Pe8ys6a2rXPnYEz0CLJ2h0qDZsGKwt2UWAM5YvK2vHSZA1Y0uP7qAD",
+	"xVrUzBsHd/pcWiW+xVWN+pzzDTXwhCM8qFu91ebdJ0Z/zzPQkTMozAWMwpZcVWAH9CzB8w0FjCMs8LnS",
+	"SwCjjaMgSoOhEYpVY1YoXUgxA+TCHnm+WGooHJWa7yodOmPjhBl+oW6ackO/wvAiFJEOBlHtypH7KuS+",
+	"1rbHUJPmNXOxw6piUXHzPy/B2JrFLwCcvFZQ+W3GFvzX/5uVCioXZTA3G1QQPzUsOnXfWWWv8vjD/M+w",
+	"ltuue0tejwzmMDAT7iwqR8N/Ik5jxdAdqDvu2vKAO1EJp1RL+BeKU6OSNllbdgJu5xYJRzxNv3cD+c21",
+	"pPcHZTJ/PF3iYZYbuw/b2IenmUcGclgGclucgT8TC5GabQet8IBdXvFwVSsnfIvqMqcqIjJNPPc4Q4MU",
+	"tSXw60XznxxMGvkepnTADMBSyfphv8guPu72n3YHx1cDa0jp9k+H/X6pan4hvSQoPhQvFZX0nZhyLBIn",
+	"pGBwIpuyLKNOdkPhh3TJxddvL5wUc+zFF8KMiCNuJSdMmOe5/vXf7uk7W4Z/OBgMIlfcf/jFl74s//DY",
+	"l+AfdugsYywZQaU+V85/2Pm8jyLPrBCsLgFPtS5ZPWP5B/7r/11UJasc0WxDk5VTYnaNXHQHg4icC3Ie",
+	"w7VEF8yGF3+VSZrEVJmhmF8D009yLKStScJIKrlt7ZXkZCETPuVUaJJS+ELlmfkzowk3P01ze6JcvuLJ",
+	"8aBe0nO1WvWMAo+k2ovp0YKBlH7EBB6ho9PTo8HRF192os6aUUjU/uJh/NyQ8VZGDmT+yMUPzMUt8/jj",
+	"sXBE7Wpk1ZdQdbgLxZTwUWfyynKhrMgn5Mowb5kROtUsI+NXVOnuc/N49+Wz8VZPgjUqmTtgkjLEIeMJ",
+	"FtrFMuu9QI5jxujiOY58b9mQKg2vvnzWZB0vJopG8fWSnTlvqysuXjGA/wjimQuXfh+2fINJu3xM7V2w",
+	"C9oCwKdf4rNPCzclzTLIK9wtumr2QeM+d9GtW7mTOjwZks9PBt1B//T4WsBzQ7O7IyZ+zlnOkmuRUE2H",
+	"5JfrDk+uO0Pz4N21uBYhf7q32IdhIHDPHm3KNW7xAsH0tF+i8ikr8Q34uMuszD4s5c6yazEVhpwTuRKp",
+	"pAlWTadkNZcpi4q8BtBglE/J0SxbKJILc479IfZW6Bm/ZUHzr2GGz+2oDidB4dhQ6VK3nWHnH//4xz+6",
+	"r193nz1zUh/ikmUMMckE8JJaiB1dOx8ho1nKWWbrzllB4gzeg5A4G+jBFUkcB7BHu5TvC3E7IsGBd442",
+	"fsnTlE6KSJUlzX7OIYP25Zurk2Py7PzqeeH+AgHPnHD0kQEJmKn6HooG3vvBOF9EJldGOPvsC8NSzL51",
+	"hj++f5jwgHu4TXxwtPd4wpvSEJg/B+5Qu29anuujX/CPu6361QSj7KqlabCqIobTpYzeMjAHG/qe8pQN",
+	"yRje6sXqdhy5D0hpY/KJdM4ne1zO374klKRcMCyVj49behz3yEvwDWEZRmULS5vJoDcJMQC0Ior/y177",
+	"ltcY5e3ye2A5b7Exq935aYz/9vyKuOUYX4uUK+2q7GDwkzk/1qs/NAKHbSgiCV2jbGEOmhFMlKbC1vW/",
+	"evn6+eXV+eu35o2/X11EhZOrwkTAA6bIm7+/enVmHjWjtdW1BWHAd2KWpj38QZG/X73ofnFGnn+IWepN",
+	"6RDUALOBsDYY+3giF/9p+MK4ZzQWnKDpTUhSqoMHZfbTfCEU0VL2yJU53EP43lzUbn/e+pR8WFIqaEIt",
+	"6zY/Xy4ZvWHZE0WWLAPQBCkiIpdMFLn8vZhab6LWGZ/khr7OINW5ugWhSIe/McvyNyW0x4jJ/64Rk/bo",
+	"plKwIZmwGfdJGJO1dgrAgmY3UWEQxnNxI+RKOQbF4HTAuWk51olc7Ff5NPotfc+3IunRJY3nrOcv+LLI",
+	"/fb83SAcAzPhgsK8Nva90sGHrhMxys06AZ1cF9Et1527rWJ6hOoBCFBVrSAq+EBkD1iEVp5r4ZuPTk+j",
+	"QQQd3UMdMFt9cJ/634V1TTxaMR4stTyz6gHcbI6b7yO37OD9Xt6ISFnaMLyrIk5Umat/y3FVwEb0vMAP",
+	"tIqX08Bkn4aqHxhxa8pYst3fDk94yQoBoyIyyd3lbgs3KC5mKXMSmY1EVlFhf0X9SjGaxXMoF4jR5hRg",
+	"2DOGUcX50ohRzmEPIXszpl+wJpv1Cxj+4bQt+9eg39/QNGzhXmuFPS/FQ4FB9UrmRtxU1paqrDHVEIcL",
+	"bv6tqveaRdimruAePyorTcrK1BKRO/L4eZeiAk8d/WL+aVZSLooIOnsyTIdlxzAoJ+8uL8lxr08+Gfcy",
+	"pcafRuRcy4X5SLVcjEH1gOp8ZqvN16CtfAo2x+dilnI1N4+8yJiI5z3ynMZzBwdskXINYbszxxMiQDPx",
+	"AcyGSuAkDq8Fqjhj8glN008jMra3YtflUqA0163LfmPySUk+A3OnloR6nPXJGgRIaBGZQ7eW1GAa99yi",
+	"e/H12wunn0HfXXP/jsknRp1y/sJPUXsZI1cZuwDrn6uDoZbrkCkXifq0R954pmMUFQH5YGINKSxmp1Jm",
+	"hGp15onjiTJrZnqSK0Es8Cy8r5YsTa1ZaSJvWQ9ccpbfmU0vhyVdi6LyvY+hpnEmxXpB1BwCjKC/HjlX",
+	"N1ZbejntGgmtCyLaGHTQl9Pua3DMsKR7aWPJIfrALHmakJP+KYYklBQ6DPkWbNWgxRjC2qXDvHQ2bZcF",
+	"VAPSyDpNIja4uNoxs1e27ZDk/YONunDbKTM4PVxYTc2SwVkRJm9WsyAPENl/1xSgfaTvKHT7gpPB7bat",
+	"YeVMeBhBeUZyJwtGNRDFk/5pdbZX8zwigy/IN7kg5iIi7goif3t95VYAJdBiCf4/9r62SY0cyf+rKPj/",
+	"IzwzpmnoB3uMY2LD0+vx2J7xeLp961ubXhCUAJlCqi2pmsYOR+wH2buXF3Fxn+Du3u19k/kkF8qUqlRQ",
+	"BUWDH8ZH+IUbqIcsVWYqlcr8/ZbUrWxIWttzLBl3d/t6GubD9E7SbB4P/nA9DZ3lf9eptRrNTo0wMZAB",
+	"F6PvOjVYSXVqf4CjGZ4D7/96Ggr1XQd2JO2G5Oy4IePR4VGzeXpoXG0H78EajQaeCO4dv1uzsvDFNyfd",
+	"LlyyWLlx3eK2Rs2RYO9GFnvEYavR6tTqpIOxiDnh9eX7DWSIldrlCMZKeaccmVMWhypWqsJIlYYmN10b",
+	"1Ws54yjaAmDChq9AzepZiZ0VpTEi4Nm9j90gWaHXZoaz4rF3VBVtZM0/737htxNYcuqUsHr4t2aefJGF",
+	"DcaF4uRsArs6gXjOvEqI4IoWfLFSxQs+K2Wl5d7RivWeHowPQjlaveizhUhprxychvvg3l5YFUz1H8yZ",
+	"P5n7faIusBxJcwkGGKBM0LDrYLB2ggUGT57if60Wzo6sEQ+GNi9ePl99O2QjrrgYyjI54RIbzdLVhs6C",
+	"vmWCVSzTLBLSlnoW5geTBH75PLt8nUKvXnEbcwEr2y+7i5bd3gBt2k82ZjTU47fl+4IwgypYAcEqF2DR",
+	"YmkMGwoC7BRrFoZheJ9QNckWSCxUDPt5Q7OoNadEseyzYnzZH0GUrdNPKQqfnFTvb7T3LlDAxxqEVzfR",
+	"iZu9WzZIEOTaWJbXhUTn2Y6sewMoWvbS1VxpNi1560IKi7aCPPkrtoLNAUtkcAEbhDTj51menZ6Yy344",
+	"woscD+ylR2pRC2FyQ7rW/MP8kHZcM3LadAgyGBz40UCOG8f60SABVPrXuZ/HMolD43n9LwPKw7kRyaOc",
+	"WOT6P77TbG6XmXwi+6vcJLzUvYMsy0u+QeV0lgIf13lHIE5690b2V/fXvpH9rPwJtRYhDUBBC53dE9Cy",
+	"3YLxfwH2sYEprDCD/WJuVz2v+LIr28ymi5Insu+x9WXWhuRkGwPkZZerTmkMCtMgZ2ArFrYDEr3yisUx",
+	"D6xtvJH9W6pOJmxO+nPzX6OYRsXjXtvzFe8JLL4YAovzRGziDnLYfhM2Xx1tmgOK9vJsGZKUJNvqYdeR",
+	"uRPA/SAB55WcsAB33cyFoKFcsfDKbkoJqcmERdohYWLzFlFjOSsJY58aeXfY3bkpT5pxMjJSkBswD6vW",
+	"8KOVEUWGVOluonL8anZC9zkqo5gN+XWtXYvYdffolb5z9eu9ITw/jKx3ct7ZbxXLPmXzVbEsqMw+li2L",
+	"ZR88f4xDtBnxYzmF2sQYC0xrPqs/x7kPSwL51FYEYt0q2M99QsmYqrEFeOEKLK2AYgPU28xsNyQHwz8z",
+	"YzB2dLcADa9AvRcjlGr6mUq8EZtWa7Mn+mSeAWkOfHvv3gmP+y/+2pw8+1b98+xkft5Kntydnp2OHx5F",
+	"D+4Fj4av5NMP71Kqvp1nbAZhUqnz+MxDmH1EsgO+FzAMQoXzhjdgwTU+9PAdEjC/R78YMs0KQA9FYB1k",
+	"2tfkwFI9MvA+GyXCZQLqRArHCA4dkfADF0TPJLGr3gZ5ANfUFhXL2gehobGHecajUACmbY50HnWbQOVL",
+	"CE9ych9nct/Mu1RxLfvkwlY7xebV3dx011VWudIee/WVu2xl2lmwZ2yJ2lftGq/ddDNeZ8p0zAflS6Kf",
+	"8XdoQorllOkxS9Qtotk1VAlPaTFanj2tVq25NwopXyis+X/kxZ+fPyQj2R3JWCaaC6bIiCYj1hH5L0+O",
+	"blK67557H9cv2MMjfpWNTsXNnCxJLSMmaMQbzreXliH8EjFhTML7xWufMlMUFAA+ufjlWaGCnUmhYzrQ",
+	"W085VuJau3bcaDaO856ZBgFQVNDweWxE0NzcBQ3NqplEDI8yFFIn5mevACU7faAOtkksHfENd/gyBPRV",
+	"fgZB4W0edBEHB6qMh3TKw7mrvFEFzX62v3BanEt57snxiUpWptljCrnU5CaHFuG5YtcYUhrrm/ACTPPj",
+	"HdFYz11xLa6oYw0j7RWi5+eun3ifxTQsKQKBC+6gUMXJOZQxiXnAxcjuBXPYv7/iYrGk5tezMpHs4eVS",
+	"VRUK31bW5kI84SAxiOi1zBwk4wD7mCPI9suh+8qWpsOO9hLJQim3wkBOp3SJUuGFJxBAINhXB4E8YFz6",
+	"5CRL4huzsSKjdA3yEvYdhOzLYJ6alTnIZUKhT5MrzQJ3X3MiYmnaOnvo3p5JQmd0ft9VZZovbBk+Vm1j",
+	"YhTqOUYJUwp6g/KvdB07wjal3LuEzrPmaC0W3VXXynjuPQO8jK5iTKzEzIMNIHf+c9oPoSxsSkesC0BM",
+	"uWUK/E78u+TdYzeP3bTkO30vfbjQv3FoydDnaZNUZvzDLNsasVhJhPk7Oj05bdUzk7NmiUaSXuVHKWT8",
+	"P/9+8DOLBxwK072rqTAZFfJjfOimq2yaWEly6U0m+yCyKDkc5aZbFzP4366LJn2VfGf0YXXpA84VOIvZ",
+	"eWPMowz9xWscAuwm263EghVsTqfNJqGaTKUqXuhkyvIpwMH91MkncT7eMCOBrQgsVDD+HtI+EnD7XoP8",
+	"/Bzm85XmX8XfbONd8qjGrdZB8zSFKf6/5lFTQ7D1OrAGqOBmN/eoqzHqI9+Y9kj1X0TVTu6dbjoJVGjH",
+	"gAC2cDE4i7lGrBqetnYyVYl9K59rA7up2p/RLOvPgCz62xX9xGwwUSkKTp+aGFsEUMY35SOcdZTD9EFK",
+	"G2qC7gnDkmbLVoS4X2vKm8/dQdtn7EFs+27Atts1auu0uSAtMlX+Vig+mBFpkuFHp1XSMETV3Ur2FAX+",
+	"5Nxda1NzOUUL3m4IhCQDKQQbaMT1KR4AAHfJjYCQurvLUTBuD66HLc8oKlF0Tmbj+QcpC3e6idtSsNc0",
+	"oMIsWI0mG33dPIHkKvAKDec8EcrHzlKaRYv9Szck4TxPPl2myDzzys4mB9e5k46m80Ss6WfKyfNG9heE",
+	"WSrKLRIqK9ddxoo6rpp8AUH8dntu65yLJMqVIRcLBefuSKwsgabpCHKUvQmbt69omLDeEgZrHbnjgB6O",
+	"DsZY8vKUWYQ3c/ILOlK9XFbTw2x1Zc/tgpLnMgxXOloL4XpiZjAffewv7U5HXd7+itx2f379Tft1p6M6",
+	"nYvLbwoQyHzE19Yy4msF/Uq5oStDqKVn7IAiMydKSru+auMuCILK7XEe+/ZGPXIrZLVb4rbRWY8pJkhv",
+	"zNmZbsMPNYs3J7urIKkDOlgn673KsmLi/PdKMHqerEw2wQS4zzIVZZk2RRheU40vBfPr8W0DjdE15JaH",
+	"7zMkT8VCjPF6iLIDaf2ARUwETAxsdh/QMOFKt1T2I8ea4A4UAdMAyOsTEZrIHWMne2Wku1OyTXq3lye1",
+	"QuzKtPp+96X/O+oIqtemUnAt4y7+mMq/0CwkIzDKgiugLEs9RWBAtrPHvHHEMTY+N5SIqFGZcCrWF+4d",
+	"bFR4uW9w2JcTbufYfjbzOKchf+vRo6M5VfJ0uY4Hc9zhO2zKX50/j7OCQYXLqByC8JxMM7mC4rxCIj5f",
+	"jszzZE36MU72eccvJu+IL3OTsGAjrT1PxOM/2l7BnIUdDqgY4J7Hza5YFqCcwXWV476G9l6NK0jY4GKh",
+	"+xFXyJIoLSPM+xjL5or0UDYuRj2SCM1Dwo3+QemvOcSV/qaHVSj+RbHQ8HcwEX4p09rvpG4dXt4m1lI+",
+	"tayj4nmA1Xx1QklER8xF2HEibinLGpKnRqtbOh4q8GfEapRxRuLeER3xErAUUYnaZIkrplf3WUlSmFu3",
+	"Jyww84IA/2MaRVh042oQc8RBWObS40GvI2w3kpMLp0n4Gb7qGSsyFmpWmw1y4Ti7AKyMB0QhYdsi05Ax",
+	"2pEkEqdhmWgSSqWIjDsiZhGzKRGCfKfm6QgTgUoRIcGGx1TdRy647GoO3SlmiziCR82TMpr/80TclKJo",
+	"NxlQN+wIwD6CdX5MeJ66qNU8OSrJ65UnL7jQd05qUBnEp8kU+OtsXoALzUYsroTxmKNiutwx1ojbQV/V",
+	"CkG1ZtMoPTSgmvrNDzg2Ibsy01HNwkpNmVLAV2esnDiOpBswdNoB85mWtiy8gbG0aZB6Fdqnj0v5dFQU",
+	"373IzI5A8YPzLHl4VvRkML/CBfdx3m4g/mRMhsg9Rf2ZhJjF/ieJ/mKm4/nug78UK0KwWbZOQyoVAIuQ",
+	"Q0hd2RWF1cW6o+HysGBkbJlmemZWcKRvvTrWIefTWwEPoMwUwPOsaqdH4HzXD+VgYjQcthbTMyKqVIM8",
+	"d0n5OjGvok6imMuYa9u4xqeMQObGI8ixUYEMA4dJt9hrpuP5p05t+SOXZoGq7tai/F5GaZ9B2meQdu8c",
+	"dTy/cVzvASqtQMpIj8rvvlPN6sQEAUTzwQRjY4h7zcfiffaL9H47LMamejDuJpGr1rFJGK+/cxDDozTJ",
+	"N/hviVvvITTMjmUSO25n87d5hDeyX7jpDW2k5jkXirMLQakgUIIxMu+msGv0EsIyARV+jgmIT1n3rRTm",
+	"sg+mLOYDevhCxlJouWX45d7Cqo2oTDP2u1FlgBjK0+a00CX9bl3Nc3rk4Tv35+qsrTvKT92CDSKGzbVZ",
+	"TV8xmG0djV2QWOhic/QK23zEUtMssczVA+VOvtDgWvYh725Smyp7J5vp18akzPaqHi5akXqaEHjzkHfh",
+	"4msiX4t7RiyBYKb0MgmBkhGrzixNI/pMszpQWkaRiYSRPX6ATUpkSkVCwxK1P0+Ep/Y7CDP3WdHfVVYU",
+	"8cWcit2Ccjci5GwDeysOp3ybgQaED2Y1P3i85jl7GfKYKYADAcIXaLuLGcRUDQK2BumKzIQEc2RCLplR",
+	"gja4nyk+p5nCvJGbTRVVVFdGH0xzf8E9Uo70pJipdvw3qRYrnBSEhFwIFXMylTEDtTYfUoWG2mCuie32",
+	"wXR4kf7KaK++n5X6yuhDaa9dca0il8/pWsCDKmwYTgVewOU/+JbJ5UfAhLTL0EbzpAXVl0Gtfbdem3Bh",
+	"ntmNT+DvKeCid9OdhPQ1lyyU01t1h2ZRWwqw5JooHNfHdsth8yJXLYVRj/a2vpN1cy7c0taEPv7iBtjk",
+	"Sn3DD1wEynYRc4EMgI4wT5H+nCC9cN0hPETjmCoGx/41kRpMEdijVZ30DsxBsOMLTPZEJtouUmQyGodz",
+	"V+ehyJRRoc0KB6AVzGlmjTPlSkUs1A6qgYqOYNM+CxCGgokgklxYAAgx5KMEptH+HK5nQjstZRsfImYq",
+	"CS2L/DBRbrnUU2xKheaDHtagZq09VjIlG+R7x3yOBIJmHjb3HBot9KAnYK/+gDyDEVJt0gPOxzrpDfC/",
+	"MwL/Z9VuwP13dnBUJ2cHx4dnBye9utsKtmh37qCUzBk5FM1fxFJaypgEfAS7Hwg1gWe0Wr0GeQlLQZXg",
+	"9j+wUfZInykeMAS7yGNsGOkfENhjTutk8H3bi9exNMFc55ayKBzALFtHdsrFFnToXuEIBeyTlJCveuya",
+	"DnTv67qtGYDWdPfQbjQPyHNUrzbpdWqDmE+5oCEwcXZqZkT/8R/kTAaM4E8sJP/4b/P1b3/7+29/+7ff",
+	"/vYv+OFf4cPf8cN/wof/6sHlf2JDbbSy7XTVKG2nRq1a400O7Gs0ygprCXgC9/5x0ELNYkE1vwJZzQKE",
+	"xlNlRmuUCNWzI+ueL30h8ArdC0FwEezecvXRwBSpJeGoXGd5BJWQj6hOYLHj+v8n8BrksBBdpb5oo0i8",
+	"GVIxUUuqsBxBgjTf29rmlU2rjuoylHKSEl0ixWieGkqEXLhCj9U0lpU6U1vNSryWeWF743k/5kGvDXz3",
+	"mDwRQZ3wYVYsVuhd7pNeyK75gIa5c42h3PccS9t3SAUknnj7kkefyoAVs+Zn5zGRTM0ckn5hpTLnWSGA",
+	"C2LdQPwoZ2Rq1hZowR4kRCrsUbOEJBViu0I5zSlTeo1FKC37fuyn4pKUEqn8acRVT9mtVD2WiUIToLjT",
+	"ir656BFKnkAOh4s9cukjLDxBc31VTUGpT99NIhb/DVxB5d4ve3xOPr+BrXVw7/J18+De5btm/ej9Qfb5",
+	"D/+/cvcSSoh73hho2rY8sIBgQW0XKZSrN2n6vYcnmwnnhs+cU4rahcBqj+QVi8WUCQ3zd4l4cPPtIby8",
+	"Oa/PRlSk+F2WPXnB4o2AZb1eeEJOptTA7XmKCbP+u9xMOg/4xUk3ZzResO+jklIzc+jiQKEJHB3ljfrb",
+	"ZpFRbL2Yg4Ah3SIc0gHDQkw3YNinbc0E1nwyMRc+rtegN9XZl9+L/jodQvMXPGL7tQmTh8nbt/P0Zl77",
+	"W+pQ/dYbIcnasLRWr5mo0zXE12taahrW2tU5eHD+PYc4tmjB9tKFrMMseb3fvPQSLhhNueasdOWFC6K1",
+	"e5ZMKBmvqRbAYwpqBXB1XqlOwN5nh7kPryqgFHDaZg9qd49xYQGLjaVqAbtRJdgsKwnwydoR5m6W8VkZ",
+	"+4+vaJjRTp3Wkcek/bqWu4x5ATbtEskwxGCwrNYgOxOH3FUalDzi6auaV2RgoU0X+bDubMkWhy9uZWGB",
+	"fbV7yywtK0iVP7NO/KaieR6+wz/WlBPAMUvFBNWM9BGzNnqzLDqcus+h77ZYwL2PTbRm41waXDOXScur",
+	"3KFzGyWaZxYyQxp7ig7h9UBOGbRU4/IRmF0UKSRLSlXPZsh3gKeXev2DVvPkqLaht3OZ+hJgaNf6sFfz",
+	"nTC9o9LcUm5gP6K+12tRUlS4wmzZCkp0n5gZk8QMqrC5bmf1WczE4Jh56rMR9+CMXD+U6yewO5oZy4fb",
+	"2OzbYk9kBbFMY+5HOqJcAAiBdycuSBTLUcyUIoHE3X0Cy4J0P7Vgo7TAyG5YQ71FHOFb1rpm/JtMO19M",
+	"KfW+MrpopaMBrtvY4RZ+I7/PvDjbWTtjN6iSWPAshTUSD+3llTdfVq2BA1ufWe40M78qomXbVVTEiVB1",
+	"ElOumCI0ZLFWdTKVV8x3ZQ1y0rxHuKNZ6zPYurAyQWIREihTCUiMS07ESb8yUtwxZ1DpEi5BwbKlTrPR",
+	"bJ7Ua5mnVJCLLd/8hnXYqpsv7o5b9K8uUlG+vnQb5qB1lbbMIdci8IkKlnvLG+Gb+dcXZlG5Ytd7X5P4",
+	"8d2WM5rUZS0WJG7hrW5ailjFVS0VIqLwXGUOA7aNyqoRWQD4eOZU2NaAOva68Tx+qDTDDVVo38ZuZ7zl",
+	"/XwMBOeNjAN0TdFmOWGdWklV4345+5lVNG62nl2n+TeqZKyi+CvrGNEIPkQV415dP68Kxl1qa9XKRdSu",
+	"5bpF8jALavw15ISb8BBKvV2fOiMSYknnexWdMoJ7OrC8hF7jNXn6L6gSch9K7qamMlOMfWXlx6usdEvc",
+	"pbrKj5MJtrvOawhtPRpbW15kITRsTdDCXMdH4pekgP2vGKLDgXFkpYN2sv0St47KwNn5SBCZ6Kr8pgi/",
+	"Xi+bbJZQ3mcUEJYkmZjYezaWhKqJqpMxROIMUOCVkcHE4RYwyQTgRAPjO+AX4bObWackwe8Kfbbz+MZh",
+	"MKHtEaDrNotovLP5xRKzLHEKW6eNNLErCN7Tidz4bD2W6JHxNMmDQe1yA58JD20Ds7LdUxyY361uAnEA",
+	"asym+lkcfn+Pq0Oa+ZQJizTmyQdSTriFOMFzAPJOWK6EOkQ9EZNRCHVUlPRjOVMsbpDnsRzFdKqMT7U1",
+	"pczSJgKOmFNgLpRmNCj2W4/FNnnzG9LlV1c3kHAjwNu99Tm35GGHXjB9cAaKVgwaZU+6paw6NlZDU33e",
+	"GxN7yJYPMltzi/O0OTl5xp1i9ewQ9L5s7XjB0gYFdHVmHteWpvnxH8kZctkg42rgWkByk78iwBh3P9tW",
+	"6NPBxFynl5PhcEDD0PzUW/aO4LRTF7mmit4EdYhwiItWru8DtKQeLxBJ5+tLDxN+aDHji0o5Y6aTWHS1",
+	"rK0so/fKiw+/ev2Xw06n07lsfPN1YUXx4gr1GDEAFnwCDrgb4bwz+Uk6Z1nkStw5t5SjuariTL6oNU8V",
+	"KzLD6+YXf5y3MKhUmVdkZUBPvbcEsUPO2NLGpoEM2JJpsWvXfz+EAqzsGbScMNEgi6EO4K5Zy7FdGjrb",
+	"4ofonJoF0UjIuAjH+0waU9GsqiFacdPnM35A1Y1t9lkqfR61s3YRhdfhL9+zV7/++uf+ny/uvLy+6D9+",
+	"UFb2vdjnkWOruXenQqm3lTL1CWQE3EF5m8uLSIdNPnyjwmDyZkX5PtuOb+bleJ4fvJhBA96CKKCZ3YAJ",
+	"zsqaYVgcy3g7YV64RJ8ruMpLAVCXTMkkHjAiZ4LFBCXy126rpOv6tyuXtHlzDzpLrc2sNA+4wI6Dqs70",
+	"Qdn0sc6X7tNUO3PZZ3LKMHRwqMU7cdo2j1nipY1qA3KsqjsS9AmL7QfU+IxGWM24HoxZyp2ftifXLTqR",
+	"q8CaVQSoBo/s8KhhoxLqxmE3FCjihxan3TEJlCFUA01NR/TwaXu2XSmgmhILWA3m/eTil2eAIj3HJlQh",
+	"CQ9U2y1ho5AObEJGCkaQWKmo6fER0xeug2m7JaHjxLJJbOiYs3/LiIkuVqJARxm+JsRJvqI8pH3buJY6",
+	"ZRYZgbByrpse4y0jAaM1PS+tfW95SAO1NlS8e0CIFZsF0qr8rk3zr0IAzJXdv09T8a6dBvUObt2PGZ2w",
+	"2EyGoVQwCdivusvAhmMWBl3A90/RoEV3GPLRWMNTgow4X6Q0zUo7QFPvQvC1zfwXPfXxSfsU+gem9Lrr",
+	"3eMk631kI64s8rSdIVQ3YrHdJIFD8zTKs9msEdE4bAzoYXa2GRxrlPjqQ37FXLtCn1FdJt4dI94YUkRG",
+	"CbGH0CjvDP6MzN8nRydHGSN0+dt9v0HaAIgtM0rFdWjWFsMaDddDr0Zt70Dn1c3wq63n2/dVFJXHjy0X",
+	"aMCiUM6hH5KrqvykWYPFFYvdHkfp9GKPcZNGnwsaz6FJ95HMgJUBz1nHdFDMNv8ne6Ota+bsTWrtWqvR",
+	"bDRr9dpI1tq1kWw1ju7A55hdcXyoWnPYYkfBca1eSx+01my0Gs3qWUUneImSuuvutXRRS6ktjUr1Z4Hv",
+	"rqKGzlh/LOUk3wP0AapeXsBejmPswBBOJlrxgNUhJmeBiV0uNBUBjQPy0sqVomGkK/V011KxQcw0+ao3",
+	"Gys26DYaDcAJgVy+HrOOcH2koO1f18mEsUgRbuFUxtSvks2qzpBGwzJhYMIKEE0QVyQl9zCB04RF2pbP",
+	"M0BikYp1RM+O6QEPemRg4iqMlLKyHkTLg/v0ZTA3l0IGFDkkd07IU/592oRfEF2dswHjV8yOUK0CFbpi",
+	"ArNAPPUmIPH9LPSDfkQs24XAEVsDcsu8qRp1j56+fP796KfwwfA6iK6PHjw+PYmeP/n2dHjy0i3wcEGV",
+	"rfCy0Shd2p1WW6mjhIAvw4SG9h9bUmEZtFr37jbvu6FDdNspF4k2r3Ak80/Tuvtt6+63J81mc53gAJCr",
+	"6TQqk//4qIL4F3wkEHcEwvagTtLrIqCIDOZGfc3LtI0bKjLxdl7sq1b96al8NXz77N7pq3v/9Kek9VAN",
+	"f50O//Ts17GYvDqK3tyT95798dnhj4fR45Pv1j2bclJtlkbZBiMfyUgKSBqPmu/LALTfpyJgk2yU9EOu",
+	"xujjq0001lxA3upsjdUfy5XcpP3vdogR8Gyd7Wz6GOADIr2Sm8R5qK16V0oGIMJJ6XbR+/Wo7lP1IlMK",
+	"S2Ojy2Z94VYydvV90mzVa4CJVGvXcnN4+uKTWLRN+M+picYO2HUUypjF7WRhxq82jNmkWhwbp3JbQC0u",
+	"RnUyiyX2TWgpiQyDPY3BZ5Iaem7cfRpbaEkosda3aZ1l5g/fL9zQ6D9/yuaIdfHOA824xAV6fFU2AacZ",
+	"w5pb0x5CpGRFKjhBjNB0SRKZxwkwnezz0qsCciwTggUZPzBMNCk7aMa0X3Tqw2s2SPAkm3DiMQnlyDvT",
+	"Uk0vnvlE9pXfbQhLlVAOJl463OMGWDwdSpi90/2CfR/Ix4EAFIU3GfsodjDKIWIfpdTvaplkvehasBdg",
+	"yzuAeEaGJl7yRh6zTcVSwLyW3af0HpKAamPHviOplyHXfMBp4RD/wEXAxSgF4UgHBTA4Sp4jzQgOZUyG",
+	"jAVQwsL8u5pvVz2NiXeHHPkKXLr+2viMopOesrmqu52mLCeKyOoIAyiBBci8YW9IXSPSUuM3oyHscAfE",
+	"+2EhBe8NBi533l++/98AAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -147,6 +147,50 @@ func (q *Queries) ExportBills(ctx context.Context, arg ExportBillsParams) ([]Bil
 	return items, nil
 }
 
+const exportState = `-- name: ExportState :one
+SELECT count(*) AS bills,
+       coalesce(sum(hashtextextended(row(id, content_hash, version, updated_at, missing_since)::text, 0)), 0)::text AS content,
+       coalesce(sum(hashtextextended(row(id, openparliament_at, legisinfo_at, first_seen_at, last_run_id)::text, 0)), 0)::text AS provenance,
+       (SELECT coalesce(sum(hashtextextended(row(slug, person_id)::text, 0)), 0) FROM politicians WHERE person_id IS NOT NULL)::text AS people
+FROM bills
+WHERE ($1::integer IS NULL OR (parliament = $1 AND session = $2::integer))
+  AND ($3::text IS NULL OR status_code = $3)
+  AND ($4::boolean IS NULL OR law = $4)
+`
+
+type ExportStateParams struct {
+	Parliament *int32
+	Session    *int32
+	Status     *string
+	Law        *bool
+}
+
+type ExportStateRow struct {
+	Bills      int64
+	Content    string
+	Provenance string
+	People     string
+}
+
+// What an export of these bills is made of, as checksums: the bills themselves, where each came from, and the slugs of those
+// who may be their sponsors.
+func (q *Queries) ExportState(ctx context.Context, arg ExportStateParams) (ExportStateRow, error) {
+	row := q.db.QueryRow(ctx, exportState,
+		arg.Parliament,
+		arg.Session,
+		arg.Status,
+		arg.Law,
+	)
+	var i ExportStateRow
+	err := row.Scan(
+		&i.Bills,
+		&i.Content,
+		&i.Provenance,
+		&i.People,
+	)
+	return i, err
+}
+
 const markFoundBills = `-- name: MarkFoundBills :execrows
 UPDATE bills SET missing_since = NULL WHERE id = ANY($1::text[]) AND missing_since IS NOT NULL
 `

@@ -109,7 +109,10 @@ func (e *Engine) PlanBackfill(ctx context.Context, req BackfillRequest) (*Backfi
 			return nil, err
 		}
 	}
-	var err error
+	err := checkTags(req.Tags)
+	if err != nil {
+		return nil, err
+	}
 	if p.Set, err = e.defs.partitionSet("/assets", p.Assets); err != nil {
 		return nil, req.blame(err)
 	}

@@ -126,6 +126,9 @@ func NewDefinitions(parts Parts) (*Definitions, error) {
 				continue
 			}
 		}
+		if err := checkTags(j.Tags); err != nil {
+			fault("job %q: %w", j.Name, err)
+		}
 		if j.Priority != 0 && (j.Priority < PriorityFirst || j.Priority > PriorityLast) {
 			fault("job %q: priority %d: want %d to %d", j.Name, j.Priority, PriorityFirst, PriorityLast)
 		}

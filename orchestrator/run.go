@@ -104,6 +104,11 @@ type RunRequest struct {
 // says that the idempotency key was seen before and that the run is the earlier one. A config that is wrong gives a
 // ConfigError, and no run.
 func (e *Engine) StartRun(ctx context.Context, req RunRequest) (run *Run, replayed bool, err error) {
+	if req.parent == nil { // the tags of a run that is retried may be older than the rule
+		if err := checkTags(req.Tags); err != nil {
+			return nil, false, err
+		}
+	}
 	p, err := e.planRun(ctx, req)
 	if err != nil {
 		return nil, false, err

@@ -78,6 +78,9 @@ type Evaluation struct {
 // Check says what is wrong with a run that the sensor means to ask for, such as its config; nil if nothing is. One run
 // that is wrong fails the whole evaluation, so ask where a run comes from outside.
 func (ev *Evaluation) Check(ctx context.Context, req RunRequest) error {
+	if err := checkTags(req.Tags); err != nil {
+		return err
+	}
 	_, err := ev.engine.planRun(ctx, req)
 	return err
 }
@@ -660,7 +663,11 @@ func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row db.Sensor,
 			req.Tags = map[string]string{}
 		}
 		req.Tags["sensor"] = s.Name
-		p, err := e.planRun(ctx, req)
+		err := checkTags(req.Tags)
+		var p *plan
+		if err == nil {
+			p, err = e.planRun(ctx, req)
+		}
 		if err != nil {
 			evalErr = fmt.Errorf("run %d of %d: %w", i+1, len(result.Runs), err)
 			break

@@ -542,6 +542,25 @@ func (s *Store) Export(ctx context.Context, f BillFilter, after string, limit in
 	return s.stored(ctx, rows)
 }
 
+// ExportState is a text that changes with what Export gives for the filter. provenance: also with when and by which run
+// bills were fetched, though nothing else of them changed.
+func (s *Store) ExportState(ctx context.Context, f BillFilter, provenance bool) (string, error) {
+	p := db.ExportStateParams{Status: optional(f.Status), Law: f.Law}
+	if f.Parliament > 0 {
+		parliament, session := int32(f.Parliament), int32(f.Session) //nolint:gosec // small numbers
+		p.Parliament, p.Session = &parliament, &session
+	}
+	row, err := s.lists.ExportState(ctx, p)
+	if err != nil {
+		return "", err
+	}
+	state := fmt.Sprint(row.Bills, row.Content, row.People)
+	if provenance {
+		state += " " + row.Provenance
+	}
+	return state, nil
+}
+
 // CountBills is how many bills are held.
 func (s *Store) CountBills(ctx context.Context) (int, error) {
 	n, err := s.q.CountBills(ctx)

@@ -20,26 +20,18 @@ import (
 // scopeExtension is where the contract says what an operation takes.
 const scopeExtension = "x-required-scope"
 
-const identityKey, identityErrorKey, operationKey = "identity", "identity_error", "operation"
+const identityKey, operationKey = "identity", "operation"
 
-// identify finds out who asks. It refuses nothing: that is for authorize.
-func (s *Server) identify(next echo.HandlerFunc) echo.HandlerFunc {
-	return func(c echo.Context) error {
-		if strings.HasPrefix(c.Request().URL.Path, "/ui/") { // files, the same for everybody
-			return next(c)
-		}
-		who, err := s.cfg.Access.Identify(c.Request())
-		if err != nil && !errors.Is(err, access.ErrRefused) {
-			return err
-		}
-		if err != nil {
-			c.Set(identityErrorKey, err)
-		}
-		if who != nil {
-			c.Set(identityKey, who)
-		}
-		return next(c)
+// identify finds out who asks. What does not count is no error yet: not every operation wants to know.
+func (s *Server) identify(c echo.Context) (refused, err error) {
+	who, err := s.cfg.Access.Identify(c.Request(), c.RealIP())
+	if who != nil && err == nil {
+		c.Set(identityKey, who)
 	}
+	if errors.Is(err, access.ErrRefused) {
+		return err, nil
+	}
+	return nil, err
 }
 
 func identityOf(c echo.Context) *access.Identity {
@@ -69,18 +61,16 @@ func (s *Server) admit(c echo.Context, operation string, scope access.Scope) err
 		}
 		return nil
 	}
-	who := identityOf(c)
-	refused, _ := c.Get(identityErrorKey).(error)
-	if refused != nil {
-		if err := s.cfg.Access.MayGuess(header, c.RealIP()); err != nil {
-			return err
-		}
-		s.cfg.Access.Guessed(c.RealIP())
+	if operation == "getHealth" || operation == "getReadiness" {
+		return nil // probes are for everybody, not counted, and answered without the database that knows keys
 	}
-	if operation != "getHealth" && operation != "getReadiness" { // probes are not counted
-		if err := s.cfg.Access.Allow(header, who, c.RealIP()); err != nil {
-			return err
-		}
+	refused, err := s.identify(c)
+	if err != nil {
+		return err
+	}
+	who := identityOf(c)
+	if err := s.cfg.Access.Allow(header, who, c.RealIP()); err != nil {
+		return err
 	}
 	// A browser sends a session's cookie for whoever asks it to; keys it does not have.
 	if r.Header.Get(echo.HeaderAuthorization) == "" && scope != access.ScopeSignature {
@@ -145,7 +135,7 @@ func loopbackOnly(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u, err := url.Parse("//" + c.Request().Host)
 		if err == nil {
-			host := u.Hostname()
+			host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 			ip, ipErr := netip.ParseAddr(host)
 			if host == "localhost" || strings.HasSuffix(host, ".localhost") || ipErr == nil && ip.IsLoopback() {
 				return next(c)
@@ -196,12 +186,8 @@ func (h *handlers) SignIn(ctx context.Context, req api.SignInRequestObject) (api
 		return nil, errNoAuthentication
 	}
 	info := infoOf(ctx)
-	if err := h.cfg.Access.MayGuess(info.writer.Header(), info.remote); err != nil {
-		return nil, err
-	}
-	who, err := h.cfg.Access.SignIn(info.writer, info.request, req.Body.Key)
+	who, err := h.cfg.Access.SignIn(info.writer, info.request, info.remote, req.Body.Key)
 	if errors.Is(err, access.ErrRefused) {
-		h.cfg.Access.Guessed(info.remote)
 		return nil, unauthorized(info.writer.Header(), err.Error())
 	}
 	if err != nil {

@@ -2,13 +2,9 @@ package server
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
-	"net/http"
 
 	"github.com/google/uuid"
-	"github.com/labstack/echo/v4"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
@@ -49,36 +45,10 @@ func (h *handlers) GetBill(ctx context.Context, req api.GetBillRequestObject) (a
 	}
 	tag := tagOf(raw)
 	if matches(req.Params.IfNoneMatch, tag) {
-		return api.GetBill304Response{}, nil
+		return unchanged(tag), nil
 	}
 	return tagged{raw, tag}, nil
 }
-
-// tagged is a resource with its ETag.
-type tagged struct {
-	raw json.RawMessage
-	tag string
-}
-
-// tagOf makes an ETag of what is sent, so that it changes with whatever that is made of.
-func tagOf(raw []byte) string {
-	sum := sha256.Sum256(raw)
-	return `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
-}
-
-func (t tagged) send(w http.ResponseWriter) error {
-	w.Header().Set(echo.HeaderContentType, echo.MIMEApplicationJSON)
-	w.Header().Set("ETag", t.tag)
-	w.WriteHeader(http.StatusOK)
-	_, err := w.Write(t.raw)
-	return err
-}
-
-// VisitGetBillResponse implements the response of the operation.
-func (t tagged) VisitGetBillResponse(w http.ResponseWriter) error { return t.send(w) }
-
-// VisitGetPoliticianResponse implements the response of the operation.
-func (t tagged) VisitGetPoliticianResponse(w http.ResponseWriter) error { return t.send(w) }
 
 func (h *handlers) ListBillVersions(ctx context.Context, req api.ListBillVersionsRequestObject) (api.ListBillVersionsResponseObject, error) {
 	b, err := h.bill(ctx, req.Session, req.Number)

@@ -46,10 +46,10 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 	checks := map[string][]echo.MiddlewareFunc{}
 	for _, item := range spec.Paths.Map() {
 		for _, op := range item.Operations() {
-			query := map[string]bool{}
-			for _, p := range slices.Concat(item.Parameters, op.Parameters) {
-				if p.Value.In == "query" {
-					query[p.Value.Name] = true
+			query, params := map[string]bool{}, parametersOf(item, op)
+			for _, p := range params {
+				if p.In == "query" {
+					query[p.Name] = true
 				}
 			}
 			limit := maxBody
@@ -64,7 +64,9 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 			if op.OperationID == "completeSignIn" { // providers add what they like
 				known = func(next echo.HandlerFunc) echo.HandlerFunc { return next }
 			}
-			checks[op.OperationID] = []echo.MiddlewareFunc{s.authorize(op.OperationID, scope), known, checkBody(op.RequestBody != nil, limit), validate}
+			checks[op.OperationID] = []echo.MiddlewareFunc{
+				s.authorize(op.OperationID, scope), known, checkOnce(params), checkBody(op.RequestBody != nil, limit), validate, checkFormats(params), vary(op),
+			}
 		}
 	}
 	return checks, nil
@@ -89,21 +91,14 @@ func checkQuery(known map[string]bool) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			var faults []api.FieldError
-			query := c.QueryParams()
-			for _, name := range slices.Sorted(maps.Keys(query)) {
-				at := "/query/" + escapePointer.Replace(strings.ToValidUTF8(name, "\uFFFD"))
+			for _, name := range slices.Sorted(maps.Keys(c.QueryParams())) {
 				if !known[name] {
 					names := slices.Sorted(maps.Keys(known))
 					want := "this operation takes no query parameters"
 					if len(names) > 0 {
 						want = "want one of " + strings.Join(names, ", ")
 					}
-					faults = append(faults, api.FieldError{Pointer: at, Detail: "is not a parameter: " + want})
-				}
-				for _, v := range query[name] {
-					if err := storable(v); err != nil {
-						faults = append(faults, api.FieldError{Pointer: at, Detail: err.Error()})
-					}
+					faults = append(faults, api.FieldError{Pointer: queryPointer(name), Detail: "is not a parameter: " + want})
 				}
 			}
 			for _, name := range c.ParamNames() {
@@ -117,7 +112,7 @@ func checkQuery(known map[string]bool) echo.MiddlewareFunc {
 				}
 			}
 			if len(faults) > 0 {
-				return invalid(faults...)
+				return invalid(faults[:min(len(faults), maxFaults)]...)
 			}
 			return next(c)
 		}
@@ -126,21 +121,24 @@ func checkQuery(known map[string]bool) echo.MiddlewareFunc {
 
 var escapePointer = strings.NewReplacer("~", "~0", "/", "~1")
 
-func storable(s string) error {
-	switch {
-	case !utf8.ValidString(s):
-		return errors.New("is not valid UTF-8")
-	case strings.Contains(s, "\x00"):
-		return errors.New("has a NUL character in it")
-	}
-	return nil
+// bodyKey is of the body as it is read, rawBodyKey of the bytes that were sent, which a signature is of.
+const bodyKey, rawBodyKey = "body", "raw_body"
+
+func bodyOf(c echo.Context, key string) []byte {
+	b, _ := c.Get(key).([]byte)
+	return b
 }
 
-const bodyKey = "body"
+// byteOrderMark begins the files of some editors.
+var byteOrderMark = []byte("\uFEFF")
 
-func bodyOf(c echo.Context) []byte {
-	b, _ := c.Get(bodyKey).([]byte)
-	return b
+// mediaType is the media type of a Content-Type in small letters, without its parameters.
+func mediaType(contentType string) string {
+	media, _, err := mime.ParseMediaType(contentType)
+	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
+		return contentType
+	}
+	return media
 }
 
 // checkBody reads the body, which must be JSON text of at most so many bytes without NUL characters.
@@ -155,13 +153,17 @@ func checkBody(wanted bool, limit int) echo.MiddlewareFunc {
 			if len(body) > limit {
 				return &problem{status: http.StatusRequestEntityTooLarge, kind: "too_large", detail: fmt.Sprintf("the body is longer than %d KiB", limit>>10)}
 			}
+			c.Set(rawBodyKey, body)
+			body = bytes.TrimPrefix(body, byteOrderMark)
 			if !wanted || len(bytes.TrimSpace(body)) == 0 {
 				body = nil
 			}
 			if body != nil {
-				if err := checkJSON(r.Header.Get(echo.HeaderContentType), body); err != nil {
+				media := mediaType(r.Header.Get(echo.HeaderContentType))
+				if err := checkJSON(media, body); err != nil {
 					return err
 				}
+				r.Header.Set(echo.HeaderContentType, media) // as those behind compare it
 			}
 			c.Set(bodyKey, body)
 			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
@@ -171,7 +173,7 @@ func checkBody(wanted bool, limit int) echo.MiddlewareFunc {
 }
 
 func checkJSON(contentType string, body []byte) error {
-	if media, _, _ := mime.ParseMediaType(contentType); media != echo.MIMEApplicationJSON {
+	if mediaType(contentType) != echo.MIMEApplicationJSON {
 		return &problem{status: http.StatusUnsupportedMediaType, kind: "unsupported_media_type", detail: fmt.Sprintf("the body is %q: want application/json", contentType)}
 	}
 	if !utf8.Valid(body) {
@@ -181,10 +183,60 @@ func checkJSON(contentType string, body []byte) error {
 	if err := json.Unmarshal(body, &value); err != nil {
 		return &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body is not valid JSON: " + err.Error()}
 	}
-	if fields := nulFields("", value); len(fields) > 0 {
-		return invalid(fields...)
+	fields := append(doubledKeys(body), nulFields("", value)...)
+	if len(fields) > 0 {
+		return invalid(fields[:min(len(fields), maxFaults)]...)
 	}
 	return nil
+}
+
+// doubledKeys finds the keys that an object has twice. Go's reader takes the last of them silently.
+func doubledKeys(body []byte) []api.FieldError {
+	type level struct {
+		at   string
+		keys map[string]bool // of an object; nil: a list
+		next int             // the index of the next value of a list
+		key  string          // the key whose value comes next
+		want bool            // whether that value comes next, and not a key
+	}
+	var fields []api.FieldError
+	var levels []*level
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	for len(fields) < maxFaults {
+		token, err := d.Token()
+		if err != nil { // the end: the body has been read before
+			return fields
+		}
+		at := ""
+		if len(levels) > 0 {
+			in := levels[len(levels)-1]
+			key, isText := token.(string)
+			switch {
+			case token == json.Delim('}') || token == json.Delim(']'):
+				levels = levels[:len(levels)-1]
+				continue
+			case in.keys == nil:
+				at = fmt.Sprintf("%s/%d", in.at, in.next)
+				in.next++
+			case !in.want && isText:
+				if in.keys[key] {
+					fields = append(fields, api.FieldError{Pointer: in.at + "/" + escapePointer.Replace(key), Detail: "is there twice: want each key once"})
+				}
+				in.keys[key], in.key, in.want = true, key, true
+				continue
+			default:
+				at, in.want = in.at+"/"+escapePointer.Replace(in.key), false
+			}
+		}
+		switch token {
+		case json.Delim('{'):
+			levels = append(levels, &level{at: at, keys: map[string]bool{}})
+		case json.Delim('['):
+			levels = append(levels, &level{at: at})
+		}
+	}
+	return fields
 }
 
 // nulFields finds the texts with a NUL in them, which could not be stored.
@@ -215,26 +267,25 @@ func nulFields(at string, value any) []api.FieldError {
 func contractProblem(me openapi3.MultiError) *problem {
 	var fields []api.FieldError
 	for _, err := range me {
-		fields = append(fields, contractFields("", err)...)
+		fields = append(fields, fieldsOf("", nil, err)...)
 	}
 	slices.SortFunc(fields, func(a, b api.FieldError) int { return strings.Compare(a.Pointer+a.Detail, b.Pointer+b.Detail) })
 	return invalid(slices.CompactFunc(fields, func(a, b api.FieldError) bool { return a == b })...)
 }
 
-func contractFields(at string, err error) []api.FieldError {
+// fieldsOf names the fields that an error of the validator is about: in the body, or in the value of a parameter.
+func fieldsOf(at string, param *openapi3.Parameter, err error) []api.FieldError {
 	var (
 		multi  openapi3.MultiError
-		req    *openapi3filter.RequestError
 		schema *openapi3.SchemaError
 		parse  *openapi3filter.ParseError
 	)
-	if re, ok := err.(*openapi3filter.RequestError); ok { //nolint:errorlint // wrapped ones are met below
-		req = re
+	if req, ok := err.(*openapi3filter.RequestError); ok { //nolint:errorlint // wrapped ones are met below
 		if req.Parameter != nil {
-			at = "/" + req.Parameter.In + "/" + req.Parameter.Name
+			at, param = "/"+req.Parameter.In+"/"+req.Parameter.Name, req.Parameter
 		}
 		if req.Err != nil {
-			return contractFields(at, req.Err)
+			return fieldsOf(at, param, req.Err)
 		}
 		return []api.FieldError{{Pointer: at, Detail: req.Reason}}
 	}
@@ -242,20 +293,72 @@ func contractFields(at string, err error) []api.FieldError {
 	case errors.As(err, &multi):
 		var fields []api.FieldError
 		for _, e := range multi {
-			fields = append(fields, contractFields(at, e)...)
+			fields = append(fields, fieldsOf(at, param, e)...)
 		}
 		return fields
 	case errors.As(err, &schema):
 		for _, part := range schema.JSONPointer() {
 			at += "/" + escapePointer.Replace(part)
 		}
-		detail := schema.Reason
-		if v, err := json.Marshal(schema.Value); err == nil && len(v) <= 100 && schema.Value != nil {
-			detail += ", got " + string(v)
-		}
-		return []api.FieldError{{Pointer: at, Detail: detail}}
-	case errors.As(err, &parse):
-		return []api.FieldError{{Pointer: at, Detail: fmt.Sprintf("%v: %s", parse.Value, parse.Reason)}}
+		return []api.FieldError{{Pointer: at, Detail: schemaDetail(param, schema)}}
+	case errors.As(err, &parse) && param != nil:
+		return []api.FieldError{{Pointer: at, Detail: parseDetail(param, parse)}}
 	}
 	return []api.FieldError{{Pointer: at, Detail: err.Error()}}
+}
+
+// schemaDetail says what is wrong with a value: in words and with an example where the schema has a regular expression.
+func schemaDetail(param *openapi3.Parameter, e *openapi3.SchemaError) string {
+	text, isText := e.Value.(string)
+	switch {
+	case isText && e.SchemaField == "format":
+		if wrong := checkFormat(e.Schema.Format, text); wrong != "" {
+			return wrong
+		}
+	case isText && e.SchemaField == "pattern":
+		if example := exampleOf(param, e.Schema); example != "" {
+			return fmt.Sprintf("%s is not of the form wanted: want one such as %s", quoted(text), example)
+		}
+	}
+	detail := e.Reason
+	if v, err := json.Marshal(e.Value); err == nil && e.Value != nil {
+		if len(v) > 100 {
+			return detail + ", got " + strings.ToValidUTF8(string(v[:100]), "") + "…"
+		}
+		detail += ", got " + string(v)
+	}
+	return detail
+}
+
+func exampleOf(param *openapi3.Parameter, schema *openapi3.Schema) string {
+	example := schema.Example
+	if param != nil && param.Example != nil {
+		example = param.Example
+	}
+	if list, ok := example.([]any); ok && len(list) > 0 {
+		example = list[0]
+	}
+	text, _ := example.(string)
+	return text
+}
+
+// parseDetail says what a parameter's value should have been.
+func parseDetail(param *openapi3.Parameter, e *openapi3filter.ParseError) string {
+	schema := param.Schema.Value
+	if schema.Items != nil {
+		schema = schema.Items.Value
+	}
+	value := quoted(fmt.Sprint(e.Value))
+	if e.Value == nil {
+		value = "the value"
+	}
+	switch {
+	case schema.Type.Is(openapi3.TypeBoolean):
+		return value + " is neither true nor false: want one of them"
+	case schema.Type.Is(openapi3.TypeInteger) && schema.Min != nil && schema.Max != nil:
+		return fmt.Sprintf("%s is not such a number: want a whole number from %.0f to %.0f", value, *schema.Min, *schema.Max)
+	case schema.Type.Is(openapi3.TypeInteger):
+		return value + " is not such a number: want a whole number"
+	}
+	return value + ": " + e.Reason
 }

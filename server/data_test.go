@@ -190,7 +190,7 @@ func TestSearch(t *testing.T) {
 	}
 	// Whatever is asked for, it is an answer or a clear refusal.
 	for q, status := range map[string]int{
-		"": 422, "   ": 422, strings.Repeat("a", 10_000): 422, "a\x00b": 422, "& | ! ( ) : * <-> \\ ' \"": 200, "-": 200, `"`: 200, "!!!": 200, "-act": 200, "':*": 200, strings.Repeat("act ", 240): 200, "%_\\": 200, "日本": 200, "\u202e": 200,
+		"": 422, "   ": 422, strings.Repeat("a", 10_000): 422, "a\x00b": 400, "& | ! ( ) : * <-> \\ ' \"": 200, "-": 200, `"`: 200, "!!!": 200, "-act": 200, "':*": 200, strings.Repeat("act ", 240): 200, "%_\\": 200, "日本": 200, "\u202e": 200,
 	} {
 		if got := s.do("GET", "/search?q="+url.QueryEscape(q), ""); got.StatusCode != status {
 			t.Errorf("%.30q: %d, want %d: %s", q, got.StatusCode, status, got.body)

@@ -99,11 +99,7 @@ func parseCursor(s string) (c orchestrator.Cursor, err error) {
 }
 
 // wantsStream says whether the client asked for server-sent events before JSON.
-func wantsStream(ctx context.Context) bool {
-	accept := infoOf(ctx).accept
-	stream, plain := strings.Index(accept, "text/event-stream"), strings.Index(accept, "application/json")
-	return stream >= 0 && (plain < 0 || stream < plain)
-}
+func wantsStream(ctx context.Context) bool { return prefersStream(infoOf(ctx).accept) }
 
 // eventStream answers with server-sent events until the client or the source of the events ends it.
 type eventStream struct {
@@ -126,7 +122,7 @@ const writeTimeout = 20 * time.Second
 func (m *metrics) stream(w http.ResponseWriter) (send func([]byte) error, end func()) {
 	m.streams.Inc()
 	header := w.Header()
-	header.Set(echo.HeaderContentType, "text/event-stream")
+	header.Set(echo.HeaderContentType, eventStreamType)
 	header.Set(echo.HeaderCacheControl, "no-cache")
 	header.Set("X-Accel-Buffering", "no") // proxies must not gather
 	w.WriteHeader(http.StatusOK)
@@ -143,6 +139,9 @@ func (m *metrics) stream(w http.ResponseWriter) (send func([]byte) error, end fu
 func (s eventStream) write(w http.ResponseWriter) error {
 	send, end := s.metrics.stream(w)
 	defer end()
+	if isHead(s.ctx) {
+		return nil
+	}
 	if err := send([]byte(": stream begins\n\n")); err != nil {
 		return nil
 	}

@@ -5,7 +5,7 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
-	"io"
+	"fmt"
 	"math"
 	"net/http"
 	"reflect"
@@ -165,10 +165,23 @@ func (h *handlers) GetExport(ctx context.Context, req api.GetExportRequestObject
 			return nil, invalidField("/query/session", "%q is not a session: want one such as 44-1", *p)
 		}
 	}
-	return &export{ctx: ctx, store: h.cfg.Store, filter: f, form: form}, nil
+	bom := deref(req.Params.Bom)
+	if bom && form != "csv" {
+		return nil, invalidField("/query/bom", "is for bills.csv alone")
+	}
+	// The state comes before the bills: what is sent under it is as new as that or newer.
+	state, err := h.cfg.Store.ExportState(ctx, f, form == "ndjson")
+	if err != nil {
+		return nil, err
+	}
+	tag := tagOf(fmt.Appendf(nil, "%s %s %s %t %v %+v", state, h.cfg.Version, h.cfg.Revision, bom, req.Export, exportFields()))
+	if matches(req.Params.IfNoneMatch, tag) {
+		return unchanged(tag), nil
+	}
+	return &export{ctx: ctx, store: h.cfg.Store, filter: f, form: form, bom: bom, tag: tag}, nil
 }
 
-var exportTypes = map[string]string{"csv": "text/csv", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
+var exportTypes = map[string]string{"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
 
 // export sends bills as they are read.
 type export struct {
@@ -176,6 +189,8 @@ type export struct {
 	store  *parliament.Store
 	filter parliament.BillFilter
 	form   string
+	bom    bool // a byte order mark begins the file
+	tag    string
 }
 
 // exportPage is how many bills are in memory at once.
@@ -184,24 +199,35 @@ const exportPage = 200
 // VisitGetExportResponse implements the response of the operation.
 func (e *export) VisitGetExportResponse(w http.ResponseWriter) error {
 	// The first page comes before the answer begins, so that what is wrong can still be said.
-	bills, err := e.store.Export(e.ctx, e.filter, "", exportPage)
-	if err != nil {
-		return err
+	var bills []parliament.StoredBill
+	if !isHead(e.ctx) {
+		var err error
+		if bills, err = e.store.Export(e.ctx, e.filter, "", exportPage); err != nil {
+			return err
+		}
 	}
+	revalidate(w.Header(), e.tag)
 	w.Header().Set(echo.HeaderContentType, exportTypes[e.form])
 	w.Header().Set("Content-Disposition", `attachment; filename="bills.`+e.form+`"`)
 	w.Header().Add("Link", `<`+sourceTerms[0].URL+`>; rel="license"`)
 	w.WriteHeader(http.StatusOK)
+	if isHead(e.ctx) {
+		return nil
+	}
 	if err := e.send(w, bills); err != nil {
 		panic(http.ErrAbortHandler) // the file is cut off, and must not look whole
 	}
 	return nil
 }
 
-// send writes bills, and those that follow them.
-func (e *export) send(w io.Writer, bills []parliament.StoredBill) (err error) {
+// send writes bills, and those that follow them, each page as soon as it is there.
+func (e *export) send(w http.ResponseWriter, bills []parliament.StoredBill) (err error) {
 	out := bufio.NewWriterSize(w, 64<<10)
+	if e.bom {
+		_, _ = out.Write(byteOrderMark) // it says so when it is flushed
+	}
 	write, finish := e.writer(out)
+	control := http.NewResponseController(w)
 	for len(bills) > 0 {
 		for _, b := range bills {
 			if err := write(b); err != nil {
@@ -211,6 +237,10 @@ func (e *export) send(w io.Writer, bills []parliament.StoredBill) (err error) {
 		if len(bills) < exportPage {
 			break
 		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+		_ = control.Flush() // where the connection can
 		if bills, err = e.store.Export(e.ctx, e.filter, bills[len(bills)-1].ID, exportPage); err != nil {
 			return err
 		}

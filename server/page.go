@@ -3,6 +3,8 @@ package server
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
+	"math"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
@@ -27,18 +29,49 @@ func after[K any](list string, given *api.Cursor) (*K, error) {
 	if given == nil {
 		return nil, nil
 	}
-	var c cursor[K]
-	raw, err := base64.RawURLEncoding.DecodeString(*given)
-	if err == nil {
-		err = json.Unmarshal(raw, &c)
-	}
+	key, err := keyOf[K](list, *given)
 	if err != nil {
-		return nil, invalidField("/query/cursor", "%q is not a cursor: want the next_cursor of a page before", *given)
+		return nil, unreadable("the request", api.FieldError{Pointer: "/query/cursor", Detail: err.Error()})
 	}
-	if c.List != list {
-		return nil, invalidField("/query/cursor", "this cursor is of another list (%s): want one of %s", c.List, list)
+	return key, nil
+}
+
+// keyOf reads a cursor. It takes none that cursorText would not write: a key that is written otherwise, has more in it
+// or less, or nothing that a key of the list could be, was not given by this program.
+func keyOf[K any](list, given string) (*K, error) {
+	noCursor := fmt.Errorf("%s is not a cursor: want the next_cursor of a page before, as it is", quoted(given))
+	raw, err := base64.RawURLEncoding.DecodeString(given)
+	if err != nil {
+		return nil, noCursor
+	}
+	var seen struct {
+		List string `json:"l"`
+		Key  any    `json:"k"`
+	}
+	if err := json.Unmarshal(raw, &seen); err != nil || len(nulFields("", seen.Key)) > 0 {
+		return nil, noCursor
+	}
+	if seen.List != list {
+		return nil, fmt.Errorf("this cursor is of another list (%s): want one of %s", quoted(seen.List), list)
+	}
+	var c cursor[K]
+	if err := json.Unmarshal(raw, &c); err != nil || !validKey(&c.Key) || cursorText(list, c.Key) != given {
+		return nil, noCursor
 	}
 	return &c.Key, nil
+}
+
+// validKey says whether a key could be one of a list; keys of several parts know that themselves.
+func validKey(key any) bool {
+	switch k := key.(type) {
+	case *int:
+		return *k >= 0 && *k <= math.MaxInt32
+	case *int32:
+		return *k >= 0
+	case interface{ Valid() bool }:
+		return k.Valid()
+	}
+	return true
 }
 
 // page cuts the one item too many that was asked for to see whether there are more.

@@ -47,7 +47,7 @@ func (h *handlers) GetPolitician(ctx context.Context, req api.GetPoliticianReque
 	}
 	tag := tagOf(raw)
 	if matches(req.Params.IfNoneMatch, tag) {
-		return api.GetPolitician304Response{}, nil
+		return unchanged(tag), nil
 	}
 	return tagged{raw, tag}, nil
 }

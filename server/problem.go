@@ -1,12 +1,14 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -133,6 +135,10 @@ func (s *Server) handleError(err error, c echo.Context) {
 	if c.Response().Committed {
 		return // an answer had begun; there is no way to take it back
 	}
+	var limit *access.LimitError
+	if errors.As(err, &limit) {
+		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(limit.Seconds()))
+	}
 	writeProblem(c.Response(), p)
 }
 
@@ -140,16 +146,19 @@ func writeProblem(w http.ResponseWriter, p *problem) {
 	if p.fields == nil {
 		p.fields = []api.FieldError{}
 	}
-	body, err := json.Marshal(api.Problem{
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false) // people read it
+	err := enc.Encode(api.Problem{
 		Type: "urn:parliament-explorer:" + p.kind, Title: http.StatusText(p.status), Status: p.status, Detail: p.detail, Errors: p.fields,
 	})
 	if err != nil { // strings and numbers only
-		body = []byte("{}")
+		body = *bytes.NewBufferString("{}")
 	}
 	w.Header().Set(echo.HeaderContentType, "application/problem+json")
 	if p.status == http.StatusServiceUnavailable {
 		w.Header().Set(echo.HeaderRetryAfter, "1")
 	}
 	w.WriteHeader(p.status)
-	_, _ = w.Write(body)
+	_, _ = w.Write(body.Bytes())
 }

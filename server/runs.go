@@ -90,12 +90,12 @@ func (h *handlers) GetRun(ctx context.Context, req api.GetRunRequestObject) (api
 			return api.QueuePlace{Asset: p.Asset, Position: p.Position, WaitsFor: orEmpty(p.WaitsFor)}
 		}),
 	}
-	sum := sha256.Sum256(mustJSON(detail))
-	tag := fmt.Sprintf(`"%x"`, sum[:8])
+	raw := mustJSON(detail)
+	tag := tagOf(raw)
 	if matches(req.Params.IfNoneMatch, tag) {
-		return api.GetRun304Response{}, nil
+		return unchanged(tag), nil
 	}
-	return api.GetRun200JSONResponse{Body: detail, Headers: api.GetRun200ResponseHeaders{ETag: &tag}}, nil
+	return tagged{raw, tag}, nil
 }
 
 func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) (api.ListRunsResponseObject, error) {
@@ -105,11 +105,14 @@ func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) 
 		return nil, err
 	}
 	f := orchestrator.RunFilter{Status: string(deref(p.Status)), Job: deref(p.Job), Asset: deref(p.Asset), Partition: deref(p.Partition), CreatedAfter: deref(p.CreatedAfter), CreatedBefore: deref(p.CreatedBefore), Backfill: p.BackfillID, Before: before, Limit: limit + 1}
-	for _, tag := range deref(p.Tag) {
+	for i, tag := range deref(p.Tag) {
 		if f.Tags == nil {
 			f.Tags = map[string]string{}
 		}
 		key, value, _ := strings.Cut(tag, ":")
+		if other, given := f.Tags[key]; given && other != value {
+			return nil, invalidField(fmt.Sprintf("/query/tag/%d", i), "the key %q is asked for twice, and a run has one value of it: want it once", key)
+		}
 		f.Tags[key] = value
 	}
 	runs, err := h.cfg.Engine.Runs(ctx, f)
@@ -170,19 +173,6 @@ func (h *handlers) accept(run *orchestrator.Run, replayed bool, err error) (api.
 }
 
 func runID(s string) (uuid.UUID, error) { return idOf("run", s) }
-
-// matches says whether an If-None-Match has the tag.
-func matches(header *string, tag string) bool {
-	if header == nil {
-		return false
-	}
-	for t := range strings.SplitSeq(*header, ",") {
-		if t = strings.TrimPrefix(strings.TrimSpace(t), "W/"); t == tag || t == "*" {
-			return true
-		}
-	}
-	return false
-}
 
 func apiRun(r orchestrator.Run) api.Run {
 	tags := api.Tags{}

@@ -91,7 +91,7 @@ func (h *handlers) ReceiveWebhook(ctx context.Context, req api.ReceiveWebhookReq
 		return nil, &problem{status: http.StatusUnauthorized, kind: "unauthorized", detail: "no secret is configured for " + req.Sensor + " (WEBHOOK_SECRETS): its events cannot be verified"}
 	}
 	for _, v := range verifiers {
-		if err = v.Verify(info.body, header); err == nil {
+		if err = v.Verify(info.rawBody, header); err == nil {
 			break
 		}
 	}

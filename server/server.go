@@ -100,14 +100,18 @@ func New(cfg Config) (*Server, error) {
 	e.Use(
 		middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: uuid.NewString}),
 		s.observe,
+		allowHead,
 		secure(policyAPI),
 		s.recoverPanic,
 	)
 	if len(cfg.CORSOrigins) > 0 {
 		e.Use(middleware.CORSWithConfig(middleware.CORSConfig{
 			AllowOrigins: cfg.CORSOrigins, MaxAge: 600,
-			AllowHeaders:  []string{echo.HeaderAuthorization, echo.HeaderContentType, "Idempotency-Key", "If-None-Match", "Last-Event-ID"},
-			ExposeHeaders: []string{"ETag", echo.HeaderLocation, "Idempotency-Replayed", "RateLimit", "RateLimit-Policy", echo.HeaderRetryAfter, echo.HeaderXRequestID},
+			AllowHeaders: []string{echo.HeaderAuthorization, echo.HeaderContentType, "Idempotency-Key", "If-None-Match", echo.HeaderIfModifiedSince, "Last-Event-ID"},
+			ExposeHeaders: []string{
+				"ETag", echo.HeaderLocation, "Idempotency-Replayed", "RateLimit", "RateLimit-Policy", echo.HeaderRetryAfter, echo.HeaderXRequestID,
+				echo.HeaderContentDisposition, "Link", echo.HeaderAllow,
+			},
 		}))
 		if !cfg.Access.Required() { // else it is a key that is sent from there
 			for _, origin := range cfg.CORSOrigins {
@@ -120,7 +124,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.LoopbackOnly {
 		e.Use(loopbackOnly)
 	}
-	e.Use(s.identify)
+	e.Use(readableQuery)
 	checks, err := s.requestChecks()
 	if err != nil {
 		return nil, err
@@ -138,7 +142,6 @@ func New(cfg Config) (*Server, error) {
 	ui = http.StripPrefix("/ui", ui)
 	e.GET("/ui", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "ui/") })
 	e.GET("/ui/*", echo.WrapHandler(ui), secure(policyUI))
-	e.HEAD("/ui/*", echo.WrapHandler(ui), secure(policyUI))
 	e.GET("/", func(c echo.Context) error { return c.Redirect(http.StatusFound, "ui/") })
 
 	s.riverUI, err = riverui.NewHandler(&riverui.HandlerOpts{Endpoints: riverui.NewEndpoints(cfg.Engine.River(), nil), Logger: cfg.Logger, Prefix: "/riverui"})
@@ -163,9 +166,13 @@ func New(cfg Config) (*Server, error) {
 	e.GET("/debug/pprof/symbol", echo.WrapHandler(http.HandlerFunc(pprof.Symbol)), admin)
 	e.GET("/debug/pprof/trace", echo.WrapHandler(http.HandlerFunc(pprof.Trace)), admin)
 
-	var handler http.Handler = e
+	compressed, err := compress(e)
+	if err != nil {
+		return nil, err
+	}
+	handler := answerHead(compressed)
 	if cfg.Tracer != nil {
-		handler = otelhttp.NewHandler(e, "request", otelhttp.WithTracerProvider(cfg.Tracer), otelhttp.WithPropagators(propagation.TraceContext{}),
+		handler = otelhttp.NewHandler(handler, "request", otelhttp.WithTracerProvider(cfg.Tracer), otelhttp.WithPropagators(propagation.TraceContext{}),
 			otelhttp.WithFilter(func(r *http.Request) bool {
 				return !strings.HasPrefix(r.URL.Path, "/ui/") && !slices.Contains([]string{"/healthz", "/readyz", "/metrics"}, r.URL.Path)
 			}))
@@ -211,10 +218,10 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		took := time.Since(started)
 		s.audit(c)
 		r, status := c.Request(), c.Response().Status
-		s.metrics.request(c.Path(), r.Method, status, took)
-		attrs := []any{"method", r.Method, "path", r.URL.Path, "status", status, "duration", took, "request_id", requestID(c)}
+		s.metrics.request(c.Path(), methodOf(r), status, took)
+		attrs := []any{"method", methodOf(r), "path", r.URL.Path, "status", status, "duration", took, "request_id", requestID(c)}
 		if span := trace.SpanFromContext(r.Context()); span.SpanContext().IsValid() {
-			span.SetName(r.Method + " " + c.Path())
+			span.SetName(methodOf(r) + " " + c.Path())
 			attrs = append(attrs, "trace_id", span.SpanContext().TraceID().String())
 		}
 		s.cfg.Logger.Debug("request", attrs...)
@@ -256,7 +263,8 @@ func keepRequest(f api.StrictHandlerFunc, _ string) api.StrictHandlerFunc {
 	return func(c echo.Context, request any) (any, error) {
 		r := c.Request()
 		c.SetRequest(r.WithContext(context.WithValue(r.Context(), requestKey{}, requestInfo{
-			accept: r.Header.Get(echo.HeaderAccept), userAgent: r.UserAgent(), remote: c.RealIP(), operation: r.Method + " " + r.URL.Path, body: bodyOf(c),
+			accept: strings.Join(r.Header.Values(echo.HeaderAccept), ", "), userAgent: r.UserAgent(), remote: c.RealIP(), operation: r.Method + " " + r.URL.Path,
+			body: bodyOf(c, bodyKey), rawBody: bodyOf(c, rawBodyKey),
 			identity: identityOf(c), request: r, writer: c.Response(), signedIn: func(who *access.Identity) { c.Set(identityKey, who) },
 		})))
 		return f(c, request)
@@ -266,6 +274,7 @@ func keepRequest(f api.StrictHandlerFunc, _ string) api.StrictHandlerFunc {
 type requestInfo struct {
 	accept, userAgent, remote, operation string
 	body                                 []byte
+	rawBody                              []byte           // as it was sent
 	identity                             *access.Identity // nil: not known
 	// For what sets cookies.
 	request  *http.Request

@@ -120,6 +120,9 @@ type statusStream struct {
 func (s statusStream) VisitGetStatusResponse(w http.ResponseWriter) error {
 	send, end := s.metrics.stream(w)
 	defer end()
+	if isHead(s.ctx) {
+		return nil
+	}
 	ticker := time.NewTicker(statusEvery)
 	defer ticker.Stop()
 	var last []byte

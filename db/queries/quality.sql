@@ -33,5 +33,17 @@ WHERE id > @after::text
   AND (sqlc.narg(law)::boolean IS NULL OR law = sqlc.narg(law))
 ORDER BY id LIMIT @max_rows;
 
+-- name: ExportState :one
+-- What an export of these bills is made of, as checksums: the bills themselves, where each came from, and the slugs of those
+-- who may be their sponsors.
+SELECT count(*) AS bills,
+       coalesce(sum(hashtextextended(row(id, content_hash, version, updated_at, missing_since)::text, 0)), 0)::text AS content,
+       coalesce(sum(hashtextextended(row(id, openparliament_at, legisinfo_at, first_seen_at, last_run_id)::text, 0)), 0)::text AS provenance,
+       (SELECT coalesce(sum(hashtextextended(row(slug, person_id)::text, 0)), 0) FROM politicians WHERE person_id IS NOT NULL)::text AS people
+FROM bills
+WHERE (sqlc.narg(parliament)::integer IS NULL OR (parliament = sqlc.narg(parliament) AND session = sqlc.narg(session)::integer))
+  AND (sqlc.narg(status)::text IS NULL OR status_code = sqlc.narg(status))
+  AND (sqlc.narg(law)::boolean IS NULL OR law = sqlc.narg(law));
+
 -- name: CountBills :one
 SELECT count(*) FROM bills;

@@ -15,6 +15,7 @@ import (
 	"github.com/alexedwards/scs/v2"
 	"github.com/google/uuid"
 	"github.com/hashicorp/golang-lru/v2/expirable"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
@@ -103,18 +104,23 @@ type Config struct {
 
 // Control decides. Make one with New.
 type Control struct {
-	cfg      Config
-	q        *db.Queries
-	relaxed  *db.Queries
-	known    *expirable.LRU[string, db.ApiKey] // by hash or id; so a revoked key works for keyCache at most
-	limits   *limiter
-	guesses  *limiter // of addresses that send keys which do not count
+	cfg     Config
+	q       *db.Queries
+	relaxed *db.Queries
+	known   *expirable.LRU[string, db.ApiKey] // by hash or id; so a revoked key works for keyCache at most
+	limits  *limiter
+	guesses *limiter // of addresses that send keys which do not count
+	// proven are hashes of keys and sessions that counted lately: who sends one of them does not guess.
+	proven   *expirable.LRU[string, struct{}]
+	keys     keySet
+	asking   *inFlight // the lookups of what may be a guess, by bucket
+	asks     singleflight.Group
 	sessions *scs.SessionManager
 	oidc     *provider
 }
 
-// keyCache is how long a key is taken for what it was.
-const keyCache = time.Second
+// keyCache is how long a key is taken for what it was. provenCache is how long what counted is no guess.
+const keyCache, provenCache = time.Second, time.Hour
 
 // New makes a Control.
 func New(cfg Config) (*Control, error) {
@@ -127,6 +133,7 @@ func New(cfg Config) (*Control, error) {
 	c := &Control{
 		cfg: cfg, q: cfg.DB.Queries(), relaxed: cfg.DB.RelaxedQueries(),
 		known: expirable.NewLRU[string, db.ApiKey](10_000, nil, keyCache), limits: newLimiter(cfg.RateLimit), guesses: newLimiter(min(maxGuesses, cfg.RateLimit)),
+		proven: expirable.NewLRU[string, struct{}](10_000, nil, provenCache), asking: newInFlight(),
 	}
 	c.sessions = scs.New()
 	c.sessions.Store = sessionStore{c.q}
@@ -145,19 +152,65 @@ func (c *Control) Required() bool { return c.cfg.Required }
 // OIDC says whether people can sign in at a provider.
 func (c *Control) OIDC() bool { return c.oidc != nil }
 
-// Identify says who sent a request: nil if it does not say. ErrRefused if it says something that does not count.
-func (c *Control) Identify(r *http.Request) (*Identity, error) {
+// Identify says who sent a request: nil if it does not say. ErrRefused if it says something that does not count. An
+// address that guesses too much gets a LimitError, and the database is not asked.
+func (c *Control) Identify(r *http.Request, address string) (*Identity, error) {
 	if !c.cfg.Required {
 		return nil, nil
 	}
+	r = r.WithContext(context.WithoutCancel(r.Context())) // others may wait for the same
 	if header := r.Header.Get("Authorization"); header != "" {
 		scheme, key, _ := strings.Cut(header, " ")
 		if !strings.EqualFold(scheme, "Bearer") {
-			return nil, &refusal{"Authorization: want `Bearer` and an API key"}
+			return c.guess(address, header, func() (*Identity, error) {
+				return nil, &refusal{"Authorization: want `Bearer` and an API key"}
+			})
 		}
-		return c.byKey(r.Context(), strings.TrimSpace(key))
+		key = strings.TrimSpace(key)
+		return c.guess(address, key, func() (*Identity, error) { return c.byKey(r.Context(), key) })
 	}
-	return c.bySession(r)
+	cookie, err := r.Cookie(CookieName)
+	if err != nil {
+		return nil, nil
+	}
+	// A session that has ended is no guess: a page goes on asking until somebody signs in. It counts as a request of
+	// the address.
+	return c.limited(c.limits, addressKey(address), "session "+cookie.Value, func() (*Identity, error) { return c.bySession(r) })
+}
+
+// guess asks whose key it is, and counts one that does not count.
+func (c *Control) guess(address, key string, ask func() (*Identity, error)) (*Identity, error) {
+	who, err := c.limited(c.guesses, address, key, ask)
+	if errors.Is(err, ErrRefused) && c.guesses.perMinute > 0 {
+		c.guesses.bucket(address).AllowN(time.Now(), 1)
+	}
+	return who, err
+}
+
+// limited asks who sent something secret, unless a bucket has no room for it beside what is being asked already. What
+// counted lately, or is a key, is asked for in any case, so that nobody pays for the guesses of others at the same address. Requests
+// that send the same at the same time share one answer.
+func (c *Control) limited(l *limiter, bucket, secret string, ask func() (*Identity, error)) (*Identity, error) {
+	what := string(hashKey(secret)) // of a key it is what the database has
+	who, err, _ := c.asks.Do(bucket+what, func() (any, error) {
+		_, proven := c.proven.Get(what)
+		if !proven && l.perMinute > 0 {
+			beside := c.asking.begin(bucket)
+			defer c.asking.end(bucket)
+			if err := l.room(bucket, beside); err != nil && !c.isKey(what) {
+				return (*Identity)(nil), err
+			}
+		}
+		who, err := ask()
+		switch {
+		case err == nil && who != nil:
+			c.proven.Add(what, struct{}{})
+		case err == nil || errors.Is(err, ErrRefused):
+			c.proven.Remove(what)
+		}
+		return who, err
+	})
+	return who.(*Identity), err
 }
 
 // Record writes into the audit log. The request has been answered: it fails silently but for the server's own log.

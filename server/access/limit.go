@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"strconv"
+	"sync"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -42,8 +42,11 @@ type LimitError struct {
 	RetryAfter time.Duration
 }
 
+// Seconds is RetryAfter as the header of that name has it.
+func (e *LimitError) Seconds() int { return max(1, int(math.Ceil(e.RetryAfter.Seconds()))) }
+
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("more than %d requests a minute; ask again in %d s", e.PerMinute, int(math.Ceil(e.RetryAfter.Seconds())))
+	return fmt.Sprintf("more than %d requests a minute; ask again in %d s", e.PerMinute, e.Seconds())
 }
 
 // Allow counts a request and says in its answer's headers what is left: of the identity, or of the address if it is
@@ -52,7 +55,7 @@ func (c *Control) Allow(header http.Header, who *Identity, address string) error
 	if !c.cfg.Required || c.limits.perMinute <= 0 {
 		return nil
 	}
-	key := "address " + address
+	key := addressKey(address)
 	if who != nil {
 		key = who.limitKey()
 	}
@@ -68,30 +71,45 @@ func (c *Control) Allow(header http.Header, who *Identity, address string) error
 	if allowed {
 		return nil
 	}
-	return refuse(header, c.limits.perMinute, (1-left)/perSecond)
+	return c.limits.refuse((1 - left) / perSecond)
 }
 
-// Guessed counts a key that does not count, of an address.
-func (c *Control) Guessed(address string) {
-	if c.guesses.perMinute > 0 {
-		c.guesses.bucket(address).AllowN(time.Now(), 1)
-	}
-}
-
-// MayGuess is a LimitError if an address sent too many keys that do not count.
-func (c *Control) MayGuess(header http.Header, address string) error {
-	if c.guesses.perMinute <= 0 {
+// room is a LimitError if a bucket has fewer than so many left; it counts nothing.
+func (l *limiter) room(key string, want int) error {
+	left := l.bucket(key).TokensAt(time.Now())
+	if left >= float64(want) {
 		return nil
 	}
-	left := c.guesses.bucket(address).TokensAt(time.Now())
-	if left >= 1 {
-		return nil
-	}
-	return refuse(header, c.guesses.perMinute, (1-left)*60/float64(c.guesses.perMinute))
+	return l.refuse((float64(want) - left) * 60 / float64(l.perMinute))
 }
 
-func refuse(header http.Header, perMinute int, seconds float64) error {
-	e := &LimitError{PerMinute: perMinute, RetryAfter: time.Duration(seconds * float64(time.Second))}
-	header.Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(seconds)))))
-	return e
+// addressKey is the bucket of the requests of an address that are nobody's.
+func addressKey(address string) string { return "address " + address }
+
+// inFlight counts what is going on, by key.
+type inFlight struct {
+	mu sync.Mutex
+	n  map[string]int
+}
+
+func newInFlight() *inFlight { return &inFlight{n: map[string]int{}} }
+
+// begin counts one more and says how many there are.
+func (f *inFlight) begin(key string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.n[key]++
+	return f.n[key]
+}
+
+func (f *inFlight) end(key string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.n[key]--; f.n[key] == 0 {
+		delete(f.n, key)
+	}
+}
+
+func (l *limiter) refuse(seconds float64) error {
+	return &LimitError{PerMinute: l.perMinute, RetryAfter: time.Duration(seconds * float64(time.Second))}
 }

@@ -111,9 +111,15 @@ func (c *Control) bySession(r *http.Request) (*Identity, error) {
 	return nil, nil
 }
 
-// SignIn begins a session with a key. ErrRefused if the key does not count.
-func (c *Control) SignIn(w http.ResponseWriter, r *http.Request, key string) (*Identity, error) {
-	who, err := c.byKey(r.Context(), key)
+// SignIn begins a session with a key. ErrRefused if the key does not count; a LimitError for an address that guesses too
+// much.
+func (c *Control) SignIn(w http.ResponseWriter, r *http.Request, address, key string) (*Identity, error) {
+	if c.guesses.perMinute > 0 {
+		if err := c.guesses.room(address, 1); err != nil {
+			return nil, err
+		}
+	}
+	who, err := c.guess(address, key, func() (*Identity, error) { return c.byKey(context.WithoutCancel(r.Context()), key) })
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,23 @@
+package parliament
+
+import (
+	"math"
+	"time"
+)
+
+// Valid says whether the cursor could be of a bill: a list can go on after it.
+func (c *BillCursor) Valid() bool {
+	if _, err := time.Parse(time.DateOnly, c.Introduced); c.Introduced != "" && err != nil {
+		return false
+	}
+	id, err := ParseBillID(c.ID.SessionCode(), c.ID.Number())
+	return err == nil && id == c.ID
+}
+
+// Valid says whether the cursor could be of a politician.
+func (c *PoliticianCursor) Valid() bool { return c.Rank >= 0 && c.Rank <= math.MaxInt32 }
+
+// Valid says whether the cursor could be a place in the history of all bills.
+func (c *ChangeCursor) Valid() bool {
+	return c.Xid <= math.MaxInt64 && c.Version >= 0 && c.Version <= math.MaxInt32
+}

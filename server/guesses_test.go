@@ -1,0 +1,93 @@
+package server_test
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/server/access"
+)
+
+// TestGuessesBeforeTheDatabase has an address guess keys until it may not, and then takes the table of keys away: what
+// is guessed after that is not looked for.
+func TestGuessesBeforeTheDatabase(t *testing.T) {
+	t.Parallel()
+	s := guarded(t, func(c *access.Config) { c.RateLimit = 1000 })
+	for i := range 40 {
+		s.do("GET", "/jobs", "", bearer(fmt.Sprintf("pex_guess%d", i))...)
+	}
+	s.exec("ALTER TABLE api_keys RENAME TO taken_away")
+	for i := range 10 {
+		for _, path := range []string{"/jobs", "/session"} {
+			a := s.do("GET", path, "", bearer(fmt.Sprintf("pex_another%d", i))...)
+			decode[api.Problem](t, a, http.StatusTooManyRequests)
+			if a.Header.Get("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+		}
+		decode[api.Problem](t, s.do("POST", "/session", fmt.Sprintf(`{"key": "pex_third%d"}`, i)), http.StatusTooManyRequests)
+	}
+	// What wants no key does not look for it either.
+	for path, want := range map[string]int{"/nothing": 404, "/docs/": 200, "/": 302, "/healthz": 200, "/readyz": 200} {
+		if got := s.do("GET", path, "", bearer("pex_guess")...); got.StatusCode != want {
+			t.Errorf("%s: %d", path, got.StatusCode)
+		}
+	}
+}
+
+// TestSessionsBeforeTheDatabase sends cookies of no session from an address that has no request left.
+func TestSessionsBeforeTheDatabase(t *testing.T) {
+	t.Parallel()
+	s := guarded(t, func(c *access.Config) { c.RateLimit = 5 })
+	_, key := s.key("ops", access.ScopeRead, nil)
+	b := s.browser()
+	decode[api.SessionState](t, b.do("POST", "/session", fmt.Sprintf(`{"key": %q}`, key)), 200)
+	if got := b.do("GET", "/jobs", ""); got.StatusCode != 200 { // the session has counted once
+		t.Fatalf("%d %s", got.StatusCode, got.body)
+	}
+	for range 10 {
+		s.do("GET", "/jobs", "")
+	}
+	if got := b.do("GET", "/jobs", ""); got.StatusCode != 200 {
+		t.Errorf("somebody at the same address: %d %s", got.StatusCode, got.body)
+	}
+	s.exec("ALTER TABLE sessions RENAME TO taken_away")
+	for i := range 5 {
+		decode[api.Problem](t, s.do("GET", "/jobs", "", "Cookie", fmt.Sprintf("explorer_session=guess%d", i)), http.StatusTooManyRequests)
+	}
+}
+
+// TestManyAtOnceWithAKey has clients with good keys begin at the same time: none of them is taken for one who guesses.
+func TestManyAtOnceWithAKey(t *testing.T) {
+	t.Parallel()
+	s := guarded(t, func(c *access.Config) { c.RateLimit = 10_000 })
+	var keys []string
+	for i := range 50 {
+		_, key := s.key(fmt.Sprint("client ", i), access.ScopeRead, nil)
+		keys = append(keys, key)
+	}
+	statuses := make(chan int, 200)
+	for i := range cap(statuses) {
+		go func() {
+			req, err := http.NewRequestWithContext(t.Context(), "GET", s.url+"/version", http.NoBody)
+			if err != nil {
+				statuses <- 0
+				return
+			}
+			req.Header.Set("Authorization", "Bearer "+keys[i%len(keys)])
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				statuses <- 0
+				return
+			}
+			resp.Body.Close()
+			statuses <- resp.StatusCode
+		}()
+	}
+	for range cap(statuses) {
+		if got := <-statuses; got != 200 {
+			t.Errorf("%d", got)
+		}
+	}
+}

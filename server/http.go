@@ -1,0 +1,199 @@
+package server
+
+import (
+	"context"
+	"mime"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/klauspost/compress/gzhttp"
+	"github.com/labstack/echo/v4"
+)
+
+type headKey struct{}
+
+// isHead says whether a request that is answered like GET is HEAD.
+func isHead(ctx context.Context) bool { return ctx.Value(headKey{}) != nil }
+
+// methodOf is the method that the client sent.
+func methodOf(r *http.Request) string {
+	if isHead(r.Context()) {
+		return http.MethodHead
+	}
+	return r.Method
+}
+
+// answerHead answers HEAD as GET, so that whatever answers GET answers HEAD with the same header. net/http still knows
+// that it is HEAD, and drops the body. What would take long to write, or has no end, asks isHead.
+func answerHead(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead {
+			r = r.WithContext(context.WithValue(r.Context(), headKey{}, true)) // a copy
+			r.Method = http.MethodGet
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// allowHead adds HEAD to the methods that the router knows of a path.
+func allowHead(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if allowed, ok := c.Get(echo.ContextKeyHeaderAllow).(string); ok {
+			c.Set(echo.ContextKeyHeaderAllow, withHead(allowed))
+			header := c.Response().Header()
+			c.Response().Before(func() {
+				if allowed := header.Get(echo.HeaderAllow); allowed != "" {
+					header.Set(echo.HeaderAllow, withHead(allowed))
+				}
+			})
+		}
+		return next(c)
+	}
+}
+
+func withHead(allowed string) string {
+	methods := strings.Split(allowed, ", ")
+	if !slices.Contains(methods, http.MethodGet) || slices.Contains(methods, http.MethodHead) {
+		return allowed
+	}
+	return strings.Join(append(methods, http.MethodHead), ", ")
+}
+
+// minCompressed is the size from which on compressing is worth it: a smaller answer is one packet either way.
+const minCompressed = 1024
+
+// compress compresses answers as the client weighs the codings. Their ETags are weak, so that one is right for all codings.
+func compress(next http.Handler) (http.Handler, error) {
+	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(minCompressed), gzhttp.ContentTypeFilter(compressible))
+	if err != nil {
+		return nil, err
+	}
+	wrapped := wrap(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/ui/") { // files, which are compressed once and for all
+			next.ServeHTTP(w, r)
+			return
+		}
+		// The library reads neither several lines nor *, and does not weigh "identity".
+		coding := chooseCoding(r.Header.Values(echo.HeaderAcceptEncoding))
+		r = r.WithContext(r.Context()) // a copy, whose header is its own
+		r.Header = r.Header.Clone()
+		r.Header.Set(echo.HeaderAcceptEncoding, coding)
+		wrapped.ServeHTTP(w, r)
+	}), nil
+}
+
+// chooseCoding gives the coding that the client likes most: zstd before gzip before none where it likes them the same.
+func chooseCoding(accept []string) string {
+	weights := map[string]float64{}
+	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
+		name, params, _ := strings.Cut(part, ";")
+		name = strings.ToLower(strings.TrimSpace(name))
+		if name == "" {
+			continue
+		}
+		weights[strings.TrimPrefix(name, "x-")] = weightOf(params)
+	}
+	best, most := "", 0.0
+	if q, named := weights["identity"]; named {
+		most = q
+	}
+	for _, coding := range []string{"gzip", "zstd"} {
+		q, named := weights[coding]
+		if !named {
+			q = weights["*"]
+		}
+		if q > 0 && q >= most {
+			best, most = coding, q
+		}
+	}
+	return best
+}
+
+// weightOf reads the weight among the parameters of an element of Accept or Accept-Encoding: 1 without one, 0 if it
+// cannot be read.
+func weightOf(params string) float64 {
+	for param := range strings.SplitSeq(params, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(param), "=")
+		if !strings.EqualFold(strings.TrimSpace(name), "q") {
+			continue
+		}
+		q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+		if err != nil || !(q >= 0 && q <= 1) {
+			return 0
+		}
+		return q
+	}
+	return 1
+}
+
+// compressible says whether an answer of a media type gets smaller, and has an end.
+func compressible(contentType string) bool {
+	media, _, err := mime.ParseMediaType(contentType)
+	if err != nil || media == eventStreamType {
+		return false
+	}
+	kind, sub, _ := strings.Cut(media, "/")
+	return kind == "text" || strings.HasSuffix(sub, "+json") || strings.HasSuffix(sub, "+xml") ||
+		slices.Contains([]string{"json", "xml", "javascript", "x-ndjson", "wasm", "yaml"}, sub)
+}
+
+const eventStreamType = "text/event-stream"
+
+// vary tells caches of the operations whose answer depends on Accept.
+func vary(op *openapi3.Operation) echo.MiddlewareFunc {
+	several := false
+	if ok := op.Responses.Status(http.StatusOK); ok != nil {
+		_, stream := ok.Value.Content[eventStreamType]
+		several = stream && len(ok.Value.Content) > 1
+	}
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			if several {
+				c.Response().Header().Add(echo.HeaderVary, echo.HeaderAccept)
+			}
+			return next(c)
+		}
+	}
+}
+
+// prefersStream says whether a client weighs server-sent events above JSON. It must name them: they have no end, and
+// whoever takes anything is not ready for that. Of what weighs the same, what is named goes before what a wildcard
+// means, and then the first.
+func prefersStream(accept string) bool {
+	type choice struct {
+		weight   float64
+		specific int // 0: not accepted, 1: */*, 2: application/*, 3: by name
+		place    int
+	}
+	var stream, plain choice
+	for i, part := range strings.Split(accept, ",") {
+		media, params, _ := strings.Cut(part, ";")
+		got := choice{weight: weightOf(params), place: i}
+		take := func(to *choice, specific int) {
+			if got.specific = specific; specific > to.specific {
+				*to = got
+			}
+		}
+		switch strings.ToLower(strings.TrimSpace(media)) {
+		case eventStreamType:
+			take(&stream, 3)
+		case echo.MIMEApplicationJSON:
+			take(&plain, 3)
+		case "application/*":
+			take(&plain, 2)
+		case "*/*":
+			take(&plain, 1)
+		}
+	}
+	switch {
+	case stream.weight == 0:
+		return false
+	case stream.weight != plain.weight:
+		return stream.weight > plain.weight
+	}
+	return plain.specific < stream.specific || stream.place < plain.place
+}

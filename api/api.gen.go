@@ -1017,6 +1017,45 @@ func (e VoteResult) Valid() bool {
 	}
 }
 
+// Defines values for ListBillsParamsSort.
+const (
+	ListBillsParamsSortIntroduced     ListBillsParamsSort = "introduced"
+	ListBillsParamsSortLatestActivity ListBillsParamsSort = "latest_activity"
+	ListBillsParamsSortUpdated        ListBillsParamsSort = "updated"
+)
+
+// Valid indicates whether the value is a known member of the ListBillsParamsSort enum.
+func (e ListBillsParamsSort) Valid() bool {
+	switch e {
+	case ListBillsParamsSortIntroduced:
+		return true
+	case ListBillsParamsSortLatestActivity:
+		return true
+	case ListBillsParamsSortUpdated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListBillsParamsOrder.
+const (
+	ListBillsParamsOrderAsc  ListBillsParamsOrder = "asc"
+	ListBillsParamsOrderDesc ListBillsParamsOrder = "desc"
+)
+
+// Valid indicates whether the value is a known member of the ListBillsParamsOrder enum.
+func (e ListBillsParamsOrder) Valid() bool {
+	switch e {
+	case ListBillsParamsOrderAsc:
+		return true
+	case ListBillsParamsOrderDesc:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SearchBillsParamsMode.
 const (
 	Hybrid   SearchBillsParamsMode = "hybrid"
@@ -1103,6 +1142,16 @@ type AlertChannelList struct {
 type AlertList struct {
 	Items      []Alert `json:"items"`
 	NextCursor *string `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // Asset defines model for Asset.
@@ -1273,6 +1322,16 @@ type AuditEntry struct {
 type AuditLog struct {
 	Items      []AuditEntry `json:"items"`
 	NextCursor *string      `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // AuthenticationMode `off`: everybody who reaches the server may do everything.
@@ -1319,6 +1378,16 @@ type BackfillCounts struct {
 type BackfillList struct {
 	Items      []Backfill `json:"items"`
 	NextCursor *string    `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // BackfillPartition defines model for BackfillPartition.
@@ -1334,6 +1403,16 @@ type BackfillPartition struct {
 type BackfillPartitionList struct {
 	Items      []BackfillPartition `json:"items"`
 	NextCursor *string             `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // BackfillPartitionStatus defines model for BackfillPartitionStatus.
@@ -1478,6 +1557,16 @@ type BillChangeList struct {
 
 	// NextCursor Where to go on, now or later; it is always there.
 	NextCursor string `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // BillDecision What a chamber decided at a stage.
@@ -1748,6 +1837,16 @@ type BillEvent struct {
 type BillList struct {
 	Items      []Bill  `json:"items"`
 	NextCursor *string `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // BillMeeting A meeting of a committee about the bill.
@@ -2100,6 +2199,16 @@ type BillVersion struct {
 type BillVersionList struct {
 	Items      []BillVersion `json:"items"`
 	NextCursor *string       `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // BreakerState `open` while the source fails and is left alone.
@@ -2135,6 +2244,16 @@ type CheckResult struct {
 type CheckResultList struct {
 	Items      []CheckResult `json:"items"`
 	NextCursor *string       `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // Committee defines model for Committee.
@@ -2193,6 +2312,16 @@ type DeliveryStatus string
 type DeliveryList struct {
 	Items      []Delivery `json:"items"`
 	NextCursor *string    `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // Event defines model for Event.
@@ -2223,6 +2352,16 @@ type EventLevel string
 type EventList struct {
 	Items      []Event `json:"items"`
 	NextCursor *string `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // Export defines model for Export.
@@ -2347,6 +2486,16 @@ type FetchLog struct {
 type FetchLogList struct {
 	Items      []FetchLog `json:"items"`
 	NextCursor *string    `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // FetchStatus How a fetch ended. canceled: its run was canceled; what it stored until then stays, and nobody is alerted.
@@ -2637,6 +2786,16 @@ type Materialization struct {
 type MaterializationList struct {
 	Items      []Materialization `json:"items"`
 	NextCursor *string           `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // Membership defines model for Membership.
@@ -2789,6 +2948,16 @@ type PoliticianDetail struct {
 type PoliticianList struct {
 	Items      []Politician `json:"items"`
 	NextCursor *string      `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // Priority Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's, else 2; of a backfill 3.
@@ -3013,10 +3182,54 @@ type RunError struct {
 	Stack *string `json:"stack,omitempty"`
 }
 
+// RunKey A key by which a sensor started a run, once.
+type RunKey struct {
+	// CreatedAt When the run was started.
+	//
+	// Example: 2026-06-18T12:00:00Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Key The key, in words of the sensor's own.
+	//
+	// Example: bills 731 44-1/C-11
+	Key string `json:"key"`
+
+	// RunID The run that it started, which may be gone by now.
+	//
+	// Example: 0197841c-2a00-7aaa-8000-000000000001
+	RunID openapi_types.UUID `json:"run_id"`
+}
+
+// RunKeyList defines model for RunKeyList.
+type RunKeyList struct {
+	Items      []RunKey `json:"items"`
+	NextCursor *string  `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
+}
+
 // RunList defines model for RunList.
 type RunList struct {
 	Items      []Run   `json:"items"`
 	NextCursor *string `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // RunStatus defines model for RunStatus.
@@ -3227,6 +3440,16 @@ type SensorTickKind string
 type SensorTickList struct {
 	Items      []SensorTick `json:"items"`
 	NextCursor *string      `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // SessionState defines model for SessionState.
@@ -3517,10 +3740,30 @@ type TickKind string
 type TickList struct {
 	Items      []Tick  `json:"items"`
 	NextCursor *string `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // TickStatus defines model for TickStatus.
 type TickStatus string
+
+// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+//
+// Example: 1683
+type Total = int
+
+// TotalCapped Whether there are more items than `total`; only with `count=true`.
+//
+// Example: false
+type TotalCapped = bool
 
 // Trigger defines model for Trigger.
 type Trigger struct {
@@ -3650,6 +3893,9 @@ type AssetName = string
 // BackfillID defines model for BackfillID.
 type BackfillID = string
 
+// Count defines model for Count.
+type Count = bool
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -3739,6 +3985,9 @@ type ListAlertDeliveriesParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
 	// Channel Only those to this channel.
 	Channel *string `form:"channel,omitempty" json:"channel,omitempty"`
 }
@@ -3750,6 +3999,9 @@ type ListAlertsParams struct {
 
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
 	// Open Only those that have not recovered.
 	Open *bool `form:"open,omitempty" json:"open,omitempty"`
@@ -3775,6 +4027,9 @@ type ListAssetCheckResultsParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
 	// Check Only those of this check.
 	Check *string `form:"check,omitempty" json:"check,omitempty"`
 }
@@ -3786,6 +4041,9 @@ type ListAssetMaterializationsParams struct {
 
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
 	// Partition Only those of this partition.
 	Partition *string `form:"partition,omitempty" json:"partition,omitempty"`
@@ -3805,6 +4063,9 @@ type ListAuditLogParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
 	// Actor Only what this one did.
 	Actor *string `form:"actor,omitempty" json:"actor,omitempty"`
 
@@ -3819,6 +4080,9 @@ type ListBackfillsParams struct {
 
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
 	// Status Only backfills of this status.
 	Status *BackfillStatus `form:"status,omitempty" json:"status,omitempty"`
@@ -3838,6 +4102,9 @@ type ListBackfillPartitionsParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
 	// Status Only partitions of this status.
 	Status *BackfillPartitionStatus `form:"status,omitempty" json:"status,omitempty"`
 }
@@ -3850,6 +4117,9 @@ type ListBillsParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
 	// Session Only bills of this session.
 	Session *string `form:"session,omitempty" json:"session,omitempty"`
 
@@ -3859,15 +4129,39 @@ type ListBillsParams struct {
 	// Law Only bills that are law, or only those that are not.
 	Law *bool `form:"law,omitempty" json:"law,omitempty"`
 
-	// Q Only bills whose number or a title, in either language, has this in it: case, accents, kinds of hyphens, apostrophes and quotation marks do not matter. Numbers may be several and have their sessions, such as `c11`, `C-11 44-1`, `C-2, C-3`.
+	// Q Only bills of this number, or whose number or a title, in either language, has this in it: case, accents, kinds of hyphens, apostrophes and quotation marks do not matter. Numbers are read as `GET /search` reads them: `C-11`, `c11`, `C 11`, `11`, several, and with their sessions, as in `C-11 44-1` or `C-2, C-3`. Where a bill has just the number, nothing else is listed.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 
-	// Sponsor Only bills of this sponsor; a politician's slug.
+	// Type Only bills of this type: `government`, `private member's`, a type in full as `bill_type` has it in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes do not matter.
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Chamber Only bills that began in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
+	Chamber *string `form:"chamber,omitempty" json:"chamber,omitempty"`
+
+	// Year Only bills introduced in this year.
+	Year *int `form:"year,omitempty" json:"year,omitempty"`
+
+	// Committee Only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents do not matter.
+	Committee *string `form:"committee,omitempty" json:"committee,omitempty"`
+
+	// Sponsor Only bills of this sponsor: a politician's slug, parl.ca's id of the person, or a name, in any order of its words; case and accents do not matter.
 	Sponsor *string `form:"sponsor,omitempty" json:"sponsor,omitempty"`
 
 	// UpdatedSince Only bills of which a version was made at this time or later.
 	UpdatedSince *time.Time `form:"updated_since,omitempty" json:"updated_since,omitempty"`
+
+	// Sort What to sort by.
+	Sort *ListBillsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Order `desc`: the latest first; `asc`: the earliest first.
+	Order *ListBillsParamsOrder `form:"order,omitempty" json:"order,omitempty"`
 }
+
+// ListBillsParamsSort defines parameters for ListBills.
+type ListBillsParamsSort string
+
+// ListBillsParamsOrder defines parameters for ListBills.
+type ListBillsParamsOrder string
 
 // ListBillChangesParams defines parameters for ListBillChanges.
 type ListBillChangesParams struct {
@@ -3877,8 +4171,29 @@ type ListBillChangesParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
 	// Since Only what was stored at this time or later. Not together with a cursor.
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Session Only bills of this session.
+	Session *string `form:"session,omitempty" json:"session,omitempty"`
+
+	// Type Only bills of this type: `government`, `private member's`, a type in full as `bill_type` has it in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes do not matter.
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Chamber Only bills that began in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
+	Chamber *string `form:"chamber,omitempty" json:"chamber,omitempty"`
+
+	// Year Only bills introduced in this year.
+	Year *int `form:"year,omitempty" json:"year,omitempty"`
+
+	// Committee Only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents do not matter.
+	Committee *string `form:"committee,omitempty" json:"committee,omitempty"`
+
+	// Sponsor Only bills of this sponsor: a politician's slug, parl.ca's id of the person, or a name, in any order of its words; case and accents do not matter.
+	Sponsor *string `form:"sponsor,omitempty" json:"sponsor,omitempty"`
 }
 
 // GetBillParams defines parameters for GetBill.
@@ -3894,6 +4209,9 @@ type ListBillVersionsParams struct {
 
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 }
 
 // StreamEventsParams defines parameters for StreamEvents.
@@ -3915,6 +4233,27 @@ type GetExportParams struct {
 
 	// Law Only bills that are law, or only those that are not.
 	Law *bool `form:"law,omitempty" json:"law,omitempty"`
+
+	// Q Only bills of this number, or whose number or a title, in either language, has this in it: case, accents, kinds of hyphens, apostrophes and quotation marks do not matter. Numbers are read as `GET /search` reads them: `C-11`, `c11`, `C 11`, `11`, several, and with their sessions, as in `C-11 44-1` or `C-2, C-3`. Where a bill has just the number, nothing else is listed.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Type Only bills of this type: `government`, `private member's`, a type in full as `bill_type` has it in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes do not matter.
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Chamber Only bills that began in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
+	Chamber *string `form:"chamber,omitempty" json:"chamber,omitempty"`
+
+	// Year Only bills introduced in this year.
+	Year *int `form:"year,omitempty" json:"year,omitempty"`
+
+	// Committee Only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents do not matter.
+	Committee *string `form:"committee,omitempty" json:"committee,omitempty"`
+
+	// Sponsor Only bills of this sponsor: a politician's slug, parl.ca's id of the person, or a name, in any order of its words; case and accents do not matter.
+	Sponsor *string `form:"sponsor,omitempty" json:"sponsor,omitempty"`
+
+	// UpdatedSince Only bills of which a version was made at this time or later.
+	UpdatedSince *time.Time `form:"updated_since,omitempty" json:"updated_since,omitempty"`
 }
 
 // GetFeedParams defines parameters for GetFeed.
@@ -3940,6 +4279,9 @@ type ListFetchLogsParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
 	// Status Only fetches of this status.
 	Status *FetchStatus `form:"status,omitempty" json:"status,omitempty"`
 
@@ -3963,6 +4305,9 @@ type ListPoliticiansParams struct {
 
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
 	// Current Only members of now, or only those of before.
 	Current *bool `form:"current,omitempty" json:"current,omitempty"`
@@ -3991,7 +4336,10 @@ type ListRunsParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Status Only runs of this status.
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
+	// Status Only runs of this status, or of one of several: `failure,canceled`. A hyphen leaves a status out: `-success`. May be repeated instead.
 	Status *RunStatus `form:"status,omitempty" json:"status,omitempty"`
 
 	// Job Only runs of this job.
@@ -4036,6 +4384,9 @@ type ListRunEventsParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
 	// After Only events with a greater id.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
@@ -4062,6 +4413,9 @@ type ListScheduleTicksParams struct {
 
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 }
 
 // SearchBillsParams defines parameters for SearchBills.
@@ -4100,6 +4454,30 @@ type SearchBillsParamsMode string
 // SearchBillsParamsChamber defines parameters for SearchBills.
 type SearchBillsParamsChamber string
 
+// ForgetSensorRunKeyParams defines parameters for ForgetSensorRunKey.
+type ForgetSensorRunKeyParams struct {
+	// Key The key.
+	Key string `form:"key" json:"key"`
+}
+
+// ListSensorRunKeysParams defines parameters for ListSensorRunKeys.
+type ListSensorRunKeysParams struct {
+	// Limit How many items at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
+	// Key Only this key.
+	Key *string `form:"key,omitempty" json:"key,omitempty"`
+
+	// Prefix Only keys that begin so.
+	Prefix *string `form:"prefix,omitempty" json:"prefix,omitempty"`
+}
+
 // ListSensorTicksParams defines parameters for ListSensorTicks.
 type ListSensorTicksParams struct {
 	// Limit How many items at most.
@@ -4107,6 +4485,9 @@ type ListSensorTicksParams struct {
 
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 }
 
 // BeginSignInParams defines parameters for BeginSignIn.
@@ -4415,6 +4796,10 @@ type ClientInterface interface {
 	//
 	// Bills, latest introduced first, then by number. Filters narrow the list together.
 	//
+	// `sort` and `order` give another order: by the day of introduction, by when a version was last made, or by the latest activity. Bills of the same moment follow
+	// by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
+	// sort and order that it came from.
+	//
 	// Corresponds with GET /bills (the `ListBills` operationId).
 	ListBills(ctx context.Context, params *ListBillsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -4422,7 +4807,7 @@ type ClientInterface interface {
 	//
 	// Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
 	// `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
-	// also of fetches that run at the same time.
+	// also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
 	//
 	// Corresponds with GET /bills/changes (the `ListBillChanges` operationId).
 	ListBillChanges(ctx context.Context, params *ListBillChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4781,6 +5166,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /sensors/{sensor}/evaluate (the `EvaluateSensor` operationId).
 	EvaluateSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ForgetSensorRunKey Forget a run key of a sensor
+	//
+	// The sensor may start a run by this key again. The run that it started stays as it is.
+	//
+	// Corresponds with DELETE /sensors/{sensor}/run-keys (the `ForgetSensorRunKey` operationId).
+	ForgetSensorRunKey(ctx context.Context, sensor SensorName, params *ForgetSensorRunKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSensorRunKeys List a sensor's run keys
+	//
+	// The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+	//
+	// Corresponds with GET /sensors/{sensor}/run-keys (the `ListSensorRunKeys` operationId).
+	ListSensorRunKeys(ctx context.Context, sensor SensorName, params *ListSensorRunKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StartSensor Start a sensor
 	//
@@ -5281,6 +5680,10 @@ func (c *Client) RetryBackfill(ctx context.Context, backfillID BackfillID, reqEd
 //
 // Bills, latest introduced first, then by number. Filters narrow the list together.
 //
+// `sort` and `order` give another order: by the day of introduction, by when a version was last made, or by the latest activity. Bills of the same moment follow
+// by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
+// sort and order that it came from.
+//
 // Corresponds with GET /bills (the `ListBills` operationId).
 func (c *Client) ListBills(ctx context.Context, params *ListBillsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListBillsRequest(c.Server, params)
@@ -5298,7 +5701,7 @@ func (c *Client) ListBills(ctx context.Context, params *ListBillsParams, reqEdit
 //
 // Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
 // `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
-// also of fetches that run at the same time.
+// also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
 //
 // Corresponds with GET /bills/changes (the `ListBillChanges` operationId).
 func (c *Client) ListBillChanges(ctx context.Context, params *ListBillChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6118,6 +6521,40 @@ func (c *Client) EvaluateSensor(ctx context.Context, sensor SensorName, reqEdito
 	return c.Client.Do(req)
 }
 
+// ForgetSensorRunKey Forget a run key of a sensor
+//
+// The sensor may start a run by this key again. The run that it started stays as it is.
+//
+// Corresponds with DELETE /sensors/{sensor}/run-keys (the `ForgetSensorRunKey` operationId).
+func (c *Client) ForgetSensorRunKey(ctx context.Context, sensor SensorName, params *ForgetSensorRunKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewForgetSensorRunKeyRequest(c.Server, sensor, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSensorRunKeys List a sensor's run keys
+//
+// The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+//
+// Corresponds with GET /sensors/{sensor}/run-keys (the `ListSensorRunKeys` operationId).
+func (c *Client) ListSensorRunKeys(ctx context.Context, sensor SensorName, params *ListSensorRunKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSensorRunKeysRequest(c.Server, sensor, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // StartSensor Start a sensor
 //
 // From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins with what happens from now on; started again, it goes on from its cursor.
@@ -6467,6 +6904,18 @@ func NewListAlertDeliveriesRequest(server string, params *ListAlertDeliveriesPar
 
 		}
 
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Channel != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -6536,6 +6985,18 @@ func NewListAlertsRequest(server string, params *ListAlertsParams) (*http.Reques
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6772,6 +7233,18 @@ func NewListAssetCheckResultsRequest(server string, asset AssetName, params *Lis
 
 		}
 
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Check != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "check", *params.Check, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -6848,6 +7321,18 @@ func NewListAssetMaterializationsRequest(server string, asset AssetName, params 
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7031,6 +7516,18 @@ func NewListAuditLogRequest(server string, params *ListAuditLogParams) (*http.Re
 
 		}
 
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Actor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor", *params.Actor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -7112,6 +7609,18 @@ func NewListBackfillsRequest(server string, params *ListBackfillsParams) (*http.
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7329,6 +7838,18 @@ func NewListBackfillPartitionsRequest(server string, backfillID BackfillID, para
 
 		}
 
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Status != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -7509,6 +8030,18 @@ func NewListBillsRequest(server string, params *ListBillsParams) (*http.Request,
 
 		}
 
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Session != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "session", *params.Session, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -7557,6 +8090,54 @@ func NewListBillsRequest(server string, params *ListBillsParams) (*http.Request,
 
 		}
 
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Chamber != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "chamber", *params.Chamber, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Year != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "year", *params.Year, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Committee != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "committee", *params.Committee, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Sponsor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sponsor", *params.Sponsor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -7572,6 +8153,30 @@ func NewListBillsRequest(server string, params *ListBillsParams) (*http.Request,
 		if params.UpdatedSince != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "updated_since", *params.UpdatedSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Order != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "order", *params.Order, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7647,9 +8252,93 @@ func NewListBillChangesRequest(server string, params *ListBillChangesParams) (*h
 
 		}
 
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Since != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Session != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "session", *params.Session, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Chamber != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "chamber", *params.Chamber, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Year != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "year", *params.Year, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Committee != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "committee", *params.Committee, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sponsor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sponsor", *params.Sponsor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7827,6 +8516,18 @@ func NewListBillVersionsRequest(server string, session Session, number Number, p
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -8058,6 +8759,90 @@ func NewGetExportRequest(server string, export string, params *GetExportParams) 
 
 		}
 
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Chamber != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "chamber", *params.Chamber, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Year != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "year", *params.Year, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Committee != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "committee", *params.Committee, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sponsor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sponsor", *params.Sponsor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.UpdatedSince != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "updated_since", *params.UpdatedSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -8241,6 +9026,18 @@ func NewListFetchLogsRequest(server string, params *ListFetchLogsParams) (*http.
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -8657,6 +9454,18 @@ func NewListPoliticiansRequest(server string, params *ListPoliticiansParams) (*h
 
 		}
 
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Current != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "current", *params.Current, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
@@ -8838,6 +9647,18 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -9145,6 +9966,18 @@ func NewListRunEventsRequest(server string, runID RunID, params *ListRunEventsPa
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -9494,6 +10327,18 @@ func NewListScheduleTicksRequest(server string, schedule ScheduleName, params *L
 
 		}
 
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -9830,6 +10675,172 @@ func NewEvaluateSensorRequest(server string, sensor SensorName) (*http.Request, 
 	return req, nil
 }
 
+// NewForgetSensorRunKeyRequest constructs an http.Request for the ForgetSensorRunKey method
+func NewForgetSensorRunKeyRequest(server string, sensor SensorName, params *ForgetSensorRunKeyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sensor", sensor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sensors/%s/run-keys", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "key", params.Key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListSensorRunKeysRequest constructs an http.Request for the ListSensorRunKeys method
+func NewListSensorRunKeysRequest(server string, sensor SensorName, params *ListSensorRunKeysParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sensor", sensor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sensors/%s/run-keys", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Key != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "key", *params.Key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Prefix != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "prefix", *params.Prefix, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewStartSensorRequest constructs an http.Request for the StartSensor method
 func NewStartSensorRequest(server string, sensor SensorName) (*http.Request, error) {
 	var err error
@@ -9948,6 +10959,18 @@ func NewListSensorTicksRequest(server string, sensor SensorName, params *ListSen
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -10599,6 +11622,10 @@ type ClientWithResponsesInterface interface {
 	//
 	// Bills, latest introduced first, then by number. Filters narrow the list together.
 	//
+	// `sort` and `order` give another order: by the day of introduction, by when a version was last made, or by the latest activity. Bills of the same moment follow
+	// by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
+	// sort and order that it came from.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /bills (the `ListBills` operationId).
@@ -10608,7 +11635,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
 	// `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
-	// also of fetches that run at the same time.
+	// also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -11039,6 +12066,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /sensors/{sensor}/evaluate (the `EvaluateSensor` operationId).
 	EvaluateSensorWithResponse(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*EvaluateSensorResponse, error)
+
+	// ForgetSensorRunKeyWithResponse Forget a run key of a sensor
+	//
+	// The sensor may start a run by this key again. The run that it started stays as it is.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /sensors/{sensor}/run-keys (the `ForgetSensorRunKey` operationId).
+	ForgetSensorRunKeyWithResponse(ctx context.Context, sensor SensorName, params *ForgetSensorRunKeyParams, reqEditors ...RequestEditorFn) (*ForgetSensorRunKeyResponse, error)
+
+	// ListSensorRunKeysWithResponse List a sensor's run keys
+	//
+	// The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /sensors/{sensor}/run-keys (the `ListSensorRunKeys` operationId).
+	ListSensorRunKeysWithResponse(ctx context.Context, sensor SensorName, params *ListSensorRunKeysParams, reqEditors ...RequestEditorFn) (*ListSensorRunKeysResponse, error)
 
 	// StartSensorWithResponse Start a sensor
 	//
@@ -17388,6 +18433,204 @@ func (r EvaluateSensorResponse) ContentType() string {
 	return ""
 }
 
+// ForgetSensorRunKeyResponse401Headers the declared response headers of an HTTP 401 response for ForgetSensorRunKey
+type ForgetSensorRunKeyResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ForgetSensorRunKeyResponse429Headers the declared response headers of an HTTP 429 response for ForgetSensorRunKey
+type ForgetSensorRunKeyResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type ForgetSensorRunKeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunKey
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ForgetSensorRunKeyResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ForgetSensorRunKeyResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ForgetSensorRunKeyResponse) GetJSON200() *RunKey {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ForgetSensorRunKeyResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ForgetSensorRunKeyResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ForgetSensorRunKeyResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ForgetSensorRunKeyResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ForgetSensorRunKeyResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ForgetSensorRunKeyResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ForgetSensorRunKeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ForgetSensorRunKeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ForgetSensorRunKeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ForgetSensorRunKeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListSensorRunKeysResponse401Headers the declared response headers of an HTTP 401 response for ListSensorRunKeys
+type ListSensorRunKeysResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListSensorRunKeysResponse429Headers the declared response headers of an HTTP 429 response for ListSensorRunKeys
+type ListSensorRunKeysResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type ListSensorRunKeysResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunKeyList
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListSensorRunKeysResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListSensorRunKeysResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSensorRunKeysResponse) GetJSON200() *RunKeyList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListSensorRunKeysResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListSensorRunKeysResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListSensorRunKeysResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListSensorRunKeysResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListSensorRunKeysResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSensorRunKeysResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSensorRunKeysResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSensorRunKeysResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSensorRunKeysResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSensorRunKeysResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // StartSensorResponse401Headers the declared response headers of an HTTP 401 response for StartSensor
 type StartSensorResponse401Headers struct {
 	WWWAuthenticate *string
@@ -18768,6 +20011,10 @@ func (c *ClientWithResponses) RetryBackfillWithResponse(ctx context.Context, bac
 //
 // Bills, latest introduced first, then by number. Filters narrow the list together.
 //
+// `sort` and `order` give another order: by the day of introduction, by when a version was last made, or by the latest activity. Bills of the same moment follow
+// by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
+// sort and order that it came from.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /bills (the `ListBills` operationId).
@@ -18783,7 +20030,7 @@ func (c *ClientWithResponses) ListBillsWithResponse(ctx context.Context, params 
 //
 // Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
 // `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
-// also of fetches that run at the same time.
+// also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -19489,6 +20736,36 @@ func (c *ClientWithResponses) EvaluateSensorWithResponse(ctx context.Context, se
 		return nil, err
 	}
 	return ParseEvaluateSensorResponse(rsp)
+}
+
+// ForgetSensorRunKeyWithResponse Forget a run key of a sensor
+//
+// The sensor may start a run by this key again. The run that it started stays as it is.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /sensors/{sensor}/run-keys (the `ForgetSensorRunKey` operationId).
+func (c *ClientWithResponses) ForgetSensorRunKeyWithResponse(ctx context.Context, sensor SensorName, params *ForgetSensorRunKeyParams, reqEditors ...RequestEditorFn) (*ForgetSensorRunKeyResponse, error) {
+	rsp, err := c.ForgetSensorRunKey(ctx, sensor, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseForgetSensorRunKeyResponse(rsp)
+}
+
+// ListSensorRunKeysWithResponse List a sensor's run keys
+//
+// The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /sensors/{sensor}/run-keys (the `ListSensorRunKeys` operationId).
+func (c *ClientWithResponses) ListSensorRunKeysWithResponse(ctx context.Context, sensor SensorName, params *ListSensorRunKeysParams, reqEditors ...RequestEditorFn) (*ListSensorRunKeysResponse, error) {
+	rsp, err := c.ListSensorRunKeys(ctx, sensor, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSensorRunKeysResponse(rsp)
 }
 
 // StartSensorWithResponse Start a sensor
@@ -26381,6 +27658,216 @@ func ParseEvaluateSensorResponse(rsp *http.Response) (*EvaluateSensorResponse, e
 	return response, nil
 }
 
+// ParseForgetSensorRunKeyResponse parses an HTTP response from a ForgetSensorRunKeyWithResponse call
+func ParseForgetSensorRunKeyResponse(rsp *http.Response) (*ForgetSensorRunKeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ForgetSensorRunKeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunKey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ForgetSensorRunKeyResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ForgetSensorRunKeyResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListSensorRunKeysResponse parses an HTTP response from a ListSensorRunKeysWithResponse call
+func ParseListSensorRunKeysResponse(rsp *http.Response) (*ListSensorRunKeysResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSensorRunKeysResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunKeyList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListSensorRunKeysResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListSensorRunKeysResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseStartSensorResponse parses an HTTP response from a StartSensorWithResponse call
 func ParseStartSensorResponse(rsp *http.Response) (*StartSensorResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -27684,6 +29171,12 @@ type ServerInterface interface {
 	// EvaluateSensor Evaluate a sensor now
 	// (POST /sensors/{sensor}/evaluate)
 	EvaluateSensor(ctx echo.Context, sensor SensorName) error
+	// ForgetSensorRunKey Forget a run key of a sensor
+	// (DELETE /sensors/{sensor}/run-keys)
+	ForgetSensorRunKey(ctx echo.Context, sensor SensorName, params ForgetSensorRunKeyParams) error
+	// ListSensorRunKeys List a sensor's run keys
+	// (GET /sensors/{sensor}/run-keys)
+	ListSensorRunKeys(ctx echo.Context, sensor SensorName, params ListSensorRunKeysParams) error
 	// StartSensor Start a sensor
 	// (POST /sensors/{sensor}/start)
 	StartSensor(ctx echo.Context, sensor SensorName) error
@@ -27769,6 +29262,13 @@ func (w *ServerInterfaceWrapper) ListAlertDeliveries(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// ------------- Optional query parameter "channel" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", ctx.QueryParams(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -27799,6 +29299,13 @@ func (w *ServerInterfaceWrapper) ListAlerts(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
 	}
 
 	// ------------- Optional query parameter "open" -------------
@@ -27892,6 +29399,13 @@ func (w *ServerInterfaceWrapper) ListAssetCheckResults(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// ------------- Optional query parameter "check" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "check", ctx.QueryParams(), &params.Check, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -27929,6 +29443,13 @@ func (w *ServerInterfaceWrapper) ListAssetMaterializations(ctx echo.Context) err
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
 	}
 
 	// ------------- Optional query parameter "partition" -------------
@@ -28015,6 +29536,13 @@ func (w *ServerInterfaceWrapper) ListAuditLog(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// ------------- Optional query parameter "actor" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", ctx.QueryParams(), &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -28052,6 +29580,13 @@ func (w *ServerInterfaceWrapper) ListBackfills(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
 	}
 
 	// ------------- Optional query parameter "status" -------------
@@ -28154,6 +29689,13 @@ func (w *ServerInterfaceWrapper) ListBackfillPartitions(ctx echo.Context) error 
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// ------------- Optional query parameter "status" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -28234,6 +29776,13 @@ func (w *ServerInterfaceWrapper) ListBills(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// ------------- Optional query parameter "session" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "session", ctx.QueryParams(), &params.Session, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -28262,6 +29811,34 @@ func (w *ServerInterfaceWrapper) ListBills(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
 	}
 
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "chamber" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "chamber", ctx.QueryParams(), &params.Chamber, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter chamber: %s", err))
+	}
+
+	// ------------- Optional query parameter "year" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "year", ctx.QueryParams(), &params.Year, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter year: %s", err))
+	}
+
+	// ------------- Optional query parameter "committee" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "committee", ctx.QueryParams(), &params.Committee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter committee: %s", err))
+	}
+
 	// ------------- Optional query parameter "sponsor" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "sponsor", ctx.QueryParams(), &params.Sponsor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -28274,6 +29851,20 @@ func (w *ServerInterfaceWrapper) ListBills(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_since", ctx.QueryParams(), &params.UpdatedSince, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_since: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", ctx.QueryParams(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter order: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -28301,11 +29892,60 @@ func (w *ServerInterfaceWrapper) ListBillChanges(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// ------------- Optional query parameter "since" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// ------------- Optional query parameter "session" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "session", ctx.QueryParams(), &params.Session, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session: %s", err))
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "chamber" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "chamber", ctx.QueryParams(), &params.Chamber, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter chamber: %s", err))
+	}
+
+	// ------------- Optional query parameter "year" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "year", ctx.QueryParams(), &params.Year, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter year: %s", err))
+	}
+
+	// ------------- Optional query parameter "committee" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "committee", ctx.QueryParams(), &params.Committee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter committee: %s", err))
+	}
+
+	// ------------- Optional query parameter "sponsor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sponsor", ctx.QueryParams(), &params.Sponsor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sponsor: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -28416,6 +30056,13 @@ func (w *ServerInterfaceWrapper) ListBillVersions(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListBillVersions(ctx, session, number, params)
 	return err
@@ -28523,6 +30170,55 @@ func (w *ServerInterfaceWrapper) GetExport(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter law: %s", err))
 	}
 
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "chamber" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "chamber", ctx.QueryParams(), &params.Chamber, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter chamber: %s", err))
+	}
+
+	// ------------- Optional query parameter "year" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "year", ctx.QueryParams(), &params.Year, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter year: %s", err))
+	}
+
+	// ------------- Optional query parameter "committee" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "committee", ctx.QueryParams(), &params.Committee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter committee: %s", err))
+	}
+
+	// ------------- Optional query parameter "sponsor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sponsor", ctx.QueryParams(), &params.Sponsor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sponsor: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_since", ctx.QueryParams(), &params.UpdatedSince, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_since: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.GetExport(ctx, export, params)
 	return err
@@ -28619,6 +30315,13 @@ func (w *ServerInterfaceWrapper) ListFetchLogs(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
 	}
 
 	// ------------- Optional query parameter "status" -------------
@@ -28789,6 +30492,13 @@ func (w *ServerInterfaceWrapper) ListPoliticians(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// ------------- Optional query parameter "current" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "current", ctx.QueryParams(), &params.Current, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
@@ -28885,6 +30595,13 @@ func (w *ServerInterfaceWrapper) ListRuns(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
 	}
 
 	// ------------- Optional query parameter "status" -------------
@@ -29054,6 +30771,13 @@ func (w *ServerInterfaceWrapper) ListRunEvents(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
 	}
 
 	// ------------- Optional query parameter "after" -------------
@@ -29241,6 +30965,13 @@ func (w *ServerInterfaceWrapper) ListScheduleTicks(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListScheduleTicks(ctx, schedule, params)
 	return err
@@ -29393,6 +31124,84 @@ func (w *ServerInterfaceWrapper) EvaluateSensor(ctx echo.Context) error {
 	return err
 }
 
+// ForgetSensorRunKey converts echo context to params.
+func (w *ServerInterfaceWrapper) ForgetSensorRunKey(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sensor" -------------
+	var sensor SensorName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sensor", ctx.Param("sensor"), &sensor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sensor: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ForgetSensorRunKeyParams
+	// ------------- Required query parameter "key" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "key", ctx.QueryParams(), &params.Key, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ForgetSensorRunKey(ctx, sensor, params)
+	return err
+}
+
+// ListSensorRunKeys converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSensorRunKeys(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sensor" -------------
+	var sensor SensorName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sensor", ctx.Param("sensor"), &sensor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sensor: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSensorRunKeysParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
+	// ------------- Optional query parameter "key" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "key", ctx.QueryParams(), &params.Key, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key: %s", err))
+	}
+
+	// ------------- Optional query parameter "prefix" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "prefix", ctx.QueryParams(), &params.Prefix, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prefix: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSensorRunKeys(ctx, sensor, params)
+	return err
+}
+
 // StartSensor converts echo context to params.
 func (w *ServerInterfaceWrapper) StartSensor(ctx echo.Context) error {
 	var err error
@@ -29450,6 +31259,13 @@ func (w *ServerInterfaceWrapper) ListSensorTicks(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -29703,6 +31519,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/sensors/:sensor/cursor", wrapper.GetSensorCursor, options.OperationMiddlewares["getSensorCursor"]...)
 	router.PUT(options.BaseURL+"/sensors/:sensor/cursor", wrapper.SetSensorCursor, options.OperationMiddlewares["setSensorCursor"]...)
 	router.GET(options.BaseURL+"/sensors/:sensor/ticks", wrapper.ListSensorTicks, options.OperationMiddlewares["listSensorTicks"]...)
+	router.DELETE(options.BaseURL+"/sensors/:sensor/run-keys", wrapper.ForgetSensorRunKey, options.OperationMiddlewares["forgetSensorRunKey"]...)
+	router.GET(options.BaseURL+"/sensors/:sensor/run-keys", wrapper.ListSensorRunKeys, options.OperationMiddlewares["listSensorRunKeys"]...)
 	router.POST(options.BaseURL+"/webhooks/:sensor", wrapper.ReceiveWebhook, options.OperationMiddlewares["receiveWebhook"]...)
 	router.GET(options.BaseURL+"/backfills", wrapper.ListBackfills, options.OperationMiddlewares["listBackfills"]...)
 	router.POST(options.BaseURL+"/backfills", wrapper.StartBackfill, options.OperationMiddlewares["startBackfill"]...)
@@ -30911,9 +32729,10 @@ func (response ListAssetMaterializationsdefaultApplicationProblemPlusJSONRespons
 }
 
 type MaterializeAssetRequestObject struct {
-	Asset  AssetName `json:"asset"`
-	Params MaterializeAssetParams
-	Body   *MaterializeAssetJSONRequestBody
+	Asset    AssetName `json:"asset"`
+	Params   MaterializeAssetParams
+	JSONBody *MaterializeAssetJSONRequestBody
+	Body     io.Reader
 }
 
 type MaterializeAssetResponseObject interface {
@@ -31491,8 +33310,9 @@ func (response ListBackfillsdefaultApplicationProblemPlusJSONResponse) VisitList
 }
 
 type StartBackfillRequestObject struct {
-	Params StartBackfillParams
-	Body   *StartBackfillJSONRequestBody
+	Params   StartBackfillParams
+	JSONBody *StartBackfillJSONRequestBody
+	Body     io.Reader
 }
 
 type StartBackfillResponseObject interface {
@@ -34555,9 +36375,10 @@ func (response GetJobdefaultApplicationProblemPlusJSONResponse) VisitGetJobRespo
 }
 
 type StartJobRunRequestObject struct {
-	Job    JobName `json:"job"`
-	Params StartJobRunParams
-	Body   *StartJobRunJSONRequestBody
+	Job      JobName `json:"job"`
+	Params   StartJobRunParams
+	JSONBody *StartJobRunJSONRequestBody
+	Body     io.Reader
 }
 
 type StartJobRunResponseObject interface {
@@ -35820,8 +37641,9 @@ func (response ListRunsdefaultApplicationProblemPlusJSONResponse) VisitListRunsR
 }
 
 type StartRunRequestObject struct {
-	Params StartRunParams
-	Body   *StartRunJSONRequestBody
+	Params   StartRunParams
+	JSONBody *StartRunJSONRequestBody
+	Body     io.Reader
 }
 
 type StartRunResponseObject interface {
@@ -36508,9 +38330,10 @@ func (response ListRunEventsdefaultApplicationProblemPlusJSONResponse) VisitList
 }
 
 type RetryRunRequestObject struct {
-	RunID  RunID `json:"run_id"`
-	Params RetryRunParams
-	Body   *RetryRunJSONRequestBody
+	RunID    RunID `json:"run_id"`
+	Params   RetryRunParams
+	JSONBody *RetryRunJSONRequestBody
+	Body     io.Reader
 }
 
 type RetryRunResponseObject interface {
@@ -38321,6 +40144,270 @@ func (response EvaluateSensordefaultApplicationProblemPlusJSONResponse) VisitEva
 	return err
 }
 
+type ForgetSensorRunKeyRequestObject struct {
+	Sensor SensorName `json:"sensor"`
+	Params ForgetSensorRunKeyParams
+}
+
+type ForgetSensorRunKeyResponseObject interface {
+	VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error
+}
+
+type ForgetSensorRunKey200JSONResponse RunKey
+
+func (response ForgetSensorRunKey200JSONResponse) VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetSensorRunKey401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetSensorRunKey401ApplicationProblemPlusJSONResponse) VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetSensorRunKey403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetSensorRunKey403ApplicationProblemPlusJSONResponse) VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetSensorRunKey404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetSensorRunKey404ApplicationProblemPlusJSONResponse) VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetSensorRunKey422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetSensorRunKey422ApplicationProblemPlusJSONResponse) VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetSensorRunKey429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetSensorRunKey429ApplicationProblemPlusJSONResponse) VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetSensorRunKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ForgetSensorRunKeydefaultApplicationProblemPlusJSONResponse) VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorRunKeysRequestObject struct {
+	Sensor SensorName `json:"sensor"`
+	Params ListSensorRunKeysParams
+}
+
+type ListSensorRunKeysResponseObject interface {
+	VisitListSensorRunKeysResponse(w http.ResponseWriter) error
+}
+
+type ListSensorRunKeys200JSONResponse RunKeyList
+
+func (response ListSensorRunKeys200JSONResponse) VisitListSensorRunKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorRunKeys401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorRunKeys401ApplicationProblemPlusJSONResponse) VisitListSensorRunKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorRunKeys403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorRunKeys403ApplicationProblemPlusJSONResponse) VisitListSensorRunKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorRunKeys404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorRunKeys404ApplicationProblemPlusJSONResponse) VisitListSensorRunKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorRunKeys422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorRunKeys422ApplicationProblemPlusJSONResponse) VisitListSensorRunKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorRunKeys429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorRunKeys429ApplicationProblemPlusJSONResponse) VisitListSensorRunKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorRunKeysdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSensorRunKeysdefaultApplicationProblemPlusJSONResponse) VisitListSensorRunKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StartSensorRequestObject struct {
 	Sensor SensorName `json:"sensor"`
 }
@@ -39938,6 +42025,12 @@ type StrictServerInterface interface {
 	// EvaluateSensor Evaluate a sensor now
 	// (POST /sensors/{sensor}/evaluate)
 	EvaluateSensor(ctx context.Context, request EvaluateSensorRequestObject) (EvaluateSensorResponseObject, error)
+	// ForgetSensorRunKey Forget a run key of a sensor
+	// (DELETE /sensors/{sensor}/run-keys)
+	ForgetSensorRunKey(ctx context.Context, request ForgetSensorRunKeyRequestObject) (ForgetSensorRunKeyResponseObject, error)
+	// ListSensorRunKeys List a sensor's run keys
+	// (GET /sensors/{sensor}/run-keys)
+	ListSensorRunKeys(ctx context.Context, request ListSensorRunKeysRequestObject) (ListSensorRunKeysResponseObject, error)
 	// StartSensor Start a sensor
 	// (POST /sensors/{sensor}/start)
 	StartSensor(ctx context.Context, request StartSensorRequestObject) (StartSensorResponseObject, error)
@@ -40216,31 +42309,35 @@ func (sh *strictHandler) MaterializeAsset(ctx echo.Context, asset AssetName, par
 
 	request.Asset = asset
 	request.Params = params
-
-	var body MaterializeAssetJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body MaterializeAssetJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
 		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				return err
+			}
+		} else {
+			request.JSONBody = &body
+		}
 	}
-	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-	} else {
-		request.Body = &body
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/yaml") {
+		request.Body = ctx.Request().Body
 	}
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
@@ -40342,29 +42439,34 @@ func (sh *strictHandler) StartBackfill(ctx echo.Context, params StartBackfillPar
 	var request StartBackfillRequestObject
 
 	request.Params = params
-
-	var body StartBackfillJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body StartBackfillJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
 		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
 	}
-	if err != nil {
-		return err
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/yaml") {
+		request.Body = ctx.Request().Body
 	}
-	request.Body = &body
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.StartBackfill(ctx.Request().Context(), request.(StartBackfillRequestObject))
@@ -40917,31 +43019,35 @@ func (sh *strictHandler) StartJobRun(ctx echo.Context, job JobName, params Start
 
 	request.Job = job
 	request.Params = params
-
-	var body StartJobRunJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body StartJobRunJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
 		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				return err
+			}
+		} else {
+			request.JSONBody = &body
+		}
 	}
-	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-	} else {
-		request.Body = &body
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/yaml") {
+		request.Body = ctx.Request().Body
 	}
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
@@ -41207,29 +43313,34 @@ func (sh *strictHandler) StartRun(ctx echo.Context, params StartRunParams) error
 	var request StartRunRequestObject
 
 	request.Params = params
-
-	var body StartRunJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body StartRunJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
 		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
 	}
-	if err != nil {
-		return err
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/yaml") {
+		request.Body = ctx.Request().Body
 	}
-	request.Body = &body
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.StartRun(ctx.Request().Context(), request.(StartRunRequestObject))
@@ -41333,31 +43444,35 @@ func (sh *strictHandler) RetryRun(ctx echo.Context, runID RunID, params RetryRun
 
 	request.RunID = runID
 	request.Params = params
-
-	var body RetryRunJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body RetryRunJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
 		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				return err
+			}
+		} else {
+			request.JSONBody = &body
+		}
 	}
-	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-	} else {
-		request.Body = &body
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/yaml") {
+		request.Body = ctx.Request().Body
 	}
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
@@ -41700,6 +43815,58 @@ func (sh *strictHandler) EvaluateSensor(ctx echo.Context, sensor SensorName) err
 	return nil
 }
 
+// ForgetSensorRunKey operation middleware
+func (sh *strictHandler) ForgetSensorRunKey(ctx echo.Context, sensor SensorName, params ForgetSensorRunKeyParams) error {
+	var request ForgetSensorRunKeyRequestObject
+
+	request.Sensor = sensor
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ForgetSensorRunKey(ctx.Request().Context(), request.(ForgetSensorRunKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ForgetSensorRunKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ForgetSensorRunKeyResponseObject); ok {
+		return validResponse.VisitForgetSensorRunKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSensorRunKeys operation middleware
+func (sh *strictHandler) ListSensorRunKeys(ctx echo.Context, sensor SensorName, params ListSensorRunKeysParams) error {
+	var request ListSensorRunKeysRequestObject
+
+	request.Sensor = sensor
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSensorRunKeys(ctx.Request().Context(), request.(ListSensorRunKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSensorRunKeys")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSensorRunKeysResponseObject); ok {
+		return validResponse.VisitListSensorRunKeysResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // StartSensor operation middleware
 func (sh *strictHandler) StartSensor(ctx echo.Context, sensor SensorName) error {
 	var request StartSensorRequestObject
@@ -42018,535 +44185,568 @@ func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, sensor SensorName, par
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P37chs3tiiMvwqKv1PlZE9TIiU5F7qm9lF8mTixHR9Lk9TsyIcE2SCJqAkwDbRoTkpVv3+/t/j+3PMc",
-	"ebGvsBaARjfRZFNi4mS2Zqe2RbIbl4WFdb/80pnIxVIKJrTqDH7pzBlNWQ5/Pr+kM/NvytQk50vNpegM",
-	"Ok/nVMyYIqs5E0TPGcmZkkU+YSSVTB11kg77QBfLjHUGnavO6VWnk3TUZM4W1Iyl10vzg9I5F7PO7W3S",
-	"eZmyxVJqJibrd2yZ0TVLNycd6bxgI8KnMGPwSvdbtiYrqohiTJAxm8qcESpSXFkhCFfwJ6N5xllOpGCV",
-	"JZpxI+sbS5kxKmCBr+SE4jLqq/phznLmZ5I5/Dmmk+spzzLCa8A4zguhjnv9Lz//4qw/6Z7QXq/7OaW0",
-	"+0Wv1+v2yv/1d0DsHdXsFV9wHVsR1WbLGZvqAclJzn4umNIqQZgQxSZSpIoUQvOM0CwjEkC6IBR3YqA3",
-	"o1zUzzFlU1pk+qrzJP9rv/9F74n+a+tlvpUZn6w3F/u1XJEFFWu/SvLJz5/aRSzomowZ4YJQovmCkU9W",
-	"iVv9p82L+/mv/ZNe78nqr5/1dq2O6Xx9PtUs31zYhYWSlmRFua5MdxIZlgvNZiyHcX/44YfzQs+Z0HxC",
-	"NYvvWkui6Jqs5pJQdV3Dk68YzVm+dfm3SWdJc7pg2l7Vc6WYfkMXkfnOBaHm10eKCLqoYn9nyvRkPsyo",
-	"ZkoPxzzLVCfpcPPakup5J+kIGLMDI3SSjjkpnpsbWr84C/rhFRMzPe8MPjtNIgD/yt6Ll88ia/S35pEi",
-	"PK2usXZj0jSN3pjIqt2gQ562XXu/14st/mmRKxnBlMs5IyPBPujhBJ4Y2ftElnTGLDmq7oatv1Evf5J8",
-	"Ir4vJutvvnQr/7lg+bpcOg7XaVjl4/gqA7r4LVvHwKzZB22WuJZFTuTKEHCqAS8MmeTKXcUnJGdLZmiJ",
-	"RtIhRbY2xNPRVKVprlntpB5PPqcn0z7rAlq5nSFHKbdWo95Nezwxe1xw4U8muuPpGynYa2qmix6O4WFm",
-	"w1R4FkCFWrH8CSnEBFhZmsCJ4ddmb6e9szgbi29n2jVr6OIitm1mc/nfyHHDpSU/yfGWGwtXdfiTHMcR",
-	"H3+4x2V9RZV+fsOEjt1WA1eeOkzPqNKEmWeBBz+BL5XOGV2QmWSKSEGoobOkRkk7/d7ZSRNUzQK6sILu",
-	"y2dNUP3sLLr2OGv03IZrtlCEarKQqrqix734ZcxgxHARluPgKwv6gS+Khb2WCy7wU4mwIX94UyzGMZ5z",
-	"TsZI/gQ8kADrE2syoYoZUGdMG2JfheDTbr+B9OEo7aleDJDvChEn1nkhdtPpJskmsti8EPcn0ReTOUuL",
-	"jDVdKGV/33mr5rLIs3V8pW6Q+92uC5axSZNIySdzZNhqgIQ5ISuepROapyoho1kui+UAVjpKyOgvdAT0",
-	"eUT/MiJTmYNMp60UWCztPZQ5SeVK4KeEjE7Ma+ZpvZLEiNy5SshELsZcsJSM12bIhMg8IUJqGH9Jcyb0",
-	"nKm6iB+sp4GVKb/b5gNtQeovmFAybzxd+DV6toKt7MniQw0n636717kqFT1Vsz74ydzkt4YP0QUTNXJ4",
-	"dtbtN60Nx73Hbb7Fd5nSX8mUMxAaLwwPf1fAeidSaCaAbNLlMuOo8hz/pHA7dpXw2pjmcASqWCxovrYM",
-	"YSLFlCOrtfQBRAYnON7QrGB2oikHtRKp6uBxD1Ynl6o66FdbX7aPR+TXxjluk46mM3ggZxQ2BhJiJgFA",
-	"tyE0/1fOpp1B5/93XCrHx/irOnZge4fwRODWdGQEBuhcdKYcq8wL8QSVLniQZkcdPBi1lEIhdJ2YfD6Z",
-	"sKVGXbjd4cDPQDg6gx8tZJYe14YWiSyU3idm1EmR50YOA7XGQ+3W/F1Ye8CEignLzDp6SWdKeVaY0+8l",
-	"nSUTqcEt83deCAF/95OOKiYTplRn0Dfj5Ixqlg6p7gw6J72Tz7q9z7r9Ly77J4Neb9Dr/VenfGZsTn2S",
-	"cUIzPmH/2+0q6TCR2iFEkWVJh6fttYJlzmXO9bozOE06SlNdKGQ4sF6PEQY3pKZZZ3DSGg/cScUQ4DIw",
-	"BHSS0KgSSr+hvSM2k33tOGYiqRkmtr3un7sN9bALbdXTB+z6U2OX0U6lmGZ8orec5jKX44wt/hI51ZRp",
-	"yjNcN2kjxJE5VQTARmiWM5quE0IVcUeTdFieS4PtP74voXLW+zLpaK5RbnUL9oyqyMWgRKcu+7DMZM7y",
-	"wcQ92Rpwb3GnTXDTcy5mRjgykg2Yl8wKGcpMNMvkCjVhM+ELmY95mjJxT8CCZi0YS9EWqSZyyYhcspxq",
-	"hvrSNVuTlKr5WNI8BfgauDaC8rQEZbnGnbCc+kcPAcwf5pLdGHVaXSsw1xmAptID76W4oRlP7wm6Pply",
-	"lqXmwDgOOCDHSEuOgbkPiFW/BmQmNXnc6ydkRYX5qxfCLxhz6wtLabS1vDPoVKbp3IYHcHJSHsDfxTKX",
-	"BvHpOGPkudCGHuw8C7uZg5zEuYWRzIm3CjoMpwo2x9In5iPg/ooqkkrBzNyvaTaV+YKl98ZwRsYyXbtp",
-	"YXPkm4vv3gxIIdiHJZtolhqiYWQh8z3hYlnoRgzvlQD+iqbEyVo74brwGzoUwbBiM5lQYXY2Zng1jSov",
-	"9QtZiPvCDrgquSp1UHXVAV8KQJJ94KoZTGclmN5ITXA5O4EkpB5O4dEDASlnePCGB8yRxJqh3Uv3g4+S",
-	"C2YxlwlNVrkUM2tlYvkNM0pfJmdANLkmhUiZ93sQnpLTaX/SAL/HIZq9NNde0IxcwKjkuXmhzUXG1w5z",
-	"k8WaSD1nOYHldtAIs4cq0G4FRudrwvZC/MHkVWfXuYO8OqHmRhVLpy1be29MXjw9Gzz+DOVFgEWP/Af+",
-	"X6cOpec3LF+TORjQ0QFq/jaq/E9yHDXQZlTpoeaTaydiWrU+anQCZ4J5GOTscJGnTqh9H4jEuDHNF2z4",
-	"T0PTB53zBcv5hB5fylwKLdvjpQN0E2p425c3xtzlSJqPoBTZrbOl8/lpn5yddfvH1s5Z89IZPdzIVasS",
-	"2t4rnTPwaAq2ArsqGK3gqt7QbGj9iJ3BYzg0gHRlGAPia24oe2cpswyF+aZjjNiX4BAbtvjYbDFyfrLQ",
-	"5cI+67U/Npy06dDsr0nnUspXNJ+xA3L6TIoZy43oLEifvOZfNfGpfiCwWlZuJSVyKSXBde0ktVrKYQaP",
-	"Hoq3xzbCtXU+P8E9uaADlNe5FCVvVtSS6xVXzML4NRVru0V1T1AvJPjkDXBPer3SS07JgovCqA5UXaO7",
-	"3mgyJ6RR9zoJdC8DcLNI4lfZCvALKtZDt4TDHICUNfc/qmNzmWvw+T8h4KTvgpfeANsFnchy41VmVYmM",
-	"2MZiygfDQIVuGanQ6mX7uIsm6Ppwgq1vl4EHAJS/C1roucz5Pw8ghXs9kwpy/val0StBNz+3U8BYA4Ih",
-	"BmTJPgyPjo4SozlQUlqZ47JmP9R5gjXvRJ8ifPpQVxdlP1BuIFDjWsiVD6hIyhAgS22qd9ZiUylZgvbv",
-	"nwH7FPnE4Ka5g59WkeyHH37o1kM8th14PSLEnroqlkuZa5a+ZimnlwDCg1Hmq45mH/TxMqNcXHUGqOBu",
-	"sOYmav04PGm/TgILJbDSFmfu3xsuzHtDeOHQhNucltEmO6X5HuNhMpYDEJe5odvaejwmtFAR99EbiH9Y",
-	"Wa+ZVTCoGQJM91IwAm+CSGE+YfgU1yRnE3lj3bI1l0vSSaneuc/XTFN4DraZ8RuW27WCm3rX68/wFaBB",
-	"dn6a53SNwyFi/LK5MjTLGEUZhJSi4GlsAyDx0GiYGQNGuaKKLJiGGAADAj9iSjXrGhoeG1ZOrGUYN7rp",
-	"ppdTXRk/gK53pScduWTCSpK/tJzZHtf2t4xwR8dlcODGKIqZU9Lr3ZKZfe7W36fIWWiZpc1ANpfayMyC",
-	"ZYqsINxQZukTYhZpJBMOKDtnWQoW4YSMGaKqnrN1+YLzQFk0tkx2NedZGKV0F3Dchk7JHzuASHjNAkC5",
-	"/XuktJejigvhkZbIVzu1EmCVC/PeL0yOf2JoLwYi8BSBt0kLUL7/pcNEsTArX7HxXMprs+yMTsy/bGGW",
-	"+r6+5aTzoWte6t7QHBz05u1wrm+5SH/wo9V/ubCj179/jrPdOr0ihipG+NVNcahck4zRFOIF9FwWmlCx",
-	"Rvam2CSvXKOG04OZrerjp9sF2ldcRUitJ1+t6FjlqCK0LAixM0PtiZOwguogjZs62G4+3jbAa76xBVpo",
-	"udhqf/HLNwOcl4/fJp3JnIFFIhpvnEl5DQFVXNtIL0Ync7KgmuWcZlbqBA28FfTM9E/NhDEQolF+2E6K",
-	"MKLBBT4JDBGCtoZleMC2d9GHj+8tmUiZmPAYw4LlKhtzA9R4QVNGprlcVLa8eZs3+DVOo3dMQiE82k5h",
-	"g+r2mSUYN/L8NGdqLsDF2uKYXvinbxMMBYoOikaWWByh+QW3Nac3bO/dAJOoIdquhb+iSr+uvbKN6i5p",
-	"rrl5aidI3ronLxjcxKWUWdOl4ZoUitm9gxFBEeDbUj4h4HJSLgheMW1NjXtiVG5UzZ3GYPNQqclumKLq",
-	"q/8OBWKqNVssa1KfLMZZIHjZIMQGLoPoUsXI2mWrXIr63d+40G7Dm5uwGNiAL5Uj9rQuvApJSD3duTbS",
-	"3vMKpW0Q6tDrA9TCrQZD77hWLJuWEp4wQtRRRBCrqTZSpNzNGYSb0xnL46IwVfEFrsEesJqDRzeq2Fij",
-	"YvRC42+WUk00hP/ybcMMvS10M/sm6axkkaXmkSgowVWiMfoMd0/mMkuNXrgKpgyzeUJELGEWTuRhk5RB",
-	"gbWlNh49sq0N3jvO5OTa7jG+Ca7tyo0Uj6ooor5yXgZAGAgLBtcXXYCzJkGTGA+sF0uqVGzzu2k/3I6c",
-	"KYhs3k1EYbPv8PFtBHR/fSlOMKqEIlAuPHirW2g8pecpmsGrh2TYaXNGlSVEKUFJJqLGNbwbHCNvIYLD",
-	"KmC4xuW/CFl0RHvO0oDCGB4yYzaLg6uK5mh/I1TBS+hAzfg1xvjuoDd5jHo8YzTNuGAKrI5TfsMwNiE6",
-	"YAT/NNtqbzDK7YIR8xwSKW5ppA1tmNPlkgl1V10WQvmHdMZC7rfJ3RpGcdzO8Id4wttLQVYyT2sR1DYT",
-	"gZx8Nu8tenAUUWqpt9ga3RXyqIGuuduKazDCyQ2epO7MjvbW9u1GN+Fm/ajh9G4H5TE3Ivjfcrqcb15Q",
-	"ls72MI2VNz2miMl036HeyDQyVJ1SwbiJXWrjBg+iZIKa91GVTADJxjaa1YCa9HVPMxySekwdiYoigq2Y",
-	"0pCxZjWM1JLguuVz51zNvE3TjDWz9dLD4HMxwEWzQpFuk0XDeEMwoDVpDtaUh8G4wPkDDmMHB+oIY1l5",
-	"cj/FwbkCWmDgBT66Q8aPnryfp3qWDqg1YDRi4duKflYzejhbyMaWyxjkVhrdU3z8NtnzlpYqoSfIdVgz",
-	"vZ9eWYO0S5LA/2+35ZbZCLQLf8IxUyK1OcPoGPTakUE9rg1eiVQ9wVwPG7SdOHkC1PgxY6Km2JSpsNbe",
-	"uuBKocwWPtjBMHD4Y1Pa3mqBLbf12g8dflmdJfjlhZsw+O6dm9sArEi5fi6sLl1DsImOaUI/zOWAjK7Z",
-	"GrOzjDJvFpqQkeTpZOTdk0uWKykSMppkvPy2UPYGm3NI05ypuINpH9dHzeXDhf7sLOpWuWbrYdw/tFt6",
-	"Ynou0+h189ET0QT1MrYCiBtXRqHTOZ1oAMMo5zcsL/goCgXIlYrNmbOFNJIGQrDhEXAP2w1HZa6iiQ6v",
-	"qLJJw5gHHUn23PCMANVDnPGQDoHjYZi4FDBPImu7qaw9es0N1r6Ss3vLGSX2fzRho3SfcyleW6mjViFE",
-	"TqejATFK4Rq8w6u5JDmjkzlTQbAo0KhU4nPAmUOaJKfTMMnufQTbfF5GnNdU4bqT0VayZJrrYxRCBUFt",
-	"RgYQExb3iu5r3G7HB92uSzYY5t60pUFhLk6EYhKqrlkKeakNFqMyV+euQmNLz3eZ2PNLBMbtxKMw0apQ",
-	"nSD9cNtbl+aZMmGoESdKkyXYjqhqTYIQTQPKEiJhsHWPS3bhlfOrIEBwMG7hHrFi97mGTZEwDZcVFoO+",
-	"TxOL/ejzxmI/bloaw0N1mWW/7AKjmyMJMr3K5Ce3vKTcxjYYHEIV/CrIBfsoBNotwAuqEeUdAtpj5mYi",
-	"JOhoE1lkKfg7ytoiO+/zNVvHGbvXC/eWYva73RUBP6IIXWOFE8/FnY6D8GgFzEOiSHlCfxhcKVURx4bv",
-	"ccG2aQgNM7/1szU88M4vouGBC7+2hgde+CU3PPDU7ySEUEbFbyJmRMimW86wSV+uekHbT72dkxrJZpfg",
-	"wzUB5wzShQS8j0ZGgCADv6wW7M9zvupua+4/WFIjU9yG0ZuIXKLvkhaKpR5n8UuPvzH03g+nmzDVorib",
-	"vfr102AtsV8ir2yiehXDAX+5GbOIiS+2AhUXZCz1nMjplE84zUhGzQsz5vwTK1dZz2WWYdm+GksRLahU",
-	"0pnegZhBOu20gYBFpf8xzzKMcd1FiT104GIuFlxrtocx+ql7JXbbpjxXeqgYE3sJ5jN5w3IBifxju7tN",
-	"0+RcLthwMqeufpFD8rl00X6CahZVmpATV0uduKSezYeFzmVaTFg6jLqY6NqZQF1FL9g1pGVyMQs95xx9",
-	"q4qY3dfKFZ30Tk66PfNfG6HgpyLnKuWTTQ/7hHanLGU5CL37G6m9dRpCesD2ccNyZSna3sKLLYVCJ5rf",
-	"cL2OetPevXhKTk9PvwRn8nda0xV9pCDjYgNCp93eWffk88v+GaZndXvmj3YLWcXRKGMzrriYSguShpEC",
-	"JlG+UeRZqytvbYtDxcUkYiu4MF+j49zhiC1hmnGl0Vxg7gFxGQCeKvEMA8Ch1Cl5CZ7ha7bUd/c4Cl8P",
-	"bKOsV8yIJoKaG22hUb5SmebsLAbsZc5vqGbDBTPr2kIOcpahMuiq7tR8nSnEziu+4BnNMQkvITRTEr7G",
-	"XJMgok1IDWHMe0Y4yTXNhoaxCz2s38wSf9tFdfviTX6IfgxCEDs99AHdrWk9ophq8U52YR81by2lC7bZ",
-	"GjthH2uvv1QsE/DObvfyhX0M1GVbqGkPCBje77A26opG6kWWxTjjas5SkBZa6YH7H0exTAMDVjRKq6TF",
-	"mIlAU9Y+y8G+uTl431XUZEBbSlkWc2Pb2nEqHKlyyZOgYJivA+gC8EPsrfH0JBBiNmWCOGmos+uKT2+D",
-	"FSFb2Ly2JQKWCF8RjurkpsS/GkOpc4so0Qwwsc4rymtanmBdrKrgTpXFN8mLWDQ7EnPEWZbGxGRb0WPq",
-	"eVGVNXsgR6TdWBTTS60IVFELHHEfujPZte//pKQ4ekdXr5lSFHJx/a9ddc2XXVexrOvro5iL2BD3VM4G",
-	"QD3UZPVIKYBdsiNiqoR+gwfPcbhIklm8HvFW4RXvcIQfPl8s9RruuiMp/dYR8QEGxZT7O1ji72EeC+ja",
-	"DjJlCUR5jRxwAjNYsPjtp3cQI1gNFyLANBR5a6gpKqRAuG3xq3ggR82WFi0cL8lMEikSIuSKyBzYX/7E",
-	"ZhHQbEXX1u2zO2wwZn2zu2mC6zM24aohSNkIZcTyBZKyCYdiXxqrZc0iunigF8YKmrqy++1VxjRaPN1c",
-	"y5SuS8UlptM97vZb6XQpv2kAABbpdeTXPZcYBWAyh8NZSMgaZuRGahZEVSKGGGlBSMwjrqzwiy+TFgpP",
-	"6UenWfbdFKpXtZRr3iebtjTQ8149/9vLC8MWHykMQqxYWng1Q7qyZjS0dL5ak0JQwReyAPe8QlFjmhud",
-	"vHDfMMNk7YMMsHQhnc58/814v/tC3tT0ebvK0zx1hgC3uFNGMjbRRc5ctU0b31xPscGAFnOgNrZFc1sX",
-	"zhz0xZLRa5aTcS6vWYIh2pg2jtcjxG86yxlLh1rCjZxRzW8wUZ4brC/EtZArEUV7xbWOBopXUdI+VsX+",
-	"z3st3Rsoidz/OCDe3wwXCip1vLJZ2rDl2Ilhs4X6oT1jxQf+638vwrOrR+97sRW35FHNn3EQTeHvuqUs",
-	"JaSbyaNLn24NKKNXRGlpePlyNpF5igUIQvmOvALbg9GFGcgKFOuS2LDsOUU4QmgVOMqfEMUYGeF4o02S",
-	"PObjjMtZTpfzWC+AXPNJxhToImPM4BvLAiv+1+iFzFOMV2zNZd9IzSdxacUJ9cMFY+YAIrLSa/uLgU+p",
-	"BATrk1lq9EQQy/dalx05nhiH7LAp3MdmYhuUUyFL5FrhJVAJVM727AID1DETVwp2j1V7Th1ZNlTeb1oz",
-	"xsMbPVreD25QiT9qcJb54jDE5B2bFRnNE0KXBo9zbgPCcrLMJQExNc7IYkTFDuaoyXd5ygXllgNYxRQg",
-	"tzvPxTxbAQEomBnQ9KHVQp1RY6vtBB99xcW1QiYP2k9DXqTDtEeEfUCx2aK/0WJTw2TVva4Bal7RyHht",
-	"/Yz3PtHwpGBYl8pk6B2WjKWCa65YSr6+fP0qdpBXRa93Okn5DfzBLudcka+wuxLgBMszjIUxtAJ+eNo9",
-	"e3yErx379xwi1IZ7ygxy/cQMEyeZ5GRKuaJco1uRkbSo/R4fHOqXF3oiF21MUNl39tHbpAOWLgxriyDC",
-	"96g5KYy7VWANu+Opvy0nimeKAvdtQEb3q09yXlKlWFpbCrmcs3XQR8roumCt8VQQySTRUjpRGp+Wytkl",
-	"AD1OP9fzWpX81pj9zooR0T0aRtluEHgS3pmypkolb2EzJVOC2pdUkWXOlGHzGaPK8teJVJowpfnCkJMD",
-	"8Nd3bl3xjXIBuTbpkKrd6b/24YUlb8Hbzpa03/tF1sDV6U8yJ/ZnAIt/z0tCVsg+CK9/BzPFQ+6N2jlc",
-	"5myodJG2SEw0z7/N2QU8XYrpKuZbwl+MaGDVRU0ga61Y3mMzdtjobpaMTeZNjMSaUx8pgs8FWryPN3f+",
-	"02XG4XreD+4XME9DWkmU4b3URqMscsV8fitcCfPBw1DTa6bqBQJ2OCviLO7Gsbi6AGJuPUu9AFfjsIOy",
-	"t0pEnp9TVaWA5GtZYOuep3KxkEI9SrBiQ4TEkT3KY3wv9e48NAtpt9cao/G0sGRbm/e+TkesrOckhIBn",
-	"hLJzcDW8bFqTuAKMjaoDgWhUUpMKKU6quk3kQjdLaZvqng1ZsQLebkE6tMjXQrO8bLYlpql8CFNmUoa5",
-	"sjQ3/3jMQuOR8lUfvGDUi1mM9nPz14NsHA7P+I0Nlk/pmtCs3iwzsK9d9h8PemeD3uP2EQFbTITWVOCg",
-	"PCBgIEwInivkgMRX3Gi08ibG3cvy8TSbOvIkl2K98MWz3JO1Jlxfv33acqJlxjRTQ2+CaS5ogAR6RQ1h",
-	"xNdscYjK3FOaKRbN9P8drKdsyqhWw7j/JNwLhFJA1Xl4Zb+duMzLAxkPHYrFdA0fWWVYocw1SHJMmAUb",
-	"CTa4uU6deJv/+i/zhK0LW5CcQtFDoy5M5ILrX/9F6A2bkNQIguZ1FHeAXhs6+tsoWlHzrTkElNsN+EHY",
-	"gtvVvLdQ8aGpXJrdLGlOMkYufv2XMIJE094QgLusmP5CARs1b1RWftrGVo7vOQX8MDZNHBPoJjjmXXRi",
-	"3bRZtgTQMoui1FzrpRocH69WqyNZ5BOUBI4m9PiZnBQGXt9ztmL5MRPH6Ff8+u3TY5y/e3rsziIcRkhl",
-	"hikEi40zzcNxEBvNQLcPtuX72ZZdDRI0HlPMta0S9BpNDFmLvxEVhC2PJOlULiCQhibD9KE8oR8vAyAw",
-	"xEZCH6wgiC4YD0KrEW4RvpBZ/+ZcvEmKuawStD3dnRUp5P63541ROLdu2N0QTSH7gZTMTwrylAqacirI",
-	"1yznFrfh6jy1TG3J8gU1ywETGdU5X0gOZXLNiwxLLf0OQoho6KZapWgWo6oTnZ7+e1O0pBONtLss4fFI",
-	"QZtqu4Sp7V+PUsGjWpGauzEyO1H39PRYoEdo3wozm4Q4JKruzgdxbpZAx1U9R3vQ+h1r06nZ0t+b3Sb4",
-	"CBX6cytikmgprwnXv6sK9nsQisOqEa6HVlyNEIqnQUEDK2dviti//j+6SFldgDYkFeXr30lqO6jsbCjK",
-	"R5GcAduOLRi6n/eO51Qomqd3l6HhnuTsWDEqJswMmbIxBQ2nkUpFxMRSxttGlKzHPFYdg6KrHouxjM39",
-	"3CkLQb+F+AVf5VKzjV7sF5P5gut/JuRpzpXmohUdyahSfMonDYU9DDq84uOc5utq3+NHiixofl1dwTev",
-	"+uTrx4/vTi9+mDMBmBepsfaCjfPCrOM0IYZwtMtgQdxtjFbX7IMeEAY+6mke4eRUQGFXJJ5Rro6JZjuX",
-	"IkXGxQ6LURTSrisaDtDO4hKYirfY6uhyyWheT6qCI6erNXRle0Y5trRqHby/6RaAn6pznJOcYY8/R1ml",
-	"t5npQpGfC+m8CGcnIg2g8Z+t4ltlVsR6jH8P39tm6LPamr74ctA/21u4cVH49rpWQe9X4qlJ7b4FGOox",
-	"pIm6fFd6pyPczJZVbBJLweVRpdjOf2srFLt+GN4bwku75VFg084YdYKNPSxQ8jDXSrmOD7aiqfJN06G6",
-	"xAATMmwbIBuQYxtKYn0XfDjlNtzl6Eq0qJobrSXDxXCZy1nOlBo9ISOEzzCjK/PJWTHN30LqIbT/ZClL",
-	"hyuu5yPyifknzekKCENeZCwlstCfmldzuVxaB8sQXFzDJV2yfEQ+CUVv82jpfBmRTzaAYct5amyJKIWB",
-	"3qjirxl9+uRKjFIOaRm1uTaGc953ewA2usksY5nLIcTewGtlT/fcpslZzvdIkZzP5tpAPmUZH0Nv20/x",
-	"CJwaHEC1k3RKoHrDCcRIboLU/N4AuIqXCsL8NvaLzBE3Ye5HeWnjD0eIb6NsekS+8/iLsaDcnI0T3GXp",
-	"vtw4Px9KPC54pgkX1rMEEKIL8gnmoQzidP3T1nqjkZMfd3v9bu+z/ZUvczsAAE10xYVbRFQpq6KWAbTj",
-	"0gK9R/y45bV2tD2tKjjbcMsJttIuYsWz04ZyzpFod/Aew0KN7m7Gm/M8Vl2qUaos1f1yR81H4sJcIg7I",
-	"AnEO0MRgVCUKZSUc+a7lHdVpJhL2ZnGEZpkbwg64sh2tXWMuqjE1qLKAjCtsJWQz4dIj8gNk3CJ+o8BS",
-	"eueDHl/K9ewjNpurnaQDDTjZju47dgfa1oG+ZkuM5wjyzKVgYSJwBYtq3R/7/3WYPjv+ECq7aMYJFy4U",
-	"uahLOtttXXXdcu6vJL5sGcL5FsKo3mEYVWB/XBSC/1z8+i+SMgy1QmOXlyHvv0JLcjakPLuw80p86vlE",
-	"K/LJRbFcZmsIQFSfusW+klA3nEzyX/+VGhbwCQYTKudUC377NLTYHQDIWrnKkU+I0XyNKAIa8C5dezmW",
-	"3XQ5NmoxE1EHVPDEND/eVIZd9yAr3G5Tem2IVswJEASL2Vq2NrcEJEaXjLFTEf5zm+MMM7Fb3duj8DsY",
-	"1R5MU38m09T+NqmLpvM9d2daRjl6Cc/GOt4lRfCPiOO/o+H4mTlCKO+p4l6eX/81ppr8+v+S7NGv/9J0",
-	"yYCRUJJG3T+/b3xJv7RvY7AIZscE+XhEhZ7EfmDy9tElm1urJe+18/f9j4xgeCCWhySWtbCPunsR7tYO",
-	"4lmWe4loFq7Z7NyWeQAo2yJEhkZYoT5UMrCPAI84HX3Ji7vXxa1WybjrODVw1gYNanM0Qw2DxxslQhvE",
-	"HiQS/UmFPlpMCnVAQuOkREhdghbX0HshdiVfgXku82oKH//6L/P5tlWQblgJ54/Fqn9/HfWillzh6TNX",
-	"kM+A0TF5TjlGxDhhovH8qtt/S8eZJO9kmvNZwf7ZBgbYUCBabc7cxKMJhYomnlNGpj15fPa43yb0cikz",
-	"rvmEU7F1TwY6WTFL7BWLmCiXZp/dfJ99/g6xjGXhrcaWbdz6Mmpo8AQbOq648p5AyK5ZtzNLPcggDzJI",
-	"KINYg0pZGKu85F5ACe6iZy53Uvl88bg2jrIqg0fiYp4MQsrQz8eCGgZYvrd6Jd/JNc3OoR7Y3/hNO6c4",
-	"i5CdKNX+TSrEWt/IrkKx35fVkja04YdCURaW960QZYF8qMBod2YfLT46B755oaMi08hcupGtRQrcB7WG",
-	"KeWZsl0eScamOpBZrZg2ySSWgTZDRKW0hv6lqa+F0r4zmryO1Q2NtwmDRvl2khhEwk6je/T4CtuubrLZ",
-	"idtrY5+Se/RXamossmiKPfXWoakshPWTrdx3Kyp0pclQpecSTane2Qr9tXsurOXesnysUpVeHGER2Eby",
-	"cPgusGX3EtekOSQT5Z78ipt6xC583UEPvJ1kJsDAQ5CZWuvcj0JmnoYpB425FNvcFXuof45MtBQH65X7",
-	"fZx3LdIyvi/XAYmm2N6ZZm+D7SEMa+YB6D9i3ht4z3UhHqky4AU7kY3tB4i3+eWqI5fqqjMgv1zZyiLw",
-	"I1YFsd/jqPDh6Ojo9vb2NuxiZld9qGKcTwGJv2Xrd9gbrBkIVvmoFdT/sOQ5U1tb8DJo/QdNyW0XYas+",
-	"zIzc1r48blwV/gFqgeCg0IScaicsLuiHV0zM9Lwz6Pd6SWfBhf8M3dI0y80Q//fH/3t19aHX615dfehP",
-	"3//H/4oSo4ncXan/Ah5qYFk4Qgz/nrGM37Bos8CM5Tqqm79x4jIlmqm79Si1Hfnv2SDLjqLi/TqMfCZY",
-	"djCumSKsDtLUa1N/XLHxXMrrLto7qPscg26jMSkI4rEtadhEwpKhjLDSLRt1OKz4lov0hRsr/PJdMG74",
-	"/SXMsVN0sJZLZt4jivI08RcIYgRXuUQ7yB79jzb78fjzKvt07rf9esud6vfPguGrv9gene/jQoG7VyWC",
-	"llqzq5TsETsUACpNzCoXqIab2y76IQQCTzQ+ljTgq180CNctCEf7a28h3a79g5Nu23PzZ2VDZIjTXy9Z",
-	"vUJr0FSmYQUHZs0xGvW3XK6wOhYXhBqJo0Kamnu0ZuwGibC7oSkbFzMoxj6VnaSzormI9BiLqiF7qPwN",
-	"7Rg2LBhHsyOzmSETPxesYGkCeXVD29ctIS4KOCGZnCVBo2AIqUrgXdsQqWomyuRsdyXkNFQLsCUhVrRH",
-	"qJU6hMPCkCAAsjXej0Pc9MZSir/PNf/gCjNECtHvsQkY5gVUYG+oCklrTcq8EULdmHWm5iqh3vZzwXQU",
-	"SzcgZGXGEiFcN4BNJJarBhFGs3yP00Iv7iW8s7P5P0qGbvN2EYmDrZu6+VheNHUDmMisWEDA7tOL78E0",
-	"8BbB5uwEhqS9efbNxXdvwMgKZiG6YEfkB+tn9gZ+IxX4lE32gSv4+c3fX70iXITD2iq0E2bIpvATIxkV",
-	"drYnvoFOjwhsWI2vQZsvbBTuGrpCLkDNCKpu4oHKFOe1G8Ykpiop+Mc//vGP7uvX3WfPjgiaTGO0PSJw",
-	"BlOFmNSirRSE+cbbSjWqN+UE9T4Zm6/gldiAB5yqZSeY2UKAXWRcgFsHTwK6EXkDO5/6CAOaywJzRQxc",
-	"inoniePd6/KEqDHeGyO/fPt3UfeVVyhYmGpmL3889Wu9ZBWchKDc+VrxCc2gfYoNAEcun8mZ+6G6w5dv",
-	"Lk9PyLPzy+ftWdjInOwIPXcpXfsKlhRCBhIyMv8oTRfLkcF5yECxpd4tmfPCsCM9id+498v4QWp5KfbX",
-	"rQTfEhvL2sLVByeW7Ka2dRp0EBaHTOZj8bgXdML09zQrWMyPVQgdZww37o3tq8DHbH/j+PwMzaUNIGyo",
-	"Cwe/m2uq5nKl4s2992CA922IdIDwH4eiNhDcHV8wTxP0DoGEcAofDQWZnsyfu5bH1W1sk70bS3ZgUNIj",
-	"H9V/tPdp2G5HdvLGRb+Ss31cLHcy+hRYG2GIYa6q+qYskHLZ12zk3a3VZhqqnCKr1qx9Gc3ghCJI0rZN",
-	"PM0pTrVNOd0ANB6mGnqDQ0NzXPuYNbRsfQbUJZY2PnaPdtggAUcS84R3PcqcgKeFZuQnyQVWmKNkmRWK",
-	"KD6rRftUgwb+UsYE3rkXN5xlQ//tmjpoVT+7qbAx98aZxIC7cSgRbPZo4VF2p3fJ3bzD0D17iz8q7Svj",
-	"SGLCPUS3YibsEXFdkAeYQF5gsz337RMryBptQuYstbnmIPYpTdcKVSAhxzJdY98k5rrHe1nMNy0GLyHN",
-	"hrFu4ogTw0LQG8q9/BS0GA/ar/nXNzAWdLgGyl+60Q/j+/U2pq0qg08tNhBCLxbL5IqMjn8uWL4eJWR0",
-	"vKR6PjI/jY7njKYsH+1uOeVm3+q5f5EzNRdMqaZoBtsMZzSwPqXSGFQ9w6kZyJYS3tZDJ2p9rq7ihR2q",
-	"+u0rHLj65d/dNLdJ52tGMz3fPNXAXl7SuOud4LOvxYD2NZ/NMz6b6y0NAz1uV/o5+i6PtjtizKoy14uY",
-	"kGEUdqqgEUOCNUENzkAQldHC0L+5oPk1ujerNL3+63dQjsI2Sii/3hjlQueMLriYbT56PtGdHVVZtjfu",
-	"sM81tQ0MimcARGIH8TJlQtuYhT1dpQZ412zta5OU2f/q7s2CnVNq28bdmr81zzY6Wm2O6zVDimAtHxhY",
-	"eHRgj6n1xFQcp0kIwW2g/9Zuubr8r9ZlDZAcfd0+r31gNPLzty9xc0Y7t0ORZS5veFoW5JnXKgpcs3Un",
-	"6UieToyoIKRYL2TlipbgMBT2Ana9n2vinABtxlfJJ2lOp5qc9E563f7Jp/sGBph1yHGDuF6VGHbaVic+",
-	"amJ783l4atOQ1j4uzAyVFlljvwL3s60SoGmu61X/d25G09lOOenSPHOLRhhZ6FAZ2bgqlKzmMoOYkC2O",
-	"pE0dpuFCO50mri9XbTn2LP0B2c1trjuEbOxCfSPHhxAvDcJ9LMnyW7aOFkjzl92Z6Rzx5VqxbBpJRb2D",
-	"1ureGa+jKFhlCPeJY9ipdULD4UI1FK64RGFvwUWh2T360u8bn7MpneZsyj/EVQB3QGM240IdxWus3Mjr",
-	"ewaG3INpVYLrcScl7wpwoRZDEKBB7aAqO2rA7kNcUHNJdl/Q2h3CXrPOO/Db3N5XlXp6UwrBvBhA7xjw",
-	"ZjR9eZavqNK1OOBN7iHYioHPxjzSQKrJmkV7yj9EFT9EFf/OUcUGp19Xox+24nUtUuI3QvDfFFF/a7xq",
-	"jTvb8CA8do8L+x3rBRNK5pcciUHjiWo+ub7XMd5JlGliA1OwF+lWYYJ3teLf0Kxoanj4GlsAUkH6A6Ik",
-	"OMYSdPXC0qAzGJZU1RjZmDOirvlyyVJfwFzRBdSLq2qygTG8hh7NYVZt1O3ynJ3CDVyfNjAoKG9m2zkG",
-	"oGgfN72F1K9deraFyJ0jQHO2RKS6ZutYo7RCGOHNamhzmhIb2YUxbLaY5H4aG96ypv6ThUDPKE5TGbll",
-	"jFql+Z9F/jt6G8xZb3M22Ak2I1DdHusArgSkutb9EbdCeHVqYqfDuSZq9MekQwe9iOEV3HZJEpu24HBW",
-	"SBd4eQ/e0kITQd18q0kkHU4RM9uB70Do6lZWImxlORsI3BRAHce9avvkwfb26GRCswzD17BlIIGWgSVi",
-	"ck3AqN8YvPvQkO+hId9DQ76HhnwPDfkeGvI9NOR7aMj3Wzfke8UXXDfENpyTzPyKZeCpRjWGms8TLGtD",
-	"DehkDg3PtZwBgd50VnAxNJwzGtd1jR6RoJSSlNlga0jVgn6Ij7WiPI6NF5otrbJnnrF5qsuMTlhMwa57",
-	"f8GpamZN3FbKuWIgjRjEHixXv5Plqgb7Q/gj6sf5sZyHrxl0c5vzZSSaQ6S+TUCLvkBjTL5rHVkNJfn2",
-	"eyOXN9zWa9+NONw1I2g9vlV+h/UsmJNev28kzt7J3m4g3KRfTbAHB7LKtEkJ9PhpldetfXSFz4SuGcqt",
-	"dsJSWzAc/cJP4FHUJ1NIGXUZo3Cb7hCN8YatrI/638nffB1zu1+iB/dJwPXVXK4EoTPK4yFEdb/1/RzT",
-	"W/zN/7N8yXhAsUv01jGDp2C6iEQTboksDwMxG57AXhuNEeei4ccadNwwtSl9gYFyrK17/LZWsEEZJXBi",
-	"A2WGKy5SCZ2G1oIu4PtFkWneMoC0MsuFG7ny7SVfsB/cLJVfnvkpK1+/xvnDPbyD0m27irZUL6J/WZFp",
-	"LhfgLdGy7D1nW6FBkyMruvOcWPpWQ4dcRvonP0Nf/QCGgUSLWjmWk16/Xo5l0wovdwxs8HvvcW+3IcQF",
-	"a7I3pvyGp9awBqR+s8xyKpnabV9sY5euIug2AlZeiuZESwiP98mIXtozJDhn00JV/Pk7qq5Zc6//Zev1",
-	"8jpODQIszp7Cq3wvsltKxVG/UNleyjaU44rI6Z3q57Qzp58bfGmwp6OqEzGX14ARBXSlmG5NfCjyvMF6",
-	"7vBiAdItEXIVO39DSxc8Ww8d7u0uiWnu+VAxJvYSWqAIVPtZ+ILOmDMVteb82wok7yhs7uaKZXLtK6K3",
-	"qLSckPHa9seARE0QNh0FxnKudyy9HOgHJTj+Tyuz913UhayY1ewMGyWbN3MZd+eT7siQyKCmiaVWAWpV",
-	"0blaD9fdlWSrQlIiXhRD6vi/M2m1vL3PfI5PO5NbcO9vk81UUaez7qFvl3puzPuNWGfkTcgc3qcu6s4C",
-	"GOFyN6fahNv7CuQOYWyoQPPj2Bne5ly6iLR4K8NCBNa0hGiIqbVG1UyCOx7jZchMosA1IH0j050dkYrM",
-	"9JMcGxrDMsXIyRPbS5VOrqc8y8iplab4wsjDZyBJ4d/9GEV5m8txxiLin/2BYJKXIp+8e/GUfHn2+PNP",
-	"NwXIrQluXGEIiksuApEFUjei2mJTui92C8KaKoTm0C8HYAKOfSrW7VOAy1S92E1pyGA0gsfXl5dvrcAR",
-	"DzFq6Ghce7fSrLplZYo3YK6A+GmOzW+XeEBV90CRi0FJ1LrswzKTOcsHXNzQrIVR0daV8PlkTqaxJ+yP",
-	"J3oDqg2ka/c5rTCSfv/x6Umvd7qt2kH7CgbI3AOfc9i2DplyxM/j1tDO0mp5TlMR9f9TsCJybN/IMTQ7",
-	"NtrZO6jRB6WxQECA3naRNiY+DXXzDqD53Fri0YWwvWLEplyUpUzpoZ8kGrF2AT06Vy6fDd+BPRjSpTbm",
-	"v6OIz3S+3r1RFJsE5CliknZ8y1ssD0FsS5u5zAZaeDgsRoRpw24N4ebCyePwb8SntxmdsH0cIUupeDya",
-	"uA/WOvahAXhwri4MKRK+yBdcW+7FdYkFZXWk8NsKbrSNBayX/nWODbejcI0xgGFLYqZiTQzmbHK9Z5Hm",
-	"7azBGZtyRtO1bV6Nf79vmf+buFXF92J7Wy+i6t+li3aFgA4unNHHZ5s6B7J5pmwevUctxCr84pElL7Ui",
-	"PK15gst+182dqc9Ou/3jp92TXr8NlZhHa6NVm7FgiYB2cSzeSRpV4cIIDiwfW4uP6fc+63/x+WetQiLK",
-	"qaL1XQwAsQlvEApXC56KMDI/quFh5miOAaCTtgBt6qVnloO/1cKq2g5sTz4+sv1xExP2M9HcP57ha7mC",
-	"GD8fEFWr/ubwd05TMpELhuUprOBmWSK0agzaukfbBdfbOTqL7NeyQLn/KQahuGiIX///0Z6O0ByRkqfY",
-	"SAaCfFzYyWa4hI13cCcRNLCroH0dNe0tS7YVJ3hnGJrRsybrWIWLjK6bU2m/gshwmxAPMLGc/AnBjIHU",
-	"Bo9jmM+0yOFyN+bXbmQXLOiHYVjBujr9Ux/BaQsGoa1ctuDxlYGT2j4bwfSuEHerxD7N5WLoSpOE+XJR",
-	"F8B3IluXxmzLnlOeolcOi9c0mIU3111UXcJlNvmP2Gl8iJG5pVLvNE6go+YKl1VTwHlpv/L55SBDdAaP",
-	"e7WAjUi39N5/eT+xeQJHwqq29oOZs9Prf/n5F2f9SfeE9nrdzyml3S96vV63V/7PkJef5LgzsJuA1Q/N",
-	"N2AoYkIPnaUZBw5iN+wXXq8/KR3Z5aocaepgyVu4Q2ypgERZOS0Gv6AWcs+mk1XAtnXzYIqw71eXsnNx",
-	"xVJB6Y3O4Mf3hjbajHmDETmfzZAvoHujQ5fc6T0w3u1tcoCCAxW0iUk23pLhpE2OzQ3vat+vIGUksZlQ",
-	"dW3TiFqmQO1bM+EuYQAlAtzVg8JcMaJti3xXCG8J4dEatH//+8tnN5+3qp3/ExalaGxxkBcgmk7mUjFh",
-	"iVYrgNdu6g6fEFdA4I0Gxpm6E87smdPaaPrrk5lkCrlOQs68tzOioAaX986hCq08We8K4fxYnli1rYqs",
-	"2fLedTdKOrP1cftY1BaD9NuXyAiD37x65ebZrKBRCbYI4B5cuirVcHepjojByVfpmoPr+zijfdZgLj33",
-	"bl5f/GyjLNbB+bPRQoeYOG8Ge/+HZtm1+C674Dsw8p/RXGfefuDpDzx94x4cpp/Xg6DwOwsKm/ThcNHK",
-	"/wOEkJ/jTowfvHEPaQ609VBY5p9wARXpW3vfAsN23MT6IAb9u4lBkXtZJ7gO9xokJl9YdUcyekZVxP6j",
-	"cyoUZ0InZMnyBRXwpy2klviSswkZF7OEZFLpIfoviMwJrLPWt9wN0tmzxY7SNJaPD/crsbRvXMx212DF",
-	"jW4v6/2uOEhoxbvi48VUlHc08LkEQhngLJQ93Szri6eKzriwmu/GoVwEKfo1dKJGxiuW27NqobSH5pNr",
-	"suCQ1ckVZJOTYlmrkVYpF0XFrKGSm2u5uKIKB3clC6CttlwuURW4G3Gc5DEL/Qt+w2xsxcCWkEvIXBZ5",
-	"AnnKckoWUuh54v6xX64Yu27TbqVJAIinCmhbtGJ7mVdb3GKbrxvQy4ymmmpgfNBkarYOHTmsXJoWLF5p",
-	"ZKsYFilsIhqLhUFo+j+lYNGyhi/P35xDxOBR224g1dKRyBbgoMOpkhKfQ0d1gIkViIWHEbub7tocgsb4",
-	"K/ixCI1bwMWK68m8qWv7R7iu/gyGDUVTdnshm+POm1E0jmYNSFNZYxy6ctlUpM4IyQu6JqkckFHOaDoi",
-	"mZTXkDDLbli+xrj8caGx9pDt/UNokXKNfeRG5qSgbw9AHp8xkFcEXlZES5mQEU0XXIywVAW1/ZACPz6G",
-	"hOY2r9g8G2cXjOaTOfSa2VZdJEiWtlX4sEcSOLiglww2NlpIpckUAuKERhn9iXMu4k7WjOaV2ig+F2MD",
-	"R51jt10YXNkuJ1ouyTtzDzGa5+IHGMwFyB1gKAPbgwxVD/LwDthSEMfIujKhHeaOXhfAsK95hKy6SIw2",
-	"IbuAdNZAstGNz/uFIQ4RonZZlrmKhrSWdtXM5uauZL1qUhvLavKgL7bWE8ti+DF8msicxRprGpUGWrSN",
-	"mdYsfwJVW2huKKRruIkdxNQKHMxZtVpN7ygISWwo1+x87LCECgQCmDefa1nGtF5Znk62pnrY2GAMr4Ky",
-	"1BClCXzHm7sSomSZG4PUx5Zru4FKDRA56w1xljS1i5yZepq3vTBeQB/NW8U//7neIkFLSTKu3UaQUmIl",
-	"FFilRR4sYarkwkVML4C98gXPKAQKKCwKaHgHQiIud+8pl/ibGKWQCyo0n7Qb5MI9DUlxmmZbeAceG+zH",
-	"1m/tJ71ez7BEwy5ahC04uQdn8keXWCxzpxJsohlhL4J9VlEWiy3GSxIK2c7uWqhtiW91SJDxmljyVAvg",
-	"aBJdCmXb98BS47sUVLO3ObvQRdqQ8YzPPDI0rEjXNuKeB9dIaRuKF4vwqQferWjbyLt718R68+LFm1Yp",
-	"4WLouvPuCrajGqI7iRQfoXbUG+opQMOWXcUZw2wMmtjiSmVNKSnIG4rxOOQFFxQzgyAE66ktFaWgqpLM",
-	"Oc1KixGEXk3xBUWEHSIWhRUCs1p8BgDRgIQq1jro49kJGmrFuvA5jl1HJ3KBNW2QxdsKpzbks0Xpsu1m",
-	"Amg0dEOz5sgyCE5maIFZMMP1V4wJolcyLLPqCm1NMom2vBYhZT/JsWrKaNGgsgC49yt32r6ybKWqbFuL",
-	"SFB8eKddZBtGcV+klqVoJQkB6CppcujaJWyJqjun+W43k+xq0WGkufKkW51tGxuKzZHeQMBY/w3AlEbt",
-	"2Fd2dVDfaViBQ3zq798e4YPlpQ3S6fu9Xm/foi7bTCUlejbeDp8JMAixpu4ESAh2659CalxCVmw8N6o/",
-	"lJmkhZYLLOJi4Mx9uWSnwSyl01dcqgC0j3fqlh3M/OxHaln0odzhWz9H+d25na38prRSh9/+4BcQvBss",
-	"xYPyIAY0ZB8fzXwG0z8Yz34T41mloPxDEfiHIvAPReAfisC3LQJfw9BYQ72AQ4/ZhBrVdVXn475cL1a2",
-	"QNaGPUXXYJUZy3T9SJG5tfD5YkxB5iOU9K5w5gUVRsvbhyu7nVwEA1d/eW6nqX5b58bu+9d2CRVQHY4j",
-	"O1H8I3FlMEI3VPChhZ4zoYOE7a3lbypPv5YpQ2Ja9slsp9v7zpoR1b60kYS9HX0SIdGSjBmhYo3ItoWa",
-	"lTBYMD2X6R7HxmfipXgNb+3OUa2CsJwtgEz8YMrmRe6mrGgufIRN2xuBw/yAr7qPGCsDGB1uJpgr6HcZ",
-	"9XDBa3dLYLre3qpvo9JXb3elr3qlpShEG5qVn5MlFCUgiuU3fMKQa6FVkeYMG1Ib8SGXiyPyUiuX6Wx+",
-	"lNOWlXrHOaPXu2O5vsLH8D7eJu61YVU+vpuoO2dZOoQW2Q3pwtixHf0EeJEyNtXYWyDorX13YZuL4dQ3",
-	"L67JDIhKishC10pVhdmyho35WNRYPzMvyBDr3wCByob8HLXWCOwL94I3DGTDju410IJ+GG4B3aVzEecO",
-	"hraQ9J5lH9zrwyXLrVSxZTI0Uy/omozZE9IbECHxYrS0ncWrbcX1Isw/ja2vDpwQxyoY769SJ3qpNk9r",
-	"ExEq6NdMYS5ZvogUGFCe/IQ1ylzePXgCqKApjYqobshN10gbKNqp3TjNBUousCxTPFx+nMtiNi+dhoSL",
-	"oGkgEE0stgUqhiMU230XcylkzqfoOLq/5f/50eyIfC2j5eXt12DDf/Vobj7dBrdh5yWU0ymfHLK7Baii",
-	"CHADsYQws3pKFlxwpY0K60v3ySkJUSUnFLut1ErE2Z2+tgN4nOJUkK8N30cVAkCAs+SMpAV5S3XOF5IL",
-	"RibwPEMLRZsydrYCQrVDeIsidZWShpskpvz9kSIqK2aJLR/ha0XsUcvuQA0O8KweKYIjW4+d0XzsYagG",
-	"vJP5r//qvmb5hAP5AfjXv95wEIWF6ywZLG+LR8ewhF0J0ujddu0eGiOCnOjnuvFgQ5+o+HcHn2NiuBKt",
-	"tBGBTgz368/jypTHe+dAdwU+mTu7h3/rPr109i49VS2o3rBStPhg6QHbaMJcdFCIY6s96fY/a5vosLs0",
-	"tTkIL3PCK0PlakjuaEtElC0EZeDsiq1C4Rglt1STuRv0Gzt/2BuCu61uoVZavoI5ISY3XpqDqPraloH/",
-	"OFp+eb5hfBcWJDLKDZQnGtKJ5jeYorHhnkaY2TJG4edCAEmOa4kG8F/ZbI+2ymKNpXMIKxhhBsvI3ImR",
-	"YhmbmN9HxBYK5La0T1OaYoz9yjBxtmIyDLTPz07j8vhLfPaxVU7tx340vQ/Ljk7WlWIdJ0lTZI+tAWnu",
-	"iy1h6GR5X7Gxb6fdUrNx37TCNF8P80LsLihyQdfWZiyLLDVKYorRcilJpauRHQ+skiJrLn25LGuVY06f",
-	"q36JpXQ0xnZhAkwZO1vm/TmsLkvG2xrxLQ0lEVT9TmTr1364pide2GnCbLzG2pTlE00YB5XNt6DcSa+3",
-	"E+nCPL+tJVHdc4auuPryrQqWYzV6sJbbu9jqmvmS82otNP3gTjG80Uua0wWz4mvGlT73R7zhsN5VWL51",
-	"rt1tnGjm+s5Veva9f5VEzog87Ku51+gWObfJr0TRtSrFnTlVuw1peyWMtkWkA0D9wqHD/1ie8T8Ud35P",
-	"alJKoH+JFmr43amNLjRrkb86p0vN8ngJU5ersCP0Fx5L/FBxkZEt96kq6staxIIB5VSXIRyBk3ZzA2FF",
-	"jBguI7pCvq31LsssVVA7AqUSbNakXLcmpdmylbXgI5RI2CjnsSXUTuecpWX/pDsnvf9OifMGe8rM+bL4",
-	"SNTtAIUC4O5itGDFq3yA8rB++sDV7tC1Oau9fjplZnuAo003ZzMj2XU1TGK5ycVyOJX5EOoBN6Qq25CN",
-	"nYnKxWJB8/UrLpoSWl/xcU7zddWm+EgRqPaYUc1vGFE4SqW39iqXmrUMSWexAp+CPBezjKt5vHxpJpe+",
-	"fKnimqljrBX+Axubj8dWKzlmYvj0/PgdU5B4ENQTV8evyi0gHDhTx2dn/af9/vM2uD3No8t+YbS3e656",
-	"mv9Gq67hPBNoYIwi5lpptihRs+agtJpNFG28HgYpQkLqsqZpuxYRdvCYBQS9qa0tKUFX1chgcsnEkGYs",
-	"397WHR4oN5OzibxheRNTghvbfoVY5j2akYYBKfsnPduwycZopX1jTraMB76iPcZD31JkJOsT34pOEJ9H",
-	"M0NzbOadd9mmtH23hh9gqp0MwZ5jubRyu+HhlED1yJkE16OKZLGLdmklwbjK8suGYL0956FzyT5oSE+w",
-	"wRGBh8FlV8HyMuk0jXC6x73YCg8WKnrQWMkwSnJbHKPLLnBhhUIaueFov55h+zcBC4qANP6YugL57cB3",
-	"oIhCt7IyprCynGjjsTKkcHvf3zAwMBazF1SMaArWs6McwpD+UaPlgnMIgeHFtVJIc4JbFBRlWad4y8BN",
-	"37uL03UIb3sFDQhd8oRMMp4QdyQJQeqVlAX1ZA41xqrEI0SaRh9X1FLrXiTo+YS5bGh16QwOJ5e+uZGt",
-	"dVbzv4U1HOeyyLP13nKPRfvG3LnvWa6iPWcmUujcZlVvtqyTTS1jebyKvYMQcJXE97xQZFzwTGMTTorq",
-	"qyzivY1uypVu37J7MFgPrDgp9xSFhIz3o/dtkFOOo0VsY2OlmWiwb19YHzhZzSUxT1IuWPokmuwKaYEb",
-	"nsBejG3E9OJ3L56S09PTL5PSC/lIQXLfgITNGSDdzyKf21XizFyq7F3j/a0Qvtzknbzs97CKabd3Nuj1",
-	"2hWMvItzPaWxE3pGvdPDrvc+TuyFdFa2QwRHQNI59hoVRM1lrp9g5zGzjlhQxEnQ8oDC31OW5zQjWpYR",
-	"AqRLbDgAREyclO0OmBHZxY3khAnzPCTk2qcxqGetaq2kok6ypjYX31VxxuyKN/Sn+OLLaHgLjTdrtQ34",
-	"8I7McsawDr+W5EZqhpksU5ljBRjF0+oFOYm2NPK1IhyK4cBDLYGjzUCzhMwHznb4ay1iVYPUPu+1tAvN",
-	"2AGDbcxwLuanchaGmkpBqMM4bJy1A98uKl02HEY9q/fRAORRBdLKw0V6mSWb801JPDQtvA1ySr4ybPNp",
-	"t99PyLkg5xPAD7pgtqrRV7mk6YQqIFnnWKmhdj/Sgixz+RPTJGUkk9yO9kpyspApn3IqNMkofKGK3PyZ",
-	"05Sbn6YFcJLb5hIU574fyiKxnluD7K7Wgt/c6Un0zkXb3FyGJ2xj4zYrJNgeaZYKYtJ+iCM2jT/jSiu4",
-	"sAboqrlbjuHSOPbRhB7bDpXHTBzDe8dnZ8f94y++jDHpNaNVAnPS+2J3LzBXT6cMW1E2JM+S4xL5LBcA",
-	"/lfeSzuxJXCezCQVzlxW9LCkoTne08gChxDKQab4WEK5Tdv5SmJhjrjSjRNu3k12Y7MGUZAlhUhZDsEG",
-	"YeNF6Q7lQ3cmu/bLn5QUR+/o6rVVpMqlvGMTxpc6VgwF07q2FYvkEFI5gdZdPk9uM5bCZkhZXXY7JINn",
-	"y9SyOCzRkLLp98n4Ddu2akvlcjax8WqbKx4zGndzQEoFVZrMGc21eax9tuNcqrjoHoVL0llWvt+vt0KL",
-	"BpCwHJyl5llwu08sLDehD8a8SZFzvb4w98pCfsm/3Z4vk2Al0fGajFwrT8y+RL1+NCCj80LPZW5z6gfk",
-	"K0bNQ0v2YXh0dDQ6svaCBRwY/Fbu1tDLrY27gFuXPeVcoh+IOIrPBEsJ+qy4eXoi5TX3VU4GHbfiYVkN",
-	"zRER3DjExRp53ilrVlez75vZg9Do5w4AwP4mjvaVZH/G9bwYH03k4jjSAjX23aY97lvGlopQovNC6ZXM",
-	"9XydkGLZ1bJr0IVM5HJdxvM/UmTKUmaEW5tTJFKSMQ0jMLogtqAgslK+ZBkX1jqaSqaOrsSV+I//eCrF",
-	"jSXwR//xH+Sbi+/eGKl0pAS9ZsMJVWyUuAqlgjgFiXzy98unpBAZU2Y6KN6Kvn5Ikl5xxT49Iq+AX2p6",
-	"zcgI7J0j8kmfaHklHvd6CbEuDPK49ymsnQoil/TngpERUuVRYr+HemmjX66QdF91BuTHo6Oj9wm5Com4",
-	"+f7o6Oh2lBDBVmWxQuDzhvDaka7ESe/ENQRmZPRKosdkFNoT9Jytw3oANqXjiICXFXO0lo1diglVV2JE",
-	"l0vnjTm2z/7FEPfREytbOMhhYSPbUHiEXW5HQewEJL7C0SwlVAUZkNExBnMcW8BaC7e5IcmVGB3/XLB8",
-	"XfsRvjsiz29YviZvv7u49CFwULgS902vmQEUGb1M2WIpNROTdfdbth4NiKPwzqROSUrXSQlJRRfsSths",
-	"moRwTWb8htV6nz1CVyyWyYSJXWgfIuQ52LwMLp5D4hxUyiOUZFIuwRtP0zQ3aAeoDlU6gSxYv/yCTuYG",
-	"z1MZVPA8IudijahJVhTasUkI+Ed9SV2rAaHiSljCR6jaRdq8YcpRKKQ/WwgVeW5UL7yT5gUIECRcXInR",
-	"h66j9101kUs28jnQcBquNmlYbPQTa2wQk6xImbJPfFoWGq0/MJZ6bn42C6JGlh+RT+iVsOuzjPxTiGgS",
-	"UrDREfGJcwbVJ7IQ2pY6AB3ymq2fkNE7auQ8wDFzoOXnLjbrGxHNoEEnFirL2FQfXQlwf0yYUCwguK9f",
-	"Xm4QVbk0wlORT9iRzA2qw0vHC1sTD/tddyJkuhOYuzr9o7OjnvPh0SXvDDqnR72jU5Bz9Ry44TF4Xbrm",
-	"lguGrsoZa0iJcw+VmQjmItqsebwOstCECls+VrFJzkD08Kf/Mu0MOoY8nptpn7pZQbJeSqGQRZ/0eo45",
-	"2VasIUX5yZa/C5Q+K1P/6DuulOnuFsoSKuJrmsPuPKCh9M2RHcnAGjTOipQNDVssP6c7M7aDbYEeANy2",
-	"GZTmdM56/aZhPVSO/y6ovZcsxZdOd7/0QuZjnqYMpMWzk5Pdb7y0Hcvh+S93P38p5Wsq1u7KIGu3wc67",
-	"3nVN8NFEAPERFjkQuxy2Aa22DuaZJGCFwdCwHzulz7BOSzoDrC9sRq8h+fEv9q/bY21jIX1UG2JR3ZRr",
-	"n3+kfIXwUv9FzOKYw6XnJcrZlzqhVItaU4lL24McDS4urTy+YRs2bJ1Yn5PlZ3Stwl4/RhwyYgCEeaEs",
-	"MZGG+Nq2n7byOjPic+4sy0bXNxfcfs0NG2NGyprLFdjerTpSvdKXrHqlN2/0yX43Gk5sGOtexRiLdq+y",
-	"kUWNzbL6Z/9VPoVhou6E3CFu77bVP/0vbEaK4No6TWzh0+k0unBLsqY8d5WArZ/W0EHy3bedoP2Un73T",
-	"miQ9w1fWTaQo9b//fqSod7b7jTdSv5CFSP9EtMvcSnvrypspwT/lbkUrwuUqoge0q7yOjSwaxdtgXpAD",
-	"3dxJ0OJuzCa2oifXT6o6QzOzflauIKnTyxiwykcwwqhzm+x80NbfM09Gm+5CmItEm47dVyMxBqE/Ro33",
-	"ob6HEkseyNkucnYvscvRuG0iV3CDHoSumNC1cjZHZZss3UHGaqZOtWIiiW06nstFoCaDf9k6+BdM2xIp",
-	"9oucz+YaI7ZDYuZWTOjYaB97ULSPTcgq4Z+ViElPQ1BejNEzo9NViFk9yXCjQOIByRkULHNxJoPNZI+B",
-	"73SPfhcapDrEmnjeekIEDO6BYLYjmKltadsR0gr4DVM3wcwXTqzs46zcrZzYXFtzLKdoSdgBII/IYftU",
-	"X3vLldxyNoxNZIBQFp1DmRu85iEyaZltm/4A2vs2HmJp3AP/iPEP6mjqvozDJwhGGcd5ltmkZMKFzUZi",
-	"YrImMk+ZC5Tz9JQSn6uGlkbLaACROPjFUDyvlkVu4BJBk8c9uIRPtuwcVIQsyxiHXaQr7aOHJZ5veCLt",
-	"EQ/LXMi5LHI1HEN3xJMzeMQCF6nw+/Ib7T+HR/NUFmBTnruabt40iN5HMz6WCGJqLqDLAa58lsti2Rl0",
-	"FlJwLS3dw9rvP7ovofn0e0ujasfl+zcjL3RvIDHx51hpz+nnXkqZ2d1gehBgXEbXZVndx1gEq+QVp7G6",
-	"6J/17kltDHZtpTaIfg/UpslE6JuweoqDX7SjOMeznC7nO9RpTI+kilAiZMpakBsrmWLzXiyzoJ5YXTyg",
-	"Xr5pwpwtYHxBWDpjKBE7v4F93oU5VSnU3xgSqL/BNj4mkTILt1fKAAnnd3fcZf/W7vGOpvbwtEstaNvA",
-	"3pKDaPKx0jTolgKfhiDGKt+QHkWscImd2/f7XWc8i4b7jPj2cJ3rVrO5XIF12XJ5RHoiBXJu8F7e+Y7/",
-	"Av/eNt7y74RLgfbeXPA3Q8AIdVWkkGeCq28fGcLd0Hv7tx54/x+P9+9FF7ay+AfL+2FoCLXFN/YjFvsy",
-	"TjjPNwb5gDnUCM0xXMyu67C+1RrmRZhHCjNYlOs818KAZd57al5655u5f0Rblis2EOnbDpIPsOHhnKoh",
-	"HaLq32SlZ5Prj2Wjb7ZP2RIFEMlvJQhc6ZbttTEmxYSbyWQSFW5KsxDNMrQbYoPpBdPU2tiqpWsszTP7",
-	"8q7nfUWqwHKD1Rrup/MEGLtN83HX54EwHkxXsiCF+uqiRnY+KsGsN6ja4UHAmGhMrAP5EHwGnpTCA8tc",
-	"psWEtSekr+tr+EMQU3+VqwT17KzbbyCf5eVvIKGx7PjfjYbelSKOx+MGiugJH2qZQ9tZoDN43IuRwv2I",
-	"3/0oXQ2ltlG7jRvwQPYOY5Au6dxi84L/ESgei8Se7TF2Y3RYGNjsqIl0mm4kIIwqoqQ04PJx4Lyks0/I",
-	"VGYZhn+N17aRllnXJkUtsZ45zXe/7QXB15Cs8N53KXDpSHF0cI9wBqWBoc6kTebciELbjlDvCnE+mbCl",
-	"dneqt/ud1zSbynzh3viDXt1ei6v4VIppxtFqcNY/bXV3X9Ecs7XO+o/b7FwVy6XMNUtfs5TTS8ON/jyU",
-	"JcDwvRXOalxXlShUK902esKCor5hwV6X6QA+MfsLz4liGlL6y+77dXcYmj0x32TuqjmVtZLl1GZOw2NH",
-	"5Kz3pesWZefFXlF+WRi/0CBmvS33eG+LWEXQKLOMXNpTKXSAnQpS0LCs8KCXVG28g37iaxybv32TyV7Z",
-	"uv5H22TJCV8t7NjWG76vvhU3Qyd+/sfx+asCjvW6+7Hs7gw1teUmbdBBuhZ0Ae0PSgmyBslK/DIov7f7",
-	"2b6CU28QgALc/7ein38i25nNyyolpoDQgA/rd5aYipTrbiZnO9xzrmWdLuunY8IaZCNBGkpCaKZk6LSD",
-	"Gmk5mxbKqIiG8qF3TvGZ6HLRSms063slZx9LUbQdgqxYl/JajZVrtiYpVfOxpHnaoCvSicZCVq31xCad",
-	"1azCQahWEclIYt/IsRHGGsPYcrpNY/2tjX4AhU2IRWj66dng8WdOR+1/nph39opQW9iegJ23311chmi1",
-	"ASlIJBl0jn+SY3UcFnP6SY6P88Lyz4XUbGizAjuDTv/Lk6Pe0cnR52VnL1ze6bQ/CVjLSe/knoELDvkb",
-	"yDkT+iHMNkZp3zGaQnZkyrHJV0hUseRZnKhCbiOKjZWqolHK6EqDKu/S5JC+Db1H2hC3r4LKjB+Fuvk9",
-	"euXVyp8V4lL29o4RFl+frx1Ouz37ooCHNorBIe+QVt/XupucBJXrb0NR1lcsNsKsq4xn/l4ygT26eoEc",
-	"2y8LIA/6t7vscBh/4Z4ZG7ydZJzQjE/Y/3b7C8t7o7AZI4RpmkYJYVnI/jSQUsvztIXfy4o59yRY7nC3",
-	"GeHKe/VAtmLGtLBcq6NZ5Xc7ZMGolSrQpFWTXquwgldeiDID2z+auIb12AhN8wU7Ij/YLORROaLN0YZ+",
-	"LCMjDmZXIpjPa7tPyEiKbD0i11CPIgzzyhmxSpSNAKPYApWlR+Q7V11iCsUQUslQJ1ZaLp3rRUOSv1kb",
-	"GdnGQCOX/2/bfFslXJe2Oaio5+RaTB+vEutKA53fwNTWjthhBV6nQP8SII6vB8QVKbsI3dCsYGFnkDZ0",
-	"0XdTQjcmNj4qFduw3U45/znBL4M5K/T1LHhrmsuFJ4ePu0CntAy+Oe3X+mlYnwMX2rqbhuP1MKU20bId",
-	"ZYr286p1LjQ7vj2IveSOPMjflSHaXKI2gtB+9aMzk4C14n2N4IP8OjjZm3q/zSCN5TZaEY479S+V5pha",
-	"WXrdwA/m3gdzb6NxxFxQQj37S7BGL/OVSjzWtWeLFTOwf/j4F/fnkKfbAxZ9KWBvxnXifTQGMeAQMSLS",
-	"7pL4BgEPnskDRKr5I7yLNLUXl3fn9/KZNa01INwx6hT7OyQrEzTJek9hcOUD262eUoo8tkcj1VB33vkZ",
-	"sHVW2Rqjito4aDN235kFPNiff88bgcd4tzvRhpS2ca1VvRDWm8Zzl2MW85lhmeVCbLehVFxeH8WYUtes",
-	"GqwpZWOkA1pT/O5/C7OKbQ+G5oeKd+7OTjdnJjmMucHvfpvd4U/i+/qTRTtWkf6PyG6XmEL/m3DbC1df",
-	"kEyLHIr/5YV4Eho08kKQmSRSHJFzAktJwdCiNF0romRLDvzWvPnAgP/kDBhO8TfkvzlTxeK3wvW/SQbl",
-	"64E7U4fLbv6WePwOVviAyH9yRMZj/E0x2SaN/QaI/Ey6irFgVwbx0vl5GvmZKyJjMdtVx6FoUMf0xfod",
-	"8M0GwZbBp94ObQ3akduh8/XD5fjTXw6d28ARi2FQyfjeV2W7L9r8mriE2dJUju5n6HYhyHhNsJPDEXnB",
-	"M3NjiKB5LldlQUotZ1AYv0HZ+qjO6qqjOtLRZlvGRmlAL3WLJdWa5ebh//tjv/vl+x973S/f/9JLTm67",
-	"5ef//F+dthE6uMIVSH9Wd4UaO5CwJ2stcTrv5Jpm50oxof/Gb5horxGGUTtn+y3Oe9kyugKyJGt1ssxv",
-	"QuqWxbEyuqqsbKMW1m5AIUaapVACKX0QSMuwEX5GxayAfjoekNDRaEAmVLGE0MnEIFFCrjm0zp6S+Xo5",
-	"Rx+fof65XM4ZWhB+LqTGwtgLml8rkkog0AvAgSPypsD+Rgu6JmNGIB2PZhiuS2+Yj/MFLFIJUcVkDmW8",
-	"J/3+KCGjp91+nxj8ww8nCXnaPR3Vo7RyRhfNoRQ/b40S29rEvd2dMXRL5k+M+CYzrvmEU/FIEZUVtZZc",
-	"SzrOZDeXac5nBftnE2rieAeIbfPrxKLilNji2ligjqaMuDA87IyWA6XLN/qIuQiLXq+MsIitvFimEHWh",
-	"uJiwyvpb9c84mHHlfuaPXZEWD1EWzVEW9QiLnQYKz4OPMfB1V31Yh8FyaqNex+DVquQPcGERHppBTOiC",
-	"DYhgK3sdPnFD9LF9hZ33iLyQNs6MLixFv2ZsSSj07xgQqq6JFBMs6nYlRoDk2FDAlY7nGsM8fAODJygh",
-	"gFiLPTHgr7KHRYCmvo2FDZ/AKtdBe0KarbBCNsvZEXljpV5bnp+Y+WUOnRsE0Ss+YcmVgNBhOfUlLrzx",
-	"xKbvK7pgGHgSCc9woslTezAfM1YYqmRqmRsdIUqyDDy8mOW0aQRsnJz1+jvJ2ccmY5gWagWwY8MKsVcY",
-	"XpMff+lAFxIvL2AIiCufKW3kxft2iav72px9mwaIbVvIvCxOVCG9Hbb+Rr38SfJ/nMzn40WaTdbffNnZ",
-	"ixgj/u1qRzB7iNhtIMoWOqB5Z9m9aPQvVlK7Pf4FBcwdjn4OxQ+hiYntgasIPjZmhGtbbYw6Q0DYqxWz",
-	"N21zoikIp9AcTyW+MaD5k42NbpaQBWOai5lKNkuEA+F1nttVzrU2JNlW241HHNwpHm36Rgr2mkIf/bvR",
-	"gPZ34hmWTt0ionSSzpzR1Dbcf35JZ03j2seO4RkY8RSNDtWBDYG13ZQIUMaQWVk7ToqkGUd6cAcdKNai",
-	"Zt44uNPnwirxLVg16nPON9RAE47xom71Vpt3Hxn9vchBR85lMZsjobDdMBXYAT1J8HRDAeGIC3yu9RKU",
-	"0cZVEKXB0Ah9hDErlC6kmEHlwiPyfLHU0DgqM99VJnTGxjEz9EJdN+WGfoXhRSgiHaxEtesU7RtE+zbI",
-	"voaaNK8Zxg5QxX7P5r9O2a8d2sm+gOLktV63b3O24L/+dx70ui07FG4OqCB+alBO6r6zyl7l8fv5nwGW",
-	"29i9Ra8HAnOYMhPuLiqHw38iSmPF0B1Vdxzb8gV3kqBOqZbwb4Lt342sMF5bcgJu5xYJRzzLvncL+c21",
-	"pPcHJTJ/PF3ifpYbew7byIfHmQcCclgCclPegT8TCZGabS9a4Qt2ecXDda0c8y2qy5yqhMgs9dTjCRqk",
-	"qO1OXu9n/uhg0sj3sKUDZgAG3cQHvTK7+KTbe9ztn1z2rSGl2zsb9HpBQ/NSeklRfChfKpucx7reQ3Ai",
-	"m7I8p052Q+GHdMnTr98+jfS4Z0bEETeSEybM81z/+i/39K3tkD7o9/uJ67s++OJL3zF9cOK7ow86dJYz",
-	"lg6hU5/rtD7ofN7z/dndii+gnmpdsnrGig/81/9eVCUr28f9j9zi3+crQqf+akvPvdrjYzf8k94X96Pn",
-	"vht9EyEHNH+g4gem4pZ4/PFIOFbtaiTVF9B1uAvNlPBRZ/LKC6GsyCfkyhBvmRM61Swno1dU6e5z83j3",
-	"5bPRVk+CNSoZHjDOGNYh4yk22sUO2EeRHMec0cVzXPnesiFVGl59+azJOl5uFI3i6yV74rytru9zxQD+",
-	"I4hnLlz6fdzyDSbt8JpaXrCrtAUUn36Jzz4u3ZQ0zyGvcLfoqtkHjefcRbduhSd1eDogn5/2u/3e2cmV",
-	"gOcG5nSHTPxcsIKlVyKlmg7IL1cdnl51BubB2ytxJWL+dG+xj5eBwDN7sCnXqMULLKanPYjCWxbQDfi4",
-	"y6zMPizlzrZrEyoMOqdyJTJJIU5MEUpWc5mxpMxrAA1G+ZQczfKFIoUw99hfYm+FnvEbFjX/GmL43K7q",
-	"cBIUrg2VLnXTGXT+8Y9//KP7+nX32TMn9WFdspxhTTIBtKQWYkfXzkfIaJ5xltu+c1aQeALvQUicDfTg",
-	"iqSOAtirHeT7QtyOSHHhneONX4oso+MyUmVJ858LyKB9+eby9IQ8O798Xrq/QMAzNxx9ZIACZqt+hnKA",
-	"934xzheRy5URzj77wpAUc26dwY/v7yc84BluEx8c7j3c8KY0BObvgbvU7puW9/r4F/zjdqt+NcYou2pr",
-	"GuyqiOF0GaM3DMzBBr+nPGMDMoK3jibqZpS4D4hpI/KJdM4ne13O374klGRcMGyVj49bfBwdkZfgG8I2",
-	"jMo2ljabQW8S1gDQiij+T8v2La0xytvF90By3uJgVrvz2xj97fklceAYXYmMK+267GDwk7k/1qs/MAKH",
-	"HSghKV2jbGEumhFMlKbC9vW/fPn6+cXl+eu35o2/Xz5NSidXhYiAB0yRN39/9eqJedSs1nbXFoQB3Zmw",
-	"LDsyWgcu0rwhJAl62UGr/KxYCEW0lEfk0lzQAXxvmK2DcdDO34CFCppSS37NzxdLRq9Z/kiRJcuh8IEU",
-	"CZFLJsp8/KMJtR5BrXM+LgyOPIF05SoYY9EKf2OWbG9KWQ9Rj/8eUY/7WT5vRHpEl3QyZ0eec4Wy5Nvz",
-	"d/14cMeYCwoL2wBGZYIPXcc7w2Gd5EmuyrCNq87tVvkzQbkXJIOquJuUlyOxWJeg+eJK+OGTs7Okn8BE",
-	"d5BzDTl9UKLvzTSfWekUCKsjRPuwzR1ky7O7hITMzly7Cjer0gX/liMIUJrPXzm/0Gq5lgb68DhWfN9w",
-	"+ylj6XZ3LzzhGTvWK0rIuMCAOd83QHExy5gTCGwgrEpK8x+K94rRfDKHbnUY7EyhCnjOMKi1WBou7vzF",
-	"EDE2Y/oFazKZvoDlH07Yt3/1e70NQdf2jbVGwPMgHAfseZeyMNKOsqY8ZW15BjlcbO1v1TzWAGGbtIxn",
-	"/CArN8nKU4tE7srj511yMjx1/Iv5p1lGfloGcNmbYSYM/ZIgG7+7uCAnRz3yyegoV2r0aULOtVyYj1TL",
-	"xQgkX2gOZ47afA3C8qdg8nouZhlXc/PIi5yJyfyIPKeTuatGawu1GsR2d46nRIBg7ONnDZbATRxcCZSw",
-	"R+QTmmWfJmRkeVfXhfKjINKtiy0j8kkgWoC1TUtCfZnv8RpkHxgRiUO3FlNvBvfUovv067dPnXoAc3cN",
-	"lxyRT4w079xVn6LwPEKqMnLxvT9XF0Mt1SFTLlL16RF544mOptdMQDqSWEMGhTmpjBl5UD3xyPFIGZiZ",
-	"meRKEFv3FN5XS5Zl1qoxljfsCDxClt6ZQw+jYq5E2Xjdh/DSSS7FekHUHOJbYL4jcq6uUZwevZx230jB",
-	"uhCdNgIV6OW0+xr8AiztXthQZnB+G5BnKTntnaFHPNAnMOJYsFWDAG4Qa5f4/dKZVF0SSq2OQ95pkg7B",
-	"w9KOmL2yY8cE2B+s098dp8zh9nBhlQyLBk/KKG0DzRI9aGaNM79bBso+gYdJjPuCjdudtm2h5CxIGMD3",
-	"hBTCRkkktRp+p72z6m4v50VC+l+QbwpBDCMijgWRv72+dBDAoMISBBvo1gSS/v1b/Bhy95cPi6wqTF8V",
-	"vd7p5D8/LDJ38/961ekf9a46hImJTLmY/fWq8/fLF90vrjr/CU8zfAfO/8MiE+qvV+AQs/6w1emRzGfH",
-	"J73e42NDaq9wDnZ0dIQvAnnH73bI/+HyzUt/iSoWdt2oXTjPnHkS7rtZi33iuH/Uv+ok5AplEfPCj+9v",
-	"91hDrtQhIZgrFbxyYl6pgypXqgWkGkWTu4a7Jp3K5YhZoJmw4it0Bg1uieWK0lwiaPP6BJMRyjij/S7O",
-	"lm0fKCjXrLW63wfF7yBVsalDwvbi3w4+eVmKDYaEInM2gl1CQJ4zRwkSXEzhy5WKK3x2la3UvZMt+p6e",
-	"zLuZnG1X+mwcjE/VgtfQDRu4YtqU9H5h3nxl5vtISUiVHsENJaigyAHNhq4K00FKUcHOffmp7YuzkDXL",
-	"A9BWl1c1tf4lYzOuuJjKpnXCEHtx6XagszXHyoW1jBKMLdJGGkateEUBv/wxk0wdQm/XuM11gVv2oHbH",
-	"1O4AQPumM80ZzfT8n81uKeCgCjQg0HKhKlcuzcUGf7RlsUYxzLInhKrrUkFimWKYTpoZpda8sszlmMXL",
-	"m34NS7m3+ckXgZPX7dPr7NwRBHypYfHqLjhxt7NlkwJrLJubFSTB0HXpEHQngEsrD12tlWaLhlMXUthi",
-	"H9imfYsn0jyw0YssZZOM5g098g0ifmOG/e36LVTakL4Peip0MmBu2C20upkXPuGXkcc9V8AEhYNQGqi0",
-	"ZrF0NC2gKPqPlZ/nssgzQ3nDL1PKs7VZUtDxoN5q/vSzXu9+lslv5HgbmYRDfSCQTXbJnxA53U2Bj7uo",
-	"I/Tt+eUnOd6e3vmTHJfRN4i1mFEPCBoldt8Alh22Fvy/wf3Y4ypsuQYPytyhUi7xsFvfmX2Vkm/kOGgW",
-	"V9427I21d322crj2HXUBYY7IU7grtmoEGHrlDctzntq78ZMcP1IJuWZrMl6bf47iXTyC1l8P7XIf+if8",
-	"2/RPeFeIfchBpbTcNVtvlzbNAzFfno2gkZKUrh72YWlmgmoz2P/xRl6zFL1uZiDIZ1Ysu7FOKSE1uWZL",
-	"7QoxYu4QUXO5ahBjvzXrPWBy4b5tugyRkUsFtgGzWbWjPVdTn8KMKj0sVKW9l2XoYYvEZc6m/ENn0Fmy",
-	"D8OT/9Kf3fyfL6ewf4Bs8HKV2N9Llv2WrbfJsoAyD7Jskyx7/vYlgmi/voPNHbyuzWUBthY2lefI+zCa",
-	"jS9sMBuGTcL9eUIomVM1t/VF+P/H3rctuZEjZ78Kgv8foT2w2WQfpBEVDofUq9VqNCNpuuWVR+peEmSB",
-	"JIZVQG2hqtmUQhHzIGtfOsLhJ7B9t36TeRIHMgEUiqwii03qMDJDF2qSdchCZSYSiczvU2BpJQwPoN56",
-	"ZrslNxX+mRuDtqN7JWBsJeq9GKHU008n8UZkTp3NnuizeQZE2fftvXc3PB68+mt7+vwb9c+zk/l5J/v2",
-	"XnR2Onl8FD+8HzwZvZHPPr5Lqft2nrMZhEmVzuMLD2H2EckO6EbAMAgV1hvegoRV+9DD98j/+wH9YshS",
-	"VoK5JwLjIF1bjcXq9LioB2ycCZsJaBIpLCE1NOTBD1yQdCaJWfW2yEO4ZmpAmYx9EBpqe5jnMP4lWM76",
-	"SOtRtwlUvobwpCD3cS737bxLHdeyTy5stVOsX93tTXddZZUt7TFXX7nLVqWdJXvGhid81a7x2k037XUi",
-	"liZ8WL0k+h5/hx6YBOjvWabukJTdQJVwRMvB2sxpjXq9pXFI+UJhzf8jr358+ZiMZW8sE5mlXDBFxjQb",
-	"s0tR/PLk6DYF9va593H9gj084df56NTczMmT1DJmgsa8ZX17ZRnCi5gJbRLeL17nj56ioADw24sXz0sV",
-	"7EyKNKHDdOspx0jc6DaOW+3WcdEz0yAAhgQavky0CCnXd0FDM2omEUKiCgTTivnFK0DFTh+og+lvciO+",
-	"4Q5fDsC9ys8gJrnJgy7CsECV8YhGPJzbyhtV0qdmWuOi8lzKS0+Oz1SyEuWPKeRSf5YcGYDhms1ZyKib",
-	"3gaWPiqOd0yTdG6La3FFnaQw0l4henHu+o4PWELDiiIQuOAOClWsnCOZkIQHXIzNXjCH/ftrLhZLan44",
-	"qxLJHF4tVV2h8G3lbS7EEw4SgwieyvRBMgmwjTaGbL8c2a9MaTrsaC9h/FdC+w9lFNElRP9XnkDQgW9e",
-	"HQTyALHoc2Msia/NxoiM0rXIa9h3EHIgg7kzK32QzYRCiyFXKQvsffWJCOVo6uyheXgmCZ3R+QNblam/",
-	"MGX4WLWNiVGo5xhnTCnoDSq+0nXg/NuUcu8Suc2Yo7FYdFc9I+O59wzwMnqKMbESsg02gOz5L+kghLKw",
-	"iI5ZD3CACssU+J34dym6x14ROmjJd/pe+nChf+PQcHHPXZNUbvyjPNsas0RJRJk7Oj057TRzkzNmiUbi",
-	"rvInKWTyP/9+8D1LhhwK072rqTAbl9IzfOymq3yaWMmx6E0m+yCyLDkcF6ZbGzP4366LJn2VfK/1YXXp",
-	"A84VOIuZeWPC4xx8xGscAugg063EghVkQqftNqEpiaQqX+jkyvI5sKn91MlncT7eMCN/qggMUi3+HtIB",
-	"8j/7XoN8/xLm85XmX8ffbONdiqC6nc5B+9Sh5P5f86jOEEy9DqwBarjZzT3qaoj02DemPVD6V1G1U3in",
-	"m04CNdoxIIAtXQzOEp4yBI5xrZ1M1SJ/KubawG7q9me0q/ozIIv+bkU/MRtOlQNwGVAdY4sAyvgiPsZZ",
-	"R1lIGWRUoTronjIsaTZkOQg7taa8+dwetH3GHsQ27wZsu9ugpk6bC9IhkfK3QvHBtEjTHL7YVUnDENV3",
-	"K/lTlPiTc3utTc3lFC14uyEQkgylEGyYIiRN+QAAlHNhBIRMe7scBe324HrY8oyiEkXnZDaZf5SycKub",
-	"uC0Fe01DKvSCVWuy1tfNE0i2Aq/UcM4zoXzoJpWyeLF/6ZYckOfZ58sU6Wf+dOT655lY089UkOcnOVgQ",
-	"Zqkot0yovFx3GebouG7yBQTx2+25qXMuk6hQhlwuFJy7I7HyBFpKx5Cj7E/ZvHtNw4z110GA2jLmbkkJ",
-	"cxUkKB2vRQQ90TOSD4T1l+7V77ut35WgXvlIoZ1lpNAaiuE4hWvDdrkzdkCtWBDF0XWv2nELgqB2X5vH",
-	"2rxRc9sKWc1etulQTicUM5u35np0++ejlCWbk6TVkNQiFKyT9X5tWTHj/WslpjzPVmaJYObap4fK0kOb",
-	"ItOuKaOXgvmF9KbzResacpLD9zkCpGIhBmd9hMeBfHzAYiYCJoYmLQ8IjHClOyr/kWMx7yVU79IASM8z",
-	"EeqQG4Mec2WkSVOyS/q/X56NSvESXdn87mv2d9TK02xEUvBUJj380cm/0OUjYzDKkiugLEvNQGBApiVH",
-	"v3HEv9U+N5QIhVGbqChJL+w72Khict+ZsK8D3M6xfa/ncU5D/s6j1UZzquXpCq0K+rjD99hNvzrxneSV",
-	"fgrXPwXk2TmJcrmC8oRAJr5cbsXzbE3eMMn2CcOvJmGIL3OTsGAjrT3PxNM/mCa/goUdDqkY4mbF7a5Y",
-	"FaCcwXWV5UyGvtwUWathZ4qF9kdc2kqiUhljwkZbNlekj7JxMe6TTKQ8JFzrH9Ts6kNsza47rEbVLoqF",
-	"hr+DifBrmdZ+JQXn8PI2sZbqqWUdhctDLMNrEkpiOmY2wk4ycUcZtokipVbT0LhQgT8jyKJMcvLvS3Ep",
-	"XgMIIipRlyxxjPSbPpuFw6e1m7kC8bwQGH5C4xirZWzxYIFwButT+jzoXwrTRmTlwmkSfoav+tqKtIXq",
-	"1WaLXFiuJ0AZ4wFRSPS1yFCjjXYsiRSOdT6UShGZXIqExcykRAjyZOqnI0wEykE5gg1PqHqAHGL51Sws",
-	"U8IWAQCP2idV9PDnmbgttc1uUpd22JHvfQzr/ITwYr6r0z45qkjIVScvuEjvnjSgpIdHWQS8ZyYvwEXK",
-	"xiypBc5YoPC52jFIiN36XtXDQNOURbE7NKAp9bsWcGxCdq2no4bBg4qYUsBzpq2cWG6dWzA7mgHzGXq2",
-	"rJiBsTRpkGYduqBPSxV0VBbfvcrNjkDVgvUsRVxV9GQwv8IF93HebrD5ZEJGyFlE/ZmE6MX+Z4n+EpYm",
-	"890Hfw7kQbBZvk5D+g5AeZAjSF2ZFYXRxaalb/JAXGRiGEr6elawZGH9JhYQF9NbAQ+gPhRQ78qWfOf6",
-	"aT93osl/DpeTqbvpifJ7+Z19Pmefz9m9q0qT+a2jbA+XaAXghDuquIlNU9YkekomKR9OMVKFKFR/LN+u",
-	"vnD322FNM02Hk14W26IXkxLx2iSHCTxKm/wO/y0xpD2GvtOJzBLL0Kv/1o/wkxyU7h1DN6Z+zoUa51Js",
-	"JwhbYIz0uyltvryCIElAoZylz+YR672TQl/2YcQSPqSHr2QiRSq3Zco3b2ElWb57U/u9oSpcCeVps6sX",
-	"cd+tKx12Rx6+t3+uzqHao/xEKtggQsHc6LXtNQPoCUtGFmQGAVgfvcI2nzBnmhWWuXqg7MkXKbiWfQC6",
-	"m0Sjyt/JZvq1MbWuuaoHL1amnjog3TwAXbj4mjjUwIcRQyGXK73MQiDWw+ItQ7aHPlPH6iqVcazjUuQA",
-	"H2KvD4moyGhYofbnmfDUfgdh5j5H+avKUSJMl1WxO1A1RoScbWBv5eGUbzNQx//RrOaPHjt1wV5GPGEK",
-	"UDWANwW61xIGMVWLgK1B8iA3IcEsJ49NLVSA9u1nii9pptBv5HZTRR3VlfFH09wXuGPJkaAS88aWRsZp",
-	"scJJQUjITFAxJ5FMGKi1/uAUGkpseUpM0wwmp8v0V8Z79f2i1FfGH0t7zYprFUV4QdcCHtQhlbAq8Aou",
-	"/9E3MK4+AbSiWYa22icdqIUMGt17zcaUC/3MdnwCP8OPi95N8/ruNVcslN2teiO9qK3EKbK9CJYyY7vl",
-	"sH6Rq5bCqEd7W9/JurkQbqXGhD794gZI2Sp9wx+5CJRpxuUCifQs75wigzlBLt2mBUqIJwlVDI79ayZT",
-	"MEUS0WSqmqR/oA+C/VfgIycyS80iRWbjSTi3VReKRIyKVK9wAKFAn6bXOBFXKmZhahEPqLgULBqwANEc",
-	"mAhiyYXBURAjPs5gGh3M4Xo6tEul7OJDJExloeECH2XKLpf6ikVUpHzYx4rQvEPGSKZkizyy3NfIw6fn",
-	"YX3PkdZCD8EBds4PyHMYIdUlfaBObJL+EP87I/B/XnsGFHpnB0dNcnZwfHh2cNJv2o1ZAxpnD3LMxUhF",
-	"qP8ihhlSJiTgY9iLQMQGPKPT6bfIa1gKqgw344HUsU8GTPGAIWZEEapCS/+QwI6vq1rB920u3sRCAX2d",
-	"O8qAWQBBaxNJHhc7uaEJhCOirs/1QX7TZzd0mPZ/2zQ7+NDhbR/ajuYBeYnq1SX9y8Yw4REXNARCy8uG",
-	"HtG//wc5kwEj+BMLyd//W3/9y89/++Xnf/vl53/BD/8KH/6GH/4TPvxXHy7/HRulWiu7Vle10l42qFFr",
-	"vMmBeY2O2B6ewL5/HLQwZYmgKb8GWfUChCaR0qM1zoTqm5G1z+deCLxC+0IQowOboGy1MhAuppJwVK6z",
-	"IhBJyMc0zWCxY9vop/Aa5KgUpKS5aKPIXxlSMVVLqrAcQYI0j0yl8creT8sYGUo5dXyRyNRZZFgSIRe2",
-	"7GI1G2StBs9OuxY9ZFHY/mQ+SHjQ72rHYYBSRNAkfJSXbpV6lwekH7IbPqRh4VxtKA88x9L1HVIJFybe",
-	"vuLRIxkU2y/cTJSfx0QW6TnEfWGk0ucZIYBSYd1A/EnOSKTXFmjBHrKCE/aoXcE1CrFdqZz6lIjeYElI",
-	"x7wf86m8QKRCKn8asbVMptwpnchMoQkYEn30zWWPUPEEcjRabDVzj7DwBO31NS4lhTcDO4kYGDVwBbU7",
-	"sczxBfn8vrHOwf2rt+2D+1fv282jDwf553/8/7V7iVBCrLjCQNOAC4EFBAtqu8hEXL/X0W/hO9lMODt8",
-	"+pxK8CvEJ3sir1kiIiZSmL8rxIObb4+E5c15AzamwsFgGRLiBYvXAlZ1XuEJBZmcgZvzFBN6/Xe1mXQe",
-	"foqVbs5osmDfRxWFX/rQxYFCEzg6Khr1N+0yo9h6MQcBg9siHNEhw7JIO2DY7mzMBNZ8MtMXPm42oMXT",
-	"2pff0v3WDaH+Cx6x+1aHyaPs3bu5u5nXjOYcqt8IIyRZG5Y2mg0dddq+8mYjlSkNG936VDY4/55DHFu2",
-	"YHttQ9ZRnrzeb156CReMpmyrlFt54YJo7Z4lE0oma6oF8JiSWgFcndeqEzD32WHuw6sKqMRtNtmDxr1j",
-	"XFjAYmOpWsBsVAk2y0sCfM5zRIub5bRQ2v6Taxrm7E2nTaQD6b5tFC6jX4BJu8QyDDEYrKo1yM/EIbeV",
-	"BhWPePqm4RUZGITQRVqpu1uSruGLW1lYYF7t3jIrywqc8ufWid/UNM/D9/jHmnICOGapmKCekT5hxkZv",
-	"l0WHU/c59N0WC9j3sYnWbJxLg2sWMmlFlTu0bqNC8/RCZkQTT9EhvB7KiEGDMy4fgSBFkVLOIad6JkO+",
-	"A1g65/UPOu2To8aG3s5m6ivwlW0jwl7Nd0KYjkpzR9mB/YT63mzEWVnhCjNlKyjRA6JnTJIwqInmaTev",
-	"z2I6BsfM04CNuYcKZLuTbHW/2dHMyTLsxubAFHsiuYYh7LI/0jHlAiABvDtxQeJEjhOmFAkk7u4TWBa4",
-	"/dSSjdISI7tlDfUWcYRvWeta428z7Xw1pdT7yuiylU4KqNfaDrfwG8V95sXZztgZu0WVxIJnKa2ReGwu",
-	"r7z5sm4NHNj6zFCQ6flVkVR2bUVFkgnVJAnliilCQ5akqkkiec18V9YiJ+37hFu2sgGDrQsjEyQWIYES",
-	"SQA0XHIiVvqVkeKOqXcql3AZCpYvddqtdvuk2cg9pYJcbPXmN6zDVt18cXfcgGj1kNHx7ZXdMAetq7Vl",
-	"DrkWgU9Ustxb3gjfzL++0ovKFbve+5rET++2rNE4l7VYkLiFt7ptKWIdV7VUiIjCc5U7DNg2qqpGZAEg",
-	"LutTYVsD6tib2vP4odIMN1ShmRp7j/GWD4oxEJw31g7Qtijr5YRxahVVjfvl7BdW0bjZenad5t+qkrGO",
-	"4q+sY0Qj+BhVjHt1/bIqGHeprXUrF1G7lusWyeM8qPHXkFOuw0Mo9bZd44xIiCWt71U0YgT3dGB5CZ2/",
-	"a/L0X1El5D6U3E1NZa4Y+8rKT1dZaZe4S3WVnyYTbHad1/DCemywprzIAFqYmqCFuY6PxYushESvHDDD",
-	"QmPkpYNmsv0at46qMM75WBCZpXVpQhHFvFk12SyBpc8o4B1JMtWx92wiCVVT1SQTiMQZgKkrLYOOww18",
-	"kQ7ASQrE6YAmhM+uZ52KBL8t9NnO42uHwURqjgBdN1lE7Z31L4bfZIma1zhtZFtdwZPuJnLts9OJRI+M",
-	"p0keDBtXG/hMeGgTmFXtnuLA/Gp1E/D3UWM21c/y8PsRrg5p7lOmLE4xTz6UcsoN4AieAwB0wlAONCHq",
-	"iZmMQ6ijomSQyJliSYu8TOQ4oZHSPtXUlDLDPgioXlaBuVApo0G533oqtsmb35J1vr66gYQbwc/urc+6",
-	"JQ/J84KlB2egaOUQTuakO8qoY2s1UNSeiv8r3ZhYNVtzg7q0Ocd3TkFi9OwQ9L5q7XjBXIMCujo9j6eG",
-	"7fjpH8gZUsIgcWlgW0AKk78iQLz2IN9WGNDhVF+nX5DhcEjDUP/UX/aO4LSdi1xTRa+DOsQbxEUrTx8A",
-	"0GM6WeBjLtaXHmb80CC4l5VyJizNEtFLZWNlGb1XXnz4m7d/Oby8vLy8av3ut6UVxYsr1GPEAFjwCTjg",
-	"doSLzuQ7aZ1lmSux59xRli2qjjP5qtY8daxID6+dX/xx3sKgnDKvyMqAnnpvCWKHgrG5xqahDNiSabEb",
-	"238/ggKs/BlSOWWiRRZDnRZ56SzHdGmk+RY/ROdUL4jGQiZlEGtnUptKyuoaohHXPZ/2A6qpbXPAnPRF",
-	"DM3GRRzehC8esTc//PDj4MeLu69vLgZPH1aVfS/2eRRIYu7frVHqbaR0PoGMgYKnaHNFEemozUc/qTCY",
-	"/rSifJ9tx/7yejIvDl7CoAFvQRTQzF7ABGdVzTAsSWSynTCvbKLPFlwVpQDgSaZklgwZkTPBEoIS+Wu3",
-	"VdL1/NtVS9q+vQedOWvTK80DLrDjoK4zfVg1fazzpfs01c5c9pmMGIYOFkN4J07b5DErvLRWbcBxVU3L",
-	"JT5lifmAGp+z8aoZT4cT5ijoXXty06AT2QqsWU24aPDIFh0aNiqhbhx2Q4FpfWRQ0y2ufxVeNJDGXIo+",
-	"Pm3ftCsFNKXEwEeDeX978eI5YDrPsQlVSMID1bVL2DikQ5OQkYJZYv+SpscnLL2wHUzbLQktQ5VJYkPH",
-	"nPlbxkz0sBIFOsrwNSFq8TXlIR2YxjXnlFmsBcLKuZ47xltGAmKqO8/Vvnc8pIFGFyrePSDEms0Criq/",
-	"Z9L8qxAAC2X3H1wq3rbToN7BrQcJo1OW6MkwlAomAfNVbxnYcMLCoAdo+w6bWfRGIR9PUnhKkBHnC8d2",
-	"rFILaOpdCL42mf+ypz4+6Z5C/0BEb3rePU7y3kc25srgQJsZQvVilphNEji0yEY8m81aMU3C1pAe5mfr",
-	"wTFGia8+5NfMtisMGE2rxLurxZtAikgrIfYQauWdwZ+x/vvk6OQoJ1aufrsfNkgbAD9kzky4DlvaIEqj",
-	"4XpY0qjtl9B5dTs0aeP59n0VZeXxE0OpGbA4lHPoh+SqLs1n3mBxzRK7x1E5vZhj7KQx4IImc2jSfSLB",
-	"+5sftNNM6LCctP3P5kZb18yZmzS6jU6r3Wo3mo2xbHQbY9lpHd2Fzwm75vhQjfaow46C40az4R600W51",
-	"Wu36WUUreIWS2uvutXRRS6kpjXL6s8A+V1NDZ2wwkXJa7AH6CFUvr2Avx/JnYAgns1TxgDUhJmeBjl0u",
-	"UioCmgTktZHLoWG4lbrbtVRsmLCU/KY/myg27LVaLcAJgVx+OmGXwvaRgrb/tkmmjMWKcAOnMqF+lWxe",
-	"dYakFoaXAhNWgGiCuCKOakMHTlMWp6Z8ngESi1TsUvTNmB7woE+GOq7CSCkv60G0PLjPQAZzfSnkI5Ej",
-	"cveEPOOPXBN+SXR1zoaMXzMzQo0ajOKKCcwCcedNQOIHeegH/YhYtguBI7YGFJZ5kRr3jp69fvlo/F34",
-	"cHQTxDdHD5+ensQvv/3mdHTy2i7wcEGVr/Dy0ahc2p3WW6mjhIAvw0QK7T+mpMLwWXXu32s/sEOH6LYR",
-	"F1mqX+FYFp+mc++bzr1vTtrt9jrBASA3pVFcJf/xUQ3xL/hYIO4IhO1Bk7jrIqCIDOZaffXLNI0bKtbx",
-	"dlHs607z2al8M3r3/P7pm/v/9Oes81iNfohGf37+w0RM3xzFP92X95//4fnhnw7jpyf/sO7ZlJVqszTK",
-	"Nhj5SA1SQpl41P5QBaD9wYmATbJxNgi5mqCPrzfRGHMBeetzJ9Z/LFty4/rfzRAj4Nk629n0McAHxOlK",
-	"phDrobbqXakYgBgnpd+XvV+PMd6pF4koLI21Luv1hV3JmNX3SbvTbAAmUqPbKMzh7sVniejq8J9THY0d",
-	"sJs4lAlLutnCjF9vGPNJtTw2dnIbQC0uxk0ySyT2TaRSEhkGexqDLyQ19FK7exdbpJJQYqxv0zrL3B9+",
-	"WLih1n/+jM0R6+K9B5pxhQv05LpqAnYZw4Zd0x5CpGREKjlBjNF0SRbrxwkwnezTu6sSqiodggU5Wy9M",
-	"NI6rMyesLzv18Q0bZniSSTjxhIRy7J1piJ8Xz/xWDpTfbQhLlVAOp1463OMGWDwdSpi90/2CfR/Ix4IA",
-	"lIU3ORcodjDKEWIfOSJ2tUx5XnYt2Asw5R0UNhFDHS95I4/ZpnIpYF7L71N5D0lAtbFj31LGy5CnfMhp",
-	"6RD/kYuAi7ED4XCDAhgcFc/hMoIjmZARYwGUsDD/rvrbVU+j490RR74Cm66/0T6j7KRnbK6adqcpz4ki",
-	"sjrCAEpg8dFv2BtS24i01PjNaAg73AHxflhIwXuDgcudD1cf/jcAAP//",
+	"7P3rciM3ligKvwqC344oeyYlkZLKF1ZM7C3XpV3tqnLtkrodPa7aJJgJkrCSAJ1AisV2KOL7e97i/Nz9",
+	"HH6xE1gLQCKTSDIp0dfWzMS4xMzEZWFh3S8/9VK5WErBhFa94U+9OaMZK+Cfz6/ozPw3Yyot+FJzKXrD",
+	"3tM5FTOmyGrOBNFzRgqmZFmkjGSSqeNe0mMf6WKZs96w97539r7XS3oqnbMFNWPp9dI8ULrgYta7vU16",
+	"LzO2WErNRLp+x5Y5XbNsc9KxLko2JnwKMwafHH3D1mRFFVGMCTJhU1kwQkWGKysF4Qr+yWiRc1YQKVht",
+	"iWbcyPomUuaMCljgK5lSXEZzVd/NWcH8TLKAf05oej3leU54AxgnRSnUSX/w5edfnA/So1Pa7x99Tik9",
+	"+qLf7x/1q/8Z7IDYO6rZK77gOrYiqs2WczbVQ1KQgv1YMqVVgjAhiqVSZIqUQvOc0DwnEkC6IBR3YqA3",
+	"o1w0zzFjU1rm+n3vSfFfg8EX/Sf6vzov863MebreXOzXckUWVKz9KsknP35qF7GgazJhhAtCieYLRj5Z",
+	"JW71n7Yv7sf/Gpz2+09W//VZf9fqmC7WF1PNis2FXVooaUlWlOvadKeRYbnQbMYKGPe77767KPWcCc1T",
+	"qll811oSRddkNZeEqusGnnzFaMGKrcu/TXpLWtAF0/aqXijF9Bu6iMx3IQg1Tx8pIuiijv29KdPpfJRT",
+	"zZQeTXieq17S4+azJdXzXtITMGYPRuglPXNSvDA3tHlxFvTjKyZmet4bfnaWRAD+lb0XL59F1uhvzSNF",
+	"eFZfY+PGZFkWvTGRVbtBRzzruvZBvx9b/FNZiuh1YwZdzXmm5g0gAFyzhTL3ylyvJZ0xlRA9l4o58jRO",
+	"y0LJYky0lEMy1lLTfAwXFP89SulyybJxhFDBJn8sWbGudgkz19DF3ofecEpzxZIYUXsKS9jc0dWckbFg",
+	"H/XILRIJBGzEbqB+PGz9V/XyB8lT8fcyXf/1y17LKnHCFrA/joM9IPTfsHUMbzT7qM0S17IsiFwZjkQ1",
+	"ILqh+1w52vKEFGzJDHHUSAulyNeGGzgmoTQtNGug3uP0c3o6HbAjuCduZ8giq6012FHbHk/NHhdceFSL",
+	"7nj6Rgr2mprpoodjmDIgl/A8jQq1YsUTUooUeHOWwInhz2ZvZ/3zOF+Ob2d6ZNZwhIvYtpnN5f9VTlqo",
+	"EPlBTraQIKA9ox/kJH6T8cE9qM8rqvTzGyZ0jPwYuPLMYXpOlSbMvAtCxRP4UemC0QWZSaaIFIQaxkEa",
+	"rKE36J+ftkHVLOAIVnD08lkbVD87j649zus9+0SCQzVZSFVf0eN+/DLmMGKUZJhPFvQjX5QLey0XXOBf",
+	"FcKGDO9NuZjEmOgFmSA9F/BCArxcrElKFTOgzpk23KsOwadHgxZajqN0J+MxQL4rRZz7FKXYzXjaRLXI",
+	"YotS3J/nXKZzlpU5a7tQyj7feavmsizydXylbpD73a5LlrO0TUbm6RwlEDVEwpyQFc+zlBaZSsh4Vshy",
+	"OYSVjhMy/k9qWSH9zzGZygK4qLZibbm091AWJJMrgX8lZHxqPjNv65UkRocoVEJSuZhwwTIyWZshEyKL",
+	"hAipYfwlLZjQc6aaOkuwnhZWpvxu2w+0A6m/ZELJovV04Wn0bAVb2ZPFl1pO1j2717kqFT1Vsz54ZG7y",
+	"W8OH6IKJBjk8Pz8atK0Nx73Hbb7Fb5nSX8mMM5CCLw0Pf1fCelMpNEOZjS6XOUcd7uQHhduxq4TPJrSA",
+	"I1DlYkGLtWUIqRRTjqzW0gcQGZwkfEPzktmJphz0ZKSqw8d9WJ1cqvqgX2392L4eEchb57hNeprO4IWC",
+	"UdgYiLy5BADdhtD8HwWb9oa9/99Jpe2f4FN14sD2DuEJJx/CbE0XeQCz+6/7Hiu7TZrmCDwmUG/pTDkm",
+	"XpTiCeq38CLNj3uIMmophcJzdxrJRZqypUazQze0gcdA0nrD7+3el/4WjCx6Wzh8SMyoaVkURkIEDdLD",
+	"5TZB8R2hRUXKcrOOftKbUp6XBi/7SW/JRGaw3vy7KIWAfw+SnirTlCnVGw7MOAWjmmUjqnvD3mn/9LOj",
+	"/mdHgy+uBqfDfn/Y7/93r3pnYvAxzTmhOU/Z/3K7SnpMZHYIUeZ50uNZdwVsWXBZcL3uDc+SntJUlwpZ",
+	"IazX46rBWqPl9IannfHAnVQMAa4Cm0svCe1XoVwempZiM9nPTmLWqIYNaNvn/r3bUOW91NYS8IBdf2js",
+	"AkOAmOY81VtOc1nISc4W/xk51YxpynNcN+kiXpI5VQTARmheMJqtE0IVcUeT9FhRSIPt33+ooHLe/zLp",
+	"aa5RonYL9iy0LMSwQqcj9nGZy4IVw9S92Rlwb3GnbXDTcy5mRmwzMhdY8swKGUpzNM/lCnV0M+ELWUx4",
+	"ljFxT8CCzi8Yy9Dsq1K5ZEQuWUE1Q03umq1JRtV8ImmRAXwNXFtBeVaBslrjTlhO/auHAOZ3c8lujKKv",
+	"rhVYRg1AM+mB91Lc0Jxn9wTdgEw5yzNzYBwHHJITpCUnwL6HxCqGQzKTmjzuDxKyosL8qx/CLxhz6wdL",
+	"afTIojfs1abp3YYHcHpaHcDfxLKQBvHpJGfkudCGHuw8C7uZg5zEhYWRLIg3wDoMpwo2x7In5k/A/RVV",
+	"JJOCmblf03wqiwXL7o3hjExktnbTwubIXy+/fTMkpWAflyzVLDNEw8hC5nfCxbLUrRjerwD8Fc2Ik7V2",
+	"wnXhN3QogmEFepJSYXY2YXg1b5PeG6lfyFLcF3bAVcn7SjtW73vgtgJIso9ctYPpvALTG6kJLmcnkITU",
+	"oym8eiAgFQwP3vCAOZJYM7T76H7wUXLBLOYyocmqkGJm7V+suGFGHc3lDIgm16QUGfMuJsIzcjYdpC3w",
+	"exyi2Utz7QXNySWMSp6bD7pcZPzsMDdZrIkE4z0st4fmoT1UgW4rMNpoG7aX4ncmrzqL0x3k1ZSaG1Uu",
+	"nR5vLdExefHsfPj4M5QXARZ98h/4v70mlJ7fsGJN5mDaR1+z+fdxLwF7cMx0nFOlR5qn107EtAaHqDkM",
+	"3BzmZZCzw0WeOaH2QyAS48Y0X7DRPw1NH/YuFqzgKT25koUUWnbHSwfoNtTwVjlvJrrLkbQfQSWyWzdQ",
+	"7/OzATk/PxqcWAtswyFq9HAjV60qaPsAgIKB81iwFVh8wZwGV/WG5iPrsu0NH8OhAaRrwxgQX3ND2XtL",
+	"mecozLcdY8TyBYfYssXHZouR85Olrhb2Wb/7seGkbYdmnya9Kylf0WLGDsjpcylmrDCisyAD8pp/1can",
+	"BoHAalm5lZTIlZQE17WT1GopRzm8eijeHtsI19bP/wT35OI7UF7nUlS8WVFLrldcMQvj11Ss7RbVPUG9",
+	"kBD+YIB72u9XAQmULLgojepA1TVGRhhN5pS06l6nge5lAG4WSfwqOwF+QcV65JZwmAOQshFpgerYXBYa",
+	"wiueEIiHOIKACANsF98jq43XmVUtCGUbi6leDGNCjqqgkE4f29dd4MaRj9zY+nUV4wFA+ZugpZ7Lgv/z",
+	"AFK41zOpIBdvXxq9EnTzCzsFjDUkGM1Bluzj6Pj4ODGaAyWV/Tsuaw5CnSdY8070KcO3D3V1UfYD5QZi",
+	"Yq6FXPnYlaSKtrLUpn5nLTZVkiVo//4dDJv4xOCmuYOf1pHsu+++O2pG02w78GbwjT11VS6XstAse80y",
+	"Tq8AhAejzO97mn3UJ8uccvG+N0QFd4M1t1Hrx+FJ+3USWCiBlXY4c//daGG+G8EHhybc5rRAm5RFYoiD",
+	"jXyraLWm10xBfMU/Ll6/6lVWfoxQylkBsF4W5hNtXTYpLVXE//UGAjhW1u1n9RBqhgALvxSMwJcgeZi/",
+	"MKCNa1KwVN5Yv3LDZ5T0Mqp3guM10xTeA2jk/IYVdq3gZ9/1+TP8BEiVnZ8WBV3jcIg/P22uDK03Rp8G",
+	"WaYseRbbAAhGNB6JBPx0RRVZMA1BDAYEfsSManZkSH1sWJlaAzJudDPOQE51bfwAuj4WIOnJJRNW4Pyp",
+	"48z2uLZ/ZWRAOqmioDZGUcyckl7vFuDse7f+2kXOQss8aweyQXojWguWK7KCayDz7AkxizQCDAeUnbM8",
+	"A8NxQiYMUVXP2br6wDmqLBpbXrya8zwMs7oLOG5Dr+r3PUAkvGYBoNz+PVLay1HHhfBIK+RrnFoFsNqF",
+	"+eAXJic/MDQrAxF4isDbpAWoBvzUY6JcmJWv2GQu5bVZdk5T81+2MEv90Nxy0vt4ZD46uqEFRBiYr8O5",
+	"vuEi+86P1nxyaUdv/v4cZ7t16kcMVYyMrNsig7kmOaMZBDzouSw1oWKNXFCxtKhdo5bTg5mthuSn2wXa",
+	"V1xFSK0nX53oWO2oIrQsiBE0Q+2Jk7CC+iCtmzrYbu6/De9c2j7bFbzk3rbhnJ0+eoqv3hleEF+wASta",
+	"arnYag/ycDIDXFSv3ya9dM7AQhINNc+lvIbQM65tTByj6ZwsqGYFp7mVgsEi0OmYzPRPzYSxs0Inwaib",
+	"VGNElUt8EzgvhLeNqoCEbd9iTAF+t2QiYyLlMc4Iy1U2OgnI/oJmjEwLuahteROLNgQDnEbvmIRCZLyd",
+	"woYf7jNLMG7k/WnB1FyAy7fDMb3wb98mGDQVHRSNPrGIS/MEtzWnN2zv3QA3aiDaroW/okq/bnyyjbwv",
+	"aaG5eWsnSN66Ny8Z3MSllHnbpeGalIrZvYNRQxEQEKR8QsAFplz+g2Lamj73xKjCqL47jdPmpUqz3jCN",
+	"NVf/LUreVGu2WDbES1lO8kDCs+GaLewM0aWOkY3LVrsUzbu/caHdhjc3YTGwBV9qR+xpXXgVkpB6unNt",
+	"pb0XNUrbIj2iFwqohVsNBilyrVg+rURJYaS144jE19ChpMi4mzMIzKczVsRlbqriC1yDfWI1Bw9zVIOy",
+	"Rs7ohcZnllKlGgKl+bZhRt42u5l4lfRWsswz88qWvAuM08Pdk7nMM6OnroIpw5yHEBErmIUTedgkVfhk",
+	"Y6mtR49sa4P3TnKZXts9xjfBtV25URdQ50XUV87rAQgDAdTgiqMLcB4laKLjgTVlSZWKbX437YfbUTAF",
+	"MeC7iShs9h2+vo2A7q+YxQlGnVAEWowHb30Lraf0PEOzfP2QDDttT6azhCgjKMlEZMKWb4Nj5B1kfVgF",
+	"DNe6/Bchi46o6XkWUBjDQ2bM5rtwVVNR7TNCFXyEDt2cX2M09A56U8SoxzNGs5wLpsAKOuU3DGMlogNG",
+	"8E+zrYYNo0UvGDHvIZHilkbaUIu5kZyFuqvSDEkPIzpjIffb5G4tozhuZ/hDPNfxpSArWWSNWHObs0FO",
+	"P5v3F304iii11Ftsn+4KedRAV+FtzVUZ4eQGTzJ3Zsd7mxXsRjfhZv264fRuB9UxtyL4Xwq6nG9eUJbN",
+	"9rDBVTc9pvHJbN+h3sgsMlSTUsG4iV1q6wYPos2CmvebKeUeJBvbaFcDGtLXPe19SOoxySYqigi2YkpD",
+	"bp/VMDJLgpsm1p1ztfM2TXPWztYrj4fPWgGX0QpFuk0WDeONwFLXpjlYmyEGBwPnDziMHRyoI4xl5cn9",
+	"FAfnmuiAgZf46g4ZP3ryfp76WTqgNoDRioVva/pZw+jhbCEbW65iojtpdE/x9dtkz1taqYSeIDdhzfR+",
+	"emUD0i6dBP+/3ZZbZivQLv0Jx2yW1KaLo6PSa0cG9bg2eCUy9QSzYmwQeeLkCVDjJ4yJhmJTJQ1bw+6C",
+	"K4UyW/hiD8PS4R+b0vZWU2+1rdd+6PDH+izBkxduwuC3d25uA7Ay4/q5sLp0A8FSHdOEvpvLIRlfszXm",
+	"sRll3iw0IWPJs3Ts3aVLVigpEjJOc179Wip7g805ZFnBVNyTtY+PpeFb4kJ/dh7131yz9SjuiNotPTE9",
+	"l1n0unkPYbQ2QeU/BOLGlVHodEFTDWAYF/yGFSUfR6EAWWWxOQu2kEbSQAi2vALuarvhqMxVttHhFVU2",
+	"vRozxiNpsRsuGKB6iDMe0iFwPAwTlyznSWRjN7W1R6+5wdpXcnZvOaPC/j+/6byKG+BSvLbiTaMKjZxO",
+	"x0NitM81uMVXc0kKRtM5U0GULBDDTOJ7IAKExE9Op2He44cIpHxCSpyp1Q9wJ0evpQe112AphQqi+Yyw",
+	"IVIW9/Pua0XvxnDdrit+GyYddSV2YRJShDQTqq5ZBqnCLaapKknprtJpR19+ldH0UwTG3eSwMMOsVL0g",
+	"I3TrfTHvhDeyBScq2ygYqajqTOsQTQMSFiJhsHWPS3bhtfOrIUBwMG7hHrFi97mBTZHAE5cOF4O+z4+L",
+	"PfQJc7GHmybN8FBdSt1Pu8Do5kiCFLcq68stL6m2sQ0Gh9A5vwqS4P7cnMDt1IveEXMEpAzEDOhESNA6",
+	"U1nmGXhwqroyO+FyzdZxUcVrunvLZfuRkZrKElHtrrG6jZdLnNaG8OgEzEPiYnVC/35IWWlxTrC4B8nY",
+	"ply1zPzWz9bywju/iJYXLv3aWl544Zfc8sJTv5MQQjkVv4jgFGEEbjmjNlND3YHcfertsoGR1XaJclwT",
+	"8GshAUrAcWukHojP8MvqwNA9L6/vtuE5hSW1svltGL2JyBX6LmmpWOZxFn/0+BtD7/1wug1TLYq72es/",
+	"Pw3WEnsS+WQT1esYDvjLzZhlTCCzZc64IBOp50ROpzzlNCc5NR/MmHPt+KhclySIxS4bvEt0IofTO1iQ",
+	"ITN62kLAovrMhOc5hivvIvkeOnAxFwuuNdvDjv/UfRK7bVNeKD1SjIm9VI2ZvGGFgJoME7u7TavuXC7Y",
+	"KJ1TVyTLIflcuohMQTWLqoHI8uv1dFx+1ubLQhcyK1OWjaLeObp21mNXNg52DRm2XMzCoAOObmlFzO4b",
+	"NbFO+6enR33zf12kjx/KgquMp5vBCSk9mrKMFSDG72/f94Z9iIYCs9ENK5SlaHtLSbZuDU01v+F6HXVE",
+	"vnvxlJydnX0JfvhvtaYr+khB8swGhM6O+udHp59fDc4x0+6ob/7RbSGrOBrlbMYVF1NpQdIyUsAkqi/K",
+	"Iu905a1ZdqS4SCPWj0vzM8YcOByxhX9zrjQaQMw9IC6Zw1MlnmOQPhQIJi/BqX7Nlvruzlrhi85t1I6L",
+	"2R9FUD6lKzSqT2rTnJ/HgL0s+A3VbLRgZl1byEHBclRvXYmkhps4g/wGxRc8pwXmUyaE5krCz5g2FAQD",
+	"Cqkh1HzP4DC5pvnIMHahR82bWeFvt8h7XyHMDzGIQQji20c+6L4zrUcUUx2+yS/tq+arpXRxSlvDTuxr",
+	"3RWlmq0Fvtntmb+0r4EBwFYD2wMChvc7rI168ZF6kWU5ybmaswykhU4K5/7HUS6zwCQXDXCraDFmi9CM",
+	"dc9EsV9uDj5wZVsZ0JZKlsU0566WqRpHql3yJKhK54tNuiSJEHsbPD0JhJhNmSBOGprsuuYO3WBFyBY2",
+	"r22FgBXC14SjJrmp8K/BUJrcIko0A0xs8orqmlYn2BSrarhTZ/Ft8iKWmo+Ea3GWZzEx2RZnmXpeVGfN",
+	"HsgRaTcWAPZSKwKl+gIf5sejmTyy3/+gpDh+R1evmVIU0qr90yN1zZdHrvjckS91Yy5iS8hYNRsA9VCT",
+	"NYPMAHbJjmCzCvotzk/H4SL5gvEq3luFV7zDEX74fLHUa7jrjqQMOicTBBgUU+7v4Fu4hx0uoGs7yJQl",
+	"ENU1csAJ7G3B4ref3kGsbQ1ciADTUOStUbqokALhtnXM4jEwDaNdtN2CJDNJpEiIkCsiC2B/xRObgEHz",
+	"FV1bR1ZLsObvxcxnwdZ2gM9YylVLILmR/ohlQCRjKYcCcRorrM0iSn+ggMbK87quGN110yza28Dc/4yu",
+	"Kw0ppjw+Php0Uh4zftMCACw57ei8ey8xmkY6ByxYSMg0Z+RGahZEviIqGrFE2JL9tRV+8WXSQbOqYh1o",
+	"nn87hYpnHQWoD8mm0Q4UylfP//Ly0vDfRwoDRWsmHV7Pqq+tGS06va/WpBRU8IUsIYRCoUwzLYzyX7pf",
+	"mOHm9kUGWLqQTjm//2Z8bMRC3jQMB3aVZ0XmLA5ucWeM5CzVZcFchVYbg95Mg8KgI3OgNv5Ic1tL0Bz0",
+	"5ZLRa1aQSSGvWYJh9FhqAK9HiN90VjCWjbSEGzmjmt9gcQVusL4U10KuRBTtFdc6GsxfR0n7Wh37P+93",
+	"dNigyHP/44CcDDNcKBE18cpm9sOWYyeGvVCah/aMlR/5z/93EZ5dM8PCy8e4JY9q/oyDiBd/1y1lqSDd",
+	"Th5dLn1nQBmKHqWl4eUrWCqLDItWhIIkeQVGDqN0MxBKKNaysaHzc4pwhPA3iDF4QhRjZIzjjTdJ8oRP",
+	"ci5nBV3OY50tCs3TnClQeiaYZTmRJfavaNALWWQYU9qZnb+RmqdxschpD6MFY+YAIkLZa/vEwKfSNoL1",
+	"yTwzCinI/3uty44cT15EdtgWkmXT8g3KqZAlcq3wEqgE6sB7doFJBJiWLQW7x6o9p44sG/pItK0ZcxaM",
+	"wi7vBzfoKxG1bMticRhi8o7NypwWCaFLg8cFt0F7BVkWkoA8HGdkMaJiB3PU5Nsi44JyywGsBgyQ252L",
+	"ZN6tgQA02Rxo+siqu856stVIg6++4uJaIZMHNasld9Vh2iPCPqJ8btHfqMuZYbLqXtcAVbxo9oK2Ds17",
+	"n2h4UjCsSzcz9A7LDFPBNVcsI19fvX4VO8j3Zb9/lmb8Bv7BruZcka+w+RngBCtyDCMytAIePD06f3yM",
+	"n5347xwiNIZ7ygxy/cAMEye55GRKuaJco/+SkaxsPI8PDtX4S53KRRdbV/6tffU26YFJDSMCI4jwd1TR",
+	"FMZGKzC73fHU31YTxbN5gfu2IKN76hPRl1QpljWWQq7mbB20eTNKNZiFPBVEMkm0lE6UxreD1lUGPc4+",
+	"1/NGz4fOmP3OihHRPRpG2W0QeBO+mbK2sjVvYTMVU4J6qVSRZcGUYfM5o8ry11QqTZjSfGHIyQH46zu3",
+	"rvhGuYB8qGxE1e4UbfvywpK34GtntNrv+zJv4er0B1kQ+xjA4r/zkpAVsg/C69/BTPG0CKN2jpYFGyld",
+	"Zh2SR837bwt2CW9XYrqKObHwiRENrLqoCWQWlst7bMYOG93NkrF03sZIrN32kSL4XqDF+5wA56hd5hyu",
+	"5/3gfgnztKT+RBneS200yrJQzOcgw5Uwf3gYuupfnddyqVtY3I1jcU0BxNx6lnkBrsFhh1WnoIg8P6eq",
+	"TgHJ17LERlRP5WIhhXqUYFWNCIkje5Qw+bvUu3MFLaTdXhuMxtPCim1t3vsmHbGynpMQAp4Rys7B1fCy",
+	"aUPiCjA2qg4EolFFTWqkOKnrNpEL3S6lbap7NjbGCni7BenQ9N+IAfOy2ZbgqeolTGvKGOYz08L8x2MW",
+	"Go+Ur8zhBaN+zGK0XzxBM5rH4fCM39g8g4yuCc2bvWwD+9rV4PGwfz7sP+4eerDFRGhNBQ7KQwIGwoTg",
+	"uUKeTnzFrUYrb2LcvSwfuLOpI6eFFOuFr6Tm3my0lPv67dOOEy1zppkaeRNMe9EJJNAraggjfmYLeNTm",
+	"bmm/+etYT9mUUa1GcUdNuBeI2YBOBfDJfjtx2bEHMh46FIvpGj6Ey7BCWWiQ5JgwCzYSbHBznTrxtvj5",
+	"X+YNW0u4JAWFQplGXUjlguuf/0XoDUtJZgRB8zmKO0CvDR39ZRStqPmWQ7NYI7cb8IOwBberfW+h4kMz",
+	"uTS7WdKC5Ixc/vwvYQSJtr0hAHdZMf2FAjZqvqit/KyLrRy/cwr4YWyaOCbQTYgAcGGQTdNm1UZCyzyK",
+	"UnOtl2p4crJarY5lWaQoCRyn9OSZTEsDr79ztmLFCRMn6MD8+u3TE5z/6OzEnUU4jJDKDFMKFhtnWoTj",
+	"IDaagW4fbMv3sy27OjFoPKaYD10n6A2aGLIWfyNqCFsdSdKrXUAgDW2G6UO5XP8NchoCi28kmMNKnOjr",
+	"8WdlVc8tUh5KBb+4uNAmLl3VKeeeftWauHP/a/rGaLZbN+yuoqaQz0EqLisFeUoFzTgV5GtWcHuJ4I4+",
+	"tdxzyYoFNcsBWxzVBV9IDsWZzYcM6279CtKOaGlCXCedFqPqE52d/blJZ9KLxg5eVfB4pKC7u10CdNH1",
+	"4sejRsWiu3FMO9HR2dmJQNfTvuWGNil+SL3dnQ8i9ywniOuUjvagmT3W3Vazpb83u239ESr0x9b4JNFS",
+	"XhOuf1Vd79cgFIfVV1yDt7i+IhTPguoWVqDflOV//n90mbGmpG5IKgryv5J4eFAh3VCU30REB2w7sWA4",
+	"+rx/MqdC0SK7u7AO96RgJ4pRkTIzZMYmFFSpVioVkUcrYXIbUbKu+VipFIoxAViZZ2Lu505ZCJqBxC/4",
+	"qpCaNfX83mU6X3D9z4Q8LbjSXHSiIzlVik952lLlxaDDKz4paLGutwt/pMiCFtf1Ffz11YB8/fjx3enF",
+	"d3MmAPMiBfdesElRmnWcJcQQjm45OYi7rfH3mn3UQ8LAGT4tIpycCqjyi8QzytUxdW7nUqTIudhhmopC",
+	"2rXswwG6mXYCm/QWo6BRAWjRTBODI6erNbQMfEY59lvrnI6w6X+AR/U5LkjBsAGlo6zSG+d0qciPpXTu",
+	"ivNTkQXQ+J+dInZlXsZa8/8dfgfnzNLGWlZr+uLL4eB8b+HG5RXY61oHvV+JpyaN+xZgqMeQNurybeUG",
+	"j3AzW2OzTSwF30qdYjtHsS1X7bqweLcLrwykx4HxPGfUCTb2sEDJw+wx5fqM2PK2yuU9YSPkIaaY2B5V",
+	"NvLHdjvFGjz4csZtXM3xe9GhhHK03g8Xo2UhZwVTavyEjBE+o5yuzF/OXGr+LaQeQW9alrFstOJ6Piaf",
+	"mP9kBV0BYSjKnGVElvpT82khjeYMnpwR+NJGS7pkxZh8Eore5tXKyzMmn2wAw9Z21divUwoDvXHNMTT+",
+	"9Ml7Mc44JJo05toYzrn57QHYMCqzjGUhRxDkA58ZOrKGOnGFTfyznO+RIgWfzbWBfMZyPoHGy5/iETg1",
+	"OIBqL+lVQPUWGgjG3ASped4CuJo7DOIJN/aLzBE3Ye5HdWnjL0eIb6tseky+9fiLQafcnI0T3GXlJ904",
+	"Px+zPCl5rgkX1oUFEKIL8glm1gzjdP3TznqjkZMfH/UHR/3P9le+zO0AALTRFRfXEVGlrIpaRepOKlP3",
+	"HoHqltfa0fa0quBsoy0n2Em7iFVSz1pqe0fC6sFNDQs1ursZb86LWAWwVqmyUverHbUfiYuniXg6S8Q5",
+	"QBODUbVwl5Vw5LuRSdWkmUjY28URmuduCDvgyrZbd13jqMZkp9oCcq6wgZXN7cuOyXeQQ4z4jQJLFQYQ",
+	"NKBTrqEksflp3SQd6A7LdvR8sjvQtij4NVti4EiQOS8FC1Oba1jUaE06+O/DdHfyh1DbRTtOuLikyEVd",
+	"0tlu66rr0XR/JfFlx1jRtxCv9Q7jtQL746IU/Mfy53+RjGFMFxq7vAx5/xVakrMh5dmFXdQCYS9Srcgn",
+	"l+Vyma8h0lF96hb7SkIReZIWP/8rMyzgE4xaVM57Fzz7NLTYHQDIWrkyok+I0XyNKAIa8C5dezmRR9ly",
+	"YtRiJqKeruCNaXGyqQy7nlVWuN2m9NpYsJgTIIhKs4WNbRILSIwu62OnIvzHNscZZmK3urdH4Vcwqj2Y",
+	"pv5Ipqn9bVKXbed74c60Cqf0Ep4NqrxLLuLvEcd/RcPxM3OEUIJVxb08P/9rQjX5+f8l+aOf/6XpkgEj",
+	"oSSLun9+3UCWQWXfxqgUTMMJEv+ICj2Jg8Dk7cNYNrfWyBLs5u/7twyVeCCWhySWjfiSpnsR7tYO4lkV",
+	"sIloFq7F8dwWrgAo27JKhkZYoT5UMrCpBI84HX0Rj7vXLq7X/bjrOA1wNgYNqo20Qw2j1FslQhstH2Qs",
+	"/UGFPlqmpTogoXFSIuRIQf91aMQRu5KvwDyXezWFT37+l/n7tlM0cFjb5/fFqn99HfWykcXh6TNXkDiB",
+	"0TFFQTlGxDhhovX86tt/Sye5JO9kVvBZyf7ZBQbYXSJaP8/cxOOUQo0Wzykj054+Pn886BLjuZQ51zzl",
+	"VGzdk4FOXs5c8/iIiXJp9nlU7LPPXyFosiol1tq/j1tfRgMNnmB3zxVX3hMIaTzrbmapBxnkQQYJZRBr",
+	"UKlKfVWX3AsowV30zOVOKp8vh9fFUVZn8EhczJtBSBn6+VhQLAELEtev5Du5pvkFVDj7C7/p5hRnEbIT",
+	"pdq/SM1b6xvZVfr271X9pw1t+KH0lYXlfWteWSAfKgLbndmfPxC7AAZ9qaOy2djc7rEt4wpsDtWTKeW5",
+	"sr1FSc6mOhCOrTyY5hIraJshouJgS9fczFd36d6PT17HSq7Gm9PJa3A2wyQxiIT9bffoLBc2+93k56nb",
+	"a2vTmnt09WrrMrNoC3L1ZqipLIV1yK3cbysqdK21Va3TF82o3tmA/7V7LyyD37HyrlK1xixh/dxWOnT4",
+	"3sNVKxvXGjykR9We/IrbOhMvfMlGD7yd9CzAwEPQs0bD5j83PXsaJlG0Zodsc8DsodA6etRRwG12V/CR",
+	"643Y0fi+XN8tmmH3cpq/DbaHh9UweEAzGvPd0PviS/FIVSE82GhvYv+ACKKf3vfkUr3vDclP721RFniI",
+	"BVXs7zgq/HF8fHx7e3sbNumzqz5UwdSncFu+Yet32PquHQhWnWo0Pfi45AVTWztMM+hsCT33bZNsqxDN",
+	"jCTavYRxXLn/Dsqo4KDQY59qJ/4u6MdXTMz0vDcc9PtJb8GF/xuaAWpWmCH+z/f/5/37j/3+0fv3HwfT",
+	"D//xP6JUL5W7uylcwkstvBFHiOHfM5bzGxbthZmzQketDW+cAkCJZupuLXgNBBZLfc+2bHYUFe+pYiRO",
+	"wfKDsecMYXWQVnKbGvGKTeZSXh+hBYe6v2PQbTWPBWFJtm0QSyUsGUo9K92xmYrDim+4yF64scIf3wXj",
+	"hr9fwRw7ZRRri2XmO6IozxJ/gSDqcVVItOzs0Qxrs2eSP6+qDe1+22+2Rar//iwYvv7EtqD9EJc+3L2q",
+	"ELSyA7hq1h6xQ0mj1jqvdoEauLntoh9C8vBE408vdvgKJS3qQgcK1Z2+2CPt1gvEyevdxYZnVWNxSHFY",
+	"L1mzim7QYahlBQeWAWLE8C+FXGEFMy4INaJNjQa29zrO2Q1Se0cKMjYpZ1CZfyp7SW9FCxHpbBdVrPaw",
+	"lrT05tgw/hzPjs1mRkz8WLKSZQmkJI5sN8GEuADqhORylgQNtyEaLYFvbXesuoUtl7PeLpsWz0JFBztu",
+	"YnsDhFqlFTksDCkPIFvr/TgESWktd/knoycfXZWOSPuDPaAFw7yAuv8tJUJpozWet9+oG7POzNxZVHl/",
+	"LJmOXoeNo7BScIV5rgfF5m2RqxahTLNiD7RAT/sVfLOrApeVdd3m7SISB1s3dfuxvGjrQZHKvFxAUPXT",
+	"y7+DVeUtgs2ZWAztfPPsr5ffvgFDOFjU6IIdk+9sLIB3whg5x6fVso9cweM3f3v1inARDmtLEqfM0Gfh",
+	"J0Z6LexsT3zbpj4R2GEeP4PmctjZ3zVGhnyNhqFa3cSDySnOazeMiWZ1mvOPf/zjH0evXx89e3ZM0Kwd",
+	"YyIRETqYKsSkDs3MIBQ73sysVWGrJmh2Z9n8BK/EBjzgVC3fwuwjAnwp5wJcb3gS0APLO0H41EeB0EKW",
+	"mM9j4FI2+5ec7F6Xp3itMfkYnbegazKnN8xD389SI5VhOqC9/PH0vPWS1XASAqfna8VTmkPTHhukj+JE",
+	"LmfuQX2HL99cnZ2SZxdXz7vzyrE52TF6VzO69uVMKYR1JGRs/qM0XSzHBuchS8jW/bdkzov3jvQkfuPe",
+	"d+YHaeQO2adb+aklNpaHhqsPTizZTW2bNOggvBSZzL2Z6R153AuaMv13mpcs5msshY4zhhv3xfZV4Gu2",
+	"T3h8foa8vAWELUUC4bm5pmouVyreJH8PBnjfNlwHCNFyKGqD9d3xBfO0Qe8QSAin8JuhINPp/Lnr6F3f",
+	"xjYhv7WsCgaOPfKZF8d7n4btsWUnb130Kznbxzt1JzNWifUrRhiKrOpfyhIpl/3MRkfeWrWppeQtsmrN",
+	"utdUDU4ogiQdFa0lLShOtU0L3gA0HqYaeRNKS0tm+5o1HW19B/QylrW+do9u7yABR5InhffayoKAk4rm",
+	"5AfJBZYbpGSZl4ooPmtEZNUDO/6zitu8c6t5OMuW9vINvdPqmHZTYd/5jTOJAXfjUCLY7NHCo+xOx5y7",
+	"eYehe/YW/+l12fDYW7QICHXGtOhj4pp8D7GaQIm9JN2vT6zEbNQWWbDMFh4A+VJpulaoawk5kdka24Kx",
+	"QtebAFW9w8GTS/NRrFk+It+oFPSGci+oBR30g+6C/vONswFlsYXFVKEOh/HPe6vZVt3E55kbCKEDkOVy",
+	"RcYnP5asWI8TMj5ZUj0fm0fjkzmjGSvGxztFXTf71uiKFwVTc8GUaos4sS2YxkPrjqvMW/UznJqBbAHr",
+	"bZ2boob7+ipe2KHqv77Cges//s1Nc5v0vmY01/PNUw1cDRUxvd4JPvtZDGhf89k857O53tIP0+N2rV2p",
+	"b2Jqm3/GzDdzvYhJM+wjOIS/vnr9KsFKtAZnIKLOqHvoGl7Q4ho9w3Xm0Xz6LdQmse05qp83RrnUBaML",
+	"Lmabr16kurejRM/2djH2vbaumEElFYBI7CBeZkxoG1eyp5fZAO+arX2hmqoUhLp7L2znz9u2cbfmb8y7",
+	"rT5qm/B8zZAiWBMLRpkeH9jZbJ1YNZ9zEkJwG+i/sVuuL/+rdVUQpsAwAV/kYGhU/4u3L3FzVBBuhyLL",
+	"Qt7wrKrONG+Ul7hm617SkzxLjUwipFgvZO2KVuAwFPYSdr2fs+WCAG3GT8knWUGnmpz2T/tHg9NP942p",
+	"MOuQkxa9oC6a7DTipj7gZGtsEb61abHrHrtnhsrKvLVLhntsS0ZoWuhmr4mdm9F0tlMguzLv3KK1R5Y6",
+	"1Ho2rgolq7nMIZxmi2tsU1lqudBOeYor5nWjkT1Lf0B2c5vrDiEbu1B/lZNDyLEG4X4r9f0bto5Wy/OX",
+	"3dkDHfHlWrF8GslLvoN67L6ZrKMoWGcI9wkB2aneQj/tUrVUMblCYW/BRanZ3VnN3qFNm9Jpwab8Y1wF",
+	"cAc0YTMu1HG84M6NvL5nTM09mFYt0wJ3UvGuABca4RcBGjQOqrajFuw+xAU1l2T3BW3cIWyl7NwQv8zt",
+	"fVUrrjilEHCN2RSOAW+mVlRn+Yoq3YjV3uQegq0YOIfMKy2kmqyZPt5ZJu4h8vsh8vsXj/w2OP26Hs+x",
+	"Fa8bsR+/EIL/ooj6S+NVZ9zZhgfhsXtc2O9YL5lQsrjiSAxaT1Tz9Ppex3gnUaaNDUzBXqQ7RVje1V1w",
+	"Q/Oyrc3ma2w8SQUZDImS4IFL0KcMS4N+dFhfV2NQaMGIuubLJct8NXtFF1A8sK7JBlb3Bnq0B451Uber",
+	"c3YKN3B92sKgoNadbSIagKJ7yPkWUr92ufoWIncOni3YEpHqmq1j7flKYYQ3q6HNaUZsrBpG5dnKovtp",
+	"bHjL2rqelgJdsDhNbeSOUXe1lpMW+e/o1jBnvc2rYSfYDN51e2wCuBbLi1cz6r8Ir05D7HQ410aNfp90",
+	"6KAXMbyC2y5JYjM+HM4K6UJJ78FbOmgiqJtvNYlkoyliZjfwHQhd3coqhK0tZwOB22LP47hXb9o93N6U",
+	"n6Q0zzFODhtVEmhUWSEm1wSM+q3hyA9tIB/aQD60gXxoA/nQBvKhDeRDG8iHNpC/dBvIV3zBdUtswwXJ",
+	"zVPsCUA1qjHU/J1ijSNqQCcLaLOv5QwI9KazgouR4ZzRALJr9IgEdbWkzIdbY7cW9GN8rBXlcWy81Gxp",
+	"lT3zjk3xXeY0ZTEFu+n9BaeqmTVxW6nmioE0YhB7sFz9SparBuwP4Y9oHuefPv7tNYMegnO+jISNiMw3",
+	"p+jQjWrC8r1ixaEQ5H5fFPKG2y4BuzGUuxYYnce3Wvaomddz2h8MjGjbP93b34Sb9KsJ9uBAVps2qYAe",
+	"P63qXncP4/DZ6g2LvFWDWGbL1KMD+gm8ioprBtm2LtkWru0dwj7esJV1hv+ZHNvXMf/+FbqKnwTihZrL",
+	"lSB0Rnk8VqnpIL+fB3yLY/vfy2mNBxS7RG8d13kKNpJI2OKWWPkw4rPlDezw0hpDL1oeNqDjhmlM6YtA",
+	"VGNt3eM3jaIaymibqY3IGa24yCT0t1oLuoDfF2WuecdI1dosl27k2q9XfMG+c7PUnjzzU9Z+fo3zh3t4",
+	"BwUDdxXWqV9E/7Ei00IuwC2jZdXx0Dbgg9ZaVkfgBbH0rYEOhYx07X6GQQFDGAZSRxolc077g2bJnIhs",
+	"sGNgg997j3u7DSEuWZthM+M3PLMWPCD1m8W9M8nUbkNmFwN4HUG3EbDqUrSnjkIcvk+v9GKlIcEFm5aq",
+	"FjiwowSftSv7J1uvl1emGhBgcfYUXuV7kd1K/I46oKqmZraNIVdETu9U46ib3f7C4EuL4R51qohdvgGM",
+	"KKBrJZwb4kNZFC1meocXC5BuiZCr2PkbWrrg+XrkcG93IVZzz0eKMbGX0AKFurrPwhd0xpxNqjPn31aW",
+	"e0c5fTdXLDdtXxG9Q33vhEzWtisLpJ6CsOkoMBYRvmPB70A/qMDxvzvZ1++iLuTlrGHQ2CgUvpmduTtD",
+	"dkcqRg7lYCy1ClCrjs71KszuriRbFZIK8aIY0sT/nWm41e195pOJutn2gnt/m2wmvzqddQ/FvtJzY252",
+	"xDojb0Iu9D7VeHeW9AiXuznVJtw+1CB3CKtGDZp/coPG24JLF2MX79RZisA+mBANUcLWTJxLCDDACCAy",
+	"kyjZDcnACI/nx6QmnP0gJ4aYsVwxcvrEtgqm6fWU5zk5s2IbXxjB+xxENvz3IEa63hZykrOInGkfEExb",
+	"U+STdy+eki/PH3/+6aakujVljysMqnHpUiAbQTJKVC1ty5TGZlhYjobQAtpBAUwgVIGKdffs6Sr5MHYl",
+	"W3IyjYTz9dXVWyvZxIOmWhp2N76t9WLvWNTjDdhFICKcY2/nJR5Q3eFRFmJYUc8j9nGZy4IVQy5uaN7B",
+	"TGpLcvgMOSc82RP2xxO9AfX+6A3CkdU41mDw+Oy03z/bViiie/EHlCICL3rYlRG5f8Rz5dbQzXZsmVtb",
+	"j4D/XbIycmx/lRPo5W3UwHdQsBHKl4EkAq0bI116fGLt5h1Ah4D1LaBTZHuxjU0BLM+Y0iM/STQG7xJa",
+	"0K5chh5+A3swpEttzH9HXYLpYr17oyifCci8xPz2+Ja3mDiCaJ0uc5kNdPDZWIwIE6HdGsLNhZPH4d+K",
+	"T29zmrJ9XDtLqXg8PnoAZkH2sQV4cK4usCoSkMkXXFvuxXWFBVVhqfDXGm50jW5s1oF2rhq3o3CNMYBh",
+	"x22mYj065iy93rM0+HbW4KxaBaPZ2vZmx39/6JjRnLhVxfdiW7cvonrmlYvfhRAVLpx1yefPOpe4eafq",
+	"jb5Hvco6/OKxMi+1Ijxr+Lardu7tjdfPz44GJ0+PTvuDLlRiHi0rV+81hEUPukXmeLdvVFcMY1KwlnAj",
+	"4mfQ/2zwxeefdQryqKaKlsYxAMQe00FwXyMcLMLI/KiGh5mjOQGApl0B2tYq0iwHnzUCxboObE8+PrJ9",
+	"uIkJ+9mC7h+h8bVcQdSiD/FqFM5z+DunGUnlgmHBDSu4WZYInUh9qno8LOui2a3UmX6/liXK/U8xrMbF",
+	"d/z8/4+2LIXen5Q8xT5JELbkAmk2A0BsBIc7iaA/Yw3tm6hpb1myrdzCO8PQjEKXrmM1O3K6bk8O/gpi",
+	"3W2KP8DEcvInBHMgMhsOj4FL07KAy92aMbyRL7GgH0dhOfP69E99TKqttYRGedmBx9cGThr7bAXTu1Lc",
+	"rSz/tJCLkSu2EmYARn0N34p8XVnNLXvOeIbuP6z702J/3lx3Wfc9V/nx32Mj/RHGGlfWA6dxAh01V7iq",
+	"AwNeUvuTz5gHGaI3fNxvhKD0Tvunnx31PzsafHE1OB32+8N+/7+9Q9q8gSNh5WH7h5mz1x98+fkX54P0",
+	"6JT2+0efU0qPvuj3+0f96n8MeflBTnpDuwlY/cj8AhYpJvTImbRx4CAaxf7g9frTymNercqRph6WJYY7",
+	"xJYKSJSV02LwC+pV922CXA1sWzcPpgj7fX0pOxdXLhUUE+kNv/9gaKOtAWAwouCzGfIF9KP06JI7vQfG",
+	"u71NDlBCoYY2McnGWzKctMmxd+ddHQk1pIykahOqrm1iVMekrn2rQNwl3qBCgLu6apgrr7Rtke9K4S0h",
+	"PFq+929/e/ns5vNOjRR+wDIbrf0uihJE03QuFROWaHUCeOOm7nA+cQUE3mhgnKk74cyeWbqtpr8BmUmm",
+	"kOsk5Ny7VSMKanB57xwT0cll9q4UzmHmiVXXgtKaLe9dSaSiM1tft69FbTFIv33RjzCcz6tXbp7NmiC1",
+	"qI4A7sGlq1MNd5eaiBicfJ2uObh+iDPaZy3m0gvvT/bl3DYKfR2cPxstdISlAMxgH37XLLsRSGYXfAdG",
+	"/iOa68zXDzz9gadv3IPDdJF7EBR+ZUFhkz4cLv7630AI+THuxPjOG/eQ5kDrFYUdEggXUMy/s/ctMGzH",
+	"TawPYtCfTQyK3MsmwXW41yIx+VKxO9Lrc6oi9h9dUKE4EzohS1YsqIB/2tJwiS+im5BJOUtILpUeof+C",
+	"yILAOhtt+d0gvT3bIClNYxUG4H4llvZNytnuqrK40e0V0d+VIl4KDmuKuUgoSrAUQ708RQL5V7tqwrVU",
+	"9HTViYNKFLV03Zjo2I3ZbYt9T7xb3fs/YGOPFNlwQWD41+dnA4Jph0eDQe+u0Y5VlYTEgnRB12TCyMww",
+	"gMnaRQFWs3cUgvdLcMJox67dwRE5DhHjY9HsTx/f864UBwLXvwWsLjd8pYEyBbcFCjBvFhhHaoxO9LCu",
+	"+AYILoNiIQ0iRY1uVi635/dDkSHN02uy4JBfzhXUtSDlslGtsVa4jorZNvpniwvB4I6iAnGVBqJ3D5ZI",
+	"i5hn7QW/YTYmamiLWSZkLssigYoJckoWUuh54v5jf1wxdt2lw1Sb4B7PJdK2fM72gtO2zM62GBVALzOa",
+	"aqvG81GTqdk6NCGy+mRWsnjNo60cJVJiSbSWLYTclX9KwaIFVl9evLmAkOLjrg2Q6kVsUZyDgw6nSip8",
+	"DgNMAkysQSw8jNjddNfmEMTMX8HfqtatW8Dliut0Hov8+I2uqz+DUUv5pt3RA+2JKe0oGkezFqSprTEO",
+	"XblsK5dpZBsj52RySMYFo9mY5FJeQ+o+u2HFGhN3JqXGKmi23RmhZcY19ugcm5OCVmUAeXzHQF4R+FgR",
+	"LWVCxjRbcDHGojnUtoAL4m8wZrywFQ7Mu3F2wWiRzqG91rY6R0HZBlsPFNvCgWMa2mdhL7eFVJpMIZBV",
+	"aNStn7igANzJmtGiVqXJJ2tt4KgLyOgWvlp1CIsWbvNBGIcYzXPxAwzmAlsPMJSB7UGGagZn+cCJSoHG",
+	"iNiqtAbMHb0ugGFf8whZdRFUXWL6AemsYXOjAamP5wBFB8L6WZ672qq0kZfZzubmrnmGajP3VH0twM7T",
+	"2b5TteWI4VMqCxZrWmyUFehKOWFas+IJ1I+ihaGQrpkxNk1UKwgMyet1s/rHQShxS+F4FxsDS6hBIIB5",
+	"+7lWBZWbPS5oujUXzMb0Y1gkFMiH6GrgO95MnRAlq+Q5pD62cOQN1IyBiHdvQLekqVvE29TTvO0lOgP6",
+	"aL4q//nP9RYJWkqSc+02gpQSazLBKi3yYDFlJRcu02EB7JUveE4hwEdheVLDOxAScbl7T7nE38QohVxQ",
+	"oXnabZBL93aodLXwDjw22I+tJD1I+v2+YYmGXXQIN3JyD87kjy6xWOZOJdhEO8JeBvusoyyWfY0XRxWy",
+	"m7+kVNsyY5uQIJM1seSpEXjVJrqUynYsg6XGdymoZm8LdqnLrMUshO88MjSszNY2U4YH10hpG0Ibi8xr",
+	"BsyuaNeI2XtX53vz4sWbTjUjxMh1Pt8VJEs1RGUTKX6DKnZvqKcALVt2ta8MszFoYsu8VdXtpCBvKMbR",
+	"kRdcUEwdhNDJp7ZonYL6brLgNK8svRAyOcUPFBF2iFj0ZAjMehksAEQLEqpYE7Pfzk7QUrXahb1ybLSc",
+	"ygWrG0y59nbSDkUUt5sJoOXZDc3bI0IhqYChBWbBDNdfMSaIXsmw4LMr+ZfmEm3wHUJBf5AT1ZaJpkFl",
+	"AXDvV3i5e43rWn3rrhaRoAz6TrvINozivlw2y9BKEgLQ1fTl0D9Q2GJ5d64DsN1MsqtZkJHmqpPudLZd",
+	"bCi2iMIGAsY6AQGmtGrHvsa0g/pOwwoc4lN///YI+60ubVBvY9Dv9/et+rTNVFKhZ+vt8Bk8wxBrms67",
+	"BPqzGZpRlOavFZvMjeoPBW9pqeUCqzwZOHNfuN1pMEvp9BWX4lOUYuTVLTuYeexH6lgVptrhWz9H9duF",
+	"na36pbJSh79+5xcQfBssxYPyIAY0ZB+/mfkMpn8wnv0ixrNaa4uHdhQP7Sge2lE8tKPo2o6igaGx1p4B",
+	"h56wlBrVddXk475wOJa+QdaG3Y3XYJWZyGz9SJG5tfD5am1BxjI0F6hx5gUVRsvbhyu7nVwGA9efPLfT",
+	"1H9tcmP3+2u7hBqoDseRnSj+53bTX6K1u6WWGC31nAkdVHTYWoir9vZrmTGk2lVr4G5GBN9MOGJDqIwx",
+	"YTtbn2VMtCQTRqhYI1ZvIZsVDBZMz2W2B37wmXgpXsNXu5PY6yCsZgsgEz+Yql+bu5IrWggfgtf16uEw",
+	"3+Gn7k8MpoOrE24mmCto8Rt1pcFnd8twvN7enXSj5mB/d83BZhRUFKLQtj4WDLeEqiVEseKGpwzZI5ov",
+	"acGwB7+RUwq5OCYvtXKlEMxDOe1YnHxSMHq9O9jzK3wN7+Nt4j4b1QXxu8nUc5Zno1LoWN4J1BMAAFmH",
+	"BF6knE01tlMh8KG5eOLuUj0Xo6nv194QThCVFJGlbhTNC9PpDb/0weqxFo5eYiLWkQKSm40tOu6setgP",
+	"7gVvGMjGN91roAX9ONoCuivniy4cDG3t/D3rwrjPR0tWWPFly2RoD8c4xyekPyRC4sXoaKSL1/2LK2CY",
+	"oB5bXxM4IY7VMN5fpV70Um2e1iYi1NCvncJcsWIRqUCiPPkJqyW6whzgcqCCZjQqC7shN30wXaBop3bj",
+	"tFcwusQCcfF8mkkhy9m88k4SLoI+qUA0sewf6DKOUGx3ksylkAWfoofq/i6G58ezY/K1jHbUsD+Ds+DV",
+	"o7n56za4DTsvoZxOeXrIhj6g8yLADcQSwszqKVlwwZU2urIvIiqnJESVAiO2qW4Uq7Q7fW0H8DjFqSBf",
+	"G76PugqAAGcpGMlK8pbqgi8kF4yk8D5DU0iXgpq2RIrZDL5+3Mk4s6wVV90kMdXzR4qovJwltr6MLyaz",
+	"R1XNA/V0wbN6pAiObF2DRsWyh6Fa8E4WP//r6DUrUg7kB+Df/HnDExWW0LRksLotHh3DYpoVSKN323W4",
+	"aQ09cqKfa0CGPcyi4t8dnJuJ4Uq01jkJms/cryWZa5gQbxcGDWV4OncGFv/VfdqH7V2brt7aoWWlaFrC",
+	"2iS2t4656KB5x1Z7ejT4rGsm1O4i+eYgvMwJn4yUq2a7oxMbUbZSnIGzK/sMlaWU3FJu6m7Qb212ZG8I",
+	"7ra+hUaTixrmhJjcemkOYlPQtiHFb2Pkr843DCTDimVGuYH6ZSOaan6DOVwbfnCEma1zFv5dCiDJcS3R",
+	"AP4rmw7WVVlssHQO8QtjTHEbmzsxVixnqXk+JraSKLe1v9rymGPsV4aZ9TXbZKB9fnYWl8df4ruPrXJq",
+	"/xxE83+xAHK6rlXzOU3aQohskVhzX2yNUyfL+5KuAzvtlqKu++YdZ8V6VJRid8WhS7q2xmlZ5plREjMM",
+	"y8tIJl21/ngElxR5e23cZdU1AZN+XXlcrLWlMYgMM+SqIN0qMdhhddW8wnar6GgoiaDqtyJfv/bDtb3x",
+	"wk4Tpuu2Fq+t3mjDOOixsAXlTvv9nUgXJgJvLc7s3jN0xXW66NQ6AftigFne3sVO18w3v1BroelHd4rh",
+	"jV7Sgi6YFV9zrvSFP+INz/iuFhedk3Fv40Sz0Hcu47Xv/atlekfkYd9XokG3yIXNjieKrlUl7syp2m1I",
+	"2yujvCsiHQDqlw4d/m15xr8p7vya1KSSQP8zWsnlV6c2utSsQ4L7nC41K+I1jl1SxI4YY3gt8UPFRUa2",
+	"3KfssK97E4s6lFNdxYoE3uDNDYQlc2K4jOgKCfnWjS3zTEFxGZRKsG2ccn3jlGbLTtaC36CGyka9ny0x",
+	"fbrgLKs6ud25KsavVFnDYE9VWqOqThR1O0AlEbi7GJZYc18foH60nz7w6Tt0bS970TydqvRFgKNtN2cz",
+	"9dk1ck1iSdDlcjSVxQgKhrfkRNvYkJ0Z0eViQYv1Ky7aMmdf8UlBi3XdpvhIESgHm1PNbxhROEqlvnNw",
+	"qmjWMfadxSoAC/JczHKu5vH6xrlc+vrGimumTrCZwHdsYv48sVrJCROjpxcn75iCDIeg4YA6eVVtAeHA",
+	"mTo5Px88HQyed8HtaRFd9gujvd1z1dPiF1p1A+eZQANjFDHXSrNFhZoNB6XVbKJo4/UwyEUSUldFj7s1",
+	"q7GDxywg6E3tbEkJGklHBpNLJkY0Z8XWDE98odpMwVJ5w4o2pgQ3tvsKsQ9ENPUNI1/2z6628ZmtYVH7",
+	"BrdsGQ98RXuMh76lyEjWJ74VnSAQkOaG5tgUP++yzWj3di7fwVQ7GYI9x2pp1XbDw6mA6pEzCa5HHcli",
+	"F+3KSoJxleWnDcF6e3JF74p91JAHYYMjAg+DS+OC5eXSaRrhdI/7sRUeLCb1oEGZYTjmtoBJl8bg4heF",
+	"NHLD8X7dC/dvRxhUG2l9mLkOGt3Ad6DQRbeyKnixtpxoC8QqdnF7naAwAjEWHBiUpmiLCrSjHMKQ/u8R",
+	"lhcceAh1LxdW0qCTEKMw35GsCqsJTM1SQDDTks6YSsigH2auPoGMa0zvHaeyFPq/DGTH9c4Yn31xVjdT",
+	"1wzV/RhdCMG1rViPXeNCQh1CXDgVZAxHM+60vNYkx6uqEl+8nexmNIQL0XYkyBY9GxK65AlJc54Qd0kS",
+	"W4UsqWqgygLKQtbJeXiNW72OUdu5+5CgLxrmslH1lXs+nFz6fnS2PGXDIxqW3Z3LssjXe0uilhC1pk3+",
+	"nRUq2iYslUIXNqF+s52pbGsnzuONRxyEgM8nvk2RIpOS5xobNFM0KMgy3o7uplrp9i27F4P1wIqTak9R",
+	"SEgdDUv0LfIzjqNFrJUTpZlo8Thc2qgEsppLYt6kXLDsSTTPGTJCN3yz0Qsbs1S8e/GUnJ2dfZlUfuFH",
+	"CvI6hyTspwOZnhb53K5cyTyuqnZj3gMOkett/uKrQR+rBx71z4f9frcav3cJd8ho7ISeUe+Gsuu9T1jB",
+	"Qjq75yHCVYBqYx9qQdRcFvoJNos064iFqZwGXWoo/HvKioLmRMsqZoMcERugATEsp1WHGmaUKHEjOWHC",
+	"vA+52PZtDLNaq0b3v6jbsq0z0bd1nDG74i0thb74MhpwROONvG1zVrwjs4IxbJ2iJbmRmmES01QWWPxH",
+	"8ax+QU6jXeh8mRCHYjjwSEtg/TPQ9SHphbMdHnSLWPWwwc/7HS11M3bA8CcznIvCqp2FoaZGdHAYh70O",
+	"d+DbZa0xksOoZ83WR4A8qkRaebjYO7Nkc74ZiQcLhrdBTslXhm0+PRoMEnIhyEUK+EEXzBa0+qqQNEup",
+	"ApJ1gUU6GvcjK8mykD8wTTJGcsntaK8kJwuZ8SmnQpOcwg+qLMw/C5px82haAie5ba8+cuFbWC0S60s3",
+	"yO7KbPjNnZ1G71y0M9lVeMI2WnGzOIZta2mpINZrCHHEVnDIudIKLqwBumpvcGa4NI59nNIT2734hIkT",
+	"+O7k/PxkcPLFlzEmvWa0TmBO+1/sbt/oSilVgUTKBklaclwhn+UCwP+qe2kntgTOk5mkxpmrYi6WNLRH",
+	"4BpZ4BBqEsgUv1W4kc3Y+kpiTZa4GQQn3Lyb7MYmjNqaxKXIWAHhH2GvXOkO5ePRTB7ZH39QUhy/o6vX",
+	"VrWtlvKOpYwvdawODmb0bVM9OAS5ptBt0adIbioRNjnOWhe2QzJ4t8oqjMMSTVubnric37Btq7ZUrmCp",
+	"jSDcXPGE0bjjCZJcqNJkzmihzWvdE13nUsVF9yhckt6y9vt+7XA69OyF5eAsDV+P231iYbkJfTCvpmXB",
+	"9frS3CsL+SX/ZnsGU4JFZCdrMnbdlzHxFi0t4yEZX5R6LgtbTmFIvmLUvLRkH0fHx8egtcJNhgODZ9Vu",
+	"Db3c2msRuHXVBtTleIKIo/hMsIygF5Gbt1Mpr7kvcDPsuRWPqkJ4jojgxiFS2cjzTlmzupr93sweBKs/",
+	"dwAA9pc62leR/RnX83JynMrFSaRrdey3TQvpN4wtFaFEF6XSK1no+Toh5fJIyyODLiSVy3WVYfFIkSnL",
+	"mBFubZaXyEjONIzA6ILYWpLISvmS5VxYe3UmmTp+L96L//iPp1LcWAJ//B//Qf56+e0bI5WOlaDXbJRS",
+	"xcaJK04riFOQyCd/u3pKSpEzZaaDur0YfQH58Suu2KfH5BXwS02vGRmDBXpMPhkQLd+Lx/1+QqxTiTzu",
+	"fwprp4LIJf2xZGSMVHmc2N+hVN74p/dIut/3huT74+PjDwl5HxJx8/vx8fHtOCGCrao6lSSw1JvFvBeh",
+	"aYXQXEk3x7yLTWnorDW4vHFoVRtXUcLezAMGHnMIaIp6L2Al5jEsg2XHIIkY1uDWcdo/dU3mGRm/kuhk",
+	"G4cGDz1n67BWhc0COibgmMe0vmVr53tC1Xsxpsulc+Cd2Hf/03Cf8RMr/LijxaJbtkn9GDunj4NwG0jK",
+	"BtxZSqhYMyTjE4z/ObEnb50i5gon78X45MeSFevGQ/jtmHwlM86Uj5gsNFx+LMNqK9L/4+L1KzI4PiWf",
+	"1Daxpot8/ITUfvt4BL+as3ovxpp91Cf2B9fIky7Yp4QLpRkFM5PZyBAkwsy2Wk/gNGSpCRXpXBYqITTn",
+	"VDFbDpbO1DF5fsOKNXn77eVVsHRlqxIYxDMvk/HLjC2WUjORro++YevxkDjO6ZxHlGR0nVQIYBb4Xti8",
+	"sYRwTWb8hjXagD7CoAOsPAsTuyBWvOgXYHQ1d/wCUkSh+CShJJdyCXEnNMsKc52BhEDhWyC3NgJlQdM5",
+	"B4gERXGPyYVY45UnKwqdSSWktqAeqq7VkFDxXliGQqjaxTK8wc9RfqTrWxgAeW5UWqR15gMIhSVcvBfj",
+	"j0eOjx6pVC7Z2JcVgNNw5X7D+r2fWCOOSPMyY8q+8WlVu7f5wkTquXlsFkSNjjQmn9D3wq7PCkifQuye",
+	"kIKNj4lPEQ0oQKWbX7P1EzJ+R438DFcDSIz/+wj71o6JZtCrGmv/5Wyqj98LcPSlTCgWMLLXL682mJVc",
+	"GqG0LFJ2LAtzQ+Gjk4UtM8l1M63Psb9eYEbsDY7Pj/vOW02XvDfsnR33j89Af9BzkDJOwL94ZIiTYOiU",
+	"n7GW5E/3UpVzY+iHLUQR3kBbkVmxtGAg0vnTf5n1hj3Ddi7MtE/drKCxLKVQKPqc9vuO6duu5CG9+MFW",
+	"lAyUaaurfO+bj1UVJCyUJTSH0bSA3XlAQzWpYzuSgTVo8jXtBXqXWTmJ7qxNEGwL9CuQYtpBaU7nvD9o",
+	"G9ZD5eRvgtp7yTL86Gz3Ry9kMeFZxkAKPz893f3FS3FDc44znH65+/0rKV9TsXZXBkUmG9a/69u3yNCs",
+	"6QUigSxyIHY5bENujKEUM0nAuoVBkN/3Ku94k5b0hliy24zeQPKTn+y/bk+0jfr18ZuIRU0TuX3/kfJF",
+	"9yu7AmIWx2xFPa9Qzn7UC7UF1EYrXNoezmtwcWn1nA2buxFGiPWuWn5GXdEdW4aTmO0Z8cqXM06lIb62",
+	"A7ZtZsCMWlI4i33OsQKR/Rn4PDPSqxG9OGa+b17pK1a/0ps3+nS/Gw0nNoo1cmSMRXvY2Bi61r6Rg/P/",
+	"rt7CgGh3Qu4QtzeeHJz9N/blRnBtnSa28Ol0Gl24JVlTXrji2jYiwdBB8u03vaATo5+915kkPcNP1m2k",
+	"KPPPfz1S1D/f/cUbqV/IUmR/INplbqW9ddXNlOD3c7eiE+FyTQYC2lVdx1YWjeJtMC/IgW7uJOj2OmGp",
+	"LZLL9ZO6LtbOrJ9VK0ia9DIGrOoVjKXr3SY7X7QlLbu8aeQyeDHaqB70SYlGNQuAVqoNSk2MbO9Dpg8l",
+	"vzzQvV10717ymSOG22Sz4Ko9SGcx6WzljL7KNia8gzDWTsYa9XUSVLsggKLSp8HBbyMsFkzbqkH2h4LP",
+	"5hqTGEKq51ZM6MSoKXuQvj8MxauFTteijT2xQQk0RviMllijes0E3Y0qpgeke1BV0EUEDTcTpYaQNwDm",
+	"YPCQ0SBNKNYh+9ZTLGCZD5S1G2XNbL/4nnAm15ap22Dmq5vW9nFe7VamNk/dHMsZ2iZ2AMgjctib3Net",
+	"c+XqnFVkExkg6EgXUCIK6UGITFrm26Y/gD1gG7OxxPCB0cQYDXXEd18O45NroxzmIs9tQj/hwmbyMZGu",
+	"iSwy5kIaPT2lxOd5ou3SciRAJA4eTBT467XLW9hJ0EF5D3biE5V7B5U1q1rj9lZBfKJ5+MFlB48qPN/w",
+	"GdsjHlV5xHNZFmo0gdbDp+fwigUuUuEP1S/a/x0eDTA5aziHeoje2Ih+YjM+ltdiai6gFQmufFbIctkb",
+	"9hZScC0t3cMGDd+7H0c/yInBHaBRjeNy41he6L5AYuLPsdb72s+9lDK3u8HUOsC4nK6r2tePsYBcxSvO",
+	"Ys0LPuvfk9oY7NpKbRD9HqhNm9HRdzj3FAd/6EZxTmYFXc53KOiYWkwVoUTIjHUgN1aExc74WKJEPbHa",
+	"fUC9fGeTOVvA+IKwbMZQdHaeCPu+C0irU6i/MCRQf4Ft/JZEyizcXikDJJzf3XGXOd+4x61SBLb9hrdd",
+	"Wk7XxtiWHEQT95WmQbQ//DUCMdYu3ItY4RJ7tx/2u854Fi33GfHt4To37XBzuQJ7teXyiPRECuTc4A+9",
+	"8x3/Cf5723rLvxWufID3D4PjHUJ7qKvAhjwTnIf7yBDuht7bY/bA+39/vH8vurCVxT/Y8g9DQ6gtXLMf",
+	"sdiXccJ5vjHIB8yhQWhO4GIeYUjvDrOZF2EeKcw1Uq49ZAdLl/nuqfnonZ3qj2H0chU9YL91Iz+ISMCv",
+	"R3OqRnSENoI2uz9Lr38rq3+7IcvWAYHkDCtq4Eq3bK+L1SkmBaVpGpWCKvsRzXM0MGK7+AXT1Brj6vWh",
+	"LHE0+/Je731lr8DEgyVR7qccBai9TUVy9+yBgh5MqbIghSYGokGfflPK2mw3t8MngWHumCsJgiR4ITzN",
+	"hReWhczKlHWnuK+ba/hjUV1/5+uU9/z8aNBCZysq0UJrY7UqfjVie1fSOZlMWkinp5Cot45sn4/e8HE/",
+	"RjP3o5L3I4kN3NtGFjeuygN9PIyJuyKIi01K8HsgjSwSH7fH2K0RbGHwtaMm0unOkaA1qoiS0oDLh9jz",
+	"iiA/IVOZ5xiiNlnb/nlmXZukt8J65nTp/bYXBIhDosoH3zPEpaLF0cG9whkU6oaqrzaRdyNSbjtCvSvF",
+	"RZqypXZ3qr/7m9c0n8pi4b74nV7dfoer+FSKac7RDnE+OOt0d1/RAjP1zgePu+xclculLDTLXrOM0yvD",
+	"jf44lCXA8L1V2HrsWZ0o1OtOt/rWghLbYflsl0QCXjb7hBdEMQ3lHLC6t7nwTQcbGlIxmccnAAWpP1Ob",
+	"NQ+vHZPz/peud5udFzu3+WVhRESLPPa22uO9bWw1QaPKMHMpb5XQAZYvSD/EIt/DflK3Gg8Hia84bv7t",
+	"e8saGSKIfmfrSvjqYBm3/vV9FbO4YTvx8z+Oz18XcKwf349ld2eoqS3+asMYsrWgC2hGUkmQDUjWYqxB",
+	"S77dz5oWnHqLABTg/p+Kfv6BrHE25a2SmAJCA16xX1liKjOuj3I52+Hwcw0kddXNAHMBq6y5BJMcdaNi",
+	"YcGmpTK6pKF86O9TfCaOuOikXpr1vZKz371GaRt7Wfkv441CPNdsTTKq5hNJi6xFqaSpxvpznRXKNuXW",
+	"rMKBslE2y4hsf5UTI7W1RtAVdJtq+0ubEQEKmxCLEP+z8+Hjz5wyO/g8Md/sFRy3sK08e2+/vbwK8W8D",
+	"UpAVM+yd/CAn6iSs+PWDnJwUpWW0C6nZyKY49oa9wZenx/3j0+PPq4Z8uLyz6SANeNBp//SeMRPulrTQ",
+	"fSb0QyhwjCS/YzSDVM+MY2++kPpiAcE49YVETZQva8WAoyTUVfRV3pvKIccfWgZ1oYJfBQVVf99k0APD",
+	"q8NWoq1RISf5xSmQr7/ZDfkdcHzRz0Ob2QAbdsi/Hxrdi06DzhS3oXDsK5Ib8dgVpDT/XjKBPfj6gWQ8",
+	"qAqcDwe3uyx7GCPi3pkYBE9zTmjOU/a/3P7C8v0ovsYoZpZlUYpZNao4C+Te6jxtY4eq/tI9KZs73G1m",
+	"veoCPtC3mHkuLMfsiFv12w7pMmr3CnRz1aYpK6wHV5Siyjv3ryZESVteXBMKPohj8p3NvR5XI9rMdOi3",
+	"NDYCZv5eBPN5/fkJGUuRr8fkGqqbhKFoBSNWLbNRahRbHLPsmHzrapVMoXJFJhlq2UrLpfP6aCht8B0U",
+	"S7WNv8au6gGZ0+WSCavW68raB/UZnaSMSfN1ql5rkPULGO+6ETussO1U8p8CxPHVpbgiVZewG5qXLOz8",
+	"04Uu+m5p6EHFxmaVqhy206rmvyD4YzBnjb6eB19NC7nw5PDxEdApLYNfzgaNfjnWi8GFtp6u0WQ9yqhN",
+	"L+1GmaL9+sznzVIhMYNKd5ZiA5OghAn0Q7rdBOE9l3zbTO6+PYjR6I5s01/vERqeooaS0Ij3vbMVgcnm",
+	"Q4NHgWw+PN2b4bzNITvoNloSkTsdOJMG+p3M3W7gB5v3g8271UIEdYio59gJFqlmvqSMx7runLxmC/cv",
+	"n/zk/jni2fY4UF8L29uyneoSDe0MmFqMiHS7JL5nyYN79gABgP4I7yIA7iWYuPN7+czaF1sQ7gTVoP29",
+	"srUJ2sTTpzC48vkCVrWqpDTbNpZqaIXhnC3Yza/q1lNHbRy0HbvvzAIejPC/5o3AY7zbnehCSrv4F+uu",
+	"GOtS5IVL3Ys5DrHOeCm224dqfr/ft6GoqTW2WIqqpm4HtBR5MP0SJiPb2hBNKzVf5p1dlM4EdBhTit/9",
+	"NpvKH8RT+AcLIq0j/e+RLy+xhMEvwpYvXcVIMi0LKOdYlOJJaKwpSkFmkkhxTC4ILCUDI5LSdK2Ikh1Z",
+	"9Vvz5QOn/oNzajjFX5BRF0yVi18K1/8iGTR6ADZOHS67+Tvi8TtY4QMi/8ERGY/xF8Vkm7T3CyDyM+lq",
+	"AIPNHORQ58Nq5WeuiI/FbFfGiKKzANNHm3fAN0oFowefehu7NdZHbocu1g+X4w9/OXRho2cshkFt6ntf",
+	"le0OefM0cQnLlRsAffDQF0aQyZpgz5Nj8oLn5sYQQYtCrqoSo1rOoIUEuIjGShaulDJocmOooE2owNrV",
+	"8NvQDAsdgbAhlpsbnWKTNbb1osQWQIZ0HMgcXlBbZsF+b9dOU81vuF4fQ98d74FTdMHIQkJZZYwpfy8m",
+	"a8KzJEx9se+ZpfjNOhsJ7N+8vwr7jMAe3Fy+VjJupoCoNrseiHfHlXMB9avxW2UkO1RfCHfLfS8M6GBm",
+	"jKt19V+hwuO0kIuYCw0U3z9GUEQ9ICLSh2tbrlHl9aj0vCXVmhXm5f/z/eDoyw/f94++/PBTPzm9Par+",
+	"/p//o9c1ZAxXuALUsAYHqDcFOamy0cir906uaX6hFBP6L/yGie7aeRhGdr7f4rw3N6cruAiyUTPOPBNS",
+	"dywUl9NVbWUbdeG6HCVemQQbXEro4AV3yNwFAomsEBXOOBCAnIpZCY3BPGyhNduQpFSxhNA0NWiVkGsu",
+	"Mphkvl7O0b1smHMhl3PbC+DHUmqsRL+gxbUimQT+uQC0OCZvSmzURiH+kmZQE/8vz6/ICfZUH8OvwNcX",
+	"QzJ+ejQYjBMyTvE/Twn+F/4/JLDSHG2nQfiSxUoFXJ0LHIQYNB5DHfqnR6cJeXp0Nj4m39kuDwZ2sPUf",
+	"SqsPO/g5Vg9d0LgC4tpsZah0weiiPWrox62Rkwsu3N+D/fDOnbX5ZkjGM3nDCmEIqwHRsuA3VDOC3bce",
+	"qXFiDn69ZAYk0xJqdJExZDebX8ewfa6jSCELiKV1xTVWsshUQlSZzmEQbLlIltAOf3xMntZxxqIK9jIJ",
+	"sKWOGTWIVltpASmAqQWqg/tBVWMJ3xkVaP7EErcGiEMyhi6TiEa4a+zYYKBiVhaFnodTs/EajnP5878E",
+	"1eNGNzXbzbKlgq7rchbb/uN77T6QONzu14zWj+e0f3oaX5p5tbkubBp8elrrITz4ot+P9XXbdS6W7LtG",
+	"lqkUimesYNkQWXwhxXrhm2j4Fx9tOR6gHIZMuhifS03BKQPHhPNIYdEakRgxexsC2/6a0eNzo7Yd4Nlh",
+	"qAIIt7IYGh1f5lzzlFPxSBGVl7PEaDv5cUofqaC18JIVysh6wCPMaoFFULGucor89X8CnKErOJZ0ksuj",
+	"QmYFn5Xsn21cGVf8y1FL7F1SF2Ghx5fDLGxsW4AIW2y0gXUhjf1+FdIY20e5zCDMUXGR1k+5W/uzeO0R",
+	"SUAUnTS6TdsEayfdtoFWFjpefLZX3XgIwMRWp7Uf7X6gyFd9so1ep0b9MWMc3dACyquZwbw4/NZIpepS",
+	"FvplOH7k+d/8lJGHr2AVF34REZCNzZ/jYaiPgAL1hIypf8BokfNafHMFVvN9WxqCuQwtwLSfOTDaP6lK",
+	"7waqb81Uz3CQ2KMLM/ABfUT38+LsCoZ9CIRtD4RtBsHu9LN4U8IJZjvtalzgaJ6c2lSnCUTx1JJGubAk",
+	"EpqrGRV3SARbWQL6iRtigP3q7LzH5IW0OQN0Ydn0NWNLQqFh35BQdU2kSLE28HsxBrKIcpPjuVxjJK7v",
+	"rPUEFX2wziGTgX9VPeECNPVt4WyEK7ZfCfqR03yFrVtYwY7JGyvR275RxMwvCzCICKJXPGXJewH5YnLq",
+	"K6V5H5CtAgXWCYwNdhaYdC6NnmV7ESqEIWp+qycGGGhamElmky0MY53ixy7+wwyAbWO0RHeTfbVgtrZ6",
+	"LqGjWavJ4alFhj9EUhqUjNeyYFkLBzaH5U1ZzmOBgIxz5/5gJ3c+FFf+Q9lPHlTFB1XxQVV8UBUfVMVf",
+	"IC/YANMS+pOnR4MBdqJHmez7n3rQQtbbdTElxLX8kDat4UO30lj7xmn5ZpWQ67aQRVVQuSbn99j6r+rl",
+	"D5L/43Q+nyyyPF3/9cveXpI/Ch67mjLOHlJ9WzQACx3wVuf5vRSCn6xccXvyE5qxd0TRc+Tw4ArDtqiK",
+	"4GsTI45auked8/zV87+8vORiKh+5+lC29fUUPAZK0xlTCcn4Dbd2+IxNjA6ekAVjmouZSjYbpaEV34ZF",
+	"rwpD9oRvJRQP579Tftr0jRTsNdXp/K511LvfiWfY7mWLPtxLenNGM1j8T73nV3TWNq597QTegRHP0FFf",
+	"H9gIzLYVNgFJN9SMbOxDhlQfR3oIoTxQIkMjJODggZKXVlnooHmhk83FU7bQhBO8qFtDwc23j4wUVRbg",
+	"yyxkOZsjobCiJXrZPEnwdEMB4YhbF1wDaugRhqsgSkNwjkTvvNF36UKKGfgBj8nzxVJD+2yj/tYndAE6",
+	"E2bohbpuqz71FebuoG58sLZaVr6upPBKZHN136X5zDB2gKoRiI/65v+8MPNTj5knL6DzmsENtA5OzbBv",
+	"C7bgP//fgpGcpbosIPPIdr2PDKggOWlYTep+s7bo2uv3i9kGWG5j9xa9HgjMYQpZuruoHA7/gSiNFUN3",
+	"FAB2bMvX/k2C3ipawn8TG4UkMoxIMuQEQrU7VCrhef53t5Dfj3nsw0Gp0e9P6bifP8Ee2DY645HrgdIc",
+	"ltLcVJflj0RrpGbb62f6IuNeQyES5ZQJ36LjzKlKiMyzwJfoTfzm46bJ7tHBxJa/w5YOWDpoosw3SJH7",
+	"Vf2y06P+46PB6dXAWtCP+ufDfh+tGQ0xJ0M5o/qol/QWEoFs5ZlTkTlpBlME2ZQVBXVCnjWXHRFr/wJx",
+	"59TLOYQZWUjcSE6YMO9z/fO/3Nu3RnRaq95wMBgkPTz53vCLLw3yYa2IU4AW+mTprGAsG2lphCGuNVQU",
+	"6X3eR9loVklgl9AspimCPWPlR/7z/13URbASW/XENiunEIVKnh4NBgm5EOQiBf5FF8wm+X5VSJqlVJml",
+	"mKeR7WclWRbyB6ZJxkguuR3tleRkITM+5VRoklP4QZWF+WdBM24eTUt7o1yho7PTQdIri9ycn9ZLNTw5",
+	"Wa1Wx0bTR1Q9TukJGv/VCRN4hU7Oz08GJ1982Ut6a0ahFNwX96PnBo23EnJA8wcqfmAqbonH74+EYwHx",
+	"VlJ9yYobVhyB2xNfdbaxohTKyoZCrgzxlgWhU80KMn5FlT56bl4/evlsvNW/ba1PhgdMcoYl0XmGoaly",
+	"SX8s2XGkOFLB6OI5rnxvIZIqDZ++fNbmFq026t11T8iCmsWSgi1BWKvZy78H8czlIn/o6AKzvGBX8Uzo",
+	"rPUS331cOWFoUUBBot2iq2YfNZ7zEQbJ1nhSj2dD8vnZ4GjQPz99L+C9oTndERM/lqxk2XuRUU2H5Kf3",
+	"PZ697w3Ni7fvxXsRC5D2pv14oUk8swfjc4NavMC6/tqDKLxlAd2AP3fZn9nHpdzZfD6lwqBzJlcilxSS",
+	"sBShZDWXufOxca0IaDDKF8bQrFgoUgpzj/0l9uZqSGfhLZrfc7uqw0lQuDZUutRNb9j7xz/+8Y+j16+P",
+	"nj1zUh+WSC8YlkcXQEsa+WuYZ1NFohW2+74VJJ7Ad5BvZj2RXJHMUQB7tYNCYRBIIDJceO9k40mZ53RS",
+	"pR4safFjCXWsXr65Ojslzy6unldRBSDgmRuOwRGAAmarfoZqgA9+Mc5pUciVEc4++8KQFHNuveH3H+4n",
+	"POAZbhMfHO493PC2HH/m74G71O6Xjvf65Cf8x+1W/WqCKWz1vruQp2kjpXJGbxjYjQ1+T3nOhhheoo5T",
+	"dTNO3B+IaWPyiXReKntdLt6+JJTkXLBPIS4CX7f4OD4mL8GJhAFTygZUmc0EKWNQv4T/07J9S2uM8nb5",
+	"dyA5b3Ewq935bWCqigXH+L3IudKuhTBmn5j7Y2PNhkbgsAMlJKNrlC3MRTOCidLUkFvz09XL188vry5e",
+	"vzVf/O3qaVJ5w2pEBFxlirz526tXT8yrZrW4PSoIA7qTsjw/NloHLtJ8ISQJGvVDsENeLoQiWspjcmUu",
+	"6NBm/mnqYPzWF7cDsFBBM2rJr3l8uWT0mhWPFFmyAsr9QTjAkomqKt5xSq3rUOuCT0qDI0+gaFgdjLF4",
+	"tr8wS7Y3payHNLaHNLaHNLaHNLaH2MSH2MSH2MSH2MSHNLbfZRrbfo7NG5Ed0yVN5+zYK6ahqejtxbtB",
+	"fA0TLigsewOKtQk+HjnVOBzWGZbI+yp8833vdqt5KUGzFij+dWtWUsm+iWXfCXLg98IPn5yfJ4MEJrqD",
+	"GctoSw828nvrxM+s8Qn0Jqdn7KMV79BKvDabkFCXhSopobJav5z+K3cjobePv5B+ofWa6FsY6MadNMr8",
+	"lLFse9gXvOH1duxjkJBJiVlavkyL4mKWM6fvW7KnkopfobCEEjGDoE8Q4Sn0Gy0YEq1yaaQKFzcGmUAz",
+	"pl+wNo/o/8fety65jSNrvgpCuxG2pyWVVBdfVNHRUV1ju223L11VM56xyyNBIiTBogA2QZZK7XbEPMjs",
+	"/tyIjX2CPeffnDeZJzmBTAAkJZKiSrLb7VF0dLgk8QKCmYnMROb3PYLhby+XZ/4Cd2shj4WE73aP7yRV",
+	"lgvbdRcyVsRnyuzUKbNVp4XD2s7iuorN0mF6EsqSYfiOd6mwolTY0AiRVXn8vCoNBkftfdD/FKfATpNC",
+	"bqMZEIil6pMgojs7Pyf7zRa53WuGSvXu1MlJJKf6I43ktAeJrafnL18Q/ar115ALuwO+zEMx8rkCd+9R",
+	"yMRg3CQP6WBsee8M05sWbKtz3CMC8l6uaVNLCWhi51JgAq1HblPfv1PXMQGsXQ0INvVnyDM0FrMSPXI7",
+	"5dPCZlokCXWEov05pDbgimgcGgseFMTE1lo0tLdps39w7wbEzeS2dtdsNcodDJR7Ns42TaU/ZwdDjdUh",
+	"Qx3p32mSF87oRHTChPUIwfuTQ+Iz7e2pYycc6FEC7tNMEEOchn2YAfN9s2nRl1esmTjY+NLT1bGXwtRc",
+	"X7Gkb9T490SNoc4V7tckJ2qCTnzvybDxQgrWgCp1jK6eDBvPYdufeY1z0z8LRXB6yn2PHLQOsTIulS7E",
+	"iF+wWUF+TQvWquzaE7tjagONBQzksFaU/IE0QjVj9qO5din2gXmdMnT5kHS65ThpDdazmYgH9c3ey2fL",
+	"c6zTgFDPW31hC9u+bdiNE26DCAv5j0ksTLVkfYHb56B1mH3ai3FcJ+375GksiF6IiF2CyOPnF3YGsLkg",
+	"mYIlcStNUmzm+Wtz9831AhlN7TJutQ4G311Pfav5317W2s3WZY0wMZA6sP32svani0eN+5e17+BohufA",
+	"+7+e+kJ9ewn1LqbcZXbQlOFob7/VOtrTpvYS78GazSaeCOYdv1vh/6eHr0/6JjewMOPG6MIW3ugjQd/1",
+	"WMwRe+1m+7JWJ5foi+gT3r77uMYYQqW2OYOhUqlT9vUpi1MVKlVhpgpdk5u2vdRrGeXI22BmwrivgPCX",
+	"0hKzKgIYIMAeHmN8nNQbr6c4JY+9peYcPdbs8+4Cv63QalIrhNXdvxXr5EXiNmDGSS/O2rGrE/Dn9KsE",
+	"Dy4v4AuVyg/4zCgrhXv7JfFeNBg3fDkqD/pMmavDB4HTsMoqVWlRhRP0kT7zR32/Lx2FwsJ7lPE8AJIw",
+	"9buW6mArfA8wRY7joXxw5hXo4cE7yA4vu+X6jc9GXHExlIVAUPoSay3n1abOMIAkA6vYLZA3SNNxkJvu",
+	"i2P45ZO1c28YlqPkl4fmWq9AHXfxeV58npqgdfufx4z60fiX4vIUWGoVhEoOOTgIpVZsqEsza7GOIH3/",
+	"mFA1UZm9UwQ78nX0q08JQtln+WRjP8BQNs5TOaYVOanej2/unSOATyIYvLqJTNzs3bJBjIyHWrNSXbN0",
+	"nhQG2TeAQ0teupqriE0L3rqQwiBqv5f98o4PfUC2ElgOiccGPk2I6JeXsaf6sp+OsNlg6ZUxai69vkcO",
+	"joqRo5ZFtkMvIu02ZEjgjR31Yp+lbo8/j2Uc+trypr/0KPcR2y+hTOZTJuOoq6BFQtU6B3dbrc1SmE9l",
+	"v8xMwkvdGciiBOZ7FE6rKfBxlXXUB+19eC/75XgQ72U/qcJFqUW8NxDQXGP3FKRsu8ysX4F+rKEKJWqw",
+	"i/q2hdGAL7uyzqwbvTyV/RdawjDsSrRtD5l+P9z4citoqyggE5rqh/ey3ySnoCsG0xAywvKKhSH3jG68",
+	"l/1bqk4mDOgVJmzezKcBfyr7Z7H4BCTg+S/RHsKZYYTWN/94E/6Us1js2Ix3bMaFWaBYrGMOMvwtEzYv",
+	"9zb1AXmbfqaSVkqS7Amx60DfCQq3GNSSXskJ83B7Tl8IKkgV86/M7pWQEZmwILJsR9hDTNRYzgrc2Gd6",
+	"vFsEGShFDMBqIntMX8+1NjIyUJAb0A+r4FQER8mDFWCM5SYKfKqibqzMrfF8s6B7VI37koawnRWyIb+u",
+	"dWoBu+7uv4nuXv30YAjPDzObOjlr7DfyZZ+xeZkvCyKz82WLfNmTV09wihJlpJhry1dH6k05PGj+qvgc",
+	"sIUoLGugR8nuGASAUNXOp8xx+XCF+nNMKBlTNTaAZFyBpuXwLYN465VtaV2rrlFpZdB6dC+nKi9HvBc9",
+	"lGry6UZsXh8KajavvLzOttd7ot/MMiCVbVrfu3f9g/7Fz63Ji/vqL7PD+Vk7fnpveno0frgfnDzwHg/f",
+	"yGef3qRUfTsv2AzcpELj8YW7MDuPZAvk36AYhAprDdc0htYz2fswYfMux/okj/ksYjmI8MIzBtK119pu",
+	"EzSK4Iv02SgWNhNQJ1KYjSEFjfnwAxckmkliot4mOYFrRgbF0egHob7Wh3nClZtDmKiPtBZ1E0fla3BP",
+	"MuM+SMZ9M+tSxbTskgsbbSnrV3dz1V1VgmVrgMzVS3fZiqQzZ3MZ7UTp9vLKTTdtdaYsCvmgOCR6jr9D",
+	"L2wopywas1jdIhG7hnLiKc1HdzWn1aphTAQ+5QsVOP+DXPz11UMykt2RDGUcccEUGdF4xC5F9svD/ZtU",
+	"4tvn3vn1C/rwmF8ls1NxMydJUsuACRrwprXthfUKLwMmtEqkfkl1AOslCioFn56/fJErYKdSRCEdRBsv",
+	"OWbEtU7toNlqHmQtM/U8oCGm/qtQDyHi+i6oaEbMJEJJFaFm22F+8QJQsNMH4mAa3tyMr7nDl3R+ldkZ",
+	"bMk1edDFLkUoRx7SKffntkRH5fSrmxb5aX4u5VVqHF96bcs0mQ8hlxq65dDw5FTs5h7EYYh9rGt3dE+z",
+	"LyagYTS35boYeoeR62s0pe3ZRe5H3mch9QuqReCCW6hoseMcypCE3ONipFzzaBDKKy4Wa29+KmqOtIcX",
+	"j6rqoPBtJY0zJDU4yCAiLDvTB2E/swxhirFTEL9Ktz8u9cIXtsAP5HRKlzrfL1IDAsge8+rA4wfw5jRT",
+	"9dLwtX6ZIePobPe6kH3pzZ3+6YNsyhQwCaBh3d5Xn4gg0aZyH1plZ5LQGZ0f2zpP/YUp7Mc6cMygQuHH",
+	"KGZKQbdR9pWuau78+cugnLDqaDQW7VrXjPEs9QzwMrqKMVGK8Qo7Rfb8V7TvQ/3YlI5YF4ADM/EM/E7S",
+	"d8na0W4Wa3DJyKbN+d5CR8ge2tVo7tquEuUfJmlZ7PEFWNr9o8Ojdj1ROaOWqCTuKj9IIcP/+r+N5ywc",
+	"cCh1T11N+fEot733U7dxJetJWfo4vfrtvM28LHKQWZetc5H+dpXbmRbJD1oeymskcK3AVcysG2MeJGhl",
+	"mV5/NrfNkcwrofY/arUIjchUqvyIKBGW34L1Ip1j+U2MT2qa4ZGZ8AwGPv7u0z7zF60Gef4K1vNS9a9i",
+	"bzaxLlm4/na70Tpy+Pv/bhbVKYIp7IFgoYKZXd+ilpOvBGll2lGwfBXlPZl3uu4iUKHBAxzY3KhxFvKI",
+	"Wdwh0yzKVCXwkGxSDvSmasdHq6jjA9Ltv5R0KLPBRDnEt75FQOGRIlM+wlVHWQw65N6k2umeMKx9Npyv",
+	"iFO5og76zB60eWofhm3eDeh2p0ZNQTcXpE2mKr1nig+mhzRJ+A5cOTVMUXWzkjxFjj05s9daV12OUIM3",
+	"mwIhyUAKwQYRYtjlTwBwP2RmQMiou81Z0GYProdN1DhUouiczMbzT1I/bmUT969gU2pAhQ5YDb7PZP1M",
+	"ky3Vy1Wcs1ioDERbxILFjijHByxoGBpgXR8qHQyNbX5m6Sz+HaSU9OQs9EphXmlIDDilAbPrkJ6BpK4P",
+	"qBgwn3m9JjkxuQYEAFUOKYDIOOqQXsN0WPWa5HkW8RrAMhlN49XBS9JvrfMhJRXaNXedWFfUj6Hc14Bj",
+	"gzTB8LInnYh5aujLJ7pH0Fcw8FoLV/B9QEfR40lOt88DgrU+fCOY9xQMZeO72wiK/atxKH811//VjPNX",
+	"HCcXo1/tiO/crt/otDt/WEa21Iozkg3z5VksbPua/gFyRQ3FtCRFSUXJail6L/sLkAJLxdl5U5eUbS/D",
+	"Xh5Uza3BQNL4DNzUu+eNKFOOnj8oOHdLw0ryoxEdQa66N2HzDshWbxUkvC1n7+SUshdBxNPRSoT4wwWJ",
+	"fPu3zrtvOs0cWckgx7eXkeMrCAa0XUbrwLi6M2rrOEwVhtKng8mQ+37pzqvneZX7G+0F121yLBmrqWkw",
+	"Le3RmGLi+sbgb66OYhgtYDRuwJaeGamFtFg11geVx4obGp8aqe5T9Y6exaVJQHBMdtm/vOzfukwFK9op",
+	"tCuTaqgwHVBa1jzr7aQRwRXz0ffuIZ4SbLd4LGDCY2Jgdl0AkRuudEslP3Is6r6EKm7qefoGsfB1RIU+",
+	"rbky8usq2SG9b5ZXo1z8bNc+sf3ejS21dNVrUyl4JMMu/ujGv9DtJQNQypwr4FiWmsJAgUxrln7jyIeg",
+	"ba4vETulMsNlGJ3bd5BUzmaxV+Z0AXjlw8Zjd++91qmNQhkHHTxn45FXqPnd9dbsKlk3M8nPtQfCqc9/",
+	"YTamMja0mo3ONNvo4/Y+IB5E+Y5MmNSqKgzMMxwKczJNxuXlZ6pi8eXSiZ/FKxLaYbzLZH81mWx8mes4",
+	"NGtJ7VksnvzRtKlmNGwPMwDr96raKxa5VqdwXYXqOKPQWR4RqUUKtkyZb3/EoFwSFckAM4las7kiPZen",
+	"6JFYRNwnXMsfVJ3rQ2zVuTusQt05DgsVfwsL4deyrP1OWibg5a2jLcVLyyoywhMsJK0TSgI6YjY2CGNx",
+	"SxnetCw5bN0QElKBPxuE+pBQgtFh81JciteA94lC1CFLbHm9epqXzUEx2yoDgdB1SHgxpkHADFuIWqZO",
+	"xMKpHvd6l8I0wtlx4TIJP8NXPa1FWkN1nNwk55a1FAD1uEcUUtYuci1qpR1JIoWjIPClUkSGlyJkATPJ",
+	"HILU8PrpCBOecqiloMNjqo6RDTe5mkUgC9ki1uV+6zAv9DHp9JuSNH7mnLp9P8CTREaQyggJz6b02q3D",
+	"AqqKkvwMF9Hdw1qKraKAqmId1sp3W8bDscUbZe06NIrYNHCHejSi6QYdnBufXel1q2agz6ZMKaD21eaA",
+	"WDrJG5CZmwlLk1JuWPMFc2kyPfUqDJmflx1zP88RvEj0k0DdjTVBWaxhNHmwEMMFdw7hdvAqZUiGSNNJ",
+	"00sO8eXot3ETQxaF8+17iQ7PRLBZEtAhBQ4AmpiNRhN6GFmsW8bSFF6RDA0jTk8vH5Yft1fHEvhsBs/j",
+	"HlQ4w75YXmx4pp/2t86lpZ/DJW+qbtvj+NdIYW31bh93aaZdmmn7hjEK5zd2/lOAXyVILu6obNEHjVid",
+	"aAeARHwwQQcanGP9Mb+849zdb4s9ADQajLtxYIvETKYm1X88COFRWuQP+N8SBfFDaOgeyzjUnrY2tPpv",
+	"/QjvZT93Mx7anPVzLvQE5IKmgZMEc6TfTW5X8ztwyQQUlkKNEmKpdX+B2o7ayZSFfED3LmQoRSQ3dL3s",
+	"WyjbZ0skY7fZVgTYolLS7Oqr3HerSu3dkXsf7J/lqV17VDq/CzqIGEvXOuS+YoDpYtl+vdhgcOujS3Tz",
+	"MXOqWaCZ5RNlTz6PwLTs3N3t5D9V8k7Wk691PTT7/lK4fXniqd3f9d3dhYuv8HoNLh8xHM2J0MvYB+Zq",
+	"LHY0bNZoM4HSNJJBoL1gLe4I4q5d6CkVMfULxP4sFimx34JTu0ud/q5Sp4h/Z0XsFpThESFna+hbvjuV",
+	"1hmoN/xkWvMolFM9ZOu4OH0Z8pApgKsB5iLo9gwZ+FRNAroGqYpEhQSzrFg2kVGAhrlbKb6klUK/kZst",
+	"FVVEVwafTHJf4kYqRwZ4TGdbIicnxQoXBSEhD0LFnExlyECs9Qcn0FCSziNiinsxZ54nvzLYie8XJb4y",
+	"+FTSayKuAo/6tUXdd7Lmca8KrYsVgQu4/Jezr/LuM4Cbmni12TpsQxWqV+vcq9cmXOjJsRPppTceMDpe",
+	"d7vByUNBRO1u1R3q6LcQKcw2+bgWhI3iZv3Gy2JmFLidUdhKgJ3xyyKja58/CgL+xEIj8ogLTzmufeS8",
+	"tBSRivTnBGmv6xaBJBiHVDE49udYRqCKZErDiaqTXkMfBPvH0BhEZByZaEbGo7E/t1UjikwZFZEOhQD6",
+	"Q5+mg6EpVypgfmShRKi4FGzaZx7CpDDhBZILA1AihnwUw3rbn8P1tA8YSdnBhwiZiv0IwUWGsbJxVU+x",
+	"KRURH/SwFjdpPTMjU7JJvs8StOsFW99zqKUwBY0CO/8N8gJmSHVID1hO66Q3wH9OCfyb1M4B2+VpY79O",
+	"ThsHe6eNw17d7hcb2EZ7kCMZR9ZQ/RcxJK4yJB4fwRYJQqHgGe12r0leQ8yoYiwmAP7VHukzxT2GYCxZ",
+	"DBg9+hMCG9Gu6gbft7m44d7X17mlDEoMcCnXkY91ESIB2m84Ylqn2XbI7R67poOod6duKhAAOsE+tJ3N",
+	"BnmF4tUhvcvaIORTLqgP3LOXNT2j//x/5FR6jOBPzCf//E/99b/+/o9//f3//Ovv/ws//G/48A/88P/h",
+	"w3/04PI/smFkm9RAVrXQXtaoEWu8ScO8Ri2sEHTAE9j3j5PmRywUNOJXMFYdqdBwqvRsjWKhemZm7fO5",
+	"FwKv0L4QBL/B7kJbJw7cqJEkHIXrNIvw4/MRjWKIiiw+xQRegxzmov/UF3UUqWZ9KiZqSRSWXU0Yzfem",
+	"xru0qdqSu/pSThy1K5LqZjnOhM+FLRspJ26t1DndblVics0Otjee90Pu9TracBgEIuHVCR8mpWe51uWY",
+	"9Hx2zQfUz5yrFeU4ZVg6aYOUQ1uLty949Kn0so0vbiVKzmMinuo1xH1hRqXPM4MAUpNVE/GDnJGpDkJQ",
+	"g1OQJW6w+60CWmBwAnPHqU+Z0musVGmb92M+5detFIwqvYzYWixTrhWNZaxQBWiEJh5sc94jFDyBHA4X",
+	"m/zcIyw8QWt16U1OPVDfLiIGyBBMQeUeOHN8Znzpjr1248G7t63Gg3cfWvX9j43k83f/s3IXF44QK8ZM",
+	"Ay+idoEGeAtiu0gaXrtJL+zdw/UGZ6dPn1OIKocIgY/lFQvFlIkI1u+C4cHNN4eYS615fTaiwuHLGb7w",
+	"BY3XAyzqecMTMmNyCm7OU0zoQPHdeqNLARPZ0c0ZDRf0e7+gHk0fujhRqAL7+1mlvt/KU4qNgzlwGNxe",
+	"4pAOGJZ12glDHAGjJhDzQRTZOUgat0G/0lgJb90U6r/gETtvtZs8jH/5Ze5ulmoDdAY13YIkJFnpltbq",
+	"Ne11WsCGei2SEfVrnepkUrj+noEfmxewvbYu6zDJcu92OVOZGfSmbJOai7wwIFq5ucmEkuGKsgI8Jqeo",
+	"AKPzSgUF5j5bzH2kygcKkdNN9qB27wADCwg2lsoKzI6WYLOkdsAV+oYWhnGWELNp/Q+vqJ/wpx3VkZCn",
+	"87aWuYx+ASbtEkjfR2ewqCghOROn3JYkFDzi0ZtaqhrBYPQuErvd3ZD2EF9caQWCebU7zSysP3DCn2gn",
+	"flNRPfc+4B8r6g7gmKWqg2pK+pgZHb1Zuh1O3SXbt1tVYN/HOlKzdi4NrpnJpGVFbs+ajQLJ04HMkIYp",
+	"QQf3eiCnDFrLMXwEiiJFclm/nOiZVPoW8B6d1W+0W4f7tTWtnU3pFyCc24T/Tsy3UCtuxfyWshP7GeW9",
+	"XgvivAoXZupbcETHRK+YJGRQqs2jTlLIxbQPjpmnPhvxFNyW7a6yTQdm6zOhq7E7oH1TFYr0NoYyz/5I",
+	"R5QLAGNI3YkLEoRyFDKliCexDIBAWOA2XnN2VHOU7Ial3Rv4EWnNWtXaf5Nl56upud6VUOdFOhHAyWs9",
+	"3MBuZDekF1c7o2fsBuUUC5Ylt5jiobm8Sq2XVYvlQNdnhgRQr6+KRLJjSy/CWKg6CSlXTBHqszBSdTKV",
+	"VyxtyprksPWAcMsX2GewdWHGBIlFSKBMJSCFLhkRO/pST3HL5FeFIVyMA0tCnVaz1Tqs1xJLqSAXW7z5",
+	"DXFY2c0Xd8cNfFkXOVXfvrMb5iB1lbbMIdci8Ilywr3ljfD17OuFDipLdr13xYuf32xZpXEma7FycQNr",
+	"FcaiYQl+i9jzkhgdYPiUKUTTLkd/jvoOrge6GrZ10pKNWk8EQQmoKVhfNg2PZDiyLsZZLJAbbyVE8RI/",
+	"GOZ0F3U9L3M7cXymq5GH730GsosqxgyZP/Ofcb3Sm3Vg2koY9azfGSVJ1nAko8iq8C6+2UDxUSVS3r0c",
+	"rh/VO/2vF1OLAfF2f27qOFKBuFVe9A2yuL9Z7kvDV5OUcUpwSMJYlOVzUbi+fNACa+Q2szU3ti35gzJ0",
+	"6bi3xoUBfMkZXiFpE1Bz/pY2bz2a9S1av02RK1cQoBuF3dUIbq9G0AZrbmp/67TmTds9qkR5S80eaI65",
+	"SmKtujPYOR0fzAMWGH0qWGvoFaxr1yudZZphLRrg6CDsDN7yOJs+gvNGOna06DQ8skFzUefIbifgC+sa",
+	"uaHTUCD5N+oWqSL4pb0iKZ9ky50iO3H9srpEtimtVbtDULqWe0PIwyQflE6/T3gQMA/a6SwOEDNer7W9",
+	"ik4ZwXIYyMwDlsuKEod/x26TXbpuO30riQTtulc+v2e61LvyedxSU9lXnL97aDsQzLGmhNtgmZm664VF",
+	"kY/EyziHKjwfK82ioiXtGWZV/hrLc4oImvhIEBmnyb4p6nQZBVO9aFVaYnqaUcDElGSinfTZWBKqJqpO",
+	"xuCyM2CCUnoM2mE3EJfaUycRnZgtHLNhq5engiIKW0y9mcXXBoOJyBwBsm6SrNo6618MOeN1wEOmUgA+",
+	"xmhjusQRe6lxX9IQqUOWklpTFo0lWmQ8TXJvUHu3hs2EhzYeXFGFGk7M71Y2gTwMJWZd+cz307/HMJIm",
+	"NmXCgghrEQZSTrjBmsNzAKRYGL60OrhHAZOBD7XqlPRDOVMsbJJXoRyFdKq0TTV9O8xQpwPyqxXgFD3W",
+	"st16IjapTcAcU8Cuu/tvortXPz0Ydu/6B/2Ln1uTF/fVX2aH87N2/PTe9PRo/HA/OHngPR6+kc/W2GaD",
+	"Ea5FUbDTPmuWUmjv5yxqnIKgFW1YwUm3lBHHZjlG6Jdd/LHDz/skqzU3gJtUkJNXTwgK8BrGMeV/7YHc",
+	"FwWZ58w1gaKp0+u4/vgyYOLJH8kp8lkSYCD2bJttZvFXBFijj5PSjT4dTPR1epkx7A2o7+ufesvWEYy2",
+	"M5ErOhW1U4eY1Bjd8ugYwMCjcapZSw8uu+mwF/M9w0+Ut+cQsigORTeStdJWxVQL197tt3/bu7y8vHzX",
+	"/MOd3K6txQj1AAGZFmwCTrid4awx+VFaY5lnSuw5t5Sluq1iTL6qmKeKFunptetLep43UCgnzCXpG5DT",
+	"1FsC3yGjbK55fCA9tqRa7NqCIQ2hyD15hkhOmGiSRVenSV45zXFVDq6MErxzqgOikZBhHrruqdSqErGq",
+	"imiG655P2wFV17rZZ270Wfj02nngX/svv2dvfvrpr/2/nt99fX3ef3JS1Fq32EuboUB8cLfCfqQZpbMJ",
+	"ZAQEk1mdyw6RDlt8+F753uR9SYsk24zb8PV4np28kAHIwcJQQDK7HhOcFTUcszCU4WaDubAZQVvUnh0F",
+	"7BsyJeNwwIicCRYSHFE6disbXTd9u+KRtm5uQWdO23Sk2eACuzqrGtOTouVjlS3dpam2ZrJP5ZSh62B5",
+	"JrZitE0e80NxjQlA+CvcyUFqdfMBJV45qAY149FgzJRtYncQMHUDFWmr3GcVKUXAIlsGEdjRhN482Dal",
+	"yIWMzDqW+6mIUwQoES9FD5+2Z1rCPRpRYihGQL2fnr98AXVwcwT6EJJwT3VsCBv4dGASMlIwgiSeecAS",
+	"j1l0brvENwsJLf+qSWIDKoH5WwZMdLHaF7r28TUhYcUV5T7tG3AAZ5RZoAeE3Qldd0wqjASwfHee6y9s",
+	"p9Ccah3oKkyhUldsyHSdj12T5i+DY860Nn50qXjbsoxyB7fuh4xOWKgXQ18qWATMV91llOkx870uMDI5",
+	"Wg7RHfp8NI7gKWGMuF6Y3+Ebgy6fuhB8bTL/eU99cNg5gh7NKb3upu5xmOBLsBFXhgLErBCqG7DQbJLA",
+	"oXHo1zq1cRQFqrO3N5vNmgEN/eaA7iVn68kxSomv3udXzJZE9hmNioZ3Vw9vDCkiLYSI06CFdwZ/Bvrv",
+	"w/3DfdjqCMs3fz6ukTYAcntLyL2aVsSQiaDipmhEUNovobv9ZkQiypGC73pXl1oQ9f/aznks8OUcMCd4",
+	"ZocEXuPKJtYrFto9jsLlxRxjF40+FzScAxDKYwnW3/ygjWZIB1FuAvzP5kYbl/Kam9Q6tXaz1WzV6rWR",
+	"rHVqI9lu7t+FzyG74vhQtdawzfa9g1q95h601mq2m63qWUU78AIhtdfdSemilFJb9GrlZ4FbuaKEzlh/",
+	"LOUk22f9CcpjLmAvx3KsoQsn40hxj9XBJ2ee9l3OIyo8GnrktRmXQxxzkbrbtVRsELKI3O7NxooNus1m",
+	"E7DYIqztZ5fCYnWAtN+pkwljgSLcQNaNaboTKSlPw0YAw12GCStAjUPsNkfHRqCuNohMiyIDtDup2KXo",
+	"mTltcK9HBtqvQk8pqf9B6GK4T196c30p5KyTQ3L3kDzj3zugoxzv6owNGL9iZoaq9BooJjALxJ01gREf",
+	"J64fYD5gaxQ4jtgTkQnzpmrU3X/2+tX3ox/9k+G1F1zvnzw5OgxePb1/NDx8bQM8DKiSCC+ZjcLQ7qha",
+	"pI4jBAw/JiJosTYlFYbztP3gXuvYTh1SDUy5iCP9CkcLNcbte/fb9+4ftlqtVQMHtoKIToOi8R/sVxj+",
+	"OR8JxHYDt92rE3ddBG2T3lyLr36ZpjlWBdrfzg77ql1/diTfDH958eDozYM//TluP1TDn6bDP7/4aSwm",
+	"b/aD9w/kgxd/fLH3w17w5PDbVc+m7KjWS6NsQo+ErHA5pNr7rY9FbCYf3RAQiCSI+z5XY7Tx1RYaoy4w",
+	"3ur82tUfy5bcOIwhM8VY271Kd9Z9DLABQVRKEmct1Eb9wQUTEOCi9E3e+0XyYwBRcuJFphRCYy3LOr6w",
+	"kYyJvg9b7XoNcCdrnVpmDXcvPg5FR7v/nGpvrMGuA1+GLOzECyt+tWlMFtV839iN24CWcjGqk1kosTc1",
+	"kpJI39txSn0hqaFX2tw73yKShBKjfesWZCb28OPCDbX882dsjnhiH1LAZO8wQA+vihZglzGs2Zh2Dzwl",
+	"M6ScE8QIVZfEgX4cD9PJlkgUKdqXlxjtgnlEMZ8NsOZTDhM+d3MyQDUtn/rwmg1iPMkknHhIfDlKnQn+",
+	"5fKZT2VfpREdIFTx5WCSSoeniJoWT4da59Tp6cr+NFiiBVrKc28SvnhEiZBDxJcMaIhctqkrJQmlgr0A",
+	"U95BYRPR1/5SauYx25Q/CljXkvsU3kMSEG1ERbINTdLnER9wmjvFj7jwuBg5oDM3KYBzVvAcLiM4lCEZ",
+	"MuZBCQtL31V/W/Y02t8dciSPsun6a20z8k56xuaqbneakpwo0twg1LIEAkf9hlNTapu9l8B1GPVhh9sj",
+	"qR8WUvCpycBw5+O7j/8dAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

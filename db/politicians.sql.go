@@ -26,7 +26,7 @@ func (q *Queries) AnyPolitician(ctx context.Context, patterns []string) (bool, e
 }
 
 const billsOfSponsor = `-- name: BillsOfSponsor :many
-SELECT b.id, b.parliament, b.session, b.prefix, b.digits, b.suffix, b.introduced_on, b.status_code, b.law, b.search, b.doc, b.content_hash, b.parts, b.version, b.openparliament_at, b.legisinfo_at, b.first_seen_at, b.updated_at, b.last_run_id, b.missing_since FROM bill_index i JOIN bills b ON b.id = i.bill_id WHERE i.sponsor_id = $1
+SELECT b.id, b.parliament, b.session, b.prefix, b.digits, b.suffix, b.introduced_on, b.status_code, b.law, b.search, b.doc, b.content_hash, b.parts, b.version, b.openparliament_at, b.legisinfo_at, b.first_seen_at, b.updated_at, b.last_run_id, b.missing_since, b.home_chamber, b.latest_activity_at, b.kinds, b.committees, b.sponsor_id, b.sponsor_name FROM bill_index i JOIN bills b ON b.id = i.bill_id WHERE i.sponsor_id = $1
 ORDER BY coalesce(b.introduced_on, '0001-01-01') DESC, b.prefix, b.digits, b.suffix, b.id LIMIT $2
 `
 
@@ -65,6 +65,12 @@ func (q *Queries) BillsOfSponsor(ctx context.Context, arg BillsOfSponsorParams) 
 			&i.UpdatedAt,
 			&i.LastRunID,
 			&i.MissingSince,
+			&i.HomeChamber,
+			&i.LatestActivityAt,
+			&i.Kinds,
+			&i.Committees,
+			&i.SponsorID,
+			&i.SponsorName,
 		); err != nil {
 			return nil, err
 		}
@@ -183,6 +189,36 @@ func (q *Queries) ListPoliticians(ctx context.Context, arg ListPoliticiansParams
 			return nil, err
 		}
 		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const peopleAsTyped = `-- name: PeopleAsTyped :many
+SELECT person_id::bigint AS person_id FROM politicians WHERE person_id IS NOT NULL AND (slug = $1::text OR names && ARRAY[$2::text])
+`
+
+type PeopleAsTypedParams struct {
+	Slug string
+	Name string
+}
+
+// Person ids of those who have a slug, or whose name has just some words; these are in order.
+func (q *Queries) PeopleAsTyped(ctx context.Context, arg PeopleAsTypedParams) ([]int64, error) {
+	rows, err := q.db.Query(ctx, peopleAsTyped, arg.Slug, arg.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int64{}
+	for rows.Next() {
+		var person_id int64
+		if err := rows.Scan(&person_id); err != nil {
+			return nil, err
+		}
+		items = append(items, person_id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -158,12 +158,13 @@ func (h *handlers) GetExport(ctx context.Context, req api.GetExportRequestObject
 	if name != "bills" || exportTypes[form] == "" {
 		return nil, invalidField("/path/export", "%q is not an export: want bills.csv, bills.ndjson or bills.parquet", req.Export)
 	}
-	f := parliament.BillFilter{Status: deref(req.Params.Status), Law: req.Params.Law}
-	if p := req.Params.Session; p != nil {
-		var err error
-		if f.Parliament, f.Session, err = parliament.ParseSession(*p); err != nil {
-			return nil, invalidField("/query/session", "%q is not a session: want one such as 44-1", *p)
-		}
+	p := req.Params
+	f, err := billFilter(parliament.BillFilter{
+		Status: deref(p.Status), Law: p.Law, Q: deref(p.Q), Type: deref(p.Type), Chamber: deref(p.Chamber), Year: deref(p.Year), Committee: deref(p.Committee), Sponsor: deref(p.Sponsor),
+		UpdatedSince: deref(p.UpdatedSince),
+	}, p.Session)
+	if err != nil {
+		return nil, err
 	}
 	return &export{ctx: ctx, store: h.cfg.Store, filter: f, form: form}, nil
 }
@@ -186,7 +187,7 @@ func (e *export) VisitGetExportResponse(w http.ResponseWriter) error {
 	// The first page comes before the answer begins, so that what is wrong can still be said.
 	bills, err := e.store.Export(e.ctx, e.filter, "", exportPage)
 	if err != nil {
-		return err
+		return filterProblem(err)
 	}
 	w.Header().Set(echo.HeaderContentType, exportTypes[e.form])
 	w.Header().Set("Content-Disposition", `attachment; filename="bills.`+e.form+`"`)

@@ -48,6 +48,10 @@ SELECT explorer_words(@q::text)::text AS words, explorer_joined(@q::text)::text 
 -- Whether anybody's name or ridings have all the patterns.
 SELECT EXISTS (SELECT FROM politicians WHERE words LIKE ALL(@patterns::text[])) AS found;
 
+-- name: PeopleAsTyped :many
+-- Person ids of those who have a slug, or whose name has just some words; these are in order.
+SELECT person_id::bigint AS person_id FROM politicians WHERE person_id IS NOT NULL AND (slug = @slug::text OR names && ARRAY[@name::text]);
+
 -- name: PoliticiansByWords :many
 SELECT slug, words FROM politicians ORDER BY slug;
 

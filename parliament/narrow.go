@@ -140,8 +140,10 @@ var kindWords = map[string]string{"gouvernement": "government", "gouvernemental"
 // kindsOf gives the words that a type must have; a FilterError if there is no such type.
 func (s *Store) kindsOf(ctx context.Context, given, words string) ([]string, error) {
 	kinds := []string{}
-	for _, w := range without(strings.Fields(words), func(w string) bool { return littleWords[w] }) {
-		kinds = append(kinds, cmp.Or(kindWords[w], w))
+	for w := range strings.FieldsSeq(words) {
+		if !littleWords[w] {
+			kinds = append(kinds, cmp.Or(kindWords[w], w))
+		}
 	}
 	has := func(of string) bool {
 		all := wordSet(of)

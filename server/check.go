@@ -64,7 +64,7 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 			if op.OperationID == "completeSignIn" { // providers add what they like
 				known = func(next echo.HandlerFunc) echo.HandlerFunc { return next }
 			}
-			checks[op.OperationID] = []echo.MiddlewareFunc{s.authorize(op.OperationID, scope), known, checkBody(op.RequestBody != nil, limit), validate}
+			checks[op.OperationID] = []echo.MiddlewareFunc{s.authorize(op.OperationID, scope), translate(item, op, limit), known, checkBody(op.RequestBody != nil, limit), validate}
 		}
 	}
 	return checks, nil

@@ -106,7 +106,10 @@ func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) 
 		return nil, err
 	}
 	f := orchestrator.RunFilter{Job: deref(p.Job), Asset: deref(p.Asset), Partition: deref(p.Partition), CreatedAfter: deref(p.CreatedAfter), CreatedBefore: deref(p.CreatedBefore), Backfill: p.BackfillID, Before: before, Limit: limit + 1}
-	if f.Statuses = statusesOf(p.Status); len(f.Statuses) == 1 {
+	if f.Statuses, err = statusesOf(p.Status); err != nil {
+		return nil, err
+	}
+	if len(f.Statuses) == 1 {
 		f.Status, f.Statuses = f.Statuses[0], nil // for the index
 	}
 	for _, tag := range deref(p.Tag) {
@@ -132,24 +135,30 @@ func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) 
 }
 
 // statusesOf reads "failure,canceled" and "-success": the statuses named, or without any all, less those left out.
-func statusesOf(given *api.RunStatus) []string {
+func statusesOf(given *api.RunStatus) ([]string, error) {
 	if given == nil {
-		return nil
+		return nil, nil
 	}
-	var named, out []string
-	for s := range strings.SplitSeq(string(*given), ",") {
-		if left, ok := strings.CutPrefix(s, "-"); ok {
-			out = append(out, left)
+	all := []string{orchestrator.StatusQueued, orchestrator.StatusStarted, orchestrator.StatusSuccess, orchestrator.StatusFailure, orchestrator.StatusCanceling, orchestrator.StatusCanceled}
+	named, without := map[string]bool{}, map[string]bool{}
+	for part := range strings.SplitSeq(string(*given), ",") {
+		s, out := strings.CutPrefix(strings.TrimSpace(part), "-")
+		if !slices.Contains(all, s) {
+			return nil, invalidField("/query/status", "%q is not a status of runs: want some of %s, with a hyphen before those to leave out", part, strings.Join(all, ", "))
+		}
+		if out {
+			without[s] = true
 		} else {
-			named = append(named, s)
+			named[s] = true
 		}
 	}
-	if named == nil {
-		named = []string{orchestrator.StatusQueued, orchestrator.StatusStarted, orchestrator.StatusSuccess, orchestrator.StatusFailure, orchestrator.StatusCanceling, orchestrator.StatusCanceled}
+	statuses := []string{} // none is none, not any
+	for _, s := range all {
+		if (len(named) == 0 || named[s]) && !without[s] {
+			statuses = append(statuses, s)
+		}
 	}
-	slices.Sort(named)
-	left := slices.DeleteFunc(slices.Compact(named), func(s string) bool { return slices.Contains(out, s) })
-	return append([]string{}, left...) // none is none, not any
+	return statuses, nil
 }
 
 // runRequest is what all ways to start a run have in common.

@@ -13,9 +13,9 @@ EXCEPTION WHEN data_exception THEN -- the 31st of February
     RETURN NULL;
 END $$;
 
--- explorer_committee takes off the words of a committee's name what most of them begin with.
+-- explorer_committee takes off the words of a committee's name what most of them begin with, and an article.
 CREATE FUNCTION explorer_committee(words text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT regexp_replace(words, '^((standing|special|legislative|senate|house|joint) )*committee on (the )?(?=.)|^comite ((permanent|special|legislatif|senatorial|mixte) )*(de la|de l|des|de|du|sur l|sur la|sur le|sur les) (?=.)', '')
+    SELECT regexp_replace(words, '^(the )?((standing|special|legislative|senate|house|joint) )*committee on (the )?(?=.)|^(le )?comite ((permanent|special|legislatif|senatorial|mixte) )*(de la|de l|des|de|du|sur l|sur la|sur le|sur les) (?=.)|^(the|la|le|les|l) (?=.)', '')
 $$;
 
 -- explorer_committees are the names that the committees of a bill go by.

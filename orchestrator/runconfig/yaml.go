@@ -96,11 +96,16 @@ func document(text []byte) (root *yaml.Node, err error) {
 	}
 }
 
-// syntax is what the parser says, in one line without its own name.
+// position is where the parser names itself and a place.
+var position = regexp.MustCompile(`^(?:go-)?yaml(?: load error)?(?: in \w+)?(?: \([^)]*\))?(?: at (?:.*?)L(\d+)\.C(\d+)\S*)?: `)
+
+// syntax is what the parser says, in one line: where, and what.
 func syntax(err error) string {
 	s := strings.Join(strings.Fields(err.Error()), " ")
-	for _, own := range []string{"go-yaml: ", "go-yaml load error: ", "yaml: "} {
-		s = strings.TrimPrefix(s, own)
+	if m := position.FindStringSubmatch(s); m != nil {
+		if s = s[len(m[0]):]; m[1] != "" {
+			s = fmt.Sprintf("line %s, column %s: %s", m[1], m[2], s)
+		}
 	}
 	return s
 }

@@ -197,7 +197,7 @@ func (q *Queries) ListPoliticians(ctx context.Context, arg ListPoliticiansParams
 }
 
 const peopleAsTyped = `-- name: PeopleAsTyped :many
-SELECT person_id::bigint AS person_id FROM politicians WHERE person_id IS NOT NULL AND (slug = $1::text OR names && ARRAY[$2::text])
+SELECT coalesce(person_id, 0)::bigint AS person_id, (slug = $1::text)::boolean AS by_slug FROM politicians WHERE slug = $1 OR names && ARRAY[$2::text] ORDER BY slug
 `
 
 type PeopleAsTypedParams struct {
@@ -205,20 +205,25 @@ type PeopleAsTypedParams struct {
 	Name string
 }
 
-// Person ids of those who have a slug, or whose name has just some words; these are in order.
-func (q *Queries) PeopleAsTyped(ctx context.Context, arg PeopleAsTypedParams) ([]int64, error) {
+type PeopleAsTypedRow struct {
+	PersonID int64
+	BySlug   bool
+}
+
+// Person ids (0 if there is none) of whoever has a slug, and of those whose name has just some words; these are in order.
+func (q *Queries) PeopleAsTyped(ctx context.Context, arg PeopleAsTypedParams) ([]PeopleAsTypedRow, error) {
 	rows, err := q.db.Query(ctx, peopleAsTyped, arg.Slug, arg.Name)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []int64{}
+	items := []PeopleAsTypedRow{}
 	for rows.Next() {
-		var person_id int64
-		if err := rows.Scan(&person_id); err != nil {
+		var i PeopleAsTypedRow
+		if err := rows.Scan(&i.PersonID, &i.BySlug); err != nil {
 			return nil, err
 		}
-		items = append(items, person_id)
+		items = append(items, i)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

@@ -179,11 +179,17 @@ func (s *Store) narrowSponsor(ctx context.Context, given, words string, n *narro
 		n.none = true
 		return nil
 	}
-	ids, err := s.q.PeopleAsTyped(ctx, db.PeopleAsTypedParams{Slug: strings.ToLower(strings.TrimSpace(db.CleanText(given))), Name: n.sponsorName})
+	people, err := s.q.PeopleAsTyped(ctx, db.PeopleAsTypedParams{Slug: strings.ToLower(strings.TrimSpace(db.CleanText(given))), Name: n.sponsorName})
 	if err != nil {
 		return err
 	}
-	n.sponsorIDs = ids
+	for _, p := range people {
+		if p.BySlug { // it is one person's, whoever has the same name
+			n.sponsorIDs, n.sponsorName, n.none = []int64{p.PersonID}, "", n.none || p.PersonID == 0
+			return nil
+		}
+		n.sponsorIDs = append(n.sponsorIDs, p.PersonID)
+	}
 	return nil
 }
 

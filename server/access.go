@@ -119,7 +119,11 @@ func (s *Server) audit(c echo.Context) {
 	if operation == "" || safe && operation != "completeSignIn" || status == http.StatusTooManyRequests || operation == "receiveWebhook" {
 		return // webhooks are kept by themselves
 	}
-	e := db.InsertAuditParams{Operation: operation, Method: r.Method, Path: r.URL.Path, Status: int32(status), RemoteAddress: c.RealIP(), RequestID: requestID(c), Actor: actorOf(identityOf(c), r.UserAgent(), c.RealIP())} //nolint:gosec // a status
+	path := r.URL.Path
+	if r.Method == http.MethodDelete && r.URL.RawQuery != "" { // it says what was taken away
+		path = db.CleanText(path + "?" + r.URL.RawQuery)
+	}
+	e := db.InsertAuditParams{Operation: operation, Method: r.Method, Path: path, Status: int32(status), RemoteAddress: c.RealIP(), RequestID: requestID(c), Actor: actorOf(identityOf(c), r.UserAgent(), c.RealIP())} //nolint:gosec // a status
 	if who := identityOf(c); who != nil {
 		e.KeyID = who.KeyID
 	}

@@ -41,7 +41,7 @@ ALTER TABLE bills
     ADD COLUMN kinds text[] GENERATED ALWAYS AS (explorer_kinds(doc)) STORED,
     ADD COLUMN committees text[] GENERATED ALWAYS AS (explorer_committees(doc -> 'committees')) STORED,
     ADD COLUMN sponsor_id bigint GENERATED ALWAYS AS ((doc -> 'sponsor' ->> 'person_id')::bigint) STORED,
-    ADD COLUMN sponsor_name text GENERATED ALWAYS AS (explorer_sorted(explorer_words(doc -> 'sponsor' ->> 'name'))) STORED; -- its words, in order
+    ADD COLUMN sponsor_name text GENERATED ALWAYS AS (nullif(explorer_sorted(explorer_words(doc -> 'sponsor' ->> 'name')), '')) STORED; -- its words, in order
 
 -- One index for each order of the list; bills_list_idx has the latest introduced first.
 CREATE INDEX bills_earliest_idx ON bills (coalesce(introduced_on, '9999-12-31'), prefix, digits, suffix, id);

@@ -49,8 +49,8 @@ SELECT explorer_words(@q::text)::text AS words, explorer_joined(@q::text)::text 
 SELECT EXISTS (SELECT FROM politicians WHERE words LIKE ALL(@patterns::text[])) AS found;
 
 -- name: PeopleAsTyped :many
--- Person ids of those who have a slug, or whose name has just some words; these are in order.
-SELECT person_id::bigint AS person_id FROM politicians WHERE person_id IS NOT NULL AND (slug = @slug::text OR names && ARRAY[@name::text]);
+-- Person ids (0 if there is none) of whoever has a slug, and of those whose name has just some words; these are in order.
+SELECT coalesce(person_id, 0)::bigint AS person_id, (slug = @slug::text)::boolean AS by_slug FROM politicians WHERE slug = @slug OR names && ARRAY[@name::text] ORDER BY slug;
 
 -- name: PoliticiansByWords :many
 SELECT slug, words FROM politicians ORDER BY slug;

@@ -2,7 +2,6 @@ package db_test
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -119,5 +118,5 @@ func TestPlansOfBillLists(t *testing.T) {
 		took = append(took, time.Since(started))
 	}
 	slices.Sort(took)
-	t.Log(fmt.Sprintf("a page of ten thousand bills: p50 %s, p99 %s", took[50], took[98]))
+	t.Logf("a page of ten thousand bills: p50 %s, p99 %s", took[50], took[98])
 }

@@ -79,20 +79,19 @@ func document(text []byte) (root *yaml.Node, err error) {
 		if err != nil {
 			return nil, &SyntaxError{Detail: syntax(err)}
 		}
-		switch n.Kind {
-		case yaml.StreamNode:
+		if n.Kind == yaml.StreamNode {
 			if s := n.Stream; s != nil && (len(s.TagDirectives) > 0 || s.Version != nil && (s.Version.Major != 1 || s.Version.Minor != 2)) {
 				return nil, &SyntaxError{Detail: "want YAML 1.2 without directives"}
 			}
-		case yaml.DocumentNode:
-			if root != nil {
-				return nil, &SyntaxError{Detail: fmt.Sprintf("line %d: another document begins: want one", n.Line)}
-			}
-			if len(n.Content) != 1 {
-				return nil, &SyntaxError{Detail: "want one value"}
-			}
-			root = n.Content[0]
+			continue
 		}
+		if root != nil {
+			return nil, &SyntaxError{Detail: fmt.Sprintf("line %d: another document begins: want one", n.Line)}
+		}
+		if n.Kind != yaml.DocumentNode || len(n.Content) != 1 {
+			return nil, &SyntaxError{Detail: "want one value"}
+		}
+		root = n.Content[0]
 	}
 }
 

@@ -1017,6 +1017,45 @@ func (e VoteResult) Valid() bool {
 	}
 }
 
+// Defines values for ListBillsParamsSort.
+const (
+	ListBillsParamsSortIntroduced     ListBillsParamsSort = "introduced"
+	ListBillsParamsSortLatestActivity ListBillsParamsSort = "latest_activity"
+	ListBillsParamsSortUpdated        ListBillsParamsSort = "updated"
+)
+
+// Valid indicates whether the value is a known member of the ListBillsParamsSort enum.
+func (e ListBillsParamsSort) Valid() bool {
+	switch e {
+	case ListBillsParamsSortIntroduced:
+		return true
+	case ListBillsParamsSortLatestActivity:
+		return true
+	case ListBillsParamsSortUpdated:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ListBillsParamsOrder.
+const (
+	ListBillsParamsOrderAsc  ListBillsParamsOrder = "asc"
+	ListBillsParamsOrderDesc ListBillsParamsOrder = "desc"
+)
+
+// Valid indicates whether the value is a known member of the ListBillsParamsOrder enum.
+func (e ListBillsParamsOrder) Valid() bool {
+	switch e {
+	case ListBillsParamsOrderAsc:
+		return true
+	case ListBillsParamsOrderDesc:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SearchBillsParamsMode.
 const (
 	Hybrid   SearchBillsParamsMode = "hybrid"
@@ -1103,6 +1142,16 @@ type AlertChannelList struct {
 type AlertList struct {
 	Items      []Alert `json:"items"`
 	NextCursor *string `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // Asset defines model for Asset.
@@ -1273,6 +1322,16 @@ type AuditEntry struct {
 type AuditLog struct {
 	Items      []AuditEntry `json:"items"`
 	NextCursor *string      `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // AuthenticationMode `off`: everybody who reaches the server may do everything.
@@ -1327,6 +1386,16 @@ type BackfillCounts struct {
 type BackfillList struct {
 	Items      []Backfill `json:"items"`
 	NextCursor *string    `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // BackfillPartition defines model for BackfillPartition.
@@ -1342,6 +1411,16 @@ type BackfillPartition struct {
 type BackfillPartitionList struct {
 	Items      []BackfillPartition `json:"items"`
 	NextCursor *string             `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // BackfillPartitionStatus defines model for BackfillPartitionStatus.
@@ -1486,6 +1565,16 @@ type BillChangeList struct {
 
 	// NextCursor Where to go on, now or later; it is always there.
 	NextCursor string `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // BillDecision What a chamber decided at a stage.
@@ -1756,6 +1845,16 @@ type BillEvent struct {
 type BillList struct {
 	Items      []Bill  `json:"items"`
 	NextCursor *string `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // BillMeeting A meeting of a committee about the bill.
@@ -2108,6 +2207,16 @@ type BillVersion struct {
 type BillVersionList struct {
 	Items      []BillVersion `json:"items"`
 	NextCursor *string       `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // BreakerState `open` while the source fails and is left alone.
@@ -2143,6 +2252,16 @@ type CheckResult struct {
 type CheckResultList struct {
 	Items      []CheckResult `json:"items"`
 	NextCursor *string       `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // Committee defines model for Committee.
@@ -2201,6 +2320,16 @@ type DeliveryStatus string
 type DeliveryList struct {
 	Items      []Delivery `json:"items"`
 	NextCursor *string    `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // Event defines model for Event.
@@ -2231,6 +2360,16 @@ type EventLevel string
 type EventList struct {
 	Items      []Event `json:"items"`
 	NextCursor *string `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // Export defines model for Export.
@@ -2355,6 +2494,16 @@ type FetchLog struct {
 type FetchLogList struct {
 	Items      []FetchLog `json:"items"`
 	NextCursor *string    `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // FetchStatus How a fetch ended. canceled: its run was canceled; what it stored until then stays, and nobody is alerted.
@@ -2645,6 +2794,16 @@ type Materialization struct {
 type MaterializationList struct {
 	Items      []Materialization `json:"items"`
 	NextCursor *string           `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // Membership defines model for Membership.
@@ -2797,6 +2956,16 @@ type PoliticianDetail struct {
 type PoliticianList struct {
 	Items      []Politician `json:"items"`
 	NextCursor *string      `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // Priority Of the runs that wait, those of the lowest number go first: 1 to 4. Default: the job's, else 2; of a backfill 3.
@@ -3021,10 +3190,54 @@ type RunError struct {
 	Stack *string `json:"stack,omitempty"`
 }
 
+// RunKey A key by which a sensor started a run, once.
+type RunKey struct {
+	// CreatedAt When the run was started.
+	//
+	// Example: 2026-06-18T12:00:00Z
+	CreatedAt time.Time `json:"created_at"`
+
+	// Key The key, in words of the sensor's own.
+	//
+	// Example: bills 731 44-1/C-11
+	Key string `json:"key"`
+
+	// RunID The run that it started, which may be gone by now.
+	//
+	// Example: 0197841c-2a00-7aaa-8000-000000000001
+	RunID openapi_types.UUID `json:"run_id"`
+}
+
+// RunKeyList defines model for RunKeyList.
+type RunKeyList struct {
+	Items      []RunKey `json:"items"`
+	NextCursor *string  `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
+}
+
 // RunList defines model for RunList.
 type RunList struct {
 	Items      []Run   `json:"items"`
 	NextCursor *string `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // RunStatus defines model for RunStatus.
@@ -3235,6 +3448,16 @@ type SensorTickKind string
 type SensorTickList struct {
 	Items      []SensorTick `json:"items"`
 	NextCursor *string      `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // SessionState defines model for SessionState.
@@ -3525,10 +3748,30 @@ type TickKind string
 type TickList struct {
 	Items      []Tick  `json:"items"`
 	NextCursor *string `json:"next_cursor"`
+
+	// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+	//
+	// Example: 1683
+	Total *Total `json:"total,omitempty"`
+
+	// TotalCapped Whether there are more items than `total`; only with `count=true`.
+	//
+	// Example: false
+	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
 // TickStatus defines model for TickStatus.
 type TickStatus string
+
+// Total How many items there are on all pages, 10,000 at most; only with `count=true`.
+//
+// Example: 1683
+type Total = int
+
+// TotalCapped Whether there are more items than `total`; only with `count=true`.
+//
+// Example: false
+type TotalCapped = bool
 
 // Trigger defines model for Trigger.
 type Trigger struct {
@@ -3658,6 +3901,9 @@ type AssetName = string
 // BackfillID defines model for BackfillID.
 type BackfillID = string
 
+// Count defines model for Count.
+type Count = bool
+
 // Cursor defines model for Cursor.
 type Cursor = string
 
@@ -3747,6 +3993,9 @@ type ListAlertDeliveriesParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
 	// Channel Only those to this channel.
 	Channel *string `form:"channel,omitempty" json:"channel,omitempty"`
 }
@@ -3758,6 +4007,9 @@ type ListAlertsParams struct {
 
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
 	// Open Only those that have not recovered.
 	Open *bool `form:"open,omitempty" json:"open,omitempty"`
@@ -3783,6 +4035,9 @@ type ListAssetCheckResultsParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
 	// Check Only those of this check.
 	Check *string `form:"check,omitempty" json:"check,omitempty"`
 }
@@ -3794,6 +4049,9 @@ type ListAssetMaterializationsParams struct {
 
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
 	// Partition Only those of this partition.
 	Partition *string `form:"partition,omitempty" json:"partition,omitempty"`
@@ -3813,6 +4071,9 @@ type ListAuditLogParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
 	// Actor Only what this one did.
 	Actor *string `form:"actor,omitempty" json:"actor,omitempty"`
 
@@ -3827,6 +4088,9 @@ type ListBackfillsParams struct {
 
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
 	// Status Only backfills of this status.
 	Status *BackfillStatus `form:"status,omitempty" json:"status,omitempty"`
@@ -3846,6 +4110,9 @@ type ListBackfillPartitionsParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
 	// Status Only partitions of this status.
 	Status *BackfillPartitionStatus `form:"status,omitempty" json:"status,omitempty"`
 }
@@ -3858,6 +4125,9 @@ type ListBillsParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
 	// Session Only bills of this session.
 	Session *string `form:"session,omitempty" json:"session,omitempty"`
 
@@ -3867,15 +4137,39 @@ type ListBillsParams struct {
 	// Law Only bills that are law, or only those that are not.
 	Law *bool `form:"law,omitempty" json:"law,omitempty"`
 
-	// Q Only bills whose number or a title, in either language, has this in it: case, accents, kinds of hyphens, apostrophes and quotation marks do not matter. Numbers may be several and have their sessions, such as `c11`, `C-11 44-1`, `C-2, C-3`.
+	// Q Only bills of this number, or whose number or a title, in either language, has this in it: case, accents, kinds of hyphens, apostrophes and quotation marks do not matter. Numbers are read as `GET /search` reads them: `C-11`, `c11`, `C 11`, `11`, several, and with their sessions, as in `C-11 44-1` or `C-2, C-3`. Where a bill has just the number, nothing else is listed.
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 
-	// Sponsor Only bills of this sponsor; a politician's slug.
+	// Type Only bills of this type: `government`, `private member's`, a type in full as `bill_type` has it in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes do not matter.
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Chamber Only bills that began in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
+	Chamber *string `form:"chamber,omitempty" json:"chamber,omitempty"`
+
+	// Year Only bills introduced in this year.
+	Year *int `form:"year,omitempty" json:"year,omitempty"`
+
+	// Committee Only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents do not matter.
+	Committee *string `form:"committee,omitempty" json:"committee,omitempty"`
+
+	// Sponsor Only bills of this sponsor: a politician's slug, parl.ca's id of the person, or a name, in any order of its words; case and accents do not matter.
 	Sponsor *string `form:"sponsor,omitempty" json:"sponsor,omitempty"`
 
 	// UpdatedSince Only bills of which a version was made at this time or later.
 	UpdatedSince *time.Time `form:"updated_since,omitempty" json:"updated_since,omitempty"`
+
+	// Sort What to sort by.
+	Sort *ListBillsParamsSort `form:"sort,omitempty" json:"sort,omitempty"`
+
+	// Order `desc`: the latest first; `asc`: the earliest first.
+	Order *ListBillsParamsOrder `form:"order,omitempty" json:"order,omitempty"`
 }
+
+// ListBillsParamsSort defines parameters for ListBills.
+type ListBillsParamsSort string
+
+// ListBillsParamsOrder defines parameters for ListBills.
+type ListBillsParamsOrder string
 
 // ListBillChangesParams defines parameters for ListBillChanges.
 type ListBillChangesParams struct {
@@ -3885,8 +4179,29 @@ type ListBillChangesParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
 	// Since Only what was stored at this time or later. Not together with a cursor.
 	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Session Only bills of this session.
+	Session *string `form:"session,omitempty" json:"session,omitempty"`
+
+	// Type Only bills of this type: `government`, `private member's`, a type in full as `bill_type` has it in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes do not matter.
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Chamber Only bills that began in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
+	Chamber *string `form:"chamber,omitempty" json:"chamber,omitempty"`
+
+	// Year Only bills introduced in this year.
+	Year *int `form:"year,omitempty" json:"year,omitempty"`
+
+	// Committee Only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents do not matter.
+	Committee *string `form:"committee,omitempty" json:"committee,omitempty"`
+
+	// Sponsor Only bills of this sponsor: a politician's slug, parl.ca's id of the person, or a name, in any order of its words; case and accents do not matter.
+	Sponsor *string `form:"sponsor,omitempty" json:"sponsor,omitempty"`
 }
 
 // GetBillParams defines parameters for GetBill.
@@ -3902,6 +4217,9 @@ type ListBillVersionsParams struct {
 
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 }
 
 // StreamEventsParams defines parameters for StreamEvents.
@@ -3923,6 +4241,27 @@ type GetExportParams struct {
 
 	// Law Only bills that are law, or only those that are not.
 	Law *bool `form:"law,omitempty" json:"law,omitempty"`
+
+	// Q Only bills of this number, or whose number or a title, in either language, has this in it: case, accents, kinds of hyphens, apostrophes and quotation marks do not matter. Numbers are read as `GET /search` reads them: `C-11`, `c11`, `C 11`, `11`, several, and with their sessions, as in `C-11 44-1` or `C-2, C-3`. Where a bill has just the number, nothing else is listed.
+	Q *string `form:"q,omitempty" json:"q,omitempty"`
+
+	// Type Only bills of this type: `government`, `private member's`, a type in full as `bill_type` has it in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes do not matter.
+	Type *string `form:"type,omitempty" json:"type,omitempty"`
+
+	// Chamber Only bills that began in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
+	Chamber *string `form:"chamber,omitempty" json:"chamber,omitempty"`
+
+	// Year Only bills introduced in this year.
+	Year *int `form:"year,omitempty" json:"year,omitempty"`
+
+	// Committee Only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents do not matter.
+	Committee *string `form:"committee,omitempty" json:"committee,omitempty"`
+
+	// Sponsor Only bills of this sponsor: a politician's slug, parl.ca's id of the person, or a name, in any order of its words; case and accents do not matter.
+	Sponsor *string `form:"sponsor,omitempty" json:"sponsor,omitempty"`
+
+	// UpdatedSince Only bills of which a version was made at this time or later.
+	UpdatedSince *time.Time `form:"updated_since,omitempty" json:"updated_since,omitempty"`
 
 	// Bom Of CSV alone: begin with a byte order mark, by which Excel knows the file for UTF-8.
 	Bom *bool `form:"bom,omitempty" json:"bom,omitempty"`
@@ -3954,6 +4293,9 @@ type ListFetchLogsParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
 	// Status Only fetches of this status.
 	Status *FetchStatus `form:"status,omitempty" json:"status,omitempty"`
 
@@ -3977,6 +4319,9 @@ type ListPoliticiansParams struct {
 
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 
 	// Current Only members of now, or only those of before.
 	Current *bool `form:"current,omitempty" json:"current,omitempty"`
@@ -4005,7 +4350,10 @@ type ListRunsParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Status Only runs of this status.
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
+	// Status Only runs of this status (queued, started, success, failure, canceling or canceled), or of one of several: `failure,canceled`. A hyphen leaves a status out: `-success`. The parameter may be repeated instead.
 	Status *RunStatus `form:"status,omitempty" json:"status,omitempty"`
 
 	// Job Only runs of this job.
@@ -4050,6 +4398,9 @@ type ListRunEventsParams struct {
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
 
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
 	// After Only events with a greater id.
 	After *int64 `form:"after,omitempty" json:"after,omitempty"`
 
@@ -4076,6 +4427,9 @@ type ListScheduleTicksParams struct {
 
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 }
 
 // SearchBillsParams defines parameters for SearchBills.
@@ -4114,6 +4468,30 @@ type SearchBillsParamsMode string
 // SearchBillsParamsChamber defines parameters for SearchBills.
 type SearchBillsParamsChamber string
 
+// ForgetSensorRunKeyParams defines parameters for ForgetSensorRunKey.
+type ForgetSensorRunKeyParams struct {
+	// Key The key.
+	Key string `form:"key" json:"key"`
+}
+
+// ListSensorRunKeysParams defines parameters for ListSensorRunKeys.
+type ListSensorRunKeysParams struct {
+	// Limit How many items at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
+
+	// Key Only this key.
+	Key *string `form:"key,omitempty" json:"key,omitempty"`
+
+	// Prefix Only keys that begin so.
+	Prefix *string `form:"prefix,omitempty" json:"prefix,omitempty"`
+}
+
 // ListSensorTicksParams defines parameters for ListSensorTicks.
 type ListSensorTicksParams struct {
 	// Limit How many items at most.
@@ -4121,6 +4499,9 @@ type ListSensorTicksParams struct {
 
 	// Cursor The `next_cursor` of the page before.
 	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Count Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+	Count *Count `form:"count,omitempty" json:"count,omitempty"`
 }
 
 // BeginSignInParams defines parameters for BeginSignIn.
@@ -4429,6 +4810,10 @@ type ClientInterface interface {
 	//
 	// Bills, latest introduced first, then by number. Filters narrow the list together.
 	//
+	// `sort` and `order` give another order: by the day of introduction, by when a version was last made, or by the latest activity. Bills of the same moment follow
+	// by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
+	// sort and order that it came from.
+	//
 	// Corresponds with GET /bills (the `ListBills` operationId).
 	ListBills(ctx context.Context, params *ListBillsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -4436,7 +4821,7 @@ type ClientInterface interface {
 	//
 	// Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
 	// `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
-	// also of fetches that run at the same time.
+	// also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
 	//
 	// Corresponds with GET /bills/changes (the `ListBillChanges` operationId).
 	ListBillChanges(ctx context.Context, params *ListBillChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4795,6 +5180,20 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /sensors/{sensor}/evaluate (the `EvaluateSensor` operationId).
 	EvaluateSensor(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ForgetSensorRunKey Forget a run key of a sensor
+	//
+	// The sensor may start a run by this key again. The run that it started stays as it is.
+	//
+	// Corresponds with DELETE /sensors/{sensor}/run-keys (the `ForgetSensorRunKey` operationId).
+	ForgetSensorRunKey(ctx context.Context, sensor SensorName, params *ForgetSensorRunKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSensorRunKeys List a sensor's run keys
+	//
+	// The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+	//
+	// Corresponds with GET /sensors/{sensor}/run-keys (the `ListSensorRunKeys` operationId).
+	ListSensorRunKeys(ctx context.Context, sensor SensorName, params *ListSensorRunKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// StartSensor Start a sensor
 	//
@@ -5295,6 +5694,10 @@ func (c *Client) RetryBackfill(ctx context.Context, backfillID BackfillID, reqEd
 //
 // Bills, latest introduced first, then by number. Filters narrow the list together.
 //
+// `sort` and `order` give another order: by the day of introduction, by when a version was last made, or by the latest activity. Bills of the same moment follow
+// by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
+// sort and order that it came from.
+//
 // Corresponds with GET /bills (the `ListBills` operationId).
 func (c *Client) ListBills(ctx context.Context, params *ListBillsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListBillsRequest(c.Server, params)
@@ -5312,7 +5715,7 @@ func (c *Client) ListBills(ctx context.Context, params *ListBillsParams, reqEdit
 //
 // Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
 // `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
-// also of fetches that run at the same time.
+// also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
 //
 // Corresponds with GET /bills/changes (the `ListBillChanges` operationId).
 func (c *Client) ListBillChanges(ctx context.Context, params *ListBillChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6132,6 +6535,40 @@ func (c *Client) EvaluateSensor(ctx context.Context, sensor SensorName, reqEdito
 	return c.Client.Do(req)
 }
 
+// ForgetSensorRunKey Forget a run key of a sensor
+//
+// The sensor may start a run by this key again. The run that it started stays as it is.
+//
+// Corresponds with DELETE /sensors/{sensor}/run-keys (the `ForgetSensorRunKey` operationId).
+func (c *Client) ForgetSensorRunKey(ctx context.Context, sensor SensorName, params *ForgetSensorRunKeyParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewForgetSensorRunKeyRequest(c.Server, sensor, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSensorRunKeys List a sensor's run keys
+//
+// The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+//
+// Corresponds with GET /sensors/{sensor}/run-keys (the `ListSensorRunKeys` operationId).
+func (c *Client) ListSensorRunKeys(ctx context.Context, sensor SensorName, params *ListSensorRunKeysParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSensorRunKeysRequest(c.Server, sensor, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // StartSensor Start a sensor
 //
 // From now on the sensor is evaluated, by whichever replica. Started for the first time, it begins with what happens from now on; started again, it goes on from its cursor.
@@ -6481,6 +6918,18 @@ func NewListAlertDeliveriesRequest(server string, params *ListAlertDeliveriesPar
 
 		}
 
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Channel != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "channel", *params.Channel, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -6550,6 +6999,18 @@ func NewListAlertsRequest(server string, params *ListAlertsParams) (*http.Reques
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -6786,6 +7247,18 @@ func NewListAssetCheckResultsRequest(server string, asset AssetName, params *Lis
 
 		}
 
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Check != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "check", *params.Check, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -6862,6 +7335,18 @@ func NewListAssetMaterializationsRequest(server string, asset AssetName, params 
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7045,6 +7530,18 @@ func NewListAuditLogRequest(server string, params *ListAuditLogParams) (*http.Re
 
 		}
 
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Actor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor", *params.Actor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -7126,6 +7623,18 @@ func NewListBackfillsRequest(server string, params *ListBackfillsParams) (*http.
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7343,6 +7852,18 @@ func NewListBackfillPartitionsRequest(server string, backfillID BackfillID, para
 
 		}
 
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Status != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "status", *params.Status, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -7523,6 +8044,18 @@ func NewListBillsRequest(server string, params *ListBillsParams) (*http.Request,
 
 		}
 
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Session != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "session", *params.Session, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -7571,6 +8104,54 @@ func NewListBillsRequest(server string, params *ListBillsParams) (*http.Request,
 
 		}
 
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Chamber != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "chamber", *params.Chamber, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Year != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "year", *params.Year, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Committee != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "committee", *params.Committee, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Sponsor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sponsor", *params.Sponsor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
@@ -7586,6 +8167,30 @@ func NewListBillsRequest(server string, params *ListBillsParams) (*http.Request,
 		if params.UpdatedSince != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "updated_since", *params.UpdatedSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sort != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sort", *params.Sort, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Order != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "order", *params.Order, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7661,9 +8266,93 @@ func NewListBillChangesRequest(server string, params *ListBillChangesParams) (*h
 
 		}
 
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Since != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Session != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "session", *params.Session, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Chamber != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "chamber", *params.Chamber, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Year != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "year", *params.Year, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Committee != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "committee", *params.Committee, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sponsor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sponsor", *params.Sponsor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -7841,6 +8530,18 @@ func NewListBillVersionsRequest(server string, session Session, number Number, p
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -8072,6 +8773,90 @@ func NewGetExportRequest(server string, export string, params *GetExportParams) 
 
 		}
 
+		if params.Q != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "q", *params.Q, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Type != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "type", *params.Type, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Chamber != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "chamber", *params.Chamber, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Year != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "year", *params.Year, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Committee != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "committee", *params.Committee, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Sponsor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "sponsor", *params.Sponsor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.UpdatedSince != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "updated_since", *params.UpdatedSince, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Bom != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "bom", *params.Bom, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
@@ -8282,6 +9067,18 @@ func NewListFetchLogsRequest(server string, params *ListFetchLogsParams) (*http.
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -8698,6 +9495,18 @@ func NewListPoliticiansRequest(server string, params *ListPoliticiansParams) (*h
 
 		}
 
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if params.Current != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "current", *params.Current, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
@@ -8879,6 +9688,18 @@ func NewListRunsRequest(server string, params *ListRunsParams) (*http.Request, e
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -9186,6 +10007,18 @@ func NewListRunEventsRequest(server string, runID RunID, params *ListRunEventsPa
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -9535,6 +10368,18 @@ func NewListScheduleTicksRequest(server string, schedule ScheduleName, params *L
 
 		}
 
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
 		if encoded := queryValues.Encode(); encoded != "" {
 			rawQueryFragments = append(rawQueryFragments, encoded)
 		}
@@ -9871,6 +10716,172 @@ func NewEvaluateSensorRequest(server string, sensor SensorName) (*http.Request, 
 	return req, nil
 }
 
+// NewForgetSensorRunKeyRequest constructs an http.Request for the ForgetSensorRunKey method
+func NewForgetSensorRunKeyRequest(server string, sensor SensorName, params *ForgetSensorRunKeyParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sensor", sensor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sensors/%s/run-keys", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if queryFrag, err := runtime.StyleParamWithOptions("form", true, "key", params.Key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+			return nil, err
+		} else {
+			for _, qp := range strings.Split(queryFrag, "&") {
+				rawQueryFragments = append(rawQueryFragments, qp)
+			}
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListSensorRunKeysRequest constructs an http.Request for the ListSensorRunKeys method
+func NewListSensorRunKeysRequest(server string, sensor SensorName, params *ListSensorRunKeysParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "sensor", sensor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sensors/%s/run-keys", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Key != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "key", *params.Key, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Prefix != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "prefix", *params.Prefix, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewStartSensorRequest constructs an http.Request for the StartSensor method
 func NewStartSensorRequest(server string, sensor SensorName) (*http.Request, error) {
 	var err error
@@ -9989,6 +11000,18 @@ func NewListSensorTicksRequest(server string, sensor SensorName, params *ListSen
 		if params.Cursor != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Count != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "count", *params.Count, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {
@@ -10640,6 +11663,10 @@ type ClientWithResponsesInterface interface {
 	//
 	// Bills, latest introduced first, then by number. Filters narrow the list together.
 	//
+	// `sort` and `order` give another order: by the day of introduction, by when a version was last made, or by the latest activity. Bills of the same moment follow
+	// by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
+	// sort and order that it came from.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /bills (the `ListBills` operationId).
@@ -10649,7 +11676,7 @@ type ClientWithResponsesInterface interface {
 	//
 	// Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
 	// `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
-	// also of fetches that run at the same time.
+	// also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -11080,6 +12107,24 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /sensors/{sensor}/evaluate (the `EvaluateSensor` operationId).
 	EvaluateSensorWithResponse(ctx context.Context, sensor SensorName, reqEditors ...RequestEditorFn) (*EvaluateSensorResponse, error)
+
+	// ForgetSensorRunKeyWithResponse Forget a run key of a sensor
+	//
+	// The sensor may start a run by this key again. The run that it started stays as it is.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /sensors/{sensor}/run-keys (the `ForgetSensorRunKey` operationId).
+	ForgetSensorRunKeyWithResponse(ctx context.Context, sensor SensorName, params *ForgetSensorRunKeyParams, reqEditors ...RequestEditorFn) (*ForgetSensorRunKeyResponse, error)
+
+	// ListSensorRunKeysWithResponse List a sensor's run keys
+	//
+	// The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /sensors/{sensor}/run-keys (the `ListSensorRunKeys` operationId).
+	ListSensorRunKeysWithResponse(ctx context.Context, sensor SensorName, params *ListSensorRunKeysParams, reqEditors ...RequestEditorFn) (*ListSensorRunKeysResponse, error)
 
 	// StartSensorWithResponse Start a sensor
 	//
@@ -17436,6 +18481,204 @@ func (r EvaluateSensorResponse) ContentType() string {
 	return ""
 }
 
+// ForgetSensorRunKeyResponse401Headers the declared response headers of an HTTP 401 response for ForgetSensorRunKey
+type ForgetSensorRunKeyResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ForgetSensorRunKeyResponse429Headers the declared response headers of an HTTP 429 response for ForgetSensorRunKey
+type ForgetSensorRunKeyResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type ForgetSensorRunKeyResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunKey
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ForgetSensorRunKeyResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ForgetSensorRunKeyResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ForgetSensorRunKeyResponse) GetJSON200() *RunKey {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ForgetSensorRunKeyResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ForgetSensorRunKeyResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ForgetSensorRunKeyResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ForgetSensorRunKeyResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ForgetSensorRunKeyResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ForgetSensorRunKeyResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ForgetSensorRunKeyResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ForgetSensorRunKeyResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ForgetSensorRunKeyResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ForgetSensorRunKeyResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListSensorRunKeysResponse401Headers the declared response headers of an HTTP 401 response for ListSensorRunKeys
+type ListSensorRunKeysResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListSensorRunKeysResponse429Headers the declared response headers of an HTTP 429 response for ListSensorRunKeys
+type ListSensorRunKeysResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type ListSensorRunKeysResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RunKeyList
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListSensorRunKeysResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListSensorRunKeysResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSensorRunKeysResponse) GetJSON200() *RunKeyList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListSensorRunKeysResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListSensorRunKeysResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r ListSensorRunKeysResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListSensorRunKeysResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListSensorRunKeysResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSensorRunKeysResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSensorRunKeysResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSensorRunKeysResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSensorRunKeysResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSensorRunKeysResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // StartSensorResponse401Headers the declared response headers of an HTTP 401 response for StartSensor
 type StartSensorResponse401Headers struct {
 	WWWAuthenticate *string
@@ -18816,6 +20059,10 @@ func (c *ClientWithResponses) RetryBackfillWithResponse(ctx context.Context, bac
 //
 // Bills, latest introduced first, then by number. Filters narrow the list together.
 //
+// `sort` and `order` give another order: by the day of introduction, by when a version was last made, or by the latest activity. Bills of the same moment follow
+// by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
+// sort and order that it came from.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /bills (the `ListBills` operationId).
@@ -18831,7 +20078,7 @@ func (c *ClientWithResponses) ListBillsWithResponse(ctx context.Context, params 
 //
 // Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
 // `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
-// also of fetches that run at the same time.
+// also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -19537,6 +20784,36 @@ func (c *ClientWithResponses) EvaluateSensorWithResponse(ctx context.Context, se
 		return nil, err
 	}
 	return ParseEvaluateSensorResponse(rsp)
+}
+
+// ForgetSensorRunKeyWithResponse Forget a run key of a sensor
+//
+// The sensor may start a run by this key again. The run that it started stays as it is.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /sensors/{sensor}/run-keys (the `ForgetSensorRunKey` operationId).
+func (c *ClientWithResponses) ForgetSensorRunKeyWithResponse(ctx context.Context, sensor SensorName, params *ForgetSensorRunKeyParams, reqEditors ...RequestEditorFn) (*ForgetSensorRunKeyResponse, error) {
+	rsp, err := c.ForgetSensorRunKey(ctx, sensor, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseForgetSensorRunKeyResponse(rsp)
+}
+
+// ListSensorRunKeysWithResponse List a sensor's run keys
+//
+// The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /sensors/{sensor}/run-keys (the `ListSensorRunKeys` operationId).
+func (c *ClientWithResponses) ListSensorRunKeysWithResponse(ctx context.Context, sensor SensorName, params *ListSensorRunKeysParams, reqEditors ...RequestEditorFn) (*ListSensorRunKeysResponse, error) {
+	rsp, err := c.ListSensorRunKeys(ctx, sensor, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSensorRunKeysResponse(rsp)
 }
 
 // StartSensorWithResponse Start a sensor
@@ -26442,6 +27719,216 @@ func ParseEvaluateSensorResponse(rsp *http.Response) (*EvaluateSensorResponse, e
 	return response, nil
 }
 
+// ParseForgetSensorRunKeyResponse parses an HTTP response from a ForgetSensorRunKeyWithResponse call
+func ParseForgetSensorRunKeyResponse(rsp *http.Response) (*ForgetSensorRunKeyResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ForgetSensorRunKeyResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunKey
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ForgetSensorRunKeyResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ForgetSensorRunKeyResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListSensorRunKeysResponse parses an HTTP response from a ListSensorRunKeysWithResponse call
+func ParseListSensorRunKeysResponse(rsp *http.Response) (*ListSensorRunKeysResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSensorRunKeysResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RunKeyList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListSensorRunKeysResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListSensorRunKeysResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseStartSensorResponse parses an HTTP response from a StartSensorWithResponse call
 func ParseStartSensorResponse(rsp *http.Response) (*StartSensorResponse, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -27745,6 +29232,12 @@ type ServerInterface interface {
 	// EvaluateSensor Evaluate a sensor now
 	// (POST /sensors/{sensor}/evaluate)
 	EvaluateSensor(ctx echo.Context, sensor SensorName) error
+	// ForgetSensorRunKey Forget a run key of a sensor
+	// (DELETE /sensors/{sensor}/run-keys)
+	ForgetSensorRunKey(ctx echo.Context, sensor SensorName, params ForgetSensorRunKeyParams) error
+	// ListSensorRunKeys List a sensor's run keys
+	// (GET /sensors/{sensor}/run-keys)
+	ListSensorRunKeys(ctx echo.Context, sensor SensorName, params ListSensorRunKeysParams) error
 	// StartSensor Start a sensor
 	// (POST /sensors/{sensor}/start)
 	StartSensor(ctx echo.Context, sensor SensorName) error
@@ -27830,6 +29323,13 @@ func (w *ServerInterfaceWrapper) ListAlertDeliveries(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// ------------- Optional query parameter "channel" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "channel", ctx.QueryParams(), &params.Channel, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -27860,6 +29360,13 @@ func (w *ServerInterfaceWrapper) ListAlerts(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
 	}
 
 	// ------------- Optional query parameter "open" -------------
@@ -27953,6 +29460,13 @@ func (w *ServerInterfaceWrapper) ListAssetCheckResults(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// ------------- Optional query parameter "check" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "check", ctx.QueryParams(), &params.Check, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -27990,6 +29504,13 @@ func (w *ServerInterfaceWrapper) ListAssetMaterializations(ctx echo.Context) err
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
 	}
 
 	// ------------- Optional query parameter "partition" -------------
@@ -28076,6 +29597,13 @@ func (w *ServerInterfaceWrapper) ListAuditLog(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// ------------- Optional query parameter "actor" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "actor", ctx.QueryParams(), &params.Actor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -28113,6 +29641,13 @@ func (w *ServerInterfaceWrapper) ListBackfills(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
 	}
 
 	// ------------- Optional query parameter "status" -------------
@@ -28215,6 +29750,13 @@ func (w *ServerInterfaceWrapper) ListBackfillPartitions(ctx echo.Context) error 
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// ------------- Optional query parameter "status" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "status", ctx.QueryParams(), &params.Status, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -28295,6 +29837,13 @@ func (w *ServerInterfaceWrapper) ListBills(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// ------------- Optional query parameter "session" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "session", ctx.QueryParams(), &params.Session, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -28323,6 +29872,34 @@ func (w *ServerInterfaceWrapper) ListBills(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
 	}
 
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "chamber" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "chamber", ctx.QueryParams(), &params.Chamber, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter chamber: %s", err))
+	}
+
+	// ------------- Optional query parameter "year" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "year", ctx.QueryParams(), &params.Year, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter year: %s", err))
+	}
+
+	// ------------- Optional query parameter "committee" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "committee", ctx.QueryParams(), &params.Committee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter committee: %s", err))
+	}
+
 	// ------------- Optional query parameter "sponsor" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "sponsor", ctx.QueryParams(), &params.Sponsor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
@@ -28335,6 +29912,20 @@ func (w *ServerInterfaceWrapper) ListBills(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_since", ctx.QueryParams(), &params.UpdatedSince, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_since: %s", err))
+	}
+
+	// ------------- Optional query parameter "sort" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sort", ctx.QueryParams(), &params.Sort, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sort: %s", err))
+	}
+
+	// ------------- Optional query parameter "order" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "order", ctx.QueryParams(), &params.Order, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter order: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -28362,11 +29953,60 @@ func (w *ServerInterfaceWrapper) ListBillChanges(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// ------------- Optional query parameter "since" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "since", ctx.QueryParams(), &params.Since, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter since: %s", err))
+	}
+
+	// ------------- Optional query parameter "session" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "session", ctx.QueryParams(), &params.Session, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session: %s", err))
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "chamber" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "chamber", ctx.QueryParams(), &params.Chamber, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter chamber: %s", err))
+	}
+
+	// ------------- Optional query parameter "year" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "year", ctx.QueryParams(), &params.Year, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter year: %s", err))
+	}
+
+	// ------------- Optional query parameter "committee" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "committee", ctx.QueryParams(), &params.Committee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter committee: %s", err))
+	}
+
+	// ------------- Optional query parameter "sponsor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sponsor", ctx.QueryParams(), &params.Sponsor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sponsor: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -28477,6 +30117,13 @@ func (w *ServerInterfaceWrapper) ListBillVersions(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListBillVersions(ctx, session, number, params)
 	return err
@@ -28582,6 +30229,55 @@ func (w *ServerInterfaceWrapper) GetExport(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "law", ctx.QueryParams(), &params.Law, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter law: %s", err))
+	}
+
+	// ------------- Optional query parameter "q" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "q", ctx.QueryParams(), &params.Q, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter q: %s", err))
+	}
+
+	// ------------- Optional query parameter "type" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "type", ctx.QueryParams(), &params.Type, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter type: %s", err))
+	}
+
+	// ------------- Optional query parameter "chamber" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "chamber", ctx.QueryParams(), &params.Chamber, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter chamber: %s", err))
+	}
+
+	// ------------- Optional query parameter "year" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "year", ctx.QueryParams(), &params.Year, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter year: %s", err))
+	}
+
+	// ------------- Optional query parameter "committee" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "committee", ctx.QueryParams(), &params.Committee, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter committee: %s", err))
+	}
+
+	// ------------- Optional query parameter "sponsor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "sponsor", ctx.QueryParams(), &params.Sponsor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sponsor: %s", err))
+	}
+
+	// ------------- Optional query parameter "updated_since" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "updated_since", ctx.QueryParams(), &params.UpdatedSince, runtime.BindQueryParameterOptions{Type: "string", Format: "date-time"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter updated_since: %s", err))
 	}
 
 	// ------------- Optional query parameter "bom" -------------
@@ -28704,6 +30400,13 @@ func (w *ServerInterfaceWrapper) ListFetchLogs(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
 	}
 
 	// ------------- Optional query parameter "status" -------------
@@ -28874,6 +30577,13 @@ func (w *ServerInterfaceWrapper) ListPoliticians(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// ------------- Optional query parameter "current" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "current", ctx.QueryParams(), &params.Current, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
@@ -28970,6 +30680,13 @@ func (w *ServerInterfaceWrapper) ListRuns(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
 	}
 
 	// ------------- Optional query parameter "status" -------------
@@ -29139,6 +30856,13 @@ func (w *ServerInterfaceWrapper) ListRunEvents(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
 	}
 
 	// ------------- Optional query parameter "after" -------------
@@ -29326,6 +31050,13 @@ func (w *ServerInterfaceWrapper) ListScheduleTicks(ctx echo.Context) error {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
 	}
 
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
 	// Invoke the callback with all the unmarshaled arguments
 	err = w.Handler.ListScheduleTicks(ctx, schedule, params)
 	return err
@@ -29478,6 +31209,84 @@ func (w *ServerInterfaceWrapper) EvaluateSensor(ctx echo.Context) error {
 	return err
 }
 
+// ForgetSensorRunKey converts echo context to params.
+func (w *ServerInterfaceWrapper) ForgetSensorRunKey(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sensor" -------------
+	var sensor SensorName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sensor", ctx.Param("sensor"), &sensor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sensor: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ForgetSensorRunKeyParams
+	// ------------- Required query parameter "key" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, true, "key", ctx.QueryParams(), &params.Key, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ForgetSensorRunKey(ctx, sensor, params)
+	return err
+}
+
+// ListSensorRunKeys converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSensorRunKeys(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "sensor" -------------
+	var sensor SensorName
+
+	err = runtime.BindStyledParameterWithOptions("simple", "sensor", ctx.Param("sensor"), &sensor, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter sensor: %s", err))
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSensorRunKeysParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
+	}
+
+	// ------------- Optional query parameter "key" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "key", ctx.QueryParams(), &params.Key, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key: %s", err))
+	}
+
+	// ------------- Optional query parameter "prefix" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "prefix", ctx.QueryParams(), &params.Prefix, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter prefix: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSensorRunKeys(ctx, sensor, params)
+	return err
+}
+
 // StartSensor converts echo context to params.
 func (w *ServerInterfaceWrapper) StartSensor(ctx echo.Context) error {
 	var err error
@@ -29535,6 +31344,13 @@ func (w *ServerInterfaceWrapper) ListSensorTicks(ctx echo.Context) error {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
 	if err != nil {
 		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "count" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "count", ctx.QueryParams(), &params.Count, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter count: %s", err))
 	}
 
 	// Invoke the callback with all the unmarshaled arguments
@@ -29788,6 +31604,8 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.GET(options.BaseURL+"/sensors/:sensor/cursor", wrapper.GetSensorCursor, options.OperationMiddlewares["getSensorCursor"]...)
 	router.PUT(options.BaseURL+"/sensors/:sensor/cursor", wrapper.SetSensorCursor, options.OperationMiddlewares["setSensorCursor"]...)
 	router.GET(options.BaseURL+"/sensors/:sensor/ticks", wrapper.ListSensorTicks, options.OperationMiddlewares["listSensorTicks"]...)
+	router.DELETE(options.BaseURL+"/sensors/:sensor/run-keys", wrapper.ForgetSensorRunKey, options.OperationMiddlewares["forgetSensorRunKey"]...)
+	router.GET(options.BaseURL+"/sensors/:sensor/run-keys", wrapper.ListSensorRunKeys, options.OperationMiddlewares["listSensorRunKeys"]...)
 	router.POST(options.BaseURL+"/webhooks/:sensor", wrapper.ReceiveWebhook, options.OperationMiddlewares["receiveWebhook"]...)
 	router.GET(options.BaseURL+"/backfills", wrapper.ListBackfills, options.OperationMiddlewares["listBackfills"]...)
 	router.POST(options.BaseURL+"/backfills", wrapper.StartBackfill, options.OperationMiddlewares["startBackfill"]...)
@@ -30996,9 +32814,10 @@ func (response ListAssetMaterializationsdefaultApplicationProblemPlusJSONRespons
 }
 
 type MaterializeAssetRequestObject struct {
-	Asset  AssetName `json:"asset"`
-	Params MaterializeAssetParams
-	Body   *MaterializeAssetJSONRequestBody
+	Asset    AssetName `json:"asset"`
+	Params   MaterializeAssetParams
+	JSONBody *MaterializeAssetJSONRequestBody
+	Body     io.Reader
 }
 
 type MaterializeAssetResponseObject interface {
@@ -31576,8 +33395,9 @@ func (response ListBackfillsdefaultApplicationProblemPlusJSONResponse) VisitList
 }
 
 type StartBackfillRequestObject struct {
-	Params StartBackfillParams
-	Body   *StartBackfillJSONRequestBody
+	Params   StartBackfillParams
+	JSONBody *StartBackfillJSONRequestBody
+	Body     io.Reader
 }
 
 type StartBackfillResponseObject interface {
@@ -34664,9 +36484,10 @@ func (response GetJobdefaultApplicationProblemPlusJSONResponse) VisitGetJobRespo
 }
 
 type StartJobRunRequestObject struct {
-	Job    JobName `json:"job"`
-	Params StartJobRunParams
-	Body   *StartJobRunJSONRequestBody
+	Job      JobName `json:"job"`
+	Params   StartJobRunParams
+	JSONBody *StartJobRunJSONRequestBody
+	Body     io.Reader
 }
 
 type StartJobRunResponseObject interface {
@@ -35929,8 +37750,9 @@ func (response ListRunsdefaultApplicationProblemPlusJSONResponse) VisitListRunsR
 }
 
 type StartRunRequestObject struct {
-	Params StartRunParams
-	Body   *StartRunJSONRequestBody
+	Params   StartRunParams
+	JSONBody *StartRunJSONRequestBody
+	Body     io.Reader
 }
 
 type StartRunResponseObject interface {
@@ -36617,9 +38439,10 @@ func (response ListRunEventsdefaultApplicationProblemPlusJSONResponse) VisitList
 }
 
 type RetryRunRequestObject struct {
-	RunID  RunID `json:"run_id"`
-	Params RetryRunParams
-	Body   *RetryRunJSONRequestBody
+	RunID    RunID `json:"run_id"`
+	Params   RetryRunParams
+	JSONBody *RetryRunJSONRequestBody
+	Body     io.Reader
 }
 
 type RetryRunResponseObject interface {
@@ -38430,6 +40253,270 @@ func (response EvaluateSensordefaultApplicationProblemPlusJSONResponse) VisitEva
 	return err
 }
 
+type ForgetSensorRunKeyRequestObject struct {
+	Sensor SensorName `json:"sensor"`
+	Params ForgetSensorRunKeyParams
+}
+
+type ForgetSensorRunKeyResponseObject interface {
+	VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error
+}
+
+type ForgetSensorRunKey200JSONResponse RunKey
+
+func (response ForgetSensorRunKey200JSONResponse) VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetSensorRunKey401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetSensorRunKey401ApplicationProblemPlusJSONResponse) VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetSensorRunKey403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetSensorRunKey403ApplicationProblemPlusJSONResponse) VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetSensorRunKey404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetSensorRunKey404ApplicationProblemPlusJSONResponse) VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetSensorRunKey422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetSensorRunKey422ApplicationProblemPlusJSONResponse) VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetSensorRunKey429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetSensorRunKey429ApplicationProblemPlusJSONResponse) VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetSensorRunKeydefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ForgetSensorRunKeydefaultApplicationProblemPlusJSONResponse) VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorRunKeysRequestObject struct {
+	Sensor SensorName `json:"sensor"`
+	Params ListSensorRunKeysParams
+}
+
+type ListSensorRunKeysResponseObject interface {
+	VisitListSensorRunKeysResponse(w http.ResponseWriter) error
+}
+
+type ListSensorRunKeys200JSONResponse RunKeyList
+
+func (response ListSensorRunKeys200JSONResponse) VisitListSensorRunKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorRunKeys401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorRunKeys401ApplicationProblemPlusJSONResponse) VisitListSensorRunKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorRunKeys403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorRunKeys403ApplicationProblemPlusJSONResponse) VisitListSensorRunKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorRunKeys404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorRunKeys404ApplicationProblemPlusJSONResponse) VisitListSensorRunKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorRunKeys422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorRunKeys422ApplicationProblemPlusJSONResponse) VisitListSensorRunKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorRunKeys429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorRunKeys429ApplicationProblemPlusJSONResponse) VisitListSensorRunKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorRunKeysdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSensorRunKeysdefaultApplicationProblemPlusJSONResponse) VisitListSensorRunKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StartSensorRequestObject struct {
 	Sensor SensorName `json:"sensor"`
 }
@@ -40047,6 +42134,12 @@ type StrictServerInterface interface {
 	// EvaluateSensor Evaluate a sensor now
 	// (POST /sensors/{sensor}/evaluate)
 	EvaluateSensor(ctx context.Context, request EvaluateSensorRequestObject) (EvaluateSensorResponseObject, error)
+	// ForgetSensorRunKey Forget a run key of a sensor
+	// (DELETE /sensors/{sensor}/run-keys)
+	ForgetSensorRunKey(ctx context.Context, request ForgetSensorRunKeyRequestObject) (ForgetSensorRunKeyResponseObject, error)
+	// ListSensorRunKeys List a sensor's run keys
+	// (GET /sensors/{sensor}/run-keys)
+	ListSensorRunKeys(ctx context.Context, request ListSensorRunKeysRequestObject) (ListSensorRunKeysResponseObject, error)
 	// StartSensor Start a sensor
 	// (POST /sensors/{sensor}/start)
 	StartSensor(ctx context.Context, request StartSensorRequestObject) (StartSensorResponseObject, error)
@@ -40325,31 +42418,35 @@ func (sh *strictHandler) MaterializeAsset(ctx echo.Context, asset AssetName, par
 
 	request.Asset = asset
 	request.Params = params
-
-	var body MaterializeAssetJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body MaterializeAssetJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
 		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				return err
+			}
+		} else {
+			request.JSONBody = &body
+		}
 	}
-	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-	} else {
-		request.Body = &body
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/yaml") {
+		request.Body = ctx.Request().Body
 	}
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
@@ -40451,29 +42548,34 @@ func (sh *strictHandler) StartBackfill(ctx echo.Context, params StartBackfillPar
 	var request StartBackfillRequestObject
 
 	request.Params = params
-
-	var body StartBackfillJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body StartBackfillJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
 		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
 	}
-	if err != nil {
-		return err
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/yaml") {
+		request.Body = ctx.Request().Body
 	}
-	request.Body = &body
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.StartBackfill(ctx.Request().Context(), request.(StartBackfillRequestObject))
@@ -41026,31 +43128,35 @@ func (sh *strictHandler) StartJobRun(ctx echo.Context, job JobName, params Start
 
 	request.Job = job
 	request.Params = params
-
-	var body StartJobRunJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body StartJobRunJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
 		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				return err
+			}
+		} else {
+			request.JSONBody = &body
+		}
 	}
-	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-	} else {
-		request.Body = &body
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/yaml") {
+		request.Body = ctx.Request().Body
 	}
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
@@ -41316,29 +43422,34 @@ func (sh *strictHandler) StartRun(ctx echo.Context, params StartRunParams) error
 	var request StartRunRequestObject
 
 	request.Params = params
-
-	var body StartRunJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body StartRunJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
 		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
+		if err != nil {
+			return err
+		}
+		request.JSONBody = &body
+
 	}
-	if err != nil {
-		return err
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/yaml") {
+		request.Body = ctx.Request().Body
 	}
-	request.Body = &body
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.StartRun(ctx.Request().Context(), request.(StartRunRequestObject))
@@ -41442,31 +43553,35 @@ func (sh *strictHandler) RetryRun(ctx echo.Context, runID RunID, params RetryRun
 
 	request.RunID = runID
 	request.Params = params
-
-	var body RetryRunJSONRequestBody
-	var err error
-	if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
-		// A request validator built on kin-openapi's openapi3filter with
-		// KeepValidatedValue leaves the value it validated on the body. Bind
-		// that value, matching member names exactly, so the handler receives
-		// what was validated instead of a second, case-insensitive decode.
-		// Otherwise bind only the request body, so that path and query
-		// parameters are not also bound into the body struct.
-		if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
-			err = binder.BindBody(ctx, &body)
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/json") {
+		var body RetryRunJSONRequestBody
+		var err error
+		if binder, ok := ctx.Echo().Binder.(*echo.DefaultBinder); ok {
+			// A request validator built on kin-openapi's openapi3filter with
+			// KeepValidatedValue leaves the value it validated on the body. Bind
+			// that value, matching member names exactly, so the handler receives
+			// what was validated instead of a second, case-insensitive decode.
+			// Otherwise bind only the request body, so that path and query
+			// parameters are not also bound into the body struct.
+			if vb, ok := ctx.Request().Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+				err = binder.BindBody(ctx, &body)
+			}
+		} else {
+			// A custom binder is installed on the Echo instance; defer to it
+			// entirely, since echo.Binder does not expose body-only binding and
+			// the binder may do more than decode (for example call ctx.Validate).
+			err = ctx.Bind(&body)
 		}
-	} else {
-		// A custom binder is installed on the Echo instance; defer to it
-		// entirely, since echo.Binder does not expose body-only binding and
-		// the binder may do more than decode (for example call ctx.Validate).
-		err = ctx.Bind(&body)
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				return err
+			}
+		} else {
+			request.JSONBody = &body
+		}
 	}
-	if err != nil {
-		if !errors.Is(err, io.EOF) {
-			return err
-		}
-	} else {
-		request.Body = &body
+	if strings.HasPrefix(ctx.Request().Header.Get("Content-Type"), "application/yaml") {
+		request.Body = ctx.Request().Body
 	}
 
 	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
@@ -41809,6 +43924,58 @@ func (sh *strictHandler) EvaluateSensor(ctx echo.Context, sensor SensorName) err
 	return nil
 }
 
+// ForgetSensorRunKey operation middleware
+func (sh *strictHandler) ForgetSensorRunKey(ctx echo.Context, sensor SensorName, params ForgetSensorRunKeyParams) error {
+	var request ForgetSensorRunKeyRequestObject
+
+	request.Sensor = sensor
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ForgetSensorRunKey(ctx.Request().Context(), request.(ForgetSensorRunKeyRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ForgetSensorRunKey")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ForgetSensorRunKeyResponseObject); ok {
+		return validResponse.VisitForgetSensorRunKeyResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSensorRunKeys operation middleware
+func (sh *strictHandler) ListSensorRunKeys(ctx echo.Context, sensor SensorName, params ListSensorRunKeysParams) error {
+	var request ListSensorRunKeysRequestObject
+
+	request.Sensor = sensor
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSensorRunKeys(ctx.Request().Context(), request.(ListSensorRunKeysRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSensorRunKeys")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSensorRunKeysResponseObject); ok {
+		return validResponse.VisitListSensorRunKeysResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // StartSensor operation middleware
 func (sh *strictHandler) StartSensor(ctx echo.Context, sensor SensorName) error {
 	var request StartSensorRequestObject
@@ -42127,550 +44294,580 @@ func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, sensor SensorName, par
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P3rchs3tjeM3wqK/13lZKZJkZKcA1W7nkeR7YkT2/FjaZKaibxJsBskETUBpoEWzUmp6v/1vYv34zPX",
-	"kRt7C2sB6APRZFNi4mRv7T0Vi2Q3jgsL6/hbv3RiuVhKwYRWneEvnTmjCcvgz+dXdGb+TZiKM77UXIrO",
-	"sHMxp2LGFFnNmSB6zkjGlMyzmJFEMtUjLzXhiqwYvRkSKRiZyozQNCWxTLiYqV4n6rAPdLFMWWfY+eHo",
-	"unNy3elEHRXP2YKa7vR6aX5SOuNi1rm7izovE7ZYSs1EvH7Hlilds2RzXGOd5WxM+BQGVXql+y1bkxVV",
-	"RDEmyIRNZcYIFQkOPhdmuOZPRrOUs8wMujJI025gfBMpU0YFDPCVjCkOoz6qH+YsY74nmcGfExrfTHma",
-	"El5bjqMsF+qoP/jy8y9OB3H3mPb73c8ppd0v+v1+t1/832DHir2jmr3iC65DI6KwQymb6iHJSMZ+zpnS",
-	"KsI1IYrFUiSK5ELzFHZOwpIuCMWZmNWbUS6qQ7/uJGxK81Rfd86y/xwMvuif6f9sPcy3MuXxenOwX8sV",
-	"WVCx9qMkn/z8qR3Egq7JhBEuCCWaLxj5ZBW50X/aPLif/3Nw3O+frf7zs/6u0TGdrc+nmmWbA7u0q6Ql",
-	"WVGuK90dB5rlQrMZy6DdH3744TzXcyY0j6lm4VlrSRRdk9VcEqpuanTyFaMZy7YO/y7qLGlGF0zb03yu",
-	"FNNv6CLQ37kg1Pz6RBFBF1Xq70yZjuejlGqm9GjC01R1og43ry2pnneijoA2O9BCJ+qYneKZOaH1g7Og",
-	"H14xMdPzzvCzkyiw4F/Zc/HyWWCM/tQ8UYQn1THWTkySJMETExi1a3TEk7ZjH/T7ocFf5JmSAUq5mjMy",
-	"FuyDHsXwxNieJ7KkM2bZUXU2bP2NevmT5LH4Po/X33zpRv5zzrJ1MXRsrtMwyqfhUZb44rdsHVpmzT5o",
-	"M8S1zDMiV4bHUw10YdgkV+4onpGMLZnhJRpZhxTpGji+5alK00yz2k49jT+nx9MB6wJZuZnhpVNMrca9",
-	"m+Z4bOa44MLvTHDG0zdSsNfUdBfcHHPNmQlT4a8AKtSKZZHh14rdsoymRDFznDRLyGRNYrlYUHVGchHD",
-	"bZhEsKP4mpn7Sf+06aILT3jaNaPs4jAbpnty/PlnX4Sm+I2cNBxs8pOcbDnVcJxHP8lJ+HDgDw840K+o",
-	"0s9vmdChE23WnifuNKRUacLMs3BPn8GXSmeMLshMMkWkINTwYlLjtp1B//S4aV3NALowgu7LZ03r+tlp",
-	"cOzh69PfSFyzhSJUk4VU1RE97YcPbAotlgdhbyV8ZUE/8EW+sEd3wQV+Koi6fIe8yReT0L10TibIIgU8",
-	"EMH1KNYkpoqZpU6ZNhdCdQUvuoMG9oittOeMoYV8l4swQ89ysZuXN0k/gcFmuXg4G7+M5yzJU9Z0oJT9",
-	"feepmss8S9fhkbpGHna6LlnK4iaxk8dzvNTVEJl3RFY8TWKaJSoi41km8+UQRjqOyPivdAw8fEz/OvYS",
-	"u7aSYr6051BmJJErgZ8iMj42r5mn9UoSI5ZnKjK8ccIF8kkqEsNEIyKkhvaXNGNCz5liNRIsjafhulN+",
-	"ts0b2uI6uGRCyaxxd+HX4N4KtrI7iw817Kz77UH7qlRwV8344Cdzkt+au4oumKixw9PT7qBpbNjuA07z",
-	"Hb7LlP5KJpyBYHlp7vl3OYw3lkIzAWyTLpcpR7Xo6CeF07GjhNcmNIMtUPliQbO1vRBiKaYcr2PLH0Cs",
-	"cMLlLU1zZjuactBOkasOn/ZhdHKpqo1+tfVl+3hAxm3s4y7qaDqDBzJGYWIgRaYSFuiuvJr/kbFpZ9j5",
-	"/x0VOvYR/qqO3LK9w/XExa2p2rgYoJfRmXJXZZaLM1TM4EGa9jq4MWophcLVdaL0eRyzpUZ9ud3mwM/A",
-	"ODrDH+3KLD2tjSwR2VV6H5lW4zzLjKwGqo9ftTvzd27NCjEVMUvNOPpRZ0p5mpvd70edJROJoS3zd5YL",
-	"AX8Poo7K45gp1RkOTDsZM6LXiOrOsHPcP/6s2/+sO/jianA87PeH/f4/O8UzE7PrccoJTXnM/rebVdRh",
-	"IrFNiDxNow5P2msOy4zLjOt1Z3gSdZSmOld44cB4PUUY2pCapp3hcWs6cDsVIoCrkrGgE5VtM2UJuWwT",
-	"CfVkXzsKmVFqxottr/vn7sq62qW2Kuwjdf2pqctosFJMUx7rLbu5zOQkZYu/BnY1YZryFMdN2ghxZE4V",
-	"gWUjNM0YTdYRoYq4rYk6LMukofYf3xerctr/MuporlFudQP2F1WeiWFBTl32YZnKjGXD2D3ZeuHe4kyb",
-	"1k3PuZgZ4chINmCCMiNkKDPRNJUr1JZNhy9kNuFJwsQDFxa0b8FYgvZKFcslI3LJjFqK+tINW5OEqvlE",
-	"0iyB9TXr2riUJ8VSFmPcuZZT/+ghFvOHuTQaNhi5wKRnFjSRfvFeilua8uSBSzcgU87SxGwYxwaH5Ah5",
-	"yRFc7kNi1a8hmUlNnvYHEVlRYf7ql9ev1ObWF5bSaGtZZ9ipdNO5K2/A8XGxAX8Xy0wawqeTlJHnQht+",
-	"sHMv7GQOshPndo1kRrzl0FE4VTA5lpyZj0D7K6pIIgUzfb+m6VRmC5Y8mMIZmchk7bqFyZFvLr97MyS5",
-	"YB+WLNYsMUzDyELme8LFMteNFN4vFvgrmhAna+1c14Wf0KEYhhWbSUyFmdmE4dE0qrzUL2QuHrp2cKuS",
-	"60IHVdcdcMnASrIPXDUv02mxTG+kJjicnYskpB5N4dEDLVLGcOPNHTBHFmuadi89bH2UXDBLuUxossqk",
-	"mFkrE8tumVH6UjkDpsk1yUXCvG+E8IScTAdxw/o9LZPZS3PsBU3JJbRKnpsX2hxkfO0wJ1msidRzlhEY",
-	"bgeNMHuoAu1GYHS+JmrPxR9MXnV2nXvIqzE1JypfOm3Z2nxD8uLJ6fDpZygvwlr0yV/w/zv1VXp+y7I1",
-	"mYORHf2o5m+jyv8kJ0EDbUqVHmke3zgR06r1QaMTOBzMwyBnlwd54oTa9yWRGCem+YKN/mV4+rBzvmAZ",
-	"j+nRlcyk0LI9XbqFbiINb/vyxpj7bEnzFhQiu3XIdD4/GZDT0+7gyNo5a548o4cbuWpVrLZ3bmcMvJ6C",
-	"rcCuCkYrOKq3NB1ZX2Nn+BQ2DVa60oxZ4htuOHtnKdMUhfmmbQzYl2ATG6b41EwxsH8y18XAPuu33zbs",
-	"tGnT7K9R50rKVzSbsQPe9KkUM5YZ0VmQAXnNv2q6pwYlgdVe5VZSIldSEhzXTlarpRyl8Oih7vbQRLi2",
-	"DuoznJMLTEB5nUtR3M2KWna94orZNX5NxdpOUT1wqRcS/PZmcY/7/cKTTsmCi9yoDlTdoEvfaDLHpFH3",
-	"Oi7pXmbBzSCJH2WrhV9QsR65IRxmA6SshQigOjaXmYa4gDMCjvwuePLNYrvYFVlMvHpZVaIntl0xxYPl",
-	"YIZuEc3Q6mX7uIs46PqQg61vF8EJsCh/FzTXc5nxfx1ACvd6JhXk/O1Lo1eCbn5uu4C2hgTDEMiSfRj1",
-	"ej1wl1JSWJnDsuagrPOUxryTfPLy04c6uij7gXIDwRw3Qq580EVUhAlZblM9s5aaCskStH//DNinyCeG",
-	"Ns0Z/LRKZD/88EO3HgaybcPrUSN211W+XMpMs+Q1Szi9giU8GGe+7mj2QR8tU8rFdWeICu7G1dzErZ+W",
-	"d9qPk8BACYy0xZ7790YL894IXjg04za7ZbTJTmG+x5iZlGWwiMvM8G1tPR4xzVXAffQGYiRW1mtmFQxq",
-	"mgDTvRSMwJsgUphPGGLFNclYLG+tW7bmcok6CdU75/maaQrPwTRTfssyO1ZwU+96/Rm+AjzI9k+zjK6x",
-	"OSSMXzZHhmYZoyiDkJLnPAlNACQeGgxFY3BRrqgiC6YhBsAsgW8xoZp1DQ8PNStjaxnGiW666eVUV9ov",
-	"ra53pUcduWTCSpK/tOzZbtf2t4xwRydFAOFGKxBZAlbfXZKZfe7On6fAXmiZJs2LbA61kZkFSxVZQUii",
-	"TJMzYgZpJBMOJDtnaQIW4YhMGJKqnrN18YLzQFkytpfsas7TciTTfZbjruyU/LEDhITHrLRQbv6eKO3h",
-	"qNJCeUsL4qvtWrFglQPz3g9MTn5iaC8GJnCBi7fJC1C+/6XDRL4wI1+xyVzKGzPslMbmX7YwQ31fn3LU",
-	"+dA1L3VvaQYOevN2ua9vuUh+8K3Vf7m0rde/f4693Tm9IkQqRvjVTbGqXJOU0QTiBfRc5ppQscbrTbE4",
-	"qxyjht2Dnq3q47vbtbSvuAqwWs++WvGxylYFeFkpDM80tSdNwgiqjTRO6mCz+XjTAK/5xhRoruViq/3F",
-	"D980cF48fhd14jkDi0QwJjmV8gYCqri2kV6MxnOyoJplnKZW6gQNvNXqme4vTIehJUSj/KidFGFEg0t8",
-	"Ei5ECNoaFeEB295FHz6+t2QiYSLmoQsLhqtszA1w4wVNGJlmclGZ8uZp3rivsRu9oxMKIdS2CxtUt08v",
-	"pXYDz08zpuYCXKwttumFf/ouwlCgYKNoZAnFEZpfcFpzesv2ng1cEjVC2zXwV1Tp17VXtnHdJc00N0/t",
-	"XJK37slLBidxKWXadGi4Jrlidu5gRFAE7m0pzwi4nJQLlFdMW1PjnhSVGVVzpzHYPFRoshumqProv0OB",
-	"mGrNFsua1CfzSVoSvGwQYsMtg+RSpcjaYascivrZ3zjQbsKbk7AU2EAvlS32vK58FKIy93T72sh7zyuc",
-	"tkGoQ68PcAs3Ggy941qxdFpIeMIIUb2AIFZTbaRIuOuzFJJOZywLi8JUhQe4BnvAag4e3aBiY42KwQON",
-	"v1lOFWsI/+Xbmhl5W+hmhk7UWck8TcwjwaUEV4nG6DOcPZnLNDF64arUZTnjp0yIxZqVO/JrExVBgbWh",
-	"Nm49Xlsbd+8klfGNnWN4ElzbkRspHlVRJH3lvAxAMBAWDK4vugBnTYQmMV6yXiypUqHJ7+b9cDoypiCy",
-	"eTcThcm+w8e3MdD99aUww6gyipJy4Ze3OoXGXXqeoBm8uknmOm3OurKMKCEoyQTUuIZ3S9vIW4jgMApo",
-	"rnH4L8pXdEB7TpMShzF3yIzZTA+uKpqj/Y1QBS+hAzXlNxjju4PfZCHu8YzRJOWCKbA6Tvktw9iEYIMB",
-	"+tNsq73BKLcLRsxzyKS45ZE2tGFOl0sm1H11WQjlH9EZK99+m7dbQyvutjP3Qzgp7qUgK5kltQhqm4lA",
-	"jj+b9xd92Iogt9RbbI3uCHnSQNfcXcU1GLjJDZ0kbs96e2v7dqKb62b9qOXu3QyKbW4k8L9ldDnfPKAs",
-	"me1hGitOekgRk8m+Tb2RSaCpOqeCdiM71MYJHkTJBDXvoyqZsCQb02hWA2rS1wPNcMjqMXUkKIoItmJK",
-	"Q1ab1TASy4Lrls+dfTXfbZqmrPlaLzwMPhcDXDQrFOk2r2hobwQGtCbNwZryMBgXbv7SDWMbxww405aV",
-	"J/dTHJwroAUFXuKjO2T84M77fqp76Ra1thiNVPi2op/VjB7OFrIx5SIGuZVGd4GP30V7ntJCJfQMub7W",
-	"TO+nV9ZW2iVJ4H/ttNwwGxft0u9wyJRIbV4xOga9dmRIj2tDVyJRZ5jrYYO2IydPgBo/YUzUFJsiXdba",
-	"WxdcKZTZyg92MAwc/tiUtrdaYItpvfZNl7+s9lL65YXrsPTdO9e3WbA84fq5sLp0jcBiHdKEfpjLIRnf",
-	"sDVmZxll3gw0ImPJk3js3ZNLlikpIjKOU158myt7gs0+JEnGVNjBtI/ro+by4UJ/dhp0q9yw9SjsH9ot",
-	"PTE9l0nwuPnoiWASexFbAcyNK6PQ6YzGGpZhnPFbluV8HFwFyJUK9ZmxhTSSBq5gwyPgHrYTDspceRMf",
-	"XlFlE4cxVzqQ7LnhGQGuhzTjV7q8OH4NI5cC5llkbTaVsQePuaHaV3L2YDmjoP6PJmwU7nMuxWsrddRQ",
-	"ROR0Oh4SoxSuwTu8mkuSMRrPmSoFiwKPSiQ+BzdzmSfJ6bScZPc+QG0+LyN811TXdedFW8mSacbQyIUq",
-	"BbUZGUDELOwV3de43e4edLMursFy7k1bHlTOxQlwTELVDUsgL7XBYlTk6txXaGzp+S4Se34JrHE78aic",
-	"aJWrTin9cNtbV+aZImGokSYKkyXYjqhqzYKQTEucpUyEpal7WrIDr+xfhQBKG+MG7gkrdJ5r1BQU3kvz",
-	"AznDQ+9M1gRH3iNXc4nJ8eZ8T3mmNJoc4JAU+De9zobxwqedbXZtmlzBf43iYJi8e9pFFUll04XAve5+",
-	"dQBF4Hg3qoaFI9okH5/nFqItIfXIAnA0auzFgEqDATsxdAwJuBUbw2loGD7FLjSMTaNsmf5dEt4vuyjO",
-	"9RGVkuKKPDG3EFGxIdUF2EY8h9Chvyol0X2Um80NwEv4AasHZAKE7PRESKDRWOZpAo6iArhlJyO8Yeuw",
-	"ROQV6r3Fv/3YYkUzCmiQNwgf48UfpxzierRazEOSSLFDfxhaKXQ4J7/sfdzaqVYNPb/1vTU88M4PouGB",
-	"Sz+2hgde+CE3PHDhZ1JeoZSK30Q+CzBRN5xRk6Gh6j5u3/V2EcSIhLskRq4JeLWQL0Qe1A+iM/ywWsgN",
-	"XmSozrbmN4UhNUoT2yh6k5AL8l3SXLHE0yx+WbouNsl7P5puolRL4q736tcXpbGEfgm8sknqVQoH+uWm",
-	"zTwk91l4Ly7IROo5kdMpjzlNSUrNCzPmHDsrB1voUvJQCKldKaIFl4o603swM8hDnjYwsKDaNOFpisHB",
-	"uzixXx04mIsF15rtYcW/cK+EThtIjyPFmNhLo5nJW5YJQECY2Nlt2nTncsFG8Zw64CdH5HPpwiQF1Syo",
-	"beJNXMWIcdlQmw8Lnckkj1kyCvrm6NrJyg4uDWXmjFHDx8shBxyd0oqY2ddwno77x8fdvvlfG6Hgpzzj",
-	"KuHxZmhCTLtTlrAMtIX9rfverA+xUGA0umWZshxtb+HFYsjQWPNbrtdBN+S7Fxfk5OTkS/DCf6c1XdEn",
-	"ClJVNlbopNs/7R5/fjU4xby2bt/80W4gqzAZpWzGFRdTaZekoaXSJVG8kWdpqyNvjbIjxUUcMLJcmq8x",
-	"4sDRiIWQTbnSaGcx54C41AnPlXiKkfNlqNkbttT3d9UKD6S2gYcWsj6KElhJ29UoXql0cxpWpzJ+SzUb",
-	"LZgZ1xZ2kLEUtWgHV1RzEieg8Sq+4CnNMHsxIjRVEr7GJJ1SKKCQGuK/9wwNk2uajszFLvSofjIL+m0X",
-	"Du9Rr3wTg9AKQdD5yEfCt+b1SGKqxTvppX3UvLWULkppa9CJfay9/lIx6cA7u/3yl/YxUJ4twtUeK2Du",
-	"fke1QYsAci+yzCcpV3OWgLTQSg/cfzvyZVKy/AXD2wpejCkcNGHt00Psm5uNDxxcKQPeUsiymFTc1gBW",
-	"uZEqhzwqIa15AEWXuVCm3tqdHpWEmE2ZIMwa6td1xRm6cRXhtbB5bAsCLAi+IhzV2U1Bf7ULpX5bBJlm",
-	"iRLrd0VxTIsdrItVFdqpXvFN8iKClgeCtThLk5CYbKFQpv4uql7NfpED0m4o/OulVgTg50oezA/dmeza",
-	"939SUvTe0dVrphSFJGb/a1fd8GXXQb11PbCMOYgNAWNFb7Coh+qsHmIGaxftCDUrVr/B9eluuEB2Xhjs",
-	"eavwimc4cB8+Xyz1Gs66YymD1qkEJQoKKff3cGE8wDxW4ms72JRlEMUxcotTMoOVBr999w5iBKvRQmAx",
-	"DUfeGqOLCikwbosaFo6AqdnSgqj8kswkkSIiQq6IzOD6y85s+gVNV3Rt/WW74y1D1jc7m6Z1fcZirhqi",
-	"u41QRuy9QBIWc0BJ0wgzNgvo4iW9MIQE62oatFcZkyAyvTmWCV0XiktIp3vaHbTS6RJ+27AAiG7s2K97",
-	"LjIKQDyHzVlISLdm5FZqVgpHRQox0oKQmIBdGeEXX0YtFJ4iAIGm6XdTgP1qKde8jzZtaaDnvXr+t5eX",
-	"5lp8ojB6s2Jp4dXU8sqY0dDS+WpNckEFX8gc4hoUihrTzOjkufuGmUvWPsiAShfS6cwPn4wPWFjI25o+",
-	"b0d5kiXOEOAGd8JIymKdZ8zBlNrA8HpuEnrozIbaoCDNrVPKbPTlktEblpFJJm9YhLHtmG+Px6NM33SW",
-	"MZaMtIQTOaOa3yLCADdUn4sbIVciSPaKax2MsK+SpH2sSv2f91u6N1ASefh2QKKEaa4sqNTpyqa3w5RD",
-	"O4aVLOqb9ozlH/iv/3dR3rt62oMXW3FKntT8HpfCUPxZt5ylWOlm9ujyzlsvlNErgry0fPgyFsssQeSG",
-	"snxHXoHtwejCDGQFioAuNp59TnEdISYNIgzOiGKMjLG98SZLnvBJyuUso8t5qNBCpnmcMgW6yARTHycy",
-	"x3IKNX4hswQDPVvfsm+k5nFYWnFC/WjBmNmAgKz02v5i1qdQAkrjk2nCwEueKb3XuGzL4YxCvA6b4qRs",
-	"CrshOVW+ErlWeAhUBJDj/rrAyH5MYZaCPWDU/qYODBtKFjSNGRMJjB4tH7ZuUMIgaHCW2eIwzOQdm+Up",
-	"zSJCl4aOM24j6TKyzCQBMTV8kYWYim3McZPvsoQLyu0NYBVTWLndCULm2coSgIKZAk8fWS3UGTW22k7w",
-	"0Vdc3Ci85EH7aYgbcZT2hLAPKDZb8jdabGIuWfWgY4CaVzClQFs/44N3tLxT0KzLATP8DrF2qeCaK5aQ",
-	"r69evwpt5HXe75/ECb+FP9jVnCvyFZauAppgWYpBRIZXwA8X3dOnPXztyL/nCKHW3AUzxPUTM5c4SSUn",
-	"U8oV5Rrdiowkee33cOMA/J7rWC7amKDS7+yjd1EHLF0YDxgghO9Rc1IYsKzAGnbPXX9bdBROsYXbt4EY",
-	"3a8+O3xJlWJJbSjkas7WpSJdRtcFa43ngsgmiZbSidL4tFSsFHZETj7X81p5gdaU/c6KEcE5mouyXSPw",
-	"JLwzZU0QL29hMsWlBKChVJFlxpS55lNGlb1fY6k0YUrzhWEnB7hf37lxhSfKBSQpJSOqdudN24cXlr2V",
-	"3na2pP3ez9OGW53+JDNif4Zl8e95ScgK2Qe5699BT+FcBaN2jpYZGymdJy0yOs3zbzN2CU8XYroK+Zbw",
-	"FyMaWHVRE0j3y5cPmIxtNjibJWPxvOkisebUJ4rgcyUt3gfqO//pMuVwPB+27pfQT0M+TvDCe6mNRpln",
-	"ivnEYDgS5oNfQ01vmKojK+xwVoSvuFt3xdUFEHPqWeIFuNoNOyyK0gTk+TlVVQ5IvpY5hnVeyMVCCvUk",
-	"QqiLAIsje+CKfC/17gQ+u9JurrWLxvPC4traPPd1PmJlPSchlO6MsuxcOhpeNq1JXCWKDaoDJdGo4CYV",
-	"VhxVdZvAgW6W0jbVPRuyYgW83YJ02SJfC83ystmWmKbiIcw1ShgmGdPM/OMpC41Hykf+esGoH7IY7efm",
-	"rwfZOBqe8VubZZDQNaFpvRJpyb52NXg67J8O+0/bRwRsMRFaU4Fb5SEBA2FEcF8heSY84kajlTcx7h6W",
-	"j6fZ1JHjTIr1wqOOuSdr1cu+fnvRsqNlyjRTI2+CaUaCQAYNYdv2NYuqUel7SlPFghAJv4P1lE0Z1WoU",
-	"9p+U5wKhFADXD6/sNxOXsnog46EjsZCu4SOrzFUoMw2SHBNmwEaCLZ1cp068zX79t3nCAurmJKOAFmnU",
-	"hVguuP7134TespgkRhA0r6O4A/za8NHfRtEKmm/NJqDcbpYfhC04Xc1zKys+NJFLM5slzUjKyOWv/xZG",
-	"kGiaGy7gLiumP1BwjZo3KiM/aWMrx/ecAn4Ymya2CXwTHPMuOrFu2ixqKWiZBklqrvVSDY+OVqtVT+ZZ",
-	"jJJAL6ZHz2Scm/X6nrMVy46YOEK/4tdvL46w/+7JkduLcjNCKtNMLlionWlWbgep0TR092hbfpht2YG3",
-	"oPGYYpJylaHXeGL5avEnokKwxZZEncoBBNbQZJg+lCf042UAlAyxgdAHKwiiC8YvodUItwhfeFn/5rd4",
-	"kxRzVWVoe7o7K1LIw0/PG6Nwbp2wOyGaQvYDKS4/KcgFFTThVJCvWcYtbcPRubCX2pJlC2qGAyYyqjO+",
-	"kBzwhc2LDDGqfgchRDSUoa1yNEtR1Y5OTv57c7SoE4y0uyrW44mCGuB2CFBH1UsFT2roPve7yGxH3ZOT",
-	"I4EeoX2heTYZcZmpujNfinOzDDqs6jneg9bvUH1TzZb+3Ow2wQe40J9bEZNES3lDuP5dVbDfg1EcVo1w",
-	"xcfCaoRQPCkhQVg5e1PE/vX/0XnC6gK0YakoX/9OUttBZWfDUT6K5AzUdmSXoft5/2hOhaJZcn8ZGs5J",
-	"xo4UoyJmpsmETShoOI1cKiAmFjLeNqZkPeYhWBGKrnpEsZmY87lTFoJCFeEDvsqkZhtF7C/j+YLrf0Xk",
-	"IuNKc9GKj6RUKT7lcQMiiiGHV3yS0WxdLRj9RJEFzW6qI/jm1YB8/fTp/fnFD3MmgPIC4HQv2CTLzThO",
-	"ImIYR7sMFqTdxmh1zT7oIWHgo55mgZucCkDEReYZvNUx0WznUKRIudhhMQqutCsnhw20s7iUTMVbbHV0",
-	"uWQ0qydVwZbT1RrK2T2jHGuBtQ7e33QLwE/VPs5JxrA4ouOs0tvMdK7Iz7l0XoTTY5GUVuN/tYpvlWke",
-	"Ks7+PXxvq8jPamP64svh4HRv4cZF4dvjWl16PxLPTWrnrUShnkKauMt3hXc6cJtZPMomsRRcHlWO7fy3",
-	"FtrZFRLx3hBe2C17JZt2yqgTbOxmISgG5FopVyrDQsEqX20eYDmGmJBh6yfZgBxbiROBcfDhhNtwl961",
-	"aAE3HATh4WK0zOQsY0qNz8gY12eU0pX55KyY5m8h9QjqprKEJaMV1/Mx+cT8k2R0BYwhy1OWEJnrT82r",
-	"mVwurYNlBC6u0ZIuWTYmn5RFb/No4XwZk082FsPioGqsJSmFWb1xxV8z/vTsWowTDmkZtb42mnPed7sB",
-	"NrrJDGOZyRHE3sBrRTH8zKbJ2ZvviSIZn821WfmEpXwCRYE/xS1wanBpVTtRp1hUbzjxwBnVJTW/Nyxc",
-	"xUsFYX4b88XLESdhzkdxaMMPB5hvo2zaI995+sVYUI5wJii5ysJ9ubF/PpR4kvNUEy6sZwlWiC7IJ5iH",
-	"Mgzz9U9b641GTn7a7Q+6/c/2V77M6YAFaOIrLtwioEpZFbUIoJ0UFug94sftXWtb29Oqgr2NtuxgK+0i",
-	"hDqeNOBgB6LdwXsMAzW6u2lvzrMQLFejVFmo+8WMmrfEhbkEHJA50hyQiaGoShTKSjj2Xcs7qvNMZOzN",
-	"4kgBWuQaXNlS4A57iGpMDaoMIOUKazDZTLikR36AjFukbxRYCu98qTiacsUOic3maifpQOVStqNskZ2B",
-	"tgDaN2yJ8RylPHMpWDkRuEJFtbKZg38epkCR34TKLJppwoULBQ7qks52W1ddmaGHK4kvW4ZwvoUwqncY",
-	"RlWyPy5ywX/Of/03SRiGWqGxy8uQDx+hZTkbUp4d2HklPvU81op8cpkvl+kaAhDVp26wryQArpM4+/Xf",
-	"ibkCPsFgQuWcaqXfPi1b7A6wyFo5yM0zYjRfI4qABrxL115OZDdZToxazETQAVV6YpodbSrDruySFW63",
-	"Kb02RCvkBCgFi1kQYJtbAhKjS8bYqQj/uc1x5jKxU93bo/A7GNUeTVN/JtPU/japy6b9PXd7WkQ5egnP",
-	"xjreJ0Xwj0jjv6Ph+JnZQsBFVWEvz6//nlBNfv1/Sfrk139rumRwkVCSBN0/v298yaCwb2OwCGbHlPLx",
-	"iCp7Egclk7ePLtmcWi15r52/739kBMMjszwks6yFfdTdi3C2djDPAu4loFm4Kr1zC/MAq2xBiAyPsEJ9",
-	"WcnAAgw84HT0kBf3BxSuomTct53actYaLWFzNK8aBo83SoQ2iL2USPQnFfpoHufqgIzGSYmQugS1waFo",
-	"RehIvgLzXOrVFD759d/m812rIN0yEs4f66r+/XXUy1pyhefPXEE+A0bHZBnlGBHjhInG/atO/y2dpJK8",
-	"k0nGZzn7V5s1wEoMQbQ5cxJ7MQVEE39TBro9fnr6dNAm9HIpU655zKnYOiezOmk+i+wRC5gol2ae3Wyf",
-	"ef4OsYwF8FZjrTtufRk1MjjDSpgrrrwnELJr1u3MUo8yyKMMUpZBrEGlAMYqDrkXUEpn0V8u91L5PHhc",
-	"G0dZ9YJH5mKeLIWUoZ+PlTAMEL63eiTfyTVNzwEP7G/8tp1TnAXYTpBr/yYIsdY3sgso9vsCLWlDG34E",
-	"irJr+VCEKLvIhwqMdnv20eKjM7g3L3VQZBqbQze2WKRw+6DWMKU8VbY8JknZVJdkViumxalEGGjTRFBK",
-	"ayj8mngslPYl5eRNCDc0XF9N3oAPGDoJrUi5ROsexdHK9Wo3r9nYzbWxwMsDClM1VWRZNMWeeuvQVObC",
-	"+slW7rsVFbpSnalSrIomVO+sIf/aPVfGcm8JH6sUSxpAYBvZw+HL5xZlX1x16zKbKObkR9xUXHfhcQf9",
-	"4u1kMyUKPASbqdUc/ihs5qKcctCYS7HNXbGH+ufYREtxsI7c7+O8a5GW4Xm50lE0wbrYNH1bmh6uYc08",
-	"APVHzHtD77nOxRNVBLxgCbeJ/QDxNr9cd+RSXXeG5JdriywCPyIqiP0eW4UPvV7v7u7urlz+zY76UGCc",
-	"F0DE37L1Oyyq1rwIVvmoAep/WPKMqa21ixnUTMQqPVh+2aoPMyO3tYfHDavCPwAWCDYK1dupdsLign54",
-	"xcRMzzvDQb8fdRZc+M9QZk6zzDTxXz/+1/X1h36/e339YTB9/5f/CDKjWO5G6r+EhxquLGwhRH/PWMpv",
-	"WbDKYsoyHdTN3zhxmRLN1P2Ku5oVWCz1AyuL2VZUuF6Hkc8ESw92aya4VgephrapP67YZC7lTRftHdR9",
-	"Dq1uozGpFMRjS9KwWMKQAUZY6ZaFOhxVfMtF8sK1Vf7yXand8vdX0MdO0cFaLpl5jyjKk8gfIIgRXGUS",
-	"7SB71D/arMfj96socLrf9Osld6rfPys1X/3FFjd9HxYK3LkqCLTQmh1SsifssgBQqf5WOUA12tx20A8h",
-	"EHim8bGkAY9+0SBct2Ac7Y+9Xel25R+cdNv+Nn9WVJKGOP31ktURWktFZRpGcOCrOcSj/pbJFaJjcVGU",
-	"u2tR3DZlt8iE3QlN2CSfARj7VHaizopmIlBjLKiG7KHyN5Rj2LBg9GY9M5kREz/nLGdJBHl1rhxeRFwU",
-	"cERSOYtKFZYhpCqCd21BpKqZKJWz3UjISVktwFqOiGiPq1boEI4KywwBiK3xfBzipDdCKf4+x/yDA2YI",
-	"ANHvMQlo5gUgsDegQtJakTJvhFC3ZpyJOUqot/2cMx2k0o0VsjJjQRCuGsAmEctVgwijWbbHbqEX9wre",
-	"2QW6ZCVDN3k7iMitreu6eVteNFUDiGWaLyBg9+LyezANvMVlc3YCw9LePPvm8rs3YGQFsxBdsB75wfqZ",
-	"vYHfSAU+ZZN94Ap+fvP3V68IF+VmLQptzAzbFL5jZKPC9nbmC+j0icBK3/galPnCCuuuEi7kAtSMoOo2",
-	"HKhMsV87YUxiqrKCf/zjH//ovn7dffasR9BkGuLtAYGz1FWZklqUlYIw33BZqUb1puigXidj8xU8Ehvr",
-	"AbtqrxPMbCFwXaRcgFsHdwKqEXkDO5/6CAOayRxzRcy65PVKEke7x+UZUWO8N0Z++br5ou4rr3CwcqqZ",
-	"Pfzh1K/1klVoEoJy52vFY5pC+RQbAI63fCpn7ofqDF++uTo5Js/Or563v8LGZmfH6LlL6NojWFIIGYjI",
-	"2PyjNF0sx4bmIQPFQr1bNueFYcd6Ij9x75fxjdTyUuyvWxm+ZTb2aiuPvrRj0W5uW+dBB7ni8JL5WHfc",
-	"Cxoz/T1NcxbyY+VChy+GW/fG9lHgY7YwdLh/hubShiVswIWD380xVXO5UuGSy3tcgA8tiHSA8B9HojYQ",
-	"3G1fqZ+m1TsEEcIufDQSZDqeP3clj6vT2CZ7N0J2YFDSEx/V39t7N2y1I9t546Bfydk+LpZ7GX1yxEYY",
-	"YZirqr4pc+Rc9jUbeXdntZkGlFO8qjVrD6NZ2qEAkbStr08zil1tU043Fho3U428waGhOK59zBpatj4D",
-	"6hJLGh97QDlskIADiXnCux5lRsDTQlPyk+QCEeYoWaa5IorPatE+1aCBvxYxgfeuxQ172VB/u6YOWtXP",
-	"TqpcmHtjT0KLu7EpAWr2ZOFJdqd3yZ28w/A9e4o/Ku8r4khCwj1Et2ImbI+4KshDTCDPsdie+/bMCrJG",
-	"m5AZS2yuOYh9StO1QhVIyIlM1lg3ibnq8V4W80WLwUtI01GomjjSxCgX9JZyLz+VSoyXyq/51zcoFnS4",
-	"Bs5fuNEP4/v1NqatKoNPLTYrhF4slsoVGR/9nLNsPY7I+GhJ9XxsfhofzRlNWDbeXXLK9b7Vc/8iY2ou",
-	"mFJN0Qy2GM54aH1KhTGouodT05CFEt5WQydofa6O4oVtqvrtK2y4+uXfXTd3UedrRlM939zVkr284HE3",
-	"O5fPvhZatK/5bJ7y2VxvKRjoabtSz9FXebTVEUNWlblehIQMo7BTBYUYIsQENTQDQVRGC0P/5oJmN+je",
-	"rPL0+q/fARyFLZRQfL3RyqXOGF1wMdt89DzWnR2oLNsLd9jnmsoGlsAzYEVCG/EyYULbmIU9XaVm8W7Y",
-	"2mOTFNn/6v7Fgp1TatvE3Zi/Nc82OlptjusNQ45gLR8YWNg7sMfUemIqjtOovILblv5bO+Xq8L9aFxgg",
-	"Gfq6fV770Gjk529f4uSMdm6bIstM3vKkAOSZ1xAFbti6E3UkT2IjKggp1gtZOaLFchgOewmz3s81cU6A",
-	"N+Or5JMko1NNjvvH/e7g+NN9AwPMOOSkQVyvSgw7bauxj5rYXnwento0pLWPCzNNJXnaWK/A/WxRAjTN",
-	"dB31f+dkNJ3tlJOuzDN3aISRuS4rIxtHhZLVXKYQE7LFkbSpwzQcaKfThPXlqi3H7qXfIDu5zXGXVzZ0",
-	"oL6Rk0OIl4bgPpZk+S1bBwHS/GF3ZjrHfLlWLJ0GUlHvobW6dybrIAlWL4SHxDHs1Dqh4HCuGoArrlDY",
-	"W3CRa/aAuvT7xudsSqcZm/IPYRXAbdCEzbhQvTDGyq28eWBgyAMurUpwPc6kuLtKtFCLISiRQW2jKjNq",
-	"oO5DHFBzSHYf0NoZwlqzzjvw25zeVxU8vSmFYF4MoHcX8GY0fbGXr6jStTjgzdtDsBUDn415pIFVkzUL",
-	"1pR/jCp+jCr+naOKDU2/rkY/bKXrWqTEb0Tgvymh/tZ01Zp2ttFBeds9Ley3rZdMKJldcWQGjTuqeXzz",
-	"oG28lyjTdA1MwV6kW4UJ3teKf0vTvKng4WssAUgFGQyJkuAYi9DVC0ODymAIqaoxsjFjRN3w5ZIlHsBc",
-	"0QXgxVU12ZIxvEYezWFWbdTtYp+dwg23Pm24oADezJZzLC1F+7jpLax+7dKz7YrcOwI0Y0skqhu2DhVK",
-	"y4UR3qyGNqcJsZFdGMNmwST309jwlDXVn8wFekaxm0rLLWPUKsX/LPHf09tg9nqbs8F2sBmB6uZYX+BK",
-	"QKor3R9wK5SPTk3sdDTXxI3+mHzooAexfAS3HZLIpi04mhXSBV4+4G5poYmgbr7VJJKMpkiZ7ZbvQOTq",
-	"RlYQbGU4GwTcFEAdpr1q+eTh9vLoJKZpiuFrWDKQQMnAgjC5JmDUbwzefSzI91iQ77Eg32NBvseCfI8F",
-	"+R4L8j0W5PutC/K94guuG2IbzklqfkUYeKpRjaHmc4ywNtQsncyg4LmWM2DQm84KLkbm5gzGdd2gR6QE",
-	"pSRlOtwaUrWgH8JtrSgPU+OlZkur7JlnbJ7qMqUxCynYde8vOFVNr5GbStFXaEkDBrFHy9XvZLmqrf0h",
-	"/BH17fxYzsPXDKq5zfkyEM0hEl8moEVdoAkm37WOrAZIvv3eyOQtt3jtuwmHu2IErdu3yu+ongVz3B8M",
-	"jMTZP97bDYST9KMpzcEtWaXbqFj08G4Vx619dIXPhK4Zyq12whILGI5+4TN4FPXJBFJGXcYonKZ7RGO8",
-	"YSvro/7v5G++Cbndr9CDe1a69dVcrgShM8rDIUR1v/XDHNNb/M3/s3zJuEGhQ/TWXQYXYLoIRBNuiSwv",
-	"B2I2PIG1NhojzkXDj7XVcc3UuvQAA0VbW+f4bQ2wQRklMLaBMqMVF4mESkNrQRfw/SJPNW8ZQFrp5dK1",
-	"XPn2ii/YD66Xyi/PfJeVr19j/+U5vAPotl2gLdWD6F9WZJrJBXhLtCxqz9lSaFDkyIruPCOGv5FzTVIG",
-	"DgnMJBybBsbgJB5rCelvbqOGpRS4zIwyAul1WXROM0YWzGbB1cgsk4G6zM8wBmAIw4MEjhrMy3F/UId5",
-	"2bTuyx0Nm3Ozd7t32wjtkjXZMRN+yxNrsIMrZBO+OZFM7bZbtrF3Vwl/G2MsDltzAieE3fsd9tuKJDDN",
-	"VSVOYAeamzUj+1+2HluvO9VWgIWvvTKLeBA7L6TtoL+pKFtlC9VxReT0Xrg87cz054ZeGuz0qEIFzPC1",
-	"xQgudAWktyaW5FnWYJV3dLEAqZkIuQrtv+HRC56uR472dkNtmnM+UoyJvYQhAJdq3wtf0BlzJqjWEsU2",
-	"4OUdgOmur1CG2L6ifwsE54hM1rbuBiSAghDrODvCxN4T0rmkdxTL8X9amdPvo4ak+axmv9iAgt7Mkdyd",
-	"p7oj8yIFrBTLrUqkVSXnKs6uOyvRVkWnILwghdTpf2cybHF6n/ncoXamvNK5v4s2U1CdLryHHl/ozyGv",
-	"OlKdkWMhI3kfvNWdwBrl4W52tblu7ysrdwgjRmU1P4794m3GpYt0C5dIzEXJShcRDbG61libSnDzYxwO",
-	"mUkUuIZkYGTF0x6pyEw/yYnhMSxVjByf2RqtNL6Z8jQlJ1aa4gsjZ5+CJIV/D0Ic5W0mJykLiH/2B4LJ",
-	"Y4p88u7FBfny9Onnn24KkFsT57jC0BaXtGSlVgujt6k4N6QRYxUixGoBYZZqAmsCAQNUrNunFhcpgKGT",
-	"0pAZaQSPr6+u3lqBIxy61FApufZupQh2S8SLN2AGgbhsjkV1l7hBVbdDnolhwdS67MMylRnLhlzc0rSF",
-	"sdLiVfg8NSfT2B322xM8AdXC1LXznFQuksHg6clxv3+yDUWhPTICXu4lX3a5HB5eygH/kRtDOwuuvXOa",
-	"wNn/T87ywLZ9IydQRNlocO8A+w8gt0BAgJp5gfIoPr118wygWd5a+NE1sR2JYlMuShOm9Mh3EoyEu4Ta",
-	"nyuXJ4fvwBwM61Ib/d9TxGc6W++eKIpNAvIfMfk7POUtFo1SzEybvswEWnhOLEWU05HdGMqTK3ceXv9G",
-	"enqb0pjt42BZSsXDUcoDsAKyDw2LB/vqwpsCYZF8wbW9vbguqKBAXSp/W6GNtjGGdUhh5zBxMyqPMbRg",
-	"WOqYqVBxhDmLb/YEf95+NTgjVsZosrZFsfHv9y3ziiM3qvBcbM3sRVD9u3JRtBAowoUzJvksVueYNs8U",
-	"Ran3wFisrl84YuWlVoQnNQ9zUUe7ueL16Ul3cHTRPe4P2nCJeRBzrVrkBaEH2sXHeOdrUIUrR4YgLG0t",
-	"7mbQ/2zwxeeftQq1KLoK4saYBcTivqUQu1pQVuAi862aO8xszREsaNx2QZtq9Jnh4G+1cK22DdudD7ds",
-	"f9ykhP1MNA+Pk/hariB20Ada1VDlHP3OaUJiuWAIe2EFN3slQgnIUrn4YBnieplIZ+n9WuYo919gcIuL",
-	"svj1/x+sFQlFFym5wAI1EDzkwlk2wzBsHIXbiVJhvArZ10nTnrJoG+jBO3OhGT0rXoeQM1K6bk7R/Qoi",
-	"zm2iPayJvcnPCGYiJDYoHcOHpnkGh7sxb3cja2FBP4zKyNjV7i98ZKgFIkIbvGxxx1cajmrzbFymd7m4",
-	"H8L7NJOLkYM8KefhBV0L34l0XRiz7fWc8AS9fQiK4yq6G11zBf91OVEELiD//JIq1WBD3pxkXvVLFynt",
-	"P2K58xGGBxcWAKeeAtM1572AbgEPqv3KJ7mDwNEZPu3XokYCJdv7//TOavMEtoTQuvaD6bPTH3z5+Ren",
-	"g7h7TPv97ueU0u4X/X6/2y/+z/Cin+SkM7STgNGPzDdgVWJCj5xZGhsuBZDYL7wR4Ljwphejcnysg7i7",
-	"cODYUgE/s0JdaP1KgMx9m9NWWbatkwe7hX2/OpSdg8uXCvA/OsMf3xtGatP2DUVkfDbDSwR9IR265E5J",
-	"gvbu7qIDoB5UyCYkBnmzhxNNOVZYvK8zoEKUgexqQtWNzWVqmYe1L3DDfWIRCgK4r7uFOUSkbYN8lwtv",
-	"NuFBINy///3ls9vPWwH4/4TIGI11FrIc5NjY8CxhOVyrBa+d1B0OJK7gNjDqGmfqXjSzZ2Jto51wQGaS",
-	"KbyiInLqXaMBbbZ0eO8dL9HK7fUuF87p5ZlVW2hmzZYPBv8o+MzWx+1jQcMN8m+P01GOwPO6mOtnE8aj",
-	"EvFRWvfSoatyDXeW6oRY2vkqX3Pr+j580T5rsK2ee5+wR2DbwOY6+P1sJIYRZu+bxt7/oa/sWpCZHfA9",
-	"LvKf0bZn3n680x/v9I1zcJiiYo+Cwu8sKGzyh8OFTP8PEEJ+Dns8fvCWQOQ5UFtEYa0BwgXA4rd21ZWs",
-	"4GF77KMY9N9NDAqcyzrDdbTXIDF5dNcdGfEpVQFjkc6oUJwJHZElyxZUwJ8WzS3yuLcRmeSziKRS6RE6",
-	"O4jM0KRSK57uGunsWedHaRoCBYDzFVneN8lnu4FgcaLbscXf5QeJw3iXf7wAjOKMlhw0JaEMaBawVzex",
-	"hXFX0XNXhhTe2JTLEk5AjZyokfHy5fbUXsAX0Ty+IQsOqaVcQUo7yZc1oLYKZhUVswY4OVf3cUUVNu5w",
-	"E6C2t1wuURW4H3OMs5A5/wW/ZTYQY2hx7CIyl3kWQbK0nJKFFHoeuX/slyvGbtrUfGkSAML5CtoiZ2zH",
-	"mrUIG9sc40BepjXVBMTxQZOpmTqUBbFyaZKzMNzJVjEsgK4iGhHLID7+X1KwILbiy/M35xBe2GtbkqSK",
-	"X4nXAmx0uauooOeyV7tEiZUVK29G6Gy6Y3MIHuOP4MdiNG4Alyuu43lT6fiPcFz9HowakFt2uyybg9Sb",
-	"STRMZg1EUxljeHXlsgkpzwjJC7omiRySccZoMiaplDeQtctuWbbGIP5JrhEAyRYgIjRPuMZidmOzU1A8",
-	"CFYenzErrwi8rIiWMiJjmiy4GCNeBrVFmUpOf4wfzWxys3k2fF0wmsVzKHizDeKklLFtoQCxUBN4w6Cg",
-	"DVZXWkilyRSi54RGGf3MeSJxJmtGswpAi0/c2KBR5wVuFzNX1OwJYjZ5z+8hWvO3+AEac9F0B2jKrO1B",
-	"mqpHhHhvbSGIYxhekVUPfQePC1DY1zzAVl3YRpv4XiA6ayDZKAnoncgQtAghvixNHawireV+NV9zc4eb",
-	"r5rUxgLSHvTF1npigcgfoqdYZixU3dOoNFAnbsK0ZtkZQMfQzHBIV/UTy5ipFXij0ypkTr9Xil9swIx2",
-	"DnkYQmUFSmvevK8Flmod3p7GW/NCbCAxxmIBNjaEdMK9481dEVGySKRB7mMx424BLgLCbL0hzrKmdmE2",
-	"U8/ztqPzlfijeSv/17/WWyRoKUnKtZsIckqEY4FRWuJBn7eSCxdevYDrlS94SiGqQCEyobk7cCXCcvee",
-	"cok/iUEOuaBC87hdI5fuacig0zTdcnfgtsF8LIjsIOr3++ZKNNdFixgHJ/dgT37rIktlbldKk2gm2MvS",
-	"PKski4iPYVxEIdvZXXO1LUuuvhJksiaWPdWiPZpEl1zZGkIw1PAsBdXsbcYudZ40pF3jM08MD8uTtQ3P",
-	"56VjpLSN2wuFA9Wj9Fa0bZjeg4G53rx48aZVXroYuRLBuyLzqIZQUCLFRwCwekM9B2iYsoO9MZeNIROL",
-	"8FQAW0lB3lAM3iEvuKCYRgTxWhcWr0oBtJPMOE0LixHEaU3xBUWEbSIUslVezCoCDixEAxGqUP2ij2cn",
-	"aACsdbF2HEufxnKBwDp4xVuYVRsf2gI/bbuZAKod3dK0OQwNIpkZWmAWzNz6K8YE0StZxnp1aF9xKtGW",
-	"1yL+7Cc5UU3pLxpUFlju/TBX28PbVqBt21pESgjIO+0i2yiKe6RclqCVpLyADs6TQ+kwYXGy7p0TvN1M",
-	"sqtOiJHmip1utbdtbCg2oXqDAENFQIBSGrVjDy/rVn2nYQU28cKfvz1iDYtDW8q9H/T7/X2RZbaZSgry",
-	"bDwdPm1gWKaauhMggtJMhmdkufm0YpO5Uf0B65LmWi4QScasM/eYzU6DWUqnr7i8Aqhh79Qt25j52bfU",
-	"EnmimOFb30fx3bntrfimsFKXv/3BD6D0bmkofikPYkDD6+Ojmc+g+0fj2W9iPKug2j8i0T8i0T8i0T8i",
-	"0bdFoq9RaKiqX+mGnrCY5pBVULvHPWYwwmDg1YaFTddglZnIZP1Ekbm18HlEqFKaJOCKV27mBRVGy9vn",
-	"VnYzuSw1XP3lue2m+m39Nnbfv7ZDqCzV4W5kJ4p/pFsZjNANcD8013MmdCm7eytWTuXp1zJhyEyLYp3t",
-	"dHtf3jOg2hc2knKBSZ9xSLQkE0aoWCOxbeFmxRosmJ7LZI9t4zPxUryGt3YntFaXsOittDLhjSkqKLmT",
-	"sqKZ8BE2bU8ENvMDvuo+YqwMUHR5MqW+SkU3gx4ueO1+2U432+sFbsCC9XfDgtVhmYIr2lAx/ZwsAcGA",
-	"KJbd8pjhrYVWRZoxrIptxIdMLnrkpVYuLdr8KKct4YInGaM3u2O5vsLH8DzeRe61UVU+vp+oO2dpMoI6",
-	"3Q25xVg2Hv0EeJBSNtVY4KBU4Pv+wjYXo6mvoFyTGZCUFJG5ruFalVNrzTXmY1FDRdW8IEOsfwMEKhvy",
-	"02utEdgXHrTe0JANO3pQQwv6YbRl6a6cizhza2jRrPfEiHCvj5Yss1LFls7QTL2gazJhZ6Q/JELiwWhp",
-	"OwtDc4X1IkxWDY2vvjhlGqtQvD9KneCh2tytTUKokF8zh7li2SKARqA8+ykDmrkkffAEUEETGhRRXZOb",
-	"rpE2q2i7du00o5lcIoZTOFx+ksl8Ni+choSLUuVCYJqIzAUqhmMU230XcylkxqfoOHq45f95b9YjX8sg",
-	"xr39Gmz4r57Mzae70mnYeQjldMrjQ5bYAFUUF9ysWESYGT0lCy640kaF9Th/ckrKpJIRiiVfanhydqav",
-	"bQOepjgV5Gtz76MKAUuAvWSMJDl5S3XGF5ILRmJ4nqGFog3mnYVLqJYpb4FoV8E/3GQxxe9PFFFpPoss",
-	"1oQHltgD+O5AVRZwr54ogi1bj53RfOxmqAa6k9mv/+6+ZlnMgf3A+te/3nAQlVHuLBssTosnxzLeXbGk",
-	"wbPtak40RgQ50c+VBMKqQkHx7x4+x8jcSrRSywTKQTysSJDDSg8X8IESDzyeO7uHf+shBX32xqmqoro3",
-	"jBQtPohTYKtdmIMOCnFotMfdwWdtEx1242ObjfAyJ7wyUg5wckdtJKIsapRZZ4fMCigzSm6Bnrnf6jeW",
-	"H7EnBGdbnUIN375COWVKbjw0B1H1tcWi/zhafrG/5fguRC8yyg1gGY1orPktpmhsuKdxzSzmUflzLoAl",
-	"h7VEs/Bf2WyPtspi7UrnEFYwxgyWsTkTY8VSFpvfK1jYAUg1n6YYun5lOXG2YjIsaZ+fnYTl8Zf47FOr",
-	"nNqPg2B6H2KUxusKssdx1BTZYwEjzXmxeIdOlvfwjgPb7RaAx33TCpNsPcpysRt95JKurc1Y5mlilMQE",
-	"o+USkkgHqB0OrJIibcbJLGGWY06fg8pE3B2NsV2YAFPEzhZ5f46qC9x6C1Tf0lASINXvRLp+7ZtreuKF",
-	"7aacjdcIZFk80URxAIO+heSO+/2dRFfO89uKn+qeM3zFgdy3QjdHSHywltuz2OqYedx7tRaafnC7WD7R",
-	"S5rRBbPia8qVPvdbvOGw3oVC3zrX7i7MNDN9b0iffc9fJZEzIA976Pca3yLnNvmVKLpWhbgzp2q3IW2v",
-	"hNG2hHSAVb905PA/9s74H0o7vyc3KSTQvwaBGn53bqNzzVrkr87pUrMsjHfqchV2hP7CY5FvKiwysuU+",
-	"EKQe1iIUDCinugjhKDlpNydQRsQI0TKSK0KYoXdZpokC7AiUSrBilHIlo5Rmy1bWgo8AkbAB57El1E5n",
-	"nCVFEad7J73/TonzhnqKzPkCfCTodgCgADi7GC1Y8SofAEvWd19ytTtybc5qr+9OkdleotGmk7OZkexK",
-	"K0ah3OR8OZrKbATgwQ2pyjZkY2eicr5Y0Gz9ioumhNZXfJLRbF21KT5RBKAhU6r5LSMKW6kU+F5lUrOW",
-	"IekshAYqyHMxS7mah7FOU7n0WKeKa6aOEFj8BzYxH4+sVnLExOji/OgdU5B4UAIfV0eviingOnCmjk5P",
-	"BxeDwfM2tD3NgsN+YbS3B456mv1Go67RPBNoYAwS5lpptihIs+agtJpNkGy8HgYpQkLqAgC1XT0J23jI",
-	"AoLe1NaWlFJp10BjcsnEiKYs215bHh4oJpOxWN6yrOlSghPbfoSICR/MSMOAlP2Tnm3YZGO00r4xJ1va",
-	"A1/RHu2hbynQkvWJbyUniM+jqeE5NvPOu2wT2r60ww/Q1c4Lwe5jMbRiuuXNKRbVE2dUOh5VIgsdtCsr",
-	"CYZVll82BOvtOQ+dK/ZBQ3rCDVv3yLn5B/IqoEjIoN8n8ZxmNNYsw2RgIUksUynOMM9CpFCUSDOiljRG",
-	"y6z5Q/lMCCxKQcYfujds3V2aSy8TY1QKXMBkj2CgXcqsyAXumFuWESP3gqUKSvbUXCAu/QvWL5VOFSqv",
-	"x9N+qKBnaSSdYee/fvyv4fW1ev/XT8hf3Z+f/uU/YLEPFvV60LDPcsDntpBMlyjhIiSFNCJQb79aafsX",
-	"PyvhmTT+mLjCAO2W70DBkW5kRXhkZTjBgmtFdOT2OsrlGMdQ+GEJ/KIp7tC2cgifwEcN/CvtQ3kxvORZ",
-	"yJtOBg0uRYFQFS6VuBlG4EKOHcHbGklDQpc8InHKI+K2JCLIiKMCG1BmAJdWzcguE02juy5odHYvEnTi",
-	"Ql82Srzwa5c7l76ok4Vtq7kSy3CUc5ln6XpvEc6SfWMa4PcsU8FaO7EUOrMJ4pul+mRTCV4eRu93KwQX",
-	"ZORrfSgyyXmqsagpRU1c5uGaTrfFSLdP2T1YGg+MOCrmFFwJGa7v78tKJxxbC5j5Jkoz0WCqv7TufLKa",
-	"S2KepFyw5CyYtws38YZTsx+6NkIq/rsXF+Tk5OTLqHCoPlGQpzgk5aIUkLloic/NKnIWO1XU7PGuY4jE",
-	"bnK0Xg36CMja7Z8O+/122Jf3iRNIaGiHnlHvv7HjfYg/fiGdwfAQcR6QP481VgVRc5npM6y4ZsYRiu84",
-	"LpV6oPD3lGUZTY1w5p3LpEtsZAMEfxwXZR6Y0T7EreSECfM85BbbpzE+aa1qJbSC/r6m8h7fVWnGzIo3",
-	"1OX44stgpA4NF6m1hQfxjMwyxrCegJbkVmqGSTlTmSGYjeJJ9YAcB0s5edgLR2LY8EhLuNFmoCRDEgdn",
-	"O1zPlrCq8Xaf91uauGbsgHFDpjkXvlTZC8NNpSDUURwWDNtBb5eV6iKOop7V64cA8agceeXhgtbMkM3+",
-	"JiQcZVc+DXJKvjLX5kV3MIjIuSDnMdAHXTAL0PRVJmkSUwUs6xxBJ2rnI8nJMpM/MU0SRlLJbWuvJCcL",
-	"mfApp0KTlMIXKs/MnxlNuPlpmsNNcteMpnHu68AsIuuENsTuYCP85E6Og2cuWN7nqrzDNsxvE+zB1oaz",
-	"XBDxB8o0YhEJUq60ggNrFl01VwkytzS23Yvpka3MecTEEbx3dHp6NDj64svQJb1mtMpgjvtf7K6B5qCB",
-	"iggcZaMLLTsuiM/eAnD/FefSdmwZnGczUeVmLsBJLGtoDl01ssAhhHKQKT6WUG4zkL6SiDESth9gh5tn",
-	"E5VxqLUDMaW5SFgGcRPlAi8lFXsmu/bLn5QUvXd09doqUsVQ3rGY8aUO4bpghto23EsO0aExlCzzKX+b",
-	"YSE22cvqsttXsvRskSUXXku0CW26sFJ+y7aN2nK5jMU29G5zxBNGwx4byA6hSpM5o5k2j7VP3JxLFRbd",
-	"g+sSdZaV7/crE9Gi8CUMB3upOUnc7CO7lpurD3bJOM+4Xl+ac2VXfsm/3Z76EyEo6mRNxq6EKSaSol4/",
-	"HpLxea7nMrPwAEPyFaPmoSX7MOr1euOetRcsYMPgt2K2hl9uLVgGt3VRS8/lLIKIo/hMsISg+42bp2Mp",
-	"b7gHbBl23IhHBbCbYyI4cQjxNfK8U9asrmbfN72XoryfuwWA6y92vK9g+zOu5/mkF8vFUaD0a+i7TdPi",
-	"t4wtFaFEZ7nSK5np+Toi+bKrZdeQC4nlcl2kJjxRZMoSZoRbmx4lEpIyDS0wuiAWGxGvUr5kKRfW0JtI",
-	"pnrX4lr85S8XUtxaBt/7y1/IN5ffvTFS6VgJesNGMVVsHDmwVUGcgkQ++fvVBclFypTpDnBo0UIJ+d4r",
-	"rtinPfIK7ktNbxgZg+l2TD4ZEC2vxdN+PyLWG0Oe9j+FsVNB5JL+nDMyRq48juz3AP02/uUaWfd1Z0h+",
-	"7PV67yNyXWbi5vter3c3johgqwJ3Ee55w3htS9fiuH/sCiEzMn4l0fkzLtsT9Jyty9AGNjulR8BhjCbW",
-	"ZWN1ZkLVtRjT5dI5lo7ss381zH18ZmULt3KI0WQLKY+xuu+4FAYCObywNUsJACdDMj7CuJQju7DWWG9O",
-	"SHQtxkc/5yxb136E73rk+S3L1uTtd5dXPpoPMDhx3vSGmYUi45cJWyylZiJed79l6/GQOA7vvAOUJHQd",
-	"FSup6IJdC5sYFBGuwQhdq/n2BL3KiPgJHbsoRSTIr6+u3hpKxFH+7fmV3TVFvn5+/qzamWHs5lo9MwOG",
-	"4GyCzmX/Dtc+ZJN89/bq5XdvLqFrAColp/2nANtrGrwWNhcUscKWVM/hIJynqVyNe+Qclw+XLKbCqFcT",
-	"QC5IyCeUKLbgYOePzMssi2EwfGbLC0zYjAszVcJUTJfsU3jMhcNcC4dKBlZ7oleY+SjzmQsBAgHVopDC",
-	"oSBI9B7PzIzHC7FcgbAKVHpqzhri8znygYlZMutdi3O7WHJKBuRb/hV0sJA25NWIZRkDnGyqyPg8jtlS",
-	"d5+LWBq9YkxWjM/mivxL6QRenP2LLyOAf526kHm7K6pHnl85/8SK0ZuzazF+Oe2+kYJ1X1Mdz8eW/pTZ",
-	"H5riVMd/geUH+ocbAMJEUZW9YWvY3TNCyWStGZFZwjKyoNmNq2Zoq5OiBdUS2TkYVg2ZnUOiKSBLEkpS",
-	"KZcQvUKTxMwZ+SkQC/Rs41gWNJ4bZprIEuJtj5yLNfI/sqJQ61BCggwq5epGDQkV18LerriYW+9Pb/10",
-	"1yBecltuQ/LcLAoyfvMCrhQX12L8oeuEiq6K5ZKNPWYALLnD8i2D835iLVoiTvOEKfvEpwUwb/2BidRz",
-	"87MZEDUK45h8Qq+FHZ+VFj+FCEAhBRv3iE80RUrLhbbQIG53z8j4HTXKBDAyIAf/uYuVMMdEM6h+iwch",
-	"ZVPduxbgLoyZUKx0q79+ebVxc8ulkdDzLGY9mRl+Ci8dLSyGJBaT7wRkgU7JptoZ9E57fefzpkveGXZO",
-	"ev3eCShTeg4i1xF4KbvmKhEMXfsz1pBC6h4qMncMt7coE3ieZa4JFRZuWbE4YyDf+t1/mXSGHXMHn5tu",
-	"L1yvoL4tpVAoBx73+04CsnWOy9fWTxYusmRZsIrbj75CUQEPYVdZQgUJTTOYnV9ogIrq2ZbMWoNZo6LK",
-	"QYEjKzTSnQgHpWmBsgkiXfNSmt057Q+amvWrcvR3Qe25ZAm+dLL7pRcym/AkYaCSnB4f737jpbilKcce",
-	"jr/c/fyVlK+pWLsjg/KjTQ7Y9e5bFD+sHQriiSxxIHU5aoPbxAZkzCQBUx+GUv7YKXzsdV7SGSIet2m9",
-	"RuRHv9i/7o60jR321x5SUd1fYJ9/ojyifmFkQcrimPOo5wXJ2Zc6ZdUJVfOClrYHBRtaXFqlb8MBYWRH",
-	"Yh2bVmiia1WujWVkbiNrQlgkCqyxXIBbv3QLJczoaJlzX8AdLafua25kJWZE+blcgYPH6rzVI33Fqkd6",
-	"80Qf73eiYcdGoWpvjLFgtTcbiddYXG5w+s/iKQyrdjvkNnF7dbrByT+x0i8u19ZuQgOfTqfBgVuWNeWZ",
-	"Q862wQCGD5Lvvu2UyrX53jutWdIzfGXdxIoS//vvx4r6p7vfeCP1C5mL5E/Eu8yptKeuOJkSnKDuVLRi",
-	"XK6CQIl3Fcex8YpG7aTULyoUtu+oVBJywmKLgMv1WVUxbb6snxUjiOr8MrRYxSMYkde5i3Y+aPEqzZPB",
-	"itYQFiZRmbDzamTGoBqFuPE+3PdQYskjO9vFzh4kdjket03kKp2gR6ErJHStnGFb2aJk95CxmrlTDXwn",
-	"shX9M7ko2WIgiMFGkSyYtpBC9ouMz+YaMxzKzMyNmNCJ0T724Ggfm5FVwqUrEcaeh6C8GOJnRqerMLN6",
-	"Uu4GoOgB2RkA/LlgpuFmctQQcgXAkg3OPVpKDQoVvb3zjAguuEeG2Y5hJrYEdEdIK+A3dN20Zh5otDKP",
-	"02K2Mra56WZbTtCSsGOBPCGXyw17rDoHUedsGJvEAJZFnQEsFB7zMjFpmW7r/gDa+7Y7xPK4x/sjdH9Q",
-	"x1P3vTh8Qm3w4jhPU5vET7iw2XtMxGs0q1p7pOenlPjcTrQ02osGCImD8xXF8yqMeMMtUSqKusct4ZOT",
-	"OwcVIQvY73LV9Uq59VFB5xvubrvFoyJ3eC7zTI0mUE30+BQesYuLXPh98Y32n8tbcyFzsCnPHQaiNw2i",
-	"i9u0j5BaTM0FVAXBkc8ymS87w85CCq6l5XtYK+FH9yUUa39veVRtu3y9c7wL3RvITPw+VsrZ+r6XUqZ2",
-	"NphOBxSX0nUBQ/0UQeOKu+IkVEfgs/4DuY2hrq3cBsnvkds0mQh90WLPcfCLdhznaJbR5XyHOo3pxFQR",
-	"SoRMWAt2YyVTLHaNsCTqzOriJe7li4zM2QLaF4QlM4YSsfMb2OddLF2VQ/2NIYP6G0zjYzIpM3B7pMwi",
-	"Yf/ujLts+do5bpQi+v1/uqdd/kpdnKGUBsUZyw6CyfpK01J1Ifg0AjHWDtyLWOUhdu7e73eccS8azjPS",
-	"2+NxrlvN5nIF1mV7yyPREynw5gbv5b3P+C/w713jKf9OOMgA78UHpy5EJVGHuoZ3Jrj69pEh3Al9sH/r",
-	"8e7/4939e/GFrVf8o+X9MDyEWrCa/ZjFvhcn7OcbQ3xwOdQYzREczC5GI++whnkR5onCNCnlKjW2MGCZ",
-	"9y7MS+9sVx/VluUifGAaVZM8SD5wDY/mVI3oCFX/Jis9i28+lo2+2T5lIT0gXcRKEDjSLdNrY0wKCTdx",
-	"HAeFm8IsRNMU7YZYkH3BNLU2tirUk+V5Zl7e9byvSFWy3CC6ycN0nhLFbtN83PF5ZIwH05XskkIkoaix",
-	"nY/KMOsF3XZ4EDDwHrM3QT4En4FnpfDAMpNJHrP2jPR1fQx/CGbqj3KVoZ6edgcN7LM4/A0sNIQm8bvx",
-	"0PtyxMlk0sARPeNDLXNkK3F0hk/7IVa4H/N7GKerkdQ2brdxAh7Z3mEM0gWfW2we8D8Cx2OB2LM92m6M",
-	"DitHzztuIp2mGwgIo4ooKc1y+WQDXvDZMzKVaYrhX5O1LTxnxrXJUQuqZ07z3W96pQh/yIh576t6uJy3",
-	"MDm4RzgDKG3AZbUZwxtRaNsJ6l0uMJ7cnan+7nde03Qqs4V74w96dPstjuKFFNOUo9XgdHDS6uy+ohmm",
-	"BJ4OnraZucqXS5lplrxmCadX5jb683CWEoXvrXBW47qqTKGKDN3oCSuBYJcBrl06DaYa4C88I4ppwI1A",
-	"/G1z4OvuMDR7YlLD3KGfFdjicmrT8+GxHjntf+mqq9l+McvDDwvjFxrErLfFHB9sEasIGkUqm8utK4QO",
-	"sFNBniPCcA/7UdXGOxxEHhPc/O2LshoZohRZztaF8NXCjm294fvqW2EzdOT7fxruvyrgWK+7b8vOznBT",
-	"C89qgw6StaALKBdSSJC1lazEL4Pye7ef7au06w0CUIn2/1vxzz+R7cwm/xUSU4nRgA/rd5aY8oTrbipn",
-	"O9xzrsSjLuoNYFYkZCNBGkpEaKpk2WkHmIIZm+bKqIhF6p3iM9HlopXWaMb3Ss4+lqJoK2pZsS7hNSCf",
-	"G7YmCVXziaRZ0qAr0lgjWlprPbFJZzWjcCtUg90yktg3cmKEscYwtoxu01h/a6MfrMLmigV4+snp8Oln",
-	"TkcdfB6Zd/aKUFvYGpqdt99dXpXJamOlIJFk2Dn6SU7UURkx7Cc5Ocpye38upGYjmxXYGXYGXx73+r3j",
-	"3udFJTwc3sl0EJeuluP+8QMDFxzxN7BzJvRjmG2I075jNIHsyIRjUbwyU0VcvTBThdxGFBsrKLxBzuig",
-	"dJV3aXLACIBaPW2Y21clJNOPwt38HL3yauXPCnMpauGHGIsHgWxH027OHnny0EYx2OQd0ur7WjWg41Kl",
-	"h7uyKOsRvo0w6+AXzd9LJrCmXb8kxw4KwPDh4G6XHQ7jL9wzE0O3ccoJTXnM/rebXxkOH4XNECNMkiTI",
-	"CIvCDyclKbXYT1sooYBleiDDcpu7zQhXnKtHthUyppXhjR3PKr7bIQsGrVQlTVo16bUKYeKyXBQZ2P7R",
-	"iChp4bo1oeAI6JEfbBbyuGjR5mhD/aKxEQfTa1Hqz2u7Z2QsRboekxsAPSmHeWWMWCXKRoBRLBnMkh75",
-	"zkGYTAFxI5EMdWKl5dK5XjQk+ZuxkbEtpDV2IBO2LL5VwnVhmwPYRifXYvp4lVlXCk79Bqa2dswOEaud",
-	"Av1LiXA86BRXpKi6BYgR5Uo6bfiirz6GbkwsFFYotuXyVEX/5wS/LPVZ4a+npbemmVx4dvi0C3xKy9I3",
-	"J4Na/Rnrc+BCW3fTaLIeJdQmWrbjTMH6d7VKn2bGdwexl9zzDvJnZYQ2l6CNoGy/+tGZScBa8b7G8EF+",
-	"HR7vzb3fppDGcheEHeRO/Uuk2aZWll7X8KO599Hc22gcMQeUUH/9RQgEzTxSiae69tdixQzsHz76xf05",
-	"4sn2gEWPN+3NuE68D8Yglm6IEBNpd0h8QY1Hz+QBItX8Ft5Hmtrrlnf79/KZNa01ENwR6hT7OyQrHTTJ",
-	"ehfQuPKB7VZPKUQeW9OUaihu4PwMFmfKl5KpkjY22kzd974CHu3Pv+eJwG2835low0rbuNaqXgjrTeOZ",
-	"yzEL+cwQyzsX220oFZfXRzGm1DWrBmtKUUjsgNYUP/vfwqxiy+mh+aHinbu3082ZSQ5jbvCz32Z3+JP4",
-	"vv5k0Y5Vov8jXrdLTKH/TW7bSwdiSaZ5BuB/WS7OygaNLBdkJokUPXJOYCgJGFqUpmtFlGx5A781bz5e",
-	"wH/yCxh28Te8fzOm8sVvRet/kwxqJDg0UaRl139LOn4HI3wk5D85IeM2/qaUbJPGfgNCfiYdLDHYlUG8",
-	"dH6exvvMgchYynboOBQN6pi+WD8Dvjgn2DL41NuhrUE7cDp0tn48HH/6w6EzGzhiKQzgsh98VLb7os2v",
-	"kUuYLUzl6H6GkiqCTNYEy4X0yAueQpVKQbNMrgpASi1nUH2hQdn6qM7qqqM6UDZpW8ZGYUAvdItyVctB",
-	"98v3P/a7X77/pR8d33WLz//rPzptI3RwhCuQ/qzuChg7kLAna3WXOu/kmqbnSjGh/8ZvmWivEZajdk73",
-	"G5z3sqV0BWxJ1nCyzG9C6pbgWCldVUa2gYW1e6GQIs1QKIGUPgikZRzE6ZSKWQ5Fm/xCQtmsIYmpYhGh",
-	"cWyIKCI3XCB6+3y9nKOPz3D/TC7nDC0IP+dSIzD2gmY3iiQSGPQCaKBH3uRYRGtB12TCHAg5huvSW+bj",
-	"fIGKVERUHs8BxjseDMYRGV90BwNi6A8/HEfkonsyrkdpZYwumkMpft4aJbbgwn0e7Lfp/swYviWzMwCD",
-	"T7nmMafiiSIqzWt135Z0kspuJpOMz3L2rybSxPYOENvmx4mg4pRYcG0EqKMJIy4MD8vvZcDpso1idS7C",
-	"ot8vIixCI8+XCURdKC5iVhl/qyItBzOuPMz8sSvS4jHKojnKoh5hsdNA4e/gIwx83YUP6yhYTm3U6wS8",
-	"WpX8AS4swUPFkZgu2JAItrLH4RPXxABrpNh+e+SFtHFmdGE5+g1jS0KhSMyQUHUDdRFAVbsWYyByLCjg",
-	"oOO5L9BgCxicoYQAYi3WmIC/ikIpJTL1tVJs+ASiXJdqYNJ0ZQtWZ6xH3lip18LzE9O/zMrVLqJrAaHD",
-	"cuohLrzxxKbvQ8UPCDwJhGc40eTCbszHjBUGlEwtM6MjBFmWWQ8vZjltGhc2zM76g53s7GOzMUwLtQLY",
-	"kbkKsSAdHpMff+lAqRsvL2AIiIPPlDby4n27xNV9bc6+TAPEti1kVoATVVhvh62/US9/kvwfx/P5ZJGk",
-	"8fqbLzt7MWOkv13lCGaPEbsNTNmuDmjeafogHv2LldTujn5BAXOHo58D+CEUMbGFlhXBxyaMcO2K6DhD",
-	"QLkgMGZv2gpYUxBOoQKjinz1SfMnmxjdLCILxjQXMxVtQoQD43We21XGtTYs2aLthiMO7hWPNn0jBYOa",
-	"O/fFJGt/Jp4hdOoWEaUTdWwpJ9Pe8ys6a2rXPnYEz0CLJ2h0qDZsGKwt2UWAM5YvK2vHSZA1Y0uP7qAD",
-	"xVrUzBsHd/pcWiW+xVWN+pzzDTXwhCM8qFu91ebdJ0Z/zzPQkTMozAWMwpZcVWAH9CzB8w0FjCMs8LnS",
-	"SwCjjaMgSoOhEYpVY1YoXUgxA+TCHnm+WGooHJWa7yodOmPjhBl+oW6ackO/wvAiFJEOBlHtypH7KuS+",
-	"1rbHUJPmNXOxw6piUXHzPy/B2JrFLwCcvFZQ+W3GFvzX/5uVCioXZTA3G1QQPzUsOnXfWWWv8vjD/M+w",
-	"ltuue0tejwzmMDAT7iwqR8N/Ik5jxdAdqDvu2vKAO1EJp1RL+BeKU6OSNllbdgJu5xYJRzxNv3cD+c21",
-	"pPcHZTJ/PF3iYZYbuw/b2IenmUcGclgGclucgT8TC5GabQet8IBdXvFwVSsnfIvqMqcqIjJNPPc4Q4MU",
-	"tSXw60XznxxMGvkepnTADMBSyfphv8guPu72n3YHx1cDa0jp9k+H/X6pan4hvSQoPhQvFZX0nZhyLBIn",
-	"pGBwIpuyLKNOdkPhh3TJxddvL5wUc+zFF8KMiCNuJSdMmOe5/vXf7uk7W4Z/OBgMIlfcf/jFl74s//DY",
-	"l+AfdugsYywZQaU+V85/2Pm8jyLPrBCsLgFPtS5ZPWP5B/7r/11UJasc0WxDk5VTYnaNXHQHg4icC3Ie",
-	"w7VEF8yGF3+VSZrEVJmhmF8D009yLKStScJIKrlt7ZXkZCETPuVUaJJS+ELlmfkzowk3P01ze6JcvuLJ",
-	"8aBe0nO1WvWMAo+k2ovp0YKBlH7EBB6ho9PTo8HRF192os6aUUjU/uJh/NyQ8VZGDmT+yMUPzMUt8/jj",
-	"sXBE7Wpk1ZdQdbgLxZTwUWfyynKhrMgn5Mowb5kROtUsI+NXVOnuc/N49+Wz8VZPgjUqmTtgkjLEIeMJ",
-	"FtrFMuu9QI5jxujiOY58b9mQKg2vvnzWZB0vJopG8fWSnTlvqysuXjGA/wjimQuXfh+2fINJu3xM7V2w",
-	"C9oCwKdf4rNPCzclzTLIK9wtumr2QeM+d9GtW7mTOjwZks9PBt1B//T4WsBzQ7O7IyZ+zlnOkmuRUE2H",
-	"5JfrDk+uO0Pz4N21uBYhf7q32IdhIHDPHm3KNW7xAsH0tF+i8ikr8Q34uMuszD4s5c6yazEVhpwTuRKp",
-	"pAlWTadkNZcpi4q8BtBglE/J0SxbKJILc479IfZW6Bm/ZUHzr2GGz+2oDidB4dhQ6VK3nWHnH//4xz+6",
-	"r193nz1zUh/ikmUMMckE8JJaiB1dOx8ho1nKWWbrzllB4gzeg5A4G+jBFUkcB7BHu5TvC3E7IsGBd442",
-	"fsnTlE6KSJUlzX7OIYP25Zurk2Py7PzqeeH+AgHPnHD0kQEJmKn6HooG3vvBOF9EJldGOPvsC8NSzL51",
-	"hj++f5jwgHu4TXxwtPd4wpvSEJg/B+5Qu29anuujX/CPu6361QSj7KqlabCqIobTpYzeMjAHG/qe8pQN",
-	"yRje6sXqdhy5D0hpY/KJdM4ne1zO374klKRcMCyVj49behz3yEvwDWEZRmULS5vJoDcJMQC0Ior/y177",
-	"ltcY5e3ye2A5b7Exq935aYz/9vyKuOUYX4uUK+2q7GDwkzk/1qs/NAKHbSgiCV2jbGEOmhFMlKbC1vW/",
-	"evn6+eXV+eu35o2/X11EhZOrwkTAA6bIm7+/enVmHjWjtdW1BWHAd2KWpj38QZG/X73ofnFGnn+IWepN",
-	"6RDUALOBsDYY+3giF/9p+MK4ZzQWnKDpTUhSqoMHZfbTfCEU0VL2yJU53EP43lzUbn/e+pR8WFIqaEIt",
-	"6zY/Xy4ZvWHZE0WWLAPQBCkiIpdMFLn8vZhab6LWGZ/khr7OINW5ugWhSIe/McvyNyW0x4jJ/64Rk/bo",
-	"plKwIZmwGfdJGJO1dgrAgmY3UWEQxnNxI+RKOQbF4HTAuWk51olc7Ff5NPotfc+3IunRJY3nrOcv+LLI",
-	"/fb83SAcAzPhgsK8Nva90sGHrhMxys06AZ1cF9Et1527rWJ6hOoBCFBVrSAq+EBkD1iEVp5r4ZuPTk+j",
-	"QQQd3UMdMFt9cJ/634V1TTxaMR4stTyz6gHcbI6b7yO37OD9Xt6ISFnaMLyrIk5Umat/y3FVwEb0vMAP",
-	"tIqX08Bkn4aqHxhxa8pYst3fDk94yQoBoyIyyd3lbgs3KC5mKXMSmY1EVlFhf0X9SjGaxXMoF4jR5hRg",
-	"2DOGUcX50ohRzmEPIXszpl+wJpv1Cxj+4bQt+9eg39/QNGzhXmuFPS/FQ4FB9UrmRtxU1paqrDHVEIcL",
-	"bv6tqveaRdimruAePyorTcrK1BKRO/L4eZeiAk8d/WL+aVZSLooIOnsyTIdlxzAoJ+8uL8lxr08+Gfcy",
-	"pcafRuRcy4X5SLVcjEH1gOp8ZqvN16CtfAo2x+dilnI1N4+8yJiI5z3ynMZzBwdskXINYbszxxMiQDPx",
-	"AcyGSuAkDq8Fqjhj8glN008jMra3YtflUqA0163LfmPySUk+A3OnloR6nPXJGgRIaBGZQ7eW1GAa99yi",
-	"e/H12wunn0HfXXP/jsknRp1y/sJPUXsZI1cZuwDrn6uDoZbrkCkXifq0R954pmMUFQH5YGINKSxmp1Jm",
-	"hGp15onjiTJrZnqSK0Es8Cy8r5YsTa1ZaSJvWQ9ccpbfmU0vhyVdi6LyvY+hpnEmxXpB1BwCjKC/HjlX",
-	"N1ZbejntGgmtCyLaGHTQl9Pua3DMsKR7aWPJIfrALHmakJP+KYYklBQ6DPkWbNWgxRjC2qXDvHQ2bZcF",
-	"VAPSyDpNIja4uNoxs1e27ZDk/YONunDbKTM4PVxYTc2SwVkRJm9WsyAPENl/1xSgfaTvKHT7gpPB7bat",
-	"YeVMeBhBeUZyJwtGNRDFk/5pdbZX8zwigy/IN7kg5iIi7goif3t95VYAJdBiCf4/9r62SY0cyf+rKPj/",
-	"IzwzpmnoB3uMY2LD0+vx2J7xeLp961ubXhCUAJlCqi2pmsYOR+wH2buXF3Fxn+Du3u19k/kkF8qUqlRQ",
-	"BUWDH8ZH+IUbqIcsVWYqlcr8/ZbUrWxIWttzLBl3d/t6GubD9E7SbB4P/nA9DZ3lf9eptRrNTo0wMZAB",
-	"F6PvOjVYSXVqf4CjGZ4D7/96Ggr1XQd2JO2G5Oy4IePR4VGzeXpoXG0H78EajQaeCO4dv1uzsvDFNyfd",
-	"LlyyWLlx3eK2Rs2RYO9GFnvEYavR6tTqpIOxiDnh9eX7DWSIldrlCMZKeaccmVMWhypWqsJIlYYmN10b",
-	"1Ws54yjaAmDChq9AzepZiZ0VpTEi4Nm9j90gWaHXZoaz4rF3VBVtZM0/737htxNYcuqUsHr4t2aefJGF",
-	"DcaF4uRsArs6gXjOvEqI4IoWfLFSxQs+K2Wl5d7RivWeHowPQjlaveizhUhprxychvvg3l5YFUz1H8yZ",
-	"P5n7faIusBxJcwkGGKBM0LDrYLB2ggUGT57if60Wzo6sEQ+GNi9ePl99O2QjrrgYyjI54RIbzdLVhs6C",
-	"vmWCVSzTLBLSlnoW5geTBH75PLt8nUKvXnEbcwEr2y+7i5bd3gBt2k82ZjTU47fl+4IwgypYAcEqF2DR",
-	"YmkMGwoC7BRrFoZheJ9QNckWSCxUDPt5Q7OoNadEseyzYnzZH0GUrdNPKQqfnFTvb7T3LlDAxxqEVzfR",
-	"iZu9WzZIEOTaWJbXhUTn2Y6sewMoWvbS1VxpNi1560IKi7aCPPkrtoLNAUtkcAEbhDTj51menZ6Yy344",
-	"woscD+ylR2pRC2FyQ7rW/MP8kHZcM3LadAgyGBz40UCOG8f60SABVPrXuZ/HMolD43n9LwPKw7kRyaOc",
-	"WOT6P77TbG6XmXwi+6vcJLzUvYMsy0u+QeV0lgIf13lHIE5690b2V/fXvpH9rPwJtRYhDUBBC53dE9Cy",
-	"3YLxfwH2sYEprDCD/WJuVz2v+LIr28ymi5Insu+x9WXWhuRkGwPkZZerTmkMCtMgZ2ArFrYDEr3yisUx",
-	"D6xtvJH9W6pOJmxO+nPzX6OYRsXjXtvzFe8JLL4YAovzRGziDnLYfhM2Xx1tmgOK9vJsGZKUJNvqYdeR",
-	"uRPA/SAB55WcsAB33cyFoKFcsfDKbkoJqcmERdohYWLzFlFjOSsJY58aeXfY3bkpT5pxMjJSkBswD6vW",
-	"8KOVEUWGVOluonL8anZC9zkqo5gN+XWtXYvYdffolb5z9eu9ITw/jKx3ct7ZbxXLPmXzVbEsqMw+li2L",
-	"ZR88f4xDtBnxYzmF2sQYC0xrPqs/x7kPSwL51FYEYt0q2M99QsmYqrEFeOEKLK2AYgPU28xsNyQHwz8z",
-	"YzB2dLcADa9AvRcjlGr6mUq8EZtWa7Mn+mSeAWkOfHvv3gmP+y/+2pw8+1b98+xkft5Kntydnp2OHx5F",
-	"D+4Fj4av5NMP71Kqvp1nbAZhUqnz+MxDmH1EsgO+FzAMQoXzhjdgwTU+9PAdEjC/R78YMs0KQA9FYB1k",
-	"2tfkwFI9MvA+GyXCZQLqRArHCA4dkfADF0TPJLGr3gZ5ANfUFhXL2gehobGHecajUACmbY50HnWbQOVL",
-	"CE9ych9nct/Mu1RxLfvkwlY7xebV3dx011VWudIee/WVu2xl2lmwZ2yJ2lftGq/ddDNeZ8p0zAflS6Kf",
-	"8XdoQorllOkxS9Qtotk1VAlPaTFanj2tVq25NwopXyis+X/kxZ+fPyQj2R3JWCaaC6bIiCYj1hH5L0+O",
-	"blK67557H9cv2MMjfpWNTsXNnCxJLSMmaMQbzreXliH8EjFhTML7xWufMlMUFAA+ufjlWaGCnUmhYzrQ",
-	"W085VuJau3bcaDaO856ZBgFQVNDweWxE0NzcBQ3NqplEDI8yFFIn5mevACU7faAOtkksHfENd/gyBPRV",
-	"fgZB4W0edBEHB6qMh3TKw7mrvFEFzX62v3BanEt57snxiUpWptljCrnU5CaHFuG5YtcYUhrrm/ACTPPj",
-	"HdFYz11xLa6oYw0j7RWi5+eun3ifxTQsKQKBC+6gUMXJOZQxiXnAxcjuBXPYv7/iYrGk5tezMpHs4eVS",
-	"VRUK31bW5kI84SAxiOi1zBwk4wD7mCPI9suh+8qWpsOO9hLJQim3wkBOp3SJUuGFJxBAINhXB4E8YFz6",
-	"5CRL4huzsSKjdA3yEvYdhOzLYJ6alTnIZUKhT5MrzQJ3X3MiYmnaOnvo3p5JQmd0ft9VZZovbBk+Vm1j",
-	"YhTqOUYJUwp6g/KvdB07wjal3LuEzrPmaC0W3VXXynjuPQO8jK5iTKzEzIMNIHf+c9oPoSxsSkesC0BM",
-	"uWUK/E78u+TdYzeP3bTkO30vfbjQv3FoydDnaZNUZvzDLNsasVhJhPk7Oj05bdUzk7NmiUaSXuVHKWT8",
-	"P/9+8DOLBxwK072rqTAZFfJjfOimq2yaWEly6U0m+yCyKDkc5aZbFzP4366LJn2VfGf0YXXpA84VOIvZ",
-	"eWPMowz9xWscAuwm263EghVsTqfNJqGaTKUqXuhkyvIpwMH91MkncT7eMCOBrQgsVDD+HtI+EnD7XoP8",
-	"/Bzm85XmX8XfbONd8qjGrdZB8zSFKf6/5lFTQ7D1OrAGqOBmN/eoqzHqI9+Y9kj1X0TVTu6dbjoJVGjH",
-	"gAC2cDE4i7lGrBqetnYyVYl9K59rA7up2p/RLOvPgCz62xX9xGwwUSkKTp+aGFsEUMY35SOcdZTD9EFK",
-	"G2qC7gnDkmbLVoS4X2vKm8/dQdtn7EFs+27Atts1auu0uSAtMlX+Vig+mBFpkuFHp1XSMETV3Ur2FAX+",
-	"5Nxda1NzOUUL3m4IhCQDKQQbaMT1KR4AAHfJjYCQurvLUTBuD66HLc8oKlF0Tmbj+QcpC3e6idtSsNc0",
-	"oMIsWI0mG33dPIHkKvAKDec8EcrHzlKaRYv9Szck4TxPPl2myDzzys4mB9e5k46m80Ss6WfKyfNG9heE",
-	"WSrKLRIqK9ddxoo6rpp8AUH8dntu65yLJMqVIRcLBefuSKwsgabpCHKUvQmbt69omLDeEgZrHbnjgB6O",
-	"DsZY8vKUWYQ3c/ILOlK9XFbTw2x1Zc/tgpLnMgxXOloL4XpiZjAffewv7U5HXd7+itx2f379Tft1p6M6",
-	"nYvLbwoQyHzE19Yy4msF/Uq5oStDqKVn7IAiMydKSru+auMuCILK7XEe+/ZGPXIrZLVb4rbRWY8pJkhv",
-	"zNmZbsMPNYs3J7urIKkDOlgn673KsmLi/PdKMHqerEw2wQS4zzIVZZk2RRheU40vBfPr8W0DjdE15JaH",
-	"7zMkT8VCjPF6iLIDaf2ARUwETAxsdh/QMOFKt1T2I8ea4A4UAdMAyOsTEZrIHWMne2Wku1OyTXq3lye1",
-	"QuzKtPp+96X/O+oIqtemUnAt4y7+mMq/0CwkIzDKgiugLEs9RWBAtrPHvHHEMTY+N5SIqFGZcCrWF+4d",
-	"bFR4uW9w2JcTbufYfjbzOKchf+vRo6M5VfJ0uY4Hc9zhO2zKX50/j7OCQYXLqByC8JxMM7mC4rxCIj5f",
-	"jszzZE36MU72eccvJu+IL3OTsGAjrT1PxOM/2l7BnIUdDqgY4J7Hza5YFqCcwXWV476G9l6NK0jY4GKh",
-	"+xFXyJIoLSPM+xjL5or0UDYuRj2SCM1Dwo3+QemvOcSV/qaHVSj+RbHQ8HcwEX4p09rvpG4dXt4m1lI+",
-	"tayj4nmA1Xx1QklER8xF2HEibinLGpKnRqtbOh4q8GfEapRxRuLeER3xErAUUYnaZIkrplf3WUlSmFu3",
-	"Jyww84IA/2MaRVh042oQc8RBWObS40GvI2w3kpMLp0n4Gb7qGSsyFmpWmw1y4Ti7AKyMB0QhYdsi05Ax",
-	"2pEkEqdhmWgSSqWIjDsiZhGzKRGCfKfm6QgTgUoRIcGGx1TdRy647GoO3SlmiziCR82TMpr/80TclKJo",
-	"NxlQN+wIwD6CdX5MeJ66qNU8OSrJ65UnL7jQd05qUBnEp8kU+OtsXoALzUYsroTxmKNiutwx1ojbQV/V",
-	"CkG1ZtMoPTSgmvrNDzg2Ibsy01HNwkpNmVLAV2esnDiOpBswdNoB85mWtiy8gbG0aZB6Fdqnj0v5dFQU",
-	"373IzI5A8YPzLHl4VvRkML/CBfdx3m4g/mRMhsg9Rf2ZhJjF/ieJ/mKm4/nug78UK0KwWbZOQyoVAIuQ",
-	"Q0hd2RWF1cW6o+HysGBkbJlmemZWcKRvvTrWIefTWwEPoMwUwPOsaqdH4HzXD+VgYjQcthbTMyKqVIM8",
-	"d0n5OjGvok6imMuYa9u4xqeMQObGI8ixUYEMA4dJt9hrpuP5p05t+SOXZoGq7tai/F5GaZ9B2meQdu8c",
-	"dTy/cVzvASqtQMpIj8rvvlPN6sQEAUTzwQRjY4h7zcfiffaL9H47LMamejDuJpGr1rFJGK+/cxDDozTJ",
-	"N/hviVvvITTMjmUSO25n87d5hDeyX7jpDW2k5jkXirMLQakgUIIxMu+msGv0EsIyARV+jgmIT1n3rRTm",
-	"sg+mLOYDevhCxlJouWX45d7Cqo2oTDP2u1FlgBjK0+a00CX9bl3Nc3rk4Tv35+qsrTvKT92CDSKGzbVZ",
-	"TV8xmG0djV2QWOhic/QK23zEUtMssczVA+VOvtDgWvYh725Smyp7J5vp18akzPaqHi5akXqaEHjzkHfh",
-	"4msiX4t7RiyBYKb0MgmBkhGrzixNI/pMszpQWkaRiYSRPX6ATUpkSkVCwxK1P0+Ep/Y7CDP3WdHfVVYU",
-	"8cWcit2Ccjci5GwDeysOp3ybgQaED2Y1P3i85jl7GfKYKYADAcIXaLuLGcRUDQK2BumKzIQEc2RCLplR",
-	"gja4nyk+p5nCvJGbTRVVVFdGH0xzf8E9Uo70pJipdvw3qRYrnBSEhFwIFXMylTEDtTYfUoWG2mCuie32",
-	"wXR4kf7KaK++n5X6yuhDaa9dca0il8/pWsCDKmwYTgVewOU/+JbJ5UfAhLTL0EbzpAXVl0Gtfbdem3Bh",
-	"ntmNT+DvKeCid9OdhPQ1lyyU01t1h2ZRWwqw5JooHNfHdsth8yJXLYVRj/a2vpN1cy7c0taEPv7iBtjk",
-	"Sn3DD1wEynYRc4EMgI4wT5H+nCC9cN0hPETjmCoGx/41kRpMEdijVZ30DsxBsOMLTPZEJtouUmQyGodz",
-	"V+ehyJRRoc0KB6AVzGlmjTPlSkUs1A6qgYqOYNM+CxCGgokgklxYAAgx5KMEptH+HK5nQjstZRsfImYq",
-	"CS2L/DBRbrnUU2xKheaDHtagZq09VjIlG+R7x3yOBIJmHjb3HBot9KAnYK/+gDyDEVJt0gPOxzrpDfC/",
-	"MwL/Z9VuwP13dnBUJ2cHx4dnBye9utsKtmh37qCUzBk5FM1fxFJaypgEfAS7Hwg1gWe0Wr0GeQlLQZXg",
-	"9j+wUfZInykeMAS7yGNsGOkfENhjTutk8H3bi9exNMFc55ayKBzALFtHdsrFFnToXuEIBeyTlJCveuya",
-	"DnTv67qtGYDWdPfQbjQPyHNUrzbpdWqDmE+5oCEwcXZqZkT/8R/kTAaM4E8sJP/4b/P1b3/7+29/+7ff",
-	"/vYv+OFf4cPf8cN/wof/6sHlf2JDbbSy7XTVKG2nRq1a400O7Gs0ygprCXgC9/5x0ELNYkE1vwJZzQKE",
-	"xlNlRmuUCNWzI+ueL30h8ArdC0FwEezecvXRwBSpJeGoXGd5BJWQj6hOYLHj+v8n8BrksBBdpb5oo0i8",
-	"GVIxUUuqsBxBgjTf29rmlU2rjuoylHKSEl0ixWieGkqEXLhCj9U0lpU6U1vNSryWeWF743k/5kGvDXz3",
-	"mDwRQZ3wYVYsVuhd7pNeyK75gIa5c42h3PccS9t3SAUknnj7kkefyoAVs+Zn5zGRTM0ckn5hpTLnWSGA",
-	"C2LdQPwoZ2Rq1hZowR4kRCrsUbOEJBViu0I5zSlTeo1FKC37fuyn4pKUEqn8acRVT9mtVD2WiUIToLjT",
-	"ir656BFKnkAOh4s9cukjLDxBc31VTUGpT99NIhb/DVxB5d4ve3xOPr+BrXVw7/J18+De5btm/ej9Qfb5",
-	"D/+/cvcSSoh73hho2rY8sIBgQW0XKZSrN2n6vYcnmwnnhs+cU4rahcBqj+QVi8WUCQ3zd4l4cPPtIby8",
-	"Oa/PRlSk+F2WPXnB4o2AZb1eeEJOptTA7XmKCbP+u9xMOg/4xUk3ZzResO+jklIzc+jiQKEJHB3ljfrb",
-	"ZpFRbL2Yg4Ah3SIc0gHDQkw3YNinbc0E1nwyMRc+rtegN9XZl9+L/jodQvMXPGL7tQmTh8nbt/P0Zl77",
-	"W+pQ/dYbIcnasLRWr5mo0zXE12taahrW2tU5eHD+PYc4tmjB9tKFrMMseb3fvPQSLhhNueasdOWFC6K1",
-	"e5ZMKBmvqRbAYwpqBXB1XqlOwN5nh7kPryqgFHDaZg9qd49xYQGLjaVqAbtRJdgsKwnwydoR5m6W8VkZ",
-	"+4+vaJjRTp3Wkcek/bqWu4x5ATbtEskwxGCwrNYgOxOH3FUalDzi6auaV2RgoU0X+bDubMkWhy9uZWGB",
-	"fbV7yywtK0iVP7NO/KaieR6+wz/WlBPAMUvFBNWM9BGzNnqzLDqcus+h77ZYwL2PTbRm41waXDOXScur",
-	"3KFzGyWaZxYyQxp7ig7h9UBOGbRU4/IRmF0UKSRLSlXPZsh3gKeXev2DVvPkqLaht3OZ+hJgaNf6sFfz",
-	"nTC9o9LcUm5gP6K+12tRUlS4wmzZCkp0n5gZk8QMqrC5bmf1WczE4Jh56rMR9+CMXD+U6yewO5oZy4fb",
-	"2OzbYk9kBbFMY+5HOqJcAAiBdycuSBTLUcyUIoHE3X0Cy4J0P7Vgo7TAyG5YQ71FHOFb1rpm/JtMO19M",
-	"KfW+MrpopaMBrtvY4RZ+I7/PvDjbWTtjN6iSWPAshTUSD+3llTdfVq2BA1ufWe40M78qomXbVVTEiVB1",
-	"ElOumCI0ZLFWdTKVV8x3ZQ1y0rxHuKNZ6zPYurAyQWIREihTCUiMS07ESb8yUtwxZ1DpEi5BwbKlTrPR",
-	"bJ7Ua5mnVJCLLd/8hnXYqpsv7o5b9K8uUlG+vnQb5qB1lbbMIdci8IkKlnvLG+Gb+dcXZlG5Ytd7X5P4",
-	"8d2WM5rUZS0WJG7hrW5ailjFVS0VIqLwXGUOA7aNyqoRWQD4eOZU2NaAOva68Tx+qDTDDVVo38ZuZ7zl",
-	"/XwMBOeNjAN0TdFmOWGdWklV4345+5lVNG62nl2n+TeqZKyi+CvrGNEIPkQV415dP68Kxl1qa9XKRdSu",
-	"5bpF8jALavw15ISb8BBKvV2fOiMSYknnexWdMoJ7OrC8hF7jNXn6L6gSch9K7qamMlOMfWXlx6usdEvc",
-	"pbrKj5MJtrvOawhtPRpbW15kITRsTdDCXMdH4pekgP2vGKLDgXFkpYN2sv0St47KwNn5SBCZ6Kr8pgi/",
-	"Xi+bbJZQ3mcUEJYkmZjYezaWhKqJqpMxROIMUOCVkcHE4RYwyQTgRAPjO+AX4bObWackwe8Kfbbz+MZh",
-	"MKHtEaDrNotovLP5xRKzLHEKW6eNNLErCN7Tidz4bD2W6JHxNMmDQe1yA58JD20Ds7LdUxyY361uAnEA",
-	"asym+lkcfn+Pq0Oa+ZQJizTmyQdSTriFOMFzAPJOWK6EOkQ9EZNRCHVUlPRjOVMsbpDnsRzFdKqMT7U1",
-	"pczSJgKOmFNgLpRmNCj2W4/FNnnzG9LlV1c3kHAjwNu99Tm35GGHXjB9cAaKVgwaZU+6paw6NlZDU33e",
-	"GxN7yJYPMltzi/O0OTl5xp1i9ewQ9L5s7XjB0gYFdHVmHteWpvnxH8kZctkg42rgWkByk78iwBh3P9tW",
-	"6NPBxFynl5PhcEDD0PzUW/aO4LRTF7mmit4EdYhwiItWru8DtKQeLxBJ5+tLDxN+aDHji0o5Y6aTWHS1",
-	"rK0so/fKiw+/ev2Xw06n07lsfPN1YUXx4gr1GDEAFnwCDrgb4bwz+Uk6Z1nkStw5t5SjuariTL6oNU8V",
-	"KzLD6+YXf5y3MKhUmVdkZUBPvbcEsUPO2NLGpoEM2JJpsWvXfz+EAqzsGbScMNEgi6EO4K5Zy7FdGjrb",
-	"4ofonJoF0UjIuAjH+0waU9GsqiFacdPnM35A1Y1t9lkqfR61s3YRhdfhL9+zV7/++uf+ny/uvLy+6D9+",
-	"UFb2vdjnkWOruXenQqm3lTL1CWQE3EF5m8uLSIdNPnyjwmDyZkX5PtuOb+bleJ4fvJhBA96CKKCZ3YAJ",
-	"zsqaYVgcy3g7YV64RJ8ruMpLAVCXTMkkHjAiZ4LFBCXy126rpOv6tyuXtHlzDzpLrc2sNA+4wI6Dqs70",
-	"Qdn0sc6X7tNUO3PZZ3LKMHRwqMU7cdo2j1nipY1qA3KsqjsS9AmL7QfU+IxGWM24HoxZyp2ftifXLTqR",
-	"q8CaVQSoBo/s8KhhoxLqxmE3FCjihxan3TEJlCFUA01NR/TwaXu2XSmgmhILWA3m/eTil2eAIj3HJlQh",
-	"CQ9U2y1ho5AObEJGCkaQWKmo6fER0xeug2m7JaHjxLJJbOiYs3/LiIkuVqJARxm+JsRJvqI8pH3buJY6",
-	"ZRYZgbByrpse4y0jAaM1PS+tfW95SAO1NlS8e0CIFZsF0qr8rk3zr0IAzJXdv09T8a6dBvUObt2PGZ2w",
-	"2EyGoVQwCdivusvAhmMWBl3A90/RoEV3GPLRWMNTgow4X6Q0zUo7QFPvQvC1zfwXPfXxSfsU+gem9Lrr",
-	"3eMk631kI64s8rSdIVQ3YrHdJIFD8zTKs9msEdE4bAzoYXa2GRxrlPjqQ37FXLtCn1FdJt4dI94YUkRG",
-	"CbGH0CjvDP6MzN8nRydHGSN0+dt9v0HaAIgtM0rFdWjWFsMaDddDr0Zt70Dn1c3wq63n2/dVFJXHjy0X",
-	"aMCiUM6hH5KrqvykWYPFFYvdHkfp9GKPcZNGnwsaz6FJ95HMgJUBz1nHdFDMNv8ne6Ota+bsTWrtWqvR",
-	"bDRr9dpI1tq1kWw1ju7A55hdcXyoWnPYYkfBca1eSx+01my0Gs3qWUUneImSuuvutXRRS6ktjUr1Z4Hv",
-	"rqKGzlh/LOUk3wP0AapeXsBejmPswBBOJlrxgNUhJmeBiV0uNBUBjQPy0sqVomGkK/V011KxQcw0+ao3",
-	"Gys26DYaDcAJgVy+HrOOcH2koO1f18mEsUgRbuFUxtSvks2qzpBGwzJhYMIKEE0QVyQl9zCB04RF2pbP",
-	"M0BikYp1RM+O6QEPemRg4iqMlLKyHkTLg/v0ZTA3l0IGFDkkd07IU/592oRfEF2dswHjV8yOUK0CFbpi",
-	"ArNAPPUmIPH9LPSDfkQs24XAEVsDcsu8qRp1j56+fP796KfwwfA6iK6PHjw+PYmeP/n2dHjy0i3wcEGV",
-	"rfCy0Shd2p1WW6mjhIAvw4SG9h9bUmEZtFr37jbvu6FDdNspF4k2r3Ak80/Tuvtt6+63J81mc53gAJCr",
-	"6TQqk//4qIL4F3wkEHcEwvagTtLrIqCIDOZGfc3LtI0bKjLxdl7sq1b96al8NXz77N7pq3v/9Kek9VAN",
-	"f50O//Ts17GYvDqK3tyT95798dnhj4fR45Pv1j2bclJtlkbZBiMfyUgKSBqPmu/LALTfpyJgk2yU9EOu",
-	"xujjq0001lxA3upsjdUfy5XcpP3vdogR8Gyd7Wz6GOADIr2Sm8R5qK16V0oGIMJJ6XbR+/Wo7lP1IlMK",
-	"S2Ojy2Z94VYydvV90mzVa4CJVGvXcnN4+uKTWLRN+M+picYO2HUUypjF7WRhxq82jNmkWhwbp3JbQC0u",
-	"RnUyiyX2TWgpiQyDPY3BZ5Iaem7cfRpbaEkosda3aZ1l5g/fL9zQ6D9/yuaIdfHOA824xAV6fFU2AacZ",
-	"w5pb0x5CpGRFKjhBjNB0SRKZxwkwnezz0qsCciwTggUZPzBMNCk7aMa0X3Tqw2s2SPAkm3DiMQnlyDvT",
-	"Uk0vnvlE9pXfbQhLlVAOJl463OMGWDwdSpi90/2CfR/Ix4EAFIU3GfsodjDKIWIfpdTvaplkvehasBdg",
-	"yzuAeEaGJl7yRh6zTcVSwLyW3af0HpKAamPHviOplyHXfMBp4RD/wEXAxSgF4UgHBTA4Sp4jzQgOZUyG",
-	"jAVQwsL8u5pvVz2NiXeHHPkKXLr+2viMopOesrmqu52mLCeKyOoIAyiBBci8YW9IXSPSUuM3oyHscAfE",
-	"+2EhBe8NBi533l++/98AAAD//w==",
+	"7L3rchs3tjD6KiieXeVkhpRISc6Frl3fp/gy8cR2/Fmacc2OvEmwGyQRNQGmgRbNSanq/D1vcX7ueY68",
+	"2FdYC0Cjm2iyKTHX0d5TsUh247KwsO6XHzuJXCylYEKrzvDHzpzRlOXw5/NLOjP/pkwlOV9qLkVn2Hk6",
+	"p2LGFFnNmSB6zkjOlCzyhJFUMnVEXmrCFVkxej0kUjAylTmhWUYSmXIxU0edbod9pItlxjrDzvvjq87p",
+	"VafT7ahkzhbUTKfXS/OT0jkXs87tbbfzMmWLpdRMJOt3bJnRNUs31zXWecHGhE9hUcErvW/YmqyoIoox",
+	"QSZsKnNGqEhx8YUwyzV/MppnnOVm0ZVFmnEj65tImTEqYIGvZEJxGfVVvZ+znPmZZA5/TmhyPeVZRngN",
+	"HMd5IdRxf/Dl51+cDZLeCe33e59TSntf9Pv9Xr/8v8EOiL2jmr3iC65jK6JwQhmb6iHJSc5+KJjSqosw",
+	"IYolUqSKFELzDE5OAkgXhOJODPRmlIvq0q86KZvSItNXnSf5fw4GX/Sf6P9svcy3MuPJenOxX8sVWVCx",
+	"9qskn/zwqV3Egq7JhBEuCCWaLxj5ZNV1q/+0eXE//OfgpN9/svrPz/q7Vsd0vj6fapZvLuzCQklLsqJc",
+	"V6Y7iQzLhWYzlsO479+/Py/0nAnNE6pZfNdaEkXXZDWXhKrrGp58xWjO8q3Lv+12ljSnC6btbT5Xiuk3",
+	"dBGZ71wQan59pIigiyr2d6ZMJ/NRRjVTejThWaY63Q43ry2pnne6HQFjdmCETrdjTorn5obWL86CfnzF",
+	"xEzPO8PPTrsRgH9l78XLZ5E1+lvzSBGeVtdYuzFpmkZvTGTVbtART9uufdDvxxb/VBYiet2YQVdznol5",
+	"AggA12yhzL0y12tJZ0x1iZ5LxRx5GidFrmQ+JlrKIRlrqWk2hguKf48SulyydBwhVLDJHwqWr8tdwswV",
+	"dLH3oTOc0kyxboyoPYUlbO7ocs7IWLCPeuQWiQQCNmI3UD0etv6revm95In4e5Gs//plp2GVOGED2B/H",
+	"wR4Q+m/YOoY3mn3UZolrWeRErgzTohoQ3dB9rhxteUJytmSGOGqkhVJka2BhlkkoTXPNaqj3OPmcnkwH",
+	"rAf3xO0MuWi5tRo7atrjidnjgguPatEdT99IwV5TM130cAzfBuQSnqdRoVYs7xoGpNgNy2lGFDP0QbOU",
+	"TNYkkYsFVU9IIRJg72kXThRfM3s/7Z81ce74hqc9s8oeLrNhu6cnn3/2RWyLf5WTBkpFvpeTLWQK6NPo",
+	"ezmJ33b84R4U6hVV+vkNEzpGogzseepuQ0aVJsw8C4LHE/hS6ZzRBZlJpogUhBrmQmrsozPon500wdUs",
+	"oAcr6L181gTXz86ia4/LA57FIlGimiykqq7ocT9+YTMYMUpWzCsL+pEvioW9ugsu8FOJ1CFTfFMsJjFG",
+	"e04mSPMFPNAFfi/WJKGKGVBnTBsOV4Xg096ggd7jKO1JfQyQ7woR51B5IXYzpyZxLrLYvBD350sXyZyl",
+	"RcaaLpSyv++8VXNZ5Nk6vlI3yP1u1wXLWNIkR/NkjlKKGiLx7pIVz9KE5qnqkvEsl8VyCCsdd8n4z9Sy",
+	"S/rnsVdBtBV9i6W9hzInqVwJ/NQl4xPzmnlaryQxekauuoY2TrhAOklFaoholwipYfwlzZnQc6ZYDQWD",
+	"9TSwO+V323ygLdjBBRNK5o2nC79Gz1awlT1ZfKjhZN1v9zpXpaKnatYHP5mb/NbwKrpgokYOz856g6a1",
+	"4bj3uM23+C5T+iuZcgaS8oXh8+8KWG8ihWYo19HlMuOo5x1/r3A7dpXw2oTmcASqWCxovrYMIZFiypEd",
+	"W/oAYoWTlm9oVjA70ZSDuo1Udfi4D6uTS1Ud9KutL9vHI0J74xy33Y6mM3ggZxQ2BmJxJgFAtyE0/yNn",
+	"086w8/8cl0aDY/xVHTuwvUN4wsmHMFvTRRbA7P7rvsfKbrt1qwYeE6jAdKYcE88L8QR1YHiQZkcdRBm1",
+	"lELhuTut5TxJ2FKjaaId2sDPQNI6w+/s3pf+Fowsels4fOiaUZMiz40UCVqmh8ttF0V8hBYVCcvMOvrd",
+	"zpTyrDB42e92lkykBuvN33khBPw96HZUkSRMqc5wYMbJmREKR1R3hp2T/slnvf5nvcEXl4OTYb8/7Pf/",
+	"q1M+MzH4mGSc0Iwn7H+7XXU7TKR2CFFkWbfD0/ZK2jLnMud63RmedjtKU10oZIWwXo+rBmuNJtQZnrTG",
+	"A3dSMQS4DOwynW5oBgtl99D8FJvJvnYcs1jV7ETbXvfP3YZq8YW21oIH7PpdYxcYC8Q044necprLXE4y",
+	"tvhz5FRTpinPcN2kjXhJ5lQRABuhWc5ouu4Sqog7mm6H5bk02P7dhxIqZ/0vux3NNUrUbsGehRa5GJbo",
+	"1GMfl5nMWT5M3JOtAfcWd9oENz3nYmbENiNzgbXPrJChNEezTK5QjzcTvpD5hKcpE/cELNgFBGMpmoZV",
+	"IpeMyCUzCjNqctdsTVKq5hNJ8xTga+DaCMrTEpTlGnfCcuofPQQw38+l0f3BngjWUwPQVHrgvRQ3NOPp",
+	"PUE3IFPOstQcGMcBh+QYackxsO8hsYrhkMykJo/7gy5ZUWH+6ofwC8bc+sJSGj0y7ww7lWk6t+EBnJyU",
+	"B/A3scylQXw6yRh5LrShBzvPwm7mICdxbmEkc+KNtA7DqYLNsfSJ+Qi4v6KKpFIwM/drmk1lvmDpvTGc",
+	"kYlM125a2Bz568W3b4akEOzjkiWapYZoGFnIfE+4WBa6EcP7JYC/oilxstZOuC78hg5FMKxATxIqzM4m",
+	"DK/mbbfzRuoXshD3hR1wVXJVasfqqgPeL4Ak+8hVM5jOSjC9kZrgcnYCSUg9msKjBwJSzvDgDQ+YI4k1",
+	"Q7uX7gcfJRfMYi4TmqxyKWbW/sXyG2bU0UzOgGhyTQqRMu+GIjwlp9NB0gC/xyGavTTXXtCMXMCo5Ll5",
+	"oc1FxtcOc5PFmkgw8MNyO2ge2kMVaLcCo402YXshfmPyqrM43UFeTai5UcXS6fHWGh2TF0/Pho8/Q3kR",
+	"YNEnf8L/79Sh9PyG5WsyB/M/uqzN30edLtiDY6bjjCo90jy5diKmNThEzWHgCjEPg5wdLvLUCbUfApEY",
+	"N6b5go3+aWj6sHO+YDlP6PGlzKXQsj1eOkA3oYa3ynkz0V2OpPkISpHduoo6n58OyNlZb3BsLbA1p6nR",
+	"w41ctSqh7eMIcgYOZsFWYPEFcxpc1RuajaxbtzN8DIcGkK4MY0B8zQ1l7yxllqEw33SMEcsXHGLDFh+b",
+	"LUbOTxa6XNhn/fbHhpM2HZr9tdu5lPIVzWfsgJw+k2LGciM6CzIgr/lXTXxqEAislpVbSYlcSklwXTtJ",
+	"rZZylMGjh+LtsY1wbWMBnuCeXAwIyutcipI3K2rJ9YorZmH8moq13aK6J6gXEkIkDHBP+v0yaIGSBReF",
+	"UR2ousboCaPJnJBG3esk0L0MwM0iiV9lK8AvqFiP3BIOcwBS1qIxUB2by1xDCMYTAjETPQiaMMB2YUKy",
+	"3HiVWVUCVbaxmPLBMG6kVwaOtHrZPu6CO3o+umPr22UcCADlb4IWei5z/s8DSOFez6SCnL99afRK0M3P",
+	"7RQw1pBgxAdZso+jo6MjcORSUtq/47LmINR5gjXvRJ8ifPpQVxdlP1BuIG7mWsiVj2/plhFZltpU76zF",
+	"plKyBO3fP4OhFZ8Y3DR38NMqkr1//75Xj7jZduD1AB176qpYLmWuWfqapZxeAggPRpmvOpp91MfLjHJx",
+	"1RmigrvBmpuo9ePwpP06CSyUwEpbnLl/b7Qw743ghUMTbnNaoE3KvGuIg42OK2m1ptdMQQzGP85fv+qU",
+	"Vn6MYspYDrBe5uYVbV02CS1UxP/1BoI8VtbtZ/UQaoYAC78UjMCbIHmYTxj0xjXJWSJvrF+55jPqdlKq",
+	"d4LjNdMUngNoZPyG5Xat4Gff9fozfAVIlZ2f5jld43CIPz9urgytN0afBlmmKHga2wAIRjQerQT8dEUV",
+	"WTANQQwGBH7ElGrWM6Q+NqxMrAEZN7oZZyCnujJ+AF0fC9DtyCUTVuD8seXM9ri2v2VkQDopI6U2RoHQ",
+	"GDAO7xLg7HO3/tpFzkLLLG0GskF6I1oLlimygmsgs/QJMYs0AgwHlJ2zLAXDcZdMGKKqnrN1+YJzVFk0",
+	"trx4NedZGIp1F3Dchl7V7zqASHjNAkC5/XuktJejigvhkZbIVzu1EmCVC/PBL0xOvmdoVgYi8BSBt0kL",
+	"UA34scNEsTArX7HJXMprs+yMJuZftjBL/VDfcrfzsWde6t3QHCIMzNvhXN9wkb73o9V/ubCj179/jrPd",
+	"OvUjhipGRtZN0cNck4zRFAIe9FwWmlCxRi6oWJJXrlHD6cHMVkPy0+0C7SuuIqTWk69WdKxyVBFaFsQR",
+	"mqH2xElYQXWQxk0dbDf334Z3Lm2f7RIeck/bkM9WLz3FR+8ML4gv2IAVLbRcbLUHeTiZAc7Lx2+7nWTO",
+	"wEISDUfPpLyG0DOubUwco8mcLKhmOaeZlYLBItDqmMz0T82EsbNCJ8GonVRjRJULfBI4L4S3jcqAhG3v",
+	"YkwBvrdkImUi4THOCMtVNjoJyP6CpoxMc7mobHkTizYEA5xG75iEQvS8ncKGH+4zSzBu5PlpztRcgMu3",
+	"xTG98E/fdjFoKjooGn1iEZfmF9zWnN6wvXcD3KiGaLsW/ooq/br2yjbyvqS55uapnSB56568YHATl1Jm",
+	"TZeGa1IoZvcORg1FQECQ8gkBF5hyORKKaWv63BOjcqP67jROm4dKzXrDNFZf/bcoeVOt2WJZEy9lMckC",
+	"Cc+GazawM0SXKkbWLlvlUtTv/saFdhve3ITFwAZ8qRyxp3XhVeiG1NOdayPtPa9Q2gbpEb1QQC3cajBI",
+	"kWvFsmkpSgojrR1FJL6aDiVFyt2cQfA+nbE8LnNTFV/gGuwTqzl4mKMalDVyRi80/mYpVaIhUJpvG2bk",
+	"bbObyVndzkoWWWoe2ZKbgXF6uHsyl1lq9NRVMGWYFxEiYgmzcCIPm24ZPllbauPRI9va4L2TTCbXdo/x",
+	"TXBtV27UBdR5EfWV83oAwkAANbji6AKcR1000fHAmrKkSsU2v5v2w+3ImYIY8N1EFDb7Dh/fRkD3V8zi",
+	"BKNKKAItxoO3uoXGU3qeolm+ekiGnTYn3FlClBKUZCIyYcO7wTHyFrI+rAKGa1z+i5BFR9T0LA0ojOEh",
+	"M2ZzYriqqKj2N0IVvIQO3YxfYzT0DnqTx6jHM0bTjAumwAo65TcMYyWiA0bwT7Othg2jRS8YMc8hkeKW",
+	"RtpQi7mRnIW6q9IMSQ8jOmMh99vkbg2jOG5n+EM8H/KlICuZp7VYc5uzQU4+m/cXfTiKKLXUW2yf7gp5",
+	"1EBX4W3FVRnh5AZPUndmR3ubFexGN+Fm/brh9G4H5TE3Ivhfcrqcb15Qls72sMGVNz2m8cl036HeyDQy",
+	"VJ1Swbhdu9TGDR5EmwU171dTyj1INrbRrAbUpK972vuQ1GOSTVQUEWzFlIb8P6thpJYE102sO+dq5m2a",
+	"ZqyZrZceD5+1Ai6jFYp0mywaxhuBpa5Jc7A2QwwOBs4fcBg7OOYKmrGsPLmf4uBcEy0w8AIf3SHjR0/e",
+	"z1M9SwfUGjAasfBtRT+rGT2cLWRjy2VMdCuN7ik+ftvd85aWKqEnyHVYM72fXlmDtEsnwf/abbllNgLt",
+	"wp9wzGZJbUo5Oiq9dmRQj2uDVyJVTzArxgaRd508AWr8hDFRU2zKxGJr2F1wpVBmCx/sYFg6/LEpbW81",
+	"9Zbbeu2HDr+szhL88sJNGHz3zs1tAFakXD8XVpeuIViiY5rQ+7kckvE1W2Mem1HmzUK7ZCx5moy9u3TJ",
+	"ciVFl4yTjJffFsreYHMOaZozFfdk7eNjqfmWuNCfnUX9N9dsPYo7onZLT0zPZRq9bt5DGK1fUPoPgbhx",
+	"ZRQ6ndNEAxjGOb9hecHHUShAVllszpwtpJE0EIINj4C72m44KnMVTXR4RZVNscas8kha7IYLBqge4oyH",
+	"dAgcD8OuS5bzJLK2m8rao9fcYO0rObu3nFFi/x/fdF7GDXApXlvxplapRk6n4yEx2uca3OKruSQ5o8mc",
+	"qSBKFohhKvE5EAFC4ien0zDv8UMEUj4hJc7Uqge4k6NX0oOa67QUQgXRfEbYEAmL+3n3taK3Y7hu1yW/",
+	"DZOO2hK7MAkpQpoJVdcshVThBtNUmaR0V+m0pS+/zGj6MQLjdnJYmGFWqE6QEbr1vphnwhvZgBOlbRSM",
+	"VFS1pnWIpgEJC5Ew2LrHJbvwyvlVECA4GLdwj1ix+1zDpqiWEOwPBBpf3mmyJrjyI3IJ1V2s4D3ludJo",
+	"24BLUtZYOupsWEl8vt3m1GbIFfzXaCiGm7inXTiVVDZPCgIG3K+uygyEEhidxpa82kQfn+AXwy0h9cjW",
+	"RGk0DZQLChYDBmmYGHKiK8aMs9gyfG5hbBmb1t8Q/1324Y+7MM7N0Q2yAcsEOQeIbnkgVQBsQ55DKOtf",
+	"BdmDf2wW6nbqdZaIHQdyLWKeByIkXIZEFlkKrq+yaM9OuFyzdVzG8yaCvQXa/ehvRdeL6MTXWDrIC3RO",
+	"3UV4tALmIXGxPKF/P6Qs1V8nke1NQNpppQ0zv/WzNTzwzi+i4YELv7aGB174JTc88NTvJIRQRsXPInFG",
+	"2IJbzqjJRlP1vLefertQZYTcXTIw1wQcgkiAur4UJgS2+GW1kIS8EFTdbc3lDEtqlI+2YfQmIpfou6SF",
+	"YqnHWfwyYICb6L0fTjdhqkVxN3v166fBWmK/RF7ZRPUqhgP+cjNmEZNkbQ05LshE6jmR0ylPOM1IRs0L",
+	"M+Z8Yj6c2WVXolhV412iFTmc3sH0Dinl0wYCFlUEJzzLMM57F8n30IGLuVhwrdkeDpCn7pXYbQN5eKQY",
+	"E3vpaDN5w3IBxSwmdneb5vC5XLBRMqeuuphD8rl0oayCahbVn5HlVwsRucS2zYeFzmVaJCwdRd2adO2k",
+	"f1eTD7WAnFFDx8NoDY7+fEXM7mvFxE76Jye9vvlfG+nj+yLnKuXJZlRHQntTlrIc9J/9HSPeIwJhZGBv",
+	"u2G5shRtbynJFvyhieY3XK+jHtx3L56S09PTLyGA4Vut6Yo+UpB1tAGh017/rHfy+eXgDFMUe33zR7uF",
+	"rOJolLEZV1xMpQVJw0gBkyjfKPKs1ZW39uyR4iKJmI0uzNcYrOFwxBZezrjSaDky94C4LBhPlXiG2Q1h",
+	"geZrttR393ILX61vo+hezHArgrozbaFRvlKZ5iyuIOb8hmo2WjCzri3kIGcZ2gVcbamafz0FHV7xBc9o",
+	"jomoXUIzJeFrzLcKoiiF1BCjv2dUnVzTbGQYu9Cj+s0s8bddyoIvreaHGMQgBIkBI5+t0JrWI4qpFu9k",
+	"F/ZR89ZSugCvrfE69rH2ilLFSAXv7A5puLCPgTnAllHbAwKG9zusjdo4kHqRZTHJuJqzFKSFVgrn/sdR",
+	"LNPAlhmNDCxpMabZ0JS1T+Gxb24OPnA1cRnQllKWxfzwtia9CkeqXPJuUM7PV+l02SUh9tZ4ejcQYjZl",
+	"gjhpqLPrih95gxUhW9i8tiUClghfEY7q5KbEvxpDqXOLKNEMMLHOK8prWp5gXayq4E6VxTfJi1jqPxLn",
+	"xlmWxsRkW9Vm6nlRlTV7IEek3Vjk3EutCNQ4DJy/H3sz2bPvf6+kOHpHV6+ZUhTy0f2vPXXNlz1Xta/n",
+	"awSZi9gQa1fOBkA91GT16DyAXXdHlF4J/QavseNwkUTLeIn0rcIr3uEIP3y+WOo13HVHUgatszACDIop",
+	"93dwytzDDhfQtR1kyhKI8ho54AT2tmDx20/vINa2Gi5EgGko8tbwZlRIgXDbAnDx4KGa0S7ay0KSmSRS",
+	"dImQKyJzYH/5E5u5QrMVXVsPYEOU62/FzGfB1nSAz1jCVUMEvpH+iGVAJGUJh8p6GkvTzSJKf6CAxuoa",
+	"u5Yj7XXTNNo4wtz/lK5LDSmmPD7uDVopjym/aQAA1up2dN491zWaRjIHLFhISNFn5EZqFoQMIyoasUTY",
+	"fgiVFX7xZbeFZlUGidAs+3YKpeJaClAfuptGO1AoXz3/y8sLw38fKYywrZh0eLUcQWXNaNHpfLUmhaCC",
+	"L2QBsScKZZppbpT/wn3DDDe3DzLA0oV0yvn9N+ODShbypmY4sKs8zVNncXCLO2UkY4kucuZK29rg/Xr+",
+	"GDo3zYHawC3NrT/PHPTFktFrlpNJLq9ZF/MPsEYDXo8Qv+ksZywdaQk3ckY1v8GqFNxgfSGuhVyJKNor",
+	"rnU0C6KKkvaxKvZ/3m/psEGR5/7HAcksZrhQIqrjlS2JAFuOnRg2mqkf2jNWfOQ//c8iPLt6aoqXj3FL",
+	"HtX8GQehQv6uW8pSQrqZPLoiBK0BZSh6lJaGly9nicxTrPYRCpLkFRg5jNLNQCihWATI5hzMKcIR4gYh",
+	"OOMJUYyRMY433iTJEz7JuJzldDmPtQ3JNU8ypkDpmWB66kQW2BykRi9knmIwbmt2/kZqnsTFIqc9jBaM",
+	"mQOICGWv7S8GPqW2EaxPZimDAINc6b3WZUeOZ30iO2yKZbP1DAzKqZAlcq3wEqguFND37AKzLzCfXQp2",
+	"j1V7Th1ZNjTgaFozJnsYhV3eD27QkCNq2Zb54jDE5B2bFRnNu4QuDR7n3EY75mSZSwLycJyRxYiKHcxR",
+	"k2/zlAvKLQewGjBAbncSl3m2AgLQZDOg6SOr7jrryVYjDT76iotrhUwe1KyGkBuHaY8I+4jyuUV/oy6n",
+	"hsmqe10DVPGiaR/aOjTvfaLhScGwLk/P0Dusz0wF11yxlHx9+fpV7CCvin7/NEn5DfzBLudcka+wsxzg",
+	"BMszjL8ytAJ+eNo7e3yErx379xwi1IZ7ygxyfc8MEyeZ5GRKuaJco/+SkbSo/R4fHNoYFDqRiza2ruxb",
+	"++httwMmNQyljCDC31FFUxhUrsDsdsdTf1tOFE+DBu7bgIzuV5/Bv6RKsbS2FHI5Z+ugh55RqsEs5Kkg",
+	"kkmipXSiND4d9AUz6HH6uZ7XmmW0xux3VoyI7tEwynaDwJPwzpQ11ft5C5spmRIUmqWKLHOmDJvPGFWW",
+	"vyZSacKU5gtDTg7AX9+5dcU3ygUkkqUjqnbnttuHF5a8BW87o9V+7xdZA1en38uc2J8BLP49LwlZIfsg",
+	"vP4dzBTPJzFq52iZs5HSRdoi69Y8/zZnF/B0KaarmBMLfzGigVUXNYGUzGJ5j83YYaO7WTKWzJsYibXb",
+	"PlIEnwu0eJ9M4Ry1y4zD9bwf3C9gnoacqSjDe6mNRlnkivnkbbgS5oOHoSub1notF7qBxd04FlcXQMyt",
+	"Z6kX4Gocdli2WIrI83OqqhSQfC0LjIh9KhcLKdSjLpYjiZA4skftl79LvTvJ0kLa7bXGaDwtLNnW5r2v",
+	"0xEr6zkJIeAZoewcXA0vm9YkrgBjo+pAIBqV1KRCirtV3SZyoZultE11z8bGWAFvtyAdmv5rMWBeNtsS",
+	"PFU+hPlgKcNEcJqbfzxmofFI+aBpLxj1Yxaj/eIJ6tE8Dodn/MYmaKR0TWhWbxQc2NcuB4+H/bNh/3H7",
+	"0IMtJkJrKnBQHhIwEHYJniskOMVX3Gi08ibG3cvygTubOnKSS7Fe+BJ07slaL76v3z5tOdEyY5qpkTfB",
+	"NFfrQAINEe/2NVv5pDJ3Q2/TX8Z6yqaMajWKO2rCvUDMBrR4gFf224lLKz6Q8dChWEzX8CFchhXKXIMk",
+	"x4RZsJFgg5vr1Im3+U//Mk/YIswFySlUGDXqQiIXXP/0L0JvWEJSIwia11HcAXpt6OjPo2hFzbccOvEa",
+	"ud2AH4QtuF3NewsVH5rKpdnNkuYkY+Tip38JI0g07Q0BuMuK6S8UsFHzRmXlp21s5fieU8APY9PEMYFu",
+	"QgSAC4OsmzbL/htaZlGUmmu9VMPj49VqdSSLPEFJ4Cihx89kUhh4/Z2zFcuPmThGB+bXb58e4/y902N3",
+	"FuEwQiozTCFYbJxpHo6D2GgGun2wLd/PtuwK7KDxmGIieZWg12hiyFr8jaggbHkk3U7lAgJpaDJMH8rl",
+	"+m+Q0xBYfCPBHFbiRF+PPyurem6R8lAq+NnFhSZx6bJKOff0q1bEnftf0zdGs926YXcVNYV8DlJyWSnI",
+	"UypoyqkgX7Oc20sEd/Sp5Z5Lli+oWQ7Y4qjO+UJyqGptXmRYsOwXkHZEQ/fmKum0GFWd6PT0j006u51o",
+	"7OBlCY9HClrn2yVA+2EvfjyqlXq6G8e0E/VOT48Fup72rdO0SfFD6u3ufBC5ZzlBXKd0tAfN7LG2wJot",
+	"/b3ZbeuPUKHft8YniZbymnD9i+p6vwShOKy+4jrjxfUVoXgalAWxAv2mLP/T/6eLlNUldUNSUZD/hcTD",
+	"gwrphqL8KiI6YNuxBUPv8/7xnApF8/Tuwjrck5wdK0ZFwsyQKZtQUKUaqVREHi2FyW1EybrmYzVmKMYE",
+	"YEmjibmfO2Uh6KISv+CrXGpW1/M7F8l8wfU/u+RpzpXmohUdyahSfMqThvI4Bh1e8UlO83W1z/ojRRY0",
+	"v66u4K+vBuTrx4/vTi/ez5kAzItUKnzBJnlh1nHaJYZwtMvJQdxtjL/X7KMeEgbO8Gke4eRUQHlkJJ5R",
+	"ro6pczuXIkXGxQ7TVBTSrtchDtDOtBPYpLcYBY0KQPN6mhgcOV2todfiM8qxUV3rdIRN/wP8VJ3jnOQM",
+	"O3c6yiq9cU4XivxQSOeuODsRaQCN/9UqYldmxSKymr/D9+CcWdpYy3JNX3w5HJztLdy4vAJ7Xaug9yvx",
+	"1KR23wIM9RjSRF2+Ld3gEW5mi5M2iaXgW6lSbOcotnW+Xfsa73bhpYH0KDCeZ4w6wcYeFhYugewx5Rq0",
+	"2LrAyuU9YQfpIaaY2OZeNvLHtonF4kX4cMptXM3RlWhRezpaKImL0TKXs5wpNX5CxgifUUZX5pMzl5q/",
+	"hdQjaOrLUpaOVlzPx+QT80+a0xUQhrzIWEpkoT81r+bSaM7gyRmBL220pEuWj8knoehtHi29PGPyyQYw",
+	"bFFcjY1OpTDQG1ccQ+NPn1yJccoh0aQ218Zwzs1vD8CGUZllLHM5giAfeM3QkTUU2Mtt4p/lfI8Uyfls",
+	"rg3kU5bxCXSs/hSPwKnBAVQ73U4JVG+h8cVNqiA1vzcAruIOg3jCjf0ic8RNmPtRXtr4wxHi2yibHpFv",
+	"Pf5i0CnHkjMoucrST7pxfj5meVLwTBMurAsLIEQX5BPMrBnG6fqnrfVGIyc/7vUHvf5n+ytf5nYAAJro",
+	"iovriKhSVkUtI3Unpal7j0B1y2vtaHtaVXC20ZYTbKVdxErQpw1F0SNh9eCmhoUa3d2MN+d5rHRao1RZ",
+	"qvvljpqPxMXTRDydBeIcoInBqEq4y0o48l3LpKrTTCTszeJIWVjKDbiyfepdfSiqMdmpsoCMK+z8ZXP7",
+	"0iPyHnKIEb9RYCnDAILOfcp14iQ2P62dpANtddmOZll2B9pWU79mSwwcCTLnpWBhanMFi2o9XQf/dZi2",
+	"WP4QKrtoxgkXlxS5qEs6221ddc2t7q8kvmwZK/oW4rXeYbxWYH9cFIL/UPz0L5IyjOlCY5eXIe+/Qkty",
+	"NqQ8u7DzSiDseaIV+eSiWC6zNUQ6qk/dYl9JqL5Pkvynf6WGBXyCUYvKee+C3z4NLXYHALJWrv7qE2I0",
+	"XyOKgAa8S9deTmQvXU6MWsxE1NMVPDHNjzeVYdfsywq325ReGwsWcwIEUWm2IrRNYgGJ0WV97FSEf9/m",
+	"OMNM7Fb39ij8Aka1B9PU78k0tb9N6qLpfM/dmZbhlF7Cs0GVd8lF/C3i+C9oOH5mjhBq16q4l+enf02o",
+	"Jj/9/yR79NO/NF0yYCSUpFH3zy8byDIo7dsYlYJpOEHiH1GhJ3EQmLx9GMvm1mpZgu38ff+WoRIPxPKQ",
+	"xLIWX1J3L8Ld2kE8ywI2Ec3C9Yae28IVAGVbVsnQCCvUh0oGduPgEaejL+Jx96LP1bofdx2nBs7aoEG1",
+	"kWaoYZR6o0Roo+WDjKXfqdBHi6RQByQ0TkqEHCloXA8dTGJX8hWY5zKvpvDJT/8yn29bRQOHtX1+W6z6",
+	"l9dRL2pZHJ4+cwWJExgdk+eUY0SMEyYaz6+6/bd0kknyTqY5nxXsn21ggG05ovXzzE08SijUaPGcMjLt",
+	"yeOzx4M2MZ5LmXHNE07F1j0Z6GTFzHXdj5gol2afvXyfff4CQZNlKbHGxofc+jJqaPAE26KuuPKeQEjj",
+	"WbczSz3IIA8ySCiDWINKWeqrvOReQAnuomcud1L5fDm8No6yKoNH4mKeDELK0M/HgmIJWJC4eiXfyTXN",
+	"zqHC2V/4TTunOIuQnSjV/llq3lrfyK7St38v6z9taMMPpa8sLO9b88oC+VAR2O7M/viB2Dkw6Asdlc3G",
+	"5naPbRlXYHOonkwpz5RtykoyNtWBcGzlwSSTWEHbDBEVBxvaDae+ukv7RobyOlZyNd7VT16DsxkmiUEk",
+	"bAy8R0u+sEvyJj9P3F4bu/3cox1aU3ueRVOQqzdDTWUhrENu5b5bUaErPcEqLdJoSjXdhZiv3XNhGfyW",
+	"lXeVYmlD/dxGOnT4ps1lDyDXUz2kR+We/IqbWjovfMlGD7yd9CzAwEPQs1qn6z82PXsaJlE0Zodsc8Ds",
+	"odA6etRSwK13V/CR67XY0fi+XMMymmLbd5q9DbaHh1UzeEAzGvPe0PviC/FIlSE82KFwYj9ABNGPVx25",
+	"VFedIfnxyhZlgR+xoIr9HkeFD0dHR7e3t7dhd0O76kMVTH0Kt+Ubtn6HPQObgWDVqVrTg49LnjO1tTU3",
+	"g5ag2BsKu4tbhWhmJNH2JYzjyv17KKOCg8ocKa0Vfxf04ysmZnreGQ76/W5nwYX/DF0UNcvNEP/93X9f",
+	"XX3s93tXVx8H0w9/+o8o1Uvk7m4KF/BQA2/EEWL494xl/IZFm4hmLNdRa8MbpwBQopm6W+9iA4HFUt+z",
+	"n50dRcV7qhiJU7DsYOw5RVgdpAffpka8YpO5lNc9tOBQ9zkG3UbzWBCWZNsGsUTCkqHUs9Itm6k4rPiG",
+	"i/SFGyv88l0wbvj9JcyxU0axtlhm3iOK8rTrLxBEPa5yiZadPZphbfZM8udV9u/db/v1tkjV758Fw1d/",
+	"sb17P8SlD3evSgQt7QCumrVH7FDSqPQcrFygGm5uu+iHkDw80fjDix2+QkmDutCCQrWnL/ZI2/UCcfJ6",
+	"e7HhWdmRHVIc1ktWr6IbdBhqWMGBZYAYMfxLLldYwYyLsptjiybRGbtBau9IQcomxQwq809lp9tZ0VxE",
+	"OttFFas9rCUNvTk2jD9HsyOzmRETPxSsYGkXUhJdt8cucQHUXZLJWTfoVA7RaF1413bHqlrYMjnr7LJp",
+	"8TRUdLBVKbY3QKiVWpHDwpDyALI13o9DkJTGcpd/MHry0VXpiLQ/2ANaMMwLqPvfUCKU1lrjefuNujHr",
+	"TM2dRZX3h4Lp6HXYOAorBZeY53pQbN4WuWoQyjTL90AL9LRfwju7KnBZWddt3i6i62Drpm4+lhdNPSgS",
+	"mRULCKp+evF3sKq8RbA5E4uhnW+e/fXi2zdgCAeLGl2wI/LexgJ4J4yRc3xaLfvIFfz85m+vXhEuwmFt",
+	"SeKEGfos/MRIr4Wd7Ylv29QnAlvz42vQXE5paui97SgN+Ro1Q7W6iQeTU5zXbhgTzao05x//+Mc/eq9f",
+	"9549OyJo1o4xkYgIHUwVYlKLZmYQih1vZtaosJUT1LuzbL6CV2IDHnCqlm9h9hEBvpRxAa43PAnogeWd",
+	"IHzqo0BoLgvM5zFwKer9S453r8tTvMaYfIzOW9A1mdMb5qHvZ6mQyjAd0F7+eHreeskqOAmB0/O14gnN",
+	"oGmPDdJHcSKTM/dDdYcv31yenpBn55fP2/PKsTnZMXpXU7r25UwphHV0ydj8ozRdLMcG5yFLyNb9t2TO",
+	"i/eO9HT9xr3vzA9Syx2yv27lp5bYWB4arj44se5ualunQQfhpchk7s1M78jjXtCE6b/TrGAxX2MhdJwx",
+	"3Lg3tq8CH7MN1uPzM+TlDSBsKBIIv5trquZypeKty/dggPdtw3WAEC2HojZY3x1fME8T9A6BhHAKvxoK",
+	"Mp3Mn7uO3tVtbBPyG8uqYODYI595cbT3adgeW3byxkW/krN9vFN3MmMVWL9ihKHIqvqmLJBy2ddsdOSt",
+	"VZsaSt4iq9asfU3V4IQiSNJS0VrSnOJU27TgDUDjYaqRN6E0tGS2j1nT0dZnQC9jaeNj9+j2DhJwJHlS",
+	"eK+tzAk4qWhGvpdcYLlBSpZZoYjis1pEVjWw489l3OadW83DWTa0l6/pnVbHtJsK+85vnEkMuBuHEsFm",
+	"jxYeZXc65tzNOwzds7f4D6/LhsfeoEVAqDOmRR8R1+R7iNUECuwl6b59YiVmo7bInKW28ADIl0rTtUJd",
+	"S8iJTNfYFozlutoEqOwdDp5cmo1izfIR+UaFoDeUe0Et6KAfdBf0r2+cDSiLDSymDHU4jH/eW8226iY+",
+	"z9xACB2ALJMrMj7+oWD5etwl4+Ml1fOx+Wl8PGc0Zfn4aKeo62bfGl3xImdqLphSTREntgXTeGjdcaV5",
+	"q3qGUzOQLWC9rXNT1HBfXcULO1T121c4cPXLv7lpbrudrxnN9HzzVANXQ0lMr3eCz74WA9rXfDbP+Gyu",
+	"t/TD9LhdaVfqm5ja5p8x881cL2LSDPsIDuGvL1+/6mIlWoMzEFFn1D10DS9ofo2e4SrzqP/6LdQmse05",
+	"yq83RrnQOaMLLmabj54nurOjRM/2djH2uaaumEElFYBI7CBepkxoG1eyp5fZAO+arX2hmrIUhLp7L2zn",
+	"z9u2cbfmb8yzjT5qm/B8zZAiWBMLRpkeHdjZbJ1YFZ9zN4TgNtB/Y7dcXf5X67IgTI5hAr7IwdCo/udv",
+	"X+LmqCDcDkWWubzhaVmdaV4rL3HN1p1uR/I0MTKJkGK9kJUrWoLDUNgL2PV+zpZzArQZXyWfpDmdanLS",
+	"P+n3Bief7htTYdYhJw16QVU02WnETXzAydbYInxq02LXPnbPDJUWWWOXDPezLRmhaa7rvSZ2bkbT2U6B",
+	"7NI8c4vWHlnoUOvZuCqUrOYyg3CaLa6xTWWp4UI75SmumFeNRvYs/QHZzW2uO4Rs7EL9VU4OIccahPu1",
+	"1Pdv2DpaLc9fdmcPdMSXa8WyaSQv+Q7qsXtnso6iYJUh3CcEZKd6C/20C9VQxeQShb0FF4Vmd2c1e4c2",
+	"bUqnOZvyj3EVwB3QhM24UEfxgjs38vqeMTX3YFqVTAvcScm7AlyohV8EaFA7qMqOGrD7EBfUXJLdF7R2",
+	"h7CVsnND/Dy391WluOKUQsA1ZlM4BryZWlGe5SuqdC1We5N7CLZi4BwyjzSQarJm+mhnmbiHyO+HyO+f",
+	"PfLb4PTrajzHVryuxX78TAj+syLqz41XrXFnGx6Ex+5xYb9jvWBCyfySIzFoPFHNk+t7HeOdRJkmNjAF",
+	"e5FuFWF5V3fBDc2Kpjabr7HxJBVkMCRKggeuiz5lWBr0o8P6uhqDQnNG1DVfLlnqq9kruoDigVVNNrC6",
+	"19CjOXCsjbpdnrNTuIHr0wYGBbXubBPRABTtQ863kPq1y9W3ELlz8GzOlohU12wda89XCCO8WQ1tTlNi",
+	"Y9UwKs9WFt1PY8Nb1tT1tBDogsVpKiO3jLqrtJy0yH9Ht4Y5621eDTvBZvCu22MdwJVYXryaUf9FeHVq",
+	"YqfDuSZq9NukQwe9iOEV3HZJujbjw+GskC6U9B68pYUmgrr5VpNIOpoiZrYD34HQ1a2sRNjKcjYQuCn2",
+	"PI571abdw+1N+UlCswzj5LBRJYFGlSVick3AqN8YjvzQBvKhDeRDG8iHNpAPbSAf2kA+tIF8aAP5c7eB",
+	"fMUXXDfENpyTzPyKPQGoRjWGms8J1jiiBnQyhzb7Ws6AQG86K7gYGc4ZDSC7Ro9IUFdLymy4NXZrQT/G",
+	"x1pRHsfGC82WVtkzz9gU32VGExZTsOveX3Cqmlm7bivlXDGQRgxiD5arX8hyVYP9IfwR9eP8w8e/vWbQ",
+	"Q3DOl5GwEZH65hQtulFNWLZXrDgUgtzvjVzecNslYDeGctcCo/X4Vsse1fN6TvqDgRFt+yd7+5twk341",
+	"wR4cyCrTdkugx0+rvNftwzh8tnrNIm/VIJbaMvXogH4Cj6LimkK2rUu2hWt7h7CPN2xlneF/JMf2dcy/",
+	"f4mu4ieBeKHmciUInVEej1WqO8jv5wHf4tj+93Ja4wHFLtFbx3Wego0kEra4JVY+jPhseAI7vDTG0IuG",
+	"H2vQccPUpvRFIMqxtu7xm1pRDWW0zcRG5IxWXKQS+lutBV3A94si07xlpGpllgs3cuXbS75g790slV+e",
+	"+SkrX7/G+cM9vIOCgbsK61Qvon9ZkWkuF+CW0bLseGgb8EFrLasj8JwY+kbONckYeD4wN3JsBhiDN3qs",
+	"JST0uYMaBkl9uVllF8TkZTk5zRlZMJvXV0OzXEa6gT/DYIMhLA9SUmqleE76g3opnojMsWNgc2/2Hvd2",
+	"G6JdsCaDacpveGotg8BCNouGp5Kp3QbSNob1KuJvI4zlZWtOSYX4fn/C/lgRBaaFqgQk7CjtZ+3V/pet",
+	"19YraTUIsDjbC0nEvch5KdZHHVtlszTbHpErIqd3qp3Uzh9wbvClwSGAulrE3l8DRhTQldLQNbGkyPMG",
+	"87/DiwVIzUTIVez8DY1e8Gw9cri3u8CruecjxZjYSxiCAmDtZ+ELOmPO1tVaothW7ntHmX43VyznbV/R",
+	"v0Xd8C6ZrG23F0hpBSHWUXYsTnzHQuKB3lGC4/+0stvfRQ3JilnNULJRgHwz63N35u2OFI8MysxYahWg",
+	"VhWdq9Wd3V3pblV0SsSLYkgd/3em95a395lPUmpnMwzu/W13M6nW6cJ7GAxK/TnmvkesM3Is5FjvU+V3",
+	"Z6mQcLmbU23C7UMFcoewllSg+Qc3lLzNuXSxe/EOoIUI7I5doiH62JqfMwmBCxhZRGYSJbshGRih9OyI",
+	"VISz7+XEEDOWKUZOntgWxDS5nvIsI6dWbOMLI9CfgciGfw9ipOttLicZi8iZ9geC6XCKfPLuxVPy5dnj",
+	"zz/dlFS3pgJyhcE6Lg3Lise2puKmht6QgY1NtrDMDUjNVBOACYRAULFun5VdJjXGrmRDrqeRcL6+vHxr",
+	"JZt4MFZDI/Dau5Ue7y2LhbwBewtEmnPsGb3EA6o6UopcDEvq2WMfl5nMWT7k4oZmLcyvttSHz7xzwpM9",
+	"YX880RtQ7bteIxxphWMNBo9PT/r9020FKNoXlUApIvDOh90ekftHPGJuDe1s0pa5NfUe+D8FKyLH9lc5",
+	"gR7hRlV8B4UgoSwaSCLQEjLS/ccn7G7eAXQ0WJ8FOlu2F/HYFMCylCk98pNEY/suoLXtymX+4TuwB0O6",
+	"1Mb8d9QlmM7XuzeK8pmAjE7Mm49veYvpJIgCajOX2UALX5DFiDDB2q0h3Fw4eRz+jfj0NqMJ28dltJSK",
+	"x+OuB2BuZB8bgAfn6gK2IoGefMG15V5cl1hQFqwKv63gRtuoyXp9aecCcjsK1xgDGHbyZirW+2POkus9",
+	"S45vZw3OWpYzmq5tz3f8+0PLTOmuW1V8L7Yl/CKqZ166uGAIfeHCWa18Xq5ztZtnyp7re9TBrMIvHoPz",
+	"UivC05rPvGwT39zQ/ey0Nzh+2jvpD9pQiXm0XF21hxEWU2gX8ePdyVFdMYx1wRrFtUiiQf+zwReff9Yq",
+	"eKScKlpyxwAQe1cHQYO1MLMII/OjGh5mjuYYAJq0BWhTC0qzHPytFoDWdmB78vGR7Y+bmLCfLej+kR9f",
+	"yxVEQ/rQsVpBPoe/c5qSRC4YFvKwgptlidDh1KfAx8O9zutdUJ1J+WtZoNz/FMN1XNzIT/9vtBUq9BSl",
+	"5Cn2X4JwKBegsxlYYiND3EkEfR8raF9HTXvLutvKOLwzDM0odMk6Vgsko+vmpOOvIIbelg4AmFhO/oRg",
+	"bkVqw+wxIGpa5HC5GzORN/IwFvTjKCyTXp3+qY91tTWc0NgvW/D4ysDd2j4bwfSuEHcr9z/N5WLkiriE",
+	"mYVRH8a3IluXVnPLnlOeolsR6wl1bQFDo2uu4L8uy4sAA/LPL6lSDcbqzU0WVQd4maT/HXbzH2HAc2lq",
+	"cOopEF1z38tiNOCqtV/5tH0QODrDx/1aHEznpH/yWa//WW/wxeXgZNjvD/v9//JecfMEjoTlj+0HM2en",
+	"P/jy8y/OBknvhPb7vc8ppb0v+v1+r1/+n6FF38tJZ2g3AasfmW/AfMWEHjn7Nw4chMTYL7wR4KR025er",
+	"cnSsg7WR4cKxpQJ6ZoW6GPyCotl9m6VXAdvWzYPdwr5fXcrOxRVLBRVNOsPvPhhCagsRGIzI+WyGTASd",
+	"Lh265E5JgvFub7sHqONQQZuYGOTNHk405dhA9K5ehwpSRvLFCVXXNjurZWbZvqUo7hL0UCLAXf06zNV4",
+	"2rbId4XwZhMerSH8t7+9fHbzeatuDt9jrY/Gpht5AXJsYmiWsBSuFcBrN3WHp4or4AZGXeNM3Qln9kwV",
+	"brQTDshMMoUsqkvOvA82os0Gl/fOgRmt/GvvCuG8a55Yta1qrdny3uVMSjqz9XH7WNRwg/TbVx4JYwq9",
+	"Lubm2SxMUgktCeAeXLoq1XB3qY6IwclX6ZqD64c4o33WYFs9985nX1Nuo9rYwfmzkRhGWI/ADPbhN82y",
+	"a9FsdsF3YOQ/oG3PvP3A0x94+sY9OEwruwdB4RcWFDbpw+GCwP8NhJAf4h6P994SiDQH+r8obNNAuICO",
+	"Aq1ddYEVPG6PfRCD/mhiUORe1gmuw70GicnXq92R459RFTEW6ZwKxZnQXbJk+YIK+NPWp+v6Sr5dMilm",
+	"XZJJpUfo7CAyR5NK1cbpB+ns2YtJaRorcwD3q2tp36SY7S5tixvdXpb9XSHi9eiwsJkLm6IE60FUa2R0",
+	"IQlsV2G6hrKirkRyUA6jkjMcEx3bMbttAfhd74P3zhLY2CNFNvwVGCv2+emAYO5jbzDo3DU0sizV0LUg",
+	"XdA1mTAyMwxgsnYhg+XsLYXg/bKsMDSybYtyRI5DBARZNPvDBwO9K8SBwPVvAauLDcdqoEzBbYEq0JtV",
+	"zpEao8c9LG6+AYKLoGJJjUhRo5sVy+1FBqDSkebJNVlwSHLnCoprkGJZKxlZqZ5HxWwb/bMVjmBwR1GB",
+	"uEoD0btHViR5zA33gt8wG0A1tBU1u2Qui7wLZRvklCyk0POu+8d+uWLsuk2bqybBPZ7QpG0Nn+1Vr22t",
+	"n20BLYBeZjTVVBLooyZTs3XohGT1ybRg8cJLWzlKpM6TaKydCAk0/5SCRau8vjx/cw7xx0dtuzBVK+mi",
+	"OAcHHU7VLfE5jEYJMLECsfAwYnfTXZtDEDN/BX+tgrtuARcrrpN5LEzkV7qu/gxGDTWkdocaNGexNKNo",
+	"HM0akKayxjh05bKpZqeRbYyck8ohGeeMpmOSSXkN9QPYDcvXmOUzKTSWYrM91wgtUq6xUejYnBT0SwPI",
+	"4zMG8orAy4poKbtkTNMFF2Os3ENtH7ogWAcDzHNbZsE8G2cXjObJHHp8bSu2FNSOsEVJsTcdeLGhhxc2",
+	"lFtIpckUol6FRt36iYsgwJ2sGc0rpaJ8ZtcGjrrojXaxrmWbsmj1OB+xcYjRPBc/wGAuCvYAQxnYHmSo",
+	"eiSXj7IoFWgMny3re8Dc0esCGPY1j5BVF27VJgEAkM4aNje6oPrgD1B0IAeAZZkr8EpryaHNbG7uOnio",
+	"JnNP2VwD7Dyt7Ttlb5AYPiUyZ7HOyUZZgdaYE6Y1y59AESuaGwrpOipj50a1giiSrFq8q38UxB03VK93",
+	"gTSwhAoEApg3n2tZ1bneaIMmWxPHbAIAxlBClX4IxQa+483UXaJkmWmH1MdWr7yBwjUQHu8N6JY0tQuP",
+	"m3qat71OaEAfzVvFP/+53iJBS0kyrt1GkFJiYShYpUUejFVRcuHSIhbAXvmCZxSigRTWSDW8AyERl7v3",
+	"lEv8TYxSyAUVmiftBrlwT4dKVwPvwGOD/dhy1oNuv983LNGwixaxSU7uwZn80XUtlrlTCTbRjLAXwT6r",
+	"KIu1Z+MVWoVs5y8p1LY02jokyGRNLHmqRWk1iS6Fsm3TYKnxXQqq2ducXegibTAL4TOPDA0r0rVNq+HB",
+	"NVLaxtvGwvjq0bUr2ja89t4lAt+8ePGmVeEKMXLt13dF1FINIdxEil+hlN4b6ilAw5ZdAS7DbAya2Fpz",
+	"ZYk9KcgbikF35AUXFPMMIc7yqa2cp6DInMw5zUpLL8RXTvEFRYQdIhZqGQKzWosLANGAhCrWSe3XsxM0",
+	"lM52MbIcuz0ncsGqBlOuvZ20RSXH7WYC6Lt2Q7Pm8FHIQGBogVkww/VXjAmiVzKsOu3qDiaZRBt8i7jR",
+	"7+VENaWtaVBZANz7VX9uX2i7UmS7rUUkqMW+0y6yDaO4r9nNUrSShAB0hYU5NDEUtmLfnYsGbDeT7OpY",
+	"ZKS58qRbnW0bG4qtuLCBgLF2RIApjdqxL3TtoL7TsAKH+NTfvz1ihMtLGxTnGPT7/X1LT20zlZTo2Xg7",
+	"fLrPMMSauvOuC03iDM3IC/NpxSZzo/pD1V1aaLnAUlMGztxXj3cazFI6fcXlA+WFGHl1yw5mfvYjtSxN",
+	"U+7wrZ+j/O7czlZ+U1qpw2/f+wUE7wZL8aA8iAEN2cevZj6D6R+MZz+L8azSX+OhJ8ZDT4yHnhgPPTHa",
+	"9sSoYWisv2jAoScsoQVkA9X4uK9ejnVykLVhi+U1WGUmMl0/UmRuLXy+ZFyQ3gwdDiqceUGF0fL24cpu",
+	"JxfBwNVfnttpqt/WubH7/rVdQgVUh+PIThT/Y7vpL9Da3VB4jBZ6zoQOyj9srdpVefq1TBlS7bI/cTsj",
+	"gu9oHLEhlMaYsKeuT0kmWpIJI1SsEau3kM0SBgum5zLdAz/4TLwUr+Gt3RnvVRCWswWQiR9M2TTOXckV",
+	"zYUPwWt79XCY9/iq+4jBdHB1ws0EcwV9hqOuNHjtbumQ19tbpG4UKOzvLlBYj4KKQhR658eC4ZZQ4oQo",
+	"lt/whCF7RPMlzRmBMH8jp+RycUReauXqJpgf5bRlhfRJzuj17mDPr/AxvI+3XffaqCqI302mnrMsHRVC",
+	"x/JOoPgAAMg6JPAiZWyqsacLgRfNxRN3l+q5GE190/iacIKopIgsdK3CXph7b/ilD1aP9ZH0EhOxjhSQ",
+	"3Gxs0VFr1cO+cC94w0A2vuleAy3ox9EW0F06X3TuYGgL+O9ZRMa9Plqy3IovWyZDezjGOT4h/SEREi9G",
+	"SyNdvEhgXAHDbPbY+urACXGsgvH+KnWil2rztDYRoYJ+zRTmkuWLSLkS5clPWFrRVfEAlwMVNKVRWdgN",
+	"uemDaQNFO7Ubp7nc0QVWk4vn00xyWczmpXeScBE0awWiiTUCQZdxhGK7k2Quhcz5FD1U93cxPD+aHZGv",
+	"ZbSth/0anAWvHs3Np9vgNuy8hHI65ckhuwqBzosANxDrEmZWT8mCC6600ZV9xVE5JSGq5BixTXWtsqXd",
+	"6Ws7gMcpTgX52vB91FUABDhLzkhakLdU53whuWAkgecZmkLaVN+09VTMZvDxo1bGmWWlEusmiSl/f6SI",
+	"yopZ1xaj8ZVn9ijBeaDGMnhWjxTBka1r0KhY9jBUA97J/Kd/9V6zPOFAfgD+9a83PFFhvU1LBsvb4tEx",
+	"rLxZgjR6t12bncbQIyf6uS5o2EgtKv7dwbnZNVyJVto3QQec+/VFc10b4j3LoKsNT+bOwOLfuk8Ps70L",
+	"2VX7SzSsFE1LWMjENvgxFx0079hqT3qDz9pmQu2u1G8Owsuc8MpIudK3O9rBEWXLyhk4uxrRUIZKyS21",
+	"qe4G/caOS/aG4G6rW6h12qhgTojJjZfmIDYFbbti/DpG/vJ8w0AyLG9mlBsodjaiieY3mMO14QdHmNmi",
+	"aOHnQgBJjmuJBvBf2XSwtspijaVziF8YY4rb2NyJsWIZS8zvlar8kZqLPo85xn5lmFlfsU0G2udnp3F5",
+	"/CU++9gqp/bjIJr/i9WSk3Wl9M9JtymEyFaUNffFFkR1sryv/zqw026pALtv3nGar0d5IXaXJ7qga2uc",
+	"lkWWGiUxxbC8lKTSlfaPR3BJkTUX0g26J2DSr6uli4W5NAaRYYZcGaRbJgY7rC47aNiWGS0NJRFU/VZk",
+	"69d+uKYnXthpwnTdxkq35RNNGAcNGbag3Em/vxPpwkTgrZWc3XOGrrh2G636LGBzDjDL27vY6pr5Dhxq",
+	"LTT96E4xvNFLmtMFs+JrxpU+90e84Rnf1Q+jdTLubZxo5vrONb/2vX+VTO+IPOybUNToFjm32fFE0bUq",
+	"xZ05VbsNaXtllLdFpANA/cKhw78tz/g3xZ1fkpqUEuifo5VcfnFqowvNWiS4z+lSszxeENklReyIMYbH",
+	"un6ouMjIlvvUKPZ1b2JRh3Kqy1iRwBu8uYGwZE4MlxFdscYhurFlliooLoNSCfauU655ndJs2cpa8CvU",
+	"UNmo97Mlpk/nnKVlO7k7V8X4hSprGOwpS2uU1YmibgeoJAJ3F8MSK+7rAxSb9tMHPn2Hrs1lL+qnU5a+",
+	"CHC06eZspj67brLdWBJ0sRxNZT6C6uINOdE2NmRnRnSxWNB8/YqLpszZV3yS03xdtSk+UgRqx2ZU8xtG",
+	"FI5Squ8cnCqatYx9Z7FywYI8F7OMq3m8GHIml74YsuKaqWPsPPCeTczHY6uVHDMxenp+/I4pyHAIuhOo",
+	"41flFhAOnKnjs7PB08HgeRvcnubRZb8w2ts9Vz3Nf6ZV13CeCTQwRhFzrTRblKhZc1BazSaKNl4Pg1wk",
+	"IXVZIbldZxs7eMwCgt7U1paUoJt1ZDC5ZGJEM5ZvzfDEB8rN5CyRNyxvYkpwY9uvEJtGRFPfMPJl/+xq",
+	"G5/ZGBa1b3DLlvHAV7THeOhbioxkfeJb0QkCAWlmaI5N8fMu25S27/3yHqbayRDsOZZLK7cbHk4JVI+c",
+	"3eB6VJEsdtEurSQYV1l+3BCstydXdC7ZRw15ENdsfUSwds+cKuwiNOj3STKnOU00yzHrWEiSyEyKJ5jQ",
+	"ITKo86MZUUuaoGXW/KF8ygV2rSHjj71rtu4tDdPLxRiVAheZeUQwoi9jVuQCd8wNy4mRe8FSBc3Dai4Q",
+	"l2cG8MukU4VCeDzux1oLByvpDDv//d1/D6+u1Ic/f0L+7P789E//AcA+WHjtQeNLw8jSbbGfLiPDhWIK",
+	"aUSgo/26Nu7fhjEonNL4Y+o6h7QD34GiMN3KyjjMynKirR/LMMztJY/CYMpYnGNQZaMpwNGOcgifwL9H",
+	"hGFw4CHUvYhbCrZO2I3CfEfeLawmsJpLYVvyzpjqkkE/TMJ9Ymki13MyTmQh9H8ayI6rHUE+++K0anGv",
+	"2Nz7MboQgmtb3SG7xoWEkoq4cCrIGI5m3Gp5jfmal2VRwXgb3c3ADhdt7kiQrd82JHTJuyTJeJe4S9K1",
+	"BdW6ZTlXmUOFy2oyfniNGx2oUTeAe5GgWx3msgkCZaRBOLn0ffhspc2aczesIDyXRZ6t9xaqLSFqzAD9",
+	"O8tVtD1aIoXObW2AzTausqk9O483XHEQApGl69szKTIpeKax4TVF24gs4m34bsqVbt+yezBYD6y4W+4p",
+	"CgmpoxGWRsDOU5ZCV2jXMaZmWpoozUSD8+TCBliQ1VwS8yTlgqVPoinbIBttuJmjFzZmdHn34ik5PT39",
+	"slu6uB8pSFEdkrCPECStWuRzu3LV/7gq26x5Zz4E4Te5vi8HfSyE2OufDfv9duWK7xK5kdLYCT2j3qNm",
+	"13ufCImFdCbcQ0TeANXG/tuCqLnM9RNskmnWEYu4OQm681D4e8rynGZGXPbuftIjNtYEwnFOys48zOiD",
+	"4kZywoR5HtLK7dMYMbZWta6HUQ9sU0emb6s4Y3bFG1opffFlNHaKxhuY26a0eEdmOWPYAkZLciM1w3ys",
+	"qcyxjpHiafWCnES77/mKJw7FcOCRlsD6Z2C2gPwdznYEA1jEqkZAft5vaXScsQNGcpnhXEBZ5SwMNTWi",
+	"g8M47PG4A98uKg2hHEY9q7d8AuRRBdLKw4URmiWb801JPO4xvA1ySr4ybPNpbzDoknNBzhPAD7pgtjbX",
+	"V7mkaUIVkKxzrDdSux9pQZa5/J5pkjKSSW5HeyU5WciUTzkVmmQUvlBFbv7MacrNT9MCOMltcyGVc9+6",
+	"a9G1YQEG2V3FEL+505PonYt2ZLsMT9gGXm7W+bDtPC0VxNITIY7YYhQZV1rBhTVAV82N3QyXxrGPEnps",
+	"uzYfM3EM7x2fnR0Pjr/4Msak14xWCcxJ/4vdbStdVagyJkrZeE9Ljkvks1wA+F95L+3ElsB5MtOtcOay",
+	"Lo0lDc3BxEYWOISaBDLFrxU5ZZPPvpJYXiZu0cEJN+8mmkd8FWJSiJTlEMkS9uQKjB4z2bNffq+kOHpH",
+	"V6+talsu5R1LGF/qWEkfTE7cpnpwiNdNoMukz/bcVCJsnp+1LmyHZPBsmSAZhyVa6Tadihm/YdtWbalc",
+	"zhIbDLm54gmjcR8a5OtQpcmc0Vybx9rn7M6liovuUbh0O8vK9/t19mnRqxiWg7PU3FZu910Ly03og6U4",
+	"KXKu1xfmXlnIL/k325OxulgPd7ImY9d1GnOI0dIyHpLxeaHnMreVIYbkK0bNQ0v2cXR0dARaK9xkODD4",
+	"rdytoZdbe0wCty7bn7p0VRBxFJ8JlhJ0iHLzdCLlNfe1eoYdt+JRWdPPERHcOARdG3neKWtWV7Pvm9mD",
+	"uPvnDgDA/hJH+0qyP+N6XkyOErk4jnTrjn23aez9hrGlIpTovFB6JXM9X3dJsexp2TPoQhK5XJfJIo8U",
+	"mbKUGeHWJqyJlGRMwwiMLogti4mslC9ZxoU1vaeSqaMrcSX+9KenUtxYAn/0pz+Rv158+8ZIpWMl6DUb",
+	"JVSxcdfV2RXEKUjkk79dPiWFyJgy00EJYrQZQ6r/iiv26RF5BfxS02tGxmBMH5NPBkTLK/G43+8S6x8j",
+	"j/ufwtqpIHJJfygYGSNVHnft91D1b/zjFZLuq86QfHd0dPShS65CIm6+Pzo6uh13iWCrsuQmCZwOZjFX",
+	"IjStEJop6eaYt7EpDZ21Bpc3Dq1q4zLg2Zt5wMBjDgFNUVcCVmJ+hmWw9AgkEcMa3DpO+ieuuT4j41cS",
+	"/YXj0OCh52wdlt2wCU1HBGIM0Cq/bOz4T6i6EmO6XDpf5LF99s+G+4yfWOHHHS3WD7PN+cfYMX4cRA5B",
+	"fjngzlJC8Z0hGR9jKNOxPXnr3zFXuHslxsc/FCxf136E747IVzLlTPngz1zD5ceKsra4/j/OX78ig6MT",
+	"8kllE2u6yMZPSOW7jz341pzVlRhr9lEf2y9cA1O6YJ8SLpRmFMxMZiNDkAhT22K+C6chC02oSOYyV11C",
+	"M04Vs5Vt6Uwdkec3LF+Tt99eXAZLV7bAgkE88zAZv0zZYik1E8m69w1bj4fEcU7nB6MkpetuiQBmgVfC",
+	"psB1Cdfgbqm1P32E8RNYRBcmdvG4eNG/vrx8a244rvIvzy8triny9fPzZ9XJDMM04soTs2BIQyAYRuHf",
+	"4doHJ5Nv316+/PbNBUwNtX/JWf8xVMI2A14Jm/WM5feWVM+BwJxnmVyNj8g5njqCLKHCqK0TKAaSkk8o",
+	"UWzBwaPVNS+zPIHF8JntvjBhMy7MVglTCV2yT+ExF/hlrxpX6J8ieoU5vrKYuWA3OGZb2BeIDUFi4ksE",
+	"mvV45YArUAIAdc4MDcOSlw7rYWP2dhxdiXMLLDklA/IN/womAJKAl3+xzBmUnqeKjM+ThC1177lIpNHX",
+	"xmTF+GyuyD+VTuHF2T/5sgsVlacuOcSeisG9S+eJWzF6/eRKjF9Oe2+kYL3XVCfzscU/Zc6HZpZw/QnA",
+	"D9cWOCsERKOJ4Jqt4XSfEEoma82IzFOWkwXNr11jX9uoG034FsnOwbJv0OwcUqqhWCuhJJNyCXFaNE3N",
+	"npFPAbLAzDZia0GTOYdrFxSRPiLnYo18hawotP2VkAqGxg51rYaEiithpRYE5la5xFuVnXiBwsMWKYM8",
+	"N0BBhmpeQEhxcSXGH3tOWOupRC7Z2JfhAJC78thhvetPrKVQJFmRMmWf+LSsdV1/YCL13PxsFkSNIj4m",
+	"n9ArYddnpfBPIdZVSMHGR8SnVAdspjQAXbP1EzJ+R42SBvQX0MF/7mFT6DHRDBrB40XI2FQfXQlwjCdM",
+	"KBZIS69fXm5IRHJpNJ8iT9iRzA0bgJeOF7YsK9f1NFgnY3UCW3VncHR21HfRHXTJO8PO6VH/6BSUVD0H",
+	"UfYY/PE9wwEFwyCWGWtIlnYPlTlqhknZwi0hmbcVzBVLcgZ6gz/9l2ln2DGyzbmZ9qmbFdTipRQK5euT",
+	"ft9Jlrblf8iUvrcVWAOLjVWIv/PN+sqKKxbKEpopaZrD7jygofrakR3JwBrMRRUVGXr9WWGc7qzlEWwL",
+	"lHgQlZtBaU7nrD9oGtZD5fhvgtp7yVJ86XT3Sy9kPuFpykDVOzs52f3GS3FDM44znHy5+/lLKV9TsXZX",
+	"BuVymwaz6923KDVZ+x5EzlnkQOxy2IYiH4YezSQBEyoGDX/XKaNJ6rSkM8QS92b0GpIf/2j/uj3WNkre",
+	"sz3Eorofxj7/SPkmFaXxCjGLY3avnpcoZ1/qhCopmjxKXNoe/m5wcWmV6Q3HjpF4iXXhW6GJuiJVtmwt",
+	"MdvDCBQrHCdyAQEsARdKmdF9c+cWAh4tp+5rECaZUZGMfM+xUsTmlb5k1Su9eaNP9rvRcGKjWONTxli0",
+	"55ONOW3sszo4+6/yKUwgcCfkDnF7o9bB6X9h03sE19ZpYgufTqfRhVuSNeW5K0Zvw14MHSTfftMJOpf6",
+	"2TutSdIzfGXdRIpS//svR4r6Z7vfeCP1C1mI9HdEu8yttLeuvJkSnMvuVrQiXK4pR0C7yuvYyKJROwnm",
+	"RYXCzt0NuiNPWGKLSnP9pKrwNzPrZ+UKunV6GQNW+QjGnnZuuzsftCVg2zxp5DJ4sOYlFNnaJUBK1Dos",
+	"ABqpNuhQMbK9D5k+lPzyQPd20b17yWeOGG6TzYKr9iCdxaSzlfMsKNvI8w7CWDMZq9Wj6qLaBVE6pdEG",
+	"okhsGM+CaVtly36R89lcY9JPSPXcigmdGDVlD9L3u6F4lVSDSnS+JzYogcYIn9ESK1SvntC+UfX3gHQP",
+	"qnC6sLPhZmLhEPJswOcAblgapNXFOsrfeooFLPOBsrajrGjt7gw7wtn1G6ZugpmvBlzZx1m5W5nYug7m",
+	"WE7RNrEDQB6Rw17+vs6jK+/orCKbyAC2Sp1DSTWkByEyaZltm/4A9oBtzMYSwwdGE2M01BHffTmMT0aP",
+	"cpjzLLMFMAgXNvOViWSNhlpr4fT0lBKfF422S8uRAJE4uMlR4K/W+m9gJ0HH8T3YiU/s7xxU1ixr89tb",
+	"BUGw5scPLpt+VOL5RmCCPeJRmXc/l0WuRhNo1X1yBo9Y4CIV/lB+o/3n8GiAyVnvDNQP9cZGDEYw42M5",
+	"OqbmAlr34MpnuSyWnWFnIQXX0tI9bGjynfty9L2cGNwBGlU7LjeO5YXuDSQm/hwrveL93EspM7sbTEUF",
+	"jMvouqwV/xgLLpa84jTW7OOz/j2pjcGurdQG0e+B2jQZHam7n57i4BftKM7xLKfL+Q4FHVPxqSKUCJmy",
+	"FuTGirAMTXYYCPXEavcB9fKdgOZsAeMLwtIZQ9HZeSLs8y7qsUqh/sKQQP0FtvFrEimzcHulDJBwfnfH",
+	"XaWJ2j1ulCKwTT487XK/2jaSt+QgWuhCaRqklMCnEYixduFexAqX2Ln9sN91xrNouM+Ibw/XuW6Hm8sV",
+	"2Kstl0ekJ1Ig5wZ/6J3v+I/w723jLf9WuHIbPi4A3MQQP0ZdxULkmeA83EeGcDf03h6zB97/2+P9e9GF",
+	"rSz+wZZ/GBpCbaGn/YjFvowTzvONQT5gDjVCcwwXs4dx4zvMZl6EeaQwoU25dqotLF3mvafmpXd2qt+H",
+	"0csFF8F+q0Z+EJGAX4/mVI3oCG0ETXZ/llz/Wlb/ZkOWrZsDGUBW1MCVbtleG6tTTApKkiQqBZX2I5pl",
+	"aGCUgmFTDmqNcdV6apY4mn15r/e+sldg4sESQvdTjgLU3qYiuXv2QEEPplRZkEIQo6jRp1+VstbbM+7w",
+	"SWAuBSbkgiAJXghPc+GBZS7TImHtKe7r+hp+X1TX3/kq5T076w0a6GxJJRpobay2yy9GbO9KOieTSQPp",
+	"9BQS9daR7YvTGT7ux2jmflTyfiSxhnvbyOLGVXmgj4cxcZcEcbFJCX4LpJFF4uP2GLsxgi2M8HfURDrd",
+	"ORK0RhVRUhpw+TwOXhLkJ2QqswxD1CZr22/SrGuT9JZYz5wuvd/2giwEyIb64HvsuHzHODq4RziDwvZQ",
+	"Jdlmi29Eym1HqHeFwJh3d6f6u995TbOpzBfujd/o1e23uIpPpZhmHO0QZ4PTVnf3Fc0xHfRs8LjNzlWx",
+	"XMpcs/Q1Szm9NNzo90NZAgzfW4Wtxp5ViUK1Tnujby0oSR+Wm3eZSpgOgb/wnCimoWYIVsM3F77uYEND",
+	"KiZe+CyzIL9sakszwGNH5Kz/pet1aOfFTBS/LIyIaJDH3pZ7vLeNrSJolGmMLq+yFDrA8gU5rlgUf9jv",
+	"Vq3Gw0HXV+g3f/tezEaGCKLf2boUvlpYxq1/fV/FLG7Y7vr5H8fnrwo41o/vx7K7M9TUFku2YQzpWtAF",
+	"NO8pJcgaJCsx1qAl3+5nTQtOvUEACnD/D0U/f0fWOJtXWUpMAaEBr9gvLDEVKde9TM52OPxcw1Vddv/A",
+	"hNMyNbOLmbS6VuEzZ9NCGV2yTA9UfCZ6XLRSL836XsnZb16jtI3wrPyX8lq1p2u2JilV84mkedqgVNJE",
+	"Y5HD1gplk3JrVuFAWavNZkS2v8qJkdoaI+hyuk21/bnNiACFTYhFiP/p2fDxZ06ZHXzeNe/sFRy3sK1v",
+	"O2+/vbgM8W8DUpAVM+wcfy8n6jgsK/e9nBznhWW0C6nZyKY4doadwZcnR/2jk6PPywaWuLzT6SAJeNBJ",
+	"/+SeMRPuljTQfSb0QyhwjCS/YzSFVM+UYy/LkPpilco49YVETZQvK8WzoyTUVcBW3pvKoZAEtNhqQwW/",
+	"CgoQ/7bJoAeGV4etRFuhQk7yi1MgX+S1HfI74PjKsoc2swE27JB/P9S6fZ0EnVxuQ+HYV/A34rGremr+",
+	"XjKBPSv7gWQ8KBsCDAe3uyx7GCPinpkYBE8yTmjGE/a/3f7CdhcovsYoZpqmUYpZNnY5DeTe8jxtI5Sy",
+	"yNc9KZs73G1mvfICPtC3mHkuLF/uiFv53Q7pMmr3CnRz1aQpKyw6mBeizDv3j3aJkrYcvyYUfBBH5L3N",
+	"vR6XI9rMdOhPNjYCZnYlgvm8/vyEjKXI1mNyDSV0wlC0nBGrltkoNYotwVl6RL51BXGmUB4llQy1bKXl",
+	"0nl9NJQ2eA8VeW2jvLErrUHmdLlkwqr1urT2QRFQJylj0nyVqlcayv0Mxrt2xA4r0juV/McAcXwJM65I",
+	"2VUP6mSEnbLa0EXfXRA9qNgIsFSVw/Zz5fznBL8M5qzQ17PgrWkuF54cPu4BndIy+OZ0UOsvZb0YXGjr",
+	"6RpN1qOU2vTSdpQp2t/SvF6vRxMzqLRnKTYwCerkQP+w200Q3nPJt/Xk7tuDGI3uyDb99R6h4SlqKAmN",
+	"eN85WxGYbD7UeBTI5sOTvRnO2wyyg26jdTe504FTaaDfytztBn6weT/YvBstRFDsinqO3cVK6MyXlPFY",
+	"156TV2zh/uHjH92fI55ujwP1Bde9LdupLtHQzoCpxYhIu0vie/w8uGcPEADoj/AuAuBegok7v5fPrH2x",
+	"AeGOUQ3a3ytbmaBJPH0KgyufL2BVq1JKs22WqYZ+K87ZYguC+e5WVdTGQZux+84s4MEI/0veCDzGu92J",
+	"NqS0jX+x6oqxLkWeu9S9mOMQi9kXYrt9qOL3+20biupaY4OlqGyCeEBLkQfTz2Eysq1A0bRS8WXe2UXp",
+	"TECHMaX43W+zqfxOPIW/syDSKtL/FvnyEksY/Cxs+cKVJSXTIodyjnkhnoTGmrwQZCaJFEfknMBSUjAi",
+	"KU3XiijZklW/NW8+cOrfOaeGU/wZGXXOVLH4uXD9L5JBNxFXHxZx2c3fEo/fwQofEPl3jsh4jD8rJtuk",
+	"vZ8BkZ9JV2gabOYghzofViM/c0V8LGa7MkYUnQWYPlq/A76xMBg9+NTb2K2xPnI7dL5+uBy/+8uhcxs9",
+	"YzEMCqDf+6psd8ibX7suYbl0A6APHpoPCTJZE2ysc0Re8Aw67Aqa53JVlhjVcgZ9SsBFNFYyd6WUQZMb",
+	"Q9VxQgXWrobvhmZYaDuFXdfc3OgUm6yxdxwltgAypONA5vCC2jIL9n27dppofsP1+giaO3kPHBRxX0go",
+	"q4wx5VdisiY87YapL/Y5sxS/WWcjgf2b51dhMxvYg5vL10rGzeQQ1WbXA/HuuHIuoH41vquMZGcrrHO3",
+	"3CthQAczY1ytq/8KFR6nuVzEXGig+P4+giKqARGRZm/bco1Kr0ep54XdkQe9Lz981+99+eHHfvfktld+",
+	"/l//0WkbMoYrXAFqWIMD1JuCnFRZ6xbXeSfXNDtXign9F37DRHvtPAwjO9tvcd6bm9EVXARZqxlnfhNS",
+	"tywUl9FVZWUbdeHaHCVemS52UZXQJg7ukLkLBBJZISqccSAAGRWzArrPedhC/78hSahiXUKTxKBVl1xz",
+	"ge0S5uvlHN3Lhjnncjm3DSd+KKTGSvQLml8rkkrgnwtAiyPypsBugDS3jRSoIuO/PL8kx4rRPJmP4Vvg",
+	"64shGT/tDQbjLhkn+M9Tgv/CfysdA4LwJYuVCrg6FzgIMWg8hjr0T3snXfK0dzo+Iu9tKxEDO9j694XV",
+	"hx38HKuHVnu2x0K9Xya2OmiOGvpha+Tkggv3ebAf3rmzNu8MyXgmb1guDGE1IFrm/IZqRrDF2yM17pqD",
+	"Xy+ZAcm0gBpdZAzZzebbMWyf6yhSyBxiaV1xDWjM3iWqSOYwCPb1JMtikvFkfESeVnHGogr2sAiwpYoZ",
+	"FYiWW2kAKYCpAaqD+0HVNe+gAs2fWOLWAHFIxtDKFNEId40dGwxUoKtIDHoeTvXufjjOxU//ElSPay37",
+	"bMvUhgq6rpVebPuP77X7QOJwu18zWj2ek/7JSXxp5tH6urAz9clJpVH14It+P9Y8cNe5WLLvuqUmUiie",
+	"spylQ2TxuRTrhW+i4R98tOV4gHIYMulifC40BacMHBPOI4VFa0RixOxtCGybuEaPz43adICnh6EKINzK",
+	"fAg9YDKuecKpeKSIyopZ12g72VFCH6mgf/WS5crIesAjzGqBRVCxLnOK/PV/ApyhLTiWdJLJXi7TnM8K",
+	"9s8mrowr/vmoJfYuqYqw0EjOYRZ2T85BhM03eg27kMZ+vwxpjO2jWKYQ5qi4SKqn3K7HXrz2iCQgik5q",
+	"Lc1tgrWTbptAK3MdLz7bKW88BGBiP93Kl3Y/UOSrOtlGQ12j/pgxejc0h/JqZjAvDr81Uqm6kLl+GY4f",
+	"+f1vfsrIj69gFed+ERGQjc3H8TDUR0CBekLG1P/AaJ7xSnxzCVbzflMagrkMDcC0rzkw2o9UJXcD1bdm",
+	"qmc4SOynczPwAX1E9/Pi7AqGfQiEbQ6ErQfB7vSzeFPCMWY77Wpc4GienNpUpwlE8VSSRrmwJBI6+BkV",
+	"d0gEW1kC+okbYoBNEe28R+SFtDkDdGHZ9DVjS0KhK+SQUHUNDbuAw16JMZBFlJscz+W+c5jtrPUEFX2w",
+	"ziGTgb/KxoMBmvregzbCFduvBE3vabbC1i0sZ0fkjZXobd8oYuaXediGrXslIF9MTn2lNO8DslWgwDqB",
+	"scHOApPMpdGzbMNLhTBEzW/1pGzeNpPMJlsYxjrFl138hxkA28Zoie4m+2jObG31TELbvEaTw1OLDL+L",
+	"pDQoGa9lztIGDmwOy5uynMcCARnnzv3BTu58KK78u7KfPKiKD6rig6r4oCo+qIo/Q16wAaYl9MdPewND",
+	"7b1M9t2PHehT7O26mBLiWn5Im9bwoV1prH3jtHyzSsh1W8i8LKhckfM7bP1X9fJ7yf9xMp9PFmmWrP/6",
+	"ZWcvyR8Fj11NGWcPqb4NGoCFDnirs+xeCsGPVq64Pf4Rzdg7oug5cnhwhWFbVEXwsYkRR10rYec8f/X8",
+	"Ly8vuJjKR64+lO2vPgWPgdJ0xlSXpPyGWzt8yiZGB++SBWOai5nqbjZKQyu+DYte5YbsCd9KKB7Of6f8",
+	"tOkbKRh0Hr5rHfX2d+IZtnvZog93uh3b0NqM9/ySzprGtY8dwzMw4ik66qsDG4HZ9lsnIOmGmpGNfUiR",
+	"6uNIDyGUB0pkqIUEHDxQ8sIqCy00L3SyuXjKBppwjBd1ayi4efeRkaKKHHyZObQnB0JhRUv0snmS4OmG",
+	"AsIRty64BtTQIwxXQZSG4ByJ3nmj79KFFDPwAx6R54ulhvbZRv2tTugCdCbM0At13VR96ivM3UHd+GBt",
+	"tax8XUrhpcjm6r5L85ph7ABVIxD3+uZ/Xpj5scPMLy+g85rBDbQOTs2wb3O24D/9T85IxhJd5JB5BPU/",
+	"ogMqSE4alpO676wtuvL4/WK2AZbb2L1FrwcCc5hClu4uKofDvyNKY8XQHQWAHdvytX+7QW8VLeHfro1C",
+	"EilGJBlyAqHaLSqV8Cz7u1vIb8c89uGg1Oi3p3Tcz59gD2wbnfHI9UBpDktpbsrL8nuiNVKz7fUzfZFx",
+	"r6EQiXLKhG/RceZUdYnM0sCX6E385uW6ye7RwcSWv8OWDlg6aKLMO0iR+2X9spNe/3FvcHI5sBb0Xv9s",
+	"2O+jNaMm5qQoZ5QvdbqdhUQgW3nmRKROmsEUQTZleU6dkGfNZT1i7V8g7px4OYcwIwuJG8kJE+Z5rn/6",
+	"l3v61ohOa9UZDgaDbgdPvjP84kuDfFgr4gSghT5ZOssZS0daGmGIaw0VRTqf91E2mpUS2AU0i6mLYM9Y",
+	"8ZH/9D+LqghWYKue2GblFKJQydPeYNAl54KcJ8C/6ILZJN+vcknThCqzFPNrZPtpQZa5/J5pkjKSSW5H",
+	"eyU5WciUTzkVmmQUvlBFbv7MacrNT9PC3ihX6Oj0ZNDtFHlmzk/rpRoeH69WqyOj6SOqHiX0GI3/6pgJ",
+	"vELHZ2fHg+Mvvux0O2tGoRTcF/ej5waNtxJyQPMHKn5gKm6Jx2+PhGMB8UZSfcHyG5b3wO2JjzrbWF4I",
+	"ZWVDIVeGeMuc0KlmORm/okr3npvHey+fjbf6t631yfCAScawJDpPMTRVLukPBTuKFEfKGV08x5XvLURS",
+	"peHVl8+a3KLlRr277glZULNYkrMlCGsVe/l3IJ65XOQPLV1glhfsKp4JnbVe4rOPSycMzXMoSLRbdNXs",
+	"o8Zz7mGQbIUndXg6JJ+fDnqD/tnJlYDnhuZ0R0z8ULCCpVcipZoOyY9XHZ5edYbmwdsrcSViAdLetB8v",
+	"NIln9mB8rlGLF1jXX3sQhbcsoBvwcZf9mX1cyp3N5xMqDDqnciUySSEJSxFKVnOZOR8b14qABqN8YQzN",
+	"8oUihTD32F9ib66GdBbeoPk9t6s6nASFa0OlS910hp1//OMf/+i9ft179sxJfVgiPWdYHl0ALanlr2Ge",
+	"TRmJltvu+1aQeALvQb6Z9URyRVJHAezVDgqFQSCBSHHhneONX4oso5My9eD/sve9PW7jSJ9fhfAdkGRH",
+	"dtv9J3/cGCx6epJskknS090zeTZxnjZt0TZjmdSIUrs9QYD9IM/dywMO9wnu7t1z32Q/yYFVJCXZki23",
+	"nUwmaywWk7YtiSKrilXFqt8vpNFvCeBYPXt1ebBPfjy5fJxWFYCDpzUciyNABPSruiekN3jvBmMPLSI5",
+	"1c7Z/YfapOh1q7Xfvd/MecA1XOY+WNnbaXhZjz9zemCV2n5SUa/3PuI/Pi2Nr3rYwpbn3YU+TVMpFTB6",
+	"zSBvrOV7wAPWxvIS1eir665n/0BJ65K70p5SGXU5OXtGKAm4YPegLgJ/buSx2yDP4BAJC6aUKajSL5Np",
+	"GQP8Ev672faNrdHB28WvYHLO8GYmunOvga0qZjq6HRFwFVsKYew+0fpjas3a2uEwN/KIT2foW2hF046J",
+	"iqk2t/qjy2cvH19cnrw801f8cnnqpadhOSMCR2WKvPrlp5+O9U/1aPH1qCAM7E6fBUEDv1Dkl8sn9YfH",
+	"5PFNnwUu5w6ldvA20KcEY+/25OR7bRe6DR2x4AvqpwlJMiT/UCgRJBOhSCxlg1xq5W6brsGY2vU5c8B4",
+	"MKVUUJ8a062/vggZHbPojiIhiwAqEEoJQiZSRL1Gn5pjxziOeC/R8nUMgGP5JSiqhXvKjMlf9NB2LXC7",
+	"FrhdC9yuBW5X17ira9zVNe7qGnctcH+OFrjXxjMPpGBtbZq4AzDqzWKb39PbrZceDKPbOxZyqmz8wcD5",
+	"Bbe4oivSk5PiXi97mlrgmny+GrRr4TdoSPsj1nDxezajdnZy3iqe7h4XFN5rYa5zD7ip2wxC9rY2/0Y6",
+	"aZVrp/ZpaRbOw+wf5EfyST8vdfM946l46Gx0hLu9d3jotTx40C2yfXqpt15b94swJQq7Q4qNkxI/muwf",
+	"BK42WFsnLbEitHPpBI9kkwkAU5PNFuQtnLvKmjUgV3K2wA00D0q/xAtZqDr/5NX2Boz5y+vu4BcucYJE",
+	"Eh7pJTZ2Nzg5iothwGzCxewdyks3ffQ4MaxgUHULcRAFwteIoeVPQu2a2cI9aMUasvgJKzuSfgLD314y",
+	"1fwLfNa5RCIy7ttD1pNMXTScl17KRJGAKXNUqsxZqRYOuwGVF7Zslo/Uk7AsG4lrvMtFluUiB0aIrMrj",
+	"36vykPCrvY/6P+U5yNO0kt5oBkSzmQIxCIvPLy7IfqNJ7nYbkVLdex45ieVE/0ljOelCZvH5xetXRC+1",
+	"/hiSkffAIXwshgFX4DM/iZjojxrkMe2PLPGgodrTgm11jvtEQOLRdc1qKQFNbHcEZjC75C4NgnueDqxg",
+	"V6xDxK7/hmRNfT610yV3M4EBnGbGklDH6NqbQX4I7ojGoT7nhkJiwVqLunbZbfoVnl2H5AO5q31eWw50",
+	"D7MNXZusMF29v+UHQ43VIQMufHWvQV45oxPTMRPWrQYXWg5IwLTLrI6dcKBbDsBbU0EMcx02woYsCMyp",
+	"UU9es0YapeCiZ8uTO8IUvV+ztHHXBElEjaDQGJ7XICdqbJKhzwZ17aHVwUXDEPXZoP4S6i6YX78wDcxQ",
+	"hainPPDJQfMQSxMz+VpMmwg2LUlSasFalaJ8Zo+sbbQ2B0Id1coyaJCLqWbMfjL3Xgo+YZZTRi6plM1Z",
+	"Hae92Xo2U/EAl/2LJovW8b69ot0XagjsasNxqHAndNhJcUwS6wt6c+RKB83D/NtejhKPtB6S54kgeiMi",
+	"dgsiT19e2hlADzSdggVxW5rp2ay3TZu7727m2IBqnaTZPOj/9WYSWM3/vlNrNZqdGmGiL30uht93ahBJ",
+	"dWp/hV8zvAbW/2YSCPV9BwqOTL3R9KAho+HefrN5tKdNbQefwRqNBl4I5h0/WxFZZIevL/quMGQx48a4",
+	"xVY+6V+CvuuxmF/stRqtTs0jHfRF9AXv3n9aYwyRUtucwUipzCX7+pL5qYqUqjBTpa7JbWMjr5ZTjqIT",
+	"fiaM+woQixktMbsioDEC7uQxJhnSgu/1FGfJa2+pO0qPNf++u8BvK7ym1AphdfdvxT55mboNmLbTm7N2",
+	"7DwC/pxeSvDgigK+SKnigM+MslK4t78k3ov7o3ogh8uDPlNn7ABa4DIsc8uUulQhZX2ir/xJP+9rhwGx",
+	"+CrLiDYAypkGV5ZrYiuEGzBFjmRj+eDMEujhwRrkh5c/t/4uYEOuuBjIUiQufYu1tvNqU2coWNKBVWzX",
+	"KBqkafkoTCQmCXzz2frpNwzLUfKXh+Zar0Add/F5UXyemaB1G9BHjAbx6Pfy+iDYahWESg66OYykVmwo",
+	"DDR7sY4gg+CYUDVWuQNoRJsKdPSrLwkj2WPFbG9/g6FsnKdyVDdyXB0QwTy7QACfxTB4dRuZuN3asn6C",
+	"lJNaszJty3SWVmbZFcChpYuuZipmk5JVF1IYSPMPsre85Ub/IF+KLQfEZ/2A4poVb2PP9W0/H2O2ATNc",
+	"Rmm6sHxPHB4YI0dNCy2IXkTWbcix8Bs76icByzwevx7JJAq05c1+6FMeILhiylnNJ0wm8ZWCHhVVax/c",
+	"bzY3S2E+l71lZhIWdWcgyxKYH1A4rabAn6uso/7R3scPsrcckOOD7KVl0Ci1CLgHAlpo7J6DlG2XGvcb",
+	"0I81VGGJGuyivm2BZOBiV9aZdaOX57L3SksYhl2ptu0h1fLHW99uBW8YBWhIU0LyQfYa5BR0xYBKQkZY",
+	"XrMo4r7RjQ+yd0d5ZMyA32LMZo1iHvbnsneeiM/Awl68iPYnnBlKbv3wT7chsDlPxI5OekcnXZoFSsQ6",
+	"5iBHoDNms+Xepv5B0aGfKUeWkqRnQuwm1E+C6jcGBbnXcsx8PJ7TN4IyXMWCa3N6JWRMxiyMLd0UNnET",
+	"NZLTEjf2hR7vFlEelkI2YEmW/U1Pz7U2MjJUkBvQL6vgUkSnKcJ1YIwVJgoCquKrRJlH4/VmQ/epGvUk",
+	"jeA4K2IDflNr10J2c7X/Nr5//fOjAbw/zGzm4ryx38iXfcFmy3xZEJmdL1vmy56cPcMpSpWRYq6tWB2p",
+	"P+HwosW74ktoNKGwrYEepadjEABCawCfMEemxBXqzzGhZETVyCDCcQWaVkB4DeKtd7aFfa26RmWVQevR",
+	"g4LSxgLxnvdQqsmnG7FZPhTUfF55cZ9trfdGf5hlQC7hrL5f3Q8Oepe/NcevHqp/mx7OzlvJ8weT06PR",
+	"4/3w5JH/dPBWvvj8JqXq6rxiU3CTSo3HV+7C7DySLbCvg2IQKqw1XNMYWs9k7+OYza441if5LGAxK4Dk",
+	"F74xkK6/2bbsoFEEX6THhomwmQCPSGEOhhQgI8AXXJB4KomJehvkBO4ZGxhNox+EBlofZilZcQFjpf6l",
+	"taibOCrfgnuSG/dBOu7bWZcqpmWXXNjoSFkv3e1Vd1UJlq0BMndfespWJp0Fh8toJ5YeL688dNNWZ8Li",
+	"iPfLQ6KX+D00I0dywuIRS9QdErMbKCee0GJ4XXNZrRrIRxhQPleB81/I5d/PHpOhvBrKSCYxF0yRIU2G",
+	"rCPyHx7u36bG3773zq+f04en/DqdnYqHOWmSWoZM0JA3rG0vrVd4HTKhVSLzTaaNWm9RUCn4/OL1q0IB",
+	"O5Uijmg/3njLMSOutWsHjWbjIG+Zqe8DDzQNziI9hJjrp6CiGTGTiOVVBltuh/nVC0DJSR+Ig+kadDO+",
+	"5glf2j63zM5gX7PJg863ekI58oBOeDCzJTqqoOnf4AxMinMpZ5lxfO21LZN0PoRc6IqXA0NUVLEPrZ9E",
+	"ETYDr90WP8kvTEijeGbLdTH0jmLXHGpK2/Ob3E+8xyIalFSLwA23UNFixzmQEYm4z8VQuQ7cMJLXXMzX",
+	"3vxc1mFqf14+qqqDwtVKG2dIZnCQQURcfKZ/hE3hMoIpxnZL/CjbQ7oAKFCKI9CXkwldgA+4zAwIMJPM",
+	"0oHHD+jZWarwheFr/TJDxtFZCAAhe9KfOf3TP7IpUwB2gK5/+1x9IaJ0m8p96DeeSkKndHZs6zz1B6aw",
+	"H+vAMYMKhR/DhCkF3Ub5JV3VIfvb18H5YdXRaCzatSszxvPMO8BiXCnGxFKQXTgpstef0V4A9WMTOmRX",
+	"gNyYi2fge5J9St6OXuXBHheMbNac7811hOyhXY1nru0qVf5BmpbFRmnABd4/OjxqeanKGbVEJXF3+ZsU",
+	"Mvp//7P+kkV9DqXumbupIBkW9kh/7jaudD9Zlj7O7n47b7Moixzm9mXrXGQ/XeV2ZkXyo5aH5TUSuFfg",
+	"Lmb2jREPU7i4HGACm9nmSOZ7tighA/NgDOZRs0loTCZSFUdEqbD8EbQj2RzLH2J8MtMMr8yEb0gI8PuA",
+	"9lgwbzXIyzPYz5eqfxV7s4l1yfMltFr15pEjQPhXs6hOEUxhDwQLFczs+hZ1OftNmFWmHQfON1Hek1vT",
+	"dTeBCg0e4MAWRo3TiMfMgjeZZlGmKiGw5JNyoDdVOz6aZR0fkG7/fUmHMuuPlYPN61kYGR4rMuFD3HWU",
+	"BQFE8lOqne4xw9pnQ7qLQKEr6qDP7Y82T+3DsM3agG63a9QUdHNBWmSismem+GJ6SOOUcMKVU8MUVTcr",
+	"6VsU2JNze6911eUINXizKRCS9KUQrB8jEGDxBABcTG4GhIyvtjkL2uzB/bCJGodKFJ2R6Wj2WerHrWzi",
+	"+RUcSvWp0AGrAUkar59psqV6hYpzngiVw7mLWTjfEeUImQWNIoNsHEClg+ERLs4snSd/gpSSnpy5Xily",
+	"F6GyPWLcHEBb6zOlPGJgwT29Kn0WADlBZP5g/j1MSQ2IARY1YIJt0rXX2V92G+TEpCkQvFU5kAEik7hN",
+	"unXzzC4WfLj3mccuB9hTRrPogbDaevnbHzPipX1819J1TYME6oYNzDmIJQw2f9GJmGVeZPFC90L6Dgbs",
+	"bO4OQQAwK3o86eX27UBC1wfTLNgntBIMZd18eJ4I24qmv4C8T10xPYtxWh2yWiI+yN4cPMBCoXXR6NMS",
+	"7EUc0IOqeTIYSBZrgZva9aIR5UrLiwcF125pWGmuM6ZDyDt3x2zWhuXtLuDre8hWD4T0tD/CMqYXzKD3",
+	"6osv6VB1c5nqDB6/LWVvF5Sxl+Hz0+FKeP5DLURZZNl/b3c66v13d8l39p/3/tJ+1+moTufi/V8K0GWz",
+	"aP6tRTT/CvIFnZjxOvC47oraOj5UhaH0aH884EGw9DDW9/3KLY/2huv2PS4ZqylzMF3u8YhiLvvWoHqu",
+	"tGIQz2FfbsBgnxupRblYNdZHlceKZxzrD/braCc9T5bmBcFX2SUEixKC67JHrOiw0C5KpsfCNEVpWfOt",
+	"F5NFaVcsQHe8ixBLcALjs5AJn4m+OYgBpHO40x2VfsmxzrsDhd3U9/UDEhHoIAvdXHNn5DxWsk263y1u",
+	"aoW45K6jYvvtHFvq8vJqEyl4LKMr/NKNf64BTIaglAV3wLEs9ImBApluLb3iyFGhbW4gEU6lMutoFF/Y",
+	"NUiLafNwLDM6h8XyceOxu3WvtWvDSCZhG6/ZeOQVyoB37Ta74tbNTPJL7YFwGvDfmY2OjA2tZqNz/Tf6",
+	"d3sfESJi+SFNlJavKozVc7wWMzJJx+UXJ68S8fVSvJ8nK3LcUbJLbn8zyW1czHUcmrWk9jwRz340nas5",
+	"DdvDpMX67av2jmWu1SncV6E6Tik0m8cY+8IpKgvslxjbS6JiGWJyUWs2V6TrEktdkoiYB4Rr+YNCdP0T",
+	"W4ie5p9Wl6LjsFDxt7ARfivb2p+kiwIWbx1tKd9aVhFEnmBtqUcoCemQ2dggSsQdZbjs8oS9niGJpAK/",
+	"Nsj/EaEEo8NGR3TEG4AARSFqkwUGw66X5cpz6My28EBgzgiJREY0DJlhYVGLdJZYS9XlfrcjTG+cHRdu",
+	"k/A1fNTVWqQ1VMfJDXJhmWQBY4/7RCGN8Dz/pVbaoSRSOGqHQCpFZNQREQuZSeYQpOvXb0eY8JUDMgUd",
+	"HlF1jAzF6d0sKFnE5uEv95uHRaGPybDfljjzC6fZ7fogwcAQUhkR4XnOm1bzsIQCZEl+hov4/mEtwwJS",
+	"QgGyDpPo+y1D5Nh6jmUdPDSO2SR0P/VpTLM9Ozg3AbvW+1bNoKFNmFJAt6zNAbEUn7cgmDcTliUK3bAM",
+	"DObSZHq8KqylX5axdL/IEbxM9ZNAKY41QXn4YTR5sBHDDXcO4XYgLGVEBkidSrNbDgnk8I9xEyMWR7Pt",
+	"e4kO4kSwaRrQIbUQYJyYA0QTehhZ9CyLbAbCSEaGaairtw/LWdz1sCo+n8HzuQ9Fz3DwZkTb/QI3xl4g",
+	"+2Mt4XDQ7a4IqVINcmbPHTyil8IjYcRlxGPTb8knjECCJ8PvaNwHGfgWSnG+RTKOZn909i47cy5dVLV2",
+	"AMe/RtJsq0/7tEts7RJb2zfFcTS7dbiRQR1bAifjfpWvPKEx84h2OUjM+2N02cEd138W15hcuOdtsRGB",
+	"xv3RVRLaSjWTG8o0QfcjeJUm+Qv+b4GI+jF0lY9kEmnfXhtB/W/9Ch9kr7CKAHqt9XvONSYUIreBWwZz",
+	"pNemsLX6PTiBAqpbLa8Wn7Cr36EupHYyYRHv071LGUkRyw2dPbsKy072UsnYHe+VocaojDS7Ii/32ap6",
+	"f/fLvY/2n8uTyfZX2Ywy6CACPd3oIP+awd5uOZ/9xACB618v0c2nzKlmiWYunyh78UUMpmXnYG8n46rS",
+	"NVlPvtb10Oz6ZcADi8RTO9zrO9hzN1/hZxtwQGLYtlOhl0kA/OVYcWk4zdFmAjltLMNQ+91a3BFJXjvt",
+	"EyoSGpSI/XkiMmK/Bad2l6z9UyVrEYTPitgdqB8kQk7X0LdidyqrM1CV+tm05kkkJ3rI1nFx+jLgEVOA",
+	"mQP0SdByGjHwqRoEdA2SI6kKCWapuWzqpASSc7dTfE07hV6R220VVURXhp9Ncl/j0S1HLn9MoFs2KSfF",
+	"CjcFISHzQsWMTGTEQKz1H06goS6ex7YEHLP0RfIrw534flXiK8PPJb0m4irxqN9Y6H8naz73q3DLWBG4",
+	"hNt/PSc5778AwqqJVxvNwxbUvfq19gOvNuZCT46dSD971IHR8boHHE4eSiJq96irgY5+S+HKbKeRa1/Y",
+	"KG7WK74sZkaB2xmFrQTYOb8sNrr25aMgIHEsNSJPuPCVabXnAok3LU+lIr0ZQVZvz8KghKOIKga//S2R",
+	"MagikLYrj3Tr+kdwYg0tRkQmsYlmZDIcBTNbp6LIhFER61AI8Ef0ZToYmnClQhbEFs+Eio5gkx7zEauF",
+	"CT+UXBiUFDHgwwT2294M7qd9wFjKNr5ExFQSxNjwMUiUjau6ik2oiHm/i9W/af+bGZmSDfJDnmpfb9j6",
+	"mQMthRl8Fqg1qJNXMEOqTbpAteqRbh//c0rgv2m1HlBuntb3PXJaP9g7rR92PXtCbbAj7Y8chzpSl+p/",
+	"EcMkKyPi8yEcyiAeC17RanUb5A3EjCrB8gUgge2SHlPcZ4gIkwei0aM/IXD07ep8cL3NzT0srdD3uaMM",
+	"VA0QOntICjuP0wB9QxyBtbOUP+Rul93Qfty955maB8BvsC9tZ7NOzlC82qTbqfUjPuGCBkCA26npGf3P",
+	"/0VOpc8IfsUC8p//V3/8z3/8xz//8T/++Y//hn/8d/jjP/CP/w1//J8u3P4nNohtuxvIqhbaTo0ascaH",
+	"1M0yamGFoAPewK4/TloQs0jQmF/DWHWkQqOJ0rM1TITqmpm17+cWBJbQLggi8GCLo61MB4LWWBKOwnWa",
+	"hxkK+JDGCURFFiRjDMsgB4UQRN68jiLfbUDFWC2IwqKrCaP5wVSVL+3stgyzgZRjxy+LzL55ojURcGEL",
+	"VZazx1Zq3241K9HJ5gfbHc16Efe7bW04DAyS8D3CB2mxW6F1OSbdgN3wPg1y12pFOc4YlnbWIBVw5+Lj",
+	"S159Iv18q43bidLrmEgmeg9xH5hR6evMIIBZZdVE/E1OyUQHIajBGdwUN9j9Zgk3MTiBhePUl0zoDdbG",
+	"tMz6mL+KK2VKRpXdRmz1lznhjUcyUagCFA+A0TYXvULJG8jBYL470b3C3Bs0Vxf7FFQg9ewmYtAUwRRU",
+	"7rozv8+NL9s62Ko/ev+uWX/0/mPT2/9UT//+63+t3DeGI8SjeNMKjA2RoAH+nNjOM5fXbtNHe/9wvcHZ",
+	"6dPXlELbIUzhU3nNIjFhIob9u2R48PDNce4ye16PDalwIHeGtHxO4/UAy7rs8ILcmJyCm+sUEzpQfL/e",
+	"6DLoSHZ0M0ajOf3eL6mA0z+dnyhUgf39vFI/bBYpxcbBHDgM7ixxQPsMC0nthCGYgVETiPkgimwfpE3f",
+	"oF9ZwIZ3bgr1v+AV2++0mzxIfv995h6WaTx0BjXb9CQkWemW1rya9jotaoRXi2VMg1q7OqMV7r/n4McW",
+	"BWxvrMs6SLPcu1POTGYGvSnbFuciLwyIVh5uMqFktKKsAH9TUFSA0XmlggLznC3mPjLlA6Xw7SZ7UHtw",
+	"gIEFBBsLZQXmREuwaVo74EqLI4sFOU3Z4bT+R9c0SEncjjxkBWq/q+VuoxfApF1CGQToDJYVJaRX4pTb",
+	"koSSVzx6W8tUIxig4Hl2ufsbci/iwi2tQDBLu9PM0voDJ/ypduInFdVz7yP+Y0XdAfxmoeqgmpI+ZUZH",
+	"b5duh0t3yfbtVhXY9VhHatbOpcE9c5m0vMjtWbNRInk6kBnQKCPo4F735YRBMzuGj8CTpEgh9ZgTPZNK",
+	"3wLopLP69VbzcL+2prWzKf0SmHWb8N+J+Raq062Y31F2Yr+gvHu1MCmqcGGmvgVHdEz0jkkiBsXhPG6n",
+	"hVxM++CYeeqxIc9gftl+LtvmYI4+U84cewLaM1WhyLFjePvsl3RIuQD4h8yTuCBhJIcRU4r4EssACIQF",
+	"7uC14ES1QMluWdq9gR+R1axVYAK32Xa+mZrrXQl1UaQTA6a91sMN7Eb+QHp+tzN6xm5RTjFnWQqLKR6b",
+	"26vMflm1WA50fWqYCPX+qkgs27b0IkqE8khEuWKK0IBFsfLIRF6zrClrkMPmI8ItaWGPwdGFGRMkFiGB",
+	"MpEAV7pgROzol3qKW2bgKg3hEhxYGuo0G83moVdLLaWCXGz54TfEYcsePn86bnDXrpDY9d17e2AOUlfp",
+	"yBxyLQLfqCDcWzwIX8++Xuqgcsmp96548cubLas0zmTNVy5uYK2iRNQty3AZhV8aowN+oDKFaNrl6M1Q",
+	"38H1QFfDNmtaxlPriSAMAjUF64um4YmMhtbFOE8EEvStxEleICnDnO68rhdlbseOVHU1/PGDL8C4UcWY",
+	"If1o8TuuV3qzDjDcElo/63fGaZI1Gso4tiq8i282UHxUiYx3LwfrR/VO/71yfjNg/+7NTB1HJhC3you+",
+	"QR58OE/AaUhz0jJOCQ5JYX9pms9F4fr6YRKskdvM1tzathQPynC249kaFwZipmB4pcxRwA/6R9q89bje",
+	"t2j9NsXKXMHCbhR2VyO4vRpBG6y5qf2j05q3bfeoEuUtNHugOeYqjbU8Z7ALOj6YD6DO+lKw1tAr6GnX",
+	"K5tlmmItGiD3INANPvI4nz6C64Y6drR4ODy2QXNZ58juJOAr6xq5pdNQIvm36hapIvhLe0UyPsmWO0V2",
+	"4vp1dYlsU1qrdoegdC32hpDHaT4om34f8zBkPrTTWeQhZrxea3sVnTCC5TCQmQf0mBUlDv+K3Sa7dN12",
+	"+lZSCdp1r3x5z3Shd+XLuKWmsq88f/fYdiCY35oSboOeZuqu5zZFPhSvkwK+8mJ0NovDlrZnmF35WyzP",
+	"KWOJ4kNBZJJlHKeo08t4oLyyXWmBbmpKAYVTkrF20qcjSagaK4+MwGVnQEel9Bi0w25ANbWnTmI6Nkc4",
+	"5sBWb08lRRS2mHozi68NBhOx+QXIukmyauusvzEMkTchj5jKAPgYo43pEscupkY9SSMkK1lIak1YPJJo",
+	"kfEyyf1+7f0aNhNe2nhwZRVqODF/WtkEBjOUmHXls9hP/wHDSJralDELY6xF6Es55gbdDq8BWGRhSNs8",
+	"cI9CJsMAatUp6UVyqljUIGeRHEZ0orRNNX07zPC3A9asFeAMtdai3XomNqlNwBxTyG6u9t/G969/fjS4",
+	"uh8c9C5/a45fPVT/Nj2cnbeS5w8mp0ejx/vhySP/6eCtfLHGMRuMcC1ShJ32WbOUwZe/YHH9FASt7MAK",
+	"LrqjjDg2lqOSft3FHzv8vM+yW3MD8UkFOTl7RlCA1zCOGf9rD+S+LMi8YK4JFE2d3sf1n69DJp79SE6R",
+	"VJMADbJv22xzm78iQF19nJZu9Gh/rO/TzY1hr0+DQH/VXbSOYLSdiVzRqaidOkTBxuiWx8cAPx6PMs1a",
+	"enD5Q4e9hO8ZRqSiM4eIxUkkrmJZW9qqmGnh2rv77t/3Op1O533jL/cKu7bmI9QDBGSaswk44XaG88bk",
+	"J2mNZZEpsdfcUZZvt4ox+aZinipapKfX7i/Zed5AoZwwL0nfgJxmVgl8h5yyuebxvvTZgmqxGwuGNIAi",
+	"9/QdYjlmokHmXR2A3DWa46ocXBkleOdUB0RDIaMirpdTqVUlZlUV0QzXvZ+2A8rTutljbvR5wPbaRRjc",
+	"BK9/YG9//vnvvb9f3H9zc9F7dlLWWjffS5vjYnx0v8J5pBmlswlkCMyYeZ3LD5EOmnzwQQX++MOSFkm2",
+	"GZvim9EsP3kRA5CDuaGAZF75THBW1nDMokhGmw3m0mYEbVF7fhRwbsiUTKI+I3IqWERwRNnYbdnorrKP",
+	"Kx9p8/YWdOq0TUeadS6wq7OqMT0p2z5W2dJdmmprJvtUThi6DpbZYitG2+QxP5bXmABpgMKTHOR3N3+g",
+	"xCsH1aCmPO6PmLJN7A4CxjNQkbbKfVqRxAQssuUsgRNN6M2DY1OKPMrI5WPZpspYTICEsSO6+LZd0xLu",
+	"05gSQ2oC6v384vUrqIObIdCHkIT7qm1D2DCgfZOQkYIRpA0tApZ4yuIL2yW+WUhoGV9NEhtQCcy/ZcjE",
+	"FVb7Qtc+LhNSZFxTHtCeAQdwRpmFekDYnXDlfpMJIwGe313n+gtbGTSnWhu6CjOo1BUbMl3n45VJ8y+D",
+	"Y861Nn5yqXjbsoxyB4/uRYyOWaQ3w0Aq2ATMR1eLKNMjFvhXwAHliEDE1SDgw1EMbwljxP3CfA+fGHT5",
+	"zI3gY5P5L3rrg8P2EfRoTujNVeYZhym+BBtyZUhHzA6hrkIWmUMS+GkSBbV2bRTHoWrv7U2n00ZIo6DR",
+	"p3vp1XpyjFLi0gf8mtmSyB6jcdnw7uvhjSBFpIUQcRq08E7hn6H+9+H+4T4cdUTLD38+rZE2AIZ9yyS+",
+	"msjE0Jeg4maIS1DaO9DdfjvqEuXYzHe9qwstiPr/2s75LAzkDDAneO6EBJZxZRPrNYvsGUfp9mJ+YzeN",
+	"Hhc0mgEQylOZcmoAlUcc0X5cmAD/1Txo41Je85Bau9ZqNBvNmlcbylq7NpStxv59+Dti1xxfqtYctNi+",
+	"f1Dzau5Fa81Gq9GsnlW0Ay8RUnvfnZTOSym1Ra9WfubYnCtK6JT1RlKO833Wn6E85hLOciyrG7pwMokV",
+	"95kHPjnzte9yEVPh08gnb8y4HOKYi9TdqaVi/YjF5G53OlKsf9VoNACLLcbaftYRFqsDpP2eR8aMhYpw",
+	"A1k3otlOpLQ8DRsBDFsaJqwANQ6x2xwBHIG62jA2LYoM0O6kYh3RNXNa536X9LVfhZ5SWv+D0MXwnJ70",
+	"Z/pWyJInB+T+IXnBf3BARwXe1TnrM37NzAxV6TVQTGAWiDtrAiM+Tl0/wHzA1ihwHLEnIhfmTdTwav/F",
+	"m7Mfhj8FJ4MbP7zZP3l2dBiePX94NDh8YwM8DKjSCC+djdLQ7qhapI4jBAw/JmJosTYlFYZltfXoQfPY",
+	"Th1SDUy4SGK9hMO5GuPWg4etBw8Pm83mqoEDW0FMJ2HZ+A/2Kwz/gg8FYruB2+57xN0XQdukP9PiqxfT",
+	"NMeqUPvb+WFft7wXR/Lt4PdXj47ePvrl16T1WA1+ngx+ffXzSIzf7ocfHslHr358tfe3vfDZ4fer3k3Z",
+	"Ua2XRtmEHgl56ApovPebn8rYTD65ISAQSZj0Aq5GaOOrbTRGXWC81Rm9q7+WLblxGENmirG2e5XurPsa",
+	"YAPCeCktnbVQG/UHl0xAiJvSd0Xri3TLAKLkxItMKITGWpZ1fGEjGRN9HzZbXg1wJ2vtWm4PdwufRKKt",
+	"3X9OtTdWZzdhICMWtZO5Hb/aNKabarFv7MZtQEu5GHpkGknsTY2lJDLwd5xSX0lq6Eybe+dbxJJQYrRv",
+	"3YLM1B5+mnugln/+gs0QT+xjBpjsPQbo0XXZBuwyhjUb0+6Bp2SGVHCBGKLqkiTUr+NjOtlSlyIp/OIW",
+	"o10wnygWsD7WfMpByiBvLgaopsVLH9+wfoIXmYQTj0ggh5krwb9cvPK57KksogOEKoHsjzPp8AxR0/zl",
+	"UOucuTxb2Z8FS7RAS0XuTcpQjygRcoD4kqElGMzcKU0olZwFmPIO4ByUgfaXMjOP2abiUcC+lj6n9BmS",
+	"gGgjKpJtaJIBj3mf08IpfsKFz8XQAZ25SQGcs5L3cBnBgYzIgDEfSlhY9qn602Vvo/3dAUfyKJuuv9E2",
+	"o+iiF2ymPHvSlOZEkeYGoZYlEEDqFc5MqW32XgDXYTSAE26fZL6YS8FnJgPDnU/vP/3/AAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -26,6 +25,7 @@ type backfillCmd struct {
 
 type backfillStartCmd struct {
 	serverFlags
+	configFlags
 	Selection   string            `arg:"" help:"The assets: a name, or a selection such as group:bills."`
 	Partition   []string          `help:"A partition; may be repeated. Without any, and without a range: all." placeholder:"KEY"`
 	From        *string           `help:"The first partition of a range; without it, the first there is." placeholder:"KEY"`
@@ -33,7 +33,6 @@ type backfillStartCmd struct {
 	Only        string            `enum:"missing,failed," default:"" help:"Only partitions that are missing, or that failed."`
 	Concurrency int               `default:"2" help:"How many runs there are at once."`
 	Priority    int               `default:"3" help:"Priority of the runs: 1 goes first, 4 last."`
-	Config      string            `help:"Run config as JSON." placeholder:"JSON"`
 	Tag         map[string]string `help:"A tag of the runs, as key=value; may be repeated." placeholder:"KEY=VALUE"`
 	DryRun      bool              `help:"Say what would be done and do nothing."`
 	Follow      bool              `default:"true" negatable:"" help:"Show the progress to the end; the exit code says how it ended."`
@@ -41,11 +40,15 @@ type backfillStartCmd struct {
 
 // Run starts a backfill, or says what it would do.
 func (c *backfillStartCmd) Run(a *app) error {
+	config, err := c.json()
+	if err != nil {
+		return err
+	}
 	cl, err := c.client(a)
 	if err != nil {
 		return err
 	}
-	body := api.StartBackfillRequest{Selection: &c.Selection, Concurrency: &c.Concurrency, Priority: &c.Priority, DryRun: &c.DryRun}
+	body := api.StartBackfillRequest{Selection: &c.Selection, Concurrency: &c.Concurrency, Priority: &c.Priority, Config: config, DryRun: &c.DryRun}
 	if len(c.Partition) > 0 {
 		body.Partitions = &c.Partition
 	}
@@ -61,12 +64,6 @@ func (c *backfillStartCmd) Run(a *app) error {
 	if c.Only != "" {
 		only := api.StartBackfillRequestOnly(c.Only)
 		body.Only = &only
-	}
-	if c.Config != "" {
-		if !json.Valid([]byte(c.Config)) {
-			return usage("--config %q: want JSON, such as '{\"limit\": 50}'", c.Config)
-		}
-		body.Config = json.RawMessage(c.Config)
 	}
 	if len(c.Tag) > 0 {
 		tags := api.Tags(c.Tag)

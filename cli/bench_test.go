@@ -393,7 +393,7 @@ func (b *bench) lists() {
 		return took
 	}
 	floor, _ := quantiles(pages("/healthz"))
-	for _, path := range []string{"/runs", "/runs?status=failure", "/runs?asset=rare", "/runs?tag=reason:backlog", "/runs?job=fetch_bills_job", "/bills", "/bills?session=40-1", "/bills?q=2015-06"} {
+	for _, path := range []string{"/runs", "/runs?status=failure", "/runs?asset=rare", "/runs?tag=reason:backlog", "/runs?job=fetch_bills_job", "/bills", "/bills?session=40-1", "/bills?q=2015-06", "/bills?sort=updated", "/bills?sort=latest_activity&order=asc&chamber=house", "/bills?year=2015&sort=updated", "/runs?status=-success"} {
 		p50, p99 := quantiles(pages(path))
 		b.line("GET "+path+" (1,000,000 runs, 10,000 bills), p99", ms(p99)+" (p50 "+ms(p50)+")", "<= 20 ms", "GET /healthz: "+ms(floor))
 	}

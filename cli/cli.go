@@ -38,6 +38,7 @@ type commands struct {
 	Worker      workerCmd      `cmd:"" help:"Run steps and fire schedules."`
 	Migrate     migrateCmd     `cmd:"" help:"Bring the database schema up to date, or look at it."`
 	Materialize materializeCmd `cmd:"" help:"Materialize an asset and follow the run."`
+	Jobs        jobsCmd        `cmd:"" help:"List and run jobs."`
 	Runs        runsCmd        `cmd:"" help:"List, follow, cancel and retry runs."`
 	Schedules   schedulesCmd   `cmd:"" help:"List, start, stop and run schedules."`
 	Sensors     sensorsCmd     `cmd:"" help:"List, start, stop and evaluate sensors."`

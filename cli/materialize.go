@@ -15,10 +15,10 @@ import (
 type materializeCmd struct {
 	serverFlags
 	logFlags
+	configFlags
 	Asset          string            `arg:"" help:"The asset's name, such as fetch_latest_bills, or a selection of several, such as group:bills or +bill_statistics."`
 	Partition      string            `help:"The partition to materialize." placeholder:"KEY"`
 	Priority       int               `default:"2" help:"1 goes first, 4 last."`
-	Config         string            `help:"Run config as JSON, e.g. '{\"limit\": 50}' or Dagster's '{\"ops\": ...}'." placeholder:"JSON"`
 	Tag            map[string]string `help:"A tag of the run, as key=value; may be repeated." placeholder:"KEY=VALUE"`
 	IdempotencyKey string            `help:"Start only one run for this key, however often the command is repeated." placeholder:"KEY"`
 	Follow         bool              `default:"true" negatable:"" help:"Follow the run to its end; the exit code says how it ended."`
@@ -26,19 +26,17 @@ type materializeCmd struct {
 
 // Run starts the run and follows it.
 func (c *materializeCmd) Run(a *app) error {
+	config, err := c.json()
+	if err != nil {
+		return err
+	}
 	cl, err := c.client(a)
 	if err != nil {
 		return err
 	}
-	body := api.StartSelectionRequest{Selection: &c.Asset, Priority: &c.Priority}
+	body := api.StartSelectionRequest{Selection: &c.Asset, Priority: &c.Priority, Config: config}
 	if c.Partition != "" {
 		body.Partition = &c.Partition
-	}
-	if c.Config != "" {
-		if !json.Valid([]byte(c.Config)) {
-			return usage("--config %q: want JSON, such as '{\"limit\": 50}'", c.Config)
-		}
-		body.Config = json.RawMessage(c.Config)
 	}
 	if len(c.Tag) > 0 {
 		tags := api.Tags(c.Tag)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -18,11 +19,13 @@ type runsCmd struct {
 
 type runsListCmd struct {
 	serverFlags
-	Status string   `help:"Only runs of this status."`
-	Job    string   `help:"Only runs of this job."`
-	Asset  string   `help:"Only runs with this asset."`
-	Tag    []string `help:"Only runs with this tag, as key:value; may be repeated." placeholder:"KEY:VALUE"`
-	Limit  int      `default:"20" help:"How many at most."`
+	Status    []string `help:"Only runs of this status, or of several: --status failure,canceled." placeholder:"STATUS"`
+	NotStatus []string `help:"No runs of this status; may be repeated." placeholder:"STATUS"`
+	Job       string   `help:"Only runs of this job."`
+	Asset     string   `help:"Only runs with this asset."`
+	Tag       []string `help:"Only runs with this tag, as key:value; may be repeated." placeholder:"KEY:VALUE"`
+	Limit     int      `default:"20" help:"How many at most."`
+	Count     bool     `help:"Also say how many there are."`
 }
 
 // Run lists runs.
@@ -31,9 +34,13 @@ func (c *runsListCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	p := &api.ListRunsParams{Limit: &c.Limit}
-	if c.Status != "" {
-		s := api.RunStatus(c.Status)
+	p := &api.ListRunsParams{Limit: &c.Limit, Count: &c.Count}
+	statuses := slices.Clone(c.Status)
+	for _, s := range c.NotStatus {
+		statuses = append(statuses, "-"+s)
+	}
+	if len(statuses) > 0 {
+		s := api.RunStatus(strings.Join(statuses, ","))
 		p.Status = &s
 	}
 	if c.Job != "" {
@@ -68,7 +75,10 @@ func (c *runsListCmd) Run(a *app) error {
 		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Status, what, by, when(&r.CreatedAt), when(r.EndedAt))
 	}
-	return w.Flush()
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	return a.printTotal(len(resp.JSON200.Items), resp.JSON200.Total, resp.JSON200.TotalCapped)
 }
 
 type runsShowCmd struct {

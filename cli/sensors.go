@@ -16,6 +16,7 @@ type sensorsCmd struct {
 	Evaluate sensorsEvaluateCmd `cmd:"" help:"Evaluate a sensor now."`
 	Cursor   sensorsCursorCmd   `cmd:"" help:"Show, set or reset a sensor's cursor."`
 	Ticks    sensorsTicksCmd    `cmd:"" help:"List what a sensor did."`
+	RunKeys  sensorsRunKeysCmd  `cmd:"" help:"List the keys by which a sensor started runs, or forget one."`
 }
 
 // got is what every command does with an answer: the value that was wanted, or the reason why there is none.

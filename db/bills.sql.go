@@ -86,8 +86,32 @@ func (q *Queries) BillStatistics(ctx context.Context) ([]BillStatisticsRow, erro
 	return items, nil
 }
 
+const billTypes = `-- name: BillTypes :many
+SELECT DISTINCT bill_type::text AS bill_type FROM bill_index WHERE bill_type IS NOT NULL ORDER BY bill_type
+`
+
+func (q *Queries) BillTypes(ctx context.Context) ([]string, error) {
+	rows, err := q.db.Query(ctx, billTypes)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var bill_type string
+		if err := rows.Scan(&bill_type); err != nil {
+			return nil, err
+		}
+		items = append(items, bill_type)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const billsByIDs = `-- name: BillsByIDs :many
-SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id, missing_since FROM bills WHERE id = ANY($1::text[])
+SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id, missing_since, home_chamber, latest_activity_at, kinds, committees, sponsor_id, sponsor_name FROM bills WHERE id = ANY($1::text[])
 `
 
 func (q *Queries) BillsByIDs(ctx context.Context, ids []string) ([]Bill, error) {
@@ -120,6 +144,12 @@ func (q *Queries) BillsByIDs(ctx context.Context, ids []string) ([]Bill, error) 
 			&i.UpdatedAt,
 			&i.LastRunID,
 			&i.MissingSince,
+			&i.HomeChamber,
+			&i.LatestActivityAt,
+			&i.Kinds,
+			&i.Committees,
+			&i.SponsorID,
+			&i.SponsorName,
 		); err != nil {
 			return nil, err
 		}
@@ -190,7 +220,7 @@ func (q *Queries) BillsCreatedAfter(ctx context.Context, arg BillsCreatedAfterPa
 }
 
 const billsInOrder = `-- name: BillsInOrder :many
-SELECT b.id, b.parliament, b.session, b.prefix, b.digits, b.suffix, b.introduced_on, b.status_code, b.law, b.search, b.doc, b.content_hash, b.parts, b.version, b.openparliament_at, b.legisinfo_at, b.first_seen_at, b.updated_at, b.last_run_id, b.missing_since FROM unnest($1::text[]) WITH ORDINALITY AS t (id, place) JOIN bills b ON b.id = t.id ORDER BY t.place
+SELECT b.id, b.parliament, b.session, b.prefix, b.digits, b.suffix, b.introduced_on, b.status_code, b.law, b.search, b.doc, b.content_hash, b.parts, b.version, b.openparliament_at, b.legisinfo_at, b.first_seen_at, b.updated_at, b.last_run_id, b.missing_since, b.home_chamber, b.latest_activity_at, b.kinds, b.committees, b.sponsor_id, b.sponsor_name FROM unnest($1::text[]) WITH ORDINALITY AS t (id, place) JOIN bills b ON b.id = t.id ORDER BY t.place
 `
 
 func (q *Queries) BillsInOrder(ctx context.Context, ids []string) ([]Bill, error) {
@@ -223,6 +253,12 @@ func (q *Queries) BillsInOrder(ctx context.Context, ids []string) ([]Bill, error
 			&i.UpdatedAt,
 			&i.LastRunID,
 			&i.MissingSince,
+			&i.HomeChamber,
+			&i.LatestActivityAt,
+			&i.Kinds,
+			&i.Committees,
+			&i.SponsorID,
+			&i.SponsorName,
 		); err != nil {
 			return nil, err
 		}
@@ -235,7 +271,7 @@ func (q *Queries) BillsInOrder(ctx context.Context, ids []string) ([]Bill, error
 }
 
 const billsIntroducedOn = `-- name: BillsIntroducedOn :many
-SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id, missing_since FROM bills WHERE coalesce(introduced_on, '0001-01-01') = $1::date ORDER BY prefix, digits, suffix, id
+SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id, missing_since, home_chamber, latest_activity_at, kinds, committees, sponsor_id, sponsor_name FROM bills WHERE coalesce(introduced_on, '0001-01-01') = $1::date ORDER BY prefix, digits, suffix, id
 `
 
 func (q *Queries) BillsIntroducedOn(ctx context.Context, day time.Time) ([]Bill, error) {
@@ -268,6 +304,12 @@ func (q *Queries) BillsIntroducedOn(ctx context.Context, day time.Time) ([]Bill,
 			&i.UpdatedAt,
 			&i.LastRunID,
 			&i.MissingSince,
+			&i.HomeChamber,
+			&i.LatestActivityAt,
+			&i.Kinds,
+			&i.Committees,
+			&i.SponsorID,
+			&i.SponsorName,
 		); err != nil {
 			return nil, err
 		}
@@ -347,8 +389,44 @@ func (q *Queries) FetchLogStats(ctx context.Context, arg FetchLogStatsParams) ([
 	return items, nil
 }
 
+const filterWords = `-- name: FilterWords :one
+SELECT explorer_words($1::text)::text AS kind, explorer_words($2::text)::text AS chamber, explorer_committee(explorer_words($3::text))::text AS committee, explorer_words($4::text)::text AS sponsor
+`
+
+type FilterWordsParams struct {
+	Kind      string
+	Chamber   string
+	Committee string
+	Sponsor   string
+}
+
+type FilterWordsRow struct {
+	Kind      string
+	Chamber   string
+	Committee string
+	Sponsor   string
+}
+
+// What somebody typed into filters, as words.
+func (q *Queries) FilterWords(ctx context.Context, arg FilterWordsParams) (FilterWordsRow, error) {
+	row := q.db.QueryRow(ctx, filterWords,
+		arg.Kind,
+		arg.Chamber,
+		arg.Committee,
+		arg.Sponsor,
+	)
+	var i FilterWordsRow
+	err := row.Scan(
+		&i.Kind,
+		&i.Chamber,
+		&i.Committee,
+		&i.Sponsor,
+	)
+	return i, err
+}
+
 const getBill = `-- name: GetBill :one
-SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id, missing_since FROM bills WHERE id = $1
+SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id, missing_since, home_chamber, latest_activity_at, kinds, committees, sponsor_id, sponsor_name FROM bills WHERE id = $1
 `
 
 func (q *Queries) GetBill(ctx context.Context, id string) (Bill, error) {
@@ -375,6 +453,12 @@ func (q *Queries) GetBill(ctx context.Context, id string) (Bill, error) {
 		&i.UpdatedAt,
 		&i.LastRunID,
 		&i.MissingSince,
+		&i.HomeChamber,
+		&i.LatestActivityAt,
+		&i.Kinds,
+		&i.Committees,
+		&i.SponsorID,
+		&i.SponsorName,
 	)
 	return i, err
 }
@@ -441,6 +525,17 @@ func (q *Queries) InsertFetchLog(ctx context.Context, arg InsertFetchLogParams) 
 	return err
 }
 
+const kindsThere = `-- name: KindsThere :one
+SELECT EXISTS (SELECT FROM bills WHERE kinds @> $1::text[]) AS found
+`
+
+func (q *Queries) KindsThere(ctx context.Context, kinds []string) (bool, error) {
+	row := q.db.QueryRow(ctx, kindsThere, kinds)
+	var found bool
+	err := row.Scan(&found)
+	return found, err
+}
+
 const listBillVersions = `-- name: ListBillVersions :many
 SELECT bill_id, version, changes, run_id, created_at, xid FROM bill_versions WHERE bill_id = $1 AND ($2::integer IS NULL OR version < $2) ORDER BY version DESC LIMIT $3
 `
@@ -479,17 +574,36 @@ func (q *Queries) ListBillVersions(ctx context.Context, arg ListBillVersionsPara
 }
 
 const listBills = `-- name: ListBills :many
-SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id, missing_since FROM bills
+SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id, missing_since, home_chamber, latest_activity_at, kinds, committees, sponsor_id, sponsor_name FROM bills
 WHERE ($1::integer IS NULL OR (parliament = $1 AND session = $2::integer))
   AND ($3::text IS NULL OR status_code = $3)
   AND ($4::boolean IS NULL OR law = $4)
   AND (cardinality($5::text[]) = 0 OR id LIKE ANY($5::text[]) OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.words LIKE $6))
   AND ($7::timestamptz IS NULL OR updated_at >= $7)
-  AND ($8::bigint IS NULL OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.sponsor_id = $8))
-  AND (NOT $9::boolean OR coalesce(introduced_on, '0001-01-01') < $10::date OR (coalesce(introduced_on, '0001-01-01') = $10::date
-       AND (prefix, digits, suffix, id) > ($11::text, $12::integer, $13::text, $14::text)))
-ORDER BY coalesce(introduced_on, '0001-01-01') DESC, prefix, digits, suffix, id
-LIMIT $15
+  AND (cardinality($8::text[]) = 0 OR kinds @> $8::text[])
+  AND ($9::text IS NULL OR home_chamber = $9)
+  AND ($10::date IS NULL OR (coalesce(introduced_on, '0001-01-01') BETWEEN $10 AND $11::date
+       AND coalesce(introduced_on, '9999-12-31') BETWEEN $10 AND $11)) -- in the words of either index
+  AND ($12::text IS NULL OR committees @> ARRAY[$12::text])
+  AND (NOT $13::boolean OR sponsor_id = ANY($14::bigint[]) OR sponsor_name = $15::text)
+  AND (NOT $16::boolean OR CASE
+    WHEN $17::text = 'updated' AND $18::boolean THEN (updated_at, id) > ($19::timestamptz, $20::text)
+    WHEN $17 = 'updated' THEN updated_at <= $19 AND (updated_at < $19 OR id > $20)
+    WHEN $17 = 'latest_activity' AND $18 THEN (coalesce(latest_activity_at, 'infinity'), id) > (coalesce($21::timestamptz, 'infinity'), $20)
+    WHEN $17 = 'latest_activity' THEN coalesce(latest_activity_at, '-infinity') <= coalesce($21, '-infinity') AND (coalesce(latest_activity_at, '-infinity') < coalesce($21, '-infinity') OR id > $20)
+    WHEN $18 THEN (coalesce(introduced_on, '9999-12-31'), prefix, digits, suffix, id) > (coalesce($22::date, '9999-12-31'), $23::text, $24::integer, $25::text, $20)
+    ELSE coalesce(introduced_on, '0001-01-01') <= coalesce($22, '0001-01-01')
+        AND (coalesce(introduced_on, '0001-01-01') < coalesce($22, '0001-01-01') OR (prefix, digits, suffix, id) > ($23, $24, $25, $20))
+    END)
+ORDER BY
+    CASE WHEN $17 = 'updated' AND $18 THEN updated_at END,
+    CASE WHEN $17 = 'updated' AND NOT $18 THEN updated_at END DESC,
+    CASE WHEN $17 = 'latest_activity' AND $18 THEN coalesce(latest_activity_at, 'infinity') END,
+    CASE WHEN $17 = 'latest_activity' AND NOT $18 THEN coalesce(latest_activity_at, '-infinity') END DESC,
+    CASE WHEN $17 = 'introduced' AND $18 THEN coalesce(introduced_on, '9999-12-31') END,
+    CASE WHEN $17 = 'introduced' AND NOT $18 THEN coalesce(introduced_on, '0001-01-01') END DESC,
+    CASE WHEN $17 = 'introduced' THEN prefix END, CASE WHEN $17 = 'introduced' THEN digits END, CASE WHEN $17 = 'introduced' THEN suffix END, id
+LIMIT $26
 `
 
 type ListBillsParams struct {
@@ -500,16 +614,29 @@ type ListBillsParams struct {
 	Ids             []string
 	Q               *string
 	UpdatedSince    *time.Time
-	SponsorID       *int64
+	Kinds           []string
+	Chamber         *string
+	IntroducedFrom  *time.Time
+	IntroducedTo    *time.Time
+	Committee       *string
+	Sponsored       bool
+	SponsorIds      []int64
+	SponsorName     string
 	After           bool
-	AfterIntroduced time.Time
+	Sort            string
+	Ascending       bool
+	AfterAt         time.Time
+	AfterID         string
+	AfterActivity   *time.Time
+	AfterIntroduced *time.Time
 	AfterPrefix     string
 	AfterDigits     int32
 	AfterSuffix     string
-	AfterID         string
 	MaxRows         int32
 }
 
+// By introduction (the latest first, unless ascending), update or latest activity. It is planned for its arguments, so that
+// one order remains, and with it one index; the bounds beside the places after a cursor are for that index.
 func (q *Queries) ListBills(ctx context.Context, arg ListBillsParams) ([]Bill, error) {
 	rows, err := q.db.Query(ctx, listBills,
 		arg.Parliament,
@@ -519,13 +646,24 @@ func (q *Queries) ListBills(ctx context.Context, arg ListBillsParams) ([]Bill, e
 		arg.Ids,
 		arg.Q,
 		arg.UpdatedSince,
-		arg.SponsorID,
+		arg.Kinds,
+		arg.Chamber,
+		arg.IntroducedFrom,
+		arg.IntroducedTo,
+		arg.Committee,
+		arg.Sponsored,
+		arg.SponsorIds,
+		arg.SponsorName,
 		arg.After,
+		arg.Sort,
+		arg.Ascending,
+		arg.AfterAt,
+		arg.AfterID,
+		arg.AfterActivity,
 		arg.AfterIntroduced,
 		arg.AfterPrefix,
 		arg.AfterDigits,
 		arg.AfterSuffix,
-		arg.AfterID,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -556,6 +694,12 @@ func (q *Queries) ListBills(ctx context.Context, arg ListBillsParams) ([]Bill, e
 			&i.UpdatedAt,
 			&i.LastRunID,
 			&i.MissingSince,
+			&i.HomeChamber,
+			&i.LatestActivityAt,
+			&i.Kinds,
+			&i.Committees,
+			&i.SponsorID,
+			&i.SponsorName,
 		); err != nil {
 			return nil, err
 		}
@@ -643,6 +787,25 @@ func (q *Queries) NewestIntroduction(ctx context.Context, nth int32) (*time.Time
 	var introduced_on *time.Time
 	err := row.Scan(&introduced_on)
 	return introduced_on, err
+}
+
+const numbersThere = `-- name: NumbersThere :one
+SELECT EXISTS (SELECT FROM bill_index i JOIN (SELECT unnest($1::text[]) AS prefix, unnest($2::integer[]) AS digits, unnest($3::text[]) AS suffix) AS n
+    ON i.digits = n.digits AND i.suffix = n.suffix AND (n.prefix = '' OR i.prefix = n.prefix)) AS found
+`
+
+type NumbersThereParams struct {
+	Prefixes []string
+	Digits   []int32
+	Suffixes []string
+}
+
+// Whether any bill has one of some numbers, which may be without a prefix.
+func (q *Queries) NumbersThere(ctx context.Context, arg NumbersThereParams) (bool, error) {
+	row := q.db.QueryRow(ctx, numbersThere, arg.Prefixes, arg.Digits, arg.Suffixes)
+	var found bool
+	err := row.Scan(&found)
+	return found, err
 }
 
 const upsertBills = `-- name: UpsertBills :exec

@@ -196,5 +196,9 @@ type CustomPlan struct{ DBTX }
 
 // Query implements DBTX.
 func (c CustomPlan) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	return c.DBTX.Query(ctx, sql, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+	args = append([]any{pgx.QueryExecModeCacheDescribe}, args...)
+	if counting, ok := ctx.Value(counterKey{}).(*counter); ok {
+		return counting.count(ctx, c.DBTX, sql, args)
+	}
+	return c.DBTX.Query(ctx, sql, args...)
 }

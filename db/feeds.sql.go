@@ -290,15 +290,35 @@ const listBillChanges = `-- name: ListBillChanges :many
 SELECT v.bill_id, v.version, v.changes, v.run_id, v.created_at, v.xid FROM bill_versions v
 WHERE (v.xid, v.bill_id, v.version) > ($1::xid8, $2::text, $3::integer) AND v.xid < log_horizon()
   AND ($4::timestamptz IS NULL OR v.created_at >= $4)
-ORDER BY v.xid, v.bill_id, v.version LIMIT $5
+  AND (NOT $5::boolean OR v.bill_id IN (SELECT b.id FROM bills b
+    WHERE ($6::integer IS NULL OR (b.parliament = $6 AND b.session = $7::integer))
+    AND (cardinality($8::text[]) = 0 OR b.kinds @> $8::text[])
+    AND ($9::text IS NULL OR b.home_chamber = $9)
+    AND ($10::date IS NULL OR (coalesce(b.introduced_on, '0001-01-01') BETWEEN $10 AND $11::date
+         AND coalesce(b.introduced_on, '9999-12-31') BETWEEN $10 AND $11)) -- in the words of either index
+    AND ($12::text IS NULL OR b.committees @> ARRAY[$12::text])
+    AND (NOT $13::boolean OR b.sponsor_id = ANY($14::bigint[]) OR b.sponsor_name = $15::text)
+  ))
+ORDER BY v.xid, v.bill_id, v.version LIMIT $16
 `
 
 type ListBillChangesParams struct {
-	AfterXid     uint64
-	AfterID      string
-	AfterVersion int32
-	Since        *time.Time
-	MaxRows      int32
+	AfterXid       uint64
+	AfterID        string
+	AfterVersion   int32
+	Since          *time.Time
+	Filtered       bool
+	Parliament     *int32
+	Session        *int32
+	Kinds          []string
+	Chamber        *string
+	IntroducedFrom *time.Time
+	IntroducedTo   *time.Time
+	Committee      *string
+	Sponsored      bool
+	SponsorIds     []int64
+	SponsorName    string
+	MaxRows        int32
 }
 
 func (q *Queries) ListBillChanges(ctx context.Context, arg ListBillChangesParams) ([]BillVersion, error) {
@@ -307,6 +327,17 @@ func (q *Queries) ListBillChanges(ctx context.Context, arg ListBillChangesParams
 		arg.AfterID,
 		arg.AfterVersion,
 		arg.Since,
+		arg.Filtered,
+		arg.Parliament,
+		arg.Session,
+		arg.Kinds,
+		arg.Chamber,
+		arg.IntroducedFrom,
+		arg.IntroducedTo,
+		arg.Committee,
+		arg.Sponsored,
+		arg.SponsorIds,
+		arg.SponsorName,
 		arg.MaxRows,
 	)
 	if err != nil {

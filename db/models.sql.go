@@ -110,6 +110,12 @@ type Bill struct {
 	UpdatedAt        time.Time
 	LastRunID        *uuid.UUID
 	MissingSince     *time.Time
+	HomeChamber      *string
+	LatestActivityAt *time.Time
+	Kinds            []string
+	Committees       []string
+	SponsorID        *int64
+	SponsorName      *string
 }
 
 type BillIndex struct {

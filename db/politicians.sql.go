@@ -26,7 +26,7 @@ func (q *Queries) AnyPolitician(ctx context.Context, patterns []string) (bool, e
 }
 
 const billsOfSponsor = `-- name: BillsOfSponsor :many
-SELECT b.id, b.parliament, b.session, b.prefix, b.digits, b.suffix, b.introduced_on, b.status_code, b.law, b.search, b.doc, b.content_hash, b.parts, b.version, b.openparliament_at, b.legisinfo_at, b.first_seen_at, b.updated_at, b.last_run_id, b.missing_since FROM bill_index i JOIN bills b ON b.id = i.bill_id WHERE i.sponsor_id = $1
+SELECT b.id, b.parliament, b.session, b.prefix, b.digits, b.suffix, b.introduced_on, b.status_code, b.law, b.search, b.doc, b.content_hash, b.parts, b.version, b.openparliament_at, b.legisinfo_at, b.first_seen_at, b.updated_at, b.last_run_id, b.missing_since, b.home_chamber, b.latest_activity_at, b.kinds, b.committees, b.sponsor_id, b.sponsor_name FROM bill_index i JOIN bills b ON b.id = i.bill_id WHERE i.sponsor_id = $1
 ORDER BY coalesce(b.introduced_on, '0001-01-01') DESC, b.prefix, b.digits, b.suffix, b.id LIMIT $2
 `
 
@@ -65,6 +65,12 @@ func (q *Queries) BillsOfSponsor(ctx context.Context, arg BillsOfSponsorParams) 
 			&i.UpdatedAt,
 			&i.LastRunID,
 			&i.MissingSince,
+			&i.HomeChamber,
+			&i.LatestActivityAt,
+			&i.Kinds,
+			&i.Committees,
+			&i.SponsorID,
+			&i.SponsorName,
 		); err != nil {
 			return nil, err
 		}
@@ -180,6 +186,41 @@ func (q *Queries) ListPoliticians(ctx context.Context, arg ListPoliticiansParams
 			&i.UpdatedAt,
 			&i.Rank,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const peopleAsTyped = `-- name: PeopleAsTyped :many
+SELECT coalesce(person_id, 0)::bigint AS person_id, (slug = $1::text)::boolean AS by_slug FROM politicians WHERE slug = $1 OR names && ARRAY[$2::text] ORDER BY slug
+`
+
+type PeopleAsTypedParams struct {
+	Slug string
+	Name string
+}
+
+type PeopleAsTypedRow struct {
+	PersonID int64
+	BySlug   bool
+}
+
+// Person ids (0 if there is none) of whoever has a slug, and of those whose name has just some words; these are in order.
+func (q *Queries) PeopleAsTyped(ctx context.Context, arg PeopleAsTypedParams) ([]PeopleAsTypedRow, error) {
+	rows, err := q.db.Query(ctx, peopleAsTyped, arg.Slug, arg.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []PeopleAsTypedRow{}
+	for rows.Next() {
+		var i PeopleAsTypedRow
+		if err := rows.Scan(&i.PersonID, &i.BySlug); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

@@ -82,21 +82,40 @@ func (q *Queries) CountBills(ctx context.Context) (int64, error) {
 }
 
 const exportBills = `-- name: ExportBills :many
-SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id, missing_since FROM bills
+SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id, missing_since, home_chamber, latest_activity_at, kinds, committees, sponsor_id, sponsor_name FROM bills
 WHERE id > $1::text
   AND ($2::integer IS NULL OR (parliament = $2 AND session = $3::integer))
   AND ($4::text IS NULL OR status_code = $4)
   AND ($5::boolean IS NULL OR law = $5)
-ORDER BY id LIMIT $6
+  AND (cardinality($6::text[]) = 0 OR id LIKE ANY($6::text[]) OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.words LIKE $7))
+  AND ($8::timestamptz IS NULL OR updated_at >= $8)
+  AND (cardinality($9::text[]) = 0 OR kinds @> $9::text[])
+  AND ($10::text IS NULL OR home_chamber = $10)
+  AND ($11::date IS NULL OR (coalesce(introduced_on, '0001-01-01') BETWEEN $11 AND $12::date
+       AND coalesce(introduced_on, '9999-12-31') BETWEEN $11 AND $12)) -- in the words of either index
+  AND ($13::text IS NULL OR committees @> ARRAY[$13::text])
+  AND (NOT $14::boolean OR sponsor_id = ANY($15::bigint[]) OR sponsor_name = $16::text)
+ORDER BY id LIMIT $17
 `
 
 type ExportBillsParams struct {
-	After      string
-	Parliament *int32
-	Session    *int32
-	Status     *string
-	Law        *bool
-	MaxRows    int32
+	After          string
+	Parliament     *int32
+	Session        *int32
+	Status         *string
+	Law            *bool
+	Ids            []string
+	Q              *string
+	UpdatedSince   *time.Time
+	Kinds          []string
+	Chamber        *string
+	IntroducedFrom *time.Time
+	IntroducedTo   *time.Time
+	Committee      *string
+	Sponsored      bool
+	SponsorIds     []int64
+	SponsorName    string
+	MaxRows        int32
 }
 
 func (q *Queries) ExportBills(ctx context.Context, arg ExportBillsParams) ([]Bill, error) {
@@ -106,6 +125,17 @@ func (q *Queries) ExportBills(ctx context.Context, arg ExportBillsParams) ([]Bil
 		arg.Session,
 		arg.Status,
 		arg.Law,
+		arg.Ids,
+		arg.Q,
+		arg.UpdatedSince,
+		arg.Kinds,
+		arg.Chamber,
+		arg.IntroducedFrom,
+		arg.IntroducedTo,
+		arg.Committee,
+		arg.Sponsored,
+		arg.SponsorIds,
+		arg.SponsorName,
 		arg.MaxRows,
 	)
 	if err != nil {
@@ -136,6 +166,12 @@ func (q *Queries) ExportBills(ctx context.Context, arg ExportBillsParams) ([]Bil
 			&i.UpdatedAt,
 			&i.LastRunID,
 			&i.MissingSince,
+			&i.HomeChamber,
+			&i.LatestActivityAt,
+			&i.Kinds,
+			&i.Committees,
+			&i.SponsorID,
+			&i.SponsorName,
 		); err != nil {
 			return nil, err
 		}
@@ -156,13 +192,32 @@ FROM bills
 WHERE ($1::integer IS NULL OR (parliament = $1 AND session = $2::integer))
   AND ($3::text IS NULL OR status_code = $3)
   AND ($4::boolean IS NULL OR law = $4)
+  AND (cardinality($5::text[]) = 0 OR id LIKE ANY($5::text[]) OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.words LIKE $6))
+  AND ($7::timestamptz IS NULL OR updated_at >= $7)
+  AND (cardinality($8::text[]) = 0 OR kinds @> $8::text[])
+  AND ($9::text IS NULL OR home_chamber = $9)
+  AND ($10::date IS NULL OR (coalesce(introduced_on, '0001-01-01') BETWEEN $10 AND $11::date
+       AND coalesce(introduced_on, '9999-12-31') BETWEEN $10 AND $11)) -- in the words of either index
+  AND ($12::text IS NULL OR committees @> ARRAY[$12::text])
+  AND (NOT $13::boolean OR sponsor_id = ANY($14::bigint[]) OR sponsor_name = $15::text)
 `
 
 type ExportStateParams struct {
-	Parliament *int32
-	Session    *int32
-	Status     *string
-	Law        *bool
+	Parliament     *int32
+	Session        *int32
+	Status         *string
+	Law            *bool
+	Ids            []string
+	Q              *string
+	UpdatedSince   *time.Time
+	Kinds          []string
+	Chamber        *string
+	IntroducedFrom *time.Time
+	IntroducedTo   *time.Time
+	Committee      *string
+	Sponsored      bool
+	SponsorIds     []int64
+	SponsorName    string
 }
 
 type ExportStateRow struct {
@@ -180,6 +235,17 @@ func (q *Queries) ExportState(ctx context.Context, arg ExportStateParams) (Expor
 		arg.Session,
 		arg.Status,
 		arg.Law,
+		arg.Ids,
+		arg.Q,
+		arg.UpdatedSince,
+		arg.Kinds,
+		arg.Chamber,
+		arg.IntroducedFrom,
+		arg.IntroducedTo,
+		arg.Committee,
+		arg.Sponsored,
+		arg.SponsorIds,
+		arg.SponsorName,
 	)
 	var i ExportStateRow
 	err := row.Scan(

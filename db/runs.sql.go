@@ -399,22 +399,24 @@ const listRuns = `-- name: ListRuns :many
 SELECT id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id, timeout_seconds, created_at, started_at, ended_at, deadline_at, canceled_by, error, priority, backfill_id FROM runs
 WHERE ($1::uuid IS NULL OR id < $1)
   AND ($2::text IS NULL OR status = $2)
-  AND ($3::text IS NULL OR job = $3)
-  AND ($4::text IS NULL OR assets @> ARRAY[$4::text]) -- ListRunsOfAsset is faster
-  AND ($5::text IS NULL OR partition = $5)
-  AND ($6::uuid IS NULL OR backfill_id = $6)
-  AND ($7::jsonb IS NULL OR tags @> $7)
-  AND ($8::timestamptz IS NULL OR created_at > $8)
-  AND ($9::timestamptz IS NULL OR created_at < $9)
-  AND ($10::uuid IS NULL OR id <= $10) -- the same bound on the UUIDv7, for the index
-  AND ($11::uuid IS NULL OR id >= $11) -- the same bound on the UUIDv7, for the index
+  AND ($3::text[] IS NULL OR status = ANY($3))
+  AND ($4::text IS NULL OR job = $4)
+  AND ($5::text IS NULL OR assets @> ARRAY[$5::text]) -- ListRunsOfAsset is faster
+  AND ($6::text IS NULL OR partition = $6)
+  AND ($7::uuid IS NULL OR backfill_id = $7)
+  AND ($8::jsonb IS NULL OR tags @> $8)
+  AND ($9::timestamptz IS NULL OR created_at > $9)
+  AND ($10::timestamptz IS NULL OR created_at < $10)
+  AND ($11::uuid IS NULL OR id <= $11) -- the same bound on the UUIDv7, for the index
+  AND ($12::uuid IS NULL OR id >= $12) -- the same bound on the UUIDv7, for the index
 ORDER BY id DESC
-LIMIT $12
+LIMIT $13
 `
 
 type ListRunsParams struct {
 	Before         *uuid.UUID
 	Status         *string
+	Statuses       []string
 	Job            *string
 	Asset          *string
 	Partition      *string
@@ -431,6 +433,7 @@ func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]Run, erro
 	rows, err := q.db.Query(ctx, listRuns,
 		arg.Before,
 		arg.Status,
+		arg.Statuses,
 		arg.Job,
 		arg.Asset,
 		arg.Partition,
@@ -484,22 +487,24 @@ const listRunsOfAsset = `-- name: ListRunsOfAsset :many
 SELECT runs.id, runs.job, runs.assets, runs.partition, runs.status, runs.trigger_kind, runs.trigger_name, runs.config, runs.tags, runs.parent_run_id, runs.timeout_seconds, runs.created_at, runs.started_at, runs.ended_at, runs.deadline_at, runs.canceled_by, runs.error, runs.priority, runs.backfill_id FROM steps JOIN runs ON runs.id = steps.run_id
 WHERE ($1::uuid IS NULL OR steps.run_id < $1)
   AND ($2::text IS NULL OR runs.status = $2)
-  AND ($3::text IS NULL OR runs.job = $3)
-  AND steps.asset = $4::text
-  AND ($5::text IS NULL OR runs.partition = $5)
-  AND ($6::uuid IS NULL OR runs.backfill_id = $6)
-  AND ($7::jsonb IS NULL OR runs.tags @> $7)
-  AND ($8::timestamptz IS NULL OR runs.created_at > $8)
-  AND ($9::timestamptz IS NULL OR runs.created_at < $9)
-  AND ($10::uuid IS NULL OR steps.run_id <= $10)
-  AND ($11::uuid IS NULL OR steps.run_id >= $11)
+  AND ($3::text[] IS NULL OR runs.status = ANY($3))
+  AND ($4::text IS NULL OR runs.job = $4)
+  AND steps.asset = $5::text
+  AND ($6::text IS NULL OR runs.partition = $6)
+  AND ($7::uuid IS NULL OR runs.backfill_id = $7)
+  AND ($8::jsonb IS NULL OR runs.tags @> $8)
+  AND ($9::timestamptz IS NULL OR runs.created_at > $9)
+  AND ($10::timestamptz IS NULL OR runs.created_at < $10)
+  AND ($11::uuid IS NULL OR steps.run_id <= $11)
+  AND ($12::uuid IS NULL OR steps.run_id >= $12)
 ORDER BY steps.run_id DESC
-LIMIT $12
+LIMIT $13
 `
 
 type ListRunsOfAssetParams struct {
 	Before         *uuid.UUID
 	Status         *string
+	Statuses       []string
 	Job            *string
 	Asset          *string
 	Partition      *string
@@ -517,6 +522,7 @@ func (q *Queries) ListRunsOfAsset(ctx context.Context, arg ListRunsOfAssetParams
 	rows, err := q.db.Query(ctx, listRunsOfAsset,
 		arg.Before,
 		arg.Status,
+		arg.Statuses,
 		arg.Job,
 		arg.Asset,
 		arg.Partition,

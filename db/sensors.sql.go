@@ -153,6 +153,28 @@ func (q *Queries) EnsureSensor(ctx context.Context, arg EnsureSensorParams) erro
 	return err
 }
 
+const forgetRunKey = `-- name: ForgetRunKey :one
+DELETE FROM run_keys WHERE sensor = $1 AND key = $2 RETURNING key, run_id, created_at
+`
+
+type ForgetRunKeyParams struct {
+	Sensor string
+	Key    string
+}
+
+type ForgetRunKeyRow struct {
+	Key       string
+	RunID     uuid.UUID
+	CreatedAt time.Time
+}
+
+func (q *Queries) ForgetRunKey(ctx context.Context, arg ForgetRunKeyParams) (ForgetRunKeyRow, error) {
+	row := q.db.QueryRow(ctx, forgetRunKey, arg.Sensor, arg.Key)
+	var i ForgetRunKeyRow
+	err := row.Scan(&i.Key, &i.RunID, &i.CreatedAt)
+	return i, err
+}
+
 const freeSensor = `-- name: FreeSensor :exec
 UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL WHERE name = $1 AND lease = $2
 `
@@ -316,6 +338,59 @@ func (q *Queries) ListOpenWebhookEvents(ctx context.Context, arg ListOpenWebhook
 			&i.ReceivedAt,
 			&i.ProcessedAt,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listRunKeys = `-- name: ListRunKeys :many
+SELECT key, run_id, created_at FROM run_keys
+WHERE sensor = $1
+  AND ($2::text IS NULL OR key = $2)
+  AND ($3::text IS NULL OR key LIKE $3)
+  AND (NOT $4::boolean OR (created_at, key) < ($5::timestamptz, $6::text))
+ORDER BY created_at DESC, key DESC LIMIT $7
+`
+
+type ListRunKeysParams struct {
+	Sensor    string
+	Key       *string
+	Prefix    *string
+	Before    bool
+	BeforeAt  time.Time
+	BeforeKey string
+	MaxRows   int32
+}
+
+type ListRunKeysRow struct {
+	Key       string
+	RunID     uuid.UUID
+	CreatedAt time.Time
+}
+
+func (q *Queries) ListRunKeys(ctx context.Context, arg ListRunKeysParams) ([]ListRunKeysRow, error) {
+	rows, err := q.db.Query(ctx, listRunKeys,
+		arg.Sensor,
+		arg.Key,
+		arg.Prefix,
+		arg.Before,
+		arg.BeforeAt,
+		arg.BeforeKey,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListRunKeysRow{}
+	for rows.Next() {
+		var i ListRunKeysRow
+		if err := rows.Scan(&i.Key, &i.RunID, &i.CreatedAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

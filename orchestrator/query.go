@@ -42,6 +42,7 @@ func (e *Engine) Run(ctx context.Context, id uuid.UUID) (*Run, error) {
 // RunFilter narrows a list of runs; empty fields do not.
 type RunFilter struct {
 	Status, Job, Asset, Partition string
+	Statuses                      []string // any of these; nil: whatever it is
 	Tags                          map[string]string
 	Backfill                      *uuid.UUID
 	CreatedAfter, CreatedBefore   time.Time
@@ -53,7 +54,7 @@ type RunFilter struct {
 // Runs lists runs with their steps, newest first.
 func (e *Engine) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 	p := db.ListRunsParams{
-		Before: f.Before, Status: optional(f.Status), Job: optional(f.Job), Asset: optional(f.Asset), Partition: optional(f.Partition), BackfillID: f.Backfill,
+		Before: f.Before, Status: optional(f.Status), Statuses: f.Statuses, Job: optional(f.Job), Asset: optional(f.Asset), Partition: optional(f.Partition), BackfillID: f.Backfill,
 		MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
 	}
 	if len(f.Tags) > 0 {
@@ -159,7 +160,7 @@ func (e *Engine) LatestMaterializations(ctx context.Context, assets []string) (m
 
 // RunEvents lists the events of a run after an id, oldest first.
 func (e *Engine) RunEvents(ctx context.Context, id uuid.UUID, after int64, limit int) ([]Event, error) {
-	rows, err := e.q.ListRunEvents(ctx, db.ListRunEventsParams{RunID: id, After: after, Since: sinceOf(id), MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := e.lists.ListRunEvents(ctx, db.ListRunEventsParams{RunID: id, After: after, Since: sinceOf(id), MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
 	return each(rows, eventOf), err
 }
 

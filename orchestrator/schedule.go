@@ -247,6 +247,6 @@ func (e *Engine) Ticks(ctx context.Context, name string, before *int64, limit in
 	if _, err := e.defs.Schedule(name); err != nil {
 		return nil, err
 	}
-	rows, err := e.q.ListTicks(ctx, db.ListTicksParams{Schedule: name, Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := e.lists.ListTicks(ctx, db.ListTicksParams{Schedule: name, Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
 	return each(rows, tickOf), err
 }

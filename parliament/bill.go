@@ -92,6 +92,8 @@ type StoredBill struct {
 	LastRunID        *uuid.UUID // the run that made this version
 	// MissingSince is since when neither source lists the bill; nil while one does.
 	MissingSince *time.Time
+
+	activity *time.Time // LatestActivityAt as lists are sorted by it
 }
 
 // Version is one change of a bill.

@@ -476,9 +476,19 @@ type ChangeCursor struct {
 	Since   *time.Time `json:"s,omitempty"`
 }
 
-// Changes gives the versions after a place, in the order in which they became visible, and the place after them.
-func (s *Store) Changes(ctx context.Context, after ChangeCursor, limit int) ([]BillChange, ChangeCursor, error) {
-	rows, err := s.lists.ListBillChanges(ctx, db.ListBillChangesParams{AfterXid: after.Xid, AfterID: after.Bill, AfterVersion: int32(after.Version), Since: after.Since, MaxRows: int32(limit)}) //nolint:gosec // small numbers
+// Changes gives the versions after a place, in the order in which they became visible, and the place after them. Of the
+// filter, session, type, chamber, year, committee and sponsor count: it chooses bills as they are now.
+func (s *Store) Changes(ctx context.Context, f BillFilter, after ChangeCursor, limit int) ([]BillChange, ChangeCursor, error) {
+	n, err := s.narrow(ctx, f)
+	if err != nil || n.none {
+		return []BillChange{}, after, err
+	}
+	rows, err := s.lists.ListBillChanges(ctx, db.ListBillChangesParams{
+		AfterXid: after.Xid, AfterID: after.Bill, AfterVersion: int32(after.Version), Since: after.Since, //nolint:gosec // a small number
+		Filtered:   n.parliament != nil || len(n.kinds) > 0 || n.chamber != nil || n.from != nil || n.committee != nil || n.sponsored,
+		Parliament: n.parliament, Session: n.session, Kinds: n.kinds, Chamber: n.chamber, IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee,
+		Sponsored: n.sponsored, SponsorIds: n.sponsorIDs, SponsorName: n.sponsorName, MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+	})
 	if err != nil {
 		return nil, after, err
 	}

@@ -383,29 +383,23 @@ func (s *Store) bill(ctx context.Context, id BillID) (db.Bill, error) {
 	return row, err
 }
 
-// BillFilter narrows a list of bills; empty fields do not.
+// BillFilter narrows a list of bills, and says in which order it is; empty fields do not.
 type BillFilter struct {
 	Parliament, Session int // both or neither
 	Status              string
 	Law                 *bool
 	Q                   string // part of the number or of a title, however it is written; or numbers, with their sessions
-	Sponsor             string // slug; one that is not known has no bills
+	Type                string // "government", "private member's", or words of a type in either language
+	Chamber             string // "house" or "senate", or the name of one in either language
+	Year                int    // of introduction
+	Committee           string // acronym, or name in either language
+	Sponsor             string // slug, person id or name; one that is not known has no bills
 	UpdatedSince        time.Time
-	After               *BillCursor
-	Limit               int
-}
-
-// BillCursor is the place of a bill in lists.
-type BillCursor struct {
-	Introduced string `json:"i"`
-	ID         BillID `json:"b"`
-}
-
-// Cursor is the bill's place in lists.
-func (b *StoredBill) Cursor() BillCursor {
-	session := fmt.Sprintf("%d-%d", b.Parliament, b.Session)
-	id, _ := ParseBillID(session, b.Number) // it was stored under that id
-	return BillCursor{Introduced: value(b.IntroducedOn), ID: id}
+	// Sort is ByIntroduction (if empty), ByUpdate or ByLatestActivity; the latest come first, or last if Ascending.
+	Sort      string
+	Ascending bool
+	After     *BillCursor
+	Limit     int
 }
 
 // partOf gives the patterns that the ids of bills or their words have if a text is part of them. There is none for a text
@@ -433,56 +427,6 @@ func partOf(plain, words string) (ids []string, text *string) {
 		words = fmt.Sprintf("%s %d%s", n.prefix, n.digits, n.suffix)
 	}
 	return []string{ids[0] + "%"}, ptr("%" + strings.ToLower(words) + "%")
-}
-
-// Bills lists bills, latest introduced first, then by number.
-func (s *Store) Bills(ctx context.Context, f BillFilter) ([]StoredBill, error) {
-	p := db.ListBillsParams{Status: optional(f.Status), Law: f.Law, Ids: []string{}, MaxRows: int32(f.Limit)} //nolint:gosec // bounded by the contract
-	if f.Parliament > 0 {
-		parliament, session := int32(f.Parliament), int32(f.Session) //nolint:gosec // small numbers
-		p.Parliament, p.Session = &parliament, &session
-	}
-	if strings.TrimSpace(f.Q) != "" {
-		plain, err := s.q.PlainText(ctx, db.CleanText(f.Q))
-		if err != nil {
-			return nil, err
-		}
-		if p.Ids, p.Q = partOf(plain.Plain, plain.Words); len(p.Ids) == 0 {
-			return []StoredBill{}, nil
-		}
-	}
-	if !f.UpdatedSince.IsZero() {
-		p.UpdatedSince = &f.UpdatedSince
-	}
-	if f.Sponsor != "" {
-		who, err := s.Politician(ctx, f.Sponsor)
-		if errors.Is(err, ErrNotFound) || err == nil && who.PersonID == nil {
-			return []StoredBill{}, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		id := int64(*who.PersonID)
-		p.SponsorID = &id
-	}
-	p.AfterIntroduced = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
-	if f.After != nil {
-		p.After = true
-		if f.After.Introduced != "" {
-			day, err := time.Parse(time.DateOnly, f.After.Introduced)
-			if err != nil {
-				return nil, err
-			}
-			p.AfterIntroduced = day
-		}
-		id := f.After.ID
-		p.AfterPrefix, p.AfterDigits, p.AfterSuffix, p.AfterID = id.Prefix, int32(id.Digits), id.Suffix, id.String() //nolint:gosec // five digits
-	}
-	rows, err := s.lists.ListBills(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	return s.stored(ctx, rows)
 }
 
 // stored reads rows, and links sponsors to the politicians that they are.
@@ -520,45 +464,12 @@ func (s *Store) stored(ctx context.Context, rows []db.Bill) ([]StoredBill, error
 func storedBill(row db.Bill) (*StoredBill, error) {
 	b := &StoredBill{
 		OpenParliamentAt: row.OpenparliamentAt, LegisinfoAt: row.LegisinfoAt, Version: int(row.Version),
-		FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt, LastRunID: row.LastRunID, MissingSince: row.MissingSince,
+		FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt, LastRunID: row.LastRunID, MissingSince: row.MissingSince, activity: row.LatestActivityAt,
 	}
 	if err := json.Unmarshal(row.Doc, &b.Bill); err != nil {
 		return nil, fmt.Errorf("bill %s: %w", row.ID, err)
 	}
 	return b, nil
-}
-
-// Export gives bills by id, after one, for what reads them all; of the filter, session, status and law count.
-func (s *Store) Export(ctx context.Context, f BillFilter, after string, limit int) ([]StoredBill, error) {
-	p := db.ExportBillsParams{After: after, Status: optional(f.Status), Law: f.Law, MaxRows: int32(limit)} //nolint:gosec // a small number
-	if f.Parliament > 0 {
-		parliament, session := int32(f.Parliament), int32(f.Session) //nolint:gosec // small numbers
-		p.Parliament, p.Session = &parliament, &session
-	}
-	rows, err := s.lists.ExportBills(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	return s.stored(ctx, rows)
-}
-
-// ExportState is a text that changes with what Export gives for the filter. provenance: also with when and by which run
-// bills were fetched, though nothing else of them changed.
-func (s *Store) ExportState(ctx context.Context, f BillFilter, provenance bool) (string, error) {
-	p := db.ExportStateParams{Status: optional(f.Status), Law: f.Law}
-	if f.Parliament > 0 {
-		parliament, session := int32(f.Parliament), int32(f.Session) //nolint:gosec // small numbers
-		p.Parliament, p.Session = &parliament, &session
-	}
-	row, err := s.lists.ExportState(ctx, p)
-	if err != nil {
-		return "", err
-	}
-	state := fmt.Sprint(row.Bills, row.Content, row.People)
-	if provenance {
-		state += " " + row.Provenance
-	}
-	return state, nil
 }
 
 // CountBills is how many bills are held.
@@ -574,7 +485,7 @@ func (s *Store) Versions(ctx context.Context, id BillID, before, limit int) ([]V
 		b := int32(before) //nolint:gosec // a small number
 		p.Before = &b
 	}
-	rows, err := s.q.ListBillVersions(ctx, p)
+	rows, err := s.lists.ListBillVersions(ctx, p)
 	if err != nil {
 		return nil, err
 	}

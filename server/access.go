@@ -109,7 +109,11 @@ func (s *Server) audit(c echo.Context) {
 	if operation == "" || safe && operation != "completeSignIn" || status == http.StatusTooManyRequests || operation == "receiveWebhook" {
 		return // webhooks are kept by themselves
 	}
-	e := db.InsertAuditParams{Operation: operation, Method: r.Method, Path: r.URL.Path, Status: int32(status), RemoteAddress: c.RealIP(), RequestID: requestID(c), Actor: actorOf(identityOf(c), r.UserAgent(), c.RealIP())} //nolint:gosec // a status
+	path := r.URL.Path
+	if r.Method == http.MethodDelete && r.URL.RawQuery != "" { // it says what was taken away
+		path = db.CleanText(path + "?" + r.URL.RawQuery)
+	}
+	e := db.InsertAuditParams{Operation: operation, Method: r.Method, Path: path, Status: int32(status), RemoteAddress: c.RealIP(), RequestID: requestID(c), Actor: actorOf(identityOf(c), r.UserAgent(), c.RealIP())} //nolint:gosec // a status
 	if who := identityOf(c); who != nil {
 		e.KeyID = who.KeyID
 	}
@@ -297,7 +301,13 @@ func (h *handlers) ListAuditLog(ctx context.Context, req api.ListAuditLogRequest
 		return nil, err
 	}
 	rows, next := page("audit", rows, limit, func(r db.AuditLog) int64 { return r.ID })
+	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]db.AuditLog, error) {
+		return h.cfg.Access.Audit(ctx, db.ListAuditParams{Actor: req.Params.Actor, Operation: req.Params.Operation, MaxRows: int32(limit)}) //nolint:gosec // a small number
+	})
+	if err != nil {
+		return nil, err
+	}
 	return api.ListAuditLog200JSONResponse{Items: each(rows, func(r db.AuditLog) api.AuditEntry {
 		return api.AuditEntry{ID: r.ID, At: r.At, Actor: r.Actor, KeyID: r.KeyID, Operation: r.Operation, Method: r.Method, Path: r.Path, Status: int(r.Status), RemoteAddress: r.RemoteAddress, RequestID: r.RequestID}
-	}), NextCursor: next}, nil
+	}), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
 }

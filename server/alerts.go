@@ -21,12 +21,18 @@ func (h *handlers) ListAlerts(ctx context.Context, req api.ListAlertsRequestObje
 		return nil, err
 	}
 	all, next := page("alerts", all, limit, func(a orchestrator.AlertState) uuid.UUID { return a.ID })
+	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]orchestrator.AlertState, error) {
+		return h.cfg.Engine.Alerts(ctx, deref(req.Params.Open), nil, limit)
+	})
+	if err != nil {
+		return nil, err
+	}
 	return api.ListAlerts200JSONResponse{Items: each(all, func(a orchestrator.AlertState) api.Alert {
 		return api.Alert{
 			ID: a.ID, Cause: a.Alert.Cause, Severity: api.Severity(a.Alert.Severity), Title: a.Alert.Title, Detail: a.Alert.Detail, Data: mustJSON(a.Alert.Data),
 			Occurrences: a.Occurrences, OpenedAt: a.OpenedAt, LastAt: a.LastAt, RecoveredAt: a.RecoveredAt, ToldAt: a.ToldAt, Deliveries: each(a.Deliveries, apiDelivery),
 		}
-	}), NextCursor: next}, nil
+	}), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
 }
 
 func (h *handlers) ListAlertChannels(_ context.Context, _ api.ListAlertChannelsRequestObject) (api.ListAlertChannelsResponseObject, error) {
@@ -55,7 +61,13 @@ func (h *handlers) ListAlertDeliveries(ctx context.Context, req api.ListAlertDel
 		return nil, err
 	}
 	all, next := page(list, all, limit, func(d orchestrator.Delivery) uuid.UUID { return d.ID })
-	return api.ListAlertDeliveries200JSONResponse{Items: each(all, apiDelivery), NextCursor: next}, nil
+	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]orchestrator.Delivery, error) {
+		return h.cfg.Engine.Deliveries(ctx, channel, nil, limit)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.ListAlertDeliveries200JSONResponse{Items: each(all, apiDelivery), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
 }
 
 func apiDelivery(d orchestrator.Delivery) api.Delivery {

@@ -131,7 +131,13 @@ func (h *handlers) ListAssetCheckResults(ctx context.Context, req api.ListAssetC
 		return nil, err
 	}
 	all, next := page(list, all, limit, func(r orchestrator.CheckResult) uuid.UUID { return r.ID })
-	return api.ListAssetCheckResults200JSONResponse{Items: each(all, apiCheckResult), NextCursor: next}, nil
+	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]orchestrator.CheckResult, error) {
+		return h.cfg.Engine.CheckResults(ctx, req.Asset, check, nil, limit)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.ListAssetCheckResults200JSONResponse{Items: each(all, apiCheckResult), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
 }
 
 func (h *handlers) latest(ctx context.Context, assets []*orchestrator.Asset) (map[string]orchestrator.Materialization, error) {
@@ -177,7 +183,13 @@ func (h *handlers) ListAssetMaterializations(ctx context.Context, req api.ListAs
 		return nil, err
 	}
 	ms, next := page(list, ms, limit, func(m orchestrator.Materialization) uuid.UUID { return m.ID })
-	return api.ListAssetMaterializations200JSONResponse{Items: each(ms, apiMaterialization), NextCursor: next}, nil
+	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]orchestrator.Materialization, error) {
+		return h.cfg.Engine.Materializations(ctx, req.Asset, deref(req.Params.Partition), nil, limit)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.ListAssetMaterializations200JSONResponse{Items: each(ms, apiMaterialization), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
 }
 
 func apiAsset(defs *orchestrator.Definitions, a *orchestrator.Asset, latest map[string]orchestrator.Materialization) api.Asset {

@@ -11,7 +11,7 @@ import (
 )
 
 func (h *handlers) StartBackfill(ctx context.Context, req api.StartBackfillRequestObject) (api.StartBackfillResponseObject, error) {
-	b := req.Body
+	b := req.JSONBody
 	assets, err := h.chosen(deref(b.Assets), b.Selection)
 	if err != nil {
 		return nil, err
@@ -79,7 +79,13 @@ func (h *handlers) ListBackfills(ctx context.Context, req api.ListBackfillsReque
 		return nil, err
 	}
 	all, next := page("backfills", all, limit, func(b orchestrator.Backfill) uuid.UUID { return b.ID })
-	return api.ListBackfills200JSONResponse{Items: each(all, apiBackfill), NextCursor: next}, nil
+	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]orchestrator.Backfill, error) {
+		return h.cfg.Engine.Backfills(ctx, string(deref(req.Params.Status)), nil, limit)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.ListBackfills200JSONResponse{Items: each(all, apiBackfill), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
 }
 
 func (h *handlers) GetBackfill(ctx context.Context, req api.GetBackfillRequestObject) (api.GetBackfillResponseObject, error) {
@@ -109,9 +115,15 @@ func (h *handlers) ListBackfillPartitions(ctx context.Context, req api.ListBackf
 		return nil, err
 	}
 	all, next := page(list, all, limit, func(p orchestrator.BackfillPartition) int { return p.Ordinal })
+	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]orchestrator.BackfillPartition, error) {
+		return h.cfg.Engine.BackfillPartitions(ctx, id, string(deref(req.Params.Status)), nil, limit)
+	})
+	if err != nil {
+		return nil, err
+	}
 	return api.ListBackfillPartitions200JSONResponse{Items: each(all, func(p orchestrator.BackfillPartition) api.BackfillPartition {
 		return api.BackfillPartition{Key: p.Key, Status: api.BackfillPartitionStatus(p.Status), RunID: p.RunID, Error: p.Error}
-	}), NextCursor: next}, nil
+	}), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
 }
 
 func (h *handlers) PauseBackfill(ctx context.Context, req api.PauseBackfillRequestObject) (api.PauseBackfillResponseObject, error) {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/google/uuid"
 
@@ -12,22 +13,68 @@ import (
 
 func (h *handlers) ListBills(ctx context.Context, req api.ListBillsRequestObject) (api.ListBillsResponseObject, error) {
 	p, limit := req.Params, limitOf(req.Params.Limit)
-	cursor, err := after[parliament.BillCursor]("bills", p.Cursor)
+	sort, ascending := string(deref(p.Sort)), deref(p.Order) == api.ListBillsParamsOrderAsc
+	list := billsList(sort, ascending)
+	cursor, err := after[parliament.BillCursor](list, p.Cursor)
 	if err != nil {
 		return nil, err
 	}
-	f := parliament.BillFilter{Status: deref(p.Status), Law: p.Law, Q: deref(p.Q), Sponsor: deref(p.Sponsor), UpdatedSince: deref(p.UpdatedSince), After: cursor, Limit: limit + 1}
-	if p.Session != nil {
-		if f.Parliament, f.Session, err = parliament.ParseSession(*p.Session); err != nil {
-			return nil, invalidField("/query/session", "%q is not a session: want one such as 44-1", *p.Session)
-		}
+	if cursor != nil && sort == parliament.ByUpdate && cursor.At == nil {
+		return nil, invalidField("/query/cursor", "%q is not a cursor: want the next_cursor of a page before", *p.Cursor)
+	}
+	f, err := billFilter(parliament.BillFilter{
+		Status: deref(p.Status), Law: p.Law, Q: deref(p.Q), Type: deref(p.Type), Chamber: deref(p.Chamber), Year: deref(p.Year), Committee: deref(p.Committee), Sponsor: deref(p.Sponsor),
+		UpdatedSince: deref(p.UpdatedSince), Sort: sort, Ascending: ascending, After: cursor, Limit: limit + 1,
+	}, p.Session)
+	if err != nil {
+		return nil, err
 	}
 	bills, err := h.cfg.Store.Bills(ctx, f)
 	if err != nil {
+		return nil, filterProblem(err)
+	}
+	n, err := countOf(ctx, p.Count, func(ctx context.Context, limit int) ([]parliament.StoredBill, error) {
+		f.After, f.Limit = nil, limit
+		return h.cfg.Store.Bills(ctx, f)
+	})
+	if err != nil {
 		return nil, err
 	}
-	bills, next := page("bills", bills, limit, func(b parliament.StoredBill) parliament.BillCursor { return b.Cursor() })
-	return api.ListBills200JSONResponse{Items: each(bills, apiBill), NextCursor: next}, nil
+	bills, next := page(list, bills, limit, func(b parliament.StoredBill) parliament.BillCursor { return b.Cursor(sort) })
+	return api.ListBills200JSONResponse{Items: each(bills, apiBill), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+}
+
+// billsList is what cursors of listBills are of: each order has its own.
+func billsList(sort string, ascending bool) string {
+	list := "bills"
+	if sort != "" && sort != parliament.ByIntroduction {
+		list += " by " + sort
+	}
+	if ascending {
+		list += ", the earliest first"
+	}
+	return list
+}
+
+// billFilter adds the session to a filter.
+func billFilter(f parliament.BillFilter, session *string) (parliament.BillFilter, error) {
+	if session == nil {
+		return f, nil
+	}
+	var err error
+	if f.Parliament, f.Session, err = parliament.ParseSession(*session); err != nil {
+		return f, invalidField("/query/session", "%q is not a session: want one such as 44-1", *session)
+	}
+	return f, nil
+}
+
+// filterProblem says which parameter is at fault.
+func filterProblem(err error) error {
+	var wrong *parliament.FilterError
+	if errors.As(err, &wrong) {
+		return invalidField("/query/"+wrong.Field, "%s", wrong.Detail)
+	}
+	return err
 }
 
 func (h *handlers) GetBill(ctx context.Context, req api.GetBillRequestObject) (api.GetBillResponseObject, error) {
@@ -69,7 +116,13 @@ func (h *handlers) ListBillVersions(ctx context.Context, req api.ListBillVersion
 		return nil, err
 	}
 	versions, next := page(list, versions, limit, func(v parliament.Version) int { return v.Version })
-	return api.ListBillVersions200JSONResponse{Items: each(versions, apiVersion), NextCursor: next}, nil
+	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]parliament.Version, error) {
+		return h.cfg.Store.Versions(ctx, id, 0, limit)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.ListBillVersions200JSONResponse{Items: each(versions, apiVersion), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
 }
 
 func (h *handlers) ListBillStages(ctx context.Context, req api.ListBillStagesRequestObject) (api.ListBillStagesResponseObject, error) {
@@ -107,12 +160,24 @@ func (h *handlers) ListBillChanges(ctx context.Context, req api.ListBillChangesR
 	if cursor != nil && req.Params.Since != nil {
 		return nil, invalidField("/query/since", "is given together with a cursor, which knows since when: want one or the other")
 	}
-	from := parliament.ChangeCursor{Since: req.Params.Since}
+	p := req.Params
+	f, err := billFilter(parliament.BillFilter{Type: deref(p.Type), Chamber: deref(p.Chamber), Year: deref(p.Year), Committee: deref(p.Committee), Sponsor: deref(p.Sponsor)}, p.Session)
+	if err != nil {
+		return nil, err
+	}
+	from := parliament.ChangeCursor{Since: p.Since}
 	if cursor != nil {
 		from = *cursor
 	}
 	limit := limitOf(req.Params.Limit)
-	changes, next, err := h.cfg.Store.Changes(ctx, from, limit)
+	changes, next, err := h.cfg.Store.Changes(ctx, f, from, limit)
+	if err != nil {
+		return nil, filterProblem(err)
+	}
+	n, err := countOf(ctx, p.Count, func(ctx context.Context, limit int) ([]parliament.BillChange, error) {
+		all, _, err := h.cfg.Store.Changes(ctx, f, parliament.ChangeCursor{Since: from.Since}, limit)
+		return all, err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -121,7 +186,7 @@ func (h *handlers) ListBillChanges(ctx context.Context, req api.ListBillChangesR
 			v := apiVersion(c.Version)
 			return api.BillChangeEntry{Bill: c.BillID, Version: v.Version, Changes: v.Changes, RunID: v.RunID, CreatedAt: v.CreatedAt}
 		}),
-		NextCursor: cursorText(changesList, next), More: len(changes) == limit,
+		NextCursor: cursorText(changesList, next), More: len(changes) == limit, Total: n.total, TotalCapped: n.capped,
 	}, nil
 }
 
@@ -139,12 +204,20 @@ func (h *handlers) ListFetchLogs(ctx context.Context, req api.ListFetchLogsReque
 	if err != nil {
 		return nil, err
 	}
-	logs, err := h.cfg.Store.FetchLogs(ctx, parliament.FetchLogFilter{Status: string(deref(p.Status)), Source: deref(p.Source), RunID: p.RunID, Before: before, Limit: limit + 1})
+	f := parliament.FetchLogFilter{Status: string(deref(p.Status)), Source: deref(p.Source), RunID: p.RunID, Before: before, Limit: limit + 1}
+	logs, err := h.cfg.Store.FetchLogs(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	n, err := countOf(ctx, p.Count, func(ctx context.Context, limit int) ([]parliament.FetchLog, error) {
+		f.Before, f.Limit = nil, limit
+		return h.cfg.Store.FetchLogs(ctx, f)
+	})
 	if err != nil {
 		return nil, err
 	}
 	logs, next := page("fetch-logs", logs, limit, func(l parliament.FetchLog) uuid.UUID { return l.ID })
-	return api.ListFetchLogs200JSONResponse{Items: each(logs, apiFetchLog), NextCursor: next}, nil
+	return api.ListFetchLogs200JSONResponse{Items: each(logs, apiFetchLog), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
 }
 
 func apiBill(b parliament.StoredBill) api.Bill {

@@ -47,7 +47,13 @@ func (h *handlers) ListRunEvents(ctx context.Context, req api.ListRunEventsReque
 		return nil, err
 	}
 	events, next := page(list, events, limit, func(e orchestrator.Event) int64 { return e.ID })
-	return api.ListRunEvents200JSONResponse{Items: each(events, apiEvent), NextCursor: next}, nil
+	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]orchestrator.Event, error) {
+		return h.cfg.Engine.RunEvents(ctx, id, deref(req.Params.After), limit)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.ListRunEvents200JSONResponse{Items: each(events, apiEvent), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
 }
 
 func (h *handlers) streamRun(ctx context.Context, run *orchestrator.Run, from int64) (api.ListRunEventsResponseObject, error) {

@@ -158,12 +158,13 @@ func (h *handlers) GetExport(ctx context.Context, req api.GetExportRequestObject
 	if name != "bills" || exportTypes[form] == "" {
 		return nil, invalidField("/path/export", "%q is not an export: want bills.csv, bills.ndjson or bills.parquet", req.Export)
 	}
-	f := parliament.BillFilter{Status: deref(req.Params.Status), Law: req.Params.Law}
-	if p := req.Params.Session; p != nil {
-		var err error
-		if f.Parliament, f.Session, err = parliament.ParseSession(*p); err != nil {
-			return nil, invalidField("/query/session", "%q is not a session: want one such as 44-1", *p)
-		}
+	p := req.Params
+	f, err := billFilter(parliament.BillFilter{
+		Status: deref(p.Status), Law: p.Law, Q: deref(p.Q), Type: deref(p.Type), Chamber: deref(p.Chamber), Year: deref(p.Year), Committee: deref(p.Committee), Sponsor: deref(p.Sponsor),
+		UpdatedSince: deref(p.UpdatedSince),
+	}, p.Session)
+	if err != nil {
+		return nil, err
 	}
 	bom := deref(req.Params.Bom)
 	if bom && form != "csv" {
@@ -172,7 +173,7 @@ func (h *handlers) GetExport(ctx context.Context, req api.GetExportRequestObject
 	// The state comes before the bills: what is sent under it is as new as that or newer.
 	state, err := h.cfg.Store.ExportState(ctx, f, form == "ndjson")
 	if err != nil {
-		return nil, err
+		return nil, filterProblem(err)
 	}
 	tag := tagOf(fmt.Appendf(nil, "%s %s %s %t %v %+v", state, h.cfg.Version, h.cfg.Revision, bom, req.Export, exportFields()))
 	if matches(req.Params.IfNoneMatch, tag) {
@@ -203,7 +204,7 @@ func (e *export) VisitGetExportResponse(w http.ResponseWriter) error {
 	if !isHead(e.ctx) {
 		var err error
 		if bills, err = e.store.Export(e.ctx, e.filter, "", exportPage); err != nil {
-			return err
+			return filterProblem(err)
 		}
 	}
 	revalidate(w.Header(), e.tag)

@@ -15,12 +15,20 @@ func (h *handlers) ListPoliticians(ctx context.Context, req api.ListPoliticiansR
 	if err != nil {
 		return nil, err
 	}
-	people, err := h.cfg.Store.Politicians(ctx, parliament.PoliticianFilter{Current: p.Current, Party: deref(p.Party), Province: deref(p.Province), Q: deref(p.Q), After: cursor, Limit: limit + 1})
+	f := parliament.PoliticianFilter{Current: p.Current, Party: deref(p.Party), Province: deref(p.Province), Q: deref(p.Q), After: cursor, Limit: limit + 1}
+	people, err := h.cfg.Store.Politicians(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	n, err := countOf(ctx, p.Count, func(ctx context.Context, limit int) ([]parliament.StoredPolitician, error) {
+		f.After, f.Limit = nil, limit
+		return h.cfg.Store.Politicians(ctx, f)
+	})
 	if err != nil {
 		return nil, err
 	}
 	people, next := page(list, people, limit, func(p parliament.StoredPolitician) parliament.PoliticianCursor { return p.Cursor() })
-	return api.ListPoliticians200JSONResponse{Items: each(people, apiPolitician), NextCursor: next}, nil
+	return api.ListPoliticians200JSONResponse{Items: each(people, apiPolitician), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
 }
 
 // maxSponsored is how many bills a politician's page shows; GET /bills?sponsor= has all.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -14,25 +15,25 @@ import (
 )
 
 func (h *handlers) MaterializeAsset(ctx context.Context, req api.MaterializeAssetRequestObject) (api.MaterializeAssetResponseObject, error) {
-	r := runRequest(ctx, req.Params.IdempotencyKey, req.Body)
+	r := runRequest(ctx, req.Params.IdempotencyKey, req.JSONBody)
 	r.Assets = []string{req.Asset}
 	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
 	return api.MaterializeAsset202JSONResponse{RunAcceptedJSONResponse: accepted}, err
 }
 
 func (h *handlers) StartJobRun(ctx context.Context, req api.StartJobRunRequestObject) (api.StartJobRunResponseObject, error) {
-	r := runRequest(ctx, req.Params.IdempotencyKey, req.Body)
+	r := runRequest(ctx, req.Params.IdempotencyKey, req.JSONBody)
 	r.Job = req.Job
 	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
 	return api.StartJobRun202JSONResponse{RunAcceptedJSONResponse: accepted}, err
 }
 
 func (h *handlers) StartRun(ctx context.Context, req api.StartRunRequestObject) (api.StartRunResponseObject, error) {
-	assets, err := h.chosen(deref(req.Body.Assets), req.Body.Selection)
+	assets, err := h.chosen(deref(req.JSONBody.Assets), req.JSONBody.Selection)
 	if err != nil {
 		return nil, err
 	}
-	r := runRequest(ctx, req.Params.IdempotencyKey, &api.StartRunRequest{Config: req.Body.Config, Partition: req.Body.Partition, Tags: req.Body.Tags, Priority: req.Body.Priority})
+	r := runRequest(ctx, req.Params.IdempotencyKey, &api.StartRunRequest{Config: req.JSONBody.Config, Partition: req.JSONBody.Partition, Tags: req.JSONBody.Tags, Priority: req.JSONBody.Priority})
 	r.Assets = assets
 	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
 	return api.StartRun202JSONResponse{RunAcceptedJSONResponse: accepted}, err
@@ -45,7 +46,7 @@ func (h *handlers) RetryRun(ctx context.Context, req api.RetryRunRequestObject) 
 	}
 	r := runRequest(ctx, req.Params.IdempotencyKey, nil)
 	r.Trigger = orchestrator.Trigger{Kind: "retry", Name: id.String()}
-	fromFailure := req.Body != nil && deref(req.Body.FromFailure)
+	fromFailure := req.JSONBody != nil && deref(req.JSONBody.FromFailure)
 	accepted, err := h.accept(h.cfg.Engine.RetryRun(ctx, id, fromFailure, r))
 	return api.RetryRun202JSONResponse{RunAcceptedJSONResponse: accepted}, err
 }
@@ -104,7 +105,13 @@ func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	f := orchestrator.RunFilter{Status: string(deref(p.Status)), Job: deref(p.Job), Asset: deref(p.Asset), Partition: deref(p.Partition), CreatedAfter: deref(p.CreatedAfter), CreatedBefore: deref(p.CreatedBefore), Backfill: p.BackfillID, Before: before, Limit: limit + 1}
+	f := orchestrator.RunFilter{Job: deref(p.Job), Asset: deref(p.Asset), Partition: deref(p.Partition), CreatedAfter: deref(p.CreatedAfter), CreatedBefore: deref(p.CreatedBefore), Backfill: p.BackfillID, Before: before, Limit: limit + 1}
+	if f.Statuses, err = statusesOf(p.Status); err != nil {
+		return nil, err
+	}
+	if len(f.Statuses) == 1 {
+		f.Status, f.Statuses = f.Statuses[0], nil // for the index
+	}
 	for i, tag := range deref(p.Tag) {
 		if f.Tags == nil {
 			f.Tags = map[string]string{}
@@ -119,8 +126,42 @@ func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) 
 	if err != nil {
 		return nil, err
 	}
+	n, err := countOf(ctx, p.Count, func(ctx context.Context, limit int) ([]orchestrator.Run, error) {
+		f.Before, f.Limit = nil, limit
+		return h.cfg.Engine.Runs(ctx, f)
+	})
+	if err != nil {
+		return nil, err
+	}
 	runs, next := page("runs", runs, limit, func(r orchestrator.Run) uuid.UUID { return r.ID })
-	return api.ListRuns200JSONResponse{Items: each(runs, apiRun), NextCursor: next}, nil
+	return api.ListRuns200JSONResponse{Items: each(runs, apiRun), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+}
+
+// statusesOf reads "failure,canceled" and "-success": the statuses named, or without any all, less those left out.
+func statusesOf(given *api.RunStatus) ([]string, error) {
+	if given == nil {
+		return nil, nil
+	}
+	all := []string{orchestrator.StatusQueued, orchestrator.StatusStarted, orchestrator.StatusSuccess, orchestrator.StatusFailure, orchestrator.StatusCanceling, orchestrator.StatusCanceled}
+	named, without := map[string]bool{}, map[string]bool{}
+	for part := range strings.SplitSeq(string(*given), ",") {
+		s, out := strings.CutPrefix(strings.TrimSpace(part), "-")
+		if !slices.Contains(all, s) {
+			return nil, invalidField("/query/status", "%q is not a status of runs: want some of %s, with a hyphen before those to leave out", part, strings.Join(all, ", "))
+		}
+		if out {
+			without[s] = true
+		} else {
+			named[s] = true
+		}
+	}
+	statuses := []string{} // none is none, not any
+	for _, s := range all {
+		if (len(named) == 0 || named[s]) && !without[s] {
+			statuses = append(statuses, s)
+		}
+	}
+	return statuses, nil
 }
 
 // runRequest is what all ways to start a run have in common.

@@ -56,7 +56,13 @@ func (h *handlers) ListScheduleTicks(ctx context.Context, req api.ListScheduleTi
 		return nil, err
 	}
 	ticks, next := page(list, ticks, limit, func(t orchestrator.Tick) int64 { return t.ID })
-	return api.ListScheduleTicks200JSONResponse{Items: each(ticks, apiTick), NextCursor: next}, nil
+	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]orchestrator.Tick, error) {
+		return h.cfg.Engine.Ticks(ctx, req.Schedule, nil, limit)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.ListScheduleTicks200JSONResponse{Items: each(ticks, apiTick), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
 }
 
 func apiSchedule(s orchestrator.ScheduleState) api.Schedule {

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -65,7 +66,59 @@ func (h *handlers) ListSensorTicks(ctx context.Context, req api.ListSensorTicksR
 		return nil, err
 	}
 	ticks, next := page(list, ticks, limit, func(t orchestrator.SensorTick) int64 { return t.ID })
-	return api.ListSensorTicks200JSONResponse{Items: each(ticks, apiSensorTick), NextCursor: next}, nil
+	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]orchestrator.SensorTick, error) {
+		return h.cfg.Engine.SensorTicks(ctx, req.Sensor, nil, limit)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.ListSensorTicks200JSONResponse{Items: each(ticks, apiSensorTick), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+}
+
+// runKeyPlace is the place of a run key in its list.
+type runKeyPlace struct {
+	At  time.Time `json:"a"`
+	Key string    `json:"k"`
+}
+
+func (h *handlers) ListSensorRunKeys(ctx context.Context, req api.ListSensorRunKeysRequestObject) (api.ListSensorRunKeysResponseObject, error) {
+	list, limit := "run keys of sensor "+req.Sensor, limitOf(req.Params.Limit)
+	place, err := after[runKeyPlace](list, req.Params.Cursor)
+	if err != nil {
+		return nil, err
+	}
+	f := orchestrator.RunKeyFilter{Key: deref(req.Params.Key), Prefix: deref(req.Params.Prefix), Limit: limit + 1}
+	if place != nil {
+		if err := storable(place.Key); err != nil {
+			return nil, invalidField("/query/cursor", "%q is not a cursor: want the next_cursor of a page before", *req.Params.Cursor)
+		}
+		f.Before = &orchestrator.RunKey{CreatedAt: place.At, Key: place.Key}
+	}
+	keys, err := h.cfg.Engine.RunKeys(ctx, req.Sensor, f)
+	if err != nil {
+		return nil, err
+	}
+	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]orchestrator.RunKey, error) {
+		f.Before, f.Limit = nil, limit
+		return h.cfg.Engine.RunKeys(ctx, req.Sensor, f)
+	})
+	if err != nil {
+		return nil, err
+	}
+	keys, next := page(list, keys, limit, func(k orchestrator.RunKey) runKeyPlace { return runKeyPlace{At: k.CreatedAt, Key: k.Key} })
+	return api.ListSensorRunKeys200JSONResponse{Items: each(keys, apiRunKey), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+}
+
+func (h *handlers) ForgetSensorRunKey(ctx context.Context, req api.ForgetSensorRunKeyRequestObject) (api.ForgetSensorRunKeyResponseObject, error) {
+	k, err := h.cfg.Engine.ForgetRunKey(ctx, req.Sensor, req.Params.Key)
+	if err != nil {
+		return nil, err
+	}
+	return api.ForgetSensorRunKey200JSONResponse(apiRunKey(*k)), nil
+}
+
+func apiRunKey(k orchestrator.RunKey) api.RunKey {
+	return api.RunKey{Key: k.Key, RunID: k.RunID, CreatedAt: k.CreatedAt}
 }
 
 // ReceiveWebhook believes nobody before the signature is verified.

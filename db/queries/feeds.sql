@@ -62,6 +62,15 @@ WHERE upper(c ->> 'acronym') = @acronym ORDER BY c ->> 'chamber', i.at DESC, b.i
 SELECT v.bill_id, v.version, v.changes, v.run_id, v.created_at, v.xid FROM bill_versions v
 WHERE (v.xid, v.bill_id, v.version) > (@after_xid::xid8, @after_id::text, @after_version::integer) AND v.xid < log_horizon()
   AND (sqlc.narg(since)::timestamptz IS NULL OR v.created_at >= sqlc.narg(since))
+  AND (NOT @filtered::boolean OR v.bill_id IN (SELECT b.id FROM bills b
+    WHERE (sqlc.narg(parliament)::integer IS NULL OR (b.parliament = sqlc.narg(parliament) AND b.session = sqlc.narg(session)::integer))
+    AND (cardinality(@kinds::text[]) = 0 OR b.kinds @> @kinds::text[])
+    AND (sqlc.narg(chamber)::text IS NULL OR b.home_chamber = sqlc.narg(chamber))
+    AND (sqlc.narg(introduced_from)::date IS NULL OR (coalesce(b.introduced_on, '0001-01-01') BETWEEN sqlc.narg(introduced_from) AND sqlc.narg(introduced_to)::date
+         AND coalesce(b.introduced_on, '9999-12-31') BETWEEN sqlc.narg(introduced_from) AND sqlc.narg(introduced_to))) -- in the words of either index
+    AND (sqlc.narg(committee)::text IS NULL OR b.committees @> ARRAY[sqlc.narg(committee)::text])
+    AND (NOT @sponsored::boolean OR b.sponsor_id = ANY(@sponsor_ids::bigint[]) OR b.sponsor_name = @sponsor_name::text)
+  ))
 ORDER BY v.xid, v.bill_id, v.version LIMIT @max_rows;
 
 -- name: OldestFeedItems :many

@@ -48,6 +48,10 @@ SELECT explorer_words(@q::text)::text AS words, explorer_joined(@q::text)::text 
 -- Whether anybody's name or ridings have all the patterns.
 SELECT EXISTS (SELECT FROM politicians WHERE words LIKE ALL(@patterns::text[])) AS found;
 
+-- name: PeopleAsTyped :many
+-- Person ids (0 if there is none) of whoever has a slug, and of those whose name has just some words; these are in order.
+SELECT coalesce(person_id, 0)::bigint AS person_id, (slug = @slug::text)::boolean AS by_slug FROM politicians WHERE slug = @slug OR names && ARRAY[@name::text] ORDER BY slug;
+
 -- name: PoliticiansByWords :many
 SELECT slug, words FROM politicians ORDER BY slug;
 

@@ -31,6 +31,14 @@ WHERE id > @after::text
   AND (sqlc.narg(parliament)::integer IS NULL OR (parliament = sqlc.narg(parliament) AND session = sqlc.narg(session)::integer))
   AND (sqlc.narg(status)::text IS NULL OR status_code = sqlc.narg(status))
   AND (sqlc.narg(law)::boolean IS NULL OR law = sqlc.narg(law))
+  AND (cardinality(@ids::text[]) = 0 OR id LIKE ANY(@ids::text[]) OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.words LIKE sqlc.narg(q)))
+  AND (sqlc.narg(updated_since)::timestamptz IS NULL OR updated_at >= sqlc.narg(updated_since))
+  AND (cardinality(@kinds::text[]) = 0 OR kinds @> @kinds::text[])
+  AND (sqlc.narg(chamber)::text IS NULL OR home_chamber = sqlc.narg(chamber))
+  AND (sqlc.narg(introduced_from)::date IS NULL OR (coalesce(introduced_on, '0001-01-01') BETWEEN sqlc.narg(introduced_from) AND sqlc.narg(introduced_to)::date
+       AND coalesce(introduced_on, '9999-12-31') BETWEEN sqlc.narg(introduced_from) AND sqlc.narg(introduced_to))) -- in the words of either index
+  AND (sqlc.narg(committee)::text IS NULL OR committees @> ARRAY[sqlc.narg(committee)::text])
+  AND (NOT @sponsored::boolean OR sponsor_id = ANY(@sponsor_ids::bigint[]) OR sponsor_name = @sponsor_name::text)
 ORDER BY id LIMIT @max_rows;
 
 -- name: ExportState :one
@@ -43,7 +51,15 @@ SELECT count(*) AS bills,
 FROM bills
 WHERE (sqlc.narg(parliament)::integer IS NULL OR (parliament = sqlc.narg(parliament) AND session = sqlc.narg(session)::integer))
   AND (sqlc.narg(status)::text IS NULL OR status_code = sqlc.narg(status))
-  AND (sqlc.narg(law)::boolean IS NULL OR law = sqlc.narg(law));
+  AND (sqlc.narg(law)::boolean IS NULL OR law = sqlc.narg(law))
+  AND (cardinality(@ids::text[]) = 0 OR id LIKE ANY(@ids::text[]) OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.words LIKE sqlc.narg(q)))
+  AND (sqlc.narg(updated_since)::timestamptz IS NULL OR updated_at >= sqlc.narg(updated_since))
+  AND (cardinality(@kinds::text[]) = 0 OR kinds @> @kinds::text[])
+  AND (sqlc.narg(chamber)::text IS NULL OR home_chamber = sqlc.narg(chamber))
+  AND (sqlc.narg(introduced_from)::date IS NULL OR (coalesce(introduced_on, '0001-01-01') BETWEEN sqlc.narg(introduced_from) AND sqlc.narg(introduced_to)::date
+       AND coalesce(introduced_on, '9999-12-31') BETWEEN sqlc.narg(introduced_from) AND sqlc.narg(introduced_to))) -- in the words of either index
+  AND (sqlc.narg(committee)::text IS NULL OR committees @> ARRAY[sqlc.narg(committee)::text])
+  AND (NOT @sponsored::boolean OR sponsor_id = ANY(@sponsor_ids::bigint[]) OR sponsor_name = @sponsor_name::text);
 
 -- name: CountBills :one
 SELECT count(*) FROM bills;

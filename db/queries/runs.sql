@@ -23,6 +23,7 @@ SELECT * FROM runs WHERE id = @id FOR NO KEY UPDATE;
 SELECT * FROM runs
 WHERE (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before))
   AND (sqlc.narg(status)::text IS NULL OR status = sqlc.narg(status))
+  AND (sqlc.narg(statuses)::text[] IS NULL OR status = ANY(sqlc.narg(statuses)))
   AND (sqlc.narg(job)::text IS NULL OR job = sqlc.narg(job))
   AND (sqlc.narg(asset)::text IS NULL OR assets @> ARRAY[sqlc.narg(asset)::text]) -- ListRunsOfAsset is faster
   AND (sqlc.narg(partition)::text IS NULL OR partition = sqlc.narg(partition))
@@ -40,6 +41,7 @@ LIMIT @max_rows;
 SELECT runs.* FROM steps JOIN runs ON runs.id = steps.run_id
 WHERE (sqlc.narg(before)::uuid IS NULL OR steps.run_id < sqlc.narg(before))
   AND (sqlc.narg(status)::text IS NULL OR runs.status = sqlc.narg(status))
+  AND (sqlc.narg(statuses)::text[] IS NULL OR runs.status = ANY(sqlc.narg(statuses)))
   AND (sqlc.narg(job)::text IS NULL OR runs.job = sqlc.narg(job))
   AND steps.asset = sqlc.narg(asset)::text
   AND (sqlc.narg(partition)::text IS NULL OR runs.partition = sqlc.narg(partition))

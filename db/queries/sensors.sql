@@ -72,6 +72,17 @@ RETURNING *;
 -- name: InsertRunKey :execrows
 INSERT INTO run_keys (sensor, key, run_id, created_at) VALUES (@sensor, @key, @run_id, @created_at) ON CONFLICT DO NOTHING;
 
+-- name: ListRunKeys :many
+SELECT key, run_id, created_at FROM run_keys
+WHERE sensor = @sensor
+  AND (sqlc.narg(key)::text IS NULL OR key = sqlc.narg(key))
+  AND (sqlc.narg(prefix)::text IS NULL OR key LIKE sqlc.narg(prefix))
+  AND (NOT @before::boolean OR (created_at, key) < (@before_at::timestamptz, @before_key::text))
+ORDER BY created_at DESC, key DESC LIMIT @max_rows;
+
+-- name: ForgetRunKey :one
+DELETE FROM run_keys WHERE sensor = @sensor AND key = @key RETURNING key, run_id, created_at;
+
 -- name: ListSensors :many
 SELECT * FROM sensors;
 

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+
 import { describe, expect, test } from 'vitest'
 
 import { faults, joined, parted, quoted, read, readTags, written } from './config'
@@ -30,6 +32,14 @@ describe('shapes', () => {
   })
   test('an empty text is an empty config', () => expect(read('  \n', 'yaml')).toEqual({}))
   test('what cannot be read says so', () => expect(() => read('{"limit": ', 'json')).toThrow())
+})
+
+// What the server and the commands read is read the same here: orchestrator/runconfig tests with the same file.
+const vectors = JSON.parse(readFileSync(new URL('../../../orchestrator/runconfig/testdata/yaml.json', import.meta.url), 'utf8')) as { name: string; yaml: string; json?: unknown; pointer?: string; server_only?: boolean }[]
+
+describe('YAML', () => {
+  test.each(vectors.filter((v) => v.pointer === undefined))('is read as everywhere: $name', ({ yaml, json }) => expect(JSON.parse(JSON.stringify(read(yaml, 'yaml')))).toEqual(json))
+  test.each(vectors.filter((v) => v.pointer !== undefined && v.server_only !== true))('is refused as everywhere: $name', ({ yaml }) => expect(() => read(yaml, 'yaml')).toThrow())
 })
 
 test('a config becomes one word of a command', () => expect(quoted({ name: "l'eau" })).toBe(`'{"name":"l'\\''eau"}'`))

@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+)
+
+type jobsCmd struct {
+	List jobsListCmd `cmd:"" default:"withargs" help:"List the jobs."`
+	Run  jobsRunCmd  `cmd:"" help:"Run a job and follow the run."`
+}
+
+type jobsListCmd struct{ serverFlags }
+
+// Run lists jobs.
+func (c *jobsListCmd) Run(a *app) error {
+	cl, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	resp, err := cl.ListJobsWithResponse(a.ctx)
+	if err != nil {
+		return cl.unreachable(err)
+	}
+	list, err := got(cl, resp.JSON200, resp.HTTPResponse, resp.Body)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return printJSON(a.out, resp.Body)
+	}
+	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "JOB\tASSETS\tSCHEDULES\tDESCRIPTION")
+	for _, j := range list.Items {
+		schedules := strings.Join(j.Schedules, ",")
+		if schedules == "" {
+			schedules = "-"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", j.Name, strings.Join(j.Assets, ","), schedules, j.Description)
+	}
+	return w.Flush()
+}
+
+type jobsRunCmd struct {
+	serverFlags
+	logFlags
+	configFlags
+	Job            string            `arg:"" help:"The job's name."`
+	Partition      string            `help:"The partition to materialize." placeholder:"KEY"`
+	Priority       int               `help:"1 goes first, 4 last; without it, the job's own." placeholder:"N"`
+	Tag            map[string]string `help:"A tag of the run, as key=value; may be repeated." placeholder:"KEY=VALUE"`
+	IdempotencyKey string            `help:"Start only one run for this key, however often the command is repeated." placeholder:"KEY"`
+	Follow         bool              `default:"true" negatable:"" help:"Follow the run to its end; the exit code says how it ended."`
+}
+
+// Run starts a run of the job and follows it.
+func (c *jobsRunCmd) Run(a *app) error {
+	config, err := c.json()
+	if err != nil {
+		return err
+	}
+	cl, err := c.client(a)
+	if err != nil {
+		return err
+	}
+	body := api.StartRunRequest{Config: config}
+	if c.Partition != "" {
+		body.Partition = &c.Partition
+	}
+	if c.Priority != 0 {
+		body.Priority = &c.Priority
+	}
+	if len(c.Tag) > 0 {
+		tags := api.Tags(c.Tag)
+		body.Tags = &tags
+	}
+	params := &api.StartJobRunParams{}
+	if c.IdempotencyKey != "" {
+		params.IdempotencyKey = &c.IdempotencyKey
+	}
+	resp, err := cl.StartJobRunWithResponse(a.ctx, c.Job, params, body)
+	if err != nil {
+		return cl.unreachable(err)
+	}
+	if resp.JSON202 == nil {
+		return cl.problem(resp.HTTPResponse, resp.Body)
+	}
+	return a.followRun(cl, resp.JSON202, resp.Body, c.Follow, c.JSON, c.logFlags)
+}

@@ -1,0 +1,291 @@
+// Package runconfig reads run config, and requests that have it, as people write them: YAML 1.2, of which JSON is a part.
+package runconfig
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// SyntaxError says that a text is no YAML document.
+type SyntaxError struct{ Detail string }
+
+func (e *SyntaxError) Error() string { return e.Detail }
+
+// Fault is what is wrong with a value of a document, and where: a JSON pointer.
+type Fault struct{ Pointer, Detail string }
+
+// Error lists the first faults of a document that cannot be taken as JSON.
+type Error struct{ Faults []Fault }
+
+func (e *Error) Error() string {
+	parts := make([]string, len(e.Faults))
+	for i, f := range e.Faults {
+		parts[i] = strings.TrimSpace(f.Pointer + ": " + f.Detail)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// maxFaults bounds the list of an Error; maxDepth is how deep values may be within each other, as in encoding/json.
+const maxFaults, maxDepth = 20, 10_000
+
+// FromYAML turns a YAML document into JSON; nil if there is nothing in it. Scalars are as the core schema of YAML 1.2 has
+// them, and the web UI: no is a text, 010 is ten. Aliases, anchors and tags are refused, as is what JSON does not have, and
+// a key that is given twice. The error is a *SyntaxError or an *Error.
+func FromYAML(text []byte) (json.RawMessage, error) {
+	if !utf8.Valid(text) {
+		return nil, &SyntaxError{Detail: "not valid UTF-8"}
+	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if m := version.FindSubmatchIndex(text); m != nil { // the parser knows of 1.1 alone
+		text = bytes.Clone(text)
+		copy(text[m[2]:m[3]], "#")
+	}
+	root, err := document(text)
+	if err != nil || root == nil {
+		return nil, err
+	}
+	c := converter{}
+	c.value(root, "", 0)
+	if len(c.faults) > 0 {
+		return nil, &Error{Faults: c.faults}
+	}
+	return c.out.Bytes(), nil
+}
+
+var version = regexp.MustCompile(`^(?:[ \t]*(?:#[^\r\n]*)?\r?\n)*(%)YAML[ \t]+1\.2[ \t]*(?:#[^\r\n]*)?\r?\n`)
+
+// document reads the only document of a text; nil if there is nothing in it.
+func document(text []byte) (root *yaml.Node, err error) {
+	l, err := yaml.NewLoader(bytes.NewReader(text), yaml.WithV4Defaults(), yaml.WithUniqueKeys(false), yaml.WithStreamNodes())
+	if err != nil {
+		return nil, err
+	}
+	for {
+		var n yaml.Node
+		err := l.Load(&n)
+		if errors.Is(err, io.EOF) {
+			return root, nil
+		}
+		if err != nil {
+			return nil, &SyntaxError{Detail: syntax(err)}
+		}
+		if n.Kind == yaml.StreamNode {
+			if s := n.Stream; s != nil && (len(s.TagDirectives) > 0 || s.Version != nil && (s.Version.Major != 1 || s.Version.Minor != 2)) {
+				return nil, &SyntaxError{Detail: "want YAML 1.2 without directives"}
+			}
+			continue
+		}
+		if root != nil {
+			return nil, &SyntaxError{Detail: fmt.Sprintf("line %d: another document begins: want one", n.Line)}
+		}
+		if n.Kind != yaml.DocumentNode || len(n.Content) != 1 {
+			return nil, &SyntaxError{Detail: "want one value"}
+		}
+		root = n.Content[0]
+	}
+}
+
+// position is where the parser names itself and a place.
+var position = regexp.MustCompile(`^(?:go-)?yaml(?: load error)?(?: in \w+)?(?: \([^)]*\))?(?: at (?:.*?)L(\d+)\.C(\d+)\S*)?: `)
+
+// syntax is what the parser says, in one line: where, and what.
+func syntax(err error) string {
+	s := strings.Join(strings.Fields(err.Error()), " ")
+	if m := position.FindStringSubmatch(s); m != nil {
+		if s = s[len(m[0]):]; m[1] != "" {
+			s = fmt.Sprintf("line %s, column %s: %s", m[1], m[2], s)
+		}
+	}
+	return s
+}
+
+type converter struct {
+	out    bytes.Buffer
+	faults []Fault
+}
+
+func (c *converter) fault(n *yaml.Node, at, format string, args ...any) {
+	if len(c.faults) < maxFaults {
+		c.faults = append(c.faults, Fault{Pointer: at, Detail: fmt.Sprintf("line %d: ", n.Line) + fmt.Sprintf(format, args...)})
+	}
+}
+
+// value writes a node as JSON.
+func (c *converter) value(n *yaml.Node, at string, depth int) {
+	if len(c.faults) >= maxFaults || !c.plain(n, at) {
+		return
+	}
+	if depth > maxDepth {
+		c.fault(n, at, "values are more than %d deep within each other", maxDepth)
+		return
+	}
+	switch n.Kind {
+	case yaml.MappingNode:
+		c.mapping(n, at, depth)
+	case yaml.SequenceNode:
+		c.out.WriteByte('[')
+		for i, item := range n.Content {
+			if i > 0 {
+				c.out.WriteByte(',')
+			}
+			c.value(item, at+"/"+strconv.Itoa(i), depth+1)
+		}
+		c.out.WriteByte(']')
+	case yaml.ScalarNode:
+		c.scalar(n, at)
+	default:
+		c.fault(n, at, "is neither a mapping, a sequence nor a scalar")
+	}
+}
+
+// plain refuses what would make a document of few bytes a large one, or something else than it looks like.
+func (c *converter) plain(n *yaml.Node, at string) bool {
+	switch {
+	case n.Kind == yaml.AliasNode:
+		c.fault(n, at, "*%.40s is an alias: want the value itself", n.Value)
+	case n.Anchor != "":
+		c.fault(n, at, "&%.40s is an anchor, which is not taken", n.Anchor)
+	case n.Style&yaml.TaggedStyle != 0:
+		c.fault(n, at, "%.40s is a tag, which is not taken; a text is written in quotation marks", n.Tag)
+	default:
+		return true
+	}
+	return false
+}
+
+var escapePointer = strings.NewReplacer("~", "~0", "/", "~1")
+
+func (c *converter) mapping(n *yaml.Node, at string, depth int) {
+	c.out.WriteByte('{')
+	seen := make(map[string]bool, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		if !c.plain(key, at) {
+			continue
+		}
+		if key.Kind != yaml.ScalarNode {
+			c.fault(key, at, "a key is a mapping or a sequence: want a text")
+			continue
+		}
+		name := keyText(key)
+		below := at + "/" + escapePointer.Replace(name)
+		if seen[name] {
+			c.fault(key, below, "is given twice")
+			continue
+		}
+		seen[name] = true
+		if i > 0 {
+			c.out.WriteByte(',')
+		}
+		c.text(name)
+		c.out.WriteByte(':')
+		c.value(value, below, depth+1)
+	}
+	c.out.WriteByte('}')
+}
+
+// keyText is a key as JavaScript has it, where keys are texts: the empty key is of null, and 010 is "10".
+func keyText(n *yaml.Node) string {
+	if n.Style != 0 {
+		return n.Value
+	}
+	switch json, finite := resolve(n.Value); {
+	case json == "null":
+		return ""
+	case json != "" && finite:
+		return json
+	}
+	return n.Value
+}
+
+func (c *converter) scalar(n *yaml.Node, at string) {
+	if n.Style != 0 {
+		c.text(n.Value)
+		return
+	}
+	switch json, finite := resolve(n.Value); {
+	case !finite:
+		c.fault(n, at, "%.40s cannot be a number in JSON", n.Value)
+	case json != "":
+		c.out.WriteString(json)
+	default:
+		c.text(n.Value)
+	}
+}
+
+func (c *converter) text(s string) {
+	raw, err := json.Marshal(s)
+	if err != nil { // it is UTF-8
+		return
+	}
+	c.out.Write(raw)
+}
+
+var (
+	integer   = regexp.MustCompile(`^[-+]?[0-9]+$`)
+	based     = regexp.MustCompile(`^0(?:o[0-7]+|x[0-9a-fA-F]+)$`)
+	decimal   = regexp.MustCompile(`^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$`)
+	notFinite = regexp.MustCompile(`^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$`)
+)
+
+// resolve gives the JSON of a scalar without quotation marks by the core schema; empty if it is a text. finite is false of a
+// number that JSON does not have.
+// source: YAML 1.2.2, 10.3.2
+func resolve(s string) (json string, finite bool) {
+	switch s {
+	case "", "~", "null", "Null", "NULL":
+		return "null", true
+	case "true", "True", "TRUE":
+		return "true", true
+	case "false", "False", "FALSE":
+		return "false", true
+	}
+	if !strings.ContainsRune("+-.0123456789", rune(s[0])) {
+		return "", true
+	}
+	switch {
+	case integer.MatchString(s): // of any length
+		minus := strings.HasPrefix(s, "-")
+		if s = strings.TrimLeft(s, "+-0"); s == "" {
+			return "0", true
+		}
+		if minus {
+			s = "-" + s
+		}
+		return s, true
+	case based.MatchString(s):
+		n, err := strconv.ParseUint(s, 0, 64)
+		if err != nil {
+			return "", false
+		}
+		return strconv.FormatUint(n, 10), true
+	case notFinite.MatchString(s):
+		return "", false
+	case decimal.MatchString(s):
+		f, err := strconv.ParseFloat(s, 64)
+		if err != nil && math.IsInf(f, 0) {
+			return "", false
+		}
+		return number(f), true
+	}
+	return "", true
+}
+
+// number writes a float as JavaScript does: 5.0 is 5.
+func number(f float64) string {
+	raw, err := json.Marshal(f)
+	if err != nil || f == 0 {
+		return "0"
+	}
+	return string(raw)
+}

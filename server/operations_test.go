@@ -243,8 +243,9 @@ func TestOperationsReadTheirParameters(t *testing.T) {
 		for _, p := range op.params {
 			schema := p.Schema.Value
 			list := schema.Type.Is("array")
+			separated, _ := p.Extensions["x-comma-separated"].(bool) // several are as one with commas
 			example := fmt.Sprint(p.Example)
-			if p.Example == nil {
+			if p.Example == nil && len(p.Examples) == 0 {
 				t.Errorf("%s: the parameter %s has no example", op, p.Name)
 			}
 			if list {
@@ -260,7 +261,7 @@ func TestOperationsReadTheirParameters(t *testing.T) {
 				refused(t, s.plain(op.method, op.path, "", header), 400, "/header/"+p.Name)
 			case "query":
 				at := op.path + "?" + p.Name + "="
-				if !list {
+				if !list && !separated {
 					refused(t, s.do(op.method, at+"1&"+p.Name+"=2", ""), 400, "/query/"+p.Name)
 				}
 				pointer := "/query/" + p.Name

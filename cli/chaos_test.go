@@ -434,10 +434,10 @@ func (c *chaos) hurtPostgres(ctx context.Context, rng *rand.Rand) {
 		}
 		if rng.IntN(3) > 0 {
 			c.note("postgres restart")
-			c.signalPostgres(syscall.SIGINT)
+			signalPostgres(c.pgDir, syscall.SIGINT)
 		} else {
 			c.note("postgres kill")
-			c.signalPostgres(syscall.SIGQUIT)
+			signalPostgres(c.pgDir, syscall.SIGQUIT)
 		}
 	}
 }
@@ -490,8 +490,8 @@ func (c *chaos) tell(command string) {
 }
 
 // signalPostgres stops the server, SIGINT in order and SIGQUIT at once; it is started again by who started it.
-func (c *chaos) signalPostgres(sig syscall.Signal) {
-	raw, err := os.ReadFile(filepath.Join(c.pgDir, "postmaster.pid"))
+func signalPostgres(dir string, sig syscall.Signal) {
+	raw, err := os.ReadFile(filepath.Join(dir, "postmaster.pid"))
 	if err != nil {
 		return // it is just being started
 	}

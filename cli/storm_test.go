@@ -33,17 +33,19 @@ const (
 
 // stormConfig is how an asset of the storm behaves.
 type stormConfig struct {
-	Millis int    `json:"millis" jsonschema:"minimum=0,maximum=60000,default=20" jsonschema_description:"How long it works."`
-	Lines  int    `json:"lines" jsonschema:"minimum=0,maximum=500,default=3" jsonschema_description:"How many lines it logs."`
-	Ends   string `json:"ends" jsonschema:"default=success,enum=success,enum=failure,enum=panic,enum=chance,enum=late" jsonschema_description:"How it ends."`
-	Blocks int    `json:"blocks" jsonschema:"minimum=0,maximum=100,default=50" jsonschema_description:"Of a hundred runs, in how many the check does not pass."`
+	Millis int    `json:"millis" jsonschema:"minimum=0,maximum=60000,default=20"` // how long it works
+	Lines  int    `json:"lines" jsonschema:"minimum=0,maximum=500,default=3"`     // how many it logs
+	Ends   string `json:"ends" jsonschema:"default=success,enum=success,enum=failure,enum=panic,enum=chance,enum=late"`
+	Blocks int    `json:"blocks" jsonschema:"minimum=0,maximum=100,default=50"` // percent of runs whose check does not pass
 }
 
 // stormLimits are the LIMITS that the storm runs under.
 const stormLimits = "pool:storm=6,pool:legisinfo=2,asset:storm_b=2,asset:fetch_latest_bills=1,tag:team=ops=3"
 
 // stormTable is where the storm's assets write with the end of their attempts.
-const stormTable = "CREATE TABLE storm_ends (run_id uuid NOT NULL, asset text NOT NULL, attempt integer NOT NULL, status text NOT NULL)"
+const stormTable = `CREATE TABLE storm_ends (
+    run_id uuid NOT NULL, asset text NOT NULL, attempt integer NOT NULL, status text NOT NULL
+)`
 
 // storm is a part of the pipeline that does nothing, in all the ways in which steps can be made, held back and ended.
 func storm() jobs.Part {
@@ -78,7 +80,10 @@ func storm() jobs.Part {
 		},
 		Jobs: []*orchestrator.Job{
 			{Name: "storm_short_job", Assets: []string{"storm_short", "storm_short_too"}, Timeout: time.Second},
-			{Name: "storm_job", Assets: []string{"storm_a", "storm_b", "storm_c", "storm_d"}, Priority: orchestrator.PriorityFirst},
+			{
+				Name: "storm_job", Assets: []string{"storm_a", "storm_b", "storm_c", "storm_d"},
+				Priority: orchestrator.PriorityFirst,
+			},
 		},
 	}
 }
@@ -139,7 +144,9 @@ func stormCheck(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadat
 }
 
 // stormRequest is the path and the body that ask for a run of one job or of some assets of the storm.
-func stormRequest(job string, assets []string, config map[string]stormConfig, tags map[string]string, priority int) (path, body string) {
+func stormRequest(
+	job string, assets []string, config map[string]stormConfig, tags map[string]string, priority int,
+) (path, body string) {
 	ops := map[string]any{}
 	for asset, c := range config {
 		ops[asset] = map[string]any{"config": c}
@@ -161,8 +168,8 @@ func stormRequest(job string, assets []string, config map[string]stormConfig, ta
 
 // stormSelections are those of the storm that overlap each other.
 var stormSelections = [][]string{
-	{"storm_a", "storm_b"}, {"storm_b"}, {"storm_b", "storm_c"}, {"storm_a", "storm_c"}, {"storm_c"}, {"storm_b", "storm_c", "storm_d"},
-	{"storm_a", "storm_b", "storm_c", "storm_d"},
+	{"storm_a", "storm_b"}, {"storm_b"}, {"storm_b", "storm_c"}, {"storm_a", "storm_c"}, {"storm_c"},
+	{"storm_b", "storm_c", "storm_d"}, {"storm_a", "storm_b", "storm_c", "storm_d"},
 }
 
 // stormDraw draws a request of the storm.

@@ -79,8 +79,8 @@ func (l *ledger) settle(within time.Duration) {
 	for deadline := time.Now().Add(within); open() > 0; {
 		if time.Now().After(deadline) {
 			l.complain("runs that never end", `
-SELECT r.id || ' ' || r.status || ' ' || s.asset || ' ' || s.status || ' attempt ' || s.attempt || ',
-    job ' || coalesce(j.state::text, 'none')
+SELECT r.id || ' ' || r.status || ' ' || s.asset || ' ' || s.status || ' attempt ' || s.attempt
+    || ', job ' || coalesce(j.state::text, 'none')
 FROM runs r JOIN steps s ON s.run_id = r.id LEFT JOIN river_job j ON j.id = s.job_id
     WHERE r.ended_at IS NULL ORDER BY 1`)
 			return
@@ -152,8 +152,8 @@ SELECT r.id || ' ' || s.asset || ' ' || s.status FROM runs r JOIN steps s ON s.r
 	l.complain("runs that succeeded with an error", `
 SELECT r.id || ' ' || r.error::text FROM runs r WHERE r.status = 'success' AND r.error IS NOT NULL`)
 	l.complain("runs that failed without a cause", `
-SELECT r.id || ' ' || coalesce(r.error::text, 'no error') || ': ' || string_agg(s.asset || ' ' || s.status, ',
-    ') FROM runs r JOIN steps s ON s.run_id = r.id
+SELECT r.id || ' ' || coalesce(r.error::text, 'no error') || ': '
+    || string_agg(s.asset || ' ' || s.status, ', ') FROM runs r JOIN steps s ON s.run_id = r.id
 WHERE r.status = 'failure' GROUP BY r.id HAVING r.error IS NULL OR NOT (bool_or(s.status = 'failure')
     OR (r.error ->> 'class' = 'timeout' AND bool_or(s.status = 'canceled'))
     OR bool_or(s.status = 'skipped' AND EXISTS (SELECT FROM steps u
@@ -163,8 +163,8 @@ SELECT r.id || ' ' || r.status || ' ' || r.error::text FROM runs r
 WHERE r.error ->> 'class' = 'timeout' AND NOT EXISTS (SELECT FROM steps s
     WHERE s.run_id = r.id AND s.status <> 'success')`)
 	l.complain("runs canceled without a canceled step, or by nobody", `
-SELECT r.id || ' by ' || coalesce(r.canceled_by, 'nobody') || ': ' || string_agg(s.asset || ' ' || s.status, ',
-    ') FROM runs r JOIN steps s ON s.run_id = r.id
+SELECT r.id || ' by ' || coalesce(r.canceled_by, 'nobody') || ': '
+    || string_agg(s.asset || ' ' || s.status, ', ') FROM runs r JOIN steps s ON s.run_id = r.id
 WHERE r.status = 'canceled' GROUP BY r.id HAVING r.canceled_by IS NULL OR NOT bool_or(s.status = 'canceled')`)
 	l.complain("steps canceled in a run that nobody canceled and that was not too late", `
 SELECT s.run_id || ' ' || s.asset || ' of a run that is ' || r.status FROM steps s JOIN runs r ON r.id = s.run_id
@@ -203,8 +203,8 @@ SELECT run_id || ' ' || asset || '/' || name || ' ' || count(*) FROM check_resul
 
 	// A retry does what was not done, as it was wanted.
 	l.complain("retries without a step that did not succeed or whose check did not pass", `
-SELECT r.id || ' ' || r.assets::text || ', without ' || s.asset || ' (' || s.status || ',
-    blocked by ' || coalesce(s.blocked_by, 'nothing') || ') of run ' || p.id
+SELECT r.id || ' ' || r.assets::text || ', without ' || s.asset || ' (' || s.status
+    || ', blocked by ' || coalesce(s.blocked_by, 'nothing') || ') of run ' || p.id
 FROM runs r JOIN runs p ON p.id = r.parent_run_id JOIN steps s ON s.run_id = p.id
 WHERE r.trigger_kind = 'retry' AND (s.status <> 'success' OR s.blocked_by IS NOT NULL)
     AND NOT s.asset = ANY(r.assets)`)

@@ -121,7 +121,7 @@ func (c *doctorCmd) storage(r *examination, d *db.DB) error {
 	if err != nil {
 		return err
 	}
-	growth, err := db.New(d.Pool).StorageGrowth(r.a.ctx)
+	growth, err := d.Queries().StorageGrowth(r.a.ctx)
 	if err != nil {
 		return err
 	}

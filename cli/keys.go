@@ -30,7 +30,7 @@ func (a *app) keyStore(f databaseFlags) (*db.Queries, func(), error) {
 		closeDB()
 		return nil, nil, err
 	}
-	return db.New(d.Pool), closeDB, nil
+	return d.Queries(), closeDB, nil
 }
 
 // noted writes what was done into the audit log.

@@ -185,7 +185,7 @@ func (f pipelineFlags) retention() (orchestrator.Retention, error) {
 
 // sweepers are of the tables that the engine does not know.
 func sweepers(d *db.DB) []orchestrator.Sweeper {
-	q := db.New(d.Pool)
+	q := d.Queries()
 	return []orchestrator.Sweeper{
 		{Kind: "fetch_logs", Default: orchestrator.Keep{Age: 365 * 24 * time.Hour}, Nth: q.NthFetchLog, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
 			return q.SweepFetchLogs(ctx, db.SweepFetchLogsParams{Before: before, MaxRows: limit})

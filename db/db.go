@@ -28,6 +28,9 @@ type DB struct {
 	Relaxed *pgxpool.Pool
 	// URL is the connection string that was opened.
 	URL string
+	// OnConflict, if it is set, hears of every serialization failure and deadlock after which something is done again.
+	// Set it before the database is used.
+	OnConflict func(error)
 }
 
 // Config says how to reach Postgres.
@@ -109,17 +112,51 @@ func newPool(ctx context.Context, cfg Config, maxConns int, params map[string]st
 	return pgxpool.NewWithConfig(ctx, pc)
 }
 
-// Close closes all connections.
+// closeFor is how long Close waits for what uses connections.
+const closeFor = 3 * time.Second
+
+// Close closes all connections. Those that hang it leaves behind.
 func (d *DB) Close() {
-	d.Pool.Close()
-	d.Relaxed.Close()
+	closed, limit := make(chan struct{}, 2), time.After(closeFor)
+	for _, pool := range []*pgxpool.Pool{d.Pool, d.Relaxed} {
+		go func() {
+			pool.Close()
+			closed <- struct{}{}
+		}()
+	}
+	for range 2 {
+		select {
+		case <-closed:
+		case <-limit:
+			return
+		}
+	}
 }
 
 // Tx runs f in a transaction and commits it if f returns nil. Each of its statements sees what was committed before the
-// statement began (read committed): what depends on a row is read after that row is locked.
+// statement began (read committed): what depends on a row is read after that row is locked. After a serialization
+// failure or a deadlock all of it is done again, so f may be called several times: what it leaves behind outside of the
+// transaction must be that of its last call alone.
 func (d *DB) Tx(ctx context.Context, f func(pgx.Tx) error) error {
-	return pgx.BeginTxFunc(ctx, d.Pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, f)
+	retry := retrier{ctx: ctx, told: d.OnConflict}
+	for {
+		err := pgx.BeginTxFunc(ctx, d.Pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, f)
+		if !retry.again(err) {
+			return err
+		}
+	}
 }
+
+// Queries are the queries on Pool. What is not part of a transaction is run again after a conflict.
+func (d *DB) Queries() *Queries { return New(d.retrying(d.Pool)) }
+
+// RelaxedQueries are the queries on Relaxed, run again as those of Queries are.
+func (d *DB) RelaxedQueries() *Queries { return New(d.retrying(d.Relaxed)) }
+
+// ListQueries are those of Queries, planned anew for their arguments; see CustomPlan.
+func (d *DB) ListQueries() *Queries { return New(d.retrying(CustomPlan{DBTX: d.Pool})) }
+
+func (d *DB) retrying(on DBTX) Retrying { return Retrying{DBTX: on, OnConflict: d.OnConflict} }
 
 // Redact gives a connection string without its password; one that cannot be read it does not repeat.
 func Redact(dsn string) string {

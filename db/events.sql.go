@@ -255,3 +255,40 @@ func (q *Queries) NotifyRuns(ctx context.Context, payloads []string) error {
 	_, err := q.db.Exec(ctx, notifyRuns, payloads)
 	return err
 }
+
+const writtenStepEvents = `-- name: WrittenStepEvents :many
+SELECT at FROM events WHERE run_id = $1 AND asset = $2 AND attempt = $3 AND type IN ('log', 'progress') AND at = ANY($4::timestamptz[])
+`
+
+type WrittenStepEventsParams struct {
+	RunID   uuid.UUID
+	Asset   *string
+	Attempt *int32
+	Ats     []time.Time
+}
+
+// Which of the lines that an attempt told of at these times are written. No two of them are of the same time.
+func (q *Queries) WrittenStepEvents(ctx context.Context, arg WrittenStepEventsParams) ([]time.Time, error) {
+	rows, err := q.db.Query(ctx, writtenStepEvents,
+		arg.RunID,
+		arg.Asset,
+		arg.Attempt,
+		arg.Ats,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []time.Time{}
+	for rows.Next() {
+		var at time.Time
+		if err := rows.Scan(&at); err != nil {
+			return nil, err
+		}
+		items = append(items, at)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}

@@ -413,18 +413,19 @@ func (q *Queries) LockBackfill(ctx context.Context, id uuid.UUID) (Backfill, err
 	return i, err
 }
 
-const lockPartition = `-- name: LockPartition :exec
-SELECT FROM asset_partitions WHERE asset = $1 AND partition = $2 FOR NO KEY UPDATE
+const lockPartitions = `-- name: LockPartitions :exec
+SELECT FROM asset_partitions WHERE asset = ANY($1::text[]) AND partition = $2 ORDER BY asset COLLATE "C" FOR NO KEY UPDATE
 `
 
-type LockPartitionParams struct {
-	Asset     string
+type LockPartitionsParams struct {
+	Assets    []string
 	Partition string
 }
 
-// What the next statement reads of other runs of the partition is true then: they wait for this one to end theirs.
-func (q *Queries) LockPartition(ctx context.Context, arg LockPartitionParams) error {
-	_, err := q.db.Exec(ctx, lockPartition, arg.Asset, arg.Partition)
+// What the next statement reads of other runs of the partition is true then: they wait for this one to end theirs. All
+// that a transaction changes is locked at once and in one order, so that no two wait for each other.
+func (q *Queries) LockPartitions(ctx context.Context, arg LockPartitionsParams) error {
+	_, err := q.db.Exec(ctx, lockPartitions, arg.Assets, arg.Partition)
 	return err
 }
 
@@ -505,7 +506,7 @@ type PartitionNotMaterializedParams struct {
 }
 
 // The run's step failed, or came to nothing: then the partition is what it was before, running if another run has it.
-// Lock it first, with LockPartition.
+// Lock it first, with LockPartitions.
 func (q *Queries) PartitionNotMaterialized(ctx context.Context, arg PartitionNotMaterializedParams) error {
 	_, err := q.db.Exec(ctx, partitionNotMaterialized,
 		arg.Failed,
@@ -517,19 +518,19 @@ func (q *Queries) PartitionNotMaterialized(ctx context.Context, arg PartitionNot
 }
 
 const partitionsRunning = `-- name: PartitionsRunning :exec
-INSERT INTO asset_partitions (asset, partition, status, run_id) SELECT unnest($1::text[]), $2, 'running', $3
+INSERT INTO asset_partitions (asset, partition, status, run_id) SELECT unnest($1::text[]), unnest($2::text[]), 'running', unnest($3::uuid[])
 ON CONFLICT (asset, partition) DO UPDATE SET status = 'running', run_id = excluded.run_id
 `
 
 type PartitionsRunningParams struct {
-	Assets    []string
-	Partition string
-	RunID     uuid.UUID
+	Assets     []string
+	Partitions []string
+	RunIds     []uuid.UUID
 }
 
-// A run of these assets has begun.
+// Runs of these assets have begun. The rows are locked in the order in which they are given, which is that of LockPartitions.
 func (q *Queries) PartitionsRunning(ctx context.Context, arg PartitionsRunningParams) error {
-	_, err := q.db.Exec(ctx, partitionsRunning, arg.Assets, arg.Partition, arg.RunID)
+	_, err := q.db.Exec(ctx, partitionsRunning, arg.Assets, arg.Partitions, arg.RunIds)
 	return err
 }
 

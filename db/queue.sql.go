@@ -21,6 +21,16 @@ func (q *Queries) AdvisoryLock(ctx context.Context, key int64) error {
 	return err
 }
 
+const advisoryLocks = `-- name: AdvisoryLocks :exec
+SELECT pg_advisory_xact_lock(key) FROM unnest($1::bigint[]) AS key
+`
+
+// One after the other, in the order in which they are given.
+func (q *Queries) AdvisoryLocks(ctx context.Context, keys []int64) error {
+	_, err := q.db.Exec(ctx, advisoryLocks, keys)
+	return err
+}
+
 const blockStep = `-- name: BlockStep :exec
 UPDATE steps SET blocked_by = $1 WHERE run_id = $2 AND asset = $3
 `
@@ -198,11 +208,14 @@ func (q *Queries) QueuePlaces(ctx context.Context, runID uuid.UUID) ([]QueuePlac
 }
 
 const releaseForgottenSlots = `-- name: ReleaseForgottenSlots :execrows
-DELETE FROM step_slots s WHERE NOT EXISTS (
-    SELECT FROM steps t WHERE t.run_id = s.run_id AND t.asset = s.asset AND t.status IN ('queued', 'started', 'up_for_retry'))
+DELETE FROM step_slots WHERE (key, run_id, asset) IN (
+    SELECT s.key, s.run_id, s.asset FROM step_slots s
+    WHERE NOT EXISTS (SELECT FROM steps t WHERE t.run_id = s.run_id AND t.asset = s.asset AND t.status IN ('queued', 'started', 'up_for_retry'))
+    FOR UPDATE SKIP LOCKED)
 `
 
-// Places of steps that have ended, or are gone.
+// Places of steps that have ended, or are gone. What somebody else is at is left alone: the end of a step locks its
+// places in an order of its own.
 func (q *Queries) ReleaseForgottenSlots(ctx context.Context) (int64, error) {
 	result, err := q.db.Exec(ctx, releaseForgottenSlots)
 	if err != nil {

@@ -96,7 +96,7 @@ func (d *DB) DropEventPartition(ctx context.Context, name string, keep []uuid.UU
 
 // SweepDefaultEvents deletes old events of the default piece, but for those of the runs to be kept: at most limit.
 func (d *DB) SweepDefaultEvents(ctx context.Context, before time.Time, keep []uuid.UUID, limit int) (int64, error) {
-	tag, err := d.Pool.Exec(ctx, `DELETE FROM events_default WHERE ctid = ANY(ARRAY(SELECT ctid FROM events_default WHERE at < $1 AND run_id <> ALL($2) LIMIT $3))`, before, keep, limit)
+	tag, err := d.retrying(d.Pool).Exec(ctx, `DELETE FROM events_default WHERE ctid = ANY(ARRAY(SELECT ctid FROM events_default WHERE at < $1 AND run_id <> ALL($2) LIMIT $3))`, before, keep, limit)
 	return tag.RowsAffected(), err
 }
 
@@ -144,6 +144,7 @@ GROUP BY 1 ORDER BY 2 DESC, 1`)
 func (d *DB) AlignLog(ctx context.Context) (int64, error) {
 	var shift int64
 	err := d.Tx(ctx, func(tx pgx.Tx) error {
+		shift = 0
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", migrationLock+1); err != nil {
 			return err
 		}

@@ -82,13 +82,11 @@ const (
 // lockCauses has others that raise or clear alerts of these causes wait for the end of the transaction, so that what is
 // read of them after it stays true. In the order of their names: every transaction takes them in the same.
 func (e *Engine) lockCauses(ctx context.Context, tx pgx.Tx, causes []string) error {
-	q := e.q.WithTx(tx)
-	for _, cause := range slices.Compact(slices.Sorted(slices.Values(causes))) {
-		if err := q.AdvisoryLock(ctx, lockKey("alert", cause)); err != nil {
-			return err
-		}
+	if len(causes) == 0 {
+		return nil
 	}
-	return nil
+	causes = slices.Compact(slices.Sorted(slices.Values(causes)))
+	return e.q.WithTx(tx).AdvisoryLocks(ctx, each(causes, func(cause string) int64 { return lockKey("alert", cause) }))
 }
 
 // raiseTx records that something is wrong; its caller has locked the cause. The channels are told once for a cause: again

@@ -212,10 +212,10 @@ func (e *Engine) StartBackfill(ctx context.Context, req BackfillRequest) (b *Bac
 	if len(config) == 0 {
 		config = json.RawMessage("{}")
 	}
-	key := &plan{id: id, created: e.now()}
+	key, earlier := &plan{id: id, created: e.now()}, id
 	err = e.db.Tx(ctx, func(tx pgx.Tx) error {
 		var err error
-		if replayed, err = e.claimKey(ctx, tx, RunRequest{IdempotencyKey: req.IdempotencyKey, Fingerprint: req.Fingerprint}, key); err != nil || replayed {
+		if earlier, replayed, err = e.claimKey(ctx, tx, RunRequest{IdempotencyKey: req.IdempotencyKey, Fingerprint: req.Fingerprint}, key); err != nil || replayed {
 			return err
 		}
 		q := e.q.WithTx(tx)
@@ -229,7 +229,7 @@ func (e *Engine) StartBackfill(ctx context.Context, req BackfillRequest) (b *Bac
 	if err != nil {
 		return nil, false, err
 	}
-	b, err = e.Backfill(ctx, key.id)
+	b, err = e.Backfill(ctx, earlier)
 	return b, replayed, err
 }
 
@@ -324,7 +324,8 @@ func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b db.Backfill, 
 	if err := json.Unmarshal(b.Tags, &tags); err != nil {
 		return nil, err
 	}
-	var started []uuid.UUID
+	var plans []*plan
+	var sets []db.SetBackfillPartitionParams
 	for _, part := range next {
 		set := db.SetBackfillPartitionParams{BackfillID: b.ID, Ordinal: part.Ordinal, Status: StatusRunning}
 		p, planErr := e.planRun(ctx, RunRequest{
@@ -336,17 +337,20 @@ func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b db.Backfill, 
 			}
 			set.Status, set.Error = StatusFailure, optional(planErr.Error())
 		} else {
-			if err := e.startRunTx(ctx, tx, p); err != nil {
-				return nil, err
-			}
 			set.RunID = &p.id
-			started = append(started, p.id)
+			plans = append(plans, p)
 		}
+		sets = append(sets, set)
+	}
+	if err := e.startRunsTx(ctx, tx, plans...); err != nil {
+		return nil, err
+	}
+	for _, set := range sets {
 		if err := q.SetBackfillPartition(ctx, set); err != nil {
 			return nil, err
 		}
 	}
-	return started, nil
+	return each(plans, func(p *plan) uuid.UUID { return p.id }), nil
 }
 
 // refusal says whether an error is about what was asked for, which would be refused the next time too.

@@ -59,6 +59,9 @@ func (e *Engine) cancelTx(ctx context.Context, tx pgx.Tx, t *transition, by stri
 	if err := q.SetRunStatus(ctx, p); err != nil {
 		return err
 	}
+	if err := e.lockPartitions(ctx, q, t); err != nil {
+		return err
+	}
 	for i := range t.steps {
 		s := &t.steps[i]
 		if terminal(s.Status) {

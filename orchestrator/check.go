@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"time"
 
@@ -58,6 +59,9 @@ type CheckResult struct {
 	CreatedAt time.Time
 }
 
+// cause is that of the alert of a check.
+func (r CheckResult) cause() string { return "check:" + r.Asset + "/" + r.Name }
+
 // checkTimeout ends a check that takes longer.
 const checkTimeout = time.Minute
 
@@ -92,7 +96,7 @@ func runCheck(ctx context.Context, c *Check, step *Step, md Metadata) (CheckOutc
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
-		out, err := guarded(ctx, func(ctx context.Context) (CheckOutcome, error) { return c.Run(ctx, step, md) })
+		out, err := guarded(ctx, func(ctx context.Context) (CheckOutcome, error) { return c.Run(ctx, step, maps.Clone(md)) })
 		if err == nil || !db.Unavailable(err) {
 			return out, err
 		}
@@ -146,6 +150,11 @@ func guarded[T any](ctx context.Context, f func(context.Context) (T, error)) (T,
 
 // recordChecks writes the results of a step's checks down with its end, and says which of them blocks what comes next.
 func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transition, step *Step, partition *string, results []CheckResult) (blockedBy string, err error) {
+	if len(results) > 1 { // else LockCheck does it
+		if err := e.lockCauses(ctx, tx, each(results, CheckResult.cause)); err != nil {
+			return "", err
+		}
+	}
 	for _, r := range results {
 		verb, level := "passed", LevelInfo
 		if !r.Passed {
@@ -170,7 +179,7 @@ func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *db.Queries, t *
 			return "", err
 		}
 		// Of several runs' checks, the one that looked last says whether all is well, not the one that ends last.
-		cause := "check:" + r.Asset + "/" + r.Name
+		cause := r.cause()
 		newer, err := db.LockCheck(ctx, tx, lockKey("alert", cause), db.NewerCheckResultParams{Asset: r.Asset, Name: r.Name, ID: r.ID})
 		if err != nil {
 			return "", err

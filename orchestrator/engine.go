@@ -126,7 +126,7 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, db: cfg.DB, defs: cfg.Definitions, log: cfg.Logger, id: workerID(),
 		kicks: map[string]bool{}, kicked: make(chan struct{}, 1), admitNow: make(chan struct{}, 1), background: context.Background(),
-		q: db.New(cfg.DB.Pool), relaxed: db.New(cfg.DB.Relaxed), lists: db.New(db.CustomPlan{DBTX: cfg.DB.Pool}),
+		q: cfg.DB.Queries(), relaxed: cfg.DB.RelaxedQueries(), lists: cfg.DB.ListQueries(),
 	}
 	e.hub = newHub(e)
 	e.observe = newInstruments(cfg.Metrics, cfg.Tracer)
@@ -223,20 +223,52 @@ func (e *Engine) Start(ctx context.Context) error {
 }
 
 // Stop lets running steps finish for Config.SoftStop, hands the rest back to be run elsewhere, ends all event streams
-// and returns. It takes no longer than ctx allows.
+// and returns. It returns when ctx ends, whatever hangs: the error says so, what hangs is left behind, and its steps are
+// taken over as those of a dead worker.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.stopping.Store(true)
+	stopped := make(chan error, 1) // whoever does not wait for it any more does not keep it
+	go func() { stopped <- e.stop(ctx) }()
+	select {
+	case err := <-stopped:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-stopped: // it was done at the same moment
+		return err
+	default:
+		return fmt.Errorf("stop: not all has stopped in time: %w", ctx.Err())
+	}
+}
+
+// goodbyeFor is how long a worker that stops may take to say that it is gone.
+const goodbyeFor = 2 * time.Second
+
+func (e *Engine) stop(ctx context.Context) error {
 	e.hub.close()
+	// Some of the time is kept for saying goodbye: the sooner, then, are steps that do not stop given to others.
+	limit, cancel := ctx, context.CancelFunc(func() {})
+	if until, ok := ctx.Deadline(); ok {
+		limit, cancel = context.WithDeadline(ctx, until.Add(-min(goodbyeFor, time.Until(until)/10)))
+	}
+	defer cancel()
 	var err error
 	if e.cfg.Work && e.cancel != nil {
-		err = e.worker.Stop(ctx) // cancels what still runs after SoftStopTimeout
+		err = e.worker.Stop(limit) // cancels what still runs after SoftStopTimeout
 	}
 	if e.cancel != nil {
 		e.cancel()
 	}
-	e.wg.Wait()
+	done := make(chan struct{})
+	go func() { e.wg.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-limit.Done():
+		err = errors.Join(err, limit.Err())
+	}
 	if e.cfg.Work {
-		bye, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+		bye, cancel := context.WithTimeout(ctx, goodbyeFor)
 		defer cancel()
 		_ = e.q.FreeSensorsOfWorker(bye, &e.id)
 		_ = e.q.DeleteWorker(bye, e.id)

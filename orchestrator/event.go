@@ -71,6 +71,10 @@ type newEvent struct {
 	attempt int
 	message string
 	data    any
+	// doubtful: it was sent to the database, and whether it was written is not known.
+	doubtful bool
+	// lost is how many events were dropped that this one tells of.
+	lost int
 }
 
 // eventRows lays events out in columns, as the insert wants them.

@@ -46,3 +46,13 @@ func CronTimes(expression, zone string) (next, last func(time.Time) time.Time, e
 
 // WatchFreshness is one round of watchFreshness.
 func WatchFreshness(ctx context.Context, e *Engine) error { return e.watchFreshness(ctx) }
+
+// Held is how many events a step holds.
+func Held(s *Step) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.events) + s.flight
+}
+
+// Relaxed replaces what an engine writes with that may be lost.
+func Relaxed(e *Engine, with func(db.DBTX) db.DBTX) { e.relaxed = db.New(with(e.db.Relaxed)) }

@@ -44,7 +44,7 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 		}
 		stopping = nil
 	}
-	events := step.takeEvents()
+	events, inFinish := step.end()
 	refusals := 0
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		if stopping != nil && e.stopping.Load() {
@@ -53,7 +53,7 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 		try, cancel := context.WithTimeout(ctx, finishTry)
 		var t *transition
 		err := e.db.Tx(try, func(tx pgx.Tx) (err error) {
-			t, err = e.finishStepTx(try, tx, job, step, o, events)
+			t, err = e.finishStepTx(try, tx, job, step, o, events, inFinish)
 			return err
 		})
 		cancel()
@@ -73,8 +73,7 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 		}
 		if refusals == maxRefusals {
 			*o = outcome{status: StatusFailure, failures: o.failures, err: &Error{Class: ClassBug, Message: "its end could not be recorded: " + err.Error()}}
-			step.forget() // any of this may be what was refused
-			events = nil
+			inFinish, events = nil, step.refused(events) // any of this may be what was refused
 		}
 		select {
 		case <-time.After(wait):
@@ -89,7 +88,7 @@ func databaseTrouble(err error) bool {
 	return db.Unavailable(err) || errors.Is(err, context.DeadlineExceeded)
 }
 
-func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[stepArgs], step *Step, o *outcome, events []newEvent) (*transition, error) {
+func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[stepArgs], step *Step, o *outcome, events []newEvent, inFinish []func(context.Context, pgx.Tx) error) (*transition, error) {
 	t, err := e.lockRun(ctx, tx, step.RunID)
 	if err != nil {
 		return nil, err
@@ -124,14 +123,20 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 	if err := q.FinishStep(ctx, fp); err != nil {
 		return nil, err
 	}
+	if err := e.lockPartitions(ctx, q, t); err != nil {
+		return nil, err
+	}
 	if o.status != StatusQueued {
-		for _, f := range step.end(o) {
+		step.endsAs(o)
+		for _, f := range inFinish {
 			if err := f(ctx, tx); err != nil {
 				return nil, err
 			}
 		}
 	}
-	t.events = events
+	if t.events, err = step.unwritten(ctx, tx, events); err != nil {
+		return nil, err
+	}
 	mine.Status = o.status
 	t.stepEvent(step, o)
 	if o.status == StatusSuccess {
@@ -166,8 +171,23 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 	return t, nil
 }
 
-// stepEnded notes what follows from a step's end beside the run: its places under limits are free, and its partition
-// is no longer being materialized. A step that has not ended changes nothing.
+// lockPartitions locks the partitions of all steps of a run that have not ended: those that do now, and those that end
+// with them. With a pipeline they are locked when it is flushed, after all other locks.
+func (e *Engine) lockPartitions(ctx context.Context, q *db.Queries, t *transition) error {
+	var assets []string
+	for i := range t.steps {
+		if s := &t.steps[i]; !terminal(s.Status) && e.partitionOf(s.Asset, t.run.Partition) != nil {
+			assets = append(assets, s.Asset)
+		}
+	}
+	if len(assets) == 0 {
+		return nil
+	}
+	return q.LockPartitions(ctx, db.LockPartitionsParams{Assets: assets, Partition: *t.run.Partition})
+}
+
+// stepEnded notes what follows from a step's end beside the run: its places under limits are free, and its partition,
+// which is locked, is no longer being materialized. A step that has not ended changes nothing.
 func (e *Engine) stepEnded(ctx context.Context, q *db.Queries, t *transition, s *db.Step) error {
 	if !terminal(s.Status) {
 		return nil
@@ -178,9 +198,6 @@ func (e *Engine) stepEnded(ctx context.Context, q *db.Queries, t *transition, s 
 	partition := e.partitionOf(s.Asset, t.run.Partition)
 	if partition == nil || s.Status == StatusSuccess {
 		return nil
-	}
-	if err := q.LockPartition(ctx, db.LockPartitionParams{Asset: s.Asset, Partition: *partition}); err != nil {
-		return err
 	}
 	return q.PartitionNotMaterialized(ctx, db.PartitionNotMaterializedParams{Asset: s.Asset, Partition: *partition, RunID: t.run.ID, Failed: s.Status == StatusFailure})
 }

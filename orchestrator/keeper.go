@@ -167,7 +167,11 @@ func (e *Engine) catchUp(ctx context.Context, lastDue map[string]time.Time) erro
 			return err
 		}
 		if args != nil {
-			if _, err := e.river.Insert(ctx, *args, tickOpts()); err != nil {
+			err := e.db.Tx(ctx, func(tx pgx.Tx) error {
+				_, err := e.river.InsertTx(ctx, tx, *args, tickOpts())
+				return err
+			})
+			if err != nil {
 				return err
 			}
 		}
@@ -260,17 +264,22 @@ func (e *Engine) requeueForgotten(ctx context.Context) error {
 func (e *Engine) stepLost(ctx context.Context, args stepArgs, jobID int64, why string, sure func(*db.Queries) (bool, error)) error {
 	var done *transition
 	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
-		q := e.q.WithTx(tx)
+		done = nil
 		t, err := e.lockRun(ctx, tx, args.RunID)
 		var gone *NotFoundError
 		if errors.As(err, &gone) { // deleted meanwhile
-			_, err := sure(q)
+			_, err := sure(e.q.WithTx(tx))
 			return err
 		}
 		if err != nil {
 			return err
 		}
-		if ok, err := sure(q); err != nil || !ok {
+		if ok, err := sure(e.q.WithTx(tx)); err != nil || !ok {
+			return err
+		}
+		var writes db.Pipeline // sent at the end: the locks of limits come before those of partitions
+		q := db.New(&writes)
+		if err := e.lockPartitions(ctx, q, t); err != nil {
 			return err
 		}
 		s := t.step(args.Asset)
@@ -292,7 +301,7 @@ func (e *Engine) stepLost(ctx context.Context, args stepArgs, jobID int64, why s
 			if insertErr != nil {
 				return insertErr
 			}
-			return q.ReplaceStepJob(ctx, db.ReplaceStepJobParams{RunID: t.run.ID, Asset: s.Asset, JobID: ptr(ids[s.Asset])})
+			return e.q.WithTx(tx).ReplaceStepJob(ctx, db.ReplaceStepJobParams{RunID: t.run.ID, Asset: s.Asset, JobID: ptr(ids[s.Asset])})
 		case s.Losses+1 >= maxLosses:
 			s.Status = StatusFailure
 			reason := &Error{Class: ClassLostWorker, Message: fmt.Sprintf("lost %d times; at last: %s", maxLosses, why)}
@@ -316,7 +325,7 @@ func (e *Engine) stepLost(ctx context.Context, args stepArgs, jobID int64, why s
 			return err
 		}
 		done = t
-		return t.writeEvents(ctx, q)
+		return errors.Join(t.writeEvents(ctx, q), writes.Flush(ctx, tx))
 	})
 	e.wake(args.RunID)
 	if done != nil && err == nil {

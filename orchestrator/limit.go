@@ -103,23 +103,32 @@ func (e *Engine) limitOf(key string) int {
 	return 1 << 30 // of another process's configuration
 }
 
-// lockKey is the advisory lock that orders what happens to a thing: "limit pool:legisinfo", "alert check:a/b". A
-// transaction takes those of alerts before those of limits.
+// lockKey is the advisory lock that orders what happens to a thing: "limit pool:legisinfo", "alert check:a/b".
+//
+// Every transaction takes its locks in one order, or two of them would wait for each other: the row of the backfill,
+// the schedule or the sensor that it is about; the row of the run; what InFinish writes; alerts; limits; partitions. Of
+// one kind it takes all at once, in the order of their names: see lockCauses, lockLimits and lockPartitions.
 func lockKey(kind, name string) int64 {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(kind + " " + name))
 	return int64(h.Sum64()) //nolint:gosec // any number will do
 }
 
-// admitTx takes a place for a step under each of its limits. If one is full it takes none, and the step waits in line.
-// A step does not overtake those that wait under its limits already, unless its priority says so.
+// lockLimits has others that give or want places under these limits wait for the end of the transaction. Its caller
+// names all the limits that the transaction will need.
+func (e *Engine) lockLimits(ctx context.Context, tx pgx.Tx, keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
+	return e.q.WithTx(tx).AdvisoryLocks(ctx, each(keys, func(key string) int64 { return lockKey("limit", key) }))
+}
+
+// admitTx takes a place for a step under each of its limits, which its caller has locked. If one is full it takes none,
+// and the step waits in line. A step does not overtake those that wait under its limits already, unless its priority
+// says so.
 func (e *Engine) admitTx(ctx context.Context, tx pgx.Tx, runID uuid.UUID, asset string, keys []string, priority int, waiting bool) (bool, error) {
 	q := e.q.WithTx(tx)
-	for _, key := range keys {
-		if err := q.AdvisoryLock(ctx, lockKey("limit", key)); err != nil {
-			return false, err
-		}
-	}
 	free, err := e.freeUnder(ctx, q, keys)
 	if err == nil && free && !waiting {
 		var ahead bool
@@ -173,6 +182,9 @@ func (e *Engine) admitWaiting(ctx context.Context) error {
 			if s.Status != StatusQueued || s.JobID != nil || terminal(t.run.Status) {
 				admitted = true
 				return q.StopWaiting(ctx, db.StopWaitingParams{RunID: w.RunID, Asset: w.Asset})
+			}
+			if err := e.lockLimits(ctx, tx, w.Keys); err != nil {
+				return err
 			}
 			if admitted, err = e.admitTx(ctx, tx, w.RunID, w.Asset, w.Keys, int(w.Priority), true); err != nil || !admitted {
 				return err

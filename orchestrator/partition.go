@@ -301,6 +301,7 @@ func addPartitions(ctx context.Context, q *db.Queries, at time.Time, set string,
 			return 0, err
 		}
 	}
+	keys = slices.Sorted(slices.Values(keys)) // others that add the same wait for this, and lock in the same order
 	n, err := q.AddDynamicPartitions(ctx, db.AddDynamicPartitionsParams{Set: set, Keys: keys, CreatedAt: at})
 	return int(n), err
 }

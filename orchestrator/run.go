@@ -1,6 +1,7 @@
 package orchestrator
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -112,20 +113,21 @@ func (e *Engine) StartRun(ctx context.Context, req RunRequest) (run *Run, replay
 
 // record writes a planned run down, together with what else belongs to its start, unless its idempotency key was used.
 func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (run *Run, replayed bool, err error) {
+	var earlier uuid.UUID
 	err = e.db.Tx(ctx, func(tx pgx.Tx) error {
-		if replayed, err = e.claimKey(ctx, tx, p.req, p); err != nil || replayed {
+		if earlier, replayed, err = e.claimKey(ctx, tx, p.req, p); err != nil || replayed {
 			return err
 		}
 		if err := with(tx); err != nil {
 			return err
 		}
-		return e.startRunTx(ctx, tx, p)
+		return e.startRunsTx(ctx, tx, p)
 	})
 	if err != nil {
 		return nil, false, err
 	}
 	if replayed {
-		run, err = e.Run(ctx, p.id)
+		run, err = e.Run(ctx, earlier)
 		return run, true, err
 	}
 	e.wake(p.id)
@@ -253,44 +255,86 @@ func (e *Engine) partitionOf(asset string, partition *string) *string {
 	return partition
 }
 
-// claimKey takes the idempotency key for this run, or finds the run that has it.
-func (e *Engine) claimKey(ctx context.Context, tx pgx.Tx, req RunRequest, p *plan) (replayed bool, err error) {
+// claimKey takes the idempotency key for what is planned, or finds the earlier one that has it.
+func (e *Engine) claimKey(ctx context.Context, tx pgx.Tx, req RunRequest, p *plan) (earlier uuid.UUID, replayed bool, err error) {
 	if req.IdempotencyKey == "" {
-		return false, nil
+		return p.id, false, nil
 	}
 	q := e.q.WithTx(tx)
 	n, err := q.InsertIdempotencyKey(ctx, db.InsertIdempotencyKeyParams{Key: req.IdempotencyKey, Fingerprint: req.Fingerprint, RunID: p.id, CreatedAt: p.created})
 	if err != nil || n == 1 {
-		return false, err
+		return p.id, false, err
 	}
 	first, err := q.GetIdempotencyKey(ctx, req.IdempotencyKey)
 	if err != nil {
-		return false, err
+		return p.id, false, err
 	}
 	if string(first.Fingerprint) != string(req.Fingerprint) {
-		return false, ErrIdempotencyKeyReused
+		return p.id, false, ErrIdempotencyKeyReused
 	}
-	p.id = first.RunID
-	return true, nil
+	return first.RunID, true, nil
 }
 
+// startRunsTx writes down all the runs that a transaction starts: their locks are taken in one order.
+func (e *Engine) startRunsTx(ctx context.Context, tx pgx.Tx, plans ...*plan) error {
+	if len(plans) > 1 { // else enqueueSteps does it
+		var keys []string
+		for _, p := range plans {
+			for _, name := range p.ready() {
+				keys = append(keys, e.limitKeys(name, p.req.Tags)...)
+			}
+		}
+		if err := e.lockLimits(ctx, tx, keys); err != nil {
+			return err
+		}
+	}
+	running := map[assetPartition]uuid.UUID{}
+	for _, p := range plans {
+		if err := e.startRunTx(ctx, tx, p); err != nil {
+			return err
+		}
+		for _, name := range p.assets {
+			if key := e.partitionOf(name, optional(p.req.Partition)); key != nil {
+				running[assetPartition{partition: *key, asset: name}] = p.id
+			}
+		}
+	}
+	if len(running) == 0 {
+		return nil
+	}
+	var rows db.PartitionsRunningParams
+	for _, at := range slices.SortedFunc(maps.Keys(running), assetPartition.compare) {
+		rows.Assets, rows.Partitions, rows.RunIds = append(rows.Assets, at.asset), append(rows.Partitions, at.partition), append(rows.RunIds, running[at])
+	}
+	return e.q.WithTx(tx).PartitionsRunning(ctx, rows)
+}
+
+// assetPartition is a partition of an asset.
+type assetPartition struct{ partition, asset string }
+
+// compare is the order in which transactions lock partitions.
+func (p assetPartition) compare(o assetPartition) int {
+	return cmp.Or(strings.Compare(p.partition, o.partition), strings.Compare(p.asset, o.asset))
+}
+
+// ready are the steps that wait for no other.
+func (p *plan) ready() []string {
+	out := []string{}
+	for _, s := range p.steps {
+		if s.Status == StatusQueued {
+			out = append(out, s.Asset)
+		}
+	}
+	return out
+}
+
+// startRunTx is a part of startRunsTx.
 func (e *Engine) startRunTx(ctx context.Context, tx pgx.Tx, p *plan) error {
 	ctx, span := e.observe.startRun(ctx, p)
 	defer span.End()
-	ready := []string{}
-	for _, s := range p.steps {
-		if s.Status == StatusQueued {
-			ready = append(ready, s.Asset)
-		}
-	}
-	ids, err := e.enqueueSteps(ctx, tx, p.id, p.req.Priority, p.req.Tags, ready, nil)
+	ids, err := e.enqueueSteps(ctx, tx, p.id, p.req.Priority, p.req.Tags, p.ready(), nil)
 	if err != nil {
 		return err
-	}
-	if parts := slices.DeleteFunc(slices.Clone(p.assets), func(name string) bool { return e.partitionOf(name, optional(p.req.Partition)) == nil }); len(parts) > 0 {
-		if err := e.q.WithTx(tx).PartitionsRunning(ctx, db.PartitionsRunningParams{Assets: parts, Partition: p.req.Partition, RunID: p.id}); err != nil {
-			return err
-		}
 	}
 	config, err := json.Marshal(p.config)
 	if err != nil {
@@ -325,9 +369,17 @@ func (e *Engine) startRunTx(ctx context.Context, tx pgx.Tx, p *plan) error {
 // enqueueSteps inserts one River job for each step that its limits let through, and returns their ids by asset; the
 // others wait for a place. failures are those a step had already, which its new job may not repeat.
 func (e *Engine) enqueueSteps(ctx context.Context, tx pgx.Tx, runID uuid.UUID, priority int, tags map[string]string, assets []string, failures map[string]int) (map[string]int64, error) {
+	under, all := map[string][]string{}, []string{}
+	for _, name := range assets {
+		under[name] = e.limitKeys(name, tags)
+		all = append(all, under[name]...)
+	}
+	if err := e.lockLimits(ctx, tx, all); err != nil {
+		return nil, err
+	}
 	var admitted []string
 	for _, name := range assets {
-		if keys := e.limitKeys(name, tags); len(keys) > 0 {
+		if keys := under[name]; len(keys) > 0 {
 			ok, err := e.admitTx(ctx, tx, runID, name, keys, priority, false)
 			if err != nil {
 				return nil, fmt.Errorf("limits of %s: %w", name, err)

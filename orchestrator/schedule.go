@@ -136,6 +136,7 @@ func (w *tickWorker) Work(ctx context.Context, job *river.Job[tickArgs]) error {
 	}
 	started := false
 	err = e.db.Tx(ctx, func(tx pgx.Tx) error {
+		started = false
 		q := e.q.WithTx(tx)
 		if _, err := q.LockRunningSchedule(ctx, s.Name); errors.Is(err, pgx.ErrNoRows) {
 			return nil // stopped since
@@ -147,13 +148,13 @@ func (w *tickWorker) Work(ctx context.Context, job *river.Job[tickArgs]) error {
 			return err // fired already
 		}
 		started = true
-		e.observe.tickDelay.WithLabelValues(s.Name).Observe(max(0, time.Since(a.ScheduledFor).Seconds()))
-		return e.startRunTx(ctx, tx, p)
+		return e.startRunsTx(ctx, tx, p)
 	})
 	if err != nil {
 		return fmt.Errorf("tick of %s: %w", s.Name, err)
 	}
 	if started {
+		e.observe.tickDelay.WithLabelValues(s.Name).Observe(max(0, time.Since(a.ScheduledFor).Seconds()))
 		e.wake(p.id)
 		e.log.Info("schedule fired", "schedule", s.Name, "scheduled_for", a.ScheduledFor, "kind", a.TickKind, "run_id", p.id)
 	}

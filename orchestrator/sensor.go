@@ -570,8 +570,7 @@ func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row db.Sensor,
 		plans = append(plans, p)
 	}
 	at := e.now()
-	p := db.InsertSensorTickParams{Sensor: s.Name, Kind: kind, Status: StatusSkipped, RunIds: []uuid.UUID{}, RepeatedKeys: []string{}, Cursor: row.Cursor,
-		DurationSeconds: time.Since(started).Seconds(), CreatedAt: at}
+	took := time.Since(started)
 	var startedRuns []uuid.UUID
 	var tick SensorTick
 	var now db.Sensor
@@ -589,7 +588,8 @@ func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row db.Sensor,
 		if stopped = !now.Running && kind != SensorTickManual; stopped {
 			return q.FreeSensor(ctx, db.FreeSensorParams{Name: s.Name, Lease: row.Lease})
 		}
-		p.RunIds, p.RepeatedKeys, startedRuns = []uuid.UUID{}, []string{}, nil
+		p := db.InsertSensorTickParams{Sensor: s.Name, Kind: kind, Status: StatusSkipped, RunIds: []uuid.UUID{}, RepeatedKeys: []string{}, Cursor: row.Cursor,
+			DurationSeconds: took.Seconds(), CreatedAt: at}
 		if evalErr != nil {
 			p.Status, p.Message = StatusFailure, optional(db.CleanText(evalErr.Error()))
 		} else if err := e.carryOut(ctx, tx, s, result, plans, &p, at); err != nil {
@@ -650,6 +650,7 @@ func (e *Engine) carryOut(ctx context.Context, tx pgx.Tx, s *Sensor, result *Sen
 			return err
 		}
 	}
+	var first []*plan // those that were not started before
 	for _, plan := range plans {
 		if key := plan.req.RunKey; key != "" {
 			n, err := q.InsertRunKey(ctx, db.InsertRunKeyParams{Sensor: s.Name, Key: db.CleanText(key), RunID: plan.id, CreatedAt: at})
@@ -661,10 +662,11 @@ func (e *Engine) carryOut(ctx context.Context, tx pgx.Tx, s *Sensor, result *Sen
 				continue
 			}
 		}
-		if err := e.startRunTx(ctx, tx, plan); err != nil {
-			return err
-		}
+		first = append(first, plan)
 		p.RunIds = append(p.RunIds, plan.id)
+	}
+	if err := e.startRunsTx(ctx, tx, first...); err != nil {
+		return err
 	}
 	if s.kind == SensorWebhook {
 		if err := q.CloseWebhookEvents(ctx, db.CloseWebhookEventsParams{Sensor: s.Name, WebhookIds: result.webhooks, At: &at}); err != nil {

@@ -59,6 +59,13 @@ func startEngine(t testing.TB, d *db.DB, defs *orchestrator.Definitions, change 
 	if err != nil {
 		t.Fatal(err)
 	}
+	started(t, e)
+	return e
+}
+
+// started starts an engine that has been made.
+func started(t testing.TB, e *orchestrator.Engine) {
+	t.Helper()
 	if err := e.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +76,6 @@ func startEngine(t testing.TB, d *db.DB, defs *orchestrator.Definitions, change 
 			t.Errorf("stop: %v", err)
 		}
 	})
-	return e
 }
 
 func setup(t testing.TB, defs *orchestrator.Definitions, change ...func(*orchestrator.Config)) *orchestrator.Engine {

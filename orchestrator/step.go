@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,8 +31,19 @@ type stepArgs struct {
 // Kind implements river.JobArgs.
 func (stepArgs) Kind() string { return "materialize" }
 
-// Step is what an asset function knows of the run it is part of, and its way to report. It is safe for use by several
-// goroutines.
+// Step is what an asset function and its checks know of the attempt that they are, and their way to report.
+//
+// Its fields are for reading only. Its methods may be called from any goroutine at any time, but what they do depends
+// on when:
+//
+//   - Log, Progress, InFinish and AddPartitions count until the attempt ends: until the asset function and then its
+//     checks have returned, or were left behind because they did not stop when their context ended. After that they do
+//     nothing. So a goroutine that goes on by itself adds nothing to an attempt that has its end, or to the next one.
+//   - Ending is for functions given to InFinish. Before the attempt ends it says nothing.
+//   - Partitions, Previous and Window only look, and may be called at any time.
+//
+// What is handed over may be changed afterwards: Log keeps a copy of its data. The exceptions are what functions given
+// to InFinish refer to, and the metadata that the asset function returns: a goroutine that goes on must not write there.
 type Step struct {
 	RunID     uuid.UUID
 	Asset     string
@@ -43,15 +55,26 @@ type Step struct {
 	engine *Engine
 	jobID  int64
 	log    *slog.Logger
-	mu     sync.Mutex
-	events []newEvent
-	logged time.Time // when progress last went into the process's own log
 	kick   chan struct{}
+
+	mu     sync.Mutex // of all below
+	events []newEvent // not written yet, the oldest first
+	flight int        // how many more are being written at this moment
+	lost   int        // how many were dropped since the log last said so
+	last   time.Time  // of the last event: each has a time of its own
+	logged time.Time  // when progress last went into the process's own log
 	finish []func(context.Context, pgx.Tx) error
+	ended  bool    // nothing is taken any more
+	missed bool    // that something was not taken has been said
 	ending outcome // see Ending
 }
 
-// Log writes a line into the run's event log. data is a struct or map that encodes to a JSON object, or nil.
+// maxHeld is how many events a step holds that the database has not taken yet. Of more, the oldest are dropped.
+const maxHeld = 10_000
+
+// Log writes a line into the run's event log. data is a struct or map that encodes to a JSON object, or nil. The line is
+// written within a moment. While the database takes none, or fewer than come, the newest 10,000 are held, and a line
+// says how many older ones were dropped.
 func (s *Step) Log(level, message string, data any) {
 	s.add(newEvent{kind: EventLog, level: level, message: message, data: data})
 }
@@ -66,10 +89,14 @@ func (s *Step) Progress(done, total int, message string) {
 func (s *Step) InFinish(f func(ctx context.Context, tx pgx.Tx) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.ended {
+		s.miss()
+		return
+	}
 	s.finish = append(s.finish, f)
 }
 
-// Ending says how the attempt ends, to functions that InFinish runs: StatusSuccess, StatusUpForRetry, StatusFailure or
+// Ending says how the attempt ends, to functions given to InFinish: StatusSuccess, StatusUpForRetry, StatusFailure or
 // StatusCanceled, and why; nil for a success. It can be another end than the asset function had in mind: its run may have
 // been canceled, or have taken too long, while it was returning.
 func (s *Step) Ending() (status string, err *Error) {
@@ -78,23 +105,38 @@ func (s *Step) Ending() (status string, err *Error) {
 	return s.ending.status, s.ending.err
 }
 
-// end notes how the attempt ends, and gives what InFinish was given until now.
-func (s *Step) end(o *outcome) []func(context.Context, pgx.Tx) error {
+// end is the end of the attempt: from here on the step takes nothing more. It gives what was reported and not written,
+// and what InFinish was given.
+func (s *Step) end() ([]newEvent, []func(context.Context, pgx.Tx) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended = true
+	events := s.events
+	if line, ok := s.lostLine(); ok {
+		events = append([]newEvent{line}, events...)
+	}
+	s.events = nil
+	return events, s.finish
+}
+
+// endsAs notes how the attempt ends, for Ending.
+func (s *Step) endsAs(o *outcome) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ending = *o
-	return s.finish
 }
 
-// forget drops what InFinish was given.
-func (s *Step) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.finish = nil
+// miss says once that the step was told something after its end; mu is held.
+func (s *Step) miss() {
+	if !s.missed {
+		s.missed = true
+		s.log.Warn("the asset function goes on after the end of its attempt; what it reports is dropped")
+	}
 }
 
 // AddPartitions adds keys to a dynamic partition set when this attempt ends, together with its end.
 func (s *Step) AddPartitions(set string, keys ...string) {
+	keys = slices.Clone(keys)
 	s.InFinish(func(ctx context.Context, tx pgx.Tx) error {
 		_, err := addPartitions(ctx, s.engine.q.WithTx(tx), s.engine.now(), set, keys)
 		return err
@@ -130,8 +172,20 @@ func (s *Step) Window() (start, end time.Time, ok bool) {
 const logProgressEvery = 5 * time.Second
 
 func (s *Step) add(ev newEvent) {
-	ev.at, ev.asset, ev.attempt = s.engine.now(), s.Asset, s.Attempt
+	if ev.data != nil { // it is the caller's, who may change it
+		if raw, err := json.Marshal(ev.data); err == nil {
+			ev.data = json.RawMessage(raw)
+		} else {
+			ev.data = nil
+		}
+	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		s.miss()
+		return
+	}
+	s.stamp(&ev)
 	if ev.kind != EventProgress || ev.at.Sub(s.logged) >= logProgressEvery {
 		var level slog.Level
 		_ = level.UnmarshalText([]byte(ev.level)) // what is no level is logged as information
@@ -142,22 +196,111 @@ func (s *Step) add(ev newEvent) {
 	}
 	if last := len(s.events) - 1; ev.kind == EventProgress && last >= 0 && s.events[last].kind == EventProgress {
 		s.events[last] = ev
-	} else if len(s.events) < 10_000 { // the database is away, or the function writes faster than it takes
+	} else {
+		if len(s.events)+s.flight >= maxHeld { // the database is away, or the function writes faster than it takes
+			s.dropOldest()
+		}
 		s.events = append(s.events, ev)
 	}
-	s.mu.Unlock()
+	s.kickFlush()
+}
+
+// stamp makes an event one of this attempt, at a time that none of its others has; mu is held.
+func (s *Step) stamp(ev *newEvent) {
+	ev.at, ev.asset, ev.attempt = s.engine.now(), s.Asset, s.Attempt
+	if !ev.at.After(s.last) {
+		ev.at = s.last.Add(time.Microsecond)
+	}
+	s.last = ev.at
+}
+
+func (s *Step) kickFlush() {
 	select {
 	case s.kick <- struct{}{}:
 	default:
 	}
 }
 
-func (s *Step) takeEvents() []newEvent {
+// dropOldest makes room for one event; mu is held. A line that tells of lost ones stays: it may be in the log already.
+func (s *Step) dropOldest() {
+	if s.events[0].lost > 0 {
+		s.events[0], s.events[1] = s.events[1], s.events[0]
+	}
+	s.events[0] = newEvent{} // its text goes at once, not when the array does
+	s.events = s.events[1:]
+	s.lost++
+}
+
+// lostLine is the line that says how many events were dropped, if any were; mu is held.
+func (s *Step) lostLine() (newEvent, bool) {
+	if s.lost == 0 {
+		return newEvent{}, false
+	}
+	ev := s.missing(s.lost, "they came faster than they could be written")
+	s.lost = 0
+	return ev, true
+}
+
+// missing is a line that says how many events are not in the log, and why; mu is held.
+func (s *Step) missing(n int, why string) newEvent {
+	ev := newEvent{kind: EventLog, level: LevelWarn, lost: n, message: fmt.Sprintf("%d older lines are missing here: %s", n, why), data: map[string]int{"dropped": n}}
+	s.stamp(&ev)
+	s.log.Warn("lines of the event log were dropped", "dropped", n, "reason", why)
+	return ev
+}
+
+// refused is what is left of events that the database refused for what they are.
+func (s *Step) refused(events []newEvent) []newEvent {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	taken := s.events
-	s.events = nil
+	n := 0
+	for _, ev := range events {
+		n += max(1, ev.lost)
+	}
+	if n == 0 {
+		return nil
+	}
+	return []newEvent{s.missing(n, "they are of an attempt whose end could not be recorded")}
+}
+
+// flushBatch is how many events are written at once.
+const flushBatch = 1_000
+
+// take takes the oldest events to be written. After some were dropped it takes one, to see whether the log can be
+// written again.
+func (s *Step) take() []newEvent {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := min(len(s.events), flushBatch)
+	if s.lost > 0 {
+		n = min(n, 1)
+	}
+	taken := slices.Clone(s.events[:n])
+	clear(s.events[:n])
+	s.events, s.flight = s.events[n:], n
 	return taken
+}
+
+// giveBack keeps events that could not be written for the next try, or for the end of the attempt.
+func (s *Step) giveBack(taken []newEvent) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events, s.flight = append(taken, s.events...), 0
+	s.kickFlush()
+}
+
+// written notes that the events that were taken are in the log, and has it tell of those that were dropped before.
+func (s *Step) written() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flight = 0
+	if line, ok := s.lostLine(); ok {
+		s.events = append([]newEvent{line}, s.events...)
+		if len(s.events) > maxHeld {
+			s.dropOldest()
+		}
+		s.kickFlush()
+	}
 }
 
 // eventRows lays out events that are written only while the attempt is the step's own.
@@ -169,29 +312,101 @@ func (s *Step) eventRows(events []newEvent) db.InsertStepEventsParams {
 	}
 }
 
-// flush writes reported events while the function runs, at most every 100 ms.
+// flushTimeout is how long writing reported events may take. An attempt that ends waits for it.
+const flushTimeout = 5 * time.Second
+
+// write writes reported events. What is under way is seen to its end although the attempt ends meanwhile. If it fails,
+// it may still have been written: the answer can be lost. So it is looked up before it is written once more, under the
+// run's lock, which an earlier try that is under way still would hold, or find the attempt's end after.
+func (s *Step) write(ctx context.Context, events []newEvent) (err error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+	defer cancel()
+	defer func() {
+		for i := range events {
+			events[i].doubtful = err != nil
+		}
+	}()
+	if !slices.ContainsFunc(events, func(ev newEvent) bool { return ev.doubtful }) {
+		return s.engine.relaxed.InsertStepEvents(ctx, s.eventRows(events))
+	}
+	return s.engine.db.Tx(ctx, func(tx pgx.Tx) error {
+		if _, _, err := db.LockRunAndSteps(ctx, tx, s.RunID); errors.Is(err, pgx.ErrNoRows) {
+			return nil // the run was removed
+		} else if err != nil {
+			return err
+		}
+		left, err := s.unwritten(ctx, tx, events)
+		if err != nil || len(left) == 0 {
+			return err
+		}
+		return s.engine.q.WithTx(tx).InsertStepEvents(ctx, s.eventRows(left))
+	})
+}
+
+// unwritten are the events that are not in the log; the run is locked.
+func (s *Step) unwritten(ctx context.Context, tx pgx.Tx, events []newEvent) ([]newEvent, error) {
+	var ats []time.Time
+	for _, ev := range events {
+		if ev.doubtful {
+			ats = append(ats, ev.at)
+		}
+	}
+	if len(ats) == 0 {
+		return events, nil
+	}
+	written, err := s.engine.q.WithTx(tx).WrittenStepEvents(ctx, db.WrittenStepEventsParams{RunID: s.RunID, Asset: &s.Asset, Attempt: ptr(int32(s.Attempt)), Ats: ats}) //nolint:gosec // a small number
+	if err != nil {
+		return nil, err
+	}
+	there := make(map[int64]bool, len(written))
+	for _, at := range written {
+		there[at.UnixMicro()] = true
+	}
+	return slices.DeleteFunc(slices.Clone(events), func(ev newEvent) bool { return ev.doubtful && there[ev.at.UnixMicro()] }), nil
+}
+
+// Between two writings of reported events; after some that failed, more.
+const (
+	flushEvery    = 100 * time.Millisecond
+	flushEveryMax = 2 * time.Second
+)
+
+// flush writes reported events while the function runs.
 func (s *Step) flush(ctx context.Context) {
-	for {
+	for wait := flushEvery; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-s.kick:
 		}
-		if taken := s.takeEvents(); len(taken) > 0 {
-			if err := s.engine.relaxed.InsertStepEvents(ctx, s.eventRows(taken)); err != nil {
-				s.mu.Lock() // keep them for the next try, or for the finish
-				s.events = append(taken, s.events...)
-				s.mu.Unlock()
-			} else {
-				s.engine.wake(s.RunID)
-			}
+		if s.flushHeld(ctx) {
+			wait = flushEvery
+		} else {
+			wait = min(2*wait, flushEveryMax)
 		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(wait):
 		}
 	}
+}
+
+// flushHeld writes what there is, and says whether it could.
+func (s *Step) flushHeld(ctx context.Context) bool {
+	for ctx.Err() == nil {
+		taken := s.take()
+		if len(taken) == 0 {
+			break
+		}
+		if err := s.write(ctx, taken); err != nil {
+			s.giveBack(taken)
+			return false
+		}
+		s.written()
+		s.engine.wake(s.RunID)
+	}
+	return true
 }
 
 var (

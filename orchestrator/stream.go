@@ -162,7 +162,9 @@ func (h *hub) send(ctx context.Context) {
 			ids = ids[n:]
 		}
 		// Who misses a notification finds the events a second later by itself.
-		_ = h.engine.relaxed.NotifyRuns(context.WithoutCancel(ctx), payloads)
+		last, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbyeFor)
+		_ = h.engine.relaxed.NotifyRuns(last, payloads)
+		cancel()
 	}
 }
 

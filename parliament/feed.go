@@ -55,13 +55,15 @@ func (s *Store) UpdateFeeds(ctx context.Context, maxItems int, progress func(ite
 	touched := map[string]bool{}
 	for after, more := "", true; more; {
 		var n int
+		var last string
 		err := s.db.Tx(ctx, func(tx pgx.Tx) (err error) {
-			n, after, more, err = s.updateFeeds(ctx, s.q.WithTx(tx), after, touched)
+			n, last, more, err = s.updateFeeds(ctx, s.q.WithTx(tx), after, touched)
 			return err
 		})
 		if err != nil {
 			return counts, err
 		}
+		after = last
 		if counts.Items += n; n > 0 {
 			progress(counts.Items)
 		}

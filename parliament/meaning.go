@@ -41,7 +41,7 @@ const askPatience = 2 * time.Second
 // NewMeaning makes a Meaning.
 func NewMeaning(d *db.DB, client *embed.Client) *Meaning {
 	asked, _ := lru.New[string, []float32](500)
-	return &Meaning{db: d, q: db.New(d.Pool), client: client, asked: asked, patient: askPatience}
+	return &Meaning{db: d, q: d.Queries(), client: client, asked: asked, patient: askPatience}
 }
 
 // Near gives the bills nearest in meaning to a text, the nearest first, or why it cannot, in words for whoever searches.

@@ -28,7 +28,7 @@ type Store struct {
 
 // NewStore makes a store on a migrated database.
 func NewStore(d *db.DB) *Store {
-	return &Store{db: d, q: db.New(d.Pool), lists: db.New(db.CustomPlan{DBTX: d.Pool})}
+	return &Store{db: d, q: d.Queries(), lists: d.ListQueries()}
 }
 
 // ErrNotFound says that there is no such bill.

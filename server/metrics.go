@@ -34,7 +34,7 @@ func newMetrics(cfg Config) *metrics {
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "explorer_http_request_duration_seconds", Help: "Time to answer a request.", Buckets: []float64{.001, .005, .01, .025, .1, .5, 2, 10}}, []string{"route", "method", "status"}),
 		streams:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "explorer_event_streams", Help: "Server-sent event streams open now."}),
 		queue:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "explorer_queue_jobs", Help: "River jobs that have not ended, by state."}, []string{"state"}),
-		q:        db.New(cfg.DB.Pool),
+		q:        cfg.DB.Queries(),
 		db:       cfg.DB,
 		size:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "explorer_table_bytes", Help: "Space that a table takes with its indexes and partitions."}, []string{"table"}),
 		workers:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "explorer_workers_alive", Help: "Workers with a recent heartbeat."}),

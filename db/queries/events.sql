@@ -16,6 +16,10 @@ SELECT step.run_id, e.at, e.type, e.level, @asset, @attempt, e.message, nullif(e
 FROM step, (SELECT unnest(@ats::timestamptz[]) AS at, unnest(@types::text[]) AS type, unnest(@levels::text[]) AS level,
                    unnest(@messages::text[]) AS message, unnest(@datas::text[]) AS data) AS e;
 
+-- name: WrittenStepEvents :many
+-- Which of the lines that an attempt told of at these times are written. No two of them are of the same time.
+SELECT at FROM events WHERE run_id = @run_id AND asset = @asset AND attempt = @attempt AND type IN ('log', 'progress') AND at = ANY(@ats::timestamptz[]);
+
 -- name: ListRunEvents :many
 -- since, a moment before the run, spares looking into older partitions.
 SELECT * FROM events WHERE run_id = @run_id AND id > @after AND at >= @since ORDER BY id LIMIT @max_rows;

@@ -11,8 +11,8 @@ INSERT INTO dynamic_partitions (set, key, created_at) SELECT @set, unnest(@keys:
 SELECT * FROM asset_partitions WHERE asset = @asset;
 
 -- name: PartitionsRunning :exec
--- A run of these assets has begun.
-INSERT INTO asset_partitions (asset, partition, status, run_id) SELECT unnest(@assets::text[]), @partition, 'running', @run_id
+-- Runs of these assets have begun. The rows are locked in the order in which they are given, which is that of LockPartitions.
+INSERT INTO asset_partitions (asset, partition, status, run_id) SELECT unnest(@assets::text[]), unnest(@partitions::text[]), 'running', unnest(@run_ids::uuid[])
 ON CONFLICT (asset, partition) DO UPDATE SET status = 'running', run_id = excluded.run_id;
 
 -- name: PartitionMaterialized :exec
@@ -20,13 +20,14 @@ INSERT INTO asset_partitions (asset, partition, status, run_id, materialized_at)
 ON CONFLICT (asset, partition) DO UPDATE SET materialized_at = excluded.materialized_at,
     status = CASE WHEN asset_partitions.run_id = excluded.run_id THEN 'materialized' ELSE asset_partitions.status END;
 
--- name: LockPartition :exec
--- What the next statement reads of other runs of the partition is true then: they wait for this one to end theirs.
-SELECT FROM asset_partitions WHERE asset = @asset AND partition = @partition FOR NO KEY UPDATE;
+-- name: LockPartitions :exec
+-- What the next statement reads of other runs of the partition is true then: they wait for this one to end theirs. All
+-- that a transaction changes is locked at once and in one order, so that no two wait for each other.
+SELECT FROM asset_partitions WHERE asset = ANY(@assets::text[]) AND partition = @partition ORDER BY asset COLLATE "C" FOR NO KEY UPDATE;
 
 -- name: PartitionNotMaterialized :exec
 -- The run's step failed, or came to nothing: then the partition is what it was before, running if another run has it.
--- Lock it first, with LockPartition.
+-- Lock it first, with LockPartitions.
 UPDATE asset_partitions SET run_id = coalesce(other.id, asset_partitions.run_id),
     status = CASE WHEN @failed::boolean THEN 'failed' WHEN other.id IS NOT NULL THEN 'running' WHEN asset_partitions.materialized_at IS NULL THEN 'missing' ELSE 'materialized' END
 FROM (SELECT (

@@ -1,6 +1,10 @@
 -- name: AdvisoryLock :exec
 SELECT pg_advisory_xact_lock(@key);
 
+-- name: AdvisoryLocks :exec
+-- One after the other, in the order in which they are given.
+SELECT pg_advisory_xact_lock(key) FROM unnest(@keys::bigint[]) AS key;
+
 -- name: CountSlots :many
 SELECT key, count(*) AS n FROM step_slots WHERE key = ANY(@keys::text[]) GROUP BY key;
 
@@ -26,9 +30,12 @@ DELETE FROM step_waits WHERE run_id = @run_id AND asset = @asset;
 DELETE FROM step_slots WHERE run_id = @run_id AND asset = @asset;
 
 -- name: ReleaseForgottenSlots :execrows
--- Places of steps that have ended, or are gone.
-DELETE FROM step_slots s WHERE NOT EXISTS (
-    SELECT FROM steps t WHERE t.run_id = s.run_id AND t.asset = s.asset AND t.status IN ('queued', 'started', 'up_for_retry'));
+-- Places of steps that have ended, or are gone. What somebody else is at is left alone: the end of a step locks its
+-- places in an order of its own.
+DELETE FROM step_slots WHERE (key, run_id, asset) IN (
+    SELECT s.key, s.run_id, s.asset FROM step_slots s
+    WHERE NOT EXISTS (SELECT FROM steps t WHERE t.run_id = s.run_id AND t.asset = s.asset AND t.status IN ('queued', 'started', 'up_for_retry'))
+    FOR UPDATE SKIP LOCKED);
 
 -- name: QueuePlaces :many
 -- For a run's queued steps: how many come before them, among those that wait for a worker, or for the same limits.

@@ -25,7 +25,7 @@ type limiter struct {
 }
 
 func newLimiter(cfg Config) *limiter {
-	l := &limiter{source: cfg.Source, slots: cfg.MaxInFlight, lease: cfg.Timeout + 10*time.Second, q: db.New(cfg.DB.Relaxed)}
+	l := &limiter{source: cfg.Source, slots: cfg.MaxInFlight, lease: cfg.Timeout + 10*time.Second, q: cfg.DB.RelaxedQueries()}
 	if cfg.RPS > 0 {
 		// A tenth slower than allowed, so that requests that are a little early or late, on a busy machine or network,
 		// are still never too many in any second.

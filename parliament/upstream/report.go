@@ -17,7 +17,7 @@ type reporter struct {
 }
 
 func newReporter(cfg Config) *reporter {
-	return &reporter{source: cfg.Source, q: db.New(cfg.DB.Relaxed)}
+	return &reporter{source: cfg.Source, q: cfg.DB.RelaxedQueries()}
 }
 
 // reportEvery is how often a success is written: every one would double the work of a fast source.

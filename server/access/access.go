@@ -125,7 +125,7 @@ func New(cfg Config) (*Control, error) {
 		cfg.SessionLifetime = 12 * time.Hour
 	}
 	c := &Control{
-		cfg: cfg, q: db.New(cfg.DB.Pool), relaxed: db.New(cfg.DB.Relaxed),
+		cfg: cfg, q: cfg.DB.Queries(), relaxed: cfg.DB.RelaxedQueries(),
 		known: expirable.NewLRU[string, db.ApiKey](10_000, nil, keyCache), limits: newLimiter(cfg.RateLimit), guesses: newLimiter(min(maxGuesses, cfg.RateLimit)),
 	}
 	c.sessions = scs.New()
@@ -172,5 +172,5 @@ func (c *Control) Record(ctx context.Context, e db.InsertAuditParams) {
 
 // Audit reads the audit log, newest first; the filters may be nil.
 func (c *Control) Audit(ctx context.Context, p db.ListAuditParams) ([]db.AuditLog, error) {
-	return db.New(db.CustomPlan{DBTX: c.cfg.DB.Pool}).ListAudit(ctx, p)
+	return c.cfg.DB.ListQueries().ListAudit(ctx, p)
 }

@@ -28,8 +28,8 @@ type backfillStartCmd struct {
 	serverFlags
 	Selection   string            `arg:"" help:"The assets: a name, or a selection such as group:bills."`
 	Partition   []string          `help:"A partition; may be repeated. Without any, and without a range: all." placeholder:"KEY"`
-	From        string            `help:"The first partition of a range." placeholder:"KEY"`
-	To          string            `help:"The last partition of a range." placeholder:"KEY"`
+	From        *string           `help:"The first partition of a range; without it, the first there is." placeholder:"KEY"`
+	To          *string           `help:"The last partition of a range; without it, the last there is." placeholder:"KEY"`
 	Only        string            `enum:"missing,failed," default:"" help:"Only partitions that are missing, or that failed."`
 	Concurrency int               `default:"2" help:"How many runs there are at once."`
 	Priority    int               `default:"3" help:"Priority of the runs: 1 goes first, 4 last."`
@@ -49,14 +49,14 @@ func (c *backfillStartCmd) Run(a *app) error {
 	if len(c.Partition) > 0 {
 		body.Partitions = &c.Partition
 	}
-	if c.From != "" || c.To != "" {
-		body.Range = &api.PartitionRange{}
-		if c.From != "" {
-			body.Range.From = &c.From
+	// An empty bound is a shell variable that is not set: it must not mean all partitions.
+	for flag, bound := range map[string]*string{"--from": c.From, "--to": c.To} {
+		if bound != nil && *bound == "" {
+			return usage("%s is empty: want a partition", flag)
 		}
-		if c.To != "" {
-			body.Range.To = &c.To
-		}
+	}
+	if c.From != nil || c.To != nil {
+		body.Range = &api.PartitionRange{From: c.From, To: c.To}
 	}
 	if c.Only != "" {
 		only := api.StartBackfillRequestOnly(c.Only)

@@ -106,6 +106,8 @@ func TestUsage(t *testing.T) {
 		"bad e-mail":          {[]string{"worker"}, []string{"CONTACT_EMAIL=me"}, 2, `CONTACT_EMAIL "me"`},
 		"bad zone":            {[]string{"worker"}, []string{"TZ_SCHEDULES=Mars/Olympus"}, 2, `TZ_SCHEDULES "Mars/Olympus"`},
 		"bad config":          {[]string{"materialize", "a", "--config", "{"}, nil, 2, "--config"},
+		"empty first":         {[]string{"backfill", "start", "a", "--from", ""}, nil, 2, "--from is empty"},
+		"empty last":          {[]string{"backfill", "start", "a", "--from", "x", "--to="}, nil, 2, "--to is empty"},
 		"bad day":             {[]string{"simulate", "--as-of", "today"}, nil, 2, "--as-of"},
 		"bad size":            {[]string{"simulate", "--bills", "99999"}, nil, 2, "bills 99999"},
 		"unreachable server":  {[]string{"runs", "--server", "http://127.0.0.1:1"}, nil, 1, "no server answers at http://127.0.0.1:1"},

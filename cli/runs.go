@@ -165,7 +165,7 @@ type runsRetryCmd struct {
 	serverFlags
 	logFlags
 	ID          string `arg:"" help:"The run's id."`
-	FromFailure bool   `help:"Only the assets that did not succeed."`
+	FromFailure bool   `help:"Only the assets that did not succeed, and those whose blocking check did not pass."`
 	Follow      bool   `default:"true" negatable:"" help:"Follow the new run to its end."`
 }
 

@@ -31,6 +31,8 @@ const MaxBackfillPartitions = 20_000
 type BackfillRequest struct {
 	// Assets are what each run materializes; those that are partitioned must share their set.
 	Assets []string
+	// Selection is how Assets were chosen, if they were not named one by one. What is wrong with them is wrong with it.
+	Selection string
 	// Keys are the partitions; without them and a range, all there are.
 	Keys []string
 	// From and To are the first and the last partition of a range, in the order of the set.
@@ -107,10 +109,10 @@ func (e *Engine) PlanBackfill(ctx context.Context, req BackfillRequest) (*Backfi
 	}
 	var err error
 	if p.Set, err = e.defs.partitionSet("/assets", p.Assets); err != nil {
-		return nil, err
+		return nil, req.blame(err)
 	}
 	if p.Set == nil {
-		return nil, invalidRequest("/assets", "none of %s is partitioned: there is nothing to backfill", strings.Join(p.Assets, ", "))
+		return nil, req.blame(invalidRequest("/assets", "none of %s is partitioned: there is nothing to backfill", strings.Join(p.Assets, ", ")))
 	}
 	all, err := e.Partitions(ctx, p.Set)
 	if err != nil {
@@ -125,14 +127,41 @@ func (e *Engine) PlanBackfill(ctx context.Context, req BackfillRequest) (*Backfi
 		}
 	}
 	if len(p.Keys) > MaxBackfillPartitions {
-		return nil, invalidRequest("/partitions", "%d partitions are chosen: want %d at most", len(p.Keys), MaxBackfillPartitions)
+		return nil, req.blame(invalidRequest("/partition", "%d partitions are chosen: want %d at most", len(p.Keys), MaxBackfillPartitions))
 	}
 	if len(p.Keys) > 0 { // what is wrong with the config is wrong with that of the first run
 		if _, err := e.planRun(ctx, RunRequest{Assets: p.Assets, Config: req.Config, Partition: p.Keys[0], Tags: req.Tags}); err != nil {
-			return nil, err
+			return nil, req.blame(err)
 		}
 	}
 	return p, nil
+}
+
+// blame has an error be about what the request holds: the assets were chosen by a selection perhaps, and the partition of
+// a run by a list, a range or nothing.
+func (r BackfillRequest) blame(err error) error {
+	var wrong *RequestError
+	if !errors.As(err, &wrong) {
+		return err
+	}
+	out := &RequestError{Fields: slices.Clone(wrong.Fields)}
+	for i := range out.Fields {
+		f := &out.Fields[i]
+		if f.Pointer == "/partition" {
+			switch {
+			case len(r.Keys) > 0:
+				f.Pointer = "/partitions"
+			case r.From != "" || r.To != "":
+				f.Pointer = "/range"
+			default:
+				f.Pointer = "/assets" // all of their partitions
+			}
+		}
+		if f.Pointer == "/assets" && r.Selection != "" {
+			f.Pointer, f.Detail = "/selection", fmt.Sprintf("%q: %s", r.Selection, f.Detail)
+		}
+	}
+	return out
 }
 
 func (e *Engine) chooseKeys(ctx context.Context, set *PartitionSet, all []string, req BackfillRequest) ([]string, error) {

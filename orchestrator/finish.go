@@ -423,7 +423,7 @@ func (e *Engine) endRun(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transi
 	ev := newEvent{level: LevelInfo}
 	timedOut := errorOf(t.run.Error)
 	switch {
-	case len(canceled) > 0 && timedOut != nil:
+	case timedOut != nil: // its time was over before its last step ended, whatever that came to
 		p.Status, ev.kind, ev.level, ev.message = StatusFailure, EventRunFailure, LevelError, "run failed: "+timedOut.Message
 	case len(canceled) > 0:
 		p.Status, ev.kind, ev.level, ev.message = StatusCanceled, EventRunCanceled, LevelWarn, "run canceled"

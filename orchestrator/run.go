@@ -97,7 +97,7 @@ type RunRequest struct {
 	parent   *uuid.UUID
 	backfill *uuid.UUID
 	resolved map[string]json.RawMessage // complete already
-	timeout  time.Duration
+	timeout  *time.Duration             // nil: the job's
 }
 
 // StartRun records a run with its steps and enqueues those that wait for nothing, all in one transaction. replayed
@@ -157,21 +157,28 @@ func (e *Engine) planRun(ctx context.Context, req RunRequest) (*plan, error) {
 			names = j.Assets
 		}
 		base = j.Config
-		p.req.timeout = j.Timeout
+		if p.req.timeout == nil {
+			p.req.timeout = &j.Timeout
+		}
 		if p.req.Priority == 0 {
 			p.req.Priority = j.Priority
 		}
-		p.req.Tags = maps.Clone(j.Tags)
-		if p.req.Tags == nil {
-			p.req.Tags = map[string]string{}
+		if req.resolved == nil { // else the tags are complete too
+			p.req.Tags = maps.Clone(j.Tags)
+			if p.req.Tags == nil {
+				p.req.Tags = map[string]string{}
+			}
+			maps.Copy(p.req.Tags, req.Tags)
 		}
-		maps.Copy(p.req.Tags, req.Tags)
 	}
 	if p.req.Tags == nil {
 		p.req.Tags = map[string]string{}
 	}
 	if p.req.Priority == 0 {
 		p.req.Priority = PriorityDefault
+	}
+	if p.req.timeout == nil {
+		p.req.timeout = new(time.Duration)
 	}
 	for _, name := range names {
 		if _, err := e.defs.Asset(name); err != nil {
@@ -351,7 +358,7 @@ func (e *Engine) startRunTx(ctx context.Context, tx pgx.Tx, p *plan) error {
 	params := db.InsertRunParams{
 		ID: p.id, Job: optional(p.req.Job), Assets: p.assets, Partition: optional(p.req.Partition), TriggerKind: p.req.Trigger.Kind,
 		TriggerName: optional(p.req.Trigger.Name), Config: config, Tags: tags, ParentRunID: p.req.parent,
-		TimeoutSeconds: int32(p.req.timeout / time.Second), CreatedAt: p.created, //nolint:gosec // a small number
+		TimeoutSeconds: int32(*p.req.timeout / time.Second), CreatedAt: p.created, //nolint:gosec // a small number
 		Message: "run enqueued", Data: data, Priority: int16(p.req.Priority), BackfillID: p.req.backfill, //nolint:gosec // 1 to 4
 	}
 	for _, s := range p.steps {
@@ -440,7 +447,9 @@ func (p *plan) run() *Run {
 }
 
 // RetryRun starts a finished run again as a new run that names it as its parent: all of it or, with fromFailure, only
-// the steps that did not succeed. ErrConflict if the run has not ended, or if nothing is left to do.
+// the steps that did not succeed and those whose blocking check did not pass. The new run has the config, the partition,
+// the tags, the priority and the time limit of the old one. ErrConflict if the run has not ended, or if nothing is left
+// to do.
 func (e *Engine) RetryRun(ctx context.Context, id uuid.UUID, fromFailure bool, req RunRequest) (*Run, bool, error) {
 	old, err := e.q.GetRun(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -464,7 +473,7 @@ func (e *Engine) RetryRun(ctx context.Context, id uuid.UUID, fromFailure bool, r
 		}
 		req.Assets = nil
 		for _, s := range steps {
-			if s.Status != StatusSuccess {
+			if s.Status != StatusSuccess || s.BlockedBy != nil {
 				req.Assets = append(req.Assets, s.Asset)
 			}
 		}
@@ -481,6 +490,11 @@ func (e *Engine) RetryRun(ctx context.Context, id uuid.UUID, fromFailure bool, r
 	if err := json.Unmarshal(old.Tags, &req.Tags); err != nil {
 		return nil, false, fmt.Errorf("tags of run %s: %w", id, err)
 	}
+	if req.Priority == 0 {
+		req.Priority = int(old.Priority)
+	}
+	limit := time.Duration(old.TimeoutSeconds) * time.Second
+	req.timeout = &limit
 	req.parent, req.resolved = &id, map[string]json.RawMessage{}
 	for _, name := range req.Assets {
 		req.resolved[name] = config[name]

@@ -20,10 +20,12 @@ func (h *handlers) StartBackfill(ctx context.Context, req api.StartBackfillReque
 		return nil, invalidField("/range", "is given beside partitions: want one of them")
 	}
 	r := orchestrator.BackfillRequest{
-		Assets: assets, Keys: deref(b.Partitions), Concurrency: deref(b.Concurrency), Priority: deref(b.Priority), Config: b.Config, Tags: deref(b.Tags), By: actor(ctx),
+		Assets: assets, Selection: deref(b.Selection), Keys: deref(b.Partitions), Concurrency: deref(b.Concurrency), Priority: deref(b.Priority), Config: b.Config, Tags: deref(b.Tags), By: actor(ctx),
 	}
 	if b.Range != nil {
-		r.From, r.To = deref(b.Range.From), deref(b.Range.To)
+		if r.From, r.To = deref(b.Range.From), deref(b.Range.To); r.From == "" && r.To == "" {
+			return nil, invalidField("/range", "is empty: want from, to or both; without a range, all partitions are meant")
+		}
 	}
 	if b.Only != nil {
 		r.Only = string(*b.Only)

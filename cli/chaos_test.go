@@ -51,7 +51,7 @@ func TestChaos(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var load, trouble sync.WaitGroup
-	for i := range 8 {
+	for i := range 12 {
 		rng := rand.New(rand.NewPCG(seed, uint64(i)))
 		load.Go(func() { c.load(ctx, rng) })
 	}
@@ -104,7 +104,7 @@ type chaos struct {
 
 	mu       sync.Mutex
 	accepted map[string]string // idempotency key -> run
-	cancels  map[string]bool   // runs that somebody tried to cancel
+	cancels  map[string]bool   // runs and backfills that somebody tried to cancel
 	did      map[string]int
 	kills    map[int]time.Time // pid -> when
 	refused  map[string]int    // what Postgres refused, by its code
@@ -306,14 +306,13 @@ func (c *chaos) load(ctx context.Context, rng *rand.Rand) {
 			path, body = "/runs", `{"assets": ["bill_statistics", "monitor_fetch_operations"]}`
 		case k < 20:
 			path, body = "/runs", `{"assets": ["fetch_latest_bills", "bill_statistics"]}`
-		case k < 60:
+		case k < 57:
 			path, body = stormDraw(rng)
+		case k < 60:
+			path, body = stormParted(rng)
 		case k < 66 && len(mine) > 0:
 			id := mine[len(mine)-1-rng.IntN(min(5, len(mine)))]
-			c.mu.Lock()
-			c.cancels[id] = true
-			c.mu.Unlock()
-			c.post(c.nodes[rng.IntN(3)], "/runs/"+id+"/cancel", "", nil)
+			c.cancel(c.nodes[rng.IntN(3)], "/runs/", id)
 			continue
 		case k < 68 && len(mine) > 20:
 			path, body = "/runs/"+mine[rng.IntN(len(mine)-10)]+"/retry", `{}`
@@ -336,10 +335,19 @@ func (c *chaos) load(ctx context.Context, rng *rand.Rand) {
 				if before, ok := c.accepted[key]; ok && before != run.ID {
 					c.t.Errorf("key %s: run %s, and then %s", key, before, run.ID)
 				}
-				c.accepted[key] = run.ID
+				if path != "/backfills" {
+					c.accepted[key] = run.ID
+				}
 				c.mu.Unlock()
 				if rng.IntN(20) == 0 {
 					continue // again with the same key: the same run
+				}
+				if path == "/backfills" {
+					if rng.IntN(3) == 0 {
+						sleep(ctx, time.Duration(rng.IntN(2000))*time.Millisecond)
+						c.cancel(c.nodes[rng.IntN(3)], "/backfills/", run.ID)
+					}
+					break
 				}
 				mine = append(mine, run.ID)
 				break
@@ -354,6 +362,14 @@ func (c *chaos) load(ctx context.Context, rng *rand.Rand) {
 		}
 		sleep(ctx, time.Duration(rng.IntN(150))*time.Millisecond)
 	}
+}
+
+// cancel asks for a run or a backfill to be canceled.
+func (c *chaos) cancel(n *chaosNode, path, id string) {
+	c.mu.Lock()
+	c.cancels[id] = true
+	c.mu.Unlock()
+	c.post(n, path+id+"/cancel", "", nil)
 }
 
 // failed are the newest runs that failed, as a server lists them.
@@ -586,6 +602,7 @@ func (c *chaos) check() {
 	}
 	c.complain("accepted runs that are not there", `SELECT id FROM unnest($1::text[]) AS id WHERE NOT EXISTS (SELECT FROM runs WHERE runs.id = id::uuid)`, ids)
 	c.follows()
+	c.backfills()
 	c.stormEnds()
 	c.withinLimits()
 	c.report("answers that no request may get", c.wrong, nil)
@@ -594,7 +611,7 @@ WHERE s.asset LIKE 'fetch%' AND s.status = 'success' GROUP BY s.run_id, s.asset 
 	c.complain("fetches logged that nobody did", `SELECT f.run_id || ' ' || count(*) FROM fetch_logs f GROUP BY f.run_id, f.asset
 HAVING count(*) > (SELECT count(*) FROM events e WHERE e.run_id = f.run_id AND e.asset = f.asset AND e.type IN ('step_success', 'step_failure', 'step_up_for_retry', 'step_canceled'))`)
 	c.complain("idempotency keys with another run", `SELECT k.key || ' ' || k.run_id FROM idempotency_keys k JOIN unnest($1::text[], $2::text[]) AS mine(key, run) ON mine.key = k.key WHERE k.run_id::text <> mine.run`, keys, ids)
-	c.complain("canceled runs that nobody canceled", `SELECT id::text FROM runs WHERE status = 'canceled' AND NOT id::text = ANY($1)`, c.canceled())
+	c.complain("canceled runs that nobody canceled", `SELECT id::text FROM runs WHERE status = 'canceled' AND NOT id::text = ANY($1) AND NOT coalesce(backfill_id::text = ANY($1), false)`, c.canceled())
 	c.noLeaks(len(c.nodes))
 	c.refused = c.pgLog.check(c.t)
 	c.complain("bills with versions missing or there twice", `SELECT b.id || ' ' || b.version || ' ' || count(*) FROM bills b LEFT JOIN bill_versions v ON v.bill_id = b.id GROUP BY b.id HAVING count(*) <> b.version OR max(v.version) <> b.version`)

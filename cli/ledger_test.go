@@ -74,6 +74,7 @@ func (l *ledger) settle(within time.Duration) {
 	l.t.Helper()
 	open := func() int {
 		return l.count("SELECT count(*) FROM runs WHERE ended_at IS NULL") +
+			l.count("SELECT count(*) FROM backfills WHERE ended_at IS NULL") +
 			l.count("SELECT count(*) FROM sensors WHERE lease IS NOT NULL AND running AND lease_until < now()")
 	}
 	for deadline := time.Now().Add(within); open() > 0; {
@@ -152,16 +153,13 @@ SELECT r.id || ' ' || s.asset || ' ' || s.status FROM runs r JOIN steps s ON s.r
 	l.complain("runs that succeeded with an error", `
 SELECT r.id || ' ' || r.error::text FROM runs r WHERE r.status = 'success' AND r.error IS NOT NULL`)
 	l.complain("runs that failed without a cause", `
-SELECT r.id || ' ' || coalesce(r.error::text, 'no error') || ': '
-    || string_agg(s.asset || ' ' || s.status, ', ') FROM runs r JOIN steps s ON s.run_id = r.id
-WHERE r.status = 'failure' GROUP BY r.id HAVING r.error IS NULL OR NOT (bool_or(s.status = 'failure')
-    OR (r.error ->> 'class' = 'timeout' AND bool_or(s.status = 'canceled'))
-    OR bool_or(s.status = 'skipped' AND EXISTS (SELECT FROM steps u
-    WHERE u.run_id = r.id AND u.asset = ANY(s.upstream) AND u.blocked_by IS NOT NULL)))`)
-	l.complain("runs that were too late though every step succeeded", `
-SELECT r.id || ' ' || r.status || ' ' || r.error::text FROM runs r
-WHERE r.error ->> 'class' = 'timeout' AND NOT EXISTS (SELECT FROM steps s
-    WHERE s.run_id = r.id AND s.status <> 'success')`)
+SELECT r.id || ' ' || coalesce(r.error::text, 'no error') || ': ' || string_agg(s.asset || ' ' || s.status, ', ')
+FROM runs r JOIN steps s ON s.run_id = r.id WHERE r.status = 'failure' AND r.error ->> 'class' IS DISTINCT FROM 'timeout'
+GROUP BY r.id HAVING r.error IS NULL OR NOT (bool_or(s.status = 'failure') OR bool_or(s.status = 'skipped'
+    AND EXISTS (SELECT FROM steps u WHERE u.run_id = r.id AND u.asset = ANY(s.upstream) AND u.blocked_by IS NOT NULL)))`)
+	l.complain("runs that were too late, and are no failure or were not", `
+SELECT r.id || ' ' || r.status || ', to end by ' || coalesce(r.deadline_at::text, 'any time') || ', ended ' || r.ended_at FROM runs r
+WHERE r.error ->> 'class' = 'timeout' AND (r.status <> 'failure' OR r.deadline_at IS NULL OR r.ended_at < r.deadline_at)`)
 	l.complain("runs canceled without a canceled step, or by nobody", `
 SELECT r.id || ' by ' || coalesce(r.canceled_by, 'nobody') || ': '
     || string_agg(s.asset || ' ' || s.status, ', ') FROM runs r JOIN steps s ON s.run_id = r.id
@@ -218,6 +216,35 @@ SELECT c.asset || '/' || c.name || ' passed: ' || c.passed || ', alerts open: ' 
 LEFT JOIN alerts a ON a.cause = 'check:' || c.asset || '/' || c.name AND a.recovered_at IS NULL
     WHERE c.severity = 'error' GROUP BY c.asset, c.name, c.passed
 HAVING count(a.id) <> CASE WHEN c.passed THEN 0 ELSE 1 END`)
+}
+
+// backfills complains of backfills and partitions that are not what their runs make of them.
+func (l *ledger) backfills() {
+	l.t.Helper()
+	l.complain("backfills whose end does not follow from their partitions", `
+SELECT b.id || ' ' || b.status || ': ' || string_agg(p.partition || ' ' || p.status, ', ' ORDER BY p.ordinal)
+FROM backfills b JOIN backfill_partitions p ON p.backfill_id = b.id GROUP BY b.id
+HAVING b.ended_at IS NULL OR b.status NOT IN ('success', 'failure', 'canceled') OR bool_or(p.status IN ('pending', 'running'))
+    OR (b.status = 'success') <> bool_and(p.status = 'success') OR (b.status = 'failure' AND NOT bool_or(p.status = 'failure'))
+    OR (b.status = 'canceled' AND NOT bool_or(p.status = 'canceled'))`)
+	l.complain("partitions of a backfill that are not as their run is", `
+SELECT p.backfill_id || ' ' || p.partition || ' ' || p.status || ', run ' || r.id || ' ' || r.status
+FROM backfill_partitions p JOIN runs r ON r.id = p.run_id
+WHERE p.status <> r.status OR r.backfill_id IS DISTINCT FROM p.backfill_id OR r.partition IS DISTINCT FROM p.partition`)
+	l.complain("partitions of a backfill that ended without a run", `
+SELECT backfill_id || ' ' || partition || ' ' || status || ' ' || coalesce(error, '') FROM backfill_partitions
+WHERE run_id IS NULL AND status <> 'canceled'`)
+	l.complain("runs of a backfill that it does not know, or more than one of a partition", `
+SELECT r.backfill_id || ' ' || r.partition || ': ' || string_agg(r.id || ' ' || r.status, ', ') FROM runs r
+WHERE r.backfill_id IS NOT NULL AND r.trigger_kind <> 'retry' GROUP BY r.backfill_id, r.partition
+HAVING count(*) > 1 OR NOT EXISTS (SELECT FROM backfill_partitions p WHERE p.run_id = ANY(array_agg(r.id)))`)
+	l.complain("partitions that do not stand as they were left", `
+SELECT p.asset || ' ' || p.partition || ' ' || p.status || ' by run ' || p.run_id || ', step ' || coalesce(s.status, 'none')
+    || ', materialized ' || coalesce(p.materialized_at::text, 'never') || ', last ' || coalesce(m.at::text, 'never')
+FROM asset_partitions p LEFT JOIN steps s ON s.run_id = p.run_id AND s.asset = p.asset
+LEFT JOIN LATERAL (SELECT max(created_at) AS at FROM materializations WHERE asset = p.asset AND partition = p.partition) AS m ON true
+WHERE (p.materialized_at IS NULL) <> (m.at IS NULL) OR p.status = 'running' OR (p.status = 'failed') <> (s.status = 'failure')
+    OR p.status = 'materialized' AND m.at IS NULL OR p.status = 'missing' AND m.at IS NOT NULL`)
 }
 
 // stormEnds complains of steps of the storm that ended otherwise than the storm had them end.

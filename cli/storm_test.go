@@ -54,7 +54,7 @@ func storm() jobs.Part {
 		return orchestrator.NewAsset(o, stormStep)
 	}
 	again := orchestrator.RetryPolicy{MaxAttempts: 4, Delay: 50 * time.Millisecond, MaxDelay: 200 * time.Millisecond}
-	pool := []string{"storm"}
+	pool, parts := []string{"storm"}, orchestrator.StaticPartitions("storm_parts", stormParts...)
 	return jobs.Part{
 		Assets: []*orchestrator.Asset{
 			// Limits that overlap: storm_a and storm_c are under one, storm_b is under two. A run may begin with two of
@@ -75,6 +75,9 @@ func storm() jobs.Part {
 			asset(orchestrator.AssetOptions{Name: "storm_short"}),
 			asset(orchestrator.AssetOptions{Name: "storm_short_too", Deps: []string{"storm_short"}}),
 			asset(orchestrator.AssetOptions{Name: "storm_hasty", Timeout: 300 * time.Millisecond, Retry: again}),
+			// Partitions, which runs of both lock in one order.
+			asset(orchestrator.AssetOptions{Name: "storm_z_parted", Pools: pool, Partitions: parts, Retry: again}),
+			asset(orchestrator.AssetOptions{Name: "storm_parted", Pools: pool, Partitions: parts, Retry: again}),
 			// Nothing in its way.
 			asset(orchestrator.AssetOptions{Name: "storm_one", Retry: again}),
 		},
@@ -143,6 +146,25 @@ func stormCheck(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadat
 	return orchestrator.CheckOutcome{Passed: passes, Message: "as the storm wants it"}, nil
 }
 
+// stormParted draws a request for a run of one partition, or for a backfill.
+func stormParted(rng *rand.Rand) (path, body string) {
+	config := map[string]any{}
+	assets := [][]string{{"storm_parted"}, {"storm_z_parted"}, {"storm_parted", "storm_z_parted"}}[rng.IntN(3)]
+	for _, a := range assets {
+		ends := []string{endsWell, endsWell, endsByChance, endsInError}[rng.IntN(4)]
+		config[a] = map[string]any{"config": stormConfig{Millis: rng.IntN(100), Lines: rng.IntN(4), Ends: ends}}
+	}
+	request := map[string]any{"assets": assets, "config": map[string]any{"ops": config}}
+	if path = "/runs"; rng.IntN(3) == 0 {
+		path, request["concurrency"] = "/backfills", 1+rng.IntN(4)
+		request["partitions"] = stormParts[rng.IntN(3):]
+	} else {
+		request["partition"] = stormParts[rng.IntN(len(stormParts))]
+	}
+	raw, _ := json.Marshal(request)
+	return path, string(raw)
+}
+
 // stormRequest is the path and the body that ask for a run of one job or of some assets of the storm.
 func stormRequest(
 	job string, assets []string, config map[string]stormConfig, tags map[string]string, priority int,
@@ -165,6 +187,9 @@ func stormRequest(
 	raw, _ := json.Marshal(request)
 	return path, string(raw)
 }
+
+// stormParts are few, so that runs meet.
+var stormParts = []string{"p1", "p2", "p3", "p4", "p5", "p6"}
 
 // stormSelections are those of the storm that overlap each other.
 var stormSelections = [][]string{

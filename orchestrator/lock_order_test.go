@@ -1,9 +1,12 @@
 package orchestrator_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -77,5 +80,50 @@ func TestLocksAreTakenInOneOrder(t *testing.T) {
 	defer mu.Unlock()
 	if len(conflicts) > 0 {
 		t.Errorf("%d conflicts, such as %s", len(conflicts), conflicts[0])
+	}
+}
+
+// TestPartitionsAreLockedInOneOrder has many runs of one partition end in both ways that change several of its rows: a
+// step fails, after which what is below it is skipped, and a cancel, which goes by the names of the steps.
+func TestPartitionsAreLockedInOneOrder(t *testing.T) {
+	t.Parallel()
+	set := orchestrator.StaticPartitions("p", "p1")
+	partitioned := func(name string, deps []string, err error) *orchestrator.Asset {
+		a := asset(name, deps, func(context.Context, *orchestrator.Step) error { return err })
+		a.Partitions = set
+		return a
+	}
+	defs := parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{
+		partitioned("d", nil, orchestrator.Permanent(errors.New("no"))), partitioned("c", []string{"d"}, nil), partitioned("b", []string{"c"}, nil), partitioned("a", []string{"b"}, nil),
+	}})
+	d := dbtest.NewWatched(t)
+	var conflicts atomic.Int64
+	d.OnConflict = func(error) { conflicts.Add(1) }
+	e := startEngine(t, d, defs, patient)
+	const starters, each = 8, 20
+	ids := make(chan uuid.UUID, starters*each)
+	var wg sync.WaitGroup
+	for range starters {
+		wg.Go(func() {
+			for i := range each {
+				run, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"a", "b", "c", "d"}, Partition: "p1", Trigger: orchestrator.Trigger{Kind: "api"}})
+				if err != nil {
+					t.Error(err)
+					continue
+				}
+				if i%2 == 0 {
+					_, _ = e.CancelRun(t.Context(), run.ID, "me") // it may have ended
+				}
+				ids <- run.ID
+			}
+		})
+	}
+	wg.Wait()
+	close(ids)
+	for id := range ids {
+		wait(t, e, id)
+	}
+	if n := conflicts.Load(); n > 0 {
+		t.Errorf("%d conflicts", n)
 	}
 }

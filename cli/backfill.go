@@ -126,14 +126,14 @@ func (a *app) watchBackfill(cl *client, id string, asJSON bool) error {
 			fallthrough
 		case tty:
 			bar.Describe(line)
-			_ = bar.Set(n.Success + n.Failure + n.Canceled)
+			_ = bar.Set(n.Success + n.Failure)
 		case line != last:
 			fmt.Fprintln(a.err, line)
 		}
 		last = line
 		if b.EndedAt != nil {
 			if bar != nil {
-				_ = bar.Finish()
+				_ = bar.Exit() // what was canceled is not done
 				fmt.Fprintln(a.err)
 			}
 			if asJSON {
@@ -141,7 +141,7 @@ func (a *app) watchBackfill(cl *client, id string, asJSON bool) error {
 					return err
 				}
 			} else {
-				fmt.Fprintf(a.out, "backfill %s: %s: %d succeeded, %d failed, %d canceled\n", b.ID, b.Status, n.Success, n.Failure, n.Canceled)
+				fmt.Fprintf(a.out, "backfill %s: %s: %d succeeded, %d failed, %d canceled, %d not started\n", b.ID, b.Status, n.Success, n.Failure, n.Canceled-n.NotStarted, n.NotStarted)
 			}
 			if b.Status == api.BackfillStatusFailure {
 				return &exitError{code: exitFailure}
@@ -187,9 +187,9 @@ func (c *backfillListCmd) Run(a *app) error {
 		return printJSON(a.out, resp.Body)
 	}
 	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "BACKFILL\tSTATUS\tASSETS\tDONE\tFAILED\tTOTAL\tCREATED\tENDED")
+	fmt.Fprintln(w, "BACKFILL\tSTATUS\tASSETS\tDONE\tFAILED\tCANCELED\tNOT STARTED\tTOTAL\tCREATED\tENDED")
 	for _, b := range list.Items {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%s\t%s\n", b.ID, b.Status, strings.Join(b.Assets, ","), b.Counts.Success, b.Counts.Failure, b.Total, when(&b.CreatedAt), when(b.EndedAt))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n", b.ID, b.Status, strings.Join(b.Assets, ","), b.Counts.Success, b.Counts.Failure, b.Counts.Canceled-b.Counts.NotStarted, b.Counts.NotStarted, b.Total, when(&b.CreatedAt), when(b.EndedAt))
 	}
 	return w.Flush()
 }

@@ -16,6 +16,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/parliament-explorer/parliament-explorer/db/outage"
 	"github.com/parliament-explorer/parliament-explorer/jobs"
 )
 
@@ -150,9 +151,9 @@ func newLogger(w io.Writer, format, level string) *slog.Logger {
 	_ = l.UnmarshalText([]byte(level)) // checked by the parser
 	opts := &slog.HandlerOptions{Level: l}
 	if format == "json" {
-		return slog.New(slog.NewJSONHandler(w, opts))
+		return slog.New(outage.NewHandler(slog.NewJSONHandler(w, opts)))
 	}
-	return slog.New(slog.NewTextHandler(w, opts))
+	return slog.New(outage.NewHandler(slog.NewTextHandler(w, opts)))
 }
 
 // revision is of the source that the binary was built from; empty if it was not built from a checkout.

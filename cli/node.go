@@ -189,15 +189,20 @@ func sweepers(d *db.DB) []orchestrator.Sweeper {
 	return []orchestrator.Sweeper{
 		{Kind: "fetch_logs", Default: orchestrator.Keep{Age: 365 * 24 * time.Hour}, Nth: q.NthFetchLog, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
 			return q.SweepFetchLogs(ctx, db.SweepFetchLogsParams{Before: before, MaxRows: limit})
+		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
+			return q.TrimFetchLogs(ctx, db.TrimFetchLogsParams{Keep: keep, MaxRows: limit})
 		}},
 		{Kind: "audit", Default: orchestrator.Keep{Age: 400 * 24 * time.Hour}, Nth: q.NthAudit, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
-			n, err := q.SweepAudit(ctx, db.SweepAuditParams{Before: before, MaxRows: limit})
-			if err == nil {
-				_, err = q.DeleteExpiredSessions(ctx)
-			}
-			return n, err
+			return q.SweepAudit(ctx, db.SweepAuditParams{Before: before, MaxRows: limit})
+		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
+			return q.TrimAudit(ctx, db.TrimAuditParams{Keep: keep, MaxRows: limit})
 		}},
 	}
+}
+
+// expiries are of what ends by itself, whatever RETENTION says.
+func expiries(d *db.DB) []orchestrator.Expiry {
+	return []orchestrator.Expiry{{What: "sessions", Sweep: db.New(d.Pool).DeleteExpiredSessions}}
 }
 
 func (f pipelineFlags) secrets() (map[string][]*standardwebhooks.Webhook, error) {
@@ -354,7 +359,7 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 	}
 	n := &node{app: a, listen: listener, metrics: metrics, stopTracing: stopTracing}
 	n.engine, err = orchestrator.New(orchestrator.Config{
-		DB: d, Definitions: defs, Logger: a.log, Work: work, Concurrency: f.Concurrency, Limits: limits, Channels: channels, AlertWindow: f.AlertWindow, Retention: retention, Sweepers: sweepers(d), Metrics: metrics, Tracer: tracer,
+		DB: d, Definitions: defs, Logger: a.log, Work: work, Concurrency: f.Concurrency, Limits: limits, Channels: channels, AlertWindow: f.AlertWindow, Retention: retention, Sweepers: sweepers(d), Expiries: expiries(d), Metrics: metrics, Tracer: tracer,
 	})
 	if err != nil {
 		return nil, usage("%s", err)

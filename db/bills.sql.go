@@ -132,7 +132,7 @@ func (q *Queries) BillsByIDs(ctx context.Context, ids []string) ([]Bill, error) 
 }
 
 const billsCreatedAfter = `-- name: BillsCreatedAfter :many
-SELECT v.bill_id, v.xid, v.created_at,
+SELECT v.bill_id, v.xid, v.created_at, (v.xid >= log_horizon())::boolean AS held_back,
        (v.xid >= log_horizon()
         OR EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling') AND assets && $1::text[]))::boolean AS unsettled
 FROM bill_versions v
@@ -151,11 +151,13 @@ type BillsCreatedAfterRow struct {
 	BillID    string
 	Xid       uint64
 	CreatedAt time.Time
+	HeldBack  bool
 	Unsettled bool
 }
 
 // Bills that were not there before, in the order in which they became visible. unsettled: one of the assets is being
-// materialized, or an older transaction is open still, so there may be more in a moment.
+// materialized, or an older transaction is open still, so there may be more in a moment. held_back: by such a transaction;
+// whoever went past the bill would miss what that brings.
 func (q *Queries) BillsCreatedAfter(ctx context.Context, arg BillsCreatedAfterParams) ([]BillsCreatedAfterRow, error) {
 	rows, err := q.db.Query(ctx, billsCreatedAfter,
 		arg.Assets,
@@ -174,6 +176,7 @@ func (q *Queries) BillsCreatedAfter(ctx context.Context, arg BillsCreatedAfterPa
 			&i.BillID,
 			&i.Xid,
 			&i.CreatedAt,
+			&i.HeldBack,
 			&i.Unsettled,
 		); err != nil {
 			return nil, err

@@ -41,13 +41,14 @@ func (q *Queries) CancelPendingPartitions(ctx context.Context, id uuid.UUID) err
 }
 
 const countBackfillPartitions = `-- name: CountBackfillPartitions :many
-SELECT backfill_id, status, count(*) AS n FROM backfill_partitions WHERE backfill_id = ANY($1::uuid[]) GROUP BY backfill_id, status
+SELECT backfill_id, status, count(*) AS n, count(*) FILTER (WHERE status = 'canceled' AND run_id IS NULL) AS not_started FROM backfill_partitions WHERE backfill_id = ANY($1::uuid[]) GROUP BY backfill_id, status
 `
 
 type CountBackfillPartitionsRow struct {
 	BackfillID uuid.UUID
 	Status     string
 	N          int64
+	NotStarted int64
 }
 
 func (q *Queries) CountBackfillPartitions(ctx context.Context, ids []uuid.UUID) ([]CountBackfillPartitionsRow, error) {
@@ -59,7 +60,12 @@ func (q *Queries) CountBackfillPartitions(ctx context.Context, ids []uuid.UUID) 
 	items := []CountBackfillPartitionsRow{}
 	for rows.Next() {
 		var i CountBackfillPartitionsRow
-		if err := rows.Scan(&i.BackfillID, &i.Status, &i.N); err != nil {
+		if err := rows.Scan(
+			&i.BackfillID,
+			&i.Status,
+			&i.N,
+			&i.NotStarted,
+		); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -380,6 +386,41 @@ func (q *Queries) ListOpenBackfills(ctx context.Context) ([]Backfill, error) {
 			&i.EndedAt,
 			&i.Error,
 		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listWholeMaterializations = `-- name: ListWholeMaterializations :many
+SELECT DISTINCT ON (r.config -> $1::text) m.run_id, m.created_at, coalesce(r.config -> $1::text, 'null')::jsonb AS config
+FROM materializations m JOIN runs r ON r.id = m.run_id
+WHERE m.asset = $1::text AND m.partition IS NULL
+ORDER BY r.config -> $1::text, m.id DESC
+LIMIT 1000
+`
+
+type ListWholeMaterializationsRow struct {
+	RunID     uuid.UUID
+	CreatedAt time.Time
+	Config    json.RawMessage
+}
+
+// The last materialization of an asset by each config, of runs without a partition.
+func (q *Queries) ListWholeMaterializations(ctx context.Context, asset string) ([]ListWholeMaterializationsRow, error) {
+	rows, err := q.db.Query(ctx, listWholeMaterializations, asset)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListWholeMaterializationsRow{}
+	for rows.Next() {
+		var i ListWholeMaterializationsRow
+		if err := rows.Scan(&i.RunID, &i.CreatedAt, &i.Config); err != nil {
 			return nil, err
 		}
 		items = append(items, i)

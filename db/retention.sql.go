@@ -81,11 +81,22 @@ func (q *Queries) NthFetchLog(ctx context.Context, newer int32) (time.Time, erro
 	return created_at, err
 }
 
+const nthRecoveredAlert = `-- name: NthRecoveredAlert :one
+SELECT recovered_at::timestamptz FROM alerts WHERE recovered_at IS NOT NULL ORDER BY recovered_at DESC OFFSET $1 LIMIT 1
+`
+
+func (q *Queries) NthRecoveredAlert(ctx context.Context, newer int32) (time.Time, error) {
+	row := q.db.QueryRow(ctx, nthRecoveredAlert, newer)
+	var recovered_at time.Time
+	err := row.Scan(&recovered_at)
+	return recovered_at, err
+}
+
 const nthRun = `-- name: NthRun :one
 SELECT id FROM runs ORDER BY id DESC OFFSET $1 LIMIT 1
 `
 
-// The run that so many newer ones make one too many.
+// The run that so many are newer than.
 func (q *Queries) NthRun(ctx context.Context, newer int32) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, nthRun, newer)
 	var id uuid.UUID
@@ -113,6 +124,17 @@ func (q *Queries) NthSensorTick(ctx context.Context, newer int32) (time.Time, er
 	var last_at time.Time
 	err := row.Scan(&last_at)
 	return last_at, err
+}
+
+const nthTestDelivery = `-- name: NthTestDelivery :one
+SELECT created_at FROM deliveries WHERE alert_id IS NULL ORDER BY created_at DESC OFFSET $1 LIMIT 1
+`
+
+func (q *Queries) NthTestDelivery(ctx context.Context, newer int32) (time.Time, error) {
+	row := q.db.QueryRow(ctx, nthTestDelivery, newer)
+	var created_at time.Time
+	err := row.Scan(&created_at)
+	return created_at, err
 }
 
 const nthTick = `-- name: NthTick :one
@@ -413,6 +435,150 @@ type SweepWebhookEventsParams struct {
 
 func (q *Queries) SweepWebhookEvents(ctx context.Context, arg SweepWebhookEventsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, sweepWebhookEvents, arg.Before, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const trimAlerts = `-- name: TrimAlerts :execrows
+DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a WHERE a.recovered_at IS NOT NULL ORDER BY a.recovered_at DESC, a.id DESC OFFSET $1 LIMIT $2)
+`
+
+type TrimAlertsParams struct {
+	Keep    int32
+	MaxRows int32
+}
+
+func (q *Queries) TrimAlerts(ctx context.Context, arg TrimAlertsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, trimAlerts, arg.Keep, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const trimAudit = `-- name: TrimAudit :execrows
+DELETE FROM audit_log WHERE id IN (SELECT a.id FROM audit_log a ORDER BY a.at DESC, a.id DESC OFFSET $1 LIMIT $2)
+`
+
+type TrimAuditParams struct {
+	Keep    int32
+	MaxRows int32
+}
+
+func (q *Queries) TrimAudit(ctx context.Context, arg TrimAuditParams) (int64, error) {
+	result, err := q.db.Exec(ctx, trimAudit, arg.Keep, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const trimFetchLogs = `-- name: TrimFetchLogs :execrows
+DELETE FROM fetch_logs WHERE id IN (SELECT f.id FROM fetch_logs f ORDER BY f.created_at DESC, f.id DESC OFFSET $1 LIMIT $2)
+`
+
+type TrimFetchLogsParams struct {
+	Keep    int32
+	MaxRows int32
+}
+
+func (q *Queries) TrimFetchLogs(ctx context.Context, arg TrimFetchLogsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, trimFetchLogs, arg.Keep, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const trimRunKeys = `-- name: TrimRunKeys :execrows
+DELETE FROM run_keys WHERE (sensor, key) IN (SELECT k.sensor, k.key FROM run_keys k ORDER BY k.created_at DESC, k.sensor, k.key OFFSET $1 LIMIT $2)
+`
+
+type TrimRunKeysParams struct {
+	Keep    int32
+	MaxRows int32
+}
+
+func (q *Queries) TrimRunKeys(ctx context.Context, arg TrimRunKeysParams) (int64, error) {
+	result, err := q.db.Exec(ctx, trimRunKeys, arg.Keep, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const trimSensorTicks = `-- name: TrimSensorTicks :execrows
+DELETE FROM sensor_ticks WHERE id IN (
+    SELECT t.id FROM (SELECT id FROM sensor_ticks ORDER BY last_at DESC, id DESC OFFSET $1) t
+    WHERE NOT EXISTS (SELECT FROM sensors s WHERE s.last_tick_id = t.id) LIMIT $2)
+`
+
+type TrimSensorTicksParams struct {
+	Keep    int32
+	MaxRows int32
+}
+
+func (q *Queries) TrimSensorTicks(ctx context.Context, arg TrimSensorTicksParams) (int64, error) {
+	result, err := q.db.Exec(ctx, trimSensorTicks, arg.Keep, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const trimTestDeliveries = `-- name: TrimTestDeliveries :execrows
+DELETE FROM deliveries WHERE id IN (SELECT d.id FROM deliveries d WHERE d.alert_id IS NULL ORDER BY d.created_at DESC, d.id DESC OFFSET $1 LIMIT $2)
+`
+
+type TrimTestDeliveriesParams struct {
+	Keep    int32
+	MaxRows int32
+}
+
+func (q *Queries) TrimTestDeliveries(ctx context.Context, arg TrimTestDeliveriesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, trimTestDeliveries, arg.Keep, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const trimTicks = `-- name: TrimTicks :execrows
+
+DELETE FROM ticks WHERE id IN (
+    SELECT t.id FROM (SELECT id, schedule FROM ticks ORDER BY created_at DESC, id DESC OFFSET $1) t
+    WHERE EXISTS (SELECT FROM ticks newer WHERE newer.schedule = t.schedule AND newer.id > t.id) LIMIT $2)
+`
+
+type TrimTicksParams struct {
+	Keep    int32
+	MaxRows int32
+}
+
+// Rows that were made at the same moment are told apart by their ids: sweeping by time leaves all of them or none. What
+// follows deletes the rest of what is more than is kept.
+func (q *Queries) TrimTicks(ctx context.Context, arg TrimTicksParams) (int64, error) {
+	result, err := q.db.Exec(ctx, trimTicks, arg.Keep, arg.MaxRows)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const trimWebhookEvents = `-- name: TrimWebhookEvents :execrows
+DELETE FROM webhook_events WHERE id IN (
+    SELECT w.id FROM (SELECT id, processed_at FROM webhook_events ORDER BY received_at DESC, id DESC OFFSET $1) w WHERE w.processed_at IS NOT NULL LIMIT $2)
+`
+
+type TrimWebhookEventsParams struct {
+	Keep    int32
+	MaxRows int32
+}
+
+func (q *Queries) TrimWebhookEvents(ctx context.Context, arg TrimWebhookEventsParams) (int64, error) {
+	result, err := q.db.Exec(ctx, trimWebhookEvents, arg.Keep, arg.MaxRows)
 	if err != nil {
 		return 0, err
 	}

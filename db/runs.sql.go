@@ -250,27 +250,62 @@ func (q *Queries) LatestMaterializations(ctx context.Context, assets []string) (
 	return items, nil
 }
 
-const listCanceledStepsOfWorker = `-- name: ListCanceledStepsOfWorker :many
-SELECT steps.run_id, steps.asset, steps.job_id::bigint AS job_id FROM steps JOIN runs ON runs.id = steps.run_id
-WHERE steps.worker_id = $1 AND steps.status = 'started' AND runs.status = 'canceling'
+const listAbandonedRuns = `-- name: ListAbandonedRuns :many
+SELECT r.id FROM runs r WHERE r.status = 'canceling' AND EXISTS (
+    SELECT FROM steps s LEFT JOIN workers w ON w.id = s.worker_id
+    WHERE s.run_id = r.id AND s.status = 'started' AND (w.id IS NULL OR w.beat_at < now() - make_interval(secs => $1::float8)))
+LIMIT 100
 `
 
-type ListCanceledStepsOfWorkerRow struct {
-	RunID uuid.UUID
-	Asset string
-	JobID int64
-}
-
-func (q *Queries) ListCanceledStepsOfWorker(ctx context.Context, workerID *string) ([]ListCanceledStepsOfWorkerRow, error) {
-	rows, err := q.db.Query(ctx, listCanceledStepsOfWorker, workerID)
+// Runs to be canceled with steps that nobody is at work on.
+func (q *Queries) ListAbandonedRuns(ctx context.Context, deadAfter float64) ([]uuid.UUID, error) {
+	rows, err := q.db.Query(ctx, listAbandonedRuns, deadAfter)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	items := []ListCanceledStepsOfWorkerRow{}
+	items := []uuid.UUID{}
 	for rows.Next() {
-		var i ListCanceledStepsOfWorkerRow
-		if err := rows.Scan(&i.RunID, &i.Asset, &i.JobID); err != nil {
+		var id uuid.UUID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listAbandonedSteps = `-- name: ListAbandonedSteps :many
+SELECT s.asset, coalesce(s.worker_id, '')::text AS worker_id FROM steps s LEFT JOIN workers w ON w.id = s.worker_id
+WHERE s.run_id = $1 AND s.status = 'started'
+  AND (w.id IS NULL OR w.beat_at < now() - make_interval(secs => $2::float8) AND pg_postmaster_start_time() < now() - make_interval(secs => $2::float8))
+`
+
+type ListAbandonedStepsParams struct {
+	RunID     uuid.UUID
+	DeadAfter float64
+}
+
+type ListAbandonedStepsRow struct {
+	Asset    string
+	WorkerID string
+}
+
+// Started steps of a run that nobody is at work on: none has them, or their worker is dead. While the server has not been
+// up for long, no worker could say that it lives.
+func (q *Queries) ListAbandonedSteps(ctx context.Context, arg ListAbandonedStepsParams) ([]ListAbandonedStepsRow, error) {
+	rows, err := q.db.Query(ctx, listAbandonedSteps, arg.RunID, arg.DeadAfter)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListAbandonedStepsRow{}
+	for rows.Next() {
+		var i ListAbandonedStepsRow
+		if err := rows.Scan(&i.Asset, &i.WorkerID); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -548,6 +583,32 @@ func (q *Queries) ListRunsPastDeadline(ctx context.Context, at *time.Time) ([]uu
 			return nil, err
 		}
 		items = append(items, id)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const listStepJobsOfWorker = `-- name: ListStepJobsOfWorker :many
+SELECT steps.job_id::bigint FROM steps JOIN runs ON runs.id = steps.run_id
+WHERE steps.worker_id = $1 AND steps.status = 'started' AND steps.job_id IS NOT NULL AND runs.status <> 'canceling'
+`
+
+// The jobs of the steps that are a worker's to do.
+func (q *Queries) ListStepJobsOfWorker(ctx context.Context, workerID *string) ([]int64, error) {
+	rows, err := q.db.Query(ctx, listStepJobsOfWorker, workerID)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []int64{}
+	for rows.Next() {
+		var steps_job_id int64
+		if err := rows.Scan(&steps_job_id); err != nil {
+			return nil, err
+		}
+		items = append(items, steps_job_id)
 	}
 	if err := rows.Err(); err != nil {
 		return nil, err

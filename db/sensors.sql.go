@@ -564,6 +564,17 @@ func (q *Queries) ReleaseSensor(ctx context.Context, arg ReleaseSensorParams) er
 	return err
 }
 
+const runningSensorCursor = `-- name: RunningSensorCursor :one
+SELECT cursor FROM sensors WHERE name = $1 AND running
+`
+
+func (q *Queries) RunningSensorCursor(ctx context.Context, name string) (*string, error) {
+	row := q.db.QueryRow(ctx, runningSensorCursor, name)
+	var cursor *string
+	err := row.Scan(&cursor)
+	return cursor, err
+}
+
 const sensorTicksByID = `-- name: SensorTicksByID :many
 SELECT id, sensor, kind, status, run_ids, repeated_keys, message, cursor, duration_seconds, evaluations, created_at, last_at FROM sensor_ticks WHERE id = ANY($1::bigint[])
 `

@@ -100,6 +100,36 @@ func (d *DB) SweepDefaultEvents(ctx context.Context, before time.Time, keep []uu
 	return tag.RowsAffected(), err
 }
 
+// EventPlace is a place in the event log, whose order is that of (xid, id).
+type EventPlace struct {
+	Xid uint64
+	ID  int64
+}
+
+// NthEvent is the place of the event that so many are newer than; pgx.ErrNoRows if there are fewer.
+func (d *DB) NthEvent(ctx context.Context, newer int64) (p EventPlace, err error) {
+	err = d.Pool.QueryRow(ctx, "SELECT xid, id FROM events ORDER BY xid DESC, id DESC OFFSET $1 LIMIT 1", newer).Scan(&p.Xid, &p.ID)
+	return p, err
+}
+
+// EventsFrom says whether a piece of the event log has any events from a place on.
+func (d *DB) EventsFrom(ctx context.Context, partition string, from EventPlace) (has bool, err error) {
+	sql := "SELECT EXISTS (SELECT FROM " + pgx.Identifier{partition}.Sanitize() + " WHERE (xid, id) >= ($1::xid8, $2::bigint))"
+	err = d.Pool.QueryRow(ctx, sql, from.Xid, from.ID).Scan(&has)
+	return has, err
+}
+
+// SweepEventsBefore deletes the events before a place, but for those of the runs to be kept: at most limit, the oldest
+// first.
+func (d *DB) SweepEventsBefore(ctx context.Context, before EventPlace, keep []uuid.UUID, limit int) (int64, error) {
+	tag, err := d.Pool.Exec(ctx, `
+WITH old AS MATERIALIZED (
+    SELECT xid, id FROM events WHERE (xid, id) < ($1::xid8, $2::bigint) AND run_id <> ALL($3) ORDER BY xid, id LIMIT $4
+)
+DELETE FROM events e USING old WHERE e.xid = old.xid AND e.id = old.id`, before.Xid, before.ID, keep, limit)
+	return tag.RowsAffected(), err
+}
+
 // ErrBusy says that a table was in use and could not be locked soon enough; nobody is kept waiting for longer.
 var ErrBusy = errors.New("the table is in use")
 

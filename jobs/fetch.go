@@ -37,6 +37,8 @@ type fetch struct {
 	mu       sync.Mutex
 	requests map[string]int
 	errors   []parliament.FetchError // all of them; the log keeps the first ten
+	faults   causes                  // what the run's log says of them
+	retries  causes                  // the same of requests that are made again
 	lacking  []string                // bills without enrichment
 	failed   int                     // records that gave nothing to store
 	counts   parliament.Counts
@@ -62,7 +64,7 @@ func (f *fetch) observe(ctx context.Context) context.Context {
 			f.requests[source]++
 		},
 		Retry: func(source string, err error, attempt int, wait time.Duration) {
-			f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%s: %v; trying again in %s", source, err, wait.Round(10*time.Millisecond)), map[string]any{"source": source, "attempt": attempt})
+			f.retrying(source, err, attempt, wait)
 		},
 	})
 }
@@ -70,12 +72,9 @@ func (f *fetch) observe(ctx context.Context) context.Context {
 // fault records an error that the fetch survives.
 func (f *fetch) fault(url, message string) {
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.errors = append(f.errors, parliament.FetchError{URL: url, Message: message})
-	n := len(f.errors)
-	f.mu.Unlock()
-	if n <= 50 { // the log of a run whose source is broken need not repeat itself a thousand times
-		f.step.Log(orchestrator.LevelError, message, map[string]string{"url": url})
-	}
+	f.faults.met(causeOf(message), message, url) // the run's log tells of each cause when the fetch ends
 }
 
 // recordFaults records the items of a list that could not be read.
@@ -285,6 +284,7 @@ func (f *fetch) conclude(fetchErr error, stored int) (parliament.FetchLog, error
 	case len(f.errors) > 0:
 		log.Status = parliament.FetchPartialSuccess
 	}
+	f.tellCauses()
 	survived := f.errors
 	if fetchErr != nil {
 		first := parliament.FetchError{Message: fetchErr.Error()}

@@ -40,6 +40,7 @@ func lagCheck(d Deps) *orchestrator.Check {
 // is read for it, so that the report does not rest on what the fetches read.
 func lagMetadata(ctx context.Context, d Deps, step *orchestrator.Step) (orchestrator.Metadata, error) {
 	f := newFetch(d, step, legisinfo.Source, nil)
+	defer f.tellCauses()
 	newest, err := d.Store.NewestSession(ctx)
 	if err != nil {
 		return nil, err

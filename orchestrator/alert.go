@@ -162,10 +162,12 @@ func (e *Engine) deliverTx(ctx context.Context, tx pgx.Tx, alert *uuid.UUID, kin
 func (e *Engine) tellHeld(ctx context.Context) error {
 	now := e.now()
 	ids, err := e.q.ListUntoldAlerts(ctx, now)
-	for _, id := range ids {
-		err = errors.Join(err, e.db.Tx(ctx, func(tx pgx.Tx) error { return e.tellTx(ctx, tx, id, now) }))
+	if err != nil {
+		return err
 	}
-	return err
+	return eachRow(ctx, e, "tell of alerts held back", ids, uuid.UUID.String, func(ctx context.Context, id uuid.UUID) error {
+		return e.db.Tx(ctx, func(tx pgx.Tx) error { return e.tellTx(ctx, tx, id, now) })
+	})
 }
 
 type deliveryWorker struct {

@@ -77,6 +77,8 @@ type Backfill struct {
 	// Counts are the partitions by status.
 	Counts map[string]int
 	Total  int
+	// NotStarted are those of the canceled that never had a run.
+	NotStarted int
 }
 
 // BackfillPartition is one partition of a backfill.
@@ -371,15 +373,48 @@ func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b db.Backfill, 
 		}
 		sets = append(sets, set)
 	}
-	if err := e.startRunsTx(ctx, tx, plans...); err != nil {
+	refused, err := e.startEach(ctx, tx, plans)
+	if err != nil {
 		return nil, err
+	}
+	for i, set := range sets {
+		if set.RunID == nil {
+			continue
+		}
+		// What the database refuses of one partition is no reason to keep the others from running.
+		if err := refused[*set.RunID]; err != nil {
+			sets[i].RunID, sets[i].Status = nil, StatusFailure
+			sets[i].Error = optional(db.CleanText("its run could not be started: " + err.Error()))
+		}
 	}
 	for _, set := range sets {
 		if err := q.SetBackfillPartition(ctx, set); err != nil {
 			return nil, err
 		}
 	}
+	plans = slices.DeleteFunc(plans, func(p *plan) bool { return refused[p.id] != nil })
 	return each(plans, func(p *plan) uuid.UUID { return p.id }), nil
+}
+
+// startEach starts runs together, so that their locks are taken in one order. If that is refused, each is started by
+// itself, and those to blame are returned with the reason.
+func (e *Engine) startEach(ctx context.Context, tx pgx.Tx, plans []*plan) (map[uuid.UUID]error, error) {
+	start := func(plans ...*plan) error {
+		return pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return e.startRunsTx(ctx, tx, plans...) })
+	}
+	err := start(plans...)
+	if err == nil || databaseTrouble(err) {
+		return nil, err
+	}
+	refused := map[uuid.UUID]error{}
+	for _, p := range plans {
+		if err := start(p); databaseTrouble(err) {
+			return nil, err
+		} else if err != nil {
+			refused[p.id] = err
+		}
+	}
+	return refused, nil
 }
 
 // refusal says whether an error is about what was asked for, which would be refused the next time too.
@@ -409,10 +444,10 @@ func (e *Engine) endBackfillRun(ctx context.Context, tx pgx.Tx, q *db.Queries, r
 // advanceBackfills is housekeeping: it goes on with backfills whose job got lost.
 func (e *Engine) advanceBackfills(ctx context.Context) error {
 	ids, err := e.q.ListIdleBackfills(ctx)
-	for _, id := range ids {
-		err = errors.Join(err, e.advanceBackfill(ctx, id))
+	if err != nil {
+		return err
 	}
-	return err
+	return eachRow(ctx, e, "go on with backfills", ids, uuid.UUID.String, e.advanceBackfill)
 }
 
 // Backfill returns one backfill; ErrNotFound if there is none.
@@ -465,6 +500,7 @@ func (e *Engine) withCounts(ctx context.Context, rows []db.Backfill) ([]Backfill
 			if c.BackfillID == r.ID {
 				out[i].Counts[c.Status] = int(c.N)
 				out[i].Total += int(c.N)
+				out[i].NotStarted += int(c.NotStarted)
 			}
 		}
 	}

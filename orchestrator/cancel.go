@@ -14,7 +14,8 @@ import (
 )
 
 // CancelRun stops a run: steps that wait are canceled at once, those that run are told to stop, wherever they run, and
-// the run is `canceling` until they have. by says who asked. ErrConflict if the run has ended.
+// the run is `canceling` until they have. Steps whose worker is dead are canceled at once too: there is nobody to tell, and
+// should the worker come back, it can record nothing of them. by says who asked. ErrConflict if the run has ended.
 func (e *Engine) CancelRun(ctx context.Context, id uuid.UUID, by string) (*Run, error) {
 	var t *transition
 	err := e.db.Tx(ctx, func(tx pgx.Tx) (err error) {
@@ -25,8 +26,8 @@ func (e *Engine) CancelRun(ctx context.Context, id uuid.UUID, by string) (*Run, 
 		if terminal(t.run.Status) {
 			return &ConflictError{Reason: fmt.Sprintf("run %s has ended already, as %s", id, t.run.Status)}
 		}
-		if t.run.Status == StatusCanceling {
-			return nil
+		if t.run.Status == StatusCanceling { // its workers may have died since
+			return e.abandonTx(ctx, tx, t)
 		}
 		return e.cancelTx(ctx, tx, t, by, nil)
 	})
@@ -85,8 +86,68 @@ func (e *Engine) cancelTx(ctx context.Context, tx pgx.Tx, t *transition, by stri
 			return err
 		}
 	}
-	if err := e.endRun(ctx, tx, q, t); err != nil {
+	return e.abandonTx(ctx, tx, t)
+}
+
+// abandonTx cancels the started steps of a locked run in `canceling` that nobody is at work on, ends the run if they were
+// the last, and writes the transition's events. It closes the steps' jobs as well: a worker that comes back finds that
+// neither the step nor the job is its own.
+func (e *Engine) abandonTx(ctx context.Context, tx pgx.Tx, t *transition) error {
+	q := e.q.WithTx(tx)
+	steps, err := q.ListAbandonedSteps(ctx, db.ListAbandonedStepsParams{RunID: t.run.ID, DeadAfter: e.deadAfter().Seconds()})
+	if err != nil {
 		return err
 	}
+	for _, lost := range steps {
+		s := t.step(lost.Asset)
+		if s.JobID != nil {
+			if _, err := q.DiscardLostJob(ctx, db.DiscardLostJobParams{ID: *s.JobID, WorkerID: lost.WorkerID}); err != nil {
+				return err
+			}
+		}
+		o := outcome{status: StatusCanceled}
+		t.cancelOutcome(&o)
+		o.err.Message += "; its worker is dead"
+		raw, err := json.Marshal(o.err)
+		if err != nil {
+			return err
+		}
+		s.Status = StatusCanceled
+		t.add(newEvent{kind: EventStepCanceled, level: LevelWarn, asset: s.Asset, attempt: int(s.Attempt), message: s.Asset + " canceled; its worker is dead", data: o.err})
+		if err := q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at, Error: raw}); err != nil {
+			return err
+		}
+		if err := e.stepEnded(ctx, q, t, s); err != nil {
+			return err
+		}
+	}
+	if !terminal(t.run.Status) {
+		if err := e.endRun(ctx, tx, q, t); err != nil {
+			return err
+		}
+	}
 	return t.writeEvents(ctx, q)
+}
+
+// endAbandoned ends canceled runs whose steps nobody is at work on. Every process does that, as there may be no worker.
+func (e *Engine) endAbandoned(ctx context.Context) error {
+	ids, err := e.q.ListAbandonedRuns(ctx, e.deadAfter().Seconds())
+	if err != nil {
+		return err
+	}
+	return eachRow(ctx, e, "end canceled steps of dead workers", ids, uuid.UUID.String, func(ctx context.Context, id uuid.UUID) error {
+		var t *transition
+		err := e.db.Tx(ctx, func(tx pgx.Tx) (err error) {
+			if t, err = e.lockRun(ctx, tx, id); err != nil || t.run.Status != StatusCanceling {
+				return err
+			}
+			return e.abandonTx(ctx, tx, t)
+		})
+		if err != nil {
+			return err
+		}
+		e.wake(id)
+		e.ended(t)
+		return nil
+	})
 }

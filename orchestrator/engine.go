@@ -50,6 +50,8 @@ type Config struct {
 	Retention Retention
 	// Sweepers delete what is old of kinds that the engine knows nothing of.
 	Sweepers []Sweeper
+	// Expiries delete what has ended of things that say themselves when they end.
+	Expiries []Expiry
 	// Metrics is where the engine's counters go; nil: nowhere.
 	Metrics prometheus.Registerer
 	// Tracer is where spans go; nil: nowhere.
@@ -85,12 +87,15 @@ type Engine struct {
 	cancel     context.CancelFunc
 	wg         sync.WaitGroup
 
+	pulse     pulse
+	fates     fates
 	lastSkips sync.Map // sensor -> lastSkip
 	stuck     sync.Map // sensor -> true while a function left behind has not returned
 	kicksMu   sync.Mutex
 	kicks     map[string]bool // sensors to evaluate at once
 	kicked    chan struct{}
-	admitNow  chan struct{} // a place under a limit became free
+	held      map[string]*heldBack // sensors by name; of kicksMu
+	admitNow  chan struct{}        // a place under a limit became free
 }
 
 const (
@@ -125,7 +130,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, db: cfg.DB, defs: cfg.Definitions, log: cfg.Logger, id: workerID(),
-		kicks: map[string]bool{}, kicked: make(chan struct{}, 1), admitNow: make(chan struct{}, 1), background: context.Background(),
+		kicks: map[string]bool{}, held: map[string]*heldBack{}, kicked: make(chan struct{}, 1), admitNow: make(chan struct{}, 1), background: context.Background(),
 		q: cfg.DB.Queries(), relaxed: cfg.DB.RelaxedQueries(), lists: cfg.DB.ListQueries(),
 	}
 	e.hub = newHub(e)
@@ -200,6 +205,8 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.background, e.cancel = background, cancel
 	e.wg.Go(func() { e.hub.run(background) })
 	if !e.cfg.Work {
+		e.wg.Go(func() { e.beats(background) })
+		e.wg.Go(func() { e.keep(background) })
 		return nil
 	}
 	if err := e.beat(ctx); err != nil {
@@ -216,6 +223,8 @@ func (e *Engine) Start(ctx context.Context) error {
 	if err := e.worker.Start(background); err != nil {
 		return fmt.Errorf("start river: %w", err)
 	}
+	e.pulse.last, e.pulse.since = time.Now(), e.healthySince(ctx)
+	e.wg.Go(func() { e.beats(background) })
 	e.wg.Go(func() { e.keep(background) })
 	e.wg.Go(func() { e.answerKicks(background) })
 	e.wg.Go(func() { e.answerAdmissions(background) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -126,16 +127,10 @@ func (e *Engine) watchFreshness(ctx context.Context) error {
 	for _, k := range known {
 		states[k.Asset] = k.State
 	}
-	for _, name := range names {
-		a := e.defs.byAsset[name]
-		if states[name] == e.FreshnessOf(a, latest).State {
-			continue
-		}
-		if err := e.turnFreshness(ctx, a); err != nil {
-			return err
-		}
-	}
-	return nil
+	names = slices.DeleteFunc(names, func(name string) bool { return states[name] == e.FreshnessOf(e.defs.byAsset[name], latest).State })
+	return eachRow(ctx, e, "watch freshness", names, func(name string) string { return name }, func(ctx context.Context, name string) error {
+		return e.turnFreshness(ctx, e.defs.byAsset[name])
+	})
 }
 
 // clockSkew is how far the clocks of two workers may be apart without their disagreeing about what is late.

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
@@ -22,49 +25,137 @@ func (e *Engine) beat(ctx context.Context) error {
 	return e.relaxed.Beat(ctx, db.BeatParams{ID: e.id, Host: host, Pid: int32(os.Getpid())}) //nolint:gosec // a pid
 }
 
-// keep is every worker's housekeeping: it says that this one lives, and looks after what others left behind. Each
-// task is safe to be done by several workers at once.
-func (e *Engine) keep(ctx context.Context) {
+// pulse is whether the database answers, as this process's own beats tell.
+type pulse struct {
+	mu    sync.Mutex
+	last  time.Time // of those that were heard; zero after one that was not
+	since time.Time // when it was well first
+}
+
+// heard notes a beat. After a silence everybody's last beat is old, or this process was frozen: they get time.
+func (p *pulse) heard(now time.Time, deadAfter time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.last.IsZero() || now.Sub(p.last) >= deadAfter {
+		p.since = now
+	}
+	p.last = now
+}
+
+func (p *pulse) missed() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.last = time.Time{}
+}
+
+// well says whether the last beat was heard, and not too long ago; calm, whether that has been so for long enough for
+// every worker that lives to have said so.
+func (p *pulse) well(now time.Time, deadAfter time.Duration) (well, calm bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	well = !p.last.IsZero() && now.Sub(p.last) < deadAfter
+	return well, well && now.Sub(p.since) >= deadAfter
+}
+
+// beats says every heartbeat that this worker lives; a process that does no work only asks whether the database answers.
+// Nothing else is done here: a task that hangs must not make a worker look dead.
+func (e *Engine) beats(ctx context.Context) {
 	ticker := time.NewTicker(e.cfg.Heartbeat)
 	defer ticker.Stop()
-	healthySince := e.healthySince(ctx)
-	lastTidy := time.Time{}
-	lastDue := map[string]time.Time{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		round, cancel := context.WithTimeout(ctx, max(e.cfg.Heartbeat, 5*time.Second))
-		if err := e.beat(round); err != nil {
-			if ctx.Err() == nil {
-				e.log.Warn("heartbeat failed", "error", err)
-			}
-			healthySince = time.Now() // after an outage of the database everybody's last beat is old: give them time
-			cancel()
-			continue
-		}
-		tasks := map[string]func(context.Context) error{
-			"stop canceled steps": e.stopCanceled, "end runs past their time": e.endOverdue,
-			"give places to steps that wait": e.admitRound, "go on with backfills": e.advanceBackfills, "watch freshness": e.watchFreshness,
-			"tell of alerts held back": e.tellHeld, "free sensors of dead workers": e.freeSensors,
-			"catch up on schedules": func(ctx context.Context) error { return e.catchUp(ctx, lastDue) },
-		}
-		if time.Since(healthySince) >= e.deadAfter() {
-			tasks["requeue steps of dead workers"] = e.requeueLost
-			tasks["requeue steps whose jobs are gone"] = e.requeueForgotten
-		}
-		if time.Since(lastTidy) > time.Hour {
-			tasks["tidy up"] = e.tidy
-			lastTidy = time.Now()
-		}
-		for name, task := range tasks {
-			if err := task(round); err != nil && ctx.Err() == nil {
-				e.log.Warn("housekeeping failed; it is tried again", "task", name, "error", err)
-			}
+		round, cancel := context.WithTimeout(ctx, e.choreFor())
+		var err error
+		if e.cfg.Work {
+			err = e.beat(round)
+		} else {
+			_, err = e.relaxed.DatabaseTime(round)
 		}
 		cancel()
+		switch {
+		case err == nil:
+			e.pulse.heard(time.Now(), e.deadAfter())
+		case ctx.Err() == nil:
+			e.pulse.missed()
+			e.log.Warn("heartbeat failed", "error", err)
+		}
+	}
+}
+
+// chore is a task of housekeeping. It is safe to be done by several workers at once.
+type chore struct {
+	name string
+	do   func(context.Context) error
+	// every is how often it is done at most; 0 is at every heartbeat.
+	every time.Duration
+	// calm keeps it from being done before every worker that lives had time to say so.
+	calm bool
+}
+
+// chores are what is to be done, in this order.
+func (e *Engine) chores() []chore {
+	canceled := chore{name: "end canceled steps of dead workers", do: e.endAbandoned, calm: true}
+	if !e.cfg.Work { // there may be no worker to do it
+		return []chore{canceled}
+	}
+	lastDue := map[string]time.Time{}
+	return []chore{
+		{name: "stop steps that are no longer this worker's", do: e.stopLost},
+		{name: "end runs past their time", do: e.endOverdue},
+		canceled,
+		{name: "requeue steps of dead workers", do: e.requeueLost, calm: true},
+		{name: "requeue steps whose jobs are gone", do: e.requeueForgotten, calm: true},
+		{name: "give back places of steps that ended", do: func(ctx context.Context) error {
+			_, err := e.q.ReleaseForgottenSlots(ctx)
+			return err
+		}},
+		{name: "give places to steps that wait", do: e.admitWaiting},
+		{name: "catch up on schedules", do: func(ctx context.Context) error { return e.catchUp(ctx, lastDue) }},
+		{name: "free sensors of dead workers", do: e.freeSensors},
+		{name: "go on with backfills", do: e.advanceBackfills},
+		{name: "watch freshness", do: e.watchFreshness},
+		{name: "tell of alerts held back", do: e.tellHeld},
+		{name: "tidy up", do: e.tidy, every: time.Hour},
+	}
+}
+
+// choreFor is how long a heartbeat, or one task of housekeeping, may take.
+func (e *Engine) choreFor() time.Duration { return max(e.cfg.Heartbeat, 5*time.Second) }
+
+// keep is every process's housekeeping: it looks after what others left behind. Each task has its own time, and none
+// keeps the others from being done.
+func (e *Engine) keep(ctx context.Context) {
+	ticker := time.NewTicker(e.cfg.Heartbeat)
+	defer ticker.Stop()
+	chores := e.chores()
+	done := make([]time.Time, len(chores))
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		for i, c := range chores {
+			well, calm := e.pulse.well(time.Now(), e.deadAfter())
+			if !well || ctx.Err() != nil {
+				break
+			}
+			if c.calm && !calm || c.every > 0 && time.Since(done[i]) < c.every {
+				continue
+			}
+			round, cancel := context.WithTimeout(ctx, e.choreFor())
+			err := c.do(round)
+			cancel()
+			if err == nil {
+				done[i] = time.Now()
+			} else if ctx.Err() == nil {
+				e.log.Warn("housekeeping failed; it is tried again", "task", c.name, "error", err)
+			}
+		}
 	}
 }
 
@@ -83,14 +174,6 @@ func (e *Engine) healthySince(ctx context.Context) time.Time {
 func (e *Engine) freeSensors(ctx context.Context) error {
 	_, err := e.q.FreeSensorsOfDeadWorkers(ctx, e.deadAfter().Seconds())
 	return err
-}
-
-// admitRound gives places to steps that wait, and takes them from steps that ended unnoticed.
-func (e *Engine) admitRound(ctx context.Context) error {
-	if _, err := e.q.ReleaseForgottenSlots(ctx); err != nil {
-		return err
-	}
-	return e.admitWaiting(ctx)
 }
 
 func (e *Engine) admitSoon() {
@@ -114,16 +197,26 @@ func (e *Engine) answerAdmissions(ctx context.Context) {
 	}
 }
 
-// stopCanceled stops our own steps of canceled runs, should River's notification have been lost.
-func (e *Engine) stopCanceled(ctx context.Context) error {
-	rows, err := e.q.ListCanceledStepsOfWorker(ctx, &e.id)
+// stopLost stops functions whose steps are no longer this worker's: their run was canceled, and River's notification
+// was lost, or this process was taken for dead meanwhile.
+func (e *Engine) stopLost(ctx context.Context) error {
+	running := map[int64]context.CancelCauseFunc{} // before asking: what is running was this worker's by then
+	e.running.Range(func(id, cancel any) bool {
+		running[id.(int64)] = cancel.(context.CancelCauseFunc)
+		return true
+	})
+	if len(running) == 0 {
+		return nil
+	}
+	mine, err := e.q.ListStepJobsOfWorker(ctx, &e.id)
 	if err != nil {
 		return err
 	}
-	for _, r := range rows {
-		if cancel, ok := e.running.Load(r.JobID); ok {
-			cancel.(context.CancelCauseFunc)(errRunCanceled)
-		}
+	for _, id := range mine {
+		delete(running, id)
+	}
+	for _, cancel := range running {
+		cancel(errRunCanceled)
 	}
 	return nil
 }
@@ -135,7 +228,7 @@ func (e *Engine) endOverdue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
+	return eachRow(ctx, e, "end runs past their time", ids, uuid.UUID.String, func(ctx context.Context, id uuid.UUID) error {
 		var t *transition
 		err := e.db.Tx(ctx, func(tx pgx.Tx) error {
 			var err error
@@ -150,17 +243,17 @@ func (e *Engine) endOverdue(ctx context.Context) error {
 		}
 		e.ended(t)
 		e.wake(id)
-	}
-	return nil
+		return nil
+	})
 }
 
 // catchUp makes up a tick that River did not fire: its leader died, or its insert failed.
 func (e *Engine) catchUp(ctx context.Context, lastDue map[string]time.Time) error {
 	now := e.now()
-	for _, s := range e.defs.schedules {
+	return eachRow(ctx, e, "catch up on schedules", slices.Clone(e.defs.schedules), func(s *Schedule) string { return s.Name }, func(ctx context.Context, s *Schedule) error {
 		at := s.due(now)
 		if at.Equal(lastDue[s.Name]) || now.Sub(at) < onTime+e.cfg.Heartbeat {
-			continue // looked at already, or River's turn
+			return nil // looked at already, or River's turn
 		}
 		args, err := e.dueTick(ctx, s)
 		if err != nil {
@@ -176,8 +269,8 @@ func (e *Engine) catchUp(ctx context.Context, lastDue map[string]time.Time) erro
 			}
 		}
 		lastDue[s.Name] = at
-	}
-	return nil
+		return nil
+	})
 }
 
 // maxLosses is how many workers a step may lose before it is taken for what kills them.
@@ -190,19 +283,18 @@ func (e *Engine) requeueLost(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, j := range jobs {
-		e.observe.lost.Inc()
-		e.log.Warn("the worker of a job is dead: requeueing", "job_id", j.ID, "kind", j.Kind, "worker_id", j.WorkerID)
+	return eachRow(ctx, e, "requeue steps of dead workers", jobs, func(j db.ListLostJobsRow) string { return fmt.Sprintf("job %d", j.ID) }, func(ctx context.Context, j db.ListLostJobsRow) error {
+		requeue := e.requeueOther
 		if j.Kind == (stepArgs{}).Kind() {
-			err = e.requeueStep(ctx, j)
-		} else {
-			err = e.requeueOther(ctx, j)
+			requeue = e.requeueStep
 		}
-		if err != nil {
-			return fmt.Errorf("requeue job %d: %w", j.ID, err)
+		if err := requeue(ctx, j); err != nil {
+			return err
 		}
-	}
-	return nil
+		e.observe.lost.Inc()
+		e.log.Warn("the worker of a job is dead: requeued", "job_id", j.ID, "kind", j.Kind, "worker_id", j.WorkerID)
+		return nil
+	})
 }
 
 // sameArgs are the arguments of a job that is made again as it was.
@@ -247,17 +339,16 @@ func (e *Engine) requeueForgotten(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, s := range steps {
-		e.log.Warn("the job of a step is gone: requeueing", "run_id", s.RunID, "asset", s.Asset, "job_id", s.JobID)
+	return eachRow(ctx, e, "requeue steps whose jobs are gone", steps, func(s db.ListForgottenStepsRow) string { return s.RunID.String() + " " + s.Asset }, func(ctx context.Context, s db.ListForgottenStepsRow) error {
 		err := e.stepLost(ctx, stepArgs{RunID: s.RunID, Asset: s.Asset}, s.JobID, "its job is gone", func(q *db.Queries) (bool, error) {
 			n, err := q.JobsAlive(ctx, s.JobID)
 			return n == 0, err
 		})
-		if err != nil {
-			return fmt.Errorf("requeue %s of run %s: %w", s.Asset, s.RunID, err)
+		if err == nil {
+			e.log.Warn("the job of a step is gone: requeued", "run_id", s.RunID, "asset", s.Asset, "job_id", s.JobID)
 		}
-	}
-	return nil
+		return err
+	})
 }
 
 // stepLost has a step done again whose job came to nothing, if sure finds under the run's lock that it did.
@@ -336,8 +427,6 @@ func (e *Engine) stepLost(ctx context.Context, args stepArgs, jobID int64, why s
 
 // tidy removes what is of no use any more.
 func (e *Engine) tidy(ctx context.Context) error {
-	if _, err := e.q.DeleteIdempotencyKeys(ctx, e.now().Add(-24*time.Hour)); err != nil {
-		return err
-	}
-	return e.q.DeleteDeadWorkers(ctx)
+	_, err := e.q.DeleteIdempotencyKeys(ctx, e.now().Add(-24*time.Hour))
+	return errors.Join(err, e.q.DeleteDeadWorkers(ctx))
 }

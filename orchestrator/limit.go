@@ -164,9 +164,10 @@ func (e *Engine) admitWaiting(ctx context.Context) error {
 		return err
 	}
 	full := map[string]bool{}
-	for _, w := range waits {
+	name := func(w db.StepWait) string { return w.RunID.String() + " " + w.Asset }
+	return eachRow(ctx, e, "give places to steps that wait", waits, name, func(ctx context.Context, w db.StepWait) error {
 		if slices.ContainsFunc(w.Keys, func(k string) bool { return full[k] }) {
-			continue // somebody before it waits for the same
+			return nil // somebody before it waits for the same
 		}
 		admitted := false
 		err := e.db.Tx(ctx, func(tx pgx.Tx) error {
@@ -206,8 +207,8 @@ func (e *Engine) admitWaiting(ctx context.Context) error {
 				full[k] = true
 			}
 		}
-	}
-	return nil
+		return nil
+	})
 }
 
 // release gives back the places of steps that ended, in the transaction that ends them.

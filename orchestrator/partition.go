@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -290,6 +291,75 @@ func (e *Engine) noPartition(ctx context.Context, pointer string, s *PartitionSe
 	return invalidRequest(pointer, "%q is not a partition of %s: %s", key, s.Name, have)
 }
 
+// partitionByConfig is the partition that a run without one is of by the config of its assets: the one that would have
+// decided just these fields. It is empty if there is none, or if the run has a partitioned asset whose config does not
+// say which: that is materialized as a whole.
+func (e *Engine) partitionByConfig(ctx context.Context, assets []string, config map[string]json.RawMessage) (string, error) {
+	var set *PartitionSet
+	var of []*Asset
+	for _, name := range assets {
+		a := e.defs.byAsset[name]
+		if a.Partitions == nil {
+			continue
+		}
+		if a.PartitionConfig == nil || set != nil && a.Partitions != set {
+			return "", nil
+		}
+		set, of = a.Partitions, append(of, a)
+	}
+	if set == nil {
+		return "", nil
+	}
+	keys, err := e.Partitions(ctx, set)
+	if err != nil {
+		return "", err
+	}
+	for i, a := range of {
+		key := a.partitionOfConfig(keys, config[a.Name])
+		if key == "" || i > 0 && key != keys[0] {
+			return "", nil
+		}
+		keys = []string{key}
+	}
+	return keys[0], nil
+}
+
+// partitionOfConfig is the one of the keys that decides the config fields as they are; empty if none or several do.
+func (a *Asset) partitionOfConfig(keys []string, config json.RawMessage) (found string) {
+	var fields map[string]any
+	if err := decodeNumbers(config, &fields); err != nil {
+		return ""
+	}
+	for _, key := range keys {
+		decided, err := a.PartitionConfig(key)
+		if err != nil || len(decided) == 0 {
+			continue
+		}
+		same := true
+		for name, value := range decided {
+			same = same && sameValue(fields[name], value)
+		}
+		switch {
+		case !same:
+		case found != "":
+			return ""
+		default:
+			found = key
+		}
+	}
+	return found
+}
+
+// sameValue compares a config field that was read with one that Go code made.
+func sameValue(read, made any) bool {
+	raw, err := json.Marshal(made)
+	if err != nil {
+		return false
+	}
+	var again any
+	return decodeNumbers(raw, &again) == nil && sameJSON(read, again)
+}
+
 // AddPartitions adds keys to a dynamic set and says how many were new.
 func (e *Engine) AddPartitions(ctx context.Context, set string, keys ...string) (int, error) {
 	return addPartitions(ctx, e.q, e.now(), set, keys)
@@ -343,6 +413,11 @@ func (e *Engine) PartitionStates(ctx context.Context, asset string) ([]Partition
 	for i := range rows {
 		known[rows[i].Partition] = &rows[i]
 	}
+	if a.PartitionConfig != nil && slices.ContainsFunc(keys, func(k string) bool { return known[k] == nil }) {
+		if err := e.filledByConfig(ctx, a, keys, known); err != nil {
+			return nil, err
+		}
+	}
 	out := make([]PartitionState, len(keys))
 	for i, key := range keys {
 		out[i] = PartitionState{Key: key, Status: PartitionMissing}
@@ -351,4 +426,20 @@ func (e *Engine) PartitionStates(ctx context.Context, asset string) ([]Partition
 		}
 	}
 	return out, nil
+}
+
+// filledByConfig adds the partitions that runs without a partition filled before their keys were known, by the configs of
+// those runs.
+func (e *Engine) filledByConfig(ctx context.Context, a *Asset, keys []string, known map[string]*db.AssetPartition) error {
+	rows, err := e.q.ListWholeMaterializations(ctx, a.Name)
+	if err != nil {
+		return err
+	}
+	slices.SortFunc(rows, func(a, b db.ListWholeMaterializationsRow) int { return b.CreatedAt.Compare(a.CreatedAt) }) // the last one counts
+	for _, r := range rows {
+		if key := a.partitionOfConfig(keys, r.Config); key != "" && known[key] == nil {
+			known[key] = &db.AssetPartition{Asset: a.Name, Partition: key, Status: PartitionMaterialized, RunID: r.RunID, MaterializedAt: &r.CreatedAt}
+		}
+	}
+	return nil
 }

@@ -96,10 +96,22 @@ func ParseKeep(s string) (kind string, k Keep, err error) {
 type Sweeper struct {
 	Kind    string
 	Default Keep
-	// Nth is when the newest but n was made: what is older are more than n. pgx.ErrNoRows if there are fewer.
-	Nth func(ctx context.Context, n int32) (time.Time, error)
 	// Sweep deletes at most limit of those made before a time, the oldest first.
 	Sweep func(ctx context.Context, before time.Time, limit int32) (int64, error)
+	// Nth is when the newest but n was made: what is older are more than n. pgx.ErrNoRows if there are fewer. Without Nth
+	// and Trim, the kind is kept by age alone, and a count is refused.
+	Nth func(ctx context.Context, n int32) (time.Time, error)
+	// Trim deletes at most limit of what the newest keep leave over. Sweeping before Nth comes first and does most of it;
+	// Trim sees to what was made at the same moment.
+	Trim func(ctx context.Context, keep, limit int32) (int64, error)
+}
+
+// Expiry deletes what says itself when it ends, such as sessions. It goes on whatever is kept of other things.
+type Expiry struct {
+	// What is deleted, in a word.
+	What string
+	// Sweep deletes what has ended.
+	Sweep func(ctx context.Context) (int64, error)
 }
 
 // retention is what is kept here, with defaults filled in; an error names a kind that there is none of.
@@ -116,6 +128,13 @@ func (c *Config) retention() (Retention, error) {
 			}
 			slices.Sort(kinds)
 			return nil, fmt.Errorf("retention of %q: want one of %s", kind, strings.Join(kinds, ", "))
+		}
+		byAge := kind == KeepJobs // which River deletes
+		for _, s := range c.Sweepers {
+			byAge = byAge || s.Kind == kind && (s.Nth == nil || s.Trim == nil)
+		}
+		if byAge && k.Count > 0 {
+			return nil, fmt.Errorf("retention of %s: %q has a count; want an age or off, for %[1]s are kept by age alone", kind, k)
 		}
 		out[kind] = k
 	}
@@ -179,16 +198,20 @@ func (e *Engine) Sweep(ctx context.Context, now time.Time) (map[string]int64, er
 	}
 	note("room for events", 0, e.db.EnsureEventPartitions(ctx, now, partitionsAhead))
 	needed, err := e.q.NeededRuns(ctx, keepLast)
-	if err != nil {
-		return nil, fmt.Errorf("what is needed: %w", err)
+	note("what is needed", 0, err)
+	if err == nil { // else nobody knows what may go
+		n, err := e.sweepEvents(ctx, now, needed)
+		note(KeepEvents, n, err)
+		n, err = e.sweepRuns(ctx, now, needed)
+		note(KeepRuns, n, err)
 	}
-	n, err := e.sweepEvents(ctx, now, needed)
-	note(KeepEvents, n, err)
-	n, err = e.sweepRuns(ctx, now, needed)
-	note(KeepRuns, n, err)
 	for _, s := range append(e.sweepers(), e.cfg.Sweepers...) {
 		n, err := e.sweepBefore(ctx, now, s)
 		note(s.Kind, n, err)
+	}
+	for _, x := range e.cfg.Expiries {
+		n, err := x.Sweep(ctx)
+		note(x.What, n, err)
 	}
 	note("sizes", 0, e.sampleStorage(ctx))
 	if len(swept) > 0 {
@@ -213,34 +236,54 @@ func batches(ctx context.Context, sweep func(limit int32) (int64, error)) (total
 	}
 }
 
-func (e *Engine) sweepEvents(ctx context.Context, now time.Time, needed []uuid.UUID) (dropped int64, err error) {
+func (e *Engine) sweepEvents(ctx context.Context, now time.Time, needed []uuid.UUID) (swept int64, err error) {
 	keep := e.retention[KeepEvents]
+	var first *db.EventPlace // of those that are not too many
+	if keep.Count > 0 {
+		place, err := e.db.NthEvent(ctx, keep.Count-1)
+		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+			return 0, err
+		}
+		if err == nil {
+			first = &place
+		}
+	}
 	parts, err := e.db.EventPartitions(ctx)
 	if err != nil {
 		return 0, err
 	}
-	var rows int64
-	for i := len(parts) - 1; i >= 0; i-- { // the newest first
-		p := parts[i]
-		old := keep.Age > 0 && p.Upto.Before(now.Add(-keep.Age))
-		tooMany := keep.Count > 0 && rows >= keep.Count && p.Upto.Before(now)
-		rows += max(0, p.Rows)
-		if !old && !tooMany {
+	for _, p := range parts {
+		drop := keep.Age > 0 && p.Upto.Before(now.Add(-keep.Age))
+		if !drop && first != nil && p.Upto.Before(now) {
+			has, err := e.db.EventsFrom(ctx, p.Name, *first)
+			if err != nil {
+				return swept, err
+			}
+			drop = !has
+		}
+		if !drop {
 			continue
 		}
 		if err := e.db.DropEventPartition(ctx, p.Name, needed); err != nil {
-			return dropped, err
+			return swept, err
 		}
-		dropped++
+		swept++
 	}
-	if keep.Age == 0 {
-		return dropped, nil
+	if keep.Age > 0 { // those that were kept for a run that is no longer needed
+		_, err := batches(ctx, func(limit int32) (int64, error) {
+			return e.db.SweepDefaultEvents(ctx, now.Add(-keep.Age), needed, int(limit))
+		})
+		if err != nil {
+			return swept, err
+		}
 	}
-	// Those that were kept for a run that is no longer needed.
-	_, err = batches(ctx, func(limit int32) (int64, error) {
-		return e.db.SweepDefaultEvents(ctx, now.Add(-keep.Age), needed, int(limit))
+	if first == nil {
+		return swept, nil
+	}
+	n, err := batches(ctx, func(limit int32) (int64, error) {
+		return e.db.SweepEventsBefore(ctx, *first, needed, int(limit))
 	})
-	return dropped, err
+	return swept + n, err
 }
 
 func (e *Engine) sweepRuns(ctx context.Context, now time.Time, needed []uuid.UUID) (int64, error) {
@@ -250,7 +293,7 @@ func (e *Engine) sweepRuns(ctx context.Context, now time.Time, needed []uuid.UUI
 		below = uuidFloor(now.Add(-keep.Age))
 	}
 	if keep.Count > 0 {
-		id, err := e.q.NthRun(ctx, int32(min(keep.Count, 1<<30)))
+		id, err := e.q.NthRun(ctx, int32(min(keep.Count-1, 1<<30)))
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return 0, err
 		}
@@ -291,21 +334,33 @@ func (e *Engine) sweepers() []Sweeper {
 	return []Sweeper{
 		{Kind: KeepTicks, Nth: q.NthTick, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
 			return q.SweepTicks(ctx, db.SweepTicksParams{Before: before, MaxRows: limit})
+		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
+			return q.TrimTicks(ctx, db.TrimTicksParams{Keep: keep, MaxRows: limit})
 		}},
 		{Kind: KeepTicks, Nth: q.NthSensorTick, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
 			return q.SweepSensorTicks(ctx, db.SweepSensorTicksParams{Before: before, MaxRows: limit})
+		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
+			return q.TrimSensorTicks(ctx, db.TrimSensorTicksParams{Keep: keep, MaxRows: limit})
 		}},
-		{Kind: KeepDeliveries, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
+		{Kind: KeepDeliveries, Nth: q.NthRecoveredAlert, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
 			return q.SweepAlerts(ctx, db.SweepAlertsParams{Before: &before, MaxRows: limit})
+		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
+			return q.TrimAlerts(ctx, db.TrimAlertsParams{Keep: keep, MaxRows: limit})
 		}},
-		{Kind: KeepDeliveries, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
+		{Kind: KeepDeliveries, Nth: q.NthTestDelivery, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
 			return q.SweepTestDeliveries(ctx, db.SweepTestDeliveriesParams{Before: before, MaxRows: limit})
+		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
+			return q.TrimTestDeliveries(ctx, db.TrimTestDeliveriesParams{Keep: keep, MaxRows: limit})
 		}},
 		{Kind: KeepWebhooks, Nth: q.NthWebhookEvent, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
 			return q.SweepWebhookEvents(ctx, db.SweepWebhookEventsParams{Before: before, MaxRows: limit})
+		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
+			return q.TrimWebhookEvents(ctx, db.TrimWebhookEventsParams{Keep: keep, MaxRows: limit})
 		}},
 		{Kind: KeepRunKeys, Nth: q.NthRunKey, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
 			return q.SweepRunKeys(ctx, db.SweepRunKeysParams{Before: before, MaxRows: limit})
+		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
+			return q.TrimRunKeys(ctx, db.TrimRunKeysParams{Keep: keep, MaxRows: limit})
 		}},
 	}
 }
@@ -316,7 +371,7 @@ func (e *Engine) sweepBefore(ctx context.Context, now time.Time, s Sweeper) (int
 	if keep.Age > 0 {
 		before = now.Add(-keep.Age)
 	}
-	if keep.Count > 0 && s.Nth != nil {
+	if keep.Count > 0 {
 		at, err := s.Nth(ctx, int32(min(keep.Count-1, 1<<30)))
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return 0, err
@@ -328,7 +383,12 @@ func (e *Engine) sweepBefore(ctx context.Context, now time.Time, s Sweeper) (int
 	if before.IsZero() {
 		return 0, nil
 	}
-	return batches(ctx, func(limit int32) (int64, error) { return s.Sweep(ctx, before, limit) })
+	n, err := batches(ctx, func(limit int32) (int64, error) { return s.Sweep(ctx, before, limit) })
+	if err != nil || keep.Count == 0 {
+		return n, err
+	}
+	more, err := batches(ctx, func(limit int32) (int64, error) { return s.Trim(ctx, int32(min(keep.Count, 1<<30)), limit) })
+	return n + more, err
 }
 
 func (e *Engine) sampleStorage(ctx context.Context) error {

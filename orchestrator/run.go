@@ -202,6 +202,11 @@ func (e *Engine) planRun(ctx context.Context, req RunRequest) (*plan, error) {
 			return nil, err
 		}
 	}
+	if req.Partition == "" {
+		if p.req.Partition, err = e.partitionByConfig(ctx, p.assets, p.config); err != nil {
+			return nil, err
+		}
+	}
 	if p.id, err = uuid.NewV7(); err != nil {
 		return nil, err
 	}

@@ -294,15 +294,26 @@ func (w *sensorWorker) Work(ctx context.Context, job *river.Job[sensorArgs]) err
 	return e.evaluateNow(ctx, []string{job.Args.Sensor}, job.Args.Tick)
 }
 
-// evaluateNow evaluates sensors, due or not. One that is being evaluated is so once more afterwards.
+// evaluateNow evaluates sensors, due or not. One that is being evaluated is so once more afterwards. One that waits for
+// events is left alone unless there are any for it to see.
 func (e *Engine) evaluateNow(ctx context.Context, names []string, kind string) error {
+	var troubles []error
 	for _, name := range names {
+		if kind == SensorTickEvent {
+			if seen, err := e.signalsSeen(ctx, name); err != nil {
+				troubles = append(troubles, fmt.Errorf("sensor %s: %w", name, err))
+				continue
+			} else if !seen {
+				continue
+			}
+		}
 		row, err := e.relaxed.ClaimOrAskSensor(ctx, db.ClaimOrAskSensorParams{Name: name, LeaseBy: &e.id, LeaseSeconds: e.lease(name)})
 		if errors.Is(err, pgx.ErrNoRows) || err == nil && row.Again {
 			continue // stopped, or somebody else's
 		}
 		if err != nil {
-			return err
+			troubles = append(troubles, fmt.Errorf("sensor %s: %w", name, err))
+			continue
 		}
 		e.wg.Go(func() {
 			if s := e.evaluateClaimed(row, kind); s != nil {
@@ -310,6 +321,89 @@ func (e *Engine) evaluateNow(ctx context.Context, names []string, kind string) e
 			}
 		})
 	}
+	return errors.Join(troubles...)
+}
+
+// signalsSeen says whether a sensor that waits for events can see any that it has not seen. Those that an older open
+// transaction holds back are looked for again later: however long that stays open, the sensor is not evaluated on nothing.
+func (e *Engine) signalsSeen(ctx context.Context, name string) (bool, error) {
+	s := e.defs.bySensor[name]
+	if s == nil || s.kind != SensorAsset && s.kind != SensorRunStatus {
+		return true, nil
+	}
+	cursor, err := e.q.RunningSensorCursor(ctx, name)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil // stopped
+	}
+	if err != nil {
+		return false, err
+	}
+	var after Cursor
+	if cursor != nil {
+		if after, err = ParseCursor(*cursor); err != nil {
+			return true, nil //nolint:nilerr // the evaluation says what is wrong
+		}
+	}
+	types := s.signals()
+	rows, err := e.q.ListSignals(ctx, db.ListSignalsParams{AfterXid: after.Xid, AfterID: after.ID, Types: types, Assets: s.assets, MaxRows: 1})
+	if err != nil {
+		return false, err
+	}
+	return len(rows) > 0, e.lookLater(ctx, s, len(rows) > 0)
+}
+
+// signals are the types of the events that a sensor waits for.
+func (s *Sensor) signals() []string {
+	if s.kind == SensorRunStatus {
+		return each(s.statuses, func(status string) string { return "run_" + status })
+	}
+	return []string{EventMaterialization}
+}
+
+// What is held back by an older transaction is looked for again after a moment and, while that stays open, ever less often.
+const (
+	lookFirst = 100 * time.Millisecond
+	lookLast  = 2 * time.Second
+)
+
+// heldBack is a sensor's next look at events that an older transaction holds back.
+type heldBack struct {
+	wait  time.Duration
+	timer *time.Timer // nil: none is on its way
+}
+
+// lookLater has a sensor kicked in a moment if there are events that it cannot see yet. moved: it saw others, so that
+// what holds these back is a newer transaction.
+func (e *Engine) lookLater(ctx context.Context, s *Sensor, moved bool) error {
+	hidden, err := e.q.SignalsHidden(ctx, db.SignalsHiddenParams{Types: s.signals(), Assets: s.assets})
+	if err != nil {
+		return err
+	}
+	e.kicksMu.Lock()
+	defer e.kicksMu.Unlock()
+	h := e.held[s.Name]
+	switch {
+	case !hidden:
+		if h != nil && h.timer != nil {
+			h.timer.Stop()
+		}
+		delete(e.held, s.Name)
+		return nil
+	case h == nil:
+		h = &heldBack{wait: lookFirst}
+		e.held[s.Name] = h
+	case moved:
+		h.wait = lookFirst
+	}
+	if h.timer != nil {
+		return nil
+	}
+	h.timer = time.AfterFunc(h.wait, func() {
+		e.kicksMu.Lock()
+		h.timer, h.wait = nil, min(2*h.wait, lookLast)
+		e.kicksMu.Unlock()
+		e.kickSensor(s.Name)
+	})
 	return nil
 }
 
@@ -353,7 +447,14 @@ func (e *Engine) recordSkips(skips ...*skippedTick) {
 		}
 		p.Cursors = append(p.Cursors, cursor)
 	}
-	if err := e.relaxed.RecordSkips(ctx, p); err != nil {
+	err := e.relaxed.RecordSkips(ctx, p)
+	if err != nil && len(skips) > 1 && !databaseTrouble(err) { // one of them is to blame: the others are not to wait for it
+		for _, s := range skips {
+			e.recordSkips(s)
+		}
+		return
+	}
+	if err != nil {
 		e.log.Warn("sensors' ticks could not be recorded; their evaluations are repeated", "error", err)
 	}
 }
@@ -379,7 +480,7 @@ func (e *Engine) evaluateClaimed(row db.Sensor, kind string) *skippedTick {
 		case len(result.Runs)+len(result.Alerts)+len(result.Recovered)+len(result.webhooks) == 0:
 			word = result.Skip
 			if result.Cursor != nil {
-				cursor = result.Cursor
+				cursor = optional(db.CleanText(*result.Cursor))
 			}
 		}
 		if last.(lastSkip).word == word && word != "" {
@@ -482,11 +583,7 @@ func (e *Engine) gather(ctx context.Context, s *Sensor, ev *Evaluation) (moved *
 	if err != nil {
 		return nil, false, err
 	}
-	types := []string{EventMaterialization}
-	if s.kind == SensorRunStatus {
-		types = each(s.statuses, func(status string) string { return "run_" + status })
-	}
-	rows, err := e.q.ListSignals(ctx, db.ListSignalsParams{AfterXid: after.Xid, AfterID: after.ID, Types: types, Assets: s.assets, MaxRows: maxSignals})
+	rows, err := e.q.ListSignals(ctx, db.ListSignalsParams{AfterXid: after.Xid, AfterID: after.ID, Types: s.signals(), Assets: s.assets, MaxRows: maxSignals})
 	if err != nil {
 		return nil, false, err
 	}
@@ -497,19 +594,16 @@ func (e *Engine) gather(ctx context.Context, s *Sensor, ev *Evaluation) (moved *
 		end = eventOf(rows[len(rows)-1]).Cursor()
 	}
 	if len(rows) < maxSignals {
-		hidden, err := e.q.SignalsHidden(ctx, db.SignalsHiddenParams{Types: types, Assets: s.assets})
-		if err != nil {
+		if err := e.lookLater(ctx, s, len(rows) > 0); err != nil {
 			return nil, false, err
-		}
-		if hidden { // behind an older transaction, for a moment
-			time.AfterFunc(100*time.Millisecond, func() { e.kickSensor(s.Name) })
 		}
 	}
 	for _, r := range rows {
 		if s.kind == SensorAsset {
 			m, err := materializationOfEvent(r)
-			if err != nil {
-				return nil, false, err
+			if err != nil { // it would be as unreadable the next time, and hold back all that come after it
+				e.log.Error("an event cannot be read: the sensor goes on without it", "sensor", s.Name, "run_id", r.RunID, "error", err)
+				continue
 			}
 			ev.Materializations = append(ev.Materializations, *m)
 			continue
@@ -517,6 +611,10 @@ func (e *Engine) gather(ctx context.Context, s *Sensor, ev *Evaluation) (moved *
 		run, err := e.Run(ctx, r.RunID)
 		if errors.Is(err, ErrNotFound) {
 			continue // removed since
+		}
+		if err != nil && !databaseTrouble(err) && ctx.Err() == nil {
+			e.log.Error("a run cannot be read: the sensor goes on without it", "sensor", s.Name, "run_id", r.RunID, "error", err)
+			continue
 		}
 		if err != nil {
 			return nil, false, err

@@ -40,12 +40,15 @@ func (s *Store) NewBillsSince(ctx context.Context, place string, assets []string
 	}
 	n := &NewBills{Next: place}
 	for _, r := range rows {
+		n.Unsettled = n.Unsettled || r.Unsettled
+		if r.HeldBack { // however long that takes: they come again
+			break
+		}
 		if len(n.IDs) == 0 {
 			n.Oldest = r.CreatedAt
 		}
 		n.IDs = append(n.IDs, r.BillID)
 		n.Next = fmt.Sprintf("%d/%s", r.Xid, r.BillID)
-		n.Unsettled = n.Unsettled || r.Unsettled
 	}
 	return n, nil
 }

@@ -165,6 +165,6 @@ func apiBackfill(b orchestrator.Backfill) api.Backfill {
 	return api.Backfill{
 		ID: b.ID, Assets: b.Assets, Status: api.BackfillStatus(b.Status), Concurrency: b.Concurrency, Priority: b.Priority, Config: b.Config, Tags: b.Tags, CreatedBy: strings.TrimSpace(b.CreatedBy),
 		CreatedAt: b.CreatedAt, EndedAt: b.EndedAt, Total: b.Total,
-		Counts: api.BackfillCounts{Pending: c[orchestrator.StatusPending], Running: c[orchestrator.StatusRunning], Success: c[orchestrator.StatusSuccess], Failure: c[orchestrator.StatusFailure], Canceled: c[orchestrator.StatusCanceled]},
+		Counts: api.BackfillCounts{Pending: c[orchestrator.StatusPending], Running: c[orchestrator.StatusRunning], Success: c[orchestrator.StatusSuccess], Failure: c[orchestrator.StatusFailure], Canceled: c[orchestrator.StatusCanceled], NotStarted: b.NotStarted},
 	}
 }

@@ -67,8 +67,9 @@ FROM fetch_logs WHERE created_at >= @since AND created_at < @until GROUP BY stat
 
 -- name: BillsCreatedAfter :many
 -- Bills that were not there before, in the order in which they became visible. unsettled: one of the assets is being
--- materialized, or an older transaction is open still, so there may be more in a moment.
-SELECT v.bill_id, v.xid, v.created_at,
+-- materialized, or an older transaction is open still, so there may be more in a moment. held_back: by such a transaction;
+-- whoever went past the bill would miss what that brings.
+SELECT v.bill_id, v.xid, v.created_at, (v.xid >= log_horizon())::boolean AS held_back,
        (v.xid >= log_horizon()
         OR EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling') AND assets && @assets::text[]))::boolean AS unsettled
 FROM bill_versions v

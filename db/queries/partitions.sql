@@ -10,6 +10,14 @@ INSERT INTO dynamic_partitions (set, key, created_at) SELECT @set, unnest(@keys:
 -- name: ListAssetPartitions :many
 SELECT * FROM asset_partitions WHERE asset = @asset;
 
+-- name: ListWholeMaterializations :many
+-- The last materialization of an asset by each config, of runs without a partition.
+SELECT DISTINCT ON (r.config -> @asset::text) m.run_id, m.created_at, coalesce(r.config -> @asset::text, 'null')::jsonb AS config
+FROM materializations m JOIN runs r ON r.id = m.run_id
+WHERE m.asset = @asset::text AND m.partition IS NULL
+ORDER BY r.config -> @asset::text, m.id DESC
+LIMIT 1000;
+
 -- name: PartitionsRunning :exec
 -- Runs of these assets have begun. The rows are locked in the order in which they are given, which is that of LockPartitions.
 INSERT INTO asset_partitions (asset, partition, status, run_id) SELECT unnest(@assets::text[]), unnest(@partitions::text[]), 'running', unnest(@run_ids::uuid[])
@@ -56,7 +64,7 @@ WHERE (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before)) AND (sqlc.narg
 ORDER BY id DESC LIMIT @max_rows;
 
 -- name: CountBackfillPartitions :many
-SELECT backfill_id, status, count(*) AS n FROM backfill_partitions WHERE backfill_id = ANY(@ids::uuid[]) GROUP BY backfill_id, status;
+SELECT backfill_id, status, count(*) AS n, count(*) FILTER (WHERE status = 'canceled' AND run_id IS NULL) AS not_started FROM backfill_partitions WHERE backfill_id = ANY(@ids::uuid[]) GROUP BY backfill_id, status;
 
 -- name: NextBackfillPartitions :many
 SELECT * FROM backfill_partitions WHERE backfill_id = @backfill_id AND status = 'pending' ORDER BY ordinal LIMIT @max_rows;

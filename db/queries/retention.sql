@@ -67,7 +67,7 @@ DELETE FROM fetch_logs WHERE id IN (SELECT f.id FROM fetch_logs f WHERE f.create
 DELETE FROM audit_log WHERE id IN (SELECT a.id FROM audit_log a WHERE a.at < @before ORDER BY a.at LIMIT @max_rows);
 
 -- name: NthRun :one
--- The run that so many newer ones make one too many.
+-- The run that so many are newer than.
 SELECT id FROM runs ORDER BY id DESC OFFSET @newer LIMIT 1;
 
 -- name: NthTick :one
@@ -87,6 +87,44 @@ SELECT received_at FROM webhook_events ORDER BY received_at DESC OFFSET @newer L
 
 -- name: NthRunKey :one
 SELECT created_at FROM run_keys ORDER BY created_at DESC OFFSET @newer LIMIT 1;
+
+-- name: NthRecoveredAlert :one
+SELECT recovered_at::timestamptz FROM alerts WHERE recovered_at IS NOT NULL ORDER BY recovered_at DESC OFFSET @newer LIMIT 1;
+
+-- name: NthTestDelivery :one
+SELECT created_at FROM deliveries WHERE alert_id IS NULL ORDER BY created_at DESC OFFSET @newer LIMIT 1;
+
+-- Rows that were made at the same moment are told apart by their ids: sweeping by time leaves all of them or none. What
+-- follows deletes the rest of what is more than is kept.
+
+-- name: TrimTicks :execrows
+DELETE FROM ticks WHERE id IN (
+    SELECT t.id FROM (SELECT id, schedule FROM ticks ORDER BY created_at DESC, id DESC OFFSET @keep) t
+    WHERE EXISTS (SELECT FROM ticks newer WHERE newer.schedule = t.schedule AND newer.id > t.id) LIMIT @max_rows);
+
+-- name: TrimSensorTicks :execrows
+DELETE FROM sensor_ticks WHERE id IN (
+    SELECT t.id FROM (SELECT id FROM sensor_ticks ORDER BY last_at DESC, id DESC OFFSET @keep) t
+    WHERE NOT EXISTS (SELECT FROM sensors s WHERE s.last_tick_id = t.id) LIMIT @max_rows);
+
+-- name: TrimRunKeys :execrows
+DELETE FROM run_keys WHERE (sensor, key) IN (SELECT k.sensor, k.key FROM run_keys k ORDER BY k.created_at DESC, k.sensor, k.key OFFSET @keep LIMIT @max_rows);
+
+-- name: TrimWebhookEvents :execrows
+DELETE FROM webhook_events WHERE id IN (
+    SELECT w.id FROM (SELECT id, processed_at FROM webhook_events ORDER BY received_at DESC, id DESC OFFSET @keep) w WHERE w.processed_at IS NOT NULL LIMIT @max_rows);
+
+-- name: TrimAlerts :execrows
+DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a WHERE a.recovered_at IS NOT NULL ORDER BY a.recovered_at DESC, a.id DESC OFFSET @keep LIMIT @max_rows);
+
+-- name: TrimTestDeliveries :execrows
+DELETE FROM deliveries WHERE id IN (SELECT d.id FROM deliveries d WHERE d.alert_id IS NULL ORDER BY d.created_at DESC, d.id DESC OFFSET @keep LIMIT @max_rows);
+
+-- name: TrimFetchLogs :execrows
+DELETE FROM fetch_logs WHERE id IN (SELECT f.id FROM fetch_logs f ORDER BY f.created_at DESC, f.id DESC OFFSET @keep LIMIT @max_rows);
+
+-- name: TrimAudit :execrows
+DELETE FROM audit_log WHERE id IN (SELECT a.id FROM audit_log a ORDER BY a.at DESC, a.id DESC OFFSET @keep LIMIT @max_rows);
 
 -- name: SampleStorage :exec
 INSERT INTO storage_samples (day, table_name, bytes, row_count)

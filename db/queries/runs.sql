@@ -131,9 +131,24 @@ CROSS JOIN LATERAL (SELECT * FROM materializations WHERE asset = a.name ORDER BY
 -- name: ListRunsPastDeadline :many
 SELECT id FROM runs WHERE deadline_at < @at AND ended_at IS NULL AND status = 'started' LIMIT 100;
 
--- name: ListCanceledStepsOfWorker :many
-SELECT steps.run_id, steps.asset, steps.job_id::bigint AS job_id FROM steps JOIN runs ON runs.id = steps.run_id
-WHERE steps.worker_id = @worker_id AND steps.status = 'started' AND runs.status = 'canceling';
+-- name: ListStepJobsOfWorker :many
+-- The jobs of the steps that are a worker's to do.
+SELECT steps.job_id::bigint FROM steps JOIN runs ON runs.id = steps.run_id
+WHERE steps.worker_id = @worker_id AND steps.status = 'started' AND steps.job_id IS NOT NULL AND runs.status <> 'canceling';
+
+-- name: ListAbandonedSteps :many
+-- Started steps of a run that nobody is at work on: none has them, or their worker is dead. While the server has not been
+-- up for long, no worker could say that it lives.
+SELECT s.asset, coalesce(s.worker_id, '')::text AS worker_id FROM steps s LEFT JOIN workers w ON w.id = s.worker_id
+WHERE s.run_id = @run_id AND s.status = 'started'
+  AND (w.id IS NULL OR w.beat_at < now() - make_interval(secs => @dead_after::float8) AND pg_postmaster_start_time() < now() - make_interval(secs => @dead_after::float8));
+
+-- name: ListAbandonedRuns :many
+-- Runs to be canceled with steps that nobody is at work on.
+SELECT r.id FROM runs r WHERE r.status = 'canceling' AND EXISTS (
+    SELECT FROM steps s LEFT JOIN workers w ON w.id = s.worker_id
+    WHERE s.run_id = r.id AND s.status = 'started' AND (w.id IS NULL OR w.beat_at < now() - make_interval(secs => @dead_after::float8)))
+LIMIT 100;
 
 -- name: InsertIdempotencyKey :execrows
 INSERT INTO idempotency_keys (key, fingerprint, run_id, created_at) VALUES (@key, @fingerprint, @run_id, @created_at)

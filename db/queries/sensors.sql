@@ -43,6 +43,9 @@ SELECT * FROM sensors WHERE name = @name AND lease = @lease FOR UPDATE;
 -- Held to the end of the transaction, so that a stop that has been answered is a stop.
 SELECT * FROM sensors WHERE name = @name AND running FOR SHARE;
 
+-- name: RunningSensorCursor :one
+SELECT cursor FROM sensors WHERE name = @name AND running;
+
 -- name: ReleaseSensor :exec
 -- Due again an interval after it was due, or from now on if it was evaluated out of turn.
 UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, again = false, cursor = sqlc.narg(cursor), last_tick_id = @last_tick_id,

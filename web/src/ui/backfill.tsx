@@ -23,15 +23,18 @@ export function BackfillBadge({ status }: { status: BackfillStatus | BackfillPar
 export function BackfillProgress({ backfill }: { backfill: Backfill }) {
   const { t } = useTranslation()
   const { counts, total } = backfill
-  const done = counts.success + counts.failure + counts.canceled
+  const done = counts.success + counts.failure
+  const canceled = counts.canceled - counts.not_started
   return (
     <div className="stack tight" style={{ minWidth: '9rem' }}>
       <div className="progress" role="progressbar" aria-label={t('backfills.progressLabel')} aria-valuemin={0} aria-valuemax={total} aria-valuenow={done}>
-        <div style={{ width: `${(100 * done) / Math.max(total, 1)}%`, background: counts.failure > 0 ? 'var(--bad)' : backfill.ended_at ? 'var(--good)' : undefined }} />
+        <div style={{ width: `${(100 * done) / Math.max(total, 1)}%`, background: counts.failure > 0 ? 'var(--bad)' : backfill.status === 'success' ? 'var(--good)' : undefined }} />
       </div>
       <span className="small muted num">
         {t('backfills.done', { done, total })}
         {counts.failure > 0 && <span style={{ color: 'var(--bad)' }}> · {t('backfills.failed', { count: counts.failure })}</span>}
+        {canceled > 0 && <> · {t('backfills.canceled', { count: canceled })}</>}
+        {counts.not_started > 0 && <> · {t('backfills.notStarted', { count: counts.not_started })}</>}
       </span>
     </div>
   )

@@ -72,11 +72,16 @@ func TestChaos(t *testing.T) {
 	c.lastFetch()
 	c.check()
 	fmt.Printf(`chaos: seed %d, %s: %d runs accepted (%d requests, answers %v); trouble %v
-  runs %v; %d steps requeued; longest recovery from a kill %s; settled %s after; %d events, %d bills; Postgres refused %v
+  runs %v by %v, errors %v; backfills %v; %d checks held something back
+  steps %v; %d requeued; longest recovery from a kill %s; settled %s after; %d events, %d bills; Postgres refused %v
 `,
 		seed, settled.Sub(began).Round(time.Second), len(c.accepted), c.requests.Load(), c.answers, c.did,
-		c.tally("SELECT status FROM runs"), c.count("SELECT count(*) FROM events WHERE type = 'step_requeued'"), c.longestRecovery().Round(100*time.Millisecond),
-		quiet.Sub(settled).Round(time.Second), c.count("SELECT count(*) FROM events"), c.count("SELECT count(*) FROM bills"), c.refused)
+		c.tally("SELECT status FROM runs"), c.tally("SELECT trigger_kind FROM runs"),
+		c.tally("SELECT error ->> 'class' FROM runs WHERE error IS NOT NULL"), c.tally("SELECT status FROM backfills"),
+		c.count("SELECT count(*) FROM steps WHERE blocked_by IS NOT NULL"), c.tally("SELECT status FROM steps"),
+		c.count("SELECT count(*) FROM events WHERE type = 'step_requeued'"), c.longestRecovery().Round(100*time.Millisecond),
+		quiet.Sub(settled).Round(time.Second), c.count("SELECT count(*) FROM events"),
+		c.count("SELECT count(*) FROM bills"), c.refused)
 }
 
 // tally counts what a query gives.

@@ -307,6 +307,9 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 		return nil, err
 	}
 	metrics := newRegistry()
+	conflicts := prometheus.NewCounter(prometheus.CounterOpts{Name: "explorer_db_conflicts_total", Help: "Serialization failures and deadlocks after which something was done again."})
+	metrics.MustRegister(conflicts)
+	d.OnConflict = func(error) { conflicts.Inc() }
 	client := func(source, base string, rps float64) (*upstream.Client, error) {
 		return upstream.New(upstream.Config{Source: source, BaseURL: base, UserAgent: agent, RPS: rps, DB: d, Logger: a.log, Metrics: metrics, Tracer: tracer})
 	}

@@ -40,7 +40,7 @@ func (l *line) goOn() {
 }
 
 func (l *line) pass(to io.WriteCloser, from io.Reader) {
-	defer to.Close() //nolint:errcheck // the other end is gone
+	defer to.Close()
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buffer)

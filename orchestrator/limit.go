@@ -167,7 +167,7 @@ func (e *Engine) admitWaiting(ctx context.Context) error {
 	name := func(w db.StepWait) string { return w.RunID.String() + " " + w.Asset }
 	return eachRow(ctx, e, "give places to steps that wait", waits, name, func(ctx context.Context, w db.StepWait) error {
 		if slices.ContainsFunc(w.Keys, func(k string) bool { return full[k] }) {
-			return nil // somebody before it waits for the same
+			return errUntried // somebody before it waits for the same
 		}
 		admitted := false
 		err := e.db.Tx(ctx, func(tx pgx.Tx) error {
@@ -206,6 +206,7 @@ func (e *Engine) admitWaiting(ctx context.Context) error {
 			for _, k := range w.Keys {
 				full[k] = true
 			}
+			return errUntried
 		}
 		return nil
 	})

@@ -209,7 +209,7 @@ func TestHungTask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // nothing was written
+	defer tx.Rollback(context.WithoutCancel(t.Context()))
 	if _, err := tx.Exec(t.Context(), "LOCK TABLE step_slots IN ACCESS EXCLUSIVE MODE"); err != nil {
 		t.Fatal(err)
 	}

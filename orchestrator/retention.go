@@ -387,7 +387,7 @@ func (e *Engine) sweepBefore(ctx context.Context, now time.Time, s Sweeper) (int
 	if err != nil || keep.Count == 0 {
 		return n, err
 	}
-	more, err := batches(ctx, func(limit int32) (int64, error) { return s.Trim(ctx, int32(min(keep.Count, 1<<30)), limit) })
+	more, err := batches(ctx, func(limit int32) (int64, error) { return s.Trim(ctx, int32(min(keep.Count, 1<<30)), limit) }) //nolint:gosec // bounded
 	return n + more, err
 }
 

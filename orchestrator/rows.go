@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -9,6 +10,9 @@ import (
 
 // rowFor is how long one row of a housekeeping task may take, such as one that another transaction has locked.
 const rowFor = 2 * time.Second
+
+// errUntried says of a row that nothing was tried, so that a failure before still stands.
+var errUntried = errors.New("not tried")
 
 // fates remember which rows of housekeeping tasks fail, so that each is told of once.
 type fates struct {
@@ -79,6 +83,9 @@ func eachRow[R any](ctx context.Context, e *Engine, task string, rows []R, name 
 		row, cancel := context.WithTimeout(ctx, rowFor)
 		err := do(row, r)
 		cancel()
+		if errors.Is(err, errUntried) {
+			continue
+		}
 		if err == nil {
 			if e.fates.set(task, name(r), false) {
 				e.log.Info("a row that failed goes on", "task", task, "row", name(r))

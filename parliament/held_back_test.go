@@ -28,7 +28,7 @@ func TestNewBillsBehindAnOldTransaction(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer old.Rollback(context.WithoutCancel(t.Context())) //nolint:errcheck // ended below
+	defer old.Rollback(context.WithoutCancel(t.Context()))
 	if _, err := old.Exec(t.Context(), "SELECT pg_current_xact_id()"); err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,6 @@
 # Parliament Explorer. `make help` lists the targets.
 
-.PHONY: help generate lint test race bench build chaos year fuzz ui sdk e2e screenshots bench-ui
+.PHONY: help generate lint test race bench build chaos year fuzz faults ui sdk e2e screenshots bench-ui
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ bench: ## Measure speed and memory, with the machine's own limits beside the fig
 
 chaos: ## Five minutes of kills, freezes and restarts, then an independent checker; CHAOS_SEED and EXPLORER_CHAOS (a duration) change it
 	EXPLORER_CHAOS=$${EXPLORER_CHAOS:-5m} go test -count=1 -v -timeout 30m -run TestChaos ./cli
+
+faults: ## Disk full, WAL full, connections full, a serializable role, restarts of Postgres, under load; EXPLORER_FAULTS (how long each lasts), FAULTS_RUNS and FAULTS_SEED change it; root on Linux gets a small disk
+	EXPLORER_FAULTS=$${EXPLORER_FAULTS:-30s} go test -count=1 -v -timeout 30m -run TestFaults ./cli
 
 FUZZTIME ?= 60s
 fuzz: ## Fuzz every parser of outside data, FUZZTIME (60s) each; what it finds stays in testdata/fuzz

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"html"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -29,8 +31,10 @@ import (
 )
 
 // TestChaos is `make chaos`: three processes do thousands of runs while they are killed and frozen, Postgres is
-// restarted and killed, the sources fall silent and the configuration changes. Afterwards a checker that shares no code
-// with the engine reads the tables. EXPLORER_CHAOS says for how long, CHAOS_SEED with which draws.
+// restarted, killed and locked, its network is slow, hangs and breaks, the sources fall silent and the configuration
+// changes. Half of the runs are of the storm: assets that are under limits which overlap, have checks that block, fail,
+// panic and take too long. Afterwards a checker that shares no code with the engine reads the tables. EXPLORER_CHAOS
+// says for how long, CHAOS_SEED with which draws.
 func TestChaos(t *testing.T) {
 	length, err := time.ParseDuration(os.Getenv("EXPLORER_CHAOS"))
 	if err != nil {
@@ -47,13 +51,15 @@ func TestChaos(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	var load, trouble sync.WaitGroup
-	for i := range 4 {
+	for i := range 12 {
 		rng := rand.New(rand.NewPCG(seed, uint64(i)))
 		load.Go(func() { c.load(ctx, rng) })
 	}
 	for i, n := range c.nodes {
 		trouble.Go(func() { n.hurt(ctx, rand.New(rand.NewPCG(seed, 100+uint64(i)))) })
+		trouble.Go(func() { n.link.hurt(ctx, rand.New(rand.NewPCG(seed, 400+uint64(i))), c.note) })
 	}
+	trouble.Go(func() { c.holdLocks(ctx, rand.New(rand.NewPCG(seed, 500))) })
 	trouble.Go(func() { c.hurtPostgres(ctx, rand.New(rand.NewPCG(seed, 200))) })
 	trouble.Go(func() { c.hurtSources(ctx, rand.New(rand.NewPCG(seed, 300))) })
 	time.AfterFunc(length, stop)
@@ -61,19 +67,41 @@ func TestChaos(t *testing.T) {
 	trouble.Wait()
 	c.heal()
 	settled := time.Now()
-	c.settle()
+	c.settle(3 * time.Minute)
+	quiet := time.Now()
 	c.lastFetch()
 	c.check()
-	fmt.Printf("chaos: seed %d, %s: %d runs accepted (%d requests), %d kill -9, %d SIGTERM, %d SIGSTOP, Postgres %d stopped and %d killed, sources silent %d times; %d steps requeued; longest recovery from a kill %s; settled %s after; %d events, %d bills\n",
-		seed, settled.Sub(began).Round(time.Second), len(c.accepted), c.requests.Load(), c.did["kill"], c.did["term"], c.did["stop"], c.did["postgres restart"], c.did["postgres kill"], c.did["sources"],
-		c.count("SELECT count(*) FROM events WHERE type = 'step_requeued'"), c.longestRecovery().Round(100*time.Millisecond), time.Since(settled).Round(time.Second), c.count("SELECT count(*) FROM events"), c.count("SELECT count(*) FROM bills"))
+	fmt.Printf(`chaos: seed %d, %s: %d runs accepted (%d requests, answers %v); trouble %v
+  runs %v by %v, errors %v; backfills %v; %d checks held something back
+  steps %v; %d requeued; longest recovery from a kill %s; settled %s after; %d events, %d bills; Postgres refused %v
+`,
+		seed, settled.Sub(began).Round(time.Second), len(c.accepted), c.requests.Load(), c.answers, c.did,
+		c.tally("SELECT status FROM runs"), c.tally("SELECT trigger_kind FROM runs"),
+		c.tally("SELECT error ->> 'class' FROM runs WHERE error IS NOT NULL"), c.tally("SELECT status FROM backfills"),
+		c.count("SELECT count(*) FROM steps WHERE blocked_by IS NOT NULL"), c.tally("SELECT status FROM steps"),
+		c.count("SELECT count(*) FROM events WHERE type = 'step_requeued'"), c.longestRecovery().Round(100*time.Millisecond),
+		quiet.Sub(settled).Round(time.Second), c.count("SELECT count(*) FROM events"),
+		c.count("SELECT count(*) FROM bills"), c.refused)
+}
+
+// tally counts what a query gives.
+func (l *ledger) tally(sql string) map[string]int {
+	counts := map[string]int{}
+	found, err := l.find(sql)
+	if err != nil {
+		l.t.Error(err)
+	}
+	for _, f := range found {
+		counts[f]++
+	}
+	return counts
 }
 
 type chaos struct {
-	t        *testing.T
+	*ledger
 	pg       *db.Embedded
 	pgDir    string
-	db       *db.DB
+	pgLog    serverLog
 	sources  *exec.Cmd
 	source   string // its address
 	nodes    []*chaosNode
@@ -81,9 +109,12 @@ type chaos struct {
 
 	mu       sync.Mutex
 	accepted map[string]string // idempotency key -> run
-	cancels  map[string]bool   // runs that somebody tried to cancel
+	cancels  map[string]bool   // runs and backfills that somebody tried to cancel
 	did      map[string]int
 	kills    map[int]time.Time // pid -> when
+	refused  map[string]int    // what Postgres refused, by its code
+	answers  map[string]int    // what requests were answered
+	wrong    []string          // answers that no request may get
 }
 
 // chaosNode is a server with a worker, in a process of its own.
@@ -92,6 +123,7 @@ type chaosNode struct {
 	name string
 	url  string
 	addr string
+	link *slowLink // to Postgres
 	cmd  *exec.Cmd
 	gone chan struct{} // closed when cmd has ended
 	log  *os.File
@@ -105,8 +137,14 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	c := &chaos{t: t, pgDir: filepath.Join(dir, "postgres"), accepted: map[string]string{}, cancels: map[string]bool{}, did: map[string]int{}, kills: map[int]time.Time{}}
-	if c.pg, err = db.StartEmbedded(t.Context(), db.EmbeddedConfig{Dir: c.pgDir, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+	c := &chaos{
+		ledger: &ledger{t: t}, pgDir: filepath.Join(dir, "postgres"), pgLog: serverLog{filepath.Join(dir, "log")},
+		accepted: map[string]string{}, cancels: map[string]bool{}, did: map[string]int{}, kills: map[int]time.Time{}, answers: map[string]int{},
+	}
+	if err := errors.Join(os.Mkdir(c.pgLog.dir, 0o777), os.Chmod(c.pgLog.dir, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	if c.pg, err = db.StartEmbedded(t.Context(), db.EmbeddedConfig{Dir: c.pgDir, Logger: slog.New(slog.DiscardHandler), Settings: c.pgLog.settings()}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -124,6 +162,9 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	if _, err := c.db.MigrateUp(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := c.db.Pool.Exec(t.Context(), stormTable); err != nil {
+		t.Fatal(err)
+	}
 	c.sources = program(t, nil, "simulate", "--addr", "127.0.0.1:0", "--seed", strconv.FormatUint(seed, 10))
 	r, w := io.Pipe()
 	c.sources.Stdout, c.sources.Stderr = w, w
@@ -138,7 +179,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := &chaosNode{c: c, name: fmt.Sprintf("node%d", i), addr: l.Addr().String(), url: "http://" + l.Addr().String()}
+		n := &chaosNode{c: c, name: fmt.Sprintf("node%d", i), addr: l.Addr().String(), url: "http://" + l.Addr().String(), link: newSlowLink(t, c.pg.URL())}
 		l.Close()
 		if n.log, err = os.Create(filepath.Join(dir, n.name+".log")); err != nil {
 			t.Fatal(err)
@@ -161,7 +202,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 
 func (n *chaosNode) start(concurrency, rps int) {
 	n.cmd = program(n.c.t, []string{
-		"DATABASE_URL=" + n.c.pg.URL(), "ADDR=" + n.addr, "OPENPARLIAMENT_URL=" + n.c.source, "LEGISINFO_URL=" + n.c.source + "/legisinfo",
+		"EXPLORER_TEST_STORM=1", "LIMITS=" + stormLimits, "DATABASE_URL=" + n.link.url(), "ADDR=" + n.addr, "OPENPARLIAMENT_URL=" + n.c.source, "LEGISINFO_URL=" + n.c.source + "/legisinfo",
 		fmt.Sprintf("OPENPARLIAMENT_RPS=%d", rps), fmt.Sprintf("LEGISINFO_RPS=%d", rps), fmt.Sprintf("CONCURRENCY=%d", concurrency), "LOG_LEVEL=warn",
 	}, "dev")
 	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
@@ -247,7 +288,15 @@ func (c *chaos) post(n *chaosNode, path, body string, header map[string]string) 
 	if err != nil {
 		return 0, nil
 	}
+	c.answered(resp, raw)
 	return resp.StatusCode, raw
+}
+
+// wrongAnswer says whether an answer is one that no request may get: what the database is in the way of is answered 503,
+// and says when to come back.
+func wrongAnswer(resp *http.Response) bool {
+	after, err := strconv.Atoi(resp.Header.Get("Retry-After"))
+	return resp.StatusCode >= 500 && (resp.StatusCode != http.StatusServiceUnavailable || err != nil || after < 1)
 }
 
 // load asks for runs, each until some server has accepted it, and now and then cancels or retries one.
@@ -262,15 +311,22 @@ func (c *chaos) load(ctx context.Context, rng *rand.Rand) {
 			path, body = "/runs", `{"assets": ["bill_statistics", "monitor_fetch_operations"]}`
 		case k < 20:
 			path, body = "/runs", `{"assets": ["fetch_latest_bills", "bill_statistics"]}`
-		case k < 24 && len(mine) > 0:
+		case k < 57:
+			path, body = stormDraw(rng)
+		case k < 60:
+			path, body = stormParted(rng)
+		case k < 66 && len(mine) > 0:
 			id := mine[len(mine)-1-rng.IntN(min(5, len(mine)))]
-			c.mu.Lock()
-			c.cancels[id] = true
-			c.mu.Unlock()
-			c.post(c.nodes[rng.IntN(3)], "/runs/"+id+"/cancel", "", nil)
+			c.cancel(c.nodes[rng.IntN(3)], "/runs/", id)
 			continue
-		case k < 26 && len(mine) > 20:
+		case k < 68 && len(mine) > 20:
 			path, body = "/runs/"+mine[rng.IntN(len(mine)-10)]+"/retry", `{}`
+		case k < 78:
+			failed := c.failed(c.nodes[rng.IntN(3)])
+			if len(failed) == 0 {
+				continue
+			}
+			path, body = "/runs/"+failed[rng.IntN(len(failed))]+"/retry", `{"from_failure": true}`
 		}
 		key := uuid.NewString()
 		for ctx.Err() == nil {
@@ -284,10 +340,19 @@ func (c *chaos) load(ctx context.Context, rng *rand.Rand) {
 				if before, ok := c.accepted[key]; ok && before != run.ID {
 					c.t.Errorf("key %s: run %s, and then %s", key, before, run.ID)
 				}
-				c.accepted[key] = run.ID
+				if path != "/backfills" {
+					c.accepted[key] = run.ID
+				}
 				c.mu.Unlock()
 				if rng.IntN(20) == 0 {
 					continue // again with the same key: the same run
+				}
+				if path == "/backfills" {
+					if rng.IntN(3) == 0 {
+						sleep(ctx, time.Duration(rng.IntN(2000))*time.Millisecond)
+						c.cancel(c.nodes[rng.IntN(3)], "/backfills/", run.ID)
+					}
+					break
 				}
 				mine = append(mine, run.ID)
 				break
@@ -300,7 +365,47 @@ func (c *chaos) load(ctx context.Context, rng *rand.Rand) {
 			}
 			sleep(ctx, 50*time.Millisecond)
 		}
-		sleep(ctx, time.Duration(rng.IntN(250))*time.Millisecond)
+		sleep(ctx, time.Duration(rng.IntN(150))*time.Millisecond)
+	}
+}
+
+// cancel asks for a run or a backfill to be canceled.
+func (c *chaos) cancel(n *chaosNode, path, id string) {
+	c.mu.Lock()
+	c.cancels[id] = true
+	c.mu.Unlock()
+	c.post(n, path+id+"/cancel", "", nil)
+}
+
+// failed are the newest runs that failed, as a server lists them.
+func (c *chaos) failed(n *chaosNode) (out []string) {
+	c.requests.Add(1)
+	resp, err := chaosClient.Get(n.url + "/runs?status=failure&limit=50")
+	if err != nil {
+		return nil
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil
+	}
+	c.answered(resp, raw)
+	var list struct{ Items []struct{ ID string } }
+	if json.Unmarshal(raw, &list) == nil {
+		for _, r := range list.Items {
+			out = append(out, r.ID)
+		}
+	}
+	return out
+}
+
+// answered notes an answer.
+func (c *chaos) answered(resp *http.Response, raw []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.answers[strconv.Itoa(resp.StatusCode)]++
+	if wrongAnswer(resp) {
+		c.wrong = append(c.wrong, fmt.Sprintf("%s %s: %d %s", resp.Request.Method, resp.Request.URL, resp.StatusCode, raw))
 	}
 }
 
@@ -350,10 +455,10 @@ func (c *chaos) hurtPostgres(ctx context.Context, rng *rand.Rand) {
 		}
 		if rng.IntN(3) > 0 {
 			c.note("postgres restart")
-			c.signalPostgres(syscall.SIGINT)
+			signalPostgres(c.pgDir, syscall.SIGINT)
 		} else {
 			c.note("postgres kill")
-			c.signalPostgres(syscall.SIGQUIT)
+			signalPostgres(c.pgDir, syscall.SIGQUIT)
 		}
 	}
 }
@@ -376,6 +481,25 @@ func (c *chaos) hurtSources(ctx context.Context, rng *rand.Rand) {
 	}
 }
 
+// holdLocks has somebody else hold what statements wait for.
+func (c *chaos) holdLocks(ctx context.Context, rng *rand.Rand) {
+	for {
+		sleep(ctx, time.Duration(2000+rng.IntN(6000))*time.Millisecond)
+		if ctx.Err() != nil {
+			return
+		}
+		c.note("lock")
+		table := []string{"runs", "steps", "events", "step_slots", "river_job"}[rng.IntN(5)]
+		_ = c.db.Tx(ctx, func(tx pgx.Tx) error { // an error ends it too
+			_, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '2s'; LOCK TABLE "+table+" IN SHARE MODE")
+			if err == nil {
+				sleep(ctx, time.Duration(100+rng.IntN(2500))*time.Millisecond)
+			}
+			return err
+		})
+	}
+}
+
 // tell commands the simulation.
 func (c *chaos) tell(command string) {
 	resp, err := chaosClient.Post(c.source+"/control/"+command, "", nil)
@@ -387,8 +511,8 @@ func (c *chaos) tell(command string) {
 }
 
 // signalPostgres stops the server, SIGINT in order and SIGQUIT at once; it is started again by who started it.
-func (c *chaos) signalPostgres(sig syscall.Signal) {
-	raw, err := os.ReadFile(filepath.Join(c.pgDir, "postmaster.pid"))
+func signalPostgres(dir string, sig syscall.Signal) {
+	raw, err := os.ReadFile(filepath.Join(dir, "postmaster.pid"))
 	if err != nil {
 		return // it is just being started
 	}
@@ -413,27 +537,6 @@ func (c *chaos) heal() {
 	}
 }
 
-func (c *chaos) count(sql string, args ...any) (n int) {
-	c.t.Helper()
-	if err := c.db.Pool.QueryRow(c.t.Context(), sql, args...).Scan(&n); err != nil {
-		c.t.Error(err)
-	}
-	return n
-}
-
-// settle waits until nothing is left to be done.
-func (c *chaos) settle() {
-	deadline := time.Now().Add(3 * time.Minute)
-	for c.count("SELECT count(*) FROM runs WHERE ended_at IS NULL") > 0 || c.count("SELECT count(*) FROM sensors WHERE lease IS NOT NULL AND running AND lease_until < now()") > 0 {
-		if time.Now().After(deadline) {
-			c.complain("runs that never end", `SELECT r.id || ' ' || r.status || ' ' || s.asset || ' ' || s.status || ' attempt ' || s.attempt || ', job ' || coalesce(j.state::text, 'none')
-FROM runs r JOIN steps s ON s.run_id = r.id LEFT JOIN river_job j ON j.id = s.job_id WHERE r.ended_at IS NULL`)
-			return
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
-}
-
 // lastFetch brings the bills up to date, so that they can be compared with the source.
 func (c *chaos) lastFetch() {
 	for _, sensor := range []string{"new_bills_sensor", "fetch_failure_sensor"} { // or they start runs while we look
@@ -450,7 +553,7 @@ func (c *chaos) lastFetch() {
 		}
 		c.accepted[uuid.NewString()] = run.ID
 	}
-	c.settle()
+	c.settle(3 * time.Minute)
 }
 
 // sourceBills are the numbers and English titles that the source has, by session.
@@ -496,56 +599,26 @@ func (c *chaos) sessions() (out []string) {
 	return out
 }
 
-// complain fails the test with what a query finds.
-func (c *chaos) complain(what, sql string, args ...any) {
-	c.t.Helper()
-	rows, err := c.db.Pool.Query(c.t.Context(), sql, args...)
-	if err != nil {
-		c.t.Errorf("%s: %v", what, err)
-		return
-	}
-	found, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		c.t.Errorf("%s: %v", what, err)
-	}
-	if len(found) > 0 {
-		c.t.Errorf("%s: %d: %s", what, len(found), strings.Join(found[:min(5, len(found))], "; "))
-	}
-}
-
-// check reads the tables. It knows what must be there, and nothing of how it came about.
+// check reads the tables.
 func (c *chaos) check() {
 	var keys, ids []string
 	for key, id := range c.accepted {
 		keys, ids = append(keys, key), append(ids, id)
 	}
 	c.complain("accepted runs that are not there", `SELECT id FROM unnest($1::text[]) AS id WHERE NOT EXISTS (SELECT FROM runs WHERE runs.id = id::uuid)`, ids)
-	c.complain("runs whose status is not final", `SELECT id || ' ' || status FROM runs WHERE status NOT IN ('success', 'failure', 'canceled') OR ended_at IS NULL`)
-	c.complain("runs that did not begin or end once", `SELECT r.id || ' ' || r.status || ': ' || string_agg(e.type, ' ' ORDER BY e.id) FROM runs r JOIN events e ON e.run_id = r.id GROUP BY r.id
-HAVING count(*) FILTER (WHERE e.type = 'run_enqueued') <> 1 OR count(*) FILTER (WHERE e.type = 'run_started') > 1
-    OR count(*) FILTER (WHERE e.type IN ('run_success', 'run_failure', 'run_canceled')) <> 1 OR count(*) FILTER (WHERE e.type = 'run_' || r.status) <> 1
-    OR (array_agg(e.type ORDER BY e.id))[1] <> 'run_enqueued' OR (array_agg(e.type ORDER BY e.id DESC))[1] <> 'run_' || r.status`)
-	c.complain("runs without events", `SELECT id::text FROM runs r WHERE NOT EXISTS (SELECT FROM events WHERE run_id = r.id)`)
-	c.complain("steps whose status is not final", `SELECT run_id || ' ' || asset || ' ' || status FROM steps WHERE status NOT IN ('success', 'failure', 'skipped', 'canceled')`)
-	c.complain("steps that succeeded not recorded once", `SELECT s.run_id || ' ' || s.asset || ': ' || count(m.id) FROM steps s LEFT JOIN materializations m ON m.run_id = s.run_id AND m.asset = s.asset
-WHERE s.status = 'success' GROUP BY s.run_id, s.asset HAVING count(m.id) <> 1`)
-	c.complain("materializations of steps that did not succeed", `SELECT m.run_id || ' ' || m.asset FROM materializations m LEFT JOIN steps s ON s.run_id = m.run_id AND s.asset = m.asset WHERE s.status IS DISTINCT FROM 'success'`)
-	c.complain("events of steps that are missing or there twice", `SELECT s.run_id || ' ' || s.asset || ' ' || s.status || ' attempts ' || s.attempt || ': ' || coalesce(string_agg(e.type || coalesce(' ' || e.attempt, ''), ', ' ORDER BY e.id), '')
-FROM steps s LEFT JOIN events e ON e.run_id = s.run_id AND e.asset = s.asset GROUP BY s.run_id, s.asset
-HAVING count(*) FILTER (WHERE e.type = 'step_started') <> s.attempt OR count(DISTINCT e.attempt) FILTER (WHERE e.type = 'step_started') <> s.attempt
-    OR count(*) FILTER (WHERE e.type IN ('step_success', 'step_failure', 'step_skipped', 'step_canceled')) <> 1 OR count(*) FILTER (WHERE e.type = 'step_' || s.status) <> 1
-    OR count(*) FILTER (WHERE e.type = 'materialization') <> CASE s.status WHEN 'success' THEN 1 ELSE 0 END`)
-	c.complain("attempts that ended twice", `SELECT run_id || ' ' || asset || ' ' || attempt || ' ' || string_agg(type, ' ') FROM events
-WHERE type IN ('step_success', 'step_failure', 'step_up_for_retry') GROUP BY run_id, asset, attempt HAVING count(*) > 1`)
-	c.complain("event ids that are there twice", `SELECT id::text FROM events GROUP BY id HAVING count(*) > 1`)
+	c.follows()
+	c.backfills()
+	c.stormEnds()
+	c.withinLimits()
+	c.report("answers that no request may get", c.wrong, nil)
 	c.complain("fetches not logged once", `SELECT s.run_id || ' ' || s.asset || ' ' || count(f.id) FROM steps s LEFT JOIN fetch_logs f ON f.run_id = s.run_id AND f.asset = s.asset AND f.status IN ('success', 'partial_success')
 WHERE s.asset LIKE 'fetch%' AND s.status = 'success' GROUP BY s.run_id, s.asset HAVING count(f.id) <> 1`)
 	c.complain("fetches logged that nobody did", `SELECT f.run_id || ' ' || count(*) FROM fetch_logs f GROUP BY f.run_id, f.asset
 HAVING count(*) > (SELECT count(*) FROM events e WHERE e.run_id = f.run_id AND e.asset = f.asset AND e.type IN ('step_success', 'step_failure', 'step_up_for_retry', 'step_canceled'))`)
 	c.complain("idempotency keys with another run", `SELECT k.key || ' ' || k.run_id FROM idempotency_keys k JOIN unnest($1::text[], $2::text[]) AS mine(key, run) ON mine.key = k.key WHERE k.run_id::text <> mine.run`, keys, ids)
-	c.complain("canceled runs that nobody canceled", `SELECT id::text FROM runs WHERE status = 'canceled' AND NOT id::text = ANY($1)`, c.canceled())
-	c.complain("jobs left over", `SELECT id || ' ' || state || ' ' || args::text FROM river_job WHERE kind = 'materialize' AND finalized_at IS NULL`)
-	c.complain("places under limits left over", `SELECT key FROM step_slots`)
+	c.complain("canceled runs that nobody canceled", `SELECT id::text FROM runs WHERE status = 'canceled' AND NOT id::text = ANY($1) AND NOT coalesce(backfill_id::text = ANY($1), false)`, c.canceled())
+	c.noLeaks(len(c.nodes))
+	c.refused = c.pgLog.check(c.t)
 	c.complain("bills with versions missing or there twice", `SELECT b.id || ' ' || b.version || ' ' || count(*) FROM bills b LEFT JOIN bill_versions v ON v.bill_id = b.id GROUP BY b.id HAVING count(*) <> b.version OR max(v.version) <> b.version`)
 	c.complain("versions that change nothing", `SELECT bill_id || ' ' || version FROM bill_versions WHERE version > 1 AND changes = '[]'`)
 	for _, session := range c.sessions() {
@@ -560,7 +633,7 @@ HAVING count(*) > (SELECT count(*) FROM events e WHERE e.run_id = f.run_id AND e
 			c.t.Fatal(err)
 		}
 		for number, title := range want {
-			if got[number] != strings.Join(strings.Fields(title), " ") {
+			if got[number] != strings.Join(strings.Fields(html.UnescapeString(title)), " ") {
 				c.t.Errorf("bill %s/%s is %q, at the source %q", session, number, got[number], title)
 			}
 		}

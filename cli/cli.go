@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/parliament-explorer/parliament-explorer/db/outage"
+	"github.com/parliament-explorer/parliament-explorer/jobs"
 )
 
 // Exit codes.
@@ -64,6 +65,8 @@ type app struct {
 	revision string
 
 	healthAddr string // of a worker
+
+	parts []jobs.Part // beside the pipeline's own; tests have some
 }
 
 // exitError ends the process with a code; its message, if it has one, is printed.
@@ -80,6 +83,11 @@ func usage(format string, args ...any) error {
 
 // Main runs one command and returns the exit code.
 func Main(args []string, version string, out, errOut io.Writer) int {
+	return mainWith(args, version, out, errOut)
+}
+
+// mainWith is Main with further parts of the pipeline.
+func mainWith(args []string, version string, out, errOut io.Writer, parts ...jobs.Part) int {
 	var c commands
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("explorer"), kong.Description("Keeps Canada's federal bills up to date, and serves them."),
@@ -99,7 +107,7 @@ func Main(args []string, version string, out, errOut io.Writer) int {
 	}
 	ctx, stop := signals(errOut)
 	defer stop()
-	a := &app{ctx: ctx, out: out, err: errOut, log: newLogger(errOut, c.LogFormat, c.LogLevel), version: version}
+	a := &app{ctx: ctx, out: out, err: errOut, log: newLogger(errOut, c.LogFormat, c.LogLevel), version: version, parts: parts}
 	a.revision = revision()
 	return report(errOut, parsed.Run(a))
 }

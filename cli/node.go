@@ -335,7 +335,7 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 	if embedder != nil {
 		meaning = parliament.NewMeaning(d, embedder)
 	}
-	defs, err := jobs.All(jobs.Deps{Store: store, Meaning: meaning, OpenParliament: openparliament.Client{Client: op}, Legisinfo: legisinfo.Client{Client: li}, TimeZone: f.TZSchedules, Now: f.now})
+	defs, err := jobs.All(jobs.Deps{Store: store, Meaning: meaning, OpenParliament: openparliament.Client{Client: op}, Legisinfo: legisinfo.Client{Client: li}, TimeZone: f.TZSchedules, Now: f.now}, a.parts...)
 	if err != nil {
 		return nil, err
 	}

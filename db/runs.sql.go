@@ -823,6 +823,8 @@ WITH run AS (
     WHERE steps.run_id = run.id AND steps.asset = $4 AND steps.job_id = $5
       AND steps.status IN ('queued', 'up_for_retry', 'started') AND run.status IN ('queued', 'started')
     RETURNING steps.attempt, steps.failures
+), before AS (
+    SELECT steps.attempt FROM steps WHERE steps.run_id = $1 AND steps.asset = $4 AND steps.job_id = $5 AND steps.status = 'started'
 ), started AS (
     UPDATE runs SET status = 'started', started_at = $3,
         deadline_at = CASE WHEN run.timeout_seconds > 0 THEN now() + run.timeout_seconds * interval '1 second' END
@@ -830,11 +832,13 @@ WITH run AS (
     RETURNING runs.id
 ), event AS (
     INSERT INTO events (run_id, at, type, level, asset, attempt, message)
-    SELECT $1, $3, e.type, 'info', e.asset, e.attempt, e.message
+    SELECT $1, $3, e.type, e.level, e.asset, e.attempt, e.message
     FROM (
-        SELECT 1 AS ord, 'run_started' AS type, NULL::text AS asset, NULL::integer AS attempt, 'run started' AS message FROM started
+        SELECT 1 AS ord, 'run_started' AS type, 'info' AS level, NULL::text AS asset, NULL::integer AS attempt, 'run started' AS message FROM started
         UNION ALL
-        SELECT 2, 'step_started', $4, step.attempt, $6::text FROM step
+        SELECT 2, 'step_requeued', 'warn', $4, before.attempt, $4 || ' requeued: what became of its attempt could not be recorded' FROM before, step
+        UNION ALL
+        SELECT 3, 'step_started', 'info', $4, step.attempt, $6::text FROM step
     ) e ORDER BY e.ord
 )
 SELECT step.attempt, step.failures, runs.config, runs.partition, runs.tags, runs.job FROM step, runs WHERE runs.id = $1
@@ -858,7 +862,8 @@ type StartStepRow struct {
 	Job       *string
 }
 
-// Takes a step for a worker. No row: somebody else has it, it is done, or its run no longer wants it.
+// Takes a step for a worker. No row: somebody else has it, it is done, or its run no longer wants it. An attempt that began
+// already came to no end that could be recorded: the answer to its start was lost, or its end was, and its job came back.
 func (q *Queries) StartStep(ctx context.Context, arg StartStepParams) (StartStepRow, error) {
 	row := q.db.QueryRow(ctx, startStep,
 		arg.RunID,

@@ -39,9 +39,9 @@ type Part struct {
 	Sensors   []*orchestrator.Sensor
 }
 
-// All is the whole pipeline.
-func All(d Deps) (*orchestrator.Definitions, error) {
-	return Define(d,
+// All is the whole pipeline, with more parts beside it where a test has some.
+func All(d Deps, more ...Part) (*orchestrator.Definitions, error) {
+	return Define(d, append([]Part{
 		parliamentSessions(d),
 		latestBills(d),
 		sessionBills(d),
@@ -56,7 +56,7 @@ func All(d Deps) (*orchestrator.Definitions, error) {
 		publish(d),
 		failures(d),
 		webhook(),
-	)
+	}, more...)...)
 }
 
 // Define puts parts together and checks them.

@@ -61,7 +61,8 @@ SELECT * FROM steps WHERE run_id = @run_id ORDER BY asset;
 SELECT * FROM steps WHERE run_id = ANY(@run_ids::uuid[]) ORDER BY run_id, asset;
 
 -- name: StartStep :one
--- Takes a step for a worker. No row: somebody else has it, it is done, or its run no longer wants it.
+-- Takes a step for a worker. No row: somebody else has it, it is done, or its run no longer wants it. An attempt that began
+-- already came to no end that could be recorded: the answer to its start was lost, or its end was, and its job came back.
 WITH run AS (
     SELECT id, status, timeout_seconds FROM runs WHERE id = @run_id FOR NO KEY UPDATE
 ), step AS (
@@ -70,6 +71,8 @@ WITH run AS (
     WHERE steps.run_id = run.id AND steps.asset = @asset AND steps.job_id = @job_id
       AND steps.status IN ('queued', 'up_for_retry', 'started') AND run.status IN ('queued', 'started')
     RETURNING steps.attempt, steps.failures
+), before AS (
+    SELECT steps.attempt FROM steps WHERE steps.run_id = @run_id AND steps.asset = @asset AND steps.job_id = @job_id AND steps.status = 'started'
 ), started AS (
     UPDATE runs SET status = 'started', started_at = @at,
         deadline_at = CASE WHEN run.timeout_seconds > 0 THEN now() + run.timeout_seconds * interval '1 second' END
@@ -77,11 +80,13 @@ WITH run AS (
     RETURNING runs.id
 ), event AS (
     INSERT INTO events (run_id, at, type, level, asset, attempt, message)
-    SELECT @run_id, @at, e.type, 'info', e.asset, e.attempt, e.message
+    SELECT @run_id, @at, e.type, e.level, e.asset, e.attempt, e.message
     FROM (
-        SELECT 1 AS ord, 'run_started' AS type, NULL::text AS asset, NULL::integer AS attempt, 'run started' AS message FROM started
+        SELECT 1 AS ord, 'run_started' AS type, 'info' AS level, NULL::text AS asset, NULL::integer AS attempt, 'run started' AS message FROM started
         UNION ALL
-        SELECT 2, 'step_started', @asset, step.attempt, @message::text FROM step
+        SELECT 2, 'step_requeued', 'warn', @asset, before.attempt, @asset || ' requeued: what became of its attempt could not be recorded' FROM before, step
+        UNION ALL
+        SELECT 3, 'step_started', 'info', @asset, step.attempt, @message::text FROM step
     ) e ORDER BY e.ord
 )
 SELECT step.attempt, step.failures, runs.config, runs.partition, runs.tags, runs.job FROM step, runs WHERE runs.id = @run_id;

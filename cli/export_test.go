@@ -1,0 +1,4 @@
+package cli
+
+// MainWith is Main with further parts of the pipeline.
+var MainWith = mainWith

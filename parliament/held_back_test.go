@@ -24,6 +24,7 @@ func TestNewBillsBehindAnOldTransaction(t *testing.T) {
 		}
 	}
 	save("C-2")
+	dbtest.Settled(t, d)
 	old, err := d.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -40,6 +41,7 @@ func TestNewBillsBehindAnOldTransaction(t *testing.T) {
 	if err := old.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	dbtest.Settled(t, d)
 	then, err := s.NewBillsSince(t.Context(), first.Next, nil)
 	if err != nil || !slices.Equal(then.IDs, []string{"44-1/C-3"}) || then.Unsettled {
 		t.Errorf("afterwards: %+v, %v", then, err)

@@ -159,20 +159,10 @@ func (s *site) until(what string, is func() bool) {
 	dbtest.Until(s.t, s.db, what, is)
 }
 
-// settled waits until what was committed before it shows to those who read in the order of commits: that is once no
-// older transaction is open in the whole Postgres, which other tests use too.
+// settled waits until what was committed before it shows to those who read in the order of commits.
 func (s *site) settled() {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
-	defer cancel()
-	q := db.New(s.db.Pool)
-	ceiling, err := q.EventCeiling(ctx)
-	for begin := uint64(0); err == nil && begin < ceiling; {
-		begin, err = q.Begin(ctx) // waits for two seconds at a time
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	dbtest.Settled(s.t, s.db)
 }
 
 type answer struct {

@@ -60,3 +60,19 @@ func Until(t testing.TB, d *db.DB, what string, is func() bool) {
 		}
 	}
 }
+
+// Settled waits until what was committed before it shows to those who read in the order of commits: that is once no older
+// transaction is open in the whole Postgres, which other tests use too. The test fails if that takes a minute.
+func Settled(t testing.TB, d *db.DB) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	q := db.New(d.Pool)
+	ceiling, err := q.EventCeiling(ctx)
+	for begin := uint64(0); err == nil && begin < ceiling; {
+		begin, err = q.Begin(ctx) // waits for two seconds at a time
+	}
+	if err != nil {
+		t.Fatalf("never settled: %v", err)
+	}
+}

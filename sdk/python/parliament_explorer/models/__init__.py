@@ -109,6 +109,8 @@ from .last_sensor_tick_type_0 import LastSensorTickType0
 from .last_tick import LastTick
 from .latest_bill_event_type_0 import LatestBillEventType0
 from .limit_state import LimitState
+from .list_bills_order import ListBillsOrder
+from .list_bills_sort import ListBillsSort
 from .materialization import Materialization
 from .materialization_list import MaterializationList
 from .membership import Membership
@@ -134,6 +136,8 @@ from .retry_run_request import RetryRunRequest
 from .run import Run
 from .run_detail import RunDetail
 from .run_error import RunError
+from .run_key import RunKey
+from .run_key_list import RunKeyList
 from .run_list import RunList
 from .run_status import RunStatus
 from .schedule import Schedule
@@ -300,6 +304,8 @@ __all__ = (
     "LastTick",
     "LatestBillEventType0",
     "LimitState",
+    "ListBillsOrder",
+    "ListBillsSort",
     "Materialization",
     "MaterializationList",
     "Membership",
@@ -325,6 +331,8 @@ __all__ = (
     "Run",
     "RunDetail",
     "RunError",
+    "RunKey",
+    "RunKeyList",
     "RunList",
     "RunStatus",
     "Schedule",

@@ -30,12 +30,13 @@ class Backfill:
         concurrency (int): How many runs there are at once.
         priority (int):
         config (Config): Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
-        tags (Tags): Texts by key. Example: {'reason': 'backlog'}.
+        tags (Tags): Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between
+            words. `x-key-pattern` says the same. The rule holds wherever tags are given. Example: {'reason': 'backlog'}.
         created_by (str): Who asked for it.
         created_at (datetime.datetime):
         ended_at (datetime.datetime | None):
         total (int): How many partitions it has.
-        counts (BackfillCounts):
+        counts (BackfillCounts): The partitions of a backfill by status. Those of the first five are all of them.
     """
 
     id: UUID

@@ -12,13 +12,15 @@ T = TypeVar("T", bound="BackfillCounts")
 
 @_attrs_define
 class BackfillCounts:
-    """
+    """The partitions of a backfill by status. Those of the first five are all of them.
+
     Attributes:
         pending (int):
         running (int):
         success (int):
         failure (int):
-        canceled (int):
+        canceled (int): Those whose run was canceled, and those that were canceled before they had one.
+        not_started (int): Of the canceled, those that never had a run. Example: 4.
     """
 
     pending: int
@@ -26,6 +28,7 @@ class BackfillCounts:
     success: int
     failure: int
     canceled: int
+    not_started: int
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -39,6 +42,8 @@ class BackfillCounts:
 
         canceled = self.canceled
 
+        not_started = self.not_started
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -48,6 +53,7 @@ class BackfillCounts:
                 "success": success,
                 "failure": failure,
                 "canceled": canceled,
+                "not_started": not_started,
             }
         )
 
@@ -66,12 +72,15 @@ class BackfillCounts:
 
         canceled = d.pop("canceled")
 
+        not_started = d.pop("not_started")
+
         backfill_counts = cls(
             pending=pending,
             running=running,
             success=success,
             failure=failure,
             canceled=canceled,
+            not_started=not_started,
         )
 
         backfill_counts.additional_properties = d

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..types import UNSET, Unset
+
 if TYPE_CHECKING:
     from ..models.bill_change_entry import BillChangeEntry
 
@@ -21,11 +23,16 @@ class BillChangeList:
         items (list[BillChangeEntry]):
         next_cursor (str): Where to go on, now or later; it is always there.
         more (bool): Whether there is more already.
+        total (int | Unset): How many items there are on all pages, 10,000 at most; only with `count=true`. Example:
+            1683.
+        total_capped (bool | Unset): Whether there are more items than `total`; only with `count=true`. Example: False.
     """
 
     items: list[BillChangeEntry]
     next_cursor: str
     more: bool
+    total: int | Unset = UNSET
+    total_capped: bool | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -38,6 +45,10 @@ class BillChangeList:
 
         more = self.more
 
+        total = self.total
+
+        total_capped = self.total_capped
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -47,6 +58,10 @@ class BillChangeList:
                 "more": more,
             }
         )
+        if total is not UNSET:
+            field_dict["total"] = total
+        if total_capped is not UNSET:
+            field_dict["total_capped"] = total_capped
 
         return field_dict
 
@@ -66,10 +81,16 @@ class BillChangeList:
 
         more = d.pop("more")
 
+        total = d.pop("total", UNSET)
+
+        total_capped = d.pop("total_capped", UNSET)
+
         bill_change_list = cls(
             items=items,
             next_cursor=next_cursor,
             more=more,
+            total=total,
+            total_capped=total_capped,
         )
 
         bill_change_list.additional_properties = d

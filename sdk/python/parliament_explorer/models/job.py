@@ -23,7 +23,8 @@ class Job:
         description (str):
         assets (list[str]):
         config (Config): Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
-        tags (Tags): Texts by key. Example: {'reason': 'backlog'}.
+        tags (Tags): Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between
+            words. `x-key-pattern` says the same. The rule holds wherever tags are given. Example: {'reason': 'backlog'}.
         timeout_seconds (float | None): Of a whole run; null if there is none.
         schedules (list[str]): The schedules that start it.
     """

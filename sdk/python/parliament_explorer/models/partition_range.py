@@ -14,11 +14,12 @@ T = TypeVar("T", bound="PartitionRange")
 
 @_attrs_define
 class PartitionRange:
-    """Partitions from one to another, in the order of their set.
+    """Partitions from one to another, in the order of their set. At least one of `from` and `to` is required: without a
+    range, all partitions are meant.
 
-    Attributes:
-        from_ (str | Unset): Default: the first.
-        to (str | Unset): Default: the last.
+        Attributes:
+            from_ (str | Unset): Default: the first.
+            to (str | Unset): Default: the last.
     """
 
     from_: str | Unset = UNSET

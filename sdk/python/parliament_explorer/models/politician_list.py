@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..types import UNSET, Unset
+
 if TYPE_CHECKING:
     from ..models.politician import Politician
 
@@ -20,10 +22,15 @@ class PoliticianList:
     Attributes:
         items (list[Politician]):
         next_cursor (None | str):
+        total (int | Unset): How many items there are on all pages, 10,000 at most; only with `count=true`. Example:
+            1683.
+        total_capped (bool | Unset): Whether there are more items than `total`; only with `count=true`. Example: False.
     """
 
     items: list[Politician]
     next_cursor: None | str
+    total: int | Unset = UNSET
+    total_capped: bool | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -35,6 +42,10 @@ class PoliticianList:
         next_cursor: None | str
         next_cursor = self.next_cursor
 
+        total = self.total
+
+        total_capped = self.total_capped
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -43,6 +54,10 @@ class PoliticianList:
                 "next_cursor": next_cursor,
             }
         )
+        if total is not UNSET:
+            field_dict["total"] = total
+        if total_capped is not UNSET:
+            field_dict["total_capped"] = total_capped
 
         return field_dict
 
@@ -65,9 +80,15 @@ class PoliticianList:
 
         next_cursor = _parse_next_cursor(d.pop("next_cursor"))
 
+        total = d.pop("total", UNSET)
+
+        total_capped = d.pop("total_capped", UNSET)
+
         politician_list = cls(
             items=items,
             next_cursor=next_cursor,
+            total=total,
+            total_capped=total_capped,
         )
 
         politician_list.additional_properties = d

@@ -46,7 +46,8 @@ class RunDetail:
         status (RunStatus):
         trigger (Trigger):
         config (Config): Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
-        tags (Tags): Texts by key. Example: {'reason': 'backlog'}.
+        tags (Tags): Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between
+            words. `x-key-pattern` says the same. The rule holds wherever tags are given. Example: {'reason': 'backlog'}.
         created_at (datetime.datetime):
         started_at (datetime.datetime | None):
         ended_at (datetime.datetime | None):

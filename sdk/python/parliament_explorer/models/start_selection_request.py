@@ -30,7 +30,9 @@ class StartSelectionRequest:
         config (Config | Unset): Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config":
             {...}}}}`.
         partition (None | str | Unset): The partition to materialize. An asset says which it has.
-        tags (Tags | Unset): Texts by key. Example: {'reason': 'backlog'}.
+        tags (Tags | Unset): Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces
+            between words. `x-key-pattern` says the same. The rule holds wherever tags are given. Example: {'reason':
+            'backlog'}.
     """
 
     assets: list[str] | Unset = UNSET

@@ -12,10 +12,11 @@ T = TypeVar("T", bound="Tags")
 
 @_attrs_define
 class Tags:
-    """Texts by key.
+    """Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-
+    pattern` says the same. The rule holds wherever tags are given.
 
-    Example:
-        {'reason': 'backlog'}
+        Example:
+            {'reason': 'backlog'}
 
     """
 

@@ -3,7 +3,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { BeginSignInData, BeginSignInErrors, BeginSignInResponses, CancelBackfillData, CancelBackfillErrors, CancelBackfillResponses, CancelRunData, CancelRunErrors, CancelRunResponses, CompleteSignInData, CompleteSignInErrors, CompleteSignInResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, EvaluateSensorData, EvaluateSensorErrors, EvaluateSensorResponses, GetAssetData, GetAssetErrors, GetAssetGraphData, GetAssetGraphErrors, GetAssetGraphResponses, GetAssetResponses, GetBackfillData, GetBackfillErrors, GetBackfillResponses, GetBillData, GetBillErrors, GetBillResponses, GetContractData, GetContractErrors, GetContractResponses, GetExportData, GetExportErrors, GetExportResponses, GetFeedData, GetFeedErrors, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJobData, GetJobErrors, GetJobResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetPoliticianData, GetPoliticianErrors, GetPoliticianResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetRunData, GetRunErrors, GetRunResponses, GetScheduleData, GetScheduleErrors, GetScheduleResponses, GetSensorCursorData, GetSensorCursorErrors, GetSensorCursorResponses, GetSensorData, GetSensorErrors, GetSensorResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetStatusData, GetStatusErrors, GetStatusResponses, GetVersionData, GetVersionErrors, GetVersionResponses, ListAlertChannelsData, ListAlertChannelsErrors, ListAlertChannelsResponses, ListAlertDeliveriesData, ListAlertDeliveriesErrors, ListAlertDeliveriesResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAssetCheckResultsData, ListAssetCheckResultsErrors, ListAssetCheckResultsResponses, ListAssetMaterializationsData, ListAssetMaterializationsErrors, ListAssetMaterializationsResponses, ListAssetPartitionsData, ListAssetPartitionsErrors, ListAssetPartitionsResponses, ListAssetsData, ListAssetsErrors, ListAssetsResponses, ListAuditLogData, ListAuditLogErrors, ListAuditLogResponses, ListBackfillPartitionsData, ListBackfillPartitionsErrors, ListBackfillPartitionsResponses, ListBackfillsData, ListBackfillsErrors, ListBackfillsResponses, ListBillChangesData, ListBillChangesErrors, ListBillChangesResponses, ListBillsData, ListBillsErrors, ListBillsResponses, ListBillStagesData, ListBillStagesErrors, ListBillStagesResponses, ListBillVersionsData, ListBillVersionsErrors, ListBillVersionsResponses, ListBillVotesData, ListBillVotesErrors, ListBillVotesResponses, ListExportsData, ListExportsErrors, ListExportsResponses, ListFeedsData, ListFeedsErrors, ListFeedsResponses, ListFetchLogsData, ListFetchLogsErrors, ListFetchLogsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListPoliticiansData, ListPoliticiansErrors, ListPoliticiansResponses, ListRunEventsData, ListRunEventsErrors, ListRunEventsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListSchedulesData, ListSchedulesErrors, ListSchedulesResponses, ListScheduleTicksData, ListScheduleTicksErrors, ListScheduleTicksResponses, ListSensorsData, ListSensorsErrors, ListSensorsResponses, ListSensorTicksData, ListSensorTicksErrors, ListSensorTicksResponses, MaterializeAssetData, MaterializeAssetErrors, MaterializeAssetResponses, PauseBackfillData, PauseBackfillErrors, PauseBackfillResponses, ReceiveWebhookData, ReceiveWebhookErrors, ReceiveWebhookResponses, ResumeBackfillData, ResumeBackfillErrors, ResumeBackfillResponses, RetryBackfillData, RetryBackfillErrors, RetryBackfillResponses, RetryRunData, RetryRunErrors, RetryRunResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RunScheduleData, RunScheduleErrors, RunScheduleResponses, SearchBillsData, SearchBillsErrors, SearchBillsResponses, SetSensorCursorData, SetSensorCursorErrors, SetSensorCursorResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StartBackfillData, StartBackfillErrors, StartBackfillResponses, StartJobRunData, StartJobRunErrors, StartJobRunResponses, StartRunData, StartRunErrors, StartRunResponses, StartScheduleData, StartScheduleErrors, StartScheduleResponses, StartSensorData, StartSensorErrors, StartSensorResponses, StopScheduleData, StopScheduleErrors, StopScheduleResponses, StopSensorData, StopSensorErrors, StopSensorResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponses, TestAlertChannelData, TestAlertChannelErrors, TestAlertChannelResponses } from './types.gen.js';
+import type { BeginSignInData, BeginSignInErrors, BeginSignInResponses, CancelBackfillData, CancelBackfillErrors, CancelBackfillResponses, CancelRunData, CancelRunErrors, CancelRunResponses, CompleteSignInData, CompleteSignInErrors, CompleteSignInResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, EvaluateSensorData, EvaluateSensorErrors, EvaluateSensorResponses, ForgetSensorRunKeyData, ForgetSensorRunKeyErrors, ForgetSensorRunKeyResponses, GetAssetData, GetAssetErrors, GetAssetGraphData, GetAssetGraphErrors, GetAssetGraphResponses, GetAssetResponses, GetBackfillData, GetBackfillErrors, GetBackfillResponses, GetBillData, GetBillErrors, GetBillResponses, GetContractData, GetContractErrors, GetContractResponses, GetExportData, GetExportErrors, GetExportResponses, GetFeedData, GetFeedErrors, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJobData, GetJobErrors, GetJobResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetPoliticianData, GetPoliticianErrors, GetPoliticianResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetRunData, GetRunErrors, GetRunResponses, GetScheduleData, GetScheduleErrors, GetScheduleResponses, GetSensorCursorData, GetSensorCursorErrors, GetSensorCursorResponses, GetSensorData, GetSensorErrors, GetSensorResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetStatusData, GetStatusErrors, GetStatusResponses, GetVersionData, GetVersionErrors, GetVersionResponses, ListAlertChannelsData, ListAlertChannelsErrors, ListAlertChannelsResponses, ListAlertDeliveriesData, ListAlertDeliveriesErrors, ListAlertDeliveriesResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAssetCheckResultsData, ListAssetCheckResultsErrors, ListAssetCheckResultsResponses, ListAssetMaterializationsData, ListAssetMaterializationsErrors, ListAssetMaterializationsResponses, ListAssetPartitionsData, ListAssetPartitionsErrors, ListAssetPartitionsResponses, ListAssetsData, ListAssetsErrors, ListAssetsResponses, ListAuditLogData, ListAuditLogErrors, ListAuditLogResponses, ListBackfillPartitionsData, ListBackfillPartitionsErrors, ListBackfillPartitionsResponses, ListBackfillsData, ListBackfillsErrors, ListBackfillsResponses, ListBillChangesData, ListBillChangesErrors, ListBillChangesResponses, ListBillsData, ListBillsErrors, ListBillsResponses, ListBillStagesData, ListBillStagesErrors, ListBillStagesResponses, ListBillVersionsData, ListBillVersionsErrors, ListBillVersionsResponses, ListBillVotesData, ListBillVotesErrors, ListBillVotesResponses, ListExportsData, ListExportsErrors, ListExportsResponses, ListFeedsData, ListFeedsErrors, ListFeedsResponses, ListFetchLogsData, ListFetchLogsErrors, ListFetchLogsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListPoliticiansData, ListPoliticiansErrors, ListPoliticiansResponses, ListRunEventsData, ListRunEventsErrors, ListRunEventsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListSchedulesData, ListSchedulesErrors, ListSchedulesResponses, ListScheduleTicksData, ListScheduleTicksErrors, ListScheduleTicksResponses, ListSensorRunKeysData, ListSensorRunKeysErrors, ListSensorRunKeysResponses, ListSensorsData, ListSensorsErrors, ListSensorsResponses, ListSensorTicksData, ListSensorTicksErrors, ListSensorTicksResponses, MaterializeAssetData, MaterializeAssetErrors, MaterializeAssetResponses, PauseBackfillData, PauseBackfillErrors, PauseBackfillResponses, ReceiveWebhookData, ReceiveWebhookErrors, ReceiveWebhookResponses, ResumeBackfillData, ResumeBackfillErrors, ResumeBackfillResponses, RetryBackfillData, RetryBackfillErrors, RetryBackfillResponses, RetryRunData, RetryRunErrors, RetryRunResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RunScheduleData, RunScheduleErrors, RunScheduleResponses, SearchBillsData, SearchBillsErrors, SearchBillsResponses, SetSensorCursorData, SetSensorCursorErrors, SetSensorCursorResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StartBackfillData, StartBackfillErrors, StartBackfillResponses, StartJobRunData, StartJobRunErrors, StartJobRunResponses, StartRunData, StartRunErrors, StartRunResponses, StartScheduleData, StartScheduleErrors, StartScheduleResponses, StartSensorData, StartSensorErrors, StartSensorResponses, StopScheduleData, StopScheduleErrors, StopScheduleResponses, StopSensorData, StopSensorErrors, StopSensorResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponses, TestAlertChannelData, TestAlertChannelErrors, TestAlertChannelResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean> = Options2<TData, ThrowOnError> & {
     /**
@@ -246,7 +246,7 @@ export const cancelRun = <ThrowOnError extends boolean = true>(options: Options<
 /**
  * Retry a run
  *
- * Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`, only of those that did not succeed.
+ * Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`, only of those that did not succeed and of those whose blocking check did not pass. Partition, tags, priority and time limit are those of the old run.
  */
 export const retryRun = <ThrowOnError extends boolean = true>(options: Options<RetryRunData, ThrowOnError>) => (options.client ?? client).post<RetryRunResponses, RetryRunErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -512,6 +512,36 @@ export const listSensorTicks = <ThrowOnError extends boolean = true>(options: Op
 });
 
 /**
+ * Forget a run key of a sensor
+ *
+ * The sensor may start a run by this key again. The run that it started stays as it is.
+ */
+export const forgetSensorRunKey = <ThrowOnError extends boolean = true>(options: Options<ForgetSensorRunKeyData, ThrowOnError>) => (options.client ?? client).delete<ForgetSensorRunKeyResponses, ForgetSensorRunKeyErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/sensors/{sensor}/run-keys',
+    ...options
+});
+
+/**
+ * List a sensor's run keys
+ *
+ * The keys by which the sensor started runs, newest first. A key that is listed starts no other run.
+ */
+export const listSensorRunKeys = <ThrowOnError extends boolean = true>(options: Options<ListSensorRunKeysData, ThrowOnError>) => (options.client ?? client).get<ListSensorRunKeysResponses, ListSensorRunKeysErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/sensors/{sensor}/run-keys',
+    ...options
+});
+
+/**
  * Post an event to a webhook sensor
  *
  * Takes an event from outside, signed as Standard Webhooks have it with the sensor's secret (`whsec_...`, set by the
@@ -720,6 +750,11 @@ export const listAlertDeliveries = <ThrowOnError extends boolean = true>(options
  * List bills
  *
  * Bills, latest introduced first, then by number. Filters narrow the list together.
+ *
+ * `sort` and `order` give another order: by the day of introduction, by when a version was last made, or by the latest activity. Bills of the same moment follow
+ * by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
+ * sort and order that it came from.
+ *
  */
 export const listBills = <ThrowOnError extends boolean = true>(options?: Options<ListBillsData, ThrowOnError>) => (options?.client ?? client).get<ListBillsResponses, ListBillsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -736,7 +771,7 @@ export const listBills = <ThrowOnError extends boolean = true>(options?: Options
  *
  * Every version of every bill, in the order in which they came: new bills (version 1) and changes. For programs that keep a copy: ask once with
  * `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
- * also of fetches that run at the same time.
+ * also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
  *
  */
 export const listBillChanges = <ThrowOnError extends boolean = true>(options?: Options<ListBillChangesData, ThrowOnError>) => (options?.client ?? client).get<ListBillChangesResponses, ListBillChangesErrors, ThrowOnError>({
@@ -918,7 +953,7 @@ export const listExports = <ThrowOnError extends boolean = true>(options?: Optio
  * Download an export
  *
  * All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
- * lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+ * lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
  *
  */
 export const getExport = <ThrowOnError extends boolean = true>(options: Options<GetExportData, ThrowOnError>) => (options.client ?? client).get<GetExportResponses, GetExportErrors, ThrowOnError>({

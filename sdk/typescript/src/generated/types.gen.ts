@@ -43,6 +43,16 @@ export type FieldError = {
 };
 
 /**
+ * How many items there are on all pages, 10,000 at most; only with `count=true`.
+ */
+export type Total = number;
+
+/**
+ * Whether there are more items than `total`; only with `count=true`.
+ */
+export type TotalCapped = boolean;
+
+/**
  * Run config: of the run's only asset, or by asset as `{"ops": {"<asset>": {"config": {...}}}}`.
  */
 export type Config = {
@@ -64,7 +74,7 @@ export type JsonSchema = {
 };
 
 /**
- * Texts by key.
+ * Texts by key. A key has 1 to 100 characters and no colon; its only white space is spaces between words. `x-key-pattern` says the same. The rule holds wherever tags are given.
  */
 export type Tags = {
     [key: string]: string;
@@ -141,7 +151,7 @@ export type StartBackfillRequest = {
 };
 
 /**
- * Partitions from one to another, in the order of their set.
+ * Partitions from one to another, in the order of their set. At least one of `from` and `to` is required: without a range, all partitions are meant.
  */
 export type PartitionRange = {
     /**
@@ -156,7 +166,7 @@ export type PartitionRange = {
 
 export type RetryRunRequest = {
     /**
-     * Only the assets that did not succeed.
+     * Only the assets that did not succeed, and those whose blocking check did not pass.
      */
     from_failure?: boolean;
 };
@@ -305,6 +315,8 @@ export type RunDetail = {
 export type RunList = {
     items: Array<Run>;
     next_cursor: string | null;
+    total?: Total;
+    total_capped?: TotalCapped;
 };
 
 export type Materialization = {
@@ -331,6 +343,8 @@ export type LastMaterialization = {
 export type MaterializationList = {
     items: Array<Materialization>;
     next_cursor: string | null;
+    total?: Total;
+    total_capped?: TotalCapped;
 };
 
 export type Event = {
@@ -359,6 +373,8 @@ export type Event = {
 export type EventList = {
     items: Array<Event>;
     next_cursor: string | null;
+    total?: Total;
+    total_capped?: TotalCapped;
 };
 
 export type RetryPolicy = {
@@ -534,6 +550,8 @@ export type LastCheckResult = {
 export type CheckResultList = {
     items: Array<CheckResult>;
     next_cursor: string | null;
+    total?: Total;
+    total_capped?: TotalCapped;
 };
 
 /**
@@ -700,6 +718,8 @@ export type LastTick = {
 export type TickList = {
     items: Array<Tick>;
     next_cursor: string | null;
+    total?: Total;
+    total_capped?: TotalCapped;
 };
 
 /**
@@ -825,6 +845,33 @@ export type LastSensorTick = {
 export type SensorTickList = {
     items: Array<SensorTick>;
     next_cursor: string | null;
+    total?: Total;
+    total_capped?: TotalCapped;
+};
+
+/**
+ * A key by which a sensor started a run, once.
+ */
+export type RunKey = {
+    /**
+     * The key, in words of the sensor's own.
+     */
+    key: string;
+    /**
+     * The run that it started, which may be gone by now.
+     */
+    run_id: string;
+    /**
+     * When the run was started.
+     */
+    created_at: string;
+};
+
+export type RunKeyList = {
+    items: Array<RunKey>;
+    next_cursor: string | null;
+    total?: Total;
+    total_capped?: TotalCapped;
 };
 
 /**
@@ -846,12 +893,22 @@ export type BackfillStatus = 'running' | 'paused' | 'canceling' | 'canceled' | '
 
 export type BackfillPartitionStatus = 'pending' | 'running' | 'success' | 'failure' | 'canceled';
 
+/**
+ * The partitions of a backfill by status. Those of the first five are all of them.
+ */
 export type BackfillCounts = {
     pending: number;
     running: number;
     success: number;
     failure: number;
+    /**
+     * Those whose run was canceled, and those that were canceled before they had one.
+     */
     canceled: number;
+    /**
+     * Of the canceled, those that never had a run.
+     */
+    not_started: number;
 };
 
 export type Backfill = {
@@ -881,6 +938,8 @@ export type Backfill = {
 export type BackfillList = {
     items: Array<Backfill>;
     next_cursor: string | null;
+    total?: Total;
+    total_capped?: TotalCapped;
 };
 
 export type BackfillPlan = {
@@ -908,6 +967,8 @@ export type BackfillPartition = {
 export type BackfillPartitionList = {
     items: Array<BackfillPartition>;
     next_cursor: string | null;
+    total?: Total;
+    total_capped?: TotalCapped;
 };
 
 export type AlertChannel = {
@@ -954,6 +1015,8 @@ export type Alert = {
 export type AlertList = {
     items: Array<Alert>;
     next_cursor: string | null;
+    total?: Total;
+    total_capped?: TotalCapped;
 };
 
 export type Delivery = {
@@ -981,6 +1044,8 @@ export type Delivery = {
 export type DeliveryList = {
     items: Array<Delivery>;
     next_cursor: string | null;
+    total?: Total;
+    total_capped?: TotalCapped;
 };
 
 export type SensorSwitch = {
@@ -1133,6 +1198,8 @@ export type Bill = {
 export type BillList = {
     items: Array<Bill>;
     next_cursor: string | null;
+    total?: Total;
+    total_capped?: TotalCapped;
 };
 
 export type BillChange = {
@@ -1163,6 +1230,8 @@ export type BillVersion = {
 export type BillVersionList = {
     items: Array<BillVersion>;
     next_cursor: string | null;
+    total?: Total;
+    total_capped?: TotalCapped;
 };
 
 export type StageState = 'not_reached' | 'no_activity' | 'in_progress' | 'completed' | 'not_completed' | 'unknown';
@@ -1851,6 +1920,8 @@ export type BillChangeList = {
      * Where to go on, now or later; it is always there.
      */
     next_cursor: string;
+    total?: Total;
+    total_capped?: TotalCapped;
     /**
      * Whether there is more already.
      */
@@ -1882,6 +1953,8 @@ export type Politician = {
 export type PoliticianList = {
     items: Array<Politician>;
     next_cursor: string | null;
+    total?: Total;
+    total_capped?: TotalCapped;
 };
 
 export type Membership = {
@@ -2062,6 +2135,8 @@ export type FetchLog = {
 export type FetchLogList = {
     items: Array<FetchLog>;
     next_cursor: string | null;
+    total?: Total;
+    total_capped?: TotalCapped;
 };
 
 export type Health = {
@@ -2316,6 +2391,8 @@ export type AuditEntry = {
 export type AuditLog = {
     items: Array<AuditEntry>;
     next_cursor: string | null;
+    total?: Total;
+    total_capped?: TotalCapped;
 };
 
 export type Version = {
@@ -2337,6 +2414,11 @@ export type Limit = number;
  * The `next_cursor` of the page before.
  */
 export type Cursor = string;
+
+/**
+ * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+ */
+export type Count = boolean;
 
 /**
  * An asset's name.
@@ -2394,7 +2476,7 @@ export type LastEventId = string;
 export type IdempotencyKey = string;
 
 /**
- * The ETag of an earlier answer; unchanged, the answer is 304.
+ * The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
  */
 export type IfNoneMatch = string;
 
@@ -2560,6 +2642,10 @@ export type ListAssetMaterializationsData = {
          */
         cursor?: string;
         /**
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         */
+        count?: boolean;
+        /**
          * Only those of this partition.
          */
         partition?: string;
@@ -2677,6 +2763,10 @@ export type ListAssetCheckResultsData = {
          */
         cursor?: string;
         /**
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         */
+        count?: boolean;
+        /**
          * Only those of this check.
          */
         check?: string;
@@ -2769,7 +2859,7 @@ export type MaterializeAssetErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON
+     * The body is not JSON or, where the operation takes it, YAML
      */
     415: Problem;
     /**
@@ -2935,7 +3025,7 @@ export type StartJobRunErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON
+     * The body is not JSON or, where the operation takes it, YAML
      */
     415: Problem;
     /**
@@ -2976,9 +3066,13 @@ export type ListRunsData = {
          */
         cursor?: string;
         /**
-         * Only runs of this status.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
          */
-        status?: RunStatus;
+        count?: boolean;
+        /**
+         * Only runs of this status (queued, started, success, failure, canceling or canceled), or of one of several: `failure,canceled`. A hyphen leaves a status out: `-success`. The parameter may be repeated instead.
+         */
+        status?: string;
         /**
          * Only runs of this job.
          */
@@ -2988,7 +3082,7 @@ export type ListRunsData = {
          */
         asset?: string;
         /**
-         * Only runs with this tag, as `key:value`; may be repeated.
+         * Only runs with this tag, as `key:value`; may be repeated, once for each key. Keys are as `Tags` has them.
          */
         tag?: Array<string>;
         /**
@@ -3084,7 +3178,7 @@ export type StartRunErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON
+     * The body is not JSON or, where the operation takes it, YAML
      */
     415: Problem;
     /**
@@ -3116,7 +3210,7 @@ export type GetRunData = {
     body?: never;
     headers?: {
         /**
-         * The ETag of an earlier answer; unchanged, the answer is 304.
+         * The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
          */
         'If-None-Match'?: string;
     };
@@ -3266,7 +3360,7 @@ export type RetryRunErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON
+     * The body is not JSON or, where the operation takes it, YAML
      */
     415: Problem;
     /**
@@ -3317,6 +3411,10 @@ export type ListRunEventsData = {
          * The `next_cursor` of the page before.
          */
         cursor?: string;
+        /**
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         */
+        count?: boolean;
         /**
          * Only events with a greater id.
          */
@@ -3687,6 +3785,10 @@ export type ListScheduleTicksData = {
          * The `next_cursor` of the page before.
          */
         cursor?: string;
+        /**
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         */
+        count?: boolean;
     };
     url: '/schedules/{schedule}/ticks';
 };
@@ -4058,7 +4160,7 @@ export type SetSensorCursorErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON
+     * The body is not JSON or, where the operation takes it, YAML
      */
     415: Problem;
     /**
@@ -4103,6 +4205,10 @@ export type ListSensorTicksData = {
          * The `next_cursor` of the page before.
          */
         cursor?: string;
+        /**
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         */
+        count?: boolean;
     };
     url: '/sensors/{sensor}/ticks';
 };
@@ -4144,6 +4250,132 @@ export type ListSensorTicksResponses = {
 };
 
 export type ListSensorTicksResponse = ListSensorTicksResponses[keyof ListSensorTicksResponses];
+
+export type ForgetSensorRunKeyData = {
+    body?: never;
+    path: {
+        /**
+         * A sensor's name.
+         */
+        sensor: string;
+    };
+    query: {
+        /**
+         * The key.
+         */
+        key: string;
+    };
+    url: '/sensors/{sensor}/run-keys';
+};
+
+export type ForgetSensorRunKeyErrors = {
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ForgetSensorRunKeyError = ForgetSensorRunKeyErrors[keyof ForgetSensorRunKeyErrors];
+
+export type ForgetSensorRunKeyResponses = {
+    /**
+     * The run key that was forgotten
+     */
+    200: RunKey;
+};
+
+export type ForgetSensorRunKeyResponse = ForgetSensorRunKeyResponses[keyof ForgetSensorRunKeyResponses];
+
+export type ListSensorRunKeysData = {
+    body?: never;
+    path: {
+        /**
+         * A sensor's name.
+         */
+        sensor: string;
+    };
+    query?: {
+        /**
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         */
+        count?: boolean;
+        /**
+         * Only this key.
+         */
+        key?: string;
+        /**
+         * Only keys that begin so.
+         */
+        prefix?: string;
+    };
+    url: '/sensors/{sensor}/run-keys';
+};
+
+export type ListSensorRunKeysErrors = {
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListSensorRunKeysError = ListSensorRunKeysErrors[keyof ListSensorRunKeysErrors];
+
+export type ListSensorRunKeysResponses = {
+    /**
+     * The run keys
+     */
+    200: RunKeyList;
+};
+
+export type ListSensorRunKeysResponse = ListSensorRunKeysResponses[keyof ListSensorRunKeysResponses];
 
 export type ReceiveWebhookData = {
     body: WebhookBody;
@@ -4193,7 +4425,7 @@ export type ReceiveWebhookErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON
+     * The body is not JSON or, where the operation takes it, YAML
      */
     415: Problem;
     /**
@@ -4233,6 +4465,10 @@ export type ListBackfillsData = {
          * The `next_cursor` of the page before.
          */
         cursor?: string;
+        /**
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         */
+        count?: boolean;
         /**
          * Only backfills of this status.
          */
@@ -4314,7 +4550,7 @@ export type StartBackfillErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON
+     * The body is not JSON or, where the operation takes it, YAML
      */
     415: Problem;
     /**
@@ -4413,6 +4649,10 @@ export type ListBackfillPartitionsData = {
          * The `next_cursor` of the page before.
          */
         cursor?: string;
+        /**
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         */
+        count?: boolean;
         /**
          * Only partitions of this status.
          */
@@ -4688,6 +4928,10 @@ export type ListAlertsData = {
          */
         cursor?: string;
         /**
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         */
+        count?: boolean;
+        /**
          * Only those that have not recovered.
          */
         open?: boolean;
@@ -4833,6 +5077,10 @@ export type ListAlertDeliveriesData = {
          */
         cursor?: string;
         /**
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         */
+        count?: boolean;
+        /**
          * Only those to this channel.
          */
         channel?: string;
@@ -4887,6 +5135,10 @@ export type ListBillsData = {
          */
         cursor?: string;
         /**
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         */
+        count?: boolean;
+        /**
          * Only bills of this session.
          */
         session?: string;
@@ -4899,17 +5151,41 @@ export type ListBillsData = {
          */
         law?: boolean;
         /**
-         * Only bills whose number or a title, in either language, has this in it: case, accents, kinds of hyphens, apostrophes and quotation marks do not matter. Numbers may be several and have their sessions, such as `c11`, `C-11 44-1`, `C-2, C-3`.
+         * Only bills of this number, or whose number or a title, in either language, has this in it: case, accents, kinds of hyphens, apostrophes and quotation marks do not matter. Numbers are read as `GET /search` reads them: `C-11`, `c11`, `C 11`, `11`, several, and with their sessions, as in `C-11 44-1` or `C-2, C-3`. Where a bill has just the number, nothing else is listed.
          */
         q?: string;
         /**
-         * Only bills of this sponsor; a politician's slug.
+         * Only bills of this type: `government`, `private member's`, a type in full as `bill_type` has it in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes do not matter.
+         */
+        type?: string;
+        /**
+         * Only bills that began in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
+         */
+        chamber?: string;
+        /**
+         * Only bills introduced in this year.
+         */
+        year?: number;
+        /**
+         * Only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents do not matter.
+         */
+        committee?: string;
+        /**
+         * Only bills of this sponsor: a politician's slug, parl.ca's id of the person, or a name, in any order of its words; case and accents do not matter.
          */
         sponsor?: string;
         /**
          * Only bills of which a version was made at this time or later.
          */
         updated_since?: string;
+        /**
+         * What to sort by.
+         */
+        sort?: 'introduced' | 'updated' | 'latest_activity';
+        /**
+         * `desc`: the latest first; `asc`: the earliest first.
+         */
+        order?: 'desc' | 'asc';
     };
     url: '/bills';
 };
@@ -4961,9 +5237,37 @@ export type ListBillChangesData = {
          */
         cursor?: string;
         /**
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         */
+        count?: boolean;
+        /**
          * Only what was stored at this time or later. Not together with a cursor.
          */
         since?: string;
+        /**
+         * Only bills of this session.
+         */
+        session?: string;
+        /**
+         * Only bills of this type: `government`, `private member's`, a type in full as `bill_type` has it in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes do not matter.
+         */
+        type?: string;
+        /**
+         * Only bills that began in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
+         */
+        chamber?: string;
+        /**
+         * Only bills introduced in this year.
+         */
+        year?: number;
+        /**
+         * Only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents do not matter.
+         */
+        committee?: string;
+        /**
+         * Only bills of this sponsor: a politician's slug, parl.ca's id of the person, or a name, in any order of its words; case and accents do not matter.
+         */
+        sponsor?: string;
     };
     url: '/bills/changes';
 };
@@ -5006,7 +5310,7 @@ export type GetBillData = {
     body?: never;
     headers?: {
         /**
-         * The ETag of an earlier answer; unchanged, the answer is 304.
+         * The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
          */
         'If-None-Match'?: string;
     };
@@ -5083,6 +5387,10 @@ export type ListBillVersionsData = {
          * The `next_cursor` of the page before.
          */
         cursor?: string;
+        /**
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         */
+        count?: boolean;
     };
     url: '/bills/{session}/{number}/versions';
 };
@@ -5246,6 +5554,10 @@ export type ListPoliticiansData = {
          */
         cursor?: string;
         /**
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         */
+        count?: boolean;
+        /**
          * Only members of now, or only those of before.
          */
         current?: boolean;
@@ -5303,7 +5615,7 @@ export type GetPoliticianData = {
     body?: never;
     headers?: {
         /**
-         * The ETag of an earlier answer; unchanged, the answer is 304.
+         * The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
          */
         'If-None-Match'?: string;
     };
@@ -5478,7 +5790,7 @@ export type GetFeedData = {
     body?: never;
     headers?: {
         /**
-         * The ETag of an earlier answer; unchanged, the answer is 304.
+         * The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
          */
         'If-None-Match'?: string;
         /**
@@ -5586,6 +5898,12 @@ export type ListExportsResponse = ListExportsResponses[keyof ListExportsResponse
 
 export type GetExportData = {
     body?: never;
+    headers?: {
+        /**
+         * The ETag of an earlier answer, or several separated by commas; unchanged, the answer is 304.
+         */
+        'If-None-Match'?: string;
+    };
     path: {
         /**
          * bills.csv, bills.ndjson or bills.parquet.
@@ -5605,6 +5923,38 @@ export type GetExportData = {
          * Only bills that are law, or only those that are not.
          */
         law?: boolean;
+        /**
+         * Only bills of this number, or whose number or a title, in either language, has this in it: case, accents, kinds of hyphens, apostrophes and quotation marks do not matter. Numbers are read as `GET /search` reads them: `C-11`, `c11`, `C 11`, `11`, several, and with their sessions, as in `C-11 44-1` or `C-2, C-3`. Where a bill has just the number, nothing else is listed.
+         */
+        q?: string;
+        /**
+         * Only bills of this type: `government`, `private member's`, a type in full as `bill_type` has it in either language, or some of its words, such as `senate public`. Case, accents, hyphens and apostrophes do not matter.
+         */
+        type?: string;
+        /**
+         * Only bills that began in this chamber: `house` or `senate`, or its name in either language, such as `House of Commons` or `Sénat`.
+         */
+        chamber?: string;
+        /**
+         * Only bills introduced in this year.
+         */
+        year?: number;
+        /**
+         * Only bills that this committee considered: an acronym, or the committee's name in either language, with or without `Standing Committee on`. Case and accents do not matter.
+         */
+        committee?: string;
+        /**
+         * Only bills of this sponsor: a politician's slug, parl.ca's id of the person, or a name, in any order of its words; case and accents do not matter.
+         */
+        sponsor?: string;
+        /**
+         * Only bills of which a version was made at this time or later.
+         */
+        updated_since?: string;
+        /**
+         * Of CSV alone: begin with a byte order mark, by which Excel knows the file for UTF-8.
+         */
+        bom?: boolean;
     };
     url: '/exports/{export}';
 };
@@ -5659,6 +6009,10 @@ export type ListFetchLogsData = {
          * The `next_cursor` of the page before.
          */
         cursor?: string;
+        /**
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         */
+        count?: boolean;
         /**
          * Only fetches of this status.
          */
@@ -5808,7 +6162,7 @@ export type SignInErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON
+     * The body is not JSON or, where the operation takes it, YAML
      */
     415: Problem;
     /**
@@ -6010,7 +6364,7 @@ export type CreateKeyErrors = {
      */
     413: Problem;
     /**
-     * The body is not JSON
+     * The body is not JSON or, where the operation takes it, YAML
      */
     415: Problem;
     /**
@@ -6100,6 +6454,10 @@ export type ListAuditLogData = {
          * The `next_cursor` of the page before.
          */
         cursor?: string;
+        /**
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         */
+        count?: boolean;
         /**
          * Only what this one did.
          */

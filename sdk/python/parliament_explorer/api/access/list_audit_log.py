@@ -14,6 +14,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     actor: str | Unset = UNSET,
     operation: str | Unset = UNSET,
 ) -> dict[str, Any]:
@@ -22,6 +23,8 @@ def _get_kwargs(
     params["limit"] = limit
 
     params["cursor"] = cursor
+
+    params["count"] = count
 
     params["actor"] = actor
 
@@ -83,6 +86,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     actor: str | Unset = UNSET,
     operation: str | Unset = UNSET,
 ) -> Response[AuditLog | Problem]:
@@ -94,6 +98,7 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         actor (str | Unset):
         operation (str | Unset):
 
@@ -108,6 +113,7 @@ def sync_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         actor=actor,
         operation=operation,
     )
@@ -124,6 +130,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     actor: str | Unset = UNSET,
     operation: str | Unset = UNSET,
 ) -> AuditLog | Problem | None:
@@ -135,6 +142,7 @@ def sync(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         actor (str | Unset):
         operation (str | Unset):
 
@@ -150,6 +158,7 @@ def sync(
         client=client,
         limit=limit,
         cursor=cursor,
+        count=count,
         actor=actor,
         operation=operation,
     ).parsed
@@ -160,6 +169,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     actor: str | Unset = UNSET,
     operation: str | Unset = UNSET,
 ) -> Response[AuditLog | Problem]:
@@ -171,6 +181,7 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         actor (str | Unset):
         operation (str | Unset):
 
@@ -185,6 +196,7 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         actor=actor,
         operation=operation,
     )
@@ -199,6 +211,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     actor: str | Unset = UNSET,
     operation: str | Unset = UNSET,
 ) -> AuditLog | Problem | None:
@@ -210,6 +223,7 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         actor (str | Unset):
         operation (str | Unset):
 
@@ -226,6 +240,7 @@ async def asyncio(
             client=client,
             limit=limit,
             cursor=cursor,
+            count=count,
             actor=actor,
             operation=operation,
         )

@@ -14,6 +14,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     channel: str | Unset = UNSET,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
@@ -21,6 +22,8 @@ def _get_kwargs(
     params["limit"] = limit
 
     params["cursor"] = cursor
+
+    params["count"] = count
 
     params["channel"] = channel
 
@@ -82,6 +85,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     channel: str | Unset = UNSET,
 ) -> Response[DeliveryList | Problem]:
     """List what was sent
@@ -91,6 +95,7 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         channel (str | Unset):
 
     Raises:
@@ -104,6 +109,7 @@ def sync_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         channel=channel,
     )
 
@@ -119,6 +125,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     channel: str | Unset = UNSET,
 ) -> DeliveryList | Problem | None:
     """List what was sent
@@ -128,6 +135,7 @@ def sync(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         channel (str | Unset):
 
     Raises:
@@ -142,6 +150,7 @@ def sync(
         client=client,
         limit=limit,
         cursor=cursor,
+        count=count,
         channel=channel,
     ).parsed
 
@@ -151,6 +160,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     channel: str | Unset = UNSET,
 ) -> Response[DeliveryList | Problem]:
     """List what was sent
@@ -160,6 +170,7 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         channel (str | Unset):
 
     Raises:
@@ -173,6 +184,7 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         channel=channel,
     )
 
@@ -186,6 +198,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     channel: str | Unset = UNSET,
 ) -> DeliveryList | Problem | None:
     """List what was sent
@@ -195,6 +208,7 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         channel (str | Unset):
 
     Raises:
@@ -210,6 +224,7 @@ async def asyncio(
             client=client,
             limit=limit,
             cursor=cursor,
+            count=count,
             channel=channel,
         )
     ).parsed

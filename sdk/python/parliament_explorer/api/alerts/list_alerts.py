@@ -14,6 +14,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     open_: bool | Unset = False,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
@@ -21,6 +22,8 @@ def _get_kwargs(
     params["limit"] = limit
 
     params["cursor"] = cursor
+
+    params["count"] = count
 
     params["open"] = open_
 
@@ -80,6 +83,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     open_: bool | Unset = False,
 ) -> Response[AlertList | Problem]:
     """List alerts
@@ -90,6 +94,7 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         open_ (bool | Unset):  Default: False.
 
     Raises:
@@ -103,6 +108,7 @@ def sync_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         open_=open_,
     )
 
@@ -118,6 +124,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     open_: bool | Unset = False,
 ) -> AlertList | Problem | None:
     """List alerts
@@ -128,6 +135,7 @@ def sync(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         open_ (bool | Unset):  Default: False.
 
     Raises:
@@ -142,6 +150,7 @@ def sync(
         client=client,
         limit=limit,
         cursor=cursor,
+        count=count,
         open_=open_,
     ).parsed
 
@@ -151,6 +160,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     open_: bool | Unset = False,
 ) -> Response[AlertList | Problem]:
     """List alerts
@@ -161,6 +171,7 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         open_ (bool | Unset):  Default: False.
 
     Raises:
@@ -174,6 +185,7 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         open_=open_,
     )
 
@@ -187,6 +199,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     open_: bool | Unset = False,
 ) -> AlertList | Problem | None:
     """List alerts
@@ -197,6 +210,7 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         open_ (bool | Unset):  Default: False.
 
     Raises:
@@ -212,6 +226,7 @@ async def asyncio(
             client=client,
             limit=limit,
             cursor=cursor,
+            count=count,
             open_=open_,
         )
     ).parsed

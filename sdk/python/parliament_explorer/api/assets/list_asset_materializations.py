@@ -16,6 +16,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     partition: str | Unset = UNSET,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
@@ -23,6 +24,8 @@ def _get_kwargs(
     params["limit"] = limit
 
     params["cursor"] = cursor
+
+    params["count"] = count
 
     params["partition"] = partition
 
@@ -92,6 +95,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     partition: str | Unset = UNSET,
 ) -> Response[MaterializationList | Problem]:
     """List an asset's materializations
@@ -102,6 +106,7 @@ def sync_detailed(
         asset (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         partition (str | Unset):
 
     Raises:
@@ -116,6 +121,7 @@ def sync_detailed(
         asset=asset,
         limit=limit,
         cursor=cursor,
+        count=count,
         partition=partition,
     )
 
@@ -132,6 +138,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     partition: str | Unset = UNSET,
 ) -> MaterializationList | Problem | None:
     """List an asset's materializations
@@ -142,6 +149,7 @@ def sync(
         asset (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         partition (str | Unset):
 
     Raises:
@@ -157,6 +165,7 @@ def sync(
         client=client,
         limit=limit,
         cursor=cursor,
+        count=count,
         partition=partition,
     ).parsed
 
@@ -167,6 +176,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     partition: str | Unset = UNSET,
 ) -> Response[MaterializationList | Problem]:
     """List an asset's materializations
@@ -177,6 +187,7 @@ async def asyncio_detailed(
         asset (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         partition (str | Unset):
 
     Raises:
@@ -191,6 +202,7 @@ async def asyncio_detailed(
         asset=asset,
         limit=limit,
         cursor=cursor,
+        count=count,
         partition=partition,
     )
 
@@ -205,6 +217,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     partition: str | Unset = UNSET,
 ) -> MaterializationList | Problem | None:
     """List an asset's materializations
@@ -215,6 +228,7 @@ async def asyncio(
         asset (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         partition (str | Unset):
 
     Raises:
@@ -231,6 +245,7 @@ async def asyncio(
             client=client,
             limit=limit,
             cursor=cursor,
+            count=count,
             partition=partition,
         )
     ).parsed

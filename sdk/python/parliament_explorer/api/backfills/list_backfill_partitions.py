@@ -17,6 +17,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     status: BackfillPartitionStatus | Unset = UNSET,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
@@ -24,6 +25,8 @@ def _get_kwargs(
     params["limit"] = limit
 
     params["cursor"] = cursor
+
+    params["count"] = count
 
     json_status: str | Unset = UNSET
     if not isinstance(status, Unset):
@@ -99,6 +102,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     status: BackfillPartitionStatus | Unset = UNSET,
 ) -> Response[BackfillPartitionList | Problem]:
     """List the partitions of a backfill
@@ -109,6 +113,7 @@ def sync_detailed(
         backfill_id (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         status (BackfillPartitionStatus | Unset):
 
     Raises:
@@ -123,6 +128,7 @@ def sync_detailed(
         backfill_id=backfill_id,
         limit=limit,
         cursor=cursor,
+        count=count,
         status=status,
     )
 
@@ -139,6 +145,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     status: BackfillPartitionStatus | Unset = UNSET,
 ) -> BackfillPartitionList | Problem | None:
     """List the partitions of a backfill
@@ -149,6 +156,7 @@ def sync(
         backfill_id (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         status (BackfillPartitionStatus | Unset):
 
     Raises:
@@ -164,6 +172,7 @@ def sync(
         client=client,
         limit=limit,
         cursor=cursor,
+        count=count,
         status=status,
     ).parsed
 
@@ -174,6 +183,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     status: BackfillPartitionStatus | Unset = UNSET,
 ) -> Response[BackfillPartitionList | Problem]:
     """List the partitions of a backfill
@@ -184,6 +194,7 @@ async def asyncio_detailed(
         backfill_id (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         status (BackfillPartitionStatus | Unset):
 
     Raises:
@@ -198,6 +209,7 @@ async def asyncio_detailed(
         backfill_id=backfill_id,
         limit=limit,
         cursor=cursor,
+        count=count,
         status=status,
     )
 
@@ -212,6 +224,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     status: BackfillPartitionStatus | Unset = UNSET,
 ) -> BackfillPartitionList | Problem | None:
     """List the partitions of a backfill
@@ -222,6 +235,7 @@ async def asyncio(
         backfill_id (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         status (BackfillPartitionStatus | Unset):
 
     Raises:
@@ -238,6 +252,7 @@ async def asyncio(
             client=client,
             limit=limit,
             cursor=cursor,
+            count=count,
             status=status,
         )
     ).parsed

@@ -15,6 +15,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     status: BackfillStatus | Unset = UNSET,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
@@ -22,6 +23,8 @@ def _get_kwargs(
     params["limit"] = limit
 
     params["cursor"] = cursor
+
+    params["count"] = count
 
     json_status: str | Unset = UNSET
     if not isinstance(status, Unset):
@@ -87,6 +90,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     status: BackfillStatus | Unset = UNSET,
 ) -> Response[BackfillList | Problem]:
     """List backfills
@@ -96,6 +100,7 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         status (BackfillStatus | Unset):
 
     Raises:
@@ -109,6 +114,7 @@ def sync_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         status=status,
     )
 
@@ -124,6 +130,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     status: BackfillStatus | Unset = UNSET,
 ) -> BackfillList | Problem | None:
     """List backfills
@@ -133,6 +140,7 @@ def sync(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         status (BackfillStatus | Unset):
 
     Raises:
@@ -147,6 +155,7 @@ def sync(
         client=client,
         limit=limit,
         cursor=cursor,
+        count=count,
         status=status,
     ).parsed
 
@@ -156,6 +165,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     status: BackfillStatus | Unset = UNSET,
 ) -> Response[BackfillList | Problem]:
     """List backfills
@@ -165,6 +175,7 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         status (BackfillStatus | Unset):
 
     Raises:
@@ -178,6 +189,7 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         status=status,
     )
 
@@ -191,6 +203,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     status: BackfillStatus | Unset = UNSET,
 ) -> BackfillList | Problem | None:
     """List backfills
@@ -200,6 +213,7 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         status (BackfillStatus | Unset):
 
     Raises:
@@ -215,6 +229,7 @@ async def asyncio(
             client=client,
             limit=limit,
             cursor=cursor,
+            count=count,
             status=status,
         )
     ).parsed

@@ -15,7 +15,14 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     since: datetime.datetime | Unset = UNSET,
+    session: str | Unset = UNSET,
+    type_: str | Unset = UNSET,
+    chamber: str | Unset = UNSET,
+    year: int | Unset = UNSET,
+    committee: str | Unset = UNSET,
+    sponsor: str | Unset = UNSET,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
 
@@ -23,10 +30,24 @@ def _get_kwargs(
 
     params["cursor"] = cursor
 
+    params["count"] = count
+
     json_since: str | Unset = UNSET
     if not isinstance(since, Unset):
         json_since = since.isoformat()
     params["since"] = json_since
+
+    params["session"] = session
+
+    params["type"] = type_
+
+    params["chamber"] = chamber
+
+    params["year"] = year
+
+    params["committee"] = committee
+
+    params["sponsor"] = sponsor
 
     params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
 
@@ -86,7 +107,14 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     since: datetime.datetime | Unset = UNSET,
+    session: str | Unset = UNSET,
+    type_: str | Unset = UNSET,
+    chamber: str | Unset = UNSET,
+    year: int | Unset = UNSET,
+    committee: str | Unset = UNSET,
+    sponsor: str | Unset = UNSET,
 ) -> Response[BillChangeList | Problem]:
     """List changes of all bills
 
@@ -94,12 +122,20 @@ def sync_detailed(
     programs that keep a copy: ask once with
     `since`, or without it for everything; then again and again with the `next_cursor` of the answer
     before, which is always there. Nothing is left out or given twice,
-    also of fetches that run at the same time.
+    also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with
+    any filters, and those it is to go on with are sent along.
 
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         since (datetime.datetime | Unset):
+        session (str | Unset):
+        type_ (str | Unset):
+        chamber (str | Unset):
+        year (int | Unset):
+        committee (str | Unset):
+        sponsor (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -112,7 +148,14 @@ def sync_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         since=since,
+        session=session,
+        type_=type_,
+        chamber=chamber,
+        year=year,
+        committee=committee,
+        sponsor=sponsor,
     )
 
     response = client.get_httpx_client().request(
@@ -127,7 +170,14 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     since: datetime.datetime | Unset = UNSET,
+    session: str | Unset = UNSET,
+    type_: str | Unset = UNSET,
+    chamber: str | Unset = UNSET,
+    year: int | Unset = UNSET,
+    committee: str | Unset = UNSET,
+    sponsor: str | Unset = UNSET,
 ) -> BillChangeList | Problem | None:
     """List changes of all bills
 
@@ -135,12 +185,20 @@ def sync(
     programs that keep a copy: ask once with
     `since`, or without it for everything; then again and again with the `next_cursor` of the answer
     before, which is always there. Nothing is left out or given twice,
-    also of fetches that run at the same time.
+    also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with
+    any filters, and those it is to go on with are sent along.
 
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         since (datetime.datetime | Unset):
+        session (str | Unset):
+        type_ (str | Unset):
+        chamber (str | Unset):
+        year (int | Unset):
+        committee (str | Unset):
+        sponsor (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -154,7 +212,14 @@ def sync(
         client=client,
         limit=limit,
         cursor=cursor,
+        count=count,
         since=since,
+        session=session,
+        type_=type_,
+        chamber=chamber,
+        year=year,
+        committee=committee,
+        sponsor=sponsor,
     ).parsed
 
 
@@ -163,7 +228,14 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     since: datetime.datetime | Unset = UNSET,
+    session: str | Unset = UNSET,
+    type_: str | Unset = UNSET,
+    chamber: str | Unset = UNSET,
+    year: int | Unset = UNSET,
+    committee: str | Unset = UNSET,
+    sponsor: str | Unset = UNSET,
 ) -> Response[BillChangeList | Problem]:
     """List changes of all bills
 
@@ -171,12 +243,20 @@ async def asyncio_detailed(
     programs that keep a copy: ask once with
     `since`, or without it for everything; then again and again with the `next_cursor` of the answer
     before, which is always there. Nothing is left out or given twice,
-    also of fetches that run at the same time.
+    also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with
+    any filters, and those it is to go on with are sent along.
 
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         since (datetime.datetime | Unset):
+        session (str | Unset):
+        type_ (str | Unset):
+        chamber (str | Unset):
+        year (int | Unset):
+        committee (str | Unset):
+        sponsor (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -189,7 +269,14 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         since=since,
+        session=session,
+        type_=type_,
+        chamber=chamber,
+        year=year,
+        committee=committee,
+        sponsor=sponsor,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -202,7 +289,14 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     since: datetime.datetime | Unset = UNSET,
+    session: str | Unset = UNSET,
+    type_: str | Unset = UNSET,
+    chamber: str | Unset = UNSET,
+    year: int | Unset = UNSET,
+    committee: str | Unset = UNSET,
+    sponsor: str | Unset = UNSET,
 ) -> BillChangeList | Problem | None:
     """List changes of all bills
 
@@ -210,12 +304,20 @@ async def asyncio(
     programs that keep a copy: ask once with
     `since`, or without it for everything; then again and again with the `next_cursor` of the answer
     before, which is always there. Nothing is left out or given twice,
-    also of fetches that run at the same time.
+    also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with
+    any filters, and those it is to go on with are sent along.
 
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         since (datetime.datetime | Unset):
+        session (str | Unset):
+        type_ (str | Unset):
+        chamber (str | Unset):
+        year (int | Unset):
+        committee (str | Unset):
+        sponsor (str | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -230,6 +332,13 @@ async def asyncio(
             client=client,
             limit=limit,
             cursor=cursor,
+            count=count,
             since=since,
+            session=session,
+            type_=type_,
+            chamber=chamber,
+            year=year,
+            committee=committee,
+            sponsor=sponsor,
         )
     ).parsed

@@ -6,6 +6,8 @@ import httpx
 
 from ...client import AuthenticatedClient, Client
 from ...models.bill_list import BillList
+from ...models.list_bills_order import ListBillsOrder
+from ...models.list_bills_sort import ListBillsSort
 from ...models.problem import Problem
 from ...problem import problem_of, status_of
 from ...types import UNSET, Response, Unset
@@ -15,18 +17,27 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     session: str | Unset = UNSET,
     status: str | Unset = UNSET,
     law: bool | Unset = UNSET,
     q: str | Unset = UNSET,
+    type_: str | Unset = UNSET,
+    chamber: str | Unset = UNSET,
+    year: int | Unset = UNSET,
+    committee: str | Unset = UNSET,
     sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
+    sort: ListBillsSort | Unset = ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED,
+    order: ListBillsOrder | Unset = ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
 
     params["limit"] = limit
 
     params["cursor"] = cursor
+
+    params["count"] = count
 
     params["session"] = session
 
@@ -36,12 +47,32 @@ def _get_kwargs(
 
     params["q"] = q
 
+    params["type"] = type_
+
+    params["chamber"] = chamber
+
+    params["year"] = year
+
+    params["committee"] = committee
+
     params["sponsor"] = sponsor
 
     json_updated_since: str | Unset = UNSET
     if not isinstance(updated_since, Unset):
         json_updated_since = updated_since.isoformat()
     params["updated_since"] = json_updated_since
+
+    json_sort: str | Unset = UNSET
+    if not isinstance(sort, Unset):
+        json_sort = ListBillsSort(sort).value
+
+    params["sort"] = json_sort
+
+    json_order: str | Unset = UNSET
+    if not isinstance(order, Unset):
+        json_order = ListBillsOrder(order).value
+
+    params["order"] = json_order
 
     params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
 
@@ -99,26 +130,46 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     session: str | Unset = UNSET,
     status: str | Unset = UNSET,
     law: bool | Unset = UNSET,
     q: str | Unset = UNSET,
+    type_: str | Unset = UNSET,
+    chamber: str | Unset = UNSET,
+    year: int | Unset = UNSET,
+    committee: str | Unset = UNSET,
     sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
+    sort: ListBillsSort | Unset = ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED,
+    order: ListBillsOrder | Unset = ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC,
 ) -> Response[BillList | Problem]:
     """List bills
 
      Bills, latest introduced first, then by number. Filters narrow the list together.
 
+    `sort` and `order` give another order: by the day of introduction, by when a version was last made,
+    or by the latest activity. Bills of the same moment follow
+    by id, those of the same day by number and then by id, whatever the order. Bills without a day or an
+    activity come last in both orders. A cursor is of the
+    sort and order that it came from.
+
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         session (str | Unset):
         status (str | Unset):
         law (bool | Unset):
         q (str | Unset):
+        type_ (str | Unset):
+        chamber (str | Unset):
+        year (int | Unset):
+        committee (str | Unset):
         sponsor (str | Unset):
         updated_since (datetime.datetime | Unset):
+        sort (ListBillsSort | Unset):  Default: ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED.
+        order (ListBillsOrder | Unset):  Default: ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -131,12 +182,19 @@ def sync_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         session=session,
         status=status,
         law=law,
         q=q,
+        type_=type_,
+        chamber=chamber,
+        year=year,
+        committee=committee,
         sponsor=sponsor,
         updated_since=updated_since,
+        sort=sort,
+        order=order,
     )
 
     response = client.get_httpx_client().request(
@@ -151,26 +209,46 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     session: str | Unset = UNSET,
     status: str | Unset = UNSET,
     law: bool | Unset = UNSET,
     q: str | Unset = UNSET,
+    type_: str | Unset = UNSET,
+    chamber: str | Unset = UNSET,
+    year: int | Unset = UNSET,
+    committee: str | Unset = UNSET,
     sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
+    sort: ListBillsSort | Unset = ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED,
+    order: ListBillsOrder | Unset = ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC,
 ) -> BillList | Problem | None:
     """List bills
 
      Bills, latest introduced first, then by number. Filters narrow the list together.
 
+    `sort` and `order` give another order: by the day of introduction, by when a version was last made,
+    or by the latest activity. Bills of the same moment follow
+    by id, those of the same day by number and then by id, whatever the order. Bills without a day or an
+    activity come last in both orders. A cursor is of the
+    sort and order that it came from.
+
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         session (str | Unset):
         status (str | Unset):
         law (bool | Unset):
         q (str | Unset):
+        type_ (str | Unset):
+        chamber (str | Unset):
+        year (int | Unset):
+        committee (str | Unset):
         sponsor (str | Unset):
         updated_since (datetime.datetime | Unset):
+        sort (ListBillsSort | Unset):  Default: ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED.
+        order (ListBillsOrder | Unset):  Default: ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -184,12 +262,19 @@ def sync(
         client=client,
         limit=limit,
         cursor=cursor,
+        count=count,
         session=session,
         status=status,
         law=law,
         q=q,
+        type_=type_,
+        chamber=chamber,
+        year=year,
+        committee=committee,
         sponsor=sponsor,
         updated_since=updated_since,
+        sort=sort,
+        order=order,
     ).parsed
 
 
@@ -198,26 +283,46 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     session: str | Unset = UNSET,
     status: str | Unset = UNSET,
     law: bool | Unset = UNSET,
     q: str | Unset = UNSET,
+    type_: str | Unset = UNSET,
+    chamber: str | Unset = UNSET,
+    year: int | Unset = UNSET,
+    committee: str | Unset = UNSET,
     sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
+    sort: ListBillsSort | Unset = ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED,
+    order: ListBillsOrder | Unset = ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC,
 ) -> Response[BillList | Problem]:
     """List bills
 
      Bills, latest introduced first, then by number. Filters narrow the list together.
 
+    `sort` and `order` give another order: by the day of introduction, by when a version was last made,
+    or by the latest activity. Bills of the same moment follow
+    by id, those of the same day by number and then by id, whatever the order. Bills without a day or an
+    activity come last in both orders. A cursor is of the
+    sort and order that it came from.
+
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         session (str | Unset):
         status (str | Unset):
         law (bool | Unset):
         q (str | Unset):
+        type_ (str | Unset):
+        chamber (str | Unset):
+        year (int | Unset):
+        committee (str | Unset):
         sponsor (str | Unset):
         updated_since (datetime.datetime | Unset):
+        sort (ListBillsSort | Unset):  Default: ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED.
+        order (ListBillsOrder | Unset):  Default: ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -230,12 +335,19 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         session=session,
         status=status,
         law=law,
         q=q,
+        type_=type_,
+        chamber=chamber,
+        year=year,
+        committee=committee,
         sponsor=sponsor,
         updated_since=updated_since,
+        sort=sort,
+        order=order,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -248,26 +360,46 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     session: str | Unset = UNSET,
     status: str | Unset = UNSET,
     law: bool | Unset = UNSET,
     q: str | Unset = UNSET,
+    type_: str | Unset = UNSET,
+    chamber: str | Unset = UNSET,
+    year: int | Unset = UNSET,
+    committee: str | Unset = UNSET,
     sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
+    sort: ListBillsSort | Unset = ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED,
+    order: ListBillsOrder | Unset = ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC,
 ) -> BillList | Problem | None:
     """List bills
 
      Bills, latest introduced first, then by number. Filters narrow the list together.
 
+    `sort` and `order` give another order: by the day of introduction, by when a version was last made,
+    or by the latest activity. Bills of the same moment follow
+    by id, those of the same day by number and then by id, whatever the order. Bills without a day or an
+    activity come last in both orders. A cursor is of the
+    sort and order that it came from.
+
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         session (str | Unset):
         status (str | Unset):
         law (bool | Unset):
         q (str | Unset):
+        type_ (str | Unset):
+        chamber (str | Unset):
+        year (int | Unset):
+        committee (str | Unset):
         sponsor (str | Unset):
         updated_since (datetime.datetime | Unset):
+        sort (ListBillsSort | Unset):  Default: ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED.
+        order (ListBillsOrder | Unset):  Default: ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -282,11 +414,18 @@ async def asyncio(
             client=client,
             limit=limit,
             cursor=cursor,
+            count=count,
             session=session,
             status=status,
             law=law,
             q=q,
+            type_=type_,
+            chamber=chamber,
+            year=year,
+            committee=committee,
             sponsor=sponsor,
             updated_since=updated_since,
+            sort=sort,
+            order=order,
         )
     ).parsed

@@ -16,6 +16,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     status: FetchStatus | Unset = UNSET,
     source: str | Unset = UNSET,
     run_id: UUID | Unset = UNSET,
@@ -25,6 +26,8 @@ def _get_kwargs(
     params["limit"] = limit
 
     params["cursor"] = cursor
+
+    params["count"] = count
 
     json_status: str | Unset = UNSET
     if not isinstance(status, Unset):
@@ -97,6 +100,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     status: FetchStatus | Unset = UNSET,
     source: str | Unset = UNSET,
     run_id: UUID | Unset = UNSET,
@@ -108,6 +112,7 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         status (FetchStatus | Unset): How a fetch ended. canceled: its run was canceled; what it
             stored until then stays, and nobody is alerted. Example: success.
         source (str | Unset):
@@ -124,6 +129,7 @@ def sync_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         status=status,
         source=source,
         run_id=run_id,
@@ -141,6 +147,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     status: FetchStatus | Unset = UNSET,
     source: str | Unset = UNSET,
     run_id: UUID | Unset = UNSET,
@@ -152,6 +159,7 @@ def sync(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         status (FetchStatus | Unset): How a fetch ended. canceled: its run was canceled; what it
             stored until then stays, and nobody is alerted. Example: success.
         source (str | Unset):
@@ -169,6 +177,7 @@ def sync(
         client=client,
         limit=limit,
         cursor=cursor,
+        count=count,
         status=status,
         source=source,
         run_id=run_id,
@@ -180,6 +189,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     status: FetchStatus | Unset = UNSET,
     source: str | Unset = UNSET,
     run_id: UUID | Unset = UNSET,
@@ -191,6 +201,7 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         status (FetchStatus | Unset): How a fetch ended. canceled: its run was canceled; what it
             stored until then stays, and nobody is alerted. Example: success.
         source (str | Unset):
@@ -207,6 +218,7 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         status=status,
         source=source,
         run_id=run_id,
@@ -222,6 +234,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     status: FetchStatus | Unset = UNSET,
     source: str | Unset = UNSET,
     run_id: UUID | Unset = UNSET,
@@ -233,6 +246,7 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         status (FetchStatus | Unset): How a fetch ended. canceled: its run was canceled; what it
             stored until then stays, and nobody is alerted. Example: success.
         source (str | Unset):
@@ -251,6 +265,7 @@ async def asyncio(
             client=client,
             limit=limit,
             cursor=cursor,
+            count=count,
             status=status,
             source=source,
             run_id=run_id,

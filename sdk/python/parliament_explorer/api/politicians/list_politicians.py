@@ -14,6 +14,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     current: bool | Unset = UNSET,
     party: str | Unset = UNSET,
     province: str | Unset = UNSET,
@@ -24,6 +25,8 @@ def _get_kwargs(
     params["limit"] = limit
 
     params["cursor"] = cursor
+
+    params["count"] = count
 
     params["current"] = current
 
@@ -91,6 +94,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     current: bool | Unset = UNSET,
     party: str | Unset = UNSET,
     province: str | Unset = UNSET,
@@ -103,6 +107,7 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         current (bool | Unset):
         party (str | Unset):
         province (str | Unset):
@@ -119,6 +124,7 @@ def sync_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         current=current,
         party=party,
         province=province,
@@ -137,6 +143,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     current: bool | Unset = UNSET,
     party: str | Unset = UNSET,
     province: str | Unset = UNSET,
@@ -149,6 +156,7 @@ def sync(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         current (bool | Unset):
         party (str | Unset):
         province (str | Unset):
@@ -166,6 +174,7 @@ def sync(
         client=client,
         limit=limit,
         cursor=cursor,
+        count=count,
         current=current,
         party=party,
         province=province,
@@ -178,6 +187,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     current: bool | Unset = UNSET,
     party: str | Unset = UNSET,
     province: str | Unset = UNSET,
@@ -190,6 +200,7 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         current (bool | Unset):
         party (str | Unset):
         province (str | Unset):
@@ -206,6 +217,7 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         current=current,
         party=party,
         province=province,
@@ -222,6 +234,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     current: bool | Unset = UNSET,
     party: str | Unset = UNSET,
     province: str | Unset = UNSET,
@@ -234,6 +247,7 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         current (bool | Unset):
         party (str | Unset):
         province (str | Unset):
@@ -252,6 +266,7 @@ async def asyncio(
             client=client,
             limit=limit,
             cursor=cursor,
+            count=count,
             current=current,
             party=party,
             province=province,

@@ -16,6 +16,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     after: int | Unset = UNSET,
     last_event_id: str | Unset = UNSET,
 ) -> dict[str, Any]:
@@ -28,6 +29,8 @@ def _get_kwargs(
     params["limit"] = limit
 
     params["cursor"] = cursor
+
+    params["count"] = count
 
     params["after"] = after
 
@@ -102,6 +105,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     after: int | Unset = UNSET,
     last_event_id: str | Unset = UNSET,
 ) -> Response[Any | EventList | Problem]:
@@ -119,6 +123,7 @@ def sync_detailed(
         run_id (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         after (int | Unset):
         last_event_id (str | Unset):
 
@@ -134,6 +139,7 @@ def sync_detailed(
         run_id=run_id,
         limit=limit,
         cursor=cursor,
+        count=count,
         after=after,
         last_event_id=last_event_id,
     )
@@ -151,6 +157,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     after: int | Unset = UNSET,
     last_event_id: str | Unset = UNSET,
 ) -> Any | EventList | Problem | None:
@@ -168,6 +175,7 @@ def sync(
         run_id (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         after (int | Unset):
         last_event_id (str | Unset):
 
@@ -184,6 +192,7 @@ def sync(
         client=client,
         limit=limit,
         cursor=cursor,
+        count=count,
         after=after,
         last_event_id=last_event_id,
     ).parsed
@@ -195,6 +204,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     after: int | Unset = UNSET,
     last_event_id: str | Unset = UNSET,
 ) -> Response[Any | EventList | Problem]:
@@ -212,6 +222,7 @@ async def asyncio_detailed(
         run_id (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         after (int | Unset):
         last_event_id (str | Unset):
 
@@ -227,6 +238,7 @@ async def asyncio_detailed(
         run_id=run_id,
         limit=limit,
         cursor=cursor,
+        count=count,
         after=after,
         last_event_id=last_event_id,
     )
@@ -242,6 +254,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
     after: int | Unset = UNSET,
     last_event_id: str | Unset = UNSET,
 ) -> Any | EventList | Problem | None:
@@ -259,6 +272,7 @@ async def asyncio(
         run_id (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
         after (int | Unset):
         last_event_id (str | Unset):
 
@@ -276,6 +290,7 @@ async def asyncio(
             client=client,
             limit=limit,
             cursor=cursor,
+            count=count,
             after=after,
             last_event_id=last_event_id,
         )

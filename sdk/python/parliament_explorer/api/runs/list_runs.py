@@ -8,7 +8,6 @@ import httpx
 from ...client import AuthenticatedClient, Client
 from ...models.problem import Problem
 from ...models.run_list import RunList
-from ...models.run_status import RunStatus
 from ...problem import problem_of, status_of
 from ...types import UNSET, Response, Unset
 
@@ -17,7 +16,8 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    status: RunStatus | Unset = UNSET,
+    count: bool | Unset = False,
+    status: str | Unset = UNSET,
     job: str | Unset = UNSET,
     asset: str | Unset = UNSET,
     tag: list[str] | Unset = UNSET,
@@ -32,11 +32,9 @@ def _get_kwargs(
 
     params["cursor"] = cursor
 
-    json_status: str | Unset = UNSET
-    if not isinstance(status, Unset):
-        json_status = RunStatus(status).value
+    params["count"] = count
 
-    params["status"] = json_status
+    params["status"] = status
 
     params["job"] = job
 
@@ -121,7 +119,8 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    status: RunStatus | Unset = UNSET,
+    count: bool | Unset = False,
+    status: str | Unset = UNSET,
     job: str | Unset = UNSET,
     asset: str | Unset = UNSET,
     tag: list[str] | Unset = UNSET,
@@ -137,7 +136,8 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        status (RunStatus | Unset):
+        count (bool | Unset):  Default: False.
+        status (str | Unset):
         job (str | Unset):
         asset (str | Unset):
         tag (list[str] | Unset):
@@ -157,6 +157,7 @@ def sync_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         status=status,
         job=job,
         asset=asset,
@@ -179,7 +180,8 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    status: RunStatus | Unset = UNSET,
+    count: bool | Unset = False,
+    status: str | Unset = UNSET,
     job: str | Unset = UNSET,
     asset: str | Unset = UNSET,
     tag: list[str] | Unset = UNSET,
@@ -195,7 +197,8 @@ def sync(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        status (RunStatus | Unset):
+        count (bool | Unset):  Default: False.
+        status (str | Unset):
         job (str | Unset):
         asset (str | Unset):
         tag (list[str] | Unset):
@@ -216,6 +219,7 @@ def sync(
         client=client,
         limit=limit,
         cursor=cursor,
+        count=count,
         status=status,
         job=job,
         asset=asset,
@@ -232,7 +236,8 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    status: RunStatus | Unset = UNSET,
+    count: bool | Unset = False,
+    status: str | Unset = UNSET,
     job: str | Unset = UNSET,
     asset: str | Unset = UNSET,
     tag: list[str] | Unset = UNSET,
@@ -248,7 +253,8 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        status (RunStatus | Unset):
+        count (bool | Unset):  Default: False.
+        status (str | Unset):
         job (str | Unset):
         asset (str | Unset):
         tag (list[str] | Unset):
@@ -268,6 +274,7 @@ async def asyncio_detailed(
     kwargs = _get_kwargs(
         limit=limit,
         cursor=cursor,
+        count=count,
         status=status,
         job=job,
         asset=asset,
@@ -288,7 +295,8 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    status: RunStatus | Unset = UNSET,
+    count: bool | Unset = False,
+    status: str | Unset = UNSET,
     job: str | Unset = UNSET,
     asset: str | Unset = UNSET,
     tag: list[str] | Unset = UNSET,
@@ -304,7 +312,8 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        status (RunStatus | Unset):
+        count (bool | Unset):  Default: False.
+        status (str | Unset):
         job (str | Unset):
         asset (str | Unset):
         tag (list[str] | Unset):
@@ -326,6 +335,7 @@ async def asyncio(
             client=client,
             limit=limit,
             cursor=cursor,
+            count=count,
             status=status,
             job=job,
             asset=asset,

@@ -113,7 +113,8 @@ def sync_detailed(
     """Retry a run
 
      Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`,
-    only of those that did not succeed.
+    only of those that did not succeed and of those whose blocking check did not pass. Partition, tags,
+    priority and time limit are those of the old run.
 
     Args:
         run_id (str):
@@ -151,7 +152,8 @@ def sync(
     """Retry a run
 
      Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`,
-    only of those that did not succeed.
+    only of those that did not succeed and of those whose blocking check did not pass. Partition, tags,
+    priority and time limit are those of the old run.
 
     Args:
         run_id (str):
@@ -184,7 +186,8 @@ async def asyncio_detailed(
     """Retry a run
 
      Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`,
-    only of those that did not succeed.
+    only of those that did not succeed and of those whose blocking check did not pass. Partition, tags,
+    priority and time limit are those of the old run.
 
     Args:
         run_id (str):
@@ -220,7 +223,8 @@ async def asyncio(
     """Retry a run
 
      Starts a new run with the config of one that has ended, of all its assets or, with `from_failure`,
-    only of those that did not succeed.
+    only of those that did not succeed and of those whose blocking check did not pass. Partition, tags,
+    priority and time limit are those of the old run.
 
     Args:
         run_id (str):

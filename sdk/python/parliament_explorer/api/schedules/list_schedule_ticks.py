@@ -16,12 +16,15 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
 
     params["limit"] = limit
 
     params["cursor"] = cursor
+
+    params["count"] = count
 
     params = {k: v for k, v in params.items() if v is not UNSET and v is not None}
 
@@ -87,6 +90,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
 ) -> Response[Problem | TickList]:
     """List a schedule's ticks
 
@@ -96,6 +100,7 @@ def sync_detailed(
         schedule (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -109,6 +114,7 @@ def sync_detailed(
         schedule=schedule,
         limit=limit,
         cursor=cursor,
+        count=count,
     )
 
     response = client.get_httpx_client().request(
@@ -124,6 +130,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
 ) -> Problem | TickList | None:
     """List a schedule's ticks
 
@@ -133,6 +140,7 @@ def sync(
         schedule (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -147,6 +155,7 @@ def sync(
         client=client,
         limit=limit,
         cursor=cursor,
+        count=count,
     ).parsed
 
 
@@ -156,6 +165,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
 ) -> Response[Problem | TickList]:
     """List a schedule's ticks
 
@@ -165,6 +175,7 @@ async def asyncio_detailed(
         schedule (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -178,6 +189,7 @@ async def asyncio_detailed(
         schedule=schedule,
         limit=limit,
         cursor=cursor,
+        count=count,
     )
 
     response = await client.get_async_httpx_client().request(**kwargs)
@@ -191,6 +203,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
+    count: bool | Unset = False,
 ) -> Problem | TickList | None:
     """List a schedule's ticks
 
@@ -200,6 +213,7 @@ async def asyncio(
         schedule (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
+        count (bool | Unset):  Default: False.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -215,5 +229,6 @@ async def asyncio(
             client=client,
             limit=limit,
             cursor=cursor,
+            count=count,
         )
     ).parsed

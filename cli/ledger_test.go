@@ -282,7 +282,7 @@ WHERE e.asset LIKE 'storm%' AND e.type = 'step_success'
 }
 
 // stormAssets are in the limit pool:storm.
-const stormAssets = "'storm_a', 'storm_b', 'storm_c'"
+const stormAssets = "'storm_a', 'storm_b', 'storm_c', 'storm_parted', 'storm_z_parted'"
 
 // withinLimits complains of limits that more steps were under at once than may be: from the start of an attempt, as it
 // was recorded, to its end.
@@ -292,7 +292,7 @@ func (l *ledger) withinLimits() {
 		key, of string
 		most    int
 	}{
-		{"pool:storm", "s.asset IN (" + stormAssets + ")", 6},
+		{"pool:storm", "s.asset IN (" + stormAssets + ")", 8},
 		{"asset:storm_b", "s.asset = 'storm_b'", 2},
 		{"asset:fetch_latest_bills", "s.asset = 'fetch_latest_bills'", 1},
 		{"tag:team=ops", `EXISTS (SELECT FROM runs r WHERE r.id = s.run_id AND r.tags @> '{"team": "ops"}')`, 3},

@@ -19,8 +19,9 @@ import (
 // ledger reads the tables after a storm. It shares no code with the engine: it knows what must be there, and nothing of
 // how it came about.
 type ledger struct {
-	t  testing.TB
-	db *db.DB
+	t    testing.TB
+	db   *db.DB
+	once bool // looks for leaks once, and does not wait
 }
 
 func (l *ledger) count(sql string, args ...any) (n int) {
@@ -61,7 +62,7 @@ func (l *ledger) leaks(within time.Duration, what, sql string, args ...any) {
 	l.t.Helper()
 	for deadline := time.Now().Add(within); ; {
 		found, err := l.find(sql, args...)
-		if (err == nil && len(found) == 0) || time.Now().After(deadline) {
+		if (err == nil && len(found) == 0) || l.once || time.Now().After(deadline) {
 			l.report(what, found, err)
 			return
 		}

@@ -24,6 +24,31 @@ func (q *Queries) EnsureSlots(ctx context.Context, arg EnsureSlotsParams) error 
 	return err
 }
 
+const extendSlot = `-- name: ExtendSlot :one
+UPDATE source_slots SET held_until = clock_timestamp() + make_interval(secs => $1::float8)
+WHERE source = $2 AND slot = $3 AND held_until = $4 RETURNING held_until
+`
+
+type ExtendSlotParams struct {
+	Lease     float64
+	Source    string
+	Slot      int32
+	HeldUntil time.Time
+}
+
+// Holds a slot for another while from now on; no row if it is somebody else's by now.
+func (q *Queries) ExtendSlot(ctx context.Context, arg ExtendSlotParams) (time.Time, error) {
+	row := q.db.QueryRow(ctx, extendSlot,
+		arg.Lease,
+		arg.Source,
+		arg.Slot,
+		arg.HeldUntil,
+	)
+	var held_until time.Time
+	err := row.Scan(&held_until)
+	return held_until, err
+}
+
 const holdSource = `-- name: HoldSource :exec
 INSERT INTO source_limits (source, next_at) VALUES ($1, clock_timestamp() + make_interval(secs => $2::float8))
 ON CONFLICT (source) DO UPDATE SET next_at = greatest(source_limits.next_at, excluded.next_at)

@@ -6,4 +6,4 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
-func TestMain(m *testing.M) { dbtest.Main(m) }
+func TestMain(m *testing.M) { dbtest.Main(m, stopReplays) }

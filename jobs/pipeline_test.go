@@ -333,7 +333,7 @@ func change(t testing.TB, v parliament.Version, field string) string {
 // TestVersionsOfC11 follows one real bill.
 func TestVersionsOfC11(t *testing.T) {
 	t.Parallel()
-	r := startReplay(t, "-as-of", "2022-02-02")
+	r := startReplay(t, time.Date(2022, 2, 2, 0, 0, 0, 0, time.UTC))
 	p := newPipeline(t, r, 0)
 	fetch := func(day string) metadata {
 		r.post(t, "/clock?as_of="+url.QueryEscape(day))

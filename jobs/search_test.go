@@ -109,7 +109,7 @@ var alike = [][]string{
 // TestPoliticiansAsTyped types the name and the riding of everybody whom the records know, in the ways in which people do.
 func TestPoliticiansAsTyped(t *testing.T) {
 	t.Parallel()
-	p := newPipeline(t, startReplay(t), 0)
+	p := newPipeline(t, startReplay(t, lastDay), 0)
 	p.succeed(t, "fetch_politicians", `{"current_only": false, "limit": 5000}`)
 	everybody, err := p.store.Politicians(t.Context(), parliament.PoliticianFilter{Limit: 5000})
 	if err != nil || len(everybody) < 400 {
@@ -213,7 +213,7 @@ func bagOfParts(text string) []float64 {
 // TestSearchRecall looks for forty things in the real bills. EMBEDDINGS_URL and EMBEDDINGS_MODEL name another endpoint
 // than the stand-in.
 func TestSearchRecall(t *testing.T) {
-	p := newPipeline(t, startReplay(t), 0)
+	p := newPipeline(t, startReplay(t, lastDay), 0)
 	for _, s := range []string{`{"parliament": 45, "session": 1}`, `{"parliament": 44, "session": 1}`, `{"parliament": 43, "session": 2}`, `{"parliament": 41, "session": 1}`, `{"parliament": 36, "session": 1}`} {
 		p.succeed(t, "fetch_parliament_session_bills", s)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -44,7 +45,7 @@ func sourcesHere() map[string]func(t testing.TB, asOf time.Time) source {
 	if replayIsHere() {
 		here["replay"] = func(t testing.TB, asOf time.Time) source {
 			t.Helper()
-			return startReplay(t, "-as-of", asOf.Format(time.DateOnly))
+			return startReplay(t, asOf)
 		}
 	}
 	return here
@@ -85,54 +86,82 @@ func startSimulation(t testing.TB, asOf time.Time) source {
 // replayFolder holds a server with real records. It is no part of the project.
 const replayFolder = "../../shared/replay"
 
-var buildReplay = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "replay-")
-	if err != nil {
-		return "", err
-	}
-	bin := filepath.Join(dir, "replay")
-	build := exec.Command("go", "build", "-o", bin, ".")
-	build.Dir = replayFolder
-	out, err := build.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return bin, nil
-})
-
 func replayIsHere() bool {
 	_, err := os.Stat(replayFolder)
 	return err == nil
 }
 
+// replays are the servers that run; those that no test uses just now are idle. One takes seconds to read its records, so
+// a test takes one that another has left.
+var replays struct {
+	sync.Mutex
+	bin  string
+	idle []replay
+	all  []*exec.Cmd
+}
+
 // startReplay is for tests of what certain records say; the others are for each source.
-func startReplay(t testing.TB, args ...string) replay {
+func startReplay(t testing.TB, asOf time.Time) replay {
 	t.Helper()
 	if !replayIsHere() {
 		t.Skip("the replay server is not here")
 	}
-	bin, err := buildReplay()
+	r, err := takeReplay()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(bin, append([]string{"-control", "127.0.0.1:0", "-openparliament", "127.0.0.1:0", "-legisinfo", "127.0.0.1:0"}, args...)...)
+	// As it was when it began, whatever the test before it did.
+	r.post(t, "/faults?500=0&429=0&truncate=0&drop=0&html=0&latency=0s&rps=0&outage=false&max_concurrent=8&seed=1")
+	r.post(t, "/clock?as_of="+asOf.Format(time.DateOnly))
+	r.post(t, "/reset")
+	t.Cleanup(func() {
+		if t.Failed() {
+			return // it may be in whatever state
+		}
+		replays.Lock()
+		defer replays.Unlock()
+		replays.idle = append(replays.idle, r)
+	})
+	return r
+}
+
+// takeReplay gives a server that is idle, or starts another.
+func takeReplay() (replay, error) {
+	replays.Lock()
+	defer replays.Unlock()
+	if n := len(replays.idle); n > 0 {
+		r := replays.idle[n-1]
+		replays.idle = replays.idle[:n-1]
+		return r, nil
+	}
+	if replays.bin == "" {
+		dir, err := os.MkdirTemp("", "replay-")
+		if err != nil {
+			return replay{}, err
+		}
+		bin := filepath.Join(dir, "replay")
+		build := exec.Command("go", "build", "-o", bin, ".")
+		build.Dir = replayFolder
+		if out, err := build.CombinedOutput(); err != nil {
+			return replay{}, fmt.Errorf("%w: %s", err, out)
+		}
+		replays.bin = bin
+	}
+	cmd := exec.Command(replays.bin, "-control", "127.0.0.1:0", "-openparliament", "127.0.0.1:0", "-legisinfo", "127.0.0.1:0")
 	cmd.Dir = replayFolder
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
-		t.Fatal(err)
+		return replay{}, err
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		return replay{}, err
 	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
+	replays.all = append(replays.all, cmd)
 	r := replay{raws: corpusOf}
 	files, err := filepath.Glob(replayFolder + "/corpus/*.jsonl.gz")
 	if err != nil {
-		t.Fatal(err)
+		return replay{}, err
 	}
 	for _, file := range files { // by name is by age, here
 		r.sessions = append(r.sessions, strings.TrimSuffix(filepath.Base(file), ".jsonl.gz"))
@@ -147,10 +176,21 @@ func startReplay(t testing.TB, args ...string) replay {
 		}
 	}
 	if len(into) > 0 {
-		t.Fatalf("replay did not start: %v", lines.Err())
+		return replay{}, errors.Join(errors.New("replay did not start"), lines.Err())
 	}
 	go io.Copy(io.Discard, stderr)
-	return r
+	return r, nil
+}
+
+// stopReplays ends all servers, after the last test.
+func stopReplays() {
+	for _, cmd := range replays.all {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	if replays.bin != "" {
+		_ = os.RemoveAll(filepath.Dir(replays.bin))
+	}
 }
 
 func (r source) post(t testing.TB, path string) {

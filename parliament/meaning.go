@@ -8,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
@@ -28,12 +30,19 @@ type Meaning struct {
 	asked   *lru.Cache[string, []float32] // embeddings of what was asked for
 	patient time.Duration
 
-	mu     sync.Mutex
-	vector *bool                 // whether the database has pgvector
-	held   []db.AllEmbeddingsRow // as of generation; without pgvector
-
-	generation int64 // of the embeddings that are held; 0: none are
+	vector atomic.Pointer[bool]           // whether the database has pgvector; nil: not known yet
+	held   atomic.Pointer[heldEmbeddings] // without pgvector; nil: not read yet
+	reads  singleflight.Group             // one read of them for all who wait for it
 }
+
+// heldEmbeddings are all embeddings as of a generation.
+type heldEmbeddings struct {
+	generation int64
+	rows       []db.AllEmbeddingsRow
+}
+
+// readTimeout bounds a read of the embeddings, which is for all who wait for it, so that none of them can end it.
+const readTimeout = 10 * time.Second
 
 // askPatience is how long a search waits for the embedding of what was asked for.
 const askPatience = 2 * time.Second
@@ -116,16 +125,16 @@ func (m *Meaning) nearest(ctx context.Context, to []float32, limit int) ([]strin
 
 // source is where to look: in the database, or in the embeddings as they are now.
 func (m *Meaning) source(ctx context.Context) (vector bool, held []db.AllEmbeddingsRow, err error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.vector == nil {
-		has, err := m.db.HasVector(ctx)
+	has := m.vector.Load()
+	if has == nil {
+		is, err := m.db.HasVector(ctx)
 		if err != nil {
 			return false, nil, err
 		}
-		m.vector = &has
+		has = &is
+		m.vector.Store(has)
 	}
-	if *m.vector {
+	if *has {
 		return true, nil, nil
 	}
 	// The generation is read first: what is read after it is as new or newer, and never taken for newer than it is.
@@ -133,14 +142,29 @@ func (m *Meaning) source(ctx context.Context) (vector bool, held []db.AllEmbeddi
 	if err != nil {
 		return false, nil, err
 	}
-	if generation != m.generation {
-		held, err := m.q.AllEmbeddings(ctx, m.client.Model())
-		if err != nil {
-			return false, nil, err
-		}
-		m.held, m.generation = held, generation
+	if h := m.held.Load(); h != nil && h.generation == generation {
+		return false, h.rows, nil
 	}
-	return false, m.held, nil
+	read := m.reads.DoChan(strconv.FormatInt(generation, 10), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
+		defer cancel()
+		rows, err := m.q.AllEmbeddings(ctx, m.client.Model())
+		if err != nil {
+			return nil, err
+		}
+		h := &heldEmbeddings{generation: generation, rows: rows}
+		m.held.Store(h)
+		return h, nil
+	})
+	select {
+	case <-ctx.Done():
+		return false, nil, ctx.Err()
+	case r := <-read:
+		if r.Err != nil {
+			return false, nil, r.Err
+		}
+		return false, r.Val.(*heldEmbeddings).rows, nil
+	}
 }
 
 // EmbedCounts says what embedding came to.

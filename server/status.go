@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
@@ -19,25 +21,36 @@ const statusEvery = time.Second
 
 // statusReader reads the status for all who follow it together.
 type statusReader struct {
-	cfg Config
+	cfg   Config
+	reads singleflight.Group // one read for all who wait for it
+	last  atomic.Pointer[statusAt]
+}
 
-	mu   sync.Mutex
-	at   time.Time
-	last *api.SystemStatus
+type statusAt struct {
+	at     time.Time
+	status *api.SystemStatus
 }
 
 // recent gives the status as it was less than statusEvery ago.
 func (r *statusReader) recent(ctx context.Context) (*api.SystemStatus, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.last != nil && time.Since(r.at) < statusEvery*9/10 {
-		return r.last, nil
+	if l := r.last.Load(); l != nil && time.Since(l.at) < statusEvery*9/10 {
+		return l.status, nil
 	}
-	s, err := r.read(ctx)
-	if err == nil {
-		r.last, r.at = s, time.Now()
+	// The read is for all who wait for it, so that it goes on when one of them leaves; each waits for as long as it wants.
+	read := r.reads.DoChan("", func() (any, error) {
+		s, err := r.read(context.WithoutCancel(ctx))
+		if err == nil {
+			r.last.Store(&statusAt{at: time.Now(), status: s})
+		}
+		return s, err
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case got := <-read:
+		s, _ := got.Val.(*api.SystemStatus)
+		return s, got.Err
 	}
-	return s, err
 }
 
 func (r *statusReader) read(ctx context.Context) (*api.SystemStatus, error) {

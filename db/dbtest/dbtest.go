@@ -34,9 +34,13 @@ var (
 	counter atomic.Int64
 )
 
-// Main runs a package's tests and stops the server they used, if they used one. Call it from TestMain.
-func Main(m *testing.M) {
+// Main runs a package's tests and stops the server they used, if they used one, and whatever else the tests share. Call it
+// from TestMain.
+func Main(m *testing.M, stop ...func()) {
 	code := m.Run()
+	for _, f := range stop {
+		f()
+	}
 	if shared != nil {
 		shared.stop()
 	}

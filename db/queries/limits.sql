@@ -8,6 +8,11 @@ WHERE source_slots.source = @source AND source_slots.slot = (
     ORDER BY s.slot FOR UPDATE SKIP LOCKED LIMIT 1)
 RETURNING source_slots.slot, source_slots.held_until;
 
+-- name: ExtendSlot :one
+-- Holds a slot for another while from now on; no row if it is somebody else's by now.
+UPDATE source_slots SET held_until = clock_timestamp() + make_interval(secs => @lease::float8)
+WHERE source = @source AND slot = @slot AND held_until = @held_until RETURNING held_until;
+
 -- name: ReleaseSlot :exec
 UPDATE source_slots SET held_until = '-infinity' WHERE source = @source AND slot = @slot AND held_until = @held_until;
 

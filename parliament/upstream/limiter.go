@@ -22,10 +22,14 @@ type limiter struct {
 	lease   time.Duration
 	q       *db.Queries
 	ensured atomic.Bool // the slots' rows are there
+	pause   func(context.Context, time.Duration) error
 }
 
+// leaseSlack is by how much a slot's lease outlives its request.
+const leaseSlack = 10 * time.Second
+
 func newLimiter(cfg Config) *limiter {
-	l := &limiter{source: cfg.Source, slots: cfg.MaxInFlight, lease: cfg.Timeout + 10*time.Second, q: cfg.DB.RelaxedQueries()}
+	l := &limiter{source: cfg.Source, slots: cfg.MaxInFlight, lease: cfg.Timeout + leaseSlack, q: cfg.DB.RelaxedQueries(), pause: pause}
 	if cfg.RPS > 0 {
 		// A tenth slower than allowed, so that requests that are a little early or late, on a busy machine or network,
 		// are still never too many in any second.
@@ -51,9 +55,9 @@ func (l *limiter) acquire(ctx context.Context) (release func(), err error) {
 		return nil, err
 	}
 	release = func() {
-		done, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-		defer cancel()
-		_ = l.q.ReleaseSlot(done, db.ReleaseSlotParams{Source: l.source, Slot: slot.Slot, HeldUntil: slot.HeldUntil}) // or the lease ends
+		_ = l.certainly(ctx, func(ctx context.Context) error { // or the lease ends
+			return l.q.ReleaseSlot(ctx, db.ReleaseSlotParams{Source: l.source, Slot: slot.Slot, HeldUntil: slot.HeldUntil})
+		})
 	}
 	wait, err := l.q.ReserveRequest(ctx, db.ReserveRequestParams{Source: l.source, Spacing: l.spacing})
 	if turn := time.Duration(wait * float64(time.Second)); err == nil {
@@ -62,7 +66,15 @@ func (l *limiter) acquire(ctx context.Context) (release func(), err error) {
 			release()
 			return nil, &heldError{turn}
 		}
-		err = pause(ctx, turn)
+		if turn > leaseSlack/2 { // else the lease could end during the request, and the slot be taken by another
+			err = l.certainly(ctx, func(ctx context.Context) (err error) {
+				slot.HeldUntil, err = l.q.ExtendSlot(ctx, db.ExtendSlotParams{Source: l.source, Slot: slot.Slot, HeldUntil: slot.HeldUntil, Lease: (turn + l.lease).Seconds()})
+				return err
+			})
+		}
+		if err == nil {
+			err = l.pause(ctx, turn)
+		}
 	}
 	if err != nil {
 		release()
@@ -71,9 +83,24 @@ func (l *limiter) acquire(ctx context.Context) (release func(), err error) {
 	return release, nil
 }
 
+// certainly lets a statement come to its end even if the caller gives up meanwhile: one that took a slot, but whose
+// answer nobody read, would keep the slot from everybody until its lease ends.
+func (l *limiter) certainly(ctx context.Context, f func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	return f(ctx)
+}
+
 func (l *limiter) takeSlot(ctx context.Context) (db.TakeSlotRow, error) {
 	for tries := 1; ; tries++ {
-		slot, err := l.q.TakeSlot(ctx, db.TakeSlotParams{Source: l.source, Slots: int32(l.slots), Lease: l.lease.Seconds()}) //nolint:gosec // a small number
+		if err := ctx.Err(); err != nil {
+			return db.TakeSlotRow{}, err
+		}
+		var slot db.TakeSlotRow
+		err := l.certainly(ctx, func(ctx context.Context) (err error) {
+			slot, err = l.q.TakeSlot(ctx, db.TakeSlotParams{Source: l.source, Slots: int32(l.slots), Lease: l.lease.Seconds()}) //nolint:gosec // a small number
+			return err
+		})
 		if err == nil || !errors.Is(err, pgx.ErrNoRows) {
 			return slot, err
 		}
@@ -82,7 +109,7 @@ func (l *limiter) takeSlot(ctx context.Context) (db.TakeSlotRow, error) {
 				return slot, err
 			}
 		}
-		if err := pause(ctx, time.Duration(20+rand.IntN(30))*time.Millisecond); err != nil { //nolint:gosec // jitter
+		if err := l.pause(ctx, time.Duration(20+rand.IntN(30))*time.Millisecond); err != nil { //nolint:gosec // jitter
 			return slot, err
 		}
 	}

@@ -9,11 +9,12 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
+	"golang.org/x/sync/singleflight"
 )
 
 // OIDCConfig describes an OpenID Connect provider, and what its people may do.
@@ -46,7 +47,12 @@ type provider struct {
 	cfg    OIDCConfig
 	client *http.Client
 
-	mu       sync.Mutex
+	found    atomic.Pointer[discovered] // nil: not found yet
+	discover singleflight.Group         // one discovery for all who wait for it
+}
+
+// discovered is what the provider's discovery document told.
+type discovered struct {
 	oauth    *oauth2.Config
 	verifier *oidc.IDTokenVerifier
 }
@@ -68,23 +74,35 @@ func newProvider(cfg OIDCConfig) *provider {
 	return &provider{cfg: cfg, client: &http.Client{Transport: transport, Timeout: 15 * time.Second}}
 }
 
-func (p *provider) discover() (*oauth2.Config, *oidc.IDTokenVerifier, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.oauth != nil {
-		return p.oauth, p.verifier, nil
+// configuration gives what the provider says of itself, which is asked for once. The discovery is for all who wait for
+// it, so it goes on when one of them leaves.
+func (p *provider) configuration(ctx context.Context) (*discovered, error) {
+	if d := p.found.Load(); d != nil {
+		return d, nil
 	}
-	// The context lives on in the provider, for its keys.
-	found, err := oidc.NewProvider(oidc.ClientContext(context.Background(), p.client), p.cfg.Issuer)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w %s does not answer as it should", ErrProvider, p.cfg.Issuer)
+	answer := p.discover.DoChan("", func() (any, error) {
+		// The context lives on in the provider, for its keys.
+		found, err := oidc.NewProvider(oidc.ClientContext(context.Background(), p.client), p.cfg.Issuer)
+		if err != nil {
+			return nil, fmt.Errorf("%w %s does not answer as it should", ErrProvider, p.cfg.Issuer)
+		}
+		d := &discovered{
+			oauth: &oauth2.Config{
+				ClientID: p.cfg.ClientID, ClientSecret: p.cfg.ClientSecret, RedirectURL: p.cfg.RedirectURL, Endpoint: found.Endpoint(),
+				Scopes: append([]string{oidc.ScopeOpenID}, p.cfg.Scopes...),
+			},
+			verifier: found.Verifier(&oidc.Config{ClientID: p.cfg.ClientID}),
+		}
+		p.found.Store(d)
+		return d, nil
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-answer:
+		d, _ := r.Val.(*discovered)
+		return d, r.Err
 	}
-	p.oauth = &oauth2.Config{
-		ClientID: p.cfg.ClientID, ClientSecret: p.cfg.ClientSecret, RedirectURL: p.cfg.RedirectURL, Endpoint: found.Endpoint(),
-		Scopes: append([]string{oidc.ScopeOpenID}, p.cfg.Scopes...),
-	}
-	p.verifier = found.Verifier(&oidc.Config{ClientID: p.cfg.ClientID})
-	return p.oauth, p.verifier, nil
 }
 
 // BeginSignIn gives the provider's address to send the browser to, and remembers in its session what must come back.
@@ -92,7 +110,7 @@ func (c *Control) BeginSignIn(w http.ResponseWriter, r *http.Request, returnTo s
 	if c.oidc == nil {
 		return "", ErrNoOIDC
 	}
-	oauth, _, err := c.oidc.discover()
+	provider, err := c.oidc.configuration(r.Context())
 	if err != nil {
 		return "", err
 	}
@@ -108,7 +126,7 @@ func (c *Control) BeginSignIn(w http.ResponseWriter, r *http.Request, returnTo s
 	if err := c.commit(ctx, w); err != nil {
 		return "", err
 	}
-	return oauth.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), nil
+	return provider.oauth.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), nil
 }
 
 // CompleteSignIn exchanges what the provider sent for an identity, begins its session, and gives the path to go to.
@@ -140,13 +158,13 @@ func (c *Control) CompleteSignIn(w http.ResponseWriter, r *http.Request, code, s
 }
 
 func (p *provider) exchange(ctx context.Context, code, nonce, verifier string) (*Identity, error) {
-	oauth, tokens, err := p.discover()
+	provider, err := p.configuration(ctx)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(oidc.ClientContext(ctx, p.client), 20*time.Second)
 	defer cancel()
-	token, err := oauth.Exchange(ctx, code, oauth2.VerifierOption(verifier))
+	token, err := provider.oauth.Exchange(ctx, code, oauth2.VerifierOption(verifier))
 	if err != nil {
 		var refused *oauth2.RetrieveError
 		if errors.As(err, &refused) {
@@ -155,7 +173,7 @@ func (p *provider) exchange(ctx context.Context, code, nonce, verifier string) (
 		return nil, fmt.Errorf("%w %s does not answer as it should", ErrProvider, p.cfg.Issuer)
 	}
 	raw, _ := token.Extra("id_token").(string)
-	id, err := tokens.Verify(ctx, raw)
+	id, err := provider.verifier.Verify(ctx, raw)
 	if err != nil || subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(nonce)) != 1 {
 		return nil, &refusal{"the identity token does not hold: begin again"}
 	}

@@ -1,0 +1,86 @@
+package parliament
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
+)
+
+// tells sends when a statement that contains a text begins.
+type tells struct {
+	text  string
+	begun chan struct{}
+}
+
+func (s tells) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	if strings.Contains(q.SQL, s.text) {
+		s.begun <- struct{}{}
+	}
+	return ctx
+}
+
+func (tells) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// TestSearchesDoNotWaitForEachOther holds the read of all embeddings up: a search that waits for the same read leaves
+// when its own client does. It used to wait for a lock that the first held, whatever its context said.
+func TestSearchesDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	d := *dbtest.New(t)
+	cfg, err := pgxpool.ParseConfig(d.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads := tells{text: "FROM embeddings WHERE model", begun: make(chan struct{}, 8)}
+	cfg.ConnConfig.Tracer = reads
+	d.Pool, err = pgxpool.NewWithConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(d.Pool.Close)
+	client, err := embed.New(embed.Config{URL: "http://127.0.0.1:1", Model: "m"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := NewMeaning(&d, client)
+	if has, err := d.HasVector(t.Context()); err != nil || has {
+		t.Skipf("the database has pgvector, so that nothing is held here: %v", err)
+	}
+	if _, err := d.Pool.Exec(t.Context(), "UPDATE embedding_state SET generation = 7"); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := d.Relaxed.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = lock.Rollback(context.WithoutCancel(t.Context())) })
+	if _, err := lock.Exec(t.Context(), "LOCK TABLE embeddings"); err != nil {
+		t.Fatal(err)
+	}
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() { _, _, err := m.source(t.Context()); first <- err }()
+	<-reads.begun
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { _, _, err := m.source(ctx); second <- err }()
+	cancel()
+	if err := <-second; !errors.Is(err, context.Canceled) {
+		t.Errorf("the second search: %v", err)
+	}
+	select {
+	case err := <-first:
+		t.Fatalf("the first search is answered: %v", err)
+	default:
+	}
+	if err := lock.Rollback(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-first; err != nil {
+		t.Errorf("the first search: %v", err)
+	}
+}

@@ -1,0 +1,82 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+)
+
+// begins sends when a statement begins.
+type begins chan struct{}
+
+func (b begins) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	b <- struct{}{}
+	return ctx
+}
+
+func (begins) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// TestFollowersDoNotWaitForEachOther holds the read of the status up: somebody else who follows it leaves when they want
+// to. They used to wait for a lock that the first held, whatever their context said.
+func TestFollowersDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	d := *dbtest.New(t)
+	store := parliament.NewStore(&d)
+	cfg, err := pgxpool.ParseConfig(d.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := make(begins, 1000)
+	cfg.ConnConfig.Tracer = begun
+	lock, err := d.Pool.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = lock.Rollback(context.WithoutCancel(t.Context())) })
+	if _, err := lock.Exec(t.Context(), "LOCK TABLE river_job, workers"); err != nil {
+		t.Fatal(err)
+	}
+	traced := d
+	traced.Pool, err = pgxpool.NewWithConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(traced.Pool.Close)
+	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := orchestrator.New(orchestrator.Config{DB: &traced, Definitions: defs, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &statusReader{cfg: Config{Engine: e, Store: store}}
+	first, second := make(chan error, 1), make(chan error, 1)
+	go func() { _, err := r.recent(t.Context()); first <- err }()
+	<-begun
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { _, err := r.recent(ctx); second <- err }()
+	cancel()
+	if err := <-second; !errors.Is(err, context.Canceled) {
+		t.Errorf("the second: %v", err)
+	}
+	select {
+	case err := <-first:
+		t.Fatalf("the first is answered: %v", err)
+	default:
+	}
+	if err := lock.Rollback(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if err := <-first; err != nil {
+		t.Errorf("the first: %v", err)
+	}
+}

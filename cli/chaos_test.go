@@ -67,7 +67,7 @@ func TestChaos(t *testing.T) {
 	trouble.Wait()
 	c.heal()
 	settled := time.Now()
-	c.settle(3 * time.Minute)
+	c.settle(5 * time.Minute) // what waits under limits is much
 	quiet := time.Now()
 	c.lastFetch()
 	c.check()

@@ -40,7 +40,7 @@ type stormConfig struct {
 }
 
 // stormLimits are the LIMITS that the storm runs under.
-const stormLimits = "pool:storm=6,pool:legisinfo=2,asset:storm_b=2,asset:fetch_latest_bills=1,tag:team=ops=3"
+const stormLimits = "pool:storm=8,pool:legisinfo=2,asset:storm_b=2,asset:fetch_latest_bills=1,tag:team=ops=3"
 
 // stormTable is where the storm's assets write with the end of their attempts.
 const stormTable = `CREATE TABLE storm_ends (
@@ -207,7 +207,7 @@ func stormDraw(rng *rand.Rand) (path, body string) {
 	}
 	var tags map[string]string
 	priority := rng.IntN(5) // 0: the default
-	if rng.IntN(4) == 0 {
+	if rng.IntN(8) == 0 {
 		tags = map[string]string{"team": "ops"}
 	}
 	switch k := rng.IntN(100); {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,21 +18,42 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/outage"
 )
 
-// logged gives a logger and what it has written since it was last asked.
+// written is a buffer that timers write to while the test reads it.
+type written struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (w *written) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(p)
+}
+
+// take gives what was written since the last time.
+func (w *written) take() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	defer w.b.Reset()
+	return w.b.String()
+}
+
+// logged gives a logger and the lines that it has written since they were last asked for, to be asked for in a bubble.
 func logged() (*slog.Logger, func() []string) {
-	var b bytes.Buffer
-	l := slog.New(outage.NewHandler(slog.NewTextHandler(&b, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+	w := &written{}
+	l := slog.New(outage.NewHandler(slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 		if a.Key == slog.TimeKey {
 			return slog.Attr{}
 		}
 		return a
 	}})))
 	return l, func() []string {
-		defer b.Reset()
-		if b.Len() == 0 {
+		synctest.Wait()
+		text := w.take()
+		if text == "" {
 			return nil
 		}
-		return strings.Split(strings.TrimSpace(b.String()), "\n")
+		return strings.Split(strings.TrimSpace(text), "\n")
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/jobs"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
@@ -100,7 +101,7 @@ var harms = []harmful{
 		asset: "bill_statistics", check: "count_does_not_drop_by_half", fault: "half of a session is gone, while another grew", prepare: fetchAll,
 		harm: func(s *lab) {
 			s.exec(`DELETE FROM bills WHERE id IN (SELECT id FROM bills WHERE parliament = 44 ORDER BY id LIMIT 15)`)
-			s.exec(`INSERT INTO bills SELECT (jsonb_populate_record(b, jsonb_build_object('id', id || 'X', 'suffix', 'X'))).* FROM bills b WHERE parliament = 45`)
+			dbtest.InsertRows(s.t, s.db, "bills", `SELECT (jsonb_populate_record(b, jsonb_build_object('id', id || 'X', 'suffix', 'X'))).* FROM bills b WHERE parliament = 45`)
 		}, says: "of session 44-1, 15 of 30",
 	},
 	{
@@ -278,7 +279,8 @@ func TestLostBillsHoldBackReaders(t *testing.T) {
 		t.Errorf("%d items, want %d", n, held+30)
 	}
 
-	s.exec(`INSERT INTO bills SELECT * FROM kept ON CONFLICT DO NOTHING; INSERT INTO bill_versions SELECT * FROM kept_versions ON CONFLICT DO NOTHING`)
+	dbtest.InsertRows(t, s.db, "bills", "SELECT * FROM kept")
+	dbtest.InsertRows(t, s.db, "bill_versions", "SELECT * FROM kept_versions")
 	s.made("publish_job", `{}`) // back again, and counted
 	s.exec(`DELETE FROM bills WHERE parliament = 45 AND id <> '45-1/C-1'`)
 	if run := s.run("publish_job", `{}`); run.Status != orchestrator.StatusFailure {

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
 // TestExportRevalidates downloads an export again and again, as a job by the hour does.
@@ -82,13 +84,8 @@ func TestExportIsCompressedAsItIsSent(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	s.saveBill("44-1", "C-1", "2022-02-02", "An Act")
-	s.exec(`DO $$
-DECLARE columns text := (SELECT string_agg(quote_ident(attname), ', ') FROM pg_attribute WHERE attrelid = 'bills'::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = '');
-BEGIN
-    EXECUTE format('INSERT INTO bills (%1$s) SELECT %1$s FROM (SELECT (jsonb_populate_record(b, jsonb_build_object(
-        ''id'', ''44-1/C-'' || n, ''digits'', n, ''doc'', b.doc || jsonb_build_object(''id'', ''44-1/C-'' || n, ''number'', ''C-'' || n)))).*
-        FROM bills b, generate_series(1000, 1700) n) AS more', columns);
-END $$`)
+	dbtest.InsertRows(t, s.db, "bills", `SELECT (jsonb_populate_record(b, jsonb_build_object('id', '44-1/C-' || n, 'digits', n, 'doc', b.doc || jsonb_build_object('id', '44-1/C-' || n, 'number', 'C-' || n)))).*
+	        FROM bills b, generate_series(1000, 1700) n`)
 	for _, form := range []string{"csv", "ndjson", "parquet"} {
 		whole := s.plain("GET", "/exports/bills."+form, "", nil)
 		if whole.StatusCode != 200 || len(whole.body) < 10_000 {

@@ -143,3 +143,18 @@ func start() (*server, error) {
 	}
 	return s, nil
 }
+
+// InsertRows inserts what a query gives into a table with the same columns, all but those that Postgres computes. Rows that
+// are there stay as they are.
+func InsertRows(t testing.TB, d *db.DB, table, query string) {
+	t.Helper()
+	var columns string
+	err := d.Pool.QueryRow(t.Context(), `SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
+WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`, table).Scan(&columns)
+	if err == nil {
+		_, err = d.Pool.Exec(t.Context(), fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM (%s) AS more ON CONFLICT DO NOTHING", table, columns, columns, query))
+	}
+	if err != nil {
+		t.Fatalf("insert rows into %s: %v", table, err)
+	}
+}

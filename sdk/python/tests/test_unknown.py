@@ -190,7 +190,7 @@ def test_a_filter_takes_a_value_that_is_not_listed() -> None:
 
     client, text = client_of(handler), "paused"
     for status in (RunStatus(text), text, RunStatus.QUEUED):
-        unwrap(list_runs.sync(client=client, status=status))  # type: ignore[arg-type]
+        unwrap(list_runs.sync(client=client, status=status))
     assert [url.split("status=")[1] for url in asked] == ["paused", "paused", "queued"]
 
 

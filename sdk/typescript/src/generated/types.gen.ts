@@ -2416,7 +2416,7 @@ export type Limit = number;
 export type Cursor = string;
 
 /**
- * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+ * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
  */
 export type Count = boolean;
 
@@ -2642,7 +2642,7 @@ export type ListAssetMaterializationsData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
         /**
@@ -2763,7 +2763,7 @@ export type ListAssetCheckResultsData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
         /**
@@ -3066,7 +3066,7 @@ export type ListRunsData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
         /**
@@ -3412,7 +3412,7 @@ export type ListRunEventsData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
         /**
@@ -3786,7 +3786,7 @@ export type ListScheduleTicksData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
     };
@@ -4206,7 +4206,7 @@ export type ListSensorTicksData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
     };
@@ -4324,7 +4324,7 @@ export type ListSensorRunKeysData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
         /**
@@ -4466,7 +4466,7 @@ export type ListBackfillsData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
         /**
@@ -4650,7 +4650,7 @@ export type ListBackfillPartitionsData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
         /**
@@ -4928,7 +4928,7 @@ export type ListAlertsData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
         /**
@@ -5077,7 +5077,7 @@ export type ListAlertDeliveriesData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
         /**
@@ -5135,7 +5135,7 @@ export type ListBillsData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
         /**
@@ -5179,11 +5179,11 @@ export type ListBillsData = {
          */
         updated_since?: string;
         /**
-         * What to sort by.
+         * What to sort by; without it, by `introduced`.
          */
         sort?: 'introduced' | 'updated' | 'latest_activity';
         /**
-         * `desc`: the latest first; `asc`: the earliest first.
+         * `desc`: the latest first, as without it; `asc`: the earliest first.
          */
         order?: 'desc' | 'asc';
     };
@@ -5237,7 +5237,7 @@ export type ListBillChangesData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
         /**
@@ -5388,7 +5388,7 @@ export type ListBillVersionsData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
     };
@@ -5554,7 +5554,7 @@ export type ListPoliticiansData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
         /**
@@ -5952,7 +5952,7 @@ export type GetExportData = {
          */
         updated_since?: string;
         /**
-         * Of CSV alone: begin with a byte order mark, by which Excel knows the file for UTF-8.
+         * Of CSV alone: begin with a byte order mark, by which Excel knows the file for UTF-8. Without it: no.
          */
         bom?: boolean;
     };
@@ -6010,7 +6010,7 @@ export type ListFetchLogsData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
         /**
@@ -6455,7 +6455,7 @@ export type ListAuditLogData = {
          */
         cursor?: string;
         /**
-         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`.
+         * Whether to count the items of all pages, those before `cursor` too: `total` and `total_capped`. Without it: no.
          */
         count?: boolean;
         /**

@@ -14,7 +14,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     actor: str | Unset = UNSET,
     operation: str | Unset = UNSET,
 ) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     actor: str | Unset = UNSET,
     operation: str | Unset = UNSET,
 ) -> Response[AuditLog | Problem]:
@@ -98,7 +98,7 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         actor (str | Unset):
         operation (str | Unset):
 
@@ -130,7 +130,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     actor: str | Unset = UNSET,
     operation: str | Unset = UNSET,
 ) -> AuditLog | Problem | None:
@@ -142,7 +142,7 @@ def sync(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         actor (str | Unset):
         operation (str | Unset):
 
@@ -169,7 +169,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     actor: str | Unset = UNSET,
     operation: str | Unset = UNSET,
 ) -> Response[AuditLog | Problem]:
@@ -181,7 +181,7 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         actor (str | Unset):
         operation (str | Unset):
 
@@ -211,7 +211,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     actor: str | Unset = UNSET,
     operation: str | Unset = UNSET,
 ) -> AuditLog | Problem | None:
@@ -223,7 +223,7 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         actor (str | Unset):
         operation (str | Unset):
 

@@ -14,7 +14,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     open_: bool | Unset = False,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
@@ -83,7 +83,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     open_: bool | Unset = False,
 ) -> Response[AlertList | Problem]:
     """List alerts
@@ -94,7 +94,7 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         open_ (bool | Unset):  Default: False.
 
     Raises:
@@ -124,7 +124,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     open_: bool | Unset = False,
 ) -> AlertList | Problem | None:
     """List alerts
@@ -135,7 +135,7 @@ def sync(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         open_ (bool | Unset):  Default: False.
 
     Raises:
@@ -160,7 +160,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     open_: bool | Unset = False,
 ) -> Response[AlertList | Problem]:
     """List alerts
@@ -171,7 +171,7 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         open_ (bool | Unset):  Default: False.
 
     Raises:
@@ -199,7 +199,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     open_: bool | Unset = False,
 ) -> AlertList | Problem | None:
     """List alerts
@@ -210,7 +210,7 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         open_ (bool | Unset):  Default: False.
 
     Raises:

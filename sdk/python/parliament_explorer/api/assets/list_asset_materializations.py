@@ -16,7 +16,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     partition: str | Unset = UNSET,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
@@ -95,7 +95,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     partition: str | Unset = UNSET,
 ) -> Response[MaterializationList | Problem]:
     """List an asset's materializations
@@ -106,7 +106,7 @@ def sync_detailed(
         asset (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         partition (str | Unset):
 
     Raises:
@@ -138,7 +138,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     partition: str | Unset = UNSET,
 ) -> MaterializationList | Problem | None:
     """List an asset's materializations
@@ -149,7 +149,7 @@ def sync(
         asset (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         partition (str | Unset):
 
     Raises:
@@ -176,7 +176,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     partition: str | Unset = UNSET,
 ) -> Response[MaterializationList | Problem]:
     """List an asset's materializations
@@ -187,7 +187,7 @@ async def asyncio_detailed(
         asset (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         partition (str | Unset):
 
     Raises:
@@ -217,7 +217,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     partition: str | Unset = UNSET,
 ) -> MaterializationList | Problem | None:
     """List an asset's materializations
@@ -228,7 +228,7 @@ async def asyncio(
         asset (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         partition (str | Unset):
 
     Raises:

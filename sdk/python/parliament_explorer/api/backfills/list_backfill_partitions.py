@@ -17,7 +17,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: BackfillPartitionStatus | Unset = UNSET,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
@@ -102,7 +102,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: BackfillPartitionStatus | Unset = UNSET,
 ) -> Response[BackfillPartitionList | Problem]:
     """List the partitions of a backfill
@@ -113,7 +113,7 @@ def sync_detailed(
         backfill_id (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         status (BackfillPartitionStatus | Unset):
 
     Raises:
@@ -145,7 +145,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: BackfillPartitionStatus | Unset = UNSET,
 ) -> BackfillPartitionList | Problem | None:
     """List the partitions of a backfill
@@ -156,7 +156,7 @@ def sync(
         backfill_id (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         status (BackfillPartitionStatus | Unset):
 
     Raises:
@@ -183,7 +183,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: BackfillPartitionStatus | Unset = UNSET,
 ) -> Response[BackfillPartitionList | Problem]:
     """List the partitions of a backfill
@@ -194,7 +194,7 @@ async def asyncio_detailed(
         backfill_id (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         status (BackfillPartitionStatus | Unset):
 
     Raises:
@@ -224,7 +224,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: BackfillPartitionStatus | Unset = UNSET,
 ) -> BackfillPartitionList | Problem | None:
     """List the partitions of a backfill
@@ -235,7 +235,7 @@ async def asyncio(
         backfill_id (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         status (BackfillPartitionStatus | Unset):
 
     Raises:

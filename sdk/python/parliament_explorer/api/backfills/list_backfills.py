@@ -15,7 +15,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: BackfillStatus | Unset = UNSET,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
@@ -90,7 +90,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: BackfillStatus | Unset = UNSET,
 ) -> Response[BackfillList | Problem]:
     """List backfills
@@ -100,7 +100,7 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         status (BackfillStatus | Unset):
 
     Raises:
@@ -130,7 +130,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: BackfillStatus | Unset = UNSET,
 ) -> BackfillList | Problem | None:
     """List backfills
@@ -140,7 +140,7 @@ def sync(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         status (BackfillStatus | Unset):
 
     Raises:
@@ -165,7 +165,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: BackfillStatus | Unset = UNSET,
 ) -> Response[BackfillList | Problem]:
     """List backfills
@@ -175,7 +175,7 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         status (BackfillStatus | Unset):
 
     Raises:
@@ -203,7 +203,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: BackfillStatus | Unset = UNSET,
 ) -> BackfillList | Problem | None:
     """List backfills
@@ -213,7 +213,7 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         status (BackfillStatus | Unset):
 
     Raises:

@@ -15,7 +15,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     since: datetime.datetime | Unset = UNSET,
     session: str | Unset = UNSET,
     type_: str | Unset = UNSET,
@@ -107,7 +107,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     since: datetime.datetime | Unset = UNSET,
     session: str | Unset = UNSET,
     type_: str | Unset = UNSET,
@@ -128,7 +128,7 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         since (datetime.datetime | Unset):
         session (str | Unset):
         type_ (str | Unset):
@@ -170,7 +170,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     since: datetime.datetime | Unset = UNSET,
     session: str | Unset = UNSET,
     type_: str | Unset = UNSET,
@@ -191,7 +191,7 @@ def sync(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         since (datetime.datetime | Unset):
         session (str | Unset):
         type_ (str | Unset):
@@ -228,7 +228,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     since: datetime.datetime | Unset = UNSET,
     session: str | Unset = UNSET,
     type_: str | Unset = UNSET,
@@ -249,7 +249,7 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         since (datetime.datetime | Unset):
         session (str | Unset):
         type_ (str | Unset):
@@ -289,7 +289,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     since: datetime.datetime | Unset = UNSET,
     session: str | Unset = UNSET,
     type_: str | Unset = UNSET,
@@ -310,7 +310,7 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         since (datetime.datetime | Unset):
         session (str | Unset):
         type_ (str | Unset):

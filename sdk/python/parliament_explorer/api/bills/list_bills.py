@@ -17,7 +17,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     session: str | Unset = UNSET,
     status: str | Unset = UNSET,
     law: bool | Unset = UNSET,
@@ -28,8 +28,8 @@ def _get_kwargs(
     committee: str | Unset = UNSET,
     sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
-    sort: ListBillsSort | Unset = ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED,
-    order: ListBillsOrder | Unset = ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC,
+    sort: ListBillsSort | Unset = UNSET,
+    order: ListBillsOrder | Unset = UNSET,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
 
@@ -130,7 +130,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     session: str | Unset = UNSET,
     status: str | Unset = UNSET,
     law: bool | Unset = UNSET,
@@ -141,8 +141,8 @@ def sync_detailed(
     committee: str | Unset = UNSET,
     sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
-    sort: ListBillsSort | Unset = ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED,
-    order: ListBillsOrder | Unset = ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC,
+    sort: ListBillsSort | Unset = UNSET,
+    order: ListBillsOrder | Unset = UNSET,
 ) -> Response[BillList | Problem]:
     """List bills
 
@@ -157,7 +157,7 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         session (str | Unset):
         status (str | Unset):
         law (bool | Unset):
@@ -168,8 +168,8 @@ def sync_detailed(
         committee (str | Unset):
         sponsor (str | Unset):
         updated_since (datetime.datetime | Unset):
-        sort (ListBillsSort | Unset):  Default: ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED.
-        order (ListBillsOrder | Unset):  Default: ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC.
+        sort (ListBillsSort | Unset):
+        order (ListBillsOrder | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -209,7 +209,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     session: str | Unset = UNSET,
     status: str | Unset = UNSET,
     law: bool | Unset = UNSET,
@@ -220,8 +220,8 @@ def sync(
     committee: str | Unset = UNSET,
     sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
-    sort: ListBillsSort | Unset = ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED,
-    order: ListBillsOrder | Unset = ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC,
+    sort: ListBillsSort | Unset = UNSET,
+    order: ListBillsOrder | Unset = UNSET,
 ) -> BillList | Problem | None:
     """List bills
 
@@ -236,7 +236,7 @@ def sync(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         session (str | Unset):
         status (str | Unset):
         law (bool | Unset):
@@ -247,8 +247,8 @@ def sync(
         committee (str | Unset):
         sponsor (str | Unset):
         updated_since (datetime.datetime | Unset):
-        sort (ListBillsSort | Unset):  Default: ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED.
-        order (ListBillsOrder | Unset):  Default: ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC.
+        sort (ListBillsSort | Unset):
+        order (ListBillsOrder | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -283,7 +283,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     session: str | Unset = UNSET,
     status: str | Unset = UNSET,
     law: bool | Unset = UNSET,
@@ -294,8 +294,8 @@ async def asyncio_detailed(
     committee: str | Unset = UNSET,
     sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
-    sort: ListBillsSort | Unset = ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED,
-    order: ListBillsOrder | Unset = ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC,
+    sort: ListBillsSort | Unset = UNSET,
+    order: ListBillsOrder | Unset = UNSET,
 ) -> Response[BillList | Problem]:
     """List bills
 
@@ -310,7 +310,7 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         session (str | Unset):
         status (str | Unset):
         law (bool | Unset):
@@ -321,8 +321,8 @@ async def asyncio_detailed(
         committee (str | Unset):
         sponsor (str | Unset):
         updated_since (datetime.datetime | Unset):
-        sort (ListBillsSort | Unset):  Default: ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED.
-        order (ListBillsOrder | Unset):  Default: ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC.
+        sort (ListBillsSort | Unset):
+        order (ListBillsOrder | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -360,7 +360,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     session: str | Unset = UNSET,
     status: str | Unset = UNSET,
     law: bool | Unset = UNSET,
@@ -371,8 +371,8 @@ async def asyncio(
     committee: str | Unset = UNSET,
     sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
-    sort: ListBillsSort | Unset = ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED,
-    order: ListBillsOrder | Unset = ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC,
+    sort: ListBillsSort | Unset = UNSET,
+    order: ListBillsOrder | Unset = UNSET,
 ) -> BillList | Problem | None:
     """List bills
 
@@ -387,7 +387,7 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         session (str | Unset):
         status (str | Unset):
         law (bool | Unset):
@@ -398,8 +398,8 @@ async def asyncio(
         committee (str | Unset):
         sponsor (str | Unset):
         updated_since (datetime.datetime | Unset):
-        sort (ListBillsSort | Unset):  Default: ListBillsSort.LIST_BILLS_PARAMS_SORT_INTRODUCED.
-        order (ListBillsOrder | Unset):  Default: ListBillsOrder.LIST_BILLS_PARAMS_ORDER_DESC.
+        sort (ListBillsSort | Unset):
+        order (ListBillsOrder | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -16,7 +16,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: FetchStatus | Unset = UNSET,
     source: str | Unset = UNSET,
     run_id: UUID | Unset = UNSET,
@@ -100,7 +100,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: FetchStatus | Unset = UNSET,
     source: str | Unset = UNSET,
     run_id: UUID | Unset = UNSET,
@@ -112,7 +112,7 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         status (FetchStatus | Unset): How a fetch ended. canceled: its run was canceled; what it
             stored until then stays, and nobody is alerted. Example: success.
         source (str | Unset):
@@ -147,7 +147,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: FetchStatus | Unset = UNSET,
     source: str | Unset = UNSET,
     run_id: UUID | Unset = UNSET,
@@ -159,7 +159,7 @@ def sync(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         status (FetchStatus | Unset): How a fetch ended. canceled: its run was canceled; what it
             stored until then stays, and nobody is alerted. Example: success.
         source (str | Unset):
@@ -189,7 +189,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: FetchStatus | Unset = UNSET,
     source: str | Unset = UNSET,
     run_id: UUID | Unset = UNSET,
@@ -201,7 +201,7 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         status (FetchStatus | Unset): How a fetch ended. canceled: its run was canceled; what it
             stored until then stays, and nobody is alerted. Example: success.
         source (str | Unset):
@@ -234,7 +234,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: FetchStatus | Unset = UNSET,
     source: str | Unset = UNSET,
     run_id: UUID | Unset = UNSET,
@@ -246,7 +246,7 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         status (FetchStatus | Unset): How a fetch ended. canceled: its run was canceled; what it
             stored until then stays, and nobody is alerted. Example: success.
         source (str | Unset):

@@ -24,7 +24,7 @@ def _get_kwargs(
     committee: str | Unset = UNSET,
     sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
-    bom: bool | Unset = False,
+    bom: bool | Unset = UNSET,
     if_none_match: str | Unset = UNSET,
 ) -> dict[str, Any]:
     headers: dict[str, Any] = {}
@@ -134,7 +134,7 @@ def sync_detailed(
     committee: str | Unset = UNSET,
     sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
-    bom: bool | Unset = False,
+    bom: bool | Unset = UNSET,
     if_none_match: str | Unset = UNSET,
 ) -> Response[Any | Problem | str]:
     """Download an export
@@ -159,7 +159,7 @@ def sync_detailed(
         committee (str | Unset):
         sponsor (str | Unset):
         updated_since (datetime.datetime | Unset):
-        bom (bool | Unset):  Default: False.
+        bom (bool | Unset):
         if_none_match (str | Unset):
 
     Raises:
@@ -207,7 +207,7 @@ def sync(
     committee: str | Unset = UNSET,
     sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
-    bom: bool | Unset = False,
+    bom: bool | Unset = UNSET,
     if_none_match: str | Unset = UNSET,
 ) -> Any | Problem | str | None:
     """Download an export
@@ -232,7 +232,7 @@ def sync(
         committee (str | Unset):
         sponsor (str | Unset):
         updated_since (datetime.datetime | Unset):
-        bom (bool | Unset):  Default: False.
+        bom (bool | Unset):
         if_none_match (str | Unset):
 
     Raises:
@@ -275,7 +275,7 @@ async def asyncio_detailed(
     committee: str | Unset = UNSET,
     sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
-    bom: bool | Unset = False,
+    bom: bool | Unset = UNSET,
     if_none_match: str | Unset = UNSET,
 ) -> Response[Any | Problem | str]:
     """Download an export
@@ -300,7 +300,7 @@ async def asyncio_detailed(
         committee (str | Unset):
         sponsor (str | Unset):
         updated_since (datetime.datetime | Unset):
-        bom (bool | Unset):  Default: False.
+        bom (bool | Unset):
         if_none_match (str | Unset):
 
     Raises:
@@ -346,7 +346,7 @@ async def asyncio(
     committee: str | Unset = UNSET,
     sponsor: str | Unset = UNSET,
     updated_since: datetime.datetime | Unset = UNSET,
-    bom: bool | Unset = False,
+    bom: bool | Unset = UNSET,
     if_none_match: str | Unset = UNSET,
 ) -> Any | Problem | str | None:
     """Download an export
@@ -371,7 +371,7 @@ async def asyncio(
         committee (str | Unset):
         sponsor (str | Unset):
         updated_since (datetime.datetime | Unset):
-        bom (bool | Unset):  Default: False.
+        bom (bool | Unset):
         if_none_match (str | Unset):
 
     Raises:

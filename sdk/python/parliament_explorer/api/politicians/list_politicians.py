@@ -14,7 +14,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     current: bool | Unset = UNSET,
     party: str | Unset = UNSET,
     province: str | Unset = UNSET,
@@ -94,7 +94,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     current: bool | Unset = UNSET,
     party: str | Unset = UNSET,
     province: str | Unset = UNSET,
@@ -107,7 +107,7 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         current (bool | Unset):
         party (str | Unset):
         province (str | Unset):
@@ -143,7 +143,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     current: bool | Unset = UNSET,
     party: str | Unset = UNSET,
     province: str | Unset = UNSET,
@@ -156,7 +156,7 @@ def sync(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         current (bool | Unset):
         party (str | Unset):
         province (str | Unset):
@@ -187,7 +187,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     current: bool | Unset = UNSET,
     party: str | Unset = UNSET,
     province: str | Unset = UNSET,
@@ -200,7 +200,7 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         current (bool | Unset):
         party (str | Unset):
         province (str | Unset):
@@ -234,7 +234,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     current: bool | Unset = UNSET,
     party: str | Unset = UNSET,
     province: str | Unset = UNSET,
@@ -247,7 +247,7 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         current (bool | Unset):
         party (str | Unset):
         province (str | Unset):

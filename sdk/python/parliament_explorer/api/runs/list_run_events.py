@@ -16,7 +16,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     after: int | Unset = UNSET,
     last_event_id: str | Unset = UNSET,
 ) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     after: int | Unset = UNSET,
     last_event_id: str | Unset = UNSET,
 ) -> Response[Any | EventList | Problem]:
@@ -123,7 +123,7 @@ def sync_detailed(
         run_id (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         after (int | Unset):
         last_event_id (str | Unset):
 
@@ -157,7 +157,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     after: int | Unset = UNSET,
     last_event_id: str | Unset = UNSET,
 ) -> Any | EventList | Problem | None:
@@ -175,7 +175,7 @@ def sync(
         run_id (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         after (int | Unset):
         last_event_id (str | Unset):
 
@@ -204,7 +204,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     after: int | Unset = UNSET,
     last_event_id: str | Unset = UNSET,
 ) -> Response[Any | EventList | Problem]:
@@ -222,7 +222,7 @@ async def asyncio_detailed(
         run_id (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         after (int | Unset):
         last_event_id (str | Unset):
 
@@ -254,7 +254,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     after: int | Unset = UNSET,
     last_event_id: str | Unset = UNSET,
 ) -> Any | EventList | Problem | None:
@@ -272,7 +272,7 @@ async def asyncio(
         run_id (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         after (int | Unset):
         last_event_id (str | Unset):
 

@@ -16,7 +16,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: str | Unset = UNSET,
     job: str | Unset = UNSET,
     asset: str | Unset = UNSET,
@@ -119,7 +119,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: str | Unset = UNSET,
     job: str | Unset = UNSET,
     asset: str | Unset = UNSET,
@@ -136,7 +136,7 @@ def sync_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         status (str | Unset):
         job (str | Unset):
         asset (str | Unset):
@@ -180,7 +180,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: str | Unset = UNSET,
     job: str | Unset = UNSET,
     asset: str | Unset = UNSET,
@@ -197,7 +197,7 @@ def sync(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         status (str | Unset):
         job (str | Unset):
         asset (str | Unset):
@@ -236,7 +236,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: str | Unset = UNSET,
     job: str | Unset = UNSET,
     asset: str | Unset = UNSET,
@@ -253,7 +253,7 @@ async def asyncio_detailed(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         status (str | Unset):
         job (str | Unset):
         asset (str | Unset):
@@ -295,7 +295,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     status: str | Unset = UNSET,
     job: str | Unset = UNSET,
     asset: str | Unset = UNSET,
@@ -312,7 +312,7 @@ async def asyncio(
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         status (str | Unset):
         job (str | Unset):
         asset (str | Unset):

@@ -16,7 +16,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     key: str | Unset = UNSET,
     prefix: str | Unset = UNSET,
 ) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     key: str | Unset = UNSET,
     prefix: str | Unset = UNSET,
 ) -> Response[Problem | RunKeyList]:
@@ -110,7 +110,7 @@ def sync_detailed(
         sensor (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         key (str | Unset):
         prefix (str | Unset):
 
@@ -144,7 +144,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     key: str | Unset = UNSET,
     prefix: str | Unset = UNSET,
 ) -> Problem | RunKeyList | None:
@@ -156,7 +156,7 @@ def sync(
         sensor (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         key (str | Unset):
         prefix (str | Unset):
 
@@ -185,7 +185,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     key: str | Unset = UNSET,
     prefix: str | Unset = UNSET,
 ) -> Response[Problem | RunKeyList]:
@@ -197,7 +197,7 @@ async def asyncio_detailed(
         sensor (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         key (str | Unset):
         prefix (str | Unset):
 
@@ -229,7 +229,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
     key: str | Unset = UNSET,
     prefix: str | Unset = UNSET,
 ) -> Problem | RunKeyList | None:
@@ -241,7 +241,7 @@ async def asyncio(
         sensor (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
         key (str | Unset):
         prefix (str | Unset):
 

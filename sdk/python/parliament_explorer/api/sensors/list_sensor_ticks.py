@@ -16,7 +16,7 @@ def _get_kwargs(
     *,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
 ) -> dict[str, Any]:
     params: dict[str, Any] = {}
 
@@ -92,7 +92,7 @@ def sync_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
 ) -> Response[Problem | SensorTickList]:
     """List a sensor's ticks
 
@@ -103,7 +103,7 @@ def sync_detailed(
         sensor (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -133,7 +133,7 @@ def sync(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
 ) -> Problem | SensorTickList | None:
     """List a sensor's ticks
 
@@ -144,7 +144,7 @@ def sync(
         sensor (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -169,7 +169,7 @@ async def asyncio_detailed(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
 ) -> Response[Problem | SensorTickList]:
     """List a sensor's ticks
 
@@ -180,7 +180,7 @@ async def asyncio_detailed(
         sensor (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -208,7 +208,7 @@ async def asyncio(
     client: AuthenticatedClient | Client,
     limit: int | Unset = 50,
     cursor: str | Unset = UNSET,
-    count: bool | Unset = False,
+    count: bool | Unset = UNSET,
 ) -> Problem | SensorTickList | None:
     """List a sensor's ticks
 
@@ -219,7 +219,7 @@ async def asyncio(
         sensor (str):
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
-        count (bool | Unset):  Default: False.
+        count (bool | Unset):
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -394,7 +394,9 @@ func TestRateIsShared(t *testing.T) {
 		}
 		wg.Wait()
 		op, li := r.stats(t)
-		if li.MaxInSecond > 20 || op.MaxInSecond > 20 || li.MaxInFlight > 4 || op.MaxInFlight > 4 {
+		// Requests are spaced when they leave; on a busy machine some come in later, and more in one second. Without a
+		// common rate there would be three times as many.
+		if li.MaxInSecond > 30 || op.MaxInSecond > 30 || li.MaxInFlight > 4 || op.MaxInFlight > 4 {
 			t.Errorf("openparliament %+v, legisinfo %+v", op, li)
 		}
 	})

@@ -189,7 +189,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 		t.Cleanup(func() { n.end(syscall.SIGKILL); n.log.Close() })
 	}
 	for _, n := range c.nodes {
-		c.until(30*time.Second, n.name+" answers", n.answers)
+		eventually(c.t, 30*time.Second, n.name+" answers", n.answers)
 	}
 	c.tell("faults?latency=30ms&500=0.01&drop=0.01")
 	for _, sensor := range []string{"new_bills_sensor", "fetch_failure_sensor"} {
@@ -248,17 +248,6 @@ func (n *chaosNode) answers() bool {
 }
 
 var chaosClient = &http.Client{Timeout: 4 * time.Second}
-
-func (c *chaos) until(limit time.Duration, what string, is func() bool) {
-	c.t.Helper()
-	deadline := time.Now().Add(limit)
-	for !is() {
-		if time.Now().After(deadline) {
-			c.t.Fatalf("never: %s", what)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
 
 func (c *chaos) note(what string) {
 	c.mu.Lock()
@@ -533,7 +522,7 @@ func (c *chaos) heal() {
 		_ = n.cmd.Process.Signal(syscall.SIGCONT)
 	}
 	for _, n := range c.nodes {
-		c.until(60*time.Second, n.name+" answers again", func() bool { n.again(); return n.answers() })
+		eventually(c.t, 60*time.Second, n.name+" answers again", func() bool { n.again(); return n.answers() })
 	}
 }
 

@@ -206,7 +206,7 @@ func newFaulty(t *testing.T, fault fault, each int, rng *rand.Rand) *faulty {
 		}
 		log := filepath.Join(dir, name+".log")
 		f.run(log, env, command)
-		waitUntil(t, 30*time.Second, name+" is ready", func() bool {
+		eventually(t, 30*time.Second, name+" is ready", func() bool {
 			raw, _ := os.ReadFile(log)
 			return strings.Contains(string(raw), "msg=ready")
 		})
@@ -221,16 +221,6 @@ func freeAddr(t testing.TB) string {
 	}
 	defer l.Close()
 	return l.Addr().String()
-}
-
-func waitUntil(t testing.TB, limit time.Duration, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(limit); !is(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("never: %s", what)
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
 }
 
 // run starts a process of the deployment. None of them may end before the test does.
@@ -394,7 +384,7 @@ func (f *faulty) storm(seed uint64, length time.Duration, runs int) {
 		rng := rand.New(rand.NewPCG(seed, 1+uint64(i)))
 		load.Go(func() { f.load(ctx, rng) })
 	}
-	waitUntil(f.t, time.Minute, "a fifth of the runs is accepted", func() bool { return f.accepted() >= runs/5 })
+	eventually(f.t, time.Minute, "a fifth of the runs is accepted", func() bool { return f.accepted() >= runs/5 })
 	began := time.Now()
 	trouble, heal := context.WithTimeout(f.t.Context(), length)
 	if f.fault.during != nil {
@@ -403,7 +393,7 @@ func (f *faulty) storm(seed uint64, length time.Duration, runs int) {
 	<-trouble.Done()
 	heal()
 	f.down = time.Since(began)
-	waitUntil(f.t, 3*time.Minute, "all runs are accepted", func() bool { return f.accepted() >= runs })
+	eventually(f.t, 3*time.Minute, "all runs are accepted", func() bool { return f.accepted() >= runs })
 	stop()
 	load.Wait()
 }
@@ -468,7 +458,7 @@ func (f *faulty) load(ctx context.Context, rng *rand.Rand) {
 			if status >= 400 && status < 500 || f.t.Context().Err() != nil {
 				return
 			}
-			time.Sleep(time.Duration(50+rng.IntN(450)) * time.Millisecond)
+			sleep(f.t.Context(), time.Duration(50+rng.IntN(450))*time.Millisecond)
 		}
 		sleep(ctx, time.Duration(rng.IntN(900))*time.Millisecond)
 	}

@@ -60,14 +60,16 @@ func (l *ledger) report(what string, found []string, err error) {
 // leaks complains of what a query still finds after a while.
 func (l *ledger) leaks(within time.Duration, what, sql string, args ...any) {
 	l.t.Helper()
-	for deadline := time.Now().Add(within); ; {
-		found, err := l.find(sql, args...)
-		if (err == nil && len(found) == 0) || l.once || time.Now().After(deadline) {
-			l.report(what, found, err)
-			return
-		}
-		time.Sleep(200 * time.Millisecond)
+	var found []string
+	var err error
+	if l.once {
+		within = 0
 	}
+	comesAbout(l.t, within, func() bool {
+		found, err = l.find(sql, args...)
+		return err == nil && len(found) == 0
+	})
+	l.report(what, found, err)
 }
 
 // settle waits until nothing is left to be done.
@@ -78,17 +80,14 @@ func (l *ledger) settle(within time.Duration) {
 			l.count("SELECT count(*) FROM backfills WHERE ended_at IS NULL") +
 			l.count("SELECT count(*) FROM sensors WHERE lease IS NOT NULL AND running AND lease_until < now()")
 	}
-	for deadline := time.Now().Add(within); open() > 0; {
-		if time.Now().After(deadline) {
-			l.complain("runs that never end", `
+	if comesAbout(l.t, within, func() bool { return open() == 0 }) {
+		return
+	}
+	l.complain("runs that never end", `
 SELECT r.id || ' ' || r.status || ' ' || s.asset || ' ' || s.status || ' attempt ' || s.attempt
     || ', job ' || coalesce(j.state::text, 'none')
 FROM runs r JOIN steps s ON s.run_id = r.id LEFT JOIN river_job j ON j.id = s.job_id
     WHERE r.ended_at IS NULL ORDER BY 1`)
-			return
-		}
-		time.Sleep(200 * time.Millisecond)
-	}
 }
 
 // follows complains of runs and steps that did not begin or end once, or whose end does not follow from what happened.

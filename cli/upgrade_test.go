@@ -111,7 +111,7 @@ func TestUpgrade(t *testing.T) {
 			})
 		}
 		url = "http://" + addr
-		eventually(t, url+" is ready, with a worker", func() bool {
+		eventually(t, 90*time.Second, url+" is ready, with a worker", func() bool {
 			resp, err := chaosClient.Get(url + "/readyz")
 			if err != nil {
 				return false
@@ -194,7 +194,7 @@ func TestUpgrade(t *testing.T) {
 	more := func(what string) {
 		t.Helper()
 		after := count("SELECT count(*) FROM runs WHERE status = 'success'") + 30
-		eventually(t, strconv.Itoa(after)+" runs "+what, func() bool { return count("SELECT count(*) FROM runs WHERE status = 'success'") >= after })
+		eventually(t, 90*time.Second, strconv.Itoa(after)+" runs "+what, func() bool { return count("SELECT count(*) FROM runs WHERE status = 'success'") >= after })
 	}
 	more("by the old program")
 	migrate("")
@@ -202,7 +202,7 @@ func TestUpgrade(t *testing.T) {
 	newURL, _ := start("")
 	use(oldURL, newURL)
 	workers := count("SELECT count(*) FROM workers")
-	eventually(t, "both have done some", func() bool {
+	eventually(t, 90*time.Second, "both have done some", func() bool {
 		return count("SELECT count(DISTINCT worker_id) FROM steps WHERE started_at > now() - interval '1 minute'") >= workers
 	})
 	more("side by side")
@@ -211,7 +211,7 @@ func TestUpgrade(t *testing.T) {
 	more("by the new program")
 	end()
 	load.Wait()
-	eventually(t, "every run has ended", func() bool { return count("SELECT count(*) FROM runs WHERE ended_at IS NULL") == 0 })
+	eventually(t, 90*time.Second, "every run has ended", func() bool { return count("SELECT count(*) FROM runs WHERE ended_at IS NULL") == 0 })
 	ids := []uuid.UUID{}
 	for id := range accepted {
 		ids = append(ids, uuid.MustParse(id))
@@ -224,17 +224,4 @@ HAVING count(*) FILTER (WHERE e.type = 'run_enqueued') <> 1 OR count(*) FILTER (
 		t.Errorf("%d runs whose events are missing or there twice", n)
 	}
 	fmt.Printf("upgrade from %.12s: %d runs\n", from, len(ids))
-}
-
-// eventually asks again and again whether something has come about.
-func eventually(t testing.TB, what string, is func() bool) {
-	t.Helper()
-	limit := time.After(90 * time.Second)
-	for !is() {
-		select {
-		case <-limit:
-			t.Fatalf("never: %s", what)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
 }

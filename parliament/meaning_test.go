@@ -3,52 +3,23 @@ package parliament
 import (
 	"context"
 	"errors"
-	"strings"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
 )
 
-// tells sends when a statement that contains a text begins.
-type tells struct {
-	text  string
-	begun chan struct{}
-}
-
-func (s tells) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
-	if strings.Contains(q.SQL, s.text) {
-		s.begun <- struct{}{}
-	}
-	return ctx
-}
-
-func (tells) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
 // TestSearchesDoNotWaitForEachOther holds the read of all embeddings up: a search that waits for the same read leaves
 // when its own client does. It used to wait for a lock that the first held, whatever its context said.
 func TestSearchesDoNotWaitForEachOther(t *testing.T) {
 	t.Parallel()
-	d := *dbtest.New(t)
-	cfg, err := pgxpool.ParseConfig(d.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	reads := tells{text: "FROM embeddings WHERE model", begun: make(chan struct{}, 8)}
-	cfg.ConnConfig.Tracer = reads
-	d.Pool, err = pgxpool.NewWithConfig(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(d.Pool.Close)
+	d := dbtest.New(t)
+	traced, begun := dbtest.Traced(t, d, "FROM embeddings WHERE model")
 	client, err := embed.New(embed.Config{URL: "http://127.0.0.1:1", Model: "m"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := NewMeaning(&d, client)
+	m := NewMeaning(traced, client)
 	if has, err := d.HasVector(t.Context()); err != nil || has {
 		t.Skipf("the database has pgvector, so that nothing is held here: %v", err)
 	}
@@ -65,7 +36,7 @@ func TestSearchesDoNotWaitForEachOther(t *testing.T) {
 	}
 	first, second := make(chan error, 1), make(chan error, 1)
 	go func() { _, _, err := m.source(t.Context()); first <- err }()
-	<-reads.begun
+	<-begun
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { _, _, err := m.source(ctx); second <- err }()
 	cancel()

@@ -20,7 +20,7 @@ func (h *handlers) ListBills(ctx context.Context, req api.ListBillsRequestObject
 		return nil, err
 	}
 	if cursor != nil && sort == parliament.ByUpdate && cursor.At == nil {
-		return nil, invalidField("/query/cursor", "%q is not a cursor: want the next_cursor of a page before", *p.Cursor)
+		return nil, unreadableCursor(errNoCursor(*p.Cursor))
 	}
 	f, err := billFilter(parliament.BillFilter{
 		Status: deref(p.Status), Law: p.Law, Q: deref(p.Q), Type: deref(p.Type), Chamber: deref(p.Chamber), Year: deref(p.Year), Committee: deref(p.Committee), Sponsor: deref(p.Sponsor),

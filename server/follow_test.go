@@ -6,36 +6,17 @@ import (
 	"log/slog"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
-// begins sends when a statement begins.
-type begins chan struct{}
-
-func (b begins) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
-	b <- struct{}{}
-	return ctx
-}
-
-func (begins) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
-
 // TestFollowersDoNotWaitForEachOther holds the read of the status up: somebody else who follows it leaves when they want
 // to. They used to wait for a lock that the first held, whatever their context said.
 func TestFollowersDoNotWaitForEachOther(t *testing.T) {
 	t.Parallel()
-	d := *dbtest.New(t)
-	store := parliament.NewStore(&d)
-	cfg, err := pgxpool.ParseConfig(d.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	begun := make(begins, 1000)
-	cfg.ConnConfig.Tracer = begun
+	d := dbtest.New(t)
+	store := parliament.NewStore(d)
 	lock, err := d.Pool.Begin(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -44,17 +25,12 @@ func TestFollowersDoNotWaitForEachOther(t *testing.T) {
 	if _, err := lock.Exec(t.Context(), "LOCK TABLE river_job, workers"); err != nil {
 		t.Fatal(err)
 	}
-	traced := d
-	traced.Pool, err = pgxpool.NewWithConfig(t.Context(), cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(traced.Pool.Close)
+	traced, begun := dbtest.Traced(t, d, "")
 	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := orchestrator.New(orchestrator.Config{DB: &traced, Definitions: defs, Logger: slog.New(slog.DiscardHandler)})
+	e, err := orchestrator.New(orchestrator.Config{DB: traced, Definitions: defs, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

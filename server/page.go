@@ -31,15 +31,23 @@ func after[K any](list string, given *api.Cursor) (*K, error) {
 	}
 	key, err := keyOf[K](list, *given)
 	if err != nil {
-		return nil, unreadable("the request", api.FieldError{Pointer: "/query/cursor", Detail: err.Error()})
+		return nil, unreadableCursor(err)
 	}
 	return key, nil
+}
+
+func unreadableCursor(err error) error {
+	return unreadable("the request", api.FieldError{Pointer: "/query/cursor", Detail: err.Error()})
+}
+
+func errNoCursor(given string) error {
+	return fmt.Errorf("%s is not a cursor: want the next_cursor of a page before, as it is", quoted(given))
 }
 
 // keyOf reads a cursor. It takes none that cursorText would not write: a key that is written otherwise, has more in it
 // or less, or nothing that a key of the list could be, was not given by this program.
 func keyOf[K any](list, given string) (*K, error) {
-	noCursor := fmt.Errorf("%s is not a cursor: want the next_cursor of a page before, as it is", quoted(given))
+	noCursor := errNoCursor(given)
 	raw, err := base64.RawURLEncoding.DecodeString(given)
 	if err != nil {
 		return nil, noCursor

@@ -89,9 +89,6 @@ func (h *handlers) ListSensorRunKeys(ctx context.Context, req api.ListSensorRunK
 	}
 	f := orchestrator.RunKeyFilter{Key: deref(req.Params.Key), Prefix: deref(req.Params.Prefix), Limit: limit + 1}
 	if place != nil {
-		if err := storable(place.Key); err != nil {
-			return nil, invalidField("/query/cursor", "%q is not a cursor: want the next_cursor of a page before", *req.Params.Cursor)
-		}
 		f.Before = &orchestrator.RunKey{CreatedAt: place.At, Key: place.Key}
 	}
 	keys, err := h.cfg.Engine.RunKeys(ctx, req.Sensor, f)

@@ -2,10 +2,12 @@ package dbtest
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
@@ -76,3 +78,42 @@ func Settled(t testing.TB, d *db.DB) {
 		t.Fatalf("never settled: %v", err)
 	}
 }
+
+// Traced is a database whose Pool tells of each statement that contains a text when it begins, as long as somebody
+// listens.
+func Traced(t testing.TB, d *db.DB, text string) (traced *db.DB, begun <-chan struct{}) {
+	t.Helper()
+	cfg, err := pgxpool.ParseConfig(d.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tell := tracer{text: text, begun: make(chan struct{}, 1)}
+	cfg.ConnConfig.Tracer = tell
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	with := *d
+	with.Pool = pool
+	return &with, tell.begun
+}
+
+type tracer struct {
+	text  string
+	begun chan struct{}
+}
+
+// TraceQueryStart implements pgx.QueryTracer.
+func (tr tracer) TraceQueryStart(ctx context.Context, _ *pgx.Conn, q pgx.TraceQueryStartData) context.Context {
+	if strings.Contains(q.SQL, tr.text) {
+		select {
+		case tr.begun <- struct{}{}:
+		default:
+		}
+	}
+	return ctx
+}
+
+// TraceQueryEnd implements pgx.QueryTracer.
+func (tracer) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}

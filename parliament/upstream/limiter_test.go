@@ -75,3 +75,39 @@ func TestLeaseLastsForTheWaitAndTheRequest(t *testing.T) {
 		t.Errorf("%d slots are held after the release", n)
 	}
 }
+
+// TestLimitersShareOneRate has three workers ask at once, none of which waits for its turn: their turns are as far apart
+// as the rate wants, whoever asks. The times are the database's, so a busy machine makes no difference.
+func TestLimitersShareOneRate(t *testing.T) {
+	t.Parallel()
+	d := dbtest.New(t)
+	const rps, workers, each = 20, 3, 20
+	clock := func(sql string) (at time.Time) {
+		t.Helper()
+		if err := d.Pool.QueryRow(t.Context(), sql).Scan(&at); err != nil {
+			t.Error(err)
+		}
+		return at
+	}
+	began := clock("SELECT clock_timestamp()")
+	var all sync.WaitGroup
+	for range workers {
+		l := newLimiter(Config{Source: "test", DB: d, RPS: rps, Timeout: time.Minute, MaxInFlight: 4})
+		l.pause = func(ctx context.Context, wait time.Duration) error { return pause(ctx, min(wait, time.Millisecond)) }
+		all.Go(func() {
+			for range each {
+				release, err := l.acquire(t.Context())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				release()
+			}
+		})
+	}
+	all.Wait()
+	next := clock("SELECT next_at FROM source_limits WHERE source = 'test'")
+	if took, want := next.Sub(began), workers*each*time.Second/rps; took < want {
+		t.Errorf("%d requests are spread over %s, want %s at least", workers*each, took, want)
+	}
+}

@@ -12268,6 +12268,8 @@ type ListAlertChannelsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *AlertChannelList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -12287,6 +12289,11 @@ type ListAlertChannelsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListAlertChannelsResponse) GetJSON200() *AlertChannelList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListAlertChannelsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -12360,6 +12367,8 @@ type TestAlertChannelResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *Delivery
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -12381,6 +12390,11 @@ type TestAlertChannelResponse struct {
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r TestAlertChannelResponse) GetJSON202() *Delivery {
 	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r TestAlertChannelResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -12459,6 +12473,8 @@ type ListAlertDeliveriesResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *DeliveryList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -12478,6 +12494,11 @@ type ListAlertDeliveriesResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListAlertDeliveriesResponse) GetJSON200() *DeliveryList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListAlertDeliveriesResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -12551,6 +12572,8 @@ type ListAlertsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *AlertList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -12570,6 +12593,11 @@ type ListAlertsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListAlertsResponse) GetJSON200() *AlertList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListAlertsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -12643,6 +12671,8 @@ type ListAssetsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *AssetList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -12662,6 +12692,11 @@ type ListAssetsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListAssetsResponse) GetJSON200() *AssetList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListAssetsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -12735,6 +12770,8 @@ type GetAssetGraphResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *AssetGraph
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -12754,6 +12791,11 @@ type GetAssetGraphResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetAssetGraphResponse) GetJSON200() *AssetGraph {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetAssetGraphResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -12827,6 +12869,8 @@ type GetAssetResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Asset
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -12848,6 +12892,11 @@ type GetAssetResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetAssetResponse) GetJSON200() *Asset {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetAssetResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -12926,6 +12975,8 @@ type ListAssetCheckResultsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *CheckResultList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -12947,6 +12998,11 @@ type ListAssetCheckResultsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListAssetCheckResultsResponse) GetJSON200() *CheckResultList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListAssetCheckResultsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -13025,6 +13081,8 @@ type ListAssetMaterializationsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *MaterializationList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -13046,6 +13104,11 @@ type ListAssetMaterializationsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListAssetMaterializationsResponse) GetJSON200() *MaterializationList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListAssetMaterializationsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -13259,6 +13322,8 @@ type ListAssetPartitionsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *AssetPartitions
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -13282,6 +13347,11 @@ type ListAssetPartitionsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListAssetPartitionsResponse) GetJSON200() *AssetPartitions {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListAssetPartitionsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -13365,6 +13435,8 @@ type ListAuditLogResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *AuditLog
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -13384,6 +13456,11 @@ type ListAuditLogResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListAuditLogResponse) GetJSON200() *AuditLog {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListAuditLogResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -13457,6 +13534,8 @@ type ListBackfillsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *BackfillList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -13476,6 +13555,11 @@ type ListBackfillsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListBackfillsResponse) GetJSON200() *BackfillList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListBackfillsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -13691,6 +13775,8 @@ type GetBackfillResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *BackfillState
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -13712,6 +13798,11 @@ type GetBackfillResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetBackfillResponse) GetJSON200() *BackfillState {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetBackfillResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -13796,6 +13887,8 @@ type CancelBackfillResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *BackfillAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -13821,6 +13914,11 @@ type CancelBackfillResponse struct {
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r CancelBackfillResponse) GetJSON202() *BackfillAccepted {
 	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CancelBackfillResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -13904,6 +14002,8 @@ type ListBackfillPartitionsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *BackfillPartitionList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -13925,6 +14025,11 @@ type ListBackfillPartitionsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListBackfillPartitionsResponse) GetJSON200() *BackfillPartitionList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListBackfillPartitionsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -14009,6 +14114,8 @@ type PauseBackfillResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *BackfillAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -14034,6 +14141,11 @@ type PauseBackfillResponse struct {
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r PauseBackfillResponse) GetJSON202() *BackfillAccepted {
 	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r PauseBackfillResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -14123,6 +14235,8 @@ type ResumeBackfillResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *BackfillAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -14148,6 +14262,11 @@ type ResumeBackfillResponse struct {
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r ResumeBackfillResponse) GetJSON202() *BackfillAccepted {
 	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ResumeBackfillResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -14237,6 +14356,8 @@ type RetryBackfillResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *BackfillAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -14262,6 +14383,11 @@ type RetryBackfillResponse struct {
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r RetryBackfillResponse) GetJSON202() *BackfillAccepted {
 	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RetryBackfillResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -14345,6 +14471,8 @@ type ListBillsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *BillList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -14364,6 +14492,11 @@ type ListBillsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListBillsResponse) GetJSON200() *BillList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListBillsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -14437,6 +14570,8 @@ type ListBillChangesResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *BillChangeList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -14456,6 +14591,11 @@ type ListBillChangesResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListBillChangesResponse) GetJSON200() *BillChangeList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListBillChangesResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -14534,6 +14674,8 @@ type GetBillResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *BillDetail
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -14557,6 +14699,11 @@ type GetBillResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetBillResponse) GetJSON200() *BillDetail {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetBillResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -14635,6 +14782,8 @@ type ListBillStagesResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *StageList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -14656,6 +14805,11 @@ type ListBillStagesResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListBillStagesResponse) GetJSON200() *StageList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListBillStagesResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -14734,6 +14888,8 @@ type ListBillVersionsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *BillVersionList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -14755,6 +14911,11 @@ type ListBillVersionsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListBillVersionsResponse) GetJSON200() *BillVersionList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListBillVersionsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -14833,6 +14994,8 @@ type ListBillVotesResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *VoteList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -14854,6 +15017,11 @@ type ListBillVotesResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListBillVotesResponse) GetJSON200() *VoteList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListBillVotesResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -14930,6 +15098,8 @@ type StreamEventsResponse429Headers struct {
 type StreamEventsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -14944,6 +15114,11 @@ type StreamEventsResponse struct {
 	Headers401 *StreamEventsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *StreamEventsResponse429Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r StreamEventsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -15017,6 +15192,8 @@ type ListExportsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *ExportList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -15036,6 +15213,11 @@ type ListExportsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListExportsResponse) GetJSON200() *ExportList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListExportsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -15112,6 +15294,8 @@ type GetExportResponse429Headers struct {
 type GetExportResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -15130,6 +15314,11 @@ type GetExportResponse struct {
 	Headers401 *GetExportResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetExportResponse429Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetExportResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -15208,6 +15397,8 @@ type ListFeedsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *FeedList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -15227,6 +15418,11 @@ type ListFeedsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListFeedsResponse) GetJSON200() *FeedList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListFeedsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -15306,6 +15502,8 @@ type GetFeedResponse struct {
 	HTTPResponse *http.Response
 	// ApplicationFeedJSON200 the response for an HTTP 200 `application/feed+json` response
 	ApplicationFeedJSON200 *string
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -15329,6 +15527,11 @@ type GetFeedResponse struct {
 // GetApplicationFeedJSON200 returns the response for an HTTP 200 `application/feed+json` response
 func (r GetFeedResponse) GetApplicationFeedJSON200() *string {
 	return r.ApplicationFeedJSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetFeedResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -15407,6 +15610,8 @@ type ListFetchLogsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *FetchLogList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -15426,6 +15631,11 @@ type ListFetchLogsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListFetchLogsResponse) GetJSON200() *FetchLogList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListFetchLogsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -15487,6 +15697,8 @@ type GetHealthResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Health
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
@@ -15496,6 +15708,11 @@ type GetHealthResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetHealthResponse) GetJSON200() *Health {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetHealthResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
@@ -15554,6 +15771,8 @@ type ListJobsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *JobList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -15573,6 +15792,11 @@ type ListJobsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListJobsResponse) GetJSON200() *JobList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListJobsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -15646,6 +15870,8 @@ type GetJobResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Job
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -15667,6 +15893,11 @@ type GetJobResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetJobResponse) GetJSON200() *Job {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetJobResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -15880,6 +16111,8 @@ type ListKeysResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *KeyList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -15899,6 +16132,11 @@ type ListKeysResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListKeysResponse) GetJSON200() *KeyList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListKeysResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -16092,6 +16330,8 @@ type RevokeKeyResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Key
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -16113,6 +16353,11 @@ type RevokeKeyResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r RevokeKeyResponse) GetJSON200() *Key {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RevokeKeyResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -16189,6 +16434,8 @@ type GetMetricsResponse429Headers struct {
 type GetMetricsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -16203,6 +16450,11 @@ type GetMetricsResponse struct {
 	Headers401 *GetMetricsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetMetricsResponse429Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetMetricsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -16271,6 +16523,8 @@ type GetContractResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *map[string]interface{}
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
@@ -16284,6 +16538,11 @@ type GetContractResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetContractResponse) GetJSON200() *map[string]interface{} {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetContractResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
@@ -16347,6 +16606,8 @@ type ListPoliticiansResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *PoliticianList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -16366,6 +16627,11 @@ type ListPoliticiansResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListPoliticiansResponse) GetJSON200() *PoliticianList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListPoliticiansResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -16444,6 +16710,8 @@ type GetPoliticianResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *PoliticianDetail
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -16467,6 +16735,11 @@ type GetPoliticianResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetPoliticianResponse) GetJSON200() *PoliticianDetail {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetPoliticianResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -16533,6 +16806,8 @@ type GetReadinessResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Readiness
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationProblemJSON422 *Invalid
 	// JSON503 the response for an HTTP 503 `application/json` response
@@ -16544,6 +16819,11 @@ type GetReadinessResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetReadinessResponse) GetJSON200() *Readiness {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetReadinessResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
@@ -16607,6 +16887,8 @@ type ListRunsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *RunList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -16626,6 +16908,11 @@ type ListRunsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListRunsResponse) GetJSON200() *RunList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListRunsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -16839,6 +17126,8 @@ type GetRunResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *RunDetail
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -16862,6 +17151,11 @@ type GetRunResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetRunResponse) GetJSON200() *RunDetail {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetRunResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -16946,6 +17240,8 @@ type CancelRunResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *RunAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -16971,6 +17267,11 @@ type CancelRunResponse struct {
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r CancelRunResponse) GetJSON202() *RunAccepted {
 	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CancelRunResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -17054,6 +17355,8 @@ type ListRunEventsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *EventList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -17075,6 +17378,11 @@ type ListRunEventsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListRunEventsResponse) GetJSON200() *EventList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListRunEventsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -17288,6 +17596,8 @@ type ListSchedulesResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *ScheduleList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -17307,6 +17617,11 @@ type ListSchedulesResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListSchedulesResponse) GetJSON200() *ScheduleList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListSchedulesResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -17380,6 +17695,8 @@ type GetScheduleResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *ScheduleState
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -17401,6 +17718,11 @@ type GetScheduleResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetScheduleResponse) GetJSON200() *ScheduleState {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetScheduleResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -17485,6 +17807,8 @@ type RunScheduleResponse struct {
 	HTTPResponse *http.Response
 	// JSON202 the response for an HTTP 202 `application/json` response
 	JSON202 *RunAccepted
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -17510,6 +17834,11 @@ type RunScheduleResponse struct {
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
 func (r RunScheduleResponse) GetJSON202() *RunAccepted {
 	return r.JSON202
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RunScheduleResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -17593,6 +17922,8 @@ type StartScheduleResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *ScheduleState
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -17614,6 +17945,11 @@ type StartScheduleResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r StartScheduleResponse) GetJSON200() *ScheduleState {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r StartScheduleResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -17692,6 +18028,8 @@ type StopScheduleResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *ScheduleState
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -17713,6 +18051,11 @@ type StopScheduleResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r StopScheduleResponse) GetJSON200() *ScheduleState {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r StopScheduleResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -17791,6 +18134,8 @@ type ListScheduleTicksResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *TickList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -17812,6 +18157,11 @@ type ListScheduleTicksResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListScheduleTicksResponse) GetJSON200() *TickList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListScheduleTicksResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -17890,6 +18240,8 @@ type SearchBillsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *SearchResult
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -17909,6 +18261,11 @@ type SearchBillsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r SearchBillsResponse) GetJSON200() *SearchResult {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r SearchBillsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -17982,6 +18339,8 @@ type ListSensorsResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *SensorList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -18001,6 +18360,11 @@ type ListSensorsResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListSensorsResponse) GetJSON200() *SensorList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListSensorsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -18074,6 +18438,8 @@ type GetSensorResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *SensorState
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -18095,6 +18461,11 @@ type GetSensorResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetSensorResponse) GetJSON200() *SensorState {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetSensorResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -18173,6 +18544,8 @@ type GetSensorCursorResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *SensorCursor
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -18194,6 +18567,11 @@ type GetSensorCursorResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetSensorCursorResponse) GetJSON200() *SensorCursor {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetSensorCursorResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -18392,6 +18770,8 @@ type EvaluateSensorResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *SensorTick
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -18415,6 +18795,11 @@ type EvaluateSensorResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r EvaluateSensorResponse) GetJSON200() *SensorTick {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r EvaluateSensorResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -18498,6 +18883,8 @@ type ForgetSensorRunKeyResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *RunKey
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -18519,6 +18906,11 @@ type ForgetSensorRunKeyResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ForgetSensorRunKeyResponse) GetJSON200() *RunKey {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ForgetSensorRunKeyResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -18597,6 +18989,8 @@ type ListSensorRunKeysResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *RunKeyList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -18618,6 +19012,11 @@ type ListSensorRunKeysResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListSensorRunKeysResponse) GetJSON200() *RunKeyList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListSensorRunKeysResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -18696,6 +19095,8 @@ type StartSensorResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *SensorState
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -18717,6 +19118,11 @@ type StartSensorResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r StartSensorResponse) GetJSON200() *SensorState {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r StartSensorResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -18795,6 +19201,8 @@ type StopSensorResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *SensorState
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -18816,6 +19224,11 @@ type StopSensorResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r StopSensorResponse) GetJSON200() *SensorState {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r StopSensorResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -18894,6 +19307,8 @@ type ListSensorTicksResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *SensorTickList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -18915,6 +19330,11 @@ type ListSensorTicksResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r ListSensorTicksResponse) GetJSON200() *SensorTickList {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListSensorTicksResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -18986,6 +19406,8 @@ type SignOutResponse429Headers struct {
 type SignOutResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
 	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
@@ -18996,6 +19418,11 @@ type SignOutResponse struct {
 	ApplicationProblemJSONDefault *Problem
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *SignOutResponse429Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r SignOutResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
@@ -19059,6 +19486,8 @@ type GetSessionResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *SessionState
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
@@ -19072,6 +19501,11 @@ type GetSessionResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetSessionResponse) GetJSON200() *SessionState {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetSessionResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
@@ -19260,6 +19694,8 @@ type BeginSignInResponse429Headers struct {
 type BeginSignInResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *NotFound
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
@@ -19272,6 +19708,11 @@ type BeginSignInResponse struct {
 	Headers302 *BeginSignInResponse302Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *BeginSignInResponse429Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r BeginSignInResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
@@ -19343,6 +19784,8 @@ type CompleteSignInResponse429Headers struct {
 type CompleteSignInResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -19361,6 +19804,11 @@ type CompleteSignInResponse struct {
 	Headers401 *CompleteSignInResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CompleteSignInResponse429Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r CompleteSignInResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -19439,6 +19887,8 @@ type GetStatusResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *SystemStatus
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -19458,6 +19908,11 @@ type GetStatusResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetStatusResponse) GetJSON200() *SystemStatus {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetStatusResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -19531,6 +19986,8 @@ type GetVersionResponse struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Version
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
 	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
 	ApplicationProblemJSON401 *Unauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
@@ -19550,6 +20007,11 @@ type GetVersionResponse struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetVersionResponse) GetJSON200() *Version {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r GetVersionResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
 }
 
 // GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
@@ -21039,6 +21501,13 @@ func ParseListAlertChannelsResponse(rsp *http.Response) (*ListAlertChannelsRespo
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -21136,6 +21605,13 @@ func ParseTestAlertChannelResponse(rsp *http.Response) (*TestAlertChannelRespons
 			return nil, err
 		}
 		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -21242,6 +21718,13 @@ func ParseListAlertDeliveriesResponse(rsp *http.Response) (*ListAlertDeliveriesR
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -21339,6 +21822,13 @@ func ParseListAlertsResponse(rsp *http.Response) (*ListAlertsResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -21438,6 +21928,13 @@ func ParseListAssetsResponse(rsp *http.Response) (*ListAssetsResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -21536,6 +22033,13 @@ func ParseGetAssetGraphResponse(rsp *http.Response) (*GetAssetGraphResponse, err
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -21633,6 +22137,13 @@ func ParseGetAssetResponse(rsp *http.Response) (*GetAssetResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -21739,6 +22250,13 @@ func ParseListAssetCheckResultsResponse(rsp *http.Response) (*ListAssetCheckResu
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -21843,6 +22361,13 @@ func ParseListAssetMaterializationsResponse(rsp *http.Response) (*ListAssetMater
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -22099,6 +22624,13 @@ func ParseListAssetPartitionsResponse(rsp *http.Response) (*ListAssetPartitionsR
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22211,6 +22743,13 @@ func ParseListAuditLogResponse(rsp *http.Response) (*ListAuditLogResponse, error
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22308,6 +22847,13 @@ func ParseListBackfillsResponse(rsp *http.Response) (*ListBackfillsResponse, err
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -22564,6 +23110,13 @@ func ParseGetBackfillResponse(rsp *http.Response) (*GetBackfillResponse, error) 
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22668,6 +23221,13 @@ func ParseCancelBackfillResponse(rsp *http.Response) (*CancelBackfillResponse, e
 			return nil, err
 		}
 		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -22798,6 +23358,13 @@ func ParseListBackfillPartitionsResponse(rsp *http.Response) (*ListBackfillParti
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22902,6 +23469,13 @@ func ParsePauseBackfillResponse(rsp *http.Response) (*PauseBackfillResponse, err
 			return nil, err
 		}
 		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -23032,6 +23606,13 @@ func ParseResumeBackfillResponse(rsp *http.Response) (*ResumeBackfillResponse, e
 		}
 		response.JSON202 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23160,6 +23741,13 @@ func ParseRetryBackfillResponse(rsp *http.Response) (*RetryBackfillResponse, err
 			return nil, err
 		}
 		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -23290,6 +23878,13 @@ func ParseListBillsResponse(rsp *http.Response) (*ListBillsResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23387,6 +23982,13 @@ func ParseListBillChangesResponse(rsp *http.Response) (*ListBillChangesResponse,
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -23488,6 +24090,13 @@ func ParseGetBillResponse(rsp *http.Response) (*GetBillResponse, error) {
 
 	case rsp.StatusCode == 304:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -23604,6 +24213,13 @@ func ParseListBillStagesResponse(rsp *http.Response) (*ListBillStagesResponse, e
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23708,6 +24324,13 @@ func ParseListBillVersionsResponse(rsp *http.Response) (*ListBillVersionsRespons
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -23814,6 +24437,13 @@ func ParseListBillVotesResponse(rsp *http.Response) (*ListBillVotesResponse, err
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23912,6 +24542,13 @@ func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24010,6 +24647,13 @@ func ParseListExportsResponse(rsp *http.Response) (*ListExportsResponse, error) 
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24103,6 +24747,13 @@ func ParseGetExportResponse(rsp *http.Response) (*GetExportResponse, error) {
 	switch {
 	case rsp.StatusCode == 304:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -24219,6 +24870,13 @@ func ParseListFeedsResponse(rsp *http.Response) (*ListFeedsResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24319,6 +24977,13 @@ func ParseGetFeedResponse(rsp *http.Response) (*GetFeedResponse, error) {
 
 	case rsp.StatusCode == 304:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -24445,6 +25110,13 @@ func ParseListFetchLogsResponse(rsp *http.Response) (*ListFetchLogsResponse, err
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24543,6 +25215,13 @@ func ParseGetHealthResponse(rsp *http.Response) (*GetHealthResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
 		var dest Invalid
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24582,6 +25261,13 @@ func ParseListJobsResponse(rsp *http.Response) (*ListJobsResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -24680,6 +25366,13 @@ func ParseGetJobResponse(rsp *http.Response) (*GetJobResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -24936,6 +25629,13 @@ func ParseListKeysResponse(rsp *http.Response) (*ListKeysResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25160,6 +25860,13 @@ func ParseRevokeKeyResponse(rsp *http.Response) (*RevokeKeyResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25258,6 +25965,13 @@ func ParseGetMetricsResponse(rsp *http.Response) (*GetMetricsResponse, error) {
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25356,6 +26070,13 @@ func ParseGetContractResponse(rsp *http.Response) (*GetContractResponse, error) 
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
 		var dest Invalid
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25429,6 +26150,13 @@ func ParseListPoliticiansResponse(rsp *http.Response) (*ListPoliticiansResponse,
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -25530,6 +26258,13 @@ func ParseGetPoliticianResponse(rsp *http.Response) (*GetPoliticianResponse, err
 
 	case rsp.StatusCode == 304:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -25646,6 +26381,13 @@ func ParseGetReadinessResponse(rsp *http.Response) (*GetReadinessResponse, error
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
 		var dest Invalid
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25692,6 +26434,13 @@ func ParseListRunsResponse(rsp *http.Response) (*ListRunsResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -25944,6 +26693,13 @@ func ParseGetRunResponse(rsp *http.Response) (*GetRunResponse, error) {
 	case rsp.StatusCode == 304:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -26058,6 +26814,13 @@ func ParseCancelRunResponse(rsp *http.Response) (*CancelRunResponse, error) {
 			return nil, err
 		}
 		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -26190,6 +26953,13 @@ func ParseListRunEventsResponse(rsp *http.Response) (*ListRunEventsResponse, err
 
 	case rsp.StatusCode == 204:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -26449,6 +27219,13 @@ func ParseListSchedulesResponse(rsp *http.Response) (*ListSchedulesResponse, err
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -26546,6 +27323,13 @@ func ParseGetScheduleResponse(rsp *http.Response) (*GetScheduleResponse, error) 
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -26651,6 +27435,13 @@ func ParseRunScheduleResponse(rsp *http.Response) (*RunScheduleResponse, error) 
 			return nil, err
 		}
 		response.JSON202 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -26781,6 +27572,13 @@ func ParseStartScheduleResponse(rsp *http.Response) (*StartScheduleResponse, err
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -26885,6 +27683,13 @@ func ParseStopScheduleResponse(rsp *http.Response) (*StopScheduleResponse, error
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -26991,6 +27796,13 @@ func ParseListScheduleTicksResponse(rsp *http.Response) (*ListScheduleTicksRespo
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -27096,6 +27908,13 @@ func ParseSearchBillsResponse(rsp *http.Response) (*SearchBillsResponse, error) 
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -27194,6 +28013,13 @@ func ParseListSensorsResponse(rsp *http.Response) (*ListSensorsResponse, error) 
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -27291,6 +28117,13 @@ func ParseGetSensorResponse(rsp *http.Response) (*GetSensorResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -27396,6 +28229,13 @@ func ParseGetSensorCursorResponse(rsp *http.Response) (*GetSensorCursorResponse,
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -27628,6 +28468,13 @@ func ParseEvaluateSensorResponse(rsp *http.Response) (*EvaluateSensorResponse, e
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -27740,6 +28587,13 @@ func ParseForgetSensorRunKeyResponse(rsp *http.Response) (*ForgetSensorRunKeyRes
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -27844,6 +28698,13 @@ func ParseListSensorRunKeysResponse(rsp *http.Response) (*ListSensorRunKeysRespo
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -27950,6 +28811,13 @@ func ParseStartSensorResponse(rsp *http.Response) (*StartSensorResponse, error) 
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -28054,6 +28922,13 @@ func ParseStopSensorResponse(rsp *http.Response) (*StopSensorResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -28160,6 +29035,13 @@ func ParseListSensorTicksResponse(rsp *http.Response) (*ListSensorTicksResponse,
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -28261,6 +29143,13 @@ func ParseSignOutResponse(rsp *http.Response) (*SignOutResponse, error) {
 	case rsp.StatusCode == 204:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
 		var dest Forbidden
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -28341,6 +29230,13 @@ func ParseGetSessionResponse(rsp *http.Response) (*GetSessionResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
 		var dest Invalid
@@ -28548,6 +29444,13 @@ func ParseBeginSignInResponse(rsp *http.Response) (*BeginSignInResponse, error) 
 	case rsp.StatusCode == 302:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
 		var dest NotFound
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -28634,6 +29537,13 @@ func ParseCompleteSignInResponse(rsp *http.Response) (*CompleteSignInResponse, e
 	switch {
 	case rsp.StatusCode == 302:
 		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -28750,6 +29660,13 @@ func ParseGetStatusResponse(rsp *http.Response) (*GetStatusResponse, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -28850,6 +29767,13 @@ func ParseGetVersionResponse(rsp *http.Response) (*GetVersionResponse, error) {
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Unauthorized
@@ -31734,6 +32658,22 @@ func (response ListAlertChannels200JSONResponse) VisitListAlertChannelsResponse(
 	return err
 }
 
+type ListAlertChannels400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListAlertChannels400ApplicationProblemPlusJSONResponse) VisitListAlertChannelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAlertChannels401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -31845,6 +32785,22 @@ func (response TestAlertChannel202JSONResponse) VisitTestAlertChannelResponse(w 
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type TestAlertChannel400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response TestAlertChannel400ApplicationProblemPlusJSONResponse) VisitTestAlertChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -31980,6 +32936,22 @@ func (response ListAlertDeliveries200JSONResponse) VisitListAlertDeliveriesRespo
 	return err
 }
 
+type ListAlertDeliveries400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListAlertDeliveries400ApplicationProblemPlusJSONResponse) VisitListAlertDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAlertDeliveries401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -32091,6 +33063,22 @@ func (response ListAlerts200JSONResponse) VisitListAlertsResponse(w http.Respons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlerts400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListAlerts400ApplicationProblemPlusJSONResponse) VisitListAlertsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -32210,6 +33198,22 @@ func (response ListAssets200JSONResponse) VisitListAssetsResponse(w http.Respons
 	return err
 }
 
+type ListAssets400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListAssets400ApplicationProblemPlusJSONResponse) VisitListAssetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAssets401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -32325,6 +33329,22 @@ func (response GetAssetGraph200JSONResponse) VisitGetAssetGraphResponse(w http.R
 	return err
 }
 
+type GetAssetGraph400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetAssetGraph400ApplicationProblemPlusJSONResponse) VisitGetAssetGraphResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetAssetGraph401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -32436,6 +33456,22 @@ func (response GetAsset200JSONResponse) VisitGetAssetResponse(w http.ResponseWri
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAsset400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetAsset400ApplicationProblemPlusJSONResponse) VisitGetAssetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -32572,6 +33608,22 @@ func (response ListAssetCheckResults200JSONResponse) VisitListAssetCheckResultsR
 	return err
 }
 
+type ListAssetCheckResults400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListAssetCheckResults400ApplicationProblemPlusJSONResponse) VisitListAssetCheckResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAssetCheckResults401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -32700,6 +33752,22 @@ func (response ListAssetMaterializations200JSONResponse) VisitListAssetMateriali
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAssetMaterializations400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListAssetMaterializations400ApplicationProblemPlusJSONResponse) VisitListAssetMaterializationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -33039,6 +34107,22 @@ func (response ListAssetPartitions200JSONResponse) VisitListAssetPartitionsRespo
 	return err
 }
 
+type ListAssetPartitions400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListAssetPartitions400ApplicationProblemPlusJSONResponse) VisitListAssetPartitionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAssetPartitions401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -33186,6 +34270,22 @@ func (response ListAuditLog200JSONResponse) VisitListAuditLogResponse(w http.Res
 	return err
 }
 
+type ListAuditLog400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditLog400ApplicationProblemPlusJSONResponse) VisitListAuditLogResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAuditLog401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -33297,6 +34397,22 @@ func (response ListBackfills200JSONResponse) VisitListBackfillsResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBackfills400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListBackfills400ApplicationProblemPlusJSONResponse) VisitListBackfillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -33633,6 +34749,22 @@ func (response GetBackfill200JSONResponse) VisitGetBackfillResponse(w http.Respo
 	return err
 }
 
+type GetBackfill400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetBackfill400ApplicationProblemPlusJSONResponse) VisitGetBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetBackfill401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -33766,6 +34898,22 @@ func (response CancelBackfill202JSONResponse) VisitCancelBackfillResponse(w http
 		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
 	}
 	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelBackfill400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response CancelBackfill400ApplicationProblemPlusJSONResponse) VisitCancelBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -33918,6 +35066,22 @@ func (response ListBackfillPartitions200JSONResponse) VisitListBackfillPartition
 	return err
 }
 
+type ListBackfillPartitions400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListBackfillPartitions400ApplicationProblemPlusJSONResponse) VisitListBackfillPartitionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListBackfillPartitions401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -34051,6 +35215,22 @@ func (response PauseBackfill202JSONResponse) VisitPauseBackfillResponse(w http.R
 		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
 	}
 	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type PauseBackfill400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response PauseBackfill400ApplicationProblemPlusJSONResponse) VisitPauseBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -34208,6 +35388,22 @@ func (response ResumeBackfill202JSONResponse) VisitResumeBackfillResponse(w http
 	return err
 }
 
+type ResumeBackfill400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeBackfill400ApplicationProblemPlusJSONResponse) VisitResumeBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ResumeBackfill401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -34361,6 +35557,22 @@ func (response RetryBackfill202JSONResponse) VisitRetryBackfillResponse(w http.R
 	return err
 }
 
+type RetryBackfill400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response RetryBackfill400ApplicationProblemPlusJSONResponse) VisitRetryBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RetryBackfill401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -34508,6 +35720,22 @@ func (response ListBills200JSONResponse) VisitListBillsResponse(w http.ResponseW
 	return err
 }
 
+type ListBills400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListBills400ApplicationProblemPlusJSONResponse) VisitListBillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListBills401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -34619,6 +35847,22 @@ func (response ListBillChanges200JSONResponse) VisitListBillChangesResponse(w ht
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillChanges400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillChanges400ApplicationProblemPlusJSONResponse) VisitListBillChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -34758,6 +36002,22 @@ func (response GetBill304Response) VisitGetBillResponse(w http.ResponseWriter) e
 	return nil
 }
 
+type GetBill400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetBill400ApplicationProblemPlusJSONResponse) VisitGetBillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetBill401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -34886,6 +36146,22 @@ func (response ListBillStages200JSONResponse) VisitListBillStagesResponse(w http
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillStages400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillStages400ApplicationProblemPlusJSONResponse) VisitListBillStagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -35023,6 +36299,22 @@ func (response ListBillVersions200JSONResponse) VisitListBillVersionsResponse(w 
 	return err
 }
 
+type ListBillVersions400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillVersions400ApplicationProblemPlusJSONResponse) VisitListBillVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListBillVersions401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -35151,6 +36443,22 @@ func (response ListBillVotes200JSONResponse) VisitListBillVotesResponse(w http.R
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillVotes400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillVotes400ApplicationProblemPlusJSONResponse) VisitListBillVotesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -35315,6 +36623,22 @@ func (response StreamEvents200TextEventStreamResponse) VisitStreamEventsResponse
 	}
 }
 
+type StreamEvents400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents400ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamEvents401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -35425,6 +36749,22 @@ func (response ListExports200JSONResponse) VisitListExportsResponse(w http.Respo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExports400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListExports400ApplicationProblemPlusJSONResponse) VisitListExportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -35638,6 +36978,22 @@ func (response GetExport304Response) VisitGetExportResponse(w http.ResponseWrite
 	return nil
 }
 
+type GetExport400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetExport400ApplicationProblemPlusJSONResponse) VisitGetExportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetExport401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -35764,6 +37120,22 @@ func (response ListFeeds200JSONResponse) VisitListFeedsResponse(w http.ResponseW
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFeeds400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListFeeds400ApplicationProblemPlusJSONResponse) VisitListFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -35960,6 +37332,22 @@ func (response GetFeed304Response) VisitGetFeedResponse(w http.ResponseWriter) e
 	return nil
 }
 
+type GetFeed400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetFeed400ApplicationProblemPlusJSONResponse) VisitGetFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetFeed401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -36091,6 +37479,22 @@ func (response ListFetchLogs200JSONResponse) VisitListFetchLogsResponse(w http.R
 	return err
 }
 
+type ListFetchLogs400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListFetchLogs400ApplicationProblemPlusJSONResponse) VisitListFetchLogsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListFetchLogs401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -36205,6 +37609,22 @@ func (response GetHealth200JSONResponse) VisitGetHealthResponse(w http.ResponseW
 	return err
 }
 
+type GetHealth400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetHealth400ApplicationProblemPlusJSONResponse) VisitGetHealthResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetHealth422ApplicationProblemPlusJSONResponse struct {
 	InvalidApplicationProblemPlusJSONResponse
 }
@@ -36255,6 +37675,22 @@ func (response ListJobs200JSONResponse) VisitListJobsResponse(w http.ResponseWri
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListJobs400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListJobs400ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -36370,6 +37806,22 @@ func (response GetJob200JSONResponse) VisitGetJobResponse(w http.ResponseWriter)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJob400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetJob400ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -36708,6 +38160,22 @@ func (response ListKeys200JSONResponse) VisitListKeysResponse(w http.ResponseWri
 	return err
 }
 
+type ListKeys400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListKeys400ApplicationProblemPlusJSONResponse) VisitListKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListKeys401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -37002,6 +38470,22 @@ func (response RevokeKey200JSONResponse) VisitRevokeKeyResponse(w http.ResponseW
 	return err
 }
 
+type RevokeKey400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeKey400ApplicationProblemPlusJSONResponse) VisitRevokeKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RevokeKey401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -37129,6 +38613,22 @@ func (response GetMetrics200TextResponse) VisitGetMetricsResponse(w http.Respons
 	return err
 }
 
+type GetMetrics400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetMetrics400ApplicationProblemPlusJSONResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetMetrics401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -37243,6 +38743,22 @@ func (response GetContract200JSONResponse) VisitGetContractResponse(w http.Respo
 	return err
 }
 
+type GetContract400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetContract400ApplicationProblemPlusJSONResponse) VisitGetContractResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetContract422ApplicationProblemPlusJSONResponse struct {
 	InvalidApplicationProblemPlusJSONResponse
 }
@@ -37319,6 +38835,22 @@ func (response ListPoliticians200JSONResponse) VisitListPoliticiansResponse(w ht
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPoliticians400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListPoliticians400ApplicationProblemPlusJSONResponse) VisitListPoliticiansResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -37457,6 +38989,22 @@ func (response GetPolitician304Response) VisitGetPoliticianResponse(w http.Respo
 	return nil
 }
 
+type GetPolitician400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetPolitician400ApplicationProblemPlusJSONResponse) VisitGetPoliticianResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetPolitician401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -37587,6 +39135,22 @@ func (response GetReadiness200JSONResponse) VisitGetReadinessResponse(w http.Res
 	return err
 }
 
+type GetReadiness400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetReadiness400ApplicationProblemPlusJSONResponse) VisitGetReadinessResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetReadiness422ApplicationProblemPlusJSONResponse struct {
 	InvalidApplicationProblemPlusJSONResponse
 }
@@ -37652,6 +39216,22 @@ func (response ListRuns200JSONResponse) VisitListRunsResponse(w http.ResponseWri
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRuns400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListRuns400ApplicationProblemPlusJSONResponse) VisitListRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -37993,6 +39573,22 @@ func (response GetRun304Response) VisitGetRunResponse(w http.ResponseWriter) err
 	return nil
 }
 
+type GetRun400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetRun400ApplicationProblemPlusJSONResponse) VisitGetRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetRun401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -38126,6 +39722,22 @@ func (response CancelRun202JSONResponse) VisitCancelRunResponse(w http.ResponseW
 		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
 	}
 	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelRun400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response CancelRun400ApplicationProblemPlusJSONResponse) VisitCancelRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -38327,6 +39939,22 @@ type ListRunEvents204Response struct {
 func (response ListRunEvents204Response) VisitListRunEventsResponse(w http.ResponseWriter) error {
 	w.WriteHeader(204)
 	return nil
+}
+
+type ListRunEvents400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListRunEvents400ApplicationProblemPlusJSONResponse) VisitListRunEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type ListRunEvents401ApplicationProblemPlusJSONResponse struct {
@@ -38663,6 +40291,22 @@ func (response ListSchedules200JSONResponse) VisitListSchedulesResponse(w http.R
 	return err
 }
 
+type ListSchedules400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSchedules400ApplicationProblemPlusJSONResponse) VisitListSchedulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSchedules401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -38774,6 +40418,22 @@ func (response GetSchedule200JSONResponse) VisitGetScheduleResponse(w http.Respo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSchedule400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetSchedule400ApplicationProblemPlusJSONResponse) VisitGetScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -38912,6 +40572,22 @@ func (response RunSchedule202JSONResponse) VisitRunScheduleResponse(w http.Respo
 		w.Header().Set("Location", fmt.Sprint(*response.Headers.Location))
 	}
 	w.WriteHeader(202)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RunSchedule400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response RunSchedule400ApplicationProblemPlusJSONResponse) VisitRunScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -39063,6 +40739,22 @@ func (response StartSchedule200JSONResponse) VisitStartScheduleResponse(w http.R
 	return err
 }
 
+type StartSchedule400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response StartSchedule400ApplicationProblemPlusJSONResponse) VisitStartScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StartSchedule401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -39190,6 +40882,22 @@ func (response StopSchedule200JSONResponse) VisitStopScheduleResponse(w http.Res
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopSchedule400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response StopSchedule400ApplicationProblemPlusJSONResponse) VisitStopScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -39326,6 +41034,22 @@ func (response ListScheduleTicks200JSONResponse) VisitListScheduleTicksResponse(
 	return err
 }
 
+type ListScheduleTicks400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListScheduleTicks400ApplicationProblemPlusJSONResponse) VisitListScheduleTicksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListScheduleTicks401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -39457,6 +41181,22 @@ func (response SearchBills200JSONResponse) VisitSearchBillsResponse(w http.Respo
 	return err
 }
 
+type SearchBills400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response SearchBills400ApplicationProblemPlusJSONResponse) VisitSearchBillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SearchBills401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -39567,6 +41307,22 @@ func (response ListSensors200JSONResponse) VisitListSensorsResponse(w http.Respo
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensors400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensors400ApplicationProblemPlusJSONResponse) VisitListSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -39682,6 +41438,22 @@ func (response GetSensor200JSONResponse) VisitGetSensorResponse(w http.ResponseW
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSensor400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetSensor400ApplicationProblemPlusJSONResponse) VisitGetSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -39813,6 +41585,22 @@ func (response GetSensorCursor200JSONResponse) VisitGetSensorCursorResponse(w ht
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSensorCursor400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetSensorCursor400ApplicationProblemPlusJSONResponse) VisitGetSensorCursorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -40128,6 +41916,22 @@ func (response EvaluateSensor200JSONResponse) VisitEvaluateSensorResponse(w http
 	return err
 }
 
+type EvaluateSensor400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response EvaluateSensor400ApplicationProblemPlusJSONResponse) VisitEvaluateSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type EvaluateSensor401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -40276,6 +42080,22 @@ func (response ForgetSensorRunKey200JSONResponse) VisitForgetSensorRunKeyRespons
 	return err
 }
 
+type ForgetSensorRunKey400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetSensorRunKey400ApplicationProblemPlusJSONResponse) VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ForgetSensorRunKey401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -40404,6 +42224,22 @@ func (response ListSensorRunKeys200JSONResponse) VisitListSensorRunKeysResponse(
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensorRunKeys400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorRunKeys400ApplicationProblemPlusJSONResponse) VisitListSensorRunKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -40539,6 +42375,22 @@ func (response StartSensor200JSONResponse) VisitStartSensorResponse(w http.Respo
 	return err
 }
 
+type StartSensor400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response StartSensor400ApplicationProblemPlusJSONResponse) VisitStartSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StartSensor401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -40666,6 +42518,22 @@ func (response StopSensor200JSONResponse) VisitStopSensorResponse(w http.Respons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopSensor400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response StopSensor400ApplicationProblemPlusJSONResponse) VisitStopSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -40802,6 +42670,22 @@ func (response ListSensorTicks200JSONResponse) VisitListSensorTicksResponse(w ht
 	return err
 }
 
+type ListSensorTicks400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorTicks400ApplicationProblemPlusJSONResponse) VisitListSensorTicksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSensorTicks401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -40926,6 +42810,22 @@ func (response SignOut204Response) VisitSignOutResponse(w http.ResponseWriter) e
 	return nil
 }
 
+type SignOut400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response SignOut400ApplicationProblemPlusJSONResponse) VisitSignOutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SignOut403ApplicationProblemPlusJSONResponse struct {
 	ForbiddenApplicationProblemPlusJSONResponse
 }
@@ -41017,6 +42917,22 @@ func (response GetSession200JSONResponse) VisitGetSessionResponse(w http.Respons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSession400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetSession400ApplicationProblemPlusJSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -41292,6 +43208,22 @@ func (response BeginSignIn302Response) VisitBeginSignInResponse(w http.ResponseW
 	return nil
 }
 
+type BeginSignIn400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response BeginSignIn400ApplicationProblemPlusJSONResponse) VisitBeginSignInResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type BeginSignIn404ApplicationProblemPlusJSONResponse struct {
 	NotFoundApplicationProblemPlusJSONResponse
 }
@@ -41388,6 +43320,22 @@ func (response CompleteSignIn302Response) VisitCompleteSignInResponse(w http.Res
 	}
 	w.WriteHeader(302)
 	return nil
+}
+
+type CompleteSignIn400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteSignIn400ApplicationProblemPlusJSONResponse) VisitCompleteSignInResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
 }
 
 type CompleteSignIn401ApplicationProblemPlusJSONResponse struct {
@@ -41563,6 +43511,22 @@ func (response GetStatus200TextEventStreamResponse) VisitGetStatusResponse(w htt
 	}
 }
 
+type GetStatus400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetStatus400ApplicationProblemPlusJSONResponse) VisitGetStatusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetStatus401ApplicationProblemPlusJSONResponse struct {
 	UnauthorizedApplicationProblemPlusJSONResponse
 }
@@ -41673,6 +43637,22 @@ func (response GetVersion200JSONResponse) VisitGetVersionResponse(w http.Respons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVersion400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response GetVersion400ApplicationProblemPlusJSONResponse) VisitGetVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -44294,581 +46274,584 @@ func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, sensor SensorName, par
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L3rchs3tjD6KiieXeVkhpRISc6Frl3fp/gy8cR2/Fmacc2OvEmwGyQRNQGmgRbNSanq/D1vcX7ueY68",
-	"2FdYC0Cjm2iyKTHX0d5TsUh247KwsO6XHzuJXCylYEKrzvDHzpzRlOXw5/NLOjP/pkwlOV9qLkVn2Hk6",
-	"p2LGFFnNmSB6zkjOlCzyhJFUMnVEXmrCFVkxej0kUjAylTmhWUYSmXIxU0edbod9pItlxjrDzvvjq87p",
-	"VafT7ahkzhbUTKfXS/OT0jkXs87tbbfzMmWLpdRMJOt3bJnRNUs31zXWecHGhE9hUcErvW/YmqyoIoox",
-	"QSZsKnNGqEhx8YUwyzV/MppnnOVm0ZVFmnEj65tImTEqYIGvZEJxGfVVvZ+znPmZZA5/TmhyPeVZRngN",
-	"HMd5IdRxf/Dl51+cDZLeCe33e59TSntf9Pv9Xr/8v8EOiL2jmr3iC65jK6JwQhmb6iHJSc5+KJjSqosw",
-	"IYolUqSKFELzDE5OAkgXhOJODPRmlIvq0q86KZvSItNXnSf5fw4GX/Sf6P9svcy3MuPJenOxX8sVWVCx",
-	"9qskn/zwqV3Egq7JhBEuCCWaLxj5ZNV1q/+0eXE//OfgpN9/svrPz/q7Vsd0vj6fapZvLuzCQklLsqJc",
-	"V6Y7iQzLhWYzlsO479+/Py/0nAnNE6pZfNdaEkXXZDWXhKrrGp58xWjO8q3Lv+12ljSnC6btbT5Xiuk3",
-	"dBGZ71wQan59pIigiyr2d6ZMJ/NRRjVTejThWaY63Q43ry2pnne6HQFjdmCETrdjTorn5obWL86CfnzF",
-	"xEzPO8PPTrsRgH9l78XLZ5E1+lvzSBGeVtdYuzFpmkZvTGTVbtART9uufdDvxxb/VBYiet2YQVdznol5",
-	"AggA12yhzL0y12tJZ0x1iZ5LxRx5GidFrmQ+JlrKIRlrqWk2hguKf48SulyydHxE3nM9l4UmXA+JkBHC",
-	"BZv+oWD5utw1rKSzg6g9hSVs7uhyzshYsI965BaJBAI2YjdQPR62/qt6+b3kifh7kaz/+mWnYVU4YQPY",
-	"H8fBHhD6b9g6hjeafdRmiWtZ5ESuDNOiGhDd0H2uHG15QnK2ZIY4aqSFUmRrYGGWSShNc81qqPc4+Zye",
-	"TAesB/fE7Qy5aLm1Gjtq2uOJ2eOCC49q0R1P30jBXlMzXfRwDN8G5BKep1GhVizvGgak2A3LaUYUM/RB",
-	"s5RM1iSRiwVVT0ghEmDvaRdOFF8zez/tnzVx7viGpz2zyh4us2G7pyeff/ZFbIt/lZMGSkW+l5MtZAro",
-	"0+h7OYnfdvzhHhTqFVX6+Q0TOkaiDOx56m5DRpUmzDwLgscT+FLpnNEFmUmmiBSEGuZCauyjM+ifnTTB",
-	"1SygByvovXzWBNfPzqJrj8sDnsUiUaKaLKSqruhxP35hMxgxXIRls/jKgn7ki2Jhr+6CC/xUInXIFN8U",
-	"i0mM0Z6TCdJ8AQ90gd+LNUmoYgbUGdOGw1Uh+LQ3aKD3OEp7Uh8D5LtCxDlUXojdzKlJnIssNi/E/fnS",
-	"RTJnaZGxpgul7O87b9VcFnm2jq/UDXK/23XBMpY0ydE8maOUooZIvLtkxbM0oXmqumQ8y2WxHMJKx10y",
-	"/jO17JL+eexVEG1F32Jp76HMSSpXAj91yfjEvGae1itJjJ6Rq66hjRMukE5SkRoi2iVCahh/SXMm9Jwp",
-	"VkPBYD0N7E753TYfaAt2cMGEknnj6cKv0bMVbGVPFh9qOFn3273OVanoqZr1wU/mJr81vIoumKiRw7Oz",
-	"3qBpbTjuPW7zLb7LlP5KppyBpHxh+Py7AtabSKEZynV0ucw46nnH3yvcjl0lvDahORyBKhYLmq8tQ0ik",
-	"mHJkx5Y+gFjhpOUbmhXMTjTloG4jVR0+7sPq5FJVB/1q68v28YjQ3jjHbbej6QweyBmFjYFYnEkA0G0I",
-	"zf/I2bQz7Pw/x6XR4Bh/VccObO8QnnDyIczWdJEFMLv/uu+xsttu3aqBxwQqMJ0px8TzQjxBHRgepNlR",
-	"B1FGLaVQeO5OazlPErbUaJpohzbwM5C0zvA7u/elvwUji94WDh+6ZtSkyHMjRYKW6eFy20WRHqFFRcIy",
-	"s45+tzOlPCsMXva7HSH1yMqw8HnJRGpugfk7L4SAvwfdjiqShCnVGQ7MuDkzQuKI6s6wc9I/+azX/6w3",
-	"+OJycDLs94f9/n91ymcmBj+TjBOa8YT9b7fLboeJ1A4hiizrdnjaXmlb5lzmXK87w9NuR2mqC4WsEdbr",
-	"cddgsdGMOsOT1njhTi6GEJeBnabTDc1ioSwfmqNiM9nXjmMWrJrdaNvr/rnbUE2+0NZ68IBtfyhsA2OC",
-	"mGY80VtOd5nLScYWf46ccso05Rmum7QRP8mcKgJgIzTLGU3XXUIVcUfT7bA8lwb7v/tQQuWs/2W3o7lG",
-	"idst2LPYIhfDEr167OMykznLh4l7sjXg3uJOm+Cm51zMjFhnZDKwBpoVMpT2aJbJFer5ZsIXMp/wNGXi",
-	"noAFu4FgLEXTsUrkkhG5ZEahRk3vmq1JStV8ImmeAnwNXBtBeVqCslzjTlhO/aOHAOb7uWQ3LAd7I1hX",
-	"DUBT6YH3UtzQjKf3BN2ATDnLUnNgHAcckmOkLcfA3ofEKo5DMpOaPO4PumRFhfmrH8IvGHPrC0tp9My8",
-	"M+xUpunchgdwclIewN/EMpcG8ekkY+S50IYe7DwLu5mDnMS5hZHMiTfiOgynCjbH0ifmI+D+iiqSSsHM",
-	"3K9pNpX5gqX3xnBGJjJdu2lhc+SvF9++GZJCsI9LlmiWGqJhZCXzPeFiWehGDO+XAP6KpsTJYjvhuvAb",
-	"OhTBsAI/SagwO5swvJq33c4bqV/IQtwXdsBlyVWpPaurDnjHAJLsI1fNYDorwfRGaoLL2Qkkw2yn8OiB",
-	"gJQzPHjDA+ZIYs3Q7qX7wUfJBbOYy4Qmq1yKmbWPsfyGGXU1kzMgmlyTQqTMu6kIT8npdJA0wO9xiGYv",
-	"zbUXNCMXMCp5bl5oc5HxtcPcZLEmEhwAsNwOmo/2UBXarcBoq03YXojfmPzqLFJ3kF8Tam5UsXR6vrVW",
-	"x+TF07Ph489QXgRY9Mmf8P87dSg9v2H5mszBPYAubfP3UacL9uKYaTmjSo80T66diGkNElFzGbhKzMMg",
-	"d4eLPHVC7YdAJMaNab5go38amj7snC9YzhN6fClzKbRsj5cO0E2o4a123ox0lyNpPoJSZLeupM7npwNy",
-	"dtYbHFsLbc2patQFI1etSmj7OIOcgQNasBVYhMHcBlf1hmYj6/btDB/DoQGkK8MYEF9zQ9k7S5llKMw3",
-	"HWPEMgaH2LDFx2aLkfOThS4X9lm//bHhpE2HZn/tdi6lfEXzGTsgp8+kmLHciM6CDMhr/lUTnxoEAqtl",
-	"5VZSIpdSElzXTlKrpRxl8OiheHtsI1zbWIEnuCcXI4LyOpei5M2KWnK94opZGL+mYm23qO4J6oWEEAoD",
-	"3JN+vwxqoGTBRWFUB6quMbrCaDInpFH3Ogl0LwNws0jiV9kK8Asq1iO3hMMcgJS1aA1Ux+Yy1xCi8YRA",
-	"TEUPgioMsF0YkSw3XmVWlUCWbSymfDCMK+mVgSWtXraPu+CPno/+2Pp2GScCQPmboIWey5z/8wBSuNcz",
-	"qSDnb18avRJ083M7BYw1JBgRQpbs4+jo6AgcvZSU9vG4rDkIdZ5gzTvRpwifPtTVRdkPlBuIq7kWcuXj",
-	"X7plxJalNtU7a7GplCxB+/fPYOjFJwY3zR38tIpk79+/79UjcrYdeD2Ax566KpZLmWuWvmYpp5cAwoNR",
-	"5quOZh/18TKjXFx1hqjgbrDmJmr9ODxpv04CCyWw0hZn7t8bLcx7I3jh0ITbnBZokzLvGuJgo+dKWq3p",
-	"NVMQo/GP89evOqUXAKOcMpYDrJe5eUVbl05CCxXxj72BIJCVdQtaPYSaIcADIAUj8CZIHuYTBsVxTXKW",
-	"yBvrd675lLqdlOqd4HjNNIXnABoZv2G5XSv44Xe9/gxfAVJl56d5Ttc4HOLPj5srQ+uN0adBlikKnsY2",
-	"AIIRjUczAT9dUUUWTEOQgwGBHzGlmvUMqY8NKxNrUMaNbsYhyKmujB9A18cKdDtyyYQVOH9sObM9ru1v",
-	"GRmQTsrIqY1RIHQGjMO7BDj73K2/dpGz0DJLm4FskN6I1oJliqzgGsgsfULMIo0AwwFl5yxLwXDcJROG",
-	"qKrnbF2+4BxZFo0tL17NeRaGat0FHLeh1/W7DiASXrMAUG7/Hint5ajiQnikJfLVTq0EWOXCfPALk5Pv",
-	"GZqVgQg8ReBt0gJUA37sMFEszMpXbDKX8tosO6OJ+ZctzFI/1Lfc7XzsmZd6NzSHCATzdjjXN1yk7/1o",
-	"9V8u7Oj175/jbLdO/YihipGRdVN0MdckYzSFgAgMBqRijVxQsSSvXKOG04OZrYbkp9sF2ldcRUitJ1+t",
-	"6FjlqCK0LIgzNEPtiZOwguogjZs62G7uvw3vXNo+2yU85J62IaGtXnqKj94ZXhB/sAErWmi52GoP8nAy",
-	"A5yXj992O8mcgYUkGq6eSXkNoWlc25g5RpM5WVDNck4zKwWDRaDVMZnpn5oJY2eFToJRO6nGiCoX+CRw",
-	"Xgh/G5UBC9vexZgDfG/JRMpEwmOcEZarbPQSkP0FTRmZ5nJR2fImFm0IBjiN3jEJheh6O4UNT9xnlmDc",
-	"yPPTnKm5AJdvi2N64Z++7WJQVXRQNPrEIjLNL7itOb1he+8GuFEN0XYt/BVV+nXtlW3kfUlzzc1TO0Hy",
-	"1j15weAmLqXMmi4N16RQzO4djBqKgIAg5RMCLjDlcigU09b0uSdG5Ub13WmcNg+VmvWGaay++m9R8qZa",
-	"s8WyJl7KYpIFEp4N52xgZ4guVYysXbbKpajf/Y0L7Ta8uQmLgQ34UjliT+vCq9ANqac710bae16htA3S",
-	"I3qhgFq41WAQI9eKZdNSlBRGWjuKSHw1HUqKlLs5g+B+OmN5XOamKr7ANdgnVnPwMEc1KGvkjF5o/M1S",
-	"qkRDIDXfNszI22Y38xy6nZUsstQ8siV3A+P4cPdkLrPU6KmrYMowbyJExBJm4UQeNt0yvLK21MajR7a1",
-	"wXsnmUyu7R7jm+DartyoC6jzIuor5/UAhIEAa3DF0QU4j7poouOBNWVJlYptfjfth9uRMwUx4ruJKGz2",
-	"HT6+jYDur5jFCUaVUARajAdvdQuNp/Q8RbN89ZAMO21OyLOEKCUoyURkwoZ3g2PkLWR9WAUM17j8FyGL",
-	"jqjpWRpQGMNDZszmzHBVUVHtb4QqeAkduhm/xmjpHfQmj1GPZ4ymGRdMgRV0ym8YxkpEB4zgn2ZbDRtG",
-	"i14wYp5DIsUtjbShFnMjOQt1V6UZkiJGdMZC7rfJ3RpGcdzO8Id4vuRLQVYyT2ux6Dang5x8Nu8v+nAU",
-	"UWqpt9g+3RXyqIGuwtuKqzLCyQ2epO7MjvY2K9iNbsLN+nXD6d0OymNuRPC/5HQ537ygLJ3tYYMrb3pM",
-	"45PpvkO9kWlkqDqlgnG7dqmNGzyINgtq3q+mlHuQbGyjWQ2oSV/3tPchqccknKgoItiKKQ35gVbDSC0J",
-	"rptYd87VzNs0zVgzWy89Hj6rBVxGKxTpNlk0jDcCS12T5mBthhgsDJw/4DB2cMwlNGNZeXI/xcG5Jlpg",
-	"4AU+ukPGj568n6d6lg6oNWA0YuHbin5WM3o4W8jGlssY6VYa3VN8/La75y0tVUJPkOuwZno/vbIGaZdu",
-	"gv+123LLbATahT/hmM2S2pRzdFR67cigHtcGr0SqnmDWjA0q7zp5AtT4CWOiptiUicfWsLvgSqHMFj7Y",
-	"wTB1+GNT2t5q6i239doPHX5ZnSX45YWbMPjunZvbAKxIuX4urC5dQ7BExzSh93M5JONrtsY8N6PMm4V2",
-	"yVjyNBl7d+mS5UqKLhknGS+/LZS9weYc0jRnKu7J2sfHUvMtcaE/O4v6b67ZehR3RO2WnpieyzR63byH",
-	"MFrfoPQfAnHjyih0OqeJBjCMc37D8oKPo1CArLPYnDlbSCNpIAQbHgF3td1wVOYqmujwiiqbgo1Z55G0",
-	"2Q0XDFA9xBkP6RA4HoZdl0znSWRtN5W1R6+5wdpXcnZvOaPE/j++6byMG+BSvLbiTa2SjZxOx0NitM81",
-	"uMVXc0lyRpM5U0GULBDDVOJzIAKExE9Op2Fe5IcIpHxCSpypVQ9wJ0evpAs113EphAqi+YywIRIW9/Pu",
-	"a0Vvx3Ddrkt+GyYdtSV2YRJShDQTqq5ZCqnEDaapMknprtJpS19+mdH0YwTG7eSwMOOsUJ0gY3TrfTHP",
-	"hDeyASdK2ygYqahqTesQTQMSFiJhsHWPS3bhlfOrIEBwMG7hHrFi97mGTVEtIdgfCDS+/NNkTXDlR+QS",
-	"qr9YwXvKc6XRtgGXpKzBdNTZsJL4/LvNqc2QK/iv0VAMN3FPu3AqqWyeFAQMuF9dFRoIJTA6jS2JtYk+",
-	"PuEvhluVDMAG00C5oGAxYJCGiSFnumLMOIstw+cWxpaxaf0N8d9lH/64C+PcHN0gG7BMkHOA6JYHUgXA",
-	"NuQ5hLL+VZA9+MdmoW6nXmeJ2HEg1yLmeSBCwmVIZJGl4Poqi/rshMs1W8dlPG8i2Fug3Y/+VnS9iE58",
-	"jaWFvEDn1F2ERytgHhIXyxP690PKUv11EtneBKSdVtow81s/W8MD7/wiGh648GtreOCFX3LDA0/9TkII",
-	"ZVT8LBJnhC245YyabDRVz3v7qbcLVUbI3SUDc03AIYgEqOtLZUJgi19WC0nIC0HV3dZczrCkRvloG0Zv",
-	"InKJvktaKJZ6nMUvAwa4id774XQTploUd7NXv34arCX2S+SVTVSvYjjgLzdjFjFJ1taY44JMpJ4TOZ3y",
-	"hNOMZNS8MGPOJ+bDmV12JYpVNd4lWpHD6R1M75BSPm0gYFFFcMKzDOO8d5F8Dx24mIsF15rt4QB56l6J",
-	"3TaQh0eKMbGXjjaTNywXUNxiYne3aQ6fywUbJXPqqo85JJ9LF8oqqGZR/RlZfrVQkUts23xY6FymRcLS",
-	"UdStSddO+nc1+1ALyBk1dDyM1uDoz1fE7L5WbOykf3LS65v/tZE+vi9yrlKebEZ1JLQ3ZSnLQf/Z3zHi",
-	"PSIQRgb2thuWK0vR9paSbEEgmmh+w/U66sF99+IpOT09/RICGL7Vmq7oIwVZRxsQOu31z3onn18OzjBF",
-	"sdc3f7RbyCqORhmbccXFVFqQNIwUMInyjSLPWl15a88eKS6SiNnownyNwRoOR2xh5owrjZYjcw+Iy4Lx",
-	"VIlnmN0QFnC+Zkt9dy+38NX8NoryxQy3IqhD0xYa5SuVac7iCmLOb6hmowUz69pCDnKWoV3A1Z6q+ddT",
-	"0OEVX/CM5piI2iU0UxK+xnyrIIpSSA0x+ntG1ck1zUaGsQs9qt/MEn/bpSz40mt+iEEMQpAYMPLZCq1p",
-	"PaKYavFOdmEfNW8tpQvw2hqvYx9rryhVjFTwzu6Qhgv7GJgDbJm1PSBgeL/D2qiNA6kXWRaTjKs5S0Fa",
-	"aKVw7n8cxTINbJnRyMCSFmOaDU1Z+xQe++bm4ANXM5cBbSllWcwPb2vSq3CkyiXvBuX+fBVPl10SYm+N",
-	"p3cDIWZTJoiThjq7rviRN1gRsoXNa1siYInwFeGoTm5K/KsxlDq3iBLNABPrvKK8puUJ1sWqCu5UWXyT",
-	"vIitACJxbpxlaUxMtlVtpp4XVVmzB3JE2o1Fzr3UikANxMD5+7E3kz37/vdKiqN3dPWaKUUhH93/2lPX",
-	"fNlzVf16vkaQuYgNsXblbADUQ01Wj84D2HV3ROmV0G/wGjsOF0m0jJdQ3yq84h2O8MPni6Vew113JGXQ",
-	"OgsjwKCYcn8Hp8w97HABXdtBpiyBKK+RA05gbwsWv/30DmJtq+FCBJiGIm8Nb0aFFAi3LQAXDx6qGe2i",
-	"vS4kmUkiRZcIuSIyB/aXP7GZKzRb0bX1ADZEuf5WzHwWbE0H+IwlXDVE4Bvpj1gGRFKWcKisp7E03Syi",
-	"9AcKaKzusWtJ0l43TaONJcz9T+m61JBiyuPj3qCV8pjymwYAYC1vR+fdc12jaSRzwIKFhBR9Rm6kZkHI",
-	"MKKiEUuE7ZdQWeEXX3ZbaFZlkAjNsm+nUCqupQD1obtptAOF8tXzv7y8MPz3kcII24pJh1fLEVTWjBad",
-	"zldrUggq+EIWEHuiUKaZ5kb5L9w3zHBz+yADLF1Ip5zffzM+qGQhb2qGA7vK0zx1Fge3uFNGMpboImeu",
-	"9K0N3q/nj6Fz0xyoDdzS3PrzzEFfLBm9ZjmZ5PKadTH/AGs04PUI8ZvOcsbSkZZwI2dU8xusSsEN1hfi",
-	"WsiViKK94lpHsyCqKGkfq2L/5/2WDhsUee5/HJDMYoYLJaI6XtmSCLDl2IlhI5r6oT1jxUf+0/8swrOr",
-	"p6Z4+Ri35FHNn3EQKuTvuqUsJaSbyaMrQtAaUIaiR2lpePlylsg8xWofoSBJXoGRwyjdDIQSikWAbM7B",
-	"nCIcIW4QgjOeEMUYGeN4402SPOGTjMtZTpfzWFuRXPMkYwqUngmmp06wD8sGvZB5isG4rdn5G6l5EheL",
-	"nPYwWjBmDiAilL22vxj4lNpGsD6ZpQwCDHKl91qXHTme9YnssCmWzdYzMCinQpbItcJLoLpQYN+zC8y+",
-	"wHx2Kdg9Vu05dWTZ0KCjac2Y7GEUdnk/uEHDjqhlW+aLwxCTd2xWZDTvEro0eJxzG+2Yk2UuCcjDcUYW",
-	"Iyp2MEdNvs1TLii3HMBqwAC53Ulc5tkKCECTzYCmj6y666wnW400+OgrLq4VMnlQsxpCbhymPSLsI8rn",
-	"Fv2NupwaJqvudQ1QxYumfWjr0Lz3iYYnBcO6PD1D77A+MxVcc8VS8vXl61exg7wq+v3TJOU38Ae7nHNF",
-	"vsLOc4ATLM8w/srQCvjhae/s8RG+duzfc4hQG+4pM8j1PTNMnGSSkynlinKN/ktG0qL2e3xwaHNQ6EQu",
-	"2ti6sm/to7fdDpjUMJQyggh/RxVNYVC5ArPbHU/9bTlRPA0auG8DMrpffQb/kirF0tpSyOWcrYMee0ap",
-	"BrOQp4JIJomW0onS+HTQN8ygx+nnel5rptEas99ZMSK6R8Mo2w0CT8I7U9ZU7+ctbKZkSlBoliqyzJky",
-	"bD5jVFn+mkilCVOaLww5OQB/fefWFd8oF5BIlo6o2p3bbh9eWPIWvO2MVvu9X2QNXJ1+L3Nifwaw+Pe8",
-	"JGSF7IPw+ncwUzyfxKido2XORkoXaYusW/P825xdwNOlmK5iTiz8xYgGVl3UBFIyi+U9NmOHje5myVgy",
-	"b2Ik1m77SBF8LtDifTKFc9QuMw7X835wv4B5GnKmogzvpTYaZZEr5pO34UqYDx6Grmxa67Vc6AYWd+NY",
-	"XF0AMbeepV6Aq3HYYdmCKSLPz6mqUkDytSwwIvapXCykUI+6WI4kQuLIHrVf/i717iRLC2m31xqj8bSw",
-	"ZFub975OR6ys5ySEgGeEsnNwNbxsWpO4AoyNqgOBaFRSkwop7lZ1m8iFbpbSNtU9GxtjBbzdgnRo+q/F",
-	"gHnZbEvwVPkQ5oOlDBPBaW7+8ZiFxiPlg6a9YNSPWYz2iyeoR/M4HJ7xG5ugkdI1oVm9kXBgX7scPB72",
-	"z4b9x+1DD7aYCK2pwEF5SMBA2CV4rpDgFF9xo9HKmxh3L8sH7mzqyEkuxXrhS9C5J2u9+r5++7TlRMuM",
-	"aaZG3gTTXK0DCTREvNvXbOWTytxTmikWLWPxC1hP2ZRRrUZxR024F4jZgBYP8Mp+O3FpxQcyHjoUi+ka",
-	"PoTLsEKZa5DkmDALNhJscHOdOvE2/+lf5glbhLkgOYUKo0ZdSOSC65/+RegNS0hqBEHzOoo7QK8NHf15",
-	"FK2o+ZZDp14jtxvwg7AFt6t5b6HiQ1O5NLtZ0pxkjFz89C9hBImmvSEAd1kx/YUCNmreqKz8tI2tHN9z",
-	"CvhhbJo4JtBNiABwYZB102bZf0PLLIpSc62Xanh8vFqtjmSRJygJHCX0+JlMCgOvv3O2YvkxE8fowPz6",
-	"7dNjnL93euzOIhxGSGWGKQSLjTPNw3EQG81Atw+25fvZll2BHTQeU0wkrxL0Gk0MWYu/ERWELY+k26lc",
-	"QCANTYbpQ7lc/w1yGgKLbySYw0qc6OvxZ2VVzy1SHkoFP7u40CQuXVYp555+1Yq4c/9r+sZotls37K6i",
-	"ppDPQUouKwV5SgVNORXka5Zze4ngjj613HPJ8gU1ywFbHNU5X0gOVa3NiwwLlv0C0o5o6O5cJZ0Wo6oT",
-	"nZ7+sUlntxONHbws4fFIQWt9uwRoT+zFj0e1Uk9345h2ot7p6bFA19O+dZo2KX5Ivd2dDyL3LCeI65SO",
-	"9qCZPdY2WLOlvze7bf0RKvT71vgk0VJeE65/UV3vlyAUh9VXXGe8uL4iFE+DsiBWoN+U5X/6/3SRsrqk",
-	"bkgqCvK/kHh4UCHdUJRfRUQHbDu2YOh93j+eU6Font5dWId7krNjxahImBkyZRMKqlQjlYrIo6UwuY0o",
-	"Wdd8rMYMxZgALGk0MfdzpywEXVTiF3yVS83qen7nIpkvuP5nlzzNudJctKIjGVWKT3nSUB7HoMMrPslp",
-	"vq72YX+kyILm19UV/PXVgHz9+PHd6cX7OROAeZFKhS/YJC/MOk67xBCOdjk5iLuN8feafdRDwsAZPs0j",
-	"nJwKKI+MxDPK1TF1budSpMi42GGaikLa9TrEAdqZdgKb9BajoFEBaF5PE4Mjp6s19Fp8Rjk2qmudjrDp",
-	"f4CfqnOck5xh505HWaU3zulCkR8K6dwVZyciDaDxv1pF7MqsWERW83f4HpwzSxtrWa7piy+Hg7O9hRuX",
-	"V2CvaxX0fiWemtTuW4ChHkOaqMu3pRs8ws1scdImsRR8K1WK7RzFts63a1/j3S68NJAeBcbzjFEn2NjD",
-	"wsIlkD2mXIMWWxdYubwn7CA9xBQT29zLRv7YNrFYvAgfTrmNqzm6Ei1qT0cLJXExWuZyljOlxk/IGOEz",
-	"yujKfHLmUvO3kHoETX1ZytLRiuv5mHxi/klzugLCkBcZS4ks9Kfm1VwazRk8OSPwpY2WdMnyMfkkFL3N",
-	"o6WXZ0w+2QCGLYqrsdGpFAZ644pjaPzpkysxTjkkmtTm2hjOufntAdgwKrOMZS5HEOQDrxk6soYCe7lN",
-	"/LOc75EiOZ/NtYF8yjI+gY7Vn+IRODU4gGqn2ymB6i00vrhJFaTm9wbAVdxhEE+4sV9kjrgJcz/KSxt/",
-	"OEJ8G2XTI/Ktx18MOuVYcgYlV1n6STfOz8csTwqeacKFdWEBhOiCfIKZNcM4Xf+0td5o5OTHvf6g1/9s",
-	"f+XL3A4AQBNdcXEdEVXKqqhlpO6kNHXvEahuea0dbU+rCs422nKCrbSLWAn6tKEoeiSsHtzUsFCju5vx",
-	"5jyPlU5rlCpLdb/cUfORuHiaiKezQJwDNDEYVQl3WQlHvmuZVHWaiYS9WRwpC0u5AVe2T72rD0U1JjtV",
-	"FpBxhZ2/bG5fekTeQw4x4jcKLGUYQNC5T7lOnMTmp7WTdKCtLtvRLMvuQNtq6tdsiYEjQea8FCxMba5g",
-	"Ua2n6+C/DtMWyx9CZRfNOOHikiIXdUlnu62rrrnV/ZXEly1jRd9CvNY7jNcK7I+LQvAfip/+RVKGMV1o",
-	"7PIy5P1XaEnOhpRnF3ZeCYQ9T7Qin1wUy2W2hkhH9alb7CsJ1fdJkv/0r9SwgE8walE5713w26ehxe4A",
-	"QNbK1V99Qozma0QR0IB36drLieyly4lRi5mIerqCJ6b58aYy7Jp9WeF2m9JrY8FiToAgKs1WhLZJLCAx",
-	"uqyPnYrw79scZ5iJ3ereHoVfwKj2YJr6PZmm9rdJXTSd77k70zKc0kt4NqjyLrmIv0Uc/wUNx8/MEULt",
-	"WhX38vz0rwnV5Kf/n2SPfvqXpksGjISSNOr++WUDWQalfRujUjANJ0j8Iyr0JA4Ck7cPY9ncWi1LsJ2/",
-	"798yVOKBWB6SWNbiS+ruRbhbO4hnWcAmolm43tBzW7gCoGzLKhkaYYX6UMnAbhw84nT0RTzuXvS5Wvfj",
-	"ruPUwFkbNKg20gw1jFJvlAhttHyQsfQ7FfpokRTqgITGSYmQIwWN66GDSexKvgLzXObVFD756V/m822r",
-	"aOCwts9vi1X/8jrqRS2Lw9NnriBxAqNj8pxyjIhxwkTj+VW3/5ZOMkneyTTns4L9sw0MsC1HtH6euYlH",
-	"CYUaLZ5TRqY9eXz2eNAmxnMpM655wqnYuicDnayYua77ERPl0uyzl++zz18gaLIsJdbY+JBbX0YNDZ5g",
-	"W9QVV94TCGk863ZmqQcZ5EEGCWUQa1ApS32Vl9wLKMFd9MzlTiqfL4fXxlFWZfBIXMyTQUgZ+vlYUCwB",
-	"CxJXr+Q7uabZOVQ4+wu/aecUZxGyE6XaP0vNW+sb2VX69u9l/acNbfih9JWF5X1rXlkgHyoC253ZHz8Q",
-	"OwcGfaGjstnY3O6xLeMKbA7VkynlmbJNWUnGpjoQjq08mGQSK2ibIaLiYEO74dRXd2nfyFBex0quxrv6",
-	"yWtwNsMkMYiEjYH3aMkXdkne5OeJ22tjt597tENras+zaApy9WaoqSyEdcit3HcrKnSlJ1ilRRpNqaa7",
-	"EPO1ey4sg9+y8q5SLG2on9tIhw7ftLnsAeR6qof0qNyTX3FTS+eFL9nogbeTngUYeAh6Vut0/cemZ0/D",
-	"JIrG7JBtDpg9FFpHj1oKuPXuCj5yvRY7Gt+Xa1hGU2z7TrO3wfbwsGoGD2hGY94bel98IR6pMoQHOxRO",
-	"7AeIIPrxqiOX6qozJD9e2aIs8CMWVLHf46jw4ejo6Pb29jbsbmhXfaiCqU/htnzD1u+wZ2AzEKw6VWt6",
-	"8HHJc6a2tuZm0BIUe0Nhd3GrEM2MJNq+hHFcuX8PZVRwUJkjpbXi74J+fMXETM87w0G/3+0suPCfoYui",
-	"ZrkZ4r+/+++rq4/9fu/q6uNg+uFP/xGleonc3U3hAh5q4I04Qgz/nrGM37BoE9GM5TpqbXjjFABKNFN3",
-	"611sILBY6nv2s7OjqHhPFSNxCpYdjD2nCKuD9ODb1IhXbDKX8rqHFhzqPseg22geC8KSbNsglkhYMpR6",
-	"VrplMxWHFd9wkb5wY4VfvgvGDb+/hDl2yijWFsvMe0RRnnb9BYKox1Uu0bKzRzOszZ5J/rzK/r37bb/e",
-	"Fqn6/bNg+Oovtnfvh7j04e5ViaClHcBVs/aIHUoalZ6DlQtUw81tF/0QkocnGn94scNXKGlQF1pQqPb0",
-	"xR5pu14gTl5vLzY8KzuyQ4rDesnqVXSDDkMNKziwDBAjhn/J5QormHFRdnNs0SQ6YzdI7R0pSNmkmEFl",
-	"/qnsdDsrmotIZ7uoYrWHtaShN8eG8edodmQ2M2Lih4IVLO1CSqLr9tglLoC6SzI56wadyiEarQvv2u5Y",
-	"VQtbJmedXTYtnoaKDrYqxfYGCLVSK3JYGFIeQLbG+3EIktJY7vIPRk8+uiodkfYHe0ALhnkBdf8bSoTS",
-	"Wms8b79RN2adqbmzqPL+UDAdvQ4bR2Gl4BLzXA+KzdsiVw1CmWb5HmiBnvZLeGdXBS4r67rN20V0HWzd",
-	"1M3H8qKpB0Uis2IBQdVPL/4OVpW3CDZnYjG0882zv158+wYM4WBRowt2RN7bWADvhDFyjk+rZR+5gp/f",
-	"/O3VK8JFOKwtSZwwQ5+FnxjptbCzPfFtm/pEYGt+fA2ayylNDb23HaUhX6NmqFY38WByivPaDWOiWZXm",
-	"/OMf//hH7/Xr3rNnRwTN2jEmEhGhg6lCTGrRzAxCsePNzBoVtnKCeneWzVfwSmzAA07V8i3MPiLAlzIu",
-	"wPWGJwE9sLwThE99FAjNZYH5PAYuRb1/yfHudXmK1xiTj9F5C7omc3rDPPT9LBVSGaYD2ssfT89bL1kF",
-	"JyFwer5WPKEZNO2xQfooTmRy5n6o7vDlm8vTE/Ls/PJ5e145Nic7Ru9qSte+nCmFsI4uGZt/lKaL5djg",
-	"PGQJ2br/lsx58d6Rnq7fuPed+UFquUP216381BIby0PD1Qcn1t1Nbes06CC8FJnMvZnpHXncC5ow/Xea",
-	"FSzmayyEjjOGG/fG9lXgY7bBenx+hry8AYQNRQLhd3NN1VyuVLx1+R4M8L5tuA4QouVQ1Abru+ML5mmC",
-	"3iGQEE7hV0NBppP5c9fRu7qNbUJ+Y1kVDBx75DMvjvY+Ddtjy07euOhXcraPd+pOZqwC61eMMBRZVd+U",
-	"BVIu+5qNjry1alNDyVtk1Zq1r6kanFAESVoqWkuaU5xqmxa8AWg8TDXyJpSGlsz2MWs62voM6GUsbXzs",
-	"Ht3eQQKOJE8K77WVOQEnFc3I95ILLDdIyTIrFFF8VovIqgZ2/LmM27xzq3k4y4b28jW90+qYdlNh3/mN",
-	"M4kBd+NQItjs0cKj7E7HnLt5h6F79hb/4XXZ8NgbtAgIdca06CPimnwPsZpAgb0k3bdPrMRs1BaZs9QW",
-	"HgD5Umm6VqhrCTmR6RrbgrFcV5sAlb3DwZNLs1GsWT4i36gQ9IZyL6gFHfSD7oL+9Y2zAWWxgcWUoQ6H",
-	"8c97q9lW3cTnmRsIoQOQZXJFxsc/FCxfj7tkfLykej42P42P54ymLB8f7RR13exboyte5EzNBVOqKeLE",
-	"tmAaD607rjRvVc9wagayBay3dW6KGu6rq3hhh6p++woHrn75NzfNbbfzNaOZnm+eauBqKInp9U7w2ddi",
-	"QPuaz+YZn831ln6YHrcr7Up9E1Pb/DNmvpnrRUyaYR/BIfz15etXXaxEa3AGIuqMuoeu4QXNr9EzXGUe",
-	"9V+/hdoktj1H+fXGKBc6Z3TBxWzz0fNEd3aU6NneLsY+19QVM6ikAhCJHcTLlAlt40r29DIb4F2ztS9U",
-	"U5aCUHfvhe38eds27tb8jXm20UdtE56vGVIEa2LBKNOjAzubrROr4nPuhhDcBvpv7Jary/9qXRaEyTFM",
-	"wBc5GBrV//ztS9wcFYTbocgylzc8LaszzWvlJa7ZutPtSJ4mRiYRUqwXsnJFS3AYCnsBu97P2XJOgDbj",
-	"q+STNKdTTU76J/3e4OTTfWMqzDrkpEEvqIomO424iQ842RpbhE9tWuzax+6ZodIia+yS4X62JSM0zXW9",
-	"18TOzWg62ymQXZpnbtHaIwsdaj0bV4WS1VxmEE6zxTW2qSw1XGinPMUV86rRyJ6lPyC7uc11h5CNXai/",
-	"yskh5FiDcL+W+v4NW0er5fnL7uyBjvhyrVg2jeQl30E9du9M1lEUrDKE+4SA7FRvoZ92oRqqmFyisLfg",
-	"otDs7qxm79CmTek0Z1P+Ma4CuAOasBkX6ihecOdGXt8zpuYeTKuSaYE7KXlXgAu18IsADWoHVdlRA3Yf",
-	"4oKaS7L7gtbuELZSdm6In+f2vqoUV5xSCLjGbArHgDdTK8qzfEWVrsVqb3IPwVYMnEPmkQZSTdZMH+0s",
-	"E/cQ+f0Q+f2zR34bnH5djefYite12I+fCcF/VkT9ufGqNe5sw4Pw2D0u7HesF0womV9yJAaNJ6p5cn2v",
-	"Y7yTKNPEBqZgL9KtIizv6i64oVnR1GbzNTaepIIMhkRJ8MB10acMS4N+dFhfV2NQaM6IuubLJUt9NXtF",
-	"F1A8sKrJBlb3Gno0B461UbfLc3YKN3B92sCgoNadbSIagKJ9yPkWUr92ufoWIncOns3ZEpHqmq1j7fkK",
-	"YYQ3q6HNaUpsrBpG5dnKovtpbHjLmrqeFgJdsDhNZeSWUXeVlpMW+e/o1jBnvc2rYSfYDN51e6wDuBLL",
-	"i1cz6r8Ir05N7HQ410SNfpt06KAXMbyC2y5J12Z8OJwV0oWS3oO3tNBEUDffahJJR1PEzHbgOxC6upWV",
-	"CFtZzgYCN8Wex3Gv2rR7uL0pP0lolmGcHDaqJNCoskRMrgkY9RvDkR/aQD60gXxoA/nQBvKhDeRDG8iH",
-	"NpAPbSB/7jaQr/iC64bYhnOSmV+xJwDVqMZQ8znBGkfUgE7m0GZfyxkQ6E1nBRcjwzmjAWTX6BEJ6mpJ",
-	"mQ23xm4t6Mf4WCvK49h4odnSKnvmGZviu8xowmIKdt37C05VM2vXbaWcKwbSiEHswXL1C1muarA/hD+i",
-	"fpx/+Pi31wx6CM75MhI2IlLfnKJFN6oJy/aKFYdCkPu9kcsbbrsE7MZQ7lpgtB7fatmjel7PSX8wMKJt",
-	"/2RvfxNu0q8m2IMDWWXabgn0+GmV97p9GIfPVq9Z5K0axFJbph4d0E/gUVRcU8i2dcm2cG3vEPbxhq2s",
-	"M/yP5Ni+jvn3L9FV/CQQL9RcrgShM8rjsUp1B/n9POBbHNv/Xk5rPKDYJXrruM5TsJFEwha3xMqHEZ8N",
-	"T2CHl8YYetHwYw06bpjalL4IRDnW1j1+UyuqoYy2mdiInNGKi1RCf6u1oAv4flFkmreMVK3McuFGrnx7",
-	"yRfsvZul8sszP2Xl69c4f7iHd1AwcFdhnepF9C8rMs3lAtwyWpYdD20DPmitZXUEnhND38i5JhkDzwfm",
-	"Ro7NAGPwRo+1hIQ+d1DDIKkvN6vsgpi8LCenOSMLZvP6amiWy0g38GcYbDCE5UFKSq0Uz0l/UC/FE5E5",
-	"dgxs7s3e495uQ7QL1mQwTfkNT61lEFjIZtHwVDK120DaxrBeRfxthLG8bM0pqRDf70/YHyuiwLRQlYCE",
-	"HaX9rL3a/7L12nolrQYBFmd7IYm4FzkvxfqoY6tslmbbI3JF5PROtZPa+QPODb40OARQV4vY+2vAiAK6",
-	"Uhq6JpYUed5g/nd4sQCpmQi5ip2/odELnq1HDvd2F3g193ykGBN7CUNQAKz9LHxBZ8zZulpLFNvKfe8o",
-	"0+/miuW87Sv6t6gb3iWTte32AimtIMQ6yo7Fie9YSDzQO0pw/J9Wdvu7qCFZMasZSjYKkG9mfe7OvN2R",
-	"4pFBmRlLrQLUqqJztbqzuyvdrYpOiXhRDKnj/8703vL2PvNJSu1shsG9v+1uJtU6XXgPg0GpP8fc94h1",
-	"Ro6FHOt9qvzuLBUSLndzqk24fahA7hDWkgo0/+CGkrc5ly52L94BtBCB3bFLNEQfW/NzJiFwASOLyEyi",
-	"ZDckAyOUnh2RinD2vZwYYsYyxcjJE9uCmCbXU55l5NSKbXxhBPozENnw70GMdL3N5SRjETnT/kAwHU6R",
-	"T969eEq+PHv8+aebkurWVECuMFjHpWFZ8djWVNzU0BsysLHJFpa5AamZagIwgRAIKtbts7LLpMbYlWzI",
-	"9TQSzteXl2+tZBMPxmpoBF57t9LjvWWxkDdgb4FIc449o5d4QFVHSpGLYUk9e+zjMpM5y4dc3NCshfnV",
-	"lvrwmXdOeLIn7I8negOqfddrhCOtcKzB4PHpSb9/uq0ARfuiEihFBN75sNsjcv+IR8ytoZ1N2jK3pt4D",
-	"/6dgReTY/ion0CPcqIrvoBAklEUDSQRaQka6//iE3c07gI4G67NAZ8v2Ih6bAliWMqVHfpJobN8FtLZd",
-	"ucw/fAf2YEiX2pj/jroE0/l690ZRPhOQ0Yl58/EtbzGdBFFAbeYyG2jhC7IYESZYuzWEmwsnj8O/EZ/e",
-	"ZjRh+7iMllLxeNz1AMyN7GMD8OBcXcBWJNCTL7i23IvrEgvKglXhtxXcaBs1Wa8v7VxAbkfhGmMAw07e",
-	"TMV6f8xZcr1nyfHtrMFZy3JG07Xt+Y5/f2iZKd11q4rvxbaEX0T1zEsXFwyhL1w4q5XPy3WudvNM2XN9",
-	"jzqYVfjFY3BeakV4WvOZl23imxu6n532BsdPeyf9QRsqMY+Wq6v2MMJiCu0ifrw7OaorhrEuWKO4Fkk0",
-	"6H82+OLzz1oFj5RTRUvuGABi7+ogaLAWZhZhZH5Uw8PM0RwDQJO2AG1qQWmWg7/VAtDaDmxPPj6y/XET",
-	"E/azBd0/8uNruYJoSB86VivI5/B3TlOSyAXDQh5WcLMsETqc+hT4eLjXeb0LqjMpfy0LlPufYriOixv5",
-	"6f+NtkKFnqKUPMX+SxAO5QJ0NgNLbGSIO4mg72MF7euoaW9Zd1sZh3eGoRmFLlnHaoFkdN2cdPwVxNDb",
-	"0gEAE8vJnxDMrUhtmD0GRE2LHC53YybyRh7Ggn4chWXSq9M/9bGutoYTGvtlCx5fGbhb22cjmN4V4m7l",
-	"/qe5XIxcEZcwszDqw/hWZOvSam7Zc8pTdCtiPaGuLWBodM0V/NdleRFgQP75JVWqwVi9ucmi6gAvk/S/",
-	"w27+Iwx4Lk0NTj0Fomvue1mMBly19iuftg8CR2f4uF+Lg+mc9E8+6/U/6w2+uBycDPv9Yb//X94rbp7A",
-	"kbD8sf1g5uz0B19+/sXZIOmd0H6/9zmltPdFv9/v9cv/M7ToeznpDO0mYPUj8w2Yr5jQI2f/xoGDkBj7",
-	"hTcCnJRu+3JVjo51sDYyXDi2VEDPrFAXg19QNLtvs/QqYNu6ebBb2PerS9m5uGKpoKJJZ/jdB0NIbSEC",
-	"gxE5n82QiaDTpUOX3ClJMN7tbfcAdRwqaBMTg7zZw4mmHBuI3tXrUEHKSL44oeraZme1zCzbtxTFXYIe",
-	"SgS4q1+HuRpP2xb5rhDebMKjNYT/9reXz24+b9XN4Xus9dHYdCMvQI5NDM0SlsK1Anjtpu7wVHEF3MCo",
-	"a5ypO+HMnqnCjXbCAZlJppBFdcmZ98FGtNng8t45MKOVf+1dIZx3zROrtlWtNVveu5xJSWe2Pm4fixpu",
-	"kH77yiNhTKHXxdw8m4VJKqElAdyDS1elGu4u1RExOPkqXXNw/RBntM8abKvn3vnsa8ptVBs7OH82EsMI",
-	"6xGYwT78pll2LZrNLvgOjPwHtO2Ztx94+gNP37gHh2ll9yAo/MKCwiZ9OFwQ+L+BEPJD3OPx3lsCkeZA",
-	"/xeFbRoIF9BRoLWrLrCCx+2xD2LQH00MitzLOsF1uNcgMfl6tTty/DOqIsYinVOhOBO6S5YsX1ABf9r6",
-	"dF1fybdLJsWsSzKp9AidHUTmaFKp2jj9IJ09ezEpTWNlDuB+dS3tmxSz3aVtcaPby7K/K0S8Hh0WNnNh",
-	"U5RgPYhqjYwuJIHtKkzXUFbUlUgOymFUcoZjomM7ZrctAL/rffDeWQIbe6TIhr8CY8U+Px0QzH3sDQad",
-	"u4ZGlqUauhakC7omE0ZmhgFM1i5ksJy9pRC8X5YVhka2bVGOyHGIgCCLZn/4YKB3hTgQuP4tYHWx4VgN",
-	"lCm4LVAFerPKOVJj9LiHxc03QHARVCypESlqdLNiub3IAFQ60jy5JgsOSe5cQXENUixrJSMr1fOomG2j",
-	"f7bCEQzuKCoQV2kgevfIiiSPueFe8BtmA6iGtqJml8xlkXehbIOckoUUet51/9gvV4xdt2lz1SS4xxOa",
-	"tK3hs73qta31sy2gBdDLjKaaSgJ91GRqtg6dkKw+mRYsXnhpK0eJ1HkSjbUTIYHmn1KwaJXXl+dvziH+",
-	"+KhtF6ZqJV0U5+Cgw6m6JT6H0SgBJlYgFh5G7G66a3MIYuav4K9VcNct4GLFdTKPhYn8StfVn8GooYbU",
-	"7lCD5iyWZhSNo1kD0lTWGIeuXDbV7DSyjZFzUjkk45zRdEwyKa+hfgC7Yfkas3wmhcZSbLbnGqFFyjU2",
-	"Ch2bk4J+aQB5fMZAXhF4WREtZZeMabrgYoyVe6jtQxcE62CAeW7LLJhn4+yC0TyZQ4+vbcWWgtoRtigp",
-	"9qYDLzb08MKGcgupNJlC1KvQqFs/cREEuJM1o3mlVJTP7NrAURe90S7WtWxTFq0e5yM2DjGa5+IHGMxF",
-	"wR5gKAPbgwxVj+TyURalAo3hs2V9D5g7el0Aw77mEbLqwq3aJAAA0lnD5kYXVB/8AYoO5ACwLHMFXmkt",
-	"ObSZzc1dBw/VZO4pm2uAnae1fafsDRLDp0TmLNY52Sgr0BpzwrRm+RMoYkVzQyFdR2Xs3KhWEEWSVYt3",
-	"9Y+CuOOG6vUukAaWUIFAAPPmcy2rOtcbbdBka+KYTQDAGEqo0g+h2MB3vJm6S5QsM+2Q+tjqlTdQuAbC",
-	"470B3ZKmduFxU0/zttcJDeijeav45z/XWyRoKUnGtdsIUkosDAWrtMiDsSpKLlxaxALYK1/wjEI0kMIa",
-	"qYZ3ICTicveecom/iVEKuaBC86TdIBfu6VDpauAdeGywH1vOetDt9/uGJRp20SI2yck9OJM/uq7FMncq",
-	"wSaaEfYi2GcVZbH2bLxCq5Dt/CWF2pZGW4cEmayJJU+1KK0m0aVQtm0aLDW+S0E1e5uzC12kDWYhfOaR",
-	"oWFFurZpNTy4RkrbeNtYGF89unZF24bX3rtE4JsXL960KlwhRq79+q6IWqohhJtI8SuU0ntDPQVo2LIr",
-	"wGWYjUETW2uuLLEnBXlDMeiOvOCCYp4hxFk+tZXzFBSZkzmnWWnphfjKKb6giLBDxEItQ2BWa3EBIBqQ",
-	"UMU6qf16doKG0tkuRpZjt+dELljVYMq1t5O2qOS43UwAfdduaNYcPgoZCAwtMAtmuP6KMUH0SoZVp13d",
-	"wSSTaINvETf6vZyoprQ1DSoLgHu/6s/tC21Ximy3tYgEtdh32kW2YRT3NbtZilaSEICusDCHJobCVuy7",
-	"c9GA7WaSXR2LjDRXnnSrs21jQ7EVFzYQMNaOCDClUTv2ha4d1HcaVuAQn/r7t0eMcHlpg+Icg36/v2/p",
-	"qW2mkhI9G2+HT/cZhlhTd951oUmcoRl5YT6t2GRuVH+ouksLLRdYasrAmfvq8U6DWUqnr7h8oLwQI69u",
-	"2cHMz36klqVpyh2+9XOU353b2cpvSit1+O17v4Dg3WApHpQHMaAh+/jVzGcw/YPx7GcxnlX6azz0xHjo",
-	"ifHQE+OhJ0bbnhg1DI31Fw049IQltIBsoBof99XLsU4OsjZssbwGq8xEputHisythc+XjAvSm6HDQYUz",
-	"L6gwWt4+XNnt5CIYuPrLcztN9ds6N3bfv7ZLqIDqcBzZieJ/bDf9BVq7GwqP0ULPmdBB+YetVbsqT7+W",
-	"KUOqXfYnbmdE8B2NIzaE0hgT9tT1KclESzJhhIo1YvUWslnCYMH0XKZ74AefiZfiNby1O+O9CsJytgAy",
-	"8YMpm8a5K7miufAheG2vHg7zHl91HzGYDq5OuJlgrqDPcNSVBq/dLR3yenuL1I0Chf3dBQrrUVBRiELv",
-	"/Fgw3BJKnBDF8hueMGSPaL6kOSMQ5m/klFwujshLrVzdBPOjnLaskD7JGb3eHez5FT6G9/G2614bVQXx",
-	"u8nUc5alo0LoWN4JFB8AAFmHBF6kjE019nQh8KK5eOLuUj0Xo6lvGl8TThCVFJGFrlXYC3PvDb/0weqx",
-	"PpJeYiLWkQKSm40tOmqtetgX7gVvGMjGN91roAX9ONoCukvni84dDG0B/z2LyLjXR0uWW/Fly2RoD8c4",
-	"xyekPyRC4sVoaaSLFwmMK2CYzR5bXx04IY5VMN5fpU70Um2e1iYiVNCvmcJcsnwRKVeiPPkJSyu6Kh7g",
-	"cqCCpjQqC7shN30wbaBop3bjNJc7usBqcvF8mkkui9m89E4SLoJmrUA0sUYg6DKOUGx3ksylkDmfoofq",
-	"/i6G50ezI/K1jLb1sF+Ds+DVo7n5dBvchp2XUE6nPDlkVyHQeRHgBmJdwszqKVlwwZU2urKvOCqnJESV",
-	"HCO2qa5VtrQ7fW0H8DjFqSBfG76PugqAAGfJGUkL8pbqnC8kF4wk8DxDU0ib6pu2norZDD5+1Mo4s6xU",
-	"Yt0kMeXvjxRRWTHr2mI0vvLMHiU4D9RYBs/qkSI4snUNGhXLHoZqwDuZ//Sv3muWJxzID8C//vWGJyqs",
-	"t2nJYHlbPDqGlTdLkEbvtmuz0xh65EQ/1wUNG6lFxb87ODe7hivRSvsm6IBzv75ormtDvGcZdLXhydwZ",
-	"WPxb9+lhtnchu2p/iYaVomkJC5nYBj/mooPmHVvtSW/wWdtMqN2V+s1BeJkTXhkpV/p2Rzs4omxZOQNn",
-	"VyMaylApuaU21d2g39hxyd4Q3G11C7VOGxXMCTG58dIcxKagbVeMX8fIX55vGEiG5c2McgPFzkY00fwG",
-	"c7g2/OAIM1sULfxcCCDJcS3RAP4rmw7WVlmssXQO8QtjTHEbmzsxVixjifm9UpU/UnPR5zHH2K8MM+sr",
-	"tslA+/zsNC6Pv8RnH1vl1H4cRPN/sVpysq6U/jnpNoUQ2Yqy5r7YgqhOlvf1Xwd22i0VYPfNO07z9Sgv",
-	"xO7yRBd0bY3TsshSoySmGJaXklS60v7xCC4psuZCukH3BEz6dbV0sTCXxiAyzJArg3TLxGCH1WUHDdsy",
-	"o6WhJIKq34ps/doP1/TECztNmK7bWOm2fKIJ46AhwxaUO+n3dyJdmAi8tZKze87QFdduo1WfBWzOAWZ5",
-	"exdbXTPfgUOthaYf3SmGN3pJc7pgVnzNuNLn/og3POO7+mG0Tsa9jRPNXN+55te+96+S6R2Rh30Tihrd",
-	"Iuc2O54oulaluDOnarchba+M8raIdACoXzh0+LflGf+muPNLUpNSAv1ztJLLL05tdKFZiwT3OV1qlscL",
-	"IrukiB0xxvBY1w8VFxnZcp8axb7uTSzqUE51GSsSeIM3NxCWzInhMqIr1jhEN7bMUgXFZVAqwd51yjWv",
-	"U5otW1kLfoUaKhv1frbE9Omcs7RsJ3fnqhi/UGUNgz1laY2yOlHU7QCVRODuYlhixX19gGLTfvrAp+/Q",
-	"tbnsRf10ytIXAY423ZzN1GfXTbYbS4IulqOpzEdQXbwhJ9rGhuzMiC4WC5qvX3HRlDn7ik9ymq+rNsVH",
-	"ikDt2IxqfsOIwlFK9Z2DU0WzlrHvLFYuWJDnYpZxNY8XQ87k0hdDVlwzdYydB96zifl4bLWSYyZGT8+P",
-	"3zEFGQ5BdwJ1/KrcAsKBM3V8djZ4Ohg8b4Pb0zy67BdGe7vnqqf5z7TqGs4zgQbGKGKulWaLEjVrDkqr",
-	"2UTRxuthkIskpC4rJLfrbGMHj1lA0Jva2pISdLOODCaXTIxoxvKtGZ74QLmZnCXyhuVNTAlubPsVYtOI",
-	"aOobRr7sn11t4zMbw6L2DW7ZMh74ivYYD31LkZGsT3wrOkEgIM0MzbEpft5lm9L2vV/ew1Q7GYI9x3Jp",
-	"5XbDwymB6pGzG1yPKpLFLtqllQTjKsuPG4L19uSKziX7qCEP4pqtjwjW7plThV2EBv0+SeY0p4lmOWYd",
-	"C0kSmUnxBBM6RAZ1fjQjakkTtMyaP5RPucCuNWT8sXfN1r2lYXq5GKNS4CIzjwhG9GXMilzgjrlhOTFy",
-	"L1iqoHlYzQXi8swAfpl0qlAIj8f9WGvhYCWdYee/v/vv4dWV+vDnT8if3Z+f/uk/ANgHC689aHxpGFm6",
-	"LfbTZWS4UEwhjQh0tF/Xxv3bMAaFUxp/TF3nkHbgO1AUpltZGYdZWU609WMZhrm95FEYTBmLcwyqbDQF",
-	"ONpRDuET+PeIMAwOPIS6F3FLwdYJu1GY78i7hdUEVnMpbEveGVNdMuiHSbhPLE3kek7GiSyE/k8D2XG1",
-	"I8hnX5xWLe4Vm3s/RhdCcG2rO2TXuJBQUhEXTgUZw9GMWy2vMV/zsiwqGG+juxnY4aLNHQmy9duGhC55",
-	"lyQZ7xJ3Sbq2oFq3LOcqc6hwWU3GD69xowM16gZwLxJ0q8NcNkGgjDQIJ5e+D5+ttFlz7oYVhOeyyLP1",
-	"3kK1JUSNGaB/Z7mKtkdLpNC5rQ2w2cZVNrVn5/GGKw5CILJ0fXsmRSYFzzQ2vKZoG5FFvA3fTbnS7Vt2",
-	"DwbrgRV3yz1FISF1NMLSCNh5ylLoCu06xtRMSxOlmWhwnlzYAAuymktinqRcsPRJNGUbZKMNN3P0wsaM",
-	"Lu9ePCWnp6dfdksX9yMFKapDEvYRgqRVi3xuV676H1dlmzXvzIcg/CbX9+Wgj4UQe/2zYb/frlzxXSI3",
-	"Uho7oWfUe9Tseu8TIbGQzoR7iMgboNrYf1sQNZe5foJNMs06YhE3J0F3Hgp/T1me08yIy97dT3rExppA",
-	"OM5J2ZmHGX1Q3EhOmDDPQ1q5fRojxtaq1vUw6oFt6sj0bRVnzK54QyulL76Mxk7ReANz25QW78gsZwxb",
-	"wGhJbqRmmI81lTnWMVI8rV6Qk2j3PV/xxKEYDjzSElj/DMwWkL/D2Y5gAItY1QjIz/stjY4zdsBILjOc",
-	"CyirnIWhpkZ0cBiHPR534NtFpSGUw6hn9ZZPgDyqQFp5uDBCs2RzvimJxz2Gt0FOyVeGbT7tDQZdci7I",
-	"eQL4QRfM1ub6Kpc0TagCknWO9UZq9yMtyDKX3zNNUkYyye1oryQnC5nyKadCk4zCF6rIzZ85Tbn5aVoA",
-	"J7ltLqRy7lt3Lbo2LMAgu6sY4jd3ehK9c9GObJfhCdvAy806H7adp6WCWHoixBFbjCLjSiu4sAboqrmx",
-	"m+HSOPZRQo9t1+ZjJo7hveOzs+PB8Rdfxpj0mtEqgTnpf7G7baWrClXGRCkb72nJcYl8lgsA/yvvpZ3Y",
-	"EjhPZroVzlzWpbGkoTmY2MgCh1CTQKb4tSKnbPLZVxLLy8QtOjjh5t1E84ivQkwKkbIcIlnCnlyB0WMm",
-	"e/bL75UUR+/o6rVVbculvGMJ40sdK+mDyYnbVA8O8boJdJn02Z6bSoTN87PWhe2QDJ4tEyTjsEQr3aZT",
-	"MeM3bNuqLZXLWWKDITdXPGE07kODfB2qNJkzmmvzWPuc3blUcdE9CpduZ1n5fr/OPi16FcNycJaa28rt",
-	"vmthuQl9sBQnRc71+sLcKwv5Jf9mezJWF+vhTtZk7LpOYw4xWlrGQzI+L/Rc5rYyxJB8xah5aMk+jo6O",
-	"jkBrhZsMBwa/lbs19HJrj0ng1mX7U5euCiKO4jPBUoIOUW6eTqS85r5Wz7DjVjwqa/o5IoIbh6BrI887",
-	"Zc3qavZ9M3sQd//cAQDYX+JoX0n2Z1zPi8lRIhfHkW7dse82jb3fMLZUhBKdF0qvZK7n6y4plj0tewZd",
-	"SCKX6zJZ5JEiU5YyI9zahDWRkoxpGIHRBbFlMZGV8iXLuLCm91QydXQlrsSf/vRUihtL4I/+9Cfy14tv",
-	"3xipdKwEvWajhCo27ro6u4I4BYl88rfLp6QQGVNmOihBjDZjSPVfccU+PSKvgF9qes3IGIzpY/LJgGh5",
-	"JR73+11i/WPkcf9TWDsVRC7pDwUjY6TK4679Hqr+jX+8QtJ91RmS746Ojj50yVVIxM33R0dHt+MuEWxV",
-	"ltwkgdPBLOZKhKYVQjMl3RzzNjalobPW4PLGoVVtXAY8ezMPGHjMIaAp6krASszPsAyWHoEkYliDW8dJ",
-	"/8Q112dk/Eqiv3AcGjz0nK3Dshs2oemIQIwBWuWXjR3/CVVXYkyXS+eLPLbP/tlwn/ETK/y4o8X6YbY5",
-	"/xg7xo+DyCHILwfcWUoovjMk42MMZTq2J2/9O+YKd6/E+PiHguXr2o/w3RH5SqacKR/8mWu4/FhR1hbX",
-	"/8f561dkcHRCPqlsYk0X2fgJqXz3sQffmrO6EmPNPupj+4VrYEoX7FPChdKMgpnJbGQIEmFqW8x34TRk",
-	"oQkVyVzmqktoxqlitrItnakj8vyG5Wvy9tuLy2DpyhZYMIhnHibjlylbLKVmIln3vmHr8ZA4zun8YJSk",
-	"dN0tEcAs8ErYFLgu4RrcLbX2p48wfgKL6MLELh4XL/rXl5dvzQ3HVf7l+aXFNUW+fn7+rDqZYZhGXHli",
-	"FgxpCATDKPw7XPvgZPLt28uX3765gKmh9i856z+GSthmwCths56x/N6S6jkQmPMsk6vxETnHU0eQJVQY",
-	"tXUCxUBS8gklii04eLS65mWWJ7AYPrPdFyZsxoXZKmEqoUv2KTzmAr/sVeMK/VNErzDHVxYzF+wGx2wL",
-	"+wKxIUhMfIlAsx6vHHAFSgCgzpmhYVjy0mE9bMzejqMrcW6BJadkQL7hX8EEQBLw8i+WOYPS81SR8XmS",
-	"sKXuPReJNPramKwYn80V+afSKbw4+ydfdqGi8tQlh9hTMbh36TxxK0avn1yJ8ctp740UrPea6mQ+tvin",
-	"zPnQzBKuPwH44doCZ4WAaDQRXLM1nO4TQslkrRmRecpysqD5tWvsaxt1ownfItk5WPYNmp1DSjUUayWU",
-	"ZFIuIU6LpqnZM/IpQBaY2UZsLWgy53DtgiLSR+RcrJGvkBWFtr8SUsHQ2KGu1ZBQcSWs1ILA3CqXeKuy",
-	"Ey9QeNgiZZDnBijIUM0LCCkursT4Y88Jaz2VyCUb+zIcAHJXHjusd/2JtRSKJCtSpuwTn5a1rusPTKSe",
-	"m5/NgqhRxMfkE3ol7PqsFP4pxLoKKdj4iPiU6oDNlAaga7Z+QsbvqFHSgP4COvjPPWwKPSaaQSN4vAgZ",
-	"m+qjKwGO8YQJxQJp6fXLyw2JSC6N5lPkCTuSuWED8NLxwpZl5bqeButkrE5gq+4Mjs6O+i66gy55Z9g5",
-	"PeofnYKSqucgyh6DP75nOKBgGMQyYw3J0u6hMkfNMClbuCUk87aCuWJJzkBv8Kf/Mu0MO0a2OTfTPnWz",
-	"glq8lEKhfH3S7zvJ0rb8D5nS97YCa2CxsQrxd75ZX1lxxUJZQjMlTXPYnQc0VF87siMZWIO5qKIiQ68/",
-	"K4zTnbU8gm2BEg+icjMozemc9QdNw3qoHP9NUHsvWYovne5+6YXMJzxNGah6Zycnu994KW5oxnGGky93",
-	"P38p5Wsq1u7KoFxu02B2vfsWpSZr34PIOYsciF0O21Dkw9CjmSRgQsWg4e86ZTRJnZZ0hlji3oxeQ/Lj",
-	"H+1ft8faRsl7todYVPfD2OcfKd+kojReIWZxzO7V8xLl7EudUCVFk0eJS9vD3w0uLq0yveHYMRIvsS58",
-	"KzRRV6TKlq0lZnsYgWKF40QuIIAl4EIpM7pv7txCwKPl1H0NwiQzKpKR7zlWiti80peseqU3b/TJfjca",
-	"TmwUa3zKGIv2fLIxp419Vgdn/1U+hQkE7oTcIW5v1Do4/S9seo/g2jpNbOHT6TS6cEuypjx3xeht2Iuh",
-	"g+TbbzpB51I/e6c1SXqGr6ybSFHqf//lSFH/bPcbb6R+IQuR/o5ol7mV9taVN1OCc9ndilaEyzXlCGhX",
-	"eR0bWTRqJ8G8qFDYubtBd+QJS2xRaa6fVBX+Zmb9rFxBt04vY8AqH8HY085td+eDtgRsmyeNXAYP1ryE",
-	"Ilu7BEiJWocFQCPVBh0qRrb3IdOHkl8e6N4uuncv+cwRw22yWXDVHqSzmHS2cp4FZRt53kEYayZjtXpU",
-	"XVS7IEqnNNpAFIkN41kwbats2S9yPptrTPoJqZ5bMaETo6bsQfp+NxSvkmpQic73xAYl0BjhM1piherV",
-	"E9o3qv4ekO5BFU4XdjbcTCwcQp4N+BzADUuDtLpYR/lbT7GAZT5Q1naUFa3dnWFHOLt+w9RNMPPVgCv7",
-	"OCt3KxNb18EcyynaJnYAyCNy2Mvf13l05R2dVWQTGcBWqXMoqYb0IEQmLbNt0x/AHrCN2Vhi+MBoYoyG",
-	"OuK7L4fxyehRDnOeZbYABuHCZr4ykazRUGstnJ6eUuLzotF2aTkSIBIHNzkK/NVa/w3sJOg4vgc78Yn9",
-	"nYPKmmVtfnurIAjW/PjBZdOPSjzfCEywRzwq8+7nssjVaAKtuk/O4BELXKTCH8pvtP8cHg0wOeudgfqh",
-	"3tiIwQhmfCxHx9RcQOseXPksl8WyM+wspOBaWrqHDU2+c1+OvpcTgztAo2rH5caxvNC9gcTEn2OlV7yf",
-	"eyllZneDqaiAcRldl7XiH2PBxZJXnMaafXzWvye1Mdi1ldog+j1QmyajI3X301Mc/KIdxTme5XQ536Gg",
-	"Yyo+VYQSIVPWgtxYEZahyQ4DoZ5Y7T6gXr4T0JwtYHxBWDpjKDo7T4R93kU9VinUXxgSqL/ANn5NImUW",
-	"bq+UARLO7+64qzRRu8eNUgS2yYenXe5X20bylhxEC10oTYOUEvg0AjHWLtyLWOESO7cf9rvOeBYN9xnx",
-	"7eE61+1wc7kCe7Xl8oj0RArk3OAPvfMd/xH+vW285d8KV27DxwWAmxjix6irWIg8E5yH+8gQ7obe22P2",
-	"wPt/e7x/L7qwlcU/2PIPQ0OoLfS0H7HYl3HCeb4xyAfMoUZojuFi9jBufIfZzIswjxQmtCnXTrWFpcu8",
-	"99S89M5O9fswerngIthv1cgPIhLw69GcqhEdoY2gye7Pkutfy+rfbMiydXMgA8iKGrjSLdtrY3WKSUFJ",
-	"kkSloNJ+RLMMDYxSMGzKQa0xrlpPzRJHsy/v9d5X9gpMPFhC6H7KUYDa21Qkd88eKOjBlCoLUghiFDX6",
-	"9KtS1np7xh0+CcylwIRcECTBC+FpLjywzGVaJKw9xX1dX8Pvi+r6O1+lvGdnvUEDnS2pRAOtjdV2+cWI",
-	"7V1J52QyaSCdnkKi3jqyfXE6w8f9GM3cj0rejyTWcG8bWdy4Kg/08TAm7pIgLjYpwW+BNLJIfNweYzdG",
-	"sIUR/o6aSKc7R4LWqCJKSgMun8fBS4L8hExllmGI2mRt+02adW2S3hLrmdOl99tekIUA2VAffI8dl+8Y",
-	"Rwf3CGdQ2B6qJNts8Y1Iue0I9a4QGPPu7lR/9zuvaTaV+cK98Ru9uv0WV/GpFNOMox3ibHDa6u6+ojmm",
-	"g54NHrfZuSqWS5lrlr5mKaeXhhv9fihLgOF7q7DV2LMqUajWaW/0rQUl6cNy8y5TCdMh8BeeE8U01AzB",
-	"avjmwtcdbGhIxcQLn2UW5JdNbWkGeOyInPW/dL0O7byYieKXhRERDfLY23KP97axVQSNMo3R5VWWQgdY",
-	"viDHFYviD/vdqtV4OOj6Cv3mb9+L2cgQQfQ7W5fCVwvLuPWv76uYxQ3bXT//4/j8VQHH+vH9WHZ3hpra",
-	"Ysk2jCFdC7qA5j2lBFmDZCXGGrTk2/2sacGpNwhAAe7/oejn78gaZ/MqS4kpIDTgFfuFJaYi5bqXydkO",
-	"h59ruKrL7h+YcFqmZnYxk1bXKnzmbFooo0uW6YGKz0SPi1bqpVnfKzn7zWuUthGelf9SXqv2dM3WJKVq",
-	"PpE0TxuUSppoLHLYWqFsUm7NKhwoa7XZjMj2VzkxUltjBF1Ot6m2P7cZEaCwCbEI8T89Gz7+zCmzg8+7",
-	"5p29guMWtvVt5+23F5ch/m1ACrJihp3j7+VEHYdl5b6Xk+O8sIx2ITUb2RTHzrAz+PLkqH90cvR52cAS",
-	"l3c6HSQBDzrpn9wzZsLdkga6z4R+CAWOkeR3jKaQ6ply7GUZUl+sUhmnvpCoifJlpXh2lIS6CtjKe1M5",
-	"FJKAFlttqOBXQQHi3zYZ9MDw6rCVaCtUyEl+cQrki7y2Q34HHF9Z9tBmNsCGHfLvh1q3r5Ogk8ttKBz7",
-	"Cv5GPHZVT83fQuqR6wpgPi+ZwB6W/UBSHpQNAoaD212WPowZcc9MDMInGSc04wn7326/YfsLFGdjFDRN",
-	"0ygFLRu9nAZycHm+tjFKWfTrnpTOHfY2M195IR/oXcxcF5Yzd8Su/G6HtBm1gwW6umrSnBUWIcwLUeah",
-	"+0e7RElbnl8TCj6JI/Le5mKPyxFtpjr0KxsbgTO7EsF8Xp9+QsZSZOsxuYaSOmFoWs6IVdNs1BrFFuEs",
-	"PSLfugI5UyiXkkqGWrfScum8QBpKHbyHCr22cd7Yldogc7pcMmHVfF1a/6AoqJOcMYm+SuUrDeZ+BmNe",
-	"O+KHFeqdiv5jgDi+pBlXpOyyB3Uzws5Zbeik7zaIHlVsDFiqzmE7unL+c4JfBnNW6O1Z8NY0lwtPDh/3",
-	"gE5pGXxzOqj1m7JeDS609XyNJutRSm26aTvKFO13aV6v16eJGVjasxgbqAR1c6Cf2O0mCO+55Nt6svft",
-	"QYxId2Sj/nqP0BAVNZyERr3vnO0ITDgfajwKZPXhyd4M520G2UK30Tqc3OnEqTTQb2X+dgM/2MAfbOCN",
-	"FiMofkU9x+5iZXTmS8x4rGvPySu2cf/w8Y/uzxFPt8eF+gLs3rbtVJloqGfA1GJEpN0l8T1/Hty1BwgI",
-	"9Ed4FwFwL8HEnd/LZ9be2IBwx6gW7e+lrUzQJJ4+hcGVzx+wqlUppdm2y1RD/xXnfLEFwny3qypq46DN",
-	"2H1nFvBglP8lbwQe493uRBtS2sbfWHXNWBcjz10qX8yRiMXtC7HdXlTxA/62DUd1rbHBclQ2RTyg5ciD",
-	"6ecwIdnWoGhaqfg27+yydCagw5hS/O632VR+J57D31lQaRXpf4t8eYklDX4WtnzhypSSaZFDece8EE9C",
-	"Y01eCDKTRIojck5gKSkYkZSma0WUbMmq35o3Hzj175xTwyn+jIw6Z6pY/Fy4/hfJoLuIqxeLuOzmb4nH",
-	"72CFD4j8O0dkPMafFZNtEt/PgMjPpCs8DTZzkEOdT6uRn7miPhazXVkjis4CTCet3wHfaBiMHnzqbezW",
-	"WB+5HTpfP1yO3/3l0LmNprEYBgXR731Vtjvoza9dl8BcugHQJw/NiASZrAk22jkiL3gGHXcFzXO5KkuO",
-	"ajmDviXgIhormbvSyqDJjaEKOaECa1nDd0MzLLShwi5sbm50ik3W2EuOElsQGdJzIJN4QW3ZBfu+XTtN",
-	"NL/hen0EzZ68Bw6Kui8klFnGGPMrMVkTnnbDVBj7nFmK36yzkcD+zfOrsLkN7MHN5Wsn42ZyiHKz64H4",
-	"d1w5F1DPGt9VRrKzFde5W+6VMKCDmTHO1tWDhYqP01wuYi40UHx/H0ES1QCJSPO3bblHpdej1PPCbsmD",
-	"3pcfvuv3vvzwY797ctsrP/+v/+i0DSHDFa4ANazBAepPQY6qrHWP67yTa5qdK8WE/gu/YaK9dh6GlZ3t",
-	"tzjvzc3oCi6CrNWQM78JqVsWjsvoqrKyjTpxbY4Sr0wXu6pKaBsHd8jcBQKJrRAlzjgQgIyKWQHd6Dxs",
-	"oR/gkCRUsS6hSWLQqkuuucD2CfP1co7uZcOcc7mc2wYUPxRSY2X6Bc2vFUkl8M8FoMUReVNgd0Ca28YK",
-	"VJHxX55fkmPFaJ7Mx/At8PXFkIyf9gaDcZeME/znKcF/4b+VDgJBOJPFSgVcnQschBg0HkNd+qe9ky55",
-	"2jsdH5H3trWIgR1s/fvC6sMOfo7VQ+s923Oh3j8TWx80RxH9sDWScsGF+zzYD+/cWZt3hmQ8kzcsF4aw",
-	"GhAtc35DNSPY8u2RGnfNwa+XzIBkWkDNLjKGbGfz7Ri2z3UUKWQOsbWu2AY0au8SVSRzGAT7fJJlMcl4",
-	"Mj4iT6s4Y1EFe1oE2FLFjApEy600gBTA1ADVwf2g6pp5UIHmTyx5a4A4JGNobYpohLvGDg4GKtBlJAY9",
-	"D6d6tz8c5+Knfwmqx7UWfraFakNFXddaL7b9x/fafSBxuN2vGa0ez0n/5CS+NPNofV3YqfrkpNK4evBF",
-	"vx9rJrjrXCzZd91TEykUT1nO0iGy+FyK9cI31fAPPtpyPEA5DJl0MT4XmoJTBo4J55HCojUiMWL2NgS2",
-	"TV2jx+dGbTrA08NQBRBuZT6EnjAZ1zzhVDxSRGXFrGu0newooY9U0M96yXJlZD3gEWa1wCKoWJc5Rv76",
-	"PwHO0BYcSzrJZC+Xac5nBftnE1fGFf981BJ7mVRFWGgs5zALuynnIMLmG72HXUhjv1+GNMb2USxTCHNU",
-	"XCTVU27Xcy9ei0QSEEUn6yceVbkGwXxcXtoaGbHZ2E70bYK7zHVlma7Lbjlup+t2BaW/qqNutNk1SpAZ",
-	"o3dDcyi6ZgbzQvFbI5uqC5nrl+H4kd//5qeM/PgKVnHuFxEB3Nh8HA9DrcSqUVQFQHxCxtQ/x2ie8UoQ",
-	"dAlOM1xTroK5IVEg2peoSu4GqG/NyM9wkNhP52bgA/qJ7ufJ2RUQ+xAM2xwMWw+E3elr8eaEY8yA2tXM",
-	"wNE9ObXpTxOI5KkkknJhySR09TNq7pAItrJE9BM3xAAbJdp5j8gLafMI6MKy6mvGloRCp8ghoeoamnjB",
-	"rbsSYyCNKDuV99B1E7Pdtp6gsg8WOmQ08FfZjDBAU9+P0Ea5YkuWoBE+zVbYzoXl7Ii8sVK97SVFzPwy",
-	"D1uzda8E5JDJqa+e5v1AtjIUWCgwPthZYZK5NLqWbYKpEIao/a2elA3dZpLZBAzDXKf4sosBMQNgKxkt",
-	"0eVkH82ZrbeeSWil12h2eGqR4XeRqAZl5LXMWdrAhc1heXOW81ogIOMcuj/YyaEPxZl/VzaUB3XxQV18",
-	"UBcf1MUHdfFnyBU2wLSE/vhpb2CovZfJvvuxA72LvW0X00JcGxBpUxs+tCuXtW+slm9gCfluC5mXRZYr",
-	"cn6Hrf+qXn4v+T9O5vPJIs2S9V+/7Owl+aPgsatR4+wh/bdBA7DQAY91lt1LIfjRyhW3xz+iKXtHJD1H",
-	"Dg/uMGyVqgg+NmFgZ0DByznQXz3/y8sLLqbykasZZXuuT8FroDSdMdUlKb/h1hafsonRwLtkwZjmYqa6",
-	"m83T0JJvQ6NXuSF7wrcXiof03ylHbfpGCgbdiO9aW739nXiGLWC26MOdbsc2uTbjPb+ks6Zx7WPH8AyM",
-	"eIrO+urARmC2PdgJSLqhZmTjH1Kk+jjSQxjlgZIZamEBBw+WvLDKQgvNCx1tLqaygSYc40XdGg5u3n1k",
-	"pKgiB39mDi3LgVBY0RI9bZ4keLqhgHDErQuuKTWY33AVRGkI0JHooTf6Ll1IMQNf4BF5vlhqaKlt1N/q",
-	"hC5IZ8IMvVDXTRWpvsL8HdSND9Zqy8rXpRReimyuFrw0rxnGDlA1AnGvb/7nhZkfO8z88gK6sRncQOvg",
-	"1Az7NmcL/tP/5IxkLNFFDtlHNj8/MqCCBKVhOan7ztqjK4/fL24bYLmN3Vv0eiAwhylu6e6icjj8O6I0",
-	"VgzdURTYsS1fD7gb9FvREv7t2kgkkWJUkiEnEK7donoJz7K/u4X8dsxjHw5KjX57Ssf9/An2wLbRGY9c",
-	"D5TmsJTmprwsvydaIzXbXlPTFx73GgqRKKdM+BYdZ05Vl8gs9WTmSWniNy/XTXaPDia2/B22dMByQhNl",
-	"3kGK3C9rmp30+o97g5PLgbWg9/pnw34frRk1MSdFOaN8qdPtLCQC2cozJyJ10gymCbIpy3PqhDxrLusR",
-	"a/8CcefEyzmEGVlI3EhOmDDPc/3Tv9zTt0Z0WqvOcDAYdDt48p3hF18a5MN6EScALbgKHTrLGUtHWhph",
-	"iGsNVUU6n/dRNpqVEtgFNJCpi2DPWPGR//Q/i6oIVmD7nthm5RQiUcnT3mDQJeeCnCfAv+iC2UTfr3JJ",
-	"04QqsxTza2T7aUGWufyeaZIykkluR3slOVnIlE85FZpkFL5QRW7+zGnKzU/Twt4oV+zo9GTQ7RR5Zs5P",
-	"66UaHh+vVqsjo+kjqh4l9BiN/+qYCbxCx2dnx4PjL77sdDtrRqE83Bf3o+cGjbcSckDzByp+YCpuicdv",
-	"j4RjUfFGUn3B8huW98DtiY8621heCGVlQyFXhnjLnNCpZjkZv6JK956bx3svn423+ret9cnwgEnGsEw6",
-	"TzE8VS7pDwU7ihRIyhldPMeV7y1EUqXh1ZfPmtyi5Ua9u+4JWVCzWJKzJQhrFXv5dyCeuXzkDy1dYJYX",
-	"7CqoCd22XuKzj0snDM1zKEq0W3TV7KPGc+5hoGyFJ3V4OiSfnw56g/7ZyZWA54bmdEdM/FCwgqVXIqWa",
-	"DsmPVx2eXnWG5sHbK3ElYkHS3rQfLz6JZ/ZgfK5RixdY6197EIW3LKAb8HGX/Zl9XMqdDekTKgw6p3Il",
-	"MkkhEUsRSlZzmTkfG9eKgAajfHEMzfKFIoUw99hfYm+uhpQW3qD5PberOpwEhWtDpUvddIadf/zjH//o",
-	"vX7de/bMSX1YNj1nWDJdAC2p5bBhrk0ZeJbbjvxWkPi/7H3vjtu4suerEN4FkpyR3Xb/yR83Bgc9PUlO",
-	"kknS090zuSdxbpu2aJuxTGpEqd2eIMB5kLv7cYHFPsHufrv7JudJFqwiKcmWbLntZDI5xmCQti1KFMkq",
-	"VhWrfr9jaAc1Z+YkkiviWw1gRDsDFgaJBMLHjtf2Fn5JgoD20vKDkEa/JYBl9ezV5cE++fHk8nGaVQAG",
-	"npZwTI6AJaBf1T0hvcF71xl7aBHJqTbO7j/UKkXPW6397v1mxgPO4TLzwa69nYSX1fkzJwdWqO03FeV6",
-	"7yP+8Wmpf9XDMrY8Fy/UappMqYDRawZxY72+BzxgbUwvUY2+uu569gOutC65K+0plRGXk7NnhJKAC3YP",
-	"8iLwcrMeuw3yDA6RMGFKmYQq/TKZsjHAMOG/m23f6BrtvF38CirnDG9mvDv3GliuYoaj2xEBV7GlFcYK",
-	"FC0/JtesrQ0OcyOP+HSGtoUWNG2YqJhqdau/unz28vHF5cnLM93il8tTLz0NyykROCpT5NUvP/10rC/V",
-	"vcXXo4Iw0Dt9FgQN/EGRXy6f1B8ek8c3fRa4mDuk2sHbQK0S9L3bk5PvtV7oNrTHgi+onyYkyRD/Q6JE",
-	"kEyEIrGUDXKphbttKgdjaufnzIHjwZBSQX1qVLf++SJkdMyiO4qELAK4QEglCJlIUfUafWqOHeM44r1E",
-	"r69jAB3LT0FRLtxTZlT+ooW2K4PblcHtyuB2ZXC7vMZdXuMur3GX17grg/tzlMG9NpZ5IAVra9XEHYhR",
-	"bxbb+J7ebr30YBjN3rGQU2X9DwbGL5jFKbK73uSFrGia9ORkpWny+XLQroXfoCHtj1jD+e/ZiNrZyXmr",
-	"eLh7XFB4j4Wxzj3gpm4jCNnb2vgb6aRZrp3ap6VROA+jfxAfyQf9vNTM94yl4qGx0RHu9t7hodfy4EG3",
-	"iPbpqd56bt0vwqQo7A4pNg5K/Giif+C4WmdtnbDECtfOhRM8kg0mAFRNNlqQ13CulVVrQLjkZN91NA9M",
-	"v8QKWcg6/+TV9gaM+cvz7uAKFzhBMgmP9BLruxusHMXFMGA24GL2DuWlmz5anOhWMMi6BT+IAglsxFDz",
-	"J6E2zWziHpRiDVn8hJUdST+B7m8vmGr+Apt1LpCILPz2kPUkkxcN56WXMlEkYMoclSpzVqoXh92AyhNb",
-	"NotH6kFYFo3EOd7FIstikQOziKzI4+dVcUi4au+j/qc8BnmaZtIbyQBvNpMgBm7x+cUF2W80yd1uI1Kq",
-	"e88jJ7Gc6I80lpMuRBafX7x+RfRU668hGHkPDMLHYhhwBTbzk4iJ/qhBHtP+yJIRGvo9vbCtzHGfCAg8",
-	"uqpZvUpAEtsdgRHMLrlLg+Cepx0r2BXr4LHrzxCsqc+HdrrkbsYxgNPMWBLqWF57M4gPwR1ROdTnzFAI",
-	"LFhtUdcmuw2/wrPrEHwgd7XNa9OB7mG0oWuDFaaq97d8Z6jROmTAha/uNcgrp3RiOmbCmtVgQssBCZg2",
-	"mdWxWxxolgP41lQQw2aHhbAhCwJzatST16yReik46dn05I4wSe/XLC3cNU4SUSNINIbnNciJGptg6LNB",
-	"XVtodTDR0EV9Nqi/hLwL5tcvTAEzZCHqIQ98ctA8xNTETLwWwyaCTUuClHphrQpRPrNH1tZbmwOijmpl",
-	"ETSIxVRTZj+Zey8FoDDTKSMXVMrGrI7T2mw9munyAJP9iwaL1rG+vaLdF3II7GzDcahwJ3RYSXFMEmsL",
-	"enMESwfNw/zbXo4Sj7QekueJIHojInYLIk9fXtoRQAs0HYKF5bY00rNZbZtWd9/dzDEC1TpJs3nQ/+vN",
-	"JLCS/32n1mo0OzXCRF/6XAy/79TAk+rU/gpXM2wD838zCYT6vgMJRybfaHrQkNFwb7/ZPNrTqraDz2CN",
-	"RgMbgnrH71Z4Ftnu60bfFbospt/ot9jMJ30lyLvui7lir9VodWoe6aAtohu8e/9pjT5ESm1zBCOlMk32",
-	"dZP5oYqUqjBSpabJbX0jr5YTjqITfiaM+QowixkpMbsiIDIC9uQxBhnShO/1BGfJa2+pOkr3Nf++O8dv",
-	"K1yn1C7C6ubfin3yMjUbMGynN2dt2HkE7Dk9lWDBFTl8kVLFDp/pZSV3b3+Jvxf3R/VADpc7fSbP2AG0",
-	"QDNMc8ukulQhan2iW/6kn/e1w4BYfJVlZBsA50yDK8s3sRXSDRgiR7SxvHNmCnT3YA7y3cufW38XsCFX",
-	"XAxkKeCWvsVa23m1oTM0LGnHKpZrFHXSlHwUBhKTBH75bPX0G7rluPKXu+ZarkAcd/55kX+eGaB1C9BH",
-	"jAbx6Pfy/CDYahW4Sg6+OYykFmxIDDR7sfYgg+CYUDVWuQNoRJsKtPerm4SR7LFixre/QVc2jlM5uhs5",
-	"rg6IYJ5dsACfxdB5dZs1cbu5Zf0EaSe1ZGXKlukszcyyM4BdSyddzVTMJiWzLqQwsOYfZG95yY2+IJ+K",
-	"LQfEZ/2A4pwVb2PP9W0/H4u2gTJcRmu6MH1PHB4YI0dNCyyIVkTWbMgx8xs96icByzwefx7JJAq05s1+",
-	"6VMeILRiylvNJ0wm8ZWCGhVVax/cbzY3C2E+l71lahImdacgywKYH3BxWkmBj6u0o75o7+MH2VsOyPFB",
-	"9tI0aFy1CLgHC7RQ2T2HVbZdetxvQD7WEIUlYrDz+rYFkoGTXVlm1vVensveK73C0O1KpW0P6ZY/3vp2",
-	"K7jDKEBDmhSSD7LXIKcgKwZUEiLC8ppFEfeNbHyQvTvKI2MGHBdjNmsUc7E/l73zRHwGJvbiSbSXcGZo",
-	"ufXDP92GxOY8ETtK6R2ldGkUKBHrqIMcic6YzZZbm/qCokM/k44sJUnPhNhNqJ8E2W8MEnKv5Zj5eDyn",
-	"bwRpuIoF1+b0SsiYjFkYW8opLOImaiSnJWbsC93fLaI8LIVswJQse01Pj7VWMjJUEBvQL6ugKaLTFOE6",
-	"MMYKAwUBVfFVosyjsb3Z0H2qRj1JIzjOitiA39TatZDdXO2/je9f//xoAO8PI5tpnFf2G9myL9hsmS0L",
-	"S2Zny5bZsidnz3CIUmGkGGsrFkfqTzi8aPGu+BIKTShsayBH6ekYOIBQGsAnzBEqcYXyc0woGVE1Mohw",
-	"XIGkFZBew/LWO9vCvlZdorLCoOXoQUFqY8HynrdQqq1P12MzfbhQ83HlxX22td4b/WGaAfmEs/J+dT84",
-	"6F3+1hy/eqj+bXo4O28lzx9MTo9Gj/fDk0f+08Fb+eLzq5Sqs/OKTcFMKlUeX7kJs7NItsDADoJBqLDa",
-	"cE1laC2TvY9jNrvimJ/ks4DFrACSX/hGQbr6Zluyg0oRbJEeGybCRgI8IoU5GFKAjAA/cEHiqSTG622Q",
-	"E7hnbGA0jXwQGmh5mKWExQWslfpKq1E3MVS+BfMk1++DtN+30y5VVMsuuLDRkbKeutuL7qoULJsDZO6+",
-	"9JStbHUWHC6jnlh6vLzy0E1rnQmLI94vd4le4u9QjBzJCYtHLFF3SMxuIJ14QovhdU2zWjWQjzCgfC4D",
-	"57+Qy7+fPSZDeTWUkUxiLpgiQ5oMWUfkvzzcv02Ov33vnV0/Jw9P+XU6OhUPc9IgtQyZoCFvWN1emq/w",
-	"OmRCi0Tml0wZtd6iIFPw+cXrV4UL7FSKOKL9eOMtx/S41q4dNJqNg7xmpr4PXNA0OIt0F2Kun4KCZpaZ",
-	"RCyvMthy282vfgGUnPTBcjBVg27E1zzhS8vnlukZrGs2cdD5Uk9IRx7QCQ9mNkVHFRT9G5yBSXEs5SzT",
-	"j689t2WSjoeQC1XxcmCIiirWnfWTKMJi4LXL4if5iQlpFM9sui663lHsikNNant+k/uJ91hEg5JsEbjh",
-	"FjJabD8HMiIR97kYKleBG0bymov53JufyypM7eXlvaraKZyttHCGZDoHEUTExWf6IiwKlxEMMZZb4lfZ",
-	"GtIFQIFSHIG+nEzoAnzAZaZDgJlkpg4sfkDPztKFL3Rfy5fpMvbOQgAI2ZP+zMmfvsiGTAHYAar+7XN1",
-	"Q0TpNpn7UG88lYRO6ezY5nnqL0xiP+aBYwQVEj+GCVMKqo3yU7qqQva3r4Pzw4qjkVjUa1emj+eZd4DJ",
-	"uFKMiaUgu3BSZNuf0V4A+WMTOmRXgNyY82fgd5J9Sl6PXuXBHheUbFad781VhOyhXo1nruwqFf5BGpbF",
-	"QmnABd4/OjxqeanIGbFEIXF3+ZsUMvp//7P+kkV9DqnumbupIBkW1kh/7jKudD9ZFj7O7n47a7Moihzm",
-	"9mVrXGS/XWV2ZpfkR70eludI4F6Bu5jZN0Y8TOHicoAJbGaLI5nv2aSEDMyDUZhHzSahMZlIVewRpYvl",
-	"j6AdycZY/hDlkxlmeGUmfENCgL8HtMeCea1BXp7Bfr5U/Kvom020S54vodWqN48cAcK/mkZ1gmASe8BZ",
-	"qKBm19eoy9lvwqww7Thwvon0ntycrrsJVCjwAAO20GucRjxmFrzJFIsyVQmBJR+UA7mpWvHRLKv4gHD7",
-	"70sqlFl/rBxsXs/CyPBYkQkf4q6jLAggkp9SbXSPGeY+G9JdBApdkQd9bi/aPLQP3TZzA7LdrlGT0M0F",
-	"aZGJyp6Z4ovpLo1TwgmXTg1DVF2tpG9RoE/O7b3WFZcjlODNhkBI0pdCsH6MQIDFAwDkG7kREDK+2uYo",
-	"aLUH98MiauwqUXRGpqPZZ8kft2sTz6/gUKpPhXZYDUjSeP1Ik03VKxSc80SoHM5dzML5iihHyCxoFBlk",
-	"4wAyHQyPcHFk6Tz5E4SU9ODM1UqRuwiV7RFj5gDaWp8p5REDC+7pWemzAMgJIvOB+fcwJDUgBljUgAm2",
-	"Sde2s1d2G+TEhCkQvFU5kAEik7hNunXzzC4mfLj3mccuB9hTRrPogTDbevrbHzPLS9v4rqTrmgYJ5A0b",
-	"mHNYltDZfKMTMcu8yGJD90L6DgbsbO4OQQAwK7o/aXP7drBC1wfTLNgntBAMZd18eZ4IW4qmf4C4T10x",
-	"PYpxmh2yekV8kL05eICFROui3qcp2Is4oAdV42TQkSzWAje560U9yqWWF3cK2m6pW2msM6ZDiDt3x2zW",
-	"huntLuDre8hWD4T0tD/CNKYXzKD36saXdKi6uUh1Bo/fprK3C9LYy/D56XAlPP+hXkRZZNl/b3c66v13",
-	"d8l39s97f2m/63RUp3Px/i8F6LJZNP/WIpp/hfUFlZjxOvC4rkVtHRuqQld6tD8e8CBYehjr+37lkkd7",
-	"w3XrHpf01aQ5mCr3eEQxln1rUD2XWjGI57AvN2Cwz/XUolys6uujyn3FM471O/t1lJOeJ0vjgmCr7AKC",
-	"RQHBddkjVlRYaBMlU2NhiqL0WvOtFZNFaVcsQHO8ixBLcALjs5AJn4m+OYgBpHO40x2V/sgxz7sDid3U",
-	"9/UDEhFoJwvNXHNn5DxWsk263y1uaoW45K6iYvvlHFuq8vJqEyl4LKMr/NH1f64ATIYglAV3wL4s1ImB",
-	"AJlqLT3jyFGhdW4gEU6lMutoFF/YOUiTafNwLDM6h8XyceO+u3mvtWvDSCZhG9ts3PMKacC7cptdcutm",
-	"KvmltkA4DfjvzHpHRodW09G5+ht93d5HhIhYfkgTpemrCn31HK/FjEzSfvnFwatEfL0U7+fJihh3lOyC",
-	"299McBsncx2DZq1Ve56IZz+aytWchO1h0GL98lV7xzLT6hTuq1AcpxSKzWP0feEUlQX2R/TtJVGxDDG4",
-	"qCWbK9J1gaUuSUTMA8L1+oNEdH2JTURP40+rU9GxWyj4W9gIv5Vt7U9SRQGTt460lG8tqwgiTzC31COU",
-	"hHTIrG8QJeKOMlx2ecJez5BEUoE/G+T/iFCC3mGjIzriDUCA4iJqkwUGw66X5cpz6Mw28UBgzAiJREY0",
-	"DJlhYVGLdJaYS9XlfrcjTG2c7Rduk/AzfNXVUqQlVPvJDXJhmWQBY4/7RCGN8Dz/pRbaoSRSOGqHQCpF",
-	"ZNQREQuZCeYQpOvXb0eY8JUDMgUZHlF1jAzF6d0sKFnE5uEv95uHRa6PibDfljjzC4fZ7fwgwcAQQhkR",
-	"4XnOm1bzsIQCZEl8hov4/mEtwwJSQgGyDpPo+y1D5Nh8jmUVPDSO2SR0l/o0ptmaHRybgF3rfatm0NAm",
-	"TCmgW9bqgFiKz1sQzJsByxKFbpgGBmNpIj1eFdbSL8tYul9kCF6m8kkgFceqoDz8MKo82IjhhjuDcDsQ",
-	"ljIiA6ROpdkthwRy+MeYiRGLo9n2rUQHcSLYNHXokFoIME7MAaJxPcxa9CyLbAbCSEaGaairtw/LWdz1",
-	"MCs+H8HzuQ9Jz3DwZpa2uwI3xl4g+2O9wuGg27UIqVINcmbPHTyip8IjYcRlxGNTb8knjECAJ8PvaMwH",
-	"GfgWSnG+RDKOZn909C47ci5cVDV3APu/RtBsq0/7tAts7QJb21fFcTS7tbuRQR1bAifjrspnntCYeUSb",
-	"HCTm/TGa7GCO64/FOSYX7nlbLESgcX90lYQ2U83EhjJF0P0IXqVJ/oL/LRBRP4aq8pFMIm3bayWo/9av",
-	"8EH2CrMIoNZav+dcYUIhchuYZTBGem4KS6vfgxEoILsVEqUQ0O3qd8gLqZ1MWMT7dO9SRlLEckNjz87C",
-	"spO9dGXsjvfKUGNUZjW7JC/33ap8f3fl3kf75/Jgsr0qG1EGGUSgpxvt5F8z2Nst57OfGCBwffUS2XzK",
-	"nGiWSObygbKNL2JQLTsDezsRV5XOyXrra10Lzc5fBjywaHlqg3t9A3vu5ivsbAMOSAzbdrroZRIAfzlm",
-	"XBpOc9SZQE4byzDUdrde7ogkr432CRUJDUqW/XkiMst+C0btLlj7pwrWIgifXWJ3IH+QCDldQ96Kzams",
-	"zEBW6meTmieRnOguW8PFycuAR0wBZg7QJ0HJacTApmoQkDUIjqQiJJil5rKhkxJIzt1O8TXtFHpGbrdV",
-	"VFm6MvxsK/c1Ht1y5PLHALplk3KrWOGmICREXqiYkYmMGCxr/cEtaMiL57FNAccofdH6leFu+X5Vy1eG",
-	"n2v1Go+rxKJ+Y6H/3VrzuV+FW8YugUu4/ddzkvP+CyCsGn+10TxsQd6rX2s/8GpjLvTg2IH0s0cd6B2v",
-	"e8Dh1kOJR+0edTXQ3m8pXJmtNHLlCxv5zXrGl/nMuOB2SmErDnbOLouNrH15LwhIHEuVyBMufGVK7blA",
-	"4k3LU6lIb0aQ1duzMCjhKKKKwbW/JTIGUQTSduWRbl1fBCfWUGJEZBIbb0Ymw1Ews3kqikwYFbF2hQB/",
-	"RDfTztCEKxWyILZ4JlR0BJv0mI9YLUz4oeTCoKSIAR8msN/2ZnA/bQPGUrbxJSKmkiDGgo9Boqxf1VVs",
-	"QkXM+13M/k3r30zPlGyQH/JU+3rD1s8c6FWYwWeBXIM6eQUjpNqkC1SrHun28Z9TAv+m2XpAuXla3/fI",
-	"af1g77R+2PXsCbXBjrQXOQ51pC7VfxHDJCsj4vMhHMogHgu2aLW6DfIGfEaVYPoCkMB2SY8p7jNEhMkD",
-	"0ejenxA4+nZ5Pjjf5uYeplbo+9xRBqoGCJ09JIWdx2mAuiGOwNpZyh9yt8tuaD/u3vNMzgPgN9iXtqNZ",
-	"J2e4vNqk26n1Iz7hggZAgNup6RH9z/9FTqXPCP7EAvKf/1d//c9//Mc///E//vmP/4Yf/jt8+A/88L/h",
-	"w//pwu1/YoPYlrvBWtWLtlOjZlnjQ+pmGvViBacD3sDOPw5aELNI0JhfQ1+1p0KjidKjNUyE6pqRte/n",
-	"JgSm0E4IIvBgiaPNTAeC1lgSjovrNA8zFPAhjRPwiixIxhimQQ4KIYi8eRlFvtuAirFaWAqLpib05geT",
-	"Vb60stsyzAZSjh2/LDL75onWRMCFTVRZzh5bqXy71axEJ5vvbHc060Xc77a14jAwSML3CB+kyW6F2uWY",
-	"dAN2w/s0yLXVgnKcUSztrEIq4M7Fx5e8+kT6+VIbtxOl7ZhIJnoPcV+YXul2phPArLJqIP4mp2SinRCU",
-	"4AxuiuvsfrOEmxiMwMJ+6iYTeoO5MS0zP+ZTcaZMSa+y24jN/jInvPFIJgpFgOIBMOrmolcoeQM5GMxX",
-	"J7pXmHuD5upkn4IMpJ7dRAyaIqiCylV35vpc/7Klg636o/fvmvVH7z82vf1P9fTzX/9r5box7CEexZtS",
-	"YCyIBAnw55btPHN57TZ1tPcP1+ucHT7dphTaDmEKn8prFokJEzHs3yXdg4dvjnOX2fN6bEiFA7kzpOVz",
-	"Eq87WFZlhw1yfXICbtopJrSj+H693mXQkWzvZoxGc/K9X5IBpy+dHygUgf39vFA/bBYJxcbOHBgM7ixx",
-	"QPsME0ntgCGYgRET8PnAi2wfpEXfIF9ZwIZ3bgj1X/CK7XfaTB4kv/8+cw/LFB46hZotehKSrDRLa15N",
-	"W50WNcKrxTKmQa1dndEK999zsGOLHLY31mQdpFHu3SlnJjKD1pQti3OeFzpEKw83mVAyWpFWgNcUJBWg",
-	"d14pocA8Z4uxj0z6QCl8u4ke1B4coGMBzsZCWoE50RJsmuYOuNTiyGJBTlN2OC3/0TUNUhK3Iw9Zgdrv",
-	"arnb6AkwYZdQBgEag2VJCWlLHHKbklDyikdva5lsBAMUPM8ud39D7kWcuKUZCGZqd5JZmn/gFn8qnfhN",
-	"RfHc+4h/rMg7gGsWsg6qCelTZmT0duF2aLoLtm83q8DOxzqrZu1YGtwzF0nLL7k9qzZKVp52ZAY0yix0",
-	"MK/7csKgmB3dR+BJUqSQeswtPRNK3wLopNP69VbzcL+2prazIf0SmHUb8N8t8y1kp9tlfkfZgf2C692r",
-	"hUlRhgsz+S3Yo2Oid0wSMUgO53E7TeRi2gbHyFOPDXkG88vWc9kyB3P0mXLm2BPQnskKRY4dw9tnf6RD",
-	"ygXAP2SexAUJIzmMmFLEl5gGQMAtcAevBSeqBUJ2y9TuDeyIrGStAhO4zbbzzeRc71KoizydGDDttRxu",
-	"oDfyB9Lzu52RM3aLdIo5zVKYTPHY3F5l9suqyXIg61PDRKj3V0Vi2bapF1EilEciyhVThAYsipVHJvKa",
-	"ZVVZgxw2HxFuSQt7DI4uTJ8gsAgBlIkEuNIFJWJ7v9RS3DIDV6kLl2DHUlen2Wg2D71aqikVxGLLD7/B",
-	"D1v28PnTcYO7doXEru/e2wNzWHWVjswh1iLwjQrcvcWD8PX066V2Kpeceu+SF7+82rJC41TWfObiBtoq",
-	"SkTdsgyXUfilPjrgByqTiKZNjt4M5R1MDzQ1bLGmZTy1lgjCIFCTsL6oGp7IaGhNjPNEIEHfSpzkBZIy",
-	"jOnOy3pR5HbsSFVXwx8/+AKMG1WUGdKPFr/jeqk36wDDLaH1s3ZnnAZZo6GMYyvCO/9mA8FHkchY93Kw",
-	"vlfv5N8r5zcD9u/ezORxZBxxK7xoG+TBh/MEnIY0J03jlGCQFNaXpvFcXFxfP0yCVXKb6Zpb65biThnO",
-	"djxb48JAzBR0r5Q5CvhB/0idtx7X+xa136ZYmStY2I3A7nIEt5cjaJ01N7R/dFjztuUeVby8hWIPVMdc",
-	"pb6W5xR2QcUH8wHUWTcFbQ21gp42vbJRpinmogFyDwLd4COP8+EjaDfUvqPFw+GxdZrLKkd2JwFfWdXI",
-	"LY2GkpV/q2qRKgt/aa1IxibZcqXIbrl+XVUi21ytVatDcHUt1oaQx2k8KBt+H/MwZD6U01nkIWasXqt7",
-	"FZ0wgukwEJkH9JgVKQ7/itUmu3DddupW0hW0q1758pbpQu3KlzFLTWZfefzusa1AMNeaFG6Dnmbyruc2",
-	"RT4Ur5MCvvJidDaLw5aWZ5hd+VtMzyljieJDQWSSZRynKNPLeKC8sl1pgW5qSgGFU5KxNtKnI0moGiuP",
-	"jMBkZ0BHpXQftMFuQDW1pU5iOjZHOObAVm9PJUkUNpl6M42vFQYTsbkC1roJsmrtrH8xDJE3IY+YygD4",
-	"GKWN4RLHLqZGPUkjJCtZCGpNWDySqJGxmeR+v/Z+DZ0JL20suLIMNRyYP+3aBAYzXDHrrs9iO/0HdCNp",
-	"qlPGLIwxF6Ev5ZgbdDtsA7DIwpC2eWAehUyGAeSqU9KL5FSxqEHOIjmM6ERpnWrqdpjhbwesWbuAM9Ra",
-	"i3rrmdgkNwFjTCG7udp/G9+//vnR4Op+cNC7/K05fvVQ/dv0cHbeSp4/mJwejR7vhyeP/KeDt/LFGsds",
-	"0MO1SBF20mfVUgZf/oLF9VNYaGUHVtDojjLLsbEclfTrTv7Y4ed9lt2aG4hPKsjJ2TOCC3gN5Zixv/Zg",
-	"3Zc5mRfMFYGiqtP7uP74OmTi2Y/kFEk1CdAg+7bMNrf5KwLU1cdp6kaP9sf6Pt1cH/b6NAj0T91F7QhK",
-	"26nIFZWK2qhDFGz0bnl8DPDj8ShTrKU7lz902Ev4nmFEKjpziFicROIqlrWlpYqZEq69u+/+fa/T6XTe",
-	"N/5yr7Bqa95DPUBApjmdgANuRzivTH6SVlkWqRLb5o6yfLtVlMk35fNUkSI9vHZ/yY7zBgLlFvOS8A2s",
-	"08wsge2QEzZXPN6XPlsQLXZjwZAGkOSevkMsx0w0yLypA5C7RnJcloNLowTrnGqHaChkVMT1ciq1qMSs",
-	"qiCa7rr303pAeVo2e8z1Pg/YXrsIg5vg9Q/s7c8//73394v7b24ues9Oykrr5mtpc1yMj+5XOI80vXQ6",
-	"gQyBGTMvc/ku0kGTDz6owB9/WFIiyTZjU3wzmuUHL2IAcjDXFViZVz4TnJUVHLMoktFmnbm0EUGb1J7v",
-	"BZwbMiWTqM+InAoWEexR1ndb1rur7OPKe9q8vQadOmnTnmadC6zqrKpMT8q2j1W6dBem2prKPpUThqaD",
-	"ZbbYitI2ccyP5TkmQBqg8CQH+d3NB1zxykE1qCmP+yOmbBG7g4DxDFSkzXKfViQxAY1sOUvgRBNq8+DY",
-	"lCKPMnL5WLapMhYTIGHsiC6+bdeUhPs0psSQmoB4P794/Qry4GYI9CEk4b5qWxc2DGjfBGSkYARpQ4uA",
-	"JZ6y+MJWiW/mElrGVxPEBlQC87cMmbjCbF+o2sdpQoqMa8oD2jPgAE4ps1B3CKsTrtw1GTcS4PldO1df",
-	"2MqgOdXaUFWYQaWuWJDpKh+vTJh/GRxzrrTxkwvF25JlXHfw6F7E6JhFejMMpIJNwHx1tYgyPWKBfwUc",
-	"UI4IRFwNAj4cxfCW0EfcL8zv8I1Bl8/cCL42kf+itz44bB9BjeaE3lxlnnGY4kuwIVeGdMTsEOoqZJE5",
-	"JIFLkyiotWujOA5Ve29vOp02QhoFjT7dS1vrwTFCiVMf8GtmUyJ7jMZl3buvuzeCEJFehIjToBfvFP4M",
-	"9d+H+4f7cNQRLT/8+bRG2AAY9i2T+GoiE0NfgoKbIS7B1d6B6vbbUZcox2a+q11dKEHU/2s957MwkDPA",
-	"nOC5ExKYxpVFrNcssmccpduLucZuGj0uaDQDIJSnMuXUACqPOKL9uDAA/qt50MapvOYhtXat1Wg2mjWv",
-	"NpS1dm0oW439+/A5YtccX6rWHLTYvn9Q82ruRWvNRqvRrB5VtB0vWaT2vrtVOr9KqU16tetnjs254gqd",
-	"st5IynG+zvozpMdcwlmOZXVDE04mseI+88AmZ762XS5iKnwa+eSN6ZdDHHOeuju1VKwfsZjc7U5HivWv",
-	"Go0GYLHFmNvPOsJidcBqv+eRMWOhItxA1o1othIpTU/DQgDDloYBK0CNQ+w2RwBHIK82jE2JIgO0O6lY",
-	"R3TNmNa53yV9bVehpZTm/yB0MTynJ/2ZvhWy5MkBuX9IXvAfHNBRgXV1zvqMXzMzQlVqDRQTGAXiTptA",
-	"j49T0w8wH7A0CgxHrInIuXkTNbzaf/Hm7IfhT8HJ4MYPb/ZPnh0dhmfPHx4NDt9YBw8dqtTDS0ej1LU7",
-	"quapYw8Bw4+JGEqsTUqFYVltPXrQPLZDh1QDEy6SWE/hcC7HuPXgYevBw8Nms7mq48BWENNJWNb/g/0K",
-	"3b/gQ4HYbmC2+x5x90XQNunP9PLVk2mKY1Wo7e18t69b3osj+Xbw+6tHR28f/fJr0nqsBj9PBr+++nkk",
-	"xm/3ww+P5KNXP77a+9te+Ozw+1Xvpmyv1gujbEKPhDx0BTTe+81PZWwmn1wXEIgkTHoBVyPU8dU2GiMu",
-	"0N/qjN7VX8um3DiMITPEmNu9SnbWfQ3QAWG8lJbOaqiN6oNLBiDETem7ovlFumUAUXLLi0wouMZ6LWv/",
-	"wnoyxvs+bLa8GuBO1tq13B7uJj6JRFub/5xqa6zObsJARixqJ3M7frVhTDfVYtvY9duAlnIx9Mg0klib",
-	"GktJZODvOKW+ktDQmVb3zraIJaHESN+6CZmpPvw090C9/vkLNkM8sY8ZYLL36KBH12UbsIsY1qxPuweW",
-	"kulSQQMxRNElSahfx8dwsqUuRVL4xS1Gm2A+USxgfcz5lIOUQd40BqimxaaPb1g/wUYm4MQjEshhpiXY",
-	"l4stn8ueyiI6gKsSyP44Ew7PEDXNN4dc50zzbGZ/FizRAi0VmTcpQz2iRMgB4kuGlmAwc6c0oFRyFmDS",
-	"O4BzUAbaXsqMPEabinsB+1r6nNJnSAJLG1GRbEGTDHjM+5wWDvETLnwuhg7ozA0K4JyVvIeLCA5kRAaM",
-	"+ZDCwrJP1d8uextt7w44kkfZcP2N1hlFjV6wmfLsSVMaE0WaG4RalkAAqWc4M6S22HsBXIfRAE64fZL5",
-	"YS4EnxkMdHc+vf/0/wMAAP//",
+	"7P37chs3tiiMvwqKv13lZKYlkZKcC127zlF8mXhiOz6WZlx7R94k2A2SiJoA00CL5qRU9fv3e4vvzzPP",
+	"kRf7CmsBaHQTTTYl5a69p2KR7MZlYWHdLz/2UrlYSsGEVr3hj705oxkr4M/nF3Rm/s2YSgu+1FyK3rD3",
+	"dE7FjCmymjNB9JyRgilZFikjmWTqkLzUhCuyYvRqSKRgZCoLQvOcpDLjYqYOe0mPfaSLZc56w977o8ve",
+	"yWWvl/RUOmcLaqbT66X5SemCi1nv5ibpvczYYik1E+n6HVvmdM2yzXWNdVGyMeFTWFTwysE3bE1WVBHF",
+	"mCATNpUFI1RkuPhSmOWaPxktcs4Ks+jaIs24kfVNpMwZFbDAVzKluIzmqt7PWcH8TLKAPyc0vZryPCe8",
+	"AY6johTqqD/48vMvTgfpwTHt9w8+p5QefNHv9w/61f8NdkDsHdXsFV9wHVsRhRPK2VQPSUEK9kPJlFYJ",
+	"woQolkqRKVIKzXM4OQkgXRCKOzHQm1Eu6ku/7GVsSstcX/aeFP85GHzRf6L/s/My38qcp+vNxX4tV2RB",
+	"xdqvknzyw6d2EQu6JhNGuCCUaL5g5JNV4lb/afvifvjPwXG//2T1n5/1d62O6WJ9NtWs2FzYuYWSlmRF",
+	"ua5NdxwZlgvNZqyAcd+/f39W6jkTmqdUs/iutSSKrslqLglVVw08+YrRghVbl3+T9Ja0oAum7W0+U4rp",
+	"N3QRme9MEGp+faSIoIs69vemTKfzUU41U3o04XmuekmPm9eWVM97SU/AmD0YoZf0zEnxwtzQ5sVZ0I+v",
+	"mJjpeW/42UkSAfhX9l68fBZZo781jxThWX2NjRuTZVn0xkRW7QYd8azr2gf9fmzxT2UpoteNGXQ155ma",
+	"J4AAcM0Wytwrc72WdMZUQvRcKubI0zgtCyWLMdFSDslYS03zMVxQ/HuU0uWSZeND8p7ruSw14XpIhIwQ",
+	"Ltj0DyUr1tWuYSW9HUTtKSxhc0cXc0bGgn3UI7dIJBCwEbuB+vGw9d/Vy+8lT8U/y3T99y97LavCCVvA",
+	"/jgO9oDQf8PWMbzR7KM2S1zLsiByZZgW1YDohu5z5WjLE1KwJTPEUSMtlCJfAwuzTEJpWmjWQL3H6ef0",
+	"eDpgB3BP3M6Qi1Zba7Cjtj0emz0uuPCoFt3x9I0U7DU100UPx/BtQC7heRoVasWKxDAgxa5ZQXOimKEP",
+	"mmVksiapXCyoekJKkQJ7zxI4UXzN7P2kf9rGueMbnh6YVR7gMlu2e3L8+WdfxLb4dzlpoVTkeznZQqaA",
+	"Po2+l5P4bccf7kChXlGln18zoWMkysCeZ+425FRpwsyzIHg8gS+VLhhdkJlkikhBqGEupME+eoP+6XEb",
+	"XM0CDmAFBy+ftcH1s9Po2uPygGexSJSoJgup6it63I9f2BxGDBdh2Sy+sqAf+aJc2Ku74AI/VUgdMsU3",
+	"5WISY7RnZII0X8ADCfB7sSYpVcyAOmfacLg6BJ8eDFroPY7SndTHAPmuFHEOVZRiN3NqE+ciiy1KcXe+",
+	"dJ7OWVbmrO1CKfv7zls1l2WRr+MrdYPc7Xads5ylbXI0T+copaghEu+ErHiepbTIVELGs0KWyyGsdJyQ",
+	"8V+pZZf0r2Ovgmgr+pZLew9lQTK5EvgpIeNj85p5Wq8kMXpGoRJDGydcIJ2kIjNENCFCahh/SQsm9Jwp",
+	"1kDBYD0t7E753bYfaAd2cM6EkkXr6cKv0bMVbGVPFh9qOVn3253OVanoqZr1wU/mJr81vIoumGiQw9PT",
+	"g0Hb2nDcO9zmG3yXKf2VzDgDSfnc8Pl3Jaw3lUIzlOvocplz1POOvle4HbtKeG1CCzgCVS4WtFhbhpBK",
+	"MeXIji19ALHCScvXNC+ZnWjKQd1Gqjp83IfVyaWqD/rV1pft4xGhvXWOm6Sn6QweKBiFjYFYnEsA0E0I",
+	"zf8o2LQ37P3/jiqjwRH+qo4c2N4hPOHkQ5it6SIPYHb3dd9hZTdJ06qBxwQqMJ0px8SLUjxBHRgepPlh",
+	"D1FGLaVQeO5OazlLU7bUaJrohjbwM5C03vA7u/elvwUji94WDh8SM2paFoWRIkHL9HC5SVCkR2hRkbLc",
+	"rKOf9KaU56XBy37SE1KPrAwLn5dMZOYWmL+LUgj4e5D0VJmmTKnecGDGLZgREkdU94a94/7xZwf9zw4G",
+	"X1wMjof9/rDf/+9e9czE4Geac0JznrL/7XaZ9JjI7BCizPOkx7PuStuy4LLget0bniQ9pakuFbJGWK/H",
+	"XYPFRjPqDY8744U7uRhCXAR2ml4SmsVCWT40R8Vmsq8dxSxYDbvRttf9czehmnyurfXgAdv+UNgGxgQx",
+	"zXmqt5zuspCTnC3+GjnljGnKc1w36SJ+kjlVBMBGaF4wmq0TQhVxR5P0WFFIg/3ffaigctr/MulprlHi",
+	"dgv2LLYsxLBCrwP2cZnLghXD1D3ZGXBvcadtcNNzLmZGrDMyGVgDzQoZSns0z+UK9Xwz4QtZTHiWMXFH",
+	"wILdQDCWoelYpXLJiFwyo1CjpnfF1iSjaj6RtMgAvgauraA8qUBZrXEnLKf+0fsA5vu5ZNesAHsjWFcN",
+	"QDPpgfdSXNOcZ3cE3YBMOcszc2AcBxySI6QtR8Deh8QqjkMyk5o87g8SsqLC/NUP4ReMufWFpTR6ZtEb",
+	"9mrT9G7CAzg+rg7gH2JZSIP4dJIz8lxoQw92noXdzL2cxJmFkSyIN+I6DKcKNseyJ+Yj4P6KKpJJwczc",
+	"r2k+lcWC3eKYUIqV2boucJ4R+C4QN4NrwOBHtzaAAPn7+bdvhqQU7OOSpZplhrIYgcp8T7hYlrr1GvSr",
+	"U/iKZsQJbDuBv/C7NsBERauxCad9xXdhlQCSUmE2MmFwXYfkCF5ziMkVmfFrJsgxeBwU+eSyN7jsJeSy",
+	"d3zZ+3SIaMc1kSJlLbi67xgB+gZrqWPvvcDtvuhxGyi5VngICaEBWjulHIGiVzxlBu8NxaQGwVlhNPKF",
+	"eQkNxGDFNIMBWt4kvTdSv5CluCthAtmIXFY2D3XZA58moDb7yFU73p5W8H8jNcHl7IS+EZGm8Og9wb5g",
+	"eBMN554jYzRDu5fuBh8lF8zSGyY0WRVSzKxVkxXXrHikSC5ncHBck1JkzDsXCc/IyXSQtsDvcYi/Lw22",
+	"C5qTcxiVPDcvdCG/+Nr90F+xJoh6sNweGv32UPC6reBdKVovUSl+Y1qHsyPeQutIqblR5dJZZ6yPISbl",
+	"n5wOH3+GUj7Aok/+gv/fa0Lp+TUr1mQOTh0MRDB/H/YSsPLHHAI5VXqkeXrlFANrRooaOcHBZR4GbSlc",
+	"5IlTRT4EigxuzBD00b8MJx72zhas4Ck9upCFFFp2x0sH6DbU8LZWb/y7zZG0H0GlaFkHYO/zkwE5PT0Y",
+	"HFm7esMVbpQ8Iw2vKmj76JCCQdiAYCuw44ORFK7qNc1H1lnfGz6GQwNI14YxIL7ihrL3ljLPUQVrO8aI",
+	"PRMOsWWLj80WI+cnS10t7LN+92PDSdsOzf6a9C6kfEWLGbuzBlKJXrkUM+SkggzIa/5VG58aBGqGlRGs",
+	"fEsupCS4rp2kVks5yuHR+xIZYhvh2kZ4PME9ucge1LK4FBVvVtSS6xVXzML4NRVru0V1R1AvJAS+GOAe",
+	"9/tVKAolCy5Ko/BRdYUxMUb/PCatGvNxoDEbgJtFEr/KToBfULEeuSXczwFI2YixQSV6LgsNIuoTApEw",
+	"BxAKY4Dtgr9ktfE6s6qFH21jMdWDYTTQQRUO1Oll+7gL2TnwMTtb366iewAo/xC01HNZ8H+x7P6sA1SQ",
+	"s7cvyRVDi8qZnQLGGhKM4yFL9nF0eHgIgi0llVcjLmsOQk01WPNO9CnDp+/r6qLsB0oLRENdCbnyUUtJ",
+	"FWdnqU39zlpsqiRLUAb8Mxgw84nBTXMHP60j2fv37w+acVTbDrwZdmVPXZXLpSw0y16zjNMLAOG9UebL",
+	"nmYf9dEyp1xc9qxut8Ga26j14/Ck/ToJLJTASjucuX9vtDDvjeCF+ybc5rRAvTfq2crHPFa0WtMrpiCy",
+	"5r/OXr/qVcomxqblrABYLwvziraOuJSWKuLVfAOhOyurN1o9hJohwG8jBSPwJkge5hOGMnJNCpbKaxst",
+	"0PAEJr2M6p3geM00hecAGjm/ZoVdK0RP7Hr9Gb4CpMrOT4uCrnE4xJ8fN1eGNjejBYMsU5Y8i20ABCMa",
+	"j0EDfrqiiiyYhtAUAwI/YkY1OzCkPjasTK0bADe6GT0ip7o2fgBdH+GR9OSSCStw/thxZntc298yMiCd",
+	"VPFuG6NAwBOY9HcJcPa5G3/tImehZZ61A9kgvRGtBcsVWcE1kHn2hJhFGgGGA8rOWZ6BuT8hE4aoquds",
+	"Xb3g3I8WjS0vXs15HgbY3QYcN6Gv/LseIBJeswBQbv8eKe3lqONCeKQV8jVOrQJY7cJ88AuTk+8ZOgOA",
+	"CDxF4G3SAlQDfuwxUS7MyldsMpfyyiw7p6n5ly3MUj80t5z0Ph6Ylw6uaQFxI+btcK5vuMje+9Gav5zb",
+	"0ZvfP8fZbpz6EUMVIyPrtphwrknOaAZhLBjCScUauaBiaVG7Ri2nBzNbDclPtwu0r7iKkFpPvjrRsdpR",
+	"RWhZEB1qhtoTJ2EF9UFaN3Vvu7n7NrxLcPtsF/CQe9oG8nZ66Sk+emt4QdTIBqxoqeViqz3Iw8kMcFY9",
+	"fpP00jkDC0k0ySCX8goCCrm2kY6MpnOyoJoVnOZWCgaLQKdjMtM/NRPGzgpdO6NuUo0RVc7xSeC8ELQ4",
+	"qsJMtr2LkSL43pKJjImUxzgjLFdZ8zaQ/QXNGJkWclHb8iYWbQgGOI3eMQmFnAg7hQ0q3WeWYNzI89OC",
+	"qbkAR32HY3rhn75JMBQuOigafWJxtOYX3NacXrO9dwPcqIFouxb+iir9uvHKNvK+pIXm5qmdIHnrnjxn",
+	"cBOXUuZtl4ZrUipm9w5GDUVAQJDyCQHXj3KZL4ppa/rcE6MKo/ruNE6bhyrNesM01lz9tyh5U63ZYtkQ",
+	"L2U5yQMJzwbhtrAzRJc6RjYuW+1SNO/+xoV2G97chMXAFnypHbGndeFVSELq6c61lfae1Shti/SIXiig",
+	"Fm41GHrKtWL5tBIlhZHWDiMSX0OHkiLjbs4gJYPOWBGXuamKL3AN9onVHOICohqUNXJGLzT+ZilVqiH8",
+	"nW8bZuRts5vZKUlvJcs8M49sybjB6EvcPZnLPDN66iqYMsx2CRGxglk4kYdNUgXFNpbaevTItjZ47ySX",
+	"6ZXdY3wTXNuVG3UBdV5EfeW8HoAwEBYPrji6AOdRgiY6HlhTllSp2OZ30364HQVTENm/m4jCZt/h49sI",
+	"6P6KWZxg1AlFoMV48Na30HpKzzM0y9cPybDT9jRKS4gygpJMRCZseTc4Rt5B1odVwHCty38RsuiImp5n",
+	"AYUxPGTGbKYTVzUV1f5GqIKX0KGb8yuMcd9Bb4oY9XjGaJZzwRRYQaf8mmGES3TACP5pttWwYbToBSPm",
+	"OSRS3NJIGyAzN5KzULdVmiGVZURnLOR+m9ytZRTH7Qx/iGe5vhRkJYuskUFgM3HI8Wfz/qIPRxGllnqL",
+	"7dNdIY8a6Cq8qbkqI5zc4Enmzuxwb7OC3egm3KxfN5ze7aA65lYE/1tBl/PNC8qy2R42uOqmxzQ+me07",
+	"1BuZRYZqUioYN7FLbd3gvWizoOb9akq5B8nGNtrVgIb0dUd7H5J6TJ2KiiKCrZjSkNVpNYzMkuCmiXXn",
+	"XO28TdOctbP1yuPhc5HAZbRCkW6TRcN4I7DUtWkO1maIId7A+QMOYwfHDFAzlpUn91McnGuiAwae46M7",
+	"ZPzoyft56mfpgNoARisWvq3pZw2jh7OFbGy5imzvpNE9xcdvkj1vaaUSeoLchDXT++mVDUi7JCH8r92W",
+	"W2Yr0M79CcdsltQWCkBHpdeODOpxbfBKZOoJ5jrZVIDEyROgxk8YEw3FpkoXt4bdBVcKZbbwwR4mF8Af",
+	"m9L2VlNvta3Xfujwy/oswS8v3ITBd+/c3AZgZcb1c2F16QaCpTqmCb2fyyEZX7E1ZicaZd4sNCFjybN0",
+	"7N2lS1YoKRIyTnNefVsqe4PNOWRZwVTck7WPj6XhW+JCf3Ya9d9csfUo7ojaLT0xPZdZ9Lp5D2G0KkXl",
+	"PwTixpVR6HRBUw1gGBf8mhUlH0ehALmCsTkLtpBG0kAItjwC7mq74ajMVbbR4RVErqoVK7BWQCTZecMF",
+	"A1QPccZDOgSOh2HiUiA9iWzsprb26DU3WPtKzu4sZ1TY/8c3nVdxA1yK11a8adQfktPpeEiM9rkGt/hq",
+	"LknBaDpnKoiSBWKYSXwORICQ+MnpNMxm/RCBlE8jijO1+gHu5Oi1JK/26julUEE0H8Xg9Lifd18rejeG",
+	"63Zd8dswVawrsQtTxyKkmVB1xTJIAG8xTVWpZbeVTjv68qs8tB8jMO4mh4V5gqXqBXm+W++LeSa8kS04",
+	"UdlGwUhFVWdah2gakLAQCYOte1yyC6+dXw0BgoNxC/eIFbvPDWyKagnB/kCg8UW7JmuCKz8kF1Czxwre",
+	"U14ojbYNuCRV5azD3oaVxGdNbk5thlzBf42GYriJe9qFU0lls9sgYMD96moHQSiB0WlsIbNN9PFpmjHc",
+	"quVttpgGqgUFiwGDNEwMme41Y8ZpbBk+IzS2jE3rb4j/Lmf0x10Y5+ZIghzOKq3RASKpDqQOgG3Icx/K",
+	"+ldBzucfm4W6nXqdJWLHgVyLmOeBCAmXIZVlnoHrqyrFtBMuV2wdl/G8iWBvgXY/+lvT9SI68RUWhPIC",
+	"nVN3ER6dgHmfuFid0J8PKSv110lkexOQblppy8xv/WwtD7zzi2h54NyvreWBF37JLQ889TsJIZRT8bNI",
+	"nBG24JYzarPR1D3v3afeLlQZIXeXDMw1AYcgEqDEFziFwBa/rA6SkBeC6rttuJxhSa3y0TaM3kTkCn2X",
+	"tFQs8ziLXwYMcBO998PpNky1KO5mr3/9NFhL7JfIK5uoXsdwwF9uxixjkqytDMgFmUg9J3I65SmnOcmp",
+	"eWHGnE/MhzO77EoUqxq8S3Qih9NbmN6hEMC0hYBFFcEJz3OM895F8j104GIuFlxrtocD5Kl7JXbbQB4e",
+	"KcbEXjraTF6zQkBJkond3aY5fC4XbJTOqasZ55B8Ll0oq6CaRfVnZPn18lIusW3zYaELmZUpy0ZRtyZd",
+	"O+nfVVpELaBg1NDxMFqDoz9fEbP7Rom44/7x8UHf/K+L9PF9WXCV8XQzqiOlB1OWsQL0n/0dI94jAmFk",
+	"YG+7ZoWyFG1vKcmWcaKp5tdcr6Me3HcvnpKTk5MvIYDhW63pij5SkHW0AaGTg/7pwfHnF4NTTFE86Js/",
+	"ui1kFUejnM244mIqLUhaRgqYRPVGWeSdrry1Z48UF2nEbHRuvsZgDYcjtpx2zpVGy5G5B8RlwXiqxHPM",
+	"bgjLbl+xpb69l1v4GowbpRRjhlsRVA/qCo3qldo0p3EFseDXVLPRgpl1bSEHBcvRLuAqhjX86xno8Iov",
+	"eE4LTERNCM2VhK8x3yqIohRSQ4z+nlF1ck3zkWHsQo+aN7PC324pC75gnh9iEIMQJAaMfLZCZ1qPKKY6",
+	"vJOf20fNW0vpAry2xuvYx7orSjUjFbyzO6Th3D4G5gBb5mMPCBje77A2auNA6kWW5STnas4ykBY6KZz7",
+	"H0e5zAJbZjQysKLFmGZDM9Y9hce+uTn4wFU6ZkBbKlkW88O7mvRqHKl2yZOgSKOvveqyS0LsbfD0JBBi",
+	"NmWCOGlosuuaH3mDFSFb2Ly2FQJWCF8TjprkpsK/BkNpcoso0QwwsckrqmtanWBTrKrhTp3Ft8mL2MAh",
+	"EufGWZ7FxGRbi2jqeVGdNXsgR6TdWOTcS60IFOEJnL8fD2bywL7/vZLi8B1dvWZKUchH978eqCu+PHC1",
+	"GA98aRxzEVti7arZAKj3NVkzOg9gl+yI0qug3+I1dhwukmgZL3y/VXjFOxzhh88XS72Gu+5IyqBzFkaA",
+	"QTHl/hZOmTvY4QK6toNMWQJRXSMHnMDeFix+++ndi7WtgQsRYBqKvDW8GRVSINy2bF88eKhhtIt2KJFk",
+	"JokUCRFyRWQB7K94YjNXaL6ia+sBbIly/a2Y+SzY2g7wGUu5aonAN9IfsQyIZCzlUA9RY0HBWUTpDxTQ",
+	"WLVq10imu26aRduBmPuf0XWlIcWUx8cHg07KY8avWwCAFdgdnXfPJUbTSOeABQsJKfqMXEvNgpBhREUj",
+	"lgjb5aK2wi++TDpoVlWQCM3zb6dQNK2jAPUh2TTagUL56vnfXp4b/vtIYYRtzaTD6+UIamtGi07vqzUp",
+	"BRV8IUuIPVEo00wLo/yX7htmuLl9kAGWLqRTzu++GR9UspDXDcOBXeVJkTmLg1vcCSM5S3VZMFew2Abv",
+	"N/PH0LlpDtQGbmlu/XnmoM+XjF6xgkwKecUSzD/AGg14PUL8prOCsWykJdzIGdX8GqtScIP1pbgSciWi",
+	"aK+41tEsiDpK2sfq2P95v6PDBkWeux8HJLOY4UKJqIlXtiQCbDl2Ytg+qHloz1j5kf/0fxfh2TVTU7x8",
+	"jFvyqObPOAgV8nfdUpYK0u3k0RUh6AwoQ9GjtDS8fAVLZZFhtY9QkCSvwMhhlG4GQgnFIkA252BOEY4Q",
+	"NwjBGU+IYoyMcbzxJkme8EnO5aygy3msGUyheZozBUrPBNNTJ9g9Z4NeyCLDYNzO7PyN1DyNi0VOexgt",
+	"GDMHEBHKXttfDHwqbSNYn8wzBgEGhdJ7rcuOHM/6RHbYFstm6xkYlFMhS+Ra4SVQCbRF8OwCsy8wn10K",
+	"dodVe04dWTa0VWlbMyZ7GIVd3g1u0GYlatmWxeJ+iMk7NitzWiSELg0eF9xGOxZkWUioe0njjCxGVOxg",
+	"jpp8W2RcUG45gNWAAXK7k7jMszUQgCabA00fWXXXWU+2Gmnw0VdcXClk8qBmtYTcOEx7RNhHlM8t+ht1",
+	"OTNMVt3pGqCKF0370NaheecTDU8KhnV5eobeYVVtKrjmimXk64vXr2IHeVn2+ydpxq/hD3Yx54p8hf0C",
+	"ASdYkWP8laEV8MPTg9PHh/jakX/PIUJjuKfMINf3zDBxkktOppQryjX6LxnJysbv8cGhOUWpU7noYuvK",
+	"v7WP3iQ9MKlhKGUEEf6JKprCoHIFZrdbnvrbaqJ4GjRw3xZkdL/6DP4lVYpljaWQizlbB50RjVINZiFP",
+	"BZFMEi2lE6Xx6aDbm0GPk8/1vNECpTNmv7NiRHSPhlF2GwSehHemrK3ez1vYTMWUoNAsVWRZMGXYfM6o",
+	"svw1lUoTpjRfGHJyD/z1nVtXfKNcQCJZNqJqd267fXhhyVvwtjNa7fd+mbdwdfq9LIj9GcDi3/OSkBWy",
+	"74XXv4OZ4vkkRu0cLQs2UrrMOmTdmuffFuwcnq7EdBVzYuEvRjSw6qImkJJZLu+wGTtsdDdLxtJ5GyOx",
+	"dttHiuBzgRbvkymco3aZc7ied4P7OczTkjMVZXgvtdEoy0Ixn7wNV8J88DB0ZdM6r+Vct7C4a8fimgKI",
+	"ufUs8wJcg8MOq8ZZEXl+TlWdApKvZYkRsU/lYiGFepRgOZIIiSN71H75p9S7kywtpN1eG4zG08KKbW3e",
+	"+yYdsbKekxACnhHKzsHV8LJpQ+IKMDaqDgSiUUVNaqQ4qes2kQvdLqVtqns2NsYKeLsF6dD034gB87LZ",
+	"luCp6iHMB8sYJoLTwvzjMQuNR8oHTXvBqB+zGO0XT9CM5nE4POPXNkEjo2tC82b758C+djF4POyfDvuP",
+	"u4cebDERWlOBg/KQgIEwIXiukOAUX3Gr0cqbGHcvywfubOrIaSHFeuFL0LknGx0Wv377tONEy5xppkbe",
+	"BNNerQMJNES829ds5ZPa3FOaKxYtY/ELWE/ZlFGtRnFHTbgXiNmAxhzwyn47cWnF92Q8dCgW0zV8CJdh",
+	"hbLQIMkxYRZsJNjg5jp14m3x07/NE7YIc0kKChVGjbqQygXXP/2b0GuWkswIguZ1FHeAXhs6+vMoWlHz",
+	"LYf+ykZuN+AHYQtuV/veQsWHZnJpdrOkBckZOf/p38IIEm17QwDusmL6CwVs1LxRW/lJF1s5vucU8Pux",
+	"aeKYQDchAsCFQTZNm1VbDy3zKErNtV6q4dHRarU6lGWRoiRwmNKjZzItDbz+ydmKFUdMHKED8+u3T49w",
+	"/oOTI3cW4TBCKjNMKVhsnGkRjoPYaAa6ebAt38227ArsoPGYYiJ5naA3aGLIWvyNqCFsdSRJr3YBgTS0",
+	"Gabvy+X6J8hpCCy+kWAOK3Gir8eflVU9t0h5KBX87OJCm7h0Uaece/pVa+LO3a/pG6PZbt2wu4qaQj4H",
+	"qbisFOQpFTTjVJCvWcHtJYI7+tRyzyUrFtQsB2xxVBd8ITlUtTYvMixY9gtIO6KlJ3eddFqMqk90cvLH",
+	"Jp1JLxo7eFHB45Eiy4p9QlNpL348apR6uh3HtBMdnJwcCXQ97VunaZPih9Tb3fkgcs9ygrhO6WgPmtlj",
+	"zZ41W/p7s9vWH6FCv2+NTxIt5RXh+hfV9X4JQnG/+orrZxjXV4TiWVAWxAr0m7L8T/+PLjPWlNQNSUVB",
+	"/hcSD+9VSDcU5VcR0QHbjiwYDj7vH82pULTIbi+swz0p2JFiVKTMDJmxCQVVqpVKReTRSpjcRpSsaz5W",
+	"Y4ZiTACWNJqY+7lTFoIuKvELviqkZk09v3eezhdc/yshTwuuNBed6EhOleJTnraUxzHo8IpPClqs693z",
+	"HymyoMVVfQV/fzUgXz9+fHt68X7OBGBepFLhCzYpSrOOk4QYwtEtJwdxtzX+XrOPekgYOMOnRYST2+6Q",
+	"SDyjXB1T53YuRYqcix2mqSikXa9DHKCbaSewSW8xChoVgBbNNDE4crpaQ6/FZ5Rjo7rO6Qib/gf4qT7H",
+	"GSkYtgR1lFV645wuFfmhlM5dcXossgAa/6tTxK7My0VkNf+E78E5s7SxltWavvhyODjdW7hxeQX2utZB",
+	"71fiqUnjvgUY6jGkjbp8W7nBI9zMFidtE0vBt1Kn2M5RbOt8u/Y13u3CKwPpYWA8zxl1go09LCxcAtlj",
+	"yjVosXWBlct7wr7fQ0wxsc29bOSP7duLxYvw4YzbuJrDS9Gh9nS0UBIXo2UhZwVTavyEjBE+o5yuzCdn",
+	"LjV/C6lH0IqZZSwbrbiej8kn5p+soCsgDEWZs4zIUn9qXi2k0ZzBkzMCX9poSZesGJNPQtHbPFp5ecbk",
+	"kw1g2KK4GhudSmGgN645hsafPrkU44xDokljro3hnJvfHoANozLLWBZyBEE+8JqhI2sosFfYxD/L+R4p",
+	"UvDZXBvIZyznE+gz/ikegVODA6j2kl4FVG+h8cVN6iA1v7cAruYOg3jCjf0ic8RNmPtRXdr4wxHi2yqb",
+	"HpJvPf5i0CnHkjMoucrKT7pxfj5meVLyXBMurAsLIEQX5BPMrBnG6fqnnfVGIyc/PugPDvqf7a98mdsB",
+	"AGijKy6uI6JKWRW1itSdVKbuPQLVLa+1o+1pVcHZRltOsJN2EStBn7UURY+E1YObGhZqdHcz3pwXsdJp",
+	"rVJlpe5XO2o/EhdPE/F0lohzgCYGo2rhLivhyHcjk6pJM5Gwt4sjVWEpN6ChKmYTrj4U1ZjsVFtAzhV2",
+	"/rK5fdkheQ85xIjfKLBUYQBB5z7lOnESm5/WTdKBtrpsR7MsuwPXBPyKLTFwJMicl4KFqc01LGr0dB38",
+	"9/20xfKHUNtFO064uKTIRV3S2W7rqmtudXcl8WXHWNG3EK/1DuO1AvvjohT8h/Knf5OMYUwXGru8DHn3",
+	"FVqSsyHl2YWd1QJhz1KtyCfn5XKZryHSUX3qFvtKQvV9khY//TszLOATjFpUznsX/PZpaLG7ByBr5eqv",
+	"PiFG84WG9UYD3qVrLyfyIFtOjFrMRNTTFTwxLY42lWHX7MsKt9uUXhsLFnMCBFFptiK0TWIBidFlfexU",
+	"hH/f5jjDTOxW9/Yo/AJGtQfT1O/JNLW/Teq87XzP3JlW4ZRewrNBlbfJRfwt4vgvaDh+Zo4QatequJfn",
+	"p39PqCY//b8kf/TTvzVdMmAklGRR988vG8gyqOzbGJWCaThB4h9RoSdxEJi8fRjL5tYaWYLd/H1/ylCJ",
+	"B2J5n8SyEV/SdC/C3dpBPKsCNhHNwvWGntvCFQBlW1bJ0Agr1IdKBnbj4BGnoy/icfuiz/W6H7cdpwHO",
+	"xqBBtZF2qGGUeqtEaKPlg4yl36nQR8u0VPdIaJyUCDlS0LgeOpjEruQrMM/lXk3hk5/+bT7fdIoGDmv7",
+	"/LZY9S+vo543sjg8feYKEicwOqYoKMeIGCdMtJ5ffftv6SSX5J3MCj4r2b+6wADbckTr55mbeJhSqNHi",
+	"OWVk2uPHp48HXWI8lzLnmqeciq17MtDJy5nruh8xUS7NPg+Kffb5CwRNVqXEWhsfcuvLaKDBE2yLuuLK",
+	"ewIhjWfdzSz1IIM8yCChDGINKlWpr+qSewEluIueudxK5fPl8Lo4yuoMHomLeTIIKUM/HwuKJWBB4vqV",
+	"fCfXND+DCmd/49fdnOIsQnaiVPtnqXlrfSO7St/+s6r/tKENP5S+srC8a80rC+T7isB2Z/bHD8QugEGf",
+	"66hsNja3e2zLuAKbQ/VkSnmubFNWkrOpDoRjKw+mucQK2maIqDjY0m4489VdujcylFexkqvxrn7yCpzN",
+	"MEkMImFj4D1a8oVdkjf5eer22trt5w7t0Nra8yzagly9GWoqS2Edciv33YoKXesJVmuRRjOq6S7EfO2e",
+	"C8vgd6y8qxTLWurnttKh+2/aXPUAcj3VQ3pU7cmvuK2l88KXbPTA20nPAgy8D3rW6HT9x6ZnT8Mkitbs",
+	"kG0OmD0UWkePOgq4ze4KPnK9ETsa35drWEYzbPtO87fB9vCwGgYPaEZj3ht6X3wpHqkqhAc7FE7sB4gg",
+	"+vGyJ5fqsjckP17aoizwIxZUsd/jqPDh8PDw5ubmJuxuaFd9XwVTn8Jt+Yat32HPwHYgWHWq0fTg45IX",
+	"TG1tzc2gJSj2hsLu4lYhmhlJtHsJ47hy/x7KqOCgskBKa8XfBf34iomZnveGg34/6S248J+hi6JmhRni",
+	"f777n8vLj/3+weXlx8H0w1/+I0r1Urm7m8I5PNTCG3GEGP49Yzm/ZtEmojkrdNTa8MYpAJRopm7Xu9hA",
+	"YLHUd+xnZ0dR8Z4qRuIULL839pwhrO6lB9+mRrxik7mUVwdowaHucwy6reaxICzJtg1iqYQlQ6lnpTs2",
+	"U3FY8Q0X2Qs3Vvjlu2Dc8PsLmGOnjGJtscy8RxTlWeIvEEQ9rgqJlp09mmFt9kzy51X1791v+822SPXv",
+	"nwXD13+xvXs/xKUPd68qBK3sAK6atUfsUNKo9RysXaAGbm676PcheXii8YcXO3yFkhZ1oQOF6k5f7JF2",
+	"6wXi5PXuYsOzqiM7pDisl6xZRTfoMNSygnuWAWLE8G+FXGEFMy6qbo4dmkTn7BqpvSMFGZuUM6jMP5W9",
+	"pLeihYh0tosqVntYS1p6c2wYfw5nh2YzIyZ+KFnJsgRSEl23x4S4AOqE5HKWBJ3KIRotgXdtd6y6hS2X",
+	"s94umxbPQkUHW5ViewOEWqUVOSwMKQ8gW+v9uA+S0lru8g9GTz66Kh2R9gd7QAuGeQF1/1tKhNJGazxv",
+	"v1HXZp2ZubOo8v5QMh29DhtHYaXgCvNcD4rN2yJXLUKZZsUeaIGe9gt4Z1cFLivrus3bRSQOtm7q9mN5",
+	"0daDIpV5uYCg6qfn/wSrylsEmzOxGNr55tnfz799A4ZwsKjRBTsk720sgHfCGDnHp9Wyj1zBz2/+8eoV",
+	"4SIc1pYkTpmhz8JPjPRa2Nme+LZNfSKwNT++Bs3llKaG3tuO0pCv0TBUq+t4MDnFee2GMdGsTnP+67/+",
+	"678OXr8+ePbskKBZO8ZEIiJ0MFWISR2amUEodryZWavCVk3Q7M6y+QpeiQ14wKlavoXZRwT4Us4FuN7w",
+	"JKAHlneC8KmPAqGFLDGfx8ClbPYvOdq9Lk/xWmPyMTpvQddkTq+Zh76fpUYqw3RAe/nj6XnrJavhJARO",
+	"z9eKpzSHpj02SB/FiVzO3A/1Hb58c3FyTJ6dXTzvzivH5mTH6F3N6NqXM6UQ1pGQsflHabpYjg3OQ5aQ",
+	"rftvyZwX7x3pSfzGve/MD9LIHbK/buWnlthYHhquPjixZDe1bdKge+GlyGTuzExvyeNe0JTpf9K8ZDFf",
+	"Yyl0nDFcuze2rwIfsw3W4/Mz5OUtIGwpEgi/m2uq5nKl4q3L92CAd23DdQ8hWg5FbbC+O75gnjbo3QcS",
+	"win8aijIdDp/7jp617exTchvLauCgWOPfObF4d6nYXts2clbF/1KzvbxTt3KjFVi/YoRhiKr+puyRMpl",
+	"X7PRkTdWbWopeYusWrPuNVWDE4ogSUdFa0kLilNt04I3AI2HqUbehNLSktk+Zk1HW58BvYxlrY/dods7",
+	"SMCR5EnhvbayIOCkojn5XnKB5QYpWealIorPGhFZ9cCOv1Zxm7duNQ9n2dJevqF3Wh3TbirsO79xJjHg",
+	"bhxKBJs9WniU3emYczfvfuievcV/eF02PPYWLQJCnTEt+pC4Jt9DrCZQYi9J9+0TKzEbtUUWLLOFB0C+",
+	"VJquFepaQk5ktsa2YKzQ9SZAVe9w8OTSfBRrlo/INyoFvabcC2pBB/2gu6B/feNsQFlsYTFVqMP9+Oe9",
+	"1WyrbuLzzA2E0AHIcrki46MfSlasxwkZHy2pno/NT+OjOaMZK8aHO0VdN/vW6IoXBVNzwZRqizixLZjG",
+	"Q+uOq8xb9TOcmoFsAettnZuihvv6Kl7YoerfvsKB61/+w01zk/S+ZjTX881TDVwNFTG92gk++1oMaF/z",
+	"2Tzns7ne0g/T43atXalvYmqbf8bMN3O9iEkz7CM4hL++eP0qwUq0Bmcgos6oe+gaXtDiCj3DdebR/PVb",
+	"qE1i23NUX2+Mcq4LRhdczDYfPUt1b0eJnu3tYuxzbV0xg0oqAJHYQbzMmNA2rmRPL7MB3hVb+0I1VSkI",
+	"dfte2M6ft23jbs3fmGdbfdQ24fmKIUWwJhaMMj28Z2ezdWLVfM5JCMFtoP/Gbrm+/K/WVUGYAsMEfJGD",
+	"oVH9z96+xM1RQbgdiiwLec2zqjrTvFFe4oqte0lP8iw1MomQYr2QtStagcNQ2HPY9X7OljMCtBlfJZ9k",
+	"BZ1qctw/7h8Mjj/dN6bCrENOWvSCumiy04ib+oCTrbFF+NSmxa577J4ZKivz1i4Z7mdbMkLTQjd7Tezc",
+	"jKaznQLZhXnmBq09stSh1rNxVShZzWUO4TRbXGObylLLhXbKU1wxrxuN7Fn6A7Kb21x3CNnYhfq7nNyH",
+	"HGsQ7tdS379h62i1PH/ZnT3QEV+uFcunkbzkW6jH7p3JOoqCdYZwlxCQneot9NMuVUsVkwsU9hZclJrd",
+	"ntXsHdq0KZ0WbMo/xlUAd0ATNuNCHcYL7lzLqzvG1NyBadUyLXAnFe8KcKERfhGgQeOgajtqwe77uKDm",
+	"kuy+oI07hK2UnRvi57m9r2rFFacUAq4xm8Ix4M3UiuosX1GlG7Ham9xDsBUD55B5pIVUkzXThzvLxD1E",
+	"fj9Efv/skd8Gp1/X4zm24nUj9uNnQvCfFVF/brzqjDvb8CA8do8L+x3rORNKFhcciUHriWqeXt3pGG8l",
+	"yrSxgSnYi3SnCMvbuguuaV62tdl8jY0nqSCDIVESPHAJ+pRhadCPDuvragwKLRhRV3y5ZJmvZq/oAooH",
+	"1jXZwOreQI/2wLEu6nZ1zk7hBq5PWxgU1LqzTUQDUHQPOd9C6tcuV99C5NbBswVbIlJdsXWsPV8pjPBm",
+	"NbQ5zYiNVcOoPFtZdD+NDW9ZW9fTUqALFqepjdwx6q7WctIi/y3dGuast3k17ASbwbtuj00A12J58WpG",
+	"/Rfh1WmInQ7n2qjRb5MO3etFDK/gtkuS2IwPh7NCulDSO/CWDpoI6uZbTSLZaIqY2Q1894SubmUVwtaW",
+	"s4HAbbHncdyrN+0ebm/KT1Ka5xgnh40qCTSqrBCTawJG/dZw5Ic2kA9tIB/aQD60gXxoA/nQBvKhDeRD",
+	"G8ifuw3kK77guiW24Yzk5lfsCUA1qjHUfE6xxhE1oJMFtNnXcgYEetNZwcXIcM5oANkVekSCulpS5sOt",
+	"sVsL+jE+1oryODaea7a0yp55xqb4LnOaspiC3fT+glPVzJq4rVRzxUAaMYg9WK5+IctVA/b34Y9oHucf",
+	"Pv7tNYMegnO+jISNiMw3p+jQjWrC8r1ixaEQ5H5vFPKa2y4BuzGUuxYYnce3Wvaomddz3B8MjGjbP97b",
+	"34Sb9KsJ9uBAVps2qYAeP63qXncP4/DZ6g2LvFWDWGbL1KMD+gk8ioprBtm2LtkWru0twj7esJV1hv+R",
+	"HNtXMf/+BbqKnwTihZrLlSB0Rnk8VqnpIL+bB3yLY/vP5bTGA4pdoreO6zwFG0kkbHFLrHwY8dnyBHZ4",
+	"aY2hFy0/NqDjhmlM6YtAVGNt3eM3jaIaymibqY3IGa24yCT0t1oLuoDvF2WuecdI1dos527k2rcXfMHe",
+	"u1lqvzzzU9a+fo3zh3t4BwUDdxXWqV9E/7Ii00IuwC2jZdXx0Dbgg9ZaVkfgBTH0jZxpkjPwfGBu5NgM",
+	"MAZv9FhLSOhzBzUMkvoKs8oExORlNTktGFkwm9fXQLNCRrqBP8NggyEsD1JSGqV4jvuDZimeiMyxY2Bz",
+	"b/Ye92Ybop2zNoNpxq95Zi2DwEI2i4ZnkqndBtIuhvU64m8jjNVla09Jhfh+f8L+WBEFpqWqBSTsKO1n",
+	"7dX+l63X1itpDQiwONsLScSdyHkl1kcdW1WzNNsekSsip7eqndTNH3Bm8KXFIYC6WsTe3wBGFNC10tAN",
+	"saQsihbzv8OLBUjNRMhV7PwNjV7wfD1yuLe7wKu55yPFmNhLGIICYN1n4Qs6Y87W1Vmi2Fbue0eZfjdX",
+	"LOdtX9G/Q93whEzWttsLpLSCEOsoOxYnvmUh8UDvqMDxfzrZ7W+jhuTlrGEo2ShAvpn1uTvzdkeKRw5l",
+	"Ziy1ClCrjs716s7uriRbFZ0K8aIY0sT/nem91e195pOUutkMg3t/k2wm1TpdeA+DQaU/x9z3iHVGjoUc",
+	"632q/O4sFRIud3OqTbh9qEHuPqwlNWj+wQ0lbwsuXexevANoKQK7Y0I0RB9b83MuIXABI4vITKJkNyQD",
+	"I5SeHpKacPa9nBhixnLFyPET24KYpldTnufkxIptfGEE+lMQ2fDvQYx0vS3kJGcROdP+QDAdTpFP3r14",
+	"Sr48ffz5p5uS6tZUQK4wWMelYVnx2NZU3NTQWzKwsckWlrkBqZlqAjCBEAgq1t2zsqukxtiVbMn1NBLO",
+	"1xcXb61kEw/GamkE3ni31uO9Y7GQN2BvgUhzjj2jl3hAdUdKWYhhRT0P2MdlLgtWDLm4pnkH86st9eEz",
+	"75zwZE/YH0/0BtT7rjcIR1bjWIPB45Pjfv9kWwGK7kUlUIoIvPNht0fk/hGPmFtDN5u0ZW5tvQf+T8nK",
+	"yLH9XU6gR7hRFd9BIUgoiwaSCLSEjHT/8Qm7m3cAHQ3WZ4HOlu1FPDYFsDxjSo/8JNHYvnNobbtymX/4",
+	"DuzBkC61Mf8tdQmmi/XujaJ8JiCjE/Pm41veYjoJooC6zGU20MEXZDEiTLB2awg3F04eh38rPr3Nacr2",
+	"cRktpeLxuOsBmBvZxxbgwbm6gK1IoCdfcG25F9cVFlQFq8Jva7jRNWqyWV/auYDcjsI1xgCGnbyZivX+",
+	"mLP0as+S49tZg7OWFYxma9vzHf/+0DFTOnGriu/FtoRfRPXMCxcXDKEvXDirlc/Lda5280zVc32POph1",
+	"+MVjcF5qRXjW8JlXbeLbG7qfnhwMjp4eHPcHXajEPFqurt7DCIspdIv48e7kqK4YxrpgjeJGJNGg/9ng",
+	"i88/6xQ8Uk0VLbljAIi9q4OgwUaYWYSR+VENDzNHcwQATbsCtK0FpVkO/tYIQOs6sD35+Mj2x01M2M8W",
+	"dPfIj6/lCqIhfehYoyCfw985zUgqFwwLeVjBzbJE6HDqU+Dj4V5nzS6ozqT8tSxR7n+K4ToubuSn/3+0",
+	"FSr0FKXkKfZfgnAoF6CzGVhiI0PcSQR9H2to30RNe8uSbWUc3hmGZhS6dB2rBZLTdXvS8VcQQ29LBwBM",
+	"LCd/QjC3IrNh9hgQNS0LuNytmcgbeRgL+nEUlkmvT//Ux7raGk5o7JcdeHxt4KSxz1YwvSvF7cr9Twu5",
+	"GLkiLmFmYdSH8a3I15XV3LLnjGfoVsR6QoktYGh0zRX812V5EWBA/vklVarFWL25ybLuAK+S9L/Dbv4j",
+	"DHiuTA1OPQWia+57VYwGXLX2K5+2DwJHb/i434iD6R33jz876H92MPjiYnA87PeH/f5/e6+4eQJHwvLH",
+	"9oOZs9cffPn5F6eD9OCY9vsHn1NKD77o9/sH/er/DC36Xk56Q7sJWP3IfAPmKyb0yNm/ceAgJMZ+4Y0A",
+	"x5XbvlqVo2M9rI0MF44tFdAzK9TF4BcUze7bLL0a2LZuHuwW9v36UnYurlwqqGjSG373wRBSW4jAYETB",
+	"ZzNkIuh06dEld0oSjHdzk9xDHYca2sTEIG/2cKIpxwait/U61JAyki9OqLqy2VkdM8v2LUVxm6CHCgFu",
+	"69dhrsbTtkW+K4U3m/BoDeF//OPls+vPO3Vz+B5rfbQ23ShKkGNTQ7OEpXCdAN64qTs8VVwBNzDqGmfq",
+	"VjizZ6pwq51wQGaSKWRRCTn1PtiINhtc3lsHZnTyr70rhfOueWLVtaq1Zss7lzOp6MzWx+1jUcMN0m9f",
+	"eSSMKfS6mJtnszBJLbQkgHtw6epUw92lJiIGJ1+naw6uH+KM9lmLbfXMO599TbmNamP3zp+NxDDCegRm",
+	"sA+/aZbdiGazC74FI/8BbXvm7Qee/sDTN+7B/bSyexAUfmFBYZM+3F8Q+J9ACPkh7vF47y2BSHOg/4vC",
+	"Ng2EC+go0NlVF1jB4/bYBzHojyYGRe5lk+A63GuRmHy92h05/jlVEWORLqhQnAmdkCUrFlTAn7Y+XeIr",
+	"+SZkUs4SkkulR+jsILJAk0rdxukH6e3Zi0lpGitzAPcrsbRvUs52l7bFjW4vy/6uFPF6dFjYzIVNUYL1",
+	"IOo1MhJIAttVmK6lrKgrkRyUw6jlDMdEx27MblsAfuJ98N5ZAht7pMiGvwJjxT4/GRDMfTwYDHq3DY2s",
+	"SjUkFqQLuiYTRmaGAUzWLmSwmr2jELxflhWGRnZtUY7IcR8BQRbN/vDBQO9KcU/g+lPA6nzDsRooU3Bb",
+	"oAr0ZpVzpMbocQ+Lm2+A4DyoWNIgUtToZuVye5EBqHSkeXpFFhyS3LmC4hqkXDZKRtaq51Ex20b/bIUj",
+	"GNxRVCCu0kD09pEVaRFzw73g18wGUA1tRc2EzGVZJFC2QU7JQgo9T9w/9ssVY1dd2ly1Ce7xhCZta/hs",
+	"r3pta/1sC2gB9DKjqbaSQB81mZqtQyckq09mJYsXXtrKUSJ1nkRr7URIoPmXFCxa5fXl2ZsziD8+7NqF",
+	"qV5JF8U5OOhwqqTC5zAaJcDEGsTCw4jdTXdt7oOY+Sv4axXcdQs4X3GdzmNhIr/SdfVnMGqpIbU71KA9",
+	"i6UdReNo1oI0tTXGoSuXbTU7jWxj5JxMDsm4YDQbk1zKK6gfwK5ZscYsn0mpsRSb7blGaJlxjY1Cx+ak",
+	"oF8aQB6fMZBXBF5WREuZkDHNFlyMsXIPtX3ogmAdDDAvbJkF82ycXTBapHPo8bWt2FJQO8IWJcXedODF",
+	"hh5e2FBuIZUmU4h6FRp16ycuggB3sma0qJWK8pldGzjqoje6xbpWbcqi1eN8xMZ9jOa5+D0M5qJg72Eo",
+	"A9t7GaoZyeWjLCoFGsNnq/oeMHf0ugCGfc0jZNWFW3VJAACks4bNjS6oPvgDFB3IAWB57gq80kZyaDub",
+	"m7sOHqrN3FM11wA7T2f7TtUbJIZPqSxYrHOyUVagNeaEac2KJ1DEihaGQrqOyti5Ua0giiSvF+/qHwZx",
+	"xy3V610gDSyhBoEA5u3nWlV1bjbaoOnWxDGbAIAxlFClH0Kxge94M3VClKwy7ZD62OqV11C4BsLjvQHd",
+	"kqZu4XFTT/O21wkN6KN5q/zXv9ZbJGgpSc612whSSiwMBau0yIOxKkouXFrEAtgrX/CcQjSQwhqphncg",
+	"JOJy955yib+JUQq5oELztNsg5+7pUOlq4R14bLAfW856kPT7fcMSDbvoEJvk5B6cyR9dYrHMnUqwiXaE",
+	"PQ/2WUdZrD0br9AqZDd/Sam2pdE2IUEma2LJUyNKq010KZVtmwZLje9SUM3eFuxcl1mLWQifeWRoWJmt",
+	"bVoND66R0jbeNhbG14yuXdGu4bV3LhH45sWLN50KV4iRa7++K6KWagjhJlL8CqX03lBPAVq27ApwGWZj",
+	"0MTWmqtK7ElB3lAMuiMvuKCYZwhxlk9t5TwFReZkwWleWXohvnKKLygi7BCxUMsQmPVaXACIFiRUsU5q",
+	"v56doKV0touR5djtOZULVjeYcu3tpB0qOW43E0DftWuat4ePQgYCQwvMghmuv2JMEL2SYdVpV3cwzSXa",
+	"4DvEjX4vJ6otbU2DygLg3q/6c/dC27Ui210tIkEt9p12kW0YxX3NbpahlSQEoCsszKGJobAV+25dNGC7",
+	"mWRXxyIjzVUn3elsu9hQbMWFDQSMtSMCTGnVjn2hawf1nYYVOMSn/v7tESNcXdqgOMeg3+/vW3pqm6mk",
+	"Qs/W2+HTfYYh1jSddwk0iTM0oyjNpxWbzI3qD1V3aanlAktNGThzXz3eaTBL6fQVlw9UlGLk1S07mPnZ",
+	"j9SxNE21w7d+juq7Mztb9U1lpQ6/fe8XELwbLMWD8l4MaMg+fjXzGUz/YDz7WYxntf4aDz0xHnpiPPTE",
+	"eOiJ0bUnRgNDY/1FAw49YSktIRuowcd99XKsk4OsDVssr8EqM5HZ+pEic2vh8yXjgvRm6HBQ48wLKoyW",
+	"tw9Xdjs5Dwau//LcTlP/tsmN3fev7RJqoLo/juxE8T+2m/4crd0thcdoqedM6KD8w9aqXbWnX8uMIdWu",
+	"+hN3MyL4jsYRG0JljAl76vqUZKIlmTBCxRqxegvZrGCwYHousz3wg8/ES/Ea3tqd8V4HYTVbAJn4wVRN",
+	"49yVXNFC+BC8rlcPh3mPr7qPGEwHVyfcTDBX0Gc46kqD126XDnm1vUXqRoHC/u4Chc0oqChEoXd+LBhu",
+	"CSVOiGLFNU8Zskc0X9KCEQjzN3JKIReH5KVWrm6C+VFOO1ZInxSMXu0O9vwKH8P7eJO410Z1Qfx2MvWc",
+	"5dmoFDqWdwLFBwBA1iGBFylnU409XQi8aC6euL1Uz8Vo6pvGN4QTRCVFZKkbFfbC3HvDL32weqyPpJeY",
+	"iHWkgORmY4sOO6se9oU7wRsGsvFNdxpoQT+OtoDuwvmiCwdDW8B/zyIy7vXRkhVWfNkyGdrDMc7xCekP",
+	"iZB4MToa6eJFAuMKGGazx9bXBE6IYzWM91epF71Um6e1iQg19GunMBesWETKlShPfsLSiq6KB7gcqKAZ",
+	"jcrCbshNH0wXKNqp3Tjt5Y7OsZpcPJ9mUshyNq+8k4SLoFkrEE2sEQi6jCMU250kcylkwafoobq7i+H5",
+	"4eyQfC2jbT3s1+AsePVobj7dBLdh5yWU0ylP77OrEOi8CHADsYQws3pKFlxwpY2u7CuOyikJUaXAiG2q",
+	"G5Ut7U5f2wE8TnEqyNeG76OuAiDAWQpGspK8pbrgC8kFIyk8z9AU0qX6pq2nYjaDjx92Ms4sa5VYN0lM",
+	"9fsjRVRezhJbjMZXntmjBOc9NZbBs3qkCI5sXYNGxbKHoVrwThY//fvgNStSDuQH4N/8esMTFdbbtGSw",
+	"ui0eHcPKmxVIo3fbtdlpDT1yop/rgoaN1KLi3y2cm4nhSrTWvgk64NytL5rr2hDvWQZdbXg6dwYW/9Zd",
+	"epjtXciu3l+iZaVoWsJCJrbBj7nooHnHVnt8MPisaybU7kr95iC8zAmvjJQrfbujHRxRtqycgbOrEQ1l",
+	"qJTcUpvqdtBv7bhkbwjutr6FRqeNGuaEmNx6ae7FpqBtV4xfx8hfnW8YSIblzYxyA8XORjTV/BpzuDb8",
+	"4AgzWxQt/FwKIMlxLdEA/iubDtZVWWywdA7xC2NMcRubOzFWLGep+b1WlT9Sc9HnMcfYrwwz62u2yUD7",
+	"/OwkLo+/xGcfW+XUfhxE83+xWnK6rpX+OU7aQohsRVlzX2xBVCfL+/qvAzvtlgqw++YdZ8V6VJRid3mi",
+	"c7q2xmlZ5plREjMMy8tIJl1p/3gElxR5eyHdoHsCJv26WrpYmEtjEBlmyFVBulVisMPqqoOGbZnR0VAS",
+	"QdVvRb5+7Ydre+KFnSZM122tdFs90YZx0JBhC8od9/s7kS5MBN5aydk9Z+iKa7fRqc8CNucAs7y9i52u",
+	"me/AodZC04/uFMMbvaQFXTArvuZc6TN/xBue8V39MDon497EiWahb13za9/7V8v0jsjDvglFg26RM5sd",
+	"TxRdq0rcmVO125C2V0Z5V0S6B6ifO3T40/KMPynu/JLUpJJA/xqt5PKLUxtdatYhwX1Ol5oV8YLILili",
+	"R4wxPJb4oeIiI1vuU6PY172JRR3Kqa5iRQJv8OYGwpI5MVxGdMUah+jGlnmmoLgMSiXYu0655nVKs2Un",
+	"a8GvUENlo97Plpg+XXCWVe3kbl0V4xeqrGGwpyqtUVUnirodoJII3F0MS6y5r++h2LSfPvDpO3RtL3vR",
+	"PJ2q9EWAo203ZzP12XWTTWJJ0OVyNJXFCKqLt+RE29iQnRnR5WJBi/UrLtoyZ1/xSUGLdd2m+EgRqB2b",
+	"U82vGVE4SqW+c3CqaNYx9p3FygUL8lzMcq7m8WLIuVz6YsiKa6aOsPPAezYxH4+sVnLExOjp2dE7piDD",
+	"IehOoI5eVVtAOHCmjk5PB08Hg+ddcHtaRJf9wmhvd1z1tPiZVt3AeSbQwBhFzLXSbFGhZsNBaTWbKNp4",
+	"PQxykYTUVYXkbp1t7OAxCwh6UztbUoJu1pHB5JKJEc1ZsTXDEx+oNlOwVF6zoo0pwY3tvkJsGhFNfcPI",
+	"l/2zq218ZmtY1L7BLVvGA1/RHuOhbykykvWJb0UnCASkuaE5NsXPu2wz2r33y3uYaidDsOdYLa3abng4",
+	"FVA9cibB9agjWeyiXVhJMK6y/LghWG9PruhdsI8a8iCu2PqQYO2eOVXYRWjQ75N0TguaalZg1rGQJJW5",
+	"FE8woUPkUOdHM6KWNEXLrPlD+ZQL7FpDxh8Prtj6YGmYXiHGqBS4yMxDghF9ObMiF7hjrllBjNwLlipo",
+	"HtZwgbg8M4BfLp0qFMLjcT/WWjhYSW/Y+5/v/md4eak+/PUT8lf356d/+Q8A9r2F195rfGkYWbot9tNl",
+	"ZLhQTCGNCHS4X9fG/dswBoVTWn/MXOeQbuC7pyhMt7IqDrO2nGjrxyoMc3vJozCYMhbnGFTZaAtwtKPc",
+	"h0/gzxFhGBx4CHUv4laCrRN2ozDfkXcLqwms5lLYlrwzphIy6IdJuE8sTeR6TsapLIX+TwPZcb0jyGdf",
+	"nNQt7jWbez9GF0Jwbas7ZNe4kFBSERdOBRnD0Yw7La81X/OiKioYb6O7Gdjhos0dCbL124aELnlC0pwn",
+	"xF2SxBZUS6pyrrKACpf1ZPzwGrc6UKNuAPciQbc6zGUTBKpIg3By6fvw2UqbDeduWEF4LssiX+8tVFtC",
+	"1JoB+k9WqGh7tFQKXdjaAJttXGVbe3Yeb7jiIAQiS+LbMykyKXmuseE1RduILONt+K6rlW7fsnswWA+s",
+	"OKn2FIWE1NEISyNgFxnLoCu06xjTMC1NlGaixXlybgMsyGouiXmScsGyJ9GUbZCNNtzM0QsbM7q8e/GU",
+	"nJycfJlULu5HClJUhyTsIwRJqxb53K5c9T+uqjZr3pkPQfhtru+LQR8LIR70T4f9frdyxbeJ3Mho7ISe",
+	"Ue9Rs+u9S4TEQjoT7n1E3gDVxv7bgqi5LPQTbJJp1hGLuDkOuvNQ+HvKioLmRlz27n5yQGysCYTjHFed",
+	"eZjRB8W15IQJ8zykldunMWJsrRpdD6Me2LaOTN/Wccbsire0Uvriy2jsFI03MLdNafGOzArGsAWMluRa",
+	"aob5WFNZYB0jxbP6BTmOdt/zFU8ciuHAIy2B9c/AbAH5O5ztCAawiFWPgPy839HoOGP3GMllhnMBZbWz",
+	"MNTUiA4O47DH4w58O681hHIY9azZ8gmQR5VIK+8vjNAs2ZxvRuJxj+FtkFPylWGbTw8Gg4ScCXKWAn7Q",
+	"BbO1ub4qJM1SqoBknWG9kcb9yEqyLOT3TJOMkVxyO9oryclCZnzKqdAkp/CFKgvzZ0Ezbn6alsBJbtoL",
+	"qZz51l2LxIYFGGR3FUP85k6Oo3cu2pHtIjxhG3i5WefDtvO0VBBLT4Q4YotR5FxpBRfWAF21N3YzXBrH",
+	"Pkzpke3afMTEEbx3dHp6NDj64ssYk14zWicwx/0vdretdFWhqpgoZeM9LTmukM9yAeB/1b20E1sC58lM",
+	"UuPMVV0aSxrag4mNLHAfahLIFL9W5JRNPvtKYnmZuEUHJ9y8m2ge8VWISSkyVkAkS9iTKzB6zOSB/fJ7",
+	"JcXhO7p6bVXbainvWMr4UsdK+mBy4jbVg0O8bgpdJn2256YSYfP8rHVhOySDZ6sEyTgs0Uq36VTM+TXb",
+	"tmpL5QqW2mDIzRVPGI370CBfhypN5owW2jzWPWd3LlVcdI/CJekta9/v19mnQ69iWA7O0nBbud0nFpab",
+	"0AdLcVoWXK/Pzb2ykF/yb7YnYyVYD3eyJmPXdRpziNHSMh6S8Vmp57KwlSGG5CtGzUNL9nF0eHgIWivc",
+	"ZDgw+K3araGXW3tMAreu2p+6dFUQcRSfCZYRdIhy83Qq5RX3tXqGPbfiUVXTzxER3DgEXRt53ilrVlez",
+	"75vZg7j75w4AwP5SR/sqsj/jel5ODlO5OIp06459t2ns/YaxpSKU6KJUeiULPV8npFweaHlg0IWkcrmu",
+	"kkUeKTJlGTPCrU1YExnJmYYRGF0QWxYTWSlfspwLa3rPJFOHl+JS/OUvT6W4tgT+8C9/IX8///aNkUrH",
+	"StArNkqpYuPE1dkVxClI5JN/XDwlpciZMtNBCWK0GUOq/4or9ukheQX8UtMrRsZgTB+TTwZEy0vxuN9P",
+	"iPWPkcf9T2HtVBC5pD+UjIyRKo8T+z1U/Rv/eImk+7I3JN8dHh5+SMhlSMTN94eHhzfjhAi2qkpuksDp",
+	"YBZzKULTCqG5km6OeReb0tBZa3B549CqNq4Cnr2ZBww85hDQFHUpYCXmZ1gGyw5BEjGswa3juH/smusz",
+	"Mn4l0V84Dg0ees7WYdkNm9B0SCDGAK3yy9aO/4SqSzGmy6XzRR7ZZ/9quM/4iRV+3NFi/TDbnH+MHePH",
+	"QeQQ5JcD7iwlFN8ZkvERhjId2ZO3/h1zhZNLMT76oWTFuvEjfHdIvpIZZ8oHfxYaLj9WlLXF9f/r7PUr",
+	"Mjg8Jp/UNrGmi3z8hNS++3gA35qzuhRjzT7qI/uFa2BKF+xTwoXSjIKZyWxkCBJhZlvMJ3AastSEinQu",
+	"C5UQmnOqmK1sS2fqkDy/ZsWavP32/CJYurIFFgzimYfJ+GXGFkupmUjXB9+w9XhIHOd0fjBKMrpOKgQw",
+	"C7wUNgUuIVyDu6XR/vQRxk9gEV2Y2MXj4kX/+uLirbnhuMq/Pb+wuKbI18/PntUnMwzTiCtPzIIhDYFg",
+	"GIV/h2sfnEy+fXvx8ts35zA11P4lp/3HUAnbDHgpbNYzlt9bUj0HAnOW53I1PiRneOoIspQKo7ZOoBhI",
+	"Rj6hRLEFB49WYl5mRQqL4TPbfWHCZlyYrRKmUrpkn8JjLvDLXjWu0D9F9ApzfGU5c8FucMy2sC8QG4LE",
+	"xJcINOvxygFXoAQA6pwaGoYlLx3Ww8bs7Ti8FGcWWHJKBuQb/hVMACQBL/9iWTAoPU8VGZ+lKVvqg+ci",
+	"lUZfG5MV47O5Iv9SOoMXZ//iywQqKk9dcog9FYN7F84Tt2L06smlGL+cHryRgh28pjqdjy3+KXM+NLeE",
+	"6y8Afri2wFkhIBpNBFdsDaf7hFAyWWtGZJGxgixoceUa+9pG3WjCt0h2BpZ9g2ZnkFINxVoJJbmUS4jT",
+	"ollm9ox8CpAFZrYRWwuazjlcu6CI9CE5E2vkK2RFoe2vhFQwNHaoKzUkVFwKK7UgMLfKJd6q7MQLFB62",
+	"SBnkuQEKMlTzAkKKi0sx/njghLUDlcolG/syHAByVx47rHf9ibUUijQvM6bsE59Wta6bD0yknpufzYKo",
+	"UcTH5BN6Kez6rBT+KcS6CinY+JD4lOqAzVQGoCu2fkLG76hR0oD+Ajr4zwfYFHpMNING8HgRcjbVh5cC",
+	"HOMpE4oF0tLrlxcbEpFcGs2nLFJ2KAvDBuClo4Uty8p1Mw3WyVi9wFbdGxyeHvZddAdd8t6wd3LYPzwB",
+	"JVXPQZQ9An/8geGAgmEQy4y1JEu7h6ocNcOkbOGWkMzbCuaKpQUDvcGf/susN+wZ2ebMTPvUzQpq8VIK",
+	"hfL1cb/vJEvb8j9kSt/bCqyBxcYqxN/5Zn1VxRULZQnNlDQtYHce0FB97dCOZGAN5qKaigy9/qwwTnfW",
+	"8gi2BUo8iMrtoDSnc4q7jQ3roXL0muZG/2EZvjHY/cY/BLU32b10svulF7KY8CxjoByeHh/vfuOluKY5",
+	"xxmOv9z9/IWUr6lYu0uGkrxNnNn17luUs6xFEGLtLDohPjr8RCERg5VmkoDRFcOMv+tV8SdN6tMbYlF8",
+	"M3rjWhz9aP+6OdI2rt4zSsS7pufGPv9I+bYWlbkLcZFjPrCeV0hqX+qFSiwaSSrs2x4wb7B3adXvDVeQ",
+	"kZGJdfpbMYu6sla20C0x28OYFStOp3IBIS8B38qY0ZYL50gCri6n7msQP5lRqoxGwLG2xCYRuGB1IrBJ",
+	"A473owFwYqNYq1TGWLRLlI1Sbe3MOjj97+opTDlwJ+QOcXtr18HJf2ObfATX1mliC59Op9GFWyI35YUr",
+	"X28DZQzlJN9+0wt6nfrZe52J2DN8Zd1GvDL/+2+ZePVPd7/xRuoXshTZ74jamXts72l1lyU4sN096kTq",
+	"XOOPgNpVF7hVDEANKJgXlRY7dxJ0YJ6w1Bau5vpJ3ajQLhA8q1aQNClsDFjVIxjf2rtJdj5oy8x2edLI",
+	"fvBgwxMp8rVLspSo2VgAtNJ50NNihH4fwn5fMtIDpdxFKe8kAzryuU3+C67agwR4PxLgyvk7lG0veguB",
+	"r53wNapkJagMQuxQZUqC2BYbXLRg2tb+sl8UfDbXmIoU0km3YkInRnnag1j+bmhkLQGiljPgyRNKuTFS",
+	"aXTXGp1sptlv1CK+R0oJtUFdMNxwM91xCNk/4AkB5zANkv1ife5vPI0DJvtAi7vRYrTB94Y94bwNLVO3",
+	"wczXKK7t47TarUxttQlzLCdoMdkBII/I8JThEElP+eqTruiks9VsIgNYUHUBhd6QHoTIpGW+bfp7sFJs",
+	"Y0+WGD6wpvthTdSR6315kk+qj/Kkszy3hTwIFzaDl4l0jQZna6n1FJgSn9+NNljLwwD1OLj7Uamo9yxo",
+	"YUBB5/Q9GJAvUNC7V3m26jFg7yEE85ofP7iqAKPqZmwEWNgjHlX1A+ayLNRoAi3Hj0/hEQtcpNsfqm+0",
+	"/xweDbBF62WCOqjeaIpBFWZ8LKvH1FxACyJc+ayQ5bI37C2k4FpaSomNWb5zX46+lxODO0DVGsflxrHc",
+	"072B5MefY63nvZ97KWVud4MptYBxOV1XNe8fY+HIirucxJqWfNa/I30y2LWVPiH6PdCn+zOeUnejPY3C",
+	"L7rRqKNZQZfzHWYDLEJAFaFEyIx1IFBWTGZoesQQsCfW5hDQO98Dac4WML4gLJsxFM+dD8Y+7+I96zTt",
+	"bwxJ2t9gG78mWTMLt5fQAAnnd1TB1dho3PxWSaXf/2/3tMt669pC3xKQaIkPpWmQTAOfRiAq24V7MS5c",
+	"Yu/mw34EAM+ihQIgvj0QgLvbE+dyBZZ6K0ngNSFSoHQAvuNbU4Uf4d+bVrrwrXClSXwMBbjUIdaOuuqO",
+	"yJfB0bqPnOLu9J29iw/yxW9PvtiLkmwVIx68GL8W1aG2jNZ+5GVf5gwY8MagKzCgBmk6gqt8gFH5O8x/",
+	"Xkx6pDBdULlmtR0sdua9p+ald3aq34fxzoVuwX7r7g0Qw0AmGM2pGtER2jraPB4svfq1/B3tBjlblQjy",
+	"q6w4gyvdsr0u1rOYpJWmaVTSquxgNM/RUCoFw5Yn1BoV69XqLDk1+/IRAvvKd4GpCgs03U1lC1B7m+Lm",
+	"7tkDzf0VVT17CBBUKhoU7Velxc12mTu8MZjbggnSIKyC/8VTaXhgWcisTFl3Gv26uYbfF532VKJOq09P",
+	"DwYtlLmiKy3UOVZr5xcjz7cltpPJpIXYepqK2vTI9inqDR/3Y1R2P7p6NyLawL1thHTjqjxQ1F/LuF+R",
+	"0MUm7fgtEFMWiVfcY+zWiMIwR8PRH+k0+kgQIVVESWnA5TNxeEXCn5CpzHMMGZysbcdQs65NYl3dE+Y0",
+	"/P22F+SRQD7bB98lyWWsxtHBPcIZtCaAOtc2338jcnE7Qr0rBWYtuDv1h7m6/Q5X8akU05yjdeR0cNLp",
+	"7r6iBSb0ng4ed9m5KpdLWWiWvWYZpxeGf/1+KEuA4XuryfXIvjpRqFfab/UqBk0FwoYBLtcME1rwF14Q",
+	"xTRUfcF+BubCN12LaBDG1BmfJxhkCE5tcQ147JCc9r903SrtvJhL5JeF0SMtEtzbao93tvzVRJMqEdVl",
+	"xlZiCtjjIEsZ2xoM+0nd+j0cJL7Hgvnbd9M2UkeQv8DWlbjWwcJvYxH2Vf7iBvrEz/84Pn9dJLIxD34s",
+	"uztDTW25axvyka0FXUD7pUrmbECyFvMOmvjNfja+4NRbRKYA9//kFPd3ZCO0ubSVjBWQJvAH/sIyVplx",
+	"fZDL2Q5Xp2uyq6uOL5hkXKXjJpg9rRtVXQs2LZXRV6uUUMVn4oCLTiqsWd8rOfvNa622+aGVGDPeqPB1",
+	"xdYko2o+kbTIWhRXmmosbNlZaW1ToM0qHCgb9fiMkPd3OTFyXmt8YkG3qc8/t3EToLAJsQi7ODkdPv7M",
+	"KcyDzxPzzl6hhwvb7rj39tvzixD/NiAFeU3D3tH3cqKOwlKC38vJUVFa1ryQmo1sWmtv2Bt8eXzYPzw+",
+	"/LxqWorLO5kO0oBrHfeP7xhf4m5JC6dgQj+EZt8PEX/HaAYJwRnHjqchvcZapnF6Dem8KMPWSqxHia6r",
+	"k668H5lDuRFoxNaFbn4VlKn+bRNODwyvclupuUa3nHQZp1m+FHC36+KA4+sP37fxD7Bhh4z9odET7jjo",
+	"93MTCuC+z4MRwV1tXPO3kHrkekeYz0smsNNpP5DGB1UbieHgZpf9EeNr3DMTg/BpzgnNecr+t9tv2CQF",
+	"ReYYzc2yLEpzq3ZAJ4GsXZ2vbZ9TlYa7I210h73N+FhdyAcKeT9GxLBMviOP1Xc7JNqodS6wIKg2fV5h",
+	"ccuiFFV9A/9oQpS0bR80oeBbOSTvbY7/uBrRVkCAPnhjI9TmlyKYz2v5T8hYinw9JldQqikM/CsYscqj",
+	"jQmk2HqeZYfkW1d4aQpleDLJ0BagtFw6b5aGEhrvofKzbcg4diVcyJwul0xY44OubJJQbNZJ51icoc4X",
+	"ao0LfwYTYzdyiZ0PnOHgxwBxfKk8rkjVvRHqsYQd2bpQVt/FEn3J2HCyUujDNofV/GcEvwzmrFHo0+Ct",
+	"aSEXnoA+PgDKpmXwzcmg0cfMeme40NaDN5qsRxm1ScndaFm0j6p5vVn3KGb26c6UbFAX1GOCPnU3myC8",
+	"45JvmiUBbu7FtHVLxuuv9wjNY1FzTmhq/M5ZtMCw9KHB1UAfGB7vzaLe5pDvdROt78qd3p1JA/1ORnk3",
+	"8INl/sEy32qVgqJq1HPsBCvuM1+6yGNdd05es9j7h49+dH+OeLY9htYX9vcWd6f8RMNiA6YWIyLdLonv",
+	"JfXgdv5Vgif9od9GZNxLlHEn/vKZtYK2oOgRql77e5trE7QJtE9hcOXzOaz6Vsl1tgE41dAJyDmRbKk6",
+	"33etfhlw0Pb78MA0/qDOBTz4292iLuS6i6e17pSyzlVeuPTNmAsVGzOUYrsVq+YB/W2bs5qaaYs9q2ro",
+	"eY/2LA+mn8OwZdvaosGn5tW9tbPWGabux8Djd7/N0vOH9Zn+zkJ269fkt8j7l1gq42dh/eeuKC+ZlgUU",
+	"My1K8SQ0IRWlIDNJpDgkZwSWkoFpS2m6VkTJjuLAW/PmgzTwp5MG4Nx/RmGgYKpc/Fy342+SQfcdV08Z",
+	"sd/N3xHz38EKH1D/T4f6ePA/K+7bVM+fAfWfSVfKHbwFIB07/18rz3QFqexdcCW5KLpJMOm4eWt8624w",
+	"9/Cp9y5YN0XkPuli/XCd/oTXSRc2usniJDQluPPl2h7+YH5NXGJ85TLBiAdoCCbIZE2w2dUhecFz6Hot",
+	"aFHIVVXEV8sZ9A4Cd9pYycKVNweNdAydAAgVWE8evhuaYaEVHHZCdHOjA3Gyxn6OlNii5JCSBRnqC2oL",
+	"gNj37dppqvk11+tDaLjmvZXQWGEhodQ5Zglcisma8CwJ05/sc2YpfrPOOgT7N8+vwgZTsAc3l69fjpsp",
+	"IOrQrgcyGHDlXEBNeXxXGXnTdj3gbrmXwoAOZsZIaVdhGSqiTgu5iLkbQYH/fYSg1MNPIg0Yt+WbVR6i",
+	"Sl8NO5YPDr788F3/4MsPP/aT45uD6vP/+o9e15A+XOEKUMMaTqDaGmQyy0YHx947uab5mVJM6L/xaya6",
+	"WxnCML/T/RbnPd85XcFFkI2KieY3IXXHMok5XdVWtlEVsctR4pVJsLOxhNaNcIfMXSCQ/gxx/owDAcip",
+	"mJXQEdLDFnpyDklKFUsITVODVgm54gJbmMzXyzm64g07L+RybpvA/FBKjd0hFrS4UiSTwHEXgBaH5E2J",
+	"HTppYZubUEXGf3t+QY4Uo0U6H8O3IAkshmT89GAwGCdknOI/Twn+C/+tdfEIgsUsViqQA7jAQYhB4zH0",
+	"hnh6cJyQpwcn40Py3rb3MbCDrX9fWi3dwc8JB9D+0vY9afawxfYj7TFaP2yNbF1w4T4P9sM7d9bmnSEZ",
+	"z+Q1K4QhrAZEy4JfU80Itl18pMaJOfj1khmQTEuoN0fGkBNvvh3D9rmOIoUsINbZFXFZySJTCVFlOodB",
+	"sNcuWZaTnKfjQ/K0jjMWVbCvTIAtdcyoQbTaSgtIAUwtUB3cDaquoQ4VaMbFktAGiEMyhvbCiEa4a+yi",
+	"YqACnX5i0PNwanbcxHHOf/q3oHrcaKNp2xi3VJx27S1j2398p90HEofb/ZrR+vEc94+P40szjzbXhd3i",
+	"j49rzeMHX/T7sYaeu87Fkn3XwTiVQvGMFSwbIosvpFgvfGMb/+CjLccDlMOQSRcPda4puKPgmHAeKSxa",
+	"IxIjZm9DYNtYOXp8btS2Azy5H6oAwq0shtCXKeeap5yKR4qovJwlRj/KD1P6SAU95ZesUEbWAx5hVgss",
+	"gop1lSXmr/8T4AxdwbGkk1weFDIr+Kxk/2rjyrjin49aYj+huggLzR0dZmFH8wJE2GKj/7cLGO33q4DR",
+	"2D7KZQZBpIqLtH7K3fpexivWSAKi6GT9xKMq1yCYj6tL2yAjNgPfib5tcJeFri3Tdbquxu0lbldQhK4+",
+	"6kara6MEmTEOrmkB5f/MYF4ofmtkU3UuC/0yHD/y+z/8lJEfX8EqzvwiIoAbm4/jYaiVWDWKqgCIT8iY",
+	"+ucYLXJeCzGvwGmGa8sdMTckCkT7ElXp7QD1rRn5GQ4S++nMDHyP/q67eaR2hRs/hBrfZ6hxM8x4p8/I",
+	"GyCOMIdtV3sQRynl1CawTSBOqpY8zIUlrNCL0yjGQyLYypLdT9wQA2xvauc9JC+kzeugC8vcrxhbEgr9",
+	"XYeEqitovQf39FKMgZiitFXdXNcD0PbIe4LmAbACImuCv6oWogFi+y6iNoYY2yIlditcEZqvsKUSK9gh",
+	"eWP1ANsBjpj5ZRE2VEwuBWQByqmv4+f9WbbiGNg0MPra2W3SuTTamW1dqxCGqC+unlRtGGeS2YQYw46n",
+	"+LKLlzEDYDsnLdF1Zh8tmO1HkEtogNlqqHhqkeF3kWoIbRa0LFjWwrfNYXkDmPOlICDjPL0/2MnT74uX",
+	"/66sLg8K5oOC+aBgPiiYDwrmz5DtbYBpCf3R04OBofZeJvvuxx50HPfWYEy6cW1ypE0c+dCtqNq+UWq+",
+	"7SzkHy5kURUIr2kGPbb+u3r5veT/dTyfTxZZnq7//mVvL10BBY9d7VVnDwnc96YzWHiCHz3P76RC/Ggl",
+	"kZujH9FcviOzgaNMAC43bImsCD42YWDLQFHNufVfPf/by3MupvKRqyyGTU6BSgyJ0nTGVEIyfs2tvT9j",
+	"E6PlJ2TBmOZippLNBoboLbCB56vCEErhG3bFUyxulTM4fSMFg67jt+0k0P0WPcOmSlt07l7Ss83szXjP",
+	"L+isbVz72BE8AyOeYEBAfWAjYiMqZQRk41CXslEZGfIJHOkh5PRXSy5pBCvce2DpuVVIOmh36P5z8act",
+	"VOQIr/bWYHvz7iMjqZUFeFkLWc7mSFqs+Ir+P09EPKVRQGriFgzXrh6MgrgKojQEGkmMGzA6NV1IMQMP",
+	"5SF5vlhqaLZvVOz6hC7YaMIMhVFXbZXOvsIMLNS/763dnZXhK0m/Egtd5wNpXjPCA0DVCN0HffM/LzD9",
+	"2GPmlxfQEdHgBtosp2bYtwVb8J/+b8FIzlJdFpA/ZmsyRAZUkGI2rCZ131kree3xu0XFAyy3iRQWvR5I",
+	"0q9VZtXdXuWw/ndEm6xwvKOgtWONvpZ1EnQw0hL+TWxElcgwusoQIAiG71Djhuf5P91CfjtGuw/3Sr9+",
+	"e6rQ3fwi9sC2USaPXA+06demTdfV9fo9USep2fZ6sL7MvtebiERZaMK3aF5zqhIi88wTpieVq8K83DQ9",
+	"Pro30eifsKV7LFM1UeYdpOH9qrre8UH/8cHg+GJgPQEH/dNhv49WmYYolaEsU73US3oLiUC2MtOxyJzE",
+	"hImebMqKgjpB0pr9Doi144FIdexlKcKMvCWuJSdMmOe5/unf7ukbI56tVW84GAySHp58b/jFlwb5sKrI",
+	"MUALrkKPzgrGspGWRuDiWkPtmd7nfZS/ZpWUdw4tmZpi3jNWfuQ//d9FXcwrsSFWbLNyCjG45OnBYJCQ",
+	"M0HOUuB4dMFscvdXhaRZSpVZivk1sv2sJMtCfs80yRjJJbejvZKcLGTGp5wKTXIKX6iyMH8WNOPmp2lp",
+	"b5QronVyPEh6ZZGb89N6qYZHR6vV6lCWRYqoepjSI3RiqCMm8AodnZ4eDY6++LKX9NaMQqHCL+7GAQwa",
+	"byX9gOYPdP9Xp/uW3Pz2iD6W0G8l7uesuGbFATh88VFn4ytKoaz8KeTKkHtZEDrVrCDjV1Tpg+fm8YOX",
+	"z8ZbPfvWima4xiRn2BSAZxjKK5f0h5IdRgpvFYwunuPK9xZUqdLw6stnbQ7haqPeUfmELKhZLCnYEgTC",
+	"mqfgOxABXQ76h47OP8s9dhWDhY53L/HZx5X7iRYFFLvaLR5r9lHjOR9gUHGNi/V4NiSfnwwOBv3T40sB",
+	"zw3N6Y6Y+KFkJcsuRUY1HZIfL3s8u+z9f+x973LbuLLnq6C0W5XkDCVLtvNPrlOnPJkkJ8kk8diekzuJ",
+	"ci1IhCREFMAhSMtKKlXnQe7ux63a2ifY3W933+Q8yRa6AZCUSImylDiZUU1NxZIIEgTQje5G9+/X1hd+",
+	"7oiOKEood4caxcCpOGe7sPvG+uUJcmHEblCzcpnRNPBxVeSdXYUyWsVu16dCC4AvpyKQFArjFKFkOpKB",
+	"PY/ksSLgVykHuhKzaKJIIrTkO7F3gXooGOIl/uhj06vtWWnYN3QF1WWtXfvtt99+q798Wf/pJ2tZIq1A",
+	"xJBSQID2maspxEqmNK0vQtvVGitH0A5qAM2pLVfEtzrDKIMMbB0kXQgfO17bW/glCQLaS4s7Qhr9ngCq",
+	"2rNX5wf75Kfj88dpBgYYkVonYCIJLAH9qu4J6Q3eu87Y45pITrUBeO+BVkJ63mrtd+83M1BwDpeZKHbt",
+	"7XTC9tAgmJMcqwbsNxU1wd4n/OPzUq+vh2WFeZZuqLY1eWgBo5cMIuZaIgY8YG1M3lGNvrrsevYDrs0u",
+	"uS3tiZ4RsOOTZ4SSgAt2B7JO8HKzgrsN8gwO3DAdTZl0Nf0ymTI+wMbhH41pYbSTdinP/gFK6gRvZnxO",
+	"9xpYPmSGo9sRAVexJRzHiiAtcSaTr62NGnMjj/h0hvaLFk1t/KiYagWtvzp/9vLx2fnxyxPd4tfzR156",
+	"cphTO3CsqMirX3/++UhfqnuLr0cFYaCp+iwIGviDIr+eP6k/OCKPr/oscKcNkMgIbwO1Y9D3bk9O/qo1",
+	"Sbeh/Sh8Qf00IU0mxsjQL/VlkEyEIrGUDXKu1UHbVHLG1M7PiQN2hCGlgvrUKHv981nI6JhFtxQJWQRQ",
+	"l5CoETKRIkI2+tQc0cZxxHuJXl9HAJiXn4KiTMOnzGwSi1bgrixxV5a4K0vclSXuskZ3WaO7rNFd1uiu",
+	"LPH7KEt8bSzzQArW1qqJO+Cq3iy2MUS93XrpATeavWMhp8r6HwyMXzCLU1YCvckLWdE06cnJStPky+Xr",
+	"XQq/QUPaH7GG8/izUbuT49NW8XD3uKDwHgtjnXvAVd3GHLK3tTE+0klziDu1z0sjfR5GGCGikg8seqmZ",
+	"7xlLxUNjoyPc7b3DQ6/lwYOuEVHUU731PMRfhUm12B2d3EAY4ycTYQRX17p36wQyVjiDLgDhkWz4AcCG",
+	"svGFvE50rawiBAozpy1cR/M0DEvsloUqgM9ebW/AmL88RxGucKEWpE7xSC+x3r5BO1JcDANmQzRmt1Fe",
+	"aiagjYqOCIOcZvCcKBAxRwz3iiTUxpxNcoTSuCGLn7Cyo/Un0P3tBWzNX2DlzgUrwa9zh8XHmaxzOPc9",
+	"l4kiAVPmyFeZM1+9OOyWVZ7Ss1nMUw/CsognzvEu3rm9eOfALDurJPDzqlgnXLX3Sf9THud8lFY2GFkC",
+	"jzmTTAeu9+nZGdlvNMntbiNSqnvHI8exnOiPNJaTLkQvn5+9fkX04tBfQ8DzDhidj8Uw4Ars8icRE/1R",
+	"gzym/ZElBDUUmFoUrJRynwgIbrq6Z72uQHbbHYFR0i65TYPgjqedN9h56xAV0J8hIFSfDx91ye2M8wGn",
+	"srEk1HEz92YQg4I7ojqpz5m6ELyw+qWu3QIb4oVn1yHAQW5ru9omQt3BiEbXBkRMXfbv+c5Qo6fIgAtf",
+	"3WmQV05NxXTMhDXdwUyXAxIwbZarI7c40PQHwLWpIIZREkuZQxYE5iyrJy9ZI/WEcNKzyd8dYYoQLlla",
+	"em0cMaJGkMYNz2uQYzU2Addng7q2AutgBqIb/GxQfwkZJ8yvn5kSdMjY1EMe+OSgeYhpnJmYMIZmBJuW",
+	"BEL1wloVBn1mj96tRzgHoh7VyqJ0EO+ppv5+NvdeCjpiplNGLnCVjYsdpdX1ejTT5QFuwVcNSK1j4XtF",
+	"+zXkQtjZhkNa4c4NsbLliCTW3vTmCMgOmof5tz0fJR5pPSDPE0H01kXspkWevjy3I4BWbjoEC8ttaTRp",
+	"s+pEre5+uJpjzKp1kmbzoP+3q0lgJf+vnVqr0ezUCBN96XMx/GunBt5ap/Y3uJphG5j/q0kg1F87kGpl",
+	"Mq2mBw0ZDff2m827e1rVdvAZrNFoYENQ7/jdCu8l233d6IdCt8j0G30jm/OlrwR5130xV+y1Gq1OzSMd",
+	"tF50g3fvP6/Rh0ipbY5gpFSmyb5uMj9UkVIVRqrUmLmu/+XVcsJRlHfAhDF4AVozIyVmVwQUTsAbPcJA",
+	"Rpocv57gLHntLVWr6b7m33fnXN4Q3zC1y7a6wbhiZz1PDQ0MJurtXJuCHgELUE8+2HxFTmWkVLFTaXpZ",
+	"yaXcX+JTxv1RPZDD5Y6lycl2oDzQDBP8Mik7VciSn+iWP+vnfevQLxZTZxm1DMCE0+DCsqtshWIGhsjR",
+	"yizvnJkC3T2Yg3z38qfpPwRsyBUXA1kKy6ZvsZYBUG3oDOlQ2rGKxTBFnTQFNYXhzSSBX74YhsKGrj+u",
+	"/OXuv5YrEMddDGA7MYDMkK4LOjBiNIhHH8vznGA7V+COOVjwMJJaFUBKpNnvtZcaBEeEqrHKHaQjJlmg",
+	"PWzdJIxkjxWzLv4durJx9MzRQclxddgM8+yCJfsshs5fd7GuuYqutxpYP0GyWC29mVJ1Oktz0uyc4cuk",
+	"y0TNVMwmJetESGEA9j/I3vISKH1BPtFdDojP+gHFWS7eKp/r2345tnwDqrmMjHhhwp84nDlG7jYtxCVa",
+	"KlnTRN8fOZg/yJ7R1X4SsMzj8eeRTKJAa/fslz7lAYJ8pvz0fMJkEl8oqBlStfbBvWZzs1Dsc9lbpoph",
+	"UndKeHuB2A+4nK1swcdVGlhftPfpg+wtB3r5IHtpkjmuc4R+hCVdqFCfw7rcLg32H0Ci1hCeJYKz815v",
+	"DnwFl0dlKVvXC3sue6/0mkT3MZXPPSRi/3Tt263g76MAa2oSdD7IXoM8AukygKgQC5eXLIq4b6Tpg+zd",
+	"Uh4ZM2B0GbNZUbEYjbQmOE3E+nhLPpuEMmaiP3vBZiaFAybzR+nPyifRXsKZIezXD/98HZKn00Ts+J12",
+	"ZPOl0axErKMOcpRRYzZbbtHqC4qOO02yt5QkPQ1jV6F+EuQWMkh3vpRj5uPBpL4RJDkrFlyaczshYzJm",
+	"YWwp2bBwn6iRnJaYyi90f7eIBbIU2AMT3uw1PT3WWsnIUEGMQ7+sgqaIelSE/sEYKwx4BFTFF4kyj8b2",
+	"xgTwqRr1JI3gIC9iA35Va9dCdnWx/za+d/nLwwG8P4xspnFe2W9kL79gs2X2MiyZnb28PXv5+OQZDmoq",
+	"vhSjjMUCTP0Jhxct3kdfQuEPhY0QJC89SQS3FEo1+IQ5wjGuUOKOCCUjqkYGzZArkM0COnwQCL0XLuyE",
+	"1WUwKz5a8u4XpJoWCMS8TVNtRbsem+nDpZ2PqC/uzK313ujGdAnyhmc1xMW94KB3/ntz/OqB+rfp4ey0",
+	"lTy/P3l0d/R4Pzx+6D8dvJUvvrwSqjo7r9gUDKtSdfONGz07G2ZzZYgSSqiw2nBNZWhtmb1PYza74JjL",
+	"5bOAxayAgEL4RkG6CnVbQoVKEayXHhsmwkYbPCKFORJTgIYBP3BB4qkkxrNukGO4Z2wgYI18EBpoeZil",
+	"NOMFPLD6SqtRNzFt/ggGTa7fB2m/r6ddvmvV8kc9fteTfX1hX5XgZjOszN2XnkiWreeCg3jULEuP4lce",
+	"UGo9NWFxxPvlbtdL/B3KySM5YfGIJeoWidkVpHdPaDGYtGlWqwYFEwaUz+U3/Rdy/tvJYzKUF0MZySTm",
+	"gikypMmQdUT+y8P961Rp2Pfe+Q4bS9BTfpmOZ8VjrDTYLkMmaMgbdv8ozQZ5HTKhhSjzS6Z0Xm+DkLn5",
+	"/Oz1q8Il+UiKOKL9eONtzfS41q4dNJqNg7z2p74PDO40OIl0F2Kun4KiaRamRFS5MiIA282vcrr5dZdM",
+	"yakoLCBTW+rmaM3T0LTIcpkuw+p3E8+dLwiGhPIBnfBgZlOmVAE0hEGjmBTHhE4y/fjWc40m6XgIuYCd",
+	"IAeGLKxidWI/iSIsGV8bPGGSn5iQRvHMJlxjQCCKXQmxKU7Ib6Q/8x6LaFCSvQM33EKGke3nQEYk4j4X",
+	"Q+XqtMNIXnIxnwv1S1kdsr28vFdVO4WzlRZLkUznIBKKTBNMX4TQATKCIcaiXPwqW2m8ADtRijbRl5MJ",
+	"XQCZOM90CLC4zNSBHwLo8lmS/4Xua/kyXcbeWaAIIXvSnzn50xfZ0C/AfwA2hH2ubogo9qb2AqrSp5LQ",
+	"KZ0d2Uxd/YUpzcBMfowEQ1rNMGFKQYVZfkpX1VH//m3w7lhxNBKLeu3C9PE08w4wGReKMbEUUhpOvGz7",
+	"E9oLIJ9vQofsAlBHc14W/E6yT8nr0Ys8UOmCks2q8725mp491KvxzJXapcI/SMPLWE4PKNj7dw/vtrxU",
+	"5IxYopC4u/xdChn9v/9Zf8miPodihczdVJAMCyvpv3TpXrqfLAuDZ3e/nUW7nWh4mNvJrTmS/XaVaZtd",
+	"xJ/0ClqeT4K7C+57ZqcZ8TAFLswBcbCZLaFlvmcTODLwIUbF3m02CY3JRKpiPy1dXjdB/ZONFd2IusoM",
+	"M7wyE76h9cDfA9pjwbyeIS9PwAJYqjCqaKhN9FGegaTVqjfvOkqRP5sOdoJgkqDAvaigmNfXwcsZqMKs",
+	"MO14qP6kqVC5VbDutlGhqAeM5ELPdBrxmFkYMVNSzFQlLKB8cBEkrWqVT7OsygcOGj4uqWNn/bFyAI49",
+	"C2jEY0UmfIj7lLJwlEhyTLVhP2aYvW7ItRHkdkUm+6m9aPNDDei2mRvQBu0aNSn5XJAWmajsaTG+mO7S",
+	"OKVwcQnxMETVFVH6FgUa6NTe68tHje6izG82aEKSvhSC9WMEsSweMiDAyY2ZkPHFNsdNq1a4HxbnY1eJ",
+	"ojMyHc2+SAWAXc141gcHeH0qtBttAL7G68e/bCJkoaidJkLlMBpjFs7XzTmqdkGjyOB4B5AVYhjGi+Nd",
+	"p8l3EOjSgzNXUUduI5S8R4wpBUiBfaaURwxsvqdnpc8CoPuIzAfm38FA2YAYUFwDhNkmXdvOXtltkGMT",
+	"PEHgYeXAK4hM4jbp1s0zu5gc495nHtsfIHsZzSJfwmzr6W9/yiwv7Ue4wr9LGiSQx21oAGBZQmfzjY7F",
+	"LPMiiw3dC+k7GKC+uTsEAQD+6P6kze3bwQpdHwi2YGfRQjCUdfPlaSJswaL+AaJRdcX0KMZpJs3qFfFB",
+	"9uZgJxYS34t6n6bEL2LYHlSN3kFHshge3NQSFPUol+pf3Clou6VupRHYmA4hGt4ds1kbpre7wD/hEant",
+	"Uu0ZQcU7pHy9YAZ5Wjc+p0PVzcXPM3wVtrSgXVBWUMZfQYcr6SsO9SLKoiL/e7vTUe9/uE1+sH/e+Uv7",
+	"XaejOp2z938pQEbOsl20FtkuKqwvqNeN14F2di1q61hdFbrSo/3xgAfB0mNo3/crF8baG65bHbukryYl",
+	"xKAnxCOKEfZrA0K6NJRBPIfbek1AyIWeWvSUVX19WLmvePKyfme/jaLj02RptBJslV2YcjthynXZVVZU",
+	"vGijJlPzYsra9Or0rd2T5SRQLEADvotgX3CS5LOQCZ+JvjlQAlx/uNMtlf7IMe++A4n21Pf1AxIRaEcO",
+	"DWNzZ2RDV7JNuj8sboOFKPyuwmX75TVbqtPzahMpeCyjC/zR9X+uhE+GIMYFd8C+LFT6gciZejs948jh",
+	"orV0IBHYpzK7cBSf2TlIU5XzwEAzOocK9Gnjvrt5r7Vrw0gmYRvbbNzzCknWu/KnXerwZir5pbZZOA34",
+	"R2b9KaNDq+noXD2Uvm7vE0KPLD86itLkYIXefY7FZUYmab/84gBZciMnQJXtieWR9yjZhdz/xCF3nP51",
+	"TKC11vlpIp79ZGqPczK5h4GR9QuQ7R3LjLFHcF+FAjylADAQo38Np8EssD9i/EASFcsQA5haF3BFui54",
+	"1SWJiHlAuF6xUBigL7GFAWmMa3VpAHYLVcVu69xg6/xO6mBguteRr/LtaxWt6zFm7nqEkpAOmfU/okTc",
+	"UoZPMk/M7RlqVyrwZ8OlERFK0GdtdERHvAHAW1x2bbLAO9r1snyVDr3cplwIjGQhNc+IhiEzvEZqkYQW",
+	"88663O92hKlutP3CrRh+hq+6Wu60TGvvvUHOLGM0IEpynyikC59nrdViPpRECkeWEkiliIw6ImIhMyEm",
+	"CCTj2xEmfOVge0HqR1QdIRN5ejcLqBexebDX/eZhkXtl4v7Xpbv9ysF/Oz9I2TGEAEtEeJ5FqtU8LCHV",
+	"WRI14iK+d1jL8OqUkOqsw//7fsvQSzaTZVkNFo1jNgndpT6NabbqCscmYJd6p6sZJL8JUwpo1bU6IJaY",
+	"V+8LiJRXGW3PDFiW3nfDlDkYSxN/8qpwDX9dnuH9ImPzPJVPAklIVgXlwbZR5cHWDTfcGZ03BdgqIzJA",
+	"wmOa3aRIIIc3Y4pGLI5m27dEHRCOYNPUzUR6L0DCMQehxiEyq9ez3M8ZaCwZGbavrt5wLDd518Oag3xc",
+	"0ec+pJTDAaIRBncFbqW9QPbHWibgwN61CKlSDXJiz088oqfCI2HEZcRjU2PLJ4xA2CnDsWoMDhn4Fjh0",
+	"viw2jmY3HVPMjpwLYlXNgcD+rxHK2+rTPu/Cbbtw2/ZVcRzNru2gZNDsloAOuavyGTQ0Zh7RRgqJeX+M",
+	"Rj4Y8Ppjca7MmXveFss8aNwfXSShzdEzEatM4Xs/gldpkr/gfwv08Y8BSWAkk0h7A1oJ6r/1K3yQvcJs",
+	"CKiv1+85V/ZRiAgIhhyMkZ6bwnL692A2CsgEhoQvBAq8+Aj5LbXjCYt4n+6dy0iKWG5oHtpZWHZCma6M",
+	"3THl9rCFVGb9u/Q2992qagp35d4n++fyoLi9KhsZB6lFALGrmAyg8JRPmGVq9xMDlK+vXiLNT5kT5hJZ",
+	"Xj5QtvFZDMpoZ8TfVORYpbO43opc1wq0M56BsSxa0NqoX9+In7v5ClvewFQSw6qfiolMAt9z2akoEUYv",
+	"Awl1LMNQ2/ZaQJCbQTsGEyoSGpQIymkiMoKyBcN5Z0D+wYPOCCBpF+UtyM4kQk7XkNBiIy8rZZDz+8Xk",
+	"7EkkJ7rL1pxyEjbgEVOA3gSkZ1BmHDGw9BoEpBOCPKnQCWYJ9WwIqAROdrcbfd+7kZ7D621HVRa7DL/Y",
+	"Wn+NB+NcYd0+HB1Y1ji37hVuPEJCBImKGZnIiIEg6A9OBKBOgcc2JR/PJ4pWvAx3C/47X/Ay/FLr3fia",
+	"JZ7BG0u/4Vanz/0qHFJ20ZzD7b+dU6/3XwGB2HjqjeZhCzKX/Vr7vlcbc6EHxw6knz0WwrjAuodBbj2U",
+	"xBLcoy4G2u8vBeeztWKuAGWjiIGe8WXRAlxwOzVyQ6GFnLUYG+n8+t4cEMKWqp0nXPjKQDhwgSS+lvNW",
+	"kd6MiGTSY5FnAXnCUUQVg2t/T2QMwksmNBorj3Tr+iLIB4CyMiKT2HhlMhmOgpnNG1JkwqiItUsHSDi6",
+	"mXbqJlypkAWxRdahoiPYpMd8RA1iwg8lFwavRwz4MIE9vTeD+2nLNJayjS8RMZUEMRb5DBJl/cOuYhMq",
+	"Yt7vYv52WvNoeqZkg/wIwyEHhgNYGwX6mQO9CjNIQZDJUSevYIRUm3SBttkj3T7+84jAv2m+JdD3Pqrv",
+	"e+RR/WDvUf2w69nzf4Otai86PKy39pAFWkZ4Y2JYqWVEfD6EAyxEBsIWrVa3Qd6A76sSTA4BQuku6THF",
+	"fYbYRHlIJN37YwKJBS7vCufb3NzDxBV9n1vKgCYBnbyHBNPz+B9QK8YRqj5L7UVud9kV7cfdO57JKAFc",
+	"EPvSdjTr5ASXV5t0O7V+xCdc0ADItDs1PaL/+b/II+kzgj+xgPzn/9Vf/+uf//Gvf/6Pf/3zv+GH/w4f",
+	"/gM//G/48H+6cPuf2SC2JY6wVvWi7dSoWdb4kLqZRr1YwRWCN7Dzj4MWxCwSNOaX0FftP9FoovRoDROh",
+	"umZk7fu5CYEptBOCWFBY1mprC4DsOZaE4+J6lAe8CviQxgn4ahZ8ZQzTIAeFYFjevIwid3ZAxVgtLIVF",
+	"cxZ686OpC1ha/2/ZqgMpx46rGlnC8xSMIuDCpgEtZ6KuVOTfalaips53tjua9SLud9tacRhALuF7hA/S",
+	"5MNC7XJEugG74n0a5NpqQTnKKJZ2ViEV8HDj40tefSL9fHmV24nSdkwkE72HuC9Mr3Q70wlgN1o1EH+X",
+	"UzLRjg5KcAaPx3V2v1nCcw5mY2E/dZMJvcLMo5aZH/OpOA+ppFfZbcTm1pnT8HgkE4UiQPGwHHVz0SuU",
+	"vIEcDOYrUt0rzL1Bc3UqVUF+V89uIgYJFFRB5UpLc32uf9ly0Vb94ft3zfrD95+a3v7nevr5b/+1cq0g",
+	"9hDTFkz5NxbBggT4c8v2VM5ocKwUE/FTfslE7Tq10/cO1+ucHT7dphRkEQEzn8pLFokJEzHs3yXdg4dv",
+	"jriY2fN6bEiFg1vsj6jeP+ckXnewrLISG+T65ATctFNMaNfy/Xq9y6Bu2d7NGI3m5Hu/JL9QXzo/UCgC",
+	"+/t5oX7QLBKKjd0/MBjcueuA9hmm6doBQwALIybgJYLf2T5IC/1BvrIgHe/cEOq/4BXb77SZPEg+fpy5",
+	"h2WKTZ1CzZatCUlWmqU1r6atTosU4tViGdOg1q7OKof77ynYsUUu3htrsg7S2PvuRHij6A/aX7YU0vlq",
+	"6EKtPAhmQsloRdIGXlOQsoERgErpGuY5W4yvZJIzSgkRTISidv8AXRFwTxaSNsxZnmDTNDPDpXpHFsd0",
+	"mnI6ao0RXdIgpV686yEzV/tdLXcbPQEmtBPKIEDzsSzlI22JQ24TPkpe8e7bWibXw8Biz3NC3tuQYxUn",
+	"bml+h5nanSxvMbvDiUsqz/hNRYHe+4R/rMjqgGsWcjqqifVTZqT6escG0HR3aHDTORt2BtdZZ2tH+OCe",
+	"ufhefpHuWdVUsla1ezWgUUY0wOjvywkDkAR0aoHdTJFCikG3WM2RwBYgVt3OUm81D/dra2pUezRRQlxg",
+	"Dy52gnEjFQlWMG4pOxVfUUK8WpgUZRwxk2+EPToieh8nEYOCAB6301Q8pn0JjKD12JBn8Ops1Z8thjHH",
+	"xCk3lj0t7plMYOTSMoye9kc6pFwAEEnmSVyQMJLDiClFfIlJFgTcG3dIXXD6XCCW10zn38C6ycriKliL",
+	"P/XWtkubL/K/YmCJ0HK4gd7IH8XP749Gztg1Uk/mNEth4sljc3uV2WGrJi+CrE8N46jekRWJZdumqUSJ",
+	"UB6JKFdMERqwKFYemchLllVlDXLYfEi4JSftMTiCMX2CACkEgiYSwHkXlIjt/VJrdMtMe6WOZYIdSx2w",
+	"ZqPZPPRqqaZUEFMuP/YH73DZw+fzAgxm4AVSPr97b1MFYNVVShaAmJHANypwQhdTANbTr+fa1V1y3r9L",
+	"Jv0eFJ0VM6fk5jNJN9BvUSLqlrG8jNwzjTUAWqYyaX7aSOnNUEOAsYLGiS0CtlzI1nZBQA5qihQWlckT",
+	"GQ2tUXKaCKTuXIkjvkBGiNHsee1QFLMeO7rl1fDg978C600V9YfExMXvuF6a0jowiEsIP62lGqfh5Wgo",
+	"49iK8M6H+qqqAoUo40HIwfqxBqcxvHIeQ60z4FQbcl4y4QEr7mh/5MG582S+huoqTauVYPQU1i2nkWxc",
+	"jt8+YIdVi5tpp2tro+JOwazZc0guDDxSQfdK+d6Aa/gmtWSFPM8voy83xZJ9wWYr4GRhenZq8wYzMK0L",
+	"6SbjpsOz1y3xqeJ7LhT4oALnKvUAPafiC6p8mA8w6bop6HeoQfW0eZeNfU0x0w9QpxCkCR95lA9qQbuh",
+	"9mgtlhOPrStfVi20OwP57iuFrmmYlMjKtSqEqojK0vqgjN2z5eqg3QL/3iuDtrm+q1YE4XpcrAcij9NI",
+	"WPbgYczDkPlQpmmRuZixxa1+V3TCCCY0wZkEYCWtSDn5M1YY7QKV26lVSlfQrmLpe7CXF+qVvo6xbLI5",
+	"yyOXj23VibnWpO0bPEKTaz+38fKheJ3Ei7tuMd6hRTZMS3LMzn/ddfnHSrAq44/jQ0EkjLJdMhT1xjKG",
+	"OK9s51sgoptSQMKVZKydjelIEqrGyiMjcD0YENUp3QfteBhgW+1xkJiOzQGZOQ7XW2BJUotNud9sV9Eq",
+	"honYXAHSYQLSegfQvxh+2quQR0xlILHMxoCBIsc7qEY9SSOkMVoI501YPJKo9bGZ5H6/9n4NvQwvbezK",
+	"sqxEHJivwuH4baxmYEPENbbuii72N35EB5qmemvMwhhzQ/pSjrlBmMQ2AH8uDAGkB0ZbyGQYQA0EJb1I",
+	"ThWLGuQkksOITpTW26YejM3QSweEaLvkMzR9i7rxmdgkVwTjcSG7uth/G9+7/OXh4OJecNA7/705fvVA",
+	"/dv0cHbaSp7fnzy6O3q8Hx4/9J8O3soXaxx7Qg/XokvZyatVZBnmiTMW1x/BQis7DoRGt5RZjo3lWMLf",
+	"to22w7D8Ivs7NzC7VJDjk2cEF/AayjFj4+3Bui9zfc+YKy5GVad3fv3xdcjEs5/IIyToJUDb7tvy7Zy5",
+	"oAhQ7R+lqTQ92h/r+3Rzfdjr0yDQP3UXtSMobaciV1TAasMRsevR5+bxEZAGxKNMEaDuXP6AZi/he4Yr",
+	"reh8JmJxEomLWNaWlsBmSgP3br/7971Op9N53/jLncJqwHm/+QABy+Z0Ag64HeG8MvlZWmVZpEpsm1vK",
+	"sn1/GWXyh/LEqsidnhC7I2VnZgMRdMt/SRgKVnZmXsHayImngzHoS58tCCO7smBhAyiFSN8hlmMmGmTe",
+	"OAKgbCNrLuvEJcKCB0C1mzYUMirijXoktXDFrKromu6699OaQ3lamnvM9T5PzFA7C4Or4PWP7O0vv/zW",
+	"++3s3purs96z47Iiz/mq7hwT7MN7FU57TS+dFiFD4OXNS2m+i3TQ5IMPKvDHH5YU67LNuFzfjGb5wYsY",
+	"wG3MdQVW5oXPBGdlpe8simS0WWfObWTTFjLkewGnskzJJOozIqeCRQR7lPUPl/XuIvu48p42r69zp07a",
+	"tDdb5wLri6uq3+OyDee7NeX+DEr+kZwwNE8s581W1LyJ4H4qz/kBOhGFp15TGY1ZZD6gjCgHM6KmPO6P",
+	"mLIADA6+yDNwrbayYVqR3gh0uGUzgvNiqBKFQ2mKvO/IC2a57sr4jYACtiO6+LZdA2fg05gSQ3cECuH5",
+	"2etXkMk4Q5AaIQn3Vdu6yWFA+yZMJAUjSHNcBIrylMVnFuFgM7fTMlSb8D0gapi/ZcjEBWZ4A+IEThOS",
+	"51xSHtCeAbZwapyFukNYkXLhrsm4qkDD4dq5StdWBrus1ob61gz6fMXSYFeDe2EOOJbBrueKbD+7Qwhb",
+	"bo/rDh7dixgds0hvn4FUsG2Yry4W0eRHLPAvgE/OUQSJi0HAh6MY3hL6iDuM+R2+MSwSmRvB1+bMo+it",
+	"Dw7bd6FaeEKvLjLPOEyxUdiQK0NHZPYUdRGyyBwPwaVJFNTatVEch6q9tzedThshjYJGn+6lrfXgGKHE",
+	"qQ/4JbNJrT1G47Lu3dPdG0EYSi9CxBjRi3cKf4b678P9w3045ImWH3t9XiM0MVMxmxjpqEBxZIiNUHAz",
+	"lEa42juAzHA9UiOj+XZV1NspbdX/a83oszCQM0BY4bmzIZj4leXUlyyypzulG5K5xm4zPS5oNAPYn6cy",
+	"ZdsBkp84ov24MJD/D/OgjdO3zUNq7Vqr0Ww0a15tKGvt2lC2Gvv34HPELjm+VK05aLF9/6Dm1dyL1pqN",
+	"VqNZPdZpO16yrO19d+t683VNbaKzXXFzfPUV1/SU9UZSjvMYAV8gXekcTrEspySaiTKJFfeZB54C87V9",
+	"dBZT4dPIJ29Mvxwin4sfuBNexfoRi8nt7nSkWP+i0WgAVmGMFSCsIyyWDcjHHY+MGQsV4QbScUSzFW5p",
+	"giGWixiuRgy8AaoiYhs6+kkCudRhbEpfGaBBSsU6omvGtM79Lulr2w2tsTQfCwHH4Tk96c/0rZCjUw7I",
+	"vUPygv/ogMAKLLhT1mf8kpkRqlKRopjAaBZ3+gd6fJSal4BwgiV3YJxi5UzO+Zyo4cX+izcnPw5/Do4H",
+	"V354tX/87O5hePL8wd3B4RvrdqKbl/qd6WiUOpx3q8UPsIeAcclEDMX+JmHF8Ei3Ht5vHtmhQxKSCRdJ",
+	"rKdwOJdX3rr/oHX/wWGz2VzVceAxiekkLOv/wX6F7p/xoUDsQ3ANfI+4+yKoofRnevnqyTRF1yrUNn2+",
+	"25ct78Vd+Xbw8dXDu28f/vqPpPVYDX6ZDP7x6peRGL/dDz88lA9f/fRq7+974bPDv656N2V7tV5wZxOq",
+	"NWTBhBYDDlziiMXX3m9+LmNG+uy6gLA7YdILuBqhjq+2NRlxgf5WOoTbX++1bEKTw+AyQ4z5/KtkZ93X",
+	"AB0QxktJMa2G2mi7LRmAEDelH4rmFwnlAWTMLS8yoeB+67WsfRjrLRkP/7DZ8mqAy1pr13J7uJv4JBJt",
+	"7WJwqu23OrsKAxmxqJ3M7fjVhjHdVIvtb9dvA+rLxdAj00hizXMsJZGBv+On+0bCTyda3TvbIpaEEiN9",
+	"66a7pvrw89wD9frnL9gM8fY+ZYD73mMQILos24BdHLNm/eY9sJRMlwoaiCGKLklC/To+BrktcTLQfhYU",
+	"eWkTzCeKBayPGbVyYDhC08YATLbY9PEV6yfYyAS1eEQCOcy0BPtyseVz2VNZpBBwbgLZH2eC9BnSt/nm",
+	"kHueaZ6tzciCiVpYsSLzZkJjFnEa8I+IPiIHiL8aWrLSzJ3SoFXJCYVJUwH+Uhloeykz8hjRKu4F7Gvp",
+	"c0qfIQksbUT0skVsMuAx73NaOMRPuPC5GDpYPzcogOpX8h4u6jiQERkw5kMqDss+VX+77G20vTvgSCtn",
+	"DxGutM4oavSCzZRnz7/SuCvSWSEUuQQyWT3DmSG1IAILME+MBnBS75PMD3MHA5nBQHfn8/vP/z8AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -2496,6 +2496,10 @@ export type ListAssetsData = {
 
 export type ListAssetsErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -2542,6 +2546,10 @@ export type GetAssetGraphData = {
 
 export type GetAssetGraphErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -2587,6 +2595,10 @@ export type GetAssetData = {
 };
 
 export type GetAssetErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -2655,6 +2667,10 @@ export type ListAssetMaterializationsData = {
 
 export type ListAssetMaterializationsErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -2704,6 +2720,10 @@ export type ListAssetPartitionsData = {
 };
 
 export type ListAssetPartitionsErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -2776,6 +2796,10 @@ export type ListAssetCheckResultsData = {
 
 export type ListAssetCheckResultsErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -2835,7 +2859,7 @@ export type MaterializeAssetData = {
 
 export type MaterializeAssetErrors = {
     /**
-     * The request cannot be read
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
      */
     400: Problem;
     /**
@@ -2896,6 +2920,10 @@ export type ListJobsData = {
 
 export type ListJobsErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -2941,6 +2969,10 @@ export type GetJobData = {
 };
 
 export type GetJobErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -3001,7 +3033,7 @@ export type StartJobRunData = {
 
 export type StartJobRunErrors = {
     /**
-     * The request cannot be read
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
      */
     400: Problem;
     /**
@@ -3107,6 +3139,10 @@ export type ListRunsData = {
 
 export type ListRunsErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -3154,7 +3190,7 @@ export type StartRunData = {
 
 export type StartRunErrors = {
     /**
-     * The request cannot be read
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
      */
     400: Problem;
     /**
@@ -3226,6 +3262,10 @@ export type GetRunData = {
 
 export type GetRunErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -3275,6 +3315,10 @@ export type CancelRunData = {
 };
 
 export type CancelRunErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -3336,7 +3380,7 @@ export type RetryRunData = {
 
 export type RetryRunErrors = {
     /**
-     * The request cannot be read
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
      */
     400: Problem;
     /**
@@ -3425,6 +3469,10 @@ export type ListRunEventsData = {
 
 export type ListRunEventsErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -3485,6 +3533,10 @@ export type StreamEventsData = {
 
 export type StreamEventsErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -3525,6 +3577,10 @@ export type ListSchedulesData = {
 };
 
 export type ListSchedulesErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -3571,6 +3627,10 @@ export type GetScheduleData = {
 };
 
 export type GetScheduleErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -3622,6 +3682,10 @@ export type StartScheduleData = {
 
 export type StartScheduleErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -3671,6 +3735,10 @@ export type StopScheduleData = {
 };
 
 export type StopScheduleErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -3727,6 +3795,10 @@ export type RunScheduleData = {
 };
 
 export type RunScheduleErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -3795,6 +3867,10 @@ export type ListScheduleTicksData = {
 
 export type ListScheduleTicksErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -3839,6 +3915,10 @@ export type ListSensorsData = {
 };
 
 export type ListSensorsErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -3885,6 +3965,10 @@ export type GetSensorData = {
 };
 
 export type GetSensorErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -3936,6 +4020,10 @@ export type StartSensorData = {
 
 export type StartSensorErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -3986,6 +4074,10 @@ export type StopSensorData = {
 
 export type StopSensorErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -4035,6 +4127,10 @@ export type EvaluateSensorData = {
 };
 
 export type EvaluateSensorErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -4090,6 +4186,10 @@ export type GetSensorCursorData = {
 
 export type GetSensorCursorErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -4140,7 +4240,7 @@ export type SetSensorCursorData = {
 
 export type SetSensorCursorErrors = {
     /**
-     * The request cannot be read
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
      */
     400: Problem;
     /**
@@ -4215,6 +4315,10 @@ export type ListSensorTicksData = {
 
 export type ListSensorTicksErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -4269,6 +4373,10 @@ export type ForgetSensorRunKeyData = {
 };
 
 export type ForgetSensorRunKeyErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -4341,6 +4449,10 @@ export type ListSensorRunKeysData = {
 
 export type ListSensorRunKeysErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -4405,7 +4517,7 @@ export type ReceiveWebhookData = {
 
 export type ReceiveWebhookErrors = {
     /**
-     * The request cannot be read
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
      */
     400: Problem;
     /**
@@ -4479,6 +4591,10 @@ export type ListBackfillsData = {
 
 export type ListBackfillsErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -4526,7 +4642,7 @@ export type StartBackfillData = {
 
 export type StartBackfillErrors = {
     /**
-     * The request cannot be read
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
      */
     400: Problem;
     /**
@@ -4596,6 +4712,10 @@ export type GetBackfillData = {
 
 export type GetBackfillErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -4663,6 +4783,10 @@ export type ListBackfillPartitionsData = {
 
 export type ListBackfillPartitionsErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -4712,6 +4836,10 @@ export type PauseBackfillData = {
 };
 
 export type PauseBackfillErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -4767,6 +4895,10 @@ export type ResumeBackfillData = {
 
 export type ResumeBackfillErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -4821,6 +4953,10 @@ export type CancelBackfillData = {
 
 export type CancelBackfillErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -4874,6 +5010,10 @@ export type RetryBackfillData = {
 };
 
 export type RetryBackfillErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -4941,6 +5081,10 @@ export type ListAlertsData = {
 
 export type ListAlertsErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -4981,6 +5125,10 @@ export type ListAlertChannelsData = {
 };
 
 export type ListAlertChannelsErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -5027,6 +5175,10 @@ export type TestAlertChannelData = {
 };
 
 export type TestAlertChannelErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -5089,6 +5241,10 @@ export type ListAlertDeliveriesData = {
 };
 
 export type ListAlertDeliveriesErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -5192,6 +5348,10 @@ export type ListBillsData = {
 
 export type ListBillsErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -5274,6 +5434,10 @@ export type ListBillChangesData = {
 
 export type ListBillChangesErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -5329,6 +5493,10 @@ export type GetBillData = {
 };
 
 export type GetBillErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -5397,6 +5565,10 @@ export type ListBillVersionsData = {
 
 export type ListBillVersionsErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -5451,6 +5623,10 @@ export type ListBillStagesData = {
 
 export type ListBillStagesErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -5504,6 +5680,10 @@ export type ListBillVotesData = {
 };
 
 export type ListBillVotesErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -5579,6 +5759,10 @@ export type ListPoliticiansData = {
 
 export type ListPoliticiansErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -5630,6 +5814,10 @@ export type GetPoliticianData = {
 };
 
 export type GetPoliticianErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -5713,6 +5901,10 @@ export type SearchBillsData = {
 
 export type SearchBillsErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -5753,6 +5945,10 @@ export type ListFeedsData = {
 };
 
 export type ListFeedsErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -5819,6 +6015,10 @@ export type GetFeedData = {
 
 export type GetFeedErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -5863,6 +6063,10 @@ export type ListExportsData = {
 };
 
 export type ListExportsErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -5961,6 +6165,10 @@ export type GetExportData = {
 
 export type GetExportErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -6031,6 +6239,10 @@ export type ListFetchLogsData = {
 
 export type ListFetchLogsErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -6072,6 +6284,10 @@ export type SignOutData = {
 
 export type SignOutErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * Whoever asks may not do this
      */
     403: Problem;
@@ -6109,6 +6325,10 @@ export type GetSessionData = {
 
 export type GetSessionErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
@@ -6142,7 +6362,7 @@ export type SignInData = {
 
 export type SignInErrors = {
     /**
-     * The request cannot be read
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
      */
     400: Problem;
     /**
@@ -6204,6 +6424,10 @@ export type BeginSignInData = {
 
 export type BeginSignInErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * There is no such thing
      */
     404: Problem;
@@ -6258,6 +6482,10 @@ export type CompleteSignInData = {
 
 export type CompleteSignInErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -6303,6 +6531,10 @@ export type ListKeysData = {
 
 export type ListKeysErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -6344,7 +6576,7 @@ export type CreateKeyData = {
 
 export type CreateKeyErrors = {
     /**
-     * The request cannot be read
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
      */
     400: Problem;
     /**
@@ -6405,6 +6637,10 @@ export type RevokeKeyData = {
 };
 
 export type RevokeKeyErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -6472,6 +6708,10 @@ export type ListAuditLogData = {
 
 export type ListAuditLogErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -6513,6 +6753,10 @@ export type GetHealthData = {
 
 export type GetHealthErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
@@ -6541,6 +6785,10 @@ export type GetReadinessData = {
 };
 
 export type GetReadinessErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * A field or parameter is not as wanted; nothing was done
      */
@@ -6574,6 +6822,10 @@ export type GetStatusData = {
 };
 
 export type GetStatusErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
@@ -6616,6 +6868,10 @@ export type GetVersionData = {
 
 export type GetVersionErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */
     401: Problem;
@@ -6657,6 +6913,10 @@ export type GetContractData = {
 
 export type GetContractErrors = {
     /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
      * A field or parameter is not as wanted; nothing was done
      */
     422: Problem;
@@ -6691,6 +6951,10 @@ export type GetMetricsData = {
 };
 
 export type GetMetricsErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
     /**
      * The server wants to know who asks, and the request does not say or says something that does not count (any more)
      */

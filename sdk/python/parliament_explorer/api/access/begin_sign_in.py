@@ -33,6 +33,11 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
         response_302 = cast(Any, None)
         return response_302
 
+    if response.status_code == 400:
+        response_400 = problem_of(response)
+
+        return response_400
+
     if response.status_code == 404:
         response_404 = problem_of(response)
 

@@ -27,6 +27,11 @@ def _parse_response(
 
         return response_200
 
+    if response.status_code == 400:
+        response_400 = problem_of(response)
+
+        return response_400
+
     if response.status_code == 422:
         response_422 = problem_of(response)
 

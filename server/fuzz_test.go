@@ -45,7 +45,7 @@ func FuzzJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var refused *problem
-		if err := checkJSON("application/json", body); errors.As(err, &refused) {
+		if err := checkJSON(t.Context(), "application/json", body); errors.As(err, &refused) {
 			if refused.status/100 != 4 || refused.detail == "" {
 				t.Errorf("%q: %+v", body, refused)
 			}

@@ -68,6 +68,9 @@ func newBench(t testing.TB) *bench {
 		return s.Whole()
 	}
 	b.open, b.closed = serve(false), serve(true)
+	b.saveBill("44-1", "C-11", "2022-02-02", "An Act to amend the Broadcasting Act")
+	b.saveBill("44-1", "S-5", "2022-02-09", "Strengthening Environmental Protection for a Healthier Canada Act")
+	b.saveBill("45-1", "C-2", "", "Strong Borders Act")
 	_, key := b.key("bench", access.ScopeAdmin, nil)
 	b.authorized = "Bearer " + key
 	return b
@@ -94,8 +97,8 @@ type cost struct {
 	length int
 }
 
-// ask sends a request. It is false for one that net/http would refuse.
-func (b *bench) ask(a asked) (cost, bool) {
+// ask sends a request, and measures its memory too if it is to. It is false for one that net/http would refuse.
+func (b *bench) ask(a asked, memory bool) (cost, bool) {
 	raw := a.method + " " + a.target + " HTTP/1.1\r\nHost: localhost\r\n" + strings.Join(append(a.headers, ""), "\r\n")
 	handler := b.closed
 	switch a.who {
@@ -116,9 +119,13 @@ func (b *bench) ask(a asked) (cost, bool) {
 	defer leave()
 	w := &answering{header: http.Header{}, leave: leave}
 	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
+	if memory { // it stops the world
+		runtime.ReadMemStats(&before)
+	}
 	cpu := onOwnThread(func() { handler.ServeHTTP(w, r.WithContext(ctx)) })
-	runtime.ReadMemStats(&after)
+	if memory {
+		runtime.ReadMemStats(&after)
+	}
 	return cost{cpu: cpu, memory: after.TotalAlloc - before.TotalAlloc, status: w.status, header: w.header, body: w.body.Bytes(), length: w.length}, true
 }
 
@@ -167,7 +174,7 @@ func budgetOf(a asked) budget {
 // check asks, and says what is wrong with the answer and what it cost. memory is whether nothing else runs in the process,
 // so that its memory is the request's.
 func (b *bench) check(a asked, memory bool) (cost, error) {
-	got, ok := b.ask(a)
+	got, ok := b.ask(a, memory)
 	if !ok {
 		return got, nil
 	}
@@ -176,7 +183,7 @@ func (b *bench) check(a asked, memory bool) (cost, error) {
 		if got.cpu <= of.cpu && (!memory || got.memory <= of.memory) {
 			break
 		}
-		if again, _ := b.ask(a); again.cpu+time.Duration(again.memory) < got.cpu+time.Duration(got.memory) {
+		if again, _ := b.ask(a, memory); again.cpu+time.Duration(again.memory) < got.cpu+time.Duration(got.memory) {
 			again.status = max(got.status, again.status)
 			got = again
 		}

@@ -156,5 +156,8 @@ func wrongNumber(s string) string {
 			return fmt.Sprintf("%s has too large an exponent: want %d at most", s, maxExponent)
 		}
 	}
+	if _, err := strconv.ParseFloat(s, 64); err != nil {
+		return s + " is too large a number"
+	}
 	return ""
 }

@@ -24,8 +24,8 @@ const (
 	// body that the contract knows has 20,000 partitions. An object counts as objectValues and each of its members as
 	// memberValues: they take that much more memory.
 	maxDepth, maxValues, objectValues, memberValues = 64, 40_000, 4, 4
-	// maxDigits is the longest number of a body, and maxExponent its largest exponent. A number of few bytes takes
-	// megabytes to compute with otherwise, and Postgres stores none with more digits than it has memory for.
+	// maxDigits is the longest number of a body, and maxExponent its largest exponent, up or down. A number of few bytes
+	// takes megabytes to compute with otherwise, and Postgres does not store every number.
 	maxDigits, maxExponent = 100, 400
 	// allFaults is the longest body of which every fault is looked for. Of a longer one, the first is enough.
 	allFaults = 16 << 10

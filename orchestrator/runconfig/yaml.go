@@ -70,8 +70,8 @@ func FromYAML(text []byte) (json.RawMessage, error) {
 	return c.out.Bytes(), nil
 }
 
-// weigh estimates what it takes to parse a text by the marks in it that may begin a value. What is in flow style weighs more:
-// the parser has to look ahead there.
+// weigh estimates what it takes to parse a text by the marks in it that may begin a value. Flow style and pairs weigh more:
+// the parser has to look ahead.
 func weigh(text []byte) (weight int) {
 	for i, b := range text {
 		switch b {
@@ -79,7 +79,11 @@ func weigh(text []byte) (weight int) {
 			weight += 4
 		case '\n', '\r', '"', '\'':
 			weight++
-		case '-', ':', '?':
+		case ':':
+			if i+1 == len(text) || text[i+1] <= ' ' || i > 0 && (text[i-1] == '"' || text[i-1] == '\'') {
+				weight += 5
+			}
+		case '-', '?':
 			if i+1 == len(text) || text[i+1] <= ' ' {
 				weight++
 			}

@@ -26,25 +26,35 @@ type FieldError struct {
 // ConfigError lists everything that is wrong with a run config. No run was made.
 type ConfigError struct{ Fields []FieldError }
 
-func (e *ConfigError) Error() string {
-	parts := make([]string, len(e.Fields))
-	for i, f := range e.Fields {
-		parts[i] = strings.TrimSpace(f.Pointer + ": " + f.Detail)
+func (e *ConfigError) Error() string { return "invalid run config: " + describe(e.Fields) }
+
+// maxDescribed is how many faults the text of an error has, and maxDescription how long each is in bytes.
+const maxDescribed, maxDescription = 20, 500
+
+// describe says in one text what is wrong. There may be any number of faults in what somebody sent, of any length.
+func describe(fields []FieldError) string {
+	parts := make([]string, min(len(fields), maxDescribed))
+	for i, f := range fields[:len(parts)] {
+		parts[i] = strings.TrimSpace(clipped(f.Pointer) + ": " + clipped(f.Detail))
 	}
-	return "invalid run config: " + strings.Join(parts, "; ")
+	if more := len(fields) - len(parts); more > 0 {
+		parts = append(parts, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func clipped(s string) string {
+	if len(s) <= maxDescription {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxDescription], "") + "…"
 }
 
 // RequestError lists everything that is wrong with a request beside its config: where (a JSON pointer into the request)
 // and what. Nothing was done.
 type RequestError struct{ Fields []FieldError }
 
-func (e *RequestError) Error() string {
-	parts := make([]string, len(e.Fields))
-	for i, f := range e.Fields {
-		parts[i] = f.Pointer + ": " + f.Detail
-	}
-	return "invalid request: " + strings.Join(parts, "; ")
-}
+func (e *RequestError) Error() string { return "invalid request: " + describe(e.Fields) }
 
 func invalidRequest(pointer, format string, args ...any) *RequestError {
 	return &RequestError{Fields: []FieldError{{Pointer: pointer, Detail: fmt.Sprintf(format, args...)}}}
@@ -236,10 +246,11 @@ func splitConfig(assets []string, raw json.RawMessage) (map[string]givenConfig, 
 	if !ok {
 		return nil, append(faults, FieldError{Pointer: "/ops", Detail: "want an object of asset names"})
 	}
+	noAsset := "is not an asset of this run; it has " + strings.Join(assets, ", ")
 	for _, name := range slices.Sorted(maps.Keys(ops)) {
 		at := pointer("ops", name)
 		if !slices.Contains(assets, name) {
-			faults = append(faults, FieldError{Pointer: at, Detail: "is not an asset of this run; it has " + strings.Join(assets, ", ")})
+			faults = append(faults, FieldError{Pointer: at, Detail: noAsset})
 			continue
 		}
 		op, ok := ops[name].(map[string]any)

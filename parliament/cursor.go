@@ -2,6 +2,7 @@ package parliament
 
 import (
 	"math"
+	"strings"
 	"time"
 )
 
@@ -19,5 +20,10 @@ func (c *PoliticianCursor) Valid() bool { return c.Rank >= 0 && c.Rank <= math.M
 
 // Valid says whether the cursor could be a place in the history of all bills.
 func (c *ChangeCursor) Valid() bool {
+	if session, number, _ := strings.Cut(c.Bill, "/"); c.Bill != "" { // empty before the first
+		if id, err := ParseBillID(session, number); err != nil || id.String() != c.Bill {
+			return false
+		}
+	}
 	return c.Xid <= math.MaxInt64 && c.Version >= 0 && c.Version <= math.MaxInt32
 }

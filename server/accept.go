@@ -86,12 +86,13 @@ func bodyToJSON(r *http.Request, limit int) error {
 	if !slices.Contains(yamlNames, media) {
 		return nil
 	}
+	limit = min(limit, maxYAML)
 	text, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
 	if err != nil {
 		return &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body could not be read to its end"}
 	}
 	if len(text) > limit {
-		return &problem{status: http.StatusRequestEntityTooLarge, kind: "too_large", detail: fmt.Sprintf("the body is longer than %d KiB", limit>>10)}
+		return &problem{status: http.StatusRequestEntityTooLarge, kind: "too_large", detail: fmt.Sprintf("the body is longer than %d KiB of YAML; as JSON it may be longer", limit>>10)}
 	}
 	raw, err := runconfig.FromYAML(text)
 	var (

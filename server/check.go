@@ -2,6 +2,8 @@ package server
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,9 +24,6 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// maxBody is the longest request body taken, and maxWebhook that of a webhook.
-const maxBody, maxWebhook = 1 << 20, 64 << 10
-
 // requestChecks makes the middleware of every operation: what the contract does not say of a request (its size, that
 // it is text, that its parameters are known), and then the contract.
 func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
@@ -32,17 +31,7 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 	if err != nil {
 		return nil, err
 	}
-	validate := validator.OapiRequestValidatorWithOptions(spec, &validator.Options{
-		Options:           openapi3filter.Options{MultiError: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}, // authorize has seen to it
-		MultiErrorHandler: func(me openapi3.MultiError) *echo.HTTPError { return asHTTPError(contractProblem(me)) },
-		ErrorHandler: func(_ echo.Context, err *echo.HTTPError) error {
-			if err.Internal != nil {
-				return err.Internal
-			}
-			return err
-		},
-		SilenceServersWarning: true, // the only server is "/"
-	})
+	validate := checkContract(spec)
 	checks := map[string][]echo.MiddlewareFunc{}
 	for _, item := range spec.Paths.Map() {
 		for _, op := range item.Operations() {
@@ -53,8 +42,11 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 				}
 			}
 			limit := maxBody
-			if op.OperationID == "receiveWebhook" { // it comes from anybody
+			switch op.OperationID { // these come from anybody
+			case "receiveWebhook":
 				limit = maxWebhook
+			case "signIn":
+				limit = maxSignIn
 			}
 			scope, err := scopeOf(op)
 			if err != nil {
@@ -82,23 +74,58 @@ func scopeOf(op *openapi3.Operation) (access.Scope, error) {
 	return "", fmt.Errorf("operation %s: %s is %q: want none, read, operate, admin or signature", op.OperationID, scopeExtension, given)
 }
 
+// checkContract validates requests against the contract. Of a long body it finds the first fault alone, because each fault
+// that the library finds costs far more than the value that has it.
+func checkContract(spec *openapi3.T) echo.MiddlewareFunc {
+	validate := func(every bool) echo.MiddlewareFunc {
+		options := openapi3filter.Options{MultiError: every, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc} // authorize has seen to it
+		// The library's message has the whole value and its schema in it.
+		options.WithCustomSchemaErrorFunc(func(e *openapi3.SchemaError) string { return clip(e.Reason, maxDetail) })
+		return validator.OapiRequestValidatorWithOptions(spec, &validator.Options{
+			Options:           options,
+			MultiErrorHandler: func(me openapi3.MultiError) *echo.HTTPError { return asHTTPError(contractProblem(me)) },
+			ErrorHandler: func(_ echo.Context, err *echo.HTTPError) error {
+				var p *problem
+				var one *openapi3filter.RequestError
+				switch {
+				case errors.As(err.Internal, &p):
+					return p
+				case errors.As(err.Internal, &one):
+					return contractProblem(openapi3.MultiError{one})
+				}
+				return err
+			},
+			SilenceServersWarning: true, // the only server is "/"
+		})
+	}
+	every, first := validate(true), validate(false)
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		every, first := every(next), first(next)
+		return func(c echo.Context) error {
+			if len(bodyOf(c, bodyKey)) > allFaults {
+				return first(c)
+			}
+			return every(c)
+		}
+	}
+}
+
 func asHTTPError(p *problem) *echo.HTTPError {
 	return &echo.HTTPError{Code: p.status, Message: p.detail, Internal: p}
 }
 
 // checkQuery refuses parameters that the operation does not have: a filter with a typing mistake would silently list everything.
 func checkQuery(known map[string]bool) echo.MiddlewareFunc {
+	want := "is not a parameter: this operation takes no query parameters"
+	if len(known) > 0 {
+		want = "is not a parameter: want one of " + strings.Join(slices.Sorted(maps.Keys(known)), ", ")
+	}
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			var faults []api.FieldError
 			for _, name := range slices.Sorted(maps.Keys(c.QueryParams())) {
 				if !known[name] {
-					names := slices.Sorted(maps.Keys(known))
-					want := "this operation takes no query parameters"
-					if len(names) > 0 {
-						want = "want one of " + strings.Join(names, ", ")
-					}
-					faults = append(faults, api.FieldError{Pointer: queryPointer(name), Detail: "is not a parameter: " + want})
+					faults = append(faults, api.FieldError{Pointer: queryPointer(name), Detail: want})
 				}
 			}
 			for _, name := range c.ParamNames() {
@@ -112,7 +139,7 @@ func checkQuery(known map[string]bool) echo.MiddlewareFunc {
 				}
 			}
 			if len(faults) > 0 {
-				return invalid(faults[:min(len(faults), maxFaults)]...)
+				return invalid(faults...)
 			}
 			return next(c)
 		}
@@ -160,7 +187,7 @@ func checkBody(wanted bool, limit int) echo.MiddlewareFunc {
 			}
 			if body != nil {
 				media := mediaType(r.Header.Get(echo.HeaderContentType))
-				if err := checkJSON(media, body); err != nil {
+				if err := checkJSON(r.Context(), media, body); err != nil {
 					return err
 				}
 				r.Header.Set(echo.HeaderContentType, media) // as those behind compare it
@@ -172,95 +199,18 @@ func checkBody(wanted bool, limit int) echo.MiddlewareFunc {
 	}
 }
 
-func checkJSON(contentType string, body []byte) error {
+func checkJSON(ctx context.Context, contentType string, body []byte) error {
 	if mediaType(contentType) != echo.MIMEApplicationJSON {
-		return &problem{status: http.StatusUnsupportedMediaType, kind: "unsupported_media_type", detail: fmt.Sprintf("the body is %q: want application/json", contentType)}
+		return &problem{status: http.StatusUnsupportedMediaType, kind: "unsupported_media_type", detail: fmt.Sprintf("the body is %s: want application/json", quoted(contentType))}
 	}
 	if !utf8.Valid(body) {
 		return &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body is not valid UTF-8"}
 	}
-	var value any
-	if err := json.Unmarshal(body, &value); err != nil {
+	var text json.RawMessage
+	if err := json.Unmarshal(body, &text); err != nil { // it is looked through, not read
 		return &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body is not valid JSON: " + err.Error()}
 	}
-	fields := append(doubledKeys(body), nulFields("", value)...)
-	if len(fields) > 0 {
-		return invalid(fields[:min(len(fields), maxFaults)]...)
-	}
-	return nil
-}
-
-// doubledKeys finds the keys that an object has twice. Go's reader takes the last of them silently.
-func doubledKeys(body []byte) []api.FieldError {
-	type level struct {
-		at   string
-		keys map[string]bool // of an object; nil: a list
-		next int             // the index of the next value of a list
-		key  string          // the key whose value comes next
-		want bool            // whether that value comes next, and not a key
-	}
-	var fields []api.FieldError
-	var levels []*level
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	for len(fields) < maxFaults {
-		token, err := d.Token()
-		if err != nil { // the end: the body has been read before
-			return fields
-		}
-		at := ""
-		if len(levels) > 0 {
-			in := levels[len(levels)-1]
-			key, isText := token.(string)
-			switch {
-			case token == json.Delim('}') || token == json.Delim(']'):
-				levels = levels[:len(levels)-1]
-				continue
-			case in.keys == nil:
-				at = fmt.Sprintf("%s/%d", in.at, in.next)
-				in.next++
-			case !in.want && isText:
-				if in.keys[key] {
-					fields = append(fields, api.FieldError{Pointer: in.at + "/" + escapePointer.Replace(key), Detail: "is there twice: want each key once"})
-				}
-				in.keys[key], in.key, in.want = true, key, true
-				continue
-			default:
-				at, in.want = in.at+"/"+escapePointer.Replace(in.key), false
-			}
-		}
-		switch token {
-		case json.Delim('{'):
-			levels = append(levels, &level{at: at, keys: map[string]bool{}})
-		case json.Delim('['):
-			levels = append(levels, &level{at: at})
-		}
-	}
-	return fields
-}
-
-// nulFields finds the texts with a NUL in them, which could not be stored.
-func nulFields(at string, value any) []api.FieldError {
-	var fields []api.FieldError
-	switch v := value.(type) {
-	case string:
-		if strings.Contains(v, "\x00") {
-			fields = append(fields, api.FieldError{Pointer: at, Detail: "has a NUL character in it"})
-		}
-	case []any:
-		for i, item := range v {
-			fields = append(fields, nulFields(fmt.Sprintf("%s/%d", at, i), item)...)
-		}
-	case map[string]any:
-		for _, key := range slices.Sorted(maps.Keys(v)) {
-			below := at + "/" + escapePointer.Replace(key)
-			if strings.Contains(key, "\x00") {
-				fields = append(fields, api.FieldError{Pointer: below, Detail: "its name has a NUL character in it"})
-			}
-			fields = append(fields, nulFields(below, v[key])...)
-		}
-	}
-	return fields
+	return scanJSON(ctx, body)
 }
 
 // contractProblem turns what the validator found into one problem.
@@ -269,7 +219,9 @@ func contractProblem(me openapi3.MultiError) *problem {
 	for _, err := range me {
 		fields = append(fields, fieldsOf("", nil, err)...)
 	}
-	slices.SortFunc(fields, func(a, b api.FieldError) int { return strings.Compare(a.Pointer+a.Detail, b.Pointer+b.Detail) })
+	slices.SortFunc(fields, func(a, b api.FieldError) int {
+		return cmp.Or(strings.Compare(a.Pointer, b.Pointer), strings.Compare(a.Detail, b.Detail))
+	})
 	return invalid(slices.CompactFunc(fields, func(a, b api.FieldError) bool { return a == b })...)
 }
 
@@ -298,13 +250,13 @@ func fieldsOf(at string, param *openapi3.Parameter, err error) []api.FieldError 
 		return fields
 	case errors.As(err, &schema):
 		for _, part := range schema.JSONPointer() {
-			at += "/" + escapePointer.Replace(part)
+			at = clip(at+"/"+escapePointer.Replace(part[:min(len(part), maxPointer+1)]), maxPointer)
 		}
 		return []api.FieldError{{Pointer: at, Detail: schemaDetail(param, schema)}}
 	case errors.As(err, &parse) && param != nil:
 		return []api.FieldError{{Pointer: at, Detail: parseDetail(param, parse)}}
 	}
-	return []api.FieldError{{Pointer: at, Detail: err.Error()}}
+	return []api.FieldError{{Pointer: at, Detail: clip(err.Error(), maxDetail)}}
 }
 
 // schemaDetail says what is wrong with a value: in words and with an example where the schema has a regular expression.
@@ -320,14 +272,21 @@ func schemaDetail(param *openapi3.Parameter, e *openapi3.SchemaError) string {
 			return fmt.Sprintf("%s is not of the form wanted: want one such as %s", quoted(text), example)
 		}
 	}
-	detail := e.Reason
-	if v, err := json.Marshal(e.Value); err == nil && e.Value != nil {
-		if len(v) > 100 {
-			return detail + ", got " + strings.ToValidUTF8(string(v[:100]), "") + "…"
-		}
-		detail += ", got " + string(v)
+	return clip(e.Reason, maxDetail) + shown(e.Value)
+}
+
+// shown is a value as the end of a message about it: not all of a long one, and nothing of a list or an object, which may
+// hold any number of others.
+func shown(value any) string {
+	switch v := value.(type) {
+	case string:
+		return ", got " + quoted(v)
+	case bool, json.Number, int, int64, float64:
+		return ", got " + clip(fmt.Sprint(v), maxDigits)
+	case []any:
+		return fmt.Sprintf(", got a list of %s", thousands(len(v)))
 	}
-	return detail
+	return ""
 }
 
 func exampleOf(param *openapi3.Parameter, schema *openapi3.Schema) string {

@@ -79,14 +79,16 @@ func matches(header *string, tag string) bool {
 		if rest == "" {
 			return false
 		}
-		end := strings.IndexByte(rest, ',')
+		end := -1
 		if quote := strings.IndexByte(rest, '"'); quote == 0 || quote == 2 && strings.HasPrefix(rest, "W/") {
 			if closing := strings.IndexByte(rest[quote+1:], '"'); closing >= 0 {
 				end = quote + 1 + closing + 1
 			}
 		}
-		if end < 0 {
-			end = len(rest)
+		if end < 0 { // looked for only here, so that each byte is looked at a few times at most
+			if end = strings.IndexByte(rest, ','); end < 0 {
+				end = len(rest)
+			}
 		}
 		given := strings.TrimSpace(rest[:end])
 		if given == "*" || opaque(given) == opaque(tag) {

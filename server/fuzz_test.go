@@ -1,6 +1,8 @@
 package server
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -45,7 +47,7 @@ func FuzzJSON(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		var refused *problem
-		if err := checkJSON("application/json", body); errors.As(err, &refused) {
+		if err := checkJSON(t.Context(), "application/json", body); errors.As(err, &refused) {
 			if refused.status/100 != 4 || refused.detail == "" {
 				t.Errorf("%q: %+v", body, refused)
 			}
@@ -57,6 +59,38 @@ func FuzzJSON(f *testing.F) {
 		}
 		if strings.Contains(fmt.Sprint(v), "\x00") {
 			t.Errorf("%q passed, with a NUL in %v", body, v)
+		}
+	})
+}
+
+// TestScanStops gives up on a body when the client leaves.
+func TestScanStops(t *testing.T) {
+	t.Parallel()
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	if err := checkJSON(ctx, "application/json", []byte(`{"a": ["\u0000"]}`)); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+}
+
+// FuzzClip cuts anything: what is left is as short as it should be in JSON, and its beginning is the text's.
+func FuzzClip(f *testing.F) {
+	for _, s := range []string{"", "a", "é", "\x00\x01", "\xff\xfe", "\"\\\n", "\u2028<>&", strings.Repeat("é", 100)} {
+		f.Add(s, 10)
+	}
+	f.Fuzz(func(t *testing.T, s string, most int) {
+		if most < 6 || most > 1<<20 {
+			return
+		}
+		got := clip(s, most)
+		if got != s && !strings.HasPrefix(s, strings.TrimSuffix(got, "…")) {
+			t.Errorf("%q of %q", got, s)
+		}
+		var unescaped bytes.Buffer
+		enc := json.NewEncoder(&unescaped)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(got); err != nil || unescaped.Len()-3 > most { // quotation marks and the end of the line
+			t.Errorf("%q has %d bytes in JSON, want %d", got, unescaped.Len()-3, most)
 		}
 	})
 }

@@ -79,9 +79,7 @@ func compress(next http.Handler) (http.Handler, error) {
 		}
 		// The library reads neither several lines nor *, and does not weigh "identity".
 		coding := chooseCoding(r.Header.Values(echo.HeaderAcceptEncoding))
-		r = r.WithContext(r.Context()) // a copy, whose header is its own
-		r.Header = r.Header.Clone()
-		r.Header.Set(echo.HeaderAcceptEncoding, coding)
+		r.Header.Set(echo.HeaderAcceptEncoding, coding) // in place: a copy of a large header would cost as much again
 		wrapped.ServeHTTP(w, r)
 	}), nil
 }
@@ -91,11 +89,11 @@ func chooseCoding(accept []string) string {
 	weights := map[string]float64{}
 	for part := range strings.SplitSeq(strings.Join(accept, ","), ",") {
 		name, params, _ := strings.Cut(part, ";")
-		name = strings.ToLower(strings.TrimSpace(name))
-		if name == "" {
-			continue
+		name = strings.TrimPrefix(strings.ToLower(strings.TrimSpace(name)), "x-")
+		switch name {
+		case "gzip", "zstd", "identity", "*":
+			weights[name] = weightOf(params)
 		}
-		weights[strings.TrimPrefix(name, "x-")] = weightOf(params)
 	}
 	best, most := "", 0.0
 	if q, named := weights["identity"]; named {

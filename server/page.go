@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -56,7 +57,7 @@ func keyOf[K any](list, given string) (*K, error) {
 		List string `json:"l"`
 		Key  any    `json:"k"`
 	}
-	if err := json.Unmarshal(raw, &seen); err != nil || len(nulFields("", seen.Key)) > 0 {
+	if err := json.Unmarshal(raw, &seen); err != nil || scanJSON(context.Background(), raw) != nil {
 		return nil, noCursor
 	}
 	if seen.List != list {

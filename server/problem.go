@@ -31,16 +31,16 @@ type problem struct {
 func (p *problem) Error() string { return p.detail }
 
 // invalid makes the problem for fields at fault.
-func invalid(fields ...api.FieldError) *problem {
-	parts := make([]string, len(fields))
-	for i, f := range fields {
-		parts[i] = strings.TrimSpace(f.Pointer + ": " + f.Detail)
-	}
+func invalid(fields ...api.FieldError) *problem { return invalidOf(len(fields), fields) }
+
+// invalidOf makes it for more faults than were kept.
+func invalidOf(total int, fields []api.FieldError) *problem {
 	noun := "fields are"
-	if len(fields) == 1 {
+	if total == 1 {
 		noun = "field is"
 	}
-	return &problem{status: http.StatusUnprocessableEntity, kind: "invalid", detail: fmt.Sprintf("%d %s invalid: %s", len(fields), noun, strings.Join(parts, "; ")), fields: fields}
+	fields = boundFields(fields)
+	return &problem{status: http.StatusUnprocessableEntity, kind: "invalid", detail: fmt.Sprintf("%s %s invalid: %s", thousands(total), noun, describeFields(fields, total)), fields: fields}
 }
 
 func invalidField(pointer, format string, args ...any) *problem {
@@ -143,14 +143,11 @@ func (s *Server) handleError(err error, c echo.Context) {
 }
 
 func writeProblem(w http.ResponseWriter, p *problem) {
-	if p.fields == nil {
-		p.fields = []api.FieldError{}
-	}
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false) // people read it
 	err := enc.Encode(api.Problem{
-		Type: "urn:parliament-explorer:" + p.kind, Title: http.StatusText(p.status), Status: p.status, Detail: p.detail, Errors: p.fields,
+		Type: "urn:parliament-explorer:" + p.kind, Title: http.StatusText(p.status), Status: p.status, Detail: clip(p.detail, maxProblemDetail), Errors: boundFields(p.fields),
 	})
 	if err != nil { // strings and numbers only
 		body = *bytes.NewBufferString("{}")

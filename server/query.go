@@ -18,18 +18,13 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
-// maxFaults is how many faults of one request an answer lists.
-const maxFaults = 50
-
 // unreadable makes the problem for a request that cannot be read, and so says nothing at all about what is wanted.
 func unreadable(what string, fields ...api.FieldError) *problem {
-	if len(fields) > maxFaults {
-		fields = fields[:maxFaults]
-	}
-	parts := each(fields, func(f api.FieldError) string { return f.Pointer + ": " + f.Detail })
+	total := len(fields)
+	fields = boundFields(fields)
 	return &problem{
 		status: http.StatusBadRequest, kind: "malformed", fields: fields,
-		detail: what + " cannot be read: " + strings.Join(parts, "; "),
+		detail: what + " cannot be read: " + describeFields(fields, total),
 	}
 }
 
@@ -63,9 +58,7 @@ func queryFaults(raw string) []api.FieldError {
 			at = decoded
 		}
 		fault := func(err error) {
-			if len(faults) < maxFaults {
-				faults = append(faults, api.FieldError{Pointer: queryPointer(at), Detail: err.Error()})
-			}
+			faults = append(faults, api.FieldError{Pointer: queryPointer(at), Detail: err.Error()})
 		}
 		if strings.Contains(part, ";") {
 			fault(fmt.Errorf("%s has a semicolon, which separates nothing: want & between parameters, and %%3B in a value", quoted(part)))

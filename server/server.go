@@ -103,6 +103,7 @@ func New(cfg Config) (*Server, error) {
 		allowHead,
 		secure(policyAPI),
 		s.recoverPanic,
+		boundTarget,
 	)
 	if len(cfg.CORSOrigins) > 0 {
 		e.Use(middleware.CORSWithConfig(middleware.CORSConfig{

@@ -35,8 +35,13 @@ func (e *Error) Error() string {
 	return strings.Join(parts, "; ")
 }
 
-// maxFaults bounds the list of an Error; maxDepth is how deep values may be within each other, as in encoding/json.
-const maxFaults, maxDepth = 20, 10_000
+const (
+	// maxFaults bounds the list of an Error, maxPointer its pointers in bytes, and maxDepth how deep values may be within each
+	// other.
+	maxFaults, maxPointer, maxDepth = 20, 200, 64
+	// maxWeight bounds what the parser is given: it makes up to 2 KB of a byte. See weigh.
+	maxWeight = 45_000
+)
 
 // FromYAML turns a YAML document into JSON; nil if there is nothing in it. Scalars are as the core schema of YAML 1.2 has
 // them, and the web UI: no is a text, 010 is ten. Aliases, anchors and tags are refused, as is what JSON does not have, and
@@ -50,16 +55,41 @@ func FromYAML(text []byte) (json.RawMessage, error) {
 		text = bytes.Clone(text)
 		copy(text[m[2]:m[3]], "#")
 	}
+	if weigh(text) > maxWeight {
+		return nil, &SyntaxError{Detail: "too many values for YAML: want fewer, or JSON"}
+	}
 	root, err := document(text)
 	if err != nil || root == nil {
 		return nil, err
 	}
 	c := converter{}
-	c.value(root, "", 0)
+	c.value(root)
 	if len(c.faults) > 0 {
 		return nil, &Error{Faults: c.faults}
 	}
 	return c.out.Bytes(), nil
+}
+
+// weigh estimates what it takes to parse a text by the marks in it that may begin a value. Flow style and pairs weigh more:
+// the parser has to look ahead.
+func weigh(text []byte) (weight int) {
+	for i, b := range text {
+		switch b {
+		case ',', '[', ']', '{', '}', '&', '*', '!':
+			weight += 4
+		case '\n', '\r', '"', '\'':
+			weight++
+		case ':':
+			if i+1 == len(text) || text[i+1] <= ' ' || i > 0 && (text[i-1] == '"' || text[i-1] == '\'') {
+				weight += 5
+			}
+		case '-', '?':
+			if i+1 == len(text) || text[i+1] <= ' ' {
+				weight++
+			}
+		}
+	}
+	return weight
 }
 
 var version = regexp.MustCompile(`^(?:[ \t]*(?:#[^\r\n]*)?\r?\n)*(%)YAML[ \t]+1\.2[ \t]*(?:#[^\r\n]*)?\r?\n`)
@@ -112,51 +142,80 @@ func syntax(err error) string {
 type converter struct {
 	out    bytes.Buffer
 	faults []Fault
+	path   []string // to the value that is being converted
 }
 
-func (c *converter) fault(n *yaml.Node, at, format string, args ...any) {
+// pointer is made for faults alone: one for each value would take as long as the product of their number and their depth.
+func (c *converter) pointer() string {
+	var b strings.Builder
+	for _, part := range c.path {
+		if b.Len() > maxPointer {
+			break
+		}
+		b.WriteByte('/')
+		b.WriteString(escapePointer.Replace(clip(part)))
+	}
+	return clip(b.String())
+}
+
+// clip cuts a text that is too long for a pointer.
+func clip(s string) string {
+	if len(s) <= maxPointer {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxPointer], "") + "…"
+}
+
+// within converts what is one deeper.
+func (c *converter) within(part string, f func()) {
+	c.path = append(c.path, part)
+	f()
+	c.path = c.path[:len(c.path)-1]
+}
+
+func (c *converter) fault(n *yaml.Node, format string, args ...any) {
 	if len(c.faults) < maxFaults {
-		c.faults = append(c.faults, Fault{Pointer: at, Detail: fmt.Sprintf("line %d: ", n.Line) + fmt.Sprintf(format, args...)})
+		c.faults = append(c.faults, Fault{Pointer: c.pointer(), Detail: fmt.Sprintf("line %d: ", n.Line) + fmt.Sprintf(format, args...)})
 	}
 }
 
 // value writes a node as JSON.
-func (c *converter) value(n *yaml.Node, at string, depth int) {
-	if len(c.faults) >= maxFaults || !c.plain(n, at) {
+func (c *converter) value(n *yaml.Node) {
+	if len(c.faults) >= maxFaults || !c.plain(n) {
 		return
 	}
-	if depth > maxDepth {
-		c.fault(n, at, "values are more than %d deep within each other", maxDepth)
+	if len(c.path) > maxDepth {
+		c.fault(n, "values are more than %d deep within each other", maxDepth)
 		return
 	}
 	switch n.Kind {
 	case yaml.MappingNode:
-		c.mapping(n, at, depth)
+		c.mapping(n)
 	case yaml.SequenceNode:
 		c.out.WriteByte('[')
 		for i, item := range n.Content {
 			if i > 0 {
 				c.out.WriteByte(',')
 			}
-			c.value(item, at+"/"+strconv.Itoa(i), depth+1)
+			c.within(strconv.Itoa(i), func() { c.value(item) })
 		}
 		c.out.WriteByte(']')
 	case yaml.ScalarNode:
-		c.scalar(n, at)
+		c.scalar(n)
 	default:
-		c.fault(n, at, "is neither a mapping, a sequence nor a scalar")
+		c.fault(n, "is neither a mapping, a sequence nor a scalar")
 	}
 }
 
 // plain refuses what would make a document of few bytes a large one, or something else than it looks like.
-func (c *converter) plain(n *yaml.Node, at string) bool {
+func (c *converter) plain(n *yaml.Node) bool {
 	switch {
 	case n.Kind == yaml.AliasNode:
-		c.fault(n, at, "*%.40s is an alias: want the value itself", n.Value)
+		c.fault(n, "*%.40s is an alias: want the value itself", n.Value)
 	case n.Anchor != "":
-		c.fault(n, at, "&%.40s is an anchor, which is not taken", n.Anchor)
+		c.fault(n, "&%.40s is an anchor, which is not taken", n.Anchor)
 	case n.Style&yaml.TaggedStyle != 0:
-		c.fault(n, at, "%.40s is a tag, which is not taken; a text is written in quotation marks", n.Tag)
+		c.fault(n, "%.40s is a tag, which is not taken; a text is written in quotation marks", n.Tag)
 	default:
 		return true
 	}
@@ -165,22 +224,21 @@ func (c *converter) plain(n *yaml.Node, at string) bool {
 
 var escapePointer = strings.NewReplacer("~", "~0", "/", "~1")
 
-func (c *converter) mapping(n *yaml.Node, at string, depth int) {
+func (c *converter) mapping(n *yaml.Node) {
 	c.out.WriteByte('{')
 	seen := make(map[string]bool, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		if !c.plain(key, at) {
+		if !c.plain(key) {
 			continue
 		}
 		if key.Kind != yaml.ScalarNode {
-			c.fault(key, at, "a key is a mapping or a sequence: want a text")
+			c.fault(key, "a key is a mapping or a sequence: want a text")
 			continue
 		}
 		name := keyText(key)
-		below := at + "/" + escapePointer.Replace(name)
 		if seen[name] {
-			c.fault(key, below, "is given twice")
+			c.within(name, func() { c.fault(key, "is given twice") })
 			continue
 		}
 		seen[name] = true
@@ -189,7 +247,7 @@ func (c *converter) mapping(n *yaml.Node, at string, depth int) {
 		}
 		c.text(name)
 		c.out.WriteByte(':')
-		c.value(value, below, depth+1)
+		c.within(name, func() { c.value(value) })
 	}
 	c.out.WriteByte('}')
 }
@@ -208,14 +266,14 @@ func keyText(n *yaml.Node) string {
 	return n.Value
 }
 
-func (c *converter) scalar(n *yaml.Node, at string) {
+func (c *converter) scalar(n *yaml.Node) {
 	if n.Style != 0 {
 		c.text(n.Value)
 		return
 	}
 	switch json, finite := resolve(n.Value); {
 	case !finite:
-		c.fault(n, at, "%.40s cannot be a number in JSON", n.Value)
+		c.fault(n, "%.40s cannot be a number in JSON", n.Value)
 	case json != "":
 		c.out.WriteString(json)
 	default:

@@ -1,0 +1,6 @@
+package server
+
+import "net/http"
+
+// Whole is all that answers requests, as http.Server has it.
+func (s *Server) Whole() http.Handler { return s.http.Handler }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
@@ -21,7 +22,7 @@ type keysCmd struct {
 }
 
 // keyStore is where keys are made without one: whoever can open the database may.
-func (a *app) keyStore(f databaseFlags) (*db.Queries, func(), error) {
+func (a *app) keyStore(f databaseFlags) (*db.DB, func(), error) {
 	d, closeDB, err := a.database(f, true, 2)
 	if err != nil {
 		return nil, nil, err
@@ -30,13 +31,11 @@ func (a *app) keyStore(f databaseFlags) (*db.Queries, func(), error) {
 		closeDB()
 		return nil, nil, err
 	}
-	return d.Queries(), closeDB, nil
+	return d, closeDB, nil
 }
 
-// noted writes what was done into the audit log.
-func (a *app) noted(q *db.Queries, operation, path string, key uuid.UUID) error {
-	return q.InsertAudit(a.ctx, db.InsertAuditParams{Actor: "cli " + whoami(), KeyID: &key, Operation: operation, Method: "CLI", Path: path, Status: 200})
-}
+// operator is who runs the command, as the audit log has it. That is proven by the database: whoever can open it may.
+func operator() string { return "cli " + whoami() }
 
 type createKeyCmd struct {
 	databaseFlags
@@ -54,7 +53,7 @@ func (c *createKeyCmd) Run(a *app) error {
 	if c.Expires < 0 {
 		return usage("--expires %s: want more than 0", c.Expires)
 	}
-	q, closeDB, err := a.keyStore(c.databaseFlags)
+	d, closeDB, err := a.keyStore(c.databaseFlags)
 	if err != nil {
 		return err
 	}
@@ -64,11 +63,17 @@ func (c *createKeyCmd) Run(a *app) error {
 		at := time.Now().UTC().Add(c.Expires).Truncate(time.Second)
 		expires = &at
 	}
-	row, key, err := access.CreateKey(a.ctx, q, c.Name, access.Scope(c.Scope), expires, "cli "+whoami())
+	var row db.ApiKey
+	var key string
+	err = d.Tx(a.ctx, func(tx pgx.Tx) error {
+		q := d.Queries().WithTx(tx)
+		var err error
+		if row, key, err = access.CreateKey(a.ctx, q, c.Name, access.Scope(c.Scope), expires, operator()); err != nil {
+			return err
+		}
+		return access.Note(a.ctx, q, operator(), "createKey", "/keys", &row.ID)
+	})
 	if err != nil {
-		return err
-	}
-	if err := a.noted(q, "createKey", "/keys", row.ID); err != nil {
 		return err
 	}
 	if c.JSON {
@@ -86,12 +91,12 @@ type listKeysCmd struct {
 
 // Run lists keys.
 func (c *listKeysCmd) Run(a *app) error {
-	q, closeDB, err := a.keyStore(c.databaseFlags)
+	d, closeDB, err := a.keyStore(c.databaseFlags)
 	if err != nil {
 		return err
 	}
 	defer closeDB()
-	keys, err := q.ListKeys(a.ctx)
+	keys, err := d.Queries().ListKeys(a.ctx)
 	if err != nil {
 		return err
 	}
@@ -128,19 +133,24 @@ func (c *revokeKeyCmd) Run(a *app) error {
 	if err != nil {
 		return usage("%q is no id of a key: `explorer keys list` has them", c.ID)
 	}
-	q, closeDB, err := a.keyStore(c.databaseFlags)
+	d, closeDB, err := a.keyStore(c.databaseFlags)
 	if err != nil {
 		return err
 	}
 	defer closeDB()
-	row, err := access.RevokeKey(a.ctx, q, id)
+	var row db.ApiKey
+	err = d.Tx(a.ctx, func(tx pgx.Tx) error {
+		q := d.Queries().WithTx(tx)
+		var err error
+		if row, err = access.RevokeKey(a.ctx, q, id); err != nil {
+			return err
+		}
+		return access.Note(a.ctx, q, operator(), "revokeKey", "/keys/"+id.String(), &id)
+	})
 	if errors.Is(err, access.ErrNotFound) {
 		return usage("there is no key %s: `explorer keys list` has them", id)
 	}
 	if err != nil {
-		return err
-	}
-	if err := a.noted(q, "revokeKey", "/keys/"+id.String(), id); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(a.out, "Key %s (%s...) is revoked; servers know within two seconds.\n", row.Name, row.Prefix)

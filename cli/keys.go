@@ -1,10 +1,9 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"text/tabwriter"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -77,10 +76,10 @@ func (c *createKeyCmd) Run(a *app) error {
 		return err
 	}
 	if c.JSON {
-		return json.NewEncoder(a.out).Encode(api.NewKey{ID: row.ID, Name: row.Name, Prefix: row.Prefix, Scope: api.Scope(row.Scope), CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, Key: key})
+		return encodeJSON(a.out, api.NewKey{ID: row.ID, Name: row.Name, Prefix: row.Prefix, Scope: api.Scope(row.Scope), CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, Key: key})
 	}
-	fmt.Fprintf(a.err, "Key %s (%s), scope %s, expires %s. It is shown this once:\n", row.Name, row.ID, row.Scope, when(expires))
-	_, err = fmt.Fprintln(a.out, key)
+	printf(a.err, "Key %s (%s), scope %s, expires %s. It is shown this once:\n", row.Name, row.ID, row.Scope, when(expires))
+	err = printLine(a.out, key)
 	return err
 }
 
@@ -105,10 +104,9 @@ func (c *listKeysCmd) Run(a *app) error {
 		for _, k := range keys {
 			list.Items = append(list.Items, api.Key{ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scope: api.Scope(k.Scope), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt})
 		}
-		return json.NewEncoder(a.out).Encode(list)
+		return encodeJSON(a.out, list)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tNAME\tKEY\tSCOPE\tSTATE\tCREATED\tEXPIRES\tLAST USED\tBY")
+	w := newTable(a.out, "ID", "NAME", "KEY", "SCOPE", "STATE", "CREATED", "EXPIRES", "LAST USED", "BY")
 	for _, k := range keys {
 		state := "good"
 		switch {
@@ -117,9 +115,9 @@ func (c *listKeysCmd) Run(a *app) error {
 		case k.ExpiresAt != nil && k.ExpiresAt.Before(time.Now()):
 			state = "expired"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s...\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Prefix, k.Scope, state, when(&k.CreatedAt), when(k.ExpiresAt), when(k.LastUsedAt), k.CreatedBy)
+		w.row(k.ID, k.Name, k.Prefix+"...", k.Scope, state, when(&k.CreatedAt), when(k.ExpiresAt), when(k.LastUsedAt), k.CreatedBy)
 	}
-	return w.Flush()
+	return w.flush()
 }
 
 type revokeKeyCmd struct {
@@ -153,7 +151,7 @@ func (c *revokeKeyCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.out, "Key %s (%s...) is revoked; servers know within two seconds.\n", row.Name, row.Prefix)
+	err = printf(a.out, "Key %s (%s...) is revoked; servers know within two seconds.\n", row.Name, row.Prefix)
 	return err
 }
 
@@ -187,10 +185,32 @@ func (c *auditCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "AT\tWHO\tFROM\tWHAT\tPATH\tANSWER")
+	w := newTable(a.out, "AT", "WHO", "FROM", "SAYS IT IS", "WHAT", "PATH", "ANSWER")
 	for _, e := range resp.JSON200.Items {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s %s\t%d\n", when(&e.At), e.Actor, e.RemoteAddress, e.Operation, e.Method, e.Path, e.Status)
+		w.row(when(&e.At), e.Actor, e.RemoteAddress, claims(e), e.Operation, e.Method+" "+e.Path, ending(e))
 	}
-	return w.Flush()
+	return w.flush()
+}
+
+// claims is what an entry's sender says of itself, which nobody has proven.
+func claims(e api.AuditEntry) string {
+	switch {
+	case e.ClaimedName != nil && e.Client != nil:
+		return *e.ClaimedName + ", " + *e.Client
+	case e.ClaimedName != nil:
+		return *e.ClaimedName
+	}
+	return text(e.Client)
+}
+
+// ending is how a request ended.
+func ending(e api.AuditEntry) string {
+	status := strconv.Itoa(e.Status)
+	if e.Status == 0 {
+		status = "begun; how it ended was not recorded"
+	}
+	if more := deref(e.More); more > 0 {
+		status += fmt.Sprintf(", and %d more refused", more)
+	}
+	return status
 }

@@ -117,12 +117,12 @@ func (s *site) changes() []change {
 		s.t.Errorf("%d of %d operations were found", len(out), len(known))
 	}
 	return append(out,
-		change{"riverui", "PUT", "/riverui/api/queues/default/pause", ""},
-		change{"riverui", "PUT", "/riverui/api/queues/default/resume", ""},
+		change{"riverui", "PUT", "/riverui/api/queues/materialize/pause", ""},
+		change{"riverui", "PUT", "/riverui/api/queues/materialize/resume", ""},
 		change{"riverui", "POST", "/riverui/api/jobs/cancel", `{"ids": ["1"]}`},
 		change{"riverui", "POST", "/riverui/api/jobs/delete", `{"ids": ["1"]}`},
-		change{"riverui", "PATCH", "/riverui/api/queues/default", `{"concurrency": null}`},
-		change{"riverui", "OPTIONS", "/riverui/api/queues/default/pause", ""},
+		change{"riverui", "PATCH", "/riverui/api/queues/materialize", `{"concurrency": null}`},
+		change{"riverui", "OPTIONS", "/riverui/api/queues/materialize/pause", ""},
 		change{"riverui", "DELETE", "/riverui/api/nothing", ""},
 	)
 }
@@ -357,7 +357,7 @@ func TestAuditOfOddPaths(t *testing.T) {
 	// Methods that River UI is not asked by.
 	n := len(s.entries())
 	for _, method := range []string{"BREW", "\u00fftext", "LOCK", "POST\x00"} {
-		if status := s.raw(method, "/riverui/api/queues/default/pause", ""); status < 400 {
+		if status := s.raw(method, "/riverui/api/queues/materialize/pause", ""); status < 400 {
 			t.Errorf("%q: %d", method, status)
 		}
 	}

@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"fmt"
-	"text/tabwriter"
-
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
@@ -37,12 +34,11 @@ func (c *alertsListCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "OPENED\tRECOVERED\tTIMES\tSEVERITY\tCAUSE\tTITLE")
+	w := newTable(a.out, "OPENED", "RECOVERED", "TIMES", "SEVERITY", "CAUSE", "TITLE")
 	for _, al := range list.Items {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\n", when(&al.OpenedAt), when(al.RecoveredAt), al.Occurrences, al.Severity, al.Cause, al.Title)
+		w.row(when(&al.OpenedAt), when(al.RecoveredAt), al.Occurrences, al.Severity, al.Cause, al.Title)
 	}
-	return w.Flush()
+	return w.flush()
 }
 
 type alertsChannelsCmd struct{ serverFlags }
@@ -64,12 +60,11 @@ func (c *alertsChannelsCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "CHANNEL\tKIND\tTARGET")
+	w := newTable(a.out, "CHANNEL", "KIND", "TARGET")
 	for _, ch := range list.Items {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", ch.Name, ch.Kind, ch.Target)
+		w.row(ch.Name, ch.Kind, ch.Target)
 	}
-	return w.Flush()
+	return w.flush()
 }
 
 type alertsTestCmd struct {
@@ -93,7 +88,7 @@ func (c *alertsTestCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	fmt.Fprintf(a.out, "a test message is on its way; see `explorer alerts deliveries --channel %s`\n", c.Channel)
+	printf(a.out, "a test message is on its way; see `explorer alerts deliveries --channel %s`\n", c.Channel)
 	return nil
 }
 
@@ -124,10 +119,9 @@ func (c *alertsDeliveriesCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "CREATED\tCHANNEL\tKIND\tSTATUS\tATTEMPTS\tMESSAGE")
+	w := newTable(a.out, "CREATED", "CHANNEL", "KIND", "STATUS", "ATTEMPTS", "MESSAGE")
 	for _, d := range list.Items {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\n", when(&d.CreatedAt), d.Channel, d.Kind, d.Status, d.Attempts, text(d.Message))
+		w.row(when(&d.CreatedAt), d.Channel, d.Kind, d.Status, d.Attempts, text(d.Message))
 	}
-	return w.Flush()
+	return w.flush()
 }

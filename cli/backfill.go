@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -77,9 +76,9 @@ func (c *backfillStartCmd) Run(a *app) error {
 		if c.JSON {
 			return printJSON(a.out, resp.Body)
 		}
-		fmt.Fprintf(a.out, "would start %d runs of %s, %d at a time, for these partitions of %s:\n", p.Runs, strings.Join(p.Assets, ", "), p.Concurrency, p.PartitionSet)
+		printf(a.out, "would start %d runs of %s, %d at a time, for these partitions of %s:\n", p.Runs, strings.Join(p.Assets, ", "), p.Concurrency, p.PartitionSet)
 		for _, key := range p.Partitions {
-			fmt.Fprintln(a.out, key)
+			printLine(a.out, key)
 		}
 		return nil
 	}
@@ -91,7 +90,7 @@ func (c *backfillStartCmd) Run(a *app) error {
 		if c.JSON {
 			return printJSON(a.out, resp.Body)
 		}
-		fmt.Fprintln(a.out, b.ID)
+		printLine(a.out, b.ID)
 		return nil
 	}
 	return a.watchBackfill(cl, b.ID.String(), c.JSON)
@@ -116,7 +115,7 @@ func (a *app) watchBackfill(cl *client, id string, asJSON bool) error {
 			return err
 		}
 		n := b.Counts
-		line := fmt.Sprintf("%s: %d of %d done, %d running, %d failed", b.Status, n.Success, b.Total, n.Running, n.Failure)
+		line := sprintf("%s: %d of %d done, %d running, %d failed", b.Status, n.Success, b.Total, n.Running, n.Failure)
 		switch {
 		case tty && bar == nil:
 			bar = progressbar.NewOptions(b.Total, progressbar.OptionSetWriter(a.err), progressbar.OptionShowCount(), progressbar.OptionFullWidth(), progressbar.OptionSetPredictTime(false))
@@ -125,20 +124,20 @@ func (a *app) watchBackfill(cl *client, id string, asJSON bool) error {
 			bar.Describe(line)
 			_ = bar.Set(n.Success + n.Failure)
 		case line != last:
-			fmt.Fprintln(a.err, line)
+			printLine(a.err, line)
 		}
 		last = line
 		if b.EndedAt != nil {
 			if bar != nil {
 				_ = bar.Exit() // what was canceled is not done
-				fmt.Fprintln(a.err)
+				printLine(a.err)
 			}
 			if asJSON {
 				if err := printJSON(a.out, resp.Body); err != nil {
 					return err
 				}
 			} else {
-				fmt.Fprintf(a.out, "backfill %s: %s: %d succeeded, %d failed, %d canceled, %d not started\n", b.ID, b.Status, n.Success, n.Failure, n.Canceled-n.NotStarted, n.NotStarted)
+				printf(a.out, "backfill %s: %s: %d succeeded, %d failed, %d canceled, %d not started\n", b.ID, b.Status, n.Success, n.Failure, n.Canceled-n.NotStarted, n.NotStarted)
 			}
 			if b.Status == api.BackfillStatusFailure {
 				return &exitError{code: exitFailure}
@@ -183,12 +182,11 @@ func (c *backfillListCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "BACKFILL\tSTATUS\tASSETS\tDONE\tFAILED\tCANCELED\tNOT STARTED\tTOTAL\tCREATED\tENDED")
+	w := newTable(a.out, "BACKFILL", "STATUS", "ASSETS", "DONE", "FAILED", "CANCELED", "NOT STARTED", "TOTAL", "CREATED", "ENDED")
 	for _, b := range list.Items {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s\n", b.ID, b.Status, strings.Join(b.Assets, ","), b.Counts.Success, b.Counts.Failure, b.Counts.Canceled-b.Counts.NotStarted, b.Counts.NotStarted, b.Total, when(&b.CreatedAt), when(b.EndedAt))
+		w.row(b.ID, b.Status, strings.Join(b.Assets, ","), b.Counts.Success, b.Counts.Failure, b.Counts.Canceled-b.Counts.NotStarted, b.Counts.NotStarted, b.Total, when(&b.CreatedAt), when(b.EndedAt))
 	}
-	return w.Flush()
+	return w.flush()
 }
 
 type backfillFlags struct {
@@ -284,7 +282,7 @@ func (c *backfillFlags) changed(a *app, b *api.BackfillAccepted, body []byte, er
 	if c.JSON {
 		return printJSON(a.out, body)
 	}
-	fmt.Fprintf(a.out, "backfill %s is %s\n", b.ID, b.Status)
+	printf(a.out, "backfill %s is %s\n", b.ID, b.Status)
 	return nil
 }
 
@@ -311,8 +309,7 @@ func (c *partitionsCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "PARTITION\tSTATUS\tMATERIALIZED\tRUN")
+	w := newTable(a.out, "PARTITION", "STATUS", "MATERIALIZED", "RUN")
 	for _, p := range all.Items {
 		if c.Status != "" && string(p.Status) != c.Status {
 			continue
@@ -321,7 +318,7 @@ func (c *partitionsCmd) Run(a *app) error {
 		if p.RunID != nil {
 			run = p.RunID.String()
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", p.Key, p.Status, when(p.MaterializedAt), run)
+		w.row(p.Key, p.Status, when(p.MaterializedAt), run)
 	}
-	return w.Flush()
+	return w.flush()
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
 type backupCmd struct {
@@ -50,7 +51,7 @@ func (c *backupCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.err, "%s: %s in %s\n", c.File, byteSize(info.Size()), time.Since(began).Round(time.Millisecond))
+	err = printf(a.err, "%s: %s in %s\n", c.File, byteSize(info.Size()), time.Since(began).Round(time.Millisecond))
 	return err
 }
 
@@ -81,11 +82,14 @@ func (c *restoreCmd) Run(a *app) error {
 	} else if err != nil {
 		return err
 	}
+	if err := access.Note(a.ctx, d.Queries(), operator(), "restore", c.File, nil); err != nil {
+		return err
+	}
 	var bills, runs, schedules int64
 	if err := d.Pool.QueryRow(a.ctx, `SELECT (SELECT count(*) FROM bills), (SELECT count(*) FROM runs), (SELECT count(*) FROM schedules WHERE running)`).Scan(&bills, &runs, &schedules); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(a.err, "Restored in %s: %d bills, %d runs, %d schedules running.\n", time.Since(began).Round(time.Millisecond), bills, runs, schedules)
+	err = printf(a.err, "Restored in %s: %d bills, %d runs, %d schedules running.\n", time.Since(began).Round(time.Millisecond), bills, runs, schedules)
 	return err
 }
 

@@ -123,7 +123,7 @@ func report(w io.Writer, err error) int {
 		code = e.code
 	}
 	if msg := err.Error(); msg != "" {
-		fmt.Fprintln(w, "explorer:", strings.Join(strings.Fields(msg), " "))
+		printLine(w, "explorer:", strings.Join(strings.Fields(msg), " "))
 	}
 	return code
 }
@@ -141,7 +141,7 @@ func signals(w io.Writer) (context.Context, context.CancelFunc) {
 		}
 		cancel()
 		<-c
-		fmt.Fprintln(w, "explorer: stopped at once")
+		printLine(w, "explorer: stopped at once")
 		os.Exit(exitFailure)
 	}()
 	return ctx, func() { signal.Stop(c); cancel() }
@@ -152,9 +152,9 @@ func newLogger(w io.Writer, format, level string) *slog.Logger {
 	_ = l.UnmarshalText([]byte(level)) // checked by the parser
 	opts := &slog.HandlerOptions{Level: l}
 	if format == "json" {
-		return slog.New(outage.NewHandler(slog.NewJSONHandler(w, opts)))
+		return slog.New(outage.NewHandler(slog.NewJSONHandler(plainLines{w, true}, opts)))
 	}
-	return slog.New(outage.NewHandler(slog.NewTextHandler(w, opts)))
+	return slog.New(outage.NewHandler(slog.NewTextHandler(plainLines{w, false}, opts)))
 }
 
 // revision is of the source that the binary was built from; empty if it was not built from a checkout.
@@ -179,6 +179,6 @@ func (versionCmd) Run(a *app) error {
 	if a.revision != "" {
 		line += " (" + a.revision + ")"
 	}
-	_, err := fmt.Fprintln(a.out, line)
+	err := printLine(a.out, line)
 	return err
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -85,11 +84,6 @@ func (c *client) unreachable(err error) error {
 		return fmt.Errorf("no server answers at %s (%w): start one with `explorer dev`, or name it with --server or EXPLORER_URL", c.base, op.Err)
 	}
 	return fmt.Errorf("%s: %w", c.base, err)
-}
-
-func printJSON(w io.Writer, raw []byte) error {
-	_, err := fmt.Fprintln(w, strings.TrimSpace(string(raw)))
-	return err
 }
 
 func text[T ~string](p *T) string {

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"net"
 	"os"
@@ -37,7 +36,7 @@ func (c *demoCmd) Run(a *app) error {
 	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // as root, the user that Postgres runs as must pass through
 		return err
 	}
-	fmt.Fprintln(a.err, "Starting Postgres, a simulated Parliament, the server and a worker ...")
+	printLine(a.err, "Starting Postgres, a simulated Parliament, the server and a worker ...")
 	world, err := simulate.NewWorld(simulate.Options{Seed: c.Seed})
 	if err != nil {
 		return err
@@ -103,7 +102,7 @@ func (c *demoCmd) show(a *app, ctx context.Context, addr net.Addr, began time.Ti
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.err, "Ready after %s at %s\n\n$ explorer materialize fetch_latest_bills --server %s\n", time.Since(began).Round(10*time.Millisecond), base, base)
+	printf(a.err, "Ready after %s at %s\n\n$ explorer materialize fetch_latest_bills --server %s\n", time.Since(began).Round(10*time.Millisecond), base, base)
 	resp, err := cl.MaterializeAssetWithResponse(ctx, "fetch_latest_bills", nil, api.StartRunRequest{Config: json.RawMessage(`{"limit": 50}`)})
 	if err != nil {
 		return cl.unreachable(err)
@@ -116,7 +115,7 @@ func (c *demoCmd) show(a *app, ctx context.Context, addr net.Addr, began time.Ti
 	if err := follow.followRun(cl, resp.JSON202, resp.Body, true, false, logFlags{}); err != nil || c.Once {
 		return err
 	}
-	fmt.Fprintf(a.out, `
+	printf(a.out, `
 Go on with
 
   Web UI     %[1]s/ui/

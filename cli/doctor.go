@@ -47,9 +47,9 @@ type examination struct {
 
 func (r *examination) line(mark, what, finding, advice string) {
 	r.total++
-	fmt.Fprintf(r.a.out, "%-4s  %-22s %s\n", mark, what, finding)
+	printf(r.a.out, "%-4s  %-22s %s\n", mark, what, finding)
 	if advice != "" {
-		fmt.Fprintf(r.a.out, "      %-22s -> %s\n", "", advice)
+		printf(r.a.out, "      %-22s -> %s\n", "", advice)
 	}
 }
 

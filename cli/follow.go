@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
 // logFlags choose what of a run's log is shown.
@@ -74,11 +74,13 @@ func newViewer(w io.Writer, log logFlags, several bool) *viewer {
 	return v
 }
 
-func (v *viewer) paint(code, s string) string {
-	if !v.color || code == "" {
-		return s
+// paint gives a text its color, and makes it printable.
+func (v *viewer) paint(code, s string) painted {
+	s = db.Printable(s, 0)
+	if v.color && code != "" {
+		s = "\x1b[" + code + "m" + s + "\x1b[0m"
 	}
-	return "\x1b[" + code + "m" + s + "\x1b[0m"
+	return painted(s)
 }
 
 // begin says which run this is, and where a browser shows it.
@@ -87,7 +89,7 @@ func (v *viewer) begin(base string, run *api.Run) {
 	if run.Job != nil {
 		what = *run.Job + " (" + what + ")"
 	}
-	fmt.Fprintf(v.w, "run %s\n%s\n", run.ID, v.paint("2", what+"  "+base+"/ui/runs/"+run.ID.String()))
+	printf(v.w, "run %s\n%s\n", run.ID, v.paint("2", what+"  "+base+"/ui/runs/"+run.ID.String()))
 }
 
 // end sums up the steps, where there are several or some were tried again.
@@ -96,16 +98,16 @@ func (v *viewer) end(run *api.RunDetail) {
 	if len(run.Steps) < 2 && !again {
 		return
 	}
-	w := tabwriter.NewWriter(v.w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\nSTEP\tSTATUS\tATTEMPTS\tTOOK")
+	printLine(v.w)
+	w := newTable(v.w, "STEP", "STATUS", "ATTEMPTS", "TOOK")
 	for _, s := range run.Steps {
 		took := "-"
 		if s.StartedAt != nil && s.EndedAt != nil {
 			took = s.EndedAt.Sub(*s.StartedAt).Round(time.Millisecond).String()
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", s.Asset, s.Status, s.Attempt, took)
+		w.row(s.Asset, s.Status, s.Attempt, took)
 	}
-	_ = w.Flush() // standard error
+	_ = w.flush() // standard error
 }
 
 func (v *viewer) show(e api.Event) {
@@ -118,7 +120,7 @@ func (v *viewer) show(e api.Event) {
 	if v.bar != nil && e.Type != "log" {
 		_ = v.bar.Finish()
 		v.bar = nil
-		fmt.Fprintln(v.w)
+		printLine(v.w)
 	}
 	if !v.log.wants(e) {
 		return
@@ -126,10 +128,10 @@ func (v *viewer) show(e api.Event) {
 	if v.bar != nil {
 		_ = v.bar.Clear()
 	}
-	fmt.Fprintln(v.w, v.line(e))
+	printLine(v.w, v.line(e))
 }
 
-func (v *viewer) line(e api.Event) string {
+func (v *viewer) line(e api.Event) painted {
 	mark := map[api.EventLevel]string{api.Error: "31", api.Warn: "33", api.Debug: "2"}[e.Level]
 	if e.Type == "run_success" {
 		mark = "32"
@@ -142,8 +144,7 @@ func (v *viewer) line(e api.Event) string {
 	if deref(e.Attempt) > 1 {
 		text += fmt.Sprintf(" (attempt %d)", *e.Attempt)
 	}
-	line := fmt.Sprintf("%s  %-5s  %s%s", e.At.Local().Format("15:04:05.000"), e.Level, asset, text)
-	line = v.paint(mark, line)
+	line := v.paint(mark, fmt.Sprintf("%s  %-5s  %s%s", e.At.Local().Format("15:04:05.000"), e.Level, asset, text))
 	if v.log.Data && len(e.Data) > 0 && string(e.Data) != "null" {
 		line += "  " + v.paint("2", string(e.Data))
 	}
@@ -162,13 +163,13 @@ func (v *viewer) progress(e api.Event) {
 		// A line a second is enough for a log.
 		if time.Since(v.stats) >= time.Second || p.Done == p.Total {
 			v.stats = time.Now()
-			fmt.Fprintf(v.w, "%s  %-5s  %s\n", e.At.Local().Format("15:04:05.000"), e.Level, e.Message)
+			printf(v.w, "%s  %-5s  %s\n", e.At.Local().Format("15:04:05.000"), e.Level, e.Message)
 		}
 		return
 	}
 	if v.bar == nil || v.asset != deref(e.Asset) {
 		v.asset = deref(e.Asset)
-		v.bar = progressbar.NewOptions(p.Total, progressbar.OptionSetWriter(v.w), progressbar.OptionSetDescription(v.asset), progressbar.OptionSetWidth(30), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true))
+		v.bar = progressbar.NewOptions(p.Total, progressbar.OptionSetWriter(v.w), progressbar.OptionSetDescription(db.Printable(v.asset, 0)), progressbar.OptionSetWidth(30), progressbar.OptionShowCount(), progressbar.OptionSetPredictTime(true))
 	}
 	_ = v.bar.Set(p.Done)
 }

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"fmt"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
@@ -32,16 +30,15 @@ func (c *jobsListCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "JOB\tASSETS\tSCHEDULES\tDESCRIPTION")
+	w := newTable(a.out, "JOB", "ASSETS", "SCHEDULES", "DESCRIPTION")
 	for _, j := range list.Items {
 		schedules := strings.Join(j.Schedules, ",")
 		if schedules == "" {
 			schedules = "-"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", j.Name, strings.Join(j.Assets, ","), schedules, j.Description)
+		w.row(j.Name, strings.Join(j.Assets, ","), schedules, j.Description)
 	}
-	return w.Flush()
+	return w.flush()
 }
 
 type jobsRunCmd struct {

@@ -1,13 +1,13 @@
 package cli
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"text/tabwriter"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
@@ -21,7 +21,7 @@ type keysCmd struct {
 }
 
 // keyStore is where keys are made without one: whoever can open the database may.
-func (a *app) keyStore(f databaseFlags) (*db.Queries, func(), error) {
+func (a *app) keyStore(f databaseFlags) (*db.DB, func(), error) {
 	d, closeDB, err := a.database(f, true, 2)
 	if err != nil {
 		return nil, nil, err
@@ -30,13 +30,11 @@ func (a *app) keyStore(f databaseFlags) (*db.Queries, func(), error) {
 		closeDB()
 		return nil, nil, err
 	}
-	return d.Queries(), closeDB, nil
+	return d, closeDB, nil
 }
 
-// noted writes what was done into the audit log.
-func (a *app) noted(q *db.Queries, operation, path string, key uuid.UUID) error {
-	return q.InsertAudit(a.ctx, db.InsertAuditParams{Actor: "cli " + whoami(), KeyID: &key, Operation: operation, Method: "CLI", Path: path, Status: 200})
-}
+// operator is who runs the command, as the audit log has it. That is proven by the database: whoever can open it may.
+func operator() string { return "cli " + whoami() }
 
 type createKeyCmd struct {
 	databaseFlags
@@ -54,7 +52,7 @@ func (c *createKeyCmd) Run(a *app) error {
 	if c.Expires < 0 {
 		return usage("--expires %s: want more than 0", c.Expires)
 	}
-	q, closeDB, err := a.keyStore(c.databaseFlags)
+	d, closeDB, err := a.keyStore(c.databaseFlags)
 	if err != nil {
 		return err
 	}
@@ -64,18 +62,24 @@ func (c *createKeyCmd) Run(a *app) error {
 		at := time.Now().UTC().Add(c.Expires).Truncate(time.Second)
 		expires = &at
 	}
-	row, key, err := access.CreateKey(a.ctx, q, c.Name, access.Scope(c.Scope), expires, "cli "+whoami())
+	var row db.ApiKey
+	var key string
+	err = d.Tx(a.ctx, func(tx pgx.Tx) error {
+		q := d.Queries().WithTx(tx)
+		var err error
+		if row, key, err = access.CreateKey(a.ctx, q, c.Name, access.Scope(c.Scope), expires, operator()); err != nil {
+			return err
+		}
+		return access.Note(a.ctx, q, operator(), "createKey", "/keys", &row.ID)
+	})
 	if err != nil {
 		return err
 	}
-	if err := a.noted(q, "createKey", "/keys", row.ID); err != nil {
-		return err
-	}
 	if c.JSON {
-		return json.NewEncoder(a.out).Encode(api.NewKey{ID: row.ID, Name: row.Name, Prefix: row.Prefix, Scope: api.Scope(row.Scope), CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, Key: key})
+		return encodeJSON(a.out, api.NewKey{ID: row.ID, Name: row.Name, Prefix: row.Prefix, Scope: api.Scope(row.Scope), CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, Key: key})
 	}
-	fmt.Fprintf(a.err, "Key %s (%s), scope %s, expires %s. It is shown this once:\n", row.Name, row.ID, row.Scope, when(expires))
-	_, err = fmt.Fprintln(a.out, key)
+	printf(a.err, "Key %s (%s), scope %s, expires %s. It is shown this once:\n", row.Name, row.ID, row.Scope, when(expires))
+	err = printLine(a.out, key)
 	return err
 }
 
@@ -86,12 +90,12 @@ type listKeysCmd struct {
 
 // Run lists keys.
 func (c *listKeysCmd) Run(a *app) error {
-	q, closeDB, err := a.keyStore(c.databaseFlags)
+	d, closeDB, err := a.keyStore(c.databaseFlags)
 	if err != nil {
 		return err
 	}
 	defer closeDB()
-	keys, err := q.ListKeys(a.ctx)
+	keys, err := d.Queries().ListKeys(a.ctx)
 	if err != nil {
 		return err
 	}
@@ -100,10 +104,9 @@ func (c *listKeysCmd) Run(a *app) error {
 		for _, k := range keys {
 			list.Items = append(list.Items, api.Key{ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scope: api.Scope(k.Scope), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt})
 		}
-		return json.NewEncoder(a.out).Encode(list)
+		return encodeJSON(a.out, list)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "ID\tNAME\tKEY\tSCOPE\tSTATE\tCREATED\tEXPIRES\tLAST USED\tBY")
+	w := newTable(a.out, "ID", "NAME", "KEY", "SCOPE", "STATE", "CREATED", "EXPIRES", "LAST USED", "BY")
 	for _, k := range keys {
 		state := "good"
 		switch {
@@ -112,9 +115,9 @@ func (c *listKeysCmd) Run(a *app) error {
 		case k.ExpiresAt != nil && k.ExpiresAt.Before(time.Now()):
 			state = "expired"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s...\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Name, k.Prefix, k.Scope, state, when(&k.CreatedAt), when(k.ExpiresAt), when(k.LastUsedAt), k.CreatedBy)
+		w.row(k.ID, k.Name, k.Prefix+"...", k.Scope, state, when(&k.CreatedAt), when(k.ExpiresAt), when(k.LastUsedAt), k.CreatedBy)
 	}
-	return w.Flush()
+	return w.flush()
 }
 
 type revokeKeyCmd struct {
@@ -128,22 +131,27 @@ func (c *revokeKeyCmd) Run(a *app) error {
 	if err != nil {
 		return usage("%q is no id of a key: `explorer keys list` has them", c.ID)
 	}
-	q, closeDB, err := a.keyStore(c.databaseFlags)
+	d, closeDB, err := a.keyStore(c.databaseFlags)
 	if err != nil {
 		return err
 	}
 	defer closeDB()
-	row, err := access.RevokeKey(a.ctx, q, id)
+	var row db.ApiKey
+	err = d.Tx(a.ctx, func(tx pgx.Tx) error {
+		q := d.Queries().WithTx(tx)
+		var err error
+		if row, err = access.RevokeKey(a.ctx, q, id); err != nil {
+			return err
+		}
+		return access.Note(a.ctx, q, operator(), "revokeKey", "/keys/"+id.String(), &id)
+	})
 	if errors.Is(err, access.ErrNotFound) {
 		return usage("there is no key %s: `explorer keys list` has them", id)
 	}
 	if err != nil {
 		return err
 	}
-	if err := a.noted(q, "revokeKey", "/keys/"+id.String(), id); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(a.out, "Key %s (%s...) is revoked; servers know within two seconds.\n", row.Name, row.Prefix)
+	err = printf(a.out, "Key %s (%s...) is revoked; servers know within two seconds.\n", row.Name, row.Prefix)
 	return err
 }
 
@@ -177,10 +185,32 @@ func (c *auditCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "AT\tWHO\tFROM\tWHAT\tPATH\tANSWER")
+	w := newTable(a.out, "AT", "WHO", "FROM", "SAYS IT IS", "WHAT", "PATH", "ANSWER")
 	for _, e := range resp.JSON200.Items {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s %s\t%d\n", when(&e.At), e.Actor, e.RemoteAddress, e.Operation, e.Method, e.Path, e.Status)
+		w.row(when(&e.At), e.Actor, e.RemoteAddress, claims(e), e.Operation, e.Method+" "+e.Path, ending(e))
 	}
-	return w.Flush()
+	return w.flush()
+}
+
+// claims is what an entry's sender says of itself, which nobody has proven.
+func claims(e api.AuditEntry) string {
+	switch {
+	case e.ClaimedName != nil && e.Client != nil:
+		return *e.ClaimedName + ", " + *e.Client
+	case e.ClaimedName != nil:
+		return *e.ClaimedName
+	}
+	return text(e.Client)
+}
+
+// ending is how a request ended.
+func ending(e api.AuditEntry) string {
+	status := strconv.Itoa(e.Status)
+	if e.Status == 0 {
+		status = "begun; how it ended was not recorded"
+	}
+	if more := deref(e.More); more > 0 {
+		status += fmt.Sprintf(", and %d more refused", more)
+	}
+	return status
 }

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
@@ -62,7 +61,7 @@ func (a *app) followRun(cl *client, run *api.Run, raw []byte, follow, asJSON boo
 		if asJSON {
 			return printJSON(a.out, raw)
 		}
-		fmt.Fprintf(a.out, "%s\n", run.ID)
+		printf(a.out, "%s\n", run.ID)
 		return nil
 	}
 	v := newViewer(a.err, log, len(run.Assets) > 1)
@@ -71,7 +70,7 @@ func (a *app) followRun(cl *client, run *api.Run, raw []byte, follow, asJSON boo
 	case log.Events:
 		show = func(e api.Event) {
 			if log.wants(e) {
-				_ = json.NewEncoder(a.out).Encode(e) // a closed pipe ends the program by itself
+				_ = encodeJSON(a.out, e) // a closed pipe ends the program by itself
 			}
 		}
 	case asJSON:
@@ -105,16 +104,17 @@ func (a *app) followRun(cl *client, run *api.Run, raw []byte, follow, asJSON boo
 
 // printMaterializations prints the metadata of each as a table.
 func printMaterializations(out io.Writer, ms []api.Materialization) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	w := newTable(out)
 	for _, m := range ms {
-		fmt.Fprintf(w, "\n%s\t\n", m.Asset)
+		w.row()
+		w.row(m.Asset, "")
 		var md map[string]json.RawMessage
 		if err := json.Unmarshal(m.Metadata, &md); err != nil {
 			return err
 		}
 		for _, key := range slices.Sorted(maps.Keys(md)) {
-			fmt.Fprintf(w, "  %s\t%s\n", key, strings.Trim(string(md[key]), `"`))
+			w.row("  "+key, strings.Trim(string(md[key]), `"`))
 		}
 	}
-	return w.Flush()
+	return w.flush()
 }

@@ -2,9 +2,9 @@ package cli
 
 import (
 	"fmt"
-	"text/tabwriter"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
 type migrateCmd struct {
@@ -24,12 +24,17 @@ func (c *migrateUpCmd) Run(a *app) error {
 	defer closeDB()
 	applied, err := d.MigrateUp(a.ctx)
 	for _, m := range applied {
-		fmt.Fprintf(a.out, "applied %s %d %s\n", m.Source, m.Version, m.Name)
+		printf(a.out, "applied %s %d %s\n", m.Source, m.Version, m.Name)
 	}
-	if err == nil && len(applied) == 0 {
-		fmt.Fprintln(a.out, "nothing to do: the schema is up to date")
+	if err != nil {
+		return err
 	}
-	return err
+	if len(applied) == 0 {
+		printLine(a.out, "nothing to do: the schema is up to date")
+		return nil
+	}
+	last := applied[len(applied)-1] // the audit log may be among them, so its entry comes after
+	return access.Note(a.ctx, d.Queries(), operator(), "migrateUp", fmt.Sprintf("%s %d", last.Source, last.Version), nil)
 }
 
 type migrateDownCmd struct{ databaseFlags }
@@ -41,12 +46,17 @@ func (c *migrateDownCmd) Run(a *app) error {
 		return err
 	}
 	defer closeDB()
+	if d.CheckMigrated(a.ctx) == nil { // else the audit log is not as this program writes it
+		if err := access.Note(a.ctx, d.Queries(), operator(), "migrateDown", "", nil); err != nil {
+			return err
+		}
+	}
 	undone, err := d.MigrateDown(a.ctx)
 	for _, m := range undone {
-		fmt.Fprintf(a.out, "undone %s %d %s\n", m.Source, m.Version, m.Name)
+		printf(a.out, "undone %s %d %s\n", m.Source, m.Version, m.Name)
 	}
 	if err == nil && len(undone) == 0 {
-		fmt.Fprintln(a.out, "nothing to undo")
+		printLine(a.out, "nothing to undo")
 	}
 	return err
 }
@@ -68,14 +78,13 @@ func (c *migrateStatusCmd) Run(a *app) error {
 }
 
 func printMigrations(a *app, all []db.Migration) error {
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SCHEMA\tVERSION\tNAME\tSTATE")
+	w := newTable(a.out, "SCHEMA", "VERSION", "NAME", "STATE")
 	for _, m := range all {
 		state := "pending"
 		if m.Applied {
 			state = "applied"
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", m.Source, m.Version, m.Name, state)
+		w.row(m.Source, m.Version, m.Name, state)
 	}
-	return w.Flush()
+	return w.flush()
 }

@@ -51,12 +51,12 @@ func (c *readyCmd) Run(a *app) error {
 	}
 	for _, check := range r.Checks {
 		if !check.Ok {
-			fmt.Fprintf(a.out, "%s: %s\n", check.Name, check.Detail)
+			printf(a.out, "%s: %s\n", check.Name, check.Detail)
 		}
 	}
 	if resp.StatusCode != http.StatusOK {
 		return &exitError{code: exitFailure, message: "not ready"}
 	}
-	_, err = fmt.Fprintln(a.out, "ready")
+	err = printLine(a.out, "ready")
 	return err
 }

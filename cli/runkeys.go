@@ -1,9 +1,6 @@
 package cli
 
 import (
-	"fmt"
-	"text/tabwriter"
-
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
@@ -40,12 +37,11 @@ func (c *sensorsRunKeysListCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "KEY\tRUN\tCREATED")
+	w := newTable(a.out, "KEY", "RUN", "CREATED")
 	for _, k := range list.Items {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", k.Key, k.RunID, when(&k.CreatedAt))
+		w.row(k.Key, k.RunID, when(&k.CreatedAt))
 	}
-	if err := w.Flush(); err != nil {
+	if err := w.flush(); err != nil {
 		return err
 	}
 	return a.printTotal(len(list.Items), list.Total, list.TotalCapped)
@@ -73,7 +69,7 @@ func (c *sensorsRunKeysForgetCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	_, err = fmt.Fprintf(a.out, "%s forgot %s, which had started run %s\n", c.Sensor, k.Key, k.RunID)
+	err = printf(a.out, "%s forgot %s, which had started run %s\n", c.Sensor, k.Key, k.RunID)
 	return err
 }
 
@@ -86,6 +82,6 @@ func (a *app) printTotal(shown int, total *api.Total, capped *api.TotalCapped) e
 	if capped != nil && *capped {
 		more = "+"
 	}
-	_, err := fmt.Fprintf(a.out, "%d of %d%s\n", shown, *total, more)
+	err := printf(a.out, "%d of %d%s\n", shown, *total, more)
 	return err
 }

@@ -1,10 +1,8 @@
 package cli
 
 import (
-	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
@@ -62,8 +60,7 @@ func (c *runsListCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "RUN\tSTATUS\tWHAT\tBY\tCREATED\tENDED")
+	w := newTable(a.out, "RUN", "STATUS", "WHAT", "BY", "CREATED", "ENDED")
 	for _, r := range resp.JSON200.Items {
 		what := strings.Join(r.Assets, ",")
 		if r.Job != nil {
@@ -73,9 +70,9 @@ func (c *runsListCmd) Run(a *app) error {
 		if r.Trigger.Name != nil && (r.Trigger.Kind == "schedule" || r.Trigger.Kind == "sensor") {
 			by = *r.Trigger.Name
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Status, what, by, when(&r.CreatedAt), when(r.EndedAt))
+		w.row(r.ID, r.Status, what, by, when(&r.CreatedAt), when(r.EndedAt))
 	}
-	if err := w.Flush(); err != nil {
+	if err := w.flush(); err != nil {
 		return err
 	}
 	return a.printTotal(len(resp.JSON200.Items), resp.JSON200.Total, resp.JSON200.TotalCapped)
@@ -99,17 +96,17 @@ func (c *runsShowCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, raw)
 	}
-	fmt.Fprintf(a.out, "run      %s\nstatus   %s\njob      %s\nby       %s %s\ncreated  %s\nstarted  %s\nended    %s\nconfig   %s\n", run.ID, run.Status, text(run.Job), run.Trigger.Kind, text(run.Trigger.Name), when(&run.CreatedAt), when(run.StartedAt), when(run.EndedAt), run.Config)
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\nSTEP\tSTATUS\tATTEMPT\tENDED\tERROR")
+	printf(a.out, "run      %s\nstatus   %s\njob      %s\nby       %s %s\ncreated  %s\nstarted  %s\nended    %s\nconfig   %s\n", run.ID, run.Status, text(run.Job), run.Trigger.Kind, text(run.Trigger.Name), when(&run.CreatedAt), when(run.StartedAt), when(run.EndedAt), run.Config)
+	printLine(a.out)
+	w := newTable(a.out, "STEP", "STATUS", "ATTEMPT", "ENDED", "ERROR")
 	for _, s := range run.Steps {
 		message := ""
 		if s.Error != nil {
 			message = s.Error.Message
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", s.Asset, s.Status, s.Attempt, when(s.EndedAt), message)
+		w.row(s.Asset, s.Status, s.Attempt, when(s.EndedAt), message)
 	}
-	if err := w.Flush(); err != nil {
+	if err := w.flush(); err != nil {
 		return err
 	}
 	return printMaterializations(a.out, run.Materializations)
@@ -167,7 +164,7 @@ func (c *runsCancelCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	fmt.Fprintf(a.out, "run %s is %s\n", resp.JSON202.ID, resp.JSON202.Status)
+	printf(a.out, "run %s is %s\n", resp.JSON202.ID, resp.JSON202.Status)
 	return nil
 }
 

@@ -1,9 +1,7 @@
 package cli
 
 import (
-	"fmt"
 	"net/http"
-	"text/tabwriter"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
@@ -34,8 +32,7 @@ func (c *schedulesListCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SCHEDULE\tSTATE\tCRON\tTIME ZONE\tJOB\tNEXT\tLAST")
+	w := newTable(a.out, "SCHEDULE", "STATE", "CRON", "TIME ZONE", "JOB", "NEXT", "LAST")
 	for _, s := range resp.JSON200.Items {
 		state, next, last := "stopped", "-", "-"
 		if s.Running {
@@ -47,9 +44,9 @@ func (c *schedulesListCmd) Run(a *app) error {
 		if s.LastTick != nil {
 			last = when(&s.LastTick.CreatedAt)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, state, s.Cron, s.TimeZone, s.Job, next, last)
+		w.row(s.Name, state, s.Cron, s.TimeZone, s.Job, next, last)
 	}
-	return w.Flush()
+	return w.flush()
 }
 
 type scheduleFlags struct {
@@ -94,11 +91,11 @@ func (c *scheduleFlags) changed(a *app, cl *client, s *api.ScheduleState, resp *
 	case c.JSON:
 		return printJSON(a.out, body)
 	case s.Running && len(s.NextTicks) > 0:
-		fmt.Fprintf(a.out, "%s is running; next tick %s\n", s.Name, when(&s.NextTicks[0]))
+		printf(a.out, "%s is running; next tick %s\n", s.Name, when(&s.NextTicks[0]))
 	case s.Running:
-		fmt.Fprintf(a.out, "%s is running\n", s.Name)
+		printf(a.out, "%s is running\n", s.Name)
 	default:
-		fmt.Fprintf(a.out, "%s is stopped\n", s.Name)
+		printf(a.out, "%s is stopped\n", s.Name)
 	}
 	return nil
 }
@@ -146,14 +143,13 @@ func (c *schedulesTicksCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SCHEDULED FOR\tKIND\tSTATUS\tRUN\tMESSAGE")
+	w := newTable(a.out, "SCHEDULED FOR", "KIND", "STATUS", "RUN", "MESSAGE")
 	for _, t := range resp.JSON200.Items {
 		run := "-"
 		if t.RunID != nil {
 			run = t.RunID.String()
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", when(&t.ScheduledFor), t.Kind, t.Status, run, text(t.Message))
+		w.row(when(&t.ScheduledFor), t.Kind, t.Status, run, text(t.Message))
 	}
-	return w.Flush()
+	return w.flush()
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
@@ -46,8 +45,7 @@ func (c *sensorsListCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SENSOR\tSTATE\tKIND\tEVERY\tSTARTS\tLAST\tSTATUS\tMESSAGE")
+	w := newTable(a.out, "SENSOR", "STATE", "KIND", "EVERY", "STARTS", "LAST", "STATUS", "MESSAGE")
 	for _, s := range list.Items {
 		state := "stopped"
 		if s.Running {
@@ -61,9 +59,9 @@ func (c *sensorsListCmd) Run(a *app) error {
 		if starts == "" {
 			starts = "-"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%gs\t%s\t%s\t%s\t%s\n", s.Name, state, s.Kind, s.IntervalSeconds, starts, last, status, message)
+		w.row(s.Name, state, s.Kind, fmt.Sprintf("%gs", s.IntervalSeconds), starts, last, status, message)
 	}
-	return w.Flush()
+	return w.flush()
 }
 
 type sensorFlags struct {
@@ -109,9 +107,9 @@ func (c *sensorFlags) changed(a *app, cl *client, s *api.SensorState, resp *http
 	case c.JSON:
 		return printJSON(a.out, body)
 	case s.Running:
-		fmt.Fprintf(a.out, "%s is running; cursor %s\n", s.Name, text(s.Cursor))
+		printf(a.out, "%s is running; cursor %s\n", s.Name, text(s.Cursor))
 	default:
-		fmt.Fprintf(a.out, "%s is stopped; cursor %s\n", s.Name, text(s.Cursor))
+		printf(a.out, "%s is stopped; cursor %s\n", s.Name, text(s.Cursor))
 	}
 	return nil
 }
@@ -135,13 +133,13 @@ func (c *sensorsEvaluateCmd) Run(a *app) error {
 	if c.JSON {
 		err = printJSON(a.out, resp.Body)
 	} else {
-		fmt.Fprintf(a.out, "%s: %s", c.Sensor, t.Status)
+		printf(a.out, "%s: %s", c.Sensor, t.Status)
 		if t.Message != nil {
-			fmt.Fprintf(a.out, ": %s", *t.Message)
+			printf(a.out, ": %s", *t.Message)
 		}
-		fmt.Fprintln(a.out)
+		printLine(a.out)
 		for _, id := range t.RunIds {
-			fmt.Fprintf(a.out, "started run %s\n", id)
+			printf(a.out, "started run %s\n", id)
 		}
 	}
 	if err == nil && t.Status == api.TickStatusFailure {
@@ -183,7 +181,7 @@ func (c *sensorsCursorCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	fmt.Fprintln(a.out, text(cursor.Cursor))
+	printLine(a.out, text(cursor.Cursor))
 	return nil
 }
 
@@ -209,8 +207,7 @@ func (c *sensorsTicksCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "AT\tLAST\tTIMES\tKIND\tSTATUS\tRUNS\tMESSAGE")
+	w := newTable(a.out, "AT", "LAST", "TIMES", "KIND", "STATUS", "RUNS", "MESSAGE")
 	for _, t := range list.Items {
 		runs := "-"
 		if n := len(t.RunIds); n == 1 {
@@ -218,7 +215,7 @@ func (c *sensorsTicksCmd) Run(a *app) error {
 		} else if n > 1 {
 			runs = fmt.Sprintf("%d runs", n)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", when(&t.CreatedAt), when(&t.LastAt), t.Evaluations, t.Kind, t.Status, runs, text(t.Message))
+		w.row(when(&t.CreatedAt), when(&t.LastAt), t.Evaluations, t.Kind, t.Status, runs, text(t.Message))
 	}
-	return w.Flush()
+	return w.flush()
 }

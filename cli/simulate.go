@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"time"
@@ -44,7 +43,7 @@ func (c *simulateCmd) Run(a *app) error {
 		return err
 	}
 	url := "http://" + displayAddr(l.Addr())
-	fmt.Fprintf(a.out, "A simulated Parliament as of %s; use it with\n\n  OPENPARLIAMENT_URL=%s LEGISINFO_URL=%s/legisinfo explorer dev\n\nand change it with\n\n  curl -X POST '%s/control/clock?as_of=2026-07-01'\n  curl -X POST '%s/control/faults?500=0.1&latency=50ms'\n  curl %s/control/stats\n", c.AsOf, url, url, url, url, url)
+	printf(a.out, "A simulated Parliament as of %s; use it with\n\n  OPENPARLIAMENT_URL=%s LEGISINFO_URL=%s/legisinfo explorer dev\n\nand change it with\n\n  curl -X POST '%s/control/clock?as_of=2026-07-01'\n  curl -X POST '%s/control/faults?500=0.1&latency=50ms'\n  curl %s/control/stats\n", c.AsOf, url, url, url, url, url)
 	return serveSimulation(a.ctx, l, world, simulate.Faults{
 		Status500: c.Fault500, Status429: c.Fault429, Truncate: c.FaultTruncate, Drop: c.FaultDrop, HTML: c.FaultHTML, Latency: c.Latency, RPS: c.RPS, Outage: c.Outage, Seed: c.Seed,
 	})

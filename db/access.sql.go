@@ -27,6 +27,47 @@ func (q *Queries) CommitSession(ctx context.Context, arg CommitSessionParams) er
 	return err
 }
 
+const completeAudit = `-- name: CompleteAudit :exec
+UPDATE audit_log SET status = $1, actor = $2, key_id = $3, issuer = $4, subject = $5, claimed_name = $6 WHERE id = $7
+`
+
+type CompleteAuditParams struct {
+	Status      int32
+	Actor       string
+	KeyID       *uuid.UUID
+	Issuer      string
+	Subject     string
+	ClaimedName string
+	ID          int64
+}
+
+func (q *Queries) CompleteAudit(ctx context.Context, arg CompleteAuditParams) error {
+	_, err := q.db.Exec(ctx, completeAudit,
+		arg.Status,
+		arg.Actor,
+		arg.KeyID,
+		arg.Issuer,
+		arg.Subject,
+		arg.ClaimedName,
+		arg.ID,
+	)
+	return err
+}
+
+const countRefused = `-- name: CountRefused :exec
+UPDATE audit_log SET more = $1 WHERE id = $2
+`
+
+type CountRefusedParams struct {
+	More int32
+	ID   int64
+}
+
+func (q *Queries) CountRefused(ctx context.Context, arg CountRefusedParams) error {
+	_, err := q.db.Exec(ctx, countRefused, arg.More, arg.ID)
+	return err
+}
+
 const deleteExpiredSessions = `-- name: DeleteExpiredSessions :execrows
 DELETE FROM sessions WHERE expiry < now()
 `
@@ -59,9 +100,10 @@ func (q *Queries) FindSession(ctx context.Context, token string) ([]byte, error)
 	return data, err
 }
 
-const insertAudit = `-- name: InsertAudit :exec
-INSERT INTO audit_log (at, actor, key_id, operation, method, path, status, remote_address, request_id)
-VALUES (now(), $1, $2, $3, $4, $5, $6, $7, $8)
+const insertAudit = `-- name: InsertAudit :one
+INSERT INTO audit_log (at, actor, key_id, operation, method, path, status, remote_address, request_id, client, issuer, subject, claimed_name)
+VALUES (now(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+RETURNING id
 `
 
 type InsertAuditParams struct {
@@ -73,10 +115,14 @@ type InsertAuditParams struct {
 	Status        int32
 	RemoteAddress string
 	RequestID     string
+	Client        string
+	Issuer        string
+	Subject       string
+	ClaimedName   string
 }
 
-func (q *Queries) InsertAudit(ctx context.Context, arg InsertAuditParams) error {
-	_, err := q.db.Exec(ctx, insertAudit,
+func (q *Queries) InsertAudit(ctx context.Context, arg InsertAuditParams) (int64, error) {
+	row := q.db.QueryRow(ctx, insertAudit,
 		arg.Actor,
 		arg.KeyID,
 		arg.Operation,
@@ -85,8 +131,14 @@ func (q *Queries) InsertAudit(ctx context.Context, arg InsertAuditParams) error 
 		arg.Status,
 		arg.RemoteAddress,
 		arg.RequestID,
+		arg.Client,
+		arg.Issuer,
+		arg.Subject,
+		arg.ClaimedName,
 	)
-	return err
+	var id int64
+	err := row.Scan(&id)
+	return id, err
 }
 
 const insertKey = `-- name: InsertKey :exec
@@ -173,7 +225,7 @@ func (q *Queries) KeyUsed(ctx context.Context, id uuid.UUID) error {
 }
 
 const listAudit = `-- name: ListAudit :many
-SELECT id, at, actor, key_id, operation, method, path, status, remote_address, request_id FROM audit_log
+SELECT id, at, actor, key_id, operation, method, path, status, remote_address, request_id, client, issuer, subject, claimed_name, more FROM audit_log
 WHERE ($1::bigint IS NULL OR id < $1) AND ($2::text IS NULL OR actor = $2)
   AND ($3::text IS NULL OR operation = $3)
 ORDER BY id DESC LIMIT $4
@@ -211,6 +263,11 @@ func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]AuditLo
 			&i.Status,
 			&i.RemoteAddress,
 			&i.RequestID,
+			&i.Client,
+			&i.Issuer,
+			&i.Subject,
+			&i.ClaimedName,
+			&i.More,
 		); err != nil {
 			return nil, err
 		}

@@ -64,6 +64,11 @@ type AuditLog struct {
 	Status        int32
 	RemoteAddress string
 	RequestID     string
+	Client        string
+	Issuer        string
+	Subject       string
+	ClaimedName   string
+	More          int32
 }
 
 type Backfill struct {

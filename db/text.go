@@ -1,6 +1,10 @@
 package db
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
 
 // CleanText makes a text acceptable to Postgres, which takes neither NUL nor invalid UTF-8: it may quote anything that
 // a source sent.
@@ -31,4 +35,66 @@ func CleanJSON(s string) string {
 		}
 	}
 	return b.String()
+}
+
+// Printable makes a text that came from outside fit to be kept and shown in one line: what is not UTF-8, control
+// characters, and characters that turn the direction of writing become escapes, such as \x1b. A text of more than most
+// characters is cut, and ends in "…"; most 0 is no bound.
+func Printable(s string, most int) string {
+	plain, n := true, 0
+	for _, r := range s {
+		if n++; r == utf8.RuneError || unprintable(r) || most > 0 && n > most {
+			plain = false
+			break
+		}
+	}
+	if plain {
+		return s
+	}
+	var b strings.Builder
+	n = 0
+	for i := 0; i < len(s); {
+		r, size := utf8.DecodeRuneInString(s[i:])
+		piece, width := s[i:i+size], 1
+		if r == utf8.RuneError && size == 1 || unprintable(r) {
+			piece = escaped(r, s[i])
+			width = len(piece)
+		}
+		if most > 0 && (n+width > most || n+width == most && i+size < len(s)) {
+			b.WriteString("…")
+			break
+		}
+		b.WriteString(piece)
+		n, i = n+width, i+size
+	}
+	return b.String()
+}
+
+// unprintable says whether a character does something to a terminal or a page other than being seen.
+func unprintable(r rune) bool {
+	switch {
+	case r < 0x20, r >= 0x7f && r < 0xa0: // control characters
+		return true
+	case r == '\u061c', r == '\u200e', r == '\u200f', r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069': // direction of writing
+		return true
+	case r == '\u2028', r == '\u2029': // ends of lines
+		return true
+	}
+	return false
+}
+
+func escaped(r rune, first byte) string {
+	switch {
+	case r == '\n':
+		return `\n`
+	case r == '\r':
+		return `\r`
+	case r == '\t':
+		return `\t`
+	case r < 0x80:
+		return fmt.Sprintf(`\x%02x`, r)
+	case r == utf8.RuneError:
+		return fmt.Sprintf(`\x%02x`, first)
+	}
+	return fmt.Sprintf(`\u%04x`, r)
 }

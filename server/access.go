@@ -20,7 +20,7 @@ import (
 // scopeExtension is where the contract says what an operation takes.
 const scopeExtension = "x-required-scope"
 
-const identityKey, operationKey = "identity", "operation"
+const identityKey, operationKey, scopeKey = "identity", "operation", "scope"
 
 // identify finds out who asks. What does not count is no error yet: not every operation wants to know.
 func (s *Server) identify(c echo.Context) (refused, err error) {
@@ -40,11 +40,12 @@ func identityOf(c echo.Context) *access.Identity {
 }
 
 // authorize lets requests through that may do what wants the scope, and counts them. operation names them in the audit
-// log, where what would change something ends up, allowed or not.
+// log; see record.
 func (s *Server) authorize(operation string, scope access.Scope) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			c.Set(operationKey, operation)
+			c.Set(scopeKey, scope)
 			if err := s.admit(c, operation, scope); err != nil {
 				return err
 			}
@@ -98,39 +99,6 @@ func unauthorized(header http.Header, detail string) *problem {
 
 func crossSite() *problem {
 	return &problem{status: http.StatusForbidden, kind: "forbidden", detail: "a browser sent this for a page of another site"}
-}
-
-// audit writes down who did what, once it is answered.
-func (s *Server) audit(c echo.Context) {
-	r := c.Request()
-	operation, _ := c.Get(operationKey).(string)
-	safe := r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions
-	status := c.Response().Status
-	if operation == "" || safe && operation != "completeSignIn" || status == http.StatusTooManyRequests || operation == "receiveWebhook" {
-		return // webhooks are kept by themselves
-	}
-	path := r.URL.Path
-	if r.Method == http.MethodDelete && r.URL.RawQuery != "" { // it says what was taken away
-		path = db.CleanText(path + "?" + r.URL.RawQuery)
-	}
-	e := db.InsertAuditParams{Operation: operation, Method: r.Method, Path: path, Status: int32(status), RemoteAddress: c.RealIP(), RequestID: requestID(c), Actor: actorOf(identityOf(c), r.UserAgent(), c.RealIP())} //nolint:gosec // a status
-	if who := identityOf(c); who != nil {
-		e.KeyID = who.KeyID
-	}
-	s.cfg.Access.Record(r.Context(), e)
-}
-
-// actorOf says who sent a request, as far as that is known.
-func actorOf(who *access.Identity, userAgent, remote string) string {
-	if who != nil {
-		return who.Actor()
-	}
-	if strings.HasPrefix(userAgent, cliUserAgent) {
-		if _, name, ok := strings.Cut(userAgent, "("); ok {
-			return "cli " + strings.TrimSuffix(name, ")")
-		}
-	}
-	return "api client at " + remote
 }
 
 // loopbackOnly refuses requests that name another host, so that no web page can have a browser on this machine ask for
@@ -307,7 +275,5 @@ func (h *handlers) ListAuditLog(ctx context.Context, req api.ListAuditLogRequest
 	if err != nil {
 		return nil, err
 	}
-	return api.ListAuditLog200JSONResponse{Items: each(rows, func(r db.AuditLog) api.AuditEntry {
-		return api.AuditEntry{ID: r.ID, At: r.At, Actor: r.Actor, KeyID: r.KeyID, Operation: r.Operation, Method: r.Method, Path: r.Path, Status: int(r.Status), RemoteAddress: r.RemoteAddress, RequestID: r.RequestID}
-	}), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+	return api.ListAuditLog200JSONResponse{Items: each(rows, auditEntry), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
 }

@@ -340,7 +340,7 @@ func TestOIDC(t *testing.T) {
 		t.Errorf("identity %+v", st.Identity)
 	}
 	run := decode[api.Run](t, b.do("POST", "/jobs/echo_job/runs", `{}`), http.StatusAccepted)
-	if *run.Trigger.Name != "oidc ada@example.org" {
+	if name := *run.Trigger.Name; !strings.HasPrefix(name, "oidc 1") || !strings.HasSuffix(name, " (says it is ada@example.org)") {
 		t.Errorf("trigger %v", *run.Trigger.Name)
 	}
 	if again := b.do("GET", u.RequestURI(), ""); again.StatusCode != http.StatusUnauthorized {
@@ -364,9 +364,13 @@ func TestOIDC(t *testing.T) {
 	log := decode[api.AuditLog](t, s.do("GET", "/audit-log?operation=completeSignIn", "", bearer(admin)...), 200)
 	var told []string
 	for _, e := range log.Items {
-		told = append(told, fmt.Sprintf("%s %d", e.Actor, e.Status))
+		who, _, _ := strings.Cut(e.Actor, " at http")
+		if e.ClaimedName != nil {
+			who += " (" + *e.ClaimedName + ")"
+		}
+		told = append(told, fmt.Sprintf("%s %d", who, e.Status))
 	}
-	if want := []string{"oidc eve@example.org 403", "api client at 127.0.0.1 401", "oidc ada@example.org 401", "oidc ada@example.org 302"}; !slices.Equal(told, want) {
+	if want := []string{"oidc 3 (eve@example.org) 403", "api client at 127.0.0.1 401", "oidc 1 (ada@example.org) 401", "oidc 1 (ada@example.org) 302"}; !slices.Equal(told, want) {
 		t.Errorf("audit log %q, want %q", told, want)
 	}
 	// A provider that is away is no reason not to start, and no mistake of the client's.

@@ -57,7 +57,7 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 				known = func(next echo.HandlerFunc) echo.HandlerFunc { return next }
 			}
 			checks[op.OperationID] = []echo.MiddlewareFunc{
-				s.authorize(op.OperationID, scope), translate(item, op, limit), known, checkOnce(params), checkBody(op.RequestBody != nil, limit), validate, checkFormats(params), vary(op),
+				s.authorize(op.OperationID, scope), translate(item, op, limit), known, checkOnce(params), checkBody(op.RequestBody != nil, limit), validate, checkFormats(params), vary(op), s.record,
 			}
 		}
 	}

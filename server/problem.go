@@ -65,6 +65,7 @@ func problemOf(err error, requestID string) *problem {
 		request *orchestrator.RequestError
 		httpErr *echo.HTTPError
 		limit   *access.LimitError
+		audit   *access.AuditError
 	)
 	switch {
 	case errors.As(err, &p):
@@ -81,6 +82,8 @@ func problemOf(err error, requestID string) *problem {
 		})...)
 	case errors.As(err, &limit):
 		return &problem{status: http.StatusTooManyRequests, kind: "too_many_requests", detail: limit.Error()}
+	case errors.As(err, &audit):
+		return &problem{status: http.StatusServiceUnavailable, kind: "unavailable", detail: "this cannot be recorded in the audit log just now, so nothing was done; try again"}
 	case errors.Is(err, access.ErrForbidden):
 		return &problem{status: http.StatusForbidden, kind: "forbidden", detail: err.Error()}
 	case errors.Is(err, access.ErrProvider):

@@ -11,7 +11,9 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
 func (h *handlers) MaterializeAsset(ctx context.Context, req api.MaterializeAssetRequestObject) (api.MaterializeAssetResponseObject, error) {
@@ -172,7 +174,7 @@ func runRequest(ctx context.Context, key *api.IdempotencyKey, body *api.StartRun
 		r.Trigger.Kind = "cli"
 	}
 	if info.identity != nil {
-		r.Trigger.Name = info.identity.Actor()
+		r.Trigger.Name = db.Printable(info.identity.Label(), maxActor)
 	}
 	if body != nil {
 		r.Config, r.Partition, r.Tags, r.Priority = body.Config, deref(body.Partition), deref(body.Tags), deref(body.Priority)
@@ -193,14 +195,25 @@ func fingerprint(ctx context.Context, key *api.IdempotencyKey) []byte {
 	return sum[:]
 }
 
-// cliUserAgent begins the User-Agent of our own commands, which name who runs them behind it: "explorer-cli/1 (alice@host)".
+// cliUserAgent begins the User-Agent of our own commands, which say behind it who runs them: "explorer-cli/1 (alice@host)".
+// Anybody can send it: it is a claim.
 const cliUserAgent = "explorer-cli/"
 
-// actor says who sent a request, as far as that is known.
+// actor says who sent a request: what is proven, and what is claimed as such.
 func actor(ctx context.Context) string {
 	info := infoOf(ctx)
-	return actorOf(info.identity, info.userAgent, info.remote)
+	if info.identity != nil {
+		return db.Printable(info.identity.Label(), maxActor)
+	}
+	who := access.Address(info.remote)
+	if strings.HasPrefix(info.userAgent, cliUserAgent) {
+		who += " (says it is " + db.Printable(info.userAgent, maxClaim) + ")"
+	}
+	return who
 }
+
+// maxActor and maxClaim are the most characters of an actor and of what it says of itself.
+const maxActor, maxClaim = 500, 200
 
 func (h *handlers) accept(run *orchestrator.Run, replayed bool, err error) (api.RunAcceptedJSONResponse, error) {
 	if err != nil {

@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/labstack/echo/v4"
 	"github.com/labstack/echo/v4/middleware"
 	"github.com/prometheus/client_golang/prometheus"
@@ -98,7 +97,7 @@ func New(cfg Config) (*Server, error) {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.handleError
 	e.Use(
-		middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: uuid.NewString}),
+		withRequestID,
 		s.observe,
 		allowHead,
 		secure(policyAPI),
@@ -152,7 +151,7 @@ func New(cfg Config) (*Server, error) {
 	e.GET("/riverui", func(c echo.Context) error { return c.Redirect(http.StatusMovedPermanently, "riverui/") })
 	// Looking is for all who may read; canceling, retrying and deleting jobs and pausing queues go around the engine.
 	river := echo.WrapHandler(s.riverUI)
-	look, change := s.authorize("riverui", access.ScopeRead)(river), s.authorize("riverui", access.ScopeAdmin)(river)
+	look, change := s.authorize("riverui", access.ScopeRead)(river), s.authorize("riverui", access.ScopeAdmin)(s.record(river))
 	e.Any("/riverui/*", func(c echo.Context) error {
 		if m := c.Request().Method; m == http.MethodGet || m == http.MethodHead {
 			return look(c)
@@ -202,22 +201,24 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 // Shutdown lets requests in progress end, as long as ctx allows. Stop the engine at the same time: it ends the event
 // streams, which would go on otherwise.
 func (s *Server) Shutdown(ctx context.Context) error {
-	if err := s.http.Shutdown(ctx); err != nil {
-		return errors.Join(err, s.http.Close())
+	err := s.http.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(err, s.http.Close())
 	}
-	return nil
+	s.cfg.Access.FlushAudit(ctx)
+	return err
 }
 
 // observe counts and logs requests.
 func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		started := time.Now()
-		err := next(c)
+		err := s.recordRefused(c, next(c))
 		if err != nil {
 			c.Error(err) // writes the answer, so that its status is known here
 		}
 		took := time.Since(started)
-		s.audit(c)
+		s.recordEnd(c)
 		r, status := c.Request(), c.Response().Status
 		s.metrics.request(c.Path(), methodOf(r), status, took)
 		attrs := []any{"method", methodOf(r), "path", r.URL.Path, "status", status, "duration", took, "request_id", requestID(c)}
@@ -264,7 +265,7 @@ func keepRequest(f api.StrictHandlerFunc, _ string) api.StrictHandlerFunc {
 	return func(c echo.Context, request any) (any, error) {
 		r := c.Request()
 		c.SetRequest(r.WithContext(context.WithValue(r.Context(), requestKey{}, requestInfo{
-			accept: strings.Join(r.Header.Values(echo.HeaderAccept), ", "), userAgent: r.UserAgent(), remote: c.RealIP(), operation: r.Method + " " + r.URL.Path,
+			accept: strings.Join(r.Header.Values(echo.HeaderAccept), ", "), userAgent: r.UserAgent(), remote: remoteAddress(c), operation: r.Method + " " + r.URL.Path,
 			body: bodyOf(c, bodyKey), rawBody: bodyOf(c, rawBodyKey),
 			identity: identityOf(c), request: r, writer: c.Response(), signedIn: func(who *access.Identity) { c.Set(identityKey, who) },
 		})))

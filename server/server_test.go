@@ -158,7 +158,7 @@ func TestRuns(t *testing.T) {
 		t.Errorf("retried = %+v", retried)
 	}
 	canceled := decode[api.Run](t, s.do("POST", "/runs/"+retried.ID.String()+"/cancel", "", "User-Agent", "explorer-cli/1 (alice@home)"), 202)
-	if r := s.ended(canceled.ID.String()); r.Status != "canceled" || r.CanceledBy == nil || *r.CanceledBy != "cli alice@home" {
+	if r := s.ended(canceled.ID.String()); r.Status != "canceled" || r.CanceledBy == nil || *r.CanceledBy != "api client at 127.0.0.1 (says it is explorer-cli/1 (alice@home))" {
 		t.Errorf("run = %+v", r)
 	}
 

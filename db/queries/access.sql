@@ -29,9 +29,16 @@ DELETE FROM sessions WHERE token = @token;
 -- name: DeleteExpiredSessions :execrows
 DELETE FROM sessions WHERE expiry < now();
 
--- name: InsertAudit :exec
-INSERT INTO audit_log (at, actor, key_id, operation, method, path, status, remote_address, request_id)
-VALUES (now(), @actor, sqlc.narg(key_id), @operation, @method, @path, @status, @remote_address, @request_id);
+-- name: InsertAudit :one
+INSERT INTO audit_log (at, actor, key_id, operation, method, path, status, remote_address, request_id, client, issuer, subject, claimed_name)
+VALUES (now(), @actor, sqlc.narg(key_id), @operation, @method, @path, @status, @remote_address, @request_id, @client, @issuer, @subject, @claimed_name)
+RETURNING id;
+
+-- name: CompleteAudit :exec
+UPDATE audit_log SET status = @status, actor = @actor, key_id = sqlc.narg(key_id), issuer = @issuer, subject = @subject, claimed_name = @claimed_name WHERE id = @id;
+
+-- name: CountRefused :exec
+UPDATE audit_log SET more = @more WHERE id = @id;
 
 -- name: ListAudit :many
 SELECT * FROM audit_log

@@ -62,11 +62,41 @@ type Identity struct {
 	Scope     Scope
 	KeyID     *uuid.UUID
 	Subject   string // at the provider
+	Issuer    string // the provider that vouches for the subject
 	ExpiresAt *time.Time
 }
 
-// Actor is the identity as records name it, e.g. "key dashboard".
-func (i *Identity) Actor() string { return i.Kind + " " + i.Name }
+// Actor is the identity as records name it, as far as it is proven: "key dashboard", or "oidc 248289761001 at
+// https://id.example.org". What a provider says that somebody is called proves nothing, and is Claim.
+func (i *Identity) Actor() string {
+	if i.Kind != KindOIDC {
+		return i.Kind + " " + i.Name
+	}
+	actor := KindOIDC + " " + subjectWord(i.Subject)
+	if i.Issuer != "" {
+		actor += " at " + subjectWord(i.Issuer)
+	}
+	return actor
+}
+
+// Claim is what the identity is called by its own account; empty if that is proven, or nothing is known.
+func (i *Identity) Claim() string {
+	if i.Kind != KindOIDC || i.Name == i.Subject {
+		return ""
+	}
+	return i.Name
+}
+
+// Label is the actor and, told as such, the claim.
+func (i *Identity) Label() string {
+	if claim := i.Claim(); claim != "" {
+		return i.Actor() + " (says it is " + claim + ")"
+	}
+	return i.Actor()
+}
+
+// subjectWord is a subject or an issuer as one word, so that neither can look like something else.
+func subjectWord(s string) string { return strings.ReplaceAll(s, " ", `\x20`) }
 
 // limitKey tells identities apart for the rate limit.
 func (i *Identity) limitKey() string {
@@ -117,6 +147,10 @@ type Control struct {
 	asks     singleflight.Group
 	sessions *scs.SessionManager
 	oidc     *provider
+
+	refusals    *windows     // entries of refused requests, by sender
+	strangers   *windows     // requests that change something and are nobody's, by address
+	afterMinute func(func()) // does something when the minute is over
 }
 
 // keyCache is how long a key is taken for what it was. provenCache is how long what counted is no guess.
@@ -134,6 +168,7 @@ func New(cfg Config) (*Control, error) {
 		cfg: cfg, q: cfg.DB.Queries(), relaxed: cfg.DB.RelaxedQueries(),
 		known: expirable.NewLRU[string, db.ApiKey](10_000, nil, keyCache), limits: newLimiter(cfg.RateLimit), guesses: newLimiter(min(maxGuesses, cfg.RateLimit)),
 		proven: expirable.NewLRU[string, struct{}](10_000, nil, provenCache), asking: newInFlight(),
+		refusals: newWindows(), strangers: newWindows(), afterMinute: func(f func()) { time.AfterFunc(time.Minute, f) },
 	}
 	c.sessions = scs.New()
 	c.sessions.Store = sessionStore{c.q}
@@ -211,16 +246,6 @@ func (c *Control) limited(l *limiter, bucket, secret string, ask func() (*Identi
 		return who, err
 	})
 	return who.(*Identity), err
-}
-
-// Record writes into the audit log. The request has been answered: it fails silently but for the server's own log.
-func (c *Control) Record(ctx context.Context, e db.InsertAuditParams) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
-	defer cancel()
-	e.Path, e.Actor = db.CleanText(e.Path), db.CleanText(e.Actor)
-	if err := c.relaxed.InsertAudit(ctx, e); err != nil {
-		c.cfg.Logger.Error("the audit log could not be written", "error", err, "actor", e.Actor, "operation", e.Operation, "path", e.Path, "status", e.Status)
-	}
 }
 
 // Audit reads the audit log, newest first; the filters may be nil.

@@ -132,6 +132,9 @@ func (c *Control) SignIn(w http.ResponseWriter, r *http.Request, address, key st
 
 // begin makes the session that is loaded in ctx the identity's, under a new token.
 func (c *Control) begin(ctx context.Context, w http.ResponseWriter, who *Identity) error {
+	if err := proven(ctx, who); err != nil {
+		return err
+	}
 	if err := c.sessions.Clear(ctx); err != nil {
 		return err
 	}

@@ -1,0 +1,146 @@
+package server
+
+import (
+	"net/http"
+	"regexp"
+
+	"github.com/google/uuid"
+	"github.com/labstack/echo/v4"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/server/access"
+)
+
+// entryKey is of the number of the request's entry in the audit log.
+const entryKey = "audit_entry"
+
+// recorded says whether a request leaves an entry in the audit log. What changes something does, and every sign-in.
+// Webhook events are records themselves: they are stored before anything is done about them.
+func recorded(operation, method string) bool {
+	switch operation {
+	case "", "receiveWebhook":
+		return false
+	case "beginSignIn", "completeSignIn":
+		return true
+	}
+	return method != http.MethodGet && method != http.MethodHead
+}
+
+// record writes the entry of a request that is about to be done. If it cannot be written, nothing is done. It is the last
+// middleware before the handler: what is refused before that has its entry by recordRefused.
+func (s *Server) record(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		operation, _ := c.Get(operationKey).(string)
+		r := c.Request()
+		if !recorded(operation, r.Method) {
+			return next(c)
+		}
+		begin := func(who *access.Identity) error {
+			entry := s.entry(c)
+			entry.Who = who
+			id, err := s.cfg.Access.Begin(r.Context(), entry)
+			if err == nil {
+				c.Set(entryKey, id)
+			}
+			return err
+		}
+		if operation == "signIn" || operation == "completeSignIn" {
+			// Whoever fails to prove who they are changes nothing: they are refused.
+			c.SetRequest(r.WithContext(access.WhenProven(r.Context(), begin)))
+			return next(c)
+		}
+		who := identityOf(c)
+		if scope, _ := c.Get(scopeKey).(access.Scope); who == nil && scope == access.ScopeNone && s.cfg.Access.Required() {
+			if err := s.cfg.Access.Stranger(remoteAddress(c)); err != nil {
+				return err
+			}
+		}
+		if err := begin(who); err != nil {
+			return err
+		}
+		return next(c)
+	}
+}
+
+// recordRefused writes the entry of a request that was refused before anything was done, and gives the error to answer
+// with: that there is no entry, if it cannot be written.
+func (s *Server) recordRefused(c echo.Context, err error) error {
+	operation, _ := c.Get(operationKey).(string)
+	if c.Get(entryKey) != nil || !recorded(operation, c.Request().Method) {
+		return err
+	}
+	entry := s.entry(c)
+	entry.Status = c.Response().Status
+	if err != nil && !c.Response().Committed {
+		entry.Status = problemOf(err, "").status
+	}
+	if entry.Status == http.StatusTooManyRequests {
+		return err
+	}
+	if failed := s.cfg.Access.Refused(c.Request().Context(), entry); failed != nil {
+		return failed
+	}
+	return err
+}
+
+// recordEnd completes the entry of a request that has been answered.
+func (s *Server) recordEnd(c echo.Context) {
+	id, begun := c.Get(entryKey).(int64)
+	if !begun {
+		return
+	}
+	entry := s.entry(c)
+	entry.Status = c.Response().Status
+	s.cfg.Access.Complete(c.Request().Context(), id, entry)
+}
+
+// entry is what the audit log says of a request.
+func (s *Server) entry(c echo.Context) access.Entry {
+	r := c.Request()
+	operation, _ := c.Get(operationKey).(string)
+	path := r.URL.Path
+	if r.Method == http.MethodDelete && r.URL.RawQuery != "" { // it says what was taken away
+		path += "?" + r.URL.RawQuery
+	}
+	return access.Entry{
+		Operation: operation, Method: methodOf(r), Path: path, Remote: remoteAddress(c), RequestID: requestID(c), Client: r.UserAgent(), Who: identityOf(c),
+	}
+}
+
+func auditEntry(r db.AuditLog) api.AuditEntry {
+	e := api.AuditEntry{
+		ID: r.ID, At: r.At, Actor: r.Actor, KeyID: r.KeyID, Operation: r.Operation, Method: r.Method, Path: r.Path, Status: int(r.Status), RemoteAddress: r.RemoteAddress,
+		RequestID: r.RequestID, Issuer: notEmpty(r.Issuer), Subject: notEmpty(r.Subject), ClaimedName: notEmpty(r.ClaimedName), Client: notEmpty(r.Client),
+	}
+	if r.More > 0 {
+		e.More = ptr(int(r.More))
+	}
+	return e
+}
+
+func notEmpty(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// remoteAddress is where a request came from, as far as proxies that are trusted tell: an IP address, or "unknown".
+func remoteAddress(c echo.Context) string { return access.RemoteAddress(c.RealIP()) }
+
+// requestIDForm is what a client may choose as the id of its request.
+var requestIDForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// withRequestID gives every request an id: the client's, if that is short and plain.
+func withRequestID(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		id := c.Request().Header.Get(echo.HeaderXRequestID)
+		if !requestIDForm.MatchString(id) {
+			id = uuid.NewString()
+			c.Request().Header.Set(echo.HeaderXRequestID, id)
+		}
+		c.Response().Header().Set(echo.HeaderXRequestID, id)
+		return next(c)
+	}
+}

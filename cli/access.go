@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
@@ -75,12 +76,14 @@ func (f accessFlags) check() error {
 	}
 	for name, value := range map[string]string{"PUBLIC_URL": f.PublicURL, "OIDC_ISSUER": f.OIDCIssuer} {
 		if u, err := url.Parse(value); value != "" && (err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "") {
-			return usage("%s %q: want an http or https address", name, value)
+			return usage("%s %q: want an http or https address", name, upstream.PublicURL(value))
+		} else if value != "" && (u.User != nil || u.RawQuery != "" || u.Fragment != "") { // it is shown to everybody
+			return usage("%s %q: want an address without user, password and query", name, upstream.PublicURL(value))
 		}
 	}
 	for _, origin := range f.CORSOrigins {
 		if u, err := url.Parse(origin); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.Path != "" || u.RawQuery != "" {
-			return usage("CORS_ORIGINS %q: want scheme://host, without a path", origin)
+			return usage("CORS_ORIGINS %q: want scheme://host, without a path", upstream.PublicURL(origin))
 		}
 	}
 	if _, err := f.proxies(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
 // serverFlags say which server to operate.
@@ -26,16 +27,16 @@ type serverFlags struct {
 // client operates a server by the contract's own Go client.
 type client struct {
 	*api.ClientWithResponses
-	base string
+	base string // for messages, without user and password
 }
 
 func (f serverFlags) client(a *app) (*client, error) {
 	u, err := url.Parse(f.Server)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, usage("--server %q: want an http or https address", f.Server)
+		return nil, usage("--server %q: want an http or https address", upstream.PublicURL(f.Server))
 	}
 	base := strings.TrimSuffix(f.Server, "/")
-	c := &client{base: base}
+	c := &client{base: upstream.PublicURL(base)}
 	transport := &http.Client{Transport: &http.Transport{
 		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, ResponseHeaderTimeout: 30 * time.Second, TLSHandshakeTimeout: 5 * time.Second,
 	}}
@@ -83,7 +84,16 @@ func (c *client) unreachable(err error) error {
 	if errors.As(err, &op) && op.Op == "dial" {
 		return fmt.Errorf("no server answers at %s (%w): start one with `explorer dev`, or name it with --server or EXPLORER_URL", c.base, op.Err)
 	}
-	return fmt.Errorf("%s: %w", c.base, err)
+	return fmt.Errorf("%s: %w", c.base, withoutAddress(err))
+}
+
+// withoutAddress leaves out the address that an HTTP client's error repeats, with what may be secret in it.
+func withoutAddress(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
 }
 
 func text[T ~string](p *T) string {

@@ -14,6 +14,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
 type doctorCmd struct {
@@ -169,22 +170,28 @@ func (c *doctorCmd) storage(r *examination, d *db.DB) error {
 }
 
 func (c *doctorCmd) sources(r *examination) {
+	asker := &http.Client{CheckRedirect: func(req *http.Request, via []*http.Request) error {
+		if len(via) > 3 || req.URL.Host != via[0].URL.Host {
+			return http.ErrUseLastResponse // it is not for a redirect to say whom to ask
+		}
+		return nil
+	}}
 	for name, url := range map[string]string{"OpenParliament": c.OpenParliamentURL + "/bills/?limit=1&format=json", "LEGISinfo": c.LegisinfoURL + "/en/bills/json"} {
 		ctx, cancel := context.WithTimeout(r.a.ctx, 15*time.Second)
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 		if err == nil {
 			req.Header.Set("User-Agent", "ParliamentExplorer/"+r.a.version+" doctor")
 			var resp *http.Response
-			if resp, err = http.DefaultClient.Do(req); err == nil {
+			if resp, err = asker.Do(req); err == nil {
 				_ = resp.Body.Close()
 				if resp.StatusCode != http.StatusOK {
-					err = fmt.Errorf("%s answered %s", url, resp.Status)
+					err = fmt.Errorf("%s answered %s", upstream.PublicURL(url), resp.Status)
 				}
 			}
 		}
 		cancel()
 		if err != nil {
-			r.warn(name, err.Error(), "fetches fail with source_unavailable while this lasts")
+			r.warn(name, withoutAddress(err).Error(), "fetches fail with source_unavailable while this lasts")
 		} else {
 			r.good(name, "answers")
 		}

@@ -83,7 +83,9 @@ func (f addrFlags) address() (string, error) {
 func (f pipelineFlags) check() error {
 	for name, value := range map[string]string{"OPENPARLIAMENT_URL": f.OpenParliamentURL, "LEGISINFO_URL": f.LegisinfoURL} {
 		if u, err := url.Parse(value); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-			return usage("%s %q: want an http or https address", name, value)
+			return usage("%s %q: want an http or https address", name, upstream.PublicURL(value))
+		} else if u.RawQuery != "" || u.Fragment != "" {
+			return usage("%s %q: want an address without a query", name, upstream.PublicURL(value))
 		}
 	}
 	if f.OpenParliamentRPS < 0 || f.LegisinfoRPS < 0 {

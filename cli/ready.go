@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
 type readyCmd struct {
@@ -23,7 +24,7 @@ type readyCmd struct {
 func (c *readyCmd) Run(a *app) error {
 	u, err := url.Parse(c.URL)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return usage("address %q: want an http or https address", c.URL)
+		return usage("address %q: want an http or https address", upstream.PublicURL(c.URL))
 	}
 	if c.Timeout <= 0 {
 		return usage("--timeout %s: want more than 0", c.Timeout)
@@ -38,7 +39,7 @@ func (c *readyCmd) Run(a *app) error {
 	client := &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{Timeout: c.Timeout}).DialContext}}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("not ready: %w", err)
+		return fmt.Errorf("not ready: %s: %w", upstream.PublicURL(c.URL), withoutAddress(err))
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
@@ -47,7 +48,7 @@ func (c *readyCmd) Run(a *app) error {
 	}
 	var r api.Readiness
 	if err := json.Unmarshal(body, &r); err != nil || r.Status != api.Ready && r.Status != api.NotReady {
-		return fmt.Errorf("%s answered %s: is it Parliament Explorer?", address, resp.Status)
+		return fmt.Errorf("%s answered %s: is it Parliament Explorer?", upstream.PublicURL(address), resp.Status)
 	}
 	for _, check := range r.Checks {
 		if !check.Ok {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -30,6 +31,12 @@ func (a *app) tracing() (provider trace.TracerProvider, stop func(), err error) 
 	endpoint := os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") + os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 	if endpoint == "" || os.Getenv("OTEL_SDK_DISABLED") == "true" {
 		return nil, func() {}, nil
+	}
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"} {
+		// The exporter would log the whole of an address that it cannot read.
+		if u, err := url.Parse(os.Getenv(name)); os.Getenv(name) != "" && (err != nil || u.Host == "") {
+			return nil, nil, usage("%s: want an http or https address", name)
+		}
 	}
 	exporter, err := otlptracehttp.New(a.ctx, otlptracehttp.WithTimeout(5*time.Second))
 	if err != nil {

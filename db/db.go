@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 
@@ -165,16 +166,20 @@ func Redact(dsn string) string {
 		if err != nil {
 			return "(not shown)"
 		}
+		query := u.Query()
+		for name := range query {
+			if strings.Contains(strings.ToLower(name), "password") {
+				query[name] = []string{"xxxxx"}
+			}
+		}
+		u.RawQuery = query.Encode()
 		return u.Redacted()
 	}
-	fields := strings.Fields(dsn)
-	for i, f := range fields {
-		if strings.HasPrefix(f, "password=") {
-			fields[i] = "password=xxxxx"
-		}
-	}
-	return strings.Join(fields, " ")
+	return passwords.ReplaceAllString(dsn, "$1=xxxxx")
 }
+
+// passwords are those of a connection string of words, quoted or not.
+var passwords = regexp.MustCompile(`(?i)(\w*password)\s*=\s*('(?:[^'\\]|\\.)*'?|[^\s']\S*|)`)
 
 // connectReason takes the one useful part out of pgx's several-line connection errors.
 func connectReason(err error) error {

@@ -26,6 +26,9 @@ type cause struct {
 const (
 	// mostCauses have a line in the log of a run; the log of one whose source is broken need not be longer.
 	mostCauses = 50
+	// keptCauses are told apart; what else goes wrong is counted under otherCauses.
+	keptCauses  = 200
+	otherCauses = "further causes"
 	// urlsOfCause are named with a cause.
 	urlsOfCause = 50
 	// retriesEvery is how often the log tells of the requests that are made again for one cause.
@@ -38,6 +41,10 @@ func (c *causes) met(name, message, url string) *cause {
 		c.by = map[string]*cause{}
 	}
 	of := c.by[name]
+	if of == nil && len(c.order) >= keptCauses {
+		name, message = otherCauses, otherCauses
+		of = c.by[name]
+	}
 	if of == nil {
 		of = &cause{message: message}
 		c.by[name], c.order = of, append(c.order, of)

@@ -36,7 +36,8 @@ type fetch struct {
 
 	mu       sync.Mutex
 	requests map[string]int
-	errors   []parliament.FetchError // all of them; the log keeps the first ten
+	errors   []parliament.FetchError // the first keptErrors; the log keeps the first ten of them
+	failures int                     // all errors, also those that are not kept
 	faults   causes                  // what the run's log says of them
 	retries  causes                  // the same of requests that are made again
 	lacking  []string                // bills without enrichment
@@ -73,15 +74,29 @@ func (f *fetch) observe(ctx context.Context) context.Context {
 func (f *fetch) fault(url, message string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.errors = append(f.errors, parliament.FetchError{URL: url, Message: message})
-	f.faults.met(causeOf(message), message, url) // the run's log tells of each cause when the fetch ends
+	f.met(url, message, 1)
+}
+
+// keptErrors is how many errors a fetch keeps, whatever a source sends. All are counted.
+const keptErrors = 100
+
+func (f *fetch) met(url, message string, n int) {
+	url, message = upstream.Words(url), upstream.Words(message)
+	if f.failures += n; len(f.errors) < keptErrors {
+		f.errors = append(f.errors, parliament.FetchError{URL: url, Message: message})
+	}
+	c := f.faults.met(causeOf(message), message, url) // the run's log tells of each cause when the fetch ends
+	c.count += n - 1
 }
 
 // recordFaults records the items of a list that could not be read.
 func (f *fetch) recordFaults(faults []*upstream.RecordError) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	for _, e := range faults {
-		f.failed++
-		f.fault(e.URL, e.Error())
+		n := max(1, e.More)
+		f.failed += n
+		f.met(e.URL, e.Error(), n)
 	}
 }
 
@@ -148,7 +163,10 @@ func (f *fetch) legisinfoItems(items []legisinfo.Item, faults []*upstream.Record
 	return out
 }
 
-const saveEvery = 25 // bills in one transaction
+const (
+	saveEvery = 25      // bills in one transaction
+	saveBytes = 4 << 20 // of their records, about
+)
 
 // store asks for the details that are missing or out of date and stores every candidate, in small transactions as the
 // details come, so that a fetch that is interrupted goes on from there: what is stored is not asked for again.
@@ -204,7 +222,7 @@ func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func([]parliament.Record) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	queue := make(chan parliament.Record)
-	got := make(chan parliament.Record, len(ask))
+	got := make(chan parliament.Record, 4) // records wait no further ahead than they are stored
 	group.Go(func() error {
 		defer close(queue)
 		for _, r := range ask {
@@ -231,7 +249,11 @@ func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func(
 					f.fault(f.Legisinfo.DetailURL(r.Item.Session, r.Item.Number), fmt.Sprintf("%s is not enriched: %v", r.ID, err))
 				}
 				r.Detail = detail
-				got <- r
+				select {
+				case got <- r:
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
 			}
 			return nil
 		})
@@ -243,12 +265,16 @@ func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func(
 	})
 	group.Go(func() error {
 		var batch []parliament.Record
+		size := 0
 		for r := range got {
-			if batch = append(batch, r); len(batch) == saveEvery {
+			if r.Detail != nil {
+				size += len(r.Detail.Raw)
+			}
+			if batch = append(batch, r); len(batch) == saveEvery || size >= saveBytes {
 				if err := save(batch); err != nil {
 					return err
 				}
-				batch = nil
+				batch, size = nil, 0
 			}
 		}
 		if ctx.Err() != nil || len(batch) == 0 {
@@ -276,6 +302,9 @@ func (f *fetch) conclude(fetchErr error, stored int) (parliament.FetchLog, error
 	case errors.As(fetchErr, &unavailable):
 		log.Status = parliament.FetchSourceUnavailable
 		fetchErr = orchestrator.Permanent(fmt.Errorf("source_unavailable: %w", fetchErr))
+	case upstream.IsLasting(fetchErr): // another attempt would be answered the same
+		log.Status = parliament.FetchFailure
+		fetchErr = orchestrator.Permanent(fetchErr)
 	case fetchErr != nil:
 		log.Status = parliament.FetchFailure
 	case len(f.errors) > 0 && stored == 0:
@@ -300,6 +329,9 @@ func (f *fetch) conclude(fetchErr error, stored int) (parliament.FetchLog, error
 	return log, fetchErr
 }
 
+// mostLacking are named in the run's log.
+const mostLacking = 500
+
 // end writes the fetch log of bills and makes the metadata, or the error that fails the step.
 func (f *fetch) end(fetchErr error, extra orchestrator.Metadata) (orchestrator.Metadata, error) {
 	stored := f.counts.Created + f.counts.Updated + f.counts.Unchanged
@@ -309,11 +341,11 @@ func (f *fetch) end(fetchErr error, extra orchestrator.Metadata) (orchestrator.M
 	}
 	if len(f.lacking) > 0 {
 		slices.Sort(f.lacking)
-		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%d bills lack enrichment; the next fetch tries again", len(f.lacking)), map[string]any{"bills": f.lacking})
+		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%d bills lack enrichment; the next fetch tries again", len(f.lacking)), map[string]any{"bills": f.lacking[:min(len(f.lacking), mostLacking)], "count": len(f.lacking)})
 	}
 	md := orchestrator.Metadata{
 		"status": log.Status, "bills_fetched": stored - f.refreshed, "bills_created": f.counts.Created, "bills_updated": f.counts.Updated, "bills_unchanged": f.counts.Unchanged,
-		"bills_not_enriched": len(f.lacking), "error_count": len(f.errors), "duration_seconds": seconds(log.Duration), "fetch_timestamp": f.started.UTC().Format(time.RFC3339),
+		"bills_not_enriched": len(f.lacking), "error_count": f.failures, "duration_seconds": seconds(log.Duration), "fetch_timestamp": f.started.UTC().Format(time.RFC3339),
 		"requests_openparliament": f.requests[openparliament.Source], "requests_legisinfo": f.requests[legisinfo.Source],
 	}
 	maps.Copy(md, extra)

@@ -49,7 +49,7 @@ func politicians(d Deps) Part {
 		}
 		return orchestrator.Metadata{
 			"status": log.Status, "politicians_fetched": stored, "politicians_created": f.counts.Created, "politicians_updated": f.counts.Updated, "politicians_unchanged": f.counts.Unchanged,
-			"error_count": len(f.errors), "duration_seconds": seconds(log.Duration), "fetch_timestamp": f.started.UTC().Format(time.RFC3339), "requests_openparliament": f.requests[openparliament.Source],
+			"error_count": f.failures, "duration_seconds": seconds(log.Duration), "fetch_timestamp": f.started.UTC().Format(time.RFC3339), "requests_openparliament": f.requests[openparliament.Source],
 		}, nil
 	})
 	return Part{

@@ -274,7 +274,7 @@ func courseOf(id BillID, p Parts) *Course {
 	for _, v := range d.Votes {
 		c.Votes = append(c.Votes, Vote{
 			Number: v.Number, Chamber: v.Chamber, Stage: Bilingual{En: plainText(v.StageEn), Fr: plainText(v.StageFr)}, Motion: Bilingual{En: plainText(v.MotionEn), Fr: plainText(v.MotionFr)},
-			Subject: Bilingual{En: plainText(v.SubjectEn), Fr: plainText(v.SubjectFr)}, Date: optional(v.Date), At: optional(v.At), Sitting: optional(v.Sitting), Yeas: v.Yeas, Nays: v.Nays, Paired: v.Paired,
+			Subject: Bilingual{En: plainText(v.SubjectEn), Fr: plainText(v.SubjectFr)}, Date: dayOf(v.Date), At: momentOf(v.At), Sitting: mark(v.Sitting), Yeas: v.Yeas, Nays: v.Nays, Paired: v.Paired,
 			Abstentions: v.Abstentions, Total: cmp.Or(v.Total, v.Yeas+v.Nays+v.Paired), Result: voteResult(v.Result), URL: voteURL(v.Chamber, cmp.Or(v.Session, id.SessionCode()), v.Number),
 		})
 	}
@@ -295,14 +295,14 @@ func courseOf(id BillID, p Parts) *Course {
 func (c *Course) happenings(id BillID, d *legisinfo.Detail) {
 	session := func(w legisinfo.Where) string { return cmp.Or(w.Session, id.SessionCode()) }
 	for _, o := range d.Decisions {
-		e := Decision{Chamber: o.Chamber, Stage: plain(o.Stage), Motion: plain(o.Motion), Result: voteResult(o.Result), Method: plain(o.Method), Date: optional(o.Date), Sitting: optional(o.Sitting)}
+		e := Decision{Chamber: o.Chamber, Stage: plain(o.Stage), Motion: plain(o.Motion), Result: voteResult(o.Result), Method: plain(o.Method), Date: dayOf(o.Date), Sitting: mark(o.Sitting)}
 		if n := o.Division; n > 0 {
 			e.Division = &n
 		}
 		c.Decisions = append(c.Decisions, e)
 	}
 	for _, o := range d.Sittings {
-		e := Sitting{Chamber: o.Chamber, Stage: plain(o.Stage), Name: plain(o.Name), Number: optional(o.Number), Date: optional(o.Date), Note: plain(o.Note)}
+		e := Sitting{Chamber: o.Chamber, Stage: plain(o.Stage), Name: plain(o.Name), Number: mark(o.Number), Date: dayOf(o.Date), Note: plain(o.Note)}
 		if o.Published || o.Chamber == "senate" {
 			e.URL = debatesURL(o.Chamber, session(o.Where), o.Number, o.Date)
 		}
@@ -317,8 +317,8 @@ func (c *Course) happenings(id BillID, d *legisinfo.Detail) {
 	}
 	for _, o := range d.Speeches {
 		e := Speech{
-			Chamber: o.Chamber, Stage: plain(o.Stage), Kind: plain(o.Kind), Sponsor: o.Sponsor, Name: plainText(o.Name), Caucus: plain(o.Caucus), Date: optional(o.Date), At: optional(o.At),
-			Sitting: optional(o.Sitting), URL: Bilingual{En: optional(o.URL.En), Fr: optional(o.URL.Fr)},
+			Chamber: o.Chamber, Stage: plain(o.Stage), Kind: plain(o.Kind), Sponsor: o.Sponsor, Name: plainText(o.Name), Caucus: plain(o.Caucus), Date: dayOf(o.Date), At: momentOf(o.At),
+			Sitting: mark(o.Sitting), URL: Bilingual{En: optional(o.URL.En), Fr: optional(o.URL.Fr)},
 		}
 		if n := o.Person; n > 0 {
 			e.PersonID = &n
@@ -330,15 +330,15 @@ func (c *Course) happenings(id BillID, d *legisinfo.Detail) {
 	}
 	for _, o := range d.Meetings {
 		c.Meetings = append(c.Meetings, Meeting{
-			Chamber: o.Chamber, Stage: plain(o.Stage), Committee: plain(o.Committee), Acronym: optional(o.Acronym), Number: optional(o.Number), Date: optional(o.Date),
+			Chamber: o.Chamber, Stage: plain(o.Stage), Committee: plain(o.Committee), Acronym: mark(o.Acronym), Number: mark(o.Number), Date: dayOf(o.Date),
 			URL: meetingURL(o.Chamber, session(o.Where), o.Acronym, o.Number),
 		})
 	}
 	for _, o := range d.Messages {
-		c.Messages = append(c.Messages, Message{Chamber: optional(o.Chamber), Name: plain(o.Name), Date: optional(o.Date), At: optional(o.At), Sitting: optional(o.Sitting), URL: debatesURL(o.Chamber, session(o.Where), o.Sitting, o.Date)})
+		c.Messages = append(c.Messages, Message{Chamber: optional(o.Chamber), Name: plain(o.Name), Date: dayOf(o.Date), At: momentOf(o.At), Sitting: mark(o.Sitting), URL: debatesURL(o.Chamber, session(o.Where), o.Sitting, o.Date)})
 	}
 	for _, o := range d.Rulings {
-		e := Ruling{Chamber: o.Chamber, Date: optional(o.Date), At: optional(o.At), Sitting: optional(o.Sitting), URL: Bilingual{En: optional(o.URL.En), Fr: optional(o.URL.Fr)}}
+		e := Ruling{Chamber: o.Chamber, Date: dayOf(o.Date), At: momentOf(o.At), Sitting: mark(o.Sitting), URL: Bilingual{En: optional(o.URL.En), Fr: optional(o.URL.Fr)}}
 		if e.URL == (Bilingual{}) {
 			e.URL = debatesURL(o.Chamber, session(o.Where), o.Sitting, o.Date)
 		}
@@ -348,8 +348,8 @@ func (c *Course) happenings(id BillID, d *legisinfo.Detail) {
 
 func event(o legisinfo.Event, session string) Event {
 	e := Event{
-		Chamber: optional(o.Chamber), Stage: plain(o.Stage), Name: plain(o.Name), Date: optional(o.Date), At: optional(o.At), Completes: o.Completes, Defeats: o.Defeats,
-		Committee: optional(o.Committee), Sitting: optional(o.Sitting), Amendments: o.Amendments, Note: plain(o.Note),
+		Chamber: optional(o.Chamber), Stage: plain(o.Stage), Name: plain(o.Name), Date: dayOf(o.Date), At: momentOf(o.At), Completes: o.Completes, Defeats: o.Defeats,
+		Committee: mark(o.Committee), Sitting: mark(o.Sitting), Amendments: o.Amendments, Note: plain(o.Note),
 	}
 	if n := o.Report; n > 0 {
 		e.Report, e.ReportURL = &n, reportURL(o.Chamber, session, o.Committee, n)
@@ -370,7 +370,7 @@ func (c *Course) literature(id BillID, d *legisinfo.Detail) {
 	if d.PreStudy != nil || d.InPreStudy {
 		c.PreStudy = &PreStudy{InProgress: d.InPreStudy}
 		if o := d.PreStudy; o != nil {
-			c.PreStudy.Committee, c.PreStudy.Name = optional(o.Acronym), Bilingual{En: plainText(o.NameEn), Fr: plainText(o.NameFr)}
+			c.PreStudy.Committee, c.PreStudy.Name = mark(o.Acronym), Bilingual{En: plainText(o.NameEn), Fr: plainText(o.NameFr)}
 		}
 	}
 	if d.FullSummary {

@@ -371,6 +371,7 @@ func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedConte
 			return nil, fmt.Errorf("feed item %s, %d: %w", r.BillID, r.Version, err)
 		}
 		item := d.FeedItem
+		item.Summary = withoutImages(item.Summary)
 		item.BillID, item.Version, item.PublishedAt, item.NoticedAt = r.BillID, int(r.Version), r.PublishedAt, d.NoticedAt
 		out.Items = append(out.Items, item)
 	}
@@ -498,6 +499,7 @@ func (s *Store) Changes(ctx context.Context, f BillFilter, after ChangeCursor, l
 		if err := json.Unmarshal(r.Changes, &out[i].Changes); err != nil {
 			return nil, after, fmt.Errorf("version %d of bill %s: %w", r.Version, r.BillID, err)
 		}
+		cleanChanges(out[i].Changes)
 		after = ChangeCursor{Xid: r.Xid, Bill: r.BillID, Version: int(r.Version), Since: after.Since}
 	}
 	return out, after, nil

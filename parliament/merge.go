@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
 // Parts is what is held of each source about a bill; any may be missing.
@@ -49,11 +51,11 @@ func Merge(id BillID, p Parts) Bill {
 		ShortTitle:       Bilingual{En: plainText(item.ShortTitleEn), Fr: plainText(item.ShortTitleFr)},
 		HomeChamber:      cmp.Or(item.Chamber, map[string]string{"C": "house", "S": "senate"}[id.Prefix]),
 		BillType:         Bilingual{En: plainText(item.TypeEn), Fr: plainText(item.TypeFr)},
-		IntroducedOn:     optional(cmp.Or(item.Introduced(), op.Introduced)),
+		IntroducedOn:     dayOf(cmp.Or(item.Introduced(), op.Introduced)),
 		Status:           Status{Code: statusCode(item.StatusEn), En: plainText(item.StatusEn), Fr: plainText(item.StatusFr)},
-		LatestActivityAt: optional(item.LatestActivity),
+		LatestActivityAt: momentOf(item.LatestActivity),
 		Law:              item.RoyalAssent != "",
-		RoyalAssentOn:    optional(item.RoyalAssent),
+		RoyalAssentOn:    dayOf(item.RoyalAssent),
 		Committees:       committees(detail.Committees),
 		RelatedBills:     relatedBills(id, detail.RelatedBills),
 		Summary:          Bilingual{En: cleanHTML(detail.SummaryEn), Fr: cleanHTML(detail.SummaryFr)},
@@ -118,7 +120,10 @@ func withoutTitle(name string) string {
 func committees(in []legisinfo.Committee) []Committee {
 	out := []Committee{}
 	for _, c := range in {
-		out = append(out, Committee{Acronym: c.Acronym, Chamber: c.Chamber, Name: Bilingual{En: plainText(c.NameEn), Fr: plainText(c.NameFr)}})
+		if mark(c.Acronym) == nil && plainText(c.NameEn) == nil && plainText(c.NameFr) == nil {
+			continue
+		}
+		out = append(out, Committee{Acronym: value(mark(c.Acronym)), Chamber: c.Chamber, Name: Bilingual{En: plainText(c.NameEn), Fr: plainText(c.NameFr)}})
 	}
 	key := func(c Committee) string {
 		if c.Acronym == "" && c.Name.En != nil {
@@ -177,6 +182,22 @@ func statusCode(english string) *string { return optional(statusCodes[english]) 
 // plain makes plain text of both languages.
 func plain(b legisinfo.Bilingual) Bilingual {
 	return Bilingual{En: plainText(b.En), Fr: plainText(b.Fr)}
+}
+
+// dayOf and momentOf are for what an older version of the program may have stored, such as a day of the year 10000; nil
+// for what no record of Parliament has.
+func dayOf(s string) *string {
+	if t, err := time.Parse(time.DateOnly, s); err != nil || !upstream.Plausible(t) {
+		return nil
+	}
+	return &s
+}
+
+func momentOf(s string) *string {
+	if t, err := time.Parse(time.RFC3339Nano, s); err != nil || !upstream.Plausible(t) {
+		return nil
+	}
+	return &s
 }
 
 func optional(s string) *string {

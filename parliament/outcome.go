@@ -44,7 +44,7 @@ func outcomeOf(id BillID, p Parts, c *Course, later bool) *Outcome {
 	ended := func(code string, is func(legisinfo.Event) bool) *Outcome {
 		for _, e := range slices.Backward(d.Events) {
 			if is(e) {
-				return &Outcome{Code: code, On: optional(e.Date)}
+				return &Outcome{Code: code, On: dayOf(e.Date)}
 			}
 		}
 		return nil
@@ -148,7 +148,7 @@ func (c *Course) link(id BillID, p Parts, held map[int]string, later []db.BillsR
 }
 
 func reinstatement(session, number string, legisinfoID int, status Bilingual, held bool) *Reinstatement {
-	r := &Reinstatement{Session: optional(session), Number: optional(number), Held: held, Status: status}
+	r := &Reinstatement{Session: optional(session), Number: mark(number), Held: held, Status: status}
 	if legisinfoID > 0 {
 		r.LegisinfoID = &legisinfoID
 		r.LegisinfoURL = optional(fmt.Sprintf("https://www.parl.ca/legisinfo/en/bill/%d", legisinfoID))

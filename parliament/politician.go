@@ -2,6 +2,7 @@ package parliament
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -62,7 +63,7 @@ type StoredPolitician struct {
 // PoliticianOf makes a politician of what the source says: of the list's item, and of the record where that has nothing.
 func PoliticianOf(m openparliament.Member, p *openparliament.Person) Politician {
 	out := Politician{
-		Slug: m.Slug, Name: clean(p.Name), GivenName: plainText(p.GivenName), FamilyName: plainText(p.FamilyName), Province: plainText(m.Province),
+		Slug: m.Slug, Name: cmp.Or(clean(p.Name), clean(m.Name), m.Slug), GivenName: plainText(p.GivenName), FamilyName: plainText(p.FamilyName), Province: plainText(m.Province),
 		Party: Bilingual{En: plainText(m.Party)}, Riding: Bilingual{En: plainText(m.Riding)}, OpenParliamentURL: "https://openparliament.ca/politicians/" + m.Slug + "/", Memberships: []Membership{},
 	}
 	if p.PersonID > 0 {
@@ -111,8 +112,19 @@ func unaccented(s string) string {
 
 // sortKey is by what lists are sorted: family name, given name, name.
 func (p *Politician) sortKey() string {
-	return unaccented(value(p.FamilyName) + "\x01" + value(p.GivenName) + "\x01" + p.Name)
+	key := unaccented(value(p.FamilyName) + "\x01" + value(p.GivenName) + "\x01" + p.Name)
+	for len(key) > maxSortKey/6 { // no character takes more than six bytes of a cursor for one of its own
+		if raw, err := json.Marshal(key); err != nil || len(raw) <= maxSortKey {
+			break
+		}
+		_, last := utf8.DecodeLastRuneInString(key)
+		key = key[:len(key)-last]
+	}
+	return key
 }
+
+// maxSortKey bounds a key as it is in a cursor, so that no name makes a cursor that is too long for its list.
+const maxSortKey = 180
 
 // MemberHash tells whether an item of the list changed since a politician was stored.
 func MemberHash(m openparliament.Member) []byte {

@@ -2,9 +2,11 @@ package parliament
 
 import (
 	"context"
+	"regexp"
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
 // SourceState is a public service, the limits that all workers together keep to, and how it did lately.
@@ -33,11 +35,22 @@ func (s *Store) Sources(ctx context.Context) ([]SourceState, error) {
 
 func sourceOf(r db.ListSourcesRow) SourceState {
 	st := SourceState{
-		Name: r.Source, URL: r.Url, RequestsPerSecond: r.RequestsPerSecond, MaxInFlight: int(r.MaxInFlight), InFlight: int(r.InFlight),
-		BreakerOpen: r.BreakerOpen, BreakerChangedAt: r.BreakerChangedAt, LastSuccessAt: r.LastSuccessAt, LastFailureAt: r.LastFailureAt, LastError: r.LastError,
+		Name: r.Source, URL: upstream.PublicURL(r.Url), RequestsPerSecond: r.RequestsPerSecond, MaxInFlight: int(r.MaxInFlight), InFlight: int(r.InFlight),
+		BreakerOpen: r.BreakerOpen, BreakerChangedAt: r.BreakerChangedAt, LastSuccessAt: r.LastSuccessAt, LastFailureAt: r.LastFailureAt, LastError: withoutUsers(r.LastError),
 	}
 	if r.Held {
 		st.HeldUntil = r.HeldUntil
 	}
 	return st
 }
+
+// withoutUsers takes users and passwords out of addresses, which an older version of the program may have written.
+func withoutUsers(s *string) *string {
+	if s == nil {
+		return nil
+	}
+	out := users.ReplaceAllString(*s, "://")
+	return &out
+}
+
+var users = regexp.MustCompile(`://[^/?#\s"]*@`)

@@ -50,7 +50,7 @@ func chamberOrder(s Stage) int {
 }
 
 func stageOf(s legisinfo.Stage) Stage {
-	st := Stage{Chamber: s.Chamber, Name: Bilingual{En: plainText(s.NameEn), Fr: plainText(s.NameFr)}, State: stageStates[s.State], StateSince: optional(s.Since), StartedOn: optional(s.Started), Committee: optional(s.Committee)}
+	st := Stage{Chamber: s.Chamber, Name: Bilingual{En: plainText(s.NameEn), Fr: plainText(s.NameFr)}, State: stageStates[s.State], StateSince: dayOf(s.Since), StartedOn: dayOf(s.Started), Committee: mark(s.Committee)}
 	if st.State == "completed" {
 		st.EndedOn = st.StateSince
 	}

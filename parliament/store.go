@@ -469,6 +469,7 @@ func storedBill(row db.Bill) (*StoredBill, error) {
 	if err := json.Unmarshal(row.Doc, &b.Bill); err != nil {
 		return nil, fmt.Errorf("bill %s: %w", row.ID, err)
 	}
+	b.Summary = withoutImages(b.Summary)
 	return b, nil
 }
 
@@ -495,6 +496,7 @@ func (s *Store) Versions(ctx context.Context, id BillID, before, limit int) ([]V
 		if err := json.Unmarshal(row.Changes, &versions[i].Changes); err != nil {
 			return nil, fmt.Errorf("version %d of bill %s: %w", row.Version, id, err)
 		}
+		cleanChanges(versions[i].Changes)
 	}
 	return versions, nil
 }

@@ -1,12 +1,18 @@
 package parliament
 
 import (
+	"bytes"
+	"encoding/json"
+	"regexp"
 	"strings"
 	"sync"
 	"unicode"
 
 	"github.com/microcosm-cc/bluemonday"
 	"golang.org/x/net/html"
+
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
 // plainText makes plain text of a title: entities decoded, tags dropped (a raised o becomes º), white space folded.
@@ -19,8 +25,20 @@ func plainText(s string) *string {
 		s = stripTags(s)
 	}
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
-	s = strings.ToValidUTF8(s, "\uFFFD")
+	s = strings.TrimSpace(seen(strings.ToValidUTF8(s, "\uFFFD")))
 	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// seen takes out characters that cannot be seen, such as those that turn the direction of what follows.
+func seen(s string) string { return upstream.Cut(s, len(s)) }
+
+// mark is what something is called by in a few letters or digits, such as a committee's acronym; nil for what is none.
+// Readers take no other. What an older version of the program stored may be anything.
+func mark(s string) *string {
+	if !legisinfo.Marks.MatchString(s) {
 		return nil
 	}
 	return &s
@@ -53,26 +71,67 @@ func stripTags(s string) string {
 	}
 }
 
+// htmlPolicy lets through text and its shape, and links to the web. Nothing in it loads anything from anywhere: no images
+// and no styles, of which a reader's address would be told.
 var htmlPolicy = sync.OnceValue(func() *bluemonday.Policy {
-	p := bluemonday.UGCPolicy()
+	p := bluemonday.NewPolicy()
+	p.AllowElements("p", "br", "wbr", "hr", "div", "span", "section", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "ul", "ol", "li", "dl", "dt", "dd",
+		"b", "strong", "i", "em", "u", "s", "small", "sub", "sup", "abbr", "cite", "q", "code", "del", "ins", "mark",
+		"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td")
+	p.AllowAttrs("lang").Matching(languages).Globally()
+	p.AllowAttrs("colspan", "rowspan").Matching(spans).OnElements("th", "td")
+	p.AllowAttrs("href").Matching(webAddress).OnElements("a")
+	p.AllowURLSchemes("http", "https")
+	p.AllowRelativeURLs(false)
+	p.RequireParseableURLs(true)
 	p.RequireNoFollowOnLinks(true)
+	p.RequireNoReferrerOnLinks(true)
 	return p
 })
 
-// cleanHTML makes an HTML text safe to show: no scripts, styles, frames or event handlers. nil if nothing is left.
+var (
+	languages  = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z]{2})?$`)
+	spans      = regexp.MustCompile(`^[1-9][0-9]?$`)
+	webAddress = regexp.MustCompile(`^https?://[^/?#@\\]+([/?#].*)?$`) // of no user: name@host is there to mislead
+)
+
+// cleanHTML makes an HTML text safe to show: no scripts, styles, frames, images or event handlers. nil if nothing is left.
 func cleanHTML(s string) *string {
 	if strings.TrimSpace(s) == "" {
 		return nil
 	}
-	s = strings.Map(func(r rune) rune {
-		if r == 0 {
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\uFFFD"))
-	s = strings.TrimSpace(htmlPolicy().Sanitize(s))
+	s = strings.TrimSpace(htmlPolicy().Sanitize(seen(strings.ToValidUTF8(s, "\uFFFD"))))
 	if plainText(s) == nil {
 		return nil
 	}
 	return &s
+}
+
+// withoutImages cleans HTML that an older version of the program stored, which let images through.
+func withoutImages(b Bilingual) Bilingual {
+	for _, s := range []**string{&b.En, &b.Fr} {
+		if *s != nil && strings.Contains(**s, "<img") {
+			*s = cleanHTML(**s)
+		}
+	}
+	return b
+}
+
+// cleanChanges does the same for changes of summaries.
+func cleanChanges(changes []Change) {
+	for i := range changes {
+		c := &changes[i]
+		if c.Field != "summary" {
+			continue
+		}
+		for _, side := range []*json.RawMessage{&c.From, &c.To} {
+			var b Bilingual
+			if !bytes.Contains(*side, []byte("img")) || json.Unmarshal(*side, &b) != nil {
+				continue
+			}
+			if clean, err := json.Marshal(withoutImages(b)); err == nil {
+				*side = clean
+			}
+		}
+	}
 }

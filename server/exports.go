@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 	"github.com/parquet-go/parquet-go"
@@ -107,24 +108,24 @@ func textOrNone(s *string) *string {
 }
 
 func numberOrNone(n int) *int32 {
-	if n <= 0 || n > math.MaxInt32 {
+	if n <= 0 || n > math.MaxInt32 { // readers take none that is larger: see legisinfo.ParseDetail
 		return nil
 	}
 	small := int32(n)
 	return &small
 }
 
-func idOrNone(id *int) *int64 {
-	if deref(id) <= 0 {
+func idOrNone(n *int) *int64 {
+	if deref(n) <= 0 {
 		return nil
 	}
-	wide := int64(*id)
+	wide := int64(*n)
 	return &wide
 }
 
 func dayOrNone(s *string) *day {
 	t, err := time.Parse(time.DateOnly, deref(s))
-	if err != nil || t.Year() <= 1 {
+	if err != nil || t.Year() <= 1 { // the layout takes years of four digits alone
 		return nil
 	}
 	d := day(t.Unix() / secondsPerDay) //nolint:gosec // a year of four digits; midnight in UTC, so it divides without rest
@@ -319,6 +320,9 @@ func parquetType(n parquet.Node) string {
 	return physical + " " + logical.String()
 }
 
+// formulas are what a spreadsheet takes for the beginning of a formula, in either width.
+const formulas = "=+-@\t\r\n＝＋－＠"
+
 // csvCells are a row's cells; that of a value that is not there is empty. A text that a spreadsheet would take for a
 // formula is marked as text.
 func csvCells(r exportRow) []string {
@@ -340,9 +344,10 @@ func csvCells(r exportRow) []string {
 		case time.Time:
 			out[i] = value.Format(time.RFC3339Nano)
 		case string:
-			if out[i] = value; value != "" && strings.ContainsRune("=+-@\t\r", rune(value[0])) {
-				out[i] = "'" + value
+			if first, _ := utf8.DecodeRuneInString(value); strings.ContainsRune(formulas, first) {
+				value = "'" + value
 			}
+			out[i] = value
 		default:
 			out[i] = strconv.FormatInt(f.Int(), 10)
 		}

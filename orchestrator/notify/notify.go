@@ -170,11 +170,25 @@ func post(ctx context.Context, client *http.Client, address string, body []byte,
 	}
 	defer resp.Body.Close() //nolint:errcheck // only read
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
-		return "", fmt.Errorf("the receiver answered %s", resp.Status)
+	// Not resp.Status: its words are the receiver's own, of any length.
+	status := strings.TrimSpace(fmt.Sprintf("%d %s", resp.StatusCode, http.StatusText(resp.StatusCode)))
+	switch {
+	case resp.StatusCode >= 300 && resp.StatusCode < 400:
+		return "", &redirectError{status}
+	case resp.StatusCode < 200 || resp.StatusCode > 299:
+		return "", fmt.Errorf("the receiver answered %s", status)
 	}
-	return resp.Status, nil
+	return status, nil
 }
+
+// redirectError is an answer that leads elsewhere: an address that messages are not sent to, so it is an ErrRefused.
+type redirectError struct{ status string }
+
+func (e *redirectError) Error() string {
+	return "the receiver answered " + e.status + ": redirects are not followed"
+}
+
+func (e *redirectError) Is(target error) bool { return target == ErrRefused }
 
 func email(u *url.URL, guard *Guard) (func(context.Context, Message) (string, error), error) {
 	query := u.Query()

@@ -18,6 +18,8 @@ import (
 
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/retrypolicy"
+
+	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
 // Config says where and how to ask.
@@ -48,14 +50,22 @@ type Result struct {
 	Tokens     int // as the endpoint counts; 0 if it does not
 }
 
-// maxBody is the longest answer taken: a batch of 2,000 texts with 4,000 numbers each is 100 MiB of text.
-const maxBody = 128 << 20
+const (
+	// maxBody is the longest answer taken, and bodyOfText what of it one text may have: 16,000 numbers.
+	maxBody    = 64 << 20
+	bodyOfText = 512 << 10
+	// maxValues is how many numbers an answer may have: 1,000 texts with 4,000 each.
+	maxValues = 4 << 20
+)
 
 // New makes a client; an error names what is wrong with its configuration.
 func New(cfg Config) (*Client, error) {
 	u, err := url.Parse(cfg.URL)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
-		return nil, fmt.Errorf("EMBEDDINGS_URL %q: want an http or https address", cfg.URL)
+	switch {
+	case err != nil: // whose text repeats the address, which may have a password
+		return nil, errors.New("EMBEDDINGS_URL: want an http or https address")
+	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
+		return nil, fmt.Errorf("EMBEDDINGS_URL %q: want an http or https address", upstream.PublicURL(cfg.URL))
 	}
 	if cfg.Model == "" {
 		return nil, errors.New("EMBEDDINGS_MODEL: is required with EMBEDDINGS_URL")
@@ -66,10 +76,10 @@ func New(cfg Config) (*Client, error) {
 	if cfg.RetryDelay <= 0 {
 		cfg.RetryDelay = 500 * time.Millisecond
 	}
-	address := strings.TrimSuffix(cfg.URL, "/")
-	if !strings.HasSuffix(address, "/embeddings") {
-		address += "/embeddings"
+	if u.Path = strings.TrimSuffix(u.Path, "/"); !strings.HasSuffix(u.Path, "/embeddings") { // a query stays behind it
+		u.Path, u.RawPath = u.Path+"/embeddings", ""
 	}
+	address := u.String()
 	retry := retrypolicy.NewBuilder[*Result]().HandleIf(func(_ *Result, err error) bool { return transient(err) }).
 		WithMaxRetries(4).WithBackoff(cfg.RetryDelay, 16*cfg.RetryDelay).WithJitterFactor(.2).
 		WithDelayFunc(func(exec failsafe.ExecutionAttempt[*Result]) time.Duration {
@@ -79,8 +89,10 @@ func New(cfg Config) (*Client, error) {
 			}
 			return -1
 		}).Build()
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, TLSHandshakeTimeout: 5 * time.Second, IdleConnTimeout: time.Minute}
-	return &Client{cfg: cfg, address: address, http: &http.Client{Transport: transport}, exec: failsafe.With(retry)}, nil
+	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, TLSHandshakeTimeout: 5 * time.Second, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 1 << 20}
+	// No redirect is followed: texts and the key go where the configuration says.
+	asker := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	return &Client{cfg: cfg, address: address, http: asker, exec: failsafe.With(retry)}, nil
 }
 
 // Model is the model's name.
@@ -150,15 +162,25 @@ func (c *Client) Once(ctx context.Context, texts []string) (*Result, error) {
 		return nil, &networkError{fmt.Errorf("the embeddings endpoint does not answer: %w", unwrapURL(err))}
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	limit := min(maxBody, bodyOfText*(len(texts)+1))
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, int64(limit)+1))
 	if err != nil {
 		return nil, &networkError{fmt.Errorf("the embeddings endpoint's answer was cut off: %w", err)}
 	}
 	if resp.StatusCode != http.StatusOK {
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-		return nil, &StatusError{Status: resp.StatusCode, Says: strings.ToValidUTF8(string(raw[:min(200, len(raw))]), ""), RetryAfter: time.Duration(max(0, seconds)) * time.Second}
+		return nil, &StatusError{Status: resp.StatusCode, Says: c.words(raw), RetryAfter: time.Duration(max(0, seconds)) * time.Second}
 	}
 	return read(raw, len(texts))
+}
+
+// words are an endpoint's own, cut short, without the key that it may repeat.
+func (c *Client) words(raw []byte) string {
+	s := strings.ToValidUTF8(string(raw[:min(2000, len(raw))]), "")
+	if c.cfg.APIKey != "" {
+		s = strings.ReplaceAll(s, c.cfg.APIKey, "...")
+	}
+	return strings.TrimSpace(upstream.Cut(s, 200))
 }
 
 // unwrapURL leaves out the address, which may hold a secret.
@@ -182,8 +204,11 @@ func read(raw []byte, n int) (*Result, error) {
 			Total  int `json:"total_tokens"`
 		} `json:"usage"`
 	}
-	if len(raw) > maxBody {
-		return nil, &AnswerError{fmt.Sprintf("it is longer than %d bytes", maxBody)}
+	if limit := min(maxBody, bodyOfText*(n+1)); len(raw) > limit {
+		return nil, &AnswerError{fmt.Sprintf("it is longer than %d bytes", limit)}
+	}
+	if bytes.Count(raw, []byte(",")) > maxValues { // before room is made for them
+		return nil, &AnswerError{fmt.Sprintf("it has more than %d values", maxValues)}
 	}
 	if err := json.Unmarshal(raw, &a); err != nil {
 		return nil, &AnswerError{"it is not the JSON expected: " + err.Error()}

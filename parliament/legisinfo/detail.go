@@ -5,8 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
 // Reader is the version of ParseDetail. A record that an older one read lacks what it did not look for. It is read
@@ -18,7 +22,7 @@ const Reader = 3
 
 // maxEntries bounds each list of a record, so that a broken one does not fill the database. The longest in the records
 // of five sessions has 162.
-const maxEntries = 5000
+const maxEntries = 1000
 
 // Detail is what only a bill's own record has. docs/data.md lists the fields of the record and what becomes of each.
 type Detail struct {
@@ -265,20 +269,23 @@ func ParseDetail(raw []byte) (*Detail, error) {
 	if err := json.Unmarshal(raw, &identity); err != nil {
 		return nil, err
 	}
-	if identity.ID <= 0 {
+	switch {
+	case identity.ID <= 0:
 		return nil, errors.New("no Id")
+	case identity.ID > math.MaxInt32:
+		return nil, fmt.Errorf("Id %d is none", identity.ID) //nolint:revive,staticcheck // the field's name
 	}
 	r, err := record(raw)
 	if err != nil {
 		return nil, err
 	}
-	summary, publications := r.both("ShortLegislativeSummary"), r.list("Publications")
+	summary, publications := r.prose("ShortLegislativeSummary"), r.list("Publications")
 	d := &Detail{
-		ID: identity.ID, Reader: Reader, SponsorName: r.text("SponsorPersonName"), Government: government(r), SummaryEn: summary.En, SummaryFr: summary.Fr,
-		SponsorHonorific: r.both("SponsorPersonShortHonorific"), SponsorOffice: office(r), SponsorRiding: r.both("SponsorConstituencyName"), Dropped: r.is("IsDroppedFromSenateOrderPaper"),
-		ProForma: r.is("IsProForma"), Form: r.both("BillFormName"), Notes: r.both("Notes"), FullSummary: r.is("IsFullLegislativeSummaryAvailable"), InPreStudy: r.is("IsInSenatePreStudy"),
+		ID: identity.ID, Reader: Reader, SponsorName: r.words("SponsorPersonName", upstream.MaxName), Government: government(r), SummaryEn: summary.En, SummaryFr: summary.Fr,
+		SponsorHonorific: r.names("SponsorPersonShortHonorific"), SponsorOffice: office(r), SponsorRiding: r.names("SponsorConstituencyName"), Dropped: r.is("IsDroppedFromSenateOrderPaper"),
+		ProForma: r.is("IsProForma"), Form: r.names("BillFormName"), Notes: r.prose("Notes"), FullSummary: r.is("IsFullLegislativeSummaryAvailable"), InPreStudy: r.is("IsInSenatePreStudy"),
 	}
-	if year, chapter := r.count("StatuteYear"), r.count("StatuteChapter"); year > 0 && chapter > 0 {
+	if year, chapter := r.count("StatuteYear"), r.count("StatuteChapter"); year >= 1867 && year <= 9999 && chapter > 0 && chapter <= 99_999 {
 		d.StatuteYear, d.Statute = year, chapter
 	}
 	if ongoing, ok := r.flag("IsSessionOngoing"); ok {
@@ -292,12 +299,12 @@ func ParseDetail(raw []byte) (*Detail, error) {
 	}
 	for _, p := range publications {
 		if id := p.count("PublicationId"); id > 0 {
-			name := p.both("PublicationTypeName")
+			name := p.names("PublicationTypeName")
 			d.Publications = append(d.Publications, Text{ID: id, NameEn: name.En, NameFr: name.Fr})
 		}
 	}
 	for _, b := range r.list("SimilarBills") {
-		if number, session := b.text("NumberCode"), b.session(); number != "" && session != "" {
+		if number, session := b.mark("NumberCode"), b.session(); number != "" && session != "" {
 			d.RelatedBills = append(d.RelatedBills, session+"/"+number)
 		}
 	}
@@ -307,6 +314,9 @@ func ParseDetail(raw []byte) (*Detail, error) {
 	d.votes(r)
 	d.references(r)
 	d.tidy()
+	if length, err := json.Marshal(d); err != nil || len(length) > upstream.MaxRecord {
+		return nil, errors.Join(err, fmt.Errorf("it says more than %d bytes can hold", upstream.MaxRecord))
+	}
 	return d, nil
 }
 
@@ -320,7 +330,7 @@ func government(r fields) bool {
 
 // office is what the sponsor is, such as a minister. The role is a coarser word for it, and an internal one for some.
 func office(r fields) Bilingual {
-	title, role := r.both("SponsorAffiliationTitle"), r.both("SponsorAffiliationRoleName")
+	title, role := r.names("SponsorAffiliationTitle"), r.names("SponsorAffiliationRoleName")
 	if title != (Bilingual{}) || role.En == "HansardDisplay" {
 		return title
 	}
@@ -328,8 +338,8 @@ func office(r fields) Bilingual {
 }
 
 func committee(f fields, chamber string) (c Committee, ok bool) {
-	name := f.both("CommitteeName")
-	c = Committee{Acronym: f.text("CommitteeAcronym"), Chamber: chamber, NameEn: name.En, NameFr: name.Fr}
+	name := f.names("CommitteeName")
+	c = Committee{Acronym: f.mark("CommitteeAcronym"), Chamber: chamber, NameEn: name.En, NameFr: name.Fr}
 	return c, c.Acronym != "" || c.NameEn != ""
 }
 
@@ -367,19 +377,19 @@ func (d *Detail) reinstatement(r fields) {
 		similar[b.count("Id")] = b
 	}
 	other := func(kind, flag string) *Reinstatement {
-		o := &Reinstatement{ID: r.count(kind + "BillDocumentId"), Number: r.text(kind + "BillNumberCode"), Next: r.is(flag)}
+		o := &Reinstatement{ID: r.count(kind + "BillDocumentId"), Number: r.mark(kind + "BillNumberCode"), Next: r.is(flag)}
 		if o.ID == 0 && o.Number == "" {
 			return nil
 		}
 		if b := similar[o.ID]; o.ID > 0 && b != nil {
-			o.Session, o.Status = b.session(), b.both("StatusName")
-			o.Number = cmp.Or(o.Number, b.text("NumberCode"))
+			o.Session, o.Status = b.session(), b.names("StatusName")
+			o.Number = cmp.Or(o.Number, b.mark("NumberCode"))
 		}
 		return o
 	}
 	d.ReinstatedFrom = other("ReinstatedFrom", "DidReinstateFromPreviousSession")
 	if d.ReinstatedAs = other("ReinstatedAs", "DidReinstateInNextSession"); d.ReinstatedAs != nil {
-		d.ReinstatedAs.Status = r.both("StatusName") // this bill is the one that was reinstated
+		d.ReinstatedAs.Status = r.names("StatusName") // this bill is the one that was reinstated
 	}
 }
 
@@ -388,7 +398,7 @@ func (d *Detail) stages(r fields, session string) {
 	// The record's own flags call Senate committees House ones; the stage's chamber is right.
 	for _, in := range []struct{ name, chamber string }{{"HouseBillStages", "house"}, {"SenateBillStages", "senate"}} {
 		for _, s := range r.list(in.name) {
-			name := s.both("BillStageName")
+			name := s.names("BillStageName")
 			st := Stage{Chamber: in.chamber, NameEn: name.En, NameFr: name.Fr, State: s.count("State"), Since: s.day("StateAsOfDate")}
 			c, ok := committee(s.object("Committee"), in.chamber)
 			if st.Committee = c.Acronym; ok {
@@ -400,16 +410,16 @@ func (d *Detail) stages(r fields, session string) {
 	}
 	for _, in := range []struct{ name, chamber string }{{"HouseAdditionalInformation", "house"}, {"SenateAdditionalInformation", "senate"}} {
 		if s := r.object(in.name); s != nil {
-			d.stage(s, Where{Chamber: in.chamber, Session: session, Stage: s.both("BillStageName")}, "")
+			d.stage(s, Where{Chamber: in.chamber, Session: session, Stage: s.names("BillStageName")}, "")
 		}
 	}
 	for _, m := range r.list("InterChamberMessages") {
 		on, at := m.moment("Date")
-		d.Messages = append(d.Messages, Message{Where: Where{Chamber: m.chamber("ChamberOrganizationId"), Session: m.session()}, Name: m.both("EventName"), Date: on, At: at, Sitting: number(m, "MeetingNumber")})
+		d.Messages = append(d.Messages, Message{Where: Where{Chamber: m.chamber("ChamberOrganizationId"), Session: m.session()}, Name: m.names("EventName"), Date: on, At: at, Sitting: number(m, "MeetingNumber")})
 	}
 	if s := r.object("RoyalAssent"); s != nil {
 		// Royal assent has no state of its own: once it is there, it is complete.
-		name := s.both("BillStageName")
+		name := s.names("BillStageName")
 		st := Stage{Chamber: "senate", NameEn: name.En, NameFr: name.Fr, State: 1, Since: s.day("LastStageEventStartDateTime")}
 		if st.Since != "" {
 			st.State = 4
@@ -430,12 +440,12 @@ func (d *Detail) stage(s fields, where Where, committee string) (started string)
 	for _, o := range s.list("Sittings") {
 		on := o.day("Date")
 		begin(on)
-		d.Sittings = append(d.Sittings, Sitting{Where: where, Name: o.both("Name"), Number: number(o, "Number"), Date: on, Note: o.both("AdditionalInformation"), Published: o.is("IsPublished")})
+		d.Sittings = append(d.Sittings, Sitting{Where: where, Name: o.names("Name"), Number: number(o, "Number"), Date: on, Note: o.both("AdditionalInformation"), Published: o.is("IsPublished")})
 	}
 	for _, o := range s.list("SignificantEvents") {
 		on, at := o.moment("EventDateTime")
 		begin(on)
-		e := Event{Where: where, Type: o.count("EventTypeId"), Name: o.both("EventName"), Date: on, At: at, Completes: o.is("IsCompletionOfBillStage"), Defeats: o.is("IsDefeatedEvent"), Report: o.count("CommitteeReportNumber"), Note: o.both("AdditionalInformation")}
+		e := Event{Where: where, Type: o.count("EventTypeId"), Name: o.names("EventName"), Date: on, At: at, Completes: o.is("IsCompletionOfBillStage"), Defeats: o.is("IsDefeatedEvent"), Report: o.count("CommitteeReportNumber"), Note: o.both("AdditionalInformation")}
 		if e.Report > 0 {
 			e.Committee = committee
 		}
@@ -443,7 +453,7 @@ func (d *Detail) stage(s fields, where Where, committee string) (started string)
 	}
 	for _, o := range s.list("Decisions") {
 		d.Decisions = append(d.Decisions, Decision{
-			Where: where, Motion: o.both("DecisionMotionTitle"), Result: result(o), Method: o.both("DecisionMethodName"), Division: o.count("DivisionNumber"),
+			Where: where, Motion: o.both("DecisionMotionTitle"), Result: result(o), Method: o.names("DecisionMethodName"), Division: o.count("DivisionNumber"),
 			Date: o.day("DecisionSittingDate"), Sitting: number(o, "DecisionSittingNumber"),
 		})
 		if n := o.count("DivisionNumber"); n > 0 { // else it was decided without a count
@@ -458,12 +468,12 @@ func (d *Detail) stage(s fields, where Where, committee string) (started string)
 		there := where
 		there.Session = cmp.Or(o.session(), where.Session)
 		d.Speeches = append(d.Speeches, Speech{
-			Where: there, Kind: o.both("EventTypeName"), Sponsor: o.count("EventTypeId") == sponsorsSpeech, Person: o.count("PersonId"), Name: o.text("PersonName"),
-			Caucus: o.both("CaucusShortName"), Date: on, At: at, Sitting: number(o, "MeetingNumber"), URL: links(o),
+			Where: there, Kind: o.names("EventTypeName"), Sponsor: o.count("EventTypeId") == sponsorsSpeech, Person: o.count("PersonId"), Name: o.words("PersonName", upstream.MaxName),
+			Caucus: o.names("CaucusShortName"), Date: on, At: at, Sitting: number(o, "MeetingNumber"), URL: links(o),
 		})
 	}
 	for _, o := range s.list("CommitteeMeetings") {
-		d.Meetings = append(d.Meetings, Meeting{Where: where, Committee: o.both("CommitteeName"), Acronym: o.text("CommitteeAcronym"), Number: number(o, "Number"), Date: o.day("Date")})
+		d.Meetings = append(d.Meetings, Meeting{Where: where, Committee: o.names("CommitteeName"), Acronym: o.mark("CommitteeAcronym"), Number: number(o, "Number"), Date: o.day("Date")})
 	}
 	return started
 }
@@ -473,7 +483,7 @@ const sponsorsSpeech = 60152
 
 // number reads a number that is a name, such as a sitting's; empty for 0, which means that it is not known.
 func number(f fields, name string) string {
-	if s := f.text(name); s != "0" {
+	if s := f.mark(name); s != "0" {
 		return s
 	}
 	return ""
@@ -488,7 +498,10 @@ func links(f fields) Bilingual {
 // link keeps addresses of the web; others are not for a page to link to.
 func link(s string) string {
 	lower := strings.ToLower(s)
-	if !strings.HasPrefix(lower, "http://") && !strings.HasPrefix(lower, "https://") || strings.ContainsAny(s, " \t\r\n\"<>\\") {
+	if !strings.HasPrefix(lower, "http://") && !strings.HasPrefix(lower, "https://") || strings.ContainsAny(s, " \t\r\n\"<>\\") || len(s) > upstream.MaxText {
+		return ""
+	}
+	if u, err := url.Parse(s); err != nil || u.Hostname() == "" || u.User != nil { // user@host is there to mislead
 		return ""
 	}
 	return s
@@ -499,7 +512,7 @@ var results = map[int]string{15: "Agreed To", 16: "Negatived", 17: "Tie"}
 
 // result reads a result: its name or, where that is missing, what else says the same.
 func result(f fields) string {
-	switch name := f.text("DecisionResultNameEn"); {
+	switch name := f.words("DecisionResultNameEn", upstream.MaxName); {
 	case name != "":
 		return name
 	case f.is("IsTied"):
@@ -610,24 +623,24 @@ func (d *Detail) references(r fields) {
 		}
 	}
 	for _, o := range r.list("WebReferences") {
-		ref := Reference{Kind: o.both("WebReferenceTypeName"), Title: o.both("Title"), URL: links(o)}
+		ref := Reference{Kind: o.names("WebReferenceTypeName"), Title: o.both("Title"), URL: links(o)}
 		if ref.Title != (Bilingual{}) || ref.URL != (Bilingual{}) {
 			d.References = append(d.References, ref)
 		}
 	}
 	for _, o := range r.list("BibliographicNotices") {
 		n := Notice{
-			Title: o.text("Title"), Author: o.text("Author"), Publication: o.text("Publication"), Volume: o.text("VolumePage"), Date: o.text("PublicationDate"),
-			Classification: o.text("Classification"), Language: o.count("LanguageId"), Online: o.is("IsOnlineVersionAvailable"),
+			Title: o.text("Title"), Author: o.words("Author", upstream.MaxName), Publication: o.words("Publication", upstream.MaxName), Volume: o.words("VolumePage", upstream.MaxName), Date: o.words("PublicationDate", upstream.MaxName),
+			Classification: o.words("Classification", upstream.MaxName), Language: o.count("LanguageId"), Online: o.is("IsOnlineVersionAvailable"),
 		}
 		if n.Title != "" {
 			d.Notices = append(d.Notices, n)
 		}
 	}
-	if name := r.both("LatestBillEventTypeName"); name != (Bilingual{}) {
+	if name := r.names("LatestBillEventTypeName"); name != (Bilingual{}) {
 		on, at := r.moment("LatestBillEventDateTime")
 		d.LatestEvent = &Event{
-			Type: r.count("LatestBillEventEventTypeId"), Where: Where{Chamber: r.chamber("LatestBillEventChamberOrganizationId")}, Name: name, Date: on, At: at, Committee: r.object("LatestBillEventCommitteeDetails").text("CommitteeAcronym"),
+			Type: r.count("LatestBillEventEventTypeId"), Where: Where{Chamber: r.chamber("LatestBillEventChamberOrganizationId")}, Name: name, Date: on, At: at, Committee: r.object("LatestBillEventCommitteeDetails").mark("CommitteeAcronym"),
 			Sitting: number(r, "LatestBillEventMeetingNumber"), Amendments: r.count("LatestBillEventNumberOfAmendments"), Note: r.both("LatestBillEventAdditionalInformation"),
 		}
 	}

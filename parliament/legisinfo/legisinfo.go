@@ -4,12 +4,14 @@
 package legisinfo
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"strings"
 	"time"
@@ -70,28 +72,50 @@ func (c Client) List(ctx context.Context, session string) ([]Item, []*upstream.R
 	if session != "" {
 		path += "?parlsession=" + url.QueryEscape(session)
 	}
-	var raws []json.RawMessage
-	if err := c.GetJSON(ctx, path, &raws); err != nil {
-		return nil, nil, err
-	}
 	var items []Item
 	var faults []*upstream.RecordError
-	for _, raw := range raws {
-		item, err := ParseItem(raw)
-		if err == nil && session != "" && session != AllSessions && item.Session != session {
-			err = fmt.Errorf("session %q in the list of session %s", item.Session, session)
-		}
-		if err != nil {
-			at := c.URL(path)
-			if item.Number != "" && item.Session != "" {
-				at = c.DetailURL(item.Session, item.Number)
+	text := 0
+	err := c.GetList(ctx, path, upstream.List{
+		Begin: func() { items, faults, text = nil, nil, 0 },
+		Record: func(raw []byte, err error) error {
+			var item Item
+			if err == nil {
+				item, err = ParseItem(raw)
 			}
-			faults = append(faults, &upstream.RecordError{URL: at, Err: err})
-			continue
-		}
-		items = append(items, item)
+			if err == nil && session != "" && session != AllSessions && item.Session != session {
+				err = fmt.Errorf("session %q in the list of session %s", item.Session, session)
+			}
+			if err != nil {
+				at := c.URL(path)
+				if item.Number != "" && item.Session != "" {
+					at = c.DetailURL(item.Session, item.Number)
+				}
+				faults = upstream.AddFault(faults, at, err)
+				return nil
+			}
+			if text += item.length(); text > maxText {
+				return upstream.Refused(c.URL(path), fmt.Sprintf("has more than %d bytes of texts", maxText))
+			}
+			items = append(items, item)
+			return nil
+		},
+	})
+	if err != nil {
+		return nil, nil, err
 	}
 	return items, faults, nil
+}
+
+// maxText bounds what is kept of a list, in bytes. All bills that there are have 8 MB.
+const maxText = 32 << 20
+
+// length is how many bytes of texts an item has.
+func (i *Item) length() int {
+	n := 0
+	for _, s := range []string{i.Session, i.Number, i.LongTitleEn, i.LongTitleFr, i.ShortTitleEn, i.ShortTitleFr, i.TypeEn, i.TypeFr, i.StatusEn, i.StatusFr, i.SponsorName} {
+		n += len(s)
+	}
+	return n
 }
 
 // DetailURL is the address of a bill's record.
@@ -103,21 +127,36 @@ func detailPath(session, number string) string {
 
 // Detail gives the record of a bill in the list.
 func (c Client) Detail(ctx context.Context, item *Item) (*Detail, error) {
-	var raws []json.RawMessage
-	if err := c.GetJSON(ctx, detailPath(item.Session, item.Number), &raws); err != nil {
+	path := detailPath(item.Session, item.Number)
+	var raw []byte
+	var fault error
+	records := 0
+	err := c.GetList(ctx, path, upstream.List{
+		Begin: func() { raw, fault, records = nil, nil, 0 },
+		Record: func(r []byte, err error) error {
+			if records++; records == 1 {
+				raw, fault = bytes.Clone(r), err
+			}
+			return nil
+		},
+	})
+	if err != nil {
 		return nil, err
 	}
-	if len(raws) != 1 {
-		return nil, &upstream.RecordError{URL: c.DetailURL(item.Session, item.Number), Err: fmt.Errorf("%d records, want 1", len(raws))}
+	if records != 1 {
+		fault = fmt.Errorf("%d records, want 1", records)
 	}
-	d, err := ParseDetail(raws[0])
-	if err == nil && d.ID != item.ID {
-		err = fmt.Errorf("record of bill id %d, want %d", d.ID, item.ID)
+	var d *Detail
+	if fault == nil {
+		d, fault = ParseDetail(raw)
 	}
-	if err != nil {
-		return nil, &upstream.RecordError{URL: c.DetailURL(item.Session, item.Number), Err: err}
+	if fault == nil && d.ID != item.ID {
+		fault = fmt.Errorf("record of bill id %d, want %d", d.ID, item.ID)
 	}
-	d.ItemHash, d.Raw = item.Hash, raws[0]
+	if fault != nil {
+		return nil, &upstream.RecordError{URL: c.DetailURL(item.Session, item.Number), Err: fault}
+	}
+	d.ItemHash, d.Raw = item.Hash, raw
 	return d, nil
 }
 
@@ -148,19 +187,22 @@ func ParseItem(raw []byte) (Item, error) {
 	}
 	err := json.Unmarshal(raw, &r)
 	item := Item{
-		ID: r.BillID, Session: r.ParlSessionCode, Number: r.BillNumberFormatted,
+		ID: r.BillID, Session: upstream.Cut(r.ParlSessionCode, upstream.MaxName), Number: upstream.Cut(r.BillNumberFormatted, upstream.MaxName),
 		LongTitleEn: text(r.LongTitleEn), LongTitleFr: text(r.LongTitleFr), ShortTitleEn: text(r.ShortTitleEn), ShortTitleFr: text(r.ShortTitleFr),
-		TypeEn: text(r.BillTypeEn), TypeFr: text(r.BillTypeFr), StatusEn: text(r.CurrentStatusEn), StatusFr: text(r.CurrentStatusFr),
-		Chamber: chamber(r.OriginatingChamberID), SponsorName: text(r.SponsorEn),
+		TypeEn: name(r.BillTypeEn), TypeFr: name(r.BillTypeFr), StatusEn: name(r.CurrentStatusEn), StatusFr: name(r.CurrentStatusFr),
+		Chamber: chamber(r.OriginatingChamberID), SponsorName: name(r.SponsorEn),
 	}
 	if err != nil {
 		return item, err
 	}
-	if r.SponsorID != nil {
+	if r.SponsorID != nil && *r.SponsorID > 0 && *r.SponsorID <= math.MaxInt32 {
 		item.SponsorID = *r.SponsorID
 	}
-	if item.ID <= 0 {
+	switch {
+	case item.ID <= 0:
 		return item, errors.New("no BillId")
+	case item.ID > math.MaxInt32:
+		return item, fmt.Errorf("BillId %d is none", item.ID)
 	}
 	for _, f := range []struct {
 		value *string
@@ -200,7 +242,8 @@ func hash(raw []byte) (string, error) {
 	return hex.EncodeToString(sum[:16]), nil
 }
 
-// ParseTime reads a clock time with an offset or, without one, Ottawa's. The year 1, and an empty text, mean none.
+// ParseTime reads a clock time with an offset or, without one, Ottawa's. The year 1, and an empty text, mean none. A year
+// that no record of Parliament has is an error: see upstream.Plausible.
 func ParseTime(s string) (t time.Time, ok bool, err error) {
 	if s == "" {
 		return t, false, nil
@@ -210,7 +253,13 @@ func ParseTime(s string) (t time.Time, ok bool, err error) {
 	} else if t, err = time.ParseInLocation("2006-01-02T15:04:05", s, Ottawa); err != nil {
 		return t, false, fmt.Errorf("%q is not a date and time", s)
 	}
-	return t, t.Year() > 1, nil
+	switch {
+	case t.Year() == 1 || t.UTC().Year() == 1: // midnight in one zone is the day before in another
+		return t, false, nil
+	case !upstream.Plausible(t):
+		return t, false, fmt.Errorf("%q is not a time of Parliament", s)
+	}
+	return t, true, nil
 }
 
 // Ottawa is Parliament's time zone.
@@ -238,5 +287,12 @@ func text(s *string) string {
 	if s == nil {
 		return ""
 	}
-	return strings.TrimSpace(*s)
+	return strings.TrimSpace(upstream.Cut(*s, upstream.MaxText))
+}
+
+func name(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return strings.TrimSpace(upstream.Cut(*s, upstream.MaxName))
 }

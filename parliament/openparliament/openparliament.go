@@ -6,9 +6,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
@@ -49,55 +51,117 @@ const (
 )
 
 func (c Client) bills(ctx context.Context, query url.Values) (bills []Bill, faults []*upstream.RecordError, err error) {
-	seen := map[string]bool{}
-	err = c.pages(ctx, "/bills/", query, func(page string, raw json.RawMessage) {
-		b, err := ParseBill(raw)
-		if err != nil {
-			faults = append(faults, &upstream.RecordError{URL: c.URL(b.link(page)), Err: err})
-			return
-		}
-		if key := b.Session + "/" + b.Number; !seen[key] { // pages shift when a bill is added between two requests
-			seen[key] = true
-			bills = append(bills, b)
-		}
-	})
-	if err != nil {
+	l := lister[Bill]{parse: ParseBill, key: func(b Bill) string { return b.Session + "/" + b.Number }}
+	if err := c.pages(ctx, "/bills/", query, &l); err != nil {
 		return nil, nil, err
 	}
-	return bills, faults, nil
+	return l.records, l.faults, nil
 }
 
-// pages gives every object of a list to f, with the path of the page it is on.
-func (c Client) pages(ctx context.Context, list string, query url.Values, f func(page string, raw json.RawMessage)) error {
+// lister gathers the records of a list, each once: pages shift when one is added between two requests.
+type lister[T any] struct {
+	parse func(raw []byte) (T, error)
+	key   func(T) string
+
+	seen    map[string]bool
+	records []T
+	faults  []*upstream.RecordError
+	read    int // records, all told
+	text    int // bytes of the keys and records that are kept, roughly
+}
+
+// maxText bounds what is kept of a list, in bytes. All bills that there are have 3 MB.
+const maxText = 32 << 20
+
+// pages reads a list from its first page to its last.
+func (c Client) pages(ctx context.Context, list string, query url.Values, l pager) error {
 	query.Set("limit", fmt.Sprint(pageSize))
 	query.Set("format", "json")
 	query.Set("version", "v1")
 	next := list + "?" + query.Encode()
+	been := map[string]bool{}
 	for range maxPages {
-		var page struct {
-			Objects    []json.RawMessage `json:"objects"`
-			Pagination struct {
-				NextURL *string `json:"next_url"`
-			} `json:"pagination"`
+		var pagination struct {
+			NextURL *string `json:"next_url"`
 		}
-		if err := c.GetJSON(ctx, next, &page); err != nil {
+		been[next] = true
+		record, begin := l.page(c, next)
+		err := c.GetList(ctx, next, upstream.List{Field: "objects", Begin: func() { begin(); pagination.NextURL = nil }, Record: record, Fields: map[string]any{"pagination": &pagination}})
+		if err != nil {
 			return err
 		}
-		for _, raw := range page.Objects {
-			f(next, raw)
-		}
-		if page.Pagination.NextURL == nil || *page.Pagination.NextURL == "" {
+		if pagination.NextURL == nil || *pagination.NextURL == "" {
 			return nil
 		}
-		if next = *page.Pagination.NextURL; !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") {
-			return fmt.Errorf("%s: next_url %q leads away from the service", Source, next)
+		from := next
+		switch next = *pagination.NextURL; {
+		case !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\t\r\n"):
+			return upstream.Refused(c.URL(from), "has the next_url "+upstream.Words(fmt.Sprintf("%q", next))+", which leads away from the service")
+		case len(next) > maxURL:
+			return upstream.Refused(c.URL(from), fmt.Sprintf("has a next_url of %d bytes", len(next)))
+		case been[next]:
+			return upstream.Refused(c.URL(from), "has a next_url that leads in circles")
 		}
 	}
-	return fmt.Errorf("%s: the list %s has more than %d pages", Source, list, maxPages)
+	return upstream.Refused(c.URL(list), fmt.Sprintf("has more than %d pages", maxPages))
 }
 
+// pager is a lister of any kind of records.
+type pager interface {
+	// page gives what is given the records of a page, and what forgets them when the page is asked for again.
+	page(c Client, path string) (record func(raw []byte, err error) error, begin func())
+}
+
+func (l *lister[T]) page(c Client, path string) (record func(raw []byte, err error) error, begin func()) {
+	if l.seen == nil {
+		l.seen = map[string]bool{}
+	}
+	records, faults, more, read, text := len(l.records), len(l.faults), 0, l.read, l.text
+	if faults > upstream.MaxFaults {
+		more = l.faults[upstream.MaxFaults].More
+	}
+	begin = func() {
+		for _, r := range l.records[records:] {
+			delete(l.seen, l.key(r))
+		}
+		l.records, l.faults, l.read, l.text = l.records[:records], l.faults[:faults], read, text
+		if more > 0 {
+			l.faults[upstream.MaxFaults].More = more
+		}
+	}
+	record = func(raw []byte, err error) error {
+		if l.read++; l.read > upstream.MaxRecords {
+			return upstream.Refused(c.URL(path), fmt.Sprintf("has more than %d records, with those of the pages before it", upstream.MaxRecords))
+		}
+		at := path
+		var r T
+		if err == nil {
+			r, err = l.parse(raw)
+			if o, ok := any(r).(interface{ link(string) string }); ok {
+				at = o.link(path)
+			}
+		}
+		if err != nil {
+			l.faults = upstream.AddFault(l.faults, c.URL(at), err)
+			return nil
+		}
+		if key := l.key(r); !l.seen[key] {
+			if l.text += len(raw); l.text > maxText {
+				return upstream.Refused(c.URL(path), fmt.Sprintf("has more than %d bytes of records, with those of the pages before it", maxText))
+			}
+			l.seen[key] = true
+			l.records = append(l.records, r)
+		}
+		return nil
+	}
+	return record, begin
+}
+
+// maxURL is the longest host-relative address that is kept.
+const maxURL = 1000
+
 func (b Bill) link(page string) string {
-	if strings.HasPrefix(b.URL, "/") {
+	if strings.HasPrefix(b.URL, "/") && len(b.URL) <= maxURL {
 		return b.URL
 	}
 	return page
@@ -117,16 +181,28 @@ func ParseBill(raw []byte) (Bill, error) {
 		URL string `json:"url"`
 	}
 	err := json.Unmarshal(raw, &o)
-	b := Bill{Session: o.Session, Number: o.Number, NameEn: o.Name.En, NameFr: o.Name.Fr, URL: o.URL}
+	b := Bill{
+		Session: upstream.Cut(o.Session, upstream.MaxName), Number: upstream.Cut(o.Number, upstream.MaxName),
+		NameEn: upstream.Cut(o.Name.En, upstream.MaxText), NameFr: upstream.Cut(o.Name.Fr, upstream.MaxText), URL: o.URL,
+	}
+	if len(b.URL) > maxURL || strings.ContainsFunc(b.URL, unicode.IsControl) {
+		b.URL = ""
+	}
 	if err != nil {
 		return b, err
 	}
 	if o.LegisinfoID != nil {
-		b.LegisinfoID = *o.LegisinfoID
+		if b.LegisinfoID = *o.LegisinfoID; b.LegisinfoID < 0 || b.LegisinfoID > math.MaxInt32 {
+			return b, fmt.Errorf("legisinfo_id %d is none", b.LegisinfoID)
+		}
 	}
 	if o.Introduced != nil && *o.Introduced != "" {
-		if _, err := time.Parse(time.DateOnly, *o.Introduced); err != nil {
+		day, err := time.Parse(time.DateOnly, *o.Introduced)
+		if err != nil {
 			return b, fmt.Errorf("introduced %q is not a date", *o.Introduced)
+		}
+		if !upstream.Plausible(day) {
+			return b, fmt.Errorf("introduced %q is not a day of Parliament", *o.Introduced)
 		}
 		b.Introduced = *o.Introduced
 	}

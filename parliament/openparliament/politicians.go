@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/url"
 	"regexp"
 	"strconv"
+	"strings"
+	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
@@ -46,7 +49,7 @@ type Membership struct {
 	End      string `json:"end,omitempty"`
 }
 
-var memberURL = regexp.MustCompile(`^/politicians/([a-z0-9-]{1,200})/$`)
+var memberURL = regexp.MustCompile(`^/politicians/([a-z0-9-]{1,100})/$`)
 
 // Politicians gives the members of now or, with all, those of before too.
 func (c Client) Politicians(ctx context.Context, all bool) ([]Member, []*upstream.RecordError, error) {
@@ -54,21 +57,9 @@ func (c Client) Politicians(ctx context.Context, all bool) ([]Member, []*upstrea
 	if all {
 		query.Set("include", "all")
 	}
-	var members []Member
-	var faults []*upstream.RecordError
-	seen := map[string]bool{}
-	err := c.pages(ctx, "/politicians/", query, func(page string, raw json.RawMessage) {
-		m, err := ParseMember(raw)
-		if err != nil {
-			faults = append(faults, &upstream.RecordError{URL: c.URL(page), Err: err})
-			return
-		}
-		if !seen[m.Slug] {
-			seen[m.Slug] = true
-			members = append(members, m)
-		}
-	})
-	return members, faults, err
+	l := lister[Member]{parse: ParseMember, key: func(m Member) string { return m.Slug }}
+	err := c.pages(ctx, "/politicians/", query, &l)
+	return l.records, l.faults, err
 }
 
 // PoliticianURL is the address of a politician's record.
@@ -121,10 +112,14 @@ func ParseMember(raw []byte) (Member, error) {
 	if m == nil {
 		return Member{}, fmt.Errorf("url %q is not a politician's", o.URL)
 	}
-	if o.Name == "" {
+	if strings.TrimSpace(upstream.Cut(o.Name, upstream.MaxName)) == "" {
 		return Member{}, errors.New("no name")
 	}
-	return Member{Slug: m[1], Name: o.Name, Party: o.Party.ShortName.En, Riding: o.Riding.Name.En, Province: o.Riding.Province, Image: o.Image}, nil
+	name, text := upstream.MaxName, upstream.MaxText
+	return Member{
+		Slug: m[1], Name: upstream.Cut(o.Name, text), Party: upstream.Cut(o.Party.ShortName.En, name), Riding: upstream.Cut(o.Riding.Name.En, text), Province: upstream.Cut(o.Riding.Province, name),
+		Image: path(o.Image),
+	}, nil
 }
 
 // ParsePerson reads a politician's own record. A person without a party, a riding, a province or an id is fine.
@@ -154,25 +149,44 @@ func ParsePerson(raw []byte) (*Person, error) {
 	if m == nil {
 		return nil, fmt.Errorf("url %q is not a politician's", o.URL)
 	}
-	if o.Name == "" {
+	if strings.TrimSpace(upstream.Cut(o.Name, upstream.MaxName)) == "" {
 		return nil, errors.New("no name")
 	}
-	p := &Person{Slug: m[1], Name: o.Name, GivenName: o.GivenName, FamilyName: o.FamilyName, Image: o.Image}
+	name, text := upstream.MaxName, upstream.MaxText
+	p := &Person{Slug: m[1], Name: upstream.Cut(o.Name, text), GivenName: upstream.Cut(o.GivenName, text), FamilyName: upstream.Cut(o.FamilyName, text), Image: path(o.Image)}
 	var ids []string
 	if err := json.Unmarshal(o.Other["parl_mp_id"], &ids); err == nil && len(ids) > 0 {
-		if id, err := strconv.Atoi(ids[0]); err == nil && id > 0 {
+		if id, err := strconv.Atoi(ids[0]); err == nil && id > 0 && id <= math.MaxInt32 {
 			p.PersonID = id
 		}
 	}
-	for _, t := range o.Memberships {
-		ms := Membership{PartyEn: t.Party.ShortName.En, PartyFr: t.Party.ShortName.Fr, RidingEn: t.Riding.Name.En, RidingFr: t.Riding.Name.Fr, Province: t.Riding.Province, LabelEn: t.Label.En, LabelFr: t.Label.Fr}
-		if t.Start != nil {
-			ms.Start = *t.Start
-		}
-		if t.End != nil {
-			ms.End = *t.End
-		}
-		p.Memberships = append(p.Memberships, ms)
+	for _, t := range o.Memberships[:min(len(o.Memberships), maxMemberships)] {
+		p.Memberships = append(p.Memberships, Membership{
+			PartyEn: upstream.Cut(t.Party.ShortName.En, name), PartyFr: upstream.Cut(t.Party.ShortName.Fr, name), RidingEn: upstream.Cut(t.Riding.Name.En, text), RidingFr: upstream.Cut(t.Riding.Name.Fr, text),
+			Province: upstream.Cut(t.Riding.Province, name), LabelEn: upstream.Cut(t.Label.En, text), LabelFr: upstream.Cut(t.Label.Fr, text), Start: day(t.Start), End: day(t.End),
+		})
 	}
 	return p, nil
+}
+
+// maxMemberships bounds the terms of one person.
+const maxMemberships = 100
+
+// day reads a day; empty for none, and for what is no day of Parliament.
+func day(s *string) string {
+	if s == nil {
+		return ""
+	}
+	if t, err := time.Parse(time.DateOnly, *s); err != nil || !upstream.Plausible(t) {
+		return ""
+	}
+	return *s
+}
+
+// path keeps host-relative addresses that are plain; others are not to be linked to.
+func path(s string) string {
+	if len(s) > maxURL || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) }) {
+		return ""
+	}
+	return s
 }

@@ -36,7 +36,7 @@ func (r *reporter) asked(ctx context.Context, err error) {
 		}
 		_ = r.q.SourceSucceeded(ctx, r.source)
 	default:
-		text := db.CleanText(err.Error())
+		text := db.CleanText(Words(err.Error()))
 		_ = r.q.SourceFailed(ctx, db.SourceFailedParams{Source: r.source, Error: &text})
 	}
 }

@@ -3,14 +3,11 @@
 package upstream
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
-	"mime"
 	"net"
 	"net/http"
 	"net/url"
@@ -60,12 +57,13 @@ type Config struct {
 // Client asks one service. It is safe for use by several goroutines.
 type Client struct {
 	cfg   Config
-	base  *url.URL
+	base  *url.URL // without user and password
+	user  *url.Userinfo
 	http  *http.Client
 	limit *limiter
 	state *reporter
-	exec  failsafe.Executor[[]byte]
-	gate  circuitbreaker.CircuitBreaker[[]byte]
+	exec  failsafe.Executor[any]
+	gate  circuitbreaker.CircuitBreaker[any]
 	meter *meters
 }
 
@@ -82,8 +80,15 @@ const (
 // New makes a client. BaseURL must be an http or https URL.
 func New(cfg Config) (*Client, error) {
 	base, err := url.Parse(cfg.BaseURL)
-	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" {
-		return nil, fmt.Errorf("%s: base URL %q: want http://host or https://host", cfg.Source, cfg.BaseURL)
+	switch {
+	case err != nil: // whose text repeats the address, and that may have a password
+		return nil, fmt.Errorf("%s: base URL: want http://host or https://host", cfg.Source)
+	case base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" || base.Fragment != "":
+		return nil, fmt.Errorf("%s: base URL %q: want http://host or https://host", cfg.Source, PublicURL(cfg.BaseURL))
+	}
+	user := base.User
+	if base.User = nil; user != nil {
+		cfg.BaseURL = strings.TrimSuffix(base.String(), "/")
 	}
 	if cfg.RPS < 0 {
 		return nil, fmt.Errorf("%s: requests per second %g: want 0 (no limit) or more", cfg.Source, cfg.RPS)
@@ -107,6 +112,7 @@ func New(cfg Config) (*Client, error) {
 		MaxIdleConnsPerHost:    cfg.MaxInFlight,
 		IdleConnTimeout:        30 * time.Second,
 		ForceAttemptHTTP2:      true,
+		DisableCompression:     true, // read unpacks, so that it can count what comes
 		MaxResponseHeaderBytes: 1 << 20,
 	}
 	meter, err := newMeters(cfg.Metrics, cfg.Source)
@@ -114,30 +120,30 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("%s: metrics: %w", cfg.Source, err)
 	}
 	c := &Client{
-		cfg: cfg, base: base, http: &http.Client{Transport: transport, Timeout: cfg.Timeout, CheckRedirect: stay(base)},
+		cfg: cfg, base: base, user: user, http: &http.Client{Transport: transport, Timeout: cfg.Timeout, CheckRedirect: stay(base)},
 		limit: newLimiter(cfg), state: newReporter(cfg), meter: meter,
 	}
 	if cfg.Tracer != nil {
 		c.http.Transport = otelhttp.NewTransport(transport, otelhttp.WithTracerProvider(cfg.Tracer), otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()),
 			otelhttp.WithSpanNameFormatter(func(string, *http.Request) string { return "GET " + cfg.Source }))
 	}
-	retries := retrypolicy.NewBuilder[[]byte]().
-		HandleIf(func(_ []byte, err error) bool { return isTransient(err) }).
+	retries := retrypolicy.NewBuilder[any]().
+		HandleIf(func(_ any, err error) bool { return isTransient(err) }).
 		AbortOnErrors(circuitbreaker.ErrOpen, context.Canceled).
 		WithMaxAttempts(maxAttempts).WithMaxDuration(maxTrying).
 		WithBackoff(cfg.RetryDelay, 10*time.Second).WithJitterFactor(0.2).
-		WithDelayFunc(func(exec failsafe.ExecutionAttempt[[]byte]) time.Duration {
+		WithDelayFunc(func(exec failsafe.ExecutionAttempt[any]) time.Duration {
 			var s *StatusError
 			if errors.As(exec.LastError(), &s) && s.RetryAfter > 0 {
 				return s.RetryAfter * 5 / 4 // the jitter takes off a fifth at most
 			}
 			return -1 // the backoff above
 		}).
-		OnRetryScheduled(func(ev failsafe.ExecutionScheduledEvent[[]byte]) {
+		OnRetryScheduled(func(ev failsafe.ExecutionScheduledEvent[any]) {
 			observerOf(ev.Context()).retrying(cfg.Source, ev.LastError(), ev.Attempts(), ev.Delay)
 		}).
 		ReturnLastFailure().Build()
-	c.gate = circuitbreaker.NewBuilder[[]byte]().
+	c.gate = circuitbreaker.NewBuilder[any]().
 		WithFailureThreshold(breakerThreshold).WithDelay(breakerDelay).
 		OnOpen(func(circuitbreaker.StateChangedEvent) {
 			cfg.Logger.Warn("source is failing: not asking it for a while", "source", cfg.Source, "for", breakerDelay)
@@ -150,7 +156,7 @@ func New(cfg Config) (*Client, error) {
 			meter.breaker.Set(0)
 		}).
 		Build()
-	c.exec = failsafe.With[[]byte](retries)
+	c.exec = failsafe.With[any](retries)
 	return c, nil
 }
 
@@ -177,18 +183,46 @@ func (o Observer) retrying(source string, err error, attempt int, wait time.Dura
 
 type observerKey struct{}
 
-// stay follows redirects within a service only.
+// redirectError says that a redirect is not followed.
+type redirectError struct{ reason string }
+
+func (e *redirectError) Error() string { return e.reason }
+
+// stay follows redirects within a service only: to the same scheme, host and port, or from http to https where both have
+// their own ports.
 func stay(base *url.URL) func(*http.Request, []*http.Request) error {
 	return func(req *http.Request, via []*http.Request) error {
-		safer := base.Scheme == "http" && req.URL.Scheme == "https" && req.URL.Hostname() == base.Hostname()
-		if !safer && (req.URL.Host != base.Host || req.URL.Scheme != base.Scheme) {
-			return fmt.Errorf("a redirect to %s leads away from the service", req.URL.Redacted())
+		same := strings.EqualFold(req.URL.Hostname(), base.Hostname()) && req.URL.User == nil
+		here := req.URL.Scheme == base.Scheme && port(req.URL) == port(base)
+		safer := base.Scheme == "http" && req.URL.Scheme == "https" && port(base) == "80" && port(req.URL) == "443"
+		if !same || !here && !safer {
+			return &redirectError{fmt.Sprintf("a redirect to %s leads away from the service", Words(PublicURL(req.URL.String())))}
 		}
 		if len(via) >= 5 {
-			return errors.New("redirects lead in circles")
+			return &redirectError{"redirects lead in circles"}
 		}
 		return nil
 	}
+}
+
+func port(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	return map[string]string{"http": "80", "https": "443"}[u.Scheme]
+}
+
+// PublicURL is an address without what may be secret in it: user, password, query and fragment.
+func PublicURL(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return "an address that cannot be read"
+	}
+	if u.Opaque != "" { // user:password@host without a scheme's slashes
+		return u.Scheme + ":..."
+	}
+	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
+	return u.String()
 }
 
 // WithObserver has clients report to o what they do under the context.
@@ -204,44 +238,47 @@ func observerOf(ctx context.Context) Observer {
 // URL is the full address of a path such as "/bills/?limit=500", or of a host-relative link that the service gave.
 func (c *Client) URL(path string) string { return c.cfg.BaseURL + path }
 
-// GetJSON asks for a path below BaseURL and decodes the answer. Errors: *UnavailableError when the service cannot be
-// had, *StatusError for an answer that is no success and will not become one, *BodyError for one that cannot be read.
-func (c *Client) GetJSON(ctx context.Context, path string, into any) error {
-	body, err := c.get(ctx, c.URL(path))
-	if err != nil {
-		return err
-	}
-	// A NUL in a text could not be stored.
-	if err := json.Unmarshal([]byte(db.CleanJSON(string(body))), into); err != nil {
-		return &BodyError{URL: c.URL(path), Reason: "is not the JSON expected: " + err.Error()}
-	}
-	return nil
-}
-
-func (c *Client) get(ctx context.Context, address string) ([]byte, error) {
-	body, err := c.exec.WithContext(ctx).GetWithExecution(func(exec failsafe.Execution[[]byte]) ([]byte, error) {
+// get asks for an address and has f read the answer, each time that there is one. Of an answer that passes as one to be
+// asked for again, f may have read a part.
+func (c *Client) get(ctx context.Context, address string, f func(*scanner) error) error {
+	_, err := c.exec.WithContext(ctx).GetWithExecution(func(exec failsafe.Execution[any]) (any, error) {
 		if !c.gate.TryAcquirePermit() {
 			return nil, circuitbreaker.ErrOpen
 		}
-		body, err := c.once(exec.Context(), address)
+		err := c.once(exec.Context(), address, f)
 		if err != nil && exec.Context().Err() != nil { // whoever asked does not wait any more, and the transport's error is whatever ended the context
 			err = &leftError{context.Cause(exec.Context())}
 		}
 		c.judge(err)
 		c.state.asked(exec.Context(), err)
-		return body, err
+		return nil, err
 	})
 	if err == nil {
-		return body, nil
+		return nil
 	}
 	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 	var held *heldError
 	if isTransient(err) || isBusy(err) || errors.As(err, &held) || errors.Is(err, circuitbreaker.ErrOpen) {
-		return nil, &UnavailableError{Source: c.cfg.Source, Err: err}
+		return &UnavailableError{Source: c.cfg.Source, Err: err}
 	}
-	return nil, err
+	return err
+}
+
+// IsLasting says whether the same request would meet the same error again: the source has no such thing, or its answer
+// is not taken.
+func IsLasting(err error) bool {
+	var status *StatusError
+	var body *BodyError
+	var record *RecordError
+	switch {
+	case errors.As(err, &status):
+		return !isBusy(err)
+	case errors.As(err, &body):
+		return !body.transient
+	}
+	return errors.As(err, &record)
 }
 
 // judge tells the breaker how a request ended. One that was left, or held back by our own limits, says nothing of the
@@ -261,11 +298,11 @@ func (c *Client) judge(err error) {
 }
 
 // once sends one request when it is its turn.
-func (c *Client) once(ctx context.Context, address string) (body []byte, err error) {
+func (c *Client) once(ctx context.Context, address string, f func(*scanner) error) (err error) {
 	asked := time.Now()
 	release, err := c.limit.acquire(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer release()
 	c.meter.waited.Observe(time.Since(asked).Seconds())
@@ -273,14 +310,23 @@ func (c *Client) once(ctx context.Context, address string) (body []byte, err err
 	defer func() { c.meter.answered(ctx, time.Since(sent), err) }()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	req.Header.Set("User-Agent", c.cfg.UserAgent)
 	req.Header.Set("Accept", "application/json")
+	req.Header.Set("Accept-Encoding", "gzip")
+	if c.user != nil {
+		password, _ := c.user.Password()
+		req.SetBasicAuth(c.user.Username(), password)
+	}
 	observerOf(ctx).request(c.cfg.Source)
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, &networkError{err}
+		var away *redirectError
+		if errors.As(err, &away) {
+			return &BodyError{URL: address, Reason: "cannot be had: " + away.reason}
+		}
+		return &networkError{err}
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
 	if resp.StatusCode != http.StatusOK {
@@ -290,31 +336,9 @@ func (c *Client) once(ctx context.Context, address string) (body []byte, err err
 			c.limit.hold(ctx, min(s.RetryAfter, maxHold))
 			c.state.held(ctx, min(s.RetryAfter, maxHold))
 		}
-		return nil, s
+		return s
 	}
-	body, err = io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxBody+1))
-	if err != nil {
-		return nil, &networkError{fmt.Errorf("%s: the answer was cut off: %w", address, err)}
-	}
-	if int64(len(body)) > c.cfg.MaxBody {
-		return nil, &BodyError{URL: address, Reason: fmt.Sprintf("is longer than %d bytes", c.cfg.MaxBody)}
-	}
-	return body, check(address, resp.Header.Get("Content-Type"), body)
-}
-
-// check finds answers that are not what they should be although their status says so.
-func check(address, contentType string, body []byte) error {
-	trimmed := bytes.TrimSpace(body)
-	media, _, _ := mime.ParseMediaType(contentType)
-	switch {
-	case strings.Contains(media, "html") || bytes.HasPrefix(trimmed, []byte("<")):
-		return &BodyError{URL: address, Reason: "is HTML, not JSON", transient: true}
-	case len(trimmed) == 0:
-		return &BodyError{URL: address, Reason: "is empty", transient: true}
-	case !json.Valid(body):
-		return &BodyError{URL: address, Reason: "is not valid JSON, or was cut off", transient: true}
-	}
-	return nil
+	return c.read(address, resp, f)
 }
 
 // retryAfter reads both forms of the header; 0 if there is none.
@@ -373,9 +397,11 @@ func (e *UnavailableError) Unwrap() error { return e.Err }
 type RecordError struct {
 	URL string
 	Err error
+	// More is how many records this stands for, if it is not one but the rest of many.
+	More int
 }
 
-func (e *RecordError) Error() string { return fmt.Sprintf("%s: %v", e.URL, e.Err) }
+func (e *RecordError) Error() string { return fmt.Sprintf("%s: %s", e.URL, Words(fmt.Sprint(e.Err))) }
 
 func (e *RecordError) Unwrap() error { return e.Err }
 

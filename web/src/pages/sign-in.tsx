@@ -5,18 +5,14 @@ import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { serverUrl } from '../lib/base'
+import { samePath } from '../lib/same-site'
 import { Card, Command, PageHead } from '../ui/basics'
 import { Problem } from '../ui/problem'
-
-/** A path of this server, and nothing else: what a link says to return to is not to lead elsewhere. */
-export function returnPath(given: string | undefined, here: string): string {
-  return given && /^\/(?![/\\])/.test(given) ? given : here
-}
 
 export function SignIn({ session, returnTo }: { session: SessionState; returnTo?: string }) {
   const { t } = useTranslation()
   const [key, setKey] = useState('')
-  const to = returnPath(returnTo, location.pathname + location.search)
+  const to = samePath(returnTo, location.pathname + location.search)
   const enter = useMutation({
     mutationFn: () => signIn({ body: { key: key.trim() } }),
     onSuccess: () => {

@@ -2332,6 +2332,14 @@ type DeliveryList struct {
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
+// EndedSessions defines model for EndedSessions.
+type EndedSessions struct {
+	// Ended How many sessions were ended.
+	//
+	// Example: 3
+	Ended int `json:"ended"`
+}
+
 // Event defines model for Event.
 type Event struct {
 	Asset   *string   `json:"asset"`
@@ -3786,6 +3794,77 @@ type Trigger struct {
 	Name *string `json:"name"`
 }
 
+// UserSession Somebody who is signed in.
+type UserSession struct {
+	// Address Where they were last.
+	//
+	// Example: 192.0.2.7
+	Address string `json:"address"`
+
+	// BeganAt When they signed in.
+	//
+	// Example: 2026-06-18T12:00:00Z
+	BeganAt time.Time `json:"began_at"`
+
+	// Client What their browser says that it is.
+	//
+	// Example: Mozilla/5.0
+	Client string `json:"client"`
+
+	// Current Whether the request was sent with this one.
+	//
+	// Example: false
+	Current bool `json:"current"`
+
+	// ExpiresAt When it ends by itself.
+	//
+	// Example: 2026-06-19T00:00:00Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID What it is ended by; nobody can use the session with it.
+	//
+	// Example: 0197841c-2a00-7ccc-8000-000000000001
+	ID openapi_types.UUID `json:"id"`
+
+	// Issuer The identity provider; null of a key.
+	//
+	// Example: https://login.example.org
+	Issuer *string `json:"issuer"`
+
+	// KeyID The key; null of a person.
+	//
+	// Example: 0197841c-2a00-7eee-8000-000000000001
+	KeyID *openapi_types.UUID `json:"key_id"`
+	Kind  SignInMethod        `json:"kind"`
+
+	// Name The key's name, or what the identity provider says that the person is called.
+	//
+	// Example: ada@example.org
+	Name string `json:"name"`
+
+	// Scope What one may do: `read` looks at everything but keys and the audit log, `operate` starts and stops things too, `admin` does all.
+	Scope Scope `json:"scope"`
+
+	// SeenAt When they were last here, to the minute.
+	//
+	// Example: 2026-06-18T12:34:00Z
+	SeenAt time.Time `json:"seen_at"`
+
+	// Subject What the identity provider calls the person for good; null of a key.
+	//
+	// Example: 248289761001
+	Subject *string `json:"subject"`
+}
+
+// UserSessionList defines model for UserSessionList.
+type UserSessionList struct {
+	// Items The sessions.
+	Items []UserSession `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last.
+	NextCursor *string `json:"next_cursor"`
+}
+
 // Version defines model for Version.
 type Version struct {
 	Contract string `json:"contract"`
@@ -3960,6 +4039,9 @@ type Malformed = Problem
 
 // NotFound Problem details (RFC 9457).
 type NotFound = Problem
+
+// ProviderAway Problem details (RFC 9457).
+type ProviderAway = Problem
 
 // RunAccepted Example: {"assets":["fetch_latest_bills"],"backfill_id":null,"canceled_by":null,"config":{"limit":50},"created_at":"2026-06-18T12:00:00Z","ended_at":null,"error":null,"id":"0197841c-2a00-7aaa-8000-000000000001","job":"fetch_bills_job","parent_run_id":null,"partition":null,"priority":2,"started_at":null,"status":"queued","steps":[{"asset":"fetch_latest_bills","attempt":0,"blocked_by":null,"ended_at":null,"error":null,"next_attempt_at":null,"started_at":null,"status":"queued","upstream":[]}],"tags":{},"trigger":{"kind":"api","name":null}}
 type RunAccepted = Run
@@ -4523,6 +4605,36 @@ type CompleteSignInParams struct {
 
 	// ErrorDescription The same in words.
 	ErrorDescription *string `form:"error_description,omitempty" json:"error_description,omitempty"`
+}
+
+// EndSessionsParams defines parameters for EndSessions.
+type EndSessionsParams struct {
+	// Subject Only a person's: what the identity provider calls them.
+	Subject *string `form:"subject,omitempty" json:"subject,omitempty"`
+
+	// Issuer Only those begun at this identity provider.
+	Issuer *string `form:"issuer,omitempty" json:"issuer,omitempty"`
+
+	// KeyID Only those begun with this API key.
+	KeyID *openapi_types.UUID `form:"key_id,omitempty" json:"key_id,omitempty"`
+}
+
+// ListSessionsParams defines parameters for ListSessions.
+type ListSessionsParams struct {
+	// Limit How many items at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Subject Only a person's: what the identity provider calls them.
+	Subject *string `form:"subject,omitempty" json:"subject,omitempty"`
+
+	// Issuer Only those begun at this identity provider.
+	Issuer *string `form:"issuer,omitempty" json:"issuer,omitempty"`
+
+	// KeyID Only those begun with this API key.
+	KeyID *openapi_types.UUID `form:"key_id,omitempty" json:"key_id,omitempty"`
 }
 
 // ReceiveWebhookParams defines parameters for ReceiveWebhook.
@@ -5261,6 +5373,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /session/oidc/callback (the `CompleteSignIn` operationId).
 	CompleteSignIn(ctx context.Context, params *CompleteSignInParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EndSessions End all sessions of somebody
+	//
+	// Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of a key (`key_id`), on every
+	// server within two seconds, event streams too. One of the two is required. Somebody who still has a role, or the key, can sign in again.
+	//
+	// Corresponds with DELETE /sessions (the `EndSessions` operationId).
+	EndSessions(ctx context.Context, params *EndSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSessions List the sessions
+	//
+	// Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked, are not in it.
+	//
+	// Corresponds with GET /sessions (the `ListSessions` operationId).
+	ListSessions(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EndSession End a session
+	//
+	// Ends a session, on every server within two seconds, event streams too.
+	//
+	// Corresponds with DELETE /sessions/{session_id} (the `EndSession` operationId).
+	EndSession(ctx context.Context, sessionID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetStatus Show how the deployment is
 	//
@@ -6716,6 +6850,58 @@ func (c *Client) BeginSignIn(ctx context.Context, params *BeginSignInParams, req
 // Corresponds with GET /session/oidc/callback (the `CompleteSignIn` operationId).
 func (c *Client) CompleteSignIn(ctx context.Context, params *CompleteSignInParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCompleteSignInRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EndSessions End all sessions of somebody
+//
+// Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of a key (`key_id`), on every
+// server within two seconds, event streams too. One of the two is required. Somebody who still has a role, or the key, can sign in again.
+//
+// Corresponds with DELETE /sessions (the `EndSessions` operationId).
+func (c *Client) EndSessions(ctx context.Context, params *EndSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndSessionsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSessions List the sessions
+//
+// Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked, are not in it.
+//
+// Corresponds with GET /sessions (the `ListSessions` operationId).
+func (c *Client) ListSessions(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSessionsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EndSession End a session
+//
+// Ends a session, on every server within two seconds, event streams too.
+//
+// Corresponds with DELETE /sessions/{session_id} (the `EndSession` operationId).
+func (c *Client) EndSession(ctx context.Context, sessionID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndSessionRequest(c.Server, sessionID)
 	if err != nil {
 		return nil, err
 	}
@@ -11273,6 +11459,220 @@ func NewCompleteSignInRequest(server string, params *CompleteSignInParams) (*htt
 	return req, nil
 }
 
+// NewEndSessionsRequest constructs an http.Request for the EndSessions method
+func NewEndSessionsRequest(server string, params *EndSessionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Subject != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", *params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Issuer != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "issuer", *params.Issuer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.KeyID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "key_id", *params.KeyID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListSessionsRequest constructs an http.Request for the ListSessions method
+func NewListSessionsRequest(server string, params *ListSessionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Subject != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", *params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Issuer != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "issuer", *params.Issuer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.KeyID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "key_id", *params.KeyID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewEndSessionRequest constructs an http.Request for the EndSession method
+func NewEndSessionRequest(server string, sessionID openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "session_id", sessionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetStatusRequest constructs an http.Request for the GetStatus method
 func NewGetStatusRequest(server string) (*http.Request, error) {
 	var err error
@@ -12206,6 +12606,34 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /session/oidc/callback (the `CompleteSignIn` operationId).
 	CompleteSignInWithResponse(ctx context.Context, params *CompleteSignInParams, reqEditors ...RequestEditorFn) (*CompleteSignInResponse, error)
+
+	// EndSessionsWithResponse End all sessions of somebody
+	//
+	// Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of a key (`key_id`), on every
+	// server within two seconds, event streams too. One of the two is required. Somebody who still has a role, or the key, can sign in again.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /sessions (the `EndSessions` operationId).
+	EndSessionsWithResponse(ctx context.Context, params *EndSessionsParams, reqEditors ...RequestEditorFn) (*EndSessionsResponse, error)
+
+	// ListSessionsWithResponse List the sessions
+	//
+	// Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked, are not in it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /sessions (the `ListSessions` operationId).
+	ListSessionsWithResponse(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*ListSessionsResponse, error)
+
+	// EndSessionWithResponse End a session
+	//
+	// Ends a session, on every server within two seconds, event streams too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /sessions/{session_id} (the `EndSession` operationId).
+	EndSessionWithResponse(ctx context.Context, sessionID openapi_types.UUID, reqEditors ...RequestEditorFn) (*EndSessionResponse, error)
 
 	// GetStatusWithResponse Show how the deployment is
 	//
@@ -19691,6 +20119,11 @@ type BeginSignInResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// BeginSignInResponse503Headers the declared response headers of an HTTP 503 response for BeginSignIn
+type BeginSignInResponse503Headers struct {
+	RetryAfter *int
+}
+
 type BeginSignInResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19702,12 +20135,16 @@ type BeginSignInResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ProviderAway
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers302 the parsed response headers for an HTTP 302 response
 	Headers302 *BeginSignInResponse302Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *BeginSignInResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *BeginSignInResponse503Headers
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
@@ -19728,6 +20165,11 @@ func (r BeginSignInResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r BeginSignInResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r BeginSignInResponse) GetApplicationProblemJSON503() *ProviderAway {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -19781,6 +20223,11 @@ type CompleteSignInResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// CompleteSignInResponse503Headers the declared response headers of an HTTP 503 response for CompleteSignIn
+type CompleteSignInResponse503Headers struct {
+	RetryAfter *int
+}
+
 type CompleteSignInResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19796,6 +20243,8 @@ type CompleteSignInResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ProviderAway
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers302 the parsed response headers for an HTTP 302 response
@@ -19804,6 +20253,8 @@ type CompleteSignInResponse struct {
 	Headers401 *CompleteSignInResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CompleteSignInResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CompleteSignInResponse503Headers
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
@@ -19836,6 +20287,11 @@ func (r CompleteSignInResponse) GetApplicationProblemJSON429() *TooManyRequests 
 	return r.ApplicationProblemJSON429
 }
 
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CompleteSignInResponse) GetApplicationProblemJSON503() *ProviderAway {
+	return r.ApplicationProblemJSON503
+}
+
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
 func (r CompleteSignInResponse) GetApplicationProblemJSONDefault() *Problem {
 	return r.ApplicationProblemJSONDefault
@@ -19864,6 +20320,303 @@ func (r CompleteSignInResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CompleteSignInResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// EndSessionsResponse401Headers the declared response headers of an HTTP 401 response for EndSessions
+type EndSessionsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// EndSessionsResponse429Headers the declared response headers of an HTTP 429 response for EndSessions
+type EndSessionsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type EndSessionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EndedSessions
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *EndSessionsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *EndSessionsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EndSessionsResponse) GetJSON200() *EndedSessions {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r EndSessionsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r EndSessionsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r EndSessionsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r EndSessionsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r EndSessionsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EndSessionsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EndSessionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EndSessionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EndSessionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EndSessionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListSessionsResponse401Headers the declared response headers of an HTTP 401 response for ListSessions
+type ListSessionsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListSessionsResponse429Headers the declared response headers of an HTTP 429 response for ListSessions
+type ListSessionsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type ListSessionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UserSessionList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListSessionsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListSessionsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSessionsResponse) GetJSON200() *UserSessionList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListSessionsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListSessionsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListSessionsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListSessionsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListSessionsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSessionsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSessionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSessionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSessionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSessionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// EndSessionResponse401Headers the declared response headers of an HTTP 401 response for EndSession
+type EndSessionResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// EndSessionResponse429Headers the declared response headers of an HTTP 429 response for EndSession
+type EndSessionResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type EndSessionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *EndSessionResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *EndSessionResponse429Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r EndSessionResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r EndSessionResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r EndSessionResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r EndSessionResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r EndSessionResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r EndSessionResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EndSessionResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EndSessionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EndSessionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EndSessionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EndSessionResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -19969,11 +20722,6 @@ func (r GetStatusResponse) ContentType() string {
 	return ""
 }
 
-// GetVersionResponse401Headers the declared response headers of an HTTP 401 response for GetVersion
-type GetVersionResponse401Headers struct {
-	WWWAuthenticate *string
-}
-
 // GetVersionResponse429Headers the declared response headers of an HTTP 429 response for GetVersion
 type GetVersionResponse429Headers struct {
 	RateLimit       *string
@@ -19988,18 +20736,12 @@ type GetVersionResponse struct {
 	JSON200 *Version
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationProblemJSON400 *Malformed
-	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Unauthorized
-	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
-	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
-	// Headers401 the parsed response headers for an HTTP 401 response
-	Headers401 *GetVersionResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetVersionResponse429Headers
 }
@@ -20012,16 +20754,6 @@ func (r GetVersionResponse) GetJSON200() *Version {
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
 func (r GetVersionResponse) GetApplicationProblemJSON400() *Malformed {
 	return r.ApplicationProblemJSON400
-}
-
-// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r GetVersionResponse) GetApplicationProblemJSON401() *Unauthorized {
-	return r.ApplicationProblemJSON401
-}
-
-// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
-func (r GetVersionResponse) GetApplicationProblemJSON403() *Forbidden {
-	return r.ApplicationProblemJSON403
 }
 
 // GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
@@ -21411,6 +22143,52 @@ func (c *ClientWithResponses) CompleteSignInWithResponse(ctx context.Context, pa
 		return nil, err
 	}
 	return ParseCompleteSignInResponse(rsp)
+}
+
+// EndSessionsWithResponse End all sessions of somebody
+//
+// Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of a key (`key_id`), on every
+// server within two seconds, event streams too. One of the two is required. Somebody who still has a role, or the key, can sign in again.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /sessions (the `EndSessions` operationId).
+func (c *ClientWithResponses) EndSessionsWithResponse(ctx context.Context, params *EndSessionsParams, reqEditors ...RequestEditorFn) (*EndSessionsResponse, error) {
+	rsp, err := c.EndSessions(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEndSessionsResponse(rsp)
+}
+
+// ListSessionsWithResponse List the sessions
+//
+// Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked, are not in it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /sessions (the `ListSessions` operationId).
+func (c *ClientWithResponses) ListSessionsWithResponse(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*ListSessionsResponse, error) {
+	rsp, err := c.ListSessions(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSessionsResponse(rsp)
+}
+
+// EndSessionWithResponse End a session
+//
+// Ends a session, on every server within two seconds, event streams too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /sessions/{session_id} (the `EndSession` operationId).
+func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, sessionID openapi_types.UUID, reqEditors ...RequestEditorFn) (*EndSessionResponse, error) {
+	rsp, err := c.EndSession(ctx, sessionID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEndSessionResponse(rsp)
 }
 
 // GetStatusWithResponse Show how the deployment is
@@ -29472,6 +30250,13 @@ func ParseBeginSignInResponse(rsp *http.Response) (*BeginSignInResponse, error) 
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ProviderAway
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -29516,6 +30301,16 @@ func ParseBeginSignInResponse(rsp *http.Response) (*BeginSignInResponse, error) 
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers BeginSignInResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -29580,6 +30375,13 @@ func ParseCompleteSignInResponse(rsp *http.Response) (*CompleteSignInResponse, e
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ProviderAway
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -29612,6 +30414,334 @@ func ParseCompleteSignInResponse(rsp *http.Response) (*CompleteSignInResponse, e
 		response.Headers401 = &headers
 	case rsp.StatusCode == 429:
 		var headers CompleteSignInResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CompleteSignInResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseEndSessionsResponse parses an HTTP response from a EndSessionsWithResponse call
+func ParseEndSessionsResponse(rsp *http.Response) (*EndSessionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EndSessionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EndedSessions
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers EndSessionsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers EndSessionsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListSessionsResponse parses an HTTP response from a ListSessionsWithResponse call
+func ParseListSessionsResponse(rsp *http.Response) (*ListSessionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSessionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UserSessionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListSessionsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListSessionsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseEndSessionResponse parses an HTTP response from a EndSessionWithResponse call
+func ParseEndSessionResponse(rsp *http.Response) (*EndSessionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EndSessionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers EndSessionResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers EndSessionResponse429Headers
 		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -29775,20 +30905,6 @@ func ParseGetVersionResponse(rsp *http.Response) (*GetVersionResponse, error) {
 		}
 		response.ApplicationProblemJSON400 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Unauthorized
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON401 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
-		var dest Forbidden
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON403 = &dest
-
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
 		var dest Invalid
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -29813,16 +30929,6 @@ func ParseGetVersionResponse(rsp *http.Response) (*GetVersionResponse, error) {
 	}
 
 	switch {
-	case rsp.StatusCode == 401:
-		var headers GetVersionResponse401Headers
-		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.WWWAuthenticate = &value
-		}
-		response.Headers401 = &headers
 	case rsp.StatusCode == 429:
 		var headers GetVersionResponse429Headers
 		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
@@ -30186,6 +31292,15 @@ type ServerInterface interface {
 	// CompleteSignIn Come back from the identity provider
 	// (GET /session/oidc/callback)
 	CompleteSignIn(ctx echo.Context, params CompleteSignInParams) error
+	// EndSessions End all sessions of somebody
+	// (DELETE /sessions)
+	EndSessions(ctx echo.Context, params EndSessionsParams) error
+	// ListSessions List the sessions
+	// (GET /sessions)
+	ListSessions(ctx echo.Context, params ListSessionsParams) error
+	// EndSession End a session
+	// (DELETE /sessions/{session_id})
+	EndSession(ctx echo.Context, sessionID openapi_types.UUID) error
 	// GetStatus Show how the deployment is
 	// (GET /status)
 	GetStatus(ctx echo.Context) error
@@ -32366,6 +33481,100 @@ func (w *ServerInterfaceWrapper) CompleteSignIn(ctx echo.Context) error {
 	return err
 }
 
+// EndSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) EndSessions(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EndSessionsParams
+	// ------------- Optional query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject", ctx.QueryParams(), &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subject: %s", err))
+	}
+
+	// ------------- Optional query parameter "issuer" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "issuer", ctx.QueryParams(), &params.Issuer, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter issuer: %s", err))
+	}
+
+	// ------------- Optional query parameter "key_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "key_id", ctx.QueryParams(), &params.KeyID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EndSessions(ctx, params)
+	return err
+}
+
+// ListSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSessions(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSessionsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject", ctx.QueryParams(), &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subject: %s", err))
+	}
+
+	// ------------- Optional query parameter "issuer" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "issuer", ctx.QueryParams(), &params.Issuer, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter issuer: %s", err))
+	}
+
+	// ------------- Optional query parameter "key_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "key_id", ctx.QueryParams(), &params.KeyID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSessions(ctx, params)
+	return err
+}
+
+// EndSession converts echo context to params.
+func (w *ServerInterfaceWrapper) EndSession(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "session_id" -------------
+	var sessionID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "session_id", ctx.Param("session_id"), &sessionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EndSession(ctx, sessionID)
+	return err
+}
+
 // GetStatus converts echo context to params.
 func (w *ServerInterfaceWrapper) GetStatus(ctx echo.Context) error {
 	var err error
@@ -32562,6 +33771,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/session", wrapper.SignIn, options.OperationMiddlewares["signIn"]...)
 	router.GET(options.BaseURL+"/session/oidc", wrapper.BeginSignIn, options.OperationMiddlewares["beginSignIn"]...)
 	router.GET(options.BaseURL+"/session/oidc/callback", wrapper.CompleteSignIn, options.OperationMiddlewares["completeSignIn"]...)
+	router.DELETE(options.BaseURL+"/sessions", wrapper.EndSessions, options.OperationMiddlewares["endSessions"]...)
+	router.GET(options.BaseURL+"/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
+	router.DELETE(options.BaseURL+"/sessions/:session_id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
 	router.GET(options.BaseURL+"/keys", wrapper.ListKeys, options.OperationMiddlewares["listKeys"]...)
 	router.POST(options.BaseURL+"/keys", wrapper.CreateKey, options.OperationMiddlewares["createKey"]...)
 	router.DELETE(options.BaseURL+"/keys/:key_id", wrapper.RevokeKey, options.OperationMiddlewares["revokeKey"]...)
@@ -32598,6 +33810,15 @@ type MalformedApplicationProblemPlusJSONResponse Problem
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
 type ProblemApplicationProblemPlusJSONResponse Problem
+
+type ProviderAwayResponseHeaders struct {
+	RetryAfter *int
+}
+type ProviderAwayApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers ProviderAwayResponseHeaders
+}
 
 type RunAcceptedResponseHeaders struct {
 	IdempotencyReplayed *bool
@@ -43281,6 +44502,25 @@ func (response BeginSignIn429ApplicationProblemPlusJSONResponse) VisitBeginSignI
 	return err
 }
 
+type BeginSignIn503ApplicationProblemPlusJSONResponse struct {
+	ProviderAwayApplicationProblemPlusJSONResponse
+}
+
+func (response BeginSignIn503ApplicationProblemPlusJSONResponse) VisitBeginSignInResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type BeginSignIndefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -43430,12 +44670,434 @@ func (response CompleteSignIn429ApplicationProblemPlusJSONResponse) VisitComplet
 	return err
 }
 
+type CompleteSignIn503ApplicationProblemPlusJSONResponse struct {
+	ProviderAwayApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteSignIn503ApplicationProblemPlusJSONResponse) VisitCompleteSignInResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CompleteSignIndefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
 }
 
 func (response CompleteSignIndefaultApplicationProblemPlusJSONResponse) VisitCompleteSignInResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessionsRequestObject struct {
+	Params EndSessionsParams
+}
+
+type EndSessionsResponseObject interface {
+	VisitEndSessionsResponse(w http.ResponseWriter) error
+}
+
+type EndSessions200JSONResponse EndedSessions
+
+func (response EndSessions200JSONResponse) VisitEndSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessions400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response EndSessions400ApplicationProblemPlusJSONResponse) VisitEndSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessions401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response EndSessions401ApplicationProblemPlusJSONResponse) VisitEndSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessions403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response EndSessions403ApplicationProblemPlusJSONResponse) VisitEndSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessions422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response EndSessions422ApplicationProblemPlusJSONResponse) VisitEndSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessions429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response EndSessions429ApplicationProblemPlusJSONResponse) VisitEndSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EndSessionsdefaultApplicationProblemPlusJSONResponse) VisitEndSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessionsRequestObject struct {
+	Params ListSessionsParams
+}
+
+type ListSessionsResponseObject interface {
+	VisitListSessionsResponse(w http.ResponseWriter) error
+}
+
+type ListSessions200JSONResponse UserSessionList
+
+func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions400ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions401ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions403ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions422ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions429ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSessionsdefaultApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessionRequestObject struct {
+	SessionID openapi_types.UUID `json:"session_id"`
+}
+
+type EndSessionResponseObject interface {
+	VisitEndSessionResponse(w http.ResponseWriter) error
+}
+
+type EndSession204Response struct {
+}
+
+func (response EndSession204Response) VisitEndSessionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type EndSession400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession400ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession401ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession403ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession404ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession422ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession429ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EndSessiondefaultApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -43653,41 +45315,6 @@ func (response GetVersion400ApplicationProblemPlusJSONResponse) VisitGetVersionR
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetVersion401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response GetVersion401ApplicationProblemPlusJSONResponse) VisitGetVersionResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.WWWAuthenticate != nil {
-		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
-	}
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetVersion403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response GetVersion403ApplicationProblemPlusJSONResponse) VisitGetVersionResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -44144,6 +45771,15 @@ type StrictServerInterface interface {
 	// CompleteSignIn Come back from the identity provider
 	// (GET /session/oidc/callback)
 	CompleteSignIn(ctx context.Context, request CompleteSignInRequestObject) (CompleteSignInResponseObject, error)
+	// EndSessions End all sessions of somebody
+	// (DELETE /sessions)
+	EndSessions(ctx context.Context, request EndSessionsRequestObject) (EndSessionsResponseObject, error)
+	// ListSessions List the sessions
+	// (GET /sessions)
+	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
+	// EndSession End a session
+	// (DELETE /sessions/{session_id})
+	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
 	// GetStatus Show how the deployment is
 	// (GET /status)
 	GetStatus(ctx context.Context, request GetStatusRequestObject) (GetStatusResponseObject, error)
@@ -46174,6 +47810,81 @@ func (sh *strictHandler) CompleteSignIn(ctx echo.Context, params CompleteSignInP
 	return nil
 }
 
+// EndSessions operation middleware
+func (sh *strictHandler) EndSessions(ctx echo.Context, params EndSessionsParams) error {
+	var request EndSessionsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EndSessions(ctx.Request().Context(), request.(EndSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndSessions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndSessionsResponseObject); ok {
+		return validResponse.VisitEndSessionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSessions operation middleware
+func (sh *strictHandler) ListSessions(ctx echo.Context, params ListSessionsParams) error {
+	var request ListSessionsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSessions(ctx.Request().Context(), request.(ListSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSessions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSessionsResponseObject); ok {
+		return validResponse.VisitListSessionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EndSession operation middleware
+func (sh *strictHandler) EndSession(ctx echo.Context, sessionID openapi_types.UUID) error {
+	var request EndSessionRequestObject
+
+	request.SessionID = sessionID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EndSession(ctx.Request().Context(), request.(EndSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndSessionResponseObject); ok {
+		return validResponse.VisitEndSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetStatus operation middleware
 func (sh *strictHandler) GetStatus(ctx echo.Context) error {
 	var request GetStatusRequestObject
@@ -46274,584 +47985,603 @@ func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, sensor SensorName, par
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P37chs3tiiMvwqKv13lZKYlkZKcC127zlF8mXhiOz6WZlx7R94k2A2SiJoA00CL5qRU9fv3e4vvzzPP",
-	"kRf7CmsBaHQTTTYl5a69p2KR7MZlYWHdLz/2UrlYSsGEVr3hj705oxkr4M/nF3Rm/s2YSgu+1FyK3rD3",
-	"dE7FjCmymjNB9JyRgilZFikjmWTqkLzUhCuyYvRqSKRgZCoLQvOcpDLjYqYOe0mPfaSLZc56w977o8ve",
-	"yWWvl/RUOmcLaqbT66X5SemCi1nv5ibpvczYYik1E+n6HVvmdM2yzXWNdVGyMeFTWFTwysE3bE1WVBHF",
-	"mCATNpUFI1RkuPhSmOWaPxktcs4Ks+jaIs24kfVNpMwZFbDAVzKluIzmqt7PWcH8TLKAPyc0vZryPCe8",
-	"AY6johTqqD/48vMvTgfpwTHt9w8+p5QefNHv9w/61f8NdkDsHdXsFV9wHVsRhRPK2VQPSUEK9kPJlFYJ",
-	"woQolkqRKVIKzXM4OQkgXRCKOzHQm1Eu6ku/7GVsSstcX/aeFP85GHzRf6L/s/My38qcp+vNxX4tV2RB",
-	"xdqvknzyw6d2EQu6JhNGuCCUaL5g5JNV4lb/afvifvjPwXG//2T1n5/1d62O6WJ9NtWs2FzYuYWSlmRF",
-	"ua5NdxwZlgvNZqyAcd+/f39W6jkTmqdUs/iutSSKrslqLglVVw08+YrRghVbl3+T9Ja0oAum7W0+U4rp",
-	"N3QRme9MEGp+faSIoIs69vemTKfzUU41U3o04XmuekmPm9eWVM97SU/AmD0YoZf0zEnxwtzQ5sVZ0I+v",
-	"mJjpeW/42UkSAfhX9l68fBZZo781jxThWX2NjRuTZVn0xkRW7QYd8azr2gf9fmzxT2UpoteNGXQ155ma",
-	"J4AAcM0Wytwrc72WdMZUQvRcKubI0zgtCyWLMdFSDslYS03zMVxQ/HuU0uWSZeND8p7ruSw14XpIhIwQ",
-	"Ltj0DyUr1tWuYSW9HUTtKSxhc0cXc0bGgn3UI7dIJBCwEbuB+vGw9d/Vy+8lT8U/y3T99y97LavCCVvA",
-	"/jgO9oDQf8PWMbzR7KM2S1zLsiByZZgW1YDohu5z5WjLE1KwJTPEUSMtlCJfAwuzTEJpWmjWQL3H6ef0",
-	"eDpgB3BP3M6Qi1Zba7Cjtj0emz0uuPCoFt3x9I0U7DU100UPx/BtQC7heRoVasWKxDAgxa5ZQXOimKEP",
-	"mmVksiapXCyoekJKkQJ7zxI4UXzN7P2kf9rGueMbnh6YVR7gMlu2e3L8+WdfxLb4dzlpoVTkeznZQqaA",
-	"Po2+l5P4bccf7kChXlGln18zoWMkysCeZ+425FRpwsyzIHg8gS+VLhhdkJlkikhBqGEupME+eoP+6XEb",
-	"XM0CDmAFBy+ftcH1s9Po2uPygGexSJSoJgup6it63I9f2BxGDBdh2Sy+sqAf+aJc2Ku74AI/VUgdMsU3",
-	"5WISY7RnZII0X8ADCfB7sSYpVcyAOmfacLg6BJ8eDFroPY7SndTHAPmuFHEOVZRiN3NqE+ciiy1KcXe+",
-	"dJ7OWVbmrO1CKfv7zls1l2WRr+MrdYPc7Xads5ylbXI0T+copaghEu+ErHiepbTIVELGs0KWyyGsdJyQ",
-	"8V+pZZf0r2Ovgmgr+pZLew9lQTK5EvgpIeNj85p5Wq8kMXpGoRJDGydcIJ2kIjNENCFCahh/SQsm9Jwp",
-	"1kDBYD0t7E753bYfaAd2cM6EkkXr6cKv0bMVbGVPFh9qOVn3253OVanoqZr1wU/mJr81vIoumGiQw9PT",
-	"g0Hb2nDcO9zmG3yXKf2VzDgDSfnc8Pl3Jaw3lUIzlOvocplz1POOvle4HbtKeG1CCzgCVS4WtFhbhpBK",
-	"MeXIji19ALHCScvXNC+ZnWjKQd1Gqjp83IfVyaWqD/rV1pft4xGhvXWOm6Sn6QweKBiFjYFYnEsA0E0I",
-	"zf8o2LQ37P3/jiqjwRH+qo4c2N4hPOHkQ5it6SIPYHb3dd9hZTdJ06qBxwQqMJ0px8SLUjxBHRgepPlh",
-	"D1FGLaVQeO5OazlLU7bUaJrohjbwM5C03vA7u/elvwUji94WDh8SM2paFoWRIkHL9HC5SVCkR2hRkbLc",
-	"rKOf9KaU56XBy37SE1KPrAwLn5dMZOYWmL+LUgj4e5D0VJmmTKnecGDGLZgREkdU94a94/7xZwf9zw4G",
-	"X1wMjof9/rDf/+9e9czE4Geac0JznrL/7XaZ9JjI7BCizPOkx7PuStuy4LLget0bniQ9pakuFbJGWK/H",
-	"XYPFRjPqDY8744U7uRhCXAR2ml4SmsVCWT40R8Vmsq8dxSxYDbvRttf9czehmnyurfXgAdv+UNgGxgQx",
-	"zXmqt5zuspCTnC3+GjnljGnKc1w36SJ+kjlVBMBGaF4wmq0TQhVxR5P0WFFIg/3ffaigctr/MulprlHi",
-	"dgv2LLYsxLBCrwP2cZnLghXD1D3ZGXBvcadtcNNzLmZGrDMyGVgDzQoZSns0z+UK9Xwz4QtZTHiWMXFH",
-	"wILdQDCWoelYpXLJiFwyo1CjpnfF1iSjaj6RtMgAvgauraA8qUBZrXEnLKf+0fsA5vu5ZNesAHsjWFcN",
-	"QDPpgfdSXNOcZ3cE3YBMOcszc2AcBxySI6QtR8Deh8QqjkMyk5o87g8SsqLC/NUP4ReMufWFpTR6ZtEb",
-	"9mrT9G7CAzg+rg7gH2JZSIP4dJIz8lxoQw92noXdzL2cxJmFkSyIN+I6DKcKNseyJ+Yj4P6KKpJJwczc",
-	"r2k+lcWC3eKYUIqV2boucJ4R+C4QN4NrwOBHtzaAAPn7+bdvhqQU7OOSpZplhrIYgcp8T7hYlrr1GvSr",
-	"U/iKZsQJbDuBv/C7NsBERauxCad9xXdhlQCSUmE2MmFwXYfkCF5ziMkVmfFrJsgxeBwU+eSyN7jsJeSy",
-	"d3zZ+3SIaMc1kSJlLbi67xgB+gZrqWPvvcDtvuhxGyi5VngICaEBWjulHIGiVzxlBu8NxaQGwVlhNPKF",
-	"eQkNxGDFNIMBWt4kvTdSv5CluCthAtmIXFY2D3XZA58moDb7yFU73p5W8H8jNcHl7IS+EZGm8Og9wb5g",
-	"eBMN554jYzRDu5fuBh8lF8zSGyY0WRVSzKxVkxXXrHikSC5ncHBck1JkzDsXCc/IyXSQtsDvcYi/Lw22",
-	"C5qTcxiVPDcvdCG/+Nr90F+xJoh6sNweGv32UPC6reBdKVovUSl+Y1qHsyPeQutIqblR5dJZZ6yPISbl",
-	"n5wOH3+GUj7Aok/+gv/fa0Lp+TUr1mQOTh0MRDB/H/YSsPLHHAI5VXqkeXrlFANrRooaOcHBZR4GbSlc",
-	"5IlTRT4EigxuzBD00b8MJx72zhas4Ck9upCFFFp2x0sH6DbU8LZWb/y7zZG0H0GlaFkHYO/zkwE5PT0Y",
-	"HFm7esMVbpQ8Iw2vKmj76JCCQdiAYCuw44ORFK7qNc1H1lnfGz6GQwNI14YxIL7ihrL3ljLPUQVrO8aI",
-	"PRMOsWWLj80WI+cnS10t7LN+92PDSdsOzf6a9C6kfEWLGbuzBlKJXrkUM+SkggzIa/5VG58aBGqGlRGs",
-	"fEsupCS4rp2kVks5yuHR+xIZYhvh2kZ4PME9ucge1LK4FBVvVtSS6xVXzML4NRVru0V1R1AvJAS+GOAe",
-	"9/tVKAolCy5Ko/BRdYUxMUb/PCatGvNxoDEbgJtFEr/KToBfULEeuSXczwFI2YixQSV6LgsNIuoTApEw",
-	"BxAKY4Dtgr9ktfE6s6qFH21jMdWDYTTQQRUO1Oll+7gL2TnwMTtb366iewAo/xC01HNZ8H+x7P6sA1SQ",
-	"s7cvyRVDi8qZnQLGGhKM4yFL9nF0eHgIgi0llVcjLmsOQk01WPNO9CnDp+/r6qLsB0oLRENdCbnyUUtJ",
-	"FWdnqU39zlpsqiRLUAb8Mxgw84nBTXMHP60j2fv37w+acVTbDrwZdmVPXZXLpSw0y16zjNMLAOG9UebL",
-	"nmYf9dEyp1xc9qxut8Ga26j14/Ck/ToJLJTASjucuX9vtDDvjeCF+ybc5rRAvTfq2crHPFa0WtMrpiCy",
-	"5r/OXr/qVcomxqblrABYLwvziraOuJSWKuLVfAOhOyurN1o9hJohwG8jBSPwJkge5hOGMnJNCpbKaxst",
-	"0PAEJr2M6p3geM00hecAGjm/ZoVdK0RP7Hr9Gb4CpMrOT4uCrnE4xJ8fN1eGNjejBYMsU5Y8i20ABCMa",
-	"j0EDfrqiiiyYhtAUAwI/YkY1OzCkPjasTK0bADe6GT0ip7o2fgBdH+GR9OSSCStw/thxZntc298yMiCd",
-	"VPFuG6NAwBOY9HcJcPa5G3/tImehZZ61A9kgvRGtBcsVWcE1kHn2hJhFGgGGA8rOWZ6BuT8hE4aoquds",
-	"Xb3g3I8WjS0vXs15HgbY3QYcN6Gv/LseIBJeswBQbv8eKe3lqONCeKQV8jVOrQJY7cJ88AuTk+8ZOgOA",
-	"CDxF4G3SAlQDfuwxUS7MyldsMpfyyiw7p6n5ly3MUj80t5z0Ph6Ylw6uaQFxI+btcK5vuMje+9Gav5zb",
-	"0ZvfP8fZbpz6EUMVIyPrtphwrknOaAZhLBjCScUauaBiaVG7Ri2nBzNbDclPtwu0r7iKkFpPvjrRsdpR",
-	"RWhZEB1qhtoTJ2EF9UFaN3Vvu7n7NrxLcPtsF/CQe9oG8nZ66Sk+emt4QdTIBqxoqeViqz3Iw8kMcFY9",
-	"fpP00jkDC0k0ySCX8goCCrm2kY6MpnOyoJoVnOZWCgaLQKdjMtM/NRPGzgpdO6NuUo0RVc7xSeC8ELQ4",
-	"qsJMtr2LkSL43pKJjImUxzgjLFdZ8zaQ/QXNGJkWclHb8iYWbQgGOI3eMQmFnAg7hQ0q3WeWYNzI89OC",
-	"qbkAR32HY3rhn75JMBQuOigafWJxtOYX3NacXrO9dwPcqIFouxb+iir9uvHKNvK+pIXm5qmdIHnrnjxn",
-	"cBOXUuZtl4ZrUipm9w5GDUVAQJDyCQHXj3KZL4ppa/rcE6MKo/ruNE6bhyrNesM01lz9tyh5U63ZYtkQ",
-	"L2U5yQMJzwbhtrAzRJc6RjYuW+1SNO/+xoV2G97chMXAFnypHbGndeFVSELq6c61lfae1Shti/SIXiig",
-	"Fm41GHrKtWL5tBIlhZHWDiMSX0OHkiLjbs4gJYPOWBGXuamKL3AN9onVHOICohqUNXJGLzT+ZilVqiH8",
-	"nW8bZuRts5vZKUlvJcs8M49sybjB6EvcPZnLPDN66iqYMsx2CRGxglk4kYdNUgXFNpbaevTItjZ47ySX",
-	"6ZXdY3wTXNuVG3UBdV5EfeW8HoAwEBYPrji6AOdRgiY6HlhTllSp2OZ30364HQVTENm/m4jCZt/h49sI",
-	"6P6KWZxg1AlFoMV48Na30HpKzzM0y9cPybDT9jRKS4gygpJMRCZseTc4Rt5B1odVwHCty38RsuiImp5n",
-	"AYUxPGTGbKYTVzUV1f5GqIKX0KGb8yuMcd9Bb4oY9XjGaJZzwRRYQaf8mmGES3TACP5pttWwYbToBSPm",
-	"OSRS3NJIGyAzN5KzULdVmiGVZURnLOR+m9ytZRTH7Qx/iGe5vhRkJYuskUFgM3HI8Wfz/qIPRxGllnqL",
-	"7dNdIY8a6Cq8qbkqI5zc4Enmzuxwb7OC3egm3KxfN5ze7aA65lYE/1tBl/PNC8qy2R42uOqmxzQ+me07",
-	"1BuZRYZqUioYN7FLbd3gvWizoOb9akq5B8nGNtrVgIb0dUd7H5J6TJ2KiiKCrZjSkNVpNYzMkuCmiXXn",
-	"XO28TdOctbP1yuPhc5HAZbRCkW6TRcN4I7DUtWkO1maIId7A+QMOYwfHDFAzlpUn91McnGuiAwae46M7",
-	"ZPzoyft56mfpgNoARisWvq3pZw2jh7OFbGy5imzvpNE9xcdvkj1vaaUSeoLchDXT++mVDUi7JCH8r92W",
-	"W2Yr0M79CcdsltQWCkBHpdeODOpxbfBKZOoJ5jrZVIDEyROgxk8YEw3FpkoXt4bdBVcKZbbwwR4mF8Af",
-	"m9L2VlNvta3Xfujwy/oswS8v3ITBd+/c3AZgZcb1c2F16QaCpTqmCb2fyyEZX7E1ZicaZd4sNCFjybN0",
-	"7N2lS1YoKRIyTnNefVsqe4PNOWRZwVTck7WPj6XhW+JCf3Ya9d9csfUo7ojaLT0xPZdZ9Lp5D2G0KkXl",
-	"PwTixpVR6HRBUw1gGBf8mhUlH0ehALmCsTkLtpBG0kAItjwC7mq74ajMVbbR4RVErqoVK7BWQCTZecMF",
-	"A1QPccZDOgSOh2HiUiA9iWzsprb26DU3WPtKzu4sZ1TY/8c3nVdxA1yK11a8adQfktPpeEiM9rkGt/hq",
-	"LknBaDpnKoiSBWKYSXwORICQ+MnpNMxm/RCBlE8jijO1+gHu5Oi1JK/26julUEE0H8Xg9Lifd18rejeG",
-	"63Zd8dswVawrsQtTxyKkmVB1xTJIAG8xTVWpZbeVTjv68qs8tB8jMO4mh4V5gqXqBXm+W++LeSa8kS04",
-	"UdlGwUhFVWdah2gakLAQCYOte1yyC6+dXw0BgoNxC/eIFbvPDWyKagnB/kCg8UW7JmuCKz8kF1Czxwre",
-	"U14ojbYNuCRV5azD3oaVxGdNbk5thlzBf42GYriJe9qFU0lls9sgYMD96moHQSiB0WlsIbNN9PFpmjHc",
-	"quVttpgGqgUFiwGDNEwMme41Y8ZpbBk+IzS2jE3rb4j/Lmf0x10Y5+ZIghzOKq3RASKpDqQOgG3Icx/K",
-	"+ldBzucfm4W6nXqdJWLHgVyLmOeBCAmXIZVlnoHrqyrFtBMuV2wdl/G8iWBvgXY/+lvT9SI68RUWhPIC",
-	"nVN3ER6dgHmfuFid0J8PKSv110lkexOQblppy8xv/WwtD7zzi2h54NyvreWBF37JLQ889TsJIZRT8bNI",
-	"nBG24JYzarPR1D3v3afeLlQZIXeXDMw1AYcgEqDEFziFwBa/rA6SkBeC6rttuJxhSa3y0TaM3kTkCn2X",
-	"tFQs8ziLXwYMcBO998PpNky1KO5mr3/9NFhL7JfIK5uoXsdwwF9uxixjkqytDMgFmUg9J3I65SmnOcmp",
-	"eWHGnE/MhzO77EoUqxq8S3Qih9NbmN6hEMC0hYBFFcEJz3OM895F8j104GIuFlxrtocD5Kl7JXbbQB4e",
-	"KcbEXjraTF6zQkBJkond3aY5fC4XbJTOqasZ55B8Ll0oq6CaRfVnZPn18lIusW3zYaELmZUpy0ZRtyZd",
-	"O+nfVVpELaBg1NDxMFqDoz9fEbP7Rom44/7x8UHf/K+L9PF9WXCV8XQzqiOlB1OWsQL0n/0dI94jAmFk",
-	"YG+7ZoWyFG1vKcmWcaKp5tdcr6Me3HcvnpKTk5MvIYDhW63pij5SkHW0AaGTg/7pwfHnF4NTTFE86Js/",
-	"ui1kFUejnM244mIqLUhaRgqYRPVGWeSdrry1Z48UF2nEbHRuvsZgDYcjtpx2zpVGy5G5B8RlwXiqxHPM",
-	"bgjLbl+xpb69l1v4GowbpRRjhlsRVA/qCo3qldo0p3EFseDXVLPRgpl1bSEHBcvRLuAqhjX86xno8Iov",
-	"eE4LTERNCM2VhK8x3yqIohRSQ4z+nlF1ck3zkWHsQo+aN7PC324pC75gnh9iEIMQJAaMfLZCZ1qPKKY6",
-	"vJOf20fNW0vpAry2xuvYx7orSjUjFbyzO6Th3D4G5gBb5mMPCBje77A2auNA6kWW5STnas4ykBY6KZz7",
-	"H0e5zAJbZjQysKLFmGZDM9Y9hce+uTn4wFU6ZkBbKlkW88O7mvRqHKl2yZOgSKOvveqyS0LsbfD0JBBi",
-	"NmWCOGlosuuaH3mDFSFb2Ly2FQJWCF8TjprkpsK/BkNpcoso0QwwsckrqmtanWBTrKrhTp3Ft8mL2MAh",
-	"EufGWZ7FxGRbi2jqeVGdNXsgR6TdWOTcS60IFOEJnL8fD2bywL7/vZLi8B1dvWZKUchH978eqCu+PHC1",
-	"GA98aRxzEVti7arZAKj3NVkzOg9gl+yI0qug3+I1dhwukmgZL3y/VXjFOxzhh88XS72Gu+5IyqBzFkaA",
-	"QTHl/hZOmTvY4QK6toNMWQJRXSMHnMDeFix+++ndi7WtgQsRYBqKvDW8GRVSINy2bF88eKhhtIt2KJFk",
-	"JokUCRFyRWQB7K94YjNXaL6ia+sBbIly/a2Y+SzY2g7wGUu5aonAN9IfsQyIZCzlUA9RY0HBWUTpDxTQ",
-	"WLVq10imu26aRduBmPuf0XWlIcWUx8cHg07KY8avWwCAFdgdnXfPJUbTSOeABQsJKfqMXEvNgpBhREUj",
-	"lgjb5aK2wi++TDpoVlWQCM3zb6dQNK2jAPUh2TTagUL56vnfXp4b/vtIYYRtzaTD6+UIamtGi07vqzUp",
-	"BRV8IUuIPVEo00wLo/yX7htmuLl9kAGWLqRTzu++GR9UspDXDcOBXeVJkTmLg1vcCSM5S3VZMFew2Abv",
-	"N/PH0LlpDtQGbmlu/XnmoM+XjF6xgkwKecUSzD/AGg14PUL8prOCsWykJdzIGdX8GqtScIP1pbgSciWi",
-	"aK+41tEsiDpK2sfq2P95v6PDBkWeux8HJLOY4UKJqIlXtiQCbDl2Ytg+qHloz1j5kf/0fxfh2TVTU7x8",
-	"jFvyqObPOAgV8nfdUpYK0u3k0RUh6AwoQ9GjtDS8fAVLZZFhtY9QkCSvwMhhlG4GQgnFIkA252BOEY4Q",
-	"NwjBGU+IYoyMcbzxJkme8EnO5aygy3msGUyheZozBUrPBNNTJ9g9Z4NeyCLDYNzO7PyN1DyNi0VOexgt",
-	"GDMHEBHKXttfDHwqbSNYn8wzBgEGhdJ7rcuOHM/6RHbYFstm6xkYlFMhS+Ra4SVQCbRF8OwCsy8wn10K",
-	"dodVe04dWTa0VWlbMyZ7GIVd3g1u0GYlatmWxeJ+iMk7NitzWiSELg0eF9xGOxZkWUioe0njjCxGVOxg",
-	"jpp8W2RcUG45gNWAAXK7k7jMszUQgCabA00fWXXXWU+2Gmnw0VdcXClk8qBmtYTcOEx7RNhHlM8t+ht1",
-	"OTNMVt3pGqCKF0370NaheecTDU8KhnV5eobeYVVtKrjmimXk64vXr2IHeVn2+ydpxq/hD3Yx54p8hf0C",
-	"ASdYkWP8laEV8MPTg9PHh/jakX/PIUJjuKfMINf3zDBxkktOppQryjX6LxnJysbv8cGhOUWpU7noYuvK",
-	"v7WP3iQ9MKlhKGUEEf6JKprCoHIFZrdbnvrbaqJ4GjRw3xZkdL/6DP4lVYpljaWQizlbB50RjVINZiFP",
-	"BZFMEi2lE6Xx6aDbm0GPk8/1vNECpTNmv7NiRHSPhlF2GwSehHemrK3ez1vYTMWUoNAsVWRZMGXYfM6o",
-	"svw1lUoTpjRfGHJyD/z1nVtXfKNcQCJZNqJqd267fXhhyVvwtjNa7fd+mbdwdfq9LIj9GcDi3/OSkBWy",
-	"74XXv4OZ4vkkRu0cLQs2UrrMOmTdmuffFuwcnq7EdBVzYuEvRjSw6qImkJJZLu+wGTtsdDdLxtJ5GyOx",
-	"dttHiuBzgRbvkymco3aZc7ied4P7OczTkjMVZXgvtdEoy0Ixn7wNV8J88DB0ZdM6r+Vct7C4a8fimgKI",
-	"ufUs8wJcg8MOq8ZZEXl+TlWdApKvZYkRsU/lYiGFepRgOZIIiSN71H75p9S7kywtpN1eG4zG08KKbW3e",
-	"+yYdsbKekxACnhHKzsHV8LJpQ+IKMDaqDgSiUUVNaqQ4qes2kQvdLqVtqns2NsYKeLsF6dD034gB87LZ",
-	"luCp6iHMB8sYJoLTwvzjMQuNR8oHTXvBqB+zGO0XT9CM5nE4POPXNkEjo2tC82b758C+djF4POyfDvuP",
-	"u4cebDERWlOBg/KQgIEwIXiukOAUX3Gr0cqbGHcvywfubOrIaSHFeuFL0LknGx0Wv377tONEy5xppkbe",
-	"BNNerQMJNES829ds5ZPa3FOaKxYtY/ELWE/ZlFGtRnFHTbgXiNmAxhzwyn47cWnF92Q8dCgW0zV8CJdh",
-	"hbLQIMkxYRZsJNjg5jp14m3x07/NE7YIc0kKChVGjbqQygXXP/2b0GuWkswIguZ1FHeAXhs6+vMoWlHz",
-	"LYf+ykZuN+AHYQtuV/veQsWHZnJpdrOkBckZOf/p38IIEm17QwDusmL6CwVs1LxRW/lJF1s5vucU8Pux",
-	"aeKYQDchAsCFQTZNm1VbDy3zKErNtV6q4dHRarU6lGWRoiRwmNKjZzItDbz+ydmKFUdMHKED8+u3T49w",
-	"/oOTI3cW4TBCKjNMKVhsnGkRjoPYaAa6ebAt38227ArsoPGYYiJ5naA3aGLIWvyNqCFsdSRJr3YBgTS0",
-	"Gabvy+X6J8hpCCy+kWAOK3Gir8eflVU9t0h5KBX87OJCm7h0Uaece/pVa+LO3a/pG6PZbt2wu4qaQj4H",
-	"qbisFOQpFTTjVJCvWcHtJYI7+tRyzyUrFtQsB2xxVBd8ITlUtTYvMixY9gtIO6KlJ3eddFqMqk90cvLH",
-	"Jp1JLxo7eFHB45Eiy4p9QlNpL348apR6uh3HtBMdnJwcCXQ97VunaZPih9Tb3fkgcs9ygrhO6WgPmtlj",
-	"zZ41W/p7s9vWH6FCv2+NTxIt5RXh+hfV9X4JQnG/+orrZxjXV4TiWVAWxAr0m7L8T/+PLjPWlNQNSUVB",
-	"/hcSD+9VSDcU5VcR0QHbjiwYDj7vH82pULTIbi+swz0p2JFiVKTMDJmxCQVVqpVKReTRSpjcRpSsaz5W",
-	"Y4ZiTACWNJqY+7lTFoIuKvELviqkZk09v3eezhdc/yshTwuuNBed6EhOleJTnraUxzHo8IpPClqs693z",
-	"HymyoMVVfQV/fzUgXz9+fHt68X7OBGBepFLhCzYpSrOOk4QYwtEtJwdxtzX+XrOPekgYOMOnRYST2+6Q",
-	"SDyjXB1T53YuRYqcix2mqSikXa9DHKCbaSewSW8xChoVgBbNNDE4crpaQ6/FZ5Rjo7rO6Qib/gf4qT7H",
-	"GSkYtgR1lFV645wuFfmhlM5dcXossgAa/6tTxK7My0VkNf+E78E5s7SxltWavvhyODjdW7hxeQX2utZB",
-	"71fiqUnjvgUY6jGkjbp8W7nBI9zMFidtE0vBt1Kn2M5RbOt8u/Y13u3CKwPpYWA8zxl1go09LCxcAtlj",
-	"yjVosXWBlct7wr7fQ0wxsc29bOSP7duLxYvw4YzbuJrDS9Gh9nS0UBIXo2UhZwVTavyEjBE+o5yuzCdn",
-	"LjV/C6lH0IqZZSwbrbiej8kn5p+soCsgDEWZs4zIUn9qXi2k0ZzBkzMCX9poSZesGJNPQtHbPFp5ecbk",
-	"kw1g2KK4GhudSmGgN645hsafPrkU44xDokljro3hnJvfHoANozLLWBZyBEE+8JqhI2sosFfYxD/L+R4p",
-	"UvDZXBvIZyznE+gz/ikegVODA6j2kl4FVG+h8cVN6iA1v7cAruYOg3jCjf0ic8RNmPtRXdr4wxHi2yqb",
-	"HpJvPf5i0CnHkjMoucrKT7pxfj5meVLyXBMurAsLIEQX5BPMrBnG6fqnnfVGIyc/PugPDvqf7a98mdsB",
-	"AGijKy6uI6JKWRW1itSdVKbuPQLVLa+1o+1pVcHZRltOsJN2EStBn7UURY+E1YObGhZqdHcz3pwXsdJp",
-	"rVJlpe5XO2o/EhdPE/F0lohzgCYGo2rhLivhyHcjk6pJM5Gwt4sjVWEpN6ChKmYTrj4U1ZjsVFtAzhV2",
-	"/rK5fdkheQ85xIjfKLBUYQBB5z7lOnESm5/WTdKBtrpsR7MsuwPXBPyKLTFwJMicl4KFqc01LGr0dB38",
-	"9/20xfKHUNtFO064uKTIRV3S2W7rqmtudXcl8WXHWNG3EK/1DuO1AvvjohT8h/Knf5OMYUwXGru8DHn3",
-	"FVqSsyHl2YWd1QJhz1KtyCfn5XKZryHSUX3qFvtKQvV9khY//TszLOATjFpUznsX/PZpaLG7ByBr5eqv",
-	"PiFG84WG9UYD3qVrLyfyIFtOjFrMRNTTFTwxLY42lWHX7MsKt9uUXhsLFnMCBFFptiK0TWIBidFlfexU",
-	"hH/f5jjDTOxW9/Yo/AJGtQfT1O/JNLW/Teq87XzP3JlW4ZRewrNBlbfJRfwt4vgvaDh+Zo4QatequJfn",
-	"p39PqCY//b8kf/TTvzVdMmAklGRR988vG8gyqOzbGJWCaThB4h9RoSdxEJi8fRjL5tYaWYLd/H1/ylCJ",
-	"B2J5n8SyEV/SdC/C3dpBPKsCNhHNwvWGntvCFQBlW1bJ0Agr1IdKBnbj4BGnoy/icfuiz/W6H7cdpwHO",
-	"xqBBtZF2qGGUeqtEaKPlg4yl36nQR8u0VPdIaJyUCDlS0LgeOpjEruQrMM/lXk3hk5/+bT7fdIoGDmv7",
-	"/LZY9S+vo543sjg8feYKEicwOqYoKMeIGCdMtJ5ffftv6SSX5J3MCj4r2b+6wADbckTr55mbeJhSqNHi",
-	"OWVk2uPHp48HXWI8lzLnmqeciq17MtDJy5nruh8xUS7NPg+Kffb5CwRNVqXEWhsfcuvLaKDBE2yLuuLK",
-	"ewIhjWfdzSz1IIM8yCChDGINKlWpr+qSewEluIueudxK5fPl8Lo4yuoMHomLeTIIKUM/HwuKJWBB4vqV",
-	"fCfXND+DCmd/49fdnOIsQnaiVPtnqXlrfSO7St/+s6r/tKENP5S+srC8a80rC+T7isB2Z/bHD8QugEGf",
-	"66hsNja3e2zLuAKbQ/VkSnmubFNWkrOpDoRjKw+mucQK2maIqDjY0m4489VdujcylFexkqvxrn7yCpzN",
-	"MEkMImFj4D1a8oVdkjf5eer22trt5w7t0Nra8yzagly9GWoqS2Edciv33YoKXesJVmuRRjOq6S7EfO2e",
-	"C8vgd6y8qxTLWurnttKh+2/aXPUAcj3VQ3pU7cmvuK2l88KXbPTA20nPAgy8D3rW6HT9x6ZnT8Mkitbs",
-	"kG0OmD0UWkePOgq4ze4KPnK9ETsa35drWEYzbPtO87fB9vCwGgYPaEZj3ht6X3wpHqkqhAc7FE7sB4gg",
-	"+vGyJ5fqsjckP17aoizwIxZUsd/jqPDh8PDw5ubmJuxuaFd9XwVTn8Jt+Yat32HPwHYgWHWq0fTg45IX",
-	"TG1tzc2gJSj2hsLu4lYhmhlJtHsJ47hy/x7KqOCgskBKa8XfBf34iomZnveGg34/6S248J+hi6JmhRni",
-	"f777n8vLj/3+weXlx8H0w1/+I0r1Urm7m8I5PNTCG3GEGP49Yzm/ZtEmojkrdNTa8MYpAJRopm7Xu9hA",
-	"YLHUd+xnZ0dR8Z4qRuIULL839pwhrO6lB9+mRrxik7mUVwdowaHucwy6reaxICzJtg1iqYQlQ6lnpTs2",
-	"U3FY8Q0X2Qs3Vvjlu2Dc8PsLmGOnjGJtscy8RxTlWeIvEEQ9rgqJlp09mmFt9kzy51X1791v+822SPXv",
-	"nwXD13+xvXs/xKUPd68qBK3sAK6atUfsUNKo9RysXaAGbm676PcheXii8YcXO3yFkhZ1oQOF6k5f7JF2",
-	"6wXi5PXuYsOzqiM7pDisl6xZRTfoMNSygnuWAWLE8G+FXGEFMy6qbo4dmkTn7BqpvSMFGZuUM6jMP5W9",
-	"pLeihYh0tosqVntYS1p6c2wYfw5nh2YzIyZ+KFnJsgRSEl23x4S4AOqE5HKWBJ3KIRotgXdtd6y6hS2X",
-	"s94umxbPQkUHW5ViewOEWqUVOSwMKQ8gW+v9uA+S0lru8g9GTz66Kh2R9gd7QAuGeQF1/1tKhNJGazxv",
-	"v1HXZp2ZubOo8v5QMh29DhtHYaXgCvNcD4rN2yJXLUKZZsUeaIGe9gt4Z1cFLivrus3bRSQOtm7q9mN5",
-	"0daDIpV5uYCg6qfn/wSrylsEmzOxGNr55tnfz799A4ZwsKjRBTsk720sgHfCGDnHp9Wyj1zBz2/+8eoV",
-	"4SIc1pYkTpmhz8JPjPRa2Nme+LZNfSKwNT++Bs3llKaG3tuO0pCv0TBUq+t4MDnFee2GMdGsTnP+67/+",
-	"678OXr8+ePbskKBZO8ZEIiJ0MFWISR2amUEodryZWavCVk3Q7M6y+QpeiQ14wKlavoXZRwT4Us4FuN7w",
-	"JKAHlneC8KmPAqGFLDGfx8ClbPYvOdq9Lk/xWmPyMTpvQddkTq+Zh76fpUYqw3RAe/nj6XnrJavhJARO",
-	"z9eKpzSHpj02SB/FiVzO3A/1Hb58c3FyTJ6dXTzvzivH5mTH6F3N6NqXM6UQ1pGQsflHabpYjg3OQ5aQ",
-	"rftvyZwX7x3pSfzGve/MD9LIHbK/buWnlthYHhquPjixZDe1bdKge+GlyGTuzExvyeNe0JTpf9K8ZDFf",
-	"Yyl0nDFcuze2rwIfsw3W4/Mz5OUtIGwpEgi/m2uq5nKl4q3L92CAd23DdQ8hWg5FbbC+O75gnjbo3QcS",
-	"win8aijIdDp/7jp617exTchvLauCgWOPfObF4d6nYXts2clbF/1KzvbxTt3KjFVi/YoRhiKr+puyRMpl",
-	"X7PRkTdWbWopeYusWrPuNVWDE4ogSUdFa0kLilNt04I3AI2HqUbehNLSktk+Zk1HW58BvYxlrY/dods7",
-	"SMCR5EnhvbayIOCkojn5XnKB5QYpWealIorPGhFZ9cCOv1Zxm7duNQ9n2dJevqF3Wh3TbirsO79xJjHg",
-	"bhxKBJs9WniU3emYczfvfuievcV/eF02PPYWLQJCnTEt+pC4Jt9DrCZQYi9J9+0TKzEbtUUWLLOFB0C+",
-	"VJquFepaQk5ktsa2YKzQ9SZAVe9w8OTSfBRrlo/INyoFvabcC2pBB/2gu6B/feNsQFlsYTFVqMP9+Oe9",
-	"1WyrbuLzzA2E0AHIcrki46MfSlasxwkZHy2pno/NT+OjOaMZK8aHO0VdN/vW6IoXBVNzwZRqizixLZjG",
-	"Q+uOq8xb9TOcmoFsAettnZuihvv6Kl7YoerfvsKB61/+w01zk/S+ZjTX881TDVwNFTG92gk++1oMaF/z",
-	"2Tzns7ne0g/T43atXalvYmqbf8bMN3O9iEkz7CM4hL++eP0qwUq0Bmcgos6oe+gaXtDiCj3DdebR/PVb",
-	"qE1i23NUX2+Mcq4LRhdczDYfPUt1b0eJnu3tYuxzbV0xg0oqAJHYQbzMmNA2rmRPL7MB3hVb+0I1VSkI",
-	"dfte2M6ft23jbs3fmGdbfdQ24fmKIUWwJhaMMj28Z2ezdWLVfM5JCMFtoP/Gbrm+/K/WVUGYAsMEfJGD",
-	"oVH9z96+xM1RQbgdiiwLec2zqjrTvFFe4oqte0lP8iw1MomQYr2QtStagcNQ2HPY9X7OljMCtBlfJZ9k",
-	"BZ1qctw/7h8Mjj/dN6bCrENOWvSCumiy04ib+oCTrbFF+NSmxa577J4ZKivz1i4Z7mdbMkLTQjd7Tezc",
-	"jKaznQLZhXnmBq09stSh1rNxVShZzWUO4TRbXGObylLLhXbKU1wxrxuN7Fn6A7Kb21x3CNnYhfq7nNyH",
-	"HGsQ7tdS379h62i1PH/ZnT3QEV+uFcunkbzkW6jH7p3JOoqCdYZwlxCQneot9NMuVUsVkwsU9hZclJrd",
-	"ntXsHdq0KZ0WbMo/xlUAd0ATNuNCHcYL7lzLqzvG1NyBadUyLXAnFe8KcKERfhGgQeOgajtqwe77uKDm",
-	"kuy+oI07hK2UnRvi57m9r2rFFacUAq4xm8Ix4M3UiuosX1GlG7Ham9xDsBUD55B5pIVUkzXThzvLxD1E",
-	"fj9Efv/skd8Gp1/X4zm24nUj9uNnQvCfFVF/brzqjDvb8CA8do8L+x3rORNKFhcciUHriWqeXt3pGG8l",
-	"yrSxgSnYi3SnCMvbuguuaV62tdl8jY0nqSCDIVESPHAJ+pRhadCPDuvragwKLRhRV3y5ZJmvZq/oAooH",
-	"1jXZwOreQI/2wLEu6nZ1zk7hBq5PWxgU1LqzTUQDUHQPOd9C6tcuV99C5NbBswVbIlJdsXWsPV8pjPBm",
-	"NbQ5zYiNVcOoPFtZdD+NDW9ZW9fTUqALFqepjdwx6q7WctIi/y3dGuast3k17ASbwbtuj00A12J58WpG",
-	"/Rfh1WmInQ7n2qjRb5MO3etFDK/gtkuS2IwPh7NCulDSO/CWDpoI6uZbTSLZaIqY2Q1894SubmUVwtaW",
-	"s4HAbbHncdyrN+0ebm/KT1Ka5xgnh40qCTSqrBCTawJG/dZw5Ic2kA9tIB/aQD60gXxoA/nQBvKhDeRD",
-	"G8ifuw3kK77guiW24Yzk5lfsCUA1qjHUfE6xxhE1oJMFtNnXcgYEetNZwcXIcM5oANkVekSCulpS5sOt",
-	"sVsL+jE+1oryODaea7a0yp55xqb4LnOaspiC3fT+glPVzJq4rVRzxUAaMYg9WK5+IctVA/b34Y9oHucf",
-	"Pv7tNYMegnO+jISNiMw3p+jQjWrC8r1ixaEQ5H5vFPKa2y4BuzGUuxYYnce3Wvaomddz3B8MjGjbP97b",
-	"34Sb9KsJ9uBAVps2qYAeP63qXncP4/DZ6g2LvFWDWGbL1KMD+gk8ioprBtm2LtkWru0twj7esJV1hv+R",
-	"HNtXMf/+BbqKnwTihZrLlSB0Rnk8VqnpIL+bB3yLY/vP5bTGA4pdoreO6zwFG0kkbHFLrHwY8dnyBHZ4",
-	"aY2hFy0/NqDjhmlM6YtAVGNt3eM3jaIaymibqY3IGa24yCT0t1oLuoDvF2WuecdI1dos527k2rcXfMHe",
-	"u1lqvzzzU9a+fo3zh3t4BwUDdxXWqV9E/7Ii00IuwC2jZdXx0Dbgg9ZaVkfgBTH0jZxpkjPwfGBu5NgM",
-	"MAZv9FhLSOhzBzUMkvoKs8oExORlNTktGFkwm9fXQLNCRrqBP8NggyEsD1JSGqV4jvuDZimeiMyxY2Bz",
-	"b/Ye92Ybop2zNoNpxq95Zi2DwEI2i4ZnkqndBtIuhvU64m8jjNVla09Jhfh+f8L+WBEFpqWqBSTsKO1n",
-	"7dX+l63X1itpDQiwONsLScSdyHkl1kcdW1WzNNsekSsip7eqndTNH3Bm8KXFIYC6WsTe3wBGFNC10tAN",
-	"saQsihbzv8OLBUjNRMhV7PwNjV7wfD1yuLe7wKu55yPFmNhLGIICYN1n4Qs6Y87W1Vmi2Fbue0eZfjdX",
-	"LOdtX9G/Q93whEzWttsLpLSCEOsoOxYnvmUh8UDvqMDxfzrZ7W+jhuTlrGEo2ShAvpn1uTvzdkeKRw5l",
-	"Ziy1ClCrjs716s7uriRbFZ0K8aIY0sT/nem91e195pOUutkMg3t/k2wm1TpdeA+DQaU/x9z3iHVGjoUc",
-	"632q/O4sFRIud3OqTbh9qEHuPqwlNWj+wQ0lbwsuXexevANoKQK7Y0I0RB9b83MuIXABI4vITKJkNyQD",
-	"I5SeHpKacPa9nBhixnLFyPET24KYpldTnufkxIptfGEE+lMQ2fDvQYx0vS3kJGcROdP+QDAdTpFP3r14",
-	"Sr48ffz5p5uS6tZUQK4wWMelYVnx2NZU3NTQWzKwsckWlrkBqZlqAjCBEAgq1t2zsqukxtiVbMn1NBLO",
-	"1xcXb61kEw/GamkE3ni31uO9Y7GQN2BvgUhzjj2jl3hAdUdKWYhhRT0P2MdlLgtWDLm4pnkH86st9eEz",
-	"75zwZE/YH0/0BtT7rjcIR1bjWIPB45Pjfv9kWwGK7kUlUIoIvPNht0fk/hGPmFtDN5u0ZW5tvQf+T8nK",
-	"yLH9XU6gR7hRFd9BIUgoiwaSCLSEjHT/8Qm7m3cAHQ3WZ4HOlu1FPDYFsDxjSo/8JNHYvnNobbtymX/4",
-	"DuzBkC61Mf8tdQmmi/XujaJ8JiCjE/Pm41veYjoJooC6zGU20MEXZDEiTLB2awg3F04eh38rPr3Nacr2",
-	"cRktpeLxuOsBmBvZxxbgwbm6gK1IoCdfcG25F9cVFlQFq8Jva7jRNWqyWV/auYDcjsI1xgCGnbyZivX+",
-	"mLP0as+S49tZg7OWFYxma9vzHf/+0DFTOnGriu/FtoRfRPXMCxcXDKEvXDirlc/Lda5280zVc32POph1",
-	"+MVjcF5qRXjW8JlXbeLbG7qfnhwMjp4eHPcHXajEPFqurt7DCIspdIv48e7kqK4YxrpgjeJGJNGg/9ng",
-	"i88/6xQ8Uk0VLbljAIi9q4OgwUaYWYSR+VENDzNHcwQATbsCtK0FpVkO/tYIQOs6sD35+Mj2x01M2M8W",
-	"dPfIj6/lCqIhfehYoyCfw985zUgqFwwLeVjBzbJE6HDqU+Dj4V5nzS6ozqT8tSxR7n+K4ToubuSn/3+0",
-	"FSr0FKXkKfZfgnAoF6CzGVhiI0PcSQR9H2to30RNe8uSbWUc3hmGZhS6dB2rBZLTdXvS8VcQQ29LBwBM",
-	"LCd/QjC3IrNh9hgQNS0LuNytmcgbeRgL+nEUlkmvT//Ux7raGk5o7JcdeHxt4KSxz1YwvSvF7cr9Twu5",
-	"GLkiLmFmYdSH8a3I15XV3LLnjGfoVsR6QoktYGh0zRX812V5EWBA/vklVarFWL25ybLuAK+S9L/Dbv4j",
-	"DHiuTA1OPQWia+57VYwGXLX2K5+2DwJHb/i434iD6R33jz876H92MPjiYnA87PeH/f5/e6+4eQJHwvLH",
-	"9oOZs9cffPn5F6eD9OCY9vsHn1NKD77o9/sH/er/DC36Xk56Q7sJWP3IfAPmKyb0yNm/ceAgJMZ+4Y0A",
-	"x5XbvlqVo2M9rI0MF44tFdAzK9TF4BcUze7bLL0a2LZuHuwW9v36UnYurlwqqGjSG373wRBSW4jAYETB",
-	"ZzNkIuh06dEld0oSjHdzk9xDHYca2sTEIG/2cKIpxwait/U61JAyki9OqLqy2VkdM8v2LUVxm6CHCgFu",
-	"69dhrsbTtkW+K4U3m/BoDeF//OPls+vPO3Vz+B5rfbQ23ShKkGNTQ7OEpXCdAN64qTs8VVwBNzDqGmfq",
-	"VjizZ6pwq51wQGaSKWRRCTn1PtiINhtc3lsHZnTyr70rhfOueWLVtaq1Zss7lzOp6MzWx+1jUcMN0m9f",
-	"eSSMKfS6mJtnszBJLbQkgHtw6epUw92lJiIGJ1+naw6uH+KM9lmLbfXMO599TbmNamP3zp+NxDDCegRm",
-	"sA+/aZbdiGazC74FI/8BbXvm7Qee/sDTN+7B/bSyexAUfmFBYZM+3F8Q+J9ACPkh7vF47y2BSHOg/4vC",
-	"Ng2EC+go0NlVF1jB4/bYBzHojyYGRe5lk+A63GuRmHy92h05/jlVEWORLqhQnAmdkCUrFlTAn7Y+XeIr",
-	"+SZkUs4SkkulR+jsILJAk0rdxukH6e3Zi0lpGitzAPcrsbRvUs52l7bFjW4vy/6uFPF6dFjYzIVNUYL1",
-	"IOo1MhJIAttVmK6lrKgrkRyUw6jlDMdEx27MblsAfuJ98N5ZAht7pMiGvwJjxT4/GRDMfTwYDHq3DY2s",
-	"SjUkFqQLuiYTRmaGAUzWLmSwmr2jELxflhWGRnZtUY7IcR8BQRbN/vDBQO9KcU/g+lPA6nzDsRooU3Bb",
-	"oAr0ZpVzpMbocQ+Lm2+A4DyoWNIgUtToZuVye5EBqHSkeXpFFhyS3LmC4hqkXDZKRtaq51Ex20b/bIUj",
-	"GNxRVCCu0kD09pEVaRFzw73g18wGUA1tRc2EzGVZJFC2QU7JQgo9T9w/9ssVY1dd2ly1Ce7xhCZta/hs",
-	"r3pta/1sC2gB9DKjqbaSQB81mZqtQyckq09mJYsXXtrKUSJ1nkRr7URIoPmXFCxa5fXl2ZsziD8+7NqF",
-	"qV5JF8U5OOhwqqTC5zAaJcDEGsTCw4jdTXdt7oOY+Sv4axXcdQs4X3GdzmNhIr/SdfVnMGqpIbU71KA9",
-	"i6UdReNo1oI0tTXGoSuXbTU7jWxj5JxMDsm4YDQbk1zKK6gfwK5ZscYsn0mpsRSb7blGaJlxjY1Cx+ak",
-	"oF8aQB6fMZBXBF5WREuZkDHNFlyMsXIPtX3ogmAdDDAvbJkF82ycXTBapHPo8bWt2FJQO8IWJcXedODF",
-	"hh5e2FBuIZUmU4h6FRp16ycuggB3sma0qJWK8pldGzjqoje6xbpWbcqi1eN8xMZ9jOa5+D0M5qJg72Eo",
-	"A9t7GaoZyeWjLCoFGsNnq/oeMHf0ugCGfc0jZNWFW3VJAACks4bNjS6oPvgDFB3IAWB57gq80kZyaDub",
-	"m7sOHqrN3FM11wA7T2f7TtUbJIZPqSxYrHOyUVagNeaEac2KJ1DEihaGQrqOyti5Ua0giiSvF+/qHwZx",
-	"xy3V610gDSyhBoEA5u3nWlV1bjbaoOnWxDGbAIAxlFClH0Kxge94M3VClKwy7ZD62OqV11C4BsLjvQHd",
-	"kqZu4XFTT/O21wkN6KN5q/zXv9ZbJGgpSc612whSSiwMBau0yIOxKkouXFrEAtgrX/CcQjSQwhqphncg",
-	"JOJy955yib+JUQq5oELztNsg5+7pUOlq4R14bLAfW856kPT7fcMSDbvoEJvk5B6cyR9dYrHMnUqwiXaE",
-	"PQ/2WUdZrD0br9AqZDd/Sam2pdE2IUEma2LJUyNKq010KZVtmwZLje9SUM3eFuxcl1mLWQifeWRoWJmt",
-	"bVoND66R0jbeNhbG14yuXdGu4bV3LhH45sWLN50KV4iRa7++K6KWagjhJlL8CqX03lBPAVq27ApwGWZj",
-	"0MTWmqtK7ElB3lAMuiMvuKCYZwhxlk9t5TwFReZkwWleWXohvnKKLygi7BCxUMsQmPVaXACIFiRUsU5q",
-	"v56doKV0touR5djtOZULVjeYcu3tpB0qOW43E0DftWuat4ePQgYCQwvMghmuv2JMEL2SYdVpV3cwzSXa",
-	"4DvEjX4vJ6otbU2DygLg3q/6c/dC27Ui210tIkEt9p12kW0YxX3NbpahlSQEoCsszKGJobAV+25dNGC7",
-	"mWRXxyIjzVUn3elsu9hQbMWFDQSMtSMCTGnVjn2hawf1nYYVOMSn/v7tESNcXdqgOMeg3+/vW3pqm6mk",
-	"Qs/W2+HTfYYh1jSddwk0iTM0oyjNpxWbzI3qD1V3aanlAktNGThzXz3eaTBL6fQVlw9UlGLk1S07mPnZ",
-	"j9SxNE21w7d+juq7Mztb9U1lpQ6/fe8XELwbLMWD8l4MaMg+fjXzGUz/YDz7WYxntf4aDz0xHnpiPPTE",
-	"eOiJ0bUnRgNDY/1FAw49YSktIRuowcd99XKsk4OsDVssr8EqM5HZ+pEic2vh8yXjgvRm6HBQ48wLKoyW",
-	"tw9Xdjs5Dwau//LcTlP/tsmN3fev7RJqoLo/juxE8T+2m/4crd0thcdoqedM6KD8w9aqXbWnX8uMIdWu",
-	"+hN3MyL4jsYRG0JljAl76vqUZKIlmTBCxRqxegvZrGCwYHousz3wg8/ES/Ea3tqd8V4HYTVbAJn4wVRN",
-	"49yVXNFC+BC8rlcPh3mPr7qPGEwHVyfcTDBX0Gc46kqD126XDnm1vUXqRoHC/u4Chc0oqChEoXd+LBhu",
-	"CSVOiGLFNU8Zskc0X9KCEQjzN3JKIReH5KVWrm6C+VFOO1ZInxSMXu0O9vwKH8P7eJO410Z1Qfx2MvWc",
-	"5dmoFDqWdwLFBwBA1iGBFylnU409XQi8aC6euL1Uz8Vo6pvGN4QTRCVFZKkbFfbC3HvDL32weqyPpJeY",
-	"iHWkgORmY4sOO6se9oU7wRsGsvFNdxpoQT+OtoDuwvmiCwdDW8B/zyIy7vXRkhVWfNkyGdrDMc7xCekP",
-	"iZB4MToa6eJFAuMKGGazx9bXBE6IYzWM91epF71Um6e1iQg19GunMBesWETKlShPfsLSiq6KB7gcqKAZ",
-	"jcrCbshNH0wXKNqp3Tjt5Y7OsZpcPJ9mUshyNq+8k4SLoFkrEE2sEQi6jCMU250kcylkwafoobq7i+H5",
-	"4eyQfC2jbT3s1+AsePVobj7dBLdh5yWU0ylP77OrEOi8CHADsYQws3pKFlxwpY2u7CuOyikJUaXAiG2q",
-	"G5Ut7U5f2wE8TnEqyNeG76OuAiDAWQpGspK8pbrgC8kFIyk8z9AU0qX6pq2nYjaDjx92Ms4sa5VYN0lM",
-	"9fsjRVRezhJbjMZXntmjBOc9NZbBs3qkCI5sXYNGxbKHoVrwThY//fvgNStSDuQH4N/8esMTFdbbtGSw",
-	"ui0eHcPKmxVIo3fbtdlpDT1yop/rgoaN1KLi3y2cm4nhSrTWvgk64NytL5rr2hDvWQZdbXg6dwYW/9Zd",
-	"epjtXciu3l+iZaVoWsJCJrbBj7nooHnHVnt8MPisaybU7kr95iC8zAmvjJQrfbujHRxRtqycgbOrEQ1l",
-	"qJTcUpvqdtBv7bhkbwjutr6FRqeNGuaEmNx6ae7FpqBtV4xfx8hfnW8YSIblzYxyA8XORjTV/BpzuDb8",
-	"4AgzWxQt/FwKIMlxLdEA/iubDtZVWWywdA7xC2NMcRubOzFWLGep+b1WlT9Sc9HnMcfYrwwz62u2yUD7",
-	"/OwkLo+/xGcfW+XUfhxE83+xWnK6rpX+OU7aQohsRVlzX2xBVCfL+/qvAzvtlgqw++YdZ8V6VJRid3mi",
-	"c7q2xmlZ5plREjMMy8tIJl1p/3gElxR5eyHdoHsCJv26WrpYmEtjEBlmyFVBulVisMPqqoOGbZnR0VAS",
-	"QdVvRb5+7Ydre+KFnSZM122tdFs90YZx0JBhC8od9/s7kS5MBN5aydk9Z+iKa7fRqc8CNucAs7y9i52u",
-	"me/AodZC04/uFMMbvaQFXTArvuZc6TN/xBue8V39MDon497EiWahb13za9/7V8v0jsjDvglFg26RM5sd",
-	"TxRdq0rcmVO125C2V0Z5V0S6B6ifO3T40/KMPynu/JLUpJJA/xqt5PKLUxtdatYhwX1Ol5oV8YLILili",
-	"R4wxPJb4oeIiI1vuU6PY172JRR3Kqa5iRQJv8OYGwpI5MVxGdMUah+jGlnmmoLgMSiXYu0655nVKs2Un",
-	"a8GvUENlo97Plpg+XXCWVe3kbl0V4xeqrGGwpyqtUVUnirodoJII3F0MS6y5r++h2LSfPvDpO3RtL3vR",
-	"PJ2q9EWAo203ZzP12XWTTWJJ0OVyNJXFCKqLt+RE29iQnRnR5WJBi/UrLtoyZ1/xSUGLdd2m+EgRqB2b",
-	"U82vGVE4SqW+c3CqaNYx9p3FygUL8lzMcq7m8WLIuVz6YsiKa6aOsPPAezYxH4+sVnLExOjp2dE7piDD",
-	"IehOoI5eVVtAOHCmjk5PB08Hg+ddcHtaRJf9wmhvd1z1tPiZVt3AeSbQwBhFzLXSbFGhZsNBaTWbKNp4",
-	"PQxykYTUVYXkbp1t7OAxCwh6UztbUoJu1pHB5JKJEc1ZsTXDEx+oNlOwVF6zoo0pwY3tvkJsGhFNfcPI",
-	"l/2zq218ZmtY1L7BLVvGA1/RHuOhbykykvWJb0UnCASkuaE5NsXPu2wz2r33y3uYaidDsOdYLa3abng4",
-	"FVA9cibB9agjWeyiXVhJMK6y/LghWG9PruhdsI8a8iCu2PqQYO2eOVXYRWjQ75N0TguaalZg1rGQJJW5",
-	"FE8woUPkUOdHM6KWNEXLrPlD+ZQL7FpDxh8Prtj6YGmYXiHGqBS4yMxDghF9ObMiF7hjrllBjNwLlipo",
-	"HtZwgbg8M4BfLp0qFMLjcT/WWjhYSW/Y+5/v/md4eak+/PUT8lf356d/+Q8A9r2F195rfGkYWbot9tNl",
-	"ZLhQTCGNCHS4X9fG/dswBoVTWn/MXOeQbuC7pyhMt7IqDrO2nGjrxyoMc3vJozCYMhbnGFTZaAtwtKPc",
-	"h0/gzxFhGBx4CHUv4laCrRN2ozDfkXcLqwms5lLYlrwzphIy6IdJuE8sTeR6TsapLIX+TwPZcb0jyGdf",
-	"nNQt7jWbez9GF0Jwbas7ZNe4kFBSERdOBRnD0Yw7La81X/OiKioYb6O7Gdjhos0dCbL124aELnlC0pwn",
-	"xF2SxBZUS6pyrrKACpf1ZPzwGrc6UKNuAPciQbc6zGUTBKpIg3By6fvw2UqbDeduWEF4LssiX+8tVFtC",
-	"1JoB+k9WqGh7tFQKXdjaAJttXGVbe3Yeb7jiIAQiS+LbMykyKXmuseE1RduILONt+K6rlW7fsnswWA+s",
-	"OKn2FIWE1NEISyNgFxnLoCu06xjTMC1NlGaixXlybgMsyGouiXmScsGyJ9GUbZCNNtzM0QsbM7q8e/GU",
-	"nJycfJlULu5HClJUhyTsIwRJqxb53K5c9T+uqjZr3pkPQfhtru+LQR8LIR70T4f9frdyxbeJ3Mho7ISe",
-	"Ue9Rs+u9S4TEQjoT7n1E3gDVxv7bgqi5LPQTbJJp1hGLuDkOuvNQ+HvKioLmRlz27n5yQGysCYTjHFed",
-	"eZjRB8W15IQJ8zykldunMWJsrRpdD6Me2LaOTN/Wccbsire0Uvriy2jsFI03MLdNafGOzArGsAWMluRa",
-	"aob5WFNZYB0jxbP6BTmOdt/zFU8ciuHAIy2B9c/AbAH5O5ztCAawiFWPgPy839HoOGP3GMllhnMBZbWz",
-	"MNTUiA4O47DH4w58O681hHIY9azZ8gmQR5VIK+8vjNAs2ZxvRuJxj+FtkFPylWGbTw8Gg4ScCXKWAn7Q",
-	"BbO1ub4qJM1SqoBknWG9kcb9yEqyLOT3TJOMkVxyO9oryclCZnzKqdAkp/CFKgvzZ0Ezbn6alsBJbtoL",
-	"qZz51l2LxIYFGGR3FUP85k6Oo3cu2pHtIjxhG3i5WefDtvO0VBBLT4Q4YotR5FxpBRfWAF21N3YzXBrH",
-	"Pkzpke3afMTEEbx3dHp6NDj64ssYk14zWicwx/0vdretdFWhqpgoZeM9LTmukM9yAeB/1b20E1sC58lM",
-	"UuPMVV0aSxrag4mNLHAfahLIFL9W5JRNPvtKYnmZuEUHJ9y8m2ge8VWISSkyVkAkS9iTKzB6zOSB/fJ7",
-	"JcXhO7p6bVXbainvWMr4UsdK+mBy4jbVg0O8bgpdJn2256YSYfP8rHVhOySDZ6sEyTgs0Uq36VTM+TXb",
-	"tmpL5QqW2mDIzRVPGI370CBfhypN5owW2jzWPWd3LlVcdI/CJekta9/v19mnQ69iWA7O0nBbud0nFpab",
-	"0AdLcVoWXK/Pzb2ykF/yb7YnYyVYD3eyJmPXdRpziNHSMh6S8Vmp57KwlSGG5CtGzUNL9nF0eHgIWivc",
-	"ZDgw+K3araGXW3tMAreu2p+6dFUQcRSfCZYRdIhy83Qq5RX3tXqGPbfiUVXTzxER3DgEXRt53ilrVlez",
-	"75vZg7j75w4AwP5SR/sqsj/jel5ODlO5OIp06459t2ns/YaxpSKU6KJUeiULPV8npFweaHlg0IWkcrmu",
-	"kkUeKTJlGTPCrU1YExnJmYYRGF0QWxYTWSlfspwLa3rPJFOHl+JS/OUvT6W4tgT+8C9/IX8///aNkUrH",
-	"StArNkqpYuPE1dkVxClI5JN/XDwlpciZMtNBCWK0GUOq/4or9ukheQX8UtMrRsZgTB+TTwZEy0vxuN9P",
-	"iPWPkcf9T2HtVBC5pD+UjIyRKo8T+z1U/Rv/eImk+7I3JN8dHh5+SMhlSMTN94eHhzfjhAi2qkpuksDp",
-	"YBZzKULTCqG5km6OeReb0tBZa3B549CqNq4Cnr2ZBww85hDQFHUpYCXmZ1gGyw5BEjGswa3juH/smusz",
-	"Mn4l0V84Dg0ees7WYdkNm9B0SCDGAK3yy9aO/4SqSzGmy6XzRR7ZZ/9quM/4iRV+3NFi/TDbnH+MHePH",
-	"QeQQ5JcD7iwlFN8ZkvERhjId2ZO3/h1zhZNLMT76oWTFuvEjfHdIvpIZZ8oHfxYaLj9WlLXF9f/r7PUr",
-	"Mjg8Jp/UNrGmi3z8hNS++3gA35qzuhRjzT7qI/uFa2BKF+xTwoXSjIKZyWxkCBJhZlvMJ3AastSEinQu",
-	"C5UQmnOqmK1sS2fqkDy/ZsWavP32/CJYurIFFgzimYfJ+GXGFkupmUjXB9+w9XhIHOd0fjBKMrpOKgQw",
-	"C7wUNgUuIVyDu6XR/vQRxk9gEV2Y2MXj4kX/+uLirbnhuMq/Pb+wuKbI18/PntUnMwzTiCtPzIIhDYFg",
-	"GIV/h2sfnEy+fXvx8ts35zA11P4lp/3HUAnbDHgpbNYzlt9bUj0HAnOW53I1PiRneOoIspQKo7ZOoBhI",
-	"Rj6hRLEFB49WYl5mRQqL4TPbfWHCZlyYrRKmUrpkn8JjLvDLXjWu0D9F9ApzfGU5c8FucMy2sC8QG4LE",
-	"xJcINOvxygFXoAQA6pwaGoYlLx3Ww8bs7Ti8FGcWWHJKBuQb/hVMACQBL/9iWTAoPU8VGZ+lKVvqg+ci",
-	"lUZfG5MV47O5Iv9SOoMXZ//iywQqKk9dcog9FYN7F84Tt2L06smlGL+cHryRgh28pjqdjy3+KXM+NLeE",
-	"6y8Afri2wFkhIBpNBFdsDaf7hFAyWWtGZJGxgixoceUa+9pG3WjCt0h2BpZ9g2ZnkFINxVoJJbmUS4jT",
-	"ollm9ox8CpAFZrYRWwuazjlcu6CI9CE5E2vkK2RFoe2vhFQwNHaoKzUkVFwKK7UgMLfKJd6q7MQLFB62",
-	"SBnkuQEKMlTzAkKKi0sx/njghLUDlcolG/syHAByVx47rHf9ibUUijQvM6bsE59Wta6bD0yknpufzYKo",
-	"UcTH5BN6Kez6rBT+KcS6CinY+JD4lOqAzVQGoCu2fkLG76hR0oD+Ajr4zwfYFHpMNING8HgRcjbVh5cC",
-	"HOMpE4oF0tLrlxcbEpFcGs2nLFJ2KAvDBuClo4Uty8p1Mw3WyVi9wFbdGxyeHvZddAdd8t6wd3LYPzwB",
-	"JVXPQZQ9An/8geGAgmEQy4y1JEu7h6ocNcOkbOGWkMzbCuaKpQUDvcGf/susN+wZ2ebMTPvUzQpq8VIK",
-	"hfL1cb/vJEvb8j9kSt/bCqyBxcYqxN/5Zn1VxRULZQnNlDQtYHce0FB97dCOZGAN5qKaigy9/qwwTnfW",
-	"8gi2BUo8iMrtoDSnc4q7jQ3roXL0muZG/2EZvjHY/cY/BLU32b10svulF7KY8CxjoByeHh/vfuOluKY5",
-	"xxmOv9z9/IWUr6lYu0uGkrxNnNn17luUs6xFEGLtLDohPjr8RCERg5VmkoDRFcOMv+tV8SdN6tMbYlF8",
-	"M3rjWhz9aP+6OdI2rt4zSsS7pufGPv9I+bYWlbkLcZFjPrCeV0hqX+qFSiwaSSrs2x4wb7B3adXvDVeQ",
-	"kZGJdfpbMYu6sla20C0x28OYFStOp3IBIS8B38qY0ZYL50gCri6n7msQP5lRqoxGwLG2xCYRuGB1IrBJ",
-	"A473owFwYqNYq1TGWLRLlI1Sbe3MOjj97+opTDlwJ+QOcXtr18HJf2ObfATX1mliC59Op9GFWyI35YUr",
-	"X28DZQzlJN9+0wt6nfrZe52J2DN8Zd1GvDL/+2+ZePVPd7/xRuoXshTZ74jamXts72l1lyU4sN096kTq",
-	"XOOPgNpVF7hVDEANKJgXlRY7dxJ0YJ6w1Bau5vpJ3ajQLhA8q1aQNClsDFjVIxjf2rtJdj5oy8x2edLI",
-	"fvBgwxMp8rVLspSo2VgAtNJ50NNihH4fwn5fMtIDpdxFKe8kAzryuU3+C67agwR4PxLgyvk7lG0veguB",
-	"r53wNapkJagMQuxQZUqC2BYbXLRg2tb+sl8UfDbXmIoU0km3YkInRnnag1j+bmhkLQGiljPgyRNKuTFS",
-	"aXTXGp1sptlv1CK+R0oJtUFdMNxwM91xCNk/4AkB5zANkv1ife5vPI0DJvtAi7vRYrTB94Y94bwNLVO3",
-	"wczXKK7t47TarUxttQlzLCdoMdkBII/I8JThEElP+eqTruiks9VsIgNYUHUBhd6QHoTIpGW+bfp7sFJs",
-	"Y0+WGD6wpvthTdSR6315kk+qj/Kkszy3hTwIFzaDl4l0jQZna6n1FJgSn9+NNljLwwD1OLj7Uamo9yxo",
-	"YUBB5/Q9GJAvUNC7V3m26jFg7yEE85ofP7iqAKPqZmwEWNgjHlX1A+ayLNRoAi3Hj0/hEQtcpNsfqm+0",
-	"/xweDbBF62WCOqjeaIpBFWZ8LKvH1FxACyJc+ayQ5bI37C2k4FpaSomNWb5zX46+lxODO0DVGsflxrHc",
-	"072B5MefY63nvZ97KWVud4MptYBxOV1XNe8fY+HIirucxJqWfNa/I30y2LWVPiH6PdCn+zOeUnejPY3C",
-	"L7rRqKNZQZfzHWYDLEJAFaFEyIx1IFBWTGZoesQQsCfW5hDQO98Dac4WML4gLJsxFM+dD8Y+7+I96zTt",
-	"bwxJ2t9gG78mWTMLt5fQAAnnd1TB1dho3PxWSaXf/2/3tMt669pC3xKQaIkPpWmQTAOfRiAq24V7MS5c",
-	"Yu/mw34EAM+ihQIgvj0QgLvbE+dyBZZ6K0ngNSFSoHQAvuNbU4Uf4d+bVrrwrXClSXwMBbjUIdaOuuqO",
-	"yJfB0bqPnOLu9J29iw/yxW9PvtiLkmwVIx68GL8W1aG2jNZ+5GVf5gwY8MagKzCgBmk6gqt8gFH5O8x/",
-	"Xkx6pDBdULlmtR0sdua9p+ald3aq34fxzoVuwX7r7g0Qw0AmGM2pGtER2jraPB4svfq1/B3tBjlblQjy",
-	"q6w4gyvdsr0u1rOYpJWmaVTSquxgNM/RUCoFw5Yn1BoV69XqLDk1+/IRAvvKd4GpCgs03U1lC1B7m+Lm",
-	"7tkDzf0VVT17CBBUKhoU7Velxc12mTu8MZjbggnSIKyC/8VTaXhgWcisTFl3Gv26uYbfF532VKJOq09P",
-	"DwYtlLmiKy3UOVZr5xcjz7cltpPJpIXYepqK2vTI9inqDR/3Y1R2P7p6NyLawL1thHTjqjxQ1F/LuF+R",
-	"0MUm7fgtEFMWiVfcY+zWiMIwR8PRH+k0+kgQIVVESWnA5TNxeEXCn5CpzHMMGZysbcdQs65NYl3dE+Y0",
-	"/P22F+SRQD7bB98lyWWsxtHBPcIZtCaAOtc2338jcnE7Qr0rBWYtuDv1h7m6/Q5X8akU05yjdeR0cNLp",
-	"7r6iBSb0ng4ed9m5KpdLWWiWvWYZpxeGf/1+KEuA4XuryfXIvjpRqFfab/UqBk0FwoYBLtcME1rwF14Q",
-	"xTRUfcF+BubCN12LaBDG1BmfJxhkCE5tcQ147JCc9r903SrtvJhL5JeF0SMtEtzbao93tvzVRJMqEdVl",
-	"xlZiCtjjIEsZ2xoM+0nd+j0cJL7Hgvnbd9M2UkeQv8DWlbjWwcJvYxH2Vf7iBvrEz/84Pn9dJLIxD34s",
-	"uztDTW25axvyka0FXUD7pUrmbECyFvMOmvjNfja+4NRbRKYA9//kFPd3ZCO0ubSVjBWQJvAH/sIyVplx",
-	"fZDL2Q5Xp2uyq6uOL5hkXKXjJpg9rRtVXQs2LZXRV6uUUMVn4oCLTiqsWd8rOfvNa622+aGVGDPeqPB1",
-	"xdYko2o+kbTIWhRXmmosbNlZaW1ToM0qHCgb9fiMkPd3OTFyXmt8YkG3qc8/t3EToLAJsQi7ODkdPv7M",
-	"KcyDzxPzzl6hhwvb7rj39tvzixD/NiAFeU3D3tH3cqKOwlKC38vJUVFa1ryQmo1sWmtv2Bt8eXzYPzw+",
-	"/LxqWorLO5kO0oBrHfeP7xhf4m5JC6dgQj+EZt8PEX/HaAYJwRnHjqchvcZapnF6Dem8KMPWSqxHia6r",
-	"k668H5lDuRFoxNaFbn4VlKn+bRNODwyvclupuUa3nHQZp1m+FHC36+KA4+sP37fxD7Bhh4z9odET7jjo",
-	"93MTCuC+z4MRwV1tXPO3kHrkekeYz0smsNNpP5DGB1UbieHgZpf9EeNr3DMTg/BpzgnNecr+t9tv2CQF",
-	"ReYYzc2yLEpzq3ZAJ4GsXZ2vbZ9TlYa7I210h73N+FhdyAcKeT9GxLBMviOP1Xc7JNqodS6wIKg2fV5h",
-	"ccuiFFV9A/9oQpS0bR80oeBbOSTvbY7/uBrRVkCAPnhjI9TmlyKYz2v5T8hYinw9JldQqikM/CsYscqj",
-	"jQmk2HqeZYfkW1d4aQpleDLJ0BagtFw6b5aGEhrvofKzbcg4diVcyJwul0xY44OubJJQbNZJ51icoc4X",
-	"ao0LfwYTYzdyiZ0PnOHgxwBxfKk8rkjVvRHqsYQd2bpQVt/FEn3J2HCyUujDNofV/GcEvwzmrFHo0+Ct",
-	"aSEXnoA+PgDKpmXwzcmg0cfMeme40NaDN5qsRxm1ScndaFm0j6p5vVn3KGb26c6UbFAX1GOCPnU3myC8",
-	"45JvmiUBbu7FtHVLxuuv9wjNY1FzTmhq/M5ZtMCw9KHB1UAfGB7vzaLe5pDvdROt78qd3p1JA/1ORnk3",
-	"8INl/sEy32qVgqJq1HPsBCvuM1+6yGNdd05es9j7h49+dH+OeLY9htYX9vcWd6f8RMNiA6YWIyLdLonv",
-	"JfXgdv5Vgif9od9GZNxLlHEn/vKZtYK2oOgRql77e5trE7QJtE9hcOXzOaz6Vsl1tgE41dAJyDmRbKk6",
-	"33etfhlw0Pb78MA0/qDOBTz4292iLuS6i6e17pSyzlVeuPTNmAsVGzOUYrsVq+YB/W2bs5qaaYs9q2ro",
-	"eY/2LA+mn8OwZdvaosGn5tW9tbPWGabux8Djd7/N0vOH9Zn+zkJ269fkt8j7l1gq42dh/eeuKC+ZlgUU",
-	"My1K8SQ0IRWlIDNJpDgkZwSWkoFpS2m6VkTJjuLAW/PmgzTwp5MG4Nx/RmGgYKpc/Fy342+SQfcdV08Z",
-	"sd/N3xHz38EKH1D/T4f6ePA/K+7bVM+fAfWfSVfKHbwFIB07/18rz3QFqexdcCW5KLpJMOm4eWt8624w",
-	"9/Cp9y5YN0XkPuli/XCd/oTXSRc2usniJDQluPPl2h7+YH5NXGJ85TLBiAdoCCbIZE2w2dUhecFz6Hot",
-	"aFHIVVXEV8sZ9A4Cd9pYycKVNweNdAydAAgVWE8evhuaYaEVHHZCdHOjA3Gyxn6OlNii5JCSBRnqC2oL",
-	"gNj37dppqvk11+tDaLjmvZXQWGEhodQ5Zglcisma8CwJ05/sc2YpfrPOOgT7N8+vwgZTsAc3l69fjpsp",
-	"IOrQrgcyGHDlXEBNeXxXGXnTdj3gbrmXwoAOZsZIaVdhGSqiTgu5iLkbQYH/fYSg1MNPIg0Yt+WbVR6i",
-	"Sl8NO5YPDr788F3/4MsPP/aT45uD6vP/+o9e15A+XOEKUMMaTqDaGmQyy0YHx947uab5mVJM6L/xaya6",
-	"WxnCML/T/RbnPd85XcFFkI2KieY3IXXHMok5XdVWtlEVsctR4pVJsLOxhNaNcIfMXSCQ/gxx/owDAcip",
-	"mJXQEdLDFnpyDklKFUsITVODVgm54gJbmMzXyzm64g07L+RybpvA/FBKjd0hFrS4UiSTwHEXgBaH5E2J",
-	"HTppYZubUEXGf3t+QY4Uo0U6H8O3IAkshmT89GAwGCdknOI/Twn+C/+tdfEIgsUsViqQA7jAQYhB4zH0",
-	"hnh6cJyQpwcn40Py3rb3MbCDrX9fWi3dwc8JB9D+0vY9afawxfYj7TFaP2yNbF1w4T4P9sM7d9bmnSEZ",
-	"z+Q1K4QhrAZEy4JfU80Itl18pMaJOfj1khmQTEuoN0fGkBNvvh3D9rmOIoUsINbZFXFZySJTCVFlOodB",
-	"sNcuWZaTnKfjQ/K0jjMWVbCvTIAtdcyoQbTaSgtIAUwtUB3cDaquoQ4VaMbFktAGiEMyhvbCiEa4a+yi",
-	"YqACnX5i0PNwanbcxHHOf/q3oHrcaKNp2xi3VJx27S1j2398p90HEofb/ZrR+vEc94+P40szjzbXhd3i",
-	"j49rzeMHX/T7sYaeu87Fkn3XwTiVQvGMFSwbIosvpFgvfGMb/+CjLccDlMOQSRcPda4puKPgmHAeKSxa",
-	"IxIjZm9DYNtYOXp8btS2Azy5H6oAwq0shtCXKeeap5yKR4qovJwlRj/KD1P6SAU95ZesUEbWAx5hVgss",
-	"gop1lSXmr/8T4AxdwbGkk1weFDIr+Kxk/2rjyrjin49aYj+huggLzR0dZmFH8wJE2GKj/7cLGO33q4DR",
-	"2D7KZQZBpIqLtH7K3fpexivWSAKi6GT9xKMq1yCYj6tL2yAjNgPfib5tcJeFri3Tdbquxu0lbldQhK4+",
-	"6kara6MEmTEOrmkB5f/MYF4ofmtkU3UuC/0yHD/y+z/8lJEfX8EqzvwiIoAbm4/jYaiVWDWKqgCIT8iY",
-	"+ucYLXJeCzGvwGmGa8sdMTckCkT7ElXp7QD1rRn5GQ4S++nMDHyP/q67eaR2hRs/hBrfZ6hxM8x4p8/I",
-	"GyCOMIdtV3sQRynl1CawTSBOqpY8zIUlrNCL0yjGQyLYypLdT9wQA2xvauc9JC+kzeugC8vcrxhbEgr9",
-	"XYeEqitovQf39FKMgZiitFXdXNcD0PbIe4LmAbACImuCv6oWogFi+y6iNoYY2yIlditcEZqvsKUSK9gh",
-	"eWP1ANsBjpj5ZRE2VEwuBWQByqmv4+f9WbbiGNg0MPra2W3SuTTamW1dqxCGqC+unlRtGGeS2YQYw46n",
-	"+LKLlzEDYDsnLdF1Zh8tmO1HkEtogNlqqHhqkeF3kWoIbRa0LFjWwrfNYXkDmPOlICDjPL0/2MnT74uX",
-	"/66sLg8K5oOC+aBgPiiYDwrmz5DtbYBpCf3R04OBofZeJvvuxx50HPfWYEy6cW1ypE0c+dCtqNq+UWq+",
-	"7SzkHy5kURUIr2kGPbb+u3r5veT/dTyfTxZZnq7//mVvL10BBY9d7VVnDwnc96YzWHiCHz3P76RC/Ggl",
-	"kZujH9FcviOzgaNMAC43bImsCD42YWDLQFHNufVfPf/by3MupvKRqyyGTU6BSgyJ0nTGVEIyfs2tvT9j",
-	"E6PlJ2TBmOZippLNBoboLbCB56vCEErhG3bFUyxulTM4fSMFg67jt+0k0P0WPcOmSlt07l7Ss83szXjP",
-	"L+isbVz72BE8AyOeYEBAfWAjYiMqZQRk41CXslEZGfIJHOkh5PRXSy5pBCvce2DpuVVIOmh36P5z8act",
-	"VOQIr/bWYHvz7iMjqZUFeFkLWc7mSFqs+Ir+P09EPKVRQGriFgzXrh6MgrgKojQEGkmMGzA6NV1IMQMP",
-	"5SF5vlhqaLZvVOz6hC7YaMIMhVFXbZXOvsIMLNS/763dnZXhK0m/Egtd5wNpXjPCA0DVCN0HffM/LzD9",
-	"2GPmlxfQEdHgBtosp2bYtwVb8J/+b8FIzlJdFpA/ZmsyRAZUkGI2rCZ131kree3xu0XFAyy3iRQWvR5I",
-	"0q9VZtXdXuWw/ndEm6xwvKOgtWONvpZ1EnQw0hL+TWxElcgwusoQIAiG71Djhuf5P91CfjtGuw/3Sr9+",
-	"e6rQ3fwi9sC2USaPXA+06demTdfV9fo9USep2fZ6sL7MvtebiERZaMK3aF5zqhIi88wTpieVq8K83DQ9",
-	"Pro30eifsKV7LFM1UeYdpOH9qrre8UH/8cHg+GJgPQEH/dNhv49WmYYolaEsU73US3oLiUC2MtOxyJzE",
-	"hImebMqKgjpB0pr9Doi144FIdexlKcKMvCWuJSdMmOe5/unf7ukbI56tVW84GAySHp58b/jFlwb5sKrI",
-	"MUALrkKPzgrGspGWRuDiWkPtmd7nfZS/ZpWUdw4tmZpi3jNWfuQ//d9FXcwrsSFWbLNyCjG45OnBYJCQ",
-	"M0HOUuB4dMFscvdXhaRZSpVZivk1sv2sJMtCfs80yRjJJbejvZKcLGTGp5wKTXIKX6iyMH8WNOPmp2lp",
-	"b5QronVyPEh6ZZGb89N6qYZHR6vV6lCWRYqoepjSI3RiqCMm8AodnZ4eDY6++LKX9NaMQqHCL+7GAQwa",
-	"byX9gOYPdP9Xp/uW3Pz2iD6W0G8l7uesuGbFATh88VFn4ytKoaz8KeTKkHtZEDrVrCDjV1Tpg+fm8YOX",
-	"z8ZbPfvWima4xiRn2BSAZxjKK5f0h5IdRgpvFYwunuPK9xZUqdLw6stnbQ7haqPeUfmELKhZLCnYEgTC",
-	"mqfgOxABXQ76h47OP8s9dhWDhY53L/HZx5X7iRYFFLvaLR5r9lHjOR9gUHGNi/V4NiSfnwwOBv3T40sB",
-	"zw3N6Y6Y+KFkJcsuRUY1HZIfL3s8u+z9f+x973LbuLLnq6C0W5XkDCVLtvNPrlOnPJkkJ8kk8diekzuJ",
-	"ci1IhCREFMAhSMtKKlXnQe7ux63a2ifY3W933+Q8yRa6AZCUSImylDiZUU1NxZIIEgTQje5G9+/X1hd+",
-	"7oiOKEood4caxcCpOGe7sPvG+uUJcmHEblCzcpnRNPBxVeSdXYUyWsVu16dCC4AvpyKQFArjFKFkOpKB",
-	"PY/ksSLgVykHuhKzaKJIIrTkO7F3gXooGOIl/uhj06vtWWnYN3QF1WWtXfvtt99+q798Wf/pJ2tZIq1A",
-	"xJBSQID2maspxEqmNK0vQtvVGitH0A5qAM2pLVfEtzrDKIMMbB0kXQgfO17bW/glCQLaS4s7Qhr9ngCq",
-	"2rNX5wf75Kfj88dpBgYYkVonYCIJLAH9qu4J6Q3eu87Y45pITrUBeO+BVkJ63mrtd+83M1BwDpeZKHbt",
-	"7XTC9tAgmJMcqwbsNxU1wd4n/OPzUq+vh2WFeZZuqLY1eWgBo5cMIuZaIgY8YG1M3lGNvrrsevYDrs0u",
-	"uS3tiZ4RsOOTZ4SSgAt2B7JO8HKzgrsN8gwO3DAdTZl0Nf0ymTI+wMbhH41pYbSTdinP/gFK6gRvZnxO",
-	"9xpYPmSGo9sRAVexJRzHiiAtcSaTr62NGnMjj/h0hvaLFk1t/KiYagWtvzp/9vLx2fnxyxPd4tfzR156",
-	"cphTO3CsqMirX3/++UhfqnuLr0cFYaCp+iwIGviDIr+eP6k/OCKPr/oscKcNkMgIbwO1Y9D3bk9O/qo1",
-	"Sbeh/Sh8Qf00IU0mxsjQL/VlkEyEIrGUDXKu1UHbVHLG1M7PiQN2hCGlgvrUKHv981nI6JhFtxQJWQRQ",
-	"l5CoETKRIkI2+tQc0cZxxHuJXl9HAJiXn4KiTMOnzGwSi1bgrixxV5a4K0vclSXuskZ3WaO7rNFd1uiu",
-	"LPH7KEt8bSzzQArW1qqJO+Cq3iy2MUS93XrpATeavWMhp8r6HwyMXzCLU1YCvckLWdE06cnJStPky+Xr",
-	"XQq/QUPaH7GG8/izUbuT49NW8XD3uKDwHgtjnXvAVd3GHLK3tTE+0klziDu1z0sjfR5GGCGikg8seqmZ",
-	"7xlLxUNjoyPc7b3DQ6/lwYOuEVHUU731PMRfhUm12B2d3EAY4ycTYQRX17p36wQyVjiDLgDhkWz4AcCG",
-	"svGFvE50rawiBAozpy1cR/M0DEvsloUqgM9ebW/AmL88RxGucKEWpE7xSC+x3r5BO1JcDANmQzRmt1Fe",
-	"aiagjYqOCIOcZvCcKBAxRwz3iiTUxpxNcoTSuCGLn7Cyo/Un0P3tBWzNX2DlzgUrwa9zh8XHmaxzOPc9",
-	"l4kiAVPmyFeZM1+9OOyWVZ7Ss1nMUw/CsognzvEu3rm9eOfALDurJPDzqlgnXLX3Sf9THud8lFY2GFkC",
-	"jzmTTAeu9+nZGdlvNMntbiNSqnvHI8exnOiPNJaTLkQvn5+9fkX04tBfQ8DzDhidj8Uw4Ars8icRE/1R",
-	"gzym/ZElBDUUmFoUrJRynwgIbrq6Z72uQHbbHYFR0i65TYPgjqedN9h56xAV0J8hIFSfDx91ye2M8wGn",
-	"srEk1HEz92YQg4I7ojqpz5m6ELyw+qWu3QIb4oVn1yHAQW5ru9omQt3BiEbXBkRMXfbv+c5Qo6fIgAtf",
-	"3WmQV05NxXTMhDXdwUyXAxIwbZarI7c40PQHwLWpIIZREkuZQxYE5iyrJy9ZI/WEcNKzyd8dYYoQLlla",
-	"em0cMaJGkMYNz2uQYzU2Addng7q2AutgBqIb/GxQfwkZJ8yvn5kSdMjY1EMe+OSgeYhpnJmYMIZmBJuW",
-	"BEL1wloVBn1mj96tRzgHoh7VyqJ0EO+ppv5+NvdeCjpiplNGLnCVjYsdpdX1ejTT5QFuwVcNSK1j4XtF",
-	"+zXkQtjZhkNa4c4NsbLliCTW3vTmCMgOmof5tz0fJR5pPSDPE0H01kXspkWevjy3I4BWbjoEC8ttaTRp",
-	"s+pEre5+uJpjzKp1kmbzoP+3q0lgJf+vnVqr0ezUCBN96XMx/GunBt5ap/Y3uJphG5j/q0kg1F87kGpl",
-	"Mq2mBw0ZDff2m827e1rVdvAZrNFoYENQ7/jdCu8l233d6IdCt8j0G30jm/OlrwR5130xV+y1Gq1OzSMd",
-	"tF50g3fvP6/Rh0ipbY5gpFSmyb5uMj9UkVIVRqrUmLmu/+XVcsJRlHfAhDF4AVozIyVmVwQUTsAbPcJA",
-	"Rpocv57gLHntLVWr6b7m33fnXN4Q3zC1y7a6wbhiZz1PDQ0MJurtXJuCHgELUE8+2HxFTmWkVLFTaXpZ",
-	"yaXcX+JTxv1RPZDD5Y6lycl2oDzQDBP8Mik7VciSn+iWP+vnfevQLxZTZxm1DMCE0+DCsqtshWIGhsjR",
-	"yizvnJkC3T2Yg3z38qfpPwRsyBUXA1kKy6ZvsZYBUG3oDOlQ2rGKxTBFnTQFNYXhzSSBX74YhsKGrj+u",
-	"/OXuv5YrEMddDGA7MYDMkK4LOjBiNIhHH8vznGA7V+COOVjwMJJaFUBKpNnvtZcaBEeEqrHKHaQjJlmg",
-	"PWzdJIxkjxWzLv4durJx9MzRQclxddgM8+yCJfsshs5fd7GuuYqutxpYP0GyWC29mVJ1Oktz0uyc4cuk",
-	"y0TNVMwmJetESGEA9j/I3vISKH1BPtFdDojP+gHFWS7eKp/r2345tnwDqrmMjHhhwp84nDlG7jYtxCVa",
-	"KlnTRN8fOZg/yJ7R1X4SsMzj8eeRTKJAa/fslz7lAYJ8pvz0fMJkEl8oqBlStfbBvWZzs1Dsc9lbpoph",
-	"UndKeHuB2A+4nK1swcdVGlhftPfpg+wtB3r5IHtpkjmuc4R+hCVdqFCfw7rcLg32H0Ci1hCeJYKz815v",
-	"DnwFl0dlKVvXC3sue6/0mkT3MZXPPSRi/3Tt263g76MAa2oSdD7IXoM8AukygKgQC5eXLIq4b6Tpg+zd",
-	"Uh4ZM2B0GbNZUbEYjbQmOE3E+nhLPpuEMmaiP3vBZiaFAybzR+nPyifRXsKZIezXD/98HZKn00Ts+J12",
-	"ZPOl0axErKMOcpRRYzZbbtHqC4qOO02yt5QkPQ1jV6F+EuQWMkh3vpRj5uPBpL4RJDkrFlyaczshYzJm",
-	"YWwp2bBwn6iRnJaYyi90f7eIBbIU2AMT3uw1PT3WWsnIUEGMQ7+sgqaIelSE/sEYKwx4BFTFF4kyj8b2",
-	"xgTwqRr1JI3gIC9iA35Va9dCdnWx/za+d/nLwwG8P4xspnFe2W9kL79gs2X2MiyZnb28PXv5+OQZDmoq",
-	"vhSjjMUCTP0Jhxct3kdfQuEPhY0QJC89SQS3FEo1+IQ5wjGuUOKOCCUjqkYGzZArkM0COnwQCL0XLuyE",
-	"1WUwKz5a8u4XpJoWCMS8TVNtRbsem+nDpZ2PqC/uzK313ujGdAnyhmc1xMW94KB3/ntz/OqB+rfp4ey0",
-	"lTy/P3l0d/R4Pzx+6D8dvJUvvrwSqjo7r9gUDKtSdfONGz07G2ZzZYgSSqiw2nBNZWhtmb1PYza74JjL",
-	"5bOAxayAgEL4RkG6CnVbQoVKEayXHhsmwkYbPCKFORJTgIYBP3BB4qkkxrNukGO4Z2wgYI18EBpoeZil",
-	"NOMFPLD6SqtRNzFt/ggGTa7fB2m/r6ddvmvV8kc9fteTfX1hX5XgZjOszN2XnkiWreeCg3jULEuP4lce",
-	"UGo9NWFxxPvlbtdL/B3KySM5YfGIJeoWidkVpHdPaDGYtGlWqwYFEwaUz+U3/Rdy/tvJYzKUF0MZySTm",
-	"gikypMmQdUT+y8P961Rp2Pfe+Q4bS9BTfpmOZ8VjrDTYLkMmaMgbdv8ozQZ5HTKhhSjzS6Z0Xm+DkLn5",
-	"/Oz1q8Il+UiKOKL9eONtzfS41q4dNJqNg7z2p74PDO40OIl0F2Kun4KiaRamRFS5MiIA282vcrr5dZdM",
-	"yakoLCBTW+rmaM3T0LTIcpkuw+p3E8+dLwiGhPIBnfBgZlOmVAE0hEGjmBTHhE4y/fjWc40m6XgIuYCd",
-	"IAeGLKxidWI/iSIsGV8bPGGSn5iQRvHMJlxjQCCKXQmxKU7Ib6Q/8x6LaFCSvQM33EKGke3nQEYk4j4X",
-	"Q+XqtMNIXnIxnwv1S1kdsr28vFdVO4WzlRZLkUznIBKKTBNMX4TQATKCIcaiXPwqW2m8ADtRijbRl5MJ",
-	"XQCZOM90CLC4zNSBHwLo8lmS/4Xua/kyXcbeWaAIIXvSnzn50xfZ0C/AfwA2hH2ubogo9qb2AqrSp5LQ",
-	"KZ0d2Uxd/YUpzcBMfowEQ1rNMGFKQYVZfkpX1VH//m3w7lhxNBKLeu3C9PE08w4wGReKMbEUUhpOvGz7",
-	"E9oLIJ9vQofsAlBHc14W/E6yT8nr0Ys8UOmCks2q8725mp491KvxzJXapcI/SMPLWE4PKNj7dw/vtrxU",
-	"5IxYopC4u/xdChn9v/9Zf8miPodihczdVJAMCyvpv3TpXrqfLAuDZ3e/nUW7nWh4mNvJrTmS/XaVaZtd",
-	"xJ/0ClqeT4K7C+57ZqcZ8TAFLswBcbCZLaFlvmcTODLwIUbF3m02CY3JRKpiPy1dXjdB/ZONFd2IusoM",
-	"M7wyE76h9cDfA9pjwbyeIS9PwAJYqjCqaKhN9FGegaTVqjfvOkqRP5sOdoJgkqDAvaigmNfXwcsZqMKs",
-	"MO14qP6kqVC5VbDutlGhqAeM5ELPdBrxmFkYMVNSzFQlLKB8cBEkrWqVT7OsygcOGj4uqWNn/bFyAI49",
-	"C2jEY0UmfIj7lLJwlEhyTLVhP2aYvW7ItRHkdkUm+6m9aPNDDei2mRvQBu0aNSn5XJAWmajsaTG+mO7S",
-	"OKVwcQnxMETVFVH6FgUa6NTe68tHje6izG82aEKSvhSC9WMEsSweMiDAyY2ZkPHFNsdNq1a4HxbnY1eJ",
-	"ojMyHc2+SAWAXc141gcHeH0qtBttAL7G68e/bCJkoaidJkLlMBpjFs7XzTmqdkGjyOB4B5AVYhjGi+Nd",
-	"p8l3EOjSgzNXUUduI5S8R4wpBUiBfaaURwxsvqdnpc8CoPuIzAfm38FA2YAYUFwDhNkmXdvOXtltkGMT",
-	"PEHgYeXAK4hM4jbp1s0zu5gc495nHtsfIHsZzSJfwmzr6W9/yiwv7Ue4wr9LGiSQx21oAGBZQmfzjY7F",
-	"LPMiiw3dC+k7GKC+uTsEAQD+6P6kze3bwQpdHwi2YGfRQjCUdfPlaSJswaL+AaJRdcX0KMZpJs3qFfFB",
-	"9uZgJxYS34t6n6bEL2LYHlSN3kFHshge3NQSFPUol+pf3Clou6VupRHYmA4hGt4ds1kbpre7wD/hEant",
-	"Uu0ZQcU7pHy9YAZ5Wjc+p0PVzcXPM3wVtrSgXVBWUMZfQYcr6SsO9SLKoiL/e7vTUe9/uE1+sH/e+Uv7",
-	"XaejOp2z938pQEbOsl20FtkuKqwvqNeN14F2di1q61hdFbrSo/3xgAfB0mNo3/crF8baG65bHbukryYl",
-	"xKAnxCOKEfZrA0K6NJRBPIfbek1AyIWeWvSUVX19WLmvePKyfme/jaLj02RptBJslV2YcjthynXZVVZU",
-	"vGijJlPzYsra9Or0rd2T5SRQLEADvotgX3CS5LOQCZ+JvjlQAlx/uNMtlf7IMe++A4n21Pf1AxIRaEcO",
-	"DWNzZ2RDV7JNuj8sboOFKPyuwmX75TVbqtPzahMpeCyjC/zR9X+uhE+GIMYFd8C+LFT6gciZejs948jh",
-	"orV0IBHYpzK7cBSf2TlIU5XzwEAzOocK9Gnjvrt5r7Vrw0gmYRvbbNzzCknWu/KnXerwZir5pbZZOA34",
-	"R2b9KaNDq+noXD2Uvm7vE0KPLD86itLkYIXefY7FZUYmab/84gBZciMnQJXtieWR9yjZhdz/xCF3nP51",
-	"TKC11vlpIp79ZGqPczK5h4GR9QuQ7R3LjLFHcF+FAjylADAQo38Np8EssD9i/EASFcsQA5haF3BFui54",
-	"1SWJiHlAuF6xUBigL7GFAWmMa3VpAHYLVcVu69xg6/xO6mBguteRr/LtaxWt6zFm7nqEkpAOmfU/okTc",
-	"UoZPMk/M7RlqVyrwZ8OlERFK0GdtdERHvAHAW1x2bbLAO9r1snyVDr3cplwIjGQhNc+IhiEzvEZqkYQW",
-	"88663O92hKlutP3CrRh+hq+6Wu60TGvvvUHOLGM0IEpynyikC59nrdViPpRECkeWEkiliIw6ImIhMyEm",
-	"CCTj2xEmfOVge0HqR1QdIRN5ejcLqBexebDX/eZhkXtl4v7Xpbv9ysF/Oz9I2TGEAEtEeJ5FqtU8LCHV",
-	"WRI14iK+d1jL8OqUkOqsw//7fsvQSzaTZVkNFo1jNgndpT6NabbqCscmYJd6p6sZJL8JUwpo1bU6IJaY",
-	"V+8LiJRXGW3PDFiW3nfDlDkYSxN/8qpwDX9dnuH9ImPzPJVPAklIVgXlwbZR5cHWDTfcGZ03BdgqIzJA",
-	"wmOa3aRIIIc3Y4pGLI5m27dEHRCOYNPUzUR6L0DCMQehxiEyq9ez3M8ZaCwZGbavrt5wLDd518Oag3xc",
-	"0ec+pJTDAaIRBncFbqW9QPbHWibgwN61CKlSDXJiz088oqfCI2HEZcRjU2PLJ4xA2CnDsWoMDhn4Fjh0",
-	"viw2jmY3HVPMjpwLYlXNgcD+rxHK2+rTPu/Cbbtw2/ZVcRzNru2gZNDsloAOuavyGTQ0Zh7RRgqJeX+M",
-	"Rj4Y8Ppjca7MmXveFss8aNwfXSShzdEzEatM4Xs/gldpkr/gfwv08Y8BSWAkk0h7A1oJ6r/1K3yQvcJs",
-	"CKiv1+85V/ZRiAgIhhyMkZ6bwnL692A2CsgEhoQvBAq8+Aj5LbXjCYt4n+6dy0iKWG5oHtpZWHZCma6M",
-	"3THl9rCFVGb9u/Q2992qagp35d4n++fyoLi9KhsZB6lFALGrmAyg8JRPmGVq9xMDlK+vXiLNT5kT5hJZ",
-	"Xj5QtvFZDMpoZ8TfVORYpbO43opc1wq0M56BsSxa0NqoX9+In7v5ClvewFQSw6qfiolMAt9z2akoEUYv",
-	"Awl1LMNQ2/ZaQJCbQTsGEyoSGpQIymkiMoKyBcN5Z0D+wYPOCCBpF+UtyM4kQk7XkNBiIy8rZZDz+8Xk",
-	"7EkkJ7rL1pxyEjbgEVOA3gSkZ1BmHDGw9BoEpBOCPKnQCWYJ9WwIqAROdrcbfd+7kZ7D621HVRa7DL/Y",
-	"Wn+NB+NcYd0+HB1Y1ji37hVuPEJCBImKGZnIiIEg6A9OBKBOgcc2JR/PJ4pWvAx3C/47X/Ay/FLr3fia",
-	"JZ7BG0u/4Vanz/0qHFJ20ZzD7b+dU6/3XwGB2HjqjeZhCzKX/Vr7vlcbc6EHxw6knz0WwrjAuodBbj2U",
-	"xBLcoy4G2u8vBeeztWKuAGWjiIGe8WXRAlxwOzVyQ6GFnLUYG+n8+t4cEMKWqp0nXPjKQDhwgSS+lvNW",
-	"kd6MiGTSY5FnAXnCUUQVg2t/T2QMwksmNBorj3Tr+iLIB4CyMiKT2HhlMhmOgpnNG1JkwqiItUsHSDi6",
-	"mXbqJlypkAWxRdahoiPYpMd8RA1iwg8lFwavRwz4MIE9vTeD+2nLNJayjS8RMZUEMRb5DBJl/cOuYhMq",
-	"Yt7vYv52WvNoeqZkg/wIwyEHhgNYGwX6mQO9CjNIQZDJUSevYIRUm3SBttkj3T7+84jAv2m+JdD3Pqrv",
-	"e+RR/WDvUf2w69nzf4Otai86PKy39pAFWkZ4Y2JYqWVEfD6EAyxEBsIWrVa3Qd6A76sSTA4BQuku6THF",
-	"fYbYRHlIJN37YwKJBS7vCufb3NzDxBV9n1vKgCYBnbyHBNPz+B9QK8YRqj5L7UVud9kV7cfdO57JKAFc",
-	"EPvSdjTr5ASXV5t0O7V+xCdc0ADItDs1PaL/+b/II+kzgj+xgPzn/9Vf/+uf//Gvf/6Pf/3zv+GH/w4f",
-	"/gM//G/48H+6cPuf2SC2JY6wVvWi7dSoWdb4kLqZRr1YwRWCN7Dzj4MWxCwSNOaX0FftP9FoovRoDROh",
-	"umZk7fu5CYEptBOCWFBY1mprC4DsOZaE4+J6lAe8CviQxgn4ahZ8ZQzTIAeFYFjevIwid3ZAxVgtLIVF",
-	"cxZ686OpC1ha/2/ZqgMpx46rGlnC8xSMIuDCpgEtZ6KuVOTfalaips53tjua9SLud9tacRhALuF7hA/S",
-	"5MNC7XJEugG74n0a5NpqQTnKKJZ2ViEV8HDj40tefSL9fHmV24nSdkwkE72HuC9Mr3Q70wlgN1o1EH+X",
-	"UzLRjg5KcAaPx3V2v1nCcw5mY2E/dZMJvcLMo5aZH/OpOA+ppFfZbcTm1pnT8HgkE4UiQPGwHHVz0SuU",
-	"vIEcDOYrUt0rzL1Bc3UqVUF+V89uIgYJFFRB5UpLc32uf9ly0Vb94ft3zfrD95+a3v7nevr5b/+1cq0g",
-	"9hDTFkz5NxbBggT4c8v2VM5ocKwUE/FTfslE7Tq10/cO1+ucHT7dphRkEQEzn8pLFokJEzHs3yXdg4dv",
-	"jriY2fN6bEiFg1vsj6jeP+ckXnewrLISG+T65ATctFNMaNfy/Xq9y6Bu2d7NGI3m5Hu/JL9QXzo/UCgC",
-	"+/t5oX7QLBKKjd0/MBjcueuA9hmm6doBQwALIybgJYLf2T5IC/1BvrIgHe/cEOq/4BXb77SZPEg+fpy5",
-	"h2WKTZ1CzZatCUlWmqU1r6atTosU4tViGdOg1q7OKof77ynYsUUu3htrsg7S2PvuRHij6A/aX7YU0vlq",
-	"6EKtPAhmQsloRdIGXlOQsoERgErpGuY5W4yvZJIzSgkRTISidv8AXRFwTxaSNsxZnmDTNDPDpXpHFsd0",
-	"mnI6ao0RXdIgpV686yEzV/tdLXcbPQEmtBPKIEDzsSzlI22JQ24TPkpe8e7bWibXw8Biz3NC3tuQYxUn",
-	"bml+h5nanSxvMbvDiUsqz/hNRYHe+4R/rMjqgGsWcjqqifVTZqT6escG0HR3aHDTORt2BtdZZ2tH+OCe",
-	"ufhefpHuWdVUsla1ezWgUUY0wOjvywkDkAR0aoHdTJFCikG3WM2RwBYgVt3OUm81D/dra2pUezRRQlxg",
-	"Dy52gnEjFQlWMG4pOxVfUUK8WpgUZRwxk2+EPToieh8nEYOCAB6301Q8pn0JjKD12JBn8Ops1Z8thjHH",
-	"xCk3lj0t7plMYOTSMoye9kc6pFwAEEnmSVyQMJLDiClFfIlJFgTcG3dIXXD6XCCW10zn38C6ycriKliL",
-	"P/XWtkubL/K/YmCJ0HK4gd7IH8XP749Gztg1Uk/mNEth4sljc3uV2WGrJi+CrE8N46jekRWJZdumqUSJ",
-	"UB6JKFdMERqwKFYemchLllVlDXLYfEi4JSftMTiCMX2CACkEgiYSwHkXlIjt/VJrdMtMe6WOZYIdSx2w",
-	"ZqPZPPRqqaZUEFMuP/YH73DZw+fzAgxm4AVSPr97b1MFYNVVShaAmJHANypwQhdTANbTr+fa1V1y3r9L",
-	"Jv0eFJ0VM6fk5jNJN9BvUSLqlrG8jNwzjTUAWqYyaX7aSOnNUEOAsYLGiS0CtlzI1nZBQA5qihQWlckT",
-	"GQ2tUXKaCKTuXIkjvkBGiNHsee1QFLMeO7rl1fDg978C600V9YfExMXvuF6a0jowiEsIP62lGqfh5Wgo",
-	"49iK8M6H+qqqAoUo40HIwfqxBqcxvHIeQ60z4FQbcl4y4QEr7mh/5MG582S+huoqTauVYPQU1i2nkWxc",
-	"jt8+YIdVi5tpp2tro+JOwazZc0guDDxSQfdK+d6Aa/gmtWSFPM8voy83xZJ9wWYr4GRhenZq8wYzMK0L",
-	"6SbjpsOz1y3xqeJ7LhT4oALnKvUAPafiC6p8mA8w6bop6HeoQfW0eZeNfU0x0w9QpxCkCR95lA9qQbuh",
-	"9mgtlhOPrStfVi20OwP57iuFrmmYlMjKtSqEqojK0vqgjN2z5eqg3QL/3iuDtrm+q1YE4XpcrAcij9NI",
-	"WPbgYczDkPlQpmmRuZixxa1+V3TCCCY0wZkEYCWtSDn5M1YY7QKV26lVSlfQrmLpe7CXF+qVvo6xbLI5",
-	"yyOXj23VibnWpO0bPEKTaz+38fKheJ3Ei7tuMd6hRTZMS3LMzn/ddfnHSrAq44/jQ0EkjLJdMhT1xjKG",
-	"OK9s51sgoptSQMKVZKydjelIEqrGyiMjcD0YENUp3QfteBhgW+1xkJiOzQGZOQ7XW2BJUotNud9sV9Eq",
-	"honYXAHSYQLSegfQvxh+2quQR0xlILHMxoCBIsc7qEY9SSOkMVoI501YPJKo9bGZ5H6/9n4NvQwvbezK",
-	"sqxEHJivwuH4baxmYEPENbbuii72N35EB5qmemvMwhhzQ/pSjrlBmMQ2AH8uDAGkB0ZbyGQYQA0EJb1I",
-	"ThWLGuQkksOITpTW26YejM3QSweEaLvkMzR9i7rxmdgkVwTjcSG7uth/G9+7/OXh4OJecNA7/705fvVA",
-	"/dv0cHbaSp7fnzy6O3q8Hx4/9J8O3soXaxx7Qg/XokvZyatVZBnmiTMW1x/BQis7DoRGt5RZjo3lWMLf",
-	"to22w7D8Ivs7NzC7VJDjk2cEF/AayjFj4+3Bui9zfc+YKy5GVad3fv3xdcjEs5/IIyToJUDb7tvy7Zy5",
-	"oAhQ7R+lqTQ92h/r+3Rzfdjr0yDQP3UXtSMobaciV1TAasMRsevR5+bxEZAGxKNMEaDuXP6AZi/he4Yr",
-	"reh8JmJxEomLWNaWlsBmSgP3br/7971Op9N53/jLncJqwHm/+QABy+Z0Ag64HeG8MvlZWmVZpEpsm1vK",
-	"sn1/GWXyh/LEqsidnhC7I2VnZgMRdMt/SRgKVnZmXsHayImngzHoS58tCCO7smBhAyiFSN8hlmMmGmTe",
-	"OAKgbCNrLuvEJcKCB0C1mzYUMirijXoktXDFrKromu6699OaQ3lamnvM9T5PzFA7C4Or4PWP7O0vv/zW",
-	"++3s3purs96z47Iiz/mq7hwT7MN7FU57TS+dFiFD4OXNS2m+i3TQ5IMPKvDHH5YU67LNuFzfjGb5wYsY",
-	"wG3MdQVW5oXPBGdlpe8simS0WWfObWTTFjLkewGnskzJJOozIqeCRQR7lPUPl/XuIvu48p42r69zp07a",
-	"tDdb5wLri6uq3+OyDee7NeX+DEr+kZwwNE8s581W1LyJ4H4qz/kBOhGFp15TGY1ZZD6gjCgHM6KmPO6P",
-	"mLIADA6+yDNwrbayYVqR3gh0uGUzgvNiqBKFQ2mKvO/IC2a57sr4jYACtiO6+LZdA2fg05gSQ3cECuH5",
-	"2etXkMk4Q5AaIQn3Vdu6yWFA+yZMJAUjSHNcBIrylMVnFuFgM7fTMlSb8D0gapi/ZcjEBWZ4A+IEThOS",
-	"51xSHtCeAbZwapyFukNYkXLhrsm4qkDD4dq5StdWBrus1ob61gz6fMXSYFeDe2EOOJbBrueKbD+7Qwhb",
-	"bo/rDh7dixgds0hvn4FUsG2Yry4W0eRHLPAvgE/OUQSJi0HAh6MY3hL6iDuM+R2+MSwSmRvB1+bMo+it",
-	"Dw7bd6FaeEKvLjLPOEyxUdiQK0NHZPYUdRGyyBwPwaVJFNTatVEch6q9tzedThshjYJGn+6lrfXgGKHE",
-	"qQ/4JbNJrT1G47Lu3dPdG0EYSi9CxBjRi3cKf4b678P9w3045ImWH3t9XiM0MVMxmxjpqEBxZIiNUHAz",
-	"lEa42juAzHA9UiOj+XZV1NspbdX/a83oszCQM0BY4bmzIZj4leXUlyyypzulG5K5xm4zPS5oNAPYn6cy",
-	"ZdsBkp84ov24MJD/D/OgjdO3zUNq7Vqr0Ww0a15tKGvt2lC2Gvv34HPELjm+VK05aLF9/6Dm1dyL1pqN",
-	"VqNZPdZpO16yrO19d+t683VNbaKzXXFzfPUV1/SU9UZSjvMYAV8gXekcTrEspySaiTKJFfeZB54C87V9",
-	"dBZT4dPIJ29Mvxwin4sfuBNexfoRi8nt7nSkWP+i0WgAVmGMFSCsIyyWDcjHHY+MGQsV4QbScUSzFW5p",
-	"giGWixiuRgy8AaoiYhs6+kkCudRhbEpfGaBBSsU6omvGtM79Lulr2w2tsTQfCwHH4Tk96c/0rZCjUw7I",
-	"vUPygv/ogMAKLLhT1mf8kpkRqlKRopjAaBZ3+gd6fJSal4BwgiV3YJxi5UzO+Zyo4cX+izcnPw5/Do4H",
-	"V354tX/87O5hePL8wd3B4RvrdqKbl/qd6WiUOpx3q8UPsIeAcclEDMX+JmHF8Ei3Ht5vHtmhQxKSCRdJ",
-	"rKdwOJdX3rr/oHX/wWGz2VzVceAxiekkLOv/wX6F7p/xoUDsQ3ANfI+4+yKoofRnevnqyTRF1yrUNn2+",
-	"25ct78Vd+Xbw8dXDu28f/vqPpPVYDX6ZDP7x6peRGL/dDz88lA9f/fRq7+974bPDv656N2V7tV5wZxOq",
-	"NWTBhBYDDlziiMXX3m9+LmNG+uy6gLA7YdILuBqhjq+2NRlxgf5WOoTbX++1bEKTw+AyQ4z5/KtkZ93X",
-	"AB0QxktJMa2G2mi7LRmAEDelH4rmFwnlAWTMLS8yoeB+67WsfRjrLRkP/7DZ8mqAy1pr13J7uJv4JBJt",
-	"7WJwqu23OrsKAxmxqJ3M7fjVhjHdVIvtb9dvA+rLxdAj00hizXMsJZGBv+On+0bCTyda3TvbIpaEEiN9",
-	"66a7pvrw89wD9frnL9gM8fY+ZYD73mMQILos24BdHLNm/eY9sJRMlwoaiCGKLklC/To+BrktcTLQfhYU",
-	"eWkTzCeKBayPGbVyYDhC08YATLbY9PEV6yfYyAS1eEQCOcy0BPtyseVz2VNZpBBwbgLZH2eC9BnSt/nm",
-	"kHueaZ6tzciCiVpYsSLzZkJjFnEa8I+IPiIHiL8aWrLSzJ3SoFXJCYVJUwH+Uhloeykz8hjRKu4F7Gvp",
-	"c0qfIQksbUT0skVsMuAx73NaOMRPuPC5GDpYPzcogOpX8h4u6jiQERkw5kMqDss+VX+77G20vTvgSCtn",
-	"DxGutM4oavSCzZRnz7/SuCvSWSEUuQQyWT3DmSG1IAILME+MBnBS75PMD3MHA5nBQHfn8/vP/z8AAP//",
+	"7P37chs3tiiMvwqKv13lZKYlkZKcC127zlF8mXjGdnwszaT2jr1JsBskETUBpoEWzUmp6vfv9xbfn2ee",
+	"Iy/2FdYC0OgmmmxKzHW091Qskt24LCys++XHXioXSymY0Ko3/LE3ZzRjBfz5/IrOzL8ZU2nBl5pL0Rv2",
+	"ns6pmDFFVnMmiJ4zUjAlyyJlJJNMHZOXmnBFVoxeD4kUjExlQWiek1RmXMzUcS/psY90scxZb9j79uR9",
+	"7+x9r5f0VDpnC2qm0+ul+UnpgotZ7/Y26b3M2GIpNRPp+h1b5nTNss11jXVRsjHhU1hU8MrR39iarKgi",
+	"ijFBJmwqC0aoyHDxpTDLNX8yWuScFWbRtUWacSPrm0iZMypgga9kSnEZzVV9O2cF8zPJAv6c0PR6yvOc",
+	"8AY4TopSqJP+4MvPvzgfpEentN8/+pxSevRFv98/6lf/N9gBsXdUs1d8wXVsRRROKGdTPSQFKdgPJVNa",
+	"JQgTolgqRaZIKTTP4eQkgHRBKO7EQG9Guagv/X0vY1Na5vp970nxn4PBF/0n+j87L/OtzHm63lzs13JF",
+	"FlSs/SrJJz98ahexoGsyYYQLQonmC0Y+WSVu9Z+2L+6H/xyc9vtPVv/5WX/X6pgu1hdTzYrNhV1aKGlJ",
+	"VpTr2nSnkWG50GzGChj322+/vSj1nAnNU6pZfNdaEkXXZDWXhKrrBp58xWjBiq3Lv016S1rQBdP2Nl8o",
+	"xfQbuojMdyEINb8+UkTQRR37e1Om0/kop5opPZrwPFe9pMfNa0uq572kJ2DMHozQS3rmpHhhbmjz4izo",
+	"x1dMzPS8N/zsLIkA/Ct7L14+i6zR35pHivCsvsbGjcmyLHpjIqt2g4541nXtg34/tvinshTR68YMuprz",
+	"TM0TQAC4Zgtl7pW5Xks6Yyohei4Vc+RpnJaFksWYaCmHZKylpvkYLij+PUrpcsmy8TH5luu5LDXhekiE",
+	"jBAu2PQPJSvW1a5hJb0dRO0pLGFzR1dzRsaCfdQjt0gkELARu4H68bD1X9XL7yVPxT/KdP3XL3stq8IJ",
+	"W8D+OA72gND/ja1jeKPZR22WuJZlQeTKMC2qAdEN3efK0ZYnpGBLZoijRlooRb4GFmaZhNK00KyBeo/T",
+	"z+npdMCO4J64nSEXrbbWYEdtezw1e1xw4VEtuuPpGynYa2qmix6O4duAXMLzNCrUihWJYUCK3bCC5kQx",
+	"Qx80y8hkTVK5WFD1hJQiBfaeJXCi+JrZ+1n/vI1zxzc8PTKrPMJltmz37PTzz76IbfGvctJCqcj3crKF",
+	"TAF9Gn0vJ/Hbjj/cg0K9oko/v2FCx0iUgT3P3G3IqdKEmWdB8HgCXypdMLogM8kUkYJQw1xIg330Bv3z",
+	"0za4mgUcwQqOXj5rg+tn59G1x+UBz2KRKFFNFlLVV/S4H7+wOYwYLsKyWXxlQT/yRbmwV3fBBX6qkDpk",
+	"im/KxSTGaC/IBGm+gAcS4PdiTVKqmAF1zrThcHUIPj0atNB7HKU7qY8B8l0p4hyqKMVu5tQmzkUWW5Ti",
+	"/nzpMp2zrMxZ24VS9vedt2ouyyJfx1fqBrnf7bpkOUvb5GiezlFKUUMk3glZ8TxLaZGphIxnhSyXQ1jp",
+	"OCHjP1PLLumfx14F0Vb0LZf2HsqCZHIl8FNCxqfmNfO0Xkli9IxCJYY2TrhAOklFZohoQoTUMP6SFkzo",
+	"OVOsgYLBelrYnfK7bT/QDuzgkgkli9bThV+jZyvYyp4sPtRysu63e52rUtFTNeuDn8xNfmt4FV0w0SCH",
+	"5+dHg7a14bj3uM23+C5T+iuZcQaS8qXh8+9KWG8qhWYo19HlMueo5518r3A7dpXw2oQWcASqXCxosbYM",
+	"IZViypEdW/oAYoWTlm9oXjI70ZSDuo1Udfi4D6uTS1Uf9KutL9vHI0J76xy3SU/TGTxQMAobA7E4lwCg",
+	"2xCa/1GwaW/Y+/+dVEaDE/xVnTiwvUN4wsmHMFvTRR7A7P7rvsfKbpOmVQOPCVRgOlOOiReleII6MDxI",
+	"8+MeooxaSqHw3J3WcpGmbKnRNNENbeBnIGm94Xd270t/C0YWvS0cPiRm1LQsCiNFgpbp4XKboEiP0KIi",
+	"ZblZRz/pTSnPS4OX/aQnpB5ZGRY+L5nIzC0wfxelEPD3IOmpMk2ZUr3hwIxbMCMkjqjuDXun/dPPjvqf",
+	"HQ2+uBqcDvv9Yb//373qmYnBzzTnhOY8Zf/b7TLpMZHZIUSZ50mPZ92VtmXBZcH1ujc8S3pKU10qZI2w",
+	"Xo+7BouNZtQbnnbGC3dyMYS4Cuw0vSQ0i4WyfGiOis1kXzuJWbAadqNtr/vnbkM1+VJb68EDtv2hsA2M",
+	"CWKa81RvOd1lISc5W/w5csoZ05TnuG7SRfwkc6oIgI3QvGA0WyeEKuKOJumxopAG+7/7UEHlvP9l0tNc",
+	"o8TtFuxZbFmIYYVeR+zjMpcFK4ape7Iz4N7iTtvgpudczIxYZ2QysAaaFTKU9mieyxXq+WbCF7KY8Cxj",
+	"4p6ABbuBYCxD07FK5ZIRuWRGoUZN75qtSUbVfCJpkQF8DVxbQXlWgbJa405YTv2jhwDmt3PJblgB9kaw",
+	"rhqAZtID76W4oTnP7gm6AZlylmfmwDgOOCQnSFtOgL0PiVUch2QmNXncHyRkRYX5qx/CLxhz6wtLafTM",
+	"ojfs1abp3YYHcHpaHcDfxbKQBvHpJGfkudCGHuw8C7uZg5zEhYWRLIg34joMpwo2x7In5iPg/ooqkknB",
+	"zNyvaT6VxYLd4ZhQipXZui5wXhD4LhA3g2vA4Ee3NoAA+evlN2+GpBTs45KlmmWGshiBynxPuFiWuvUa",
+	"9KtT+IpmxAlsO4G/8Ls2wERFq7EJp33Fd2GVAJJSYTYyYXBdh+QEXnOIyRWZ8RsmyCl4HBT55H1v8L6X",
+	"kPe90/e9T4eIdlwTKVLWgqv7jhGgb7CWOvYeBG6HosdtoORa4SEkhAZo7ZRyBIpe8ZQZvDcUkxoEZ4XR",
+	"yBfmJTQQgxXTDAZoeZv03kj9QpbivoQJZCPyvrJ5qPc98GkCarOPXLXj7XkF/zdSE1zOTugbEWkKjx4I",
+	"9gXDm2g49xwZoxnavXQ/+Ci5YJbeMKHJqpBiZq2arLhhxSNFcjmDg+OalCJj3rlIeEbOpoO0BX6PQ/x9",
+	"abBd0JxcwqjkuXmhC/nF1w5Df8WaIOrBci0Mb3jGiosVXd8TkDxjwFPI0o5J5lov1fDkJJczLo7tO8ey",
+	"mFX4Z03xCFw1l2WePSG6WKMv1sg9j4lqhW8gXhiwmjv2d0FvKM8Nj9sN3TJ4+FB0YhMM2zcL7tgj8McS",
+	"RdcuAgH8owiFup4WPL9Lvwo8vbfWwruHNt8NGu9K0UoxS/EbUzGd0fgOKmZKDfksl84UZx1KMZXu7Hz4",
+	"+DNU6QAWffIn/P9eE0rPb1ixJnPw4GHUifn7uJeASyfm/cmp0iPN02unBVqbYdSiDd5M8zCoxuEiz5ze",
+	"+SHQWnFjhnuP/mnErmHvYsEKntKTK1lIoWX3O+IA3YYa3rDuLb13OZL2I6i0auvt7X1+NiDn50eDE+tE",
+	"acQ9GI3eqD6rCto+FKhgECMi2AqcNmARB7p8Q/ORjczoDR/DoQGka8MYEF9zw8Z7S5nnqG+3HWPEeA2H",
+	"2LLFx2aLkfOTpa4W9lm/+7HhpG2HZn9NeldSvqLFjN1b3azk7FyKGYpNggzIa/5Vm1AyCIi+FQitMkOu",
+	"pCS4rp2UX0s5yuHRQ9H92Ea4tuE8T3BPLowLVWouRcUbFLW8ecUVszB+TcXablHdE9QLCVFOBrin/X4V",
+	"d0TJgovSaPee3Rime9rKdM9PA/OIAbhZJPGr7AT4BRXrkVvCYQ5AykZAFVpM5rLQoI/cgc+GsWZbuax/",
+	"MAz9Oqpivzq9bB938Vl3Y/B/F7TUc1nwf7LscKYgKsjF25fkmqH57MJOAWMNCQZtkSX7ODo+PgYthpLK",
+	"hRVXLAahWSJYcxeJrXr6UFcXBX3QUCH07VrIlQ9RS6qgSktt6nfWYlOlRoDm55/B6KhPDG6aO/hpHcm+",
+	"/fbbo2bQ3LYDb8bY2VNX5XIpC82y1yzj9ApAeDDK/L6n2Ud9sswpF+97VpHfYM1t1PpxeNJ+nQQWSmCl",
+	"Hc7cvzdamPdG8MKhCbc5LbDlGF185QNcK1qt6TVTEEb1XxevX/UqywIGIuasAFgvC/OKtl7XlJYq4sJ+",
+	"A3FaK2sksEonNUOAk04KRuBNkDzMJ4xb5ZoULJU3NjSk4fZNehnVO8HxmmkKzwE0cn7DCrtWCJXZ9foz",
+	"fAVIlZ2fFgVd43CIPz9urgwNrFNZLECWKUuexTYAghGNBxwCP11RRRZMQxySAYEfMaOaHRlSHxtWptbn",
+	"gxvdDBWSU10bP4CuD+dJenLJhBU4f+w4sz2u7W8ZGRCUUCfDNUeB6Dbw3+wS4Oxzt/7aRc5CyzxrB7JB",
+	"eiNaC5YrsoJrII2iahZpBBgOKDtneQa+nYRMGKKqnrN19YLzNVs0trx4Ned5GE15F3DchoER3/UAkfCa",
+	"BYBy+/dIaS9HHRfCI62Qr3FqFcBqF+aDX5icfM/Q8wNE4CkCb5MWoBrwY4+JcmFWvmKTuZTXZtk5Tc2/",
+	"bGGW+qG55aT38ci8dHRDCwgSMm+Hc/2Ni+xbP1rzl0s7evP75zjbrVM/YqhiZGTdlgDANckZzSBmCeN1",
+	"qVgjF1QsLWrXqOX0YGarIfnpdoH2FVcRUuvJVyc6VjuqCC0LQoHNUHviJKygPkjrpg62m/tvw/t/t892",
+	"BQ+5p23UdqeXnuKjd4YXhAhtwIqWWi622oM8nMwAF9Xjt0kvnTOwkEQzSnIpryF6lGsb1spoOicLqlnB",
+	"aW6lYLAIdDomM/1TM2HsrNCPN+om1RhR5RKfBM4LEaqjKqZo27sYFoTvLZnImEh5jDPCcpX1ZQDZX9CM",
+	"kWkhF7Utb2LRhmCA0+gdk1BIgLFT2AjifWYJxo08Py2YmguIyuhwTC/807cJxj1GB0WjTyxo2vyC25rT",
+	"G7b3boAbNRBt18JfUaVfN17ZRt6XtNDcPLUTJG/dk5cMbuJSyrzt0nBNSsXs3sGooQgICFI+IeDnUy7N",
+	"STFtTZ97YlRhVN+dxmnzUKVZb5jGmqv/BiVvqjVbLBvipSxrLgUbcd3CzhBd6hjZuGy1S9G8+xsX2m14",
+	"cxMWA1vwpXbEntaFVyEJqac711bae1GjtC3SI7ocgVq41WCcMdeK5dNKlBRGWjuOSHwNHUqKjLs5g/wb",
+	"OmNFXOamKr7ANdgnVnMIAolqUNbIGb3Q+JulVKmGXAe+bZiRt81upiIlvZUs88w8siW9CkNtcfdkLvPM",
+	"6KmrYMowtSlExApm4UQeNkkVAd1YauvRI9va4L2TXKbXdo/xTXBtV27UBdR5EfWV83oAwkAOBPhd6QKc",
+	"Rwma6HhgTVlSpWKb30374XYUTEEax24iCpt9h49vI6D7K2ZxglEnFIEW48Fb30LrKT3P0CxfPyTDTttz",
+	"Zi0hyghKMhGZsOXd4Bh5B1kfVgHDtS7/RciiI2p6ngUUxvCQGbNpbVzVVFT7G6EKXkKfa86vMaFhB70p",
+	"YtTjGaNZzgVTYAWd8huG4UzRASP4p9lWw4bRoheMmOeQSHFLI2001NxIzkLdVWmGvKURnbGQ+21yt5ZR",
+	"HLcz/CGe0vxSkJUsska6iE27IqefzfuLPhxFlFrqLbZPd4U8aqCr8LbmqoxwcoMnmTuz473NCnajm3Cz",
+	"ft1wereD6phbEfwvBV3ONy8oy2Z72OCqmx7T+GS271BvZBYZqkmpYNzELrV1gwfRZkHN+9WUcg+SjW20",
+	"qwEN6eue9j4k9ZgnFxVFBFsxpSGF12oYmSXBTRPrzrnaeZumOWtn65XHwyeegctohSLdJouG8UZgqWvT",
+	"HKzNEOP5gfMHHMYOjum+ZiwrT+6nODjXRAcMvMRHd8j40ZP389TP0gG1AYxWLHxb088aRg9nC9nYcpXG",
+	"0Emje4qP3yZ73tJKJfQEuQlrpvfTKxuQdhlh+F+7LbfMVqBd+hOO2SyprQqBjkqvHRnU49rglcjUE0xs",
+	"s3kfiZMnQI2fMCYaik1VG8AadhdcKZTZwgd7mEkCf2xK21tNvdW2Xvuhwy/rswS/vHATBt+9c3MbgJUZ",
+	"18+F1aUbCJbqmCb07VwOyfiarTEV1SjzZqEJGUuepWPvLl2yQkmRkHGa8+rbUtkbbM4hywqm4p6sfXws",
+	"Dd8SF/qz86j/5pqtR3FH1G7piem5zKLXzXsIoyVIKv8hEDeujEKnC5pqAMO44DesKPk4CgVIDI3NWbCF",
+	"NJIGQrDlEXBX2w1HZa6yjQ6vIExZrViBhSEime0bLhigeogzHtIhcDwME5fv6klkYze1tUevucHaV3J2",
+	"bzmjwv4/vum8ihvgUry24k2j2JScTsdDYrTPNbjFV3NJCkbTOVNBSDQQw0zicyAChMRPTqdh6vKHCKR8",
+	"zlicqdUPcCdHr2X0tZdaKoUKovkoZiLE/bz7WtG7MVy364rfhnmBXYldmCcYIc2EqmuWQbZ/i2mqyiO8",
+	"q3Ta0ZdfJR3+GIFxNzksTAotVS9I6t56X8wz4Y1swYnKNgpGKqo60zpE04CEhUgYbN3jkl147fxqCBAc",
+	"jFu4R6zYfW5gU1RLCPYHAo2v0DZZE1z5MbmCAk1W8J7yQmm0bcAlqcqkHfc2rCQ+RXZzajPkCv5rNBTD",
+	"TdzTLpxKKpvKCAED7ldXKApCCYxOY6vWbaKPz8mN4VYtSbfFNFAtKFgMGKRhYihrUDNmnMeW4dN/Y8vY",
+	"tP6G+O8ShH/chXFujiRI2K1yWB0gkupA6gDYhjyHUNa/ChJ8/9gs1O3U6ywROw4k1sQ8D0RIuAypLPMM",
+	"XF9V3a2dcLlm67iM500Eewu0+9Hfmq4X0YmvsfqXF+icuovw6ATMQ+JidUL/fkhZqb9OItubgHTTSltm",
+	"futna3ngnV9EywOXfm0tD7zwS2554KnfSQihnIqfReKMsAW3nFGbjabuee8+9Xahygi5u2Rgrgk4BJEA",
+	"Jb6aLQS2+GV1kIS8EFTfbcPlDEtqlY+2YfQmIlfou6SlYpnHWfwyYICb6L0fTrdhqkVxN3v966fBWmK/",
+	"RF7ZRPU6hgP+cjNmGZNkbRlILshE6jmR0ylPOc1JTs0LM+Z8Yj6c2aXSoljV4F2iEzmc3sH0DlUfpi0E",
+	"LKoITnieY5z3LpLvoQMXc7HgWrM9HCBP3Sux2wby8EgxJvbS0WbyhhUC6s9M7O42zeFzuWCjdE5dgUCH",
+	"5HPpQlkF1SyqPyPLr9cSc4ltmw8LXcisTFk2iro16dpJ/66sJmoBBaOGjofRGhz9+YqY3TfqAZ72T0+P",
+	"+uZ/XaSP78uCq4ynm1EdKT2asowVoP/s7xjxHhEIIwN72w0rlKVoe0tJtmYXTTW/4Xod9eC+e/GUnJ2d",
+	"fQkBDN9oTVf0kYKsow0InR31z49OP78anGOK4lHf/NFtIas4GuVsxhUXU2lB0jJSwCSqN8oi73TlrT17",
+	"pLhII2ajS/M1Bms4HLG103OuNFqOzD0gLgvGUyWeY3ZDWGP9mi313b3cwhfc3KibGTPciqBUVFdoVK/U",
+	"pjmPK4gFv6GajRbMrGsLOShYjnYBVx6u4V/PQIdXfMFzWmAiakJoriR8jflWQRSlkBpi9PeMqpNrmo8M",
+	"Yxd61LyZFf52S1nw1RH9EIMYhCAxYOSzFTrTekQx1eGd/NI+at5aShfgtTVexz7WXVGqGangnd0hDZf2",
+	"MTAH2Joue0DA8H6HtVEbB1IvsiwnOVdzloG00Enh3P84ymUW2DKjkYEVLcY0G5qx7ik89s3NwQeurDUD",
+	"2lLJspgf3tWkV+NItUueBBU5faFdl10SYm+DpyeBELMpE8RJQ5Nd1/zIG6wI2cLmta0QsEL4mnDUJDcV",
+	"/jUYSpNbRIlmgIlNXlFd0+oEm2JVDXfqLL5NXsRuHZE4N87yLCYm28JTU8+L6qzZAzki7cYi515qRaDi",
+	"UuD8/Xg0k0f2/e+VFMfv6Oo1U4pCPrr/9Uhd8+WRK7x55OsgmYvYEmtXzQZAPdRkzeg8gF2yI0qvgn6L",
+	"19hxuEiiZbzLwVbhFe9whB8+Xyz1Gu66IymDzlkYAQbFlPs7OGXuYYcL6NoOMmUJRHWNHHACe1uw+O2n",
+	"dxBrWwMXIsA0FHlreDMqpEC4bY3GePBQw2gXbUcjyUwSKRIi5IrIAthf8cRmrtB8RdfWA9gS5fpbMfNZ",
+	"sLUd4DOWctUSgW+kP2IZEMlYyqH4pcbqkbOI0h8ooLHS5K5rUHfdNIv2fjH3P6PrSkOKKY+PjwadlMeM",
+	"37QAAMvtOzrvnkuMppHOAQsWElL0GbmRmgUhw4iKRiwRtqVJbYVffJl00KyqIBGa599MoUJeRwHqQ7Jp",
+	"tAOF8tXzv7y8NPz3kcII25pJh9fLEdTWjBad3ldrUgoq+EKWEHuiUKaZFkb5L903zHBz+yADLF1Ip5zf",
+	"fzM+qGQhbxqGA7vKsyJzFge3uDNGcpbqsmCuOrUN3m/mj6Fz0xyoDdzS3PrzzEFfLhm9ZgWZFPKaJZh/",
+	"gDUa8HqE+E1nBWPZSEu4kTOq+Q1WpeAG60txLeRKRNFeca2jWRB1lLSP1bH/835Hhw2KPPc/DkhmMcOF",
+	"ElETr2xJBNhy7MSwV1Tz0J6x8iP/6f8uwrNrpqZ4+Ri35FHNn3EQKuTvuqUsFaTbyaMrQtAZUIaiR2lp",
+	"ePkKlsoiw2ofoSBJXoGRwyjdDIQSikWAbM7BnCIcIW4QgjOeEMUYGeN4402SPOGTnMtZQZfzWOefQvM0",
+	"ZwqUngmmp06wVdIGvZBFhsG4ndn5G6l5GheLnPYwWjBmDiAilL22vxj4VNpGsD6ZZwwCDAql91qXHTme",
+	"9YnssC2WzdYzMCinQpbItcJLoBLogeHZBWZfYD67FOweq/acOrJs6KHTtmZM9jAKu7wf3KCnTtSyLYvF",
+	"YYjJOzYrc1okhC4NHhfcRjsWZFlIKHJK44wsRlTsYI6afFNkXFBuOYDVgAFyu5O4zLM1EIAmmwNNH1l1",
+	"11lPthpp8NFXXFwrZPKgZrWE3DhMe0TYR5TPLfobdTkzTFbd6xqgihdN+9DWoXnvEw1PCoZ1eXqG3mEJ",
+	"dSq45opl5Our169iB/m+7PfP0ozfwB/sas4V+QqbQwJOsCLH+CtDK+CHp0fnj4/xtRP/nkOExnBPmUGu",
+	"75lh4iSXnEwpV5Rr9F8ykpWN3+ODQyeSUqdy0cXWlX9jH71NemBSw1DKCCL8A1U0hUHlCsxudzz1t9VE",
+	"8TRo4L4tyOh+9Rn8S6oUyxpLIVdztg7aYBqlGsxCngoimSRaSidK49NBaz+DHmef63mj301nzH5nxYjo",
+	"Hg2j7DYIPAnvTFlbvZ+3sJmKKUFVYarIsmDKsPmcUWX5ayqVJkxpvjDk5AD89Z1bV3yjXEAiWTaiandu",
+	"u314Yclb8LYzWu33fpm3cHX6vSyI/RnA4t/zkpAVsg/C69/BTPF8EqN2jpYFGyldZh2ybs3zbwt2CU9X",
+	"YrqKObHwFyMaWHVRE0jJLJf32IwdNrqbJWPpvI2RWLvtI0XwuUCL98kUzlG7zDlcz/vB/RLmacmZijK8",
+	"l9polGWhmE/ehithPngYurJpnddyqVtY3I1jcU0BxNx6lnkBrsFhh1WXtIg8P6eqTgHJ17LEiNincrGQ",
+	"Qj1KsBxJhMSRPWq//EPq3UmWFtJurw1G42lhxbY2732TjlhZz0kIAc8IZefganjZtCFxBRgbVQcC0aii",
+	"JjVSnNR1m8iFbpfSNtU9GxtjBbzdgnRo+m/EgHnZbEvwVPUQ5oNlDBPBKVT09piFxiPlg6a9YNSPWYz2",
+	"iydoRvM4HJ7xG5ugkdE1oXmz13dgX7saPB72z4f9x91DD7aYCK2pwEF5SMBAmBA8V0hwiq+41WjlTYy7",
+	"l+UDdzZ15LSQYr3wJejck412ml+/fdpxomXONFMjb4Jpr9aBBBoi3u1rtvJJbe4pzRWLlrH4BaynbMqo",
+	"VqO4oybcC8RsQBcWeGW/nbi04gMZDx2KxXQNH8JlWKEsNEhyTJgFGwk2uLlOnXhb/PQv84QtwlySgkKF",
+	"UaMupHLB9U//IvSGpSQzgqB5HcUdoNeGjv48ilbUfMuhmbaR2w34QdiC29W+t1DxoZlcmt0saUFyRi5/",
+	"+pcwgkTb3hCAu6yY/kIBGzVv1FZ+1sVWju85BfwwNk0cE+gmRAC4MMimabPq4aJlHkUp17pitVody7JI",
+	"URI4TunJM5mWBl7/4GzFihMmTtCB+fXbpyc4/9HZiTuLcBghlRmmFCw2zrQIx0FsNAPdPtiW72dbdgV2",
+	"0HhMMZG8TtAbNDFkLf5G1BC2OpKkV7uAQBraDNOHcrn+G+Q0BBbfSDCHlTjR1+PPyqqeW6Q8lAp+dnGh",
+	"TVy6qlPOPf2qNXHn/tf0jdFst27YXUVNIZ+DVFxWCvKUCppxKsjXrOD2EsEdfWq555IVC2qWA7Y4qgu+",
+	"kByqWpsXGRYs+wWkHdHSgL1OOi1G1Sc6O/tjk86kF40dvKrg8UiRZcU+oYO4Fz8eNUo93Y1j2omOzs5O",
+	"BLqe9q3TtEnxQ+rt7nwQuWc5QVyndLQHzeyxzt6aLf292W3rj1Ch37fGJ4mW8ppw/Yvqer8EoTisvuKa",
+	"V8b1FaF4FpQFsQL9piz/0/+jy4w1JXVDUlGQ/4XEw4MK6Yai/CoiOmDbiQXD0ef9kzkVihbZ3YV1uCcF",
+	"O1GMipSZITM2oaBKtVKpiDxaCZPbiJJ1zcdqzFCMCcCSRhNzP3fKQtBFJX7BV4XUrKnn9y7T+YLrfybk",
+	"acGV5qITHcmpUnzK05byOAYdXvFJQQvIQarsqo8UWdDiur6Cv74akK8fP747vfh2zgRgXqRS4Qs2KUqz",
+	"jrOEGMLRLScHcbc1/l6zj3pIGDjDp0WEk9tWoEg8o1wdU+d2LkWKnIsdpqkopF1jSxygm2knsElvMQoa",
+	"FYAWzTQxOHK6WkNjzWeUY6O6zukIm/4H+Kk+xwUpGPZ/dZRVeuOcLhX5oZTOXXF+KrIAGv+rU8SuzMtF",
+	"ZDX/gO/BObO0sZbVmr74cjg431u4cXkF9rrWQe9X4qlJ474FGOoxpI26fFO5wSPczBYnbRNLwbdSp9jO",
+	"UWzrfLv2Nd7twisD6XFgPM8ZdYKNPSwsXALZY8o1aLF1gZXLe8Im70NMMbHNvWzkj23SjMWL8OGM27ia",
+	"4/eiQ+3paKEkLkbLQs4KptT4CRkjfEY5XZlPzlxq/hZSj6DvNstYNlpxPR+TT8w/WUFXQBiKMmcZkaX+",
+	"1LxaSKM5gydnBL600ZIuWTEmn4Sit3m08vKMyScbwLBFcTV2tZXCQG9ccwyNP33yXowzDokmjbk2hnNu",
+	"fnsANozKLGNZyBEE+cBrho6socBeYRP/LOd7pEjBZ3NtIJ+xnE+gqfyneARODQ6g2kt6FVC9hcYXN6mD",
+	"1PzeAriaOwziCTf2i8wRN2HuR3Vp4w9HiG+rbHpMvvH4i0GnHEvOoOQqKz/pxvn5mOVJyXNNuLAuLIAQ",
+	"XZBPMLNmGKfrn3bWG42c/PioPzjqf7a/8mVuBwCgja64uI6IKmVV1CpSd1KZuvcIVLe81o62p1UFZxtt",
+	"OcFO2kWsBH3WUhQ9ElYPbmpYqNHdzXhzXsRKp7VKlZW6X+2o/UhcPE3E01kizgGaGIyqhbushCPfjUyq",
+	"Js1Ewt4ujlSFpdyAhqqYTbj6UFRjslNtATlX2PnL5vZlx+RbyCFG/EaBpQoDCDr3KdeJk9j8tG6SDrTV",
+	"ZTuaZdkduI7v12yJgSNB5rwULExtrmFRo6fr4L8P0xbLH0JtF+044eKSIhd1SWe7rauuudX9lcSXHWNF",
+	"30K81juM1wrsj4tS8B/Kn/5FMoYxXWjs8jLk/VdoSc6GlGcXdlELhL1ItSKfXJbLZb6GSEf1qVvsKwnV",
+	"90la/PSvzLCATzBqUTnvXfDbp6HF7gBA1srVX30CjdqNKAIa8C5dezmRR9lyYtRiJqKeruCJaXGyqQy7",
+	"Zl9WuN2m9NpYsJgTIIhKsxWhbRILSIwu62OnIvz7NscZZmK3urdH4Rcwqj2Ypn5Ppqn9bVKXbed74c60",
+	"Cqf0Ep4NqrxLLuJvEcd/QcPxM3OEULtWxb08P/1rQjX56f8l+aOf/qXpkgEjoSSLun9+2UCWQWXfxqgU",
+	"TMMJEv+ICj2Jg8Dk7cNYNrfWyBLs5u/7twyVeCCWhySWjfiSpnsR7tYO4lkVsIloFq439NwWrgAo27JK",
+	"hkZYoT5UMrAbB484HX0Rj7sXfa7X/bjrOA1wNgYNqo20Qw2j1FslQhstH2Qs/U6FPlqmpTogoXFSIuRI",
+	"QeN66GASu5KvwDyXezWFT376l/l82ykaOKzt89ti1b+8jnrZyOLw9JkrSJzA6JiioBwjYpww0Xp+9e2/",
+	"pZNckncyK/isZP/sAgNsyxGtn2du4nFKoUaL55SRaU8fnz8edInxXMqca55yKrbuyUAnL2eu637ERLk0",
+	"+zwq9tnnLxA0WZUSa218yK0vo4EGT7At6oor7wmENJ51N7PUgwzyIIOEMog1qFSlvqpL7gWU4C565nIn",
+	"lc+Xw+viKKszeCQu5skgpAz9fCwoloAFietX8p1c0/wCKpz9hd90c4qzCNmJUu2fpeat9Y3sKn37j6r+",
+	"04Y2/FD6ysLyvjWvLJAPFYHtzuyPH4hdAIO+1FHZbGxu99iWcQU2h+rJlPJc2aasJGdTHQjHVh5Mc4kV",
+	"tM0QUXGwpd1w5qu7dG9kKK9jJVfjXf3kNTibYZIYRMLGwHu05Au7JG/y89TttbXbzz3aobW151m0Bbl6",
+	"M9RUlsI65FbuuxUVutYTrNYijWZU012I+do9F5bB71h5VymWtdTPbaVDh2/aXPUAcj3VQ3pU7cmvuK2l",
+	"88KXbPTA20nPAgw8BD1rdLr+Y9Ozp2ESRWt2yDYHzB4KraNHHQXcZncFH7neiB2N78s1LKMZtn2n+dtg",
+	"e3hYDYMHNKMx7w29L74Uj1QVwoMdCif2A0QQ/fi+J5fqfW9Ifnxvi7LAj1hQxX6Po8KH4+Pj29vb27C7",
+	"oV31oQqmPoXb8je2foc9A9uBYNWpRtODj0teMLW1NTeDlqDYGwq7i1uFaGYk0e4ljOPK/bdQRgUHlQVS",
+	"Wiv+LujHV0zM9Lw3HPT7SW/Bhf8MXRQ1K8wQ//Pd/7x//7HfP3r//uNg+uFP/xGleqnc3U3hEh5q4Y04",
+	"Qgz/nrGc37BoE9GcFTpqbXjjFABKNFN3611sILBY6nv2s7OjqHhPFSNxCpYfjD1nCKuD9ODb1IhXbDKX",
+	"8voILTjUfY5Bt9U8FoQl2bZBLJWwZCj1rHTHZioOK/7GRfbCjRV++S4YN/z+CubYKaNYWywz7xFFeZb4",
+	"CwRRj6tComVnj2ZYmz2T/HlV/Xv3236zLVL9+2fB8PVfbO/eD3Hpw92rCkErO4CrZu0RO5Q0aj0Haxeo",
+	"gZvbLvohJA9PNP7wYsdzkbHs0vZoiDSNMz9vqTziuztAr0R4uplvv0N/xhmiS3PFU1o0mQ7Eszvps9jW",
+	"rU2JUyW6SzTPqmbxkH2xXrJmgd+g+VHLCg4snsTo9F8KucLialxUjSY79K/O2Q0yIkelMjYpZ9A0YCp7",
+	"SW9FCxFpuhfV+fYw5LS0DdmwSx3Pjs1mRkz8ULKSZQlkS7pGlAlxsd0JyeUsCZqoQ6BcAu/axl11418u",
+	"Z71d5jaehToYdlHFzgsItUphc1gYEkVAttb7cQhq11qJ8w9G6j66AiKRzgx7QAuGeQEtCVqql9JG1z5v",
+	"WlI3Zp2ZubOojf9QMh29DhtHYQX0CvNce4zN2yJXLfKiZsUeaIFBAFfwzq7iYFYMd5u3i0gcbN3U7cfy",
+	"oq09RirzcgHx3k8v/wEGn7cINmf9MbTzzbO/Xn7zBmz0YOyjC3ZMvrVhCt4/ZEQwn/HLPnIFP7/5+6tX",
+	"hItwWFstOWWGPgs/MdJrYWd74jtK9YkwuoJ7DfreKU0NvbfNriGVpGFDVzdxvkpxXrthzIGr05z/+q//",
+	"+q+j16+Pnj07JmhxjzGRiHQfTBViUoc+axAlHu+z1qpLVhM0G8dsvoJXYgMecKqWb2FiFAG+lHMBXkE8",
+	"CWjP5f0zfOoDVGghS0w1MnApm61VTnavy1O81nQBDBxc0DWZ0xvmoe9nqZHKMFPRXv545uB6yWo4CTHd",
+	"87XiKc2hn5DNH0BxIpcz90N9hy/fXJ2dkmcXV8+788qxOdkxOn4zuvaVVilEnCRkbP5Rmi6WY4PzkMBk",
+	"WxJYMuc1D0d6Er9x79bzgzTSmuyvW/mpJTaWh4arD04s2U1tmzToILwUmcy9mekdedwLmjL9D5qXLOYG",
+	"LYWOM4Yb98b2VeBjtvd7fH6GvLwFhC1aBPxurqmay5WKd1XfgwHet0PYAaLHHIraPAJ3fME8bdA7BBLC",
+	"KfxqKMh0On/umo3Xt7FNyG+t+IIxbY98Usjx3qdh23/ZyVsX/UrO9nGc3cnCVmJpjRFGSav6m7JEymVf",
+	"s4Gbt1ZtaqnGi6xas+7lXoMTiiBJR0VrSQuKU23TgjcAjYepRt6609It2j5mrVpbnwG9jGWtj92jET1I",
+	"wJG8TuEdyrIg4D+jOflecoGVEClZ5qUiis8awWL1mJM/VyGld+6CD2fZ0vm+oXdaHdNuKmyJv3EmMeBu",
+	"HEoEmz1aeJTd6TN0N+8wdM/e4j+8Lhsee4sWAVHY1iRHXP/xIRY6KLHNpfv2iZWYjdoiC5bZmgggXypN",
+	"1wp1LSEnMltjxzJW6Hp/oqqtOTiZaT6K9fFH5BuVgt5Q7gW1oLl/0PjQv75xNqAstrCYKgrjMKED3mq2",
+	"VTfxKfAGQuibZLlckfHJDyUr1uOEjE+WVM/H5qfxyZzRjBXj452irpt9a+DHi4KpuWBKtQXD2O5Q46H1",
+	"FFbmrfoZTs1Atrb2tqZSUZ9CfRUv7FD1b1/hwPUv/+6muU16XzOa6/nmqQZekIqYXu8En30tBrSv+Wye",
+	"89lcb2nV6XG71knV91e1fUlj5pu5XsSkGfYRfNVfX71+lWCRXIMzEOxn1D30Wi9ocY1O6zrzaP76DZRN",
+	"sZ1Dqq83RrnUBaMLLmabj16kurejetD2Tjb2ubaGnUGRF4BI7CBeZkxoG/KypwPcAO+arX0NnapKhbp7",
+	"m27naty2cbfmv5lnW93nNhf7miFFsCYWDIA9PrAf3PrXau7wJITgNtD/zW65vvyv1lWtmgIjGHz9haFR",
+	"/S/evsTNUUG4HYosC3nDs6pw1LxR+eKarXtJT/IsNTKJkGK9kLUrWoHDUNhL2PV+zpYLArQZXyWfZAWd",
+	"anLaP+0fDU4/3Tfcw6xDTlr0grpostOIm/pYmK1hT/jUpsWue1ihGSor89YGHu5nW81C00I322Ds3Iym",
+	"s50C2ZV55hatPbLUodazcVUoWc1lDpE+W1xjm8pSy4V2ylNcMa8bjexZ+gOym9tcdwjZ2IX6q5wcQo41",
+	"CPdrqe9/Y+toIT9/2Z090BFfrhXLp5GU6Tuox+6dyTqKgnWGcJ/olJ3qLbT6LlVLgZUrFPYWXJSa3Z3V",
+	"7B11tSmdFmzKP8ZVAHdAEzbjQh3HawHdyOt7hvvcg2nVkkBwJxXvCnChERkSoEHjoGo7asHuQ1xQc0l2",
+	"X9DGHcIuz84N8fPc3le1uo9TCrHgmOjhGPBm1kd1lq+o0o0w8k3uIdiKgXPIPNJCqsma6eOdFewegtIf",
+	"gtJ/9qB0g9Ov6/EcW/G6EfvxMyH4z4qoPzdedcadbXgQHrvHhf2O9ZIJJYsrjsSg9UQ1T6/vdYx3EmXa",
+	"2MAU7EW6U/DnXd0FNzQv2zqAvsaemFSQwZAoCR64BH3KsDRolYelfzXGqxaMqGu+XLLMF9pXdAF1Deua",
+	"bGB1b6BHe+BYF3W7OmencAPXpy0MCsrw2f6mASi6R8NvIfVrV0bAQuTOcb0FWyJSXbN1rHNgKYzwZjW0",
+	"Oc2IjVXDqDxb9HQ/jQ1vWVtD1lKgCxanqY3cMequ1g3TIv8d3RrmrLd5NewEm3HFbo9NANfCjPFqRv0X",
+	"4dVpiJ0O59qo0W+TDh30IoZXcNslSWwyisNZIV0o6T14SwdNBHXzrSaRbDRFzOwGvgOhq1tZhbC15Wwg",
+	"cFtYfBz36v3E4wJq0AWS5jnGyWEPTQI9NCvE5JqAUb81HPmhQ+VDh8qHDpUPHSofOlQ+dKh86FD50KHy",
+	"5+5Q+YovuG6JbbggufkV2xVQjWoMNZ9TLL9EDehkcc0KRbScAYHedFZwMTKcMxpAdo0ekaDkl5T5cGvs",
+	"1oJ+jI+1ojyOjZeaLa2yZ56x2cfLnKYspmA3vb/gVDWzJm4r1VwxkEYMYg+Wq1/IctWA/SH8Ec3j/MPH",
+	"v71m0N5wzpctOaujjgiR0wnL94oVhxqV+71RyBtuGxjsxlDuunN0Ht9q2aNmXs9pfzAwom3/dG9/E27S",
+	"rybYgwNZbdqkAnr8tKp73T2MwyfSNyzyVg1ima2gjw7oJ/AoKq4ZZNu6ZFu4tncI+3jDVtYZ/kdybF/H",
+	"/PtX6Cp+EogXai5XgtAZ5fFYpaaD/H4e8C2O7X8vpzUeUOwSvXVc5ynYSCJhi1ti5cOIz5YnsPlMawy9",
+	"aPmxAR03TGNKX5+iGmvrHv/WqPehjLaZ2oic0YqLTELrrbWgC/h+Ueaad4xUrc1y6UaufXvFF+xbN0vt",
+	"l2d+ytrXr3H+cA/voJbhrpo/9YvoX1ZkWsgFuGW0rJox2t6A0PXL6gi8IIa+kQtNcgaeD8yNHJsBxuCN",
+	"HmsJCX3uoIZBUl9hVpmAmLysJqcFIwtm8/oaaFbISKPyZxhsMITlQUpKo0rQaX/QrBIUkTl2DGzuzd7j",
+	"3m5DtEvWZjDN+A3PrGUQWMhmPfNMMrXbQNrFsF5H/G2Esbps7SmpEN/vT9gfK6LAtFS1gIQdVQetvdr/",
+	"svXaeiWtAQEWZ3shibgXOa/E+qhjq+rjZjs3ckXk9E5lnbr5Ay4MvrQ4BFBXi9j7G8CIArpWtbohlpRF",
+	"0WL+d3ixAKmZCLmKnb+h0Quer0cO93bXnjX3fKQYE3sJQ1CbrPssfEFnzNm6OksU2yqR7+gg4OaK5bzt",
+	"K/p3KGmekMnaNqKBlFYQYh1lx7rJd6xxHugdFTj+Tye7/V3UkLycNQwlG7XRN7M+d2fe7kjxyKHMjKVW",
+	"AWrV0bleeNrdlWSrolMhXhRDmvi/M723ur3PfJJSN5thcO9vk82kWqcL72EwqPTnmPsesc7IsZBjvU8B",
+	"4p2lQsLlbk61CbcPNcgdwlpSg+Yf3FDytuDSxe7Fm5OWIrA7JkRD9LE1P+cSAhcwsojMJEp2QzIwQun5",
+	"MakJZ9/LiSFmLFeMnD6x3ZFpej3leU7OrNjGF0agPweRDf8exEjX20JOchaRM+0PBNPhFPnk3Yun5Mvz",
+	"x59/uimpbk0F5AqDdVwalhWPbbnHTQ29JQMb+39hmRuQmqkmABMIgaBi3T0ru0pqjF3JllxPI+F8fXX1",
+	"1ko28WCslh7ljXdr7ec7Fgt5A/YWiDTn2M56iQdUd6SUhRhW1POIfVzmsmDFkIsbmncwv9pSHz7zzglP",
+	"9oT98URvQL0lfINwZDWONRg8Pjvt98+2FaDoXlQCpYjAOx82okTuH/GIuTV0s0lb5tbWFuH/lKyMHNtf",
+	"5QTalxtV8R3UqISyaCCJQLfKSGMin7C7eQfQ0WB9Fuhs2V7EY1MAyzOm9MhPEo3tu4SuuyuX+YfvwB4M",
+	"6VIb899Rl2C6WO/eKMpnAjI6MW8+vuUtppMgCqjLXGYDHXxBFiPCBGu3hnBz4eRx+Lfi09ucpmwfl9FS",
+	"Kh6Pux6AuZF9bAEenKsL2IoEevIF15Z7cV1hQVWwKvy2hhtdoyabpa+dC8jtKFxjDGDYZJypWFuSOUuv",
+	"96yGvp01OGtZwWi2tu3o8e8PHTOlE7eq+F5st/pFVM+8cnHBEPrChbNa+bxc52o3z1Tt4Peog1mHXzwG",
+	"56VWhGcNn3nVwb691/z52dHg5OnRaX/QhUrMo+Xq6u2VsJhCt4gf706O6ophrAuWT25EEg36nw2++Pyz",
+	"TsEj1VTRkjsGgNhWOwgabISZRRiZH9XwMHM0JwDQtCtA27pjmuXgb40AtK4D25OPj2x/3MSE/WxB94/8",
+	"+FquIBrSh441CvI5/J3TjKRywbCQhxXcLEuE5qs+BT4e7nXRbNDqTMpfyxLl/qcYruPiRn76/0e7tEK7",
+	"U0qeYmsoCIdyATqbgSU2MsSdRNCSsob2TdS0tyzZVsbhnWFoRqFL17FaIDldtycdfwUx9LZ0AMDEcvIn",
+	"BHMrMhtmjwFR07KAy92aibyRh7GgH0dhBff69E99rKut4YTGftmBx9cGThr7bAXTu1LcrRPBtJCLkSvi",
+	"EmYWRn0Y34h8XVnNLXvOeIZuRawnlNgChkbXXMF/XZYXAQbkn19SpVqM1ZubLOsO8CpJ/7seVMMZYcBz",
+	"ZWpw6ikQXXPfq2I04Kq1X/m0fRA4esPH/UYcTO+0f/rZUf+zo8EXV4PTYb8/7Pf/23vFzRM4EpY/th/M",
+	"nL3+4MvPvzgfpEentN8/+pxSevRFv98/6lf/Z2jR93LSG9pNwOpH5hswXzGhR87+jQMHITH2C28EOK3c",
+	"9tWqHB3rYW1kuHBsqYCeWaEuBr+gaHbfZunVwLZ182C3sO/Xl7JzceVSQUWT3vC7D4aQ2kIEBiMKPpsh",
+	"E0GnS48uuVOSYLzb2+QAdRxqaBMTg7zZw4mmHHub3tXrUEPKSL44oeraZmd1zCzbtxTFXYIeKgS4q1+H",
+	"uRpP2xb5rhTebMKjNYT//veXz24+79Ro4nus9dHaD6QoQY5NDc0SlsJ1Anjjpu7wVHEF3MCoa5ypO+HM",
+	"nqnCrXbCAZlJppBFJeTc+2Aj2mxwee8cmNHJv/auFM675olV16rWmi3vXc6kojNbH7ePRQ03SL995ZEw",
+	"ptDrYm6ezcIktdCSAO7BpatTDXeXmogYnHydrjm4fogz2mctttUL73z2NeU2qo0dnD8biWGE9QjMYB9+",
+	"0yy7Ec1mF3wHRv4D2vbM2w88/YGnb9yDw3TZexAUfmFBYZM+HC4I/N9ACPkh7vH41lsCkeZA/xeFbRoI",
+	"F9BRoLOrLrCCx+2xD2LQH00MitzLJsF1uNciMfl6tTty/HOqIsYiXVChOBM6IUtWLKiAP219usRX8k3I",
+	"pJwlJJdKj9DZQWSBJpW6jdMP0tuzF5PSNFbmAO5XYmnfpJztLm2LG91elv1dKeL16LCwmQubogTrQdRr",
+	"ZCSQBLarMF1LWVFXIjkoh1HLGY6Jjt2Y3bYA/MT74L2zBDb2SJENfwXGin1+NiCY+3g0GPTuGhpZlWpI",
+	"LEgXdE0mjMwMA5isXchgNXtHIXi/LCsMjezaPR2R4xABQRbN/vDBQO9KcSBw/VvA6nLDsRooU3BboAr0",
+	"ZpVzpMbocQ+Lm2+A4DKoWNIgUtToZuVye5EBqHSkeXpNFhyS3LmC4hqkXDZKRtaq51Ex20b/bIUjGNxR",
+	"VCCu0kD07pEVaRFzw73gN8wGUA1tRc2EzGVZJFC2QU7JQgo9T9w/9ssVY9dd2ly1Ce7xhCZta/hsr3pt",
+	"a/1sC2gB9DKjqbaSQB81mZqtQyckq09mJYsXXtrKUSJ1nkRr7URIoPmnFCxa5fXlxZsLiD8+7tqFqV5J",
+	"F8U5OOhwqqTC5zAaJcDEGsTCw4jdTXdtDkHM/BX8tQruugVcrrhO57EwkV/puvozGLXUkNodatCexdKO",
+	"onE0a0Ga2hrj0JXLtpqdRrYxck4mh2RcMJqNSS7lNdQPYDesWGOWz6TUWIrN9lwjtMy4xkahY3NS0C8N",
+	"II/PGMgrAi8roqVMyJhmCy7GWLmH2j50QbAOBpgXtsyCeTbOLhgt0jn0+NpWbCmoHWGLkmJvOvBiQw8v",
+	"bCi3kEqTKUS9Co269ZOqo6/ZyZrRolYqymd2beCoi97oFutatSmLVo/zERuHGM1z8QMM5qJgDzCUge1B",
+	"hmpGcvkoi0qBxvDZqr4HzB29LoBhX/MIWXXhVl0SAADprGFzowuqD/4ARQdyAFieuwKvtJEc2s7m5q6D",
+	"h2oz91TNNcDO09m+U/UGieFTKgsW65xslBVojTlhWrPiCRSxooWhkK6jMnZuVCuIIsnrxbv6x0HccUv1",
+	"ehdIA0uoQSCAefu5VlWdm402aLo1ccwmAGAMJVTph1Bs4DveTJ0QJatMO6Q+tnrlDRSugfB4b0C3pKlb",
+	"eNzU07ztdUID+mjeKv/5z/UWCVpKknPtNoKUEgtDwSot8mCsipILlxaxAPbKFzynEA1ku58b3oGQiMvd",
+	"e8ol/iZGKeSCCs3TboNcuqdDpauFd+CxwX5sOetB0u/3DUs07KJDbJKTe3Amf3SJxTJ3KsEm2hH2Mthn",
+	"HWWx9my8QquQ3fwlpdqWRtuEBJmsiSVPjSitNtGlVLZtGiw1vktBNXtbsEtdZi1mIXzmkaFhZba2aTU8",
+	"uEZK23jbWBhfM7p2RbuG1967ROCbFy/edCpcIUau/fquiFqqIYSbSPErlNJ7Qz0FaNmyK8BlmI1BE1tr",
+	"riqxJwV5QzHojrzggmKeIcRZPrWV8xQUmZMFp3ll6YX4yim+oIiwQ8RCLUNg1mtxASBakFDFOqn9enaC",
+	"ltLZLkaWY7fnVC5Y3WDKtbeTdqjkuN1MAH3XbmjeHj4KGQgMLTALZrj+ijFB9EqGVadd3cE0l2iD7xA3",
+	"+r2cqLa0NQ0qC4B7v+rP3Qtt14psd7WIBLXYd9pFtmEU9zW7WYZWkhCArrAwhyaGwlbsu3PRgO1mkl0d",
+	"i4w0V510p7PtYkOxFRc2EDDWjggwpVU79oWuHdR3GlbgEJ/6+7dHjHB1aYPiHIN+v79v6altppIKPVtv",
+	"h0/3GYZY03TeJdAkztCMojSfVmwyN6o/VN2lpZYLLDVl4Mx99XinwSyl01dcPlBRipFXt+xg5mc/UsfS",
+	"NNUO3/o5qu8u7GzVN5WVOvz2W7+A4N1gKR6UBzGgIfv41cxnMP2D8exnMZ7V+ms89MR46Inx0BPjoSdG",
+	"154YDQyN9RcNOPSEpbSEbKAGH/fVy7FODrI2bLG8BqvMRGbrR4rMrYXPl4wL0puhw0GNMy+oMFrePlzZ",
+	"7eQyGLj+y3M7Tf3bJjd237+2S6iB6nAc2Ynif2w3/SVau1sKj9FSz5nQQfmHrVW7ak+/lhlDql31J+5m",
+	"RPAdjSM2hMoYE/bU9SnJREsyYYSKNWL1FrJZwWDB9Fxme+AHn4mX4jW8tTvjvQ7CarYAMvGDqZrGuSu5",
+	"ooXwIXhdrx4O8y2+6j5iMB1cnXAzwVxBn+GoKw1eu1s65PX2FqkbBQr7uwsUNqOgohCF3vmxYLgllDgh",
+	"ihU3PGXIHtF8SQtGIMzfyCmFXByTl1q5ugnmRzntWCF9UjB6vTvY8yt8DO/jbeJeG9UF8bvJ1HOWZ6NS",
+	"6FjeCRQfAABZhwRepJxNNfZ0IfCiuXji7lI9F6OpbxrfEE4QlRSRpW5U2Atz7w2/9MHqsT6SXmIi1pEC",
+	"kpuNLTrurHrYF+4FbxjIxjfda6AF/TjaAror54suHAxtAf89i8i410dLVljxZctkaA/HOMcnpD8kQuLF",
+	"6GikixcJjCtgmM0eW18TOCGO1TDeX6Ve9FJtntYmItTQr53CXLFiESlXojz5CUsruioe4HKggmY0Kgu7",
+	"ITd9MF2gaKd247SXO7rEanLxfJpJIcvZvPJOEi6CZq1ANLFGIOgyjlBsd5LMpZAFn6KH6v4uhufHs2Py",
+	"tYy29bBfg7Pg1aO5+XQb3Iadl1BOpzw9ZFch0HkR4AZiCWFm9ZQsuOBKG13ZVxyVUxKiSoER21Q3Klva",
+	"nb62A3ic4lSQrw3fR10FQICzFIxkJXlLdcEXkgtGUnieoSmkS/VNW0/FbAYfP+5knFnWKrFukpjq90eK",
+	"qLycJbYYja88s0cJzgM1lsGzeqQIjmxdg0bFsoehWvBOFj/96+g1K1IO5Afg3/x6wxMV1tu0ZLC6LR4d",
+	"w8qbFUijd9u12WkNPXKin+uCho3UouLfHZybieFKtNa+CTrg3K8vmuvaEO9ZBl1teDp3Bhb/1n16mO1d",
+	"yK7eX6JlpWhawkImtsGPueigecdWe3o0+KxrJtTuSv3mILzMCa+MlCt9u6MdHFG2rJyBs6sRDWWolNxS",
+	"m+pu0G/tuGRvCO62voVGp40a5oSY3HppDmJT0LYrxq9j5K/ONwwkw/JmRrmBYmcjmmp+gzlcG35whJkt",
+	"ihZ+LgWQ5LiWaAD/lU0H66osNlg6h/iFMaa4jc2dGCuWs9T8XqvKH6m56POYY+xXhpn1NdtkoH1+dhaX",
+	"x1/is4+tcmo/DqL5v1gtOV3XSv+cJm0hRLairLkvtiCqk+V9/deBnXZLBdh9846zYj0qSrG7PNElXVvj",
+	"tCzzzCiJGYblZSSTrrR/PIJLiry9kG7QPQGTfl0tXSzMpTGIDDPkqiDdKjHYYXXVQcO2zOhoKImg6jci",
+	"X7/2w7U98cJOE6brtla6rZ5owzhoyLAF5U77/Z1IFyYCb63k7J4zdMW12+jUZwGbc4BZ3t7FTtfMd+BQ",
+	"a6HpR3eK4Y1e0oIumBVfc670hT/iDc/4rn4YnZNxb+NEs9B3rvm17/2rZXpH5GHfhKJBt8iFzY4niq5V",
+	"Je7MqdptSNsro7wrIh0A6pcOHf5teca/Ke78ktSkkkD/HK3k8otTG11q1iHBfU6XmhXxgsguKWJHjDE8",
+	"lvih4iIjW+5To9jXvYlFHcqprmJFAm/w5gbCkjkxXEZ0xRqH6MaWeaaguAxKJdi7TrnmdUqzZSdrwa9Q",
+	"Q2Wj3s+WmD5dcJZV7eTuXBXjF6qsYbCnKq1RVSeKuh2gkgjcXQxLrLmvD1Bs2k8f+PQduraXvWieTlX6",
+	"IsDRtpuzmfrsuskmsSTocjmaymIE1cVbcqJtbMjOjOhysaDF+hUXbZmzr/ikoMW6blN8pAjUjs2p5jeM",
+	"KBylUt85OFU06xj7zmLlggV5LmY5V/N4MeRcLn0xZMU1UyfYeeBbNjEfT6xWcsLE6OnFyTumIMMh6E6g",
+	"Tl5VW0A4cKZOzs8HTweD511we1pEl/3CaG/3XPW0+JlW3cB5JtDAGEXMtdJsUaFmw0FpNZso2ng9DHKR",
+	"hNRVheRunW3s4DELCHpTO1tSgm7WkcHkkokRzVmxNcMTH6g2U7BU3rCijSnBje2+QmwaEU19w8iX/bOr",
+	"bXxma1jUvsEtW8YDX9Ee46FvKTKS9YlvRScIBKS5oTk2xc+7bDPavffLtzDVToZgz7FaWrXd8HAqoHrk",
+	"TILrUUey2EW7spJgXGX5cUOw3p5c0btiHzXkQVyz9THB2j1zqrCL0KDfJ+mcFjTVrMCsYyFJKnMpnmBC",
+	"h8ihzo9mRC1pipZZ84fyKRfYtYaMPx5ds/XR0jC9QoxRKXCRmccEI/pyZkUucMfcsIIYuRcsVdA8rOEC",
+	"cXlmAL9cOlUohMfjfqy1cLCS3rD3P9/9z/D9e/Xhz5+QP7s/P/3TfwCwDxZee9D40jCydFvsp8vIcKGY",
+	"QhoR6Hi/ro37t2EMCqe0/pi5ziHdwHegKEy3sioOs7acaOvHKgxze8mjMJgyFucYVNloC3C0oxzCJ/Dv",
+	"EWEYHHgIdS/iVoKtE3ajMN+RdwurCazmUtiWvDOmEjLoh0m4TyxN5HpOxqkshf5PA9lxvSPIZ1+c1S3u",
+	"NZt7P0YXQnBtqztk17iQUFIRF04FGcPRjDstrzVf86oqKhhvo7sZ2OGizR0JsvXbhoQueULSnCfEXZLE",
+	"FlRLqnKusoAKl/Vk/PAatzpQo24A9yJBtzrMZRMEqkiDcHLp+/DZSpsN525YQXguyyJf7y1UW0LUmgH6",
+	"d8WKy7Y2KZc2xJqs5hJ4L58JlhHU4xvWlSxrzeLFcgxrmypvy3dWuxx8eXrcPz49/jwG8AmbUbG1Xt+6",
+	"vqwDlepLc97SURfDX3hBJoVcKVY4WcNVBq4v4rX8J89zevL4uN+SFrO9c28YLQwWKAgS9H0Lmx7p1rsV",
+	"9KBvtdWA8WliCJJi+bQFmF9eAST3AibfkrTHFepjZGJ0dgnollJBSuXas2BbG9hzI/O7WYowTdO7lCJM",
+	"elypkrV0GnOhzgTaw2assKYFyMa3Mb8x5XrGxbH9/lgWsy6izTVbtxZsvGbrcOIqYKkVGoyxTtDYvawu",
+	"OUmNwPI4obQbeYSNjqtkIR2Dc3CxqhAtgy8pzfMmqaQZ/d91aEdkQ1sParvWah4C5ZTtojuenhGsgKol",
+	"1laCQnbbaNHZ+V7XR5VIrluJUQR2BkYqhNtUFmQmZbYVe0/Pvzj94svPPxv0uzTYisnAIb+pVu5vmMdx",
+	"dxwBha9gXiNXiectnipXdHMHS9sh6kYMurYEVmf1PeSfu+XhtkpFkOwOndcmbMZ96Q5Z2RSO9z+OjkLu",
+	"P1ihog1SUyl0YasDbTZyly1x2Dc8Lks4GQmMFolv0KjIpOS5hgwFQtE7Ist4I96baqXbt+4eDNYDK06q",
+	"PUUhIXU0x6JgqSwMi8o4jhYRfyZKmysYDZ+4tCGWIEaZJykXLHsSLdoC1pGNQLOoyB4jTu9ePCVnZ2df",
+	"JlWQ2yMFRSqGJOwkCGUrrPjpduXq/3JVNVr14XyQhtcW/HY1sCLBUd9Qtm4NC+4Su5nR2Ak9oz6mxq73",
+	"PjGSC+mcuIeIvQW9DRzYXBA1l4V+gm2yzTpiMbenQX8+Cn9PWVHQ3HAXH/BHjoiNNoWA3NOqNx/TpGDi",
+	"RnLChHkeCsvYpzFmfK0afY+jMVhtPRm/qeOM2RVvaab4xZfR6GmKt3QjDxt7w+MdmRWMYRM4LcmN1Awz",
+	"sg0Pg0qGimf1C3Ia7b/ra545FMOBR1oCXZyB4wIEQs52hANaxKrnQHze7+h2nLEDxnKb4VxIee0sDDWV",
+	"glCHcdjleQe+XdZaQjqMetZs+gjIEwgiB0okMEs255uReOZDeBvklHxlFOenR4NBQi4EuUgBP+iC2eqc",
+	"XxWSZilVQLIusOJY435kpZGRvmeaZIzkktvRXklOFjLjU06FJjmFL1RZmD8LmnHz07RELt9eSu3CN+9c",
+	"JDYw0CC7qxnmN3d2Gr1z0Z6sV+EJW3Fvs9KXbehtqSAWnwpxxJajyrnSCi6sAbpqb+1quDSOfZzSE0zl",
+	"UCdMnMB7J+fnJ4OTL76MMek1o3UCc9r/YnfjalcXsoqKVjbjw5LjUJbMbLFUEBntvbQTWwLnyUxS48xV",
+	"ZTpLGtrTiYwscAhDKcgUv1bstE0//0pigbm4Twcn3Lyb6CDxfQhIKTJWQCxr2JUzcHvM5JH98nujmr6j",
+	"q9fWuF0t5R1LGV/qWFE/LE+wzRLCIWMnhT7Tvt7DpqnDZvpbTXo7JINnqxIJcViin24zrCjnN2zbqi2V",
+	"K1hq0yE2VzxhNB5FAxm7qGDSQpvHulftmEsVF92jcEl6y9r3+/X266AYwnJwlkbgitt9YmG5CX1Qx9Oy",
+	"4Hp9ae6VhfyS/217OnaCFfEnazJmH5e5LFiBVUTQ1zIekvFFqeeysLWhhuQrRs1DS/ZxdHx8DHZruMlw",
+	"YPBbtVtDL7d2mQ4USkOZVWhNrdksuXk6lfKa+2p9w55b8aiq6uuICG4c0q6MPO+UNaur2ffN7EHm3XMH",
+	"AGB/qaN9FdmfcT0vJ8epXJws/WtHbhWx7zbdvX9jbKkIJboolV7JQs/XCSmXR1oeGXQhqVyuq3TRR4pM",
+	"WcaMcGtT1kVGcqZhBEYXxBbGRlbKlyznwjrfM8nU8XvxXvzpT0+luLEE/vhPfyJ/vfzmjZFKx0rQazZK",
+	"qWLjxFXaF8QpSOSTv189JaXImTLTQRMCNDhBsZ8VV+zTY/IK+KWm14yMwZ0+Jp8MiJbvxeN+PyE2QoY8",
+	"7n8Ka6eCyCX9oWRkjFR5nNjvoe7v+Mf3SLrf94bku+Pj4w8JeR8ScfP98fHx7Tghgq2qotskCDswi3kv",
+	"QucKobmSbo55F6/S0PlrcHnj0K82rlKevKMHXDzmENAZ9V7ASszPsAyWHYMkYliDW8dp/9SZqRkZv5IY",
+	"MTQOXR5ou68Kb9mU5mMCUYbol18WcpKzBcmg56Qin5jz+/L88eefEqreizFdLl000ol99s+G+4yfWOHH",
+	"HS1WEIXjSsgYwuHUOIgdhgozgDtLCeX3hmR8gsHMJ/bkbYSHucLJezE++aFkxbrxI3x3TL6SGWfKp38U",
+	"Gi4/1pS37XX+6+L1KzI4PiWf1Daxpot8/ITUvvt4BN+as3ovxpp91Cf2C9fCnC7Yp4QLpRkFR5PZyBAk",
+	"wkym5QIaRpnTkKUmVKRzWaiE0JxTxWxtezpTx+T5DSvW5O03l1fB0pUtsWQQzzxMxi8ztlhKzUS6Pvob",
+	"W4+HxHFOFwlDSUbXSYUAZoHvhfVjJIRrCLhoNEB/hBGUWEYfJnYZOXjRv766emtuOK7yL8+vLK4p8vXz",
+	"i2f1yQzDNOLKE7NgSEQkGEjp3+HapyeRb95evfzmzSVMDdX/yXn/MZiozYDvha17Yi3vVM+BwFzkuVyN",
+	"j8kFnjqCLKXCqK0TKAeWkU8oUWzBIaYlQbN9CovhM9t/CQ1+REjCVEqX7FN4zIV+26vGFUaoEL3CKh+y",
+	"nLlwdzhmW9ofiA1BYuKLBJv1eOWAK1ACAHXODQ3DotcO62Fj9nYcvxcXFlhySgbkb/wrmABIAl7+xbJg",
+	"0HyGKjK+SFO21EfPRSqNvjYmK8Znc0X+qXQGL87+yZcJ9FSYuvRQeyoG965cLM6K0esn78X45fTojRTs",
+	"6DXV6Xxs8U+Z86G5JVx/AvDDtQXOCilRaCK4Zms43SeEkslaMyKLjBVkQYtr19ofvU/WiW+R7AJ8+wbN",
+	"LqCoCpRrJ5TkUi4hUtsao5FPAbLAzNZUu6DpnMO1C9pIHJMLsUa+QlYUGv9LSAZHY4e6VkNCxXthpRYE",
+	"5la5xPuVnXiBwsMWKYM8N0BBhmpeQEhx8V6MPx45Ye0IbPJjX4gLQO4aZIQdLz6xlkKR5mXGlH3i06rb",
+	"RfOBidRz87NZEDWK+Jh8Qt8Luz4rhX8K2S5CCjY+Jr6oSsBmKgMQeMPG76hR0oD+Ajr4z0dvZc7T9Zho",
+	"lud2Owoqwhy/FxAalzKhWCAtvX55tSERyaXRfMoiBZfSiX3pZGELs3PdLIThZKxeYKvuDY7Pj/suvpMu",
+	"eW/YOzvuH5+BkqrnIMqeQETekeGAgmEY64y1lEtxD1VZ6oZJ2dJtIZm3PUwUSwsGeoM//ZdZb9gzss2F",
+	"mfapmxXU4qUUCuXr037fSZbWRR0ype9tDfbAYmMV4u98u96q5pqFsoR2ipoWsDsPaKi/WnOW3n5oqMjQ",
+	"7dcK43RnNa9gW6DEg6jcDkpzOue429iwHionr2lu9B+W4RuD3W/8XVB7k91LZ7tfeiGLCc8yBsrh+enp",
+	"7jdeihuac5zh9Mvdz19J+ZqKtbtkKMnb1Nld775FOctaBCHa3qIT4qPDTxQSMVx5JgkYXTHR6LteFYHa",
+	"pD69IbbFMaM3rsXJj/av2xNtM+s8o0S8a3pu7PPW31w3dyEucqwIoucVktqXeqESi0aSCvu2p8wZ7F1a",
+	"9XvDFWRkZGLD/qyYVQ8gAe0HpX7fMiSVCwh6DfhWxoy2XDhHEnB1OXVfg/jJjFJlNAKO1aU2icAVqxOB",
+	"TRpwuh8NgBMbxZqlt4Uj2DyV1t7sg/P/rp7CpEN3Qu4Qtzd3H5z9NxTatuDaOk1s4dPpNLpwS+SmvHAN",
+	"bGyorKGc5Ju/9YJu5372Xmci9gxfWbcRr8z//lsmXv3z3W+8kfqFLEX2O6J25h7be1rdZQkObHePOpE6",
+	"1/oroHbVBW4VA1ADCuZFpcXObWX6FWoXqW1dwfWTulGhXSB4Vq0gaVLYGLCqRzDDpXeb7HzQFprv8qSR",
+	"/eDBhidS5GtXZkGiZmMB0ErnQU+LEfp9CPuhZKQHSrmLUt5LBnTkc5v8F1y1BwnwMBLgyvk7lG0wfgeB",
+	"r53wNepkJqgMQuxQZUqC2BYbXLRg2lb/tF8UfDbXmIwc0kkfWksnRnnag1j+bmhkLQWyljXoyRNKuTFS",
+	"aXTXGp1sFtrZ6EZwQEoJ1cFdOPxws+DBEPJ/wRMCzmEapPv3IvURbj2NAyb7QIu70WK0wfeGPeG8DS1T",
+	"t8HMdymo7eO82q1Mbb0pcyxnaDHZASCPyPCU4RBJT/n6067stLPVbCIDWFB1AaVekR6EyKRlvm36A1gp",
+	"trEnSwwfWNNhWBN15HpfnuTL6kR50kWe21JehAtbw4OJdI0GZ2up9RSYEl/hBW2wlofZ9Abluu02uha1",
+	"MCBc2b4MyJco6h1Unq26DNl7CMG85scPri7QqLoZGwEW9ohHVQWhuSwLNZrQ9Lo3PD2HRyxwkW5/qL7R",
+	"/nN4NMAWrZcJKqF7oykGVZjxsbAuU3MB6Uu48lkhy2Vv2FtIwbW0lBJbs33nvhx9LycGd4CqNY7LjWO5",
+	"p3sDyY8/R3tyvuwavrOUMre7waIagHE5XVddbx5j6eiKu5zF2pZ91r8nfTLYtZU+Ifo90KfDGU+pu9Ge",
+	"RuEX3WjUyaygy/kOswGWIaKKUCJkxjoQKCsmMzQ9YgjYE2tzCOid74I4ZwsYXxCWzRiK584HY5938Z51",
+	"mvYXhiTtL7CNX5OsmYXbS2iAhPM7quCqbDVufqukgrk+8LTLe2+KTJTSqMhkCUi0yJfSNEj5g08jEJXt",
+	"wr0YFy6xd/thPwKAZ9FCARDfHgjA/e2Jc7kCS72VJPCaEClQOgDf8Z2pwo/w720rXfhGuOJkPoYCXOoQ",
+	"a0ddfWfky+Bo3UdOcXf63t7FB/nitydf7EVJtooRD16MX4vqUFtIcz/ysi9zBgx4Y9AVGFCDNJ3AVT7C",
+	"qPwd5j8vJj1SmC6oXLv6DhY7895T89I7O9Xvw3jnQrdgv3X3BohhIBOM5lSN6AhtHW0eD5Ze/1r+jnaD",
+	"nK1LCPlVVpzBlW7ZXhfrWUzSaqsRUNnBaJ6joVQKhk3PqDUq1uvVWnJq9uUjBPaV7wJTFZZovJ/KFqD2",
+	"NsXN3bMHmvsrqnr2ECCoVDQo2q9Ki5sNs3d4YzC3BROkQVgF/4un0vDAspBZmbLuNPp1cw2/LzrtqUSd",
+	"Vp+fHw1aKHNFV1qoc6za3i9Gnu9KbCeTSQux9TQVtemR7VTYGz7ux6jsfnT1fkS0gXvbCOnGVXmgqL+W",
+	"cb8ioYtN2vFbIKYsEq+4x9itEYVhjoajP9Jp9JEgQqqIktKAy2fi8IqEPyFTmecYMoiloDBQX20S6+qe",
+	"MKfh77e9II8E8tk++D6JLmM1jg7uEc6gORF0urD5/huRi9sR6l0pMGvB3ak/zNXtd7iKT6WY5hytI+eD",
+	"s0539xUtMKH3fPC4y85VuVzKQrPsNcs4vVpjcaXfCWUJMHxvNbke2VcnCvVeO61exaCtUNgyyOWaYUIL",
+	"/sILopiGqi/Y0chc+KZrEQ3CmDrj8wSDDMGpLa4Bjx2T8/6Xrl+1nRdzifyyMHqkRYJ7W+3x3pa/mmhS",
+	"JaK6zNhKTAF7HGQpY2OjYT+pW7+Hg8R3WTJ/F6UQ8LeROoL8BbauxLUOFn4bi7Cv8hc30Cd+/sfx+esi",
+	"kY158GPZ3Rlqahte2JCPbC3oAhowVjJnA5K1mHfQxG/3s/EFp94iMgW4/29OcX9HNkKbS1vJWAFpAn/g",
+	"LyxjlRnXR7mc7XB1usKZuur5hknGVTpugtnTulHXvWDTUhl9tUoJVXwmjrjopMKa9b2Ss9+81mqLL1qJ",
+	"MeONCl/XbE0yquYTSYusRXGlqcbS1p2V1jYF2qzCgbJRkdcIeX+VEyPntcYn4ou/lnEToLAJsQi7ODsf",
+	"Pv7MKcyDz6uqn13D6DAbuTfsvf3m8irEvw1IQV7TsHfyvZyok7CY8PdyclKUljUvpGYjX7+3Vo7XXiBc",
+	"3tl0kAZc67R/es/4EndLWjgFE/ohNPswRPwdoxkkBGcce56H9BqrmcfpNaTzogxba7ISJbquU4ryfmQO",
+	"5UagFWsXuvlV0Kjit004PTC8ym2l5hrdctJlnGb5ZgDdrosDju9AcGjjH2DDDhn7Q6Mr7GnQ8e82FMB9",
+	"pycjgrvq+OZvIfXIdY8yn5dMYK/zfiCND6pGUsPB7S77I8bXuGcmBuHTnBOa85S5osBhgywrMsdobpZl",
+	"UZpbNQQ8C2Tt6nxtA72qNNw9aaM77G3Gx+pCPlDIwxgRw0Y5jjxW3+2QaKPWucCCoNr0eYXFLYtSVPUN",
+	"/KMJUdI2ftKEgm/lmHxrc/zH1Yi2AgJ0wh0boTZ/L4L5vJb/hIylyNdjcg2lmsLAv4IRqzzamEAomGP0",
+	"6GPyjSu8NIUyPJlkaAtQWi6dN0tDCY1vofeDbck8diVcyJwul0xY44OubJJQbNZJ51icoc4Xaq2LfwYT",
+	"Yzdyib2PnOHgxwBxfKk8rkjVvxnqsYQ9WbtQVt/HGn3J2HK6UujDRsfV/BcEvwzmrFHo8+CtaSEXnoA+",
+	"PgLKpmXwzdmg0cnUeme40NaDN5qsRxm1ScndaFm0k7p5vVn3KGb26c6UbFAX1GOCTrW3myC855JvmyUB",
+	"bg9i2roj4/XXe4Tmsag5JzQ1fucsWmBY+tDgaqAPDE/3ZlFvc8j3uk1aGjyg3p1JA/1ORnk38INl/sEy",
+	"32qVgqJq1HPsBHvuMF+6yGNdd05es9j7h09+dH+OeLY9hta39vEWd6f8RMNiA6YWIyLdLonvJvngdv5V",
+	"gif9od9FZNxLlHEn/vKZtYK2oOgJql77e5trE7QJtE9hcOXzOaz6Vsl1ho2gqFiUwjuRbKk633m1fhlw",
+	"0Pb78MA0/qDOBTz4u92iLuS6i6e17pSyzlVeuPTNmAsVGzOUYrsVq+YB/W2bs5qaaYs9q2rpfUB7lgfT",
+	"z2HYso3t0eBT8+re2VnrDFOHMfD43W+z9Pxhfaa/s5Dd+jX5LfL+JZbK+FlY/6UrykumZQHFTItSPAlN",
+	"SEUpyEwSKY7JBYGlZGDaUpquFVGyozjw1rz5IA3820kDcO4/ozBQMFUufq7b8RfJoPuOq6eM2O/m74j5",
+	"72CFD6j/b4f6ePA/K+7bVM+fAfWfSVfKHbwFIB07/18rz3QFqVz7V1uSi6KbBJOOm7dGSI1Pg7mHT713",
+	"wbopIvdJF+uH6/RveJ10YaObLE5CU4J7X67t4Q/m18QlxlcuE4x4gIZggkzWBJtdHZMXPDd3jAhaFHJV",
+	"FfHVcga9g8CdNlaycOXNQSMdQycAQgXWk4fvhmZYaAWHnRDd3OhAnKyxnyMltig5pGRBhvqC2gIg9n27",
+	"dppqfsP1+hgarnlvJTRWWEgodY5ZAu/FZE14loTpT/Y5sxS/WWcdgv2b51dhgynYg5vL1y/HzRQQdWjX",
+	"AxkMuHIuoKY8vquMvGm7HnC33PfCgA5mxkhpV2EZKqJOC7mIuRtBgf99hKDUw08iDRi35ZtVHqJKX11S",
+	"rVlhHv6f7wZHX374rn/05Ycf+8np7VH1+X/9R69rSB+ucAWoYQ0nUG0NMpllo4Nj751c0/xCKSb0X/gN",
+	"E92tDGGY3/l+i/Oe75yu4CLIRsVE85uQumOZxJyuaivbqIrY5Sjxytjm2BJaN8IdMneBQPozxPkzDgQg",
+	"p2JWQkdID1voyTkkKVUsITRNDVol5JoLbGEyXy/n6Io37LyQy7ltAvNDKTV2h1jQ4lqRTALHXQBaHJM3",
+	"JXbopIVtbkIVGf/l+RU5UYwW6XwM34IksBiS8dOjwWCckHGK/zwl+C/8t9bFIwgWc+2XQQ7gAgchBo3H",
+	"0Bvi6dFpQp4enY2Pybe2vY+BHWz9+9Jq6Q5+TjiA9pe270mzhy22H2mP0fpha2Trggv3ebAf3rmzNu8M",
+	"yXgmb1ghDGE1IFoW/IZqRrDt4iM1TszBr5fMgGRaQr05MoacePPtGLbPdRQpZAGxzq6Iy0oWmUqIKtM5",
+	"DIK9dsmynOQ8HR+Tp3WcsaiCfWUCbKljRg2i1VZaQApgaoHq4H5QdQ11qEAzLpaENkAckjG0F0Y0wl1j",
+	"FxUDFej0E4Oeh1Oz4yaOc/nTvwTV40YbTdvGuKXitGtvGdv+43vtPpA43O7XjNaP57R/ehpfmnm0uS6+",
+	"KBe94anDdfw4+KLfjzX03HUuluy7DsapFIpnrGDZEFl8IcV64Rvb+AcfbTkeoByGTLp4qEtNwR0Fx4Tz",
+	"SGHRGpEYMXsbAtvGytHjc6O2HeDZYagCCLeyGEJfppxrnnIqHimi8nKWGP0oP07pI+iGaUUubPKfII8w",
+	"qwUWQcW6yhLz1/8JcIau4FjSSS6PCpkVfFayf7ZxZVzxz0ctsZ9QXYSF5o4Os7CjeQEibLHR/9sFjPb7",
+	"VcBobB/lMoMgUsVFWj/lbn0v4xVrJAFRdLJ+4lGVaxDMx9WlbZARm4HvRN82uMtC15bpOl1X4/YStyso",
+	"QlcfdaPVtVGCzBhHN7SA8n9mMC8UvzWyqbqUhX4Zjh/5/e9+ysiPr2AVF34REcCNzcfxMNRKrBpFVQDE",
+	"J2RM/XOMFjmvhZhX4DTDteWOmBsSBaJ9iar0boD6xoz8DAeJ/XRhBj6gv+t+Hqld4cYPocaHDDVuhhnv",
+	"9Bl5A8QJ5rDtag/iKKWc2gS2CcRJ1ZKHubCEFXpxGsV4SARbWbL7iRtigO1N7bzH5IW0eR10YZn7NWNL",
+	"QqG/65BQdQ2t9+CevhdjIKYobVU31/UAtD3ynqB5AKyAyJrgr6qFaIDYvouojSHGtkiJ3QpXhOYrbKnE",
+	"CnZM3lg9wHaAI2Z+WYQNFZP3ArIA5dTX8fP+LFtxDGwaGH3t7DbpXBrtzLauVQhD1BdXT6o2jDPJbEKM",
+	"YcdTfNnFy5gBsJ2Tlug6s48WzPYjyCU0wGw1VDy1yPC7SDWENgtaFixr4dvmsLwBzPlSEJBxnt4f7OTp",
+	"h+Llvyury4OC+aBgPiiYDwrmg4L5M2R7G2BaQn/y9GhgqL2Xyb77sQcdx701GJNuXJscaRNHPnQrqrZv",
+	"lJpvOwv5hwtZVAXCa5pBj63/ql5+L/l/nc7nk0WWp+u/ftnbS1dAwWNXe9XZQwL3wXQGC0/wo+f5vVSI",
+	"H60kcnvyI5rLd2Q2cJQJwOWGLZEVwccmDGwZKKo5t/6r5395ecnFVD5ylcWwySlQiSFRms6YSkjGb7i1",
+	"92dsYrT8hCwY01zMVLLZwBC9BTbwfFUYQil8w654isWdcganb6Rg0HX8rp0Eut+iZ9hUaYvO3Ut6tpm9",
+	"Ge/5FZ21jWsfO4FnYMQzDAioD2xEbESljIBsHOpSNiojQz6BIz2EnP5qySWNYIWDB5ZeWoWkg3aH7j8X",
+	"f9pCRU7wam8NtjfvPjKSWlmAl7WQ5WyOpMWKr+j/80TEUxoFpCZuwXDt6sEoiKsgSkOgkcS4AaNT04UU",
+	"M/BQHpPni6WGZvtGxa5P6IKNJsxQGHXdVunsK8zAQv37YO3urAxfSfqVWOg6H0jzmhEeAKpG6D7qm/95",
+	"genHHjO/vICOiAY30GY5NcO+LdiC//R/C0ZyluqygPwxW5MhMqCCFLNhNan7zlrJa4/fLyoeYLlNpLDo",
+	"9UCSfq0yq+72Kof1vyPaZIXjHQWtHWv0tayToIORlvBvYiOqRIbRVYYAQTB8hxo3PM//4Rby2zHafTgo",
+	"/frtqUL384vYA9tGmTxyPdCmX5s23VTX6/dEnaRm2+vB+jL7Xm8iEmWhCd+iec2pSojMM0+YnlSuCvNy",
+	"0/T46GCi0T9gSwcsUzVR5h2k4f2qut7pUf/x0eD0amA9AUf982G/j1aZhiiVoSxTvdRLeguJQLYy06nI",
+	"nMSEiZ5syoqCOkHSmv2OiLXjgUh16mUpwoy8JW4kJ0yY57n+6V/u6Vsjnq1VbzgYDJLe/8fety65cSNr",
+	"vgqCuxGSxsVbX3Rhx8RsW5Y0kixZVrfHxzZ1miALJCEWgTKAajalUMQ8yNn9ubEb+wS7+++cN5knOYFM",
+	"oC5kFS/N1m3McDjUJAtVKACZyExkfh/OfK1z/4FdfIgqcgCjBaJQoyPFWHhhpDW4uDGAPVO710L7a5RZ",
+	"eWdAybRo5n3Hkiv+H/9rWjTzEiTEKntZOYQcXPKw3m4H5FSQ0wHseHTKXHH3t0rScEC17Yr9teT1w4TE",
+	"Sr5lhoSMRJK7u30vOZnKkA85FYZEFL7QibJ/Khpy+9MwcRLlQbQOD9pBLVGRnT9jYt1pNmezWUMmaoBL",
+	"tTGgTTzE0E0mUISaR0fNdvP+g1pQmzMKQIX3d9sB7DJeqfphme/1/mfX+07dfHlKHyH0K5X7GVOXTNXh",
+	"wBcv9TE+lQjt7E8hZ1bdS0Xo0DBFet9TbeqP7OX1p9/1Vp7suyia3TX6EUNSAB5iKq+M6e8Ja5QAbylG",
+	"p4+w51sbqlQbaPr0u6oD4exF04PKEzKltrNEsRgMwsJJwW9gAvoa9DcbHv653WMdGCww3j3Fa4+z4yeq",
+	"FIBdrTePDbsyOM91TCou7GI1HnbIvcN2vd06OugKuK5jZ/eCid8TlrCwK0JqaIe879Z42K117IUfuqIr",
+	"yhLK00ONcuBUnLN92H1n/fIYuTBMOqh5ucxpGvi4LvLOrmKp1rHbDaiwAhDKmYgkhcI4TSiZjWXkzyO5",
+	"0QT8Kp2Crhimppokwkp+KvZpoB4KhniFP/rI9ermrDTsG7qC+rLWqf3yyy+/1F+8qH/3nbcskVZAMaQU",
+	"EKB9FmoKsZIpS+tTaLt6Y+UE2kENoDu15ZqEXmc4ZZCDrYOkCxFix2vNpV+SKKL9rLgjpur3BFDVnr48",
+	"Pzwg352eP8oyMMCItDoBE0lgCdhXTZ+Q3eBN2hl/XKPkzBqAd+9bJWTnrdb57c1uBgrO4SoTxa+9vU64",
+	"OTQIlkqOVwP+mw01QfM9/vFhpdfXx7LCIks3VNu6PLSI0UsGEXMrEUMesQ4m7+jGQF/2Av8B12aP3Jb+",
+	"RM8J2Omrp4SSiAt2B7JO8HK3gnsN8hQO3DAdTbt0NfsyuTI+wMbh75xp4bSTdSnP/gZK6hXezPmc6Wtg",
+	"+ZAbjl5XRFwbTziOFUFW4lwmX8caNe5GAQnpHO0XK5rW+NGGWgVtvzp/+uLR2fnpi1e2xU/nD4Ps5LCg",
+	"duBYUZOXP33//Ym91PYWX48KwkBTDVgUNfAHTX46f1y/f0IeXQ1YlJ42QCIjvA3UjkHfe305/bPVJL2G",
+	"9aPwBe3ThHSZGGNHvzSQUTIVmhgpG+TcqoOOq+Q01M/PqxTYEYaUChpSp+ztz2cxoxOmbmkSMwVQl5Co",
+	"ETORIUI2BtQd0RqjeD+x6+sEAPOKU1CWafiEuU1i2QrclyXuyxL3ZYn7ssR91ug+a3SfNbrPGt2XJX4d",
+	"ZYk/OMs8koJ1rGriKXBVf258DNFut0F2wI1m70TImfb+BwPjF8zijJXAbvJCbmia9OV0rWny8fL1LkXY",
+	"oDEdjFkj9fjzUbtXp6/b5cPd54LCeyyNdeEBV3Ufc8jf1sf4SDfLIe7WPqyM9AUYYYSISjGwGGRmfuAs",
+	"lQCNja5Ibx8cHQXtAB50jYiineobz0P8SbhUi/3RyWcIY3znIozg6nr3bptAxhpnMA1ABCQffgCwoXx8",
+	"oagT01ZeEQKFWaot0o4WaRhW2C1LVQAfglpzyFi4OkcRrkhDLUidEpB+4r19h3akuRhFzIdo3G6jg8xM",
+	"QBsVHREGOc3gOVEgYlYM94oktsacT3KE0rgRM49Z1dH6Y+j+zQVs3V9g5S4EK8GvSw+LT3NZ53Duey4T",
+	"TSKm3ZGvdme+dnH4Las6pWe3mKcdhFURT5zjfbzz5uKdQ7fsvJLAz+tinXBV8739pzrO+TCrbHCyBB5z",
+	"LpkOXO/XZ2fkoNEit3sNpXXvTkBOjZzaj9TIaQ+il8/OfnhJ7OKwX0PA8w4YnY/EKOIa7PLHionBuEEe",
+	"0cHYE4I6CkwrCl5KeUgEBDfTume7rkB2O12BUdIeuU2j6E5gnTfYeesQFbCfISBUXwwf9cjtnPMBp7JG",
+	"EppyM/fnEIOCO6I6qS+YuhC88Pqlbt0CH+KFZ9chwEFuW7vaJ0LdwYhGzwdEXF3278XOUKenyJCLUN9p",
+	"kJepmjJ0woQ33cFMl0MSMWuW65N0caDpD4BrM0EcoySWMscsitxZVl9eskbmCeGk55O/u8IVIVyyrPTa",
+	"OWJEjyGNG57XIKd64gKuT4d1awXWwQxEN/jpsP4CMk5YWD9zJeiQsWmHPArJYesI0zhzMWEMzQg2qwiE",
+	"2oW1Lgz61B+9e49wAURd1aqidBDv2Uz9fe/uvRJ0xE2nVGngKh8XO8mq6+1oZssD3IJPGpDaxsIPyvZr",
+	"yIXwsw2HtCI9N8TKlhOSeHszWCAgO2wdFd/2fJwEpH2fPEsEsVsX8ZsWefLi3I8AWrnZECwtt5XRpN2q",
+	"E626++ZqgTGr1k1arcPBX66mkZf8P3dr7UarWyNMDGTIxejP3Rp4a93aX+Bqhm1g/q+mkdB/7kKqlcu0",
+	"mh02pBo1D1qt46ZVtV18Bms0GtgQ1Dt+t8Z7yXffNvqm1C1y/UbfyOd82StB3m1f3BXNdqPdrQWki9aL",
+	"bfDbmw9b9EFpfZMjqLTONTmwTRaHSmm9wUhVGjPX9b+CWkE4yvIOmHAGL0Br5qTE7YqAwgl4oycYyMiS",
+	"47cTnBWvfUPVaravxffdO5efiW+Y+mW7ucG4Zmc9zwwNDCba7dyaggEBC9BOPth8ZU6l0rrcqXS93Mil",
+	"PFjhU5rBuB7J0WrH0uVkp6A80AwT/HIpO5uQJT+2Lb+3z/vSoV88ps4qahmACafRhWdXuRGKGRiilFZm",
+	"defcFNjuwRwUu1c8Tf8mYiOuuRjKSlg2e4utDIDNhs6RDmUd27AYpqyTrqCmNLyZJPDLR8NQ2NH1x5W/",
+	"2v23cgXiuI8B3EwMIDek24IOjBmNzPhddZ4TbOca3LEUFjxW0qoCSIl0+731UqPohFA90YWDdMQki6yH",
+	"bZvESvZZOeviX6ErO0fPUjooOdkcNsM9u2TJPjXQ+esu1i1X0fVWAxskSBZrpTdXqk7nWU6anzN8mWyZ",
+	"6Lk2bFqxToQUDmD/reyvLoGyFxQT3eWQhGwQUZzl8q3ymb3tx2PLd6Caq8iIlyb8cYozx8hxy0NcoqWS",
+	"N03s/ZGD+a3sO10dJhHLPR5/HstERVa7578MKY8Q5DPjp+dTJhNzoaFmSNc6h3dbrd1Csc9kf5Uqhknd",
+	"K+GbC8S+xeXsZQs+rtPA9qLm+7eyvxro5a3sZ0nmuM4R+hGWdKlCfQbr8mZpsP8JJGoL4VkhOHvv9fOB",
+	"r+Dy2FjKtvXCnsn+S7sm0X3M5LOJROzvr327Nfx9FGBNXYLOW9lvkIcgXQ4QFWLh8pIpxUMnTW9l/5YO",
+	"yIQBo8uEzcuKxaiymuB1IrbHWwrZNJaGicH8OZu7FA6YzG9lOK+eRH8JZ46w3z78w3VInl4nYs/vtCeb",
+	"r4xmJWIbdVCgjJqw+WqL1l5Qdtzpkr2lJNlpGLuK7ZMgt5BBuvOlnLAQDybtjSDJWbPo0p3bCWnIhMXG",
+	"U7Jh4T7RYzmrMJWf2/7eIBbISmAPTHjz1/TtWFslI2MNMQ77shqaIupRGfoHY6w04BFRbS4S7R6N7Z0J",
+	"EFI97kuq4CBPsSG/qnVqMbu6OPjV3L388cEQ3h9GNte4qOx3spefs/kqexmWzN5evjl7+fTVUxzUTHwp",
+	"RhnLBZiGUw4vWr6PvoDCHwobIUhedpIIbimUavApSwnHuEaJOyGUjKkeOzRDrkE2S+jwQSDsXri0E24u",
+	"g3nxsZJ3ryTVtEQgFm2azVZ02mM3fbi0ixH15Z25vd0bfTZdgrzheQ1xcTc67J//3pq8vK//ZXY0f91O",
+	"nt2bPjwePzqITx+ET4a/yucfXwltOjsv2QwMq0p184UbPXsbZndliBJKqPDacEtl6G2Z5vsJm19wzOUK",
+	"WcQMKyGgEKFTkGmFui+hQqUI1kufjRLhow0BkcIdiWlAw4AfuCBmJonzrBvkFO5pHASskw9CIysP84xm",
+	"vIQH1l7pNeoups0/g0FT6Pdh1u/raZevWrX8sx6/28m+vrCvS3DzGVbu7itPJKvWc8lBPGqWlUfxaw8o",
+	"rZ6aMqP4oNrteoG/Qzm5klNmxizRt4hhV5DePaXlYNKuWW0zKJg4onwhv+m/kPNfXj0iI3kxkkomhgum",
+	"yYgmI9YVxS+PDq5TpeHfe+877CxBT/hlNp4bHmNlwXYZM0Fj3vD7R2U2yA8xE1aIcr/kSuftNgiZm8/O",
+	"fnhZuiQfSmEUHZidtzXX41qndthoNQ6L2p+GITC40+iVsl0w3D4FRdMtTImoclVEAL6bn+R089MumYpT",
+	"UVhArrY0naMtT0OzIstVugyr3108d7EgGBLKh3TKo7lPmdIl0BAOjWJaHhN6levHl55rNM3GQ8gl7AQ5",
+	"dGRhG1YnDhKlsGR8a/CEaXFiYqrM3CdcY0BAmbSE2BUnFDfS73mfKRpVZO/ADW8gw8j3cygVUTzkYqTT",
+	"Ou1YyUsuFnOhfqyqQ/aXV/dq007hbGXFUiTXOYiEItMEsxchdIBUMMRYlItf5SuNl2AnKtEmBnI6pUsg",
+	"E+e5DgEWl5s68EMAXT5P8r/UfStfrsvYOw8UIWRfhvNU/uxFPvQL8B+ADeGfaxsiir2rvYCq9JkkdEbn",
+	"Jz5T137hSjMwkx8jwZBWM0qY1lBhVpzSdXXUv38ZvDteHJ3Eol67cH18nXsHmIwLzZhYCSkNJ16+/Sva",
+	"jyCfb0pH7AJQRwteFvxO8k8p6tGLIlDpkpLNq/PmQk1PE/WqmaeldpnwD7PwMpbTAwr2wfHRcTvIRM6J",
+	"JQpJepe/SiHVf/zv+gumBhyKFXJ301EyKq2k/9ile9l+sioMnt/99hbtzUTD48JO7s2R/LfrTNv8In5v",
+	"V9DqfBLcXXDfczvNmMcZcGEBiIPNfQktCwOfwJGDD3Eq9rjVItSQqdTlflq2vD4H9U8+VvRZ1FVumOGV",
+	"mQgdrQf+HtE+ixb1DHnxCiyAlQpjEw21iz4qMpC02/XWcUop8kfTwakguCQocC82UMzb6+DVDFRxXpj2",
+	"PFR/0FSowirYdtvYoKgHjORSz3SmuGEeRsyVFDO9ERZQMbgIkrZplU+rqsoHDhrerahjZ4OJTgEc+x7Q",
+	"iBtNpnyE+5T2cJRIckytYT9hmL3uyLUR5HZNJvtrf9HuhxrQbTc3oA06NepS8rkgbTLV+dNifDHbpUlG",
+	"4ZImxMMQba6Isrco0UCv/b0+ftToGGV+t0ETkgykEGxgEMSyfMiAAKcwZkKai5scN6ta4X5YnI9dJZrO",
+	"yWw8/ygVAH4141kfHOANqLButAP4mmwf//KJkKWi9joRuoDRaFi8WDeXUrULqpTD8Y4gK8QxjJfHu14n",
+	"X0Ggyw7OQkUduY1Q8gFxphQgBQ6Y1gFxsPmBnZUBi4DuQ7kPLLyDgbIhcaC4DgizQ3q+nb+y1yCnLniC",
+	"wMM6Ba8gMjEd0qu7Z/YwOSZ9n0Vsf4DsZTSPfAmzbae/8z63vKwfkRb+XdIogTxuRwMAyxI6W2x0Kua5",
+	"F1lumL6QvYMD6lu4QxQB4I/tT9bcvx2s0O2BYEt2FisEI1l3X75OhC9YtD9ANKqumR1Fk2XSrF8Rb2V/",
+	"AXZiKfG9rPdZSvwyhu3hptE76Egew4O7WoKyHhVS/cs7BW1vqFtZBNbQEUTDexM278D09pb4JwIirV1q",
+	"PSOoeIeUr+fMIU/bxud0pHuF+HmOr8KXFnRKygqq+CvoaC19xZFdRHlU5H/tdLv6zTe3yTf+zzt/6vzW",
+	"7epu9+zNn0qQkfNsF+1ltosN1hfU65ptoJ3TFrVtrK4NutKng8mQR9HKY+gwDDcujPU33LY6dkVfXUqI",
+	"Q08wY4oR9msDQqZpKEOzgNt6TUDIpZ569JR1fX2wcV/x5GX7zn4ZRcevk5XRSrBV9mHKmwlTbsuusqbi",
+	"xRo1uZoXV9ZmV2fo7Z48J4FmERrwPQT7gpOkkMVMhEwM3IES4PrDnW7p7EeOefddSLSnYWgfkIjIOnJo",
+	"GLs7Ixu6lh3S+2Z5GyxF4U8rXG6+vOaG6vSC2lQKbqS6wB/T/i+U8MkYxLjkDtiXpUo/EDlXb2dnHDlc",
+	"rJaOJAL7bMwurMyZn4MsVbkIDDSnC6hA73fuezrvtU5tpGQSd7DNzj3fIMl6X/60Tx3eTSW/sDYLpxF/",
+	"x7w/5XToZjq6UA9lr2u+R+iR1UdHKksO1ujdF1hc5mSa9SssD5Aln+UEaGN7YnXkXSX7kPsfOOSO07+N",
+	"CbTVOn+diKffudrjgkw2MTCyfQGyv2OVMfYQ7qtRgGcUAAYM+tdwGswi/yPGDyTRRsYYwLS6gGvSS4NX",
+	"PZIIwyPC7YqFwgB7iS8MyGJc60sDsFuoKvZb5w5b51dSBwPTvY18VW9f62hdTzFzNyCUxHTEvP+hEnFL",
+	"Oz7JIjF34KhdqcCfHZeGIpSgz9roiq74GQBvcdl1yBLvaC/I81Wm6OU+5UJgJAupecY0jpnjNdLLJLSY",
+	"d9bjYa8rXHWj7xduxfAzfNWzcmdl2nrvDXLmGaMBUZKHRCNd+CJrrRXzkSRSpGQpkdSaSNUVisXMhZgg",
+	"kIxvR5gIdQrbC1I/pvoEmcizu3lAPcUWwV4PWkdl7pWL+1+X7vYTB//9/CBlxwgCLIrwIotUu3VUQaqz",
+	"ImrEhbl7VMvx6lSQ6mzD//vmhqGXfCbLqhosagybxumlITU0X3WFYxOxS7vT1RyS35RpDbTqVh0QT8xr",
+	"9wVEytsYbc8NWJ7ed8eUORhLF38KNuEa/rQ8wwdlxuZ5Jp8EkpC8CiqCbaPKg60bbrg3Oj8XYKtUZIiE",
+	"xzS/SZFIjj6PKaqYUfObt0RTIBzBZpmbifRegITjDkKdQ+RWb+C5n3PQWFI5tq+e3XA8N3kvwJqDYlwx",
+	"5CGklMMBohOG9ArcSvuRHEysTMCBfdoiplo3yCt/fhIQOxUBiRWXihtXY8unjEDYKcex6gwOGYUeOHSx",
+	"LNao+eeOKeZHLg1ibZoDgf3fIpR3o0/7sA+37cNtN6+KjZpf20HJodmtAB1Krypm0FDDAmKNFGL4YIJG",
+	"Phjw9mN5rsxZ+rwbLPOgZjC+SGKfo+ciVrnC94GCV2mRP+F/S/TxjwBJYCwTZb0BqwTt3/YV3sp+aTYE",
+	"1Nfb91wo+yhFBARDDsbIzk1pOf0bMBsFZAJDwhcCBV68g/yW2umUKT6gzXOppDByR/PQz8KqE8psZeyP",
+	"KW8OW0jn1n+a3pZ+t66aIr2y+d7/uToo7q/KR8ZBahFA7MqQIRSe8inzTO1h4oDy7dUrpPkJS4W5QpZX",
+	"D5RvfGZAGe2N+M8VOdbZLG63Ire1Av2M52Asyxa0Neq3N+IXbr7GlncwlcSx6mdiIpMoDNLsVJQIp5eB",
+	"hNrIOLa2vRUQ5GawjsGUioRGFYLyOhE5QbkBw3lvQP6TB50RQNIvyluQnUmEnG0hoeVGXl7KIOf3o8nZ",
+	"YyWntsvenEolbMgV04DeBKRnUGasGFh6DQLSCUGeTOgE84R6PgRUASe7342+7t3IzuH1tqNNFruMP9pa",
+	"/wEPxrnGun04OvCscem617jxCAkRJCrmZCoVA0GwH1IRgDoFbnxKPp5PlK14Ge8X/Fe+4GX8sda78zUr",
+	"PIOfPf1GujpDHm7CIeUXzTnc/ss59XrzCRCInafeaB21IXM5rHXuBbUJF3Zw/ECG+WMhjAtsexiUroeK",
+	"WEL6qIuh9fsrwfl8rVhagLJTxMDO+KpoAS64vRr5TKGFgrVonHR+em8OCGEr1c5jLkLtIBy4QBJfz3mr",
+	"SX9ORDLtMxV4QJ54rKhmcO3viTQgvGRK1UQHpFe3F0E+AJSVEZkY55XJZDSO5j5vSJMpo8JYlw6QcGwz",
+	"69RNudYxi4xH1qGiK9i0z0JEDWIijCUXDq9HDPkogT29P4f7WcvUSNnBl1BMJ5HBIp9hor1/2NNsSoXh",
+	"gx7mb2c1j65nWjbItzAccug4gK1RYJ85tKswhxQEmRx18hJGSHdID2ibA9Ib4D8PCfyb5VsCfe/D+kFA",
+	"HtYPmw/rR73An/87bFV/0dFRvd1EFmip8MbEsVJLRUI+ggMsRAbCFu12r0F+Bt9XJ5gcAoTSPdJnmocM",
+	"sYmKkEi296cEEgvSvCucb3fzABNX7H1uaQeaBHTyARJML+J/QK0YR6j6PLUXud1jV3RgencCl1ECuCD+",
+	"pf1o1skrXF4d0uvWBopPuaARkGl3a3ZE//3/kIcyZAR/YhH59/9vv/7H3//tH3//n//4+3/HD/8DPvwb",
+	"fvi/8OH/9eD237Oh8SWOsFbtou3WqFvW+JC6m0a7WMEVgjfw84+DFhmmBDX8Evpq/SeqptqO1igRuudG",
+	"1r9fOiEwhX5CEAsKy1p9bQGQPRtJOC6uh0XAq4iPqEnAV/PgKxOYBjksBcMKFmUUubMjKiZ6aSksm7PQ",
+	"m29dXcDK+n/PVh1JOUm5qpElvEjBKCIufBrQaibqjYr8262NqKmLne2N533Fw17HKg4HyCXCgPBhlnxY",
+	"ql1OSC9iV3xAo0JbKygnOcXSySukEh5ufHzFq09lWCyvSneirB0TydTuIekXrle2nesEsButG4i/yhmZ",
+	"WkcHJTiHx5N29qBVwXMOZmNpP22TKb3CzKO2mx/3qTwPqaJX+W3E59a503AzlolGEaB4WI66uewVKt5A",
+	"DoeLFanpKyy8QWt9KlVJflffbyIOCRRUwcaVlu76Qv/y5aLt+oM3v7XqD968bwUHH+rZ57/8141rBbGH",
+	"mLbgyr+xCBYkIFxYtq/lnEanWjNhnvBLJmrXqZ2+e7Rd5/zw2TaVIIsImPlEXjIlpkwY2L8rugcP3x1x",
+	"Mbfn9dmIihRucTCmdv9ckHjbwarKSmxQ6FMq4K6dZsK6lm+2610Odcv3bs6oWpDvg4r8Qnvp4kChCBwc",
+	"FIX6fqtMKHZ2/8BgSM9dh3TAME3XDxgCWDgxAS8R/M7OYVboD/KVB+n4LR1C+xe8Yuc3ayYPk3fv5unD",
+	"csWmqULNl60JSdaapbWgZq1OjxQS1Iw0NKp1NmeVw/33NdixZS7ez95kHWax9/2J8E7RH7S/fClk6quh",
+	"C7X2IJgJLdWapA28piRlAyMAG6VruOfcYHwll5xRSYjgIhS1e4foioB7spS04c7yBJtlmRlpqrfyOKaz",
+	"jNPRagx1SaOMevE4QGauzm+1wm3sBLjQTiyjCM3HqpSPrCUOuU/4qHjF419ruVwPB4u9yAl5d0eOVZy4",
+	"lfkdbmr3snyD2R2puGTyjN9sKNDN9/jHmqwOuGYpp2MzsX7CnFRf79gAmu4PDT53zoafwW3W2dYRPrhn",
+	"Ib5XXKRNr5oq1qp1r4ZU5UQDjP6BnDIASUCnFtjNNCmlGEwXqzsSuAGI1XRnqbdbRwe1LTWqP5qoIC7w",
+	"Bxd7wfgsFQleMG5pPxWfUEKCWpyUZRwxl2+EPTohdh8nikFBADedLBWPWV8CI2h9NuI5vDpf9eeLYdwx",
+	"ccaN5U+L+y4TGLm0HKOn/5GOKBcARJJ7EhckVnKkmNYklJhkQcC9SQ+pS06fS8Tymun8O1g3eVlcB2vx",
+	"h97a9mnzZf6XAZYIK4c76I3iUfzi/ujkjF0j9WRBs5Qmnjxyt9e5HXbT5EWQ9ZljHLU7siZGdnyaikqE",
+	"DoiiXDNNaMSU0QGZykuWV2UNctR6QLgnJ+0zOIJxfYIAKQSCphLAeZeUiO/9Smv0hpn2Kh3LBDuWOWCt",
+	"Rqt1FNQyTakhplx97A/e4aqHL+YFOMzAC6R8/u2NTxWAVbdRsgDEjAS+UYkTupwCsJ1+Pbeu7orz/n0y",
+	"6deg6LyYpUpuMZN0B/2mElH3jOVV5J5ZrAHQMrVL87NGSn+OGgKMFTROfBGw50L2tgsCclBXpLCsTB5L",
+	"NfJGyetEIHXnWhzxJTJCjGYvaoeymPUkpVteDw9+7xOw3myi/pCYuPwdt0tT2gYGcQXhp7dUTRZeViNp",
+	"jBfhvQ/1SVUFClHOg5DD7WMNqcYIqnkMrc6AU23IecmFB7y4o/1RBOcukvk6qqssrVaC0VNat5xFsnE5",
+	"fvmAHV4t7qadrq2NyjsFs+bPIblw8Egl3avkewOu4c+pJTfI8/w4+nJXLNnnbL4GThamZ682P2MGpnch",
+	"08n43OHZ65b4bOJ7LhX4oALnOvMAg1TFl1T5sBBg0m1T0O9QgxpY8y4f+5phph+gTiFIEz7ypBjUgnYj",
+	"69F6LCduvCtfVS20PwP56iuFrmmYVMjKtSqENhGVlfVBObvnhquD9gv8a68Musn1vWlFEK7H5Xog8iiL",
+	"hOUPHiY8jlkIZZoemYs5W9zrd02njGBCE5xJAFbSmpSTP2KF0T5QeTO1StkK2lcsfQ328lK90qcxll02",
+	"Z3Xk8pGvOnHXurR9h0focu0XNl4+Ej8kZnnXLcc79MiGWUmO2/mvuy7/uRKsqvjj+EgQCaPslwxFvbGK",
+	"IS6o2vmWiOhmFJBwJZlYZ2M2loTqiQ7IGFwPBkR12vbBOh4O2NZ6HMTQiTsgc8fhdgusSGrxKfe77SpW",
+	"xTBh3BUgHS4gbXcA+4vjp72KuWI6B4nlNgYMFKW8g3rcl1QhjdFSOG/KzFii1sdmkoeD2pst9DK8tLMr",
+	"q7IScWA+CYfjl7GagQ0R19i2K7rc3/gWHWia6a0Jiw3mhgyknHCHMIltAP5cOALIAIy2mMk4ghoISvpK",
+	"zjRTDfJKyZGiU231tqsHY3P00gEh2i/5HE3fsm58KnbJFcF4XMyuLg5+NXcvf3wwvLgbHfbPf29NXt7X",
+	"/zI7mr9uJ8/uTR8ejx8dxKcPwifDX+XzLY49oYdb0aXs5dUrshzzxBkz9Yew0KqOA6HRLe2WY2M1lvCX",
+	"baPtMSw/yv7OHcwuFeT01VOCC3gL5Ziz8Zqw7qtc3zOWFhejqrM7v/34Q8zE0+/IQyToJUDbHvry7YK5",
+	"oAlQ7Z9kqTR9OpjY+/QKfWgOaBTZn3rL2hGUdqoi11TAWsMRsevR5+bmBEgDzDhXBGg7VzygaSa86bjS",
+	"ys5nFDOJEhdG1laWwOZKA5u3f/vXZrfb7b5p/OlOaTXgot98iIBlCzoBB9yPcFGZfC+9sixTJb7NLe3Z",
+	"vj+OMvlCPbHjTRTWKzdGpzM6/7jCamfRb2P56dxBblOZWRG7AnHILQYwUQoynWIfDGTIliSYXXmEsSHU",
+	"T2TvYOSEiQZZtKgAXdsJaJqqkmbPgttArW83ElKVkU09lFYiDdtU3l130/ez6kYHVgX0Wdr7IptD7SyO",
+	"rqIfvmW//vjjL/1fzu7+fHXWf3paVRm6WApeoI99cHeDI2LXy1T1kBGQ+RZFu9hFOmzx4VsdhZO3Kyp8",
+	"2W4EsD+P58XBUwwwOha6AivzImSCs6p6eaaUVLt15tyHQ331Q7EXcJTLtEzUgBE5E0wR7FHeqVzVu4v8",
+	"46p72rq+op6l0mZd4DoXWJS8qc4+rdqlvlr7b78zVOwMD+WUoSHk2XVucG/QawN3DCC9fWANMpliprQU",
+	"5HZPJ/23bGB6yNEg5ssdI3xIelzrhKmeYx9BI++OY4Cl4P7e7k3Y/IKHvTtwVgfP7ApvGHIz5oKYmSQu",
+	"Wh84hgwEJdHESNkgP4iUecFeyjXxr98gZ3LK+jLECIE2PIrwDJEoGSFijnPEg3xUyiVTluCsPBLhmR/A",
+	"NbsOpPz4MbulOymTYslg2T26hNG8dnB0/+D+g3t329Xk2W4qKpXV8fFiUlCBybzbvWq16t3uVXvY7V7d",
+	"G5bSl1cmWQGJBhslIk1WX3q3BXQFY2LdaTYjOeKi4b5vSFWFLoMrqLYFpMxHebuMxd75Uiu5zxljG3Of",
+	"4/LfivZ8d7QGEbKw1jncnA3JNkjXfUkkI8OBgd1txhTb10XfQOq5CIEBx+tsq+a002iban4aTrlYEb0H",
+	"hWn1HkCPFCG/nIHiDrD9AsjBh2GYDVm9EZsGYprUquBLOYFaGVdExwXhVaiYlRr1IxxX75X0Xkl/DUo6",
+	"x8GHcZlap9Z+cNBoNQ4a92pBDbyG1TkQEYdH1V7IdzyKaPO40cLUCAXfOwCdfKg8u9WDc7iPu1VZou5g",
+	"MCgfQFwNq5eRG9FibB7CjBlpYkj/W7HRYojems6sdAwOjzyKqxO8BSndLT/iJ82U01mrAUL8hrnfCW8Q",
+	"ISTdK7bZ/vKeT/O9+8tToq90g3KngN5BIVv5Jyt8iE3THFIvLCXH2+fdfC5zLHdit539tdJZfBr6WqES",
+	"6MFNFa+9UUzNeAmZEDev6lq7tZsZiI9LMntfXZYEjKcabciZVBOm3AeMyOkUCVXPuBmMmfZ+e4qwHDhG",
+	"GQ++MNuQgRkixp5wGbx3ALKCvHnrlwBGCoKnYKy3ioLZDlzYFT18256zakNqKHGMzBB+fHb2w0sotpyj",
+	"ISwk4aHu+JP8OKIDl8kihbVPhlKxsnjCE2bOPAjjbvZCnw4mQwBDgzASgH66v2Vsd0koQgdQTJwmtC0u",
+	"KY9o32FvpkFjFtsOIWjGRXpN7jQdmELTdikYVzsHr17rAARXjiBvQ/SyFCbswuVgrmKGK+CAfUjzJD0i",
+	"IK47eHRfMToBw2QQSQ1BavfVxTLh3ZhF4QVQ3qcsxuJiGPHR2MBbQh8xnu1+h28c0WXuRvC1S8ussFSO",
+	"AdBsSq8ucs84yuBb2Yhrx5jsItj6ImbKZbDCpYmKcgbXbDZrxFRFjQFtZq3t4DihxKmP+CXzuqDPqKnq",
+	"3l3bvTFkythFiDCodvHO4M/Y/n10cHQAeahqdWbuhy2yJ+basKmTjg1YmB33MgpujnUZV3sXwCOvx7vs",
+	"NN/ejLsZ9C37v9WMIYsjOQcQWF5IX4WJX4v4dsmUT0Ct3JDcNX6b6XNB1RyC1k9kRggMPMRG0YEpzTX8",
+	"m3vQzhXm7iHWkWu0wBcbyVqnNpLtxsFd+KzYJceXqrWGbXYQHtaCWvqitVaj3Whtno7lO16xrP19/2ip",
+	"gnwwTheGy+bYaOllZygz1h9LOSmiDX6EwqdzyIelwnkVcAwkE6N5yAIfs6OanBkqQqpC8rPrV4rtnyYV",
+	"pLnimg0UM+R2bzbWbHDRaDSA9cAglgTrCo+KC8v4TkAmjMWacEcOMaZ5rJysVBGBJ7A0y6XwAD8DsiQY",
+	"T15PoCo7Ng5EiwGvhNSsK3puTOs87JGBNbHQaMoqu5C6DJ4DJzpcgxUG0nz3iDzn36aQ4iWG1ms2YPyS",
+	"uRHaBNtCW0fLDhlP1QT0+CSzAgErFcF7wIbEY6OC7T7Vo4uD5z+/+nb0fXQ6vArjq4PTp8dH8atn94+H",
+	"Rz97sx3PfjPDPRuN6pjhZkkF2ENgy2DCAGygc1aJ5mLASPvBvdaJHzqkM51ykRg7haOFCvX2vfvte/eP",
+	"Wq3Wuo4DI6qh07iq/4cHG3T/jI8EsiiABR8GJL0v0iPIcG6Xr51MB9+mY2t6F7t92Q6eH8tfh+9ePjj+",
+	"9cFPf0vaj/Twx+nwby9/HIvJrwfx2wfywcvvXjb/2oyfHv153btp36vtMj52IW231oxrMeQj+xei+ncO",
+	"Wh+qOJY/pF1AAN846Udcj1F/b7aDOHGB/m6Uznuw3Wv50qg0GOmGGJEB1snOtq8BOiCujNcVNNRO1l7F",
+	"AMS4RX1TNr/MUOtr1IQk6fIiUwpesl3L1tXwTo1zxI9a7aAGDC+1Tq1gQqYTnyjRsZ4Ap9bMqrOrOJKK",
+	"qU6yYHBuNozZFltuJqf9dvRAXIwCMlMS0dOMlERG4Z7p/gsxhl5ZdZ/aFkYSSpz0bVs4m+nDDwsPtOuf",
+	"P2dzRO5/n6MAeIO+urqs2oDT5Kaad2+bYCm5LpU0ECMUXZLE9nVCPCLwpwlaMxjExYbWBAuJZhEbGH/G",
+	"6i5OGwPE+XLTR1dskGAjF3viikRylGsJ9uVyy2eyr/OYo+CDRHIwyYXucvTxi82hij3XPI/ykA/+eYDy",
+	"MvNmSg1TnEb8HeKYyiGe4MdUGW5ciN3dKYstVaQtuoIXCmnVkbWXciOPgafyXsC+lj2n8hmSwNJGbHAP",
+	"hyMjbviA09IhfsxFyMUoJQhIBwX4ASreIw0ODqUiQ8ZCKOph+afab1e9jbV3hxwJ6n1m4ZXVGWWNnrO5",
+	"DrLjfR8eRWJsJDWTJOQhzHBuSD0c4RJgNKMR5PyHJPfDQrZgbjDQ3fnw5sN/BgAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

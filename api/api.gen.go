@@ -2366,6 +2366,14 @@ type DeliveryList struct {
 	TotalCapped *TotalCapped `json:"total_capped,omitempty"`
 }
 
+// EndedSessions defines model for EndedSessions.
+type EndedSessions struct {
+	// Ended How many sessions were ended.
+	//
+	// Example: 3
+	Ended int `json:"ended"`
+}
+
 // Event defines model for Event.
 type Event struct {
 	Asset   *string   `json:"asset"`
@@ -3820,6 +3828,77 @@ type Trigger struct {
 	Name *string `json:"name"`
 }
 
+// UserSession Somebody who is signed in.
+type UserSession struct {
+	// Address Where they were last.
+	//
+	// Example: 192.0.2.7
+	Address string `json:"address"`
+
+	// BeganAt When they signed in.
+	//
+	// Example: 2026-06-18T12:00:00Z
+	BeganAt time.Time `json:"began_at"`
+
+	// Client What their browser says that it is.
+	//
+	// Example: Mozilla/5.0
+	Client string `json:"client"`
+
+	// Current Whether the request was sent with this one.
+	//
+	// Example: false
+	Current bool `json:"current"`
+
+	// ExpiresAt When it ends by itself.
+	//
+	// Example: 2026-06-19T00:00:00Z
+	ExpiresAt time.Time `json:"expires_at"`
+
+	// ID What it is ended by; nobody can use the session with it.
+	//
+	// Example: 0197841c-2a00-7ccc-8000-000000000001
+	ID openapi_types.UUID `json:"id"`
+
+	// Issuer The identity provider; null of a key.
+	//
+	// Example: https://login.example.org
+	Issuer *string `json:"issuer"`
+
+	// KeyID The key; null of a person.
+	//
+	// Example: 0197841c-2a00-7eee-8000-000000000001
+	KeyID *openapi_types.UUID `json:"key_id"`
+	Kind  SignInMethod        `json:"kind"`
+
+	// Name The key's name, or what the identity provider says that the person is called.
+	//
+	// Example: ada@example.org
+	Name string `json:"name"`
+
+	// Scope What one may do: `read` looks at everything but keys and the audit log, `operate` starts and stops things too, `admin` does all.
+	Scope Scope `json:"scope"`
+
+	// SeenAt When they were last here, to the minute.
+	//
+	// Example: 2026-06-18T12:34:00Z
+	SeenAt time.Time `json:"seen_at"`
+
+	// Subject What the identity provider calls the person for good; null of a key.
+	//
+	// Example: 248289761001
+	Subject *string `json:"subject"`
+}
+
+// UserSessionList defines model for UserSessionList.
+type UserSessionList struct {
+	// Items The sessions.
+	Items []UserSession `json:"items"`
+
+	// NextCursor Where the next page begins; null on the last.
+	NextCursor *string `json:"next_cursor"`
+}
+
 // Version defines model for Version.
 type Version struct {
 	Contract string `json:"contract"`
@@ -3994,6 +4073,9 @@ type Malformed = Problem
 
 // NotFound Problem details (RFC 9457).
 type NotFound = Problem
+
+// ProviderAway Problem details (RFC 9457).
+type ProviderAway = Problem
 
 // RunAccepted Example: {"assets":["fetch_latest_bills"],"backfill_id":null,"canceled_by":null,"config":{"limit":50},"created_at":"2026-06-18T12:00:00Z","ended_at":null,"error":null,"id":"0197841c-2a00-7aaa-8000-000000000001","job":"fetch_bills_job","parent_run_id":null,"partition":null,"priority":2,"started_at":null,"status":"queued","steps":[{"asset":"fetch_latest_bills","attempt":0,"blocked_by":null,"ended_at":null,"error":null,"next_attempt_at":null,"started_at":null,"status":"queued","upstream":[]}],"tags":{},"trigger":{"kind":"api","name":null}}
 type RunAccepted = Run
@@ -4557,6 +4639,36 @@ type CompleteSignInParams struct {
 
 	// ErrorDescription The same in words.
 	ErrorDescription *string `form:"error_description,omitempty" json:"error_description,omitempty"`
+}
+
+// EndSessionsParams defines parameters for EndSessions.
+type EndSessionsParams struct {
+	// Subject Only a person's: what the identity provider calls them.
+	Subject *string `form:"subject,omitempty" json:"subject,omitempty"`
+
+	// Issuer Only those begun at this identity provider.
+	Issuer *string `form:"issuer,omitempty" json:"issuer,omitempty"`
+
+	// KeyID Only those begun with this API key.
+	KeyID *openapi_types.UUID `form:"key_id,omitempty" json:"key_id,omitempty"`
+}
+
+// ListSessionsParams defines parameters for ListSessions.
+type ListSessionsParams struct {
+	// Limit How many items at most.
+	Limit *Limit `form:"limit,omitempty" json:"limit,omitempty"`
+
+	// Cursor The `next_cursor` of the page before.
+	Cursor *Cursor `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Subject Only a person's: what the identity provider calls them.
+	Subject *string `form:"subject,omitempty" json:"subject,omitempty"`
+
+	// Issuer Only those begun at this identity provider.
+	Issuer *string `form:"issuer,omitempty" json:"issuer,omitempty"`
+
+	// KeyID Only those begun with this API key.
+	KeyID *openapi_types.UUID `form:"key_id,omitempty" json:"key_id,omitempty"`
 }
 
 // ReceiveWebhookParams defines parameters for ReceiveWebhook.
@@ -5296,6 +5408,28 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /session/oidc/callback (the `CompleteSignIn` operationId).
 	CompleteSignIn(ctx context.Context, params *CompleteSignInParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EndSessions End all sessions of somebody
+	//
+	// Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of a key (`key_id`), on every
+	// server within two seconds, event streams too. One of the two is required. Somebody who still has a role, or the key, can sign in again.
+	//
+	// Corresponds with DELETE /sessions (the `EndSessions` operationId).
+	EndSessions(ctx context.Context, params *EndSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// ListSessions List the sessions
+	//
+	// Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked, are not in it.
+	//
+	// Corresponds with GET /sessions (the `ListSessions` operationId).
+	ListSessions(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// EndSession End a session
+	//
+	// Ends a session, on every server within two seconds, event streams too.
+	//
+	// Corresponds with DELETE /sessions/{session_id} (the `EndSession` operationId).
+	EndSession(ctx context.Context, sessionID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetStatus Show how the deployment is
 	//
@@ -6752,6 +6886,58 @@ func (c *Client) BeginSignIn(ctx context.Context, params *BeginSignInParams, req
 // Corresponds with GET /session/oidc/callback (the `CompleteSignIn` operationId).
 func (c *Client) CompleteSignIn(ctx context.Context, params *CompleteSignInParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCompleteSignInRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EndSessions End all sessions of somebody
+//
+// Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of a key (`key_id`), on every
+// server within two seconds, event streams too. One of the two is required. Somebody who still has a role, or the key, can sign in again.
+//
+// Corresponds with DELETE /sessions (the `EndSessions` operationId).
+func (c *Client) EndSessions(ctx context.Context, params *EndSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndSessionsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// ListSessions List the sessions
+//
+// Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked, are not in it.
+//
+// Corresponds with GET /sessions (the `ListSessions` operationId).
+func (c *Client) ListSessions(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewListSessionsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// EndSession End a session
+//
+// Ends a session, on every server within two seconds, event streams too.
+//
+// Corresponds with DELETE /sessions/{session_id} (the `EndSession` operationId).
+func (c *Client) EndSession(ctx context.Context, sessionID openapi_types.UUID, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewEndSessionRequest(c.Server, sessionID)
 	if err != nil {
 		return nil, err
 	}
@@ -11309,6 +11495,220 @@ func NewCompleteSignInRequest(server string, params *CompleteSignInParams) (*htt
 	return req, nil
 }
 
+// NewEndSessionsRequest constructs an http.Request for the EndSessions method
+func NewEndSessionsRequest(server string, params *EndSessionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Subject != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", *params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Issuer != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "issuer", *params.Issuer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.KeyID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "key_id", *params.KeyID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewListSessionsRequest constructs an http.Request for the ListSessions method
+func NewListSessionsRequest(server string, params *ListSessionsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Subject != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "subject", *params.Subject, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Issuer != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "issuer", *params.Issuer, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.KeyID != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "key_id", *params.KeyID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "uuid"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewEndSessionRequest constructs an http.Request for the EndSession method
+func NewEndSessionRequest(server string, sessionID openapi_types.UUID) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "session_id", sessionID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: "uuid"})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/sessions/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetStatusRequest constructs an http.Request for the GetStatus method
 func NewGetStatusRequest(server string) (*http.Request, error) {
 	var err error
@@ -12243,6 +12643,34 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /session/oidc/callback (the `CompleteSignIn` operationId).
 	CompleteSignInWithResponse(ctx context.Context, params *CompleteSignInParams, reqEditors ...RequestEditorFn) (*CompleteSignInResponse, error)
+
+	// EndSessionsWithResponse End all sessions of somebody
+	//
+	// Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of a key (`key_id`), on every
+	// server within two seconds, event streams too. One of the two is required. Somebody who still has a role, or the key, can sign in again.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /sessions (the `EndSessions` operationId).
+	EndSessionsWithResponse(ctx context.Context, params *EndSessionsParams, reqEditors ...RequestEditorFn) (*EndSessionsResponse, error)
+
+	// ListSessionsWithResponse List the sessions
+	//
+	// Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked, are not in it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /sessions (the `ListSessions` operationId).
+	ListSessionsWithResponse(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*ListSessionsResponse, error)
+
+	// EndSessionWithResponse End a session
+	//
+	// Ends a session, on every server within two seconds, event streams too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /sessions/{session_id} (the `EndSession` operationId).
+	EndSessionWithResponse(ctx context.Context, sessionID openapi_types.UUID, reqEditors ...RequestEditorFn) (*EndSessionResponse, error)
 
 	// GetStatusWithResponse Show how the deployment is
 	//
@@ -19728,6 +20156,11 @@ type BeginSignInResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// BeginSignInResponse503Headers the declared response headers of an HTTP 503 response for BeginSignIn
+type BeginSignInResponse503Headers struct {
+	RetryAfter *int
+}
+
 type BeginSignInResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19739,12 +20172,16 @@ type BeginSignInResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ProviderAway
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers302 the parsed response headers for an HTTP 302 response
 	Headers302 *BeginSignInResponse302Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *BeginSignInResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *BeginSignInResponse503Headers
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
@@ -19765,6 +20202,11 @@ func (r BeginSignInResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r BeginSignInResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r BeginSignInResponse) GetApplicationProblemJSON503() *ProviderAway {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -19818,6 +20260,11 @@ type CompleteSignInResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// CompleteSignInResponse503Headers the declared response headers of an HTTP 503 response for CompleteSignIn
+type CompleteSignInResponse503Headers struct {
+	RetryAfter *int
+}
+
 type CompleteSignInResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19833,6 +20280,8 @@ type CompleteSignInResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *ProviderAway
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers302 the parsed response headers for an HTTP 302 response
@@ -19841,6 +20290,8 @@ type CompleteSignInResponse struct {
 	Headers401 *CompleteSignInResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CompleteSignInResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CompleteSignInResponse503Headers
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
@@ -19873,6 +20324,11 @@ func (r CompleteSignInResponse) GetApplicationProblemJSON429() *TooManyRequests 
 	return r.ApplicationProblemJSON429
 }
 
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CompleteSignInResponse) GetApplicationProblemJSON503() *ProviderAway {
+	return r.ApplicationProblemJSON503
+}
+
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
 func (r CompleteSignInResponse) GetApplicationProblemJSONDefault() *Problem {
 	return r.ApplicationProblemJSONDefault
@@ -19901,6 +20357,303 @@ func (r CompleteSignInResponse) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CompleteSignInResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// EndSessionsResponse401Headers the declared response headers of an HTTP 401 response for EndSessions
+type EndSessionsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// EndSessionsResponse429Headers the declared response headers of an HTTP 429 response for EndSessions
+type EndSessionsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type EndSessionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *EndedSessions
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *EndSessionsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *EndSessionsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r EndSessionsResponse) GetJSON200() *EndedSessions {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r EndSessionsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r EndSessionsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r EndSessionsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r EndSessionsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r EndSessionsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EndSessionsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EndSessionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EndSessionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EndSessionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EndSessionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// ListSessionsResponse401Headers the declared response headers of an HTTP 401 response for ListSessions
+type ListSessionsResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// ListSessionsResponse429Headers the declared response headers of an HTTP 429 response for ListSessions
+type ListSessionsResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type ListSessionsResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *UserSessionList
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *ListSessionsResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *ListSessionsResponse429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r ListSessionsResponse) GetJSON200() *UserSessionList {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r ListSessionsResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r ListSessionsResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r ListSessionsResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r ListSessionsResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r ListSessionsResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r ListSessionsResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r ListSessionsResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r ListSessionsResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r ListSessionsResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r ListSessionsResponse) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// EndSessionResponse401Headers the declared response headers of an HTTP 401 response for EndSession
+type EndSessionResponse401Headers struct {
+	WWWAuthenticate *string
+}
+
+// EndSessionResponse429Headers the declared response headers of an HTTP 429 response for EndSession
+type EndSessionResponse429Headers struct {
+	RateLimit       *string
+	RateLimitPolicy *string
+	RetryAfter      *int
+}
+
+type EndSessionResponse struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *Malformed
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *Unauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *Forbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *NotFound
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *Invalid
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *Problem
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *EndSessionResponse401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *EndSessionResponse429Headers
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r EndSessionResponse) GetApplicationProblemJSON400() *Malformed {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r EndSessionResponse) GetApplicationProblemJSON401() *Unauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r EndSessionResponse) GetApplicationProblemJSON403() *Forbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r EndSessionResponse) GetApplicationProblemJSON404() *NotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r EndSessionResponse) GetApplicationProblemJSON422() *Invalid {
+	return r.ApplicationProblemJSON422
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r EndSessionResponse) GetApplicationProblemJSON429() *TooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r EndSessionResponse) GetApplicationProblemJSONDefault() *Problem {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r EndSessionResponse) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r EndSessionResponse) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r EndSessionResponse) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r EndSessionResponse) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20006,11 +20759,6 @@ func (r GetStatusResponse) ContentType() string {
 	return ""
 }
 
-// GetVersionResponse401Headers the declared response headers of an HTTP 401 response for GetVersion
-type GetVersionResponse401Headers struct {
-	WWWAuthenticate *string
-}
-
 // GetVersionResponse429Headers the declared response headers of an HTTP 429 response for GetVersion
 type GetVersionResponse429Headers struct {
 	RateLimit       *string
@@ -20025,18 +20773,12 @@ type GetVersionResponse struct {
 	JSON200 *Version
 	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
 	ApplicationProblemJSON400 *Malformed
-	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
-	ApplicationProblemJSON401 *Unauthorized
-	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
-	ApplicationProblemJSON403 *Forbidden
 	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
-	// Headers401 the parsed response headers for an HTTP 401 response
-	Headers401 *GetVersionResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetVersionResponse429Headers
 }
@@ -20049,16 +20791,6 @@ func (r GetVersionResponse) GetJSON200() *Version {
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
 func (r GetVersionResponse) GetApplicationProblemJSON400() *Malformed {
 	return r.ApplicationProblemJSON400
-}
-
-// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
-func (r GetVersionResponse) GetApplicationProblemJSON401() *Unauthorized {
-	return r.ApplicationProblemJSON401
-}
-
-// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
-func (r GetVersionResponse) GetApplicationProblemJSON403() *Forbidden {
-	return r.ApplicationProblemJSON403
 }
 
 // GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
@@ -21449,6 +22181,52 @@ func (c *ClientWithResponses) CompleteSignInWithResponse(ctx context.Context, pa
 		return nil, err
 	}
 	return ParseCompleteSignInResponse(rsp)
+}
+
+// EndSessionsWithResponse End all sessions of somebody
+//
+// Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of a key (`key_id`), on every
+// server within two seconds, event streams too. One of the two is required. Somebody who still has a role, or the key, can sign in again.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /sessions (the `EndSessions` operationId).
+func (c *ClientWithResponses) EndSessionsWithResponse(ctx context.Context, params *EndSessionsParams, reqEditors ...RequestEditorFn) (*EndSessionsResponse, error) {
+	rsp, err := c.EndSessions(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEndSessionsResponse(rsp)
+}
+
+// ListSessionsWithResponse List the sessions
+//
+// Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked, are not in it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /sessions (the `ListSessions` operationId).
+func (c *ClientWithResponses) ListSessionsWithResponse(ctx context.Context, params *ListSessionsParams, reqEditors ...RequestEditorFn) (*ListSessionsResponse, error) {
+	rsp, err := c.ListSessions(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseListSessionsResponse(rsp)
+}
+
+// EndSessionWithResponse End a session
+//
+// Ends a session, on every server within two seconds, event streams too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /sessions/{session_id} (the `EndSession` operationId).
+func (c *ClientWithResponses) EndSessionWithResponse(ctx context.Context, sessionID openapi_types.UUID, reqEditors ...RequestEditorFn) (*EndSessionResponse, error) {
+	rsp, err := c.EndSession(ctx, sessionID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseEndSessionResponse(rsp)
 }
 
 // GetStatusWithResponse Show how the deployment is
@@ -29510,6 +30288,13 @@ func ParseBeginSignInResponse(rsp *http.Response) (*BeginSignInResponse, error) 
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ProviderAway
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -29554,6 +30339,16 @@ func ParseBeginSignInResponse(rsp *http.Response) (*BeginSignInResponse, error) 
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers BeginSignInResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -29618,6 +30413,13 @@ func ParseCompleteSignInResponse(rsp *http.Response) (*CompleteSignInResponse, e
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest ProviderAway
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -29650,6 +30452,334 @@ func ParseCompleteSignInResponse(rsp *http.Response) (*CompleteSignInResponse, e
 		response.Headers401 = &headers
 	case rsp.StatusCode == 429:
 		var headers CompleteSignInResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CompleteSignInResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseEndSessionsResponse parses an HTTP response from a EndSessionsWithResponse call
+func ParseEndSessionsResponse(rsp *http.Response) (*EndSessionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EndSessionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest EndedSessions
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers EndSessionsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers EndSessionsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseListSessionsResponse parses an HTTP response from a ListSessionsWithResponse call
+func ParseListSessionsResponse(rsp *http.Response) (*ListSessionsResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &ListSessionsResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest UserSessionList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers ListSessionsResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers ListSessionsResponse429Headers
+		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimit = &value
+		}
+		if values := rsp.Header.Values("RateLimit-Policy"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit-Policy", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RateLimitPolicy = &value
+		}
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseEndSessionResponse parses an HTTP response from a EndSessionWithResponse call
+func ParseEndSessionResponse(rsp *http.Response) (*EndSessionResponse, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &EndSessionResponse{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Malformed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest Unauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest Forbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest NotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Invalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest TooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest Problem
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers EndSessionResponse401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers EndSessionResponse429Headers
 		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "RateLimit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
@@ -29813,20 +30943,6 @@ func ParseGetVersionResponse(rsp *http.Response) (*GetVersionResponse, error) {
 		}
 		response.ApplicationProblemJSON400 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
-		var dest Unauthorized
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON401 = &dest
-
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
-		var dest Forbidden
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.ApplicationProblemJSON403 = &dest
-
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
 		var dest Invalid
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -29851,16 +30967,6 @@ func ParseGetVersionResponse(rsp *http.Response) (*GetVersionResponse, error) {
 	}
 
 	switch {
-	case rsp.StatusCode == 401:
-		var headers GetVersionResponse401Headers
-		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.WWWAuthenticate = &value
-		}
-		response.Headers401 = &headers
 	case rsp.StatusCode == 429:
 		var headers GetVersionResponse429Headers
 		if values := rsp.Header.Values("RateLimit"); len(values) > 0 {
@@ -30224,6 +31330,15 @@ type ServerInterface interface {
 	// CompleteSignIn Come back from the identity provider
 	// (GET /session/oidc/callback)
 	CompleteSignIn(ctx echo.Context, params CompleteSignInParams) error
+	// EndSessions End all sessions of somebody
+	// (DELETE /sessions)
+	EndSessions(ctx echo.Context, params EndSessionsParams) error
+	// ListSessions List the sessions
+	// (GET /sessions)
+	ListSessions(ctx echo.Context, params ListSessionsParams) error
+	// EndSession End a session
+	// (DELETE /sessions/{session_id})
+	EndSession(ctx echo.Context, sessionID openapi_types.UUID) error
 	// GetStatus Show how the deployment is
 	// (GET /status)
 	GetStatus(ctx echo.Context) error
@@ -32404,6 +33519,100 @@ func (w *ServerInterfaceWrapper) CompleteSignIn(ctx echo.Context) error {
 	return err
 }
 
+// EndSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) EndSessions(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EndSessionsParams
+	// ------------- Optional query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject", ctx.QueryParams(), &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subject: %s", err))
+	}
+
+	// ------------- Optional query parameter "issuer" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "issuer", ctx.QueryParams(), &params.Issuer, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter issuer: %s", err))
+	}
+
+	// ------------- Optional query parameter "key_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "key_id", ctx.QueryParams(), &params.KeyID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EndSessions(ctx, params)
+	return err
+}
+
+// ListSessions converts echo context to params.
+func (w *ServerInterfaceWrapper) ListSessions(ctx echo.Context) error {
+	var err error
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params ListSessionsParams
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", ctx.QueryParams(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter limit: %s", err))
+	}
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", ctx.QueryParams(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter cursor: %s", err))
+	}
+
+	// ------------- Optional query parameter "subject" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "subject", ctx.QueryParams(), &params.Subject, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter subject: %s", err))
+	}
+
+	// ------------- Optional query parameter "issuer" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "issuer", ctx.QueryParams(), &params.Issuer, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter issuer: %s", err))
+	}
+
+	// ------------- Optional query parameter "key_id" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "key_id", ctx.QueryParams(), &params.KeyID, runtime.BindQueryParameterOptions{Type: "string", Format: "uuid"})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter key_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.ListSessions(ctx, params)
+	return err
+}
+
+// EndSession converts echo context to params.
+func (w *ServerInterfaceWrapper) EndSession(ctx echo.Context) error {
+	var err error
+	// ------------- Path parameter "session_id" -------------
+	var sessionID openapi_types.UUID
+
+	err = runtime.BindStyledParameterWithOptions("simple", "session_id", ctx.Param("session_id"), &sessionID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "uuid", ValueIsUnescaped: ctx.Request().URL.RawPath == ""})
+	if err != nil {
+		return echo.NewHTTPError(http.StatusBadRequest, fmt.Sprintf("Invalid format for parameter session_id: %s", err))
+	}
+
+	// Invoke the callback with all the unmarshaled arguments
+	err = w.Handler.EndSession(ctx, sessionID)
+	return err
+}
+
 // GetStatus converts echo context to params.
 func (w *ServerInterfaceWrapper) GetStatus(ctx echo.Context) error {
 	var err error
@@ -32600,6 +33809,9 @@ func RegisterHandlersWithOptions(router EchoRouter, si ServerInterface, options 
 	router.POST(options.BaseURL+"/session", wrapper.SignIn, options.OperationMiddlewares["signIn"]...)
 	router.GET(options.BaseURL+"/session/oidc", wrapper.BeginSignIn, options.OperationMiddlewares["beginSignIn"]...)
 	router.GET(options.BaseURL+"/session/oidc/callback", wrapper.CompleteSignIn, options.OperationMiddlewares["completeSignIn"]...)
+	router.DELETE(options.BaseURL+"/sessions", wrapper.EndSessions, options.OperationMiddlewares["endSessions"]...)
+	router.GET(options.BaseURL+"/sessions", wrapper.ListSessions, options.OperationMiddlewares["listSessions"]...)
+	router.DELETE(options.BaseURL+"/sessions/:session_id", wrapper.EndSession, options.OperationMiddlewares["endSession"]...)
 	router.GET(options.BaseURL+"/keys", wrapper.ListKeys, options.OperationMiddlewares["listKeys"]...)
 	router.POST(options.BaseURL+"/keys", wrapper.CreateKey, options.OperationMiddlewares["createKey"]...)
 	router.DELETE(options.BaseURL+"/keys/:key_id", wrapper.RevokeKey, options.OperationMiddlewares["revokeKey"]...)
@@ -32636,6 +33848,15 @@ type MalformedApplicationProblemPlusJSONResponse Problem
 type NotFoundApplicationProblemPlusJSONResponse Problem
 
 type ProblemApplicationProblemPlusJSONResponse Problem
+
+type ProviderAwayResponseHeaders struct {
+	RetryAfter *int
+}
+type ProviderAwayApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers ProviderAwayResponseHeaders
+}
 
 type RunAcceptedResponseHeaders struct {
 	IdempotencyReplayed *bool
@@ -43319,6 +44540,25 @@ func (response BeginSignIn429ApplicationProblemPlusJSONResponse) VisitBeginSignI
 	return err
 }
 
+type BeginSignIn503ApplicationProblemPlusJSONResponse struct {
+	ProviderAwayApplicationProblemPlusJSONResponse
+}
+
+func (response BeginSignIn503ApplicationProblemPlusJSONResponse) VisitBeginSignInResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type BeginSignIndefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -43468,12 +44708,434 @@ func (response CompleteSignIn429ApplicationProblemPlusJSONResponse) VisitComplet
 	return err
 }
 
+type CompleteSignIn503ApplicationProblemPlusJSONResponse struct {
+	ProviderAwayApplicationProblemPlusJSONResponse
+}
+
+func (response CompleteSignIn503ApplicationProblemPlusJSONResponse) VisitCompleteSignInResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CompleteSignIndefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
 }
 
 func (response CompleteSignIndefaultApplicationProblemPlusJSONResponse) VisitCompleteSignInResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessionsRequestObject struct {
+	Params EndSessionsParams
+}
+
+type EndSessionsResponseObject interface {
+	VisitEndSessionsResponse(w http.ResponseWriter) error
+}
+
+type EndSessions200JSONResponse EndedSessions
+
+func (response EndSessions200JSONResponse) VisitEndSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessions400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response EndSessions400ApplicationProblemPlusJSONResponse) VisitEndSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessions401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response EndSessions401ApplicationProblemPlusJSONResponse) VisitEndSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessions403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response EndSessions403ApplicationProblemPlusJSONResponse) VisitEndSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessions422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response EndSessions422ApplicationProblemPlusJSONResponse) VisitEndSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessions429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response EndSessions429ApplicationProblemPlusJSONResponse) VisitEndSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EndSessionsdefaultApplicationProblemPlusJSONResponse) VisitEndSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessionsRequestObject struct {
+	Params ListSessionsParams
+}
+
+type ListSessionsResponseObject interface {
+	VisitListSessionsResponse(w http.ResponseWriter) error
+}
+
+type ListSessions200JSONResponse UserSessionList
+
+func (response ListSessions200JSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions400ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions401ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions403ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions422ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions429ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessionsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response ListSessionsdefaultApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessionRequestObject struct {
+	SessionID openapi_types.UUID `json:"session_id"`
+}
+
+type EndSessionResponseObject interface {
+	VisitEndSessionResponse(w http.ResponseWriter) error
+}
+
+type EndSession204Response struct {
+}
+
+func (response EndSession204Response) VisitEndSessionResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type EndSession400ApplicationProblemPlusJSONResponse struct {
+	MalformedApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession400ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession401ApplicationProblemPlusJSONResponse struct {
+	UnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession401ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession403ApplicationProblemPlusJSONResponse struct {
+	ForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession403ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession404ApplicationProblemPlusJSONResponse struct {
+	NotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession404ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession422ApplicationProblemPlusJSONResponse struct {
+	InvalidApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession422ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession429ApplicationProblemPlusJSONResponse struct {
+	TooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession429ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RateLimit != nil {
+		w.Header().Set("RateLimit", fmt.Sprint(*response.Headers.RateLimit))
+	}
+	if response.Headers.RateLimitPolicy != nil {
+		w.Header().Set("RateLimit-Policy", fmt.Sprint(*response.Headers.RateLimitPolicy))
+	}
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSessiondefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	StatusCode int
+}
+
+func (response EndSessiondefaultApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -43691,41 +45353,6 @@ func (response GetVersion400ApplicationProblemPlusJSONResponse) VisitGetVersionR
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(400)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetVersion401ApplicationProblemPlusJSONResponse struct {
-	UnauthorizedApplicationProblemPlusJSONResponse
-}
-
-func (response GetVersion401ApplicationProblemPlusJSONResponse) VisitGetVersionResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	if response.Headers.WWWAuthenticate != nil {
-		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
-	}
-	w.WriteHeader(401)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type GetVersion403ApplicationProblemPlusJSONResponse struct {
-	ForbiddenApplicationProblemPlusJSONResponse
-}
-
-func (response GetVersion403ApplicationProblemPlusJSONResponse) VisitGetVersionResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(403)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -44182,6 +45809,15 @@ type StrictServerInterface interface {
 	// CompleteSignIn Come back from the identity provider
 	// (GET /session/oidc/callback)
 	CompleteSignIn(ctx context.Context, request CompleteSignInRequestObject) (CompleteSignInResponseObject, error)
+	// EndSessions End all sessions of somebody
+	// (DELETE /sessions)
+	EndSessions(ctx context.Context, request EndSessionsRequestObject) (EndSessionsResponseObject, error)
+	// ListSessions List the sessions
+	// (GET /sessions)
+	ListSessions(ctx context.Context, request ListSessionsRequestObject) (ListSessionsResponseObject, error)
+	// EndSession End a session
+	// (DELETE /sessions/{session_id})
+	EndSession(ctx context.Context, request EndSessionRequestObject) (EndSessionResponseObject, error)
 	// GetStatus Show how the deployment is
 	// (GET /status)
 	GetStatus(ctx context.Context, request GetStatusRequestObject) (GetStatusResponseObject, error)
@@ -46212,6 +47848,81 @@ func (sh *strictHandler) CompleteSignIn(ctx echo.Context, params CompleteSignInP
 	return nil
 }
 
+// EndSessions operation middleware
+func (sh *strictHandler) EndSessions(ctx echo.Context, params EndSessionsParams) error {
+	var request EndSessionsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EndSessions(ctx.Request().Context(), request.(EndSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndSessions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndSessionsResponseObject); ok {
+		return validResponse.VisitEndSessionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// ListSessions operation middleware
+func (sh *strictHandler) ListSessions(ctx echo.Context, params ListSessionsParams) error {
+	var request ListSessionsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.ListSessions(ctx.Request().Context(), request.(ListSessionsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "ListSessions")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(ListSessionsResponseObject); ok {
+		return validResponse.VisitListSessionsResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
+// EndSession operation middleware
+func (sh *strictHandler) EndSession(ctx echo.Context, sessionID openapi_types.UUID) error {
+	var request EndSessionRequestObject
+
+	request.SessionID = sessionID
+
+	handler := func(ctx echo.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.EndSession(ctx.Request().Context(), request.(EndSessionRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "EndSession")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		return err
+	} else if validResponse, ok := response.(EndSessionResponseObject); ok {
+		return validResponse.VisitEndSessionResponse(ctx.Response())
+	} else if response != nil {
+		return fmt.Errorf("unexpected response type: %T", response)
+	}
+	return nil
+}
+
 // GetStatus operation middleware
 func (sh *strictHandler) GetStatus(ctx echo.Context) error {
 	var request GetStatusRequestObject
@@ -46312,595 +48023,614 @@ func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, sensor SensorName, par
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P3rciM3ligKvwqC30SU3Z2SSEnlCxUTe8t1aVe7qly7pG7HjOUhwUyQhJUE6ARSLLZDEd/f8xbn5+7n",
-	"8IudwFoAEplEkklJvmumwyWSmbgsLKz75cdeKhdLKZjQqjf8sTdnNGMF/Pniks7MvxlTacGXmkvRG/ae",
-	"zamYMUVWcyaInjNSMCXLImUkk0wdkleacEVWjF4PiRSMTGVBaJ6TVGZczNRhL+mxD3SxzFlv2Pvm6Kp3",
-	"ctXrJT2VztmCmun0eml+UrrgYta7vU16rzK2WErNRLp+z5Y5XbNsc11jXZRsTPgUFhW8cvAVW5MVVUQx",
-	"JsiETWXBCBUZLr4UZrnmT0aLnLPCLLq2SDNuZH0TKXNGBSzwtUwpLqO5qm/mrGB+JlnAnxOaXk95nhPe",
-	"AMdRUQp11B98/ulnp4P04Jj2+wefUkoPPuv3+wf96v8GOyD2nmr2mi+4jq2IwgnlbKqHpCAF+6FkSqsE",
-	"YUIUS6XIFCmF5jmcnASQLgjFnRjozSgX9aVf9TI2pWWur3pnxX8OBp/1z/R/dl7mO5nzdL252C/liiyo",
-	"WPtVko9++NguYkHXZMIIF4QSzReMfLRK3Oo/bl/cD/85OO73z1b/+Ul/1+qYLtbnU82KzYVdWChpSVaU",
-	"69p0x5FhudBsxgoY95tvvjkv9ZwJzVOqWXzXWhJF12Q1l4Sq6waefMFowYqty79Nekta0AXT9jafK8X0",
-	"W7qIzHcuCDW/PlFE0EUd+3tTptP5KKeaKT2a8DxXvaTHzWtLque9pCdgzB6M0Et65qR4YW5o8+Is6IfX",
-	"TMz0vDf85CSJAPwLey9ePY+s0d+aJ4rwrL7Gxo3Jsix6YyKrdoOOeNZ17YN+P7b4Z7IU0evGDLqa80zN",
-	"E0AAuGYLZe6VuV5LOmMqIXouFXPkaZyWhZLFmGgph2Sspab5GC4o/j1K6XLJsvEh+YbruSw14XpIhIwQ",
-	"Ltj0DyUr1tWuYSW9HUTtGSxhc0eXc0bGgn3QI7dIJBCwEbuB+vGw9d/Vq+8lT8U/y3T99897LavCCVvA",
-	"/jQO9oDQf8XWMbzR7IM2S1zLsiByZZgW1YDohu5z5WjLGSnYkhniqJEWSpGvgYVZJqE0LTRroN7T9FN6",
-	"PB2wA7gnbmfIRautNdhR2x6PzR4XXHhUi+54+lYK9oaa6aKHY/g2IJfwPI0KtWJFYhiQYjesoDlRzNAH",
-	"zTIyWZNULhZUnZFSpMDeswROFF8zez/pn7Zx7viGpwdmlQe4zJbtnhx/+slnsS3+XU5aKBX5Xk62kCmg",
-	"T6Pv5SR+2/GHe1Co11TpFzdM6BiJMrDnmbsNOVWaMPMsCB5n8KXSBaMLMpNMESkINcyFNNhHb9A/PW6D",
-	"q1nAAazg4NXzNrh+chpde1we8CwWiRLVZCFVfUVP+/ELm8OI4SIsm8VXFvQDX5QLe3UXXOCnCqlDpvi2",
-	"XExijPacTJDmC3ggAX4v1iSlihlQ50wbDleH4LODQQu9x1G6k/oYIN+XIs6hilLsZk5t4lxksUUp7s+X",
-	"LtI5y8qctV0oZX/feavmsizydXylbpD73a4LlrO0TY7m6RylFDVE4p2QFc+zlBaZSsh4VshyOYSVjhMy",
-	"/iu17JL+dexVEG1F33Jp76EsSCZXAj8lZHxsXjNP65UkRs8oVGJo44QLpJNUZIaIJkRIDeMvacGEnjPF",
-	"GigYrKeF3Sm/2/YD7cAOLphQsmg9Xfg1eraCrezJ4kMtJ+t+u9e5KhU9VbM++Mnc5HeGV9EFEw1yeHp6",
-	"MGhbG457j9t8i+8ypb+QGWcgKV8YPv++hPWmUmiGch1dLnOOet7R9wq3Y1cJr01oAUegysWCFmvLEFIp",
-	"phzZsaUPIFY4afmG5iWzE005qNtIVYdP+7A6uVT1Qb/Y+rJ9PCK0t85xm/Q0ncEDBaOwMRCLcwkAug2h",
-	"+R8Fm/aGvf/fUWU0OMJf1ZED23uEJ5x8CLM1XeQBzO6/7nus7DZpWjXwmEAFpjPlmHhRijPUgeFBmh/2",
-	"EGXUUgqF5+60lvM0ZUuNpoluaAM/A0nrDb+1e1/6WzCy6G3h8F1iRk3LojBSJGiZHi63CYr0CC0qUpab",
-	"dfST3pTyvDR42U96QuqRlWHh85KJzNwC83dRCgF/D5KeKtOUKdUbDsy4BTNC4ojq3rB33D/+5KD/ycHg",
-	"s8vB8bDfH/b7/92rnpkY/Lxma2JOM+kxkdkXRZnnSY9n3VW1ZcFlwfW6NzxJekpTXSpkiLBKj7EGd40+",
-	"1Bsed8YGd14xNLgMrDO9JDSGhRJ8aISKzWRfO4rZrRrWom2v++duQ+X4QlubwSOO/QFwDAwHYprzVG85",
-	"02UhJzlb/DVythnTlOe4btJF1CRzqgiAjdC8YDRbJ4Qq4g4k6bGikAbnv/2ugspp//Okp7lG6dot2LPT",
-	"shDDCqkO2IdlLgtWDFP3ZGfAvcOdtsFNz7mYGRHOyF9g+TMrZCjZ0TyXK9TpzYQvZTHhWcbEPQELNgLB",
-	"WIZmYpXKJSNyyYzyjFqdQceMqvlE0iID+Bq4toLypAJltcadsJz6Rx8CmN/MJbthBdgWwZJqAJpJD7xX",
-	"4obmPLsn6AZkylmemQPjOOCQHCFFOQJWPiRWSRySmdTkaX+QkBUV5q9+CL9gzK0vLKXRKYvesFebpncb",
-	"HsDxcXUA/xDLQhrEp5OckRdCG3qw8yzsZh7kJM4tjGRBvMHWYThVsDmWnZmPgPsrqkgmBTNzv6H5VBYL",
-	"dodjQolVZuu6cHlO4LtAtAyuAYMf3doAAuTvF1+/HZJSsA9LlmqWGcpihCfzPeFiWerWa9CvTuELmhEn",
-	"nO0E/sLv2gATlarGJpymFd+FFfhJSoXZyITBdR2SI3jNISZXZMZvmCDH4F1Q5KOr3uCql5Cr3vFV7+Mh",
-	"oh3XRIqUteDqvmME6BuspY69DwK3h6LHbaDkWuEhJIQGaO0UcASKXvGUGbw3FJMaBGeF0b4X5iU0BoPF",
-	"0gwGaHmb9N5K/VKW4r6ECSQiclXZN9RVD/yXgNrsA1fteHtawf+t1ASXsxP6RjCawqMPBPuC4U00nHuO",
-	"jNEM7V66H3yUXDBLb5jQZFVIMbMWTFbcsOKJIrmcwcFxTUqRMe9IJDwjJ9NB2gK/pyH+vjLYLmhOLmBU",
-	"8sK80IX84msPQ3/FmiDqwXJ7aODbQ5nrtoL3pWi9RKX4jekazmZ4B10jpeZGlUtnibH+hJhsf3I6fPoJ",
-	"yvYAiz75C/5/rwmlFzesWJM5OHAw6MD8fdhLwKIfM/7nVOmR5um1UwysyShq0ARnlnkYdKRwkSdOAfku",
-	"UF9wY4agj/5lOPGwd75gBU/p0aUspNCyO146QLehhrerekPfXY6k/Qgq9co6+3qfngzI6enB4Mja0Btu",
-	"b6PaGWl4VUHbR4IUDEIEBFuBzR4MonBVb2g+so753vApHBpAujaMAfE1N5S9t5R5jipY2zFGbJdwiC1b",
-	"fGq2GDk/WepqYZ/0ux8bTtp2aPbXpHcp5WtazNi9NZBK9MqlmCEnFWRA3vAv2vjUIFAzrIxg5VtyKSXB",
-	"de0ktVrKUQ6PPpTIENsI1zaa4wz35KJ4UMviUlS8WVFLrldcMQvjN1Ss7RbVPUG9kBDkYoB73O9XYSeU",
-	"LLgojcJH1TXGvxj985i0aszHgcZsAG4WSfwqOwF+QcV65JbwMAcgZSOeBpXouSw0iKhnBKJeDiDsxQDb",
-	"BXrJauN1ZlULNdrGYqoHw8ifgyr0p9PL9nEXnnPg43O2vl1F8gBQ/iFoqeey4P9i2cNZB6gg5+9ekWuG",
-	"FpVzOwWMNSQYs0OW7MPo8PAQBFtKKg9GXNYchJpqsOad6FOGTz/U1UXZD5QWiHy6FnLlI5SSKqbOUpv6",
-	"nbXYVEmWoAz4ZzA45iODm+YOflxHsm+++eagGTO17cCbIVb21FW5XMpCs+wNyzi9BBA+GGW+6mn2QR8t",
-	"c8rFVc/qdhusuY1aPw1P2q+TwEIJrLTDmfv3Rgvz3gheeGjCbU4L1Hujnq18fGNFqzW9ZgqiaP7r/M3r",
-	"XqVsYhxazgqA9bIwr2jrdEtpqSIezLcQprOyeqPVQ6gZAnw0UjACb4LkYT5h2CLXpGCpvLGRAQ2vX9LL",
-	"qN4JjjdMU3gOoJHzG1bYtUKkxK7Xn+MrQKrs/LQo6BqHQ/z5cXNlaHMzWjDIMmXJs9gGQDCi8Xgz4Kcr",
-	"qsiCaQhDMSDwI2ZUswND6mPDytQa/3Gjm5Eicqpr4wfQ9dEcSU8umbAC548dZ7bHtf0tIwPSSRXbtjEK",
-	"BDeBSX+XAGefu/XXLnIWWuZZO5AN0hvRWrBckRVcA5lnZ8Qs0ggwHFB2zvIMzP0JmTBEVT1n6+oF52q0",
-	"aGx58WrO8zCY7i7guA394t/2AJHwmgWAcvv3SGkvRx0XwiOtkK9xahXAahfmO78wOfmeoTMAiMAzBN4m",
-	"LUA14MceE+XCrHzFJnMpr82yc5qaf9nCLPW75paT3ocD89LBDS0gRsS8Hc71FRfZN3605i8XdvTm9y9w",
-	"tlunfsRQxcjIui3+m2uSM5pByAqGa1KxRi6oWFrUrlHL6cHMVkPy0+0C7WuuIqTWk69OdKx2VBFaFkSC",
-	"mqH2xElYQX2Q1k092G7uvw3vEtw+2yU85J62QbudXnqGj94ZXhAhsgErWmq52GoP8nAyA5xXj98mvXTO",
-	"wEISTSjIpbyG4EGubVQjo+mcLKhmBae5lYLBItDpmMz0z8yEsbNC186om1RjRJULfBI4LwQojqqQkm3v",
-	"YlQIvrdkImMi5THOCMtV1rwNZH9BM0amhVzUtryJRRuCAU6jd0xCIf/BTmEDSPeZJRg38vy0YGouwD3f",
-	"4Zhe+qdvEwx7iw6KRp9YzKz5Bbc1pzds790AN2og2q6Fv6ZKv2m8so28L2mhuXlqJ0jeuScvGNzEpZR5",
-	"26XhmpSK2b2DUUMREBCkPCPg+lEuy0UxbU2fe2JUYVTfncZp81ClWW+Yxpqr/xolb6o1Wywb4qUsJ3kg",
-	"4dmA2xZ2huhSx8jGZatdiubd37jQbsObm7AY2IIvtSP2tC68CklIPd25ttLe8xqlbZEe0QsF1MKtBsNM",
-	"uVYsn1aipDDS2mFE4mvoUFJk3M0ZpF/QGSviMjdV8QWuwT6xmkNcQFSDskbO6IXG3yylSjWEuvNtw4y8",
-	"bXYzEyXprWSZZ+aRLdk1GGmJuydzmWdGT10FU4aZLSEiVjALJ/KwSaoA2MZSW48e2dYG753kMr22e4xv",
-	"gmu7cqMuoM6LqK+c1wMQBkLgwRVHF+A8StBExwNrypIqFdv8btoPt6NgCqL4dxNR2Ox7fHwbAd1fMYsT",
-	"jDqhCLQYD976FlpP6UWGZvn6IRl22p4yaQlRRlCSiciELe8Gx8g7yPqwChiudfkvQxYdUdPzLKAwhofM",
-	"mM1q4qqmotrfCFXwEjp0c36N8ew76E0Rox7PGc1yLpgCK+iU3zCMcIkOGME/zbYaNowWvWDEPIdEilsa",
-	"aQNk5kZyFuquSjOkrYzojIXcb5O7tYziuJ3hD/GM1leCrGSRNbIFbNYNOf5k3l/04Sii1FJvsX26K+RR",
-	"A12FtzVXZYSTGzzJ3Jkd7m1WsBvdhJv164bTux1Ux9yK4H8r6HK+eUFZNtvDBlfd9JjGJ7N9h3ors8hQ",
-	"TUoF4yZ2qa0bfBBtFtS8X00p9yDZ2Ea7GtCQvu5p70NSj2lSUVFEsBVTGjI4rYaRWRLcNLHunKudt2ma",
-	"s3a2Xnk8fN4RuIxWKNJtsmgYbwSWujbNwdoMMbAbOH/AYezgmO1pxrLy5H6Kg3NNdMDAC3x0h4wfPXk/",
-	"T/0sHVAbwGjFwnc1/axh9HC2kI0tV/HsnTS6Z/j4bbLnLa1UQk+Qm7Bmej+9sgFplxCE/7XbcstsBdqF",
-	"P+GYzZLaogDoqPTakUE9rg1eiUydYV6TTQBInDwBavyEMdFQbKrUcGvYXXClUGYLH+xhSgH8sSltbzX1",
-	"Vtt644cOv6zPEvzy0k0YfPfezW0AVmZcvxBWl27wUFH5PIHIgB5BMOymuv6HxBAkZsZAXxbXOixIsvbB",
-	"7ZkUDIU1gwg50yyryq1UOdnXQq7E4ZUY01TLYpyQ8TVbj3hm/uJKlQy+UyWcuk2HLNhCGs6bZQVTagyG",
-	"pGUhb5g4I+M050y4J9Oc8gXLRga4+BxoJKGD15Yz4UY353oNA/HMxg0cXoGaXL+KZqExhJMoK9LCCqBc",
-	"2VUNYVO4JK4xjTEhY8mzdOwdznaLaH5UBPeewH6qh0rFCnBWoycDxR6q6YQqFCTHdMkJgoBQgAKxYKrL",
-	"arVo/5iUto/bK4RyC61vBzFiG5ReYIVC0p/SPGeZK8NDCUwwhITWJZPLnFU31OmQDVE0o//bfjqUxawL",
-	"Z0SgbVm+Q5hq0daDqAywJ+sE7ZjjfyhWHJzPDBIm5LjfN3eooKlmRZWY3twZFWvwTJttKbr2F6lRgsI6",
-	"yQ/SnB8NDvvkI5rzlP3vnC61XH7cZZcNzywX+pPTqPcT8a+tPkDzIAEcN7JM50xh7nGF0fU9zLVequHR",
-	"Ec8OgwM6KhjNF+pIaTqddtkHEon48gxuIwmzh3MnSckQPJlFWe5CFmxLDYJpWYDM5MOTrKADpg7FIM4Y",
-	"PKcFm5aKZTVTCEZoAZm1GC4k0FvO3EAcKoDUwDo4Pjlt8WEXLQa8cxFEO8DA5uJJoQ2uIi0p+A0rSj6O",
-	"2gkgizkKf/NLFUgDEfRmgpU7kowBNzgjT1suxzOzCpnXfjOk2zIbqghTKV2yeFhEnTtEN/7qnaOKuNFS",
-	"ABsat4wHx2jRLarOlm0i7gqSAgyvM+SsP3QkY8JmpUAYzeXKfIs2GfObkBj3UWRYpmXzVO3FaoE+UlFH",
-	"c+Ea16/g8elnx599/uknA8wgvIMDHmRe5IP+KobI5m9P4pLdvYDcOJ0aeKNCnpFZXsvZvbXMSvb54ztO",
-	"q6gxLsUbq9w2Ks3J6XQ8JOyGFch6jFRRMAoUvMqRAI6USXyuYklW9JVArP0Sv4tAyieRxlWa+gHu1Odq",
-	"ib3tddZKoYJYboqpSfG7tK8PtZu65XZdaVthenBnuSpIF46Im4Sqa5YBu21xTFSJxXe1TXSM5KqykH+M",
-	"0atOWniYG16qXlDRYet9Mc+EN7IFJyrPGLgoqIqhQ5TWIZoGJCxEwmDrHpfswmvnV0OA4GDcwj1ixe5z",
-	"A5tamK7fH6izvjzjZE1w5UamkFhvyNzvKS+URss2XJKqRuLhhspTZcpvTm2GXMF/i1IAA3NPOxlAKpvb",
-	"DEKP+9XpjBoFncyVrNxEH5+aH8OtWq5+i2G4WlCwGHBHwsRQ06TGIqOylK8CEFvGpu+vxq9tnYAfd2Gc",
-	"myMJMvirpHYHiKQ6kDoAtiHPQ5hqvwgy/v/YLNTt1FusIlZ8yLSL+Z2NyG4uQwomlAkLi+510WyirLAy",
-	"EO+tyuxHf2uWvohF9BpL/3mBzhk7ER6dgPmQuFid0J8PKSvjp5PI9iYg3WySLTO/87O1PPDeL6LlgQu/",
-	"tpYHXvoltzzwzO8khFBOxc8icUbYglvOqM1CX4+76j71dqHKCLm7ZGDuzLhAgBJfyhrCGv2yOkhCXgiq",
-	"77YRcARLapWPtmH0JiJX6LukpWKZx1n8MmCAm+i9H063YapFcTd7/etnwVpiv0Re2UT1OoYD/nIzZhmT",
-	"ZG0NWC7IROo5kdMpTznNSU7NCzPmIiJ8MovLrUexqsG7RCdyOL2D4xXKwExbCFhUEZzwPMcsn10k30MH",
-	"LuZiwbVme7i/n7lXYrcN5OGRYkzspaPN5A0rBJShmtjdbTpD53LBRumcuuqgDsnn0iUyCKpZVH9Gll8v",
-	"JOjSmjcfFrqQWZmybBQNaqFrJ/27mrqoBRSMGjoexupxjOZSxOy+UQz0uH98fNA3/+sifXxfFlxlPN2M",
-	"6UvpwZRlrAD9Z3+3uPeHQxAx2C9vWKEsRdtbSrIF+2iq+Q3X62j8zvuXz8jJycnnEL72tdZ0RZ8oyDnd",
-	"gNDJQf/04PjTy8EpJqgf9M0f3RayiqNRzmZccTGVFiQtIwVMonqjLPJOV956M0eKizRiNrowX6Mfz+GI",
-	"bZyQc6XRcmTuAXE5kJ4q8Rxz28IGC9dsqe8e4yR8td2NormbOWFLJoKKcV2hUb1Sm+Y0riAW/IZqNlow",
-	"s64t5KBgOdoFXG3IRnRVBjq84gue0wLLECSE5krC15htG8TQC6khQ2vPmGq5pvnIMHahR82bWeFvt4Q1",
-	"Xxq18khEDddzWeiRz1XrTOsRxVSHd/IL+6h5ayldeO/WaE37WHdFqWakgnd2B7Rd2MfAHGCLPO0BAcP7",
-	"HdZGbRxIvciynORczVkG0kInhXP/4yiXWWDLjMaFV7QYkyxpxroncNo3NwcfuJr2DGhLJctimEJXk16N",
-	"I9UueRKU4/VVtl1uYYi9DZ6eBELMpkwQJw1Ndl2LItpgRcgWNq9thYAVwteEoya5qfCvwVCa3CJKNANM",
-	"bPKK6ppWJ9gUq2q4U2fxbfIituqJRDlzlmcxMdlWopt6XlRnzR7IEWk3Fjf9SisCJdiC0J8PBzN5YN//",
-	"Xklx+J6u3jClKFQj8b8eqGu+PHBVdw98YTRzEVsiravZAKgPNVkzNhtgl+yI0a6g72OGNgX3uGg2ibc4",
-	"2Sq84h2O8MMXi6Vew113JGXQOQcvwKCYcn8Hp8w97HABXdtBpiyBqK6RA05gbwsWv/30HsTa1sCFCDDj",
-	"URFBcgsqpEC4bdHWeOhow2gX7UUlyUwSKRIi5IrIAthfcWajrmi+whgdVrCWHIffipnPgq3tAJ+zlKuW",
-	"/Csj/RHLgEjGUg7VcDWWk51FlP5AAY31JXAtw7rrplm08dMlxKStKw0ppjw+PRh0Uh4zftMCAOy14ei8",
-	"ey4xmkY6ByxYSCjQwsiN1CxIGEFUxFALLNlSW+FnnycdNKsqPIjm+ddTKJnZUYD6Ltk02oFC+frF315d",
-	"GP77RGF+Rc2kw+vFaGprRotO74s1KQUVfCFLiOVRKNNMC6P8l+4bZri5fZABli6kU87vvxkf97KQNw3D",
-	"gV3lSZE5i4Nb3AkjOUt1WTBXmt6mbjWzh9G5aQ7Uhu1qzqoIwoslo9esIJNCXrPExXpC7hJcjxC/6axg",
-	"LBtpCTdyRjW/wZpE3GC9jQiKor3iWkdz4OooaR+rY/+n/Y4OGxR57n8ckMpohgsloiZe2YI4GIsbOTFs",
-	"FNc8tOes/MB/+r+L8OyaiYlePsYteVTzZxyECvm7bilLBel28uhK0HQGlKHoUVoaXj4Mv8JIz1CQJK/B",
-	"yGGUbgZCCcUScDbgd26jtyBqHIIzzohijIxxvPEmSZ7wSc7lrKDLeaztV6F5mjMFSs8EixNMsE/aBr2Q",
-	"RYZxXp3Z+VupeRoXi5z2MFowZg4gIpS9sb8Y+FTaRrA+mWcMAgwKpfdalx05nvOP7FBtCdO1KKdClsi1",
-	"wkugEmiA49kF5t5hNROIV7/zqj2njiwbGmi1rRlT/YzCLu8HN2ioFbVsy2LxMMTkPZuVOS0SQpcGjwtu",
-	"o0cLsiwkVD2mcUYWIyp2MEdNvi4yLii3HMBqwAC53Sm85tkaCECTzYGmj6y666wnW400+OhrLq4VMnlQ",
-	"s1pCbhymPSHsg82TQPQ36nJmmKy61zVAFS+a9KetQ/PeJxqeFAzrsrQNvcOeClRwzRXLyJeXb17HDvKq",
-	"7PdP0ozfwB/scs4V+QI7wwJOsCLH+CtDK+CHZwenTw/xtSP/nkOExnDPILfje2aYOMklJ1PKFeUa/ZeM",
-	"ZGXj9/jg0Iao1KlcdLF15V/bR2+THpjUMJQyggj/RBVNYUqRArPbHU/9XTVRvAgGcN8WZHS/+syEJVWK",
-	"ZY2lYFh51QPXKNVgFvJUEMkk0VI6URqfDvp6GvQ4+VTPG82uOmP2eytGRPdoGGW3QeBJeGfK2qq9vYPN",
-	"VEwJyoxTRZYFU4bN54wqy19TqTRhSvOFIScPwF/fu3XFN8oFpBFnI6p2VzaxDy8seQvedkar/d4v8xau",
-	"Tr+XBbE/A1j8e14SskL2g/D69zBTPJvQqJ2jZcFGSpdZh5oL5vl3BbuApysxXcWcWPiLEQ2suqgJJOSX",
-	"y3tsxg4b3c2SsXTexkis3faJIvhcoMX7NArnqF3mHK7n/eB+AfO0ZMxGGd4rbTTKslDMl+6AK2E+eBi6",
-	"opmd13KhW1jcjWNxTQEE8yK8ANfgsMOqRWJEnp9TVaeA5EtZYkTsM7lYSKGe2CSuCIkje1T++qfUu1Ps",
-	"LaTdXhuMxtPCim1t3vsmHbGynpMQAp4Rys7B1fCyaUPiCjA2qg4EolFFTWqkOKnrNpEL3S6lbap7NjbG",
-	"Cni7BenQ9N+IAfOy2ZbgqeohzAbOWJja6TELjUfKB017wagfsxjtF0/QjOZxODzjNzZBI6NrQvNmo//A",
-	"vnY5eDrsnw77T7uHHmwxEVpTgYPykICBMCF4rpBHFV9xq9HKmxh3L8sH7mzqyGkhxXrhC5C6Jxu9dL98",
-	"96zjRJCqrEbeBNNeqwkJNES8+wxnqHtVm3tKc8WiRYx+AespmzKq1SjuqAn3AjEbmJw3ZXTPnbi83wcy",
-	"HjoUi+kaPoTLsEJZaJDkmIDkcq7nwc116sS74qd/mydsCf6SFBTqSxt1IZULrn/6N6E3LCWZEQTN6yju",
-	"AL02dPTnUbSi5lsOnfSN3G7AD8IW3K72vYWKD83k0uxmSQuSM3Lx07+FESTa9oYA3GXF9BcK2Kh5o7by",
-	"ky62cnzPKeAPY9PEMYFuQgSAC4Nsmjarpk5a5lGUchnJq9XqUJZFipLAYUqPnsu0NPD6J2crVhwxcYQO",
-	"zC/fPTvC+Q9OjtxZhMMIqcwwpWCxcaZFOA5ioxno9tG2fD/bsiuvhsZjimVE6gS9QRND1uJvRA1hqyNJ",
-	"erULCKShzTD9UC7XP0FOQ2DxjQRzWIkTfT3+rKzquUXKQ6ngZxcX2sSlyzrl3NOvWhN37n9N3xrNduuG",
-	"3VXUFPI5SMVlpSDPqKAZp4J8yQpuLxHc0WeWey5ZsaBmOWCLo7rgC8mhp4F5kWG5yl9A2qniQbeRTotR",
-	"9YlOTv7YpDPpRWMHLyt4PFFkWbFPV8IDxY8nKl7DYz+OaSc6ODk5Euh62rf2wCbFD6m3u/NB5J7lBHGd",
-	"0tEeNLPH2vprtvT3ZretP0KFft8anyRaymvC9S+q6/0ShOJh9RXXzTaurwjFs6DMihXoN2X5n/4fXWas",
-	"KakbkoqC/C8kHj6okG4oyq8iogO2HVkwHHzaP5pTobDS1R2FdbgnBTtSjIqUmSEzNqGgSrVSqYg8WgmT",
-	"24iSdc3HStdQjAnAgnYTcz93ykLQQyt+wVeF1Kyp5/cu0vmC638l5FnBleaiW/ksqhSf8rSl3JBBh9d8",
-	"UlAsBlTZVZ8osqDFdX0Ff389IF8+fXp3evHNnAnAvEid2pdsUpRmHScJMYSjW04O4m5r/L1mH/SQMHCG",
-	"T4sIJ7e9gZF4Rrk6ps7tXIoUORc7TFNRSLtOtzhAN9NOYJPeYhQ0KgAtmmlicOR0tYZOu88pxzalndMR",
-	"Nv0P8FN9jnNSMGwI7Sir9MY5XSryQymdu+L0WGQBNP5Xp4hdmZexmnb/hO/BObO0sZbVmj77fDg43Vu4",
-	"cXkF9rrWQe9X4qlJ474FGOoxpI26fF25wSPczJambhNLwbdSp9jOUWy7PLjmZd7twisD6WFgPM8ZdYKN",
-	"PSwsXALZY8pVyrJV4ZXLe8JCWUNMMbGtHW3kj+3ajsWL8OGM27gaLOS4q/NAtFASF6NlIWdQavKMjBE+",
-	"o5yuzCdnLjV/C6lH0IifZSwbrbiej8lH5p+soCsgDEWZs4zIUn9sXi2k0ZzBkzMCX9poSZesGJOPQtHb",
-	"PFp5ecbkow1g2JLoGttcSyiQNq45hsYfn12JccYh0aQx18Zwzs3PXbU2CKMyy1gWcgRBPvCaoSNrKK9a",
-	"2MQ/y/meKFLw2VwbyGcs5xMj/rCP8QicGhxAtZf0KqB6C40vblIHqfm9BXA1dxjEE27sF5kjbsLcj+rS",
-	"xh+OEN9W2fSQfO3xF4NOOZacQclVVn7SjfPzMcuTkueacGFdWAAhuiAfYWbNME7XP+6sNxo5+elBf3DQ",
-	"/2R/5cvcDgBAG11xcR0RVcqqqFWk7qQyde8RqG55rR1tT6sKzjbacoKdtItYA5KspSVGJKwe3NSwUKO7",
-	"m/HmvIiVTmuVKit1v9pR+5G4eJqIp7NEnAM0MRhVC3dZCUe+G5lUTZqJhL1dHKkKS7kBDVUxm3D1oajG",
-	"ZKfaAnKusO+jze3LDsk3kEOM+I0CSxUGEPRtVa4PM7H5ad0kHWiqzna0SrQ70LaXxjVbYuBIkDkvBQtT",
-	"m2tY1OjoPfjvh2mK6A+htot2nHBxSZGLuqSz3dZV19rw/kriq46xou8gXus9xmsF9sdFKfgP5U//JhnD",
-	"mC40dnkZ8v4rtCRnQ8qzCzuvBcKep1qRjy7K5TJfQ6Sj+tgt9rWE3iskLX76d2ZYwEcYtaic9y747ePQ",
-	"YvcAQNbKlTs9I0bzNaIIaMC7dO3lRB5ky4lRi5mIerqCJ6bF0aYy7Fo9WuF2m9JrY8FiToAgKs32A7BJ",
-	"LCAxuqyPnYrw79scZ5iJ3ereHoVfwKj2aJr6PZmm9rdJXbSd77k70yqc0kt4NqjyLrmIv0Uc/wUNx8/N",
-	"EULtWhX38vz07wnV5Kf/l+RPfvq3pksGjISSLOr++WUDWQaVfRujUjANJ0j8Iyr0JA4Ck7cPY9ncWiNL",
-	"sJu/708ZKvFILB+SWDbiS5ruRbhbO4hnVcAmolmsrDoxt4UrAMq2rJKhEVaoD5UM12Zlk7L6Ih53L/pc",
-	"r/tx13Ea4GwMGlQbaYcaRqm3SoQ2Wj7IWPqdCn20TEv1gITGSYmQI7U2IjP0r4pdyddgnsu9msInP/3b",
-	"fL7tFA0c1vb5bbHqX15HvWhkcXj6zBUkTmB0TFFQjhEx8W45wfnVt/+OTnJJ3sus4LOS/asLDLAVRLR+",
-	"nrmJhymFGi2eU0amPX56+nTQJcZzKXOuecqp2LonA528nCX2ikVMlEuzz4Nin33+AkGTVSmx1ra33Poy",
-	"Gmhwhk2xV1x5TyCk8ay7maUeZZBHGSSUQaxBpSr1VV1yL6AEd9EzlzupfL4cXhdHWZ3BI3ExTwYhZejn",
-	"Y0GxBCxIXL+S7+Wa5udQ4exv/KabU5xFyE6Uav8sNW+tb2RX6dt/VvWfNrThx9JXFpb3rXllgfxQEdju",
-	"zP74gdgFMOgLHZXNxuZ2j20ZV2BzqJ5MKc+VbclNcjbVgXBs5cE0l1hB2wwRFQdbms1nvrpL9za28jpW",
-	"cjXe01Veg7MZJolBJGwLv0dD1rBH/iY/T91eW7v97HMjO7bnWbQFuXoz1FSWwjrkfJ+2FRW61oKs1hyP",
-	"ZlTTXYj5xj0XlsHvWHlXKZa11M9tpUMP37K/6gHUc4cX0KNqT37FbQ39F75kowfeTnoWYOBD0LMQof/w",
-	"9OxZmETRmh2yzQGzh0Lr6FFHAbfZXcFHrjdiR+P7cg3LaJZxrPb5LtgeHlbD4AHNaMx7Q++LL8UTVYXw",
-	"YMfHif0AEUQ/XvXkUl31huTHK1uUBX7Egir2exwVPhweHt7e3t6GTRTtqh+qYOozuC1fsfV77BnYDgSr",
-	"TjWaHnxY8oKpdg8/tmFUZ7Y3FJ8GCtHMSKLdSxi3tcKVXguUBVJaK/4u6IfXTMz0vDcc9PtJb8GF/wxd",
-	"FDUrzBD/8+3/XF196PcPrq4+DKbf/eU/olQvlbu7KVzAQy28EUeI4d9zlvMbFisHS3NW6Ki14a1TACjR",
-	"TN2tH6uBwGKp79nPzo6i4j1VjMQpWP5g7DlDWD1ID75NjXjFJnMprw/QgkPd5xh0W81jQViSbRvEUglL",
-	"hlLPSndspuKw4isuspdurPDL98G44feXMMdOGcXaYpl5jyjKs8RfIIh6XBUSLTt7NMPa7Jnkz6vq3r7f",
-	"9pttkerfPw+Gr/9iO7d/F5c+3L2qELSyA7hq1h6xQ0mj1nOwdoEauLntoj+E5OGJxh9e7PAVSlrUhQ4U",
-	"qjt9sUfarReIk9e7iw3PmbkaviScGbJZRTfoMNSyggeWAWLE8G+FXGEFMy6qbo4dmpzn7AapvSMFGZuU",
-	"M6jMP5W9pLeihYh0tosqVntYS1p6c2wYfw5nh2YzIyZ+KFnJsgRSEl23x4S4AOqE5HKWkAXVrOA05/+C",
-	"aLQE3rXdseoWtlzOep0aPXtFB1uVYnsDhFqlFTksDCkPIFvr/XgIktJa7vIPRk8+uCodkfYHe0ALhnkJ",
-	"df9bSoTSRms8b79RN2admbmzqPL+UDIdvQ4bR2Gl4ArzXA+KzdsiVy1CmWbFHmiBnvZLeGdXBS4r67rN",
-	"20UkDrZu6vZjednWgyKVebmAoOpnF/8Eq8o7BJszsRja+fb53y++fguGcNf+/5B8Y2MBvBPGyDk+rZZ9",
-	"4Ap+fvuP168JF+GwtiRxygx9Fn5ipNfCznbm2zb1iTACuXsNmsspTQ29tx2lIV+jYahWN/Fgcorz2g1j",
-	"olmd5vzXf/3Xfx28eXPw/PkhQbN2jIlEROhgqhCTOjQzg1DseDOzVoWtmqDZnWXzFbwSG/CAU7V8C7OP",
-	"CPClnAtwveFJQA8s7wThUx8FQgtZYj6PgUvZ7F9ytHtdnuK1xuRjdN6Crsmc3jAPfT9LjVSG6YD28sfT",
-	"89ZLVsNJCJyerxVPaQ5Ne2yQPooTuZy5H+o7fPX28uSYPD+/fNGdV47NyY7Ru5rRtS9nSiGsIyFj84/S",
-	"dLEcG5yHLCFb99+SOS/eO9KT+I1735kfpJE7ZH/dyk8tsbE8NFx9cGLJbmrbpEEPwkuRydybmd6Rx72k",
-	"KdP/pHnJYr7GUug4Y7hxb2xfBT5mG6zH52fIy1tA2FIkEH4311TN5UrFW5fvwQDv24brAUK0HIraYH13",
-	"fME8bdB7CCSEU/jVUJDpdP7CdfSub2ObkN9aVgUDx574zIvDvU/D9tiyk7cu+rWc7eOdupMZq8T6FSMM",
-	"RVb1N2WJlMu+ZqMjb63a1FLyFlm1Zt1rqgYnFEGSjorWkhYUp9qmBW8AGg9TjbwJpaUls33Mmo62PgN6",
-	"GctaH7tHt3eQgCPJk8J7bWVBwElFc/K95ALLDVKyzEtFFJ81IrLqgR1/reI279xqHs6ypb18Q++0Oqbd",
-	"VNh3fuNMYsDdOJQINnu08Ci70zHnbt7D0D17i//wumx47C1aBIQ6Y1r0IXFNvodYTaDEXpLu2zMrMRu1",
-	"RRYss4UHQL5Umq4V6lpCTmS2xrZgrND1JkBV73Dw5NJ8FGuWj8g3KgW9odwLakEH/aC7oH9942xAWWxh",
-	"MVWow8P4573VbKtu4vPMDYTQAchyuSLjox9KVqzHCRkfLamej81P46M5oxkrxoc7RV03+9boipcFU3PB",
-	"lGqLOLEtmMZD646rzFv1M5yagWwB622dm6KG+/oqXtqh6t++xoHrX/7DTXOb9L5kNNfzzVMNXA0VMb3e",
-	"CT77WgxoX/LZPOezud7SD9Pjdq1dqW9iapt/xsw3c72ISTPsAziEv7x88zrBSrQGZyCizqh76Bpe0OIa",
-	"PcN15tH89WuoTWLbc1Rfb4xyoQtGF1zMNh89T3VvR4me7e1i7HNtXTGDSioAkdhBvMqY0DauZE8vswHe",
-	"NVv7QjVVKQh1917Yzp+3beNuzV+ZZ1t91Dbh+ZohRbAmFowyPXxgZ7N1YtV8zkkIwW2g/8puub78L9ZV",
-	"QZgCwwR8kYOhUf3P373CzVFBuB2KLAt5w7OqOtO8UV7imq17SU/yLDUyiZBivZC1K1qBw1DYC9j1fs6W",
-	"cwK0GV8lH2UFnWpy3D/uHwyOP943psKsQ05a9IK6aLLTiJv6gJOtsUX41KbFrnvsnhkqK/PWLhnuZ1sy",
-	"QtNCN3tN7NyMprOdAtmleeYWrT2y1KHWs3FVKFnNZQ7hNFtcY5vKUsuFdspTXDGvG43sWfoDspvbXHcI",
-	"2diF+rucPIQcaxDu11Lfv2LraLU8f9mdPdARX64Vy6eRvOQ7qMfunck6ioJ1hnCfEJCd6i300y5VSxWT",
-	"SxT2FlyUmt2d1ewd2rQpnRZsyj/EVQB3QBM240Idxgvu3Mjre8bU3INp1TItcCcV7wpwoRF+EaBB46Bq",
-	"O2rB7oe4oOaS7L6gjTuErZSdG+Lnub2va8UVpxQCrjGbwjHgzdSK6ixfU6Ubsdqb3EOwFQPnkHmkhVST",
-	"NdOHO8vEPUZ+P0Z+/+yR3wan39TjObbidSP242dC8J8VUX9uvOqMO9vwIDx2jwv7HesFE0oWlxyJQeuJ",
-	"ap5e3+sY7yTKtLGBKdiLdKcIy7u6C25oXra12XyDjSepIIMhURI8cAn6lGFp0I8O6+tqDAotGFHXfLlk",
-	"ma9mr+gCigfWNdnA6t5Aj/bAsS7qdnXOTuEGrk9bGBTUurNNRANQdA8530Lq1y5X30LkzsGzBVsiUl2z",
-	"daw9XymM8GY1tDnNiI1Vw6g8W1l0P40Nb1lb19NSoAsWp6mN3DHqrtZy0iL/Hd0a5qy3eTXsBJvBu26P",
-	"TQDXYnnxakb9F+HVaYidDufaqNFvkw496EUMr+C2S5LYjA+Hs0K6UNJ78JYOmgjq5ltNItloipjZDXwP",
-	"hK5uZRXC1pazgcBtsedx3Ks37R5ub8pPUprnGCeHjSoJNKqsEJNrAkb91nDkxzaQj20gH9tAPraBfGwD",
-	"+dgG8rEN5GMbyJ+7DeRrvuC6JbbhnOTmV+wJQDWqMdR8TrHGETWgkwW02ddyBgR601nBxchwzmgA2TV6",
-	"RIK6WlLmw62xWwv6IT7WivI4Nl5otrTKnnnGpvguc5qymILd9P6CU9XMmritVHPFQBoxiD1arn4hy1UD",
-	"9g/hj2ge5x8+/u0Ngx6Cc76MhI2IzDen6NCNasLyvWLFoRDkfm8U8obbLgG7MZS7Fhidx7da9qiZ13Pc",
-	"HwyMaNs/3tvfhJv0qwn24EBWmzapgB4/repedw/j8NnqDYu8VYNYZsvUowP6DB5FxTWDbFuXbAvX9g5h",
-	"H2/ZyjrD/0iO7euYf/8SXcVngXih5nIlCJ1RHo9VajrI7+cB3+LY/nM5rfGAYpfoneM6z8BGEglb3BIr",
-	"H0Z8tjyBHV5aY+hFy48N6LhhGlP6IhDVWFv3+FWjqIYy2mZqI3JGKy4yCf2t1oIu4PtFmWveMVK1NsuF",
-	"G7n27SVfsG/cLLVfnvspa1+/wfnDPbyHgoG7CuvUL6J/WZFpIRfgltGy6nhoG/BBay2rI/CCGPpGzjXJ",
-	"GXg+MDdybAYYgzd6rCUk9LmDGgZJfYVZZQJi8rKanBaMLJjN62ugWSEj3cCfY7DBEJYHKSmNUjzH/UGz",
-	"FE9E5tgxsLk3e497uw3RLlibwTTjNzyzlkFgIZtFwzPJ1G4DaRfDeh3xtxHG6rK1p6RCfL8/YX+siALT",
-	"UtUCEnaU9rP2av/L1mvrlbQGBFic7YUk4l7kvBLro46tqlmabY/IFZHTO9VO6uYPODf40uIQQF0tYu9v",
-	"ACMK6Fpp6IZYUhZFi/nf4cUCpGYi5Cp2/oZGL3i+Hjnc213g1dzzkWJM7CUMQQGw7rPwBZ0xZ+vqLFFs",
-	"K/e9o0y/myuW87av6N+hbnhCJmvb7QVSWkGIdZQdixPfsZB4oHdU4Pg/nez2d1FD8nLWMJRsFCDfzPrc",
-	"nXm7I8UjhzIzlloFqFVH53p1Z3dXkq2KToV4UQxp4v/O9N7q9j73SUrdbIbBvb9NNpNqnS68h8Gg0p9j",
-	"7nvEOiPHQo71PlV+d5YKCZe7OdUm3L6rQe4hrCU1aP7BDSXvCi5d7F68A2gpArtjQjREH1vzcy4hcAEj",
-	"i8hMomQ3JAMjlJ4ekppw9r2cGGLGcsXI8ZltQUzT6ynPc3JixTa+MAL9KYhs+PcgRrreFXKSs4icaX8g",
-	"mA6nyEfvXz4jn58+/fTjTUl1ayogVxis49KwrHhsaypuaugtGdjYZAvL3IDUTDUBmEAIBBXr7lnZVVJj",
-	"7Eq25HoaCefLy8t3VrKJB2O1NAJvvFvr8d6xWMhbsLdApDnHntFLPKC6I6UsxLCingfswzKXBSuGXNzQ",
-	"vIP51Zb68Jl3TniyJ+yPJ3oD6n3XG4Qjq3GsweDpyXG/f7KtAEX3ohIoRQTe+bDbI3L/iEfMraGbTdoy",
-	"t7beA/+nZGXk2P4uJ9Aj3KiK76EQJJRFA0kEWkJGuv/4hN3NO4COBuuzQGfL9iIemwJYnjGlR36SaGzf",
-	"BbS2XbnMP3wH9mBIl9qY/466BNPFevdGUT4TkNGJefPxLW8xnQRRQF3mMhvo4AuyGBEmWLs1hJsLJ4/D",
-	"vxWf3uU0Zfu4jJZS8Xjc9QDMjexDC/DgXF3AViTQky+4ttyL6woLqoJV4bc13OgaNdmsL+1cQG5H4Rpj",
-	"AMNO3kzFen/MWXq9Z8nx7azBWcsKRrO17fmOf3/XMVM6cauK78W2hF9E9cxLFxcMoS9cOKuVz8t1rnbz",
-	"TNVzfY86mHX4xWNwXmlFeNbwmVdt4tsbup+eHAyOnh0c9wddqMQ8Wq6u3sMIiyl0i/jx7uSorhjGumCN",
-	"4kYk0aD/yeCzTz/pFDxSTRUtuWMAiL2rg6DBRphZhJH5UQ0PM0dzBABNuwK0rQWlWQ7+1ghA6zqwPfn4",
-	"yPbHTUzYzxZ0/8iPL+UKoiF96FijIJ/D3znNSCoXDAt5WMHNskTocOpT4OPhXufNLqjOpPylLFHuf4bh",
-	"Oi5u5Kf/f7QVKvQUpeQZ9l+CcCgXoLMZWGIjQ9xJBH0fa2jfRE17y5JtZRzeG4ZmFLp0HasFktN1e9Lx",
-	"FxBDb0sHAEwsJz8jmFuR2TB7DIialgVc7tZM5I08jAX9MArLpNenf+ZjXW0NJzT2yw48vjZw0thnK5je",
-	"l+Ju5f6nhVyMXBGXMLMw6sP4WuTrympu2XPGM3QrYj2hxBYwNLrmCv7rsrwIMCD//JIq1WKs3txkWXeA",
-	"V0n632I3/xEGPFemBqeeAtE1970qRgOuWvuVT9sHgaM3fNpvxMH0jvvHnxz0PzkYfHY5OB72+8N+/7+9",
-	"V9w8gSNh+WP7wczZ6w8+//Sz00F6cEz7/YNPKaUHn/X7/YN+9X+GFn0vJ72h3QSsfmS+AfMVE3rk7N84",
-	"cBASY7/wRoDjym1frcrRsR7WRoYLx5YK6JkV6mLwC4pm922WXg1sWzcPdgv7fn0pOxdXLhVUNOkNv/3O",
-	"EFJbiMBgRMFnM2Qi6HTp0SV3ShKMd3ubPEAdhxraxMQgb/ZwoinHBqJ39TrUkDKSL06ourbZWR0zy/Yt",
-	"RXGXoIcKAe7q12GuxtO2Rb4vhTeb8GgN4X/849Xzm087dXP4Hmt9tDbdKEqQY1NDs4SlcJ0A3ripOzxV",
-	"XAE3MOoaZ+pOOLNnqnCrnXBAZpIpZFEJOfU+2Ig2G1zeOwdmdPKvvS+F8655YtW1qrVmy3uXM6nozNbH",
-	"7WNRww3Sb195JIwp9LqYm2ezMEkttCSAe3Dp6lTD3aUmIgYnX6drDq7fxRnt8xbb6rl3PvuachvVxh6c",
-	"PxuJYYT1CMxg3/2mWXYjms0u+A6M/Ae07Zm3H3n6I0/fuAcP08ruUVD4hQWFTfrwcEHgfwIh5Ie4x+Mb",
-	"bwlEmgP9XxS2aSBcQEeBzq66wAoet8c+ikF/NDEoci+bBNfhXovE5OvV7sjxz6mKGIt0QYXiTOiELFmx",
-	"oAL+tPXpEl/JNyGTcpaQXCo9QmcHkQWaVOo2Tj9Ib89eTErTWJkDuF+JpX2Tcra7tC1udHtZ9veliNej",
-	"w8JmLmyKEqwHUa+RkUAS2K7CdC1lRV2J5KAcRi1nOCY6dmN22wLwE++D984S2NgTRTb8FRgr9unJgGDu",
-	"48Fg0LtraGRVqiGxIF3QNZkwMjMMYLJ2IYPV7B2F4P2yrDA0smuLckSOhwgIsmj2hw8Gel+KBwLXnwJW",
-	"FxuO1UCZgtsCVaA3q5wjNUaPe1jcfAMEF0HFkgaRokY3K5fbiwxApSPN02uy4JDkzhUU1yDlslEyslY9",
-	"j4rZNvpnKxzB4I6iAnGVBqJ3j6xIi5gb7iW/YTaAamgraiZkLssigbINckoWUuh54v6xX64Yu+7S5qpN",
-	"cI8nNGlbw2d71Wtb62dbQAuglxlNtZUE+qDJ1GwdOiFZfTIrWbzw0laOEqnzJFprJ0ICzb+kYNEqr6/O",
-	"355D/PFh1y5M9Uq6KM7BQYdTJRU+h9EoASbWIBYeRuxuumvzEMTMX8Ffq+CuW8DFiut0HgsT+ZWuqz+D",
-	"UUsNqd2hBu1ZLO0oGkezFqSprTEOXblsq9lpZBsj52RySMYFo9mY5FJeQ/0AdsOKNWb5TEqNpdhszzVC",
-	"y4xrbBQ6NicF/dIA8viMgbwi8LIiWsqEjGm24GKMlXuo7UMXBOtggHlhyyyYZ+PsgtEinUOPr23FloLa",
-	"EbYoKfamAy829PDChnILqTSZQtSr0Khbn7kIAtzJmtGiVirKZ3Zt4KiL3ugW61q1KYtWj/MRGw8xmufi",
-	"DzCYi4J9gKEMbB9kqGYkl4+yqBRoDJ+t6nvA3NHrAhj2JY+QVRdu1SUBAJDOGjY3uqD64A9QdCAHgOW5",
-	"K/BKG8mh7Wxu7jp4qDZzT9VcA+w8ne07VW+QGD6lsmCxzslGWYHWmBOmNSvOoIgVLQyFdB2VsXOjWkEU",
-	"SV4v3tU/DOKOW6rXu0AaWEINAgHM28+1qurcbLRB062JYzYBAGMooUo/hGID3/Fm6oQoWWXaIfWx1Stv",
-	"oHANhMd7A7olTd3C46ae5m2vExrQR/NW+a9/rbdI0FKSnGu3EaSUWBgKVmmRB2NVlFy4tIgFsFe+4DmF",
-	"aCCFNVIN70BIxOXuPeUSfxOjFHJBheZpt0Eu3NOh0tXCO/DYYD+2nPUg6ff7hiUadtEhNsnJPTiTP7rE",
-	"Ypk7lWAT7Qh7EeyzjrJYezZeoVXIbv6SUm1Lo21CgkzWxJKnRpRWm+hSKts2DZYa36Wgmr0r2IUusxaz",
-	"ED7zxNCwMlvbtBoeXCOlbbxtLIyvGV27ol3Da+9dIvDty5dvOxWuECPXfn1XRC3VEMJNpPgVSum9pZ4C",
-	"tGzZFeAyzMagia01V5XYk4K8pRh0R15yQTHPEOIsn9nKeQqKzMmC07yy9EJ85RRfUETYIWKhliEw67W4",
-	"ABAtSKhindR+PTtBS+lsFyPLsdtzKhesbjDl2ttJO1Ry3G4mgL5rNzRvDx+FDASGFpgFM1x/xZggeiXD",
-	"qtOu7mCaS7TBd4gb/V5OVFvamgaVBcC9X/Xn7oW2a0W2u1pEglrsO+0i2zCK+5rdLEMrSQhAV1iYQxND",
-	"YSv23blowHYzya6ORUaaq06609l2saHYigsbCBhrRwSY0qod+0LXDuo7DStwiM/8/dsjRri6tEFxjkG/",
-	"39+39NQ2U0mFnq23w6f7DEOsaTrvEmgSZ2hGUZpPKzaZG9Ufqu7SUssFlpoycOa+erzTYJbS6SsuH6go",
-	"xcirW3Yw87MfqWNpmmqH7/wc1Xfndrbqm8pKHX77jV9A8G6wFA/KBzGgIfv41cxnMP2j8exnMZ7V+ms8",
-	"9sR47Inx2BPjsSdG154YDQyN9RcNOPSEpbSEbKAGH/fVy7FODrI2bLG8BqvMRGbrJ4rMrYXPl4wL0puh",
-	"w0GNMy+oMFrePlzZ7eQiGLj+yws7Tf3bJjd237+xS6iB6uE4shPF/9hu+gu0drcUHqOlnjOhg/IPW6t2",
-	"1Z5+IzOGVLvqT9zNiOA7GkdsCJUxJuyp61OSiZZkwggVa8TqLWSzgsGC6bnM9sAPPhOvxBt4a3fGex2E",
-	"1WwBZOIHUzWNc1dyRQvhQ/C6Xj0c5ht81X3EYDq4OuFmgrmCPsNRVxq8drd0yOvtLVI3ChT2dxcobEZB",
-	"RSEKvfNjwXBLKHFCFCtueMqQPaL5khaMQJi/kVMKuTgkr7RydRPMj3LasUL6pGD0enew5xf4GN7H28S9",
-	"NqoL4neTqecsz0al0LG8Eyg+AACyDgm8SDmbauzpQuBFc/HE3aV6LkZT3zS+IZwgKikiS92osBfm3ht+",
-	"6YPVY30kvcRErCMFJDcbW3TYWfWwL9wL3jCQjW+610AL+mG0BXSXzhddOBjaAv57FpFxr4+WrLDiy5bJ",
-	"0B6OcY5npD8kQuLF6GikixcJjCtgmM0eW18TOCGO1TDeX6Ve9FJtntYmItTQr53CXLJiESlXojz5CUsr",
-	"uioe4HKggmY0Kgu7ITd9MF2gaKd247SXO7rAanLxfJpJIcvZvPJOEi6CZq1ANLFGIOgyjlBsd5LMpZAF",
-	"n6KH6v4uhheHs0PypYy29bBfg7Pg9ZO5+XQb3Iadl1BOpzx9yK5CoPMiwA3EEsLM6ilZcMGVNrqyrzgq",
-	"pyRElQIjtqluVLa0O31jB/A4xakgXxq+j7oKgABnKRjJSvKO6oIvJBeMpPA8Q1NIl+qbtp6K2Qw+ftjJ",
-	"OLOsVWLdJDHV708UUXk5S2wxGl95Zo8SnA/UWAbP6okiOLJ1DRoVyx6GasE7Wfz074M3rEg5kB+Af/Pr",
-	"DU9UWG/TksHqtnh0DCtvViCN3m3XZqc19MiJfq4LGjZSi4p/d3BuJoYr0Vr7JuiAc7++aK5rQ7xnGXS1",
-	"4encGVj8W/fpYbZ3Ibt6f4mWlaJpCQuZ2AY/5qKD5h1b7fHB4JOumVC7K/Wbg/AyJ7wyUq707Y52cETZ",
-	"snIGzq5GNJShUnJLbaq7Qb+145K9Ibjb+hYanTZqmBNicuuleRCbgrZdMX4dI391vmEgGZY3M8oNFDsb",
-	"0VTzG8zh2vCDI8xsUbTwcymAJMe1RAP4L2w6WFdlscHSOcQvjDHFbWzuxFixnKXm91pV/kjNRZ/HHGO/",
-	"Msysr9kmA+3zk5O4PP4Kn31qlVP7cRDN/8Vqyem6VvrnOGkLIbIVZc19sQVRnSzv678O7LRbKsDum3ec",
-	"FetRUYrd5Yku6Noap2WZZ0ZJzDAsLyOZdKX94xFcUuTthXSD7gmY9Otq6WJhLo1BZJghVwXpVonBDqur",
-	"Dhq2ZUZHQ0kEVb8W+fqNH67tiZd2mjBdt7XSbfVEG8ZBQ4YtKHfc7+9EujAReGslZ/ecoSuu3UanPgvY",
-	"nAPM8vYudrpmvgOHWgtNP7hTDG/0khZ0waz4mnOlz/0Rb3jGd/XD6JyMexsnmoW+c82vfe9fLdM7Ig/7",
-	"JhQNukXObXY8UXStKnFnTtVuQ9peGeVdEekBoH7h0OFPyzP+pLjzS1KTSgL9a7SSyy9ObXSpWYcE9zld",
-	"albECyK7pIgdMcbwWOKHiouMbLlPjWJf9yYWdSinuooVCbzBmxsIS+bEcBnRFWscohtb5pmC4jIolWDv",
-	"OuWa1ynNlp2sBb9CDZWNej9bYvp0wVlWtZO7c1WMX6iyhsGeqrRGVZ0o6naASiJwdzEssea+foBi0376",
-	"wKfv0LW97EXzdKrSFwGOtt2czdRn1002iSVBl8vRVBYjqC7ekhNtY0N2ZkSXiwUt1q+5aMucfc0nBS3W",
-	"dZviE0WgdmxONb9hROEolfrOwamiWcfYdxYrFyzICzHLuZrHiyHncumLISuumTrCzgPfsIn5eGS1kiMm",
-	"Rs/Oj94zBRkOQXcCdfS62gLCgTN1dHo6eDYYvOiC29MiuuyXRnu756qnxc+06gbOM4EGxihirpVmiwo1",
-	"Gw5Kq9lE0cbrYZCLJKSuKiR362xjB49ZQNCb2tmSEnSzjgwml0yMaM6KrRme+EC1mYKl8oYVbUwJbmz3",
-	"FWLTiGjqG0a+7J9dbeMzW8Oi9g1u2TIe+Ir2GA99S5GRrE98KzpBICDNDc2xKX7eZZvR7r1fvoGpdjIE",
-	"e47V0qrthodTAdUjZxJcjzqSxS7apZUE4yrLjxuC9fbkit4l+6AhD+KarQ8J1u6ZU4VdhAb9PknntKCp",
-	"ZgVmHQtJUplLcYYJHSKHOj+aEbWkKVpmzR/Kp1xg1xoy/nBwzdYHS8P0CjFGpcBFZh4SjOjLmRW5wB1z",
-	"wwpi5F6wVEHzsIYLxOWZAfxy6VShEB5P+7HWwsFKesPe/3z7P8OrK/XdXz8if3V/fvyX/wBgP1h47YPG",
-	"l4aRpdtiP11GhgvFFNKIQIf7dW3cvw1jUDil9cfMdQ7pBr4HisJ0K6viMGvLibZ+rMIwt5c8CoMpY3GO",
-	"QZWNtgBHO8pD+AT+HBGGwYGHUPcibiXYOmE3CvMdebewmsBqLoVtyTtjKiGDfpiEe2ZpItdzMk5lKfR/",
-	"GsiO6x1BPvnspG5xr9nc+zG6EIJrW90hu8aFhJKKuHAqyBiOZtxpea35mpdVUcF4G92IVcXRHlu4bUjo",
-	"kickzXlC3O1IbCW1pKrjKgsobQksKYjFHKc5HzuiZjiIkmc+11ZIsiwkVnythOngzrd6W6M+A/ciQR88",
-	"rM9mE1RhCeGCpW/aZ8tyZofk6ymhbgNDsppLM5QmXCeEKjKmqZbF2FmafO2S+g7CMsVzWRb5em/J3VK7",
-	"1jTTf7JCRXuwpVLowhYg2OwVK9t6wPN4VxcHWZCLEt8DSpFJyXONXbUpGmBkGe/1d1OtdPuW3YPBemDF",
-	"SbWnKCSkjoZxGim+yFgGraddW5qG/WqiNBMtHpoLG8UBOGCepFyw7CyaFw4C2IYvO0oVYpad9y+fkZOT",
-	"k8+Tyo/+REEe7JCEzYogM9YirduVKzHIVdXLzUcMQKR/m3/9ctDHaosH/dNhv9+tJvJdwkMyGjuh59S7",
-	"7ex67xOGsZDOTvwQ4T3AGrDJtyBqLgt9hp04zTpiYT3HQQsgCn9PWVHQ3MjkPqaAHBAb0AIxP8dV+x9m",
-	"lE5xIzlhwjwPuev2aQxLW6tGa8Wom7et7dPXdZwxu+It/Zo++zwaoEXjXdJt51u8I7OCMewzoyW5kZph",
-	"0tdUFlgsSfGsfkGOoy3+fFkVh2I48EhLkC9mYBuBJCHOdkQcWMSqh1l+2u9o2ZyxBwwXM8O5qLXaWRhq",
-	"auQTh3HYSHIHvl3Uuk45jHre7CsFyKNKpJUPF6tolmzONyPx4MrwNsgp+cKw22cHg0FCzgU5TwE/6ILZ",
-	"AmBfFJJmKVVAss6xqEnjfmSlERS+Z5pkjOSS29FeS04WMuNTToUmOYUvVFmYPwuacfPTtAROcttereXc",
-	"9wdbJDb2wCC7K0viN3dyHL1z0bZvl+EJ2+jOzWIitmeopYJY3yLEEVvxIudKK7iwBuiqvXuc4dI49mFK",
-	"j2xr6CMmjuC9o9PTo8HRZ5/HmPSa0TqBOe5/trs3pis9VQVeKRtUaslxhXyWCwD/q+6lndgSOE9mkhpn",
-	"rorfWNLQHrFsZIGH0MVApvi1wrNshtsXEmvYxM1GOOHm3UQbjC91TEqRsQLCZcLGX4FlZSYP7JffKykO",
-	"39PVG6s/V0t5z1LGlzpWNwgzILfpNxyCglNoZelTSjc1FZtMaE0Y2yEZPFtlYcZhiabATc9lzm/YtlVb",
-	"Klew1EZcbq54wmjcUQdJQVRpMme00Oax7onBc6nionsULklvWft+v/ZBHRoiw3JwloZvzO0+sbDchD6Y",
-	"o9Oy4Hp9Ye6VhfySf7U94yvBoruTNRm71taYqIzmnPGQjM9LPZeFLT8xJF8wah5asg+jw8NDUI3hJsOB",
-	"wW/Vbg293NrIErh11WPV5cSiKshngmUEva7cPJ1Kec19QaBhz614VBUOdEQENw6R3Uaed8qa1dXs+2b2",
-	"ILj/hQMAsL/U0b6K7M+4npeTw1QujiItwWPfbVqUv2JsqQgluiiVXslCz9cJKZcHWh4YdCGpXK6rjJQn",
-	"ikxZxoxwa7PiREZypmEERhfE1t5EVsqXLOfC2vczydThlbgSf/nLMyluLIE//MtfyN8vvn5rpNKxEvSa",
-	"jVKq2DhxxXwFcQoS+egfl89IKXKmzHRQ5xjNClBPYMUV+/iQvAZ+qek1I2Ow2I/JRwOi5ZV42u8nxDrh",
-	"yNP+x7B2Kohc0h9KRsZIlceJ/R5KC45/vELSfdUbkm8PDw+/S8hVSMTN94eHh7fjhAi2qup6ksCzYRZz",
-	"JUL7DaG5km6OeRfD1dCZhHB549B0N66iqr0tCaxI5hDQ3nUlYCXmZ1gGyw5BEjGswa3juH/sOvgzMn4t",
-	"0Sk5Dg0les7WYW0PmzV1SCCQAU3/tms9wYbyinxkzu/z06effkyouhJjulw6h+eRffavhvuMz6zw444W",
-	"i5TBcSVkjG3px0F4EiSxA+4sJVT4GZLxEcZLHdmTt5Yac4WTKzE++qFkxbrxI3x3SL6QGWfKR5gWGi4/",
-	"lq21Ffz/6/zNazI4PCYf1Taxpot8fEZq3304gG/NWV2JsWYf9JH9wnVJpQv2MeFCaUbBPGU2MgSJMLN9",
-	"7BM4DVlqQkU6l4VKCM05VcyWz6UzdUhe3LBiTd59fXEZLF3ZKg4G8czDZPwqY4ul1Eyk64Ov2Ho8JI5z",
-	"OmcbJRldJxUCmAVeCWsLSwjX4NNp9Fh9gkEaWKkXJnZBv3jRv7y8fGduOK7yby8uLa4p8uWL8+f1yQzD",
-	"NOLKmVkw5DoQjNXw73DtI6DJ1+8uX3399gKmhgLD5LT/FMptmwGvhE2txhp/S6rnQGDO81yuxofkHE8d",
-	"QZZSYdTWCVQcychHlCi24OA2S8zLrEhhMXxmWzxM2IwLMGAyldIl+xgec9Fl9qpxhU4woleYSCzLmYuo",
-	"g2O21YOB2BAkJoFtVFfKAVegBADqnBoahnU1HdbDxuztOLwS5xZYckoG5Cv+BUwAJAEv/2JZMKhvTxUZ",
-	"n6cpW+qDFyKVRl8bkxXjs7ki/1I6gxdn/+LLBMo2T10Gij0Vg3uXzt23YvT67EqMX00P3krBDt5Qnc7H",
-	"Fv+UOR+aW8L1FwA/XFvgrBB1jSaCa7aG0z0jlEzWmhFZZKwgC1pcu+7Bths4+gkskp2D+8Cg2TnkbUNF",
-	"WEJJLuUSgsFolpk9I58CZIGZbVjYgqZzDtcuqFR9SM7FGvkKWVHoLSwh3wyNHepaDQkVV8JKLQjMrXKJ",
-	"t0Y78QKFhy1SBnlhgIIM1byAkOLiSow/HDhh7UClcsnGvtYHgNzV4A6Lan9kLYUizcuMKfvEx1VB7eYD",
-	"E6nn5mezIGoU8TH5iF4Juz4rhX8MAbVCCjY+JD5vO2AzlQHomq3PyPg9NUoa0F9AB//5ADtPj4lm0G0e",
-	"L0LOpvrwSoD3PWVCsUBaevPqckMikkuj+ZRFyg5lYdgAvHS0sLVfuW7m2joZqxfYqnuDw9PDvgshoUve",
-	"G/ZODvuHJ6Ck6jmIskfg9D8wHFAwjJSZsZaMbPdQlQhnmJStDhOSeVsmXbG0YKA3+NN/lfWGPSPbnJtp",
-	"n7lZQS1eSqFQvj7u951kyQQafQKm9L0t8xpYbKxC/K3vCFiVdbFQltCxSdMCducBDSXeDu1IBtZgLqqp",
-	"yNBQ0ArjdGfBkGBboMSDqNwOSnM6p7jb2LAeKkdvaG70H5bhG4Pdb/xDUHuT3Usnu196KYsJzzIGyuHp",
-	"8fHuN16JG5pznOH4893PX0r5hoq1u2QoydvsnF3vvkM5y1oEIaDPohPio8NPFBIxImomCRhdMZb5214V",
-	"5NKkPr0hVt43ozeuxdGP9q/bI22D9z2jRLxrem7s80+U751RmbsQFzkmHet5haT2pV6oxKKRpMK+7VH5",
-	"BnuXVv3ecAUZGZnYyAIrZlFXO8tW0yVmexgYY8XpVC4gribgWxkz2nLhHEnA1eXUfQ3iJzNKldEIOBaw",
-	"2CQCl6xOBDZpwPF+NABObBTrx8oYi7aisqGwre1fB6f/XT2FeQ3uhNwhbu8fOzj5b+zFj+DaOk1s4dPp",
-	"NLpwS+SmvHA18m00jqGc5OuvekFDVT97rzMRe46vrNuIV+Z//y0Tr/7p7jfeSv1SliL7HVE7c4/tPa3u",
-	"sgQHtrtHnUid6y4SULvqAreKAagBBfOi0mLnToI2zxOW2urYXJ/VjQrtAsHzagVJk8LGgFU9gkG0vdtk",
-	"54O2lm2XJ43sBw82PJEiX7tMTomajQVAK50HPS1G6Pch7A8lIz1Syl2U8l4yoCOf2+S/4Ko9SoAPIwGu",
-	"nL9D2R6mdxD42glfoxRXgsogxA5VpiSIbbHBRQumbYEx+0XBZ3ON+U4hnXQrJnRilKc9iOXvhkbWsixq",
-	"iQmePKGUGyOVRnet0clmLv9GweMHpJRQgNQFww03cyqHkGIEnhBwDtMgozDWTP/W0zhgso+0uBstRht8",
-	"b9gTztvQMnUbzHwh5No+TqvdytSWtDDHcoIWkx0A8ogMTxkOkfSUL3HpKls6W80mMoAFVRdQTQ7pQYhM",
-	"Wubbpn8AK8U29mSJ4SNrehjWRB253pcn+cz9KE86z3NbLYRwYdOEmUjXaHC2llpPgSnxSeRog7U8DFCP",
-	"g7sflYp6Y4QWBhS0Z9+DAfkqCL0HlWerRgb2HkIwr/nxO1d6YFTdjI0AC3vEo6pIwVyWhRpNoK/58Sk8",
-	"YoGLdPu76hvtP4dHA2zRepmg2Ko3mmJQhRkfa/cxNRfQ5whXPitkuewNewspuJaWUmL3l2/dl6Pv5cTg",
-	"DlC1xnG5cSz3dG8g+fHnWGus7+deSpnb3WDeLmBcTtdVYf2nWJ2y4i4nsc4on/TvSZ8Mdm2lT4h+j/Tp",
-	"4Yyn1N1oT6Pwi2406mhW0OV8h9kAKx1QRSgRMmMdCJQVkxmaHjEE7MzaHAJ65xstzdkCxheEZTOG4rnz",
-	"wdjnXbxnnab9jSFJ+xts49cka2bh9hIaIOH8jiq4Qh6Nm98qqfT7/+2edql1Xfv0WwISrSOiNA0yduDT",
-	"CERlu3AvxoVL7N1+tx8BwLNooQCIb48E4P72xLlcgaXeShJ4TYgUKB2A7/jOVOFH+Pe2lS58LVz9Ex9D",
-	"AS51iLWjroQk8mVwtO4jp7g7fW/v4qN88duTL/aiJFvFiEcvxq9Fdait1bUfedmXOQMGvDXoCgyoQZqO",
-	"4CofYFT+DvOfF5OeKEwXVK4jbgeLnXnvmXnpvZ3q92G8c6FbsN+6ewPEMJAJRnOqRnSEto42jwdLr38t",
-	"f0e7Qc6WPoL8KivO4Eq3bK+L9SwmaaVpGpW0KjsYzXM0lErBsK8KtUbFekk8S07NvnyEwL7yXWCqwipQ",
-	"91PZAtTepri5e/ZIc39FVc8eAgSVigZF+1VpcbMn5w5vDOa2YII0CKvgf/FUGh5YFjIrU9adRr9pruH3",
-	"Rac9lajT6tPTg0ELZa7oSgt1jhX0+cXI812J7WQyaSG2nqaiNj2yzZB6w6f9GJXdj67ej4g2cG8bId24",
-	"Ko8U9dcy7lckdLFJO34LxJRF4hX3GLs1ojDM0XD0RzqNPhJESBVRUhpw+UwcXpHwMzKVeY4hg5O1bUtq",
-	"1rVJrKt7wpyGv9/2gjwSyGf7zrdichmrcXRwj3AG/Q+gmLbN99+IXNyOUO9LgVkL7k79Ya5uv8NVfCbF",
-	"NOdoHTkdnHS6u69pgQm9p4OnXXauyuVSFpplb1jG6aXhX78fyhJg+N5qcj2yr04U6uX8W72KQeeCsCuB",
-	"yzXDhBb8hRdEMQ1VX7BpgrnwTdciGoQxdcbnCQYZglNbXAMeOySn/c9dS0w7L+YS+WVh9EiLBPeu2uO9",
-	"LX810aRKRHWZsZWYAvY4yFLG3gnDflK3fg8HiW/kYP72LbuN1BHkL7B1Ja51sPDbWIR9lb+4gT7x8z+N",
-	"z18XiWzMgx/L7s5QU1tT24Z8ZGtBF9DjqZI5G5CsxbyDJn67n40vOPUWkSnA/T85xf0d2QhtLm0lYwWk",
-	"CfyBv7CMVWZcH+RytsPV6arH6aqtDCYZV+m4CWZP60bp2IJNS2X01SolVPGZOOCiocJeiXNBmNDFGupm",
-	"FVxr5jqeVzlYXEEzmyG6QcMcUas4c5c4zTLytH9iy61qeAtT1iJk1kDhtZz95nVj28fRyqUZb9QRu2Zr",
-	"klE1n0haZC3qMRTLa1ONn8ZU4zY13azCgbJRLdCIkn+XEyNNtkZBFnSbkv5zm1ABCpsQizClk9Ph008M",
-	"U0pzyhcsG+EWrOMs5zC1rzFxkOb8aHDYJx/RnKfsf+d0qeXyY6vVDz5NelypkhVugGu23itacmHbQPfe",
-	"fX1xCUV9CqxqV0G0CX/IyRr2jr6XE3UUlkH8Xk6OitKKFQup2cim5PaGvcHnx4f9w+PDT6uurrjOk+kg",
-	"DTjucf84qGYF1oH7hcq4q9jC9AyBeIwyfxB+9J7RDHKbM44dYkPWg7Vf46wHMpNRHK+VpI/yD1dXXnmX",
-	"OIfKKdC4rosV84ugrPdvmzp7YHjrgVUAasTRCcpxwuhLJ3e7Lg44vl7zQ9sxARt2qAvfNXroHQf9kW5D",
-	"XcL3xTAEy9USNn8LqUeu14b5vGQCO8P2A8ViULXdGA5ud5lSMVTIPTNZW2KPAeNVKxmkwjEKnGVZlAJX",
-	"TZNOAmWhOlXbZKiqbXd8P4rojnib9bS6ho908WGsoGEzAUcUq+92iORR82JgAlFtBgmF1TmLUlQFGvyj",
-	"CVHSNsfQhIJz6JB8Y4sUjKsRbQkH6BY4NlJ5fiWC+byZ4oyMpcjXY3INtabCyMWCEav92qBGig36oRiz",
-	"qxw1hTpCmWRozFBaLp07TkMNkG+gPrZtWzl2NWjInC6XTFjria6MqlAt16kXMVG91t7xZ7CRdiOS2B/C",
-	"WT5+DBDH1/rjilQ9LqGgTNi3rgs99b0+0RmObTkri0TYDLKa/5zgl8GcNbp8Grw1LeTCk82nB0DZtAy+",
-	"ORk0ur1Z9xIX2rogR5P1KKM2q7obLYt2mzWvNws3xexW3VmRjUqDglKg1NxugvCeS75t1jS4fRDb3B3Z",
-	"rb/eI7TvRe1Roa30W2eSA8vYdw2uBkrB8HhvFvUuh4S122iBWu4MB5k00O/kVXADP7oWHl0LrWY1qApH",
-	"PcdOsNUA87WXPNZ15+Q1l4N/+OhH9+eIZ9uDgH1HA+8ycCpPNK43YGoxItLtkviOW49+818l+tMf+l1E",
-	"xr1EGXfir55bM24Lih6hwrW/u7w2QZtA+wwGVz4hxSptlVxn26RTDf2SnBfM1trz3enqlwEHbb8Pj0zj",
-	"D+odwYO/2y3qQq67uIrrXjXrHeaFyz+N+YCxs0Qpttuuai7c37YRq6mZtlixqranD2jF8mD6OcxZtvmv",
-	"N7tXbuk7e5udOephDDx+99ssPX9Yp+/vLOa4fk1+i7x/ibU+fhbWf+GqCpNpWUA11qIUZ6EJqSgFmUki",
-	"xSE5J7CUDExbSmPDsY7iwDvz5qM08KeTBuDcf0ZhoGCqXPxct+NvkkH7IFcQGrHfzd8R89/DCh9R/0+H",
-	"+njwPyvu21zVnwH1n0tXix68BSAdO69fK890FbXsXXA1xSi6STBrunlrfINzMPfwqfcuWDdF5D7pYv14",
-	"nf6E10kXNnDK4iR0Vbj35doe9GB+TVxmf+UywTgH6GgmyGRNsFvXIXnJc+gNLmhRyFVVhVjLGTQ/Anfa",
-	"WMnC1WcHjXQMrQwIFVgQH74bmmGhlx22cnRzowNxssaGlJTYquqQUwYp9gtqK5jY9+3aaar5DdfrQ+gY",
-	"572V0BliIaFWO6Y5XInJmvAsCfO37HNmKX6zzjoE+zfPr8IOWbAHN5cvwI6bKSBs0q4HUjBw5VxAUXx8",
-	"Vxl507Zt4G65V8KADmbGUG9XIhpKuk4LuWiLDPzi9xF4Ug86iXSQ3JYwV3mIKn017Os+OPj8u2/7B59/",
-	"92M/Ob49qD7/r//odY0WxBWuADWs4QTKxUEqtmy0oOy9l2uanyvFhP4bv2Giu5UhjCA83W9x3vOd0xVc",
-	"BNko+Wh+E1J3rPOY01VtZRtlHbscJV4ZWA3Czt4hcxcI5G9DogLjQAByKmYltLT0sIWmokOSUsUSQtPU",
-	"oFVCrrnAHizz9XKOrnjDzgu5nNsuNj+UUmN7iwUtrhXJJHDcBaDFIXlbYotRWtjuLFSR8d9eXJIjxWiR",
-	"zsfwLUgCiyEZPzsYDMYJGaf4zzOC/8J/a21IghAxi5UK5AAucBBi0HgMzS2eHRwn5NnByfiQfGP7ExnY",
-	"wda/L62W7uDnhAPo32kbtzSb8GL/lPbIrB+25pMuuHCfB/vhnTtr886QjGfyhhXCEFYDomXBb6hmBPtG",
-	"PlHjxBz8eskMSKYlFMwjY0jqN9+OYftcR5FCFhCs7arQrGSRqYSoMp3DINgsmCzLSc7T8SF5VscZiyrY",
-	"GCfAljpm1CBabaUFpACmFqgO7gdV1xGICjTjYk1rA8QhGUN/ZEQj3DW2gTFQgVZFMeh5ODVbhuI4Fz/9",
-	"W1A9bvQBtX2YW0pmu/6c8Ujs++w+kDjc7teM1o/nuH98HF+aebS5Luypf3xca7E/+Kzfj3Uk3XUuluy7",
-	"FsypFIpnrGDZEFl8IcV64Tvz+AefbDkeoByGTLp4qAtNwR0Fx4TzSGHRGpEYMXsbAtvO0NHjc6O2HeDJ",
-	"w1AFEG5lMYTGUjnXPOVUPFFE5eUsMfpRfpjSJypopr9khTKyHvAIs1pgEVSsqzQ3f/3PgDN0BceSTnJ5",
-	"UMis4LOS/auNK+OKfz5qiQ2R6iIsdKd0mIUt2QsQYYuNBuYuTLTfr8JEY/solxmEjiou0vopd2vcGS+5",
-	"IwmIopP1mUdVrkEwH1eXtkFGbAkBJ/q2wV0WurZM16q7GreXuF1BFb36qBu9uo0SZMY4uKEF1C80g3mh",
-	"+J2RTdWFLPSrcPzI7//wU0Z+fA2rOPeLiABubD6Oh6FWYtUoqgIgnpEx9c8xWuS8FlhegdMM15aWYm5I",
-	"FIj2JarSuwHqazPycxwk9tO5GfgB/V3380jtCjd+DDV+yFDjZpjxTp+RN0AcYRLerv4mjlLKqc3Am0Cc",
-	"VC37mQtLWKGZqFGMh0SwlSW7H7khBtif1c57SF5Km81BF5a5XzO2JBQa1A4JVdfQOxDu6ZUYAzFFaau6",
-	"ua6JoW3yd4bmAbACImuCv6oeqAFi+zaoNoYY0wUTuxWuCM1X2BOKFeyQvJU+izBnU03M/LIIO0ImVwLS",
-	"GOXUFyL0/ixbMg1sGhh97ew26Vwa7cz23lUIQ9QXV2dVH8mZZDYNxrDjKb7s4mXMANiPSkt0ndlHC2Yb",
-	"KuQSOni2GiqeWWT4XWQxQp8ILQuWtfBtc1jeAOZ8KQjIOE/vD3by9Ifi5b8rq8ujgvmoYD4qmI8K5qOC",
-	"+TMkkhtgWkJ/9OxgYKi9l8m+/bEHLdO9NRiTblyfH2kTR77rVhVu3yg13zcX8g8xT9xOXdMMemz9d/Xq",
-	"e8n/63g+nyyyPF3//fPeXroCCh67+sPOHtO2H0xnsPAEP3qe30uF+NFKIrdHP6K5fEdmA0eZAFxu2NNZ",
-	"EXxswsCWgaKac+u/fvG3VxdcTOUTVxoNu7QClRgSpemMqYRk/IZbe3/GJkbLT8iCMc3FTCWbHRjRW2AD",
-	"z12tENdxLJ5icaecwelbKRi0Tb9rK4Tut+g5doXaonP3kp7txm/Ge3FJZ23j2seO4BkY8QQDAuoDGxEb",
-	"USkjIBuHupSNysiQT+BIjyGnv1pySSNY4cEDSy+sQtJBu0P3n4s/baEiR3i1twbbm3efGEmtLMDLWshy",
-	"NkfSYsVX9P95IuIpjQJSE7dguH77YBTEVRClIdBIYtyA0anpQooZeCgPyYvFUq/NREbFrk/ogo0mzFAY",
-	"dd1Wqu0LzMBC/fvB+vVZGb6S9Cux0FWgkeY1IzwAVI3QfdA3//MC0489Zn55CS0dDW6gzXJqhn1XsAX/",
-	"6f8WjOQs1WUB+WO2EkNkQAUpZsNqUvedtZLXHr9fVDzAcptIYdHrkST9WnVi3e1VDut/R7TJCsc7KnI7",
-	"1uiLcSdBCyYt4d/ERlSJDKOrDAGCYPgOlW14nv/TLeT/Y+9bl9y4kTVfBVG7EZLGxVt368YOx0Rbt9HV",
-	"srptH1vUaYIskIRYBMpAVbNphSLmQc7uz409sU+wu/9m3mSe5AQygbqQVbw0KbVkMxwONclCFQpAJjIT",
-	"md/35QTt3u1Uf315rtB25yJ2wpZppnRx7XXTdeumi0y8vibtJGO2HNA2hTtM/SYi0Rbq8SWe14hqn8gw",
-	"SBXTcXZUYRrPhx5v7Mw0+gleaYfgVD1t2qAOb2bAfQe15u1a6+CsZU8Cas2jdrOJUZk5UypAWyZrBHB6",
-	"OMjWZjoQgbOYsNCTDZhS1BmSNuxXIzaOBybVQWpLEWbsLXEhOWHCXM/jf/6nu/qjMc9m2mu3Wi3fw5n3",
-	"2vfum8WHqCIHMFogCh4dKsaC81gag4vHMWDPeHebaH8NMyvvFDil5s28hyy55P/835OimedQ+0peVg4g",
-	"B5c8qLVaPjkR5KQPOx6dMFvc/Z2SNOhTbbpifi15/SAhkZLvWUwCRkLJ7d1eSE4mMuADTkVMQgpf6ESZ",
-	"PxUNuPlpkFiJciBahwct30tUaOYvjiPdbjSm02ldJqqPS7Xepw08xNANJlCEGkdHjVbj3n3P92aMAlrh",
-	"ve12ALOMl6p+WOZ7vX/tet+qmy9P6SMHQKVyP2XqgqkaHPjipS7GpxKhrf0p5NSoe6kIHcRMke4LquPa",
-	"I3N57enD7tKTfRtFM7tGL2TIasADTOWVEf0tYfUS4C3F6OQR9nxjQ5XqGJo+fVh1IJy9aHpQeUwmdIbA",
-	"vhEYhIWTgrdgAroa9HdrHv7Z3WMVzixQ9j3Fa29nx09UKQC7Wm0ex+wyxnmuYVJxYRfzeNAmdw9btVbz",
-	"6KAj4Lq2md1zJn5LWMKCjghoTNvkQ8fjQcdrmws/dkRHlCWUp4ca5XCpOGf7sPvW+uUxknnE6aDm5TKn",
-	"aeDjqsg7u4ykWkXP16fCCEAgpyKUFArjNKFkOpKhO4/ksSbgV+kUdCVmaqJJIozkp2KfBuqhYIhX+KOP",
-	"bK92Z6Vh39AV1Bde2/vll19+qb18WXv40FmWyIugGHIiCNA+czWFWMmUpfUptF2dsXIM7aAG0J7ack0C",
-	"pzOsMsjB1kHShQiw415j4ZckDGkvK+6IqPotAVS1p6/ODg/Iw5OzR1kGBhiRRidgIgksAfOq6ROyG7xL",
-	"O+OOa5ScGgPwzj2jhMy8ee2377YzUHAOl5kobu3tdcLu0CBYKjlODbhv1tQEjQ/4x8elXl8PywqLNONQ",
-	"bWvz0EJGLxhEzI1EDHjI2pi8o+t9fdH13Qdcm11yU7oTPStgJ6+fEkpCLtgtyDrBy+0K7tbJUzhww3Q0",
-	"bdPVzMvkyvgAG4f/bk0Lq52MS3n6Eyip13gz63Omr4HlQ3Y4uh0Rch07xnSsCDISZzP52saosTfySUBn",
-	"aL8Y0TTGj46pUdDmq7OnLx+dnp28fG1a/Hj2wM9ODgtqB44VNXn144sXx+ZS01t8PSoIA03VZ2FYxx80",
-	"+fHsce3eMXl02WdhetoAiYzwNlA7Bn3v9uTkW6NJunXjR+ELmqcJaTMxRpY/qi/DZCI0iaWskzOjDtq2",
-	"kjOmbn5ep8COMKRU0IBaZW9+Po0YHTN1Q5OIKYC6hESNiIkMEbLep/aINo4V7yVmfR0DYF5xCsoyDZ8w",
-	"u0ksWoH7ssR9WeK+LHFflrjPGt1nje6zRvdZo/uyxK+jLPF7a5mHwKrVY0OeAlf1ZrGLIZrt1s8OuNHs",
-	"HQs51c7/YGD8glmcsRKYTV7INU2TnpysNE0+Xb7ehQjqNKL9EaunHn8+avf65E2rfLh7XFB4j4WxLjzg",
-	"suZiDvnbuhgf6WQ5xB3v49JIn48RRoioFAOLfmbm+9ZS8dHY6Ij09v7Rkd/y4UFXiCiaqd55HuKPwqZa",
-	"7I9OriGM8dBGGMHVde7dJoGMFc5gGoDwST78AGBD+fhCUSemrZwiBB6zVFukHS3SMCyxWxaqAD76XmPA",
-	"WLA8RxGuSEMtSJ3ik17ivH2LdqS5GIbMhWjsbqP9zExAGxUdEQY5zeA5UWCSVgz3iiQyxpxLcoTSuCGL",
-	"H7Oqo/XH0P3dBWztX2DlzgUrwa9LD4tPclnncO57JhNNQqbtka+2Z75mcbgtqzqlZ7uYpxmEZRFPnON9",
-	"vHN38c6BXXZOSeDnVbFOuKrxwfxTHed8kFU2WFkCjzmXTAeu95vTU3JQb5Kb3brSunvLJyexnJiPNJaT",
-	"LkQvn51+/4qYxWG+hoDnLTA6H4lhyDXY5Y8VE/1RnTyi/ZFjNLXsmkYUnJTygAgIbqZ1z2Zdgey2OwKj",
-	"pF1yk4bhLd84b7Dz1iAqYD5DQKg2Hz7qkps55wNOZWNJaEou3ZtBDAruiOqkNmfqQvDC6ZeacQtciBee",
-	"XYMAB7lp7GqXCHULIxpdFxCxddm/FTtDrZ4iAy4CfatOXqVqKqZjJpzpDma6HJCQGbNcH6eLA01/AFyb",
-	"CmJpJbGUOWJhaM+yevKC1TNPCCc9n/zdEbYI4YJlpdfWESN6BGnc8Lw6OdFjG3B9OqgZK7AGZiC6wU8H",
-	"tZeQccKC2qktQYeMTTPkYUAOm0eYxpmLCWNoRrBpRSDULKxVYdCn7ujdeYRzIOrKq4rSQbxnPfX3wt57",
-	"KeiInU6p0sBVPi52nFXXm9HMlge4BZ81ILWJhe+X7deQC+FmGw5pRXpuiJUtxyRx9qY/R0B22Dwqvu3Z",
-	"KPFJ6x55lghiti7iNi3y5OWZGwG0crMhWFhuS6NJ21UnGnX3zeUcY5bXSZrNw/5fLyehk/xvO16r3ux4",
-	"hIm+DLgYftvxwFvreH+Fqxm2gfm/nIRCf9uBVCubaTU9rEs1bBw0m7cbRtV28BmsXq9jQ1Dv+N0K7yXf",
-	"fdPom1K3yPYbfSOX82WuBHk3fbFXNFr1VsfzSQetF9Pg7buPG/RBab3LEVRa55ocmCbzQ6W0XmOkKo2Z",
-	"q/pfvlcQjrK8AyaswQvQmjkpsbsioHAC3ugxBjKy5PjNBGfJa++oWs30tfi+e+fymliGqVu26xuMK3bW",
-	"s8zQwGCi2c6NKegTsADN5IPNV+ZUKq3LnUrby7VcyoMlPmXcH9VCOVzuWNqc7BSUB5phgl8uZWcdiuTH",
-	"puUL87wvHfrFYeoso5YBmHAanjt2lZ1QzMAQpbQyyztnp8B0D+ag2L3iafo3IRtyzcVAVsKymVtsZACs",
-	"N3SWdCjr2JrFMGWdtAU1peHNJIFfPhmGwpauP6785e6/kSsQx30MYDcxgNyQbgo6MGI0jEe/V+c5wXau",
-	"wR1LYcEjJY0qgJRIu98bLzUMjwnVY104SEdMstB42KZJpGSPlbMu/g26snX0LKWDkuP1YTPss0uW7NMY",
-	"On/VxbrhKrraamD9BMlijfTmStXpLMtJc3OGL5MtEz3TMZtUrBMhhQXYfy97y0ugzAXFRHc5IAHrhxRn",
-	"uXyrfGZu++k48i2o5jIy4oUJf5zizDFyu+kgLtFSyZsm5v7Iwfxe9qyuDpKQ5R6PP49kokKj3fNfBpSH",
-	"CPKZ8dPzCZNJfK6hZkh77cM7zeZ2odhnsrdMFcOk7pXw7gKx73E5O9mCj6s0sLmo8eG97C0Henkve1mS",
-	"Oa5zhH6EJV2qUJ/ButwtDfYfQKI2EJ4lgrP3Xq8PfAWXx9pStqkX9kz2Xpk1ie5jJp8NJGL/cOXbreDv",
-	"owBrahN03stenTwA6bKAqBALlxdMKR5YaXoveze0T8YMGF3GbFZWLEaV0QRvErE53lLAJpGMmejPnrOZ",
-	"TeGAyfxOBrPqSXSXcGYJ+83DP16F5OlNIvb8Tnuy+cpoViI2UQcFyqgxmy23aM0FZcedNtlbSpKdhrHL",
-	"yDwJcgsZpDtfyDEL8GDS3AiSnDULL+y5nZAxGbModpRsWLhP9EhOK0zl56a/O8QCWQrsgQlv7pqeGWuj",
-	"ZGSkIcZhXlZDU0Q9KkP/YIyVBjxCquPzRNtHY3trAgRUj3qSKjjIU2zAL722F7HL84Nf4zsXP9wfwPvD",
-	"yOYaF5X9VvbyczZbZi/Dktnby7uzl09eP8VBzcSXYpSxXIBpMOHwouX76Eso/KGwEYLkZSeJ4JZCqQaf",
-	"sJRwjGuUuGNCyYjqkUUz5Bpks4QOHwTC7IULO+H6MpgXHyN5d0tSTUsEYt6mWW9Fpz2204dLuxhRX9yZ",
-	"W5u90bXpEuQNz2uI8zvhYe/st+b41T39b9Oj2ZtW8uzu5MHt0aOD6OR+8GTwq3z+6ZXQurPzik3BsKpU",
-	"N1+40bO3YbZXhiihhAqnDTdUhs6WaXwYs9k5x1yugIUsZiUEFCKwCjKtUHclVKgUwXrpsWEiXLTBJ1LY",
-	"IzENaBjwAxcknkpiPes6OYF7xhYC1soHoaGRh1lGM17CA2uudBp1G9Pmj2DQFPp9mPX7atrlq1Ytf9Tj",
-	"dzPZVxf2VQluLsPK3n3piWTVei45iEfNsvQofuUBpdFTExYr3q92u17i71BOruSExSOW6BskZpeQ3j2h",
-	"5WDStpm3HhRMFFI+l9/038jZL68fkaE8H0olk5gLpsmQJkPWEcUvjw6uUqXh3nvvO2wtQU/4RTaeax5j",
-	"ZcF2GTFBI153+0dlNsj3ERNGiHK/5ErnzTYImZvPTr9/VbokH0gRK9qPt97WbI+9tndYb9YPi9qfBgEw",
-	"uNPwtTJdiLl5CoqmXZgSUeWqiABcNz/L6ebnXTIVp6KwgGxtaTpHG56GZkWWy3QZVr/beO58QTAklA/o",
-	"hIczlzKlS6AhLBrFpDwm9DrXjy8912iSjYeQC9gJcmDJwtasTuwnSmHJ+MbgCZPixERUxTOXcI0BARWn",
-	"JcS2OKG4kb7gPaZoWJG9AzfcQYaR6+dAKqJ4wMVQp3XakZIXXMznQv1QVYfsLq/u1bqdwtnKiqVIrnMQ",
-	"CUWmCWYuQugAqWCIsSgXv8pXGi/ATlSiTfTlZEIXQCbOch0CLC47deCHALp8nuR/oftGvmyXsXcOKELI",
-	"ngxmqfyZi1zoF+A/ABvCPdc0RBR7W3sBVelTSeiUzo5dpq75wpZmYCY/RoIhrWaYMK2hwqw4pavqqH/7",
-	"Mnh3nDhaiUW9dm77+Cb3DjAZ55oxsRRSGk68XPvXtBdCPt+EDtk5oI4WvCz4neSfUtSj50Wg0gUlm1fn",
-	"jbmangbq1XiWltplwj/IwstYTg8o2Ae3j263/EzkrFiikKR3+ZsUUv3zP2svmepzKFbI3U2HybC0kv5T",
-	"l+5l+8myMHh+99tbtLuJhkeFndyZI/lvV5m2+UX8wayg5fkkuLvgvmd3mhGPMuDCAhAHm7kSWhb4LoEj",
-	"Bx9iVeztZpPQmEykLvfTsuV1HdQ/+VjRtair3DDDKzMRWFoP/D2kPRbO6xny8jVYAEsVxjoaaht9VGQg",
-	"abVqzdsppcifTQengmCToMC9WEMxb66DlzNQRXlh2vNQ/UlToQqrYNNtY42iHjCSSz3TqeIxczBitqSY",
-	"6bWwgIrBRZC0dat8mlVVPnDQ8PuSOnbWH+sUwLHnAI14rMmED3Gf0g6OEkmOqTHsxwyz1y25NoLcrshk",
-	"f+Mu2v5QA7pt5wa0QdujNiWfC9IiE50/LcYXM10aZxQuaUI8DNH6iih7ixIN9Mbd69NHjW6jzG83aEKS",
-	"vhSC9WMEsSwfMiDAKYyZkPH5LsfNqFa4HxbnY1eJpjMyHc0+SQWAW8141gcHeH0qjBttAb7Gm8e/XCJk",
-	"qai9SYQuYDTGLJqvm0up2gVVyuJ4h5AVYhnGy+Ndb5KvINBlBmeuoo7cRCh5n1hTCpAC+0xrn1jYfN/M",
-	"Sp+FQPeh7AcW3MJA2YBYUFwLhNkmXdfOXdmtkxMbPEHgYZ2CVxCZxG3SrdlndjE5Jn2feWx/gOxlNI98",
-	"CbNtpr/9Ibe8jB+RFv5d0DCBPG5LAwDLEjpbbHQiZrkXWWyYvpC5gwXqm7tDGALgj+lP1ty9HazQzYFg",
-	"S3YWIwRDWbNfvkmEK1g0P0A0qqaZGcU4y6RZvSLey94c7MRC4ntZ77OU+EUM28N1o3fQkTyGB7e1BGU9",
-	"KqT6l3cK2u6oW1kENqZDiIZ3x2zWhuntLvBP+EQau9R4RlDxDilfz5lFnjaNz+hQdwvx8xxfhSstaJeU",
-	"FVTxV9DhSvqKI7OI8qjI/97udPS7b26Sb9yft/7Sftvp6E7n9N1fSpCR82wXrUW2izXWF9TrxptAO6ct",
-	"vE2srjW60qP98YCH4dJj6CAI1i6MdTfctDp2SV9tSohFT4hHFCPsVwaETNNQBvEcbusVASEXeurQU1b1",
-	"9f7afcWTl807+2UUHb9JlkYrwVbZhyl3E6bclF1lRcWLMWpyNS+2rM2szsDZPXlOAs1CNOC7CPYFJ0kB",
-	"i5gImOjbAyXA9Yc73dDZjxzz7juQaE+DwDwgEaFx5NAwtndGNnQt26T7zeI2WIrCn1a47L68Zkd1er43",
-	"kYLHUp3jj2n/50r4ZARiXHIH7MtCpR+InK23MzOOHC5GS4cSgX3WZhdW8ambgyxVuQgMNKNzqEAftu57",
-	"Ou9e2xsqmURtbLN1z9dIst6XP+1Th7dTyS+NzcJpyH9nzp+yOnQ9HV2ohzLXNT4g9MjyoyOVJQdr9O4L",
-	"LC4zMsn6FZQHyJJrOQFa255YHnlXyT7k/icOueP0b2ICbbTO3yTi6UNbe1yQyQYGRjYvQHZ3rDLGHsB9",
-	"NQrwlALAQIz+NZwGs9D9iPEDSXQsIwxgGl3ANemmwasuSUTMQ8LNioXCAHOJKwzIYlyrSwOwW6gq9lvn",
-	"FlvnV1IHA9O9iXxVb1+raF1PMHPXJ5REdMic/6EScUNbPskiMbdvqV2pwJ8tl4YilKDPWu+IjvgZAG9x",
-	"2bXJAu9o18/zVabo5S7lQmAkC6l5RjSKmOU10osktJh31uVBtyNsdaPrF27F8DN81TVyZ2TaeO91cuoY",
-	"owFRkgdEI134PGutEfOhJFKkZCmh1JpI1RGKRcyGmCCQjG9HmAh0CtsLUj+i+hiZyLO7OUA9xebBXg+a",
-	"R2XulY37X5Xu9jMH/938IGXHEAIsivAii1SreVRBqrMkasRFfOfIy/HqVJDqbML/+27H0Esuk2VZDRaN",
-	"YzaJ0ksDGtN81RWOTcguzE7nWSS/CdMaaNWNOiCOmNfsC4iUtzbanh2wPL3vlilzMJY2/uSvwzX8eXmG",
-	"D8qMzbNMPgkkITkVVATbRpUHWzfccG90Xhdgq1RkgITHNL9JkVAOr8cUVSxWs91boikQjmDTzM1Eei9A",
-	"wrEHodYhsqvXd9zPOWgsqSzbV9dsOI6bvOtjzUExrhjwAFLK4QDRCkN6BW6lvVD2x0Ym4MA+bRFRrevk",
-	"tTs/8YmZCp9EikvFY1tjyyeMQNgpx7FqDQ4ZBg44dL4sNlaz644p5kcuDWKtmwOB/d8glLfTp33ch9v2",
-	"4bbdq+JYza7soOTQ7JaADqVXFTNoaMx8YowUEvP+GI18MODNx/JcmdP0eTss86Bxf3SeRC5Hz0ascoXv",
-	"fQWv0iR/wf8W6OMfAZLASCbKeANGCZq/zSu8l73SbAiorzfvOVf2UYoICIYcjJGZm9Jy+ndgNgrIBIaE",
-	"LwQKPP8d8lu8kwlTvE8bZ1JJEcstzUM3C8tOKLOVsT+m3B22kM6t/zS9Lf1uVTVFemXjg/tzeVDcXZWP",
-	"jIPUIoDYZUwGUHjKJ8wxtQeJBco3Vy+R5icsFeYKWV4+UK7xaQzKaG/EX1fkWGezuNmK3NQKdDOeg7Es",
-	"W9DGqN/ciJ+7+Qpb3sJUEsuqn4mJTMLAT7NTUSKsXgYS6lhGkbHtjYAgN4NxDCZUJDSsEJQ3icgJyg4M",
-	"570B+QcPOiOApFuUNyA7kwg53UBCy428vJRBzu8nk7PHSk5Ml505lUrYgCumAb0JSM+gzFgxsPTqBKQT",
-	"gjyZ0AnmCPVcCKgCTna/G33du5GZw6ttR+ssdhl9srX+PR6Mc411+3B04Fjj0nWvceMREiJIVMzIRCoG",
-	"gmA+pCIAdQo8din5eD5RtuJltF/wX/mCl9GnWu/W16zwDH529Bvp6gx4sA6HlFs0Z3D7L+fU691nQCC2",
-	"nnq9edSCzOXAa9/1vTEXZnDcQAb5YyGMC2x6GJSuh4pYQvqo84Hx+yvB+VytWFqAslXEwMz4smgBLri9",
-	"Grmm0ELBWoytdH5+bw4IYSvVzmMuAm0hHLhAEl/HeatJb0ZEMukx5TtAnmikqGZw7W+JjEF4yYSqsfZJ",
-	"t2YugnwAKCsjMomtVyaT4SicubwhTSaMiti4dICEY5oZp27CtY5YGDtkHSo6gk16LEDUICaCSHJh8XrE",
-	"gA8T2NN7M7ifsUxjKdv4EorpJIyxyGeQaOcfdjWbUBHzfhfzt7OaR9szLevkOxgOObAcwMYoMM8cmFWY",
-	"QwqCTI4aeQUjpNukC7TNPun28Z8HBP7N8i2BvvdB7cAnD2qHjQe1o67vzv8ttqq76Oio1mogC7RUeGNi",
-	"WamlIgEfwgEWIgNhi1arWyc/g++rE0wOAULpLukxzQOG2ERFSCTT+xMCiQVp3hXOt725j4kr5j43tAVN",
-	"Ajp5Hwmm5/E/oFaMI1R9ntqL3OyyS9qPu7d8m1ECuCDupd1o1shrXF5t0u14fcUnXNAQyLQ7nhnRf/wf",
-	"8kAGjOBPLCT/+P/m63/9/T/+9ff/9a+//w/88D/hw3/gh/8LH/5fF27/gg1iV+IIa9Us2o5H7bLGh9Ts",
-	"NJrFCq4QvIGbfxy0MGZK0JhfQF+N/0TVRJvRGiZCd+3IuvdLJwSm0E0IYkFhWaurLQCy51gSjovrQRHw",
-	"KuRDGifgqznwlTFMgxyUgmH58zKK3NkhFWO9sBQWzVnozXe2LmBp/b9jqw6lHKdc1cgSXqRgFCEXLg1o",
-	"ORP1WkX+reZa1NTFznZHs57iQbdtFIcF5BKBT/ggSz4s1S7HpBuyS96nYaGtEZTjnGJp5xVSCQ83Pr7i",
-	"1ScyKJZXpTtR1o6JZGL2kPQL2yvTznYC2I1WDcTf5JRMjKODEpzD40k7e9Cs4DkHs7G0n6bJhF5i5lHL",
-	"zo/9VJ6HVNGr/DbicuvsaXg8kolGEaB4WI66uewVKt5ADgbzFanpK8y9QXN1KlVJflfPbSIWCRRUwdqV",
-	"lvb6Qv/y5aKt2v13b5u1++8+NP2Dj7Xs81//+9q1gthDTFuw5d9YBAsSEMwt2zdyRsMTrZmIn/ALJryr",
-	"1E7fOdqsc274TJtKkEUEzHwiL5gSEyZi2L8rugcP3x5xMbfn9diQihRusT+iZv+ck3jTwarKSmxQ6FMq",
-	"4LadZsK4lu82610Odcv1bsaompPvg4r8QnPp/EChCBwcFIX6XrNMKLZ2/8BgSM9dB7TPME3XDRgCWFgx",
-	"AS8R/M72YVboD/KVB+l4mw6h+Qtesf3WmMmD5PffZ+nDcsWmqULNl60JSVaapZ7vGavTIYX4XixjGnrt",
-	"9VnlcP99A3ZsmYv3szNZB1nsfX8ivFX0B+0vVwqZ+mroQq08CGZCS7UiaQOvKUnZwAjAWuka9jk7jK/k",
-	"kjMqCRFshMK7e4iuCLgnC0kb9ixPsGmWmZGmeiuHYzrNOB2NxlAXNMyoF2/7yMzVfusVbmMmwIZ2IhmG",
-	"aD5WpXxkLXHIXcJHxSve/tXL5XpYWOx5Tsg7W3Ks4sQtze+wU7uX5R1md6TikskzfrOmQDc+4B8rsjrg",
-	"moWcjvXE+gmzUn21YwNouj80uO6cDTeDm6yzjSN8cM9CfK+4SBtONVWsVeNeDajKiQYY/X05YQCSgE4t",
-	"sJtpUkoxmC5WeySwA4jVdGeptZpHB96GGtUdTVQQF7iDi71gXEtFghOMG9pNxWeUEN+LkrKMI2bzjbBH",
-	"x8Ts40QxKAjgcTtLxWPGl8AIWo8NeQ6vzlX9uWIYe0yccWO50+KezQRGLi3L6Ol+pEPKBQCR5J7EBYmU",
-	"HCqmNQkkJlkQcG/SQ+qS0+cSsbxiOv8W1k1eFlfBWvypt7Z92nyZ/xUDS4SRwy30RvEofn5/tHLGrpB6",
-	"MqdZShNPHtnb69wOu27yIsj61DKOmh1Zk1i2XZqKSoT2iaJcM01oyFSsfTKRFyyvyurkqHmfcEdO2mNw",
-	"BGP7BAFSCARNJIDzLigR1/ul1uiOmfYqHcsEO5Y5YM16s3nke5mm1BBTrj72B+9w2cPn8wIsZuA5Uj6/",
-	"fedSBWDVrZUsADEjgW9U4oQupgBspl/PjKu75Lx/n0z6NSg6J2apkpvPJN1Cv6lE1BxjeRW5ZxZrALRM",
-	"bdP8jJHSm6GGAGMFjRNXBOy4kJ3tgoAc1BYpLCqTx1INnVHyJhFI3bkSR3yBjBCj2fPaoSxmPU7pllfD",
-	"g9/9DKw366g/JCYuf8fN0pQ2gUFcQvjpLNU4Cy+roYxjJ8J7H+qzqgoUopwHIQebxxpSjeFX8xganQGn",
-	"2pDzkgsPOHFH+6MIzl0k87VUV1larQSjp7RuOYtk43L88gE7nFrcTjtdWRuVdwpmzZ1DcmHhkUq6V8n3",
-	"BlzD16kl18jz/DT6clss2edstgJOFqZnrzavMQPTuZDpZFx3ePaqJT7r+J4LBT6owLnOPEA/VfElVT4s",
-	"AJh00xT0O9Sg+sa8y8e+ppjpB6hTCNKEjzwuBrWg3dB4tA7LicfOla+qFtqfgXz1lUJXNEwqZOVKFULr",
-	"iMrS+qCc3bPj6qD9Av/aK4N2ub7XrQjC9bhYD0QeZZGw/MHDmEcRC6BM0yFzMWuLO/2u6YQRTGiCMwnA",
-	"SlqRcvJnrDDaByp3U6uUraB9xdLXYC8v1Ct9HmPZZnNWRy4fuaoTe61N27d4hDbXfm7j5UPxfRIv7rrl",
-	"eIcO2TArybE7/1XX5R8rwaqKP44PBZEwym7JUNQbyxji/Kqdb4GIbkoBCVeSsXE2piNJqB5rn4zA9WBA",
-	"VKdNH4zjYYFtjcdBYjq2B2T2ONxsgRVJLS7lfrtdxagYJmJ7BUiHDUibHcD8YvlpLyOumM5BYtmNAQNF",
-	"Ke+gHvUkVUhjtBDOm7B4JFHrYzPJg773bgO9DC9t7cqqrEQcmM/C4fhlrGZgQ8Q1tumKLvc3vkMHmmZ6",
-	"a8yiGHND+lKOuUWYxDYAfy4sAaQPRlvEZBRCDQQlPSWnmqk6ea3kUNGJNnrb1oOxGXrpgBDtlnyOpm9R",
-	"Nz4V2+SKYDwuYpfnB7/Gdy5+uD84vxMe9s5+a45f3dP/Nj2avWklz+5OHtwePTqITu4HTwa/yucbHHtC",
-	"DzeiS9nLq1NkOeaJUxbXHsBCqzoOhEY3tF2O9eVYwl+2jbbHsPwk+zu3MLtUkJPXTwku4A2UY87Ga8C6",
-	"r3J9T1laXIyqzuz85uP3ERNPH5IHSNBLgLY9cOXbBXNBE6DaP85SaXq0Pzb36Rb60OjTMDQ/dRe1Iyjt",
-	"VEWuqIA1hiNi16PPzeNjIA2IR7kiQNO54gFNI+ENy5VWdj6jWJwocR5Lb2kJbK40sHHz7b83Op1O5139",
-	"L7dKqwHn/eZDBCyb0wk44G6Ei8rkhXTKskyVuDY3tGP7/jTK5A/lia0jd2ZC3I6Un5ktRDBd/kvCULCy",
-	"c/MK1kZBPFMYg74M2IIwsksHFjaAUojsHWI5ZqJO5o0jAMq2spZmnaSJsOABUOOmDYVUZbxRD6QRrpit",
-	"K7q2u+n7Gc2hfSPNPZb2vkjM4J1G4WX4/Xfs1x9++KX3y+mdny9Pe09Pqoo856u6C0yw9++scdpre5lq",
-	"ETIEXt6ilBa7SAdNPnivw2D8fkmxLtuOy/Xn0aw4eIoB3MZcV2BlngdMcFZV+s6Ukmq7zpy5yKYrZCj2",
-	"Ak5lmZaJ6jMip4Ipgj3K+4fLeneef1x1T5tX17nTVNqMN1vjAuuL11W/J1Ubzldryv0ZlPwDOWFonjjO",
-	"m52oeRvB/VCd8wN0IhpPvaZSjZmyH1BGdAozoqc87o+YdgAMKXyRb+FaXWXDdE16I9Dhjs0IzouhShQO",
-	"pSnyviMvmOO6q+I3AgrYjuji23YtnEFAY0os3REohGen37+CTMYZgtQISXig285NjkLat2EiKRhBmuMy",
-	"UJQnLD51CAfbuZ2OodqG7wFRw/4tIybOMcMbECdwmpA854LykPYssEWqxllkOoQVKefpNTlXFWg40nZp",
-	"pWsrh13mtaG+NYc+v2ZpcFqDe24POJbBrheKbD+mhxCu3B7XHTy6pxgdM2W2z1Bq2DbsV+eLaPIjFgbn",
-	"wCeXUgSJ80HIh6MY3hL6iDuM/R2+sSwSuRvB1/bMo+ytD4/at6FaeEIvz3PPOMqwUdiQa0tHZPcUfR4x",
-	"ZY+H4NJEhV7bG8VxpNuNxnQ6rUdUhfU+bWStzeBYocSpD/kFc0mtPUbjqu7dMd0bQRjKLELEGDGLdwp/",
-	"Rubvo4OjAzjkUcuPvT5uEJqY6ZhNrHSsQXFkiY1QcHOURrjaO4DMcDVSI6v59lXUuyltNf8bzRiwKJQz",
-	"QFjhhbMhmPiV5dQXTLnTncoNyV7jtpkeF1TNAPbniczYdoDkJ1a0H5cG8n+yD9o6fds+xGt7rXqz3vR8",
-	"byi9tjeUrfrBHfis2AXHl/KagxY7CA4930tf1GvWW/Xm+rFO1/GKZe3uu1/X269r6hKd3Yqb46tfc01P",
-	"WW8k5biIEfAJ0pXO4BTLcUqimSiTWPOA+eApsMDYR6cxFQFVAfnZ9itF5EvjB+kJr2Z9xWJyszsdadY/",
-	"r9frgFUYYwUI6wiHZQPyccsnY8YiTbiFdBzRfIVblmCI5SKWqxEDb4CqiNiGKf0kgVzqKLalrwzQIKVm",
-	"HdG1Y1rjQZf0je2G1liWj4WA4/Ccngxm5lbI0SkH5M4Rec6/S4HASiy4N6zP+AWzI7RORYpmAqNZPNU/",
-	"0OPjzLwEhBMsuQPjFCtnCs7nRA/PD57//Pq74YvwZHAZRJcHJ09vH0Wvn927PTj62bmd6OZlfmc2GpUO",
-	"5+314gfYQ8C4ZCKGYn+bsGJ5pFv37zaP3dAhCcmEiyQ2Uzicyytv3b3XunvvqNlsruo48JjEdBJV9f/w",
-	"YI3un/KhQOxDcA0Cn6T3RVBDGczM8jWTaYuudWRs+mK3L1r+89vy18Hvr+7f/vX+jz8lrUd68MNk8NOr",
-	"H0Zi/OtB9P6+vP/q4avG3xrR06NvV72bdr3aLLizDdUasmBCiwEHLnHE4msfND9WMSN9TLuAsDtR0gu5",
-	"HqGOX29rsuIC/V3rEO5gs9dyCU0pBpcdYsznXyU7m74G6IAoXkqK6TTUVtttxQBEuCl9Uza/SCgPIGPp",
-	"8iITCu63WcvGh3HekvXwj5ot3wNcVq/tFfbwdOITJdrGxeDU2G81dhmFUjHVTuZ2/PWGMdtUy+3vtN8W",
-	"1JeLoU+mSmLNcywlkWGw56f7QsJPr426T22LWBJKrPRtmu6a6cOPcw80658/ZzPE2/uQA+57h0EAdVG1",
-	"AadxTM/5zQ2wlGyXShqIIYouSSLzOgEGuR1xMtB+lhR5GRMsIJqFrI8ZtXJgOUKzxgBMttj00SXrJ9jI",
-	"BrW4IqEc5lqCfbnY8pns6TxSCDg3oeyPc0H6HOnbfHPIPc81z9dm5MFEHaxYmXkzoTFTnIb8d0QfkQPE",
-	"X40cWWnuTlnQquKEwqapAH+pDI29lBt5jGiV9wL2tew5lc+QBJY2Inq5IjYZ8pj3OS0d4sdcBFwMU1i/",
-	"dFAA1a/iPdKo40AqMmAsgFQcln+q+XbZ2xh7d8CRVs4dIlwanVHW6Dmbad+df2VxV6SzQihyCWSyZoZz",
-	"Q+pABBZgnhgN4aQ+ILkf5g4GcoOB7s7Hdx//KwAA//8=",
+	"7P3tchs3ljgO3wqKz1Y5maEkUpLzQtfWbxU7nnhiO/5ZmkntxlkS7AZJRE2AAdCiOSlVPV+fu3g+/uc6",
+	"cmP/wjkAGt1Ek01JSWYSz27FItmNl4OD8/7yUy+Ty5UUTBjdG/3UWzCaMwV/fnlF5/bfnOlM8ZXhUvRG",
+	"vacLKuZMk/WCCWIWjCimZakyRnLJ9DF5YQjXZM3o9YhIwchMKkKLgmQy52Kuj3v9HntPl6uC9Ua9b0/e",
+	"9c7e9Xr9ns4WbEntdGazsj9po7iY925v+70XOVuupGEi27xlq4JuWL69rolRJZsQPoNFRa8cfc02ZE01",
+	"0YwJMmUzqRihIsfFl8Iu1/7JqCo4U3bRtUXacRPrm0pZMCpggS9lRnEZzVV9u2CKhZmkgj+nNLue8aIg",
+	"vAGOE1UKfTIYfv7pZ+fD7OiUDgZHn1JKjz4bDAZHg+p/wz0Qe0sNe8mX3KRWROGECjYzI6KIYj+WTBvd",
+	"R5gQzTIpck1KYXgBJycBpEtCcScWenPKRX3p73o5m9GyMO96T9R/DoefDZ6Y/+y8zDey4Nlme7FfyTVZ",
+	"UrEJqyQf/fixW8SSbsiUES4IJYYvGflo3fer/7h9cT/+5/B0MHiy/s9PBvtWx4zaXMwMU9sLu3RQMpKs",
+	"KTe16U4Tw3Jh2JwpGPfbb7+9KM2CCcMzalh610YSTTdkvZCE6usGnnzBqGJq5/Jv+70VVXTJjLvNF1oz",
+	"85ouE/NdCELtr480EXRZx/7ejJlsMS6oYdqMp7wodK/f4/a1FTWLXr8nYMwejNDr9+xJcWVvaPPiLOn7",
+	"l0zMzaI3+uSsnwD4F+5evHiWWGO4NY804Xl9jY0bk+d58sYkVu0HHfO869qHg0Fq8U9lKZLXjVl0teeZ",
+	"2SeAAHDDltreK3u9VnTOdJ+YhdTMk6dJViot1YQYKUdkYqShxQQuKP49zuhqxfLJMfmWm4UsDeFmRIRM",
+	"EC7Y9I8lU5tq17CS3h6i9hSWsL2jqwUjE8Hem7FfJBII2IjbQP142Oav+sUPkmfi72W2+evnvZZV4YQt",
+	"YH+cBntE6L9mmxTeGPbe2CVuZKmIXFumRQ0guqX7XHva8oQotmKWOBqkhVIUG2BhjkloQ5VhDdR7nH1K",
+	"T2dDdgT3xO8MuWi1tQY7atvjqd3jkouAaskdz15LwV5RO13ycCzfBuQSgadRoddM9S0D0uyGKVoQzSx9",
+	"MCwn0w3J5HJJ9RNSigzYe96HE8XX7N7PBudtnDu94dmRXeURLrNlu2enn37yWWqLf5XTFkpFfpDTHWQK",
+	"6NP4BzlN33b84R4U6iXV5ssbJkyKRFnY89zfhoJqQ5h9FgSPJ/ClNorRJZlLpokUhFrmQhrsozccnJ+2",
+	"wdUu4AhWcPTiWRtcPzlPrj0tDwQWi0SJGrKUur6ix4P0hS1gxHgRjs3iK0v6ni/Lpbu6Sy7wU4XUMVN8",
+	"XS6nKUZ7QaZI8wU80Ad+LzYko5pZUBfMWA5Xh+DTo2ELvcdRupP6FCDfliLNoVQp9jOnNnEusVhVivvz",
+	"pctswfKyYG0XSrvf996qhSxVsUmv1A9yv9t1yQqWtcnRPFuglKJHSLz7ZM2LPKMq130ymStZrkaw0kmf",
+	"TP5MHbukf54EFcQ40bdcuXsoFcnlWuCnPpmc2tfs02YtidUzlO5b2jjlAukkFbklon0ipIHxV1QxYRZM",
+	"swYKRutpYXc67Lb9QDuwg0smtFStpwu/Js9WsLU7WXyo5WT9b/c6V62Tp2rXBz/Zm/zG8iq6ZKJBDs/P",
+	"j4Zta8Nx73Gbb/Fdps0XMucMJOVLy+fflrDeTArDUK6jq1XBUc87+UHjdtwq4bUpVXAEulwuqdo4hpBJ",
+	"MePIjh19ALHCS8s3tCiZm2jGQd1Gqjp6PIDVyZWuD/rFzpfd4wmhvXWO237P0Dk8oBiFjYFYXEgA0G0M",
+	"zf9QbNYb9f4/J5XR4AR/1ScebG8RnnDyMcw2dFlEMLv/uu+xstt+06qBxwQqMJ1rz8RVKZ6gDgwP0uK4",
+	"hyijV1JoPHevtVxkGVsZNE10Qxv4GUhab/Sd2/sq3IKxQ28Hh+/7dtSsVMpKkaBlBrjc9lGkR2hRkbHC",
+	"rmPQ780oL0qLl4N+T0gzdjIsfF4xkdtbYP9WpRDw97Df02WWMa17o6EdVzErJI6p6Y16p4PTT44GnxwN",
+	"P7sano4Gg9Fg8D+96pmpxc9rtiH2NPs9JnL3oiiLot/jeXdVbaW4VNxseqOzfk8bakqNDBFWGTDW4q7V",
+	"h3qj087Y4M8rhQZXkXWm14+NYbEEHxuhUjO5105SdquGtWjX6+G521g5vjTOZvABx34HOAaGAzEreGZ2",
+	"nOlKyWnBln9OnG3ODOUFrpt0ETXJgmoCYCO0UIzmmz6hmvgD6feYUtLi/HffV1A5H3ze7xluULr2Cw7s",
+	"tFRiVCHVEXu/KqRiapT5JzsD7g3utA1uZsHF3IpwVv4Cy59dIUPJjhaFXKNObyd8LtWU5zkT9wQs2AgE",
+	"YzmaiXUmV4zIFbPKM2p1Fh1zqhdTSVUO8LVwbQXlWQXKao17YTkLjz4EML9dSHbDFNgWwZJqAZrLALwX",
+	"4oYWPL8n6IZkxlmR2wPjOOCInCBFOQFWPiJOSRyRuTTk8WDYJ2sq7F+DGH7RmDtfWEmrU6reqFebpncb",
+	"H8DpaXUAfxMrJS3i02nByJfCWHqw9yzcZh7kJC4cjKQiwWDrMZxq2BzLn9iPgPtrqkkuBbNzv6LFTKol",
+	"u8MxocQq801duLwg8F0kWkbXgMGPfm0AAfLXy29ej0gp2PsVywzLLWWxwpP9nnCxKk3rNRhUp/AFzYkX",
+	"zvYCfxl2bYGJSlVjE17TSu/CCfwko8JuZMrguo7ICbzmEZNrMuc3TJBT8C5o8tG73vBdr0/e9U7f9T4e",
+	"IdpxQ6TIWAuuHjpGhL7RWurY+yBweyh63AZKbjQeQp/QCK29Ao5AMWueMYv3lmJSi+BMWe17aV9CYzBY",
+	"LO1ggJa3/d5raZ7LUtyXMIFERN5V9g39rgf+S0Bt9p7rdrw9r+D/WhqCy9kLfSsYzeDRB4K9YngTLede",
+	"IGO0Q/uX7gcfLZfM0RsmDFkrKebOgsnUDVOPNCnkHA6OG1KKnAVHIuE5OZsNsxb4PY7x94XFdkELcgmj",
+	"ki/tC13IL772MPRXbAiiHizXwfCG50xdrOnmnoDkOQOeQlZuTLIwZqVHJyeFnHNx7N45lmpe4Z8zuyNw",
+	"9UKWRf6EGLVBv6uVex4T3QrfSLywYLV37G+C3lBeWB63H7pl9PBD0YltMOzeLLhej8D3SjTd+GgD8IUi",
+	"FOraWfT8Pq0q8ureOmvuAZp7N2i8LUUrxSzFv5hi6Q3Ed1AsM2rJZ7nyZjfnPEopcmfno8efoCIHsBiQ",
+	"P+H/9ZpQ+vKGqQ1ZgLcOI0zs38e9PrhvUp6egmozNjy79lqgsw8mrdfgubQPg0IcL/LMa5vfR7oqbsxy",
+	"7/E/rNg16l0smeIZPbmSSgoju98RD+g21AhG9GDVvcuRtB9BpUs7z27v07MhOT8/Gp44h0kjxsHq8Vb1",
+	"WVfQDmE/ikE8iGBrcNCA9Rvo8g0txi4Kozd6DIcGkK4NY0F8zS0b761kUaC+3XaMCUM1HGLLFh/bLSbO",
+	"T5amWtgng+7HhpO2HZr7td+7kvIlVXN2b3WzkrMLKeYoNgkyJK/4F21CyTAi+k4gdMoMuZKS4Lr2Un4j",
+	"5biARx+K7qc2wo0L3XmCe/IhW6hScykq3qCp481rrpmD8SsqNm6L+p6gXkqIaLLAPR0MqhgjSpZclFa7",
+	"D+zGMt3TVqZ7fhqZRyzA7SJJWGUnwC+p2Iz9Eh7mAKRsBE+hxWQhlQF95A58No4r28llw4NxmNdRFefV",
+	"6WX3uI/FuhuD/5ugpVlIxf/B8oczBVFBLt68INcMzWcXbgoYa0QwQIus2Pvx8fExaDGUVO6qtGIxjM0S",
+	"0Zq7SGzV0w91dVHQBw0VwtyuhVyHcLR+FUDpqE39zjpsqtQI0PzCMxgJ9ZHFTXsHP64j2bfffnvUDJDb",
+	"deDNeDp36rpcraQyLH/Fck6vAIQPRpnf9Qx7b05WBeXiXc8p8lusuY1aP45POqyTwEIJrLTDmYf3xkv7",
+	"3hheeGjCbU8LbDlWF1+HYNaKVht6zTSETP33xauXvcqygEGHBVMA65WyrxjnYc1oqRPu6tcQk7V2RgKn",
+	"dFI7BDjkpGAE3gTJw37CGFVuiGKZvHFhIA0Xb7+XU7MXHK+YofAcQKPgN0y5tUJYzL7Xn+ErQKrc/FQp",
+	"usHhEH9+2l4ZGlhnUi1BlilLnqc2AIIRTQcXAj9dU02WzEDMkQVBGDGnhh1ZUp8aVmbO04Mb3Q4LkjNT",
+	"Gz+Cbgjd6ffkigkncP7UcWZ3XLvfsjIgKKFehmuOApFs4L/ZJ8C5527DtUuchZFF3g5ki/RWtBas0GQN",
+	"10BaRdUu0gowHFB2wYocfDt9MmWIqmbBNtUL3q/s0Njx4vWCF3Hk5F3AcRsHQXzXA0TCaxYByu8/IKW7",
+	"HHVciI+0Qr7GqVUAq12Y78PC5PQHhp4fIAJPEXjbtADVgJ96TJRLu/I1my6kvLbLLmhm/2VLu9Tvm1vu",
+	"994f2ZeObqiCgCD7djzX11zk34bRmr9cutGb33+Js9169SOFKlZGNm3B/tyQgtEc4pMwNpeKDXJBzTJV",
+	"u0YtpwczOw0pTLcPtC+5TpDaQL460bHaUSVoWRT2a4c6ECdhBfVBWjf1YLu5/zaC/3f3bFfwkH/aRWh3",
+	"eukpPnpneEE40BasaGnkcqc9KMDJDnBRPX7b72ULBhaSZPZIIeU1RIpy40JYGc0WZEkNU5wWTgoGi0Cn",
+	"Y7LTP7UTps4K/XjjblKNFVUu8UngvBCNOq7ih3a9iyFA+N6KiZyJjKc4IyxXO18GkP0lzRmZKbmsbXkb",
+	"i7YEA5zG7JmEQrKLm8JFCx8ySzRu4vmZYnohIBajwzE9D0/f9jHGMTkoGn1SAdL2F9zWgt6wg3cD3KiB",
+	"aPsW/pJq86rxyi7yvqLKcPvUXpC88U9eMriJKymLtkvDDSk1c3sHo4YmICBI+YSAn0/7lCbNjDN9HohR",
+	"yqq+e43T9qFKs94yjTVX/w1K3tQYtlw1xEtZ1lwKLrq6hZ0hutQxsnHZapeiefe3LrTf8PYmHAa24Evt",
+	"iAOti69CP6ae/lxbae9FjdK2SI/ocgRq4VeDMcXcaFbMKlFSWGntOCHxNXQoKXLu54xybeicqbTMTXV6",
+	"gRuwT6wXEASS1KCckTN5ofE3R6kyA3kNfNcw42Cb3U476vfWsixy+8iOVCoMq8Xdk4UscqunrqMp4zSm",
+	"GBErmMUTBdj0q2jnxlJbjx7Z1hbvnRYyu3Z7TG+CG7dyqy6gzouor73XAxAG8h3A70qX4Dzqo4mOR9aU",
+	"FdU6tfn9tB9uh2IaUjb2E1HY7Ft8fBcBPVwxSxOMOqGItJgA3voWWk/pyxzN8vVDsuy0PT/WEaKcoCST",
+	"kAlb3o2OkXeQ9WEVMFzr8p/HLDqhphd5RGEsD5kzl8LGdU1Fdb8RquEl9LkW/BqTF/bQG5WiHs8YzQsu",
+	"mAYr6IzfMAxnSg6YwD/Ddho2rBa9ZMQ+h0SKOxrpoqEWVnIW+q5KM+Qojemcxdxvm7u1jOK5neUP6fTl",
+	"F4KspcobqSEuxYqcfrIYLAdwFElqaXbYPv0VCqiBrsLbmqsywcktnuT+zI4PNiu4jW7Dzfl14+n9Dqpj",
+	"bkXwvyi6WmxfUJbPD7DBVTc9pfHJ/NChXss8MVSTUsG4fbfU1g0+iDYLat5vppQHkGxto10NaEhf97T3",
+	"IanHnLikKCLYmmkD6bpOw8gdCW6aWPfO1c7bDC1YO1uvPB4hyQxcRmsU6bZZNIw3Bktdm+bgbIYYxQ+c",
+	"P+IwbnBM7bVjOXnyMMXBuyY6YOAlPrpHxk+efJinfpYeqA1gtGLhm5p+1jB6eFvI1par5IVOGt1TfPy2",
+	"f+AtrVTCQJCbsGbmML2yAWmf/YX/ddvyy2wF2mU44ZTNkroKEOioDNqRRT1uLF6JXD/BJDaX7dH38gSo",
+	"8VPGREOxqeoAOMPukmuNMlv8YA/zR+CPbWl7p6m32tarMHT8ZX2W6JfnfsLou7d+bguwMufmS+F06QYP",
+	"FZXPE4gM6BEEw26q639MLEFidgz0ZXFj4uozm5DJkEvBUFiziFAww/Kqtk6VgH8t5FocvxMTmhmpJn0y",
+	"uWabMc/tX1zrksF3uoRTd7mvii2l5bx5rpjWEzAkrZS8YeIJmWQFZ8I/mRWUL1k+tsDF50AjiR28rnbN",
+	"diSfpht9/A7U5PpVtAtNIZxEWZH6oD+u3apGsClcEjeYs9onE8nzbBIczm6LaH7UBPfeh/1UD5WaKXBW",
+	"oycDxR5q6JRqFCQndMUJgoBQgAJxYKrLarXUjpSUdojbK4ZyC61vBzFiG9TZYEoj6c9oUbDc11yiBCYY",
+	"QfbyislVwaob6nXIhiia0/+KQlC7cEYE2o7le4SpFu08iNoCe7rpox1z8jfN1NHF3CJhn5wOBvYOKZoZ",
+	"pqoqBM2dUbEBz7TdlqabcJEa9Uack/woK/jJ8HhAPqIFz9h/FXRl5OrjLrtseGa5MJ+cJ72fiH9txSCa",
+	"BwnguJFltmAaE80rjK7vwYcJ8zyOET5RjBZLfaINnc267AOJRHp5FreRhLnDuZOkZAmezJMsdykV21Fw",
+	"YlYqkJlCeJITdMDUoRkElYPnVLFZqVleM4VghBaQWYfhQgK95cwPxKHcSw2sw9Oz8xYftmox4F2IKNoB",
+	"BrYXTwpjcRVpieI3TJV8krQTQMp6Ev72lyqQBtIl7ARrfyQ5A27whDxuuRxP7SpkUfvNkm7HbKgmTGd0",
+	"xdJhEXXukNz4izeeKuJGSwFsaNIyHhyjQ7ekOlu2ibhryACxvM6Ss8HIk4wpm5cCYbSQa/st2mTsb0Ji",
+	"3IfKsSbP9qm6i9UCfaSinubCNa5fwdPzz04/+/zTT4aYLnoHBzzIvMgHw1WMkS3cnr6vbBAE5Mbp1MCb",
+	"FPKszPJSzu+tZVayz+/fcVpFjXEpXjnltlFWUM5mkxFhN0wh67FShWIUKHiVEAMcKZf4XMWSnOgrgViH",
+	"JX6fgFTIGE6rNPUD3KvP1bK424vqlUJHsdwU89DSd+lQH2o3dcvvutK24lzwznJVlBueEDcJ1dcsB3bb",
+	"4piossjvapvoGMlVpZz/lKJXnbTwuBBAqXtR+Y6d98U+E9/IFpyoPGPgoqA6hQ5JWodoGpGwGAmjrQdc",
+	"cguvnV8NAaKD8QsPiJW6zw1samG6YX+gzoZanNMNwZVbmUJicSl7v2dcaYOWbbgkVUHM4y2VpyqLsD21",
+	"HXIN/1WlAAbmn/YygNQukR2EHv+r1xkNCjq5r0+6jT6hDkMKt2qFGVoMw9WCosWAOxImhgI2NRaZlKVC",
+	"yYfUMrZ9fzV+7YpC/LQP4/wc/ahcQ1XBwAOiXx1IHQC7kOchTLVfROUdft8s1O80WKwSVnxIq0z5na3I",
+	"bi9DBiaUKYsrLHbRbJKssDIQH6zKHEZ/a5a+hEX0Gus8BoHOGzsRHp2A+ZC4WJ3QHw8pK+Onl8gOJiDd",
+	"bJItM78Js7U88DYsouWBy7C2lgeehyW3PPA07CSGUEHFLyJxJtiCX864zUJfj7vqPvVuocoKuftkYO7N",
+	"uECA+qFuOYQ1hmV1kISCEFTfbSPgCJbUKh/twuhtRK7Qd0VLzfKAs/hlxAC30fswnG7DVIfifvb610+j",
+	"taR+Sbyyjep1DAf85XbMMiXJuoK/XJCpNAsiZzOecVqQgtoX5sxHRIRkFl9IAcWqBu8Sncjh7A6OV6j5",
+	"M2shYElFcMqLArN89pH8AB24mMslN4Yd4P5+6l9J3TaQh8eaMXGQjjaXN0wJqDk2dbvbdoYu5JKNswX1",
+	"pWA9ki+kT2QQ1LCk/owsv1410qc1bz8sjJJ5mbF8nAxqoRsv/fsCyqgFKEYtHY9j9ThGc2lid9+o/Ho6",
+	"OD09Gtj/7yJ9/FAqrnOebcf0ZfRoxnKmQP853C0e/OEQRAz2yxumtKNoB0tJrjojzQy/4WaTjN95+/wp",
+	"OTs7+xzC174xhq7pIw05p1sQOjsanB+dfno1PMcE9aOB/aPbQtZpNCrYnGsuZtKBpGWkiElUb5Sq6HTl",
+	"nTdzrLnIEmajS/s1+vE8jrguGQXXBi1H9h4QnwMZqBIvMLct7qZxzVbm7jFOIpRW3qqQvJ0TtmIiKg/Y",
+	"FRrVK7VpztMKouI31LDxktl17SAHihVoF/CFQBvRVTno8JoveUEVliHoE1poCV9jtm0UQy+kgQytA2Oq",
+	"5YYWY8vYhRk3b2aFv90S1kId3MojkTRcL6Qy45Cr1pnWI4rpDu8Ul+5R+9ZK+vDendGa7rHuilLNSAXv",
+	"7A9ou3SPgTnAVfQ6AAKW93usTdo4kHqRVTktuF6wHKSFTgrn4cdRrvLIlpmMC69oMSZZ0px1T+B0b24P",
+	"PvQNDBjQlkqWxTCFria9GkeqXfJ+VHs5lFT3uYUx9jZ4ej8SYrZlgjRpaLLrWhTRFitCtrB9bSsErBC+",
+	"Jhw1yU2Ffw2G0uQWSaIZYWKTV1TXtDrBplhVw506i2+TF7EvUyLKmbMiT4nJruzgLPCiOmsOQE5Iu6m4",
+	"6RdGE6i3F4X+vD+ayyP3/g9aiuO3dP2KaU2hGkn49Uhf89WRL7F8FKrg2YvYEmldzQZAfajJmrHZALv+",
+	"nhjtCvohZmhbcE+LZtN0P5udwive4QQ//HK5Mhu4656kDDvn4EUYlFLu7+CUuYcdLqJre8iUIxDVNfLA",
+	"iext0eJ3n96DWNsauJAAZjoqIkpuQYUUCLer0JsOHW0Y7ZKNxySZSyJFnwi5JlIB+1NPXNQVLdYYo8MU",
+	"a8lx+Fcx8zmwtR3gM5Zx3ZJ/ZaU/4hgQyVnGofSxwdrB84TSHymgqSYUvj9cd900T3b5uoKYtE2lIaWU",
+	"x8dHw07KY85vWgCAjVU8nffP9a2mkS0AC5YSCrQwciMNixJGEBUx1AJLttRW+Nnn/Q6aVRUeRIvimxnU",
+	"R+0oQH3f3zbagUL58su/vLi0/PeRxvyKmkmH14vR1NaMFp3eFxtSCir4UpYQy6NRppkpq/yX/htmubl7",
+	"kAGWLqVXzu+/mRD3spQ3DcOBW+WZyr3FwS/ujJGCZaZUzPchcKlbzexhdG7aA3Vhu4azKoLwcsXoNVNk",
+	"quQ16/tYT8hdgusR4zedK8bysZFwI+fU8BusScQt1ruIoCTaa25MMgeujpLusTr2fzro6LBBkef+xwGp",
+	"jHa4WCJq4pUriIOxuIkTw66AzUN7xsr3/Of/ZxmfXTMxMcjHuKWAauGMo1ChcNcdZakg3U4efQmazoCy",
+	"FD1JS+PLh+FXGOkZC5LkJRg5rNLNQCihWALOBfwuXPQWRI1DcMYTohkjExxvsk2Sp3xacDlXdLVI9XhT",
+	"hmcF06D0TLE4wRSb4m3RC6lyjPPqzM5fS8OztFjktYfxkjF7AAmh7JX7xcKn0jai9ckiZxBgoLQ5aF1u",
+	"5HTOP7JDvSNM16GcjlkiNxovge5Dt6PALjD3DquZQLz6nVcdOHVi2dAtrW3NmOpnFXZ5P7hB97SkZVuq",
+	"5cMQk7dsXhZU9QldWTxW3EWPKrJSEkpc0zQjSxEVN5inJt+onAvKHQdwGjBAbn8Kr322BgLQZAug6WOn",
+	"7nrryU4jDT76kotrjUwe1KyWkBuPaY8Ie+/yJBD9rbqcWyar73UNUMVLJv0Z59C894nGJwXD+ixtS++w",
+	"gQYV3HDNcvLV1auXqYN8Vw4GZ1nOb+APdrXgmnyBbYABJ5gqMP7K0gr44enR+eNjfO0kvOcRoTHcU8jt",
+	"+IFZJk4KycmMck25Qf8lI3nZ+D09OPScKk0ml11sXcU37tHbfg9MahhKmUCEv6OKpjGlSIPZ7Y6n/qaa",
+	"KF0EA7hvCzL6X0NmwopqzfLGUjCsvGp4bJVqMAsFKohkkhgpvSiNT0dNXC16nH1qFo3OZp0x+60TI5J7",
+	"tIyy2yDwJLwzY23V3t7AZiqmBDXlqSYrxbRl8wWj2vHXTGpDmDZ8acnJA/DXt35d6Y1yAWnE+Zjq/ZVN",
+	"3MNLR96it73R6rD3y6KFq9MfpCLuZwBLeC9IQk7IfhBe/xZmSmcTWrVzvFJsrE2Zd6i5YJ9/o9glPF2J",
+	"6TrlxMJfrGjg1EVDICG/XN1jM27Y5G5WjGWLNkbi7LaPNMHnIi0+pFF4R+2q4HA97wf3S5inJWM2yfBe",
+	"GKtRlkqzULoDroT9EGDoi2Z2XsulaWFxN57FNQUQzIsIAlyDw46qfpgJeX5BdZ0Ckq9kiRGxT+VyKYV+",
+	"5JK4EiSOHFD56+/S7E+xd5D2e20wmkALK7a1fe+bdMTJel5CiHhGLDtHVyPIpg2JK8LYpDoQiUYVNamR",
+	"4n5dt0lc6HYpbVvdc7ExTsDbL0jHpv9GDFiQzXYET1UPYTZwzuLUzoBZaDzSIWg6CEaDlMXosHiCZjSP",
+	"x+E5v3EJGjndEFp4q13CvnY1fDwanI8Gj7uHHuwwETpTgYfyiICBsE/wXCGPKr3iVqNVMDHuX1YI3NnW",
+	"kTMlxWYZCpD6JxuNk79687TjRJCqrMfBBNNeqwkJNES8hwxnqHtVm3tGC82SRYx+BespmzFq9DjtqIn3",
+	"AjEbmJw3Y/TAnfi83wcyHnoUS+kaIYTLskKpDEhyTEByOTeL6OZ6deKN+vmf9glXgr8kikJ9aasuZHLJ",
+	"zc//JPSGZSS3gqB9HcUdoNeWjv4yilbSfGsPAeV2C34QtuB2te8tVnxoLld2NyuqSMHI5c//FFaQaNsb",
+	"AnCfFTNcKGCj9o3ays+62MrxPa+AP4xNE8cEugkRAD4MsmnarDp4GVkkUcpnJK/X62NZqgwlgeOMnjyT",
+	"WWnh9XfO1kydMHGCDsyv3jw9wfmPzk78WcTDCKntMKVgqXFmKh4HsdEOdPvBtnw/27Ivr4bGY4plROoE",
+	"vUETY9YSbkQNYasj6fdqFxBIQ5th+qFcrn+AnIbI4psI5nASJ/p6wlk51XOHlIdSwS8uLrSJS1d1ynmg",
+	"X7Um7tz/mr62mu3ODfuraCjkc5CKy0pBnlJBc04F+Yop7i4R3NGnjnuumFpSuxywxVGj+FJy6GlgX2RY",
+	"rvJXkHaqeNBdpNNhVH2is7PfN+ns95Kxg1cVPB5psqrYpy/hgeLHI52u4XEYx3QTHZ2dnQh0PR1ae2Cb",
+	"4sfU29/5KHLPcYK0TulpD5rZE7RHG7YK92a/rT9Bhf69NT5JjJTXhJtfVdf7NQjFw+orvnVxWl8RmudR",
+	"mRUn0G/L8j///0yZs6akbkkqCvK/knj4oEK6pSi/iYgO2HbiwHD06eBkQYXGSld3FNbhnih2ohkVGbND",
+	"5mxKQZVqpVIJebQSJncRJeeaT5WuoRgTgAXtpvZ+7pWFoIdW+oKvlTSsqef3LrPFkpt/9MlTxbXholv5",
+	"LKo1n/GspdyQRYeXfKooFgOq7KqPNFlSdV1fwV9fDslXjx/fnV58u2ACMC9Rp/Y5m6rSruOsTyzh6JaT",
+	"g7jbGn9v2HszIgyc4TOV4OSuETQSzyRXx9S5vUuRouBij2kqCWnf1hgH6GbaiWzSO4yCVgWgqpkmBkdO",
+	"1xtoq/yMcmxT2jkdYdv/AD/V57ggimH3b09ZZTDOmVKTH0vp3RXnpyKPoPF/OkXsyqJM1bT7O3wPzpmV",
+	"i7Ws1vTZ56Ph+cHCjc8rcNe1DvqwkkBNGvctwtCAIW3U5ZvKDZ7gZq40dZtYCr6VOsX2jmLX5cE3Lwtu",
+	"F14ZSI8j43nBqBds3GFh4RLIHtO+UparCq993hMWyhphiolr7egif1yLfixehA/n3MXVYCHHfZ0HkoWS",
+	"uBivlJxDqcknZILwGRd0bT95c6n9W0hjn8wYy1k+XnOzmJCP7D+5omsgDKosWE5kaT62ryppNWfw5IzB",
+	"lzZe0RVTE/JRLHrbRysvz4R8tAUMVxLdYE9zCQXSJjXH0OTjJ+/EJOeQaNKYa2s47+bnvlobhFHZZayU",
+	"HEOQD7xm6cgGyqsql/jnON8jTRSfL4yFfM4KPrXiD/sYj8CrwRFUe/1eBdRgoQnFTeogtb+3AK7mDoN4",
+	"wq39InPETdj7UV3a9MMJ4tsqmx6TbwL+YtApx5IzKLnKyk+6dX4hZnla8sIQLpwLCyBEl+QjzKwZpen6",
+	"x531RisnPz4aDI8GnxyufNnbAQBooys+riOhSjkVtYrUnVam7gMC1R2vdaMdaFXB2cY7TrCTdpFqQJK3",
+	"tMRIhNWDmxoWanV3O96Cq1TptFapslL3qx21H4mPp0l4OkvEOUATi1G1cJe18OS7kUnVpJlI2NvFkaqw",
+	"lB/QUhW7CV8fihpMdqotoOAa+z663L78mHwLOcSI3yiwVGEAUd9W7fswE5ef1k3SgabqbE+rRLcD43pp",
+	"XLMVBo5EmfNSsDi1uYZFjY7ew/95mKaI4RBqu2jHCR+XlLioKzrfb131rQ3vryS+6Bgr+gbitd5ivFZk",
+	"f1yWgv9Y/vxPkjOM6UJjV5Ah779CR3K2pDy3sItaIOxFZjT56LJcrYoNRDrqj/1iX0rovUIy9fM/c8sC",
+	"PsKoRe29d9FvH8cWuwcAstG+3OkTYjVfK4qABrxP115N5VG+mlq1mImkpyt6YqZOtpVh3+rRCbe7lF4X",
+	"C5ZyAkRRaa4fgEtiAYnRZ33sVYT/vc1xlpm4rR7sUfgVjGofTFP/Tqapw21Sl23ne+HPtAqnDBKeC6q8",
+	"Sy7ivyKO/4qG42f2CKF2rU57eX7+55Qa8vP/nxSPfv6noSsGjISSPOn++XUDWYaVfRujUjANJ0r8Izr2",
+	"JA4jk3cIY9neWiNLsJu/7w8ZKvGBWD4ksWzElzTdi3C39hDPqoBNQrNYO3Vi4QpXAJRdWSVLI5xQHysZ",
+	"vs3KNmUNRTzuXvS5XvfjruM0wNkYNKo20g41jFJvlQhdtHyUsfRvKvTRMiv1AxIaLyVCjtTGiszQvyp1",
+	"JV+Cea4Iagqf/vxP+/m2UzRwXNvnX4tV//o66mUjiyPQZ64hcQKjY5SiHCNi0t1yovOrb/8NnRaSvJW5",
+	"4vOS/aMLDLAVRLJ+nr2JxxmFGi2BUyamPX18/njYJcZzJQtueMap2LknC52inPfdFUuYKFd2n0fqkH3+",
+	"CkGTVSmx1ra33PkyGmjwBJtir7kOnkBI49l0M0t9kEE+yCCxDOIMKlWpr+qSBwEluouBudxJ5Qvl8Lo4",
+	"yuoMHomLfTIKKUM/H4uKJWBB4vqVfCs3tLiACmd/4TfdnOIsQXaSVPsXqXnrfCP7St/+var/tKUNfyh9",
+	"5WB535pXDsgPFYHtz+z3H4itgEFfmqRsNrG3e+LKuAKbQ/VkRnmhXUtuUrCZiYRjJw9mhcQK2naIpDjY",
+	"0mw+D9Vdurexldepkqvpnq7yGpzNMEkKInFb+AMassY98rf5eeb32trt55Ab2bE9z7ItyDWYoWayFM4h",
+	"F/q0rakwtRZkteZ4NKeG7kPMV/65uAx+x8q7WrO8pX5uKx16+Jb9VQ+gnj+8iB5VeworbmvovwwlGwPw",
+	"9tKzCAMfgp7FCP27p2dP4ySK1uyQXQ6YAxRaT486CrjN7gohcr0RO5rel29YRvOcY7XPN9H28LAaBg9o",
+	"RmPfGwVffCke6SqEBzs+Tt0HiCD66V1PrvS73oj89M4VZYEfsaCK+x5HhQ/Hx8e3t7e3cRNFt+qHKpj6",
+	"FG7L12zzFnsGtgPBqVONpgfvV1wx3e7hxzaM+onrDcVnkUI0t5Jo9xLGba1wZdACpUJK68TfJX3/kom5",
+	"WfRGw8Gg31tyET5DF0XDlB3if7/733fv3g8GR+/evR/Ovv/TfySpXib3d1O4hIdaeCOOkMK/Z6zgNyxV",
+	"DpYWTJmkteG1VwAoMUzfrR+rhcByZe7Zz86NotM9VazEKVjxYOw5R1g9SA++bY14zaYLKa+P0IJD/ecU",
+	"dFvNY1FYkmsbxDIJS4ZSz9p0bKbiseJrLvLnfqz4y7fRuPH3VzDHXhnF2WKZfY9oyvN+uEAQ9bhWEi07",
+	"BzTD2u6ZFM6r6t5+2PabbZHq3z+Lhq//4jq3f5+WPvy9qhC0sgP4atYBsWNJo9ZzsHaBGri566I/hOQR",
+	"iMbvXuz4UuQsv3Q9GhJN4+zPOyqPhO4O0CsRnm7m2+/Rn3GG5NJ88ZQWTaYD8exO+hy2dWtT4lWJ7hLN",
+	"M2ZvbahWZ4dsFviNmh+1rOCBxZMUnf6LkmssrsZF1WiyQ//1gt0gI/JUKmfTcg5NA2ay1++tqRKJpntJ",
+	"ne8AQ05L25Atu9Tx/NhuZszEjyUrWd6HbEnfiLJPfGx3nxRy3idLapjitOD/gEC5PrzrGnfVjX+FnPc6",
+	"9aAOOhh2UcXOCwi1SmHzWBgTRUC21vvxENSutRLn74zUvfcFRBKdGQ6AFgzzHFoStFQvpY2ufcG0pG/s",
+	"OnN7Z1Eb/7FkJnkdto7CCegV5vn2GNu3Ra5b5EXD1AFogUEAV/DOvuJgTgz3m3eL6HvY+qnbj+V5W3uM",
+	"TBblEuK9n17+HQw+bxBs3vpjaefrZ3+9/OY12OjB2EeX7Jh868IUgn/IimAh45e95xp+fv23ly8JF/Gw",
+	"rlpyxix9FmFipNfCzfYkdJQaEGF1Bf8a9L3Thlp675pdQypJw4aub9J8leK8bsOYA1enOf/93//930ev",
+	"Xh09e3ZM0OKeYiIJ6T6aKsakDn3WIEo83WetVZesJmg2jtl+Ba/EFjzgVB3fwsQoAnyp4AK8gngS0J4r",
+	"+Gf4LASoUCVLTDWycCmbrVVO9q8rULzWdAEMHFzSDVnQGxagH2apkco4U9Fd/nTm4GbFajgJMd2LjeYZ",
+	"LaCfkMsfQHGikHP/Q32HL15fnZ2SZxdXX3bnlRN7shN0/OZ0EyqtUog46ZOJ/UcbulxNLM5DApNrSeDI",
+	"XNA8POnph40Ht14YpJHW5H7dyU8dsXE8NF59dGL9/dS2SYMehJcik7k3M70jj3tOM2b+TouSpdygpTBp",
+	"xnDj39i9CnzM9X5Pz8+Ql7eAsEWLgN/tNdULudbpruoHMMD7dgh7gOgxj6Iuj8AfXzRPG/QeAgnhFH4z",
+	"FGQmW3zpm43Xt7FLyG+t+IIxbY9CUsjxwafh2n+5yVsX/VLOD3Gc3cnCVmJpjTFGSev6m7JEyuVec4Gb",
+	"t05taqnGi6zasO7lXqMTSiBJR0VrRRXFqXZpwVuAxsPU42DdaekW7R5zVq2dz4BexvLWx+7RiB4k4ERe",
+	"pwgOZakI+M9oQX6QXGAlREpWRamJ5vNGsFg95uTPVUjpnbvgw1m2dL5v6J1Ox3Sbilvib51JCrhbh5LA",
+	"5oAWAWX3+gz9zXsYuudu8e9el42PvUWLgChsZ5Ijvv/4CAsdlNjm0n/7xEnMVm2RiuWuJgLIl9rQjUZd",
+	"S8ipzDfYsYwpU+9PVLU1ByczLcapPv6IfONS0BvKg6AWNfePGh+G17fOBpTFFhZTRWE8TOhAsJrt1E1C",
+	"CryFEPomWSHXZHLyY8nUZtInk5MVNYuJ/WlysmA0Z2pyvFfU9bPvDPx4rpheCKZ1WzCM6w41GTlPYWXe",
+	"qp/hzA7kamvvaiqV9CnUV/HcDVX/9iUOXP/yb36a237vK0YLs9g+1cgLUhHT673gc6+lgPYVny8KPl+Y",
+	"Ha06A27XOqmG/qquL2nKfLMwy5Q0w96Dr/qrq1cv+1gk1+IMBPtZdQ+91kuqrtFpXWcezV+/gbIprnNI",
+	"9fXWKJdGMbrkYr796EVmenuqB+3uZOOea2vYGRV5AYikDuJFzoRxIS8HOsAt8K7ZJtTQqapU6Lu36fau",
+	"xl0b92v+2j7b6j53udjXDCmCM7FgAOzxA/vBnX+t5g7vxxDcBfqv3Zbry/9iU9WqURjBEOovjKzqf/Hm",
+	"BW6OCsLdUGSl5A3Pq8JRi0bli2u26fV7kueZlUmEFJulrF3RChyWwl7Crg9ztlwQoM34KvkoV3RmyOng",
+	"dHA0PP340HAPuw45bdEL6qLJXiNuFmJhdoY94VPbFrvuYYV2qLwsWht4+J9dNQtDlWm2wdi7GUPnewWy",
+	"K/vMLVp7ZGlirWfrqlCyXsgCIn12uMa2laWWC+2Vp7RiXjcaubMMB+Q2t73uGLKpC/VXOX0IOdYi3G+l",
+	"vn/NNslCfuGye3ugJ77caFbMEinTd1CP/TvTTRIF6wzhPtEpe9VbaPVd6pYCK1co7C25KA27O6s5OOpq",
+	"WzpVbMbfp1UAf0BTNudCH6drAd3I63uG+9yDadWSQHAnFe+KcKERGRKhQeOgajtqwe6HuKD2kuy/oI07",
+	"hF2evRvil7m9L2t1H2cUYsEx0cMz4O2sj+osX1JtGmHk29xDsDUD55B9pIVUkw0zx3sr2H0ISv8QlP6L",
+	"B6VbnH5Vj+fYideN2I9fCMF/UUT9pfGqM+7swoP42AMuHHasl0xoqa44EoPWEzU8u77XMd5JlGljAzOw",
+	"F5lOwZ93dRfc0KJs6wD6CntiUkGGI6IleOD66FOGpUGrPCz9azBeVTGir/lqxfJQaF/TJdQ1rGuykdW9",
+	"gR7tgWNd1O3qnL3CDVyftjAoKMPn+ptGoOgeDb+D1G98GQEHkTvH9Sq2QqS6ZptU58BSWOHNaWgLmhMX",
+	"q4ZRea7o6WEaG96ytoaspUAXLE5TG7lj1F2tG6ZD/ju6NexZ7/JquAm244r9HpsAroUZ49VM+i/iq9MQ",
+	"Oz3OtVGjf0069KAXMb6Cuy5J3yWjeJwV0oeS3oO3dNBEUDffaRLJxzPEzG7geyB09SurELa2nC0EbguL",
+	"T+NevZ94WkCNukDSosA4OeyhSaCHZoWY3BAw6reGI3/oUPmhQ+WHDpUfOlR+6FD5oUPlhw6VHzpU/tId",
+	"Kl/yJTctsQ0XpLC/YrsCalCNofZzhuWXqAWdVNdMaWLkHAj0trOCi7HlnMkAsmv0iEQlv6QsRjtjt5b0",
+	"fXqsNeVpbLw0bOWUPfuMyz5eFTRjKQW76f0Fp6qdte+3Us2VAmnCIPbBcvUrWa4asH8If0TzOH/38W+v",
+	"GLQ3XPBVS87quCNCFHTKioNixaFG5WFvKHnDXQOD/RjKfXeOzuM7LXvczOs5HQyHVrQdnB7sb8JNhtVE",
+	"e/Agq03br4CePq3qXncP4wiJ9A2LvFODWO4q6KMD+gk8ioprDtm2PtkWru0dwj5es7Vzhv+eHNvXKf/+",
+	"FbqKn0TihV7ItSB0Tnk6VqnpIL+fB3yHY/uP5bTGA0pdojee6zwFG0kibHFHrHwc8dnyBDafaY2hFy0/",
+	"NqDjh2lMGepTVGPt3OPXjXof2mqbmYvIGa+5yCW03toIuoTvl2VheMdI1dosl37k2rdXfMm+9bPUfnkW",
+	"pqx9/Qrnj/fwFmoZ7qv5U7+I4WVNZkouwS1jZNWM0fUGhK5fTkfgilj6Ri4MKRh4PjA3cmIHmIA3emIk",
+	"JPT5gxpFSX3KrrIPYvKqmpwqRpbM5fU10EzJRKPyZxhsMILlQUpKo0rQ6WDYrBKUkDn2DGzvzcHj3u5C",
+	"tEvWZjDN+Q3PnWUQWMh2PfNcMr3fQNrFsF5H/F2Esbps7SmpEN8fTjgcK6LArNS1gIQ9VQedvTr8svPa",
+	"BiWtAQGWZnsxibgXOa/E+qRjq+rj5jo3ck3k7E5lnbr5Ay4svrQ4BFBXS9j7G8BIArpWtbohlpRKtZj/",
+	"PV4sQWomQq5T529p9JIXm7HHvf21Z+09H2vGxEHCENQm6z4LX9I587auzhLFrkrkezoI+LlSOW+Hiv4d",
+	"Spr3yXTjGtFASisIsZ6yY93kO9Y4j/SOChz/t5Pd/i5qSFHOG4aSrdro21mf+zNv96R4FFBmxlGrCLXq",
+	"6FwvPO3vSn+nolMhXhJDmvi/N723ur3PQpJSN5thdO9v+9tJtV4XPsBgUOnPKfc9Yp2VYyHH+pACxHtL",
+	"hcTL3Z5qG27f1yD3ENaSGjR/54aSN4pLH7uXbk5aisju2CcGoo+d+bmQELiAkUVkLlGyG5GhFUrPj0lN",
+	"OPtBTi0xY4Vm5PSJ645Ms+sZLwpy5sQ2vrQC/TmIbPj3MEW63ig5LVhCznQ/EEyH0+Sjt8+fks/PH3/6",
+	"8bakujMVkGsM1vFpWE48duUetzX0lgxs7P+FZW5AaqaGAEwgBIKKTfes7CqpMXUlW3I9rYTz1dXVGyfZ",
+	"pIOxWnqUN96ttZ/vWCzkNdhbINKcYzvrFR5Q3ZFSKjGqqOcRe78qpGJqxMUNLTqYX12pj5B554Und8Lh",
+	"eJI3oN4SvkE48hrHGg4fn50OBme7ClB0LyqBUkTknY8bUSL3T3jE/Bq62aQdc2tri/B/S1Ymju2vcgrt",
+	"y62q+BZqVEJZNJBEoFtlojFRSNjdvgPoaHA+C3S27C7isS2AFTnTZhwmScb2XULX3bXP/MN3YA+WdOmt",
+	"+e+oSzCjNvs3ivKZgIxOzJtPb3mH6SSKAuoyl91AB1+Qw4g4wdqvId5cPHka/q349KagGTvEZbSSmqfj",
+	"rodgbmTvW4AH5+oDthKBnnzJjeNe3FRYUBWsir+t4UbXqMlm6WvvAvI7iteYAhg2GWc61ZZkwbLrA6uh",
+	"72YN3lqmGM03rh09/v19x0zpvl9Vei+uW/0yqWde+bhgCH3hwlutQl6ud7XbZ6p28AfUwazDLx2D88Jo",
+	"wvOGz7zqYN/ea/787Gh48vTodDDsQiUWyXJ19fZKWEyhW8RPcCcndcU41gXLJzciiYaDT4afffpJp+CR",
+	"aqpkyR0LQGyrHQUNNsLMEowsjGp5mD2aEwBo1hWgbd0x7XLwt0YAWteB3cmnR3Y/bmPCYbag+0d+fCXX",
+	"EA0ZQscaBfk8/i5oTjK5ZFjIwwlujiVC89WQAp8O97poNmj1JuWvZIly/1MM1/FxIz//f5NdWqHdKSVP",
+	"sTUUhEP5AJ3twBIXGeJPImpJWUP7Jmq6W9bfVcbhrWVoVqHLNqlaIAXdtCcdfwEx9K50AMDEcfInBHMr",
+	"chdmjwFRs1LB5W7NRN7Kw1jS9+O4gnt9+qch1tXVcEJjv+zA42sD9xv7bAXT21LcrRPBTMnl2BdxiTML",
+	"kz6Mb0Sxqazmjj3nPEe3ItYT6rsChlbXXMN/fZYXAQYUnl9RrVuM1dubLOsO8CpJ/7seVMMZY8BzZWrw",
+	"6ikQXXvfq2I04Kp1X4W0fRA4eqPHg0YcTO90cPrJ0eCTo+FnV8PT0WAwGgz+J3jF7RM4EpY/dh/snL3B",
+	"8PNPPzsfZkendDA4+pRSevTZYDA4GlT/s7ToBzntjdwmYPVj+w2Yr5gwY2//xoGjkBj3RTACnFZu+2pV",
+	"no71sDYyXDi20kDPnFCXgl9UNHvgsvRqYNu5ebBbuPfrS9m7uHKloaJJb/Td95aQukIEFiMUn8+RiaDT",
+	"pUdX3CtJMN7tbf8B6jjU0CYlBgWzhxdNOfY2vavXoYaUiXxxQvW1y87qmFl2aCmKuwQ9VAhwV78O8zWe",
+	"di3ybSmC2YQnawj/7W8vnt182qnRxA9Y66O1H4gqQY7NLM0SjsJ1Anjjpu7xVHEN3MCqa5zpO+HMganC",
+	"rXbCIZlLppFF9cl58MEmtNno8t45MKOTf+1tKbx3LRCrrlWtDVvdu5xJRWd2Pu4eSxpukH6HyiNxTGHQ",
+	"xfw824VJaqElEdyjS1enGv4uNRExOvk6XfNw/T7NaJ+12FYvgvM51JTbqjb24PzZSgxjrEdgB/v+X5pl",
+	"N6LZ3ILvwMh/RNueffsDT//A07fuwcN02fsgKPzKgsI2fXi4IPA/gBDyY9rj8W2wBCLNgf4vGts0EC6g",
+	"o0BnV11kBU/bYz+IQb83MShxL5sE1+Nei8QU6tXuyfEvqE4Yi4yiQnMmTJ+smFpSAX+6+nT9UMm3T6bl",
+	"vE8Kqc0YnR1EKjSp1G2cYZDegb2YtKGpMgdwv/qO9k3L+f7StrjR3WXZ35YiXY8OC5v5sClKsB5EvUZG",
+	"H5LA9hWmaykr6kskR+UwajnDKdGxG7PbFYDfDz744CyBjT3SZMtfgbFin54NCeY+Hg2HvbuGRlalGvoO",
+	"pEu6IVNG5pYBTDc+ZLCavaMQfFiWFYZGdu2ejsjxEAFBDs1+98FAb0vxQOD6Q8DqcsuxGilTcFugCvR2",
+	"lXOkxuhxj4ubb4HgMqpY0iBS1Opm5Wp3kQGodGR4dk2WHJLcuYbiGqRcNUpG1qrnUTHfRf9chSMY3FNU",
+	"IK7SQvTukRWZSrnhnvMb5gKoRq6iZp8sZKn6ULZBzshSCrPo+3/cl2vGrru0uWoT3NMJTcbV8Nld9drV",
+	"+tkV0ALoZUfTbSWB3hsys1uHTkhOn8xLli68tJOjJOo8idbaiZBA8w8pWLLK64uL1xcQf3zctQtTvZIu",
+	"inNw0PFU/Qqf42iUCBNrEIsPI3U3/bV5CGIWruBvVXDXL+ByzU22SIWJ/EbXNZzBuKWG1P5Qg/YslnYU",
+	"TaNZC9LU1piGrly11ey0so2Vc3I5IhPFaD4hhZTXUD+A3TC1wSyfaWmwFJvruUZomXODjUIn9qSgXxpA",
+	"Hp+xkNcEXtbESNknE5ovuZhg5R7q+tBFwToYYK5cmQX7bJpdMKqyBfT42lVsKaod4YqSYm868GJDDy9s",
+	"KLeU2pAZRL0Kg7r1k6qjr93JhlFVKxUVMru2cNRHb3SLda3alCWrx4WIjYcYLXDxBxjMR8E+wFAWtg8y",
+	"VDOSK0RZVAo0hs9W9T1g7uR1AQz7iifIqg+36pIAAEjnDJtbXVBD8AcoOpADwIrCF3iljeTQdja38B08",
+	"dJu5p2quAXaezvadqjdICp8yqViqc7JVVqA15pQZw9QTKGJFlaWQvqMydm7Ua4giKerFuwbHUdxxS/V6",
+	"H0gDS6hBIIJ5+7lWVZ2bjTZotjNxzCUAYAwlVOmHUGzgO8FM3SdaVpl2SH1c9cobKFwD4fHBgO5IU7fw",
+	"uFmgebvrhEb00b5V/uMfmx0StJSk4MZvBCklFoaCVTrkwVgVLZc+LWIJ7JUveUEhGsh1P7e8AyGRlrsP",
+	"lEvCTUxSyCUVhmfdBrn0T8dKVwvvwGOD/bhy1sP+YDCwLNGyiw6xSV7uwZnC0fUdlvlTiTbRjrCX0T7r",
+	"KIu1Z9MVWoXs5i8p9a402iYkyHRDHHlqRGm1iS6ldm3TYKnpXQpq2BvFLk2Zt5iF8JlHloaV+cal1fDo",
+	"Gmnj4m1TYXzN6No17Rpee+8Sga+fP3/dqXCFGPv26/siaqmBEG4ixW9QSu81DRSgZcu+AJdlNhZNXK25",
+	"qsSeFOQ1xaA78pwLinmGEGf51FXO01BkTipOi8rSC/GVM3xBE+GGSIVaxsCs1+ICQLQgoU51Uvvt7AQt",
+	"pbN9jCzHbs+ZXLK6wZSbYCftUMlxt5kA+q7d0KI9fBQyEBhaYJbMcv01Y4KYtYyrTvu6g1kh0QbfIW70",
+	"BznVbWlrBlQWAPdh1Z+7F9quFdnuahGJarHvtYvswigeanazHK0kMQB9YWEOTQyFq9h356IBu80k+zoW",
+	"WWmuOulOZ9vFhuIqLmwhYKodEWBKq3YcCl17qO81rMAhPg3374AY4erSRsU5hoPB4NDSU7tMJRV6tt6O",
+	"kO4zirGm6bzrQ5M4SzNUaT+t2XRhVX+ouktLI5dYasrCmYfq8V6DWUmvr/h8IFWKcVC33GD25zBSx9I0",
+	"1Q7fhDmq7y7cbNU3lZU6/vbbsIDo3WgpAZQPYkBD9vGbmc9g+g/Gs1/EeFbrr/GhJ8aHnhgfemJ86InR",
+	"tSdGA0NT/UUjDj1lGS0hG6jBx0P1cqyTg6wNWyxvwCozlfnmkSYLZ+ELJeOi9GbocFDjzEsqrJZ3CFf2",
+	"O7mMBq7/8qWbpv5tkxv771+5JdRA9XAc2Yviv283/SVau1sKj9HSLJgwUfmHnVW7ak+/kjlDql31J+5m",
+	"RAgdjRM2hMoYE/fUDSnJxEgyZYSKDWL1DrJZwWDJzELmB+AHn4sX4hW8tT/jvQ7CarYIMumDqZrG+Su5",
+	"pkqEELyuVw+H+RZf9R8xmA6uTryZaK6oz3DSlQav3S0d8np3i9StAoWD/QUKm1FQSYhC7/xUMNwKSpwQ",
+	"zdQNzxiyRzRfUsUIhPlbOUXJ5TF5YbSvm2B/lLOOFdKnitHr/cGeX+BjeB9v+/61cV0Qv5tMvWBFPi6F",
+	"SeWdQPEBAJBzSOBFKtjMYE8XAi/aiyfuLtVzMZ6FpvEN4QRRSRNZmkaFvTj33vLLEKye6iMZJCbiHCkg",
+	"ubnYouPOqod74V7whoFcfNO9BlrS9+MdoLvyvmjlYegK+B9YRMa/Pl4x5cSXHZOhPRzjHJ+QwYgIiRej",
+	"o5EuXSQwrYBhNntqfU3gxDhWw/hwlXrJS7V9WtuIUEO/dgpzxdQyUa5EB/ITl1b0VTzA5UAFzWlSFvZD",
+	"bvtgukDRTe3HaS93dInV5NL5NFMly/mi8k4SLqJmrUA0sUYg6DKeUOx2kiykkIrP0EN1fxfDl8fzY/KV",
+	"TLb1cF+Ds+Dlo4X9dBvdhr2XUM5mPHvIrkKg8yLALcT6hNnVU7LkgmtjdeVQcVTOSIwqCiO2qWlUtnQ7",
+	"feUGCDjFqSBfWb6PugqAAGdRjOQleUON4kvJBSMZPM/QFNKl+qarp2I3g48fdzLOrGqVWLdJTPX7I010",
+	"Uc77rhhNqDxzQAnOB2osg2f1SBMc2bkGrYrlDkO34J1UP//z6BVTGQfyA/Bvfr3liYrrbToyWN2WgI5x",
+	"5c0KpMm77dvstIYeedHPd0HDRmpJ8e8Ozs2+5Uq01r4JOuDcry+a79qQ7lkGXW14tvAGlvDWfXqYHVzI",
+	"rt5fomWlaFrCQiauwY+96KB5p1Z7ejT8pGsm1P5K/fYggswJr4y1L327px0c0a6snIWzrxENZai03FGb",
+	"6m7Qb+245G4I7ra+hUanjRrmxJjcemkexKZgXFeM38bIX51vHEiG5c2scgPFzsY0M/wGc7i2/OAIM1cU",
+	"Lf5cCiDJaS3RAv4Llw7WVVlssHQO8QsTTHGb2Dsx0axgmf29VpU/UXMx5DGn2K+MM+trtslI+/zkLC2P",
+	"v8BnHzvl1H0cJvN/sVpytqmV/jntt4UQuYqy9r64gqhelg/1X4du2h0VYA/NO87VZqxKsb880SXdOOO0",
+	"LIvcKok5huXlJJe+tH86gkuKor2QbtQ9AZN+fS1dLMxlMIgMM+SqIN0qMdhjddVBw7XM6GgoSaDqN6LY",
+	"vArDtT3x3E0Tp+u2VrqtnmjDOGjIsAPlTgeDvUgXJwLvrOTsn7N0xbfb6NRnAZtzgFne3cVO1yx04NAb",
+	"Yeh7f4rxjV5RRZfMia8F1+YiHPGWZ3xfP4zOybi3aaKpzJ1rfh16/2qZ3gl5ODShaNAtcuGy44mmG12J",
+	"Owuq9xvSDsoo74pIDwD1S48Of1ie8QfFnV+TmlQS6J+TlVx+dWpjSsM6JLgv6MowlS6I7JMi9sQYw2P9",
+	"MFRaZGSrQ2oUh7o3qahDOTNVrEjkDd7eQFwyJ4XLiK5Y4xDd2LLINRSXQakEe9dp37xOG7bqZC34DWqo",
+	"bNX72RHTZxRnedVO7s5VMX6lyhoWe6rSGlV1oqTbASqJwN3FsMSa+/oBik2H6SOfvkfX9rIXzdOpSl9E",
+	"ONp2c7ZTn3032X4qCbpcjWdSjaG6eEtOtIsN2ZsRXS6XVG1ectGWOfuSTxVVm7pN8ZEmUDu2oIbfMKJx",
+	"lEp95+BUMaxj7DtLlQsW5EsxL7hepIshF3IViiFrbpg+wc4D37Kp/XjitJITJsZPL07eMg0ZDlF3An3y",
+	"stoCwoEzfXJ+Pnw6HH7ZBbdnKrns51Z7u+eqZ+oXWnUD55lAA2MSMTfasGWFmg0HpdNskmgT9DDIRRLS",
+	"VBWSu3W2cYOnLCDoTe1sSYm6WScGkysmxrRgameGJz5QbUaxTN4w1caU4MZ2XyE2jUimvmHky+HZ1S4+",
+	"szUs6tDglh3jga/ogPHQt5QYyfnEd6ITBALSwtIcl+IXXLY57d775VuYai9DcOdYLa3abnw4FVADcvaj",
+	"61FHstRFu3KSYFpl+WlLsN6dXNG7Yu8N5EFcs80xwdo9C6qxi9BwMCDZgiqaGaYw61hIkslCiieY0CEK",
+	"qPNjGNErmqFl1v6hQ8oFdq0hk/dH12xztLJMT4kJKgU+MvOYYERfwZzIBe6YG6aIlXvBUgXNwxouEJ9n",
+	"BvArpFeFYng8HqRaC0cr6Y16//vd/47evdPf//kj8mf/58d/+g8A9oOF1z5ofGkcWbor9tNnZPhQTCGt",
+	"CHR8WNfGw9swRoVTWn/MfeeQbuB7oChMv7IqDrO2nGTrxyoMc3fJoziYMhXnGFXZaAtwdKM8hE/gjxFh",
+	"GB14DPUg4laCrRd2kzDfk3cLq4ms5lK4lrxzpvtkOIiTcJ84msjNgkwyWQrznxayk3pHkE8+O6tb3Gs2",
+	"90GKLsTg2lV3yK1xKaGkIi6cCjKBo5l0Wl5rvuZVVVQw3UY3YVXxtMcVbhsRuuJ9khW8T/zt6LtKav2q",
+	"jqtUUNoSWFIUiznJCj7xRM1yEC2fhFxbIclKSaz4WgnT0Z1v9bYmfQb+RYI+eFifyyaowhLiBcvQtM+V",
+	"5cyPyTczQv0GRmS9kHYoQ7jpE6rJhGZGqom3NIXaJfUdxGWKF7JUxeZgyd1Ru9Y0079ppi7berFcujhu",
+	"WL5l8HwuWE7QWNAw4eR5a6ow1nzYuHx8VyO02uXw89PjwfHp8aepg5qyORU7iwJu6st6oHqAWcFb2vZi",
+	"jA1XZKrkWjPlBRpffri+iFfyH7wo6Mnj40FL7s3u9sBxSDKYuSASMTRHbLq9Wy9w1Oi+1SAEFq6ppXqa",
+	"FbMWYH5+BZA8CJh8R2Yg16j0kenmCRES0C2jgpTa94DB3jmw50Z6ebPeYZZld6l32O9xrUvW0s7Mx1MT",
+	"6EGbM+XsF5Dy7wKLUxr8nItj9/2xVPMu8tM127RWhbxmm3jiKiqqFRqMsU7Q2L+sLolPjej1NIF1G3mE",
+	"3ZSrjCSTgnN0sao4MIsvGS2KZrANzel/1aGdEEBd0andqrF9CDRgto/uBHpGsMyqkVjACarl7aJFZ+cH",
+	"XR9dIrluJUYJ2FkY6RhuM6nIXMp8J/aenn92+tnnn34yHHTp4pUStGN+U6083LCA4/44IgpfwbxGrvqB",
+	"twSqXNHNPSxtjzydsBq7OludbQQx/9wvdLeVQ4KMemjvNmVzHuqDyMpwcXz4cXSUpP/OlE52Yc2kMMqV",
+	"INruFi9bgr1veFqW8LIVWEb6oQukJtOSFwbSIAhFF4ws091+b6qV7t66fzBaD6y4X+0pCQlpkokcimVS",
+	"WRaVcxwtIf5MtbFXMBmjceniOEGMsk9SLlj+JFkZBkwwW9FsSb0gRZzePn9Kzs7OPu9XkXSPNFTCGJG4",
+	"XSHUxnBiq9+VLzLMddXNNcQMQq5fW4Td1dCJBEcDS9m6dUW4S4BoTlMn9IyGwB233vsEYi6l9xQ/RIAv",
+	"KIfgJeeC6IVU5gn24rbrSAX2nkZNACn8PWNK0cJylxBVSI6IC2mFqN/TqgEgM0QxcSM5YcI+D9Vr3NMY",
+	"mL7RjebKyUCvtsaP39Rxxu6Kt3Rs/OzzZIg2xVu6leyNDejxjswVY9hpzkhyIw3DtG/Lw6BcouZ5/YKc",
+	"Jpv8hsJqHsVw4LGRQBfn4B0BgZCzPTGHDrHqiRafDjr6NufsAQPG7XA+br12FpaaSkGoxzhsJb0H3y5r",
+	"fSc9Rj1rdpYE5IkEkQfKVrBLtuebk3R6RXwb5Ix8YRXup0fDYZ9cCHKRAX7QJXMlQL9QkuYZ1UCyLrCs",
+	"WeN+5KWVkX5ghuSMFJK70V5KTpYy5zNOhSEFhS90qeyfiubc/jQrkcu312u7CB1Cl30XfWiR3RcmC5s7",
+	"O03euWTj16v4hJ24t11OzHUNd1QQK1zFOOJqXhVcGw0X1gJdt/ePtVwaxz7O6Anmi+gTJk7gvZPz85Ph",
+	"yWefp5j0htE6gTkdfLa/O7YvPlmFXmuXVuLIcSxL5q4iK4iM7l66iR2BC2SmX+PMVfk7Rxrac5asLPAQ",
+	"1liQKX6rAG2X4/6FxCp2accRTrh9N9ELE5odkFLkTEHAbNz6M/KtzOWR+/IHq5q+petXzoJeLeUtyxhf",
+	"mVTlQKyBsMsSwiEtKINm1qGoxLapw5UTcJr0bkhGz1Z1GNKwRGfgduxSwW/YrlU7KqdY5nIutlc8ZTQd",
+	"qgNpwahgUmXsY91LgyykTovuSbj0e6va94c1EOygGMJycJZGdIzffd/Bchv6oI5npeJmc2nvlYP8in+9",
+	"O+e7j2X3pxsyYe9XhVRMYakSdOhMRmRyUZqFVK4A1Yh8wah9aMXej4+Pj8E4DjcZDgx+q3Zr6eXOVtaR",
+	"Qmkps46tqTWbJbdPZ1Je81AScNTzKx5XpYM9EcGNQ26Xlee9suZ0Nfe+nT1K7/vSAwDYX+ZpX0X259ws",
+	"yulxJpcnq/DakV9F6rttn/LXjK00ocSoUpu1VGax6ZNydWTkkUUXksnVpspJfaTJjOXMCrcuL17kpGAG",
+	"RmB0SVz1bWSlfMUKLpyHP5dMH78T78Sf/vRUihtH4I//9Cfy18tvXlupdKIFvWbjjGo26fty/oJ4BYl8",
+	"9Lerp6QUBdN2Ouh0gAYnqCi05pp9fExeAr809JqRCfjsJ+SjITHynXg8GPSJC8Mhjwcfw9qpIHJFfywZ",
+	"mSBVnvTd91BcePLTOyTd73oj8t3x8fH3ffIuJuL2++Pj49tJnwi2rip7kyi2wS7mnYg9OIQWWvo5Fl1c",
+	"VyPvFMLlTWLn3aTKqwreJPAj2UNAj9c7ASuxP8MyWH4MkohlDX4dp4NTb6ZmZPJSYljSJHaVoO2+qu7l",
+	"8qaPCYQyovN/peS0YEuSQ2NLTT6y5/f5+eNPPyZUvxMTulr5kKcT9+yfLfeZPHHCjz9aLFMKx9UnE4i5",
+	"05MoQBnK2ADurCTU+BuRyQlGTJ+4k3e+GnuF++/E5OTHkqlN40f47ph8IXPOdMgxUQYuPxaudz18/vvi",
+	"1UsyPD4lH9U2saHLYvKE1L57fwTf2rN6JyaGvTcn7gvfJ50u2ceEC20YBQeV3cgIJMJcZuUSulLZ05Cl",
+	"IVRkC6l0n9CCU81cAX0618fkyxumNuTNN5dX0dK1q+NkEc8+TCYvcrZcScNEtjn6mm0mI+I5pw+3oSSn",
+	"m36FAHaB74TzY/QJNxDV0eiy/gjDNLFWP0zs037won91dfXG3nBc5V++vHK4pslXX148q09mGaYVV57Y",
+	"BUO2I8FozfAONyEHinzz5urFN68vYWpoMUDOB4/BRG0HfCdccRVneadmAQTmoijkenJMLvDUEWQZFVZt",
+	"nULNsZx8RIlmSw6BM30022ewGD53TZ7Q4EeEJExndMU+hsd8fLm7alxjGAwxaywlIsu5j6mHY3b9A4DY",
+	"ECQmkXfUVMoB16AEAOqcWxqGlbU91sPG3O04ficuHLDkjAzJ1/wLmABIAl7+5Uox6HBDNZlcZBlbmaMv",
+	"RSatvjYha8bnC03+oU0OL87/wVd9aNww8zmo7lQs7l35gJ81o9dP3onJi9nRaynY0StqssXE4Z+250ML",
+	"R7j+BOCHawucFfKu0ERwzTZwuk8IJdONYUSqnCmypOraSY/O++QiBRySXUAAgUWzC6jcAjXhCSWFlCsI",
+	"B3fGaORTgCwwszPVLmm24HDtol4Vx+RCbJCvkDUVlqNIyDhHY4e+1iNCxTvhpBYE5k65JPijvXiBwsMO",
+	"KYN8aYGCDNW+gJDi4p2YvD/ywtoR2OQnodoXgNx34YjbanzkLIUiK8qcaffEx1VLjeYDU2kW9me7IGoV",
+	"8Qn5iL4Tbn1OCv8YUmqEFGxyTELllojNVAYg8IZN3lKrpAH9BXQIn4/eyIJnmwkxrCjcdjSUnTl+JyD+",
+	"LmNCs0haevXiaksikiur+ZQqA5fSiXvpZOmqv3PTrLbhZaxeZKvuDY/Pjwc+iJSueG/UOzseHJ+BkmoW",
+	"IMqeQNjfkeWAgmGs7Jy11GTxD1Wp8JZJufpwMZl3jVI0yxQDvSGc/ou8N+pZ2ebCTvvUzwpq8UoKjfL1",
+	"6WDgJUvnoo6Z0g+u0HtksXEK8XehJ3BV2M1BWULPRkMV7C4AGoq81pylt983VGRoKeyEcbq3ZFi0LVDi",
+	"QVRuB6U9nXPcbWrYAJWTV7Sw+g/L8Y3h/jf+Jqi7yf6ls/0vPZdqyvOcgXJ4fnq6/40X4oYWHGc4/Xz/",
+	"81dSvqJi4y8ZSvIuP3ffu29QznIWQQjpd+iE+OjxE4VEjImeSwJGV8xm+q5Xhbk2qU9vhL137OiNa3Hy",
+	"k/vr9sS49L3AKBHvmp4b97zzN9fNXYiLHMuOmEWFpO6lXqzEopGkwr7deXkWe1dO/d5yBVkZmbjYQidm",
+	"1QNIQPtBqT/0JcnkEiJrI76VM6stK+9IAq4uZ/5rED+ZVaqsRsCxhNU2EbhidSKwTQNOD6MBcGLjVEf2",
+	"tnAElwzT2gB+eP4/1VOY2ehPyB/i7g7yw7P/gWreDlw7p0ktfDabJRfuiNyMK98lx8XjWspJvvm6F7VU",
+	"D7P3OhOxZ/jKpo145eH3f2XiNTjf/8ZraZ7LUuT/RtTO3mN3T6u7LMGB7e9RJ1Ln+4tF1K66wK1iAGpA",
+	"0byotLi5nUy/Ru0ic/0xuHlSNyq0CwTPqhX0mxQ2BazqEUyj6d329z7oqtl3edLKfvBgwxMpio2v5SBR",
+	"s3EAaKXzoKelCP0hhP2hZKQPlHIfpbyXDOjJ5y75L7pqHyTAh5EA197foV0X8zsIfO2Er1GMs4/KIMQO",
+	"VaYkiG1xwUVLZlyJUfeF4vOFwYznmE6G0Fo6tcrTAcTy34ZG1vIsa6mJgTyhlJsilVZ3rdHJZjWfrZYH",
+	"D0gpoQS5D4cfbVdVGEGSMXhCwDlMo5oCvUQRhttA44DJfqDF3Wgx2uB7o57w3oaWqdtgFloh1PZxXu1W",
+	"Zq6olT2WM7SY7AFQQGR4ynKIfk+HIte+trW31WwjA1hQjYJ6skgPYmQystg1/QNYKXaxJ0cMP7Cmh2FN",
+	"1JPrQ3lSqN2T5EkXReHqhREuXKEQJrINGpydpTZQYEpCGRm0wToe5tIbtG/p22iN1MKAcGWHMqBQB6n3",
+	"oPJs1crI3UMI5rU/fu+LD42rm7EVYOGOeFyVKVrIUunxlGbXvdHpOTzigIt0+/vqGxM+x0cDbNF5maDc",
+	"ejCaYlCFHR+r9zK9EJC+hCufK1mueqPeUgpupKOU2P/tO//l+Ac5tbgDVK1xXH4cxz39G0h+wjm6kwu1",
+	"3fCdlZSF2w1W7gCMK+imaq3zGOtTV9zlLNUb7ZPBPemTxa6d9AnR7wN9ejjjKfU3OtAo/KIbjTqZK7pa",
+	"7DEbYK0jqgklQuasA4FyYjJD0yOGgD1xNoeI3oVWiwu2hPEFYfmcoXjufTDueR/vWadpf2FI0v4C2/gt",
+	"yZpduLuEFkg4v6cKvpRX4+a3SiqY6wNP++T6pshEKU2KTI6AJCuJaUOjlD/4NAZR2S08iHHxEnu33x9G",
+	"APAsWigA4tsHAnB/e+JCrsFS7yQJvCZECpQOwHd8Z6rwE/x720oXvhG+AlqIoQCXOsTaUV9EGvkyOFoP",
+	"kVP8nb63d/GDfPGvJ18cREl2ihEfvBi/FdWhrlrnYeTlUOYMGPDaoiswoAZpOoGrfIRR+XvMf0FMeqQx",
+	"XVD7nvgdLHb2vaf2pbduqn8P450P3YL91t0bIIaBTDBeUD2mY7R1tHk8WHb9W/k72g1yrvgh5Fc5cQZX",
+	"umN7XaxnKUmrrUZAZQejRYGGUikYdlajzqhYL4rryKndV4gQOFS+i0xVWAfyfipbhNq7FDd/zz7Q3N9Q",
+	"1XOHAEGlokHRflNa3OzKvccbg7ktmCANwir4XwKVhgdWSuZlxrrT6FfNNfx70elAJeq0+vz8aNhCmSu6",
+	"0kKdUyX9fjXyfFdiO51OW4htoKmoTY9dO8Te6PEgRWUPo6v3I6IN3NtFSLeuygeK+lsZ9ysSutymHf8K",
+	"xJQl4hUPGLs1ojDO0fD0R3qNPhFESDXRUlpwhUwcXpHwJ2QmiwJDBrEUFAbq621iXd0T5jX8w7YX5ZFA",
+	"Ptv3oRmjz1hNo4N/hDPogATtNFy+/1bk4m6EelsKzFrwd+p3c3UHHa7iUylmBUfryPnwrNPdfUkVJvSe",
+	"Dx932bkuVyupDMtfsZzTqw0WV/o3oSwRhh+sJtcj++pEod7Qp9WrGPUuivsS+VwzTGjBX7gimhmo+oJt",
+	"k+yFb7oW0SCMqTMhTzDKEJy54hrw2DE5H3zum2K7eTGXKCwLo0daJLg31R7vbfmriSZVIqrPjK3EFLDH",
+	"QZYydk8aDfp16/do2A+tnOzfqhQC/rZSR5S/wDaVuNbBwu9iEQ5V/tIG+n6Y/3F6/rpI5GIewlhud5aa",
+	"uq4aLuQj3wi6hC6PlczZgGQt5h008dvDbHzRqbeITBHu/8Ep7r+RjdDl0lYyVkSawB/4K8tYZc7NUSHn",
+	"e1ydvnCmqRrLYZJxlY7bx+xp0yger9is1FZfrVJCNZ+LIy4aKuw7cSEIE0ZtoG6W4sYw4RM1Qg4W19DO",
+	"boRu0DhH1CnO3CdOs5w8Hpy5gusG3sKUtQSZtVB4Kef/8rqxK/Ho5NKcN+qIXbMNyaleTCVVeYt6DOVy",
+	"21TjxynVuE1Nt6vwoGzUC7ai5F/l1EqTrVGQ+OJvZUIFKGxDLMGUzs5Hjz/5HyiZSPmS5WPcgnOcueK2",
+	"ocbEUVbwk+HxgHxEC56x/yroysjVx06rH35aVUjFAXyh0q6Rf5hA3Rv13nxzeQVFfRRWtasg2oQ/5GSN",
+	"eic/yKk+iQsh/yCnJ6p0YsVSGjYOtYdrpYTd5cd1ns2GWcRxTwenUTUrsA7cL1TGX8UWpmcJxIco8wfh",
+	"R28ZzSG3OefYIz5mPVj9Pc16IDMZxfFaU5ok//CdZXRwiXOonAKta7tYMb+IGnv8a1PnAIxgPXAKQI04",
+	"ekE5TRhD84Ru18UDJ3RseGg7JmDDHnXh+0YX3dOoQ+JtrEuEzliWYPluAvZvIc3Yd9uyn1dMYG/4QaRY",
+	"DKvGW6Ph7T5TKoYK+WemG0fsMWC8aiaHVDhFgfM8T1Lgqm3iWaQsVKfq2gxWte1O70cR/RHvsp5W1/AD",
+	"XXwYK2jcTsgTxeq7PSJ50rwYmUB0m0FCY3VOVYqqQEN4tE+0dO2xDKHgHDom37oiBZNqRFfCAfoFT6xU",
+	"XrwT0XzBTPGETKQoNhNyDbWm4shFxYjTfl1QI1T84QW0Y/CVo2ZQRyiXDI0Z2siVd8cZqAHyLXTIcI2r",
+	"J74GDVnQ1YoJZz0xlVEVquV69SIlqtcaPP8CNtJuRBI7RHnLx08R4oRaf1yTqss1FJSJO9d2oaeh2zc6",
+	"w7Exd2WRiNtBV/NfEPwymrNGl8+jt2ZKLgPZfHwElM3I6JuzYaPfq3MvcWGcC3I83Yxz6rKqu9GyZL95",
+	"+3qzcFPKbtWdFbmoNCgoBUrN7TYI77nk22ZNg9sHsc3dkd2G6z1G+17SHhXbSr/zJjmwjH3f4GqgFIxO",
+	"D2ZRbwpIWLvtt3SoQMNBLi30O3kV/MAfXAsfXAutZjWoCkcDx+5jsyEWai8FrOvOyWsuh/DwyU/+zzHP",
+	"dwcBh55GwWXgVZ5kXG/E1FJEpNslCT03P/jNf5Poz3DodxEZDxJl/Im/eObMuC0oeoIK1+Hu8toEbQLt",
+	"Uxhch4QUp7RVcp1lIygqqlIEL5irtRf609YvAw7afh8+MI3fqXcED/5ut6gLue7iKq571Zx3mCuff5ry",
+	"AWNniVLstl3VXLj/2kaspmbaYsWqGp8/oBUrgOmXMGe59v/B7F65pe/sbfbmqIcx8ITd77L0/G6dvv9m",
+	"Mcf1a/KvyPtXWOvjF2H9l76qMJmVCqqxqlI8iU1IqhRkLokUx+SCwFJyMG1pgy1HO4oDb+ybH6SBP5w0",
+	"AOf+CwoDiuly+Uvdjr9IBu2DfEFoxH4/f0fMfwsr/ID6fzjUx4P/RXHf5ar+Aqj/TPpa9OAtAOnYe/1a",
+	"eaavqOX717qaYhTdJJg13bw1Qhp8Gsw9fBa8C85NkbhPRm0+XKc/4HUyygVOOZyErgr3vly7gx7sr32f",
+	"2V+5TDDOATqaCTLdEOzWdUye88LeMSKoUnJdVSE2cg7Nj8CdNtFS+frsoJFOoJUBoQIL4sN3Izss9LLD",
+	"Vo5+bnQgTjfYkJISV1UdcsogxX5JXQUT975bO80Mv+Fmcwwd44K3EjpDLCXUasc0h3diuiE878f5W+45",
+	"u5SwWW8dgv3b59dxhyzYg58rFGDHzSgIm3TrgRQMXDkXUBQf39VW3nRtG7hf7jthQQczY6i3LxENJV1n",
+	"Si7bIgO/+PcIPKkHnSQ6SO5KmKs8RJW+uqLGMGUf/t/vhkeff//d4Ojz738a9E9vj6rP/+c/el2jBXGF",
+	"a0ANZziBcnGQii0bLSh7b+WGFhdaM2H+wm+Y6G5liCMIzw9bXPB8F3QNF0E2Sj7a34Q0Hes8FnRdW9lW",
+	"WccuR4lXxnX3ltB7Eu6QvQsE8rchUYFxIAAFFfMSWloG2EJT0RHJqGZ9QrPMolWfXHOBPVgWm9UCXfGW",
+	"nSu5WrguNj+W0mB7iyVV15rkEjjuEtDimLwuscUoVa47C9Vk8pcvr8iJZlRliwl8C5LAckQmT4+Gw0mf",
+	"TDL85ynBf+G/tTYkUYiY7x8NcgAXOAixaDyB5hZPj0775OnR2eSYfOv6E1nYwdZ/KJ2W7uHnhQPo3+ka",
+	"tzSb8GL/lPbIrB935pMuufCfh4fhnT9r+86ITObyhilhCasF0UrxG2oYwb6Rj/Skbw9+s2IWJLMSCuaR",
+	"CST1228nsH1ukkghFQRr+yo0a6ly3Se6zBYwCDYLJqtyWvBsckye1nHGoQo2xomwpY4ZNYhWW2kBKYCp",
+	"BarD+0HVdwSiAs24WNPaAnFEJtAfGdEId41tYCxUoFVRCnoBTs2WoTjO5c//FNRMGn1AXR/mlpLZvj9n",
+	"OhL7PruPJA6/+w2j9eM5HZyeppdmH22uiy/LZW906nEdPw4/GwxSHUn3nYsj+74FcyaF5jlTLB8hi1dS",
+	"bJahM0948NGO4wHKYcmkj4e6NBTcUXBMOI8UDq0RiRGzdyGw6wydPD4/atsBnj0MVQDhVqoRNJYquOEZ",
+	"p+KRJroo532rHxXHGX0E7TydyLViSltZD3iEXS2wCCo2VZpbuP5PgDN0BceKTgt5pGSu+Lxk/2jjyrji",
+	"X45aYkOkuggL3Sk9ZmFLdgUirNpqYO7DRAeDKkw0tY9ylUPoqOYiq59yt8ad6ZI7koAoOt08CajKDQjm",
+	"k+rSNsiIKyHgRd82uEtlasv0rbqrcXt9vyuoolcfdatXt1WC7BhHN1RB/UI7WBCK31jZVF9KZV7E4yd+",
+	"/1uYMvHjS1jFRVhEAnAT+3EyirUSp0ZRHQHxCZnQ8ByjquC1wPIKnHa4trQUe0OSQHQvUZ3dDVDf2JGf",
+	"4SCpny7swA/o77qfR2pfuPGHUOOHDDVuhhnv9RkFA8QJJuHt62/iKaWcuQy8KcRJ1bKfuXCEFZqJWsV4",
+	"RARbO7L7kR9iiP1Z3bzH5Ll02Rx06Zj7NWMrQqFB7YhQfQ29A+GevhMTIKYobVU31zcxdE3+nqB5AKyA",
+	"yJrgr6oHaoTYoQ2qiyHGdMG+2wrXhBZr7AnFFDsmr2XIIizYzBA7v1RxR8j+OwFpjHIWChEGf5YrmQY2",
+	"DYy+9nabbCGtduZ672qEIeqL6ydVH8m5ZC4NxrLjGb7s42XsANiPykh0nblHFXMNFQoJHTxbDRVPHTL8",
+	"W2QxQp8IIxXLW/i2PaxgAPO+lP+XvW9dbiNH1nwVBHcjbE8Xr5J8oWJiVu2WPfKt3Za6+3SbPiLIAkmY",
+	"RaAaqBLFdjhiHuTs/tw4J/YJdvffmTeZJzmBTKAuZBUvIm3Z04yZDotkoQoFIBOZiczvw4Es3tMbzZV7",
+	"+q728q8q6rJ3MPcO5t7B3DuYewfzExSSm8G0ir7+uNo02j6xyd5+qABlehINxqIbx/MjbeHIu/VQ4TbN",
+	"Ukt4c6H+EOvE7aNznkGFzZ7ps/eS/9IajXoTP+jPnj2qbOQroOGxih92uC/b3pnPYMcTztGDYCsX4oO1",
+	"RD7WP2C4fEVlA0ebAI7ckNNZE7ysxyCWgaaaO9Z/cfr07JyLgbzjoNGQpRW0RJvoiA6Z9ojPr7iN9/us",
+	"Z7x8j0wYi7gYam+RgRFPC2ziucMKcYxjxSUWN6oZHLySggFt+k2pENaXou+QFWqJz13xKpaN39zv9IIO",
+	"y+5rL6vDNXDHA0wIyN/YmNi4lHwCtnHWl7JZGT7uE3infcrprRWXzCUr7Dyx9Nw6JGt4d3j85/JPS7RI",
+	"HUV7abK9aXvHWGqxglNWJePhCFWLNV/x/C9RIomm0aBqiiMYjm8fgoLYC6IjSDSSmDdgfGo6kWIIJ5Q1",
+	"cjoJo5l5kHGx8w90yUY9ZjSMHpdBtX2LFVjof++Mr8/a8Kmln5qFDoFGmmbGeIBRNUZ3tWH+nxhMHyrM",
+	"/PIEKB3N2sCY5cDc9rViE/73f1eMBKwfxQrqxywSQ8ENNZSYtdOHuu9slDx3+XZZ8TCWy0wKu7z2Kum2",
+	"cGKd9Gq36r8i3WSN4xWI3G5rTMC4vQwFUyThX89mVAkfs6uMAoJk+DWQbXgQ/OQ68uUE7d7tVH99ea7Q",
+	"ducidsKWaaZkce11023rpqtUvL4m7SQjthzQNoE7TPwmItEW6vElnteIao/IwE8U03F6VGEaz4ce7+zM",
+	"NPoJXmmH4FQ9bdqgDm+kwH2tauOo2mxdNO1JQLVx2G40MCozZ0r5aMukjQBODwfZ2kwt4TuLCQs92YAp",
+	"RZ0hacN+VWLjeGBStRJbijBjb4kryQkT5noe/f0/3NUfjXk205V2s9n0KjjzlfbDR2bxIapIC0YLRKFC",
+	"h4ox/zKSxuDiUQTYM5UHDbS/hqmVdw6cUvNm3ncsvuZ///dJ3sxzqH0FLysHkINLHlebTY+cCHLShx2P",
+	"Tpgt7v5WSer3qTZdMb8WvL4fk1DJ9ywiPiOB5PZuLyQnE+nzAaciIgGFL3SszJ+K+tz8NIitRDkQrYNW",
+	"06vEKjDzF0Whbtfr0+m0JmPVx6Va69M6HmLoOhMoQvXDw3qz/vBRxavMGAW0wofb7QBmGS9V/bDM93r/",
+	"1vW+VTdfntJHDoBS5X7O1BVTVTjwxUtdjE/FQlv7U8ipUfdSETqImCLdF1RH1VNzefXsu+7Sk30bRTO7",
+	"Ri9gyGrAfUzllSH9LWa1AuAtxejkFHu+saFKdQRNz74rOxBOXzQ5qDwmEzpDYN8QDMLcScFbMAFdDfq7",
+	"NQ//7O6xCmcWKPvO8Nqj9PiJKgVgV6vN44hdRzjPVUwqzu1iFe63yYODZrXZOGx1BFzXNrN7ycRvMYuZ",
+	"3xE+jWibfOhUuN+ptM2FHzuiI4oSypNDjWK4VJyzfdh9a/3yBMk8omRQs3KZ0TTwcVXknV2HUq2i5+tT",
+	"YQTAl1MRSAqFcZpQMh3JwJ1H8kgT8Kt0AroSMTXRJBZG8hOxTwL1UDDES/zRU9ur3Vlp2Dd0BfVVpV35",
+	"5Zdffqm+fFn97jtnWSIvgmLIiSBA+8zVFGIlU5rWp9B2dcbKMbSDGkB7ass18Z3OsMogA1sHSRfCx45X",
+	"6gu/xEFAe2lxR0jVbzGgqp29ujhoke9OLk7TDAwwIo1OwEQSWALmVZMnpDd4l3TGHdcoOTUG4P2HRgmZ",
+	"eau0377bzkDBOVxmori1t9cJu0ODYInkODXgvllTE9Q/4B8fl3p9PSwrzNOMQ7WtzUMLGL1iEDE3EjHg",
+	"AWtj8o6u9fVV13MfcG12yV3pTvSsgJ28PiOUBFywe5B1gpfbFdytkTM4cMN0NG3T1czLZMr4ABuH/25N",
+	"C6udjEt5/hMoqdd4M+tzJq+B5UN2OLodEXAdOcZ0rAgyEmcz+drGqLE38ohPZ2i/GNE0xo+OqFHQ5quL",
+	"s5en5xcnL1+bFj9ePPbSk8Oc2oFjRU1e/fjixbG51PQWX48KwkBT9VkQ1PAHTX68eFJ9eExOr/ssSE4b",
+	"IJER3gZqx6Dv3Z6c/Nlokm7N+FH4guZpQtpMjJHlj+rLIJ4ITSIpa+TCqIO2reSMqJuf1wmwIwwpFdSn",
+	"Vtmbn89DRsdM3dEkZAqgLiFRI2QiRYSs9ak9oo0ixXuxWV/HAJiXn4KiTMOnzG4Si1bgvixxX5a4L0vc",
+	"lyXus0b3WaP7rNF91ui+LPHrKEv83lrmAbBq9diQJ8BVvVnkYohmu/XSA240e8dCTrXzPxgYv2AWp6wE",
+	"ZpMXck3TpCcnK02TT5evdyX8Gg1pf8Rqicefjdq9PnnTLB7uHhcU3mNhrHMPuK66mEP2ti7GRzppDnGn",
+	"8nFppM/DCCNEVPKBRS818z1rqXhobHREcnvv8NBrevCgG0QUzVTvPA/xR2FTLfZHJ7cQxvjORhjB1XXu",
+	"3SaBjBXOYBKA8Eg2/ABgQ9n4Ql4nJq2cIgQes0RbJB3N0zAssVsWqgA+epX6gDF/eY4iXJGEWpA6xSO9",
+	"2Hn7Fu1IczEMmAvR2N1Ge6mZgDYqOiIMcprBc6LAJK0Y7hVxaIw5l+QIpXFDFj1hZUfrT6D7uwvY2r/A",
+	"yp0LVoJflxwWn2SyzuHc90LGmgRM2yNfbc98zeJwW1Z5Ss92MU8zCMsinjjH+3jn7uKdA7vsnJLAz6ti",
+	"nXBV/YP5pzzO+TitbLCyBB5zJpkOXO835+ekVWuQu92a0rp7zyMnkZyYjzSSky5EL5+df/+KmMVhvoaA",
+	"5z0wOk/FMOAa7PInion+qEZOaX/kGE0tu6YRBSel3CcCgptJ3bNZVyC77Y7AKGmX3KVBcM8zzhvsvFWI",
+	"CpjPEBCqzoePuuRuxvmAU9lIEpqQS/dmEIOCO6I6qc6ZuhC8cPqlatwCF+KFZ1chwEHuGrvaJULdw4hG",
+	"1wVEbF32b/nOUKunyIALX9+rkVeJmoromAlnuoOZLgckYMYs18fJ4kDTHwDXpoJYWkksZQ5ZENizrJ68",
+	"YrXUE8JJzyZ/d4QtQrhiaem1dcSIHkEaNzyvRk702AZczwZVYwVWwQxEN/hsUH0JGSfMr57bEnTI2DRD",
+	"HvjkoHGIaZyZmDCGZgSblgRCzcJaFQY9c0fvziOcA1FXlbIoHcR71lN/L+y9l4KO2OmUKglcZeNix2l1",
+	"vRnNdHmAW/BZA1KbWPhe0X4NuRButuGQViTnhljZckxiZ296cwRkB43D/NtejGKPNB+SZ7EgZusibtMi",
+	"T19euBFAKzcdgoXltjSatF11olF331zPMWZVOnGjcdD/y/UkcJL/506lWWt0KoSJvvS5GP65UwFvrVP5",
+	"C1zNsA3M//UkEPrPHUi1splW04OaVMN6q9E4qhtV28FnsFqthg1BveN3K7yXbPdNo28K3SLbb/SNXM6X",
+	"uRLk3fTFXlFv1pqdikc6aL2YBm/ffdygD0rrXY6g0jrTpGWazA+V0nqNkSo1Zm7qf3mVnHAU5R0wYQ1e",
+	"gNbMSIndFQGFE/BGjzGQkSbHbyY4S157R9Vqpq/59907l7fEMkzdsl3fYFyxs16khgYGE812bkxBj4AF",
+	"aCYfbL4ip1JpXexU2l6u5VK2lviUUX9UDeRwuWNpc7ITUB5ohgl+mZSddSiSn5iWL8zzvnToF4eps4xa",
+	"BmDCaXDp2FV2QjEDQ5TQyizvnJ0C0z2Yg3z38qfp3wRsyDUXA1kKy2ZusZEBsN7QWdKhtGNrFsMUddIW",
+	"1BSGN+MYfvlkGApbuv648pe7/0auQBz3MYDdxAAyQ7op6MCI0SAa/V6e5wTbuQZ3LIEFD5U0qgBSIu1+",
+	"b7zUIDgmVI917iAdMckC42GbJqGSPVbMuvhX6MrW0bOEDkqO14fNsM8uWLJnEXT+pot1w1V0s9XA+jGS",
+	"xRrpzZSq01mak+bmDF8mXSZ6piM2KVknQgoLsP9e9paXQJkL8onuckB81g8oznLxVvnM3PbTceRbUM1l",
+	"ZMQLE/4kwZlj5KjhIC7RUsmaJub+yMH8XvasrvbjgGUejz+PZKwCo92zX/qUBwjymfLT8wmTcXSpoWZI",
+	"V9oH9xuN7UKxz2RvmSqGSd0r4d0FYt/jcnayBR9XaWBzUf3De9lbDvTyXvbSJHNc5wj9CEu6UKE+g3W5",
+	"WxrsfwKJ2kB4lgjO3nu9PfAVXB5rS9mmXtgz2Xtl1iS6j6l81pGI/cONb7eCv48CrKlN0HkvezXyGKTL",
+	"AqJCLFxeMaW4b6Xpvezd0R4ZM2B0GbNZUbEYVUYTvInF5nhLPpuEMmKiP3vOZjaFAybzW+nPyifRXcKZ",
+	"Jew3D/94E5KnN7HY8zvtyeZLo1mx2EQd5Cijxmy23KI1FxQdd9pkbylJehrGrkPzJMgtZJDufCXHzMeD",
+	"SXMjSHLWLLiy53ZCRmTMwshRsmHhPtEjOS0xlZ+b/u4QC2QpsAcmvLlremasjZKRoYYYh3lZDU0R9agI",
+	"/YMxVhjwCKiOLmNtH43trQngUz3qSargIE+xAb+utCshu75s/Rrdv/rh0QDeH0Y20ziv7Leyl5+z2TJ7",
+	"GZbM3l7enb188voMBzUVX4pRxmIBpv6Ew4sW76MvofCHwkYIkpeeJIJbCqUafMISwjGuUeKOCSUjqkcW",
+	"zZBrkM0COnwQCLMXLuyE68tgVnyM5D0oSDUtEIh5m2a9FZ302E4fLu18RH1xZ25u9ka3pkuQNzyrIS7v",
+	"Bwe9i98a41cP9b9MD2dvmvGzB5PHR6PTVnjyyH86+FU+//RKaN3ZecWmYFiVqpsv3OjZ2zDbK0OUUEKF",
+	"04YbKkNny9Q/jNnskmMul88CFrECAgrhWwWZVKi7EipUimC99NgwFi7a4BEp7JGYBjQM+IELEk0lsZ51",
+	"jZzAPSMLAWvlg9DAyMMspRkv4IE1VzqNuo1p889g0OT6fZD2+2ba5atWLf+sx+9msm8u7KsS3FyGlb37",
+	"0hPJsvVccBCPmmXpUfzKA0qjpyYsUrxf7na9xN+hnFzJCYtGLNZ3SMSuIb17QovBpG2zynpQMGFA+Vx+",
+	"038jF7+8PiVDeTmUSsYRF0yTIY2HrCPyXx62blKl4d577ztsLUFP+VU6nmseY6XBdhkyQUNec/tHaTbI",
+	"9yETRogyv2RK5802CJmbz86/f1W4JB9LESnaj7be1myPK+3KQa1RO8hrf+r7wOBOg9fKdCHi5ikomnZh",
+	"SkSVKyMCcN38LKebn3fJlJyKwgKytaXJHG14GpoWWS7TZVj9buO58wXBkFA+oBMezFzKlC6AhrBoFJPi",
+	"mNDrTD++9FyjSToeQi5gJ8iBJQtbszqxHyuFJeMbgydM8hMTUhXNXMI1BgRUlJQQ2+KE/Eb6gveYokFJ",
+	"9g7ccAcZRq6fA6mI4j4XQ53UaYdKXnExnwv1Q1kdsru8vFfrdgpnKy2WIpnOQSQUmSaYuQihA6SCIcai",
+	"XPwqW2m8ADtRijbRl5MJXQCZuMh0CLC47NSBHwLo8lmS/4XuG/myXcbeOaAIIXvSnyXyZy5yoV+A/wBs",
+	"CPdc0xBR7G3tBVSlTyWhUzo7dpm65gtbmoGZ/BgJhrSaYcy0hgqz/JSuqqP+7cvg3XHiaCUW9dql7eOb",
+	"zDvAZFxqxsRSSGk48XLtX9NeAPl8Ezpkl4A6mvOy4HeSfUpej17mgUoXlGxWndfnanrqqFejWVJqlwr/",
+	"IA0vYzk9oGC3jg6Pml4qclYsUUiSu/xVCqn+/h/Vl0z1ORQrZO6mg3hYWEn/qUv30v1kWRg8u/vtLdrd",
+	"RMPD3E7uzJHst6tM2+wi/mBW0PJ8EtxdcN+zO82IhylwYQ6Ig81cCS3zPZfAkYEPsSr2qNEgNCITqYv9",
+	"tHR53Qb1TzZWdCvqKjPM8MpM+JbWA38PaI8F83qGvHwNFsBShbGOhtpGH+UZSJrNauMooRT5o+ngRBBs",
+	"EhS4F2so5s118HIGqjArTHseqj9oKlRuFWy6baxR1ANGcqFnOlU8Yg5GzJYUM70WFlA+uAiStm6VT6Os",
+	"ygcOGn5fUsfO+mOdADj2HKARjzSZ8CHuU9rBUSLJMTWG/Zhh9rol10aQ2xWZ7G/cRdsfakC37dyANmhX",
+	"qE3J54I0yURnT4vxxUyXximFS5IQD0O0viJK36JAA71x9/r0UaMjlPntBk1I0pdCsH6EIJbFQwYEOLkx",
+	"EzK63OW4GdUK98PifOwq0XRGpqPZJ6kAcKsZz/rgAK9PhXGjLcDXePP4l0uELBS1N7HQOYzGiIXzdXMJ",
+	"VbugSlkc7wCyQizDeHG86038FQS6zODMVdSRuwgl7xFrSgFSYJ9p7RELm++ZWemzAOg+lP3A/HsYKBsQ",
+	"C4prgTDbpOvauSu7NXJigycIPKwT8Aoi46hNulX7zC4mxyTvM4/tD5C9jGaRL2G2zfS3P2SWl/EjksK/",
+	"KxrEkMdtaQBgWUJn841OxCzzIosNkxcyd7BAfXN3CAIA/DH9SZu7t4MVujkQbMHOYoRgKKv2yzexcAWL",
+	"5geIRlU1M6MYpZk0q1fEe9mbg51YSHwv6n2aEr+IYXuwbvQOOpLF8OC2lqCoR7lU/+JOQdsddSuNwEZ0",
+	"CNHw7pjN2jC93QX+CY9IY5cazwgq3iHl6zmzyNOm8QUd6m4ufp7hq3ClBe2CsoIy/go6XElfcWgWURYV",
+	"+V/bnY5+981d8o37896f2m87Hd3pnL/7UwEycpbtornIdrHG+oJ63WgTaOekRWUTq2uNrvRofzzgQbD0",
+	"GNr3/bULY90NN62OXdJXmxJi0ROiEcUI+40BIZM0lEE0h9t6Q0DIhZ469JRVfX20dl/x5GXzzn4ZRcdv",
+	"4qXRSrBV9mHK3YQpN2VXWVHxYoyaTM2LLWszq9N3dk+Wk0CzAA34LoJ9wUmSz0ImfCb69kAJcP3hTnd0",
+	"+iPHvPsOJNpT3zcPiEVgHDk0jO2dkQ1dyzbpfrO4DRai8CcVLrsvr9lRnZ5XmUjBI6ku8cek/3MlfDIE",
+	"MS64A/ZlodIPRM7W25kZRw4Xo6UDicA+a7MLq+jczUGaqpwHBprROVSgD1v3PZn3SrsyVDIO29hm656v",
+	"kWS9L3/apw5vp5JfGpuF04D/zpw/ZXXoejo6Vw9lrqt/QOiR5UdHKk0O1ujd51hcZmSS9ssvDpDFt3IC",
+	"tLY9sTzyruJ9yP0PHHLH6d/EBNponb+Jxdl3tvY4J5N1DIxsXoDs7lhmjD2G+2oU4CkFgIEI/Ws4DWaB",
+	"+xHjB5LoSIYYwDS6gGvSTYJXXRKLiAeEmxULhQHmElcYkMa4VpcGYLdQVey3zi22zq+kDgamexP5Kt++",
+	"VtG6nmDmrkcoCemQOf9DxeKOtnySeWJuz1K7UoE/Wy4NRShBn7XWER3xMwDe4rJrkwXe0a6X5atM0Mtd",
+	"yoXASBZS84xoGDLLa6QXSWgx76zL/W5H2OpG1y/ciuFn+Kpr5M7ItPHea+TcMUYDoiT3iUa68HnWWiPm",
+	"Q0mkSMhSAqk1kaojFAuZDTFBIBnfjjDh6wS2F6R+RPUxMpGnd3OAeorNg722GodF7pWN+9+U7vYzB//d",
+	"/CBlxxACLIrwPItUs3FYQqqzJGrERXT/sJLh1Skh1dmE//fdjqGXXCbLshosGkVsEiaX+jSi2aorHJuA",
+	"XZmdrmKR/CZMa6BVN+qAOGJesy8gUt7aaHt2wLL0vlumzMFY2viTtw7X8OflGW4VGZsXqXwSSEJyKigP",
+	"to0qD7ZuuOHe6LwtwFapyAAJj2l2kyKBHN6OKapYpGa7t0QTIBzBpqmbifRegIRjD0KtQ2RXr+e4nzPQ",
+	"WFJZtq+u2XAcN3nXw5qDfFzR5z6klMMBohWG5ArcSnuB7I+NTMCBfdIipFrXyGt3fuIRMxUeCRWXike2",
+	"xpZPGIGwU4Zj1RocMvAdcOh8WWykZrcdU8yOXBLEWjcHAvu/QShvp0/7uA+37cNtu1fFkZrd2EHJoNkt",
+	"AR1Krspn0NCIecQYKSTi/TEa+WDAm4/FuTLnyfN2WOZBo/7oMg5djp6NWGUK3/sKXqVB/oT/W6CPPwUk",
+	"gZGMlfEGjBI0f5tXeC97hdkQUF9v3nOu7KMQERAMORgjMzeF5fTvwGwUkAkMCV8IFHj5O+S3VE4mTPE+",
+	"rV9IJUUktzQP3SwsO6FMV8b+mHJ32EI6s/6T9Lbku1XVFMmV9Q/uz+VBcXdVNjIOUosAYtcRGUDhKZ8w",
+	"x9TuxxYo31y9RJqfskSYS2R5+UC5xucRKKO9EX9bkWOdzuJmK3JTK9DNeAbGsmhBG6N+cyN+7uYrbHkL",
+	"U0ksq34qJjIOfC/JTkWJsHoZSKgjGYbGtjcCgtwMxjGYUBHToERQ3sQiIyg7MJz3BuQ/edAZASTdorwD",
+	"2ZlEyOkGElps5GWlDHJ+P5mcPVFyYrrszKlEwgZcMQ3oTUB6BmXGioGlVyMgnRDkSYVOMEeo50JAJXCy",
+	"+93o696NzBzebDtaZ7HL8JOt9e/xYJxrrNuHowPHGpese40bj5AQQaJiRiZSMRAE8yERAahT4JFLycfz",
+	"iaIVL8P9gv/KF7wMP9V6t75miWfws6PfSFanz/11OKTcormA2385p17vPgMCsfXUa43DJmQu+5X2A68y",
+	"5sIMjhtIP3sshHGBTQ+DkvVQEktIHnU5MH5/KTifqxVLClC2ihiYGV8WLcAFt1cjtxRayFmLkZXOz+/N",
+	"ASFsqdp5woWvLYQDF0ji6zhvNenNiIgnPaY8B8gTjhTVDK79LZYRCC+ZUDXWHulWzUWQDwBlZUTGkfXK",
+	"ZDwcBTOXN6TJhFERGZcOkHBMM+PUTbjWIQsih6xDRUewSY/5iBrEhB9KLixejxjwYQx7em8G9zOWaSRl",
+	"G19CMR0HERb5DGLt/MOuZhMqIt7vYv52WvNoe6ZljXwLwyEHlgPYGAXmmQOzCjNIQZDJUSWvYIR0m3SB",
+	"ttkj3T7+85jAv2m+JdD3Pq62PPK4elB/XD3seu7832KruosOD6vNOrJAS4U3JpaVWiri8yEcYCEyELZo",
+	"Nrs18jP4vjrG5BAglO6SHtPcZ4hNlIdEMr0/IZBYkORd4Xzbm3uYuGLuc0db0CSgk/eQYHoe/wNqxThC",
+	"1WepvcjdLrum/ah7z7MZJYAL4l7ajWaVvMbl1SbdTqWv+IQLGgCZdqdiRvQ//w95LH1G8CcWkP/8/+br",
+	"f/zt3/7xt//9j7/9T/zwv+DDv+GH/wsf/l8Xbv+CDSJX4ghr1SzaToXaZY0PqdppNIsVXCF4Azf/OGhB",
+	"xJSgEb+Cvhr/iaqJNqM1jIXu2pF175dMCEyhmxDEgsKyVldbAGTPkSQcF9fjPOBVwIc0isFXc+ArY5gG",
+	"OSgEw/LmZRS5swMqxnphKSyas9Cbb21dwNL6f8dWHUg5TriqkSU8T8EoAi5cGtByJuq1ivybjbWoqfOd",
+	"7Y5mPcX9btsoDgvIJXyP8EGafFioXY5JN2DXvE+DXFsjKMcZxdLOKqQCHm58fMmrT6SfL69KdqK0HRPx",
+	"xOwhyRe2V6ad7QSwG60aiL/KKZkYRwclOIPHk3S21SjhOQezsbCfpsmEXmPmUdPOj/1UnIdU0qvsNuJy",
+	"6+xpeDSSsUYRoHhYjrq56BVK3kAOBvMVqckrzL1BY3UqVUF+V89tIhYJFFTB2pWW9vpc/7Llos3qo3dv",
+	"G9VH7z40vNbHavr5L/997VpB7CGmLdjybyyCBQnw55btGzmjwYnWTERP+RUTlZvUTt8/3KxzbvhMm1KQ",
+	"RQTMfCqvmBITJiLYv0u6Bw/fHnExs+f12JCKBG6xP6Jm/5yTeNPBsspKbJDrUyLgtp1mwriW7zbrXQZ1",
+	"y/Vuxqiak+9WSX6huXR+oFAEWq28UD9sFAnF1u4fGAzJueuA9hmm6boBQwALKybgJYLf2T5IC/1BvrIg",
+	"HW+TITR/wSu23xozeRD//vsseVim2DRRqNmyNSHJSrO04lWM1emQQrxKJCMaVNrrs8rh/vsG7NgiF+9n",
+	"Z7IO0tj7/kR4q+gP2l+uFDLx1dCFWnkQzISWakXSBl5TkLKBEYC10jXsc3YYX8kkZ5QSItgIReXBAboi",
+	"4J4sJG3YszzBpmlmRpLqrRyO6TTldDQaQ13RIKVePPKQmav9tpK7jZkAG9oJZRCg+ViW8pG2xCF3CR8l",
+	"r3j0ayWT62Fhsec5Ie9vybGKE7c0v8NO7V6Wd5jdkYhLKs/4zZoCXf+Af6zI6oBrFnI61hPrp8xK9c2O",
+	"DaDp/tDgtnM23Axuss42jvDBPXPxvfwirTvVVLJWjXs1oCojGmD09+WEAUgCOrXAbqZJIcVgsljtkcAO",
+	"IFaTnaXabBy2KhtqVHc0UUJc4A4u9oJxKxUJTjDuaDcVn1FCvEoYF2UcMZtvhD06JmYfJ4pBQQCP2mkq",
+	"HjO+BEbQemzIM3h1rurPFcPYY+KUG8udFvdsJjByaVlGT/cjHVIuAIgk8yQuSKjkUDGtiS8xyYKAe5Mc",
+	"UhecPheI5Q3T+bewbrKyuArW4g+9te3T5ov8rwhYIowcbqE38kfx8/ujlTN2g9STOc1SmHhyam+vMzvs",
+	"usmLIOtTyzhqdmRNItl2aSoqFtojinLNNKEBU5H2yEResawqq5HDxiPCHTlpj8ERjO0TBEghEDSRAM67",
+	"oERc75daoztm2it1LGPsWOqANWqNxqFXSTWlhphy+bE/eIfLHj6fF2AxAy+R8vntO5cqAKturWQBiBkJ",
+	"fKMCJ3QxBWAz/XphXN0l5/37ZNKvQdE5MUuU3Hwm6Rb6TcWi6hjLy8g901gDoGVqm+ZnjJTeDDUEGCto",
+	"nLgiYMeF7GwXBOSgtkhhUZk8kWrojJI3sUDqzpU44gtkhBjNntcORTHrcUK3vBoe/MFnYL1ZR/0hMXHx",
+	"O26WprQJDOISwk9nqUZpeFkNZRQ5Ed77UJ9VVaAQZTwIOdg81pBoDK+cx9DoDDjVhpyXTHjAiTvaH3lw",
+	"7jyZr6W6StNqJRg9hXXLaSQbl+OXD9jh1OJ22unG2qi4UzBr7hySCwuPVNC9Ur434Bq+TS25Rp7np9GX",
+	"22LJPmezFXCyMD17tXmLGZjOhUwm47bDszct8VnH91wo8EEFznXqAXqJii+o8mE+wKSbpqDfoQbVM+Zd",
+	"NvY1xUw/QJ1CkCZ85HE+qAXthsajdVhOPHKufFm10P4M5KuvFLqhYVIiKzeqEFpHVJbWB2Xsnh1XB+0X",
+	"+NdeGbTL9b1uRRCux8V6IHKaRsKyBw9jHobMhzJNh8zFrC3u9LumE0YwoQnOJAAraUXKyR+xwmgfqNxN",
+	"rVK6gvYVS1+DvbxQr/R5jGWbzVkeuTx1VSf2Wpu2b/EIba793MbLh+L7OFrcdYvxDh2yYVqSY3f+m67L",
+	"f64EqzL+OD4URMIouyVDUW8sY4jzyna+BSK6KQUkXEnGxtmYjiSheqw9MgLXgwFRnTZ9MI6HBbY1HgeJ",
+	"6NgekNnjcLMFliS1uJT77XYVo2KYiOwVIB02IG12APOL5ae9DrliOgOJZTcGDBQlvIN61JNUIY3RQjhv",
+	"wqKRRK2PzST3+5V3G+hleGlrV5ZlJeLAfBYOxy9jNQMbIq6xTVd0sb/xLTrQNNVbYxZGmBvSl3LMLcIk",
+	"tgH4c2EJID0w2kImwwBqICjpKTnVTNXIayWHik600du2HozN0EsHhGi35DM0fYu68UxskyuC8biQXV+2",
+	"fo3uX/3waHB5PzjoXfzWGL96qP9lejh704yfPZg8PhqdtsKTR/7Twa/y+QbHntDDjehS9vLqFFmGeeKc",
+	"RdXHsNDKjgOh0R1tl2NtOZbwl22j7TEsP8n+zi3MLhXk5PUZwQW8gXLM2Hh1WPdlru85S4qLUdWZnd98",
+	"/D5k4uw78hgJegnQtvuufDtnLmgCVPvHaSpNj/bH5j7dXB/qfRoE5qfuonYEpZ2oyBUVsMZwROx69Ll5",
+	"dAykAdEoUwRoOpc/oKnHvG650orOZxSLYiUuI1lZWgKbKQ2s3337r/VOp9N5V/vTvcJqwHm/+QABy+Z0",
+	"Ag64G+G8MnkhnbIsUiWuzR3t2L4/jTL5Qj2xo3UU1ms7RidTOvu0wmpm0W1j2encQm4TmVkSuwJxyCwG",
+	"MFFyMp1gH/SlzxYkmF07hLEB1E+k7xDJMRM1Mm9RAbq2FdAkVSXJngW3gRrfbiikKiKbeiyNREZsXXm3",
+	"3U3ez6gb7RkV0GNJ7/NsDpXzMLgOvv+W/frDD7/0fjm///P1ee/spKwydL4UPEcf++j+GkfEtpeJ6iFD",
+	"IPPNi3a+i3TQ4IP3OvDH75dU+LLtCGB/Hs3yg6cYYHTMdQVW5qXPBGdl9fJMKam268yFC4e66od8L+Ao",
+	"l2kZqz4jciqYItijrFO5rHeX2ceV97Rxc0U9TaTNuMBVLrAoeV2dfVK2S3219t9+ZyjZGR7LCUNDyLHr",
+	"7HBv0CsDdwwgvV1gDTKZQqa0FORuV8e996wfdZGjQcwWO0b4gHS51jFTXcs+gkbePcsAS8H9vdsds9kl",
+	"97v34KwOntkRzjDk0YgLEk0lsdF6zzJkICiJJpGUNfK9SJgXzKVcE/f6NXIuJ6wnfYwQ6IgHAZ4hEiUD",
+	"RMyxjriXjUrZZMoCnJVT4Z+7AVyx60DKjxuzO7qdMCkWDJbZowsYzSutw4eth48e3G+Wk2fbqShVVkdH",
+	"80lBOSbzTue60ah2OtfNQadz/WBQSF9emmQFJBpsGIskWX3h3ebQFaIo1O16PZBDLmr2+5pUZegyuIIq",
+	"G0DKfJK3S1nsrS+1lPucMbY29zku/41oz7dHaxA+8yvtg/XZkEyDZN0XRDJSHBjY3aZMsX1d9A5Sz4UP",
+	"DDhOZxs1p61GW1fzU3/CxZLoPShMo/cAeiQP+WUNFHuA7RZABj4Mw2zI6o3YNBDTpEYFX8kx1MrYIjou",
+	"CC9DxSzVqJ/guHqvpPdK+mtQ0hkOPozLVNqV5qNWrVFr1R5UvAp4DctzIAIOj6q8lL/zIKD1o1oDUyMU",
+	"fG8BdLKh8vRWjy7gPvZWRYm6/X6/eABxNSxfRnZE87F5CDOmpIk+/R/5RvMhemM6s8IxODh0KK5W8Oak",
+	"dLv8iB81U1ZnLQcIcRvmfifcIUJIsldssv1lPZ/6B/uXo0Rf6gZlTgGdg0I28k+W+BDrpjkkXlhCjrfP",
+	"u7ktcyxzYreZ/bXUWTzzXa1QAfTguorX3Cik0WgBmRA3r/Jau5WbGYiPTTL7UF6WBIynGm3IqVRjpuwH",
+	"jMjpBAlVT3nUHzHt/PYEYdmzjDIOfGG6JgMzRIwd4TJ47wBkBXnzxi8BjBQET8FYbxkFsxk4vyO6+LZd",
+	"a9X6NKLEMjJD+PHZ+fevoNhyhoawkIT7uu1O8sOA9m0mixTGPhlIxYriCU9ZdO5AGLezF3q0Px4AGBqE",
+	"kQD00/4tQ7NLQhE6gGLiNKFtcUV5QHsWezMJGrPQdAhBMy6TazKn6cAUmrRLwLiaGXj1ShsguDIEeWui",
+	"lyUwYZc2B3MZM1wOB+xjkifpEAFx3cGje4rRMRgm/UBqCFLbry4XCe9GLPAvgfI+YTEWl4OAD0cRvCX0",
+	"EePZ9nf4xhJdZm4EX9u0zBJL5QgAzSb0+jLzjMMUvpUNubaMyTaCrS9DpmwGK1waqyBjcE2n01pIVVDr",
+	"03ra2gyOFUqc+oBfMacLeoxGZd27b7o3gkwZswgRBtUs3in8GZq/D1uHLchDVcszcz9ukD0x0xGbWOlY",
+	"g4XZci+j4GZYl3G1dwA88ma8y1bz7c243aBvmf+MZvRZGMgZgMDyXPoqTPxKxLcrplwCaumGZK9x20yP",
+	"C6pmELR+KlNCYOAhjhTtR4W5hj/ZB21dYW4fYhy5WgN8saGstCtD2ay17sNnxa44vlSlMWiyln9Q8SrJ",
+	"i1YatWatsX46lut4ybJ29/2jpQry/ihZGDabY62ll56hTFlvJOU4jzb4CQqfLiAflgrrVcAxkIwjzX3m",
+	"uZgd1eQ8osKnyic/234l2P5JUkGSK65ZX7GI3O1OR5r1L2u1GrAeRIglwTrCoeLCMr7nkTFjoSbckkOM",
+	"aBYrJy1VROAJLM2yKTzAz4AsCZEjrydQlR1GFkSLAa+E1KwjunZMq9zvkr4xsdBoSiu7kLoMngMnOlyD",
+	"FQbSfP+QPOffJpDiBYbWG9Zn/IrZEVoH20IbR8sMGU/UBPT4OLUCASsVwXvAhsRjo5ztPtHDy9bzn19/",
+	"O3wRnAyu/fC6dXJ2dBi+fvbwaHD4szPb8ew3NdzT0SiPGa6XVIA9BLYMJiKADbTOKtFc9BlpPnrQOHZD",
+	"h3SmEy7iyEzhcK5CvfngYfPBw8NGo7Gq48CIGtFJWNb/g9Ya3T/nQ4EsCmDB+x5J7ov0CNKfmeVrJtPC",
+	"t+nQmN75bl81vedH8tfB768eHf366Mef4uapHvwwGfz06oeRGP/aCt8/ko9effeq/td6eHb451Xvpl2v",
+	"Nsv42Ia03VgztsWAD81fiOrfbjU+lnEsf0y6gAC+YdwLuB6h/l5vB7HiAv1dK523tdlrudKoJBhphxiR",
+	"AVbJzqavATogLI3X5TTUVtZeyQCEuEV9UzS/LKLG16gISZLlRSYUvGSzlo2r4Zwa64gfNppeBRheKu1K",
+	"zoRMJj5Wom08AU6NmVVl12EgFVPteM7gXG8Y0y222ExO+m3pgbgYemSqJKKnRVISGfh7pvsvxBh6bdR9",
+	"YltEklBipW/TwtlUH36ce6BZ//w5myFy/4cMBcA79NXVVdkGnCQ3VZx7WwdLyXapoIEYouiSODSv4+MR",
+	"gTtN0JrBIM43NCaYTzQLWD9yZ6z24qQxQJwvNj29Zv0YG9nYE1ckkMNMS7AvF1s+kz2dxRwFHySQ/XEm",
+	"dJehj59vDlXsmeZZlIds8M8BlBeZNxMaMcVpwH9HHFM5wBP8kKqIRzbEbu+UxpZK0hZtwQuFtOrA2EuZ",
+	"kcfAU3EvYF9Ln1P6DElgaSM2uIPDkQGPeJ/TwiF+woXPxTAhCEgGBfgBSt4jCQ4OpCIDxnwo6mHZp5pv",
+	"l72NsXcHHAnqXWbhtdEZRY2es5n20uN9Fx5FYmwkNZPE5z7McGZIHRzhAmA0owHk/Psk88NctmBmMNDd",
+	"+fju438FAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

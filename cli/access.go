@@ -20,6 +20,7 @@ type accessFlags struct {
 	PublicURL       string        `name:"public-url" env:"PUBLIC_URL" help:"Address at which browsers reach the server, e.g. https://explorer.example.org." placeholder:"URL"`
 	SessionLifetime time.Duration `env:"SESSION_LIFETIME" default:"12h" help:"How long somebody stays signed in."`
 	RateLimit       int           `env:"RATE_LIMIT" default:"1200" help:"Most requests a minute of each key, each person and each address; 0: no limit."`
+	GuessLimit      int           `env:"GUESS_LIMIT" default:"30" help:"Most wrong keys a minute of each address; past it, nothing that it sends is looked up but what counted lately."`
 	CORSOrigins     []string      `name:"cors-origins" env:"CORS_ORIGINS" help:"Sites whose pages may use the API, e.g. https://bills.example.org." placeholder:"ORIGIN"`
 	TrustedProxies  []string      `env:"TRUSTED_PROXIES" help:"Proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8." placeholder:"CIDR"`
 
@@ -43,7 +44,7 @@ func (f accessFlags) control(a *app, d *db.DB, addr net.Addr) (*access.Control, 
 	if err != nil {
 		return nil, err
 	}
-	cfg := access.Config{Required: required, RateLimit: f.RateLimit, SessionLifetime: f.SessionLifetime, DB: d, Logger: a.log}
+	cfg := access.Config{Required: required, RateLimit: f.RateLimit, GuessLimit: f.GuessLimit, SessionLifetime: f.SessionLifetime, DB: d, Logger: a.log}
 	cfg.SecureCookies = strings.HasPrefix(f.PublicURL, "https:") || f.PublicURL == "" && !isLoopback(addr)
 	if cfg.OIDC, err = f.oidc(); err != nil {
 		return nil, err
@@ -70,6 +71,9 @@ func (f accessFlags) required(loopback bool) (bool, error) {
 func (f accessFlags) check() error {
 	if f.RateLimit < 0 {
 		return usage("RATE_LIMIT %d: want 0 (no limit) or more", f.RateLimit)
+	}
+	if f.GuessLimit < 1 {
+		return usage("GUESS_LIMIT %d: want 1 or more", f.GuessLimit)
 	}
 	if f.SessionLifetime < time.Minute {
 		return usage("SESSION_LIFETIME %s: want a minute or more", f.SessionLifetime)

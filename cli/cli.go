@@ -47,6 +47,7 @@ type commands struct {
 	Backfill    backfillCmd    `cmd:"" help:"Materialize many partitions."`
 	Alerts      alertsCmd      `cmd:"" help:"List alerts, and where they go."`
 	Keys        keysCmd        `cmd:"" help:"Make, list and revoke API keys."`
+	Sessions    sessionsCmd    `cmd:"" help:"List and end the sessions of people."`
 	Audit       auditCmd       `cmd:"" help:"Show who did what."`
 	Backup      backupCmd      `cmd:"" help:"Write everything there is to a file."`
 	Restore     restoreCmd     `cmd:"" help:"Bring a backup into an empty database."`

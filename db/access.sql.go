@@ -12,19 +12,23 @@ import (
 	"github.com/google/uuid"
 )
 
-const commitSession = `-- name: CommitSession :exec
-INSERT INTO sessions (token, data, expiry) VALUES ($1, $2, $3) ON CONFLICT (token) DO UPDATE SET data = excluded.data, expiry = excluded.expiry
+const askForRoles = `-- name: AskForRoles :execrows
+UPDATE sessions SET roles_asked_until = now() + interval '15 seconds'
+WHERE token = $1 AND expiry > now() AND roles_read_at = $2 AND (roles_asked_until IS NULL OR roles_asked_until < now())
 `
 
-type CommitSessionParams struct {
-	Token  string
-	Data   []byte
-	Expiry time.Time
+type AskForRolesParams struct {
+	Token       string
+	RolesReadAt time.Time
 }
 
-func (q *Queries) CommitSession(ctx context.Context, arg CommitSessionParams) error {
-	_, err := q.db.Exec(ctx, commitSession, arg.Token, arg.Data, arg.Expiry)
-	return err
+// Claims to read the roles of a session's person: one server does it at a time.
+func (q *Queries) AskForRoles(ctx context.Context, arg AskForRolesParams) (int64, error) {
+	result, err := q.db.Exec(ctx, askForRoles, arg.Token, arg.RolesReadAt)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
 }
 
 const completeAudit = `-- name: CompleteAudit :exec
@@ -80,24 +84,148 @@ func (q *Queries) DeleteExpiredSessions(ctx context.Context) (int64, error) {
 	return result.RowsAffected(), nil
 }
 
-const deleteSession = `-- name: DeleteSession :exec
+const deleteSession = `-- name: DeleteSession :execrows
 DELETE FROM sessions WHERE token = $1
 `
 
-func (q *Queries) DeleteSession(ctx context.Context, token string) error {
-	_, err := q.db.Exec(ctx, deleteSession, token)
-	return err
+func (q *Queries) DeleteSession(ctx context.Context, token string) (int64, error) {
+	result, err := q.db.Exec(ctx, deleteSession, token)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected(), nil
+}
+
+const endPerson = `-- name: EndPerson :many
+DELETE FROM sessions
+WHERE ($1::text IS NOT NULL OR $2::uuid IS NOT NULL)
+  AND ($1::text IS NULL OR kind = 'oidc' AND subject = $1) AND ($3::text IS NULL OR issuer IN ($3, ''))
+  AND ($2::uuid IS NULL OR kind = 'key' AND key_id = $2)
+RETURNING token, data, expiry, id, kind, name, subject, issuer, scope, key_id, began_at, seen_at, address, client, roles_read_at, roles_asked_until, tokens
+`
+
+type EndPersonParams struct {
+	Subject *string
+	KeyID   *uuid.UUID
+	Issuer  *string
+}
+
+func (q *Queries) EndPerson(ctx context.Context, arg EndPersonParams) ([]Session, error) {
+	rows, err := q.db.Query(ctx, endPerson, arg.Subject, arg.KeyID, arg.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []Session{}
+	for rows.Next() {
+		var i Session
+		if err := rows.Scan(
+			&i.Token,
+			&i.Data,
+			&i.Expiry,
+			&i.ID,
+			&i.Kind,
+			&i.Name,
+			&i.Subject,
+			&i.Issuer,
+			&i.Scope,
+			&i.KeyID,
+			&i.BeganAt,
+			&i.SeenAt,
+			&i.Address,
+			&i.Client,
+			&i.RolesReadAt,
+			&i.RolesAskedUntil,
+			&i.Tokens,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const endSession = `-- name: EndSession :one
+DELETE FROM sessions WHERE id = $1 AND kind <> '' RETURNING token, data, expiry, id, kind, name, subject, issuer, scope, key_id, began_at, seen_at, address, client, roles_read_at, roles_asked_until, tokens
+`
+
+func (q *Queries) EndSession(ctx context.Context, id uuid.UUID) (Session, error) {
+	row := q.db.QueryRow(ctx, endSession, id)
+	var i Session
+	err := row.Scan(
+		&i.Token,
+		&i.Data,
+		&i.Expiry,
+		&i.ID,
+		&i.Kind,
+		&i.Name,
+		&i.Subject,
+		&i.Issuer,
+		&i.Scope,
+		&i.KeyID,
+		&i.BeganAt,
+		&i.SeenAt,
+		&i.Address,
+		&i.Client,
+		&i.RolesReadAt,
+		&i.RolesAskedUntil,
+		&i.Tokens,
+	)
+	return i, err
 }
 
 const findSession = `-- name: FindSession :one
-SELECT data FROM sessions WHERE token = $1 AND expiry > now()
+SELECT token, data, expiry, id, kind, name, subject, issuer, scope, key_id, began_at, seen_at, address, client, roles_read_at, roles_asked_until, tokens, extract(epoch FROM now() - roles_read_at)::float8 AS roles_age FROM sessions WHERE token = $1 AND expiry > now()
 `
 
-func (q *Queries) FindSession(ctx context.Context, token string) ([]byte, error) {
+type FindSessionRow struct {
+	Token           string
+	Data            []byte
+	Expiry          time.Time
+	ID              uuid.UUID
+	Kind            *string
+	Name            string
+	Subject         string
+	Issuer          string
+	Scope           string
+	KeyID           *uuid.UUID
+	BeganAt         time.Time
+	SeenAt          time.Time
+	Address         string
+	Client          string
+	RolesReadAt     time.Time
+	RolesAskedUntil *time.Time
+	Tokens          []byte
+	RolesAge        float64
+}
+
+func (q *Queries) FindSession(ctx context.Context, token string) (FindSessionRow, error) {
 	row := q.db.QueryRow(ctx, findSession, token)
-	var data []byte
-	err := row.Scan(&data)
-	return data, err
+	var i FindSessionRow
+	err := row.Scan(
+		&i.Token,
+		&i.Data,
+		&i.Expiry,
+		&i.ID,
+		&i.Kind,
+		&i.Name,
+		&i.Subject,
+		&i.Issuer,
+		&i.Scope,
+		&i.KeyID,
+		&i.BeganAt,
+		&i.SeenAt,
+		&i.Address,
+		&i.Client,
+		&i.RolesReadAt,
+		&i.RolesAskedUntil,
+		&i.Tokens,
+		&i.RolesAge,
+	)
+	return i, err
 }
 
 const insertAudit = `-- name: InsertAudit :one
@@ -167,6 +295,46 @@ func (q *Queries) InsertKey(ctx context.Context, arg InsertKeyParams) error {
 		arg.CreatedBy,
 		arg.CreatedAt,
 		arg.ExpiresAt,
+	)
+	return err
+}
+
+const insertSession = `-- name: InsertSession :exec
+INSERT INTO sessions (token, data, expiry, id, kind, name, subject, issuer, scope, key_id, address, client, tokens)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+`
+
+type InsertSessionParams struct {
+	Token   string
+	Data    []byte
+	Expiry  time.Time
+	ID      uuid.UUID
+	Kind    *string
+	Name    string
+	Subject string
+	Issuer  string
+	Scope   string
+	KeyID   *uuid.UUID
+	Address string
+	Client  string
+	Tokens  []byte
+}
+
+func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) error {
+	_, err := q.db.Exec(ctx, insertSession,
+		arg.Token,
+		arg.Data,
+		arg.Expiry,
+		arg.ID,
+		arg.Kind,
+		arg.Name,
+		arg.Subject,
+		arg.Issuer,
+		arg.Scope,
+		arg.KeyID,
+		arg.Address,
+		arg.Client,
+		arg.Tokens,
 	)
 	return err
 }
@@ -314,6 +482,125 @@ func (q *Queries) ListKeys(ctx context.Context) ([]ApiKey, error) {
 	return items, nil
 }
 
+const listSessions = `-- name: ListSessions :many
+SELECT s.id, s.kind, s.name, s.subject, s.issuer, coalesce(k.scope, s.scope)::text AS scope, s.key_id, s.began_at, s.seen_at, least(s.expiry, k.expires_at)::timestamptz AS expires_at, s.address, s.client
+FROM sessions s LEFT JOIN api_keys k ON k.id = s.key_id
+WHERE s.expiry > now() AND s.kind <> '' AND (s.kind <> 'key' OR k.revoked_at IS NULL AND k.id IS NOT NULL AND (k.expires_at IS NULL OR k.expires_at > now()))
+  AND ($1::text IS NULL OR s.subject = $1) AND ($2::text IS NULL OR s.issuer = $2)
+  AND ($3::uuid IS NULL OR s.key_id = $3)
+  AND ($4::timestamptz IS NULL OR (s.began_at, s.id) < ($4, $5::uuid))
+ORDER BY s.began_at DESC, s.id DESC LIMIT $6
+`
+
+type ListSessionsParams struct {
+	Subject  *string
+	Issuer   *string
+	KeyID    *uuid.UUID
+	Before   *time.Time
+	BeforeID *uuid.UUID
+	MaxRows  int32
+}
+
+type ListSessionsRow struct {
+	ID        uuid.UUID
+	Kind      *string
+	Name      string
+	Subject   string
+	Issuer    string
+	Scope     string
+	KeyID     *uuid.UUID
+	BeganAt   time.Time
+	SeenAt    time.Time
+	ExpiresAt time.Time
+	Address   string
+	Client    string
+}
+
+// Sessions that count: those of keys that have ended do not. Their scope is their key's.
+func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]ListSessionsRow, error) {
+	rows, err := q.db.Query(ctx, listSessions,
+		arg.Subject,
+		arg.Issuer,
+		arg.KeyID,
+		arg.Before,
+		arg.BeforeID,
+		arg.MaxRows,
+	)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []ListSessionsRow{}
+	for rows.Next() {
+		var i ListSessionsRow
+		if err := rows.Scan(
+			&i.ID,
+			&i.Kind,
+			&i.Name,
+			&i.Subject,
+			&i.Issuer,
+			&i.Scope,
+			&i.KeyID,
+			&i.BeganAt,
+			&i.SeenAt,
+			&i.ExpiresAt,
+			&i.Address,
+			&i.Client,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const readSession = `-- name: ReadSession :exec
+UPDATE sessions SET kind = $1, name = $2, subject = $3, issuer = $4, scope = $5, key_id = $6 WHERE token = $7 AND kind IS NULL
+`
+
+type ReadSessionParams struct {
+	Kind    *string
+	Name    string
+	Subject string
+	Issuer  string
+	Scope   string
+	KeyID   *uuid.UUID
+	Token   string
+}
+
+// Writes down what data says.
+func (q *Queries) ReadSession(ctx context.Context, arg ReadSessionParams) error {
+	_, err := q.db.Exec(ctx, readSession,
+		arg.Kind,
+		arg.Name,
+		arg.Subject,
+		arg.Issuer,
+		arg.Scope,
+		arg.KeyID,
+		arg.Token,
+	)
+	return err
+}
+
+const rescopePerson = `-- name: RescopePerson :exec
+UPDATE sessions SET scope = $1 WHERE kind = 'oidc' AND issuer = $2 AND subject = $3 AND scope <> $1
+`
+
+type RescopePersonParams struct {
+	Scope   string
+	Issuer  string
+	Subject string
+}
+
+// What a person may do is the same in all their sessions.
+func (q *Queries) RescopePerson(ctx context.Context, arg RescopePersonParams) error {
+	_, err := q.db.Exec(ctx, rescopePerson, arg.Scope, arg.Issuer, arg.Subject)
+	return err
+}
+
 const revokeKey = `-- name: RevokeKey :one
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = $1 RETURNING id, name, prefix, hash, scope, created_by, created_at, expires_at, last_used_at, revoked_at
 `
@@ -334,4 +621,150 @@ func (q *Queries) RevokeKey(ctx context.Context, id uuid.UUID) (ApiKey, error) {
 		&i.RevokedAt,
 	)
 	return i, err
+}
+
+const rolesNotRead = `-- name: RolesNotRead :exec
+UPDATE sessions SET roles_asked_until = NULL WHERE token = $1
+`
+
+func (q *Queries) RolesNotRead(ctx context.Context, token string) error {
+	_, err := q.db.Exec(ctx, rolesNotRead, token)
+	return err
+}
+
+const rolesRead = `-- name: RolesRead :exec
+UPDATE sessions SET data = $1, name = $2, scope = $3, tokens = $4, roles_read_at = now(), roles_asked_until = NULL WHERE token = $5
+`
+
+type RolesReadParams struct {
+	Data   []byte
+	Name   string
+	Scope  string
+	Tokens []byte
+	Token  string
+}
+
+func (q *Queries) RolesRead(ctx context.Context, arg RolesReadParams) error {
+	_, err := q.db.Exec(ctx, rolesRead,
+		arg.Data,
+		arg.Name,
+		arg.Scope,
+		arg.Tokens,
+		arg.Token,
+	)
+	return err
+}
+
+const sessionSeen = `-- name: SessionSeen :exec
+UPDATE sessions SET seen_at = now(), address = $1, client = $2 WHERE token = $3 AND seen_at < now() - interval '1 minute'
+`
+
+type SessionSeenParams struct {
+	Address string
+	Client  string
+	Token   string
+}
+
+func (q *Queries) SessionSeen(ctx context.Context, arg SessionSeenParams) error {
+	_, err := q.db.Exec(ctx, sessionSeen, arg.Address, arg.Client, arg.Token)
+	return err
+}
+
+const standingOf = `-- name: StandingOf :many
+SELECT k.id, k.scope, 0::float8 AS roles_age FROM api_keys k
+WHERE k.id = ANY($1::uuid[]) AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+UNION ALL
+SELECT s.id, coalesce(CASE WHEN s.kind = 'key' THEN (SELECT k.scope FROM api_keys k WHERE k.id = s.key_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())) ELSE s.scope END, '')::text,
+       CASE WHEN s.kind = 'oidc' THEN extract(epoch FROM now() - s.roles_read_at)::float8 ELSE 0 END
+FROM sessions s WHERE s.id = ANY($2::uuid[]) AND s.expiry > now()
+`
+
+type StandingOfParams struct {
+	Keys     []uuid.UUID
+	Sessions []uuid.UUID
+}
+
+type StandingOfRow struct {
+	ID       uuid.UUID
+	Scope    string
+	RolesAge float64
+}
+
+// Of these keys and sessions, those that count, and what they may do. A key has no roles that could be too old.
+func (q *Queries) StandingOf(ctx context.Context, arg StandingOfParams) ([]StandingOfRow, error) {
+	rows, err := q.db.Query(ctx, standingOf, arg.Keys, arg.Sessions)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []StandingOfRow{}
+	for rows.Next() {
+		var i StandingOfRow
+		if err := rows.Scan(&i.ID, &i.Scope, &i.RolesAge); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const trimSessions = `-- name: TrimSessions :exec
+DELETE FROM sessions WHERE id IN (
+    SELECT s.id FROM sessions s
+    WHERE s.kind = $1 AND s.issuer = $2 AND s.subject = $3 AND s.key_id IS NOT DISTINCT FROM $4::uuid
+    ORDER BY s.began_at DESC, s.id DESC OFFSET $5
+)
+`
+
+type TrimSessionsParams struct {
+	Kind    *string
+	Issuer  string
+	Subject string
+	KeyID   *uuid.UUID
+	Keep    int32
+}
+
+// Ends the oldest sessions of a person or a key that has very many.
+func (q *Queries) TrimSessions(ctx context.Context, arg TrimSessionsParams) error {
+	_, err := q.db.Exec(ctx, trimSessions,
+		arg.Kind,
+		arg.Issuer,
+		arg.Subject,
+		arg.KeyID,
+		arg.Keep,
+	)
+	return err
+}
+
+const unreadSessions = `-- name: UnreadSessions :many
+SELECT token, data FROM sessions WHERE kind IS NULL AND expiry > now() LIMIT 10000
+`
+
+type UnreadSessionsRow struct {
+	Token string
+	Data  []byte
+}
+
+// Sessions that a program of the version before began.
+func (q *Queries) UnreadSessions(ctx context.Context) ([]UnreadSessionsRow, error) {
+	rows, err := q.db.Query(ctx, unreadSessions)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []UnreadSessionsRow{}
+	for rows.Next() {
+		var i UnreadSessionsRow
+		if err := rows.Scan(&i.Token, &i.Data); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

@@ -390,9 +390,23 @@ type SensorTick struct {
 }
 
 type Session struct {
-	Token  string
-	Data   []byte
-	Expiry time.Time
+	Token           string
+	Data            []byte
+	Expiry          time.Time
+	ID              uuid.UUID
+	Kind            *string
+	Name            string
+	Subject         string
+	Issuer          string
+	Scope           string
+	KeyID           *uuid.UUID
+	BeganAt         time.Time
+	SeenAt          time.Time
+	Address         string
+	Client          string
+	RolesReadAt     time.Time
+	RolesAskedUntil *time.Time
+	Tokens          []byte
 }
 
 type SessionList struct {

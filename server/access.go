@@ -49,7 +49,7 @@ func (s *Server) authorize(operation string, scope access.Scope) echo.Middleware
 			if err := s.admit(c, operation, scope); err != nil {
 				return err
 			}
-			return next(c)
+			return s.watch(c, scope, next)
 		}
 	}
 }
@@ -124,7 +124,7 @@ func toSignIn(next echo.HandlerFunc) echo.HandlerFunc {
 		var p *problem
 		r := c.Request()
 		if errors.As(err, &p) && p.status == http.StatusUnauthorized && r.Method == http.MethodGet && strings.Contains(r.Header.Get(echo.HeaderAccept), "text/html") {
-			return c.Redirect(http.StatusFound, "/ui/sign-in?return_to="+url.QueryEscape(r.URL.RequestURI()))
+			return c.Redirect(http.StatusFound, "/ui/sign-in?return_to="+url.QueryEscape(access.SamePath(r.URL.RequestURI())))
 		}
 		return err
 	}
@@ -207,7 +207,7 @@ func (h *handlers) CompleteSignIn(ctx context.Context, req api.CompleteSignInReq
 	if d := deref(p.ErrorDescription); d != "" {
 		refused += " (" + d + ")"
 	}
-	who, to, err := h.cfg.Access.CompleteSignIn(info.writer, info.request, deref(p.Code), deref(p.State), refused)
+	who, to, err := h.cfg.Access.CompleteSignIn(info.writer, info.request, info.remote, deref(p.Code), deref(p.State), refused)
 	if who != nil {
 		info.signedIn(who)
 	}
@@ -216,9 +216,6 @@ func (h *handlers) CompleteSignIn(ctx context.Context, req api.CompleteSignInReq
 	}
 	if err != nil {
 		return nil, err
-	}
-	if to == "" {
-		to = "/ui/"
 	}
 	return redirect{to}, nil
 }

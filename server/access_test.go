@@ -62,7 +62,7 @@ func contract(t *testing.T) *openapi3.T {
 // TestAuthorizationMatrix asks for every operation of the contract with every kind of credential. An allowed request is
 // known by 422: it carries a parameter that no operation takes, so that nothing is done.
 func TestAuthorizationMatrix(t *testing.T) {
-	s := guarded(t)
+	s := guarded(t, func(c *access.Config) { c.GuessLimit = 1_000_000 })
 	past, future := time.Now().Add(-time.Minute), time.Now().Add(time.Hour)
 	_, read := s.key("r", access.ScopeRead, nil)
 	_, operate := s.key("o", access.ScopeOperate, &future)
@@ -405,8 +405,12 @@ func TestRateLimit(t *testing.T) {
 }
 
 func TestGuessing(t *testing.T) {
-	s := guarded(t, func(c *access.Config) { c.RateLimit = 1000 })
+	s := guarded(t, func(c *access.Config) { c.RateLimit = 0 }) // which is no limit of guesses
+	_, known := s.key("known", access.ScopeRead, nil)
 	_, key := s.key("ops", access.ScopeRead, nil)
+	if got := s.do("GET", "/jobs", "", bearer(known)...); got.StatusCode != 200 {
+		t.Fatalf("a good key: %d", got.StatusCode)
+	}
 	statuses := map[int]int{}
 	for i := range 40 {
 		statuses[s.do("GET", "/jobs", "", bearer(fmt.Sprintf("pex_guess%d", i))...).StatusCode]++
@@ -414,10 +418,17 @@ func TestGuessing(t *testing.T) {
 	if statuses[401] < 30 || statuses[401] > 32 || statuses[429] < 8 {
 		t.Errorf("answers to guesses: %v", statuses)
 	}
+	// A right guess is answered as a wrong one is: whoever guesses learns nothing.
 	decode[api.Problem](t, s.do("POST", "/session", fmt.Sprintf(`{"key": %q}`, key)), http.StatusTooManyRequests)
-	if got := s.do("GET", "/jobs", "", bearer(key)...); got.StatusCode != 200 {
-		t.Errorf("a good key from the same address: %d", got.StatusCode)
+	got := s.do("GET", "/jobs", "", bearer(key)...)
+	decode[api.Problem](t, got, http.StatusTooManyRequests)
+	if got.Header.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
 	}
+	if got := s.do("GET", "/jobs", "", bearer(known)...); got.StatusCode != 200 {
+		t.Errorf("a key that counted lately, from the same address: %d", got.StatusCode)
+	}
+	decode[api.SessionState](t, s.do("POST", "/session", fmt.Sprintf(`{"key": %q}`, known)), 200)
 }
 
 func TestWithoutAuthentication(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/server"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
@@ -13,7 +14,7 @@ import (
 // is guessed after that is not looked for.
 func TestGuessesBeforeTheDatabase(t *testing.T) {
 	t.Parallel()
-	s := guarded(t, func(c *access.Config) { c.RateLimit = 1000 })
+	s := guarded(t, func(c *access.Config) { c.RateLimit = 0 })
 	for i := range 40 {
 		s.do("GET", "/jobs", "", bearer(fmt.Sprintf("pex_guess%d", i))...)
 	}
@@ -89,5 +90,50 @@ func TestManyAtOnceWithAKey(t *testing.T) {
 		if got := <-statuses; got != 200 {
 			t.Errorf("%d", got)
 		}
+	}
+}
+
+// TestGuessesOfANetwork has somebody guess who has a network of IPv6: each address of it is another, and they count
+// together.
+func TestGuessesOfANetwork(t *testing.T) {
+	t.Parallel()
+	s := setup(t, func(cfg *server.Config) {
+		control, err := access.New(access.Config{Required: true, DB: cfg.DB, Logger: cfg.Logger})
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.Access, cfg.TrustedProxies = control, loopbackNet(t)
+	})
+	_, key := s.key("ops", access.ScopeRead, nil)
+	from := func(address, key string) int {
+		return s.do("GET", "/jobs", "", "Authorization", "Bearer "+key, "X-Forwarded-For", address).StatusCode
+	}
+	statuses := map[int]int{}
+	for i := range 60 {
+		statuses[from(fmt.Sprintf("2001:db8:1:2:%x::%x", i, i), fmt.Sprintf("pex_guess%d", i))]++
+	}
+	if statuses[401] < 30 || statuses[401] > 35 {
+		t.Errorf("answers to guesses: %v", statuses)
+	}
+	if got := from("2001:db8:1:2::ffff", key); got != http.StatusTooManyRequests {
+		t.Errorf("a good key from the same network: %d", got)
+	}
+	for _, other := range []string{"2001:db8:1:3::1", "192.0.2.1", "::ffff:192.0.2.2"} {
+		if got := from(other, key+"x"); got != http.StatusUnauthorized {
+			t.Errorf("a wrong key from %s: %d", other, got)
+		}
+	}
+}
+
+// TestVersionIsForEverybody, as the contract and the documentation say.
+func TestVersionIsForEverybody(t *testing.T) {
+	t.Parallel()
+	s := guarded(t)
+	if v := decode[api.Version](t, s.do("GET", "/version", ""), 200); v.Go == "" {
+		t.Errorf("%+v", v)
+	}
+	op := contract(t).Paths.Find("/version").Get
+	if op.Extensions["x-required-scope"] != "none" || op.Security == nil || len(*op.Security) != 0 {
+		t.Errorf("the contract: %v %v", op.Extensions, op.Security)
 	}
 }

@@ -88,6 +88,8 @@ func problemOf(err error, requestID string) *problem {
 		return &problem{status: http.StatusForbidden, kind: "forbidden", detail: err.Error()}
 	case errors.Is(err, access.ErrProvider):
 		return &problem{status: http.StatusServiceUnavailable, kind: "unavailable", detail: err.Error()}
+	case errors.Is(err, access.ErrNoSession):
+		return &problem{status: http.StatusNotFound, kind: "not_found", detail: err.Error()}
 	case errors.Is(err, orchestrator.ErrNotFound), errors.Is(err, parliament.ErrNotFound), errors.Is(err, parliament.ErrBadID), errors.Is(err, access.ErrNotFound), errors.Is(err, access.ErrNoOIDC):
 		return &problem{status: http.StatusNotFound, kind: "not_found", detail: err.Error()}
 	case errors.Is(err, orchestrator.ErrIdempotencyKeyReused):
@@ -142,6 +144,10 @@ func (s *Server) handleError(err error, c echo.Context) {
 	if errors.As(err, &limit) {
 		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(limit.Seconds()))
 	}
+	var provider *access.ProviderError
+	if errors.As(err, &provider) {
+		c.Response().Header().Set(echo.HeaderRetryAfter, strconv.Itoa(provider.Seconds()))
+	}
 	writeProblem(c.Response(), p)
 }
 
@@ -156,7 +162,7 @@ func writeProblem(w http.ResponseWriter, p *problem) {
 		body = *bytes.NewBufferString("{}")
 	}
 	w.Header().Set(echo.HeaderContentType, "application/problem+json")
-	if p.status == http.StatusServiceUnavailable {
+	if p.status == http.StatusServiceUnavailable && w.Header().Get(echo.HeaderRetryAfter) == "" {
 		w.Header().Set(echo.HeaderRetryAfter, "1")
 	}
 	w.WriteHeader(p.status)

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/alexedwards/scs/v2"
 	"github.com/google/uuid"
 	"github.com/hashicorp/golang-lru/v2/expirable"
 	"golang.org/x/sync/singleflight"
@@ -61,9 +60,12 @@ type Identity struct {
 	Name      string
 	Scope     Scope
 	KeyID     *uuid.UUID
-	Subject   string // at the provider
-	Issuer    string // the provider that vouches for the subject
+	Subject   string // at the provider, which is Issuer: together they tell people apart, names do not
+	Issuer    string
+	SessionID *uuid.UUID // nil: no session, a key was sent
 	ExpiresAt *time.Time
+
+	token string // of a session at a provider, to read its roles again
 }
 
 // Actor is the identity as records name it, as far as it is proven: "key dashboard", or "oidc 248289761001 at
@@ -103,7 +105,7 @@ func (i *Identity) limitKey() string {
 	if i.KeyID != nil {
 		return i.KeyID.String()
 	}
-	return i.Kind + " " + i.Subject
+	return i.Kind + " " + i.Issuer + " " + i.Subject
 }
 
 // ErrRefused says that a key or a session does not count; its text is for the client.
@@ -121,6 +123,9 @@ type Config struct {
 	// RateLimit is how many requests a minute a key may send, or a person, or an address that is nobody's; 0: no limit.
 	// Each server counts for itself.
 	RateLimit int
+	// GuessLimit is how many keys that do not count an address may send in a minute, whatever RateLimit is; default 30.
+	// Past it, nothing that the address sends is looked up, but what counted lately.
+	GuessLimit int
 	// SessionLifetime is how long somebody stays signed in; default 12 h.
 	SessionLifetime time.Duration
 	// SecureCookies are sent over HTTPS alone.
@@ -140,13 +145,12 @@ type Control struct {
 	known   *expirable.LRU[string, db.ApiKey] // by hash or id; so a revoked key works for keyCache at most
 	limits  *limiter
 	guesses *limiter // of addresses that send keys which do not count
+	strays  *limiter // of addresses that send sessions which do not count: a page may, until somebody signs in
 	// proven are hashes of keys and sessions that counted lately: who sends one of them does not guess.
-	proven   *expirable.LRU[string, struct{}]
-	keys     keySet
-	asking   *inFlight // the lookups of what may be a guess, by bucket
-	asks     singleflight.Group
-	sessions *scs.SessionManager
-	oidc     *provider
+	proven *expirable.LRU[string, struct{}]
+	asks   singleflight.Group
+	watch  *watcher
+	oidc   *provider
 
 	refusals    *windows     // entries of refused requests, by sender
 	strangers   *windows     // requests that change something and are nobody's, by address
@@ -156,6 +160,9 @@ type Control struct {
 // keyCache is how long a key is taken for what it was. provenCache is how long what counted is no guess.
 const keyCache, provenCache = time.Second, time.Hour
 
+// maxGuesses is how many keys that do not count an address may send in a minute, maxStrays how many sessions.
+const maxGuesses, maxStrays = 30, 600
+
 // New makes a Control.
 func New(cfg Config) (*Control, error) {
 	if cfg.DB == nil || cfg.Logger == nil {
@@ -164,17 +171,16 @@ func New(cfg Config) (*Control, error) {
 	if cfg.SessionLifetime <= 0 {
 		cfg.SessionLifetime = 12 * time.Hour
 	}
+	if cfg.GuessLimit <= 0 {
+		cfg.GuessLimit = maxGuesses
+	}
 	c := &Control{
 		cfg: cfg, q: cfg.DB.Queries(), relaxed: cfg.DB.RelaxedQueries(),
-		known: expirable.NewLRU[string, db.ApiKey](10_000, nil, keyCache), limits: newLimiter(cfg.RateLimit), guesses: newLimiter(min(maxGuesses, cfg.RateLimit)),
-		proven: expirable.NewLRU[string, struct{}](10_000, nil, provenCache), asking: newInFlight(),
+		known: expirable.NewLRU[string, db.ApiKey](10_000, nil, keyCache), limits: newLimiter(cfg.RateLimit), guesses: newLimiter(cfg.GuessLimit), strays: newLimiter(maxStrays),
+		proven:   expirable.NewLRU[string, struct{}](10_000, nil, provenCache),
 		refusals: newWindows(), strangers: newWindows(), afterMinute: func(f func()) { time.AfterFunc(time.Minute, f) },
 	}
-	c.sessions = scs.New()
-	c.sessions.Store = sessionStore{c.q}
-	c.sessions.HashTokenInStore = true
-	c.sessions.Lifetime = cfg.SessionLifetime
-	c.sessions.Cookie = scs.SessionCookie{Name: CookieName, HttpOnly: true, Path: "/", Persist: true, SameSite: http.SameSiteLaxMode, Secure: cfg.SecureCookies}
+	c.watch = newWatcher(c)
 	if cfg.OIDC != nil {
 		c.oidc = newProvider(*cfg.OIDC)
 	}
@@ -208,32 +214,40 @@ func (c *Control) Identify(r *http.Request, address string) (*Identity, error) {
 	if err != nil {
 		return nil, nil
 	}
-	// A session that has ended is no guess: a page goes on asking until somebody signs in. It counts as a request of
-	// the address.
-	return c.limited(c.limits, addressKey(address), "session "+cookie.Value, func() (*Identity, error) { return c.bySession(r) })
+	// A session that has ended is no guess: a page goes on asking until somebody signs in. It counts by itself, and as a
+	// request of the address.
+	return c.limited(address, "session "+cookie.Value, func(who *Identity, err error) *limiter {
+		if err == nil && who == nil || errors.Is(err, ErrRefused) {
+			return c.strays
+		}
+		return nil
+	}, func() (*Identity, error) { return c.bySession(r, address) }, c.limits, c.strays, c.guesses)
 }
 
 // guess asks whose key it is, and counts one that does not count.
 func (c *Control) guess(address, key string, ask func() (*Identity, error)) (*Identity, error) {
-	who, err := c.limited(c.guesses, address, key, ask)
-	if errors.Is(err, ErrRefused) && c.guesses.perMinute > 0 {
-		c.guesses.bucket(address).AllowN(time.Now(), 1)
-	}
-	return who, err
+	return c.limited(address, key, func(_ *Identity, err error) *limiter {
+		if errors.Is(err, ErrRefused) {
+			return c.guesses
+		}
+		return nil
+	}, ask, c.guesses)
 }
 
-// limited asks who sent something secret, unless a bucket has no room for it beside what is being asked already. What
-// counted lately, or is a key, is asked for in any case, so that nobody pays for the guesses of others at the same address. Requests
-// that send the same at the same time share one answer.
-func (c *Control) limited(l *limiter, bucket, secret string, ask func() (*Identity, error)) (*Identity, error) {
-	what := string(hashKey(secret)) // of a key it is what the database has
+// limited asks who sent something secret, unless its address has no room for it in one of the limits. What counted lately
+// is asked for in any case, so that nobody who is known pays for the guesses of others at the same address; what did not
+// is refused even if it is right, so that guessing tells nothing. Requests that send the same at the same time share one
+// answer.
+func (c *Control) limited(address, secret string, count func(*Identity, error) *limiter, ask func() (*Identity, error), limits ...*limiter) (*Identity, error) {
+	what, bucket := string(hashKey(secret)), addressKey(address)
 	who, err, _ := c.asks.Do(bucket+what, func() (any, error) {
-		_, proven := c.proven.Get(what)
-		if !proven && l.perMinute > 0 {
-			beside := c.asking.begin(bucket)
-			defer c.asking.end(bucket)
-			if err := l.room(bucket, beside); err != nil && !c.isKey(what) {
-				return (*Identity)(nil), err
+		if _, proven := c.proven.Get(what); !proven {
+			for _, l := range limits {
+				end, err := l.enter(bucket)
+				if err != nil {
+					return (*Identity)(nil), err
+				}
+				defer end()
 			}
 		}
 		who, err := ask()
@@ -242,6 +256,9 @@ func (c *Control) limited(l *limiter, bucket, secret string, ask func() (*Identi
 			c.proven.Add(what, struct{}{})
 		case err == nil || errors.Is(err, ErrRefused):
 			c.proven.Remove(what)
+		}
+		if l := count(who, err); l != nil {
+			l.bucket(bucket).AllowN(time.Now(), 1)
 		}
 		return who, err
 	})

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,6 +57,7 @@ func (c *Control) RevokeKey(ctx context.Context, id uuid.UUID) (db.ApiKey, error
 	if err == nil {
 		c.known.Remove(string(row.Hash))
 		c.known.Remove(id.String())
+		c.watch.poke()
 	}
 	return row, err
 }
@@ -65,41 +65,6 @@ func (c *Control) RevokeKey(ctx context.Context, id uuid.UUID) (db.ApiKey, error
 func hashKey(key string) []byte {
 	sum := sha256.Sum256([]byte(key))
 	return sum[:]
-}
-
-// keySet holds the hashes of all keys, to tell keys from guesses without asking the database for each.
-type keySet struct {
-	mu     sync.Mutex
-	at     time.Time
-	hashes map[string]bool
-}
-
-// isKey says whether a hash is that of a key. It asks the database once in keyCache at most, and says no while that
-// does not answer.
-func (c *Control) isKey(hash string) bool {
-	c.keys.mu.Lock()
-	fresh, known := time.Since(c.keys.at) < keyCache, c.keys.hashes[hash]
-	c.keys.mu.Unlock()
-	if fresh {
-		return known
-	}
-	hashes, _, _ := c.asks.Do("all keys", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		rows, err := c.q.ListKeys(ctx)
-		hashes := make(map[string]bool, len(rows))
-		for _, row := range rows {
-			hashes[string(row.Hash)] = true
-		}
-		if err != nil {
-			c.cfg.Logger.Warn("the keys could not be read", "error", err)
-		}
-		c.keys.mu.Lock()
-		defer c.keys.mu.Unlock()
-		c.keys.at, c.keys.hashes = time.Now(), hashes
-		return hashes, nil
-	})
-	return hashes.(map[string]bool)[hash]
 }
 
 func (c *Control) byKey(ctx context.Context, key string) (*Identity, error) {

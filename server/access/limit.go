@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -11,18 +12,24 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// maxGuesses is how many keys that do not count an address may send in a minute.
-const maxGuesses = 30
-
 // limiter counts the requests of many in a minute each: a bucket of so many, which fills evenly.
 type limiter struct {
 	perMinute int
 	buckets   *lru.Cache[string, *rate.Limiter]
+
+	mu     sync.Mutex
+	asking map[string]*asking // the lookups that may count, by bucket
+}
+
+// asking are the lookups of a bucket that are going on. ended is closed when one of them ends.
+type asking struct {
+	n     int
+	ended chan struct{}
 }
 
 func newLimiter(perMinute int) *limiter {
 	buckets, _ := lru.New[string, *rate.Limiter](10_000) // who is pushed out begins anew: it was not busy
-	return &limiter{perMinute: perMinute, buckets: buckets}
+	return &limiter{perMinute: perMinute, buckets: buckets, asking: map[string]*asking{}}
 }
 
 func (l *limiter) bucket(key string) *rate.Limiter {
@@ -43,7 +50,9 @@ type LimitError struct {
 }
 
 // Seconds is RetryAfter as the header of that name has it.
-func (e *LimitError) Seconds() int { return max(1, int(math.Ceil(e.RetryAfter.Seconds()))) }
+func (e *LimitError) Seconds() int { return seconds(e.RetryAfter) }
+
+func seconds(d time.Duration) int { return max(1, int(math.Ceil(d.Seconds()))) }
 
 func (e *LimitError) Error() string {
 	return fmt.Sprintf("more than %d requests a minute; ask again in %d s", e.PerMinute, e.Seconds())
@@ -74,40 +83,65 @@ func (c *Control) Allow(header http.Header, who *Identity, address string) error
 	return c.limits.refuse((1 - left) / perSecond)
 }
 
-// room is a LimitError if a bucket has fewer than so many left; it counts nothing.
-func (l *limiter) room(key string, want int) error {
-	left := l.bucket(key).TokensAt(time.Now())
-	if left >= float64(want) {
-		return nil
+// enter lets a lookup begin that may count: as many of a bucket at a time as it has left, so that they cannot overrun it
+// together. Others wait for one of them to end; with nothing left it is a LimitError.
+func (l *limiter) enter(key string) (end func(), err error) {
+	if l.perMinute <= 0 {
+		return func() {}, nil
 	}
-	return l.refuse((float64(want) - left) * 60 / float64(l.perMinute))
-}
-
-// addressKey is the bucket of the requests of an address that are nobody's.
-func addressKey(address string) string { return "address " + address }
-
-// inFlight counts what is going on, by key.
-type inFlight struct {
-	mu sync.Mutex
-	n  map[string]int
-}
-
-func newInFlight() *inFlight { return &inFlight{n: map[string]int{}} }
-
-// begin counts one more and says how many there are.
-func (f *inFlight) begin(key string) int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.n[key]++
-	return f.n[key]
-}
-
-func (f *inFlight) end(key string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.n[key]--; f.n[key] == 0 {
-		delete(f.n, key)
+	late := time.NewTimer(storeTimeout)
+	defer late.Stop()
+	for {
+		left := l.bucket(key).TokensAt(time.Now())
+		if left < 1 {
+			return nil, l.refuse((1 - left) * 60 / float64(l.perMinute))
+		}
+		l.mu.Lock()
+		a := l.asking[key]
+		if a == nil {
+			a = &asking{ended: make(chan struct{})}
+			l.asking[key] = a
+		}
+		if float64(a.n+1) <= left {
+			a.n++
+			l.mu.Unlock()
+			return func() { l.end(key) }, nil
+		}
+		ended := a.ended
+		l.mu.Unlock()
+		select {
+		case <-ended:
+		case <-late.C:
+			return nil, l.refuse(1)
+		}
 	}
+}
+
+func (l *limiter) end(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a := l.asking[key]
+	close(a.ended)
+	if a.n--; a.n == 0 {
+		delete(l.asking, key)
+		return
+	}
+	a.ended = make(chan struct{})
+}
+
+// addressKey is the bucket of the requests of an address that are nobody's. Whoever has an address of IPv6 has as many as
+// they like: their network counts.
+func addressKey(address string) string {
+	if ip, err := netip.ParseAddr(address); err == nil {
+		ip = ip.Unmap().WithZone("")
+		address = ip.String()
+		if ip.Is6() {
+			if network, err := ip.Prefix(64); err == nil {
+				address = network.String()
+			}
+		}
+	}
+	return "address " + address
 }
 
 func (l *limiter) refuse(seconds float64) error {

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // TestSignInsDoNotWaitForEachOther holds the discovery of the identity provider up: somebody else who signs in leaves
@@ -37,5 +40,85 @@ func TestSignInsDoNotWaitForEachOther(t *testing.T) {
 	close(answer)
 	if err := <-first; !errors.Is(err, ErrProvider) {
 		t.Errorf("the first sign-in: %v", err)
+	}
+}
+
+// TestProviderThatHangs has the provider take requests and give no answer, or half of one. The first who asks waits for
+// as long as it may take, and after that nobody is held up until somebody tries again.
+func TestProviderThatHangs(t *testing.T) {
+	t.Parallel()
+	for name, half := range map[string]string{"no answer": "", "half an answer": `{"issuer": "`, "an answer without end": strings.Repeat("x", providerAnswer+1)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var asked atomic.Int32
+			leave := make(chan struct{})
+			s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				asked.Add(1)
+				if half != "" {
+					_, _ = w.Write([]byte(half))
+					_ = http.NewResponseController(w).Flush()
+				}
+				<-leave
+			}))
+			t.Cleanup(s.Close)
+			t.Cleanup(func() { close(leave) })
+			p := newProvider(OIDCConfig{Issuer: s.URL, ClientID: "explorer"})
+			for i := range 50 {
+				began := time.Now()
+				_, err := p.configuration(t.Context())
+				var away *ProviderError
+				if !errors.As(err, &away) || away.Seconds() < 1 || away.RetryAfter > providerRest {
+					t.Fatalf("%v", err)
+				}
+				if took := time.Since(began); i == 0 && took > 2*providerTimeout || i > 0 && took > providerTimeout/2 {
+					t.Errorf("answer %d took %s", i, took)
+				}
+			}
+			if n := asked.Load(); n != 1 {
+				t.Errorf("the provider was asked %d times", n)
+			}
+			// One tries again for all.
+			p.guard.mu.Lock()
+			p.guard.until = time.Now()
+			p.guard.mu.Unlock()
+			leaveTrial, err := p.guard.enter()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := p.guard.enter(); !errors.Is(err, errAway) {
+				t.Errorf("a second trial: %v", err)
+			}
+			leaveTrial(false)
+			if end, err := p.guard.enter(); err != nil {
+				t.Errorf("once it answers: %v", err)
+			} else {
+				end(false)
+			}
+		})
+	}
+}
+
+// TestProviderIsNotFollowed has the provider send what is asked of it elsewhere: secrets stay.
+func TestProviderIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	var told atomic.Int32
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { told.Add(1) }))
+	t.Cleanup(elsewhere.Close)
+	s := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	t.Cleanup(s.Close)
+	client, _ := newClient()
+	for _, method := range []string{http.MethodGet, http.MethodPost} {
+		req, err := http.NewRequestWithContext(t.Context(), method, s.URL, strings.NewReader("client_secret=x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+	}
+	if told.Load() != 0 {
+		t.Error("a redirect was followed")
 	}
 }

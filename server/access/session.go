@@ -2,11 +2,21 @@ package access
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
+	"unicode/utf8"
 
+	"github.com/alexedwards/scs/v2"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
@@ -16,163 +26,338 @@ import (
 // CookieName is of the cookie that holds a session's token.
 const CookieName = "explorer_session"
 
-// What a session holds.
+// What the data of a session holds, for programs of the version before.
 const (
 	sessionKind    = "kind"
 	sessionName    = "name"
 	sessionScope   = "scope"
 	sessionKey     = "key_id"
 	sessionSubject = "subject"
-
-	sessionState    = "oidc_state"
-	sessionNonce    = "oidc_nonce"
-	sessionVerifier = "oidc_verifier"
-	sessionReturnTo = "oidc_return_to"
 )
 
-// sessionStore implements scs.CtxStore on our tables.
-type sessionStore struct{ q *db.Queries }
+// maxSessions is how many sessions a person or a key has at most; the oldest ends then. storeTimeout is how long the
+// database may take.
+const maxSessions, storeTimeout = 100, 5 * time.Second
 
-// FindCtx implements scs.CtxStore.
-func (s sessionStore) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
-	data, err := s.q.FindSession(ctx, token)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return nil, false, nil
-	}
-	return data, err == nil, err
+// ErrNoSession says that there is no such session.
+var ErrNoSession = errors.New("no such session")
+
+// sessionHash is what a session is kept under; the token itself is in the cookie and nowhere else.
+func sessionHash(token string) string {
+	hash := sha256.Sum256([]byte(token))
+	return base64.RawURLEncoding.EncodeToString(hash[:])
 }
 
-// CommitCtx implements scs.CtxStore.
-func (s sessionStore) CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error {
-	return s.q.CommitSession(ctx, db.CommitSessionParams{Token: token, Data: b, Expiry: expiry})
-}
-
-// DeleteCtx implements scs.CtxStore.
-func (s sessionStore) DeleteCtx(ctx context.Context, token string) error {
-	return s.q.DeleteSession(ctx, token)
-}
-
-// Find implements scs.Store.
-func (s sessionStore) Find(token string) ([]byte, bool, error) {
-	return s.FindCtx(context.Background(), token)
-}
-
-// Commit implements scs.Store.
-func (s sessionStore) Commit(token string, b []byte, expiry time.Time) error {
-	return s.CommitCtx(context.Background(), token, b, expiry)
-}
-
-// Delete implements scs.Store.
-func (s sessionStore) Delete(token string) error { return s.DeleteCtx(context.Background(), token) }
-
-// load reads the session of a request; it is empty if there is none.
-func (c *Control) load(r *http.Request) (context.Context, error) {
-	token := ""
+// tokenOf is the session's token that a request sends; empty if it sends none.
+func tokenOf(r *http.Request) string {
 	if cookie, err := r.Cookie(CookieName); err == nil && len(cookie.Value) <= 100 {
-		token = cookie.Value
+		return cookie.Value
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), 5*time.Second)
+	return ""
+}
+
+// bySession says whose session a request is of: nil if there is none.
+func (c *Control) bySession(r *http.Request, address string) (*Identity, error) {
+	token := tokenOf(r)
+	if token == "" {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), storeTimeout)
 	defer cancel()
-	loaded, err := c.sessions.Load(ctx, token)
+	row, err := c.findSession(ctx, token)
+	if err != nil || row == nil {
+		return nil, err
+	}
+	who, err := c.holder(ctx, row, token)
+	if err == nil && who != nil && time.Since(row.SeenAt) > time.Minute {
+		seen := db.SessionSeenParams{Token: row.Token, Address: bounded(address, 100), Client: bounded(r.UserAgent(), 300)}
+		if err := c.relaxed.SessionSeen(ctx, seen); err != nil {
+			c.cfg.Logger.Warn("when a session was last used could not be noted", "error", err)
+		}
+	}
+	return who, err
+}
+
+// findSession reads a session; nil if there is none.
+func (c *Control) findSession(ctx context.Context, token string) (*db.FindSessionRow, error) {
+	row, err := c.q.FindSession(ctx, sessionHash(token))
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the session: %w", err)
 	}
-	return context.WithoutCancel(loaded), nil
+	if row.Kind == nil { // a program of the version before began it
+		said, err := readSession(ctx, c.q, row.Token, row.Data)
+		if err != nil {
+			return nil, err
+		}
+		row.Kind, row.Name, row.Subject, row.Issuer, row.Scope, row.KeyID = said.Kind, said.Name, said.Subject, said.Issuer, said.Scope, said.KeyID
+	}
+	return &row, nil
 }
 
-func (c *Control) bySession(r *http.Request) (*Identity, error) {
-	if _, err := r.Cookie(CookieName); err != nil {
-		return nil, nil
-	}
-	ctx, err := c.load(r)
-	if err != nil {
-		return nil, err
-	}
-	kind := c.sessions.GetString(ctx, sessionKind)
-	until := c.sessions.Deadline(ctx)
-	switch kind {
-	case KindKey:
-		id, err := uuid.Parse(c.sessions.GetString(ctx, sessionKey))
-		if err != nil {
-			return nil, nil
-		}
-		who, err := c.byKeyID(ctx, id) // the key may have been revoked meanwhile
-		if err == nil && (who.ExpiresAt == nil || until.Before(*who.ExpiresAt)) {
-			who.ExpiresAt = &until
+// holder is whose session it is: nil if it is nobody's, ErrRefused if it does not count any more.
+func (c *Control) holder(ctx context.Context, row *db.FindSessionRow, token string) (*Identity, error) {
+	switch {
+	case *row.Kind == KindKey && row.KeyID != nil:
+		who, err := c.byKeyID(ctx, *row.KeyID) // the key may have been revoked meanwhile
+		if err == nil {
+			who.SessionID = &row.ID
+			if who.ExpiresAt == nil || row.Expiry.Before(*who.ExpiresAt) {
+				who.ExpiresAt = &row.Expiry
+			}
 		}
 		return who, err
-	case KindOIDC:
-		scope, err := ParseScope(c.sessions.GetString(ctx, sessionScope))
+	case *row.Kind == KindOIDC:
+		row, err := c.withRoles(row, token)
+		if err != nil {
+			return nil, err
+		}
+		scope, err := ParseScope(row.Scope)
 		if err != nil {
 			return nil, nil
 		}
-		return &Identity{Kind: KindOIDC, Name: c.sessions.GetString(ctx, sessionName), Subject: c.sessions.GetString(ctx, sessionSubject), Scope: scope, ExpiresAt: &until}, nil
+		return &Identity{
+			Kind: KindOIDC, Name: row.Name, Subject: row.Subject, Issuer: row.Issuer, Scope: scope, ExpiresAt: &row.Expiry, SessionID: &row.ID, token: token,
+		}, nil
 	}
 	return nil, nil
+}
+
+// readSession writes down what the data of a session says, which a program of the version before began.
+func readSession(ctx context.Context, q *db.Queries, token string, data []byte) (db.ReadSessionParams, error) {
+	kind := ""
+	p := db.ReadSessionParams{Token: token, Kind: &kind}
+	if _, values, err := (scs.GobCodec{}).Decode(data); err == nil {
+		text := func(name string) string { s, _ := values[name].(string); return db.CleanText(s) }
+		kind, p.Name, p.Subject, p.Scope = text(sessionKind), text(sessionName), text(sessionSubject), text(sessionScope)
+		if id, err := uuid.Parse(text(sessionKey)); err == nil {
+			p.KeyID = &id
+		}
+	}
+	if err := q.ReadSession(ctx, p); err != nil {
+		return p, fmt.Errorf("read the session: %w", err)
+	}
+	return p, nil
 }
 
 // SignIn begins a session with a key. ErrRefused if the key does not count; a LimitError for an address that guesses too
 // much.
 func (c *Control) SignIn(w http.ResponseWriter, r *http.Request, address, key string) (*Identity, error) {
-	if c.guesses.perMinute > 0 {
-		if err := c.guesses.room(address, 1); err != nil {
-			return nil, err
-		}
-	}
 	who, err := c.guess(address, key, func() (*Identity, error) { return c.byKey(context.WithoutCancel(r.Context()), key) })
 	if err != nil {
 		return nil, err
 	}
-	ctx, err := c.load(r)
-	if err != nil {
-		return nil, err
-	}
-	return who, c.begin(ctx, w, who)
+	return who, c.begin(w, r, address, who, nil)
 }
 
-// begin makes the session that is loaded in ctx the identity's, under a new token.
-func (c *Control) begin(ctx context.Context, w http.ResponseWriter, who *Identity) error {
+// begin begins a session of the identity, under a token that nobody has seen before. The session that the browser had
+// ends. tokens are what the provider gave for it.
+func (c *Control) begin(w http.ResponseWriter, r *http.Request, address string, who *Identity, tokens *tokens) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), storeTimeout)
+	defer cancel()
 	if err := proven(ctx, who); err != nil {
 		return err
 	}
-	if err := c.sessions.Clear(ctx); err != nil {
+	id, err := uuid.NewV7()
+	if err != nil {
 		return err
 	}
-	if err := c.sessions.RenewToken(ctx); err != nil {
+	token, expiry := rand.Text()+rand.Text(), time.Now().UTC().Add(c.cfg.SessionLifetime).Truncate(time.Microsecond)
+	p := db.InsertSessionParams{
+		Token: sessionHash(token), Expiry: expiry, ID: id, Kind: &who.Kind, Name: bounded(who.Name, 200), Subject: who.Subject, Issuer: who.Issuer, Scope: string(who.Scope), KeyID: who.KeyID,
+		Address: bounded(address, 100), Client: bounded(r.UserAgent(), 300),
+	}
+	if p.Data, err = dataOf(who, expiry); err != nil {
 		return err
 	}
-	c.sessions.Put(ctx, sessionKind, who.Kind)
-	c.sessions.Put(ctx, sessionName, who.Name)
-	c.sessions.Put(ctx, sessionScope, string(who.Scope))
-	c.sessions.Put(ctx, sessionSubject, who.Subject)
-	if who.KeyID != nil {
-		c.sessions.Put(ctx, sessionKey, who.KeyID.String())
+	if tokens != nil {
+		if p.Tokens, err = tokens.sealed(token); err != nil {
+			return err
+		}
 	}
-	return c.commit(ctx, w)
-}
-
-func (c *Control) commit(ctx context.Context, w http.ResponseWriter) error {
-	limited, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	token, expiry, err := c.sessions.Commit(limited)
+	err = c.cfg.DB.Tx(ctx, func(tx pgx.Tx) error {
+		q := db.New(tx)
+		if before := tokenOf(r); before != "" {
+			if _, err := q.DeleteSession(ctx, sessionHash(before)); err != nil {
+				return err
+			}
+		}
+		if err := q.InsertSession(ctx, p); err != nil {
+			return err
+		}
+		if who.Kind == KindOIDC { // what they may do is the same everywhere
+			if err := q.RescopePerson(ctx, db.RescopePersonParams{Scope: string(who.Scope), Issuer: who.Issuer, Subject: who.Subject}); err != nil {
+				return err
+			}
+		}
+		return q.TrimSessions(ctx, db.TrimSessionsParams{Kind: &who.Kind, Issuer: who.Issuer, Subject: who.Subject, KeyID: who.KeyID, Keep: maxSessions})
+	})
 	if err != nil {
 		return fmt.Errorf("keep the session: %w", err)
 	}
-	c.sessions.WriteSessionCookie(ctx, w, token, expiry)
+	c.setCookie(w, CookieName, token, c.cfg.SessionLifetime)
+	c.watch.poke()
 	return nil
+}
+
+// setCookie gives the browser something to keep; nothing takes it away.
+func (c *Control) setCookie(w http.ResponseWriter, name, value string, lifetime time.Duration) {
+	cookie := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: c.cfg.SecureCookies, MaxAge: int(lifetime.Seconds()), Expires: time.Now().Add(lifetime)}
+	if value == "" {
+		cookie.MaxAge, cookie.Expires = -1, time.Unix(1, 0)
+	}
+	http.SetCookie(w, cookie)
+	w.Header().Add("Cache-Control", `no-cache="Set-Cookie"`)
+}
+
+// dataOf is a session as programs of the version before read it.
+func dataOf(who *Identity, expiry time.Time) ([]byte, error) {
+	values := map[string]any{sessionKind: who.Kind, sessionName: who.Name, sessionScope: string(who.Scope), sessionSubject: who.Subject}
+	if who.KeyID != nil {
+		values[sessionKey] = who.KeyID.String()
+	}
+	return scs.GobCodec{}.Encode(expiry, values)
 }
 
 // SignOut ends the session of a request.
 func (c *Control) SignOut(w http.ResponseWriter, r *http.Request) error {
-	ctx, err := c.load(r)
+	if token := tokenOf(r); token != "" {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), storeTimeout)
+		defer cancel()
+		if _, err := c.q.DeleteSession(ctx, sessionHash(token)); err != nil {
+			return fmt.Errorf("end the session: %w", err)
+		}
+		c.watch.poke()
+	}
+	c.setCookie(w, CookieName, "", 0)
+	return nil
+}
+
+// Whose says whose sessions are meant: a person's, of any provider if no issuer is given, or a key's.
+type Whose struct {
+	Subject, Issuer *string
+	KeyID           *uuid.UUID
+}
+
+// SessionKey is where a page of sessions ended.
+type SessionKey struct {
+	BeganAt time.Time
+	ID      uuid.UUID
+}
+
+// Sessions lists the sessions that count, newest first.
+func Sessions(ctx context.Context, q *db.Queries, whose Whose, before *SessionKey, limit int) ([]db.ListSessionsRow, error) {
+	if err := readUnread(ctx, q); err != nil {
+		return nil, err
+	}
+	p := db.ListSessionsParams{Subject: whose.Subject, Issuer: whose.Issuer, KeyID: whose.KeyID, MaxRows: int32(limit)} //nolint:gosec // a small number
+	if before != nil {
+		p.Before, p.BeforeID = &before.BeganAt, &before.ID
+	}
+	return q.ListSessions(ctx, p)
+}
+
+// EndSession ends a session; ErrNoSession if there is none.
+func EndSession(ctx context.Context, q *db.Queries, id uuid.UUID) (db.Session, error) {
+	if err := readUnread(ctx, q); err != nil {
+		return db.Session{}, err
+	}
+	row, err := q.EndSession(ctx, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return row, fmt.Errorf("session %s: %w", id, ErrNoSession)
+	}
+	return row, err
+}
+
+// EndSessions ends all sessions of somebody and says how many there were.
+func EndSessions(ctx context.Context, q *db.Queries, whose Whose) (int, error) {
+	if err := readUnread(ctx, q); err != nil {
+		return 0, err
+	}
+	rows, err := q.EndPerson(ctx, db.EndPersonParams{Subject: whose.Subject, Issuer: whose.Issuer, KeyID: whose.KeyID})
+	return len(rows), err
+}
+
+// readUnread finds out whose the sessions are that a program of the version before began.
+func readUnread(ctx context.Context, q *db.Queries) error {
+	rows, err := q.UnreadSessions(ctx)
 	if err != nil {
 		return err
 	}
-	limited, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	if err := c.sessions.Destroy(limited); err != nil {
-		return fmt.Errorf("end the session: %w", err)
+	for _, row := range rows {
+		if _, err := readSession(ctx, q, row.Token, row.Data); err != nil {
+			return err
+		}
 	}
-	c.sessions.WriteSessionCookie(ctx, w, "", time.Time{})
 	return nil
+}
+
+// Sessions lists the sessions that count, newest first.
+func (c *Control) Sessions(ctx context.Context, whose Whose, before *SessionKey, limit int) ([]db.ListSessionsRow, error) {
+	return Sessions(ctx, c.q, whose, before, limit)
+}
+
+// EndSession ends a session, here at once and on other servers within two seconds.
+func (c *Control) EndSession(ctx context.Context, id uuid.UUID) error {
+	_, err := EndSession(ctx, c.q, id)
+	c.watch.poke()
+	return err
+}
+
+// EndSessions ends all sessions of somebody, here at once and on other servers within two seconds.
+func (c *Control) EndSessions(ctx context.Context, whose Whose) (int, error) {
+	n, err := EndSessions(ctx, c.q, whose)
+	c.watch.poke()
+	return n, err
+}
+
+// bounded makes a text that a stranger chose fit to be kept.
+func bounded(s string, most int) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, db.CleanText(s[:min(len(s), 4*most)]))
+	if utf8.RuneCountInString(s) > most {
+		s = string([]rune(s)[:most])
+	}
+	return s
+}
+
+// seal encrypts something for whoever has the secret.
+func seal(secret, purpose string, value any) ([]byte, error) {
+	aead, err := sealer(secret, purpose)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := json.Marshal(value)
+	if err != nil {
+		return nil, err
+	}
+	return aead.Seal(nil, nil, plain, []byte(purpose)), nil
+}
+
+// unseal is false if it was not sealed so.
+func unseal(secret, purpose string, sealed []byte, value any) bool {
+	aead, err := sealer(secret, purpose)
+	if err != nil {
+		return false
+	}
+	plain, err := aead.Open(nil, nil, sealed, []byte(purpose))
+	return err == nil && json.Unmarshal(plain, value) == nil
+}
+
+func sealer(secret, purpose string) (cipher.AEAD, error) {
+	key, err := hkdf.Key(sha256.New, []byte(secret), nil, "parliament-explorer "+purpose, 32)
+	if err != nil {
+		return nil, err
+	}
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
 }

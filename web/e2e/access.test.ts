@@ -59,6 +59,30 @@ test('sign in with a key, do what it allows, make and revoke another, sign out',
     await expect(page.getByRole('row', { name: /robot/ }).first()).toContainText('Revoked')
     expect(await may()).toBe(401)
     await expect(page.getByRole('cell', { name: /startJobRun/ }).first()).toBeVisible()
+
+    // Who is signed in: an admin ends the session of another browser, and their own at last.
+    const other = await fetch(`${explorer.url}/session`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ key: reader }) })
+    const cookie = other.headers.getSetCookie().map((c) => c.split(';')[0]).join('; ')
+    const looks = async () => (await fetch(`${explorer.url}/jobs`, { headers: { Cookie: cookie } })).status
+    expect(await looks()).toBe(200)
+    await page.reload()
+    await expect(page.getByRole('row', { name: /root.*This one/ })).toBeVisible()
+    await page.getByRole('button', { name: 'End: reader' }).first().click()
+    await page.getByRole('alertdialog').getByRole('button', { name: 'End', exact: true }).click()
+    await expect(page.getByRole('button', { name: 'End: reader' })).toHaveCount(0)
+    expect(await looks()).toBe(401)
+    await page.getByRole('button', { name: 'End all: root' }).first().click()
+    await page.getByRole('alertdialog').getByRole('button', { name: 'End all', exact: true }).click()
+    await expect(page.getByRole('heading', { name: 'Sign in', level: 1 })).toBeVisible()
+
+    // What a link says to return to leads nowhere else.
+    for (const evil of ['//evil.example/', '/%09/evil.example/', '/%0A/evil.example/', '/%5Cevil.example', '/.//evil.example', 'javascript:alert(1)']) {
+      await page.context().clearCookies()
+      await page.goto(`${explorer.url}/ui/sign-in?return_to=${evil}`)
+      await page.getByLabel('API key', { exact: true }).fill(reader)
+      await page.getByRole('button', { name: 'Sign in' }).click()
+      await expect(page).toHaveURL(`${explorer.url}/ui/`)
+    }
     expect(troubles).toEqual([])
   } finally {
     await explorer.stop()

@@ -59,6 +59,7 @@ const table: Record<keyof typeof queries, { key: QueryKey; by: Happening[] }> = 
   versionQuery: { key: queries.versionQuery.queryKey, by: [] },
   readinessQuery: { key: queries.readinessQuery.queryKey, by: [] },
   keysQuery: { key: queries.keysQuery.queryKey, by: [] },
+  sessionsQuery: { key: queries.sessionsQuery.queryKey, by: [] },
 }
 
 test('the table has every query', () => {

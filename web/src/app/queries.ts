@@ -1,5 +1,5 @@
 import {
-  getAsset, getAssetGraph, getBackfill, getBill, getJob, getReadiness, getRun, getSchedule, getSensor, getVersion, listAlertChannels, listAlertDeliveries, listAlerts, listAssetCheckResults, listAssetMaterializations, listAssetPartitions, listAssets, listBackfillPartitions, listBackfills, listSensors, listSensorTicks, listBills, listBillVersions, listExports, listFeeds, listPoliticians, searchBills, getPolitician, listAuditLog, listFetchLogs, listJobs, listKeys, listRuns, listSchedules, listScheduleTicks,
+  getAsset, getAssetGraph, getBackfill, getBill, getJob, getReadiness, getRun, getSchedule, getSensor, getVersion, listAlertChannels, listAlertDeliveries, listAlerts, listAssetCheckResults, listAssetMaterializations, listAssetPartitions, listAssets, listBackfillPartitions, listBackfills, listSensors, listSensorTicks, listBills, listBillVersions, listExports, listFeeds, listPoliticians, searchBills, getPolitician, listAuditLog, listFetchLogs, listJobs, listKeys, listSessions, listRuns, listSchedules, listScheduleTicks,
   type FetchStatus, type ListBillsData, type ListPoliticiansData, type ListRunsData, type SearchBillsData,
 } from '@parliament-explorer/sdk'
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
@@ -162,6 +162,13 @@ export const versionQuery = queryOptions({ queryKey: ['version'], queryFn: async
 export const readinessQuery = queryOptions({ queryKey: ['readiness'], queryFn: async ({ signal }) => (await getReadiness({ signal })).data })
 
 export const keysQuery = queryOptions({ queryKey: ['access', 'keys'], queryFn: async ({ signal }) => (await listKeys({ signal })).data.items })
+
+export const sessionsQuery = infiniteQueryOptions({
+  queryKey: ['access', 'sessions'],
+  initialPageParam: undefined as string | undefined,
+  queryFn: async ({ pageParam, signal }) => (await listSessions({ query: { limit: 50, cursor: pageParam }, signal })).data,
+  getNextPageParam: (last) => last.next_cursor ?? undefined,
+})
 
 export const auditQuery = (filters: { actor?: string }) =>
   infiniteQueryOptions({

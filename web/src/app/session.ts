@@ -1,11 +1,16 @@
 import { signOut, getSession, type SessionState } from '@parliament-explorer/sdk'
 import { queryOptions, useQuery } from '@tanstack/react-query'
 
+import { forget, remember } from '../lib/sign-in-again'
 import { queryClient } from './client'
 import { toast } from './toasts'
 
 /** Who the server takes this page for. */
-export const sessionQuery = queryOptions({ queryKey: ['session'], queryFn: async ({ signal }) => (await getSession({ signal })).data, staleTime: 5 * 60_000 })
+export const sessionQuery = queryOptions({ queryKey: ['session'], queryFn: async ({ signal }) => {
+    const { data } = await getSession({ signal })
+    remember(data, { storage: sessionStorage })
+    return data
+  }, staleTime: 5 * 60_000 })
 
 /** The session; undefined until it is known. */
 export function useSession(): SessionState | undefined {
@@ -26,6 +31,7 @@ queryClient.getMutationCache().subscribe((event) => {
 export async function leave(): Promise<void> {
   try {
     await signOut()
+    forget({ storage: sessionStorage })
     location.reload()
   } catch (error) {
     toast.bad(error)

@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next'
 
 import { setLanguage } from '../i18n'
 import { uiBase } from '../lib/base'
+import { samePath } from '../lib/same-site'
 import { useConnection } from './live'
 import { leave, useSession } from './session'
 
@@ -73,7 +74,7 @@ export function SignedIn() {
   const session = useSession()
   const returnTo = useRouterState({ select: (s) => (s.location.search as { return_to?: string }).return_to })
   useEffect(() => {
-    if (session?.identity) location.replace(returnTo && /^\/(?![/\\])/.test(returnTo) ? returnTo : uiBase.pathname)
+    if (session?.identity) location.replace(samePath(returnTo, uiBase.pathname))
   }, [session, returnTo])
   return null
 }

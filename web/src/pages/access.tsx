@@ -1,12 +1,12 @@
-import { createKey, revokeKey, type Key, type NewKey, type Scope } from '@parliament-explorer/sdk'
+import { createKey, endSession, endSessions, revokeKey, type Key, type NewKey, type Scope, type UserSession } from '@parliament-explorer/sdk'
 import { useInfiniteQuery, useMutation, useQuery } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
-import { KeyRound, Trash2 } from 'lucide-react'
+import { KeyRound, LogOut, Trash2 } from 'lucide-react'
 import { useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { queryClient } from '../app/client'
-import { auditQuery, keysQuery } from '../app/queries'
+import { auditQuery, keysQuery, sessionsQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { Card, CopyButton, Empty, LoadMore, PageHead, Time } from '../ui/basics'
 import { Choice, ResetFilters } from '../ui/choice'
@@ -25,6 +25,7 @@ export function Access() {
     <div className="page">
       <PageHead title={t('access.title')} />
       <Keys />
+      <Sessions />
       <Audit />
     </div>
   )
@@ -114,6 +115,97 @@ function Keys() {
           )
         }
       </Loaded>
+    </Card>
+  )
+}
+
+/** Who is signed in. */
+function Sessions() {
+  const { t } = useTranslation()
+  const query = useInfiniteQuery(sessionsQuery)
+  const sessions = itemsOf(query)
+  const end = useMutation({
+    mutationFn: async ({ of, all }: { of: UserSession; all: boolean }) => {
+      if (!all) await endSession({ path: { session_id: of.id } })
+      else await endSessions({ query: of.key_id ? { key_id: of.key_id } : { subject: of.subject ?? '', issuer: of.issuer ?? undefined } })
+    },
+    // One's own may be among them: the page asks for a sign-in then.
+    onSuccess: () => void Promise.all([queryClient.invalidateQueries({ queryKey: ['access'] }), queryClient.invalidateQueries({ queryKey: ['session'] })]),
+    onError: toast.bad,
+  })
+  return (
+    <Card title={t('access.sessions')}>
+      <Loaded query={sessions} lines={3}>
+        {(list) =>
+          list.length === 0 ? (
+            <Empty title={t('access.noSessions')}>{t('access.noSessionsText')}</Empty>
+          ) : (
+            <div className="table-wrap">
+              <table className="blocks">
+                <thead>
+                  <tr>
+                    <th>{t('access.who')}</th>
+                    <th>{t('access.scope')}</th>
+                    <th>{t('access.began')}</th>
+                    <th>{t('access.lastSeen')}</th>
+                    <th>{t('access.from')}</th>
+                    <th>
+                      <span className="sr-only">{t('app.actions')}</span>
+                    </th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {list.map((s) => (
+                    <tr key={s.id}>
+                      <td className="break">
+                        {s.name} {s.current && <span className="badge good" style={{ paddingLeft: '0.55rem' }}>{t('access.thisOne')}</span>}
+                        <p className="muted small">{s.subject ? <code>{s.subject}</code> : t('access.withKey')}</p>
+                      </td>
+                      <td data-label={t('access.scope')}>{t(`access.scope_${s.scope}`)}</td>
+                      <td data-label={t('access.began')}>
+                        <Time at={s.began_at} />{' '}
+                        <span className="muted small">
+                          {t('access.until')} <Time at={s.expires_at} absolute />
+                        </span>
+                      </td>
+                      <td data-label={t('access.lastSeen')}>
+                        <Time at={s.seen_at} />
+                      </td>
+                      <td data-label={t('access.from')} className="break">
+                        {s.address} <p className="muted small">{s.client}</p>
+                      </td>
+                      <td className="right">
+                        <span className="row wrap" style={{ justifyContent: 'flex-end' }}>
+                          {[false, true].map((all) => {
+                            const name = t(all ? 'access.endAll' : 'access.end')
+                            return (
+                              <Confirm
+                                key={name}
+                                trigger={
+                                  <button type="button" className="btn small danger" aria-label={`${name}: ${s.name}`} disabled={end.isPending}>
+                                    <LogOut size={14} aria-hidden />
+                                    {name}
+                                  </button>
+                                }
+                                title={t(all ? 'access.endAllAsk' : 'access.endAsk', { name: s.name })}
+                                text={t('access.endText')}
+                                yes={name}
+                                no={t('app.cancel')}
+                                onYes={() => end.mutate({ of: s, all })}
+                              />
+                            )
+                          })}
+                        </span>
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )
+        }
+      </Loaded>
+      <LoadMore query={query} />
     </Card>
   )
 }

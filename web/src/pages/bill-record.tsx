@@ -4,6 +4,7 @@ import { type ReactNode, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { billParams, inLanguage } from '../lib/bills'
+import { webAddress } from '../lib/same-site'
 import { Card } from '../ui/basics'
 
 /** What became of a bill, in a sentence. */
@@ -50,8 +51,9 @@ export function OtherSession({ bill }: { bill: NonNullable<BillDetail['reinstate
 
 /** A link to another site, or the bare text if there is no address. */
 export function Away({ url, children }: { url: string | null | undefined; children: ReactNode }) {
-  return url ? (
-    <a href={url} rel="noreferrer">
+  const to = webAddress(url)
+  return to ? (
+    <a href={to} rel="noreferrer">
       {children}
     </a>
   ) : (
@@ -104,7 +106,7 @@ export function Votes({ bill }: { bill: BillDetail }) {
           {(v) => (
             <li key={`${v.chamber}-${v.number}-${v.date}`} className="stack tight">
               <div className="row between" style={{ alignItems: 'baseline', gap: '0.8rem' }}>
-                <a href={v.url} rel="noreferrer">
+                <a href={webAddress(v.url)} rel="noreferrer">
                   {inLanguage(v.subject, i18n.language) ?? inLanguage(v.motion, i18n.language) ?? inLanguage(v.stage, i18n.language) ?? t('bills.vote', { n: v.number })}
                 </a>
                 <Result result={v.result} />

@@ -7,6 +7,7 @@ import { useTranslation } from 'react-i18next'
 import { billQuery, versionsQuery } from '../app/queries'
 import { serverUrl } from '../lib/base'
 import { billParams, inLanguage } from '../lib/bills'
+import { webAddress } from '../lib/same-site'
 import { Card, LoadMore, PageHead, Time } from '../ui/basics'
 import { Change } from '../ui/diff'
 import { RunLink } from '../ui/links'
@@ -173,17 +174,17 @@ function Facts({ bill }: { bill: BillDetail }) {
       t('bills.links'),
       <span key="links" className="row wrap" style={{ gap: '0.1rem 0.8rem' }}>
         {bill.legisinfo_url && (
-          <a href={bill.legisinfo_url} rel="noreferrer">
+          <a href={webAddress(bill.legisinfo_url)} rel="noreferrer">
             LEGISinfo
           </a>
         )}
         {bill.openparliament_url && (
-          <a href={bill.openparliament_url} rel="noreferrer">
+          <a href={webAddress(bill.openparliament_url)} rel="noreferrer">
             openparliament.ca
           </a>
         )}
         {bill.text_url && (
-          <a href={bill.text_url} rel="noreferrer">
+          <a href={webAddress(bill.text_url)} rel="noreferrer">
             {t('bills.text')}
           </a>
         )}
@@ -281,7 +282,7 @@ function Publications({ bill }: { bill: BillDetail }) {
         <ol className="list">
           {bill.publications.map((p) => (
             <li key={p.id}>
-              <a href={p.url} rel="noreferrer">
+              <a href={webAddress(p.url)} rel="noreferrer">
                 {inLanguage(p.name, i18n.language) ?? p.id}
               </a>
             </li>

@@ -5,6 +5,7 @@ import { useTranslation } from 'react-i18next'
 import { exportsQuery, feedsQuery, recentMaterializationsQuery } from '../app/queries'
 import { serverFlag, serverUrl } from '../lib/base'
 import { billParams, inLanguage } from '../lib/bills'
+import { webAddress } from '../lib/same-site'
 import { Card, Empty, PageHead, Time } from '../ui/basics'
 import { Loaded } from '../ui/loaded'
 
@@ -88,7 +89,7 @@ function Exports() {
                 <ul className="stack tight small">
                   {e.terms.map((term) => (
                     <li key={term.source}>
-                      <a href={term.url} rel="noreferrer">
+                      <a href={webAddress(term.url)} rel="noreferrer">
                         {term.source}
                       </a>
                       : {term.terms}

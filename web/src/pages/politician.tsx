@@ -6,6 +6,7 @@ import { useTranslation } from 'react-i18next'
 import { politicianQuery } from '../app/queries'
 import { serverUrl } from '../lib/base'
 import { billParams, inLanguage } from '../lib/bills'
+import { webAddress } from '../lib/same-site'
 import { Card, PageHead } from '../ui/basics'
 import { Loaded } from '../ui/loaded'
 
@@ -35,7 +36,7 @@ export function PoliticianPage() {
                 </ul>
               ),
             ],
-            [t('bills.links'), <a key="op" href={p.openparliament_url} rel="noreferrer">openparliament.ca</a>],
+            [t('bills.links'), <a key="op" href={webAddress(p.openparliament_url)} rel="noreferrer">openparliament.ca</a>],
           ]
           return (
             <>

@@ -1,22 +1,23 @@
 import { signIn, type SessionState } from '@parliament-explorer/sdk'
 import { useMutation } from '@tanstack/react-query'
 import { KeyRound, LogIn } from 'lucide-react'
-import { useState } from 'react'
+import { useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
 import { serverUrl } from '../lib/base'
+import { samePath } from '../lib/same-site'
+import { signInAgain } from '../lib/sign-in-again'
 import { Card, Command, PageHead } from '../ui/basics'
 import { Problem } from '../ui/problem'
-
-/** A path of this server, and nothing else: what a link says to return to is not to lead elsewhere. */
-export function returnPath(given: string | undefined, here: string): string {
-  return given && /^\/(?![/\\])/.test(given) ? given : here
-}
 
 export function SignIn({ session, returnTo }: { session: SessionState; returnTo?: string }) {
   const { t } = useTranslation()
   const [key, setKey] = useState('')
-  const to = returnPath(returnTo, location.pathname + location.search)
+  const to = samePath(returnTo, location.pathname + location.search)
+  const provider = serverUrl('session/oidc') + '?return_to=' + encodeURIComponent(to)
+  useEffect(() => {
+    void signInAgain(session, provider, { storage: sessionStorage, fetch: (url, init) => fetch(url, init), go: (url) => location.replace(url) })
+  }, [session, provider])
   const enter = useMutation({
     mutationFn: () => signIn({ body: { key: key.trim() } }),
     onSuccess: () => {
@@ -31,7 +32,7 @@ export function SignIn({ session, returnTo }: { session: SessionState; returnTo?
       </PageHead>
       {session.methods.includes('oidc') && (
         <Card padded label={t('access.withProvider')}>
-          <a className="btn primary" href={serverUrl('session/oidc') + '?return_to=' + encodeURIComponent(to)}>
+          <a className="btn primary" href={provider}>
             <LogIn size={16} aria-hidden />
             {t('access.withProvider')}
           </a>

@@ -3,7 +3,7 @@
 
 import { client } from './client.gen.js';
 import type { Client, Options as Options2, TDataShape } from './client/index.js';
-import type { BeginSignInData, BeginSignInErrors, BeginSignInResponses, CancelBackfillData, CancelBackfillErrors, CancelBackfillResponses, CancelRunData, CancelRunErrors, CancelRunResponses, CompleteSignInData, CompleteSignInErrors, CompleteSignInResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, EvaluateSensorData, EvaluateSensorErrors, EvaluateSensorResponses, ForgetSensorRunKeyData, ForgetSensorRunKeyErrors, ForgetSensorRunKeyResponses, GetAssetData, GetAssetErrors, GetAssetGraphData, GetAssetGraphErrors, GetAssetGraphResponses, GetAssetResponses, GetBackfillData, GetBackfillErrors, GetBackfillResponses, GetBillData, GetBillErrors, GetBillResponses, GetContractData, GetContractErrors, GetContractResponses, GetExportData, GetExportErrors, GetExportResponses, GetFeedData, GetFeedErrors, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJobData, GetJobErrors, GetJobResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetPoliticianData, GetPoliticianErrors, GetPoliticianResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetRunData, GetRunErrors, GetRunResponses, GetScheduleData, GetScheduleErrors, GetScheduleResponses, GetSensorCursorData, GetSensorCursorErrors, GetSensorCursorResponses, GetSensorData, GetSensorErrors, GetSensorResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetStatusData, GetStatusErrors, GetStatusResponses, GetVersionData, GetVersionErrors, GetVersionResponses, ListAlertChannelsData, ListAlertChannelsErrors, ListAlertChannelsResponses, ListAlertDeliveriesData, ListAlertDeliveriesErrors, ListAlertDeliveriesResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAssetCheckResultsData, ListAssetCheckResultsErrors, ListAssetCheckResultsResponses, ListAssetMaterializationsData, ListAssetMaterializationsErrors, ListAssetMaterializationsResponses, ListAssetPartitionsData, ListAssetPartitionsErrors, ListAssetPartitionsResponses, ListAssetsData, ListAssetsErrors, ListAssetsResponses, ListAuditLogData, ListAuditLogErrors, ListAuditLogResponses, ListBackfillPartitionsData, ListBackfillPartitionsErrors, ListBackfillPartitionsResponses, ListBackfillsData, ListBackfillsErrors, ListBackfillsResponses, ListBillChangesData, ListBillChangesErrors, ListBillChangesResponses, ListBillsData, ListBillsErrors, ListBillsResponses, ListBillStagesData, ListBillStagesErrors, ListBillStagesResponses, ListBillVersionsData, ListBillVersionsErrors, ListBillVersionsResponses, ListBillVotesData, ListBillVotesErrors, ListBillVotesResponses, ListExportsData, ListExportsErrors, ListExportsResponses, ListFeedsData, ListFeedsErrors, ListFeedsResponses, ListFetchLogsData, ListFetchLogsErrors, ListFetchLogsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListPoliticiansData, ListPoliticiansErrors, ListPoliticiansResponses, ListRunEventsData, ListRunEventsErrors, ListRunEventsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListSchedulesData, ListSchedulesErrors, ListSchedulesResponses, ListScheduleTicksData, ListScheduleTicksErrors, ListScheduleTicksResponses, ListSensorRunKeysData, ListSensorRunKeysErrors, ListSensorRunKeysResponses, ListSensorsData, ListSensorsErrors, ListSensorsResponses, ListSensorTicksData, ListSensorTicksErrors, ListSensorTicksResponses, MaterializeAssetData, MaterializeAssetErrors, MaterializeAssetResponses, PauseBackfillData, PauseBackfillErrors, PauseBackfillResponses, ReceiveWebhookData, ReceiveWebhookErrors, ReceiveWebhookResponses, ResumeBackfillData, ResumeBackfillErrors, ResumeBackfillResponses, RetryBackfillData, RetryBackfillErrors, RetryBackfillResponses, RetryRunData, RetryRunErrors, RetryRunResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RunScheduleData, RunScheduleErrors, RunScheduleResponses, SearchBillsData, SearchBillsErrors, SearchBillsResponses, SetSensorCursorData, SetSensorCursorErrors, SetSensorCursorResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StartBackfillData, StartBackfillErrors, StartBackfillResponses, StartJobRunData, StartJobRunErrors, StartJobRunResponses, StartRunData, StartRunErrors, StartRunResponses, StartScheduleData, StartScheduleErrors, StartScheduleResponses, StartSensorData, StartSensorErrors, StartSensorResponses, StopScheduleData, StopScheduleErrors, StopScheduleResponses, StopSensorData, StopSensorErrors, StopSensorResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponses, TestAlertChannelData, TestAlertChannelErrors, TestAlertChannelResponses } from './types.gen.js';
+import type { BeginSignInData, BeginSignInErrors, BeginSignInResponses, CancelBackfillData, CancelBackfillErrors, CancelBackfillResponses, CancelRunData, CancelRunErrors, CancelRunResponses, CompleteSignInData, CompleteSignInErrors, CompleteSignInResponses, CreateKeyData, CreateKeyErrors, CreateKeyResponses, EndSessionData, EndSessionErrors, EndSessionResponses, EndSessionsData, EndSessionsErrors, EndSessionsResponses, EvaluateSensorData, EvaluateSensorErrors, EvaluateSensorResponses, ForgetSensorRunKeyData, ForgetSensorRunKeyErrors, ForgetSensorRunKeyResponses, GetAssetData, GetAssetErrors, GetAssetGraphData, GetAssetGraphErrors, GetAssetGraphResponses, GetAssetResponses, GetBackfillData, GetBackfillErrors, GetBackfillResponses, GetBillData, GetBillErrors, GetBillResponses, GetContractData, GetContractErrors, GetContractResponses, GetExportData, GetExportErrors, GetExportResponses, GetFeedData, GetFeedErrors, GetFeedResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetJobData, GetJobErrors, GetJobResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetPoliticianData, GetPoliticianErrors, GetPoliticianResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetRunData, GetRunErrors, GetRunResponses, GetScheduleData, GetScheduleErrors, GetScheduleResponses, GetSensorCursorData, GetSensorCursorErrors, GetSensorCursorResponses, GetSensorData, GetSensorErrors, GetSensorResponses, GetSessionData, GetSessionErrors, GetSessionResponses, GetStatusData, GetStatusErrors, GetStatusResponses, GetVersionData, GetVersionErrors, GetVersionResponses, ListAlertChannelsData, ListAlertChannelsErrors, ListAlertChannelsResponses, ListAlertDeliveriesData, ListAlertDeliveriesErrors, ListAlertDeliveriesResponses, ListAlertsData, ListAlertsErrors, ListAlertsResponses, ListAssetCheckResultsData, ListAssetCheckResultsErrors, ListAssetCheckResultsResponses, ListAssetMaterializationsData, ListAssetMaterializationsErrors, ListAssetMaterializationsResponses, ListAssetPartitionsData, ListAssetPartitionsErrors, ListAssetPartitionsResponses, ListAssetsData, ListAssetsErrors, ListAssetsResponses, ListAuditLogData, ListAuditLogErrors, ListAuditLogResponses, ListBackfillPartitionsData, ListBackfillPartitionsErrors, ListBackfillPartitionsResponses, ListBackfillsData, ListBackfillsErrors, ListBackfillsResponses, ListBillChangesData, ListBillChangesErrors, ListBillChangesResponses, ListBillsData, ListBillsErrors, ListBillsResponses, ListBillStagesData, ListBillStagesErrors, ListBillStagesResponses, ListBillVersionsData, ListBillVersionsErrors, ListBillVersionsResponses, ListBillVotesData, ListBillVotesErrors, ListBillVotesResponses, ListExportsData, ListExportsErrors, ListExportsResponses, ListFeedsData, ListFeedsErrors, ListFeedsResponses, ListFetchLogsData, ListFetchLogsErrors, ListFetchLogsResponses, ListJobsData, ListJobsErrors, ListJobsResponses, ListKeysData, ListKeysErrors, ListKeysResponses, ListPoliticiansData, ListPoliticiansErrors, ListPoliticiansResponses, ListRunEventsData, ListRunEventsErrors, ListRunEventsResponses, ListRunsData, ListRunsErrors, ListRunsResponses, ListSchedulesData, ListSchedulesErrors, ListSchedulesResponses, ListScheduleTicksData, ListScheduleTicksErrors, ListScheduleTicksResponses, ListSensorRunKeysData, ListSensorRunKeysErrors, ListSensorRunKeysResponses, ListSensorsData, ListSensorsErrors, ListSensorsResponses, ListSensorTicksData, ListSensorTicksErrors, ListSensorTicksResponses, ListSessionsData, ListSessionsErrors, ListSessionsResponses, MaterializeAssetData, MaterializeAssetErrors, MaterializeAssetResponses, PauseBackfillData, PauseBackfillErrors, PauseBackfillResponses, ReceiveWebhookData, ReceiveWebhookErrors, ReceiveWebhookResponses, ResumeBackfillData, ResumeBackfillErrors, ResumeBackfillResponses, RetryBackfillData, RetryBackfillErrors, RetryBackfillResponses, RetryRunData, RetryRunErrors, RetryRunResponses, RevokeKeyData, RevokeKeyErrors, RevokeKeyResponses, RunScheduleData, RunScheduleErrors, RunScheduleResponses, SearchBillsData, SearchBillsErrors, SearchBillsResponses, SetSensorCursorData, SetSensorCursorErrors, SetSensorCursorResponses, SignInData, SignInErrors, SignInResponses, SignOutData, SignOutErrors, SignOutResponses, StartBackfillData, StartBackfillErrors, StartBackfillResponses, StartJobRunData, StartJobRunErrors, StartJobRunResponses, StartRunData, StartRunErrors, StartRunResponses, StartScheduleData, StartScheduleErrors, StartScheduleResponses, StartSensorData, StartSensorErrors, StartSensorResponses, StopScheduleData, StopScheduleErrors, StopScheduleResponses, StopSensorData, StopSensorErrors, StopSensorResponses, StreamEventsData, StreamEventsErrors, StreamEventsResponses, TestAlertChannelData, TestAlertChannelErrors, TestAlertChannelResponses } from './types.gen.js';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean> = Options2<TData, ThrowOnError> & {
     /**
@@ -1024,6 +1024,53 @@ export const beginSignIn = <ThrowOnError extends boolean = true>(options?: Optio
 export const completeSignIn = <ThrowOnError extends boolean = true>(options?: Options<CompleteSignInData, ThrowOnError>) => (options?.client ?? client).get<CompleteSignInResponses, CompleteSignInErrors, ThrowOnError>({ url: '/session/oidc/callback', ...options });
 
 /**
+ * End all sessions of somebody
+ *
+ * Ends every session of a person (`subject`, of any identity provider if `issuer` is not given) or of a key (`key_id`), on every
+ * server within two seconds, event streams too. One of the two is required. Somebody who still has a role, or the key, can sign in again.
+ *
+ */
+export const endSessions = <ThrowOnError extends boolean = true>(options?: Options<EndSessionsData, ThrowOnError>) => (options?.client ?? client).delete<EndSessionsResponses, EndSessionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/sessions',
+    ...options
+});
+
+/**
+ * List the sessions
+ *
+ * Who is signed in, the latest sign-in first. Sessions that have expired, or whose key was revoked, are not in it.
+ */
+export const listSessions = <ThrowOnError extends boolean = true>(options?: Options<ListSessionsData, ThrowOnError>) => (options?.client ?? client).get<ListSessionsResponses, ListSessionsErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/sessions',
+    ...options
+});
+
+/**
+ * End a session
+ *
+ * Ends a session, on every server within two seconds, event streams too.
+ */
+export const endSession = <ThrowOnError extends boolean = true>(options: Options<EndSessionData, ThrowOnError>) => (options.client ?? client).delete<EndSessionResponses, EndSessionErrors, ThrowOnError>({
+    security: [{ scheme: 'bearer', type: 'http' }, {
+            in: 'cookie',
+            name: 'explorer_session',
+            type: 'apiKey'
+        }],
+    url: '/sessions/{session_id}',
+    ...options
+});
+
+/**
  * List the API keys
  *
  * All keys, the newest first, those too that have expired or were revoked. The keys themselves are not kept and cannot be shown.
@@ -1125,15 +1172,7 @@ export const getStatus = <ThrowOnError extends boolean = true>(options?: Options
  *
  * The version of the binary, of Go and of the contract.
  */
-export const getVersion = <ThrowOnError extends boolean = true>(options?: Options<GetVersionData, ThrowOnError>) => (options?.client ?? client).get<GetVersionResponses, GetVersionErrors, ThrowOnError>({
-    security: [{ scheme: 'bearer', type: 'http' }, {
-            in: 'cookie',
-            name: 'explorer_session',
-            type: 'apiKey'
-        }],
-    url: '/version',
-    ...options
-});
+export const getVersion = <ThrowOnError extends boolean = true>(options?: Options<GetVersionData, ThrowOnError>) => (options?.client ?? client).get<GetVersionResponses, GetVersionErrors, ThrowOnError>({ url: '/version', ...options });
 
 /**
  * Give this contract

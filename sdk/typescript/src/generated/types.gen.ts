@@ -2299,6 +2299,76 @@ export type SessionState = {
     identity: Identity | null;
 };
 
+/**
+ * Somebody who is signed in.
+ */
+export type UserSession = {
+    /**
+     * What it is ended by; nobody can use the session with it.
+     */
+    id: string;
+    kind: SignInMethod;
+    /**
+     * The key's name, or what the identity provider says that the person is called.
+     */
+    name: string;
+    /**
+     * What the identity provider calls the person for good; null of a key.
+     */
+    subject: string | null;
+    /**
+     * The identity provider; null of a key.
+     */
+    issuer: string | null;
+    /**
+     * The key; null of a person.
+     */
+    key_id: string | null;
+    scope: Scope;
+    /**
+     * When they signed in.
+     */
+    began_at: string;
+    /**
+     * When they were last here, to the minute.
+     */
+    seen_at: string;
+    /**
+     * When it ends by itself.
+     */
+    expires_at: string;
+    /**
+     * Where they were last.
+     */
+    address: string;
+    /**
+     * What their browser says that it is.
+     */
+    client: string;
+    /**
+     * Whether the request was sent with this one.
+     */
+    current: boolean;
+};
+
+export type UserSessionList = {
+    /**
+     * The sessions.
+     */
+    items: Array<UserSession>;
+    /**
+     * Where the next page begins; null on the last.
+     */
+    next_cursor: string | null;
+};
+
+export type EndedSessions = {
+    /**
+     * How many sessions were ended.
+     */
+    ended: number;
+};
+
 export type SignInRequest = {
     /**
      * An API key.
@@ -6440,6 +6510,10 @@ export type BeginSignInErrors = {
      */
     429: Problem;
     /**
+     * The identity provider does not answer as it should; Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
      * Any other error
      */
     default: Problem;
@@ -6506,6 +6580,10 @@ export type CompleteSignInErrors = {
      */
     429: Problem;
     /**
+     * The identity provider does not answer as it should; Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
      * Any other error
      */
     default: Problem;
@@ -6521,6 +6599,184 @@ export type CompleteSignInResponses = {
 };
 
 export type CompleteSignInResponse = CompleteSignInResponses[keyof CompleteSignInResponses];
+
+export type EndSessionsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only a person's: what the identity provider calls them.
+         */
+        subject?: string;
+        /**
+         * Only those begun at this identity provider.
+         */
+        issuer?: string;
+        /**
+         * Only those begun with this API key.
+         */
+        key_id?: string;
+    };
+    url: '/sessions';
+};
+
+export type EndSessionsErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type EndSessionsError = EndSessionsErrors[keyof EndSessionsErrors];
+
+export type EndSessionsResponses = {
+    /**
+     * How many there were
+     */
+    200: EndedSessions;
+};
+
+export type EndSessionsResponse = EndSessionsResponses[keyof EndSessionsResponses];
+
+export type ListSessionsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * How many items at most.
+         */
+        limit?: number;
+        /**
+         * The `next_cursor` of the page before.
+         */
+        cursor?: string;
+        /**
+         * Only a person's: what the identity provider calls them.
+         */
+        subject?: string;
+        /**
+         * Only those begun at this identity provider.
+         */
+        issuer?: string;
+        /**
+         * Only those begun with this API key.
+         */
+        key_id?: string;
+    };
+    url: '/sessions';
+};
+
+export type ListSessionsErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type ListSessionsError = ListSessionsErrors[keyof ListSessionsErrors];
+
+export type ListSessionsResponses = {
+    /**
+     * The sessions
+     */
+    200: UserSessionList;
+};
+
+export type ListSessionsResponse = ListSessionsResponses[keyof ListSessionsResponses];
+
+export type EndSessionData = {
+    body?: never;
+    path: {
+        /**
+         * Id of a session.
+         */
+        session_id: string;
+    };
+    query?: never;
+    url: '/sessions/{session_id}';
+};
+
+export type EndSessionErrors = {
+    /**
+     * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
+     */
+    400: Problem;
+    /**
+     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
+     */
+    401: Problem;
+    /**
+     * Whoever asks may not do this
+     */
+    403: Problem;
+    /**
+     * There is no such thing
+     */
+    404: Problem;
+    /**
+     * A field or parameter is not as wanted; nothing was done
+     */
+    422: Problem;
+    /**
+     * Too many requests in a short time; Retry-After says when to ask again
+     */
+    429: Problem;
+    /**
+     * Any other error
+     */
+    default: Problem;
+};
+
+export type EndSessionError = EndSessionErrors[keyof EndSessionErrors];
+
+export type EndSessionResponses = {
+    /**
+     * The session has ended
+     */
+    204: void;
+};
+
+export type EndSessionResponse = EndSessionResponses[keyof EndSessionResponses];
 
 export type ListKeysData = {
     body?: never;
@@ -6871,14 +7127,6 @@ export type GetVersionErrors = {
      * The request cannot be read: its query, a parameter that is given twice or has another form, a cursor, or its body
      */
     400: Problem;
-    /**
-     * The server wants to know who asks, and the request does not say or says something that does not count (any more)
-     */
-    401: Problem;
-    /**
-     * Whoever asks may not do this
-     */
-    403: Problem;
     /**
      * A field or parameter is not as wanted; nothing was done
      */

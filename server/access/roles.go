@@ -1,0 +1,205 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/coreos/go-oidc/v3/oidc"
+	"golang.org/x/oauth2"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// What somebody may do is never older than rolesAge: a session whose roles could not be read again by then ends. They
+// are read again from rolesDue on, so that a provider may be away for a minute without anybody noticing.
+const rolesAge, rolesDue = 5 * time.Minute, 4 * time.Minute
+
+// readTimeout is how long reading the roles of somebody may take, all in all. It is below the time for which a server
+// claims to do so; see AskForRoles.
+const readTimeout = 12 * time.Second
+
+// maxTokens is how much is kept of what a provider gives: without it the session ends when its roles are too old.
+const maxTokens = 64 << 10
+
+// tokens are what the provider gave for a session, to read its roles again.
+type tokens struct {
+	Access  string `json:"a"`
+	Refresh string `json:"r,omitempty"`
+	Type    string `json:"t,omitempty"`
+}
+
+const tokensPurpose = "tokens"
+
+// sealed are the tokens as the database has them. The session's token opens them: it is in the browser's cookie alone, so
+// that whoever reads the database learns nothing.
+func (t *tokens) sealed(session string) ([]byte, error) {
+	if len(t.Access)+len(t.Refresh) > maxTokens {
+		return nil, nil
+	}
+	return seal(session, tokensPurpose, t)
+}
+
+// withRoles is the session with roles that are not too old. While the provider is away it is as it was, but not for
+// longer than rolesAge.
+func (c *Control) withRoles(row *db.FindSessionRow, token string) (*db.FindSessionRow, error) {
+	age := time.Duration(row.RolesAge * float64(time.Second))
+	if c.oidc == nil || row.Issuer != "" && row.Issuer != c.oidc.cfg.Issuer {
+		return nil, c.endSession(row.Token, "the identity provider of this session is not this server's any more: sign in again")
+	}
+	if age < rolesDue {
+		return row, nil
+	}
+	read := c.asks.DoChan("roles "+row.Token, func() (any, error) { return c.readRoles(row, token) })
+	if age < rolesAge {
+		return row, nil // nobody waits for it
+	}
+	answer := <-read
+	if errors.Is(answer.Err, ErrProvider) {
+		return nil, c.endSession(row.Token, "the identity provider could not be asked what you may do: sign in again")
+	}
+	fresh, _ := answer.Val.(*db.FindSessionRow)
+	return fresh, answer.Err
+}
+
+// readRoles reads a person's roles again. The session ends, and ErrRefused is given, if they have none any more or it
+// cannot be known; ErrProvider if the provider is away.
+func (c *Control) readRoles(row *db.FindSessionRow, token string) (*db.FindSessionRow, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+	defer cancel()
+	// A refresh token may count once: the servers take turns.
+	claimed, err := c.q.AskForRoles(ctx, db.AskForRolesParams{Token: row.Token, RolesReadAt: row.RolesReadAt})
+	if err != nil {
+		return nil, err
+	}
+	if claimed == 0 {
+		return c.readElsewhere(ctx, row, token)
+	}
+	var kept tokens
+	if !unseal(token, tokensPurpose, row.Tokens, &kept) {
+		return nil, c.endSession(row.Token, "what you may do cannot be read again: sign in again")
+	}
+	who, kept, err := c.oidc.reread(ctx, kept, row.Subject)
+	switch {
+	case errors.Is(err, ErrForbidden):
+		if err := c.endPerson(ctx, who.Issuer, who.Subject); err != nil {
+			return nil, err
+		}
+		return nil, &refusal{"you have no role here any more"}
+	case errors.Is(err, ErrRefused):
+		return nil, c.endSession(row.Token, err.Error())
+	case err != nil:
+		if err := c.q.RolesNotRead(context.WithoutCancel(ctx), row.Token); err != nil {
+			c.cfg.Logger.Warn("that roles were not read could not be noted", "error", err)
+		}
+		return nil, err
+	}
+	p := db.RolesReadParams{Token: row.Token, Name: who.Name, Scope: string(who.Scope)}
+	if p.Data, err = dataOf(who, row.Expiry); err != nil {
+		return nil, err
+	}
+	if p.Tokens, err = kept.sealed(token); err != nil {
+		return nil, err
+	}
+	if err := c.q.RolesRead(ctx, p); err != nil {
+		return nil, err
+	}
+	if err := c.q.RescopePerson(ctx, db.RescopePersonParams{Scope: p.Scope, Issuer: who.Issuer, Subject: who.Subject}); err != nil {
+		return nil, err
+	}
+	if p.Scope != row.Scope {
+		c.watch.poke()
+	}
+	return c.still(ctx, token)
+}
+
+// still is a session that is to be there.
+func (c *Control) still(ctx context.Context, token string) (*db.FindSessionRow, error) {
+	row, err := c.findSession(ctx, token)
+	if err == nil && row == nil {
+		err = &refusal{"this session has ended: sign in again"}
+	}
+	return row, err
+}
+
+// readElsewhere waits for another server that reads the roles of a session.
+func (c *Control) readElsewhere(ctx context.Context, row *db.FindSessionRow, token string) (*db.FindSessionRow, error) {
+	for {
+		now, err := c.still(ctx, token)
+		switch {
+		case err != nil:
+			return nil, err
+		case now.RolesReadAt.After(row.RolesReadAt):
+			return now, nil
+		case now.RolesAskedUntil == nil: // it found nobody there
+			return nil, c.oidc.away()
+		}
+		select {
+		case <-ctx.Done():
+			return nil, c.oidc.away()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// reread asks the provider again what somebody may do: with the refresh token if it gave one, or with the access token.
+// ErrRefused if that cannot be known any more, ErrForbidden if they may do nothing, ErrProvider if it is away.
+func (p *provider) reread(ctx context.Context, kept tokens, subject string) (*Identity, tokens, error) {
+	provider, err := p.configuration(ctx)
+	if err != nil {
+		return nil, kept, err
+	}
+	ctx = oidc.ClientContext(ctx, p.client)
+	token := &oauth2.Token{AccessToken: kept.Access, TokenType: kept.Type}
+	if kept.Refresh != "" {
+		token, err = provider.oauth.TokenSource(ctx, &oauth2.Token{RefreshToken: kept.Refresh}).Token()
+		if err != nil {
+			return nil, kept, p.refused(err, "the identity provider has ended your session: sign in again")
+		}
+		kept = tokens{Access: token.AccessToken, Refresh: token.RefreshToken, Type: token.TokenType}
+		if raw, ok := token.Extra("id_token").(string); ok && raw != "" {
+			id, claims, err := p.verify(ctx, provider, raw)
+			if err == nil && id.Subject != subject {
+				err = &refusal{"the identity provider tells of somebody else: sign in again"}
+			}
+			if err != nil {
+				return nil, kept, err
+			}
+			if _, told := p.rolesOf(claims); told {
+				who, err := p.identity(claims, subject)
+				return who, kept, err
+			}
+		}
+	}
+	if provider.provider.UserInfoEndpoint() == "" || token.AccessToken == "" {
+		return nil, kept, &refusal{"what you may do cannot be read again: sign in again"}
+	}
+	claims, err := p.userInfo(ctx, provider, token, subject)
+	if err != nil {
+		return nil, kept, err
+	}
+	if _, told := p.rolesOf(claims); !told { // that is told by the sign-in alone
+		return nil, kept, &refusal{"what you may do cannot be read again: sign in again"}
+	}
+	who, err := p.identity(claims, subject)
+	return who, kept, err
+}
+
+// endSession ends a session and says why.
+func (c *Control) endSession(hash, reason string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	if _, err := c.q.DeleteSession(ctx, hash); err != nil {
+		return err
+	}
+	c.watch.poke()
+	return &refusal{reason}
+}
+
+// endPerson ends all sessions of somebody who may do nothing any more.
+func (c *Control) endPerson(ctx context.Context, issuer, subject string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+	defer cancel()
+	_, err := c.EndSessions(ctx, Whose{Subject: &subject, Issuer: &issuer})
+	return err
+}

@@ -1,0 +1,168 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// watchEvery is how often the keys and sessions of requests in progress are looked at: with keyCache it makes what holds
+// "within two seconds" true.
+const watchEvery = time.Second
+
+// errEnded is why a request ends whose key or session ended.
+var errEnded = errors.New("the key or session of this request has ended")
+
+// watched is a request in progress.
+type watched struct {
+	who   *Identity
+	scope Scope
+	end   context.CancelCauseFunc
+}
+
+// watcher ends requests whose key was revoked or has expired, or whose session or roles have ended, on whichever server
+// that happened. It asks the database once for all of them, and only while there are any.
+type watcher struct {
+	c *Control
+
+	mu       sync.Mutex
+	requests map[*watched]struct{}
+	running  bool
+	poked    chan struct{}
+	blind    bool // of run: the database did not answer
+}
+
+func newWatcher(c *Control) *watcher {
+	return &watcher{c: c, requests: map[*watched]struct{}{}, poked: make(chan struct{}, 1)}
+}
+
+// Watch ends the context it gives once who may not do any more what wants the scope. Call stop when the request is done.
+func (c *Control) Watch(ctx context.Context, who *Identity, scope Scope) (watchedCtx context.Context, stop func()) {
+	if who == nil || who.KeyID == nil && who.SessionID == nil {
+		return ctx, func() {}
+	}
+	ctx, end := context.WithCancelCause(ctx)
+	cancel := context.CancelFunc(func() {})
+	if who.ExpiresAt != nil { // needs no database to be known
+		ctx, cancel = context.WithDeadlineCause(ctx, *who.ExpiresAt, errEnded)
+	}
+	r, w := &watched{who: who, scope: scope, end: end}, c.watch
+	w.mu.Lock()
+	w.requests[r] = struct{}{}
+	if !w.running {
+		w.running = true
+		go w.run()
+	}
+	w.mu.Unlock()
+	return ctx, func() {
+		w.mu.Lock()
+		delete(w.requests, r)
+		w.mu.Unlock()
+		cancel()
+		end(nil)
+	}
+}
+
+// Ended says whether a request's context ended because its key or session did.
+func Ended(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errEnded) }
+
+// poke has the watcher look now.
+func (w *watcher) poke() {
+	select {
+	case w.poked <- struct{}{}:
+	default:
+	}
+}
+
+// run looks at the requests until there are none. It stays a moment, so that a busy server does not start one for each.
+func (w *watcher) run() {
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-w.poked:
+		}
+		w.mu.Lock()
+		if len(w.requests) == 0 {
+			w.running = false
+			w.mu.Unlock()
+			return
+		}
+		requests := make([]*watched, 0, len(w.requests))
+		for r := range w.requests {
+			requests = append(requests, r)
+		}
+		w.mu.Unlock()
+		w.look(requests)
+	}
+}
+
+// look ends those that may not go on. While the database is away they go on, up to when their key or session expires:
+// there is nothing to tell them then.
+func (w *watcher) look(requests []*watched) {
+	var p db.StandingOfParams
+	seen := map[uuid.UUID]bool{}
+	for _, r := range requests {
+		id, of := r.who.holder(), &p.Keys
+		if r.who.SessionID != nil {
+			of = &p.Sessions
+		}
+		if !seen[id] {
+			seen[id] = true
+			*of = append(*of, id)
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	rows, err := w.c.q.StandingOf(ctx, p)
+	if err != nil {
+		if !w.blind {
+			w.c.cfg.Logger.Warn("the keys and sessions of requests in progress cannot be looked at", "error", err)
+		}
+		w.blind = true
+		return
+	}
+	w.blind = false
+	standing := make(map[uuid.UUID]db.StandingOfRow, len(rows))
+	for _, row := range rows {
+		standing[row.ID] = row
+	}
+	for _, r := range requests {
+		row, ok := standing[r.who.holder()]
+		age := time.Duration(row.RolesAge * float64(time.Second))
+		if !ok || !Scope(row.Scope).Includes(r.scope) || age >= rolesAge {
+			r.end(errEnded)
+			continue
+		}
+		if age >= rolesDue { // a page that only listens keeps its roles current too
+			w.c.refresh(r.who.token)
+		}
+	}
+}
+
+// refresh has the roles of a session read again, without waiting for it.
+func (c *Control) refresh(token string) {
+	c.asks.DoChan("refresh "+sessionHash(token), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+		defer cancel()
+		row, err := c.findSession(ctx, token)
+		if err == nil && row != nil {
+			_, err = c.withRoles(row, token)
+		}
+		return nil, err
+	})
+}
+
+// holder is what a request depends on: the session, or the key that it sends.
+func (i *Identity) holder() uuid.UUID {
+	if i.SessionID != nil {
+		return *i.SessionID
+	}
+	return *i.KeyID
+}

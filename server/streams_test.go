@@ -1,0 +1,183 @@
+package server_test
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/server"
+	"github.com/parliament-explorer/parliament-explorer/server/access"
+)
+
+// another is a second server on the site's database; it gives its address.
+func (s *site) another(change ...func(*access.Config)) string {
+	s.t.Helper()
+	log := slog.New(slog.DiscardHandler)
+	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	e, err := orchestrator.New(orchestrator.Config{DB: s.db, Definitions: defs, Logger: log})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ac := access.Config{Required: true, DB: s.db, Logger: log}
+	for _, f := range change {
+		f(&ac)
+	}
+	control, err := access.New(ac)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	srv, err := server.New(server.Config{DB: s.db, Engine: e, Store: s.store, Logger: log, Access: control})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := e.Start(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+	hs := httptest.NewServer(srv.Handler())
+	s.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_ = e.Stop(ctx)
+		hs.Close()
+	})
+	return hs.URL
+}
+
+// open begins a stream; ended is how long after begun it ended.
+func open(t *testing.T, url string, headers ...string) (ended <-chan time.Time) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), "GET", url, http.NoBody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		req.Header.Set(headers[i], headers[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	body := bufio.NewReader(resp.Body)
+	if line, err := body.ReadString('\n'); resp.StatusCode != 200 || err != nil {
+		t.Fatalf("%s: %d %q %v", url, resp.StatusCode, line, err)
+	}
+	done := make(chan time.Time, 1)
+	go func() {
+		_, _ = io.Copy(io.Discard, body)
+		done <- time.Now()
+	}()
+	return done
+}
+
+// TestStreamsEnd ends keys, sessions and roles while event streams go on, on the server where that is done and on another.
+func TestStreamsEnd(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t)
+	s := guarded(t, func(c *access.Config) { c.OIDC = p.config() })
+	other := s.another(func(c *access.Config) { c.OIDC = p.config() })
+	_, root := s.key("root", access.ScopeAdmin, nil)
+	stays := open(t, other+"/events", append(bearer(root), "Accept", "text/event-stream")...)
+	for name, end := range map[string]func(t *testing.T) (headers []string, end func()){
+		"revoked": func(*testing.T) ([]string, func()) {
+			id, key := s.key("ops", access.ScopeRead, nil)
+			return bearer(key), func() { s.do("DELETE", "/keys/"+id.String(), "", bearer(root)...) }
+		},
+		"revoked in the database": func(t *testing.T) ([]string, func()) {
+			id, key := s.key("ops2", access.ScopeRead, nil)
+			return bearer(key), func() {
+				if _, err := access.RevokeKey(t.Context(), db.New(s.db.Pool), id); err != nil {
+					t.Error(err)
+				}
+			}
+		},
+		"signed out": func(t *testing.T) ([]string, func()) {
+			_, key := s.key("ops3", access.ScopeRead, nil)
+			b := s.browser()
+			decode[api.SessionState](t, b.do("POST", "/session", fmt.Sprintf(`{"key": %q}`, key)), 200)
+			return []string{"Cookie", b.cookie()}, func() { b.do("DELETE", "/session", "") }
+		},
+		"the key of a session": func(t *testing.T) ([]string, func()) {
+			id, key := s.key("ops4", access.ScopeRead, nil)
+			b := s.browser()
+			decode[api.SessionState](t, b.do("POST", "/session", fmt.Sprintf(`{"key": %q}`, key)), 200)
+			return []string{"Cookie", b.cookie()}, func() { s.do("DELETE", "/keys/"+id.String(), "", bearer(root)...) }
+		},
+		"ended by an admin": func(t *testing.T) ([]string, func()) {
+			p.set(func() { p.roles["ada"] = []string{"read"} })
+			b := p.enter(s, "ada")
+			return []string{"Cookie", b.cookie()}, func() { s.do("DELETE", "/sessions?subject=ada", "", bearer(root)...) }
+		},
+		"a sign-in that was refused": func(t *testing.T) ([]string, func()) {
+			p.set(func() { p.roles["bob"] = []string{"read"} })
+			b := p.enter(s, "bob")
+			p.set(func() { p.roles["bob"] = []string{} })
+			return []string{"Cookie", b.cookie()}, func() { p.signIn(s.browser(), "bob") }
+		},
+		"roles that were removed": func(t *testing.T) ([]string, func()) {
+			p.set(func() { p.roles["eve"] = []string{"read"} })
+			b := p.enter(s, "eve")
+			p.set(func() { p.roles["eve"] = []string{} })
+			return []string{"Cookie", b.cookie()}, func() {
+				s.exec("UPDATE sessions SET roles_read_at = now() - interval '270 seconds' WHERE subject = 'eve'")
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			headers, end := end(t)
+			headers = append(headers, "Accept", "text/event-stream")
+			streams := map[string]<-chan time.Time{
+				"/events": open(t, s.url+"/events", headers...), "/status": open(t, s.url+"/status", headers...),
+				"/events elsewhere": open(t, other+"/events", headers...), "/status elsewhere": open(t, other+"/status", headers...),
+			}
+			begun := time.Now()
+			end()
+			for at, ended := range streams {
+				select {
+				case when := <-ended:
+					if took := when.Sub(begun); took > 2*time.Second {
+						t.Errorf("%s ended after %s", at, took)
+					}
+				case <-time.After(10 * time.Second):
+					t.Fatalf("%s goes on", at)
+				}
+			}
+		})
+	}
+	select {
+	case <-stays:
+		t.Error("a stream of a key that counts ended")
+	default:
+	}
+}
+
+// TestStreamsEndWhenTheirKeyExpires needs no database to know it.
+func TestStreamsEndWhenTheirKeyExpires(t *testing.T) {
+	t.Parallel()
+	s := guarded(t)
+	soon := time.Now().Add(2 * time.Second)
+	_, key := s.key("ops", access.ScopeAdmin, &soon)
+	headers := append(bearer(key), "Accept", "text/event-stream")
+	for at, ended := range map[string]<-chan time.Time{"/events": open(t, s.url+"/events", headers...), "/status": open(t, s.url+"/status", headers...)} {
+		select {
+		case when := <-ended:
+			if late := when.Sub(soon); late > 2*time.Second || late < -time.Second {
+				t.Errorf("%s ended %s after the key", at, late)
+			}
+		case <-time.After(15 * time.Second):
+			t.Fatalf("%s goes on", at)
+		}
+	}
+}

@@ -56,6 +56,9 @@ type Config struct {
 	Metrics *prometheus.Registry
 	// Tracer is where the spans of requests go; nil: nowhere.
 	Tracer trace.TracerProvider
+	// MaxConnections bounds the connections there are at once; default 2000. Half of them may be of clients that have not
+	// shown a key, where keys are required.
+	MaxConnections int
 	// Version and Revision are what GET /version says; default "dev" and empty.
 	Version, Revision string
 }
@@ -67,6 +70,9 @@ type Server struct {
 	http    *http.Server
 	riverUI *riverui.Handler
 	metrics *metrics
+	// admission bounds what requests take together, connections what those who send them do.
+	admission   *admission
+	connections *connections
 	// crossOrigin finds requests that a browser sends for a page of another site.
 	crossOrigin *http.CrossOriginProtection
 }
@@ -85,7 +91,17 @@ func New(cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	s := &Server{cfg: cfg, echo: echo.New(), metrics: newMetrics(cfg), crossOrigin: http.NewCrossOriginProtection()}
+	if cfg.MaxConnections <= 0 {
+		cfg.MaxConnections = 2000
+	}
+	strangers := cfg.MaxConnections
+	if cfg.Access.Required() {
+		strangers = (strangers + 1) / 2
+	}
+	s := &Server{
+		cfg: cfg, echo: echo.New(), metrics: newMetrics(cfg), admission: newAdmission(cfg.Access),
+		connections: newConnections(cfg.MaxConnections, strangers), crossOrigin: http.NewCrossOriginProtection(),
+	}
 	e := s.echo
 	e.IPExtractor = echo.ExtractIPDirect()
 	if len(cfg.TrustedProxies) > 0 {
@@ -100,6 +116,7 @@ func New(cfg Config) (*Server, error) {
 	e.Use(
 		middleware.RequestIDWithConfig(middleware.RequestIDConfig{Generator: uuid.NewString}),
 		s.observe,
+		s.admission.admit,
 		allowHead,
 		secure(policyAPI),
 		s.recoverPanic,
@@ -179,6 +196,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ConnContext: withConnection, ConnState: stateChanged,
 		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	return s, nil
@@ -192,7 +210,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if err := s.riverUI.Start(ctx); err != nil {
 		return fmt.Errorf("mount River UI: %w", err)
 	}
-	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.http.Serve(guarded{l, s.connections}); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -218,10 +236,11 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		took := time.Since(started)
 		s.audit(c)
 		r, status := c.Request(), c.Response().Status
-		s.metrics.request(c.Path(), methodOf(r), status, took)
-		attrs := []any{"method", methodOf(r), "path", r.URL.Path, "status", status, "duration", took, "request_id", requestID(c)}
+		method := knownMethod(r)
+		s.metrics.request(routeOf(c), method, status, took)
+		attrs := []any{"method", method, "path", r.URL.Path, "status", status, "duration", took, "request_id", requestID(c)}
 		if span := trace.SpanFromContext(r.Context()); span.SpanContext().IsValid() {
-			span.SetName(methodOf(r) + " " + c.Path())
+			span.SetName(method + " " + routeOf(c))
 			attrs = append(attrs, "trace_id", span.SpanContext().TraceID().String())
 		}
 		s.cfg.Logger.Debug("request", attrs...)

@@ -180,6 +180,7 @@ func (c *Control) Identify(r *http.Request, address string) (*Identity, error) {
 
 // guess asks whose key it is, and counts one that does not count.
 func (c *Control) guess(address, key string, ask func() (*Identity, error)) (*Identity, error) {
+	address = Network(address)
 	who, err := c.limited(c.guesses, address, key, ask)
 	if errors.Is(err, ErrRefused) && c.guesses.perMinute > 0 {
 		c.guesses.bucket(address).AllowN(time.Now(), 1)

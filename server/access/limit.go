@@ -1,6 +1,7 @@
 package access
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"net/http"
@@ -17,15 +18,17 @@ const maxGuesses = 30
 // limiter counts the requests of many in a minute each: a bucket of so many, which fills evenly.
 type limiter struct {
 	perMinute int
-	buckets   *lru.Cache[string, *rate.Limiter]
+	buckets   *lru.Cache[[16]byte, *rate.Limiter] // by a hash, so that long names take no more memory
 }
 
 func newLimiter(perMinute int) *limiter {
-	buckets, _ := lru.New[string, *rate.Limiter](10_000) // who is pushed out begins anew: it was not busy
+	buckets, _ := lru.New[[16]byte, *rate.Limiter](10_000) // who is pushed out begins anew: it was not busy
 	return &limiter{perMinute: perMinute, buckets: buckets}
 }
 
-func (l *limiter) bucket(key string) *rate.Limiter {
+func (l *limiter) bucket(name string) *rate.Limiter {
+	sum := sha256.Sum256([]byte(name))
+	key := [16]byte(sum[:])
 	if b, ok := l.buckets.Get(key); ok {
 		return b
 	}
@@ -84,7 +87,7 @@ func (l *limiter) room(key string, want int) error {
 }
 
 // addressKey is the bucket of the requests of an address that are nobody's.
-func addressKey(address string) string { return "address " + address }
+func addressKey(address string) string { return "address " + Network(address) }
 
 // inFlight counts what is going on, by key.
 type inFlight struct {

@@ -115,7 +115,7 @@ func (c *Control) bySession(r *http.Request) (*Identity, error) {
 // much.
 func (c *Control) SignIn(w http.ResponseWriter, r *http.Request, address, key string) (*Identity, error) {
 	if c.guesses.perMinute > 0 {
-		if err := c.guesses.room(address, 1); err != nil {
+		if err := c.guesses.room(Network(address), 1); err != nil {
 			return nil, err
 		}
 	}

@@ -19,6 +19,7 @@ type accessFlags struct {
 	PublicURL       string        `name:"public-url" env:"PUBLIC_URL" help:"Address at which browsers reach the server, e.g. https://explorer.example.org." placeholder:"URL"`
 	SessionLifetime time.Duration `env:"SESSION_LIFETIME" default:"12h" help:"How long somebody stays signed in."`
 	RateLimit       int           `env:"RATE_LIMIT" default:"1200" help:"Most requests a minute of each key, each person and each address; 0: no limit."`
+	MaxConnections  int           `env:"MAX_CONNECTIONS" default:"2000" help:"Most connections at once; where a key is required, half of them may be of clients that have shown none."`
 	CORSOrigins     []string      `name:"cors-origins" env:"CORS_ORIGINS" help:"Sites whose pages may use the API, e.g. https://bills.example.org." placeholder:"ORIGIN"`
 	TrustedProxies  []string      `env:"TRUSTED_PROXIES" help:"Proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8." placeholder:"CIDR"`
 
@@ -69,6 +70,9 @@ func (f accessFlags) required(loopback bool) (bool, error) {
 func (f accessFlags) check() error {
 	if f.RateLimit < 0 {
 		return usage("RATE_LIMIT %d: want 0 (no limit) or more", f.RateLimit)
+	}
+	if f.MaxConnections < 10 {
+		return usage("MAX_CONNECTIONS %d: want 10 or more", f.MaxConnections)
 	}
 	if f.SessionLifetime < time.Minute {
 		return usage("SESSION_LIFETIME %s: want a minute or more", f.SessionLifetime)

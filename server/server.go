@@ -22,6 +22,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/singleflight"
 	"riverqueue.com/riverui"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
@@ -173,15 +174,16 @@ func New(cfg Config) (*Server, error) {
 		if m := c.Request().Method; m == http.MethodGet || m == http.MethodHead {
 			return look(c)
 		}
+		c.Request().Body = http.MaxBytesReader(c.Response(), c.Request().Body, maxBody)
 		return change(c)
 	}, secure(policyRiverUI), toSignIn)
 
 	admin := s.authorize("pprof", access.ScopeAdmin)
-	e.GET("/debug/pprof/*", echo.WrapHandler(http.HandlerFunc(pprof.Index)), admin)
+	e.GET("/debug/pprof/*", echo.WrapHandler(http.HandlerFunc(pprof.Index)), admin, shortProfile)
 	e.GET("/debug/pprof/cmdline", echo.WrapHandler(http.HandlerFunc(pprof.Cmdline)), admin)
-	e.GET("/debug/pprof/profile", echo.WrapHandler(http.HandlerFunc(pprof.Profile)), admin)
+	e.GET("/debug/pprof/profile", echo.WrapHandler(http.HandlerFunc(pprof.Profile)), admin, shortProfile)
 	e.GET("/debug/pprof/symbol", echo.WrapHandler(http.HandlerFunc(pprof.Symbol)), admin)
-	e.GET("/debug/pprof/trace", echo.WrapHandler(http.HandlerFunc(pprof.Trace)), admin)
+	e.GET("/debug/pprof/trace", echo.WrapHandler(http.HandlerFunc(pprof.Trace)), admin, shortProfile)
 
 	compressed, err := compress(e)
 	if err != nil {
@@ -271,6 +273,8 @@ type handlers struct {
 	metrics *metrics
 	status  *statusReader
 	feeds   *feedCache
+	// readiness is one look for all who wait for it.
+	readiness singleflight.Group
 }
 
 var _ api.StrictServerInterface = (*handlers)(nil)

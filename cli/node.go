@@ -383,7 +383,7 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 	}
 	n.server, err = server.New(server.Config{
 		DB: d, Engine: n.engine, Store: store, Logger: a.log, Version: a.version, Revision: a.revision, WebhookSecrets: secrets, Access: control, Meaning: meaning, PublicURL: af.PublicURL,
-		LoopbackOnly: !control.Required() && !af.InsecureNoAuth, CORSOrigins: af.CORSOrigins, TrustedProxies: proxies, Metrics: metrics, Tracer: tracer,
+		LoopbackOnly: !control.Required() && !af.InsecureNoAuth, MaxConnections: af.MaxConnections, CORSOrigins: af.CORSOrigins, TrustedProxies: proxies, Metrics: metrics, Tracer: tracer,
 	})
 	return n, err
 }
@@ -485,6 +485,7 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 	if err := pf.check(); err != nil {
 		return err
 	}
+	a.limitMemory()
 	var l net.Listener
 	if af != nil {
 		addr, err := af.address()

@@ -46,7 +46,11 @@ func (a *app) tracing() (provider trace.TracerProvider, stop func(), err error) 
 	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
 		return nil, nil, fmt.Errorf("tracing: %w", err)
 	}
-	p := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(service))
+	limits := sdktrace.NewSpanLimits() // as the environment says
+	if limits.AttributeValueLengthLimit < 0 {
+		limits.AttributeValueLengthLimit = 1024 // clients choose addresses and headers, and spans wait in memory
+	}
+	p := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(service), sdktrace.WithRawSpanLimits(limits))
 	return p, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), 2*time.Second)
 		defer cancel()

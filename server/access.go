@@ -62,7 +62,7 @@ func (s *Server) admit(c echo.Context, operation string, scope access.Scope) err
 		}
 		return nil
 	}
-	if operation == "getHealth" || operation == "getReadiness" {
+	if isProbe(r) {
 		return nil // probes are for everybody, not counted, and answered without the database that knows keys
 	}
 	refused, err := s.identify(c)
@@ -70,6 +70,9 @@ func (s *Server) admit(c echo.Context, operation string, scope access.Scope) err
 		return err
 	}
 	who := identityOf(c)
+	if who != nil {
+		turnOf(c).known()
+	}
 	if err := s.cfg.Access.Allow(header, who, c.RealIP()); err != nil {
 		return err
 	}

@@ -41,23 +41,23 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 					query[p.Name] = true
 				}
 			}
-			limit := maxBody
-			switch op.OperationID { // these come from anybody
-			case "receiveWebhook":
-				limit = maxWebhook
-			case "signIn":
-				limit = maxSignIn
-			}
 			scope, err := scopeOf(op)
 			if err != nil {
 				return nil, err
+			}
+			limit := maxBody
+			switch scope { // of those two, the body comes from anybody
+			case access.ScopeSignature:
+				limit = maxWebhook
+			case access.ScopeNone:
+				limit = strangerBody
 			}
 			known := checkQuery(query)
 			if op.OperationID == "completeSignIn" { // providers add what they like
 				known = func(next echo.HandlerFunc) echo.HandlerFunc { return next }
 			}
 			checks[op.OperationID] = []echo.MiddlewareFunc{
-				s.authorize(op.OperationID, scope), translate(item, op, limit), known, checkOnce(params), checkBody(op.RequestBody != nil, limit), validate, checkFormats(params), vary(op), s.record,
+				s.authorize(op.OperationID, scope), s.admission.bounded(op.OperationID, params["query/limit"] != nil), translate(item, op, limit), known, checkOnce(params), checkBody(op.RequestBody != nil, limit), validate, checkFormats(params), vary(op), s.record,
 			}
 		}
 	}
@@ -173,6 +173,10 @@ func checkBody(wanted bool, limit int) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
+			if !wanted { // what nobody reads is not held
+				r.Body, r.ContentLength = http.NoBody, 0
+				return next(c)
+			}
 			body, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
 			if err != nil {
 				return &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body could not be read to its end"}

@@ -121,12 +121,10 @@ func (s eventStream) VisitListRunEventsResponse(w http.ResponseWriter) error { r
 // VisitStreamEventsResponse implements the response of the operation.
 func (s eventStream) VisitStreamEventsResponse(w http.ResponseWriter) error { return s.write(w) }
 
-// writeTimeout is how long a client may take to accept what was written.
-const writeTimeout = 20 * time.Second
-
 // stream begins an answer of server-sent events; send writes some of them.
-func (m *metrics) stream(w http.ResponseWriter) (send func([]byte) error, end func()) {
+func (m *metrics) stream(ctx context.Context, w http.ResponseWriter) (send func([]byte) error, end func()) {
 	m.streams.Inc()
+	streams(ctx)
 	header := w.Header()
 	header.Set(echo.HeaderContentType, eventStreamType)
 	header.Set(echo.HeaderCacheControl, "no-cache")
@@ -143,7 +141,7 @@ func (m *metrics) stream(w http.ResponseWriter) (send func([]byte) error, end fu
 }
 
 func (s eventStream) write(w http.ResponseWriter) error {
-	send, end := s.metrics.stream(w)
+	send, end := s.metrics.stream(s.ctx, w)
 	defer end()
 	if isHead(s.ctx) {
 		return nil

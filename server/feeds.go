@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"encoding/xml"
@@ -12,7 +13,6 @@ import (
 	"time"
 
 	"github.com/gorilla/feeds"
-	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/labstack/echo/v4"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
@@ -31,51 +31,52 @@ func (h *handlers) ListFeeds(ctx context.Context, _ api.ListFeedsRequestObject) 
 
 var feedTypes = map[string]string{"rss": "application/rss+xml", "atom": "application/atom+xml", "json": "application/feed+json"}
 
-// renderedFeed is a feed as it is sent.
+// renderedFeed is a feed as it is kept: with feedAddress for the server's own.
 type renderedFeed struct {
-	contentType, tag string
+	contentType, digest string
 	// modified is when any feed last changed: no feed has changed since, and none that changes later has the same.
 	modified time.Time
 	body     []byte
 }
 
+// sentFeed is a feed as it is sent.
+type sentFeed struct {
+	*renderedFeed
+	tag     string
+	address []byte // of the server, as it stands in the body
+}
+
 // VisitGetFeedResponse implements the response of the operation.
-func (f *renderedFeed) VisitGetFeedResponse(w http.ResponseWriter) error {
+func (f *sentFeed) VisitGetFeedResponse(w http.ResponseWriter) error {
 	f.headers(w)
 	w.Header().Set(echo.HeaderContentType, f.contentType+"; charset=utf-8")
 	w.WriteHeader(http.StatusOK)
-	_, err := w.Write(f.body)
-	return err
+	for rest := f.body; ; {
+		before, after, more := bytes.Cut(rest, []byte(feedAddress))
+		if _, err := w.Write(before); err != nil || !more {
+			return err
+		}
+		if _, err := w.Write(f.address); err != nil {
+			return err
+		}
+		rest = after
+	}
 }
 
-func (f *renderedFeed) headers(w http.ResponseWriter) {
+func (f *sentFeed) headers(w http.ResponseWriter) {
 	w.Header().Set("ETag", f.tag)
 	// After several changes within a second it is a moment ahead of the clock. Two states with one time would be worse.
 	w.Header().Set("Last-Modified", f.modified.UTC().Format(http.TimeFormat))
 	w.Header().Set("Cache-Control", "max-age=60")
 }
 
-type feedUnchanged struct{ *renderedFeed }
+type feedUnchanged struct{ *sentFeed }
 
 // VisitGetFeedResponse implements the response of the operation.
 func (f feedUnchanged) VisitGetFeedResponse(w http.ResponseWriter) error {
 	f.headers(w)
 	w.WriteHeader(http.StatusNotModified)
 	return nil
-}
-
-type feedKey struct {
-	name, form, lang, q, base string // the name in small letters
-	generation                int64
-	updated                   int64 // so that a restored database's numbers are not taken for those of before
-}
-
-// feedCache holds rendered feeds; those of a generation gone by are pushed out by the others.
-type feedCache = lru.Cache[feedKey, *renderedFeed]
-
-func newFeedCache() *feedCache {
-	c, _ := lru.New[feedKey, *renderedFeed](500)
-	return c
 }
 
 // GetFeed reads the feeds' state before the content: what is kept under a generation is as new as that or newer, never older.
@@ -103,18 +104,20 @@ func (h *handlers) GetFeed(ctx context.Context, req api.GetFeedRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	key := feedKey{name: name, form: form, lang: lang, q: q, base: h.baseURL(ctx), generation: state.Generation, updated: state.UpdatedAt.UnixNano()}
-	rendered, ok := h.feeds.Get(key)
-	if !ok {
-		content, err := h.cfg.Store.Feed(ctx, name, q, state.MaxItems)
+	key := feedKey{name: name, form: form, lang: lang, q: q, generation: state.Generation, updated: state.UpdatedAt.UnixNano()}
+	kept, err := h.feeds.get(key, func() (*renderedFeed, error) { // for all who wait, so it goes on when one of them leaves
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), renderTimeout)
+		defer cancel()
+		content, err := h.cfg.Store.Feed(limited, name, q, state.MaxItems)
 		if err != nil {
 			return nil, err
 		}
-		if rendered, err = renderFeed(key, content, state.UpdatedAt); err != nil {
-			return nil, err
-		}
-		h.feeds.Add(key, rendered)
+		return renderFeed(key, content, state.UpdatedAt)
+	})
+	if err != nil {
+		return nil, err
 	}
+	rendered := kept.at(form, h.baseURL(ctx))
 	if p.IfNoneMatch != nil { // which goes before the other
 		if matches(p.IfNoneMatch, rendered.tag) {
 			return feedUnchanged{rendered}, nil
@@ -183,6 +186,9 @@ func feedID(key feedKey, name string) string {
 	return id
 }
 
+// renderTimeout bounds the rendering of a feed.
+const renderTimeout = 30 * time.Second
+
 // renderFeed writes a feed in a form and a language.
 func renderFeed(key feedKey, content *parliament.FeedContent, updated time.Time) (*renderedFeed, error) {
 	pick := func(b parliament.Bilingual) string {
@@ -203,12 +209,12 @@ func renderFeed(key feedKey, content *parliament.FeedContent, updated time.Time)
 	if key.q != "" {
 		query.Set("q", key.q)
 	}
-	self := key.base + "/feeds/" + url.PathEscape(content.Name) + "." + key.form
+	self := feedAddress + "/feeds/" + url.PathEscape(content.Name) + "." + key.form
 	if len(query) > 0 {
 		self += "?" + query.Encode()
 	}
 	newest := updated
-	f := &feeds.Feed{Title: pick(content.Title), Link: &feeds.Link{Href: key.base + "/ui/bills"}, Description: words["from"], Id: feedID(key, content.Name)}
+	f := &feeds.Feed{Title: pick(content.Title), Link: &feeds.Link{Href: feedAddress + "/ui/bills"}, Description: words["from"], Id: feedID(key, content.Name)}
 	if len(content.Items) > 0 { // the feed's own date is that of its newest item: the ETag must not change with other feeds
 		newest = time.Time{}
 	}
@@ -226,7 +232,7 @@ func renderFeed(key feedKey, content *parliament.FeedContent, updated time.Time)
 			title += " – " + status
 		}
 		f.Items = append(f.Items, &feeds.Item{
-			Title: title, Id: itemID(item, key.lang), IsPermaLink: "false", Link: &feeds.Link{Href: key.base + "/ui/bills/" + item.BillID},
+			Title: title, Id: itemID(item, key.lang), IsPermaLink: "false", Link: &feeds.Link{Href: feedAddress + "/ui/bills/" + item.BillID},
 			Created: item.PublishedAt, Updated: item.PublishedAt, Description: describe(item, pick, key.lang),
 		})
 	}
@@ -247,7 +253,7 @@ func renderFeed(key feedKey, content *parliament.FeedContent, updated time.Time)
 		}
 		out.body, err = json.MarshalIndent(j, "", " ")
 	}
-	out.tag = tagOf(out.body)
+	out.digest = tagOf(out.body)
 	return out, err
 }
 

@@ -7,10 +7,12 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/klauspost/compress/gzhttp"
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/semaphore"
 )
 
 type headKey struct{}
@@ -72,6 +74,7 @@ func compress(next http.Handler) (http.Handler, error) {
 		return nil, err
 	}
 	wrapped := wrap(next)
+	encoders := semaphore.NewWeighted(maxEncoders)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/ui/") { // files, which are compressed once and for all
 			next.ServeHTTP(w, r)
@@ -79,9 +82,32 @@ func compress(next http.Handler) (http.Handler, error) {
 		}
 		// The library reads neither several lines nor *, and does not weigh "identity".
 		coding := chooseCoding(r.Header.Values(echo.HeaderAcceptEncoding))
+		ctx := r.Context()
+		if coding != "" {
+			if encoders.TryAcquire(1) {
+				give := sync.OnceFunc(func() { encoders.Release(1) })
+				defer give()
+				ctx = context.WithValue(ctx, encoderKey{}, give)
+			} else {
+				coding = ""
+			}
+		}
+		r = r.WithContext(ctx)
 		r.Header.Set(echo.HeaderAcceptEncoding, coding) // in place: a copy of a large header would cost as much again
 		wrapped.ServeHTTP(w, r)
 	}), nil
+}
+
+// maxEncoders is how many answers are compressed at once; each takes up to a megabyte. Others are sent as they are.
+const maxEncoders = 32
+
+type encoderKey struct{}
+
+// giveEncoder says that the answer to a request is not compressed after all.
+func giveEncoder(ctx context.Context) {
+	if give, ok := ctx.Value(encoderKey{}).(func()); ok {
+		give()
+	}
 }
 
 // chooseCoding gives the coding that the client likes most: zstd before gzip before none where it likes them the same.

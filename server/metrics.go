@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -58,11 +59,34 @@ func newMetrics(cfg Config) *metrics {
 	return m
 }
 
+// request counts a request. What the client chose is counted under one of a fixed number of labels, so that nobody can
+// make more series: routes are those of the program, methods and statuses those that it answers.
 func (m *metrics) request(route, method string, status int, took time.Duration) {
-	if route == "" {
-		route = "other"
+	code := other
+	if http.StatusText(status) != "" {
+		code = strconv.Itoa(status)
 	}
-	m.requests.WithLabelValues(route, method, strconv.Itoa(status)).Observe(took.Seconds())
+	m.requests.WithLabelValues(route, method, code).Observe(took.Seconds())
+}
+
+// other stands for what is none of ours.
+const other = "other"
+
+// routeOf is the route that answered a request; other if none did, such as for a method that the route does not take.
+func routeOf(c echo.Context) string {
+	if _, refused := c.Get(echo.ContextKeyHeaderAllow).(string); refused && c.Response().Status == http.StatusMethodNotAllowed || c.Path() == "" {
+		return other
+	}
+	return c.Path()
+}
+
+// knownMethod is the method that the client sent, if it is one that this program answers.
+func knownMethod(r *http.Request) string {
+	switch m := methodOf(r); m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return m
+	}
+	return other
 }
 
 type metricsAnswer struct {

@@ -130,7 +130,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 	r := c.Request()
 	gone := r.Context().Err() != nil
 	if p.status >= 500 && !gone {
-		attrs := []any{"method", r.Method, "path", r.URL.Path, "request_id", id, "error", err}
+		attrs := []any{"method", knownMethod(r), "path", r.URL.Path, "request_id", id, "error", err}
 		var pe *panicError
 		if errors.As(err, &pe) {
 			attrs = append(attrs, "stack", pe.stack)

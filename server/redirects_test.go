@@ -14,8 +14,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// hostile are the rows of the table of paths that lead elsewhere.
-func hostile(t *testing.T) []string {
+// leadingElsewhere are the rows of the table of paths that lead elsewhere.
+func leadingElsewhere(t *testing.T) []string {
 	t.Helper()
 	raw, err := os.ReadFile("access/testdata/same_site.json")
 	if err != nil {
@@ -46,7 +46,7 @@ func TestSignInsReturnHere(t *testing.T) {
 	s := guarded(t, func(c *access.Config) { c.OIDC = p.config() })
 	b := s.browser()
 	begun := 0
-	for _, path := range hostile(t) {
+	for _, path := range leadingElsewhere(t) {
 		for _, query := range []string{url.QueryEscape(path), strings.NewReplacer(" ", "%20", "\t", "%09", "\n", "%0A", "\r", "%0D", "#", "%23").Replace(path)} {
 			target := s.url + "/session/oidc?return_to=" + query
 			if _, err := url.Parse(target); err != nil {
@@ -81,7 +81,7 @@ func TestRedirectsStayHere(t *testing.T) {
 	s := guarded(t)
 	host := strings.TrimPrefix(s.url, "http://")
 	targets := []string{"/", "/ui", "/docs", "/riverui", "/riverui/"}
-	for _, path := range append(hostile(t), "//evil.example/..", "/..//evil.example") {
+	for _, path := range append(leadingElsewhere(t), "//evil.example/..", "/..//evil.example") {
 		path = strings.NewReplacer(" ", "%20", "\t", "%09", "\n", "%0A", "\r", "%0D", "\x00", "%00").Replace(path)
 		for _, before := range []string{"", "/ui", "/docs", "/riverui", "/ui/sign-in?return_to=", "/riverui/?next="} {
 			targets = append(targets, before+path, before+path+"/..", before+"/"+path+"?//evil.example")

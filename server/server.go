@@ -21,6 +21,7 @@ import (
 	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/singleflight"
 	"riverqueue.com/riverui"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
@@ -55,6 +56,9 @@ type Config struct {
 	Metrics *prometheus.Registry
 	// Tracer is where the spans of requests go; nil: nowhere.
 	Tracer trace.TracerProvider
+	// MaxConnections bounds the connections there are at once; default 2000. Half of them may be of clients that have not
+	// shown a key, where keys are required.
+	MaxConnections int
 	// Version and Revision are what GET /version says; default "dev" and empty.
 	Version, Revision string
 }
@@ -66,6 +70,9 @@ type Server struct {
 	http    *http.Server
 	riverUI *riverui.Handler
 	metrics *metrics
+	// admission bounds what requests take together, connections what those who send them do.
+	admission   *admission
+	connections *connections
 	// crossOrigin finds requests that a browser sends for a page of another site.
 	crossOrigin *http.CrossOriginProtection
 }
@@ -84,7 +91,17 @@ func New(cfg Config) (*Server, error) {
 			return nil, err
 		}
 	}
-	s := &Server{cfg: cfg, echo: echo.New(), metrics: newMetrics(cfg), crossOrigin: http.NewCrossOriginProtection()}
+	if cfg.MaxConnections <= 0 {
+		cfg.MaxConnections = 2000
+	}
+	strangers := cfg.MaxConnections
+	if cfg.Access.Required() {
+		strangers = (strangers + 1) / 2
+	}
+	s := &Server{
+		cfg: cfg, echo: echo.New(), metrics: newMetrics(cfg), admission: newAdmission(cfg.Access),
+		connections: newConnections(cfg.MaxConnections, strangers), crossOrigin: http.NewCrossOriginProtection(),
+	}
 	e := s.echo
 	e.IPExtractor = echo.ExtractIPDirect()
 	if len(cfg.TrustedProxies) > 0 {
@@ -99,6 +116,7 @@ func New(cfg Config) (*Server, error) {
 	e.Use(
 		withRequestID,
 		s.observe,
+		s.admission.admit,
 		allowHead,
 		secure(policyAPI),
 		s.recoverPanic,
@@ -129,7 +147,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	strict := api.NewStrictHandler(&handlers{cfg: cfg, metrics: s.metrics, status: &statusReader{cfg: cfg}, feeds: newFeedCache()}, []api.StrictMiddlewareFunc{keepRequest})
+	strict := api.NewStrictHandler(&handlers{cfg: cfg, metrics: s.metrics, status: &statusReader{cfg: cfg}, feeds: newFeedCache()}, []api.StrictMiddlewareFunc{streamLists, keepRequest})
 	api.RegisterHandlersWithOptions(e, strict, api.RegisterHandlersOptions{OperationMiddlewares: checks})
 
 	docs := echo.WrapHandler(docsHandler())
@@ -156,15 +174,16 @@ func New(cfg Config) (*Server, error) {
 		if m := c.Request().Method; m == http.MethodGet || m == http.MethodHead {
 			return look(c)
 		}
+		c.Request().Body = http.MaxBytesReader(c.Response(), c.Request().Body, maxBody)
 		return change(c)
 	}, secure(policyRiverUI), toSignIn)
 
 	admin := s.authorize("pprof", access.ScopeAdmin)
-	e.GET("/debug/pprof/*", echo.WrapHandler(http.HandlerFunc(pprof.Index)), admin)
+	e.GET("/debug/pprof/*", echo.WrapHandler(http.HandlerFunc(pprof.Index)), admin, shortProfile)
 	e.GET("/debug/pprof/cmdline", echo.WrapHandler(http.HandlerFunc(pprof.Cmdline)), admin)
-	e.GET("/debug/pprof/profile", echo.WrapHandler(http.HandlerFunc(pprof.Profile)), admin)
+	e.GET("/debug/pprof/profile", echo.WrapHandler(http.HandlerFunc(pprof.Profile)), admin, shortProfile)
 	e.GET("/debug/pprof/symbol", echo.WrapHandler(http.HandlerFunc(pprof.Symbol)), admin)
-	e.GET("/debug/pprof/trace", echo.WrapHandler(http.HandlerFunc(pprof.Trace)), admin)
+	e.GET("/debug/pprof/trace", echo.WrapHandler(http.HandlerFunc(pprof.Trace)), admin, shortProfile)
 
 	compressed, err := compress(e)
 	if err != nil {
@@ -179,6 +198,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.http = &http.Server{
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 60 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		ConnContext: withConnection, ConnState: stateChanged,
 		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 	}
 	return s, nil
@@ -192,7 +212,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if err := s.riverUI.Start(ctx); err != nil {
 		return fmt.Errorf("mount River UI: %w", err)
 	}
-	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.http.Serve(guarded{l, s.connections}); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -220,10 +240,11 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		took := time.Since(started)
 		s.recordEnd(c)
 		r, status := c.Request(), c.Response().Status
-		s.metrics.request(c.Path(), methodOf(r), status, took)
-		attrs := []any{"method", methodOf(r), "path", r.URL.Path, "status", status, "duration", took, "request_id", requestID(c)}
+		method := knownMethod(r)
+		s.metrics.request(routeOf(c), method, status, took)
+		attrs := []any{"method", method, "path", r.URL.Path, "status", status, "duration", took, "request_id", requestID(c)}
 		if span := trace.SpanFromContext(r.Context()); span.SpanContext().IsValid() {
-			span.SetName(methodOf(r) + " " + c.Path())
+			span.SetName(method + " " + routeOf(c))
 			attrs = append(attrs, "trace_id", span.SpanContext().TraceID().String())
 		}
 		s.cfg.Logger.Debug("request", attrs...)
@@ -254,6 +275,8 @@ type handlers struct {
 	metrics *metrics
 	status  *statusReader
 	feeds   *feedCache
+	// readiness is one look for all who wait for it.
+	readiness singleflight.Group
 }
 
 var _ api.StrictServerInterface = (*handlers)(nil)

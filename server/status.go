@@ -118,7 +118,7 @@ type statusStream struct {
 
 // VisitGetStatusResponse implements the response of the operation.
 func (s statusStream) VisitGetStatusResponse(w http.ResponseWriter) error {
-	send, end := s.metrics.stream(w)
+	send, end := s.metrics.stream(s.ctx, w)
 	defer end()
 	if isHead(s.ctx) {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -14,13 +15,41 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
+// maxProfile is how long a profile or a trace may take.
+const maxProfile = 60
+
+// shortProfile refuses profiles that would take long: they are sent for as long as they are made.
+func shortProfile(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		text := c.QueryParam("seconds")
+		if seconds, err := strconv.ParseFloat(text, 64); text != "" && (err != nil || !(seconds >= 0 && seconds <= maxProfile)) {
+			return invalidField("/query/seconds", "is %s: want 0 to %d", quoted(text), maxProfile)
+		}
+		return next(c)
+	}
+}
+
 func (h *handlers) GetHealth(context.Context, api.GetHealthRequestObject) (api.GetHealthResponseObject, error) {
 	return api.GetHealth200JSONResponse{Status: "ok"}, nil
 }
 
+// GetReadiness looks once for all who ask at the same time: it is for everybody, and not counted.
 func (h *handlers) GetReadiness(ctx context.Context, _ api.GetReadinessRequestObject) (api.GetReadinessResponseObject, error) {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
-	defer cancel()
+	look := h.readiness.DoChan("", func() (any, error) {
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+		defer cancel()
+		return h.ready(limited), nil
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case got := <-look:
+		r, _ := got.Val.(api.GetReadinessResponseObject)
+		return r, got.Err
+	}
+}
+
+func (h *handlers) ready(ctx context.Context) api.GetReadinessResponseObject {
 	r := api.Readiness{Status: api.Ready}
 	add := func(name string, err error, good string) {
 		c := api.Check{Name: name, Ok: err == nil, Detail: good}
@@ -45,9 +74,9 @@ func (h *handlers) GetReadiness(ctx context.Context, _ api.GetReadinessRequestOb
 		r.Checks = append(r.Checks, api.Check{Name: "workers", Ok: err == nil && alive > 0, Detail: fmt.Sprintf("%d alive", alive)})
 	}
 	if r.Status == api.NotReady {
-		return api.GetReadiness503JSONResponse(r), nil
+		return api.GetReadiness503JSONResponse(r)
 	}
-	return api.GetReadiness200JSONResponse(r), nil
+	return api.GetReadiness200JSONResponse(r)
 }
 
 // publicError keeps an error's text, which may name hosts and users, out of an answer that anybody may ask for.

@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strconv"
 	"time"
 
@@ -48,7 +49,9 @@ func (m *meters) answered(ctx context.Context, took time.Duration, err error) {
 	var network *networkError
 	switch {
 	case errors.As(err, &s):
-		status = strconv.Itoa(s.Status)
+		if status = "other"; http.StatusText(s.Status) != "" { // a source chooses it
+			status = strconv.Itoa(s.Status)
+		}
 	case errors.As(err, &network):
 		status = "error"
 	}

@@ -148,6 +148,7 @@ type Control struct {
 	strays  *limiter // of addresses that send sessions which do not count: a page may, until somebody signs in
 	// proven are hashes of keys and sessions that counted lately: who sends one of them does not guess.
 	proven *expirable.LRU[string, struct{}]
+	keys   keySet
 	asks   singleflight.Group
 	watch  *watcher
 	oidc   *provider

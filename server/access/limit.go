@@ -1,10 +1,10 @@
 package access
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"net/http"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -15,7 +15,7 @@ import (
 // limiter counts the requests of many in a minute each: a bucket of so many, which fills evenly.
 type limiter struct {
 	perMinute int
-	buckets   *lru.Cache[string, *rate.Limiter]
+	buckets   *lru.Cache[[16]byte, *rate.Limiter] // by a hash, so that long names take no more memory
 
 	mu     sync.Mutex
 	asking map[string]*asking // the lookups that may count, by bucket
@@ -28,11 +28,13 @@ type asking struct {
 }
 
 func newLimiter(perMinute int) *limiter {
-	buckets, _ := lru.New[string, *rate.Limiter](10_000) // who is pushed out begins anew: it was not busy
+	buckets, _ := lru.New[[16]byte, *rate.Limiter](10_000) // who is pushed out begins anew: it was not busy
 	return &limiter{perMinute: perMinute, buckets: buckets, asking: map[string]*asking{}}
 }
 
-func (l *limiter) bucket(key string) *rate.Limiter {
+func (l *limiter) bucket(name string) *rate.Limiter {
+	sum := sha256.Sum256([]byte(name))
+	key := [16]byte(sum[:])
 	if b, ok := l.buckets.Get(key); ok {
 		return b
 	}
@@ -131,18 +133,7 @@ func (l *limiter) end(key string) {
 
 // addressKey is the bucket of the requests of an address that are nobody's. Whoever has an address of IPv6 has as many as
 // they like: their network counts.
-func addressKey(address string) string {
-	if ip, err := netip.ParseAddr(address); err == nil {
-		ip = ip.Unmap().WithZone("")
-		address = ip.String()
-		if ip.Is6() {
-			if network, err := ip.Prefix(64); err == nil {
-				address = network.String()
-			}
-		}
-	}
-	return "address " + address
-}
+func addressKey(address string) string { return "address " + Network(address) }
 
 func (l *limiter) refuse(seconds float64) error {
 	return &LimitError{PerMinute: l.perMinute, RetryAfter: time.Duration(seconds * float64(time.Second))}

@@ -185,9 +185,9 @@ func (c *auditCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	w := newTable(a.out, "AT", "WHO", "FROM", "SAYS IT IS", "WHAT", "PATH", "ANSWER")
+	w := newTable(a.out, "AT", "WHO", "FROM", "WHAT", "PATH", "ANSWER", "SAYS IT IS")
 	for _, e := range resp.JSON200.Items {
-		w.row(when(&e.At), e.Actor, e.RemoteAddress, claims(e), e.Operation, e.Method+" "+e.Path, ending(e))
+		w.row(when(&e.At), e.Actor, e.RemoteAddress, e.Operation, e.Method+" "+e.Path, ending(e), claims(e))
 	}
 	return w.flush()
 }

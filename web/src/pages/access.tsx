@@ -320,6 +320,7 @@ function Audit() {
                       </td>
                       <td data-label={t('access.who')} className="break">
                         {e.actor} <span className="muted small">{e.remote_address}</span>
+                        {(e.claimed_name || e.client) && <p className="muted small">{t('access.saysItIs', { claim: [e.claimed_name, e.client].filter(Boolean).join(', ') })}</p>}
                       </td>
                       <td data-label={t('access.what')} className="break">
                         {e.operation}
@@ -330,9 +331,10 @@ function Audit() {
                         </p>
                       </td>
                       <td data-label={t('access.answer')}>
-                        <span className={`badge ${e.status < 400 ? 'good' : 'bad'}`} style={{ paddingLeft: '0.55rem' }}>
-                          {e.status}
+                        <span className={`badge ${e.status > 0 && e.status < 400 ? 'good' : 'bad'}`} style={{ paddingLeft: '0.55rem' }}>
+                          {e.status === 0 ? t('access.notRecorded') : e.status}
                         </span>
+                        {(e.more ?? 0) > 0 && <p className="muted small">{t('access.moreRefused', { count: e.more })}</p>}
                       </td>
                     </tr>
                   ))}

@@ -93,7 +93,14 @@ func TestRolesThatCannotBeRead(t *testing.T) {
 	if got := b.scope(); got != "none" {
 		t.Errorf("userinfo tells of another: %s", got)
 	}
+	// So at the sign-in, of somebody whose roles are told there alone.
+	p.set(func() { p.claims = func(c map[string]any) { delete(c, "roles") } })
+	decode[api.Problem](t, p.signIn(s.browser(), "ada"), http.StatusUnauthorized)
 	p.set(func() { p.sub = "" })
+	if got := p.enter(s, "ada").scope(); got != "read" {
+		t.Errorf("roles that userinfo alone tells: %s", got)
+	}
+	p.set(func() { p.claims = nil })
 	b = p.enter(s, "ada")
 	p.set(func() { p.status = http.StatusServiceUnavailable })
 	s.aged("4 minutes 30 seconds")

@@ -229,7 +229,7 @@ func (p *provider) exchange(ctx context.Context, code, nonce, verifier string) (
 	}
 	if _, told := p.rolesOf(claims); !told && provider.provider.UserInfoEndpoint() != "" {
 		more, err := p.userInfo(ctx, provider, token, id.Subject)
-		if err != nil && !errors.Is(err, ErrRefused) {
+		if err != nil {
 			return nil, nil, err
 		}
 		for name, value := range more {

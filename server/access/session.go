@@ -204,7 +204,9 @@ func (c *Control) begin(w http.ResponseWriter, r *http.Request, address string, 
 
 // setCookie gives the browser something to keep; nothing takes it away.
 func (c *Control) setCookie(w http.ResponseWriter, name, value string, lifetime time.Duration) {
-	cookie := &http.Cookie{Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: c.cfg.SecureCookies, MaxAge: int(lifetime.Seconds()), Expires: time.Now().Add(lifetime)}
+	cookie := &http.Cookie{ //nolint:gosec // Secure where the address of the server is
+		Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: c.cfg.SecureCookies, MaxAge: int(lifetime.Seconds()), Expires: time.Now().Add(lifetime),
+	}
 	if value == "" {
 		cookie.MaxAge, cookie.Expires = -1, time.Unix(1, 0)
 	}
@@ -337,7 +339,7 @@ func seal(secret, purpose string, value any) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return aead.Seal(nil, nil, plain, []byte(purpose)), nil
+	return aead.Seal(nil, nil, plain, []byte(purpose)), nil //nolint:gosec // it makes a nonce by chance
 }
 
 // unseal is false if it was not sealed so.

@@ -16,7 +16,6 @@ export function isSamePath(given: string): boolean {
     if (new URL(given, here).origin !== here) return false
     let path = given.replace(/[?#].*$/, '')
     for (let first = true; ; first = false) {
-      // eslint-disable-next-line no-control-regex
       if (path.includes('//') || /[\u0000-\u001f\u007f\\]/.test(path)) return false
       let decoded: string
       try {

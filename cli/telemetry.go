@@ -46,11 +46,7 @@ func (a *app) tracing() (provider trace.TracerProvider, stop func(), err error) 
 	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
 		return nil, nil, fmt.Errorf("tracing: %w", err)
 	}
-	limits := sdktrace.NewSpanLimits() // as the environment says
-	if limits.AttributeValueLengthLimit < 0 {
-		limits.AttributeValueLengthLimit = 1024 // clients choose addresses and headers, and spans wait in memory
-	}
-	p := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(service), sdktrace.WithRawSpanLimits(limits))
+	p := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(service), sdktrace.WithRawSpanLimits(spanLimits()))
 	return p, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), 2*time.Second)
 		defer cancel()
@@ -58,6 +54,18 @@ func (a *app) tracing() (provider trace.TracerProvider, stop func(), err error) 
 			a.log.Warn("the last spans could not be sent", "error", err)
 		}
 	}, nil
+}
+
+// maxAttribute is the longest attribute of a span in bytes, unless OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT says otherwise.
+const maxAttribute = 1024
+
+// spanLimits bounds what the client sent: some 2,000 spans wait to be exported, each with a path and a User-Agent.
+func spanLimits() sdktrace.SpanLimits {
+	limits := sdktrace.NewSpanLimits()
+	if limits.AttributeValueLengthLimit < 0 {
+		limits.AttributeValueLengthLimit = maxAttribute
+	}
+	return limits
 }
 
 func newRegistry() *prometheus.Registry {

@@ -95,6 +95,21 @@ func TestTargetsAreBounded(t *testing.T) {
 	}
 }
 
+// TestPathsThatCannotBeStored has what Postgres does not store in a path, as the router hands it on: escaped where a slash
+// is escaped too, else not.
+func TestPathsThatCannotBeStored(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	for _, slug := range []string{"%ff", "a%2Fb%ff", "%25ff", "%00", "a%2F%00", "%2500", "a%2F%25ff"} {
+		a := s.do("GET", "/politicians/"+slug, "")
+		if strings.HasSuffix(slug, "%2F%25ff") { // it is a percent sign
+			decode[api.Problem](t, a, 404)
+			continue
+		}
+		refused(t, a, 422, "/path/slug")
+	}
+}
+
 // TestSignInsAreShort takes no long body from somebody who is not known.
 func TestSignInsAreShort(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -8,8 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"encoding/json"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
@@ -371,11 +370,8 @@ func FuzzRequest(f *testing.F) {
 		var a asked
 		if op < 0 {
 			a = seeds[names[(-1-op)%len(names)]]
-			if (-1 - op) < 0 {
-				t.Skip()
-			}
 		} else {
-			m := &maker{Rand: rand.New(rand.NewPCG(seed, uint64(op))), extra: extra} //nolint:gosec // to repeat it
+			m := &maker{Rand: rand.New(rand.NewPCG(seed, uint64(op))), extra: extra}
 			a = m.request(ops[op%len(ops)], int(who)%3)
 		}
 		if strings.Contains(a.target, " ") || a.method == http.MethodConnect {

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
@@ -27,6 +29,10 @@ const (
 	maxHeading     = 8 << 20
 	headingShare   = 4 << 10
 
+	// closesPerSecond is how many connections are closed in a second to make room. Otherwise clients that come back as
+	// soon as they are closed would keep the server busy with nothing else.
+	closesPerSecond = 300
+
 	// maxOfClient is how many connections of one client are kept whatever strangers do.
 	maxOfClient = 128
 )
@@ -38,6 +44,7 @@ type connections struct {
 	most    int // in all
 	unknown int // of those that nobody is known to be behind
 
+	closes  *rate.Limiter
 	heading atomic.Int64 // bytes of headers that are not whole yet
 
 	mu        sync.Mutex
@@ -48,7 +55,7 @@ type connections struct {
 }
 
 func newConnections(most, unknown int) *connections {
-	return &connections{most: most, unknown: unknown, networks: map[string]*list.List{}, clients: map[string]int{}}
+	return &connections{most: most, unknown: unknown, closes: rate.NewLimiter(closesPerSecond, closesPerSecond), networks: map[string]*list.List{}, clients: map[string]int{}}
 }
 
 // guarded is a listener whose connections are bounded.
@@ -64,11 +71,20 @@ func (g guarded) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
+		if g.all.full() {
+			_ = g.all.closes.Wait(context.Background()) // a few milliseconds; others wait in the system's queue
+		}
 		if mine := g.all.add(c); mine != nil {
 			return mine, nil
 		}
 		_ = c.Close() // all others are of clients that are known
 	}
+}
+
+func (l *connections) full() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open >= l.most || l.strangers >= l.unknown
 }
 
 // add takes a connection in, for which another one may be closed; nil if none may.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -33,6 +34,10 @@ const (
 	// soon as they are closed would keep the server busy with nothing else.
 	closesPerSecond = 300
 
+	// manyConnections are so many that memory is given back to the system once nearly all of them are gone. By itself it
+	// would go back after minutes.
+	manyConnections = 200
+
 	// maxOfClient is how many connections of one client are kept whatever strangers do.
 	maxOfClient = 128
 )
@@ -49,6 +54,7 @@ type connections struct {
 
 	mu        sync.Mutex
 	open      int
+	highest   int // open has been since memory was last given back
 	strangers int
 	networks  map[string]*list.List // the strangers by network, the oldest first
 	clients   map[string]int        // connections of each client that is known
@@ -105,6 +111,7 @@ func (l *connections) add(c net.Conn) *connection {
 		l.forget(out)
 	}
 	l.open++
+	l.highest = max(l.highest, l.open)
 	l.strangers++
 	if l.networks[mine.network] == nil {
 		l.networks[mine.network] = list.New()
@@ -139,6 +146,10 @@ func (l *connections) forget(c *connection) {
 	}
 	c.gone = true
 	l.open--
+	if l.highest >= manyConnections && l.open <= l.highest/10 {
+		l.highest = l.open
+		time.AfterFunc(time.Second, debug.FreeOSMemory)
+	}
 	if c.client != "" {
 		if l.clients[c.client]--; l.clients[c.client] == 0 {
 			delete(l.clients, c.client)

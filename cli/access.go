@@ -21,7 +21,7 @@ type accessFlags struct {
 	SessionLifetime time.Duration `env:"SESSION_LIFETIME" default:"12h" help:"How long somebody stays signed in."`
 	RateLimit       int           `env:"RATE_LIMIT" default:"1200" help:"Most requests a minute of each key, each person and each address; 0: no limit."`
 	GuessLimit      int           `env:"GUESS_LIMIT" default:"30" help:"Most wrong keys a minute of each address; past it, nothing that it sends is looked up but what counted lately."`
-	MaxConnections  int           `env:"MAX_CONNECTIONS" default:"2000" help:"Most connections at once; where a key is required, half of them may be of clients that have shown none."`
+	MaxConnections  int           `env:"MAX_CONNECTIONS" default:"4000" help:"Most connections at once; where a key is required, half of them may be of clients that have shown none."`
 	CORSOrigins     []string      `name:"cors-origins" env:"CORS_ORIGINS" help:"Sites whose pages may use the API, e.g. https://bills.example.org." placeholder:"ORIGIN"`
 	TrustedProxies  []string      `env:"TRUSTED_PROXIES" help:"Proxies whose X-Forwarded-For is believed, e.g. 10.0.0.0/8." placeholder:"CIDR"`
 

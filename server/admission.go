@@ -42,9 +42,12 @@ const (
 	// probesPerMinute is how often a network may probe before its answers are held back, and everythingPerMinute how often
 	// strangers in it may ask for anything: RATE_LIMIT counts operations, these are also files and what is not there.
 	probesPerMinute, everythingPerMinute = 3000, 6000
+	// strangersPerSecond is how many requests of all strangers together are answered in a second, so that they leave
+	// time for those who are known.
+	strangersPerSecond = 300
 	// refusalsPerSecond is how many refusals are answered at once; later ones are held back for heldBack, so that who
 	// asks again and again does so once in that time.
-	refusalsPerSecond = 100
+	refusalsPerSecond = 50
 	heldBack          = time.Second
 )
 
@@ -55,7 +58,7 @@ type admission struct {
 	lists, exports   *gate
 	probes           *access.Throttle
 	everything       *access.Throttle
-	refusals         *rate.Limiter
+	rush, refusals   *rate.Limiter
 }
 
 func newAdmission(control *access.Control) *admission {
@@ -66,7 +69,7 @@ func newAdmission(control *access.Control) *admission {
 		lists:     newGate(listMemory, listShare, 16*knownShare, 10*time.Second),
 		exports:   newGate(maxExports, exportsShare, 16*knownShare, 10*time.Second),
 		probes:    access.NewThrottle(probesPerMinute), everything: access.NewThrottle(everythingPerMinute),
-		refusals: rate.NewLimiter(refusalsPerSecond, 2*refusalsPerSecond),
+		rush: rate.NewLimiter(strangersPerSecond, 2*strangersPerSecond), refusals: rate.NewLimiter(refusalsPerSecond, 2*refusalsPerSecond),
 	}
 }
 
@@ -158,6 +161,9 @@ func (a *admission) enter(c echo.Context, where *gate, t *turn, stranger bool, n
 	if stranger && a.control.Limited() {
 		if err := a.everything.Allow(t.client); err != nil {
 			return err
+		}
+		if !a.rush.Allow() {
+			return busy(c.Response().Header(), errFull)
 		}
 	}
 	if t.leave, err = where.enter(r.Context(), t.client, 1); err != nil {

@@ -7,9 +7,12 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
@@ -27,6 +30,14 @@ const (
 	maxHeading     = 8 << 20
 	headingShare   = 4 << 10
 
+	// closesPerSecond is how many connections are closed in a second to make room. Otherwise clients that come back as
+	// soon as they are closed would keep the server busy with nothing else.
+	closesPerSecond = 300
+
+	// manyConnections are so many that memory is given back to the system once nearly all of them are gone. By itself it
+	// would go back after minutes.
+	manyConnections = 200
+
 	// maxOfClient is how many connections of one client are kept whatever strangers do.
 	maxOfClient = 128
 )
@@ -38,17 +49,19 @@ type connections struct {
 	most    int // in all
 	unknown int // of those that nobody is known to be behind
 
+	closes  *rate.Limiter
 	heading atomic.Int64 // bytes of headers that are not whole yet
 
 	mu        sync.Mutex
 	open      int
+	highest   int // open has been since memory was last given back
 	strangers int
 	networks  map[string]*list.List // the strangers by network, the oldest first
 	clients   map[string]int        // connections of each client that is known
 }
 
 func newConnections(most, unknown int) *connections {
-	return &connections{most: most, unknown: unknown, networks: map[string]*list.List{}, clients: map[string]int{}}
+	return &connections{most: most, unknown: unknown, closes: rate.NewLimiter(closesPerSecond, closesPerSecond), networks: map[string]*list.List{}, clients: map[string]int{}}
 }
 
 // guarded is a listener whose connections are bounded.
@@ -64,11 +77,20 @@ func (g guarded) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
+		if g.all.full() {
+			_ = g.all.closes.Wait(context.Background()) // a few milliseconds; others wait in the system's queue
+		}
 		if mine := g.all.add(c); mine != nil {
 			return mine, nil
 		}
 		_ = c.Close() // all others are of clients that are known
 	}
+}
+
+func (l *connections) full() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.open >= l.most || l.strangers >= l.unknown
 }
 
 // add takes a connection in, for which another one may be closed; nil if none may.
@@ -89,6 +111,7 @@ func (l *connections) add(c net.Conn) *connection {
 		l.forget(out)
 	}
 	l.open++
+	l.highest = max(l.highest, l.open)
 	l.strangers++
 	if l.networks[mine.network] == nil {
 		l.networks[mine.network] = list.New()
@@ -123,6 +146,10 @@ func (l *connections) forget(c *connection) {
 	}
 	c.gone = true
 	l.open--
+	if l.highest >= manyConnections && l.open <= l.highest/10 {
+		l.highest = l.open
+		time.AfterFunc(time.Second, debug.FreeOSMemory)
+	}
 	if c.client != "" {
 		if l.clients[c.client]--; l.clients[c.client] == 0 {
 			delete(l.clients, c.client)

@@ -56,7 +56,7 @@ type Config struct {
 	Metrics *prometheus.Registry
 	// Tracer is where the spans of requests go; nil: nowhere.
 	Tracer trace.TracerProvider
-	// MaxConnections bounds the connections there are at once; default 2000. Half of them may be of clients that have not
+	// MaxConnections bounds the connections there are at once; default 4000. Half of them may be of clients that have not
 	// shown a key, where keys are required.
 	MaxConnections int
 	// Version and Revision are what GET /version says; default "dev" and empty.
@@ -92,7 +92,7 @@ func New(cfg Config) (*Server, error) {
 		}
 	}
 	if cfg.MaxConnections <= 0 {
-		cfg.MaxConnections = 2000
+		cfg.MaxConnections = 4000
 	}
 	strangers := cfg.MaxConnections
 	if cfg.Access.Required() {

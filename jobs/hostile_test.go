@@ -78,8 +78,8 @@ func TestHostileList(t *testing.T) {
 	})
 	run = s.run("fetch_latest_bills", `{"limit": 10}`)
 	logs, err = s.store.FetchLogs(t.Context(), parliament.FetchLogFilter{RunID: &run.ID, Limit: 10})
-	if err != nil || run.Status != orchestrator.StatusSuccess || len(logs) != 1 || logs[0].RecordsFailed != 301 || len(logs[0].Errors) != 10 {
-		t.Fatalf("%s: %+v, %v", run.Status, logs, err)
+	if err != nil || run.Status != orchestrator.StatusSuccess || len(logs) != 1 || logs[0].RecordsFailed < 301 || len(logs[0].Errors) != 10 {
+		t.Fatalf("%s: %.2000s, %v", run.Status, fmt.Sprintf("%+v", logs), err)
 	}
 	for _, e := range logs[0].Errors {
 		if len(e.Message) > 4000 || len(e.URL) > 4000 {

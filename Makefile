@@ -1,6 +1,6 @@
 # Parliament Explorer. `make help` lists the targets.
 
-.PHONY: help generate lint test race bench build chaos year fuzz faults ui sdk e2e screenshots bench-ui
+.PHONY: help contract-fuzz generate lint test race bench build chaos year fuzz faults ui sdk e2e screenshots bench-ui
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ chaos: ## Five minutes of kills, freezes and restarts, then an independent check
 
 faults: ## Disk full, WAL full, connections full, a serializable role, restarts of Postgres, under load; EXPLORER_FAULTS (how long each lasts), FAULTS_RUNS and FAULTS_SEED change it; root on Linux gets a small disk
 	EXPLORER_FAULTS=$${EXPLORER_FAULTS:-30s} go test -count=1 -v -timeout 30m -run TestFaults ./cli
+
+contract-fuzz: ## Ask a server for everything in its contract with schemathesis; EXAMPLES of each operation, SEED makes others (wants Python)
+	.ci/contract
 
 FUZZTIME ?= 60s
 fuzz: ## Fuzz every parser of outside data, FUZZTIME (60s) each; what it finds stays in testdata/fuzz

@@ -1,6 +1,6 @@
 # Parliament Explorer. `make help` lists the targets.
 
-.PHONY: help generate lint test race bench build chaos year fuzz faults hostile ui sdk e2e screenshots bench-ui
+.PHONY: help contract-fuzz generate lint test race bench build chaos year fuzz faults hostile ui sdk e2e screenshots bench-ui
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-10s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ faults: ## Disk full, WAL full, connections full, a serializable role, restarts 
 
 hostile: ## 2,000 hostile clients beside a normal one for five minutes; EXPLORER_HOSTILE (a duration) changes it
 	EXPLORER_HOSTILE=$${EXPLORER_HOSTILE:-5m} go test -count=1 -v -timeout 30m -run TestHostile ./cli
+
+contract-fuzz: ## Ask a server for everything in its contract with schemathesis; EXAMPLES of each operation, SEED makes others (wants Python)
+	.ci/contract
 
 FUZZTIME ?= 60s
 fuzz: ## Fuzz every parser of outside data, FUZZTIME (60s) each; what it finds stays in testdata/fuzz

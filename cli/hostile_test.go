@@ -238,8 +238,10 @@ func hostilities() map[string]hostility {
 				sleep(ctx, 20*time.Second)
 			}
 		},
-		"flood":        requests(100, 20*time.Millisecond, func(rng *rand.Rand) string { return get("/nothing" + fmt.Sprint(rng.Uint64())) }),
-		"made-up":      requests(100, 50*time.Millisecond, func(rng *rand.Rand) string { return fmt.Sprintf("M%d", rng.Uint32()) + strings.TrimPrefix(get("/bills"), "GET") }),
+		"flood": requests(100, 20*time.Millisecond, func(rng *rand.Rand) string { return get("/nothing" + fmt.Sprint(rng.Uint64())) }),
+		"made-up": requests(100, 50*time.Millisecond, func(rng *rand.Rand) string {
+			return fmt.Sprintf("M%d", rng.Uint32()) + strings.TrimPrefix(get("/bills"), "GET")
+		}),
 		"deep webhook": requests(20, 200*time.Millisecond, func(*rand.Rand) string { return post("/webhooks/webhook_sensor", deepNULs(2000, 60<<10)) }),
 		"deep sign-in": requests(20, 200*time.Millisecond, func(*rand.Rand) string { return post("/session", deepNULs(500, 3<<10)) }),
 		"wrong keys": requests(100, 50*time.Millisecond, func(rng *rand.Rand) string {

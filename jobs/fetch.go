@@ -316,7 +316,7 @@ func (f *fetch) conclude(fetchErr error, stored int) (parliament.FetchLog, error
 	f.tellCauses()
 	survived := f.errors
 	if fetchErr != nil {
-		first := parliament.FetchError{Message: fetchErr.Error()}
+		first := parliament.FetchError{Message: upstream.Words(fetchErr.Error())}
 		if unavailable != nil {
 			first.URL = f.sourceURL(unavailable.Source)
 		}

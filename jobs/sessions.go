@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -59,6 +60,9 @@ func (f *fetch) sessions(ctx context.Context) (sessions []string, current string
 		codes := map[string]bool{}
 		for id := range f.legisinfoItems(items, faults) {
 			codes[id.SessionCode()] = true
+		}
+		if len(codes) == 0 && len(f.errors) > 0 {
+			return nil, orchestrator.Permanent(fmt.Errorf("nothing in LEGISinfo's list can be read: %s", f.errors[0].Message))
 		}
 		if len(codes) == 0 {
 			return nil, orchestrator.Permanent(errors.New("LEGISinfo's list has no bill"))

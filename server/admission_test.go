@@ -15,8 +15,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// raw sends bytes on a connection of its own, and gives that.
-func (s *site) raw(text string) net.Conn {
+// dial sends bytes on a connection of its own, and gives that.
+func (s *site) dial(text string) net.Conn {
 	s.t.Helper()
 	c, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
 	if err != nil {
@@ -44,7 +44,7 @@ func TestSeriesAreFixed(t *testing.T) {
 			}
 		}
 		b.WriteString("GET /version HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-		if _, err := io.Copy(io.Discard, s.raw(b.String())); err != nil {
+		if _, err := io.Copy(io.Discard, s.dial(b.String())); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -65,7 +65,7 @@ func TestOneFeedForAllHosts(t *testing.T) {
 	tags := map[string]bool{}
 	for _, form := range []string{"rss", "atom", "json"} {
 		for _, host := range []string{"a.localhost", "b.localhost", "o'brien&co.localhost"} {
-			c := s.raw("GET /feeds/bills." + form + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n")
+			c := s.dial("GET /feeds/bills." + form + " HTTP/1.1\r\nHost: " + host + "\r\nConnection: close\r\n\r\n")
 			resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 			if err != nil {
 				t.Fatal(err)
@@ -106,7 +106,7 @@ func TestBodiesOfStrangers(t *testing.T) {
 	decodes("/webhooks/hook", blank(65<<10), http.StatusRequestEntityTooLarge)
 	decodes("/assets/echo/materialize", blank(500<<10), http.StatusAccepted, bearer(key)...)
 	// What is not read is not held either, and the answer comes before the body.
-	c := s.raw("GET /healthz?x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\n")
+	c := s.dial("GET /healthz?x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\n")
 	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
 	if err != nil || resp.StatusCode != http.StatusUnprocessableEntity {
 		t.Errorf("%v, %v", resp, err)
@@ -138,7 +138,7 @@ func TestSlowStrangersAndAKey(t *testing.T) {
 	_, key := s.key("ops", access.ScopeRead, nil)
 	var slow []net.Conn
 	for range 100 {
-		slow = append(slow, s.raw("POST /session HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"))
+		slow = append(slow, s.dial("POST /session HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"))
 	}
 	for range 20 {
 		if got := s.do("GET", "/version", "", bearer(key)...); got.StatusCode != http.StatusOK {
@@ -171,7 +171,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	})
 	_, key := few.key("ops", access.ScopeRead, nil)
 	request := "GET /version HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + key + "\r\n\r\n"
-	mine := few.raw(request)
+	mine := few.dial(request)
 	answers := bufio.NewReader(mine)
 	ask := func() {
 		t.Helper()
@@ -187,7 +187,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	ask()
 	var all []net.Conn
 	for range 50 {
-		all = append(all, few.raw("GET / HTTP/1.1\r\n"))
+		all = append(all, few.dial("GET / HTTP/1.1\r\n"))
 	}
 	for _, c := range all[:40] { // closed by the server: nothing comes from the others
 		if n, err := c.Read(make([]byte, 1)); err == nil {

@@ -187,7 +187,7 @@ func ParseItem(raw []byte) (Item, error) {
 	}
 	err := json.Unmarshal(raw, &r)
 	item := Item{
-		ID: r.BillID, Session: upstream.Cut(r.ParlSessionCode, upstream.MaxName), Number: upstream.Cut(r.BillNumberFormatted, upstream.MaxName),
+		ID: r.BillID, Session: upstream.Cut(r.ParlSessionCode, upstream.MaxMark), Number: upstream.Cut(r.BillNumberFormatted, upstream.MaxMark),
 		LongTitleEn: text(r.LongTitleEn), LongTitleFr: text(r.LongTitleFr), ShortTitleEn: text(r.ShortTitleEn), ShortTitleFr: text(r.ShortTitleFr),
 		TypeEn: name(r.BillTypeEn), TypeFr: name(r.BillTypeFr), StatusEn: name(r.CurrentStatusEn), StatusFr: name(r.CurrentStatusFr),
 		Chamber: chamber(r.OriginatingChamberID), SponsorName: name(r.SponsorEn),

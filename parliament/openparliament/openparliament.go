@@ -182,7 +182,7 @@ func ParseBill(raw []byte) (Bill, error) {
 	}
 	err := json.Unmarshal(raw, &o)
 	b := Bill{
-		Session: upstream.Cut(o.Session, upstream.MaxName), Number: upstream.Cut(o.Number, upstream.MaxName),
+		Session: upstream.Cut(o.Session, upstream.MaxMark), Number: upstream.Cut(o.Number, upstream.MaxMark),
 		NameEn: upstream.Cut(o.Name.En, upstream.MaxText), NameFr: upstream.Cut(o.Name.Fr, upstream.MaxText), URL: o.URL,
 	}
 	if len(b.URL) > maxURL || strings.ContainsFunc(b.URL, unicode.IsControl) {

@@ -30,9 +30,9 @@ const (
 	maxValues = 100_000
 	// maxNumber is the longest number, in characters.
 	maxNumber = 40
-	// MaxName, MaxText and MaxProse bound texts, in characters: names and words for kinds, titles and remarks, whole pages
-	// of HTML. The longest of LEGISinfo have 200, 930 and 34,000.
-	MaxName, MaxText, MaxProse = 400, 2_000, 100_000
+	// MaxMark, MaxName, MaxText and MaxProse bound texts, in characters: sessions and numbers, names and words for kinds, titles and remarks, whole pages
+	// of HTML. The longest of LEGISinfo have 6, 200, 930 and 34,000.
+	MaxMark, MaxName, MaxText, MaxProse = 40, 400, 2_000, 100_000
 	// maxWords bounds a text of a source in a message.
 	maxWords = 500
 )

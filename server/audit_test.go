@@ -97,6 +97,7 @@ func (s *site) changes() []change {
 		"materializeAsset": `{"partition": "a"}`, "startJobRun": `{}`, "startRun": `{"assets": ["echo"]}`, "cancelRun": "", "retryRun": `{}`, "startSchedule": "", "stopSchedule": "", "runSchedule": "",
 		"startSensor": "", "stopSensor": "", "evaluateSensor": "", "setSensorCursor": `{"cursor": "x"}`, "forgetSensorRunKey": "", "startBackfill": `{"assets": ["parted"]}`, "pauseBackfill": "",
 		"resumeBackfill": "", "cancelBackfill": "", "retryBackfill": "", "testAlertChannel": "", "signIn": `{"key": "pex_x"}`, "signOut": "", "createKey": `{"name": "x", "scope": "read"}`, "revokeKey": "",
+		"endSession": "", "endSessions": "",
 	}
 	var out []change
 	for _, op := range s.operations() {
@@ -108,8 +109,11 @@ func (s *site) changes() []change {
 			s.t.Errorf("%s changes something: say here how", op)
 		}
 		path := op.path
-		if op.OperationID == "forgetSensorRunKey" {
+		switch op.OperationID {
+		case "forgetSensorRunKey":
 			path += "?key=x"
+		case "endSessions":
+			path += "?subject=x"
 		}
 		out = append(out, change{op.OperationID, op.method, path, body})
 	}
@@ -337,7 +341,7 @@ func TestAuditOfOddPaths(t *testing.T) {
 			n := len(s.entries())
 			status := s.raw(c.method, c.path, c.body)
 			all := s.entries()
-			if status == http.StatusBadRequest && len(all) == n { // its query cannot be read
+			if (status == http.StatusBadRequest || status == http.StatusRequestURITooLong) && len(all) == n { // it was not read
 				continue
 			}
 			if len(all) != n+1 || all[n].Operation != c.operation || int(all[n].Status) != status {
@@ -424,7 +428,7 @@ func TestAuditIsNotFilled(t *testing.T) {
 			}
 			const sent = 300
 			for range sent {
-				if a := s.do("POST", "/jobs/"+strings.Repeat("x", 8000)+"/runs", `{}`, header...); a.StatusCode != 401 && a.StatusCode != 403 {
+				if a := s.do("POST", "/jobs/"+strings.Repeat("x", 4000)+"/runs", `{}`, header...); a.StatusCode != 401 && a.StatusCode != 403 {
 					t.Fatalf("%d %s", a.StatusCode, a.body)
 				}
 			}

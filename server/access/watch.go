@@ -11,9 +11,9 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
-// watchEvery is how often the keys and sessions of requests in progress are looked at: with keyCache it makes what holds
-// "within two seconds" true.
-const watchEvery = time.Second
+// watchEvery is how often the keys and sessions of requests in progress are looked at. Whatever takes two looks, or waits
+// for a write to give up, still ends within two seconds.
+const watchEvery = 500 * time.Millisecond
 
 // errEnded is why a request ends whose key or session ended.
 var errEnded = errors.New("the key or session of this request has ended")

@@ -72,6 +72,7 @@ from .delivery import Delivery
 from .delivery_kind import DeliveryKind
 from .delivery_list import DeliveryList
 from .delivery_status import DeliveryStatus
+from .ended_sessions import EndedSessions
 from .event import Event
 from .event_data import EventData
 from .event_level import EventLevel
@@ -186,6 +187,8 @@ from .tick_kind import TickKind
 from .tick_list import TickList
 from .tick_status import TickStatus
 from .trigger import Trigger
+from .user_session import UserSession
+from .user_session_list import UserSessionList
 from .version import Version
 from .vote import Vote
 from .vote_chamber import VoteChamber
@@ -267,6 +270,7 @@ __all__ = (
     "DeliveryKind",
     "DeliveryList",
     "DeliveryStatus",
+    "EndedSessions",
     "Event",
     "EventData",
     "EventLevel",
@@ -381,6 +385,8 @@ __all__ = (
     "TickList",
     "TickStatus",
     "Trigger",
+    "UserSession",
+    "UserSessionList",
     "Version",
     "Vote",
     "VoteChamber",

@@ -9,23 +9,40 @@ from uuid import UUID
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..types import UNSET, Unset
+
 T = TypeVar("T", bound="AuditEntry")
 
 
 @_attrs_define
 class AuditEntry:
-    """
-    Attributes:
-        id (int):
-        at (datetime.datetime):
-        actor (str): Who: `key` and its name, `oidc` and the person, `cli` and the user, or an address.
-        key_id (None | UUID):
-        operation (str): An operation of this contract, or `riverui`.
-        method (str):
-        path (str):
-        status (int): What was answered.
-        remote_address (str):
-        request_id (str):
+    """One request that would change something. The entry is written before anything is done, and completed when the answer
+    is known.
+    `actor`, `key_id`, `issuer`, `subject` and `remote_address` are proven; `client` and `claimed_name` are what the
+    request or the identity provider says.
+
+        Attributes:
+            id (int):
+            at (datetime.datetime):
+            actor (str): Who, as far as it is proven: `key` and its name, `oidc` and the subject at its issuer, `cli` and
+                the user who opened the database, or `api client at` an address. Example: key dashboard.
+            key_id (None | UUID): The key that was sent.
+            operation (str): An operation of this contract, or `riverui`.
+            method (str):
+            path (str): The path, and the query of what was deleted; 500 characters at most. Control characters are written
+                as escapes.
+            status (int): What was answered. 0: it was begun, and how it ended was not recorded.
+            remote_address (str): An IP address, or `unknown`.
+            request_id (str):
+            issuer (None | str | Unset): The identity provider that vouches for the subject. Example:
+                https://id.example.org/realms/staff.
+            subject (None | str | Unset): The person at the issuer. Example: 248289761001.
+            claimed_name (None | str | Unset): What the identity provider says that the person is called. It is a claim: two
+                people may have the same. Example: ada@example.org.
+            client (None | str | Unset): What the request says that it was sent by, from `User-Agent`, 200 characters at
+                most. It is a claim: anybody may say anything. Example: explorer-cli/1.0 (alice@laptop).
+            more (int | Unset): How many further requests of the same sender were refused in the same minute. They have no
+                entries of their own. Example: 1234.
     """
 
     id: int
@@ -38,6 +55,11 @@ class AuditEntry:
     status: int
     remote_address: str
     request_id: str
+    issuer: None | str | Unset = UNSET
+    subject: None | str | Unset = UNSET
+    claimed_name: None | str | Unset = UNSET
+    client: None | str | Unset = UNSET
+    more: int | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -65,6 +87,32 @@ class AuditEntry:
 
         request_id = self.request_id
 
+        issuer: None | str | Unset
+        if isinstance(self.issuer, Unset):
+            issuer = UNSET
+        else:
+            issuer = self.issuer
+
+        subject: None | str | Unset
+        if isinstance(self.subject, Unset):
+            subject = UNSET
+        else:
+            subject = self.subject
+
+        claimed_name: None | str | Unset
+        if isinstance(self.claimed_name, Unset):
+            claimed_name = UNSET
+        else:
+            claimed_name = self.claimed_name
+
+        client: None | str | Unset
+        if isinstance(self.client, Unset):
+            client = UNSET
+        else:
+            client = self.client
+
+        more = self.more
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -81,6 +129,16 @@ class AuditEntry:
                 "request_id": request_id,
             }
         )
+        if issuer is not UNSET:
+            field_dict["issuer"] = issuer
+        if subject is not UNSET:
+            field_dict["subject"] = subject
+        if claimed_name is not UNSET:
+            field_dict["claimed_name"] = claimed_name
+        if client is not UNSET:
+            field_dict["client"] = client
+        if more is not UNSET:
+            field_dict["more"] = more
 
         return field_dict
 
@@ -120,6 +178,44 @@ class AuditEntry:
 
         request_id = d.pop("request_id")
 
+        def _parse_issuer(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        issuer = _parse_issuer(d.pop("issuer", UNSET))
+
+        def _parse_subject(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        subject = _parse_subject(d.pop("subject", UNSET))
+
+        def _parse_claimed_name(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        claimed_name = _parse_claimed_name(d.pop("claimed_name", UNSET))
+
+        def _parse_client(data: object) -> None | str | Unset:
+            if data is None:
+                return data
+            if isinstance(data, Unset):
+                return data
+            return cast(None | str | Unset, data)
+
+        client = _parse_client(d.pop("client", UNSET))
+
+        more = d.pop("more", UNSET)
+
         audit_entry = cls(
             id=id,
             at=at,
@@ -131,6 +227,11 @@ class AuditEntry:
             status=status,
             remote_address=remote_address,
             request_id=request_id,
+            issuer=issuer,
+            subject=subject,
+            claimed_name=claimed_name,
+            client=client,
+            more=more,
         )
 
         audit_entry.additional_properties = d

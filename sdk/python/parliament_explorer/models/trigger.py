@@ -14,9 +14,10 @@ T = TypeVar("T", bound="Trigger")
 class Trigger:
     """
     Attributes:
-        kind (str): Who or what started the run: api, cli, schedule, sensor, backfill or retry. Example: schedule.
-        name (None | str): Of the schedule or sensor, or the id of the backfill or of the run retried. Example:
-            fetch_bills_hourly.
+        kind (str): What started the run: api, cli, schedule, sensor, backfill or retry. A request is `cli` if it says
+            so; that is no proof. Example: schedule.
+        name (None | str): Of the schedule or sensor, or the id of the backfill or of the run retried. Of a request: who
+            sent it, as `actor` in the audit log. Example: fetch_bills_hourly.
     """
 
     kind: str

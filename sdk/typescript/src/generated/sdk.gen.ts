@@ -1123,6 +1123,8 @@ export const revokeKey = <ThrowOnError extends boolean = true>(options: Options<
  * Read who did what
  *
  * Every request that would change something, also those that were refused, and every sign-in, newest first.
+ * An entry is written before anything is done: what cannot be recorded is answered 503 and not done.
+ *
  */
 export const listAuditLog = <ThrowOnError extends boolean = true>(options?: Options<ListAuditLogData, ThrowOnError>) => (options?.client ?? client).get<ListAuditLogResponses, ListAuditLogErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {

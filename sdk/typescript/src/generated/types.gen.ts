@@ -182,11 +182,11 @@ export type FetchStatus = 'success' | 'partial_success' | 'failure' | 'source_un
 
 export type Trigger = {
     /**
-     * Who or what started the run: api, cli, schedule, sensor, backfill or retry.
+     * What started the run: api, cli, schedule, sensor, backfill or retry. A request is `cli` if it says so; that is no proof.
      */
     kind: string;
     /**
-     * Of the schedule or sensor, or the id of the backfill or of the run retried.
+     * Of the schedule or sensor, or the id of the backfill or of the run retried. Of a request: who sent it, as `actor` in the audit log.
      */
     name: string | null;
 };
@@ -2436,24 +2436,58 @@ export type CreateKeyRequest = {
     expires_at?: string;
 };
 
+/**
+ * One request that would change something. The entry is written before anything is done, and completed when the answer is known.
+ * `actor`, `key_id`, `issuer`, `subject` and `remote_address` are proven; `client` and `claimed_name` are what the request or the identity provider says.
+ *
+ */
 export type AuditEntry = {
     id: number;
     at: string;
     /**
-     * Who: `key` and its name, `oidc` and the person, `cli` and the user, or an address.
+     * Who, as far as it is proven: `key` and its name, `oidc` and the subject at its issuer, `cli` and the user who opened the database, or `api client at` an address.
      */
     actor: string;
+    /**
+     * The key that was sent.
+     */
     key_id: string | null;
+    /**
+     * The identity provider that vouches for the subject.
+     */
+    issuer?: string | null;
+    /**
+     * The person at the issuer.
+     */
+    subject?: string | null;
+    /**
+     * What the identity provider says that the person is called. It is a claim: two people may have the same.
+     */
+    claimed_name?: string | null;
+    /**
+     * What the request says that it was sent by, from `User-Agent`, 200 characters at most. It is a claim: anybody may say anything.
+     */
+    client?: string | null;
     /**
      * An operation of this contract, or `riverui`.
      */
     operation: string;
     method: string;
+    /**
+     * The path, and the query of what was deleted; 500 characters at most. Control characters are written as escapes.
+     */
     path: string;
     /**
-     * What was answered.
+     * What was answered. 0: it was begun, and how it ended was not recorded.
      */
     status: number;
+    /**
+     * How many further requests of the same sender were refused in the same minute. They have no entries of their own.
+     */
+    more?: number;
+    /**
+     * An IP address, or `unknown`.
+     */
     remote_address: string;
     request_id: string;
 };

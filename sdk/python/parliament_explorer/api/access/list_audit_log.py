@@ -99,6 +99,7 @@ def sync_detailed(
 
      Every request that would change something, also those that were refused, and every sign-in, newest
     first.
+    An entry is written before anything is done: what cannot be recorded is answered 503 and not done.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -143,6 +144,7 @@ def sync(
 
      Every request that would change something, also those that were refused, and every sign-in, newest
     first.
+    An entry is written before anything is done: what cannot be recorded is answered 503 and not done.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -182,6 +184,7 @@ async def asyncio_detailed(
 
      Every request that would change something, also those that were refused, and every sign-in, newest
     first.
+    An entry is written before anything is done: what cannot be recorded is answered 503 and not done.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -224,6 +227,7 @@ async def asyncio(
 
      Every request that would change something, also those that were refused, and every sign-in, newest
     first.
+    An entry is written before anything is done: what cannot be recorded is answered 503 and not done.
 
     Args:
         limit (int | Unset):  Default: 50.

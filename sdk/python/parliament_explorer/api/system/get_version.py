@@ -30,16 +30,6 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
 
         return response_400
 
-    if response.status_code == 401:
-        response_401 = problem_of(response)
-
-        return response_401
-
-    if response.status_code == 403:
-        response_403 = problem_of(response)
-
-        return response_403
-
     if response.status_code == 422:
         response_422 = problem_of(response)
 

@@ -51,7 +51,7 @@ func (c *backupCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	err = printf(a.err, "%s: %s in %s\n", c.File, byteSize(info.Size()), time.Since(began).Round(time.Millisecond))
+	err = writef(a.err, "%s: %s in %s\n", c.File, byteSize(info.Size()), time.Since(began).Round(time.Millisecond))
 	return err
 }
 
@@ -89,7 +89,7 @@ func (c *restoreCmd) Run(a *app) error {
 	if err := d.Pool.QueryRow(a.ctx, `SELECT (SELECT count(*) FROM bills), (SELECT count(*) FROM runs), (SELECT count(*) FROM schedules WHERE running)`).Scan(&bills, &runs, &schedules); err != nil {
 		return err
 	}
-	err = printf(a.err, "Restored in %s: %d bills, %d runs, %d schedules running.\n", time.Since(began).Round(time.Millisecond), bills, runs, schedules)
+	err = writef(a.err, "Restored in %s: %d bills, %d runs, %d schedules running.\n", time.Since(began).Round(time.Millisecond), bills, runs, schedules)
 	return err
 }
 

@@ -180,6 +180,6 @@ func (versionCmd) Run(a *app) error {
 	if a.revision != "" {
 		line += " (" + a.revision + ")"
 	}
-	err := printLine(a.out, line)
+	err := writeLine(a.out, line)
 	return err
 }

@@ -79,7 +79,7 @@ func (c *createKeyCmd) Run(a *app) error {
 		return encodeJSON(a.out, api.NewKey{ID: row.ID, Name: row.Name, Prefix: row.Prefix, Scope: api.Scope(row.Scope), CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, Key: key})
 	}
 	printf(a.err, "Key %s (%s), scope %s, expires %s. It is shown this once:\n", row.Name, row.ID, row.Scope, when(expires))
-	err = printLine(a.out, key)
+	err = writeLine(a.out, key)
 	return err
 }
 
@@ -151,7 +151,7 @@ func (c *revokeKeyCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	err = printf(a.out, "Key %s (%s...) is revoked; servers know within two seconds.\n", row.Name, row.Prefix)
+	err = writef(a.out, "Key %s (%s...) is revoked; servers know within two seconds.\n", row.Name, row.Prefix)
 	return err
 }
 

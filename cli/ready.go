@@ -58,6 +58,6 @@ func (c *readyCmd) Run(a *app) error {
 	if resp.StatusCode != http.StatusOK {
 		return &exitError{code: exitFailure, message: "not ready"}
 	}
-	err = printLine(a.out, "ready")
+	err = writeLine(a.out, "ready")
 	return err
 }

@@ -69,7 +69,7 @@ func (c *sensorsRunKeysForgetCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	err = printf(a.out, "%s forgot %s, which had started run %s\n", c.Sensor, k.Key, k.RunID)
+	err = writef(a.out, "%s forgot %s, which had started run %s\n", c.Sensor, k.Key, k.RunID)
 	return err
 }
 
@@ -82,6 +82,6 @@ func (a *app) printTotal(shown int, total *api.Total, capped *api.TotalCapped) e
 	if capped != nil && *capped {
 		more = "+"
 	}
-	err := printf(a.out, "%d of %d%s\n", shown, *total, more)
+	err := writef(a.out, "%d of %d%s\n", shown, *total, more)
 	return err
 }

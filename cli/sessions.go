@@ -117,7 +117,7 @@ func (c *endSessionsCmd) Run(a *app) error {
 		if err != nil {
 			return err
 		}
-		return printf(a.out, "The session of %s has ended; servers know within two seconds.\n", row.Name)
+		return writef(a.out, "The session of %s has ended; servers know within two seconds.\n", row.Name)
 	}
 	path := "/sessions?subject=" + url.QueryEscape(c.Person)
 	if c.Issuer != "" {
@@ -138,7 +138,7 @@ func (c *endSessionsCmd) Run(a *app) error {
 	if err != nil {
 		return err
 	}
-	return printf(a.out, "%d sessions have ended; servers know within two seconds.\n", n)
+	return writef(a.out, "%d sessions have ended; servers know within two seconds.\n", n)
 }
 
 func whoseSessions(person, issuer, key string) (access.Whose, error) {

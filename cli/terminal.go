@@ -50,13 +50,19 @@ func sprintf(format string, args ...any) string {
 }
 
 // printf prints printable values; the format is our own.
-func printf(w io.Writer, format string, args ...any) error {
+func printf(w io.Writer, format string, args ...any) { _ = writef(w, format, args...) }
+
+// writef is printf for what must have been printed.
+func writef(w io.Writer, format string, args ...any) error {
 	_, err := io.WriteString(w, sprintf(format, args...))
 	return err
 }
 
 // printLine prints printable values as one line.
-func printLine(w io.Writer, args ...any) error {
+func printLine(w io.Writer, args ...any) { _ = writeLine(w, args...) }
+
+// writeLine is printLine for what must have been printed.
+func writeLine(w io.Writer, args ...any) error {
 	for i := range args {
 		args[i] = printable(args[i])
 	}

@@ -248,7 +248,7 @@ func TestOnlyTheTerminalPrints(t *testing.T) {
 			if !ok {
 				return true
 			}
-			if id, ok := call.Fun.(*ast.Ident); ok && (id.Name == "printf" || id.Name == "printLine" || id.Name == "newTable") {
+			if id, ok := call.Fun.(*ast.Ident); ok && (id.Name == "printf" || id.Name == "printLine" || id.Name == "writef" || id.Name == "writeLine" || id.Name == "newTable") {
 				calls++
 			}
 			sel, ok := call.Fun.(*ast.SelectorExpr)

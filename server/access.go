@@ -46,7 +46,7 @@ func (s *Server) authorize(operation string, scope access.Scope) echo.Middleware
 		return func(c echo.Context) error {
 			c.Set(operationKey, operation)
 			c.Set(scopeKey, scope)
-			if err := s.admit(c, operation, scope); err != nil {
+			if err := s.admit(c, scope); err != nil {
 				return err
 			}
 			return s.watch(c, scope, next)
@@ -54,7 +54,7 @@ func (s *Server) authorize(operation string, scope access.Scope) echo.Middleware
 	}
 }
 
-func (s *Server) admit(c echo.Context, operation string, scope access.Scope) error {
+func (s *Server) admit(c echo.Context, scope access.Scope) error {
 	r, header := c.Request(), c.Response().Header()
 	if !s.cfg.Access.Required() {
 		if err := s.crossOrigin.Check(r); err != nil {

@@ -52,6 +52,7 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 				limit = maxWebhook
 			case access.ScopeNone:
 				limit = strangerBody
+			default:
 			}
 			known := checkQuery(query)
 			if op.OperationID == "completeSignIn" { // providers add what they like

@@ -271,7 +271,7 @@ func (c *connection) Write(b []byte) (written int, err error) {
 		if until := c.until.Load(); until != 0 && until < deadline.UnixNano() {
 			deadline = time.Unix(0, until)
 		}
-		if err := c.Conn.SetWriteDeadline(deadline); err != nil {
+		if err := c.SetWriteDeadline(deadline); err != nil {
 			return written, err
 		}
 		n, err := c.Conn.Write(part)

@@ -144,7 +144,7 @@ func spoilt(t *testing.T, cursor string) map[string]string {
 // keys are what the keys of lists look like.
 var keys = []string{
 	`"0197841c-2a00-7aaa-8000-000000000001"`, `5`, `{"a":"2026-06-18T12:00:00Z","k":"1"}`, `{"k":"b","s":"a-b"}`, `{"r":1,"k":"b","s":"a-b"}`,
-	`{"x":5,"b":"44-1/C-11","v":1}`, `{"x":5,"b":"44-1/C-11","v":1,"s":"2026-06-18T12:00:00Z"}`,
+	`{"a":"2026-06-18T12:00:00Z","i":"0197841c-2a00-7aaa-8000-000000000001"}`, `{"x":5,"b":"44-1/C-11","v":1}`, `{"x":5,"b":"44-1/C-11","v":1,"s":"2026-06-18T12:00:00Z"}`,
 	`{"i":"2022-02-02","b":{"Parliament":44,"Session":1,"Prefix":"C","Digits":11,"Suffix":""}}`,
 	`{"i":"","b":{"Parliament":44,"Session":1,"Prefix":"C","Digits":23,"Suffix":"A"},"a":"2026-06-18T12:00:00.123456Z"}`,
 }

@@ -273,7 +273,7 @@ func ParseDetail(raw []byte) (*Detail, error) {
 	case identity.ID <= 0:
 		return nil, errors.New("no Id")
 	case identity.ID > math.MaxInt32:
-		return nil, fmt.Errorf("Id %d is none", identity.ID) //nolint:revive,staticcheck // the field's name
+		return nil, fmt.Errorf("Id %d is none", identity.ID) //nolint:staticcheck // the field's name
 	}
 	r, err := record(raw)
 	if err != nil {

@@ -30,9 +30,14 @@ const (
 	maxValues = 100_000
 	// maxNumber is the longest number, in characters.
 	maxNumber = 40
-	// MaxMark, MaxName, MaxText and MaxProse bound texts, in characters: sessions and numbers, names and words for kinds, titles and remarks, whole pages
-	// of HTML. The longest of LEGISinfo have 6, 200, 930 and 34,000.
-	MaxMark, MaxName, MaxText, MaxProse = 40, 400, 2_000, 100_000
+	// MaxMark bounds sessions and numbers, in characters. The longest of LEGISinfo has 6.
+	MaxMark = 40
+	// MaxName bounds names and words for kinds; the longest has 200.
+	MaxName = 400
+	// MaxText bounds titles and remarks; the longest has 930.
+	MaxText = 2_000
+	// MaxProse bounds whole pages of HTML; the longest has 34,000.
+	MaxProse = 100_000
 	// maxWords bounds a text of a source in a message.
 	maxWords = 500
 )
@@ -338,7 +343,7 @@ scan:
 	for {
 		c, err := s.r.ReadByte()
 		if err != nil {
-			if depth == 0 && !inString && run > 0 && err == io.EOF { //nolint:errorlint // a number ends with the answer
+			if depth == 0 && !inString && run > 0 && err == io.EOF { // a number ends with the answer
 				break
 			}
 			return nil, nil, ended(err)

@@ -291,7 +291,9 @@ func TestLastingErrors(t *testing.T) {
 			w.Header().Set("Content-Encoding", "gzip")
 			fmt.Fprint(w, "{}")
 		}, false},
-		"another service": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "https://example.org/", http.StatusFound) }, true},
+		"another service": {func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://example.org/", http.StatusFound)
+		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,8 +1,10 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -16,8 +18,9 @@ import (
 // What requests may take together, of whom. A request in progress, its header and its body among it, is a stranger's
 // until it has shown a key that there is.
 const (
-	// maxStrangers is how many requests of strangers are answered at once, and strangersShare how many of one network.
-	maxStrangers, strangersShare = 64, 32
+	// maxStrangers is how many requests of strangers are answered at once, strangersShare how many of one network, and
+	// strangersWaiting how many of it may be there, those that wait for their turn or their body among them.
+	maxStrangers, strangersShare, strangersWaiting = 64, 8, 128
 	// maxKnown is how many requests of those who are known are answered at once, and knownShare how many of one key or
 	// session; without authentication, of one address.
 	maxKnown, knownShare = 256, 32
@@ -26,6 +29,9 @@ const (
 	// long it may take to come, strangerAnswer how long the answer may take to go.
 	strangerBody                    = 4 << 10
 	strangerReading, strangerAnswer = 5 * time.Second, 30 * time.Second
+	// bodiesMemory is what bodies of strangers may take together, and bodiesShare those of one network. They are read
+	// before it is a request's turn, so that a slow one takes nobody's.
+	bodiesMemory, bodiesShare = 4 << 20, 256 << 10
 	// knownReading is how long the body of somebody known may take to come.
 	knownReading = time.Minute
 	// leftReading is how long the rest of a body is waited for that nobody read.
@@ -56,6 +62,8 @@ type admission struct {
 	control          *access.Control
 	strangers, known *gate
 	lists, exports   *gate
+	bodies           *gate
+	taken            map[string]int // the longest body of what strangers may send one to, by method and route
 	probes           *access.Throttle
 	everything       *access.Throttle
 	rush, refusals   *rate.Limiter
@@ -64,7 +72,9 @@ type admission struct {
 func newAdmission(control *access.Control) *admission {
 	return &admission{
 		control:   control,
-		strangers: newGate(maxStrangers, strangersShare, 4*strangersShare, 2*time.Second),
+		strangers: newGate(maxStrangers, strangersShare, strangersWaiting, 2*time.Second),
+		bodies:    newGate(bodiesMemory, bodiesShare, strangersWaiting, 2*time.Second),
+		taken:     map[string]int{},
 		known:     newGate(maxKnown, knownShare, 16*knownShare, 5*time.Second),
 		lists:     newGate(listMemory, listShare, 16*knownShare, 10*time.Second),
 		exports:   newGate(maxExports, exportsShare, 16*knownShare, 10*time.Second),
@@ -162,20 +172,45 @@ func (a *admission) enter(c echo.Context, where *gate, t *turn, stranger bool, n
 		if err := a.everything.Allow(t.client); err != nil {
 			return err
 		}
-		if !a.rush.Allow() {
-			return busy(c.Response().Header(), errFull)
+	}
+	if t.body && stranger {
+		_ = t.control.SetReadDeadline(time.Now().Add(strangerReading))
+		done, err := a.receive(c, t)
+		if err != nil {
+			return err
 		}
+		defer done()
 	}
 	if t.leave, err = where.enter(r.Context(), t.client, 1); err != nil {
 		return busy(c.Response().Header(), err)
 	}
 	defer t.leave()
-	if t.body && stranger {
-		_ = t.control.SetReadDeadline(time.Now().Add(strangerReading))
+	if stranger && a.control.Limited() && !a.rush.Allow() {
+		return busy(c.Response().Header(), errFull)
 	}
 	c.Set(turnKey, t)
 	c.SetRequest(r.WithContext(context.WithValue(r.Context(), turnContext{}, t)))
 	return next(c)
+}
+
+// receive reads the body of a stranger, if it is sent to what takes one of strangers. The body is held until done.
+func (a *admission) receive(c echo.Context, t *turn) (done func(), err error) {
+	r := c.Request()
+	limit, ok := a.taken[r.Method+" "+c.Path()]
+	if !ok {
+		return func() {}, nil
+	}
+	done, err = a.bodies.enter(r.Context(), t.client, int64(limit))
+	if err != nil {
+		return nil, busy(c.Response().Header(), err)
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1)) // one more than allowed tells that it is too long
+	if err != nil {
+		done()
+		return nil, unreadableBody()
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return done, nil
 }
 
 // refused says whether an error is of a request that came too much.
@@ -215,7 +250,7 @@ func (a *admission) bounded(operation string, lists bool) echo.MiddlewareFunc {
 		}
 		return func(c echo.Context) error {
 			t := turnOf(c)
-			if t == nil || isHead(c.Request().Context()) {
+			if t == nil || !lists && isHead(c.Request().Context()) { // lists read their items for HEAD too
 				return next(c)
 			}
 			where, weight := a.exports, int64(1)

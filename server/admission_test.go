@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -131,7 +132,7 @@ func TestProbesWithParameters(t *testing.T) {
 	}
 }
 
-// TestSlowStrangersAndAKey has strangers hold all their turns with bodies that do not come: who has a key is answered.
+// TestSlowStrangersAndAKey has strangers send bodies that do not come: everybody else is answered, at the same address too.
 func TestSlowStrangersAndAKey(t *testing.T) {
 	t.Parallel()
 	s := guarded(t, func(c *access.Config) { c.RateLimit = 10_000 })
@@ -143,6 +144,9 @@ func TestSlowStrangersAndAKey(t *testing.T) {
 	for range 20 {
 		if got := s.do("GET", "/version", "", bearer(key)...); got.StatusCode != http.StatusOK {
 			t.Errorf("%d %s", got.StatusCode, got.body)
+		}
+		if got := s.do("GET", "/version", ""); got.StatusCode != http.StatusOK {
+			t.Errorf("another stranger: %d %s", got.StatusCode, got.body)
 		}
 	}
 	// The bodies are not waited for longer than five seconds, and some of the requests have no turn in two.
@@ -156,6 +160,52 @@ func TestSlowStrangersAndAKey(t *testing.T) {
 	}
 	if statuses[http.StatusBadRequest] < 30 || statuses[http.StatusTooManyRequests] < 1 {
 		t.Errorf("%v", statuses)
+	}
+}
+
+// TestSeveralRanges asks for thousands of parts of a file: they would be written one by one.
+func TestSeveralRanges(t *testing.T) {
+	t.Parallel()
+	s := guarded(t)
+	file := regexp.MustCompile(`static/index-[^"]+\.js`).FindString(string(s.do("GET", "/ui/", "").body))
+	if file == "" {
+		t.Fatal("the page has no script")
+	}
+	for _, header := range [][]string{{"Range", "bytes=" + strings.Repeat("0-0,", 10_000) + "0-0"}, {"Range", "bytes=0-0,2-2"}} {
+		if got := s.do("GET", "/ui/"+file, "", header...); got.StatusCode != http.StatusOK {
+			t.Errorf("%.20s: %d, %d bytes", header[1], got.StatusCode, len(got.body))
+		}
+	}
+	if got := s.do("GET", "/ui/"+file, "", "Range", "bytes=0-0"); got.StatusCode != http.StatusPartialContent || len(got.body) != 1 {
+		t.Errorf("one range: %d, %d bytes", got.StatusCode, len(got.body))
+	}
+}
+
+// TestOptionsOfTheServer asks with long headers for the server's own options: net/http answered them by itself, and their
+// headers were counted as not whole for as long as the connection stayed.
+func TestOptionsOfTheServer(t *testing.T) {
+	t.Parallel()
+	s := guarded(t)
+	long := "X: " + strings.Repeat("x", 58<<10) + "\r\n"
+	c := s.dial("")
+	answers := bufio.NewReader(c)
+	for range 160 { // more than there may be of headers that are not whole
+		if _, err := io.WriteString(c, "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n"+long+"\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(answers, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, resp.Body); err != nil {
+			t.Fatal(err)
+		}
+		if resp.Header.Get("X-Request-Id") == "" {
+			t.Fatalf("%d without an id: it was not counted", resp.StatusCode)
+		}
+	}
+	if got := s.do("GET", "/version", "", "Cookie", "a="+strings.Repeat("x", 20<<10)); got.StatusCode != http.StatusOK {
+		t.Errorf("a long header of somebody else: %d", got.StatusCode)
 	}
 }
 

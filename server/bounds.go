@@ -52,6 +52,10 @@ func boundTarget(next echo.HandlerFunc) echo.HandlerFunc {
 		if n := strings.Count(u.RawQuery, "&") + 1; n > maxParams {
 			return unreadable("the query", api.FieldError{Pointer: "/query", Detail: fmt.Sprintf("has %s parameters: want %d at most", thousands(n), maxParams)})
 		}
+		// Several ranges cost for each of them, and nobody who reads pages or files asks for more than one.
+		if ranges := c.Request().Header.Values("Range"); len(ranges) > 1 || len(ranges) == 1 && strings.Contains(ranges[0], ",") {
+			c.Request().Header.Del("Range")
+		}
 		return next(c)
 	}
 }

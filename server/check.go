@@ -12,6 +12,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -34,8 +35,8 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 	}
 	validate := checkContract(spec)
 	checks := map[string][]echo.MiddlewareFunc{}
-	for _, item := range spec.Paths.Map() {
-		for _, op := range item.Operations() {
+	for path, item := range spec.Paths.Map() {
+		for method, op := range item.Operations() {
 			query, params := map[string]bool{}, parametersOf(item, op)
 			for _, p := range params {
 				if p.In == "query" {
@@ -54,6 +55,9 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 				limit = strangerBody
 			default:
 			}
+			if (scope == access.ScopeSignature || scope == access.ScopeNone) && op.RequestBody != nil {
+				s.admission.taken[method+" "+routePattern(path)] = limit
+			}
 			known := checkQuery(query)
 			if op.OperationID == "completeSignIn" { // providers add what they like
 				known = func(next echo.HandlerFunc) echo.HandlerFunc { return next }
@@ -65,6 +69,11 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 	}
 	return checks, nil
 }
+
+var pathParameter = regexp.MustCompile(`\{([^}]+)\}`)
+
+// routePattern is a path of the contract as Echo's router has it.
+func routePattern(path string) string { return pathParameter.ReplaceAllString(path, ":$1") }
 
 // scopeOf is what the contract says that an operation takes; an operation that does not say is a mistake in the contract.
 func scopeOf(op *openapi3.Operation) (access.Scope, error) {
@@ -175,6 +184,10 @@ func mediaType(contentType string) string {
 	return media
 }
 
+func unreadableBody() *problem {
+	return &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body could not be read to its end"}
+}
+
 // checkBody reads the body, which must be JSON text of at most so many bytes without NUL characters.
 func checkBody(wanted bool, limit int) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -186,7 +199,7 @@ func checkBody(wanted bool, limit int) echo.MiddlewareFunc {
 			}
 			body, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
 			if err != nil {
-				return &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body could not be read to its end"}
+				return unreadableBody()
 			}
 			if len(body) > limit {
 				return &problem{status: http.StatusRequestEntityTooLarge, kind: "too_large", detail: fmt.Sprintf("the body is longer than %d KiB", limit>>10)}

@@ -200,6 +200,7 @@ func withConnection(ctx context.Context, c net.Conn) context.Context {
 // stateChanged is told by net/http: an idle connection reads a header next.
 func stateChanged(c net.Conn, state http.ConnState) {
 	if mine, ok := c.(*connection); ok && state == http.StateIdle {
+		mine.headerRead() // of what net/http answered by itself
 		mine.reading.Store(true)
 	}
 }

@@ -129,8 +129,9 @@ func (s *Server) handleError(err error, c echo.Context) {
 	p := problemOf(err, id)
 	r := c.Request()
 	gone := r.Context().Err() != nil
-	if p.status >= 500 && !gone {
-		attrs := []any{"method", knownMethod(r), "path", r.URL.Path, "request_id", id, "error", err}
+	var meant *problem // a refusal of ours, of which strangers can have any number
+	if p.status >= 500 && !gone && !errors.As(err, &meant) {
+		attrs := []any{"method", knownMethod(r), "path", clip(r.URL.Path, 500), "request_id", id, "error", err}
 		var pe *panicError
 		if errors.As(err, &pe) {
 			attrs = append(attrs, "stack", pe.stack)

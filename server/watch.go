@@ -39,6 +39,7 @@ func (s *Server) watch(c echo.Context, scope access.Scope, next echo.HandlerFunc
 			mu.Lock()
 			defer mu.Unlock()
 			if !done { // else the connection may have gone on to another request
+				connectionOf(ctx).answerWithin(0) // whatever is written from now on
 				_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now())
 			}
 		})

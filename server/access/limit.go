@@ -15,6 +15,7 @@ import (
 // limiter counts the requests of many in a minute each: a bucket of so many, which fills evenly.
 type limiter struct {
 	perMinute int
+	burst     int                                 // how many may come at once
 	buckets   *lru.Cache[[16]byte, *rate.Limiter] // by a hash, so that long names take no more memory
 
 	mu     sync.Mutex
@@ -29,7 +30,7 @@ type asking struct {
 
 func newLimiter(perMinute int) *limiter {
 	buckets, _ := lru.New[[16]byte, *rate.Limiter](10_000) // who is pushed out begins anew: it was not busy
-	return &limiter{perMinute: perMinute, buckets: buckets, asking: map[string]*asking{}}
+	return &limiter{perMinute: perMinute, burst: perMinute, buckets: buckets, asking: map[string]*asking{}}
 }
 
 func (l *limiter) bucket(name string) *rate.Limiter {
@@ -38,7 +39,7 @@ func (l *limiter) bucket(name string) *rate.Limiter {
 	if b, ok := l.buckets.Get(key); ok {
 		return b
 	}
-	fresh := rate.NewLimiter(rate.Limit(float64(l.perMinute)/60), l.perMinute)
+	fresh := rate.NewLimiter(rate.Limit(float64(l.perMinute)/60), l.burst)
 	if b, ok, _ := l.buckets.PeekOrAdd(key, fresh); ok {
 		return b
 	}

@@ -75,8 +75,12 @@ func (c *Control) Limited() bool { return c.cfg.Required && c.cfg.RateLimit > 0 
 // Throttle counts what strangers may do so many times a minute each.
 type Throttle struct{ limits *limiter }
 
-// NewThrottle makes a Throttle.
-func NewThrottle(perMinute int) *Throttle { return &Throttle{newLimiter(perMinute)} }
+// NewThrottle makes a Throttle. Six seconds' worth may come at once.
+func NewThrottle(perMinute int) *Throttle {
+	l := newLimiter(perMinute)
+	l.burst = max(1, perMinute/10)
+	return &Throttle{l}
+}
 
 // Allow counts one more of an address. A LimitError if that is too many.
 func (t *Throttle) Allow(address string) error {

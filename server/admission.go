@@ -6,10 +6,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"runtime"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/labstack/echo/v4"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/time/rate"
 
 	"github.com/parliament-explorer/parliament-explorer/server/access"
@@ -34,6 +37,8 @@ const (
 	bodiesMemory, bodiesShare = 4 << 20, 256 << 10
 	// knownReading is how long the body of somebody known may take to come.
 	knownReading = time.Minute
+	// longWait is how long a long body waits to be looked at.
+	longWait = 10 * time.Second
 	// leftReading is how long the rest of a body is waited for that nobody read.
 	leftReading = 2 * time.Second
 
@@ -63,6 +68,7 @@ type admission struct {
 	strangers, known *gate
 	lists, exports   *gate
 	bodies           *gate
+	checking         *semaphore.Weighted
 	taken            map[string]int // the longest body of what strangers may send one to, by method and route
 	probes           *access.Throttle
 	everything       *access.Throttle
@@ -74,6 +80,7 @@ func newAdmission(control *access.Control) *admission {
 		control:   control,
 		strangers: newGate(maxStrangers, strangersShare, strangersWaiting, 2*time.Second),
 		bodies:    newGate(bodiesMemory, bodiesShare, strangersWaiting, 2*time.Second),
+		checking:  semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)/2))),
 		taken:     map[string]int{},
 		known:     newGate(maxKnown, knownShare, 16*knownShare, 5*time.Second),
 		lists:     newGate(listMemory, listShare, 16*knownShare, 10*time.Second),
@@ -211,6 +218,48 @@ func (a *admission) receive(c echo.Context, t *turn) (done func(), err error) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return done, nil
+}
+
+const longKey = "long"
+
+// long has long bodies looked at a few at a time, once they have come: they leave half of the processors to requests
+// that take no time.
+func (a *admission) long(wanted bool, limit int) echo.MiddlewareFunc {
+	return func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			r := c.Request()
+			if !wanted || r.ContentLength == 0 {
+				return next(c)
+			}
+			body, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1)) // one more than allowed tells that it is too long
+			if err != nil {
+				return unreadableBody()
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if len(body) <= allFaults || len(body) > limit {
+				return next(c)
+			}
+			waiting, cancel := context.WithTimeout(r.Context(), longWait)
+			defer cancel()
+			if a.checking.Acquire(waiting, 1) != nil {
+				return busy(c.Response().Header(), errFull)
+			}
+			done := sync.OnceFunc(func() { a.checking.Release(1) })
+			defer done()
+			c.Set(longKey, done)
+			return next(c)
+		}
+	}
+}
+
+// checked says that a body has been looked at: what it asks for is done beside others.
+func checked(next echo.HandlerFunc) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if done, ok := c.Get(longKey).(func()); ok {
+			done()
+		}
+		return next(c)
+	}
 }
 
 // refused says whether an error is of a request that came too much.

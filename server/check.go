@@ -63,7 +63,7 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 				known = func(next echo.HandlerFunc) echo.HandlerFunc { return next }
 			}
 			checks[op.OperationID] = []echo.MiddlewareFunc{
-				s.authorize(op.OperationID, scope), s.admission.bounded(op.OperationID, params["query/limit"] != nil), translate(item, op, limit), known, checkOnce(params), checkBody(op.RequestBody != nil, limit), validate, checkFormats(params), vary(op), s.record,
+				s.authorize(op.OperationID, scope), s.admission.bounded(op.OperationID, params["query/limit"] != nil), s.admission.long(op.RequestBody != nil, limit), translate(item, op, limit), known, checkOnce(params), checkBody(op.RequestBody != nil, limit), validate, checkFormats(params), checked, vary(op), s.record,
 			}
 		}
 	}

@@ -19,7 +19,8 @@ import (
 // narrowable stores a few bills of every type, with what lists are narrowed and sorted by.
 func narrowable(t *testing.T) *parliament.Store {
 	t.Helper()
-	s := parliament.NewStore(dbtest.New(t))
+	d := dbtest.New(t)
+	s := parliament.NewStore(d)
 	heritage := legisinfo.Committee{Acronym: "CHPC", Chamber: "house", NameEn: "Standing Committee on Canadian Heritage", NameFr: "Comité permanent du patrimoine canadien"}
 	women := legisinfo.Committee{Acronym: "FEWO", Chamber: "house", NameEn: "Standing Committee on the Status of Women", NameFr: "Comité permanent de la condition féminine"}
 	transport := legisinfo.Committee{Acronym: "TRCM", Chamber: "senate", NameEn: "Standing Senate Committee on Transport and Communications", NameFr: "Comité sénatorial permanent des transports et des communications"}
@@ -62,6 +63,7 @@ func narrowable(t *testing.T) *parliament.Store {
 	if _, err := s.SavePolitician(t.Context(), uuid.UUID{1}, m, p, true); err != nil {
 		t.Fatal(err)
 	}
+	dbtest.Settled(t, d) // changes show in the order of their commits
 	return s
 }
 

@@ -75,10 +75,10 @@ func (c *Control) Limited() bool { return c.cfg.Required && c.cfg.RateLimit > 0 
 // Throttle counts what strangers may do so many times a minute each.
 type Throttle struct{ limits *limiter }
 
-// NewThrottle makes a Throttle. Six seconds' worth may come at once.
+// NewThrottle makes a Throttle. What may come in six seconds, or a hundred, may come at once.
 func NewThrottle(perMinute int) *Throttle {
 	l := newLimiter(perMinute)
-	l.burst = max(1, perMinute/10)
+	l.burst = min(perMinute, max(100, perMinute/10))
 	return &Throttle{l}
 }
 

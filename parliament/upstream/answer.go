@@ -156,6 +156,8 @@ var errInvalid = errors.New("is not valid JSON, or was cut off")
 type scanner struct {
 	r   *bufio.Reader
 	buf []byte
+	// unsure says that something was read over, of which nobody knows whether it is JSON.
+	unsure bool
 }
 
 // list reads the records of a list, and what else there is to read.
@@ -176,12 +178,14 @@ func (s *scanner) list(address string, list List) error {
 		if list.Field != "" {
 			want = "an object with " + list.Field
 		}
-		if _, _, err := s.value(0); err != nil { // it may be no JSON at all
-			return err
+		_, _, err := s.value(MaxRecord) // it may be no JSON at all, such as the words of a proxy
+		if err == nil {
+			err = s.end()
 		}
-		return &BodyError{URL: address, Reason: "is not the JSON expected: want " + want}
+		return cmp.Or(err, s.unexpected(address, "want "+want))
 	}
 	found := false
+	var unexpected error // told when the rest turned out to be JSON
 	err = s.object(func(key string) error {
 		into, wanted := list.Fields[key]
 		if key == list.Field {
@@ -193,7 +197,7 @@ func (s *scanner) list(address string, list List) error {
 				return s.records(address, list)
 			}
 		}
-		limit := 0
+		limit := MaxRecord
 		if wanted {
 			limit = 64 << 10
 		}
@@ -203,18 +207,23 @@ func (s *scanner) list(address string, list List) error {
 				fault = json.Unmarshal(raw, into)
 			}
 			if fault != nil {
-				err = &BodyError{URL: address, Reason: "is not the JSON expected: " + key + ": " + Words(fault.Error())}
+				unexpected = cmp.Or(unexpected, s.unexpected(address, key+": "+Words(fault.Error())))
 			}
 		}
 		return err
 	})
-	switch {
-	case err != nil:
-		return err
-	case !found:
-		return &BodyError{URL: address, Reason: "is not the JSON expected: it has no list of " + list.Field}
+	if err == nil {
+		err = s.end()
 	}
-	return s.end()
+	if err == nil && !found {
+		unexpected = cmp.Or(unexpected, s.unexpected(address, "it has no list of "+list.Field))
+	}
+	return cmp.Or(err, unexpected)
+}
+
+// unexpected says that an answer is another one than expected. It is so the next time too, if it is JSON.
+func (s *scanner) unexpected(address, reason string) error {
+	return &BodyError{URL: address, Reason: "is not the JSON expected: " + reason, transient: s.unsure}
 }
 
 func (s *scanner) object(field func(key string) error) error {
@@ -325,8 +334,7 @@ func ended(err error) error {
 	return err
 }
 
-// value reads one JSON value of at most limit bytes; with 0, it reads over it. fault says why it cannot be used, though
-// what follows can. Texts in it can be stored: they have no NUL, and are UTF-8.
+// value reads one JSON value of at most limit bytes. fault says why it cannot be used, though what follows can. Texts in it can be stored: they have no NUL, and are UTF-8.
 func (s *scanner) value(limit int) (raw []byte, fault, err error) {
 	if _, err := s.next(); err != nil {
 		return nil, nil, err
@@ -338,7 +346,7 @@ func (s *scanner) value(limit int) (raw []byte, fault, err error) {
 			fault = fmt.Errorf(format, n)
 		}
 	}
-	inString, escaped := false, false
+	inString, escaped, number := false, false, false
 scan:
 	for {
 		c, err := s.r.ReadByte()
@@ -394,7 +402,14 @@ scan:
 				}
 			default:
 				scalar = true
-				if run++; run > maxNumber {
+				if run == 0 {
+					number = c == '-' || c >= '0' && c <= '9'
+				}
+				run++
+				switch {
+				case !number && run > len("false"), number && strings.IndexByte("0123456789+-.eE", c) < 0: // found here, not when it is read over
+					return nil, nil, errInvalid
+				case run > maxNumber:
 					refuse("has a number of more than %d characters", maxNumber)
 				}
 			}
@@ -406,7 +421,7 @@ scan:
 			}
 		}
 		read++
-		if limit > 0 && fault == nil {
+		if fault == nil {
 			if len(s.buf) >= limit {
 				refuse("is longer than %d bytes", limit)
 			} else {
@@ -417,7 +432,8 @@ scan:
 			break
 		}
 	}
-	if limit == 0 || fault != nil {
+	if fault != nil {
+		s.unsure = true
 		return nil, fault, nil
 	}
 	if storable(s.buf); !json.Valid(s.buf) {
@@ -493,6 +509,9 @@ func (c *Client) read(address string, resp *http.Response, f func(*scanner) erro
 		return &BodyError{URL: address, Reason: "has the encoding " + Words(fmt.Sprintf("%q", encoding)) + ", which was not asked for"}
 	}
 	s := &scanner{r: bufio.NewReaderSize(body, 64<<10)}
+	if mark, _ := s.r.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		_, _ = s.r.Discard(len(byteOrderMark))
+	}
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch first, err := s.next(); {
 	case errors.Is(err, errInvalid):
@@ -504,6 +523,9 @@ func (c *Client) read(address string, resp *http.Response, f func(*scanner) erro
 	}
 	return c.broken(address, f(s))
 }
+
+// byteOrderMark is what some programs write before a text.
+const byteOrderMark = "\uFEFF"
 
 // broken says what an error of reading means.
 func (c *Client) broken(address string, err error) error {

@@ -178,7 +178,7 @@ func TestList(t *testing.T) {
 	d := dbtest.New(t)
 	for body, want := range map[string]string{
 		`{"objects": [{"a": 1}, 2, "x"], "pagination": {"next": "n"}}`:                 `{"a": 1} 2 "x" next n`,
-		` { "pagination" : {"next": "n"} , "more": [1, {"x": [}]], "objects" : [ ] }`:  `next n`,
+		` { "pagination" : {"next": "n"} , "more": [1, {"x": []}], "objects" : [ ] }`:  `next n`,
 		`{"objects": ["\u0000 \ud800 \ud83d\ude00 \\u0000 \udc00", "` + "\xff" + `"]}`: `"\ufffd \ufffd \ud83d\ude00 \\u0000 \ufffd" "` + "\uFFFD" + `" next `,
 		`{"objects": [1e5, -0.5, ` + strings.Repeat("1", 41) + `, true]}`:              `1e5 -0.5 (record 3 of the list has a number of more than 40 characters) true next `,
 		`{"objects": [` + nested(65) + `, null]}`:                                      `(record 1 of the list is nested more than 64 deep) null next `,

@@ -17,7 +17,7 @@ import (
 	"unicode/utf8"
 )
 
-// What one answer may cost, whatever a source sends. docs/limits.md has the whole table.
+// What one answer may cost, whatever a source sends. docs/security.md has the whole table.
 const (
 	// MaxRecords is the most records of one list, over all of its pages.
 	MaxRecords = 20_000
@@ -113,14 +113,18 @@ func Plausible(t time.Time) bool { return t.Year() >= 1867 && t.Year() <= time.N
 // Words bounds a text that is for people to read, such as an error that repeats what a source said.
 func Words(s string) string { return Cut(s, maxWords) }
 
-// Cut takes out what cannot be seen of a text, and what is too long of it.
+// Cut takes out what cannot be seen of a text, and what is too long of it. A control is a blank: what it stands between
+// are two words.
 func Cut(s string, runes int) string {
 	if strings.IndexFunc(s, unseen) >= 0 {
 		s = strings.Map(func(r rune) rune {
-			if unseen(r) {
-				return -1
+			switch {
+			case !unseen(r):
+				return r
+			case r < 0xa0:
+				return ' '
 			}
-			return r
+			return -1
 		}, s)
 	}
 	if len(s) <= runes { // bytes are no fewer than characters
@@ -135,13 +139,14 @@ func Cut(s string, runes int) string {
 	return s
 }
 
-// unseen are characters that change how a text looks or is compared, and are none to read: controls other than white
-// space, marks of direction, joiners, invisible operators, tags.
+// unseen are characters that change how a text looks or is compared, and are none to read: controls other than tabs and
+// ends of lines, marks of direction, invisible operators, tags. Joiners (U+200C and U+200D) stay: some scripts are
+// written with them.
 func unseen(r rune) bool {
 	switch {
 	case r == '\t' || r == '\n' || r == '\r':
 		return false
-	case r < 0x20, r >= 0x7f && r < 0xa0, r == 0x61c, r == 0x180e, r >= 0x200b && r <= 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2060 && r <= 0x206f,
+	case r < 0x20, r >= 0x7f && r < 0xa0, r == 0x61c, r == 0x180e, r == 0x200b, r == 0x200e, r == 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2060 && r <= 0x206f,
 		r == 0xfeff, r >= 0xfff9 && r <= 0xfffb, r >= 0xe0000 && r <= 0xe007f, r >= 0xfdd0 && r <= 0xfdef, r&0xfffe == 0xfffe:
 		return true
 	}
@@ -493,7 +498,7 @@ func (c *Client) read(address string, resp *http.Response, f func(*scanner) erro
 	// What is packed is bounded too: gzip packs nothing at all in any number of bytes.
 	body := io.Reader(&bounded{r: resp.Body, left: c.cfg.MaxBody})
 	switch encoding := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))); encoding {
-	case "", "identity":
+	case "", "identity", "utf-8", "utf8": // some servers name the character set here
 	case "gzip", "x-gzip":
 		packed := bufio.NewReader(body)
 		if _, err := packed.Peek(1); err == nil {
@@ -506,7 +511,7 @@ func (c *Client) read(address string, resp *http.Response, f func(*scanner) erro
 			body = packed // empty, or broken
 		}
 	default:
-		return &BodyError{URL: address, Reason: "has the encoding " + Words(fmt.Sprintf("%q", encoding)) + ", which was not asked for"}
+		return &BodyError{URL: address, Reason: "has the encoding " + Words(fmt.Sprintf("%q", encoding)) + ", which was not asked for", transient: true}
 	}
 	s := &scanner{r: bufio.NewReaderSize(body, 64<<10)}
 	if mark, _ := s.r.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {

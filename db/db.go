@@ -161,10 +161,14 @@ func (d *DB) retrying(on DBTX) Retrying { return Retrying{DBTX: on, OnConflict: 
 
 // Redact gives a connection string without its password; one that cannot be read it does not repeat.
 func Redact(dsn string) string {
+	const hidden = "(not shown)"
 	if strings.Contains(dsn, "://") {
 		u, err := url.Parse(dsn)
-		if err != nil {
-			return "(not shown)"
+		switch {
+		case err != nil, u.Scheme == "", u.Opaque != "", u.Fragment != "":
+			return hidden
+		case strings.Contains(u.EscapedPath()+u.RawQuery, "@"): // maybe that of a password with a / or ?
+			return hidden
 		}
 		query := u.Query()
 		for name := range query {
@@ -175,11 +179,18 @@ func Redact(dsn string) string {
 		u.RawQuery = query.Encode()
 		return u.Redacted()
 	}
+	if !words.MatchString(dsn) {
+		return hidden
+	}
 	return passwords.ReplaceAllString(dsn, "$1=xxxxx")
 }
 
-// passwords are those of a connection string of words, quoted or not.
-var passwords = regexp.MustCompile(`(?i)(\w*password)\s*=\s*('(?:[^'\\]|\\.)*'?|[^\s']\S*|)`)
+var (
+	// words is how a connection string of words begins.
+	words = regexp.MustCompile(`^\s*(\w+\s*=|$)`)
+	// passwords are those of a connection string of words, quoted or not. A backslash takes the next character with it.
+	passwords = regexp.MustCompile(`(?is)(\w*password)\s*=\s*('(?:[^'\\]|\\.)*'?(?:[^\s\\]|\\.)*|(?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*|)`)
+)
 
 // connectReason takes the one useful part out of pgx's several-line connection errors.
 func connectReason(err error) error {

@@ -119,7 +119,7 @@ func feedsHaveItems(d Deps) *orchestrator.Check {
 }
 
 type embeddingsConfig struct {
-	BatchSize int `json:"batch_size" jsonschema:"minimum=1,maximum=2048,default=64" jsonschema_description:"So many documents are sent at once."`
+	BatchSize int `json:"batch_size" jsonschema:"minimum=1,maximum=2048,default=64" jsonschema_description:"So many documents are sent at once, or fewer where their answer would be too long."`
 }
 
 // embeddings keeps the embeddings that search by meaning needs, where an endpoint is configured.

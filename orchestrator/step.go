@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -466,6 +467,7 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 	log.Info("step started")
 
 	o := w.attempt(ctx, job, step, row, log)
+	o.bound()
 	o.failures = int(row.Failures)
 	defer func() { e.observe.endStep(span, step.Asset, &o, time.Since(started)) }()
 	if err := e.finishStep(ctx, job, step, &o); err != nil {
@@ -510,6 +512,16 @@ type outcome struct {
 	failures int // before this attempt
 	retryIn  time.Duration
 	canceled bool // what was canceled is the run: err says why
+}
+
+// maxError is the longest message of an error that is kept and shown, in bytes: it may repeat what a source sent.
+const maxError = 4_000
+
+// bound cuts an error's message short, before it is stored, sent and logged in several places.
+func (o *outcome) bound() {
+	if o.err != nil && len(o.err.Message) > maxError {
+		o.err.Message = strings.ToValidUTF8(o.err.Message[:maxError], "") + "…"
+	}
 }
 
 // attempt runs the asset function and makes an outcome of whatever it does.

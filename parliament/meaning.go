@@ -206,7 +206,8 @@ func (m *Meaning) Update(ctx context.Context, batch int, progress func(done int)
 	counts.Size = int(size)
 	var after db.DocumentsToEmbedRow
 	for {
-		rows, err := m.q.DocumentsToEmbed(ctx, db.DocumentsToEmbedParams{Model: model, AfterID: after.ID, AfterLanguage: after.Language, MaxRows: int32(batch)}) //nolint:gosec // bounded by the config
+		most := min(batch, embed.Most(counts.Size))                                                                                                             // as many as have room in an answer
+		rows, err := m.q.DocumentsToEmbed(ctx, db.DocumentsToEmbedParams{Model: model, AfterID: after.ID, AfterLanguage: after.Language, MaxRows: int32(most)}) //nolint:gosec // bounded by the config
 		if err != nil || len(rows) == 0 {
 			if err == nil {
 				var n int64

@@ -24,8 +24,8 @@ func plainText(s string) *string {
 	if strings.ContainsAny(s, "<&") {
 		s = stripTags(s)
 	}
+	s = seen(strings.ToValidUTF8(s, "\uFFFD"))
 	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }), " ")
-	s = strings.TrimSpace(seen(strings.ToValidUTF8(s, "\uFFFD")))
 	if s == "" {
 		return nil
 	}
@@ -92,7 +92,7 @@ var htmlPolicy = sync.OnceValue(func() *bluemonday.Policy {
 var (
 	languages  = regexp.MustCompile(`^[A-Za-z]{2,3}(-[A-Za-z]{2})?$`)
 	spans      = regexp.MustCompile(`^[1-9][0-9]?$`)
-	webAddress = regexp.MustCompile(`^https?://[^/?#@\\]+([/?#].*)?$`) // of no user: name@host is there to mislead
+	webAddress = regexp.MustCompile(`^(?i:https?)://[^/?#@\\]+([/?#].*)?$`) // of no user: name@host is there to mislead
 )
 
 // cleanHTML makes an HTML text safe to show: no scripts, styles, frames, images or event handlers. nil if nothing is left.
@@ -100,7 +100,7 @@ func cleanHTML(s string) *string {
 	if strings.TrimSpace(s) == "" {
 		return nil
 	}
-	s = strings.TrimSpace(htmlPolicy().Sanitize(seen(strings.ToValidUTF8(s, "\uFFFD"))))
+	s = strings.TrimSpace(seen(htmlPolicy().Sanitize(seen(strings.ToValidUTF8(s, "\uFFFD"))))) // entities are characters only then
 	if plainText(s) == nil {
 		return nil
 	}

@@ -1,6 +1,8 @@
 package parliament_test
 
 import (
+	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -27,11 +29,30 @@ func TestSummariesLoadNothing(t *testing.T) {
 		`<input type=image src=//t.test><body background=//t.test>x`:                                                                                                 `x`,
 		`<a href="https://t.test/?a=1&b=2">x</a>`:                                                                                                                    `<a href="https://t.test/?a=1&amp;b=2" rel="nofollow noreferrer">x</a>`,
 		`<a href="javascript:alert(1)">x</a><a href="//t.test">y</a><a href="mailto:x@y">z</a><a href="https://parl.ca@t.test/">w</a>`:                               `xyzw`,
-		"<div id=\"root\" onclick=x class=a>a\u202eb<br>c\x00</div>":                                                                                                 `<div>ab<br>c</div>`,
+		"<div id=\"root\" onclick=x class=a>a\u202eb<br>c\x00</div>":                                                                                                 `<div>ab<br>c </div>`,
+		`a&#x202e;b<a href="HTTPS://t.test/">x</a><a href="Http://me@t.test/">y</a>`:                                                                                 `ab<a href="https://t.test/" rel="nofollow noreferrer">x</a>y`,
 	} {
 		b := parliament.Merge(id, parliament.Parts{Item: &legisinfo.Item{}, Detail: &legisinfo.Detail{SummaryEn: in}})
 		if b.Summary.En == nil || strings.ReplaceAll(*b.Summary.En, "<br/>", "<br>") != want {
 			t.Errorf("%s is %v, want %s", in, show(b.Summary.En), want)
+		}
+	}
+}
+
+// TestTitlesAreFolded leaves one blank where words are apart, whatever stands between them, and takes none apart.
+func TestTitlesAreFolded(t *testing.T) {
+	t.Parallel()
+	id, _ := parliament.ParseBillID("44-1", "C-11")
+	for in, want := range map[string]string{
+		"An\vAct\fto\u0085amend\u009bit": "An Act to amend it", "An \u200b Act\u202e": "An Act", "An&#11;Act": "An Act", "\u0646\u0645\u06cc\u200c\u062e\u0648": "\u0646\u0645\u06cc\u200c\u062e\u0648",
+	} {
+		title, err := json.Marshal(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		item, err := legisinfo.ParseItem(fmt.Appendf(nil, `{"BillId": 1, "LongTitleEn": %s}`, title))
+		if b := parliament.Merge(id, parliament.Parts{Item: &item}); err != nil || b.Title.En == nil || *b.Title.En != want {
+			t.Errorf("%q is %q, %v, want %q", in, show(b.Title.En), err, want)
 		}
 	}
 }
@@ -91,8 +112,12 @@ func TestHostileTexts(t *testing.T) {
 	for field, value := range map[string]string{
 		"LatestActivityDateTime": "9999-12-31T23:59:59-12:00", "PassedHouseFirstReadingDateTime": "9999-12-31T23:30:00-05:00", "ReceivedRoyalAssentDateTime": "1600-01-01T00:00:00", "PassedSenateFirstReadingDateTime": "0000-01-01T00:00:00Z",
 	} {
-		if item, err := legisinfo.ParseItem([]byte(`{"BillId": 1, "` + field + `": "` + value + `"}`)); err == nil {
-			t.Errorf("%s %s was taken: %+v", field, value, item)
+		item, err := legisinfo.ParseItem([]byte(`{"BillId": 1, "LongTitleEn": "An Act", "` + field + `": "` + value + `"}`))
+		if err != nil || item.LatestActivity+item.HouseFirst+item.SenateFirst+item.RoyalAssent != "" || item.LongTitleEn != "An Act" { // the day is lost, and not the bill
+			t.Errorf("%s %s: %+v, %v", field, value, item, err)
+		}
+		if item, err := legisinfo.ParseItem([]byte(`{"BillId": 1, "` + field + `": "soon"}`)); err == nil {
+			t.Errorf("%s soon was taken: %+v", field, item)
 		}
 	}
 	for _, raw := range []string{`{"BillId": 4294967296}`, `{"BillId": 1e308}`, `{"BillId": -5}`} {
@@ -100,7 +125,12 @@ func TestHostileTexts(t *testing.T) {
 			t.Errorf("%s was taken: %+v", raw, item)
 		}
 	}
-	for _, raw := range []string{`{"introduced": "9999-12-31"}`, `{"introduced": "0000-01-01"}`, `{"introduced": "1066-10-14"}`, `{"legisinfo_id": -1}`, `{"legisinfo_id": 4294967296}`} {
+	for _, day := range []string{"9999-12-31", "0000-01-01", "1066-10-14"} {
+		if b, err := openparliament.ParseBill([]byte(`{"introduced": "` + day + `", "number": "C-2"}`)); err != nil || b.Introduced != "" || b.Number != "C-2" {
+			t.Errorf("%s: %+v, %v", day, b, err)
+		}
+	}
+	for _, raw := range []string{`{"introduced": "soon"}`, `{"legisinfo_id": -1}`, `{"legisinfo_id": 4294967296}`} {
 		if b, err := openparliament.ParseBill([]byte(raw)); err == nil {
 			t.Errorf("%s was taken: %+v", raw, b)
 		}

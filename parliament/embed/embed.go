@@ -3,6 +3,7 @@ package embed
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -56,7 +57,20 @@ const (
 	bodyOfText = 512 << 10
 	// maxValues is how many numbers an answer may have: 1,000 texts with 4,000 each.
 	maxValues = 4 << 20
+	// maxSize is the longest embedding, and bytesOfNumber how long a number may be written, with the white space before it.
+	maxSize       = 16_000
+	bytesOfNumber = 32
 )
+
+// Most is how many texts may be sent at once so that their answer is within the bounds: size is how many numbers an
+// embedding has, or 0 when that is not known yet.
+func Most(size int) int {
+	if size <= 0 || size > maxSize {
+		size = maxSize
+	}
+	size += 8 // what stands beside the numbers
+	return min(maxBody/(size*bytesOfNumber), maxValues/size)
+}
 
 // New makes a client; an error names what is wrong with its configuration.
 func New(cfg Config) (*Client, error) {
@@ -195,15 +209,13 @@ func unwrapURL(err error) error {
 // read takes an answer apart: one embedding for each of n texts, all of one size.
 func read(raw []byte, n int) (*Result, error) {
 	var a struct {
-		Data []struct {
-			Index     *int      `json:"index"`
-			Embedding []float32 `json:"embedding"`
-		} `json:"data"`
+		Data  entries `json:"data"`
 		Usage struct {
 			Prompt int `json:"prompt_tokens"`
 			Total  int `json:"total_tokens"`
 		} `json:"usage"`
 	}
+	a.Data.most = n
 	if limit := min(maxBody, bodyOfText*(n+1)); len(raw) > limit {
 		return nil, &AnswerError{fmt.Sprintf("it is longer than %d bytes", limit)}
 	}
@@ -211,21 +223,26 @@ func read(raw []byte, n int) (*Result, error) {
 		return nil, &AnswerError{fmt.Sprintf("it has more than %d values", maxValues)}
 	}
 	if err := json.Unmarshal(raw, &a); err != nil {
-		return nil, &AnswerError{"it is not the JSON expected: " + err.Error()}
+		var answer *AnswerError
+		if errors.As(err, &answer) {
+			return nil, answer
+		}
+		return nil, &AnswerError{"it is not the JSON expected: " + upstream.Words(err.Error())} // which repeats a number, however long
 	}
-	if len(a.Data) != n {
-		return nil, &AnswerError{fmt.Sprintf("%d embeddings for %d texts", len(a.Data), n)}
+	data := a.Data.list
+	if len(data) != n {
+		return nil, &AnswerError{fmt.Sprintf("%d embeddings for %d texts", len(data), n)}
 	}
 	out := &Result{Embeddings: make([][]float32, n), Tokens: max(a.Usage.Total, a.Usage.Prompt, 0)}
-	for place, d := range a.Data {
+	for place, d := range data {
 		if d.Index != nil {
 			place = *d.Index
 		}
 		if place < 0 || place >= n || out.Embeddings[place] != nil {
 			return nil, &AnswerError{fmt.Sprintf("its indexes are not those of %d texts", n)}
 		}
-		if len(d.Embedding) == 0 || len(d.Embedding) > 16000 || len(d.Embedding) != len(a.Data[0].Embedding) {
-			return nil, &AnswerError{fmt.Sprintf("an embedding of %d numbers beside one of %d", len(d.Embedding), len(a.Data[0].Embedding))}
+		if len(d.Embedding) == 0 || len(d.Embedding) > maxSize || len(d.Embedding) != len(data[0].Embedding) {
+			return nil, &AnswerError{fmt.Sprintf("an embedding of %d numbers beside one of %d", len(d.Embedding), len(data[0].Embedding))}
 		}
 		if !normalise(d.Embedding) {
 			return nil, &AnswerError{"an embedding has no direction"}
@@ -233,6 +250,37 @@ func read(raw []byte, n int) (*Result, error) {
 		out.Embeddings[place] = d.Embedding
 	}
 	return out, nil
+}
+
+// entries are the embeddings of an answer, and so many at most: of more, no room is made for them.
+type entries struct {
+	list []entry
+	most int
+}
+
+type entry struct {
+	Index     *int      `json:"index"`
+	Embedding []float32 `json:"embedding"`
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (e *entries) UnmarshalJSON(raw []byte) error {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if open, err := d.Token(); err != nil || open != json.Delim('[') {
+		return cmp.Or[error](err, errors.New("data is not a list"))
+	}
+	e.list = nil // the last one counts, should there be several
+	for d.More() {
+		if len(e.list) == e.most {
+			return &AnswerError{fmt.Sprintf("more than %d embeddings for %d texts", e.most, e.most)}
+		}
+		var one entry
+		if err := d.Decode(&one); err != nil {
+			return err
+		}
+		e.list = append(e.list, one)
+	}
+	return nil
 }
 
 // normalise makes a vector's length one; false if it has none.

@@ -201,10 +201,9 @@ func ParseBill(raw []byte) (Bill, error) {
 		if err != nil {
 			return b, fmt.Errorf("introduced %q is not a date", *o.Introduced)
 		}
-		if !upstream.Plausible(day) {
-			return b, fmt.Errorf("introduced %q is not a day of Parliament", *o.Introduced)
+		if upstream.Plausible(day) { // one slip costs the day, and not the bill
+			b.Introduced = *o.Introduced
 		}
-		b.Introduced = *o.Introduced
 	}
 	return b, nil
 }

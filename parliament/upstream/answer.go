@@ -17,7 +17,7 @@ import (
 	"unicode/utf8"
 )
 
-// What one answer may cost, whatever a source sends. docs/limits.md has the whole table.
+// What one answer may cost, whatever a source sends. docs/security.md has the whole table.
 const (
 	// MaxRecords is the most records of one list, over all of its pages.
 	MaxRecords = 20_000
@@ -113,14 +113,18 @@ func Plausible(t time.Time) bool { return t.Year() >= 1867 && t.Year() <= time.N
 // Words bounds a text that is for people to read, such as an error that repeats what a source said.
 func Words(s string) string { return Cut(s, maxWords) }
 
-// Cut takes out what cannot be seen of a text, and what is too long of it.
+// Cut takes out what cannot be seen of a text, and what is too long of it. A control is a blank: what it stands between
+// are two words.
 func Cut(s string, runes int) string {
 	if strings.IndexFunc(s, unseen) >= 0 {
 		s = strings.Map(func(r rune) rune {
-			if unseen(r) {
-				return -1
+			switch {
+			case !unseen(r):
+				return r
+			case r < 0xa0:
+				return ' '
 			}
-			return r
+			return -1
 		}, s)
 	}
 	if len(s) <= runes { // bytes are no fewer than characters
@@ -135,13 +139,14 @@ func Cut(s string, runes int) string {
 	return s
 }
 
-// unseen are characters that change how a text looks or is compared, and are none to read: controls other than white
-// space, marks of direction, joiners, invisible operators, tags.
+// unseen are characters that change how a text looks or is compared, and are none to read: controls other than tabs and
+// ends of lines, marks of direction, invisible operators, tags. Joiners (U+200C and U+200D) stay: some scripts are
+// written with them.
 func unseen(r rune) bool {
 	switch {
 	case r == '\t' || r == '\n' || r == '\r':
 		return false
-	case r < 0x20, r >= 0x7f && r < 0xa0, r == 0x61c, r == 0x180e, r >= 0x200b && r <= 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2060 && r <= 0x206f,
+	case r < 0x20, r >= 0x7f && r < 0xa0, r == 0x61c, r == 0x180e, r == 0x200b, r == 0x200e, r == 0x200f, r >= 0x202a && r <= 0x202e, r >= 0x2060 && r <= 0x206f,
 		r == 0xfeff, r >= 0xfff9 && r <= 0xfffb, r >= 0xe0000 && r <= 0xe007f, r >= 0xfdd0 && r <= 0xfdef, r&0xfffe == 0xfffe:
 		return true
 	}
@@ -156,6 +161,8 @@ var errInvalid = errors.New("is not valid JSON, or was cut off")
 type scanner struct {
 	r   *bufio.Reader
 	buf []byte
+	// unsure says that something was read over, of which nobody knows whether it is JSON.
+	unsure bool
 }
 
 // list reads the records of a list, and what else there is to read.
@@ -176,12 +183,14 @@ func (s *scanner) list(address string, list List) error {
 		if list.Field != "" {
 			want = "an object with " + list.Field
 		}
-		if _, _, err := s.value(0); err != nil { // it may be no JSON at all
-			return err
+		_, _, err := s.value(MaxRecord) // it may be no JSON at all, such as the words of a proxy
+		if err == nil {
+			err = s.end()
 		}
-		return &BodyError{URL: address, Reason: "is not the JSON expected: want " + want}
+		return cmp.Or(err, s.unexpected(address, "want "+want))
 	}
 	found := false
+	var unexpected error // told when the rest turned out to be JSON
 	err = s.object(func(key string) error {
 		into, wanted := list.Fields[key]
 		if key == list.Field {
@@ -193,7 +202,7 @@ func (s *scanner) list(address string, list List) error {
 				return s.records(address, list)
 			}
 		}
-		limit := 0
+		limit := MaxRecord
 		if wanted {
 			limit = 64 << 10
 		}
@@ -203,18 +212,23 @@ func (s *scanner) list(address string, list List) error {
 				fault = json.Unmarshal(raw, into)
 			}
 			if fault != nil {
-				err = &BodyError{URL: address, Reason: "is not the JSON expected: " + key + ": " + Words(fault.Error())}
+				unexpected = cmp.Or(unexpected, s.unexpected(address, key+": "+Words(fault.Error())))
 			}
 		}
 		return err
 	})
-	switch {
-	case err != nil:
-		return err
-	case !found:
-		return &BodyError{URL: address, Reason: "is not the JSON expected: it has no list of " + list.Field}
+	if err == nil {
+		err = s.end()
 	}
-	return s.end()
+	if err == nil && !found {
+		unexpected = cmp.Or(unexpected, s.unexpected(address, "it has no list of "+list.Field))
+	}
+	return cmp.Or(err, unexpected)
+}
+
+// unexpected says that an answer is another one than expected. It is so the next time too, if it is JSON.
+func (s *scanner) unexpected(address, reason string) error {
+	return &BodyError{URL: address, Reason: "is not the JSON expected: " + reason, transient: s.unsure}
 }
 
 func (s *scanner) object(field func(key string) error) error {
@@ -325,8 +339,7 @@ func ended(err error) error {
 	return err
 }
 
-// value reads one JSON value of at most limit bytes; with 0, it reads over it. fault says why it cannot be used, though
-// what follows can. Texts in it can be stored: they have no NUL, and are UTF-8.
+// value reads one JSON value of at most limit bytes. fault says why it cannot be used, though what follows can. Texts in it can be stored: they have no NUL, and are UTF-8.
 func (s *scanner) value(limit int) (raw []byte, fault, err error) {
 	if _, err := s.next(); err != nil {
 		return nil, nil, err
@@ -338,7 +351,7 @@ func (s *scanner) value(limit int) (raw []byte, fault, err error) {
 			fault = fmt.Errorf(format, n)
 		}
 	}
-	inString, escaped := false, false
+	inString, escaped, number := false, false, false
 scan:
 	for {
 		c, err := s.r.ReadByte()
@@ -394,7 +407,14 @@ scan:
 				}
 			default:
 				scalar = true
-				if run++; run > maxNumber {
+				if run == 0 {
+					number = c == '-' || c >= '0' && c <= '9'
+				}
+				run++
+				switch {
+				case !number && run > len("false"), number && strings.IndexByte("0123456789+-.eE", c) < 0: // found here, not when it is read over
+					return nil, nil, errInvalid
+				case run > maxNumber:
 					refuse("has a number of more than %d characters", maxNumber)
 				}
 			}
@@ -406,7 +426,7 @@ scan:
 			}
 		}
 		read++
-		if limit > 0 && fault == nil {
+		if fault == nil {
 			if len(s.buf) >= limit {
 				refuse("is longer than %d bytes", limit)
 			} else {
@@ -417,7 +437,8 @@ scan:
 			break
 		}
 	}
-	if limit == 0 || fault != nil {
+	if fault != nil {
+		s.unsure = true
 		return nil, fault, nil
 	}
 	if storable(s.buf); !json.Valid(s.buf) {
@@ -477,7 +498,7 @@ func (c *Client) read(address string, resp *http.Response, f func(*scanner) erro
 	// What is packed is bounded too: gzip packs nothing at all in any number of bytes.
 	body := io.Reader(&bounded{r: resp.Body, left: c.cfg.MaxBody})
 	switch encoding := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))); encoding {
-	case "", "identity":
+	case "", "identity", "utf-8", "utf8": // some servers name the character set here
 	case "gzip", "x-gzip":
 		packed := bufio.NewReader(body)
 		if _, err := packed.Peek(1); err == nil {
@@ -490,9 +511,12 @@ func (c *Client) read(address string, resp *http.Response, f func(*scanner) erro
 			body = packed // empty, or broken
 		}
 	default:
-		return &BodyError{URL: address, Reason: "has the encoding " + Words(fmt.Sprintf("%q", encoding)) + ", which was not asked for"}
+		return &BodyError{URL: address, Reason: "has the encoding " + Words(fmt.Sprintf("%q", encoding)) + ", which was not asked for", transient: true}
 	}
 	s := &scanner{r: bufio.NewReaderSize(body, 64<<10)}
+	if mark, _ := s.r.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		_, _ = s.r.Discard(len(byteOrderMark))
+	}
 	media, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch first, err := s.next(); {
 	case errors.Is(err, errInvalid):
@@ -504,6 +528,9 @@ func (c *Client) read(address string, resp *http.Response, f func(*scanner) erro
 	}
 	return c.broken(address, f(s))
 }
+
+// byteOrderMark is what some programs write before a text.
+const byteOrderMark = "\uFEFF"
 
 // broken says what an error of reading means.
 func (c *Client) broken(address string, err error) error {

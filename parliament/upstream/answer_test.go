@@ -178,7 +178,7 @@ func TestList(t *testing.T) {
 	d := dbtest.New(t)
 	for body, want := range map[string]string{
 		`{"objects": [{"a": 1}, 2, "x"], "pagination": {"next": "n"}}`:                 `{"a": 1} 2 "x" next n`,
-		` { "pagination" : {"next": "n"} , "more": [1, {"x": [}]], "objects" : [ ] }`:  `next n`,
+		` { "pagination" : {"next": "n"} , "more": [1, {"x": []}], "objects" : [ ] }`:  `next n`,
 		`{"objects": ["\u0000 \ud800 \ud83d\ude00 \\u0000 \udc00", "` + "\xff" + `"]}`: `"\ufffd \ufffd \ud83d\ude00 \\u0000 \ufffd" "` + "\uFFFD" + `" next `,
 		`{"objects": [1e5, -0.5, ` + strings.Repeat("1", 41) + `, true]}`:              `1e5 -0.5 (record 3 of the list has a number of more than 40 characters) true next `,
 		`{"objects": [` + nested(65) + `, null]}`:                                      `(record 1 of the list is nested more than 64 deep) null next `,
@@ -259,7 +259,8 @@ func TestAddFault(t *testing.T) {
 func TestCut(t *testing.T) {
 	t.Parallel()
 	for in, want := range map[string]string{
-		"abc": "abc", "abcdefgh": "abcde…", "éèêëàù": "éèêëà…", "a\u202eb\u2066c\u200b\x00\x1b\u007f\ufeff": "abc", "a\tb\nc": "a\tb\nc", "ab \u00adc": "ab \u00adc", "\U000e0041": "",
+		"abc": "abc", "abcdefgh": "abcde…", "éèêëàù": "éèêëà…", "a\u202eb\u2066c\u200b\u200e\ufeff": "abc", "a\vb\fc": "a b c", "a\u0085b\u009bc": "a b c", "a\x00b\x1b\x7f": "a b  ",
+		"a\u200cb\u200dc": "a\u200cb\u200dc", "a\tb\nc": "a\tb\nc", "ab \u00adc": "ab \u00adc", "\U000e0041": "",
 	} {
 		if got := upstream.Cut(in, 5); got != want {
 			t.Errorf("%q is %q, want %q", in, got, want)
@@ -286,6 +287,10 @@ func TestLastingErrors(t *testing.T) {
 		"an encoding": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "br")
 			fmt.Fprint(w, "x")
+		}, false},
+		"a character set": {func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Encoding", "UTF-8")
+			fmt.Fprint(w, "[]") // is read
 		}, true},
 		"broken gzip": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
@@ -372,7 +377,7 @@ func TestPassword(t *testing.T) {
 	if want := "[/api/old bot:s3cret /api/new bot:s3cret /api/none bot:s3cret]"; fmt.Sprint(seen) != want {
 		t.Errorf("the source saw %v, want %s", seen, want)
 	}
-	for _, base := range []string{"ftp://bot:s3cret@x", "http://bot:s3cret@", "http://bot:s3cret@x:y", "http://x/?key=s3cret", "bot:s3cret@x"} {
+	for _, base := range []string{"ftp://bot:s3cret@x", "http://bot:s3cret@", "http://bot:s3cret@x:y", "http://x/?key=s3cret", "bot:s3cret@x", "ftp://bot:12/s3cret@x/y", "ftp://bot:12?s3cret@x", "ftp://bot:12#s3cret@x", "bot:12/s3cret@x", "bot/s3cret@x"} {
 		if _, err := upstream.New(upstream.Config{Source: "s", BaseURL: base}); err == nil || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%q: %v", base, err)
 		}

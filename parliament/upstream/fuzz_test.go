@@ -22,6 +22,12 @@ func FuzzAnswer(f *testing.F) {
 	f.Add("", []byte(" \n"), "-1")
 	f.Add("application/json", []byte(`{"cut": "o`), "99999999999999999999")
 	f.Add("a/b; =", []byte(`"\\u0000 \\\u0000"`), "1e9")
+	for _, body := range []string{
+		"Service Unavailable", "Down for maintenance", "error", "{nonsense}", "\uFEFF<!DOCTYPE html>", `"down" for maintenance`, `{"pagination": 5} x`, `{} x`, `{"a": nonsense}`,
+		`{"pagination": 5, "a": }`, `{"a": x` + strings.Repeat("1", 50) + `}`, strings.Repeat("0", 50), strings.Repeat("[", 70) + "nul" + strings.Repeat("]", 70),
+	} {
+		f.Add("text/plain", []byte(body), "")
+	}
 	now := time.Date(2026, 6, 18, 12, 0, 0, 0, time.UTC)
 	f.Fuzz(func(t *testing.T, contentType string, body []byte, after string) {
 		if wait := retryAfter(after, now); wait < 0 {
@@ -37,6 +43,20 @@ func FuzzAnswer(f *testing.F) {
 			}
 			return errors.Join(fault, err)
 		})
+		for _, field := range []string{"", "objects"} {
+			resp.Body = io.NopCloser(bytes.NewReader(body))
+			var page struct{ Next string }
+			list := List{Field: field, Fields: map[string]any{"pagination": &page}, Record: func(raw []byte, err error) error {
+				if err == nil && !json.Valid(raw) {
+					t.Errorf("%q has the record %q", body, raw)
+				}
+				return nil
+			}}
+			err := c.read("http://x/", resp, func(s *scanner) error { return s.list("http://x/", list) })
+			if IsLasting(err) && !json.Valid(bytes.TrimPrefix(body, []byte(byteOrderMark))) {
+				t.Errorf("%q is no JSON, and said to stay so: %v", body, err)
+			}
+		}
 		if err != nil {
 			return
 		}

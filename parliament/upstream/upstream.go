@@ -212,7 +212,8 @@ func port(u *url.URL) string {
 	return map[string]string{"http": "80", "https": "443"}[u.Scheme]
 }
 
-// PublicURL is an address without what may be secret in it: user, password, query and fragment.
+// PublicURL is an address without what may be secret in it: user, password, query and fragment. An @ behind the host may
+// be the one of a password that has a /, ? or #: such an address is not shown.
 func PublicURL(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -220,6 +221,9 @@ func PublicURL(address string) string {
 	}
 	if u.Opaque != "" { // user:password@host without a scheme's slashes
 		return u.Scheme + ":..."
+	}
+	if strings.Contains(u.EscapedPath()+u.RawQuery+u.EscapedFragment(), "@") {
+		return "an address that is not shown"
 	}
 	u.User, u.RawQuery, u.ForceQuery, u.Fragment, u.RawFragment = nil, "", false, "", ""
 	return u.String()

@@ -152,6 +152,8 @@ type Control struct {
 	asks   singleflight.Group
 	watch  *watcher
 	oidc   *provider
+	// completed are the sign-ins at the provider that came back.
+	completed *states
 
 	refusals    *windows     // entries of refused requests, by sender
 	strangers   *windows     // requests that change something and are nobody's, by address
@@ -178,8 +180,8 @@ func New(cfg Config) (*Control, error) {
 	c := &Control{
 		cfg: cfg, q: cfg.DB.Queries(), relaxed: cfg.DB.RelaxedQueries(),
 		known: expirable.NewLRU[string, db.ApiKey](10_000, nil, keyCache), limits: newLimiter(cfg.RateLimit), guesses: newLimiter(cfg.GuessLimit), strays: newLimiter(maxStrays),
-		proven:   expirable.NewLRU[string, struct{}](10_000, nil, provenCache),
-		refusals: newWindows(), strangers: newWindows(), afterMinute: func(f func()) { time.AfterFunc(time.Minute, f) },
+		proven:    expirable.NewLRU[string, struct{}](10_000, nil, provenCache),
+		completed: newStates(), refusals: newWindows(), strangers: newWindows(), afterMinute: func(f func()) { time.AfterFunc(time.Minute, f) },
 	}
 	c.watch = newWatcher(c)
 	if cfg.OIDC != nil {

@@ -199,10 +199,10 @@ func (c *Control) CompleteSignIn(w http.ResponseWriter, r *http.Request, address
 	}
 	who, tokens, err := c.exchange(w, r, address, code, begun)
 	if errors.Is(err, ErrForbidden) {
-		if err := proven(r.Context(), who); err != nil {
+		if err := proven(r.Context(), who); err != nil { // nothing ends without an entry
 			return who, "", err
 		}
-		if err := c.endPerson(r.Context(), who.Issuer, who.Subject); err != nil {
+		if err := c.endPerson(r.Context(), who); err != nil {
 			return who, "", fmt.Errorf("end the sessions of one who has no role any more: %w", err)
 		}
 		return who, "", err

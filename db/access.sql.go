@@ -557,6 +557,58 @@ func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]L
 	return items, nil
 }
 
+const liveKeys = `-- name: LiveKeys :many
+SELECT hash FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+`
+
+// The hashes of the keys that count.
+func (q *Queries) LiveKeys(ctx context.Context) ([][]byte, error) {
+	rows, err := q.db.Query(ctx, liveKeys)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := [][]byte{}
+	for rows.Next() {
+		var hash []byte
+		if err := rows.Scan(&hash); err != nil {
+			return nil, err
+		}
+		items = append(items, hash)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+const liveSessions = `-- name: LiveSessions :many
+SELECT s.token FROM sessions s LEFT JOIN api_keys k ON k.id = s.key_id
+WHERE s.expiry > now() AND s.kind IS DISTINCT FROM '' AND (s.kind IS DISTINCT FROM 'key' OR k.revoked_at IS NULL AND k.id IS NOT NULL AND (k.expires_at IS NULL OR k.expires_at > now()))
+ORDER BY s.began_at DESC, s.id DESC LIMIT $1
+`
+
+// The hashed tokens of the newest sessions that count.
+func (q *Queries) LiveSessions(ctx context.Context, maxRows int32) ([]string, error) {
+	rows, err := q.db.Query(ctx, liveSessions, maxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []string{}
+	for rows.Next() {
+		var token string
+		if err := rows.Scan(&token); err != nil {
+			return nil, err
+		}
+		items = append(items, token)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const readSession = `-- name: ReadSession :exec
 UPDATE sessions SET kind = $1, name = $2, subject = $3, issuer = $4, scope = $5, key_id = $6 WHERE token = $7 AND kind IS NULL
 `

@@ -93,6 +93,7 @@ func newAdmission(control *access.Control) *admission {
 // turn is a request that was let in.
 type turn struct {
 	client     string
+	owner      string // whose the connection is once it is known who asks
 	leave      func()
 	connection *connection
 	control    *http.ResponseController
@@ -109,11 +110,19 @@ func turnOf(c echo.Context) *turn {
 	return t
 }
 
-// known says that it has turned out who asks.
+// known says that it has turned out who asks: what they sent counts.
 func (t *turn) known() {
 	if t == nil {
 		return
 	}
+	if t.owner != "" {
+		t.connection.belongsTo(t.owner)
+	}
+	t.goesOn()
+}
+
+// goesOn says that the request may take longer than a stranger's.
+func (t *turn) goesOn() {
 	if t.connection != nil {
 		t.connection.until.Store(0)
 	}
@@ -125,7 +134,7 @@ func (t *turn) known() {
 // streams says that the answer is a stream, which goes on for as long as it is read and takes the place of no other request.
 func streams(ctx context.Context) {
 	if t, ok := ctx.Value(turnContext{}).(*turn); ok {
-		t.known()
+		t.goesOn()
 		t.leave()
 	}
 	giveEncoder(ctx)
@@ -154,12 +163,12 @@ func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 		where, stranger := a.known, false
 		if a.control.Required() {
 			client, known := a.control.Recognizes(r)
+			t.owner = client
 			if stranger = !known; stranger {
 				where = a.strangers
 				t.connection.answerWithin(strangerAnswer)
 			} else {
 				t.client = client
-				t.connection.belongsTo(client)
 			}
 		}
 		err := a.enter(c, where, t, stranger, next)

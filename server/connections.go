@@ -30,8 +30,9 @@ const (
 	maxHeading     = 8 << 20
 	headingShare   = 4 << 10
 
-	// closesPerSecond is how many connections are closed in a second to make room. Otherwise clients that come back as
-	// soon as they are closed would keep the server busy with nothing else.
+	// closesPerSecond is how many connections are closed in a second to make room for one of a network that has as many as
+	// any. Otherwise clients that come back as soon as they are closed would keep the server busy with nothing else: more
+	// of them are closed themselves. A network that has fewer always gets room.
 	closesPerSecond = 300
 
 	// manyConnections are so many that memory is given back to the system once nearly all of them are gone. By itself it
@@ -77,23 +78,15 @@ func (g guarded) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		if g.all.full() {
-			_ = g.all.closes.Wait(context.Background()) // a few milliseconds; others wait in the system's queue
-		}
 		if mine := g.all.add(c); mine != nil {
 			return mine, nil
 		}
-		_ = c.Close() // all others are of clients that are known
+		_ = c.Close() // there is no room for it
 	}
 }
 
-func (l *connections) full() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.open >= l.most || l.strangers >= l.unknown
-}
-
-// add takes a connection in, for which another one may be closed; nil if none may.
+// add takes a connection in, for which another one may be closed; nil if none may. It never waits: behind it are the
+// connections of all others.
 func (l *connections) add(c net.Conn) *connection {
 	host, _, err := net.SplitHostPort(c.RemoteAddr().String())
 	if err != nil {
@@ -104,7 +97,7 @@ func (l *connections) add(c net.Conn) *connection {
 	l.mu.Lock()
 	var out *connection
 	if l.open >= l.most || l.strangers >= l.unknown {
-		if out = l.crowded(); out == nil {
+		if out = l.crowded(); out == nil || l.crowds(mine.network, out.network) && !l.closes.Allow() {
 			l.mu.Unlock()
 			return nil
 		}
@@ -137,6 +130,16 @@ func (l *connections) crowded() *connection {
 	}
 	c, _ := most.Front().Value.(*connection)
 	return c
+}
+
+// crowds says whether one more connection of a network makes it as crowded as the one that has the most; l.mu is held.
+// Others need not wait for its flood.
+func (l *connections) crowds(network, most string) bool {
+	mine := 0
+	if of := l.networks[network]; of != nil {
+		mine = of.Len()
+	}
+	return mine+1 >= l.networks[most].Len()
 }
 
 // forget takes a connection off the books; l.mu is held.

@@ -11,6 +11,10 @@ SELECT * FROM api_keys WHERE id = @id;
 -- name: ListKeys :many
 SELECT * FROM api_keys ORDER BY id DESC;
 
+-- name: LiveKeys :many
+-- The hashes of the keys that count.
+SELECT hash FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now());
+
 -- name: RevokeKey :one
 UPDATE api_keys SET revoked_at = coalesce(revoked_at, now()) WHERE id = @id RETURNING *;
 
@@ -19,6 +23,12 @@ UPDATE api_keys SET last_used_at = now() WHERE id = @id AND (last_used_at IS NUL
 
 -- name: FindSession :one
 SELECT *, extract(epoch FROM now() - roles_read_at)::float8 AS roles_age FROM sessions WHERE token = @token AND expiry > now();
+
+-- name: LiveSessions :many
+-- The hashed tokens of the newest sessions that count.
+SELECT s.token FROM sessions s LEFT JOIN api_keys k ON k.id = s.key_id
+WHERE s.expiry > now() AND s.kind IS DISTINCT FROM '' AND (s.kind IS DISTINCT FROM 'key' OR k.revoked_at IS NULL AND k.id IS NOT NULL AND (k.expires_at IS NULL OR k.expires_at > now()))
+ORDER BY s.began_at DESC, s.id DESC LIMIT @max_rows;
 
 -- name: InsertSession :exec
 INSERT INTO sessions (token, data, expiry, id, kind, name, subject, issuer, scope, key_id, address, client, tokens)

@@ -148,10 +148,12 @@ type Control struct {
 	strays  *limiter // of addresses that send sessions which do not count: a page may, until somebody signs in
 	// proven are hashes of keys and sessions that counted lately: who sends one of them does not guess.
 	proven *expirable.LRU[string, struct{}]
-	keys   keySet
+	live   liveSet
 	asks   singleflight.Group
 	watch  *watcher
 	oidc   *provider
+	// completed are the sign-ins at the provider that came back.
+	completed *states
 
 	refusals    *windows     // entries of refused requests, by sender
 	strangers   *windows     // requests that change something and are nobody's, by address
@@ -178,8 +180,8 @@ func New(cfg Config) (*Control, error) {
 	c := &Control{
 		cfg: cfg, q: cfg.DB.Queries(), relaxed: cfg.DB.RelaxedQueries(),
 		known: expirable.NewLRU[string, db.ApiKey](10_000, nil, keyCache), limits: newLimiter(cfg.RateLimit), guesses: newLimiter(cfg.GuessLimit), strays: newLimiter(maxStrays),
-		proven:   expirable.NewLRU[string, struct{}](10_000, nil, provenCache),
-		refusals: newWindows(), strangers: newWindows(), afterMinute: func(f func()) { time.AfterFunc(time.Minute, f) },
+		proven:    expirable.NewLRU[string, struct{}](10_000, nil, provenCache),
+		completed: newStates(), refusals: newWindows(), strangers: newWindows(), afterMinute: func(f func()) { time.AfterFunc(time.Minute, f) },
 	}
 	c.watch = newWatcher(c)
 	if cfg.OIDC != nil {
@@ -217,7 +219,7 @@ func (c *Control) Identify(r *http.Request, address string) (*Identity, error) {
 	}
 	// A session that has ended is no guess: a page goes on asking until somebody signs in. It counts by itself, and as a
 	// request of the address.
-	return c.limited(address, "session "+cookie.Value, func(who *Identity, err error) *limiter {
+	return c.limited(address, secretHash(secretSession, cookie.Value), func(who *Identity, err error) *limiter {
 		if err == nil && who == nil || errors.Is(err, ErrRefused) {
 			return c.strays
 		}
@@ -227,7 +229,7 @@ func (c *Control) Identify(r *http.Request, address string) (*Identity, error) {
 
 // guess asks whose key it is, and counts one that does not count.
 func (c *Control) guess(address, key string, ask func() (*Identity, error)) (*Identity, error) {
-	return c.limited(address, key, func(_ *Identity, err error) *limiter {
+	return c.limited(address, secretHash(secretKey, key), func(_ *Identity, err error) *limiter {
 		if errors.Is(err, ErrRefused) {
 			return c.guesses
 		}
@@ -235,12 +237,12 @@ func (c *Control) guess(address, key string, ask func() (*Identity, error)) (*Id
 	}, ask, c.guesses)
 }
 
-// limited asks who sent something secret, unless its address has no room for it in one of the limits. What counted lately
+// limited asks who sent something secret, of which what is the secretHash, unless its address has no room for it in one of the limits. What counted lately
 // is asked for in any case, so that nobody who is known pays for the guesses of others at the same address; what did not
 // is refused even if it is right, so that guessing tells nothing. Requests that send the same at the same time share one
 // answer.
-func (c *Control) limited(address, secret string, count func(*Identity, error) *limiter, ask func() (*Identity, error), limits ...*limiter) (*Identity, error) {
-	what, bucket := string(hashKey(secret)), addressKey(address)
+func (c *Control) limited(address, what string, count func(*Identity, error) *limiter, ask func() (*Identity, error), limits ...*limiter) (*Identity, error) {
+	bucket := addressKey(address)
 	who, err, _ := c.asks.Do(bucket+what, func() (any, error) {
 		if _, proven := c.proven.Get(what); !proven {
 			for _, l := range limits {

@@ -124,12 +124,13 @@ func (c *Control) Complete(ctx context.Context, id int64, e Entry) {
 // Refused writes the entry of a request that was refused. Each sender has maxRefused entries a minute; what is more is
 // counted in the last of them. An *AuditError says that it could not be written.
 func (c *Control) Refused(ctx context.Context, e Entry) error {
-	sender := addressKey(network(e.Remote))
+	var own *refusalWindow
 	if e.Who != nil {
-		sender = e.Who.limitKey()
+		own = c.refusals.known(e.Who.limitKey(), maxRefused)
+	} else {
+		own = c.refusals.stranger(addressKey(network(e.Remote)), maxRefused)
 	}
-	own := c.refusals.window(sender, maxRefused)
-	all := c.refusals.window("", maxAllRefused)
+	all := c.refusals.together(maxAllRefused)
 	if !own.take() {
 		c.countRefused(ctx, own)
 		return nil
@@ -191,7 +192,7 @@ func (c *Control) FlushAudit(ctx context.Context) {
 // Stranger counts a request that is nobody's and is about to change something: a LimitError if its address has had
 // enough of them in this minute.
 func (c *Control) Stranger(remote string) error {
-	w := c.strangers.window(network(remote), maxStrangers)
+	w := c.strangers.stranger(network(remote), maxStrangers)
 	if w.take() {
 		return nil
 	}
@@ -214,42 +215,71 @@ const (
 	// maxStrangers is how many requests a minute that change something an address may send without saying whose they are:
 	// the beginnings of sign-ins, and sign-outs without a session.
 	maxStrangers = 60
-	// maxWindows is how many senders are told apart; those beyond share one window.
+	// maxWindows is how many strangers are told apart; those beyond share one window. Who is known always has their own:
+	// there are no more of them than keys and people.
 	maxWindows = 10_000
+	// sweepEvery is how often windows that are over are looked for: with many senders that takes a while.
+	sweepEvery = time.Second
 )
 
 // windows count requests by sender and minute.
 type windows struct {
-	mu sync.Mutex
-	m  map[string]*refusalWindow
+	mu     sync.Mutex
+	m      map[string]*refusalWindow
+	others *refusalWindow // of strangers that are not told apart; nil: none yet
+	whole  *refusalWindow // of all senders; nil: none yet
+	swept  time.Time
 }
 
 func newWindows() *windows { return &windows{m: map[string]*refusalWindow{}} }
 
-// window gives the running minute of a sender.
-func (w *windows) window(key string, most int) *refusalWindow {
+// known gives the running minute of somebody who is known.
+func (w *windows) known(key string, most int) *refusalWindow {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	return w.of(key, most, true)
+}
+
+// stranger gives the running minute of an address.
+func (w *windows) stranger(key string, most int) *refusalWindow {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.of(key, most, false)
+}
+
+// together gives the running minute of all senders.
+func (w *windows) together(most int) *refusalWindow {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return running(&w.whole, time.Now(), most)
+}
+
+// of gives a sender's window; w.mu is held.
+func (w *windows) of(key string, most int, known bool) *refusalWindow {
 	now := time.Now()
-	if got := w.m[key]; got != nil && !got.over(now) {
-		return got
-	}
-	if len(w.m) >= maxWindows {
-		for k, got := range w.m {
-			if got.over(now) {
+	got := w.m[key]
+	if got == nil && len(w.m) >= maxWindows && now.Sub(w.swept) >= sweepEvery {
+		w.swept = now
+		for k, old := range w.m {
+			if old.over(now) {
 				delete(w.m, k)
 			}
 		}
-		if len(w.m) >= maxWindows {
-			key = "others"
-			if got := w.m[key]; got != nil && !got.over(now) {
-				return got
-			}
-		}
 	}
-	fresh := &refusalWindow{began: now, most: most}
-	w.m[key] = fresh
-	return fresh
+	if got == nil && len(w.m) >= maxWindows && !known {
+		return running(&w.others, now, most)
+	}
+	running(&got, now, most)
+	w.m[key] = got
+	return got
+}
+
+// running begins a minute if the one before is over.
+func running(w **refusalWindow, now time.Time, most int) *refusalWindow {
+	if *w == nil || (*w).over(now) {
+		*w = &refusalWindow{began: now, most: most}
+	}
+	return *w
 }
 
 func (w *windows) all() []*refusalWindow {
@@ -258,6 +288,11 @@ func (w *windows) all() []*refusalWindow {
 	var all []*refusalWindow
 	for _, got := range w.m {
 		all = append(all, got)
+	}
+	for _, got := range []*refusalWindow{w.others, w.whole} {
+		if got != nil {
+			all = append(all, got)
+		}
 	}
 	return all
 }

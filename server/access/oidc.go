@@ -10,10 +10,12 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/hashicorp/golang-lru/v2/expirable"
 	"golang.org/x/oauth2"
 	"golang.org/x/sync/singleflight"
 )
@@ -191,13 +193,16 @@ func (c *Control) CompleteSignIn(w http.ResponseWriter, r *http.Request, address
 	if !ok {
 		return nil, "", &refusal{"this sign-in was not begun here, or took too long: begin again"}
 	}
-	c.setCookie(w, c.pendingCookie(), "", 0) // it counts once
 	if refused != "" {
+		c.setCookie(w, c.pendingCookie(), "", 0)
 		return nil, "", &refusal{"the identity provider refused: " + bounded(refused, 500)}
 	}
-	who, tokens, err := c.oidc.exchange(r.Context(), code, begun.Nonce, begun.Verifier)
+	who, tokens, err := c.exchange(w, r, address, code, begun)
 	if errors.Is(err, ErrForbidden) {
-		if err := c.endPerson(r.Context(), who.Issuer, who.Subject); err != nil {
+		if err := proven(r.Context(), who); err != nil { // nothing ends without an entry
+			return who, "", err
+		}
+		if err := c.endPerson(r.Context(), who); err != nil {
 			return who, "", fmt.Errorf("end the sessions of one who has no role any more: %w", err)
 		}
 		return who, "", err
@@ -208,13 +213,54 @@ func (c *Control) CompleteSignIn(w http.ResponseWriter, r *http.Request, address
 	return who, SamePath(begun.ReturnTo), c.begin(w, r, address, who, tokens)
 }
 
+// exchange makes an identity of a code. Codes that the provider does not take count as guesses: an address that guesses too
+// much gets a LimitError, and the provider is not asked. Nor is it for a sign-in that has been completed, or was to be.
+func (c *Control) exchange(w http.ResponseWriter, r *http.Request, address, code string, begun pending) (*Identity, *tokens, error) {
+	bucket := addressKey(address)
+	end, err := c.guesses.enter(bucket)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer end()
+	c.setCookie(w, c.pendingCookie(), "", 0) // it counts once, also if the browser keeps it
+	if !c.completed.first(begun.State) {
+		return nil, nil, &refusal{"this sign-in has been completed, or has failed: begin again"}
+	}
+	who, tokens, err := c.oidc.exchange(r.Context(), code, begun.Nonce, begun.Verifier)
+	if errors.Is(err, ErrRefused) {
+		c.guesses.bucket(bucket).AllowN(time.Now(), 1)
+	}
+	return who, tokens, err
+}
+
+// states remembers the sign-ins that came back to this server, for as long as they could.
+type states struct {
+	mu   sync.Mutex
+	seen *expirable.LRU[string, struct{}]
+}
+
+func newStates() *states {
+	return &states{seen: expirable.NewLRU[string, struct{}](10_000, nil, signInLifetime)}
+}
+
+// first says whether a state comes back for the first time.
+func (s *states) first(state string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen.Contains(state) {
+		return false
+	}
+	s.seen.Add(state, struct{}{})
+	return true
+}
+
 // exchange makes an identity of a code.
 func (p *provider) exchange(ctx context.Context, code, nonce, verifier string) (*Identity, *tokens, error) {
 	provider, err := p.configuration(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	ctx = oidc.ClientContext(ctx, p.client)
+	ctx = oidc.ClientContext(context.WithValue(ctx, signInKey{}, true), p.client)
 	token, err := provider.oauth.Exchange(ctx, code, oauth2.VerifierOption(verifier))
 	if err != nil {
 		return nil, nil, p.refused(err, "the identity provider does not take its code back: begin again")

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -81,15 +82,15 @@ func TestProviderThatHangs(t *testing.T) {
 			p.guard.mu.Lock()
 			p.guard.until = time.Now()
 			p.guard.mu.Unlock()
-			leaveTrial, err := p.guard.enter()
+			leaveTrial, err := p.guard.enter(false)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := p.guard.enter(); !errors.Is(err, errAway) {
+			if _, err := p.guard.enter(false); !errors.Is(err, errAway) {
 				t.Errorf("a second trial: %v", err)
 			}
 			leaveTrial(false)
-			if end, err := p.guard.enter(); err != nil {
+			if end, err := p.guard.enter(false); err != nil {
 				t.Errorf("once it answers: %v", err)
 			} else {
 				end(false)
@@ -120,5 +121,73 @@ func TestProviderIsNotFollowed(t *testing.T) {
 	}
 	if told.Load() != 0 {
 		t.Error("a redirect was followed")
+	}
+}
+
+// TestSignInsLeaveRoomForRoles has strangers sign in, at a provider that takes its time.
+func TestSignInsLeaveRoomForRoles(t *testing.T) {
+	t.Parallel()
+	_, g := newClient()
+	fill := func(signIn bool, want int) (leave []func(bool)) {
+		t.Helper()
+		for {
+			end, err := g.enter(signIn)
+			if err != nil {
+				break
+			}
+			leave = append(leave, end)
+		}
+		if len(leave) != want {
+			t.Errorf("%d requests, want %d", len(leave), want)
+		}
+		return leave
+	}
+	for range 2 {
+		for _, leave := range append(fill(true, providerSignIns), fill(false, providerRequests-providerSignIns)...) {
+			leave(false)
+		}
+	}
+}
+
+// TestSignInsAreToldApart has the provider take its time for codes: as many are exchanged at once as may be.
+func TestSignInsAreToldApart(t *testing.T) {
+	t.Parallel()
+	var s *httptest.Server
+	asked, answer := make(chan struct{}, 64), make(chan struct{})
+	s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		if r.URL.Path != "/token" {
+			_, _ = fmt.Fprintf(w, `{"issuer": %[1]q, "authorization_endpoint": "%[1]s/authorize", "token_endpoint": "%[1]s/token", "jwks_uri": "%[1]s/keys", "userinfo_endpoint": "%[1]s/userinfo"}`, s.URL)
+			return
+		}
+		asked <- struct{}{}
+		<-answer
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = w.Write([]byte(`{"error": "invalid_grant"}`))
+	}))
+	t.Cleanup(s.Close)
+	p := newProvider(OIDCConfig{Issuer: s.URL, ClientID: "explorer"})
+	if _, err := p.configuration(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, providerSignIns)
+	for range providerSignIns {
+		go func() { _, _, err := p.exchange(t.Context(), "code", "", ""); ended <- err }()
+		<-asked
+	}
+	if _, _, err := p.exchange(t.Context(), "code", "", ""); !errors.Is(err, ErrProvider) {
+		t.Errorf("one more: %v", err)
+	}
+	roles := make(chan error, 1)
+	go func() { _, _, err := p.reread(t.Context(), tokens{Refresh: "r"}, "ada"); roles <- err }()
+	<-asked
+	close(answer)
+	for range providerSignIns {
+		if err := <-ended; !errors.Is(err, ErrRefused) {
+			t.Errorf("a sign-in: %v", err)
+		}
+	}
+	if err := <-roles; !errors.Is(err, ErrRefused) {
+		t.Errorf("roles: %v", err)
 	}
 }

@@ -19,7 +19,9 @@ const (
 	providerTimeout  = 4 * time.Second
 	providerRest     = 5 * time.Second
 	providerRequests = 32
-	providerAnswer   = 1 << 20
+	// providerSignIns is how many of those who ask may sign in, so that strangers leave room to read roles again.
+	providerSignIns = 16
+	providerAnswer  = 1 << 20
 )
 
 // ErrProvider says that the provider does not answer as it should; its text is for the client.
@@ -51,6 +53,7 @@ type guardedTransport struct {
 
 	mu     sync.Mutex
 	asking int
+	signIn int       // of asking, those that sign somebody in
 	failed bool      // the answer before was none
 	trying bool      // somebody tries again
 	until  time.Time // when somebody may
@@ -66,19 +69,28 @@ func (g *guardedTransport) away() time.Duration {
 	return max(time.Until(g.until), 0)
 }
 
-func (g *guardedTransport) enter() (leave func(failed bool), err error) {
+// signInKey is of what is asked to sign somebody in, which strangers can have done.
+type signInKey struct{}
+
+func (g *guardedTransport) enter(signIn bool) (leave func(failed bool), err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.asking >= providerRequests || g.failed && (g.trying || time.Now().Before(g.until)) {
+	if g.asking >= providerRequests || signIn && g.signIn >= providerSignIns || g.failed && (g.trying || time.Now().Before(g.until)) {
 		return nil, errAway
 	}
 	trial := g.failed
 	g.asking++
+	if signIn {
+		g.signIn++
+	}
 	g.trying = g.trying || trial
 	return func(failed bool) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		g.asking--
+		if signIn {
+			g.signIn--
+		}
 		if trial {
 			g.trying = false
 		}
@@ -98,7 +110,7 @@ func withStatus(ctx context.Context) (context.Context, *int) {
 
 // RoundTrip implements http.RoundTripper.
 func (g *guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	leave, err := g.enter()
+	leave, err := g.enter(r.Context().Value(signInKey{}) != nil)
 	if err != nil {
 		if r.Body != nil {
 			_ = r.Body.Close()

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
 	"strings"
@@ -11,62 +12,95 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Recognizes says whether a request carries a key that there is, or what counted lately: then it need not wait behind
-// strangers to be identified. client tells those apart who are recognized. It does not say that the request is allowed.
+// Recognizes says whether a request carries a key or a session that counts, or what counted lately: then it need not wait
+// behind strangers to be identified. client tells those apart who send something secret. It does not say that the
+// request is allowed.
 func (c *Control) Recognizes(r *http.Request) (client string, ok bool) {
 	if !c.cfg.Required {
 		return "", false
 	}
-	secret := ""
+	var what, kept string
 	if header := r.Header.Get("Authorization"); header != "" {
-		_, key, _ := strings.Cut(header, " ")
-		secret = strings.TrimSpace(key)
-	} else if cookie, err := r.Cookie(CookieName); err == nil {
-		secret = "session " + cookie.Value
-	}
-	if secret == "" {
+		scheme, key, _ := strings.Cut(header, " ")
+		if key = strings.TrimSpace(key); !strings.EqualFold(scheme, "Bearer") || key == "" {
+			return "", false
+		}
+		what = secretHash(secretKey, key)
+		if strings.HasPrefix(key, keyMark) {
+			kept = string(hashKey(key))
+		}
+	} else if token := tokenOf(r); token != "" {
+		what, kept = secretHash(secretSession, token), sessionHash(token)
+	} else {
 		return "", false
 	}
-	hash := string(hashKey(secret))
-	if _, ok = c.proven.Peek(hash); !ok {
-		ok = strings.HasPrefix(secret, keyMark) && c.isKey(hash)
+	if _, ok = c.proven.Peek(what); !ok {
+		ok = kept != "" && c.counts(kept)
 	}
-	return hex.EncodeToString([]byte(hash[:16])), ok
+	return hex.EncodeToString([]byte(what[:16])), ok
 }
 
-// keySet holds the hashes of all keys, to tell keys from guesses without asking the database for each.
-type keySet struct {
+// What a secret is of. A key is never taken for a session that reads the same.
+const secretKey, secretSession = "key ", "session "
+
+// secretHash is what a secret that was sent is remembered under. What the database has is hashed in other ways: hashKey,
+// sessionHash.
+func secretHash(kind, secret string) string {
+	sum := sha256.Sum256([]byte(kind + secret))
+	return string(sum[:])
+}
+
+// maxLiveSessions is how many sessions are told from guesses, the newest ones. Others count once they have been asked for.
+const maxLiveSessions = 20_000
+
+// liveSet holds what the database has of all keys and sessions that count, to tell them from guesses without asking the
+// database for each. The hash of a key is never as long as that of a session.
+type liveSet struct {
 	mu     sync.Mutex
 	at     time.Time
-	hashes map[string]bool
+	hashes map[string]struct{}
 }
 
-// isKey says whether a hash is that of a key. It asks the database once in keyCache at most, and says no while that
-// does not answer.
-func (c *Control) isKey(hash string) bool {
-	c.keys.mu.Lock()
-	fresh, known := time.Since(c.keys.at) < keyCache, c.keys.hashes[hash]
-	c.keys.mu.Unlock()
+// counts says whether a hash is that of a key or a session that counts. It asks the database once in keyCache at most, and
+// says no while that does not answer.
+func (c *Control) counts(hash string) bool {
+	c.live.mu.Lock()
+	fresh := time.Since(c.live.at) < keyCache
+	_, known := c.live.hashes[hash]
+	c.live.mu.Unlock()
 	if fresh {
 		return known
 	}
-	hashes, _, _ := c.asks.Do("all keys", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		defer cancel()
-		rows, err := c.q.ListKeys(ctx)
-		hashes := make(map[string]bool, len(rows))
-		for _, row := range rows {
-			hashes[string(row.Hash)] = true
-		}
+	hashes, _, _ := c.asks.Do("all that count", func() (any, error) {
+		hashes, err := c.readLive()
 		if err != nil {
-			c.cfg.Logger.Warn("the keys could not be read", "error", err)
+			c.cfg.Logger.Warn("the keys and sessions could not be read", "error", err)
 		}
-		c.keys.mu.Lock()
-		defer c.keys.mu.Unlock()
-		c.keys.at, c.keys.hashes = time.Now(), hashes
+		c.live.mu.Lock()
+		defer c.live.mu.Unlock()
+		c.live.at, c.live.hashes = time.Now(), hashes
 		return hashes, nil
 	})
-	return hashes.(map[string]bool)[hash]
+	_, known = hashes.(map[string]struct{})[hash]
+	return known
+}
+
+func (c *Control) readLive() (map[string]struct{}, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
+	defer cancel()
+	keys, err := c.q.LiveKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	sessions, err := c.q.LiveSessions(ctx, maxLiveSessions)
+	hashes := make(map[string]struct{}, len(keys)+len(sessions))
+	for _, hash := range keys {
+		hashes[string(hash)] = struct{}{}
+	}
+	for _, token := range sessions {
+		hashes[token] = struct{}{}
+	}
+	return hashes, err
 }
 
 // Limited says whether requests are counted.

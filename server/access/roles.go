@@ -3,9 +3,12 @@ package access
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/oauth2"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
@@ -45,7 +48,7 @@ func (t *tokens) sealed(session string) ([]byte, error) {
 func (c *Control) withRoles(row *db.FindSessionRow, token string) (*db.FindSessionRow, error) {
 	age := time.Duration(row.RolesAge * float64(time.Second))
 	if c.oidc == nil || row.Issuer != "" && row.Issuer != c.oidc.cfg.Issuer {
-		return nil, c.endSession(row.Token, "the identity provider of this session is not this server's any more: sign in again")
+		return nil, c.endSession(row, "the identity provider of this session is not this server's any more: sign in again")
 	}
 	if age < rolesDue {
 		return row, nil
@@ -56,7 +59,7 @@ func (c *Control) withRoles(row *db.FindSessionRow, token string) (*db.FindSessi
 	}
 	answer := <-read
 	if errors.Is(answer.Err, ErrProvider) {
-		return nil, c.endSession(row.Token, "the identity provider could not be asked what you may do: sign in again")
+		return nil, c.endSession(row, "the identity provider could not be asked what you may do: sign in again")
 	}
 	fresh, _ := answer.Val.(*db.FindSessionRow)
 	return fresh, answer.Err
@@ -77,17 +80,17 @@ func (c *Control) readRoles(row *db.FindSessionRow, token string) (*db.FindSessi
 	}
 	var kept tokens
 	if !unseal(token, tokensPurpose, row.Tokens, &kept) {
-		return nil, c.endSession(row.Token, "what you may do cannot be read again: sign in again")
+		return nil, c.endSession(row, "what you may do cannot be read again: sign in again")
 	}
 	who, kept, err := c.oidc.reread(ctx, kept, row.Subject)
 	switch {
 	case errors.Is(err, ErrForbidden):
-		if err := c.endPerson(ctx, who.Issuer, who.Subject); err != nil {
+		if err := c.endPerson(ctx, who); err != nil {
 			return nil, err
 		}
 		return nil, &refusal{"you have no role here any more"}
 	case errors.Is(err, ErrRefused):
-		return nil, c.endSession(row.Token, err.Error())
+		return nil, c.endSession(row, err.Error())
 	case err != nil:
 		if err := c.q.RolesNotRead(context.WithoutCancel(ctx), row.Token); err != nil {
 			c.cfg.Logger.Warn("that roles were not read could not be noted", "error", err)
@@ -185,21 +188,50 @@ func (p *provider) reread(ctx context.Context, kept tokens, subject string) (*Id
 	return who, kept, err
 }
 
+// rolesLost is the operation of the audit log's entries of sessions that the server ended by itself: of somebody who has no
+// role any more, or whose roles could not be read again. The person is their actor.
+const rolesLost = "rolesLost"
+
 // endSession ends a session and says why.
-func (c *Control) endSession(hash, reason string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), storeTimeout)
-	defer cancel()
-	if _, err := c.q.DeleteSession(ctx, hash); err != nil {
+func (c *Control) endSession(row *db.FindSessionRow, reason string) error {
+	who := &Identity{Kind: KindOIDC, Name: row.Name, Subject: row.Subject, Issuer: row.Issuer}
+	err := c.endRecorded(context.Background(), who, "/sessions/"+row.ID.String(), func(ctx context.Context, q *db.Queries) (int, error) {
+		n, err := q.DeleteSession(ctx, row.Token)
+		return int(n), err
+	})
+	if err != nil {
 		return err
 	}
-	c.watch.poke()
 	return &refusal{reason}
 }
 
 // endPerson ends all sessions of somebody who may do nothing any more.
-func (c *Control) endPerson(ctx context.Context, issuer, subject string) error {
+func (c *Control) endPerson(ctx context.Context, who *Identity) error {
+	path := "/sessions?" + url.Values{"subject": {who.Subject}, "issuer": {who.Issuer}}.Encode()
+	return c.endRecorded(ctx, who, path, func(ctx context.Context, q *db.Queries) (int, error) {
+		return EndSessions(ctx, q, Whose{Subject: &who.Subject, Issuer: &who.Issuer})
+	})
+}
+
+// endRecorded ends sessions, if there are any, together with the entry of the audit log that says so: there is neither
+// without the other.
+func (c *Control) endRecorded(ctx context.Context, who *Identity, path string, end func(context.Context, *db.Queries) (int, error)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
-	_, err := c.EndSessions(ctx, Whose{Subject: &subject, Issuer: &issuer})
+	err := c.cfg.DB.Tx(ctx, func(tx pgx.Tx) error {
+		q := db.New(tx)
+		n, err := end(ctx, q)
+		if err != nil || n == 0 {
+			return err
+		}
+		entry := Entry{Operation: rolesLost, Method: "SERVER", Path: path, Status: http.StatusOK, Remote: "local", Who: who}
+		if _, err := q.InsertAudit(ctx, entry.row()); err != nil {
+			return &AuditError{Err: err}
+		}
+		return nil
+	})
+	if err == nil {
+		c.watch.poke()
+	}
 	return err
 }

@@ -1,0 +1,51 @@
+package access
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// TestManySendersOfRefusedRequests has more strangers than are told apart. They used to share a window with everybody else,
+// keys among them, in which each request counted twice.
+func TestManySendersOfRefusedRequests(t *testing.T) {
+	t.Parallel()
+	w := newWindows()
+	before := w.known("before", maxRefused)
+	for i := range maxWindows + 5 {
+		w.stranger(fmt.Sprint("address ", i), maxRefused)
+	}
+	others := w.stranger("one more", maxRefused)
+	if got := w.stranger("another", maxRefused); got != others || len(w.m) != maxWindows {
+		t.Errorf("%d windows; those beyond share one: %t", len(w.m), got == others)
+	}
+	key, all := w.known("key", maxRefused), w.together(maxAllRefused)
+	if key == others || all == others || key == all || all.most != maxAllRefused || w.together(maxAllRefused) != all || w.known("key", maxRefused) != key || w.known("before", maxRefused) != before {
+		t.Errorf("a key, all, and strangers share a window: %p %p %p", key, all, others)
+	}
+	for range maxRefused {
+		if !others.take() || !all.take() || !key.take() {
+			t.Fatal("one is full")
+		}
+	}
+	if others.take() || key.take() || !all.take() {
+		t.Error("one is counted for another")
+	}
+	if n := len(w.all()); n != maxWindows+1+2 {
+		t.Errorf("%d windows in all", n)
+	}
+
+	// Windows that are over are looked for once in a while, not for each new sender.
+	old := time.Now().Add(-time.Hour)
+	for _, got := range w.m {
+		got.began = old
+	}
+	w.stranger("soon after", maxRefused)
+	if len(w.m) < maxWindows {
+		t.Error("they are looked for again at once")
+	}
+	w.swept = old
+	if got := w.stranger("later", maxRefused); got == others || len(w.m) != 1 {
+		t.Errorf("%d windows are left", len(w.m))
+	}
+}

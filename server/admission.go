@@ -1,10 +1,8 @@
 package server
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"runtime"
 	"strconv"
@@ -220,12 +218,10 @@ func (a *admission) receive(c echo.Context, t *turn) (done func(), err error) {
 	if err != nil {
 		return nil, busy(c.Response().Header(), err)
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1)) // one more than allowed tells that it is too long
-	if err != nil {
+	if _, err := readBody(r, limit); err != nil {
 		done()
-		return nil, unreadableBody()
+		return nil, err
 	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
 	return done, nil
 }
 
@@ -240,11 +236,10 @@ func (a *admission) long(wanted bool, limit int) echo.MiddlewareFunc {
 			if !wanted || r.ContentLength == 0 {
 				return next(c)
 			}
-			body, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1)) // one more than allowed tells that it is too long
+			body, err := readBody(r, limit)
 			if err != nil {
-				return unreadableBody()
+				return err
 			}
-			r.Body = io.NopCloser(bytes.NewReader(body))
 			if len(body) <= allFaults || len(body) > limit {
 				return next(c)
 			}

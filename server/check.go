@@ -184,8 +184,28 @@ func mediaType(contentType string) string {
 	return media
 }
 
-func unreadableBody() *problem {
-	return &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body could not be read to its end"}
+// bodyRead is a body that has come.
+type bodyRead struct {
+	*bytes.Reader
+	whole []byte
+}
+
+// Close implements io.Closer.
+func (bodyRead) Close() error { return nil }
+
+// readBody reads a body once, and gives what it read to whoever asks again. One byte more than the limit tells that it is
+// too long.
+func readBody(r *http.Request, limit int) ([]byte, error) {
+	if b, ok := r.Body.(bodyRead); ok {
+		return b.whole, nil
+	}
+	var b bytes.Buffer
+	b.Grow(int(min(max(r.ContentLength, 0), int64(limit))) + bytes.MinRead)
+	if _, err := b.ReadFrom(io.LimitReader(r.Body, int64(limit)+1)); err != nil {
+		return nil, &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body could not be read to its end"}
+	}
+	r.Body = bodyRead{bytes.NewReader(b.Bytes()), b.Bytes()}
+	return b.Bytes(), nil
 }
 
 // checkBody reads the body, which must be JSON text of at most so many bytes without NUL characters.
@@ -197,9 +217,9 @@ func checkBody(wanted bool, limit int) echo.MiddlewareFunc {
 				r.Body, r.ContentLength = http.NoBody, 0
 				return next(c)
 			}
-			body, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
+			body, err := readBody(r, limit)
 			if err != nil {
-				return unreadableBody()
+				return err
 			}
 			if len(body) > limit {
 				return &problem{status: http.StatusRequestEntityTooLarge, kind: "too_large", detail: fmt.Sprintf("the body is longer than %d KiB", limit>>10)}

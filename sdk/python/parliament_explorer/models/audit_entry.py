@@ -27,12 +27,13 @@ class AuditEntry:
             actor (str): Who, as far as it is proven: `key` and its name, `oidc` and the subject at its issuer, `cli` and
                 the user who opened the database, or `api client at` an address. Example: key dashboard.
             key_id (None | UUID): The key that was sent.
-            operation (str): An operation of this contract, or `riverui`.
+            operation (str): An operation of this contract, `riverui`, or `rolesLost`: sessions that the server ended by
+                itself.
             method (str):
             path (str): The path, and the query of what was deleted; 500 characters at most. Control characters are written
                 as escapes.
             status (int): What was answered. 0: it was begun, and how it ended was not recorded.
-            remote_address (str): An IP address, or `unknown`.
+            remote_address (str): An IP address, `unknown`, or `local` for what was not asked over the network.
             request_id (str):
             issuer (None | str | Unset): The identity provider that vouches for the subject. Example:
                 https://id.example.org/realms/staff.

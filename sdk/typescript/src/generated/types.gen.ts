@@ -2469,7 +2469,7 @@ export type AuditEntry = {
      */
     client?: string | null;
     /**
-     * An operation of this contract, or `riverui`.
+     * An operation of this contract, `riverui`, or `rolesLost`: sessions that the server ended by itself.
      */
     operation: string;
     method: string;
@@ -2486,7 +2486,7 @@ export type AuditEntry = {
      */
     more?: number;
     /**
-     * An IP address, or `unknown`.
+     * An IP address, `unknown`, or `local` for what was not asked over the network.
      */
     remote_address: string;
     request_id: string;

@@ -47,7 +47,7 @@ faults: ## Disk full, WAL full, connections full, a serializable role, restarts 
 	EXPLORER_FAULTS=$${EXPLORER_FAULTS:-30s} go test -count=1 -v -timeout 30m -run TestFaults ./cli
 
 hostile: ## 2,000 hostile clients beside a normal one for five minutes; EXPLORER_HOSTILE (a duration) changes it
-	EXPLORER_HOSTILE=$${EXPLORER_HOSTILE:-5m} go test -count=1 -v -timeout 30m -run TestHostile ./cli
+	EXPLORER_HOSTILE=$${EXPLORER_HOSTILE:-5m} go test -count=1 -v -timeout 30m -run 'TestHostile|TestShippedLimits' ./cli
 
 contract-fuzz: ## Ask a server for everything in its contract with schemathesis; EXAMPLES of each operation, SEED makes others (wants Python)
 	.ci/contract

@@ -328,7 +328,11 @@ func TestHostile(t *testing.T) {
 // TestShippedLimits repeats what once took the server down, from fifty clients at once, with the memory that the
 // shipped files give it: it stays within that, and answers others meanwhile.
 func TestShippedLimits(t *testing.T) {
-	t.Parallel()
+	quantile, slowest := 0.99, 500*time.Millisecond
+	if os.Getenv("EXPLORER_HOSTILE") == "" { // other tests have the machine too
+		t.Parallel()
+		quantile, slowest = 0.5, 2*time.Second
+	}
 	b := besiege(t, "GOMEMLIMIT=307MiB") // what the program sets itself of the smallest shipped limit, 512 MiB
 	key := "Authorization: Bearer " + b.keys[1]
 	materialize := func(body string) string { return post("/assets/fetch_latest_bills/materialize", body, key) }
@@ -367,16 +371,18 @@ func TestShippedLimits(t *testing.T) {
 		}, 2},
 		{"wrong keys", ways["wrong keys"], 1},
 	} {
-		asking, done := context.WithCancel(ctx)
+		asking, done := context.WithTimeout(ctx, 8*time.Second)
 		var attack sync.WaitGroup
 		for i := range 50 {
 			attack.Go(func() {
 				for range c.each {
-					conn, err := b.dial(ctx, "127.0.0.1")
+					conn, err := b.dial(asking, "127.0.0.1")
 					if err != nil {
 						continue
 					}
-					c.way(ctx, conn, rand.New(rand.NewPCG(uint64(i), 1)))
+					stop := context.AfterFunc(asking, func() { conn.Close() })
+					c.way(asking, conn, rand.New(rand.NewPCG(uint64(i), 1)))
+					stop()
 					conn.Close()
 				}
 			})
@@ -387,9 +393,8 @@ func TestShippedLimits(t *testing.T) {
 		if len(s.faults) > 0 {
 			t.Errorf("%s: %d of %d requests of others failed, such as: %s", c.name, len(s.faults), len(s.took), s.faults[0])
 		}
-		// Half of them in half a second, where other tests have the machine too.
-		if p50 := s.quantile(0.5); p50 > 500*time.Millisecond {
-			t.Errorf("%s: half of the requests of others took %s or more", c.name, p50)
+		if slow := s.quantile(quantile); slow > slowest {
+			t.Errorf("%s: of the requests of others, %.0f %% took %s or more, want %s at most", c.name, 100-100*quantile, slow, slowest)
 		}
 	}
 	if peak := b.megabytes("VmHWM"); peak > 400 { // MemoryHigh

@@ -264,6 +264,9 @@ func hostilities() map[string]hostility {
 	}
 }
 
+// underRace says that the processes of the tests have the race detector in them, which takes several times the memory.
+var underRace bool
+
 // TestHostile is `make hostile`: many hostile clients beside one with a key. EXPLORER_HOSTILE says how long; without it
 // there are few of them, for a short while.
 func TestHostile(t *testing.T) {
@@ -314,12 +317,14 @@ func TestHostile(t *testing.T) {
 	if len(s.took) < 20 || p99 > slowest {
 		t.Errorf("p99 of the normal client's %d requests: %s, want %s at most", len(s.took), p99, slowest)
 	}
-	if peak > 300 {
-		t.Errorf("the server took %d MB, want 300 at most", peak)
-	}
-	back := comesAbout(t, 5*time.Minute, func() bool { return b.megabytes("VmRSS") < 100 })
-	if after := b.megabytes("VmRSS"); !back {
-		t.Errorf("the server has %d MB afterwards, want less than 100", after)
+	if !underRace {
+		if peak > 300 {
+			t.Errorf("the server took %d MB, want 300 at most", peak)
+		}
+		back := comesAbout(t, 5*time.Minute, func() bool { return b.megabytes("VmRSS") < 100 })
+		if after := b.megabytes("VmRSS"); !back {
+			t.Errorf("the server has %d MB afterwards, want less than 100", after)
+		}
 	}
 	fmt.Printf("hostile: %d clients, %d connections in %s; the normal client: %d requests, p50 %s, p99 %s, worst %s; memory %d MB before, %d at most, %d afterwards\n",
 		clients, connections.Load(), length, len(s.took), s.quantile(0.5).Round(time.Millisecond), p99.Round(time.Millisecond), s.quantile(1).Round(time.Millisecond), before, peak, b.megabytes("VmRSS"))
@@ -397,7 +402,7 @@ func TestShippedLimits(t *testing.T) {
 			t.Errorf("%s: of the requests of others, %.0f %% took %s or more, want %s at most", c.name, 100-100*quantile, slow, slowest)
 		}
 	}
-	if peak := b.megabytes("VmHWM"); peak > 400 { // MemoryHigh
+	if peak := b.megabytes("VmHWM"); peak > 400 && !underRace { // MemoryHigh
 		t.Errorf("the server took %d MB, want 400 at most", peak)
 	}
 }

@@ -1,0 +1,5 @@
+//go:build race
+
+package runconfig_test
+
+func init() { underRace = true }

@@ -142,6 +142,12 @@ func (l *connections) crowds(network, most string) bool {
 	return mine+1 >= l.networks[most].Len()
 }
 
+// freeMemory gives back what a flood took. Pools keep what they hold for one more collection.
+func freeMemory() {
+	debug.FreeOSMemory()
+	debug.FreeOSMemory()
+}
+
 // forget takes a connection off the books; l.mu is held.
 func (l *connections) forget(c *connection) {
 	if c.gone {
@@ -151,7 +157,9 @@ func (l *connections) forget(c *connection) {
 	l.open--
 	if l.highest >= manyConnections && l.open <= l.highest/10 {
 		l.highest = l.open
-		time.AfterFunc(time.Second, debug.FreeOSMemory)
+		// At once, and when what was held back has ended too.
+		time.AfterFunc(time.Second, freeMemory)
+		time.AfterFunc(30*time.Second, freeMemory)
 	}
 	if c.client != "" {
 		if l.clients[c.client]--; l.clients[c.client] == 0 {

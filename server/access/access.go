@@ -181,7 +181,7 @@ func New(cfg Config) (*Control, error) {
 		cfg: cfg, q: cfg.DB.Queries(), relaxed: cfg.DB.RelaxedQueries(),
 		known: expirable.NewLRU[string, db.ApiKey](10_000, nil, keyCache), limits: newLimiter(cfg.RateLimit), guesses: newLimiter(cfg.GuessLimit), strays: newLimiter(maxStrays),
 		proven:    expirable.NewLRU[string, struct{}](10_000, nil, provenCache),
-		completed: newStates(), refusals: newWindows(), strangers: newWindows(), afterMinute: func(f func()) { time.AfterFunc(time.Minute, f) },
+		completed: newStates(), refusals: newWindows(maxRefused), strangers: newWindows(maxStrangers), afterMinute: func(f func()) { time.AfterFunc(time.Minute, f) },
 	}
 	c.watch = newWatcher(c)
 	if cfg.OIDC != nil {

@@ -126,9 +126,9 @@ func (c *Control) Complete(ctx context.Context, id int64, e Entry) {
 func (c *Control) Refused(ctx context.Context, e Entry) error {
 	var own *refusalWindow
 	if e.Who != nil {
-		own = c.refusals.known(e.Who.limitKey(), maxRefused)
+		own = c.refusals.known(e.Who.limitKey())
 	} else {
-		own = c.refusals.stranger(addressKey(network(e.Remote)), maxRefused)
+		own = c.refusals.stranger(addressKey(network(e.Remote)))
 	}
 	all := c.refusals.together(maxAllRefused)
 	if !own.take() {
@@ -192,7 +192,7 @@ func (c *Control) FlushAudit(ctx context.Context) {
 // Stranger counts a request that is nobody's and is about to change something: a LimitError if its address has had
 // enough of them in this minute.
 func (c *Control) Stranger(remote string) error {
-	w := c.strangers.stranger(network(remote), maxStrangers)
+	w := c.strangers.stranger(network(remote))
 	if w.take() {
 		return nil
 	}
@@ -224,6 +224,7 @@ const (
 
 // windows count requests by sender and minute.
 type windows struct {
+	most   int // entries of a sender
 	mu     sync.Mutex
 	m      map[string]*refusalWindow
 	others *refusalWindow // of strangers that are not told apart; nil: none yet
@@ -231,20 +232,20 @@ type windows struct {
 	swept  time.Time
 }
 
-func newWindows() *windows { return &windows{m: map[string]*refusalWindow{}} }
+func newWindows(most int) *windows { return &windows{most: most, m: map[string]*refusalWindow{}} }
 
 // known gives the running minute of somebody who is known.
-func (w *windows) known(key string, most int) *refusalWindow {
+func (w *windows) known(key string) *refusalWindow {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.of(key, most, true)
+	return w.of(key, true)
 }
 
 // stranger gives the running minute of an address.
-func (w *windows) stranger(key string, most int) *refusalWindow {
+func (w *windows) stranger(key string) *refusalWindow {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.of(key, most, false)
+	return w.of(key, false)
 }
 
 // together gives the running minute of all senders.
@@ -255,7 +256,7 @@ func (w *windows) together(most int) *refusalWindow {
 }
 
 // of gives a sender's window; w.mu is held.
-func (w *windows) of(key string, most int, known bool) *refusalWindow {
+func (w *windows) of(key string, known bool) *refusalWindow {
 	now := time.Now()
 	got := w.m[key]
 	if got == nil && len(w.m) >= maxWindows && now.Sub(w.swept) >= sweepEvery {
@@ -267,9 +268,9 @@ func (w *windows) of(key string, most int, known bool) *refusalWindow {
 		}
 	}
 	if got == nil && len(w.m) >= maxWindows && !known {
-		return running(&w.others, now, most)
+		return running(&w.others, now, w.most)
 	}
-	running(&got, now, most)
+	running(&got, now, w.most)
 	w.m[key] = got
 	return got
 }

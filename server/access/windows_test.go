@@ -10,17 +10,17 @@ import (
 // keys among them, in which each request counted twice.
 func TestManySendersOfRefusedRequests(t *testing.T) {
 	t.Parallel()
-	w := newWindows()
-	before := w.known("before", maxRefused)
+	w := newWindows(maxRefused)
+	before := w.known("before")
 	for i := range maxWindows + 5 {
-		w.stranger(fmt.Sprint("address ", i), maxRefused)
+		w.stranger(fmt.Sprint("address ", i))
 	}
-	others := w.stranger("one more", maxRefused)
-	if got := w.stranger("another", maxRefused); got != others || len(w.m) != maxWindows {
+	others := w.stranger("one more")
+	if got := w.stranger("another"); got != others || len(w.m) != maxWindows {
 		t.Errorf("%d windows; those beyond share one: %t", len(w.m), got == others)
 	}
-	key, all := w.known("key", maxRefused), w.together(maxAllRefused)
-	if key == others || all == others || key == all || all.most != maxAllRefused || w.together(maxAllRefused) != all || w.known("key", maxRefused) != key || w.known("before", maxRefused) != before {
+	key, all := w.known("key"), w.together(maxAllRefused)
+	if key == others || all == others || key == all || all.most != maxAllRefused || w.together(maxAllRefused) != all || w.known("key") != key || w.known("before") != before {
 		t.Errorf("a key, all, and strangers share a window: %p %p %p", key, all, others)
 	}
 	for range maxRefused {
@@ -40,12 +40,12 @@ func TestManySendersOfRefusedRequests(t *testing.T) {
 	for _, got := range w.m {
 		got.began = old
 	}
-	w.stranger("soon after", maxRefused)
+	w.stranger("soon after")
 	if len(w.m) < maxWindows {
 		t.Error("they are looked for again at once")
 	}
 	w.swept = old
-	if got := w.stranger("later", maxRefused); got == others || len(w.m) != 1 {
+	if got := w.stranger("later"); got == others || len(w.m) != 1 {
 		t.Errorf("%d windows are left", len(w.m))
 	}
 }

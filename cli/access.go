@@ -56,7 +56,8 @@ func (f accessFlags) control(a *app, d *db.DB, addr net.Addr) (*access.Control, 
 	return access.New(cfg)
 }
 
-// required says whether requests must be somebody's, and refuses to leave that open where others could reach the server.
+// required says whether requests must be somebody's, and refuses to leave that open where others could reach the
+// server.
 func (f accessFlags) required(loopback bool) (bool, error) {
 	wanted := f.Auth == "on" || f.OIDCIssuer != ""
 	switch {

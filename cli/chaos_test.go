@@ -281,8 +281,8 @@ func (c *chaos) post(n *chaosNode, path, body string, header map[string]string) 
 	return resp.StatusCode, raw
 }
 
-// wrongAnswer says whether an answer is one that no request may get: what the database is in the way of is answered 503,
-// and says when to come back.
+// wrongAnswer says whether an answer is one that no request may get: what the database is in the way of is answered
+// 503, and says when to come back.
 func wrongAnswer(resp *http.Response) bool {
 	after, err := strconv.Atoi(resp.Header.Get("Retry-After"))
 	return resp.StatusCode >= 500 && (resp.StatusCode != http.StatusServiceUnavailable || err != nil || after < 1)

@@ -56,7 +56,8 @@ func (a *app) tracing() (provider trace.TracerProvider, stop func(), err error) 
 	}, nil
 }
 
-// maxAttribute is the longest attribute of a span in bytes, unless OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT says otherwise.
+// maxAttribute is the longest attribute of a span in bytes, unless OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT says
+// otherwise.
 const maxAttribute = 1024
 
 // spanLimits bounds what the client sent: some 2,000 spans wait to be exported, each with a path and a User-Agent.

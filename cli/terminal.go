@@ -95,8 +95,8 @@ func (t *table) row(cells ...any) {
 
 func (t *table) flush() error { return t.w.Flush() }
 
-// printJSON prints JSON as the server gave it, but for characters that a terminal would obey: they become escapes, which
-// mean the same in JSON.
+// printJSON prints JSON as the server gave it, but for characters that a terminal would obey: they become escapes,
+// which mean the same in JSON.
 func printJSON(w io.Writer, raw []byte) error {
 	_, err := fmt.Fprintln(w, strings.TrimSpace(string(plainJSON(raw))))
 	return err

@@ -83,8 +83,8 @@ func (f *fetch) retrying(source string, err error, attempt int, wait time.Durati
 	f.step.Log(orchestrator.LevelWarn, message, data)
 }
 
-// tellCauses has the run's log tell what went wrong: one line for each cause, with how many records it hit. Each of them
-// counts as an error, and the first ten are in the fetch log.
+// tellCauses has the run's log tell what went wrong: one line for each cause, with how many records it hit. Each of
+// them counts as an error, and the first ten are in the fetch log.
 func (f *fetch) tellCauses() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

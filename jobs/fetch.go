@@ -291,7 +291,8 @@ func (f *fetch) lacks(id parliament.BillID) {
 	f.lacking = append(f.lacking, id.String())
 }
 
-// conclude writes the fetch log with the end of the step, and gives it back with the error that fails the step, if one does.
+// conclude writes the fetch log with the end of the step, and gives it back with the error that fails the step, if one
+// does.
 func (f *fetch) conclude(fetchErr error, stored int) (parliament.FetchLog, error) {
 	log := parliament.FetchLog{
 		ID: uuid.Must(uuid.NewV7()), RunID: &f.step.RunID, Asset: f.step.Asset, Source: f.source, Status: parliament.FetchSuccess, RecordsAttempted: stored + f.failed,

@@ -23,8 +23,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/simulate"
 )
 
-// source is both services that the pipeline fetches from, with their controls and the truth about what they serve. There
-// is a simulated one, always, and one of real records where those are.
+// source is both services that the pipeline fetches from, with their controls and the truth about what they serve.
+// There is a simulated one, always, and one of real records where those are.
 type source struct {
 	control, openParliament, legisinfo string
 	// sessions are those that there are on the last day, the oldest first.
@@ -95,8 +95,8 @@ func replayIsHere() bool {
 	return err == nil
 }
 
-// replays are the servers that run; those that no test uses just now are idle. One takes seconds to read its records, so
-// a test takes one that another has left.
+// replays are the servers that run; those that no test uses just now are idle. One takes seconds to read its records,
+// so a test takes one that another has left.
 var replays struct {
 	sync.Mutex
 	bin  string

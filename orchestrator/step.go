@@ -44,7 +44,8 @@ func (stepArgs) Kind() string { return "materialize" }
 //   - Partitions, Previous and Window only look, and may be called at any time.
 //
 // What is handed over may be changed afterwards: Log keeps a copy of its data. The exceptions are what functions given
-// to InFinish refer to, and the metadata that the asset function returns: a goroutine that goes on must not write there.
+// to InFinish refer to, and the metadata that the asset function returns: a goroutine that goes on must not write
+// there.
 type Step struct {
 	RunID     uuid.UUID
 	Asset     string
@@ -73,8 +74,8 @@ type Step struct {
 // maxHeld is how many events a step holds that the database has not taken yet. Of more, the oldest are dropped.
 const maxHeld = 10_000
 
-// Log writes a line into the run's event log. data is a struct or map that encodes to a JSON object, or nil. The line is
-// written within a moment. While the database takes none, or fewer than come, the newest 10,000 are held, and a line
+// Log writes a line into the run's event log. data is a struct or map that encodes to a JSON object, or nil. The line
+// is written within a moment. While the database takes none, or fewer than come, the newest 10,000 are held, and a line
 // says how many older ones were dropped.
 func (s *Step) Log(level, message string, data any) {
 	s.add(newEvent{kind: EventLog, level: level, message: message, data: data})
@@ -86,7 +87,8 @@ func (s *Step) Progress(done, total int, message string) {
 }
 
 // InFinish has f run in the transaction that ends this attempt, whichever way it ends: what f writes is there exactly
-// if the end is recorded. An attempt that a stopping worker hands back has no end. An error of f fails the transaction, which is tried again.
+// if the end is recorded. An attempt that a stopping worker hands back has no end. An error of f fails the transaction,
+// which is tried again.
 func (s *Step) InFinish(f func(ctx context.Context, tx pgx.Tx) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,8 +100,8 @@ func (s *Step) InFinish(f func(ctx context.Context, tx pgx.Tx) error) {
 }
 
 // Ending says how the attempt ends, to functions given to InFinish: StatusSuccess, StatusUpForRetry, StatusFailure or
-// StatusCanceled, and why; nil for a success. It can be another end than the asset function had in mind: its run may have
-// been canceled, or have taken too long, while it was returning.
+// StatusCanceled, and why; nil for a success. It can be another end than the asset function had in mind: its run may
+// have been canceled, or have taken too long, while it was returning.
 func (s *Step) Ending() (status string, err *Error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

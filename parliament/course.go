@@ -256,7 +256,7 @@ func (s *Store) linkSpeakers(ctx context.Context, c *Course) error {
 }
 
 // voteResults are LEGISinfo's words, in lower case.
-// source: LEGISinfo detail, fields HouseVoteDetails.DecisionResultNameEn and BillStages.*.Decisions.DecisionResultNameEn
+// source: LEGISinfo detail, DecisionResultNameEn of HouseVoteDetails and of BillStages.*.Decisions
 var voteResults = map[string]string{"agreed to": "agreed_to", "adopted": "agreed_to", "negatived": "negatived", "defeated": "negatived", "tie": "tie", "tied": "tie"}
 
 func voteResult(words string) string { return cmp.Or(voteResults[strings.ToLower(words)], "unknown") }

@@ -48,8 +48,8 @@ type FeedCounts struct {
 }
 
 // UpdateFeeds makes items of what changed since the last time. Doing it twice changes nothing. progress hears how many
-// there are. Items and the number that tells of them (see FeedState) are one transaction, some hundred bills at a time: an
-// update that is cut off leaves feeds that are right as far as it came, and the next one goes on from there.
+// there are. Items and the number that tells of them (see FeedState) are one transaction, some hundred bills at a time:
+// an update that is cut off leaves feeds that are right as far as it came, and the next one goes on from there.
 func (s *Store) UpdateFeeds(ctx context.Context, maxItems int, progress func(items int)) (FeedCounts, error) {
 	var counts FeedCounts
 	touched := map[string]bool{}
@@ -277,8 +277,8 @@ type FeedContent struct {
 // feedNames are made of nothing else. Hyphens that only look like one, blanks and the like name no feed.
 var feedNames = regexp.MustCompile(`^[A-Za-z0-9-]{1,200}$`)
 
-// Feed gives a feed by its name (see the contract's getFeed), in any case of letters; q is what the feed "search" searches
-// for. ErrNotFound if there is none by that name.
+// Feed gives a feed by its name (see the contract's getFeed), in any case of letters; q is what the feed "search"
+// searches for. ErrNotFound if there is none by that name.
 func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedContent, error) {
 	out := &FeedContent{}
 	p := db.ListFeedItemsParams{MaxRows: int32(limit)} //nolint:gosec // bounded by the config

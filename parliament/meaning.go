@@ -53,7 +53,8 @@ func NewMeaning(d *db.DB, client *embed.Client) *Meaning {
 	return &Meaning{db: d, q: d.Queries(), client: client, asked: asked, patient: askPatience}
 }
 
-// Near gives the bills nearest in meaning to a text, the nearest first, or why it cannot, in words for whoever searches.
+// Near gives the bills nearest in meaning to a text, the nearest first, or why it cannot, in words for whoever
+// searches.
 func (m *Meaning) Near(ctx context.Context, text string, limit int) (ids []string, reason string) {
 	to, ok := m.asked.Get(text)
 	if !ok {
@@ -270,8 +271,8 @@ func (m *Meaning) Update(ctx context.Context, batch int, progress func(done int)
 	}
 }
 
-// Lacking counts the documents that have no embedding of their present text, of bills that are as they were at a place in
-// the history of all bills, and names ten of them at most.
+// Lacking counts the documents that have no embedding of their present text, of bills that are as they were at a place
+// in the history of all bills, and names ten of them at most.
 func (m *Meaning) Lacking(ctx context.Context, before string) (n int, first []string, err error) {
 	xid, err := placeXid(before)
 	if err != nil {

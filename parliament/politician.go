@@ -60,7 +60,8 @@ type StoredPolitician struct {
 	rank        int // among those who were looked for
 }
 
-// PoliticianOf makes a politician of what the source says: of the list's item, and of the record where that has nothing.
+// PoliticianOf makes a politician of what the source says: of the list's item, and of the record where that has
+// nothing.
 func PoliticianOf(m openparliament.Member, p *openparliament.Person) Politician {
 	out := Politician{
 		Slug: m.Slug, Name: cmp.Or(clean(p.Name), clean(m.Name), m.Slug), GivenName: plainText(p.GivenName), FamilyName: plainText(p.FamilyName), Province: plainText(m.Province),
@@ -133,7 +134,8 @@ func MemberHash(m openparliament.Member) []byte {
 	return sum[:]
 }
 
-// UnchangedPoliticians gives the slugs of those members that are stored as the list has them: they need not be asked for.
+// UnchangedPoliticians gives the slugs of those members that are stored as the list has them: they need not be asked
+// for.
 func (s *Store) UnchangedPoliticians(ctx context.Context, members []openparliament.Member) (map[string]bool, error) {
 	slugs := make([]string, len(members))
 	hashes := map[string][]byte{}
@@ -174,7 +176,8 @@ func (s *Store) SavePolitician(ctx context.Context, runID uuid.UUID, m openparli
 	return Counts{Unchanged: 1}, nil
 }
 
-// SetCurrentPoliticians says who is a member now: those with the slugs, and nobody else. It gives how many that changed.
+// SetCurrentPoliticians says who is a member now: those with the slugs, and nobody else. It gives how many that
+// changed.
 func (s *Store) SetCurrentPoliticians(ctx context.Context, runID uuid.UUID, slugs []string) (int64, error) {
 	return s.q.SetCurrentPoliticians(ctx, db.SetCurrentPoliticiansParams{Slugs: slugs, At: time.Now().UTC().Truncate(time.Microsecond), RunID: &runID})
 }
@@ -277,8 +280,8 @@ func without(words []string, little func(string) bool) []string {
 	return words
 }
 
-// lookFor narrows a list to whom somebody looks for; some is false if that is nobody. What it decides depends on the text
-// and on who is stored alone, so that every page of a list is of the same list.
+// lookFor narrows a list to whom somebody looks for; some is false if that is nobody. What it decides depends on the
+// text and on who is stored alone, so that every page of a list is of the same list.
 func (s *Store) lookFor(ctx context.Context, q string, p *db.ListPoliticiansParams) (some bool, err error) {
 	said, err := s.q.PoliticianWords(ctx, db.CleanText(q))
 	if err != nil {

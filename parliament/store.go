@@ -350,7 +350,8 @@ func (s *Store) Held(ctx context.Context, ids []string) (map[string]Parts, error
 	return held, nil
 }
 
-// IntroductionOfLatest gives the day on which the nth latest stored bill was introduced; ok is false if there are fewer.
+// IntroductionOfLatest gives the day on which the nth latest stored bill was introduced; ok is false if there are
+// fewer.
 func (s *Store) IntroductionOfLatest(ctx context.Context, n int) (day time.Time, ok bool, err error) {
 	d, err := s.q.NewestIntroduction(ctx, int32(n-1)) //nolint:gosec // a small number
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -402,8 +403,8 @@ type BillFilter struct {
 	Limit     int
 }
 
-// partOf gives the patterns that the ids of bills or their words have if a text is part of them. There is none for a text
-// without words. A single number without a session is part of a number or of a title; others are whole.
+// partOf gives the patterns that the ids of bills or their words have if a text is part of them. There is none for a
+// text without words. A single number without a session is part of a number or of a title; others are whole.
 func partOf(plain, words string) (ids []string, text *string) {
 	if words == "" {
 		return nil, nil

@@ -71,8 +71,8 @@ func stripTags(s string) string {
 	}
 }
 
-// htmlPolicy lets through text and its shape, and links to the web. Nothing in it loads anything from anywhere: no images
-// and no styles, of which a reader's address would be told.
+// htmlPolicy lets through text and its shape, and links to the web. Nothing in it loads anything from anywhere: no
+// images and no styles, of which a reader's address would be told.
 var htmlPolicy = sync.OnceValue(func() *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
 	p.AllowElements("p", "br", "wbr", "hr", "div", "span", "section", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "ul", "ol", "li", "dl", "dt", "dd",
@@ -95,7 +95,8 @@ var (
 	webAddress = regexp.MustCompile(`^(?i:https?)://[^/?#@\\]+([/?#].*)?$`) // of no user: name@host is there to mislead
 )
 
-// cleanHTML makes an HTML text safe to show: no scripts, styles, frames, images or event handlers. nil if nothing is left.
+// cleanHTML makes an HTML text safe to show: no scripts, styles, frames, images or event handlers. nil if nothing is
+// left.
 func cleanHTML(s string) *string {
 	if strings.TrimSpace(s) == "" {
 		return nil

@@ -24,7 +24,8 @@ const mimeYAML = "application/yaml"
 // source: RFC 9512, 2.1
 var yamlNames = []string{mimeYAML, "application/x-yaml", "text/yaml", "text/x-yaml"}
 
-// separatedExtension marks a parameter that takes several values with commas between them; given several times it is the same.
+// separatedExtension marks a parameter that takes several values with commas between them; given several times it is
+// the same.
 const separatedExtension = "x-comma-separated"
 
 // translate makes of a request what the checks and the generated code read: of a YAML body JSON, where the contract has
@@ -87,9 +88,9 @@ func bodyToJSON(r *http.Request, limit int) error {
 		return nil
 	}
 	limit = min(limit, maxYAML)
-	text, err := io.ReadAll(io.LimitReader(r.Body, int64(limit)+1))
+	text, err := readBody(r, limit)
 	if err != nil {
-		return &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body could not be read to its end"}
+		return err
 	}
 	if len(text) > limit {
 		return &problem{status: http.StatusRequestEntityTooLarge, kind: "too_large", detail: fmt.Sprintf("the body is longer than %d KiB of YAML; as JSON it may be longer", limit>>10)}

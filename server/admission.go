@@ -129,7 +129,8 @@ func (t *turn) goesOn() {
 	}
 }
 
-// streams says that the answer is a stream, which goes on for as long as it is read and takes the place of no other request.
+// streams says that the answer is a stream, which goes on for as long as it is read and takes the place of no other
+// request.
 func streams(ctx context.Context) {
 	if t, ok := ctx.Value(turnContext{}).(*turn); ok {
 		t.goesOn()

@@ -132,7 +132,8 @@ func TestProbesWithParameters(t *testing.T) {
 	}
 }
 
-// TestSlowStrangersAndAKey has strangers send bodies that do not come: everybody else is answered, at the same address too.
+// TestSlowStrangersAndAKey has strangers send bodies that do not come: everybody else is answered, at the same address
+// too.
 func TestSlowStrangersAndAKey(t *testing.T) {
 	t.Parallel()
 	s := guarded(t, func(c *access.Config) { c.RateLimit = 10_000 })
@@ -181,8 +182,8 @@ func TestSeveralRanges(t *testing.T) {
 	}
 }
 
-// TestOptionsOfTheServer asks with long headers for the server's own options: net/http answered them by itself, and their
-// headers were counted as not whole for as long as the connection stayed.
+// TestOptionsOfTheServer asks with long headers for the server's own options: net/http answered them by itself, and
+// their headers were counted as not whole for as long as the connection stayed.
 func TestOptionsOfTheServer(t *testing.T) {
 	t.Parallel()
 	s := guarded(t)

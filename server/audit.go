@@ -27,8 +27,8 @@ func recorded(operation, method string) bool {
 	return method != http.MethodGet && method != http.MethodHead
 }
 
-// record writes the entry of a request that is about to be done. If it cannot be written, nothing is done. It is the last
-// middleware before the handler: what is refused before that has its entry by recordRefused.
+// record writes the entry of a request that is about to be done. If it cannot be written, nothing is done. It is the
+// last middleware before the handler: what is refused before that has its entry by recordRefused.
 func (s *Server) record(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		operation, _ := c.Get(operationKey).(string)

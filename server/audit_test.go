@@ -267,8 +267,8 @@ func TestAuditOfSignIns(t *testing.T) {
 	}
 }
 
-// TestAuditCannotBeSpoilt sends everything that changes something with what could keep an entry from being written. Each
-// that is answered has one entry, which is bounded, clean, and names nobody that is not proven.
+// TestAuditCannotBeSpoilt sends everything that changes something with what could keep an entry from being written.
+// Each that is answered has one entry, which is bounded, clean, and names nobody that is not proven.
 func TestAuditCannotBeSpoilt(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 60<<10)

@@ -49,8 +49,8 @@ type scanner struct {
 }
 
 // scanJSON finds the faults of valid JSON in one pass: keys that are given twice, of which Go's reader takes the last
-// silently, NUL characters and numbers that could not be stored, and more values, or deeper ones, than a body may have. It
-// gives up when ctx ends.
+// silently, NUL characters and numbers that could not be stored, and more values, or deeper ones, than a body may have.
+// It gives up when ctx ends.
 func scanJSON(ctx context.Context, body []byte) error {
 	var s scanner
 	d := json.NewDecoder(bytes.NewReader(body))

@@ -15,8 +15,8 @@ import (
 // The bounds of one request. They keep what it costs to read and to refuse it within the budgets of docs/security.md,
 // whatever is in it.
 const (
-	// maxBody is the longest request body, maxWebhook that of a webhook, which comes from anybody, and maxYAML that of a body
-	// in YAML, which takes much more memory to read than JSON. What else anybody may send is strangerBody.
+	// maxBody is the longest request body, maxWebhook that of a webhook, which comes from anybody, and maxYAML that of
+	// a body in YAML, which takes much more memory to read than JSON. What else anybody may send is strangerBody.
 	maxBody, maxWebhook, maxYAML = 1 << 20, 64 << 10, 512 << 10
 	// maxPath and maxQuery bound the two parts of a request target in bytes; maxParams bounds the parameters of a query.
 	maxPath, maxQuery, maxParams = 4 << 10, 16 << 10, 100

@@ -8,8 +8,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
-// TestFaultsAreListedInPart sends bodies with thousands of faults. The answer lists twenty of them at most, says how many
-// there are, and shows of each value and pointer no more than its beginning.
+// TestFaultsAreListedInPart sends bodies with thousands of faults. The answer lists twenty of them at most, says how
+// many there are, and shows of each value and pointer no more than its beginning.
 func TestFaultsAreListedInPart(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
@@ -95,8 +95,8 @@ func TestTargetsAreBounded(t *testing.T) {
 	}
 }
 
-// TestPathsThatCannotBeStored has what Postgres does not store in a path, as the router hands it on: escaped where a slash
-// is escaped too, else not.
+// TestPathsThatCannotBeStored has what Postgres does not store in a path, as the router hands it on: escaped where a
+// slash is escaped too, else not.
 func TestPathsThatCannotBeStored(t *testing.T) {
 	t.Parallel()
 	s := setup(t)

@@ -75,7 +75,8 @@ var pathParameter = regexp.MustCompile(`\{([^}]+)\}`)
 // routePattern is a path of the contract as Echo's router has it.
 func routePattern(path string) string { return pathParameter.ReplaceAllString(path, ":$1") }
 
-// scopeOf is what the contract says that an operation takes; an operation that does not say is a mistake in the contract.
+// scopeOf is what the contract says that an operation takes; an operation that does not say is a mistake in the
+// contract.
 func scopeOf(op *openapi3.Operation) (access.Scope, error) {
 	given, _ := op.Extensions[scopeExtension].(string)
 	switch scope := access.Scope(given); scope {
@@ -85,8 +86,8 @@ func scopeOf(op *openapi3.Operation) (access.Scope, error) {
 	return "", fmt.Errorf("operation %s: %s is %q: want none, read, operate, admin or signature", op.OperationID, scopeExtension, given)
 }
 
-// checkContract validates requests against the contract. Of a long body it finds the first fault alone, because each fault
-// that the library finds costs far more than the value that has it.
+// checkContract validates requests against the contract. Of a long body it finds the first fault alone, because each
+// fault that the library finds costs far more than the value that has it.
 func checkContract(spec *openapi3.T) echo.MiddlewareFunc {
 	validate := func(every bool) echo.MiddlewareFunc {
 		options := openapi3filter.Options{MultiError: every, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc} // authorize has seen to it
@@ -125,7 +126,8 @@ func asHTTPError(p *problem) *echo.HTTPError {
 	return &echo.HTTPError{Code: p.status, Message: p.detail, Internal: p}
 }
 
-// checkQuery refuses parameters that the operation does not have: a filter with a typing mistake would silently list everything.
+// checkQuery refuses parameters that the operation does not have: a filter with a typing mistake would silently list
+// everything.
 func checkQuery(known map[string]bool) echo.MiddlewareFunc {
 	want := "is not a parameter: this operation takes no query parameters"
 	if len(known) > 0 {
@@ -193,8 +195,8 @@ type bodyRead struct {
 // Close implements io.Closer.
 func (bodyRead) Close() error { return nil }
 
-// readBody reads a body once, and gives what it read to whoever asks again. One byte more than the limit tells that it is
-// too long.
+// readBody reads a body once, and gives what it read to whoever asks again. One byte more than the limit tells that it
+// is too long.
 func readBody(r *http.Request, limit int) ([]byte, error) {
 	if b, ok := r.Body.(bodyRead); ok {
 		return b.whole, nil
@@ -319,8 +321,8 @@ func schemaDetail(param *openapi3.Parameter, e *openapi3.SchemaError) string {
 	return clip(e.Reason, maxDetail) + shown(e.Value)
 }
 
-// shown is a value as the end of a message about it: not all of a long one, and nothing of a list or an object, which may
-// hold any number of others.
+// shown is a value as the end of a message about it: not all of a long one, and nothing of a list or an object, which
+// may hold any number of others.
 func shown(value any) string {
 	switch v := value.(type) {
 	case string:

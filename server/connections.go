@@ -43,9 +43,9 @@ const (
 	maxOfClient = 128
 )
 
-// connections bounds the connections of a server. A new one is always accepted: if there are too many, one of those that
-// nobody is known to be behind is closed, the oldest of the network that has the most. So a flood of connections pushes
-// out its own, and whoever has shown a key keeps his.
+// connections bounds the connections of a server. A new one is always accepted: if there are too many, one of those
+// that nobody is known to be behind is closed, the oldest of the network that has the most. So a flood of connections
+// pushes out its own, and whoever has shown a key keeps his.
 type connections struct {
 	most    int // in all
 	unknown int // of those that nobody is known to be behind
@@ -179,7 +179,8 @@ func (l *connections) leave(c *connection) {
 	}
 }
 
-// connection is one of a server's. Its methods beyond net.Conn's do nothing where there is none, as in tests of handlers.
+// connection is one of a server's. Its methods beyond net.Conn's do nothing where there is none, as in tests of
+// handlers.
 type connection struct {
 	net.Conn
 	of      *connections

@@ -129,7 +129,8 @@ func (b *bench) ask(a asked, memory bool) (cost, bool) {
 	return cost{cpu: cpu, memory: after.TotalAlloc - before.TotalAlloc, status: w.status, header: w.header, body: w.body.Bytes(), length: w.length}, true
 }
 
-// answering takes an answer, and keeps as much of it as an answer to a bad request has. It leaves streams after their first words.
+// answering takes an answer, and keeps as much of it as an answer to a bad request has. It leaves streams after their
+// first words.
 type answering struct {
 	header http.Header
 	status int
@@ -171,8 +172,8 @@ func budgetOf(a asked) budget {
 	return of
 }
 
-// check asks, and says what is wrong with the answer and what it cost. memory is whether nothing else runs in the process,
-// so that its memory is the request's.
+// check asks, and says what is wrong with the answer and what it cost. memory is whether nothing else runs in the
+// process, so that its memory is the request's.
 func (b *bench) check(a asked, memory bool) (cost, error) {
 	got, ok := b.ask(a, memory)
 	if !ok {

@@ -87,7 +87,8 @@ func readMembers(t *testing.T, d *json.Decoder) *ordered {
 	return o
 }
 
-// spoilt gives a cursor with each of its fields, and each of the fields of those, in turn changed to what it could not be.
+// spoilt gives a cursor with each of its fields, and each of the fields of those, in turn changed to what it could not
+// be.
 func spoilt(t *testing.T, cursor string) map[string]string {
 	t.Helper()
 	raw, err := base64.RawURLEncoding.DecodeString(cursor)
@@ -154,7 +155,8 @@ func cursorOf(list, key string) string {
 	return base64.RawURLEncoding.EncodeToString(fmt.Appendf(nil, `{"l":%s,"k":%s}`, name, key))
 }
 
-// TestSpoiltCursors changes the cursors of every list, field by field. What is taken leads to a page; what is not is told so.
+// TestSpoiltCursors changes the cursors of every list, field by field. What is taken leads to a page; what is not is
+// told so.
 func TestSpoiltCursors(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)

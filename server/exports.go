@@ -22,9 +22,9 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
-// exportRow is a bill as a row of CSV and Parquet: a pointer where there may be no value, and NULL or an empty cell where
-// there is none. The tags are the names of the columns and their types in Parquet; doc is what they say, ndjson where a
-// line of NDJSON has the same.
+// exportRow is a bill as a row of CSV and Parquet: a pointer where there may be no value, and NULL or an empty cell
+// where there is none. The tags are the names of the columns and their types in Parquet; doc is what they say, ndjson
+// where a line of NDJSON has the same.
 type exportRow struct {
 	ID                string     `parquet:"id" ndjson:"/id" doc:"Session and number, e.g. 44-1/C-11."`
 	Parliament        int32      `parquet:"parliament" ndjson:"/parliament" doc:"The Parliament, e.g. 44."`

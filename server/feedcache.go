@@ -26,7 +26,8 @@ type feedKey struct {
 	updated             int64 // so that a restored database's numbers are not taken for those of before
 }
 
-// feedCache holds rendered feeds, of a bounded size together; those of a generation gone by are pushed out by the others.
+// feedCache holds rendered feeds, of a bounded size together; those of a generation gone by are pushed out by the
+// others.
 type feedCache struct {
 	renders singleflight.Group // one rendering for all who wait for it
 

@@ -79,7 +79,8 @@ func (f feedUnchanged) VisitGetFeedResponse(w http.ResponseWriter) error {
 	return nil
 }
 
-// GetFeed reads the feeds' state before the content: what is kept under a generation is as new as that or newer, never older.
+// GetFeed reads the feeds' state before the content: what is kept under a generation is as new as that or newer, never
+// older.
 func (h *handlers) GetFeed(ctx context.Context, req api.GetFeedRequestObject) (api.GetFeedResponseObject, error) {
 	p := req.Params
 	name, form := cutLast(strings.ToLower(req.Feed), ".") // in any case of letters

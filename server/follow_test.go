@@ -11,8 +11,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
-// TestFollowersDoNotWaitForEachOther holds the read of the status up: somebody else who follows it leaves when they want
-// to. They used to wait for a lock that the first held, whatever their context said.
+// TestFollowersDoNotWaitForEachOther holds the read of the status up: somebody else who follows it leaves when they
+// want to. They used to wait for a lock that the first held, whatever their context said.
 func TestFollowersDoNotWaitForEachOther(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -11,8 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzCursor feeds anything to what reads cursors: one that is taken is of the list, one that is refused is told so, and
-// one that was given is taken.
+// FuzzCursor feeds anything to what reads cursors: one that is taken is of the list, one that is refused is told so,
+// and one that was given is taken.
 func FuzzCursor(f *testing.F) {
 	_, given := page("events", []int64{7, 8}, 1, func(n int64) int64 { return n })
 	for _, s := range []string{*given, "", "e30", "bnVsbA", "eyJsIjoiZXZlbnRzIn0", "eyJsIjoiZXZlbnRzIiwiayI6IjEifQ", "%%%", strings.Repeat("A", 4000)} {

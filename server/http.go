@@ -67,7 +67,8 @@ func withHead(allowed string) string {
 // minCompressed is the size from which on compressing is worth it: a smaller answer is one packet either way.
 const minCompressed = 1024
 
-// compress compresses answers as the client weighs the codings. Their ETags are weak, so that one is right for all codings.
+// compress compresses answers as the client weighs the codings. Their ETags are weak, so that one is right for all
+// codings.
 func compress(next http.Handler) (http.Handler, error) {
 	wrap, err := gzhttp.NewWrapper(gzhttp.MinSize(minCompressed), gzhttp.ContentTypeFilter(compressible))
 	if err != nil {

@@ -37,7 +37,8 @@ func leadingElsewhere(t *testing.T) []string {
 	return out
 }
 
-// TestSignInsReturnHere signs somebody in at the provider with each path of the table, and with each as it would be typed.
+// TestSignInsReturnHere signs somebody in at the provider with each path of the table, and with each as it would be
+// typed.
 func TestSignInsReturnHere(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)

@@ -11,8 +11,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// TestSessionsThatEndAreRecorded takes roles away from people who are signed in: their sessions end with an entry of the
-// audit log, and without one they do not.
+// TestSessionsThatEndAreRecorded takes roles away from people who are signed in: their sessions end with an entry of
+// the audit log, and without one they do not.
 func TestSessionsThatEndAreRecorded(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

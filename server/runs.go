@@ -195,8 +195,8 @@ func fingerprint(ctx context.Context, key *api.IdempotencyKey) []byte {
 	return sum[:]
 }
 
-// cliUserAgent begins the User-Agent of our own commands, which say behind it who runs them: "explorer-cli/1 (alice@host)".
-// Anybody can send it: it is a claim.
+// cliUserAgent begins the User-Agent of our own commands, which say behind it who runs them: "explorer-cli/1
+// (alice@host)". Anybody can send it: it is a claim.
 const cliUserAgent = "explorer-cli/"
 
 // actor says who sent a request: what is proven, and what is claimed as such.

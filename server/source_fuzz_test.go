@@ -25,7 +25,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// hostileAnswers are answers of sources that were made to do harm, or that were seen to. Those of many parts are {repeat N TEXT}.
+// hostileAnswers are answers of sources that were made to do harm, or that were seen to. Those of many parts are
+// {repeat N TEXT}.
 var hostileAnswers = []string{
 	`[0{repeat 100000 ,0}]`, `{repeat 100000 [}`, `{"objects": [{}{repeat 25000 ,{}}], "pagination": {}}`, `[{"BillId": 1{repeat 100000 ,"k": 0}}]`, `["{repeat 1000000 x}"]`, `[{repeat 1000000 9}]`,
 	`{"objects": [], "pagination": {"next_url": "/bills/?limit=500"}}`, `{"objects": [], "pagination": {"next_url": "//evil.test/"}}`, `<html>`, ``, `null`, `[`, "[\"\xff\"]", `["\ud800"]`,
@@ -63,8 +64,8 @@ func unfold(s string) []byte {
 }
 
 // FuzzSource has a source answer anything, and reads it through the clients: no answer needs more than its budget of
-// memory, records and errors; what is taken of it can be stored; and what is stored pages through by the cursors that the
-// API gives.
+// memory, records and errors; what is taken of it can be stored; and what is stored pages through by the cursors that
+// the API gives.
 func FuzzSource(f *testing.F) {
 	for i, s := range hostileAnswers {
 		f.Add([]byte(s), i%2 == 0)

@@ -82,7 +82,8 @@ func open(t *testing.T, url string, headers ...string) (ended <-chan time.Time) 
 	return done
 }
 
-// TestStreamsEnd ends keys, sessions and roles while event streams go on, on the server where that is done and on another.
+// TestStreamsEnd ends keys, sessions and roles while event streams go on, on the server where that is done and on
+// another.
 func TestStreamsEnd(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)

@@ -18,8 +18,8 @@ const changed = "test_changed"
 // patience is how long Until waits for what a test says will come about.
 const patience = time.Minute
 
-// NewWatched is New for tests that wait for something to come about in the database, with Until: it has the database tell
-// of every change.
+// NewWatched is New for tests that wait for something to come about in the database, with Until: it has the database
+// tell of every change.
 func NewWatched(t testing.TB) *db.DB {
 	t.Helper()
 	d := New(t)
@@ -63,8 +63,8 @@ func Until(t testing.TB, d *db.DB, what string, is func() bool) {
 	}
 }
 
-// Settled waits until what was committed before it shows to those who read in the order of commits: that is once no older
-// transaction is open in the whole Postgres, which other tests use too. The test fails if that takes a minute.
+// Settled waits until what was committed before it shows to those who read in the order of commits: that is once no
+// older transaction is open in the whole Postgres, which other tests use too. The test fails if that takes a minute.
 func Settled(t testing.TB, d *db.DB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

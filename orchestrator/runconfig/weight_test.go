@@ -9,11 +9,12 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
-// underRace says that the race detector is on: pools forget what they hold, and everything takes several times the memory.
+// underRace says that the race detector is on: pools forget what they hold, and everything takes several times the
+// memory.
 var underRace bool
 
-// TestFromYAMLWeighs refuses texts of which the parser would make hundreds of megabytes, and takes as many partitions as a
-// backfill may have. It runs alone, so that the memory is its own.
+// TestFromYAMLWeighs refuses texts of which the parser would make hundreds of megabytes, and takes as many partitions
+// as a backfill may have. It runs alone, so that the memory is its own.
 func TestFromYAMLWeighs(t *testing.T) { //nolint:paralleltest // it measures the memory of the process
 	const size = 512 << 10
 	fill := func(s string) string { return strings.Repeat(s, size/len(s)) }

@@ -1,4 +1,5 @@
-// Package runconfig reads run config, and requests that have it, as people write them: YAML 1.2, of which JSON is a part.
+// Package runconfig reads run config, and requests that have it, as people write them: YAML 1.2, of which JSON is a
+// part.
 package runconfig
 
 import (
@@ -36,16 +37,16 @@ func (e *Error) Error() string {
 }
 
 const (
-	// maxFaults bounds the list of an Error, maxPointer its pointers in bytes, and maxDepth how deep values may be within each
-	// other.
+	// maxFaults bounds the list of an Error, maxPointer its pointers in bytes, and maxDepth how deep values may be
+	// within each other.
 	maxFaults, maxPointer, maxDepth = 20, 200, 64
 	// maxWeight bounds what the parser is given: it makes up to 2 KB of a byte. See weigh.
 	maxWeight = 45_000
 )
 
-// FromYAML turns a YAML document into JSON; nil if there is nothing in it. Scalars are as the core schema of YAML 1.2 has
-// them, and the web UI: no is a text, 010 is ten. Aliases, anchors and tags are refused, as is what JSON does not have, and
-// a key that is given twice. The error is a *SyntaxError or an *Error.
+// FromYAML turns a YAML document into JSON; nil if there is nothing in it. Scalars are as the core schema of YAML 1.2
+// has them, and the web UI: no is a text, 010 is ten. Aliases, anchors and tags are refused, as is what JSON does not
+// have, and a key that is given twice. The error is a *SyntaxError or an *Error.
 func FromYAML(text []byte) (json.RawMessage, error) {
 	if !utf8.Valid(text) {
 		return nil, &SyntaxError{Detail: "not valid UTF-8"}
@@ -70,8 +71,8 @@ func FromYAML(text []byte) (json.RawMessage, error) {
 	return c.out.Bytes(), nil
 }
 
-// weigh estimates what it takes to parse a text by the marks in it that may begin a value. Flow style and pairs weigh more:
-// the parser has to look ahead.
+// weigh estimates what it takes to parse a text by the marks in it that may begin a value. Flow style and pairs weigh
+// more: the parser has to look ahead.
 func weigh(text []byte) (weight int) {
 	for i, b := range text {
 		switch b {
@@ -145,7 +146,8 @@ type converter struct {
 	path   []string // to the value that is being converted
 }
 
-// pointer is made for faults alone: one for each value would take as long as the product of their number and their depth.
+// pointer is made for faults alone: one for each value would take as long as the product of their number and their
+// depth.
 func (c *converter) pointer() string {
 	var b strings.Builder
 	for _, part := range c.path {
@@ -296,8 +298,8 @@ var (
 	notFinite = regexp.MustCompile(`^(?:[-+]?\.(?:inf|Inf|INF)|\.nan|\.NaN|\.NAN)$`)
 )
 
-// resolve gives the JSON of a scalar without quotation marks by the core schema; empty if it is a text. finite is false of a
-// number that JSON does not have.
+// resolve gives the JSON of a scalar without quotation marks by the core schema; empty if it is a text. finite is false
+// of a number that JSON does not have.
 // source: YAML 1.2.2, 10.3.2
 func resolve(s string) (json string, finite bool) {
 	switch s {

@@ -57,7 +57,8 @@ const (
 	bodyOfText = 512 << 10
 	// maxValues is how many numbers an answer may have: 1,000 texts with 4,000 each.
 	maxValues = 4 << 20
-	// maxSize is the longest embedding, and bytesOfNumber how long a number may be written, with the white space before it.
+	// maxSize is the longest embedding, and bytesOfNumber how long a number may be written, with the white space before
+	// it.
 	maxSize       = 16_000
 	bytesOfNumber = 32
 )

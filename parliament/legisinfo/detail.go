@@ -646,8 +646,8 @@ func (d *Detail) references(r fields) {
 	}
 }
 
-// tidy sorts the lists, oldest first, and takes out repeats and entries that say nothing. What is of the same day keeps the record's order, and what
-// has no date is last.
+// tidy sorts the lists, oldest first, and takes out repeats and entries that say nothing. What is of the same day keeps
+// the record's order, and what has no date is last.
 func (d *Detail) tidy() {
 	none := Bilingual{}
 	d.Decisions = slices.DeleteFunc(d.Decisions, func(o Decision) bool { return o.Motion == none && o.Result == "" && o.Division == 0 })

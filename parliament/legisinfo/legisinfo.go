@@ -243,8 +243,8 @@ func hash(raw []byte) (string, error) {
 }
 
 // ParseTime reads a clock time with an offset or, without one, Ottawa's. The year 1, and an empty text, mean none, as
-// does a year that no record of Parliament has: see upstream.Plausible. One slip, or a day that means that there is none,
-// costs that field and not the bill.
+// does a year that no record of Parliament has: see upstream.Plausible. One slip, or a day that means that there is
+// none, costs that field and not the bill.
 func ParseTime(s string) (t time.Time, ok bool, err error) {
 	if s == "" {
 		return t, false, nil

@@ -25,7 +25,8 @@ const (
 	MaxFaults = 100
 	// MaxRecord is the longest record that is read, in bytes. The longest of LEGISinfo has 300 kB.
 	MaxRecord = 2 << 20
-	// maxDepth is how deep a record may be nested, and maxValues how many values it may have. LEGISinfo's have 6 and 5,000.
+	// maxDepth is how deep a record may be nested, and maxValues how many values it may have. LEGISinfo's have 6 and
+	// 5,000.
 	maxDepth  = 64
 	maxValues = 100_000
 	// maxNumber is the longest number, in characters.
@@ -56,8 +57,8 @@ type List struct {
 	Fields map[string]any
 }
 
-// GetList asks for a path below BaseURL and reads a list, record by record as it comes, so that no list needs more memory
-// than its longest record. Errors are those of GetJSON, and those of Record.
+// GetList asks for a path below BaseURL and reads a list, record by record as it comes, so that no list needs more
+// memory than its longest record. Errors are those of GetJSON, and those of Record.
 func (c *Client) GetList(ctx context.Context, path string, list List) error {
 	address := c.URL(path)
 	return c.get(ctx, address, func(s *scanner) error {
@@ -106,8 +107,8 @@ func AddFault(faults []*RecordError, url string, err error) []*RecordError {
 	return faults
 }
 
-// Plausible says whether a moment is one that a record of Parliament may have: from 1867, when there was the first, to ten
-// years from now.
+// Plausible says whether a moment is one that a record of Parliament may have: from 1867, when there was the first, to
+// ten years from now.
 func Plausible(t time.Time) bool { return t.Year() >= 1867 && t.Year() <= time.Now().Year()+10 }
 
 // Words bounds a text that is for people to read, such as an error that repeats what a source said.
@@ -339,7 +340,8 @@ func ended(err error) error {
 	return err
 }
 
-// value reads one JSON value of at most limit bytes. fault says why it cannot be used, though what follows can. Texts in it can be stored: they have no NUL, and are UTF-8.
+// value reads one JSON value of at most limit bytes. fault says why it cannot be used, though what follows can. Texts
+// in it can be stored: they have no NUL, and are UTF-8.
 func (s *scanner) value(limit int) (raw []byte, fault, err error) {
 	if _, err := s.next(); err != nil {
 		return nil, nil, err

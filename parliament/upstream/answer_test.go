@@ -45,8 +45,8 @@ func packed(body []byte) http.HandlerFunc {
 	}
 }
 
-// peakHeap is the most that the heap grew to while f ran. Every answer is read in pieces, and each piece gives the watcher
-// a look.
+// peakHeap is the most that the heap grew to while f ran. Every answer is read in pieces, and each piece gives the
+// watcher a look.
 func peakHeap(f func(look func())) (grown uint64) {
 	defer debug.SetGCPercent(debug.SetGCPercent(20)) // what lies about is not what is needed
 	runtime.GC()
@@ -84,8 +84,8 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p[:min(len(p), 4<<10)])
 }
 
-// TestAnswersOfAnySize reads answers that want much memory in little, and keeps within the budget. It measures the heap,
-// so it runs alone.
+// TestAnswersOfAnySize reads answers that want much memory in little, and keeps within the budget. It measures the
+// heap, so it runs alone.
 func TestAnswersOfAnySize(t *testing.T) { //nolint:paralleltest // it measures
 	d := dbtest.New(t)
 	const budget = 24 << 20 // of one answer, in the reader; a process has 256 MB for it and for all that it does with it

@@ -23,7 +23,8 @@ func heldSlots(t testing.TB, d *db.DB, atLeast time.Duration) (n int) {
 }
 
 // TestGivingUpFreesTheSlot asks for slots and gives up at every moment of it. A slot whose owner gave up while it was
-// being taken used to stay taken for the length of its lease, so that the fetches of a stopped worker stood still elsewhere.
+// being taken used to stay taken for the length of its lease, so that the fetches of a stopped worker stood still
+// elsewhere.
 func TestGivingUpFreesTheSlot(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -76,8 +77,8 @@ func TestLeaseLastsForTheWaitAndTheRequest(t *testing.T) {
 	}
 }
 
-// TestLimitersShareOneRate has three workers ask at once, none of which waits for its turn: their turns are as far apart
-// as the rate wants, whoever asks. The times are the database's, so a busy machine makes no difference.
+// TestLimitersShareOneRate has three workers ask at once, none of which waits for its turn: their turns are as far
+// apart as the rate wants, whoever asks. The times are the database's, so a busy machine makes no difference.
 func TestLimitersShareOneRate(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -188,8 +188,8 @@ type redirectError struct{ reason string }
 
 func (e *redirectError) Error() string { return e.reason }
 
-// stay follows redirects within a service only: to the same scheme, host and port, or from http to https where both have
-// their own ports.
+// stay follows redirects within a service only: to the same scheme, host and port, or from http to https where both
+// have their own ports.
 func stay(base *url.URL) func(*http.Request, []*http.Request) error {
 	return func(req *http.Request, via []*http.Request) error {
 		same := strings.EqualFold(req.URL.Hostname(), base.Hostname()) && req.URL.User == nil
@@ -212,8 +212,8 @@ func port(u *url.URL) string {
 	return map[string]string{"http": "80", "https": "443"}[u.Scheme]
 }
 
-// PublicURL is an address without what may be secret in it: user, password, query and fragment. An @ behind the host may
-// be the one of a password that has a /, ? or #: such an address is not shown.
+// PublicURL is an address without what may be secret in it: user, password, query and fragment. An @ behind the host
+// may be the one of a password that has a /, ? or #: such an address is not shown.
 func PublicURL(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {

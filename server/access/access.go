@@ -237,10 +237,10 @@ func (c *Control) guess(address, key string, ask func() (*Identity, error)) (*Id
 	}, ask, c.guesses)
 }
 
-// limited asks who sent something secret, of which what is the secretHash, unless its address has no room for it in one of the limits. What counted lately
-// is asked for in any case, so that nobody who is known pays for the guesses of others at the same address; what did not
-// is refused even if it is right, so that guessing tells nothing. Requests that send the same at the same time share one
-// answer.
+// limited asks who sent something secret, of which what is the secretHash, unless its address has no room for it in one
+// of the limits. What counted lately is asked for in any case, so that nobody who is known pays for the guesses of
+// others at the same address. What did not is refused even if it is right, so that guessing tells nothing. Requests
+// that send the same at the same time share one answer.
 func (c *Control) limited(address, what string, count func(*Identity, error) *limiter, ask func() (*Identity, error), limits ...*limiter) (*Identity, error) {
 	bucket := addressKey(address)
 	who, err, _ := c.asks.Do(bucket+what, func() (any, error) {

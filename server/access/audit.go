@@ -128,7 +128,7 @@ func (c *Control) Refused(ctx context.Context, e Entry) error {
 	if e.Who != nil {
 		own = c.refusals.known(e.Who.limitKey())
 	} else {
-		own = c.refusals.stranger(addressKey(network(e.Remote)))
+		own = c.refusals.stranger(addressKey(e.Remote))
 	}
 	all := c.refusals.together(maxAllRefused)
 	if !own.take() {
@@ -192,21 +192,11 @@ func (c *Control) FlushAudit(ctx context.Context) {
 // Stranger counts a request that is nobody's and is about to change something: a LimitError if its address has had
 // enough of them in this minute.
 func (c *Control) Stranger(remote string) error {
-	w := c.strangers.stranger(network(remote))
+	w := c.strangers.stranger(addressKey(remote))
 	if w.take() {
 		return nil
 	}
 	return &LimitError{PerMinute: maxStrangers, RetryAfter: time.Until(w.began.Add(time.Minute))}
-}
-
-// network is what one stranger can choose addresses from: the address itself, or 64 bits of IPv6.
-func network(remote string) string {
-	a, err := netip.ParseAddr(remote)
-	if err != nil || a.Is4() {
-		return remote
-	}
-	p, _ := a.Prefix(64)
-	return p.String()
 }
 
 const (

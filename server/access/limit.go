@@ -83,11 +83,11 @@ func (c *Control) Allow(header http.Header, who *Identity, address string) error
 	if allowed {
 		return nil
 	}
-	return c.limits.refuse((1 - left) / perSecond)
+	return c.limits.refuse(left)
 }
 
-// enter lets a lookup begin that may count: as many of a bucket at a time as it has left, so that they cannot overrun it
-// together. Others wait for one of them to end; with nothing left it is a LimitError.
+// enter lets a lookup begin that may count: as many of a bucket at a time as it has left, so that they cannot overrun
+// it together. Others wait for one of them to end; with nothing left it is a LimitError.
 func (l *limiter) enter(key string) (end func(), err error) {
 	if l.perMinute <= 0 {
 		return func() {}, nil
@@ -97,7 +97,7 @@ func (l *limiter) enter(key string) (end func(), err error) {
 	for {
 		left := l.bucket(key).TokensAt(time.Now())
 		if left < 1 {
-			return nil, l.refuse((1 - left) * 60 / float64(l.perMinute))
+			return nil, l.refuse(left)
 		}
 		l.mu.Lock()
 		a := l.asking[key]
@@ -115,7 +115,7 @@ func (l *limiter) enter(key string) (end func(), err error) {
 		select {
 		case <-ended:
 		case <-late.C:
-			return nil, l.refuse(1)
+			return nil, l.refuse(left)
 		}
 	}
 }
@@ -132,10 +132,12 @@ func (l *limiter) end(key string) {
 	a.ended = make(chan struct{})
 }
 
-// addressKey is the bucket of the requests of an address that are nobody's. Whoever has an address of IPv6 has as many as
-// they like: their network counts.
+// addressKey is the bucket of the requests of an address that are nobody's. Whoever has an address of IPv6 has as many
+// as they like: their network counts.
 func addressKey(address string) string { return "address " + Network(address) }
 
-func (l *limiter) refuse(seconds float64) error {
-	return &LimitError{PerMinute: l.perMinute, RetryAfter: time.Duration(seconds * float64(time.Second))}
+// refuse makes the error for a bucket that has so much left: it says when there will be one.
+func (l *limiter) refuse(left float64) error {
+	wait := max(1, (1-left)*60/float64(l.perMinute))
+	return &LimitError{PerMinute: l.perMinute, RetryAfter: time.Duration(wait * float64(time.Second))}
 }

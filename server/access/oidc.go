@@ -18,6 +18,8 @@ import (
 	"github.com/hashicorp/golang-lru/v2/expirable"
 	"golang.org/x/oauth2"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
 // OIDCConfig describes an OpenID Connect provider, and what its people may do.
@@ -30,7 +32,8 @@ type OIDCConfig struct {
 	RedirectURL string
 	// Scopes are asked for besides openid; default profile and email.
 	Scopes []string
-	// RolesClaim is the claim that says what roles somebody has, a text or a list; dots lead into objects. Default "roles".
+	// RolesClaim is the claim that says what roles somebody has, a text or a list; dots lead into objects. Default
+	// "roles".
 	RolesClaim string
 	// Roles gives the scope of each role; without it, roles are named as scopes are.
 	Roles map[string]Scope
@@ -133,9 +136,9 @@ type pending struct {
 	Until    int64  `json:"u"` // Unix time
 }
 
-// pendingPurpose is what a pending sign-in is sealed for. The secret is the client's, which all servers have: of a public
-// client it is empty, and nothing depends on it, since the cookie is the browser's own, counts for what comes back with
-// its state alone, and says nothing that is believed.
+// pendingPurpose is what a pending sign-in is sealed for. The secret is the client's, which all servers have: of a
+// public client it is empty, and nothing depends on it, since the cookie is the browser's own, counts for what comes
+// back with its state alone, and says nothing that is believed.
 func (p *provider) pendingPurpose() string {
 	return strings.Join([]string{"sign-in", p.cfg.Issuer, p.cfg.ClientID, p.cfg.RedirectURL}, "\x00")
 }
@@ -183,8 +186,8 @@ func (c *Control) pendingOf(r *http.Request, state string) (begun pending, ok bo
 }
 
 // CompleteSignIn exchanges what the provider sent for an identity, begins its session, and gives the path to go to.
-// ErrRefused if what came back is not what was asked for, ErrForbidden for somebody without a role, whose other sessions
-// end then, ErrProvider.
+// ErrRefused if what came back is not what was asked for, ErrForbidden for somebody without a role, whose other
+// sessions end then, ErrProvider.
 func (c *Control) CompleteSignIn(w http.ResponseWriter, r *http.Request, address, code, state, refused string) (*Identity, string, error) {
 	if c.oidc == nil {
 		return nil, "", ErrNoOIDC
@@ -195,7 +198,7 @@ func (c *Control) CompleteSignIn(w http.ResponseWriter, r *http.Request, address
 	}
 	if refused != "" {
 		c.setCookie(w, c.pendingCookie(), "", 0)
-		return nil, "", &refusal{"the identity provider refused: " + bounded(refused, 500)}
+		return nil, "", &refusal{"the identity provider refused: " + db.Printable(refused, 500)}
 	}
 	who, tokens, err := c.exchange(w, r, address, code, begun)
 	if errors.Is(err, ErrForbidden) {
@@ -213,8 +216,9 @@ func (c *Control) CompleteSignIn(w http.ResponseWriter, r *http.Request, address
 	return who, SamePath(begun.ReturnTo), c.begin(w, r, address, who, tokens)
 }
 
-// exchange makes an identity of a code. Codes that the provider does not take count as guesses: an address that guesses too
-// much gets a LimitError, and the provider is not asked. Nor is it for a sign-in that has been completed, or was to be.
+// exchange makes an identity of a code. Codes that the provider does not take count as guesses: an address that guesses
+// too much gets a LimitError, and the provider is not asked. Nor is it for a sign-in that has been completed, or was to
+// be.
 func (c *Control) exchange(w http.ResponseWriter, r *http.Request, address, code string, begun pending) (*Identity, *tokens, error) {
 	bucket := addressKey(address)
 	end, err := c.guesses.enter(bucket)
@@ -327,7 +331,7 @@ func (p *provider) verify(ctx context.Context, provider *discovered, raw string)
 // validSubject says whether a text can tell people apart: at most 255 characters of ASCII, says OpenID Connect; others
 // are taken that can be read.
 func validSubject(s string) bool {
-	return strings.TrimSpace(s) != "" && len(s) <= 255 && bounded(s, 255) == s
+	return strings.TrimSpace(s) != "" && len(s) <= 255 && db.Printable(s, 255) == s
 }
 
 // userInfo asks the provider who somebody is. ErrRefused if their token does not count any more.
@@ -349,7 +353,7 @@ func (p *provider) userInfo(ctx context.Context, provider *discovered, token *oa
 
 // identity is who the claims are about; ErrForbidden without a role.
 func (p *provider) identity(claims map[string]any, subject string) (*Identity, error) {
-	who := &Identity{Kind: KindOIDC, Name: bounded(nameOf(claims, subject), 200), Subject: subject, Issuer: p.cfg.Issuer, Scope: p.scopeOf(claims)}
+	who := &Identity{Kind: KindOIDC, Name: db.Printable(nameOf(claims, subject), 200), Subject: subject, Issuer: p.cfg.Issuer, Scope: p.scopeOf(claims)}
 	if who.Scope == ScopeNone {
 		return who, fmt.Errorf("%w: %s has no role here; the claim %s is to name one", ErrForbidden, who.Name, p.cfg.RolesClaim)
 	}

@@ -8,12 +8,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
-// Recognizes says whether a request carries a key or a session that counts, or what counted lately: then it need not wait
-// behind strangers to be identified. client tells those apart who send something secret. It does not say that the
+// Recognizes says whether a request carries a key or a session that counts, or what counted lately: then it need not
+// wait behind strangers to be identified. client tells those apart who send something secret. It does not say that the
 // request is allowed.
 func (c *Control) Recognizes(r *http.Request) (client string, ok bool) {
 	if !c.cfg.Required {
@@ -43,14 +41,15 @@ func (c *Control) Recognizes(r *http.Request) (client string, ok bool) {
 // What a secret is of. A key is never taken for a session that reads the same.
 const secretKey, secretSession = "key ", "session "
 
-// secretHash is what a secret that was sent is remembered under. What the database has is hashed in other ways: hashKey,
-// sessionHash.
+// secretHash is what a secret that was sent is remembered under. What the database has is hashed in other ways:
+// hashKey, sessionHash.
 func secretHash(kind, secret string) string {
 	sum := sha256.Sum256([]byte(kind + secret))
 	return string(sum[:])
 }
 
-// maxLiveSessions is how many sessions are told from guesses, the newest ones. Others count once they have been asked for.
+// maxLiveSessions is how many sessions are told from guesses, the newest ones. Others count once they have been asked
+// for.
 const maxLiveSessions = 20_000
 
 // liveSet holds what the database has of all keys and sessions that count, to tell them from guesses without asking the
@@ -61,8 +60,8 @@ type liveSet struct {
 	hashes map[string]struct{}
 }
 
-// counts says whether a hash is that of a key or a session that counts. It asks the database once in keyCache at most, and
-// says no while that does not answer.
+// counts says whether a hash is that of a key or a session that counts. It asks the database once in keyCache at most,
+// and says no while that does not answer.
 func (c *Control) counts(hash string) bool {
 	c.live.mu.Lock()
 	fresh := time.Since(c.live.at) < keyCache
@@ -123,7 +122,5 @@ func (t *Throttle) Allow(address string) error {
 	if bucket.AllowN(now, 1) {
 		return nil
 	}
-	return t.limits.refuse((1 - max(0, bucket.TokensAt(now))) / perSecond(bucket))
+	return t.limits.refuse(bucket.TokensAt(now))
 }
-
-func perSecond(l *rate.Limiter) float64 { return float64(l.Limit()) }

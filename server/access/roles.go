@@ -34,8 +34,8 @@ type tokens struct {
 
 const tokensPurpose = "tokens"
 
-// sealed are the tokens as the database has them. The session's token opens them: it is in the browser's cookie alone, so
-// that whoever reads the database learns nothing.
+// sealed are the tokens as the database has them. The session's token opens them: it is in the browser's cookie alone,
+// so that whoever reads the database learns nothing.
 func (t *tokens) sealed(session string) ([]byte, error) {
 	if len(t.Access)+len(t.Refresh) > maxTokens {
 		return nil, nil
@@ -188,8 +188,8 @@ func (p *provider) reread(ctx context.Context, kept tokens, subject string) (*Id
 	return who, kept, err
 }
 
-// rolesLost is the operation of the audit log's entries of sessions that the server ended by itself: of somebody who has no
-// role any more, or whose roles could not be read again. The person is their actor.
+// rolesLost is the operation of the audit log's entries of sessions that the server ended by itself: of somebody who
+// has no role any more, or whose roles could not be read again. The person is their actor.
 const rolesLost = "rolesLost"
 
 // endSession ends a session and says why.

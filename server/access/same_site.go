@@ -12,12 +12,13 @@ const HomePath = "/ui/"
 // maxSamePath is how long a path may be that a browser is sent to.
 const maxSamePath = 2000
 
-// SamePath gives a path of this server as it is, and HomePath instead of anything else: it is the one place that decides
-// where browsers may be sent. web/src/lib/same-site.ts decides the same; testdata/same_site.json holds both to it.
+// SamePath gives a path of this server as it is, and HomePath instead of anything else: it is the one place that
+// decides where browsers may be sent. web/src/lib/same-site.ts decides the same; testdata/same_site.json holds both to
+// it.
 //
-// Browsers drop tabs and line ends, take a backslash for a slash and resolve dots before they look for a host. So a path
-// has none of the former, and no empty segment that could become the beginning of a host, however often it is decoded
-// on its way. What follows the question mark leads nowhere.
+// Browsers drop tabs and line ends, take a backslash for a slash and resolve dots before they look for a host. So a
+// path has none of the former, and no empty segment that could become the beginning of a host, however often it is
+// decoded on its way. What follows the question mark leads nowhere.
 func SamePath(given string) string {
 	if !isSamePath(given) {
 		return HomePath

@@ -12,9 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/alexedwards/scs/v2"
 	"github.com/google/uuid"
@@ -70,7 +68,7 @@ func (c *Control) bySession(r *http.Request, address string) (*Identity, error) 
 	}
 	who, err := c.holder(ctx, row, token)
 	if err == nil && who != nil && time.Since(row.SeenAt) > time.Minute {
-		seen := db.SessionSeenParams{Token: row.Token, Address: bounded(address, 100), Client: bounded(r.UserAgent(), 300)}
+		seen := db.SessionSeenParams{Token: row.Token, Address: db.Printable(address, 100), Client: db.Printable(r.UserAgent(), 300)}
 		if err := c.relaxed.SessionSeen(ctx, seen); err != nil {
 			c.cfg.Logger.Warn("when a session was last used could not be noted", "error", err)
 		}
@@ -142,8 +140,8 @@ func readSession(ctx context.Context, q *db.Queries, token string, data []byte) 
 	return p, nil
 }
 
-// SignIn begins a session with a key. ErrRefused if the key does not count; a LimitError for an address that guesses too
-// much.
+// SignIn begins a session with a key. ErrRefused if the key does not count; a LimitError for an address that guesses
+// too much.
 func (c *Control) SignIn(w http.ResponseWriter, r *http.Request, address, key string) (*Identity, error) {
 	who, err := c.guess(address, key, func() (*Identity, error) { return c.byKey(context.WithoutCancel(r.Context()), key) })
 	if err != nil {
@@ -166,8 +164,8 @@ func (c *Control) begin(w http.ResponseWriter, r *http.Request, address string, 
 	}
 	token, expiry := rand.Text()+rand.Text(), time.Now().UTC().Add(c.cfg.SessionLifetime).Truncate(time.Microsecond)
 	p := db.InsertSessionParams{
-		Token: sessionHash(token), Expiry: expiry, ID: id, Kind: &who.Kind, Name: bounded(who.Name, 200), Subject: who.Subject, Issuer: who.Issuer, Scope: string(who.Scope), KeyID: who.KeyID,
-		Address: bounded(address, 100), Client: bounded(r.UserAgent(), 300),
+		Token: sessionHash(token), Expiry: expiry, ID: id, Kind: &who.Kind, Name: db.Printable(who.Name, 200), Subject: who.Subject, Issuer: who.Issuer, Scope: string(who.Scope), KeyID: who.KeyID,
+		Address: db.Printable(address, 100), Client: db.Printable(r.UserAgent(), 300),
 	}
 	if p.Data, err = dataOf(who, expiry); err != nil {
 		return err
@@ -313,20 +311,6 @@ func (c *Control) EndSessions(ctx context.Context, whose Whose) (int, error) {
 	n, err := EndSessions(ctx, c.q, whose)
 	c.watch.poke()
 	return n, err
-}
-
-// bounded makes a text that a stranger chose fit to be kept.
-func bounded(s string, most int) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, db.CleanText(s[:min(len(s), 4*most)]))
-	if utf8.RuneCountInString(s) > most {
-		s = string([]rune(s)[:most])
-	}
-	return s
 }
 
 // seal encrypts something for whoever has the secret.

@@ -11,8 +11,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
-// watchEvery is how often the keys and sessions of requests in progress are looked at. Whatever takes two looks, or waits
-// for a write to give up, still ends within two seconds.
+// watchEvery is how often the keys and sessions of requests in progress are looked at. Whatever takes two looks, or
+// waits for a write to give up, still ends within two seconds.
 const watchEvery = 500 * time.Millisecond
 
 // errEnded is why a request ends whose key or session ended.
@@ -41,7 +41,8 @@ func newWatcher(c *Control) *watcher {
 	return &watcher{c: c, requests: map[*watched]struct{}{}, poked: make(chan struct{}, 1)}
 }
 
-// Watch ends the context it gives once who may not do any more what wants the scope. Call stop when the request is done.
+// Watch ends the context it gives once who may not do any more what wants the scope. Call stop when the request is
+// done.
 func (c *Control) Watch(ctx context.Context, who *Identity, scope Scope) (watchedCtx context.Context, stop func()) {
 	if who == nil || who.KeyID == nil && who.SessionID == nil {
 		return ctx, func() {}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// TestManySendersOfRefusedRequests has more strangers than are told apart. They used to share a window with everybody else,
-// keys among them, in which each request counted twice.
+// TestManySendersOfRefusedRequests has more strangers than are told apart. They used to share a window with everybody
+// else, keys among them, in which each request counted twice.
 func TestManySendersOfRefusedRequests(t *testing.T) {
 	t.Parallel()
 	w := newWindows(maxRefused)

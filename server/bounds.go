@@ -108,7 +108,7 @@ func describeFields(fields []api.FieldError, total int) string {
 	var b strings.Builder
 	said := 0
 	for i, f := range fields {
-		part := strings.TrimSpace(f.Pointer + ": " + f.Detail)
+		part := strings.TrimPrefix(f.Pointer+": "+f.Detail, ": ") // the whole body has no pointer
 		if i > 0 && b.Len()+len(part) > maxDetailList {
 			break
 		}

@@ -164,6 +164,22 @@ func TestSlowStrangersAndAKey(t *testing.T) {
 	}
 }
 
+// TestSlowBodiesLeaveCompression has strangers send bodies that do not come and take compressed answers: those of others
+// are compressed all the same.
+func TestSlowBodiesLeaveCompression(t *testing.T) {
+	t.Parallel()
+	s := guarded(t)
+	_, key := s.key("ops", access.ScopeRead, nil)
+	for range 40 {
+		s.dial("POST /session HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+	}
+	for range 5 {
+		if got := s.do("GET", "/openapi.json", "", append(bearer(key), "Accept-Encoding", "gzip")...); got.Header.Get("Content-Encoding") != "gzip" {
+			t.Errorf("%d, Content-Encoding %q", got.StatusCode, got.Header.Get("Content-Encoding"))
+		}
+	}
+}
+
 // TestSeveralRanges asks for thousands of parts of a file: they would be written one by one.
 func TestSeveralRanges(t *testing.T) {
 	t.Parallel()

@@ -83,6 +83,9 @@ func compress(next http.Handler) (http.Handler, error) {
 		}
 		// The library reads neither several lines nor *, and does not weigh "identity".
 		coding := chooseCoding(r.Header.Values(echo.HeaderAcceptEncoding))
+		if r.ContentLength != 0 { // answers to what has a body are short, and a body may be long in coming
+			coding = ""
+		}
 		ctx := r.Context()
 		if coding != "" {
 			if encoders.TryAcquire(1) {

@@ -4095,6 +4095,9 @@ type TooManyRequests = Problem
 // Unauthorized Problem details (RFC 9457).
 type Unauthorized = Problem
 
+// Unavailable Problem details (RFC 9457).
+type Unavailable = Problem
+
 // UnsupportedMediaType Problem details (RFC 9457).
 type UnsupportedMediaType = Problem
 
@@ -12728,6 +12731,11 @@ type ListAlertChannelsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListAlertChannelsResponse503Headers the declared response headers of an HTTP 503 response for ListAlertChannels
+type ListAlertChannelsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListAlertChannelsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12743,12 +12751,16 @@ type ListAlertChannelsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListAlertChannelsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListAlertChannelsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListAlertChannelsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -12779,6 +12791,11 @@ func (r ListAlertChannelsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListAlertChannelsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListAlertChannelsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -12827,6 +12844,11 @@ type TestAlertChannelResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// TestAlertChannelResponse503Headers the declared response headers of an HTTP 503 response for TestAlertChannel
+type TestAlertChannelResponse503Headers struct {
+	RetryAfter *int
+}
+
 type TestAlertChannelResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12844,12 +12866,16 @@ type TestAlertChannelResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *TestAlertChannelResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *TestAlertChannelResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *TestAlertChannelResponse503Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -12885,6 +12911,11 @@ func (r TestAlertChannelResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r TestAlertChannelResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r TestAlertChannelResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -12933,6 +12964,11 @@ type ListAlertDeliveriesResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListAlertDeliveriesResponse503Headers the declared response headers of an HTTP 503 response for ListAlertDeliveries
+type ListAlertDeliveriesResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListAlertDeliveriesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -12948,12 +12984,16 @@ type ListAlertDeliveriesResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListAlertDeliveriesResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListAlertDeliveriesResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListAlertDeliveriesResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -12984,6 +13024,11 @@ func (r ListAlertDeliveriesResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListAlertDeliveriesResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListAlertDeliveriesResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -13032,6 +13077,11 @@ type ListAlertsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListAlertsResponse503Headers the declared response headers of an HTTP 503 response for ListAlerts
+type ListAlertsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListAlertsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13047,12 +13097,16 @@ type ListAlertsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListAlertsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListAlertsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListAlertsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -13083,6 +13137,11 @@ func (r ListAlertsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListAlertsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListAlertsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -13131,6 +13190,11 @@ type ListAssetsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListAssetsResponse503Headers the declared response headers of an HTTP 503 response for ListAssets
+type ListAssetsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListAssetsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13146,12 +13210,16 @@ type ListAssetsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListAssetsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListAssetsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListAssetsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -13182,6 +13250,11 @@ func (r ListAssetsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListAssetsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListAssetsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -13230,6 +13303,11 @@ type GetAssetGraphResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetAssetGraphResponse503Headers the declared response headers of an HTTP 503 response for GetAssetGraph
+type GetAssetGraphResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetAssetGraphResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13245,12 +13323,16 @@ type GetAssetGraphResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetAssetGraphResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetAssetGraphResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetAssetGraphResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -13281,6 +13363,11 @@ func (r GetAssetGraphResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetAssetGraphResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetAssetGraphResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -13329,6 +13416,11 @@ type GetAssetResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetAssetResponse503Headers the declared response headers of an HTTP 503 response for GetAsset
+type GetAssetResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetAssetResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13346,12 +13438,16 @@ type GetAssetResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetAssetResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetAssetResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetAssetResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -13387,6 +13483,11 @@ func (r GetAssetResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetAssetResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetAssetResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -13435,6 +13536,11 @@ type ListAssetCheckResultsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListAssetCheckResultsResponse503Headers the declared response headers of an HTTP 503 response for ListAssetCheckResults
+type ListAssetCheckResultsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListAssetCheckResultsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13452,12 +13558,16 @@ type ListAssetCheckResultsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListAssetCheckResultsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListAssetCheckResultsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListAssetCheckResultsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -13493,6 +13603,11 @@ func (r ListAssetCheckResultsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListAssetCheckResultsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListAssetCheckResultsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -13541,6 +13656,11 @@ type ListAssetMaterializationsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListAssetMaterializationsResponse503Headers the declared response headers of an HTTP 503 response for ListAssetMaterializations
+type ListAssetMaterializationsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListAssetMaterializationsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13558,12 +13678,16 @@ type ListAssetMaterializationsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListAssetMaterializationsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListAssetMaterializationsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListAssetMaterializationsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -13599,6 +13723,11 @@ func (r ListAssetMaterializationsResponse) GetApplicationProblemJSON422() *Inval
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListAssetMaterializationsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListAssetMaterializationsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -13653,6 +13782,11 @@ type MaterializeAssetResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// MaterializeAssetResponse503Headers the declared response headers of an HTTP 503 response for MaterializeAsset
+type MaterializeAssetResponse503Headers struct {
+	RetryAfter *int
+}
+
 type MaterializeAssetResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13676,6 +13810,8 @@ type MaterializeAssetResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers202 the parsed response headers for an HTTP 202 response
@@ -13684,6 +13820,8 @@ type MaterializeAssetResponse struct {
 	Headers401 *MaterializeAssetResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *MaterializeAssetResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *MaterializeAssetResponse503Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -13736,6 +13874,11 @@ func (r MaterializeAssetResponse) GetApplicationProblemJSON429() *TooManyRequest
 	return r.ApplicationProblemJSON429
 }
 
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r MaterializeAssetResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
 func (r MaterializeAssetResponse) GetApplicationProblemJSONDefault() *Problem {
 	return r.ApplicationProblemJSONDefault
@@ -13782,6 +13925,11 @@ type ListAssetPartitionsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListAssetPartitionsResponse503Headers the declared response headers of an HTTP 503 response for ListAssetPartitions
+type ListAssetPartitionsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListAssetPartitionsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13801,12 +13949,16 @@ type ListAssetPartitionsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListAssetPartitionsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListAssetPartitionsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListAssetPartitionsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -13847,6 +13999,11 @@ func (r ListAssetPartitionsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListAssetPartitionsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListAssetPartitionsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -13895,6 +14052,11 @@ type ListAuditLogResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListAuditLogResponse503Headers the declared response headers of an HTTP 503 response for ListAuditLog
+type ListAuditLogResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListAuditLogResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13910,12 +14072,16 @@ type ListAuditLogResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListAuditLogResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListAuditLogResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListAuditLogResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -13946,6 +14112,11 @@ func (r ListAuditLogResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListAuditLogResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListAuditLogResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -13994,6 +14165,11 @@ type ListBackfillsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListBackfillsResponse503Headers the declared response headers of an HTTP 503 response for ListBackfills
+type ListBackfillsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListBackfillsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14009,12 +14185,16 @@ type ListBackfillsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListBackfillsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListBackfillsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListBackfillsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -14045,6 +14225,11 @@ func (r ListBackfillsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListBackfillsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListBackfillsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -14099,6 +14284,11 @@ type StartBackfillResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// StartBackfillResponse503Headers the declared response headers of an HTTP 503 response for StartBackfill
+type StartBackfillResponse503Headers struct {
+	RetryAfter *int
+}
+
 type StartBackfillResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14124,6 +14314,8 @@ type StartBackfillResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers202 the parsed response headers for an HTTP 202 response
@@ -14132,6 +14324,8 @@ type StartBackfillResponse struct {
 	Headers401 *StartBackfillResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *StartBackfillResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *StartBackfillResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -14189,6 +14383,11 @@ func (r StartBackfillResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
 }
 
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r StartBackfillResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
 func (r StartBackfillResponse) GetApplicationProblemJSONDefault() *Problem {
 	return r.ApplicationProblemJSONDefault
@@ -14235,6 +14434,11 @@ type GetBackfillResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetBackfillResponse503Headers the declared response headers of an HTTP 503 response for GetBackfill
+type GetBackfillResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetBackfillResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14252,12 +14456,16 @@ type GetBackfillResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetBackfillResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetBackfillResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetBackfillResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -14293,6 +14501,11 @@ func (r GetBackfillResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetBackfillResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetBackfillResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -14347,6 +14560,11 @@ type CancelBackfillResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// CancelBackfillResponse503Headers the declared response headers of an HTTP 503 response for CancelBackfill
+type CancelBackfillResponse503Headers struct {
+	RetryAfter *int
+}
+
 type CancelBackfillResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14366,6 +14584,8 @@ type CancelBackfillResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers202 the parsed response headers for an HTTP 202 response
@@ -14374,6 +14594,8 @@ type CancelBackfillResponse struct {
 	Headers401 *CancelBackfillResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CancelBackfillResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CancelBackfillResponse503Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -14414,6 +14636,11 @@ func (r CancelBackfillResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r CancelBackfillResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CancelBackfillResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -14462,6 +14689,11 @@ type ListBackfillPartitionsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListBackfillPartitionsResponse503Headers the declared response headers of an HTTP 503 response for ListBackfillPartitions
+type ListBackfillPartitionsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListBackfillPartitionsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14479,12 +14711,16 @@ type ListBackfillPartitionsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListBackfillPartitionsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListBackfillPartitionsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListBackfillPartitionsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -14520,6 +14756,11 @@ func (r ListBackfillPartitionsResponse) GetApplicationProblemJSON422() *Invalid 
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListBackfillPartitionsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListBackfillPartitionsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -14574,6 +14815,11 @@ type PauseBackfillResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// PauseBackfillResponse503Headers the declared response headers of an HTTP 503 response for PauseBackfill
+type PauseBackfillResponse503Headers struct {
+	RetryAfter *int
+}
+
 type PauseBackfillResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14593,6 +14839,8 @@ type PauseBackfillResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers202 the parsed response headers for an HTTP 202 response
@@ -14601,6 +14849,8 @@ type PauseBackfillResponse struct {
 	Headers401 *PauseBackfillResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *PauseBackfillResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *PauseBackfillResponse503Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -14641,6 +14891,11 @@ func (r PauseBackfillResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r PauseBackfillResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r PauseBackfillResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -14695,6 +14950,11 @@ type ResumeBackfillResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ResumeBackfillResponse503Headers the declared response headers of an HTTP 503 response for ResumeBackfill
+type ResumeBackfillResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ResumeBackfillResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14714,6 +14974,8 @@ type ResumeBackfillResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers202 the parsed response headers for an HTTP 202 response
@@ -14722,6 +14984,8 @@ type ResumeBackfillResponse struct {
 	Headers401 *ResumeBackfillResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ResumeBackfillResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ResumeBackfillResponse503Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -14762,6 +15026,11 @@ func (r ResumeBackfillResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ResumeBackfillResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ResumeBackfillResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -14816,6 +15085,11 @@ type RetryBackfillResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// RetryBackfillResponse503Headers the declared response headers of an HTTP 503 response for RetryBackfill
+type RetryBackfillResponse503Headers struct {
+	RetryAfter *int
+}
+
 type RetryBackfillResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14835,6 +15109,8 @@ type RetryBackfillResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers202 the parsed response headers for an HTTP 202 response
@@ -14843,6 +15119,8 @@ type RetryBackfillResponse struct {
 	Headers401 *RetryBackfillResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *RetryBackfillResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RetryBackfillResponse503Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -14883,6 +15161,11 @@ func (r RetryBackfillResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r RetryBackfillResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r RetryBackfillResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -14931,6 +15214,11 @@ type ListBillsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListBillsResponse503Headers the declared response headers of an HTTP 503 response for ListBills
+type ListBillsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListBillsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14946,12 +15234,16 @@ type ListBillsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListBillsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListBillsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListBillsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -14982,6 +15274,11 @@ func (r ListBillsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListBillsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListBillsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -15030,6 +15327,11 @@ type ListBillChangesResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListBillChangesResponse503Headers the declared response headers of an HTTP 503 response for ListBillChanges
+type ListBillChangesResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListBillChangesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15045,12 +15347,16 @@ type ListBillChangesResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListBillChangesResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListBillChangesResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListBillChangesResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -15081,6 +15387,11 @@ func (r ListBillChangesResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListBillChangesResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListBillChangesResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -15134,6 +15445,11 @@ type GetBillResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetBillResponse503Headers the declared response headers of an HTTP 503 response for GetBill
+type GetBillResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetBillResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15151,6 +15467,8 @@ type GetBillResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
@@ -15159,6 +15477,8 @@ type GetBillResponse struct {
 	Headers401 *GetBillResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetBillResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetBillResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -15194,6 +15514,11 @@ func (r GetBillResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetBillResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetBillResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -15242,6 +15567,11 @@ type ListBillStagesResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListBillStagesResponse503Headers the declared response headers of an HTTP 503 response for ListBillStages
+type ListBillStagesResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListBillStagesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15259,12 +15589,16 @@ type ListBillStagesResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListBillStagesResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListBillStagesResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListBillStagesResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -15300,6 +15634,11 @@ func (r ListBillStagesResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListBillStagesResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListBillStagesResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -15348,6 +15687,11 @@ type ListBillVersionsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListBillVersionsResponse503Headers the declared response headers of an HTTP 503 response for ListBillVersions
+type ListBillVersionsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListBillVersionsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15365,12 +15709,16 @@ type ListBillVersionsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListBillVersionsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListBillVersionsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListBillVersionsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -15406,6 +15754,11 @@ func (r ListBillVersionsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListBillVersionsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListBillVersionsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -15454,6 +15807,11 @@ type ListBillVotesResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListBillVotesResponse503Headers the declared response headers of an HTTP 503 response for ListBillVotes
+type ListBillVotesResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListBillVotesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15471,12 +15829,16 @@ type ListBillVotesResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListBillVotesResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListBillVotesResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListBillVotesResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -15512,6 +15874,11 @@ func (r ListBillVotesResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListBillVotesResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListBillVotesResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -15560,6 +15927,11 @@ type StreamEventsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// StreamEventsResponse503Headers the declared response headers of an HTTP 503 response for StreamEvents
+type StreamEventsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type StreamEventsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15573,12 +15945,16 @@ type StreamEventsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *StreamEventsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *StreamEventsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *StreamEventsResponse503Headers
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
@@ -15604,6 +15980,11 @@ func (r StreamEventsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r StreamEventsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r StreamEventsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -15652,6 +16033,11 @@ type ListExportsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListExportsResponse503Headers the declared response headers of an HTTP 503 response for ListExports
+type ListExportsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListExportsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15667,12 +16053,16 @@ type ListExportsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListExportsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListExportsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListExportsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -15703,6 +16093,11 @@ func (r ListExportsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListExportsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListExportsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -15756,6 +16151,11 @@ type GetExportResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetExportResponse503Headers the declared response headers of an HTTP 503 response for GetExport
+type GetExportResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetExportResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15771,6 +16171,8 @@ type GetExportResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
@@ -15779,6 +16181,8 @@ type GetExportResponse struct {
 	Headers401 *GetExportResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetExportResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetExportResponse503Headers
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
@@ -15809,6 +16213,11 @@ func (r GetExportResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetExportResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetExportResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -15857,6 +16266,11 @@ type ListFeedsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListFeedsResponse503Headers the declared response headers of an HTTP 503 response for ListFeeds
+type ListFeedsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListFeedsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15872,12 +16286,16 @@ type ListFeedsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListFeedsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListFeedsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListFeedsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -15908,6 +16326,11 @@ func (r ListFeedsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListFeedsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListFeedsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -15962,6 +16385,11 @@ type GetFeedResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetFeedResponse503Headers the declared response headers of an HTTP 503 response for GetFeed
+type GetFeedResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetFeedResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15979,6 +16407,8 @@ type GetFeedResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
@@ -15987,6 +16417,8 @@ type GetFeedResponse struct {
 	Headers401 *GetFeedResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetFeedResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetFeedResponse503Headers
 }
 
 // GetApplicationFeedJSON200 returns the response for an HTTP 200 `application/feed+json` response
@@ -16022,6 +16454,11 @@ func (r GetFeedResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetFeedResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetFeedResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -16070,6 +16507,11 @@ type ListFetchLogsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListFetchLogsResponse503Headers the declared response headers of an HTTP 503 response for ListFetchLogs
+type ListFetchLogsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListFetchLogsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16085,12 +16527,16 @@ type ListFetchLogsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListFetchLogsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListFetchLogsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListFetchLogsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -16121,6 +16567,11 @@ func (r ListFetchLogsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListFetchLogsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListFetchLogsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -16231,6 +16682,11 @@ type ListJobsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListJobsResponse503Headers the declared response headers of an HTTP 503 response for ListJobs
+type ListJobsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListJobsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16246,12 +16702,16 @@ type ListJobsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListJobsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListJobsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListJobsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -16282,6 +16742,11 @@ func (r ListJobsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListJobsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListJobsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -16330,6 +16795,11 @@ type GetJobResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetJobResponse503Headers the declared response headers of an HTTP 503 response for GetJob
+type GetJobResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetJobResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16347,12 +16817,16 @@ type GetJobResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetJobResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetJobResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetJobResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -16388,6 +16862,11 @@ func (r GetJobResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetJobResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetJobResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -16442,6 +16921,11 @@ type StartJobRunResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// StartJobRunResponse503Headers the declared response headers of an HTTP 503 response for StartJobRun
+type StartJobRunResponse503Headers struct {
+	RetryAfter *int
+}
+
 type StartJobRunResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16465,6 +16949,8 @@ type StartJobRunResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers202 the parsed response headers for an HTTP 202 response
@@ -16473,6 +16959,8 @@ type StartJobRunResponse struct {
 	Headers401 *StartJobRunResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *StartJobRunResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *StartJobRunResponse503Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -16525,6 +17013,11 @@ func (r StartJobRunResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
 }
 
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r StartJobRunResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
 func (r StartJobRunResponse) GetApplicationProblemJSONDefault() *Problem {
 	return r.ApplicationProblemJSONDefault
@@ -16571,6 +17064,11 @@ type ListKeysResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListKeysResponse503Headers the declared response headers of an HTTP 503 response for ListKeys
+type ListKeysResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListKeysResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16586,12 +17084,16 @@ type ListKeysResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListKeysResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListKeysResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListKeysResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -16622,6 +17124,11 @@ func (r ListKeysResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListKeysResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListKeysResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -16670,6 +17177,11 @@ type CreateKeyResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// CreateKeyResponse503Headers the declared response headers of an HTTP 503 response for CreateKey
+type CreateKeyResponse503Headers struct {
+	RetryAfter *int
+}
+
 type CreateKeyResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16691,12 +17203,16 @@ type CreateKeyResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *CreateKeyResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CreateKeyResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CreateKeyResponse503Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -16742,6 +17258,11 @@ func (r CreateKeyResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r CreateKeyResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CreateKeyResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -16790,6 +17311,11 @@ type RevokeKeyResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// RevokeKeyResponse503Headers the declared response headers of an HTTP 503 response for RevokeKey
+type RevokeKeyResponse503Headers struct {
+	RetryAfter *int
+}
+
 type RevokeKeyResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16807,12 +17333,16 @@ type RevokeKeyResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *RevokeKeyResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *RevokeKeyResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RevokeKeyResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -16848,6 +17378,11 @@ func (r RevokeKeyResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r RevokeKeyResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r RevokeKeyResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -16896,6 +17431,11 @@ type GetMetricsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetMetricsResponse503Headers the declared response headers of an HTTP 503 response for GetMetrics
+type GetMetricsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetMetricsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16909,12 +17449,16 @@ type GetMetricsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetMetricsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetMetricsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetMetricsResponse503Headers
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
@@ -16940,6 +17484,11 @@ func (r GetMetricsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetMetricsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetMetricsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -16983,6 +17532,11 @@ type GetContractResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetContractResponse503Headers the declared response headers of an HTTP 503 response for GetContract
+type GetContractResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetContractResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16994,10 +17548,14 @@ type GetContractResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetContractResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetContractResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -17018,6 +17576,11 @@ func (r GetContractResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetContractResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetContractResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -17066,6 +17629,11 @@ type ListPoliticiansResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListPoliticiansResponse503Headers the declared response headers of an HTTP 503 response for ListPoliticians
+type ListPoliticiansResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListPoliticiansResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17081,12 +17649,16 @@ type ListPoliticiansResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListPoliticiansResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListPoliticiansResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListPoliticiansResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -17117,6 +17689,11 @@ func (r ListPoliticiansResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListPoliticiansResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListPoliticiansResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -17170,6 +17747,11 @@ type GetPoliticianResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetPoliticianResponse503Headers the declared response headers of an HTTP 503 response for GetPolitician
+type GetPoliticianResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetPoliticianResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17187,6 +17769,8 @@ type GetPoliticianResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
@@ -17195,6 +17779,8 @@ type GetPoliticianResponse struct {
 	Headers401 *GetPoliticianResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetPoliticianResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetPoliticianResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -17230,6 +17816,11 @@ func (r GetPoliticianResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetPoliticianResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetPoliticianResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -17347,6 +17938,11 @@ type ListRunsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListRunsResponse503Headers the declared response headers of an HTTP 503 response for ListRuns
+type ListRunsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListRunsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17362,12 +17958,16 @@ type ListRunsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListRunsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListRunsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListRunsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -17398,6 +17998,11 @@ func (r ListRunsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListRunsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListRunsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -17452,6 +18057,11 @@ type StartRunResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// StartRunResponse503Headers the declared response headers of an HTTP 503 response for StartRun
+type StartRunResponse503Headers struct {
+	RetryAfter *int
+}
+
 type StartRunResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17475,6 +18085,8 @@ type StartRunResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers202 the parsed response headers for an HTTP 202 response
@@ -17483,6 +18095,8 @@ type StartRunResponse struct {
 	Headers401 *StartRunResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *StartRunResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *StartRunResponse503Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -17533,6 +18147,11 @@ func (r StartRunResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r StartRunResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r StartRunResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -17586,6 +18205,11 @@ type GetRunResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetRunResponse503Headers the declared response headers of an HTTP 503 response for GetRun
+type GetRunResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetRunResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17603,6 +18227,8 @@ type GetRunResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
@@ -17611,6 +18237,8 @@ type GetRunResponse struct {
 	Headers401 *GetRunResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetRunResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetRunResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -17646,6 +18274,11 @@ func (r GetRunResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetRunResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetRunResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -17700,6 +18333,11 @@ type CancelRunResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// CancelRunResponse503Headers the declared response headers of an HTTP 503 response for CancelRun
+type CancelRunResponse503Headers struct {
+	RetryAfter *int
+}
+
 type CancelRunResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17719,6 +18357,8 @@ type CancelRunResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers202 the parsed response headers for an HTTP 202 response
@@ -17727,6 +18367,8 @@ type CancelRunResponse struct {
 	Headers401 *CancelRunResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *CancelRunResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *CancelRunResponse503Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -17767,6 +18409,11 @@ func (r CancelRunResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r CancelRunResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r CancelRunResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -17815,6 +18462,11 @@ type ListRunEventsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListRunEventsResponse503Headers the declared response headers of an HTTP 503 response for ListRunEvents
+type ListRunEventsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListRunEventsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17832,12 +18484,16 @@ type ListRunEventsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListRunEventsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListRunEventsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListRunEventsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -17873,6 +18529,11 @@ func (r ListRunEventsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListRunEventsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListRunEventsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -17927,6 +18588,11 @@ type RetryRunResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// RetryRunResponse503Headers the declared response headers of an HTTP 503 response for RetryRun
+type RetryRunResponse503Headers struct {
+	RetryAfter *int
+}
+
 type RetryRunResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -17950,6 +18616,8 @@ type RetryRunResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers202 the parsed response headers for an HTTP 202 response
@@ -17958,6 +18626,8 @@ type RetryRunResponse struct {
 	Headers401 *RetryRunResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *RetryRunResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RetryRunResponse503Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -18010,6 +18680,11 @@ func (r RetryRunResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
 }
 
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r RetryRunResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
+}
+
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
 func (r RetryRunResponse) GetApplicationProblemJSONDefault() *Problem {
 	return r.ApplicationProblemJSONDefault
@@ -18056,6 +18731,11 @@ type ListSchedulesResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListSchedulesResponse503Headers the declared response headers of an HTTP 503 response for ListSchedules
+type ListSchedulesResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListSchedulesResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18071,12 +18751,16 @@ type ListSchedulesResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListSchedulesResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListSchedulesResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListSchedulesResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -18107,6 +18791,11 @@ func (r ListSchedulesResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListSchedulesResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListSchedulesResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -18155,6 +18844,11 @@ type GetScheduleResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetScheduleResponse503Headers the declared response headers of an HTTP 503 response for GetSchedule
+type GetScheduleResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetScheduleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18172,12 +18866,16 @@ type GetScheduleResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetScheduleResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetScheduleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetScheduleResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -18213,6 +18911,11 @@ func (r GetScheduleResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetScheduleResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetScheduleResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -18267,6 +18970,11 @@ type RunScheduleResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// RunScheduleResponse503Headers the declared response headers of an HTTP 503 response for RunSchedule
+type RunScheduleResponse503Headers struct {
+	RetryAfter *int
+}
+
 type RunScheduleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18286,6 +18994,8 @@ type RunScheduleResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers202 the parsed response headers for an HTTP 202 response
@@ -18294,6 +19004,8 @@ type RunScheduleResponse struct {
 	Headers401 *RunScheduleResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *RunScheduleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *RunScheduleResponse503Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -18334,6 +19046,11 @@ func (r RunScheduleResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r RunScheduleResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r RunScheduleResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -18382,6 +19099,11 @@ type StartScheduleResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// StartScheduleResponse503Headers the declared response headers of an HTTP 503 response for StartSchedule
+type StartScheduleResponse503Headers struct {
+	RetryAfter *int
+}
+
 type StartScheduleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18399,12 +19121,16 @@ type StartScheduleResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *StartScheduleResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *StartScheduleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *StartScheduleResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -18440,6 +19166,11 @@ func (r StartScheduleResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r StartScheduleResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r StartScheduleResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -18488,6 +19219,11 @@ type StopScheduleResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// StopScheduleResponse503Headers the declared response headers of an HTTP 503 response for StopSchedule
+type StopScheduleResponse503Headers struct {
+	RetryAfter *int
+}
+
 type StopScheduleResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18505,12 +19241,16 @@ type StopScheduleResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *StopScheduleResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *StopScheduleResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *StopScheduleResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -18546,6 +19286,11 @@ func (r StopScheduleResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r StopScheduleResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r StopScheduleResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -18594,6 +19339,11 @@ type ListScheduleTicksResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListScheduleTicksResponse503Headers the declared response headers of an HTTP 503 response for ListScheduleTicks
+type ListScheduleTicksResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListScheduleTicksResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18611,12 +19361,16 @@ type ListScheduleTicksResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListScheduleTicksResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListScheduleTicksResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListScheduleTicksResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -18652,6 +19406,11 @@ func (r ListScheduleTicksResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListScheduleTicksResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListScheduleTicksResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -18700,6 +19459,11 @@ type SearchBillsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// SearchBillsResponse503Headers the declared response headers of an HTTP 503 response for SearchBills
+type SearchBillsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type SearchBillsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18715,12 +19479,16 @@ type SearchBillsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *SearchBillsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *SearchBillsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *SearchBillsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -18751,6 +19519,11 @@ func (r SearchBillsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r SearchBillsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r SearchBillsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -18799,6 +19572,11 @@ type ListSensorsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListSensorsResponse503Headers the declared response headers of an HTTP 503 response for ListSensors
+type ListSensorsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListSensorsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18814,12 +19592,16 @@ type ListSensorsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListSensorsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListSensorsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListSensorsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -18850,6 +19632,11 @@ func (r ListSensorsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListSensorsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListSensorsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -18898,6 +19685,11 @@ type GetSensorResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetSensorResponse503Headers the declared response headers of an HTTP 503 response for GetSensor
+type GetSensorResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetSensorResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -18915,12 +19707,16 @@ type GetSensorResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetSensorResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetSensorResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetSensorResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -18956,6 +19752,11 @@ func (r GetSensorResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetSensorResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetSensorResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -19004,6 +19805,11 @@ type GetSensorCursorResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetSensorCursorResponse503Headers the declared response headers of an HTTP 503 response for GetSensorCursor
+type GetSensorCursorResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetSensorCursorResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19021,12 +19827,16 @@ type GetSensorCursorResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetSensorCursorResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetSensorCursorResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetSensorCursorResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -19062,6 +19872,11 @@ func (r GetSensorCursorResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetSensorCursorResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetSensorCursorResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -19110,6 +19925,11 @@ type SetSensorCursorResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// SetSensorCursorResponse503Headers the declared response headers of an HTTP 503 response for SetSensorCursor
+type SetSensorCursorResponse503Headers struct {
+	RetryAfter *int
+}
+
 type SetSensorCursorResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19131,12 +19951,16 @@ type SetSensorCursorResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *SetSensorCursorResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *SetSensorCursorResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *SetSensorCursorResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -19182,6 +20006,11 @@ func (r SetSensorCursorResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r SetSensorCursorResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r SetSensorCursorResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -19230,6 +20059,11 @@ type EvaluateSensorResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// EvaluateSensorResponse503Headers the declared response headers of an HTTP 503 response for EvaluateSensor
+type EvaluateSensorResponse503Headers struct {
+	RetryAfter *int
+}
+
 type EvaluateSensorResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19249,12 +20083,16 @@ type EvaluateSensorResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *EvaluateSensorResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *EvaluateSensorResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *EvaluateSensorResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -19295,6 +20133,11 @@ func (r EvaluateSensorResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r EvaluateSensorResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r EvaluateSensorResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -19343,6 +20186,11 @@ type ForgetSensorRunKeyResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ForgetSensorRunKeyResponse503Headers the declared response headers of an HTTP 503 response for ForgetSensorRunKey
+type ForgetSensorRunKeyResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ForgetSensorRunKeyResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19360,12 +20208,16 @@ type ForgetSensorRunKeyResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ForgetSensorRunKeyResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ForgetSensorRunKeyResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ForgetSensorRunKeyResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -19401,6 +20253,11 @@ func (r ForgetSensorRunKeyResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ForgetSensorRunKeyResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ForgetSensorRunKeyResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -19449,6 +20306,11 @@ type ListSensorRunKeysResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListSensorRunKeysResponse503Headers the declared response headers of an HTTP 503 response for ListSensorRunKeys
+type ListSensorRunKeysResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListSensorRunKeysResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19466,12 +20328,16 @@ type ListSensorRunKeysResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListSensorRunKeysResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListSensorRunKeysResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListSensorRunKeysResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -19507,6 +20373,11 @@ func (r ListSensorRunKeysResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListSensorRunKeysResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListSensorRunKeysResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -19555,6 +20426,11 @@ type StartSensorResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// StartSensorResponse503Headers the declared response headers of an HTTP 503 response for StartSensor
+type StartSensorResponse503Headers struct {
+	RetryAfter *int
+}
+
 type StartSensorResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19572,12 +20448,16 @@ type StartSensorResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *StartSensorResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *StartSensorResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *StartSensorResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -19613,6 +20493,11 @@ func (r StartSensorResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r StartSensorResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r StartSensorResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -19661,6 +20546,11 @@ type StopSensorResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// StopSensorResponse503Headers the declared response headers of an HTTP 503 response for StopSensor
+type StopSensorResponse503Headers struct {
+	RetryAfter *int
+}
+
 type StopSensorResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19678,12 +20568,16 @@ type StopSensorResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *StopSensorResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *StopSensorResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *StopSensorResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -19719,6 +20613,11 @@ func (r StopSensorResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r StopSensorResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r StopSensorResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -19767,6 +20666,11 @@ type ListSensorTicksResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListSensorTicksResponse503Headers the declared response headers of an HTTP 503 response for ListSensorTicks
+type ListSensorTicksResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListSensorTicksResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19784,12 +20688,16 @@ type ListSensorTicksResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListSensorTicksResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListSensorTicksResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListSensorTicksResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -19825,6 +20733,11 @@ func (r ListSensorTicksResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListSensorTicksResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListSensorTicksResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -19868,6 +20781,11 @@ type SignOutResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// SignOutResponse503Headers the declared response headers of an HTTP 503 response for SignOut
+type SignOutResponse503Headers struct {
+	RetryAfter *int
+}
+
 type SignOutResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19879,10 +20797,14 @@ type SignOutResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *SignOutResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *SignOutResponse503Headers
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
@@ -19903,6 +20825,11 @@ func (r SignOutResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r SignOutResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r SignOutResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -19946,6 +20873,11 @@ type GetSessionResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetSessionResponse503Headers the declared response headers of an HTTP 503 response for GetSession
+type GetSessionResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetSessionResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -19957,10 +20889,14 @@ type GetSessionResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetSessionResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetSessionResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -19981,6 +20917,11 @@ func (r GetSessionResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetSessionResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetSessionResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -20034,6 +20975,11 @@ type SignInResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// SignInResponse503Headers the declared response headers of an HTTP 503 response for SignIn
+type SignInResponse503Headers struct {
+	RetryAfter *int
+}
+
 type SignInResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20055,6 +21001,8 @@ type SignInResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers200 the parsed response headers for an HTTP 200 response
@@ -20063,6 +21011,8 @@ type SignInResponse struct {
 	Headers401 *SignInResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *SignInResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *SignInResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -20108,6 +21058,11 @@ func (r SignInResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r SignInResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r SignInResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -20375,6 +21330,11 @@ type EndSessionsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// EndSessionsResponse503Headers the declared response headers of an HTTP 503 response for EndSessions
+type EndSessionsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type EndSessionsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20390,12 +21350,16 @@ type EndSessionsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *EndSessionsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *EndSessionsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *EndSessionsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -20426,6 +21390,11 @@ func (r EndSessionsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r EndSessionsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r EndSessionsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -20474,6 +21443,11 @@ type ListSessionsResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ListSessionsResponse503Headers the declared response headers of an HTTP 503 response for ListSessions
+type ListSessionsResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ListSessionsResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20489,12 +21463,16 @@ type ListSessionsResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *ListSessionsResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ListSessionsResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ListSessionsResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -20525,6 +21503,11 @@ func (r ListSessionsResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ListSessionsResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ListSessionsResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -20573,6 +21556,11 @@ type EndSessionResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// EndSessionResponse503Headers the declared response headers of an HTTP 503 response for EndSession
+type EndSessionResponse503Headers struct {
+	RetryAfter *int
+}
+
 type EndSessionResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20588,12 +21576,16 @@ type EndSessionResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *EndSessionResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *EndSessionResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *EndSessionResponse503Headers
 }
 
 // GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
@@ -20624,6 +21616,11 @@ func (r EndSessionResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r EndSessionResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r EndSessionResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -20672,6 +21669,11 @@ type GetStatusResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetStatusResponse503Headers the declared response headers of an HTTP 503 response for GetStatus
+type GetStatusResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetStatusResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20687,12 +21689,16 @@ type GetStatusResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *GetStatusResponse401Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetStatusResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetStatusResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -20723,6 +21729,11 @@ func (r GetStatusResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetStatusResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetStatusResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -20766,6 +21777,11 @@ type GetVersionResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// GetVersionResponse503Headers the declared response headers of an HTTP 503 response for GetVersion
+type GetVersionResponse503Headers struct {
+	RetryAfter *int
+}
+
 type GetVersionResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20777,10 +21793,14 @@ type GetVersionResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetVersionResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *GetVersionResponse503Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -20801,6 +21821,11 @@ func (r GetVersionResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r GetVersionResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r GetVersionResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -20844,6 +21869,11 @@ type ReceiveWebhookResponse429Headers struct {
 	RetryAfter      *int
 }
 
+// ReceiveWebhookResponse503Headers the declared response headers of an HTTP 503 response for ReceiveWebhook
+type ReceiveWebhookResponse503Headers struct {
+	RetryAfter *int
+}
+
 type ReceiveWebhookResponse struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -20865,10 +21895,14 @@ type ReceiveWebhookResponse struct {
 	ApplicationProblemJSON422 *Invalid
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *TooManyRequests
+	// ApplicationProblemJSON503 the response for an HTTP 503 `application/problem+json` response
+	ApplicationProblemJSON503 *Unavailable
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *Problem
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *ReceiveWebhookResponse429Headers
+	// Headers503 the parsed response headers for an HTTP 503 response
+	Headers503 *ReceiveWebhookResponse503Headers
 }
 
 // GetJSON202 returns the response for an HTTP 202 `application/json` response
@@ -20914,6 +21948,11 @@ func (r ReceiveWebhookResponse) GetApplicationProblemJSON422() *Invalid {
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
 func (r ReceiveWebhookResponse) GetApplicationProblemJSON429() *TooManyRequests {
 	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSON503 returns the response for an HTTP 503 `application/problem+json` response
+func (r ReceiveWebhookResponse) GetApplicationProblemJSON503() *Unavailable {
+	return r.ApplicationProblemJSON503
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -22352,6 +23391,13 @@ func ParseListAlertChannelsResponse(rsp *http.Response) (*ListAlertChannelsRespo
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22396,6 +23442,16 @@ func ParseListAlertChannelsResponse(rsp *http.Response) (*ListAlertChannelsRespo
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListAlertChannelsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -22464,6 +23520,13 @@ func ParseTestAlertChannelResponse(rsp *http.Response) (*TestAlertChannelRespons
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22508,6 +23571,16 @@ func ParseTestAlertChannelResponse(rsp *http.Response) (*TestAlertChannelRespons
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers TestAlertChannelResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -22569,6 +23642,13 @@ func ParseListAlertDeliveriesResponse(rsp *http.Response) (*ListAlertDeliveriesR
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22613,6 +23693,16 @@ func ParseListAlertDeliveriesResponse(rsp *http.Response) (*ListAlertDeliveriesR
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListAlertDeliveriesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -22674,6 +23764,13 @@ func ParseListAlertsResponse(rsp *http.Response) (*ListAlertsResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22718,6 +23815,16 @@ func ParseListAlertsResponse(rsp *http.Response) (*ListAlertsResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListAlertsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -22779,6 +23886,13 @@ func ParseListAssetsResponse(rsp *http.Response) (*ListAssetsResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22823,6 +23937,16 @@ func ParseListAssetsResponse(rsp *http.Response) (*ListAssetsResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListAssetsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -22884,6 +24008,13 @@ func ParseGetAssetGraphResponse(rsp *http.Response) (*GetAssetGraphResponse, err
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22928,6 +24059,16 @@ func ParseGetAssetGraphResponse(rsp *http.Response) (*GetAssetGraphResponse, err
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetAssetGraphResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -22996,6 +24137,13 @@ func ParseGetAssetResponse(rsp *http.Response) (*GetAssetResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23040,6 +24188,16 @@ func ParseGetAssetResponse(rsp *http.Response) (*GetAssetResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetAssetResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -23108,6 +24266,13 @@ func ParseListAssetCheckResultsResponse(rsp *http.Response) (*ListAssetCheckResu
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23152,6 +24317,16 @@ func ParseListAssetCheckResultsResponse(rsp *http.Response) (*ListAssetCheckResu
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListAssetCheckResultsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -23220,6 +24395,13 @@ func ParseListAssetMaterializationsResponse(rsp *http.Response) (*ListAssetMater
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23264,6 +24446,16 @@ func ParseListAssetMaterializationsResponse(rsp *http.Response) (*ListAssetMater
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListAssetMaterializationsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -23353,6 +24545,13 @@ func ParseMaterializeAssetResponse(rsp *http.Response) (*MaterializeAssetRespons
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23414,6 +24613,16 @@ func ParseMaterializeAssetResponse(rsp *http.Response) (*MaterializeAssetRespons
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers MaterializeAssetResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -23489,6 +24698,13 @@ func ParseListAssetPartitionsResponse(rsp *http.Response) (*ListAssetPartitionsR
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23533,6 +24749,16 @@ func ParseListAssetPartitionsResponse(rsp *http.Response) (*ListAssetPartitionsR
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListAssetPartitionsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -23594,6 +24820,13 @@ func ParseListAuditLogResponse(rsp *http.Response) (*ListAuditLogResponse, error
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23638,6 +24871,16 @@ func ParseListAuditLogResponse(rsp *http.Response) (*ListAuditLogResponse, error
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListAuditLogResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -23699,6 +24942,13 @@ func ParseListBackfillsResponse(rsp *http.Response) (*ListBackfillsResponse, err
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23743,6 +24993,16 @@ func ParseListBackfillsResponse(rsp *http.Response) (*ListBackfillsResponse, err
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListBackfillsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -23839,6 +25099,13 @@ func ParseStartBackfillResponse(rsp *http.Response) (*StartBackfillResponse, err
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23900,6 +25167,16 @@ func ParseStartBackfillResponse(rsp *http.Response) (*StartBackfillResponse, err
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers StartBackfillResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -23968,6 +25245,13 @@ func ParseGetBackfillResponse(rsp *http.Response) (*GetBackfillResponse, error) 
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24012,6 +25296,16 @@ func ParseGetBackfillResponse(rsp *http.Response) (*GetBackfillResponse, error) 
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetBackfillResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -24087,6 +25381,13 @@ func ParseCancelBackfillResponse(rsp *http.Response) (*CancelBackfillResponse, e
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24148,6 +25449,16 @@ func ParseCancelBackfillResponse(rsp *http.Response) (*CancelBackfillResponse, e
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CancelBackfillResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -24216,6 +25527,13 @@ func ParseListBackfillPartitionsResponse(rsp *http.Response) (*ListBackfillParti
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24260,6 +25578,16 @@ func ParseListBackfillPartitionsResponse(rsp *http.Response) (*ListBackfillParti
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListBackfillPartitionsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -24335,6 +25663,13 @@ func ParsePauseBackfillResponse(rsp *http.Response) (*PauseBackfillResponse, err
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24396,6 +25731,16 @@ func ParsePauseBackfillResponse(rsp *http.Response) (*PauseBackfillResponse, err
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers PauseBackfillResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -24471,6 +25816,13 @@ func ParseResumeBackfillResponse(rsp *http.Response) (*ResumeBackfillResponse, e
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24532,6 +25884,16 @@ func ParseResumeBackfillResponse(rsp *http.Response) (*ResumeBackfillResponse, e
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ResumeBackfillResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -24607,6 +25969,13 @@ func ParseRetryBackfillResponse(rsp *http.Response) (*RetryBackfillResponse, err
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24668,6 +26037,16 @@ func ParseRetryBackfillResponse(rsp *http.Response) (*RetryBackfillResponse, err
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RetryBackfillResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -24729,6 +26108,13 @@ func ParseListBillsResponse(rsp *http.Response) (*ListBillsResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24773,6 +26159,16 @@ func ParseListBillsResponse(rsp *http.Response) (*ListBillsResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListBillsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -24834,6 +26230,13 @@ func ParseListBillChangesResponse(rsp *http.Response) (*ListBillChangesResponse,
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24878,6 +26281,16 @@ func ParseListBillChangesResponse(rsp *http.Response) (*ListBillChangesResponse,
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListBillChangesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -24949,6 +26362,13 @@ func ParseGetBillResponse(rsp *http.Response) (*GetBillResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25003,6 +26423,16 @@ func ParseGetBillResponse(rsp *http.Response) (*GetBillResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetBillResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -25071,6 +26501,13 @@ func ParseListBillStagesResponse(rsp *http.Response) (*ListBillStagesResponse, e
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25115,6 +26552,16 @@ func ParseListBillStagesResponse(rsp *http.Response) (*ListBillStagesResponse, e
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListBillStagesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -25183,6 +26630,13 @@ func ParseListBillVersionsResponse(rsp *http.Response) (*ListBillVersionsRespons
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25227,6 +26681,16 @@ func ParseListBillVersionsResponse(rsp *http.Response) (*ListBillVersionsRespons
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListBillVersionsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -25295,6 +26759,13 @@ func ParseListBillVotesResponse(rsp *http.Response) (*ListBillVotesResponse, err
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25339,6 +26810,16 @@ func ParseListBillVotesResponse(rsp *http.Response) (*ListBillVotesResponse, err
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListBillVotesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -25393,6 +26874,13 @@ func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25437,6 +26925,16 @@ func ParseStreamEventsResponse(rsp *http.Response) (*StreamEventsResponse, error
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers StreamEventsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -25498,6 +26996,13 @@ func ParseListExportsResponse(rsp *http.Response) (*ListExportsResponse, error) 
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25542,6 +27047,16 @@ func ParseListExportsResponse(rsp *http.Response) (*ListExportsResponse, error) 
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListExportsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -25606,6 +27121,13 @@ func ParseGetExportResponse(rsp *http.Response) (*GetExportResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25660,6 +27182,16 @@ func ParseGetExportResponse(rsp *http.Response) (*GetExportResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetExportResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -25721,6 +27253,13 @@ func ParseListFeedsResponse(rsp *http.Response) (*ListFeedsResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25765,6 +27304,16 @@ func ParseListFeedsResponse(rsp *http.Response) (*ListFeedsResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListFeedsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -25836,6 +27385,13 @@ func ParseGetFeedResponse(rsp *http.Response) (*GetFeedResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25900,6 +27456,16 @@ func ParseGetFeedResponse(rsp *http.Response) (*GetFeedResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetFeedResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -25961,6 +27527,13 @@ func ParseListFetchLogsResponse(rsp *http.Response) (*ListFetchLogsResponse, err
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -26005,6 +27578,16 @@ func ParseListFetchLogsResponse(rsp *http.Response) (*ListFetchLogsResponse, err
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListFetchLogsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -26113,6 +27696,13 @@ func ParseListJobsResponse(rsp *http.Response) (*ListJobsResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -26157,6 +27747,16 @@ func ParseListJobsResponse(rsp *http.Response) (*ListJobsResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListJobsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -26225,6 +27825,13 @@ func ParseGetJobResponse(rsp *http.Response) (*GetJobResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -26269,6 +27876,16 @@ func ParseGetJobResponse(rsp *http.Response) (*GetJobResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetJobResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -26358,6 +27975,13 @@ func ParseStartJobRunResponse(rsp *http.Response) (*StartJobRunResponse, error) 
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -26419,6 +28043,16 @@ func ParseStartJobRunResponse(rsp *http.Response) (*StartJobRunResponse, error) 
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers StartJobRunResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -26480,6 +28114,13 @@ func ParseListKeysResponse(rsp *http.Response) (*ListKeysResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -26524,6 +28165,16 @@ func ParseListKeysResponse(rsp *http.Response) (*ListKeysResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListKeysResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -26606,6 +28257,13 @@ func ParseCreateKeyResponse(rsp *http.Response) (*CreateKeyResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -26650,6 +28308,16 @@ func ParseCreateKeyResponse(rsp *http.Response) (*CreateKeyResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CreateKeyResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -26718,6 +28386,13 @@ func ParseRevokeKeyResponse(rsp *http.Response) (*RevokeKeyResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -26762,6 +28437,16 @@ func ParseRevokeKeyResponse(rsp *http.Response) (*RevokeKeyResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RevokeKeyResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -26816,6 +28501,13 @@ func ParseGetMetricsResponse(rsp *http.Response) (*GetMetricsResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -26860,6 +28552,16 @@ func ParseGetMetricsResponse(rsp *http.Response) (*GetMetricsResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetMetricsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -26907,6 +28609,13 @@ func ParseGetContractResponse(rsp *http.Response) (*GetContractResponse, error) 
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -26941,6 +28650,16 @@ func ParseGetContractResponse(rsp *http.Response) (*GetContractResponse, error) 
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetContractResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -27002,6 +28721,13 @@ func ParseListPoliticiansResponse(rsp *http.Response) (*ListPoliticiansResponse,
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -27046,6 +28772,16 @@ func ParseListPoliticiansResponse(rsp *http.Response) (*ListPoliticiansResponse,
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListPoliticiansResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -27117,6 +28853,13 @@ func ParseGetPoliticianResponse(rsp *http.Response) (*GetPoliticianResponse, err
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -27171,6 +28914,16 @@ func ParseGetPoliticianResponse(rsp *http.Response) (*GetPoliticianResponse, err
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetPoliticianResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -27286,6 +29039,13 @@ func ParseListRunsResponse(rsp *http.Response) (*ListRunsResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -27330,6 +29090,16 @@ func ParseListRunsResponse(rsp *http.Response) (*ListRunsResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListRunsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -27419,6 +29189,13 @@ func ParseStartRunResponse(rsp *http.Response) (*StartRunResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -27480,6 +29257,16 @@ func ParseStartRunResponse(rsp *http.Response) (*StartRunResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers StartRunResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -27551,6 +29338,13 @@ func ParseGetRunResponse(rsp *http.Response) (*GetRunResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -27605,6 +29399,16 @@ func ParseGetRunResponse(rsp *http.Response) (*GetRunResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetRunResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -27680,6 +29484,13 @@ func ParseCancelRunResponse(rsp *http.Response) (*CancelRunResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -27741,6 +29552,16 @@ func ParseCancelRunResponse(rsp *http.Response) (*CancelRunResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers CancelRunResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -27812,6 +29633,13 @@ func ParseListRunEventsResponse(rsp *http.Response) (*ListRunEventsResponse, err
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -27859,6 +29687,16 @@ func ParseListRunEventsResponse(rsp *http.Response) (*ListRunEventsResponse, err
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListRunEventsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -27948,6 +29786,13 @@ func ParseRetryRunResponse(rsp *http.Response) (*RetryRunResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -28009,6 +29854,16 @@ func ParseRetryRunResponse(rsp *http.Response) (*RetryRunResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RetryRunResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -28070,6 +29925,13 @@ func ParseListSchedulesResponse(rsp *http.Response) (*ListSchedulesResponse, err
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -28114,6 +29976,16 @@ func ParseListSchedulesResponse(rsp *http.Response) (*ListSchedulesResponse, err
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListSchedulesResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -28182,6 +30054,13 @@ func ParseGetScheduleResponse(rsp *http.Response) (*GetScheduleResponse, error) 
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -28226,6 +30105,16 @@ func ParseGetScheduleResponse(rsp *http.Response) (*GetScheduleResponse, error) 
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetScheduleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -28301,6 +30190,13 @@ func ParseRunScheduleResponse(rsp *http.Response) (*RunScheduleResponse, error) 
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -28362,6 +30258,16 @@ func ParseRunScheduleResponse(rsp *http.Response) (*RunScheduleResponse, error) 
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers RunScheduleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -28430,6 +30336,13 @@ func ParseStartScheduleResponse(rsp *http.Response) (*StartScheduleResponse, err
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -28474,6 +30387,16 @@ func ParseStartScheduleResponse(rsp *http.Response) (*StartScheduleResponse, err
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers StartScheduleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -28542,6 +30465,13 @@ func ParseStopScheduleResponse(rsp *http.Response) (*StopScheduleResponse, error
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -28586,6 +30516,16 @@ func ParseStopScheduleResponse(rsp *http.Response) (*StopScheduleResponse, error
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers StopScheduleResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -28654,6 +30594,13 @@ func ParseListScheduleTicksResponse(rsp *http.Response) (*ListScheduleTicksRespo
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -28698,6 +30645,16 @@ func ParseListScheduleTicksResponse(rsp *http.Response) (*ListScheduleTicksRespo
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListScheduleTicksResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -28759,6 +30716,13 @@ func ParseSearchBillsResponse(rsp *http.Response) (*SearchBillsResponse, error) 
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -28803,6 +30767,16 @@ func ParseSearchBillsResponse(rsp *http.Response) (*SearchBillsResponse, error) 
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers SearchBillsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -28864,6 +30838,13 @@ func ParseListSensorsResponse(rsp *http.Response) (*ListSensorsResponse, error) 
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -28908,6 +30889,16 @@ func ParseListSensorsResponse(rsp *http.Response) (*ListSensorsResponse, error) 
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListSensorsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -28976,6 +30967,13 @@ func ParseGetSensorResponse(rsp *http.Response) (*GetSensorResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -29020,6 +31018,16 @@ func ParseGetSensorResponse(rsp *http.Response) (*GetSensorResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetSensorResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -29088,6 +31096,13 @@ func ParseGetSensorCursorResponse(rsp *http.Response) (*GetSensorCursorResponse,
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -29132,6 +31147,16 @@ func ParseGetSensorCursorResponse(rsp *http.Response) (*GetSensorCursorResponse,
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetSensorCursorResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -29214,6 +31239,13 @@ func ParseSetSensorCursorResponse(rsp *http.Response) (*SetSensorCursorResponse,
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -29258,6 +31290,16 @@ func ParseSetSensorCursorResponse(rsp *http.Response) (*SetSensorCursorResponse,
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers SetSensorCursorResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -29333,6 +31375,13 @@ func ParseEvaluateSensorResponse(rsp *http.Response) (*EvaluateSensorResponse, e
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -29377,6 +31426,16 @@ func ParseEvaluateSensorResponse(rsp *http.Response) (*EvaluateSensorResponse, e
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers EvaluateSensorResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -29445,6 +31504,13 @@ func ParseForgetSensorRunKeyResponse(rsp *http.Response) (*ForgetSensorRunKeyRes
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -29489,6 +31555,16 @@ func ParseForgetSensorRunKeyResponse(rsp *http.Response) (*ForgetSensorRunKeyRes
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ForgetSensorRunKeyResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -29557,6 +31633,13 @@ func ParseListSensorRunKeysResponse(rsp *http.Response) (*ListSensorRunKeysRespo
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -29601,6 +31684,16 @@ func ParseListSensorRunKeysResponse(rsp *http.Response) (*ListSensorRunKeysRespo
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListSensorRunKeysResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -29669,6 +31762,13 @@ func ParseStartSensorResponse(rsp *http.Response) (*StartSensorResponse, error) 
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -29713,6 +31813,16 @@ func ParseStartSensorResponse(rsp *http.Response) (*StartSensorResponse, error) 
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers StartSensorResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -29781,6 +31891,13 @@ func ParseStopSensorResponse(rsp *http.Response) (*StopSensorResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -29825,6 +31942,16 @@ func ParseStopSensorResponse(rsp *http.Response) (*StopSensorResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers StopSensorResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -29893,6 +32020,13 @@ func ParseListSensorTicksResponse(rsp *http.Response) (*ListSensorTicksResponse,
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -29937,6 +32071,16 @@ func ParseListSensorTicksResponse(rsp *http.Response) (*ListSensorTicksResponse,
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListSensorTicksResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -29987,6 +32131,13 @@ func ParseSignOutResponse(rsp *http.Response) (*SignOutResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -30021,6 +32172,16 @@ func ParseSignOutResponse(rsp *http.Response) (*SignOutResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers SignOutResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -30068,6 +32229,13 @@ func ParseGetSessionResponse(rsp *http.Response) (*GetSessionResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -30102,6 +32270,16 @@ func ParseGetSessionResponse(rsp *http.Response) (*GetSessionResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetSessionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -30184,6 +32362,13 @@ func ParseSignInResponse(rsp *http.Response) (*SignInResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -30238,6 +32423,16 @@ func ParseSignInResponse(rsp *http.Response) (*SignInResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers SignInResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -30545,6 +32740,13 @@ func ParseEndSessionsResponse(rsp *http.Response) (*EndSessionsResponse, error) 
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -30589,6 +32791,16 @@ func ParseEndSessionsResponse(rsp *http.Response) (*EndSessionsResponse, error) 
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers EndSessionsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -30650,6 +32862,13 @@ func ParseListSessionsResponse(rsp *http.Response) (*ListSessionsResponse, error
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -30694,6 +32913,16 @@ func ParseListSessionsResponse(rsp *http.Response) (*ListSessionsResponse, error
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ListSessionsResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -30758,6 +32987,13 @@ func ParseEndSessionResponse(rsp *http.Response) (*EndSessionResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -30802,6 +33038,16 @@ func ParseEndSessionResponse(rsp *http.Response) (*EndSessionResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers EndSessionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -30863,6 +33109,13 @@ func ParseGetStatusResponse(rsp *http.Response) (*GetStatusResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -30910,6 +33163,16 @@ func ParseGetStatusResponse(rsp *http.Response) (*GetStatusResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetStatusResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -30957,6 +33220,13 @@ func ParseGetVersionResponse(rsp *http.Response) (*GetVersionResponse, error) {
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -30991,6 +33261,16 @@ func ParseGetVersionResponse(rsp *http.Response) (*GetVersionResponse, error) {
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers GetVersionResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -31073,6 +33353,13 @@ func ParseReceiveWebhookResponse(rsp *http.Response) (*ReceiveWebhookResponse, e
 		}
 		response.ApplicationProblemJSON429 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
+		var dest Unavailable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON503 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest Problem
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -31107,6 +33394,16 @@ func ParseReceiveWebhookResponse(rsp *http.Response) (*ReceiveWebhookResponse, e
 			headers.RetryAfter = &value
 		}
 		response.Headers429 = &headers
+	case rsp.StatusCode == 503:
+		var headers ReceiveWebhookResponse503Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers503 = &headers
 	}
 
 	return response, nil
@@ -33894,6 +36191,15 @@ type UnauthorizedApplicationProblemPlusJSONResponse struct {
 	Headers UnauthorizedResponseHeaders
 }
 
+type UnavailableResponseHeaders struct {
+	RetryAfter *int
+}
+type UnavailableApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers UnavailableResponseHeaders
+}
+
 type UnsupportedMediaTypeApplicationProblemPlusJSONResponse Problem
 
 type ListAlertChannelsRequestObject struct {
@@ -34005,6 +36311,25 @@ func (response ListAlertChannels429ApplicationProblemPlusJSONResponse) VisitList
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlertChannels503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAlertChannels503ApplicationProblemPlusJSONResponse) VisitListAlertChannelsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -34156,6 +36481,25 @@ func (response TestAlertChannel429ApplicationProblemPlusJSONResponse) VisitTestA
 	return err
 }
 
+type TestAlertChannel503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response TestAlertChannel503ApplicationProblemPlusJSONResponse) VisitTestAlertChannelResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type TestAlertChanneldefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -34283,6 +36627,25 @@ func (response ListAlertDeliveries429ApplicationProblemPlusJSONResponse) VisitLi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAlertDeliveries503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAlertDeliveries503ApplicationProblemPlusJSONResponse) VisitListAlertDeliveriesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -34418,6 +36781,25 @@ func (response ListAlerts429ApplicationProblemPlusJSONResponse) VisitListAlertsR
 	return err
 }
 
+type ListAlerts503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAlerts503ApplicationProblemPlusJSONResponse) VisitListAlertsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAlertsdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -34549,6 +36931,25 @@ func (response ListAssets429ApplicationProblemPlusJSONResponse) VisitListAssetsR
 	return err
 }
 
+type ListAssets503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAssets503ApplicationProblemPlusJSONResponse) VisitListAssetsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAssetsdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -34676,6 +37077,25 @@ func (response GetAssetGraph429ApplicationProblemPlusJSONResponse) VisitGetAsset
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAssetGraph503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetAssetGraph503ApplicationProblemPlusJSONResponse) VisitGetAssetGraphResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -34823,6 +37243,25 @@ func (response GetAsset429ApplicationProblemPlusJSONResponse) VisitGetAssetRespo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetAsset503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetAsset503ApplicationProblemPlusJSONResponse) VisitGetAssetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -34975,6 +37414,25 @@ func (response ListAssetCheckResults429ApplicationProblemPlusJSONResponse) Visit
 	return err
 }
 
+type ListAssetCheckResults503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAssetCheckResults503ApplicationProblemPlusJSONResponse) VisitListAssetCheckResultsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAssetCheckResultsdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -35119,6 +37577,25 @@ func (response ListAssetMaterializations429ApplicationProblemPlusJSONResponse) V
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListAssetMaterializations503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAssetMaterializations503ApplicationProblemPlusJSONResponse) VisitListAssetMaterializationsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -35327,6 +37804,25 @@ func (response MaterializeAsset429ApplicationProblemPlusJSONResponse) VisitMater
 	return err
 }
 
+type MaterializeAsset503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response MaterializeAsset503ApplicationProblemPlusJSONResponse) VisitMaterializeAssetResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type MaterializeAssetdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -35490,6 +37986,25 @@ func (response ListAssetPartitions429ApplicationProblemPlusJSONResponse) VisitLi
 	return err
 }
 
+type ListAssetPartitions503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAssetPartitions503ApplicationProblemPlusJSONResponse) VisitListAssetPartitionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAssetPartitionsdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -35621,6 +38136,25 @@ func (response ListAuditLog429ApplicationProblemPlusJSONResponse) VisitListAudit
 	return err
 }
 
+type ListAuditLog503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListAuditLog503ApplicationProblemPlusJSONResponse) VisitListAuditLogResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListAuditLogdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -35748,6 +38282,25 @@ func (response ListBackfills429ApplicationProblemPlusJSONResponse) VisitListBack
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBackfills503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListBackfills503ApplicationProblemPlusJSONResponse) VisitListBackfillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -35969,6 +38522,25 @@ func (response StartBackfill429ApplicationProblemPlusJSONResponse) VisitStartBac
 	return err
 }
 
+type StartBackfill503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StartBackfill503ApplicationProblemPlusJSONResponse) VisitStartBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StartBackfilldefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -36112,6 +38684,25 @@ func (response GetBackfill429ApplicationProblemPlusJSONResponse) VisitGetBackfil
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetBackfill503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetBackfill503ApplicationProblemPlusJSONResponse) VisitGetBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -36285,6 +38876,25 @@ func (response CancelBackfill429ApplicationProblemPlusJSONResponse) VisitCancelB
 	return err
 }
 
+type CancelBackfill503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CancelBackfill503ApplicationProblemPlusJSONResponse) VisitCancelBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CancelBackfilldefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -36429,6 +39039,25 @@ func (response ListBackfillPartitions429ApplicationProblemPlusJSONResponse) Visi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBackfillPartitions503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListBackfillPartitions503ApplicationProblemPlusJSONResponse) VisitListBackfillPartitionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -36602,6 +39231,25 @@ func (response PauseBackfill429ApplicationProblemPlusJSONResponse) VisitPauseBac
 	return err
 }
 
+type PauseBackfill503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response PauseBackfill503ApplicationProblemPlusJSONResponse) VisitPauseBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type PauseBackfilldefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -36767,6 +39415,25 @@ func (response ResumeBackfill429ApplicationProblemPlusJSONResponse) VisitResumeB
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ResumeBackfill503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ResumeBackfill503ApplicationProblemPlusJSONResponse) VisitResumeBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -36940,6 +39607,25 @@ func (response RetryBackfill429ApplicationProblemPlusJSONResponse) VisitRetryBac
 	return err
 }
 
+type RetryBackfill503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RetryBackfill503ApplicationProblemPlusJSONResponse) VisitRetryBackfillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RetryBackfilldefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -37071,6 +39757,25 @@ func (response ListBills429ApplicationProblemPlusJSONResponse) VisitListBillsRes
 	return err
 }
 
+type ListBills503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListBills503ApplicationProblemPlusJSONResponse) VisitListBillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListBillsdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -37198,6 +39903,25 @@ func (response ListBillChanges429ApplicationProblemPlusJSONResponse) VisitListBi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillChanges503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillChanges503ApplicationProblemPlusJSONResponse) VisitListBillChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -37369,6 +40093,25 @@ func (response GetBill429ApplicationProblemPlusJSONResponse) VisitGetBillRespons
 	return err
 }
 
+type GetBill503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetBill503ApplicationProblemPlusJSONResponse) VisitGetBillResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetBilldefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -37513,6 +40256,25 @@ func (response ListBillStages429ApplicationProblemPlusJSONResponse) VisitListBil
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillStages503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillStages503ApplicationProblemPlusJSONResponse) VisitListBillStagesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -37666,6 +40428,25 @@ func (response ListBillVersions429ApplicationProblemPlusJSONResponse) VisitListB
 	return err
 }
 
+type ListBillVersions503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillVersions503ApplicationProblemPlusJSONResponse) VisitListBillVersionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListBillVersionsdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -37810,6 +40591,25 @@ func (response ListBillVotes429ApplicationProblemPlusJSONResponse) VisitListBill
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListBillVotes503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListBillVotes503ApplicationProblemPlusJSONResponse) VisitListBillVotesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -37974,6 +40774,25 @@ func (response StreamEvents429ApplicationProblemPlusJSONResponse) VisitStreamEve
 	return err
 }
 
+type StreamEvents503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StreamEvents503ApplicationProblemPlusJSONResponse) VisitStreamEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StreamEventsdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -38100,6 +40919,25 @@ func (response ListExports429ApplicationProblemPlusJSONResponse) VisitListExport
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListExports503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListExports503ApplicationProblemPlusJSONResponse) VisitListExportsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -38345,6 +41183,25 @@ func (response GetExport429ApplicationProblemPlusJSONResponse) VisitGetExportRes
 	return err
 }
 
+type GetExport503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetExport503ApplicationProblemPlusJSONResponse) VisitGetExportResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetExportdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -38471,6 +41328,25 @@ func (response ListFeeds429ApplicationProblemPlusJSONResponse) VisitListFeedsRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFeeds503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListFeeds503ApplicationProblemPlusJSONResponse) VisitListFeedsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -38699,6 +41575,25 @@ func (response GetFeed429ApplicationProblemPlusJSONResponse) VisitGetFeedRespons
 	return err
 }
 
+type GetFeed503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetFeed503ApplicationProblemPlusJSONResponse) VisitGetFeedResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetFeeddefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -38826,6 +41721,25 @@ func (response ListFetchLogs429ApplicationProblemPlusJSONResponse) VisitListFetc
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListFetchLogs503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListFetchLogs503ApplicationProblemPlusJSONResponse) VisitListFetchLogsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -39030,6 +41944,25 @@ func (response ListJobs429ApplicationProblemPlusJSONResponse) VisitListJobsRespo
 	return err
 }
 
+type ListJobs503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListJobs503ApplicationProblemPlusJSONResponse) VisitListJobsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListJobsdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -39173,6 +42106,25 @@ func (response GetJob429ApplicationProblemPlusJSONResponse) VisitGetJobResponse(
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetJob503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetJob503ApplicationProblemPlusJSONResponse) VisitGetJobResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -39381,6 +42333,25 @@ func (response StartJobRun429ApplicationProblemPlusJSONResponse) VisitStartJobRu
 	return err
 }
 
+type StartJobRun503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StartJobRun503ApplicationProblemPlusJSONResponse) VisitStartJobRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StartJobRundefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -39507,6 +42478,25 @@ func (response ListKeys429ApplicationProblemPlusJSONResponse) VisitListKeysRespo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListKeys503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListKeys503ApplicationProblemPlusJSONResponse) VisitListKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -39690,6 +42680,25 @@ func (response CreateKey429ApplicationProblemPlusJSONResponse) VisitCreateKeyRes
 	return err
 }
 
+type CreateKey503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CreateKey503ApplicationProblemPlusJSONResponse) VisitCreateKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type CreateKeydefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -39837,6 +42846,25 @@ func (response RevokeKey429ApplicationProblemPlusJSONResponse) VisitRevokeKeyRes
 	return err
 }
 
+type RevokeKey503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RevokeKey503ApplicationProblemPlusJSONResponse) VisitRevokeKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RevokeKeydefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -39964,6 +42992,25 @@ func (response GetMetrics429ApplicationProblemPlusJSONResponse) VisitGetMetricsR
 	return err
 }
 
+type GetMetrics503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetMetrics503ApplicationProblemPlusJSONResponse) VisitGetMetricsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetMetricsdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -40055,6 +43102,25 @@ func (response GetContract429ApplicationProblemPlusJSONResponse) VisitGetContrac
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetContract503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetContract503ApplicationProblemPlusJSONResponse) VisitGetContractResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -40186,6 +43252,25 @@ func (response ListPoliticians429ApplicationProblemPlusJSONResponse) VisitListPo
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListPoliticians503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListPoliticians503ApplicationProblemPlusJSONResponse) VisitListPoliticiansResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -40352,6 +43437,25 @@ func (response GetPolitician429ApplicationProblemPlusJSONResponse) VisitGetPolit
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetPolitician503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetPolitician503ApplicationProblemPlusJSONResponse) VisitGetPoliticianResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -40571,6 +43675,25 @@ func (response ListRuns429ApplicationProblemPlusJSONResponse) VisitListRunsRespo
 	return err
 }
 
+type ListRuns503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListRuns503ApplicationProblemPlusJSONResponse) VisitListRunsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListRunsdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -40774,6 +43897,25 @@ func (response StartRun429ApplicationProblemPlusJSONResponse) VisitStartRunRespo
 	return err
 }
 
+type StartRun503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StartRun503ApplicationProblemPlusJSONResponse) VisitStartRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StartRundefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -40936,6 +44078,25 @@ func (response GetRun429ApplicationProblemPlusJSONResponse) VisitGetRunResponse(
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetRun503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetRun503ApplicationProblemPlusJSONResponse) VisitGetRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -41105,6 +44266,25 @@ func (response CancelRun429ApplicationProblemPlusJSONResponse) VisitCancelRunRes
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type CancelRun503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response CancelRun503ApplicationProblemPlusJSONResponse) VisitCancelRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -41304,6 +44484,25 @@ func (response ListRunEvents429ApplicationProblemPlusJSONResponse) VisitListRunE
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListRunEvents503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListRunEvents503ApplicationProblemPlusJSONResponse) VisitListRunEventsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -41512,6 +44711,25 @@ func (response RetryRun429ApplicationProblemPlusJSONResponse) VisitRetryRunRespo
 	return err
 }
 
+type RetryRun503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RetryRun503ApplicationProblemPlusJSONResponse) VisitRetryRunResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RetryRundefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -41638,6 +44856,25 @@ func (response ListSchedules429ApplicationProblemPlusJSONResponse) VisitListSche
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSchedules503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSchedules503ApplicationProblemPlusJSONResponse) VisitListSchedulesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -41785,6 +45022,25 @@ func (response GetSchedule429ApplicationProblemPlusJSONResponse) VisitGetSchedul
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSchedule503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetSchedule503ApplicationProblemPlusJSONResponse) VisitGetScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -41959,6 +45215,25 @@ func (response RunSchedule429ApplicationProblemPlusJSONResponse) VisitRunSchedul
 	return err
 }
 
+type RunSchedule503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response RunSchedule503ApplicationProblemPlusJSONResponse) VisitRunScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RunScheduledefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -42106,6 +45381,25 @@ func (response StartSchedule429ApplicationProblemPlusJSONResponse) VisitStartSch
 	return err
 }
 
+type StartSchedule503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StartSchedule503ApplicationProblemPlusJSONResponse) VisitStartScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StartScheduledefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -42249,6 +45543,25 @@ func (response StopSchedule429ApplicationProblemPlusJSONResponse) VisitStopSched
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopSchedule503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StopSchedule503ApplicationProblemPlusJSONResponse) VisitStopScheduleResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -42401,6 +45714,25 @@ func (response ListScheduleTicks429ApplicationProblemPlusJSONResponse) VisitList
 	return err
 }
 
+type ListScheduleTicks503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListScheduleTicks503ApplicationProblemPlusJSONResponse) VisitListScheduleTicksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListScheduleTicksdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -42532,6 +45864,25 @@ func (response SearchBills429ApplicationProblemPlusJSONResponse) VisitSearchBill
 	return err
 }
 
+type SearchBills503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SearchBills503ApplicationProblemPlusJSONResponse) VisitSearchBillsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SearchBillsdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -42658,6 +46009,25 @@ func (response ListSensors429ApplicationProblemPlusJSONResponse) VisitListSensor
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSensors503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensors503ApplicationProblemPlusJSONResponse) VisitListSensorsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -42809,6 +46179,25 @@ func (response GetSensor429ApplicationProblemPlusJSONResponse) VisitGetSensorRes
 	return err
 }
 
+type GetSensor503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetSensor503ApplicationProblemPlusJSONResponse) VisitGetSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetSensordefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -42952,6 +46341,25 @@ func (response GetSensorCursor429ApplicationProblemPlusJSONResponse) VisitGetSen
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSensorCursor503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetSensorCursor503ApplicationProblemPlusJSONResponse) VisitGetSensorCursorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -43136,6 +46544,25 @@ func (response SetSensorCursor429ApplicationProblemPlusJSONResponse) VisitSetSen
 	return err
 }
 
+type SetSensorCursor503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SetSensorCursor503ApplicationProblemPlusJSONResponse) VisitSetSensorCursorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SetSensorCursordefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -43299,6 +46726,25 @@ func (response EvaluateSensor429ApplicationProblemPlusJSONResponse) VisitEvaluat
 	return err
 }
 
+type EvaluateSensor503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response EvaluateSensor503ApplicationProblemPlusJSONResponse) VisitEvaluateSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type EvaluateSensordefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -43443,6 +46889,25 @@ func (response ForgetSensorRunKey429ApplicationProblemPlusJSONResponse) VisitFor
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ForgetSensorRunKey503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ForgetSensorRunKey503ApplicationProblemPlusJSONResponse) VisitForgetSensorRunKeyResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -43595,6 +47060,25 @@ func (response ListSensorRunKeys429ApplicationProblemPlusJSONResponse) VisitList
 	return err
 }
 
+type ListSensorRunKeys503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorRunKeys503ApplicationProblemPlusJSONResponse) VisitListSensorRunKeysResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSensorRunKeysdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -43742,6 +47226,25 @@ func (response StartSensor429ApplicationProblemPlusJSONResponse) VisitStartSenso
 	return err
 }
 
+type StartSensor503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StartSensor503ApplicationProblemPlusJSONResponse) VisitStartSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type StartSensordefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -43885,6 +47388,25 @@ func (response StopSensor429ApplicationProblemPlusJSONResponse) VisitStopSensorR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type StopSensor503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response StopSensor503ApplicationProblemPlusJSONResponse) VisitStopSensorResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -44037,6 +47559,25 @@ func (response ListSensorTicks429ApplicationProblemPlusJSONResponse) VisitListSe
 	return err
 }
 
+type ListSensorTicks503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSensorTicks503ApplicationProblemPlusJSONResponse) VisitListSensorTicksResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type ListSensorTicksdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -44142,6 +47683,25 @@ func (response SignOut429ApplicationProblemPlusJSONResponse) VisitSignOutRespons
 	return err
 }
 
+type SignOut503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SignOut503ApplicationProblemPlusJSONResponse) VisitSignOutResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type SignOutdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -44233,6 +47793,25 @@ func (response GetSession429ApplicationProblemPlusJSONResponse) VisitGetSessionR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetSession503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetSession503ApplicationProblemPlusJSONResponse) VisitGetSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -44422,6 +48001,25 @@ func (response SignIn429ApplicationProblemPlusJSONResponse) VisitSignInResponse(
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type SignIn503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response SignIn503ApplicationProblemPlusJSONResponse) VisitSignInResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -44858,6 +48456,25 @@ func (response EndSessions429ApplicationProblemPlusJSONResponse) VisitEndSession
 	return err
 }
 
+type EndSessions503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response EndSessions503ApplicationProblemPlusJSONResponse) VisitEndSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type EndSessionsdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -44985,6 +48602,25 @@ func (response ListSessions429ApplicationProblemPlusJSONResponse) VisitListSessi
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ListSessions503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ListSessions503ApplicationProblemPlusJSONResponse) VisitListSessionsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -45126,6 +48762,25 @@ func (response EndSession429ApplicationProblemPlusJSONResponse) VisitEndSessionR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type EndSession503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response EndSession503ApplicationProblemPlusJSONResponse) VisitEndSessionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -45303,6 +48958,25 @@ func (response GetStatus429ApplicationProblemPlusJSONResponse) VisitGetStatusRes
 	return err
 }
 
+type GetStatus503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetStatus503ApplicationProblemPlusJSONResponse) VisitGetStatusResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type GetStatusdefaultApplicationProblemPlusJSONResponse struct {
 	Body       Problem
 	StatusCode int
@@ -45394,6 +49068,25 @@ func (response GetVersion429ApplicationProblemPlusJSONResponse) VisitGetVersionR
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type GetVersion503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response GetVersion503ApplicationProblemPlusJSONResponse) VisitGetVersionResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -45570,6 +49263,25 @@ func (response ReceiveWebhook429ApplicationProblemPlusJSONResponse) VisitReceive
 		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
 	}
 	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type ReceiveWebhook503ApplicationProblemPlusJSONResponse struct {
+	UnavailableApplicationProblemPlusJSONResponse
+}
+
+func (response ReceiveWebhook503ApplicationProblemPlusJSONResponse) VisitReceiveWebhookResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(503)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -48023,614 +51735,618 @@ func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, sensor SensorName, par
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P3tchs3ljgO3wqKz1Y5maEkUpLzQtfWbxU7nnhiO/5ZmkntxlkS7AZJRE2AAdCiOSlVPV+fu3g+/uc6",
-	"cmP/wjkAGt1Ek01JSWYSz27FItmNl4OD8/7yUy+Ty5UUTBjdG/3UWzCaMwV/fnlF5/bfnOlM8ZXhUvRG",
-	"vacLKuZMk/WCCWIWjCimZakyRnLJ9DF5YQjXZM3o9YhIwchMKkKLgmQy52Kuj3v9HntPl6uC9Ua9b0/e",
-	"9c7e9Xr9ns4WbEntdGazsj9po7iY925v+70XOVuupGEi27xlq4JuWL69rolRJZsQPoNFRa8cfc02ZE01",
-	"0YwJMmUzqRihIsfFl8Iu1/7JqCo4U3bRtUXacRPrm0pZMCpggS9lRnEZzVV9u2CKhZmkgj+nNLue8aIg",
-	"vAGOE1UKfTIYfv7pZ+fD7OiUDgZHn1JKjz4bDAZHg+p/wz0Qe0sNe8mX3KRWROGECjYzI6KIYj+WTBvd",
-	"R5gQzTIpck1KYXgBJycBpEtCcScWenPKRX3p73o5m9GyMO96T9R/DoefDZ6Y/+y8zDey4Nlme7FfyTVZ",
-	"UrEJqyQf/fixW8SSbsiUES4IJYYvGflo3fer/7h9cT/+5/B0MHiy/s9PBvtWx4zaXMwMU9sLu3RQMpKs",
-	"KTe16U4Tw3Jh2JwpGPfbb7+9KM2CCcMzalh610YSTTdkvZCE6usGnnzBqGJq5/Jv+70VVXTJjLvNF1oz",
-	"85ouE/NdCELtr480EXRZx/7ejJlsMS6oYdqMp7wodK/f4/a1FTWLXr8nYMwejNDr9+xJcWVvaPPiLOn7",
-	"l0zMzaI3+uSsnwD4F+5evHiWWGO4NY804Xl9jY0bk+d58sYkVu0HHfO869qHg0Fq8U9lKZLXjVl0teeZ",
-	"2SeAAHDDltreK3u9VnTOdJ+YhdTMk6dJViot1YQYKUdkYqShxQQuKP49zuhqxfLJMfmWm4UsDeFmRIRM",
-	"EC7Y9I8lU5tq17CS3h6i9hSWsL2jqwUjE8Hem7FfJBII2IjbQP142Oav+sUPkmfi72W2+evnvZZV4YQt",
-	"YH+cBntE6L9mmxTeGPbe2CVuZKmIXFumRQ0guqX7XHva8oQotmKWOBqkhVIUG2BhjkloQ5VhDdR7nH1K",
-	"T2dDdgT3xO8MuWi1tQY7atvjqd3jkouAaskdz15LwV5RO13ycCzfBuQSgadRoddM9S0D0uyGKVoQzSx9",
-	"MCwn0w3J5HJJ9RNSigzYe96HE8XX7N7PBudtnDu94dmRXeURLrNlu2enn37yWWqLf5XTFkpFfpDTHWQK",
-	"6NP4BzlN33b84R4U6iXV5ssbJkyKRFnY89zfhoJqQ5h9FgSPJ/ClNorRJZlLpokUhFrmQhrsozccnJ+2",
-	"wdUu4AhWcPTiWRtcPzlPrj0tDwQWi0SJGrKUur6ix4P0hS1gxHgRjs3iK0v6ni/Lpbu6Sy7wU4XUMVN8",
-	"XS6nKUZ7QaZI8wU80Ad+LzYko5pZUBfMWA5Xh+DTo2ELvcdRupP6FCDfliLNoVQp9jOnNnEusVhVivvz",
-	"pctswfKyYG0XSrvf996qhSxVsUmv1A9yv9t1yQqWtcnRPFuglKJHSLz7ZM2LPKMq130ymStZrkaw0kmf",
-	"TP5MHbukf54EFcQ40bdcuXsoFcnlWuCnPpmc2tfs02YtidUzlO5b2jjlAukkFbklon0ipIHxV1QxYRZM",
-	"swYKRutpYXc67Lb9QDuwg0smtFStpwu/Js9WsLU7WXyo5WT9b/c6V62Tp2rXBz/Zm/zG8iq6ZKJBDs/P",
-	"j4Zta8Nx73Gbb/Fdps0XMucMJOVLy+fflrDeTArDUK6jq1XBUc87+UHjdtwq4bUpVXAEulwuqdo4hpBJ",
-	"MePIjh19ALHCS8s3tCiZm2jGQd1Gqjp6PIDVyZWuD/rFzpfd4wmhvXWO237P0Dk8oBiFjYFYXEgA0G0M",
-	"zf9QbNYb9f4/J5XR4AR/1ScebG8RnnDyMcw2dFlEMLv/uu+xstt+06qBxwQqMJ1rz8RVKZ6gDgwP0uK4",
-	"hyijV1JoPHevtVxkGVsZNE10Qxv4GUhab/Sd2/sq3IKxQ28Hh+/7dtSsVMpKkaBlBrjc9lGkR2hRkbHC",
-	"rmPQ780oL0qLl4N+T0gzdjIsfF4xkdtbYP9WpRDw97Df02WWMa17o6EdVzErJI6p6Y16p4PTT44GnxwN",
-	"P7sano4Gg9Fg8D+96pmpxc9rtiH2NPs9JnL3oiiLot/jeXdVbaW4VNxseqOzfk8bakqNDBFWGTDW4q7V",
-	"h3qj087Y4M8rhQZXkXWm14+NYbEEHxuhUjO5105SdquGtWjX6+G521g5vjTOZvABx34HOAaGAzEreGZ2",
-	"nOlKyWnBln9OnG3ODOUFrpt0ETXJgmoCYCO0UIzmmz6hmvgD6feYUtLi/HffV1A5H3ze7xluULr2Cw7s",
-	"tFRiVCHVEXu/KqRiapT5JzsD7g3utA1uZsHF3IpwVv4Cy59dIUPJjhaFXKNObyd8LtWU5zkT9wQs2AgE",
-	"YzmaiXUmV4zIFbPKM2p1Fh1zqhdTSVUO8LVwbQXlWQXKao17YTkLjz4EML9dSHbDFNgWwZJqAZrLALwX",
-	"4oYWPL8n6IZkxlmR2wPjOOCInCBFOQFWPiJOSRyRuTTk8WDYJ2sq7F+DGH7RmDtfWEmrU6reqFebpncb",
-	"H8DpaXUAfxMrJS3i02nByJfCWHqw9yzcZh7kJC4cjKQiwWDrMZxq2BzLn9iPgPtrqkkuBbNzv6LFTKol",
-	"u8MxocQq801duLwg8F0kWkbXgMGPfm0AAfLXy29ej0gp2PsVywzLLWWxwpP9nnCxKk3rNRhUp/AFzYkX",
-	"zvYCfxl2bYGJSlVjE17TSu/CCfwko8JuZMrguo7ICbzmEZNrMuc3TJBT8C5o8tG73vBdr0/e9U7f9T4e",
-	"IdpxQ6TIWAuuHjpGhL7RWurY+yBweyh63AZKbjQeQp/QCK29Ao5AMWueMYv3lmJSi+BMWe17aV9CYzBY",
-	"LO1ggJa3/d5raZ7LUtyXMIFERN5V9g39rgf+S0Bt9p7rdrw9r+D/WhqCy9kLfSsYzeDRB4K9YngTLede",
-	"IGO0Q/uX7gcfLZfM0RsmDFkrKebOgsnUDVOPNCnkHA6OG1KKnAVHIuE5OZsNsxb4PY7x94XFdkELcgmj",
-	"ki/tC13IL772MPRXbAiiHizXwfCG50xdrOnmnoDkOQOeQlZuTLIwZqVHJyeFnHNx7N45lmpe4Z8zuyNw",
-	"9UKWRf6EGLVBv6uVex4T3QrfSLywYLV37G+C3lBeWB63H7pl9PBD0YltMOzeLLhej8D3SjTd+GgD8IUi",
-	"FOraWfT8Pq0q8ureOmvuAZp7N2i8LUUrxSzFv5hi6Q3Ed1AsM2rJZ7nyZjfnPEopcmfno8efoCIHsBiQ",
-	"P+H/9ZpQ+vKGqQ1ZgLcOI0zs38e9PrhvUp6egmozNjy79lqgsw8mrdfgubQPg0IcL/LMa5vfR7oqbsxy",
-	"7/E/rNg16l0smeIZPbmSSgoju98RD+g21AhG9GDVvcuRtB9BpUs7z27v07MhOT8/Gp44h0kjxsHq8Vb1",
-	"WVfQDmE/ikE8iGBrcNCA9Rvo8g0txi4Kozd6DIcGkK4NY0F8zS0b761kUaC+3XaMCUM1HGLLFh/bLSbO",
-	"T5amWtgng+7HhpO2HZr7td+7kvIlVXN2b3WzkrMLKeYoNgkyJK/4F21CyTAi+k4gdMoMuZKS4Lr2Un4j",
-	"5biARx+K7qc2wo0L3XmCe/IhW6hScykq3qCp481rrpmD8SsqNm6L+p6gXkqIaLLAPR0MqhgjSpZclFa7",
-	"D+zGMt3TVqZ7fhqZRyzA7SJJWGUnwC+p2Iz9Eh7mAKRsBE+hxWQhlQF95A58No4r28llw4NxmNdRFefV",
-	"6WX3uI/FuhuD/5ugpVlIxf/B8oczBVFBLt68INcMzWcXbgoYa0QwQIus2Pvx8fExaDGUVO6qtGIxjM0S",
-	"0Zq7SGzV0w91dVHQBw0VwtyuhVyHcLR+FUDpqE39zjpsqtQI0PzCMxgJ9ZHFTXsHP64j2bfffnvUDJDb",
-	"deDNeDp36rpcraQyLH/Fck6vAIQPRpnf9Qx7b05WBeXiXc8p8lusuY1aP45POqyTwEIJrLTDmYf3xkv7",
-	"3hheeGjCbU8LbDlWF1+HYNaKVht6zTSETP33xauXvcqygEGHBVMA65WyrxjnYc1oqRPu6tcQk7V2RgKn",
-	"dFI7BDjkpGAE3gTJw37CGFVuiGKZvHFhIA0Xb7+XU7MXHK+YofAcQKPgN0y5tUJYzL7Xn+ErQKrc/FQp",
-	"usHhEH9+2l4ZGlhnUi1BlilLnqc2AIIRTQcXAj9dU02WzEDMkQVBGDGnhh1ZUp8aVmbO04Mb3Q4LkjNT",
-	"Gz+Cbgjd6ffkigkncP7UcWZ3XLvfsjIgKKFehmuOApFs4L/ZJ8C5527DtUuchZFF3g5ki/RWtBas0GQN",
-	"10BaRdUu0gowHFB2wYocfDt9MmWIqmbBNtUL3q/s0Njx4vWCF3Hk5F3AcRsHQXzXA0TCaxYByu8/IKW7",
-	"HHVciI+0Qr7GqVUAq12Y78PC5PQHhp4fIAJPEXjbtADVgJ96TJRLu/I1my6kvLbLLmhm/2VLu9Tvm1vu",
-	"994f2ZeObqiCgCD7djzX11zk34bRmr9cutGb33+Js9169SOFKlZGNm3B/tyQgtEc4pMwNpeKDXJBzTJV",
-	"u0YtpwczOw0pTLcPtC+5TpDaQL460bHaUSVoWRT2a4c6ECdhBfVBWjf1YLu5/zaC/3f3bFfwkH/aRWh3",
-	"eukpPnpneEE40BasaGnkcqc9KMDJDnBRPX7b72ULBhaSZPZIIeU1RIpy40JYGc0WZEkNU5wWTgoGi0Cn",
-	"Y7LTP7UTps4K/XjjblKNFVUu8UngvBCNOq7ih3a9iyFA+N6KiZyJjKc4IyxXO18GkP0lzRmZKbmsbXkb",
-	"i7YEA5zG7JmEQrKLm8JFCx8ySzRu4vmZYnohIBajwzE9D0/f9jHGMTkoGn1SAdL2F9zWgt6wg3cD3KiB",
-	"aPsW/pJq86rxyi7yvqLKcPvUXpC88U9eMriJKymLtkvDDSk1c3sHo4YmICBI+YSAn0/7lCbNjDN9HohR",
-	"yqq+e43T9qFKs94yjTVX/w1K3tQYtlw1xEtZ1lwKLrq6hZ0hutQxsnHZapeiefe3LrTf8PYmHAa24Evt",
-	"iAOti69CP6ae/lxbae9FjdK2SI/ocgRq4VeDMcXcaFbMKlFSWGntOCHxNXQoKXLu54xybeicqbTMTXV6",
-	"gRuwT6wXEASS1KCckTN5ofE3R6kyA3kNfNcw42Cb3U476vfWsixy+8iOVCoMq8Xdk4UscqunrqMp4zSm",
-	"GBErmMUTBdj0q2jnxlJbjx7Z1hbvnRYyu3Z7TG+CG7dyqy6gzouor73XAxAG8h3A70qX4Dzqo4mOR9aU",
-	"FdU6tfn9tB9uh2IaUjb2E1HY7Ft8fBcBPVwxSxOMOqGItJgA3voWWk/pyxzN8vVDsuy0PT/WEaKcoCST",
-	"kAlb3o2OkXeQ9WEVMFzr8p/HLDqhphd5RGEsD5kzl8LGdU1Fdb8RquEl9LkW/BqTF/bQG5WiHs8YzQsu",
-	"mAYr6IzfMAxnSg6YwD/Ddho2rBa9ZMQ+h0SKOxrpoqEWVnIW+q5KM+Qojemcxdxvm7u1jOK5neUP6fTl",
-	"F4KspcobqSEuxYqcfrIYLAdwFElqaXbYPv0VCqiBrsLbmqsywcktnuT+zI4PNiu4jW7Dzfl14+n9Dqpj",
-	"bkXwvyi6WmxfUJbPD7DBVTc9pfHJ/NChXss8MVSTUsG4fbfU1g0+iDYLat5vppQHkGxto10NaEhf97T3",
-	"IanHnLikKCLYmmkD6bpOw8gdCW6aWPfO1c7bDC1YO1uvPB4hyQxcRmsU6bZZNIw3Bktdm+bgbIYYxQ+c",
-	"P+IwbnBM7bVjOXnyMMXBuyY6YOAlPrpHxk+efJinfpYeqA1gtGLhm5p+1jB6eFvI1par5IVOGt1TfPy2",
-	"f+AtrVTCQJCbsGbmML2yAWmf/YX/ddvyy2wF2mU44ZTNkroKEOioDNqRRT1uLF6JXD/BJDaX7dH38gSo",
-	"8VPGREOxqeoAOMPukmuNMlv8YA/zR+CPbWl7p6m32tarMHT8ZX2W6JfnfsLou7d+bguwMufmS+F06QYP",
-	"FZXPE4gM6BEEw26q639MLEFidgz0ZXFj4uozm5DJkEvBUFiziFAww/Kqtk6VgH8t5FocvxMTmhmpJn0y",
-	"uWabMc/tX1zrksF3uoRTd7mvii2l5bx5rpjWEzAkrZS8YeIJmWQFZ8I/mRWUL1k+tsDF50AjiR28rnbN",
-	"diSfpht9/A7U5PpVtAtNIZxEWZH6oD+u3apGsClcEjeYs9onE8nzbBIczm6LaH7UBPfeh/1UD5WaKXBW",
-	"oycDxR5q6JRqFCQndMUJgoBQgAJxYKrLarXUjpSUdojbK4ZyC61vBzFiG9TZYEoj6c9oUbDc11yiBCYY",
-	"QfbyislVwaob6nXIhiia0/+KQlC7cEYE2o7le4SpFu08iNoCe7rpox1z8jfN1NHF3CJhn5wOBvYOKZoZ",
-	"pqoqBM2dUbEBz7TdlqabcJEa9Uack/woK/jJ8HhAPqIFz9h/FXRl5OrjLrtseGa5MJ+cJ72fiH9txSCa",
-	"BwnguJFltmAaE80rjK7vwYcJ8zyOET5RjBZLfaINnc267AOJRHp5FreRhLnDuZOkZAmezJMsdykV21Fw",
-	"YlYqkJlCeJITdMDUoRkElYPnVLFZqVleM4VghBaQWYfhQgK95cwPxKHcSw2sw9Oz8xYftmox4F2IKNoB",
-	"BrYXTwpjcbVPJorfMFXyCZIVJQumX0ptJiMf7xPdXBdTg3aFYPpLmhcg0z15bPaXKv4Gsizsutb+JHMG",
-	"TOQJedxyp57axcui9pul+I5HUU2YzuiKpaMp6kwlCa8Xbzwx7ZNJKYB1OfgUMqMF1lgIC8ZMp2uWE3nj",
-	"zHuCmbVU1y0LAHRxaJ1Um8s2UXoNmSaWp1qyORh50jRl81IgUBdybb/FM/LLUyyTKsfaP9vY4y5wy3Eh",
-	"tfa0HchF/aqfnn92+tnnn34yxLTUOzj6QbZGfhuufIzU4Zb2fQWFIIg3jrMG3qQwaWWjl3J+b222krF+",
-	"/w7aKjqNS/HKKdGN8oVyNpuMCLthClmclV4Uo8ApItphOV8u8bmK9TkRWwJTCEv8PgGpkJmcVp3qB7hX",
-	"b6xli7cX7yuBCPqYcYr5bum7dKivtpta53ddaXVxznln+S3KQU+ItY6IzaRqc4BU2ep3tYF0jBirUtt/",
-	"StGrTtp+XHCg1L2oTMjO+2KfiW9kC05UHjhwhVCdQockrUM0jUhYjITR1gMuuYXXzq+GANHB+IUHxErd",
-	"5wY2tXDpsD9Qm0PNz+mG4Mqt7CKxiJW93zOutEELOlySqvDm8ZZqVZVf2J7aDrmG/6pSAAPzT3uhQWqX",
-	"MA/Clf/V66YGBarc10HdRp9Q7yGFW7UCEC0G6GpB0WLA7QkTQ6GcGotMymyhtERqGds+xhq/dsUnftqH",
-	"cX6OflQWoqqU4AHRrw6kDoBdyPMQJuEvojISv28W6ncaLGMJbwGkb6b821Y1sJchA1PNlMWVHLtoUElW",
-	"WBmiD1aZDqO/NYtiwvJ6jfUkg0DnjaoIj07AfEhcrE7oj4eUlZHVS2QHE5Buts+Wmd+E2VoeeBsW0fLA",
-	"ZVhbywPPw5JbHngadhJDqKDiF5E4E2zBL2fc5gmox3d1n3q3UGWF3H0yMPfmYiBA/VAfHcInw7I6SEJB",
-	"CKrvthHYBEtqlY92YfQ2Ilfou6KlZnnAWfwyYoDb6H0YTrdhqkNxP3v966fRWlK/JF7ZRvU6hgP+cjtm",
-	"mZJkXWFhLshUmgWRsxnPOC1IQe0Lc+YjL0LSjC/YgGJVg3eJTuRwdgcHL9QWmrUQsKQiOOVFgdlE+0h+",
-	"gA5czOWSG8MOcLM/9a+kbhvIw2PNmDhIR5vLG6YE1Dabut1tO10XcsnG2YL6krMeyRfSJ0wIalhSf0aW",
-	"X69O6dOntx8WRsm8zFg+TgbP0I2X/n2hZtQCFKOWjscxgRyjxjSxu29UmD0dnJ4eDez/d5E+figV1znP",
-	"tmMHM3o0YzlToP8c7n4PfncIVgY76Q1T2lG0g6UkVwWSZobfcLNJxgm9ff6UnJ2dfQ5hct8YQ9f0kYbc",
-	"1i0InR0Nzo9OP70anmMi/NHA/tFtIes0GhVszjUXM+lA0jJSxCSqN0pVdLryzms61lxkCbPRpf0a/YUe",
-	"R1w3joJrg5Yjew+Iz7UMVIkXmEMXd+24Zitz91gqEUo4b1Vi3s49WzERlSHsCo3qldo052kFUfEbath4",
-	"yey6dpADxQq0C/iCo40orhx0eM2XvKAKyx30CS20hK9rVn6oiSANZIIdGLstN7QYW8YuzLh5Myv87ZYY",
-	"F+rtVp6PpOF6IZUZh5y4zrQeUUx3eKe4dI/at1bShxHvjAp1j3VXlGpGKnhnf+DcpXsMzAGuctgBELC8",
-	"32Nt0saB1IusymnB9YLlIC10UjgPP45ylUe2zGT8eUWLMZmT5qx7oqh7c3vwoW+UwIC2VLIshkN0NenV",
-	"OFLtkvejGs+hdLvPYYyxt8HT+5EQsy0TpElDk13XopW2WBGyhe1rWyFghfA14ahJbir8azCUJrdIEs0I",
-	"E5u8orqm1Qk2xaoa7tRZfJu8iP2fEtHUnBV5Skx25Q1ngRfVWXMAckLaTcVnvzCaQF2/KMTo/dFcHrn3",
-	"f9BSHL+l61dMawpVT8KvR/qar458KeejUG3PXsSWiO5qNgDqQ03WjAEH2PX3xIJX0A+xSduCe1o0m6b7",
-	"5uwUXvEOJ/jhl8uV2cBd9yRl2DnXL8KglHJ/B6fMPexwEV3bQ6YcgaiukQdOZG+LFr/79B7E2tbAhQQw",
-	"09EXURINKqRAuF0l4HSIasNol2xwJslcEin6RMg1kQrYn3riortoscZYIKZYSy7Fv4qZz4Gt7QCfsYzr",
-	"ljwvK/0Rx4BIzjIOJZYN1iieJ5T+SAFNNbvwfei666Z5spvYFcS+bSoNKaU8Pj4adlIec37TAgBs4OLp",
-	"vH+ubzWNbAFYsJRQCIaRG2lYlJiCqIihFlgaprbCzz7vd9CsqjAkWhTfzKAOa0cB6vv+ttEOFMqXX/7l",
-	"xaXlv4805nHUTDq8XvSmtma06PS+2JBSUMGXsoSYIY0yzUxZ5b/03zDLzd2DDLB0Kb1yfv/NhLiXpbxp",
-	"GA7cKs9U7i0OfnFnjBQsM6Vivt+BSxFrZimjc9MeqAsPNpxV8U6XK0avmSJTJa9Z38eUQo4UXI8Yv+lc",
-	"MZaPjYQbOaeG32DtI26x3kURJdFec2OSuXZ1lHSP1bH/00FHhw2KPPc/DkiZtMPFElETr1zhHYz5TZwY",
-	"dh9sHtozVr7nP/8/y/jsmgmQQT7GLQVUC2cchQqFu+4oSwXpdvLoS910BpSl6ElaGl8+DL/CiNJYkCQv",
-	"wchhlW4GQgnFUnMusHjhorcgOh2CM54QzRiZ4HiTbZI85dOCy7miq0Wql5wyPCuYBqVnikUQpth8b4te",
-	"SJVjnFdndv5aGp6lxSKvPYyXjNkDSAhlr9wvFj6VthGtTxY5gwADpc1B63Ijp2sLIDvUO8KBHcrpmCVy",
-	"o/ES6D50VQrsAnP8sGoKxMXfedWBUyeWDV3Z2taMKYVWYZf3gxt0aUtatqVaPgwxecvmZUFVn9CVxWPF",
-	"XZSqIisloZQ2TTOyFFFxg3lq8o3KuaDccQCnAQPk9qcK22drIABNtgCaPnbqrree7DTS4KMvubjWyORB",
-	"zWoJufGY9oiw9y4fA9Hfqsu5ZbL6XtcAVbxkcqFxDs17n2h8UjCszwa39A4bdVDBDdcsJ19dvXqZOsh3",
-	"5WBwluX8Bv5gVwuuyRfYbhhwgqkC468srYAfnh6dPz7G107Cex4RGsM9hRySH5hl4qSQnMwo15Qb9F8y",
-	"kpeN39ODQ2+r0mRy2cXWVXzjHr3t98CkhqGUCUT4O6poGlOXNJjd7njqb6qJ0sU2gPu2IKP/NWRArKjW",
-	"LG8sBcPXq8bKVqkGs1CggkgmiZHSi9L4dNQs1qLH2adm0eig1hmz3zoxIrlHyyi7DQJPwjsz1lZV7g1s",
-	"pmJKULuearJSTFs2XzCqHX/NpDaEacOXlpw8AH9969eV3igXkK6cj6neX0HFPbx05C162xutDnu/LFq4",
-	"Ov1BKuJ+BrCE94Ik5ITsB+H1b2GmdNaiVTvHK8XG2pR5h9oO9vk3il3C05WYrlNOLPzFigZOXTQEEv/L",
-	"1T0244ZN7mbFWLZoYyTObvtIE3wu0uJD3oV31K4KDtfzfnC/hHlaMnOTDO+FsRplqTQLJULgStgPAYa+",
-	"OGfntVyaFhZ341lcUwDBvIggwDU47Kjqu5mQ5xdU1ykg+UqWGBH7VC6XUuhHLlksQeLIARXG/i7N/lR+",
-	"B2m/1wajCbSwYlvb975JR5ys5yWEiGfEsnN0NYJs2pC4IoxNqgORaFRRkxop7td1m8SFbpfSttU9Fxvj",
-	"BLz9gnRs+m/EgAXZbEfwVPUQZh3nLE4hDZiFxiMdgqaDYDRIWYwOiydoRvN4HJ7zG5egkdMNoYW32iXs",
-	"a1fDx6PB+WjwuHvowQ4ToTMVeCiPCBgI+wTPFbKt0ituNVoFE+P+ZYXAnW0dOVNSbJah0Kl/stGg+as3",
-	"TztOBCnRehxMMO01oZBAQ8R7yKSGJLva3DNaaJYslvQrWE/ZjFGjx2lHTbwXiNnAbL4ZowfuxOcXP5Dx",
-	"0KNYStcIIVyWFUplQJJjApLYuVlEN9erE2/Uz/+0T7hS/yVRFOpYW3Uhk0tufv4noTcsI7kVBO3rKO4A",
-	"vbZ09JdRtJLmW3sIKLdb8IOwBberfW+x4kNzubK7WVFFCkYuf/6nsIJE294QgPusmOFCARu1b9RWftbF",
-	"Vo7veQX8YWyaOCbQTYgA8GGQTdNm1SnMyCKJUj7zeb1eH8tSZSgJHGf05JnMSguvv3O2ZuqEiRN0YH71",
-	"5ukJzn90duLPIh5GSG2HKQVLjTNT8TiIjXag2w+25fvZln0ZNzQeUyxXUifoDZoYs5ZwI2oIWx1Jv1e7",
-	"gEAa2gzTD+Vy/QPkNEQW30Qwh5M40dcTzsqpnjukPJQKfnFxoU1cuqpTzgP9qjVx5/7X9LXVbHdu2F9F",
-	"QyGfg1RcVgrylAqacyrIV0xxd4ngjj513HPF1JLa5YAtjhrFl5JD7wT7IsOymL+CtFPFg+4inQ6j6hOd",
-	"nf2+SWe/l4wdvKrg8UiTVcU+fakQFD8e6XStkMM4ppvo6OzsRKDr6dDaA9sUP6be/s5HkXuOE6R1Sk97",
-	"0MyeoD3asFW4N/tt/Qkq9O+t8UlipLwm3Pyqut6vQSgeVl/xLZLT+orQPI/KuTiBfluW//n/Z8qcNSV1",
-	"S1JRkP+VxMMHFdItRflNRHTAthMHhqNPBycLKjRW1LqjsA73RLETzajImB0yZ1MKqlQrlUrIo5UwuYso",
-	"Odd8qtYNxZgALJw3tfdzrywEvbrSF3ytpGFNPb93mS2W3PyjT54qrg0X3cp0Ua35jGctZY0sOrzkU0Wx",
-	"elBlV32kyZJi6Z1qBX99OSRfPX58d3rx7YIJwLxEPdznbKpKu46zPrGEo1tODuJua/y9Ye/NiDBwhs9U",
-	"gpO7htNIPJNcHVPn9i5FioKLPaapJKR9+2QcoJtpJ7JJ7zAKWhWAqmaaGBw5XW+gffMzyrEdaud0hG3/",
-	"A/xUn+OCKIZdxj1llcE4Z0pNfiyld1ecn4o8gsb/6RSxK4syVTvv7/A9OGdWLtayWtNnn4+G5wcLNz6v",
-	"wF3XOujDSgI1ady3CEMDhrRRl28qN3iCm7kS2G1iKfhW6hTbO4pdNwnfJC24XXhlID2OjOcFo16wcYeF",
-	"hUsge0z7Slmu+rz2eU9YKGuEKSauhaSL/GEihP37h3Pu4mqwYOS+DgfJQklcjFdKzqGk5RMyQfiMC7q2",
-	"n7y51P4tpLFPZozlLB+vuVlMyEf2n1zRNRAGVRYsJ7I0H9tXlbSaM3hyxuBLG6/oiqkJ+SgWve2jlZdn",
-	"Qj7aAoYrvW6wd7qEimqTmmNo8vGTd2KSc0g0acy1NZx383Nf3g3CqOwyVkqOIcgHXrN0ZANlXJVL/HOc",
-	"75Emis8XxkI+ZwWfWvGHfYxH4NXgCKq9fq8CarDQhOImdZDa31sAV3OHQTzh1n6ROeIm7P2oLm364QTx",
-	"bZVNj8k3AX8x6JRjyRmUXGXlJ906vxCzPC15YQgXzoUFEKJL8hFm1ozSdP3jznqjlZMfHw2GR4NPDle+",
-	"7O0AALTRFR/XkVClnIpaRepOK1P3AYHqjte60Q60quBs4x0n2Em7SDU6yVtabyTC6sFNDQu1ursdb8FV",
-	"qnRaq1RZqfvVjtqPxMfTJDydJeIcoInFqFq4y1p48t3IpGrSTCTs7eJIVVjKD2ipit2Erw9FDSY71RZQ",
-	"cI39JV1uX35MvoUcYsRvFFiqMICoP6z2/Z6Jy0/rJulA83a2pyWj24FxPTuu2QoDR6LMeSlYnNpcw6JG",
-	"5/Dh/zxM88VwCLVdtOOEj0tKXNQVne+3rvoWivdXEl90jBV9A/FabzFeK7I/LkvBfyx//ifJGcZ0obEr",
-	"yJD3X6EjOVtSnlvYRS0Q9iIzmnx0Wa5WxQYiHfXHfrEvJfR4IZn6+Z+5ZQEfYdSi9t676LePY4vdAwDZ",
-	"aF8f9Qmxmq8VRUAD3qdrr6byKF9NrVrMRNLTFT0xUyfbyrBvKemE211Kr4sFSzkBoqg013fAJbGAxOiz",
-	"PvYqwv/e5jjLTNxWD/Yo/ApGtQ+mqX8n09ThNqnLtvO98GdahVMGCc8FVd4lF/FfEcd/RcPxM3uEULtW",
-	"p708P/9zSg35+f9Pikc//9PQFQNGQkmedP/8uoEsw8q+jVEpmIYTJf4RHXsSh5HJO4SxbG+tkSXYzd/3",
-	"hwyV+EAsH5JYNuJLmu5FuFt7iGdVwCahWaydOrFwhSsAyq6skqURTqiPlQzfzmWbsoYiHncv+lyv+3HX",
-	"cRrgbAwaVRtphxpGqbdKhC5aPspY+jcV+miZlfoBCY2XEiFHamNFZuiTlbqSL8E8VwQ1hU9//qf9fNsp",
-	"Gjiu7fOvxap/fR31spHFEegz15A4gdExSlGOETHprjzR+dW3/4ZOC0neylzxecn+0QUG2AoiWT/P3sTj",
-	"jEKNlsApE9OePj5/POwS47mSBTc841Ts3JOFTlHO++6KJUyUK7vPI3XIPn+FoMmqlFhre13ufBkNNHiC",
-	"zbfXXAdPIKTxbLqZpT7IIB9kkFgGcQaVqtRXdcmDgBLdxcBc7qTyhXJ4XRxldQaPxMU+GYWUoZ+PRcUS",
-	"sCBx/Uq+lRtaXECFs7/wm25OcZYgO0mq/YvUvHW+kX2lb/9e1X/a0oY/lL5ysLxvzSsH5IeKwPZn9vsP",
-	"xFbAoC9NUjab2Ns9cWVcgc2hejKjvNCu9Tcp2MxEwrGTB7NCYgVtO0RSHGxpap+H6i7d2+XK61TJ1XTv",
-	"WHkNzmaYJAWRuP38AY1f41782/w883tt7fZzyI3s2J5n2RbkGsxQM1kK55ALfdLWVJhaC7JaEz6aU0P3",
-	"IeYr/1xcBr9j5V2tWd5SP7eVDiVK07om/nvTx91z7T2Aev7wInpU7SmsOJozwoXqDCLg7aVnEQY+BD2L",
-	"Efp3T8+exkkUrdkhuxwwByi0nh51FHCb3RVC5HojdjS9L9+wjOY5x2qfb6Lt4WE1DB7QjMa+Nwq++FI8",
-	"0lUIj4G4xKn7ABFEP73ryZV+1xuRn965oizwIxZUcd/jqPDh+Pj49vb2dhIRDLfqhyqY+hRuy9ds8xZ7",
-	"BrYDwalTjaYH71dcMd3u4cc2jPqJ6w3FZ5FCNLeSaPcSxm0td2XQAn1HSif+Lun7l0zMzaI3Gg4G/d6S",
-	"i/AZuigapuwQ//vd/757934wOHr37v1w9v2f/iNJ9TK5v5vCJTzUwhtxhBT+PWMFv2GpcrC0YMokrQ2v",
-	"vQJAiWH6bn1fLQSWK3PPfnZuFJ3uqWIlTsGKB2PPOcLqQXrwbWvEazZdSHl9hBYc6j+noNtqHovCklzb",
-	"IJZJWDKUetamYzMVjxVfc5E/92PFX76Nxo2/v4I59soozhbL7HtEU573wwWCqMe1kmjZOaAZ1nbPpHBe",
-	"VZf4w7bfbItU//5ZNHz9F9ch/vu09OHvVYWglR3AV7MOiB1LGrWeg7UL1MDNXRf9ISSPQDR+92LHlyJn",
-	"+aXr0ZBoGmd/3lF5JHR3gF6J8HQz336P/owzJJfmi6e0aDIdiGd30uewrVubEq9KdJdonjF7a0O1Ojtk",
-	"s8Bv1PyoZQUPLJ6k6PRflFxjcTUuqkaTHfq8F+wGGZGnUjmblnNoGjCTvX5vTZVINN1L6nwHGHJa2oZs",
-	"2aWO58d2M2MmfixZyfI+ZEv6RpR94mO7+6SQ8z5ZUsMUpwX/BwTK9eFd17irbvwr5LzXqQd10MGwiyp2",
-	"XkCoVQqbx8KYKAKytd6Ph6B2rZU4f2ek7r0vIJLozHAAtGCY59CSoKV6KW107QumJX1j15nbO4va+I8l",
-	"M8nrsHUUTkCvMM+3x9i+LXLdIi8apg5ACwwCuIJ39hUHc2K437xbRN/D1k/dfizP29pjZLIolxDv/fTy",
-	"72DweYNg89YfSztfP/vr5TevwUYPxj66ZMfkWxemEPxDVgQLGb/sPdfw8+u/vXxJuIiHddWSM2bpswgT",
-	"I70WbrYnoaPUgAirK/jXoO+dNtTSe9fsGlJJGjZ0fZPmqxTndRvGHLg6zfnv//7v/z569ero2bNjghb3",
-	"FBNJSPfRVDEmdeizBlHi6T5rrbpkNUGzccz2K3gltuABp+r4FiZGEeBLBRfgFcSTgPZcwT/DZyFAhSpZ",
-	"YqqRhUvZbK1ysn9dgeK1pgtg4OCSbsiC3rAA/TBLjVTGmYru8qczBzcrVsNJiOlebDTPaAH9hFz+AIoT",
-	"hZz7H+o7fPH66uyUPLu4+rI7r5zYk52g4zenm1BplULESZ9M7D/a0OVqYnEeEphcSwJH5oLm4UlPP2w8",
-	"uPXCII20JvfrTn7qiI3jofHqoxPr76e2TRr0ILwUmcy9mekdedxzmjHzd1qULOUGLYVJM4Yb/8buVeBj",
-	"rvd7en6GvLwFhC1aBPxur6leyLVOd1U/gAHet0PYA0SPeRR1eQT++KJ52qD3EEgIp/CboSAz2eJL32y8",
-	"vo1dQn5rxReMaXsUkkKODz4N1/7LTd666Jdyfojj7E4WthJLa4wxSlrX35QlUi73mgvcvHVqU0s1XmTV",
-	"hnUv9xqdUAJJOipaK6ooTrVLC94CNB6mHgfrTku3aPeYs2rtfAb0Mpa3PnaPRvQgASfyOkVwKEtFwH9G",
-	"C/KD5AIrIVKyKkpNNJ83gsXqMSd/rkJK79wFH86ypfN9Q+90OqbbVNwSf+tMUsDdOpQENge0CCi712fo",
-	"b97D0D13i3/3umx87C1aBERhO5Mc8f3HR1jooMQ2l/7bJ05itmqLVCx3NRFAvtSGbjTqWkJOZb7BjmVM",
-	"mXp/oqqtOTiZaTFO9fFH5BuXgt5QHgS1qLl/1PgwvL51NqAstrCYKgrjYUIHgtVsp24SUuAthNA3yQq5",
-	"JpOTH0umNpM+mZysqFlM7E+TkwWjOVOT472irp99Z+DHc8X0QjCt24JhXHeoych5CivzVv0MZ3YgV1t7",
-	"V1OppE+hvornbqj6ty9x4PqXf/PT3PZ7XzFamMX2qUZekIqYXu8Fn3stBbSv+HxR8PnC7GjVGXC71kk1",
-	"9Fd1fUlT5puFWaakGfYefNVfXb162cciuRZnINjPqnvotV5SdY1O6zrzaP76DZRNcZ1Dqq+3Rrk0itEl",
-	"F/PtRy8y09tTPWh3Jxv3XFvDzqjIC0AkdRAvciaMC3k50AFugXfNNqGGTlWlQt+9Tbd3Ne7auF/z1/bZ",
-	"Vve5y8W+ZkgRnIkFA2CPH9gP7vxrNXd4P4bgLtB/7bZcX/4Xm6pWjcIIhlB/YWRV/4s3L3BzVBDuhiIr",
-	"JW94XhWOWjQqX1yzTa/fkzzPrEwipNgsZe2KVuCwFPYSdn2Ys+WCAG3GV8lHuaIzQ04Hp4Oj4enHh4Z7",
-	"2HXIaYteUBdN9hpxsxALszPsCZ/atth1Dyu0Q+Vl0drAw//sqlkYqkyzDcbezRg63yuQXdlnbtHaI0sT",
-	"az1bV4WS9UIWEOmzwzW2rSy1XGivPKUV87rRyJ1lOCC3ue11x5BNXai/yulDyLEW4X4r9f1rtkkW8guX",
-	"3dsDPfHlRrNilkiZvoN67N+ZbpIoWGcI94lO2aveQqvvUrcUWLlCYW/JRWnY3VnNwVFX29KpYjP+Pq0C",
-	"+AOasjkX+jhdC+hGXt8z3OceTKuWBII7qXhXhAuNyJAIDRoHVdtRC3Y/xAW1l2T/BW3cIezy7N0Qv8zt",
-	"fVmr+zijEAuOiR6eAW9nfVRn+ZJq0wgj3+Yegq0ZOIfsIy2kmmyYOd5bwe5DUPqHoPRfPCjd4vSrejzH",
-	"TrxuxH78Qgj+iyLqL41XnXFnFx7Exx5w4bBjvWRCS3XFkRi0nqjh2fW9jvFOokwbG5iBvch0Cv68q7vg",
-	"hhZlWwfQV9gTkwoyHBEtwQPXR58yLA1a5WHpX4PxqooRfc1XK5aHQvuaLqGuYV2TjazuDfRoDxzrom5X",
-	"5+wVbuD6tIVBQRk+1980AkX3aPgdpH7jywg4iNw5rlexFSLVNdukOgeWwgpvTkNb0Jy4WDWMynNFTw/T",
-	"2PCWtTVkLQW6YHGa2sgdo+5q3TAd8t/RrWHPepdXw02wHVfs99gEcC3MGK9m0n8RX52G2Olxro0a/WvS",
-	"oQe9iPEV3HVJ+i4ZxeOskD6U9B68pYMmgrr5TpNIPp4hZnYD3wOhq19ZhbC15WwhcFtYfBr36v3E0wJq",
-	"1AWSFgXGyWEPTQI9NCvE5IaAUb81HPlDh8oPHSo/dKj80KHyQ4fKDx0qP3So/NCh8pfuUPmSL7lpiW24",
-	"IIX9FdsVUINqDLWfMyy/RC3opLpmShMj50Cgt50VXIwt50wGkF2jRyQq+SVlMdoZu7Wk79NjrSlPY+Ol",
-	"YSun7NlnXPbxqqAZSynYTe8vOFXtrH2/lWquFEgTBrEPlqtfyXLVgP1D+COax/m7j397xaC94YKvWnJW",
-	"xx0RoqBTVhwUKw41Kg97Q8kb7hoY7MdQ7rtzdB7fadnjZl7P6WA4tKLt4PRgfxNuMqwm2oMHWW3afgX0",
-	"9GlV97p7GEdIpG9Y5J0axHJXQR8d0E/gUVRcc8i29cm2cG3vEPbxmq2dM/z35Ni+Tvn3r9BV/CQSL/RC",
-	"rgWhc8rTsUpNB/n9POA7HNt/LKc1HlDqEr3xXOcp2EgSYYs7YuXjiM+WJ7D5TGsMvWj5sQEdP0xjylCf",
-	"ohpr5x6/btT70FbbzFxEznjNRS6h9dZG0CV8vywLwztGqtZmufQj17694kv2rZ+l9suzMGXt61c4f7yH",
-	"t1DLcF/Nn/pFDC9rMlNyCW4ZI6tmjK43IHT9cjoCV8TSN3JhSMHA84G5kRM7wAS80RMjIaHPH9QoSupT",
-	"dpV9EJNX1eRUMbJkLq+vgWZKJhqVP8NggxEsD1JSGlWCTgfDZpWghMyxZ2B7bw4e93YXol2yNoNpzm94",
-	"7iyDwEK265nnkun9BtIuhvU64u8ijNVla09Jhfj+cMLhWBEFZqWuBSTsqTro7NXhl53XNihpDQiwNNuL",
-	"ScS9yHkl1icdW1UfN9e5kWsiZ3cq69TNH3Bh8aXFIYC6WsLe3wBGEtC1qtUNsaRUqsX87/FiCVIzEXKd",
-	"On9Lo5e82Iw97u2vPWvv+VgzJg4ShqA2WfdZ+JLOmbd1dZYodlUi39NBwM+Vynk7VPTvUNK8T6Yb14gG",
-	"UlpBiPWUHesm37HGeaR3VOD4v53s9ndRQ4py3jCUbNVG38763J95uyfFo4AyM45aRahVR+d64Wl/V/o7",
-	"FZ0K8ZIY0sT/vem91e19FpKUutkMo3t/299OqvW68AEGg0p/TrnvEeusHAs51ocUIN5bKiRe7vZU23D7",
-	"vga5h7CW1KD5OzeUvFFc+ti9dHPSUkR2xz4xEH3szM+FhMAFjCwic4mS3YgMrVB6fkxqwtkPcmqJGSs0",
-	"I6dPXHdkml3PeFGQMye28aUV6M9BZMO/hynS9UbJacEScqb7gWA6nCYfvX3+lHx+/vjTj7cl1Z2pgFxj",
-	"sI5Pw3LisSv3uK2ht2RgY/8vLHMDUjM1BGACIRBUbLpnZVdJjakr2ZLraSWcr66u3jjJJh2M1dKjvPFu",
-	"rf18x2Ihr8HeApHmHNtZr/CA6o6UUolRRT2P2PtVIRVTIy5uaNHB/OpKfYTMOy88uRMOx5O8AfWW8A3C",
-	"kdc41nD4+Ox0MDjbVYCie1EJlCIi73zciBK5f8Ij5tfQzSbtmFtbW4T/W7IycWx/lVNoX25VxbdQoxLK",
-	"ooEkAt0qE42JQsLu9h1AR4PzWaCzZXcRj20BrMiZNuMwSTK27xK67q595h++A3uwpEtvzX9HXYIZtdm/",
-	"UZTPBGR0Yt58ess7TCdRFFCXuewGOviCHEbECdZ+DfHm4snT8G/FpzcFzdghLqOV1Dwddz0EcyN73wI8",
-	"OFcfsJUI9ORLbhz34qbCgqpgVfxtDTe6Rk02S197F5DfUbzGFMCwyTjTqbYkC5ZdH1gNfTdr8NYyxWi+",
-	"ce3o8e/vO2ZK9/2q0ntx3eqXST3zyscFQ+gLF95qFfJyvavdPlO1gz+gDmYdfukYnBdGE543fOZVB/v2",
-	"XvPnZ0fDk6dHp4NhFyqxSJarq7dXwmIK3SJ+gjs5qSvGsS5YPrkRSTQcfDL87NNPOgWPVFMlS+5YAGJb",
-	"7ShosBFmlmBkYVTLw+zRnABAs64AbeuOaZeDvzUC0LoO7E4+PbL7cRsTDrMF3T/y4yu5hmjIEDrWKMjn",
-	"8XdBc5LJJcNCHk5wcywRmq+GFPh0uNdFs0GrNyl/JUuU+59iuI6PG/n5/5vs0grtTil5iq2hIBzKB+hs",
-	"B5a4yBB/ElFLyhraN1HT3bL+rjIOby1DswpdtknVAinopj3p+AuIoXelAwAmjpM/IZhbkbswewyImpUK",
-	"LndrJvJWHsaSvh/HFdzr0z8Nsa6uhhMa+2UHHl8buN/YZyuY3pbibp0IZkoux76IS5xZmPRhfCOKTWU1",
-	"d+w55zm6FbGeUN8VMLS65hr+67O8CDCg8PyKat1irN7eZFl3gFdJ+t/1oBrOGAOeK1ODV0+B6Nr7XhWj",
-	"AVet+yqk7YPA0Rs9HjTiYHqng9NPjgafHA0/uxqejgaD0WDwP8Erbp/AkbD8sftg5+wNhp9/+tn5MDs6",
-	"pYPB0aeU0qPPBoPB0aD6n6VFP8hpb+Q2Aasf22/AfMWEGXv7Nw4chcS4L4IR4LRy21er8nSsh7WR4cKx",
-	"lQZ65oS6FPyiotkDl6VXA9vOzYPdwr1fX8rexZUrDRVNeqPvvreE1BUisBih+HyOTASdLj264l5JgvFu",
-	"b/sPUMehhjYpMSiYPbxoyrG36V29DjWkTOSLE6qvXXZWx8yyQ0tR3CXooUKAu/p1mK/xtGuRb0sRzCY8",
-	"WUP4b3978ezm006NJn7AWh+t/UBUCXJsZmmWcBSuE8AbN3WPp4pr4AZWXeNM3wlnDkwVbrUTDslcMo0s",
-	"qk/Ogw82oc1Gl/fOgRmd/GtvS+G9a4FYda1qbdjq3uVMKjqz83H3WNJwg/Q7VB6JYwqDLubn2S5MUgst",
-	"ieAeXbo61fB3qYmI0cnX6ZqH6/dpRvusxbZ6EZzPoabcVrWxB+fPVmIYYz0CO9j3/9IsuxHN5hZ8B0b+",
-	"I9r27NsfePoHnr51Dx6my94HQeFXFhS26cPDBYH/AYSQH9Mej2+DJRBpDvR/0dimgXABHQU6u+oiK3ja",
-	"HvtBDPq9iUGJe9kkuB73WiSmUK92T45/QXXCWGQUFZozYfpkxdSSCvjT1afrh0q+fTIt531SSG3G6Owg",
-	"UqFJpW7jDIP0DuzFpA1NlTmA+9V3tG9azveXtsWN7i7L/rYU6Xp0WNjMh01RgvUg6jUy+pAEtq8wXUtZ",
-	"UV8iOSqHUcsZTomO3ZjdrgD8fvDBB2cJbOyRJlv+CowV+/RsSDD38Wg47N01NLIq1dB3IF3SDZkyMrcM",
-	"YLrxIYPV7B2F4MOyrDA0smv3dESOhwgIcmj2uw8GeluKBwLXHwJWl1uO1UiZgtsCVaC3q5wjNUaPe1zc",
-	"fAsEl1HFkgaRolY3K1e7iwxApSPDs2uy5JDkzjUU1yDlqlEyslY9j4r5LvrnKhzB4J6iAnGVFqJ3j6zI",
-	"VMoN95zfMBdANXIVNftkIUvVh7INckaWUphF3//jvlwzdt2lzVWb4J5OaDKuhs/uqteu1s+ugBZALzua",
-	"bisJ9N6Qmd06dEJy+mResnThpZ0cJVHnSbTWToQEmn9IwZJVXl9cvL6A+OPjrl2Y6pV0UZyDg46n6lf4",
-	"HEejRJhYg1h8GKm76a/NQxCzcAV/q4K7fgGXa26yRSpM5De6ruEMxi01pPaHGrRnsbSjaBrNWpCmtsY0",
-	"dOWqrWanlW2snJPLEZkoRvMJKaS8hvoB7IapDWb5TEuDpdhczzVCy5wbbBQ6sScF/dIA8viMhbwm8LIm",
-	"Rso+mdB8ycUEK/dQ14cuCtbBAHPlyizYZ9PsglGVLaDH165iS1HtCFeUFHvTgRcbenhhQ7ml1IbMIOpV",
-	"GNStn1Qdfe1ONoyqWqmokNm1haM+eqNbrGvVpixZPS5EbDzEaIGLP8BgPgr2AYaysH2QoZqRXCHKolKg",
-	"MXy2qu8BcyevC2DYVzxBVn24VZcEAEA6Z9jc6oIagj9A0YEcAFYUvsArbSSHtrO5he/godvMPVVzDbDz",
-	"dLbvVL1BUviUScVSnZOtsgKtMafMGKaeQBErqiyF9B2VsXOjXkMUSVEv3jU4juKOW6rX+0AaWEINAhHM",
-	"28+1qurcbLRBs52JYy4BAGMooUo/hGID3wlm6j7Rssq0Q+rjqlfeQOEaCI8PBnRHmrqFx80CzdtdJzSi",
-	"j/at8h//2OyQoKUkBTd+I0gpsTAUrNIhD8aqaLn0aRFLYK98yQsK0UCu+7nlHQiJtNx9oFwSbmKSQi6p",
-	"MDzrNsilfzpWulp4Bx4b7MeVsx72B4OBZYmWXXSITfJyD84Ujq7vsMyfSrSJdoS9jPZZR1msPZuu0Cpk",
-	"N39JqXel0TYhQaYb4shTI0qrTXQptWubBktN71JQw94odmnKvMUshM88sjSszDcurYZH10gbF2+bCuNr",
-	"Rteuadfw2nuXCHz9/PnrToUrxNi3X98XUUsNhHATKX6DUnqvaaAALVv2Bbgss7Fo4mrNVSX2pCCvKQbd",
-	"kedcUMwzhDjLp65ynoYic1JxWlSWXoivnOELmgg3RCrUMgZmvRYXAKIFCXWqk9pvZydoKZ3tY2Q5dnvO",
-	"5JLVDabcBDtph0qOu80E0Hfthhbt4aOQgcDQArNkluuvGRPErGVcddrXHcwKiTb4DnGjP8ipbktbM6Cy",
-	"ALgPq/7cvdB2rch2V4tIVIt9r11kF0bxULOb5WgliQHoCwtzaGIoXMW+OxcN2G0m2dexyEpz1Ul3Otsu",
-	"NhRXcWELAVPtiABTWrXjUOjaQ32vYQUO8Wm4fwfECFeXNirOMRwMBoeWntplKqnQs/V2hHSfUYw1Tedd",
-	"H5rEWZqhSvtpzaYLq/pD1V1aGrnEUlMWzjxUj/cazEp6fcXnA6lSjIO65QazP4eROpamqXb4JsxRfXfh",
-	"Zqu+qazU8bffhgVE70ZLCaB8EAMaso/fzHwG038wnv0ixrNaf40PPTE+9MT40BPjQ0+Mrj0xGhia6i8a",
-	"cegpy2gJ2UANPh6ql2OdHGRt2GJ5A1aZqcw3jzRZOAtfKBkXpTdDh4MaZ15SYbW8Q7iy38llNHD9ly/d",
-	"NPVvm9zYf//KLaEGqofjyF4U/3276S/R2t1SeIyWZsGEico/7KzaVXv6lcwZUu2qP3E3I0LoaJywIVTG",
-	"mLinbkhJJkaSKSNUbBCrd5DNCgZLZhYyPwA/+Fy8EK/grf0Z73UQVrNFkEkfTNU0zl/JNVUihOB1vXo4",
-	"zLf4qv+IwXRwdeLNRHNFfYaTrjR47W7pkNe7W6RuFSgc7C9Q2IyCSkIUeuenguFWUOKEaKZueMaQPaL5",
-	"kipGIMzfyilKLo/JC6N93QT7o5x1rJA+VYxe7w/2/AIfw/t42/evjeuC+N1k6gUr8nEpTCrvBIoPAICc",
-	"QwIvUsFmBnu6EHjRXjxxd6mei/EsNI1vCCeISprI0jQq7MW595ZfhmD1VB/JIDER50gByc3FFh13Vj3c",
-	"C/eCNwzk4pvuNdCSvh/vAN2V90UrD0NXwP/AIjL+9fGKKSe+7JgM7eEY5/iEDEZESLwYHY106SKBaQUM",
-	"s9lT62sCJ8axGsaHq9RLXqrt09pGhBr6tVOYK6aWiXIlOpCfuLSir+IBLgcqaE6TsrAfctsH0wWKbmo/",
-	"Tnu5o0usJpfOp5kqWc4XlXeScBE1awWiiTUCQZfxhGK3k2QhhVR8hh6q+7sYvjyeH5OvZLKth/sanAUv",
-	"Hy3sp9voNuy9hHI249lDdhUCnRcBbiHWJ8yunpIlF1wbqyuHiqNyRmJUURixTU2jsqXb6Ss3QMApTgX5",
-	"yvJ91FUABDiLYiQvyRtqFF9KLhjJ4HmGppAu1TddPRW7GXz8uJNxZlWrxLpNYqrfH2mii3Led8VoQuWZ",
-	"A0pwPlBjGTyrR5rgyM41aFUsdxi6Be+k+vmfR6+YyjiQH4B/8+stT1Rcb9ORweq2BHSMK29WIE3ebd9m",
-	"pzX0yIt+vgsaNlJLin93cG72LVeitfZN0AHnfn3RfNeGdM8y6GrDs4U3sIS37tPD7OBCdvX+Ei0rRdMS",
-	"FjJxDX7sRQfNO7Xa06PhJ10zofZX6rcHEWROeGWsfenbPe3giHZl5SycfY1oKEOl5Y7aVHeDfmvHJXdD",
-	"cLf1LTQ6bdQwJ8bk1kvzIDYF47pi/DZG/up840AyLG9mlRsodjammeE3mMO15QdHmLmiaPHnUgBJTmuJ",
-	"FvBfuHSwrspig6VziF+YYIrbxN6JiWYFy+zvtar8iZqLIY85xX5lnFlfs01G2ucnZ2l5/AU++9gpp+7j",
-	"MJn/i9WSs02t9M9pvy2EyFWUtffFFUT1snyo/zp00+6oAHto3nGuNmNViv3liS7pxhmnZVnkVknMMSwv",
-	"J7n0pf3TEVxSFO2FdKPuCZj062vpYmEug0FkmCFXBelWicEeq6sOGq5lRkdDSQJVvxHF5lUYru2J526a",
-	"OF23tdJt9UQbxkFDhh0odzoY7EW6OBF4ZyVn/5ylK77dRqc+C9icA8zy7i52umahA4feCEPf+1OMb/SK",
-	"KrpkTnwtuDYX4Yi3POP7+mF0Tsa9TRNNZe5c8+vQ+1fL9E7Iw6EJRYNukQuXHU803ehK3FlQvd+QdlBG",
-	"eVdEegCoX3p0+MPyjD8o7vya1KSSQP+crOTyq1MbUxrWIcF9QVeGqXRBZJ8UsSfGGB7rh6HSIiNbHVKj",
-	"ONS9SUUdypmpYkUib/D2BuKSOSlcRnTFGofoxpZFrqG4DEol2LtO++Z12rBVJ2vBb1BDZavez46YPqM4",
-	"y6t2cneuivErVdaw2FOV1qiqEyXdDlBJBO4uhiXW3NcPUGw6TB/59D26tpe9aJ5OVfoiwtG2m7Od+uy7",
-	"yfZTSdDlajyTagzVxVtyol1syN6M6HK5pGrzkou2zNmXfKqo2tRtio80gdqxBTX8hhGNo1TqOwenimEd",
-	"Y99ZqlywIF+KecH1Il0MuZCrUAxZc8P0CXYe+JZN7ccTp5WcMDF+enHylmnIcIi6E+iTl9UWEA6c6ZPz",
-	"8+HT4fDLLrg9U8llP7fa2z1XPVO/0KobOM8EGhiTiLnRhi0r1Gw4KJ1mk0SboIdBLpKQpqqQ3K2zjRs8",
-	"ZQFBb2pnS0rUzToxmFwxMaYFUzszPPGBajOKZfKGqTamBDe2+wqxaUQy9Q0jXw7Prnbxma1hUYcGt+wY",
-	"D3xFB4yHvqXESM4nvhOdIBCQFpbmuBS/4LLNaffeL9/CVHsZgjvHamnVduPDqYAakLMfXY86kqUu2pWT",
-	"BNMqy09bgvXu5IreFXtvIA/imm2OCdbuWVCNXYSGgwHJFlTRzDCFWcdCkkwWUjzBhA5RQJ0fw4he0Qwt",
-	"s/YPHVIusGsNmbw/umabo5VlekpMUCnwkZnHBCP6CuZELnDH3DBFrNwLlipoHtZwgfg8M4BfIb0qFMPj",
-	"8SDVWjhaSW/U+9/v/nf07p3+/s8fkT/7Pz/+038AsB8svPZB40vjyNJdsZ8+I8OHYgppRaDjw7o2Ht6G",
-	"MSqc0vpj7juHdAPfA0Vh+pVVcZi15SRbP1ZhmLtLHsXBlKk4x6jKRluAoxvlIXwCf4wIw+jAY6gHEbcS",
-	"bL2wm4T5nrxbWE1kNZfCteSdM90nw0GchPvE0URuFmSSyVKY/7SQndQ7gnzy2Vnd4l6zuQ9SdCEG1666",
-	"Q26NSwklFXHhVJAJHM2k0/Ja8zWvqqKC6Ta6CauKpz2ucNuI0BXvk6zgfeJvR99VUutXdVylgtKWwJKi",
-	"WMxJVvCJJ2qWg2j5JOTaCklWSmLF10qYju58q7c16TPwLxL0wcP6XDZBFZYQL1iGpn2uLGd+TL6ZEeo3",
-	"MCLrhbRDGcJNn1BNJjQzUk28pSnULqnvIC5TvJClKjYHS+6O2rWmmf5NM3XZ1ovl0sVxw/Itg+dzwXKC",
-	"xoKGCSfPW1OFsebDxuXjuxqh1S6Hn58eD45Pjz9NHdSUzanYWRRwU1/WA9UDzAre0rYXY2y4IlMl15op",
-	"L9D48sP1RbyS/+BFQU8eHw9acm92tweOQ5LBzAWRiKE5YtPt3XqBo0b3rQYhsHBNLdXTrJi1APPzK4Dk",
-	"QcDkOzIDuUalj0w3T4iQgG4ZFaTUvgcM9s6BPTfSy5v1DrMsu0u9w36Pa12ylnZmPp6aQA/anClnv4CU",
-	"fxdYnNLg51wcu++PpZp3kZ+u2aa1KuQ128QTV1FRrdBgjHWCxv5ldUl8akSvpwms28gj7KZcZSSZFJyj",
-	"i1XFgVl8yWhRNINtaE7/qw7thADqik7tVo3tQ6ABs310J9AzgmVWjcQCTlAtbxctOjs/6ProEsl1KzFK",
-	"wM7CSMdwm0lF5lLmO7H39Pyz088+//ST4aBLF6+UoB3zm2rl4YYFHPfHEVH4CuY1ctUPvCVQ5Ypu7mFp",
-	"e+TphNXY1dnqbCOI+ed+obutHBJk1EN7tymb81AfRFaGi+PDj6OjJP13pnSyC2smhVGuBNF2t3jZEux9",
-	"w9OyhJetwDLSD10gNZmWvDCQBkEoumBkme72e1OtdPfW/YPRemDF/WpPSUhIk0zkUCyTyrKonONoCfFn",
-	"qo29gskYjUsXxwlilH2ScsHyJ8nKMGCC2YpmS+oFKeL09vlTcnZ29nm/iqR7pKESxojE7QqhNoYTW/2u",
-	"fJFhrqturiFmEHL92iLsroZOJDgaWMrWrSvCXQJEc5o6oWc0BO649d4nEHMpvaf4IQJ8QTkELzkXRC+k",
-	"Mk+wF7ddRyqw9zRqAkjh7xlTihaWu4SoQnJEXEgrRP2eVg0AmSGKiRvJCRP2eahe457GwPSNbjRXTgZ6",
-	"tTV+/KaOM3ZXvKVj42efJ0O0Kd7SrWRvbECPd2SuGMNOc0aSG2kYpn1bHgblEjXP6xfkNNnkNxRW8yiG",
-	"A4+NBLo4B+8ICISc7Yk5dIhVT7T4dNDRtzlnDxgwbofzceu1s7DUVApCPcZhK+k9+HZZ6zvpMepZs7Mk",
-	"IE8kiDxQtoJdsj3fnKTTK+LbIGfkC6twPz0aDvvkQpCLDPCDLpkrAfqFkjTPqAaSdYFlzRr3Iy+tjPQD",
-	"MyRnpJDcjfZScrKUOZ9xKgwpKHyhS2X/VDTn9qdZiVy+vV7bRegQuuy76EOL7L4wWdjc2WnyziUbv17F",
-	"J+zEve1yYq5ruKOCWOEqxhFX86rg2mi4sBbour1/rOXSOPZxRk8wX0SfMHEC752cn58MTz77PMWkN4zW",
-	"Cczp4LP93bF98ckq9Fq7tBJHjmNZMncVWUFkdPfSTewIXCAz/RpnrsrfOdLQnrNkZYGHsMaCTPFbBWi7",
-	"HPcvJFaxSzuOcMLtu4lemNDsgJQiZwoCZuPWn5FvZS6P3Jc/WNX0LV2/chb0ailvWcb4yqQqB2INhF2W",
-	"EA5pQRk0sw5FJbZNHa6cgNOkd0Myeraqw5CGJToDt2OXCn7Ddq3aUTnFMpdzsb3iKaPpUB1IC0YFkypj",
-	"H+teGmQhdVp0T8Kl31vVvj+sgWAHxRCWg7M0omP87vsOltvQB3U8KxU3m0t7rxzkV/zr3TnffSy7P92Q",
-	"CXu/KqRiCkuVoENnMiKTi9IspHIFqEbkC0btQyv2fnx8fAzGcbjJcGDwW7VbSy93trKOFEpLmXVsTa3Z",
-	"LLl9OpPymoeSgKOeX/G4Kh3siQhuHHK7rDzvlTWnq7n37exRet+XHgDA/jJP+yqyP+dmUU6PM7k8WYXX",
-	"jvwqUt9t+5S/ZmylCSVGldqspTKLTZ+UqyMjjyy6kEyuNlVO6iNNZixnVrh1efEiJwUzMAKjS+KqbyMr",
-	"5StWcOE8/Llk+videCf+9KenUtw4An/8pz+Rv15+89pKpRMt6DUbZ1SzSd+X8xfEK0jko79dPSWlKJi2",
-	"00GnAzQ4QUWhNdfs42PyEvilodeMTMBnPyEfDYmR78TjwaBPXBgOeTz4GNZOBZEr+mPJyASp8qTvvofi",
-	"wpOf3iHpftcbke+Oj4+/75N3MRG33x8fH99O+kSwdVXZm0SxDXYx70TswSG00NLPsejiuhp5pxAubxI7",
-	"7yZVXlXwJoEfyR4CerzeCViJ/RmWwfJjkEQsa/DrOB2cejM1I5OXEsOSJrGrBG33VXUvlzd9TCCUEZ3/",
-	"KyWnBVuSHBpbavKRPb/Pzx9/+jGh+p2Y0NXKhzyduGf/bLnP5IkTfvzRYplSOK4+mUDMnZ5EAcpQxgZw",
-	"ZyWhxt+ITE4wYvrEnbzz1dgr3H8nJic/lkxtGj/Cd8fkC5lzpkOOiTJw+bFwvevh898Xr16S4fEp+ai2",
-	"iQ1dFpMnpPbd+yP41p7VOzEx7L05cV/4Pul0yT4mXGjDKDio7EZGIBHmMiuX0JXKnoYsDaEiW0il+4QW",
-	"nGrmCujTuT4mX94wtSFvvrm8ipauXR0ni3j2YTJ5kbPlShomss3R12wzGRHPOX24DSU53fQrBLALfCec",
-	"H6NPuIGojkaX9UcYpom1+mFin/aDF/2rq6s39objKv/y5ZXDNU2++vLiWX0yyzCtuPLELhiyHQlGa4Z3",
-	"uAk5UOSbN1cvvnl9CVNDiwFyPngMJmo74Dvhiqs4yzs1CyAwF0Uh15NjcoGnjiDLqLBq6xRqjuXkI0o0",
-	"W3IInOmj2T6DxfC5a/KEBj8iJGE6oyv2MTzm48vdVeMaw2CIWWMpEVnOfUw9HLPrHwDEhiAxibyjplIO",
-	"uAYlAFDn3NIwrKztsR425m7H8Ttx4YAlZ2RIvuZfwARAEvDyL1eKQYcbqsnkIsvYyhx9KTJp9bUJWTM+",
-	"X2jyD21yeHH+D77qQ+OGmc9Bdadice/KB/ysGb1+8k5MXsyOXkvBjl5Rky0mDv+0PR9aOML1JwA/XFvg",
-	"rJB3hSaCa7aB031CKJluDCNS5UyRJVXXTnp03icXKeCQ7AICCCyaXUDlFqgJTygppFxBOLgzRiOfAmSB",
-	"mZ2pdkmzBYdrF/WqOCYXYoN8haypsBxFQsY5Gjv0tR4RKt4JJ7UgMHfKJcEf7cULFB52SBnkSwsUZKj2",
-	"BYQUF+/E5P2RF9aOwCY/CdW+AOS+C0fcVuMjZykUWVHmTLsnPq5aajQfmEqzsD/bBVGriE/IR/SdcOtz",
-	"UvjHkFIjpGCTYxIqt0RspjIAgTds8pZaJQ3oL6BD+Hz0RhY820yIYUXhtqOh7MzxOwHxdxkTmkXS0qsX",
-	"V1sSkVxZzadUGbiUTtxLJ0tX/Z2bZrUNL2P1Ilt1b3h8fjzwQaR0xXuj3tnx4PgMlFSzAFH2BML+jiwH",
-	"FAxjZeespSaLf6hKhbdMytWHi8m8a5SiWaYY6A3h9F/kvVHPyjYXdtqnflZQi1dSaJSvTwcDL1k6F3XM",
-	"lH5whd4ji41TiL8LPYGrwm4OyhJ6NhqqYHcB0FDkteYsvf2+oSJDS2EnjNO9JcOibYESD6JyOyjt6Zzj",
-	"blPDBqicvKKF1X9Yjm8M97/xN0HdTfYvne1/6blUU57nDJTD89PT/W+8EDe04DjD6ef7n7+S8hUVG3/J",
-	"UJJ3+bn73n2DcpazCEJIv0MnxEePnygkYkz0XBIwumI203e9Ksy1SX16I+y9Y0dvXIuTn9xftyfGpe8F",
-	"Rol41/TcuOedv7lu7kJc5Fh2xCwqJHUv9WIlFo0kFfbtzsuz2Lty6veWK8jKyMTFFjoxqx5AAtoPSv2h",
-	"L0kmlxBZG/GtnFltWXlHEnB1OfNfg/jJrFJlNQKOJay2icAVqxOBbRpwehgNgBMbpzqyt4UjuGSY1gbw",
-	"w/P/qZ7CzEZ/Qv4Qd3eQH579D1TzduDaOU1q4bPZLLlwR+RmXPkuOS4e11JO8s3Xvailepi915mIPcNX",
-	"Nm3EKw+//ysTr8H5/jdeS/NcliL/N6J29h67e1rdZQkObH+POpE6318sonbVBW4VA1ADiuZFpcXN7WT6",
-	"NWoXmeuPwc2TulGhXSB4Vq2g36SwKWBVj2AaTe+2v/dBV82+y5NW9oMHG55IUWx8LQeJmo0DQCudBz0t",
-	"RegPIewPJSN9oJT7KOW9ZEBPPnfJf9FV+yABPowEuPb+Du26mN9B4GsnfI1inH1UBiF2qDIlQWyLCy5a",
-	"MuNKjLovFJ8vDGY8x3QyhNbSqVWeDiCW/zY0spZnWUtNDOQJpdwUqbS6a41ONqv5bLU8eEBKCSXIfTj8",
-	"aLuqwgiSjMETAs5hGtUU6CWKMNwGGgdM9gMt7kaL0QbfG/WE9za0TN0Gs9AKobaP82q3MnNFreyxnKHF",
-	"ZA+AAiLDU5ZD9Hs6FLn2ta29rWYbGcCCahTUk0V6ECOTkcWu6R/ASrGLPTli+IE1PQxrop5cH8qTQu2e",
-	"JE+6KApXL4xw4QqFMJFt0ODsLLWBAlMSysigDdbxMJfeoH1L30ZrpBYGhCs7lAGFOki9B5Vnq1ZG7h5C",
-	"MK/98XtffGhc3YytAAt3xOOqTNFClkqPpzS77o1Oz+ERB1yk299X35jwOT4aYIvOywTl1oPRFIMq7PhY",
-	"vZfphYD0JVz5XMly1Rv1llJwIx2lxP5v3/kvxz/IqcUdoGqN4/LjOO7p30DyE87RnVyo7YbvrKQs3G6w",
-	"cgdgXEE3VWudx1ifuuIuZ6neaJ8M7kmfLHbtpE+Ifh/o08MZT6m/0YFG4RfdaNTJXNHVYo/ZAGsdUU0o",
-	"ETJnHQiUE5MZmh4xBOyJszlE9C60WlywJYwvCMvnDMVz74Nxz/t4zzpN+wtDkvYX2MZvSdbswt0ltEDC",
-	"+T1V8KW8Gje/VVLBXB942ifXN0UmSmlSZHIEJFlJTBsapfzBpzGIym7hQYyLl9i7/f4wAoBn0UIBEN8+",
-	"EID72xMXcg2WeidJ4DUhUqB0AL7jO1OFn+Df21a68I3wFdBCDAW41CHWjvoi0siXwdF6iJzi7/S9vYsf",
-	"5It/PfniIEqyU4z44MX4ragOddU6DyMvhzJnwIDXFl2BATVI0wlc5SOMyt9j/gti0iON6YLa98TvYLGz",
-	"7z21L711U/17GO986Bbst+7eADEMZILxguoxHaOto83jwbLr38rf0W6Qc8UPIb/KiTO40h3b62I9S0la",
-	"bTUCKjsYLQo0lErBsLMadUbFelFcR07tvkKEwKHyXWSqwjqQ91PZItTepbj5e/aB5v6Gqp47BAgqFQ2K",
-	"9pvS4mZX7j3eGMxtwQRpEFbB/xKoNDywUjIvM9adRr9qruHfi04HKlGn1efnR8MWylzRlRbqnCrp96uR",
-	"57sS2+l02kJsA01FbXrs2iH2Ro8HKSp7GF29HxFt4N4uQrp1VT5Q1N/KuF+R0OU27fhXIKYsEa94wNit",
-	"EYVxjoanP9Jr9IkgQqqJltKCK2Ti8IqEPyEzWRQYMoiloDBQX28T6+qeMK/hH7a9KI8E8tm+D80YfcZq",
-	"Gh38I5xBByRop+Hy/bciF3cj1NtSYNaCv1O/m6s76HAVn0oxKzhaR86HZ53u7kuqMKH3fPi4y851uVpJ",
-	"ZVj+iuWcXm2wuNK/CWWJMPxgNbke2VcnCvWGPq1exah3UdyXyOeaYUIL/sIV0cxA1Rdsm2QvfNO1iAZh",
-	"TJ0JeYJRhuDMFdeAx47J+eBz3xTbzYu5RGFZGD3SIsG9qfZ4b8tfTTSpElF9ZmwlpoA9DrKUsXvSaNCv",
-	"W79Hw35o5WT/VqUQ8LeVOqL8BbapxLUOFn4Xi3Co8pc20PfD/I/T89dFIhfzEMZyu7PU1HXVcCEf+UbQ",
-	"JXR5rGTOBiRrMe+gid8eZuOLTr1FZIpw/w9Ocf+NbIQul7aSsSLSBP7AX1nGKnNujgo53+Pq9IUzTdVY",
-	"DpOMq3TcPmZPm0bxeMVmpbb6apUSqvlcHHHRUGHfiQtBmDBqA3WzFDeGCZ+oEXKwuIZ2diN0g8Y5ok5x",
-	"5j5xmuXk8eDMFVw38BamrCXIrIXCSzn/l9eNXYlHJ5fmvFFH7JptSE71YiqpylvUYyiX26YaP06pxm1q",
-	"ul2FB2WjXrAVJf8qp1aabI2CxBd/KxMqQGEbYgmmdHY+evzJ/0DJRMqXLB/jFpzjzBW3DTUmjrKCnwyP",
-	"B+QjWvCM/VdBV0auPnZa/fDTqkIqDuALlXaN/MME6t6o9+abyyso6qOwql0F0Sb8ISdr1Dv5QU71SVwI",
-	"+Qc5PVGlEyuW0rBxqD1cKyXsLj+u82w2zCKOezo4japZgXXgfqEy/iq2MD1LID5EmT8IP3rLaA65zTnH",
-	"HvEx68Hq72nWA5nJKI7XmtIk+YfvLKODS5xD5RRoXdvFivlF1NjjX5s6B2AE64FTAGrE0QvKacIYmid0",
-	"uy4eOKFjw0PbMQEb9qgL3ze66J5GHRJvY10idMayBMt3E7B/C2nGvtuW/bxiAnvDDyLFYlg13hoNb/eZ",
-	"UjFUyD8z3ThijwHjVTM5pMIpCpzneZICV20TzyJloTpV12awqm13ej+K6I94l/W0uoYf6OLDWEHjdkKe",
-	"KFbf7RHJk+bFyASi2wwSGqtzqlJUBRrCo32ipWuPZQgF59Ax+dYVKZhUI7oSDtAveGKl8uKdiOYLZoon",
-	"ZCJFsZmQa6g1FUcuKkac9uuCGqHiDy+gHYOvHDWDOkK5ZGjM0EauvDvOQA2Qb6FDhmtcPfE1aMiCrlZM",
-	"OOuJqYyqUC3XqxcpUb3W4PkXsJF2I5LYIcpbPn6KECfU+uOaVF2uoaBM3Lm2Cz0N3b7RGY6NuSuLRNwO",
-	"upr/guCX0Zw1unwevTVTchnI5uMjoGxGRt+cDRv9Xp17iQvjXJDj6WacU5dV3Y2WJfvN29ebhZtSdqvu",
-	"rMhFpUFBKVBqbrdBeM8l3zZrGtw+iG3ujuw2XO8x2veS9qjYVvqdN8mBZez7BlcDpWB0ejCLelNAwtpt",
-	"v6VDBRoOcmmh38mr4Af+4Fr44FpoNatBVTgaOHYfmw2xUHspYF13Tl5zOYSHT37yf455vjsIOPQ0Ci4D",
-	"r/Ik43ojppYiIt0uSei5+cFv/ptEf4ZDv4vIeJAo40/8xTNnxm1B0RNUuA53l9cmaBNon8LgOiSkOKWt",
-	"kussG0FRUZUieMFcrb3Qn7Z+GXDQ9vvwgWn8Tr0jePB3u0VdyHUXV3Hdq+a8w1z5/NOUDxg7S5Rit+2q",
-	"5sL91zZiNTXTFitW1fj8Aa1YAUy/hDnLtf8PZvfKLX1nb7M3Rz2MgSfsfpel53fr9P03izmuX5N/Rd6/",
-	"wlofvwjrv/RVhcmsVFCNVZXiSWxCUqUgc0mkOCYXBJaSg2lLG2w52lEceGPf/CAN/OGkATj3X1AYUEyX",
-	"y1/qdvxFMmgf5AtCI/b7+Tti/ltY4QfU/8OhPh78L4r7Llf1F0D9Z9LXogdvAUjH3uvXyjN9RS3fv9bV",
-	"FKPoJsGs6eatEdLg02Du4bPgXXBuisR9Mmrz4Tr9Aa+TUS5wyuEkdFW49+XaHfRgf+37zP7KZYJxDtDR",
-	"TJDphmC3rmPynBf2jhFBlZLrqgqxkXNofgTutImWytdnB410Aq0MCBVYEB++G9lhoZcdtnL0c6MDcbrB",
-	"hpSUuKrqkFMGKfZL6iqYuPfd2mlm+A03m2PoGBe8ldAZYimhVjumObwT0w3heT/O33LP2aWEzXrrEOzf",
-	"Pr+OO2TBHvxcoQA7bkZB2KRbD6Rg4Mq5gKL4+K628qZr28D9ct8JCzqYGUO9fYloKOk6U3LZFhn4xb9H",
-	"4Ek96CTRQXJXwlzlIar01RU1hin78P9+Nzz6/PvvBkeff//ToH96e1R9/j//0esaLYgrXANqOMMJlIuD",
-	"VGzZaEHZeys3tLjQmgnzF37DRHcrQxxBeH7Y4oLnu6BruAiyUfLR/iak6VjnsaDr2sq2yjp2OUq8Mq67",
-	"t4Tek3CH7F0gkL8NiQqMAwEoqJiX0NIywBaaio5IRjXrE5plFq365JoL7MGy2KwW6Iq37FzJ1cJ1sfmx",
-	"lAbbWyyputYkl8Bxl4AWx+R1iS1GqXLdWagmk798eUVONKMqW0zgW5AEliMyeXo0HE76ZJLhP08J/gv/",
-	"rbUhiULEfP9okAO4wEGIReMJNLd4enTaJ0+PzibH5FvXn8jCDrb+Q+m0dA8/LxxA/07XuKXZhBf7p7RH",
-	"Zv24M590yYX/PDwM7/xZ23dGZDKXN0wJS1gtiFaK31DDCPaNfKQnfXvwmxWzIJmVUDCPTCCp3347ge1z",
-	"k0QKqSBY21ehWUuV6z7RZbaAQbBZMFmV04Jnk2PytI4zDlWwMU6ELXXMqEG02koLSAFMLVAd3g+qviMQ",
-	"FWjGxZrWFogjMoH+yIhGuGtsA2OhAq2KUtALcGq2DMVxLn/+p6Bm0ugD6vowt5TM9v0505HY99l9JHH4",
-	"3W8YrR/P6eD0NL00+2hzXXxZLnujU4/r+HH42WCQ6ki671wc2fctmDMpNM+ZYvkIWbySYrMMnXnCg492",
-	"HA9QDksmfTzUpaHgjoJjwnmkcGiNSIyYvQuBXWfo5PH5UdsO8OxhqAIIt1KNoLFUwQ3POBWPNNFFOe9b",
-	"/ag4zugjaOfpRK4VU9rKesAj7GqBRVCxqdLcwvV/ApyhKzhWdFrIIyVzxecl+0cbV8YV/3LUEhsi1UVY",
-	"6E7pMQtbsisQYdVWA3MfJjoYVGGiqX2UqxxCRzUXWf2UuzXuTJfckQRE0enmSUBVbkAwn1SXtkFGXAkB",
-	"L/q2wV0qU1umb9Vdjdvr+11BFb36qFu9uq0SZMc4uqEK6hfawYJQ/MbKpvpSKvMiHj/x+9/ClIkfX8Iq",
-	"LsIiEoCb2I+TUayVODWK6giIT8iEhucYVQWvBZZX4LTDtaWl2BuSBKJ7iersboD6xo78DAdJ/XRhB35A",
-	"f9f9PFL7wo0/hBo/ZKhxM8x4r88oGCBOMAlvX38TTynlzGXgTSFOqpb9zIUjrNBM1CrGIyLY2pHdj/wQ",
-	"Q+zP6uY9Js+ly+agS8fcrxlbEQoNakeE6mvoHQj39J2YADFFaau6ub6JoWvy9wTNA2AFRNYEf1U9UCPE",
-	"Dm1QXQwxpgv23Va4JrRYY08optgxeS1DFmHBZobY+aWKO0L23wlIY5SzUIgw+LNcyTSwaWD0tbfbZAv5",
-	"/7L3rctt5Miar4LgboTt6eJVki9UTMyq3bJHvrXbUnefbtNHBFkgCbMIVANVotgOR8yDnN2fG+fEPsHu",
-	"/jvzJvMkJ5AJ1IWs4kWkLXuaMdNhkSxUoQBkIjOR+X3GO7PcuxrHEP3F6XHKIzmUzJbBmO14gI1dvoy5",
-	"AfJRRRKPzuylillChUACg2dpoOKxXQxfRRUj8EREUjG/ZN82k5UEwNxZCg5k8Z7eaK7c03e1l39VUZe9",
-	"g7l3MPcO5t7B3DuYn6CQ3AymVfT1x9Wm0faJTfb2QwUo05NoMBbdOJ4faQtH3q2HCrdpllrCmwv1h1gn",
-	"bh+d8wwqbPZMn72X/JfWaNSb+EF/9uxRZSNfAQ2PVfyww33Z9s58BjuecI4eBFu5EB+sJfKx/gHD5Ssq",
-	"GzjaBHDkhpzOmuBlPQaxDDTV3LH+i9OnZ+dcDOQdB42GLK2gJdpER3TItEd8fsVtvN9nPePle2TCWMTF",
-	"UHuLDIx4WmATzx1WiGMcKy6xuFHN4OCVFAxo029KhbC+FH2HrFBLfO6KV7Fs/OZ+pxd0WHZfe1kdroE7",
-	"HmBCQP7GxsTGpeQTsI2zvpTNyvBxn8A77VNOb624ZC5ZYeeJpefWIVnDu8PjP5d/WqJF6ijaS5PtTds7",
-	"xlKLFZyyKhkPR6harPmK53+JEkk0jQZVUxzBcHz7EBTEXhAdQaKRxLwB41PTiRRDOKGskdNJGM3Mg4yL",
-	"nX+gSzbqMaNh9LgMqu1brMBC/3tnfH3Whk8t/dQsdAg00jQzxgOMqjG6qw3z/8Rg+lBh5pcnQOlo1gbG",
-	"LAfmtq8Vm/C//7tiJGD9KFZQP2aRGApuqKHErJ0+1H1no+S5y7fLioexXGZS2OW1V0m3hRPrpFe7Vf8V",
-	"6SZrHK9A5HZbYwLG7WUomCIJ/3o2o0r4mF1lFBAkw6+BbMOD4CfXkS8naPdup/rry3OFtjsXsRO2TDMl",
-	"i2uvm25bN12l4vU1aScZseWAtgncYeI3EYm2UI8v8bxGVHtEBn6imI7TowrTeD70eGdnptFP8Eo7BKfq",
-	"adMGdXgjBe5rVRtH1WbromlPAqqNw3ajgVGZOVPKR1smbQRwejjI1mZqCd9ZTFjoyQZMKeoMSRv2qxIb",
-	"xwOTqpXYUoQZe0tcSU6YMNfz6O//4a7+aMyzma60m82mV8GZr7QfPjKLD1FFWjBaIAoVOlSM+ZeRNAYX",
-	"jyLAnqk8aKD9NUytvHPglJo3875j8TX/+79P8maeQ+0reFk5gBxc8rjabHrkRJCTPux4dMJscfe3SlK/",
-	"T7Xpivm14PX9mIRKvmcR8RkJJLd3eyE5mUifDzgVEQkofKFjZf5U1Ofmp0FsJcqBaB20ml4lVoGZvygK",
-	"dbten06nNRmrPi7VWp/W8RBD15lAEaofHtab9YePKl5lxiigFT7cbgcwy3ip6odlvtf7t673rbr58pQ+",
-	"cgCUKvdzpq6YqsKBL17qYnwqFtran0JOjbqXitBBxBTpvqA6qp6ay6tn33WXnuzbKJrZNXoBQ1YD7mMq",
-	"rwzpbzGrFQBvKUYnp9jzjQ1VqiNoevZd2YFw+qLJQeUxmdAZAvuGYBDmTgreggnoatDfrXn4Z3ePVTiz",
-	"QNl3htcepcdPVCkAu1ptHkfsOsJ5rmJScW4Xq3C/TR4cNKvNxmGrI+C6tpndSyZ+i1nM/I7waUTb5EOn",
-	"wv1OpW0u/NgRHVGUUJ4cahTDpeKc7cPuW+uXJ0jmESWDmpXLjKaBj6si7+w6lGoVPV+fCiMAvpyKQFIo",
-	"jNOEkulIBu48kkeagF+lE9CViKmJJrEwkp+IfRKoh4IhXuKPntpe7c5Kw76hK6ivKu3KL7/88kv15cvq",
-	"d985yxJ5ERRDTgQB2meuphArmdK0PoW2qzNWjqEd1ADaU1uuie90hlUGGdg6SLoQPna8Ul/4JQ4C2kuL",
-	"O0KqfosBVe3s1cVBi3x3cnGaZmCAEWl0AiaSwBIwr5o8Ib3Bu6Qz7rhGyakxAO8/NErIzFul/fbddgYK",
-	"zuEyE8Wtvb1O2B0aBEskx6kB982amqD+Af/4uNTr62FZYZ5mHKptbR5awOgVg4i5kYgBD1gbk3d0ra+v",
-	"up77gGuzS+5Kd6JnBezk9RmhJOCC3YOsE7zcruBujZzBgRumo2mbrmZeJlPGB9g4/HdrWljtZFzK859A",
-	"Sb3Gm1mfM3kNLB+yw9HtiIDryDGmY0WQkTibydc2Ro29kUd8OkP7xYimMX50RI2CNl9dnL08Pb84efna",
-	"tPjx4rGXnhzm1A4cK2ry6scXL47Npaa3+HpUEAaaqs+CoIY/aPLjxZPqw2Nyet1nQXLaAImM8DZQOwZ9",
-	"7/bk5M9Gk3Rrxo/CFzRPE9JmYowsf1RfBvFEaBJJWSMXRh20bSVnRN38vE6AHWFIqaA+tcre/HweMjpm",
-	"6o4mIVMAdQmJGiETKSJkrU/tEW0UKd6Lzfo6BsC8/BQUZRo+ZXaTWLQC92WJ+7LEfVnivixxnzW6zxrd",
-	"Z43us0b3ZYlfR1ni99YyD4BVq8eGPAGu6s0iF0M0262XHnCj2TsWcqqd/8HA+AWzOGUlMJu8kGuaJj05",
-	"WWmafLp8vSvh12hI+yNWSzz+bNTu9cmbZvFw97ig8B4LY517wHXVxRyyt3UxPtJJc4g7lY9LI30eRhgh",
-	"opIPLHqpme9ZS8VDY6Mjktt7h4de04MH3SCiaKZ653mIPwqbarE/OrmFMMZ3NsIIrq5z7zYJZKxwBpMA",
-	"hEey4QcAG8rGF/I6MWnlFCHwmCXaIulonoZhid2yUAXw0avUB4z5y3MU4Yok1ILUKR7pxc7bt2hHmoth",
-	"wFyIxu422kvNBLRR0RFhkNMMnhMFJmnFcK+IQ2PMuSRHKI0bsugJKztafwLd313A1v4FVu5csBL8uuSw",
-	"+CSTdQ7nvhcy1iRg2h75anvmaxaH27LKU3q2i3maQVgW8cQ53sc7dxfvHNhl55QEfl4V64Sr6h/MP+Vx",
-	"zsdpZYOVJfCYM8l04Hq/OT8nrVqD3O3WlNbdex45ieTEfKSRnHQhevns/PtXxCwO8zUEPO+B0XkqhgHX",
-	"YJc/UUz0RzVySvsjx2hq2TWNKDgp5T4RENxM6p7NugLZbXcERkm75C4Ngnuecd5g561CVMB8hoBQdT58",
-	"1CV3M84HnMpGktCEXLo3gxgU3BHVSXXO1IXghdMvVeMWuBAvPLsKAQ5y19jVLhHqHkY0ui4gYuuyf8t3",
-	"hlo9RQZc+PpejbxK1FREx0w40x3MdDkgATNmuT5OFgea/gC4NhXE0kpiKXPIgsCeZfXkFaulnhBOejb5",
-	"uyNsEcIVS0uvrSNG9AjSuOF5NXKixzbgejaoGiuwCmYgusFng+pLyDhhfvXclqBDxqYZ8sAnB41DTOPM",
-	"xIQxNCPYtCQQahbWqjDomTt6dx7hHIi6qpRF6SDes576e2HvvRR0xE6nVEngKhsXO06r681opssD3ILP",
-	"GpDaxML3ivZryIVwsw2HtCI5N8TKlmMSO3vTmyMgO2gc5t/2YhR7pPmQPIsFMVsXcZsWefrywo0AWrnp",
-	"ECwst6XRpO2qE426++Z6jjGr0okbjYP+X64ngZP8P3cqzVqjUyFM9KXPxfDPnQp4a53KX+Bqhm1g/q8n",
-	"gdB/7kCqlc20mh7UpBrWW43GUd2o2g4+g9VqNWwI6h2/W+G9ZLtvGn1T6BbZfqNv5HK+zJUg76Yv9op6",
-	"s9bsVDzSQevFNHj77uMGfVBa73IEldaZJi3TZH6olNZrjFSpMXNT/8ur5ISjKO+ACWvwArRmRkrsrggo",
-	"nIA3eoyBjDQ5fjPBWfLaO6pWM33Nv+/eubwllmHqlu36BuOKnfUiNTQwmGi2c2MKegQsQDP5YPMVOZVK",
-	"62Kn0vZyLZeytcSnjPqjaiCHyx1Lm5OdgPJAM0zwy6TsrEOR/MS0fGGe96VDvzhMnWXUMgATToNLx66y",
-	"E4oZGKKEVmZ55+wUmO7BHOS7lz9N/yZgQ665GMhSWDZzi40MgPWGzpIOpR1bsximqJO2oKYwvBnH8Msn",
-	"w1DY0vXHlb/c/TdyBeK4jwHsJgaQGdJNQQdGjAbR6PfyPCfYzjW4YwkseKikUQWQEmn3e+OlBsExoXqs",
-	"cwfpiEkWGA/bNAmV7LFi1sW/Qle2jp4ldFByvD5shn12wZI9i6DzN12sG66im60G1o+RLNZIb6ZUnc7S",
-	"nDQ3Z/gy6TLRMx2xSck6EVJYgP33sre8BMpckE90lwPis35AcZaLt8pn5rafjiPfgmouIyNemPAnCc4c",
-	"I0cNB3GJlkrWNDH3Rw7m97JndbUfByzzePx5JGMVGO2e/dKnPECQz5Sfnk+YjKNLDTVDutI+uN9obBeK",
-	"fSZ7y1QxTOpeCe8uEPsel7OTLfi4SgObi+of3svecqCX97KXJpnjOkfoR1jShQr1GazL3dJg/xNI1AbC",
-	"s0Rw9t7r7YGv4PJYW8o29cKeyd4rsybRfUzls45E7B9ufLsV/H0UYE1tgs572auRxyBdFhAVYuHyiinF",
-	"fStN72XvjvbImAGjy5jNiorFqDKa4E0sNsdb8tkklBET/dlzNrMpHDCZ30p/Vj6J7hLOLGG/efjHm5A8",
-	"vYnFnt9pTzZfGs2KxSbqIEcZNWaz5RatuaDouNMme0tJ0tMwdh2aJ0FuIYN05ys5Zj4eTJobQZKzZsGV",
-	"PbcTMiJjFkaOkg0L94keyWmJqfzc9HeHWCBLgT0w4c1d0zNjbZSMDDXEOMzLamiKqEdF6B+MscKAR0B1",
-	"dBlr+2hsb00An+pRT1IFB3mKDfh1pV0J2fVl69fo/tUPjwbw/jCymcZ5Zb+VvfyczZbZy7Bk9vby7uzl",
-	"k9dnOKip+FKMMhYLMPUnHF60eB99CYU/FDZCkLz0JBHcUijV4BOWEI5xjRJ3TCgZUT2yaIZcg2wW0OGD",
-	"QJi9cGEnXF8Gs+JjJO9BQappgUDM2zTrreikx3b6cGnnI+qLO3Nzsze6NV2CvOFZDXF5PzjoXfzWGL96",
-	"qP9lejh704yfPZg8PhqdtsKTR/7Twa/y+adXQuvOzis2BcOqVN184UbP3obZXhmihBIqnDbcUBk6W6b+",
-	"YcxmlxxzuXwWsIgVEFAI3yrIpELdlVChUgTrpceGsXDRBo9IYY/ENKBhwA9ckGgqifWsa+QE7hlZCFgr",
-	"H4QGRh5mKc14AQ+sudJp1G1Mm38GgybX74O03zfTLl+1avlnPX43k31zYV+V4OYyrOzdl55Ilq3ngoN4",
-	"1CxLj+JXHlAaPTVhkeL9crfrJf4O5eRKTlg0YrG+QyJ2DendE1oMJm2bVdaDggkDyufym/4bufjl9SkZ",
-	"ysuhVDKOuGCaDGk8ZB2R//KwdZMqDffee99hawl6yq/S8VzzGCsNtsuQCRrymts/SrNBvg+ZMEKU+SVT",
-	"Om+2QcjcfHb+/avCJflYikjRfrT1tmZ7XGlXDmqN2kFe+1PfBwZ3GrxWpgsRN09B0bQLUyKqXBkRgOvm",
-	"Zznd/LxLpuRUFBaQrS1N5mjD09C0yHKZLsPqdxvPnS8IhoTyAZ3wYOZSpnQBNIRFo5gUx4ReZ/rxpeca",
-	"TdLxEHIBO0EOLFnYmtWJ/VgpLBnfGDxhkp+YkKpo5hKuMSCgoqSE2BYn5DfSF7zHFA1KsnfghjvIMHL9",
-	"HEhFFPe5GOqkTjtU8oqL+VyoH8rqkN3l5b1at1M4W2mxFMl0DiKhyDTBzEUIHSAVDDEW5eJX2UrjBdiJ",
-	"UrSJvpxM6ALIxEWmQ4DFZacO/BBAl0/CtlBQMNd9I1+2y9g7BxQhZE/6s0T+zEUu9AvwH4AN4Z5rGiKK",
-	"va29gKr0qSR0SmfHLlPXfGFLMzCTHyPBkFYzjJnWUGGWn9JVddS/fRm8O04crcSiXru0fXyTeQeYjEvN",
-	"mFgKKQ0nXq79a9oLIJ9vQofsElBHc14W/E6yT8nr0cs8UOmCks2q8/pcTU8d9Wo0S0rtUuEfpOFlLKcH",
-	"FOzW0eFR00tFzoolCklyl79KIdXf/6P6kqk+h2KFzN10EA8LK+k/deleup8sC4Nnd7+9RbubaHiY28md",
-	"OZL9dpVpm13EH8wKWp5PgrsL7nt2pxnxMAUuzAFxsJkroWW+5xI4MvAhVsUeNRqERmQidbGfli6v26D+",
-	"ycaKbkVdZYYZXpkJ39J64O8B7bFgXs+Ql6/BAliqMNbRUNvoozwDSbNZbRwllCJ/NB2cCIJNggL3Yg3F",
-	"vLkOXs5AFWaFac9D9QdNhcqtgk23jTWKesBILvRMp4pHzMGI2ZJiptfCAsoHF0HS1q3yaZRV+cBBw+9L",
-	"6thZf6wTAMeeAzTikSYTPsR9Sjs4SiQ5psawHzPMXrfk2ghyuyKT/Y27aPtDDei2nRvQBu0KtSn5XJAm",
-	"mejsaTG+mOnSOKVwSRLiYYjWV0TpWxRooDfuXp8+anSEMr/doAlJ+lII1o8QxLJ4yIAAJzdmQkaXuxw3",
-	"o1rhflicj10lms7IdDT7JBUAbjXjWR8c4PWpMG60Bfgabx7/comQhaL2JhY6h9EYsXC+bi6hahdUKYvj",
-	"HUBWiGUYL453vYm/gkCXGZy5ijpyF6HkPWJNKUAK7DOtPWJh8z0zK30WAN2Hsh+Yfw8DZQNiQXEtEGab",
-	"dF07d2W3Rk5s8ASBh3UCXkFkHLVJt2qf2cXkmOR95rH9AbKX0SzyJcy2mf72h8zyMn5EUvh3RYMY8rgt",
-	"DQAsS+hsvtGJmGVeZLFh8kLmDhaob+4OQQCAP6Y/aXP3drBCNweCLdhZjBAMZdV++SYWrmDR/ADRqKpm",
-	"ZhSjNJNm9Yp4L3tzsBMLie9FvU9T4hcxbA/Wjd5BR7IYHtzWEhT1KJfqX9wpaLujbqUR2IgOIRreHbNZ",
-	"G6a3u8A/4RFp7FLjGUHFO6R8PWcWedo0vqBD3c3FzzN8Fa60oF1QVlDGX0GHK+krDs0iyqIi/2u709Hv",
-	"vrlLvnF/3vtT+22nozud83d/KkBGzrJdNBfZLtZYX1CvG20C7Zy0qGxida3RlR7tjwc8CJYeQ/u+v3Zh",
-	"rLvhptWxS/pqU0IsekI0ohhhvzEgZJKGMojmcFtvCAi50FOHnrKqr4/W7iuevGze2S+j6PhNvDRaCbbK",
-	"Pky5mzDlpuwqKypejFGTqXmxZW1mdfrO7slyEmgWoAHfRbAvOEnyWciEz0TfHigBrj/c6Y5Of+SYd9+B",
-	"RHvq++YBsQiMI4eGsb0zsqFr2Sbdbxa3wUIU/qTCZfflNTuq0/MqEyl4JNUl/pj0f66ET4YgxgV3wL4s",
-	"VPqByNl6OzPjyOFitHQgEdhnbXZhFZ27OUhTlfPAQDM6hwr0Yeu+J/NeaVeGSsZhG9ts3fM1kqz35U/7",
-	"1OHtVPJLY7NwGvDfmfOnrA5dT0fn6qHMdfUPCD2y/OhIpcnBGr37HIvLjEzSfvnFAbL4Vk6A1rYnlkfe",
-	"VbwPuf+BQ+44/ZuYQBut8zexOPvO1h7nZLKOgZHNC5DdHcuMscdwX40CPKUAMBChfw2nwSxwP2L8QBId",
-	"yRADmEYXcE26SfCqS2IR8YBws2KhMMBc4goD0hjX6tIA7Baqiv3WucXW+ZXUwcB0byJf5dvXKlrXE8zc",
-	"9QglIR0y53+oWNzRlk8yT8ztWWpXKvBny6WhCCXos9Y6oiN+BsBbXHZtssA72vWyfJUJerlLuRAYyUJq",
-	"nhENQ2Z5jfQiCS3mnXW53+0IW93o+oVbMfwMX3WN3BmZNt57jZw7xmhAlOQ+0UgXPs9aa8R8KIkUCVlK",
-	"ILUmUnWEYiGzISYIJOPbESZ8ncD2gtSPqD5GJvL0bg5QT7F5sNdW47DIvbJx/5vS3X7m4L+bH6TsGEKA",
-	"RRGeZ5FqNg5LSHWWRI24iO4fVjK8OiWkOpvw/77bMfSSy2RZVoNFo4hNwuRSn0Y0W3WFYxOwK7PTVSyS",
-	"34RpDbTqRh0QR8xr9gVEylsbbc8OWJbed8uUORhLG3/y1uEa/rw8w60iY/MilU8CSUhOBeXBtlHlwdYN",
-	"N9wbnbcF2CoVGSDhMc1uUiSQw9sxRRWL1Gz3lmgChCPYNHUzkd4LkHDsQah1iOzq9Rz3cwYaSyrL9tU1",
-	"G47jJu96WHOQjyv63IeUcjhAtMKQXIFbaS+Q/bGRCTiwT1qEVOsaee3OTzxipsIjoeJS8cjW2PIJIxB2",
-	"ynCsWoNDBr4DDp0vi43U7LZjitmRS4JY6+ZAYP83COXt9Gkf9+G2fbht96o4UrMbOygZNLsloEPJVfkM",
-	"GhoxjxgjhUS8P0YjHwx487E4V+Y8ed4Oyzxo1B9dxqHL0bMRq0zhe1/BqzTIn/B/C/Txp4AkMJKxMt6A",
-	"UYLmb/MK72WvMBsC6uvNe86VfRQiAoIhB2Nk5qawnP4dmI0CMoEh4QuBAi9/h/yWysmEKd6n9QuppIjk",
-	"luahm4VlJ5TpytgfU+4OW0hn1n+S3pZ8t6qaIrmy/sH9uTwo7q7KRsZBahFA7DoiAyg85RPmmNr92ALl",
-	"m6uXSPNTlghziSwvHyjX+DwCZbQ34m8rcqzTWdxsRW5qBboZz8BYFi1oY9RvbsTP3XyFLW9hKoll1U/F",
-	"RMaB7yXZqSgRVi8DCXUkw9DY9kZAkJvBOAYTKmIalAjKm1hkBGUHhvPegPwnDzojgKRblHcgO5MIOd1A",
-	"QouNvKyUQc7vJ5OzJ0pOTJedOZVI2IArpgG9CUjPoMxYMbD0agSkE4I8qdAJ5gj1XAioBE52vxt93buR",
-	"mcObbUfrLHYZfrK1/j0ejHONdftwdOBY45J1r3HjERIiSFTMyEQqBoJgPiQiAHUKPHIp+Xg+UbTiZbhf",
-	"8F/5gpfhp1rv1tcs8Qx+dvQbyer0ub8Oh5RbNBdw+y/n1OvdZ0Agtp56rXHYhMxlv9J+4FXGXJjBcQPp",
-	"Z4+FMC6w6WFQsh5KYgnJoy4Hxu8vBedztWJJAcpWEQMz48uiBbjg9mrklkILOWsxstL5+b05IIQtVTtP",
-	"uPC1hXDgAkl8HeetJr0ZEfGkx5TnAHnCkaKawbW/xTIC4SUTqsbaI92quQjyAaCsjMg4sl6ZjIejYOby",
-	"hjSZMCoi49IBEo5pZpy6Cdc6ZEHkkHWo6Ag26TEfUYOY8EPJhcXrEQM+jGFP783gfsYyjaRs40sopuMg",
-	"wiKfQaydf9jVbEJFxPtdzN9Oax5tz7SskW9hOOTAcgAbo8A8c2BWYQYpCDI5quQVjJBuky7QNnuk28d/",
-	"HhP4N823BPrex9WWRx5XD+qPq4ddz53/W2xVd9HhYbVZRxZoqfDGxLJSS0V8PoQDLEQGwhbNZrdGfgbf",
-	"V8eYHAKE0l3SY5r7DLGJ8pBIpvcnBBILkrwrnG97cw8TV8x97mgLmgR08h4STM/jf0CtGEeo+iy1F7nb",
-	"Zde0H3XveTajBHBB3Eu70ayS17i82qTbqfQVn3BBAyDT7lTMiP7n/yGPpc8I/sQC8p//33z9j7/92z/+",
-	"9r//8bf/iR/+F3z4N/zwf+HD/+vC7V+wQeRKHGGtmkXbqVC7rPEhVTuNZrGCKwRv4OYfBy2ImBI04lfQ",
-	"V+M/UTXRZrSGsdBdO7Lu/ZIJgSl0E4JYUFjW6moLgOw5koTj4nqcB7wK+JBGMfhqDnxlDNMgB4VgWN68",
-	"jCJ3dkDFWC8shUVzFnrzra0LWFr/79iqAynHCVc1soTnKRhFwIVLA1rORL1WkX+zsRY1db6z3dGsp7jf",
-	"bRvFYQG5hO8RPkiTDwu1yzHpBuya92mQa2sE5TijWNpZhVTAw42PL3n1ifTz5VXJTpS2YyKemD0k+cL2",
-	"yrSznQB2o1UD8Vc5JRPj6KAEZ/B4ks62GiU852A2FvbTNJnQa8w8atr5sZ+K85BKepXdRlxunT0Nj0Yy",
-	"1igCFA/LUTcXvULJG8jBYL4iNXmFuTdorE6lKsjv6rlNxCKBgipYu9LSXp/rX7ZctFl99O5to/ro3YeG",
-	"1/pYTT//5b+vXSuIPcS0BVv+jUWwIAH+3LJ9I2c0ONGaiegpv2KicpPa6fuHm3XODZ9pUwqyiICZT+UV",
-	"U2LCRAT7d0n34OHbIy5m9rweG1KRwC32R9Tsn3MSbzpYVlmJDXJ9SgTcttNMGNfy3Wa9y6Buud7NGFVz",
-	"8t0qyS80l84PFIpAq5UX6oeNIqHY2v0DgyE5dx3QPsM0XTdgCGBhxQS8RPA72wdpoT/IVxak420yhOYv",
-	"eMX2W2MmD+Lff58lD8sUmyYKNVu2JiRZaZZWvIqxOh1SiFeJZESDSnt9Vjncf9+AHVvk4v3sTNZBGnvf",
-	"nwhvFf1B+8uVQia+GrpQKw+CmdBSrUjawGsKUjYwArBWuoZ9zg7jK5nkjFJCBBuhqDw4QFcE3JOFpA17",
-	"lifYNM3MSFK9lcMxnaacjkZjqCsapNSLRx4yc7XfVnK3MRNgQzuhDAI0H8tSPtKWOOQu4aPkFY9+rWRy",
-	"PSws9jwn5P0tOVZx4pbmd9ip3cvyDrM7EnFJ5Rm/WVOg6x/wjxVZHXDNQk7HemL9lFmpvtmxATTdHxrc",
-	"ds6Gm8FN1tnGET64Zy6+l1+kdaeaStaqca8GVGVEA4z+vpwwAElApxbYzTQppBhMFqs9EtgBxGqys1Sb",
-	"jcNWZUON6o4mSogL3MHFXjBupSLBCcYd7abiM0qIVwnjoowjZvONsEfHxOzjRDEoCOBRO03FY8aXwAha",
-	"jw15Bq/OVf25Yhh7TJxyY7nT4p7NBEYuLcvo6X6kQ8oFAJFknsQFCZUcKqY18SUmWRBwb5JD6oLT5wKx",
-	"vGE6/xbWTVYWV8Fa/KG3tn3afJH/FQFLhJHDLfRG/ih+fn+0csZukHoyp1kKE09O7e11ZoddN3kRZH1q",
-	"GUfNjqxJJNsuTUXFQntEUa6ZJjRgKtIemcgrllVlNXLYeES4IyftMTiCsX2CACkEgiYSwHkXlIjr/VJr",
-	"dMdMe6WOZYwdSx2wRq3ROPQqqabUEFMuP/YH73DZw+fzAixm4CVSPr9951IFYNWtlSwAMSOBb1TghC6m",
-	"AGymXy+Mq7vkvH+fTPo1KDonZomSm88k3UK/qVhUHWN5GblnGmsAtExt0/yMkdKboYYAYwWNE1cE7LiQ",
-	"ne2CgBzUFiksKpMnUg2dUfImFkjduRJHfIGMEKPZ89qhKGY9TuiWV8ODP/gMrDfrqD8kJi5+x83SlDaB",
-	"QVxC+Oks1SgNL6uhjCInwnsf6rOqChSijAchB5vHGhKN4ZXzGBqdAafakPOSCQ84cUf7Iw/OnSfztVRX",
-	"aVqtBKOnsG45jWTjcvzyATucWtxOO91YGxV3CmbNnUNyYeGRCrpXyvcGXMO3qSXXyPP8NPpyWyzZ52y2",
-	"Ak4WpmevNm8xA9O5kMlk3HZ49qYlPuv4ngsFPqjAuU49QC9R8QVVPswHmHTTFPQ71KB6xrzLxr6mmOkH",
-	"qFMI0oSPPM4HtaDd0Hi0DsuJR86VL6sW2p+BfPWVQjc0TEpk5UYVQuuIytL6oIzds+PqoP0C/9org3a5",
-	"vtetCML1uFgPRE7TSFj24GHMw5D5UKbpkLmYtcWdftd0wggmNMGZBGAlrUg5+SNWGO0DlbupVUpX0L5i",
-	"6WuwlxfqlT6PsWyzOcsjl6eu6sRea9P2LR6hzbWf23j5UHwfR4u7bjHeoUM2TEty7M5/03X5z5VgVcYf",
-	"x4eCSBhlt2Qo6o1lDHFe2c63QEQ3pYCEK8nYOBvTkSRUj7VHRuB6MCCq06YPxvGwwLbG4yARHdsDMnsc",
-	"brbAkqQWl3K/3a5iVAwTkb0CpMMGpM0OYH6x/LTXIVdMZyCx7MaAgaKEd1CPepIqpDFaCOdNWDSSqPWx",
-	"meR+v/JuA70ML23tyrKsRByYz8Lh+GWsZmBDxDW26You9je+RQeapnprzMIIc0P6Uo65RZjENgB/LiwB",
-	"pAdGW8hkGEANBCU9JaeaqRp5reRQ0Yk2etvWg7EZeumAEO2WfIamb1E3noltckUwHhey68vWr9H9qx8e",
-	"DS7vBwe9i98a41cP9b9MD2dvmvGzB5PHR6PTVnjyyH86+FU+3+DYE3q4EV3KXl6dIsswT5yzqPoYFlrZ",
-	"cSA0uqPtcqwtxxL+sm20PYblJ9nfuYXZpYKcvD4juIA3UI4ZG68O677M9T1nSXExqjqz85uP34dMnH1H",
-	"HiNBLwHadt+Vb+fMBU2Aav84TaXp0f7Y3Keb60O9T4PA/NRd1I6gtBMVuaIC1hiOiF2PPjePjoE0IBpl",
-	"igBN5/IHNPWY1y1XWtH5jGJRrMRlJCtLS2AzpYH1u2//td7pdDrvan+6V1gNOO83HyBg2ZxOwAF3I5xX",
-	"Ji+kU5ZFqsS1uaMd2/enUSZfqCd2tI7Cem3H6GRKZ59WWM0sum0sO51byG0iM0tiVyAOmcUAJkpOphPs",
-	"g7702YIEs2uHMDaA+on0HSI5ZqJG5i0qQNe2ApqkqiTZs+A2UOPbDYVURWRTj6WRyIitK++2u8n7GXWj",
-	"PaMCeizpfZ7NoXIeBtfB99+yX3/44ZfeL+f3f74+752dlFWGzpeC5+hjH91f44jY9jJRPWQIZL550c53",
-	"kQ4afPBeB/74/ZIKX7YdAezPo1l+8BQDjI65rsDKvPSZ4KysXp4pJdV2nblw4VBX/ZDvBRzlMi1j1WdE",
-	"TgVTBHuUdSqX9e4y+7jynjZurqinibQZF7jKBRYlr6uzT8p2qa/W/tvvDCU7w2M5YWgIOXadHe4NemXg",
-	"jgGktwusQSZTyJSWgtzt6rj3nvWjLnI0iNlixwgfkC7XOmaqa9lH0Mi7ZxlgKbi/d7tjNrvkfvcenNXB",
-	"MzvCGYY8GnFBoqkkNlrvWYYMBCXRJJKyRr4XCfOCuZRr4l6/Rs7lhPWkjxECHfEgwDNEomSAiDnWEfey",
-	"USmbTFmAs3Iq/HM3gCt2HUj5cWN2R7cTJsWCwTJ7dAGjeaV1+LD18NGD+81y8mw7FaXK6ujoZslKyGjR",
-	"Y8NYJJnoCx2fg06IolC36/VADrmo2e9rUpVBx+DyqOwSL2ah6yn/vPWClrKWM8bWZi3HhbsRYfn2OAvC",
-	"Z36lfbA+j5FpkKzYghhEiuAC+9KUKbavaN5B0rjwgbvGaVujoLTVRevqbOpPuFgSdwdVZzQWgIbkwbqs",
-	"aWGPnt0CyAB/YYAM+bgRVQaikdQozys5hioXW/7GBeFleJaluvATHDTv1etevX5a9ZrhvcNYSKVdaT5q",
-	"1Rq1Vu1BxauApb487yDg8KjKS/k7DwJaP6o1MB1BwfcWtCYbnk5v9egC7mNvVZQc2+/3iwcQp3r5GrEj",
-	"mo+HQ2gvJSr06f/IN5oPixtzlRWOwcGhQ061IjMnX9vlJPyombLaZjkoh9vq9nvYDlE5Ei2/ycaV9Tbq",
-	"H+xfjoZ8qeuROXlzTgHZyCdYYrevm1qQeD4JId0+1+W2DKnMKdlmltNSB+3Md/U5BXB/6ypec6OQRqMF",
-	"NEDcvMrr21ZuZiA+NrHrQ3kpELCMarT+plKNmbIfMAqmE/RRPeVRf8S085UTVGPPsrg4wIPpmqzHEKV1",
-	"JMfgMQN4FOSqG48CcEkQsATjq2W0x2bg/I7o4tt2rT3q04gSy4IMIb9n59+/ggLHGZqwQhLu67Y7PQ8D",
-	"2rfZI1IY+2QgFSvy4Z+y6NwBH25nL/RofzwAADII3QDQpv1bhmaXhMJvAKLEaULb4orygPYs3mUSqGWh",
-	"6RACVVwm12ROsIGdM2mXAGA1M5DmlTbAXmVI6dZEDEuguS5t3uMyNrYc9tbHJDfRofDhuoNH9xSjYzBM",
-	"+oHUEBi2X10uksyNWOBfAs18whwsLgcBH44ieEvoI8aQ7e/wjSWXzNwIvrapkCWWyhGAiE3o9WXmGYcp",
-	"ZCobcm1Zim3UWF+GTNmsUbg0VkHG4JpOp7WQqqDWp/W0tRkcK5Q49QG/Yk4X9BiNyrp333RvBNkpZhEi",
-	"9KhZvFP4MzR/H7YOW5D7qZZnw37cIGNhpiM2sdKxBvOx5TtGwc0wHeNq7wBg4824jq3m25txu0G8Mv8Z",
-	"zeizMJAzAF7luZRRmPiVKGtXTLmkz9INyV7jtpkeF1TNIFD8VKYkvMD9Gynajwrz+36yD9q6qts+xDhy",
-	"tQb4YkNZaVeGsllr3YfPil1xfKlKY9BkLf+g4lWSF600as1aY/0UKNfxkmXt7vtHS8/j/VGyMGwGxVpL",
-	"Lz23mLLeSMpxHuHvExQbXUAOKhXWq4CjFxlHmvvMc9E2qsl5RIVPlU9+tv1K8PSTg/wkP1uzvmIRudud",
-	"jjTrX9ZqNWAaiBC/gXWEQ6KFZXzPI2PGQk24JWQY0Sw+TVoeiGAPWA5l02aAEwGZCSJHGE+gEjqMLHAV",
-	"Ay4HqVlHdO2YVrnfJX1jYqHRlFZTIV0YPAdOUbgGKwyk+f4hec6/TWC8CwytN6zP+BWzI7QOnoQ2jpYZ",
-	"Mp6oCejxcWoFAj4pAuaADYlHNTnbfaKHl63nP7/+dvgiOBlc++F16+Ts6DB8/ezh0eDwZ2e243lrarin",
-	"o1Ee7VvvIB97CAwVTEQA1WedVaK56DPSfPSgceyGDilEJ1zEkZnC4VxVePPBw+aDh4eNRmNVx4GFNKKT",
-	"sKz/B601un/OhwKZC8CC9z2S3BcpCaQ/M8vXTKaFTNOhMb3z3b5qes+P5K+D3189Ovr10Y8/xc1TPfhh",
-	"Mvjp1Q8jMf61Fb5/JB+9+u5V/a/18Ozwz6veTbtebZZlsQ1RurFmbIsBH5q/EEm/3Wp8LOM1/ph0AUFz",
-	"w7gXcD1C/b3eDmLFBfq7Vgpta7PXcuVISTDSDjFW46+SnU1fA3RAWBqvy2moray9kgEIcYv6pmh+WUSN",
-	"r1ERkiTLi0woeMlmLRtXwzk11hE/bDS9CrCqVNqVnAmZTHysRNt4ApwaM6vKrsNAKqba8ZzBud4wplts",
-	"sZmc9NtS8nAx9MhUSUQsi6QkMvD37PJfiDH02qj7xLaIJKHESt+mxaqpPvw490Cz/vlzNkO0/A8Z2P13",
-	"6Kurq7INOEkoqjj3tg6Wku1SQQMxRNElcWhex8cjAneaoDWDQZxvaEwwn2gWsH7kTkftxUljgBVfbHp6",
-	"zfoxNrKxJ65IIIeZlmBfLrZ8Jns6i/MJPkgg++NM6C5D2T7fHCrHM82zyArZ4J8DBS8ybyY0YorTgP+O",
-	"2KFygGfvIVURj2yI3d4pjS2VpAraIhMKqcyBsZcyI4+Bp+JewL6WPqf0GZLA0kY8bgdBIwMe8T6nhUP8",
-	"hAufi2ECyp8MCmDyl7xHEhwcSEUGjPlQSMOyTzXfLnsbY+8OOJLCu2y+a6Mziho9ZzPtpQfzLjyKZNRI",
-	"JCaJz32Y4cyQOgjABZBmRgPIs/dJ5oe5DL3MYKC78/Hdx/8KAAD//w==",
+	"7P1rcxs3ljgOfxUUn61yMtOSSEnOhaqt3yp2PPHEdvyzlEntRl4S7AZJRE2AaaBFc1Kqet4+3+J5+Z/P",
+	"kS/2L5wDoNFNNNmUlOtodisWyW5cDg7O/fJTL5WLpRRMaNUb/tSbM5qxAv788pLOzL8ZU2nBl5pL0Rv2",
+	"ns2pmDFFVnMmiJ4zUjAlyyJlJJNMHZKXmnBFVoxeD4kUjExlQWiek1RmXMzUYS/psQ90scxZb9j77uiq",
+	"d3LV6yU9lc7Zgprp9HppflK64GLWu71Nei8ztlhKzUS6fseWOV2zbHNdY12UbEz4FBYVvHLwNVuTFVVE",
+	"MSbIhE1lwQgVGS6+FGa55k9Gi5yzwiy6tkgzbmR9EylzRgUs8JVMKS6juarv5qxgfiZZwJ8Tml5PeZ4T",
+	"3gDHUVEKddQffP7pZ6eD9OCY9vsHn1JKDz7r9/sH/ep/gx0Qe0c1e8UXXMdWROGEcjbVQ1KQgv1YMqVV",
+	"gjAhiqVSZIqUQvMcTk4CSBeE4k4M9GaUi/rSr3oZm9Iy11e9s+I/B4PP+mf6Pzsv863MebreXOxXckUW",
+	"VKz9KslHP35sF7GgazJhhAtCieYLRj5aJW71H7cv7sf/HBz3+2er//ykv2t1TBfr86lmxebCLiyUtCQr",
+	"ynVtuuPIsFxoNmMFjPvdd9+dl3rOhOYp1Sy+ay2JomuymktC1XUDT75gtGDF1uXfJr0lLeiCaXubz5Vi",
+	"+g1dROY7F4SaX58oIuiijv29KdPpfJRTzZQeTXieq17S4+a1JdXzXtITMGYPRuglPXNSvDA3tHlxFvTD",
+	"KyZmet4bfnKSRAD+hb0XL59H1uhvzRNFeFZfY+PGZFkWvTGRVbtBRzzruvZBvx9b/DNZiuh1YwZdzXmm",
+	"5gkgAFyzhTL3ylyvJZ0xlRA9l4o58jROy0LJYky0lEMy1lLTfAwXFP8epXS5ZNn4kHzH9VyWmnA9JEJG",
+	"CBds+seSFetq17CS3g6i9gyWsLmjyzkjY8E+6JFbJBII2IjdQP142Prv6uUPkqfiH2W6/vvnvZZV4YQt",
+	"YH8aB3tA6L9m6xjeaPZBmyWuZVkQuTJMi2pAdEP3uXK05YwUbMkMcdRIC6XI18DCLJNQmhaaNVDvafop",
+	"PZ4O2AHcE7cz5KLV1hrsqG2Px2aPCy48qkV3PH0jBXtNzXTRwzF8G5BLeJ5GhVqxIjEMSLEbVtCcKGbo",
+	"g2YZmaxJKhcLqs5IKVJg71kCJ4qvmb2f9E/bOHd8w9MDs8oDXGbLdk+OP/3ks9gW/y4nLZSK/CAnW8gU",
+	"0KfRD3ISv+34wz0o1Cuq9Jc3TOgYiTKw55m7DTlVmjDzLAgeZ/Cl0gWjCzKTTBEpCDXMhTTYR2/QPz1u",
+	"g6tZwAGs4ODl8za4fnIaXXtcHvAsFokS1WQhVX1FT/vxC5vDiOEiLJvFVxb0A1+UC3t1F1zgpwqpQ6b4",
+	"plxMYoz2nEyQ5gt4IAF+L9YkpYoZUOdMGw5Xh+Czg0ELvcdRupP6GCDflSLOoYpS7GZObeJcZLFFKe7P",
+	"ly7SOcvKnLVdKGV/33mr5rIs8nV8pW6Q+92uC5aztE2O5ukcpRQ1ROKdkBXPs5QWmUrIeFbIcjmElY4T",
+	"Mv4rteyS/nXsVRBtRd9yae+hLEgmVwI/JWR8bF4zT+uVJEbPKFRiaOOEC6STVGSGiCZESA3jL2nBhJ4z",
+	"xRooGKynhd0pv9v2A+3ADi6YULJoPV34NXq2gq3syeJDLSfrfrvXuSoVPVWzPvjJ3OS3hlfRBRMNcnh6",
+	"ejBoWxuOe4/bfIvvMqW/kBlnIClfGD7/roT1plJohnIdXS5zjnre0Q8Kt2NXCa9NaAFHoMrFghZryxBS",
+	"KaYc2bGlDyBWOGn5huYlsxNNOajbSFWHT/uwOrlU9UG/2PqyfTwitLfOcZv0NJ3BAwWjsDEQi3MJALoN",
+	"ofkfBZv2hr3/z1FlNDjCX9WRA9s7hCecfAizNV3kAczuv+57rOw2aVo18JhABaYz5Zh4UYoz1IHhQZof",
+	"9hBl1FIKhefutJbzNGVLjaaJbmgDPwNJ6w2/t3tf+lswsuht4fA+MaOmZVEYKRK0TA+X2wRFeoQWFSnL",
+	"zTr6SW9KeV4avOwnPSH1yMqw8HnJRGZugfm7KIWAvwdJT5VpypTqDQdm3IIZIXFEdW/YO+4ff3LQ/+Rg",
+	"8Nnl4HjY7w/7/f/pVc9MDH5eszUxp5n0mMjsi6LM86THs+6q2rLgsuB63RueJD2lqS4VMkRYpcdYg7tG",
+	"H+oNjztjgzuvGBpcBtaZXhIaw0IJPjRCxWayrx3F7FYNa9G21/1zt6FyfKGtzeARx/4EOAaGAzHNeaq3",
+	"nOmykJOcLf4aOduMacpzXDfpImqSOVUEwEZoXjCarRNCFXEHkvRYUUiD89+/r6By2v886WmuUbp2C/bs",
+	"tCzEsEKqA/ZhmcuCFcPUPdkZcG9xp21w03MuZkaEM/IXWP7MChlKdjTP5Qp1ejPhC1lMeJYxcU/Ago1A",
+	"MJahmVilcsmIXDKjPKNWZ9Axo2o+kbTIAL4Grq2gPKlAWa1xJyyn/tGHAOZ3c8luWAG2RbCkGoBm0gPv",
+	"pbihOc/uCboBmXKWZ+bAOA44JEdIUY6AlQ+JVRKHZCY1edofJGRFhfmrH8IvGHPrC0tpdMqiN+zVpund",
+	"hgdwfFwdwLdiWUiD+HSSM/Kl0IYe7DwLu5kHOYlzCyNZEG+wdRhOFWyOZWfmI+D+iiqSScHM3K9pPpXF",
+	"gt3hmFBildm6LlyeE/guEC2Da8DgR7c2gAD5+8U3b4akFOzDkqWaZYayGOHJfE+4WJa69Rr0q1P4gmbE",
+	"CWc7gb/wuzbARKWqsQmnacV3YQV+klJhNjJhcF2H5Ahec4jJFZnxGybIMXgXFPnoqje46iXkqnd81ft4",
+	"iGjHNZEiZS24uu8YAfoGa6lj74PA7aHocRsouVZ4CAmhAVo7BRyBolc8ZQbvDcWkBsFZYbTvhXkJjcFg",
+	"sTSDAVreJr03Ur+QpbgvYQKJiFxV9g111QP/JaA2+8BVO96eVvB/IzXB5eyEvhGMpvDoA8G+YHgTDeee",
+	"I2M0Q7uX7gcfJRfM0hsmNFkVUsysBZMVN6x4okguZ3BwXJNSZMw7EgnPyMl0kLbA72mIvy8NtguakwsY",
+	"lXxpXuhCfvG1h6G/Yk0Q9WC5CcKTKnI6OEXLEVlSPTdEbSHBA0oFOSVf8y8suG94xorzFV3fE+Y8Y8B+",
+	"yNKOSeZaL9Xw6CiXMy4O7TuHsphVqGot9HgOai7LPDsjuliji9aISE+Jaj2KQBIxJ2Cu47eC3lCeG3a4",
+	"+yDK4OGHIimbYNi22cT51BEvzZXApwzuUtVwHuObKRVnBJy7B+DdJYquXTwDeFsReHX9L3h+l94W+I1v",
+	"rb14D9tANyC+K0UrTS7F70x1dSboO6iuKTUEulw6w551T8VUxZPT4dNPUFUEWPTJX/D/ek0ofXnDijWZ",
+	"gz8QY1jM34e9BBxEMV9STpUeaZ5eOz3TWiCj9nHwjZqHQeUOF3ni9Nn3gTaMGzPyweifRrAb9s4XrOAp",
+	"PbqUhRRadr9aDtBtqOHN9N5ufJcjaT+CSlu3vuPepycDcnp6MDiyLplGFIWmhTbK1aqCtg8sKhhEnAi2",
+	"AhcQ2NeB8t/QfGTjPHrDp3BoAOnaMAbE19wICr2lzHPU6NuOMWIKh0Ns2eJTs8XI+clSVwv7pN/92HDS",
+	"tkOzvya9Sylf0WLG7q3QVpJ8LsUMBTNBBuQ1/6JN7BkEvMKKnFZdIpdSElzXToahpRzl8OhDsYvYRri2",
+	"wUFnuCcXFIZKO5eiYimKWu6/4opZGL+mYm23qO4J6kpiGBz3+wEjIgsuSs3OKnZjePVxK68+PQ4MMAbg",
+	"ZpHEr7IT4A0vHLklPMwBSNngsGiTmctCg8YD7JmifnMHnhtGsW3luP7BMKjsoIoq6/SyfdxFft2N2X8r",
+	"aKnnsuD/ZNnDGZ6oIOdvX5Jrhsa6czsFjDUkGA5GluzD6PDwEGFOKudYXI0ZhEaQYM1dhL7q6Ye6xlZ8",
+	"M/owBNVdC7nywW9JFa5pKU/9/lpsqpQW0DP9Mxh39ZHBU3MfP64j2XfffXfQDMfbduDN6D136l4Qvj9x",
+	"3leW9fL+H0rQ32+XCZgBMqrphCoWGBxKxVALWJlDX1HzzjXLaiaJVBYZywxxgqimMuPa6K+bVjXEtF9R",
+	"N/hWqHK5lIVm2WuWcXoJ5/Bg7P2qp9kHfbTMKRdXPWtv2pDv2lj+05BE+HUSWCiBlXZAHP/eaGHeG8EL",
+	"D839zUmDydEo8Csfc10xfE2vmYLIvv8+f/2qVxnAMDY2ZwXAelmYV7QNBEhpqSJRFW8gdHBlbVnWNkLN",
+	"EOA3lsKgZ6lQfDWfMJSaa8DEGxut1IhESHoGt3eB4zXTFJ4DaOT8hhV2rRC9tev15/gK8Dg7Py0Kusbh",
+	"EH9+2lwZ+gGmsliAQFyWPIttAKRrGo+BBaHM3LIF0xAaZ0DgR8yoZgdGXogNK1PrkMSNbkavyamujR9A",
+	"10eYJT25ZMJqLT91nNke1/a3jCKBdN8qAs1RIOAS3Iy7tAD73K2/dpGz0DLP2oFskN7oZ4LliqzgGsg8",
+	"OyNmkUYK5oCyc5Zn4IJMyIQhquo5W1cvuPAHi8ZWoFvNeR4G+N4FHLdhrM73PUAkvGYBoNz+PVLay1HH",
+	"hfBIK+RrnFoFsNqFee8XJic/MHRQAhF4hsDbpAWoS/7UY6JcmJWv2GQu5bVZdk5T8y9bmKW+b2456X04",
+	"MC8d3NAC4tbM2+FcX3ORfedHa/5yYUdvfv8lznbrdNgYqhhFS7flpBgWyGgGYXQYQk7FGrmhYmlRu0Yt",
+	"pwczWzXbT7cLtK+4ipBaT7460bHaUUVoWRCdbobaEydhBfVBWjf1YLu5/zZ8mML22S7hIfe0TSTo9NIz",
+	"fPTO8IKotQ1Y0VLLxVajooeTGeC8evw26aVzBma2aJJTLuU1BDRzbSOtGU3nZEE1KzjNrfoEZqVOx2Sm",
+	"f2YmjJ0VuptH3aQaI6pc4JPAeSFoelSFuW17FyPV8L0lExkTKY9xRliusi43IPsLmjEyLeSituVNLNoQ",
+	"DHAavWMSCjlZdgob1L7PLMG4keenBVNzASFDHY7phX/6NsFQ3OigaDmMxfGbX3Bbc3rD9t4NcKMGou1a",
+	"+Cuq9OvGK9vI+5IWmpundoLkrXvygsFNXEqZt10aro1GZfcOljFFQECQ8oyAO1q5zDvFtLWf74lRhVGC",
+	"dno4zEOVSWbDvtpc/TcoeVOt2WLZEC9lWdNybRJACztDdKljZOOy1S5F8+5vXGi34c1NWAxswZfaEXta",
+	"F16FJKSe7lxbae95jdK2SI/oGQdq4VaDoe9cK5ZPK1FSGGntMCLxNXQoKTLu5gxSwuiMFXGZm6r4AtdW",
+	"y4dYpagGZS3l0QuNv1lKlWpIv+Hbhhl5A/9mdlzSW8kyz8wjWzL+MPobd0/mMs+MnroKpgyz7UJErGAW",
+	"TuRhk1RB+Y2lth49sq0N3jvJZXpt9xjfBNd25UZdQJ0XUV851xkgTOJsK4ouwAOZoM2EB2a4JVUqtvnd",
+	"tB9uR8EUZBbtJqKw2Xf4+DYCur9iFicYdUIRaDEevPUttJ7Slxn6duqHZNhpexq3JUQZQUkmIhO2vBsc",
+	"I+8g68MqYLjW5b8IWXRETc+zgMIYHjJjNtOSq5qKan8jVMFLaAPM+TXm2OygN0WMejxnNMu5YArM51N+",
+	"wzDqLjpgBP8022rYMFr0ghHzHBIpbmmkNS/OjeQs1F2VZkilG9EZC7nfJndrGcVxO8Mf4ln2LwVZySJr",
+	"ZDDZTEBy/Mm8v+jDUUSppd5iNHdXyKMG+ptva/7uCCc3eJK5Mzvc26xgN7oJNxscEE7vdlAdcyuC/62g",
+	"y/nmBWXZbA8bXHXTYxqfzPYd6o3MIkM1KRWMm9iltm7wQbRZUPN+M6Xcg2RjG+1qQEP6uqe9D0k9pm5G",
+	"RRHBVkxpyCq3GkZmSXDTxLpzrnbepmnO2tl65SrzuZDga1yhSLfJomG8EVjq2jQHazPEZBPg/AGHsYNj",
+	"BroZy8qT+ykOzjXRAQMv8NEdMn705P089bN0QG0AoxUL39b0s4bRw9lCNrZc5dh00uie4eO3yZ63tFIJ",
+	"PUFuwprp/fTKBqRdkiL+127LLbMVaBf+hGM2S2oLlRAblmmnN6jHtcErkakzzLW0SUmJkydAjZ8wJhqK",
+	"TVWuwhp2F1wplNnCB3uY5gR/bErbW0291bZe+6HDL+uzBL+8cBMG371zcxuAlRnXXwqrSzd4qKic5UBk",
+	"QI8gGLtVXf9DYggSM2OgL4trHRZJWvuEm8o7ahAhZ5plVQmoqk7EtZArcXglxjTVshgnZHzN1iOemb+4",
+	"UiWD71QJp25TtAu2kIbzZlnBlBqDIWlZyBsmzsg4zTkT7sk0p3zBspEBLj4HGkkYGWDDQTejSBVdq8Mr",
+	"UJPrV9EsNIZwEmVF6gJOubKrGsKmcElcY2p1QsaSZ+nYRyrYLaL5URHcewL7qR4qFSsgygE9GSj2WBc3",
+	"kMoxXXKCICAUoEAsmOqyWi0DKSal7eP2CqHcQuvbQYzYBuVgWKGQ9Kc0z1nmSoNRAhMMIcl+yeQyZ9UN",
+	"dTpkQxTN6H8F4c9dOCMCbcvyHcJUi7YeRGWAPVknaMccf6tYcXA+M0iYkON+39yhgqaaFVWxjObOqFiD",
+	"Z9psS9G1v0iNsjjWSX6Q5vxocNgnH9Gcp+y/crrUcvlxl102PLNc6E9Oo95PxL+2miXNgwRw3MgynTOF",
+	"9RAqjK7vwYWo8yyMTz8qGM0X6khpOp122QcSifjyDG5rF9uhbHmAvSUlQ/BkFmW5C1mwLXVRpmUBMpOP",
+	"SbGCDpg6FIPcB/CcFmxaqirMBH7HMD8gsxbDhQR6y5kbiENVohpYB8cnpy0+7KLFgHcugmgHGNhcPCm0",
+	"wdWEjAt+w4qSj5GsFDJn6pVUejx0gWLBzbWROWhX8Ka/qHkBCjJEj838UgVuQTKQWZeP0skYMJEz8rTl",
+	"Tj0zi5d57TdD8S2PooowldIli0dT1JlKFF4v3zpimpBxKYB1WfjkMqU5lgLxC8aEvGuWEXljzXuC6ZUs",
+	"rlsWAOhi0TqqNpdtojREMQFPNWSzP3SkacJmpUCgzuXKfItn5JbnIp3iERD2ArccF1JrR9uBXNSv+vHp",
+	"Z8efff7pJwPMnr6Dox9ka+S3/sqHSO1vaeIKfXhBvHGcNfBGhUkjG72Ss3trs5WM9ed30FZhjVyK11aJ",
+	"blTZlNPpeEjYDSuQxRnppWAUOEVAOwznyyQ+V7E+K2JLYAp+ie8jkPIJ9HHVqX6AO/XGWlGD9hqTJRBB",
+	"l3hgw5bjd2lfX203tc7tutLqwtIIneW3oFRCRKy1RGwqizYHSFVU4a42kI4RY1UFhp9i9KqTth/WxShV",
+	"L6hms/W+mGfCG9mCE5UHDlwhVMXQIUrrEE0DEhYiYbB1j0t24bXzqyFAcDBu4R6xYve5gU0tXNrvD9Rm",
+	"X5p2sia4ciO7SKy1Zu73lBdKowUdLklVH/ZwQ7WqqoRsTm2GXMF/i1IAA3NPO6FBKlvXAYQr96vTTTUK",
+	"VJkr17uJPr4sSQy3anVKWgzQ1YKCxYDbEyaGek41FhmV2XwFlNgyNn2MNX5ta6T8tAvj3BxJUL2kKujh",
+	"AJFUB1IHwDbkeQiT8BdBtZM/Nwt1O/WWsYi3AHKcY/5toxqYy5CCqWbCwoKjXTSoKCusDNF7q0z70d+a",
+	"RTFieb3GsqdeoHNGVYRHJ2A+JC5WJ/Tvh5SVkdVJZHsTkG62z5aZ3/rZWh545xfR8sCFX1vLAy/8klse",
+	"eOZ3EkIop+IXkTgjbMEtZ9TmCajHd3WfertQZYTcXTIwd+ZiIECJL+MP4ZN+WR0kIS8E1XfbCGyCJbXK",
+	"R9swehORK/Rd0lKxzOMsfhkwwE303g+n2zDVoribvf71s2AtsV8ir2yieh3DAX+5GbOMSbK2/jUXZCKh",
+	"isWUp5zmJKfmhRlzkRc+acbVFUGxqsG7RCdyOL2DgxdKYE1bCFhUEZzwPMdsol0k30MHLuZiwbVme7jZ",
+	"n7lXYrcN5OGRYkzspaPN5A0rBJTgm9jdbTpd53LBRumcusrIDsnn0iVMCKpZVH9Gll8voupy8DcfFrqQ",
+	"WZmybBQNnqFrJ/27euKoBRSMGjoexgRyjBqDTL1mqfTj/vHxQd/8fxfp44ey4Crj6WbsYEoPpixjBeg/",
+	"+7vfvd8dgpXBTnrDCmUp2t5Ski1WSlPNb7heR+OE3r14Rk5OTj6HMLlvtKYr+kRBgvQGhE4O+qcHx59e",
+	"Dk6xmsJB3/zRbSGrOBrlbMYVF1NpQdIyUsAkqjfKIu905a3XdKS4SCNmowvzNfoLHY7YpjE5VxotR+Ye",
+	"EJek66kSzzGHLmwuc82W+u6xVMJXGt8oGL6Ze7ZkIqiW2RUa1Su1aU7jCmLBb6hmowUz69pCDgqWo13A",
+	"1cVtRHFloMMrvuA5LbBmRkJoriR8XbPyQ2ENqSETbM/Ybbmm+cgwdqFHzZtZ4W+3xDhfFrryfEQN13NZ",
+	"6JHPietM6xHFVId38gv7qHlrKV0Y8daoUPtYd0WpZqSCd3YHzl3Yx8AcYAvc7QEBw/sd1kZtHEi9yLKc",
+	"5FzNWQbSQieFc//jKJdZYMuMxp9XtBiTOWnGuieK2jc3Bx+4fh4MS3h5WRbDIbqa9GocqXbJk6AUue8w",
+	"4HIYQ+xt8PQkEGI2ZYI4aWiy61q00gYrQraweW0rBKwQviYcNclNhX8NhtLkFlGiGWBik1dU17Q6waZY",
+	"VcOdOotvkxexTVkkmpqzPIuJybYK59Tzojpr9kCOSLux+OyXWhEoPxmEGH04mMkD+/4PSorDd3T1milF",
+	"oXSO//VAXfPlgas4fuCLQpqL2BLRXc0GQH2oyZox4AC7ZEcseAV9H5u0KbjHRbNJvL3TVuEV73CEH365",
+	"WOo13HVHUgadc/0CDIop93dwytzDDhfQtR1kyhKI6ho54AT2tmDx20/vQaxtDVyIADMefREk0aBCCoTb",
+	"FqyOh6g2jHbRPnySzCSRIiFCrogsgP0VZza6i+YrjAViBWvJpfi9mPks2NoO8DlLuWrJ8zLSH7EMiGQs",
+	"5VAJXGMp7VlE6Q8U0FhPFtcusbtumkWb3l1C7Nu60pBiyuPTg0En5THjNy0AwD5Djs675xKjaaRzwIKF",
+	"hApCjNxIzYLEFERFDLXAmkK1FX72edJBs6rCkGiefzOFcsEdBaj3yabRDhTKV1/+7eWF4b9PFOZx1Ew6",
+	"vF4tqbZmtOj0vliTUlDBF7KEmCGFMs20MMp/6b5hhpvbBxlg6UI65fz+m/FxLwt50zAc2FWeFJmzOLjF",
+	"nTCSs1SXBXNtOWyKWDNLGZ2b5kBteLDmrIp3ulgyes0KMinkNUtcTCnkSMH1CPGbzgrGspGWcCNnVPMb",
+	"LJrFDdbbKKIo2iuudTTXro6S9rE69n/a7+iwQZHn/scBKZNmuFAiauKVLbyDMb+RE8Mmmc1De87KD/zn",
+	"/2cRnl0zAdLLx7glj2r+jINQIX/XLWWpIN1OHl2pm86AMhQ9SkvDy4fhVxhRGgqS5BUYOYzSzUAooViv",
+	"0AYWz230FkSnQ3DGGVGMkTGON94kyRM+ybmcFXQ5j7U8LDRPc6ZA6ZlgEYQJ9ojcoBeyyDDOqzM7fyM1",
+	"T+NikdMeRgvGzAFEhLLX9hcDn0rbCNYn84xBgEGh9F7rsiPHawsgO1RbwoEtyqmQJXKt8BKoBJp/eXaB",
+	"OX5YNQXi4u+8as+pI8uG5oFta8aUQqOwy/vBDZoJRi3bslg8DDF5x2ZlTouE0KXB44LbKNWCLAsJFd9p",
+	"nJHFiIodzFGTb4qMC8otB7AaMEBud6qwebYGAtBkc6DpI6vuOuvJViMNPvqKi2uFTB7UrJaQG4dpTwj7",
+	"YPMxEP2NupwZJqvudQ1QxYsmF2rr0Lz3iYYnBcO6bHBD77CfDBVcc8Uy8tXl61exg7wq+/2TNOM38Ae7",
+	"nHNFvsCu2IATrMgx/srQCvjh2cHp00N87ci/5xChMdwzyCH5gRkmTnLJyZRyRblG/yUjWdn4PT44tGAr",
+	"dSoXXWxd+Tf20dukByY1DKWMIMI/UEVTmLqkwOx2x1N/W00UL7YB3LcFGd2vPgNiSRUWVAyXguHrVf9v",
+	"o1SDWchTQSSTREvpRGl8OuhpbNDj5FM9bzT664zZ76wYEd2jYZTdBoEn4Z0pa6sq9xY2UzEl1xJgWTBl",
+	"2HzOqLL8NZVKE6Y0Xxhy8gD89Z1bV3yjXEC6cjaiancFFfvwwpK34G1ntNrv/TJv4er0B1kQ+zOAxb/n",
+	"JSErZD8Ir38HM8WzFo3aOVoWbKR0mXWo7WCef1uwC3i6EtNVzImFvxjRwKqLmkDif7m8x2bssNHdLBlL",
+	"522MxNptnyiCzwVavM+7cI7aZc7het4P7hcwT0tmbpThvdRGoywLxXyJELgS5oOHoSvO2XktF7qFxd04",
+	"FtcUQGwFWCfANTjssGoPG5Hn51TVKSD5SpYYEftMLhZSqCc2WSxC4sgeFcb+IfXuVH4LabfXBqPxtLBi",
+	"W5v3vklHrKznJISAZ4Syc3A1vGzakLgCjI2qA4FoVFGTGilO6rpN5EK3S2mb6p6NjbEC3m5BOjT9N2LA",
+	"vGy2JXiqegizjjMWppB6zELjkfJB014w6scsRvvFEzSjeRwOz/iNTdDI6JrQ3FntIva1y8HTYf902H/a",
+	"PfRgi4nQmgoclIcEDIQJwXOFbKv4iluNVt7EuHtZPnBnU0dOCynWC1/o1D3Z6CP+1dtnHSeClGg18iaY",
+	"9ppQSKAh4t1nUkOSXW3uKc0VixZL+hWsp2zKqFajuKMm3AvEbGA23xTcCvvsxOUXP5Dx0KFYTNfwIVyG",
+	"FcpCgyTHBCSxcz0Pbq5TJ94WP//LPGH7RZSkoFDH2qgLqVxw/fO/CL1hKcmMIGheR3EH6LWho7+MohU1",
+	"35pDQLndgB+ELbhd7XsLFR+ayaXZzZIWJGfk4ud/CSNItO0NAbjLiukvFLBR80Zt5SddbOX4nlPAH8am",
+	"iWMC3YQIABcG2TRtVtXjtcyjKOUyn1er1aEsixQlgcOUHj2XaWng9Q/OVqw4YuIIHZhfvX12hPMfnBy5",
+	"swiHEVKZYUrBYuNMi3AcxEYz0O2jbfl+tmVXxg2NxxTLldQJeoMmhqzF34gawlZHkvRqFxBIQ5th+qFc",
+	"rv8GOQ2BxTcSzGElTvT1+LOyqucWKQ+lgl9cXGgTly7rlHNPv2pN3Ln/NX1jNNutG3ZXUVPI5yAVl5WC",
+	"PKOCZpwK8hUruL1EcEefWe65ZMWCmuWALY7qgi8kh94J5kWGZTF/BWmnigfdRjotRtUnOjn5c5POpBeN",
+	"Hbys4PFEkWXFPl2pEBQ/nqh4rZD9OKad6ODk5Eig62nf2gObFD+k3u7OB5F7lhPEdUpHe9DMHqE9SrOl",
+	"vze7bf0RKvTH1vgk0VJeE65/VV3v1yAUD6uvuJ5DcX1FKJ4F5VysQL8py//8/9NlxpqSuiGpKMj/SuLh",
+	"gwrphqL8JiI6YNuRBcPBp/2jORUKK2rdUViHe1KwI8WoSJkZMmMTCqpUK5WKyKOVMLmNKFnXfKzWDcWY",
+	"ACycNzH3c6csBE3e4hd8VUjNmnp+7yKdL7j+Z0KeFVxpLrqV6aJK8SlPW8oaGXR4xScFxepBlV31iSIL",
+	"iqV3qhX8/dWAfPX06d3pxXdzJgDzIvVwX7BJUZp1nCTEEI5uOTmIu63x95p90EPCwBk+LSKc3PZFR+IZ",
+	"5eqYOrdzKVLkXOwwTUUh7bp84wDdTDuBTXqLUdCoALRoponBkdPVGrqMP6cce+p2TkfY9D/AT/U5zknB",
+	"sBm+o6zSG+d0qciPpXTuitNjkQXQ+D+dInZlXsZq5/0DvgfnzNLGWlZr+uzz4eB0b+HG5RXY61oHvV+J",
+	"pyaN+xZgqMeQNuryTeUGj3AzWwK7TSwF30qdYjtHse0m4ZqkebcLrwykh4HxPGfUCTb2sLBwCWSPKVcp",
+	"y1afVy7vCQtlDTHFxPb0s5E/TPiwf/dwxm1cDRaM3NXhIFooiYvRspAzKGl5RsYIn1FOV+aTM5eav4XU",
+	"5smUsYxloxXX8zH5yPyTFXQFhKEoc5YRWeqPzauFNJozeHJG4EsbLemSFWPyUSh6m0crL8+YfLQBDFt6",
+	"XWOLfwkV1cY1x9D447MrMc44JJo05toYzrn5uSvvBmFUZhnLQo4gyAdeM3RkDWVcC5v4ZznfE0UKPptr",
+	"A/mM5XxixB/2MR6BU4MDqPaSXgVUb6HxxU3qIDW/twCu5g6DeMKN/SJzxE2Y+1Fd2vjDEeLbKpsekm88",
+	"/mLQKceSMyi5yspPunF+PmZ5UvJcEy6sCwsgRBfkI8ysGcbp+sed9UYjJz896A8O+p/sr3yZ2wEAaKMr",
+	"Lq4jokpZFbWK1J1Upu49AtUtr7Wj7WlVwdlGW06wk3YRa3SStbTeiITVg5saFmp0dzPenBex0mmtUmWl",
+	"7lc7aj8SF08T8XSWiHOAJgajauEuK+HIdyOTqkkzkbC3iyNVYSk3oKEqZhOuPhTVmOxUW0DOFfaXtLl9",
+	"2SH5DnKIEb9RYKnCAILGwso1DSc2P62bpDNlOp2zHS0Z7Q607dlxzZYYOBJkzkvBwtTmGhY12s8P/udh",
+	"mi/6Q6jtoh0nXFxS5KIu6Wy3ddW1ULy/kviyY6zoW4jXeofxWoH9cVEK/mP5879IxjCmC41dXoa8/wot",
+	"ydmQ8uzCzmuBsOepVuSji3K5zNcQ6ag+dot9JaHHC0mLn/+VGRbwEUYtKue9C377OLTYPQCQtXL1Uc+I",
+	"0XyNKAIa8C5dezmRB9lyYtRiJqKeruCJaXG0qQy7lpJWuN2m9NpYsJgTIIhKs30HbBILSIwu62OnIvzH",
+	"NscZZmK3urdH4Vcwqj2apv5Ipqn9bVIXbed77s60Cqf0Ep4NqrxLLuLvEcd/RcPxc3OEULtWxb08P/9r",
+	"QjX5+f9P8ic//0vTJQNGQkkWdf/8uoEsg8q+jVEpmIYTJP4RFXoSB4HJ24exbG6tkSXYzd/3bxkq8Ugs",
+	"H5JYNuJLmu5FuFs7iGdVwCaiWaysOjG3hSsAyraskqERVqgPlQzXzmWTsvoiHncv+lyv+3HXcRrgbAwa",
+	"VBtphxpGqbdKhDZaPshY+oMKfbRMS/WAhMZJiZAjtTYiM/TJil3JV2Cey72awic//8t8vu0UDRzW9vl9",
+	"sepfX0e9aGRxePrMFSROYHRMUVCOETHxrjzB+dW3/5ZOckneyazgs5L9swsMsBVEtH6euYmHKYUaLZ5T",
+	"RqY9fnr6dNAlxnMpc655yqnYuicDnbycJfaKRUyUS7PPg2Kfff4KQZNVKbHW9rrc+jIaaHCGzbdXXHlP",
+	"IKTxrLuZpR5lkEcZJJRBrEGlKvVVXXIvoAR30TOXO6l8vhxeF0dZncEjcTFPBiFl6OdjQbEELEhcv5Lv",
+	"5Jrm51Dh7G/8pptTnEXITpRq/yI1b61vZFfp239U9Z82tOHH0lcWlveteWWB/FAR2O7M/vyB2AUw6Asd",
+	"lc3G5naPbRlXYHOonkwpz5Vt/U1yNtWBcGzlwTSXWEHbDBEVB1ua2me+ukv3drnyOlZyNd47Vl6Dsxkm",
+	"iUEkbD+/R+PXsBf/Jj9P3V5bu/3scyM7tudZtAW5ejPUVJbCOuR8n7QVFbrWgqzWhI9mVNNdiPnaPReW",
+	"we9YeVcplrXUz22lQ5HStLaJ/870cftcew+gnju8gB5Ve/IrDuYMcKE6gwB4O+lZgIEPQc9ChP7T07Nn",
+	"YRJFa3bINgfMHgqto0cdBdxmdwUfud6IHY3vyzUso1nGsdrn22B7eFgNgwc0ozHvDb0vvhRPVBXCoyEu",
+	"cWI/QATRT1c9uVRXvSH56coWZYEfsaCK/R5HhQ+Hh4e3t7e344Bg2FU/VMHUZ3Bbvmbrd9gzsB0IVp1q",
+	"ND34sOQFU+0efmzDqM5sbyg+DRSimZFEu5cwbmu5K70W6DpSWvF3QT+8YmKm573hoN9Pegsu/GfooqhZ",
+	"YYb43+//9+rqQ79/cHX1YTB9/5f/iFK9VO7upnABD7XwRhwhhn/PWc5vWKwcLM1ZoaPWhjdOAaBEM3W3",
+	"vq8GAoulvmc/OzuKivdUMRKnYPmDsecMYfUgPfg2NeIVm8ylvD5ACw51n2PQbTWPBWFJtm0QSyUsGUo9",
+	"K92xmYrDiq+5yF64scIv3wXjht9fwhw7ZRRri2XmPaIozxJ/gSDqcVVItOzs0Qxrs2eSP6+qS/x+22+2",
+	"Rap//zwYvv6L7RD/Pi59uHtVIWhlB3DVrD1ih5JGredg7QI1cHPbRX8IycMTjT+92PGlyFh2YXs0RJrG",
+	"mZ+3VB7x3R2gVyI83cy336E/4wzRpbniKS2aTAfi2Z30WWzr1qbEqRLdJZrnzNxaX63ODNks8Bs0P2pZ",
+	"wQOLJzE6/bdCrrC4GhdVo8kOfd5zdoOMyFGpjE3KGTQNmMpe0lvRQkSa7kV1vj0MOS1tQzbsUoezQ7OZ",
+	"ERM/lqxkWQLZkq4RZUJcbHdCcjlLyIJqVnCa839CoFwC79rGXXXjXy5nvU49qL0Ohl1UsfMCQq1S2BwW",
+	"hkQRkK31fjwEtWutxPknI3UfXAGRSGeGPaAFw7yAlgQt1Utpo2ufNy2pG7POzNxZ1MZ/LJmOXoeNo7AC",
+	"eoV5rj3G5m2RqxZ5UbNiD7TAIIBLeGdXcTArhrvN20UkDrZu6vZjedHWHiOVebmAeO9nF/8Ag89bBJuz",
+	"/hja+eb53y++eQM2ejD20QU7JN/ZMAXvHzIimM/4ZR+4gp/ffPvqFeEiHNZWS06Zoc/CT4z0WtjZznxH",
+	"qT4RRldwr0HfO6Wpofe22TWkkjRs6Oomzlcpzms3jDlwdZrz3//93/998Pr1wfPnhwQt7jEmEpHug6lC",
+	"TOrQZw2ixON91lp1yWqCZuOYzVfwSmzAA07V8i1MjCLAl3IuwCuIJwHtubx/hk99gAotZImpRgYuZbO1",
+	"ytHudXmK15ougIGDC7omc3rDPPT9LDVSGWYq2ssfzxxcL1kNJyGme75WPKU59BOy+QMoTuRy5n6o7/Dl",
+	"m8uTY/L8/PLL7rxybE52jI7fjK59pVUKEScJGZt/lKaL5djgPCQw2ZYElsx5zcORnsRv3Lv1/CCNtCb7",
+	"61Z+aomN5aHh6oMTS3ZT2yYNehBeikzm3sz0jjzuBU2Z/gfNSxZzg5ZCxxnDjXtj+yrwMdv7PT4/Q17e",
+	"AsIWLQJ+N9dUzeVKxbuq78EA79sh7AGixxyK2jwCd3zBPG3QewgkhFP4zVCQ6XT+pWs2Xt/GNiG/teIL",
+	"xrQ98Ukhh3ufhm3/ZSdvXfQrOdvHcXYnC1uJpTVGGCWt6m/KEimXfc0Gbt5atamlGi+yas26l3sNTiiC",
+	"JB0VrSUtKE61TQveADQephp5605Lt2j7mLVqbX0G9DKWtT52j0b0IAFH8jqFdyjLgoD/jObkB8kFVkKk",
+	"ZJmXiig+awSL1WNO/lqFlN65Cz6cZUvn+4beaXVMu6mwJf7GmcSAu3EoEWz2aOFRdqfP0N28h6F79hb/",
+	"6XXZ8NhbtAiIwrYmOeL6jw+x0EGJbS7dt2dWYjZqiyxYZmsigHypNF0r1LWEnMhsjR3LWKHr/Ymqtubg",
+	"ZKb5KNbHH5FvVAp6Q7kX1ILm/kHjQ//6xtmAstjCYqoojIcJHfBWs626iU+BNxBC3yTL5YqMj34sWbEe",
+	"J2R8tKR6PjY/jY/mjGasGB/uFHXd7FsDP14UTM0FU6otGMZ2hxoPraewMm/Vz3BqBrK1tbc1lYr6FOqr",
+	"eGGHqn/7Cgeuf/mtm+Y26X3FaK7nm6caeEEqYnq9E3z2tRjQvuKzec5nc72lVafH7VonVd9f1fYljZlv",
+	"5noRk2bYB/BVf3X5+lWCRXINzkCwn1H30Gu9oMU1Oq3rzKP56zdQNsV2Dqm+3hjlQheMLriYbT56nure",
+	"jupB2zvZ2OfaGnYGRV4AIrGDeJkxoW3Iy54OcAO8a7b2NXSqKhXq7m26natx28bdmr82z7a6z20u9jVD",
+	"imBNLBgAe/jAfnDrX6u5w5MQgttA/7Xdcn35X6yrWjUFRjD4+gtDo/qfv32Jm6OCcDsUWRbyhmdV4ah5",
+	"o/LFNVv3kp7kWWpkEiHFeiFrV7QCh6GwF7Dr/Zwt5wRoM75KPsoKOtXkuH/cPxgcf7xvuIdZh5y06AV1",
+	"0WSnETf1sTBbw57wqU2LXfewQjNUVuatDTzcz7aahaaFbrbB2LkZTWc7BbJL88wtWntkqUOtZ+OqULKa",
+	"yxwifba4xjaVpZYL7ZSnuGJeNxrZs/QHZDe3ue4QsrEL9Xc5eQg51iDcb6W+f83W0UJ+/rI7e6Ajvlwr",
+	"lk8jKdN3UI/dO5N1FAXrDOE+0Sk71Vto9V2qlgIrlyjsLbgoNbs7q9k76mpTOi3YlH+IqwDugCZsxoU6",
+	"jNcCupHX9wz3uQfTqiWB4E4q3hXgQiMyJECDxkHVdtSC3Q9xQc0l2X1BG3cIuzw7N8Qvc3tf1eo+TinE",
+	"gmOih2PAm1kf1Vm+oko3wsg3uYdgKwbOIfNIC6kma6YPd1awewxKfwxK/8WD0g1Ov67Hc2zF60bsxy+E",
+	"4L8oov7SeNUZd7bhQXjsHhf2O9YLJpQsLjkSg9YT1Ty9vtcx3kmUaWMDU7AX6U7Bn3d1F9zQvGzrAPoa",
+	"e2JSQQZDoiR44BL0KcPSoFUelv7VGK9aMKKu+XLJMl9oX9EF1DWsa7KB1b2BHu2BY13U7eqcncINXJ+2",
+	"MCgow2f7mwag6B4Nv4XUr10ZAQuRO8f1FmyJSHXN1rHOgaUwwpvV0OY0IzZWDaPybNHT/TQ2vGVtDVlL",
+	"gS5YnKY2cseou1o3TIv8d3RrmLPe5tWwE2zGFbs9NgFcCzPGqxn1X4RXpyF2Opxro0a/Tzr0oBcxvILb",
+	"Lklik1EczgrpQknvwVs6aCKom281iWSjKWJmN/A9ELq6lVUIW1vOBgK3hcXHca/eTzwuoAZdIGmeY5wc",
+	"9tAk0EOzQkyuCRj1W8ORHztUPnaofOxQ+dih8rFD5WOHyscOlY8dKn/pDpWv+ILrltiGc5KbX7FdAdWo",
+	"xlDzOcXyS9SAThbXrFBEyxkQ6E1nBRcjwzmjAWTX6BEJSn5JmQ+3xm4t6If4WCvK49h4odnSKnvmGZt9",
+	"vMxpymIKdtP7C05VM2vitlLNFQNpxCD2aLn6lSxXDdg/hD+ieZx/+vi31wzaG875siVnddQRIXI6Yfle",
+	"seJQo3K/Nwp5w20Dg90Yyl13js7jWy171MzrOe4PBka07R/v7W/CTfrVBHtwIKtNm1RAj59Wda+7h3H4",
+	"RPqGRd6qQSyzFfTRAX0Gj6LimkG2rUu2hWt7h7CPN2xlneF/Jsf2dcy/f4mu4rNAvFBzuRKEziiPxyo1",
+	"HeT384BvcWz/ezmt8YBil+it4zrPwEYSCVvcEisfRny2PIHNZ1pj6EXLjw3ouGEaU/r6FNVYW/f4daPe",
+	"hzLaZmojckYrLjIJrbfWgi7g+0WZa94xUrU2y4UbufbtJV+w79wstV+e+ylrX7/G+cM9vINahrtq/tQv",
+	"on9ZkWkhF+CW0bJqxmh7A0LXL6sj8IIY+kbONckZeD4wN3JsBhiDN3qsJST0uYMaBkl9hVllAmLyspqc",
+	"FowsmM3ra6BZISONyp9jsMEQlgcpKY0qQcf9QbNKUETm2DGwuTd7j3u7DdEuWJvBNOM3PLOWQWAhm/XM",
+	"M8nUbgNpF8N6HfG3EcbqsrWnpEJ8vz9hf6yIAtNS1QISdlQdtPZq/8vWa+uVtAYEWJzthSTiXuS8Euuj",
+	"jq2qj5vt3MgVkdM7lXXq5g84N/jS4hBAXS1i728AIwroWtXqhlhSFkWL+d/hxQKkZiLkKnb+hkYveL4e",
+	"OdzbXXvW3PORYkzsJQxBbbLus/AFnTFn6+osUWyrRL6jg4CbK5bztq/o36GkeUIma9uIBlJaQYh1lB3r",
+	"Jt+xxnmgd1Tg+L+d7PZ3UUPyctYwlGzURt/M+tydebsjxSOHMjOWWgWoVUfneuFpd1eSrYpOhXhRDGni",
+	"/8703ur2PvdJSt1shsG9v002k2qdLryHwaDSn2Pue8Q6I8dCjvU+BYh3lgoJl7s51Sbc3tcg9xDWkho0",
+	"/+SGkrcFly52L96ctBSB3TEhGqKPrfk5lxC4gJFFZCZRshuSgRFKTw9JTTj7QU4MMWO5YuT4zHZHpun1",
+	"lOc5ObFiG18Ygf4URDb8exAjXW8LOclZRM60PxBMh1Pko3cvnpHPT59++vGmpLo1FZArDNZxaVhWPLbl",
+	"Hjc19JYMbOz/hWVuQGqmmgBMIASCinX3rOwqqTF2JVtyPY2E89Xl5Vsr2cSDsVp6lDferbWf71gs5A3Y",
+	"WyDSnGM76yUeUN2RUhZiWFHPA/ZhmcuCFUMubmjewfxqS334zDsnPNkT9scTvQH1lvANwpHVONZg8PTk",
+	"uN8/2VaAontRCZQiAu982IgSuX/EI+bW0M0mbZlbW1uE/1uyMnJsf5cTaF9uVMV3UKMSyqKBJALdKiON",
+	"iXzC7uYdQEeD9Vmgs2V7EY9NASzPmNIjP0k0tu8Cuu6uXOYfvgN7MKRLbcx/R12C6WK9e6MonwnI6MS8",
+	"+fiWt5hOgiigLnOZDXTwBVmMCBOs3RrCzYWTx+Hfik9vc5qyfVxGS6l4PO56AOZG9qEFeHCuLmArEujJ",
+	"F1xb7sV1hQVVwarw2xpudI2abJa+di4gt6NwjTGAYZNxpmJtSeYsvd6zGvp21uCsZQWj2dq2o8e/33fM",
+	"lE7cquJ7sd3qF1E989LFBUPoCxfOauXzcp2r3TxTtYPfow5mHX7xGJyXWhGeNXzmVQf79l7zpycHg6Nn",
+	"B8f9QRcqMY+Wq6u3V8JiCt0ifrw7OaorhrEuWD65EUk06H8y+OzTTzoFj1RTRUvuGABiW+0gaLARZhZh",
+	"ZH5Uw8PM0RwBQNOuAG3rjmmWg781AtC6DmxPPj6y/XETE/azBd0/8uMruYJoSB861ijI5/B3TjOSygXD",
+	"Qh5WcLMsEZqv+hT4eLjXebNBqzMpfyVLlPufYbiOixv5+f8b7dIK7U4peYatoSAcygXobAaW2MgQdxJB",
+	"S8oa2jdR096yZFsZh3eGoRmFLl3HaoHkdN2edPwFxNDb0gEAE8vJzwjmVmQ2zB4DoqZlAZe7NRN5Iw9j",
+	"QT+Mwgru9emf+VhXW8MJjf2yA4+vDZw09tkKpneluFsngmkhFyNXxCXMLIz6ML4R+bqymlv2nPEM3YpY",
+	"TyixBQyNrrmC/7osLwIMyD+/pEq1GKs3N1nWHeBVkv73PaiGM8KA58rU4NRTILrmvlfFaMBVa7/yafsg",
+	"cPSGT/uNOJjecf/4k4P+JweDzy4Hx8N+f9jv/4/3ipsncCQsf2w/mDl7/cHnn352OkgPjmm/f/AppfTg",
+	"s36/f9Cv/mdo0Q9y0hvaTcDqR+YbMF8xoUfO/o0DByEx9gtvBDiu3PbVqhwd62FtZLhwbKmAnlmhLga/",
+	"oGh232bp1cC2dfNgt7Dv15eyc3HlUkFFk97w+/eGkNpCBAYjCj6bIRNBp0uPLrlTkmC829vkAeo41NAm",
+	"JgZ5s4cTTTn2Nr2r16GGlJF8cULVtc3O6phZtm8pirsEPVQIcFe/DnM1nrYt8l0pvNmER2sIf/vty+c3",
+	"n3ZqNPED1vpo7QdSlCDHpoZmCUvhOgG8cVN3eKq4Am5g1DXO1J1wZs9U4VY74YDMJFPIohJy6n2wEW02",
+	"uLx3Dszo5F97VwrnXfPEqmtVa82W9y5nUtGZrY/bx6KGG6TfvvJIGFPodTE3z2ZhklpoSQD34NLVqYa7",
+	"S01EDE6+TtccXN/HGe3zFtvquXc++5pyG9XGHpw/G4lhhPUIzGDvf9csuxHNZhd8B0b+I9r2zNuPPP2R",
+	"p2/cg4fpsvcoKPzKgsImfXi4IPB/AyHkx7jH4ztvCUSaA/1fFLZpIFxAR4HOrrrACh63xz6KQX82MShy",
+	"L5sE1+Fei8Tk69XuyPHPqYoYi3RBheJM6IQsWbGgAv609ekSX8k3IZNylpBcKj1CZweRBZpU6jZOP0hv",
+	"z15MStNYmQO4X4mlfZNytru0LW50e1n2d6WI16PDwmYubIoSrAdRr5GRQBLYrsJ0LWVFXYnkoBxGLWc4",
+	"Jjp2Y3bbAvAT74P3zhLY2BNFNvwVGCv26cmAYO7jwWDQu2toZFWqIbEgXdA1mTAyMwxgsnYhg9XsHYXg",
+	"/bKsMDSya/d0RI6HCAiyaPanDwZ6V4oHAte/BawuNhyrgTIFtwWqQG9WOUdqjB73sLj5BggugoolDSJF",
+	"jW5WLrcXGYBKR5qn12TBIcmdKyiuQcplo2RkrXoeFbNt9M9WOILBHUUF4ioNRO8eWZEWMTfcC37DbADV",
+	"0FbUTMhclkUCZRvklCyk0PPE/WO/XDF23aXNVZvgHk9o0raGz/aq17bWz7aAFkAvM5pqKwn0QZOp2Tp0",
+	"QrL6ZFayeOGlrRwlUudJtNZOhASaf0rBolVeX56/OYf448OuXZjqlXRRnIODDqdKKnwOo1ECTKxBLDyM",
+	"2N101+YhiJm/gr9VwV23gIsV1+k8FibyG11XfwajlhpSu0MN2rNY2lE0jmYtSFNbYxy6ctlWs9PINkbO",
+	"yeSQjAtGszHJpbyG+gHshhVrzPKZlBpLsdmea4SWGdfYKHRsTgr6pQHk8RkDeUXgZUW0lAkZ02zBxRgr",
+	"91Dbhy4I1sEA88KWWTDPxtkFo0U6hx5f24otBbUjbFFS7E0HXmzo4YUN5RZSaTKFqFehUbc+qzr6mp2s",
+	"GS1qpaJ8ZtcGjrrojW6xrlWbsmj1OB+x8RCjeS7+AIO5KNgHGMrA9kGGakZy+SiLSoHG8NmqvgfMHb0u",
+	"gGFf8QhZdeFWXRIAAOmsYXOjC6oP/gBFB3IAWJ67Aq+0kRzazubmroOHajP3VM01wM7T2b5T9QaJ4VMq",
+	"CxbrnGyUFWiNOWFas+IMiljRwlBI11EZOzeqFUSR5PXiXf3DIO64pXq9C6SBJdQgEMC8/Vyrqs7NRhs0",
+	"3Zo4ZhMAMIYSqvRDKDbwHW+mToiSVaYdUh9bvfIGCtdAeLw3oFvS1C08bupp3vY6oQF9NG+V//zneosE",
+	"LSXJuXYbQUqJhaFglRZ5MFZFyYVLi1gAe+ULnlOIBrLdzw3vQEjE5e495RJ/E6MUckGF5mm3QS7c06HS",
+	"1cI78NhgP7ac9SDp9/uGJRp20SE2yck9OJM/usRimTuVYBPtCHsR7LOOslh7Nl6hVchu/pJSbUujbUKC",
+	"TNbEkqdGlFab6FIq2zYNlhrfpaCavS3YhS6zFrMQPvPE0LAyW9u0Gh5cI6VtvG0sjK8ZXbuiXcNr710i",
+	"8M2LF286Fa4QI9d+fVdELdUQwk2k+A1K6b2hngK0bNkV4DLMxqCJrTVXldiTgryhGHRHXnBBMc8Q4iyf",
+	"2cp5CorMyYLTvLL0QnzlFF9QRNghYqGWITDrtbgAEC1IqGKd1H47O0FL6WwXI8ux23MqF6xuMOXa20k7",
+	"VHLcbiaAvms3NG8PH4UMBIYWmAUzXH/FmCB6JcOq067uYJpLtMF3iBv9QU5UW9qaBpUFwL1f9efuhbZr",
+	"Rba7WkSCWuw77SLbMIr7mt0sQytJCEBXWJhDE0NhK/bduWjAdjPJro5FRpqrTrrT2XaxodiKCxsIGGtH",
+	"BJjSqh37QtcO6jsNK3CIz/z92yNGuLq0QXGOQb/f37f01DZTSYWerbfDp/sMQ6xpOu8SaBJnaEZRmk8r",
+	"Npkb1R+q7tJSywWWmjJw5r56vNNgltLpKy4fqCjFyKtbdjDzsx+pY2maaodv/RzVd+d2tuqbykodfvud",
+	"X0DwbrAUD8oHMaAh+/jNzGcw/aPx7BcxntX6azz2xHjsifHYE+OxJ0bXnhgNDI31Fw049ISltIRsoAYf",
+	"99XLsU4OsjZssbwGq8xEZusnisythc+XjAvSm6HDQY0zL6gwWt4+XNnt5CIYuP7Ll3aa+rdNbuy+f22X",
+	"UAPVw3FkJ4r/ud30F2jtbik8Rks9Z0IH5R+2Vu2qPf1aZgypdtWfuJsRwXc0jtgQKmNM2FPXpyQTLcmE",
+	"ESrWiNVbyGYFgwXTc5ntgR98Jl6K1/DW7oz3Ogir2QLIxA+mahrnruSKFsKH4HW9ejjMd/iq+4jBdHB1",
+	"ws0EcwV9hqOuNHjtbumQ19tbpG4UKOzvLlDYjIKKQhR658eC4ZZQ4oQoVtzwlCF7RPMlLRiBMH8jpxRy",
+	"cUheauXqJpgf5bRjhfRJwej17mDPL/AxvI+3iXttVBfE7yZTz1mejUqhY3knUHwAAGQdEniRcjbV2NOF",
+	"wIvm4om7S/VcjKa+aXxDOEFUUkSWulFhL8y9N/zSB6vH+kh6iYlYRwpIbja26LCz6mFfuBe8YSAb33Sv",
+	"gRb0w2gL6C6dL7pwMLQF/PcsIuNeHy1ZYcWXLZOhPRzjHM9If0iExIvR0UgXLxIYV8Awmz22viZwQhyr",
+	"Yby/Sr3opdo8rU1EqKFfO4W5ZMUiUq5EefITllZ0VTzA5UAFzWhUFnZDbvpgukDRTu3GaS93dIHV5OL5",
+	"NJNClrN55Z0kXATNWoFoYo1A0GUcodjuJJlLIQs+RQ/V/V0MXx7ODslXMtrWw34NzoJXT+bm021wG3Ze",
+	"Qjmd8vQhuwqBzosANxBLCDOrp2TBBVfa6Mq+4qickhBVCozYprpR2dLu9LUdwOMUp4J8Zfg+6ioAApyl",
+	"YCQryVuqC76QXDCSwvMMTSFdqm/aeipmM/j4YSfjzLJWiXWTxFS/P1FE5eUsscVofOWZPUpwPlBjGTyr",
+	"J4rgyNY1aFQsexiqBe9k8fO/Dl6zIuVAfgD+za83PFFhvU1LBqvb4tExrLxZgTR6t12bndbQIyf6uS5o",
+	"2EgtKv7dwbmZGK5Ea+2boAPO/fqiua4N8Z5l0NWGp3NnYPFv3aeH2d6F7Or9JVpWiqYlLGRiG/yYiw6a",
+	"d2y1xweDT7pmQu2u1G8Owsuc8MpIudK3O9rBEWXLyhk4uxrRUIZKyS21qe4G/daOS/aG4G7rW2h02qhh",
+	"TojJrZfmQWwK2nbF+G2M/NX5hoFkWN7MKDdQ7GxEU81vMIdrww+OMLNF0cLPpQCSHNcSDeC/sOlgXZXF",
+	"BkvnEL8wxhS3sbkTY8Vylprfa1X5IzUXfR5zjP3KMLO+ZpsMtM9PTuLy+Et89qlVTu3HQTT/F6slp+ta",
+	"6Z/jpC2EyFaUNffFFkR1sryv/zqw026pALtv3nFWrEdFKXaXJ7qga2uclmWeGSUxw7C8jGTSlfaPR3BJ",
+	"kbcX0g26J2DSr6uli4W5NAaRYYZcFaRbJQY7rK46aNiWGR0NJRFU/Ubk69d+uLYnXthpwnTd1kq31RNt",
+	"GAcNGbag3HG/vxPpwkTgrZWc3XOGrrh2G536LGBzDjDL27vY6Zr5DhxqLTT94E4xvNFLWtAFs+JrzpU+",
+	"90e84Rnf1Q+jczLubZxoFvrONb/2vX+1TO+IPOybUDToFjm32fFE0bWqxJ05VbsNaXtllHdFpAeA+oVD",
+	"h39bnvFviju/JjWpJNC/Riu5/OrURpeadUhwn9OlZkW8ILJLitgRYwyPJX6ouMjIlvvUKPZ1b2JRh3Kq",
+	"q1iRwBu8uYGwZE4MlxFdscYhurFlnikoLoNSCfauU655ndJs2cla8BvUUNmo97Mlpk8XnGVVO7k7V8X4",
+	"lSprGOypSmtU1YmibgeoJAJ3F8MSa+7rByg27acPfPoOXdvLXjRPpyp9EeBo283ZTH123WSTWBJ0uRxN",
+	"ZTGC6uItOdE2NmRnRnS5WNBi/YqLtszZV3xS0GJdtyk+UQRqx+ZU8xtGFI5Sqe8cnCqadYx9Z7FywYJ8",
+	"KWY5V/N4MeRcLn0xZMU1U0fYeeA7NjEfj6xWcsTE6Nn50TumIMMh6E6gjl5VW0A4cKaOTk8HzwaDL7vg",
+	"9rSILvuF0d7uuepp8QutuoHzTKCBMYqYa6XZokLNhoPSajZRtPF6GOQiCamrCsndOtvYwWMWEPSmdrak",
+	"BN2sI4PJJRMjmrNia4YnPlBtpmCpvGFFG1OCG9t9hdg0Ipr6hpEv+2dX2/jM1rCofYNbtowHvqI9xkPf",
+	"UmQk6xPfik4QCEhzQ3Nsip932Wa0e++X72CqnQzBnmO1tGq74eFUQPXImQTXo45ksYt2aSXBuMry04Zg",
+	"vT25onfJPmjIg7hm60OCtXvmVGEXoUG/T9I5LWiqWYFZx0KSVOZSnGFCh8ihzo9mRC1pipZZ84fyKRfY",
+	"tYaMPxxcs/XB0jC9QoxRKXCRmYcEI/pyZkUucMfcsIIYuRcsVdA8rOECcXlmAL9cOlUohMfTfqy1cLCS",
+	"3rD3v9//7/DqSr3/60fkr+7Pj//yHwDsBwuvfdD40jCydFvsp8vIcKGYQhoR6HC/ro37t2EMCqe0/pi5",
+	"ziHdwPdAUZhuZVUcZm050daPVRjm9pJHYTBlLM4xqLLRFuBoR3kIn8C/R4RhcOAh1L2IWwm2TtiNwnxH",
+	"3i2sJrCaS2Fb8s6YSsigHybhnlmayPWcjFNZCv2fBrLjekeQTz47qVvcazb3fowuhODaVnfIrnEhoaQi",
+	"LpwKMoajGXdaXmu+5mVVVDDeRjdiVXG0xxZuGxK65AlJc54QdzsSW0ktqeq4ygJKWwJLCmIxx2nOx46o",
+	"GQ6i5JnPtRWSLAuJFV8rYTq4863e1qjPwL1I0AcP67PZBFVYQrhg6Zv22bKc2SH5Zkqo28CQrObSDKUJ",
+	"1wmhioxpqmUxdpYmX7ukvoOwTPFclkW+3ltyt9SuNc30W8WKi7ZeLBc2jhuWbxg8nwmWETQWNEw4Wdaa",
+	"Kow1H9Y2H9/WCK12Ofj8+LB/eHz4aeygJmxGxdaigOv6sh6oHmCa85a2vRhjwwsyKeRKscIJNK78cH0R",
+	"r+U/eZ7To6eH/Zbcm+3tgcOQZDBzQSSib47YdHu3XuCg0X2rQQgsXBND9RTLpy3A/PwSILkXMPmWzECu",
+	"UOkjk/UZERLQLaWClMr1gMHeObDnRnp5s95hmqZ3qXeY9LhSJWtpZ+biqQn0oM1YYe0XkPJvA4tjGvyM",
+	"i0P7/aEsZl3kp2u2bq0Kec3W4cRVVFQrNBhjnaCxe1ldEp8a0etxAms38gS7KVcZSToG5+BiVXFgBl9S",
+	"mufNYBua0f+qQzsigNqiU9tVY/MQaMBsF93x9IxgmVUtsYATVMvbRotOTve6PqpEct1KjCKwMzBSIdym",
+	"siAzKbOt2Ht8+tnxZ59/+smg36WLV0zQDvlNtXJ/wzyOu+MIKHwF8xq5Sjxv8VS5ops7WNoOeTpiNbZ1",
+	"tjrbCEL+uVvobiuHBBn10N5twmbc1weRleHicP/j6ChJ/4MVKtqFNZVCF7YE0Wa3eNkS7H3D47KEk63A",
+	"MpL4LpCKTEqea0iDIBRdMLKMd/u9qVa6fevuwWA9sOKk2lMUElJHEzkKlsrCsKiM42gR8WeitLmC0RiN",
+	"CxvHCWKUeZJywbKzaGUYMMFsRLNF9YIYcXr34hk5OTn5PKki6Z4oqIQxJGG7QqiNYcVWtytXZJirqpur",
+	"jxmEXL+2CLvLgRUJDvqGsnXrinCXANGMxk7oOfWBO3a99wnEXEjnKX6IAF9QDsFLzgVRc1noM+zFbdYR",
+	"C+w9DpoAUvh7yoqC5oa7+KhCckBsSCtE/R5XDQCZJgUTN5ITJszzUL3GPo2B6WvVaK4cDfRqa/z4TR1n",
+	"zK54S8fGzz6PhmhTvKUbyd7YgB7vyKxgDDvNaUlupGaY9m14GJRLVDyrX5DjaJNfX1jNoRgOPNIS6OIM",
+	"vCMgEHK2I+bQIlY90eLTfkff5ow9YMC4Gc7FrdfOwlBTKQh1GIetpHfg20Wt76TDqOfNzpKAPIEg8kDZ",
+	"CmbJ5nwzEk+vCG+DnJIvjML97GAwSMi5IOcp4AddMFsC9ItC0iylCkjWOZY1a9yPrDQy0g9Mk4yRXHI7",
+	"2ivJyUJmfMqp0CSn8IUqC/NnQTNufpqWyOXb67Wd+w6hi8RGHxpkd4XJ/OZOjqN3Ltr49TI8YSvubZYT",
+	"s13DLRXEClchjtiaVzlXWsGFNUBX7f1jDZfGsQ9TeoT5IuqIiSN47+j09Ghw9NnnMSa9ZrROYI77n+3u",
+	"ju2KT1ah18qmlVhyHMqSma3ICiKjvZd2YkvgPJlJapy5Kn9nSUN7zpKRBR7CGgsyxW8VoG1z3L+QWMUu",
+	"7jjCCTfvJnphfLMDUoqMFRAwG7b+DHwrM3lgv/zBqKbv6Oq1taBXS3nHUsaXOlY5EGsgbLOEcEgLSqGZ",
+	"tS8qsWnqsOUErCa9HZLBs1Udhjgs0Rm4GbuU8xu2bdWWyhUstTkXmyueMBoP1YG0YFQwaaHNY91Lg8yl",
+	"iovuUbgkvWXt+/0aCHZQDGE5OEsjOsbtPrGw3IQ+qONpWXC9vjD3ykJ+yb/envOdYNn9yZqM2YdlLgtW",
+	"YKkSdOiMh2R8Xuq5LGwBqiH5glHz0JJ9GB0eHoJxHG4yHBj8Vu3W0MutrawDhdJQZhVaU2s2S26eTqW8",
+	"5r4k4LDnVjyqSgc7IoIbh9wuI887Zc3qavZ9M3uQ3velAwCwv9TRvorsz7iel5PDVC6Olv61A7eK2Heb",
+	"PuWvGVsqQokuSqVXstDzdULK5YGWBwZdSCqX6yon9YkiU5YxI9zavHiRkZxpGIHRBbHVt5GV8iXLubAe",
+	"/kwydXglrsRf/vJMihtL4A//8hfy94tv3hipdKwEvWajlCo2Tlw5f0GcgkQ++vbyGSlFzpSZDjodoMEJ",
+	"KgqtuGIfH5JXwC81vWZkDD77MfloQLS8Ek/7/YTYMBzytP8xrJ0KIpf0x5KRMVLlcWK/h+LC45+ukHRf",
+	"9Ybk+8PDw/cJuQqJuPn+8PDwdpwQwVZVZW8SxDaYxVyJ0INDaK6km2PexXU1dE4hXN44dN6Nq7wq700C",
+	"P5I5BPR4XQlYifkZlsGyQ5BEDGtw6zjuHzszNSPjVxLDksahqwRt91V1L5s3fUgglBGd/8tCTnK2IBk0",
+	"tlTkI3N+n58+/fRjQtWVGNPl0oU8Hdln/2q4z/jMCj/uaLFMKRxXQsYQc6fGQYAylLEB3FlKqPE3JOMj",
+	"jJg+sidvfTXmCidXYnz0Y8mKdeNH+O6QfCEzzpTPMSk0XH4sXG97+Pz3+etXZHB4TD6qbWJNF/n4jNS+",
+	"+3AA35qzuhJjzT7oI/uF65NOF+xjwoXSjIKDymxkCBJhJtNyAV2pzGnIUhMq0rksVEJozqlitoA+nalD",
+	"8uUNK9bk7TcXl8HSla3jZBDPPEzGLzO2WErNRLo++Jqtx0PiOKcLt6Eko+ukQgCzwCth/RgJ4RqiOhpd",
+	"1p9gmCbW6oeJXdoPXvSvLi/fmhuOq/zbl5cW1xT56svz5/XJDMM04sqZWTBkOxKM1vTvcO1zoMg3by9f",
+	"fvPmAqaGFgPktP8UTNRmwCthi6tYyzvVcyAw53kuV+NDco6njiBLqTBq6wRqjmXkI0oUW3AInEnQbJ/C",
+	"YvjMNnlCgx8RkjCV0iX7GB5z8eX2qnGFYTBEr7CUiCxnLqYejtn2DwBiQ5CYBN5RXSkHXIESAKhzamgY",
+	"VtZ2WA8bs7fj8EqcW2DJKRmQr/kXMAGQBLz8i2XBoMMNVWR8nqZsqQ++FKk0+tqYrBifzRX5p9IZvDj7",
+	"J18m0Lhh6nJQ7akY3Lt0AT8rRq/PrsT45fTgjRTs4DXV6Xxs8U+Z86G5JVx/AfDDtQXOCnlXaCK4Zms4",
+	"3TNCyWStGZFFxgqyoMW1lR6t98lGClgkO4cAAoNm51C5BWrCE0pyKZcQDm6N0cinAFlgZmuqXdB0zuHa",
+	"Bb0qDsm5WCNfISsqDEeRkHGOxg51rYaEiithpRYE5la5xPujnXiBwsMWKYN8aYCCDNW8gJDi4kqMPxw4",
+	"Ye0AbPJjX+0LQO66cIRtNT6ylkKR5mXGlH3i46qlRvOBidRz87NZEDWK+Jh8RK+EXZ+Vwj+GlBohBRsf",
+	"El+5JWAzlQEIvGHjd9QoaUB/AR3854O3Mufpekw0y3O7HQVlZw6vBMTfpUwoFkhLr19ebkhEcmk0n7JI",
+	"waV0ZF86Wtjq71w3q204GasX2Kp7g8PTw74LIqVL3hv2Tg77hyegpOo5iLJHEPZ3YDigYBgrO2MtNVnc",
+	"Q1UqvGFStj5cSOZtoxTF0oKB3uBP/2XWG/aMbHNupn3mZgW1eCmFQvn6uN93kqV1UYdM6Qdb6D2w2FiF",
+	"+HvfE7gq7GahLKFno6YF7M4DGoq81pylt+8bKjK0FLbCON1ZMizYFijxICq3g9KczinuNjash8rRa5ob",
+	"/Ydl+MZg9xvfCmpvsnvpZPdLL2Qx4VnGQDk8PT7e/cZLcUNzjjMcf777+UspX1OxdpfMvPe0y8q+FfSG",
+	"cjRVAEhtTu+u996ibGatiJAGYFEQcdjhNAqWGEc9kwQMtZgB9X2vCo1tUqzeEPv1mNEbV+noJ/vX7ZG2",
+	"KX+euSKuNr099nnro66byBB/OZYq0fMKse1LvVDxRcNKhbHbc/kMxi+tyr7hPjJyNbHxiFY0qwedgMaE",
+	"moLvZZLKBUTjBrwuY0bDLpzzCSQBOXVfg8jKjCJmtAiOZa82CcclqxOOTbpxvB/dgBMbxbq4t4Uw2ASa",
+	"1qbxg9P/qZ7CbEh3Qu4Qt3edH5z8D1QAt+DaOk1s4dPpNLpwSxinvHCddWwMr6G25Juve0Ebdj97rzPh",
+	"e46vrNsIXuZ//z0TvP7p7jfeSP1CliL7k1NIc/ft3a7uvwRHubt7ncij62MWUMjq0reKG6hpBfOicmTn",
+	"trrDCrWY1Pbh4PqsbrxoFzyeVytImlQ5BqzqEUzX6d0mOx+0VfO7PGlkTHiw4fEU+drVjJCoQVkAtPIG",
+	"0AdjzGEfZvBQstgjdd1FXe8lazqSu03ODK7ao6T520maK+eLUbbD+h0Ey3Zi2SgUmqCiCnFNlZkL4m5s",
+	"4NOCaVv+1H5R8NlcYzZ2SFt92C+dGMVuDwL7h6GrtRzQWtqkJ2koTcfIq9Gra7S1WWloox3DA1JXKI/u",
+	"QvWHmxUfhpAADV4acFzToN5BL1Ig4tbTRWDMj/S7G/1G/0Bv2BPOE9IydRvMfJuG2j5Oq93K1BbcMsdy",
+	"gtacHQDyiAxPGa6S9JQvwO3qbjs70iYygHVXF1DrFulBiExa5tumfwALyjaWZonhIzv77dgZdSR+Xz7m",
+	"axFF+dh5ntv6Z4QLW/iEiXSNBnRrefZUmxJfFgdtypbv2XQN5VoUN1o9tTAtXNm+TMvXdeo9qNxctWay",
+	"dxeCk82P710xpVF1mzYCRuwRj6qyS3NZFmo0oel1b3h8Co9Y4CKtf199o/3n8GiAlVqvGZSP90ZgDBIx",
+	"42M1YqbmAtKxcOWzQpbL3rC3kIJraakr9rP73n05+kFODO4AJWwclxvHclz3BpIsf4725HytOnxnKWVu",
+	"d4OVSADjcrquWgU9xXrbFUc6ifV6+6R/T5pmsGsrTUP0e6Rpv60xmDoq4OkaftGNrh3NCrqc7zBpYL0n",
+	"qgglQmasA1Gz4jhDUyqGwZ1Ze0hAI327yTlbwPiCsGzGUA1wfij7vIt5rdPBvzEkg3+DbfyWpNAs3F5c",
+	"AySc31ESV86sQS1aJSLMd4KnXYGBpmhGKY2KZpboRKupKU2DtEf4NAKR3C7ci4vhEnu37/cjGngWLVQD",
+	"8e2RaPw29tG5XIG3wkoseLWIFCiFgM/9zpTkJ/j3tpWWfCNc5TgfewKhCBCjSF3xbeT/4KDeRx5ydODe",
+	"XtlHOeb3J8fsRX22iiuPnpw/EqWitjLqfiRpXyEAsOaNQXFgdA1ydgTX/wAzIHaYM7049kRhaqbCrvtJ",
+	"Fwukee+ZeemdneqPYYx0YXKw37qLB8Q9kD1Gc6pGdIS2mzavD0uvfyufT7uB0RaahFw2KzbhSrdsr4s1",
+	"MCbRtdVjqOx6NM/R8CsFwy521BpJ6wWILQk2+/KRFfvKkYHpDWtu3k+dDFB7m1Lp7tkjnf6DqaH24CDo",
+	"VzSo4G9Kv5td03d4pDD3CBPYQSgGH5Sn7PDAspBZmbLudP11cw1/LNruKUudvp+eHgxaqHlFi1ooeqzk",
+	"4q9G0u9KoCeTSQuB9nQYNf2RbVfZGz7txyjzfrT4foS3gXvbiO/GVXmkwn8kB0dFdheb9Ob3QIBZJJ50",
+	"j7FbIz7DvBtHs6SzNkSCPKkiSkoDLp9dxSuyf0amMs8xpBPLe2Hyhdok8NXdYs76sN/2gtwgyFF87xts",
+	"uizkODq4RziDrlbQIsXWcNiILN2OUO9KgZko7h7+aa57v8P1fSbFNOdouTkdnHS6769ogUnap4OnXXau",
+	"yuVSFpplr1nG6eUaC2b9ialRcCv2VuHrkZd1QlJv7NTqjQ16WIX9qVzOISY24S+8IIppqP6D7bMMkWi6",
+	"ZNEojilUPl80yBSd2iIr8NghOe1/7pqj23kxp8wvCyN1WiTFt9Ue723JrIlAVUKyy5CuxCGwL0K2OnbR",
+	"GvaTugdgOEh8Sy/zd1EKAX8b6SbIY2HrSizs4OWwcR/7KqZxJ0Xi538an78uetn4Ej+W3Z2hwLa7ig2v",
+	"ydaCLqDbZyXbNiBZy2MAK8HtfjbL4NRbRLMA9//NqfSf3OZp87ArWS4gZ+BH/ZVluTLj+iCXsx0uYld0",
+	"VVdNCTFBvUrlTjDzXjcaDxRsWiqjS1fpxIrPxAEXDfX6SpwLwoQu1lBzreBaM+ESdnz+HlfQCnGI7uMw",
+	"v9gq9dwl3bOMPO2f2GL9Gt7CdMcIaTZQeCVnv3u93ZYHtfJvxhs16K7ZmmRUzSeSFlmL6g6lltvU9qcx",
+	"tb3NhGBW4UDZqDVtRNa/y4mRWlujVPHF38okDFDYhFiEkZ2cDp9+8j9QbpPyBctGuAXrPLSFkX19koM0",
+	"50eDwz75iOY8Zf+V06WWy4+txWHwaVVdFwdwRW67RmZi8n1v2Hv7zcUlFIQqsCJiBdEm/CE3b9g7+kFO",
+	"1FFYRPsHOTkqSiuKLKRmI1+3ulaG2l5+XOfJdJAGXPq4fxxUQgPLxf3CktxVbGGUhkA8Zg78ZjzsHaMZ",
+	"5NJnPANqFLIr7DYQZ1eQCY9if60JUpTnuE5GyocScKjUA62Su1hlvwgayfy+KboHhrdsWEWjRlCdQB4n",
+	"pr5ZR7cr5oDjO4Q8tF0WsGGHWvK+0bX5OOjIeRvqLL4TmyFyrnuF+VtIPXLd3cznJRMZKi2BAjOoGr0N",
+	"B7e7TMMYluWemawtg8AkgKp5IVLuGNXOsixKtas2nSeBUlKdqm1rWdVSPL4fFXVHvM0aXF3DR1r621l1",
+	"w5ZXjpBW3+0Q/aPm0sA8o9qMJQoryBalqIqI+EcToqRt4aYJBQfZIfnOFtIYVyPaMiPQ03pspP/8SgTz",
+	"eRPKGRlLka/H5BrqoYWRpQUjVjO3QadQlYrn0DLEVTebQq2rTDI0tCgtl84lqaFOzXfQxcU2Vx+7Oklk",
+	"TpdLJqxlR1dGYqjo7NSYmEpQa0L+C9h8uxFW7GLmrDI/BYjj61FyRapO7FD0KOyu3IUG+470GESAzeMr",
+	"a0nYsrya/5zgl8GcNVp+Grw1LeTCk9qnB0ANtQy+ORk0ehJbFxsX2rphR5P1KKM2i78b/Yu1kYfdNIuL",
+	"xWxq3dmXjQCEomegPN1ugvCeS75t1tC4fRC74R1ZtL/eI7Q9Rm1loR33e2cuBKvd+wYnBOVjeLw3W3ub",
+	"Q+LibdLSRQUNFJk00O/kJXEDP7pKHl0lD2ryg2qH1HP5BJtoMV9TzGNqd+5fc6H4h49+cn+OeLY9SNv3",
+	"6vIuEKdaReOuA0YYIzzdLpbvJfsYb/CHic71iHIX0XQvkclhycvn1izdgtZHqAzuH2ZQm6BNcH4Ggyuf",
+	"mGQVykp+NOwKRdKiFN4TaOtO+l7N9QuEg7bfoUfm9Ogh8vcOkeVuN68LW+jiYq97I61XnRcu3znmO8fO",
+	"LKXYbourub5/30a5ptbcYpVz1qgHtcp5MP0S5jmM9K5cD5U7/85eemdeexiDld/9NsvVn9ZZ/m8QR16/",
+	"Wr9HGWOJNWx+ERHjwlXyJtOygArIRSnOQpNYUQoyk0SKQ3JOYCkZmOqUxja/HcWOt+bNR6njUerocDcB",
+	"V35BoaNgqlz8Ujfqb5JBmy9XuB1vjJu/4215Byt8vC6P16WTC9wgyy96X2w+9S9wXZ5L12cCvCwguTsP",
+	"aytvdhXpXG9qW5OPonsJM/ubN01IjU+DyYtPvVfGuncid1AX68cr+HgFO11BXdhgOIvH0GXl3hdye1CK",
+	"+TVxFSsq9xTGoUCHQ0Ema4Ld+w7JC56be0kELQq5qiqMazmDZmjguhwrWbh+DaBhj6G1CaECG2TAd0Mz",
+	"LPS2xNaubm501k7W2KCWEttlAXIYoXTEgtpqPvZ9u3aaan7D9foQOkh6zzB0illI6N2AKTJXYrImPEvC",
+	"fEH7nFmK36yzkMH+zfOrsGMe7MHN5Rsy4GYKCIW164H0HVw5F9AkA99VRha2bVy4W+6VMKCDmTHk35V/",
+	"h9LL00Iu2qI9v/hjBAbVg4IiHWW3JWhW3rhK/15SrVlhHv7f7wcHn7//vn/w+fuf+snx7UH1+f/8R69r",
+	"BCiucAWoYQ1BUKIRygXIRkva3ju5pvm5Ukzov/EbJrpbTcKo0NP9FuejDHK6gosgG2VWzW9C6o61VXO6",
+	"qq1so5Rql6PEK2O7/UvoRQt3yNwFAjUGIGGFcSAAORWzElrcethCk+EhSaliCaFpatAqIddcYE+m+Xo5",
+	"x7AHIwIUcjm3Xa1+LKXGdjcLWlwrkkng0gtAi0PypsSWw7Sw3ZqoIuO/fXlJjhSjRTofw7cgPSyGZPzs",
+	"YDAYJ2Sc4j/PCP4L/621JQpC+Fw/eZAduMBBiEHjMTS7eXZwnJBnByfjQ/Kd7VdmYAdb/6G0FgQHPydQ",
+	"QD9f28ip2ZQb+ym1R879uDV/ecGF+zzYD+/cWZt3hmQ8kzesEIawGhAtC35DNSPYR/aJGifm4NdLZkAy",
+	"LaHgJBlD4Qnz7Ri2z3UUKWQBAfiuutJKFplKiCrTOQyCzcPJspzkPB0fkmd1nLGogo2yAmypY0YNotVW",
+	"WkAKYGqB6uB+UHUdwqhAszTWnjdAHJIx9EtHNMJdY1soAxVoXRaDnodTs4UwjnPx878E1eNGX2Dbl72l",
+	"tL3r1xuPrr/P7gOJw+1+zWj9eI77x8fxpZlHm+vii3LRGx47XMePg8/6/ViH4l3nYsm+a8meSqF4xgqW",
+	"DZHFF1KsF75Tl3/wyZbjAcphyKSLPbvQFFxycEw4jxQWrRGJEbO3IbDtFB89Pjdq2wGePAxVAOFWFkNo",
+	"NJdzzVNOxRNFVF7OEqNT5YcpfQLtfa3ItWSFMrIe8AizWmARVKyrdEd//c+AM3QFx5JOcnlQyKzgs5L9",
+	"s40r44p/OWqJDdLqIix0q3WYBWU6ZAEibGMLQRgvxPDaMN7YPsplBqG9iou0fsrdGvnGy0JJAqLoZH3m",
+	"UZVrEMzH1aVtkBFbssKJvm1wl4WuLdO17q/G7SVuV1BRsj7qRu9+owSZMQ5uaAG1PM1gXih+a2RTdSEL",
+	"/TIcP/L7t37KyI+vYBXnfhERwI3Nx/Ew1EqsGkVVAMQzMqb+OUaLnNcC/ytwmuHaUo3MDYkC0b5EVXo3",
+	"QH1jRn6Og8R+OjcDP6D/7n4etl3h4I+h4L91KHgzDHynD8wbLY4wGXNX7yJHXeXUZmJOICatljnPhSXG",
+	"0JDYKNNDItjKkuqP3BAD7PFs5z0kL6TN0KELKxBcM7Yk/y9777rcRo7sib8Kgv9/hO3p4k2Sb1RMnFW7",
+	"bY+v7bbU3afb9BFBFkjCLALVAEoU2+GIeZCz+3HjnNgn2N1vZ95knmQDmUBdyCpeJNmyuhkzHRbJQhUK",
+	"QCYyE5m/HwWS6w6hegL8oyDbXdEDBYwWWibtngjVEYUeYkgBoo24ncFfGY9yThhSKmWX441lo4F7Fa4J",
+	"jWbIEccUa5DXMq0mjdjQEPt8qfKsskFXQDmrHKagnOn5nIMChDgIZsf7WM9gLK1H5/i7NY4h+pizw4yL",
+	"diSZK22yW/gQG/s8I3sD5KczEo8C3aWKOeKTSAILcGVw45FbDDeimhX4XIxULKzY6+1kpUEzf86DA1lu",
+	"B7Taa+2Aq9r/b1SkZueU7pzSnVO6c0p3TulnABSwg+kUffNRvW21fWqTvftYG3IWhWkEGYuiPB+XdIU9",
+	"7zdDLtw2Uy/l3oaaUsQLcI8ueBM1Nn+un32Q/Je98bg/DaPB/PnD2lb+BRoe6zimR7vy/Wv1M9wcwBl/",
+	"FF3K7fjorJdPzY8Yll9TecLRjoCjPeSS1wQv6zOImaB551MOXj5++uyYi6G85eH7kOkZNEuHaENHTAck",
+	"5GfcnSuErE+N/W7KmOFipINlRlY8lXBJ/h5nxrMJlpfAXKgOdPhaCvaKmsH4ovQjm0ved8j4tsK3rwW1",
+	"MaMhdP5j7fEJHVXd113WhGvgjvuYrFC8sTXLcSmFBOzpvP/lMkZC3FvwTrtU3RtV/LOQSHHlCbnHzvHZ",
+	"wIvEo0mft1uheZqoDlYWNti2t6xFmCg4AVYyGY1RHTkzGc8mU8WTaicN6qk8UsINMXQClxw6pUS0gcQp",
+	"iTkN1nenUylGcHraII+nsZnbB1lXvvhAnzzVZ1Yr6UkVnOC3WFWHfv6V8Xc6XyHzKDLz0yMeSdvMGikw",
+	"qta4r7fs/1PD7GON2V+eAMWrXRsYTx3a275RbMr/8R+KkYgNTKJgwToUj5Ibaigb7GQP9d+5CH7h8stV",
+	"IMBYrjJd3PLaqbGbhJnsJV57SblB+swZ7msQ7f0WnILZBzl6NSPh38BliIkQs8Ws0oLCgw2QlHgU/eQ7",
+	"8vUEFN9fqc77+ty0y53zuAlbpc3SxbXTZzdRn51lInmTNJo0bDW4cwrjmfp0RKLN1ecrvMIx1QGRUZgq",
+	"s8Ps6MU2Xgyl3royE+wneKUrBFDra9sG9X4rA6Tcq7fu1tt7J213slFvHXRaLYwyLZhsIdpMWSOAicRB",
+	"drbZngi9ZYbFu2zIlKLeYHVhzDpxcUkw3fZSm40wa9eJM8kJE/Z6bv7xn/7qT9YMnOtap91uBzWc+Vrn",
+	"wUO7+BDFZg9GC0ShRkeKsfDUSGvYcWMA66h2v4V23iizJo+BL27RnPyOJef8H/8xLZqTHo2y5GXlEPKQ",
+	"yaN6ux2QI0GOBrBL0ilzRf7fKknDAdW2K/bXktcPExIr+YEZEjISSe7u9lJyMpUhH3IqDIkofKETZf9U",
+	"NOT2p2HiJMoDve3vtYNaoiI7f8bEutNszmazhkzUAJdqY0CbeCijm0ygCDUPDprt5oOHtaA2ZxRQOB9c",
+	"btewy3jldgHLfLdX3Mi9wqmor2+jQN6Nyg3hmKkzpupw6I2X+pilSoR2dq6QM7tFSEXo0DBFei+pNvXH",
+	"9vL6s+96K7MbXFTQ7jT9iCGTCA8xBVrG9LeENUrA4RSj08fY860NYqoNNH32XdWhePai6WHtIZnSOYJc",
+	"x2B4Fk5L3oGp6bEI3m94AOp2nHWYy0Dh+QyvvZsdwVGlAJBtvRlu2LnBea5jMnZh56vxsEPu77fr7dbB",
+	"XlfAdR07u6dM/JawhIVdEVJDO+Rjt8bDbq1jL/zUFV1RloifHuyUQwfjnO2OHq5FJz1B0h2TTkRelnPa",
+	"CT6uO31g57FU6+g6B1RYoQnlTESSQuGiJpTMxjLy57jcaAI+n05BfgxTU00SYbVFqirSwwoozuIVvvJj",
+	"16urswaxb+im6rNap/bLL7/8Un/1qv7dd96CRS4SxZCHRIDGWqj5xKqxLIVSoY3sjaJDaAc1mu60m2sS",
+	"ej3jFEgOjhGSVUSIHa81l35JIlwzrpAmpuq3BNACn70+2d8j3x2dPM4yV8BYtXoEE3BgCdhXTZ+Q3eB9",
+	"2hl/ZKXkzBqa9x5YxWXnrdZ59/5yhhDO4SpTyK+9nR65XiQRlkqbVx3+mw21R/Mj/vFppUfax7JPSBFJ",
+	"y8aggtrl/EWMnjE4NbBSNOQR62CilG4M9Fkv8B9wPffIbelPQp1QHr15RiiJuGB3IMMHL3ervtcgz+Cg",
+	"ElP/tEsNtC+TK7MELCb+uzNhnEaz7u7xT6DY3uDNnD+cvgaWd7nh6HVFxLXRQb5iy0qpy5rsWOPJ3Sgg",
+	"IZ2jnWTF2RpZ2lCr1O1XJ89ePT4+OXr1xrb48eRRkJ24FlQVHMdq8vrHly8P7aW2t/h6VBAG2m3AoqiB",
+	"P2jy48mT+oND8vh8wKL0xAWSRuFtoLYP+t7ry+lfrfbpNayPhy9onyaky3oZO264gYySqdDESNkgJ1aF",
+	"dFylraF+ft6kIKcwpFTQkLoNwv58HDM6YeqWJjFTAPsKSTExExk6amNA3dG2MYr3E7u+DgEIsjgFZVmd",
+	"T5nbWJatzV3Z6K5sdFc2uisb3WXo7jJ0dxm6uwzdXdnozSgb/d5Z5hEw2fXZiKcAZv258bFKu90G2YE9",
+	"mr0TIWfa+x8MjF8wizOGDrvJC7mhadKX07WmyefLczwTYYPGdDBmjTRKkI8Ovjl62y4f7j4XFN5jaawL",
+	"Dziv+zhF/rY+lki6Wb52t/ZpZUQxwEgmRGGKAcwgM/MDZ6kEaGx0RXr74OAgaAfwoAtELu1UX3n+5o/C",
+	"pY7sjnVuSOjjOxfJBPfYu4TbBD/WOJBp0CIg+ZAFAEjlYxJFPZq28soT+AZTDZN2tEhjssLWWarS+BTU",
+	"mkPGwtW5nXBFGp5B6qGA9BMfIXAIVpqLUcR8WMftUDrITAu0a9F5YZA/Dt4WBWZ5xXB/SWJrAPrkUChd",
+	"HDHzhFWlCjyB7l9dYNj9BZbxQlAUfMH08Psol+EP59gnMtEkYtodYWt3hm0Xh9/mqtOaLhdbtYOwKrKK",
+	"c7yLq15vXHXolqpXLPh5XUwVrmp+tP9Ux1MfZZUnTv7AM88lIYKL//b4mOw1WuR2r6G07t0JyJGRU/uR",
+	"GjntQZT0+fH3r4ldUPZrCKzeAeP2sRhFXIP9/0QxMRg3yGM6GHu2Yseca8XHSzYPiYAgalrLbtciyHun",
+	"KzAa2yO3aRTdCayTCDt8HaIP9jMEnuqLYaoeuZ1zcuCU2UhCU7L5/hxiXXBHVEH1BZMagiReJ9Wt++FD",
+	"yfDsOgRSyG1rv/tksDsYOen5wIurtf+t2BnqdBsZchHqOw3yOlVthk6Y8C4CuANySCJmzX99mC4OdDEA",
+	"eG8miKOMxfL0mEWRO2fryzPWyDwunPR8on1XuCKRM5aV0zuHj+gxpMzD8xrkSE9cYPfZsG6tzTqYm+hu",
+	"PxvWX0HWDQvrxw5WADJd7ZBHIdlvHWD6ay72jCEgwWYVAVe7sNaFW5/5VALveS6QA6haVTQQ4kqbqcyX",
+	"7t4rwWfcdEqVBsjy8bfDDDHBjma2PMD9+KKBr208iaBsj4fcDj/bcIAs0jNNrDw6JIm3a4MF0r/91kHx",
+	"bU/GSUDaD8jzRBC73RG/0ZGnr078CKA1nQ3B0nJbGbW6XMWpVXffnC+w1NW6Sau1P/iX82nkJf+v3Vq7",
+	"0erWCBMDGXIx+mu3Bl5ht/YvcDXDNjD/59NI6L92Id3MZZvN9htSjZp7rdbdplW1XXwGazQa2BDUO363",
+	"xkvKd982+qbU/XL9Rh/M573ZK0HebV/cFc12o92tBaSLFo9t8O79py36oLS+yhFUWuea7Nkmi0OltN5g",
+	"pCoNoIv6eUGtIBxlORFMOCMZIFZzUuJ2RUBjBdzZQwyYZEUF2wnOite+ompC29fi++6c2BvEIE79Ut/c",
+	"yFyzG59kxgkGOq0JYM3HgIDVaBcM2IllzqvSutx5db3cyHXdW+G7msG4HsnRagfW5bKn4EzQDJMccylI",
+	"m9CfP7EtX9rnfe0QQB5baRXNEsDS0+jUMw1dCd0SDFFKsbS6c24KbPdgDordK570fxOxEddcDGUlpJ+9",
+	"xVZGw2ZD5wi4so5tWHhU1klXvFQaek0S+OWzYWlcMsSAK391mMHKFYjjLtZwfbGG3DRsCz4xZjQy49+r",
+	"87bAbNDg9qUw9LGSVn1AWqizK6w3HEWHhOqJLiQGIJ5dZD152yRWss/K2VH/Bl25dGQvpVOTk80hV9yz",
+	"S5b5MwOdv+gC33LlXWw1sEGCRNBW4nPwA3Se5dj5OcOXyZaJnmvDphXrREjhCB0+yP7qcjN7QbFAQA5J",
+	"yAYRxVku316f29teYcnXAiG3A3FdRTS+NOFPUoxCRu62PKQqWjd5c8beH/nVP8i+0+9hErHc4/HnsUxU",
+	"ZHeE/Jch5RGCysI8fPwU1KxzIBNzqqE+S9c6+/darcuFiZ/L/ir1DZO6U9zXGyT+gCLg5RE+rtPa9qLm",
+	"xw+yvxok6IPsZ8n5KBsINQpiUKqEn8Navlpa/D+AFG4hcCuEbedZ3yzgHlxSG0vmth7ic9l/bdcxuraZ",
+	"TDehcGdr1rLsdms4MylA77rEpg+y3yCPQCIdaC/E9uUZU4qHTgI/yP4tHZAJA6aiCZuXFfNRZbXH20Rs",
+	"j+8VsmksDROD+Qs2d6kvsAC+leG8ehL9JZwB6Iwy9uGfLkJ49jYRO64z5Dpr728kpS+pGjFscHeTN9dJ",
+	"HEtlWPiKhZyeWJf3Dx6dS8Q2KqRAnzZh89XWtr2g7MjXJdZLSbITQXYe2ydBHieD1PIzOWEhHs7aG0FC",
+	"uWbRmTu7FNKQCYuNpzREAAeix3JWYca/sP29QhyZlaAwmFzor+nbsbaKScYaYjb2ZTU0RZStMuQYxlhp",
+	"ACei2pwm2j0a2ztTI6R63JdUwWGmYkN+XuvUYnZ+uveruXf2w8MhvD+MbK5xcYO4lC3/gs1X2fKwZHa2",
+	"/PXa8kdvnuFEZCJPMdJaLvQ0nHIYnPL9+hUUZlHYcEFasxNYcLOhlIZPWUrYxzVK6SGhZEz12KF0cg3y",
+	"vCy7j0CI7J67tONuLrd5kbPSer8kFbhEiBZtp82kIO2xm3IUh+KpwrIF0N7uja5N/0zYfEGrnN6L9vsn",
+	"v7Umrx/of50dzN+2k+f3p4/ujh/vxUcPw6fDX+WLz6+4Np2d12wGBlylivrKjaudrXQ9ChSlmlDhNeiW",
+	"CtTbTM2PEzY/5Zg3F7KIGVZC4CJCp1RTpAJfFoeKFKykPhslwkdPAiKFO0rUgKQCP3BBzEwSFylokCO4",
+	"p3FwyE6mCI2sDM2JNnSuiZZlfM32Sq+FL2NC/REMp0K/97N+X0wj3Wh1tAvIZKkOdoFcXEGsS0D0GXDu",
+	"7itPf6tkoCTpAbXRyrSHtYfBVrdNmVF8UO0SvsLfAVZAySkzY5boW8Swc0jZn9JyMHbXrLYZ9FAcUb6Q",
+	"f/b/kZNf3jwmI3k6kkomhgumyYgmI9YVxS8P9i5SrePfe+fXXIvUPeVn2RxseGSYHVLImAka84bfpyqz",
+	"db6PmbCCl/slB7tgt1vIxn1+/P3r0mX8SAqj6MBcevt0Pa51avuNVmO/uMvQMOS2IY3eKNsFw+1TUJzd",
+	"YpaIllhF2OG7+UVOkr/+ZVZxag2LztUyp/O65Wl1VtS7Smci2oKLgy8WoENhwZBOeTT3aXC6BIrEoZ9M",
+	"y+Nib3L9+Nrzx6bZeAi5hNUhh44IcMNq2EGiFEIUbA3WMS1OTEyVmfvEewxwKJOWrLsileKG/ZL3maJR",
+	"RUYW3PAKssZ8P4dSEcVDLkY6xQWIlTzjYjG/7Yeqund/eXWvNu0UzlZWaEdynYNoMDLCMHsRQlVIBUOM",
+	"ReD4Vb6yfQnmpBLdZCCnU7oEanKS6xDgxbmpAx8JGB3S0DUUlix038qX6zL2zgOTCNmX4TyVP3uRD38D",
+	"3Axgkfjn2obIHOFqcAAFYSYJndH5oc/Ytl+4Eh2s6MBoOKQ9jRKmNVQnFqd0Xd3+b18Hp5YXRyexqNdO",
+	"XR/f5t4BJuNUMyZWQrLDSaFv/4b2I8jRnNIROwUE3oIHCL+T/FOKevS0CNq7pGTz6ry5UNvVRL1q5mmZ",
+	"Zib8wyzEjvANgCK/d/fgbjvIRM6JJQpJepe/SSHVP/6z/oqpAYeildzddJSMSpEbPnfZZ7afrDoKyO9+",
+	"O8v5+k4E4sLu702Y/LfrTOj8wv9oV93qfB/ckXCvdLvTmMcZIGcBLIbNfck2CwOfYJODuHFq+W6rRagh",
+	"U6nLfchsSV4HrVc+9nUtKi43zPDKTISOfgd/j2ifRYu6ibx6A1bDSiWziVa7jA4rMgW12/XW3ZT658+m",
+	"t1NBcElq4JJsoMy319ur2eXivDDtOOZ2kdGNU9UKK2fbrWaDgjAwxks94Jnihnl4PFfCzvRGGFfFYClI",
+	"56YVYq2qCjE4bPl9BW4CG0x0Ckza90Bd3Ggy5SPc27SHWUWidGodiAnDKgZH0I+Az2sqGt76iy5/sAPd",
+	"dnMDGqRTo640gwvSJlOdP2XHF7NdmmRUS2lhBAzR5sore4sSrfXW3+vzR7SccF1u0IQkAykEGxgEZy0f",
+	"MiCqKoyZkOb0KsfNqmO4H4JBYFeJpnMyG88/SyWIX8143gmHmAMqrLvugOsm28fZfKJqqai9TYQuYI8a",
+	"Fi/WXJInDvpZUKUcpn0E2TRyBN0tj6u9TW5AQM0OzkI1JrmNVAwBceYXIGAOmNYBcbQTgZ2VAYuAYke5",
+	"Dyy8gwG5IXFgzw7gtUN6vp2/stcgRy5Ig4DaOgVLITIxHdKru2f2MKkofZ9FbgyAomY0j+gKs22nv/Mx",
+	"t7ys75EWjZ7RKIHcfEejAcsSOltsdCTmuRdZbpi+kL2DA6BcuEMUASiV7U/W3L8drNDtAY5LdhYrBCNZ",
+	"d1++TYQvdrU/QNSrrpkdRZNlIK1fER9kfwHmZKmYoaz3WZnDMjbz/qZRQuhIHjOGu/qQsh4VyjfKOwVt",
+	"r6hbWaTX0BFE3XsTNu/A9PaW+FsCIq0ta70pQFiAVLkXzCGq28YndKR7hTh9ju/Fl4t0SkpFqvhf6Ggt",
+	"/cuBXUR5tO9/63S7+v03t8k3/s87f+m863Z1t3v8/i8liN95tpj2MlvMBusLar3NNpDlaYvaNlbXBl3p",
+	"08FkyKNo5bF6GIYbF1X7G25bWb2iry4txqF1mDHFSP6FgU7TVJyhWcAjviDQ6VJPPVrPur4+3LiveMKz",
+	"fWe/joL1t8nKqCjYKrtw6PWFQ7dlJ1pTxWQNoVwdkytvtCs69LZSnp9DswiN/h4C0sEpV8hiJkImBu6w",
+	"Czgu4E63dPYjx7qILhRC0DC0D0hEZJ0/NKbdna35romWHdL7ZnnrLGWkSKuWrr5k6orqNYPaVApupDrF",
+	"H9P+L5RyyhhEv+QO2Jelik8QU1d3aWccOZCsZo8kgk9tzDauzLGfgywtvAheNacLyFUfL933dN5rndpI",
+	"ySTuYJtL93yDhPZdSdsuTfvLq/FX1jbiNOK/M++3Ob27mV4v1LjZ65ofER5n9bGWyhKxNUYRCixIczLN",
+	"+hWWB+KSazmd2thuWX0qoJLdccDuOGCr4wBcMtuYWlvJxttEPPvO1a0X5LiJQZvti9f9HauMvkdwX41C",
+	"P6MAaGHQ94fTbRb5HzG2IYk2MsbgqtUfXJNeGljrkUQYHhFuVzkUbthLfOFGFn9bX7qB3UL1stuiL7FF",
+	"/4Frm2CJbCOT1dvkOprnI8ySDgglMR0x7xupRNzSjiu2SO4fOKpnKvBnx3mjCCXogze6oit+BsBoXKod",
+	"ssRD3AvyXLQpY4BPOxEYmUMKrTGNY+b4x/QyKTXm6/V42OsKV+Xq+4VbPvwMX/WsrFo9YOYxa5BjzzoP",
+	"iKw8JJoxAQHAIou1VQ0jSaRISY0iqTWRqisUi5kLmUFgHN+OMBHqFPYaNMWYakA6Y2F2Nw8uqdgiWPJe",
+	"66DM9XPnGBelv/7Chxl+fpBaZwQBI0V4ke2t3TqoIL9aEQXjwtw7qOX4ryrIr7bhA39/xZBiPptnVV0d",
+	"NYZN4/TSkBqar6TDsYnYmd0daw7Vcsq0piMHE0k8UbfdSxA1cmPkSTdgebrvS6Yawli6eFqwCff4l+Ud",
+	"3yszak8y+SSQiOVVUBGsHlUebPdww51xe5MAj6UiQyRAp/mNjURydD0mr2JGza/e4k3BmgSbZS4wUvcB",
+	"WpM7DHbOmlvxgeeCz0G+SeWY/Hp2kzp156u9AOs7inHSkIeQvg+HqE6A0itw++1HcjCxcgRJC2mLmGrd",
+	"IG/8GVJA7FQEJFZcKm5crTWfMgJhtBx/sjNSZBR64N3F8mij5tcdI82PXBqU2zQPBPu/RWjySp/2aRc+",
+	"3IUPvw71bdT8wo5QDtlxBTBWelUx84gaFhBrDBHDBxN0JsBRsB/Lc4yO0+ddYRkONYPxaRL73EYXgcuB",
+	"JgwUvEqL/AX/V1s0gx4DCsVYJsp6HVZx2r/tK3yQ/dIsEsBmsO+5UJZTio4JBiOMkZ2bUiiG92CeCsi6",
+	"hkQ5BM08/R3ygmpHU6b4gDZPpJLCyEuaoX4WVp3sZitjd7x7vfhXOiczaSph+t26apf0yuZH/+fqgwF/",
+	"Vf50ACQdgfHODRlCMTGfugRlTcLEEVrYq1dogKcsVQAV8r96oHzjYwMKbOdg3KTouc5mfrtVvK2F6ldJ",
+	"Dga2TAisw7G9g7Fw8zV+hoN5JVQXJJnMZBKFQZo9jFLk9D+Q3xsZx9bvsEKFvCvWaZlSkdCoQrjeJiIn",
+	"XFdg1O+M213gvQKA1S/kW5BxS4ScbSHV5QZoXjIhj/uzyeYTJae2y97US6VyyBXTgEoGxIlQoq4YWKEN",
+	"AhINga5MUAXzpJw+DFYB4bzb9f58u56d94tte5sIiIw/m3x8j4kLXCNOBBy5eLbKVFY0bnBCQhSNijmZ",
+	"SsVAeOyHVGygXoUbX5qB5zplUiLjnZD8CYVExp9LRpy/XeHp/OwpfNIVHfJwE+46v9BO4PZfzwnj+y+A",
+	"FO6iFY3WQRuy3sNa535Qm3BhB8cPZJg/gsPYyLYHb+l6qIinpI86HUq1AtzS1xmmxUuXiprYGV8VMcEF",
+	"t1M9Nyi8UrBkjZPoL++dAuF1pap6wkWoHcwIF0hS7jm9NenPiUimfaYCDzQVjxXVDK79LZEGBJ5MqZro",
+	"gPTq9iLI14AyRiIT47xMmYzG0dzngmkyZVQY66ICwpNtZp3UKdc6ZpHxiFFUdAWb9lmIaFhMhLHkwuFQ",
+	"iSEfJWA79OdwP2s1Gyk7+BKK6SQyWFQ2TLT3d3uaTakwfNDD3P+sxtb1TMsG+RaGQw4dx7k1Puwzh3bl",
+	"5hCwINOmTl7DCOkO6QEtfUB6A/znEYF/s7xboCd/VN8LyKP6fvNR/aAX+PwMh2fsLzo4qLebyHIvFd6Y",
+	"ONZ9qUjIR3BYiIhX2KLd7jXIz+DL6wSTd4Awv0f6TPOQIeZWEerL9v6IQOJHmkuH8+1uHmBikb3PLe3A",
+	"wAw3EQuQQH8RowZqEznSUOQpBcntHjunA9O7E7iMH8Cu8S/tR7NO3uDy6pBetzZQfMoFjchAhqxbsyP6",
+	"X/+LPJIhI/gTi8h//V/79T///u///Pv//Off/zt++B/w4d/xw/+GD/+nB7d/yYbGl9TCWrWLtlujblnj",
+	"Q+puGu1iBTcN3sDPPw5aZJgS1PAz6Kv17aiaajtao0TonhtZ/37phMAU+glBjDMso/Z1KUBmbyThuLge",
+	"FYHcIj6iJgE/0gMETWAa5LAU5C1YlFFo1o+omOilpbBsNkNvvnU1JSvxJjwbfyTlJOXip315tkgXKyIu",
+	"fJrWaqb9jUAl2q2NqPeLne2N533Fw17HKg4HNCfCgPBhllBaql0OSS9i53xAo0JbKyiHOcXSySsk+LU4",
+	"CPj4ilefyrBYzpfuRFk7JpKp3UPSL1yvbDvXCWBIWzcQf5MzMrUOFUpwDjMq7exeq7ybWFhT2k/bZErP",
+	"MTOs7ebHfSrPE6voVX4b8bmPLvPAjGWiUQQoJiagbi57hYo3kMPhYgV0+goLb9Ban+pWkn/X95uIQ8UF",
+	"VbBxZa+7vtC/fHlyu/7w/btW/eH7j61g71M9+/wv///GtanYQ0wRcXADWHQNEhAuLNu3ck6jI62ZME/5",
+	"GRO1i9Tq3zvYrnN++GybSvBQBIJ9Ks+YElMmDOzfFd2Dh18eSTS35/XZiIoURnQwpnb/XJB428GqSl5s",
+	"UOhTKuCunWbCuqPvt+tdDhnO927OqFqQ772K/E976eJAoQjs7RWF+kGrTCgu7TKCwZCeVw/pgGEatR8w",
+	"BExxYgKeJfiqnf0MWALkKw8K8y4dQvsXvGLnnTWTh8nvv8/Th+WKm1OFmi95FJKsNUtrQc1anR6ZJqgZ",
+	"aWhU62zOTIn771uwY8vcwp+9yTrMzhJ2J+lfPMqENpsvvU39O3S71h6gM6GlWpMgg9eUpMdgpGGj1Bj3",
+	"nCuM4+QSYSqJS1wkpHZ/H90XcGmWEmTceaZgsywLJk3fVx7Td5ZxyVoto85olFG+3g2Qqa/zrla4jZ0A",
+	"F0KKZRShyVmVXpO1xCH3yTUVr3j311our8bByi9y0d67JB80TtzKXBo3tTv5v+ZMmlTEMh2A32yoBJof",
+	"8Y81GTRwzVL+zGaq4ClzmuBixyDQdHcIchPzY/ysb7M2t44+wj0Lscfiwm56FVixvq3rN6QqJ07gkAzk",
+	"lAH4BzrcwJCoSSm1abrA3RHHFUAUpztYvd062Kttqbn9UUsFwYg/iNkJ042pZvHCdEv76fuCUhXU4qQs",
+	"I4y5fDDs0SGxNgZRDIpJuOlk6ZXM+kYYEeyzEc/hPfoqU1985Y7XM349f8redxnhyMfn2If9j3REuQBQ",
+	"ntyTuCCxkiPFtCahxIQWAu5aerhfcmpfIsoXLAW5hOWVl991EC9/6i10V3JxVf6kAQYYK7uX0DXFFIbF",
+	"fdjJJrtAms+CNipN8nnsbq9zO/mmCamgH2aOHdnu/JoY2fEpQSoROiCKcs00oRFTRgdkKs9YXv01yEHr",
+	"IeGeSLnP4BjK9QmCxBAMm0oAxF5SPL73Ky3lK2b4rHSUE+xY5lC2Gq3WQVDLtKuGuHp1ugR4u6sevphP",
+	"4XA6T5HS/t17n2IBq26jJAuImwl8oxKnejl1YjudfGJd9xV5ErsE4T+qcvSimSrGxezgS+hElYg6Lvlq",
+	"IuIs3gKottqlYVpjqD9HrQJGERpBvrjdc717GwnBaagrcFlWQE+kGnnj520ikGZ4Ld7/EgkqngIsapSy",
+	"WP8kpZNfD+N//wuwYG2iMpF4vfwdt0sJ2waudAU5sbeITRaWVyNpjBf7nX/31asXFLycdyOH28dOUi0T",
+	"VPOnWj0DGQSQX5QLd3gVgXZOEXi/SFbu6PKyVGkJxlVpPX52AoBL+OsHr/Gq9HIa7cIarLxTMGv+zJcL",
+	"By9W0r1KzkjgUr9OzbpBHu7n0bGXxYl+weZroKJhenaq9oZlyHr3Np3A6w5RX7Q8bBO/eKk4DJU+15l3",
+	"GqTbQkmFGAuBNsE2hT0B6qQDa0bmY3kzzMQE1DYEOcNHHhaDdNBuZL1tj4XGjQ8zVFWa7c6O/pRVZhc0",
+	"gCrk60LVZZuI18raspx9dcWVZTuh+DNWlV2lTGxaTYZreLmWjDzOooH5A5sJj2MWQimxR9Bjzk/w+4im",
+	"U0YwsQ3OcgCfbE0a0Z+xOm0XrL2aOrdsBe2q3f6otvxSrduXMeRdJnB19Paxr1hy17qSD4c16uo0FjZ4",
+	"PhLfJ2Z5dy/HMvWopVk5l7MwLrqWd4l2VfyYfCSIhJnxy4yiflrFgBlU7bBLRJszCsjYkkys8zQbS0L1",
+	"RAdkDK4UAyJObftgHSkHdG09KGLoxB1GunQFu9VWJCr5Eo/L7V5WlTFh3BUgUS6Qb3ca+4vj7D6PuWI6",
+	"B13nNiAMlqW8qnrcl1QhTdtSSHPKzFji7oLNJA8Htfdb6H94aWfzVmW04sB8EY7amysBwBCL63JbKSj3",
+	"n77FIALN9OOExQbzfQZSTrhDnMU2QLsgHCluAAZlzGQcQZ0OJX0lZ5qpBnmj5EjRqbb7g6tZZHOMVADK",
+	"vBeTHHXpsg5+Ji6T/4NxzJidn+79au6d/fBweHov2u+f/NaavH6g/3V2MH/bTp7fnz66O368Fx89DJ8O",
+	"f5UvtjiWhh5uRQe1k3Gv/HIsOcfM1B/BQqs6eoVGt7Rbjo3VeORft/24w7T9auwI7qC6qSBHb54RXPRb",
+	"KNSc/dkEWaly5Y9ZWjSP6tFaGPbj9zETz74jj5DonMRKnvHQwxIUzBJNRvyMicMsPapPBxN7n16hD80B",
+	"jSL7U29Zo4KiT9Xqmspua9QiZwbGELg5BLISM84Vt9rOFQ/DmglvOv7IsrMwxUyixKmRtZWl3bmS1+bt",
+	"d//W7Ha73feNv9wprXJdjAPsI7Dggh7BAfcjXFRAL6VXsGXqx7e5pQkNQ8W0/jwK6CZ7lm/cGB3N6Pzz",
+	"CqudRb/15afzEnKbysyKWByIQ24xgFlTkOkU02MgQ7Ykwezco/oNoV4newcjJ0w0yKIVBgj9TkDTVKI0",
+	"ixrcE2r9zpGQqoxM75G0EmnYpvLuupu+n1U3OrAqoM/S3hdZZGrHcXQeff8t+/WHH37p/3J87+fz4/6z",
+	"o6qK50WIgwIN98N7GxzHu16mqoeMgBS9KNrFLtJhiw8/6CicfFhRuc4uR6T983heHDzFAHtmoSuwMk9D",
+	"JjirwoFgSkl1uc6c+PCur5wp9gKOzZmWiRowImeCKYI9yjuvq3p3mn9cdU9bF1fUs1TarKtd5wKL7TfV",
+	"2UdVu9SNtRl3O0PFzvBIThkaQp7V6wr3Br02qMgA4t8H/SBrLGZKS0Fu93TS/8AGpoc8L2K+3DHCh6TH",
+	"tU6Y6jnWIzTy7jhWbAou8+3ehM1Pedi7A+eV8Myu8IYhN2MuiJlJ4k4fAseyg2A7mhgpG+R7kbK32Eu5",
+	"Jv71G+RYTllfhhhV0IZHEZ6jEiUjRIJyznuQj365ZNcS/KDHIjz2A7hm14H0Kj9mt3QnZYotGSy7R8N+",
+	"O11gzz94sPfg4f17bYT5K9XwOBWVyuru3YslhiErTp+NEpFWFyx1fAESxJhYd5rNSI64aLjvG1JVQSLh",
+	"8qhdJQ7SUtedWcW194KKXV44TWKMleIrVqTjnfKwnE0uSeCXK091A3KlWmd/c/402yBdsSVxiwyZCPal",
+	"GVNsV3V/TYUAIgTOLK+hrVLTTn9tqudpOOVixZkAqEer5QBApwhc58wRd/zuF00OBA8DcSGoTURYgqgn",
+	"tQr3TE6g2smVTnJBeBUebKX+/AyH7TuVvFPJn1cl5zg6MX5S69TaD/carcZe434tqIF1vzr3IuLwqNor",
+	"+TuPItq822hhSoaC7x2AUz4Mnt3q4Qncx92qLHl5MBiUDyBO9eo14ka0GHeHcGBGqhrS/1ZstBh+tyYu",
+	"Kx2D/QOPPOxEZkG+LpeX8aNmymmb1WAzfnvc7XvXjDaT7gzbbHZ5r6b50f11ysNPa12c3Kmgdz7IVr7H",
+	"Cv9g0/SK1MNKyTN3OUI3yWDLnfptZ6GtdB6fhb5OqwRic1MFb28UUzNeQuDETbK6NnLtpgki55LoPlaX",
+	"hAHzskYrcybVhCn3ASN0OkX81TNuBmOmvR+fIokHjgnKg3LMNmSChwiyJ34Hbx7A16D+wHo7gLeDQDwY",
+	"+62igrcDF3ZFD9+25+zekBpKHDM8hCOfH3//Gopj52gqC0l4qDs+GyCO6MBl0Ehh7aChVKwsvvCUmWMP",
+	"Nno5u6RPB5MhAPhBWAnAbd3fMra7MQANAPgrThPaMKl42B/SIDKLbYcQTOU0vSZ3Ig/sw2m7FECunaMe",
+	"qHUANi5HoLkh4l4KbXfqckxXMUcWsOs+pXmgHvkS1x08uq8YnYABNIikhqC1++p0mRBzzKLwNBGGRymb",
+	"ujgdRnw0NvCW0EeMb7vf4RtHnpu7EXzt0k4rLKK7AMI3peenuWccZDDFbMS1Y253EW19GjPlMnTh0kRF",
+	"OcNuNps1YqqixoA2s9Z2cJxQ4tRH/Ix5XdBn1FR1757t3hiybewiRLhfu3hn8Gds/z7YO9iDPFu1OvP4",
+	"0xYZGHNt2NRJxwZs8I4DHgU3x/6Oq70LIKkX4393mm9nLl4f+pv9z2rTkMWRnANAMi+k58JiWYtSeMaU",
+	"T7Ct3MTcNX5r6nNB1RwC309lRkwOfOhG0YEpzYv8yT3o0igC7iHWyWy0wE8cyVqnNpLtxt49+KzYGceX",
+	"qrWGbbYX7teCWvqitVaj3WhtngbmO14hCv6+u7TG9WmNfDBOF5PLItlouWZnNzPWH0s5KaJqfoaisxPI",
+	"96XCeTxw/CQTo3nIAh89pJocGypCqkLys+tXypWRJjOk+fOaDRQz5HZvNtZscNpoNIBFxCDGCOsKjzIN",
+	"S/9OQCaMxZpwR7Yypnncpay0FAFJsCzOpQ4B3wmyjtgW+ApQeR8bB+LGgKdFatYVPTemdR72yMCacmic",
+	"ZVV1SFMIz4GTJK7B2gMNcO+AvODfphD9JQbdWzZg/Iy5EdoE80RbJ9AOGU9VC/T4MLM2AUcYgaDAVsXj",
+	"qoKPMNWj070XP7/5dvQyOhqeh/H53tGzuwfxm+cP7g4PfvbuAZ45Zw5CNhrV0cvNkhmwh8A+w4QBqEvn",
+	"SBPNxYCR9sP7rUM/dEiRPOUiMXYKRwsoBO37D9r3Hxy0Wq11HQeWZUOncVX/9/c26P4xHwlkJQFPIQxI",
+	"el+kG5Hh3C5fO5kOPlDH1sQvdvusHby4K38d/v764d1fH/74U9J+rIc/TIc/vf5hLCa/7sUfHsqHr797",
+	"3fxbM3528Nd176Z9r7bLNHl/iSxjazW5FkM+sn8hS0Znr/Wpiuv9U9oFBLeOk37E9Rh1/ma7jhMX6O9G",
+	"qcd7272WLzFLg6tuiBH9YZ3sbPsaoAPiyvhjQUNdyqqsGIAYt6hvyuaXGWp9mpqQJF1eZErBG7dr2bo0",
+	"3nlyDv9Bqx3UgDGp1qkVTNV04hMlOtbj4NSaZnV2HkdSMdVJFgzbzYYx22LLzfG0345ui4tRQGZKIhKf",
+	"kZLIKPxCOGW7jObPYUC9sVtEao8YSShxErtt0XKmQz8tPNDKDH/B5sie8TFHw/Ee4wjqrGrTThOxat71",
+	"boJ15bpU0kCMUNxJEtvXCfGYxJ+oaM1g4BcbWrMtJJpFbGD8CbG7OG0MlAHLTR+fs0GCjVxcjCsSyVGu",
+	"Jdikyy2fy77O4+SCrxPJwSQXVkxjOsvNAXUg1zyP5JEPTHrA/zKTaEoNU5xG/HfE3pVDzFmIqTLcuCMD",
+	"d6cs7lWRYukKeiikgEfWxsqNPAbFynsBe2H2nMpnSAJLG3HzPUySjLjhA05Lh/gJFyEXo5RwIx0U4Nuo",
+	"eI80cDmUigwZC6FoieWfar9d9TbWRh7yiOWasHOrZ8oavWBzHWTJCT50i2T7SCwoSchDmOHckHo4zCVg",
+	"dEYjqE8ISe6HhczG3GCgi/Tp/af/FwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

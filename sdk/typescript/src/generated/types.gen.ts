@@ -2616,11 +2616,15 @@ export type ListAssetsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -2666,11 +2670,15 @@ export type GetAssetGraphErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -2720,11 +2728,15 @@ export type GetAssetErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -2791,11 +2803,15 @@ export type ListAssetMaterializationsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -2849,11 +2865,15 @@ export type ListAssetPartitionsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -2920,11 +2940,15 @@ export type ListAssetCheckResultsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -2995,11 +3019,15 @@ export type MaterializeAssetErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -3040,11 +3068,15 @@ export type ListJobsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -3094,11 +3126,15 @@ export type GetJobErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -3169,11 +3205,15 @@ export type StartJobRunErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -3259,11 +3299,15 @@ export type ListRunsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -3326,11 +3370,15 @@ export type StartRunErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -3386,11 +3434,15 @@ export type GetRunErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -3444,11 +3496,15 @@ export type CancelRunErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -3516,11 +3572,15 @@ export type RetryRunErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -3593,11 +3653,15 @@ export type ListRunEventsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -3653,11 +3717,15 @@ export type StreamEventsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -3698,11 +3766,15 @@ export type ListSchedulesErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -3752,11 +3824,15 @@ export type GetScheduleErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -3806,11 +3882,15 @@ export type StartScheduleErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -3860,11 +3940,15 @@ export type StopScheduleErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -3924,11 +4008,15 @@ export type RunScheduleErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -3991,11 +4079,15 @@ export type ListScheduleTicksErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -4036,11 +4128,15 @@ export type ListSensorsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -4090,11 +4186,15 @@ export type GetSensorErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -4144,11 +4244,15 @@ export type StartSensorErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -4198,11 +4302,15 @@ export type StopSensorErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -4256,11 +4364,15 @@ export type EvaluateSensorErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -4310,11 +4422,15 @@ export type GetSensorCursorErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -4372,11 +4488,15 @@ export type SetSensorCursorErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -4439,11 +4559,15 @@ export type ListSensorTicksErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -4498,11 +4622,15 @@ export type ForgetSensorRunKeyErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -4573,11 +4701,15 @@ export type ListSensorRunKeysErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -4649,11 +4781,15 @@ export type ReceiveWebhookErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -4711,11 +4847,15 @@ export type ListBackfillsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -4778,11 +4918,15 @@ export type StartBackfillErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -4836,11 +4980,15 @@ export type GetBackfillErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -4907,11 +5055,15 @@ export type ListBackfillPartitionsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -4965,11 +5117,15 @@ export type PauseBackfillErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -5023,11 +5179,15 @@ export type ResumeBackfillErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -5081,11 +5241,15 @@ export type CancelBackfillErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -5139,11 +5303,15 @@ export type RetryBackfillErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -5201,11 +5369,15 @@ export type ListAlertsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -5246,11 +5418,15 @@ export type ListAlertChannelsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -5300,11 +5476,15 @@ export type TestAlertChannelErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -5362,11 +5542,15 @@ export type ListAlertDeliveriesErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -5468,11 +5652,15 @@ export type ListBillsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -5554,11 +5742,15 @@ export type ListBillChangesErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -5618,11 +5810,15 @@ export type GetBillErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -5689,11 +5885,15 @@ export type ListBillVersionsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -5747,11 +5947,15 @@ export type ListBillStagesErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -5805,11 +6009,15 @@ export type ListBillVotesErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -5879,11 +6087,15 @@ export type ListPoliticiansErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -5939,11 +6151,15 @@ export type GetPoliticianErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6021,11 +6237,15 @@ export type SearchBillsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6066,11 +6286,15 @@ export type ListFeedsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6139,11 +6363,15 @@ export type GetFeedErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6184,11 +6412,15 @@ export type ListExportsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6289,11 +6521,15 @@ export type GetExportErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6359,11 +6595,15 @@ export type ListFetchLogsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6400,11 +6640,15 @@ export type SignOutErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6437,11 +6681,15 @@ export type GetSessionErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6494,11 +6742,15 @@ export type SignInErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6540,15 +6792,15 @@ export type BeginSignInErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * The identity provider does not answer as it should; Retry-After says when to ask again
+     * The identity provider does not answer as it should, or the server is answering as many requests as it can; Retry-After says when to ask again
      */
     503: Problem;
     /**
-     * Any other error
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6557,7 +6809,7 @@ export type BeginSignInError = BeginSignInErrors[keyof BeginSignInErrors];
 
 export type BeginSignInResponses = {
     /**
-     * Any other error
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6610,15 +6862,15 @@ export type CompleteSignInErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * The identity provider does not answer as it should; Retry-After says when to ask again
+     * The identity provider does not answer as it should, or the server is answering as many requests as it can; Retry-After says when to ask again
      */
     503: Problem;
     /**
-     * Any other error
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6627,7 +6879,7 @@ export type CompleteSignInError = CompleteSignInErrors[keyof CompleteSignInError
 
 export type CompleteSignInResponses = {
     /**
-     * Any other error
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6672,11 +6924,15 @@ export type EndSessionsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6738,11 +6994,15 @@ export type ListSessionsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6792,11 +7052,15 @@ export type EndSessionErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6837,11 +7101,15 @@ export type ListKeysErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6894,11 +7162,15 @@ export type CreateKeyErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -6948,11 +7220,15 @@ export type RevokeKeyErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -7014,11 +7290,15 @@ export type ListAuditLogErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -7051,7 +7331,7 @@ export type GetHealthErrors = {
      */
     422: Problem;
     /**
-     * Any other error
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -7088,7 +7368,7 @@ export type GetReadinessErrors = {
      */
     503: Readiness;
     /**
-     * Any other error
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -7129,11 +7409,15 @@ export type GetStatusErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -7166,11 +7450,15 @@ export type GetVersionErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -7203,11 +7491,15 @@ export type GetContractErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };
@@ -7250,11 +7542,15 @@ export type GetMetricsErrors = {
      */
     422: Problem;
     /**
-     * Too many requests in a short time; Retry-After says when to ask again
+     * Too many requests in a short time, or at once; Retry-After says when to ask again
      */
     429: Problem;
     /**
-     * Any other error
+     * The server is answering as many requests as it can, its database cannot be used, or what was asked cannot be recorded in the audit log; nothing was done, and Retry-After says when to ask again
+     */
+    503: Problem;
+    /**
+     * Any other error, such as 414 for a path of more than 4 KiB
      */
     default: Problem;
 };

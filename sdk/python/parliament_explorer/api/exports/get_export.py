@@ -111,6 +111,11 @@ def _parse_response(*, client: AuthenticatedClient | Client, response: httpx.Res
 
         return response_429
 
+    if response.status_code == 503:
+        response_503 = problem_of(response)
+
+        return response_503
+
     response_default = problem_of(response)
 
     return response_default

@@ -73,6 +73,11 @@ def _parse_response(
 
         return response_429
 
+    if response.status_code == 503:
+        response_503 = problem_of(response)
+
+        return response_503
+
     response_default = problem_of(response)
 
     return response_default

@@ -13,6 +13,7 @@ import (
 
 func (p pipeline) evaluate(t testing.TB, sensor string) *orchestrator.SensorTick {
 	t.Helper()
+	dbtest.Settled(t, p.db) // a sensor sees what no older transaction can come before
 	tick, err := p.engine.EvaluateSensor(t.Context(), sensor)
 	if err != nil {
 		t.Fatal(err)

@@ -55,10 +55,8 @@ func (l *tail) String() string {
 
 // besiege starts a server with bills in its database.
 func besiege(t testing.TB, env ...string) *besieged {
-	if underRace { // .ci/run has a step without it
-		t.Skip("the race detector takes several times the memory and the time that is measured here")
-	}
 	t.Helper()
+	dbtest.Measures(t)
 	sources := background(t, nil, `OPENPARLIAMENT_URL=(http://\S+)`, "simulate", "--addr", "127.0.0.1:0", "--bills", "600")
 	env = append([]string{
 		"DATABASE_URL=" + dbtest.URL(t), "OPENPARLIAMENT_URL=" + sources, "LEGISINFO_URL=" + sources + "/legisinfo",
@@ -266,9 +264,6 @@ func hostilities() map[string]hostility {
 		},
 	}
 }
-
-// underRace says that the processes of the tests have the race detector in them, which takes several times the memory.
-var underRace bool
 
 // TestHostile is `make hostile`: many hostile clients beside one with a key. EXPLORER_HOSTILE says how long; without it
 // there are few of them, for a short while.

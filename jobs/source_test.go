@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/simulate"
 )
 
@@ -39,14 +40,12 @@ type replay = source
 // lastDay is the day that sources serve unless they are told another.
 var lastDay = time.Date(2026, 6, 18, 0, 0, 0, 0, time.UTC)
 
-// underRace says that the tests run under the race detector. The simulated source has all the oddities of the real one,
-// and a tenth of the bills: the real records, which take ten times as long, are for the tests without the detector.
-var underRace bool
-
-// sourcesHere are what starts a source as it stood on a day, by name.
+// sourcesHere are what starts a source as it stood on a day, by name. The simulated source has all the oddities of the
+// real one, and a tenth of the bills: the real records, which take ten times as long, are for the tests without the race
+// detector.
 func sourcesHere() map[string]func(t testing.TB, asOf time.Time) source {
 	here := map[string]func(t testing.TB, asOf time.Time) source{"simulate": startSimulation}
-	if replayIsHere() && !underRace {
+	if replayIsHere() && !dbtest.UnderRace {
 		here["replay"] = func(t testing.TB, asOf time.Time) source {
 			t.Helper()
 			return startReplay(t, asOf)

@@ -16,12 +16,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/server"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
-
-// underRace says that the race detector makes everything cost several times as much.
-var underRace bool
 
 // budget is what one request may cost.
 type budget struct {
@@ -166,7 +164,7 @@ func budgetOf(a asked) budget {
 	if a.who == nobody {
 		of = stranger
 	}
-	if underRace {
+	if dbtest.UnderRace {
 		of.cpu, of.memory = 20*of.cpu, 20*of.memory
 	}
 	return of

@@ -13,6 +13,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
 func repeated(s string, size int) string { return strings.Repeat(s, max(1, size/len(s))) }
@@ -347,6 +348,7 @@ func clean(s string) string {
 // FuzzRequest makes requests from the contract and spoils them. Whatever is asked, and whoever asks, the answer is no
 // internal error, one to a bad request is a short problem, and no request costs more than its budget.
 func FuzzRequest(f *testing.F) {
+	dbtest.Measures(f)
 	b := newBench(f)
 	ops := operations(f)
 	seeds := hostile()

@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
@@ -67,6 +68,7 @@ func unfold(s string) []byte {
 // memory, records and errors; what is taken of it can be stored; and what is stored pages through by the cursors that
 // the API gives.
 func FuzzSource(f *testing.F) {
+	dbtest.Measures(f)
 	for i, s := range hostileAnswers {
 		f.Add([]byte(s), i%2 == 0)
 	}

@@ -6,16 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
-
-// underRace says that the race detector is on: pools forget what they hold, and everything takes several times the
-// memory.
-var underRace bool
 
 // TestFromYAMLWeighs refuses texts of which the parser would make hundreds of megabytes, and takes as many partitions
 // as a backfill may have. It runs alone, so that the memory is its own.
 func TestFromYAMLWeighs(t *testing.T) { //nolint:paralleltest // it measures the memory of the process
+	dbtest.Measures(t)
 	const size = 512 << 10
 	fill := func(s string) string { return strings.Repeat(s, size/len(s)) }
 	for name, text := range map[string]string{
@@ -34,11 +32,7 @@ func TestFromYAMLWeighs(t *testing.T) { //nolint:paralleltest // it measures the
 		"partitions": "partitions:\n" + strings.Repeat("- 2025-01-01\n", 20_000), "a long text": "a: " + fill("b "), "a long key": fill("k") + ": 1", "children of a long key": strings.Repeat("k", 1000) + ": [" + strings.Repeat("0,", 10_000) + "]",
 	} {
 		_, used, err := weighed(text)
-		most := uint64(24 << 20)
-		if underRace {
-			most *= 20
-		}
-		if used > most {
+		if used > 24<<20 {
 			t.Errorf("%s: %d KiB, %v", name, used>>10, err)
 		}
 		if name == "partitions" && err != nil {

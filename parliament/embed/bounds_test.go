@@ -6,11 +6,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
 )
 
 // TestManyEntries makes no room for entries that no text was sent for. It measures what is allocated, so it runs alone.
 func TestManyEntries(t *testing.T) { //nolint:paralleltest // it measures
+	dbtest.Measures(t)
 	for _, entry := range []string{"{}", "[]", "0", `""`, "null", `{"embedding":[]}`} {
 		raw := []byte(`{"data":[` + entry + strings.Repeat(","+entry, 4_100_000*2/(len(entry)+1)) + `]}`)
 		var before, after runtime.MemStats
@@ -42,6 +44,7 @@ func TestBoundedReason(t *testing.T) {
 // TestMost has room for the answers to as many texts as may be sent at once, however long their embeddings are.
 func TestMost(t *testing.T) {
 	t.Parallel()
+	dbtest.Measures(t)
 	for _, size := range []int{0, 8, 3072} {
 		n, numbers := min(embed.Most(size), 2048), size
 		if numbers == 0 {

@@ -87,6 +87,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 // TestAnswersOfAnySize reads answers that want much memory in little, and keeps within the budget. It measures the
 // heap, so it runs alone.
 func TestAnswersOfAnySize(t *testing.T) { //nolint:paralleltest // it measures
+	dbtest.Measures(t)
 	d := dbtest.New(t)
 	const budget = 24 << 20 // of one answer, in the reader; a process has 256 MB for it and for all that it does with it
 	for name, c := range map[string]struct {

@@ -1,0 +1,6 @@
+//go:build !race
+
+package dbtest
+
+// UnderRace says whether the race detector is on.
+const UnderRace = false

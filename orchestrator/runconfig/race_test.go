@@ -1,5 +1,0 @@
-//go:build race
-
-package runconfig_test
-
-func init() { underRace = true }

@@ -217,9 +217,10 @@ func statusesOf(run *orchestrator.Run) map[string]string {
 	return out
 }
 
-// evaluated evaluates a sensor.
+// evaluated evaluates a sensor, once what was committed before shows to it.
 func (s *lab) evaluated(sensor string) *orchestrator.SensorTick {
 	s.t.Helper()
+	dbtest.Settled(s.t, s.db)
 	tick, err := s.engine.EvaluateSensor(s.t.Context(), sensor)
 	if err != nil {
 		s.t.Fatal(err)

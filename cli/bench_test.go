@@ -28,6 +28,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
@@ -87,7 +88,7 @@ func (b *bench) postgres() *db.DB {
 	dir, err := os.MkdirTemp("", "explorer-bench-")
 	b.must(err)
 	b.must(os.Chmod(dir, 0o755))
-	e, err := db.StartEmbedded(context.Background(), db.EmbeddedConfig{Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler)})
+	e, err := embedded.Start(context.Background(), embedded.Config{Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler)})
 	b.must(err)
 	d, err := db.Open(context.Background(), db.Config{URL: e.URL(), MaxConns: 64})
 	b.must(err)

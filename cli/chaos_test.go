@@ -28,6 +28,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
 // TestChaos is `make chaos`: three processes do thousands of runs while they are killed and frozen, Postgres is
@@ -99,7 +100,7 @@ func (l *ledger) tally(sql string) map[string]int {
 
 type chaos struct {
 	*ledger
-	pg       *db.Embedded
+	pg       *embedded.Server
 	pgDir    string
 	pgLog    serverLog
 	sources  *exec.Cmd
@@ -144,7 +145,7 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	if err := errors.Join(os.Mkdir(c.pgLog.dir, 0o777), os.Chmod(c.pgLog.dir, 0o777)); err != nil {
 		t.Fatal(err)
 	}
-	if c.pg, err = db.StartEmbedded(t.Context(), db.EmbeddedConfig{Dir: c.pgDir, Logger: slog.New(slog.DiscardHandler), Settings: c.pgLog.settings()}); err != nil {
+	if c.pg, err = embedded.Start(t.Context(), embedded.Config{Dir: c.pgDir, Logger: slog.New(slog.DiscardHandler), Settings: c.pgLog.settings()}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

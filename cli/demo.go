@@ -13,6 +13,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 	"github.com/parliament-explorer/parliament-explorer/simulate"
 )
 
@@ -51,7 +52,7 @@ func (c *demoCmd) Run(a *app) error {
 		return err
 	}
 	defer l.Close() //nolint:errcheck // the server closes it too
-	e, err := db.StartEmbedded(a.ctx, db.EmbeddedConfig{Dir: filepath.Join(dir, "postgres"), Logger: a.log})
+	e, err := embedded.Start(a.ctx, embedded.Config{Dir: filepath.Join(dir, "postgres"), Logger: a.log})
 	if err != nil {
 		return err
 	}

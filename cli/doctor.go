@@ -13,6 +13,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
@@ -72,7 +73,7 @@ func (c *doctorCmd) database(r *examination) {
 			return
 		}
 		var running bool
-		if dsn, running = db.AttachEmbedded(dir); !running {
+		if dsn, running = embedded.Attach(dir); !running {
 			r.warn("database", "the embedded Postgres on "+dir+" is not running", "`explorer dev` starts it; or set DATABASE_URL")
 			return
 		}

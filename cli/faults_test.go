@@ -27,6 +27,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
 // TestFaults is `make faults`: two servers and two workers under load while the database has trouble of one kind. What
@@ -114,7 +115,7 @@ type faulty struct {
 	*ledger
 	fault    fault
 	rng      *rand.Rand
-	pg       *db.Embedded
+	pg       *embedded.Server
 	pgDir    string
 	pgLog    serverLog
 	disk     string // the small one
@@ -161,8 +162,8 @@ func newFaulty(t *testing.T, fault fault, each int, rng *rand.Rand) *faulty {
 		f.mount()
 	}
 	start := func() {
-		cfg := db.EmbeddedConfig{Dir: f.pgDir, Logger: slog.New(slog.DiscardHandler), Settings: settings}
-		if f.pg, err = db.StartEmbedded(t.Context(), cfg); err != nil {
+		cfg := embedded.Config{Dir: f.pgDir, Logger: slog.New(slog.DiscardHandler), Settings: settings}
+		if f.pg, err = embedded.Start(t.Context(), cfg); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 	"github.com/parliament-explorer/parliament-explorer/jobs"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
@@ -263,10 +264,10 @@ func (a *app) database(f databaseFlags, attach bool, maxConns int) (d *db.DB, cl
 		}
 		running := false
 		if attach {
-			dsn, running = db.AttachEmbedded(dir)
+			dsn, running = embedded.Attach(dir)
 		}
 		if !running {
-			e, err := db.StartEmbedded(a.ctx, db.EmbeddedConfig{Dir: dir, Logger: a.log})
+			e, err := embedded.Start(a.ctx, embedded.Config{Dir: dir, Logger: a.log})
 			if err != nil {
 				return nil, nil, err
 			}

@@ -21,6 +21,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
 // TestUpgrade replaces the program of before the newest migration by this one while it is used: the database is
@@ -55,7 +56,7 @@ func TestUpgrade(t *testing.T) {
 		t.Fatalf("build %s: %v: %s", from, err, out)
 	}
 
-	pg, err := db.StartEmbedded(t.Context(), db.EmbeddedConfig{Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"fsync": "off"}})
+	pg, err := embedded.Start(t.Context(), embedded.Config{Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"fsync": "off"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,9 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/parliament-explorer/parliament-explorer/db/embedded"
+	"github.com/parliament-explorer/parliament-explorer/db/internal/tail"
 )
 
 // Backup writes everything there is to w, as pg_dump's custom format: a picture of one moment, taken while others go on
@@ -76,20 +79,20 @@ func (d *DB) tool(ctx context.Context, name string, in io.Reader, out io.Writer,
 	}
 	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // a program that we found
 	cmd.Env = append(os.Environ(), "PGPASSWORD="+pc.Password, "PGAPPNAME=explorer "+name, "PGCONNECT_TIMEOUT=8")
-	stderr := &tail{}
+	stderr := &tail.Tail{}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, stderr
 	if err := cmd.Run(); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return fmt.Errorf("%s: %s", name, strings.TrimPrefix(stderr.lastLine(), name+": "))
+		return fmt.Errorf("%s: %s", name, strings.TrimPrefix(stderr.LastLine(), name+": "))
 	}
 	return nil
 }
 
 // findTool looks beside the server's programs, the newest first, and in PATH.
 func findTool(name string) (string, error) {
-	if bin, err := findPostgres(""); err == nil {
+	if bin, err := embedded.Find(""); err == nil {
 		if path := filepath.Join(bin, name); isExecutable(path) {
 			return path, nil
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 )
 
@@ -25,8 +26,8 @@ func TestFailover(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	start := func(name string) *db.Embedded {
-		e, err := db.StartEmbedded(t.Context(), db.EmbeddedConfig{Dir: filepath.Join(dir, name), Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"fsync": "off"}})
+	start := func(name string) *embedded.Server {
+		e, err := embedded.Start(t.Context(), embedded.Config{Dir: filepath.Join(dir, name), Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"fsync": "off"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -38,15 +39,15 @@ func TestFailover(t *testing.T) {
 	if err := os.Mkdir(copied, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Chown(primary, copied); err != nil {
+	if err := primary.Give(copied); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := db.Command(primary, "pg_basebackup", "-D", copied, "-R", "-X", "stream", "-c", "fast", "-h", db.Socket(primary), "-U", "explorer").CombinedOutput(); err != nil {
+	if out, err := primary.Command("pg_basebackup", "-D", copied, "-R", "-X", "stream", "-c", "fast", "-h", primary.Host(), "-U", "explorer").CombinedOutput(); err != nil {
 		t.Fatalf("pg_basebackup: %v: %s", err, out)
 	}
 	standby := start("two")
 
-	d, err := db.Open(t.Context(), db.Config{URL: fmt.Sprintf("host=%s,%s port=5432,5432 user=explorer dbname=explorer sslmode=disable target_session_attrs=read-write", db.Socket(primary), db.Socket(standby))})
+	d, err := db.Open(t.Context(), db.Config{URL: fmt.Sprintf("host=%s,%s port=5432,5432 user=explorer dbname=explorer sslmode=disable target_session_attrs=read-write", primary.Host(), standby.Host())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func TestFailover(t *testing.T) {
 	if err := primary.Stop(); err != nil { // in order: the standby has everything
 		t.Fatal(err)
 	}
-	if out, err := db.Command(standby, "pg_ctl", "promote", "-D", copied).CombinedOutput(); err != nil {
+	if out, err := standby.Command("pg_ctl", "promote", "-D", copied).CombinedOutput(); err != nil {
 		t.Fatalf("promote: %v: %s", err, out)
 	}
 	close(gate)

@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
 type server struct {
@@ -112,7 +113,7 @@ func start() (*server, error) {
 		if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // as root, the server's own user must pass through
 			return nil, err
 		}
-		e, err := db.StartEmbedded(context.Background(), db.EmbeddedConfig{
+		e, err := embedded.Start(context.Background(), embedded.Config{
 			Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler),
 			Settings: map[string]string{"fsync": "off", "full_page_writes": "off", "autovacuum": "off"},
 		})

@@ -1,4 +1,4 @@
-package db
+package embedded
 
 import (
 	"bufio"
@@ -9,22 +9,17 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/db/internal/tail"
 )
 
-type owner struct {
-	name     string
-	uid, gid uint32
-}
-
-// findPostgres returns the folder of the server binaries: one of the version that made dir if there is data in it,
+// Find returns the folder of the server binaries: one of the version that made dir if there is data in it,
 // otherwise the newest.
-func findPostgres(dir string) (string, error) {
+func Find(dir string) (string, error) {
 	var candidates []string
 	if p, err := exec.LookPath("postgres"); err == nil {
 		if real, err := filepath.EvalSymlinks(p); err == nil {
@@ -86,25 +81,9 @@ func majorVersion(bin string) int {
 	return 0
 }
 
-// unprivileged finds a user for the server, which refuses to run as root.
-func unprivileged() (*owner, error) {
-	for _, name := range []string{"postgres", "nobody"} {
-		u, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
-		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
-		if err1 == nil && err2 == nil {
-			return &owner{name: name, uid: uint32(uid), gid: uint32(gid)}, nil
-		}
-	}
-	return nil, errors.New("running as root, and there is no user postgres or nobody to run the Postgres server as")
-}
-
 // initialise makes the data directory if it is not there yet. initdb works in a folder beside it that is then renamed,
 // so that an interrupted first start leaves nothing half made behind.
-func (e *Embedded) initialise(ctx context.Context) error {
+func (e *Server) initialise(ctx context.Context) error {
 	dir := e.cfg.Dir
 	if _, err := os.Stat(filepath.Join(dir, "PG_VERSION")); err == nil {
 		return e.checkOwner()
@@ -121,18 +100,16 @@ func (e *Embedded) initialise(ctx context.Context) error {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	defer os.RemoveAll(fresh) //nolint:errcheck // made by this start; gone if it was renamed
-	if e.owner != nil {
-		if err := e.chown(fresh); err != nil {
-			return err
-		}
-		if err := e.checkReachable(filepath.Dir(dir)); err != nil {
-			return err
-		}
+	if err := e.Give(fresh); err != nil {
+		return err
+	}
+	if err := e.checkReachable(filepath.Dir(dir)); err != nil {
+		return err
 	}
 	started := time.Now()
-	cmd := e.command("initdb", "-D", fresh, "-U", "explorer", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+	cmd := e.Command("initdb", "-D", fresh, "-U", "explorer", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
 	if out, err := runContext(ctx, cmd); err != nil {
-		return fmt.Errorf("initdb: %w: %s", err, lastLine(out))
+		return fmt.Errorf("initdb: %w: %s", err, tail.LastLine(out))
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) { // an empty folder
 		return err
@@ -144,50 +121,9 @@ func (e *Embedded) initialise(ctx context.Context) error {
 	return nil
 }
 
-// checkReachable makes sure that the server's user can enter every folder on the way.
-func (e *Embedded) checkReachable(dir string) error {
-	for d := dir; ; d = filepath.Dir(d) {
-		info, err := os.Stat(d)
-		if err != nil {
-			return err
-		}
-		st, ok := info.Sys().(*syscall.Stat_t)
-		mode := info.Mode().Perm()
-		if ok && mode&0o001 == 0 && (st.Uid != e.owner.uid || mode&0o100 == 0) && (st.Gid != e.owner.gid || mode&0o010 == 0) {
-			return fmt.Errorf("running as root, Postgres is run as user %s, which cannot enter %s: choose a DATA_DIR that it can reach, such as /var/lib/parliament-explorer", e.owner.name, d)
-		}
-		if d == filepath.Dir(d) {
-			return nil
-		}
-	}
-}
-
-func (e *Embedded) checkOwner() error {
-	info, err := os.Stat(e.cfg.Dir)
-	if err != nil {
-		return err
-	}
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return nil
-	}
-	if e.owner == nil {
-		if int(st.Uid) != os.Geteuid() {
-			return fmt.Errorf("data directory %s belongs to another user (uid %d): run as that user, or choose another DATA_DIR", e.cfg.Dir, st.Uid)
-		}
-		return nil
-	}
-	// As root the server simply runs as whoever owns the data.
-	if st.Uid == 0 {
-		return fmt.Errorf("data directory %s belongs to root, and Postgres refuses to run as root: chown it to %s", e.cfg.Dir, e.owner.name)
-	}
-	e.owner.uid, e.owner.gid = st.Uid, st.Gid
-	return e.checkReachable(filepath.Dir(e.cfg.Dir))
-}
-
 // stopOrphan deals with the postmaster.pid of an earlier start. We hold the lock of the directory, so whatever it
 // names was left behind: a server that is still there is stopped, a process that merely has the same number is not.
-func (e *Embedded) stopOrphan(ctx context.Context) error {
+func (e *Server) stopOrphan(ctx context.Context) error {
 	path := filepath.Join(e.cfg.Dir, "postmaster.pid")
 	pid := pidIn(path)
 	if pid == 0 {
@@ -202,7 +138,7 @@ func (e *Embedded) stopOrphan(ctx context.Context) error {
 		return nil
 	}
 	e.cfg.Logger.Info("stopping the Postgres server that an earlier explorer left behind", "pid", pid)
-	if err := syscall.Kill(pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
+	if err := interrupt(pid); err != nil {
 		return fmt.Errorf("postgres with pid %d runs on %s and cannot be stopped: %w", pid, e.cfg.Dir, err)
 	}
 	deadline := time.NewTimer(15 * time.Second)
@@ -231,24 +167,8 @@ func pidIn(path string) int {
 	return max(pid, 0)
 }
 
-// isPostgres says whether a live process is a server on dir.
-func isPostgres(pid int, dir string) bool {
-	if syscall.Kill(pid, 0) != nil && !errors.Is(syscall.Kill(pid, 0), syscall.EPERM) {
-		return false
-	}
-	out, err := exec.CommandContext(context.Background(), "ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output() //nolint:gosec // a number
-	if err != nil {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if err != nil {
-			return true // cannot tell: be careful, and let Postgres refuse
-		}
-		out = b
-	}
-	return bytes.Contains(out, []byte("postgres")) && bytes.Contains(out, []byte(dir))
-}
-
-// AttachEmbedded returns the connection string of the server that another process runs on dir, if there is one.
-func AttachEmbedded(dir string) (string, bool) {
+// Attach returns the connection string of the server that another process runs on dir, if there is one.
+func Attach(dir string) (string, bool) {
 	f, err := os.Open(filepath.Join(dir, "postmaster.pid")) //nolint:gosec // in our data directory
 	if err != nil {
 		return "", false
@@ -265,5 +185,5 @@ func AttachEmbedded(dir string) (string, bool) {
 	if pid, _ := strconv.Atoi(lines[0]); pid <= 0 || !isPostgres(pid, dir) {
 		return "", false
 	}
-	return fmt.Sprintf("host=%s port=%s user=explorer dbname=%s sslmode=disable", lines[4], lines[3], embeddedDatabase), true
+	return fmt.Sprintf("host=%s port=%s user=explorer dbname=%s sslmode=disable", lines[4], lines[3], database), true
 }

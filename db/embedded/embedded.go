@@ -1,4 +1,5 @@
-package db
+// Package embedded runs a Postgres server of our own, from binaries found on the machine, for those who have none.
+package embedded
 
 import (
 	"bytes"
@@ -12,18 +13,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/parliament-explorer/parliament-explorer/db/internal/tail"
 )
 
-// EmbeddedConfig says how to run a Postgres of our own.
-type EmbeddedConfig struct {
+// Config says how to run a Postgres of our own.
+type Config struct {
 	// Dir is the data directory, e.g. DATA_DIR/postgres. It is made if it is missing and never removed.
 	Dir string
 	// Logger hears about starts, stops and restarts. Required.
@@ -32,11 +32,11 @@ type EmbeddedConfig struct {
 	Settings map[string]string
 }
 
-// Embedded is a Postgres server that this process started from binaries found on the machine. It listens on a Unix
+// Server is a Postgres server that this process started from binaries found on the machine. It listens on a Unix
 // socket only that its owner can reach, not on the network. If this process dies, by whatever cause, the server stops
 // by itself: a guard waits on a pipe that only this process holds open.
-type Embedded struct {
-	cfg    EmbeddedConfig
+type Server struct {
+	cfg    Config
 	bin    string
 	owner  *owner // whom the server runs as; nil: ourselves
 	socket string
@@ -50,28 +50,26 @@ type Embedded struct {
 	ending   chan struct{} // closed once stopping
 }
 
-const embeddedDatabase = "explorer"
+const database = "explorer"
 
-// ErrEmbeddedInUse says that another process runs a server on the same data directory.
-var ErrEmbeddedInUse = errors.New("already in use")
+// ErrInUse says that another process runs a server on the same data directory.
+var ErrInUse = errors.New("already in use")
 
-// StartEmbedded starts Postgres on cfg.Dir, initialising it first if it is empty, and waits until it answers. A server
+// Start starts Postgres on cfg.Dir, initialising it first if it is empty, and waits until it answers. A server
 // that an earlier, killed process left behind is stopped first. It refuses a directory that holds something else and
 // one whose data is of another major version, and changes nothing in either.
-func StartEmbedded(ctx context.Context, cfg EmbeddedConfig) (_ *Embedded, err error) {
+func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	dir, err := filepath.Abs(cfg.Dir)
 	if err != nil {
 		return nil, err
 	}
 	cfg.Dir = dir
-	e := &Embedded{cfg: cfg, ending: make(chan struct{})}
-	if e.bin, err = findPostgres(cfg.Dir); err != nil {
+	e := &Server{cfg: cfg, ending: make(chan struct{})}
+	if e.bin, err = Find(cfg.Dir); err != nil {
 		return nil, err
 	}
-	if os.Geteuid() == 0 {
-		if e.owner, err = unprivileged(); err != nil {
-			return nil, err
-		}
+	if e.owner, err = serverOwner(); err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // the server's own user must pass through
 		return nil, fmt.Errorf("data directory: %w", err)
@@ -82,7 +80,7 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig) (_ *Embedded, err er
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
 	if !locked {
-		return nil, fmt.Errorf("data directory %s is %w by another explorer: stop that one, or set DATA_DIR or DATABASE_URL", dir, ErrEmbeddedInUse)
+		return nil, fmt.Errorf("data directory %s is %w by another explorer: stop that one, or set DATA_DIR or DATABASE_URL", dir, ErrInUse)
 	}
 	defer func() {
 		if err != nil {
@@ -98,7 +96,7 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig) (_ *Embedded, err er
 	if e.socket, err = os.MkdirTemp("", "explorer-pg-"); err != nil {
 		return nil, err
 	}
-	if err := e.chown(e.socket); err != nil {
+	if err := e.Give(e.socket); err != nil {
 		return nil, err
 	}
 	if err := e.launch(ctx); err != nil {
@@ -112,14 +110,17 @@ func StartEmbedded(ctx context.Context, cfg EmbeddedConfig) (_ *Embedded, err er
 }
 
 // URL is the connection string of the server.
-func (e *Embedded) URL() string { return e.url(embeddedDatabase) }
+func (e *Server) URL() string { return e.url(database) }
 
-func (e *Embedded) url(database string) string {
-	return fmt.Sprintf("host=%s port=5432 user=explorer dbname=%s sslmode=disable", e.socket, database)
+func (e *Server) url(name string) string {
+	return fmt.Sprintf("host=%s port=5432 user=explorer dbname=%s sslmode=disable", e.socket, name)
 }
 
+// Host is where the server listens, as the host of a connection string: the folder of its socket.
+func (e *Server) Host() string { return e.socket }
+
 // Stop stops the server, letting nobody wait longer than 5 s.
-func (e *Embedded) Stop() error {
+func (e *Server) Stop() error {
 	e.mu.Lock()
 	if !e.stopping {
 		e.stopping = true
@@ -131,11 +132,11 @@ func (e *Embedded) Stop() error {
 	if cmd == nil {
 		return nil
 	}
-	_ = cmd.Process.Signal(syscall.SIGINT) // fast shutdown
+	_ = stopFast(cmd.Process)
 	select {
 	case <-exited:
 	case <-time.After(5 * time.Second):
-		_ = cmd.Process.Signal(syscall.SIGQUIT) // immediate shutdown; the next start recovers
+		_ = stopNow(cmd.Process)
 		select {
 		case <-exited:
 		case <-time.After(3 * time.Second):
@@ -145,15 +146,7 @@ func (e *Embedded) Stop() error {
 	return guard.Close()
 }
 
-// chown gives a path to the server's user.
-func (e *Embedded) chown(path string) error {
-	if e.owner == nil {
-		return nil
-	}
-	return os.Chown(path, int(e.owner.uid), int(e.owner.gid))
-}
-
-func (e *Embedded) cleanup() {
+func (e *Server) cleanup() {
 	if e.socket != "" {
 		_ = os.RemoveAll(e.socket) // made by this start
 	}
@@ -162,28 +155,25 @@ func (e *Embedded) cleanup() {
 	}
 }
 
-// command prepares a server program to run as the server's user, in a process group of its own so that a Ctrl-C in the
+// Command prepares a server program to run as the server's user, in a process group of its own so that a Ctrl-C in the
 // terminal reaches us alone.
-func (e *Embedded) command(name string, args ...string) *exec.Cmd {
+func (e *Server) Command(name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(e.bin, name), args...) //nolint:gosec,noctx // a path we found; it is stopped by signals, in order
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if e.owner != nil {
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: e.owner.uid, Gid: e.owner.gid}
-	}
+	cmd.SysProcAttr = e.owner.attributes()
 	return cmd
 }
 
 // launch starts the server and its guard, and waits for the first answer.
-func (e *Embedded) launch(ctx context.Context) error {
+func (e *Server) launch(ctx context.Context) error {
 	started := time.Now()
 	args := []string{"-D", e.cfg.Dir, "-k", e.socket, "-p", "5432", "-c", "listen_addresses=", "-c", "unix_socket_permissions=0700", "-c", "max_connections=200", "-c", "logging_collector=off", "-c", "log_min_messages=fatal"}
 	for _, k := range slices.Sorted(maps.Keys(e.cfg.Settings)) {
 		args = append(args, "-c", k+"="+e.cfg.Settings[k])
 	}
-	cmd := e.command("postgres", args...)
-	stderr := &tail{}
+	cmd := e.Command("postgres", args...)
+	stderr := &tail.Tail{}
 	cmd.Stdout, cmd.Stderr = stderr, stderr
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start postgres: %w", err)
@@ -195,7 +185,7 @@ func (e *Embedded) launch(ctx context.Context) error {
 	}()
 	guard, err := startGuard(cmd.Process.Pid, e.socket)
 	if err != nil {
-		_ = cmd.Process.Signal(syscall.SIGINT)
+		_ = stopFast(cmd.Process)
 		return err
 	}
 	e.mu.Lock()
@@ -219,7 +209,7 @@ func (e *Embedded) launch(ctx context.Context) error {
 		var failure error
 		select {
 		case <-exited:
-			failure = fmt.Errorf("postgres did not start: %s", stderr.lastLine())
+			failure = fmt.Errorf("postgres did not start: %s", stderr.LastLine())
 		case <-ctx.Done():
 			failure = ctx.Err()
 		case <-deadline.C:
@@ -227,7 +217,7 @@ func (e *Embedded) launch(ctx context.Context) error {
 		case <-tick.C:
 			continue
 		}
-		_ = cmd.Process.Signal(syscall.SIGQUIT)
+		_ = stopNow(cmd.Process)
 		kill := time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() })
 		<-exited
 		kill.Stop()
@@ -241,30 +231,8 @@ func canceled(ctx context.Context) context.Context {
 	return ctx
 }
 
-// startGuard starts a process that stops the server when our end of its standard input closes, which the kernel does
-// even if we are killed, and then removes the folder of its socket. Closing the guard ourselves, after a stop, finds nothing left to stop.
-func startGuard(pid int, socket string) (io.Closer, error) {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()                                                                                                                                                                                                                          //nolint:errcheck // the guard has it
-	guard := exec.CommandContext(context.Background(), "/bin/sh", "-c", `read -r _; kill -INT "$1" 2>/dev/null; sleep 4; kill -QUIT "$1" 2>/dev/null; rmdir "$2" 2>/dev/null; exit 0`, "explorer-postgres-guard", strconv.Itoa(pid), socket) //nolint:gosec // a number
-	guard.Stdin = r
-	guard.Dir = "/"
-	guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := guard.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("start the guard of postgres: %w", err), w.Close())
-	}
-	go guard.Wait() //nolint:errcheck // its exit says nothing
-	return closerFunc(sync.OnceValue(func() error {
-		_ = guard.Process.Kill() // first: once the server is gone its pid may be somebody else's
-		return w.Close()
-	})), nil
-}
-
 // supervise starts the server again if it goes away while we are using it.
-func (e *Embedded) supervise() {
+func (e *Server) supervise() {
 	for {
 		e.mu.Lock()
 		exited := e.exited
@@ -286,7 +254,7 @@ func (e *Embedded) supervise() {
 
 // relaunch starts the server until it runs, however often that fails: whatever took it away may do so once more. False
 // if it is to stop instead.
-func (e *Embedded) relaunch() bool {
+func (e *Server) relaunch() bool {
 	for wait := 500 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		err := e.launch(ctx)
@@ -304,50 +272,23 @@ func (e *Embedded) relaunch() bool {
 	}
 }
 
-func (e *Embedded) createDatabase(ctx context.Context) error {
+func (e *Server) createDatabase(ctx context.Context) error {
 	conn, err := pgx.Connect(ctx, e.url("postgres"))
 	if err != nil {
 		return err
 	}
 	defer conn.Close(ctx) //nolint:errcheck // a short-lived connection
 	var exists bool
-	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, embeddedDatabase).Scan(&exists); err != nil || exists {
+	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, database).Scan(&exists); err != nil || exists {
 		return err
 	}
-	_, err = conn.Exec(ctx, `CREATE DATABASE `+embeddedDatabase)
+	_, err = conn.Exec(ctx, `CREATE DATABASE `+database)
 	return err
 }
 
 type closerFunc func() error
 
 func (f closerFunc) Close() error { return f() }
-
-// tail keeps the end of what a process wrote.
-type tail struct {
-	mu  sync.Mutex
-	buf []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.buf = append(t.buf, p...)
-	if len(t.buf) > 8192 {
-		t.buf = slices.Clone(t.buf[len(t.buf)-4096:])
-	}
-	return len(p), nil
-}
-
-func (t *tail) lastLine() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return lastLine(t.buf)
-}
-
-func lastLine(b []byte) string {
-	lines := strings.Split(strings.TrimSpace(string(b)), "\n")
-	return strings.TrimSpace(lines[len(lines)-1])
-}
 
 func runContext(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
 	var out bytes.Buffer

@@ -1,4 +1,4 @@
-package db_test
+package embedded_test
 
 import (
 	"context"
@@ -11,11 +11,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
 func dataDir(t *testing.T) string {
@@ -31,9 +30,9 @@ func dataDir(t *testing.T) string {
 	return filepath.Join(dir, "postgres")
 }
 
-func startEmbedded(t *testing.T, dir string) *db.Embedded {
+func startEmbedded(t *testing.T, dir string) *embedded.Server {
 	t.Helper()
-	e, err := db.StartEmbedded(t.Context(), db.EmbeddedConfig{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+	e, err := embedded.Start(t.Context(), embedded.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,11 +91,11 @@ func TestEmbedded(t *testing.T) {
 		dir := dataDir(t)
 		e := startEmbedded(t, dir)
 		defer e.Stop()
-		_, err := db.StartEmbedded(t.Context(), db.EmbeddedConfig{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
-		if !errors.Is(err, db.ErrEmbeddedInUse) {
-			t.Errorf("err = %v, want ErrEmbeddedInUse", err)
+		_, err := embedded.Start(t.Context(), embedded.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+		if !errors.Is(err, embedded.ErrInUse) {
+			t.Errorf("err = %v, want ErrInUse", err)
 		}
-		url, ok := db.AttachEmbedded(dir)
+		url, ok := embedded.Attach(dir)
 		if !ok {
 			t.Fatal("the running server was not found")
 		}
@@ -124,7 +123,7 @@ func TestEmbedded(t *testing.T) {
 		dir := dataDir(t)
 		refused, back := make(chan struct{}, 100), make(chan struct{}, 100)
 		log := told{told{slog.DiscardHandler, "runs again", back}, "could not be started again", refused}
-		e, err := db.StartEmbedded(t.Context(), db.EmbeddedConfig{Dir: dir, Logger: slog.New(log)})
+		e, err := embedded.Start(t.Context(), embedded.Config{Dir: dir, Logger: slog.New(log)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +163,7 @@ func TestEmbedded(t *testing.T) {
 		if err := os.WriteFile(precious, []byte("x"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := db.StartEmbedded(t.Context(), db.EmbeddedConfig{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+		_, err := embedded.Start(t.Context(), embedded.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 		if err == nil || !strings.Contains(err.Error(), "is not empty") {
 			t.Errorf("err = %v", err)
 		}
@@ -182,7 +181,7 @@ func TestEmbedded(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, "PG_VERSION"), []byte("9\n"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		_, err := db.StartEmbedded(t.Context(), db.EmbeddedConfig{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
+		_, err := embedded.Start(t.Context(), embedded.Config{Dir: dir, Logger: slog.New(slog.DiscardHandler)})
 		if err == nil || !strings.Contains(err.Error(), "made by Postgres 9") {
 			t.Errorf("err = %v", err)
 		}
@@ -225,28 +224,6 @@ func TestEmbedded(t *testing.T) {
 			t.Errorf("the server of the killed process is still there: %s", s)
 		}
 	})
-}
-
-func TestOpen(t *testing.T) {
-	t.Parallel()
-	for name, url := range map[string]string{
-		"malformed": "postgres://user:secret@[/db", "nobody there": "postgres://user:secret@127.0.0.1:1/db", "not a URL": "what=",
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			started := time.Now()
-			_, err := db.Open(t.Context(), db.Config{URL: url})
-			if err == nil {
-				t.Fatal("want an error")
-			}
-			if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "\n") {
-				t.Errorf("the error gives the password away or has several lines: %v", err)
-			}
-			if d := time.Since(started); d > 10*time.Second {
-				t.Errorf("took %s", d)
-			}
-		})
-	}
 }
 
 // told is a log handler that tells of messages with a text in them.

@@ -1,0 +1,155 @@
+//go:build unix
+
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+)
+
+type owner struct {
+	name     string
+	uid, gid uint32
+}
+
+// serverOwner is the user that the server runs as: nil, which is ourselves, unless we are root, whom it refuses.
+func serverOwner() (*owner, error) {
+	if os.Geteuid() != 0 {
+		return nil, nil
+	}
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+		if err1 == nil && err2 == nil {
+			return &owner{name: name, uid: uint32(uid), gid: uint32(gid)}, nil
+		}
+	}
+	return nil, errors.New("running as root, and there is no user postgres or nobody to run the Postgres server as")
+}
+
+// Give gives a path to the server's user.
+func (e *Server) Give(path string) error {
+	if e.owner == nil {
+		return nil
+	}
+	return os.Chown(path, int(e.owner.uid), int(e.owner.gid))
+}
+
+// checkReachable makes sure that the server's user can enter every folder on the way.
+func (e *Server) checkReachable(dir string) error {
+	if e.owner == nil {
+		return nil
+	}
+	for d := dir; ; d = filepath.Dir(d) {
+		info, err := os.Stat(d)
+		if err != nil {
+			return err
+		}
+		st, ok := info.Sys().(*syscall.Stat_t)
+		mode := info.Mode().Perm()
+		if ok && mode&0o001 == 0 && (st.Uid != e.owner.uid || mode&0o100 == 0) && (st.Gid != e.owner.gid || mode&0o010 == 0) {
+			return fmt.Errorf("running as root, Postgres is run as user %s, which cannot enter %s: choose a DATA_DIR that it can reach, such as /var/lib/parliament-explorer", e.owner.name, d)
+		}
+		if d == filepath.Dir(d) {
+			return nil
+		}
+	}
+}
+
+func (e *Server) checkOwner() error {
+	info, err := os.Stat(e.cfg.Dir)
+	if err != nil {
+		return err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	if e.owner == nil {
+		if int(st.Uid) != os.Geteuid() {
+			return fmt.Errorf("data directory %s belongs to another user (uid %d): run as that user, or choose another DATA_DIR", e.cfg.Dir, st.Uid)
+		}
+		return nil
+	}
+	// As root the server simply runs as whoever owns the data.
+	if st.Uid == 0 {
+		return fmt.Errorf("data directory %s belongs to root, and Postgres refuses to run as root: chown it to %s", e.cfg.Dir, e.owner.name)
+	}
+	e.owner.uid, e.owner.gid = st.Uid, st.Gid
+	return e.checkReachable(filepath.Dir(e.cfg.Dir))
+}
+
+// attributes start a program as its owner, in a process group of its own.
+func (o *owner) attributes() *syscall.SysProcAttr {
+	attr := &syscall.SysProcAttr{Setpgid: true}
+	if o != nil {
+		attr.Credential = &syscall.Credential{Uid: o.uid, Gid: o.gid}
+	}
+	return attr
+}
+
+// stopFast ends the sessions of a server, then the server.
+func stopFast(p *os.Process) error { return p.Signal(syscall.SIGINT) }
+
+// stopNow ends a server that stopFast does not. Its next start recovers.
+func stopNow(p *os.Process) error { return p.Signal(syscall.SIGQUIT) }
+
+// startGuard starts a process that stops the server when our end of its standard input closes, which the kernel does
+// even if we are killed, and then removes the folder of its socket. Closing the guard ourselves, after a stop, finds nothing left to stop.
+func startGuard(pid int, socket string) (io.Closer, error) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()                                                                                                                                                                                                                          //nolint:errcheck // the guard has it
+	guard := exec.CommandContext(context.Background(), "/bin/sh", "-c", `read -r _; kill -INT "$1" 2>/dev/null; sleep 4; kill -QUIT "$1" 2>/dev/null; rmdir "$2" 2>/dev/null; exit 0`, "explorer-postgres-guard", strconv.Itoa(pid), socket) //nolint:gosec // a number
+	guard.Stdin = r
+	guard.Dir = "/"
+	guard.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := guard.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the guard of postgres: %w", err), w.Close())
+	}
+	go guard.Wait() //nolint:errcheck // its exit says nothing
+	return closerFunc(sync.OnceValue(func() error {
+		_ = guard.Process.Kill() // first: once the server is gone its pid may be somebody else's
+		return w.Close()
+	})), nil
+}
+
+// interrupt asks a server that is not our child to stop. One that is gone is no error.
+func interrupt(pid int) error {
+	if err := syscall.Kill(pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return err
+	}
+	return nil
+}
+
+// isPostgres says whether a live process is a server on dir.
+func isPostgres(pid int, dir string) bool {
+	if syscall.Kill(pid, 0) != nil && !errors.Is(syscall.Kill(pid, 0), syscall.EPERM) {
+		return false
+	}
+	out, err := exec.CommandContext(context.Background(), "ps", "-ww", "-o", "command=", "-p", strconv.Itoa(pid)).Output() //nolint:gosec // a number
+	if err != nil {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if err != nil {
+			return true // cannot tell: be careful, and let Postgres refuse
+		}
+		out = b
+	}
+	return bytes.Contains(out, []byte("postgres")) && bytes.Contains(out, []byte(dir))
+}

@@ -109,6 +109,9 @@ func startReplay(t testing.TB, asOf time.Time) replay {
 	if !replayIsHere() {
 		t.Skip("the replay server is not here")
 	}
+	if dbtest.UnderRace {
+		t.Skip("real records are read without the race detector: they take minutes under it") // .ci/run has a step for them
+	}
 	r, err := takeReplay()
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -166,6 +167,9 @@ func budgetOf(a asked) budget {
 	}
 	if dbtest.UnderRace {
 		of.cpu, of.memory = 20*of.cpu, 20*of.memory
+	}
+	if fuzz := flag.Lookup("test.fuzz"); fuzz != nil && fuzz.Value.String() != "" { // built to count what it covers
+		of.cpu *= 4
 	}
 	return of
 }

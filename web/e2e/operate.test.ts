@@ -144,6 +144,29 @@ test("a bill's history", async ({ page, explorer }) => {
   await expect(stages.getByText('Royal assent')).toBeVisible()
 })
 
+test('a link that is followed while a search is being typed is not called back', async ({ page, explorer }) => {
+  await explorer.materialize('fetch_parliament_session_bills', { parliament: 44, session: 1 })
+  await page.clock.install()
+  let arrive = () => {}
+  const asked = new Promise<void>((resolve) => {
+    void page.route(/\/static\/bill-[^/]*\.js$/, async (route) => {
+      resolve()
+      await new Promise<void>((go) => (arrive = go)) // the page is still loading when the typing has rested
+      await route.continue()
+    })
+  })
+  await page.goto(`${explorer.url}/ui/bills?session=44-1`)
+  const link = page.locator('tbody a').first()
+  const number = (await link.textContent())!
+  await page.getByLabel('Search').fill(number.toLowerCase())
+  await link.click()
+  await asked
+  await page.clock.runFor(1000)
+  arrive()
+  await expect(page.getByRole('region', { name: 'Version history' })).toBeVisible()
+  await expect(page).toHaveURL(new RegExp(`/bills/44-1/${number}$`, 'i'))
+})
+
 test("a wrong config is refused in the form, in the server's words", async ({ page, explorer }) => {
   await page.goto(`${explorer.url}/ui/assets/fetch_latest_bills?tab=launch`)
   await page.getByLabel('limit', { exact: true }).fill('501')

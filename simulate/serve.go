@@ -28,8 +28,15 @@ func (w *World) Handler(f Faults) http.Handler {
 		mux.Handle(list+"/", openParliament)
 	}
 	mux.Handle("/{$}", openParliament)
-	mux.Handle("/legisinfo/", g.wrap("legisinfo", false, http.HandlerFunc(w.legisinfo)))
-	mux.Handle("/LegisInfo/", g.wrap("legisinfo", false, http.HandlerFunc(w.legisinfo)))
+	legisinfo := g.wrap("legisinfo", false, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		f := g.current()
+		if r.URL.Query().Get("moved") != "" {
+			f.Bare, f.Session = "", ""
+		}
+		w.legisinfo(rw, r, f)
+	}))
+	mux.Handle("/legisinfo/", legisinfo)
+	mux.Handle("/LegisInfo/", legisinfo)
 	mux.HandleFunc("GET /control/stats", func(rw http.ResponseWriter, _ *http.Request) {
 		v := w.view()
 		writeJSON(rw, map[string]any{"as_of": w.Today().Format(time.DateOnly), "bills": len(v.bills), "session": v.current, "openparliament": g.snapshot("openparliament"), "legisinfo": g.snapshot("legisinfo")})

@@ -107,6 +107,15 @@ func AddFault(faults []*RecordError, url string, err error) []*RecordError {
 	return faults
 }
 
+// Count is how many records the faults of AddFault stand for.
+func Count(faults []*RecordError) int {
+	n := 0
+	for _, f := range faults {
+		n += max(1, f.More)
+	}
+	return n
+}
+
 // Plausible says whether a moment is one that a record of Parliament may have: from 1867, when there was the first, to
 // ten years from now.
 func Plausible(t time.Time) bool { return t.Year() >= 1867 && t.Year() <= time.Now().Year()+10 }

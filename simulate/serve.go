@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
 	"time"
 	_ "time/tzdata" // Ottawa's offsets, on machines without a time zone database too
 )
@@ -22,7 +23,17 @@ import (
 func (w *World) Handler(f Faults) http.Handler {
 	g := newGate(f)
 	mux := http.NewServeMux()
-	openParliament := g.wrap("openparliament", true, w.openParliament())
+	served := w.openParliament()
+	openParliament := g.wrap("openparliament", true, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if !g.current().Slashless {
+			served.ServeHTTP(rw, r)
+			return
+		}
+		a := &answer{header: rw.Header(), status: http.StatusOK}
+		served.ServeHTTP(a, r)
+		rw.WriteHeader(a.status)
+		_, _ = rw.Write(ownAddresses.ReplaceAll(a.body.Bytes(), []byte(`"$1$2"`)))
+	}))
 	for _, list := range []string{"/bills", "/politicians", "/votes"} {
 		mux.Handle(list, openParliament) // 404, without the last slash
 		mux.Handle(list+"/", openParliament)
@@ -64,6 +75,9 @@ func (w *World) Handler(f Faults) http.Handler {
 	})
 	return mux
 }
+
+// ownAddresses are those that openparliament.ca gives of itself.
+var ownAddresses = regexp.MustCompile(`"(/[a-z]+[^"?]*)/(\?[^"]*)?"`)
 
 // encode writes JSON as both sources do, with < and & as they are.
 func encode(v any) ([]byte, error) {

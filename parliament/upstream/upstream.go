@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
@@ -244,6 +245,15 @@ func observerOf(ctx context.Context) Observer {
 
 // URL is the full address of a path such as "/bills/?limit=500", or of a host-relative link that the service gave.
 func (c *Client) URL(path string) string { return c.cfg.BaseURL + path }
+
+// Within gives the path of an address that the service gave, for URL, if it is one of its own: host-relative, or below
+// BaseURL. Nothing else is to be asked for.
+func (c *Client) Within(address string) (path string, ok bool) {
+	if rest, below := strings.CutPrefix(address, c.cfg.BaseURL); below {
+		address = rest
+	}
+	return address, strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//") && !strings.ContainsAny(address, "\\#") && !strings.ContainsFunc(address, unicode.IsControl)
+}
 
 // get asks for an address and has f read the answer, each time that there is one. Of an answer that passes as one to be
 // asked for again, f may have read a part.

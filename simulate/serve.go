@@ -2,10 +2,12 @@ package simulate
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 	"time"
 	_ "time/tzdata" // Ottawa's offsets, on machines without a time zone database too
 )
@@ -20,6 +22,7 @@ import (
 //	/control/reset              POST: forget that
 //	/control/clock?as_of=DAY    POST: move the clock
 //	/control/faults?500=0.1...  POST: misbehave; see Faults
+//	/control/members?slug=S...  POST: a member joins another party (party=P), or leaves the House (left=true)
 func (w *World) Handler(f Faults) http.Handler {
 	g := newGate(f)
 	mux := http.NewServeMux()
@@ -64,6 +67,15 @@ func (w *World) Handler(f Faults) http.Handler {
 		}
 		w.SetDay(day)
 		writeJSON(rw, map[string]any{"as_of": day.Format(time.DateOnly), "bills": len(w.view().bills)})
+	})
+	mux.HandleFunc("POST /control/members", func(rw http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		left, err := strconv.ParseBool(cmp.Or(q.Get("left"), "false"))
+		if err != nil || !w.ChangeMember(q.Get("slug"), q.Get("party"), left) {
+			http.Error(rw, "want slug=, of a member, with party= or left=true", http.StatusBadRequest)
+			return
+		}
+		writeJSON(rw, map[string]string{"status": "ok"})
 	})
 	mux.HandleFunc("POST /control/faults", func(rw http.ResponseWriter, r *http.Request) {
 		f, err := g.change(r.URL.Query())

@@ -240,12 +240,23 @@ func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func(
 		return nil
 	})
 	var askers sync.WaitGroup
+	var refused atomic.Int32 // in a row
 	for range 4 { // more could not be in flight anyway
 		askers.Add(1)
 		group.Go(func() error {
 			defer askers.Done()
 			for r := range queue {
-				detail, err := f.Legisinfo.Detail(ctx, r.Item)
+				var detail *legisinfo.Detail
+				err := errRefused
+				if refused.Load() < refusals {
+					detail, err = f.Legisinfo.Detail(ctx, r.Item)
+				}
+				switch {
+				case upstream.IsRefusal(err):
+					refused.Add(1)
+				case err == nil:
+					refused.Store(0)
+				}
 				if ctx.Err() != nil {
 					return context.Cause(ctx)
 				}
@@ -290,6 +301,12 @@ func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func(
 	})
 	return group.Wait()
 }
+
+// refusals are how many answers 403 in a row mean that the source refuses this client, and not a record. It is asked for
+// no more then.
+const refusals = 5
+
+var errRefused = errors.New("LEGISinfo answered 403 to the records before it, and was not asked")
 
 // compareSponsors notes when the list and a bill's own record name its sponsor by different numbers. The record says that
 // its one is a person's.

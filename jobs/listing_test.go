@@ -1,8 +1,12 @@
 package jobs_test
 
 import (
+	"net/http"
 	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -145,6 +149,35 @@ func TestRefusedClient(t *testing.T) {
 	}
 	if run, _ := p.materialize(t, "fetch_parliament_session_bills", `{"parliament": 36, "session": 1}`); run.Status != orchestrator.StatusFailure || !strings.Contains(p.messages(t, run), "USER_AGENT") {
 		t.Errorf("a session that LEGISinfo alone has: %s, %s", run.Status, p.messages(t, run))
+	}
+}
+
+// TestRefusedRecords has LEGISinfo give its lists and refuse the records: after a few answers 403 it is asked no more, and
+// every bill is stored all the same.
+func TestRefusedRecords(t *testing.T) {
+	t.Parallel()
+	r := startSmallSimulation(t, lastDay)
+	listed := len(r.items(t, "45-1"))
+	var asked atomic.Int32
+	simulated, err := url.Parse(r.legisinfo)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(simulated)
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if strings.HasPrefix(req.URL.Path, "/legisinfo/en/bill/") {
+			asked.Add(1)
+			http.Error(w, "no", http.StatusForbidden)
+			return
+		}
+		proxy.ServeHTTP(w, req)
+	}))
+	t.Cleanup(s.Close)
+	p := newPipeline(t, source{openParliament: r.openParliament, legisinfo: s.URL}, 0)
+	run, md := p.materialize(t, "fetch_latest_bills", `{"limit": 5}`)
+	// What is in flight when the last one is refused is answered too; the latest bills and the others are asked for in turn.
+	if n := int(asked.Load()); n < 5 || n > 2*(5+3) || md.Status != "partial_success" || md.Created != listed || md.NotEnriched != listed {
+		t.Errorf("%d records were asked for, %d bills are listed: %+v\n%s", n, listed, md, p.messages(t, run))
 	}
 }
 

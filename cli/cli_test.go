@@ -23,7 +23,7 @@ func program(t testing.TB, env []string, args ...string) *exec.Cmd {
 	for _, e := range os.Environ() {
 		name, _, _ := strings.Cut(e, "=")
 		switch name {
-		case "DATABASE_URL", "DATA_DIR", "ADDR", "PORT", "OPENPARLIAMENT_URL", "LEGISINFO_URL", "EXPLORER_URL", "LOG_LEVEL", "LOG_FORMAT", "CONTACT_EMAIL":
+		case "DATABASE_URL", "DATA_DIR", "ADDR", "PORT", "OPENPARLIAMENT_URL", "LEGISINFO_URL", "EXPLORER_URL", "LOG_LEVEL", "LOG_FORMAT", "CONTACT_EMAIL", "USER_AGENT":
 		default:
 			cmd.Env = append(cmd.Env, e)
 		}
@@ -104,6 +104,7 @@ func TestUsage(t *testing.T) {
 		"bad port":            {[]string{"serve"}, []string{"PORT=x"}, 2, "PORT"},
 		"bad source":          {[]string{"worker"}, []string{"LEGISINFO_URL=ftp://x"}, 2, `LEGISINFO_URL "ftp://x"`},
 		"bad e-mail":          {[]string{"worker"}, []string{"CONTACT_EMAIL=me"}, 2, `CONTACT_EMAIL "me"`},
+		"bad agent":           {[]string{"worker"}, []string{"USER_AGENT=Mozilla/5.0\r\nX-Evil: 1"}, 2, `USER_AGENT "Mozilla/5.0\r\n`},
 		"bad zone":            {[]string{"worker"}, []string{"TZ_SCHEDULES=Mars/Olympus"}, 2, `TZ_SCHEDULES "Mars/Olympus"`},
 		"bad config":          {[]string{"materialize", "a", "--config", "{"}, nil, 2, "--config"},
 		"empty first":         {[]string{"backfill", "start", "a", "--from", ""}, nil, 2, "--from is empty"},

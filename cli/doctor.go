@@ -1,10 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -15,6 +15,9 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
@@ -170,36 +173,89 @@ func (c *doctorCmd) storage(r *examination, d *db.DB) error {
 	return nil
 }
 
+// sources asks each source for bills, once and in the way that fetches do, and says what came.
 func (c *doctorCmd) sources(r *examination) {
-	asker := &http.Client{CheckRedirect: func(req *http.Request, via []*http.Request) error {
-		if len(via) > 3 || req.URL.Host != via[0].URL.Host {
-			return http.ErrUseLastResponse // it is not for a redirect to say whom to ask
-		}
-		return nil
-	}}
-	for name, url := range map[string]string{"OpenParliament": c.OpenParliamentURL + "/bills/?limit=1&format=json", "LEGISinfo": c.LegisinfoURL + "/en/bills/json"} {
-		ctx, cancel := context.WithTimeout(r.a.ctx, 15*time.Second)
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-		if err == nil {
-			req.Header.Set("User-Agent", "ParliamentExplorer/"+r.a.version+" doctor")
-			var resp *http.Response
-			if resp, err = asker.Do(req); err == nil {
-				_ = resp.Body.Close()
-				if resp.StatusCode != http.StatusOK {
-					err = fmt.Errorf("%s answered %s", upstream.PublicURL(url), resp.Status)
-				}
+	ctx, cancel := context.WithTimeout(r.a.ctx, time.Minute)
+	defer cancel()
+	const lasts = "fetches fail or lack enrichment while this lasts"
+	client := func(source, base string) (*upstream.Client, error) {
+		return upstream.New(upstream.Config{Source: source, BaseURL: base, UserAgent: c.agent(r.a.version), Timeout: 15 * time.Second})
+	}
+	session, since := "", time.Now().AddDate(-1, 0, 0)
+	if cl, err := client(openparliament.Source, c.OpenParliamentURL); err != nil {
+		r.bad("OpenParliament", err.Error(), "")
+	} else if bills, faults, err := (openparliament.Client{Client: cl}).BillsSince(ctx, since); err != nil {
+		r.warn("OpenParliament", err.Error(), lasts)
+	} else {
+		known := 0
+		session, known = newestSession(bills)
+		for _, b := range bills {
+			if _, err := parliament.ParseBillID(b.Session, b.Number); err != nil {
+				faults = upstream.AddFault(faults, cl.URL("/bills/"), err)
 			}
 		}
-		cancel()
-		if err != nil {
-			r.warn(name, withoutAddress(err).Error(), "fetches fail with source_unavailable while this lasts")
+		r.list("OpenParliament", fmt.Sprintf("%d bills of a year", known), known > 0, faults)
+	}
+	cl, err := client(legisinfo.Source, c.LegisinfoURL)
+	if err != nil {
+		r.bad("LEGISinfo", err.Error(), "")
+	} else {
+		asker := legisinfo.Client{Client: cl}
+		items, faults, err := asker.List(ctx, session)
+		what := "of session " + session
+		if session == "" {
+			what = "of the current session"
+		}
+		if session != "" && (err != nil || len(items) == 0) {
+			other, _, otherErr := asker.List(ctx, "")
+			if otherErr == nil && len(other) > 0 {
+				r.warn("LEGISinfo", fmt.Sprintf("the list of session %s: %s", session, noList(err)), fmt.Sprintf("fetches use the list without a session, which has %d bills", len(other)))
+			} else {
+				r.warn("LEGISinfo", fmt.Sprintf("the list of session %s: %s; the list without a session: %s", session, noList(err), noList(otherErr)), lasts)
+			}
+		} else if err != nil {
+			r.warn("LEGISinfo", err.Error(), lasts)
 		} else {
-			r.good(name, "answers")
+			r.list("LEGISinfo", fmt.Sprintf("%d bills %s", len(items), what), len(items) > 0, faults)
 		}
 	}
-	if c.ContactEmail == "" {
+	if c.ContactEmail == "" && c.UserAgent == "" {
 		r.warn("contact", "CONTACT_EMAIL is not set", "set it, so that the sources can write before they block")
 	}
+}
+
+func noList(err error) string {
+	if err == nil {
+		return "it has no bill"
+	}
+	return err.Error()
+}
+
+// list says that a source answers with a list, and whether its records can be read.
+func (r *examination) list(source, what string, any bool, faults []*upstream.RecordError) {
+	switch {
+	case len(faults) > 0:
+		r.warn(source, fmt.Sprintf("lists %s, and %d records that cannot be read: %s", what, upstream.Count(faults), faults[0]), "the others are fetched; look whether the source changed")
+	case !any:
+		r.warn(source, "answers with a list that has no bill", "look whether the source changed, and at the clock of this machine")
+	default:
+		r.good(source, "lists "+what)
+	}
+}
+
+// newestSession is that of some bills, and how many of them are bills.
+func newestSession(bills []openparliament.Bill) (newest string, known int) {
+	var at parliament.BillID
+	for _, b := range bills {
+		id, err := parliament.ParseBillID(b.Session, b.Number)
+		if err != nil {
+			continue
+		}
+		if known++; newest == "" || cmp.Or(cmp.Compare(id.Parliament, at.Parliament), cmp.Compare(id.Session, at.Session)) > 0 {
+			newest, at = id.SessionCode(), id
+		}
+	}
+	return newest, known
 }
 
 func (c *doctorCmd) server(r *examination) {

@@ -45,6 +45,7 @@ type pipelineFlags struct {
 	OpenParliamentRPS float64 `name:"openparliament-rps" env:"OPENPARLIAMENT_RPS" default:"2" help:"Most requests a second to OpenParliament, of all workers together; 0: no limit."`
 	LegisinfoRPS      float64 `name:"legisinfo-rps" env:"LEGISINFO_RPS" default:"4" help:"Most requests a second to LEGISinfo, of all workers together; 0: no limit."`
 	ContactEmail      string  `env:"CONTACT_EMAIL" help:"Whom the sources may write to; part of the User-Agent."`
+	UserAgent         string  `env:"USER_AGENT" help:"User-Agent of requests to the sources, for those that answer 403 to programs. Default: this project, its version and CONTACT_EMAIL." placeholder:"TEXT"`
 	TZSchedules       string  `name:"tz-schedules" env:"TZ_SCHEDULES" default:"America/Toronto" help:"Time zone of the schedules."`
 	Concurrency       int     `env:"CONCURRENCY" default:"32" help:"How many steps a worker runs at once."`
 
@@ -114,14 +115,37 @@ func (f pipelineFlags) check() error {
 		return err
 	}
 	if f.ContactEmail != "" {
-		if _, err := mail.ParseAddress(f.ContactEmail); err != nil {
+		if a, err := mail.ParseAddress(f.ContactEmail); err != nil || len(a.Address) > 254 || !isUserAgent(a.Address) {
 			return usage("CONTACT_EMAIL %q: want an e-mail address", f.ContactEmail)
 		}
+	}
+	if f.UserAgent != "" && !isUserAgent(f.UserAgent) {
+		return usage("USER_AGENT %.60q: want 1 to %d printable ASCII characters, with no blank at either end", f.UserAgent, maxUserAgent)
 	}
 	if _, err := time.LoadLocation(f.TZSchedules); err != nil || f.TZSchedules == "" {
 		return usage("TZ_SCHEDULES %q: want an IANA time zone such as America/Toronto", f.TZSchedules)
 	}
 	return nil
+}
+
+// maxUserAgent bounds USER_AGENT, in bytes. Those of browsers have some 120.
+const maxUserAgent = 256
+
+// isUserAgent says whether a text can be sent as a User-Agent, or in one.
+func isUserAgent(s string) bool {
+	return s != "" && len(s) <= maxUserAgent && s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// agent is the User-Agent of all requests to the sources. It names the project, its version and the contact.
+func (f pipelineFlags) agent(version string) string {
+	if f.UserAgent != "" {
+		return f.UserAgent
+	}
+	agent := "ParliamentExplorer/" + version + " (+https://github.com/parliament-explorer/parliament-explorer"
+	if a, err := mail.ParseAddress(f.ContactEmail); err == nil {
+		agent += "; " + a.Address
+	}
+	return agent + ")"
 }
 
 func (f pipelineFlags) limits() ([]orchestrator.Limit, error) {
@@ -300,11 +324,6 @@ type node struct {
 
 // newNode wires a process together. listener nil: no server.
 func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, listener net.Listener) (*node, error) {
-	agent := "ParliamentExplorer/" + a.version + " (+https://github.com/parliament-explorer/parliament-explorer"
-	if f.ContactEmail != "" {
-		agent += "; " + f.ContactEmail
-	}
-	agent += ")"
 	tracer, stopTracing, err := a.tracing()
 	if err != nil {
 		return nil, err
@@ -314,7 +333,7 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 	metrics.MustRegister(conflicts)
 	d.OnConflict = func(error) { conflicts.Inc() }
 	client := func(source, base string, rps float64) (*upstream.Client, error) {
-		return upstream.New(upstream.Config{Source: source, BaseURL: base, UserAgent: agent, RPS: rps, DB: d, Logger: a.log, Metrics: metrics, Tracer: tracer})
+		return upstream.New(upstream.Config{Source: source, BaseURL: base, UserAgent: f.agent(a.version), RPS: rps, DB: d, Logger: a.log, Metrics: metrics, Tracer: tracer})
 	}
 	op, err := client(openparliament.Source, f.OpenParliamentURL, f.OpenParliamentRPS)
 	if err != nil {

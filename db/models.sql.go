@@ -309,6 +309,7 @@ type Politician struct {
 	LastRunID   *uuid.UUID
 	Words       string
 	Names       []string
+	AskedAt     *time.Time
 }
 
 type RiverJob struct {

@@ -51,6 +51,7 @@ func TestPoolerInTransactionMode(t *testing.T) {
 // TestPoolerRefused has every process that cannot work with a pooler refuse to start, and say what to do.
 func TestPoolerRefused(t *testing.T) {
 	t.Parallel()
+	dbtest.Measures(t) // many processes
 	for _, how := range []struct{ name, settings, params, direct, says string }{
 		{name: "transaction", settings: "pool_mode = transaction\n", says: "DATABASE_DIRECT_URL"},
 		{name: "transaction, one connection", settings: "pool_mode = transaction\ndefault_pool_size = 1\n", says: "DATABASE_DIRECT_URL"},

@@ -22,6 +22,7 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
 // TestTopology starts what docker-compose.yml describes as processes of this machine, two servers, two workers and one
@@ -66,6 +67,7 @@ type topology struct {
 var postgresSetting = regexp.MustCompile(`^([a-z_]+)=(.*)$`)
 
 func newTopology(t *testing.T, how layout) *topology {
+	dbtest.Measures(t) // many processes
 	project, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
 		WorkingDir: "..", ConfigFiles: []types.ConfigFile{{Filename: "../docker-compose.yml"}},
 		Environment: types.Mapping{"POSTGRES_PASSWORD": "secret"},
@@ -241,7 +243,7 @@ func (tp *topology) ask(client *http.Client, server string) (id string, err erro
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != http.StatusAccepted {
-		return "", fmt.Errorf("%s: %s %w", resp.Status, raw, err)
+		return "", fmt.Errorf("%s: %s %v", resp.Status, raw, err)
 	}
 	var run struct{ ID string }
 	err = json.Unmarshal(raw, &run)

@@ -174,12 +174,23 @@ func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		err := a.enter(c, where, t, stranger, next)
 		if err != nil && t.body { // it may not have come
-			_ = t.control.SetReadDeadline(time.Now().Add(leftReading))
+			c.Set(leftKey, t)
 		}
 		if refused(err) && !a.refusals.Allow() {
 			a.holdBack(r.Context())
 		}
 		return err
+	}
+}
+
+const leftKey = "left"
+
+// waitForRest bounds how long the rest of a body is waited for that nobody read. It is called when all else is done: a
+// deadline that passes while a request is in progress ends the context of its connection, and with it that of every
+// later request there.
+func waitForRest(c echo.Context) {
+	if t, ok := c.Get(leftKey).(*turn); ok {
+		_ = t.control.SetReadDeadline(time.Now().Add(leftReading))
 	}
 }
 

@@ -172,10 +172,10 @@ func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 				t.client = client
 			}
 		}
-		err := a.enter(c, where, t, stranger, next)
-		if err != nil && t.body { // it may not have come
+		if t.body {
 			c.Set(leftKey, t)
 		}
+		err := a.enter(c, where, t, stranger, next)
 		if refused(err) && !a.refusals.Allow() {
 			a.holdBack(r.Context())
 		}
@@ -236,6 +236,7 @@ func (a *admission) receive(c echo.Context, t *turn) (done func(), err error) {
 		done()
 		return nil, err
 	}
+	_ = t.control.SetReadDeadline(time.Time{}) // it has come, and what is done with it may wait for the database
 	return done, nil
 }
 

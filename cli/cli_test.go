@@ -23,7 +23,7 @@ func program(t testing.TB, env []string, args ...string) *exec.Cmd {
 	for _, e := range os.Environ() {
 		name, _, _ := strings.Cut(e, "=")
 		switch name {
-		case "DATABASE_URL", "DATA_DIR", "ADDR", "PORT", "OPENPARLIAMENT_URL", "LEGISINFO_URL", "EXPLORER_URL", "LOG_LEVEL", "LOG_FORMAT", "CONTACT_EMAIL", "USER_AGENT":
+		case "DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_CONNECTIONS", "DATA_DIR", "ADDR", "PORT", "OPENPARLIAMENT_URL", "LEGISINFO_URL", "EXPLORER_URL", "LOG_LEVEL", "LOG_FORMAT", "CONTACT_EMAIL", "USER_AGENT":
 		default:
 			cmd.Env = append(cmd.Env, e)
 		}

@@ -81,7 +81,11 @@ func (c *doctorCmd) database(r *examination) {
 			return
 		}
 	}
-	d, err := db.Open(r.a.ctx, db.Config{URL: dsn, MaxConns: 2})
+	cfg, ok := c.connections(r, dsn)
+	if !ok {
+		return
+	}
+	d, err := db.Open(r.a.ctx, cfg)
 	if err != nil {
 		r.bad("database", err.Error(), "check DATABASE_URL and that Postgres runs")
 		return

@@ -66,7 +66,7 @@ func TestFaults(t *testing.T) {
 		{name: "serializable role", before: (*faulty).serializable},
 		{
 			name: "serializable role behind a pooler", before: (*faulty).serializable,
-			drops: []string{"default_transaction_isolation"}, shows: []string{"40001"},
+			pooled: true, shows: []string{"40001"},
 		},
 		{name: "restarts", short: true, during: (*faulty).restart, crashes: true, shows: []string{"57P01"}},
 	} {
@@ -104,8 +104,8 @@ type fault struct {
 	during func(*faulty, context.Context)
 	// crashes says that Postgres may lose what it said to have written, where it was told that it may.
 	crashes bool
-	// drops are startup parameters that do not reach Postgres.
-	drops []string
+	// pooled says that PgBouncer is in between, in transaction mode: settings of a session do not hold.
+	pooled bool
 	// shows are the codes of the refusals that show that the fault was there.
 	shows []string
 }
@@ -120,6 +120,7 @@ type faulty struct {
 	pgLog    serverLog
 	disk     string // the small one
 	url      string // of the database, for the processes
+	direct   string // the same without what is in between
 	servers  []string
 	requests atomic.Int64
 
@@ -192,8 +193,8 @@ func newFaulty(t *testing.T, fault fault, each int, rng *rand.Rand) *faulty {
 	if _, err := f.db.Pool.Exec(t.Context(), stormTable); err != nil {
 		t.Fatal(err)
 	}
-	if f.url = f.pg.URL(); len(fault.drops) > 0 {
-		f.url = newSlowLink(t, f.url, fault.drops...).url()
+	if f.url = f.pg.URL(); fault.pooled {
+		f.direct, f.url = f.url, newPgbouncer(t, f.url, "pool_mode = transaction\nmax_client_conn = 500\n").url
 	}
 	if fault.before != nil {
 		fault.before(f)
@@ -226,7 +227,7 @@ func freeAddr(t testing.TB) string {
 
 // run starts a process of the deployment. None of them may end before the test does.
 func (f *faulty) run(logFile string, env []string, command string) {
-	cmd := program(f.t, append(env, "EXPLORER_TEST_STORM=1", "LIMITS="+stormLimits, "DATABASE_URL="+f.url,
+	cmd := program(f.t, append(env, "EXPLORER_TEST_STORM=1", "LIMITS="+stormLimits, "DATABASE_URL="+f.url, "DATABASE_DIRECT_URL="+f.direct,
 		"CONCURRENCY=16", "OPENPARLIAMENT_URL=http://127.0.0.1:1", "LEGISINFO_URL=http://127.0.0.1:1/legisinfo"), command)
 	log, err := os.Create(logFile)
 	if err != nil {

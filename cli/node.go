@@ -34,8 +34,10 @@ import (
 
 // databaseFlags say where the data is.
 type databaseFlags struct {
-	DatabaseURL string `env:"DATABASE_URL" help:"Postgres to use, e.g. postgres://user:password@host/database. Without it, one is run from the server binaries on this machine."`
-	DataDir     string `env:"DATA_DIR" help:"Folder for the data of that Postgres. Default: your data folder; for root /var/lib/parliament-explorer." placeholder:"DIR"`
+	DatabaseURL         string `env:"DATABASE_URL" help:"Postgres to use, e.g. postgres://user:password@host/database. Without it, one is run from the server binaries on this machine."`
+	DatabaseDirectURL   string `name:"database-direct-url" env:"DATABASE_DIRECT_URL" help:"The same Postgres without the pooler that is behind DATABASE_URL; needed where that is in transaction mode." placeholder:"URL"`
+	DatabaseConnections int    `env:"DATABASE_CONNECTIONS" help:"Most connections to Postgres of this process, 3 or more. Default: by what it does and CONCURRENCY, and no more than its share of what Postgres allows." placeholder:"N"`
+	DataDir             string `env:"DATA_DIR" help:"Folder for the data of that Postgres. Default: your data folder; for root /var/lib/parliament-explorer." placeholder:"DIR"`
 }
 
 // pipelineFlags say how the sources are asked.
@@ -277,9 +279,17 @@ func defaultDataDir() (string, error) {
 	return filepath.Join(home, ".local", "share", name), nil
 }
 
-// database opens the database, starting the embedded one if that is to be used. attach allows to use one that another
-// process runs. close ends both.
+// database opens the database for a command, which has so many connections at most.
 func (a *app) database(f databaseFlags, attach bool, maxConns int) (d *db.DB, closeDB func(), err error) {
+	return a.open(f, attach, part{connections: maxConns})
+}
+
+// open opens the database, starting the embedded one if that is to be used. attach allows to use one that another
+// process runs. close ends both.
+func (a *app) open(f databaseFlags, attach bool, p part) (d *db.DB, closeDB func(), err error) {
+	if err := f.checkConnections(); err != nil {
+		return nil, nil, err
+	}
 	dsn, stop := f.DatabaseURL, func() {}
 	if dsn == "" {
 		dir, err := f.dataDir()
@@ -303,7 +313,7 @@ func (a *app) database(f databaseFlags, attach bool, maxConns int) (d *db.DB, cl
 			}
 		}
 	}
-	if d, err = db.Open(a.ctx, db.Config{URL: dsn, MaxConns: maxConns}); err != nil {
+	if d, err = a.connect(dsn, f, p); err != nil {
 		stop()
 		return nil, nil, err
 	}
@@ -523,7 +533,7 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 			return err
 		}
 	}
-	d, closeDB, err := a.database(df, !migrate, pf.Concurrency+8)
+	d, closeDB, err := a.open(df, !migrate, part{serves: af != nil, works: work, concurrency: pf.Concurrency})
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ var passwordField = regexp.MustCompile(`\bpassword\s*=\s*('(?:\\.|[^'\\])*'|\S+)
 
 // withoutPassword is the connection string as other users of the machine may see it.
 func (d *DB) withoutPassword() string {
-	if u, err := url.Parse(d.URL); err == nil && strings.Contains(d.URL, "://") {
+	if u, err := url.Parse(d.DirectURL); err == nil && strings.Contains(d.DirectURL, "://") {
 		if u.User != nil {
 			u.User = url.User(u.User.Username())
 		}
@@ -61,7 +61,7 @@ func (d *DB) withoutPassword() string {
 		u.RawQuery = q.Encode()
 		return u.String()
 	}
-	return passwordField.ReplaceAllString(d.URL, "")
+	return passwordField.ReplaceAllString(d.DirectURL, "")
 }
 
 // tool runs one of Postgres' programs on the database.
@@ -70,9 +70,9 @@ func (d *DB) tool(ctx context.Context, name string, in io.Reader, out io.Writer,
 	if err != nil {
 		return err
 	}
-	pc, err := pgx.ParseConfig(d.URL)
+	pc, err := pgx.ParseConfig(d.DirectURL)
 	if err != nil {
-		return fmt.Errorf("DATABASE_URL %q cannot be read", Redact(d.URL))
+		return unreadable("DATABASE_URL", d.DirectURL)
 	}
 	if name == "pg_dump" {
 		args = append(args, "--dbname="+d.withoutPassword())

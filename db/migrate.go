@@ -26,6 +26,9 @@ var migrationFiles embed.FS
 // migrationLock is the advisory lock that lets one replica migrate while the others wait.
 const migrationLock = 7466550
 
+// migrationConns are those of a process that migrates: the one with the lock, and goose's and River's.
+const migrationConns = 3
+
 // Migration is one step of the schema, ours or River's.
 type Migration struct {
 	// Source is "river" or "explorer".
@@ -128,7 +131,7 @@ func (d *DB) CheckMigrated(ctx context.Context) error {
 		return err
 	}
 	var n int
-	err = d.Pool.QueryRow(ctx, `SELECT count(*) FROM goose_db_version WHERE version_id > 0 AND is_applied`).Scan(&n)
+	err = d.retrying(d.Pool).QueryRow(ctx, `SELECT count(*) FROM goose_db_version WHERE version_id > 0 AND is_applied`).Scan(&n)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == pgerrcode.UndefinedTable {
 		return ErrPendingMigrations
@@ -146,11 +149,17 @@ func (d *DB) migrating(ctx context.Context, f func(*rivermigrate.Migrator[pgx.Tx
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	// A pool of its own: migrations may take longer than the statement timeout of the others.
-	pc, err := pgxpool.ParseConfig(d.URL)
+	pc, err := pgxpool.ParseConfig(d.DirectURL)
 	if err != nil {
-		return fmt.Errorf("DATABASE_URL %q cannot be read", Redact(d.URL))
+		return unreadable("DATABASE_URL", d.DirectURL)
 	}
+	settings := startup(pc.ConnConfig, "")
 	pc.ConnConfig.RuntimeParams["application_name"] = "explorer migrate"
+	pc.MaxConns = migrationConns
+	pc.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.PgConn().Exec(ctx, setSession(settings)).ReadAll()
+		return err
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return err

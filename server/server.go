@@ -239,6 +239,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		took := time.Since(started)
 		s.recordEnd(c)
+		waitForRest(c)
 		r, status := c.Request(), c.Response().Status
 		method := knownMethod(r)
 		s.metrics.request(routeOf(c), method, status, took)

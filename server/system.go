@@ -59,7 +59,7 @@ func (h *handlers) ready(ctx context.Context) api.GetReadinessResponseObject {
 		r.Checks = append(r.Checks, c)
 	}
 	started := time.Now()
-	err := h.cfg.DB.Pool.Ping(ctx)
+	err := h.cfg.DB.Ping(ctx)
 	add("database", publicError(err, "does not answer"), fmt.Sprintf("answers in %s", time.Since(started).Round(10*time.Microsecond)))
 	if err == nil {
 		add("migrations", publicError(h.cfg.DB.CheckMigrated(ctx), "are pending: run `explorer migrate up`"), "are applied")

@@ -42,6 +42,14 @@ func TestTopologyFewConnections(t *testing.T) {
 	few.ready()
 }
 
+// TestTopologyOfTooMany has every process ask for more connections than there are in all: they wait for each other.
+func TestTopologyOfTooMany(t *testing.T) {
+	t.Parallel()
+	many := newTopology(t, layout{settings: map[string]string{"max_connections": "20"}, env: []string{"DATABASE_CONNECTIONS=30"}})
+	many.burst(200)
+	many.ready()
+}
+
 // layout is how a topology differs from the one that is shipped.
 type layout struct {
 	// settings of Postgres, beside those of docker-compose.yml.

@@ -168,7 +168,7 @@ func newPool(ctx context.Context, variable, dsn string, cfg Config, maxConns int
 	if maxConns > 1 {
 		pc.MinConns = 1 // heartbeats must not depend on what others leave
 	}
-	pc.MaxConnIdleTime = time.Minute
+	pc.MaxConnIdleTime, pc.HealthCheckPeriod = 20*time.Second, 5*time.Second // others may be waiting for it
 	pc.ConnConfig.ConnectTimeout = connectTimeout
 	settings := startup(pc.ConnConfig, cfg.ApplicationName)
 	if cfg.Pooling == PoolingTransaction {

@@ -89,7 +89,7 @@ const connectTimeout = 5 * time.Second
 
 // lookFor is how long Look may take, lookWait how long one client may wait for what another holds.
 const (
-	lookFor  = 30 * time.Second
+	lookFor  = time.Minute
 	lookWait = time.Second
 )
 

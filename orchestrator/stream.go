@@ -42,8 +42,8 @@ func (c Cursor) before(o Cursor) bool { return c.Xid < o.Xid || (c.Xid == o.Xid 
 // Cursor is the event's place in the stream of all runs.
 func (e Event) Cursor() Cursor { return Cursor{Xid: e.xid, ID: e.ID} }
 
-// hub tells streams of new events. Each process that has had a stream has one LISTEN connection, and one reader for every run that somebody
-// follows (or for all runs together), however many follow it.
+// hub tells streams of new events. Each process that has had a stream has one LISTEN connection, and one reader for
+// every run that somebody follows (or for all runs together), however many follow it.
 type hub struct {
 	engine *Engine
 

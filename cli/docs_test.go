@@ -50,7 +50,7 @@ func TestDocsAreTrue(t *testing.T) {
 // TestDocsCheck has the check find what is not true.
 func TestDocsCheck(t *testing.T) {
 	t.Parallel()
-	fence := "```sh\n%s\n```\n"
+	base, fence := newDocsCheck(t), "```sh\n%s\n```\n"
 	for _, text := range []string{
 		"`explorer backfill start bills_introduced_by_day --all`", "`explorer backfil start`", "`explorer runs frobnicate`", "`explorer keys list --frobnicate`", "`go run . serve --addres :80`", "`/explorer wrk`",
 		"`GET /audit`", "`POST /bills`", "`GET /bills?colour=red`", "`GET /runs/{id}/frobnicate`", "`/frobnicate`", "`/runs/1/steps`",
@@ -63,7 +63,7 @@ func TestDocsCheck(t *testing.T) {
 		fmt.Sprintf(fence, "systemctl enable explorer-frobnicate"), fmt.Sprintf(fence, "echo 'not closed"),
 		fmt.Sprintf("```powershell\n%s\n```\n", "$env:FROBNICATE_URL = \"x\"\n.\\explorer.exe serve"), fmt.Sprintf("```powershell\n%s\n```\n", ".\\explorer.exe serv"),
 	} {
-		c := newDocsCheck(t)
+		c := *base
 		c.file("README.md", text)
 		if len(c.faults) == 0 {
 			t.Errorf("nothing is found wrong with %s", text)
@@ -74,7 +74,7 @@ func TestDocsCheck(t *testing.T) {
 		fmt.Sprintf(fence, "curl localhost:8080/runs/$RUN/retry -d '{\"from_failure\": true}'"), fmt.Sprintf(fence, "cat <<X | explorer jobs run j --config -\n{}\nX"), "[a link](docs/deploy.md#a-read-replica)",
 		fmt.Sprintf("```powershell\n%s\n```\n", "$env:DATABASE_URL = \"x\"\n.\\explorer.exe serve\ncurl.exe -X POST localhost:8080/runs `\n  -d '{\\\"assets\\\": [\\\"a\\\"]}'"),
 	} {
-		c := newDocsCheck(t)
+		c := *base
 		c.file("README.md", text)
 		if len(c.faults) > 0 {
 			t.Errorf("%s: %s", text, c.faults)

@@ -208,7 +208,7 @@ func (r *Replica) look(ctx context.Context) {
 	case err != nil:
 		r.change(ReplicaUnreachable, connectReason(err).Error(), time.Time{})
 	case lag > r.cfg.MaxLag, !r.usable.Load() && lag > r.cfg.MaxLag/2: // so that one near the bound does not come and go
-		r.change(ReplicaLagging, "it lags further than may be", asOf)
+		r.change(ReplicaLagging, "it lags further than it may", asOf)
 	default:
 		r.change(ReplicaUsed, "", asOf)
 	}

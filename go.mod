@@ -53,6 +53,7 @@ require (
 	golang.org/x/text v0.43.0
 	golang.org/x/time v0.16.0
 	riverqueue.com/riverui v0.22.0
+	mvdan.cc/sh/v3 v3.12.0
 )
 
 require (

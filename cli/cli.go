@@ -66,6 +66,7 @@ type app struct {
 	revision string
 
 	healthAddr string // of a worker
+	read       replicaFlags
 
 	parts []jobs.Part // beside the pipeline's own; tests have some
 }

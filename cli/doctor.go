@@ -23,6 +23,7 @@ import (
 
 type doctorCmd struct {
 	databaseFlags
+	replicaFlags
 	pipelineFlags
 	serverFlags
 }
@@ -31,7 +32,7 @@ type doctorCmd struct {
 // fails if something that is needed does not work.
 func (c *doctorCmd) Run(a *app) error {
 	r := &examination{a: a}
-	if err := c.check(); err != nil {
+	if err := c.pipelineFlags.check(); err != nil {
 		r.bad("configuration", err.Error(), "")
 	} else {
 		r.good("configuration", "is readable")
@@ -112,6 +113,7 @@ func (c *doctorCmd) database(r *examination) {
 		return
 	}
 	r.good("migrations", "are applied")
+	c.examine(r, d)
 	if err := c.storage(r, d); err != nil {
 		r.warn("storage", err.Error(), "")
 	}
@@ -289,6 +291,8 @@ func (c *doctorCmd) server(r *examination) {
 			r.good("server: "+check.Name, check.Detail)
 		case check.Name == "workers":
 			r.bad("server: "+check.Name, check.Detail, "start one with `explorer worker`: runs stay queued and schedules do not fire without")
+		case check.Name == "read replica": // the primary answers
+			r.warn("server: "+check.Name, check.Detail, "the log of the server has the reason")
 		default:
 			r.bad("server: "+check.Name, check.Detail, "")
 		}

@@ -471,6 +471,7 @@ func listen(addr string) (net.Listener, error) {
 
 type devCmd struct {
 	databaseFlags
+	replicaFlags
 	pipelineFlags
 	addrFlags
 	accessFlags
@@ -478,11 +479,13 @@ type devCmd struct {
 
 // Run is everything in one process.
 func (c *devCmd) Run(a *app) error {
+	a.read = c.replicaFlags
 	return a.process(c.databaseFlags, c.pipelineFlags, &c.addrFlags, c.accessFlags, true, true)
 }
 
 type serveCmd struct {
 	databaseFlags
+	replicaFlags
 	pipelineFlags
 	addrFlags
 	accessFlags
@@ -490,6 +493,7 @@ type serveCmd struct {
 
 // Run is the HTTP server alone.
 func (c *serveCmd) Run(a *app) error {
+	a.read = c.replicaFlags
 	return a.process(c.databaseFlags, c.pipelineFlags, &c.addrFlags, c.accessFlags, false, false)
 }
 
@@ -525,6 +529,9 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 		if err := who.check(); err != nil {
 			return err
 		}
+		if err := a.read.check(); err != nil {
+			return err
+		}
 		if l, err = listen(addr); err != nil {
 			return err
 		}
@@ -546,6 +553,11 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 	if err != nil {
 		return err
 	}
+	closeReplica, err := a.read.open(a, d)
+	if err != nil {
+		return err
+	}
+	defer closeReplica()
 	n, err := a.newNode(d, pf, who, work, l)
 	if err != nil {
 		return err

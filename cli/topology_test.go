@@ -23,6 +23,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
 // TestTopology starts what docker-compose.yml describes as processes of this machine, two servers, two workers and one
@@ -64,7 +65,7 @@ type layout struct {
 type topology struct {
 	*ledger
 	dir     string
-	pg      *db.Embedded
+	pg      *embedded.Server
 	pgLog   serverLog
 	env     []string // of commands
 	servers []string
@@ -107,7 +108,7 @@ func newTopology(t *testing.T, how layout) *topology {
 		}
 	}
 	maps.Copy(settings, how.settings)
-	tp.pg, err = db.StartEmbedded(t.Context(), db.EmbeddedConfig{
+	tp.pg, err = embedded.Start(t.Context(), embedded.Config{
 		Dir: filepath.Join(tp.dir, "postgres"), Logger: slog.New(slog.DiscardHandler), Settings: settings,
 	})
 	if err != nil {

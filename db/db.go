@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgerrcode"
@@ -41,7 +42,8 @@ type DB struct {
 	// Set it before the database is used.
 	OnConflict func(error)
 
-	begin string // of transactions; empty: BEGIN alone
+	begin   string                  // of transactions; empty: BEGIN alone
+	replica atomic.Pointer[Replica] // nil: none
 }
 
 // Config says how to reach Postgres.
@@ -243,14 +245,15 @@ func (d *DB) Ping(ctx context.Context) error {
 	return err
 }
 
-// Queries are the queries on Pool. What is not part of a transaction is run again after a conflict.
-func (d *DB) Queries() *Queries { return New(d.retrying(d.Pool)) }
+// Queries are the queries on Pool, or on a replica where the context allows it (see MayLag). What is not part of a
+// transaction is run again after a conflict.
+func (d *DB) Queries() *Queries { return New(d.reading()) }
 
 // RelaxedQueries are the queries on Relaxed, run again as those of Queries are.
 func (d *DB) RelaxedQueries() *Queries { return New(d.retrying(d.Relaxed)) }
 
 // ListQueries are those of Queries, planned anew for their arguments; see CustomPlan.
-func (d *DB) ListQueries() *Queries { return New(d.retrying(CustomPlan{DBTX: d.Pool})) }
+func (d *DB) ListQueries() *Queries { return New(CustomPlan{DBTX: d.reading()}) }
 
 func (d *DB) retrying(on DBTX) Retrying { return Retrying{DBTX: on, OnConflict: d.OnConflict} }
 

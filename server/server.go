@@ -147,7 +147,11 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	strict := api.NewStrictHandler(&handlers{cfg: cfg, metrics: s.metrics, status: &statusReader{cfg: cfg}, feeds: newFeedCache()}, []api.StrictMiddlewareFunc{streamLists, keepRequest})
+	lagging, err := replicaOperations()
+	if err != nil {
+		return nil, err
+	}
+	strict := api.NewStrictHandler(&handlers{cfg: cfg, metrics: s.metrics, status: &statusReader{cfg: cfg}, feeds: newFeedCache()}, []api.StrictMiddlewareFunc{mayLag(lagging), streamLists, keepRequest})
 	api.RegisterHandlersWithOptions(e, strict, api.RegisterHandlersOptions{OperationMiddlewares: checks})
 
 	docs := echo.WrapHandler(docsHandler())

@@ -73,6 +73,9 @@ func (h *handlers) ready(ctx context.Context) api.GetReadinessResponseObject {
 		// A server without workers still takes commands: they are carried out when one comes.
 		r.Checks = append(r.Checks, api.Check{Name: "workers", Ok: err == nil && alive > 0, Detail: fmt.Sprintf("%d alive", alive)})
 	}
+	if replica := h.cfg.DB.Replica(); replica != nil {
+		r.Checks = append(r.Checks, replicaCheck(replica))
+	}
 	if r.Status == api.NotReady {
 		return api.GetReadiness503JSONResponse(r)
 	}

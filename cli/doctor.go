@@ -193,8 +193,8 @@ func (c *doctorCmd) sources(r *examination) {
 	} else if bills, faults, err := (openparliament.Client{Client: cl}).BillsSince(ctx, since); err != nil {
 		r.warn("OpenParliament", err.Error(), lasts)
 	} else {
-		known := 0
-		session, known = newestSession(bills)
+		newest, known := newestSession(bills)
+		session = newest
 		for _, b := range bills {
 			if _, err := parliament.ParseBillID(b.Session, b.Number); err != nil {
 				faults = upstream.AddFault(faults, cl.URL("/bills/"), err)
@@ -202,31 +202,36 @@ func (c *doctorCmd) sources(r *examination) {
 		}
 		r.list("OpenParliament", fmt.Sprintf("%d bills of a year", known), known > 0, faults)
 	}
-	cl, err := client(legisinfo.Source, c.LegisinfoURL)
-	if err != nil {
+	if cl, err := client(legisinfo.Source, c.LegisinfoURL); err != nil {
 		r.bad("LEGISinfo", err.Error(), "")
 	} else {
-		asker := legisinfo.Client{Client: cl}
-		items, faults, err := asker.List(ctx, session)
-		what := "of session " + session
-		if session == "" {
-			what = "of the current session"
-		}
-		if session != "" && (err != nil || len(items) == 0) {
-			other, _, otherErr := asker.List(ctx, "")
-			if otherErr == nil && len(other) > 0 {
-				r.warn("LEGISinfo", fmt.Sprintf("the list of session %s: %s", session, noList(err)), fmt.Sprintf("fetches use the list without a session, which has %d bills", len(other)))
-			} else {
-				r.warn("LEGISinfo", fmt.Sprintf("the list of session %s: %s; the list without a session: %s", session, noList(err), noList(otherErr)), lasts)
-			}
-		} else if err != nil {
-			r.warn("LEGISinfo", err.Error(), lasts)
-		} else {
-			r.list("LEGISinfo", fmt.Sprintf("%d bills %s", len(items), what), len(items) > 0, faults)
-		}
+		r.legisinfo(ctx, legisinfo.Client{Client: cl}, session, lasts)
 	}
 	if c.ContactEmail == "" && c.UserAgent == "" {
 		r.warn("contact", "CONTACT_EMAIL is not set", "set it, so that the sources can write before they block")
+	}
+}
+
+// legisinfo asks for the list of a session and, if it has none, for the one without a session, as fetches do.
+func (r *examination) legisinfo(ctx context.Context, asker legisinfo.Client, session, lasts string) {
+	what := "of session " + session
+	if session == "" {
+		what = "of the current session"
+	}
+	items, faults, err := asker.List(ctx, session)
+	switch {
+	case session != "" && (err != nil || len(items) == 0):
+		finding := fmt.Sprintf("the list of session %s: %s", session, noList(err))
+		other, _, err := asker.List(ctx, "")
+		if err != nil || len(other) == 0 {
+			r.warn("LEGISinfo", finding+"; the list without a session: "+noList(err), lasts)
+			return
+		}
+		r.warn("LEGISinfo", finding, fmt.Sprintf("fetches use the list without a session, which has %d bills", len(other)))
+	case err != nil:
+		r.warn("LEGISinfo", err.Error(), lasts)
+	default:
+		r.list("LEGISinfo", fmt.Sprintf("%d bills %s", len(items), what), len(items) > 0, faults)
 	}
 }
 

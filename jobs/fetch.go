@@ -44,10 +44,12 @@ type fetch struct {
 	lacking  []string                // bills without enrichment
 	failed   int                     // records that gave nothing to store
 	counts   parliament.Counts
-	lists    map[string]*listAnswer // LEGISinfo's lists that were asked for, by session
-	down     error                  // why LEGISinfo is asked for no further list
-	latestOf *windowAnswer          // what openparliament.ca answered for the latest bills
-	sponsors atomic.Bool            // the list's SponsorId is not what the records call SponsorPersonId
+	lists    map[string]*listAnswer                     // LEGISinfo's lists that were asked for, by session
+	down     error                                      // why LEGISinfo is asked for no further list
+	latestOf *windowAnswer                              // what openparliament.ca answered for the latest bills
+	named    string                                     // the newest session, as openparliament.ca has it, if it was asked
+	wholes   map[string]map[parliament.BillID]candidate // sessions as openparliament.ca has them, that were asked for
+	sponsors atomic.Bool                                // the list's SponsorId is not what the records call SponsorPersonId
 
 	refreshed int // bills stored besides the latest ones
 	// completions is how many details of an older version of the program may still be asked for again.
@@ -57,7 +59,7 @@ type fetch struct {
 }
 
 func newFetch(d Deps, step *orchestrator.Step, source string, params map[string]any) *fetch {
-	return &fetch{Deps: d, step: step, source: source, params: params, started: time.Now(), requests: map[string]int{}, lists: map[string]*listAnswer{}, looked: []string{}}
+	return &fetch{Deps: d, step: step, source: source, params: params, started: time.Now(), requests: map[string]int{}, lists: map[string]*listAnswer{}, wholes: map[string]map[parliament.BillID]candidate{}, looked: []string{}}
 }
 
 // observe has the clients count requests and show retries in the run's log.
@@ -241,7 +243,7 @@ func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func(
 	})
 	var askers sync.WaitGroup
 	var refused atomic.Int32 // in a row
-	for range 4 { // more could not be in flight anyway
+	for range 4 {            // more could not be in flight anyway
 		askers.Add(1)
 		group.Go(func() error {
 			defer askers.Done()

@@ -101,6 +101,16 @@ var earliest = time.Date(1994, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // window asks openparliament.ca for bills introduced since a day, further back until there are enough.
 func (f *fetch) window(ctx context.Context, items []*legisinfo.Item, limit int) ([]candidate, error) {
+	if f.named != "" { // nothing is held, and so the whole session will be needed anyway
+		all, err := f.openParliamentSession(ctx, f.named)
+		if err != nil {
+			return nil, err
+		}
+		dated := slices.DeleteFunc(slices.Collect(maps.Values(all)), func(c candidate) bool { return c.introduced() == "" })
+		if len(dated) >= limit {
+			return latestFirst(dated, limit), nil
+		}
+	}
 	since, err := f.since(ctx, items, limit)
 	if err != nil {
 		return nil, err
@@ -145,6 +155,7 @@ func (f *fetch) nameSession(ctx context.Context) (string, error) {
 			newest = id.SessionCode()
 		}
 	}
+	f.named = newest
 	return newest, nil
 }
 

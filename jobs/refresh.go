@@ -243,8 +243,11 @@ func (f *fetch) whole(ctx context.Context, code string) (map[parliament.BillID]c
 	return all, f.noteMissing(ctx, code, all)
 }
 
-// openParliamentSession gives openparliament.ca's bills of a session.
+// openParliamentSession gives openparliament.ca's bills of a session, asking for them once in a fetch.
 func (f *fetch) openParliamentSession(ctx context.Context, code string) (map[parliament.BillID]candidate, error) {
+	if all := f.wholes[code]; all != nil {
+		return maps.Clone(all), nil
+	}
 	at := now()
 	bills, faults, err := f.OpenParliament.BillsOfSession(ctx, code)
 	if err != nil {
@@ -256,7 +259,8 @@ func (f *fetch) openParliamentSession(ctx context.Context, code string) (map[par
 			return nil, orchestrator.Permanent(fmt.Errorf("%s gave bill %s for session %s", openparliament.Source, id, code))
 		}
 	}
-	return all, nil
+	f.wholes[code] = all
+	return maps.Clone(all), nil
 }
 
 func (f *fetch) noteMissing(ctx context.Context, code string, all map[parliament.BillID]candidate) error {

@@ -111,9 +111,10 @@ func (c Client) reading(ctx context.Context, list string, query url.Values, l pa
 		if pagination.NextURL == nil || *pagination.NextURL == "" {
 			return n > 0, nil
 		}
-		from, ok := next, false
-		switch next, ok = c.Within(*pagination.NextURL); {
-		case !ok:
+		from := next
+		to, own := c.Within(*pagination.NextURL)
+		switch next = to; {
+		case !own:
 			return false, upstream.Refused(c.URL(from), "has the next_url "+upstream.Words(fmt.Sprintf("%q", *pagination.NextURL))+", which leads away from the service")
 		case len(next) > maxURL:
 			return false, upstream.Refused(c.URL(from), fmt.Sprintf("has a next_url of %d bytes", len(next)))

@@ -157,7 +157,7 @@ func (a *app) connect(dsn string, f databaseFlags, p part) (*db.DB, error) {
 		return nil, err
 	}
 	if p.listens() > 0 {
-		cannot, warning, advice := p.fits(f.DatabaseConnections, s)
+		warning, advice, cannot := p.fits(f.DatabaseConnections, s)
 		if cannot != nil {
 			return nil, cannot
 		}
@@ -170,19 +170,19 @@ func (a *app) connect(dsn string, f databaseFlags, p part) (*db.DB, error) {
 
 // fits compares what a part may open with what there is. cannot says that the part cannot work at all, warning that it
 // may have to wait for connections, and advice what to set.
-func (p part) fits(asked int, s db.Survey) (cannot error, warning, advice string) {
+func (p part) fits(asked int, s db.Survey) (warning, advice string, cannot error) {
 	l := s.Limits
 	if usable := l.Usable(); usable < p.least() {
-		return fmt.Errorf("Postgres gives role %s %d connections to database %s at most, and this process needs %d: %s", //nolint:staticcheck // a name
-			l.Role, usable, l.Database, p.least(), l.Raise(processes*p.least())), "", ""
+		return "", "", fmt.Errorf("Postgres gives role %s %d connections to database %s at most, and this process needs %d: %s", //nolint:staticcheck // a name
+			l.Role, usable, l.Database, p.least(), l.Raise(processes*p.least()))
 	}
 	if s.Pooling == db.PoolingTransaction { // how many clients it takes cannot be seen
-		return nil, "", ""
+		return "", "", nil
 	}
 	most := p.most(asked, s)
 	if free := l.Free(); free < most {
-		return nil, fmt.Sprintf("this process may open %d connections to Postgres, and %d are free: it waits for them when it needs more", most, free),
-			fmt.Sprintf("%s, or lower DATABASE_CONNECTIONS", l.Raise(l.InUse+most+reserveOf(l.Usable())))
+		return fmt.Sprintf("this process may open %d connections to Postgres, and %d are free: it waits for them when it needs more", most, free),
+			fmt.Sprintf("%s, or lower DATABASE_CONNECTIONS", l.Raise(l.InUse+most+reserveOf(l.Usable()))), nil
 	}
-	return nil, "", ""
+	return "", "", nil
 }

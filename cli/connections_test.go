@@ -103,17 +103,17 @@ func TestConnections(t *testing.T) {
 func TestConnectionsAdvice(t *testing.T) {
 	t.Parallel()
 	worker := part{works: true, concurrency: 32}
-	if cannot, warning, _ := worker.fits(0, surveyOf(100)); cannot != nil || warning != "" {
+	if warning, _, cannot := worker.fits(0, surveyOf(100)); cannot != nil || warning != "" {
 		t.Errorf("enough: %v, %q", cannot, warning)
 	}
 	taken := surveyOf(100)
 	taken.Limits.InUse = 90
-	if cannot, warning, advice := worker.fits(0, taken); cannot != nil || !strings.Contains(warning, "open 14") || !strings.Contains(warning, "7 are free") || !strings.Contains(advice, "max_connections to 116") {
+	if warning, advice, cannot := worker.fits(0, taken); cannot != nil || !strings.Contains(warning, "open 14") || !strings.Contains(warning, "7 are free") || !strings.Contains(advice, "max_connections to 116") {
 		t.Errorf("taken by others: %v, %q, %q", cannot, warning, advice)
 	}
 	role := surveyOf(100)
 	role.Limits.RoleLimit, role.Limits.Role = 2, "app"
-	if cannot, _, _ := worker.fits(0, role); cannot == nil || !strings.Contains(cannot.Error(), "ALTER ROLE app CONNECTION LIMIT 18") {
+	if _, _, cannot := worker.fits(0, role); cannot == nil || !strings.Contains(cannot.Error(), "ALTER ROLE app CONNECTION LIMIT 18") {
 		t.Errorf("too few to work: %v", cannot)
 	}
 }

@@ -18,10 +18,9 @@ func (c *doctorCmd) connections(r *examination, dsn string) (cfg db.Config, ok b
 		r.bad("database", err.Error(), "check DATABASE_URL, DATABASE_DIRECT_URL and that Postgres runs")
 		return cfg, false
 	}
-	switch s.Pooling {
-	case db.PoolingTransaction:
+	if s.Pooling == db.PoolingTransaction {
 		r.good("pooler", "is in transaction mode; LISTEN and workers use DATABASE_DIRECT_URL")
-	case db.PoolingSession:
+	} else if s.Pooling == db.PoolingSession {
 		r.good("pooler", "is in session mode")
 	}
 	l := s.Limits
@@ -29,7 +28,7 @@ func (c *doctorCmd) connections(r *examination, dsn string) (cfg db.Config, ok b
 	one, two := c.opens(server, s), c.opens(worker, s)
 	needs := 2*one + 2*two + reserveOf(l.Usable())
 	finding := fmt.Sprintf("Postgres gives role %s %d; %d are in use; a server opens %d at most and a worker %d", l.Role, l.Usable(), l.InUse, one, two)
-	cannot, warning, advice := worker.fits(c.DatabaseConnections, s)
+	warning, advice, cannot := worker.fits(c.DatabaseConnections, s)
 	switch {
 	case cannot != nil:
 		r.bad("connections", cannot.Error(), "")

@@ -280,7 +280,7 @@ func defaultDataDir() (string, error) {
 }
 
 // database opens the database for a command, which has so many connections at most.
-func (a *app) database(f databaseFlags, attach bool, maxConns int) (d *db.DB, closeDB func(), err error) {
+func (a *app) database(f databaseFlags, attach bool, maxConns int) (d *db.DB, closeDB func(), err error) { //nolint:unparam // as open has it
 	return a.open(f, attach, part{connections: maxConns})
 }
 

@@ -251,8 +251,11 @@ func (tp *topology) ask(client *http.Client, server string) (id string, err erro
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
-	if err != nil || resp.StatusCode != http.StatusAccepted {
-		return "", fmt.Errorf("%s: %s %v", resp.Status, raw, err)
+	if err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusAccepted {
+		return "", fmt.Errorf("%s: %s", resp.Status, raw)
 	}
 	var run struct{ ID string }
 	err = json.Unmarshal(raw, &run)

@@ -75,13 +75,13 @@ type Replica struct {
 
 	mu     sync.Mutex
 	status ReplicaStatus
-	looked time.Time // when it was last looked at
-	asOf   time.Time // everything committed before it is there, as far as the last look saw
-	notes  []note    // of the primary's log, oldest first
-	self   identity  // of the primary
-	ahead  int64     // the furthest position seen of the replica since the primary was looked at
-	forked bool      // that was further than the primary is
-	epoch  context.Context
+	looked time.Time          // when it was last looked at
+	asOf   time.Time          // everything committed before it is there, as far as the last look saw
+	notes  []note             // of the primary's log, oldest first
+	self   identity           // of the primary
+	ahead  int64              // the furthest position seen of the replica since the primary was looked at
+	forked bool               // that was further than the primary is
+	epoch  context.Context    //nolint:containedctx // it ends when the replica is lost
 	lost   context.CancelFunc // ends what the replica is asked in this epoch
 }
 
@@ -173,10 +173,10 @@ func (r *Replica) watch(ctx context.Context) {
 	}
 }
 
-// errRefused says that a server is no replica of the primary.
-type errRefused struct{ reason string }
+// refusedError says that a server is no replica of the primary.
+type refusedError struct{ reason string }
 
-func (e errRefused) Error() string { return e.reason }
+func (e refusedError) Error() string { return e.reason }
 
 // look sees how the replica is.
 func (r *Replica) look(ctx context.Context) {
@@ -195,7 +195,7 @@ func (r *Replica) look(ctx context.Context) {
 	for began := time.Now(); err == nil && r.first() && time.Since(asOf) > r.cfg.MaxLag && time.Since(began) < replicaPatience/2 && wait(limited, r.cfg.every/10); {
 		asOf, err = r.inspect(limited) // it may be a moment behind the one position that is noted
 	}
-	var refused errRefused
+	var refused refusedError
 	switch lag := time.Since(asOf); {
 	case ctx.Err() != nil:
 	case errors.As(err, &refused):
@@ -307,14 +307,14 @@ concat_ws(' ', pg_postmaster_start_time(), inet_server_addr(), inet_server_port(
 	defer r.mu.Unlock()
 	switch newest := len(r.notes) - 1; {
 	case is.system != r.self.system:
-		return nil, errRefused{"it is a replica of another server"}
+		return nil, refusedError{"it is a replica of another server"}
 	case is.database != r.self.database:
-		return nil, errRefused{"it is another database of the server"}
+		return nil, refusedError{"it is another database of the server"}
 	case !recovering:
-		return nil, errRefused{"it is no replica: it was promoted, or never was one"}
+		return nil, refusedError{"it is no replica: it was promoted, or never was one"}
 	case r.forked:
 		r.ahead = max(r.ahead, position)
-		return nil, errRefused{"it is ahead of the primary: it follows another server"}
+		return nil, refusedError{"it is ahead of the primary: it follows another server"}
 	case newest < 0:
 		return nil, errors.New("the primary does not say how far it is")
 	default:

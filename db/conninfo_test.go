@@ -29,11 +29,11 @@ func TestToolConnection(t *testing.T) {
 		"host=h user=u dbname=d pool_max_conns=5 default_query_exec_mode=simple_protocol statement_timeout=1s": timeout +
 			"dbname='d' host='h' options='-c statement_timeout=1s' port='5432' user='u'",
 		"postgres://u@h/d?search_path=a,%20b&options=-c%20geqo%3Doff&application_name=x&connect_timeout=3": "connect_timeout='3' dbname='d' host='h' options='-c geqo=off -c search_path=a,\\\\ b' port='5432' user='u'",
-		"postgres://u@a:1,b:2/d?target_session_attrs=read-write&sslmode=prefer":                             timeout + "dbname='d' host='a,b' port='1,2' sslmode='prefer' target_session_attrs='read-write' user='u'",
-		"postgres:///d?host=/run/pg&user=u&ssl=true&sslmode=disable":                                        timeout + "dbname='d' host='/run/pg' port='5432' sslmode='disable' user='u'",
-		`user = u  password = 'it\'s \\ a' host='/run/my pg' dbname=d port=7`:                               timeout + "dbname='d' host='/run/my pg' port='7' user='u' PGPASSWORD=it's \\ a",
-		"service=mine servicefile=" + services + " dbname=other":                                            timeout + "dbname='other' host='db.example' port='6000' sslmode='disable' user='reader'",
-		"postgres://u@h/d?passfile=" + passwords:                                                            timeout + "dbname='d' host='h' port='5432' user='u' PGPASSWORD=from the file",
+		"postgres://u@a:1,b:2/d?target_session_attrs=read-write&sslmode=prefer":                            timeout + "dbname='d' host='a,b' port='1,2' sslmode='prefer' target_session_attrs='read-write' user='u'",
+		"postgres:///d?host=/run/pg&user=u&ssl=true&sslmode=disable":                                       timeout + "dbname='d' host='/run/pg' port='5432' sslmode='disable' user='u'",
+		`user = u  password = 'it\'s \\ a' host='/run/my pg' dbname=d port=7`:                              timeout + "dbname='d' host='/run/my pg' port='7' user='u' PGPASSWORD=it's \\ a",
+		"service=mine servicefile=" + services + " dbname=other":                                           timeout + "dbname='other' host='db.example' port='6000' sslmode='disable' user='reader'",
+		"postgres://u@h/d?passfile=" + passwords:                                                           timeout + "dbname='d' host='h' port='5432' user='u' PGPASSWORD=from the file",
 	} {
 		c, err := toolConnection(dsn)
 		if err != nil {
@@ -65,12 +65,12 @@ func TestToolConnection(t *testing.T) {
 func TestComplaint(t *testing.T) {
 	t.Parallel()
 	for said, want := range map[string]string{
-		"pg_dump: error: server version: 18.6; pg_dump version: 15.18\npg_dump: error: aborting because of server version mismatch\n":                                               "server version: 18.6; pg_dump version: 15.18",
+		"pg_dump: error: server version: 18.6; pg_dump version: 15.18\npg_dump: error: aborting because of server version mismatch\n":                                                                               "server version: 18.6; pg_dump version: 15.18",
 		"pg_restore: while PROCESSING TOC:\npg_restore: from TOC entry 3; 1259 1 TABLE t o\npg_restore: error: could not execute query: ERROR:  relation \"t\" already exists\nCommand was: CREATE TABLE t (\n);\n": "could not execute query: ERROR:  relation \"t\" already exists",
-		"pg_dump: warning: there is something\npg_dump: error: query failed: ERROR:  permission denied for table t\npg_dump: detail: Query was: LOCK TABLE t\n":                          "query failed: ERROR:  permission denied for table t (Query was: LOCK TABLE t)",
+		"pg_dump: warning: there is something\npg_dump: error: query failed: ERROR:  permission denied for table t\npg_dump: detail: Query was: LOCK TABLE t\n":                                                     "query failed: ERROR:  permission denied for table t (Query was: LOCK TABLE t)",
 		"psql:<stdin>:7: ERROR:  syntax error\nLINE 1: x\n": "syntax error",
 		"something else\nand more\n":                        "something else",
-		"": "",
+		"":                                                  "",
 	} {
 		c := &complaint{}
 		if _, err := c.Write([]byte(said)); err != nil || c.first() != want {

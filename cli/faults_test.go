@@ -311,16 +311,27 @@ func (f *faulty) fillDisk(ctx context.Context) {
 		if full {
 			return
 		}
-		status, raw := f.ask(http.MethodGet, f.servers[0]+"/readyz", "", "")
+		status, raw := f.ready()
 		full = status == http.StatusServiceUnavailable && strings.Contains(string(raw), "disk of the database is full")
 	})
 	if !full {
 		f.t.Error("the disk was full, and the server said that it was ready")
 	}
 	eventually(f.t, time.Minute, "the server is ready again", func() bool {
-		status, _ := f.ask(http.MethodGet, f.servers[0]+"/readyz", "", "")
+		status, _ := f.ready()
 		return status == http.StatusOK
 	})
+}
+
+// ready asks the first server whether it is ready.
+func (f *faulty) ready() (status int, raw []byte) {
+	resp, err := faultsClient.Get(f.servers[0] + "/readyz")
+	if err != nil {
+		return 0, nil
+	}
+	defer resp.Body.Close()
+	raw, _ = io.ReadAll(resp.Body)
+	return resp.StatusCode, raw
 }
 
 // fillWAL writes into the WAL what is of no use to anybody. Postgres panics once it finds no room, and whenever it

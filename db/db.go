@@ -103,6 +103,11 @@ func newPool(ctx context.Context, cfg Config, maxConns int, params map[string]st
 	pc.ConnConfig.RuntimeParams["statement_timeout"] = "60000"
 	pc.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "60000"
 	pc.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	// What a text means, and what a value is as a text, is not up to the role.
+	pc.ConnConfig.RuntimeParams["standard_conforming_strings"] = "on"
+	pc.ConnConfig.RuntimeParams["DateStyle"] = "ISO, MDY"
+	pc.ConnConfig.RuntimeParams["IntervalStyle"] = "postgres"
+	pc.ConnConfig.RuntimeParams["bytea_output"] = "hex"
 	// What is written relies on a statement seeing what was committed before it, whatever the role's default is.
 	pc.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
 	pc.ConnConfig.RuntimeParams["jit"] = "off"              // takes a second to speed up what takes milliseconds, wherever an estimate is off

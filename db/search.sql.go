@@ -41,6 +41,23 @@ func (q *Queries) AllEmbeddings(ctx context.Context, model string) ([]AllEmbeddi
 	return items, nil
 }
 
+const countEmbeddings = `-- name: CountEmbeddings :one
+SELECT count(*) FROM (SELECT 1 FROM embeddings WHERE model = $1 LIMIT $2::integer) AS e
+`
+
+type CountEmbeddingsParams struct {
+	Model string
+	Most  int32
+}
+
+// How many embeddings of a model there are, counted up to a number.
+func (q *Queries) CountEmbeddings(ctx context.Context, arg CountEmbeddingsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countEmbeddings, arg.Model, arg.Most)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
+}
+
 const deleteOtherEmbeddings = `-- name: DeleteOtherEmbeddings :execrows
 DELETE FROM embeddings WHERE model <> $1
 `

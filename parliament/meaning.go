@@ -23,8 +23,9 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
 )
 
-// Meaning knows which bills are near in meaning to a text, by embeddings: with an index of pgvector where the database has
-// one, and exactly, in this process, where it has not. Make one with NewMeaning.
+// Meaning knows which bills are near in meaning to a text, by embeddings. It compares all of them, which it holds in
+// memory, or, where they are too many or have just changed, asks the index of pgvector, if the database has one. Make one
+// with NewMeaning.
 type Meaning struct {
 	// Logger hears why pgvector is not used where it could be; nil: nobody does. Set it before use.
 	Logger *slog.Logger
@@ -35,10 +36,20 @@ type Meaning struct {
 	asked   *lru.Cache[string, []float32] // embeddings of what was asked for
 	patient time.Duration
 
-	index atomic.Pointer[indexLook]      // nil: not looked yet
-	held  atomic.Pointer[heldEmbeddings] // without an index; nil: not read yet
-	reads singleflight.Group             // one read of them for all who wait for it
+	index    atomic.Pointer[indexLook]      // nil: not looked yet
+	held     atomic.Pointer[heldEmbeddings] // nil: not read yet
+	reads    singleflight.Group             // one read of them for all who wait for it
+	readAt   atomic.Int64                   // when a read began that nobody waits for, in nanoseconds
+	holdMost int                            // holdMost, but in tests
 }
+
+const (
+	// holdMost is how many numbers are held in memory where there is an index: 64 MB. So many are compared one by one in a
+	// few milliseconds, and exactly; an index leaves some out, more the less a question is like the texts of bills.
+	holdMost = 16_000_000
+	// holdEvery is how often they are read anew where there is an index, which is right meanwhile.
+	holdEvery = 5 * time.Second
+)
 
 // indexLook is what a look for the index found.
 type indexLook struct {
@@ -46,6 +57,7 @@ type indexLook struct {
 	size   int
 	index  *db.VectorIndex // nil: search without
 	reason string          // why
+	few    bool            // the embeddings can be held in memory
 }
 
 // indexLookEvery is how often it is looked whether there is an index: others make, drop and move it.
@@ -66,7 +78,7 @@ const askPatience = 2 * time.Second
 // NewMeaning makes a Meaning.
 func NewMeaning(d *db.DB, client *embed.Client) *Meaning {
 	asked, _ := lru.New[string, []float32](500)
-	return &Meaning{db: d, q: d.Queries(), client: client, asked: asked, patient: askPatience}
+	return &Meaning{db: d, q: d.Queries(), client: client, asked: asked, patient: askPatience, holdMost: holdMost}
 }
 
 // Near gives the bills nearest in meaning to a text, the nearest first, or why it cannot, in words for whoever
@@ -112,12 +124,21 @@ func (m *Meaning) Near(ctx context.Context, text string, limit int, only []strin
 }
 
 func (m *Meaning) nearest(ctx context.Context, to []float32, limit int, only []string) ([]string, error) {
-	index, err := m.findIndex(ctx, len(to))
+	look, err := m.findIndex(ctx, len(to))
 	if err != nil {
 		return nil, err
 	}
-	if index != nil {
-		found, enough, err := m.db.NearestBills(ctx, index, to, limit, only)
+	if look.index != nil {
+		if look.few {
+			held, err := m.current(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if held != nil {
+				return billIDs(nearestBills(held, to, limit, only)), nil
+			}
+		}
+		found, enough, err := m.db.NearestBills(ctx, look.index, to, limit, only)
 		switch {
 		case err == nil && enough:
 			return billIDs(found), nil
@@ -132,6 +153,22 @@ func (m *Meaning) nearest(ctx context.Context, to []float32, limit int, only []s
 		return nil, err
 	}
 	return billIDs(nearestBills(held, to, limit, only)), nil
+}
+
+// current are all embeddings if those held in memory are as they are now. Otherwise it has them read, and does not wait.
+func (m *Meaning) current(ctx context.Context) ([]db.AllEmbeddingsRow, error) {
+	generation, err := m.q.EmbeddingGeneration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if h := m.held.Load(); h != nil && h.generation == generation {
+		return h.rows, nil
+	}
+	now, before := time.Now().UnixNano(), m.readAt.Load()
+	if now-before >= int64(holdEvery) && m.readAt.CompareAndSwap(before, now) {
+		m.read(ctx, generation)
+	}
+	return nil, nil
 }
 
 func billIDs(found []db.NearBill) []string {
@@ -193,10 +230,10 @@ func dot(x, y []float32) float32 {
 	return a + b + c + d
 }
 
-// findIndex is the index that embeddings of a size can be looked for in; nil if there is none.
-func (m *Meaning) findIndex(ctx context.Context, size int) (*db.VectorIndex, error) {
+// findIndex looks for the index that embeddings of a size can be looked for in.
+func (m *Meaning) findIndex(ctx context.Context, size int) (*indexLook, error) {
 	if l := m.index.Load(); l != nil && l.size == size && time.Since(l.at) < indexLookEvery {
-		return l.index, nil
+		return l, nil
 	}
 	look := &indexLook{at: time.Now(), size: size}
 	var err error
@@ -207,9 +244,16 @@ func (m *Meaning) findIndex(ctx context.Context, size int) (*db.VectorIndex, err
 		look.reason = problem.Reason
 	case err != nil:
 		return nil, err
+	default:
+		most := m.holdMost / size
+		n, err := m.q.CountEmbeddings(ctx, db.CountEmbeddingsParams{Model: m.Model(), Most: int32(most) + 1}) //nolint:gosec // sixteen million
+		if err != nil {
+			return nil, err
+		}
+		look.few = int(n) <= most
 	}
 	m.found(look, problem != nil && problem.Remedy != "")
-	return look.index, nil
+	return look, nil
 }
 
 // found keeps what a look for the index found, and logs what has changed, if that is for an operator.
@@ -263,7 +307,21 @@ func (m *Meaning) embeddings(ctx context.Context) ([]db.AllEmbeddingsRow, error)
 	if h := m.held.Load(); h != nil && h.generation == generation {
 		return h.rows, nil
 	}
-	read := m.reads.DoChan(strconv.FormatInt(generation, 10), func() (any, error) {
+	read := m.read(ctx, generation)
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-read:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*heldEmbeddings).rows, nil
+	}
+}
+
+// read reads all embeddings, as of a generation or later, once for all who want them at the same time.
+func (m *Meaning) read(ctx context.Context, generation int64) <-chan singleflight.Result {
+	return m.reads.DoChan(strconv.FormatInt(generation, 10), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 		defer cancel()
 		rows, err := m.q.AllEmbeddings(ctx, m.client.Model())
@@ -274,15 +332,6 @@ func (m *Meaning) embeddings(ctx context.Context) ([]db.AllEmbeddingsRow, error)
 		m.held.Store(h)
 		return h, nil
 	})
-	select {
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case r := <-read:
-		if r.Err != nil {
-			return nil, r.Err
-		}
-		return r.Val.(*heldEmbeddings).rows, nil
-	}
 }
 
 // EmbedCounts says what embedding came to.

@@ -72,7 +72,9 @@ func vectors(t *testing.T, d *db.DB, bills, size int, schema string) (*Meaning, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	return NewMeaning(d, client), rng
+	m := NewMeaning(d, client)
+	m.holdMost = 0 // with the index alone
+	return m, rng
 }
 
 // TestNearestByIndex compares what the index finds with what comparing everything finds: in all bills, in the many and in
@@ -128,6 +130,39 @@ func TestNearestByIndex(t *testing.T) {
 	}
 	if m.held.Load() != nil {
 		t.Error("the embeddings were read: the index was not used")
+	}
+
+	// So few are held in memory as well, once somebody has asked, until they change.
+	m.holdMost = holdMost
+	m.index.Store(nil)
+	to := nearTopic(rng, 1, size)
+	read := func() {
+		t.Helper()
+		m.readAt.Store(0)
+		if _, err := m.nearest(t.Context(), to, 20, nil); err != nil {
+			t.Fatal(err)
+		}
+		generation, err := m.q.EmbeddingGeneration(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := <-m.read(t.Context(), generation); r.Err != nil { // the same read, or one more
+			t.Fatal(r.Err)
+		}
+	}
+	read()
+	if got, err := m.nearest(t.Context(), to, 20, nil); err != nil || !slices.Equal(got, billIDs(nearestBills(exactly, to, 20, nil))) {
+		t.Errorf("held in memory: %v, %v", got, err)
+	}
+	if _, err := m.db.Pool.Exec(t.Context(), "UPDATE embeddings SET embedding = $1 WHERE bill_id = '44-1/C-7' AND language = 'fr'", to); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := m.nearest(t.Context(), to, 20, nil); err != nil || got[0] != "44-1/C-7" {
+		t.Errorf("after a change: %v, %v", got, err)
+	}
+	read()
+	if got, err := m.nearest(t.Context(), to, 20, nil); err != nil || got[0] != "44-1/C-7" {
+		t.Errorf("after it was read: %v, %v", got, err)
 	}
 }
 

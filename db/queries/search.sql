@@ -152,6 +152,10 @@ SELECT cardinality(embedding)::integer AS size FROM embeddings WHERE model = @mo
 -- Changes whenever an embedding does.
 SELECT generation FROM embedding_state;
 
+-- name: CountEmbeddings :one
+-- How many embeddings of a model there are, counted up to a number.
+SELECT count(*) FROM (SELECT 1 FROM embeddings WHERE model = @model LIMIT @most::integer) AS e;
+
 -- name: AllEmbeddings :many
 -- Those of a bill are next to each other.
 SELECT bill_id, embedding FROM embeddings WHERE model = @model ORDER BY bill_id;

@@ -60,8 +60,8 @@ func findTools(name string) ([]tool, error) {
 		if err != nil {
 			continue
 		}
-		if filepath.Base(real) != name { // Debian's wrapper, which chooses a version by its own rules
-			real = path
+		if filepath.Base(real) == "pg_wrapper" { // Debian's, which chooses a version by its own rules; those it chooses from are found too
+			continue
 		}
 		major := toolMajor(real)
 		if major == 0 || slices.ContainsFunc(tools, func(t tool) bool { return t.path == real || t.major == major }) {

@@ -64,7 +64,7 @@ var (
 	errNoIndex  = &VectorProblem{Reason: "the embeddings have no index of pgvector yet", Remedy: "materialize update_embeddings", Pending: true}
 	errNotMade  = &VectorProblem{
 		Reason: "pgvector is on the server, but the extension is not in the database",
-		Remedy: "materialize update_embeddings, which creates it if its role may; else have the owner of the database or a superuser run CREATE EXTENSION vector", Pending: true,
+		Remedy: "materialize update_embeddings, which creates it if its role may; else have a superuser run CREATE EXTENSION vector in it", Pending: true,
 	}
 )
 
@@ -256,7 +256,7 @@ func createVector(ctx context.Context, conn *pgx.Conn) error {
 	if errors.As(err, &pgErr) && !Unavailable(err) {
 		return &VectorProblem{
 			Reason: "pgvector is on the server, but the extension cannot be created: " + pgErr.Message,
-			Remedy: "have the owner of the database or a superuser run CREATE EXTENSION vector in it",
+			Remedy: "have a superuser run CREATE EXTENSION vector in it",
 		}
 	}
 	return err

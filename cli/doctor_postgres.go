@@ -48,7 +48,7 @@ func (c *doctorCmd) postgres(r *examination, d *db.DB) {
 		}
 	}
 	if s.Encoding != "UTF8" {
-		r.bad("encoding", "the database is "+s.Encoding+": French and other letters would be lost", "create it anew: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0")
+		r.warn("encoding", "the database is "+s.Encoding+": texts with letters that it does not have cannot be stored", "create it anew: CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0")
 	}
 	if !s.KnowsToronto {
 		r.bad("time zones", "Postgres does not know America/Toronto: its time zone data is missing", "install tzdata on the machine of Postgres")

@@ -108,6 +108,7 @@ func (c *doctorCmd) database(r *examination) {
 	} else {
 		r.good("clock", "agrees with the database's")
 	}
+	c.postgres(r, d)
 	if err := d.CheckMigrated(r.a.ctx); err != nil {
 		r.bad("migrations", err.Error(), "explorer migrate up")
 		return

@@ -54,7 +54,7 @@ func TestFaults(t *testing.T) {
 	}
 	var accepted, right atomic.Int64
 	for _, fault := range []fault{
-		{name: "disk full", short: true, small: "data", during: (*faulty).fillDisk, shows: []string{"53100"}},
+		{name: "disk full", short: true, small: "data", least: 10 * time.Second, during: (*faulty).fillDisk, shows: []string{"53100"}},
 		{
 			name: "WAL full", small: "wal", settings: map[string]string{"max_wal_size": "64MB"},
 			during: (*faulty).fillWAL, crashes: true, shows: []string{"53100"},
@@ -100,6 +100,8 @@ type fault struct {
 	small string
 	// before is called before any process starts.
 	before func(*faulty)
+	// least is how long it lasts at least, in the short version too.
+	least time.Duration
 	// during makes the trouble until ctx ends, and heals it.
 	during func(*faulty, context.Context)
 	// crashes says that Postgres may lose what it said to have written, where it was told that it may.
@@ -304,7 +306,35 @@ func (f *faulty) ballast(ctx context.Context, every func()) {
 	}
 }
 
-func (f *faulty) fillDisk(ctx context.Context) { f.ballast(ctx, func() {}) }
+// fillDisk asks the servers meanwhile whether they are ready: they are not, and are again afterwards.
+func (f *faulty) fillDisk(ctx context.Context) {
+	full := false
+	f.ballast(ctx, func() {
+		if full {
+			return
+		}
+		status, raw := f.ready()
+		full = status == http.StatusServiceUnavailable && strings.Contains(string(raw), "disk of the database is full")
+	})
+	if !full {
+		f.t.Error("the disk was full, and the server said that it was ready")
+	}
+	eventually(f.t, time.Minute, "the server is ready again", func() bool {
+		status, _ := f.ready()
+		return status == http.StatusOK
+	})
+}
+
+// ready asks the first server whether it is ready.
+func (f *faulty) ready() (status int, raw []byte) {
+	resp, err := faultsClient.Get(f.servers[0] + "/readyz")
+	if err != nil {
+		return 0, nil
+	}
+	defer resp.Body.Close()
+	raw, _ = io.ReadAll(resp.Body)
+	return resp.StatusCode, raw
+}
 
 // fillWAL writes into the WAL what is of no use to anybody. Postgres panics once it finds no room, and whenever it
 // finds none on its next start.
@@ -388,7 +418,7 @@ func (f *faulty) storm(seed uint64, length time.Duration, runs int) {
 	}
 	eventually(f.t, time.Minute, "a fifth of the runs is accepted", func() bool { return f.accepted() >= runs/5 })
 	began := time.Now()
-	trouble, heal := context.WithTimeout(f.t.Context(), length)
+	trouble, heal := context.WithTimeout(f.t.Context(), max(length, f.fault.least))
 	if f.fault.during != nil {
 		f.fault.during(f, trouble)
 	}

@@ -366,6 +366,7 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 	var meaning *parliament.Meaning
 	if embedder != nil {
 		meaning = parliament.NewMeaning(d, embedder)
+		meaning.Logger = a.log
 	}
 	defs, err := jobs.All(jobs.Deps{Store: store, Meaning: meaning, OpenParliament: openparliament.Client{Client: op}, Legisinfo: legisinfo.Client{Client: li}, TimeZone: f.TZSchedules, Now: f.now}, a.parts...)
 	if err != nil {

@@ -1,116 +1,361 @@
 package db
 
 import (
+	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-
-	"github.com/parliament-explorer/parliament-explorer/db/embedded"
-	"github.com/parliament-explorer/parliament-explorer/db/internal/tail"
 )
 
 // Backup writes everything there is to w, as pg_dump's custom format: a picture of one moment, taken while others go on
-// working. Sessions, and what is known of processes, are left out. It needs pg_dump, of the server's version or newer.
+// working. Sessions, and what is known of processes, are left out; so is everything that needs pgvector, which is made
+// again. Of a database that others share it takes the program's schema alone. It needs pg_dump, of the server's version or
+// newer.
 func (d *DB) Backup(ctx context.Context, w io.Writer) error {
-	args := []string{"--format=custom", "--no-owner", "--no-privileges", "--lock-wait-timeout=30000"}
-	for _, table := range []string{"sessions", "workers", "source_slots", "source_limits", "river_leader", "river_client", "river_client_queue"} {
-		args = append(args, "--exclude-table-data="+table)
+	major, err := d.serverMajor(ctx)
+	if err != nil {
+		return err
 	}
-	return d.tool(ctx, "pg_dump", nil, w, args...)
+	dump, err := findTool("pg_dump", major)
+	if err != nil {
+		return err
+	}
+	var schema string
+	if err := d.Pool.QueryRow(ctx, `SELECT current_schema()::text`).Scan(&schema); err != nil {
+		return err
+	}
+	schema = toolPattern(schema)
+	args := []string{"--format=custom", "--no-owner", "--no-privileges", "--lock-wait-timeout=30000", "--schema=" + schema}
+	for _, extension := range extensions {
+		args = append(args, "--extension="+extension)
+	}
+	for _, table := range []string{"sessions", "workers", "source_slots", "source_limits", "river_leader", "river_client", "river_client_queue"} {
+		args = append(args, "--exclude-table-data="+schema+"."+table)
+	}
+	return d.run(ctx, dump, nil, w, args...)
 }
+
+// extensions are those that the program cannot do without.
+var extensions = []string{"pg_trgm", "unaccent"}
+
+// toolPattern is a name as a pattern of pg_dump that matches it alone.
+func toolPattern(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
 // ErrNotEmpty says that a backup cannot be restored onto a database that holds something.
 var ErrNotEmpty = errors.New("the database is not empty: a backup is restored onto an empty one")
 
 // Restore brings what Backup wrote into an empty database, all of it or nothing, and its schema to the newest version.
-// It needs pg_restore.
+// What needs pgvector is left out of a backup that has it, and made anew where the server has the extension. It needs
+// pg_restore, of the version that wrote the backup or newer.
 func (d *DB) Restore(ctx context.Context, r io.Reader) error {
 	var tables int
-	if err := d.Pool.QueryRow(ctx, `SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = current_schema()::regnamespace`).Scan(&tables); err != nil {
+	if err := d.Pool.QueryRow(ctx, `SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = to_regnamespace(quote_ident(current_schema()))`).Scan(&tables); err != nil {
 		return err
 	}
 	if tables > 0 {
 		return ErrNotEmpty
 	}
-	if err := d.tool(ctx, "pg_restore", r, nil, "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", "--dbname="+d.withoutPassword()); err != nil {
+	server, err := d.serverMajor(ctx)
+	if err != nil {
 		return err
 	}
-	_, err := d.MigrateUp(ctx)
+	restore, contents, r, err := readArchive(ctx, r, server)
+	if err != nil {
+		return err
+	}
+	if contents, err = d.selectContents(ctx, contents); err != nil {
+		return err
+	}
+	list, err := os.CreateTemp("", "explorer-restore-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(list.Name()) //nolint:errcheck // a temporary file
+	_, err = list.WriteString(contents)
+	if err = errors.Join(err, list.Close()); err != nil {
+		return err
+	}
+	args := []string{"--no-owner", "--no-privileges", "--use-list=" + list.Name()}
+	if restore.major >= 17 && server < 17 {
+		err = d.restoreScript(ctx, restore, r, args)
+	} else {
+		err = d.run(ctx, restore, r, nil, append(args, "--single-transaction", "--exit-on-error")...)
+	}
+	if err != nil {
+		return err
+	}
+	if _, err := d.MigrateUp(ctx); err != nil {
+		return err
+	}
+	return d.indexAll(ctx)
+}
+
+// restoreScript has psql run what pg_restore writes. From version 17 on, pg_restore sets a parameter that older servers do
+// not know, which is left out here.
+func (d *DB) restoreScript(ctx context.Context, restore tool, archive io.Reader, args []string) error {
+	psql, err := restore.beside("psql")
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	script, out := io.Pipe()
+	made := make(chan error, 1)
+	go func() {
+		err := execTool(ctx, restore, nil, archive, out, append(args, "--file=-")...)
+		out.CloseWithError(err)
+		made <- err
+	}()
+	fits, in := io.Pipe()
+	go func() { in.CloseWithError(leaveOut(in, script, "SET transaction_timeout = 0;\n")) }()
+	err = d.run(ctx, psql, fits, io.Discard, "--no-psqlrc", "--quiet", "--single-transaction", "--set=ON_ERROR_STOP=1", "--file=-")
+	cancel()
+	_, _ = script.Close(), fits.Close()
+	if failed := <-made; failed != nil && !errors.Is(failed, context.Canceled) && err == nil {
+		return failed
+	}
 	return err
 }
 
-var passwordField = regexp.MustCompile(`\bpassword\s*=\s*('(?:\\.|[^'\\])*'|\S+)`)
-
-// withoutPassword is the connection string as other users of the machine may see it.
-func (d *DB) withoutPassword() string {
-	if u, err := url.Parse(d.DirectURL); err == nil && strings.Contains(d.DirectURL, "://") {
-		if u.User != nil {
-			u.User = url.User(u.User.Username())
+// leaveOut copies a script without a line that is among its first.
+func leaveOut(w io.Writer, script io.Reader, line string) error {
+	r := bufio.NewReader(script)
+	for range 60 { // what is set comes before all else
+		text, err := r.ReadString('\n')
+		if text != line {
+			if _, err := io.WriteString(w, text); err != nil {
+				return err
+			}
 		}
-		q := u.Query()
-		q.Del("password")
-		u.RawQuery = q.Encode()
-		return u.String()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case text == line:
+			_, err := io.Copy(w, r)
+			return err
+		}
 	}
-	return passwordField.ReplaceAllString(d.DirectURL, "")
+	_, err := io.Copy(w, r)
+	return err
 }
 
-// tool runs one of Postgres' programs on the database.
-func (d *DB) tool(ctx context.Context, name string, in io.Reader, out io.Writer, args ...string) error {
-	path, err := findTool(name)
+// readArchive reads the table of contents of a backup, with the program that is to restore it. rest is the backup from
+// its beginning.
+func readArchive(ctx context.Context, r io.Reader, server int) (restore tool, contents string, rest io.Reader, err error) {
+	in := bufio.NewReaderSize(r, 1<<16)
+	tools, err := findTools("pg_restore")
+	if err != nil {
+		return tool{}, "", nil, err
+	}
+	// The server's own version first, as others set what it may not know; then the newer, then the older ones.
+	var order []tool
+	for _, fits := range []func(int) bool{func(v int) bool { return v == server }, func(v int) bool { return v > server }} {
+		for _, t := range tools {
+			if fits(t.major) {
+				order = append(order, t)
+			}
+		}
+	}
+	for i := len(tools) - 1; i >= 0; i-- {
+		if tools[i].major < server {
+			order = append(order, tools[i])
+		}
+	}
+	rest = in
+	for _, restore = range order {
+		var read, list bytes.Buffer
+		err = execTool(ctx, restore, nil, io.TeeReader(rest, &read), &list, "--list")
+		rest = io.MultiReader(&read, rest)
+		if err == nil {
+			return restore, list.String(), rest, nil
+		}
+		if !strings.Contains(err.Error(), "unsupported version") { // in the C locale, which execTool asks for
+			return tool{}, "", nil, err
+		}
+	}
+	newest := tools[len(tools)-1]
+	return tool{}, "", nil, fmt.Errorf("the backup was written by a newer pg_dump than the pg_restore of version %d that is here (%s): install the Postgres client programs of the version that wrote it", newest.major, newest.path)
+}
+
+var (
+	// needsVector are the entries of a table of contents that a server without pgvector refuses.
+	needsVector = regexp.MustCompile(`^\d+; \d+ \d+ (INDEX|COMMENT) \S+ (INDEX )?` + vectorIndexPrefix + `|^\d+; \d+ \d+ EXTENSION - vector\b`)
+	// ofExtension are comments on extensions, which only their owner may make.
+	ofExtension = regexp.MustCompile(`^\d+; \d+ \d+ COMMENT - EXTENSION `)
+	ofSchema    = regexp.MustCompile(`^\d+; \d+ \d+ (?:SCHEMA -|COMMENT - SCHEMA|ACL - SCHEMA) (.+) \S+$`)
+	ourTable    = regexp.MustCompile(`(?m)^\d+; \d+ \d+ TABLE (.+) goose_db_version \S*$`)
+)
+
+// selectContents leaves out of a table of contents what is there already and what the server may not have.
+func (d *DB) selectContents(ctx context.Context, contents string) (string, error) {
+	ours := ourTable.FindStringSubmatch(contents)
+	if ours == nil {
+		return "", errors.New("this is no backup of Parliament Explorer: it holds no table goose_db_version")
+	}
+	var current *string
+	var path string
+	if err := d.Pool.QueryRow(ctx, `SELECT current_schema()::text, replace(current_setting('search_path'), '"$user"', quote_ident(current_user))`).Scan(&current, &path); err != nil {
+		return "", err
+	}
+	switch schema := ours[1]; {
+	case current != nil && *current != schema:
+		return "", fmt.Errorf("the backup is of the schema %s, and DATABASE_URL leads to the schema %s: add search_path=%s to DATABASE_URL", schema, *current, schema)
+	case current == nil && !namesSchema(path, schema):
+		return "", fmt.Errorf("the backup is of the schema %s, and the search_path of DATABASE_URL is %s: set search_path=%s", schema, path, schema)
+	}
+	var out strings.Builder
+	for line := range strings.Lines(contents) {
+		text := strings.TrimRight(line, "\r\n")
+		if needsVector.MatchString(text) || ofExtension.MatchString(text) {
+			continue
+		}
+		if m := ofSchema.FindStringSubmatch(text); m != nil {
+			var there bool
+			if err := d.Pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, m[1]).Scan(&there); err != nil {
+				return "", err
+			}
+			if there {
+				continue
+			}
+		}
+		out.WriteString(line)
+	}
+	return out.String(), nil
+}
+
+// namesSchema says whether a search_path has a schema.
+func namesSchema(path, schema string) bool {
+	for name := range strings.SplitSeq(path, ",") {
+		name = strings.TrimSpace(name)
+		if name == schema || name == (pgx.Identifier{schema}).Sanitize() {
+			return true
+		}
+	}
+	return false
+}
+
+// indexAll makes the indexes of all embeddings where pgvector is. Without, searches find the same.
+func (d *DB) indexAll(ctx context.Context) error {
+	rows, err := d.Pool.Query(ctx, `SELECT DISTINCT ON (model) model, cardinality(embedding) FROM embeddings ORDER BY model`)
 	if err != nil {
 		return err
 	}
-	pc, err := pgx.ParseConfig(d.DirectURL)
-	if err != nil {
-		return unreadable("DATABASE_URL", d.DirectURL)
+	var model string
+	var size int
+	models := map[string]int{}
+	if _, err := pgx.ForEachRow(rows, []any{&model, &size}, func() error { models[model] = size; return nil }); err != nil {
+		return err
 	}
-	if name == "pg_dump" {
-		args = append(args, "--dbname="+d.withoutPassword())
+	if len(models) != 1 { // of several, only the next update of the embeddings knows which one is used
+		return nil
 	}
-	cmd := exec.CommandContext(ctx, path, args...) //nolint:gosec // a program that we found
-	cmd.Env = append(os.Environ(), "PGPASSWORD="+pc.Password, "PGAPPNAME=explorer "+name, "PGCONNECT_TIMEOUT=8")
-	stderr := &tail.Tail{}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, stderr
-	if err := cmd.Run(); err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
+	for model, size := range models {
+		if _, err := d.EnsureVectorIndex(ctx, model, size); ctx.Err() != nil {
+			return err
 		}
-		return fmt.Errorf("%s: %s", name, strings.TrimPrefix(stderr.LastLine(), name+": "))
 	}
 	return nil
 }
 
-// findTool looks beside the server's programs, the newest first, and in PATH.
-func findTool(name string) (string, error) {
-	if bin, err := embedded.Find(""); err == nil {
-		if path := filepath.Join(bin, name); isExecutable(path) {
-			return path, nil
-		}
-	}
-	for _, pattern := range []string{"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin"} { // clients without a server
-		found, _ := filepath.Glob(filepath.Join(pattern, name))
-		if len(found) > 0 {
-			return found[len(found)-1], nil
-		}
-	}
-	path, err := exec.LookPath(name)
-	if err != nil {
-		return "", fmt.Errorf("%s is not on this machine: install the Postgres client programs (Debian: apt-get install postgresql-client)", name)
-	}
-	return path, nil
+func (d *DB) serverMajor(ctx context.Context) (int, error) {
+	var version int
+	err := d.Pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::integer`).Scan(&version)
+	return version / 10000, err
 }
 
-func isExecutable(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && !info.IsDir() && info.Mode()&0o111 != 0
+// run runs one of Postgres' programs on the database.
+func (d *DB) run(ctx context.Context, t tool, in io.Reader, out io.Writer, args ...string) error {
+	to, err := toolConnection(d.DirectURL)
+	if err != nil {
+		return err
+	}
+	defer to.close()
+	return execTool(ctx, t, append(to.env, "PGAPPNAME=explorer "+t.name), in, out, append(args, "--dbname="+to.conninfo)...)
+}
+
+// execTool runs one of Postgres' programs, and tells the first thing that it complains of.
+func execTool(ctx context.Context, t tool, env []string, in io.Reader, out io.Writer, args ...string) error {
+	cmd := exec.CommandContext(ctx, t.path, args...) //nolint:gosec // a program that we found
+	for _, v := range os.Environ() {
+		// What the environment says is in the connection already, as pgx reads it; libpq's ways may differ.
+		if name, _, _ := strings.Cut(v, "="); env != nil && (name == "PGSERVICE" || name == "PGSERVICEFILE" || name == "PGOPTIONS" || name == "PGTZ") {
+			continue
+		}
+		cmd.Env = append(cmd.Env, v)
+	}
+	cmd.Env = append(append(cmd.Env, "LC_ALL=C", "LANGUAGE=C"), env...)
+	stderr := &complaint{}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = in, out, stderr
+	err := cmd.Run()
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if said := stderr.first(); said != "" {
+		return fmt.Errorf("%s: %s", t.name, said)
+	}
+	return fmt.Errorf("%s: %w", t.name, err)
+}
+
+// complaint is the beginning of what a program writes to standard error.
+type complaint struct{ bytes.Buffer }
+
+// Write implements io.Writer.
+func (c *complaint) Write(p []byte) (int, error) {
+	if room := 1<<16 - c.Len(); room > 0 {
+		c.Buffer.Write(p[:min(room, len(p))])
+	}
+	return len(p), nil
+}
+
+var errorLine = regexp.MustCompile(`(?:^|: )(?:error|ERROR|fatal|FATAL):\s+`)
+
+// first is the first line that tells of an error, with what Postgres adds to it; without any, the first line.
+func (c *complaint) first() string {
+	lines := strings.Split(strings.TrimSpace(c.String()), "\n")
+	found := 0
+	for i, line := range lines {
+		if errorLine.MatchString(line) {
+			found = i
+			break
+		}
+	}
+	line := strings.TrimSpace(lines[found])
+	if at := errorLine.FindStringIndex(line); at != nil {
+		line = line[at[1]:]
+	}
+	for _, more := range lines[min(found+1, len(lines)):] {
+		at := strings.Index(more, "DETAIL:")
+		if at < 0 {
+			at = strings.Index(more, "detail:")
+		}
+		if at >= 0 {
+			return line + " (" + strings.TrimSpace(more[at+len("DETAIL:"):]) + ")"
+		}
+		if errorLine.MatchString(more) {
+			break
+		}
+	}
+	return oneLine(line)
+}
+
+// oneLine keeps what a server says to one line.
+func oneLine(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' }) {
+		return strings.Trim(strconv.Quote(s), `"`)
+	}
+	return s
 }

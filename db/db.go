@@ -145,8 +145,11 @@ var sessionSettings = map[string]string{
 	"idle_in_transaction_session_timeout": "60000",
 	// What is written relies on a statement seeing what was committed before it, whatever the role's default is.
 	"default_transaction_isolation": "read committed",
-	"jit":                           "off", // takes a second to speed up what takes milliseconds, wherever an estimate is off
-	"random_page_cost":              "1.1", // as on any disk of this century: else rare filters scan instead of using their index
+	// What a value is as a text is not up to the role.
+	"IntervalStyle":    "postgres",
+	"bytea_output":     "hex",
+	"jit":              "off", // takes a second to speed up what takes milliseconds, wherever an estimate is off
+	"random_page_cost": "1.1", // as on any disk of this century: else rare filters scan instead of using their index
 }
 
 // beginWith begins a transaction that has settings of its own, in one round trip.

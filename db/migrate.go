@@ -145,6 +145,21 @@ func (d *DB) CheckMigrated(ctx context.Context) error {
 	return nil
 }
 
+// unhurried makes a connection one that migrations can run on, whatever the role, the database or the connection string
+// set: half a migration is no use to anybody, and a literal of SQL is to mean what it says. Not every version has every
+// setting.
+func unhurried(ctx context.Context, c *pgx.Conn) error {
+	if _, err := c.Exec(ctx, `SET statement_timeout = 0`); err != nil { // else it would be the limit of what follows
+		return err
+	}
+	_, err := c.Exec(ctx, `SELECT set_config(s.name, w.value, false) FROM pg_settings s JOIN (VALUES
+    ('lock_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'), ('idle_session_timeout', '0'),
+    ('default_transaction_isolation', 'read committed'), ('default_transaction_read_only', 'off'), ('standard_conforming_strings', 'on'),
+    ('DateStyle', 'ISO, MDY'), ('IntervalStyle', 'postgres'), ('bytea_output', 'hex'), ('row_security', 'on'), ('check_function_bodies', 'on')
+) AS w (name, value) ON w.name = s.name`)
+	return err
+}
+
 func (d *DB) migrating(ctx context.Context, f func(*rivermigrate.Migrator[pgx.Tx], *goose.Provider) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -157,8 +172,10 @@ func (d *DB) migrating(ctx context.Context, f func(*rivermigrate.Migrator[pgx.Tx
 	pc.ConnConfig.RuntimeParams["application_name"] = "explorer migrate"
 	pc.MaxConns = migrationConns
 	pc.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.PgConn().Exec(ctx, setSession(settings)).ReadAll()
-		return err
+		if _, err := c.PgConn().Exec(ctx, setSession(settings)).ReadAll(); err != nil {
+			return err
+		}
+		return unhurried(ctx, c)
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {

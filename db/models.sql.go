@@ -507,3 +507,7 @@ type Worker struct {
 	StartedAt time.Time
 	BeatAt    time.Time
 }
+
+type Writability struct {
+	Filler string
+}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -316,6 +317,10 @@ func execModeOf(dsn string) string {
 // everywhere are the startup parameters that poolers know; PgBouncer refuses others unless it is told to ignore them.
 var everywhere = []string{"application_name", "client_encoding", "datestyle", "timezone", "standard_conforming_strings", "options", "replication"}
 
+// ours are the startup parameters that are neither the role's nor the address's to choose: what a text means, and what a
+// value is as a text.
+var ours = map[string]string{"timezone": "UTC", "standard_conforming_strings": "on", "datestyle": "ISO, MDY"}
+
 // startup leaves the startup parameters that every pooler takes, and gives the others, which are to be set after
 // connecting: what a connection string sets, such as search_path.
 func startup(cc *pgx.ConnConfig, application string) map[string]string {
@@ -328,7 +333,7 @@ func startup(cc *pgx.ConnConfig, application string) map[string]string {
 		case !slices.Contains(everywhere, lower):
 			later[name] = value
 			delete(cc.RuntimeParams, name)
-		case lower == "timezone":
+		case ours[lower] != "":
 			delete(cc.RuntimeParams, name)
 		case lower == "application_name":
 			named = true
@@ -337,7 +342,7 @@ func startup(cc *pgx.ConnConfig, application string) map[string]string {
 	if !named && application != "" {
 		cc.RuntimeParams["application_name"] = application
 	}
-	cc.RuntimeParams["timezone"] = "UTC"
+	maps.Copy(cc.RuntimeParams, ours)
 	return later
 }
 

@@ -111,7 +111,7 @@ func public(u *url.URL) string {
 
 // archive is what there is to fetch for this machine.
 func (s Source) archive() (*Archive, error) {
-	version, platform := fetched, platform()
+	version, platform := fetched, s.platform()
 	p, ok := pins[platform]
 	if s.fetching.pin != nil {
 		p, ok = *s.fetching.pin, true
@@ -134,7 +134,10 @@ func (s Source) archive() (*Archive, error) {
 }
 
 // platform is this machine as zonky.io's archives name it.
-func platform() string {
+func (s Source) platform() string {
+	if s.fetching.platform != "" {
+		return s.fetching.platform
+	}
 	arch := runtime.GOARCH
 	switch {
 	case arch == "arm64" && runtime.GOOS == "windows":
@@ -197,8 +200,8 @@ func (s Source) copies() []string {
 	}
 	var bins []string
 	for _, place := range s.places() {
-		newest := filepath.Join(place, (&Archive{Version: fetched, Platform: platform()}).folder())
-		folders, _ := filepath.Glob(filepath.Join(place, "[0-9]*-"+platform()))
+		newest := filepath.Join(place, fetched+"-"+s.platform())
+		folders, _ := filepath.Glob(filepath.Join(place, "[0-9]*-"+s.platform()))
 		for _, folder := range append([]string{newest}, folders...) {
 			bin := filepath.Join(folder, "bin")
 			if !slices.Contains(bins, bin) && trusted(place) && trusted(filepath.Dir(place)) && intact(folder) == nil {

@@ -46,10 +46,12 @@ const (
 
 // fetching is what tests do otherwise.
 type fetching struct {
-	pin     *pin
-	places  []string
-	silence time.Duration
-	pause   func(context.Context, time.Duration) error
+	platform string
+	pin      *pin
+	places   []string // of the cache
+	machine  []string // folders in which Postgres may be installed; nil: as they are
+	silence  time.Duration
+	pause    func(context.Context, time.Duration) error
 }
 
 const (
@@ -78,7 +80,7 @@ func (s Source) fetch(ctx context.Context, a *Archive) (*Installation, error) {
 		}
 		refused = append(refused, err.Error())
 	}
-	return nil, fmt.Errorf("%s cannot be kept anywhere (%s): set XDG_CACHE_HOME to a folder that can be written to, or %s", a.Name(), strings.Join(refused, "; "), remedy)
+	return nil, fmt.Errorf("%s cannot be kept anywhere (%s): set XDG_CACHE_HOME to a folder that can be written to, or %s", a.Name(), strings.Join(refused, "; "), Remedy)
 }
 
 // claim makes a cache folder and locks it, waiting for another process that is fetching into it.
@@ -132,7 +134,7 @@ func (s Source) fetchInto(ctx context.Context, a *Archive, place string) (*Insta
 	case noSpace(err):
 		return nil, a.full(place)
 	case err != nil:
-		return nil, fmt.Errorf("fetch %s from %s: %w: %s", a.Name(), a.From, err, remedy)
+		return nil, fmt.Errorf("fetch %s from %s: %w: %s", a.Name(), a.From, err, Remedy)
 	}
 	s.tell(a, Progress{Stage: Fetched, To: final, Done: a.Size})
 	return a.installed(final)
@@ -140,7 +142,7 @@ func (s Source) fetchInto(ctx context.Context, a *Archive, place string) (*Insta
 
 // full is the error of a full disk.
 func (a *Archive) full(place string) error {
-	return fmt.Errorf("no space left in %s: %s needs %s there: make room, or %s", place, a.Name(), a.room(), remedy)
+	return fmt.Errorf("no space left in %s: %s needs %s there: make room, or %s", place, a.Name(), a.room(), Remedy)
 }
 
 // installed is a copy that is there, if it can run.
@@ -150,7 +152,7 @@ func (a *Archive) installed(folder string) (*Installation, error) {
 		i.Problem = probe(i.Bin)
 	}
 	if i.Problem != nil {
-		return nil, fmt.Errorf("%s was fetched to %s, and cannot run here: %w: %s", a.Name(), folder, i.Problem, remedy)
+		return nil, fmt.Errorf("%s was fetched to %s, and cannot run here: %w: %s", a.Name(), folder, i.Problem, Remedy)
 	}
 	i.Fetched = true
 	return &i, nil
@@ -209,7 +211,7 @@ func (s Source) download(ctx context.Context, a *Archive, path string) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close() //nolint:errcheck // it is read through another handle; an error shows there
+	defer file.Close()                                                                 //nolint:errcheck // it is read through another handle; an error shows there
 	client := &http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()} //nolint:forcetypeassert // documented
 	defer client.CloseIdleConnections()
 	pause := s.fetching.pause
@@ -283,11 +285,14 @@ func (s Source) attempt(ctx context.Context, client *http.Client, a *Archive, d 
 			s.tell(a, Progress{Stage: Fetching, To: filepath.Dir(filepath.Dir(d.file.Name())), Done: d.done})
 		}, enough: func() { quiet.Reset(limit) }}, d.sum))
 		if err == nil && d.done < a.Size && a.address.Scheme != "file" {
-			err = fmt.Errorf("the answer was cut off after %d of %d bytes: %w", d.done, a.Size, io.ErrUnexpectedEOF)
+			err = io.ErrUnexpectedEOF
 		}
 	}
-	if err != nil && ctx.Err() != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
 		return context.Cause(ctx)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the answer was cut off after %d of %d bytes", d.done, a.Size)
 	}
 	return err
 }

@@ -2,10 +2,12 @@ package embedded
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,12 +78,12 @@ type Search struct {
 	Err error
 }
 
-// What to do about missing binaries.
-const (
-	oldest = 14
-	remedy = "install Postgres 14 or newer (Debian: apt-get install postgresql; macOS: brew install postgresql), " +
-		"set POSTGRES_BINARIES to a folder of server binaries or to a Maven repository that can be reached, or set DATABASE_URL"
-)
+// oldest is the oldest major version that is run.
+const oldest = 14
+
+// Remedy says what to do where there are no server binaries.
+const Remedy = "install Postgres 14 or newer (Debian: apt-get install postgresql; macOS: brew install postgresql), " +
+	"set POSTGRES_BINARIES to a folder of server binaries or to a Maven repository that can be reached, or set DATABASE_URL"
 
 // neededExtensions are those that the migrations create.
 var neededExtensions = []string{"pg_trgm", "unaccent"}
@@ -94,7 +96,7 @@ func Find(dir string) (string, error) {
 	case found.Found != nil:
 		return found.Found.Bin, nil
 	case found.Fetch != nil:
-		return "", errors.New("no Postgres server binaries found on this machine: " + remedy)
+		return "", errors.New("no Postgres server binaries found on this machine: " + Remedy)
 	default:
 		return "", found.Err
 	}
@@ -145,7 +147,7 @@ func (s Source) Search(dir string) Search {
 			candidates = append(candidates, i)
 		}
 	}
-	slices.SortStableFunc(candidates, func(a, b Installation) int { return b.Major - a.Major })
+	slices.SortStableFunc(candidates, func(a, b Installation) int { return cmp.Compare(b.rank(), a.rank()) })
 	broken := false
 	try := func(i Installation) bool {
 		if i.Problem == nil && want != 0 && i.Major != want {
@@ -174,6 +176,14 @@ func (s Source) Search(dir string) Search {
 	}
 	s.unavailable(dir, want, broken, &result)
 	return result
+}
+
+// rank orders installations by when they are tried: the newest first, after those that do not run, which are told of.
+func (i Installation) rank() int {
+	if i.Major == 0 {
+		return math.MaxInt
+	}
+	return i.Major
 }
 
 // unavailable fills in what to do when no binaries can be used: fetch them, or tell why not.
@@ -212,7 +222,7 @@ func (s Source) unavailable(dir string, want int, broken bool, result *Search) {
 	if len(reasons) > 0 {
 		why += " (" + strings.Join(reasons, "; ") + ")"
 	}
-	help := remedy
+	help := Remedy
 	if want != 0 {
 		help = fmt.Sprintf("install Postgres %d, set POSTGRES_BINARIES to a folder of its server binaries, or set DATA_DIR or DATABASE_URL", want)
 	}
@@ -245,6 +255,9 @@ func (s Source) folders() []string {
 			bin = abs
 		}
 		return []string{bin}
+	}
+	if s.fetching.machine != nil {
+		return s.fetching.machine
 	}
 	var folders []string
 	add := func(dir string) {

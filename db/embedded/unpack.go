@@ -61,7 +61,7 @@ func unpack(ctx context.Context, jar, into string) (err error) {
 	if err != nil {
 		return err
 	}
-	defer r.Close() //nolint:errcheck // read only
+	defer r.Close()                            //nolint:errcheck // read only
 	x, err := xz.NewReader(bufio.NewReader(r)) // which reads single bytes
 	if err != nil {
 		return err

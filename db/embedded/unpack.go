@@ -134,7 +134,7 @@ func (u *unpacking) entry(h *tar.Header) error {
 		u.Files = append(u.Files, content{Path: name, Size: h.Size, CRC: sum.Sum32(), Exec: exec})
 		return nil
 	case tar.TypeSymlink:
-		if path.IsAbs(h.Linkname) || !filepath.IsLocal(filepath.FromSlash(path.Join(path.Dir(name), h.Linkname))) {
+		if path.IsAbs(h.Linkname) || !filepath.IsLocal(filepath.FromSlash(path.Join(path.Dir(name), h.Linkname))) { //nolint:gosec // what it is about
 			return fmt.Errorf("the link %q leads out of its folder", h.Name)
 		}
 		if err := u.folder(path.Dir(name)); err != nil {
@@ -157,10 +157,10 @@ func (u *unpacking) folder(name string) error {
 	if err := u.folder(path.Dir(name)); err != nil {
 		return err
 	}
-	if err := u.root.Mkdir(name, 0o755); err != nil { //nolint:gosec // all may read it
+	if err := u.root.Mkdir(name, 0o755); err != nil {
 		return err
 	}
-	return u.root.Chmod(name, 0o755) //nolint:gosec // all may read it
+	return u.root.Chmod(name, 0o755)
 }
 
 func (u *unpacking) write(name string, mode fs.FileMode, r io.Reader) error {

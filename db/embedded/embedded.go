@@ -28,6 +28,8 @@ type Config struct {
 	Dir string
 	// Logger hears about starts, stops and restarts. Required.
 	Logger *slog.Logger
+	// Source says where the server binaries come from. What it leaves open is as Environment says.
+	Source Source
 	// Settings are added to the server's command line, e.g. {"fsync": "off"} for tests.
 	Settings map[string]string
 }
@@ -65,9 +67,11 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	}
 	cfg.Dir = dir
 	e := &Server{cfg: cfg, ending: make(chan struct{})}
-	if e.bin, err = Find(cfg.Dir); err != nil {
+	binaries, err := cfg.Source.or(Environment()).Ensure(ctx, cfg.Dir)
+	if err != nil {
 		return nil, err
 	}
+	e.bin = binaries.Bin
 	if e.owner, err = serverOwner(); err != nil {
 		return nil, err
 	}

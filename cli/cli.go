@@ -106,11 +106,17 @@ func mainWith(args []string, version string, out, errOut io.Writer, parts ...job
 	if err != nil {
 		return report(errOut, usage("%s", err))
 	}
+	start := func(ctx context.Context, out, errOut io.Writer) int {
+		a := &app{ctx: ctx, out: out, err: errOut, log: newLogger(errOut, c.LogFormat, c.LogLevel), version: version, parts: parts}
+		a.revision = revision()
+		return report(errOut, parsed.Run(a))
+	}
+	if code, service := asService(func(ctx context.Context, log io.Writer) int { return start(ctx, log, log) }); service {
+		return code
+	}
 	ctx, stop := signals(errOut)
 	defer stop()
-	a := &app{ctx: ctx, out: out, err: errOut, log: newLogger(errOut, c.LogFormat, c.LogLevel), version: version, parts: parts}
-	a.revision = revision()
-	return report(errOut, parsed.Run(a))
+	return start(ctx, out, errOut)
 }
 
 // report prints an error in one line and gives its exit code.
@@ -129,7 +135,8 @@ func report(w io.Writer, err error) int {
 	return code
 }
 
-// signals gives a context that ends with the first SIGINT or SIGTERM; the second one ends the process.
+// signals gives a context that ends with the first SIGINT or SIGTERM; the second one ends the process. On Windows these are
+// Ctrl-C and Ctrl-Break, and the closing of the console, which leaves five seconds.
 func signals(w io.Writer) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := make(chan os.Signal, 2)

@@ -39,7 +39,7 @@ func obeysEscapes(f *os.File) bool {
 
 // asService runs the program as a service of the system, if the service manager started it. The context ends when the
 // service is to stop. A service has no console: what it prints goes to the event log of the system.
-func asService(run func(context.Context, io.Writer) int) (code int, service bool) {
+func asService(run func(context.Context, io.Writer) int) (code int, isService bool) {
 	if is, err := svc.IsWindowsService(); err != nil || !is {
 		return 0, false
 	}

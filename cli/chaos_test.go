@@ -401,13 +401,6 @@ func (c *chaos) answered(resp *http.Response, raw []byte) {
 	}
 }
 
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
-	}
-}
-
 // hurt kills, stops and freezes a process, and starts it again with another configuration.
 func (n *chaosNode) hurt(ctx context.Context, rng *rand.Rand) {
 	for {

@@ -10,6 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// What people type here, for lines that a command prints to go on with. %[2]s is the address of a simulated Parliament.
+const (
+	curl            = "curl"
+	withEnvironment = "OPENPARLIAMENT_URL=%[2]s LEGISINFO_URL=%[2]s/legisinfo explorer dev"
+)
+
 // diskFree is how many bytes we may still write to the disk of a folder.
 func diskFree(dir string) (int64, error) {
 	var fs unix.Statfs_t

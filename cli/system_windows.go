@@ -11,6 +11,13 @@ import (
 	"golang.org/x/sys/windows/svc/eventlog"
 )
 
+// What people type in PowerShell, for lines that a command prints to go on with. There curl alone may be another program,
+// and JSON as an argument loses its quotes; YAML has none. %[2]s is the address of a simulated Parliament.
+const (
+	curl            = "curl.exe"
+	withEnvironment = "$env:OPENPARLIAMENT_URL = '%[2]s'; $env:LEGISINFO_URL = '%[2]s/legisinfo'; explorer dev"
+)
+
 // diskFree is how many bytes we may still write to the disk of a folder.
 func diskFree(dir string) (int64, error) {
 	path, err := windows.UTF16PtrFromString(dir)

@@ -33,7 +33,7 @@ type commands struct {
 	LogFormat string `enum:"text,json" default:"text" env:"LOG_FORMAT" help:"Form of log lines: text or json."`
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" env:"LOG_LEVEL" help:"Least level of log lines: debug, info, warn or error."`
 
-	Demo        demoCmd        `cmd:"" help:"Show the main job end to end, with a Postgres of its own and a simulated Parliament. Needs no network."`
+	Demo        demoCmd        `cmd:"" help:"Show the main job end to end, with a Postgres of its own and a simulated Parliament. Needs no network once there are server binaries."`
 	Dev         devCmd         `cmd:"" help:"Run everything in one process: database, migrations, server and worker."`
 	Serve       serveCmd       `cmd:"" help:"Run the HTTP server."`
 	Worker      workerCmd      `cmd:"" help:"Run steps and fire schedules."`
@@ -66,6 +66,7 @@ type app struct {
 	revision string
 
 	healthAddr string // of a worker
+	logFormat  string
 
 	parts []jobs.Part // beside the pipeline's own; tests have some
 }
@@ -107,7 +108,7 @@ func mainWith(args []string, version string, out, errOut io.Writer, parts ...job
 		return report(errOut, usage("%s", err))
 	}
 	start := func(ctx context.Context, out, errOut io.Writer) int {
-		a := &app{ctx: ctx, out: out, err: errOut, log: newLogger(errOut, c.LogFormat, c.LogLevel), version: version, parts: parts}
+		a := &app{ctx: ctx, out: out, err: errOut, log: newLogger(errOut, c.LogFormat, c.LogLevel), version: version, parts: parts, logFormat: c.LogFormat}
 		a.revision = revision()
 		return report(errOut, parsed.Run(a))
 	}

@@ -26,6 +26,7 @@ type doctorCmd struct {
 // fails if something that is needed does not work.
 func (c *doctorCmd) Run(a *app) error {
 	r := &examination{a: a}
+	c.binaries(r)
 	if err := c.check(); err != nil {
 		r.bad("configuration", err.Error(), "")
 	} else {
@@ -106,6 +107,41 @@ func (c *doctorCmd) database(r *examination) {
 	if err := c.storage(r, d); err != nil {
 		r.warn("storage", err.Error(), "")
 	}
+}
+
+// binaries says what the embedded Postgres would run from.
+func (c *doctorCmd) binaries(r *examination) {
+	const what = "server binaries"
+	if c.DatabaseURL != "" {
+		return // they are not needed
+	}
+	dir, err := c.dataDir()
+	if err != nil {
+		return // the database's check says so
+	}
+	source, err := c.source(r.a)
+	if err != nil {
+		r.bad(what, err.Error(), "")
+		return
+	}
+	search := source.Search(dir)
+	if search.Err != nil {
+		r.bad(what, search.Err.Error(), "")
+		return
+	}
+	for _, u := range search.Unusable {
+		r.warn(what, u.Bin+" "+u.Problem.Error(), "repair or remove it; others are used meanwhile")
+	}
+	if search.Found != nil {
+		r.good(what, "Postgres "+search.Found.Version+" in "+search.Found.Bin)
+		return
+	}
+	would := sprintf("%s is fetched once: %s from %s to %s", search.Fetch.Name(), byteSize(search.Fetch.Size), search.Fetch.From, search.Fetch.To)
+	if err := search.Fetch.Reachable(r.a.ctx); err != nil {
+		r.bad(what, "there are none on this machine, and "+search.Fetch.From+" cannot be reached: "+err.Error(), embedded.Remedy)
+		return
+	}
+	r.warn(what, "there are none on this machine", would)
 }
 
 const (

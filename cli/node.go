@@ -34,8 +34,9 @@ import (
 
 // databaseFlags say where the data is.
 type databaseFlags struct {
-	DatabaseURL string `env:"DATABASE_URL" help:"Postgres to use, e.g. postgres://user:password@host/database. Without it, one is run from the server binaries on this machine."`
+	DatabaseURL string `env:"DATABASE_URL" help:"Postgres to use, e.g. postgres://user:password@host/database. Without it, one is run from the server binaries on this machine, or from fetched ones."`
 	DataDir     string `env:"DATA_DIR" help:"Folder for the data of that Postgres. Default: your data folder; for root /var/lib/parliament-explorer." placeholder:"DIR"`
+	binariesFlags
 }
 
 // pipelineFlags say how the sources are asked.
@@ -274,7 +275,11 @@ func (a *app) database(f databaseFlags, attach bool, maxConns int) (d *db.DB, cl
 			dsn, running = embedded.Attach(dir)
 		}
 		if !running {
-			e, err := embedded.Start(a.ctx, embedded.Config{Dir: dir, Logger: a.log})
+			source, err := f.source(a)
+			if err != nil {
+				return nil, nil, err
+			}
+			e, err := embedded.Start(a.ctx, embedded.Config{Dir: dir, Logger: a.log, Source: source})
 			if err != nil {
 				return nil, nil, err
 			}
@@ -491,6 +496,9 @@ func (c *workerCmd) Run(a *app) error {
 // process runs a node from configuration to its end.
 func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who accessFlags, work, migrate bool) error {
 	if err := pf.check(); err != nil {
+		return err
+	}
+	if err := df.look(a, !migrate); err != nil {
 		return err
 	}
 	a.limitMemory()

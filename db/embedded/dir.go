@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,67 +15,6 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db/internal/tail"
 )
-
-// Find returns the folder of the server binaries: one of the version that made dir if there is data in it,
-// otherwise the newest.
-func Find(dir string) (string, error) {
-	var candidates []string
-	if p, err := exec.LookPath("postgres"); err == nil {
-		if real, err := filepath.EvalSymlinks(p); err == nil {
-			candidates = append(candidates, filepath.Dir(real))
-		}
-	}
-	for _, pattern := range installed() {
-		found, _ := filepath.Glob(pattern)
-		candidates = append(candidates, found...)
-	}
-	want := ""
-	if b, err := os.ReadFile(filepath.Join(dir, "PG_VERSION")); err == nil { //nolint:gosec // in our data directory
-		want = strings.TrimSpace(string(b))
-	}
-	best, bestVersion := "", 0
-	for _, c := range candidates {
-		v := majorVersion(c)
-		if v == 0 || (want != "" && strconv.Itoa(v) != want) {
-			continue
-		}
-		if v > bestVersion {
-			best, bestVersion = c, v
-		}
-	}
-	switch {
-	case best != "":
-		return best, nil
-	case want != "":
-		return "", fmt.Errorf("data directory %s was made by Postgres %s, whose server binaries are not on this machine (looked in PATH, /usr/lib/postgresql and Homebrew)", dir, want)
-	default:
-		return "", errors.New("no Postgres server binaries found in PATH, /usr/lib/postgresql or Homebrew: install Postgres 14 or newer (Debian: apt-get install postgresql), or set DATABASE_URL")
-	}
-}
-
-// majorVersion is 0 if the folder does not hold a usable server.
-func majorVersion(bin string) int {
-	for _, name := range []string{"postgres", "initdb"} {
-		if _, err := os.Stat(filepath.Join(bin, name+exe)); err != nil {
-			return 0
-		}
-	}
-	out, err := exec.CommandContext(context.Background(), filepath.Join(bin, "postgres"+exe), "--version").Output() //nolint:gosec // a path we found
-	if err != nil {
-		return 0
-	}
-	fields := strings.Fields(string(out)) // postgres (PostgreSQL) 15.18 (Debian ...)
-	for _, f := range fields {
-		major, _, _ := strings.Cut(f, ".")
-		if v, err := strconv.Atoi(major); err == nil {
-			if v < 14 {
-				return 0
-			}
-			return v
-		}
-	}
-	return 0
-}
 
 // initialise makes the data directory if it is not there yet. initdb works in a folder beside it that is then renamed,
 // so that an interrupted first start leaves nothing half made behind.

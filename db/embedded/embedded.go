@@ -28,6 +28,8 @@ type Config struct {
 	Dir string
 	// Logger hears about starts, stops and restarts. Required.
 	Logger *slog.Logger
+	// Source says where the server binaries come from. What it leaves open is as Environment says.
+	Source Source
 	// Settings are added to the server's command line, e.g. {"fsync": "off"} for tests.
 	Settings map[string]string
 	// TCP makes the server listen on a free loopback port and ask for a password, which is kept in Dir. Otherwise it
@@ -78,9 +80,11 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 		cfg.freePort = freePort
 	}
 	e := &Server{cfg: cfg, ending: make(chan struct{})}
-	if e.bin, err = Find(cfg.Dir); err != nil {
+	binaries, err := cfg.Source.or(Environment()).Ensure(ctx, cfg.Dir)
+	if err != nil {
 		return nil, err
 	}
+	e.bin = binaries.Bin
 	if e.owner, err = serverOwner(); err != nil {
 		return nil, err
 	}
@@ -166,7 +170,7 @@ func (e *Server) cleanup() {
 // Command prepares a server program to run as the server's user, in a process group of its own so that a Ctrl-C in the
 // terminal reaches us alone.
 func (e *Server) Command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(serverPath(e.bin), name+exe), args...) //nolint:gosec,noctx // a path we found; it is stopped by signals, in order
+	cmd := exec.Command(program(serverPath(e.bin), name), args...) //nolint:gosec,noctx // a path we found; it is stopped by signals, in order
 	cmd.Dir = filepath.VolumeName(e.bin) + string(filepath.Separator)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
 	cmd.SysProcAttr = e.owner.attributes()

@@ -17,15 +17,12 @@ import (
 	"syscall"
 )
 
-const (
-	socketsWork = true // else the server listens on TCP
-	exe         = ""   // what the names of programs end in
-)
+const socketsWork = true // else the server listens on TCP
 
 // installed are the places that installers put the server's programs in, as patterns.
 func installed() []string {
 	return []string{
-		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin",
+		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/libexec/postgresql*", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin",
 		"/Applications/Postgres.app/Contents/Versions/*/bin",
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,10 +20,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/internal/tail"
 )
 
-const (
-	socketsWork = false // only newer systems have Unix sockets, and not all builds of Postgres for Windows use them
-	exe         = ".exe"
-)
+const socketsWork = false // only newer systems have Unix sockets, and not all builds of Postgres for Windows use them
 
 // installed are the places that installers put the server's programs in, as patterns.
 func installed() []string {
@@ -73,7 +71,8 @@ func rename(from, to string) error {
 
 // owner is who the server runs as, where that is not quite ourselves.
 type owner struct {
-	token windows.Token // kept open: the server may be started again
+	name  string
+	token windows.Token // open as long as there is an owner: the server may be started again
 }
 
 // serverOwner is nil, which is ourselves, unless we are an administrator, whom the server refuses. Then it is ourselves
@@ -100,7 +99,9 @@ func serverOwner() (*owner, error) {
 	if err != nil {
 		return nil, fmt.Errorf("running as an administrator, whom Postgres refuses, and giving up these rights failed: %w", err)
 	}
-	return &owner{token: token}, nil
+	o := &owner{name: "ourselves without administrators' rights", token: token}
+	runtime.AddCleanup(o, func(t windows.Token) { _ = t.Close() }, token)
+	return o, nil
 }
 
 // tokenWithout is our token without the rights of some groups and without privileges, as pg_ctl makes it for its server.

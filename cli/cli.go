@@ -90,6 +90,17 @@ func Main(args []string, version string, out, errOut io.Writer) int {
 
 // mainWith is Main with further parts of the pipeline.
 func mainWith(args []string, version string, out, errOut io.Writer, parts ...jobs.Part) int {
+	code, isService := asService(func(ctx context.Context, log io.Writer) int {
+		return command(args, version, log, log, parts, func(io.Writer) (context.Context, context.CancelFunc) { return ctx, func() {} })
+	})
+	if isService {
+		return code
+	}
+	return command(args, version, out, errOut, parts, signals)
+}
+
+// command runs one command, until the context that begin gives ends.
+func command(args []string, version string, out, errOut io.Writer, parts []jobs.Part, begin func(io.Writer) (context.Context, context.CancelFunc)) int {
 	var c commands
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("explorer"), kong.Description("Keeps Canada's federal bills up to date, and serves them."),
@@ -107,17 +118,11 @@ func mainWith(args []string, version string, out, errOut io.Writer, parts ...job
 	if err != nil {
 		return report(errOut, usage("%s", err))
 	}
-	start := func(ctx context.Context, out, errOut io.Writer) int {
-		a := &app{ctx: ctx, out: out, err: errOut, log: newLogger(errOut, c.LogFormat, c.LogLevel), version: version, parts: parts, logFormat: c.LogFormat}
-		a.revision = revision()
-		return report(errOut, parsed.Run(a))
-	}
-	if code, service := asService(func(ctx context.Context, log io.Writer) int { return start(ctx, log, log) }); service {
-		return code
-	}
-	ctx, stop := signals(errOut)
+	ctx, stop := begin(errOut)
 	defer stop()
-	return start(ctx, out, errOut)
+	a := &app{ctx: ctx, out: out, err: errOut, log: newLogger(errOut, c.LogFormat, c.LogLevel), version: version, parts: parts, logFormat: c.LogFormat}
+	a.revision = revision()
+	return report(errOut, parsed.Run(a))
 }
 
 // report prints an error in one line and gives its exit code.

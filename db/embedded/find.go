@@ -343,8 +343,8 @@ func probe(bin string) error {
 			}
 		}
 	}
-	root := filepath.VolumeName(bin) + string(filepath.Separator)
-	_, err = output(owner, program(bin, "postgres"), "-D", root, "-c", "config_file="+os.DevNull, "-c", "timezone=America/Toronto", "-C", "TimeZone")
+	// Any folder does for the data, but the root of a volume may be a link on Windows, which Postgres refuses.
+	_, err = output(owner, program(bin, "postgres"), "-D", bin, "-c", "config_file="+os.DevNull, "-c", "timezone=America/Toronto", "-C", "TimeZone")
 	return err
 }
 

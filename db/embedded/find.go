@@ -336,7 +336,11 @@ func probe(bin string) error {
 	if err != nil {
 		return err
 	}
-	if share := setting(settings, "share_path"); share != "" {
+	share, config := setting(settings, "share_path"), os.DevNull
+	if runtime.GOOS == "windows" { // whose NUL Postgres takes for a file
+		config = filepath.Join(share, "postgresql.conf.sample") // which sets nothing
+	}
+	if share != "" {
 		for _, name := range neededExtensions {
 			if _, err := os.Stat(filepath.Join(share, "extension", name+".control")); err != nil {
 				return fmt.Errorf("has no extension %s (Fedora and others: install postgresql-contrib)", name)
@@ -344,7 +348,7 @@ func probe(bin string) error {
 		}
 	}
 	// Any folder does for the data, but the root of a volume may be a link on Windows, which Postgres refuses.
-	_, err = output(owner, program(bin, "postgres"), "-D", bin, "-c", "config_file="+os.DevNull, "-c", "timezone=America/Toronto", "-C", "TimeZone")
+	_, err = output(owner, program(bin, "postgres"), "-D", bin, "-c", "config_file="+config, "-c", "timezone=America/Toronto", "-C", "TimeZone")
 	return err
 }
 

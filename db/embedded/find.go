@@ -36,9 +36,10 @@ type Source struct {
 // Environment is the Source that the environment asks for: POSTGRES_BINARIES and EXPLORER_OFFLINE.
 func Environment() Source {
 	s := Source{Binaries: os.Getenv("POSTGRES_BINARIES")}
-	if v := os.Getenv("EXPLORER_OFFLINE"); v != "" {
-		online, err := strconv.ParseBool(v)
-		s.Offline = err != nil || online // a value that cannot be read keeps the program off the network
+	switch strings.ToLower(os.Getenv("EXPLORER_OFFLINE")) {
+	case "", "0", "false", "no":
+	default: // a value that cannot be read keeps the program off the network
+		s.Offline = true
 	}
 	return s
 }

@@ -24,7 +24,8 @@ func checkOwnersAlone(t *testing.T, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Wine keeps a Unix mode, and gives back the rights that it amounts to.
+	// Wine 8 adds what a folder passes on to what is in it, protected or not.
+	wine := windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
 	for _, ace := range strings.Split(descriptor.String(), "(")[1:] {
 		fields := strings.Split(strings.TrimSuffix(ace, ")"), ";")
 		if len(fields) < 6 {
@@ -32,6 +33,10 @@ func checkOwnersAlone(t *testing.T, path string) {
 		}
 		switch sid := fields[5]; sid {
 		case "BA", "SY", user.User.Sid.String():
+		case "WD":
+			if !wine {
+				t.Errorf("%s lets everybody in: %s", path, descriptor)
+			}
 		default:
 			t.Errorf("%s lets %s in: %s", path, sid, descriptor)
 		}
@@ -123,5 +128,28 @@ func TestServerPath(t *testing.T) {
 		if _, err := os.Stat(filepath.Join(odd, "written")); err != nil {
 			t.Errorf("the short name is of another folder: %v", err)
 		}
+	}
+}
+
+// TestGive checks that a path is closed to others, though its folder is open to them.
+func TestGive(t *testing.T) {
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "explorer-give-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{file, dir} {
+		if err := new(Server).Give(path); err != nil {
+			t.Fatal(err)
+		}
+		checkOwnersAlone(t, path)
+	}
+	if raw, err := os.ReadFile(file); err != nil || string(raw) != "x" {
+		t.Errorf("we cannot read it: %q, %v", raw, err)
 	}
 }

@@ -182,12 +182,17 @@ func (s Source) places() []string {
 	}
 	var places []string
 	add := func(dir string) { places = append(places, filepath.Join(dir, "postgres")) }
-	if own, err := os.UserCacheDir(); err == nil && filepath.IsAbs(own) && os.Geteuid() != 0 {
+	given := os.Getenv("XDG_CACHE_HOME") // wins over the machine's, for root too
+	if own, err := os.UserCacheDir(); filepath.IsAbs(given) {
+		add(filepath.Join(given, name))
+	} else if err == nil && filepath.IsAbs(own) && os.Geteuid() != 0 {
 		add(filepath.Join(own, name))
 	}
 	last := filepath.Join(os.TempDir(), name)
 	if runtime.GOOS != "windows" {
-		add(shared)
+		if !filepath.IsAbs(given) {
+			add(shared)
+		}
 		last += "-" + strconv.Itoa(os.Geteuid())
 	}
 	add(last)

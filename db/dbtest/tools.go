@@ -1,7 +1,7 @@
 package dbtest
 
 import (
-	"os/exec"
+	osexec "os/exec" // this package has an exec
 	"path/filepath"
 	"testing"
 
@@ -12,12 +12,12 @@ import (
 func Tools(t testing.TB) {
 	t.Helper()
 	for _, name := range []string{"pg_dump", "pg_restore"} {
-		if _, err := exec.LookPath(name); err == nil {
+		if _, err := osexec.LookPath(name); err == nil {
 			continue
 		}
 		here := false
 		for _, bin := range embedded.Folders() {
-			_, err := exec.LookPath(filepath.Join(bin, name))
+			_, err := osexec.LookPath(filepath.Join(bin, name))
 			here = here || err == nil
 		}
 		if !here {

@@ -46,7 +46,7 @@ type Archive struct {
 	Size int64
 	// From is the archive's address, without a password.
 	From string
-	// To is the folder that it is unpacked into.
+	// To is the folder that it is unpacked into, as far as can be told before; empty if there is none.
 	To string
 
 	address *url.URL
@@ -127,8 +127,9 @@ func (s Source) archive() (*Archive, error) {
 	a := &Archive{Version: version, Platform: platform, Size: p.size, pin: p}
 	a.address = repository.JoinPath("io/zonky/test/postgres", name, version, name+"-"+version+".jar")
 	a.From = public(a.address)
-	if places := s.places(); len(places) > 0 {
-		a.To = filepath.Join(places[0], a.folder())
+	places := s.places()
+	if i := slices.IndexFunc(places, writable); i >= 0 {
+		a.To = filepath.Join(places[i], a.folder())
 	}
 	return a, nil
 }
@@ -181,12 +182,17 @@ func (s Source) places() []string {
 	}
 	var places []string
 	add := func(dir string) { places = append(places, filepath.Join(dir, "postgres")) }
-	if own, err := os.UserCacheDir(); err == nil && filepath.IsAbs(own) && os.Geteuid() != 0 {
+	given := os.Getenv("XDG_CACHE_HOME") // wins over the machine's, for root too
+	if own, err := os.UserCacheDir(); filepath.IsAbs(given) {
+		add(filepath.Join(given, name))
+	} else if err == nil && filepath.IsAbs(own) && os.Geteuid() != 0 {
 		add(filepath.Join(own, name))
 	}
 	last := filepath.Join(os.TempDir(), name)
 	if runtime.GOOS != "windows" {
-		add(shared)
+		if !filepath.IsAbs(given) {
+			add(shared)
+		}
 		last += "-" + strconv.Itoa(os.Geteuid())
 	}
 	add(last)

@@ -481,7 +481,13 @@ func TestFetch(t *testing.T) {
 			t.Fatal(err)
 		}
 		unusable := []string{filepath.Join(file, "postgres"), "/proc/explorer/postgres", open}
-		fetches(t, embedded.Source{Binaries: server.URL}.With(altered(jar, append(unusable, good)...)), good)
+		s := embedded.Source{Binaries: server.URL}.With(altered(jar, append(unusable[:1:1], good)...))
+		if to := s.Search("").Fetch.To; filepath.Dir(to) != good {
+			t.Errorf("it is said to go to %s", to)
+		}
+		fetches(t, s, good)
+		last := place(t)
+		fetches(t, embedded.Source{Binaries: server.URL}.With(altered(jar, append(unusable, last)...)), last)
 		fails(t, embedded.Source{Binaries: server.URL}.With(altered(jar, unusable...)), open, "cannot be kept anywhere", file, "/proc/explorer", open+" can be changed by others", "XDG_CACHE_HOME")
 	})
 

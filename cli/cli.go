@@ -91,6 +91,17 @@ func Main(args []string, version string, out, errOut io.Writer) int {
 
 // mainWith is Main with further parts of the pipeline.
 func mainWith(args []string, version string, out, errOut io.Writer, parts ...jobs.Part) int {
+	code, isService := asService(func(ctx context.Context, log io.Writer) int {
+		return command(args, version, log, log, parts, func(io.Writer) (context.Context, context.CancelFunc) { return ctx, func() {} })
+	})
+	if isService {
+		return code
+	}
+	return command(args, version, out, errOut, parts, signals)
+}
+
+// command runs one command, until the context that begin gives ends.
+func command(args []string, version string, out, errOut io.Writer, parts []jobs.Part, begin func(io.Writer) (context.Context, context.CancelFunc)) int {
 	var c commands
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("explorer"), kong.Description("Keeps Canada's federal bills up to date, and serves them."),
@@ -108,7 +119,7 @@ func mainWith(args []string, version string, out, errOut io.Writer, parts ...job
 	if err != nil {
 		return report(errOut, usage("%s", err))
 	}
-	ctx, stop := signals(errOut)
+	ctx, stop := begin(errOut)
 	defer stop()
 	a := &app{ctx: ctx, out: out, err: errOut, log: newLogger(errOut, c.LogFormat, c.LogLevel), version: version, parts: parts, logFormat: c.LogFormat}
 	a.revision = revision()
@@ -131,7 +142,8 @@ func report(w io.Writer, err error) int {
 	return code
 }
 
-// signals gives a context that ends with the first SIGINT or SIGTERM; the second one ends the process.
+// signals gives a context that ends with the first SIGINT or SIGTERM; the second one ends the process. On Windows these are
+// Ctrl-C and Ctrl-Break, and the closing of the console, which leaves five seconds.
 func signals(w io.Writer) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := make(chan os.Signal, 2)

@@ -239,3 +239,23 @@ func TestOperate(t *testing.T) {
 	expect(0, "explorer test", "version")
 	expect(1, "cannot listen", "serve", "--addr", strings.TrimPrefix(url, "http://"))
 }
+
+// read calls f with the matches of a pattern in a stream until f wants no more.
+func read(r io.Reader, pattern string, f func([]string) bool) {
+	re := regexp.MustCompile(pattern)
+	var line []byte
+	buf := make([]byte, 1)
+	for {
+		if _, err := r.Read(buf); err != nil {
+			return
+		}
+		if buf[0] != '\n' {
+			line = append(line, buf[0])
+			continue
+		}
+		if m := re.FindStringSubmatch(string(line)); m != nil && !f(m) {
+			return
+		}
+		line = nil
+	}
+}

@@ -129,13 +129,13 @@ Go on with
   API        %[1]s/docs/
   River UI   %[1]s/riverui/
 
-  curl '%[1]s/bills?limit=3'
-  curl %[1]s/runs/%[2]s
-  curl -N -H 'Accept: text/event-stream' %[1]s/events
-  curl -X POST %[1]s/assets/monitor_fetch_operations/materialize -H 'Content-Type: application/json' -d '{"config": {"hours_back": 24}}'
-  curl -X POST %[1]s/schedules/fetch_bills_hourly/start
+  %[3]s '%[1]s/bills?limit=3'
+  %[3]s %[1]s/runs/%[2]s
+  %[3]s -N -H 'Accept: text/event-stream' %[1]s/events
+  %[3]s -X POST %[1]s/assets/monitor_fetch_operations/materialize -H 'Content-Type: application/yaml' -d 'config: {hours_back: 24}'
+  %[3]s -X POST %[1]s/schedules/fetch_bills_hourly/start
 
 Ctrl-C ends it and leaves nothing behind.
-`, base, resp.JSON202.ID)
+`, base, resp.JSON202.ID, curl)
 	return nil
 }

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
@@ -203,11 +201,10 @@ func (c *doctorCmd) storage(r *examination, d *db.DB) error {
 	if err != nil {
 		return err
 	}
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
+	free, err := diskFree(dir)
+	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	free := int64(fs.Bavail) * int64(fs.Bsize) //nolint:gosec,unconvert // far below; of another type on another system
 	room := byteSize(free) + " free on " + dir
 	switch {
 	case free < lowDisk:

@@ -264,6 +264,13 @@ func (f databaseFlags) dataDir() (string, error) {
 
 func defaultDataDir() (string, error) {
 	const name = "parliament-explorer"
+	if runtime.GOOS == "windows" {
+		dir, err := os.UserCacheDir() // %LocalAppData%, which stays on this machine
+		if err != nil {
+			return "", usage("DATA_DIR: set it, for this user has no %%LocalAppData%%")
+		}
+		return filepath.Join(dir, name), nil
+	}
 	if os.Geteuid() == 0 {
 		return "/var/lib/" + name, nil // root's own folders are closed to the user that Postgres runs as
 	}

@@ -42,14 +42,33 @@ func (e *Server) initialise(ctx context.Context) error {
 		return err
 	}
 	started := time.Now()
-	cmd := e.Command("initdb", "-D", fresh, "-U", "explorer", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+	data := filepath.Join(fresh, "data") // initdb wants an empty folder, or makes it
+	args := []string{"-D", serverPath(data), "-U", "explorer", "-E", "UTF8", "--locale=C", "-N"}
+	password := filepath.Join(fresh, passwordFile)
+	if e.cfg.TCP {
+		if err := newPassword(password); err != nil {
+			return err
+		}
+		if err := e.Give(password); err != nil {
+			return err
+		}
+		args = append(args, "-A", "scram-sha-256", "--pwfile", serverPath(password))
+	} else {
+		args = append(args, "-A", "trust")
+	}
+	cmd := e.Command("initdb", args...)
 	if out, err := runContext(ctx, cmd); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, tail.LastLine(out))
+	}
+	if e.cfg.TCP {
+		if err := os.Rename(password, filepath.Join(data, passwordFile)); err != nil {
+			return fmt.Errorf("data directory: %w", err)
+		}
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) { // an empty folder
 		return err
 	}
-	if err := os.Rename(fresh, dir); err != nil {
+	if err := rename(data, dir); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
 	e.cfg.Logger.Debug("postgres initialised", "dir", dir, "duration", time.Since(started))
@@ -73,7 +92,7 @@ func (e *Server) stopOrphan(ctx context.Context) error {
 		return nil
 	}
 	e.cfg.Logger.Info("stopping the Postgres server that an earlier explorer left behind", "pid", pid)
-	if err := interrupt(pid); err != nil {
+	if err := e.interrupt(pid); err != nil && isPostgres(pid, e.cfg.Dir) {
 		return fmt.Errorf("postgres with pid %d runs on %s and cannot be stopped: %w", pid, e.cfg.Dir, err)
 	}
 	deadline := time.NewTimer(15 * time.Second)
@@ -113,12 +132,19 @@ func Attach(dir string) (string, bool) {
 	for s := bufio.NewScanner(f); s.Scan(); {
 		lines = append(lines, strings.TrimSpace(s.Text()))
 	}
-	// pid, data directory, start time, port, socket directory, ...
-	if len(lines) < 5 || lines[4] == "" {
+	// pid, data directory, start time, port, socket directory, address, ...
+	if len(lines) < 5 {
 		return "", false
 	}
 	if pid, _ := strconv.Atoi(lines[0]); pid <= 0 || !isPostgres(pid, dir) {
 		return "", false
 	}
-	return fmt.Sprintf("host=%s port=%s user=explorer dbname=%s sslmode=disable", lines[4], lines[3], database), true
+	if lines[4] != "" {
+		return socketURL(lines[4], lines[3], database), true
+	}
+	if len(lines) < 6 || lines[5] == "" { // it does not listen yet
+		return "", false
+	}
+	password, err := readPassword(dir)
+	return tcpURL(lines[3], password, database), err == nil
 }

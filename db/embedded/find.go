@@ -274,7 +274,7 @@ func (s Source) folders() []string {
 			add(filepath.Dir(real))
 		}
 	}
-	for _, pattern := range searched {
+	for _, pattern := range installed() {
 		found, _ := filepath.Glob(pattern)
 		slices.Reverse(found)
 		for _, dir := range found {
@@ -282,12 +282,6 @@ func (s Source) folders() []string {
 		}
 	}
 	return folders
-}
-
-// searched are the places where Postgres is installed, beside PATH.
-var searched = []string{
-	"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/libexec/postgresql*", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin",
-	"/Applications/Postgres.app/Contents/Versions/*/bin", `C:\Program Files\PostgreSQL\*\bin`,
 }
 
 // program is the file of one of Postgres's programs.
@@ -343,15 +337,19 @@ func probe(bin string) error {
 	if err != nil {
 		return err
 	}
-	if share := setting(settings, "share_path"); share != "" {
+	share, config := setting(settings, "share_path"), os.DevNull
+	if runtime.GOOS == "windows" { // whose NUL Postgres takes for a file
+		config = filepath.Join(share, "postgresql.conf.sample") // which sets nothing
+	}
+	if share != "" {
 		for _, name := range neededExtensions {
 			if _, err := os.Stat(filepath.Join(share, "extension", name+".control")); err != nil {
 				return fmt.Errorf("has no extension %s (Fedora and others: install postgresql-contrib)", name)
 			}
 		}
 	}
-	root := filepath.VolumeName(bin) + string(filepath.Separator)
-	_, err = output(owner, program(bin, "postgres"), "-D", root, "-c", "config_file="+os.DevNull, "-c", "timezone=America/Toronto", "-C", "TimeZone")
+	// Any folder does for the data, but the root of a volume may be a link on Windows, which Postgres refuses.
+	_, err = output(owner, program(bin, "postgres"), "-D", bin, "-c", "config_file="+config, "-c", "timezone=America/Toronto", "-C", "TimeZone")
 	return err
 }
 

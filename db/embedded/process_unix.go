@@ -17,6 +17,25 @@ import (
 	"syscall"
 )
 
+const socketsWork = true // else the server listens on TCP
+
+// installed are the places that installers put the server's programs in, as patterns.
+func installed() []string {
+	return []string{
+		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/libexec/postgresql*", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin",
+		"/Applications/Postgres.app/Contents/Versions/*/bin",
+	}
+}
+
+// serverPath is a path as the server's programs can read it.
+func serverPath(path string) string { return path }
+
+// rename gives a path another name.
+func rename(from, to string) error { return os.Rename(from, to) }
+
+// contain sees to it that what a program started ends with it. Here such children end by themselves.
+func contain(*os.Process) (io.Closer, error) { return closerFunc(func() error { return nil }), nil }
+
 type owner struct {
 	name     string
 	uid, gid uint32
@@ -103,10 +122,10 @@ func (o *owner) attributes() *syscall.SysProcAttr {
 }
 
 // stopFast ends the sessions of a server, then the server.
-func stopFast(p *os.Process) error { return p.Signal(syscall.SIGINT) }
+func (*Server) stopFast(p *os.Process) error { return p.Signal(syscall.SIGINT) }
 
 // stopNow ends a server that stopFast does not. Its next start recovers.
-func stopNow(p *os.Process) error { return p.Signal(syscall.SIGQUIT) }
+func (*Server) stopNow(p *os.Process) error { return p.Signal(syscall.SIGQUIT) }
 
 // startGuard starts a process that stops the server when our end of its standard input closes, which the kernel does
 // even if we are killed, and then removes the folder of its socket. Closing the guard ourselves, after a stop, finds nothing left to stop.
@@ -131,7 +150,7 @@ func startGuard(pid int, socket string) (io.Closer, error) {
 }
 
 // interrupt asks a server that is not our child to stop. One that is gone is no error.
-func interrupt(pid int) error {
+func (*Server) interrupt(pid int) error {
 	if err := syscall.Kill(pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return err
 	}

@@ -181,7 +181,7 @@ func sources() [][]byte {
 		case d.IsDir() && slices.Contains([]string{"node_modules", ".git", "dist", "testdata"}, d.Name()):
 			return filepath.SkipDir
 		case slices.Contains([]string{".go", ".ts", ".py", ".sh"}, filepath.Ext(path)) || d.Name() == "run" || d.Name() == "contract":
-			if raw, err := os.ReadFile(path); err == nil { //nolint:gosec // our own
+			if raw, err := os.ReadFile(path); err == nil {
 				out = append(out, raw)
 			}
 		}
@@ -624,7 +624,7 @@ func (c *docsCheck) link(from, to string) {
 	if file == "" {
 		path = filepath.Join("..", from)
 	}
-	raw, err := os.ReadFile(path) //nolint:gosec // our own
+	raw, err := os.ReadFile(path)
 	if info, statErr := os.Stat(path); statErr == nil && info.IsDir() {
 		return
 	}

@@ -18,9 +18,10 @@ func (c *doctorCmd) connections(r *examination, dsn string) (cfg db.Config, ok b
 		r.bad("database", err.Error(), "check DATABASE_URL, DATABASE_DIRECT_URL and that Postgres runs")
 		return cfg, false
 	}
-	if s.Pooling == db.PoolingTransaction {
+	switch s.Pooling {
+	case db.PoolingTransaction:
 		r.good("pooler", "is in transaction mode; LISTEN and workers use DATABASE_DIRECT_URL")
-	} else if s.Pooling == db.PoolingSession {
+	case db.PoolingSession:
 		r.good("pooler", "is in session mode")
 	}
 	l := s.Limits

@@ -25,7 +25,7 @@ func (d *DB) Backup(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	dump, err := findTool("pg_dump", major)
+	dump, err := findDump(major)
 	if err != nil {
 		return err
 	}

@@ -79,8 +79,8 @@ func TestComplaint(t *testing.T) {
 	}
 }
 
-// TestFindTool takes the oldest program that can read a server, and names both versions where there is none.
-func TestFindTool(t *testing.T) {
+// TestFindDump takes the oldest program that can read a server, and names both versions where there is none.
+func TestFindDump(t *testing.T) {
 	dir := t.TempDir()
 	for _, version := range []string{"9", "13", "199"} {
 		bin := filepath.Join(dir, version)
@@ -93,17 +93,17 @@ func TestFindTool(t *testing.T) {
 	}
 	t.Setenv("PATH", strings.Join([]string{filepath.Join(dir, "9"), filepath.Join(dir, "199"), filepath.Join(dir, "13"), os.Getenv("PATH")}, string(filepath.ListSeparator)))
 	for server, want := range map[int]string{9: "9", 10: "13", 13: "13", 198: "199", 199: "199"} {
-		if got, err := findTool("pg_dump", server); err != nil || filepath.Base(filepath.Dir(got.path)) != want {
+		if got, err := findDump(server); err != nil || filepath.Base(filepath.Dir(got.path)) != want {
 			t.Errorf("for Postgres %d: %v, %v", server, got, err)
 		}
 	}
-	_, err := findTool("pg_dump", 200)
+	_, err := findDump(200)
 	if err == nil || !strings.Contains(err.Error(), "Postgres 200") || !strings.Contains(err.Error(), "version 199") || !strings.Contains(err.Error(), "postgresql-client-200") {
 		t.Errorf("for a newer server than there are programs: %v", err)
 	}
 	t.Setenv("POSTGRES_BINARIES", filepath.Join(dir, "199"))
 	t.Setenv("PATH", "")
-	if got, err := findTool("pg_dump", 150); err != nil || got.major != 199 {
+	if got, err := findDump(150); err != nil || got.major != 199 {
 		t.Errorf("in POSTGRES_BINARIES: %v, %v", got, err)
 	}
 }

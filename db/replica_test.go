@@ -103,7 +103,7 @@ func (p *pair) on(e *embedded.Server, statements ...string) {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer conn.Close(context.WithoutCancel(p.t.Context())) //nolint:errcheck // nothing is left to do
+	defer conn.Close(context.WithoutCancel(p.t.Context()))
 	for _, sql := range statements {
 		if _, err := conn.Exec(p.t.Context(), sql); err != nil {
 			p.t.Fatalf("%s: %v", sql, err)

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
 // tool is one of Postgres' programs on this machine.
@@ -20,21 +22,17 @@ type tool struct {
 
 // beside is another program of the same version.
 func (t tool) beside(name string) (tool, error) {
-	other := tool{name: name, path: filepath.Join(filepath.Dir(t.path), name), major: t.major}
-	if !isExecutable(other.path) {
+	path, err := exec.LookPath(filepath.Join(filepath.Dir(t.path), name))
+	if err != nil {
 		return tool{}, fmt.Errorf("%s is not beside %s: install all of the Postgres client programs of version %d", name, t.path, t.major)
 	}
-	return other, nil
+	return tool{name: name, path: path, major: t.major}, nil
 }
 
-// toolFolders are where Postgres' programs may be: POSTGRES_BINARIES, PATH, and where Linux distributions, Homebrew and
-// Postgres.app put the versions that they have beside each other.
+// toolFolders are where Postgres' programs may be: where servers are looked for, PATH, and where Linux distributions,
+// Homebrew and Postgres.app put the versions that they have beside each other, with or without a server.
 func toolFolders() []string {
-	var folders []string
-	if own := os.Getenv("POSTGRES_BINARIES"); own != "" && !strings.Contains(own, "://") {
-		folders = append(folders, filepath.Join(own, "bin"), own)
-	}
-	folders = append(folders, filepath.SplitList(os.Getenv("PATH"))...)
+	folders := append(embedded.Folders(), filepath.SplitList(os.Getenv("PATH"))...)
 	for _, pattern := range []string{
 		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin",
 		"/opt/homebrew/opt/libpq*/bin", "/usr/local/opt/libpq*/bin", "/home/linuxbrew/.linuxbrew/opt/postgresql*/bin", "/Applications/Postgres.app/Contents/Versions/*/bin",
@@ -52,8 +50,11 @@ var errNoTool = errors.New("is not on this machine: install the Postgres client 
 func findTools(name string) ([]tool, error) {
 	var tools []tool
 	for _, folder := range toolFolders() {
-		path := filepath.Join(folder, name)
-		if !filepath.IsAbs(path) || !isExecutable(path) {
+		if !filepath.IsAbs(folder) {
+			continue
+		}
+		path, err := exec.LookPath(filepath.Join(folder, name)) // with .exe on Windows
+		if err != nil {
 			continue
 		}
 		real, err := filepath.EvalSymlinks(path)
@@ -76,9 +77,9 @@ func findTools(name string) ([]tool, error) {
 	return tools, nil
 }
 
-// findTool finds a program of a server's version or, failing that, of the next newer one.
-func findTool(name string, server int) (tool, error) {
-	tools, err := findTools(name)
+// findDump finds pg_dump of a server's version or, failing that, of the next newer one.
+func findDump(server int) (tool, error) {
+	tools, err := findTools("pg_dump")
 	if err != nil {
 		return tool{}, err
 	}
@@ -89,13 +90,13 @@ func findTool(name string, server int) (tool, error) {
 	}
 	newest := tools[len(tools)-1]
 	return tool{}, fmt.Errorf(
-		"the server is Postgres %d, and the newest %s here is of version %d (%s), which cannot read it: install the client programs of version %[1]d or newer (Debian: postgresql-client-%[1]d), or name their folder by POSTGRES_BINARIES",
-		server, name, newest.major, newest.path)
+		"the server is Postgres %d, and the newest pg_dump here is of version %d (%s), which cannot read it: install the client programs of version %[1]d or newer (Debian: postgresql-client-%[1]d), or name their folder by POSTGRES_BINARIES",
+		server, newest.major, newest.path)
 }
 
 // toolMajor is the version that a program says it has; 0 if it does not say.
 func toolMajor(path string) int {
-	out, err := exec.CommandContext(context.Background(), path, "--version").Output() //nolint:gosec // a path we found
+	out, err := exec.CommandContext(context.Background(), path, "--version").Output()
 	if err != nil {
 		return 0
 	}
@@ -106,9 +107,4 @@ func toolMajor(path string) int {
 		}
 	}
 	return 0
-}
-
-func isExecutable(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && !info.IsDir() && info.Mode()&0o111 != 0
 }

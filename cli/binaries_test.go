@@ -123,10 +123,11 @@ func TestDoctorOnBinaries(t *testing.T) {
 		!strings.Contains(first(r), "404") || !strings.Contains(first(r), "install Postgres") {
 		t.Errorf("a repository without the archive:\n%s", first(r))
 	}
-	found, err := embedded.Find("")
+	server, err := embedded.Environment().Ensure(t.Context(), "") // nothing may have fetched one yet
 	if err != nil {
 		t.Fatal(err)
 	}
+	found := server.Bin
 	env = append(env, "POSTGRES_BINARIES="+found)
 	if r := run(t, env, "doctor"); !strings.HasPrefix(r.out, "ok    server binaries") || !strings.Contains(first(r), " in "+found) {
 		t.Errorf("a folder:\n%s", first(r))

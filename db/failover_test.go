@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 )
@@ -37,9 +38,7 @@ func TestFailover(t *testing.T) {
 		return e
 	}
 	primary := start("one")
-	if path := primary.Command("pg_basebackup").Path; !exists(path) { // beside the server, of its version
-		t.Skip("this needs " + path + ", which is not here: fetched server binaries have none")
-	}
+	dbtest.Beside(t, primary, "pg_basebackup")
 	copied := filepath.Join(dir, "two")
 	if err := os.Mkdir(copied, 0o700); err != nil {
 		t.Fatal(err)
@@ -122,9 +121,4 @@ func TestFailover(t *testing.T) {
 	if ends[orchestrator.EventMaterialization] != 2 || ends["run_success"] != 1 {
 		t.Errorf("events %v", ends)
 	}
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

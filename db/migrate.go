@@ -23,9 +23,6 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// migrationLock is the advisory lock that lets one replica migrate while the others wait.
-const migrationLock = 7466550
-
 // migrationConns are those of a process that migrates: the one with the lock, and goose's and River's.
 const migrationConns = 3
 

@@ -122,19 +122,24 @@ func Look(ctx context.Context, cfg Config) (Survey, error) {
 	if between {
 		s.Pooling = PoolingSession
 	}
-	b, err := dial(ctx, cfg)
-	if full(err) {
-		return s, nil // as far as one client can tell
+	another, rounds := dial, 1
+	if between { // one client cannot tell, and other clients may hide it
+		another, rounds = dialWhileFull, 4
 	}
-	if err != nil {
-		return s, err
-	}
-	defer b.Close(ctx) //nolint:errcheck // nothing was written
-	rounds := 1
-	if between {
-		rounds = 4 // other clients may hide it
-	}
+	var b *pgx.Conn
+	defer func() {
+		if b != nil {
+			_ = b.Close(ctx) // nothing was written
+		}
+	}()
 	for range rounds {
+		if b == nil || b.IsClosed() { // which it is after it waited in vain
+			if b, err = another(ctx, cfg); !between && full(err) {
+				return s, nil
+			} else if err != nil {
+				return s, err
+			}
+		}
 		switch kind, err := shares(ctx, a, b); {
 		case err != nil:
 			return s, fmt.Errorf("database %s: %w", Redact(cfg.URL), connectReason(err))

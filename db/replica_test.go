@@ -46,6 +46,7 @@ func newPair(t testing.TB) *pair {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	p := &pair{t: t, dir: dir}
 	p.primary = p.start("one")
+	dbtest.Beside(t, p.primary, "pg_basebackup")
 	if err := os.Mkdir(p.copied(), 0o700); err != nil {
 		t.Fatal(err)
 	}

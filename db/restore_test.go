@@ -45,6 +45,7 @@ func mustExec(t *testing.T, d *db.DB, sql string) {
 // that is there when the backup is restored, and one that is not. A schema of somebody else stays out of the backup.
 func TestBackupKnowsItsAddress(t *testing.T) {
 	t.Parallel()
+	dbtest.Tools(t)
 	settings := []string{"pool_max_conns", "3", "default_query_exec_mode", "cache_describe", "statement_cache_capacity", "0", "statement_timeout", "59000", "search_path", `"my Bills"`}
 	for name, there := range map[string]bool{"the schema is there": true, "the schema is not there": false} {
 		t.Run(name, func(t *testing.T) {

@@ -21,8 +21,6 @@ const (
 	// vectorIndexPrefix begins the names of all indexes on embeddings that need pgvector. The rest of a name is of one
 	// model and one size.
 	vectorIndexPrefix = "embeddings_vector_"
-	// vectorIndexLock is the advisory lock of whoever makes and drops them.
-	vectorIndexLock = 7466551
 	// vectorSearch is how many candidates a search keeps, 1,000 at most. Of vectors without any order, which are the
 	// hardest to search, it finds 98 % of the nearest twenty among 18,000.
 	vectorSearch = 600

@@ -42,6 +42,8 @@ done
 
 # Everything that can be wrong is looked at before anything is changed.
 [ -n "$binary" ] || die "--binary is missing: a file, or an address with --sha256"
+case $database in *"'"* | *"
+"*) die "--database-url: it must not have a quote or a line feed in it; write them as %27 and %0A" ;; esac
 [ -n "$destdir" ] || [ "$(id -u)" = 0 ] || die "run it as root, or with --destdir"
 [ -n "$destdir" ] || [ -d /run/systemd/system ] || die "systemd does not run here"
 for unit in explorer-server.service explorer-worker@.service explorer-migrate.service explorer-backup.service explorer-backup.timer; do
@@ -65,7 +67,7 @@ version=$("$work/explorer" version) || die "$binary does not run on this machine
 env=$destdir/etc/parliament-explorer/explorer.env
 if [ ! -e "$env" ] && [ -z "$database" ]; then
   [ -z "$destdir" ] || die "--database-url is missing: with --destdir no Postgres is installed"
-  if ! command -v psql >/dev/null; then
+  if ! systemctl cat postgresql >/dev/null 2>&1; then # a psql alone is no server
     say "installs Postgres"
     apt-get update -qq || die "cannot install Postgres: install it, or give --database-url"
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq postgresql >/dev/null || die "cannot install Postgres: install it, or give --database-url"
@@ -85,7 +87,7 @@ install -d -m 700 "$destdir/etc/parliament-explorer"
 if [ ! -e "$env" ]; then
   cat > "$work/explorer.env" <<END
 # Read by the units of explorer; docs/deploy.md and README.md list the variables.
-DATABASE_URL=$database
+DATABASE_URL='$database'
 CONTACT_EMAIL=$email
 ADDR=127.0.0.1:8080
 AUTH=on
@@ -114,10 +116,12 @@ systemctl enable $services explorer-migrate explorer-backup.timer
 # shellcheck disable=SC2086
 systemctl restart $services explorer-backup.timer
 tries=0
-until /usr/local/bin/explorer ready http://127.0.0.1:8080 >/dev/null 2>&1; do
+address=$(sed -n "s/^ADDR=['\"]\{0,1\}\([^'\"]*\)['\"]\{0,1\}\$/\1/p" "$env") # it may have been changed
+case $address in :*) address=127.0.0.1$address ;; 0.0.0.0:*) address=127.0.0.1:${address##*:} ;; esac
+until /usr/local/bin/explorer ready "http://$address" >/dev/null 2>&1; do
   tries=$((tries + 1))
   [ $tries -lt 30 ] || die "the server is not ready: journalctl -u explorer-server says why"
   sleep 1
 done
 command -v pg_dump >/dev/null || say "the nightly backup needs pg_dump: apt-get install postgresql-client"
-say "$version runs on http://127.0.0.1:8080. A key for yourself: set -a; . $env; explorer keys create me --scope admin"
+say "$version runs on http://$address. A key for yourself: set -a; . $env; explorer keys create me --scope admin"

@@ -84,7 +84,7 @@ const oldest = 14
 
 // Remedy says what to do where there are no server binaries.
 const Remedy = "install Postgres 14 or newer (Debian: apt-get install postgresql; macOS: brew install postgresql), " +
-	"set POSTGRES_BINARIES to a folder of server binaries or to a Maven repository that can be reached, or set DATABASE_URL"
+	"set POSTGRES_BINARIES to a folder of server binaries or to a Maven repository that can be reached, or (all but demo) set DATABASE_URL"
 
 // neededExtensions are those that the migrations create.
 var neededExtensions = []string{"pg_trgm", "unaccent"}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -17,12 +19,16 @@ import (
 	"github.com/compose-spec/compose-go/v2/types"
 	"github.com/getkin/kin-openapi/openapi3"
 	"mvdan.cc/sh/v3/syntax"
+
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+	"github.com/parliament-explorer/parliament-explorer/simulate"
 )
 
 // TestDocsAreTrue takes every command, path, variable and link out of what people read and compares it with what there
 // is: the commands and their flags, the contract, the configuration, the Makefile, the services, the files.
 func TestDocsAreTrue(t *testing.T) {
 	t.Parallel()
+	dbtest.Measures(t)
 	c := newDocsCheck(t)
 	files := []string{"README.md", "SECURITY.md", "CONTRIBUTING.md", "docker-compose.yml", "Dockerfile", "railway.json"}
 	for _, pattern := range []string{"docs/*.md", "deploy/*", "deploy/*/*"} {
@@ -50,6 +56,7 @@ func TestDocsAreTrue(t *testing.T) {
 // TestDocsCheck has the check find what is not true.
 func TestDocsCheck(t *testing.T) {
 	t.Parallel()
+	dbtest.Measures(t)
 	base, fence := newDocsCheck(t), "```sh\n%s\n```\n"
 	for _, text := range []string{
 		"`explorer backfill start bills_introduced_by_day --all`", "`explorer backfil start`", "`explorer runs frobnicate`", "`explorer keys list --frobnicate`", "`go run . serve --addres :80`", "`/explorer wrk`",
@@ -83,13 +90,14 @@ func TestDocsCheck(t *testing.T) {
 }
 
 type docsCheck struct {
-	t         *testing.T
-	contract  *openapi3.T
-	services  types.Services
-	targets   map[string]bool // of the Makefile
-	variables map[string]bool
-	metrics   map[string]bool
-	flags     map[string]bool // of all commands
+	simulation http.Handler
+	t          *testing.T
+	contract   *openapi3.T
+	services   types.Services
+	targets    map[string]bool // of the Makefile
+	variables  map[string]bool
+	metrics    map[string]bool
+	flags      map[string]bool // of all commands
 
 	where                     string
 	faults                    []string
@@ -120,13 +128,19 @@ var beside = regexp.MustCompile(`^/(?:ui|docs|riverui|debug/pprof)(?:/.*)?$|^/$`
 // foreign are variables that other programs read.
 var foreign = map[string]bool{
 	"PGPASSWORD": true, "PGHOST": true, "PGUSER": true, "GOMEMLIMIT": true, "GOFLAGS": true, "VERSION": true, "POSTGRES_PASSWORD": true, "POSTGRES_USER": true, "POSTGRES_DB": true,
-	"CGO_ENABLED": true, "GOOS": true, "GOARCH": true, "DESTDIR": true, "PATH": true, "SOURCE_DATE_EPOCH": true,
+	"CGO_ENABLED": true, "GOOS": true, "GOARCH": true, "DESTDIR": true, "PATH": true, "SOURCE_DATE_EPOCH": true, "HTTPS_PROXY": true,
+	"NAME": true, // as an example of any
 }
 
 func newDocsCheck(t *testing.T) *docsCheck {
 	t.Helper()
 	c := &docsCheck{t: t, targets: map[string]bool{}, variables: known(), metrics: map[string]bool{}, flags: map[string]bool{}}
 	var err error
+	world, err := simulate.NewWorld(simulate.Options{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.simulation = world.Handler(simulate.Faults{})
 	if c.contract, err = openapi3.NewLoader().LoadFromFile("../openapi.yaml"); err != nil {
 		t.Fatal(err)
 	}
@@ -556,6 +570,14 @@ func (c *docsCheck) request(method, target string) *openapi3.PathItem {
 		path = "/"
 	}
 	if beside.MatchString(path) {
+		return nil
+	}
+	if strings.HasPrefix(path, "/control/") { // of the simulated sources
+		r := httptest.NewRecorder()
+		c.simulation.ServeHTTP(r, httptest.NewRequestWithContext(c.t.Context(), method, target, nil))
+		if r.Code >= 400 {
+			c.fault("%s %s: the simulation answers %d", method, target, r.Code)
+		}
 		return nil
 	}
 	name, item := c.path(path)

@@ -62,7 +62,7 @@ func TestFaults(t *testing.T) {
 			during: (*faulty).fillWAL, crashes: true, shows: []string{"53100"},
 		},
 		{
-			name: "connections full", short: true, settings: map[string]string{"max_connections": "60"},
+			name: "connections full", short: true, settings: map[string]string{"max_connections": "30"},
 			during: (*faulty).takeConnections, shows: []string{"53300", "57P01"},
 		},
 		{name: "serializable role", before: (*faulty).serializable},

@@ -112,6 +112,18 @@ func (c Client) List(ctx context.Context, session string) ([]Item, []*upstream.R
 	return items, faults, nil
 }
 
+// plain says what was wanted of a JSON value of another kind, in words for an operator.
+func plain(err error) error {
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case !errors.As(err, &wrong):
+		return err
+	case wrong.Field == "":
+		return fmt.Errorf("want an object, not a JSON %s", wrong.Value)
+	}
+	return fmt.Errorf("%s is a JSON %s, which it cannot be", wrong.Field, wrong.Value)
+}
+
 // maxText bounds what is kept of a list, in bytes. All bills that there are have 8 MB.
 const maxText = 32 << 20
 
@@ -169,30 +181,33 @@ func (c Client) Detail(ctx context.Context, item *Item) (*Detail, error) {
 // volatile are fields of a list item that say nothing of the bill, such as a search's score.
 var volatile = []string{"SearchScore", "Highlight", "IsFromCurrentSession"}
 
+// ownItem is an object of the list in its own form.
+type ownItem struct {
+	BillID                           int     `json:"BillId"`
+	BillNumberFormatted              string  `json:"BillNumberFormatted"`
+	ParlSessionCode                  string  `json:"ParlSessionCode"`
+	LongTitleEn                      *string `json:"LongTitleEn"`
+	LongTitleFr                      *string `json:"LongTitleFr"`
+	ShortTitleEn                     *string `json:"ShortTitleEn"`
+	ShortTitleFr                     *string `json:"ShortTitleFr"`
+	OriginatingChamberID             int     `json:"OriginatingChamberId"`
+	BillTypeEn                       *string `json:"BillTypeEn"`
+	BillTypeFr                       *string `json:"BillTypeFr"`
+	CurrentStatusEn                  *string `json:"CurrentStatusEn"`
+	CurrentStatusFr                  *string `json:"CurrentStatusFr"`
+	SponsorID                        *int    `json:"SponsorId"`
+	SponsorEn                        *string `json:"SponsorEn"`
+	LatestActivityDateTime           *string `json:"LatestActivityDateTime"`
+	PassedHouseFirstReadingDateTime  *string `json:"PassedHouseFirstReadingDateTime"`
+	PassedSenateFirstReadingDateTime *string `json:"PassedSenateFirstReadingDateTime"`
+	ReceivedRoyalAssentDateTime      *string `json:"ReceivedRoyalAssentDateTime"`
+}
+
 // ParseItem reads one object of the list, which has one of two forms: the list's own, or that of a bill's own record. On
 // an error the item has what could be read.
 func ParseItem(raw []byte) (Item, error) {
-	var r struct {
-		BillID                           int     `json:"BillId"`
-		BillNumberFormatted              string  `json:"BillNumberFormatted"`
-		ParlSessionCode                  string  `json:"ParlSessionCode"`
-		LongTitleEn                      *string `json:"LongTitleEn"`
-		LongTitleFr                      *string `json:"LongTitleFr"`
-		ShortTitleEn                     *string `json:"ShortTitleEn"`
-		ShortTitleFr                     *string `json:"ShortTitleFr"`
-		OriginatingChamberID             int     `json:"OriginatingChamberId"`
-		BillTypeEn                       *string `json:"BillTypeEn"`
-		BillTypeFr                       *string `json:"BillTypeFr"`
-		CurrentStatusEn                  *string `json:"CurrentStatusEn"`
-		CurrentStatusFr                  *string `json:"CurrentStatusFr"`
-		SponsorID                        *int    `json:"SponsorId"`
-		SponsorEn                        *string `json:"SponsorEn"`
-		LatestActivityDateTime           *string `json:"LatestActivityDateTime"`
-		PassedHouseFirstReadingDateTime  *string `json:"PassedHouseFirstReadingDateTime"`
-		PassedSenateFirstReadingDateTime *string `json:"PassedSenateFirstReadingDateTime"`
-		ReceivedRoyalAssentDateTime      *string `json:"ReceivedRoyalAssentDateTime"`
-	}
-	err := json.Unmarshal(raw, &r)
+	var r ownItem
+	err := plain(json.Unmarshal(raw, &r))
 	item := Item{
 		ID: r.BillID, Session: upstream.Cut(r.ParlSessionCode, upstream.MaxMark), Number: upstream.Cut(r.BillNumberFormatted, upstream.MaxMark),
 		LongTitleEn: text(r.LongTitleEn), LongTitleFr: text(r.LongTitleFr), ShortTitleEn: text(r.ShortTitleEn), ShortTitleFr: text(r.ShortTitleFr),

@@ -168,10 +168,10 @@ func (s Source) fetchVia(ctx context.Context, a *Archive, work, final string) er
 	if err := unpack(ctx, jar, unpacked); err != nil {
 		return fmt.Errorf("unpack it: %w", err)
 	}
-	if err := os.Rename(final, filepath.Join(work, "damaged")); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := rename(final, filepath.Join(work, "damaged")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return os.Rename(unpacked, final)
+	return rename(unpacked, final)
 }
 
 // tell tells the one who wants to know.

@@ -31,7 +31,7 @@ func (c *connection) close() {
 // database and password it is given as pgx has made them out, and everything else as options.
 var handedOn = []string{
 	"sslmode", "sslkey", "sslcert", "sslcertmode", "sslrootcert", "sslnegotiation", "sslsni", "krbsrvname", "target_session_attrs",
-	"min_protocol_version", "max_protocol_version", "channel_binding", "require_auth", "connect_timeout",
+	"min_protocol_version", "max_protocol_version", "channel_binding", "connect_timeout",
 }
 
 // toolConnection reads a connection string as pgx does and says the same to libpq. libpq refuses settings that only pgx
@@ -79,6 +79,9 @@ func toolConnection(dsn string) (*connection, error) {
 	c := &connection{}
 	if cc.Password != "" {
 		c.env = append(c.env, "PGPASSWORD="+cc.Password)
+	}
+	if methods := given["require_auth"]; methods != "" {
+		c.env = append(c.env, "PGREQUIREAUTH="+methods) // libpq before 16 refuses the setting, and passes over a variable
 	}
 	if secret := given["sslpassword"]; secret != "" {
 		// There is no variable for it. A service file is for its owner alone.

@@ -33,6 +33,7 @@ func TestToolConnection(t *testing.T) {
 		"postgres:///d?host=/run/pg&user=u&ssl=true&sslmode=disable":                                       timeout + "dbname='d' host='/run/pg' port='5432' sslmode='disable' user='u'",
 		`user = u  password = 'it\'s \\ a' host='/run/my pg' dbname=d port=7`:                              timeout + "dbname='d' host='/run/my pg' port='7' user='u' PGPASSWORD=it's \\ a",
 		"service=mine servicefile=" + services + " dbname=other":                                           timeout + "dbname='other' host='db.example' port='6000' sslmode='disable' user='reader'",
+		"postgres://u:p@h/d?require_auth=scram-sha-256":                                                    timeout + "dbname='d' host='h' port='5432' user='u' PGPASSWORD=p PGREQUIREAUTH=scram-sha-256",
 		"postgres://u@h/d?passfile=" + passwords:                                                           timeout + "dbname='d' host='h' port='5432' user='u' PGPASSWORD=from the file",
 	} {
 		c, err := toolConnection(dsn)

@@ -128,7 +128,7 @@ func (s Source) archive() (*Archive, error) {
 	a.address = repository.JoinPath("io/zonky/test/postgres", name, version, name+"-"+version+".jar")
 	a.From = public(a.address)
 	places := s.places()
-	if i := slices.IndexFunc(places, writable); i >= 0 {
+	if i := slices.IndexFunc(places, func(place string) bool { return writable(place) && reachable(place) == nil }); i >= 0 {
 		a.To = filepath.Join(places[i], a.folder())
 	}
 	return a, nil
@@ -188,15 +188,29 @@ func (s Source) places() []string {
 	} else if err == nil && filepath.IsAbs(own) && os.Geteuid() != 0 {
 		add(filepath.Join(own, name))
 	}
-	last := filepath.Join(os.TempDir(), name)
-	if runtime.GOOS != "windows" {
-		if !filepath.IsAbs(given) {
-			add(shared)
-		}
-		last += "-" + strconv.Itoa(os.Geteuid())
+	if runtime.GOOS == "windows" { // where others may put files into what we make in a shared temporary folder
+		return places
 	}
-	add(last)
+	if !filepath.IsAbs(given) || reachable(given) != nil { // sudo may keep the caller's, and root's own is closed
+		add(shared)
+	}
+	add(filepath.Join(os.TempDir(), name+"-"+strconv.Itoa(os.Geteuid())))
 	return places
+}
+
+// reachable says why the user that the server runs as could not run what is in a folder; nil if it could.
+func reachable(dir string) error {
+	owner, err := serverOwner()
+	if err != nil {
+		return nil //nolint:nilerr // the start says so
+	}
+	switch at, err := owner.barred(dir); {
+	case err != nil:
+		return err
+	case at != "":
+		return fmt.Errorf("user %s, as whom root runs Postgres, cannot enter %s", owner.name, at)
+	}
+	return nil
 }
 
 // copies are the bin folders of the fetched copies for this machine that are whole.
@@ -206,6 +220,9 @@ func (s Source) copies() []string {
 	}
 	var bins []string
 	for _, place := range s.places() {
+		if reachable(place) != nil {
+			continue
+		}
 		newest := filepath.Join(place, fetched+"-"+s.platform())
 		folders, _ := filepath.Glob(filepath.Join(place, "[0-9]*-"+s.platform()))
 		for _, folder := range append([]string{newest}, folders...) {

@@ -30,17 +30,14 @@ func (e *Server) initialise(ctx context.Context) error {
 	if len(entries) > 0 {
 		return fmt.Errorf("data directory %s is not empty and holds no Postgres data: choose another DATA_DIR", dir)
 	}
-	fresh, err := os.MkdirTemp(filepath.Dir(dir), ".initdb-")
-	if err != nil {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	defer os.RemoveAll(fresh) //nolint:errcheck // made by this start; gone if it was renamed
-	if err := e.Give(fresh); err != nil {
-		return err
-	}
 	if err := e.checkReachable(filepath.Dir(dir)); err != nil {
 		return err
 	}
+	fresh, err := makeClosed(filepath.Dir(dir), ".initdb-")
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	defer os.RemoveAll(fresh) //nolint:errcheck // made by this start
 	started := time.Now()
 	data := filepath.Join(fresh, "data") // initdb wants an empty folder, or makes it
 	args := []string{"-D", serverPath(data), "-U", "explorer", "-E", "UTF8", "--locale=C", "-N"}
@@ -56,6 +53,9 @@ func (e *Server) initialise(ctx context.Context) error {
 	} else {
 		args = append(args, "-A", "trust")
 	}
+	if err := e.Give(fresh); err != nil { // last: as root, nothing is written or given away in a folder of another user
+		return err
+	}
 	cmd := e.Command("initdb", args...)
 	if out, err := runContext(ctx, cmd); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, tail.LastLine(out))
@@ -64,6 +64,9 @@ func (e *Server) initialise(ctx context.Context) error {
 		if err := os.Rename(password, filepath.Join(data, passwordFile)); err != nil {
 			return fmt.Errorf("data directory: %w", err)
 		}
+	}
+	if err := e.Give(data); err != nil { // on Windows it is closed by its own right once it leaves fresh
+		return err
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) { // an empty folder
 		return err

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -217,7 +218,7 @@ func (e *Server) launch(ctx context.Context) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		conn, err := e.connect(alive)
+		conn, err := pgx.Connect(alive, e.url("postgres"))
 		if err == nil {
 			e.cfg.Logger.Debug("postgres started", "pid", cmd.Process.Pid, "duration", time.Since(started))
 			return conn.Close(ctx)
@@ -279,7 +280,11 @@ func (e *Server) relaunch() bool {
 			e.cfg.Logger.Info("postgres runs again")
 			return true
 		}
-		e.cfg.Logger.Error("postgres could not be started again; it is tried once more", "error", err, "in", wait)
+		if e.cfg.TCP && strings.Contains(err.Error(), portTaken) { // pools cannot follow to another port
+			e.cfg.Logger.Error("another program has taken the port of postgres, which is started again once the port is free: end that program, or start explorer anew", "port", e.port, "in", wait)
+		} else {
+			e.cfg.Logger.Error("postgres could not be started again; it is tried once more", "error", err, "in", wait)
+		}
 		select {
 		case <-e.ending:
 			return false

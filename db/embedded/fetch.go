@@ -66,7 +66,11 @@ const (
 // fetch fetches the archive into the first cache folder that can be used, unless another process just did.
 func (s Source) fetch(ctx context.Context, a *Archive) (*Installation, error) {
 	var refused []string
-	for _, place := range s.places() {
+	places := s.places()
+	if len(places) == 0 {
+		refused = append(refused, "this user has no folder for caches")
+	}
+	for _, place := range places {
 		lock, err := s.claim(ctx, a, place)
 		if err == nil {
 			defer lock.Unlock() //nolint:errcheck // the end of the process does it too
@@ -85,17 +89,19 @@ func (s Source) fetch(ctx context.Context, a *Archive) (*Installation, error) {
 
 // claim makes a cache folder and locks it, waiting for another process that is fetching into it.
 func (s Source) claim(ctx context.Context, a *Archive, place string) (*flock.Flock, error) {
-	for _, dir := range []string{filepath.Dir(place), place} {
-		if _, err := os.Lstat(dir); err == nil {
-			continue
-		}
-		if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // the server's own user must pass through
+	if err := reachable(place); err != nil {
+		return nil, err
+	}
+	for _, dir := range []string{filepath.Dir(place), place} { // nothing is made in a folder that is not trusted
+		if err := makeFolder(dir); err != nil {
 			return nil, err
 		}
-		_ = os.Chmod(dir, 0o755) //nolint:gosec // whatever the umask; checked below
+		if !trusted(dir) {
+			return nil, fmt.Errorf("%s can be changed by others", place)
+		}
 	}
-	if !trusted(filepath.Dir(place)) || !trusted(place) {
-		return nil, fmt.Errorf("%s can be changed by others", place)
+	if err := reachable(place); err != nil { // the umask is for the folders on the way too
+		return nil, err
 	}
 	lock := flock.New(filepath.Join(place, ".lock"))
 	locked, err := lock.TryLock()
@@ -111,6 +117,24 @@ func (s Source) claim(ctx context.Context, a *Archive, place string) (*flock.Flo
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	return lock, os.Remove(probe)
+}
+
+// makeFolder makes a folder that all may enter, as the server's own user must. What is there already is left as it is.
+func makeFolder(dir string) error {
+	if _, err := os.Lstat(dir); err == nil {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil { //nolint:gosec // see above
+		return err
+	}
+	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // see above
+		if errors.Is(err, os.ErrExist) { // made meanwhile, by whomever
+			return nil
+		}
+		return err
+	}
+	_ = os.Chmod(dir, 0o755) //nolint:gosec // whatever the umask; not all file systems can
+	return nil
 }
 
 func (s Source) fetchInto(ctx context.Context, a *Archive, place string) (*Installation, error) {
@@ -168,10 +192,10 @@ func (s Source) fetchVia(ctx context.Context, a *Archive, work, final string) er
 	if err := unpack(ctx, jar, unpacked); err != nil {
 		return fmt.Errorf("unpack it: %w", err)
 	}
-	if err := os.Rename(final, filepath.Join(work, "damaged")); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := rename(final, filepath.Join(work, "damaged")); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	return os.Rename(unpacked, final)
+	return rename(unpacked, final)
 }
 
 // tell tells the one who wants to know.

@@ -330,10 +330,11 @@ func probe(bin string) error {
 	if err != nil {
 		return nil //nolint:nilerr // the start says so
 	}
+	bin = serverPath(bin)
 	if _, err := os.Stat(program(bin, "initdb")); err != nil {
 		return errors.New("has no initdb")
 	}
-	settings, err := output(owner, program(bin, "initdb"), "--show", "-D", filepath.Join(os.TempDir(), "explorer-none"))
+	settings, err := output(owner, program(bin, "initdb"), "--show", "-D", serverPath(filepath.Join(os.TempDir(), "explorer-none")))
 	if err != nil {
 		return err
 	}

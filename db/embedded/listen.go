@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/jackc/pgx/v5"
 )
 
 // passwordFile holds the password of a server that listens on TCP. It lies in the data directory, which is closed to
@@ -30,8 +28,10 @@ func socketURL(socket, port, name string) string {
 	return fmt.Sprintf("host=%s port=%s user=explorer dbname=%s sslmode=disable", socket, port, name)
 }
 
+// tcpURL is for every connection, the first and those of a pool long after: somebody else may have taken the port of a
+// server that went away. With SCRAM, the server proves that it knows the password too, and a stranger learns nothing.
 func tcpURL(port, password, name string) string {
-	return fmt.Sprintf("host=127.0.0.1 port=%s user=explorer password=%s dbname=%s sslmode=disable", port, password, name)
+	return fmt.Sprintf("host=127.0.0.1 port=%s user=explorer password=%s dbname=%s sslmode=disable require_auth=scram-sha-256", port, password, name)
 }
 
 // url is the connection string of a database of the server.
@@ -91,19 +91,6 @@ func freePort(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("find a free port: %s is no TCP address", l.Addr())
 	}
 	return addr.Port, nil
-}
-
-// connect opens the first connection to the server that was just started. Somebody else may have taken its port. With
-// SCRAM, the server proves that it knows the password too, and a stranger learns nothing.
-func (e *Server) connect(ctx context.Context) (*pgx.Conn, error) {
-	cfg, err := pgx.ParseConfig(e.url("postgres"))
-	if err != nil {
-		return nil, err
-	}
-	if e.cfg.TCP {
-		cfg.RequireAuth = "scram-sha-256"
-	}
-	return pgx.ConnectConfig(ctx, cfg)
 }
 
 // newPassword writes a random password to a file, for its owner alone.

@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -24,6 +25,29 @@ func tcpFolder(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return filepath.Join(dir, "postgres")
+}
+
+// messages is a log handler that keeps what is logged.
+type messages chan string
+
+func (m messages) Enabled(context.Context, slog.Level) bool { return true }
+
+func (m messages) Handle(_ context.Context, r slog.Record) error {
+	m <- r.Message
+	return nil
+}
+
+func (m messages) WithAttrs([]slog.Attr) slog.Handler { return m }
+
+func (m messages) WithGroup(string) slog.Handler { return m }
+
+// wait waits for a message with a text in it.
+func (m messages) wait(text string) {
+	for message := range m {
+		if strings.Contains(message, text) {
+			return
+		}
+	}
 }
 
 func ask(t *testing.T, url, sql string) (string, error) {
@@ -135,13 +159,47 @@ func TestTCP(t *testing.T) {
 		}
 		defer open.Stop()
 		stranger := Server{cfg: Config{TCP: true}, port: open.port, password: "secret"}
-		conn, err := stranger.connect(t.Context())
-		if err == nil {
-			conn.Close(context.Background())
-			t.Fatal("a server that asks for no password was taken for ours")
+		// As the first connection, and as one of a pool later on.
+		for _, url := range []string{stranger.url("postgres"), stranger.URL()} {
+			if _, err := ask(t, url, "SELECT 'in'"); err == nil || !strings.Contains(err.Error(), "require_auth") {
+				t.Errorf("a server that asks for no password was taken for ours: %v", err)
+			}
 		}
-		if !strings.Contains(err.Error(), "require_auth") {
-			t.Errorf("err = %v", err)
+	})
+
+	t.Run("WaitsForItsPort", func(t *testing.T) {
+		t.Parallel()
+		if !socketsWork {
+			return // a file that is in use cannot be renamed there
+		}
+		dir := tcpFolder(t)
+		log := make(messages, 100)
+		e, err := Start(t.Context(), Config{Dir: dir, Logger: slog.New(log), TCP: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Stop()
+		control := filepath.Join(dir, "global", "pg_control") // without it, the server does not come back before we have its port
+		if err := os.Rename(control, control+".away"); err != nil {
+			t.Fatal(err)
+		}
+		if err := e.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		log.wait("could not be started again")
+		stranger, err := new(net.ListenConfig).Listen(t.Context(), "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(e.port)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stranger.Close()
+		if err := os.Rename(control+".away", control); err != nil {
+			t.Fatal(err)
+		}
+		log.wait("another program has taken the port")
+		stranger.Close()
+		log.wait("runs again")
+		if _, err := ask(t, e.URL(), "SELECT 'back'"); err != nil {
+			t.Error(err)
 		}
 	})
 

@@ -60,31 +60,61 @@ func serverOwner() (*owner, error) {
 	return nil, errors.New("running as root, and there is no user postgres or nobody to run the Postgres server as")
 }
 
-// Give gives a path to the server's user.
+// Give gives a path to the server's user. Of a link, it gives the link itself.
 func (e *Server) Give(path string) error {
 	if e.owner == nil {
 		return nil
 	}
-	return os.Chown(path, int(e.owner.uid), int(e.owner.gid))
+	return os.Lchown(path, int(e.owner.uid), int(e.owner.gid))
 }
+
+// makeClosed makes a folder that is closed to all but us.
+func makeClosed(dir, pattern string) (string, error) { return os.MkdirTemp(dir, pattern) }
 
 // checkReachable makes sure that the server's user can enter every folder on the way.
 func (e *Server) checkReachable(dir string) error {
-	if e.owner == nil {
-		return nil
+	switch at, err := e.owner.barred(dir); {
+	case err != nil:
+		return err
+	case at != "":
+		return fmt.Errorf("running as root, Postgres is run as user %s, which cannot enter %s: choose a DATA_DIR that it can reach, such as /var/lib/parliament-explorer", e.owner.name, at)
 	}
-	for d := dir; ; d = filepath.Dir(d) {
-		info, err := os.Stat(d)
-		if err != nil {
-			return err
+	return nil
+}
+
+// barred is the folder on the way to a path that the server's user cannot enter; empty if it can enter all that are
+// there already.
+func (o *owner) barred(path string) (string, error) {
+	if o == nil {
+		return "", nil
+	}
+	resolved := false
+	for d := path; ; d = filepath.Dir(d) {
+		info, err := os.Stat(d) //nolint:gosec // nothing is read of it
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", err
 		}
-		st, ok := info.Sys().(*syscall.Stat_t)
-		mode := info.Mode().Perm()
-		if ok && mode&0o001 == 0 && (st.Uid != e.owner.uid || mode&0o100 == 0) && (st.Gid != e.owner.gid || mode&0o010 == 0) {
-			return fmt.Errorf("running as root, Postgres is run as user %s, which cannot enter %s: choose a DATA_DIR that it can reach, such as /var/lib/parliament-explorer", e.owner.name, d)
+		if err == nil && info.IsDir() {
+			st, ok := info.Sys().(*syscall.Stat_t)
+			mode := info.Mode().Perm()
+			if ok && mode&0o001 == 0 && (st.Uid != o.uid || mode&0o100 == 0) && (st.Gid != o.gid || mode&0o010 == 0) {
+				return d, nil
+			}
+			if !resolved { // the way on of a link
+				resolved = true
+				real, err := filepath.EvalSymlinks(d)
+				if err != nil {
+					return "", err
+				}
+				if real != d {
+					if at, err := o.barred(real); at != "" || err != nil {
+						return at, err
+					}
+				}
+			}
 		}
 		if d == filepath.Dir(d) {
-			return nil
+			return "", nil
 		}
 	}
 }

@@ -163,7 +163,21 @@ func ownersAlone(inheritance uint32) (*windows.ACL, error) {
 }
 
 // Give closes a path to all but the server's user, who is ourselves, administrators and the system.
-func (e *Server) Give(path string) error {
+func (e *Server) Give(path string) error { return closeToOthers(path) }
+
+// makeClosed makes a folder that is closed to all but us, administrators and the system.
+func makeClosed(dir, pattern string) (string, error) {
+	made, err := os.MkdirTemp(dir, pattern)
+	if err != nil {
+		return "", err
+	}
+	if err := closeToOthers(made); err != nil {
+		return "", errors.Join(err, os.Remove(made))
+	}
+	return made, nil
+}
+
+func closeToOthers(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return err
@@ -185,8 +199,28 @@ func (e *Server) Give(path string) error {
 // checkReachable has nothing to look for: the server runs as the user that we are.
 func (e *Server) checkReachable(string) error { return nil }
 
-// checkOwner has nothing to look for: Postgres says whose data it cannot read.
-func (e *Server) checkOwner() error { return nil }
+// barred is nothing, for the same reason.
+func (o *owner) barred(string) (string, error) { return "", nil }
+
+// checkOwner makes sure that the data is ours. Another user's has settings that run that user's programs as us.
+func (e *Server) checkOwner() error {
+	sid, err := ownerOf(e.cfg.Dir)
+	if err != nil {
+		return fmt.Errorf("data directory: look up whose it is: %w", err)
+	}
+	mine, err := ours(sid)
+	if err != nil {
+		return err
+	}
+	if !mine {
+		name := sid.String()
+		if account, domain, _, err := sid.LookupAccount(""); err == nil {
+			name = domain + `\` + account
+		}
+		return fmt.Errorf("data directory %s belongs to another user (%s): run as that user, or choose another DATA_DIR", e.cfg.Dir, name)
+	}
+	return nil
+}
 
 // attributes start a program as its owner, with a console of its own that nobody sees: Ctrl-C, Ctrl-Break and the closing
 // of our console reach us alone.

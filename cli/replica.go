@@ -25,6 +25,9 @@ func (f replicaFlags) check() error {
 	if _, err := pgxpool.ParseConfig(f.DatabaseReadURL); err != nil {
 		return usage("DATABASE_READ_URL %q cannot be read: want postgres://user:password@host:port/database", db.Redact(f.DatabaseReadURL))
 	}
+	if err := db.CheckExecMode("DATABASE_READ_URL", f.DatabaseReadURL, db.PoolingNone); err != nil {
+		return usage("%s", err)
+	}
 	return nil
 }
 

@@ -252,9 +252,14 @@ func dial(ctx context.Context, cfg Config) (*pgx.Conn, error) {
 
 // Connect makes a connection of its own to Postgres itself, for what needs a session, such as LISTEN.
 func (d *DB) Connect(ctx context.Context) (*pgx.Conn, error) {
-	cc, err := pgx.ParseConfig(d.DirectURL)
+	return connectTo(ctx, "DATABASE_URL", d.DirectURL)
+}
+
+// connectTo makes a connection outside of any pool.
+func connectTo(ctx context.Context, variable, dsn string) (*pgx.Conn, error) {
+	cc, err := pgx.ParseConfig(dsn)
 	if err != nil {
-		return nil, unreadable("DATABASE_URL", d.DirectURL)
+		return nil, unreadable(variable, dsn)
 	}
 	cc.ConnectTimeout = connectTimeout
 	settings := startup(cc, "explorer")

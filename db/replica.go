@@ -62,9 +62,8 @@ type ReplicaStatus struct {
 // What a replica has replayed up to a noted position has everything that was committed before that time. So no clocks
 // are compared, and a primary that nobody writes to has no replicas that lag.
 type Replica struct {
-	cfg     ReplicaConfig
-	primary *pgxpool.Pool
-	pool    *pgxpool.Pool
+	cfg  ReplicaConfig
+	pool *pgxpool.Pool
 
 	usable           atomic.Bool
 	reads, fallbacks atomic.Int64
@@ -72,6 +71,13 @@ type Replica struct {
 	wake chan struct{} // has the task look now
 	stop context.CancelFunc
 	done chan struct{}
+
+	looking  sync.Mutex // by one at a time, who alone has these
+	primary  ownConn
+	replica  ownConn
+	surveyed bool      // it is known what answers
+	surveyAt time.Time // when that was last looked at
+	pooler   error     // a refusedError, if that cannot work
 
 	mu     sync.Mutex
 	status ReplicaStatus
@@ -99,10 +105,75 @@ const (
 	maxNotes = 600
 	// replicaPatience is how long a replica, and the primary, may take to answer a look.
 	replicaPatience = 2 * time.Second
+	// surveyFor is how long it may take to tell what answers, surveyEvery how often a pooler that cannot work is looked at.
+	surveyFor   = 10 * time.Second
+	surveyEvery = 30 * time.Second
+	// doubtAfter is how long a connection to look is kept while the replica is not used: the address may lead elsewhere now.
+	doubtAfter = 10 * time.Second
 )
 
+// ownConn is a connection of the watcher's, outside of the pools: under load, which is when the replica is needed most, a
+// pool has none to spare. Who holds Replica.looking may use it.
+type ownConn struct {
+	dial    func(context.Context) (*pgx.Conn, error)
+	conn    *pgx.Conn // nil: to be made
+	made    time.Time
+	doubted bool // it may lead to another server than the address does
+}
+
+// use has f ask the server, within replicaPatience. A connection that broke since it was used is made anew.
+func (o *ownConn) use(ctx context.Context, f func(context.Context, *pgx.Conn) error) error {
+	ctx, cancel := context.WithTimeout(ctx, replicaPatience)
+	defer cancel()
+	o.renew(ctx)
+	kept := o.conn != nil
+	for {
+		if o.conn == nil {
+			conn, err := o.dial(ctx)
+			if err != nil {
+				return err
+			}
+			o.conn, o.made = conn, time.Now()
+		}
+		err := f(ctx, o.conn)
+		if err == nil {
+			return nil
+		}
+		o.close()
+		if !kept || ctx.Err() != nil || errors.As(err, new(refusedError)) {
+			return err
+		}
+		kept = false
+	}
+}
+
+// renew replaces a connection that is doubted. It keeps that if there is no other: the server may have no more.
+func (o *ownConn) renew(ctx context.Context) {
+	if o.conn == nil || !o.doubted || time.Since(o.made) < doubtAfter {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, replicaPatience/2)
+	defer cancel()
+	if conn, err := o.dial(ctx); err == nil {
+		o.close()
+		o.conn = conn
+	}
+	o.made = time.Now()
+}
+
+func (o *ownConn) close() {
+	if o.conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = o.conn.Close(ctx)
+	o.conn = nil
+}
+
 // OpenReplica begins to read what may lag from a replica; call it once, before the database is used. One that is away is
-// no error: it is used once it is there. Close it before the database.
+// no error: it is used once it is there. A pooler that cannot work is one, but if it is away now, it is refused later.
+// Close the replica before the database.
 func (d *DB) OpenReplica(ctx context.Context, cfg ReplicaConfig) (*Replica, error) {
 	if cfg.MaxLag <= 0 {
 		cfg.MaxLag = 5 * time.Second
@@ -117,10 +188,18 @@ func (d *DB) OpenReplica(ctx context.Context, cfg ReplicaConfig) (*Replica, erro
 	if err != nil {
 		return nil, err
 	}
-	r := &Replica{cfg: cfg, primary: d.Pool, pool: pool, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	r := &Replica{cfg: cfg, pool: pool, wake: make(chan struct{}, 1), done: make(chan struct{})}
+	r.primary.dial = d.Connect
+	r.replica.dial = func(ctx context.Context) (*pgx.Conn, error) { return connectTo(ctx, "DATABASE_READ_URL", cfg.URL) }
 	r.epoch, r.lost = context.WithCancel(context.Background())
 	ctx, r.stop = context.WithCancel(context.WithoutCancel(ctx))
 	r.look(ctx)
+	if r.pooler != nil {
+		r.stop()
+		close(r.done)
+		r.Close()
+		return nil, r.pooler
+	}
 	d.replica.Store(r)
 	go r.watch(ctx)
 	return r, nil
@@ -134,6 +213,10 @@ func (r *Replica) Close() {
 	r.stop()
 	<-r.done
 	r.usable.Store(false)
+	r.looking.Lock()
+	defer r.looking.Unlock()
+	r.primary.close()
+	r.replica.close()
 	closed := make(chan struct{})
 	go func() {
 		r.pool.Close()
@@ -180,9 +263,9 @@ func (e refusedError) Error() string { return e.reason }
 
 // look sees how the replica is.
 func (r *Replica) look(ctx context.Context) {
-	limited, cancel := context.WithTimeout(ctx, replicaPatience)
-	defer cancel()
-	if err := r.note(limited); err != nil {
+	r.looking.Lock()
+	defer r.looking.Unlock()
+	if err := r.note(ctx); err != nil {
 		r.mu.Lock()
 		asOf := r.asOf
 		r.mu.Unlock()
@@ -191,9 +274,12 @@ func (r *Replica) look(ctx context.Context) {
 		}
 		return
 	}
-	asOf, err := r.inspect(limited)
-	for began := time.Now(); err == nil && r.first() && time.Since(asOf) > r.cfg.MaxLag && time.Since(began) < replicaPatience/2 && wait(limited, r.cfg.every/10); {
-		asOf, err = r.inspect(limited) // it may be a moment behind the one position that is noted
+	asOf, err := r.inspect(ctx)
+	for began := time.Now(); err == nil && r.first() && time.Since(asOf) > r.cfg.MaxLag && time.Since(began) < replicaPatience/2 && wait(ctx, r.cfg.every/10); {
+		asOf, err = r.inspect(ctx) // it may be a moment behind the one position that is noted
+	}
+	if err == nil {
+		r.refresh(ctx)
 	}
 	var refused refusedError
 	switch lag := time.Since(asOf); {
@@ -230,10 +316,13 @@ func wait(ctx context.Context, d time.Duration) bool {
 
 // note notes where the primary is.
 func (r *Replica) note(ctx context.Context) error {
-	n := note{at: time.Now()}
+	var n note
 	var self identity
-	err := r.primary.QueryRow(ctx, `SELECT system_identifier::text, (SELECT oid::text FROM pg_database WHERE datname = current_database()), (pg_current_wal_lsn() - '0/0')::bigint
+	err := r.primary.use(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		n.at = time.Now()
+		return conn.QueryRow(ctx, `SELECT system_identifier::text, (SELECT oid::text FROM pg_database WHERE datname = current_database()), (pg_current_wal_lsn() - '0/0')::bigint
 FROM pg_control_system()`).Scan(&self.system, &self.database, &n.position)
+	})
 	if err != nil {
 		return err
 	}
@@ -252,34 +341,58 @@ FROM pg_control_system()`).Scan(&self.system, &self.database, &n.position)
 	return nil
 }
 
-// inspect looks at every connection that is not in use, and gives how old what the replica has is at the most.
+// inspect gives how old what the replica has is at the most.
 func (r *Replica) inspect(ctx context.Context) (asOf time.Time, err error) {
-	idle := r.pool.AcquireAllIdle(ctx)
-	good := 0
-	for _, conn := range idle {
-		var seen *sight
-		if seen, err = r.see(ctx, conn.Conn()); err != nil {
-			_ = conn.Conn().Close(ctx) // the pool drops it
-		} else if good++; good == 1 || seen.asOf.Before(asOf) {
+	if err := r.survey(ctx); err != nil {
+		return asOf, err
+	}
+	err = r.replica.use(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		seen, err := r.see(ctx, conn)
+		if err == nil {
 			asOf = seen.asOf
+		}
+		return err
+	})
+	return asOf, err
+}
+
+// survey refuses a pooler behind the address that gives statements of one connection to several of the server's: what is
+// known of a connection's server, its settings and its prepared statements would be another's. It looks when the address
+// answers for the first time, and again after it was away.
+func (r *Replica) survey(ctx context.Context) error {
+	if r.surveyed || r.pooler != nil && time.Since(r.surveyAt) < surveyEvery {
+		return r.pooler
+	}
+	if err := r.replica.use(ctx, func(ctx context.Context, conn *pgx.Conn) error { return conn.Ping(ctx) }); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, surveyFor)
+	defer cancel()
+	s, err := Look(ctx, Config{URL: r.cfg.URL, ApplicationName: "explorer"})
+	if err != nil {
+		return err
+	}
+	r.surveyAt, r.pooler = time.Now(), nil
+	if s.Pooling == PoolingTransaction || s.Pooling == PoolingStatement {
+		r.pooler = refusedError{fmt.Sprintf("DATABASE_READ_URL leads to a pooler in %s mode, where no two statements need reach the same server: "+
+			"set it to the address of the replica itself, or the pooler to session mode (PgBouncer: pool_mode=session)", s.Pooling)}
+	}
+	r.surveyed = r.pooler == nil
+	return r.pooler
+}
+
+// refresh looks at every connection of the pool that is not in use, so that requests need not.
+func (r *Replica) refresh(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, replicaPatience)
+	defer cancel()
+	for _, conn := range r.pool.AcquireAllIdle(ctx) {
+		if ctx.Err() == nil {
+			if _, err := r.see(ctx, conn.Conn()); err != nil {
+				_ = conn.Conn().Close(ctx) // the pool drops it
+			}
 		}
 		conn.Release()
 	}
-	if good > 0 {
-		return asOf, nil
-	}
-	// None, or all of them broke, as when the server was started again.
-	conn, err := r.pool.Acquire(ctx)
-	if err != nil {
-		return asOf, err
-	}
-	defer conn.Release()
-	seen, err := r.see(ctx, conn.Conn())
-	if err != nil {
-		_ = conn.Conn().Close(ctx)
-		return asOf, err
-	}
-	return seen.asOf, nil
 }
 
 // sight is what was last seen of a connection's server.
@@ -332,10 +445,14 @@ concat_ws(' ', pg_postmaster_start_time(), inet_server_addr(), inet_server_port(
 	return seen, nil
 }
 
-// change keeps what was seen, and has a line in the log when the state changed.
+// change keeps what was seen, and has a line in the log when the state changed. Only look calls it.
 func (r *Replica) change(state, reason string, asOf time.Time) {
 	r.mu.Lock()
 	before := r.status
+	if state == ReplicaUnreachable {
+		r.surveyed, r.pooler = false, nil
+	}
+	r.primary.doubted, r.replica.doubted = state != ReplicaUsed, state != ReplicaUsed
 	r.looked, r.asOf = time.Now(), asOf
 	r.status.Reason = reason
 	changed := before.State != state
@@ -398,11 +515,16 @@ func MayLag(ctx context.Context) context.Context {
 	return context.WithValue(ctx, lagKey{}, &lagging{})
 }
 
+// OnPrimary has what reads with the context read from the primary, whatever MayLag allowed.
+func OnPrimary(ctx context.Context) context.Context {
+	return context.WithValue(ctx, lagKey{}, (*lagging)(nil))
+}
+
 // ReplicaFailed says that the replica let a statement down in the middle of its rows. The same works if all of it is done
 // again with this context, which reads from the primary from then on.
 func ReplicaFailed(ctx context.Context) bool {
-	l, ok := ctx.Value(lagKey{}).(*lagging)
-	return ok && l.cutOff.Load()
+	l, _ := ctx.Value(lagKey{}).(*lagging)
+	return l != nil && l.cutOff.Load()
 }
 
 type lagKey struct{}
@@ -441,8 +563,8 @@ func (d *DB) reading() DBTX { return reading{DBTX: d.retrying(d.Pool), d: d} }
 
 // ask asks the replica; nil if the primary is to be asked.
 func (r reading) ask(ctx context.Context, sql string, args []any) *replicaRows {
-	l, ok := ctx.Value(lagKey{}).(*lagging)
-	if !ok {
+	l, _ := ctx.Value(lagKey{}).(*lagging)
+	if l == nil {
 		return nil
 	}
 	replica := r.d.replica.Load()

@@ -82,8 +82,11 @@ func NewMeaning(d *db.DB, client *embed.Client) *Meaning {
 }
 
 // Near gives the bills nearest in meaning to a text, the nearest first, or why it cannot, in words for whoever
-// searches. only, if it is not nil, are the bills to choose from.
+// searches. only, if it is not nil, are the bills to choose from. All is read from the primary: what is held in memory is
+// as of a generation, which a replica that lags is not at, and a search cannot be done again for a replica that failed
+// where only the reason is left of that.
 func (m *Meaning) Near(ctx context.Context, text string, limit int, only []string) (ids []string, reason string) {
+	ctx = db.OnPrimary(ctx)
 	to, ok := m.asked.Get(text)
 	if !ok {
 		ctx, cancel := context.WithTimeout(ctx, m.patient)

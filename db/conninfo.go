@@ -112,14 +112,22 @@ func toolConnection(dsn string) (*connection, error) {
 	return c, nil
 }
 
-// serverOptions are the parameters that pgx sends when it connects, as libpq's options.
+// toolsSet are the parameters that Postgres' own programs set by themselves, whatever the connection has: they name each
+// thing with its schema. Poolers may refuse options, as PgBouncer did before 1.20.
+var toolsSet = []string{
+	"search_path", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout",
+	"datestyle", "intervalstyle", "extra_float_digits",
+}
+
+// serverOptions are the parameters that pgx sends when it connects, as libpq's options, without those that make no
+// difference.
 func serverOptions(params map[string]string) string {
 	var options []string
 	if given := params["options"]; given != "" {
 		options = append(options, given)
 	}
 	for _, name := range slices.Sorted(maps.Keys(params)) {
-		if name == "options" || name == "application_name" {
+		if name == "options" || name == "application_name" || slices.Contains(toolsSet, strings.ToLower(name)) {
 			continue
 		}
 		options = append(options, "-c "+escapeOption(name)+"="+escapeOption(params[name]))

@@ -27,8 +27,10 @@ func TestToolConnection(t *testing.T) {
 		"postgres://u@h/d?pool_max_conns=5&pool_min_conns=1&pool_max_conn_lifetime=1h&pool_ping_timeout=1s&default_query_exec_mode=exec&statement_cache_capacity=0&description_cache_capacity=9": timeout +
 			"dbname='d' host='h' port='5432' user='u'",
 		"host=h user=u dbname=d pool_max_conns=5 default_query_exec_mode=simple_protocol statement_timeout=1s": timeout +
-			"dbname='d' host='h' options='-c statement_timeout=1s' port='5432' user='u'",
-		"postgres://u@h/d?search_path=a,%20b&options=-c%20geqo%3Doff&application_name=x&connect_timeout=3": "connect_timeout='3' dbname='d' host='h' options='-c geqo=off -c search_path=a,\\\\ b' port='5432' user='u'",
+			"dbname='d' host='h' port='5432' user='u'",
+		"postgres://u@h/d?search_path=a,%20b&options=-c%20geqo%3Doff&application_name=x&connect_timeout=3": "connect_timeout='3' dbname='d' host='h' options='-c geqo=off' port='5432' user='u'",
+		"host=h user=u dbname=d search_path=a Lock_Timeout=1s DateStyle='SQL, DMY'":                        timeout + "dbname='d' host='h' port='5432' user='u'",
+		"postgres://u@h/d?role=a%20b&search_path=x":                                                        timeout + "dbname='d' host='h' options='-c role=a\\\\ b' port='5432' user='u'",
 		"postgres://u@a:1,b:2/d?target_session_attrs=read-write&sslmode=prefer":                            timeout + "dbname='d' host='a,b' port='1,2' sslmode='prefer' target_session_attrs='read-write' user='u'",
 		"postgres:///d?host=/run/pg&user=u&ssl=true&sslmode=disable":                                       timeout + "dbname='d' host='/run/pg' port='5432' sslmode='disable' user='u'",
 		`user = u  password = 'it\'s \\ a' host='/run/my pg' dbname=d port=7`:                              timeout + "dbname='d' host='/run/my pg' port='7' user='u' PGPASSWORD=it's \\ a",

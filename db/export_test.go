@@ -27,3 +27,6 @@ func CursorOf(list string, key any) string {
 	}
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
+
+// WriteProbeFile is the statement that needs a file.
+const WriteProbeFile = writeProbeFile

@@ -303,7 +303,11 @@ func (d *DB) NearestBills(ctx context.Context, ix *VectorIndex, to []float32, li
 		sql += fmt.Sprintf(" ORDER BY distance LIMIT %d", rows)
 	}
 	var all []NearBill
-	err = pgx.BeginTxFunc(ctx, d.Pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+	begin := pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadOnly}
+	if d.begin != "" { // pgx begins with nothing else then
+		begin.BeginQuery = d.begin + "; SET LOCAL transaction_read_only = on"
+	}
+	err = pgx.BeginTxFunc(ctx, d.Pool, begin, func(tx pgx.Tx) error {
 		if !byOne {
 			names, values := []string{}, []string{}
 			for _, s := range settings {

@@ -23,6 +23,7 @@ func (c *doctorCmd) connections(r *examination, dsn string) (cfg db.Config, ok b
 		r.good("pooler", "is in transaction mode; LISTEN and workers use DATABASE_DIRECT_URL")
 	case db.PoolingSession:
 		r.good("pooler", "is in session mode")
+	case db.PoolingNone, db.PoolingStatement: // the latter is refused above
 	}
 	l := s.Limits
 	server, worker := part{serves: true}, part{works: true, concurrency: c.Concurrency}

@@ -10,6 +10,7 @@ import (
 // part is what a process does with the database.
 type part struct {
 	serves, works bool
+	watches       bool // a read replica
 	concurrency   int
 	connections   int // of a command, which does neither
 }
@@ -29,13 +30,17 @@ const (
 	directConnections = 3
 )
 
-// listens is how many connections the part keeps to itself, to LISTEN: one for streams of events, one for River.
+// listens is how many connections the part keeps to itself, outside of the pools: one to LISTEN for streams of events, one
+// for River, and one to know how far a read replica is behind.
 func (p part) listens() int {
 	n := 0
 	if p.serves {
 		n++
 	}
 	if p.works {
+		n++
+	}
+	if p.watches {
 		n++
 	}
 	return n

@@ -91,6 +91,7 @@ func TestConnections(t *testing.T) {
 		{"behind one that is larger", worker, 14, session, 14, 11, 2, 0},
 		{"a worker behind a pooler in transaction mode", worker, 0, transaction, 14, 13, -1, 3},
 		{"a server behind a pooler in transaction mode", serve, 0, transaction, 12, 11, -1, 1},
+		{"a server with a read replica", part{serves: true, watches: true}, 6, surveyOf(1000), 6, 4, -1, 0},
 		{"a command", part{connections: 2}, 30, surveyOf(20), 2, 2, -1, 0},
 	} {
 		cfg := c.p.config("", databaseFlags{DatabaseConnections: c.asked}, c.s)

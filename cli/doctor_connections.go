@@ -26,7 +26,7 @@ func (c *doctorCmd) connections(r *examination, dsn string) (cfg db.Config, ok b
 	case db.PoolingNone, db.PoolingStatement: // the latter is refused above
 	}
 	l := s.Limits
-	server, worker := part{serves: true}, part{works: true, concurrency: c.Concurrency}
+	server, worker := part{serves: true, watches: c.DatabaseReadURL != ""}, part{works: true, concurrency: c.Concurrency}
 	one, two := c.opens(server, s), c.opens(worker, s)
 	needs := 2*one + 2*two + reserveOf(l.Usable())
 	finding := fmt.Sprintf("Postgres gives role %s %d; %d are in use; a server opens %d at most and a worker %d", l.Role, l.Usable(), l.InUse, one, two)

@@ -556,7 +556,7 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 			return err
 		}
 	}
-	d, closeDB, err := a.open(df, !migrate, part{serves: af != nil, works: work, concurrency: pf.Concurrency})
+	d, closeDB, err := a.open(df, !migrate, part{serves: af != nil, works: work, watches: a.read.DatabaseReadURL != "", concurrency: pf.Concurrency})
 	if err != nil {
 		return err
 	}

@@ -270,7 +270,7 @@ func (r *Replica) look(ctx context.Context) {
 		asOf := r.asOf
 		r.mu.Unlock()
 		if ctx.Err() == nil && time.Since(asOf) > r.cfg.MaxLag { // until then what is known is good enough
-			r.change(ReplicaLagging, "the primary does not say how far it is: "+connectReason(err).Error(), asOf)
+			r.change(ReplicaLagging, "the primary does not say how far it is: "+lookReason(err), asOf)
 		}
 		return
 	}
@@ -286,15 +286,21 @@ func (r *Replica) look(ctx context.Context) {
 	case ctx.Err() != nil:
 	case errors.As(err, &refused):
 		r.change(ReplicaRefused, refused.reason, time.Time{})
-	case errors.Is(err, context.DeadlineExceeded):
-		r.change(ReplicaUnreachable, fmt.Sprintf("no answer within %s", replicaPatience), time.Time{})
 	case err != nil:
-		r.change(ReplicaUnreachable, connectReason(err).Error(), time.Time{})
+		r.change(ReplicaUnreachable, lookReason(err), time.Time{})
 	case lag > r.cfg.MaxLag, !r.usable.Load() && lag > r.cfg.MaxLag/2: // so that one near the bound does not come and go
 		r.change(ReplicaLagging, "it lags further than it may", asOf)
 	default:
 		r.change(ReplicaUsed, "", asOf)
 	}
+}
+
+// lookReason says why a look failed.
+func lookReason(err error) string {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Sprintf("no answer within %s", replicaPatience)
+	}
+	return connectReason(err).Error()
 }
 
 // first says that the primary's position was noted once.

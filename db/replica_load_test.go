@@ -10,11 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
@@ -32,12 +34,19 @@ func TestReplicaUnderLoad(t *testing.T) {
 	const maxLag = time.Second
 	r, changes := p.read(maxLag, nil)
 	p.await(changes, db.ReplicaUsed)
+	var taken []*pgxpool.Conn
+	giveBack := sync.OnceFunc(func() {
+		for _, conn := range taken {
+			conn.Release()
+		}
+	})
+	t.Cleanup(giveBack)
 	for range p.db.Pool.Config().MaxConns {
 		conn, err := p.db.Pool.Acquire(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(conn.Release)
+		taken = append(taken, conn)
 	}
 	var held []pgx.Rows
 	for range 4 { // all that read has
@@ -55,6 +64,7 @@ func TestReplicaUnderLoad(t *testing.T) {
 	if s := r.Status(); s.State != db.ReplicaUsed || s.Lag == nil || *s.Lag > maxLag {
 		t.Errorf("%+v", s)
 	}
+	giveBack()
 	for _, rows := range held {
 		n := 1
 		for rows.Next() {

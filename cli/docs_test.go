@@ -119,7 +119,7 @@ var beside = regexp.MustCompile(`^/(?:ui|docs|riverui|debug/pprof)(?:/.*)?$|^/$`
 
 // foreign are variables that other programs read.
 var foreign = map[string]bool{
-	"PGPASSWORD": true, "PGHOST": true, "PGUSER": true, "GOMEMLIMIT": true, "GOFLAGS": true, "VERSION": true, "POSTGRES_PASSWORD": true, "POSTGRES_USER": true, "POSTGRES_DB": true,
+	"HTTPS_PROXY": true, "NAME": true, "PGPASSWORD": true, "PGHOST": true, "PGUSER": true, "GOMEMLIMIT": true, "GOFLAGS": true, "VERSION": true, "POSTGRES_PASSWORD": true, "POSTGRES_USER": true, "POSTGRES_DB": true,
 	"CGO_ENABLED": true, "GOOS": true, "GOARCH": true, "DESTDIR": true, "PATH": true, "SOURCE_DATE_EPOCH": true,
 }
 

@@ -29,6 +29,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
@@ -39,6 +40,7 @@ import (
 // server and one worker.
 func TestFaults(t *testing.T) {
 	t.Parallel()
+	dbtest.Measures(t)
 	length, runs, seed := 2*time.Second, 40, uint64(1)
 	long := os.Getenv("EXPLORER_FAULTS") != ""
 	if long {

@@ -23,6 +23,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
@@ -30,6 +31,7 @@ import (
 // migrated under the old server and worker, old and new work side by side, the old ones stop. Every request is
 // answered, and every run that was accepted ends once. UPGRADE_FROM names another commit to come from.
 func TestUpgrade(t *testing.T) {
+	dbtest.Measures(t)
 	if testing.Short() {
 		t.Skip("builds another version of the program")
 	}

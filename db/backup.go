@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -56,9 +57,10 @@ var ErrNotEmpty = errors.New("the database is not empty: a backup is restored on
 // Restore brings what Backup wrote into an empty database, all of it or nothing, and its schema to the newest version.
 // What needs pgvector is left out of a backup that has it, and made anew where the server has the extension. It needs
 // pg_restore, of the version that wrote the backup or newer.
-func (d *DB) Restore(ctx context.Context, r io.Reader) error {
+func (d *DB) Restore(ctx context.Context, r io.Reader) (failed error) {
 	var tables int
-	if err := d.Pool.QueryRow(ctx, `SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = to_regnamespace(quote_ident(current_schema()))`).Scan(&tables); err != nil {
+	if err := d.Pool.QueryRow(ctx, `SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = to_regnamespace(quote_ident(current_schema()))
+    AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')`).Scan(&tables); err != nil {
 		return err
 	}
 	if tables > 0 {
@@ -72,19 +74,28 @@ func (d *DB) Restore(ctx context.Context, r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	if contents, err = d.selectContents(ctx, contents); err != nil {
-		return err
-	}
-	list, err := os.CreateTemp("", "explorer-restore-*")
+	places, r, err := extensionPlaces(ctx, restore, contents, r)
 	if err != nil {
 		return err
 	}
-	defer os.Remove(list.Name()) //nolint:errcheck // a temporary file
-	_, err = list.WriteString(contents)
-	if err = errors.Join(err, list.Close()); err != nil {
+	if contents, err = d.selectContents(ctx, contents, places); err != nil {
 		return err
 	}
-	args := []string{"--no-owner", "--no-privileges", "--use-list=" + list.Name()}
+	list, err := listFile(contents)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(list) //nolint:errcheck // a temporary file
+	undo, err := d.makePlaces(ctx, contents, places)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if failed != nil {
+			undo()
+		}
+	}()
+	args := []string{"--no-owner", "--no-privileges", "--use-list=" + list}
 	if restore.major >= 17 && server < 17 {
 		err = d.restoreScript(ctx, restore, r, args)
 	} else {
@@ -188,37 +199,144 @@ func readArchive(ctx context.Context, r io.Reader, server int) (restore tool, co
 	return tool{}, "", nil, fmt.Errorf("the backup was written by a newer pg_dump than the pg_restore of version %d that is here (%s): install the Postgres client programs of the version that wrote it", newest.major, newest.path)
 }
 
+// listFile writes a table of contents to a temporary file.
+func listFile(contents string) (name string, err error) {
+	f, err := os.CreateTemp("", "explorer-restore-*")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.WriteString(contents)
+	if err = errors.Join(err, f.Close()); err != nil {
+		_ = os.Remove(f.Name())
+		return "", err
+	}
+	return f.Name(), nil
+}
+
+// extensionPlaces finds out in which schema a backup has each extension, which its table of contents does not say. rest is
+// the backup from its beginning.
+func extensionPlaces(ctx context.Context, restore tool, contents string, r io.Reader) (places map[string]string, rest io.Reader, err error) {
+	var entries strings.Builder
+	for line := range strings.Lines(contents) {
+		if ofExtensions.MatchString(line) && !needsVector.MatchString(line) {
+			entries.WriteString(line)
+		}
+	}
+	if entries.Len() == 0 {
+		return nil, r, nil
+	}
+	list, err := listFile(entries.String())
+	if err != nil {
+		return nil, nil, err
+	}
+	defer os.Remove(list) //nolint:errcheck // a temporary file
+	var read, script bytes.Buffer
+	if err := execTool(ctx, restore, nil, io.TeeReader(r, &read), &script, "--schema-only", "--use-list="+list, "--file=-"); err != nil {
+		return nil, nil, err
+	}
+	places = map[string]string{}
+	for _, m := range createExtension.FindAllStringSubmatch(script.String(), -1) {
+		places[unquoteName(m[1])] = unquoteName(m[2])
+	}
+	return places, io.MultiReader(&read, r), nil
+}
+
+// unquoteName is a name that SQL has in quotation marks or not.
+func unquoteName(name string) string {
+	if inner, quoted := strings.CutPrefix(name, `"`); quoted {
+		return strings.ReplaceAll(strings.TrimSuffix(inner, `"`), `""`, `"`)
+	}
+	return name
+}
+
+// makePlaces makes the schemas of extensions that neither the database nor the backup has; undo drops them again.
+func (d *DB) makePlaces(ctx context.Context, contents string, places map[string]string) (undo func(), err error) {
+	var made []string
+	undo = func() {
+		for _, name := range made {
+			_, _ = d.Pool.Exec(context.WithoutCancel(ctx), "DROP SCHEMA "+name) // empty, or somebody uses it now
+		}
+	}
+	inBackup := map[string]bool{}
+	for line := range strings.Lines(contents) {
+		if m := ofSchema.FindStringSubmatch(strings.TrimRight(line, "\r\n")); m != nil {
+			inBackup[m[1]] = true
+		}
+	}
+	for _, schema := range places {
+		there := inBackup[schema]
+		if !there {
+			err = d.Pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, schema).Scan(&there)
+		}
+		if err == nil && !there {
+			name := pgx.Identifier{schema}.Sanitize()
+			if _, err = d.Pool.Exec(ctx, "CREATE SCHEMA "+name); err == nil {
+				made = append(made, name)
+			}
+		}
+		if err != nil {
+			undo()
+			return nil, fmt.Errorf("the schema %s, which the backup has extensions in: %w", schema, err)
+		}
+	}
+	return undo, nil
+}
+
 var (
 	// needsVector are the entries of a table of contents that a server without pgvector refuses.
 	needsVector = regexp.MustCompile(`^\d+; \d+ \d+ (INDEX|COMMENT) \S+ (INDEX )?` + vectorIndexPrefix + `|^\d+; \d+ \d+ EXTENSION - vector\b`)
 	// ofExtension are comments on extensions, which only their owner may make.
 	ofExtension = regexp.MustCompile(`^\d+; \d+ \d+ COMMENT - EXTENSION `)
-	ofSchema    = regexp.MustCompile(`^\d+; \d+ \d+ (?:SCHEMA -|COMMENT - SCHEMA|ACL - SCHEMA) (.+) \S+$`)
-	ourTable    = regexp.MustCompile(`(?m)^\d+; \d+ \d+ TABLE (.+) goose_db_version \S*$`)
+	// ofExtensions are the extensions themselves; createExtension is how pg_restore writes one.
+	ofExtensions    = regexp.MustCompile(`^\d+; \d+ \d+ EXTENSION - (\S+)`)
+	createExtension = regexp.MustCompile(`(?m)^CREATE EXTENSION IF NOT EXISTS ("(?:[^"]|"")+"|\S+) WITH SCHEMA ("(?:[^"]|"")+"|[^\s;]+);`)
+	ofSchema        = regexp.MustCompile(`^\d+; \d+ \d+ (?:SCHEMA -|COMMENT - SCHEMA|ACL - SCHEMA) (.+) \S+$`)
+	ourTable        = regexp.MustCompile(`(?m)^\d+; \d+ \d+ TABLE (.+) goose_db_version \S*$`)
 )
 
-// selectContents leaves out of a table of contents what is there already and what the server may not have.
-func (d *DB) selectContents(ctx context.Context, contents string) (string, error) {
+// selectContents leaves out of a table of contents what is there already and what the server may not have. places are the
+// schemas of the extensions, which all else names; of one that is there it is no more to be made.
+func (d *DB) selectContents(ctx context.Context, contents string, places map[string]string) (string, error) {
 	ours := ourTable.FindStringSubmatch(contents)
 	if ours == nil {
 		return "", errors.New("this is no backup of Parliament Explorer: it holds no table goose_db_version")
 	}
 	var current *string
 	var path string
-	if err := d.Pool.QueryRow(ctx, `SELECT current_schema()::text, replace(current_setting('search_path'), '"$user"', quote_ident(current_user))`).Scan(&current, &path); err != nil {
+	var there bool
+	if err := d.Pool.QueryRow(ctx, `SELECT current_schema()::text, replace(current_setting('search_path'), '"$user"', quote_ident(current_user)),
+    EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)`, ours[1]).Scan(&current, &path, &there); err != nil {
 		return "", err
+	}
+	if at := placeInPath(path, ours[1]); current != nil && !there && at >= 0 && at < placeInPath(path, *current) {
+		current = nil // the restore makes the one that comes before it
 	}
 	switch schema := ours[1]; {
 	case current != nil && *current != schema:
 		return "", fmt.Errorf("the backup is of the schema %s, and DATABASE_URL leads to the schema %s: add search_path=%s to DATABASE_URL", schema, *current, schema)
-	case current == nil && !namesSchema(path, schema):
+	case current == nil && placeInPath(path, schema) < 0:
 		return "", fmt.Errorf("the backup is of the schema %s, and the search_path of DATABASE_URL is %s: set search_path=%s", schema, path, schema)
+	}
+	have, err := d.extensionSchemas(ctx)
+	if err != nil {
+		return "", err
 	}
 	var out strings.Builder
 	for line := range strings.Lines(contents) {
 		text := strings.TrimRight(line, "\r\n")
 		if needsVector.MatchString(text) || ofExtension.MatchString(text) {
 			continue
+		}
+		if m := ofExtensions.FindStringSubmatch(text); m != nil {
+			is, there := have[m[1]]
+			if was := places[m[1]]; there && was != "" && was != is {
+				return "", fmt.Errorf("the backup has the extension %s in the schema %s, and the database in %s: there, drop it or run ALTER EXTENSION %s SET SCHEMA %s",
+					m[1], was, is, pgx.Identifier{m[1]}.Sanitize(), pgx.Identifier{was}.Sanitize())
+			}
+			if there {
+				delete(places, m[1])
+				continue
+			}
 		}
 		if m := ofSchema.FindStringSubmatch(text); m != nil {
 			var there bool
@@ -234,15 +352,24 @@ func (d *DB) selectContents(ctx context.Context, contents string) (string, error
 	return out.String(), nil
 }
 
-// namesSchema says whether a search_path has a schema.
-func namesSchema(path, schema string) bool {
-	for name := range strings.SplitSeq(path, ",") {
-		name = strings.TrimSpace(name)
-		if name == schema || name == (pgx.Identifier{schema}).Sanitize() {
-			return true
-		}
+// extensionSchemas are the extensions of the database, and the schema of each.
+func (d *DB) extensionSchemas(ctx context.Context) (map[string]string, error) {
+	rows, err := d.Pool.Query(ctx, `SELECT e.extname::text, n.nspname::text FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace`)
+	if err != nil {
+		return nil, err
 	}
-	return false
+	have := map[string]string{}
+	var name, schema string
+	_, err = pgx.ForEachRow(rows, []any{&name, &schema}, func() error { have[name] = schema; return nil })
+	return have, err
+}
+
+// placeInPath is where a search_path has a schema; -1 if it does not.
+func placeInPath(path, schema string) int {
+	return slices.IndexFunc(strings.Split(path, ","), func(name string) bool {
+		name = strings.TrimSpace(name)
+		return name == schema || name == (pgx.Identifier{schema}).Sanitize()
+	})
 }
 
 // indexAll makes the indexes of all embeddings where pgvector is. Without, searches find the same.

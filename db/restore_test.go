@@ -223,3 +223,60 @@ func TestBackupWithoutVector(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRestoreExtensionsElsewhere has the extensions in a schema of their own, as Supabase has: it is made where it is
+// missing, and not left behind by a restore that fails. What is there already is used, or named if it does not fit.
+func TestRestoreExtensionsElsewhere(t *testing.T) {
+	t.Parallel()
+	dbtest.Tools(t)
+	const setUp = `DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE SCHEMA app; CREATE SCHEMA "my Extensions"; `
+	const made = `CREATE EXTENSION pg_trgm SCHEMA "my Extensions"; CREATE EXTENSION unaccent SCHEMA "my Extensions"`
+	settings := []string{"search_path", `app,"my Extensions"`}
+	from := dbtest.New(t)
+	mustExec(t, from, setUp+made)
+	d := open(t, from, settings...)
+	if _, err := d.MigrateUp(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	mustExec(t, d, `INSERT INTO schedules VALUES ('s', true, now())`)
+	var backup bytes.Buffer
+	if err := d.Backup(t.Context(), &backup); err != nil {
+		t.Fatal(err)
+	}
+	for name, how := range map[string]struct{ sql, says string }{
+		"nothing is there":        {sql: ""},
+		"the schema is there":     {sql: `CREATE SCHEMA "my Extensions"`},
+		"the extensions are":      {sql: `CREATE SCHEMA "my Extensions"; ` + made},
+		"one extension is":        {sql: `CREATE SCHEMA "my Extensions"; CREATE EXTENSION unaccent SCHEMA "my Extensions"`},
+		"they are somewhere else": {sql: `CREATE EXTENSION unaccent SCHEMA public`, says: `ALTER EXTENSION "unaccent" SET SCHEMA "my Extensions"`},
+		"it fails":                {sql: `CREATE SCHEMA app; CREATE TYPE app.schedules AS (i integer)`, says: "schedules"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			elsewhere := emptyDatabase(t)
+			if how.sql != "" {
+				mustExec(t, elsewhere, how.sql)
+			}
+			to := open(t, elsewhere, settings...)
+			err := to.Restore(t.Context(), bytes.NewReader(backup.Bytes()))
+			if how.says != "" {
+				var left bool
+				if err == nil || !strings.Contains(err.Error(), how.says) {
+					t.Errorf("it says %v", err)
+				}
+				if err := to.Pool.QueryRow(t.Context(), `SELECT to_regnamespace('"my Extensions"') IS NOT NULL`).Scan(&left); err != nil || left {
+					t.Errorf("its schema stays: %t, %v", left, err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var schedules int
+			var words string
+			if err := to.Pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM schedules), explorer_words('Économie')`).Scan(&schedules, &words); err != nil || schedules != 1 || words != "economie" {
+				t.Errorf("%d schedules, %q, %v", schedules, words, err)
+			}
+		})
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -25,8 +26,16 @@ func withoutBinaries(t *testing.T, code int) (env []string, address string, aske
 		w.WriteHeader(code)
 	}))
 	t.Cleanup(server.Close)
+	cache, err := os.MkdirTemp("", "explorer-cache-") // t.TempDir is closed to the server's user when the tests run as root
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(cache) })
+	if err := os.Chmod(cache, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	return []string{
-		"POSTGRES_BINARIES=" + server.URL, "DATA_DIR=" + t.TempDir(), "XDG_CACHE_HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(),
+		"POSTGRES_BINARIES=" + server.URL, "DATA_DIR=" + t.TempDir(), "XDG_CACHE_HOME=" + cache, "TMPDIR=" + t.TempDir(),
 		"OPENPARLIAMENT_URL=" + server.URL, "LEGISINFO_URL=" + server.URL, "EXPLORER_URL=http://127.0.0.1:1",
 	}, server.URL, asked
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,9 +17,16 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
+// underRace are the tests whose processes have the race detector. In the others it would take minutes, and find what it
+// finds in these and in the tests of the packages.
+var underRace = []string{"TestDemo", "TestOperate"}
+
 // program prepares a run of the program with nothing of our own environment's configuration.
 func program(t testing.TB, env []string, args ...string) *exec.Cmd {
 	t.Helper()
+	if test, _, _ := strings.Cut(t.Name(), "/"); !slices.Contains(underRace, test) {
+		dbtest.Measures(t)
+	}
 	cmd := exec.Command(os.Args[0], args...)
 	for _, e := range os.Environ() {
 		name, _, _ := strings.Cut(e, "=")

@@ -205,8 +205,13 @@ func (d *DB) OpenReplica(ctx context.Context, cfg ReplicaConfig) (*Replica, erro
 	return r, nil
 }
 
-// Replica is the replica that reads may come from; nil without one.
-func (d *DB) Replica() *Replica { return d.replica.Load() }
+// Replica is the replica that reads may come from; nil without one, as of no database.
+func (d *DB) Replica() *Replica {
+	if d == nil {
+		return nil
+	}
+	return d.replica.Load()
+}
 
 // Close ends the task and the connections; those that hang it leaves behind.
 func (r *Replica) Close() {

@@ -651,6 +651,30 @@ func (e PartitionKind) Valid() bool {
 	}
 }
 
+// Defines values for ReadReplicaState.
+const (
+	Lagging     ReadReplicaState = "lagging"
+	Refused     ReadReplicaState = "refused"
+	Unreachable ReadReplicaState = "unreachable"
+	Used        ReadReplicaState = "used"
+)
+
+// Valid indicates whether the value is a known member of the ReadReplicaState enum.
+func (e ReadReplicaState) Valid() bool {
+	switch e {
+	case Lagging:
+		return true
+	case Refused:
+		return true
+	case Unreachable:
+		return true
+	case Used:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ReadinessStatus.
 const (
 	NotReady ReadinessStatus = "not_ready"
@@ -3073,6 +3097,40 @@ type QueuePlace struct {
 	WaitsFor []string `json:"waits_for"`
 }
 
+// ReadReplica The read replica of the server that answers; missing where none is configured.
+type ReadReplica struct {
+	// LagSeconds How old what it gives is at the most, in whole seconds; null if that is not known.
+	//
+	// Example: 0
+	LagSeconds *int `json:"lag_seconds"`
+
+	// MaxLagSeconds How old it may be.
+	//
+	// Example: 5
+	MaxLagSeconds float64 `json:"max_lag_seconds"`
+
+	// Reason Why it is not used.
+	Reason *string `json:"reason"`
+
+	// Since When that state began.
+	//
+	// Example: 2026-06-18T12:00:00Z
+	Since time.Time `json:"since"`
+
+	// State `used`; or why it is not and the primary answers: it is `lagging` further than it may, `unreachable`, or `refused`
+	// because it is no replica of the primary.
+	//
+	//
+	// Example: used
+	State ReadReplicaState `json:"state"`
+}
+
+// ReadReplicaState `used`; or why it is not and the primary answers: it is `lagging` further than it may, `unreachable`, or `refused`
+// because it is no replica of the primary.
+//
+// Example: used
+type ReadReplicaState string
+
 // Readiness defines model for Readiness.
 type Readiness struct {
 	Checks []Check         `json:"checks"`
@@ -3754,11 +3812,14 @@ type SystemStatus struct {
 	Limits    []LimitState `json:"limits"`
 
 	// OpenAlerts How many alerts have not recovered.
-	OpenAlerts int              `json:"open_alerts"`
-	Queues     []Queue          `json:"queues"`
-	Schedules  []ScheduleSwitch `json:"schedules"`
-	Sensors    []SensorSwitch   `json:"sensors"`
-	Sources    []Source         `json:"sources"`
+	OpenAlerts int     `json:"open_alerts"`
+	Queues     []Queue `json:"queues"`
+
+	// ReadReplica The read replica of the server that answers; missing where none is configured.
+	ReadReplica *ReadReplica     `json:"read_replica,omitempty"`
+	Schedules   []ScheduleSwitch `json:"schedules"`
+	Sensors     []SensorSwitch   `json:"sensors"`
+	Sources     []Source         `json:"sources"`
 
 	// Workers Those that were alive within the last day.
 	Workers []Worker `json:"workers"`
@@ -4803,7 +4864,7 @@ type ClientInterface interface {
 
 	// ListAlertDeliveries List what was sent
 	//
-	// Every message to every channel, with what became of it; newest first.
+	// Every message to every channel, with what became of it; newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Corresponds with GET /alert-deliveries (the `ListAlertDeliveries` operationId).
 	ListAlertDeliveries(ctx context.Context, params *ListAlertDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4838,14 +4899,14 @@ type ClientInterface interface {
 
 	// ListAssetCheckResults List the results of an asset's checks
 	//
-	// What the asset's checks found, newest first.
+	// What the asset's checks found, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Corresponds with GET /assets/{asset}/check-results (the `ListAssetCheckResults` operationId).
 	ListAssetCheckResults(ctx context.Context, asset AssetName, params *ListAssetCheckResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListAssetMaterializations List an asset's materializations
 	//
-	// What was recorded each time the asset was produced, newest first.
+	// What was recorded each time the asset was produced, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Corresponds with GET /assets/{asset}/materializations (the `ListAssetMaterializations` operationId).
 	ListAssetMaterializations(ctx context.Context, asset AssetName, params *ListAssetMaterializationsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -4964,6 +5025,8 @@ type ClientInterface interface {
 	// by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
 	// sort and order that it came from.
 	//
+	// Where a read replica is configured, the answer may be a few seconds old.
+	//
 	// Corresponds with GET /bills (the `ListBills` operationId).
 	ListBills(ctx context.Context, params *ListBillsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -4973,33 +5036,35 @@ type ClientInterface interface {
 	// `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
 	// also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
 	//
+	// Where a read replica is configured, the answer may be a few seconds old.
+	//
 	// Corresponds with GET /bills/changes (the `ListBillChanges` operationId).
 	ListBillChanges(ctx context.Context, params *ListBillChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetBill Show a bill
 	//
-	// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it.
+	// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it. Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Corresponds with GET /bills/{session}/{number} (the `GetBill` operationId).
 	GetBill(ctx context.Context, session Session, number Number, params *GetBillParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListBillStages List a bill's stages
 	//
-	// The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked.
+	// The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Corresponds with GET /bills/{session}/{number}/stages (the `ListBillStages` operationId).
 	ListBillStages(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListBillVersions List a bill's versions
 	//
-	// What changed each time, from what to what, when and by which run; newest first.
+	// What changed each time, from what to what, when and by which run; newest first. Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Corresponds with GET /bills/{session}/{number}/versions (the `ListBillVersions` operationId).
 	ListBillVersions(ctx context.Context, session Session, number Number, params *ListBillVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListBillVotes List a bill's votes
 	//
-	// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked.
+	// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Corresponds with GET /bills/{session}/{number}/votes (the `ListBillVotes` operationId).
 	ListBillVotes(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5013,7 +5078,7 @@ type ClientInterface interface {
 
 	// ListExports List the exports
 	//
-	// What can be downloaded as a whole, with its fields and the terms under which the sources give it.
+	// What can be downloaded as a whole, with its fields and the terms under which the sources give it. Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Corresponds with GET /exports (the `ListExports` operationId).
 	ListExports(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5023,12 +5088,14 @@ type ClientInterface interface {
 	// All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
 	// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
 	//
+	// Where a read replica is configured, the answer may be a few seconds old.
+	//
 	// Corresponds with GET /exports/{export} (the `GetExport` operationId).
 	GetExport(ctx context.Context, export string, params *GetExportParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListFeeds List the feeds
 	//
-	// The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed.
+	// The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed. Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Corresponds with GET /feeds (the `ListFeeds` operationId).
 	ListFeeds(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5040,12 +5107,14 @@ type ClientInterface interface {
 	// `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own address are spelled as above. Committees of both chambers
 	// that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
 	//
+	// Where a read replica is configured, the answer may be a few seconds old.
+	//
 	// Corresponds with GET /feeds/{feed} (the `GetFeed` operationId).
 	GetFeed(ctx context.Context, feed string, params *GetFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListFetchLogs List fetch logs
 	//
-	// The record of every fetch from the sources, newest first.
+	// The record of every fetch from the sources, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Corresponds with GET /fetch-logs (the `ListFetchLogs` operationId).
 	ListFetchLogs(ctx context.Context, params *ListFetchLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5137,28 +5206,28 @@ type ClientInterface interface {
 
 	// ListPoliticians List politicians
 	//
-	// Members of the House of Commons, by family name, as openparliament.ca has them.
+	// Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Corresponds with GET /politicians (the `ListPoliticians` operationId).
 	ListPoliticians(ctx context.Context, params *ListPoliticiansParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetPolitician Show a politician
 	//
-	// One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
+	// One member with memberships and the bills that they sponsored, latest introduced first, 500 at most. Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Corresponds with GET /politicians/{slug} (the `GetPolitician` operationId).
 	GetPolitician(ctx context.Context, slug string, params *GetPoliticianParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetReadiness Say whether the server can do its work
 	//
-	// Checks the database and its migrations, and whether a worker lives. For readiness probes.
+	// Checks that the database answers and takes writes, its migrations, and whether a worker lives. For readiness probes.
 	//
 	// Corresponds with GET /readyz (the `GetReadiness` operationId).
 	GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// ListRuns List runs
 	//
-	// Runs with their steps, newest first. Filters narrow the list together.
+	// Runs with their steps, newest first. Filters narrow the list together. Where a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Corresponds with GET /runs (the `ListRuns` operationId).
 	ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5263,7 +5332,7 @@ type ClientInterface interface {
 
 	// ListScheduleTicks List a schedule's ticks
 	//
-	// What the schedule did, newest first.
+	// What the schedule did, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Corresponds with GET /schedules/{schedule}/ticks (the `ListScheduleTicks` operationId).
 	ListScheduleTicks(ctx context.Context, schedule ScheduleName, params *ListScheduleTicksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5281,6 +5350,8 @@ type ClientInterface interface {
 	// - A session such as `44-1` beside words narrows the search to it.
 	//
 	// Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not matter.
+	//
+	// Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Corresponds with GET /search (the `SearchBills` operationId).
 	SearchBills(ctx context.Context, params *SearchBillsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5361,7 +5432,7 @@ type ClientInterface interface {
 
 	// ListSensorTicks List a sensor's ticks
 	//
-	// What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick.
+	// What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick. Where a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Corresponds with GET /sensors/{sensor}/ticks (the `ListSensorTicks` operationId).
 	ListSensorTicks(ctx context.Context, sensor SensorName, params *ListSensorTicksParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -5510,7 +5581,7 @@ func (c *Client) TestAlertChannel(ctx context.Context, channel string, reqEditor
 
 // ListAlertDeliveries List what was sent
 //
-// Every message to every channel, with what became of it; newest first.
+// Every message to every channel, with what became of it; newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 //
 // Corresponds with GET /alert-deliveries (the `ListAlertDeliveries` operationId).
 func (c *Client) ListAlertDeliveries(ctx context.Context, params *ListAlertDeliveriesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5595,7 +5666,7 @@ func (c *Client) GetAsset(ctx context.Context, asset AssetName, reqEditors ...Re
 
 // ListAssetCheckResults List the results of an asset's checks
 //
-// What the asset's checks found, newest first.
+// What the asset's checks found, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 //
 // Corresponds with GET /assets/{asset}/check-results (the `ListAssetCheckResults` operationId).
 func (c *Client) ListAssetCheckResults(ctx context.Context, asset AssetName, params *ListAssetCheckResultsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5612,7 +5683,7 @@ func (c *Client) ListAssetCheckResults(ctx context.Context, asset AssetName, par
 
 // ListAssetMaterializations List an asset's materializations
 //
-// What was recorded each time the asset was produced, newest first.
+// What was recorded each time the asset was produced, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 //
 // Corresponds with GET /assets/{asset}/materializations (the `ListAssetMaterializations` operationId).
 func (c *Client) ListAssetMaterializations(ctx context.Context, asset AssetName, params *ListAssetMaterializationsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5871,6 +5942,8 @@ func (c *Client) RetryBackfill(ctx context.Context, backfillID BackfillID, reqEd
 // by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
 // sort and order that it came from.
 //
+// Where a read replica is configured, the answer may be a few seconds old.
+//
 // Corresponds with GET /bills (the `ListBills` operationId).
 func (c *Client) ListBills(ctx context.Context, params *ListBillsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListBillsRequest(c.Server, params)
@@ -5890,6 +5963,8 @@ func (c *Client) ListBills(ctx context.Context, params *ListBillsParams, reqEdit
 // `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
 // also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
 //
+// Where a read replica is configured, the answer may be a few seconds old.
+//
 // Corresponds with GET /bills/changes (the `ListBillChanges` operationId).
 func (c *Client) ListBillChanges(ctx context.Context, params *ListBillChangesParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewListBillChangesRequest(c.Server, params)
@@ -5905,7 +5980,7 @@ func (c *Client) ListBillChanges(ctx context.Context, params *ListBillChangesPar
 
 // GetBill Show a bill
 //
-// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it.
+// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it. Where a read replica is configured, the answer may be a few seconds old.
 //
 // Corresponds with GET /bills/{session}/{number} (the `GetBill` operationId).
 func (c *Client) GetBill(ctx context.Context, session Session, number Number, params *GetBillParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5922,7 +5997,7 @@ func (c *Client) GetBill(ctx context.Context, session Session, number Number, pa
 
 // ListBillStages List a bill's stages
 //
-// The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked.
+// The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
 //
 // Corresponds with GET /bills/{session}/{number}/stages (the `ListBillStages` operationId).
 func (c *Client) ListBillStages(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5939,7 +6014,7 @@ func (c *Client) ListBillStages(ctx context.Context, session Session, number Num
 
 // ListBillVersions List a bill's versions
 //
-// What changed each time, from what to what, when and by which run; newest first.
+// What changed each time, from what to what, when and by which run; newest first. Where a read replica is configured, the answer may be a few seconds old.
 //
 // Corresponds with GET /bills/{session}/{number}/versions (the `ListBillVersions` operationId).
 func (c *Client) ListBillVersions(ctx context.Context, session Session, number Number, params *ListBillVersionsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5956,7 +6031,7 @@ func (c *Client) ListBillVersions(ctx context.Context, session Session, number N
 
 // ListBillVotes List a bill's votes
 //
-// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked.
+// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
 //
 // Corresponds with GET /bills/{session}/{number}/votes (the `ListBillVotes` operationId).
 func (c *Client) ListBillVotes(ctx context.Context, session Session, number Number, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -5990,7 +6065,7 @@ func (c *Client) StreamEvents(ctx context.Context, params *StreamEventsParams, r
 
 // ListExports List the exports
 //
-// What can be downloaded as a whole, with its fields and the terms under which the sources give it.
+// What can be downloaded as a whole, with its fields and the terms under which the sources give it. Where a read replica is configured, the answer may be a few seconds old.
 //
 // Corresponds with GET /exports (the `ListExports` operationId).
 func (c *Client) ListExports(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6010,6 +6085,8 @@ func (c *Client) ListExports(ctx context.Context, reqEditors ...RequestEditorFn)
 // All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
 // lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
 //
+// Where a read replica is configured, the answer may be a few seconds old.
+//
 // Corresponds with GET /exports/{export} (the `GetExport` operationId).
 func (c *Client) GetExport(ctx context.Context, export string, params *GetExportParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetExportRequest(c.Server, export, params)
@@ -6025,7 +6102,7 @@ func (c *Client) GetExport(ctx context.Context, export string, params *GetExport
 
 // ListFeeds List the feeds
 //
-// The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed.
+// The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed. Where a read replica is configured, the answer may be a few seconds old.
 //
 // Corresponds with GET /feeds (the `ListFeeds` operationId).
 func (c *Client) ListFeeds(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6047,6 +6124,8 @@ func (c *Client) ListFeeds(ctx context.Context, reqEditors ...RequestEditorFn) (
 // `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own address are spelled as above. Committees of both chambers
 // that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
 //
+// Where a read replica is configured, the answer may be a few seconds old.
+//
 // Corresponds with GET /feeds/{feed} (the `GetFeed` operationId).
 func (c *Client) GetFeed(ctx context.Context, feed string, params *GetFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetFeedRequest(c.Server, feed, params)
@@ -6062,7 +6141,7 @@ func (c *Client) GetFeed(ctx context.Context, feed string, params *GetFeedParams
 
 // ListFetchLogs List fetch logs
 //
-// The record of every fetch from the sources, newest first.
+// The record of every fetch from the sources, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 //
 // Corresponds with GET /fetch-logs (the `ListFetchLogs` operationId).
 func (c *Client) ListFetchLogs(ctx context.Context, params *ListFetchLogsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6274,7 +6353,7 @@ func (c *Client) GetContract(ctx context.Context, reqEditors ...RequestEditorFn)
 
 // ListPoliticians List politicians
 //
-// Members of the House of Commons, by family name, as openparliament.ca has them.
+// Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica is configured, the answer may be a few seconds old.
 //
 // Corresponds with GET /politicians (the `ListPoliticians` operationId).
 func (c *Client) ListPoliticians(ctx context.Context, params *ListPoliticiansParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6291,7 +6370,7 @@ func (c *Client) ListPoliticians(ctx context.Context, params *ListPoliticiansPar
 
 // GetPolitician Show a politician
 //
-// One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
+// One member with memberships and the bills that they sponsored, latest introduced first, 500 at most. Where a read replica is configured, the answer may be a few seconds old.
 //
 // Corresponds with GET /politicians/{slug} (the `GetPolitician` operationId).
 func (c *Client) GetPolitician(ctx context.Context, slug string, params *GetPoliticianParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6308,7 +6387,7 @@ func (c *Client) GetPolitician(ctx context.Context, slug string, params *GetPoli
 
 // GetReadiness Say whether the server can do its work
 //
-// Checks the database and its migrations, and whether a worker lives. For readiness probes.
+// Checks that the database answers and takes writes, its migrations, and whether a worker lives. For readiness probes.
 //
 // Corresponds with GET /readyz (the `GetReadiness` operationId).
 func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6325,7 +6404,7 @@ func (c *Client) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn
 
 // ListRuns List runs
 //
-// Runs with their steps, newest first. Filters narrow the list together.
+// Runs with their steps, newest first. Filters narrow the list together. Where a read replica is configured, pages after the first may be a few seconds old.
 //
 // Corresponds with GET /runs (the `ListRuns` operationId).
 func (c *Client) ListRuns(ctx context.Context, params *ListRunsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6560,7 +6639,7 @@ func (c *Client) StopSchedule(ctx context.Context, schedule ScheduleName, reqEdi
 
 // ListScheduleTicks List a schedule's ticks
 //
-// What the schedule did, newest first.
+// What the schedule did, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 //
 // Corresponds with GET /schedules/{schedule}/ticks (the `ListScheduleTicks` operationId).
 func (c *Client) ListScheduleTicks(ctx context.Context, schedule ScheduleName, params *ListScheduleTicksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6588,6 +6667,8 @@ func (c *Client) ListScheduleTicks(ctx context.Context, schedule ScheduleName, p
 // - A session such as `44-1` beside words narrows the search to it.
 //
 // Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not matter.
+//
+// Where a read replica is configured, the answer may be a few seconds old.
 //
 // Corresponds with GET /search (the `SearchBills` operationId).
 func (c *Client) SearchBills(ctx context.Context, params *SearchBillsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -6778,7 +6859,7 @@ func (c *Client) StopSensor(ctx context.Context, sensor SensorName, reqEditors .
 
 // ListSensorTicks List a sensor's ticks
 //
-// What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick.
+// What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick. Where a read replica is configured, pages after the first may be a few seconds old.
 //
 // Corresponds with GET /sensors/{sensor}/ticks (the `ListSensorTicks` operationId).
 func (c *Client) ListSensorTicks(ctx context.Context, sensor SensorName, params *ListSensorTicksParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -11914,7 +11995,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListAlertDeliveriesWithResponse List what was sent
 	//
-	// Every message to every channel, with what became of it; newest first.
+	// Every message to every channel, with what became of it; newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -11959,7 +12040,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListAssetCheckResultsWithResponse List the results of an asset's checks
 	//
-	// What the asset's checks found, newest first.
+	// What the asset's checks found, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -11968,7 +12049,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListAssetMaterializationsWithResponse List an asset's materializations
 	//
-	// What was recorded each time the asset was produced, newest first.
+	// What was recorded each time the asset was produced, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12107,6 +12188,8 @@ type ClientWithResponsesInterface interface {
 	// by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
 	// sort and order that it came from.
 	//
+	// Where a read replica is configured, the answer may be a few seconds old.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /bills (the `ListBills` operationId).
@@ -12118,6 +12201,8 @@ type ClientWithResponsesInterface interface {
 	// `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
 	// also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
 	//
+	// Where a read replica is configured, the answer may be a few seconds old.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /bills/changes (the `ListBillChanges` operationId).
@@ -12125,7 +12210,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetBillWithResponse Show a bill
 	//
-	// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it.
+	// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it. Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12134,7 +12219,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListBillStagesWithResponse List a bill's stages
 	//
-	// The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked.
+	// The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12143,7 +12228,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListBillVersionsWithResponse List a bill's versions
 	//
-	// What changed each time, from what to what, when and by which run; newest first.
+	// What changed each time, from what to what, when and by which run; newest first. Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12152,7 +12237,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListBillVotesWithResponse List a bill's votes
 	//
-	// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked.
+	// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12170,7 +12255,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListExportsWithResponse List the exports
 	//
-	// What can be downloaded as a whole, with its fields and the terms under which the sources give it.
+	// What can be downloaded as a whole, with its fields and the terms under which the sources give it. Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12182,6 +12267,8 @@ type ClientWithResponsesInterface interface {
 	// All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
 	// lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
 	//
+	// Where a read replica is configured, the answer may be a few seconds old.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /exports/{export} (the `GetExport` operationId).
@@ -12189,7 +12276,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListFeedsWithResponse List the feeds
 	//
-	// The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed.
+	// The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed. Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12203,6 +12290,8 @@ type ClientWithResponsesInterface interface {
 	// `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own address are spelled as above. Committees of both chambers
 	// that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
 	//
+	// Where a read replica is configured, the answer may be a few seconds old.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /feeds/{feed} (the `GetFeed` operationId).
@@ -12210,7 +12299,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListFetchLogsWithResponse List fetch logs
 	//
-	// The record of every fetch from the sources, newest first.
+	// The record of every fetch from the sources, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12318,7 +12407,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListPoliticiansWithResponse List politicians
 	//
-	// Members of the House of Commons, by family name, as openparliament.ca has them.
+	// Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12327,7 +12416,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetPoliticianWithResponse Show a politician
 	//
-	// One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
+	// One member with memberships and the bills that they sponsored, latest introduced first, 500 at most. Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12336,7 +12425,7 @@ type ClientWithResponsesInterface interface {
 
 	// GetReadinessWithResponse Say whether the server can do its work
 	//
-	// Checks the database and its migrations, and whether a worker lives. For readiness probes.
+	// Checks that the database answers and takes writes, its migrations, and whether a worker lives. For readiness probes.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12345,7 +12434,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListRunsWithResponse List runs
 	//
-	// Runs with their steps, newest first. Filters narrow the list together.
+	// Runs with their steps, newest first. Filters narrow the list together. Where a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12468,7 +12557,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListScheduleTicksWithResponse List a schedule's ticks
 	//
-	// What the schedule did, newest first.
+	// What the schedule did, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12488,6 +12577,8 @@ type ClientWithResponsesInterface interface {
 	// - A session such as `44-1` beside words narrows the search to it.
 	//
 	// Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not matter.
+	//
+	// Where a read replica is configured, the answer may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12586,7 +12677,7 @@ type ClientWithResponsesInterface interface {
 
 	// ListSensorTicksWithResponse List a sensor's ticks
 	//
-	// What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick.
+	// What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick. Where a read replica is configured, pages after the first may be a few seconds old.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -22021,7 +22112,7 @@ func (c *ClientWithResponses) TestAlertChannelWithResponse(ctx context.Context, 
 
 // ListAlertDeliveriesWithResponse List what was sent
 //
-// Every message to every channel, with what became of it; newest first.
+// Every message to every channel, with what became of it; newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22096,7 +22187,7 @@ func (c *ClientWithResponses) GetAssetWithResponse(ctx context.Context, asset As
 
 // ListAssetCheckResultsWithResponse List the results of an asset's checks
 //
-// What the asset's checks found, newest first.
+// What the asset's checks found, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22111,7 +22202,7 @@ func (c *ClientWithResponses) ListAssetCheckResultsWithResponse(ctx context.Cont
 
 // ListAssetMaterializationsWithResponse List an asset's materializations
 //
-// What was recorded each time the asset was produced, newest first.
+// What was recorded each time the asset was produced, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22334,6 +22425,8 @@ func (c *ClientWithResponses) RetryBackfillWithResponse(ctx context.Context, bac
 // by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
 // sort and order that it came from.
 //
+// Where a read replica is configured, the answer may be a few seconds old.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /bills (the `ListBills` operationId).
@@ -22351,6 +22444,8 @@ func (c *ClientWithResponses) ListBillsWithResponse(ctx context.Context, params 
 // `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
 // also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
 //
+// Where a read replica is configured, the answer may be a few seconds old.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /bills/changes (the `ListBillChanges` operationId).
@@ -22364,7 +22459,7 @@ func (c *ClientWithResponses) ListBillChangesWithResponse(ctx context.Context, p
 
 // GetBillWithResponse Show a bill
 //
-// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it.
+// One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it. Where a read replica is configured, the answer may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22379,7 +22474,7 @@ func (c *ClientWithResponses) GetBillWithResponse(ctx context.Context, session S
 
 // ListBillStagesWithResponse List a bill's stages
 //
-// The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked.
+// The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22394,7 +22489,7 @@ func (c *ClientWithResponses) ListBillStagesWithResponse(ctx context.Context, se
 
 // ListBillVersionsWithResponse List a bill's versions
 //
-// What changed each time, from what to what, when and by which run; newest first.
+// What changed each time, from what to what, when and by which run; newest first. Where a read replica is configured, the answer may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22409,7 +22504,7 @@ func (c *ClientWithResponses) ListBillVersionsWithResponse(ctx context.Context, 
 
 // ListBillVotesWithResponse List a bill's votes
 //
-// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked.
+// All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22439,7 +22534,7 @@ func (c *ClientWithResponses) StreamEventsWithResponse(ctx context.Context, para
 
 // ListExportsWithResponse List the exports
 //
-// What can be downloaded as a whole, with its fields and the terms under which the sources give it.
+// What can be downloaded as a whole, with its fields and the terms under which the sources give it. Where a read replica is configured, the answer may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22457,6 +22552,8 @@ func (c *ClientWithResponses) ListExportsWithResponse(ctx context.Context, reqEd
 // All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
 // lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
 //
+// Where a read replica is configured, the answer may be a few seconds old.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /exports/{export} (the `GetExport` operationId).
@@ -22470,7 +22567,7 @@ func (c *ClientWithResponses) GetExportWithResponse(ctx context.Context, export 
 
 // ListFeedsWithResponse List the feeds
 //
-// The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed.
+// The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed. Where a read replica is configured, the answer may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22490,6 +22587,8 @@ func (c *ClientWithResponses) ListFeedsWithResponse(ctx context.Context, reqEdit
 // `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own address are spelled as above. Committees of both chambers
 // that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
 //
+// Where a read replica is configured, the answer may be a few seconds old.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /feeds/{feed} (the `GetFeed` operationId).
@@ -22503,7 +22602,7 @@ func (c *ClientWithResponses) GetFeedWithResponse(ctx context.Context, feed stri
 
 // ListFetchLogsWithResponse List fetch logs
 //
-// The record of every fetch from the sources, newest first.
+// The record of every fetch from the sources, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22683,7 +22782,7 @@ func (c *ClientWithResponses) GetContractWithResponse(ctx context.Context, reqEd
 
 // ListPoliticiansWithResponse List politicians
 //
-// Members of the House of Commons, by family name, as openparliament.ca has them.
+// Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica is configured, the answer may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22698,7 +22797,7 @@ func (c *ClientWithResponses) ListPoliticiansWithResponse(ctx context.Context, p
 
 // GetPoliticianWithResponse Show a politician
 //
-// One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
+// One member with memberships and the bills that they sponsored, latest introduced first, 500 at most. Where a read replica is configured, the answer may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22713,7 +22812,7 @@ func (c *ClientWithResponses) GetPoliticianWithResponse(ctx context.Context, slu
 
 // GetReadinessWithResponse Say whether the server can do its work
 //
-// Checks the database and its migrations, and whether a worker lives. For readiness probes.
+// Checks that the database answers and takes writes, its migrations, and whether a worker lives. For readiness probes.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22728,7 +22827,7 @@ func (c *ClientWithResponses) GetReadinessWithResponse(ctx context.Context, reqE
 
 // ListRunsWithResponse List runs
 //
-// Runs with their steps, newest first. Filters narrow the list together.
+// Runs with their steps, newest first. Filters narrow the list together. Where a read replica is configured, pages after the first may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22929,7 +23028,7 @@ func (c *ClientWithResponses) StopScheduleWithResponse(ctx context.Context, sche
 
 // ListScheduleTicksWithResponse List a schedule's ticks
 //
-// What the schedule did, newest first.
+// What the schedule did, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22955,6 +23054,8 @@ func (c *ClientWithResponses) ListScheduleTicksWithResponse(ctx context.Context,
 // - A session such as `44-1` beside words narrows the search to it.
 //
 // Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not matter.
+//
+// Where a read replica is configured, the answer may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -23119,7 +23220,7 @@ func (c *ClientWithResponses) StopSensorWithResponse(ctx context.Context, sensor
 
 // ListSensorTicksWithResponse List a sensor's ticks
 //
-// What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick.
+// What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick. Where a read replica is configured, pages after the first may be a few seconds old.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -51735,618 +51836,627 @@ func (sh *strictHandler) ReceiveWebhook(ctx echo.Context, sensor SensorName, par
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7P1rcxs3ljgOfxUUn61yMtOSSEnOhaqt3yp2PPHEdvyzlEntRl4S7AZJRE2AaaBFc1Kqet4+3+J5+Z/P",
-	"kS/2L5wDoNFNNNmUlOtodisWyW5cDg7O/fJTL5WLpRRMaNUb/tSbM5qxAv788pLOzL8ZU2nBl5pL0Rv2",
-	"ns2pmDFFVnMmiJ4zUjAlyyJlJJNMHZKXmnBFVoxeD4kUjExlQWiek1RmXMzUYS/psQ90scxZb9j77uiq",
-	"d3LV6yU9lc7Zgprp9HppflK64GLWu71Nei8ztlhKzUS6fseWOV2zbHNdY12UbEz4FBYVvHLwNVuTFVVE",
-	"MSbIhE1lwQgVGS6+FGa55k9Gi5yzwiy6tkgzbmR9EylzRgUs8JVMKS6juarv5qxgfiZZwJ8Tml5PeZ4T",
-	"3gDHUVEKddQffP7pZ6eD9OCY9vsHn1JKDz7r9/sH/ep/gx0Qe0c1e8UXXMdWROGEcjbVQ1KQgv1YMqVV",
-	"gjAhiqVSZIqUQvMcTk4CSBeE4k4M9GaUi/rSr3oZm9Iy11e9s+I/B4PP+mf6Pzsv863MebreXOxXckUW",
-	"VKz9KslHP35sF7GgazJhhAtCieYLRj5aJW71H7cv7sf/HBz3+2er//ykv2t1TBfr86lmxebCLiyUtCQr",
-	"ynVtuuPIsFxoNmMFjPvdd9+dl3rOhOYp1Sy+ay2JomuymktC1XUDT75gtGDF1uXfJr0lLeiCaXubz5Vi",
-	"+g1dROY7F4SaX58oIuiijv29KdPpfJRTzZQeTXieq17S4+a1JdXzXtITMGYPRuglPXNSvDA3tHlxFvTD",
-	"KyZmet4bfnKSRAD+hb0XL59H1uhvzRNFeFZfY+PGZFkWvTGRVbtBRzzruvZBvx9b/DNZiuh1YwZdzXmm",
-	"5gkgAFyzhTL3ylyvJZ0xlRA9l4o58jROy0LJYky0lEMy1lLTfAwXFP8epXS5ZNn4kHzH9VyWmnA9JEJG",
-	"CBds+seSFetq17CS3g6i9gyWsLmjyzkjY8E+6JFbJBII2IjdQP142Prv6uUPkqfiH2W6/vvnvZZV4YQt",
-	"YH8aB3tA6L9m6xjeaPZBmyWuZVkQuTJMi2pAdEP3uXK05YwUbMkMcdRIC6XI18DCLJNQmhaaNVDvafop",
-	"PZ4O2AHcE7cz5KLV1hrsqG2Px2aPCy48qkV3PH0jBXtNzXTRwzF8G5BLeJ5GhVqxIjEMSLEbVtCcKGbo",
-	"g2YZmaxJKhcLqs5IKVJg71kCJ4qvmb2f9E/bOHd8w9MDs8oDXGbLdk+OP/3ks9gW/y4nLZSK/CAnW8gU",
-	"0KfRD3ISv+34wz0o1Cuq9Jc3TOgYiTKw55m7DTlVmjDzLAgeZ/Cl0gWjCzKTTBEpCDXMhTTYR2/QPz1u",
-	"g6tZwAGs4ODl8za4fnIaXXtcHvAsFokS1WQhVX1FT/vxC5vDiOEiLJvFVxb0A1+UC3t1F1zgpwqpQ6b4",
-	"plxMYoz2nEyQ5gt4IAF+L9YkpYoZUOdMGw5Xh+Czg0ELvcdRupP6GCDflSLOoYpS7GZObeJcZLFFKe7P",
-	"ly7SOcvKnLVdKGV/33mr5rIs8nV8pW6Q+92uC5aztE2O5ukcpRQ1ROKdkBXPs5QWmUrIeFbIcjmElY4T",
-	"Mv4rteyS/nXsVRBtRd9yae+hLEgmVwI/JWR8bF4zT+uVJEbPKFRiaOOEC6STVGSGiCZESA3jL2nBhJ4z",
-	"xRooGKynhd0pv9v2A+3ADi6YULJoPV34NXq2gq3syeJDLSfrfrvXuSoVPVWzPvjJ3OS3hlfRBRMNcnh6",
-	"ejBoWxuOe4/bfIvvMqW/kBlnIClfGD7/roT1plJohnIdXS5zjnre0Q8Kt2NXCa9NaAFHoMrFghZryxBS",
-	"KaYc2bGlDyBWOGn5huYlsxNNOajbSFWHT/uwOrlU9UG/2PqyfTwitLfOcZv0NJ3BAwWjsDEQi3MJALoN",
-	"ofkfBZv2hr3/z1FlNDjCX9WRA9s7hCecfAizNV3kAczuv+57rOw2aVo18JhABaYz5Zh4UYoz1IHhQZof",
-	"9hBl1FIKhefutJbzNGVLjaaJbmgDPwNJ6w2/t3tf+lswsuht4fA+MaOmZVEYKRK0TA+X2wRFeoQWFSnL",
-	"zTr6SW9KeV4avOwnPSH1yMqw8HnJRGZugfm7KIWAvwdJT5VpypTqDQdm3IIZIXFEdW/YO+4ff3LQ/+Rg",
-	"8Nnl4HjY7w/7/f/pVc9MDH5eszUxp5n0mMjsi6LM86THs+6q2rLgsuB63RueJD2lqS4VMkRYpcdYg7tG",
-	"H+oNjztjgzuvGBpcBtaZXhIaw0IJPjRCxWayrx3F7FYNa9G21/1zt6FyfKGtzeARx/4EOAaGAzHNeaq3",
-	"nOmykJOcLf4aOduMacpzXDfpImqSOVUEwEZoXjCarRNCFXEHkvRYUUiD89+/r6By2v886WmuUbp2C/bs",
-	"tCzEsEKqA/ZhmcuCFcPUPdkZcG9xp21w03MuZkaEM/IXWP7MChlKdjTP5Qp1ejPhC1lMeJYxcU/Ago1A",
-	"MJahmVilcsmIXDKjPKNWZ9Axo2o+kbTIAL4Grq2gPKlAWa1xJyyn/tGHAOZ3c8luWAG2RbCkGoBm0gPv",
-	"pbihOc/uCboBmXKWZ+bAOA44JEdIUY6AlQ+JVRKHZCY1edofJGRFhfmrH8IvGHPrC0tpdMqiN+zVpund",
-	"hgdwfFwdwLdiWUiD+HSSM/Kl0IYe7DwLu5kHOYlzCyNZEG+wdRhOFWyOZWfmI+D+iiqSScHM3K9pPpXF",
-	"gt3hmFBildm6LlyeE/guEC2Da8DgR7c2gAD5+8U3b4akFOzDkqWaZYayGOHJfE+4WJa69Rr0q1P4gmbE",
-	"CWc7gb/wuzbARKWqsQmnacV3YQV+klJhNjJhcF2H5Ahec4jJFZnxGybIMXgXFPnoqje46iXkqnd81ft4",
-	"iGjHNZEiZS24uu8YAfoGa6lj74PA7aHocRsouVZ4CAmhAVo7BRyBolc8ZQbvDcWkBsFZYbTvhXkJjcFg",
-	"sTSDAVreJr03Ur+QpbgvYQKJiFxV9g111QP/JaA2+8BVO96eVvB/IzXB5eyEvhGMpvDoA8G+YHgTDeee",
-	"I2M0Q7uX7gcfJRfM0hsmNFkVUsysBZMVN6x4okguZ3BwXJNSZMw7EgnPyMl0kLbA72mIvy8NtguakwsY",
-	"lXxpXuhCfvG1h6G/Yk0Q9WC5CcKTKnI6OEXLEVlSPTdEbSHBA0oFOSVf8y8suG94xorzFV3fE+Y8Y8B+",
-	"yNKOSeZaL9Xw6CiXMy4O7TuHsphVqGot9HgOai7LPDsjuliji9aISE+Jaj2KQBIxJ2Cu47eC3lCeG3a4",
-	"+yDK4OGHIimbYNi22cT51BEvzZXApwzuUtVwHuObKRVnBJy7B+DdJYquXTwDeFsReHX9L3h+l94W+I1v",
-	"rb14D9tANyC+K0UrTS7F70x1dSboO6iuKTUEulw6w551T8VUxZPT4dNPUFUEWPTJX/D/ek0ofXnDijWZ",
-	"gz8QY1jM34e9BBxEMV9STpUeaZ5eOz3TWiCj9nHwjZqHQeUOF3ni9Nn3gTaMGzPyweifRrAb9s4XrOAp",
-	"PbqUhRRadr9aDtBtqOHN9N5ufJcjaT+CSlu3vuPepycDcnp6MDiyLplGFIWmhTbK1aqCtg8sKhhEnAi2",
-	"AhcQ2NeB8t/QfGTjPHrDp3BoAOnaMAbE19wICr2lzHPU6NuOMWIKh0Ns2eJTs8XI+clSVwv7pN/92HDS",
-	"tkOzvya9Sylf0WLG7q3QVpJ8LsUMBTNBBuQ1/6JN7BkEvMKKnFZdIpdSElzXToahpRzl8OhDsYvYRri2",
-	"wUFnuCcXFIZKO5eiYimKWu6/4opZGL+mYm23qO4J6kpiGBz3+wEjIgsuSs3OKnZjePVxK68+PQ4MMAbg",
-	"ZpHEr7IT4A0vHLklPMwBSNngsGiTmctCg8YD7JmifnMHnhtGsW3luP7BMKjsoIoq6/SyfdxFft2N2X8r",
-	"aKnnsuD/ZNnDGZ6oIOdvX5Jrhsa6czsFjDUkGA5GluzD6PDwEGFOKudYXI0ZhEaQYM1dhL7q6Ye6xlZ8",
-	"M/owBNVdC7nywW9JFa5pKU/9/lpsqpQW0DP9Mxh39ZHBU3MfP64j2XfffXfQDMfbduDN6D136l4Qvj9x",
-	"3leW9fL+H0rQ32+XCZgBMqrphCoWGBxKxVALWJlDX1HzzjXLaiaJVBYZywxxgqimMuPa6K+bVjXEtF9R",
-	"N/hWqHK5lIVm2WuWcXoJ5/Bg7P2qp9kHfbTMKRdXPWtv2pDv2lj+05BE+HUSWCiBlXZAHP/eaGHeG8EL",
-	"D839zUmDydEo8Csfc10xfE2vmYLIvv8+f/2qVxnAMDY2ZwXAelmYV7QNBEhpqSJRFW8gdHBlbVnWNkLN",
-	"EOA3lsKgZ6lQfDWfMJSaa8DEGxut1IhESHoGt3eB4zXTFJ4DaOT8hhV2rRC9tev15/gK8Dg7Py0Kusbh",
-	"EH9+2lwZ+gGmsliAQFyWPIttAKRrGo+BBaHM3LIF0xAaZ0DgR8yoZgdGXogNK1PrkMSNbkavyamujR9A",
-	"10eYJT25ZMJqLT91nNke1/a3jCKBdN8qAs1RIOAS3Iy7tAD73K2/dpGz0DLP2oFskN7oZ4LliqzgGsg8",
-	"OyNmkUYK5oCyc5Zn4IJMyIQhquo5W1cvuPAHi8ZWoFvNeR4G+N4FHLdhrM73PUAkvGYBoNz+PVLay1HH",
-	"hfBIK+RrnFoFsNqFee8XJic/MHRQAhF4hsDbpAWoS/7UY6JcmJWv2GQu5bVZdk5T8y9bmKW+b2456X04",
-	"MC8d3NAC4tbM2+FcX3ORfedHa/5yYUdvfv8lznbrdNgYqhhFS7flpBgWyGgGYXQYQk7FGrmhYmlRu0Yt",
-	"pwczWzXbT7cLtK+4ipBaT7460bHaUUVoWRCdbobaEydhBfVBWjf1YLu5/zZ8mML22S7hIfe0TSTo9NIz",
-	"fPTO8IKotQ1Y0VLLxVajooeTGeC8evw26aVzBma2aJJTLuU1BDRzbSOtGU3nZEE1KzjNrfoEZqVOx2Sm",
-	"f2YmjJ0VuptH3aQaI6pc4JPAeSFoelSFuW17FyPV8L0lExkTKY9xRliusi43IPsLmjEyLeSituVNLNoQ",
-	"DHAavWMSCjlZdgob1L7PLMG4keenBVNzASFDHY7phX/6NsFQ3OigaDmMxfGbX3Bbc3rD9t4NcKMGou1a",
-	"+Cuq9OvGK9vI+5IWmpundoLkrXvygsFNXEqZt10aro1GZfcOljFFQECQ8oyAO1q5zDvFtLWf74lRhVGC",
-	"dno4zEOVSWbDvtpc/TcoeVOt2WLZEC9lWdNybRJACztDdKljZOOy1S5F8+5vXGi34c1NWAxswZfaEXta",
-	"F16FJKSe7lxbae95jdK2SI/oGQdq4VaDoe9cK5ZPK1FSGGntMCLxNXQoKTLu5gxSwuiMFXGZm6r4AtdW",
-	"y4dYpagGZS3l0QuNv1lKlWpIv+Hbhhl5A/9mdlzSW8kyz8wjWzL+MPobd0/mMs+MnroKpgyz7UJErGAW",
-	"TuRhk1RB+Y2lth49sq0N3jvJZXpt9xjfBNd25UZdQJ0XUV851xkgTOJsK4ouwAOZoM2EB2a4JVUqtvnd",
-	"tB9uR8EUZBbtJqKw2Xf4+DYCur9iFicYdUIRaDEevPUttJ7Slxn6duqHZNhpexq3JUQZQUkmIhO2vBsc",
-	"I+8g68MqYLjW5b8IWXRETc+zgMIYHjJjNtOSq5qKan8jVMFLaAPM+TXm2OygN0WMejxnNMu5YArM51N+",
-	"wzDqLjpgBP8022rYMFr0ghHzHBIpbmmkNS/OjeQs1F2VZkilG9EZC7nfJndrGcVxO8Mf4ln2LwVZySJr",
-	"ZDDZTEBy/Mm8v+jDUUSppd5iNHdXyKMG+ptva/7uCCc3eJK5Mzvc26xgN7oJNxscEE7vdlAdcyuC/62g",
-	"y/nmBWXZbA8bXHXTYxqfzPYd6o3MIkM1KRWMm9iltm7wQbRZUPN+M6Xcg2RjG+1qQEP6uqe9D0k9pm5G",
-	"RRHBVkxpyCq3GkZmSXDTxLpzrnbepmnO2tl65SrzuZDga1yhSLfJomG8EVjq2jQHazPEZBPg/AGHsYNj",
-	"BroZy8qT+ykOzjXRAQMv8NEdMn705P089bN0QG0AoxUL39b0s4bRw9lCNrZc5dh00uie4eO3yZ63tFIJ",
-	"PUFuwprp/fTKBqRdkiL+127LLbMVaBf+hGM2S2oLlRAblmmnN6jHtcErkakzzLW0SUmJkydAjZ8wJhqK",
-	"TVWuwhp2F1wplNnCB3uY5gR/bErbW0291bZe+6HDL+uzBL+8cBMG371zcxuAlRnXXwqrSzd4qKic5UBk",
-	"QI8gGLtVXf9DYggSM2OgL4trHRZJWvuEm8o7ahAhZ5plVQmoqk7EtZArcXglxjTVshgnZHzN1iOemb+4",
-	"UiWD71QJp25TtAu2kIbzZlnBlBqDIWlZyBsmzsg4zTkT7sk0p3zBspEBLj4HGkkYGWDDQTejSBVdq8Mr",
-	"UJPrV9EsNIZwEmVF6gJOubKrGsKmcElcY2p1QsaSZ+nYRyrYLaL5URHcewL7qR4qFSsgygE9GSj2WBc3",
-	"kMoxXXKCICAUoEAsmOqyWi0DKSal7eP2CqHcQuvbQYzYBuVgWKGQ9Kc0z1nmSoNRAhMMIcl+yeQyZ9UN",
-	"dTpkQxTN6H8F4c9dOCMCbcvyHcJUi7YeRGWAPVknaMccf6tYcXA+M0iYkON+39yhgqaaFVWxjObOqFiD",
-	"Z9psS9G1v0iNsjjWSX6Q5vxocNgnH9Gcp+y/crrUcvlxl102PLNc6E9Oo95PxL+2miXNgwRw3MgynTOF",
-	"9RAqjK7vwYWo8yyMTz8qGM0X6khpOp122QcSifjyDG5rF9uhbHmAvSUlQ/BkFmW5C1mwLXVRpmUBMpOP",
-	"SbGCDpg6FIPcB/CcFmxaqirMBH7HMD8gsxbDhQR6y5kbiENVohpYB8cnpy0+7KLFgHcugmgHGNhcPCm0",
-	"wdWEjAt+w4qSj5GsFDJn6pVUejx0gWLBzbWROWhX8Ka/qHkBCjJEj838UgVuQTKQWZeP0skYMJEz8rTl",
-	"Tj0zi5d57TdD8S2PooowldIli0dT1JlKFF4v3zpimpBxKYB1WfjkMqU5lgLxC8aEvGuWEXljzXuC6ZUs",
-	"rlsWAOhi0TqqNpdtojREMQFPNWSzP3SkacJmpUCgzuXKfItn5JbnIp3iERD2ArccF1JrR9uBXNSv+vHp",
-	"Z8efff7pJwPMnr6Dox9ka+S3/sqHSO1vaeIKfXhBvHGcNfBGhUkjG72Ss3trs5WM9ed30FZhjVyK11aJ",
-	"blTZlNPpeEjYDSuQxRnppWAUOEVAOwznyyQ+V7E+K2JLYAp+ie8jkPIJ9HHVqX6AO/XGWlGD9hqTJRBB",
-	"l3hgw5bjd2lfX203tc7tutLqwtIIneW3oFRCRKy1RGwqizYHSFVU4a42kI4RY1UFhp9i9KqTth/WxShV",
-	"L6hms/W+mGfCG9mCE5UHDlwhVMXQIUrrEE0DEhYiYbB1j0t24bXzqyFAcDBu4R6xYve5gU0tXNrvD9Rm",
-	"X5p2sia4ciO7SKy1Zu73lBdKowUdLklVH/ZwQ7WqqoRsTm2GXMF/i1IAA3NPO6FBKlvXAYQr96vTTTUK",
-	"VJkr17uJPr4sSQy3anVKWgzQ1YKCxYDbEyaGek41FhmV2XwFlNgyNn2MNX5ta6T8tAvj3BxJUL2kKujh",
-	"AJFUB1IHwDbkeQiT8BdBtZM/Nwt1O/WWsYi3AHKcY/5toxqYy5CCqWbCwoKjXTSoKCusDNF7q0z70d+a",
-	"RTFieb3GsqdeoHNGVYRHJ2A+JC5WJ/Tvh5SVkdVJZHsTkG62z5aZ3/rZWh545xfR8sCFX1vLAy/8klse",
-	"eOZ3EkIop+IXkTgjbMEtZ9TmCajHd3WfertQZYTcXTIwd+ZiIECJL+MP4ZN+WR0kIS8E1XfbCGyCJbXK",
-	"R9swehORK/Rd0lKxzOMsfhkwwE303g+n2zDVoribvf71s2AtsV8ir2yieh3DAX+5GbOMSbK2/jUXZCKh",
-	"isWUp5zmJKfmhRlzkRc+acbVFUGxqsG7RCdyOL2DgxdKYE1bCFhUEZzwPMdsol0k30MHLuZiwbVme7jZ",
-	"n7lXYrcN5OGRYkzspaPN5A0rBJTgm9jdbTpd53LBRumcusrIDsnn0iVMCKpZVH9Gll8voupy8DcfFrqQ",
-	"WZmybBQNnqFrJ/27euKoBRSMGjoexgRyjBqDTL1mqfTj/vHxQd/8fxfp44ey4Crj6WbsYEoPpixjBeg/",
-	"+7vfvd8dgpXBTnrDCmUp2t5Ski1WSlPNb7heR+OE3r14Rk5OTj6HMLlvtKYr+kRBgvQGhE4O+qcHx59e",
-	"Dk6xmsJB3/zRbSGrOBrlbMYVF1NpQdIyUsAkqjfKIu905a3XdKS4SCNmowvzNfoLHY7YpjE5VxotR+Ye",
-	"EJek66kSzzGHLmwuc82W+u6xVMJXGt8oGL6Ze7ZkIqiW2RUa1Su1aU7jCmLBb6hmowUz69pCDgqWo13A",
-	"1cVtRHFloMMrvuA5LbBmRkJoriR8XbPyQ2ENqSETbM/Ybbmm+cgwdqFHzZtZ4W+3xDhfFrryfEQN13NZ",
-	"6JHPietM6xHFVId38gv7qHlrKV0Y8daoUPtYd0WpZqSCd3YHzl3Yx8AcYAvc7QEBw/sd1kZtHEi9yLKc",
-	"5FzNWQbSQieFc//jKJdZYMuMxp9XtBiTOWnGuieK2jc3Bx+4fh4MS3h5WRbDIbqa9GocqXbJk6AUue8w",
-	"4HIYQ+xt8PQkEGI2ZYI4aWiy61q00gYrQraweW0rBKwQviYcNclNhX8NhtLkFlGiGWBik1dU17Q6waZY",
-	"VcOdOotvkxexTVkkmpqzPIuJybYK59Tzojpr9kCOSLux+OyXWhEoPxmEGH04mMkD+/4PSorDd3T1milF",
-	"oXSO//VAXfPlgas4fuCLQpqL2BLRXc0GQH2oyZox4AC7ZEcseAV9H5u0KbjHRbNJvL3TVuEV73CEH365",
-	"WOo13HVHUgadc/0CDIop93dwytzDDhfQtR1kyhKI6ho54AT2tmDx20/vQaxtDVyIADMefREk0aBCCoTb",
-	"FqyOh6g2jHbRPnySzCSRIiFCrogsgP0VZza6i+YrjAViBWvJpfi9mPks2NoO8DlLuWrJ8zLSH7EMiGQs",
-	"5VAJXGMp7VlE6Q8U0FhPFtcusbtumkWb3l1C7Nu60pBiyuPTg0En5THjNy0AwD5Djs675xKjaaRzwIKF",
-	"hApCjNxIzYLEFERFDLXAmkK1FX72edJBs6rCkGiefzOFcsEdBaj3yabRDhTKV1/+7eWF4b9PFOZx1Ew6",
-	"vF4tqbZmtOj0vliTUlDBF7KEmCGFMs20MMp/6b5hhpvbBxlg6UI65fz+m/FxLwt50zAc2FWeFJmzOLjF",
-	"nTCSs1SXBXNtOWyKWDNLGZ2b5kBteLDmrIp3ulgyes0KMinkNUtcTCnkSMH1CPGbzgrGspGWcCNnVPMb",
-	"LJrFDdbbKKIo2iuudTTXro6S9rE69n/a7+iwQZHn/scBKZNmuFAiauKVLbyDMb+RE8Mmmc1De87KD/zn",
-	"/2cRnl0zAdLLx7glj2r+jINQIX/XLWWpIN1OHl2pm86AMhQ9SkvDy4fhVxhRGgqS5BUYOYzSzUAooViv",
-	"0AYWz230FkSnQ3DGGVGMkTGON94kyRM+ybmcFXQ5j7U8LDRPc6ZA6ZlgEYQJ9ojcoBeyyDDOqzM7fyM1",
-	"T+NikdMeRgvGzAFEhLLX9hcDn0rbCNYn84xBgEGh9F7rsiPHawsgO1RbwoEtyqmQJXKt8BKoBJp/eXaB",
-	"OX5YNQXi4u+8as+pI8uG5oFta8aUQqOwy/vBDZoJRi3bslg8DDF5x2ZlTouE0KXB44LbKNWCLAsJFd9p",
-	"nJHFiIodzFGTb4qMC8otB7AaMEBud6qwebYGAtBkc6DpI6vuOuvJViMNPvqKi2uFTB7UrJaQG4dpTwj7",
-	"YPMxEP2NupwZJqvudQ1QxYsmF2rr0Lz3iYYnBcO6bHBD77CfDBVcc8Uy8tXl61exg7wq+/2TNOM38Ae7",
-	"nHNFvsCu2IATrMgx/srQCvjh2cHp00N87ci/5xChMdwzyCH5gRkmTnLJyZRyRblG/yUjWdn4PT44tGAr",
-	"dSoXXWxd+Tf20dukByY1DKWMIMI/UEVTmLqkwOx2x1N/W00UL7YB3LcFGd2vPgNiSRUWVAyXguHrVf9v",
-	"o1SDWchTQSSTREvpRGl8OuhpbNDj5FM9bzT664zZ76wYEd2jYZTdBoEn4Z0pa6sq9xY2UzEl1xJgWTBl",
-	"2HzOqLL8NZVKE6Y0Xxhy8gD89Z1bV3yjXEC6cjaiancFFfvwwpK34G1ntNrv/TJv4er0B1kQ+zOAxb/n",
-	"JSErZD8Ir38HM8WzFo3aOVoWbKR0mXWo7WCef1uwC3i6EtNVzImFvxjRwKqLmkDif7m8x2bssNHdLBlL",
-	"522MxNptnyiCzwVavM+7cI7aZc7het4P7hcwT0tmbpThvdRGoywLxXyJELgS5oOHoSvO2XktF7qFxd04",
-	"FtcUQGwFWCfANTjssGoPG5Hn51TVKSD5SpYYEftMLhZSqCc2WSxC4sgeFcb+IfXuVH4LabfXBqPxtLBi",
-	"W5v3vklHrKznJISAZ4Syc3A1vGzakLgCjI2qA4FoVFGTGilO6rpN5EK3S2mb6p6NjbEC3m5BOjT9N2LA",
-	"vGy2JXiqegizjjMWppB6zELjkfJB014w6scsRvvFEzSjeRwOz/iNTdDI6JrQ3FntIva1y8HTYf902H/a",
-	"PfRgi4nQmgoclIcEDIQJwXOFbKv4iluNVt7EuHtZPnBnU0dOCynWC1/o1D3Z6CP+1dtnHSeClGg18iaY",
-	"9ppQSKAh4t1nUkOSXW3uKc0VixZL+hWsp2zKqFajuKMm3AvEbGA23xTcCvvsxOUXP5Dx0KFYTNfwIVyG",
-	"FcpCgyTHBCSxcz0Pbq5TJ94WP//LPGH7RZSkoFDH2qgLqVxw/fO/CL1hKcmMIGheR3EH6LWho7+MohU1",
-	"35pDQLndgB+ELbhd7XsLFR+ayaXZzZIWJGfk4ud/CSNItO0NAbjLiukvFLBR80Zt5SddbOX4nlPAH8am",
-	"iWMC3YQIABcG2TRtVtXjtcyjKOUyn1er1aEsixQlgcOUHj2XaWng9Q/OVqw4YuIIHZhfvX12hPMfnBy5",
-	"swiHEVKZYUrBYuNMi3AcxEYz0O2jbfl+tmVXxg2NxxTLldQJeoMmhqzF34gawlZHkvRqFxBIQ5th+qFc",
-	"rv8GOQ2BxTcSzGElTvT1+LOyqucWKQ+lgl9cXGgTly7rlHNPv2pN3Ln/NX1jNNutG3ZXUVPI5yAVl5WC",
-	"PKOCZpwK8hUruL1EcEefWe65ZMWCmuWALY7qgi8kh94J5kWGZTF/BWmnigfdRjotRtUnOjn5c5POpBeN",
-	"Hbys4PFEkWXFPl2pEBQ/nqh4rZD9OKad6ODk5Eig62nf2gObFD+k3u7OB5F7lhPEdUpHe9DMHqE9SrOl",
-	"vze7bf0RKvTH1vgk0VJeE65/VV3v1yAUD6uvuJ5DcX1FKJ4F5VysQL8py//8/9NlxpqSuiGpKMj/SuLh",
-	"gwrphqL8JiI6YNuRBcPBp/2jORUKK2rdUViHe1KwI8WoSJkZMmMTCqpUK5WKyKOVMLmNKFnXfKzWDcWY",
-	"ACycNzH3c6csBE3e4hd8VUjNmnp+7yKdL7j+Z0KeFVxpLrqV6aJK8SlPW8oaGXR4xScFxepBlV31iSIL",
-	"iqV3qhX8/dWAfPX06d3pxXdzJgDzIvVwX7BJUZp1nCTEEI5uOTmIu63x95p90EPCwBk+LSKc3PZFR+IZ",
-	"5eqYOrdzKVLkXOwwTUUh7bp84wDdTDuBTXqLUdCoALRoponBkdPVGrqMP6cce+p2TkfY9D/AT/U5zknB",
-	"sBm+o6zSG+d0qciPpXTuitNjkQXQ+D+dInZlXsZq5/0DvgfnzNLGWlZr+uzz4eB0b+HG5RXY61oHvV+J",
-	"pyaN+xZgqMeQNuryTeUGj3AzWwK7TSwF30qdYjtHse0m4ZqkebcLrwykh4HxPGfUCTb2sLBwCWSPKVcp",
-	"y1afVy7vCQtlDTHFxPb0s5E/TPiwf/dwxm1cDRaM3NXhIFooiYvRspAzKGl5RsYIn1FOV+aTM5eav4XU",
-	"5smUsYxloxXX8zH5yPyTFXQFhKEoc5YRWeqPzauFNJozeHJG4EsbLemSFWPyUSh6m0crL8+YfLQBDFt6",
-	"XWOLfwkV1cY1x9D447MrMc44JJo05toYzrn5uSvvBmFUZhnLQo4gyAdeM3RkDWVcC5v4ZznfE0UKPptr",
-	"A/mM5XxixB/2MR6BU4MDqPaSXgVUb6HxxU3qIDW/twCu5g6DeMKN/SJzxE2Y+1Fd2vjDEeLbKpsekm88",
-	"/mLQKceSMyi5yspPunF+PmZ5UvJcEy6sCwsgRBfkI8ysGcbp+sed9UYjJz896A8O+p/sr3yZ2wEAaKMr",
-	"Lq4jokpZFbWK1J1Upu49AtUtr7Wj7WlVwdlGW06wk3YRa3SStbTeiITVg5saFmp0dzPenBex0mmtUmWl",
-	"7lc7aj8SF08T8XSWiHOAJgajauEuK+HIdyOTqkkzkbC3iyNVYSk3oKEqZhOuPhTVmOxUW0DOFfaXtLl9",
-	"2SH5DnKIEb9RYKnCAILGwso1DSc2P62bpDNlOp2zHS0Z7Q607dlxzZYYOBJkzkvBwtTmGhY12s8P/udh",
-	"mi/6Q6jtoh0nXFxS5KIu6Wy3ddW1ULy/kviyY6zoW4jXeofxWoH9cVEK/mP5879IxjCmC41dXoa8/wot",
-	"ydmQ8uzCzmuBsOepVuSji3K5zNcQ6ag+dot9JaHHC0mLn/+VGRbwEUYtKue9C377OLTYPQCQtXL1Uc+I",
-	"0XyNKAIa8C5dezmRB9lyYtRiJqKeruCJaXG0qQy7lpJWuN2m9NpYsJgTIIhKs30HbBILSIwu62OnIvzH",
-	"NscZZmK3urdH4Vcwqj2apv5Ipqn9bVIXbed77s60Cqf0Ep4NqrxLLuLvEcd/RcPxc3OEULtWxb08P/9r",
-	"QjX5+f9P8ic//0vTJQNGQkkWdf/8uoEsg8q+jVEpmIYTJP4RFXoSB4HJ24exbG6tkSXYzd/3bxkq8Ugs",
-	"H5JYNuJLmu5FuFs7iGdVwCaiWaysOjG3hSsAyraskqERVqgPlQzXzmWTsvoiHncv+lyv+3HXcRrgbAwa",
-	"VBtphxpGqbdKhDZaPshY+oMKfbRMS/WAhMZJiZAjtTYiM/TJil3JV2Cey72awic//8t8vu0UDRzW9vl9",
-	"sepfX0e9aGRxePrMFSROYHRMUVCOETHxrjzB+dW3/5ZOckneyazgs5L9swsMsBVEtH6euYmHKYUaLZ5T",
-	"RqY9fnr6dNAlxnMpc655yqnYuicDnbycJfaKRUyUS7PPg2Kfff4KQZNVKbHW9rrc+jIaaHCGzbdXXHlP",
-	"IKTxrLuZpR5lkEcZJJRBrEGlKvVVXXIvoAR30TOXO6l8vhxeF0dZncEjcTFPBiFl6OdjQbEELEhcv5Lv",
-	"5Jrm51Dh7G/8pptTnEXITpRq/yI1b61vZFfp239U9Z82tOHH0lcWlveteWWB/FAR2O7M/vyB2AUw6Asd",
-	"lc3G5naPbRlXYHOonkwpz5Vt/U1yNtWBcGzlwTSXWEHbDBEVB1ua2me+ukv3drnyOlZyNd47Vl6Dsxkm",
-	"iUEkbD+/R+PXsBf/Jj9P3V5bu/3scyM7tudZtAW5ejPUVJbCOuR8n7QVFbrWgqzWhI9mVNNdiPnaPReW",
-	"we9YeVcplrXUz22lQ5HStLaJ/870cftcew+gnju8gB5Ve/IrDuYMcKE6gwB4O+lZgIEPQc9ChP7T07Nn",
-	"YRJFa3bINgfMHgqto0cdBdxmdwUfud6IHY3vyzUso1nGsdrn22B7eFgNgwc0ozHvDb0vvhRPVBXCoyEu",
-	"cWI/QATRT1c9uVRXvSH56coWZYEfsaCK/R5HhQ+Hh4e3t7e344Bg2FU/VMHUZ3Bbvmbrd9gzsB0IVp1q",
-	"ND34sOQFU+0efmzDqM5sbyg+DRSimZFEu5cwbmu5K70W6DpSWvF3QT+8YmKm573hoN9Pegsu/GfooqhZ",
-	"YYb43+//9+rqQ79/cHX1YTB9/5f/iFK9VO7upnABD7XwRhwhhn/PWc5vWKwcLM1ZoaPWhjdOAaBEM3W3",
-	"vq8GAoulvmc/OzuKivdUMRKnYPmDsecMYfUgPfg2NeIVm8ylvD5ACw51n2PQbTWPBWFJtm0QSyUsGUo9",
-	"K92xmYrDiq+5yF64scIv3wXjht9fwhw7ZRRri2XmPaIozxJ/gSDqcVVItOzs0Qxrs2eSP6+qS/x+22+2",
-	"Rap//zwYvv6L7RD/Pi59uHtVIWhlB3DVrD1ih5JGredg7QI1cHPbRX8IycMTjT+92PGlyFh2YXs0RJrG",
-	"mZ+3VB7x3R2gVyI83cy336E/4wzRpbniKS2aTAfi2Z30WWzr1qbEqRLdJZrnzNxaX63ODNks8Bs0P2pZ",
-	"wQOLJzE6/bdCrrC4GhdVo8kOfd5zdoOMyFGpjE3KGTQNmMpe0lvRQkSa7kV1vj0MOS1tQzbsUoezQ7OZ",
-	"ERM/lqxkWQLZkq4RZUJcbHdCcjlLyIJqVnCa839CoFwC79rGXXXjXy5nvU49qL0Ohl1UsfMCQq1S2BwW",
-	"hkQRkK31fjwEtWutxPknI3UfXAGRSGeGPaAFw7yAlgQt1Utpo2ufNy2pG7POzNxZ1MZ/LJmOXoeNo7AC",
-	"eoV5rj3G5m2RqxZ5UbNiD7TAIIBLeGdXcTArhrvN20UkDrZu6vZjedHWHiOVebmAeO9nF/8Ag89bBJuz",
-	"/hja+eb53y++eQM2ejD20QU7JN/ZMAXvHzIimM/4ZR+4gp/ffPvqFeEiHNZWS06Zoc/CT4z0WtjZznxH",
-	"qT4RRldwr0HfO6Wpofe22TWkkjRs6Oomzlcpzms3jDlwdZrz3//93/998Pr1wfPnhwQt7jEmEpHug6lC",
-	"TOrQZw2ixON91lp1yWqCZuOYzVfwSmzAA07V8i1MjCLAl3IuwCuIJwHtubx/hk99gAotZImpRgYuZbO1",
-	"ytHudXmK15ougIGDC7omc3rDPPT9LDVSGWYq2ssfzxxcL1kNJyGme75WPKU59BOy+QMoTuRy5n6o7/Dl",
-	"m8uTY/L8/PLL7rxybE52jI7fjK59pVUKEScJGZt/lKaL5djgPCQw2ZYElsx5zcORnsRv3Lv1/CCNtCb7",
-	"61Z+aomN5aHh6oMTS3ZT2yYNehBeikzm3sz0jjzuBU2Z/gfNSxZzg5ZCxxnDjXtj+yrwMdv7PT4/Q17e",
-	"AsIWLQJ+N9dUzeVKxbuq78EA79sh7AGixxyK2jwCd3zBPG3QewgkhFP4zVCQ6XT+pWs2Xt/GNiG/teIL",
-	"xrQ98Ukhh3ufhm3/ZSdvXfQrOdvHcXYnC1uJpTVGGCWt6m/KEimXfc0Gbt5atamlGi+yas26l3sNTiiC",
-	"JB0VrSUtKE61TQveADQephp5605Lt2j7mLVqbX0G9DKWtT52j0b0IAFH8jqFdyjLgoD/jObkB8kFVkKk",
-	"ZJmXiig+awSL1WNO/lqFlN65Cz6cZUvn+4beaXVMu6mwJf7GmcSAu3EoEWz2aOFRdqfP0N28h6F79hb/",
-	"6XXZ8NhbtAiIwrYmOeL6jw+x0EGJbS7dt2dWYjZqiyxYZmsigHypNF0r1LWEnMhsjR3LWKHr/Ymqtubg",
-	"ZKb5KNbHH5FvVAp6Q7kX1ILm/kHjQ//6xtmAstjCYqoojIcJHfBWs626iU+BNxBC3yTL5YqMj34sWbEe",
-	"J2R8tKR6PjY/jY/mjGasGB/uFHXd7FsDP14UTM0FU6otGMZ2hxoPraewMm/Vz3BqBrK1tbc1lYr6FOqr",
-	"eGGHqn/7Cgeuf/mtm+Y26X3FaK7nm6caeEEqYnq9E3z2tRjQvuKzec5nc72lVafH7VonVd9f1fYljZlv",
-	"5noRk2bYB/BVf3X5+lWCRXINzkCwn1H30Gu9oMU1Oq3rzKP56zdQNsV2Dqm+3hjlQheMLriYbT56nure",
-	"jupB2zvZ2OfaGnYGRV4AIrGDeJkxoW3Iy54OcAO8a7b2NXSqKhXq7m26natx28bdmr82z7a6z20u9jVD",
-	"imBNLBgAe/jAfnDrX6u5w5MQgttA/7Xdcn35X6yrWjUFRjD4+gtDo/qfv32Jm6OCcDsUWRbyhmdV4ah5",
-	"o/LFNVv3kp7kWWpkEiHFeiFrV7QCh6GwF7Dr/Zwt5wRoM75KPsoKOtXkuH/cPxgcf7xvuIdZh5y06AV1",
-	"0WSnETf1sTBbw57wqU2LXfewQjNUVuatDTzcz7aahaaFbrbB2LkZTWc7BbJL88wtWntkqUOtZ+OqULKa",
-	"yxwifba4xjaVpZYL7ZSnuGJeNxrZs/QHZDe3ue4QsrEL9Xc5eQg51iDcb6W+f83W0UJ+/rI7e6Ajvlwr",
-	"lk8jKdN3UI/dO5N1FAXrDOE+0Sk71Vto9V2qlgIrlyjsLbgoNbs7q9k76mpTOi3YlH+IqwDugCZsxoU6",
-	"jNcCupHX9wz3uQfTqiWB4E4q3hXgQiMyJECDxkHVdtSC3Q9xQc0l2X1BG3cIuzw7N8Qvc3tf1eo+TinE",
-	"gmOih2PAm1kf1Vm+oko3wsg3uYdgKwbOIfNIC6kma6YPd1awewxKfwxK/8WD0g1Ov67Hc2zF60bsxy+E",
-	"4L8oov7SeNUZd7bhQXjsHhf2O9YLJpQsLjkSg9YT1Ty9vtcx3kmUaWMDU7AX6U7Bn3d1F9zQvGzrAPoa",
-	"e2JSQQZDoiR44BL0KcPSoFUelv7VGK9aMKKu+XLJMl9oX9EF1DWsa7KB1b2BHu2BY13U7eqcncINXJ+2",
-	"MCgow2f7mwag6B4Nv4XUr10ZAQuRO8f1FmyJSHXN1rHOgaUwwpvV0OY0IzZWDaPybNHT/TQ2vGVtDVlL",
-	"gS5YnKY2cseou1o3TIv8d3RrmLPe5tWwE2zGFbs9NgFcCzPGqxn1X4RXpyF2Opxro0a/Tzr0oBcxvILb",
-	"Lklik1EczgrpQknvwVs6aCKom281iWSjKWJmN/A9ELq6lVUIW1vOBgK3hcXHca/eTzwuoAZdIGmeY5wc",
-	"9tAk0EOzQkyuCRj1W8ORHztUPnaofOxQ+dih8rFD5WOHyscOlY8dKn/pDpWv+ILrltiGc5KbX7FdAdWo",
-	"xlDzOcXyS9SAThbXrFBEyxkQ6E1nBRcjwzmjAWTX6BEJSn5JmQ+3xm4t6If4WCvK49h4odnSKnvmGZt9",
-	"vMxpymIKdtP7C05VM2vitlLNFQNpxCD2aLn6lSxXDdg/hD+ieZx/+vi31wzaG875siVnddQRIXI6Yfle",
-	"seJQo3K/Nwp5w20Dg90Yyl13js7jWy171MzrOe4PBka07R/v7W/CTfrVBHtwIKtNm1RAj59Wda+7h3H4",
-	"RPqGRd6qQSyzFfTRAX0Gj6LimkG2rUu2hWt7h7CPN2xlneF/Jsf2dcy/f4mu4rNAvFBzuRKEziiPxyo1",
-	"HeT384BvcWz/ezmt8YBil+it4zrPwEYSCVvcEisfRny2PIHNZ1pj6EXLjw3ouGEaU/r6FNVYW/f4daPe",
-	"hzLaZmojckYrLjIJrbfWgi7g+0WZa94xUrU2y4UbufbtJV+w79wstV+e+ylrX7/G+cM9vINahrtq/tQv",
-	"on9ZkWkhF+CW0bJqxmh7A0LXL6sj8IIY+kbONckZeD4wN3JsBhiDN3qsJST0uYMaBkl9hVllAmLyspqc",
-	"FowsmM3ra6BZISONyp9jsMEQlgcpKY0qQcf9QbNKUETm2DGwuTd7j3u7DdEuWJvBNOM3PLOWQWAhm/XM",
-	"M8nUbgNpF8N6HfG3EcbqsrWnpEJ8vz9hf6yIAtNS1QISdlQdtPZq/8vWa+uVtAYEWJzthSTiXuS8Euuj",
-	"jq2qj5vt3MgVkdM7lXXq5g84N/jS4hBAXS1i728AIwroWtXqhlhSFkWL+d/hxQKkZiLkKnb+hkYveL4e",
-	"OdzbXXvW3PORYkzsJQxBbbLus/AFnTFn6+osUWyrRL6jg4CbK5bztq/o36GkeUIma9uIBlJaQYh1lB3r",
-	"Jt+xxnmgd1Tg+L+d7PZ3UUPyctYwlGzURt/M+tydebsjxSOHMjOWWgWoVUfneuFpd1eSrYpOhXhRDGni",
-	"/8703ur2PvdJSt1shsG9v002k2qdLryHwaDSn2Pue8Q6I8dCjvU+BYh3lgoJl7s51Sbc3tcg9xDWkho0",
-	"/+SGkrcFly52L96ctBSB3TEhGqKPrfk5lxC4gJFFZCZRshuSgRFKTw9JTTj7QU4MMWO5YuT4zHZHpun1",
-	"lOc5ObFiG18Ygf4URDb8exAjXW8LOclZRM60PxBMh1Pko3cvnpHPT59++vGmpLo1FZArDNZxaVhWPLbl",
-	"Hjc19JYMbOz/hWVuQGqmmgBMIASCinX3rOwqqTF2JVtyPY2E89Xl5Vsr2cSDsVp6lDferbWf71gs5A3Y",
-	"WyDSnGM76yUeUN2RUhZiWFHPA/ZhmcuCFUMubmjewfxqS334zDsnPNkT9scTvQH1lvANwpHVONZg8PTk",
-	"uN8/2VaAontRCZQiAu982IgSuX/EI+bW0M0mbZlbW1uE/1uyMnJsf5cTaF9uVMV3UKMSyqKBJALdKiON",
-	"iXzC7uYdQEeD9Vmgs2V7EY9NASzPmNIjP0k0tu8Cuu6uXOYfvgN7MKRLbcx/R12C6WK9e6MonwnI6MS8",
-	"+fiWt5hOgiigLnOZDXTwBVmMCBOs3RrCzYWTx+Hfik9vc5qyfVxGS6l4PO56AOZG9qEFeHCuLmArEujJ",
-	"F1xb7sV1hQVVwarw2xpudI2abJa+di4gt6NwjTGAYZNxpmJtSeYsvd6zGvp21uCsZQWj2dq2o8e/33fM",
-	"lE7cquJ7sd3qF1E989LFBUPoCxfOauXzcp2r3TxTtYPfow5mHX7xGJyXWhGeNXzmVQf79l7zpycHg6Nn",
-	"B8f9QRcqMY+Wq6u3V8JiCt0ifrw7OaorhrEuWD65EUk06H8y+OzTTzoFj1RTRUvuGABiW+0gaLARZhZh",
-	"ZH5Uw8PM0RwBQNOuAG3rjmmWg781AtC6DmxPPj6y/XETE/azBd0/8uMruYJoSB861ijI5/B3TjOSygXD",
-	"Qh5WcLMsEZqv+hT4eLjXebNBqzMpfyVLlPufYbiOixv5+f8b7dIK7U4peYatoSAcygXobAaW2MgQdxJB",
-	"S8oa2jdR096yZFsZh3eGoRmFLl3HaoHkdN2edPwFxNDb0gEAE8vJzwjmVmQ2zB4DoqZlAZe7NRN5Iw9j",
-	"QT+Mwgru9emf+VhXW8MJjf2yA4+vDZw09tkKpneluFsngmkhFyNXxCXMLIz6ML4R+bqymlv2nPEM3YpY",
-	"TyixBQyNrrmC/7osLwIMyD+/pEq1GKs3N1nWHeBVkv73PaiGM8KA58rU4NRTILrmvlfFaMBVa7/yafsg",
-	"cPSGT/uNOJjecf/4k4P+JweDzy4Hx8N+f9jv/4/3ipsncCQsf2w/mDl7/cHnn352OkgPjmm/f/AppfTg",
-	"s36/f9Cv/mdo0Q9y0hvaTcDqR+YbMF8xoUfO/o0DByEx9gtvBDiu3PbVqhwd62FtZLhwbKmAnlmhLga/",
-	"oGh232bp1cC2dfNgt7Dv15eyc3HlUkFFk97w+/eGkNpCBAYjCj6bIRNBp0uPLrlTkmC829vkAeo41NAm",
-	"JgZ5s4cTTTn2Nr2r16GGlJF8cULVtc3O6phZtm8pirsEPVQIcFe/DnM1nrYt8l0pvNmER2sIf/vty+c3",
-	"n3ZqNPED1vpo7QdSlCDHpoZmCUvhOgG8cVN3eKq4Am5g1DXO1J1wZs9U4VY74YDMJFPIohJy6n2wEW02",
-	"uLx3Dszo5F97VwrnXfPEqmtVa82W9y5nUtGZrY/bx6KGG6TfvvJIGFPodTE3z2ZhklpoSQD34NLVqYa7",
-	"S01EDE6+TtccXN/HGe3zFtvquXc++5pyG9XGHpw/G4lhhPUIzGDvf9csuxHNZhd8B0b+I9r2zNuPPP2R",
-	"p2/cg4fpsvcoKPzKgsImfXi4IPB/AyHkx7jH4ztvCUSaA/1fFLZpIFxAR4HOrrrACh63xz6KQX82MShy",
-	"L5sE1+Fei8Tk69XuyPHPqYoYi3RBheJM6IQsWbGgAv609ekSX8k3IZNylpBcKj1CZweRBZpU6jZOP0hv",
-	"z15MStNYmQO4X4mlfZNytru0LW50e1n2d6WI16PDwmYubIoSrAdRr5GRQBLYrsJ0LWVFXYnkoBxGLWc4",
-	"Jjp2Y3bbAvAT74P3zhLY2BNFNvwVGCv26cmAYO7jwWDQu2toZFWqIbEgXdA1mTAyMwxgsnYhg9XsHYXg",
-	"/bKsMDSya/d0RI6HCAiyaPanDwZ6V4oHAte/BawuNhyrgTIFtwWqQG9WOUdqjB73sLj5BggugoolDSJF",
-	"jW5WLrcXGYBKR5qn12TBIcmdKyiuQcplo2RkrXoeFbNt9M9WOILBHUUF4ioNRO8eWZEWMTfcC37DbADV",
-	"0FbUTMhclkUCZRvklCyk0PPE/WO/XDF23aXNVZvgHk9o0raGz/aq17bWz7aAFkAvM5pqKwn0QZOp2Tp0",
-	"QrL6ZFayeOGlrRwlUudJtNZOhASaf0rBolVeX56/OYf448OuXZjqlXRRnIODDqdKKnwOo1ECTKxBLDyM",
-	"2N101+YhiJm/gr9VwV23gIsV1+k8FibyG11XfwajlhpSu0MN2rNY2lE0jmYtSFNbYxy6ctlWs9PINkbO",
-	"yeSQjAtGszHJpbyG+gHshhVrzPKZlBpLsdmea4SWGdfYKHRsTgr6pQHk8RkDeUXgZUW0lAkZ02zBxRgr",
-	"91Dbhy4I1sEA88KWWTDPxtkFo0U6hx5f24otBbUjbFFS7E0HXmzo4YUN5RZSaTKFqFehUbc+qzr6mp2s",
-	"GS1qpaJ8ZtcGjrrojW6xrlWbsmj1OB+x8RCjeS7+AIO5KNgHGMrA9kGGakZy+SiLSoHG8NmqvgfMHb0u",
-	"gGFf8QhZdeFWXRIAAOmsYXOjC6oP/gBFB3IAWJ67Aq+0kRzazubmroOHajP3VM01wM7T2b5T9QaJ4VMq",
-	"CxbrnGyUFWiNOWFas+IMiljRwlBI11EZOzeqFUSR5PXiXf3DIO64pXq9C6SBJdQgEMC8/Vyrqs7NRhs0",
-	"3Zo4ZhMAMIYSqvRDKDbwHW+mToiSVaYdUh9bvfIGCtdAeLw3oFvS1C08bupp3vY6oQF9NG+V//zneosE",
-	"LSXJuXYbQUqJhaFglRZ5MFZFyYVLi1gAe+ULnlOIBrLdzw3vQEjE5e495RJ/E6MUckGF5mm3QS7c06HS",
-	"1cI78NhgP7ac9SDp9/uGJRp20SE2yck9OJM/usRimTuVYBPtCHsR7LOOslh7Nl6hVchu/pJSbUujbUKC",
-	"TNbEkqdGlFab6FIq2zYNlhrfpaCavS3YhS6zFrMQPvPE0LAyW9u0Gh5cI6VtvG0sjK8ZXbuiXcNr710i",
-	"8M2LF286Fa4QI9d+fVdELdUQwk2k+A1K6b2hngK0bNkV4DLMxqCJrTVXldiTgryhGHRHXnBBMc8Q4iyf",
-	"2cp5CorMyYLTvLL0QnzlFF9QRNghYqGWITDrtbgAEC1IqGKd1H47O0FL6WwXI8ux23MqF6xuMOXa20k7",
-	"VHLcbiaAvms3NG8PH4UMBIYWmAUzXH/FmCB6JcOq067uYJpLtMF3iBv9QU5UW9qaBpUFwL1f9efuhbZr",
-	"Rba7WkSCWuw77SLbMIr7mt0sQytJCEBXWJhDE0NhK/bduWjAdjPJro5FRpqrTrrT2XaxodiKCxsIGGtH",
-	"BJjSqh37QtcO6jsNK3CIz/z92yNGuLq0QXGOQb/f37f01DZTSYWerbfDp/sMQ6xpOu8SaBJnaEZRmk8r",
-	"Npkb1R+q7tJSywWWmjJw5r56vNNgltLpKy4fqCjFyKtbdjDzsx+pY2maaodv/RzVd+d2tuqbykodfvud",
-	"X0DwbrAUD8oHMaAh+/jNzGcw/aPx7BcxntX6azz2xHjsifHYE+OxJ0bXnhgNDI31Fw049ISltIRsoAYf",
-	"99XLsU4OsjZssbwGq8xEZusnisythc+XjAvSm6HDQY0zL6gwWt4+XNnt5CIYuP7Ll3aa+rdNbuy+f22X",
-	"UAPVw3FkJ4r/ud30F2jtbik8Rks9Z0IH5R+2Vu2qPf1aZgypdtWfuJsRwXc0jtgQKmNM2FPXpyQTLcmE",
-	"ESrWiNVbyGYFgwXTc5ntgR98Jl6K1/DW7oz3Ogir2QLIxA+mahrnruSKFsKH4HW9ejjMd/iq+4jBdHB1",
-	"ws0EcwV9hqOuNHjtbumQ19tbpG4UKOzvLlDYjIKKQhR658eC4ZZQ4oQoVtzwlCF7RPMlLRiBMH8jpxRy",
-	"cUheauXqJpgf5bRjhfRJwej17mDPL/AxvI+3iXttVBfE7yZTz1mejUqhY3knUHwAAGQdEniRcjbV2NOF",
-	"wIvm4om7S/VcjKa+aXxDOEFUUkSWulFhL8y9N/zSB6vH+kh6iYlYRwpIbja26LCz6mFfuBe8YSAb33Sv",
-	"gRb0w2gL6C6dL7pwMLQF/PcsIuNeHy1ZYcWXLZOhPRzjHM9If0iExIvR0UgXLxIYV8Awmz22viZwQhyr",
-	"Yby/Sr3opdo8rU1EqKFfO4W5ZMUiUq5EefITllZ0VTzA5UAFzWhUFnZDbvpgukDRTu3GaS93dIHV5OL5",
-	"NJNClrN55Z0kXATNWoFoYo1A0GUcodjuJJlLIQs+RQ/V/V0MXx7ODslXMtrWw34NzoJXT+bm021wG3Ze",
-	"Qjmd8vQhuwqBzosANxBLCDOrp2TBBVfa6Mq+4qickhBVCozYprpR2dLu9LUdwOMUp4J8Zfg+6ioAApyl",
-	"YCQryVuqC76QXDCSwvMMTSFdqm/aeipmM/j4YSfjzLJWiXWTxFS/P1FE5eUsscVofOWZPUpwPlBjGTyr",
-	"J4rgyNY1aFQsexiqBe9k8fO/Dl6zIuVAfgD+za83PFFhvU1LBqvb4tExrLxZgTR6t12bndbQIyf6uS5o",
-	"2EgtKv7dwbmZGK5Ea+2boAPO/fqiua4N8Z5l0NWGp3NnYPFv3aeH2d6F7Or9JVpWiqYlLGRiG/yYiw6a",
-	"d2y1xweDT7pmQu2u1G8Owsuc8MpIudK3O9rBEWXLyhk4uxrRUIZKyS21qe4G/daOS/aG4G7rW2h02qhh",
-	"TojJrZfmQWwK2nbF+G2M/NX5hoFkWN7MKDdQ7GxEU81vMIdrww+OMLNF0cLPpQCSHNcSDeC/sOlgXZXF",
-	"BkvnEL8wxhS3sbkTY8Vylprfa1X5IzUXfR5zjP3KMLO+ZpsMtM9PTuLy+Et89qlVTu3HQTT/F6slp+ta",
-	"6Z/jpC2EyFaUNffFFkR1sryv/zqw026pALtv3nFWrEdFKXaXJ7qga2uclmWeGSUxw7C8jGTSlfaPR3BJ",
-	"kbcX0g26J2DSr6uli4W5NAaRYYZcFaRbJQY7rK46aNiWGR0NJRFU/Ubk69d+uLYnXthpwnTd1kq31RNt",
-	"GAcNGbag3HG/vxPpwkTgrZWc3XOGrrh2G536LGBzDjDL27vY6Zr5DhxqLTT94E4xvNFLWtAFs+JrzpU+",
-	"90e84Rnf1Q+jczLubZxoFvrONb/2vX+1TO+IPOybUDToFjm32fFE0bWqxJ05VbsNaXtllHdFpAeA+oVD",
-	"h39bnvFviju/JjWpJNC/Riu5/OrURpeadUhwn9OlZkW8ILJLitgRYwyPJX6ouMjIlvvUKPZ1b2JRh3Kq",
-	"q1iRwBu8uYGwZE4MlxFdscYhurFlnikoLoNSCfauU655ndJs2cla8BvUUNmo97Mlpk8XnGVVO7k7V8X4",
-	"lSprGOypSmtU1YmibgeoJAJ3F8MSa+7rByg27acPfPoOXdvLXjRPpyp9EeBo283ZTH123WSTWBJ0uRxN",
-	"ZTGC6uItOdE2NmRnRnS5WNBi/YqLtszZV3xS0GJdtyk+UQRqx+ZU8xtGFI5Sqe8cnCqadYx9Z7FywYJ8",
-	"KWY5V/N4MeRcLn0xZMU1U0fYeeA7NjEfj6xWcsTE6Nn50TumIMMh6E6gjl5VW0A4cKaOTk8HzwaDL7vg",
-	"9rSILvuF0d7uuepp8QutuoHzTKCBMYqYa6XZokLNhoPSajZRtPF6GOQiCamrCsndOtvYwWMWEPSmdrak",
-	"BN2sI4PJJRMjmrNia4YnPlBtpmCpvGFFG1OCG9t9hdg0Ipr6hpEv+2dX2/jM1rCofYNbtowHvqI9xkPf",
-	"UmQk6xPfik4QCEhzQ3Nsip932Wa0e++X72CqnQzBnmO1tGq74eFUQPXImQTXo45ksYt2aSXBuMry04Zg",
-	"vT25onfJPmjIg7hm60OCtXvmVGEXoUG/T9I5LWiqWYFZx0KSVOZSnGFCh8ihzo9mRC1pipZZ84fyKRfY",
-	"tYaMPxxcs/XB0jC9QoxRKXCRmYcEI/pyZkUucMfcsIIYuRcsVdA8rOECcXlmAL9cOlUohMfTfqy1cLCS",
-	"3rD3v9//7/DqSr3/60fkr+7Pj//yHwDsBwuvfdD40jCydFvsp8vIcKGYQhoR6HC/ro37t2EMCqe0/pi5",
-	"ziHdwPdAUZhuZVUcZm050daPVRjm9pJHYTBlLM4xqLLRFuBoR3kIn8C/R4RhcOAh1L2IWwm2TtiNwnxH",
-	"3i2sJrCaS2Fb8s6YSsigHybhnlmayPWcjFNZCv2fBrLjekeQTz47qVvcazb3fowuhODaVnfIrnEhoaQi",
-	"LpwKMoajGXdaXmu+5mVVVDDeRjdiVXG0xxZuGxK65AlJc54QdzsSW0ktqeq4ygJKWwJLCmIxx2nOx46o",
-	"GQ6i5JnPtRWSLAuJFV8rYTq4863e1qjPwL1I0AcP67PZBFVYQrhg6Zv22bKc2SH5Zkqo28CQrObSDKUJ",
-	"1wmhioxpqmUxdpYmX7ukvoOwTPFclkW+3ltyt9SuNc30W8WKi7ZeLBc2jhuWbxg8nwmWETQWNEw4Wdaa",
-	"Kow1H9Y2H9/WCK12Ofj8+LB/eHz4aeygJmxGxdaigOv6sh6oHmCa85a2vRhjwwsyKeRKscIJNK78cH0R",
-	"r+U/eZ7To6eH/Zbcm+3tgcOQZDBzQSSib47YdHu3XuCg0X2rQQgsXBND9RTLpy3A/PwSILkXMPmWzECu",
-	"UOkjk/UZERLQLaWClMr1gMHeObDnRnp5s95hmqZ3qXeY9LhSJWtpZ+biqQn0oM1YYe0XkPJvA4tjGvyM",
-	"i0P7/aEsZl3kp2u2bq0Kec3W4cRVVFQrNBhjnaCxe1ldEp8a0etxAms38gS7KVcZSToG5+BiVXFgBl9S",
-	"mufNYBua0f+qQzsigNqiU9tVY/MQaMBsF93x9IxgmVUtsYATVMvbRotOTve6PqpEct1KjCKwMzBSIdym",
-	"siAzKbOt2Ht8+tnxZ59/+smg36WLV0zQDvlNtXJ/wzyOu+MIKHwF8xq5Sjxv8VS5ops7WNoOeTpiNbZ1",
-	"tjrbCEL+uVvobiuHBBn10N5twmbc1weRleHicP/j6ChJ/4MVKtqFNZVCF7YE0Wa3eNkS7H3D47KEk63A",
-	"MpL4LpCKTEqea0iDIBRdMLKMd/u9qVa6fevuwWA9sOKk2lMUElJHEzkKlsrCsKiM42gR8WeitLmC0RiN",
-	"CxvHCWKUeZJywbKzaGUYMMFsRLNF9YIYcXr34hk5OTn5PKki6Z4oqIQxJGG7QqiNYcVWtytXZJirqpur",
-	"jxmEXL+2CLvLgRUJDvqGsnXrinCXANGMxk7oOfWBO3a99wnEXEjnKX6IAF9QDsFLzgVRc1noM+zFbdYR",
-	"C+w9DpoAUvh7yoqC5oa7+KhCckBsSCtE/R5XDQCZJgUTN5ITJszzUL3GPo2B6WvVaK4cDfRqa/z4TR1n",
-	"zK54S8fGzz6PhmhTvKUbyd7YgB7vyKxgDDvNaUlupGaY9m14GJRLVDyrX5DjaJNfX1jNoRgOPNIS6OIM",
-	"vCMgEHK2I+bQIlY90eLTfkff5ow9YMC4Gc7FrdfOwlBTKQh1GIetpHfg20Wt76TDqOfNzpKAPIEg8kDZ",
-	"CmbJ5nwzEk+vCG+DnJIvjML97GAwSMi5IOcp4AddMFsC9ItC0iylCkjWOZY1a9yPrDQy0g9Mk4yRXHI7",
-	"2ivJyUJmfMqp0CSn8IUqC/NnQTNufpqWyOXb67Wd+w6hi8RGHxpkd4XJ/OZOjqN3Ltr49TI8YSvubZYT",
-	"s13DLRXEClchjtiaVzlXWsGFNUBX7f1jDZfGsQ9TeoT5IuqIiSN47+j09Ghw9NnnMSa9ZrROYI77n+3u",
-	"ju2KT1ah18qmlVhyHMqSma3ICiKjvZd2YkvgPJlJapy5Kn9nSUN7zpKRBR7CGgsyxW8VoG1z3L+QWMUu",
-	"7jjCCTfvJnphfLMDUoqMFRAwG7b+DHwrM3lgv/zBqKbv6Oq1taBXS3nHUsaXOlY5EGsgbLOEcEgLSqGZ",
-	"tS8qsWnqsOUErCa9HZLBs1Udhjgs0Rm4GbuU8xu2bdWWyhUstTkXmyueMBoP1YG0YFQwaaHNY91Lg8yl",
-	"iovuUbgkvWXt+/0aCHZQDGE5OEsjOsbtPrGw3IQ+qONpWXC9vjD3ykJ+yb/envOdYNn9yZqM2YdlLgtW",
-	"YKkSdOiMh2R8Xuq5LGwBqiH5glHz0JJ9GB0eHoJxHG4yHBj8Vu3W0MutrawDhdJQZhVaU2s2S26eTqW8",
-	"5r4k4LDnVjyqSgc7IoIbh9wuI887Zc3qavZ9M3uQ3velAwCwv9TRvorsz7iel5PDVC6Olv61A7eK2Heb",
-	"PuWvGVsqQokuSqVXstDzdULK5YGWBwZdSCqX6yon9YkiU5YxI9zavHiRkZxpGIHRBbHVt5GV8iXLubAe",
-	"/kwydXglrsRf/vJMihtL4A//8hfy94tv3hipdKwEvWajlCo2Tlw5f0GcgkQ++vbyGSlFzpSZDjodoMEJ",
-	"KgqtuGIfH5JXwC81vWZkDD77MfloQLS8Ek/7/YTYMBzytP8xrJ0KIpf0x5KRMVLlcWK/h+LC45+ukHRf",
-	"9Ybk+8PDw/cJuQqJuPn+8PDwdpwQwVZVZW8SxDaYxVyJ0INDaK6km2PexXU1dE4hXN44dN6Nq7wq700C",
-	"P5I5BPR4XQlYifkZlsGyQ5BEDGtw6zjuHzszNSPjVxLDksahqwRt91V1L5s3fUgglBGd/8tCTnK2IBk0",
-	"tlTkI3N+n58+/fRjQtWVGNPl0oU8Hdln/2q4z/jMCj/uaLFMKRxXQsYQc6fGQYAylLEB3FlKqPE3JOMj",
-	"jJg+sidvfTXmCidXYnz0Y8mKdeNH+O6QfCEzzpTPMSk0XH4sXG97+Pz3+etXZHB4TD6qbWJNF/n4jNS+",
-	"+3AA35qzuhJjzT7oI/uF65NOF+xjwoXSjIKDymxkCBJhJtNyAV2pzGnIUhMq0rksVEJozqlitoA+nalD",
-	"8uUNK9bk7TcXl8HSla3jZBDPPEzGLzO2WErNRLo++Jqtx0PiOKcLt6Eko+ukQgCzwCth/RgJ4RqiOhpd",
-	"1p9gmCbW6oeJXdoPXvSvLi/fmhuOq/zbl5cW1xT56svz5/XJDMM04sqZWTBkOxKM1vTvcO1zoMg3by9f",
-	"fvPmAqaGFgPktP8UTNRmwCthi6tYyzvVcyAw53kuV+NDco6njiBLqTBq6wRqjmXkI0oUW3AInEnQbJ/C",
-	"YvjMNnlCgx8RkjCV0iX7GB5z8eX2qnGFYTBEr7CUiCxnLqYejtn2DwBiQ5CYBN5RXSkHXIESAKhzamgY",
-	"VtZ2WA8bs7fj8EqcW2DJKRmQr/kXMAGQBLz8i2XBoMMNVWR8nqZsqQ++FKk0+tqYrBifzRX5p9IZvDj7",
-	"J18m0Lhh6nJQ7akY3Lt0AT8rRq/PrsT45fTgjRTs4DXV6Xxs8U+Z86G5JVx/AfDDtQXOCnlXaCK4Zms4",
-	"3TNCyWStGZFFxgqyoMW1lR6t98lGClgkO4cAAoNm51C5BWrCE0pyKZcQDm6N0cinAFlgZmuqXdB0zuHa",
-	"Bb0qDsm5WCNfISsqDEeRkHGOxg51rYaEiithpRYE5la5xPujnXiBwsMWKYN8aYCCDNW8gJDi4kqMPxw4",
-	"Ye0AbPJjX+0LQO66cIRtNT6ylkKR5mXGlH3i46qlRvOBidRz87NZEDWK+Jh8RK+EXZ+Vwj+GlBohBRsf",
-	"El+5JWAzlQEIvGHjd9QoaUB/AR3854O3Mufpekw0y3O7HQVlZw6vBMTfpUwoFkhLr19ebkhEcmk0n7JI",
-	"waV0ZF86Wtjq71w3q204GasX2Kp7g8PTw74LIqVL3hv2Tg77hyegpOo5iLJHEPZ3YDigYBgrO2MtNVnc",
-	"Q1UqvGFStj5cSOZtoxTF0oKB3uBP/2XWG/aMbHNupn3mZgW1eCmFQvn6uN93kqV1UYdM6Qdb6D2w2FiF",
-	"+HvfE7gq7GahLKFno6YF7M4DGoq81pylt+8bKjK0FLbCON1ZMizYFijxICq3g9KczinuNjash8rRa5ob",
-	"/Ydl+MZg9xvfCmpvsnvpZPdLL2Qx4VnGQDk8PT7e/cZLcUNzjjMcf777+UspX1OxdpfMvPe0y8q+FfSG",
-	"cjRVAEhtTu+u996ibGatiJAGYFEQcdjhNAqWGEc9kwQMtZgB9X2vCo1tUqzeEPv1mNEbV+noJ/vX7ZG2",
-	"KX+euSKuNr099nnro66byBB/OZYq0fMKse1LvVDxRcNKhbHbc/kMxi+tyr7hPjJyNbHxiFY0qwedgMaE",
-	"moLvZZLKBUTjBrwuY0bDLpzzCSQBOXVfg8jKjCJmtAiOZa82CcclqxOOTbpxvB/dgBMbxbq4t4Uw2ASa",
-	"1qbxg9P/qZ7CbEh3Qu4Qt3edH5z8D1QAt+DaOk1s4dPpNLpwSxinvHCddWwMr6G25Juve0Ebdj97rzPh",
-	"e46vrNsIXuZ//z0TvP7p7jfeSP1CliL7k1NIc/ft3a7uvwRHubt7ncij62MWUMjq0reKG6hpBfOicmTn",
-	"trrDCrWY1Pbh4PqsbrxoFzyeVytImlQ5BqzqEUzX6d0mOx+0VfO7PGlkTHiw4fEU+drVjJCoQVkAtPIG",
-	"0AdjzGEfZvBQstgjdd1FXe8lazqSu03ODK7ao6T520maK+eLUbbD+h0Ey3Zi2SgUmqCiCnFNlZkL4m5s",
-	"4NOCaVv+1H5R8NlcYzZ2SFt92C+dGMVuDwL7h6GrtRzQWtqkJ2koTcfIq9Gra7S1WWloox3DA1JXKI/u",
-	"QvWHmxUfhpAADV4acFzToN5BL1Ig4tbTRWDMj/S7G/1G/0Bv2BPOE9IydRvMfJuG2j5Oq93K1BbcMsdy",
-	"gtacHQDyiAxPGa6S9JQvwO3qbjs70iYygHVXF1DrFulBiExa5tumfwALyjaWZonhIzv77dgZdSR+Xz7m",
-	"axFF+dh5ntv6Z4QLW/iEiXSNBnRrefZUmxJfFgdtypbv2XQN5VoUN1o9tTAtXNm+TMvXdeo9qNxctWay",
-	"dxeCk82P710xpVF1mzYCRuwRj6qyS3NZFmo0oel1b3h8Co9Y4CKtf199o/3n8GiAlVqvGZSP90ZgDBIx",
-	"42M1YqbmAtKxcOWzQpbL3rC3kIJraakr9rP73n05+kFODO4AJWwclxvHclz3BpIsf4725HytOnxnKWVu",
-	"d4OVSADjcrquWgU9xXrbFUc6ifV6+6R/T5pmsGsrTUP0e6Rpv60xmDoq4OkaftGNrh3NCrqc7zBpYL0n",
-	"qgglQmasA1Gz4jhDUyqGwZ1Ze0hAI327yTlbwPiCsGzGUA1wfij7vIt5rdPBvzEkg3+DbfyWpNAs3F5c",
-	"AySc31ESV86sQS1aJSLMd4KnXYGBpmhGKY2KZpboRKupKU2DtEf4NAKR3C7ci4vhEnu37/cjGngWLVQD",
-	"8e2RaPw29tG5XIG3wkoseLWIFCiFgM/9zpTkJ/j3tpWWfCNc5TgfewKhCBCjSF3xbeT/4KDeRx5ydODe",
-	"XtlHOeb3J8fsRX22iiuPnpw/EqWitjLqfiRpXyEAsOaNQXFgdA1ydgTX/wAzIHaYM7049kRhaqbCrvtJ",
-	"Fwukee+ZeemdneqPYYx0YXKw37qLB8Q9kD1Gc6pGdIS2mzavD0uvfyufT7uB0RaahFw2KzbhSrdsr4s1",
-	"MCbRtdVjqOx6NM/R8CsFwy521BpJ6wWILQk2+/KRFfvKkYHpDWtu3k+dDFB7m1Lp7tkjnf6DqaH24CDo",
-	"VzSo4G9Kv5td03d4pDD3CBPYQSgGH5Sn7PDAspBZmbLudP11cw1/LNruKUudvp+eHgxaqHlFi1ooeqzk",
-	"4q9G0u9KoCeTSQuB9nQYNf2RbVfZGz7txyjzfrT4foS3gXvbiO/GVXmkwn8kB0dFdheb9Ob3QIBZJJ50",
-	"j7FbIz7DvBtHs6SzNkSCPKkiSkoDLp9dxSuyf0amMs8xpBPLe2Hyhdok8NXdYs76sN/2gtwgyFF87xts",
-	"uizkODq4RziDrlbQIsXWcNiILN2OUO9KgZko7h7+aa57v8P1fSbFNOdouTkdnHS6769ogUnap4OnXXau",
-	"yuVSFpplr1nG6eUaC2b9ialRcCv2VuHrkZd1QlJv7NTqjQ16WIX9qVzOISY24S+8IIppqP6D7bMMkWi6",
-	"ZNEojilUPl80yBSd2iIr8NghOe1/7pqj23kxp8wvCyN1WiTFt9Ue723JrIlAVUKyy5CuxCGwL0K2OnbR",
-	"GvaTugdgOEh8Sy/zd1EKAX8b6SbIY2HrSizs4OWwcR/7KqZxJ0Xi538an78uetn4Ej+W3Z2hwLa7ig2v",
-	"ydaCLqDbZyXbNiBZy2MAK8HtfjbL4NRbRLMA9//NqfSf3OZp87ArWS4gZ+BH/ZVluTLj+iCXsx0uYld0",
-	"VVdNCTFBvUrlTjDzXjcaDxRsWiqjS1fpxIrPxAEXDfX6SpwLwoQu1lBzreBaM+ESdnz+HlfQCnGI7uMw",
-	"v9gq9dwl3bOMPO2f2GL9Gt7CdMcIaTZQeCVnv3u93ZYHtfJvxhs16K7ZmmRUzSeSFlmL6g6lltvU9qcx",
-	"tb3NhGBW4UDZqDVtRNa/y4mRWlujVPHF38okDFDYhFiEkZ2cDp9+8j9QbpPyBctGuAXrPLSFkX19koM0",
-	"50eDwz75iOY8Zf+V06WWy4+txWHwaVVdFwdwRW67RmZi8n1v2Hv7zcUlFIQqsCJiBdEm/CE3b9g7+kFO",
-	"1FFYRPsHOTkqSiuKLKRmI1+3ulaG2l5+XOfJdJAGXPq4fxxUQgPLxf3CktxVbGGUhkA8Zg78ZjzsHaMZ",
-	"5NJnPANqFLIr7DYQZ1eQCY9if60JUpTnuE5GyocScKjUA62Su1hlvwgayfy+KboHhrdsWEWjRlCdQB4n",
-	"pr5ZR7cr5oDjO4Q8tF0WsGGHWvK+0bX5OOjIeRvqLL4TmyFyrnuF+VtIPXLd3cznJRMZKi2BAjOoGr0N",
-	"B7e7TMMYluWemawtg8AkgKp5IVLuGNXOsixKtas2nSeBUlKdqm1rWdVSPL4fFXVHvM0aXF3DR1r621l1",
-	"w5ZXjpBW3+0Q/aPm0sA8o9qMJQoryBalqIqI+EcToqRt4aYJBQfZIfnOFtIYVyPaMiPQ03pspP/8SgTz",
-	"eRPKGRlLka/H5BrqoYWRpQUjVjO3QadQlYrn0DLEVTebQq2rTDI0tCgtl84lqaFOzXfQxcU2Vx+7Oklk",
-	"TpdLJqxlR1dGYqjo7NSYmEpQa0L+C9h8uxFW7GLmrDI/BYjj61FyRapO7FD0KOyu3IUG+470GESAzeMr",
-	"a0nYsrya/5zgl8GcNVp+Grw1LeTCk9qnB0ANtQy+ORk0ehJbFxsX2rphR5P1KKM2i78b/Yu1kYfdNIuL",
-	"xWxq3dmXjQCEomegPN1ugvCeS75t1tC4fRC74R1ZtL/eI7Q9Rm1loR33e2cuBKvd+wYnBOVjeLw3W3ub",
-	"Q+LibdLSRQUNFJk00O/kJXEDP7pKHl0lD2ryg2qH1HP5BJtoMV9TzGNqd+5fc6H4h49+cn+OeLY9SNv3",
-	"6vIuEKdaReOuA0YYIzzdLpbvJfsYb/CHic71iHIX0XQvkclhycvn1izdgtZHqAzuH2ZQm6BNcH4Ggyuf",
-	"mGQVykp+NOwKRdKiFN4TaOtO+l7N9QuEg7bfoUfm9Ogh8vcOkeVuN68LW+jiYq97I61XnRcu3znmO8fO",
-	"LKXYbourub5/30a5ptbcYpVz1qgHtcp5MP0S5jmM9K5cD5U7/85eemdeexiDld/9NsvVn9ZZ/m8QR16/",
-	"Wr9HGWOJNWx+ERHjwlXyJtOygArIRSnOQpNYUQoyk0SKQ3JOYCkZmOqUxja/HcWOt+bNR6njUerocDcB",
-	"V35BoaNgqlz8Ujfqb5JBmy9XuB1vjJu/4215Byt8vC6P16WTC9wgyy96X2w+9S9wXZ5L12cCvCwguTsP",
-	"aytvdhXpXG9qW5OPonsJM/ubN01IjU+DyYtPvVfGuncid1AX68cr+HgFO11BXdhgOIvH0GXl3hdye1CK",
-	"+TVxFSsq9xTGoUCHQ0Ema4Ld+w7JC56be0kELQq5qiqMazmDZmjguhwrWbh+DaBhj6G1CaECG2TAd0Mz",
-	"LPS2xNaubm501k7W2KCWEttlAXIYoXTEgtpqPvZ9u3aaan7D9foQOkh6zzB0illI6N2AKTJXYrImPEvC",
-	"fEH7nFmK36yzkMH+zfOrsGMe7MHN5Rsy4GYKCIW164H0HVw5F9AkA99VRha2bVy4W+6VMKCDmTHk35V/",
-	"h9LL00Iu2qI9v/hjBAbVg4IiHWW3JWhW3rhK/15SrVlhHv7f7wcHn7//vn/w+fuf+snx7UH1+f/8R69r",
-	"BCiucAWoYQ1BUKIRygXIRkva3ju5pvm5Ukzov/EbJrpbTcKo0NP9FuejDHK6gosgG2VWzW9C6o61VXO6",
-	"qq1so5Rql6PEK2O7/UvoRQt3yNwFAjUGIGGFcSAAORWzElrcethCk+EhSaliCaFpatAqIddcYE+m+Xo5",
-	"x7AHIwIUcjm3Xa1+LKXGdjcLWlwrkkng0gtAi0PypsSWw7Sw3ZqoIuO/fXlJjhSjRTofw7cgPSyGZPzs",
-	"YDAYJ2Sc4j/PCP4L/621JQpC+Fw/eZAduMBBiEHjMTS7eXZwnJBnByfjQ/Kd7VdmYAdb/6G0FgQHPydQ",
-	"QD9f28ip2ZQb+ym1R879uDV/ecGF+zzYD+/cWZt3hmQ8kzesEIawGhAtC35DNSPYR/aJGifm4NdLZkAy",
-	"LaHgJBlD4Qnz7Ri2z3UUKWQBAfiuutJKFplKiCrTOQyCzcPJspzkPB0fkmd1nLGogo2yAmypY0YNotVW",
-	"WkAKYGqB6uB+UHUdwqhAszTWnjdAHJIx9EtHNMJdY1soAxVoXRaDnodTs4UwjnPx878E1eNGX2Dbl72l",
-	"tL3r1xuPrr/P7gOJw+1+zWj9eI77x8fxpZlHm+vii3LRGx47XMePg8/6/ViH4l3nYsm+a8meSqF4xgqW",
-	"DZHFF1KsF75Tl3/wyZbjAcphyKSLPbvQFFxycEw4jxQWrRGJEbO3IbDtFB89Pjdq2wGePAxVAOFWFkNo",
-	"NJdzzVNOxRNFVF7OEqNT5YcpfQLtfa3ItWSFMrIe8AizWmARVKyrdEd//c+AM3QFx5JOcnlQyKzgs5L9",
-	"s40r44p/OWqJDdLqIix0q3WYBWU6ZAEibGMLQRgvxPDaMN7YPsplBqG9iou0fsrdGvnGy0JJAqLoZH3m",
-	"UZVrEMzH1aVtkBFbssKJvm1wl4WuLdO17q/G7SVuV1BRsj7qRu9+owSZMQ5uaAG1PM1gXih+a2RTdSEL",
-	"/TIcP/L7t37KyI+vYBXnfhERwI3Nx/Ew1EqsGkVVAMQzMqb+OUaLnNcC/ytwmuHaUo3MDYkC0b5EVXo3",
-	"QH1jRn6Og8R+OjcDP6D/7n4etl3h4I+h4L91KHgzDHynD8wbLY4wGXNX7yJHXeXUZmJOICatljnPhSXG",
-	"0JDYKNNDItjKkuqP3BAD7PFs5z0kL6TN0KELKxBcM7Yk/y9777rcRo7sib8Kgv9/hO3p4k2Sb1RMnFW7",
-	"bY+v7bbU3afb9BFBFkjCLALVAEoU2+GIeZCz+3HjnNgn2N1vZ95knmQDmUBdyCpeJNmyuhkzHRbJQhUK",
-	"QCYyE5m/HwWS6w6hegL8oyDbXdEDBYwWWibtngjVEYUeYkgBoo24ncFfGY9yThhSKmWX441lo4F7Fa4J",
-	"jWbIEccUa5DXMq0mjdjQEPt8qfKsskFXQDmrHKagnOn5nIMChDgIZsf7WM9gLK1H5/i7NY4h+pizw4yL",
-	"diSZK22yW/gQG/s8I3sD5KczEo8C3aWKOeKTSAILcGVw45FbDDeimhX4XIxULKzY6+1kpUEzf86DA1lu",
-	"B7Taa+2Aq9r/b1SkZueU7pzSnVO6c0p3TulnABSwg+kUffNRvW21fWqTvftYG3IWhWkEGYuiPB+XdIU9",
-	"7zdDLtw2Uy/l3oaaUsQLcI8ueBM1Nn+un32Q/Je98bg/DaPB/PnD2lb+BRoe6zimR7vy/Wv1M9wcwBl/",
-	"FF3K7fjorJdPzY8Yll9TecLRjoCjPeSS1wQv6zOImaB551MOXj5++uyYi6G85eH7kOkZNEuHaENHTAck",
-	"5GfcnSuErE+N/W7KmOFipINlRlY8lXBJ/h5nxrMJlpfAXKgOdPhaCvaKmsH4ovQjm0ved8j4tsK3rwW1",
-	"MaMhdP5j7fEJHVXd113WhGvgjvuYrFC8sTXLcSmFBOzpvP/lMkZC3FvwTrtU3RtV/LOQSHHlCbnHzvHZ",
-	"wIvEo0mft1uheZqoDlYWNti2t6xFmCg4AVYyGY1RHTkzGc8mU8WTaicN6qk8UsINMXQClxw6pUS0gcQp",
-	"iTkN1nenUylGcHraII+nsZnbB1lXvvhAnzzVZ1Yr6UkVnOC3WFWHfv6V8Xc6XyHzKDLz0yMeSdvMGikw",
-	"qta4r7fs/1PD7GON2V+eAMWrXRsYTx3a275RbMr/8R+KkYgNTKJgwToUj5Ibaigb7GQP9d+5CH7h8stV",
-	"IMBYrjJd3PLaqbGbhJnsJV57SblB+swZ7msQ7f0WnILZBzl6NSPh38BliIkQs8Ws0oLCgw2QlHgU/eQ7",
-	"8vUEFN9fqc77+ty0y53zuAlbpc3SxbXTZzdRn51lInmTNJo0bDW4cwrjmfp0RKLN1ecrvMIx1QGRUZgq",
-	"s8Ps6MU2Xgyl3royE+wneKUrBFDra9sG9X4rA6Tcq7fu1tt7J213slFvHXRaLYwyLZhsIdpMWSOAicRB",
-	"drbZngi9ZYbFu2zIlKLeYHVhzDpxcUkw3fZSm40wa9eJM8kJE/Z6bv7xn/7qT9YMnOtap91uBzWc+Vrn",
-	"wUO7+BDFZg9GC0ShRkeKsfDUSGvYcWMA66h2v4V23iizJo+BL27RnPyOJef8H/8xLZqTHo2y5GXlEPKQ",
-	"yaN6ux2QI0GOBrBL0ilzRf7fKknDAdW2K/bXktcPExIr+YEZEjISSe7u9lJyMpUhH3IqDIkofKETZf9U",
-	"NOT2p2HiJMoDve3vtYNaoiI7f8bEutNszmazhkzUAJdqY0CbeCijm0ygCDUPDprt5oOHtaA2ZxRQOB9c",
-	"btewy3jldgHLfLdX3Mi9wqmor2+jQN6Nyg3hmKkzpupw6I2X+pilSoR2dq6QM7tFSEXo0DBFei+pNvXH",
-	"9vL6s+96K7MbXFTQ7jT9iCGTCA8xBVrG9LeENUrA4RSj08fY860NYqoNNH32XdWhePai6WHtIZnSOYJc",
-	"x2B4Fk5L3oGp6bEI3m94AOp2nHWYy0Dh+QyvvZsdwVGlAJBtvRlu2LnBea5jMnZh56vxsEPu77fr7dbB",
-	"XlfAdR07u6dM/JawhIVdEVJDO+Rjt8bDbq1jL/zUFV1RloifHuyUQwfjnO2OHq5FJz1B0h2TTkRelnPa",
-	"CT6uO31g57FU6+g6B1RYoQnlTESSQuGiJpTMxjLy57jcaAI+n05BfgxTU00SYbVFqirSwwoozuIVvvJj",
-	"16urswaxb+im6rNap/bLL7/8Un/1qv7dd96CRS4SxZCHRIDGWqj5xKqxLIVSoY3sjaJDaAc1mu60m2sS",
-	"ej3jFEgOjhGSVUSIHa81l35JIlwzrpAmpuq3BNACn70+2d8j3x2dPM4yV8BYtXoEE3BgCdhXTZ+Q3eB9",
-	"2hl/ZKXkzBqa9x5YxWXnrdZ59/5yhhDO4SpTyK+9nR65XiQRlkqbVx3+mw21R/Mj/vFppUfax7JPSBFJ",
-	"y8aggtrl/EWMnjE4NbBSNOQR62CilG4M9Fkv8B9wPffIbelPQp1QHr15RiiJuGB3IMMHL3ervtcgz+Cg",
-	"ElP/tEsNtC+TK7MELCb+uzNhnEaz7u7xT6DY3uDNnD+cvgaWd7nh6HVFxLXRQb5iy0qpy5rsWOPJ3Sgg",
-	"IZ2jnWTF2RpZ2lCr1O1XJ89ePT4+OXr1xrb48eRRkJ24FlQVHMdq8vrHly8P7aW2t/h6VBAG2m3AoqiB",
-	"P2jy48mT+oND8vh8wKL0xAWSRuFtoLYP+t7ry+lfrfbpNayPhy9onyaky3oZO264gYySqdDESNkgJ1aF",
-	"dFylraF+ft6kIKcwpFTQkLoNwv58HDM6YeqWJjFTAPsKSTExExk6amNA3dG2MYr3E7u+DgEIsjgFZVmd",
-	"T5nbWJatzV3Z6K5sdFc2uisb3WXo7jJ0dxm6uwzdXdnozSgb/d5Z5hEw2fXZiKcAZv258bFKu90G2YE9",
-	"mr0TIWfa+x8MjF8wizOGDrvJC7mhadKX07WmyefLczwTYYPGdDBmjTRKkI8Ovjl62y4f7j4XFN5jaawL",
-	"Dziv+zhF/rY+lki6Wb52t/ZpZUQxwEgmRGGKAcwgM/MDZ6kEaGx0RXr74OAgaAfwoAtELu1UX3n+5o/C",
-	"pY7sjnVuSOjjOxfJBPfYu4TbBD/WOJBp0CIg+ZAFAEjlYxJFPZq28soT+AZTDZN2tEhjssLWWarS+BTU",
-	"mkPGwtW5nXBFGp5B6qGA9BMfIXAIVpqLUcR8WMftUDrITAu0a9F5YZA/Dt4WBWZ5xXB/SWJrAPrkUChd",
-	"HDHzhFWlCjyB7l9dYNj9BZbxQlAUfMH08Psol+EP59gnMtEkYtodYWt3hm0Xh9/mqtOaLhdbtYOwKrKK",
-	"c7yLq15vXHXolqpXLPh5XUwVrmp+tP9Ux1MfZZUnTv7AM88lIYKL//b4mOw1WuR2r6G07t0JyJGRU/uR",
-	"GjntQZT0+fH3r4ldUPZrCKzeAeP2sRhFXIP9/0QxMRg3yGM6GHu2Yseca8XHSzYPiYAgalrLbtciyHun",
-	"KzAa2yO3aRTdCayTCDt8HaIP9jMEnuqLYaoeuZ1zcuCU2UhCU7L5/hxiXXBHVEH1BZMagiReJ9Wt++FD",
-	"yfDsOgRSyG1rv/tksDsYOen5wIurtf+t2BnqdBsZchHqOw3yOlVthk6Y8C4CuANySCJmzX99mC4OdDEA",
-	"eG8miKOMxfL0mEWRO2fryzPWyDwunPR8on1XuCKRM5aV0zuHj+gxpMzD8xrkSE9cYPfZsG6tzTqYm+hu",
-	"PxvWX0HWDQvrxw5WADJd7ZBHIdlvHWD6ay72jCEgwWYVAVe7sNaFW5/5VALveS6QA6haVTQQ4kqbqcyX",
-	"7t4rwWfcdEqVBsjy8bfDDDHBjma2PMD9+KKBr208iaBsj4fcDj/bcIAs0jNNrDw6JIm3a4MF0r/91kHx",
-	"bU/GSUDaD8jzRBC73RG/0ZGnr078CKA1nQ3B0nJbGbW6XMWpVXffnC+w1NW6Sau1P/iX82nkJf+v3Vq7",
-	"0erWCBMDGXIx+mu3Bl5ht/YvcDXDNjD/59NI6L92Id3MZZvN9htSjZp7rdbdplW1XXwGazQa2BDUO363",
-	"xkvKd982+qbU/XL9Rh/M573ZK0HebV/cFc12o92tBaSLFo9t8O79py36oLS+yhFUWuea7Nkmi0OltN5g",
-	"pCoNoIv6eUGtIBxlORFMOCMZIFZzUuJ2RUBjBdzZQwyYZEUF2wnOite+ompC29fi++6c2BvEIE79Ut/c",
-	"yFyzG59kxgkGOq0JYM3HgIDVaBcM2IllzqvSutx5db3cyHXdW+G7msG4HsnRagfW5bKn4EzQDJMccylI",
-	"m9CfP7EtX9rnfe0QQB5baRXNEsDS0+jUMw1dCd0SDFFKsbS6c24KbPdgDordK570fxOxEddcDGUlpJ+9",
-	"xVZGw2ZD5wi4so5tWHhU1klXvFQaek0S+OWzYWlcMsSAK391mMHKFYjjLtZwfbGG3DRsCz4xZjQy49+r",
-	"87bAbNDg9qUw9LGSVn1AWqizK6w3HEWHhOqJLiQGIJ5dZD152yRWss/K2VH/Bl25dGQvpVOTk80hV9yz",
-	"S5b5MwOdv+gC33LlXWw1sEGCRNBW4nPwA3Se5dj5OcOXyZaJnmvDphXrREjhCB0+yP7qcjN7QbFAQA5J",
-	"yAYRxVku316f29teYcnXAiG3A3FdRTS+NOFPUoxCRu62PKQqWjd5c8beH/nVP8i+0+9hErHc4/HnsUxU",
-	"ZHeE/Jch5RGCysI8fPwU1KxzIBNzqqE+S9c6+/darcuFiZ/L/ir1DZO6U9zXGyT+gCLg5RE+rtPa9qLm",
-	"xw+yvxok6IPsZ8n5KBsINQpiUKqEn8Navlpa/D+AFG4hcCuEbedZ3yzgHlxSG0vmth7ic9l/bdcxuraZ",
-	"TDehcGdr1rLsdms4MylA77rEpg+y3yCPQCIdaC/E9uUZU4qHTgI/yP4tHZAJA6aiCZuXFfNRZbXH20Rs",
-	"j+8VsmksDROD+Qs2d6kvsAC+leG8ehL9JZwB6Iwy9uGfLkJ49jYRO64z5Dpr728kpS+pGjFscHeTN9dJ",
-	"HEtlWPiKhZyeWJf3Dx6dS8Q2KqRAnzZh89XWtr2g7MjXJdZLSbITQXYe2ydBHieD1PIzOWEhHs7aG0FC",
-	"uWbRmTu7FNKQCYuNpzREAAeix3JWYca/sP29QhyZlaAwmFzor+nbsbaKScYaYjb2ZTU0RZStMuQYxlhp",
-	"ACei2pwm2j0a2ztTI6R63JdUwWGmYkN+XuvUYnZ+uveruXf2w8MhvD+MbK5xcYO4lC3/gs1X2fKwZHa2",
-	"/PXa8kdvnuFEZCJPMdJaLvQ0nHIYnPL9+hUUZlHYcEFasxNYcLOhlIZPWUrYxzVK6SGhZEz12KF0cg3y",
-	"vCy7j0CI7J67tONuLrd5kbPSer8kFbhEiBZtp82kIO2xm3IUh+KpwrIF0N7uja5N/0zYfEGrnN6L9vsn",
-	"v7Umrx/of50dzN+2k+f3p4/ujh/vxUcPw6fDX+WLz6+4Np2d12wGBlylivrKjaudrXQ9ChSlmlDhNeiW",
-	"CtTbTM2PEzY/5Zg3F7KIGVZC4CJCp1RTpAJfFoeKFKykPhslwkdPAiKFO0rUgKQCP3BBzEwSFylokCO4",
-	"p3FwyE6mCI2sDM2JNnSuiZZlfM32Sq+FL2NC/REMp0K/97N+X0wj3Wh1tAvIZKkOdoFcXEGsS0D0GXDu",
-	"7itPf6tkoCTpAbXRyrSHtYfBVrdNmVF8UO0SvsLfAVZAySkzY5boW8Swc0jZn9JyMHbXrLYZ9FAcUb6Q",
-	"f/b/kZNf3jwmI3k6kkomhgumyYgmI9YVxS8P9i5SrePfe+fXXIvUPeVn2RxseGSYHVLImAka84bfpyqz",
-	"db6PmbCCl/slB7tgt1vIxn1+/P3r0mX8SAqj6MBcevt0Pa51avuNVmO/uMvQMOS2IY3eKNsFw+1TUJzd",
-	"YpaIllhF2OG7+UVOkr/+ZVZxag2LztUyp/O65Wl1VtS7Smci2oKLgy8WoENhwZBOeTT3aXC6BIrEoZ9M",
-	"y+Nib3L9+Nrzx6bZeAi5hNUhh44IcMNq2EGiFEIUbA3WMS1OTEyVmfvEewxwKJOWrLsileKG/ZL3maJR",
-	"RUYW3PAKssZ8P4dSEcVDLkY6xQWIlTzjYjG/7Yeqund/eXWvNu0UzlZWaEdynYNoMDLCMHsRQlVIBUOM",
-	"ReD4Vb6yfQnmpBLdZCCnU7oEanKS6xDgxbmpAx8JGB3S0DUUlix038qX6zL2zgOTCNmX4TyVP3uRD38D",
-	"3Axgkfjn2obIHOFqcAAFYSYJndH5oc/Ytl+4Eh2s6MBoOKQ9jRKmNVQnFqd0Xd3+b18Hp5YXRyexqNdO",
-	"XR/f5t4BJuNUMyZWQrLDSaFv/4b2I8jRnNIROwUE3oIHCL+T/FOKevS0CNq7pGTz6ry5UNvVRL1q5mmZ",
-	"Zib8wyzEjvANgCK/d/fgbjvIRM6JJQpJepe/SSHVP/6z/oqpAYeildzddJSMSpEbPnfZZ7afrDoKyO9+",
-	"O8v5+k4E4sLu702Y/LfrTOj8wv9oV93qfB/ckXCvdLvTmMcZIGcBLIbNfck2CwOfYJODuHFq+W6rRagh",
-	"U6nLfchsSV4HrVc+9nUtKi43zPDKTISOfgd/j2ifRYu6ibx6A1bDSiWziVa7jA4rMgW12/XW3ZT658+m",
-	"t1NBcElq4JJsoMy319ur2eXivDDtOOZ2kdGNU9UKK2fbrWaDgjAwxks94Jnihnl4PFfCzvRGGFfFYClI",
-	"56YVYq2qCjE4bPl9BW4CG0x0Ckza90Bd3Ggy5SPc27SHWUWidGodiAnDKgZH0I+Az2sqGt76iy5/sAPd",
-	"dnMDGqRTo640gwvSJlOdP2XHF7NdmmRUS2lhBAzR5sore4sSrfXW3+vzR7SccF1u0IQkAykEGxgEZy0f",
-	"MiCqKoyZkOb0KsfNqmO4H4JBYFeJpnMyG88/SyWIX8143gmHmAMqrLvugOsm28fZfKJqqai9TYQuYI8a",
-	"Fi/WXJInDvpZUKUcpn0E2TRyBN0tj6u9TW5AQM0OzkI1JrmNVAwBceYXIGAOmNYBcbQTgZ2VAYuAYke5",
-	"Dyy8gwG5IXFgzw7gtUN6vp2/stcgRy5Ig4DaOgVLITIxHdKru2f2MKkofZ9FbgyAomY0j+gKs22nv/Mx",
-	"t7ys75EWjZ7RKIHcfEejAcsSOltsdCTmuRdZbpi+kL2DA6BcuEMUASiV7U/W3L8drNDtAY5LdhYrBCNZ",
-	"d1++TYQvdrU/QNSrrpkdRZNlIK1fER9kfwHmZKmYoaz3WZnDMjbz/qZRQuhIHjOGu/qQsh4VyjfKOwVt",
-	"r6hbWaTX0BFE3XsTNu/A9PaW+FsCIq0ta70pQFiAVLkXzCGq28YndKR7hTh9ju/Fl4t0SkpFqvhf6Ggt",
-	"/cuBXUR5tO9/63S7+v03t8k3/s87f+m863Z1t3v8/i8liN95tpj2MlvMBusLar3NNpDlaYvaNlbXBl3p",
-	"08FkyKNo5bF6GIYbF1X7G25bWb2iry4txqF1mDHFSP6FgU7TVJyhWcAjviDQ6VJPPVrPur4+3LiveMKz",
-	"fWe/joL1t8nKqCjYKrtw6PWFQ7dlJ1pTxWQNoVwdkytvtCs69LZSnp9DswiN/h4C0sEpV8hiJkImBu6w",
-	"Czgu4E63dPYjx7qILhRC0DC0D0hEZJ0/NKbdna35romWHdL7ZnnrLGWkSKuWrr5k6orqNYPaVApupDrF",
-	"H9P+L5RyyhhEv+QO2Jelik8QU1d3aWccOZCsZo8kgk9tzDauzLGfgywtvAheNacLyFUfL933dN5rndpI",
-	"ySTuYJtL93yDhPZdSdsuTfvLq/FX1jbiNOK/M++3Ob27mV4v1LjZ65ofER5n9bGWyhKxNUYRCixIczLN",
-	"+hWWB+KSazmd2thuWX0qoJLdccDuOGCr4wBcMtuYWlvJxttEPPvO1a0X5LiJQZvti9f9HauMvkdwX41C",
-	"P6MAaGHQ94fTbRb5HzG2IYk2MsbgqtUfXJNeGljrkUQYHhFuVzkUbthLfOFGFn9bX7qB3UL1stuiL7FF",
-	"/4Frm2CJbCOT1dvkOprnI8ySDgglMR0x7xupRNzSjiu2SO4fOKpnKvBnx3mjCCXogze6oit+BsBoXKod",
-	"ssRD3AvyXLQpY4BPOxEYmUMKrTGNY+b4x/QyKTXm6/V42OsKV+Xq+4VbPvwMX/WsrFo9YOYxa5BjzzoP",
-	"iKw8JJoxAQHAIou1VQ0jSaRISY0iqTWRqisUi5kLmUFgHN+OMBHqFPYaNMWYakA6Y2F2Nw8uqdgiWPJe",
-	"66DM9XPnGBelv/7Chxl+fpBaZwQBI0V4ke2t3TqoIL9aEQXjwtw7qOX4ryrIr7bhA39/xZBiPptnVV0d",
-	"NYZN4/TSkBqar6TDsYnYmd0daw7Vcsq0piMHE0k8UbfdSxA1cmPkSTdgebrvS6Yawli6eFqwCff4l+Ud",
-	"3yszak8y+SSQiOVVUBGsHlUebPdww51xe5MAj6UiQyRAp/mNjURydD0mr2JGza/e4k3BmgSbZS4wUvcB",
-	"WpM7DHbOmlvxgeeCz0G+SeWY/Hp2kzp156u9AOs7inHSkIeQvg+HqE6A0itw++1HcjCxcgRJC2mLmGrd",
-	"IG/8GVJA7FQEJFZcKm5crTWfMgJhtBx/sjNSZBR64N3F8mij5tcdI82PXBqU2zQPBPu/RWjySp/2aRc+",
-	"3IUPvw71bdT8wo5QDtlxBTBWelUx84gaFhBrDBHDBxN0JsBRsB/Lc4yO0+ddYRkONYPxaRL73EYXgcuB",
-	"JgwUvEqL/AX/V1s0gx4DCsVYJsp6HVZx2r/tK3yQ/dIsEsBmsO+5UJZTio4JBiOMkZ2bUiiG92CeCsi6",
-	"hkQ5BM08/R3ygmpHU6b4gDZPpJLCyEuaoX4WVp3sZitjd7x7vfhXOiczaSph+t26apf0yuZH/+fqgwF/",
-	"Vf50ACQdgfHODRlCMTGfugRlTcLEEVrYq1dogKcsVQAV8r96oHzjYwMKbOdg3KTouc5mfrtVvK2F6ldJ",
-	"Dga2TAisw7G9g7Fw8zV+hoN5JVQXJJnMZBKFQZo9jFLk9D+Q3xsZx9bvsEKFvCvWaZlSkdCoQrjeJiIn",
-	"XFdg1O+M213gvQKA1S/kW5BxS4ScbSHV5QZoXjIhj/uzyeYTJae2y97US6VyyBXTgEoGxIlQoq4YWKEN",
-	"AhINga5MUAXzpJw+DFYB4bzb9f58u56d94tte5sIiIw/m3x8j4kLXCNOBBy5eLbKVFY0bnBCQhSNijmZ",
-	"SsVAeOyHVGygXoUbX5qB5zplUiLjnZD8CYVExp9LRpy/XeHp/OwpfNIVHfJwE+46v9BO4PZfzwnj+y+A",
-	"FO6iFY3WQRuy3sNa535Qm3BhB8cPZJg/gsPYyLYHb+l6qIinpI86HUq1AtzS1xmmxUuXiprYGV8VMcEF",
-	"t1M9Nyi8UrBkjZPoL++dAuF1pap6wkWoHcwIF0hS7jm9NenPiUimfaYCDzQVjxXVDK79LZEGBJ5MqZro",
-	"gPTq9iLI14AyRiIT47xMmYzG0dzngmkyZVQY66ICwpNtZp3UKdc6ZpHxiFFUdAWb9lmIaFhMhLHkwuFQ",
-	"iSEfJWA79OdwP2s1Gyk7+BKK6SQyWFQ2TLT3d3uaTakwfNDD3P+sxtb1TMsG+RaGQw4dx7k1Puwzh3bl",
-	"5hCwINOmTl7DCOkO6QEtfUB6A/znEYF/s7xboCd/VN8LyKP6fvNR/aAX+PwMh2fsLzo4qLebyHIvFd6Y",
-	"ONZ9qUjIR3BYiIhX2KLd7jXIz+DL6wSTd4Awv0f6TPOQIeZWEerL9v6IQOJHmkuH8+1uHmBikb3PLe3A",
-	"wAw3EQuQQH8RowZqEznSUOQpBcntHjunA9O7E7iMH8Cu8S/tR7NO3uDy6pBetzZQfMoFjchAhqxbsyP6",
-	"X/+LPJIhI/gTi8h//V/79T///u///Pv//Off/zt++B/w4d/xw/+GD/+nB7d/yYbGl9TCWrWLtlujblnj",
-	"Q+puGu1iBTcN3sDPPw5aZJgS1PAz6Kv17aiaajtao0TonhtZ/37phMAU+glBjDMso/Z1KUBmbyThuLge",
-	"FYHcIj6iJgE/0gMETWAa5LAU5C1YlFFo1o+omOilpbBsNkNvvnU1JSvxJjwbfyTlJOXip315tkgXKyIu",
-	"fJrWaqb9jUAl2q2NqPeLne2N533Fw17HKg4HNCfCgPBhllBaql0OSS9i53xAo0JbKyiHOcXSySsk+LU4",
-	"CPj4ilefyrBYzpfuRFk7JpKp3UPSL1yvbDvXCWBIWzcQf5MzMrUOFUpwDjMq7exeq7ybWFhT2k/bZErP",
-	"MTOs7ebHfSrPE6voVX4b8bmPLvPAjGWiUQQoJiagbi57hYo3kMPhYgV0+goLb9Ban+pWkn/X95uIQ8UF",
-	"VbBxZa+7vtC/fHlyu/7w/btW/eH7j61g71M9+/wv///GtanYQ0wRcXADWHQNEhAuLNu3ck6jI62ZME/5",
-	"GRO1i9Tq3zvYrnN++GybSvBQBIJ9Ks+YElMmDOzfFd2Dh18eSTS35/XZiIoURnQwpnb/XJB428GqSl5s",
-	"UOhTKuCunWbCuqPvt+tdDhnO927OqFqQ772K/E976eJAoQjs7RWF+kGrTCgu7TKCwZCeVw/pgGEatR8w",
-	"BExxYgKeJfiqnf0MWALkKw8K8y4dQvsXvGLnnTWTh8nvv8/Th+WKm1OFmi95FJKsNUtrQc1anR6ZJqgZ",
-	"aWhU62zOTIn771uwY8vcwp+9yTrMzhJ2J+lfPMqENpsvvU39O3S71h6gM6GlWpMgg9eUpMdgpGGj1Bj3",
-	"nCuM4+QSYSqJS1wkpHZ/H90XcGmWEmTceaZgsywLJk3fVx7Td5ZxyVoto85olFG+3g2Qqa/zrla4jZ0A",
-	"F0KKZRShyVmVXpO1xCH3yTUVr3j311our8bByi9y0d67JB80TtzKXBo3tTv5v+ZMmlTEMh2A32yoBJof",
-	"8Y81GTRwzVL+zGaq4ClzmuBixyDQdHcIchPzY/ysb7M2t44+wj0Lscfiwm56FVixvq3rN6QqJ07gkAzk",
-	"lAH4BzrcwJCoSSm1abrA3RHHFUAUpztYvd062Kttqbn9UUsFwYg/iNkJ042pZvHCdEv76fuCUhXU4qQs",
-	"I4y5fDDs0SGxNgZRDIpJuOlk6ZXM+kYYEeyzEc/hPfoqU1985Y7XM349f8redxnhyMfn2If9j3REuQBQ",
-	"ntyTuCCxkiPFtCahxIQWAu5aerhfcmpfIsoXLAW5hOWVl991EC9/6i10V3JxVf6kAQYYK7uX0DXFFIbF",
-	"fdjJJrtAms+CNipN8nnsbq9zO/mmCamgH2aOHdnu/JoY2fEpQSoROiCKcs00oRFTRgdkKs9YXv01yEHr",
-	"IeGeSLnP4BjK9QmCxBAMm0oAxF5SPL73Ky3lK2b4rHSUE+xY5lC2Gq3WQVDLtKuGuHp1ugR4u6sevphP",
-	"4XA6T5HS/t17n2IBq26jJAuImwl8oxKnejl1YjudfGJd9xV5ErsE4T+qcvSimSrGxezgS+hElYg6Lvlq",
-	"IuIs3gKottqlYVpjqD9HrQJGERpBvrjdc717GwnBaagrcFlWQE+kGnnj520ikGZ4Ld7/EgkqngIsapSy",
-	"WP8kpZNfD+N//wuwYG2iMpF4vfwdt0sJ2waudAU5sbeITRaWVyNpjBf7nX/31asXFLycdyOH28dOUi0T",
-	"VPOnWj0DGQSQX5QLd3gVgXZOEXi/SFbu6PKyVGkJxlVpPX52AoBL+OsHr/Gq9HIa7cIarLxTMGv+zJcL",
-	"By9W0r1KzkjgUr9OzbpBHu7n0bGXxYl+weZroKJhenaq9oZlyHr3Np3A6w5RX7Q8bBO/eKk4DJU+15l3",
-	"GqTbQkmFGAuBNsE2hT0B6qQDa0bmY3kzzMQE1DYEOcNHHhaDdNBuZL1tj4XGjQ8zVFWa7c6O/pRVZhc0",
-	"gCrk60LVZZuI18raspx9dcWVZTuh+DNWlV2lTGxaTYZreLmWjDzOooH5A5sJj2MWQimxR9Bjzk/w+4im",
-	"U0YwsQ3OcgCfbE0a0Z+xOm0XrL2aOrdsBe2q3f6otvxSrduXMeRdJnB19Paxr1hy17qSD4c16uo0FjZ4",
-	"PhLfJ2Z5dy/HMvWopVk5l7MwLrqWd4l2VfyYfCSIhJnxy4yiflrFgBlU7bBLRJszCsjYkkys8zQbS0L1",
-	"RAdkDK4UAyJObftgHSkHdG09KGLoxB1GunQFu9VWJCr5Eo/L7V5WlTFh3BUgUS6Qb3ca+4vj7D6PuWI6",
-	"B13nNiAMlqW8qnrcl1QhTdtSSHPKzFji7oLNJA8Htfdb6H94aWfzVmW04sB8EY7amysBwBCL63JbKSj3",
-	"n77FIALN9OOExQbzfQZSTrhDnMU2QLsgHCluAAZlzGQcQZ0OJX0lZ5qpBnmj5EjRqbb7g6tZZHOMVADK",
-	"vBeTHHXpsg5+Ji6T/4NxzJidn+79au6d/fBweHov2u+f/NaavH6g/3V2MH/bTp7fnz66O368Fx89DJ8O",
-	"f5UvtjiWhh5uRQe1k3Gv/HIsOcfM1B/BQqs6eoVGt7Rbjo3VeORft/24w7T9auwI7qC6qSBHb54RXPRb",
-	"KNSc/dkEWaly5Y9ZWjSP6tFaGPbj9zETz74jj5DonMRKnvHQwxIUzBJNRvyMicMsPapPBxN7n16hD80B",
-	"jSL7U29Zo4KiT9Xqmspua9QiZwbGELg5BLISM84Vt9rOFQ/DmglvOv7IsrMwxUyixKmRtZWl3bmS1+bt",
-	"d//W7Ha73feNv9wprXJdjAPsI7Dggh7BAfcjXFRAL6VXsGXqx7e5pQkNQ8W0/jwK6CZ7lm/cGB3N6Pzz",
-	"CqudRb/15afzEnKbysyKWByIQ24xgFlTkOkU02MgQ7Ykwezco/oNoV4newcjJ0w0yKIVBgj9TkDTVKI0",
-	"ixrcE2r9zpGQqoxM75G0EmnYpvLuupu+n1U3OrAqoM/S3hdZZGrHcXQeff8t+/WHH37p/3J87+fz4/6z",
-	"o6qK50WIgwIN98N7GxzHu16mqoeMgBS9KNrFLtJhiw8/6CicfFhRuc4uR6T983heHDzFAHtmoSuwMk9D",
-	"JjirwoFgSkl1uc6c+PCur5wp9gKOzZmWiRowImeCKYI9yjuvq3p3mn9cdU9bF1fUs1TarKtd5wKL7TfV",
-	"2UdVu9SNtRl3O0PFzvBIThkaQp7V6wr3Br02qMgA4t8H/SBrLGZKS0Fu93TS/8AGpoc8L2K+3DHCh6TH",
-	"tU6Y6jnWIzTy7jhWbAou8+3ehM1Pedi7A+eV8Myu8IYhN2MuiJlJ4k4fAseyg2A7mhgpG+R7kbK32Eu5",
-	"Jv71G+RYTllfhhhV0IZHEZ6jEiUjRIJyznuQj365ZNcS/KDHIjz2A7hm14H0Kj9mt3QnZYotGSy7R8N+",
-	"O11gzz94sPfg4f17bYT5K9XwOBWVyuru3YslhiErTp+NEpFWFyx1fAESxJhYd5rNSI64aLjvG1JVQSLh",
-	"8qhdJQ7SUtedWcW194KKXV44TWKMleIrVqTjnfKwnE0uSeCXK091A3KlWmd/c/402yBdsSVxiwyZCPal",
-	"GVNsV3V/TYUAIgTOLK+hrVLTTn9tqudpOOVixZkAqEer5QBApwhc58wRd/zuF00OBA8DcSGoTURYgqgn",
-	"tQr3TE6g2smVTnJBeBUebKX+/AyH7TuVvFPJn1cl5zg6MX5S69TaD/carcZe434tqIF1vzr3IuLwqNor",
-	"+TuPItq822hhSoaC7x2AUz4Mnt3q4Qncx92qLHl5MBiUDyBO9eo14ka0GHeHcGBGqhrS/1ZstBh+tyYu",
-	"Kx2D/QOPPOxEZkG+LpeX8aNmymmb1WAzfnvc7XvXjDaT7gzbbHZ5r6b50f11ysNPa12c3Kmgdz7IVr7H",
-	"Cv9g0/SK1MNKyTN3OUI3yWDLnfptZ6GtdB6fhb5OqwRic1MFb28UUzNeQuDETbK6NnLtpgki55LoPlaX",
-	"hAHzskYrcybVhCn3ASN0OkX81TNuBmOmvR+fIokHjgnKg3LMNmSChwiyJ34Hbx7A16D+wHo7gLeDQDwY",
-	"+62igrcDF3ZFD9+25+zekBpKHDM8hCOfH3//Gopj52gqC0l4qDs+GyCO6MBl0Ehh7aChVKwsvvCUmWMP",
-	"Nno5u6RPB5MhAPhBWAnAbd3fMra7MQANAPgrThPaMKl42B/SIDKLbYcQTOU0vSZ3Ig/sw2m7FECunaMe",
-	"qHUANi5HoLkh4l4KbXfqckxXMUcWsOs+pXmgHvkS1x08uq8YnYABNIikhqC1++p0mRBzzKLwNBGGRymb",
-	"ujgdRnw0NvCW0EeMb7vf4RtHnpu7EXzt0k4rLKK7AMI3peenuWccZDDFbMS1Y253EW19GjPlMnTh0kRF",
-	"OcNuNps1YqqixoA2s9Z2cJxQ4tRH/Ix5XdBn1FR1757t3hiybewiRLhfu3hn8Gds/z7YO9iDPFu1OvP4",
-	"0xYZGHNt2NRJxwZs8I4DHgU3x/6Oq70LIKkX4393mm9nLl4f+pv9z2rTkMWRnANAMi+k58JiWYtSeMaU",
-	"T7Ct3MTcNX5r6nNB1RwC309lRkwOfOhG0YEpzYv8yT3o0igC7iHWyWy0wE8cyVqnNpLtxt49+KzYGceX",
-	"qrWGbbYX7teCWvqitVaj3WhtngbmO14hCv6+u7TG9WmNfDBOF5PLItlouWZnNzPWH0s5KaJqfoaisxPI",
-	"96XCeTxw/CQTo3nIAh89pJocGypCqkLys+tXypWRJjOk+fOaDRQz5HZvNtZscNpoNIBFxCDGCOsKjzIN",
-	"S/9OQCaMxZpwR7Yypnncpay0FAFJsCzOpQ4B3wmyjtgW+ApQeR8bB+LGgKdFatYVPTemdR72yMCacmic",
-	"ZVV1SFMIz4GTJK7B2gMNcO+AvODfphD9JQbdWzZg/Iy5EdoE80RbJ9AOGU9VC/T4MLM2AUcYgaDAVsXj",
-	"qoKPMNWj070XP7/5dvQyOhqeh/H53tGzuwfxm+cP7g4PfvbuAZ45Zw5CNhrV0cvNkhmwh8A+w4QBqEvn",
-	"SBPNxYCR9sP7rUM/dEiRPOUiMXYKRwsoBO37D9r3Hxy0Wq11HQeWZUOncVX/9/c26P4xHwlkJQFPIQxI",
-	"el+kG5Hh3C5fO5kOPlDH1sQvdvusHby4K38d/v764d1fH/74U9J+rIc/TIc/vf5hLCa/7sUfHsqHr797",
-	"3fxbM3528Nd176Z9r7bLNHl/iSxjazW5FkM+sn8hS0Znr/Wpiuv9U9oFBLeOk37E9Rh1/ma7jhMX6O9G",
-	"qcd7272WLzFLg6tuiBH9YZ3sbPsaoAPiyvhjQUNdyqqsGIAYt6hvyuaXGWp9mpqQJF1eZErBG7dr2bo0",
-	"3nlyDv9Bqx3UgDGp1qkVTNV04hMlOtbj4NSaZnV2HkdSMdVJFgzbzYYx22LLzfG0345ui4tRQGZKIhKf",
-	"kZLIKPxCOGW7jObPYUC9sVtEao8YSShxErtt0XKmQz8tPNDKDH/B5sie8TFHw/Ee4wjqrGrTThOxat71",
-	"boJ15bpU0kCMUNxJEtvXCfGYxJ+oaM1g4BcbWrMtJJpFbGD8CbG7OG0MlAHLTR+fs0GCjVxcjCsSyVGu",
-	"Jdikyy2fy77O4+SCrxPJwSQXVkxjOsvNAXUg1zyP5JEPTHrA/zKTaEoNU5xG/HfE3pVDzFmIqTLcuCMD",
-	"d6cs7lWRYukKeiikgEfWxsqNPAbFynsBe2H2nMpnSAJLG3HzPUySjLjhA05Lh/gJFyEXo5RwIx0U4Nuo",
-	"eI80cDmUigwZC6FoieWfar9d9TbWRh7yiOWasHOrZ8oavWBzHWTJCT50i2T7SCwoSchDmOHckHo4zCVg",
-	"dEYjqE8ISe6HhczG3GCgi/Tp/af/FwAA//8=",
+	"7P37ciM3kj+OvgqCZyPanilJpKT2hYqN78pq97jH3e3+ttrj2LV6SbAKJGEVAbqAEpvjUMT597zF+fM3",
+	"z+EX+wUyARSqiCKLknwdzW64RbIuQCKRyOsnf+qlcrGUggmtesOfenNGM1bAn1++ozPzb8ZUWvCl5lL0",
+	"hr2LORUzpshqzgTRc0YKpmRZpIxkkqlD8kITrsiK0eshkYKRqSwIzXOSyoyLmTrsJT32gS6WOesNe98d",
+	"XfVOrnq9pKfSOVtQ8zq9XpqflC64mPVub5Pei4wtllIzka7fsmVO1yzbHNdYFyUbEz6FQQW3HHzN1mRF",
+	"FVGMCTJhU1kwQkWGgy+FGa75k9Ei56wwg64N0jw3Mr6JlDmjAgb4UqYUh9Ec1XdzVjD/JlnAnxOaXk95",
+	"nhPeIMdRUQp11B98/ulnp4P04Jj2+wefUkoPPuv3+wf96n+DHRR7SzV7yRdcx0ZEYYVyNtVDUpCC/Vgy",
+	"pVWCNCGKpVJkipRC8xxWTgJJF4TiTAz1ZpSL+tCvehmb0jLXV72z4j8Hg8/6Z/o/Ow/zjcx5ut4c7Fdy",
+	"RRZUrP0oyUc/fmwHsaBrMmGEC0KJ5gtGPlolbvQftw/ux/8cHPf7Z6v//KS/a3RMF+vzqWbF5sAuLZW0",
+	"JCvKde11x5HHcqHZjBXw3O++++681HMmNE+pZvFZa0kUXZPVXBKqrht88gWjBSu2Dv826S1pQRdM2918",
+	"rhTTr+ki8r5zQaj59Ykigi7q3N+bMp3ORznVTOnRhOe56iU9bm5bUj3vJT0Bz+zBE3pJz6wUL8wObW6c",
+	"Bf3wkomZnveGn5wkEYJ/YffFi2eRMfpd80QRntXH2NgxWZZFd0xk1O6hI551Hfug348N/kKWIrrdmGFX",
+	"s56puQIEANdsocy+MttrSWdMJUTPpWJOPI3TslCyGBMt5ZCMtdQ0H8MGxb9HKV0uWTY+JN9xPZelJlwP",
+	"iZARwQWT/rFkxbqaNYykt0OoXcAQNmf0bs7IWLAPeuQGiQICJmInUF8etv67evGD5Kn4R5mu//55r2VU",
+	"+MIWsj+Nkz0Q9F+zdYxvNPugzRDXsiyIXJlDi2pgdCP3uXKy5YwUbMmMcNQoC6XI13CE2UNCaVpo1mC9",
+	"p+mn9Hg6YAewT9zM8BStptY4jtrmeGzmuODCs1p0xtPXUrBX1Lwuujjm3AbmEv5Mo0KtWJGYA0ixG1bQ",
+	"nChm5INmGZmsSSoXC6rOSClSON6zBFYUbzNzP+mftp3c8QlPD8woD3CYLdM9Of70k89iU/y7nLRIKvKD",
+	"nGwRUyCfRj/ISXy34w/3kFAvqdJf3jChYyLK0J5nbjfkVGnCzLWgeJzBl0oXjC7ITDJFpCDUHC6kcXz0",
+	"Bv3T4za6mgEcwAgOXjxro+snp9Gxx/UBf8SiUKKaLKSqj+hpP75hc3hiOAh7zOItC/qBL8qF3boLLvBT",
+	"xdThofi6XExiB+05maDMF3BBAue9WJOUKmZInTNtTrg6BS8OBi3yHp/SXdTHCPm2FPETqijF7sOpTZ2L",
+	"DLYoxf3Ppct0zrIyZ20bStnfd+6quSyLfB0fqXvI/XbXJctZ2qZH83SOWooaovBOyIrnWUqLTCVkPCtk",
+	"uRzCSMcJGf+V2uOS/nXsTRBtVd9yafehLEgmVwI/JWR8bG4zV+uVJMbOKFRiZOOEC5STVGRGiCZESA3P",
+	"X9KCCT1nijVYMBhPy3Gn/GzbF7TDcXDJhJJF6+rCr9G1FWxlVxYvallZ99u91lWp6Kqa8cFPZie/MWcV",
+	"XTDREIenpweDtrHhc++xm2/xXqb0FzLjDDTlS3POvy1hvKkUmqFeR5fLnKOdd/SDwunYUcJtE1rAEqhy",
+	"saDF2h4IqRRTjsexlQ+gVjht+YbmJbMvmnIwt1GqDp/2YXRyqeoP/WLrzfbyiNLe+o7bpKfpDC4oGIWJ",
+	"gVqcSyDQbUjN/yjYtDfs/X+OKqfBEf6qjhzZ3iI9YeVDmq3pIg9odv9x32Nkt0nTq4HLBCYwnSl3iBel",
+	"OEMbGC6k+WEPWUYtpVC47s5qOU9TttTomujGNvAziLTe8Hs796XfBSPL3pYO7xPz1LQsCqNFgpXp6XKb",
+	"oEqP1KIiZbkZRz/pTSnPS8OX/aQnpB5ZHRY+L5nIzC4wfxelEPD3IOmpMk2ZUr3hwDy3YEZJHFHdG/aO",
+	"+8efHPQ/ORh89m5wPOz3h/3+//SqayaGP6/ZmpjVTHpMZPZGUeZ50uNZd1NtWXBZcL3uDU+SntJUlwoP",
+	"RBil51jDu8Ye6g2PO3ODW68YG7wLvDO9JHSGhRp86ISKvcnedhTzWzW8Rdtu99fdhsbxpbY+g0ce+xPw",
+	"GDgOxDTnqd6ypstCTnK2+GtkbTOmKc9x3KSLqknmVBEgG6F5wWi2TghVxC1I0mNFIQ3Pf/++ospp//Ok",
+	"p7lG7doN2B+nZSGGFVMdsA/LXBasGKbuys6Ee4MzbaObnnMxMyqc0b/A82dGyFCzo3kuV2jTmxc+l8WE",
+	"ZxkT9yQs+AgEYxm6iVUql4zIJTPGM1p1hh0zquYTSYsM6Gvo2krKk4qU1Rh30nLqL30IYn43l+yGFeBb",
+	"BE+qIWgmPfFeiBua8+yepBuQKWd5ZhaM4wOH5AglyhEc5UNijcQhmUlNnvYHCVlRYf7qh/QLnrn1hqU0",
+	"NmXRG/Zqr+ndhgtwfFwtwLdiWUjD+HSSM/Kl0EYe7FwLO5kHWYlzSyNZEO+wdRxOFUyOZWfmI/D+iiqS",
+	"ScHMu1/RfCqLBbvDMqHGKrN1Xbk8J/BdoFoG24DBj25sQAHy98tvXg9JKdiHJUs1y4xkMcqT+Z5wsSx1",
+	"6zboV6vwBc2IU852En/hZ22IiUZVYxLO0orPwir8JKXCTGTCYLsOyRHc5hiTKzLjN0yQY4guKPLRVW9w",
+	"1UvIVe/4qvfxENmOayJFylp4dd9nBOwbjKXOvQ9Ct4eSx22k5FrhIiSEBmztDHAkil7xlBm+NxKTGgZn",
+	"hbG+F+YmdAaDx9I8DNjyNum9lvq5LMV9BRNoROSq8m+oqx7EL4G12Qeu2vn2tKL/a6kJDmcn9Y1iNIVL",
+	"H4j2BcOdaE7uOR6M5tHupvvRR8kFs/KGCU1WhRQz68FkxQ0rniiSyxksHNekFBnzgUTCM3IyHaQt9Hsa",
+	"8u8Lw+2C5uQSnkq+NDd0Eb9428PIX7EmyHow3ATpSRU5HZyi54gsqZ4bobaQEAGlgpySr/kXltw3PGPF",
+	"+Yqu70lznjE4fsjSPpPMtV6q4dFRLmdcHNp7DmUxq1jVeuhxHdRclnl2RnSxxhCtUZGeEtW6FIEmYlbA",
+	"bMdvBb2hPDfH4e6FKIOLH0qkbJJh22QTF1NHvjRbAq8yvEtVI3iMd6ZUnBEI7h5AdJcounb5DBBtReLV",
+	"7b/g+l12WxA3vrX+4j18A92I+LYUrTK5FL8z09W5oO9guqbUCOhy6Rx7NjwVMxVPTodPP0FTEWjRJ3/B",
+	"/+s1qfTlDSvWZA7xQMxhMX8f9hIIEMViSTlVeqR5eu3sTOuBjPrHITZqLgaTOxzkibNn3wfWME7M6Aej",
+	"fxrFbtg7X7CCp/TonSyk0LL71nKEbmMN76b3fuO7LEn7ElTWuo0d9z49GZDT04PBkQ3JNLIoNC20Ma5W",
+	"FbV9YlHBIONEsBWEgMC/DpL/huYjm+fRGz6FRQNK1x5jSHzNjaLQW8o8R4u+bRkjrnBYxJYpPjVTjKyf",
+	"LHU1sE/63ZcNX9q2aPbXpPdOype0mLF7G7SVJp9LMUPFTJABecW/aFN7BsFZYVVOay6Rd1ISHNfOA0NL",
+	"Ocrh0oc6LmIT4domB53hnFxSGBrtXIrqSFHUnv4rrpil8Ssq1naK6p6krjSGwXG/HxxEZMFFqdlZddyY",
+	"s/q49aw+PQ4cMIbgZpDEj7IT4c1ZOHJDeJgFkLJxwqJPZi4LDRYPHM8U7Zs7nLlhFtvWE9dfGCaVHVRZ",
+	"ZZ1utpe7zK+7HfbfClrquSz4P1n2cI4nKsj5mxfkmqGz7ty+Ap41JJgORpbsw+jw8BBpTqrgWNyMGYRO",
+	"kGDMXZS+6uqH2sZWfTP2MCTVXQu58slvSZWuaSVPff9abqqMFrAz/TWYd/WR4VOzHz+uM9l333130EzH",
+	"27bgzew9t+peEb6/cN5Xl/X6/h9K0d9vlgm4ATKq6YQqFjgcSsXQCliZRV9Rc881y2ouiVQWGcuMcIKs",
+	"pjLj2tivm1415LRf0Tb4VqhyuZSFZtkrlnH6DtbhwY73q55mH/TRMqdcXPWsv2lDv2s78p+GIsKPk8BA",
+	"CYy0A+P4+0YLc98Ibnjo09+sNLgcjQG/8jnX1YGv6TVTkNn33+evXvYqBxjmxuasAFovC3OLtokAKS1V",
+	"JKviNaQOrqwvy/pGqHkExI2lMOxZKlRfzSdMpeYaOPHGZis1MhGSnuHtXeR4xTSF64AaOb9hhR0rZG/t",
+	"uv0Z3gJnnH0/LQq6xsch//y0OTKMA0xlsQCFuCx5FpsAaNc0ngMLSpnZZQumITXOkMA/MaOaHRh9IfZY",
+	"mdqAJE50M3tNTnXt+QF1fYZZ0pNLJqzV8lPHN9vl2n6XMSRQ7ltDoPkUSLiEMOMuK8Bed+u3XWQttMyz",
+	"diIbpjf2mWC5IivYBjLPzogZpNGCObDsnOUZhCATMmHIqnrO1tUNLv3BsrFV6FZznocJvnchx22Yq/N9",
+	"DxgJt1lAKDd/z5R2c9R5IVzSivkaq1YRrLZh3vuByckPDAOUIAQukHibsgBtyZ96TJQLM/IVm8ylvDbD",
+	"zmlq/mULM9T3zSknvQ8H5qaDG1pA3pq5O3zX11xk3/mnNX+5tE9vfv8lvu3W2bAxVjGGlm6rSTFHIKMZ",
+	"pNFhCjkVazwNFUuL2jZqWT14szWz/et2kfYlVxFR68VXJzlWW6qILAuy082j9uRJGEH9Ia2TerDZ3H8a",
+	"Pk1h+9vewUXualtI0OmmC7z0zvSCrLUNWtFSy8VWp6Knk3nAeXX5bdJL5wzcbNEip1zKa0ho5tpmWjOa",
+	"zsmCalZwmlvzCdxKnZbJvP7CvDC2VhhuHnXTaoyqcolXwskLSdOjKs1t272YqYb3LZnImEh57GSE4Sob",
+	"cgOxv6AZI9NCLmpT3uSiDcUAX6N3vIRCTZZ9hU1q3+ctwXMj108LpuYCUoY6LNNzf/Vtgqm40Yei5zCW",
+	"x29+wWnN6Q3bezZwGjUYbdfAX1KlXzVu2Sbel7TQ3Fy1kyRv3JWXDHbiUsq8bdNwbSwqO3fwjCkCCoKU",
+	"ZwTC0cpV3immrf98T44qjBG0M8JhLqpcMhv+1ebov0HNm2rNFsuGeinLmpVriwBajjNklzpHNjZbbVM0",
+	"9/7GhnYT3pyE5cAWfqktsZd14VZIQunp1rVV9p7XJG2L9oiRcZAWbjSY+s61Yvm0UiWF0dYOIxpfw4aS",
+	"IuPunUFJGJ2xIq5zUxUf4Npa+ZCrFLWgrKc8uqHxNyupUg3lN3zbY0bewb9ZHZf0VrLMM3PJloo/zP7G",
+	"2ZO5zDNjp66CV4bVdiEjVjQLX+Rpk1RJ+Y2hti49HlsbZ+8kl+m1nWN8ElzbkRtzAW1eZH3lQmfAMInz",
+	"rSi6gAhkgj4THrjhllSp2OR3y37YHQVTUFm0W4jCZN/i5dsE6P6GWVxg1AVFYMV48tan0LpKX2YY26kv",
+	"kjlO28u4rSDKCGoyEZ2w5d5gGXkHXR9GAY9rHf7z8IiOmOl5FkgYc4bMmK205KpmotrfCFVwE/oAc36N",
+	"NTY75E0Rkx7PGM1yLpgC9/mU3zDMuos+MMJ/mm11bBgresGIuQ6FFLcy0roX50ZzFuquRjOU0o3ojIWn",
+	"3+bp1vIUd9qZ8yFeZf9CkJUsskYFk60EJMefzPuLPixFVFrqLU5zt4U8a2C8+bYW746c5IZPMrdmh3u7",
+	"FexEN+lmkwPC17sZVMvcyuB/K+hyvrlBWTbbwwdX7fSYxSezfR/1WmaRRzUlFTw3sUNtneCDWLNg5v1m",
+	"RrknycY02s2AhvZ1T38finos3YyqIoKtmNJQVW4tjMyK4KaLdee72s82TXPWfqxXoTJfCwmxxhWqdJtH",
+	"NDxvBJ66NsvB+gyx2ARO/uCEsQ/HCnTzLKtP7mc4uNBEBw68xEt36PjRlffvqa+lI2qDGK1c+KZmnzWc",
+	"Hs4XsjHlqsamk0V3gZffJnvu0sok9AK5SWum97MrG5R2RYr4XzstN8xWol36FY75LKkFKiE2LdO+3rAe",
+	"14avRKbOsNbSFiUlTp8AM37CmGgYNhVchXXsLrhSqLOFF/awzAn+2NS2t7p6q2m98o8Ov6y/JfjluXth",
+	"8N1b925DsDLj+kthbenGGSqqYDkIGbAjCOZuVdv/kBiBxMwzMJbFtQ5Bkta+4KaKjhpGyJlmWQUBVeFE",
+	"XAu5EodXYkxTLYtxQsbXbD3imfmLK1Uy+E6VsOq2RLtgC2lO3iwrmFJjcCQtC3nDxBkZpzlnwl2Z5pQv",
+	"WDYyxMXrwCIJMwNsOuhmFqmia3V4BWZyfSuagcYYTqKuSF3CKVd2VEOYFA6JayytTshY8iwd+0wFO0V0",
+	"PyqCc09gPtVFpWIFZDlgJAPVHhviBlE5pktOkASEAhWIJVNdV6tVIMW0tH3CXiGVW2R9O4mR2wAOhhUK",
+	"RX9K85xlDhqMEnjBEIrsl0wuc1btUGdDNlTRjP5XkP7c5WREom0ZvmOYatA2gqgMsSfrBP2Y428VKw7O",
+	"Z4YJE3Lc75s9VNBUs6ICy2jOjIo1RKbNtBRd+43UgMWxQfKDNOdHg8M++YjmPGX/ldOllsuPu8yyEZnl",
+	"Qn9yGo1+Iv+1YZY0FxLIcSPLdM4U4iFUHF2fg0tR51mYn35UMJov1JHSdDrtMg8UEvHhGd7WLrdDWXiA",
+	"vTUlI/BkFj1yF7JgW3BRpmUBOpPPSbGKDrg6FIPaB4icFmxaqirNBH7HND8Qs5bDhQR5y5l7EAdUohpZ",
+	"B8cnpy0x7KLFgXcugmwHeLDZeFJow6sJGRf8hhUlH6NYKWTO1Eup9HjoEsWCnWszc9Cv4F1/UfcCADJE",
+	"l838UiVuQTGQGZfP0skYHCJn5GnLnrowg5d57Tcj8e0ZRRVhKqVLFs+mqB8qUXq9eOOEaULGpYCjy9In",
+	"lynNEQrEDxgL8q5ZRuSNde8JpleyuG4ZALCLZeuo2Vy2qdKQxQRnqhGb/aETTRM2KwUSdS5X5ltcIzc8",
+	"l+kUz4CwG7hluVBaO9kO4qK+1Y9PPzv+7PNPPxlg9fQdAv2gW+N567d8yNR+lyYO6MMr4o3lrJE3qkwa",
+	"3eilnN3bmq10rD9/gLZKa+RSvLJGdANlU06n4yFhN6zAI85oLwWjcFIEssOcfJnE66qjz6rYEg4FP8T3",
+	"EUr5Avq46VRfwJ12Yw3UoB1jsgQh6AoPbNpyfC/tG6vtZta5WVdWXQiN0Fl/C6ASImqtFWJTWbQFQCpQ",
+	"hbv6QDpmjFUIDD/F5FUnaz/ExShVL0Cz2bpfzDXhjmzhiSoCB6EQqmLsEJV1yKaBCAuZMJi65yU78Nr6",
+	"1RggWBg3cM9Ysf3c4KaWU9rPD8xmD007WRMcudFdJGKtmf095YXS6EGHTVLhwx5umFYVSsjmq80jV/Df",
+	"ohRwgLmrndIglcV1AOXK/epsU40KVebgejfZx8OSxHirhlPS4oCuBhQMBsKe8GLAc6odkVGdzSOgxIax",
+	"GWOsndcWI+WnXRzn3pEE6CUVoIcjRFItSJ0A25jnIVzCXwRoJ3/uI9TN1HvGItECqHGOxbeNaWA2Qwqu",
+	"mgkLAUe7WFDRo7ByRO9tMu0nf2sexYjn9RphT71C55yqSI9OxHxIXqxW6N+PKSsnq9PI9hYg3XyfLW9+",
+	"49/WcsFbP4iWCy792FoueO6H3HLBhZ9JSKGcil9E44wcC244o7ZIQD2/q/urtytVRsndpQNz5y4GAZR4",
+	"GH9In/TD6qAJeSWoPttGYhMMqVU/2sbRm4xcse+Sloplnmfxy+AA3GTv/Xi6jVMti7u317++CMYS+yVy",
+	"yyar1zkc+JebZ5YxTdbiX3NBJhJQLKY85TQnOTU3zJjLvPBFMw5XBNWqxtklOonD6R0CvACBNW0RYFFD",
+	"cMLzHKuJdol8Tx3YmIsF15rtEWa/cLfEdhvowyPFmNjLRpvJG1YIgOCb2NltBl3ncsFG6Zw6ZGTH5HPp",
+	"CiYE1SxqP+ORXwdRdTX4mxcLXcisTFk2iibP0LXT/h2eOFoBBaNGjoc5gRyzxqBSrwmVftw/Pj7om//v",
+	"on38UBZcZTzdzB1M6cGUZawA+2f/8LuPu0OyMvhJb1ihrETbW0uyYKU01fyG63U0T+jt8wtycnLyOaTJ",
+	"faM1XdEnCgqkNyh0ctA/PTj+9N3gFNEUDvrmj24DWcXZKGczrriYSkuSlicFh0R1R1nknba8jZqOFBdp",
+	"xG10ab7GeKHjEds0JudKo+fI7APiinS9VOI51tCFzWWu2VLfPZdKeKTxDcDwzdqzJRMBWmZXalS31F5z",
+	"GjcQC35DNRstmBnXFnFQsBz9Ag4Xt5HFlYENr/iC57RAzIyE0FxJ+Lrm5QdgDamhEmzP3G25pvnIHOxC",
+	"j5o7s+LfboVxHha6inxEHddzWeiRr4nrLOuRxVSHe/JLe6m5ayldGvHWrFB7WXdDqeakgnt2J85d2svA",
+	"HWAB7vaggDn7HddGfRwovciynORczVkG2kIng3P/5SiXWeDLjOafV7IYizlpxroXito7Nx8+cP08GEJ4",
+	"eV0W0yG6uvRqJ1JtkycBFLnvMOBqGEPubZzpSaDEbOoEcdHQPK5r2UobRxEeC5vbtmLAiuFrylFT3FT8",
+	"1zhQmqdFVGgGnNg8K6ptWq1gU62q8U79iG/TF7FNWSSbmrM8i6nJFoVz6s+i+tHsiRzRdmP52S+0IgA/",
+	"GaQYfTiYyQN7/w9KisO3dPWKKUUBOsf/eqCu+fLAIY4feFBIsxFbMrqrtwFRH+plzRxwoF2yIxe8or7P",
+	"TdpU3OOq2STe3mmr8op7OHIefrlY6jXsdSdSBp1r/QIOihn3dwjK3MMPF8i1HWLKCohqGzniBP62YPDb",
+	"V+9BvG0NXogQM559ERTRoEEKgtsCVsdTVBtOu2gfPklmkkiRECFXRBZw/BVnNruL5ivMBWIFa6ml+L24",
+	"+SzZ2hbwGUu5aqnzMtofsQcQyVjKAQlcI5T2LGL0BwZorCeLa5fY3TbNok3v3kHu27qykGLG49ODQSfj",
+	"MeM3LQTAPkNOzrvrEmNppHPggoUEBCFGbqRmQWEKsiKmWiCmUG2En32edLCsqjQkmuffTAEuuKMC9T7Z",
+	"dNqBQfnyy7+9uDTn7xOFdRw1lw6voyXVxowend4Xa1IKKvhClpAzpFCnmRbG+C/dN8yc5vZCBly6kM44",
+	"v/9kfN7LQt40HAd2lCdF5jwObnAnjOQs1WXBXFsOWyLWrFLG4KZZUJserDmr8p0ul4xes4JMCnnNEpdT",
+	"CjVSsD1C/qazgrFspCXsyBnV/AZBs7jheptFFGV7xbWO1trVWdJeVuf+T/sdAzao8tx/OaBk0jwu1Iia",
+	"fGWBdzDnN7Ji2CSzuWjPWPmB//z/LMK1axZAev0Yp+RZza9xkCrk97qVLBWl28Wjg7rpTCgj0aOyNNx8",
+	"mH6FGaWhIklegpPDGN0MlBKKeIU2sXhus7cgOx2SM86IYoyM8XnjTZE84ZOcy1lBl/NYy8NC8zRnCoye",
+	"CYIgTLBH5Ia8kEWGeV6dj/PXUvM0rhY562G0YMwsQEQpe2V/MfSprI1gfDLPGCQYFErvNS775Di2AB6H",
+	"aks6sGU5FR6JXCvcBCqB5l/+uMAaP0RNgbz4O4/an9SRYUPzwLYxY0mhMdjl/egGzQSjnm1ZLB5GmLxl",
+	"szKnRULo0vBxwW2WakGWhQTEdxo/yGJCxT7MSZNviowLyu0JYC1goNzuUmFzbY0EYMnmINNH1tx13pOt",
+	"Thq89CUX1woPeTCzWlJuHKc9IeyDrcdA9jfmcmYOWXWvbYAmXrS4UNuA5r1XNFwpeKyrBjfyDvvJUME1",
+	"VywjX7179TK2kFdlv3+SZvwG/mDv5lyRL7ArNvAEK3LMvzKyAn64ODh9eoi3Hfn7HCM0HncBNSQ/MHOI",
+	"k1xyMqVcUa4xfslIVjZ+jz8cWrCVOpWLLr6u/Bt76W3SA5caplJGGOEfaKIpLF1S4Ha746q/qV4UB9uA",
+	"07eFGd2vvgJiSRUCKoZDwfT1qv+3MarBLeSlIIpJoqV0qjReHfQ0Nuxx8qmeNxr9debst1aNiM7RHJTd",
+	"HgJXwj1T1oYq9wYmUx1KriXAsmDKHPM5o8qer6lUmjCl+cKIkwc4X9+6ccUnygWUK2cjqnYjqNiLF1a8",
+	"BXc7p9V+95d5y6lOf5AFsT8DWfx9XhOySvaDnPVv4U3xqkVjdo6WBRspXWYdsB3M9W8KdglXV2q6igWx",
+	"8BejGlhzURMo/C+X95iMfWx0NkvG0nnbQWL9tk8UwesCK97XXbhA7TLnsD3vR/dLeE9LZW70wHuhjUVZ",
+	"Fop5iBDYEuaDp6ED5+w8lkvdcsTduCOuqYBYBFinwDVO2GHVHjaiz8+pqktA8pUsMSP2Qi4WUqgntlgs",
+	"IuLIHghj/5B6dym/pbSba+Og8bKwOrY2931Tjlhdz2kIwZkR6s7B1vC6aUPjCjg2ag4EqlElTWqiOKnb",
+	"NpEN3a6lbZp7NjfGKni7FenQ9d/IAfO62ZbkqeoirDrOWFhC6jkLnUfKJ017xagf8xjtl0/QzOZxPDzj",
+	"N7ZAI6NrQnPntYv4194Nng77p8P+0+6pB1tchNZV4Kg8JOAgTAiuK1RbxUfc6rTyLsbdw/KJO5s2clpI",
+	"sV54oFN3ZaOP+FdvLjq+CEqi1ci7YNoxoVBAQ8a7r6SGIrvau6c0VywKlvQreE/ZlFGtRvFATTgXyNnA",
+	"ar4phBX2mYmrL34g56FjsZit4VO4zFEoCw2aHBNQxM71PNi5zpx4U/z8L3OF7RdRkoICjrUxF1K54Prn",
+	"fxF6w1KSGUXQ3I7qDshrI0d/GUMr6r41i4B6uyE/KFuwu9rnFho+NJNLM5slLUjOyOXP/xJGkWibGxJw",
+	"lxfTbyg4Rs0dtZGfdPGV433OAH8YnyY+E+QmZAC4NMima7NCj9cyj7KUq3xerVaHsixS1AQOU3r0TKal",
+	"odc/OFux4oiJIwxgfvXm4gjff3By5NYifIyQyjymFCz2nGkRPge50Tzo9tG3fD/fsoNxQ+cxRbiSukBv",
+	"yMTwaPE7osaw1ZIkvdoGBNHQ5ph+qJDrv0FNQ+DxjSRzWI0TYz1+razpuUXLQ63gF1cX2tSld3XJuWdc",
+	"tabu3H+bvjaW7dYJu62oKdRzkOqUlYJcUEEzTgX5ihXcbiLYoxf29FyyYkHNcMAXR3XBF5JD7wRzI0NY",
+	"zF9B26nyQbeJTstR9RednPy5RWfSi+YOvqvo8USRZXV8OqgQVD+eqDhWyH4npn3RwcnJkcDQ077YA5sS",
+	"P5Tebs8HmXv2JIjblE72oJs9InuUZku/b3b7+iNS6I9t8UmipbwmXP+qtt6vISge1l5xPYfi9opQPAvg",
+	"XKxCv6nL//z/02XGmpq6EamoyP9K6uGDKulGovwmKjpw25Elw8Gn/aM5FQoRte6orMM+KdiRYlSkzDwy",
+	"YxMKplSrlIroo5UyuU0o2dB8DOuGYk4AAudNzP7cqQtBk7f4Bl8VUrOmnd+7TOcLrv+ZkIuCK81FN5gu",
+	"qhSf8rQF1siww0s+KSiiB1V+1SeKLChC71Qj+PvLAfnq6dO7y4vv5kwA50XwcJ+zSVGacZwkxAiObjU5",
+	"yLut+feafdBDwiAYPi0iJ7nti47CM3qqY+nczqFIkXOxwzUVpbTr8o0P6ObaCXzSW5yCxgSgRbNMDJac",
+	"rtbQZfwZ5dhTt3M5wmb8AX6qv+OcFAyb4TvJKr1zTpeK/FhKF644PRZZQI3/0yljV+ZlDDvvH/A9BGeW",
+	"NteyGtNnnw8Hp3srN66uwG7XOun9SLw0aey3gEM9h7RJl2+qMHjkNLMQ2G1qKcRW6hLbBYptNwnXJM2H",
+	"XXjlID0MnOc5o06xsYuFwCVQPaYcUpZFn1eu7gmBsoZYYmJ7+tnMHyZ82r+7OOM2rwYBI3d1OIgCJXEx",
+	"WhZyBpCWZ2SM9BnldGU+OXep+VtIba5MGctYNlpxPR+Tj8w/WUFXIBiKMmcZkaX+2NxaSGM5QyRnBLG0",
+	"0ZIuWTEmH4Wqt7m0ivKMyUcbxLDQ6xpb/EtAVBvXAkPjj8+uxDjjUGjSeNfG41yYnzt4N0ijMsNYFnIE",
+	"ST5wm5Eja4BxLWzhnz35nihS8NlcG8pnLOcTo/6wj3EJnBkcULWX9Cqieg+NBzepk9T83kK4WjgM8gk3",
+	"5ouHI07C7I9q08YvjgjfVt30kHzj+ReTTjlCzqDmKqs46cb6+ZzlSclzTbiwISygEF2Qj7CyZhiX6x93",
+	"thuNnvz0oD846H+yv/FldgcQoE2uuLyOiCllTdQqU3dSubr3SFS3Z6192p5eFXzbaMsKdrIuYo1OspbW",
+	"G5G0eghTw0CN7W6eN+dFDDqtVauszP1qRu1L4vJpIpHOEnkO2MRwVC3dZSWc+G5UUjVlJgr2dnWkApZy",
+	"DzRSxUzC4UNRjcVOtQHkXGF/SVvblx2S76CGGPkbFZYqDSBoLKxc03Bi69O6aTpTptM529GS0c5A254d",
+	"12yJiSNB5bwULCxtrnFRo/384H8epvmiX4TaLNp5wuUlRTbqks52e1ddC8X7G4kvOuaKvoF8rbeYrxX4",
+	"Hxel4D+WP/+LZAxzutDZ5XXI+4/QipwNLc8O7LyWCHueakU+uiyXy3wNmY7qYzfYlxJ6vJC0+PlfmTkC",
+	"PsKsReWid8FvH4ceuwcgslYOH/WMGMvXqCJgAe+ytZcTeZAtJ8YsZiIa6QqumBZHm8awaylpldttRq/N",
+	"BYsFAYKsNNt3wBaxgMboqj52GsJ/bHecOUzsVPeOKPwKTrVH19QfyTW1v0/qsm19z92aVumUXsOzSZV3",
+	"qUX8PfL4r+g4fmaWELBrVTzK8/O/JlSTn///JH/y8780XTI4SCjJouGfXzeRZVD5tzErBctwgsI/osJI",
+	"4iBwefs0ls2pNaoEu8X7/i1TJR6F5UMKy0Z+STO8CHtrh/CsAGwilsXKmhNzC1wBVLawSkZGWKU+NDJc",
+	"O5dNyepBPO4O+lzH/bjrcxrkbDw0QBtppxpmqbdqhDZbPqhY+oMqfbRMS/WAgsZpiVAjtTYqM/TJim3J",
+	"l+Cey72Zwic//8t8vu2UDRxi+/y+jupf30a9bFRxePnMFRROYHZMUVCOGTHxrjzB+tWn/4ZOckneyqzg",
+	"s5L9swsNsBVEFD/P7MTDlAJGiz8pI689fnr6dNAlx3Mpc655yqnYOidDnbycJXaLRVyUSzPPg2Kfef4K",
+	"SZMVlFhre11uYxkNNjjD5tsrrnwkEMp41t3cUo86yKMOEuog1qFSQX1Vm9wrKMFe9IfLnUw+D4fXJVBW",
+	"P+BRuJgrg5QyjPOxACwBAYnrW/KtXNP8HBDO/sZvugXFWUTsRKX2L4J5a2Mju6Bv/1HhP21Yw4/QV5aW",
+	"98W8skR+qAxst2Z//kTsAg7oSx3VzcZmd48tjCscc2ieTCnPlW39TXI21YFybPXBNJeIoG0eEVUHW5ra",
+	"Zx7dpXu7XHkdg1yN946V1xBshpfEKBK2n9+j8WvYi3/zPE/dXFu7/eyzIzu251m0Jbl6N9RUlsIG5Hyf",
+	"tBUVutaCrNaEj2ZU012M+cpdF8Lgd0TeVYplLfi5rXIoAk1rm/jvLB+317X3AOq5xQvkUTUnP+LgnQEv",
+	"VGsQEG+nPAs48CHkWcjQf3p5dhEWUbRWh2wLwOxh0Dp51FHBbXZX8JnrjdzR+LxcwzKaZRzRPt8E08PF",
+	"ajg8oBmNuW/oY/GleKKqFB4NeYkT+wEyiH666smluuoNyU9XFpQFfkRAFfs9PhU+HB4e3t7e3o4DgWFH",
+	"/VCAqRewW75m67fYM7CdCNacajQ9+LDkBVPtEX5sw6jObG8oPg0MopnRRLtDGLe13JXeCnQdKa36u6Af",
+	"XjIx0/PecNDvJ70FF/4zdFHUrDCP+N/v//fq6kO/f3B19WEwff+X/4hKvVTu7qZwCRe1nI34hBj/PWM5",
+	"v2ExOFias0JHvQ2vnQFAiWbqbn1fDQUWS33Pfnb2KSreU8VonILlD3Y8Z0irB+nBt2kRr9hkLuX1AXpw",
+	"qPsco26reyxIS7Jtg1gqYcgA9ax0x2Yqjiu+5iJ77p4Vfvk2eG74/Tt4x04dxfpimbmPKMqzxG8gyHpc",
+	"FRI9O3s0w9rsmeTXq+oSv9/0m22R6t8/Cx5f/8V2iH8f1z7cvqoYtPIDODRrz9ihplHrOVjbQA3e3LbR",
+	"H0Lz8ELjT692fCkyll3aHg2RpnHm5y3II767A/RKhKub9fY77Gd8Q3RoDjylxZLpIDy7iz7Lbd3alDhT",
+	"ortG84yZXevR6swjmwC/QfOjlhE8sHoSk9N/K+QKwdW4qBpNdujznrMbPIiclMrYpJxB04Cp7CW9FS1E",
+	"pOle1Obbw5HT0jZkwy91ODs0kxkx8WPJSpYlUC3pGlEmxOV2JySXs4QsqGYFpzn/JyTKJXCvbdxVd/7l",
+	"ctbr1IPa22DYRRU7LyDVKoPNcWEoFIHZWvfHQ0i7ViTOP5mo++AARCKdGfagFjzmObQkaEEvpY2ufd61",
+	"pG7MODOzZ9Ea/7FkOrodNpbCKugV57n2GJu7Ra5a9EXNij3YApMA3sE9u8DBrBruJm8HkTjaule3L8vz",
+	"tvYYqczLBeR7X1z+Axw+b5BszvtjZOfrZ3+//OY1+OjB2UcX7JB8Z9MUfHzIqGC+4pd94Ap+fv3ty5eE",
+	"i/CxFi05ZUY+C/9ilNfCvu3Md5TqE2FsBXcb9L1Tmhp5b5tdQylJw4eubuLnKsX32gljDVxd5vz3f//3",
+	"fx+8enXw7NkhQY977BCJaPfBq0JO6tBnDbLE433WWm3J6gXNxjGbt+CW2KAHrKo9t7AwisC5lHMBUUFc",
+	"CWjP5eMzfOoTVGghSyw1MnQpm61VjnaPy0u81nIBTBxc0DWZ0xvmqe/fUhOVYaWi3fzxysH1ktV4EnK6",
+	"52vFU5pDPyFbP4DqRC5n7of6DF+8fndyTJ6dv/uy+1k5Nis7xsBvRtceaZVCxklCxuYfpeliOTY8DwVM",
+	"tiWBFXPe8nCiJ/ET92E9/5BGWZP9det5aoWNPUPD0QcrluyWtk0Z9CBnKR4y9z5M73jGPacp0/+gecli",
+	"YdBS6PjBcOPu2D4KvMz2fo+/n+FZ3kLCFisCfjfbVM3lSsW7qu9xAN63Q9gDZI85FrV1BG75gve0Ue8h",
+	"mBBW4TdjQabT+Zeu2Xh9GtuU/FbEF8xpe+KLQg73Xg3b/su+vHXQL+Vsn8DZnTxsJUJrjDBLWtXvlCVK",
+	"LnubTdy8tWZTCxovHtWadYd7DVYowiQdDa0lLSi+apsVvEFoXEw18t6dlm7R9jLr1dp6DdhlLGu97B6N",
+	"6EEDjtR1Ch9QlgWB+BnNyQ+SC0RCpGSZl4ooPmski9VzTv5apZTeuQs+rGVL5/uG3WltTDupsCX+xprE",
+	"iLuxKBFu9mzhWXZnzNDtvIeRe3YX/+lt2XDZW6wIyMK2Ljni+o8PEeigxDaX7tszqzEbs0UWLLOYCKBf",
+	"Kk3XCm0tIScyW2PHMlboen+iqq05BJlpPor18UfmG5WC3lDuFbWguX/Q+NDfvrE2YCy2HDFVFsbDpA54",
+	"r9lW28SXwBsKYWyS5XJFxkc/lqxYjxMyPlpSPR+bn8ZHc0YzVowPd6q67u1bEz+eF0zNBVOqLRnGdoca",
+	"D22ksHJv1ddwah5ksbW3NZWKxhTqo3huH1X/9iU+uP7lt+41t0nvK0ZzPd9c1SAKUgnT653ks7fFiPYV",
+	"n81zPpvrLa06PW/XOqn6/qq2L2nMfTPXi5g2wz5ArPqrd69eJgiSa3gGkv2MuYdR6wUtrjFoXT88mr9+",
+	"A7AptnNI9fXGUy51weiCi9nmpeep7u1AD9reycZe19awMwB5AYrEFuJFxoS2KS97BsAN8a7Z2mPoVCgV",
+	"6u5tul2ocdvE3Zi/Nte2hs9tLfY1Q4lgXSyYAHv4wHFwG1+rhcOTkILbSP+1nXJ9+F+sK6yaAjMYPP7C",
+	"0Jj+529e4OSoINw+iiwLecOzCjhq3kC+uGbrXtKTPEuNTiKkWC9kbYtW5DAS9hJmvV+w5ZyAbMZbyUdZ",
+	"QaeaHPeP+weD44/3Tfcw45CTFrugrprsdOKmPhdma9oTXrXpseueVmgelZV5awMP97NFs9C00M02GDsn",
+	"o+lsp0L2zlxzi94eWerQ6tnYKpSs5jKHTJ8tobFNY6llQzvjKW6Y151Gdi39AtnJbY47pGxsQ/1dTh5C",
+	"jzUM91uZ71+zdRTIz2925w90wpdrxfJppGT6Duaxu2eyjrJg/UC4T3bKTvMWWn2XqgVg5R0qewsuSs3u",
+	"ftTsnXW1qZ0WbMo/xE0At0ATNuNCHcaxgG7k9T3Tfe5xaNWKQHAm1dkV8EIjMyRgg8ZC1WbUwt0PsUHN",
+	"Jtm9QRt7CLs8uzDEL7N7X9ZwH6cUcsGx0MMdwJtVH9VavqRKN9LIN08PwVYMgkPmkhZRTdZMH+5EsHtM",
+	"Sn9MSv/Fk9INT7+q53Ns5etG7scvxOC/KKP+0nzVmXe28UG47J4X9lvWSyaULN5xFAatK6p5en2vZbyT",
+	"KtN2DEzBX6Q7JX/eNVxwQ/OyrQPoK+yJSQUZDImSEIFLMKYMQ4NWeQj9qzFftWBEXfPlkmUeaF/RBeAa",
+	"1i3ZwOveYI/2xLEu5na1zs7ghlOfthxQAMNn+5sGpOieDb9F1K8djIClyJ3zegu2RKa6ZutY58BSGOXN",
+	"WmhzmhGbq4ZZeRb0dD+LDXdZW0PWUmAIFl9Te3LHrLtaN0zL/HcMa5i13hbVsC/YzCt2c2wSuJZmjFsz",
+	"Gr8It05D7XQ81yaNfp9y6EE3YrgFt22SxBajOJ4V0qWS3uNs6WCJoG2+1SWSjabImd3I90Ds6kZWMWxt",
+	"OBsM3JYWH+e9ej/xuIIadIGkeY55cthDk0APzYoxuSbg1G9NR37sUPnYofKxQ+Vjh8rHDpWPHSofO1Q+",
+	"dqj8pTtUvuQLrltyG85Jbn7FdgVUoxlDzecU4ZeoIZ0srlmhiJYzENCbwQouRubkjCaQXWNEJID8kjIf",
+	"bs3dWtAP8WetKI9z46VmS2vsmWts9fEypymLGdjN6C8EVc1bEzeV6l0xkkYcYo+eq1/Jc9Wg/UPEI5rL",
+	"+afPf3vFoL3hnC9balZHHRkipxOW75UrDhiV+91RyBtuGxjs5lDuunN0fr61skfNup7j/mBgVNv+8d7x",
+	"JpykH00wB0ey2muTiujx1ar2dfc0Dl9I3/DIWzOIZRZBHwPQZ3ApGq4ZVNu6YlvYtndI+3jNVjYY/mcK",
+	"bF/H4vvvMFR8FqgXai5XgtAZ5fFcpWaA/H4R8C2B7X+voDUuUGwTvXGnzgX4SCJpi1ty5cOMz5YrsPlM",
+	"aw69aPmxQR33mMYrPT5F9aytc/y6gfehjLWZ2oyc0YqLTELrrbWgC/h+Ueaad8xUrb3l0j259u07vmDf",
+	"ubfUfnnmX1n7+hW+P5zDW8Ay3IX5U9+I/mZFpoVcQFhGy6oZo+0NCF2/rI3AC2LkGznXJGcQ+cDayLF5",
+	"wBii0WMtoaDPLdQwKOorzCgTUJOX1ctpwciC2bq+BpsVMtKo/BkmGwxheFCS0kAJOu4PmihBEZ1jx4PN",
+	"vtn7ubfbGO2StTlMM37DM+sZhCNkE888k0ztdpB2cazXGX+bYKw2W3tJKuT3+xX2y4osMC1VLSFhB+qg",
+	"9Vf7X7ZuW2+kNSjA4sdeKCLuJc4rtT4a2Kr6uNnOjVwROb0TrFO3eMC54ZeWgADaahF/f4MYUULXUKsb",
+	"aklZFC3uf8cXC9CaiZCr2PobGb3g+XrkeG839qzZ5yPFmNhLGQJssu5v4Qs6Y87X1Vmj2IZEvqODgHtX",
+	"rOZtX9W/A6R5QiZr24gGSlpBiXWSHXGT74hxHtgdFTn+bye//V3MkLycNRwlG9jom1Wfuytvd5R45AAz",
+	"Y6VVwFp1dq4DT7u9kmw1dCrGi3JIk/93lvdWu/eZL1Lq5jMM9v1tsllU62zhPRwGlf0cC98j1xk9Fmqs",
+	"9wEg3gkVEg5381WbdHtfo9xDeEtq1PyTO0reFFy63L14c9JSBH7HhGjIPrbu51xC4gJmFpGZRM1uSAZG",
+	"KT09JDXl7Ac5McKM5YqR4zPbHZmm11Oe5+TEqm18YRT6U1DZ8O9BTHS9KeQkZxE90/5AsBxOkY/ePr8g",
+	"n58+/fTjTU11aykgV5is48qwrHps4R43LfSWCmzs/4UwN6A1U02AJpACQcW6e1V2VdQY25IttZ5Gw/nq",
+	"3bs3VrOJJ2O19Chv3FtrP98RLOQ1+Fsg05xjO+slLlA9kFIWYlhJzwP2YZnLghVDLm5o3sH9aqE+fOWd",
+	"U57sCvvlie6Aekv4huDIaifWYPD05LjfP9kGQNEdVAK1iCA6HzaixNM/EhFzY+jmk7aHW1tbhP9bsjKy",
+	"bH+XE2hfbkzFt4BRCbBooIlAt8pIYyJfsLu5BzDQYGMWGGzZDuKxqYDlGVN65F8Sze27hK67K1f5h/fA",
+	"HIzoUhvvv6MtwXSx3j1R1M8EVHRi3Xx8yltcJ0EWUJd3mQl0iAVZjggLrN0YwsmFL4/Tv5Wf3uQ0ZfuE",
+	"jJZS8Xje9QDcjexDC/FgXV3CViTRky+4tqcX1xUXVIBV4bc13uiaNdmEvnYhIDejcIwxgr1lNHvLlkYC",
+	"taGb0Awa7PCU+mA0K24gjYRqQoVasUKdue7QNg7s+jZjxVpZxPqS53TWXnH3lVyZHeQr/zENikPwFJzu",
+	"UmEyAFbl2eeE6Yt0Syi638U+WdAPo05j5K5Fdu0dT5MuudCYpNyaymtn4HwiHXo3RTtR23JkLKbUjEzY",
+	"jIpd/bT7/9M5I1m1VfYrlo3PMAc5nI9rL74s+IIWa8dFQ3vJOKezGRezMZmWhU1ZosLSOSHjUhSMpnND",
+	"iTEkoo2t32h8JSYspaWqMhGazGtfiZh3zn9bYlWHfS1gC/g3gFiCp9cBIOw9uyv88QkUYb6Uj1LNgrTe",
+	"Jqu1bVUumIp1EJqz9HrPxgXbtThHGLP915j8MMK/33cENUjcqOJzAVw2bDvdUgRMFzZLjQvnYPYl9E4Q",
+	"mWveeMVtD8jaOv3i6XIvtCI8a6S3KD+GVuHSOz05GBxdHBz3B1227DyKLFnvhIa4J92S83zmR9StE6al",
+	"IdJ5I+lv0P9k8Nmnn3TK86peFUXHMgTEDvhBfm8jIzSic/qnGnXTLM0REDTtStC2RrZmOPhbI1e064Pt",
+	"ysefbH/c5IT93Lb3T9Iyp9KUBlmeDexMx79zmpFULhhi7lgba1UdFBVaRTwz87zZS9lFf76SJZroF5hZ",
+	"51K8fv7/RhsqQ2diSi6wixtkLrpcus0cMJvE5VYi6B5bY/sma9pdlmxDXHlrdM83MufpOgbbk9N1uybw",
+	"BZS7WOUIaGKV7jOCR39mK2Iwd9Gdaq2gARtqgjkgwmYL9ddf+LR0C7eGcTnZQR2vPThpzLOVTG9Lcbem",
+	"IdNCLkYObyksAo6GG78R+boKcFlNOuMZZgAg9FdilQmpjO1l/usKMgkcQP76JVWqJa60OcmynqtS4Wl8",
+	"3wPgqhHWJlReQedJAqFr9nuFGwVZFfYrj7ABtkFv+LTfSFlr08MwgcVcgU9CpHL7wbyz1x98/ulnp4P0",
+	"4Jj2+wefUkoPPuv3+wf96n9GFv0gJ72hnQSMfmS+AU8zE3rkQlX44CB7zX7h/XXHVYZNNSonx3oIYw4b",
+	"ji0VyDNrf8XoF+Db921BbY1sWycPLkZ7f30oOwdXLhWAD/WG3783gtRihhiOKPhshocIxkd7dMmdPwOe",
+	"d3ubPADkSo1tYmqQ91A6K5JjG+K7BghrTBmBdiBUXdtCyo5FoPuixtwlP6ligLuGYJmDY9s2yLel8B5O",
+	"HoX7/vbbF89uPu3UE+YHhOVpbd1TlKDHpkZmCSvhOhG8sVN3BJW5gtOgYLrgTN2JZ/as6m916Q/ITDKF",
+	"R1RCTn26RMTxFGzeO+dQdQqFvy2FC4R7YdUVgF6z5b2Rhyo5s/Vye1nUx4ry24MEhem/3hZz79nEEKpl",
+	"gQV0DzZdXWq4vdRkxGDl63LN0fV9/KB91hIGOfd5It4JtAEM+ODns9EYRggdYh72/nd9ZDcST+2A73CQ",
+	"/4hueHP345n+eKZv7IOHaYj5qCj8yorCpnx4uHqNfwMl5Md4cPI77wlEmQOtmhR2VCFcQPOPzlH1IGAV",
+	"98c+qkF/NjUosi+bAtfxXovG5KGld8Bx5FRFnEW6oEJxJnRClqxYUAF/WijJxINuJ2RSzhKSS6VHGJck",
+	"skCXSt3H6R/S27NtmtI0hkgC+yuxsm9SznajUONEt3dQeFuKOHQkYhC6DEdKELqlDmeTQL3mLgzJFgRg",
+	"h2YeINc8UNRtW61M4tNlqqitmdgTRTbiFZjW+enJgGCZ8sFg0LtrFnOFqpJYkmJolMzMATBZu+ze6u0d",
+	"leD9CiIxi9lvyR0lj8gcD5G7Z9nsT5+397YUD0SufwtaXW4EVgNjCnYLALZvNiRAaYwx6bAPwQYJLgNw",
+	"oYaQosY2K5fb8UAAlEzz9BoSOVhmbJIFzRgplw101xrQJRWzbfLPgpHBw51EBeEqDUXvngSVFrEw3HN+",
+	"w2yu49CC3yZkLssiAYQVOSULKfQ8cf/YL1eMXXfpSNemuMdrD7WF29oOUG9hubblngF7maepNvSuD5pM",
+	"zdShaZm1J7OSxTHStp4oEUg20QpzCrVu/5SCRQGZX5y/PodSgcOuDdPqoNeozsFCh69KKn4OE8cCTqxR",
+	"LFyM2N502+YhhJnfgr8VNrYbwOWK63QeSxP5jbarX4NRC9zb7lSD9oKzdhaNs1kL09TGGKeuXLbB6xrd",
+	"xug5mRySccFoNia5lNeQrcZuWLHGgrxJqRE10eU/0TLjGnv6js1KQWtDoDxeYyivCNysiJYyIWOaLbgY",
+	"I8gWtS0jg2QdrAUpLCKKuTZ+XDBapHNox7cNFy2AebH4wdhGEqLY0G4v8dl4ZAoJ6kKjbX1WNd82M1kz",
+	"WtRQ3XwR5gaPuuyNbmnpVUfBKNCjz9h4iKf5U/wBHuYS1h/gUYa2D/KoZiaXz7KoDGjMdK+geODd0e0C",
+	"HPYVj4hVl27VpVYHmM46NjcaFvvkDzB0oFyH5bnDYqaNOu72Y27umu2oNndP1QcH/Dyd/TtVG58YP6Wy",
+	"YLEm58ZYgS62E6Y1K84Ab44WRkK65ufYZFWtIIskr+Ps9Q+DEoGWRhMukQaGUKNAQPP2da0A2Js9cWi6",
+	"tcbT1upgujOk7kLVBJw73k2dECWroliUPhZo9gYyO6GSxTvQrWjqlh439TJvO6RvIB/NXeU//7neokFL",
+	"SXKu3URQUiKGG4zSMg/mqii5cBVMCzhe+YLnFLKBFMIZm7MDKRHXu/fUS/xOjErIBRWap90ecumuDo2u",
+	"lrMDlw3mY5HnB0m/3zdHojkuOuQmOb0H3+SXLrFc5lYlmEQ7w14G86yz7LYMbCG7xUtKta3ivUkJMlkT",
+	"K54aWVptqovNNbZDjc9SUM3eFOxSl1mLWwiveWJkWJmtbQUcD7aR0jbfNpbG18yuXdGu6bX3RvN8/fz5",
+	"604YM2K0LOSsYErtyqilGqotiBS/Aerla+olQMuUHVaeOWwMm1hYyAoNUwrymmLSHXnOBcWscsizvLAg",
+	"lwrwIGXBaV55eiG/coo3KCLsI2KpliEx67B5QIgWJlSxpoe/nZ+gBeXe5chybMyeygWrO0y59n7SDqCr",
+	"290E0CLxhubt6aNQLMTQA7Ng5tRfMSaIXskQIN5BhKa5RB98h7zRH+REtVWYYtUKkHs/oPbumPg1PPyu",
+	"HpGgbcJOv8g2juIeXp9l6CUJCegwwDn0GxUWXPPO+B7b3SS7mosZba5a6U5r28WHYsFRNhgw1jkMOKXV",
+	"OvaY9I7qOx0rsIgXfv/tkSNcbdoAR2fQ7/f3RYnb5iqp2LN1d/jKvGHINc3gXQL9HI3MKErzacUmc2P6",
+	"Q10SLbVcICqcoTP3jR6cBbOUzl5xpXtFKUbe3LIPMz/7J3VEkapm+Ma/o/ru3L6t+qbyUofffucHENwb",
+	"DMWT8kEcaHh8/GbuM3j9o/PsF3Ge1VrhPLaveWxf89i+5rF9Tdf2NQ0OjbUCDk5oVwG8ap7jvtEAQlrh",
+	"0Ybd0NfglZnIbP1Ekbn18Hl0xwCJAJqR1E7mBRXGytvnVHYzuQweXP/lS/ua+rfN09h9/8oOoUaqhzuR",
+	"nSr+5w7TX6K3uwUjkJZ6zoQOkFq2AuzVrn4lM4ZSu2ol3s2J4JuPR3wIlTMmbH/tS5KJlmTCCBVr5Oot",
+	"YrOiwYLpucz24A8+Ey/EK7hrNzhFnYTV2wLKxBem6u/otuSKFsKn4HXdeviY7/BW9xGT6WDrhJMJ3hW0",
+	"BI+G0uC2u5VDXm/vZryBJdrfjSXazIKKUlSWRRrtVrAENCJA+OApw+MR3Ze0YATS/I2eUsjFIXmhlYM4",
+	"MT/KacdmBpOC0evdyZ5f4GW4H28Td9uorojfTaeeszwblULH6k4AfAAIZAMSuJFyNtXYfonAjWbjibtr",
+	"9VyMphgY2lROkJUUkaVugGGGtffmvPTJ6rGWr15jcpgpoLnZ3KLDzqaHveFe9IYH2fymez1oQT+MtpDu",
+	"nYtFF46GttfGnnhP7vbRkhVWfdnyMvSHY57jGekPiZC4MTo66eJ4nnEDDKvZY+NrEifksRrH+63Ui26q",
+	"zdXaZIQa+7VLmHesWETgSpQXPyEKqkPxgJADFTSjUV3YPXIzBtOFivbV7jntyGSXCPwYr6eZFLKczavo",
+	"JOEi6KsMQhPhPMGWcYJie5BkLoUs+BQjVPcPMXx5ODskX8loBx77NQQLXj6Zm0+3wW7YuQnldMrTh2wA",
+	"BjYvEtxQLCHMjJ6SBRdcaWMre3BgOSUhqxSYsU11A4TWzvSVfYDnKU4F+cqc+2irAAnwLQUjWUneUF3w",
+	"heSCkRSuZ+gK6QKUa/FUAGQILj/s5JxZ1kCTN0VM9fsTRVRezhILRuORZ/ZAy32gHlC4Vk8UwSfb0KAx",
+	"sexiqBa+k8XP/zp4xYqUg/gB+je/3ohEhdC4VgxWu8WzYwiSW5E0urddR6zW1COn+rmGhdjzMKr+3SG4",
+	"mZhTidY6rUGzqvu1MHQNVuLtBaEBFU/nzsHi77pPu8G9MSfrrWBaRoquJQQysb24zEYHyzs22uODwSdd",
+	"K6F2N9UwC+F1Trhl1AKqttG5kSiLAGno7ODcAYZKyS3YVHejfmtzNLtDHPJYOIVGU5wa54Sc3LppHsSn",
+	"oG0Dm9/GyV+tb5hIhvBmxrgBsLMRTTW/wRqujTg40syCooWfSwEiOW4lGsJ/YcvBuhqLjSOdQ/7CGEvc",
+	"xoB7p1jOUvN7rYFGBB7V1zHHjl8ZVtbXfJOB9fnJSVwff4HXPrXGqf04iNb/IrB5uq5B/xwnbSlEFvzZ",
+	"7BeLXex0eQ/VPLCv3QLWvG/dcVasR0UpdsMTXdK1dU7LMs+MkZhhWl5GMum6cMQzuKTI2zGvg0YnWPTr",
+	"YK8dgiMkkWGFXJWkWxUGO66umt3Y7jYdHSURVv1G5OtX/nFtVzy3rwnLdVtBqasr2jgOeqdsYbnjfn8n",
+	"04WFwFtB1911Rq64zjidWqJgHx1wy9u92Gmb+WY5ai00/eBWMdzRS1rQBbPqa86VPvdLvBEZ39W6pnMx",
+	"7m1caBb6zphf++6/WqV3RB/2/WIacouc2+p4ouhaVerOnKrdjrS9Ksq7MtIDUP3SscO/7Znxb8o7v6Y0",
+	"qTTQv0aRXH51aaNLzToUuM/pUrMijl3uiiJ25BjDZYl/VFxlZMt94MQ97k0UL3qqq1yRIBq8OYEQMifG",
+	"y8iuiHGIYWyZZwrAZVArwTaTyvWZVJotO3kLfgMMlQ28ny05fbrgLKs6P94ZFeNXQtYw3FNBa1ToRNGw",
+	"AyCJwN7FtMRa+PoBcOH964OYvmPXdtiL5upU0BcBj7btnM3SZ9f4OYkVQZfL0VQWI2gE0FITbXNDdlZE",
+	"l4sFLdYvuWirnH3JJwUt1nWf4hNFADs2p5rfMKLwKZX5ziGoolnH3HcWgwsW5Esxy7max8GQc7n0YMiK",
+	"a6aOsEnId2xiPh5Zq+SIidHF+dFbpqDCIWgkoo5eVlNAOnCmjk5PBxeDwZddeHtaRIf93Fhv9xz1tPiF",
+	"Rt3geSbQwRhlzLXSbFGxZiNAaS2bKNt4OwxqkYTUFUJytyZU9uExDwhGUzt7UoLG85GHySUTI5qzYmuF",
+	"J15QTaZgqbxhRduhBDu2+wixv0ssWYrRbFRUjSe2HhRBj4qgKcn+hdk2tbM1o2rfvJgtz4Mw0x7Pw7BU",
+	"5Ek2nL6VEyGHkOZGXNnqQB/tzWj3Dk/fwat2niWWBaqhVdMNF6ciqufrJNhZdf6M7dF3VomMWzs/bejk",
+	"2+syeu/YBw0lFNdsfUgQ9mdOFfYKG/T7JJ3TgqaaFViwLCRJZS7FGdaCiBwggjQjaklTdOqaP5Sv1sDe",
+	"VGT84eCarQ+W5rwsxBjtCZfUeUgwGTBnVluDSA40U6EzTKOAFoGN6IkrUQP65dJZUSE9nvZjDcSDkfSG",
+	"vf/9/n+HV1fq/V8/In91f378l/8AYj9YZu6DpqaGSanb0kZdMYfL4hTSaE+H+/Vm3b/ZaoC50vpj5voD",
+	"de+k8gAJnG5kVQpnbTjRBq9VBud2tKQwDzOWIhkAdLTlRtqnPEQ44d8jOTFY8JDqXjuudGKnJ0dpvqNk",
+	"F0YTONylsI23Z0wlZNAP63fPrEzkek7GqSyF/k9D2XG9mcgnn53UnfU1d30/JhdCcm2DLLJjXEhAY8SB",
+	"U0HGsDTjTsNrLfV8V+ERxptlRxwyTvZYzLchoUuekDTnCXG7I7EgbEkFASsLQMWEIylI4xynOR87oWZO",
+	"ECXPgp5WZFlIBIut9PBgz7cGaqPhBncjwfA9jM8WIlQZDeGApW/NaRE9s0PyzZRQN4EhWc2leZQmXCeE",
+	"KjKmqZbF2DmpPOxJfQYhwvFclkW+3lvpt9KutUL1W8WKy7Y2Lpc2BRyGbw54PhMsI+hnaHh/sqy1yhjh",
+	"Ita2lN/Ci1azHHx+fNg/PD78NLZQ0JhrK57guj6sB4ISTHPe0pwb03N4QSaFXClWOIXGIRfXB/FK/pPn",
+	"OT16ethvKdvZ3gQ8zGYGDxkkMfoWqM2IeesGZh+WvGBqqy8JnGMTI/UUy6ctxPz8HVByL2LyLUWFXKG9",
+	"SCbrMyIksFtKBSmVax+DbXdgzo3K9CZUYpqmd4FKTHpcqZK1NC10qdgEOk1nrLCuD0ALsDnJMeN/xsWh",
+	"/f5QFrMu+tM1W7cCSl6zdfjiKqGqlRqMsU7U2D2sLjVTjcT3uIC1E3mCPdOrYiYdo3OwsaoUMuihSPO8",
+	"madDM/pfdWpHFFCLV7XdNDYXgQXMdskdL88IIrRqidhPALS3TRadnO7XTLBEcd0qjCK0MzRSId2msiAz",
+	"KbOt3Ht8+tnxZ59/+smg36UBWEzRDs+bauR+h3ked8sRSPiK5jVxlfizxUvlSm7uONJ26NMRh7OF6Ors",
+	"IwjPz91KdxuSEhTjQ2e4CZtxDy0iK8fF4f7L0VGT/gcrVLTXciqFLix60QZPzmRLnvgNj+sSTrcCz0ji",
+	"e70qMil5rqGCglCM3sgy3tP7phrp9qm7C4PxwIiTak5RSkgdrQEpWCoLc0RlHJ8WUX8mSpstGE3vuLQp",
+	"oKBGmSspFyw7i4LKgAtmIxEuahfEhNPb5xfk5OTk86RKwnuiAERjSMJOhwCrYdVWNyuHT8xV1bPZpxtC",
+	"mWBbct67gVUJDvpGsnVrqHCX3NIs2lX1GfU5P3a898nhXEgXZH6I3GAwDiHAzgVRc1noM+y4b8YRywk+",
+	"DvoHUvh7yoqC5uZ08QmJ5IDYbFhIGD6uegcyTQombiQnTJjrAfjGXo057WvVaKEezRFr6xn5TZ1nzKx4",
+	"S7PHzz6PZndT3KUbdeKQzm73yKxgDJvUaUlupGZYMW7OMEBaVDyrb5DjaCtvj8nmWAwfPNIS5OIMAiug",
+	"EHK2I13RMla9RuPTfsew6Iw9YK65eZxLea+thZGmUhDqOA4bxu/gt8tay0rHUc+aTSmBeQJF5IEKHcyQ",
+	"zfpmJF6ZEe4GOSVfGIP74mAwSMi5IOcp8AddMIse+kUhaZZSBSLrHBHRGvsjK42O9APTJGMkl9w+7aXk",
+	"ZCEzPuVUaJJT+EKVhfmzoBk3P01LPOXbod7OfXPRRWITFw2zO0wzP7mT4+iei/aMfReusFX3NpHIcKmd",
+	"FERwrJBHLFxWzpVWsGEN0VV761lzSuOzD1N6hKUm6oiJI7jv6PT0aHD02eexQ3rNaF3AHPc/290D3+FW",
+	"VlnbylakWHEc6pKZBXMFldHuS/tiK+C8mElqJ3OFnGdFQ3u5k9EFHsIbCzrFb5Xbbcvjv5AIgBcPHOEL",
+	"N/cmRmF8nwRSiowVkGsbdg0NYiszeWC//MGYpm/p6pX1oFdDectSxpc6BjqI8AnbPCEcKopS6IPt8Sg2",
+	"XR0WicBa0tspGVxbQTjEaYnBwM20p5zfsG2jtlKuYKkt19gc8YTReJYPVBSjgUkLbS7rjioylyquukfp",
+	"kvSWte/36z3YwTCE4eBbGok1bvaJpeUm9cEcT8uC6/Wl2VeW8kv+9fZy8QQR+ydrMmYflrksWIEoJxjQ",
+	"GQ/J+LzUc1lY7Koh+YJRc9GSfRgdHh6Ccxx2MiwY/FbN1sjLrV2wA4PSSGYVelNrPkturk6lvOYeTXDY",
+	"cyMeVajDTojgxKEszOjzzliztpq937w9qAz80hEAjr/Uyb5K7M+4npeTw1Qujpb+tgM3ith3mzHlrxlb",
+	"KkKJLkqlV7LQ83VCyuWBlgeGXUgql+uqnPWJIlOWMaPc2pJ6kZGcaXgCowtigbvxKOVLlnNhI/yZZOrw",
+	"SlyJv/zlQoobK+AP//IX8vfLb14brXSsBL1mo5QqNk5cJwBBnIFEPvr23QUpRc6UeR00SUCHE4ARrbhi",
+	"Hx+Sl3BeanrNyBhi9mPy0YBoeSWe9vsJsRk85Gn/Yxg7FUQu6Y8lI2OUyuPEfg+4xOOfrlB0X/WG5PvD",
+	"w8P3CbkKhbj5/vDw8HacEMFWFSg4CXIbzGCuRBjBITRX0r1j3iV0NXRBIRzeOAzejauSLB9NgjiSWQSM",
+	"eF0JGIn5GYbBskPQRMzR4MZx3D92bmpGxi8lZjSNw1AJ+u4rYDBbcn1IIAsSg//LQk5ytiAZ9MRU5COz",
+	"fp+fPv30Y0LVlRjT5dJlSx3Za/9qTp/xmVV+3NIiwiksV0LGkK6nxkFuMyDgAO8sJcADDsn4CJOtj+zK",
+	"21iN2cLJlRgf/ViyYt34Eb47JF/IjDPly1MKDZsfMe9t+5//Pn/1kgwOj8lHtUms6SIfn5Hadx8O4Fuz",
+	"VldirNkHfWS/cC3W6YJ9TLhQmlEIUJmJDEEjzGRaLqChlVkNWWpCRTqXhUoIzTlVzGLv05k6JF/esGJN",
+	"3nxz+S4YurIQUIbxzMVk/CJji6XUTKTrg6/Zejwk7uR06TaUZHSdVAxgBnglbBwjIVxDVkejQfsTzPBE",
+	"mH94sasYwo3+1bt3b8wOx1H+7ct3ltcU+erL82f1l5kD06grZ2bAUChJMNHT38O1L58i37x59+Kb15fw",
+	"auhOQE77T8FFbR54JSwui/W8Uz0HAXOe53I1PiTnuOpIspQKY7ZOAK4sIx9RotiCQ+JMgm77FAbDZ7Y/",
+	"FDr8iJCEqZQu2cdwmUtNt1uNK0yDIXqFKCSynLl0fFhm23oAhA1BYRJER3VlHHAFRgCwzqmRYQjK7bge",
+	"JmZ3x+GVOLfEklMyIF/zL+AFIBJw8y+WBYPmOFSR8XmasqU++FKk0thrY7JifDZX5J9KZ3Dj7J98mUDP",
+	"h6krX7WrYnjvnUv4WTF6fXYlxi+mB6+lYAevqE7nY8t/yqwPza3g+guQH7YtnKxQsoUugmu2htU9I5RM",
+	"1poRWWSsIAtaXFvt0UafbKaAZbJzSCAwbHYOoC8AJ08oyaVcQia5dUbjOQXMAm+2rtoFTecctl3Q5uKQ",
+	"nIs1nitkRYU5USQUq6OzQ12rIaHiSlitBYm5VS/x8WinXqDysEXLIF8aouCBam5ASnFxJcYfDpyydgA+",
+	"+bEHCgOSuwYeYUeOj6ynUKR5mTFlr/i46sbRvGAi9dz8bAZEjSE+Jh/RK2HHZ7Xwj6EaR0jBxofEg74E",
+	"x0zlAIJo2PgtNUYayF9gB//54I3MeboeE83y3E5HAWKNXea3ZnPadEuz2JUr3i663VhJRTJlcycMuWh2",
+	"YG8eO3mOcsViARGuh/Zymq/oWo0T5AcvBM/szznVrBjBqTx2VY12Szod4pC4OM8apIB/I5myFbFYckTm",
+	"GWYWhJmk5ry9EmMjK48wwQnPPLNrFBeznGEvlZqsQEh2X5VdYe87Jl8WfEHNMTe+oOmcHVxIoQuZD4mQ",
+	"B6n5xh2HfrZATiNxa0QKn3UlIC0yZUKxQIl99eLdhqIql8YgLYsUIn1H9qajhcXz57qJn+JU314QQugN",
+	"Dk8P+y4tmC55b9g7OewfnoDvQM/BwjiCbMwDo5gIhtnPM9aCsuMuqsANjO5gEf/C09e2vlEsLRiYc57D",
+	"XmS9Yc+onOfmtRfureCtWEqh0Ow57vedwm8zB0Jd4QcL3R840qyf4nvf5bmC6rNUltCFU9MCZucJDbC9",
+	"tRj27fuG5wKaRFsbaWfecjgt8K2ABdNOSrM6pzjb2GM9VY5e0dyYpSzDOwa77/hWUCtg3U0nu296LosJ",
+	"zzIGNvvp8fHuO16IG5pzfMPx57uvfyflKyrWTvaZ+552Gdm3gt5Qjh4kIKmt0t513xtUma1zFwo7LAsi",
+	"DzueRn0fM+NnkoD/HGvavu9VGcvNg6Q3xA5M5umNrXT0k/3r9kjbIk6v8yCvNoNw9nqbOlD3XCL/cgSf",
+	"0fOKse1NvdAfgf6uimO3V2cajl9aT8pGVM+YO8SmiVqNuZ4LBIYsGnC+O00qF5AkHaggGcs51BhgTBAU",
+	"NDl1X4MlwYx9bIw7jkBmm4LjHasLjk25cbyf3IAVG8X68rdlltiSKOsr2kzAGpz+T3UV1re6FXKLGGZY",
+	"Rx5w8j+A6W7JtfU1sYFPp9PowK1gnPLC9UqyqdVG2pJvvu4FjfX923udBd8zvGXdJvAy//vvWeD1T3ff",
+	"8Vrq50Z9+JNLSLP37d6u9r+E/AW39zqJR9eZLpCQ1aZvVTfQAA7eizarfbc16VZoXKa2swrXZw2f0nfW",
+	"P1IEqjBkV1nFhWUJeosCoG601dv0zy3KzLNqVklT0scWoLoEi7p6t8nOC21vhS5XGnMCLmwEt0W+dsgi",
+	"Eo1lS9TW8wZM/9iBs88B81D63aPE3iWx76W/OjG+TXcNtu+j9vrbaa8rF3ZTtg9/VBpXZnxv2Ass8V4X",
+	"XbZdPjfQZhN0WXiTF4UoZGDZFLgF0xZD135R8NlcY0l/KM59AjidGFtyQ6a3y98/jNitFRLXam+9xEMF",
+	"PiZ9jSlfE71NuKqNnh4PKHwBY98VbQw3YUOGUEUP8TpIYaABaEYvgjJy68Um6AKP4r2beMdIUW/YEy4m",
+	"1vLqNpr5Xh+1eZxWs5WpRW0zy3KCDqQdBPKMDFeZQyfpKY/i7sDbnetqkxnAf6YLAExGeRAyk5b5ttc/",
+	"gNNm24lnheHjaffbnXbUifh9fTIe0Cp6jp3nuQXRI1xY9Bwm0jWGUmwMwkttSjy2EkYX7LlnC3eU63Pd",
+	"6BfWcmjhyPY9tDw4WO9B1eqqv5fdu5Cmbn587xC5RtVu2kgdsks8qrC75rIs1GhC0+ve8PgULrHERVn/",
+	"vvpG+8/h0sBRauOn0IPA+50xXcg8HyGtmZoLKMzDkc8KWS57w95CCq6lla7YFPF79+XoBzkxvAOSsLFc",
+	"7jn2xHV3oMiqYiW9OuAh3rOUMrezQTgb4Licrqt+U08RtL06kU5iDQM/6d9Tphnu2irTkP0eZdpv63+m",
+	"Tgp4uYZfdJNrR7OCLuc7vCgIGkYVoUTIjHUQalYdZ+i9xYTIM+uCCWSk71k6Zwt4viAsmzE0A1xE0l7v",
+	"sp/rcvBvDMXg32Aav6UoNAO3G9cQCd/vJInDxGtIi1aNCCvf4GoHNdFUzSilUdXMCp0oJJ/SNCiAhU8j",
+	"UMntwL26GA6xd/t+P6GBa9EiNZDfHoXGb+OSncsVBEisxoJbi0iBWghkX9xZkvwE/962ypJvhIMf9FlI",
+	"kJQC2arUIbjj+Q+pCvvoQ04O3DsQ/KjH/P70mL2kz1Z15TF49EeSVNTC6+4nkvZVAoBrXhsWh4OuIc6O",
+	"YPsfYC3MDnemV8eeKCzSVZgnlPxWUSUzlgszkLd2+H8MB6dLwgQa1qNKoEKCPjOaUzWiI/QHtQWaWHr9",
+	"W4WZ2p2WFgEVKiWtKoYj3TK9Lh7GmJbYhvZR+QppnqMzWQqG7RWpdbzWkbGtWDfz8gki++qmgTsPwWDv",
+	"Z6IGrL3NUHV791H2/8FMW7twkFIuGpK19Uy4S7zqgY+MZrf/HUEwLHxD9ATQwyHs5Q8TuGBZyKxM2W97",
+	"lLxqzuuPdZx4YVY/Uk5PDwYtB0gl/loOkRiG6K92itz1TJhMJi1nghf96LAY2datveHTfuww2E/830/W",
+	"N3hvm7zf2H6Pgv+PFKepJP1iU978AWQ+iyTq7vHs1lTasM7MiTTpfCqR7FmqiJLSUNNXE/LqpDkjU5nn",
+	"mCuLcHZYbKQ25X+19Zjzsew3vaAWDmpy3/tetK7qPs4t7hLOoAEcdBOymCUbKbvb+e1tKbDyym3TP400",
+	"6HfY3RdSTHOO/qnTwUkncfCSFghKcDp42mXmqlwuZaFZ9oplnL5bI0Dcn1hYBbtib0dFPaW1LkjqPdBa",
+	"Y85Bu7ewlZurscVCPvyFF0QxDWhX2GnOCIlm4Bld/1gy6Oujg8roqQUVgssOyWn/c1sD7d6LdVF+WGyb",
+	"IvmmmuO9/bU1DakqwHeIAJW2BF5UQGfAhnPDflKPcwwHie9+Z/4uSiHgb6P8BAVCbF1pjR1iOTa7ZV9T",
+	"OR6KSfz7n8bfX9fMbBaNf5adnZHAthGRTSLK1oIuoDFupfo2KFkrEAG/xe1+ntlg1Vs0t4D3/82l9J/c",
+	"s2txBypVLxBnEC3+lV2+Zcb1QS5nOwLhrlJTV/07EZChgi5IEGlCNxptFGxaKmOMV+Xzis/EARcNi/5K",
+	"nAvChC7WgDFYcK2ZcJVQvjCSK+gaOsQgeVhPb/0IXFV1pE/7J7Y5hYa7sI40IpoNFV7K2e/erLdwuFb/",
+	"zXgDc/GarUlG1XwiaZG1WPYALd5m1T+NWfVtHgYzCkfKBra6UVn/LidGa23NxcUbfysnNVBhk2KRg+zk",
+	"dPj0k/8BeFnKFywb4RRsiNQCgXs8noM050eDwz75iOY8Zf+V06WWy4+tQ2LwaYUmjQ9woM5d808RbKI3",
+	"7L355vIdAKAViABaUbRJfyh6HPaOfpATdRSCxv8gJ0dFaVWRhdRs5HHaa7DrdvPjOE+mgzQ4pY/7xwHy",
+	"Hzg27pd85bZiy0FpBMRj+cRvdoYBMsJqLo3sAWkUHlfYXSN+XAHyA6r9tX5h0TPHNf1SPmGCAzIVdBVP",
+	"OlQ1fBE0Tvp9S3RPDO/ZsIZGTaA6hTwuTH1zmm5bzBHHd8R5aLctcMMOs+R9o8H5cdC89ja0WXzTQiPk",
+	"XLcW87eQeuQaIZrPSyYyNFoCA2ZQ9UQcDm53eY4x+cxdM1nbAwJLHao+nyi5Y1I7y7Ko1K462p4ERkm1",
+	"qrYDbIUdenw/KeqWeJuzuNqGj7L0t3P6hi3enCCtvtuh+kfdpYF7RrU5SxQiJhelqEBz/KUJUdJ2O9SE",
+	"QkzukHxnEUrG1RMtrA60fx8b7T+/EsH7vAvljIylyNdjcg34f2H+bMGItcxtai2gsPEcWuQ4NL8pYLtl",
+	"kqGjRWm5dEFSBOz5DrBysmI9KkoxdrhgZE6XSyasZ0dXTmJAMHdmTMwkqPXr/wV8vt0EK3btc16ZnwLG",
+	"8firXDny9ZIegHyFjci7yGBLNJfWYNYp9JaE3f2r958T/DJ4Z02WnwZ3TQu58KL26QFIQy2Db04Gjfbd",
+	"NgLHhbaR39FkPcqohUfoJv9qK+hawZvbm2B6MZ9a9+PL5jkCyB8YT7ebJLznkG+b4CS3D+I3vOMR7bf3",
+	"CH2PUV9Z6Mf93rkLwWv3vnESgvExPN77WHuTQ3nmbdLSNQgdFJk01O8UJXEPfgyVPIZKHtTlB+ie1J/y",
+	"CTaNYx5Dz3Nq99O/FkLxFx/95P4c8Wx7KrrvTedDIM60imaXBwdhTPB021i+7fJjOsIfJgfZM8pdVNO9",
+	"VCbHJS+eWbd0C1sfoTG4f5pB7QVtivMFPFz58itrUFb6ozmuUCUtSuEjgRZn1bc1r28gfGj7Hno8nB4j",
+	"RH7fIbPcbed1ORa6hNjr0UgbVeeFq+qOxc6xE1EptvviaqHv37dTrmk1t3jlnDfqQb1ynky/hHsOc8+r",
+	"0EMVzr9zlN651x7GYeVnv81z9acNlv8bZLbXt9bvUcdYIlLPL6JiXDrkejItC0D8LkpxFrrEilKQmSRS",
+	"HJJzAkPJwFWnNLa17qh2vDF3Pmodj1pHh70JvPILKh0FU+Xil9pRf5MM2tq5RgW4Y9z7O+6WtzDCx+3y",
+	"uF06hcANs/yi+8VWjf8C2+WZdH1VIMoCmruLsLaezQ53z/Vit8iDFMNLiF/Q3GlCarwaXF586qMyNrwT",
+	"2YO6WD9uwcct2GkL6sImw1k+hq5C996Q25NSzK+Jw+WowlOYhwIdPQWZrAl2qzwkz3lu9iURtCjkqoJu",
+	"13IGzf8gdDlWsnD9ScDCHmMTDyqwIQx8NzSPhV6u2MrYvRuDtZM1NmSmxLavgLJJAMhYUItZZO+3Y6ep",
+	"5jdcrw+hY6qPDENnpIWEphhYInMlJmvCsyQsJ7TXmaH4yToPGczfXL8KO0TCHNy7fKcLnEwBqbB2PFC+",
+	"gyPnAprC4L3QkMS2LeJuuFfCkA7ejCn/DlcfMK2nhVxgbLhDmWgQG26tDW3JHP3ij5FkVE8winRj3lYL",
+	"WkX2Klt+SbVmhbn4f78fHHz+/vv+wefvf+onx7cH1ef/8x+9rtmkOMIVsJl1KgGoJYAhyEY7595buab5",
+	"uVJM6L/xGya6e2DCDNPT/QbnMxZyuoJNJRvAtOY3IXVHNNqcrmoj2wCf7bKUuP1gNEg7ux/NviKAoADF",
+	"L4yDMMmpmJXQHtrTFhp0D0lKFUsITVPDVgm55gL7mc3XyzmmUBh1opDLue0I92MpNbaKWtDiWpFMwom/",
+	"ALY4JK9LbNdNC9vpjCpi+wwxWqTzMXwLmshiSMYXB4PBOCHjFP+5IPgv/LfW0itIB7RcqUAP4QIfQgwb",
+	"j6FR1MXBcUIuDk7GVam4oR1M/YfSeiMc/ZxyAr2wbRO0ZkN77EXWnoX349ZS6QUX7vNgP75za23uGZLx",
+	"TN6wQhghbUi0LPgN1YxgD+YnapyYhV8vmSHJtASITjIGWA3z7di1WooxhSwgmd/hUa1kkamEqDKdw0Ow",
+	"8T5ZlpOcp+NDclHnGcsq2GQu4JY6Z9QoWk2lhaRAphaqDu5HVdddjwp0cSOYvyHikIznslQM2QhnjS3V",
+	"DFWg7V+Mep5Ozfbb+JzLn/8lqB43emqbS9t7Bbhe1/FM/fvMPtBe3OzXjNaX57h/fPz/svemy20cy574",
+	"q1Tg/4+QdNwAAZLawDhxh6aWo9WySNvXNnSJAroAlNCoaldVE4QVijgPcmc+Ttwb8wQz8+2eNzlPMlGZ",
+	"Vb0A3Vi4iKKNOMchAuiltszKzMr8/cqbZi+dbxefJJNae9evdfzYepSrJ8ixe6+aF6f2JxNuDAOyLM1D",
+	"pljYRnNBSTGbpCx36YV3lkwPaA6rJn0e27GhcLwH04TvkcIta1zEuLKXLeCjv707qpo+/9SqCdy7Gq0A",
+	"hrJUbSBpjLjhfU7FHU10lAwD659FjT69A9TYznyLmdLWboQ9wrYWtggqZlnpZCr+B7AzrDscMe1Fsq5k",
+	"qPgwYb9X7crY4uvTlkguWDSHgenZryxAGZEKzOG5LuRSgiEf2KUEl/UjiUNIE9Zc9IuzvB4JdjmQliRg",
+	"1vZmB+lS5QaM/G4mtHNqxKFjeDO6atylMoVmMmFl9Nda9txa4HsFGJzFp36Y74N1qOwz6mdUAfqpfVhq",
+	"FL+ztqk+lsq8yD+/5Pcf0leW/PgaWnGYNqJk4Lr2Y7ed93CcS0Z1bhAPSJem1zGqIl4oIsiG0z6uqmzJ",
+	"SkjpILqbqO5fbKC+s09+gg8p++nQPvgKzwIvd1q3KrV8m1Z+02nl8ynl+RhIATQEGUhXcZrA/TtY8rmK",
+	"esrrXTlw9Z49yHwr1Odz4dQ08JZal71NBJs6JX7XP6KFzOnuvQ3yTLo6IDpxpsKYsZhQoI5vE6rHwOoL",
+	"Ut8RXVDNaLtlesDTCzv63QMMXEBMEzc6+CtjJ8+JSUpQ7qIFWJwauK5wTXAwMfW9Qd7KtGY1YgND7Pul",
+	"ynM1Bx0BRbNykAKcpqeADlYRoi2Yg+8jSv2RtL6eY8XXOIbofU4PMobnoWSugMpu7gO82Wcz2QcgvaCR",
+	"eODoLlXMkchE0nFrf4EQypFbWLei/hZ4doxULKywKOzEp2E+fzKFk1JubTRbK62Nq7IyblU8aOv6bl3f",
+	"reu7dX23ru81QCDYwXSKfueo3rLaPrXvfv1UG3AWhWmcGsu4PE+adKVIH9aDYtw0tzClYYcqWEQ4cK8u",
+	"+Cw1NnupX3yU/Ofd0ag3CaP+7OXj2kZeDBoeq+jGh1vAgRv1ZtwcQFZCFF2Tc/PJ2TWfdz7hscCKKhqO",
+	"FgYcU2qZqL7d8eGyHoOYDRp+Pn3i9dPnL465GMg7HooQ6cBB57SJNnTIdEBCfsbduUbIetTY7yaMGS6G",
+	"Olik7cVTEVew4DFzPP/jeiC565jupXVBFyqOHbyVgr2hpj+6KPPM+sL9BMn+lgQpakFtxGgIjf9Ue3pC",
+	"h1XPdZftwDXwxD3M4Cg+2Fr+uFpDAiZ7fnhdGk2I2xc+aZu/fKsqouaySy6heDZnbEKvaw0XFk9ffZpz",
+	"hXLbQY2ztA7E3nvHaotEwSG3kslwhBrP2eh4/JrqtlQBatCA5SEfboihY7jkwOk9og3kmUlMAaFWaU2k",
+	"GMIBcYM8ncRmZl8U2e8KL/S5Zj1mFZ8es/AatZ4PVxwbh7F7ZeywzuPJ/KLMiPZIU9LeZk0tmB7rotSb",
+	"9v+pefmpxuwvzwDk3PYdY88D+9h3ik34P/5DMRKxvkkUyIRDTyl5oIZyzXb2Uv+dO+0oXH65yg8Yy2UG",
+	"mFunW015m6CsverQXlL+ECrTOSYraA38/p8yGgQ5Wj8j4d/A5eyJEPP3rF6EUpDNSQ4upcl+9D36eiKv",
+	"H65UrX59/uzljt3chC1TmOkq3arM26gyzzKR/GMoTWnYckTvFLs1dX6JRMuxx5e4zyOqA6vdUn15kJ2E",
+	"2Zvno9F3vj5D8kcYmyuE3+tpew/uUc0MznS33rxfb+2etNwpU7253242MeI3Z3iGaPllNwHIKM6WszB3",
+	"RejtSyz9ZgOmFPX2uwsp14mLEYMBuptanoRZ61ScSU6YsNdz84//9Fd/tsbsTNfarVYrqOESqrUfPbar",
+	"GDGQdmG0QNpqdKgYC0+NtOYpNwaQsmoPm2itDjOb+BgmY94ofsKSc/6P/5gUjWKPZVrSWTmALHZyVG+1",
+	"AnIoyGEfdnQ6YQ4i4lsladin2jbF/lrS/TAhsZIfmSEhI5Hk7mmvJScTGfIBp8KQiMIXOlH2T0VDbn8a",
+	"JE40PUzg3m4rqCUqsvNnTKzbOzvT6bQhE9XHNd/o0x08INM7TKAs7uzv77R2Hj2uBbUZo4Dh+uhyG5Nd",
+	"xkt3JFjm2+3oVm5HTkXdpr0I+Vwq95xjps6YqkOaA17qI8sqEdpZ60JO7S4kleMP676m2tSf2svrL550",
+	"l+azuAit3cx6EUOGGh5iOryM6W8Ja5SADipGJ0+x5Rtb41QbuPXFk6rUhayj6ZH6gd+xFIvB6i2caf0K",
+	"dq7HuPiw5jG124tWYXkDAe4LvPZ+dlBKlQKgv9U+gGHnBue5jon5hT2xxsM2ebjXqrea+7sdAde17eye",
+	"MvFbwhIWdkRIDW2TT50aDzu1tr3wc0d0RFlRRnr8Vg5JjXO2PSC6EW31DMmcTDoReVnO6S34uIrQm53H",
+	"Uq0iu+1TYYUmlFMRSQoFsZpQMh3JyJ+2c6MJOJw6BY8yTE00SYTVFqmqSA+OoOiPX7fH/9R17+oMTuwk",
+	"Otv6rNau/fzzzz/X37ypP3nirW0ky1EMiXIEqL65omQsa8zycpVjanR21wHcB0XELrmBaxJ6heU0UQ4v",
+	"FHKTRIgNr+0s/JJEuPhcdVZM1W8JwFm+eHuyt0ueHJ48zRKVwB62CgnzrWAt2a6mb8ge8CFtjD+hVHJq",
+	"bdkHj6wGtAug1v71w+VsLZzDZdaWX8RbhXSzUDcslTavg/w3Fz+qdk/Y+YR/fF7qV/ewYhlyhdIqReRB",
+	"xUTSiNEzBic4Vr4GPGJtzJjTjb4+6wb+A670Lrkr/cG3E9fDdy8IJREX7B6keuHlTh66DfICzqUxn1S7",
+	"fFPbmVyFMMCI8d+dleSUpnXaj38E3fkOH+a8+rQbWE3ohqPbERHXRgf5AkErvy4Vt23tM/eggIR0hqaY",
+	"FXRrx2lD7b5hvzp58ebp8cnhm3f2jh9OjoLsgL2gxOD0XZO3P7x+fWAvta3F7lFBGOi9PouiBv6gyQ8n",
+	"z+qPDsjT8z6L0tMvyESG3kApKbS925OTv1q91G1YBxM7aN8mpEt/Gjlaw76MkonQxEjZICdWubRdkbih",
+	"fn7epfi8MKRU0JC6Pcj+fBwzOmbqjiYxU4BYDNlRMRMZsG+jT10mgzGK9xK7vg4Aw7Q4BdedKvycue1r",
+	"0TjeVjxvK563Fc/biudt2vc27Xub9r1N+95WPN+OiufvnJUfAaFjjw15iuPXmxkfWrXbbZBlSaAJPRZy",
+	"qr0vw8CQBhM7I6qxm7yQa5omPTlZaZpcX2brmQgbNKb9EWuksYh8MPPd4ftW+XD3uKDQj4WxLrzgvO6j",
+	"IfnH+tAn6WRFAJ3a56UB0AADrxDrKcZbg8xlCJylEqCx0RHp44P9/aAVwIsuEGi1U33lGbs/CJevsz2f",
+	"uiUBlicu8AqutncJrybEssK1TEMjAckHRgBhLR/5KGrY9C6vVoGQM9U9aReKPD9LrKCFoqDPQW1nwFi4",
+	"PJsXrkiDQMjNFZBe4uMQDuJNczGMmA8eub1LB5nRgRYvujUMihLAD6MThu4P7DxJbE1Dnw4MlbJDZp6x",
+	"a0+reAbjcHURbvcXGN9z0V1wN9NEgcNcZQqc+Z/IRJOIaXfcr915v11lfietzjK7XJDYDsKyEDEulm2A",
+	"+GYDxAO3VL3uws8XDw7D/Tuf7D/VgeGjrJbKiTiEBXJppxBfeH98THYbTXK321Bad+8F5NDIif1IjZx0",
+	"Idz78vi7t8QuNfs1RIjvgWX9VAwjrsH5eKaY6I8a5CntjzxjuGOvtoLllQcPiYBocIr0YFcpqJR2R2BY",
+	"uUvu0ii6F1gPFcyLOoQ+7GeIetXnY2RdcjfnYcGJvJGEumgbmJR9GTJ4Imq5+pw9DxEar/bq1vfxMXF4",
+	"dx2iOOSudR581t49DNt0fdTHIVH8VmwMdeqTDLgI9b0GeZtqT0PHTHj/BHwROSARs76HPkiXDfo3AH45",
+	"FcTRNiN4Q8yiyJ1J9uQZa2TuHk56vnqjI1xN0hnLwCact0n0COow4H0NcqjHLkL9YlC3pm4dbF309V8M",
+	"6m8gd4mF9WMHugG5zXbIo5DsNfcx4TkXRMf4k2DTLxA5tot0Vdz4hU/h8C70HNmHqlWFNSFAtp5ifu2e",
+	"vRQAyi0NqdJIXz6QeJBhk9iZyZYa+FFfNIK3iUsUlJkkkFPjVw4c3Iv0CBhn+oAk3kAP5kg895r7xd6e",
+	"jJKAtB6Rl4kgdlMlfjslz9+c+BFAtyAbgoWluzT8drl6bKs6vzmfY52sdZJmc6//L+eTyGuRv3ZqrUaz",
+	"UyNM9GXIxfCvnRq4t53av8DVDO+B+T+fREL/tQMJgC7/b7rXkGq4s9ts3t+xaruD72CNRgNvhK0Cv1vh",
+	"7uWbb2/6ptSPdO1GZ9JnItorQXfYtrgrdlqNVqcWkA7aVfaGXz983qANSuurHEGlde6WXXvL/FAprdcY",
+	"qUoz66IOa1ArCEdZLgoTzqYHyOSclLgdFtCVAUf6ACM/WUnKZoKzpNtXVAhr21rs79Ybvy1Y7NYT90v9",
+	"KkzZFfv0SWYCYSzXGhrWSA0I2KZ2KYE1WuaFK63LvXDX/rV88N0lTrjpj+qRHC73xF0BQwqQBrdh2mku",
+	"KSy4QDFYDNW0mLGK0VEFOPCbedCmP3pt+/C1w3F5zLRlJG1AakGjU89TdiVkbTBEKUHb8sa5abXNg3kt",
+	"Nq+YbPFNxIZcczGQlSCe9hEbmSjrDZ2j78satmZtW1kjXX1cacQ6SeCXa8O1uWTYBFf+8tCJlVUQ8W38",
+	"5ObiJ7lpWKc2Acyf09gVIy+NoowYjczo9+rMOrBhNPizKcdFrKTVLpAb7Iwc6+ZH0QGheqwL6RYIYxnx",
+	"MybsLbGSPVZOvfw3aMqlg5kpV6Mcr4+O5N5dIgUvDDT+out/w4V5scXC+gmyzFuFkIPxoLMsC9LPGXYm",
+	"W0V6pg2bVOSKCykcW8xH2Vte1mgvKFaJyAEJWT+iOMvlu+9L+9grrAicY/t3qM55hv8BB5ckgs27fb+5",
+	"MOHPUmhSRu43PcYyGlR5C8o+H749/Sh7Tv2HScRyr8efRzJRkd0w8l+GlEeIMg3z8OlzULOeikzMqTNZ",
+	"au29B83m5SLjL2VvmXaHSd3q9ZuNi39EEfDyCB9XVW7Yi3Y+fZS95ahdH2Uvq9BA2UCEYRCDUiX8Etby",
+	"5eTxDyiFGwjcEmHbuvm3CwALl9TakrmpA/lS9t7adYzedCbTO1C9tTElYva4FYS8FBC3XbrYR9lrkCOQ",
+	"SIfVDY63PGNK8dBJ4EfZu6MDMmZAgzZms7KKTqqs9nifiM1x8kI2iaVhoj97xWYuoQgWwLcynFVPor+E",
+	"M0BWUsa+/PNF2BTfJ2JLpIhEiq29taT0NVVDhjfcX6fnOoljqQwL37CQ0xPrEf/BQ4WJ2ESFFLgZx2y2",
+	"3Nq2F5SdZbtyBSlJdtTJzmP7JsiOZZCwfyYB8MPuSvZBkKavWXTmDmWFNGTMYuP5UhEohOiRnFaY8a/Y",
+	"7EoB4pbCEmHKpr+mZ8faKiYZawjp2M5quBWh5MqwixhjpfGdiGpzmmj3arzfmRoh1aOepApOVhUb8PNa",
+	"uxaz89PdX8yDs+8fD6D/MLK5m4sbxKVs+VdstsyWhyWzteVv1pY/fPcCJyITeYqB2HKhp+GEw+CU79dv",
+	"oHSOwoYL0podB4ObDQVKfMJSNlCuUUoPCCUjqkcONpdrkOdF2T0CIbJ77sKOu77c5kXOSuvDkgTrEiGa",
+	"t53Wk4K0xW7KURyKBxmLFkBrsx7dmP4Zs9mcVjl9EO31Tn5rjt8+0v863Z+9byUvH06O7o+e7saHj8Pn",
+	"g1/kq+tXXOvOzls2BQOuUkV95cbV1la6GQWKUk2o8Bp0QwXqbaadT2M2O+WYEBiyiBlWwtskQqdUU7gK",
+	"X2yIihSspB4bJsJHTwIihTu91ACnAz9wQcxU+iPGBjmEZxqHT+5kitDIytCMaENnmmhZRgZvr/Ra+DIm",
+	"1B/BcCq0ey9r98U00q1WR9uATJZ3YRfIxRXEqmxIn47nnr70cLhKBkryLFAbLc20WHlWbHXbhBnF+9Uu",
+	"4Rv8HYAflJwwM2KJvkMMO4dyhwk1pcFed1ttPfypOKJ8Lhnu/yMnP797SobydCiVTAwXTJMhTYasI4pf",
+	"7u9epAbK93vr19yI1D3nZ9kcrHlkmB1SyJgJGvOG36cqE4S+i5mwgpf7JQdmYbdbSA1+efzd29JlfCSF",
+	"UbRvLr19uhbX2rW9RrOxV9xlaBhyeyON3inbBMPtW1Cc3WKWCKZZxa3jm/lFTpK//mVWcWoNi85ViKfz",
+	"uuFpdVYqvUxnIoaFi4PPl/VDxcSATng085l3ugQsxuHTTK65zutdrkNfe57aJBtYIRegVOTAEYmuWazc",
+	"T5RCBImNsVQmxRmOqTIzX06AkRJlUkQBV8ZT3Plf8x5TNKrI/IIHXkF2mm/nQCqieMjFUKewDbGSZ1zM",
+	"59F9XwVL4C+vbtW6jcLZyqodSa5xEFZGridmL0IkEalgiLFGH7/KAw8soNBUgs/05WRCFzBnTnINAvRB",
+	"N3UGhWzCshg4lN7MNd8Kqmsyts5LrJA9Gc5SQbYX+Tg6oAEBVIx/r70RCVtclRKAVEwloVM6O/B56PYL",
+	"V8SEdSoYVof8qWHCtIYS0eKUroJV+O3r4NHz4ugkFhXkqWvj+1wfYDJONWNiKbsAHDn6+9/RXgS5oBM6",
+	"ZKeA9FxwJeF3kn9LUSGfFsGhF7R1fl/Ymat+20G9amZpiWsm/IMsVo/oGkCIsHt//34ryETOiSUKSfqU",
+	"v0kh1T/+s/6GqT6HUpzc03SUDEuBNa67ZDbbT5adKeS30a0JfnNHC3Fh9/e2UP7bi5fR5kXik12Py1OK",
+	"cK/CXdTtWyMeZ8CvBZQfNvMV9db4cTk8OWwip7DvN5uEGjKR+ppJ/LJVfxNUfvk43Y1o0dx8QZeZCB0f",
+	"Fv4e0R6L5tUfefMODJOlemwdxXkZNVmk7mq16s37KRfXn21rSCXKJdSB+7TGfrH51rCcUTLOC9OWV3Ib",
+	"xV07ra6wcq5uN1ujkg48gVI/fqq4YR460SEMML0W/lkx5Atyu25pXbOqtA6OjH5fAmvB+uNsmwUU3B4i",
+	"uWG5BmzHkD2AHQsgBXjCh7ghao/0ywBGj1rHZsywTENjxQaika8o2XjvL7r8yRX0yE0bqJ12zXeGC9Ii",
+	"E51PI8Du2iaNMzaztPIDRm99jZf1okTVvffPuv6QnZPIyw0aLAeuxz7qkS4NrgEwtHIUgR6uMIxCmtOr",
+	"HEqr1uF5iOyBrSeazsh0NLuW6he/wPGMFw5u+1SQUHoIxPHmsUWfnFsqmO8ToQsotobFC6WtzxwguaBK",
+	"OTKHCDKI5BCa++WKX98ntyCeaAd8ruiV3EVek4A40xDwWftM64A4DpfAznSfRcBkpdwHFt7DeOSAOFhz",
+	"Bz/cJl1/n7+y2yCHLkaF0PE6RdMhMjFt0q27d3YxOSvtzzzRDICuM5rHG4YVZJdU+1NuyVoHK63NPaNR",
+	"AjUOjpMGljo0tnjToZjlOrJ4Y9oh+wQHjzr3hCgCYDTbnux23ztY9ZvDb5fsbVawhrLuvnyfCF9TbH+A",
+	"oF9dMzuKJsvkWr0iPsreHHbNQlFIWeuzcpFF5PC9dYOk0JA8qBB3dTZlLSqUwZQ3Cu69omZlgW5Dh3B6",
+	"0R2zWRumt7tAhhQQae1s6+kBbAakHL5ijjvA3nxCh7qbnXcUyZN82U27pOSmikyJDldyKe3bRZTHov+3",
+	"dqejP3xzl3zj/7z3l/avnY7udI4//KUEjz5PvdRapF5aY31BSb3ZBFA/vaO2id23RlN6tD8e8Champ4Q",
+	"huHatev+gZsWsC9pq0svchAsZkTxIOPCMLxpSpPd6K4ChnehpR6CaVVbH6/dVjzg2ryxXwcuwPtkaVAY",
+	"7J9tNPjmosFLqL4uggKwoljM2km5cjFXRWoXfOhNqTxRjWYR69sndBHQEM4AQxYzETLRd0eBQPYCT7qj",
+	"sx85lp90oN6EhqF9QSIi64Ki/e6ebD0GTbRsk+43iztrtwwULy0Ou/rKtCsqiw1qEym4keoUf0zbP1cx",
+	"K2PQDCVPwLYsFNaCFLvyVjvjSBNmFX8kEXBsPa0AQ3js5yDLvi8Cls3oHFrZp0u3PZ33Wrs2VDKJ23jP",
+	"pVu+Rt3AtnJwmw3/5bX8G6u4OY3478y7dU7vrsfwWCgltNftfEKQouVHeyrLd9cYuCjQgc3IJGtX+fna",
+	"hTTs5Q/W1jZrlh9oqGR7krE9ydjoJAOXzNqkq5vKxvtEvHji4AEKcryDMZ3NMQL8E6uMviN4rkahn1LA",
+	"DTEYGoAjBRb5HzH0IYk2MsZ4rtUfXJNuGnfrkkQYHhFuVznUx9hLfH1MFp5bXSGDzUL1st2iL7FF/4FL",
+	"yGCJbCKT1dvkKkr1Q0xGDwiFKLz3jVQi7mjHyxwQGYV5kHmI01OBPzvCJkUoQRcdUcEBcByXapsscH53",
+	"gzzvc0pq4VNvBAbukP9tROOYOfI8vUgAj9mMXR52O8IVE/t24ZYPP8NXXSurVg+YWcwa5Ji5RB9A4eUh",
+	"0YwJiA8WGeOtahhKIkXKyBVJrYlUHaFYzFxEDeLm2DvCRKhT2HTQFCOqAVCOhdnTPGyoYvMA2bvN/TLX",
+	"zx1zXJRq/gufdfj5QV6oIcSTFOFFqsJWc7+CuW1JkIwL82C/liNvq2Bu24R7/8MVI7f5RKRl5YvUGDaJ",
+	"00tDami+YBHHJmJndnesOWzRCdOaDh1YJ/Gk+HYvQezOtfE/3YDlqfUvmYgJY+nCbcE6PP9fluN/t8yo",
+	"Pcnkk0AOmVdBRbIDfzRJndrZGre3CeRaKjKQUeTNXL+xkUgOb8bkVcyo2dVbvCkmlmDTzAVG3kkAxXJn",
+	"xc5Zcys+gHrRKMoj60nlaCi7dpM6dcev3QCrX4px0pCHUNwAZ6xOgNIrcPvtRbI/tnIEeRLpHTHVukHe",
+	"+SOmgNipCEisuFTcuJJ2PmEEwmg5InFnpMgo9PDH81XoRs1uOkaaH7k0KLdu6gm2f4PQ5JW+7fM2fLgN",
+	"H34d6tuo2YUdoRyA5hL8sfSqYrITNSwg1hgihvfH6EyAo2A/lqcgHafvu8IiJWr6o9Mk9smXLgKXw6bo",
+	"K+hKk/wF/1ebN4OeAtjHSCbKeh1Wcdq/bRc+yl5pkglAYNh+zhUtlYKQgsEIY2TnphTx4gOYpwISxiE3",
+	"D7FJT3+HtKHa4YQp3qc7J1JJYeQlzVA/C8sOfrOVsT39vVmYMZ2TmTR7Mf1uVV1+euXOJ//n8oMBf1X+",
+	"dAAkHfEHzw0ZQM02n7gMak3CxFGV2KuXaIDnLFUAFfK/fKD8zccGFNjWwbhN0XOdzfxmq3hTC9Wvkhza",
+	"bpkQWIdjcwdj7uEr/AyHpkuoLkgymcokCoM0YRmlyOl/64tpI+PY+h1WqJBRxzotEyoSGlUI1/tE5ITr",
+	"Coz6rXG7DbxX4Nz6hXwHEnKJkNMNpLrcAM1LJqR5X5tsPlNyYpvsTb1UKgdcMQ3gb0CWCQX8LsGqQUCi",
+	"IdCVCapgntTVh8EqkLK3u96fb9ez836xbW8dAZHxtcnHd5i4wDWiaMCRi6/DTmVF4wYnJETRqJiRiVQM",
+	"hMd+SMUGSmS48ZUbeK5TJiUy3grJn1BIZHxdMuL87QpP5ydfTJmu6JCHN8VK6BfvCTT56zm1/PAFQN5d",
+	"BKTR3G9Bon1Yaz8MamMu7OD4yQnzx3oYb9n0MC9dYxUxmvRVpwOpluCS+nLJtF7qUpEYO+PLojC4iLfq",
+	"7BaFbArWsXESXanWLpjDf2mHGHjVK7XjM271FaK7cIG8+p46XpPejIhk0mMq8Mhf8UhRzeDa3xJpQB+Q",
+	"CVVjHZBu3V4EKSJQWElkYpxjK5PhKJr59DNNJowKY71i0Lr2NqttJ1zrmEWZPhYdwSY9FiI8GRNhLLkw",
+	"84q5N4PnWUPdSNnGTiimk8hgmdsg0d7F7mo2ocLwfhfLDbJKYtcyLRvkWxgOOXBU+tbegTJru7BzkGSQ",
+	"3FMnb2GEdJt0j+qtVjcg3T7+c0Tg3yzVF1jwj+q7ATmq7+0c1fe7gU8JcUjV/qL9/XprBx5HpMIHE/td",
+	"F2ozQj6E80mEIMM7Wq1ug/wE4QOdYL5Q105rl/SY5iFDELQi9ppt/SGBXJM0fQ/n2z08wFwm+5w72qGz",
+	"GW4iFpABLJw5aCColuRIMJIniyR3u+yc9k33XuCSjAAyyHfaj2advMPl1SbdTq2v+IQLGpG+DFmnZkf0",
+	"v/4XOZIhI/gTi8h//V/79T///u///Pv//Off/zt++B/w4d/xw/+GD/+nC49/zQbGF/nCWrWLtlOjblnj",
+	"S+puGu1iBc8QeuDnHwctMkwJavgZtNW6k1RNtB2tYSJ0142s7186ITCFfkIQdA6LxX0pjJVVKz8cF9dR",
+	"EVkv4kNqEnBdPS7TGKZBDkpR94J5GYXbehEVY72wFDriqiCaygp1oGffupKYpXgeaK9JEkk5JgOJGLG0",
+	"J8/mOYdFxIXPMsMy5Cp8vbVAO1rN1YB7C8ld3dGsp3jYbVsl5FAERRgQPsjyYUs11QHpRuyc92lUuNcK",
+	"3UFOSbXzyg1+LQ4Cvr6i6xMZFosV000vu4+JZGK3q/QL1yp7n2sE8OitGoi/ySmZWH8QtYGH/co3drdZ",
+	"3kysCyptp71lQs8xsa3l5sd9Kk9zq2hVfkvyqZsuccKMZKJRnCjmVaCeL+tCRQ/kYDBf3512Ya4HzdWZ",
+	"eiXpgz2/ITnsZFAra9ctu+sL7csXX7fqjz/82qw//vCpGex+rmef/+X/X7vyFluIGS4OTAFLykECwrll",
+	"+17OaHSoNRPmOT9jonYRJIIH+5s1zg+fvacSGRbhgp/LM6bEhAkDtkBF8+Dll4eJze2fPTakIsWI7Y+o",
+	"3YvnJN42sKpOGW8otCkVcHefZsJ60x82a10O3M+3bsaompPv3Yr0VXvp/EChCOzuFoX6UbNMKC7tnYLx",
+	"kR63D2ifYRa4HzCEmHFiAk4suMXtvQw2A+QrD6PzazqE9i/oYvtXa3IPkt9/n6Uvy5Vupwo1X7EpJFlp",
+	"4taCmrVgPZZPUDPS0KjWXp+/FPff92ATl3mgP3nzd5AdhWwTAb54kAztP185nLqS6MJdHAtUM6GlWpH5",
+	"g9eU5P1guGOtnB/3nisMJuUyfCqJb1w4pvZwD50kcJwWMn/cQa1g0yy9J61LUB7KeZpxEVv9o85olFEG",
+	"3w+Q6bH9a63wGDs1Lo4VyyhCY7Qqbyi7E4fcZw1VdPH+L7VcwpCjJZjnMn5wST5xnLilSUJuarea4YZT",
+	"hFIRy7QDfvNhPSWw8wn/WJEaBNcsJAatpwqeM6cJLna+A7duT3duY+KPn/VN1ubGMU54ZiHCWVzYO14F",
+	"Vqxv6xQOqMqJE7gqfTlhgGqCrjgwbGpSSo2bLnB3znIFsNHpDlZvNfd3axtqbn/eU0FQ40+DtsJ0a8p0",
+	"vDDd0X76vqBUBbU4KUt1Yy7RDVt0QKyNQRSDKhlu2lneKLNeE8Yde2zIc9iZvnzWV5W5vIGMn9GnD/Rc",
+	"qjvyOTr2av8jHVIuAG0o9yYuSKzkUDGtSSgxU4eAI5dmLZSkI5SI8gVrXC5heeXldxV2zZ96C93WklyV",
+	"p2mA+MfK7iV0TTE3Y34fdrLJLpC/NKeNSrOXnrrH69xOvm6mLeiHqWPXtju/Jka2fa6TSoQOiKJcM01o",
+	"xJTRAZnIM5ZXfw2y33xMuCfi7jE47HJtgvAxhMkmEqDIFxSPb/1SS/mKGWIrHeUEG5Y5lM1Gs7kf1DLt",
+	"qiHiXp2zAd7uspfPJ3U4fNJToFWH8BjmecCqWyvTAyJqAntU4lQv5m9sppNPrOu+JFljm/n8R1WOXjRT",
+	"xTif9nwJnagSUcclX01kncVb4IxVu/xSawz1ZqhVwChCI8hX7RunzbyNhKg71FXuLCqgZ1INvfHzPhFI",
+	"U72SaWGBRBfPB+Y1StkpwNgRYa9DoPDwC5CfraMykbi/vI+b5aVtAtO6hNzaW8QmC9iroTTGi/3Wv/vq",
+	"1QsKXs67kYPNYyeplgmq+XetnoHcAshiyoU7vIpAO6eYCVsku3csiVkOuATjqhRoIDsBwCX89aPyeFV6",
+	"OY12YQ1W3iiYNX8azIXDTStpXiVVKHDx36RmXSMZ+Hp07GXxsV+x2QqIbJieraq9ZWm63r1NJ/CmQ9QX",
+	"rXtbxy9eqHpDpc915p0G6bZQUvrGQqCLyEocDIfIuCnE8qaY7wlwdIjehq88KAbp4L6h9bY9yBs3PsxQ",
+	"VUK3PTv6U5bPXdAAqpCvC5XNrSNeS4vmcvbVFZfMbYXiz1gud5UysW6ZHK7hkiK5p1k0MH9gM+ZxzEKo",
+	"kc6K49BP8PuIphNGMOUNznIAeI33x1+w8C6N6f3Zyu62AeCrKeDLVtC2jO+P6h8sFPEV1e0XKeFb9B1c",
+	"WnJ1wPipL8Vy17r6E4fb6opG5mwKPhTfJWbRoCjHhfUIsFmdmjNqLrrUt7l9VfSmfCiIhJnxq5Ci+lpG",
+	"YBpUbeoLPKlTCijjkoytvzYdSUL1WAdkBN4bAx5VbdtgfTcHGm6dNkc7DBjeOF52d6/IjfL1Jpfb3Kym",
+	"Y8K4K0Ci3NmB3YjsL466/TzmiukcDKDbnzA+l9Li6lFPUoWMeAtR1AkzI4mbD94medivfdhge4BOOzO7",
+	"KokWB+aLsA7fXgkAgl9cl5tKQbnL9i3GLWimH8csNphi1JdyzB16L94DFBbCcRoHYMPGTMYRFA1R0lNy",
+	"qplqkHdKDhWdaLt9uGJMNsPgCCD2ezHJscQu6uAX4jIpRxg6jdn56e4v5sHZ948Hpw+ivd7Jb83x20f6",
+	"X6f7s/et5OXDydH90dPd+PBx+Hzwi3y1wUk4tHAjaq2tjHvll2McOmamfgQLreq0F266o91ybCzHdv+6",
+	"zcstPvBXY0dwB3tOBTl894Lgot9Aoebszx2QlarowTFL0QBQPVoLw378LmbixRNyJIVgfUNiJc946PEW",
+	"CmaJJkN+xsRBlpHVo/2xfU630IadPo0i+1N3UaOCok/V6ooyc2vUIv8Ihha4OQDiFzPKVdraxhXP33YS",
+	"vuOoOsuO3xQziRKnRtaW1pnn6m937v76bzudTqfzofGXe6Ult/Nhgj0EaZzTIzjgfoSLCui19Aq2TP34",
+	"e+5oQsNQMa2vRwHdZsfznRujwymdXa+w2ln0W19+Oi8ht6nMLAn/gTjkFgOYNQWZTsFK+jJkCxLMzj1C",
+	"4gBKhLI+GDlmokHmrTBgO3ACmmYvpYnb4J5Q63cOhVRlxIRH0kqkYevKu2tu2j+rbnRgVUCPpa0vMvLU",
+	"juPoPPruW/bL99//3Pv5+MFP58e9F4dV5dfzeAsFxvPHD9bIAHCtTFUPGQL/fFG0i02kgyYffNRROP64",
+	"pIyeXY6z/KfRrDh4igGozlxTYGWehkxwVgVKwZSS6nKNOfERZV+sU2wFnNQzLRPVZ0ROBVMEW5R3Xpe1",
+	"7jT/uuqWNi+uqKeptFlXu84FVv6vq7MPq3apW2szbneGip3hSE4YGkKeIe0K9wa9MqjIgC7BB/0gUS1m",
+	"SktB7nZ10vvI+qaLnDlittgwwgeky7VOmOo6Bik08u45hnEKLvPd7pjNTnnYvQdHpPDOjvCGITcjLoiZ",
+	"Sn/IEzjGIkT+0cRI2SDfiZQJx17KNfHdb5BjOWE9GWJUQRseRXh0S5SMEOLKOe9BPvrl8mtLwIyeivDY",
+	"D+CKXQcyuvyY3dHtlHW3ZLDsHg377aSoz3b3H+0+evzwQQvhDUs1PE5FpbK6f/9iuWjIMNRjw0SkBQ0L",
+	"DZ/DJzEm1u2dnUgOuWi47xtSVeEz4fKoXSUo00LTnVnFtfeCik2eO2xijJXiSlZkAJ7ysJyZL0nglyvP",
+	"rgOiqlp7b30uOntDumJL4hYZTBLsS1Om2LbQ/4ZqD0QI/GNeQ1ulpp3+WlfP03DCxZIzAVCPVssBmk8R",
+	"kc+ZI+7E3y+aHLofBuJCUJsI9wRRT2oV7pkcQ4GVq9bkgnBTdRxfpT+v4Sx+q5K3Kvl6VXKO7xTjJ7V2",
+	"rfV4t9Fs7DYe1oIaWPfLUzMiDq+qvZG/8yiiO/cbTczYUPC9Q5PKh8GzRz0+gee4R5XlS/f7/fIBxKle",
+	"vkbciBbj7hAOzAhqQ/rfijfNh9+tictKx2Bv3yMuO5GZk6/LpW38oJly2mY5vo3fHrf73g0D3KQ7wyab",
+	"Xd6r2fnk/jrl4eeVLk7uVNA7H2Qj32OJf7BuekXqYaVEpNsUottksOVO/Taz0JY6jy9CXxpWgve5roK3",
+	"D4qpGS3AgeImWV2OuXLTBJFzOXafqqvQgMVao5U5lWrMlPuAETqdQhnrKTf9EdPej08R1APHquVxQKZr",
+	"supDBNmT6IM3D3hvUPJgvR2A+EHsH4z9VtHq24ELO6KLve06uzekBlJV0wTXl8ffvYV63BmaykISHuq2",
+	"zwaII9p3GTRSWDtoIBUriy88Z+bYI59ezi7p0f54AGiCEFYCpF33t4ztbgzYBoBEi9OENkwqHvaHNIjM",
+	"YtsgxG85Ta/JncgDk3N6X4pZ18pRLtTagFSXIyNdE+QvRdM7dSmoy1g4C3B5n9M0UQ/DiesOXt1TjI7B",
+	"AOpHUkPQ2n11ukguOmJReJoIw6OUmV6cDiI+HBnoJbQR49vud/jGERHnHgRfu6zUCovoPuD+Tej5ae4d",
+	"+xlmMhty7VjwXURbn8ZMuQReuDRRUc6wm06njZiqqNGnO9nddnCcUOLUR/yMeV3QY9RUNe+Bbd4Ism3s",
+	"IkTsYbt4p/BnbP/e393fhTRctTwx+fMGGRgzbdjESccazPqOTx8FN8ekj6u9A4itF+PSd5pvay7eHOCc",
+	"/c9q05DFkZwBWjMvZO/CYlkJjHjGlE+wrdzE3DV+a+pxQdUMAt/PZUbyDtzyRtG+Kc2L/NG96NLABe4l",
+	"1slsNMFPHMpauzaUrcbuA/is2BnHTtWagxbbDfdqQS3taK3ZaDWa66eB+YZXiIJ/7jatcXVaI++P0sXk",
+	"skjWWq7Z2c2U9UZSjotAntdQ53YC+b5UOI8Hjp9kYjQPWeCjh1STY0NFSFVIfnLtSklA0mSGNL1es75i",
+	"htztTkea9U8bjQbQoxiENWEd4at+YOnfC8iYsVgT7lhkRjQP9ZRVsyIGimOlwNQhIHJBOhV7B3YBiv1j",
+	"43DjGBDQSM06ouvGtM7DLulbUw6Ns6yQDykf4T1wksQ1WHugAR7sk1f825QvoMSge8/6jJ8xN0LrwKxo",
+	"6wTaIeOpaoEWH2TWJkAXI/YU2Kp4XFXwESZ6eLr76qd33w5fR4eD8zA+3z18cX8/fvfy0f3B/k/ePcAz",
+	"58xByEajOnq5XjIDthBodZgwgK7pK7U0F31GWo8fNg/80CHd9ISLxNgpHM4BH7QePmo9fLTfbDZXNRwY",
+	"qw2dxFXt39tdo/nHfCiQbgU8hTAg6XORR0WGM7t87WQ6xEIdWxO/2OyzVvDqvvxl8Pvbx/d/efzDj0nr",
+	"qR58Pxn8+Pb7kRj/sht/fCwfv33ydudvO/GL/b+u6pv2rdos0+TDJbKMrdXk7hjwof0LKTvau83PVbz5",
+	"n9MmIJ52nPQirkeo89fbdZy4QHvXSj3e3axbvgItDa66IUbAiVWys2k3QAfElfHHgoa6lFVZMQAxblHf",
+	"lM0vM9T6NDUhSbq8yISCN27XsnVpvPPkHP79ZiuoARVUrV0rmKrpxCdKtK3Hwak1zersPI6kYqqdzBm2",
+	"6w1jtsWWm+Npux2PGBfDgEyVRPA/IyWRUfiFoNG2Gc3XYUC9s1tEao8YSShxErtpnXSmQz/PvdDKDH/F",
+	"Zkjl8SnHCfIB4wjqrGrTThOxat713gHryjWp5AYxRHEnSWy7E+IxiT9R0ZrBwM/faM22kGgWsb7xJ8Tu",
+	"4vRmYClYvPXpOesneJOLi3FFIjnM3Qk26eKdL2VP56F5wdeJZH+cCyumMZ3F2wHoIHd7HjwkH5j0HANl",
+	"JtGEGqY4jfjvCPcrB5izEFNluHFHBu5JWdyrIsXSFfRQSAGPrI2VG3kMipW3AvbC7D2V75AEljZC9Xtk",
+	"Jhlxw/uclg7xMy5CLoYp+0c6KED+UdGPNHA5kIoMGAuhaInl32q/XdYbayMPeMRyt7Bzq2fKbnrFZjrI",
+	"khN86FaxvlQhMiZKEvIQZjg3pB6BcwGLndEI6hNCkvthLrMxNxjoIn3+8Pn/BQAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

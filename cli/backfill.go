@@ -100,7 +100,7 @@ func (c *backfillStartCmd) Run(a *app) error {
 func (a *app) watchBackfill(cl *client, id string, asJSON bool) error {
 	var bar *progressbar.ProgressBar
 	f, isFile := a.err.(*os.File)
-	tty := isFile && term.IsTerminal(int(f.Fd()))
+	tty := isFile && term.IsTerminal(int(f.Fd())) && obeysEscapes(f)
 	last := ""
 	for {
 		resp, err := cl.GetBackfillWithResponse(a.ctx, id)

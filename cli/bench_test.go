@@ -1,3 +1,5 @@
+//go:build unix
+
 package cli_test
 
 import (
@@ -523,26 +525,6 @@ func (b *bench) session(url, control string) {
 	b.line("requests of a first fetch_latest_bills (OP / LEGISinfo lists + details)", requests(), "3 / 1 + 50", "")
 	materialize("fetch_latest_bills", `{"limit":50}`)
 	b.line("requests of a second one", requests(), "2 / 1 + 0", "")
-}
-
-// read calls f with the matches of a pattern in a stream until f wants no more.
-func read(r io.Reader, pattern string, f func([]string) bool) {
-	re := regexp.MustCompile(pattern)
-	var line []byte
-	buf := make([]byte, 1)
-	for {
-		if _, err := r.Read(buf); err != nil {
-			return
-		}
-		if buf[0] != '\n' {
-			line = append(line, buf[0])
-			continue
-		}
-		if m := re.FindStringSubmatch(string(line)); m != nil && !f(m) {
-			return
-		}
-		line = nil
-	}
 }
 
 func memory(pid int, field string) string {

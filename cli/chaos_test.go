@@ -1,3 +1,5 @@
+//go:build unix
+
 package cli_test
 
 import (
@@ -396,13 +398,6 @@ func (c *chaos) answered(resp *http.Response, raw []byte) {
 	c.answers[strconv.Itoa(resp.StatusCode)]++
 	if wrongAnswer(resp) {
 		c.wrong = append(c.wrong, fmt.Sprintf("%s %s: %d %s", resp.Request.Method, resp.Request.URL, resp.StatusCode, raw))
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
 	}
 }
 

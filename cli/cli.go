@@ -33,7 +33,7 @@ type commands struct {
 	LogFormat string `enum:"text,json" default:"text" env:"LOG_FORMAT" help:"Form of log lines: text or json."`
 	LogLevel  string `enum:"debug,info,warn,error" default:"info" env:"LOG_LEVEL" help:"Least level of log lines: debug, info, warn or error."`
 
-	Demo        demoCmd        `cmd:"" help:"Show the main job end to end, with a Postgres of its own and a simulated Parliament. Needs no network."`
+	Demo        demoCmd        `cmd:"" help:"Show the main job end to end, with a Postgres of its own and a simulated Parliament. Needs no network once there are server binaries."`
 	Dev         devCmd         `cmd:"" help:"Run everything in one process: database, migrations, server and worker."`
 	Serve       serveCmd       `cmd:"" help:"Run the HTTP server."`
 	Worker      workerCmd      `cmd:"" help:"Run steps and fire schedules."`
@@ -66,6 +66,8 @@ type app struct {
 	revision string
 
 	healthAddr string // of a worker
+	read       replicaFlags
+	logFormat  string
 
 	parts []jobs.Part // beside the pipeline's own; tests have some
 }
@@ -89,6 +91,17 @@ func Main(args []string, version string, out, errOut io.Writer) int {
 
 // mainWith is Main with further parts of the pipeline.
 func mainWith(args []string, version string, out, errOut io.Writer, parts ...jobs.Part) int {
+	code, isService := asService(func(ctx context.Context, log io.Writer) int {
+		return command(args, version, log, log, parts, func(io.Writer) (context.Context, context.CancelFunc) { return ctx, func() {} })
+	})
+	if isService {
+		return code
+	}
+	return command(args, version, out, errOut, parts, signals)
+}
+
+// command runs one command, until the context that begin gives ends.
+func command(args []string, version string, out, errOut io.Writer, parts []jobs.Part, begin func(io.Writer) (context.Context, context.CancelFunc)) int {
 	var c commands
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("explorer"), kong.Description("Keeps Canada's federal bills up to date, and serves them."),
@@ -106,9 +119,9 @@ func mainWith(args []string, version string, out, errOut io.Writer, parts ...job
 	if err != nil {
 		return report(errOut, usage("%s", err))
 	}
-	ctx, stop := signals(errOut)
+	ctx, stop := begin(errOut)
 	defer stop()
-	a := &app{ctx: ctx, out: out, err: errOut, log: newLogger(errOut, c.LogFormat, c.LogLevel), version: version, parts: parts}
+	a := &app{ctx: ctx, out: out, err: errOut, log: newLogger(errOut, c.LogFormat, c.LogLevel), version: version, parts: parts, logFormat: c.LogFormat}
 	a.revision = revision()
 	return report(errOut, parsed.Run(a))
 }
@@ -129,7 +142,8 @@ func report(w io.Writer, err error) int {
 	return code
 }
 
-// signals gives a context that ends with the first SIGINT or SIGTERM; the second one ends the process.
+// signals gives a context that ends with the first SIGINT or SIGTERM; the second one ends the process. On Windows these are
+// Ctrl-C and Ctrl-Break, and the closing of the console, which leaves five seconds.
 func signals(w io.Writer) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := make(chan os.Signal, 2)

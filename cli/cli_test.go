@@ -31,7 +31,7 @@ func program(t testing.TB, env []string, args ...string) *exec.Cmd {
 	for _, e := range os.Environ() {
 		name, _, _ := strings.Cut(e, "=")
 		switch name {
-		case "DATABASE_URL", "DATA_DIR", "ADDR", "PORT", "OPENPARLIAMENT_URL", "LEGISINFO_URL", "EXPLORER_URL", "LOG_LEVEL", "LOG_FORMAT", "CONTACT_EMAIL":
+		case "DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_CONNECTIONS", "DATA_DIR", "ADDR", "PORT", "OPENPARLIAMENT_URL", "LEGISINFO_URL", "EXPLORER_URL", "LOG_LEVEL", "LOG_FORMAT", "CONTACT_EMAIL", "USER_AGENT":
 		default:
 			cmd.Env = append(cmd.Env, e)
 		}
@@ -112,6 +112,7 @@ func TestUsage(t *testing.T) {
 		"bad port":            {[]string{"serve"}, []string{"PORT=x"}, 2, "PORT"},
 		"bad source":          {[]string{"worker"}, []string{"LEGISINFO_URL=ftp://x"}, 2, `LEGISINFO_URL "ftp://x"`},
 		"bad e-mail":          {[]string{"worker"}, []string{"CONTACT_EMAIL=me"}, 2, `CONTACT_EMAIL "me"`},
+		"bad agent":           {[]string{"worker"}, []string{"USER_AGENT=Mozilla/5.0\r\nX-Evil: 1"}, 2, `USER_AGENT "Mozilla/5.0\r\n`},
 		"bad zone":            {[]string{"worker"}, []string{"TZ_SCHEDULES=Mars/Olympus"}, 2, `TZ_SCHEDULES "Mars/Olympus"`},
 		"bad config":          {[]string{"materialize", "a", "--config", "{"}, nil, 2, "--config"},
 		"empty first":         {[]string{"backfill", "start", "a", "--from", ""}, nil, 2, "--from is empty"},
@@ -245,4 +246,24 @@ func TestOperate(t *testing.T) {
 	expect(0, "1 alive", "doctor")
 	expect(0, "explorer test", "version")
 	expect(1, "cannot listen", "serve", "--addr", strings.TrimPrefix(url, "http://"))
+}
+
+// read calls f with the matches of a pattern in a stream until f wants no more.
+func read(r io.Reader, pattern string, f func([]string) bool) {
+	re := regexp.MustCompile(pattern)
+	var line []byte
+	buf := make([]byte, 1)
+	for {
+		if _, err := r.Read(buf); err != nil {
+			return
+		}
+		if buf[0] != '\n' {
+			line = append(line, buf[0])
+			continue
+		}
+		if m := re.FindStringSubmatch(string(line)); m != nil && !f(m) {
+			return
+		}
+		line = nil
+	}
 }

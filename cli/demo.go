@@ -21,6 +21,7 @@ type demoCmd struct {
 	Once bool   `help:"End when the materialization has."`
 	Addr string `default:"127.0.0.1:0" help:"Address to listen on; port 0 takes a free one." placeholder:"HOST:PORT"`
 	Seed uint64 `default:"1" help:"Another seed makes another Parliament."`
+	binariesFlags
 }
 
 // Run shows the main job: everything in this process, the materialization asked for over HTTP as a user would.
@@ -28,6 +29,10 @@ func (c *demoCmd) Run(a *app) error {
 	began := time.Now()
 	if os.Getenv("LOG_LEVEL") == "" {
 		a.log = newLogger(a.err, "text", "warn") // the demonstration speaks for itself
+	}
+	source, err := c.source(a)
+	if err != nil {
+		return err
 	}
 	dir, err := os.MkdirTemp("", "explorer-demo-")
 	if err != nil {
@@ -38,6 +43,16 @@ func (c *demoCmd) Run(a *app) error {
 		return err
 	}
 	printLine(a.err, "Starting Postgres, a simulated Parliament, the server and a worker ...")
+	// First, for a machine may have none.
+	e, err := embedded.Start(a.ctx, embedded.Config{Dir: filepath.Join(dir, "postgres"), Logger: a.log, Source: source})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := e.Stop(); err != nil {
+			a.log.Warn("postgres", slog.Any("error", err))
+		}
+	}()
 	world, err := simulate.NewWorld(simulate.Options{Seed: c.Seed})
 	if err != nil {
 		return err
@@ -52,15 +67,6 @@ func (c *demoCmd) Run(a *app) error {
 		return err
 	}
 	defer l.Close() //nolint:errcheck // the server closes it too
-	e, err := embedded.Start(a.ctx, embedded.Config{Dir: filepath.Join(dir, "postgres"), Logger: a.log})
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err := e.Stop(); err != nil {
-			a.log.Warn("postgres", slog.Any("error", err))
-		}
-	}()
 	d, err := db.Open(a.ctx, db.Config{URL: e.URL()})
 	if err != nil {
 		return err
@@ -123,13 +129,13 @@ Go on with
   API        %[1]s/docs/
   River UI   %[1]s/riverui/
 
-  curl '%[1]s/bills?limit=3'
-  curl %[1]s/runs/%[2]s
-  curl -N -H 'Accept: text/event-stream' %[1]s/events
-  curl -X POST %[1]s/assets/monitor_fetch_operations/materialize -H 'Content-Type: application/json' -d '{"config": {"hours_back": 24}}'
-  curl -X POST %[1]s/schedules/fetch_bills_hourly/start
+  %[3]s '%[1]s/bills?limit=3'
+  %[3]s %[1]s/runs/%[2]s
+  %[3]s -N -H 'Accept: text/event-stream' %[1]s/events
+  %[3]s -X POST %[1]s/assets/monitor_fetch_operations/materialize -H 'Content-Type: application/yaml' -d 'config: {hours_back: 24}'
+  %[3]s -X POST %[1]s/schedules/fetch_bills_hourly/start
 
 Ctrl-C ends it and leaves nothing behind.
-`, base, resp.JSON202.ID)
+`, base, resp.JSON202.ID, curl)
 	return nil
 }

@@ -125,7 +125,7 @@ func TestDeployVariables(t *testing.T) {
 func TestDashboards(t *testing.T) {
 	t.Parallel()
 	given := map[string]bool{}
-	for _, file := range []string{"orchestrator/observe.go", "server/metrics.go", "parliament/upstream/metrics.go"} {
+	for _, file := range []string{"orchestrator/observe.go", "server/metrics.go", "server/replica.go", "parliament/upstream/metrics.go"} {
 		for _, m := range regexp.MustCompile(`"(explorer_[a-z_]+)"`).FindAllSubmatch(read(t, file), -1) {
 			given[string(m[1])] = true
 		}

@@ -1,25 +1,27 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
+	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
 type doctorCmd struct {
 	databaseFlags
+	replicaFlags
 	pipelineFlags
 	serverFlags
 }
@@ -28,7 +30,8 @@ type doctorCmd struct {
 // fails if something that is needed does not work.
 func (c *doctorCmd) Run(a *app) error {
 	r := &examination{a: a}
-	if err := c.check(); err != nil {
+	c.binaries(r)
+	if err := c.pipelineFlags.check(); err != nil {
 		r.bad("configuration", err.Error(), "")
 	} else {
 		r.good("configuration", "is readable")
@@ -78,7 +81,11 @@ func (c *doctorCmd) database(r *examination) {
 			return
 		}
 	}
-	d, err := db.Open(r.a.ctx, db.Config{URL: dsn, MaxConns: 2})
+	cfg, ok := c.connections(r, dsn)
+	if !ok {
+		return
+	}
+	d, err := db.Open(r.a.ctx, cfg)
 	if err != nil {
 		r.bad("database", err.Error(), "check DATABASE_URL and that Postgres runs")
 		return
@@ -100,14 +107,55 @@ func (c *doctorCmd) database(r *examination) {
 	} else {
 		r.good("clock", "agrees with the database's")
 	}
+	c.postgres(r, d)
 	if err := d.CheckMigrated(r.a.ctx); err != nil {
 		r.bad("migrations", err.Error(), "explorer migrate up")
 		return
 	}
 	r.good("migrations", "are applied")
+	c.examine(r, d)
 	if err := c.storage(r, d); err != nil {
 		r.warn("storage", err.Error(), "")
 	}
+}
+
+// binaries says what the embedded Postgres would run from.
+func (c *doctorCmd) binaries(r *examination) {
+	const what = "server binaries"
+	if c.DatabaseURL != "" {
+		return // they are not needed
+	}
+	dir, err := c.dataDir()
+	if err != nil {
+		return // the database's check says so
+	}
+	source, err := c.source(r.a)
+	if err != nil {
+		r.bad(what, err.Error(), "")
+		return
+	}
+	search := source.Search(dir)
+	if search.Err != nil {
+		r.bad(what, search.Err.Error(), "")
+		return
+	}
+	for _, u := range search.Unusable {
+		r.warn(what, u.Bin+" "+u.Problem.Error(), "repair or remove it; others are used meanwhile")
+	}
+	if search.Found != nil {
+		r.good(what, "Postgres "+search.Found.Version+" in "+search.Found.Bin)
+		return
+	}
+	if search.Fetch.To == "" {
+		r.bad(what, "there are none on this machine, and there is no folder to fetch them to", "set XDG_CACHE_HOME to a folder that can be written to, or "+embedded.Remedy)
+		return
+	}
+	would := sprintf("%s is fetched once: %s from %s to %s", search.Fetch.Name(), byteSize(search.Fetch.Size), search.Fetch.From, search.Fetch.To)
+	if err := search.Fetch.Reachable(r.a.ctx); err != nil {
+		r.bad(what, "there are none on this machine, and "+search.Fetch.From+" cannot be reached: "+err.Error(), embedded.Remedy)
+		return
+	}
+	r.warn(what, "there are none on this machine", would)
 }
 
 const (
@@ -153,11 +201,10 @@ func (c *doctorCmd) storage(r *examination, d *db.DB) error {
 	if err != nil {
 		return err
 	}
-	var fs unix.Statfs_t
-	if err := unix.Statfs(dir, &fs); err != nil {
+	free, err := diskFree(dir)
+	if err != nil {
 		return fmt.Errorf("%s: %w", dir, err)
 	}
-	free := int64(fs.Bavail) * int64(fs.Bsize) //nolint:gosec,unconvert // far below; of another type on another system
 	room := byteSize(free) + " free on " + dir
 	switch {
 	case free < lowDisk:
@@ -170,36 +217,94 @@ func (c *doctorCmd) storage(r *examination, d *db.DB) error {
 	return nil
 }
 
+// sources asks each source for bills, once and in the way that fetches do, and says what came.
 func (c *doctorCmd) sources(r *examination) {
-	asker := &http.Client{CheckRedirect: func(req *http.Request, via []*http.Request) error {
-		if len(via) > 3 || req.URL.Host != via[0].URL.Host {
-			return http.ErrUseLastResponse // it is not for a redirect to say whom to ask
-		}
-		return nil
-	}}
-	for name, url := range map[string]string{"OpenParliament": c.OpenParliamentURL + "/bills/?limit=1&format=json", "LEGISinfo": c.LegisinfoURL + "/en/bills/json"} {
-		ctx, cancel := context.WithTimeout(r.a.ctx, 15*time.Second)
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
-		if err == nil {
-			req.Header.Set("User-Agent", "ParliamentExplorer/"+r.a.version+" doctor")
-			var resp *http.Response
-			if resp, err = asker.Do(req); err == nil {
-				_ = resp.Body.Close()
-				if resp.StatusCode != http.StatusOK {
-					err = fmt.Errorf("%s answered %s", upstream.PublicURL(url), resp.Status)
-				}
+	ctx, cancel := context.WithTimeout(r.a.ctx, time.Minute)
+	defer cancel()
+	const lasts = "fetches fail or lack enrichment while this lasts"
+	client := func(source, base string) (*upstream.Client, error) {
+		return upstream.New(upstream.Config{Source: source, BaseURL: base, UserAgent: c.agent(r.a.version), Timeout: 15 * time.Second})
+	}
+	session, since := "", time.Now().AddDate(-1, 0, 0)
+	if cl, err := client(openparliament.Source, c.OpenParliamentURL); err != nil {
+		r.bad("OpenParliament", err.Error(), "")
+	} else if bills, faults, err := (openparliament.Client{Client: cl}).BillsSince(ctx, since); err != nil {
+		r.warn("OpenParliament", err.Error(), lasts)
+	} else {
+		newest, known := newestSession(bills)
+		session = newest
+		for _, b := range bills {
+			if _, err := parliament.ParseBillID(b.Session, b.Number); err != nil {
+				faults = upstream.AddFault(faults, cl.URL("/bills/"), err)
 			}
 		}
-		cancel()
-		if err != nil {
-			r.warn(name, withoutAddress(err).Error(), "fetches fail with source_unavailable while this lasts")
-		} else {
-			r.good(name, "answers")
-		}
+		r.list("OpenParliament", fmt.Sprintf("%d bills of a year", known), known > 0, faults)
 	}
-	if c.ContactEmail == "" {
+	if cl, err := client(legisinfo.Source, c.LegisinfoURL); err != nil {
+		r.bad("LEGISinfo", err.Error(), "")
+	} else {
+		r.legisinfo(ctx, legisinfo.Client{Client: cl}, session, lasts)
+	}
+	if c.ContactEmail == "" && c.UserAgent == "" {
 		r.warn("contact", "CONTACT_EMAIL is not set", "set it, so that the sources can write before they block")
 	}
+}
+
+// legisinfo asks for the list of a session and, if it has none, for the one without a session, as fetches do.
+func (r *examination) legisinfo(ctx context.Context, asker legisinfo.Client, session, lasts string) {
+	what := "of session " + session
+	if session == "" {
+		what = "of the current session"
+	}
+	items, faults, err := asker.List(ctx, session)
+	switch {
+	case session != "" && (err != nil || len(items) == 0):
+		finding := fmt.Sprintf("the list of session %s: %s", session, noList(err))
+		other, _, err := asker.List(ctx, "")
+		if err != nil || len(other) == 0 {
+			r.warn("LEGISinfo", finding+"; the list without a session: "+noList(err), lasts)
+			return
+		}
+		r.warn("LEGISinfo", finding, fmt.Sprintf("fetches use the list without a session, which has %d bills", len(other)))
+	case err != nil:
+		r.warn("LEGISinfo", err.Error(), lasts)
+	default:
+		r.list("LEGISinfo", fmt.Sprintf("%d bills %s", len(items), what), len(items) > 0, faults)
+	}
+}
+
+func noList(err error) string {
+	if err == nil {
+		return "it has no bill"
+	}
+	return err.Error()
+}
+
+// list says that a source answers with a list, and whether its records can be read.
+func (r *examination) list(source, what string, any bool, faults []*upstream.RecordError) {
+	switch {
+	case len(faults) > 0:
+		r.warn(source, fmt.Sprintf("lists %s, and %d records that cannot be read: %s", what, upstream.Count(faults), faults[0]), "the others are fetched; look whether the source changed")
+	case !any:
+		r.warn(source, "answers with a list that has no bill", "look whether the source changed, and at the clock of this machine")
+	default:
+		r.good(source, "lists "+what)
+	}
+}
+
+// newestSession is that of some bills, and how many of them are bills.
+func newestSession(bills []openparliament.Bill) (newest string, known int) {
+	var at parliament.BillID
+	for _, b := range bills {
+		id, err := parliament.ParseBillID(b.Session, b.Number)
+		if err != nil {
+			continue
+		}
+		if known++; newest == "" || cmp.Or(cmp.Compare(id.Parliament, at.Parliament), cmp.Compare(id.Session, at.Session)) > 0 {
+			newest, at = id.SessionCode(), id
+		}
+	}
+	return newest, known
 }
 
 func (c *doctorCmd) server(r *examination) {
@@ -229,6 +334,8 @@ func (c *doctorCmd) server(r *examination) {
 			r.good("server: "+check.Name, check.Detail)
 		case check.Name == "workers":
 			r.bad("server: "+check.Name, check.Detail, "start one with `explorer worker`: runs stay queued and schedules do not fire without")
+		case check.Name == "read replica": // the primary answers
+			r.warn("server: "+check.Name, check.Detail, "the log of the server has the reason")
 		default:
 			r.bad("server: "+check.Name, check.Detail, "")
 		}

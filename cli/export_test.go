@@ -1,6 +1,11 @@
 package cli
 
-import "bytes"
+import (
+	"bytes"
+	"io"
+
+	"github.com/parliament-explorer/parliament-explorer/db/embedded"
+)
 
 // MainWith is Main with further parts of the pipeline.
 var MainWith = mainWith
@@ -10,4 +15,9 @@ func Logged(format, message string, args ...any) string {
 	var out bytes.Buffer
 	newLogger(&out, format, "info").Info(message, args...)
 	return out.String()
+}
+
+// ShowFetch is how a command shows a fetch.
+func ShowFetch(w io.Writer, format string) func(embedded.Progress) {
+	return (&app{err: w, logFormat: format, log: newLogger(w, format, "info")}).showFetch()
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 package cli_test
 
 import (
@@ -56,19 +58,19 @@ func TestFaults(t *testing.T) {
 	}
 	var accepted, right atomic.Int64
 	for _, fault := range []fault{
-		{name: "disk full", short: true, small: "data", during: (*faulty).fillDisk, shows: []string{"53100"}},
+		{name: "disk full", short: true, small: "data", least: 10 * time.Second, during: (*faulty).fillDisk, shows: []string{"53100"}},
 		{
 			name: "WAL full", small: "wal", settings: map[string]string{"max_wal_size": "64MB"},
 			during: (*faulty).fillWAL, crashes: true, shows: []string{"53100"},
 		},
 		{
-			name: "connections full", short: true, settings: map[string]string{"max_connections": "60"},
+			name: "connections full", short: true, settings: map[string]string{"max_connections": "30"},
 			during: (*faulty).takeConnections, shows: []string{"53300", "57P01"},
 		},
 		{name: "serializable role", before: (*faulty).serializable},
 		{
 			name: "serializable role behind a pooler", before: (*faulty).serializable,
-			drops: []string{"default_transaction_isolation"}, shows: []string{"40001"},
+			pooled: true, shows: []string{"40001"},
 		},
 		{name: "restarts", short: true, during: (*faulty).restart, crashes: true, shows: []string{"57P01"}},
 	} {
@@ -102,12 +104,14 @@ type fault struct {
 	small string
 	// before is called before any process starts.
 	before func(*faulty)
+	// least is how long it lasts at least, in the short version too.
+	least time.Duration
 	// during makes the trouble until ctx ends, and heals it.
 	during func(*faulty, context.Context)
 	// crashes says that Postgres may lose what it said to have written, where it was told that it may.
 	crashes bool
-	// drops are startup parameters that do not reach Postgres.
-	drops []string
+	// pooled says that PgBouncer is in between, in transaction mode: settings of a session do not hold.
+	pooled bool
 	// shows are the codes of the refusals that show that the fault was there.
 	shows []string
 }
@@ -122,6 +126,7 @@ type faulty struct {
 	pgLog    serverLog
 	disk     string // the small one
 	url      string // of the database, for the processes
+	direct   string // the same without what is in between
 	servers  []string
 	requests atomic.Int64
 
@@ -194,8 +199,8 @@ func newFaulty(t *testing.T, fault fault, each int, rng *rand.Rand) *faulty {
 	if _, err := f.db.Pool.Exec(t.Context(), stormTable); err != nil {
 		t.Fatal(err)
 	}
-	if f.url = f.pg.URL(); len(fault.drops) > 0 {
-		f.url = newSlowLink(t, f.url, fault.drops...).url()
+	if f.url = f.pg.URL(); fault.pooled {
+		f.direct, f.url = f.url, newPgbouncer(t, f.url, "pool_mode = transaction\nmax_client_conn = 500\n").url
 	}
 	if fault.before != nil {
 		fault.before(f)
@@ -228,7 +233,7 @@ func freeAddr(t testing.TB) string {
 
 // run starts a process of the deployment. None of them may end before the test does.
 func (f *faulty) run(logFile string, env []string, command string) {
-	cmd := program(f.t, append(env, "EXPLORER_TEST_STORM=1", "LIMITS="+stormLimits, "DATABASE_URL="+f.url,
+	cmd := program(f.t, append(env, "EXPLORER_TEST_STORM=1", "LIMITS="+stormLimits, "DATABASE_URL="+f.url, "DATABASE_DIRECT_URL="+f.direct,
 		"CONCURRENCY=16", "OPENPARLIAMENT_URL=http://127.0.0.1:1", "LEGISINFO_URL=http://127.0.0.1:1/legisinfo"), command)
 	log, err := os.Create(logFile)
 	if err != nil {
@@ -305,7 +310,35 @@ func (f *faulty) ballast(ctx context.Context, every func()) {
 	}
 }
 
-func (f *faulty) fillDisk(ctx context.Context) { f.ballast(ctx, func() {}) }
+// fillDisk asks the servers meanwhile whether they are ready: they are not, and are again afterwards.
+func (f *faulty) fillDisk(ctx context.Context) {
+	full := false
+	f.ballast(ctx, func() {
+		if full {
+			return
+		}
+		status, raw := f.ready()
+		full = status == http.StatusServiceUnavailable && strings.Contains(string(raw), "disk of the database is full")
+	})
+	if !full {
+		f.t.Error("the disk was full, and the server said that it was ready")
+	}
+	eventually(f.t, time.Minute, "the server is ready again", func() bool {
+		status, _ := f.ready()
+		return status == http.StatusOK
+	})
+}
+
+// ready asks the first server whether it is ready.
+func (f *faulty) ready() (status int, raw []byte) {
+	resp, err := faultsClient.Get(f.servers[0] + "/readyz")
+	if err != nil {
+		return 0, nil
+	}
+	defer resp.Body.Close()
+	raw, _ = io.ReadAll(resp.Body)
+	return resp.StatusCode, raw
+}
 
 // fillWAL writes into the WAL what is of no use to anybody. Postgres panics once it finds no room, and whenever it
 // finds none on its next start.
@@ -389,7 +422,7 @@ func (f *faulty) storm(seed uint64, length time.Duration, runs int) {
 	}
 	eventually(f.t, time.Minute, "a fifth of the runs is accepted", func() bool { return f.accepted() >= runs/5 })
 	began := time.Now()
-	trouble, heal := context.WithTimeout(f.t.Context(), length)
+	trouble, heal := context.WithTimeout(f.t.Context(), max(length, f.fault.least))
 	if f.fault.during != nil {
 		f.fault.during(f, trouble)
 	}

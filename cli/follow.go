@@ -68,7 +68,7 @@ type viewer struct {
 func newViewer(w io.Writer, log logFlags, several bool) *viewer {
 	v := &viewer{w: w, log: log, several: several}
 	if f, ok := w.(*os.File); ok {
-		v.tty = term.IsTerminal(int(f.Fd()))
+		v.tty = term.IsTerminal(int(f.Fd())) && obeysEscapes(f)
 		v.color = v.tty && os.Getenv("NO_COLOR") == ""
 	}
 	return v

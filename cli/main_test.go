@@ -41,3 +41,10 @@ func comesAbout(t testing.TB, limit time.Duration, is func() bool) bool {
 	}
 	return true
 }
+
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
+}

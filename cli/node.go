@@ -34,8 +34,11 @@ import (
 
 // databaseFlags say where the data is.
 type databaseFlags struct {
-	DatabaseURL string `env:"DATABASE_URL" help:"Postgres to use, e.g. postgres://user:password@host/database. Without it, one is run from the server binaries on this machine."`
-	DataDir     string `env:"DATA_DIR" help:"Folder for the data of that Postgres. Default: your data folder; for root /var/lib/parliament-explorer." placeholder:"DIR"`
+	DatabaseURL         string `env:"DATABASE_URL" help:"Postgres to use, e.g. postgres://user:password@host/database. Without it, one is run from the server binaries on this machine, or from fetched ones."`
+	DatabaseDirectURL   string `name:"database-direct-url" env:"DATABASE_DIRECT_URL" help:"The same Postgres without the pooler that is behind DATABASE_URL; needed where that is in transaction mode." placeholder:"URL"`
+	DatabaseConnections int    `env:"DATABASE_CONNECTIONS" help:"Most connections to Postgres of this process, 3 or more. Default: by what it does and CONCURRENCY, and no more than its share of what Postgres allows." placeholder:"N"`
+	DataDir             string `env:"DATA_DIR" help:"Folder for the data of that Postgres. Default: your data folder; for root /var/lib/parliament-explorer." placeholder:"DIR"`
+	binariesFlags
 }
 
 // pipelineFlags say how the sources are asked.
@@ -45,6 +48,7 @@ type pipelineFlags struct {
 	OpenParliamentRPS float64 `name:"openparliament-rps" env:"OPENPARLIAMENT_RPS" default:"2" help:"Most requests a second to OpenParliament, of all workers together; 0: no limit."`
 	LegisinfoRPS      float64 `name:"legisinfo-rps" env:"LEGISINFO_RPS" default:"4" help:"Most requests a second to LEGISinfo, of all workers together; 0: no limit."`
 	ContactEmail      string  `env:"CONTACT_EMAIL" help:"Whom the sources may write to; part of the User-Agent."`
+	UserAgent         string  `env:"USER_AGENT" help:"User-Agent of requests to the sources, for those that answer 403 to programs. Default: this project, its version and CONTACT_EMAIL." placeholder:"TEXT"`
 	TZSchedules       string  `name:"tz-schedules" env:"TZ_SCHEDULES" default:"America/Toronto" help:"Time zone of the schedules."`
 	Concurrency       int     `env:"CONCURRENCY" default:"32" help:"How many steps a worker runs at once."`
 
@@ -114,14 +118,37 @@ func (f pipelineFlags) check() error {
 		return err
 	}
 	if f.ContactEmail != "" {
-		if _, err := mail.ParseAddress(f.ContactEmail); err != nil {
+		if a, err := mail.ParseAddress(f.ContactEmail); err != nil || len(a.Address) > 254 || !isUserAgent(a.Address) {
 			return usage("CONTACT_EMAIL %q: want an e-mail address", f.ContactEmail)
 		}
+	}
+	if f.UserAgent != "" && !isUserAgent(f.UserAgent) {
+		return usage("USER_AGENT %.60q: want 1 to %d printable ASCII characters, with no blank at either end", f.UserAgent, maxUserAgent)
 	}
 	if _, err := time.LoadLocation(f.TZSchedules); err != nil || f.TZSchedules == "" {
 		return usage("TZ_SCHEDULES %q: want an IANA time zone such as America/Toronto", f.TZSchedules)
 	}
 	return nil
+}
+
+// maxUserAgent bounds USER_AGENT, in bytes. Those of browsers have some 120.
+const maxUserAgent = 256
+
+// isUserAgent says whether a text can be sent as a User-Agent, or in one.
+func isUserAgent(s string) bool {
+	return s != "" && len(s) <= maxUserAgent && s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// agent is the User-Agent of all requests to the sources. It names the project, its version and the contact.
+func (f pipelineFlags) agent(version string) string {
+	if f.UserAgent != "" {
+		return f.UserAgent
+	}
+	agent := "ParliamentExplorer/" + version + " (+https://github.com/parliament-explorer/parliament-explorer"
+	if a, err := mail.ParseAddress(f.ContactEmail); err == nil {
+		agent += "; " + a.Address
+	}
+	return agent + ")"
 }
 
 func (f pipelineFlags) limits() ([]orchestrator.Limit, error) {
@@ -237,6 +264,13 @@ func (f databaseFlags) dataDir() (string, error) {
 
 func defaultDataDir() (string, error) {
 	const name = "parliament-explorer"
+	if runtime.GOOS == "windows" {
+		dir, err := os.UserCacheDir() // %LocalAppData%, which stays on this machine
+		if err != nil {
+			return "", usage("DATA_DIR: set it, for this user has no %%LocalAppData%%")
+		}
+		return filepath.Join(dir, name), nil
+	}
 	if os.Geteuid() == 0 {
 		return "/var/lib/" + name, nil // root's own folders are closed to the user that Postgres runs as
 	}
@@ -253,9 +287,17 @@ func defaultDataDir() (string, error) {
 	return filepath.Join(home, ".local", "share", name), nil
 }
 
-// database opens the database, starting the embedded one if that is to be used. attach allows to use one that another
+// database opens the database for a command, which has so many connections at most.
+func (a *app) database(f databaseFlags, attach bool, maxConns int) (d *db.DB, closeDB func(), err error) { //nolint:unparam // as open has it
+	return a.open(f, attach, part{connections: maxConns})
+}
+
+// open opens the database, starting the embedded one if that is to be used. attach allows to use one that another
 // process runs. close ends both.
-func (a *app) database(f databaseFlags, attach bool, maxConns int) (d *db.DB, closeDB func(), err error) {
+func (a *app) open(f databaseFlags, attach bool, p part) (d *db.DB, closeDB func(), err error) {
+	if err := f.checkConnections(); err != nil {
+		return nil, nil, err
+	}
 	dsn, stop := f.DatabaseURL, func() {}
 	if dsn == "" {
 		dir, err := f.dataDir()
@@ -267,7 +309,11 @@ func (a *app) database(f databaseFlags, attach bool, maxConns int) (d *db.DB, cl
 			dsn, running = embedded.Attach(dir)
 		}
 		if !running {
-			e, err := embedded.Start(a.ctx, embedded.Config{Dir: dir, Logger: a.log})
+			source, err := f.source(a)
+			if err != nil {
+				return nil, nil, err
+			}
+			e, err := embedded.Start(a.ctx, embedded.Config{Dir: dir, Logger: a.log, Source: source})
 			if err != nil {
 				return nil, nil, err
 			}
@@ -279,7 +325,7 @@ func (a *app) database(f databaseFlags, attach bool, maxConns int) (d *db.DB, cl
 			}
 		}
 	}
-	if d, err = db.Open(a.ctx, db.Config{URL: dsn, MaxConns: maxConns}); err != nil {
+	if d, err = a.connect(dsn, f, p); err != nil {
 		stop()
 		return nil, nil, err
 	}
@@ -300,11 +346,6 @@ type node struct {
 
 // newNode wires a process together. listener nil: no server.
 func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, listener net.Listener) (*node, error) {
-	agent := "ParliamentExplorer/" + a.version + " (+https://github.com/parliament-explorer/parliament-explorer"
-	if f.ContactEmail != "" {
-		agent += "; " + f.ContactEmail
-	}
-	agent += ")"
 	tracer, stopTracing, err := a.tracing()
 	if err != nil {
 		return nil, err
@@ -314,7 +355,7 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 	metrics.MustRegister(conflicts)
 	d.OnConflict = func(error) { conflicts.Inc() }
 	client := func(source, base string, rps float64) (*upstream.Client, error) {
-		return upstream.New(upstream.Config{Source: source, BaseURL: base, UserAgent: agent, RPS: rps, DB: d, Logger: a.log, Metrics: metrics, Tracer: tracer})
+		return upstream.New(upstream.Config{Source: source, BaseURL: base, UserAgent: f.agent(a.version), RPS: rps, DB: d, Logger: a.log, Metrics: metrics, Tracer: tracer})
 	}
 	op, err := client(openparliament.Source, f.OpenParliamentURL, f.OpenParliamentRPS)
 	if err != nil {
@@ -337,6 +378,7 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 	var meaning *parliament.Meaning
 	if embedder != nil {
 		meaning = parliament.NewMeaning(d, embedder)
+		meaning.Logger = a.log
 	}
 	defs, err := jobs.All(jobs.Deps{Store: store, Meaning: meaning, OpenParliament: openparliament.Client{Client: op}, Legisinfo: legisinfo.Client{Client: li}, TimeZone: f.TZSchedules, Now: f.now}, a.parts...)
 	if err != nil {
@@ -442,6 +484,7 @@ func listen(addr string) (net.Listener, error) {
 
 type devCmd struct {
 	databaseFlags
+	replicaFlags
 	pipelineFlags
 	addrFlags
 	accessFlags
@@ -449,11 +492,13 @@ type devCmd struct {
 
 // Run is everything in one process.
 func (c *devCmd) Run(a *app) error {
+	a.read = c.replicaFlags
 	return a.process(c.databaseFlags, c.pipelineFlags, &c.addrFlags, c.accessFlags, true, true)
 }
 
 type serveCmd struct {
 	databaseFlags
+	replicaFlags
 	pipelineFlags
 	addrFlags
 	accessFlags
@@ -461,6 +506,7 @@ type serveCmd struct {
 
 // Run is the HTTP server alone.
 func (c *serveCmd) Run(a *app) error {
+	a.read = c.replicaFlags
 	return a.process(c.databaseFlags, c.pipelineFlags, &c.addrFlags, c.accessFlags, false, false)
 }
 
@@ -486,6 +532,9 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 	if err := pf.check(); err != nil {
 		return err
 	}
+	if err := df.look(a, !migrate); err != nil {
+		return err
+	}
 	a.limitMemory()
 	var l net.Listener
 	if af != nil {
@@ -496,6 +545,9 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 		if err := who.check(); err != nil {
 			return err
 		}
+		if err := a.read.check(); err != nil {
+			return err
+		}
 		if l, err = listen(addr); err != nil {
 			return err
 		}
@@ -504,7 +556,7 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 			return err
 		}
 	}
-	d, closeDB, err := a.database(df, !migrate, pf.Concurrency+8)
+	d, closeDB, err := a.open(df, !migrate, part{serves: af != nil, works: work, watches: a.read.DatabaseReadURL != "", concurrency: pf.Concurrency})
 	if err != nil {
 		return err
 	}
@@ -517,6 +569,11 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 	if err != nil {
 		return err
 	}
+	closeReplica, err := a.read.open(a, d)
+	if err != nil {
+		return err
+	}
+	defer closeReplica()
 	n, err := a.newNode(d, pf, who, work, l)
 	if err != nil {
 		return err

@@ -43,7 +43,7 @@ func (c *simulateCmd) Run(a *app) error {
 		return err
 	}
 	url := "http://" + displayAddr(l.Addr())
-	printf(a.out, "A simulated Parliament as of %s; use it with\n\n  OPENPARLIAMENT_URL=%s LEGISINFO_URL=%s/legisinfo explorer dev\n\nand change it with\n\n  curl -X POST '%s/control/clock?as_of=2026-07-01'\n  curl -X POST '%s/control/faults?500=0.1&latency=50ms'\n  curl %s/control/stats\n", c.AsOf, url, url, url, url, url)
+	printf(a.out, "A simulated Parliament as of %s; use it with\n\n  "+withEnvironment+"\n\nand change it with\n\n  %[3]s -X POST '%[2]s/control/clock?as_of=2026-07-01'\n  %[3]s -X POST '%[2]s/control/faults?500=0.1&latency=50ms'\n  %[3]s %[2]s/control/stats\n", c.AsOf, url, curl)
 	return serveSimulation(a.ctx, l, world, simulate.Faults{
 		Status500: c.Fault500, Status429: c.Fault429, Truncate: c.FaultTruncate, Drop: c.FaultDrop, HTML: c.FaultHTML, Latency: c.Latency, RPS: c.RPS, Outage: c.Outage, Seed: c.Seed,
 	})

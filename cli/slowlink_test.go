@@ -1,15 +1,11 @@
 package cli_test
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"net"
 	"regexp"
-	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -18,8 +14,7 @@ import (
 // slowLink is the network between one process and Postgres: it can be slow, hang and break.
 type slowLink struct {
 	listener net.Listener
-	to       string   // the Unix socket of Postgres
-	drops    []string // startup parameters that it keeps to itself, as poolers do that do not know them
+	to       string // the Unix socket of Postgres
 
 	mu      sync.Mutex
 	latency time.Duration
@@ -37,14 +32,14 @@ type linked struct {
 var socketDir = regexp.MustCompile(`host=(\S+)`)
 
 // newSlowLink gives a link to the Postgres at url, a connection string with a Unix socket.
-func newSlowLink(t testing.TB, url string, drops ...string) *slowLink {
+func newSlowLink(t testing.TB, url string) *slowLink {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	socket := socketDir.FindStringSubmatch(url)[1] + "/.s.PGSQL.5432"
-	s := &slowLink{listener: l, to: socket, drops: drops, links: map[*linked]bool{}}
+	s := &slowLink{listener: l, to: socket, links: map[*linked]bool{}}
 	t.Cleanup(func() { l.Close(); s.cut(1) })
 	go func() {
 		for {
@@ -70,11 +65,6 @@ func (s *slowLink) serve(client net.Conn) {
 		client.Close()
 		return
 	}
-	if err := s.startup(server, client); err != nil {
-		client.Close()
-		server.Close()
-		return
-	}
 	l := &linked{client: client, server: server}
 	s.mu.Lock()
 	s.links[l] = true
@@ -86,35 +76,6 @@ func (s *slowLink) serve(client net.Conn) {
 	s.mu.Lock()
 	delete(s.links, l)
 	s.mu.Unlock()
-}
-
-// startup passes on the first message, without the parameters that are dropped.
-func (s *slowLink) startup(to io.Writer, from io.Reader) error {
-	var head [8]byte // the length, and the version or what else is asked for
-	if _, err := io.ReadFull(from, head[:]); err != nil {
-		return err
-	}
-	n := binary.BigEndian.Uint32(head[:4])
-	if n < 8 || n > 10_000 {
-		return fmt.Errorf("a startup message of %d bytes", n)
-	}
-	body := make([]byte, n-8)
-	if _, err := io.ReadFull(from, body); err != nil {
-		return err
-	}
-	if binary.BigEndian.Uint32(head[4:]) == 3<<16 { // not a request to cancel
-		var kept []byte
-		words := bytes.Split(body, []byte{0})
-		for i := 0; i+1 < len(words) && len(words[i]) > 0; i += 2 {
-			if !slices.Contains(s.drops, string(words[i])) {
-				kept = append(append(append(append(kept, words[i]...), 0), words[i+1]...), 0)
-			}
-		}
-		body = append(kept, 0)
-	}
-	binary.BigEndian.PutUint32(head[:4], uint32(8+len(body)))
-	_, err := to.Write(append(head[:], body...))
-	return err
 }
 
 // copy passes on what one side says, and closes both once it has no more to say.

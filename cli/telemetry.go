@@ -78,6 +78,7 @@ func newRegistry() *prometheus.Registry {
 // health answers probes and gives metrics, for a process that has no server.
 func (a *app) health(l net.Listener, d *db.DB, reg *prometheus.Registry) *http.Server {
 	mux := http.NewServeMux()
+	writes := &db.WriteProbe{DB: d, Every: 5 * time.Second}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"status":"ok"}`)) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
@@ -88,6 +89,8 @@ func (a *app) health(l net.Listener, d *db.DB, reg *prometheus.Registry) *http.S
 			check = api.Check{Name: "migrations", Detail: err.Error()}
 		} else if err != nil {
 			check = api.Check{Name: "database", Detail: "does not answer"}
+		} else if err := writes.Check(ctx); err != nil {
+			check = api.Check{Name: "database", Detail: err.Error()}
 		}
 		w.Header().Set("Content-Type", "application/json")
 		if answer.Checks = []api.Check{check}; !check.Ok {

@@ -1,3 +1,5 @@
+//go:build unix
+
 package cli_test
 
 import (
@@ -35,7 +37,7 @@ func TestUpgrade(t *testing.T) {
 	}
 	from := os.Getenv("UPGRADE_FROM")
 	if from == "" {
-		last, err := exec.Command("git", "log", "-1", "--format=%H", "--", "../db/migrations").Output()
+		last, err := exec.Command("git", "log", "-1", "--first-parent", "-m", "--diff-filter=A", "--format=%H", "--", "../db/migrations").Output() // as it landed
 		if err != nil || len(last) == 0 {
 			t.Skip("not a checkout")
 		}

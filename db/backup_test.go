@@ -11,6 +11,7 @@ import (
 )
 
 func TestBackupAndRestore(t *testing.T) {
+	dbtest.Tools(t)
 	d := dbtest.New(t)
 	if _, err := d.Pool.Exec(t.Context(), `INSERT INTO schedules VALUES ('s', true, now());
 INSERT INTO sessions VALUES ('token', 'x', now() + interval '1 day');

@@ -6,9 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgerrcode"
@@ -26,20 +29,38 @@ type DB struct {
 	// Relaxed commits without waiting for the disk (synchronous_commit off). A crash of Postgres may lose its last
 	// fraction of a second, never tear it: use it for what is made again or not missed, such as heartbeats, the start
 	// of a step and progress events.
+	// Where Pool is small, or behind a pooler in transaction mode, it is Pool.
 	Relaxed *pgxpool.Pool
+	// Direct is for what needs a session of Postgres of its own, such as LISTEN and River's workers. It is Pool, but behind
+	// a pooler in transaction mode, where it has Config.DirectConns connections to Config.DirectURL.
+	Direct *pgxpool.Pool
 	// URL is the connection string that was opened.
 	URL string
+	// DirectURL is the connection string of Direct.
+	DirectURL string
 	// OnConflict, if it is set, hears of every serialization failure and deadlock after which something is done again.
 	// Set it before the database is used.
 	OnConflict func(error)
+
+	begin   string                  // of transactions; empty: BEGIN alone
+	replica atomic.Pointer[Replica] // nil: none
 }
 
 // Config says how to reach Postgres.
 type Config struct {
 	// URL is a connection string, as a postgres:// URL or in keyword form. Several hosts are tried in turn.
 	URL string
-	// MaxConns bounds Pool; default 16. Relaxed has a quarter of it, 2 at least.
+	// DirectURL is a connection string that no pooler in transaction mode is behind; default URL.
+	DirectURL string
+	// Pooling is what is behind URL; Look finds it. In transaction mode there is nothing that holds for a session but in
+	// Direct, and DirectURL is required.
+	Pooling Pooling
+	// MaxConns bounds Pool; default 16.
 	MaxConns int
+	// RelaxedConns bounds Relaxed; default a quarter of MaxConns, 2 at least. Negative: Relaxed is Pool.
+	RelaxedConns int
+	// DirectConns bounds Direct behind a pooler in transaction mode; default 4.
+	DirectConns int
 	// ApplicationName is what pg_stat_activity shows; default "explorer".
 	ApplicationName string
 }
@@ -49,34 +70,63 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 	if cfg.MaxConns <= 0 {
 		cfg.MaxConns = 16
 	}
+	if cfg.RelaxedConns == 0 {
+		cfg.RelaxedConns = max(2, cfg.MaxConns/4)
+	}
+	if cfg.DirectConns <= 0 {
+		cfg.DirectConns = 4
+	}
 	if cfg.ApplicationName == "" {
 		cfg.ApplicationName = "explorer"
 	}
-	pool, err := newPool(ctx, cfg, cfg.MaxConns, nil)
-	if err != nil {
-		return nil, err
+	if cfg.DirectURL == "" {
+		cfg.DirectURL = cfg.URL
 	}
-	relaxed, err := newPool(ctx, cfg, max(2, cfg.MaxConns/4), map[string]string{"synchronous_commit": "off"})
-	if err != nil {
-		pool.Close()
-		return nil, err
-	}
-	d := &DB{Pool: pool, Relaxed: relaxed, URL: cfg.URL}
-	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
-	defer cancel()
-	if err := pingWhileStarting(ctx, pool); err != nil {
+	d := &DB{URL: cfg.URL, DirectURL: cfg.DirectURL}
+	if err := d.open(ctx, cfg); err != nil {
 		d.Close()
-		return nil, fmt.Errorf("database %s: %w", Redact(cfg.URL), connectReason(err))
+		return nil, err
 	}
 	return d, nil
 }
 
-// pingWhileStarting waits for a server that says that it is just starting.
+func (d *DB) open(ctx context.Context, cfg Config) (err error) {
+	shared := cfg.Pooling == PoolingTransaction
+	if d.Pool, err = newPool(ctx, "DATABASE_URL", cfg.URL, cfg, cfg.MaxConns, nil); err != nil {
+		return err
+	}
+	d.Relaxed, d.Direct = d.Pool, d.Pool
+	if shared {
+		d.begin = beginWith(sessionSettings)
+		direct := cfg
+		direct.Pooling = PoolingNone
+		if d.Direct, err = newPool(ctx, "DATABASE_DIRECT_URL", cfg.DirectURL, direct, cfg.DirectConns, nil); err != nil {
+			return err
+		}
+	} else if cfg.RelaxedConns > 0 {
+		if d.Relaxed, err = newPool(ctx, "DATABASE_URL", cfg.URL, cfg, cfg.RelaxedConns, map[string]string{"synchronous_commit": "off"}); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, 8*time.Second)
+	defer cancel()
+	if err := pingWhileStarting(ctx, d.Pool); err != nil {
+		return fmt.Errorf("database %s: %w", Redact(cfg.URL), connectReason(err))
+	}
+	if shared {
+		if err := pingWhileStarting(ctx, d.Direct); err != nil {
+			return fmt.Errorf("DATABASE_DIRECT_URL %s: %w", Redact(cfg.DirectURL), connectReason(err))
+		}
+	}
+	return nil
+}
+
+// pingWhileStarting waits for a server that says that it is just starting, or that all its connections are in use.
 func pingWhileStarting(ctx context.Context, pool *pgxpool.Pool) error {
 	for {
 		err := pool.Ping(ctx)
 		var pgErr *pgconn.PgError
-		if !errors.As(err, &pgErr) || pgErr.Code != pgerrcode.CannotConnectNow {
+		if !full(err) && (!errors.As(err, &pgErr) || pgErr.Code != pgerrcode.CannotConnectNow) {
 			return err
 		}
 		select {
@@ -87,30 +137,71 @@ func pingWhileStarting(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 }
 
-func newPool(ctx context.Context, cfg Config, maxConns int, params map[string]string) (*pgxpool.Pool, error) {
-	pc, err := pgxpool.ParseConfig(cfg.URL)
+// sessionSettings are what each session has. Behind a pooler in transaction mode, where there is none, each transaction
+// of Tx has them.
+var sessionSettings = map[string]string{
+	// A statement that hangs, or a transaction left open by a stopped process, must not hold locks for ever.
+	"statement_timeout":                   "60000",
+	"idle_in_transaction_session_timeout": "60000",
+	// What is written relies on a statement seeing what was committed before it, whatever the role's default is.
+	"default_transaction_isolation": "read committed",
+	// What a value is as a text is not up to the role.
+	"IntervalStyle":    "postgres",
+	"bytea_output":     "hex",
+	"jit":              "off", // takes a second to speed up what takes milliseconds, wherever an estimate is off
+	"random_page_cost": "1.1", // as on any disk of this century: else rare filters scan instead of using their index
+}
+
+// beginWith begins a transaction that has settings of its own, in one round trip.
+func beginWith(settings map[string]string) string {
+	var b strings.Builder
+	b.WriteString("BEGIN ISOLATION LEVEL READ COMMITTED")
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		if name != "default_transaction_isolation" { // it has begun
+			fmt.Fprintf(&b, "; SET LOCAL %s = %s", name, literal(settings[name]))
+		}
+	}
+	return b.String()
+}
+
+func newPool(ctx context.Context, variable, dsn string, cfg Config, maxConns int, params map[string]string) (*pgxpool.Pool, error) {
+	pc, err := pgxpool.ParseConfig(dsn)
 	if err != nil {
-		// pgx repeats the connection string in its error, with the password replaced; keep the reason alone.
-		return nil, fmt.Errorf("DATABASE_URL %q cannot be read: want postgres://user:password@host:port/database", Redact(cfg.URL))
+		return nil, unreadable(variable, dsn)
 	}
 	pc.MaxConns = int32(maxConns) //nolint:gosec // a small number from our own configuration
-	pc.MaxConnIdleTime = 5 * time.Minute
-	pc.ConnConfig.ConnectTimeout = 5 * time.Second
-	if pc.ConnConfig.RuntimeParams["application_name"] == "" {
-		pc.ConnConfig.RuntimeParams["application_name"] = cfg.ApplicationName
+	if maxConns > 1 {
+		pc.MinConns = 1 // heartbeats must not depend on what others leave
 	}
-	// A statement that hangs, or a transaction left open by a stopped process, must not hold locks for ever.
-	pc.ConnConfig.RuntimeParams["statement_timeout"] = "60000"
-	pc.ConnConfig.RuntimeParams["idle_in_transaction_session_timeout"] = "60000"
-	pc.ConnConfig.RuntimeParams["timezone"] = "UTC"
-	// What is written relies on a statement seeing what was committed before it, whatever the role's default is.
-	pc.ConnConfig.RuntimeParams["default_transaction_isolation"] = "read committed"
-	pc.ConnConfig.RuntimeParams["jit"] = "off"              // takes a second to speed up what takes milliseconds, wherever an estimate is off
-	pc.ConnConfig.RuntimeParams["random_page_cost"] = "1.1" // as on any disk of this century: else rare filters scan instead of using their index
-	for k, v := range params {
-		pc.ConnConfig.RuntimeParams[k] = v
+	pc.MaxConnIdleTime, pc.HealthCheckPeriod = 20*time.Second, 5*time.Second // others may be waiting for it
+	pc.ConnConfig.ConnectTimeout = connectTimeout
+	settings := startup(pc.ConnConfig, cfg.ApplicationName)
+	if cfg.Pooling == PoolingTransaction {
+		if len(settings) > 0 {
+			return nil, fmt.Errorf("%s sets %s, which does not hold behind a pooler in transaction mode: set it on the role, by ALTER ROLE ... SET",
+				variable, strings.Join(slices.Sorted(maps.Keys(settings)), ", "))
+		}
+		// It prepares nothing that a later round trip needs.
+		pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
+	} else {
+		maps.Copy(settings, sessionSettings)
+		maps.Copy(settings, params)
+		// After connecting: poolers refuse startup parameters that they do not know.
+		pc.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+			_, err := c.PgConn().Exec(ctx, setSession(settings)).ReadAll()
+			return err
+		}
 	}
-	return pgxpool.NewWithConfig(ctx, pc)
+	watched := &places{max: maxConns}
+	watched.watch(pc)
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return nil, err
+	}
+	watched.mu.Lock()
+	defer watched.mu.Unlock()
+	watched.pool = pool
+	return pool, nil
 }
 
 // closeFor is how long Close waits for what uses connections.
@@ -118,14 +209,17 @@ const closeFor = 3 * time.Second
 
 // Close closes all connections. Those that hang it leaves behind.
 func (d *DB) Close() {
-	closed, limit := make(chan struct{}, 2), time.After(closeFor)
-	for _, pool := range []*pgxpool.Pool{d.Pool, d.Relaxed} {
+	pools := []*pgxpool.Pool{d.Pool, d.Relaxed, d.Direct}
+	closed, limit := make(chan struct{}, len(pools)), time.After(closeFor)
+	for _, pool := range pools {
 		go func() {
-			pool.Close()
+			if pool != nil {
+				pool.Close()
+			}
 			closed <- struct{}{}
 		}()
 	}
-	for range 2 {
+	for range pools {
 		select {
 		case <-closed:
 		case <-limit:
@@ -141,21 +235,28 @@ func (d *DB) Close() {
 func (d *DB) Tx(ctx context.Context, f func(pgx.Tx) error) error {
 	retry := retrier{ctx: ctx, told: d.OnConflict}
 	for {
-		err := pgx.BeginTxFunc(ctx, d.Pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, f)
+		err := pgx.BeginTxFunc(ctx, d.Pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, BeginQuery: d.begin}, f)
 		if !retry.again(err) {
 			return err
 		}
 	}
 }
 
-// Queries are the queries on Pool. What is not part of a transaction is run again after a conflict.
-func (d *DB) Queries() *Queries { return New(d.retrying(d.Pool)) }
+// Ping says whether the database answers. While all connections are in use it waits for one.
+func (d *DB) Ping(ctx context.Context) error {
+	_, err := d.retrying(d.Pool).Exec(ctx, "-- ping")
+	return err
+}
+
+// Queries are the queries on Pool, or on a replica where the context allows it (see MayLag). What is not part of a
+// transaction is run again after a conflict.
+func (d *DB) Queries() *Queries { return New(d.reading()) }
 
 // RelaxedQueries are the queries on Relaxed, run again as those of Queries are.
 func (d *DB) RelaxedQueries() *Queries { return New(d.retrying(d.Relaxed)) }
 
 // ListQueries are those of Queries, planned anew for their arguments; see CustomPlan.
-func (d *DB) ListQueries() *Queries { return New(d.retrying(CustomPlan{DBTX: d.Pool})) }
+func (d *DB) ListQueries() *Queries { return New(CustomPlan{DBTX: d.reading()}) }
 
 func (d *DB) retrying(on DBTX) Retrying { return Retrying{DBTX: on, OnConflict: d.OnConflict} }
 

@@ -22,6 +22,9 @@ func Unavailable(err error) bool {
 	if !errors.As(err, &pg) {
 		return pgconn.SafeToRetry(err)
 	}
+	if full(err) {
+		return true
+	}
 	switch pg.Code {
 	case pgerrcode.QueryCanceled, pgerrcode.LockNotAvailable, pgerrcode.IdleInTransactionSessionTimeout,
 		pgerrcode.ReadOnlySQLTransaction: // a standby that is about to be the primary

@@ -1,3 +1,5 @@
+//go:build unix
+
 package db_test
 
 import (
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 )
@@ -35,6 +38,7 @@ func TestFailover(t *testing.T) {
 		return e
 	}
 	primary := start("one")
+	dbtest.Beside(t, primary, "pg_basebackup")
 	copied := filepath.Join(dir, "two")
 	if err := os.Mkdir(copied, 0o700); err != nil {
 		t.Fatal(err)

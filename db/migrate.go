@@ -23,8 +23,8 @@ import (
 //go:embed migrations/*.sql
 var migrationFiles embed.FS
 
-// migrationLock is the advisory lock that lets one replica migrate while the others wait.
-const migrationLock = 7466550
+// migrationConns are those of a process that migrates: the one with the lock, and goose's and River's.
+const migrationConns = 3
 
 // Migration is one step of the schema, ours or River's.
 type Migration struct {
@@ -128,7 +128,7 @@ func (d *DB) CheckMigrated(ctx context.Context) error {
 		return err
 	}
 	var n int
-	err = d.Pool.QueryRow(ctx, `SELECT count(*) FROM goose_db_version WHERE version_id > 0 AND is_applied`).Scan(&n)
+	err = d.retrying(d.Pool).QueryRow(ctx, `SELECT count(*) FROM goose_db_version WHERE version_id > 0 AND is_applied`).Scan(&n)
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == pgerrcode.UndefinedTable {
 		return ErrPendingMigrations
@@ -142,15 +142,38 @@ func (d *DB) CheckMigrated(ctx context.Context) error {
 	return nil
 }
 
+// unhurried makes a connection one that migrations can run on, whatever the role, the database or the connection string
+// set: half a migration is no use to anybody, and a literal of SQL is to mean what it says. Not every version has every
+// setting.
+func unhurried(ctx context.Context, c *pgx.Conn) error {
+	if _, err := c.Exec(ctx, `SET statement_timeout = 0`); err != nil { // else it would be the limit of what follows
+		return err
+	}
+	_, err := c.Exec(ctx, `SELECT set_config(s.name, w.value, false) FROM pg_settings s JOIN (VALUES
+    ('lock_timeout', '0'), ('idle_in_transaction_session_timeout', '0'), ('transaction_timeout', '0'), ('idle_session_timeout', '0'),
+    ('default_transaction_isolation', 'read committed'), ('default_transaction_read_only', 'off'), ('standard_conforming_strings', 'on'),
+    ('DateStyle', 'ISO, MDY'), ('IntervalStyle', 'postgres'), ('bytea_output', 'hex'), ('row_security', 'on'), ('check_function_bodies', 'on')
+) AS w (name, value) ON w.name = s.name`)
+	return err
+}
+
 func (d *DB) migrating(ctx context.Context, f func(*rivermigrate.Migrator[pgx.Tx], *goose.Provider) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	// A pool of its own: migrations may take longer than the statement timeout of the others.
-	pc, err := pgxpool.ParseConfig(d.URL)
+	pc, err := pgxpool.ParseConfig(d.DirectURL)
 	if err != nil {
-		return fmt.Errorf("DATABASE_URL %q cannot be read", Redact(d.URL))
+		return unreadable("DATABASE_URL", d.DirectURL)
 	}
+	settings := startup(pc.ConnConfig, "")
 	pc.ConnConfig.RuntimeParams["application_name"] = "explorer migrate"
+	pc.MaxConns = migrationConns
+	pc.AfterConnect = func(ctx context.Context, c *pgx.Conn) error {
+		if _, err := c.PgConn().Exec(ctx, setSession(settings)).ReadAll(); err != nil {
+			return err
+		}
+		return unhurried(ctx, c)
+	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return err

@@ -309,6 +309,7 @@ type Politician struct {
 	LastRunID   *uuid.UUID
 	Words       string
 	Names       []string
+	AskedAt     *time.Time
 }
 
 type RiverJob struct {
@@ -505,4 +506,8 @@ type Worker struct {
 	Pid       int32
 	StartedAt time.Time
 	BeatAt    time.Time
+}
+
+type Writability struct {
+	Filler string
 }

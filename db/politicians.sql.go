@@ -82,8 +82,43 @@ func (q *Queries) BillsOfSponsor(ctx context.Context, arg BillsOfSponsorParams) 
 	return items, nil
 }
 
+const departedPoliticians = `-- name: DepartedPoliticians :many
+SELECT slug, (doc ->> 'name')::text AS name FROM politicians WHERE is_current AND NOT slug = ANY($1::text[]) ORDER BY slug LIMIT $2
+`
+
+type DepartedPoliticiansParams struct {
+	Slugs   []string
+	MaxRows int32
+}
+
+type DepartedPoliticiansRow struct {
+	Slug string
+	Name string
+}
+
+// Members who are not in a list of all members.
+func (q *Queries) DepartedPoliticians(ctx context.Context, arg DepartedPoliticiansParams) ([]DepartedPoliticiansRow, error) {
+	rows, err := q.db.Query(ctx, departedPoliticians, arg.Slugs, arg.MaxRows)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []DepartedPoliticiansRow{}
+	for rows.Next() {
+		var i DepartedPoliticiansRow
+		if err := rows.Scan(&i.Slug, &i.Name); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
 const getPolitician = `-- name: GetPolitician :one
-SELECT slug, person_id, is_current, sort_key, party, province, search, doc, list_hash, first_seen_at, updated_at, last_run_id, words, names FROM politicians WHERE slug = $1
+SELECT slug, person_id, is_current, sort_key, party, province, search, doc, list_hash, first_seen_at, updated_at, last_run_id, words, names, asked_at FROM politicians WHERE slug = $1
 `
 
 func (q *Queries) GetPolitician(ctx context.Context, slug string) (Politician, error) {
@@ -104,13 +139,14 @@ func (q *Queries) GetPolitician(ctx context.Context, slug string) (Politician, e
 		&i.LastRunID,
 		&i.Words,
 		&i.Names,
+		&i.AskedAt,
 	)
 	return i, err
 }
 
 const listPoliticians = `-- name: ListPoliticians :many
 WITH p AS (
-    SELECT politicians.slug, politicians.person_id, politicians.is_current, politicians.sort_key, politicians.party, politicians.province, politicians.search, politicians.doc, politicians.list_hash, politicians.first_seen_at, politicians.updated_at, politicians.last_run_id, politicians.words, politicians.names, (CASE
+    SELECT politicians.slug, politicians.person_id, politicians.is_current, politicians.sort_key, politicians.party, politicians.province, politicians.search, politicians.doc, politicians.list_hash, politicians.first_seen_at, politicians.updated_at, politicians.last_run_id, politicians.words, politicians.names, politicians.asked_at, (CASE
         WHEN cardinality($6::text[]) > 0 THEN ($7::integer[])[array_position($6::text[], slug)]
         WHEN cardinality($8::text[]) = 0 OR names && $9::text[] THEN 0
         WHEN EXISTS (SELECT FROM unnest(names) AS n WHERE string_to_array(n, ' ') @> $10::text[]) THEN 1
@@ -261,13 +297,13 @@ func (q *Queries) PoliticianCoverage(ctx context.Context) (PoliticianCoverageRow
 }
 
 const politicianHashes = `-- name: PoliticianHashes :many
-SELECT slug, list_hash, is_current FROM politicians WHERE slug = ANY($1::text[])
+SELECT slug, list_hash, asked_at FROM politicians WHERE slug = ANY($1::text[])
 `
 
 type PoliticianHashesRow struct {
-	Slug      string
-	ListHash  []byte
-	IsCurrent bool
+	Slug     string
+	ListHash []byte
+	AskedAt  *time.Time
 }
 
 func (q *Queries) PoliticianHashes(ctx context.Context, slugs []string) ([]PoliticianHashesRow, error) {
@@ -279,7 +315,7 @@ func (q *Queries) PoliticianHashes(ctx context.Context, slugs []string) ([]Polit
 	items := []PoliticianHashesRow{}
 	for rows.Next() {
 		var i PoliticianHashesRow
-		if err := rows.Scan(&i.Slug, &i.ListHash, &i.IsCurrent); err != nil {
+		if err := rows.Scan(&i.Slug, &i.ListHash, &i.AskedAt); err != nil {
 			return nil, err
 		}
 		items = append(items, i)
@@ -424,10 +460,10 @@ func (q *Queries) SponsorCoverage(ctx context.Context) ([]SponsorCoverageRow, er
 
 const upsertPolitician = `-- name: UpsertPolitician :one
 WITH before AS (SELECT p.doc, p.is_current FROM politicians p WHERE p.slug = $1)
-INSERT INTO politicians (slug, person_id, is_current, sort_key, party, province, search, doc, list_hash, first_seen_at, updated_at, last_run_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11)
+INSERT INTO politicians (slug, person_id, is_current, sort_key, party, province, search, doc, list_hash, first_seen_at, updated_at, last_run_id, asked_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $10)
 ON CONFLICT (slug) DO UPDATE SET person_id = excluded.person_id, is_current = excluded.is_current, sort_key = excluded.sort_key, party = excluded.party, province = excluded.province,
-    search = excluded.search, doc = excluded.doc, list_hash = excluded.list_hash,
+    search = excluded.search, doc = excluded.doc, list_hash = excluded.list_hash, asked_at = excluded.asked_at,
     updated_at = CASE WHEN politicians.doc IS DISTINCT FROM excluded.doc OR politicians.is_current <> excluded.is_current THEN excluded.updated_at ELSE politicians.updated_at END,
     last_run_id = CASE WHEN politicians.doc IS DISTINCT FROM excluded.doc OR politicians.is_current <> excluded.is_current THEN excluded.last_run_id ELSE politicians.last_run_id END
 RETURNING (NOT EXISTS (SELECT FROM before))::boolean AS created, coalesce((SELECT before.doc IS DISTINCT FROM politicians.doc OR before.is_current <> politicians.is_current FROM before), true)::boolean AS changed

@@ -21,16 +21,32 @@ func conflict(err error) bool {
 	return errors.As(err, &pg) && (pg.Code == pgerrcode.SerializationFailure || pg.Code == pgerrcode.DeadlockDetected)
 }
 
-// retrier does things again that met a conflict. It is the one place where that is decided.
+// patience is how long a connection is waited for while all are in use.
+const patience = 30 * time.Second
+
+type patientKey struct{}
+
+// Patient has what is done with the context wait for a connection for as long as the context lasts, while all are in use.
+func Patient(ctx context.Context) context.Context { return context.WithValue(ctx, patientKey{}, true) }
+
+// retrier does things again that met a conflict, or found all connections in use. It is the one place where that is
+// decided.
 type retrier struct {
 	ctx  context.Context //nolint:containedctx // of the one call that it is made for
 	told func(error)
 	try  int
+	full time.Time // when all connections were in use first
 }
 
 // again waits a moment, and says whether what failed is to be done once more.
 func (r *retrier) again(err error) bool {
-	if err == nil || !conflict(err) {
+	if err == nil {
+		return false
+	}
+	if full(err) {
+		return r.waited()
+	}
+	if !conflict(err) {
 		return false
 	}
 	if r.told != nil {
@@ -45,6 +61,23 @@ func (r *retrier) again(err error) bool {
 	case <-r.ctx.Done():
 		return false
 	case <-time.After(wait):
+		return true
+	}
+}
+
+// waited waits until a connection may have been given back, and says whether that is worth while.
+func (r *retrier) waited() bool {
+	if r.full.IsZero() {
+		r.full = time.Now()
+	} else if r.ctx.Value(patientKey{}) == nil && time.Since(r.full) >= patience {
+		return false
+	}
+	timer := time.NewTimer(10*time.Millisecond + rand.N(90*time.Millisecond)) //nolint:gosec // chance enough
+	defer timer.Stop()
+	select {
+	case <-r.ctx.Done():
+		return false
+	case <-timer.C:
 		return true
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 const allEmbeddings = `-- name: AllEmbeddings :many
-SELECT bill_id, embedding FROM embeddings WHERE model = $1
+SELECT bill_id, embedding FROM embeddings WHERE model = $1 ORDER BY bill_id
 `
 
 type AllEmbeddingsRow struct {
@@ -20,6 +20,7 @@ type AllEmbeddingsRow struct {
 	Embedding []float32
 }
 
+// Those of a bill are next to each other.
 func (q *Queries) AllEmbeddings(ctx context.Context, model string) ([]AllEmbeddingsRow, error) {
 	rows, err := q.db.Query(ctx, allEmbeddings, model)
 	if err != nil {
@@ -38,6 +39,23 @@ func (q *Queries) AllEmbeddings(ctx context.Context, model string) ([]AllEmbeddi
 		return nil, err
 	}
 	return items, nil
+}
+
+const countEmbeddings = `-- name: CountEmbeddings :one
+SELECT count(*) FROM (SELECT 1 FROM embeddings WHERE model = $1 LIMIT $2::integer) AS e
+`
+
+type CountEmbeddingsParams struct {
+	Model string
+	Most  int32
+}
+
+// How many embeddings of a model there are, counted up to a number.
+func (q *Queries) CountEmbeddings(ctx context.Context, arg CountEmbeddingsParams) (int64, error) {
+	row := q.db.QueryRow(ctx, countEmbeddings, arg.Model, arg.Most)
+	var count int64
+	err := row.Scan(&count)
+	return count, err
 }
 
 const deleteOtherEmbeddings = `-- name: DeleteOtherEmbeddings :execrows
@@ -135,19 +153,17 @@ func (q *Queries) EmbeddingSize(ctx context.Context, model string) (int32, error
 
 const filterBills = `-- name: FilterBills :many
 SELECT i.bill_id FROM bill_index i
-WHERE i.bill_id = ANY($1::text[])
-  AND (cardinality($2::text[]) = 0 OR i.session = ANY($2::text[]))
-  AND ($3::text IS NULL OR i.session = $3)
-  AND ($4::text IS NULL OR i.status_code = $4)
-  AND ($5::text IS NULL OR i.bill_type = $5)
-  AND ($6::text IS NULL OR i.home_chamber = $6)
-  AND ($7::integer IS NULL OR extract(year FROM i.introduced_on) = $7)
-  AND i.bill_id <> ALL($8::text[])
-  AND (cardinality($9::text[]) = 0 OR NOT i.tsv @@ explorer_query($9::text[], false))
+WHERE (cardinality($1::text[]) = 0 OR i.session = ANY($1::text[]))
+  AND ($2::text IS NULL OR i.session = $2)
+  AND ($3::text IS NULL OR i.status_code = $3)
+  AND ($4::text IS NULL OR i.bill_type = $4)
+  AND ($5::text IS NULL OR i.home_chamber = $5)
+  AND ($6::integer IS NULL OR extract(year FROM i.introduced_on) = $6)
+  AND i.bill_id <> ALL($7::text[])
+  AND (cardinality($8::text[]) = 0 OR NOT i.tsv @@ explorer_query($8::text[], false))
 `
 
 type FilterBillsParams struct {
-	Ids        []string
 	OnlyIn     []string
 	Session    *string
 	Status     *string
@@ -158,10 +174,9 @@ type FilterBillsParams struct {
 	Without    []string
 }
 
-// Which of some bills the filters leave.
+// The bills that the filters leave.
 func (q *Queries) FilterBills(ctx context.Context, arg FilterBillsParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, filterBills,
-		arg.Ids,
 		arg.OnlyIn,
 		arg.Session,
 		arg.Status,

@@ -175,7 +175,7 @@ func (d *DB) AlignLog(ctx context.Context) (int64, error) {
 	var shift int64
 	err := d.Tx(ctx, func(tx pgx.Tx) error {
 		shift = 0
-		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", migrationLock+1); err != nil {
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock($1)", billsLock); err != nil {
 			return err
 		}
 		// The ids that the log, the bills and the places of the sensors in them hold, and the one that comes next.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,7 +44,12 @@ type fetch struct {
 	lacking  []string                // bills without enrichment
 	failed   int                     // records that gave nothing to store
 	counts   parliament.Counts
-	lists    map[string]*listAnswer // LEGISinfo's lists that were asked for, by session
+	lists    map[string]*listAnswer                     // LEGISinfo's lists that were asked for, by session
+	down     error                                      // why LEGISinfo is asked for no further list
+	latestOf *windowAnswer                              // what openparliament.ca answered for the latest bills
+	named    string                                     // the newest session, as openparliament.ca has it, if it was asked
+	wholes   map[string]map[parliament.BillID]candidate // sessions as openparliament.ca has them, that were asked for
+	sponsors atomic.Bool                                // the list's SponsorId is not what the records call SponsorPersonId
 
 	refreshed int // bills stored besides the latest ones
 	// completions is how many details of an older version of the program may still be asked for again.
@@ -53,7 +59,7 @@ type fetch struct {
 }
 
 func newFetch(d Deps, step *orchestrator.Step, source string, params map[string]any) *fetch {
-	return &fetch{Deps: d, step: step, source: source, params: params, started: time.Now(), requests: map[string]int{}, lists: map[string]*listAnswer{}, looked: []string{}}
+	return &fetch{Deps: d, step: step, source: source, params: params, started: time.Now(), requests: map[string]int{}, lists: map[string]*listAnswer{}, wholes: map[string]map[parliament.BillID]candidate{}, looked: []string{}}
 }
 
 // observe has the clients count requests and show retries in the run's log.
@@ -185,6 +191,7 @@ func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 		now := held[c.id.String()]
 		if c.item != nil {
 			now.Item = c.item
+			f.compareSponsors(c.id, c.item, now.Detail)
 		}
 		switch {
 		case c.item == nil, now.Enriched() && !c.ask:
@@ -202,7 +209,7 @@ func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 	f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d bills to store, %d details to fetch", total, len(ask)), map[string]int{"bills": total, "details": len(ask)})
 	done := 0
 	save := func(records []parliament.Record) error {
-		counts, err := f.Store.Save(ctx, f.step.RunID, records)
+		counts, err := f.Store.Save(ctx, f.step.RunID, f.withoutSponsors(records))
 		if err != nil {
 			return err
 		}
@@ -235,12 +242,23 @@ func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func(
 		return nil
 	})
 	var askers sync.WaitGroup
-	for range 4 { // more could not be in flight anyway
+	var refused atomic.Int32 // in a row
+	for range 4 {            // more could not be in flight anyway
 		askers.Add(1)
 		group.Go(func() error {
 			defer askers.Done()
 			for r := range queue {
-				detail, err := f.Legisinfo.Detail(ctx, r.Item)
+				var detail *legisinfo.Detail
+				err := errRefused
+				if refused.Load() < refusals {
+					detail, err = f.Legisinfo.Detail(ctx, r.Item)
+				}
+				switch {
+				case upstream.IsRefusal(err):
+					refused.Add(1)
+				case err == nil:
+					refused.Store(0)
+				}
 				if ctx.Err() != nil {
 					return context.Cause(ctx)
 				}
@@ -248,6 +266,7 @@ func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func(
 					f.lacks(r.ID)
 					f.fault(f.Legisinfo.DetailURL(r.Item.Session, r.Item.Number), fmt.Sprintf("%s is not enriched: %v", r.ID, err))
 				}
+				f.compareSponsors(r.ID, r.Item, detail)
 				r.Detail = detail
 				select {
 				case got <- r:
@@ -283,6 +302,38 @@ func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func(
 		return save(batch)
 	})
 	return group.Wait()
+}
+
+// refusals are how many answers 403 in a row mean that the source refuses this client, and not a record. It is asked for
+// no more then.
+const refusals = 5
+
+var errRefused = errors.New("LEGISinfo answered 403 to the records before it, and was not asked")
+
+// compareSponsors notes when the list and a bill's own record name its sponsor by different numbers. The record says that
+// its one is a person's.
+func (f *fetch) compareSponsors(id parliament.BillID, item *legisinfo.Item, detail *legisinfo.Detail) {
+	if detail == nil || detail.ItemHash != item.Hash || detail.SponsorID == 0 || item.SponsorID == 0 || detail.SponsorID == item.SponsorID {
+		return
+	}
+	if !f.sponsors.Swap(true) {
+		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("the SponsorId of LEGISinfo's list is %d where the record of %s has the person id %d; the list's are not used", item.SponsorID, id, detail.SponsorID), nil)
+	}
+}
+
+// withoutSponsors takes the list's sponsor ids out of records, once one was seen that is no person's.
+func (f *fetch) withoutSponsors(records []parliament.Record) []parliament.Record {
+	if !f.sponsors.Load() {
+		return records
+	}
+	out := slices.Clone(records)
+	for i, r := range out {
+		if r.Item != nil && r.Item.SponsorID != 0 {
+			item := *r.Item
+			item.SponsorID, out[i].Item = 0, &item
+		}
+	}
+	return out
 }
 
 func (f *fetch) lacks(id parliament.BillID) {

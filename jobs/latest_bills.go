@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
 type latestBillsConfig struct {
@@ -42,7 +44,7 @@ func latestBills(d Deps) Part {
 }
 
 // latest fetches the latest bills, and refreshes every other bill that a list it reads shows to be new or changed.
-// LEGISinfo's list of the current session tells how far back the window on openparliament.ca must reach, so that one
+// LEGISinfo's list of the newest session tells how far back the window on openparliament.ca must reach, so that one
 // request is enough.
 func (f *fetch) latest(ctx context.Context, limit int) error {
 	f.completions = completionsAtOnce
@@ -86,27 +88,79 @@ func (f *fetch) latest(ctx context.Context, limit int) error {
 	return f.complete(ctx)
 }
 
+// windowAnswer is what openparliament.ca has of the bills introduced since a day.
+type windowAnswer struct {
+	since  time.Time
+	at     time.Time // when it was asked for
+	bills  []openparliament.Bill
+	faults []*upstream.RecordError
+}
+
+// earliest is before anything that openparliament.ca has.
+var earliest = time.Date(1994, 1, 1, 0, 0, 0, 0, time.UTC)
+
 // window asks openparliament.ca for bills introduced since a day, further back until there are enough.
 func (f *fetch) window(ctx context.Context, items []*legisinfo.Item, limit int) ([]candidate, error) {
-	earliest := time.Date(1994, 1, 1, 0, 0, 0, 0, time.UTC) // before anything it has
+	if f.named != "" { // nothing is held, and so the whole session will be needed anyway
+		all, err := f.openParliamentSession(ctx, f.named)
+		if err != nil {
+			return nil, err
+		}
+		dated := slices.DeleteFunc(slices.Collect(maps.Values(all)), func(c candidate) bool { return c.introduced() == "" })
+		if len(dated) >= limit {
+			return latestFirst(dated, limit), nil
+		}
+	}
 	since, err := f.since(ctx, items, limit)
 	if err != nil {
 		return nil, err
 	}
+	w, err := f.atLeast(ctx, since, limit)
+	if err != nil {
+		return nil, err
+	}
+	return latestFirst(slices.Collect(maps.Values(f.openParliamentBills(w.bills, w.faults, w.at))), limit), nil
+}
+
+// atLeast asks for so many bills, unless an answer of this fetch has them.
+func (f *fetch) atLeast(ctx context.Context, since time.Time, limit int) (*windowAnswer, error) {
 	for back := 2; ; back *= 5 {
-		at := now()
-		bills, faults, err := f.OpenParliament.BillsSince(ctx, since)
-		if err != nil {
-			return nil, err
+		w := f.latestOf
+		if w == nil || since.Before(w.since) {
+			w = &windowAnswer{since: since, at: now()}
+			var err error
+			if w.bills, w.faults, err = f.OpenParliament.BillsSince(ctx, since); err != nil {
+				return nil, err
+			}
+			f.latestOf = w
 		}
-		if len(bills) >= limit || !since.After(earliest) {
-			return latestFirst(slices.Collect(maps.Values(f.openParliamentBills(bills, faults, at))), limit), nil
+		if len(w.bills) >= limit || !since.After(earliest) {
+			return w, nil
 		}
 		if since = since.AddDate(-back, 0, 0); back > 2 || since.Before(earliest) {
 			since = earliest
 		}
 	}
 }
+
+// nameSession gives the newest session of which openparliament.ca has a bill; "" if it has none.
+func (f *fetch) nameSession(ctx context.Context) (string, error) {
+	w, err := f.atLeast(ctx, f.recently(), 1)
+	if err != nil {
+		return "", err
+	}
+	newest := ""
+	for _, b := range w.bills {
+		if id, err := parliament.ParseBillID(b.Session, b.Number); err == nil && (newest == "" || compareSessions(id.SessionCode(), newest) > 0) {
+			newest = id.SessionCode()
+		}
+	}
+	f.named = newest
+	return newest, nil
+}
+
+// recently is a day since which some bill will have been introduced, unless Parliament is not sitting.
+func (f *fetch) recently() time.Time { return f.now().UTC().AddDate(0, -6, 0) }
 
 // since is the day on which the limit-th latest bill was introduced, as far as that is known; at worst a guess.
 func (f *fetch) since(ctx context.Context, items []*legisinfo.Item, limit int) (time.Time, error) {
@@ -132,5 +186,5 @@ func (f *fetch) since(ctx context.Context, items []*legisinfo.Item, limit int) (
 	if day, ok, err := f.Store.IntroductionOfLatest(ctx, limit); err != nil || ok {
 		return day, err
 	}
-	return time.Now().UTC().AddDate(0, -6, 0), nil
+	return f.recently(), nil
 }

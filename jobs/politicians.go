@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -59,6 +60,77 @@ func politicians(d Deps) Part {
 	}
 }
 
+const (
+	// recordsLast is for how long a politician's record is taken to be as it was, where the list does not say otherwise.
+	recordsLast = 90 * 24 * time.Hour
+	// renewedAtOnce is how many records that are older than that a fetch asks for again, the oldest first.
+	renewedAtOnce = 50
+)
+
+// listed gives the politicians to look after: members, those who were members before if they are wanted, and whoever
+// left the House since the last fetch. Of members it is what their own list says: the list of all has names alone.
+func (f *fetch) listed(ctx context.Context, current []openparliament.Member, complete bool, config politiciansConfig) ([]openparliament.Member, error) {
+	all := current
+	if !config.CurrentOnly {
+		names, faults, err := f.OpenParliament.Politicians(ctx, true)
+		if err != nil {
+			return nil, err
+		}
+		f.recordFaults(faults)
+		members := map[string]openparliament.Member{}
+		for _, m := range current {
+			members[m.Slug] = m
+		}
+		all = slices.Clone(names)
+		for i, m := range all {
+			if member, ok := members[m.Slug]; ok {
+				all[i] = member
+			} else { // whatever else this list may come to say, so that a change of its form is none of everybody
+				all[i] = openparliament.Member{Slug: m.Slug, Name: m.Name}
+			}
+			delete(members, m.Slug)
+		}
+		for _, m := range current { // who came between the two requests
+			if _, missing := members[m.Slug]; missing {
+				all = append(all, m)
+			}
+		}
+	}
+	all = all[:min(config.Limit, len(all))]
+	if !complete {
+		return all, nil
+	}
+	departed, err := f.Store.DepartedMembers(ctx, current, config.Limit)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range departed {
+		if !slices.ContainsFunc(all, func(o openparliament.Member) bool { return o.Slug == m.Slug }) {
+			all = append(all, m)
+		}
+	}
+	return all, nil
+}
+
+// toAsk gives those of a list whose records are missing or out of date.
+func (f *fetch) toAsk(ctx context.Context, all []openparliament.Member) ([]openparliament.Member, error) {
+	stored, err := f.Store.StoredMembers(ctx, all)
+	if err != nil {
+		return nil, err
+	}
+	var ask, old []openparliament.Member
+	for _, m := range all {
+		switch known := stored[m.Slug]; {
+		case !known.Unchanged:
+			ask = append(ask, m)
+		case known.AskedAt.Before(now().Add(-recordsLast)):
+			old = append(old, m)
+		}
+	}
+	slices.SortStableFunc(old, func(a, b openparliament.Member) int { return stored[a.Slug].AskedAt.Compare(stored[b.Slug].AskedAt) })
+	return append(ask, old[:min(renewedAtOnce, len(old))]...), nil
+}
+
 // politicians reads the list and asks for the records that are missing or out of date, storing each as it comes.
 func (f *fetch) politicians(ctx context.Context, config politiciansConfig) error {
 	current, faults, err := f.OpenParliament.Politicians(ctx, false)
@@ -70,31 +142,20 @@ func (f *fetch) politicians(ctx context.Context, config politiciansConfig) error
 	if len(current) == 0 && complete {
 		return orchestrator.Permanent(fmt.Errorf("%s lists no politician", openparliament.Source))
 	}
-	all := current
-	if !config.CurrentOnly {
-		if all, faults, err = f.OpenParliament.Politicians(ctx, true); err != nil {
-			return err
-		}
-		f.recordFaults(faults)
-	}
 	members := map[string]bool{}
 	slugs := make([]string, len(current))
 	for i, m := range current {
 		members[m.Slug], slugs[i] = true, m.Slug
 	}
-	all = all[:min(config.Limit, len(all))]
-	unchanged, err := f.Store.UnchangedPoliticians(ctx, all)
+	all, err := f.listed(ctx, current, complete, config)
 	if err != nil {
 		return err
 	}
-	var ask []openparliament.Member
-	for _, m := range all {
-		if unchanged[m.Slug] {
-			f.counts.Unchanged++
-		} else {
-			ask = append(ask, m)
-		}
+	ask, err := f.toAsk(ctx, all)
+	if err != nil {
+		return err
 	}
+	f.counts.Unchanged += len(all) - len(ask)
 	f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d politicians in the list, %d records to fetch", len(all), len(ask)), map[string]int{"politicians": len(all), "records": len(ask)})
 	group, asking := errgroup.WithContext(ctx)
 	group.SetLimit(4) // more could not be in flight anyway

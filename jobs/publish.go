@@ -150,15 +150,36 @@ func embeddings(d Deps) Part {
 		if err != nil {
 			return nil, fmt.Errorf("%d documents were embedded before: %w", counts.Embedded, err)
 		}
+		index, err := indexMeaning(ctx, d, step)
+		if err != nil {
+			return nil, err
+		}
 		return orchestrator.Metadata{
 			"status": "success", "documents_embedded": counts.Embedded, "documents_unchanged": counts.Unchanged, "documents_deleted": counts.Deleted, "model": d.Meaning.Model(), "dimensions": counts.Size,
-			"requests": counts.Requests, "tokens": counts.Tokens, "duration_seconds": seconds(time.Since(started)), billsUpTo: place,
+			"requests": counts.Requests, "tokens": counts.Tokens, "duration_seconds": seconds(time.Since(started)), billsUpTo: place, "index": index,
 		}, nil
 	})
 	return Part{
 		Assets: []*orchestrator.Asset{asset},
 		Jobs:   []*orchestrator.Job{{Name: "embeddings_job", Description: "Brings the embeddings up to date.", Assets: []string{asset.Name}, Timeout: 3 * time.Hour}},
 	}
+}
+
+// indexMeaning brings the index of pgvector up to date, and says whether searches have one. They find the same without.
+func indexMeaning(ctx context.Context, d Deps, step *orchestrator.Step) (string, error) {
+	index, err := d.Meaning.Index(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case index.Remedy != "":
+		step.Log(orchestrator.LevelWarn, "search by meaning is exact, without an index: "+index.Reason, map[string]any{"remedy": index.Remedy})
+	case index.Made:
+		step.Log(orchestrator.LevelInfo, "made the index of pgvector", nil)
+	}
+	if index.Used {
+		return "pgvector", nil
+	}
+	return "none", nil
 }
 
 // everyDocumentIsEmbedded looks in the store for documents without an embedding of their text.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
 const (
@@ -35,25 +37,85 @@ type listAnswer struct {
 	err  error
 }
 
-// list gives LEGISinfo's list of a session, asking for it once in a fetch. The first list that cannot be had says so in
-// the log; after it, no other is asked for.
+// list gives LEGISinfo's list of a session, asking for it once in a fetch. Where the list of a session cannot be had, the
+// one without a session may have its bills. What could not be had in either way is told in the log; after a source that
+// answers nothing at all, no other list is asked for.
 func (f *fetch) list(ctx context.Context, code string) (*parliament.SessionList, error) {
 	if a := f.lists[code]; a != nil {
 		return a.list, a.err
 	}
-	if down := f.listFailure(); down != nil {
-		return nil, down
+	if f.down != nil {
+		return nil, f.down
 	}
-	if err := f.read(ctx, code); err != nil {
-		if ctx.Err() == nil {
-			f.without(code, err)
+	err := f.read(ctx, code)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	if f.lists[code] == nil && (err == nil || isOfAddress(err)) {
+		switch other := f.readCurrent(ctx); {
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case f.lists[code] != nil && f.lists[code].list != nil:
+			f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("LEGISinfo's list of session %s was taken from the list without a session: %s", code, reasonOf(err)), nil)
+			return f.lists[code].list, nil
+		case err != nil && other != nil:
+			err = fmt.Errorf("%w; without a session, %w", err, other)
+		case err != nil:
+			err = fmt.Errorf("%w; the list without a session has no bill of it", err)
 		}
+	}
+	if err != nil {
+		f.lists[code] = &listAnswer{err: err}
+		if !isOfAddress(err) || upstream.IsRefusal(err) {
+			f.down = err
+		}
+		f.without(code, err)
 		return nil, err
 	}
 	if f.lists[code] == nil { // an answer that has nothing of the session
 		f.lists[code] = &listAnswer{list: &parliament.SessionList{Session: code, ReadAt: now(), Incomplete: true}}
 	}
 	return f.lists[code].list, nil
+}
+
+func reasonOf(err error) string {
+	if err == nil {
+		return "it has no bill"
+	}
+	return upstream.Words(err.Error())
+}
+
+// isOfAddress says whether another address of the same source may do better. A source that is down, or that wants to be
+// left alone, is not asked in another way.
+func isOfAddress(err error) bool {
+	var status *upstream.StatusError
+	var body *upstream.BodyError
+	var record *upstream.RecordError
+	if errors.As(err, &status) {
+		switch status.Status {
+		case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+			return false
+		}
+		return true
+	}
+	return errors.As(err, &body) || errors.As(err, &record)
+}
+
+// readCurrent asks LEGISinfo, once in a fetch, for its list without a session, which is the current one's. Nobody says
+// that it is the whole of it.
+func (f *fetch) readCurrent(ctx context.Context) error {
+	if a := f.lists[""]; a != nil {
+		return a.err
+	}
+	before := maps.Clone(f.lists)
+	err := f.read(ctx, "")
+	for code, a := range f.lists {
+		if before[code] == nil && a.list != nil {
+			a.list.Incomplete = true
+		}
+	}
+	f.lists[""] = &listAnswer{err: err}
+	return err
 }
 
 // read asks LEGISinfo for the list of a session or, for "", of the current one, and keeps what it says.
@@ -64,47 +126,70 @@ func (f *fetch) read(ctx context.Context, code string) error {
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		f.lists[code] = &listAnswer{err: err}
 		return err
 	}
 	failed := f.failed
-	for id, item := range f.legisinfoItems(items, faults) {
+	listed := f.legisinfoItems(items, faults)
+	if err := f.recognize(ctx, listed); err != nil {
+		return err
+	}
+	incomplete := f.failed > failed
+	for id, item := range listed {
 		session := id.SessionCode()
-		if f.lists[session] == nil {
-			f.lists[session] = &listAnswer{list: &parliament.SessionList{Session: session, Items: map[parliament.BillID]*legisinfo.Item{}, ReadAt: at}}
+		a := f.lists[session]
+		if a == nil || a.list == nil {
+			a = &listAnswer{list: &parliament.SessionList{Session: session, Items: map[parliament.BillID]*legisinfo.Item{}, ReadAt: at, Incomplete: incomplete}}
+			f.lists[session] = a
 		}
-		f.lists[session].list.Items[id] = item
-	}
-	for _, a := range f.lists {
-		if a.list != nil && a.list.ReadAt.Equal(at) {
-			a.list.Incomplete = f.failed > failed
-		}
-	}
-	return nil
-}
-
-// listFailure is why LEGISinfo gave no list, if it did not.
-func (f *fetch) listFailure() error {
-	for _, a := range f.lists {
-		if a.err != nil {
-			return a.err
+		if a.list.ReadAt.Equal(at) { // else it was read before, from a list of its own
+			a.list.Items[id] = item
 		}
 	}
 	return nil
 }
 
-// currentLists reads the list of the newest session that is held, or of the one that LEGISinfo calls the current one
-// if none is, and gives its bills. Without LEGISinfo there are none.
+// recognize puts the items that are held in the place of brief ones that say the same: the same bill in another form is
+// no reason to ask for its record.
+func (f *fetch) recognize(ctx context.Context, listed map[parliament.BillID]*legisinfo.Item) error {
+	var ids []string
+	for id, item := range listed {
+		if item.Brief {
+			ids = append(ids, id.String())
+		}
+	}
+	for chunk := range slices.Chunk(ids, 500) {
+		held, err := f.Store.Held(ctx, chunk)
+		if err != nil {
+			return err
+		}
+		for id, item := range listed {
+			if known := held[id.String()].Item; item.Brief && known != nil && known.Agrees(item) {
+				listed[id] = known
+			}
+		}
+	}
+	return nil
+}
+
+// currentLists reads the list of the newest session that is held, or else of the one that openparliament.ca names, and
+// gives its bills. Where nobody names a session, it is the one that LEGISinfo calls the current one. Without LEGISinfo
+// there are no bills.
 func (f *fetch) currentLists(ctx context.Context) ([]*legisinfo.Item, error) {
 	newest, err := f.Store.NewestSession(ctx)
+	if err == nil && newest == "" {
+		newest, err = f.nameSession(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
-	switch err := f.read(ctx, newest); {
-	case ctx.Err() != nil:
-		return nil, err
-	case err != nil:
+	if newest != "" {
+		_, _ = f.list(ctx, newest) // an error is in the log, and kept for whoever asks for this list
+	} else if err := f.readCurrent(ctx); err != nil && ctx.Err() == nil {
 		f.without(newest, err)
+		f.down = err
+	}
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
 	}
 	var items []*legisinfo.Item
 	for _, a := range f.lists {
@@ -158,8 +243,11 @@ func (f *fetch) whole(ctx context.Context, code string) (map[parliament.BillID]c
 	return all, f.noteMissing(ctx, code, all)
 }
 
-// openParliamentSession gives openparliament.ca's bills of a session.
+// openParliamentSession gives openparliament.ca's bills of a session, asking for them once in a fetch.
 func (f *fetch) openParliamentSession(ctx context.Context, code string) (map[parliament.BillID]candidate, error) {
+	if all := f.wholes[code]; all != nil {
+		return maps.Clone(all), nil
+	}
 	at := now()
 	bills, faults, err := f.OpenParliament.BillsOfSession(ctx, code)
 	if err != nil {
@@ -171,7 +259,8 @@ func (f *fetch) openParliamentSession(ctx context.Context, code string) (map[par
 			return nil, orchestrator.Permanent(fmt.Errorf("%s gave bill %s for session %s", openparliament.Source, id, code))
 		}
 	}
-	return all, nil
+	f.wholes[code] = all
+	return maps.Clone(all), nil
 }
 
 func (f *fetch) noteMissing(ctx context.Context, code string, all map[parliament.BillID]candidate) error {
@@ -260,7 +349,7 @@ func (f *fetch) changed(ctx context.Context, list *parliament.SessionList, taken
 // look looks at sessions that nobody looked at for a week, and gives the bills that must be stored. What fails here is
 // made up for by a later fetch.
 func (f *fetch) look(ctx context.Context, taken map[parliament.BillID]*candidate) ([]candidate, error) {
-	if f.listFailure() != nil {
+	if f.down != nil {
 		return nil, nil
 	}
 	due, err := f.Store.SessionsToLookAt(ctx, now().Add(-lookEvery), looksAtOnce)
@@ -321,7 +410,7 @@ func (f *fetch) differing(ctx context.Context, code string, all map[parliament.B
 // complete completes details that an older version of the program read: from their records, where they are held, and
 // as far as this fetch may still ask, from LEGISinfo.
 func (f *fetch) complete(ctx context.Context) error {
-	if f.listFailure() != nil {
+	if f.down != nil {
 		return nil
 	}
 	const recordedAtOnce = 500

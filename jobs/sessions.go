@@ -27,7 +27,7 @@ func parliamentSessions(d Deps) Part {
 		Description: "The sessions of Parliament that LEGISinfo has, from the 35th Parliament to the current one. They are the partitions of fetch_parliament_session_bills.",
 		Retry:       fetchRetry,
 		Timeout:     10 * time.Minute,
-		Pools:       []string{legisinfo.Source},
+		Pools:       sourcePools,
 	}, func(ctx context.Context, step *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
 		f := newFetch(d, step, legisinfo.Source, map[string]any{})
 		sessions, current, err := f.sessions(f.observe(ctx))
@@ -50,7 +50,7 @@ func parliamentSessions(d Deps) Part {
 }
 
 // sessions asks for the current session's bills, which is little, and for those of all sessions only if the current one
-// was not known yet.
+// was not known yet. Where LEGISinfo gives no list without a session, openparliament.ca names the current one.
 func (f *fetch) sessions(ctx context.Context) (sessions []string, current string, err error) {
 	list := func(of string) (map[string]bool, error) {
 		items, faults, err := f.Legisinfo.List(ctx, of)
@@ -70,8 +70,16 @@ func (f *fetch) sessions(ctx context.Context) (sessions []string, current string
 		return codes, nil
 	}
 	now, err := list("")
+	if ctx.Err() != nil {
+		return nil, "", context.Cause(ctx)
+	}
 	if err != nil {
-		return nil, "", err
+		named, other := f.nameSession(ctx)
+		if other != nil || named == "" {
+			return nil, "", errors.Join(err, other)
+		}
+		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("the current session is %s, as openparliament.ca has it, for LEGISinfo's list without a session cannot be had: %s", named, reasonOf(err)), nil)
+		now = map[string]bool{named: true}
 	}
 	sorted := slices.SortedFunc(maps.Keys(now), compareSessions)
 	current = sorted[len(sorted)-1]
@@ -80,6 +88,10 @@ func (f *fetch) sessions(ctx context.Context) (sessions []string, current string
 		return sorted, current, err
 	}
 	all, err := list(legisinfo.AllSessions)
+	if err != nil && len(known) > 0 && ctx.Err() == nil { // those before are known
+		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("session %s is new; whether there are others is not known, for LEGISinfo's list of all sessions cannot be had: %s", current, reasonOf(err)), nil)
+		return sorted, current, nil
+	}
 	if err != nil {
 		return nil, "", err
 	}

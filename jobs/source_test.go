@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -145,7 +144,7 @@ func takeReplay() (replay, error) {
 		if err != nil {
 			return replay{}, err
 		}
-		bin := filepath.Join(dir, "replay")
+		bin := filepath.Join(dir, "replay.exe") // the name that Windows wants
 		build := exec.Command("go", "build", "-o", bin, ".")
 		build.Dir = replayFolder
 		if out, err := build.CombinedOutput(); err != nil {
@@ -155,7 +154,7 @@ func takeReplay() (replay, error) {
 	}
 	cmd := exec.Command(replays.bin, "-control", "127.0.0.1:0", "-openparliament", "127.0.0.1:0", "-legisinfo", "127.0.0.1:0")
 	cmd.Dir = replayFolder
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = ownGroup()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		return replay{}, err

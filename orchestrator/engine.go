@@ -160,7 +160,7 @@ func New(cfg Config) (*Engine, error) {
 	river.AddWorker(workers, &backfillWorker{engine: e})
 	river.AddWorker(workers, &deliveryWorker{engine: e})
 	river.AddWorker(workers, &retentionWorker{engine: e})
-	e.worker, err = river.NewClient(riverpgxv5.New(cfg.DB.Pool), &river.Config{
+	e.worker, err = river.NewClient(riverpgxv5.New(cfg.DB.Direct), &river.Config{
 		ID:     e.id,
 		Logger: quietRiver(cfg.Logger),
 		// The engine has its own time limits, and notices dead workers long before River would.

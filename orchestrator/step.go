@@ -542,7 +542,7 @@ func (w *stepWorker) attempt(ctx context.Context, job *river.Job[stepArgs], step
 	defer cancel(nil)
 	e.running.Store(job.ID, cancel)
 	defer e.running.Delete(job.ID)
-	limited, cancelLimit := context.WithTimeoutCause(cancelable, asset.Timeout, errTimedOut)
+	limited, cancelLimit := context.WithTimeoutCause(db.Patient(cancelable), asset.Timeout, errTimedOut)
 	defer cancelLimit()
 
 	flushing, stopFlush := context.WithCancel(context.WithoutCancel(ctx))

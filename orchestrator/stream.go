@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
@@ -43,8 +42,8 @@ func (c Cursor) before(o Cursor) bool { return c.Xid < o.Xid || (c.Xid == o.Xid 
 // Cursor is the event's place in the stream of all runs.
 func (e Event) Cursor() Cursor { return Cursor{Xid: e.xid, ID: e.ID} }
 
-// hub tells streams of new events. Each process has one LISTEN connection, and one reader for every run that somebody
-// follows (or for all runs together), however many follow it.
+// hub tells streams of new events. Each process that has had a stream has one LISTEN connection, and one reader for
+// every run that somebody follows (or for all runs together), however many follow it.
 type hub struct {
 	engine *Engine
 
@@ -52,6 +51,8 @@ type hub struct {
 	topics map[uuid.UUID]*topic // uuid.Nil: all runs
 	closed bool
 	done   chan struct{}
+	wanted chan struct{} // closed with the first stream
+	want   sync.Once
 
 	pendingMu sync.Mutex
 	pending   map[uuid.UUID]bool // runs to notify other processes of
@@ -75,7 +76,7 @@ type subscription struct {
 }
 
 func newHub(e *Engine) *hub {
-	return &hub{engine: e, topics: map[uuid.UUID]*topic{}, pending: map[uuid.UUID]bool{}, notify: make(chan struct{}, 1), done: make(chan struct{})}
+	return &hub{engine: e, topics: map[uuid.UUID]*topic{}, pending: map[uuid.UUID]bool{}, notify: make(chan struct{}, 1), done: make(chan struct{}), wanted: make(chan struct{})}
 }
 
 // wake says that a run has new events: to the streams of this process at once, to other processes in a moment.
@@ -120,6 +121,10 @@ func (h *hub) kickAll() {
 func (h *hub) run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { h.send(ctx) })
+	select {
+	case <-h.wanted: // a worker that nobody asks for streams keeps no connection for them
+	case <-ctx.Done():
+	}
 	wait := 100 * time.Millisecond
 	for ctx.Err() == nil {
 		err := h.listen(ctx, func() { wait = 100 * time.Millisecond })
@@ -169,7 +174,7 @@ func (h *hub) send(ctx context.Context) {
 }
 
 func (h *hub) listen(ctx context.Context, connected func()) error {
-	conn, err := pgx.Connect(ctx, h.engine.db.URL)
+	conn, err := h.engine.db.Connect(ctx)
 	if err != nil {
 		return err
 	}
@@ -226,6 +231,7 @@ func (h *hub) subscribe(ctx context.Context, key uuid.UUID) (*subscription, Curs
 		return nil, Cursor{}, context.Canceled
 	}
 	t := h.topics[key]
+	h.want.Do(func() { close(h.wanted) })
 	if t == nil {
 		t = &topic{hub: h, key: key, tail: end, subs: map[*subscription]bool{}, kick: make(chan struct{}, 1), stop: make(chan struct{})}
 		h.topics[key] = t

@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,21 +23,47 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
 )
 
-// Meaning knows which bills are near in meaning to a text, by embeddings: with pgvector where the database has it, and
-// in this process where it has not. Make one with NewMeaning.
+// Meaning knows which bills are near in meaning to a text, by embeddings. It compares all of them, which it holds in
+// memory, or, where they are too many or have just changed, asks the index of pgvector, if the database has one. Make one
+// with NewMeaning.
 type Meaning struct {
+	// Logger hears why pgvector is not used where it could be; nil: nobody does. Set it before use.
+	Logger *slog.Logger
+
 	db      *db.DB
 	q       *db.Queries
 	client  *embed.Client
 	asked   *lru.Cache[string, []float32] // embeddings of what was asked for
 	patient time.Duration
 
-	vector atomic.Pointer[bool]           // whether the database has pgvector; nil: not known yet
-	held   atomic.Pointer[heldEmbeddings] // without pgvector; nil: not read yet
-	reads  singleflight.Group             // one read of them for all who wait for it
+	index    atomic.Pointer[indexLook]      // nil: not looked yet
+	held     atomic.Pointer[heldEmbeddings] // nil: not read yet
+	reads    singleflight.Group             // one read of them for all who wait for it
+	readAt   atomic.Int64                   // when a read began that nobody waits for, in nanoseconds
+	holdMost int                            // holdMost, but in tests
 }
 
-// heldEmbeddings are all embeddings as of a generation.
+const (
+	// holdMost is how many numbers are held in memory where there is an index: 64 MB. So many are compared one by one in a
+	// few milliseconds, and exactly; an index leaves some out, more the less a question is like the texts of bills.
+	holdMost = 16_000_000
+	// holdEvery is how often they are read anew where there is an index, which is right meanwhile.
+	holdEvery = 5 * time.Second
+)
+
+// indexLook is what a look for the index found.
+type indexLook struct {
+	at     time.Time
+	size   int
+	index  *db.VectorIndex // nil: search without
+	reason string          // why
+	few    bool            // the embeddings can be held in memory
+}
+
+// indexLookEvery is how often it is looked whether there is an index: others make, drop and move it.
+const indexLookEvery = 30 * time.Second
+
+// heldEmbeddings are all embeddings as of a generation, those of a bill next to each other.
 type heldEmbeddings struct {
 	generation int64
 	rows       []db.AllEmbeddingsRow
@@ -50,12 +78,15 @@ const askPatience = 2 * time.Second
 // NewMeaning makes a Meaning.
 func NewMeaning(d *db.DB, client *embed.Client) *Meaning {
 	asked, _ := lru.New[string, []float32](500)
-	return &Meaning{db: d, q: d.Queries(), client: client, asked: asked, patient: askPatience}
+	return &Meaning{db: d, q: d.Queries(), client: client, asked: asked, patient: askPatience, holdMost: holdMost}
 }
 
 // Near gives the bills nearest in meaning to a text, the nearest first, or why it cannot, in words for whoever
-// searches.
-func (m *Meaning) Near(ctx context.Context, text string, limit int) (ids []string, reason string) {
+// searches. only, if it is not nil, are the bills to choose from. All is read from the primary: what is held in memory is
+// as of a generation, which a replica that lags is not at, and a search cannot be done again for a replica that failed
+// where only the reason is left of that.
+func (m *Meaning) Near(ctx context.Context, text string, limit int, only []string) (ids []string, reason string) {
+	ctx = db.OnPrimary(ctx)
 	to, ok := m.asked.Get(text)
 	if !ok {
 		ctx, cancel := context.WithTimeout(ctx, m.patient)
@@ -88,65 +119,212 @@ func (m *Meaning) Near(ctx context.Context, text string, limit int) (ids []strin
 	case int(size) != len(to):
 		return nil, fmt.Sprintf("the embeddings endpoint gives %d numbers, the bills' embeddings have %d: is it another model by the same name?", len(to), size)
 	}
-	ids, err = m.nearest(ctx, to, limit)
+	ids, err = m.nearest(ctx, to, limit, only)
 	if err != nil {
 		return nil, "the embeddings cannot be read just now"
 	}
 	return ids, ""
 }
 
-func (m *Meaning) nearest(ctx context.Context, to []float32, limit int) ([]string, error) {
-	vector, held, err := m.source(ctx)
+func (m *Meaning) nearest(ctx context.Context, to []float32, limit int, only []string) ([]string, error) {
+	look, err := m.findIndex(ctx, len(to))
 	if err != nil {
 		return nil, err
 	}
-	if vector {
-		return m.db.NearestBills(ctx, m.client.Model(), to, limit)
-	}
-	best := map[string]float32{}
-	for _, e := range held {
-		if len(e.Embedding) != len(to) {
-			continue
+	if look.index != nil {
+		if look.few {
+			held, err := m.current(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if held != nil {
+				return billIDs(nearestBills(held, to, limit, only)), nil
+			}
 		}
-		var dot float32
-		for i, x := range e.Embedding {
-			dot += x * to[i]
-		}
-		if before, ok := best[e.BillID]; !ok || dot > before {
-			best[e.BillID] = dot
+		found, enough, err := m.db.NearestBills(ctx, look.index, to, limit, only)
+		switch {
+		case err == nil && enough:
+			return billIDs(found), nil
+		case err != nil && (ctx.Err() != nil || db.Unavailable(err)):
+			return nil, err
+		case err != nil: // dropped, moved or out of reach since it was looked for
+			m.found(&indexLook{at: time.Now(), size: len(to), reason: err.Error()}, true)
 		}
 	}
-	ids := make([]string, 0, len(best))
-	for id := range best {
-		ids = append(ids, id)
+	held, err := m.embeddings(ctx)
+	if err != nil {
+		return nil, err
 	}
-	slices.SortFunc(ids, func(a, b string) int { return cmp.Or(cmp.Compare(best[b], best[a]), strings.Compare(a, b)) })
-	return ids[:min(limit, len(ids))], nil
+	return billIDs(nearestBills(held, to, limit, only)), nil
 }
 
-// source is where to look: in the database, or in the embeddings as they are now.
-func (m *Meaning) source(ctx context.Context) (vector bool, held []db.AllEmbeddingsRow, err error) {
-	has := m.vector.Load()
-	if has == nil {
-		is, err := m.db.HasVector(ctx)
-		if err != nil {
-			return false, nil, err
+// current are all embeddings if those held in memory are as they are now. Otherwise it has them read, and does not wait.
+func (m *Meaning) current(ctx context.Context) ([]db.AllEmbeddingsRow, error) {
+	generation, err := m.q.EmbeddingGeneration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if h := m.held.Load(); h != nil && h.generation == generation {
+		return h.rows, nil
+	}
+	now, before := time.Now().UnixNano(), m.readAt.Load()
+	if now-before >= int64(holdEvery) && m.readAt.CompareAndSwap(before, now) {
+		m.read(ctx, generation)
+	}
+	return nil, nil
+}
+
+func billIDs(found []db.NearBill) []string {
+	ids := make([]string, len(found))
+	for i, b := range found {
+		ids[i] = b.BillID
+	}
+	return ids
+}
+
+// nearestBills compares all embeddings.
+func nearestBills(held []db.AllEmbeddingsRow, to []float32, limit int, only []string) []db.NearBill {
+	chosen := make(map[string]bool, len(only))
+	for _, id := range only {
+		chosen[id] = true
+	}
+	best := make([]db.NearBill, 0, 2*limit+1) // the nearest so far are among them
+	nearer := func(a, b db.NearBill) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), strings.Compare(a.BillID, b.BillID))
+	}
+	far := math.Inf(1) // what is farther is not among the nearest
+	for i := 0; i < len(held); {
+		bill := db.NearBill{BillID: held[i].BillID, Distance: math.Inf(1)}
+		wanted := only == nil || chosen[bill.BillID]
+		for ; i < len(held) && held[i].BillID == bill.BillID; i++ {
+			if wanted && len(held[i].Embedding) == len(to) {
+				bill.Distance = min(bill.Distance, -float64(dot(held[i].Embedding, to)))
+			}
 		}
-		has = &is
-		m.vector.Store(has)
+		if math.IsInf(bill.Distance, 1) || bill.Distance > far {
+			continue
+		}
+		if best = append(best, bill); len(best) > 2*limit {
+			slices.SortFunc(best, nearer)
+			best = best[:limit]
+			far = best[limit-1].Distance
+		}
 	}
-	if *has {
-		return true, nil, nil
+	slices.SortFunc(best, nearer)
+	return best[:min(limit, len(best))]
+}
+
+// dot is the inner product of vectors of one length. Four sums at once are three times as fast as one, each of whose
+// additions waits for the one before.
+func dot(x, y []float32) float32 {
+	var a, b, c, d float32
+	y = y[:len(x)]
+	i := 0
+	for ; i+4 <= len(x); i += 4 {
+		p, q := x[i:i+4:i+4], y[i:i+4:i+4]
+		a += p[0] * q[0]
+		b += p[1] * q[1]
+		c += p[2] * q[2]
+		d += p[3] * q[3]
 	}
+	for ; i < len(x); i++ {
+		a += x[i] * y[i]
+	}
+	return a + b + c + d
+}
+
+// findIndex looks for the index that embeddings of a size can be looked for in.
+func (m *Meaning) findIndex(ctx context.Context, size int) (*indexLook, error) {
+	if l := m.index.Load(); l != nil && l.size == size && time.Since(l.at) < indexLookEvery {
+		return l, nil
+	}
+	look := &indexLook{at: time.Now(), size: size}
+	var err error
+	look.index, err = m.db.FindVectorIndex(ctx, m.Model(), size)
+	var problem *db.VectorProblem
+	switch {
+	case errors.As(err, &problem):
+		look.reason = problem.Reason
+	case err != nil:
+		return nil, err
+	default:
+		most := m.holdMost / size
+		n, err := m.q.CountEmbeddings(ctx, db.CountEmbeddingsParams{Model: m.Model(), Most: int32(most) + 1}) //nolint:gosec // sixteen million
+		if err != nil {
+			return nil, err
+		}
+		look.few = int(n) <= most
+	}
+	m.found(look, problem != nil && problem.Remedy != "")
+	return look, nil
+}
+
+// found keeps what a look for the index found, and logs what has changed, if that is for an operator.
+func (m *Meaning) found(look *indexLook, tell bool) {
+	before := m.index.Swap(look)
+	switch {
+	case m.Logger == nil:
+	case look.index != nil && before != nil && before.index == nil:
+		m.Logger.Info("search by meaning uses the index of pgvector", "model", m.Model())
+	case look.index == nil && tell && (before == nil || before.reason != look.reason):
+		m.Logger.Warn("search by meaning is exact, without an index: pgvector cannot be used", "reason", look.reason)
+	}
+}
+
+// IndexState says whether searches have an index, which changes how fast they are and not what they find.
+type IndexState struct {
+	Used bool
+	Made bool // it was not there before
+	// Reason is why there is none, and Remedy what to do about it; empty if nothing is wrong.
+	Reason, Remedy string
+}
+
+// Index makes the index that searches by meaning use, where pgvector is, and drops those that none uses any more. What
+// keeps it from being made is no error, unless the same may work soon.
+func (m *Meaning) Index(ctx context.Context) (IndexState, error) {
+	size, err := m.q.EmbeddingSize(ctx, m.Model())
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return IndexState{}, err
+	}
+	made, err := m.db.EnsureVectorIndex(ctx, m.Model(), int(size))
+	m.index.Store(nil)
+	var problem *db.VectorProblem
+	switch {
+	case err == nil:
+		return IndexState{Used: size > 0, Made: made}, nil
+	case errors.As(err, &problem):
+		return IndexState{Reason: problem.Reason, Remedy: problem.Remedy}, nil
+	case ctx.Err() != nil || db.Unavailable(err):
+		return IndexState{}, err
+	}
+	return IndexState{Reason: err.Error(), Remedy: "see the log of Postgres"}, nil
+}
+
+// embeddings are all embeddings as they are now.
+func (m *Meaning) embeddings(ctx context.Context) ([]db.AllEmbeddingsRow, error) {
 	// The generation is read first: what is read after it is as new or newer, and never taken for newer than it is.
 	generation, err := m.q.EmbeddingGeneration(ctx)
 	if err != nil {
-		return false, nil, err
+		return nil, err
 	}
 	if h := m.held.Load(); h != nil && h.generation == generation {
-		return false, h.rows, nil
+		return h.rows, nil
 	}
-	read := m.reads.DoChan(strconv.FormatInt(generation, 10), func() (any, error) {
+	read := m.read(ctx, generation)
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-read:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*heldEmbeddings).rows, nil
+	}
+}
+
+// read reads all embeddings, as of a generation or later, once for all who want them at the same time.
+func (m *Meaning) read(ctx context.Context, generation int64) <-chan singleflight.Result {
+	return m.reads.DoChan(strconv.FormatInt(generation, 10), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 		defer cancel()
 		rows, err := m.q.AllEmbeddings(ctx, m.client.Model())
@@ -157,15 +335,6 @@ func (m *Meaning) source(ctx context.Context) (vector bool, held []db.AllEmbeddi
 		m.held.Store(h)
 		return h, nil
 	})
-	select {
-	case <-ctx.Done():
-		return false, nil, ctx.Err()
-	case r := <-read:
-		if r.Err != nil {
-			return false, nil, r.Err
-		}
-		return false, r.Val.(*heldEmbeddings).rows, nil
-	}
 }
 
 // EmbedCounts says what embedding came to.

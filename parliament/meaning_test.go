@@ -20,9 +20,6 @@ func TestSearchesDoNotWaitForEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := NewMeaning(traced, client)
-	if has, err := d.HasVector(t.Context()); err != nil || has {
-		t.Skipf("the database has pgvector, so that nothing is held here: %v", err)
-	}
 	if _, err := d.Pool.Exec(t.Context(), "UPDATE embedding_state SET generation = 7"); err != nil {
 		t.Fatal(err)
 	}
@@ -35,10 +32,10 @@ func TestSearchesDoNotWaitForEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	first, second := make(chan error, 1), make(chan error, 1)
-	go func() { _, _, err := m.source(t.Context()); first <- err }()
+	go func() { _, err := m.embeddings(t.Context()); first <- err }()
 	<-begun
 	ctx, cancel := context.WithCancel(t.Context())
-	go func() { _, _, err := m.source(ctx); second <- err }()
+	go func() { _, err := m.embeddings(ctx); second <- err }()
 	cancel()
 	if err := <-second; !errors.Is(err, context.Canceled) {
 		t.Errorf("the second search: %v", err)

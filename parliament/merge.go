@@ -53,7 +53,7 @@ func Merge(id BillID, p Parts) Bill {
 		BillType:         Bilingual{En: plainText(item.TypeEn), Fr: plainText(item.TypeFr)},
 		IntroducedOn:     dayOf(cmp.Or(item.Introduced(), op.Introduced)),
 		Status:           Status{Code: statusCode(item.StatusEn), En: plainText(item.StatusEn), Fr: plainText(item.StatusFr)},
-		LatestActivityAt: momentOf(item.LatestActivity),
+		LatestActivityAt: momentOf(latestActivity(item, detail)),
 		Law:              item.RoyalAssent != "",
 		RoyalAssentOn:    dayOf(item.RoyalAssent),
 		Committees:       committees(detail.Committees),
@@ -93,13 +93,30 @@ func kind(id BillID, item *legisinfo.Item, detail *legisinfo.Detail) (government
 	return government, private
 }
 
+// latestActivity is when something happened to the bill last. A brief item has nothing of it, but the record has.
+func latestActivity(item *legisinfo.Item, detail *legisinfo.Detail) string {
+	e := detail.LatestEvent
+	switch {
+	case item.LatestActivity != "" || !item.Brief || e == nil:
+		return item.LatestActivity
+	case e.At != "":
+		return e.At
+	}
+	day, err := time.ParseInLocation(time.DateOnly, e.Date, legisinfo.Ottawa)
+	if err != nil {
+		return ""
+	}
+	return day.Format(time.RFC3339Nano)
+}
+
 func sponsor(item *legisinfo.Item, detail *legisinfo.Detail) *Sponsor {
 	s := Sponsor{
 		Name:      plainText(cmp.Or(detail.SponsorName, withoutTitle(item.SponsorName))),
 		Honorific: plain(detail.SponsorHonorific), Office: plain(detail.SponsorOffice), Riding: plain(detail.SponsorRiding),
 	}
-	if item.SponsorID > 0 {
-		s.PersonID = &item.SponsorID
+	// The record says that its number is a person's; of the list's nobody says so.
+	if id := cmp.Or(detail.SponsorID, item.SponsorID); id > 0 {
+		s.PersonID = &id
 	}
 	if s.PersonID == nil && s.Name == nil {
 		return nil

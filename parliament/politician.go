@@ -37,7 +37,7 @@ type Politician struct {
 	Province          *string   `json:"province"`
 	ImageURL          *string   `json:"image_url"`
 	OpenParliamentURL string    `json:"openparliament_url"`
-	// Memberships are terms in the House, as openparliament.ca orders them: the latest first.
+	// Memberships are terms in the House, the latest first; of those without a date, as openparliament.ca orders them.
 	Memberships []Membership `json:"memberships"`
 }
 
@@ -73,7 +73,9 @@ func PoliticianOf(m openparliament.Member, p *openparliament.Person) Politician 
 	if strings.HasPrefix(p.Image, "/") && !strings.HasPrefix(p.Image, "//") {
 		out.ImageURL = optional("https://openparliament.ca" + p.Image)
 	}
-	for i, t := range p.Memberships {
+	terms := slices.Clone(p.Memberships) // in no order that anybody promises
+	slices.SortStableFunc(terms, func(a, b openparliament.Membership) int { return strings.Compare(b.Start, a.Start) })
+	for i, t := range terms {
 		ms := Membership{
 			Party: Bilingual{En: plainText(t.PartyEn), Fr: plainText(t.PartyFr)}, Riding: Bilingual{En: plainText(t.RidingEn), Fr: plainText(t.RidingFr)}, Province: plainText(t.Province),
 			Label: Bilingual{En: plainText(t.LabelEn), Fr: plainText(t.LabelFr)}, StartedOn: plainText(t.Start), EndedOn: plainText(t.End),
@@ -134,18 +136,43 @@ func MemberHash(m openparliament.Member) []byte {
 	return sum[:]
 }
 
-// UnchangedPoliticians gives the slugs of those members that are stored as the list has them: they need not be asked
-// for.
-func (s *Store) UnchangedPoliticians(ctx context.Context, members []openparliament.Member) (map[string]bool, error) {
+// StoredMember is what is known of a politician who is in a list.
+type StoredMember struct {
+	Unchanged bool      // the list has what it had when the politician was stored
+	AskedAt   time.Time // when the record was asked for; zero: that is not known
+}
+
+// StoredMembers gives those members of a list who are stored, by slug. Whoever is stored as the list has them need not be
+// asked for. A list that has a name alone cannot tell that a record changed.
+func (s *Store) StoredMembers(ctx context.Context, members []openparliament.Member) (map[string]StoredMember, error) {
 	slugs := make([]string, len(members))
 	hashes := map[string][]byte{}
 	for i, m := range members {
 		slugs[i], hashes[m.Slug] = m.Slug, MemberHash(m)
 	}
 	rows, err := s.q.PoliticianHashes(ctx, slugs)
-	out := map[string]bool{}
+	out := map[string]StoredMember{}
 	for _, r := range rows {
-		out[r.Slug] = bytes.Equal(r.ListHash, hashes[r.Slug])
+		known := StoredMember{Unchanged: bytes.Equal(r.ListHash, hashes[r.Slug])}
+		if r.AskedAt != nil {
+			known.AskedAt = *r.AskedAt
+		}
+		out[r.Slug] = known
+	}
+	return out, err
+}
+
+// DepartedMembers gives those who are stored as members and are not in a list of all members, as a list has those who
+// were members before.
+func (s *Store) DepartedMembers(ctx context.Context, members []openparliament.Member, limit int) ([]openparliament.Member, error) {
+	slugs := make([]string, len(members))
+	for i, m := range members {
+		slugs[i] = m.Slug
+	}
+	rows, err := s.q.DepartedPoliticians(ctx, db.DepartedPoliticiansParams{Slugs: slugs, MaxRows: int32(limit)}) //nolint:gosec // bounded by the config
+	out := make([]openparliament.Member, len(rows))
+	for i, r := range rows {
+		out[i] = openparliament.Member{Slug: r.Slug, Name: r.Name}
 	}
 	return out, err
 }

@@ -408,34 +408,25 @@ func (f *finder) meaning(ctx context.Context, said string, m *Meaning) (ids []st
 	if m == nil {
 		return nil, "no embeddings endpoint is configured", nil
 	}
-	const nearest, everything = 100, 1_000_000
-	limit := nearest
-	narrowed := f.filters != (filters{}) || len(f.asked.sessions)+len(f.without)+len(f.asked.notTerms) > 0
-	if narrowed { // of those that are left, not of all
-		limit = everything
-	}
-	if f.asked.strict() && len(f.asked.terms) > 0 { // what is left out would be near
-		said = strings.Join(f.asked.terms, " ")
-	}
-	near, reason := m.Near(ctx, said, limit)
-	if reason != "" {
-		return nil, reason, ctx.Err()
-	}
-	if narrowed {
-		ids, err := f.store.lists.FilterBills(ctx, db.FilterBillsParams{
-			Ids: near, OnlyIn: f.asked.sessions, WithoutIds: f.without, Without: f.asked.notTerms,
+	var only []string
+	if f.filters != (filters{}) || len(f.asked.sessions)+len(f.without)+len(f.asked.notTerms) > 0 { // the nearest of those that are left, not of all
+		only, err = f.store.lists.FilterBills(ctx, db.FilterBillsParams{
+			OnlyIn: f.asked.sessions, WithoutIds: f.without, Without: f.asked.notTerms,
 			Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
 		})
 		if err != nil {
 			return nil, "", err
 		}
-		left := make(map[string]bool, len(ids))
-		for _, id := range ids {
-			left[id] = true
-		}
-		near = slices.DeleteFunc(near, func(id string) bool { return !left[id] })
+		only = append([]string{}, only...) // none is not all
 	}
-	return near[:min(nearest, len(near))], "", nil
+	if f.asked.strict() && len(f.asked.terms) > 0 { // what is left out would be near
+		said = strings.Join(f.asked.terms, " ")
+	}
+	const nearest = 100
+	if ids, reason = m.Near(ctx, said, nearest, only); reason != "" {
+		return nil, reason, ctx.Err()
+	}
+	return ids, "", nil
 }
 
 func (s *Store) facets(ctx context.Context, ids []string, r *SearchResult) error {

@@ -25,6 +25,8 @@ const (
 	// maxKnown is how many requests of those who are known are answered at once, and knownShare how many of one key or
 	// session; without authentication, of one address.
 	maxKnown, knownShare = 256, 32
+	// knownPatience is how long one of them waits for its turn. Where Postgres allows few connections that takes a while.
+	knownPatience = 20 * time.Second
 
 	// strangerBody is how long a body may be where it is read before it is known who sent it, and strangerReading how
 	// long it may take to come, strangerAnswer how long the answer may take to go.
@@ -80,7 +82,7 @@ func newAdmission(control *access.Control) *admission {
 		bodies:    newGate(bodiesMemory, bodiesShare, strangersWaiting, 2*time.Second),
 		checking:  semaphore.NewWeighted(int64(max(1, runtime.GOMAXPROCS(0)/2))),
 		taken:     map[string]int{},
-		known:     newGate(maxKnown, knownShare, 16*knownShare, 5*time.Second),
+		known:     newGate(maxKnown, knownShare, 16*knownShare, knownPatience),
 		lists:     newGate(listMemory, listShare, 16*knownShare, 10*time.Second),
 		exports:   newGate(maxExports, exportsShare, 16*knownShare, 10*time.Second),
 		probes:    access.NewThrottle(probesPerMinute), everything: access.NewThrottle(everythingPerMinute),
@@ -170,14 +172,25 @@ func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 				t.client = client
 			}
 		}
-		err := a.enter(c, where, t, stranger, next)
-		if err != nil && t.body { // it may not have come
-			_ = t.control.SetReadDeadline(time.Now().Add(leftReading))
+		if t.body {
+			c.Set(leftKey, t)
 		}
+		err := a.enter(c, where, t, stranger, next)
 		if refused(err) && !a.refusals.Allow() {
 			a.holdBack(r.Context())
 		}
 		return err
+	}
+}
+
+const leftKey = "left"
+
+// waitForRest bounds how long the rest of a body is waited for that nobody read. It is called when all else is done: a
+// deadline that passes while a request is in progress ends the context of its connection, and with it that of every
+// later request there.
+func waitForRest(c echo.Context) {
+	if t, ok := c.Get(leftKey).(*turn); ok {
+		_ = t.control.SetReadDeadline(time.Now().Add(leftReading))
 	}
 }
 
@@ -223,6 +236,7 @@ func (a *admission) receive(c echo.Context, t *turn) (done func(), err error) {
 		done()
 		return nil, err
 	}
+	_ = t.control.SetReadDeadline(time.Time{}) // it has come, and what is done with it may wait for the database
 	return done, nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
@@ -204,7 +205,7 @@ func (e *export) VisitGetExportResponse(w http.ResponseWriter) error {
 	var bills []parliament.StoredBill
 	if !isHead(e.ctx) {
 		var err error
-		if bills, err = e.store.Export(e.ctx, e.filter, "", exportPage); err != nil {
+		if bills, err = e.page(""); err != nil {
 			return filterProblem(err)
 		}
 	}
@@ -220,6 +221,17 @@ func (e *export) VisitGetExportResponse(w http.ResponseWriter) error {
 		panic(http.ErrAbortHandler) // the file is cut off, and must not look whole
 	}
 	return nil
+}
+
+// page reads the bills after one. A page that the replica let down is read again, from the primary: mayLag, which does so
+// with whole requests, has ended by then.
+func (e *export) page(after string) ([]parliament.StoredBill, error) {
+	failedBefore := db.ReplicaFailed(e.ctx)
+	bills, err := e.store.Export(e.ctx, e.filter, after, exportPage)
+	if err != nil && !failedBefore && db.ReplicaFailed(e.ctx) {
+		bills, err = e.store.Export(e.ctx, e.filter, after, exportPage)
+	}
+	return bills, err
 }
 
 // send writes bills, and those that follow them, each page as soon as it is there.
@@ -243,7 +255,7 @@ func (e *export) send(w http.ResponseWriter, bills []parliament.StoredBill) (err
 			return err
 		}
 		_ = control.Flush() // where the connection can
-		if bills, err = e.store.Export(e.ctx, e.filter, bills[len(bills)-1].ID, exportPage); err != nil {
+		if bills, err = e.page(bills[len(bills)-1].ID); err != nil {
 			return err
 		}
 	}

@@ -56,6 +56,7 @@ func newMetrics(cfg Config) *metrics {
 		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "explorer_db_waits_total", Help: "How often something waited for a database connection."}, func() float64 { return float64(cfg.DB.Pool.Stat().EmptyAcquireCount()) }),
 		pool("explorer_db_connections_max", "Database connections there may be.", func() float64 { return float64(cfg.DB.Pool.Stat().MaxConns()) }),
 	)
+	m.registry.MustRegister(replicaMetrics(cfg.DB.Replica())...)
 	return m
 }
 

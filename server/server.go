@@ -147,7 +147,11 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	strict := api.NewStrictHandler(&handlers{cfg: cfg, metrics: s.metrics, status: &statusReader{cfg: cfg}, feeds: newFeedCache()}, []api.StrictMiddlewareFunc{streamLists, keepRequest})
+	lagging, err := replicaOperations()
+	if err != nil {
+		return nil, err
+	}
+	strict := api.NewStrictHandler(&handlers{cfg: cfg, metrics: s.metrics, status: &statusReader{cfg: cfg}, feeds: newFeedCache(), writes: &db.WriteProbe{DB: cfg.DB, Every: writesEvery}}, []api.StrictMiddlewareFunc{mayLag(lagging), streamLists, keepRequest})
 	api.RegisterHandlersWithOptions(e, strict, api.RegisterHandlersOptions{OperationMiddlewares: checks})
 
 	docs := echo.WrapHandler(docsHandler())
@@ -239,6 +243,7 @@ func (s *Server) observe(next echo.HandlerFunc) echo.HandlerFunc {
 		}
 		took := time.Since(started)
 		s.recordEnd(c)
+		waitForRest(c)
 		r, status := c.Request(), c.Response().Status
 		method := knownMethod(r)
 		s.metrics.request(routeOf(c), method, status, took)
@@ -268,6 +273,9 @@ func (s *Server) recoverPanic(next echo.HandlerFunc) echo.HandlerFunc {
 
 func requestID(c echo.Context) string { return c.Response().Header().Get(echo.HeaderXRequestID) }
 
+// writesEvery is how often it is tried whether the database takes writes, however often readiness is asked for.
+const writesEvery = 5 * time.Second
+
 // handlers implements api.StrictServerInterface. Its methods are in the files named after what they are about; their
 // errors become problem details in problem.go.
 type handlers struct {
@@ -277,6 +285,7 @@ type handlers struct {
 	feeds   *feedCache
 	// readiness is one look for all who wait for it.
 	readiness singleflight.Group
+	writes    *db.WriteProbe
 }
 
 var _ api.StrictServerInterface = (*handlers)(nil)

@@ -91,6 +91,7 @@ func (r *statusReader) read(ctx context.Context) (*api.SystemStatus, error) {
 	return &api.SystemStatus{
 		Sensors: each(sensors, apiSensorSwitch), Limits: each(limits, apiLimit), Backfills: each(backfills, apiBackfill), OpenAlerts: alerts,
 		Queues: each(queues, apiQueue), Workers: each(workers, apiWorker), Sources: each(sources, apiSource), Schedules: each(schedules, apiSwitch),
+		ReadReplica: apiReplica(r.cfg.DB.Replica()),
 	}, nil
 }
 

@@ -58,10 +58,11 @@ func (h *handlers) ready(ctx context.Context) api.GetReadinessResponseObject {
 		}
 		r.Checks = append(r.Checks, c)
 	}
-	started := time.Now()
-	err := h.cfg.DB.Pool.Ping(ctx)
-	add("database", publicError(err, "does not answer"), fmt.Sprintf("answers in %s", time.Since(started).Round(10*time.Microsecond)))
-	if err == nil {
+	database, answers := h.database(ctx)
+	if r.Checks = append(r.Checks, database); !database.Ok {
+		r.Status = api.NotReady
+	}
+	if answers {
 		add("migrations", publicError(h.cfg.DB.CheckMigrated(ctx), "are pending: run `explorer migrate up`"), "are applied")
 		workers, err := h.cfg.Engine.Workers(ctx)
 		alive := 0
@@ -73,10 +74,26 @@ func (h *handlers) ready(ctx context.Context) api.GetReadinessResponseObject {
 		// A server without workers still takes commands: they are carried out when one comes.
 		r.Checks = append(r.Checks, api.Check{Name: "workers", Ok: err == nil && alive > 0, Detail: fmt.Sprintf("%d alive", alive)})
 	}
+	if replica := h.cfg.DB.Replica(); replica != nil {
+		r.Checks = append(r.Checks, replicaCheck(replica))
+	}
 	if r.Status == api.NotReady {
 		return api.GetReadiness503JSONResponse(r)
 	}
 	return api.GetReadiness200JSONResponse(r)
+}
+
+// database looks whether the database answers, and takes writes.
+func (h *handlers) database(ctx context.Context) (c api.Check, answers bool) {
+	started := time.Now()
+	if err := h.cfg.DB.Ping(ctx); err != nil {
+		return api.Check{Name: "database", Detail: "does not answer"}, false
+	}
+	took := time.Since(started).Round(10 * time.Microsecond)
+	if err := h.writes.Check(ctx); err != nil {
+		return api.Check{Name: "database", Detail: err.Error()}, true
+	}
+	return api.Check{Name: "database", Ok: true, Detail: fmt.Sprintf("answers in %s", took)}, true
 }
 
 // publicError keeps an error's text, which may name hosts and users, out of an answer that anybody may ask for.

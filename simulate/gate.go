@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,6 +31,18 @@ type Faults struct {
 	Outage bool `json:"outage"`
 	// MaxConcurrent is above how many requests in flight openparliament.ca answers 429; default 8.
 	MaxConcurrent int `json:"max_concurrent"`
+	// Bare says how LEGISinfo answers for its list without a session: "" with the list, "overview" with a redirect to a
+	// page, "away" with one to another service, "moved" with one to the list, "page" with a page, "brief" with the items'
+	// other form, "empty" with a list of nothing, or with an HTTP status such as "500".
+	Bare string `json:"bare"`
+	// Session is the same of its lists of one session; "ignored" is with the current session's, whichever was asked for.
+	Session string `json:"session"`
+	// Browsers has LEGISinfo answer 403 to clients whose User-Agent does not say Mozilla.
+	Browsers bool `json:"browsers"`
+	// OtherSponsors has the SponsorId of LEGISinfo's lists be no person's.
+	OtherSponsors bool `json:"other_sponsors"`
+	// Slashless has openparliament.ca's own addresses end without a slash.
+	Slashless bool `json:"slashless"`
 	// Seed is of the draws.
 	Seed uint64 `json:"seed"`
 }
@@ -108,10 +121,20 @@ func (g *gate) change(query url.Values) (Faults, error) {
 			f.Outage, err = strconv.ParseBool(value)
 		case key == "max_concurrent":
 			f.MaxConcurrent, err = strconv.Atoi(value)
+		case key == "bare":
+			f.Bare, err = value, listing(value)
+		case key == "session":
+			f.Session, err = value, listing(value)
+		case key == "browsers":
+			f.Browsers, err = strconv.ParseBool(value)
+		case key == "other_sponsors":
+			f.OtherSponsors, err = strconv.ParseBool(value)
+		case key == "slashless":
+			f.Slashless, err = strconv.ParseBool(value)
 		case key == "seed":
 			f.Seed, err = strconv.ParseUint(value, 10, 64)
 		default:
-			err = fmt.Errorf("no such fault: want 500, 429, truncate, drop, html, rps, latency, outage, max_concurrent or seed")
+			err = fmt.Errorf("no such fault: want 500, 429, truncate, drop, html, rps, latency, outage, max_concurrent, bare, session, browsers, other_sponsors, slashless or seed")
 		}
 		if err != nil {
 			return f, fmt.Errorf("%s=%s: %w", key, value, err)
@@ -121,10 +144,28 @@ func (g *gate) change(query url.Values) (Faults, error) {
 	return f, nil
 }
 
+// listings are how LEGISinfo may answer for a list, besides with a status.
+var listings = []string{"", "overview", "away", "moved", "page", "brief", "empty", "ignored"}
+
+func listing(value string) error {
+	if status, err := strconv.Atoi(value); err == nil && status >= 400 && status <= 599 || slices.Contains(listings, value) {
+		return nil
+	}
+	return fmt.Errorf("want one of %q, or a status from 400 to 599", listings)
+}
+
+// current are the faults as they are now.
+func (g *gate) current() Faults {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.faults
+}
+
 // verdict is what the gate makes of one request; the zero value lets it pass.
 type verdict struct {
 	status, retryAfter   int
 	drop, truncate, html bool
+	forbidden            bool
 	latency              time.Duration
 }
 
@@ -148,6 +189,8 @@ func (g *gate) enter(source string, limited bool, r *http.Request) verdict {
 	switch {
 	case f.Outage:
 		v.status, v.retryAfter = http.StatusServiceUnavailable, 5
+	case f.Browsers && source == "legisinfo" && !strings.Contains(r.UserAgent(), "Mozilla"):
+		v.forbidden = true
 	case limited && s.inFlight > f.MaxConcurrent, f.RPS > 0 && float64(len(s.recent)) > max(f.RPS, 1):
 		v.status, v.retryAfter = http.StatusTooManyRequests, 1
 	case g.rng.Float64() < f.Status500:
@@ -205,12 +248,15 @@ func (g *gate) wrap(source string, limited bool, next http.Handler) http.Handler
 			status = v.status
 			http.Error(rw, http.StatusText(status), status)
 			return
+		case v.forbidden:
+			status = http.StatusForbidden
+			writePage(rw, status, "Access Denied")
+			return
 		case v.drop:
 			panic(http.ErrAbortHandler)
 		case v.html:
 			status = http.StatusOK
-			rw.Header().Set("Content-Type", "text/html; charset=utf-8")
-			_, _ = rw.Write([]byte("<!DOCTYPE html><html><body><h1>Under maintenance</h1></body></html>"))
+			writePage(rw, status, "Under maintenance")
 			return
 		}
 		a := &answer{header: rw.Header(), status: http.StatusOK} // kept whole, so that its length is known before it is cut
@@ -231,6 +277,12 @@ func (g *gate) wrap(source string, limited bool, next http.Handler) http.Handler
 		}
 		_, _ = rw.Write(body)
 	})
+}
+
+func writePage(rw http.ResponseWriter, status int, title string) {
+	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
+	rw.WriteHeader(status)
+	_, _ = fmt.Fprintf(rw, "<!DOCTYPE html><html><head><title>%s</title></head><body><h1>%s</h1></body></html>", title, title)
 }
 
 type answer struct {

@@ -3,7 +3,9 @@ package simulate
 import (
 	"fmt"
 	"html"
+	"maps"
 	"net/http"
+	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -17,20 +19,14 @@ var (
 )
 
 // legisinfo serves LEGISinfo, whose paths ignore case.
-func (w *World) legisinfo(rw http.ResponseWriter, r *http.Request) {
+func (w *World) legisinfo(rw http.ResponseWriter, r *http.Request, f Faults) {
 	v, path := w.view(), strings.ToLower(r.URL.Path)
 	if listPath.MatchString(path) {
-		code := r.URL.Query().Get("parlsession")
-		if code == "" {
-			code = v.current
-		}
-		items := []any{}
-		for _, k := range v.bills {
-			if code == "all" || k.session.code() == code {
-				items = append(items, k.item())
-			}
-		}
-		writeJSON(rw, items)
+		v.list(rw, r, f)
+		return
+	}
+	if strings.TrimSuffix(path, "/") == "/legisinfo/en/overview" {
+		writePage(rw, http.StatusOK, "Overview - LEGISinfo - Parliament of Canada")
 		return
 	}
 	if m := idPath.FindStringSubmatch(path); m != nil {
@@ -52,6 +48,86 @@ func (w *World) legisinfo(rw http.ResponseWriter, r *http.Request) {
 		}
 	}
 	http.NotFound(rw, r)
+}
+
+// list serves the bills of a session, of the current one where none is asked for, or of all.
+func (v *view) list(rw http.ResponseWriter, r *http.Request, f Faults) {
+	code, as := r.URL.Query().Get("parlsession"), f.Session
+	switch code {
+	case "":
+		code, as = v.current, f.Bare
+	case "all":
+		as = ""
+	}
+	if status, err := strconv.Atoi(as); err == nil {
+		http.Error(rw, http.StatusText(status), status)
+		return
+	}
+	switch as {
+	case "overview":
+		http.Redirect(rw, r, "/legisinfo/en/overview", http.StatusFound)
+		return
+	case "away":
+		http.Redirect(rw, r, "https://elsewhere.example.org/legisinfo/en/bills/json", http.StatusFound)
+		return
+	case "moved":
+		http.Redirect(rw, r, "/legisinfo/en/bills/json?parlsession="+url.QueryEscape(code)+"&moved=true", http.StatusFound)
+		return
+	case "page":
+		writePage(rw, http.StatusOK, "Bills - LEGISinfo")
+		return
+	case "ignored":
+		code = v.current
+	}
+	items := []any{}
+	for _, k := range v.bills {
+		if as == "empty" || code != "all" && k.session.code() != code {
+			continue
+		}
+		item := k.item()
+		switch {
+		case as == "brief":
+			item = briefItem(k.record())
+		case f.OtherSponsors:
+			item = maps.Clone(item)
+			if id, ok := item["SponsorId"].(int); ok {
+				item["SponsorId"] = id%7 + 1 // of another list
+			}
+		}
+		items = append(items, item)
+	}
+	writeJSON(rw, items)
+}
+
+// briefItem is the other form of an item that LEGISinfo has given: that of the bill's own record, with little in it.
+func briefItem(r record) record {
+	item := record{}
+	for name, value := range r {
+		switch value.(type) {
+		case []any, record, map[string]any:
+			value = nil
+		}
+		item[name] = value
+	}
+	for _, name := range []string{"OngoingStage", "LatestBillEvent", "LatestCompletedBillStage"} {
+		for key := range item {
+			if strings.HasPrefix(key, name) {
+				item[key] = nil
+			}
+		}
+	}
+	for key := range item {
+		if strings.HasPrefix(key, "Sponsor") && key != "SponsorPersonId" {
+			item[key] = nil
+		}
+	}
+	item["StatusId"], item["SponsorPersonName"], item["LatestBillEventDateTime"] = nil, " ", yearOne
+	for _, key := range stageKeys {
+		if at, _ := r[key].(string); at != "" {
+			item[key] = withOffset(at)
+		}
+	}
+	return item
 }
 
 // listItem is the item of a session's list that belongs to a record. It has Ottawa's offset where the record has none.

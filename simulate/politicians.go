@@ -1,8 +1,10 @@
 package simulate
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -35,14 +37,48 @@ func (m member) slugAmong(before []member) string {
 	return base
 }
 
-// current says whether somebody is a member now: all but every tenth.
-func (m member) current() bool { return m.id%10 != 0 }
+// current says whether somebody is a member now: all but every tenth, and those who left.
+func (m member) current() bool { return m.id%10 != 0 && !m.left }
+
+// ChangeMember has a member join another party, if one is named, and leave the House or come back. It says whether there
+// is such a member. Bills keep what the member was.
+func (w *World) ChangeMember(slug, party string, left bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i := slices.IndexFunc(w.members, func(m member) bool { return m.slug == slug })
+	if i < 0 {
+		return false
+	}
+	if w.changed == nil {
+		w.changed = map[string]member{}
+	}
+	m, ok := w.changed[slug]
+	if !ok {
+		m = w.members[i]
+	}
+	m.party, m.left = cmp.Or(party, m.party), left
+	w.changed[slug] = m
+	return true
+}
+
+// everybody are all members as they are now.
+func (w *World) everybody() []member {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := slices.Clone(w.members)
+	for i, m := range all {
+		if now, ok := w.changed[m.slug]; ok {
+			all[i] = now
+		}
+	}
+	return all
+}
 
 // politicians serves the list of members; with include=all or include=former of others too, but of all only their names.
 func (w *World) politicians(rw http.ResponseWriter, r *http.Request) {
 	include := r.URL.Query().Get("include")
 	var list []member
-	for _, m := range w.members {
+	for _, m := range w.everybody() {
 		if include == "all" || m.current() == (include != "former") {
 			list = append(list, m)
 		}
@@ -60,7 +96,7 @@ func (w *World) politicians(rw http.ResponseWriter, r *http.Request) {
 
 // politician serves the record of one.
 func (w *World) politician(rw http.ResponseWriter, r *http.Request) {
-	for _, m := range w.members {
+	for _, m := range w.everybody() {
 		if m.slug == r.PathValue("slug") {
 			writeJSON(rw, m.record())
 			return

@@ -2,9 +2,12 @@ package simulate
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"regexp"
+	"strconv"
 	"time"
 	_ "time/tzdata" // Ottawa's offsets, on machines without a time zone database too
 )
@@ -19,17 +22,35 @@ import (
 //	/control/reset              POST: forget that
 //	/control/clock?as_of=DAY    POST: move the clock
 //	/control/faults?500=0.1...  POST: misbehave; see Faults
+//	/control/members?slug=S...  POST: a member joins another party (party=P), or leaves the House (left=true)
 func (w *World) Handler(f Faults) http.Handler {
 	g := newGate(f)
 	mux := http.NewServeMux()
-	openParliament := g.wrap("openparliament", true, w.openParliament())
+	served := w.openParliament()
+	openParliament := g.wrap("openparliament", true, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if !g.current().Slashless {
+			served.ServeHTTP(rw, r)
+			return
+		}
+		a := &answer{header: rw.Header(), status: http.StatusOK}
+		served.ServeHTTP(a, r)
+		rw.WriteHeader(a.status)
+		_, _ = rw.Write(ownAddresses.ReplaceAll(a.body.Bytes(), []byte(`"$1$2"`)))
+	}))
 	for _, list := range []string{"/bills", "/politicians", "/votes"} {
 		mux.Handle(list, openParliament) // 404, without the last slash
 		mux.Handle(list+"/", openParliament)
 	}
 	mux.Handle("/{$}", openParliament)
-	mux.Handle("/legisinfo/", g.wrap("legisinfo", false, http.HandlerFunc(w.legisinfo)))
-	mux.Handle("/LegisInfo/", g.wrap("legisinfo", false, http.HandlerFunc(w.legisinfo)))
+	legisinfo := g.wrap("legisinfo", false, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		f := g.current()
+		if r.URL.Query().Get("moved") != "" {
+			f.Bare, f.Session = "", ""
+		}
+		w.legisinfo(rw, r, f)
+	}))
+	mux.Handle("/legisinfo/", legisinfo)
+	mux.Handle("/LegisInfo/", legisinfo)
 	mux.HandleFunc("GET /control/stats", func(rw http.ResponseWriter, _ *http.Request) {
 		v := w.view()
 		writeJSON(rw, map[string]any{"as_of": w.Today().Format(time.DateOnly), "bills": len(v.bills), "session": v.current, "openparliament": g.snapshot("openparliament"), "legisinfo": g.snapshot("legisinfo")})
@@ -47,6 +68,15 @@ func (w *World) Handler(f Faults) http.Handler {
 		w.SetDay(day)
 		writeJSON(rw, map[string]any{"as_of": day.Format(time.DateOnly), "bills": len(w.view().bills)})
 	})
+	mux.HandleFunc("POST /control/members", func(rw http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		left, err := strconv.ParseBool(cmp.Or(q.Get("left"), "false"))
+		if err != nil || !w.ChangeMember(q.Get("slug"), q.Get("party"), left) {
+			http.Error(rw, "want slug=, of a member, with party= or left=true", http.StatusBadRequest)
+			return
+		}
+		writeJSON(rw, map[string]string{"status": "ok"})
+	})
 	mux.HandleFunc("POST /control/faults", func(rw http.ResponseWriter, r *http.Request) {
 		f, err := g.change(r.URL.Query())
 		if err != nil {
@@ -57,6 +87,9 @@ func (w *World) Handler(f Faults) http.Handler {
 	})
 	return mux
 }
+
+// ownAddresses are those that openparliament.ca gives of itself.
+var ownAddresses = regexp.MustCompile(`"(/[a-z]+[^"?]*)/(\?[^"]*)?"`)
 
 // encode writes JSON as both sources do, with < and & as they are.
 func encode(v any) ([]byte, error) {

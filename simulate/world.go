@@ -42,6 +42,8 @@ type World struct {
 	base   time.Time // the day when the clock was set
 	baseAt time.Time // the real time then
 	seen   *view     // of the last day that was asked for
+
+	changed map[string]member // since the beginning, by slug
 }
 
 type session struct {
@@ -58,6 +60,7 @@ type member struct {
 	party       string
 	honorific   string
 	slug        string // in addresses
+	left        bool   // the House
 }
 
 func (m member) name() string { return m.first + " " + m.last }

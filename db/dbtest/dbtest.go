@@ -1,5 +1,6 @@
 // Package dbtest gives each test a migrated database of its own on a real Postgres: the server named by
-// TEST_DATABASE_URL or, without it, one started from the machine's binaries for the test binary.
+// TEST_DATABASE_URL or, without it, one started for the test binary, from the machine's binaries or from fetched ones
+// (POSTGRES_BINARIES, EXPLORER_OFFLINE).
 package dbtest
 
 import (
@@ -114,7 +115,7 @@ func start() (*server, error) {
 			return nil, err
 		}
 		e, err := embedded.Start(context.Background(), embedded.Config{
-			Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler),
+			Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler), Source: embedded.Source{Progress: tellOfFetch},
 			Settings: map[string]string{"fsync": "off", "full_page_writes": "off", "autovacuum": "off"},
 		})
 		if err != nil {
@@ -143,6 +144,13 @@ func start() (*server, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// tellOfFetch says why the first tests take longer on a machine without Postgres.
+func tellOfFetch(p embedded.Progress) {
+	if p.Stage == embedded.Fetched {
+		fmt.Fprintf(os.Stderr, "%s was fetched from %s to %s\n", p.What, p.From, p.To)
+	}
 }
 
 // InsertRows inserts what a query gives into a table with the same columns, all but those that Postgres computes. Rows that

@@ -94,9 +94,7 @@ func Traced(t testing.TB, d *db.DB, text string) (traced *db.DB, begun <-chan st
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	with := *d
-	with.Pool = pool
-	return &with, tell.begun
+	return &db.DB{Pool: pool, Relaxed: d.Relaxed, Direct: d.Direct, URL: d.URL, DirectURL: d.DirectURL, OnConflict: d.OnConflict}, tell.begun
 }
 
 type tracer struct {

@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,19 +29,30 @@ type Config struct {
 	Dir string
 	// Logger hears about starts, stops and restarts. Required.
 	Logger *slog.Logger
+	// Source says where the server binaries come from. What it leaves open is as Environment says.
+	Source Source
 	// Settings are added to the server's command line, e.g. {"fsync": "off"} for tests.
 	Settings map[string]string
+	// TCP makes the server listen on a free loopback port and ask for a password, which is kept in Dir. Otherwise it
+	// listens on a Unix socket that its owner alone can reach. On Windows it is always TCP. A directory that was made
+	// without TCP is refused with it.
+	TCP bool
+
+	freePort func(context.Context) (int, error) // tests have their own
 }
 
 // Server is a Postgres server that this process started from binaries found on the machine. It listens on a Unix
-// socket only that its owner can reach, not on the network. If this process dies, by whatever cause, the server stops
-// by itself: a guard waits on a pipe that only this process holds open.
+// socket only that its owner can reach, not on the network; on Windows on a loopback port, with a password. If this
+// process dies, by whatever cause, the server stops by itself: a guard waits on a pipe that only this process holds
+// open, or on Windows the server belongs to a job object of this process.
 type Server struct {
-	cfg    Config
-	bin    string
-	owner  *owner // whom the server runs as; nil: ourselves
-	socket string
-	lock   *flock.Flock
+	cfg      Config
+	bin      string
+	owner    *owner // whom the server runs as; nil: ourselves
+	socket   string // the folder of the socket; empty with TCP
+	port     int
+	password string // with TCP
+	lock     *flock.Flock
 
 	mu       sync.Mutex
 	cmd      *exec.Cmd
@@ -64,10 +76,16 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 		return nil, err
 	}
 	cfg.Dir = dir
+	cfg.TCP = cfg.TCP || !socketsWork
+	if cfg.freePort == nil {
+		cfg.freePort = freePort
+	}
 	e := &Server{cfg: cfg, ending: make(chan struct{})}
-	if e.bin, err = Find(cfg.Dir); err != nil {
+	binaries, err := cfg.Source.or(Environment()).Ensure(ctx, cfg.Dir)
+	if err != nil {
 		return nil, err
 	}
+	e.bin = binaries.Bin
 	if e.owner, err = serverOwner(); err != nil {
 		return nil, err
 	}
@@ -93,13 +111,7 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	if err := e.initialise(ctx); err != nil {
 		return nil, err
 	}
-	if e.socket, err = os.MkdirTemp("", "explorer-pg-"); err != nil {
-		return nil, err
-	}
-	if err := e.Give(e.socket); err != nil {
-		return nil, err
-	}
-	if err := e.launch(ctx); err != nil {
+	if err := e.launchFirst(ctx); err != nil {
 		return nil, err
 	}
 	if err := e.createDatabase(ctx); err != nil {
@@ -112,12 +124,13 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 // URL is the connection string of the server.
 func (e *Server) URL() string { return e.url(database) }
 
-func (e *Server) url(name string) string {
-	return fmt.Sprintf("host=%s port=5432 user=explorer dbname=%s sslmode=disable", e.socket, name)
+// Host is where the server listens, as the host of a connection string: the folder of its socket, or 127.0.0.1.
+func (e *Server) Host() string {
+	if e.cfg.TCP {
+		return "127.0.0.1"
+	}
+	return e.socket
 }
-
-// Host is where the server listens, as the host of a connection string: the folder of its socket.
-func (e *Server) Host() string { return e.socket }
 
 // Stop stops the server, letting nobody wait longer than 5 s.
 func (e *Server) Stop() error {
@@ -132,11 +145,11 @@ func (e *Server) Stop() error {
 	if cmd == nil {
 		return nil
 	}
-	_ = stopFast(cmd.Process)
+	_ = e.stopFast(cmd.Process)
 	select {
 	case <-exited:
 	case <-time.After(5 * time.Second):
-		_ = stopNow(cmd.Process)
+		_ = e.stopNow(cmd.Process)
 		select {
 		case <-exited:
 		case <-time.After(3 * time.Second):
@@ -158,8 +171,8 @@ func (e *Server) cleanup() {
 // Command prepares a server program to run as the server's user, in a process group of its own so that a Ctrl-C in the
 // terminal reaches us alone.
 func (e *Server) Command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(e.bin, name), args...) //nolint:gosec,noctx // a path we found; it is stopped by signals, in order
-	cmd.Dir = "/"
+	cmd := exec.Command(program(serverPath(e.bin), name), args...) //nolint:gosec,noctx // a path we found; it is stopped by signals, in order
+	cmd.Dir = filepath.VolumeName(e.bin) + string(filepath.Separator)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "TZ=UTC")
 	cmd.SysProcAttr = e.owner.attributes()
 	return cmd
@@ -168,7 +181,7 @@ func (e *Server) Command(name string, args ...string) *exec.Cmd {
 // launch starts the server and its guard, and waits for the first answer.
 func (e *Server) launch(ctx context.Context) error {
 	started := time.Now()
-	args := []string{"-D", e.cfg.Dir, "-k", e.socket, "-p", "5432", "-c", "listen_addresses=", "-c", "unix_socket_permissions=0700", "-c", "max_connections=200", "-c", "logging_collector=off", "-c", "log_min_messages=fatal"}
+	args := append([]string{"-D", serverPath(e.cfg.Dir), "-c", "max_connections=200", "-c", "logging_collector=off", "-c", "log_min_messages=fatal"}, e.listenArgs()...)
 	for _, k := range slices.Sorted(maps.Keys(e.cfg.Settings)) {
 		args = append(args, "-c", k+"="+e.cfg.Settings[k])
 	}
@@ -179,13 +192,16 @@ func (e *Server) launch(ctx context.Context) error {
 		return fmt.Errorf("start postgres: %w", err)
 	}
 	exited := make(chan struct{})
+	alive, gone := context.WithCancel(ctx) // a stranger on our port may never answer
+	defer gone()
 	go func() {
 		_ = cmd.Wait()
 		close(exited)
+		gone()
 	}()
 	guard, err := startGuard(cmd.Process.Pid, e.socket)
 	if err != nil {
-		_ = stopFast(cmd.Process)
+		_ = e.stopFast(cmd.Process)
 		return err
 	}
 	e.mu.Lock()
@@ -194,6 +210,7 @@ func (e *Server) launch(ctx context.Context) error {
 	e.mu.Unlock()
 	if stopping { // while we were starting
 		ctx = canceled(ctx)
+		gone()
 	}
 
 	deadline := time.NewTimer(60 * time.Second)
@@ -201,7 +218,7 @@ func (e *Server) launch(ctx context.Context) error {
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		conn, err := pgx.Connect(ctx, e.url("postgres"))
+		conn, err := pgx.Connect(alive, e.url("postgres"))
 		if err == nil {
 			e.cfg.Logger.Debug("postgres started", "pid", cmd.Process.Pid, "duration", time.Since(started))
 			return conn.Close(ctx)
@@ -217,7 +234,7 @@ func (e *Server) launch(ctx context.Context) error {
 		case <-tick.C:
 			continue
 		}
-		_ = stopNow(cmd.Process)
+		_ = e.stopNow(cmd.Process)
 		kill := time.AfterFunc(5*time.Second, func() { _ = cmd.Process.Kill() })
 		<-exited
 		kill.Stop()
@@ -263,7 +280,11 @@ func (e *Server) relaunch() bool {
 			e.cfg.Logger.Info("postgres runs again")
 			return true
 		}
-		e.cfg.Logger.Error("postgres could not be started again; it is tried once more", "error", err, "in", wait)
+		if e.cfg.TCP && strings.Contains(err.Error(), portTaken) { // pools cannot follow to another port
+			e.cfg.Logger.Error("another program has taken the port of postgres, which is started again once the port is free: end that program, or start explorer anew", "port", e.port, "in", wait)
+		} else {
+			e.cfg.Logger.Error("postgres could not be started again; it is tried once more", "error", err, "in", wait)
+		}
 		select {
 		case <-e.ending:
 			return false
@@ -298,6 +319,12 @@ func runContext(ctx context.Context, cmd *exec.Cmd) ([]byte, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = cmd.Process.Kill() })
 	defer stop()
-	err := cmd.Wait()
+	contained, err := contain(cmd.Process)
+	if err != nil {
+		_ = cmd.Process.Kill()
+		return nil, errors.Join(err, cmd.Wait())
+	}
+	defer contained.Close() //nolint:errcheck // nothing is left to do about it
+	err = cmd.Wait()
 	return out.Bytes(), err
 }

@@ -17,6 +17,25 @@ import (
 	"syscall"
 )
 
+const socketsWork = true // else the server listens on TCP
+
+// installed are the places that installers put the server's programs in, as patterns.
+func installed() []string {
+	return []string{
+		"/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/usr/libexec/postgresql*", "/opt/homebrew/opt/postgresql*/bin", "/usr/local/opt/postgresql*/bin",
+		"/Applications/Postgres.app/Contents/Versions/*/bin",
+	}
+}
+
+// serverPath is a path as the server's programs can read it.
+func serverPath(path string) string { return path }
+
+// rename gives a path another name.
+func rename(from, to string) error { return os.Rename(from, to) }
+
+// contain sees to it that what a program started ends with it. Here such children end by themselves.
+func contain(*os.Process) (io.Closer, error) { return closerFunc(func() error { return nil }), nil }
+
 type owner struct {
 	name     string
 	uid, gid uint32
@@ -41,31 +60,61 @@ func serverOwner() (*owner, error) {
 	return nil, errors.New("running as root, and there is no user postgres or nobody to run the Postgres server as")
 }
 
-// Give gives a path to the server's user.
+// Give gives a path to the server's user. Of a link, it gives the link itself.
 func (e *Server) Give(path string) error {
 	if e.owner == nil {
 		return nil
 	}
-	return os.Chown(path, int(e.owner.uid), int(e.owner.gid))
+	return os.Lchown(path, int(e.owner.uid), int(e.owner.gid))
 }
+
+// makeClosed makes a folder that is closed to all but us.
+func makeClosed(dir, pattern string) (string, error) { return os.MkdirTemp(dir, pattern) }
 
 // checkReachable makes sure that the server's user can enter every folder on the way.
 func (e *Server) checkReachable(dir string) error {
-	if e.owner == nil {
-		return nil
+	switch at, err := e.owner.barred(dir); {
+	case err != nil:
+		return err
+	case at != "":
+		return fmt.Errorf("running as root, Postgres is run as user %s, which cannot enter %s: choose a DATA_DIR that it can reach, such as /var/lib/parliament-explorer", e.owner.name, at)
 	}
-	for d := dir; ; d = filepath.Dir(d) {
-		info, err := os.Stat(d)
-		if err != nil {
-			return err
+	return nil
+}
+
+// barred is the folder on the way to a path that the server's user cannot enter; empty if it can enter all that are
+// there already.
+func (o *owner) barred(path string) (string, error) {
+	if o == nil {
+		return "", nil
+	}
+	resolved := false
+	for d := path; ; d = filepath.Dir(d) {
+		info, err := os.Stat(d) //nolint:gosec // nothing is read of it
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return "", err
 		}
-		st, ok := info.Sys().(*syscall.Stat_t)
-		mode := info.Mode().Perm()
-		if ok && mode&0o001 == 0 && (st.Uid != e.owner.uid || mode&0o100 == 0) && (st.Gid != e.owner.gid || mode&0o010 == 0) {
-			return fmt.Errorf("running as root, Postgres is run as user %s, which cannot enter %s: choose a DATA_DIR that it can reach, such as /var/lib/parliament-explorer", e.owner.name, d)
+		if err == nil && info.IsDir() {
+			st, ok := info.Sys().(*syscall.Stat_t)
+			mode := info.Mode().Perm()
+			if ok && mode&0o001 == 0 && (st.Uid != o.uid || mode&0o100 == 0) && (st.Gid != o.gid || mode&0o010 == 0) {
+				return d, nil
+			}
+			if !resolved { // the way on of a link
+				resolved = true
+				real, err := filepath.EvalSymlinks(d)
+				if err != nil {
+					return "", err
+				}
+				if real != d {
+					if at, err := o.barred(real); at != "" || err != nil {
+						return at, err
+					}
+				}
+			}
 		}
 		if d == filepath.Dir(d) {
-			return nil
+			return "", nil
 		}
 	}
 }
@@ -103,10 +152,10 @@ func (o *owner) attributes() *syscall.SysProcAttr {
 }
 
 // stopFast ends the sessions of a server, then the server.
-func stopFast(p *os.Process) error { return p.Signal(syscall.SIGINT) }
+func (*Server) stopFast(p *os.Process) error { return p.Signal(syscall.SIGINT) }
 
 // stopNow ends a server that stopFast does not. Its next start recovers.
-func stopNow(p *os.Process) error { return p.Signal(syscall.SIGQUIT) }
+func (*Server) stopNow(p *os.Process) error { return p.Signal(syscall.SIGQUIT) }
 
 // startGuard starts a process that stops the server when our end of its standard input closes, which the kernel does
 // even if we are killed, and then removes the folder of its socket. Closing the guard ourselves, after a stop, finds nothing left to stop.
@@ -131,7 +180,7 @@ func startGuard(pid int, socket string) (io.Closer, error) {
 }
 
 // interrupt asks a server that is not our child to stop. One that is gone is no error.
-func interrupt(pid int) error {
+func (*Server) interrupt(pid int) error {
 	if err := syscall.Kill(pid, syscall.SIGINT); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return err
 	}

@@ -1,13 +1,17 @@
 -- name: PoliticianHashes :many
-SELECT slug, list_hash, is_current FROM politicians WHERE slug = ANY(@slugs::text[]);
+SELECT slug, list_hash, asked_at FROM politicians WHERE slug = ANY(@slugs::text[]);
+
+-- name: DepartedPoliticians :many
+-- Members who are not in a list of all members.
+SELECT slug, (doc ->> 'name')::text AS name FROM politicians WHERE is_current AND NOT slug = ANY(@slugs::text[]) ORDER BY slug LIMIT @max_rows;
 
 -- name: UpsertPolitician :one
 -- created and changed say what it did; is_current alone is no change of the person.
 WITH before AS (SELECT p.doc, p.is_current FROM politicians p WHERE p.slug = @slug)
-INSERT INTO politicians (slug, person_id, is_current, sort_key, party, province, search, doc, list_hash, first_seen_at, updated_at, last_run_id)
-VALUES (@slug, sqlc.narg(person_id), @is_current, @sort_key, sqlc.narg(party), sqlc.narg(province), @search, @doc, @list_hash, @at, @at, @run_id)
+INSERT INTO politicians (slug, person_id, is_current, sort_key, party, province, search, doc, list_hash, first_seen_at, updated_at, last_run_id, asked_at)
+VALUES (@slug, sqlc.narg(person_id), @is_current, @sort_key, sqlc.narg(party), sqlc.narg(province), @search, @doc, @list_hash, @at, @at, @run_id, @at)
 ON CONFLICT (slug) DO UPDATE SET person_id = excluded.person_id, is_current = excluded.is_current, sort_key = excluded.sort_key, party = excluded.party, province = excluded.province,
-    search = excluded.search, doc = excluded.doc, list_hash = excluded.list_hash,
+    search = excluded.search, doc = excluded.doc, list_hash = excluded.list_hash, asked_at = excluded.asked_at,
     updated_at = CASE WHEN politicians.doc IS DISTINCT FROM excluded.doc OR politicians.is_current <> excluded.is_current THEN excluded.updated_at ELSE politicians.updated_at END,
     last_run_id = CASE WHEN politicians.doc IS DISTINCT FROM excluded.doc OR politicians.is_current <> excluded.is_current THEN excluded.last_run_id ELSE politicians.last_run_id END
 RETURNING (NOT EXISTS (SELECT FROM before))::boolean AS created, coalesce((SELECT before.doc IS DISTINCT FROM politicians.doc OR before.is_current <> politicians.is_current FROM before), true)::boolean AS changed;

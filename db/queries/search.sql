@@ -100,10 +100,9 @@ SELECT t.word::text, w.word FROM unnest(@words::text[]) AS t (word) JOIN bill_wo
 WHERE char_length(w.word) BETWEEN char_length(t.word) - 2 AND char_length(t.word) + 2;
 
 -- name: FilterBills :many
--- Which of some bills the filters leave.
+-- The bills that the filters leave.
 SELECT i.bill_id FROM bill_index i
-WHERE i.bill_id = ANY(@ids::text[])
-  AND (cardinality(@only_in::text[]) = 0 OR i.session = ANY(@only_in::text[]))
+WHERE (cardinality(@only_in::text[]) = 0 OR i.session = ANY(@only_in::text[]))
   AND (sqlc.narg(session)::text IS NULL OR i.session = sqlc.narg(session))
   AND (sqlc.narg(status)::text IS NULL OR i.status_code = sqlc.narg(status))
   AND (sqlc.narg(bill_type)::text IS NULL OR i.bill_type = sqlc.narg(bill_type))
@@ -153,5 +152,10 @@ SELECT cardinality(embedding)::integer AS size FROM embeddings WHERE model = @mo
 -- Changes whenever an embedding does.
 SELECT generation FROM embedding_state;
 
+-- name: CountEmbeddings :one
+-- How many embeddings of a model there are, counted up to a number.
+SELECT count(*) FROM (SELECT 1 FROM embeddings WHERE model = @model LIMIT @most::integer) AS e;
+
 -- name: AllEmbeddings :many
-SELECT bill_id, embedding FROM embeddings WHERE model = @model;
+-- Those of a bill are next to each other.
+SELECT bill_id, embedding FROM embeddings WHERE model = @model ORDER BY bill_id;

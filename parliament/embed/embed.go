@@ -169,6 +169,7 @@ func (c *Client) Once(ctx context.Context, texts []string) (*Result, error) {
 		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "ParliamentExplorer") // as webhooks have; USER_AGENT is for the sources alone
 	if c.cfg.APIKey != "" {
 		req.Header.Set("Authorization", "Bearer "+c.cfg.APIKey)
 	}

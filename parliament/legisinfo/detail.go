@@ -17,8 +17,8 @@ import (
 // again where the record itself is held, and asked for once more elsewhere.
 //
 // 2: stages, votes in stages, publications. 3: all divisions, the sponsor's office and riding, reinstatement, the end,
-// sittings, speeches, meetings, events, messages, rulings, references, notes.
-const Reader = 3
+// sittings, speeches, meetings, events, messages, rulings, references, notes. 4: the sponsor's person id.
+const Reader = 4
 
 // maxEntries bounds each list of a record, so that a broken one does not fill the database. The longest in the records
 // of five sessions has 162.
@@ -68,6 +68,9 @@ type Detail struct {
 	References       []Reference    `json:"references,omitempty"` // in the record's order
 	Notices          []Notice       `json:"notices,omitempty"`    // in the record's order
 
+	// Since Reader 4.
+	SponsorID int `json:"sponsor_id,omitempty"` // parl.ca's person id
+
 	// Raw is the record that was read, where it was just fetched. It is kept beside the bill, not in it.
 	Raw []byte `json:"-"`
 }
@@ -77,6 +80,9 @@ type Detail struct {
 func (d *Detail) Adopt(newer *Detail) {
 	if d.Reader < 3 && newer.Reader >= 3 {
 		d.SponsorHonorific, d.SponsorOffice, d.SponsorRiding = newer.SponsorHonorific, newer.SponsorOffice, newer.SponsorRiding
+	}
+	if d.Reader < 4 && newer.Reader >= 4 {
+		d.SponsorID = newer.SponsorID
 	}
 }
 
@@ -281,7 +287,7 @@ func ParseDetail(raw []byte) (*Detail, error) {
 	}
 	summary, publications := r.prose("ShortLegislativeSummary"), r.list("Publications")
 	d := &Detail{
-		ID: identity.ID, Reader: Reader, SponsorName: r.words("SponsorPersonName", upstream.MaxName), Government: government(r), SummaryEn: summary.En, SummaryFr: summary.Fr,
+		ID: identity.ID, Reader: Reader, SponsorID: r.count("SponsorPersonId"), SponsorName: r.words("SponsorPersonName", upstream.MaxName), Government: government(r), SummaryEn: summary.En, SummaryFr: summary.Fr,
 		SponsorHonorific: r.names("SponsorPersonShortHonorific"), SponsorOffice: office(r), SponsorRiding: r.names("SponsorConstituencyName"), Dropped: r.is("IsDroppedFromSenateOrderPaper"),
 		ProForma: r.is("IsProForma"), Form: r.names("BillFormName"), Notes: r.prose("Notes"), FullSummary: r.is("IsFullLegislativeSummaryAvailable"), InPreStudy: r.is("IsInSenatePreStudy"),
 	}

@@ -45,6 +45,8 @@ type Item struct {
 	HouseFirst     string `json:"house_first,omitempty"`     // first readings and assent: days in Ottawa, "2022-02-02"
 	SenateFirst    string `json:"senate_first,omitempty"`
 	RoyalAssent    string `json:"royal_assent,omitempty"`
+	// Brief items have the names of a bill's own record, and little of its activity; see brief.go.
+	Brief bool `json:"brief,omitempty"`
 	// Hash changes when anything of the item does that is about the bill.
 	Hash string `json:"hash"`
 }
@@ -74,10 +76,11 @@ func (c Client) List(ctx context.Context, session string) ([]Item, []*upstream.R
 	}
 	var items []Item
 	var faults []*upstream.RecordError
-	text := 0
+	text, records := 0, 0
 	err := c.GetList(ctx, path, upstream.List{
-		Begin: func() { items, faults, text = nil, nil, 0 },
+		Begin: func() { items, faults, text, records = nil, nil, 0, 0 },
 		Record: func(raw []byte, err error) error {
+			records++
 			var item Item
 			if err == nil {
 				item, err = ParseItem(raw)
@@ -103,7 +106,22 @@ func (c Client) List(ctx context.Context, session string) ([]Item, []*upstream.R
 	if err != nil {
 		return nil, nil, err
 	}
+	if len(items) == 0 && records > 0 {
+		return nil, nil, &upstream.RecordError{URL: c.URL(path), Err: fmt.Errorf("none of the %d records of the list is a bill that was asked for; of the first: %w", records, faults[0].Err)}
+	}
 	return items, faults, nil
+}
+
+// plain says what was wanted of a JSON value of another kind, in words for an operator.
+func plain(err error) error {
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case !errors.As(err, &wrong):
+		return err
+	case wrong.Field == "":
+		return fmt.Errorf("want an object, not a JSON %s", wrong.Value)
+	}
+	return fmt.Errorf("%s is a JSON %s, which it cannot be", wrong.Field, wrong.Value)
 }
 
 // maxText bounds what is kept of a list, in bytes. All bills that there are have 8 MB.
@@ -163,29 +181,33 @@ func (c Client) Detail(ctx context.Context, item *Item) (*Detail, error) {
 // volatile are fields of a list item that say nothing of the bill, such as a search's score.
 var volatile = []string{"SearchScore", "Highlight", "IsFromCurrentSession"}
 
-// ParseItem reads one object of the list. On an error the item has what could be read.
+// ownItem is an object of the list in its own form.
+type ownItem struct {
+	BillID                           int     `json:"BillId"`
+	BillNumberFormatted              string  `json:"BillNumberFormatted"`
+	ParlSessionCode                  string  `json:"ParlSessionCode"`
+	LongTitleEn                      *string `json:"LongTitleEn"`
+	LongTitleFr                      *string `json:"LongTitleFr"`
+	ShortTitleEn                     *string `json:"ShortTitleEn"`
+	ShortTitleFr                     *string `json:"ShortTitleFr"`
+	OriginatingChamberID             int     `json:"OriginatingChamberId"`
+	BillTypeEn                       *string `json:"BillTypeEn"`
+	BillTypeFr                       *string `json:"BillTypeFr"`
+	CurrentStatusEn                  *string `json:"CurrentStatusEn"`
+	CurrentStatusFr                  *string `json:"CurrentStatusFr"`
+	SponsorID                        *int    `json:"SponsorId"`
+	SponsorEn                        *string `json:"SponsorEn"`
+	LatestActivityDateTime           *string `json:"LatestActivityDateTime"`
+	PassedHouseFirstReadingDateTime  *string `json:"PassedHouseFirstReadingDateTime"`
+	PassedSenateFirstReadingDateTime *string `json:"PassedSenateFirstReadingDateTime"`
+	ReceivedRoyalAssentDateTime      *string `json:"ReceivedRoyalAssentDateTime"`
+}
+
+// ParseItem reads one object of the list, which has one of two forms: the list's own, or that of a bill's own record. On
+// an error the item has what could be read.
 func ParseItem(raw []byte) (Item, error) {
-	var r struct {
-		BillID                           int     `json:"BillId"`
-		BillNumberFormatted              string  `json:"BillNumberFormatted"`
-		ParlSessionCode                  string  `json:"ParlSessionCode"`
-		LongTitleEn                      *string `json:"LongTitleEn"`
-		LongTitleFr                      *string `json:"LongTitleFr"`
-		ShortTitleEn                     *string `json:"ShortTitleEn"`
-		ShortTitleFr                     *string `json:"ShortTitleFr"`
-		OriginatingChamberID             int     `json:"OriginatingChamberId"`
-		BillTypeEn                       *string `json:"BillTypeEn"`
-		BillTypeFr                       *string `json:"BillTypeFr"`
-		CurrentStatusEn                  *string `json:"CurrentStatusEn"`
-		CurrentStatusFr                  *string `json:"CurrentStatusFr"`
-		SponsorID                        *int    `json:"SponsorId"`
-		SponsorEn                        *string `json:"SponsorEn"`
-		LatestActivityDateTime           *string `json:"LatestActivityDateTime"`
-		PassedHouseFirstReadingDateTime  *string `json:"PassedHouseFirstReadingDateTime"`
-		PassedSenateFirstReadingDateTime *string `json:"PassedSenateFirstReadingDateTime"`
-		ReceivedRoyalAssentDateTime      *string `json:"ReceivedRoyalAssentDateTime"`
-	}
-	err := json.Unmarshal(raw, &r)
+	var r ownItem
+	err := plain(json.Unmarshal(raw, &r))
 	item := Item{
 		ID: r.BillID, Session: upstream.Cut(r.ParlSessionCode, upstream.MaxMark), Number: upstream.Cut(r.BillNumberFormatted, upstream.MaxMark),
 		LongTitleEn: text(r.LongTitleEn), LongTitleFr: text(r.LongTitleFr), ShortTitleEn: text(r.ShortTitleEn), ShortTitleFr: text(r.ShortTitleFr),
@@ -194,6 +216,9 @@ func ParseItem(raw []byte) (Item, error) {
 	}
 	if err != nil {
 		return item, err
+	}
+	if r.BillID == 0 && r.BillNumberFormatted == "" {
+		return parseBrief(raw)
 	}
 	if r.SponsorID != nil && *r.SponsorID > 0 && *r.SponsorID <= math.MaxInt32 {
 		item.SponsorID = *r.SponsorID
@@ -222,16 +247,16 @@ func ParseItem(raw []byte) (Item, error) {
 			*f.into = t.Format(time.RFC3339Nano)
 		}
 	}
-	item.Hash, err = hash(raw)
+	item.Hash, err = hash(raw, volatile)
 	return item, err
 }
 
-func hash(raw []byte) (string, error) {
+func hash(raw []byte, without []string) (string, error) {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &fields); err != nil {
 		return "", err
 	}
-	for _, name := range volatile {
+	for _, name := range without {
 		delete(fields, name)
 	}
 	canonical, err := json.Marshal(fields) // sorts the keys

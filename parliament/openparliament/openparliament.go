@@ -45,10 +45,12 @@ func (c Client) BillsOfSession(ctx context.Context, session string) ([]Bill, []*
 	return c.bills(ctx, url.Values{"session": {session}})
 }
 
-const (
-	pageSize = 500 // the most it gives
-	maxPages = 100 // far beyond all bills there are: a next_url that leads in circles
-)
+// maxPages is far beyond all bills there are: a next_url that leads in circles.
+const maxPages = 100
+
+// pageSizes are of the first reading of a list, and of those that follow if it was not whole. 500 is the most that it
+// gives; the others put the ends of pages elsewhere.
+var pageSizes = []int{500, 457, 389}
 
 func (c Client) bills(ctx context.Context, query url.Values) (bills []Bill, faults []*upstream.RecordError, err error) {
 	l := lister[Bill]{parse: ParseBill, key: func(b Bill) string { return b.Session + "/" + b.Number }}
@@ -58,29 +60,45 @@ func (c Client) bills(ctx context.Context, query url.Values) (bills []Bill, faul
 	return l.records, l.faults, nil
 }
 
-// lister gathers the records of a list, each once: pages shift when one is added between two requests.
+// lister gathers the records of a list, each once: pages shift when one is added between two requests, and the order of
+// records that share a number is not the same from page to page.
 type lister[T any] struct {
 	parse func(raw []byte) (T, error)
 	key   func(T) string
 
 	seen    map[string]bool
 	records []T
-	faults  []*upstream.RecordError
-	read    int // records, all told
-	text    int // bytes of the keys and records that are kept, roughly
+	faults  []*upstream.RecordError // of the last reading
+	read    int                     // records of the last reading, all told
+	good    int                     // those of them that could be read, also such as came twice
+	text    int                     // bytes of the keys and records that are kept, roughly
 }
 
 // maxText bounds what is kept of a list, in bytes. All bills that there are have 3 MB.
 const maxText = 32 << 20
 
-// pages reads a list from its first page to its last.
+// pages reads a list from its first page to its last. As many different records are on the pages as there are records in
+// all: where one came twice, another did not come at all, and the list is read again with other pages.
 func (c Client) pages(ctx context.Context, list string, query url.Values, l pager) error {
-	query.Set("limit", fmt.Sprint(pageSize))
+	for _, size := range pageSizes {
+		query.Set("limit", fmt.Sprint(size))
+		l.again()
+		several, err := c.reading(ctx, list, query, l)
+		if err != nil || !several || l.whole() {
+			return err
+		}
+	}
+	l.short(c.URL(list))
+	return nil
+}
+
+// reading reads all pages once. several says that there was more than one.
+func (c Client) reading(ctx context.Context, list string, query url.Values, l pager) (several bool, err error) {
 	query.Set("format", "json")
 	query.Set("version", "v1")
 	next := list + "?" + query.Encode()
 	been := map[string]bool{}
-	for range maxPages {
+	for n := range maxPages {
 		var pagination struct {
 			NextURL *string `json:"next_url"`
 		}
@@ -88,35 +106,63 @@ func (c Client) pages(ctx context.Context, list string, query url.Values, l page
 		record, begin := l.page(c, next)
 		err := c.GetList(ctx, next, upstream.List{Field: "objects", Begin: func() { begin(); pagination.NextURL = nil }, Record: record, Fields: map[string]any{"pagination": &pagination}})
 		if err != nil {
-			return err
+			return false, err
 		}
 		if pagination.NextURL == nil || *pagination.NextURL == "" {
-			return nil
+			return n > 0, nil
 		}
 		from := next
-		switch next = *pagination.NextURL; {
-		case !strings.HasPrefix(next, "/") || strings.HasPrefix(next, "//") || strings.ContainsAny(next, "\\\t\r\n"):
-			return upstream.Refused(c.URL(from), "has the next_url "+upstream.Words(fmt.Sprintf("%q", next))+", which leads away from the service")
+		to, own := c.Within(*pagination.NextURL)
+		switch next = to; {
+		case !own:
+			return false, upstream.Refused(c.URL(from), "has the next_url "+upstream.Words(fmt.Sprintf("%q", *pagination.NextURL))+", which leads away from the service")
 		case len(next) > maxURL:
-			return upstream.Refused(c.URL(from), fmt.Sprintf("has a next_url of %d bytes", len(next)))
-		case been[next]:
-			return upstream.Refused(c.URL(from), "has a next_url that leads in circles")
+			return false, upstream.Refused(c.URL(from), fmt.Sprintf("has a next_url of %d bytes", len(next)))
+		}
+		if next = slashed(next); been[next] {
+			return false, upstream.Refused(c.URL(from), "has a next_url that leads in circles")
 		}
 	}
-	return upstream.Refused(c.URL(list), fmt.Sprintf("has more than %d pages", maxPages))
+	return false, upstream.Refused(c.URL(list), fmt.Sprintf("has more than %d pages", maxPages))
+}
+
+// slashed is a path that ends with a slash, before its query. The service has nothing at those that do not.
+func slashed(path string) string {
+	before, query, has := strings.Cut(path, "?")
+	if !strings.HasSuffix(before, "/") {
+		before += "/"
+	}
+	if has {
+		before += "?" + query
+	}
+	return before
 }
 
 // pager is a lister of any kind of records.
 type pager interface {
 	// page gives what is given the records of a page, and what forgets them when the page is asked for again.
 	page(c Client, path string) (record func(raw []byte, err error) error, begin func())
+	// again begins another reading, whose records come to those of the readings before.
+	again()
+	// whole says whether there are as many different records as the last reading had in all.
+	whole() bool
+	// short adds the fault of a list that is not whole.
+	short(url string)
+}
+
+func (l *lister[T]) again() { l.faults, l.read, l.good = nil, 0, 0 }
+
+func (l *lister[T]) whole() bool { return len(l.records) >= l.good }
+
+func (l *lister[T]) short(address string) {
+	l.faults = upstream.AddFault(l.faults, address, fmt.Errorf("the list has %d records, but its pages have only %d different ones", l.good, len(l.records)))
 }
 
 func (l *lister[T]) page(c Client, path string) (record func(raw []byte, err error) error, begin func()) {
 	if l.seen == nil {
 		l.seen = map[string]bool{}
 	}
-	records, faults, more, read, text := len(l.records), len(l.faults), 0, l.read, l.text
+	records, faults, more, read, good, text := len(l.records), len(l.faults), 0, l.read, l.good, l.text
 	if faults > upstream.MaxFaults {
 		more = l.faults[upstream.MaxFaults].More
 	}
@@ -124,7 +170,7 @@ func (l *lister[T]) page(c Client, path string) (record func(raw []byte, err err
 		for _, r := range l.records[records:] {
 			delete(l.seen, l.key(r))
 		}
-		l.records, l.faults, l.read, l.text = l.records[:records], l.faults[:faults], read, text
+		l.records, l.faults, l.read, l.good, l.text = l.records[:records], l.faults[:faults], read, good, text
 		if more > 0 {
 			l.faults[upstream.MaxFaults].More = more
 		}
@@ -145,6 +191,7 @@ func (l *lister[T]) page(c Client, path string) (record func(raw []byte, err err
 			l.faults = upstream.AddFault(l.faults, c.URL(at), err)
 			return nil
 		}
+		l.good++
 		if key := l.key(r); !l.seen[key] {
 			if l.text += len(raw); l.text > maxText {
 				return upstream.Refused(c.URL(path), fmt.Sprintf("has more than %d bytes of records, with those of the pages before it", maxText))
@@ -185,8 +232,11 @@ func ParseBill(raw []byte) (Bill, error) {
 		Session: upstream.Cut(o.Session, upstream.MaxMark), Number: upstream.Cut(o.Number, upstream.MaxMark),
 		NameEn: upstream.Cut(o.Name.En, upstream.MaxText), NameFr: upstream.Cut(o.Name.Fr, upstream.MaxText), URL: o.URL,
 	}
-	if len(b.URL) > maxURL || strings.ContainsFunc(b.URL, unicode.IsControl) {
+	switch {
+	case len(b.URL) >= maxURL || strings.ContainsFunc(b.URL, unicode.IsControl):
 		b.URL = ""
+	case strings.HasPrefix(b.URL, "/"):
+		b.URL = slashed(b.URL)
 	}
 	if err != nil {
 		return b, err

@@ -49,7 +49,7 @@ type Membership struct {
 	End      string `json:"end,omitempty"`
 }
 
-var memberURL = regexp.MustCompile(`^/politicians/([a-z0-9-]{1,100})/$`)
+var memberURL = regexp.MustCompile(`^/politicians/([a-z0-9-]{1,100})/?$`)
 
 // Politicians gives the members of now or, with all, those of before too.
 func (c Client) Politicians(ctx context.Context, all bool) ([]Member, []*upstream.RecordError, error) {

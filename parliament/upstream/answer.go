@@ -107,6 +107,15 @@ func AddFault(faults []*RecordError, url string, err error) []*RecordError {
 	return faults
 }
 
+// Count is how many records the faults of AddFault stand for.
+func Count(faults []*RecordError) int {
+	n := 0
+	for _, f := range faults {
+		n += max(1, f.More)
+	}
+	return n
+}
+
 // Plausible says whether a moment is one that a record of Parliament may have: from 1867, when there was the first, to
 // ten years from now.
 func Plausible(t time.Time) bool { return t.Year() >= 1867 && t.Year() <= time.Now().Year()+10 }
@@ -498,24 +507,16 @@ func storable(raw []byte) {
 // better the next time.
 func (c *Client) read(address string, resp *http.Response, f func(*scanner) error) error {
 	// What is packed is bounded too: gzip packs nothing at all in any number of bytes.
-	body := io.Reader(&bounded{r: resp.Body, left: c.cfg.MaxBody})
-	switch encoding := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))); encoding {
-	case "", "identity", "utf-8", "utf8": // some servers name the character set here
-	case "gzip", "x-gzip":
-		packed := bufio.NewReader(body)
-		if _, err := packed.Peek(1); err == nil {
-			unpacked, err := gzip.NewReader(packed)
-			if err != nil {
-				return c.broken(address, err)
-			}
-			body = &bounded{r: unpacked, left: c.cfg.MaxBody}
-		} else {
-			body = packed // empty, or broken
-		}
-	default:
-		return &BodyError{URL: address, Reason: "has the encoding " + Words(fmt.Sprintf("%q", encoding)) + ", which was not asked for", transient: true}
+	body, err := unpacked(resp, &bounded{r: resp.Body, left: c.cfg.MaxBody})
+	var unknown *encodingError
+	switch {
+	case errors.As(err, &unknown):
+		return &BodyError{URL: address, Reason: unknown.Error(), transient: true}
+	case err != nil:
+		return c.broken(address, err)
 	}
-	s := &scanner{r: bufio.NewReaderSize(body, 64<<10)}
+	body = &bounded{r: body, left: c.cfg.MaxBody}
+	s := &scanner{r: bufio.NewReaderSize(body, maxHead)}
 	if mark, _ := s.r.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
 		_, _ = s.r.Discard(len(byteOrderMark))
 	}
@@ -526,9 +527,39 @@ func (c *Client) read(address string, resp *http.Response, f func(*scanner) erro
 	case err != nil:
 		return c.broken(address, err)
 	case strings.Contains(media, "html") || first == '<':
-		return &BodyError{URL: address, Reason: "is HTML, not JSON", transient: true}
+		// A page in place of the answer may be gone in a moment; one that a redirect leads to is what is there.
+		head, _ := s.r.Peek(maxHead)
+		return &BodyError{URL: address, Reason: fmt.Sprintf("is HTML, not JSON (status %d, %s)", resp.StatusCode, got(resp, head)), transient: redirected(resp) == ""}
 	}
-	return c.broken(address, f(s))
+	err = c.broken(address, f(s))
+	var other *BodyError
+	if errors.As(err, &other) && (redirected(resp) != "" || !strings.Contains(media, "json")) {
+		other.Reason += " (" + got(resp, nil) + ")"
+	}
+	return err
+}
+
+// encodingError is an encoding that was not asked for.
+type encodingError struct{ encoding string }
+
+func (e *encodingError) Error() string {
+	return "has the encoding " + Words(fmt.Sprintf("%q", e.encoding)) + ", which was not asked for"
+}
+
+// unpacked gives what an answer's body has. An empty one stays empty.
+func unpacked(resp *http.Response, body io.Reader) (io.Reader, error) {
+	switch encoding := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))); encoding {
+	case "", "identity", "utf-8", "utf8": // some servers name the character set here
+		return body, nil
+	case "gzip", "x-gzip":
+		packed := bufio.NewReader(body)
+		if _, err := packed.Peek(1); err != nil {
+			return packed, nil //nolint:nilerr // empty, or broken, as whoever reads it will find
+		}
+		return gzip.NewReader(packed)
+	default:
+		return nil, &encodingError{encoding}
+	}
 }
 
 // byteOrderMark is what some programs write before a text.

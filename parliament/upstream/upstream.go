@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -14,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/failsafe-go/failsafe-go"
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
@@ -44,7 +44,8 @@ type Config struct {
 	MaxBody int64
 	// RetryDelay is the wait before the second try, doubled before each further one; default 500 ms.
 	RetryDelay time.Duration
-	// DB holds the shared limits. Required.
+	// DB holds the shared limits. Without it, the client keeps to none and asks once: for somebody who looks whether a
+	// service answers.
 	DB *db.DB
 	// Logger is required.
 	Logger *slog.Logger
@@ -121,7 +122,10 @@ func New(cfg Config) (*Client, error) {
 	}
 	c := &Client{
 		cfg: cfg, base: base, user: user, http: &http.Client{Transport: transport, Timeout: cfg.Timeout, CheckRedirect: stay(base)},
-		limit: newLimiter(cfg), state: newReporter(cfg), meter: meter,
+		meter: meter,
+	}
+	if cfg.DB != nil {
+		c.limit, c.state = newLimiter(cfg), newReporter(cfg)
 	}
 	if cfg.Tracer != nil {
 		c.http.Transport = otelhttp.NewTransport(transport, otelhttp.WithTracerProvider(cfg.Tracer), otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()),
@@ -242,9 +246,21 @@ func observerOf(ctx context.Context) Observer {
 // URL is the full address of a path such as "/bills/?limit=500", or of a host-relative link that the service gave.
 func (c *Client) URL(path string) string { return c.cfg.BaseURL + path }
 
+// Within gives the path of an address that the service gave, for URL, if it is one of its own: host-relative, or below
+// BaseURL. Nothing else is to be asked for.
+func (c *Client) Within(address string) (path string, ok bool) {
+	if rest, below := strings.CutPrefix(address, c.cfg.BaseURL); below {
+		address = rest
+	}
+	return address, strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//") && !strings.ContainsAny(address, "\\#") && !strings.ContainsFunc(address, unicode.IsControl)
+}
+
 // get asks for an address and has f read the answer, each time that there is one. Of an answer that passes as one to be
 // asked for again, f may have read a part.
 func (c *Client) get(ctx context.Context, address string, f func(*scanner) error) error {
+	if c.limit == nil {
+		return c.send(ctx, address, f)
+	}
 	_, err := c.exec.WithContext(ctx).GetWithExecution(func(exec failsafe.Execution[any]) (any, error) {
 		if !c.gate.TryAcquirePermit() {
 			return nil, circuitbreaker.ErrOpen
@@ -302,7 +318,7 @@ func (c *Client) judge(err error) {
 }
 
 // once sends one request when it is its turn.
-func (c *Client) once(ctx context.Context, address string, f func(*scanner) error) (err error) {
+func (c *Client) once(ctx context.Context, address string, f func(*scanner) error) error {
 	asked := time.Now()
 	release, err := c.limit.acquire(ctx)
 	if err != nil {
@@ -310,6 +326,11 @@ func (c *Client) once(ctx context.Context, address string, f func(*scanner) erro
 	}
 	defer release()
 	c.meter.waited.Observe(time.Since(asked).Seconds())
+	return c.send(ctx, address, f)
+}
+
+// send sends one request.
+func (c *Client) send(ctx context.Context, address string, f func(*scanner) error) (err error) {
 	sent := time.Now()
 	defer func() { c.meter.answered(ctx, time.Since(sent), err) }()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
@@ -334,9 +355,9 @@ func (c *Client) once(ctx context.Context, address string, f func(*scanner) erro
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
 	if resp.StatusCode != http.StatusOK {
-		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection can be used again
 		s := &StatusError{URL: address, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
-		if s.RetryAfter > 0 {
+		s.Got = got(resp, headOf(resp))
+		if s.RetryAfter > 0 && c.limit != nil {
 			c.limit.hold(ctx, min(s.RetryAfter, maxHold))
 			c.state.held(ctx, min(s.RetryAfter, maxHold))
 		}
@@ -364,6 +385,7 @@ type StatusError struct {
 	URL        string
 	Status     int
 	RetryAfter time.Duration // 0: not given
+	Got        string        // what came: its type, the title of a page, where a redirect led
 }
 
 func (e *StatusError) Error() string {
@@ -371,7 +393,22 @@ func (e *StatusError) Error() string {
 	if e.RetryAfter > 0 {
 		s += fmt.Sprintf(" (retry after %s)", e.RetryAfter)
 	}
+	if e.Got != "" {
+		s += " (" + e.Got + ")"
+	}
+	if e.Status == http.StatusForbidden {
+		s += "; " + Refusal
+	}
 	return s
+}
+
+// Refusal says what to do about an answer 403: parl.ca gives it to clients that it takes for no browser.
+const Refusal = "it may refuse the User-Agent: set USER_AGENT to one that it takes, with a contact in it"
+
+// IsRefusal says whether the service does not answer this client.
+func IsRefusal(err error) bool {
+	var s *StatusError
+	return errors.As(err, &s) && s.Status == http.StatusForbidden
 }
 
 // BodyError is an answer whose body cannot be used.

@@ -129,6 +129,8 @@ from .problem import Problem
 from .publication import Publication
 from .queue import Queue
 from .queue_place import QueuePlace
+from .read_replica import ReadReplica
+from .read_replica_state import ReadReplicaState
 from .readiness import Readiness
 from .readiness_status import ReadinessStatus
 from .reinstatement_type_0 import ReinstatementType0
@@ -329,6 +331,8 @@ __all__ = (
     "QueuePlace",
     "Readiness",
     "ReadinessStatus",
+    "ReadReplica",
+    "ReadReplicaState",
     "ReinstatementType0",
     "RetryPolicy",
     "RetryRunRequest",

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from attrs import define as _attrs_define
 from attrs import field as _attrs_field
 
+from ..types import UNSET, Unset
+
 if TYPE_CHECKING:
     from ..models.backfill import Backfill
     from ..models.limit_state import LimitState
     from ..models.queue import Queue
+    from ..models.read_replica import ReadReplica
     from ..models.schedule_switch import ScheduleSwitch
     from ..models.sensor_switch import SensorSwitch
     from ..models.source import Source
@@ -32,6 +35,8 @@ class SystemStatus:
         limits (list[LimitState]):
         backfills (list[Backfill]): Those that have not ended.
         open_alerts (int): How many alerts have not recovered.
+        read_replica (ReadReplica | Unset): The read replica of the server that answers; missing where none is
+            configured.
     """
 
     queues: list[Queue]
@@ -42,6 +47,7 @@ class SystemStatus:
     limits: list[LimitState]
     backfills: list[Backfill]
     open_alerts: int
+    read_replica: ReadReplica | Unset = UNSET
     additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -82,6 +88,10 @@ class SystemStatus:
 
         open_alerts = self.open_alerts
 
+        read_replica: dict[str, Any] | Unset = UNSET
+        if not isinstance(self.read_replica, Unset):
+            read_replica = self.read_replica.to_dict()
+
         field_dict: dict[str, Any] = {}
         field_dict.update(self.additional_properties)
         field_dict.update(
@@ -96,6 +106,8 @@ class SystemStatus:
                 "open_alerts": open_alerts,
             }
         )
+        if read_replica is not UNSET:
+            field_dict["read_replica"] = read_replica
 
         return field_dict
 
@@ -104,6 +116,7 @@ class SystemStatus:
         from ..models.backfill import Backfill  # noqa: PLC0415
         from ..models.limit_state import LimitState  # noqa: PLC0415
         from ..models.queue import Queue  # noqa: PLC0415
+        from ..models.read_replica import ReadReplica  # noqa: PLC0415
         from ..models.schedule_switch import ScheduleSwitch  # noqa: PLC0415
         from ..models.sensor_switch import SensorSwitch  # noqa: PLC0415
         from ..models.source import Source  # noqa: PLC0415
@@ -161,6 +174,13 @@ class SystemStatus:
 
         open_alerts = d.pop("open_alerts")
 
+        _read_replica = d.pop("read_replica", UNSET)
+        read_replica: ReadReplica | Unset
+        if isinstance(_read_replica, Unset):
+            read_replica = UNSET
+        else:
+            read_replica = ReadReplica.from_dict(_read_replica)
+
         system_status = cls(
             queues=queues,
             workers=workers,
@@ -170,6 +190,7 @@ class SystemStatus:
             limits=limits,
             backfills=backfills,
             open_alerts=open_alerts,
+            read_replica=read_replica,
         )
 
         system_status.additional_properties = d

@@ -67,7 +67,7 @@ export const getAsset = <ThrowOnError extends boolean = true>(options: Options<G
 /**
  * List an asset's materializations
  *
- * What was recorded each time the asset was produced, newest first.
+ * What was recorded each time the asset was produced, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
  */
 export const listAssetMaterializations = <ThrowOnError extends boolean = true>(options: Options<ListAssetMaterializationsData, ThrowOnError>) => (options.client ?? client).get<ListAssetMaterializationsResponses, ListAssetMaterializationsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -97,7 +97,7 @@ export const listAssetPartitions = <ThrowOnError extends boolean = true>(options
 /**
  * List the results of an asset's checks
  *
- * What the asset's checks found, newest first.
+ * What the asset's checks found, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
  */
 export const listAssetCheckResults = <ThrowOnError extends boolean = true>(options: Options<ListAssetCheckResultsData, ThrowOnError>) => (options.client ?? client).get<ListAssetCheckResultsResponses, ListAssetCheckResultsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -180,7 +180,7 @@ export const startJobRun = <ThrowOnError extends boolean = true>(options: Option
 /**
  * List runs
  *
- * Runs with their steps, newest first. Filters narrow the list together.
+ * Runs with their steps, newest first. Filters narrow the list together. Where a read replica is configured, pages after the first may be a few seconds old.
  */
 export const listRuns = <ThrowOnError extends boolean = true>(options?: Options<ListRunsData, ThrowOnError>) => (options?.client ?? client).get<ListRunsResponses, ListRunsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -375,7 +375,7 @@ export const runSchedule = <ThrowOnError extends boolean = true>(options: Option
 /**
  * List a schedule's ticks
  *
- * What the schedule did, newest first.
+ * What the schedule did, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
  */
 export const listScheduleTicks = <ThrowOnError extends boolean = true>(options: Options<ListScheduleTicksData, ThrowOnError>) => (options.client ?? client).get<ListScheduleTicksResponses, ListScheduleTicksErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -499,7 +499,7 @@ export const setSensorCursor = <ThrowOnError extends boolean = true>(options: Op
 /**
  * List a sensor's ticks
  *
- * What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick.
+ * What the sensor did, newest first. Evaluations that were skipped one after the other for the same reason are one tick. Where a read replica is configured, pages after the first may be a few seconds old.
  */
 export const listSensorTicks = <ThrowOnError extends boolean = true>(options: Options<ListSensorTicksData, ThrowOnError>) => (options.client ?? client).get<ListSensorTicksResponses, ListSensorTicksErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -734,7 +734,7 @@ export const testAlertChannel = <ThrowOnError extends boolean = true>(options: O
 /**
  * List what was sent
  *
- * Every message to every channel, with what became of it; newest first.
+ * Every message to every channel, with what became of it; newest first. Where a read replica is configured, pages after the first may be a few seconds old.
  */
 export const listAlertDeliveries = <ThrowOnError extends boolean = true>(options?: Options<ListAlertDeliveriesData, ThrowOnError>) => (options?.client ?? client).get<ListAlertDeliveriesResponses, ListAlertDeliveriesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -755,6 +755,8 @@ export const listAlertDeliveries = <ThrowOnError extends boolean = true>(options
  * by id, those of the same day by number and then by id, whatever the order. Bills without a day or an activity come last in both orders. A cursor is of the
  * sort and order that it came from.
  *
+ * Where a read replica is configured, the answer may be a few seconds old.
+ *
  */
 export const listBills = <ThrowOnError extends boolean = true>(options?: Options<ListBillsData, ThrowOnError>) => (options?.client ?? client).get<ListBillsResponses, ListBillsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -773,6 +775,8 @@ export const listBills = <ThrowOnError extends boolean = true>(options?: Options
  * `since`, or without it for everything; then again and again with the `next_cursor` of the answer before, which is always there. Nothing is left out or given twice,
  * also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with any filters, and those it is to go on with are sent along.
  *
+ * Where a read replica is configured, the answer may be a few seconds old.
+ *
  */
 export const listBillChanges = <ThrowOnError extends boolean = true>(options?: Options<ListBillChangesData, ThrowOnError>) => (options?.client ?? client).get<ListBillChangesResponses, ListBillChangesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -787,7 +791,7 @@ export const listBillChanges = <ThrowOnError extends boolean = true>(options?: O
 /**
  * Show a bill
  *
- * One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it.
+ * One bill as both sources describe it, with all that LEGISinfo's record says of it: stages, divisions, debates, meetings, what became of it and what is written about it. Where a read replica is configured, the answer may be a few seconds old.
  */
 export const getBill = <ThrowOnError extends boolean = true>(options: Options<GetBillData, ThrowOnError>) => (options.client ?? client).get<GetBillResponses, GetBillErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -802,7 +806,7 @@ export const getBill = <ThrowOnError extends boolean = true>(options: Options<Ge
 /**
  * List a bill's versions
  *
- * What changed each time, from what to what, when and by which run; newest first.
+ * What changed each time, from what to what, when and by which run; newest first. Where a read replica is configured, the answer may be a few seconds old.
  */
 export const listBillVersions = <ThrowOnError extends boolean = true>(options: Options<ListBillVersionsData, ThrowOnError>) => (options.client ?? client).get<ListBillVersionsResponses, ListBillVersionsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -817,7 +821,7 @@ export const listBillVersions = <ThrowOnError extends boolean = true>(options: O
 /**
  * List a bill's stages
  *
- * The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked.
+ * The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
  */
 export const listBillStages = <ThrowOnError extends boolean = true>(options: Options<ListBillStagesData, ThrowOnError>) => (options.client ?? client).get<ListBillStagesResponses, ListBillStagesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -832,7 +836,7 @@ export const listBillStages = <ThrowOnError extends boolean = true>(options: Opt
 /**
  * List a bill's votes
  *
- * All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked.
+ * All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the answer may be a few seconds old.
  */
 export const listBillVotes = <ThrowOnError extends boolean = true>(options: Options<ListBillVotesData, ThrowOnError>) => (options.client ?? client).get<ListBillVotesResponses, ListBillVotesErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -847,7 +851,7 @@ export const listBillVotes = <ThrowOnError extends boolean = true>(options: Opti
 /**
  * List politicians
  *
- * Members of the House of Commons, by family name, as openparliament.ca has them.
+ * Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica is configured, the answer may be a few seconds old.
  */
 export const listPoliticians = <ThrowOnError extends boolean = true>(options?: Options<ListPoliticiansData, ThrowOnError>) => (options?.client ?? client).get<ListPoliticiansResponses, ListPoliticiansErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -862,7 +866,7 @@ export const listPoliticians = <ThrowOnError extends boolean = true>(options?: O
 /**
  * Show a politician
  *
- * One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
+ * One member with memberships and the bills that they sponsored, latest introduced first, 500 at most. Where a read replica is configured, the answer may be a few seconds old.
  */
 export const getPolitician = <ThrowOnError extends boolean = true>(options: Options<GetPoliticianData, ThrowOnError>) => (options.client ?? client).get<GetPoliticianResponses, GetPoliticianErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -889,6 +893,8 @@ export const getPolitician = <ThrowOnError extends boolean = true>(options: Opti
  *
  * Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not matter.
  *
+ * Where a read replica is configured, the answer may be a few seconds old.
+ *
  */
 export const searchBills = <ThrowOnError extends boolean = true>(options: Options<SearchBillsData, ThrowOnError>) => (options.client ?? client).get<SearchBillsResponses, SearchBillsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -903,7 +909,7 @@ export const searchBills = <ThrowOnError extends boolean = true>(options: Option
 /**
  * List the feeds
  *
- * The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed.
+ * The feeds that there are, but for those of single bills, sponsors, committees and searches, whose names are made up as described at getFeed. Where a read replica is configured, the answer may be a few seconds old.
  */
 export const listFeeds = <ThrowOnError extends boolean = true>(options?: Options<ListFeedsData, ThrowOnError>) => (options?.client ?? client).get<ListFeedsResponses, ListFeedsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -923,6 +929,8 @@ export const listFeeds = <ThrowOnError extends boolean = true>(options?: Options
  * `q` (bills that a search finds). Names are taken in any case of letters; the feed's id and own address are spelled as above. Committees of both chambers
  * that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be told 304 when there is nothing new.
  *
+ * Where a read replica is configured, the answer may be a few seconds old.
+ *
  */
 export const getFeed = <ThrowOnError extends boolean = true>(options: Options<GetFeedData, ThrowOnError>) => (options.client ?? client).get<GetFeedResponses, GetFeedErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -937,7 +945,7 @@ export const getFeed = <ThrowOnError extends boolean = true>(options: Options<Ge
 /**
  * List the exports
  *
- * What can be downloaded as a whole, with its fields and the terms under which the sources give it.
+ * What can be downloaded as a whole, with its fields and the terms under which the sources give it. Where a read replica is configured, the answer may be a few seconds old.
  */
 export const listExports = <ThrowOnError extends boolean = true>(options?: Options<ListExportsData, ThrowOnError>) => (options?.client ?? client).get<ListExportsResponses, ListExportsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -955,6 +963,8 @@ export const listExports = <ThrowOnError extends boolean = true>(options?: Optio
  * All bills, or those that the filters leave, as one file: `bills.csv`, `bills.ndjson` (one bill of the API a line) or `bills.parquet`. It is sent as it is read, whatever its size. The fields of CSV and Parquet are those that `GET /exports`
  * lists, with their types there: in Parquet, days are DATE, instants are TIMESTAMP in UTC, and what there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
  *
+ * Where a read replica is configured, the answer may be a few seconds old.
+ *
  */
 export const getExport = <ThrowOnError extends boolean = true>(options: Options<GetExportData, ThrowOnError>) => (options.client ?? client).get<GetExportResponses, GetExportErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -969,7 +979,7 @@ export const getExport = <ThrowOnError extends boolean = true>(options: Options<
 /**
  * List fetch logs
  *
- * The record of every fetch from the sources, newest first.
+ * The record of every fetch from the sources, newest first. Where a read replica is configured, pages after the first may be a few seconds old.
  */
 export const listFetchLogs = <ThrowOnError extends boolean = true>(options?: Options<ListFetchLogsData, ThrowOnError>) => (options?.client ?? client).get<ListFetchLogsResponses, ListFetchLogsErrors, ThrowOnError>({
     security: [{ scheme: 'bearer', type: 'http' }, {
@@ -1146,7 +1156,7 @@ export const getHealth = <ThrowOnError extends boolean = true>(options?: Options
 /**
  * Say whether the server can do its work
  *
- * Checks the database and its migrations, and whether a worker lives. For readiness probes.
+ * Checks that the database answers and takes writes, its migrations, and whether a worker lives. For readiness probes.
  */
 export const getReadiness = <ThrowOnError extends boolean = true>(options?: Options<GetReadinessData, ThrowOnError>) => (options?.client ?? client).get<GetReadinessResponses, GetReadinessErrors, ThrowOnError>({ url: '/readyz', ...options });
 

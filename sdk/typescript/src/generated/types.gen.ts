@@ -2172,6 +2172,35 @@ export type SystemStatus = {
      * How many alerts have not recovered.
      */
     open_alerts: number;
+    read_replica?: ReadReplica;
+};
+
+/**
+ * The read replica of the server that answers; missing where none is configured.
+ */
+export type ReadReplica = {
+    /**
+     * `used`; or why it is not and the primary answers: it is `lagging` further than it may, `unreachable`, or `refused`
+     * because it is no replica of the primary.
+     *
+     */
+    state: 'used' | 'lagging' | 'unreachable' | 'refused';
+    /**
+     * Why it is not used.
+     */
+    reason: string | null;
+    /**
+     * When that state began.
+     */
+    since: string;
+    /**
+     * How old what it gives is at the most, in whole seconds; null if that is not known.
+     */
+    lag_seconds: number | null;
+    /**
+     * How old it may be.
+     */
+    max_lag_seconds: number;
 };
 
 /**

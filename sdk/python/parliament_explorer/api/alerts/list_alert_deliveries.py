@@ -100,7 +100,8 @@ def sync_detailed(
 ) -> Response[DeliveryList | Problem]:
     """List what was sent
 
-     Every message to every channel, with what became of it; newest first.
+     Every message to every channel, with what became of it; newest first. Where a read replica is
+    configured, pages after the first may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -140,7 +141,8 @@ def sync(
 ) -> DeliveryList | Problem | None:
     """List what was sent
 
-     Every message to every channel, with what became of it; newest first.
+     Every message to every channel, with what became of it; newest first. Where a read replica is
+    configured, pages after the first may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -175,7 +177,8 @@ async def asyncio_detailed(
 ) -> Response[DeliveryList | Problem]:
     """List what was sent
 
-     Every message to every channel, with what became of it; newest first.
+     Every message to every channel, with what became of it; newest first. Where a read replica is
+    configured, pages after the first may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -213,7 +216,8 @@ async def asyncio(
 ) -> DeliveryList | Problem | None:
     """List what was sent
 
-     Every message to every channel, with what became of it; newest first.
+     Every message to every channel, with what became of it; newest first. Where a read replica is
+    configured, pages after the first may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.

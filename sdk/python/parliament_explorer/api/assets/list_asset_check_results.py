@@ -110,7 +110,8 @@ def sync_detailed(
 ) -> Response[CheckResultList | Problem]:
     """List the results of an asset's checks
 
-     What the asset's checks found, newest first.
+     What the asset's checks found, newest first. Where a read replica is configured, pages after the
+    first may be a few seconds old.
 
     Args:
         asset (str):
@@ -153,7 +154,8 @@ def sync(
 ) -> CheckResultList | Problem | None:
     """List the results of an asset's checks
 
-     What the asset's checks found, newest first.
+     What the asset's checks found, newest first. Where a read replica is configured, pages after the
+    first may be a few seconds old.
 
     Args:
         asset (str):
@@ -191,7 +193,8 @@ async def asyncio_detailed(
 ) -> Response[CheckResultList | Problem]:
     """List the results of an asset's checks
 
-     What the asset's checks found, newest first.
+     What the asset's checks found, newest first. Where a read replica is configured, pages after the
+    first may be a few seconds old.
 
     Args:
         asset (str):
@@ -232,7 +235,8 @@ async def asyncio(
 ) -> CheckResultList | Problem | None:
     """List the results of an asset's checks
 
-     What the asset's checks found, newest first.
+     What the asset's checks found, newest first. Where a read replica is configured, pages after the
+    first may be a few seconds old.
 
     Args:
         asset (str):

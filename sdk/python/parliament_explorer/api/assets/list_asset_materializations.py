@@ -110,7 +110,8 @@ def sync_detailed(
 ) -> Response[MaterializationList | Problem]:
     """List an asset's materializations
 
-     What was recorded each time the asset was produced, newest first.
+     What was recorded each time the asset was produced, newest first. Where a read replica is
+    configured, pages after the first may be a few seconds old.
 
     Args:
         asset (str):
@@ -153,7 +154,8 @@ def sync(
 ) -> MaterializationList | Problem | None:
     """List an asset's materializations
 
-     What was recorded each time the asset was produced, newest first.
+     What was recorded each time the asset was produced, newest first. Where a read replica is
+    configured, pages after the first may be a few seconds old.
 
     Args:
         asset (str):
@@ -191,7 +193,8 @@ async def asyncio_detailed(
 ) -> Response[MaterializationList | Problem]:
     """List an asset's materializations
 
-     What was recorded each time the asset was produced, newest first.
+     What was recorded each time the asset was produced, newest first. Where a read replica is
+    configured, pages after the first may be a few seconds old.
 
     Args:
         asset (str):
@@ -232,7 +235,8 @@ async def asyncio(
 ) -> MaterializationList | Problem | None:
     """List an asset's materializations
 
-     What was recorded each time the asset was produced, newest first.
+     What was recorded each time the asset was produced, newest first. Where a read replica is
+    configured, pages after the first may be a few seconds old.
 
     Args:
         asset (str):

@@ -104,7 +104,8 @@ def sync_detailed(
     """Show a bill
 
      One bill as both sources describe it, with all that LEGISinfo's record says of it: stages,
-    divisions, debates, meetings, what became of it and what is written about it.
+    divisions, debates, meetings, what became of it and what is written about it. Where a read replica
+    is configured, the answer may be a few seconds old.
 
     Args:
         session (str):
@@ -142,7 +143,8 @@ def sync(
     """Show a bill
 
      One bill as both sources describe it, with all that LEGISinfo's record says of it: stages,
-    divisions, debates, meetings, what became of it and what is written about it.
+    divisions, debates, meetings, what became of it and what is written about it. Where a read replica
+    is configured, the answer may be a few seconds old.
 
     Args:
         session (str):
@@ -175,7 +177,8 @@ async def asyncio_detailed(
     """Show a bill
 
      One bill as both sources describe it, with all that LEGISinfo's record says of it: stages,
-    divisions, debates, meetings, what became of it and what is written about it.
+    divisions, debates, meetings, what became of it and what is written about it. Where a read replica
+    is configured, the answer may be a few seconds old.
 
     Args:
         session (str):
@@ -211,7 +214,8 @@ async def asyncio(
     """Show a bill
 
      One bill as both sources describe it, with all that LEGISinfo's record says of it: stages,
-    divisions, debates, meetings, what became of it and what is written about it.
+    divisions, debates, meetings, what became of it and what is written about it. Where a read replica
+    is configured, the answer may be a few seconds old.
 
     Args:
         session (str):

@@ -135,6 +135,8 @@ def sync_detailed(
     also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with
     any filters, and those it is to go on with are sent along.
 
+    Where a read replica is configured, the answer may be a few seconds old.
+
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
@@ -198,6 +200,8 @@ def sync(
     also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with
     any filters, and those it is to go on with are sent along.
 
+    Where a read replica is configured, the answer may be a few seconds old.
+
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
@@ -255,6 +259,8 @@ async def asyncio_detailed(
     before, which is always there. Nothing is left out or given twice,
     also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with
     any filters, and those it is to go on with are sent along.
+
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -316,6 +322,8 @@ async def asyncio(
     before, which is always there. Nothing is left out or given twice,
     also of fetches that run at the same time. Filters choose bills as they are now; a cursor goes with
     any filters, and those it is to go on with are sent along.
+
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.

@@ -90,7 +90,8 @@ def sync_detailed(
     """List a bill's stages
 
      The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes
-    it; stages still to come are among them. Empty as long as LEGISinfo has not been asked.
+    it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read
+    replica is configured, the answer may be a few seconds old.
 
     Args:
         session (str):
@@ -125,7 +126,8 @@ def sync(
     """List a bill's stages
 
      The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes
-    it; stages still to come are among them. Empty as long as LEGISinfo has not been asked.
+    it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read
+    replica is configured, the answer may be a few seconds old.
 
     Args:
         session (str):
@@ -155,7 +157,8 @@ async def asyncio_detailed(
     """List a bill's stages
 
      The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes
-    it; stages still to come are among them. Empty as long as LEGISinfo has not been asked.
+    it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read
+    replica is configured, the answer may be a few seconds old.
 
     Args:
         session (str):
@@ -188,7 +191,8 @@ async def asyncio(
     """List a bill's stages
 
      The bill's course through both chambers, as LEGISinfo describes it, in the order in which it takes
-    it; stages still to come are among them. Empty as long as LEGISinfo has not been asked.
+    it; stages still to come are among them. Empty as long as LEGISinfo has not been asked. Where a read
+    replica is configured, the answer may be a few seconds old.
 
     Args:
         session (str):

@@ -109,7 +109,8 @@ def sync_detailed(
 ) -> Response[BillVersionList | Problem]:
     """List a bill's versions
 
-     What changed each time, from what to what, when and by which run; newest first.
+     What changed each time, from what to what, when and by which run; newest first. Where a read replica
+    is configured, the answer may be a few seconds old.
 
     Args:
         session (str):
@@ -152,7 +153,8 @@ def sync(
 ) -> BillVersionList | Problem | None:
     """List a bill's versions
 
-     What changed each time, from what to what, when and by which run; newest first.
+     What changed each time, from what to what, when and by which run; newest first. Where a read replica
+    is configured, the answer may be a few seconds old.
 
     Args:
         session (str):
@@ -190,7 +192,8 @@ async def asyncio_detailed(
 ) -> Response[BillVersionList | Problem]:
     """List a bill's versions
 
-     What changed each time, from what to what, when and by which run; newest first.
+     What changed each time, from what to what, when and by which run; newest first. Where a read replica
+    is configured, the answer may be a few seconds old.
 
     Args:
         session (str):
@@ -231,7 +234,8 @@ async def asyncio(
 ) -> BillVersionList | Problem | None:
     """List a bill's versions
 
-     What changed each time, from what to what, when and by which run; newest first.
+     What changed each time, from what to what, when and by which run; newest first. Where a read replica
+    is configured, the answer may be a few seconds old.
 
     Args:
         session (str):

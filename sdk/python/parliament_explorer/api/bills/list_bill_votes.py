@@ -90,7 +90,8 @@ def sync_detailed(
     """List a bill's votes
 
      All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of
-    Commons'. Empty as long as LEGISinfo has not been asked.
+    Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the
+    answer may be a few seconds old.
 
     Args:
         session (str):
@@ -125,7 +126,8 @@ def sync(
     """List a bill's votes
 
      All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of
-    Commons'. Empty as long as LEGISinfo has not been asked.
+    Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the
+    answer may be a few seconds old.
 
     Args:
         session (str):
@@ -155,7 +157,8 @@ async def asyncio_detailed(
     """List a bill's votes
 
      All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of
-    Commons'. Empty as long as LEGISinfo has not been asked.
+    Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the
+    answer may be a few seconds old.
 
     Args:
         session (str):
@@ -188,7 +191,8 @@ async def asyncio(
     """List a bill's votes
 
      All recorded divisions on the bill that LEGISinfo's record has, oldest first; they are the House of
-    Commons'. Empty as long as LEGISinfo has not been asked.
+    Commons'. Empty as long as LEGISinfo has not been asked. Where a read replica is configured, the
+    answer may be a few seconds old.
 
     Args:
         session (str):

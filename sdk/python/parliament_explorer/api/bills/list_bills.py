@@ -164,6 +164,8 @@ def sync_detailed(
     activity come last in both orders. A cursor is of the
     sort and order that it came from.
 
+    Where a read replica is configured, the answer may be a few seconds old.
+
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
@@ -243,6 +245,8 @@ def sync(
     activity come last in both orders. A cursor is of the
     sort and order that it came from.
 
+    Where a read replica is configured, the answer may be a few seconds old.
+
     Args:
         limit (int | Unset):  Default: 50.
         cursor (str | Unset):
@@ -316,6 +320,8 @@ async def asyncio_detailed(
     by id, those of the same day by number and then by id, whatever the order. Bills without a day or an
     activity come last in both orders. A cursor is of the
     sort and order that it came from.
+
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -393,6 +399,8 @@ async def asyncio(
     by id, those of the same day by number and then by id, whatever the order. Bills without a day or an
     activity come last in both orders. A cursor is of the
     sort and order that it came from.
+
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.

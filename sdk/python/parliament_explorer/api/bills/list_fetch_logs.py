@@ -117,7 +117,8 @@ def sync_detailed(
 ) -> Response[FetchLogList | Problem]:
     """List fetch logs
 
-     The record of every fetch from the sources, newest first.
+     The record of every fetch from the sources, newest first. Where a read replica is configured, pages
+    after the first may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -164,7 +165,8 @@ def sync(
 ) -> FetchLogList | Problem | None:
     """List fetch logs
 
-     The record of every fetch from the sources, newest first.
+     The record of every fetch from the sources, newest first. Where a read replica is configured, pages
+    after the first may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -206,7 +208,8 @@ async def asyncio_detailed(
 ) -> Response[FetchLogList | Problem]:
     """List fetch logs
 
-     The record of every fetch from the sources, newest first.
+     The record of every fetch from the sources, newest first. Where a read replica is configured, pages
+    after the first may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -251,7 +254,8 @@ async def asyncio(
 ) -> FetchLogList | Problem | None:
     """List fetch logs
 
-     The record of every fetch from the sources, newest first.
+     The record of every fetch from the sources, newest first. Where a read replica is configured, pages
+    after the first may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.

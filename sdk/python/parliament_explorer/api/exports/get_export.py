@@ -157,6 +157,8 @@ def sync_detailed(
     with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of
     Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
 
+    Where a read replica is configured, the answer may be a few seconds old.
+
     Args:
         export (str):
         session (str | Unset):
@@ -230,6 +232,8 @@ def sync(
     with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of
     Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
 
+    Where a read replica is configured, the answer may be a few seconds old.
+
     Args:
         export (str):
         session (str | Unset):
@@ -297,6 +301,8 @@ async def asyncio_detailed(
     there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only
     with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of
     Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Args:
         export (str):
@@ -368,6 +374,8 @@ async def asyncio(
     there is none of is NULL; in CSV it is an empty cell. CSV is UTF-8; Excel takes it for that only
     with `bom=true`. An export of no bills has the columns too. Terms: the data of the Parliament of
     Canada under the Speaker's permission, openparliament.ca with attribution; see `GET /exports`.
+
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Args:
         export (str):

@@ -78,6 +78,7 @@ def sync_detailed(
     """List the exports
 
      What can be downloaded as a whole, with its fields and the terms under which the sources give it.
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -103,6 +104,7 @@ def sync(
     """List the exports
 
      What can be downloaded as a whole, with its fields and the terms under which the sources give it.
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -124,6 +126,7 @@ async def asyncio_detailed(
     """List the exports
 
      What can be downloaded as a whole, with its fields and the terms under which the sources give it.
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -147,6 +150,7 @@ async def asyncio(
     """List the exports
 
      What can be downloaded as a whole, with its fields and the terms under which the sources give it.
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

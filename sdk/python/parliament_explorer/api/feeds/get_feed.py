@@ -128,6 +128,8 @@ def sync_detailed(
     that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be
     told 304 when there is nothing new.
 
+    Where a read replica is configured, the answer may be a few seconds old.
+
     Args:
         feed (str):
         lang (Language | Unset):
@@ -178,6 +180,8 @@ def sync(
     that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be
     told 304 when there is nothing new.
 
+    Where a read replica is configured, the answer may be a few seconds old.
+
     Args:
         feed (str):
         lang (Language | Unset):
@@ -222,6 +226,8 @@ async def asyncio_detailed(
     address are spelled as above. Committees of both chambers
     that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be
     told 304 when there is nothing new.
+
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Args:
         feed (str):
@@ -270,6 +276,8 @@ async def asyncio(
     address are spelled as above. Committees of both chambers
     that have the same acronym share a feed. Ask with `If-None-Match` or `If-Modified-Since`, and be
     told 304 when there is nothing new.
+
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Args:
         feed (str):

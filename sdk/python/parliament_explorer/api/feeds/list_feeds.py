@@ -76,7 +76,8 @@ def sync_detailed(
     """List the feeds
 
      The feeds that there are, but for those of single bills, sponsors, committees and searches, whose
-    names are made up as described at getFeed.
+    names are made up as described at getFeed. Where a read replica is configured, the answer may be a
+    few seconds old.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -102,7 +103,8 @@ def sync(
     """List the feeds
 
      The feeds that there are, but for those of single bills, sponsors, committees and searches, whose
-    names are made up as described at getFeed.
+    names are made up as described at getFeed. Where a read replica is configured, the answer may be a
+    few seconds old.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -124,7 +126,8 @@ async def asyncio_detailed(
     """List the feeds
 
      The feeds that there are, but for those of single bills, sponsors, committees and searches, whose
-    names are made up as described at getFeed.
+    names are made up as described at getFeed. Where a read replica is configured, the answer may be a
+    few seconds old.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -148,7 +151,8 @@ async def asyncio(
     """List the feeds
 
      The feeds that there are, but for those of single bills, sponsors, committees and searches, whose
-    names are made up as described at getFeed.
+    names are made up as described at getFeed. Where a read replica is configured, the answer may be a
+    few seconds old.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

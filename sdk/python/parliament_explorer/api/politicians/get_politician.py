@@ -103,6 +103,7 @@ def sync_detailed(
     """Show a politician
 
      One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Args:
         slug (str):
@@ -137,6 +138,7 @@ def sync(
     """Show a politician
 
      One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Args:
         slug (str):
@@ -166,6 +168,7 @@ async def asyncio_detailed(
     """Show a politician
 
      One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Args:
         slug (str):
@@ -198,6 +201,7 @@ async def asyncio(
     """Show a politician
 
      One member with memberships and the bills that they sponsored, latest introduced first, 500 at most.
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Args:
         slug (str):

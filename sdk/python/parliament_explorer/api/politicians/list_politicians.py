@@ -112,7 +112,8 @@ def sync_detailed(
 ) -> Response[PoliticianList | Problem]:
     """List politicians
 
-     Members of the House of Commons, by family name, as openparliament.ca has them.
+     Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica
+    is configured, the answer may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -161,7 +162,8 @@ def sync(
 ) -> PoliticianList | Problem | None:
     """List politicians
 
-     Members of the House of Commons, by family name, as openparliament.ca has them.
+     Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica
+    is configured, the answer may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -205,7 +207,8 @@ async def asyncio_detailed(
 ) -> Response[PoliticianList | Problem]:
     """List politicians
 
-     Members of the House of Commons, by family name, as openparliament.ca has them.
+     Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica
+    is configured, the answer may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -252,7 +255,8 @@ async def asyncio(
 ) -> PoliticianList | Problem | None:
     """List politicians
 
-     Members of the House of Commons, by family name, as openparliament.ca has them.
+     Members of the House of Commons, by family name, as openparliament.ca has them. Where a read replica
+    is configured, the answer may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.

@@ -141,7 +141,8 @@ def sync_detailed(
 ) -> Response[Problem | RunList]:
     """List runs
 
-     Runs with their steps, newest first. Filters narrow the list together.
+     Runs with their steps, newest first. Filters narrow the list together. Where a read replica is
+    configured, pages after the first may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -202,7 +203,8 @@ def sync(
 ) -> Problem | RunList | None:
     """List runs
 
-     Runs with their steps, newest first. Filters narrow the list together.
+     Runs with their steps, newest first. Filters narrow the list together. Where a read replica is
+    configured, pages after the first may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -258,7 +260,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | RunList]:
     """List runs
 
-     Runs with their steps, newest first. Filters narrow the list together.
+     Runs with their steps, newest first. Filters narrow the list together. Where a read replica is
+    configured, pages after the first may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.
@@ -317,7 +320,8 @@ async def asyncio(
 ) -> Problem | RunList | None:
     """List runs
 
-     Runs with their steps, newest first. Filters narrow the list together.
+     Runs with their steps, newest first. Filters narrow the list together. Where a read replica is
+    configured, pages after the first may be a few seconds old.
 
     Args:
         limit (int | Unset):  Default: 50.

@@ -104,7 +104,8 @@ def sync_detailed(
 ) -> Response[Problem | TickList]:
     """List a schedule's ticks
 
-     What the schedule did, newest first.
+     What the schedule did, newest first. Where a read replica is configured, pages after the first may
+    be a few seconds old.
 
     Args:
         schedule (str):
@@ -144,7 +145,8 @@ def sync(
 ) -> Problem | TickList | None:
     """List a schedule's ticks
 
-     What the schedule did, newest first.
+     What the schedule did, newest first. Where a read replica is configured, pages after the first may
+    be a few seconds old.
 
     Args:
         schedule (str):
@@ -179,7 +181,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | TickList]:
     """List a schedule's ticks
 
-     What the schedule did, newest first.
+     What the schedule did, newest first. Where a read replica is configured, pages after the first may
+    be a few seconds old.
 
     Args:
         schedule (str):
@@ -217,7 +220,8 @@ async def asyncio(
 ) -> Problem | TickList | None:
     """List a schedule's ticks
 
-     What the schedule did, newest first.
+     What the schedule did, newest first. Where a read replica is configured, pages after the first may
+    be a few seconds old.
 
     Args:
         schedule (str):

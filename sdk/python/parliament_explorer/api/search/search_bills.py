@@ -147,6 +147,8 @@ def sync_detailed(
     Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not
     matter.
 
+    Where a read replica is configured, the answer may be a few seconds old.
+
     Args:
         q (str):
         mode (SearchBillsMode | Unset):  Default: SearchBillsMode.HYBRID.
@@ -217,6 +219,8 @@ def sync(
     Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not
     matter.
 
+    Where a read replica is configured, the answer may be a few seconds old.
+
     Args:
         q (str):
         mode (SearchBillsMode | Unset):  Default: SearchBillsMode.HYBRID.
@@ -281,6 +285,8 @@ async def asyncio_detailed(
 
     Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not
     matter.
+
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Args:
         q (str):
@@ -349,6 +355,8 @@ async def asyncio(
 
     Case, accents, ligatures, and the kinds of hyphens, apostrophes, quotation marks and blanks do not
     matter.
+
+    Where a read replica is configured, the answer may be a few seconds old.
 
     Args:
         q (str):

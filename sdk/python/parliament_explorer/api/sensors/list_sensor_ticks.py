@@ -107,7 +107,8 @@ def sync_detailed(
     """List a sensor's ticks
 
      What the sensor did, newest first. Evaluations that were skipped one after the other for the same
-    reason are one tick.
+    reason are one tick. Where a read replica is configured, pages after the first may be a few seconds
+    old.
 
     Args:
         sensor (str):
@@ -148,7 +149,8 @@ def sync(
     """List a sensor's ticks
 
      What the sensor did, newest first. Evaluations that were skipped one after the other for the same
-    reason are one tick.
+    reason are one tick. Where a read replica is configured, pages after the first may be a few seconds
+    old.
 
     Args:
         sensor (str):
@@ -184,7 +186,8 @@ async def asyncio_detailed(
     """List a sensor's ticks
 
      What the sensor did, newest first. Evaluations that were skipped one after the other for the same
-    reason are one tick.
+    reason are one tick. Where a read replica is configured, pages after the first may be a few seconds
+    old.
 
     Args:
         sensor (str):
@@ -223,7 +226,8 @@ async def asyncio(
     """List a sensor's ticks
 
      What the sensor did, newest first. Evaluations that were skipped one after the other for the same
-    reason are one tick.
+    reason are one tick. Where a read replica is configured, pages after the first may be a few seconds
+    old.
 
     Args:
         sensor (str):

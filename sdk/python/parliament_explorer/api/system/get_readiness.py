@@ -60,7 +60,8 @@ def sync_detailed(
 ) -> Response[Problem | Readiness]:
     """Say whether the server can do its work
 
-     Checks the database and its migrations, and whether a worker lives. For readiness probes.
+     Checks that the database answers and takes writes, its migrations, and whether a worker lives. For
+    readiness probes.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -85,7 +86,8 @@ def sync(
 ) -> Problem | Readiness | None:
     """Say whether the server can do its work
 
-     Checks the database and its migrations, and whether a worker lives. For readiness probes.
+     Checks that the database answers and takes writes, its migrations, and whether a worker lives. For
+    readiness probes.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -106,7 +108,8 @@ async def asyncio_detailed(
 ) -> Response[Problem | Readiness]:
     """Say whether the server can do its work
 
-     Checks the database and its migrations, and whether a worker lives. For readiness probes.
+     Checks that the database answers and takes writes, its migrations, and whether a worker lives. For
+    readiness probes.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.
@@ -129,7 +132,8 @@ async def asyncio(
 ) -> Problem | Readiness | None:
     """Say whether the server can do its work
 
-     Checks the database and its migrations, and whether a worker lives. For readiness probes.
+     Checks that the database answers and takes writes, its migrations, and whether a worker lives. For
+    readiness probes.
 
     Raises:
         errors.UnexpectedStatus: If the server returns an undocumented status code and Client.raise_on_unexpected_status is True.

@@ -1,0 +1,100 @@
+package cli
+
+import (
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/embedded"
+)
+
+// binariesFlags say what the embedded Postgres is run from.
+type binariesFlags struct {
+	PostgresBinaries string `env:"POSTGRES_BINARIES" help:"Folder of Postgres server binaries, or address of a Maven repository to fetch them from. Default: those on this machine, else Maven Central." placeholder:"DIR|URL"`
+	Offline          bool   `env:"EXPLORER_OFFLINE" help:"Never fetch Postgres server binaries."`
+}
+
+// source is where the embedded Postgres has its binaries from.
+func (f binariesFlags) source(a *app) (embedded.Source, error) {
+	s := embedded.Source{Binaries: f.PostgresBinaries, Offline: f.Offline, Progress: a.showFetch()}
+	if err := s.Check(); err != nil {
+		return s, usage("%s", err)
+	}
+	return s, nil
+}
+
+// look says why no embedded Postgres could be run, before other work is done. attach allows one that another process runs.
+func (f databaseFlags) look(a *app, attach bool) error {
+	if f.DatabaseURL != "" {
+		return nil
+	}
+	source, err := f.source(a)
+	if err != nil {
+		return err
+	}
+	dir, err := f.dataDir()
+	if err != nil {
+		return err
+	}
+	if attach {
+		if _, running := embedded.Attach(dir); running {
+			return nil
+		}
+	}
+	return source.Search(dir).Err
+}
+
+// fetchLine is how often a fetch is told of where there is no terminal.
+const fetchLine = 5 * time.Second
+
+// showFetch shows a fetch of server binaries: a line that moves on a terminal, lines or log lines otherwise.
+func (a *app) showFetch() func(embedded.Progress) {
+	file, isFile := a.err.(*os.File)
+	tty := isFile && term.IsTerminal(int(file.Fd()))
+	say := func(format string, args ...any) {
+		if a.logFormat == "json" {
+			a.log.Info(sprintf(format, args...))
+			return
+		}
+		printf(a.err, format+"\n", args...)
+	}
+	var bar *progressbar.ProgressBar
+	var told time.Time
+	return func(p embedded.Progress) {
+		if bar != nil && p.Stage != embedded.Fetching {
+			_ = bar.Exit()
+			printLine(a.err)
+			bar = nil
+		}
+		switch p.Stage {
+		case embedded.Waiting:
+			say("Another process is fetching %s: waiting for it ...", p.What)
+		case embedded.Fetching:
+			now := time.Now()
+			switch {
+			case told.IsZero():
+				say("Fetching %s once, %s, from %s to %s ...", p.What, byteSize(p.Total), p.From, p.To)
+				told = now
+			case !tty && now.Sub(told) >= fetchLine:
+				say("Fetching %s: %s of %s", p.What, byteSize(p.Done), byteSize(p.Total))
+				told = now
+			}
+			if tty {
+				if bar == nil {
+					bar = progressbar.NewOptions64(p.Total, progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription(db.Printable(p.What, 0)),
+						progressbar.OptionSetWidth(30), progressbar.OptionShowBytes(true), progressbar.OptionThrottle(50*time.Millisecond))
+				}
+				_ = bar.Set64(min(p.Done, p.Total))
+			}
+		case embedded.Retrying:
+			say("Fetching %s: %s; trying again", p.What, p.Err)
+		case embedded.Unpacking:
+			say("Unpacking %s ...", p.What)
+		case embedded.Fetched:
+			say("%s is in %s", p.What, p.To)
+		}
+	}
+}

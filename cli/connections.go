@@ -1,0 +1,193 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// part is what a process does with the database.
+type part struct {
+	serves, works bool
+	watches       bool // a read replica
+	concurrency   int
+	connections   int // of a command, which does neither
+}
+
+const (
+	// processes is among how many of this program what Postgres allows is shared out: two servers and two workers, and
+	// one more of each while they are replaced one by one.
+	processes = 6
+	// leastReserve and mostReserve are how much of it is left to others: commands, backups, people with psql.
+	leastReserve, mostReserve = 3, 10
+	// leastConnections is how few a process that serves or works can do with: one to listen, and two that nobody who
+	// waits for another connection holds both of.
+	leastConnections = 3
+	// poolerConnections is how many connections a pooler in session mode is taken to have: PgBouncer's default_pool_size.
+	poolerConnections = 20
+	// directConnections are those of a worker to Postgres itself beside a pooler in transaction mode, for River.
+	directConnections = 3
+)
+
+// listens is how many connections the part keeps to itself, outside of the pools: one to LISTEN for streams of events, one
+// for River, and one to know how far a read replica is behind.
+func (p part) listens() int {
+	n := 0
+	if p.serves {
+		n++
+	}
+	if p.works {
+		n++
+	}
+	if p.watches {
+		n++
+	}
+	return n
+}
+
+// wants is how many connections the part has use for, those to listen among them. Steps wait for sources most of the time,
+// and requests take a connection for milliseconds.
+func (p part) wants() int {
+	switch {
+	case p.serves && p.works:
+		return 10 + min(p.concurrency/4, 40)
+	case p.works:
+		return 6 + min(p.concurrency/4, 40)
+	case p.serves:
+		return 12
+	}
+	return p.connections
+}
+
+// least is how few connections the part can do with.
+func (p part) least() int {
+	if p.listens() == 0 {
+		return 1
+	}
+	return p.listens() + leastConnections - 1
+}
+
+// connections is how many connections the part may open, those to listen among them: as many as were asked for, or
+// what it has use for and its share of what there is.
+func (p part) most(asked int, s db.Survey) int {
+	if p.listens() == 0 {
+		return p.connections
+	}
+	if asked > 0 {
+		return max(asked, p.least())
+	}
+	usable := s.Limits.Usable()
+	if s.Pooling == db.PoolingSession {
+		usable = min(usable, poolerConnections)
+	}
+	if s.Pooling == db.PoolingTransaction { // it has as many clients as it likes
+		return p.wants()
+	}
+	return min(p.wants(), max(p.least(), (usable-reserveOf(usable))/processes))
+}
+
+func reserveOf(usable int) int { return min(max(usable/10, leastReserve), mostReserve) }
+
+// config shares out the part's connections.
+func (p part) config(dsn string, f databaseFlags, s db.Survey) db.Config {
+	cfg := db.Config{URL: dsn, DirectURL: f.DatabaseDirectURL, Pooling: s.Pooling}
+	cfg.MaxConns = p.most(f.DatabaseConnections, s) - p.listens()
+	cfg.RelaxedConns = -1 // too few to set some apart
+	if s.Pooling == db.PoolingTransaction {
+		if cfg.DirectConns = 1; p.works {
+			cfg.DirectConns = directConnections
+		}
+		return cfg
+	}
+	if p.listens() > 0 && cfg.MaxConns >= 6 {
+		cfg.RelaxedConns = max(2, cfg.MaxConns/5)
+		cfg.MaxConns -= cfg.RelaxedConns
+	}
+	return cfg
+}
+
+// checkConnections refuses what cannot be right.
+func (f databaseFlags) checkConnections() error {
+	if f.DatabaseConnections != 0 && (f.DatabaseConnections < leastConnections || f.DatabaseConnections > 1000) {
+		return usage("DATABASE_CONNECTIONS %d: want %d to 1000", f.DatabaseConnections, leastConnections)
+	}
+	if f.DatabaseDirectURL != "" && f.DatabaseURL == "" {
+		return usage("DATABASE_URL: is required with DATABASE_DIRECT_URL")
+	}
+	return nil
+}
+
+// errTransactionPooling says what to do about a pooler that shares out connections by the transaction.
+var errTransactionPooling = errors.New("DATABASE_URL leads to a pooler in transaction mode, where LISTEN and the workers' queue do not work: " +
+	"set DATABASE_DIRECT_URL to the address of Postgres itself, or the pooler to session mode (PgBouncer: pool_mode=session)")
+
+// survey looks at what answers at the addresses, and refuses what the program cannot work with.
+func (f databaseFlags) survey(a *app, dsn string) (db.Survey, error) {
+	s, err := db.Look(a.ctx, db.Config{URL: dsn, ApplicationName: "explorer"})
+	if err != nil {
+		return s, err
+	}
+	if s.Pooling == db.PoolingStatement {
+		return s, errors.New("DATABASE_URL leads to a pooler in statement mode, where there are no transactions: set it to transaction or session mode (PgBouncer: pool_mode)")
+	}
+	if err := db.CheckExecMode("DATABASE_URL", dsn, s.Pooling); err != nil {
+		return s, err
+	}
+	if f.DatabaseDirectURL == "" {
+		if s.Pooling == db.PoolingTransaction {
+			return s, errTransactionPooling
+		}
+		return s, nil
+	}
+	if err := db.CheckExecMode("DATABASE_DIRECT_URL", f.DatabaseDirectURL, db.PoolingNone); err != nil {
+		return s, err
+	}
+	direct, err := db.Look(a.ctx, db.Config{URL: f.DatabaseDirectURL, ApplicationName: "explorer"})
+	switch {
+	case err != nil:
+		return s, fmt.Errorf("DATABASE_DIRECT_URL: %w", err)
+	case direct.Pooling == db.PoolingTransaction || direct.Pooling == db.PoolingStatement:
+		return s, fmt.Errorf("DATABASE_DIRECT_URL leads to a pooler in %s mode too: set it to the address of Postgres itself", direct.Pooling)
+	case direct.Limits.Server != s.Limits.Server:
+		return s, errors.New("DATABASE_DIRECT_URL leads to another database than DATABASE_URL")
+	}
+	return s, nil
+}
+
+// connect opens the database with the connections that a part has.
+func (a *app) connect(dsn string, f databaseFlags, p part) (*db.DB, error) {
+	s, err := f.survey(a, dsn)
+	if err != nil {
+		return nil, err
+	}
+	if p.listens() > 0 {
+		warning, advice, cannot := p.fits(f.DatabaseConnections, s)
+		if cannot != nil {
+			return nil, cannot
+		}
+		if warning != "" {
+			a.log.Warn(warning, "advice", advice)
+		}
+	}
+	return db.Open(a.ctx, p.config(dsn, f, s))
+}
+
+// fits compares what a part may open with what there is. cannot says that the part cannot work at all, warning that it
+// may have to wait for connections, and advice what to set.
+func (p part) fits(asked int, s db.Survey) (warning, advice string, cannot error) {
+	l := s.Limits
+	if usable := l.Usable(); usable < p.least() {
+		return "", "", fmt.Errorf("Postgres gives role %s %d connections to database %s at most, and this process needs %d: %s", //nolint:staticcheck // a name
+			l.Role, usable, l.Database, p.least(), l.Raise(processes*p.least()))
+	}
+	if s.Pooling == db.PoolingTransaction { // how many clients it takes cannot be seen
+		return "", "", nil
+	}
+	most := p.most(asked, s)
+	if free := l.Free(); free < most {
+		return fmt.Sprintf("this process may open %d connections to Postgres, and %d are free: it waits for them when it needs more", most, free),
+			fmt.Sprintf("%s, or lower DATABASE_CONNECTIONS", l.Raise(l.InUse+most+reserveOf(l.Usable()))), nil
+	}
+	return "", "", nil
+}

@@ -1,0 +1,56 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+// connections looks at what is behind the addresses, and compares what servers and workers may open with what Postgres
+// allows. It gives how the doctor itself connects; ok is false if the program could not work there.
+func (c *doctorCmd) connections(r *examination, dsn string) (cfg db.Config, ok bool) {
+	if err := c.checkConnections(); err != nil {
+		r.bad("connections", err.Error(), "")
+		return cfg, false
+	}
+	s, err := c.survey(r.a, dsn)
+	if err != nil {
+		r.bad("database", err.Error(), "check DATABASE_URL, DATABASE_DIRECT_URL and that Postgres runs")
+		return cfg, false
+	}
+	switch s.Pooling {
+	case db.PoolingTransaction:
+		r.good("pooler", "is in transaction mode; LISTEN and workers use DATABASE_DIRECT_URL")
+	case db.PoolingSession:
+		r.good("pooler", "is in session mode")
+	case db.PoolingNone, db.PoolingStatement: // the latter is refused above
+	}
+	l := s.Limits
+	server, worker := part{serves: true, watches: c.DatabaseReadURL != ""}, part{works: true, concurrency: c.Concurrency}
+	one, two := c.opens(server, s), c.opens(worker, s)
+	needs := 2*one + 2*two + reserveOf(l.Usable())
+	finding := fmt.Sprintf("Postgres gives role %s %d; %d are in use; a server opens %d at most and a worker %d", l.Role, l.Usable(), l.InUse, one, two)
+	warning, advice, cannot := worker.fits(c.DatabaseConnections, s)
+	switch {
+	case cannot != nil:
+		r.bad("connections", cannot.Error(), "")
+	case needs > l.Usable():
+		r.warn("connections", fmt.Sprintf("%s: two of each do not fit", finding), l.Raise(needs)+", or lower DATABASE_CONNECTIONS")
+	case warning != "" && l.Free() < two && l.Free() < leastConnections:
+		r.warn("connections", finding+", and "+warning, advice)
+	default:
+		r.good("connections", finding)
+	}
+	return part{connections: 2}.config(dsn, c.databaseFlags, s), cannot == nil
+}
+
+// opens is how many connections of Postgres's a part may take; behind a pooler in transaction mode, beside the pooler's.
+func (c *doctorCmd) opens(p part, s db.Survey) int {
+	if s.Pooling != db.PoolingTransaction {
+		return p.most(c.DatabaseConnections, s)
+	}
+	if p.works {
+		return p.listens() + directConnections
+	}
+	return p.listens() + 1
+}

@@ -1,0 +1,33 @@
+//go:build unix
+
+package cli
+
+import (
+	"context"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// What people type here, for lines that a command prints to go on with. %[2]s is the address of a simulated Parliament.
+const (
+	curl            = "curl"
+	withEnvironment = "OPENPARLIAMENT_URL=%[2]s LEGISINFO_URL=%[2]s/legisinfo explorer dev"
+)
+
+// diskFree is how many bytes we may still write to the disk of a folder.
+func diskFree(dir string) (int64, error) {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(dir, &fs); err != nil {
+		return 0, err
+	}
+	return int64(fs.Bavail) * int64(fs.Bsize), nil //nolint:gosec,unconvert // far below; of another type on another system
+}
+
+// obeysEscapes says whether a terminal has colors and a cursor that can be moved.
+func obeysEscapes(*os.File) bool { return os.Getenv("TERM") != "dumb" }
+
+// asService runs the program as a service of the system, if that is who started it. Here nothing tells: systemd and
+// launchd stop a service by SIGTERM.
+func asService(func(context.Context, io.Writer) int) (code int, service bool) { return 0, false }

@@ -1,0 +1,73 @@
+package legisinfo
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// briefVolatile are fields that brief items have besides: they change with the day on which somebody asks.
+var briefVolatile = append([]string{"ConsideredDuringPreviousSitting"}, volatile...)
+
+// parseBrief reads an item that has the names of a bill's own record: NumberCode and Id where the list's own form has
+// BillNumberFormatted and BillId. LEGISinfo has given both forms from one address. A brief item mostly says nothing of
+// the latest activity, and its sponsor's name may be blank.
+func parseBrief(raw []byte) (Item, error) {
+	f, err := record(raw)
+	if err != nil {
+		return Item{}, err
+	}
+	title, short, kind, status := f.both("LongTitle"), f.both("ShortTitle"), f.names("BillDocumentTypeName"), f.names("StatusName")
+	item := Item{
+		ID: f.count("Id"), Session: f.session(), Number: f.mark("NumberCode"), Brief: true,
+		LongTitleEn: title.En, LongTitleFr: title.Fr, ShortTitleEn: short.En, ShortTitleFr: short.Fr,
+		TypeEn: kind.En, TypeFr: kind.Fr, StatusEn: status.En, StatusFr: status.Fr,
+		Chamber: f.chamber("OriginatingChamberOrganizationId"), SponsorID: f.count("SponsorPersonId"),
+	}
+	if sponsor := f.words("SponsorPersonName", 200); sponsor != "" {
+		item.SponsorName = strings.TrimSpace(f.words("SponsorPersonShortHonorificEn", 100) + " " + sponsor)
+	}
+	switch {
+	case item.ID == 0:
+		return item, errors.New("no BillId, and no Id")
+	case item.Number == "":
+		return item, errors.New("no BillNumberFormatted, and no NumberCode")
+	case item.Session == "":
+		return item, errors.New("no ParliamentNumber and SessionNumber")
+	}
+	for name, into := range map[string]*string{
+		"LatestBillEventDateTime": &item.LatestActivity, "PassedHouseFirstReadingDateTime": &item.HouseFirst,
+		"PassedSenateFirstReadingDateTime": &item.SenateFirst, "ReceivedRoyalAssentDateTime": &item.RoyalAssent,
+	} {
+		t, ok, err := ParseTime(f.text(name))
+		switch {
+		case err != nil:
+			return item, fmt.Errorf("%s: %w", name, err)
+		case ok && into == &item.LatestActivity:
+			*into = t.Format(time.RFC3339Nano)
+		case ok:
+			*into = t.Format(time.DateOnly)
+		}
+	}
+	item.Hash, err = hash(raw, briefVolatile)
+	return item, err
+}
+
+// Agrees says whether an item of the list's own form has all that a brief item says. It does not matter what the brief
+// one has nothing of.
+func (i *Item) Agrees(brief *Item) bool {
+	if i.Brief || i.ID != brief.ID || i.Session != brief.Session || i.Number != brief.Number {
+		return false
+	}
+	for _, said := range [][2]string{
+		{brief.LongTitleEn, i.LongTitleEn}, {brief.LongTitleFr, i.LongTitleFr}, {brief.ShortTitleEn, i.ShortTitleEn}, {brief.ShortTitleFr, i.ShortTitleFr},
+		{brief.TypeEn, i.TypeEn}, {brief.TypeFr, i.TypeFr}, {brief.StatusEn, i.StatusEn}, {brief.StatusFr, i.StatusFr}, {brief.Chamber, i.Chamber},
+		{brief.LatestActivity, i.LatestActivity}, {brief.HouseFirst, i.HouseFirst}, {brief.SenateFirst, i.SenateFirst}, {brief.RoyalAssent, i.RoyalAssent},
+	} {
+		if said[0] != "" && said[0] != said[1] {
+			return false
+		}
+	}
+	return true
+}

@@ -27,6 +27,7 @@ func (p pipeline) evaluate(t testing.TB, sensor string) *orchestrator.SensorTick
 // The sensor starts one run for a day that brought bills, and none for another.
 func TestNewBillsSensorOverDays(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	forEachSource(t, time.Date(2026, 5, 19, 0, 0, 0, 0, time.UTC), testNewBillsSensorOverDays)
 }
 
@@ -70,6 +71,7 @@ func testNewBillsSensorOverDays(t *testing.T, r source) {
 // While a fetch is on its way its bills wait: they are one run in the end.
 func TestNewBillsWaitForTheEndOfTheFetch(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	forEachSource(t, lastDay, testNewBillsWaitForTheEndOfTheFetch)
 }
 
@@ -150,6 +152,7 @@ func testFetchFailureSensor(t *testing.T, r source) {
 // All sessions there are, as a backfill: every bill is stored.
 func TestBackfillOfAllSessions(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	forEachSource(t, lastDay, func(t *testing.T, r source) {
 		p := pipelineOn(t, dbtest.NewWatched(t), r, 0)
 		p.materialize(t, "parliament_sessions", `{}`)

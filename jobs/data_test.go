@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
@@ -173,6 +174,7 @@ func testCourses(t *testing.T, r source) {
 
 // TestFeedReader polls a feed every other day of May and June 2026: each change of a bill is there once, and none is missed.
 func TestFeedReader(t *testing.T) {
+	dbtest.TakesLong(t)
 	forEachSource(t, time.Date(2026, 4, 30, 0, 0, 0, 0, time.UTC), testFeedReader)
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/simulate"
 )
@@ -53,6 +54,7 @@ func startSmallSimulation(t testing.TB, asOf time.Time) source {
 // no detail.
 func TestListsInAnyWay(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	ways := []string{"overview", "away", "moved", "page", "brief", "empty", "404", "403", "500"}
 	for _, kind := range []string{"bare", "session"} {
 		for _, way := range ways {
@@ -185,6 +187,7 @@ func TestRefusedRecords(t *testing.T) {
 // no detail where the list's own form is held.
 func TestFormsOfItems(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	r := startSmallSimulation(t, lastDay.AddDate(0, -2, 0))
 	own, brief := newPipeline(t, r, 0), newPipeline(t, r, 0)
 	own.succeed(t, "fetch_latest_bills", `{"limit": 5}`)
@@ -234,6 +237,7 @@ func TestFormsOfItems(t *testing.T) {
 // TestSponsorIsOfTheRecord: the list's SponsorId may be another number than the person's. The record's counts.
 func TestSponsorIsOfTheRecord(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	r := startSmallSimulation(t, lastDay)
 	right, wrong := newPipeline(t, r, 0), newPipeline(t, r, 0)
 	right.succeed(t, "fetch_latest_bills", `{"limit": 5}`)

@@ -197,6 +197,7 @@ func testFetchLatestBills(t *testing.T, r source) {
 
 func TestFetchSessions(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	forEachSource(t, lastDay, func(t *testing.T, r source) {
 		p := newPipeline(t, r, 0)
 		total, listed := 0, 0
@@ -228,6 +229,7 @@ func TestFetchSessions(t *testing.T) {
 // TestBillsAreStoredAsTheyAre compares every stored bill of two sessions with the records, read here by other means.
 func TestBillsAreStoredAsTheyAre(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	forEachSource(t, lastDay, func(t *testing.T, r source) {
 		p := newPipeline(t, r, 0)
 		sessions := []string{r.sessions[0], "43-2"} // one that LEGISinfo alone has, and one with bills that were taken up

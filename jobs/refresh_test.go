@@ -81,6 +81,7 @@ func (p pipeline) wantCurrent(t testing.TB, r source, session string) {
 // date, also those that are not among the latest.
 func TestNothingGoesStale(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	forEachSource(t, day(2025, 12, 1), func(t *testing.T, r source) {
 		p := newPipeline(t, r, 0)
 		p.succeed(t, "fetch_parliament_session_bills", `{"parliament": 45, "session": 1}`)
@@ -135,6 +136,7 @@ func TestFirstFetchStoresTheSession(t *testing.T) {
 // bills, and its corrections are stored.
 func TestEarlierSessionsAreLookedAt(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	forEachSource(t, day(2024, 6, 18), func(t *testing.T, r source) {
 		p := newPipeline(t, r, 0)
 		p.succeed(t, "fetch_parliament_session_bills", `{"parliament": 44, "session": 1}`)
@@ -175,6 +177,7 @@ func TestEarlierSessionsAreLookedAt(t *testing.T) {
 // without asking, and the others by asking for a few of them in each fetch. No bill gets a version by it.
 func TestOldDetailsAreCompleted(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	forEachSource(t, day(2026, 6, 18), func(t *testing.T, r source) {
 		p := newPipeline(t, r, 0)
 		p.succeed(t, "fetch_latest_bills", `{"limit": 5}`)
@@ -211,6 +214,7 @@ func TestOldDetailsAreCompleted(t *testing.T) {
 // TestQualityTellsOfLag: bills that nobody fetched for half a year lag, the report says how many and the check fails.
 func TestQualityTellsOfLag(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	forEachSource(t, day(2025, 12, 1), func(t *testing.T, r source) {
 		p := newPipeline(t, r, 0)
 		p.succeed(t, "fetch_parliament_session_bills", `{"parliament": 45, "session": 1}`)

@@ -196,6 +196,7 @@ const notRecorded = "recording the end of a step failed"
 // more attempts than an end that is refused for what it is gets.
 func TestDatabaseRefusesForItsOwnReasons(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	for name, code := range map[string]string{
 		"DiskFull": "53100", "TooManyConnections": "53300", "CannotConnectNow": "57P03", "AdminShutdown": "57P01", "StatementTimeout": "57014", "LockTimeout": "55P03",
 		"Serialization": "40001", "Deadlock": "40P01", "IOError": "58030", "ReadOnly": "25006", "ConnectionFailure": "08006",

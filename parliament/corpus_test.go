@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
@@ -113,6 +114,7 @@ func (r rawRecord) parts(t testing.TB) parliament.Parts {
 // TestCorpus compares what is given of every bill of five sessions with its record.
 func TestCorpus(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	records := corpus(t)
 	courses := map[string]*parliament.Course{}
 	for _, r := range records {

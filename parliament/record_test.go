@@ -246,6 +246,7 @@ func TestNewFieldsAreNoChange(t *testing.T) {
 // TestRecordIsKept has records with all that a database does not like.
 func TestRecordIsKept(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	d := dbtest.New(t)
 	s := parliament.NewStore(d)
 	id := billID(t, "44-2", "C-3")

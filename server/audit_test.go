@@ -14,6 +14,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+
 	"github.com/jackc/pgx/v5"
 	"github.com/oauth2-proxy/mockoidc"
 
@@ -271,6 +273,7 @@ func TestAuditOfSignIns(t *testing.T) {
 // Each that is answered has one entry, which is bounded, clean, and names nobody that is not proven.
 func TestAuditCannotBeSpoilt(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	long := strings.Repeat("x", 60<<10)
 	noise := strings.Repeat("\U0001F600é\u202e", 4000)
 	s := setup(t, func(c *server.Config) { c.TrustedProxies = loopbackNet(t) })

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
@@ -12,6 +13,7 @@ import (
 // many there are, and shows of each value and pointer no more than its beginning.
 func TestFaultsAreListedInPart(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	s := setup(t)
 	many := func(of string, n int) string { return strings.TrimSuffix(strings.Repeat(of+",", n), ",") }
 	for body, want := range map[string]string{

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
@@ -159,6 +161,7 @@ func cursorOf(list, key string) string {
 // told so.
 func TestSpoiltCursors(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	b := newBench(t)
 	b.ended(b.start("/assets/echo/materialize", "").ID.String())
 	backfill := decode[api.Backfill](t, b.do("POST", "/backfills", `{"assets": ["parted"]}`), 202).ID.String()

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/simulate"
 )
 
@@ -47,6 +48,7 @@ var unspoken = map[string]string{}
 // way around: what reads the one reads the other.
 func TestShapeIsThatOfRealRecords(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	files, err := filepath.Glob(filepath.Join(corpusFolder, "*.jsonl.gz"))
 	if err != nil || len(files) == 0 {
 		t.Skip("the real records are not here")

@@ -5,8 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
 // TestFaultsAreListedInPart sends bodies with thousands of faults. The answer lists twenty of them at most, says how

@@ -128,7 +128,7 @@ func start() (*server, error) {
 		}
 		s.stop = func() {
 			_ = e.Stop()
-			_ = os.RemoveAll(dir)
+			_ = os.RemoveAll(dir) //nolint:gosec // the folder made above
 		}
 	}
 	if err := run(s.adminURL, "CREATE DATABASE "+s.template); err != nil {

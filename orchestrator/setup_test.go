@@ -98,7 +98,7 @@ func start(t testing.TB, e *orchestrator.Engine, req orchestrator.RunRequest) *o
 // wait follows a run to its end and returns it with its events.
 func wait(t testing.TB, e *orchestrator.Engine, id uuid.UUID) (*orchestrator.Run, []orchestrator.Event) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var events []orchestrator.Event
 	err := e.FollowRun(ctx, id, 0, func(evs []orchestrator.Event) error {
@@ -117,7 +117,7 @@ func wait(t testing.TB, e *orchestrator.Engine, id uuid.UUID) (*orchestrator.Run
 
 func waitFor(t testing.TB, e *orchestrator.Engine, id uuid.UUID, what func(orchestrator.Event) bool) orchestrator.Event {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	var found *orchestrator.Event
 	stop := errors.New("found")

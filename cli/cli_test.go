@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"regexp"
@@ -266,4 +267,14 @@ func read(r io.Reader, pattern string, f func([]string) bool) {
 		}
 		line = nil
 	}
+}
+
+// freeAddr is a loopback address that nothing listens on.
+func freeAddr(t testing.TB) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }

@@ -16,7 +16,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
@@ -119,8 +121,21 @@ func (p *pair) caughtUp() {
 	if err := p.db.Pool.QueryRow(p.t.Context(), "SELECT pg_current_wal_insert_lsn()::text").Scan(&target); err != nil {
 		p.t.Fatal(err)
 	}
-	// Waits on the server, for a replica can tell nobody.
-	p.on(p.replica, fmt.Sprintf(`DO $$ BEGIN WHILE pg_last_wal_replay_lsn() < '%s'::pg_lsn LOOP PERFORM pg_sleep(0.005); END LOOP; END $$`, target))
+	conn, err := pgx.Connect(p.t.Context(), p.replica.URL())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer conn.Close(context.WithoutCancel(p.t.Context()))
+	// Waits on the server, for a replica can tell nobody. The replica cancels the wait if it is in the way of what is replayed.
+	wait := fmt.Sprintf(`DO $$ BEGIN WHILE pg_last_wal_replay_lsn() < '%s'::pg_lsn LOOP PERFORM pg_sleep(0.005); END LOOP; END $$`, target)
+	for {
+		var refused *pgconn.PgError
+		if _, err := conn.Exec(p.t.Context(), wait); err == nil {
+			return
+		} else if !errors.As(err, &refused) || refused.Code != pgerrcode.SerializationFailure {
+			p.t.Fatal(err)
+		}
+	}
 }
 
 // read opens the replica for reading. Its changes of state come over the channel.

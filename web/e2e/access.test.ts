@@ -52,7 +52,13 @@ test('sign in with a key, do what it allows, make and revoke another, sign out',
     const shown = page.getByRole('status').filter({ hasText: 'The key robot' })
     const key = (await shown.locator('code').innerText()).trim()
     expect(key).toMatch(/^pex_\w{8}_\w+$/)
-    const may = async () => (await fetch(`${explorer.url}/jobs/monitor_job/runs`, { method: 'POST', headers: { Authorization: `Bearer ${key}` } })).status
+    const may = async () =>
+      (
+        await fetch(`${explorer.url}/jobs/monitor_job/runs`, {
+          method: 'POST',
+          headers: { Authorization: `Bearer ${key}` },
+        })
+      ).status
     expect(await may()).toBe(202)
     await page.getByRole('button', { name: 'Revoke: robot' }).click()
     await page.getByRole('alertdialog').getByRole('button', { name: 'Revoke' }).click()
@@ -61,8 +67,15 @@ test('sign in with a key, do what it allows, make and revoke another, sign out',
     await expect(page.getByRole('cell', { name: /startJobRun/ }).first()).toBeVisible()
 
     // Who is signed in: an admin ends the session of another browser, and their own at last.
-    const other = await fetch(`${explorer.url}/session`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ key: reader }) })
-    const cookie = other.headers.getSetCookie().map((c) => c.split(';')[0]).join('; ')
+    const other = await fetch(`${explorer.url}/session`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ key: reader }),
+    })
+    const cookie = other.headers
+      .getSetCookie()
+      .map((c) => c.split(';')[0])
+      .join('; ')
     const looks = async () => (await fetch(`${explorer.url}/jobs`, { headers: { Cookie: cookie } })).status
     expect(await looks()).toBe(200)
     await page.reload()
@@ -76,7 +89,14 @@ test('sign in with a key, do what it allows, make and revoke another, sign out',
     await expect(page.getByRole('heading', { name: 'Sign in', level: 1 })).toBeVisible()
 
     // What a link says to return to leads nowhere else.
-    for (const evil of ['//evil.example/', '/%09/evil.example/', '/%0A/evil.example/', '/%5Cevil.example', '/.//evil.example', 'javascript:alert(1)']) {
+    for (const evil of [
+      '//evil.example/',
+      '/%09/evil.example/',
+      '/%0A/evil.example/',
+      '/%5Cevil.example',
+      '/.//evil.example',
+      'javascript:alert(1)',
+    ]) {
       await page.context().clearCookies()
       await page.goto(`${explorer.url}/ui/sign-in?return_to=${evil}`)
       await page.getByLabel('API key', { exact: true }).fill(reader)

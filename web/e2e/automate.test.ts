@@ -4,7 +4,9 @@ test('a sensor is started, evaluated, and its cursor reset', async ({ page, expl
   await page.goto(`${explorer.url}/ui/automation`)
   const row = page.getByRole('row', { name: /new_bills_sensor/ })
   await row.getByRole('switch', { name: 'Sensor new_bills_sensor' }).click()
-  await expect.poll(async () => (await explorer.api<{ running: boolean }>('/sensors/new_bills_sensor')).running).toBe(true)
+  await expect
+    .poll(async () => (await explorer.api<{ running: boolean }>('/sensors/new_bills_sensor')).running)
+    .toBe(true)
   await row.getByRole('link', { name: 'new_bills_sensor' }).click()
   await expect(page.getByRole('heading', { name: 'new_bills_sensor' })).toBeVisible()
   await expect(page.getByRole('cell', { name: 'no new bills' }).first()).toBeVisible() // its first tick, by the clock, live
@@ -15,10 +17,14 @@ test('a sensor is started, evaluated, and its cursor reset', async ({ page, expl
   await expect(page.getByText('Evaluated: Skipped: no new bills', { exact: true })).toBeVisible()
 
   await page.getByRole('switch', { name: 'Sensor new_bills_sensor' }).click()
-  await expect.poll(async () => (await explorer.api<{ running: boolean }>('/sensors/new_bills_sensor')).running).toBe(false)
+  await expect
+    .poll(async () => (await explorer.api<{ running: boolean }>('/sensors/new_bills_sensor')).running)
+    .toBe(false)
   await page.getByRole('button', { name: 'Reset' }).click()
   await page.getByRole('alertdialog').getByRole('button', { name: 'Reset' }).click()
-  await expect.poll(async () => (await explorer.api<{ cursor: string | null }>('/sensors/new_bills_sensor/cursor')).cursor).toBeNull()
+  await expect
+    .poll(async () => (await explorer.api<{ cursor: string | null }>('/sensors/new_bills_sensor/cursor')).cursor)
+    .toBeNull()
 })
 
 test('a backfill: what it would do, its progress, pause, cancel', async ({ page, explorer }) => {
@@ -42,13 +48,18 @@ test('a backfill: what it would do, its progress, pause, cancel', async ({ page,
   await explorer.control('faults?latency=3s')
   try {
     await explorer.materialize('parliament_sessions')
-    const { id } = await explorer.api<{ id: string }>('/backfills', { assets: ['fetch_parliament_session_bills'], concurrency: 1 })
+    const { id } = await explorer.api<{ id: string }>('/backfills', {
+      assets: ['fetch_parliament_session_bills'],
+      concurrency: 1,
+    })
     await page.goto(`${explorer.url}/ui/backfills/${id}`)
     await page.getByRole('button', { name: 'Pause' }).click()
     await expect(page.getByRole('button', { name: 'Resume' })).toBeVisible()
     await page.getByRole('button', { name: 'Cancel' }).click()
     await page.getByRole('button', { name: 'Cancel the backfill' }).click()
-    await expect.poll(async () => (await explorer.api<{ status: string }>(`/backfills/${id}`)).status, { timeout: 20_000 }).toBe('canceled')
+    await expect
+      .poll(async () => (await explorer.api<{ status: string }>(`/backfills/${id}`)).status, { timeout: 20_000 })
+      .toBe('canceled')
     await expect(page.getByRole('button', { name: 'Retry what failed' })).toBeVisible()
   } finally {
     await explorer.control('faults?latency=0s')
@@ -76,7 +87,9 @@ test('checks and freshness show on the asset; a selection narrows the graph', as
   await explorer.materialize('fetch_latest_bills', { limit: 5 })
   await page.goto(`${explorer.url}/ui/assets/fetch_latest_bills`)
   const checks = page.getByRole('region', { name: 'Checks' })
-  await expect(checks.getByRole('listitem').filter({ hasText: 'every_bill_has_a_title' }).getByText('Passed')).toBeVisible()
+  await expect(
+    checks.getByRole('listitem').filter({ hasText: 'every_bill_has_a_title' }).getByText('Passed'),
+  ).toBeVisible()
   await expect(page.getByText('Fresh', { exact: true })).toBeVisible()
   await page.getByRole('tab', { name: 'Checks' }).click()
   await expect(page.getByRole('row', { name: /error_rate_below_10_percent/ }).first()).toBeVisible()

@@ -32,7 +32,12 @@ async function freePort(): Promise<number> {
 }
 
 /** Starts a program and waits for a line that matches. */
-function launch(binary: string, args: string[], env: Record<string, string>, ready: RegExp): Promise<{ process: ChildProcess; match: RegExpExecArray }> {
+function launch(
+  binary: string,
+  args: string[],
+  env: Record<string, string>,
+  ready: RegExp,
+): Promise<{ process: ChildProcess; match: RegExpExecArray }> {
   const child = spawn(binary, args, { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
   return new Promise((done, fail) => {
     let said = ''
@@ -59,12 +64,23 @@ export const test = base.extend<object, { explorer: Explorer }>({
       let binary = process.env.EXPLORER_BIN
       if (!binary) {
         binary = join(dir, 'explorer')
-        execFileSync('go', ['build', '-o', binary, '.'], { cwd: resolve(import.meta.dirname, '../..'), stdio: 'inherit' })
+        execFileSync('go', ['build', '-o', binary, '.'], {
+          cwd: resolve(import.meta.dirname, '../..'),
+          stdio: 'inherit',
+        })
       }
       const simulation = await launch(binary, ['simulate', '--addr', '127.0.0.1:0'], {}, /(http:\/\/127\.0\.0\.1:\d+)/)
       const sources = simulation.match[1]!
       const addr = `127.0.0.1:${await freePort()}`
-      const env = { DATA_DIR: join(dir, 'data'), ADDR: addr, OPENPARLIAMENT_URL: sources, LEGISINFO_URL: sources + '/legisinfo', OPENPARLIAMENT_RPS: '0', LEGISINFO_RPS: '0', LOG_FORMAT: 'text' }
+      const env = {
+        DATA_DIR: join(dir, 'data'),
+        ADDR: addr,
+        OPENPARLIAMENT_URL: sources,
+        LEGISINFO_URL: sources + '/legisinfo',
+        OPENPARLIAMENT_RPS: '0',
+        LEGISINFO_RPS: '0',
+        LOG_FORMAT: 'text',
+      }
       let server: ChildProcess
       const start = async (more: Record<string, string> = {}) => {
         server = (await launch(binary, ['dev'], { ...env, ...more }, /msg=ready/)).process
@@ -76,7 +92,12 @@ export const test = base.extend<object, { explorer: Explorer }>({
       await start()
       const url = `http://${addr}`
       const api = async <T>(path: string, body?: unknown): Promise<T> => {
-        const answer = await fetch(url + path, body === undefined ? {} : { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) })
+        const answer = await fetch(
+          url + path,
+          body === undefined
+            ? {}
+            : { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) },
+        )
         if (!answer.ok) throw new Error(`${path}: ${answer.status} ${await answer.text()}`)
         return (await answer.json()) as T
       }
@@ -85,7 +106,12 @@ export const test = base.extend<object, { explorer: Explorer }>({
         data: env.DATA_DIR,
         start,
         stop,
-        cli: (...args) => execFileSync(binary, args, { env: { ...process.env, ...env }, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
+        cli: (...args) =>
+          execFileSync(binary, args, {
+            env: { ...process.env, ...env },
+            encoding: 'utf8',
+            stdio: ['ignore', 'pipe', 'pipe'],
+          }),
         api,
         control: async (command) => {
           const answer = await fetch(`${sources}/control/${command}`, { method: 'POST' })

@@ -43,8 +43,15 @@ test('the log: filters, expands, links to a line, downloads', async ({ page, exp
   await page.goto(`${explorer.url}/ui/runs/${run}?event=${id}`)
   await expect(page.locator(`.log-row.target[data-event="${id}"]`)).toBeVisible()
 
-  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download' }).click()])
-  expect(readFileSync(await download.path(), 'utf8').trim().split('\n')).toHaveLength(lines)
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name: 'Download' }).click(),
+  ])
+  expect(
+    readFileSync(await download.path(), 'utf8')
+      .trim()
+      .split('\n'),
+  ).toHaveLength(lines)
 })
 
 test('a run that fails says why, and is retried from its failure', async ({ page, explorer }) => {
@@ -89,7 +96,8 @@ test('cancel', async ({ page, explorer }) => {
 test('several runs are canceled and retried at once', async ({ page, explorer }) => {
   await explorer.control('faults?latency=5s')
   try {
-    for (let i = 0; i < 2; i++) await explorer.api('/assets/fetch_latest_bills/materialize', { config: { limit: 21 + i }, tags: { bulk: 'yes' } })
+    for (let i = 0; i < 2; i++)
+      await explorer.api('/assets/fetch_latest_bills/materialize', { config: { limit: 21 + i }, tags: { bulk: 'yes' } })
     await page.goto(`${explorer.url}/ui/runs`)
     await page.getByLabel('Tag').fill('bulk:yes')
     await expect(page.locator('tbody tr')).toHaveCount(2)
@@ -111,7 +119,9 @@ test('start and stop a schedule, and run it now', async ({ page, explorer }) => 
   await expect(daily).not.toBeChecked()
   await daily.click()
   await expect(daily).toBeChecked()
-  await expect.poll(async () => (await explorer.api<{ running: boolean }>('/schedules/fetch_bills_daily')).running).toBe(true)
+  await expect
+    .poll(async () => (await explorer.api<{ running: boolean }>('/schedules/fetch_bills_daily')).running)
+    .toBe(true)
   // Somebody else stops it: the page follows.
   await explorer.api('/schedules/fetch_bills_daily/stop', {})
   await expect(daily).not.toBeChecked()
@@ -128,7 +138,9 @@ test("a bill's history", async ({ page, explorer }) => {
   await explorer.materialize('fetch_parliament_session_bills', { parliament: 44, session: 1 })
   await explorer.control('clock?as_of=2026-06-18')
   await explorer.materialize('fetch_parliament_session_bills', { parliament: 44, session: 1 })
-  const { items } = await explorer.api<{ items: { number: string; version: number; law: boolean; title: { en: string; fr: string } }[] }>('/bills?session=44-1&limit=200')
+  const { items } = await explorer.api<{
+    items: { number: string; version: number; law: boolean; title: { en: string; fr: string } }[]
+  }>('/bills?session=44-1&limit=200')
   const bill = items.find((b) => b.version > 1 && b.law)!
   await page.goto(`${explorer.url}/ui/bills?session=44-1&law=true`)
   await page.getByLabel('Search').fill(bill.number.toLowerCase())
@@ -179,7 +191,9 @@ test("a wrong config is refused in the form, in the server's words", async ({ pa
   await page.getByRole('radio', { name: 'YAML' }).click()
   await page.getByLabel('YAML', { exact: true }).fill('ops:\n  fetch_latest_bills:\n    config:\n      limit: lots\n')
   await page.getByRole('button', { name: 'Materialize', exact: true }).click()
-  await expect(page.getByRole('alert').getByText('/config/ops/fetch_latest_bills/config/limit', { exact: true })).toBeVisible()
+  await expect(
+    page.getByRole('alert').getByText('/config/ops/fetch_latest_bills/config/limit', { exact: true }),
+  ).toBeVisible()
   await page.getByLabel('YAML', { exact: true }).fill('ops: [')
   await expect(page.getByText(/This is not valid YAML/)).toBeVisible()
   await expect(page.getByRole('button', { name: 'Materialize', exact: true })).toBeDisabled()
@@ -191,13 +205,17 @@ test("a wrong config is refused in the form, in the server's words", async ({ pa
 test('a selection of the graph is materialized', async ({ page, explorer }) => {
   await page.goto(`${explorer.url}/ui/assets?view=graph`)
   await page.locator('.react-flow__node', { hasText: 'fetch_latest_bills' }).click({ position: { x: 120, y: 45 } })
-  await page.locator('.react-flow__node', { hasText: 'monitor_fetch_operations' }).click({ position: { x: 120, y: 45 }, modifiers: ['Shift'] })
+  await page
+    .locator('.react-flow__node', { hasText: 'monitor_fetch_operations' })
+    .click({ position: { x: 120, y: 45 }, modifiers: ['Shift'] })
   await page.getByRole('link', { name: 'Configure…' }).click()
   await expect(page.getByLabel('hours_back')).toHaveValue('24')
   await page.getByLabel('hours_back').fill('48')
   await page.goBack()
   await page.locator('.react-flow__node', { hasText: 'fetch_latest_bills' }).click({ position: { x: 120, y: 45 } })
-  await page.locator('.react-flow__node', { hasText: 'monitor_fetch_operations' }).click({ position: { x: 120, y: 45 }, modifiers: ['Shift'] })
+  await page
+    .locator('.react-flow__node', { hasText: 'monitor_fetch_operations' })
+    .click({ position: { x: 120, y: 45 }, modifiers: ['Shift'] })
   await page.getByRole('button', { name: 'Materialize 2 assets' }).click()
   await expect(page.locator('h1 + [data-status]')).toHaveAttribute('data-status', 'success')
   await expect(page.getByRole('region', { name: 'Steps' }).getByRole('link')).toHaveCount(2)
@@ -222,5 +240,7 @@ test('what happens elsewhere shows at once', async ({ page, explorer }) => {
   await page.goto(`${explorer.url}/ui/runs`)
   await expect(page.locator('.side [data-connection]')).toHaveAttribute('data-connection', 'open')
   const run = await explorer.materialize('monitor_fetch_operations')
-  await expect(page.getByRole('row', { name: new RegExp(run.slice(-8)) }).locator('[data-status="success"]')).toBeVisible()
+  await expect(
+    page.getByRole('row', { name: new RegExp(run.slice(-8)) }).locator('[data-status="success"]'),
+  ).toBeVisible()
 })

@@ -55,9 +55,11 @@ export function whileVisible(stream: (signal: AbortSignal) => Promise<void>, pau
     clearTimeout(timer)
     if (current) return
     const mine = (current = new AbortController())
-    void stream(mine.signal).catch(() => undefined).finally(() => {
-      if (current === mine) current = undefined
-    })
+    void stream(mine.signal)
+      .catch(() => undefined)
+      .finally(() => {
+        if (current === mine) current = undefined
+      })
   }
   const changed = () => {
     if (document.visibilityState === 'visible') return begin()
@@ -83,7 +85,9 @@ let flushedAt = 0
 
 /** Has queries asked again, also those whose first answer is on its way: it may be older than what happened. */
 async function refresh(queryKey?: QueryKey): Promise<void> {
-  const first = queryClient.getQueryCache().findAll({ queryKey, predicate: (q) => q.state.fetchStatus === 'fetching' && q.state.data === undefined })
+  const first = queryClient
+    .getQueryCache()
+    .findAll({ queryKey, predicate: (q) => q.state.fetchStatus === 'fetching' && q.state.data === undefined })
   await queryClient.invalidateQueries({ queryKey })
   if (first.length > 0) await queryClient.invalidateQueries({ queryKey, predicate: (q) => first.includes(q) })
 }
@@ -92,13 +96,16 @@ async function refresh(queryKey?: QueryKey): Promise<void> {
 function touch(...keys: QueryKey[]): void {
   for (const key of keys) dirty.set(JSON.stringify(key), key)
   if (flushing) return
-  flushing = setTimeout(() => {
-    flushing = undefined
-    flushedAt = Date.now()
-    const now = [...dirty.values()]
-    dirty.clear()
-    for (const queryKey of now) void refresh(queryKey)
-  }, Math.max(0, flushedAt + flushEvery - Date.now()))
+  flushing = setTimeout(
+    () => {
+      flushing = undefined
+      flushedAt = Date.now()
+      const now = [...dirty.values()]
+      dirty.clear()
+      for (const queryKey of now) void refresh(queryKey)
+    },
+    Math.max(0, flushedAt + flushEvery - Date.now()),
+  )
 }
 
 /** Bills are what pages of bills, search, feeds, exports and their sponsors' pages show; sponsors' links are part of bills. */
@@ -121,7 +128,8 @@ export function changedBy(event: Pick<Event, 'type' | 'run_id' | 'asset'>): Quer
   if (event.type.startsWith('run_')) keys.push(['runs'])
   if (event.type === 'run_enqueued') keys.push(['schedules'], ['ticks'], ['sensors'], ['sensor-ticks'], ['partitions'])
   if (/^run_(enqueued|canceling)$/.test(event.type)) keys.push(['access', 'audit'])
-  if (event.type === 'materialization') keys.push(['assets'], ['materializations'], ['partitions'], ...(dataOf[event.asset ?? ''] ?? []))
+  if (event.type === 'materialization')
+    keys.push(['assets'], ['materializations'], ['partitions'], ...(dataOf[event.asset ?? ''] ?? []))
   if (/^(run|step)_(failure|canceled)$/.test(event.type)) keys.push(['partitions'], ['assets'])
   // An attempt that did not succeed has its fetch log too, and what it stored until then.
   if (/^step_(failure|canceled|up_for_retry)$/.test(event.type)) keys.push(...(dataOf[event.asset ?? ''] ?? []))
@@ -130,14 +138,28 @@ export function changedBy(event: Pick<Event, 'type' | 'run_id' | 'asset'>): Quer
 }
 
 const types = [
-  'run_enqueued', 'run_started', 'run_success', 'run_failure', 'run_canceling', 'run_canceled', 'materialization', 'progress',
-  'step_started', 'step_success', 'step_failure', 'step_up_for_retry', 'step_skipped', 'step_canceled', 'step_requeued',
+  'run_enqueued',
+  'run_started',
+  'run_success',
+  'run_failure',
+  'run_canceling',
+  'run_canceled',
+  'materialization',
+  'progress',
+  'step_started',
+  'step_success',
+  'step_failure',
+  'step_up_for_retry',
+  'step_skipped',
+  'step_canceled',
+  'step_requeued',
 ]
 
 function apply(event: Event): void {
   if (event.type === 'progress') {
     const { done, total } = (event.data ?? {}) as Partial<Progress>
-    if (event.asset && typeof done === 'number' && typeof total === 'number') progress.set(new Map(progress.get()).set(event.run_id + '/' + event.asset, { done, total }))
+    if (event.asset && typeof done === 'number' && typeof total === 'number')
+      progress.set(new Map(progress.get()).set(event.run_id + '/' + event.asset, { done, total }))
     return
   }
   if (/^run_(success|failure|canceled)$/.test(event.type)) {

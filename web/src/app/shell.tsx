@@ -1,5 +1,26 @@
 import { Link, Outlet, useRouterState } from '@tanstack/react-router'
-import { Activity, Bell, Boxes, CalendarClock, FileText, History, KeyRound, Languages, LayoutDashboard, LogOut, Menu, Monitor, Moon, Play, Rss, ScrollText, Search, Sun, Users, X } from 'lucide-react'
+import {
+  Activity,
+  Bell,
+  Boxes,
+  CalendarClock,
+  FileText,
+  History,
+  KeyRound,
+  Languages,
+  LayoutDashboard,
+  LogOut,
+  Menu,
+  Monitor,
+  Moon,
+  Play,
+  Rss,
+  ScrollText,
+  Search,
+  Sun,
+  Users,
+  X,
+} from 'lucide-react'
 import { Dialog } from 'radix-ui'
 import { lazy, Suspense, useEffect, useRef, useState } from 'react'
 import { useTranslation } from 'react-i18next'
@@ -96,7 +117,12 @@ function Navigation() {
   return (
     <nav className="nav" aria-label={t('app.navigation')}>
       {pages.map(([to, name, Icon]) => (
-        <Link key={to} to={to} activeOptions={{ exact: to === '/', includeSearch: false }} activeProps={{ 'aria-current': 'page' }}>
+        <Link
+          key={to}
+          to={to}
+          activeOptions={{ exact: to === '/', includeSearch: false }}
+          activeProps={{ 'aria-current': 'page' }}
+        >
           <Icon size={18} aria-hidden />
           {t(`nav.${name}`)}
         </Link>
@@ -120,7 +146,13 @@ function Foot() {
       <Connection />
       <div className="row">
         <Theme />
-        <button type="button" className="btn small ghost" lang={other} aria-label={t('app.languageLabel')} onClick={() => void setLanguage(other)}>
+        <button
+          type="button"
+          className="btn small ghost"
+          lang={other}
+          aria-label={t('app.languageLabel')}
+          onClick={() => void setLanguage(other)}
+        >
           <Languages size={15} aria-hidden />
           {t('app.language')}
         </button>
@@ -139,7 +171,13 @@ function Who() {
       <span className="small break">
         {session.identity.name} <span className="muted">({t(`access.scope_${session.identity.scope}`)})</span>
       </span>
-      <button type="button" className="btn small ghost icon" aria-label={t('access.signOut')} title={t('access.signOut')} onClick={() => void leave()}>
+      <button
+        type="button"
+        className="btn small ghost icon"
+        aria-label={t('access.signOut')}
+        title={t('access.signOut')}
+        onClick={() => void leave()}
+      >
         <LogOut size={15} aria-hidden />
       </button>
     </div>
@@ -224,7 +262,12 @@ function Connection({ banner }: { banner?: boolean }) {
       </div>
     )
   }
-  const [tone, words] = { open: ['good', t('app.live')], connecting: ['busy', t('app.connecting')], lost: ['bad', t('app.lost')], paused: ['', t('app.paused')] }[connection] as [string, string]
+  const [tone, words] = {
+    open: ['good', t('app.live')],
+    connecting: ['busy', t('app.connecting')],
+    lost: ['bad', t('app.lost')],
+    paused: ['', t('app.paused')],
+  }[connection] as [string, string]
   return (
     <span className="live" data-connection={connection}>
       <span className={`dot ${tone}`} />

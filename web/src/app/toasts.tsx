@@ -41,7 +41,13 @@ export function Toasts() {
   return (
     <Toast.Provider swipeDirection="right" duration={7000}>
       {shown.map((m) => (
-        <Toast.Root key={m.id} className={`toast ${m.kind}`} type={m.kind === 'bad' ? 'foreground' : 'background'} duration={m.kind === 'bad' ? 12_000 : 7_000} onOpenChange={(open) => open || change(messages.filter((o) => o.id !== m.id))}>
+        <Toast.Root
+          key={m.id}
+          className={`toast ${m.kind}`}
+          type={m.kind === 'bad' ? 'foreground' : 'background'}
+          duration={m.kind === 'bad' ? 12_000 : 7_000}
+          onOpenChange={(open) => open || change(messages.filter((o) => o.id !== m.id))}
+        >
           {m.kind === 'good' ? <Check size={18} aria-hidden /> : <CircleX size={18} aria-hidden />}
           <Toast.Description className="grow break">{m.content}</Toast.Description>
           <Toast.Close className="btn ghost icon" aria-label={t('app.close')}>

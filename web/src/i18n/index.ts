@@ -21,7 +21,12 @@ async function load(language: Language): Promise<void> {
 /** Begins in the language that the page was opened in. */
 export async function startI18n(): Promise<i18n> {
   const language: Language = document.documentElement.lang === 'fr' ? 'fr' : 'en'
-  await i18next.use(initReactI18next).init({ lng: 'en', fallbackLng: 'en', resources: { en: { translation: en } }, interpolation: { escapeValue: false } })
+  await i18next.use(initReactI18next).init({
+    lng: 'en',
+    fallbackLng: 'en',
+    resources: { en: { translation: en } },
+    interpolation: { escapeValue: false },
+  })
   await setLanguage(language, false)
   return i18next
 }

@@ -9,7 +9,13 @@ export interface Attempt {
   outcome: 'started' | 'success' | 'failure' | 'canceled' | 'up_for_retry'
 }
 
-const endings: Record<string, Attempt['outcome']> = { step_success: 'success', step_failure: 'failure', step_canceled: 'canceled', step_up_for_retry: 'up_for_retry', step_requeued: 'up_for_retry' }
+const endings: Record<string, Attempt['outcome']> = {
+  step_success: 'success',
+  step_failure: 'failure',
+  step_canceled: 'canceled',
+  step_up_for_retry: 'up_for_retry',
+  step_requeued: 'up_for_retry',
+}
 
 /** The attempts that a run's events tell of, in order. */
 export function attemptsOf(events: readonly Event[]): Attempt[] {
@@ -18,7 +24,12 @@ export function attemptsOf(events: readonly Event[]): Attempt[] {
   for (const event of events) {
     if (event.asset === null) continue
     if (event.type === 'step_started') {
-      const attempt: Attempt = { asset: event.asset, number: event.attempt ?? 1, from: Date.parse(event.at), outcome: 'started' }
+      const attempt: Attempt = {
+        asset: event.asset,
+        number: event.attempt ?? 1,
+        from: Date.parse(event.at),
+        outcome: 'started',
+      }
       attempts.push(attempt)
       running.set(event.asset, attempt)
       continue
@@ -38,6 +49,17 @@ export function attemptsOfSteps(steps: readonly Step[]): Attempt[] {
   return steps.flatMap((s) =>
     s.started_at === null
       ? []
-      : [{ asset: s.asset, number: s.attempt, from: Date.parse(s.started_at), to: s.ended_at ? Date.parse(s.ended_at) : undefined, outcome: s.status === 'success' || s.status === 'failure' || s.status === 'canceled' || s.status === 'up_for_retry' ? s.status : 'started' }],
+      : [
+          {
+            asset: s.asset,
+            number: s.attempt,
+            from: Date.parse(s.started_at),
+            to: s.ended_at ? Date.parse(s.ended_at) : undefined,
+            outcome:
+              s.status === 'success' || s.status === 'failure' || s.status === 'canceled' || s.status === 'up_for_retry'
+                ? s.status
+                : 'started',
+          },
+        ],
   )
 }

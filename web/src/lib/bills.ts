@@ -1,17 +1,41 @@
 /** LEGISinfo's words for openparliament.ca's codes of a bill's status, by which bills can be listed. */
 export const billStatuses: Record<string, { en: string; fr: string }> = {
-  HouseAt2ndReading: { en: 'At second reading in the House of Commons', fr: 'À la deuxième lecture à la Chambre des communes' },
-  HouseInCommittee: { en: 'At consideration in committee in the House of Commons', fr: 'À l’examen en comité à la Chambre des communes' },
-  HouseAtReportStage: { en: 'At report stage in the House of Commons', fr: 'À l’étape du rapport à la Chambre des communes' },
-  HouseAt3rdReading: { en: 'At third reading in the House of Commons', fr: 'À l’étape de la troisième lecture à la Chambre des communes' },
-  HouseBillWaitingSenate: { en: 'House of Commons bill awaiting first reading in the Senate', fr: 'Projet de loi de la Chambre des communes en attente de la première lecture au Sénat' },
-  HouseConsideringSenAmendments: { en: 'At consideration in the House of Commons of amendments made by the Senate', fr: 'À l’étude par la Chambre des communes des amendements apportés par le Sénat' },
+  HouseAt2ndReading: {
+    en: 'At second reading in the House of Commons',
+    fr: 'À la deuxième lecture à la Chambre des communes',
+  },
+  HouseInCommittee: {
+    en: 'At consideration in committee in the House of Commons',
+    fr: 'À l’examen en comité à la Chambre des communes',
+  },
+  HouseAtReportStage: {
+    en: 'At report stage in the House of Commons',
+    fr: 'À l’étape du rapport à la Chambre des communes',
+  },
+  HouseAt3rdReading: {
+    en: 'At third reading in the House of Commons',
+    fr: 'À l’étape de la troisième lecture à la Chambre des communes',
+  },
+  HouseBillWaitingSenate: {
+    en: 'House of Commons bill awaiting first reading in the Senate',
+    fr: 'Projet de loi de la Chambre des communes en attente de la première lecture au Sénat',
+  },
+  HouseConsideringSenAmendments: {
+    en: 'At consideration in the House of Commons of amendments made by the Senate',
+    fr: 'À l’étude par la Chambre des communes des amendements apportés par le Sénat',
+  },
   SenateAt2ndReading: { en: 'At second reading in the Senate', fr: 'À la deuxième lecture au Sénat' },
   SenateInCommittee: { en: 'At consideration in committee in the Senate', fr: 'À l’examen en comité au Sénat' },
   SenateAtReportStage: { en: 'At report stage in the Senate', fr: 'À l’étape du rapport au Sénat' },
   SenateAt3rdReading: { en: 'At third reading in the Senate', fr: 'À la troisième lecture au Sénat' },
-  SenateBillWaitingHouse: { en: 'Senate bill awaiting first reading in the House of Commons', fr: 'Projet de loi du Sénat en attente de la première lecture à la Chambre des communes' },
-  SenConsideringHouseAmendments: { en: 'At consideration in the Senate of amendments made by the House of Commons', fr: 'À l’étude par le Sénat des amendements apportés par la Chambre des communes' },
+  SenateBillWaitingHouse: {
+    en: 'Senate bill awaiting first reading in the House of Commons',
+    fr: 'Projet de loi du Sénat en attente de la première lecture à la Chambre des communes',
+  },
+  SenConsideringHouseAmendments: {
+    en: 'At consideration in the Senate of amendments made by the House of Commons',
+    fr: 'À l’étude par le Sénat des amendements apportés par la Chambre des communes',
+  },
   OutsideOrderPrecedence: { en: 'Outside the Order of Precedence', fr: 'Ne fait pas partie de l’Ordre de priorité' },
   ProForma: { en: 'Introduced as pro forma bill', fr: 'Présenté en tant que projet de loi pro forma' },
   RoyalAssentAwaiting: { en: 'Awaiting royal assent', fr: 'En attente de la sanction royale' },

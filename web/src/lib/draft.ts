@@ -2,7 +2,11 @@ import { useRouter } from '@tanstack/react-router'
 import { useEffect, useRef, useState } from 'react'
 
 /** A text being typed, handed on when the typing rests; it follows what it is a draft of when that changes otherwise. */
-export function useDraft(value: string, settle: (value: string) => void, rest = 250): [string, (value: string) => void] {
+export function useDraft(
+  value: string,
+  settle: (value: string) => void,
+  rest = 250,
+): [string, (value: string) => void] {
   const [draft, setDraft] = useState(value)
   const [seen, setSeen] = useState(value)
   const [sent, setSent] = useState(value)

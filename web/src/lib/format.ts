@@ -24,7 +24,8 @@ export function relative(at: number, now: number, language: string): string {
 export function duration(ms: number, language: string): string {
   const seconds = Math.max(0, ms) / 1000
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`
-  if (seconds < 60) return `${seconds.toLocaleString(regional(language), { maximumFractionDigits: 1, minimumFractionDigits: 1 })} s`
+  if (seconds < 60)
+    return `${seconds.toLocaleString(regional(language), { maximumFractionDigits: 1, minimumFractionDigits: 1 })} s`
   const total = Math.round(seconds)
   if (total < 3600) return `${Math.floor(total / 60)} min ${String(total % 60).padStart(2, '0')} s`
   const minutes = Math.round(total / 60)

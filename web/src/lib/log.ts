@@ -90,13 +90,20 @@ class LogStore {
       this.frame = 0
       for (const listener of this.listeners) listener()
     }
-    this.frame = document.visibilityState === 'visible' ? requestAnimationFrame(tell) : (setTimeout(tell, 100) as unknown as number)
+    this.frame =
+      document.visibilityState === 'visible'
+        ? requestAnimationFrame(tell)
+        : (setTimeout(tell, 100) as unknown as number)
   }
 }
 
 /** Resolves when the page has nothing else to do, or after a second. */
 function idle(): Promise<void> {
-  return new Promise((done) => (typeof requestIdleCallback === 'function' ? requestIdleCallback(() => done(), { timeout: 1000 }) : setTimeout(done, 200)))
+  return new Promise((done) =>
+    typeof requestIdleCallback === 'function'
+      ? requestIdleCallback(() => done(), { timeout: 1000 })
+      : setTimeout(done, 200),
+  )
 }
 
 /** Resolves once the browser has drawn what there is. */
@@ -119,7 +126,11 @@ export function matches(event: Event, filter: LogFilter): boolean {
   if (filter.step && event.asset !== filter.step) return false
   if (filter.text) {
     const text = filter.text.toLowerCase()
-    return event.message.toLowerCase().includes(text) || event.type.includes(text) || (event.data !== null && JSON.stringify(event.data).toLowerCase().includes(text))
+    return (
+      event.message.toLowerCase().includes(text) ||
+      event.type.includes(text) ||
+      (event.data !== null && JSON.stringify(event.data).toLowerCase().includes(text))
+    )
   }
   return true
 }
@@ -147,5 +158,10 @@ export class Filtered {
 
 /** The log as text, a line for each event. */
 export function asText(events: readonly Event[]): string {
-  return events.map((e) => `${e.at}  ${e.level.padEnd(5)}  ${e.asset ?? '-'}  ${e.message}${e.data ? '  ' + JSON.stringify(e.data) : ''}\n`).join('')
+  return events
+    .map(
+      (e) =>
+        `${e.at}  ${e.level.padEnd(5)}  ${e.asset ?? '-'}  ${e.message}${e.data ? '  ' + JSON.stringify(e.data) : ''}\n`,
+    )
+    .join('')
 }

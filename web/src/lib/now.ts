@@ -22,5 +22,7 @@ function subscribe(listener: () => void): () => void {
 
 /** The current time in milliseconds, renewed every second. */
 export function useNow(): number {
-  return useSyncExternalStore(subscribe, () => (listeners.size === 0 ? (now = Math.floor(Date.now() / 1000) * 1000) : now))
+  return useSyncExternalStore(subscribe, () =>
+    listeners.size === 0 ? (now = Math.floor(Date.now() / 1000) * 1000) : now,
+  )
 }

@@ -4,13 +4,20 @@ import { expect, test } from 'vitest'
 import { forget, remember, signInAgain, type Browser } from './sign-in-again'
 
 const out: SessionState = { authentication: 'required', methods: ['key', 'oidc'], identity: null }
-const by = (kind: 'key' | 'oidc'): SessionState => ({ ...out, identity: { kind, name: 'ada', scope: 'read', expires_at: null } })
+const by = (kind: 'key' | 'oidc'): SessionState => ({
+  ...out,
+  identity: { kind, name: 'ada', scope: 'read', expires_at: null },
+})
 
 function browser(answers: ResponseType | Error = 'opaqueredirect') {
   const kept = new Map<string, string>()
   const went: string[] = []
   const b: Browser = {
-    storage: { getItem: (k) => kept.get(k) ?? null, setItem: (k, v) => void kept.set(k, v), removeItem: (k) => void kept.delete(k) },
+    storage: {
+      getItem: (k) => kept.get(k) ?? null,
+      setItem: (k, v) => void kept.set(k, v),
+      removeItem: (k) => void kept.delete(k),
+    },
     fetch: () => (answers instanceof Error ? Promise.reject(answers) : Promise.resolve({ type: answers })),
     go: (url) => void went.push(url),
   }

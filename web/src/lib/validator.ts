@@ -1,4 +1,11 @@
-import { type ErrorSchema, type RJSFSchema, type RJSFValidationError, toErrorSchema, type ValidationData, type ValidatorType } from '@rjsf/utils'
+import {
+  type ErrorSchema,
+  type RJSFSchema,
+  type RJSFValidationError,
+  toErrorSchema,
+  type ValidationData,
+  type ValidatorType,
+} from '@rjsf/utils'
 
 import { faults } from './config'
 
@@ -13,7 +20,11 @@ export const validator: ValidatorType = {
 }
 
 function list(schema: object, formData: unknown): RJSFValidationError[] {
-  return faults(schema, formData ?? {}).map((f) => ({ property: '.' + f.pointer.split('/').slice(1).join('.'), message: f.detail, stack: `${f.pointer} ${f.detail}` }))
+  return faults(schema, formData ?? {}).map((f) => ({
+    property: '.' + f.pointer.split('/').slice(1).join('.'),
+    message: f.detail,
+    stack: `${f.pointer} ${f.detail}`,
+  }))
 }
 
 export default validator

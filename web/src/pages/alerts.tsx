@@ -49,7 +49,10 @@ export function Alerts() {
                     {items.map((a) => (
                       <tr key={a.id}>
                         <td style={{ width: '50%' }}>
-                          <span className={`badge ${a.recovered_at ? 'idle' : a.severity === 'error' ? 'bad' : 'warn'}`} style={{ paddingLeft: '0.55rem' }}>
+                          <span
+                            className={`badge ${a.recovered_at ? 'idle' : a.severity === 'error' ? 'bad' : 'warn'}`}
+                            style={{ paddingLeft: '0.55rem' }}
+                          >
                             {t(`alerts.severity_${a.severity}`)}
                           </span>{' '}
                           <strong className="break">{a.title}</strong>
@@ -63,7 +66,15 @@ export function Alerts() {
                         <td data-label={t('alerts.opened')}>
                           <Time at={a.opened_at} absolute />
                         </td>
-                        <td data-label={t('alerts.recovered')}>{a.recovered_at ? <Time at={a.recovered_at} absolute /> : <span className="badge bad" style={{ paddingLeft: '0.55rem' }}>{t('alerts.open')}</span>}</td>
+                        <td data-label={t('alerts.recovered')}>
+                          {a.recovered_at ? (
+                            <Time at={a.recovered_at} absolute />
+                          ) : (
+                            <span className="badge bad" style={{ paddingLeft: '0.55rem' }}>
+                              {t('alerts.open')}
+                            </span>
+                          )}
+                        </td>
                         <td data-label={t('alerts.deliveries')} className="small">
                           {a.deliveries.length === 0 ? (
                             <span className="muted">{a.told_at ? t('app.none') : t('alerts.held')}</span>
@@ -112,7 +123,13 @@ export function Alerts() {
                           {c.target}
                         </td>
                         <td className="right">
-                          <button type="button" className="btn small" aria-label={`${t('alerts.test')}: ${c.name}`} disabled={test.isPending} onClick={() => test.mutate(c.name)}>
+                          <button
+                            type="button"
+                            className="btn small"
+                            aria-label={`${t('alerts.test')}: ${c.name}`}
+                            disabled={test.isPending}
+                            onClick={() => test.mutate(c.name)}
+                          >
                             <Send size={14} aria-hidden />
                             {t('alerts.test')}
                           </button>

@@ -103,7 +103,13 @@ function Row({ asset }: { asset: Asset }) {
         <Trend asset={asset.name} />
       </td>
       <td className="right">
-        <Link to="/assets/$asset" params={{ asset: asset.name }} search={{ tab: 'launch' }} className="btn small" aria-label={`${t('assets.materialize')}: ${asset.name}`}>
+        <Link
+          to="/assets/$asset"
+          params={{ asset: asset.name }}
+          search={{ tab: 'launch' }}
+          className="btn small"
+          aria-label={`${t('assets.materialize')}: ${asset.name}`}
+        >
           <Play size={14} aria-hidden />
           {t('assets.materialize')}
         </Link>

@@ -52,7 +52,11 @@ export function Automation() {
                           <ScheduleSwitch schedule={schedule} />
                         </td>
                         <td>
-                          <Link to="/automation/schedules/$schedule" params={{ schedule: schedule.name }} className="break">
+                          <Link
+                            to="/automation/schedules/$schedule"
+                            params={{ schedule: schedule.name }}
+                            className="break"
+                          >
                             {schedule.name}
                           </Link>
                           <p className="muted small">
@@ -66,7 +70,13 @@ export function Automation() {
                           <code className="nowrap">{schedule.cron}</code>
                           <p className="muted small">{schedule.time_zone}</p>
                         </td>
-                        <td data-label={t('automation.next')}>{schedule.running && schedule.next_ticks[0] ? <Time at={schedule.next_ticks[0]} /> : <span className="muted">{t('automation.stopped')}</span>}</td>
+                        <td data-label={t('automation.next')}>
+                          {schedule.running && schedule.next_ticks[0] ? (
+                            <Time at={schedule.next_ticks[0]} />
+                          ) : (
+                            <span className="muted">{t('automation.stopped')}</span>
+                          )}
+                        </td>
                         <td data-label={t('automation.last')}>
                           {schedule.last_tick ? (
                             <span className="row wrap" style={{ gap: '0.1rem 0.5rem' }}>
@@ -74,7 +84,11 @@ export function Automation() {
                               <span className="small muted">
                                 <Time at={schedule.last_tick.created_at} />
                               </span>
-                              {schedule.last_tick.run_id ? <RunLink id={schedule.last_tick.run_id} /> : <span className="small">{schedule.last_tick.message}</span>}
+                              {schedule.last_tick.run_id ? (
+                                <RunLink id={schedule.last_tick.run_id} />
+                              ) : (
+                                <span className="small">{schedule.last_tick.message}</span>
+                              )}
                             </span>
                           ) : (
                             <span className="muted">{t('app.never')}</span>
@@ -120,7 +134,12 @@ export function Automation() {
                         <AssetLinks names={job.assets} />
                       </td>
                       <td className="right">
-                        <Link to="/jobs/$job" params={{ job: job.name }} className="btn small" aria-label={`${t('automation.launch')}: ${job.name}`}>
+                        <Link
+                          to="/jobs/$job"
+                          params={{ job: job.name }}
+                          className="btn small"
+                          aria-label={`${t('automation.launch')}: ${job.name}`}
+                        >
                           <Play size={14} aria-hidden />
                           {t('automation.launch')}
                         </Link>
@@ -157,7 +176,13 @@ export function ScheduleSwitch({ schedule }: { schedule: Schedule }) {
     },
   })
   return (
-    <Switch.Root className="switch" aria-label={t('automation.switch', { name: schedule.name })} checked={schedule.running} disabled={turn.isPending} onCheckedChange={(on) => turn.mutate(on)}>
+    <Switch.Root
+      className="switch"
+      aria-label={t('automation.switch', { name: schedule.name })}
+      checked={schedule.running}
+      disabled={turn.isPending}
+      onCheckedChange={(on) => turn.mutate(on)}
+    >
       <Switch.Thumb />
     </Switch.Root>
   )
@@ -175,7 +200,13 @@ export function RunNow({ schedule }: { schedule: string }) {
     onError: toast.bad,
   })
   return (
-    <button type="button" className="btn small" aria-label={`${t('automation.runNow')}: ${schedule}`} disabled={run.isPending} onClick={() => run.mutate()}>
+    <button
+      type="button"
+      className="btn small"
+      aria-label={`${t('automation.runNow')}: ${schedule}`}
+      disabled={run.isPending}
+      onClick={() => run.mutate()}
+    >
       <Play size={14} aria-hidden />
       {t('automation.runNow')}
     </button>

@@ -28,7 +28,16 @@ export function Outcome({ bill }: { bill: BillDetail }) {
   )
 }
 
-const tones = { became_law: 'good', defeated: 'bad', not_proceeded_with: 'bad', dropped_from_order_paper: 'bad', reinstated: 'good', died_on_order_paper: 'warn', pro_forma: '', in_progress: '' } as const
+const tones = {
+  became_law: 'good',
+  defeated: 'bad',
+  not_proceeded_with: 'bad',
+  dropped_from_order_paper: 'bad',
+  reinstated: 'good',
+  died_on_order_paper: 'warn',
+  pro_forma: '',
+  in_progress: '',
+} as const
 
 /** The same bill in another session: here, or at LEGISinfo if it is not held. */
 export function OtherSession({ bill }: { bill: NonNullable<BillDetail['reinstated_as']> }) {
@@ -62,7 +71,17 @@ export function Away({ url, children }: { url: string | null | undefined; childr
 }
 
 /** A list that shows its first entries, and the rest when asked to. */
-function Long<T>({ items, first = 8, name, children }: { items: T[]; first?: number; name: string; children: (item: T, i: number) => ReactNode }) {
+function Long<T>({
+  items,
+  first = 8,
+  name,
+  children,
+}: {
+  items: T[]
+  first?: number
+  name: string
+  children: (item: T, i: number) => ReactNode
+}) {
   const { t } = useTranslation()
   const [all, setAll] = useState(false)
   return (
@@ -70,7 +89,12 @@ function Long<T>({ items, first = 8, name, children }: { items: T[]; first?: num
       <ol className="list">{(all ? items : items.slice(0, first)).map(children)}</ol>
       {items.length > first && (
         <div style={{ padding: '0.6rem 1rem' }}>
-          <button className="btn small" aria-expanded={all} aria-label={`${name}: ${all ? t('bills.showFewer') : t('bills.showAll', { count: items.length })}`} onClick={() => setAll(!all)}>
+          <button
+            className="btn small"
+            aria-expanded={all}
+            aria-label={`${name}: ${all ? t('bills.showFewer') : t('bills.showAll', { count: items.length })}`}
+            onClick={() => setAll(!all)}
+          >
             {all ? t('bills.showFewer') : t('bills.showAll', { count: items.length })}
           </button>
         </div>
@@ -82,7 +106,10 @@ function Long<T>({ items, first = 8, name, children }: { items: T[]; first?: num
 function Result({ result }: { result: BillDetail['votes'][number]['result'] }) {
   const { t } = useTranslation()
   return (
-    <span className={`badge ${result === 'agreed_to' ? 'good' : result === 'negatived' ? 'bad' : 'idle'}`} style={{ paddingLeft: '0.55rem' }}>
+    <span
+      className={`badge ${result === 'agreed_to' ? 'good' : result === 'negatived' ? 'bad' : 'idle'}`}
+      style={{ paddingLeft: '0.55rem' }}
+    >
       {t(`bills.result_${result}`)}
     </span>
   )
@@ -99,7 +126,11 @@ export function Votes({ bill }: { bill: BillDetail }) {
     <Card title={bill.votes.length > 0 ? `${t('bills.votes')} (${bill.votes.length})` : t('bills.votes')}>
       {bill.votes.length === 0 ? (
         <p className="muted" style={{ padding: '1rem' }}>
-          {!bill.record.complete ? t('bills.votesUnknown') : bill.parliament < firstWithVotes ? t('bills.votesNotKept') : t('bills.noVotes')}
+          {!bill.record.complete
+            ? t('bills.votesUnknown')
+            : bill.parliament < firstWithVotes
+              ? t('bills.votesNotKept')
+              : t('bills.noVotes')}
         </p>
       ) : (
         <Long items={bill.votes} name={t('bills.votes')}>
@@ -107,12 +138,21 @@ export function Votes({ bill }: { bill: BillDetail }) {
             <li key={`${v.chamber}-${v.number}-${v.date}`} className="stack tight">
               <div className="row between" style={{ alignItems: 'baseline', gap: '0.8rem' }}>
                 <a href={webAddress(v.url)} rel="noreferrer">
-                  {inLanguage(v.subject, i18n.language) ?? inLanguage(v.motion, i18n.language) ?? inLanguage(v.stage, i18n.language) ?? t('bills.vote', { n: v.number })}
+                  {inLanguage(v.subject, i18n.language) ??
+                    inLanguage(v.motion, i18n.language) ??
+                    inLanguage(v.stage, i18n.language) ??
+                    t('bills.vote', { n: v.number })}
                 </a>
                 <Result result={v.result} />
               </div>
               <p className="muted small num">
-                {[t('bills.tally', { yeas: v.yeas, nays: v.nays, paired: v.paired, n: v.number, date: v.date ?? '–' }), v.chamber === 'senate' && t('bills.senate'), inLanguage(v.stage, i18n.language)].filter(Boolean).join(' · ')}
+                {[
+                  t('bills.tally', { yeas: v.yeas, nays: v.nays, paired: v.paired, n: v.number, date: v.date ?? '–' }),
+                  v.chamber === 'senate' && t('bills.senate'),
+                  inLanguage(v.stage, i18n.language),
+                ]
+                  .filter(Boolean)
+                  .join(' · ')}
               </p>
             </li>
           )}
@@ -128,7 +168,11 @@ export function Votes({ bill }: { bill: BillDetail }) {
                   <span>{inLanguage(d.motion, i18n.language) ?? inLanguage(d.stage, i18n.language)}</span>
                   <Result result={d.result} />
                 </div>
-                <p className="muted small num">{[d.date, inLanguage(d.method, i18n.language), inLanguage(d.stage, i18n.language)].filter(Boolean).join(' · ')}</p>
+                <p className="muted small num">
+                  {[d.date, inLanguage(d.method, i18n.language), inLanguage(d.stage, i18n.language)]
+                    .filter(Boolean)
+                    .join(' · ')}
+                </p>
               </li>
             )}
           </Long>
@@ -151,18 +195,51 @@ export function Happenings({ bill }: { bill: BillDetail }) {
   const { t, i18n } = useTranslation()
   const say = (b: Bilingual) => inLanguage(b, i18n.language)
   const chamber = (c: string | null) => (c === 'house' || c === 'senate' ? t(`bills.${c}`) : null)
-  const at = (c: string | null, sitting: string | null) => [chamber(c), sitting && t('bills.sitting', { n: sitting })].filter(Boolean).join(', ')
-  const sittings = bill.sittings.map((s): Entry => ({ date: s.date, where: at(s.chamber, s.number), what: say(s.name), url: say(s.url), note: say(s.note) }))
+  const at = (c: string | null, sitting: string | null) =>
+    [chamber(c), sitting && t('bills.sitting', { n: sitting })].filter(Boolean).join(', ')
+  const sittings = bill.sittings.map((s): Entry => ({
+    date: s.date,
+    where: at(s.chamber, s.number),
+    what: say(s.name),
+    url: say(s.url),
+    note: say(s.note),
+  }))
   const known = new Set(sittings.map((s) => `${s.date} ${s.what}`))
   const entries = [
     ...sittings,
     // An event repeats its sitting, unless it has more to say.
     ...bill.events
       .filter((e) => e.report !== null || say(e.note) !== null || !known.has(`${e.date} ${say(e.name)}`))
-      .map((e): Entry => ({ date: e.date, where: [chamber(e.chamber), e.committee, e.report !== null && t('bills.report', { n: e.report })].filter(Boolean).join(', '), what: say(e.name), url: say(e.report_url), note: say(e.note) })),
-    ...bill.committee_meetings.map((m): Entry => ({ date: m.date, where: [m.acronym, m.number && t('bills.meeting', { n: m.number })].filter(Boolean).join(', '), what: say(m.committee), url: m.url, note: null })),
-    ...bill.messages.map((m): Entry => ({ date: m.date, where: at(m.chamber, m.sitting), what: say(m.name), url: say(m.url), note: null })),
-    ...bill.rulings.map((r): Entry => ({ date: r.date, where: at(r.chamber, r.sitting), what: t('bills.ruling'), url: say(r.url), note: null })),
+      .map((e): Entry => ({
+        date: e.date,
+        where: [chamber(e.chamber), e.committee, e.report !== null && t('bills.report', { n: e.report })]
+          .filter(Boolean)
+          .join(', '),
+        what: say(e.name),
+        url: say(e.report_url),
+        note: say(e.note),
+      })),
+    ...bill.committee_meetings.map((m): Entry => ({
+      date: m.date,
+      where: [m.acronym, m.number && t('bills.meeting', { n: m.number })].filter(Boolean).join(', '),
+      what: say(m.committee),
+      url: m.url,
+      note: null,
+    })),
+    ...bill.messages.map((m): Entry => ({
+      date: m.date,
+      where: at(m.chamber, m.sitting),
+      what: say(m.name),
+      url: say(m.url),
+      note: null,
+    })),
+    ...bill.rulings.map((r): Entry => ({
+      date: r.date,
+      where: at(r.chamber, r.sitting),
+      what: t('bills.ruling'),
+      url: say(r.url),
+      note: null,
+    })),
   ]
     .map((entry, i) => ({ entry, i }))
     .sort((a, b) => (a.entry.date ?? '9').localeCompare(b.entry.date ?? '9') || a.i - b.i)
@@ -178,7 +255,9 @@ export function Happenings({ bill }: { bill: BillDetail }) {
             </span>
             <span className="stack tight" style={{ minWidth: 0 }}>
               <Away url={e.url}>{e.what}</Away>
-              {(e.where || e.note) && <span className="muted small">{[e.where, e.note].filter(Boolean).join(' · ')}</span>}
+              {(e.where || e.note) && (
+                <span className="muted small">{[e.where, e.note].filter(Boolean).join(' · ')}</span>
+              )}
             </span>
           </li>
         )}
@@ -205,13 +284,17 @@ export function Speeches({ speeches }: { speeches: BillDetail['speeches'] }) {
                 ) : (
                   s.name
                 )}
-                {inLanguage(s.caucus, i18n.language) && <span className="muted small"> ({inLanguage(s.caucus, i18n.language)})</span>}
+                {inLanguage(s.caucus, i18n.language) && (
+                  <span className="muted small"> ({inLanguage(s.caucus, i18n.language)})</span>
+                )}
               </span>
               <span className="muted small">
                 <Away url={inLanguage(s.url, i18n.language)}>{inLanguage(s.kind, i18n.language)}</Away>
               </span>
             </div>
-            <p className="muted small num">{[s.date, t(`bills.${s.chamber}`), inLanguage(s.stage, i18n.language)].filter(Boolean).join(' · ')}</p>
+            <p className="muted small num">
+              {[s.date, t(`bills.${s.chamber}`), inLanguage(s.stage, i18n.language)].filter(Boolean).join(' · ')}
+            </p>
           </li>
         )}
       </Long>
@@ -223,8 +306,20 @@ export function Speeches({ speeches }: { speeches: BillDetail['speeches'] }) {
 export function References({ bill }: { bill: BillDetail }) {
   const { t, i18n } = useTranslation()
   const pages = [
-    ...(bill.legislative_summary_url ? [{ kind: t('bills.library'), title: t('bills.legislativeSummary'), url: inLanguage(bill.legislative_summary_url, i18n.language) }] : []),
-    ...bill.references.map((r) => ({ kind: inLanguage(r.kind, i18n.language), title: inLanguage(r.title, i18n.language), url: inLanguage(r.url, i18n.language) })),
+    ...(bill.legislative_summary_url
+      ? [
+          {
+            kind: t('bills.library'),
+            title: t('bills.legislativeSummary'),
+            url: inLanguage(bill.legislative_summary_url, i18n.language),
+          },
+        ]
+      : []),
+    ...bill.references.map((r) => ({
+      kind: inLanguage(r.kind, i18n.language),
+      title: inLanguage(r.title, i18n.language),
+      url: inLanguage(r.url, i18n.language),
+    })),
   ]
   return (
     <>
@@ -246,7 +341,9 @@ export function References({ bill }: { bill: BillDetail }) {
             {(n, i) => (
               <li key={i} className="stack tight">
                 <span lang={n.language ?? undefined}>{n.title}</span>
-                <span className="muted small">{[n.author, n.publication, n.volume, n.date].filter(Boolean).join(' · ')}</span>
+                <span className="muted small">
+                  {[n.author, n.publication, n.volume, n.date].filter(Boolean).join(' · ')}
+                </span>
               </li>
             )}
           </Long>

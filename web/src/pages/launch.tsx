@@ -16,7 +16,15 @@ export function Launch() {
   const chosen = assets.data?.filter((a) => names.includes(a.name))
   return (
     <div className="page">
-      <PageHead title={t('launch.title')} crumbs={[<Link to="/assets" search={{ view: 'graph' }}>{t('nav.assets')}</Link>, t('launch.title')]} />
+      <PageHead
+        title={t('launch.title')}
+        crumbs={[
+          <Link to="/assets" search={{ view: 'graph' }}>
+            {t('nav.assets')}
+          </Link>,
+          t('launch.title'),
+        ]}
+      />
       {assets.error && !assets.data ? (
         <Problem error={assets.error} retry={() => void assets.refetch()} />
       ) : !chosen ? (

@@ -10,7 +10,19 @@ import { useTranslation } from 'react-i18next'
 import { partitionsQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { serverFlag, serverUrl } from '../lib/base'
-import { type Config, type Fault, faults, type Format, isObject, joined, parted, quoted, read, readTags, written } from '../lib/config'
+import {
+  type Config,
+  type Fault,
+  faults,
+  type Format,
+  isObject,
+  joined,
+  parted,
+  quoted,
+  read,
+  readTags,
+  written,
+} from '../lib/config'
 import { shortId } from '../lib/format'
 import { validator } from '../lib/validator'
 import { newKey } from '../ui/actions'
@@ -42,14 +54,21 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
 
   const parsed = mode === 'form' ? { config: joined(names, configs) } : readConfig(text, mode)
   const wrongTag = tagFault(tags)
-  const local: Fault[] = parsed.config && !partition ? parted(names, parsed.config).flatMap((p) => faults(schemaOf(assets, p.asset), p.config).map((f) => ({ ...f, pointer: p.at + f.pointer }))) : []
+  const local: Fault[] =
+    parsed.config && !partition
+      ? parted(names, parsed.config).flatMap((p) =>
+          faults(schemaOf(assets, p.asset), p.config).map((f) => ({ ...f, pointer: p.at + f.pointer })),
+        )
+      : []
 
   const start = useMutation({
     mutationFn: () => {
       const body = { config: parsed.config, tags: readTags(tags), partition: partition.trim() || undefined }
       const headers = { 'Idempotency-Key': key.current }
       if (job) return startJobRun({ path: { job }, body, headers })
-      return names.length === 1 ? materializeAsset({ path: { asset: names[0]! }, body, headers }) : startRun({ body: { assets: names, ...body }, headers })
+      return names.length === 1
+        ? materializeAsset({ path: { asset: names[0]! }, body, headers })
+        : startRun({ body: { assets: names, ...body }, headers })
     },
     onSuccess: ({ data }) => {
       toast.good(t('launch.started', { id: shortId(data.id) }))
@@ -58,12 +77,15 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
     onSettled: () => (key.current = newKey()),
   })
   // What the form says already, it need not say twice.
-  const refused = fieldErrors(start.error).filter((e) => !local.some((f) => '/config' + f.pointer === e.pointer && f.detail === e.detail))
+  const refused = fieldErrors(start.error).filter(
+    (e) => !local.some((f) => '/config' + f.pointer === e.pointer && f.detail === e.detail),
+  )
 
   const change = (to: Mode) => {
     if (to === mode) return
     if (to === 'form') {
-      if (parsed.config) setConfigs({ ...configs, ...Object.fromEntries(parted(names, parsed.config).map((p) => [p.asset, p.config])) })
+      if (parsed.config)
+        setConfigs({ ...configs, ...Object.fromEntries(parted(names, parsed.config).map((p) => [p.asset, p.config])) })
     } else setText(written(parsed.config ?? joined(names, configs), to))
     setMode(to)
   }
@@ -71,7 +93,8 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
     set()
     if (start.error) start.reset()
   }
-  const curl = (path: string, body: object) => `curl -X POST ${serverUrl(path)} -H 'Content-Type: application/json' -d ${quoted(body)}`
+  const curl = (path: string, body: object) =>
+    `curl -X POST ${serverUrl(path)} -H 'Content-Type: application/json' -d ${quoted(body)}`
   const config = parsed.config ?? {}
   const command = job
     ? curl(`jobs/${job}/runs`, { config })
@@ -116,7 +139,9 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
                   uiSchema={uiSchema}
                   validator={validator}
                   formData={configs[asset.name]}
-                  onChange={({ formData }) => edited(() => setConfigs((old) => ({ ...old, [asset.name]: (formData ?? {}) as Config })))}
+                  onChange={({ formData }) =>
+                    edited(() => setConfigs((old) => ({ ...old, [asset.name]: (formData ?? {}) as Config })))
+                  }
                   extraErrors={serverErrors(refused, asset.name, names.length === 1)}
                   liveValidate="onChange"
                   showErrorList={false}
@@ -131,13 +156,27 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
         ) : (
           <div className="field">
             <label htmlFor={id + 'text'}>{mode === 'json' ? 'JSON' : 'YAML'}</label>
-            <textarea id={id + 'text'} rows={Math.max(8, text.split('\n').length + 1)} spellCheck={false} value={text} aria-invalid={!parsed.config || local.length > 0} aria-describedby={id + 'help'} onChange={(e) => edited(() => setText(e.target.value))} />
+            <textarea
+              id={id + 'text'}
+              rows={Math.max(8, text.split('\n').length + 1)}
+              spellCheck={false}
+              value={text}
+              aria-invalid={!parsed.config || local.length > 0}
+              aria-describedby={id + 'help'}
+              onChange={(e) => edited(() => setText(e.target.value))}
+            />
             <p id={id + 'help'} className="muted small break">
-              {t('launch.opsHelp', { example: JSON.stringify({ ops: { [names[0]!]: { config: assets[0]!.default_config } } }) })}
+              {t('launch.opsHelp', {
+                example: JSON.stringify({ ops: { [names[0]!]: { config: assets[0]!.default_config } } }),
+              })}
             </p>
             <div role="status">
               {!parsed.config ? (
-                <p className="notice bad">{parsed.reason ? t('launch.notParsed', { format: mode.toUpperCase(), reason: parsed.reason }) : t('launch.notObject')}</p>
+                <p className="notice bad">
+                  {parsed.reason
+                    ? t('launch.notParsed', { format: mode.toUpperCase(), reason: parsed.reason })
+                    : t('launch.notObject')}
+                </p>
               ) : (
                 local.length > 0 && (
                   <ul className="notice warn">
@@ -156,9 +195,22 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
           {partitioned && (
             <>
               <label htmlFor={id + 'partition'}>{t('launch.partition', { set: partitioned.partitions?.name })}</label>
-              <input id={id + 'partition'} type="text" list={id + 'keys'} value={partition} required={partitioned.partitions?.required} aria-describedby={id + 'partition-help'} onChange={(e) => edited(() => setPartition(e.target.value))} />
+              <input
+                id={id + 'partition'}
+                type="text"
+                list={id + 'keys'}
+                value={partition}
+                required={partitioned.partitions?.required}
+                aria-describedby={id + 'partition-help'}
+                onChange={(e) => edited(() => setPartition(e.target.value))}
+              />
               <datalist id={id + 'keys'}>
-                {keys.data?.items.slice(-500).reverse().map((p) => <option key={p.key} value={p.key} />)}
+                {keys.data?.items
+                  .slice(-500)
+                  .reverse()
+                  .map((p) => (
+                    <option key={p.key} value={p.key} />
+                  ))}
               </datalist>
               <p id={id + 'partition-help'} className="small muted">
                 {t(partitioned.partitions?.required ? 'launch.partitionRequired' : 'launch.partitionHelp')}
@@ -166,14 +218,25 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
             </>
           )}
           <label htmlFor={id + 'tags'}>{t('launch.tags')}</label>
-          <input id={id + 'tags'} type="text" value={tags} aria-invalid={wrongTag !== undefined} aria-describedby={id + 'tags-help'} onChange={(e) => edited(() => setTags(e.target.value))} />
+          <input
+            id={id + 'tags'}
+            type="text"
+            value={tags}
+            aria-invalid={wrongTag !== undefined}
+            aria-describedby={id + 'tags-help'}
+            onChange={(e) => edited(() => setTags(e.target.value))}
+          />
           <p id={id + 'tags-help'} className="small" style={{ color: wrongTag ? 'var(--bad)' : 'var(--muted)' }}>
             {wrongTag ? t('launch.badTag', { tag: wrongTag }) : t('launch.tagsHelp')}
           </p>
         </div>
         {start.error && <Problem error={start.error} title={t('launch.refused')} />}
         <div className="row wrap">
-          <button type="submit" className="btn primary" disabled={!parsed.config || wrongTag !== undefined || start.isPending}>
+          <button
+            type="submit"
+            className="btn primary"
+            disabled={!parsed.config || wrongTag !== undefined || start.isPending}
+          >
             <Play size={16} aria-hidden />
             {start.isPending ? t('launch.starting') : job ? t('launch.startJob') : t('launch.start')}
           </button>
@@ -231,10 +294,18 @@ function withoutTitle(schema: RJSFSchema): RJSFSchema {
 }
 
 /** What the server found wrong, at the fields it named: /config/limit, or /config/ops/<asset>/config/limit. */
-function serverErrors(errors: readonly { pointer: string; detail: string }[], asset: string, only: boolean): ErrorSchema | undefined {
+function serverErrors(
+  errors: readonly { pointer: string; detail: string }[],
+  asset: string,
+  only: boolean,
+): ErrorSchema | undefined {
   const found: ErrorSchema = {}
   for (const e of errors) {
-    const path = e.pointer.startsWith(`/config/ops/${asset}/config/`) ? e.pointer.slice(`/config/ops/${asset}/config/`.length) : only && e.pointer.startsWith('/config/') ? e.pointer.slice('/config/'.length) : undefined
+    const path = e.pointer.startsWith(`/config/ops/${asset}/config/`)
+      ? e.pointer.slice(`/config/ops/${asset}/config/`.length)
+      : only && e.pointer.startsWith('/config/')
+        ? e.pointer.slice('/config/'.length)
+        : undefined
     if (path === undefined) continue
     let at = found
     for (const part of path.split('/')) at = (at[part] ??= {}) as ErrorSchema

@@ -15,7 +15,23 @@ import { Problem } from '../ui/problem'
 const rowHeight = 24
 
 /** A run's log: only the lines in sight are in the page, however many there are. */
-export function LogView({ runId, log, steps, filter, target, running, onFilter }: { runId: string; log: Log; steps: string[]; filter: LogFilter; target?: number; running: boolean; onFilter: (filter: LogFilter) => void }) {
+export function LogView({
+  runId,
+  log,
+  steps,
+  filter,
+  target,
+  running,
+  onFilter,
+}: {
+  runId: string
+  log: Log
+  steps: string[]
+  filter: LogFilter
+  target?: number
+  running: boolean
+  onFilter: (filter: LogFilter) => void
+}) {
   const { t } = useTranslation()
   const box = useRef<HTMLDivElement>(null)
   const [text, setText] = useDraft(filter.text ?? '', (value) => onFilter({ ...filter, text: value || undefined }))
@@ -25,7 +41,13 @@ export function LogView({ runId, log, steps, filter, target, running, onFilter }
   const follow = chosen ?? (running && target === undefined)
   const [expanded, setExpanded] = useState<ReadonlySet<number>>(() => new Set(target === undefined ? [] : [target]))
 
-  const virtual = useVirtualizer({ count: rows.length, getScrollElement: () => box.current, estimateSize: () => rowHeight, overscan: 12, getItemKey: (i) => rows[i]?.id ?? i })
+  const virtual = useVirtualizer({
+    count: rows.length,
+    getScrollElement: () => box.current,
+    estimateSize: () => rowHeight,
+    overscan: 12,
+    getItemKey: (i) => rows[i]?.id ?? i,
+  })
 
   // The end stays in sight as long as it is followed.
   useEffect(() => {
@@ -45,7 +67,14 @@ export function LogView({ runId, log, steps, filter, target, running, onFilter }
   const onScroll = () => {
     const el = box.current
     // Going up stops the following; coming to the end by hand does not begin it.
-    if (follow && el && el.scrollHeight - el.scrollTop - el.clientHeight > rowHeight * 4 && (virtual.scrollDirection === 'backward' || virtual.scrollDirection === null) && virtual.isScrolling) setFollow(false)
+    if (
+      follow &&
+      el &&
+      el.scrollHeight - el.scrollTop - el.clientHeight > rowHeight * 4 &&
+      (virtual.scrollDirection === 'backward' || virtual.scrollDirection === null) &&
+      virtual.isScrolling
+    )
+      setFollow(false)
   }
   const shown = useRef({ rows, virtual, expanded })
   useEffect(() => {
@@ -82,7 +111,11 @@ export function LogView({ runId, log, steps, filter, target, running, onFilter }
       <header style={{ flexWrap: 'wrap' }}>
         <div className="filters" role="search">
           <Field label={t('log.level')} id="log-level">
-            <select id="log-level" value={filter.level ?? ''} onChange={(e) => onFilter({ ...filter, level: (e.target.value || undefined) as Level | undefined })}>
+            <select
+              id="log-level"
+              value={filter.level ?? ''}
+              onChange={(e) => onFilter({ ...filter, level: (e.target.value || undefined) as Level | undefined })}
+            >
               <option value="">{t('log.levelAll')}</option>
               {levels.slice(1).map((l) => (
                 <option key={l} value={l}>
@@ -93,7 +126,11 @@ export function LogView({ runId, log, steps, filter, target, running, onFilter }
           </Field>
           {steps.length > 1 && (
             <Field label={t('log.step')} id="log-step">
-              <select id="log-step" value={filter.step ?? ''} onChange={(e) => onFilter({ ...filter, step: e.target.value || undefined })}>
+              <select
+                id="log-step"
+                value={filter.step ?? ''}
+                onChange={(e) => onFilter({ ...filter, step: e.target.value || undefined })}
+              >
                 <option value="">{t('log.allSteps')}</option>
                 {steps.map((s) => (
                   <option key={s}>{s}</option>
@@ -102,7 +139,13 @@ export function LogView({ runId, log, steps, filter, target, running, onFilter }
             </Field>
           )}
           <Field label={t('log.text')} id="log-text">
-            <input id="log-text" type="search" value={text} placeholder={t('log.textPlaceholder')} onChange={(e) => setText(e.target.value)} />
+            <input
+              id="log-text"
+              type="search"
+              value={text}
+              placeholder={t('log.textPlaceholder')}
+              onChange={(e) => setText(e.target.value)}
+            />
           </Field>
         </div>
         <div className="row wrap">
@@ -110,10 +153,22 @@ export function LogView({ runId, log, steps, filter, target, running, onFilter }
             <input type="checkbox" checked={follow} onChange={(e) => setFollow(e.target.checked)} />
             {t('log.follow')}
           </label>
-          <button type="button" className="btn ghost icon" aria-label={t('log.top')} title={t('log.top')} onClick={() => (setFollow(false), virtual.scrollToIndex(0))}>
+          <button
+            type="button"
+            className="btn ghost icon"
+            aria-label={t('log.top')}
+            title={t('log.top')}
+            onClick={() => (setFollow(false), virtual.scrollToIndex(0))}
+          >
             <ArrowUpToLine size={16} aria-hidden />
           </button>
-          <button type="button" className="btn ghost icon" aria-label={t('log.bottom')} title={t('log.bottom')} onClick={() => virtual.scrollToIndex(rows.length - 1, { align: 'end' })}>
+          <button
+            type="button"
+            className="btn ghost icon"
+            aria-label={t('log.bottom')}
+            title={t('log.bottom')}
+            onClick={() => virtual.scrollToIndex(rows.length - 1, { align: 'end' })}
+          >
             <ArrowDownToLine size={16} aria-hidden />
           </button>
           <button type="button" className="btn small" disabled={rows.length === 0} onClick={download}>
@@ -125,7 +180,16 @@ export function LogView({ runId, log, steps, filter, target, running, onFilter }
       {log.error !== undefined && <Problem error={log.error} />}
       {/* It scrolls, so it must take the focus for those who have no mouse. */}
       {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
-      <div className="log" ref={box} tabIndex={0} role="region" aria-label={t('log.label')} onScroll={onScroll} data-lines={rows.length} data-complete={log.complete}>
+      <div
+        className="log"
+        ref={box}
+        tabIndex={0}
+        role="region"
+        aria-label={t('log.label')}
+        onScroll={onScroll}
+        data-lines={rows.length}
+        data-complete={log.complete}
+      >
         {rows.length === 0 ? (
           <p className="empty">{log.events.length > 0 ? t('log.noMatch') : t('log.waiting')}</p>
         ) : (
@@ -135,8 +199,21 @@ export function LogView({ runId, log, steps, filter, target, running, onFilter }
               return (
                 event && (
                   // Only what was opened has a height of its own.
-                  <div key={item.key} ref={expanded.has(event.id) ? virtual.measureElement : undefined} data-index={item.index} className="log-place" style={{ transform: `translateY(${item.start}px)` }}>
-                    <Line event={event} open={expanded.has(event.id)} target={event.id === target} toggle={toggle} link={link} words={words} />
+                  <div
+                    key={item.key}
+                    ref={expanded.has(event.id) ? virtual.measureElement : undefined}
+                    data-index={item.index}
+                    className="log-place"
+                    style={{ transform: `translateY(${item.start}px)` }}
+                  >
+                    <Line
+                      event={event}
+                      open={expanded.has(event.id)}
+                      target={event.id === target}
+                      toggle={toggle}
+                      link={link}
+                      words={words}
+                    />
                   </div>
                 )
               )
@@ -144,7 +221,10 @@ export function LogView({ runId, log, steps, filter, target, running, onFilter }
           </div>
         )}
       </div>
-      <p className="row between wrap small muted" style={{ padding: '0.4rem 1rem', borderTop: '1px solid var(--line)', minHeight: '2.2rem' }}>
+      <p
+        className="row between wrap small muted"
+        style={{ padding: '0.4rem 1rem', borderTop: '1px solid var(--line)', minHeight: '2.2rem' }}
+      >
         <span className="num">{t('log.lines', { count: log.events.length, shown: rows.length })}</span>
         <span role="status">{log.lost ? t('log.reconnecting') : running ? t('log.live') : ''}</span>
       </p>
@@ -155,7 +235,21 @@ export function LogView({ runId, log, steps, filter, target, running, onFilter }
 const good = new Set(['run_success', 'step_success', 'materialization'])
 
 /** One line. It is drawn for every line that comes into sight, so it does as little as it can. */
-const Line = memo(function Line({ event, open, target, toggle, link, words }: { event: Event; open: boolean; target: boolean; toggle: (id: number) => void; link: (id: number) => void; words: { permalink: string; attempt: string } }) {
+const Line = memo(function Line({
+  event,
+  open,
+  target,
+  toggle,
+  link,
+  words,
+}: {
+  event: Event
+  open: boolean
+  target: boolean
+  toggle: (id: number) => void
+  link: (id: number) => void
+  words: { permalink: string; attempt: string }
+}) {
   const at = new Date(event.at)
   return (
     <div className={`log-row ${event.level}${target ? ' target' : ''}`} data-event={event.id}>
@@ -164,10 +258,21 @@ const Line = memo(function Line({ event, open, target, toggle, link, words }: { 
       </time>
       <span className={`level lv-${event.level}`}>{event.level}</span>
       <span className="asset">{event.asset}</span>
-      <button type="button" className={good.has(event.type) ? 'message ev-good' : 'message'} aria-expanded={open} onClick={() => toggle(event.id)}>
+      <button
+        type="button"
+        className={good.has(event.type) ? 'message ev-good' : 'message'}
+        aria-expanded={open}
+        onClick={() => toggle(event.id)}
+      >
         {event.message}
       </button>
-      <button type="button" className="act" aria-label={words.permalink} title={words.permalink} onClick={() => link(event.id)}>
+      <button
+        type="button"
+        className="act"
+        aria-label={words.permalink}
+        title={words.permalink}
+        onClick={() => link(event.id)}
+      >
         #
       </button>
       {open && (

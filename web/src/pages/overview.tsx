@@ -31,7 +31,13 @@ export function Overview() {
       <PageHead title={t('overview.title')} />
       <div className="grid stats">
         <Stat label={t('overview.runningNow')} value={count(running.data)} to="/runs" search={{ status: 'started' }} />
-        <Stat label={t('overview.failed24')} value={count(failed.data)} tone={failures.length > 0 ? 'bad' : undefined} to="/runs" search={{ status: 'failure', period: '24h' }} />
+        <Stat
+          label={t('overview.failed24')}
+          value={count(failed.data)}
+          tone={failures.length > 0 ? 'bad' : undefined}
+          to="/runs"
+          search={{ status: 'failure', period: '24h' }}
+        />
         <Stat label={t('overview.waiting')} value={waiting} to="/system" />
         <Stat label={t('overview.workers')} value={alive} tone={alive === 0 ? 'bad' : undefined} to="/system" />
       </div>
@@ -73,12 +79,23 @@ export function Overview() {
         <Loaded query={recent} lines={3} height="9rem">
           {({ items, next_cursor }) =>
             items.length === 0 ? (
-              <Empty title={t('overview.noRuns')} command={'explorer materialize fetch_latest_bills' + serverFlag} action={<MaterializeSomething />}>
+              <Empty
+                title={t('overview.noRuns')}
+                command={'explorer materialize fetch_latest_bills' + serverFlag}
+                action={<MaterializeSomething />}
+              >
                 {t('overview.noRunsText')}
               </Empty>
             ) : (
               <>
-                <Timeline runs={items} hours={24} label={t('overview.timelineLabel', { total: items.length, failed: items.filter((r) => r.status === 'failure').length })} />
+                <Timeline
+                  runs={items}
+                  hours={24}
+                  label={t('overview.timelineLabel', {
+                    total: items.length,
+                    failed: items.filter((r) => r.status === 'failure').length,
+                  })}
+                />
                 {next_cursor && <p className="muted small">{t('overview.timelineMore', { count: shown })}</p>}
               </>
             )
@@ -97,7 +114,14 @@ function count(page: { items: unknown[]; next_cursor: string | null } | undefine
   return page && (page.next_cursor ? `${page.items.length}+` : page.items.length)
 }
 
-function Stat({ label, value, tone, ...link }: { label: string; value: number | string | undefined; tone?: 'bad' } & ({ to: '/runs'; search: { status?: 'started' | 'failure'; period?: '24h' } } | { to: '/system' })) {
+function Stat({
+  label,
+  value,
+  tone,
+  ...link
+}: { label: string; value: number | string | undefined; tone?: 'bad' } & (
+  { to: '/runs'; search: { status?: 'started' | 'failure'; period?: '24h' } } | { to: '/system' }
+)) {
   return (
     <Link {...link} className="card stat">
       <span className="value" style={tone === 'bad' ? { color: 'var(--bad)' } : undefined}>
@@ -141,7 +165,14 @@ function Failure({ run }: { run: Run }) {
           <span className="muted small">
             <Time at={run.ended_at ?? run.created_at} />
           </span>
-          <button type="button" className="btn small" disabled={retry.isPending} onClick={() => retry.mutate({ id: run.id, fromFailure: true })} aria-label={`${t('runs.retryFromFailure')}: ${run.id}`} title={t('runs.retryFromFailure')}>
+          <button
+            type="button"
+            className="btn small"
+            disabled={retry.isPending}
+            onClick={() => retry.mutate({ id: run.id, fromFailure: true })}
+            aria-label={`${t('runs.retryFromFailure')}: ${run.id}`}
+            title={t('runs.retryFromFailure')}
+          >
             <RotateCw size={14} aria-hidden />
             {t('runs.retry')}
           </button>
@@ -181,7 +212,14 @@ function StepProgress({ run, asset }: { run: string; asset: string }) {
   const share = progress && progress.total > 0 ? progress.done / progress.total : 0
   return (
     <div className="row">
-      <div className="progress grow" role="progressbar" aria-label={asset} aria-valuemin={0} aria-valuemax={100} aria-valuenow={Math.round(share * 100)}>
+      <div
+        className="progress grow"
+        role="progressbar"
+        aria-label={asset}
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={Math.round(share * 100)}
+      >
         <div style={{ width: `${share * 100}%` }} />
       </div>
       <span className="small muted num" style={{ minWidth: '5rem', textAlign: 'right' }}>
@@ -239,7 +277,13 @@ function Ages() {
               <li key={asset.name} className="row between wrap">
                 <AssetLink name={asset.name} />
                 <AssetHealth asset={asset} />
-                <span className="muted small">{asset.last_materialization ? <Time at={asset.last_materialization.created_at} /> : t('assets.neverMaterialized')}</span>
+                <span className="muted small">
+                  {asset.last_materialization ? (
+                    <Time at={asset.last_materialization.created_at} />
+                  ) : (
+                    t('assets.neverMaterialized')
+                  )}
+                </span>
               </li>
             ))}
           </ul>

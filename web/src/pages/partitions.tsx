@@ -50,7 +50,13 @@ function Map({ asset, data }: { asset: Asset; data: AssetPartitions }) {
   const perRow = Math.max(1, Math.floor(Math.max(width - 16, cell) / cell))
   const rows = Math.ceil(data.items.length / perRow)
   const scroller = useRef<HTMLDivElement>(null)
-  const virtual = useVirtualizer({ count: rows, getScrollElement: () => scroller.current, estimateSize: () => cell, overscan: 8, initialOffset: 1e9 })
+  const virtual = useVirtualizer({
+    count: rows,
+    getScrollElement: () => scroller.current,
+    estimateSize: () => cell,
+    overscan: 8,
+    initialOffset: 1e9,
+  })
   const current = data.items[Math.min(at, data.items.length - 1)]!
 
   const choose = (index: number, range: boolean) => {
@@ -68,7 +74,14 @@ function Map({ asset, data }: { asset: Asset; data: AssetPartitions }) {
     setAt(index)
   }
   const move = (e: React.KeyboardEvent) => {
-    const step = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -perRow, ArrowDown: perRow, Home: -at, End: data.items.length - 1 - at }[e.key]
+    const step = {
+      ArrowLeft: -1,
+      ArrowRight: 1,
+      ArrowUp: -perRow,
+      ArrowDown: perRow,
+      Home: -at,
+      End: data.items.length - 1 - at,
+    }[e.key]
     if (step === undefined) return
     e.preventDefault()
     const next = Math.min(Math.max(at + step, 0), data.items.length - 1)
@@ -82,8 +95,15 @@ function Map({ asset, data }: { asset: Asset; data: AssetPartitions }) {
     mutationFn: async () => {
       const keys = data.items.filter((p) => selected.has(p.key)).map((p) => p.key)
       const headers = { 'Idempotency-Key': newKey() }
-      if (keys.length === 1) return { run: (await materializeAsset({ path: { asset: asset.name }, body: { partition: keys[0] }, headers })).data.id }
-      return { backfill: ((await startBackfill({ body: { assets: [asset.name], partitions: keys }, headers })).data as { id: string }).id }
+      if (keys.length === 1)
+        return {
+          run: (await materializeAsset({ path: { asset: asset.name }, body: { partition: keys[0] }, headers })).data.id,
+        }
+      return {
+        backfill: (
+          (await startBackfill({ body: { assets: [asset.name], partitions: keys }, headers })).data as { id: string }
+        ).id,
+      }
     },
     onSuccess: ({ run, backfill }) => {
       setSelected(new Set())
@@ -103,16 +123,35 @@ function Map({ asset, data }: { asset: Asset; data: AssetPartitions }) {
       title={t('assets.partitionsOf', { set: data.set?.name })}
       actions={
         <div className="row wrap">
-          <button type="button" className="btn small" disabled={data.counts.missing === 0} onClick={() => setSelected(standing('missing'))}>
+          <button
+            type="button"
+            className="btn small"
+            disabled={data.counts.missing === 0}
+            onClick={() => setSelected(standing('missing'))}
+          >
             {t('assets.selectMissing')}
           </button>
-          <button type="button" className="btn small" disabled={data.counts.failed === 0} onClick={() => setSelected(standing('failed'))}>
+          <button
+            type="button"
+            className="btn small"
+            disabled={data.counts.failed === 0}
+            onClick={() => setSelected(standing('failed'))}
+          >
             {t('assets.selectFailed')}
           </button>
-          <button type="button" className="btn small" onClick={() => setSelected(selected.size > 0 ? new Set() : new Set(data.items.map((p) => p.key)))}>
+          <button
+            type="button"
+            className="btn small"
+            onClick={() => setSelected(selected.size > 0 ? new Set() : new Set(data.items.map((p) => p.key)))}
+          >
             {selected.size > 0 ? t('assets.clear') : t('assets.selectAll')}
           </button>
-          <button type="button" className="btn small primary" disabled={selected.size === 0 || start.isPending} onClick={() => start.mutate()}>
+          <button
+            type="button"
+            className="btn small primary"
+            disabled={selected.size === 0 || start.isPending}
+            onClick={() => start.mutate()}
+          >
             <Play size={14} aria-hidden />
             {selected.size > 0 ? t('assets.materializePartitions', { count: selected.size }) : t('assets.materialize')}
           </button>
@@ -131,7 +170,13 @@ function Map({ asset, data }: { asset: Asset; data: AssetPartitions }) {
         <p className="muted small" id="partition-hint">
           {t('assets.partitionHint')}
         </p>
-        <div ref={scroller} className="heat" role="group" aria-label={t('assets.partitionsOf', { set: data.set?.name })} aria-describedby="partition-hint">
+        <div
+          ref={scroller}
+          className="heat"
+          role="group"
+          aria-label={t('assets.partitionsOf', { set: data.set?.name })}
+          aria-describedby="partition-hint"
+        >
           <div style={{ height: virtual.getTotalSize(), position: 'relative' }}>
             {virtual.getVirtualItems().map((row) => (
               <div key={row.key} style={{ position: 'absolute', top: row.start, left: 0, display: 'flex' }}>
@@ -159,7 +204,8 @@ function Map({ asset, data }: { asset: Asset; data: AssetPartitions }) {
           </div>
         </div>
         <p className="row wrap small">
-          <code>{current.key}</code> <AssetState status={current.status} /> {current.run_id && <RunLink id={current.run_id} />}
+          <code>{current.key}</code> <AssetState status={current.status} />{' '}
+          {current.run_id && <RunLink id={current.run_id} />}
           <span className="muted">{t('assets.selectedCount', { count: selected.size })}</span>
         </p>
       </div>

@@ -48,7 +48,9 @@ export function System() {
                     <td className="right" data-label={t('system.scheduled')}>
                       {number(q.scheduled, i18n.language)}
                     </td>
-                    <td data-label={t('system.oldest')}>{q.oldest_available_at ? <Time at={q.oldest_available_at} /> : <span className="muted">–</span>}</td>
+                    <td data-label={t('system.oldest')}>
+                      {q.oldest_available_at ? <Time at={q.oldest_available_at} /> : <span className="muted">–</span>}
+                    </td>
                   </tr>
                 ))}
               </tbody>
@@ -108,7 +110,10 @@ export function System() {
                       <p className="muted small break">{s.url}</p>
                     </td>
                     <td data-label={t('system.breaker')}>
-                      <span className={`badge ${s.breaker === 'open' ? 'bad' : 'good'}`} style={{ paddingLeft: '0.55rem' }}>
+                      <span
+                        className={`badge ${s.breaker === 'open' ? 'bad' : 'good'}`}
+                        style={{ paddingLeft: '0.55rem' }}
+                      >
                         {s.breaker === 'open' ? t('system.breakerOpen') : t('system.breakerClosed')}
                       </span>
                       {s.held_until && (
@@ -118,13 +123,19 @@ export function System() {
                       )}
                     </td>
                     <td className="small" data-label={t('system.rate')}>
-                      {s.requests_per_second > 0 ? t('system.rateText', { rate: number(s.requests_per_second, i18n.language) }) : t('system.noLimit')}
+                      {s.requests_per_second > 0
+                        ? t('system.rateText', { rate: number(s.requests_per_second, i18n.language) })
+                        : t('system.noLimit')}
                     </td>
                     <td className="small num" data-label={t('system.inFlight')}>
                       {t('system.inFlightText', { n: s.in_flight, max: s.max_in_flight })}
                     </td>
                     <td className="small" data-label={t('system.lastSuccess')}>
-                      {s.last_success_at ? <Time at={s.last_success_at} /> : <span className="muted">{t('app.never')}</span>}
+                      {s.last_success_at ? (
+                        <Time at={s.last_success_at} />
+                      ) : (
+                        <span className="muted">{t('app.never')}</span>
+                      )}
                     </td>
                     <td className="small" data-label={t('system.lastFailure')}>
                       {s.last_failure_at ? (

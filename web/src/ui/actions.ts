@@ -30,7 +30,8 @@ export function useRetry({ open }: { open: boolean }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   return useMutation({
-    mutationFn: ({ id, fromFailure }: { id: string; fromFailure: boolean }) => retryRun({ path: { run_id: id }, body: { from_failure: fromFailure }, headers: { 'Idempotency-Key': newKey() } }),
+    mutationFn: ({ id, fromFailure }: { id: string; fromFailure: boolean }) =>
+      retryRun({ path: { run_id: id }, body: { from_failure: fromFailure }, headers: { 'Idempotency-Key': newKey() } }),
     onSuccess: ({ data }) => {
       toast.good(t('run.retryStarted', { id: shortId(data.id) }))
       void queryClient.invalidateQueries({ queryKey: ['runs'] })

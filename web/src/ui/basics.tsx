@@ -1,4 +1,18 @@
-import { Ban, Check, CheckCircle2, CircleDashed, CircleX, Clock, Copy as CopyIcon, Hourglass, Loader, type LucideIcon, RotateCw, SkipForward, TriangleAlert } from 'lucide-react'
+import {
+  Ban,
+  Check,
+  CheckCircle2,
+  CircleDashed,
+  CircleX,
+  Clock,
+  Copy as CopyIcon,
+  Hourglass,
+  Loader,
+  type LucideIcon,
+  RotateCw,
+  SkipForward,
+  TriangleAlert,
+} from 'lucide-react'
 import { type ReactNode, useEffect, useState } from 'react'
 import { useTranslation } from 'react-i18next'
 
@@ -8,8 +22,17 @@ import { useNow } from '../lib/now'
 export type Tone = 'good' | 'bad' | 'busy' | 'warn' | 'idle'
 
 const looks = {
-  queued: ['idle', Clock], started: ['busy', Loader], success: ['good', CheckCircle2], failure: ['bad', CircleX], canceling: ['warn', Loader], canceled: ['idle', Ban],
-  waiting: ['idle', Hourglass], up_for_retry: ['warn', RotateCw], skipped: ['idle', SkipForward], partial_success: ['warn', TriangleAlert], source_unavailable: ['bad', CircleX],
+  queued: ['idle', Clock],
+  started: ['busy', Loader],
+  success: ['good', CheckCircle2],
+  failure: ['bad', CircleX],
+  canceling: ['warn', Loader],
+  canceled: ['idle', Ban],
+  waiting: ['idle', Hourglass],
+  up_for_retry: ['warn', RotateCw],
+  skipped: ['idle', SkipForward],
+  partial_success: ['warn', TriangleAlert],
+  source_unavailable: ['bad', CircleX],
 } as const satisfies Record<string, readonly [Tone, LucideIcon]>
 
 export type Status = keyof typeof looks
@@ -81,7 +104,13 @@ export function CopyButton({ text, label }: { text: string; label?: string }) {
     return () => clearTimeout(timer)
   }, [done])
   return (
-    <button type="button" className="btn ghost icon" aria-label={done ? t('app.copied') : (label ?? t('app.copy'))} title={label ?? t('app.copy')} onClick={() => void copy(text).then(setDone)}>
+    <button
+      type="button"
+      className="btn ghost icon"
+      aria-label={done ? t('app.copied') : (label ?? t('app.copy'))}
+      title={label ?? t('app.copy')}
+      onClick={() => void copy(text).then(setDone)}
+    >
       {done ? <Check size={15} aria-hidden /> : <CopyIcon size={15} aria-hidden />}
     </button>
   )
@@ -114,7 +143,17 @@ export function Command({ children }: { children: string }) {
 }
 
 /** What to do where there is nothing yet. */
-export function Empty({ title, children, command, action }: { title: string; children?: ReactNode; command?: string; action?: ReactNode }) {
+export function Empty({
+  title,
+  children,
+  command,
+  action,
+}: {
+  title: string
+  children?: ReactNode
+  command?: string
+  action?: ReactNode
+}) {
   const { t } = useTranslation()
   return (
     <div className="empty">
@@ -131,7 +170,21 @@ export function Empty({ title, children, command, action }: { title: string; chi
   )
 }
 
-export function Card({ title, actions, children, padded = false, label, level = 2 }: { title?: ReactNode; actions?: ReactNode; children: ReactNode; padded?: boolean; label?: string; level?: 2 | 3 }) {
+export function Card({
+  title,
+  actions,
+  children,
+  padded = false,
+  label,
+  level = 2,
+}: {
+  title?: ReactNode
+  actions?: ReactNode
+  children: ReactNode
+  padded?: boolean
+  label?: string
+  level?: 2 | 3
+}) {
   const H = level === 2 ? 'h2' : 'h3'
   return (
     <section className="card" aria-label={label ?? (typeof title === 'string' ? title : undefined)}>
@@ -147,7 +200,19 @@ export function Card({ title, actions, children, padded = false, label, level = 
 }
 
 /** A page's own name, also in the browser's tab. */
-export function PageHead({ title, heading, crumbs, children, actions }: { title: string; heading?: ReactNode; crumbs?: ReactNode[]; children?: ReactNode; actions?: ReactNode }) {
+export function PageHead({
+  title,
+  heading,
+  crumbs,
+  children,
+  actions,
+}: {
+  title: string
+  heading?: ReactNode
+  crumbs?: ReactNode[]
+  children?: ReactNode
+  actions?: ReactNode
+}) {
   const { t } = useTranslation()
   useEffect(() => {
     document.title = `${title} · ${t('app.name')}`
@@ -195,7 +260,11 @@ export function Json({ value, label }: { value: unknown; label: string }) {
   )
 }
 
-export function LoadMore({ query }: { query: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown } }) {
+export function LoadMore({
+  query,
+}: {
+  query: { hasNextPage: boolean; isFetchingNextPage: boolean; fetchNextPage: () => unknown }
+}) {
   const { t } = useTranslation()
   if (!query.hasNextPage) return null
   return (

@@ -3,7 +3,21 @@ import { useTranslation } from 'react-i18next'
 import { Field } from './basics'
 
 /** A filter by one of some values, or by none of them. */
-export function Choice<T extends string>({ id, label, value, options, all, onChange }: { id: string; label: string; value: T | undefined; options: readonly (readonly [T, string])[]; all?: string; onChange: (value: T | undefined) => void }) {
+export function Choice<T extends string>({
+  id,
+  label,
+  value,
+  options,
+  all,
+  onChange,
+}: {
+  id: string
+  label: string
+  value: T | undefined
+  options: readonly (readonly [T, string])[]
+  all?: string
+  onChange: (value: T | undefined) => void
+}) {
   const { t } = useTranslation()
   // A value that is no option any more, from a link, is still what is filtered by.
   const known = value === undefined || options.some(([v]) => v === value)

@@ -4,7 +4,9 @@ import { useTranslation } from 'react-i18next'
 /** What changed in a value: texts word by word, anything else before and after, objects field by field. */
 export function Change({ from, to }: { from: unknown; to: unknown }) {
   if (isPlain(from) && isPlain(to)) {
-    const names = [...new Set([...Object.keys(from), ...Object.keys(to)])].filter((name) => JSON.stringify(from[name]) !== JSON.stringify(to[name]))
+    const names = [...new Set([...Object.keys(from), ...Object.keys(to)])].filter(
+      (name) => JSON.stringify(from[name]) !== JSON.stringify(to[name]),
+    )
     return (
       <dl className="facts">
         {names.map((name) => (
@@ -25,7 +27,15 @@ export function Change({ from, to }: { from: unknown; to: unknown }) {
     if (same > Math.max(from.length, to.length) / 3) {
       return (
         <span className="diff break">
-          {parts.map((p, i) => (p.added ? <ins key={i}>{p.value}</ins> : p.removed ? <del key={i}>{p.value}</del> : <span key={i}>{p.value}</span>))}
+          {parts.map((p, i) =>
+            p.added ? (
+              <ins key={i}>{p.value}</ins>
+            ) : p.removed ? (
+              <del key={i}>{p.value}</del>
+            ) : (
+              <span key={i}>{p.value}</span>
+            ),
+          )}
         </span>
       )
     }
@@ -58,6 +68,10 @@ function words(value: unknown, language: string): string {
   if (value === null || value === undefined) return ''
   if (Array.isArray(value)) return value.map((v) => words(v, language)).join(', ')
   if (!isPlain(value)) return String(value)
-  if ('en' in value && 'fr' in value) return words(language === 'fr' ? (value.fr ?? value.en) : (value.en ?? value.fr), language)
-  return Object.values(value).map((v) => words(v, language)).filter(Boolean).join(' · ')
+  if ('en' in value && 'fr' in value)
+    return words(language === 'fr' ? (value.fr ?? value.en) : (value.en ?? value.fr), language)
+  return Object.values(value)
+    .map((v) => words(v, language))
+    .filter(Boolean)
+    .join(' · ')
 }

@@ -13,7 +13,17 @@ interface Asked<T> {
  * What was asked for: its place while it is on its way, why it cannot be had, or what `children` make of it. Data that is there stays, also
  * while the server is away.
  */
-export function Loaded<T>({ query, lines, height, children }: { query: Asked<T>; lines?: number; height?: string; children: (data: T) => ReactNode }) {
+export function Loaded<T>({
+  query,
+  lines,
+  height,
+  children,
+}: {
+  query: Asked<T>
+  lines?: number
+  height?: string
+  children: (data: T) => ReactNode
+}) {
   if (query.data !== undefined) return children(query.data)
   if (query.error) {
     return (

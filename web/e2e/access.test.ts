@@ -46,10 +46,10 @@ test('sign in with a key, do what it allows, make and revoke another, sign out',
 
     await page.goto(`${explorer.url}/ui/`)
     await page.locator('.side').getByRole('link', { name: 'Access' }).click()
-    await page.getByLabel('Whose it is, or what for').fill('robot')
+    await page.getByLabel('Owner or purpose').fill('robot')
     await page.getByLabel('Scope').selectOption('operate')
     await page.getByRole('button', { name: 'Create a key' }).click()
-    const shown = page.getByRole('status').filter({ hasText: 'The key robot' })
+    const shown = page.getByRole('status').filter({ hasText: 'Key robot' })
     const key = (await shown.locator('code').innerText()).trim()
     expect(key).toMatch(/^pex_\w{8}_\w+$/)
     const may = async () =>
@@ -79,7 +79,7 @@ test('sign in with a key, do what it allows, make and revoke another, sign out',
     const looks = async () => (await fetch(`${explorer.url}/jobs`, { headers: { Cookie: cookie } })).status
     expect(await looks()).toBe(200)
     await page.reload()
-    await expect(page.getByRole('row', { name: /root.*This one/ })).toBeVisible()
+    await expect(page.getByRole('row', { name: /root.*This session/ })).toBeVisible()
     await page.getByRole('button', { name: 'End: reader' }).first().click()
     await page.getByRole('alertdialog').getByRole('button', { name: 'End', exact: true }).click()
     await expect(page.getByRole('button', { name: 'End: reader' })).toHaveCount(0)

@@ -32,11 +32,11 @@ test('a backfill: what it would do, its progress, pause, cancel', async ({ page,
   await page.getByLabel('Assets', { exact: true }).fill('bills_introduced_by_day')
   await page.getByLabel('From').fill('2026-03-20')
   await page.getByLabel('To', { exact: true }).fill('2026-03-01')
-  await page.getByRole('button', { name: 'What would it do?' }).click()
+  await page.getByRole('button', { name: 'Preview' }).click()
   await expect(page.getByText('"2026-03-20" comes after "2026-03-01"').first()).toBeVisible() // the server's words
   await page.getByLabel('From').fill('2026-03-01')
   await page.getByLabel('To', { exact: true }).fill('2026-03-20')
-  await page.getByRole('button', { name: 'What would it do?' }).click()
+  await page.getByRole('button', { name: 'Preview' }).click()
   await expect(page.getByText('20 runs, 2 at a time, for these partitions of day:')).toBeVisible()
   await page.getByRole('button', { name: 'Start the backfill' }).click()
   await expect(page).toHaveURL(/\/backfills\/[0-9a-f-]{36}$/)
@@ -60,7 +60,7 @@ test('a backfill: what it would do, its progress, pause, cancel', async ({ page,
     await expect
       .poll(async () => (await explorer.api<{ status: string }>(`/backfills/${id}`)).status, { timeout: 20_000 })
       .toBe('canceled')
-    await expect(page.getByRole('button', { name: 'Retry what failed' })).toBeVisible()
+    await expect(page.getByRole('button', { name: 'Retry failed partitions' })).toBeVisible()
   } finally {
     await explorer.control('faults?latency=0s')
   }

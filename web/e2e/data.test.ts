@@ -6,7 +6,7 @@ test('a bill is found, narrowed down, and leads to its votes, its sponsor and it
   await explorer.materialize('generate_rss_feeds', {})
   await page.goto(`${explorer.url}/ui/`)
   await page.getByRole('link', { name: 'Search', exact: true }).click()
-  await page.getByLabel('Look for').fill('act')
+  await page.getByLabel('Search terms').fill('act')
   await expect(page).toHaveURL(/q=act/)
   await expect(page.getByRole('heading', { name: /^\d+ bills$/ })).toBeVisible()
   const before = await page.getByRole('heading', { name: /^\d+ bills$/ }).textContent()
@@ -17,7 +17,7 @@ test('a bill is found, narrowed down, and leads to its votes, its sponsor and it
   await expect(page).toHaveURL(/chamber=senate/)
   await expect(page.getByRole('heading', { name: /^\d+ bills?$/ })).not.toHaveText(before!)
   await expect(page.locator('mark').first()).toBeVisible()
-  await page.getByLabel('Look for').fill('c2')
+  await page.getByLabel('Search terms').fill('c2')
   await page.getByRole('button', { name: 'Reset the filters' }).click()
   await expect(page.getByText('by number').first()).toBeVisible()
 

@@ -130,7 +130,7 @@ test('start and stop a schedule, and run it now', async ({ page, explorer }) => 
   await page.getByRole('button', { name: 'Run now: monitor_daily' }).click()
   await expect(page.locator('h1 + [data-status]')).toHaveAttribute('data-status', 'success')
   await page.goBack()
-  await expect(page.getByText('By hand')).toBeVisible()
+  await expect(page.getByText('Manual', { exact: true })).toBeVisible()
 })
 
 test("a bill's history", async ({ page, explorer }) => {
@@ -151,7 +151,7 @@ test("a bill's history", async ({ page, explorer }) => {
   const changes = history.locator(`[data-version="${bill.version}"]`) // what the clock's second day brought, whatever was fetched before
   await expect(changes.getByText('law', { exact: true })).toBeVisible()
   await expect(changes.locator('ins', { hasText: 'Royal assent received' })).toBeVisible()
-  await expect(history.getByText('This is how the bill was first stored.')).toBeVisible()
+  await expect(history.getByText('First stored version.')).toBeVisible()
   const stages = page.getByRole('region', { name: 'Stages' })
   await expect(stages.getByText('Royal assent')).toBeVisible()
 })
@@ -228,7 +228,7 @@ test('the page goes on by itself after the server was restarted', async ({ page,
   await expect(live).toHaveAttribute('data-connection', 'open')
   await explorer.stop()
   await expect(live).toHaveAttribute('data-connection', 'lost')
-  await expect(page.getByText('The server does not answer. What you see may be old.')).toBeVisible()
+  await expect(page.getByText('The server is not responding. The data shown may be out of date.')).toBeVisible()
   await expect(page.getByRole('link', { name: before.slice(-8) })).toBeVisible() // what was there stays
   await explorer.start()
   await expect(live).toHaveAttribute('data-connection', 'open')

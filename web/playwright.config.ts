@@ -2,7 +2,7 @@ import { defineConfig } from '@playwright/test'
 
 export default defineConfig({
   testDir: 'e2e',
-  workers: 2, // each has a server of its own
+  workers: 2, // each worker has its own server
   timeout: 60_000,
   expect: { timeout: 15_000 },
   reporter: [['list']],

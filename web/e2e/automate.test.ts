@@ -9,9 +9,9 @@ test('a sensor is started, evaluated, and its cursor reset', async ({ page, expl
     .toBe(true)
   await row.getByRole('link', { name: 'new_bills_sensor' }).click()
   await expect(page.getByRole('heading', { name: 'new_bills_sensor' })).toBeVisible()
-  await expect(page.getByRole('cell', { name: 'no new bills' }).first()).toBeVisible() // its first tick, by the clock, live
+  await expect(page.getByRole('cell', { name: 'no new bills' }).first()).toBeVisible() // the first scheduled tick, live
 
-  await explorer.materialize('fetch_latest_bills', { limit: 5 }) // brings bills
+  await explorer.materialize('fetch_latest_bills', { limit: 5 }) // stores bills
   await expect(page.getByRole('cell', { name: 'Started a run' }).first()).toBeVisible({ timeout: 20_000 })
   await page.getByRole('button', { name: 'Evaluate now: new_bills_sensor' }).click()
   await expect(page.getByText('Evaluated: Skipped: no new bills', { exact: true })).toBeVisible()
@@ -33,7 +33,7 @@ test('a backfill: what it would do, its progress, pause, cancel', async ({ page,
   await page.getByLabel('From').fill('2026-03-20')
   await page.getByLabel('To', { exact: true }).fill('2026-03-01')
   await page.getByRole('button', { name: 'Preview' }).click()
-  await expect(page.getByText('"2026-03-20" comes after "2026-03-01"').first()).toBeVisible() // the server's words
+  await expect(page.getByText('"2026-03-20" comes after "2026-03-01"').first()).toBeVisible() // the server's message
   await page.getByLabel('From').fill('2026-03-01')
   await page.getByLabel('To', { exact: true }).fill('2026-03-20')
   await page.getByRole('button', { name: 'Preview' }).click()
@@ -44,7 +44,7 @@ test('a backfill: what it would do, its progress, pause, cancel', async ({ page,
   await expect(page.getByText('20 of 20 done')).toBeVisible()
   await expect(page.getByRole('row', { name: /2026-03-08/ }).getByText('Success')).toBeVisible()
 
-  // A slow one, to be paused and canceled.
+  // A slow backfill, to be paused and canceled.
   await explorer.control('faults?latency=3s')
   try {
     await explorer.materialize('parliament_sessions')
@@ -75,7 +75,7 @@ test('partitions are chosen on the map, by mouse and by keyboard, and materializ
   await page.keyboard.press('ArrowLeft')
   await page.keyboard.press('Space')
   await expect(page.getByText('2 selected')).toBeVisible()
-  await last.click({ modifiers: ['Shift'] }) // what is between them too
+  await last.click({ modifiers: ['Shift'] }) // selects the range
   await page.getByRole('button', { name: 'Materialize 3 partitions' }).click()
   await expect(page).toHaveURL(/\/backfills\/[0-9a-f-]{36}$/)
   await expect(page.getByText('3 of 3 done')).toBeVisible()
@@ -108,7 +108,8 @@ test('an alert shows as it comes, and as it recovers', async ({ page, explorer }
   await explorer.api('/sensors/run_failure_sensor/start', {})
   await explorer.api('/sensors/fetch_failure_sensor/start', {})
   await page.goto(`${explorer.url}/ui/alerts`)
-  await explorer.materialize('fetch_parliament_session_bills', { parliament: 99, session: 1 }) // there is none
+  // This Parliament does not exist.
+  await explorer.materialize('fetch_parliament_session_bills', { parliament: 99, session: 1 })
   const row = page.getByRole('row', { name: /fetch:fetch_parliament_session_bills/ })
   await expect(row.getByText('fetch_parliament_session_bills failed', { exact: true })).toBeVisible()
   await expect(row.getByText('Open')).toBeVisible()

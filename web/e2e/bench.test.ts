@@ -4,26 +4,31 @@ import { join } from 'node:path'
 
 import { expect, test } from './explorer'
 
-// How fast the UI is: make bench-ui. Figures, no bounds: machines differ.
+// Benchmarks of the UI: make bench-ui. They print figures and have no limits, as machines differ.
 test.skip(!process.env.BENCH, 'only when asked for')
-test.use({ trace: 'off' }) // recording costs frames
+test.use({ trace: 'off' }) // recording slows down rendering
 
 const lines = 100_000
 const id = '0197841c-2a00-7aaa-8000-00000000b16b'
 
-/** Writes a run with a long log straight into the database. */
+/** Inserts a run with a long log directly into the database. */
 function longRun(data: string): void {
   const socket = readFileSync(join(data, 'postgres/postmaster.pid'), 'utf8').split('\n')[4]!
   const versions = '/usr/lib/postgresql'
   const psql = process.env.PSQL ?? join(versions, readdirSync(versions).sort().at(-1)!, 'bin/psql')
   const sql = `
     INSERT INTO runs (id, assets, status, trigger_kind, config, tags, created_at, started_at, ended_at)
-      VALUES ('${id}', '{fetch_latest_bills}', 'success', 'api', '{"fetch_latest_bills": {"limit": 50}}', '{}', now() - interval '1 hour', now() - interval '1 hour', now());
-    INSERT INTO steps (run_id, asset, upstream, status, attempt, started_at, ended_at) VALUES ('${id}', 'fetch_latest_bills', '{}', 'success', 1, now() - interval '1 hour', now());
+      VALUES ('${id}', '{fetch_latest_bills}', 'success', 'api', '{"fetch_latest_bills": {"limit": 50}}', '{}',
+              now() - interval '1 hour', now() - interval '1 hour', now());
+    INSERT INTO steps (run_id, asset, upstream, status, attempt, started_at, ended_at)
+      VALUES ('${id}', 'fetch_latest_bills', '{}', 'success', 1, now() - interval '1 hour', now());
     INSERT INTO events (run_id, at, type, level, asset, attempt, message, data)
-      SELECT '${id}', now() - interval '1 hour' + i * interval '30 ms', CASE WHEN i = 1 THEN 'run_enqueued' WHEN i = ${lines} THEN 'run_success' ELSE 'log' END,
+      SELECT '${id}', now() - interval '1 hour' + i * interval '30 ms',
+             CASE WHEN i = 1 THEN 'run_enqueued' WHEN i = ${lines} THEN 'run_success' ELSE 'log' END,
              CASE WHEN i % 1000 = 0 THEN 'error' WHEN i % 100 = 0 THEN 'warn' ELSE 'info' END, 'fetch_latest_bills', 1,
-             'line ' || i || ' of the log: fetched a record and stored it', CASE WHEN i % 10 = 0 THEN jsonb_build_object('n', i) END FROM generate_series(1, ${lines}) i;`
+             'line ' || i || ' of the log: fetched a record and stored it',
+             CASE WHEN i % 10 = 0 THEN jsonb_build_object('n', i) END
+      FROM generate_series(1, ${lines}) i;`
   execFileSync(psql, ['-h', socket, '-p', '5432', '-U', 'explorer', '-d', 'explorer', '-q', '-v', 'ON_ERROR_STOP=1'], {
     input: sql,
   })

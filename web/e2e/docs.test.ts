@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 
 import { expect, test } from './explorer'
 
-// Makes the pictures of docs/web-ui.md anew: make screenshots. They show the simulated Parliament.
+// Takes the screenshots of docs/web-ui.md: make screenshots. They show the simulated Parliament.
 test.skip(!process.env.SCREENSHOTS, 'only when asked for')
 
 test('pictures for the documentation', async ({ browser, explorer }) => {
@@ -13,7 +13,8 @@ test('pictures for the documentation', async ({ browser, explorer }) => {
     await explorer.materialize('fetch_latest_bills', { limit: 50 })
     await explorer.materialize('fetch_parliament_session_bills', { parliament: 44, session: 1 })
   }
-  await explorer.materialize('fetch_parliament_session_bills', { parliament: 45, session: 1 }) // has not met yet
+  // This session has no bills yet.
+  await explorer.materialize('fetch_parliament_session_bills', { parliament: 45, session: 1 })
   await explorer.control('clock?as_of=2026-06-18')
   for (const limit of [20, 35, 50]) await explorer.materialize('fetch_latest_bills', { limit })
   await explorer.materialize('fetch_parliament_session_bills', { parliament: 44, session: 1 })
@@ -46,7 +47,7 @@ test('pictures for the documentation', async ({ browser, explorer }) => {
     await page.screenshot({ path: `${images}/${name}.png` })
     await context.close()
   }
-  // Slow sources, so that something runs.
+  // Slow sources keep a run in progress.
   await explorer.control('faults?latency=1500ms')
   const run = await explorer.api<{ id: string }>('/jobs/fetch_session_job/runs', {
     config: { parliament: 45, session: 1 },

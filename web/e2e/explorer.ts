@@ -6,20 +6,20 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 
-/** The real program, on a simulated Parliament. */
+/** The real program with a simulated Parliament. */
 export interface Explorer {
   url: string
-  /** The data folder of its Postgres. */
+  /** The data folder of the embedded Postgres. */
   data: string
-  /** Where the simulation is told what to do. */
+  /** The control address of the simulation. */
   control: (command: string) => Promise<void>
   stop: () => Promise<void>
-  /** Starts the server again, with further settings. */
+  /** Restarts the server with additional settings. */
   start: (more?: Record<string, string>) => Promise<void>
-  /** Runs a command on the same data and gives what it prints. */
+  /** Runs a command on the same data and returns its output. */
   cli: (...args: string[]) => string
   api: <T = Record<string, unknown>>(path: string, body?: unknown) => Promise<T>
-  /** Starts a run and waits until it has ended; gives its id. */
+  /** Starts a run, waits until it has ended and returns its id. */
   materialize: (asset: string, config?: unknown) => Promise<string>
 }
 
@@ -31,7 +31,7 @@ async function freePort(): Promise<number> {
   return port
 }
 
-/** Starts a program and waits for a line that matches. */
+/** Starts a program and waits for a matching line of output. */
 function launch(
   binary: string,
   args: string[],
@@ -60,7 +60,7 @@ export const test = base.extend<object, { explorer: Explorer }>({
   explorer: [
     async ({}, use) => {
       const dir = mkdtempSync(join(tmpdir(), 'explorer-e2e-'))
-      chmodSync(dir, 0o755) // as root, the user that Postgres runs as must pass through
+      chmodSync(dir, 0o755) // as root, Postgres runs as another user, who must be able to enter the folder
       let binary = process.env.EXPLORER_BIN
       if (!binary) {
         binary = join(dir, 'explorer')
@@ -119,7 +119,8 @@ export const test = base.extend<object, { explorer: Explorer }>({
         },
         materialize: async (asset, config = {}) => {
           const run = await api<{ id: string }>(`/assets/${asset}/materialize`, { config })
-          await (await fetch(`${url}/runs/${run.id}/events`, { headers: { Accept: 'text/event-stream' } })).text() // ends when the run does
+          // The stream ends when the run has ended.
+          await (await fetch(`${url}/runs/${run.id}/events`, { headers: { Accept: 'text/event-stream' } })).text()
           return run.id
         },
       })

@@ -55,7 +55,7 @@ test('the log: filters, expands, links to a line, downloads', async ({ page, exp
 })
 
 test('a run that fails says why, and is retried from its failure', async ({ page, explorer }) => {
-  await explorer.control('clock?as_of=2024-06-01') // the 45th Parliament has not met
+  await explorer.control('clock?as_of=2024-06-01') // before the 45th Parliament
   const run = await explorer.materialize('fetch_parliament_session_bills', { parliament: 45, session: 1 })
   await page.goto(`${explorer.url}/ui/`)
   const failures = page.getByRole('region', { name: 'Failures' })
@@ -70,7 +70,7 @@ test('a run that fails says why, and is retried from its failure', async ({ page
   await page.getByRole('button', { name: 'Retry from failure' }).click()
   await expect(page).not.toHaveURL(new RegExp(run))
   await expect(page.locator('h1 + [data-status]')).toHaveAttribute('data-status', 'success')
-  await page.getByRole('link', { name: run.slice(-8) }).click() // what it retries
+  await page.getByRole('link', { name: run.slice(-8) }).click() // the retried run
   await expect(page).toHaveURL(new RegExp(run))
   await page.goBack()
   await expect(page.locator('h1 + [data-status]')).toHaveAttribute('data-status', 'success')
@@ -122,7 +122,7 @@ test('start and stop a schedule, and run it now', async ({ page, explorer }) => 
   await expect
     .poll(async () => (await explorer.api<{ running: boolean }>('/schedules/fetch_bills_daily')).running)
     .toBe(true)
-  // Somebody else stops it: the page follows.
+  // Another user stops it, and the page updates.
   await explorer.api('/schedules/fetch_bills_daily/stop', {})
   await expect(daily).not.toBeChecked()
   await page.getByRole('link', { name: 'monitor_daily' }).click()
@@ -148,7 +148,8 @@ test("a bill's history", async ({ page, explorer }) => {
   await expect(page.getByText(bill.title.fr).first()).toBeVisible()
   await expect(page.getByText(bill.title.en).first()).toBeVisible()
   const history = page.getByRole('region', { name: 'Version history' })
-  const changes = history.locator(`[data-version="${bill.version}"]`) // what the clock's second day brought, whatever was fetched before
+  // The changes of the simulation's second day.
+  const changes = history.locator(`[data-version="${bill.version}"]`)
   await expect(changes.getByText('law', { exact: true })).toBeVisible()
   await expect(changes.locator('ins', { hasText: 'Royal assent received' })).toBeVisible()
   await expect(history.getByText('First stored version.')).toBeVisible()
@@ -163,7 +164,7 @@ test('a link that is followed while a search is being typed is not called back',
   const asked = new Promise<void>((resolve) => {
     void page.route(/\/static\/bill-[^/]*\.js$/, async (route) => {
       resolve()
-      await new Promise<void>((go) => (arrive = go)) // the page is still loading when the typing has rested
+      await new Promise<void>((go) => (arrive = go)) // the page is still loading when the draft would be committed
       await route.continue()
     })
   })
@@ -184,10 +185,10 @@ test("a wrong config is refused in the form, in the server's words", async ({ pa
   await page.getByLabel('limit', { exact: true }).fill('501')
   await page.getByRole('button', { name: 'Materialize', exact: true }).click()
   await expect(page.getByRole('alert').getByText('/config/limit', { exact: true })).toBeVisible()
-  await expect(page.locator('.rjsf').getByText('maximum: got 501, want 500')).toBeVisible() // at the field too
+  await expect(page.locator('.rjsf').getByText('maximum: got 501, want 500')).toBeVisible() // at the field as well
   await expect(page).toHaveURL(/tab=launch/)
 
-  // As text, in Dagster's shape.
+  // As YAML, in Dagster's shape.
   await page.getByRole('radio', { name: 'YAML' }).click()
   await page.getByLabel('YAML', { exact: true }).fill('ops:\n  fetch_latest_bills:\n    config:\n      limit: lots\n')
   await page.getByRole('button', { name: 'Materialize', exact: true }).click()
@@ -229,7 +230,7 @@ test('the page goes on by itself after the server was restarted', async ({ page,
   await explorer.stop()
   await expect(live).toHaveAttribute('data-connection', 'lost')
   await expect(page.getByText('The server is not responding. The data shown may be out of date.')).toBeVisible()
-  await expect(page.getByRole('link', { name: before.slice(-8) })).toBeVisible() // what was there stays
+  await expect(page.getByRole('link', { name: before.slice(-8) })).toBeVisible() // loaded data stays on the page
   await explorer.start()
   await expect(live).toHaveAttribute('data-connection', 'open')
   const run = await explorer.materialize('fetch_latest_bills', { limit: 3 })

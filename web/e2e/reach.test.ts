@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 
 import { expect, test } from './explorer'
 
-test.describe.configure({ mode: 'parallel' }) // looking at every page takes minutes
+test.describe.configure({ mode: 'parallel' }) // checking every page takes minutes
 
 const pages = [
   '',
@@ -45,7 +45,7 @@ const pages = [
 
 for (const scheme of ['light', 'dark'] as const) {
   for (const width of [1280, 390]) {
-    // Colours depend on the scheme and places on the width: where time is short, each is looked at once.
+    // Colours depend on the colour scheme, layout on the width. In CI, each scheme and each width is checked once.
     if (process.env.CI && (scheme === 'light') !== (width === 1280)) continue
     test(`axe finds nothing on any page, ${scheme}, ${width} wide`, async ({ browser, explorer }) => {
       test.setTimeout(400_000)
@@ -134,9 +134,9 @@ test('materialize and read the log by keyboard alone', async ({ page, explorer }
     await page.keyboard.press('Tab')
   await page.keyboard.press('Control+A')
   await page.keyboard.type('6')
-  await page.keyboard.press('Enter') // the form is sent
+  await page.keyboard.press('Enter') // submits the form
   await expect(page.locator('h1 + [data-status]')).toHaveAttribute('data-status', 'success')
-  await tabTo(/^Log of the run$/) // the log scrolls with the arrow keys once it has the focus
+  await tabTo(/^Log of the run$/) // with focus, the log scrolls with the arrow keys
   await tabTo(/^run enqueued$/)
   await page.keyboard.press('Enter')
   await expect(page.getByText('"trigger": "api"')).toBeVisible()

@@ -43,7 +43,7 @@ import {
 } from '@parliament-explorer/sdk'
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query'
 
-/* What can be asked of the server. The first word of a key is what live.ts has asked again when an event says so. */
+/* The queries of the application. live.ts invalidates queries by the first element of their keys. */
 
 export const assetsQuery = queryOptions({
   queryKey: ['assets'],
@@ -168,7 +168,7 @@ export const runsQuery = (filters: RunFilters) =>
     getNextPageParam: (page) => page.next_cursor ?? undefined,
   })
 
-/** One page of runs; `since` is how far back, in hours. */
+/** One page of runs. `since` limits it to the last hours. */
 export const recentRunsQuery = (filters: RunFilters, limit: number, since?: number) =>
   queryOptions({
     queryKey: ['runs', 'recent', filters, limit, since],

@@ -6,18 +6,18 @@ import { Overview } from '../pages/overview'
 import { RunPage } from '../pages/run'
 import { Runs } from '../pages/runs'
 import { fetchStatuses, levels, periods, runStatuses } from './search'
-import { Shell, SignedIn } from './shell'
-import { Crashed, NotFound } from './trouble'
+import { Shell, SignInRedirect } from './shell'
+import { Crashed, NotFound } from './error-pages'
 
 const text = (value: unknown): string | undefined =>
   value === undefined || value === null || value === '' ? undefined : String(value)
 const oneOf = <T extends string>(value: unknown, allowed: readonly T[]): T | undefined =>
   allowed.find((a) => a === value)
 
-/** Search parameters are all optional, for links too. */
+/** Makes all search parameters optional, in links too. */
 const optional = <T extends object>(search: T): Partial<T> => search
 
-// The pages that people open first come with the application; the others when they are wanted.
+// The pages that users open first are part of the main bundle. The others are loaded on demand.
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound, errorComponent: Crashed })
 
 const overview = createRoute({ getParentRoute: () => root, path: '/', component: Overview })
@@ -192,12 +192,12 @@ const access = createRoute({
   component: lazyRouteComponent(() => import('../pages/access'), 'Access'),
 })
 
-// Where one who opened another page of the server is sent; the shell asks who it is, and goes back.
+// The server redirects users without a session here. The shell shows the sign-in form, then returns to return_to.
 const signIn = createRoute({
   getParentRoute: () => root,
   path: '/sign-in',
   validateSearch: (s: Record<string, unknown>) => optional({ return_to: text(s.return_to) }),
-  component: SignedIn,
+  component: SignInRedirect,
 })
 
 export const router = createRouter({

@@ -29,7 +29,7 @@ import { setLanguage } from '../i18n'
 import { uiBase } from '../lib/base'
 import { samePath } from '../lib/same-site'
 import { useConnection } from './live'
-import { leave, useSession } from './session'
+import { endSession, useSession } from './session'
 
 const pages = [
   ['/', 'overview', LayoutDashboard],
@@ -55,7 +55,7 @@ export function Shell() {
   const main = useRef<HTMLElement>(null)
   const path = useRouterState({ select: (s) => s.location.pathname })
   const first = useRef(true)
-  // A new page is read from its beginning, also by those who do not see that it changed.
+  // After navigation, focus moves to the main content, so that screen readers begin there.
   useEffect(() => {
     if (first.current) first.current = false
     else main.current?.focus({ preventScroll: true })
@@ -73,10 +73,10 @@ export function Shell() {
         <aside className="side" aria-label={t('app.name')}>
           <Brand />
           <Navigation />
-          <Foot />
+          <SideFooter />
         </aside>
         <main className="main" ref={main} tabIndex={-1}>
-          <Connection banner />
+          <ConnectionStatus banner />
           {session?.authentication === 'required' && !session.identity ? (
             <Suspense>
               <SignIn session={session} returnTo={returnTo} />
@@ -90,8 +90,8 @@ export function Shell() {
   )
 }
 
-/** The page of the sign-in for one who is signed in: on to where it was to lead. */
-export function SignedIn() {
+/** The sign-in page for a signed-in user. It redirects to the page in return_to. */
+export function SignInRedirect() {
   const session = useSession()
   const returnTo = useRouterState({ select: (s) => (s.location.search as { return_to?: string }).return_to })
   useEffect(() => {
@@ -137,15 +137,15 @@ function Navigation() {
   )
 }
 
-function Foot() {
+function SideFooter() {
   const { t, i18n } = useTranslation()
   const other = i18n.language === 'fr' ? 'en' : 'fr'
   return (
     <div className="side-foot">
-      <Who />
-      <Connection />
+      <SignedInUser />
+      <ConnectionStatus />
       <div className="row">
-        <Theme />
+        <ThemeButton />
         <button
           type="button"
           className="btn small ghost"
@@ -161,8 +161,8 @@ function Foot() {
   )
 }
 
-/** Who is signed in, and what that allows. */
-function Who() {
+/** The signed-in user and their scope. */
+function SignedInUser() {
   const { t } = useTranslation()
   const session = useSession()
   if (session?.authentication !== 'required' || !session.identity) return null
@@ -176,7 +176,7 @@ function Who() {
         className="btn small ghost icon"
         aria-label={t('access.signOut')}
         title={t('access.signOut')}
-        onClick={() => void leave()}
+        onClick={() => void endSession()}
       >
         <LogOut size={15} aria-hidden />
       </button>
@@ -207,7 +207,7 @@ function Drawer({ path }: { path: string }) {
             </Dialog.Close>
           </div>
           <Navigation />
-          <Foot />
+          <SideFooter />
         </Dialog.Content>
       </Dialog.Portal>
     </Dialog.Root>
@@ -216,7 +216,7 @@ function Drawer({ path }: { path: string }) {
 
 const themes = [undefined, 'light', 'dark'] as const
 
-function Theme() {
+function ThemeButton() {
   const { t } = useTranslation()
   const [theme, setTheme] = useState(document.documentElement.dataset.theme as (typeof themes)[number])
   const Icon = theme === 'light' ? Sun : theme === 'dark' ? Moon : Monitor
@@ -230,7 +230,7 @@ function Theme() {
       if (next) localStorage.setItem('theme', next)
       else localStorage.removeItem('theme')
     } catch {
-      // no storage: for this page only
+      // Without storage, the choice applies to this page only.
     }
   }
   return (
@@ -241,14 +241,15 @@ function Theme() {
   )
 }
 
-/** Whether what is shown is live; as a banner, only when it is not. */
-function Connection({ banner }: { banner?: boolean }) {
+/** The state of the event stream. As a banner, it shows only while the connection is lost. */
+function ConnectionStatus({ banner }: { banner?: boolean }) {
   const { t } = useTranslation()
   const connection = useConnection()
   const [late, setLate] = useState(false)
   useEffect(() => {
     if (connection !== 'lost') return setLate(false)
-    const timer = setTimeout(() => setLate(true), 1500) // a short break is not worth a word
+    // Short interruptions are not shown.
+    const timer = setTimeout(() => setLate(true), 1500)
     return () => clearTimeout(timer)
   }, [connection])
   if (banner) {

@@ -26,7 +26,7 @@ import { graphQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { shortId } from '../lib/format'
 import { useDraft } from '../lib/draft'
-import { newKey } from '../ui/actions'
+import { newIdempotencyKey } from '../ui/actions'
 import { AssetState } from '../ui/asset-state'
 import { Card, Field, Skeleton, Time } from '../ui/basics'
 import { Name } from '../ui/links'
@@ -37,7 +37,7 @@ type AssetNode = Node<
   'asset'
 >
 
-const size = { width: 240, height: 92 }
+const nodeSize = { width: 240, height: 92 }
 
 export default function Graph() {
   return (
@@ -76,7 +76,7 @@ function Lineage() {
     const layout = new dagre.graphlib.Graph()
       .setGraph({ rankdir: 'LR', nodesep: 28, ranksep: 90 })
       .setDefaultEdgeLabel(() => ({}))
-    for (const node of graph.data.nodes) layout.setNode(node.name, { ...size })
+    for (const node of graph.data.nodes) layout.setNode(node.name, { ...nodeSize })
     for (const edge of graph.data.edges) layout.setEdge(edge.from, edge.to)
     dagre.layout(layout)
     setNodes((old) => {
@@ -94,7 +94,7 @@ function Lineage() {
             status: node.status,
             causes: node.stale_causes,
           },
-          position: was?.position ?? { x: place.x - size.width / 2, y: place.y - size.height / 2 },
+          position: was?.position ?? { x: place.x - nodeSize.width / 2, y: place.y - nodeSize.height / 2 },
           selected: was?.selected ?? false,
           ariaLabel: node.name,
         }
@@ -109,7 +109,7 @@ function Lineage() {
 
   const selected = nodes.filter((n) => n.selected).map((n) => n.id)
   const start = useMutation({
-    mutationFn: () => startRun({ body: { assets: selected }, headers: { 'Idempotency-Key': newKey() } }),
+    mutationFn: () => startRun({ body: { assets: selected }, headers: { 'Idempotency-Key': newIdempotencyKey() } }),
     onSuccess: ({ data }) => {
       toast.good(t('launch.started', { id: shortId(data.id) }))
       void navigate({ to: '/runs/$runId', params: { runId: data.id } })

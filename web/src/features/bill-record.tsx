@@ -7,12 +7,12 @@ import { billParams, inLanguage } from '../lib/bills'
 import { webAddress } from '../lib/same-site'
 import { Card } from '../ui/basics'
 
-/** What became of a bill, in a sentence. */
+/** The outcome of a bill. */
 export function Outcome({ bill }: { bill: BillDetail }) {
   const { t } = useTranslation()
   const outcome = bill.outcome
   if (!outcome || outcome.code === 'in_progress') return null
-  // A code that is newer than this page is not shown: the status is there as well.
+  // A code that this version does not know is not shown. The page still shows the status.
   if (!(outcome.code in tones)) return null
   return (
     <p className={`notice ${tones[outcome.code]}`}>
@@ -39,7 +39,7 @@ const tones = {
   in_progress: '',
 } as const
 
-/** The same bill in another session: here, or at LEGISinfo if it is not held. */
+/** The same bill in another session: a link to its page, or to LEGISinfo if it is not stored. */
 export function OtherSession({ bill }: { bill: NonNullable<BillDetail['reinstated_as']> }) {
   const { i18n } = useTranslation()
   const name = bill.bill ?? bill.number ?? String(bill.legisinfo_id)
@@ -51,7 +51,7 @@ export function OtherSession({ bill }: { bill: NonNullable<BillDetail['reinstate
           {name}
         </Link>
       ) : (
-        <Away url={bill.legisinfo_url}>{name}</Away>
+        <ExternalLink url={bill.legisinfo_url}>{name}</ExternalLink>
       )}
       {status && <span className="muted small"> ({status})</span>}
     </span>
@@ -59,7 +59,7 @@ export function OtherSession({ bill }: { bill: NonNullable<BillDetail['reinstate
 }
 
 /** A link to another site, or the bare text if there is no address. */
-export function Away({ url, children }: { url: string | null | undefined; children: ReactNode }) {
+export function ExternalLink({ url, children }: { url: string | null | undefined; children: ReactNode }) {
   const to = webAddress(url)
   return to ? (
     <a href={to} rel="noreferrer">
@@ -70,8 +70,8 @@ export function Away({ url, children }: { url: string | null | undefined; childr
   )
 }
 
-/** A list that shows its first entries, and the rest when asked to. */
-function Long<T>({
+/** A list that shows its first entries, and the others on demand. */
+function ExpandableList<T>({
   items,
   first = 8,
   name,
@@ -103,7 +103,7 @@ function Long<T>({
   )
 }
 
-function Result({ result }: { result: BillDetail['votes'][number]['result'] }) {
+function VoteResult({ result }: { result: BillDetail['votes'][number]['result'] }) {
   const { t } = useTranslation()
   return (
     <span
@@ -115,10 +115,10 @@ function Result({ result }: { result: BillDetail['votes'][number]['result'] }) {
   )
 }
 
-/** LEGISinfo's records have no course, and so no divisions, before this Parliament. */
-const firstWithVotes = 37
+/** The first Parliament for which LEGISinfo's records have divisions. */
+const firstParliamentWithVotes = 37
 
-/** Recorded divisions, and what was decided without one. */
+/** Recorded divisions, and decisions without one. */
 export function Votes({ bill }: { bill: BillDetail }) {
   const { t, i18n } = useTranslation()
   const uncounted = bill.decisions.filter((d) => d.division === null)
@@ -128,12 +128,12 @@ export function Votes({ bill }: { bill: BillDetail }) {
         <p className="muted" style={{ padding: '1rem' }}>
           {!bill.record.complete
             ? t('bills.votesUnknown')
-            : bill.parliament < firstWithVotes
+            : bill.parliament < firstParliamentWithVotes
               ? t('bills.votesNotKept')
               : t('bills.noVotes')}
         </p>
       ) : (
-        <Long items={bill.votes} name={t('bills.votes')}>
+        <ExpandableList items={bill.votes} name={t('bills.votes')}>
           {(v) => (
             <li key={`${v.chamber}-${v.number}-${v.date}`} className="stack tight">
               <div className="row between" style={{ alignItems: 'baseline', gap: '0.8rem' }}>
@@ -143,7 +143,7 @@ export function Votes({ bill }: { bill: BillDetail }) {
                     inLanguage(v.stage, i18n.language) ??
                     t('bills.vote', { n: v.number })}
                 </a>
-                <Result result={v.result} />
+                <VoteResult result={v.result} />
               </div>
               <p className="muted small num">
                 {[
@@ -156,17 +156,17 @@ export function Votes({ bill }: { bill: BillDetail }) {
               </p>
             </li>
           )}
-        </Long>
+        </ExpandableList>
       )}
       {uncounted.length > 0 && (
         <>
           <h3 style={{ padding: '0.8rem 1rem 0' }}>{t('bills.uncounted')}</h3>
-          <Long items={uncounted} first={4} name={t('bills.uncounted')}>
+          <ExpandableList items={uncounted} first={4} name={t('bills.uncounted')}>
             {(d, i) => (
               <li key={i} className="stack tight">
                 <div className="row between" style={{ alignItems: 'baseline', gap: '0.8rem' }}>
                   <span>{inLanguage(d.motion, i18n.language) ?? inLanguage(d.stage, i18n.language)}</span>
-                  <Result result={d.result} />
+                  <VoteResult result={d.result} />
                 </div>
                 <p className="muted small num">
                   {[d.date, inLanguage(d.method, i18n.language), inLanguage(d.stage, i18n.language)]
@@ -175,7 +175,7 @@ export function Votes({ bill }: { bill: BillDetail }) {
                 </p>
               </li>
             )}
-          </Long>
+          </ExpandableList>
         </>
       )}
     </Card>
@@ -190,8 +190,8 @@ interface Entry {
   note: string | null
 }
 
-/** What happened to the bill, in the order of days: sittings, committees' meetings and reports, messages, rulings. */
-export function Happenings({ bill }: { bill: BillDetail }) {
+/** The bill's sittings, committee meetings and reports, messages and rulings, by day. */
+export function BillEvents({ bill }: { bill: BillDetail }) {
   const { t, i18n } = useTranslation()
   const say = (b: Bilingual) => inLanguage(b, i18n.language)
   const chamber = (c: string | null) => (c === 'house' || c === 'senate' ? t(`bills.${c}`) : null)
@@ -207,7 +207,7 @@ export function Happenings({ bill }: { bill: BillDetail }) {
   const known = new Set(sittings.map((s) => `${s.date} ${s.what}`))
   const entries = [
     ...sittings,
-    // An event repeats its sitting, unless it has more to say.
+    // An event without further details only repeats its sitting.
     ...bill.events
       .filter((e) => e.report !== null || say(e.note) !== null || !known.has(`${e.date} ${say(e.name)}`))
       .map((e): Entry => ({
@@ -247,32 +247,32 @@ export function Happenings({ bill }: { bill: BillDetail }) {
   if (entries.length === 0) return null
   return (
     <Card title={t('bills.course')}>
-      <Long items={entries} first={12} name={t('bills.course')}>
+      <ExpandableList items={entries} first={12} name={t('bills.course')}>
         {(e, i) => (
           <li key={i} className="row" style={{ alignItems: 'baseline', gap: '1rem' }}>
             <span className="num muted small nowrap" style={{ minWidth: '5.5rem' }}>
               {e.date ?? '–'}
             </span>
             <span className="stack tight" style={{ minWidth: 0 }}>
-              <Away url={e.url}>{e.what}</Away>
+              <ExternalLink url={e.url}>{e.what}</ExternalLink>
               {(e.where || e.note) && (
                 <span className="muted small">{[e.where, e.note].filter(Boolean).join(' · ')}</span>
               )}
             </span>
           </li>
         )}
-      </Long>
+      </ExpandableList>
     </Card>
   )
 }
 
-/** The sponsor's speeches and the first replies. */
+/** The sponsor's speeches and the first replies to them. */
 export function Speeches({ speeches }: { speeches: BillDetail['speeches'] }) {
   const { t, i18n } = useTranslation()
   if (speeches.length === 0) return null
   return (
     <Card title={t('bills.speeches')}>
-      <Long items={speeches} name={t('bills.speeches')}>
+      <ExpandableList items={speeches} name={t('bills.speeches')}>
         {(s, i) => (
           <li key={i} className="stack tight">
             <div className="row wrap between" style={{ alignItems: 'baseline' }}>
@@ -289,7 +289,7 @@ export function Speeches({ speeches }: { speeches: BillDetail['speeches'] }) {
                 )}
               </span>
               <span className="muted small">
-                <Away url={inLanguage(s.url, i18n.language)}>{inLanguage(s.kind, i18n.language)}</Away>
+                <ExternalLink url={inLanguage(s.url, i18n.language)}>{inLanguage(s.kind, i18n.language)}</ExternalLink>
               </span>
             </div>
             <p className="muted small num">
@@ -297,7 +297,7 @@ export function Speeches({ speeches }: { speeches: BillDetail['speeches'] }) {
             </p>
           </li>
         )}
-      </Long>
+      </ExpandableList>
     </Card>
   )
 }
@@ -325,19 +325,19 @@ export function References({ bill }: { bill: BillDetail }) {
     <>
       {pages.length > 0 && (
         <Card title={t('bills.references')}>
-          <Long items={pages} name={t('bills.references')}>
+          <ExpandableList items={pages} name={t('bills.references')}>
             {(r, i) => (
               <li key={i} className="stack tight">
-                <Away url={r.url}>{r.title ?? r.url}</Away>
+                <ExternalLink url={r.url}>{r.title ?? r.url}</ExternalLink>
                 {r.kind && <span className="muted small">{r.kind}</span>}
               </li>
             )}
-          </Long>
+          </ExpandableList>
         </Card>
       )}
       {bill.bibliography.length > 0 && (
         <Card title={t('bills.bibliography')}>
-          <Long items={bill.bibliography} first={5} name={t('bills.bibliography')}>
+          <ExpandableList items={bill.bibliography} first={5} name={t('bills.bibliography')}>
             {(n, i) => (
               <li key={i} className="stack tight">
                 <span lang={n.language ?? undefined}>{n.title}</span>
@@ -346,7 +346,7 @@ export function References({ bill }: { bill: BillDetail }) {
                 </span>
               </li>
             )}
-          </Long>
+          </ExpandableList>
         </Card>
       )}
     </>

@@ -12,20 +12,20 @@ import { toast } from '../app/toasts'
 import { serverFlag, serverUrl } from '../lib/base'
 import {
   type Config,
-  type Fault,
-  faults,
+  type ConfigError,
   type Format,
+  formatConfig,
   isObject,
-  joined,
-  parted,
-  quoted,
-  read,
-  readTags,
-  written,
+  joinConfigs,
+  parseConfig,
+  parseTags,
+  shellQuote,
+  splitConfig,
+  validateConfig,
 } from '../lib/config'
 import { shortId } from '../lib/format'
 import { validator } from '../lib/validator'
-import { newKey } from '../ui/actions'
+import { newIdempotencyKey } from '../ui/actions'
 import { Card, Command } from '../ui/basics'
 import { fieldErrors, Problem } from '../ui/problem'
 
@@ -33,14 +33,17 @@ type Mode = 'form' | Format
 
 const uiSchema: UiSchema = { 'ui:submitButtonOptions': { norender: true }, 'ui:options': { label: false } }
 
-/** Starts an asset, several assets or a job with config, from a form made of the config's JSON Schema or from text. */
+/**
+ * Starts a run of an asset, of several assets or of a job. The config is entered in a form generated from its JSON
+ * Schema, or as JSON or YAML.
+ */
 export default function Launchpad({ assets, job, initial }: { assets: Asset[]; job?: string; initial?: Config }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const id = useId()
   const names = assets.map((a) => a.name)
   const defaults = (): Record<string, Config> => {
-    const given = initial ? Object.fromEntries(parted(names, initial).map((p) => [p.asset, p.config])) : {}
+    const given = initial ? Object.fromEntries(splitConfig(names, initial).map((p) => [p.asset, p.config])) : {}
     return Object.fromEntries(assets.map((a) => [a.name, { ...(a.default_config as Config), ...given[a.name] }]))
   }
   const [mode, setMode] = useState<Mode>('form')
@@ -50,20 +53,20 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
   const [partition, setPartition] = useState('')
   const partitioned = assets.find((a) => a.partitions)
   const keys = useQuery({ ...partitionsQuery(partitioned?.name ?? ''), enabled: partitioned !== undefined })
-  const key = useRef(newKey())
+  const key = useRef(newIdempotencyKey())
 
-  const parsed = mode === 'form' ? { config: joined(names, configs) } : readConfig(text, mode)
-  const wrongTag = tagFault(tags)
-  const local: Fault[] =
+  const parsed = mode === 'form' ? { config: joinConfigs(names, configs) } : tryParseConfig(text, mode)
+  const wrongTag = invalidTag(tags)
+  const localErrors: ConfigError[] =
     parsed.config && !partition
-      ? parted(names, parsed.config).flatMap((p) =>
-          faults(schemaOf(assets, p.asset), p.config).map((f) => ({ ...f, pointer: p.at + f.pointer })),
+      ? splitConfig(names, parsed.config).flatMap((p) =>
+          validateConfig(schemaOf(assets, p.asset), p.config).map((f) => ({ ...f, pointer: p.pointer + f.pointer })),
         )
       : []
 
   const start = useMutation({
     mutationFn: () => {
-      const body = { config: parsed.config, tags: readTags(tags), partition: partition.trim() || undefined }
+      const body = { config: parsed.config, tags: parseTags(tags), partition: partition.trim() || undefined }
       const headers = { 'Idempotency-Key': key.current }
       if (job) return startJobRun({ path: { job }, body, headers })
       return names.length === 1
@@ -74,19 +77,22 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
       toast.good(t('launch.started', { id: shortId(data.id) }))
       void navigate({ to: '/runs/$runId', params: { runId: data.id } })
     },
-    onSettled: () => (key.current = newKey()),
+    onSettled: () => (key.current = newIdempotencyKey()),
   })
-  // What the form says already, it need not say twice.
+  // Errors that the form already shows are not repeated.
   const refused = fieldErrors(start.error).filter(
-    (e) => !local.some((f) => '/config' + f.pointer === e.pointer && f.detail === e.detail),
+    (e) => !localErrors.some((f) => '/config' + f.pointer === e.pointer && f.detail === e.detail),
   )
 
   const change = (to: Mode) => {
     if (to === mode) return
     if (to === 'form') {
       if (parsed.config)
-        setConfigs({ ...configs, ...Object.fromEntries(parted(names, parsed.config).map((p) => [p.asset, p.config])) })
-    } else setText(written(parsed.config ?? joined(names, configs), to))
+        setConfigs({
+          ...configs,
+          ...Object.fromEntries(splitConfig(names, parsed.config).map((p) => [p.asset, p.config])),
+        })
+    } else setText(formatConfig(parsed.config ?? joinConfigs(names, configs), to))
     setMode(to)
   }
   const edited = (set: () => void) => {
@@ -94,13 +100,14 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
     if (start.error) start.reset()
   }
   const curl = (path: string, body: object) =>
-    `curl -X POST ${serverUrl(path)} -H 'Content-Type: application/json' -d ${quoted(body)}`
+    `curl -X POST ${serverUrl(path)} -H 'Content-Type: application/json' -d ${shellQuote(body)}`
   const config = parsed.config ?? {}
+  const partitionFlag = partition.trim() ? ` --partition ${partition.trim()}` : ''
   const command = job
     ? curl(`jobs/${job}/runs`, { config })
     : names.length > 1
       ? curl('runs', { assets: names, config })
-      : `explorer materialize ${names[0]}${partition.trim() ? ` --partition ${partition.trim()}` : ''} --config ${quoted(config)}${serverFlag}`
+      : `explorer materialize ${names[0]}${partitionFlag} --config ${shellQuote(config)}${serverFlag}`
 
   return (
     <Card
@@ -161,7 +168,7 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
               rows={Math.max(8, text.split('\n').length + 1)}
               spellCheck={false}
               value={text}
-              aria-invalid={!parsed.config || local.length > 0}
+              aria-invalid={!parsed.config || localErrors.length > 0}
               aria-describedby={id + 'help'}
               onChange={(e) => edited(() => setText(e.target.value))}
             />
@@ -178,9 +185,9 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
                     : t('launch.notObject')}
                 </p>
               ) : (
-                local.length > 0 && (
+                localErrors.length > 0 && (
                   <ul className="notice warn">
-                    {local.map((f) => (
+                    {localErrors.map((f) => (
                       <li key={f.pointer + f.detail}>
                         <code>{f.pointer || '/'}</code> {f.detail}
                       </li>
@@ -246,7 +253,7 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
             onClick={() =>
               edited(() => {
                 setConfigs(defaults())
-                if (mode !== 'form') setText(written(joined(names, defaults()), mode))
+                if (mode !== 'form') setText(formatConfig(joinConfigs(names, defaults()), mode))
               })
             }
           >
@@ -265,18 +272,18 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
   )
 }
 
-function readConfig(text: string, format: Format): { config?: Config; reason?: string } {
+function tryParseConfig(text: string, format: Format): { config?: Config; reason?: string } {
   try {
-    const value = read(text, format)
+    const value = parseConfig(text, format)
     return isObject(value) ? { config: value } : {}
   } catch (error) {
     return { reason: error instanceof Error ? error.message.split('\n')[0] : String(error) }
   }
 }
 
-function tagFault(text: string): string | undefined {
+function invalidTag(text: string): string | undefined {
   try {
-    readTags(text)
+    parseTags(text)
     return undefined
   } catch (error) {
     return (error as Error).message
@@ -293,7 +300,7 @@ function withoutTitle(schema: RJSFSchema): RJSFSchema {
   return copy
 }
 
-/** What the server found wrong, at the fields it named: /config/limit, or /config/ops/<asset>/config/limit. */
+/** The server's errors by field of the form. Pointers are /config/limit or /config/ops/<asset>/config/limit. */
 function serverErrors(
   errors: readonly { pointer: string; detail: string }[],
   asset: string,

@@ -11,15 +11,16 @@ import { toast } from '../app/toasts'
 import { serverFlag } from '../lib/base'
 import { shortId } from '../lib/format'
 import { useWidth } from '../lib/size'
-import { newKey } from '../ui/actions'
+import { newIdempotencyKey } from '../ui/actions'
 import { AssetState, stateTone } from '../ui/asset-state'
 import { Card, Empty } from '../ui/basics'
 import { RunLink } from '../ui/links'
 import { Loaded } from '../ui/loaded'
 
-const cell = 26
+/** The width and height of a cell, in pixels. */
+const cellSize = 26
 
-/** An asset's partitions as a heat map, to select from and materialize. */
+/** An asset's partitions as a heat map. Selected partitions can be materialized. */
 export default function Partitions({ asset }: { asset: Asset }) {
   const { t } = useTranslation()
   const query = useQuery(partitionsQuery(asset.name))
@@ -33,27 +34,27 @@ export default function Partitions({ asset }: { asset: Asset }) {
             </Empty>
           </Card>
         ) : (
-          <Map asset={asset} data={data} />
+          <PartitionMap asset={asset} data={data} />
         )
       }
     </Loaded>
   )
 }
 
-function Map({ asset, data }: { asset: Asset; data: AssetPartitions }) {
+function PartitionMap({ asset, data }: { asset: Asset; data: AssetPartitions }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const [box, width] = useWidth<HTMLDivElement>()
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set())
   const [at, setAt] = useState(data.items.length - 1)
   const anchor = useRef(at)
-  const perRow = Math.max(1, Math.floor(Math.max(width - 16, cell) / cell))
+  const perRow = Math.max(1, Math.floor(Math.max(width - 16, cellSize) / cellSize))
   const rows = Math.ceil(data.items.length / perRow)
   const scroller = useRef<HTMLDivElement>(null)
   const virtual = useVirtualizer({
     count: rows,
     getScrollElement: () => scroller.current,
-    estimateSize: () => cell,
+    estimateSize: () => cellSize,
     overscan: 8,
     initialOffset: 1e9,
   })
@@ -89,12 +90,12 @@ function Map({ asset, data }: { asset: Asset; data: AssetPartitions }) {
     virtual.scrollToIndex(Math.floor(next / perRow))
     requestAnimationFrame(() => scroller.current?.querySelector<HTMLButtonElement>(`[data-index="${next}"]`)?.focus())
   }
-  const standing = (status: string) => new Set(data.items.filter((p) => p.status === status).map((p) => p.key))
+  const keysWith = (status: string) => new Set(data.items.filter((p) => p.status === status).map((p) => p.key))
 
   const start = useMutation({
     mutationFn: async () => {
       const keys = data.items.filter((p) => selected.has(p.key)).map((p) => p.key)
-      const headers = { 'Idempotency-Key': newKey() }
+      const headers = { 'Idempotency-Key': newIdempotencyKey() }
       if (keys.length === 1)
         return {
           run: (await materializeAsset({ path: { asset: asset.name }, body: { partition: keys[0] }, headers })).data.id,
@@ -127,7 +128,7 @@ function Map({ asset, data }: { asset: Asset; data: AssetPartitions }) {
             type="button"
             className="btn small"
             disabled={data.counts.missing === 0}
-            onClick={() => setSelected(standing('missing'))}
+            onClick={() => setSelected(keysWith('missing'))}
           >
             {t('assets.selectMissing')}
           </button>
@@ -135,7 +136,7 @@ function Map({ asset, data }: { asset: Asset; data: AssetPartitions }) {
             type="button"
             className="btn small"
             disabled={data.counts.failed === 0}
-            onClick={() => setSelected(standing('failed'))}
+            onClick={() => setSelected(keysWith('failed'))}
           >
             {t('assets.selectFailed')}
           </button>

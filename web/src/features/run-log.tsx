@@ -8,14 +8,14 @@ import { levels } from '../app/search'
 import { toast } from '../app/toasts'
 import { clock, shortId, utc } from '../lib/format'
 import { useDraft } from '../lib/draft'
-import { asText, Filtered, type Level, type Log, type LogFilter } from '../lib/log'
+import { formatLog, IncrementalFilter, type Level, type Log, type LogFilter } from '../lib/log'
 import { copy, Field } from '../ui/basics'
 import { Problem } from '../ui/problem'
 
 const rowHeight = 24
 
-/** A run's log: only the lines in sight are in the page, however many there are. */
-export function LogView({
+/** A run's log. Only the visible lines are in the page, so that a log can have any length. */
+export function RunLog({
   runId,
   log,
   steps,
@@ -35,7 +35,7 @@ export function LogView({
   const { t } = useTranslation()
   const box = useRef<HTMLDivElement>(null)
   const [text, setText] = useDraft(filter.text ?? '', (value) => onFilter({ ...filter, text: value || undefined }))
-  const filtered = useMemo(() => new Filtered(filter), [filter])
+  const filtered = useMemo(() => new IncrementalFilter(filter), [filter])
   const rows = filtered.of(log.events)
   const [chosen, setFollow] = useState<boolean>()
   const follow = chosen ?? (running && target === undefined)
@@ -49,12 +49,12 @@ export function LogView({
     getItemKey: (i) => rows[i]?.id ?? i,
   })
 
-  // The end stays in sight as long as it is followed.
+  // While following, the last line stays visible.
   useEffect(() => {
     if (follow && rows.length > 0) virtual.scrollToIndex(rows.length - 1, { align: 'end' })
   }, [follow, rows.length, virtual])
 
-  // A link to a line leads to it, once it is there.
+  // A link to a line scrolls to it as soon as it is loaded.
   const reached = useRef(false)
   useEffect(() => {
     if (target === undefined || reached.current) return
@@ -66,7 +66,7 @@ export function LogView({
 
   const onScroll = () => {
     const el = box.current
-    // Going up stops the following; coming to the end by hand does not begin it.
+    // Scrolling up stops following. Scrolling to the end does not start it.
     if (
       follow &&
       el &&
@@ -99,7 +99,7 @@ export function LogView({
   )
   const words = useMemo(() => ({ permalink: t('log.permalink'), attempt: t('run.attempt', { n: '' }).trim() }), [t])
   const download = () => {
-    const url = URL.createObjectURL(new Blob([asText(rows)], { type: 'text/plain' }))
+    const url = URL.createObjectURL(new Blob([formatLog(rows)], { type: 'text/plain' }))
     const link = document.createElement('a')
     link.href = url
     link.download = `run-${shortId(runId)}.log`
@@ -178,11 +178,11 @@ export function LogView({
         </div>
       </header>
       {log.error !== undefined && <Problem error={log.error} />}
-      {/* It scrolls, so it must take the focus for those who have no mouse. */}
-      {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex */}
+      {/* The log scrolls, so keyboard users must be able to focus it. */}
       <div
         className="log"
         ref={box}
+        // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it scrolls
         tabIndex={0}
         role="region"
         aria-label={t('log.label')}
@@ -198,7 +198,7 @@ export function LogView({
               const event = rows[item.index]
               return (
                 event && (
-                  // Only what was opened has a height of its own.
+                  // Only expanded lines need to be measured.
                   <div
                     key={item.key}
                     ref={expanded.has(event.id) ? virtual.measureElement : undefined}
@@ -232,9 +232,9 @@ export function LogView({
   )
 }
 
-const good = new Set(['run_success', 'step_success', 'materialization'])
+const successTypes = new Set(['run_success', 'step_success', 'materialization'])
 
-/** One line. It is drawn for every line that comes into sight, so it does as little as it can. */
+/** One line of the log. It renders for every line that becomes visible, so it does as little work as possible. */
 const Line = memo(function Line({
   event,
   open,
@@ -260,7 +260,7 @@ const Line = memo(function Line({
       <span className="asset">{event.asset}</span>
       <button
         type="button"
-        className={good.has(event.type) ? 'message ev-good' : 'message'}
+        className={successTypes.has(event.type) ? 'message ev-good' : 'message'}
         aria-expanded={open}
         onClick={() => toggle(event.id)}
       >

@@ -1,4 +1,4 @@
-/** LEGISinfo's words for openparliament.ca's codes of a bill's status, by which bills can be listed. */
+/** LEGISinfo's texts for openparliament.ca's status codes. Bills can be filtered by these codes. */
 export const billStatuses: Record<string, { en: string; fr: string }> = {
   HouseAt2ndReading: {
     en: 'At second reading in the House of Commons',
@@ -46,13 +46,13 @@ export const billStatuses: Record<string, { en: string; fr: string }> = {
 
 export const sessionPattern = /^[1-9]\d{0,2}-[1-9]\d?$/
 
-/** Where a bill is, from its id such as "44-1/C-11". */
+/** The session and number in a bill's id, such as "44-1/C-11". */
 export function billParams(id: string): { session: string; number: string } {
   const [session = '', number = ''] = id.split('/')
   return { session, number }
 }
 
-/** A text in the language of the page, or in the other one if it has only that. */
+/** A text in the page's language, or in the other language if there is no other text. */
 export function inLanguage(text: { en: string | null; fr: string | null }, language: string): string | null {
   return language === 'fr' ? (text.fr ?? text.en) : (text.en ?? text.fr)
 }

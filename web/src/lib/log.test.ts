@@ -2,7 +2,7 @@ import type { Event } from '@parliament-explorer/sdk'
 import { expect, test, vi } from 'vitest'
 
 import { attemptsOf } from './attempts'
-import { asText, Filtered, matches } from './log'
+import { formatLog, IncrementalFilter, matchesFilter } from './log'
 
 vi.mock('../app/live', () => ({ whileVisible: () => () => undefined }))
 
@@ -23,18 +23,18 @@ function event(id: number, more: Partial<Event>): Event {
 
 test('a filter takes level and above, the step, and text in message, type and data', () => {
   const e = event(1, { level: 'warn', asset: 'fetch', message: 'Slow answer', data: { bill: '44-1/C-11' } })
-  expect(matches(e, {})).toBe(true)
-  expect(matches(e, { level: 'warn' })).toBe(true)
-  expect(matches(e, { level: 'error' })).toBe(false)
-  expect(matches(e, { step: 'other' })).toBe(false)
-  expect(matches(e, { text: 'slow' })).toBe(true)
-  expect(matches(e, { text: 'c-11' })).toBe(true)
-  expect(matches(e, { text: 'fast' })).toBe(false)
+  expect(matchesFilter(e, {})).toBe(true)
+  expect(matchesFilter(e, { level: 'warn' })).toBe(true)
+  expect(matchesFilter(e, { level: 'error' })).toBe(false)
+  expect(matchesFilter(e, { step: 'other' })).toBe(false)
+  expect(matchesFilter(e, { text: 'slow' })).toBe(true)
+  expect(matchesFilter(e, { text: 'c-11' })).toBe(true)
+  expect(matchesFilter(e, { text: 'fast' })).toBe(false)
 })
 
 test('a growing log is filtered as it grows, without repetition', () => {
   const events = [event(1, { message: 'a' }), event(2, { message: 'b' })]
-  const filtered = new Filtered({ text: 'a' })
+  const filtered = new IncrementalFilter({ text: 'a' })
   expect(filtered.of(events).map((e) => e.id)).toEqual([1])
   events.push(event(3, { message: 'another' }))
   expect(filtered.of(events).map((e) => e.id)).toEqual([1, 3])
@@ -61,7 +61,7 @@ test('attempts are told by events: a retry, a lost worker, one that runs', () =>
 })
 
 test('as text, a line for each event', () => {
-  expect(asText([event(1, { message: 'one', asset: 'a' }), event(2, { message: 'two', data: { n: 2 } })])).toBe(
+  expect(formatLog([event(1, { message: 'one', asset: 'a' }), event(2, { message: 'two', data: { n: 2 } })])).toBe(
     '1970-01-01T00:00:01.000Z  info   a  one\n1970-01-01T00:00:02.000Z  info   -  two  {"n":2}\n',
   )
 })

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 
 import { isSamePath, samePath, webAddress } from './same-site'
 
-/** The table that the server's tests read too. */
+/** The table of cases, shared with the server's tests. */
 const rows = JSON.parse(
   readFileSync(new URL('../../../server/access/testdata/same_site.json', import.meta.url), 'utf8'),
 ) as { path: string; same: boolean; why: string }[]

@@ -27,7 +27,7 @@ const scopes = ['read', 'operate', 'admin'] as const
 
 const lifetimes = [30, 90, 365] as const
 
-/** Who may use the server, and who did. */
+/** API keys, sessions and the audit log. */
 export function Access() {
   const { t } = useTranslation()
   return (
@@ -35,7 +35,7 @@ export function Access() {
       <PageHead title={t('access.title')} />
       <Keys />
       <Sessions />
-      <Audit />
+      <AuditLog />
     </div>
   )
 }
@@ -52,7 +52,7 @@ function Keys() {
   return (
     <Card title={t('access.keys')}>
       <div className="stack" style={{ padding: '1rem' }}>
-        <Create onMade={setMade} />
+        <CreateKey onMade={setMade} />
         {made && (
           <div className="notice good" role="status">
             <p>{t('access.made', { name: made.name })}</p>
@@ -93,7 +93,7 @@ function Keys() {
                       </td>
                       <td data-label={t('access.scope')}>{t(`access.scope_${k.scope}`)}</td>
                       <td data-label={t('access.state')}>
-                        <State of={k} />
+                        <KeyState of={k} />
                       </td>
                       <td data-label={t('access.created')}>
                         <Time at={k.created_at} /> <span className="muted small break">{k.created_by}</span>
@@ -139,7 +139,7 @@ function Keys() {
   )
 }
 
-/** Who is signed in. */
+/** The active sessions. */
 function Sessions() {
   const { t } = useTranslation()
   const query = useInfiniteQuery(sessionsQuery)
@@ -152,7 +152,7 @@ function Sessions() {
           query: of.key_id ? { key_id: of.key_id } : { subject: of.subject ?? '', issuer: of.issuer ?? undefined },
         })
     },
-    // One's own may be among them: the page asks for a sign-in then.
+    // The user's own session may be among them. The page then shows the sign-in form.
     onSuccess: () =>
       void Promise.all([
         queryClient.invalidateQueries({ queryKey: ['access'] }),
@@ -247,7 +247,7 @@ function Sessions() {
   )
 }
 
-function State({ of }: { of: Key }) {
+function KeyState({ of }: { of: Key }) {
   const { t } = useTranslation()
   if (of.revoked_at)
     return (
@@ -275,7 +275,7 @@ function State({ of }: { of: Key }) {
   )
 }
 
-function Create({ onMade }: { onMade: (key: NewKey) => void }) {
+function CreateKey({ onMade }: { onMade: (key: NewKey) => void }) {
   const { t } = useTranslation()
   const [name, setName] = useState('')
   const [scope, setScope] = useState<Scope>('read')
@@ -347,7 +347,7 @@ function Create({ onMade }: { onMade: (key: NewKey) => void }) {
   )
 }
 
-function Audit() {
+function AuditLog() {
   const { t } = useTranslation()
   const search = useSearch({ from: '/access' })
   const navigate = useNavigate({ from: '/access' })

@@ -14,7 +14,7 @@ const tones = { pending: 'busy', delivered: 'good', failed: 'bad' } as const
 
 export function Alerts() {
   const { t } = useTranslation()
-  useSystemStatus() // tells of new ones
+  useSystemStatus() // updates the page when alerts change
   const alerts = useInfiniteQuery(alertsQuery)
   const channels = useQuery(channelsQuery)
   const deliveries = useQuery(deliveriesQuery)

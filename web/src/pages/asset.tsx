@@ -14,7 +14,7 @@ import {
   runsQuery,
 } from '../app/queries'
 import { serverFlag } from '../lib/base'
-import { quoted } from '../lib/config'
+import { shellQuote } from '../lib/config'
 import { duration, number } from '../lib/format'
 import { seriesOf } from '../lib/metadata'
 import { CheckBadge, FreshnessBadge } from '../ui/asset-state'
@@ -25,8 +25,8 @@ import { itemsOf, Loaded } from '../ui/loaded'
 import { MetadataList } from '../ui/metadata'
 import { RunTable } from '../ui/run-table'
 
-const Partitions = lazy(() => import('./partitions'))
-const Launchpad = lazy(() => import('./launchpad'))
+const Partitions = lazy(() => import('../features/partition-map'))
+const Launchpad = lazy(() => import('../features/launchpad'))
 
 export function AssetPage() {
   const { t } = useTranslation()
@@ -104,12 +104,12 @@ export function AssetPage() {
 export function materializeCommand(asset: Asset): string {
   const config =
     asset.default_config && Object.keys(asset.default_config).length > 0
-      ? ` --config ${quoted(asset.default_config)}`
+      ? ` --config ${shellQuote(asset.default_config)}`
       : ''
   return `explorer materialize ${asset.name}${config}${serverFlag}`
 }
 
-function NeverYet({ asset }: { asset: Asset }) {
+function NeverMaterialized({ asset }: { asset: Asset }) {
   const { t } = useTranslation()
   return (
     <Empty
@@ -220,7 +220,7 @@ function About({ asset }: { asset: Asset }) {
             </p>
           </div>
         ) : (
-          <NeverYet asset={asset} />
+          <NeverMaterialized asset={asset} />
         )}
       </Card>
       {asset.checks.length > 0 && (
@@ -297,7 +297,7 @@ function Materializations({ asset }: { asset: Asset }) {
       <Loaded query={itemsOf(query)} lines={6}>
         {(items) =>
           items.length === 0 ? (
-            <NeverYet asset={asset} />
+            <NeverMaterialized asset={asset} />
           ) : (
             <div className="table-wrap">
               <table className="blocks">

@@ -12,7 +12,7 @@ import { AssetLink, RunLink } from '../ui/links'
 import { Problem } from '../ui/problem'
 import { leadingSeries } from '../lib/metadata'
 
-const Graph = lazy(() => import('./graph'))
+const Graph = lazy(() => import('../features/asset-graph'))
 
 export function Assets() {
   const { t } = useTranslation()

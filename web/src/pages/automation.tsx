@@ -10,7 +10,7 @@ import { useSystemStatus } from '../app/live'
 import { jobsQuery, schedulesQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { shortId } from '../lib/format'
-import { newKey } from '../ui/actions'
+import { newIdempotencyKey } from '../ui/actions'
 import { Card, Empty, PageHead, Time } from '../ui/basics'
 import { AssetLinks, RunLink } from '../ui/links'
 import { Loaded } from '../ui/loaded'
@@ -19,7 +19,7 @@ import { Sensors } from './sensors'
 
 export function Automation() {
   const { t } = useTranslation()
-  useSystemStatus() // tells when somebody else starts or stops a schedule
+  useSystemStatus() // updates the page when another user starts or stops a schedule
   const schedules = useQuery(schedulesQuery)
   const jobs = useQuery(jobsQuery)
   return (
@@ -156,7 +156,7 @@ export function Automation() {
   )
 }
 
-/** Starts and stops a schedule; it moves at once, and back if the server refuses. */
+/** Starts and stops a schedule. The switch moves at once, and moves back if the request fails. */
 export function ScheduleSwitch({ schedule }: { schedule: Schedule }) {
   const { t } = useTranslation()
   const put = (next: Schedule) => {
@@ -192,7 +192,7 @@ export function RunNow({ schedule }: { schedule: string }) {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const run = useMutation({
-    mutationFn: () => runSchedule({ path: { schedule }, headers: { 'Idempotency-Key': newKey() } }),
+    mutationFn: () => runSchedule({ path: { schedule }, headers: { 'Idempotency-Key': newIdempotencyKey() } }),
     onSuccess: ({ data }) => {
       toast.good(t('automation.runStarted', { id: shortId(data.id) }))
       void navigate({ to: '/runs/$runId', params: { runId: data.id } })

@@ -18,7 +18,7 @@ import { itemsOf, Loaded } from '../ui/loaded'
 export function BackfillPage() {
   const { t } = useTranslation()
   const { backfillId: id } = useParams({ from: '/backfills/$backfillId' })
-  useSystemStatus() // tells of progress
+  useSystemStatus() // updates the progress
   const backfill = useQuery(backfillQuery(id))
   const partitions = useInfiniteQuery(backfillPartitionsQuery(id))
   const b = backfill.data

@@ -10,7 +10,7 @@ import { assetsQuery, backfillsQuery } from '../app/queries'
 import { toast } from '../app/toasts'
 import { serverFlag } from '../lib/base'
 import { shortId } from '../lib/format'
-import { newKey } from '../ui/actions'
+import { newIdempotencyKey } from '../ui/actions'
 import { BackfillBadge, BackfillProgress } from '../ui/backfill'
 import { Card, Empty, Field, LoadMore, PageHead, Time } from '../ui/basics'
 import { Choice } from '../ui/choice'
@@ -20,12 +20,12 @@ import { Problem } from '../ui/problem'
 
 export function Backfills() {
   const { t } = useTranslation()
-  useSystemStatus() // tells of progress
+  useSystemStatus() // updates the progress
   const query = useInfiniteQuery(backfillsQuery)
   return (
     <div className="page">
       <PageHead title={t('backfills.title')} />
-      <Start />
+      <BackfillForm />
       <Card label={t('backfills.title')} title={t('backfills.all')}>
         <Loaded query={itemsOf(query)} lines={4}>
           {(items) =>
@@ -81,8 +81,8 @@ export function Backfills() {
   )
 }
 
-/** A form for a new backfill, which says what it would do before it does it. */
-function Start() {
+/** The form for a new backfill, with a preview of its plan. */
+function BackfillForm() {
   const { t } = useTranslation()
   const navigate = useNavigate()
   const search = useSearch({ from: '/backfills' })
@@ -105,7 +105,7 @@ function Start() {
     onError: () => setPlan(undefined),
   })
   const start = useMutation({
-    mutationFn: () => startBackfill({ body: request(), headers: { 'Idempotency-Key': newKey() } }),
+    mutationFn: () => startBackfill({ body: request(), headers: { 'Idempotency-Key': newIdempotencyKey() } }),
     onSuccess: ({ data }) => {
       const { id } = data as { id: string }
       toast.good(t('assets.backfillStarted', { id: shortId(id) }))

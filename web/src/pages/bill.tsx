@@ -12,7 +12,7 @@ import { Card, LoadMore, PageHead, Time } from '../ui/basics'
 import { Change } from '../ui/diff'
 import { RunLink } from '../ui/links'
 import { itemsOf, Loaded } from '../ui/loaded'
-import { Happenings, OtherSession, Outcome, References, Speeches, Votes } from './bill-record'
+import { BillEvents, OtherSession, Outcome, References, Speeches, Votes } from '../features/bill-record'
 
 export function BillPage() {
   const { t, i18n } = useTranslation()
@@ -62,7 +62,7 @@ export function BillPage() {
             <div className="grid two">
               <Votes bill={b} />
               <div className="stack">
-                <Happenings bill={b} />
+                <BillEvents bill={b} />
                 <Speeches speeches={b.speeches} />
               </div>
             </div>
@@ -107,7 +107,7 @@ function Titles({ bill, language, name }: { bill: Bill; language: 'en' | 'fr'; n
 }
 
 function Summary({ html, language }: { html: string | null; language: 'en' | 'fr' }) {
-  // The server hands out summaries and notes as sanitised HTML only.
+  // The server sanitises the HTML of summaries and notes.
   return html ? (
     <div className="prose" lang={language} dangerouslySetInnerHTML={{ __html: html }} />
   ) : (
@@ -115,7 +115,7 @@ function Summary({ html, language }: { html: string | null; language: 'en' | 'fr
   )
 }
 
-/** The sponsor, with what that person was then. */
+/** The sponsor, with the office held at that time. */
 function SponsorName({ sponsor }: { sponsor: NonNullable<Bill['sponsor']> }) {
   const { i18n } = useTranslation()
   const what = [inLanguage(sponsor.office, i18n.language), inLanguage(sponsor.riding, i18n.language)]

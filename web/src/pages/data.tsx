@@ -9,7 +9,7 @@ import { webAddress } from '../lib/same-site'
 import { Card, Empty, PageHead, Time } from '../ui/basics'
 import { Loaded } from '../ui/loaded'
 
-/** Feeds to subscribe to, files to download, and the report on the quality of it all. */
+/** Feeds, downloads and the data quality report. */
 export function Data() {
   const { t } = useTranslation()
   return (
@@ -127,7 +127,7 @@ interface Report {
   coverage: { session: string; bills: number; missing: number; fields: Record<string, number> }[]
   first_differences: { bill: string; field: string; openparliament: string; legisinfo: string }[]
   missing: { bill: string; since: string }[]
-  // Reports made by a program before 0.3 lack these.
+  // Reports made by versions before 0.3 lack these fields.
   bills_lagging?: number
   longest_lag_seconds?: number
   lagging?: { bill: string; session: string; reason: string; since: string }[]
@@ -168,7 +168,7 @@ function Quality() {
                   <Time at={latest[0].created_at} />
                 </span>
               </p>
-              {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- what scrolls has to be reached by keyboard */}
+              {/* eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- it scrolls */}
               <div className="table-wrap" role="region" aria-label={t('quality.coverage')} tabIndex={0}>
                 <table>
                   <thead>

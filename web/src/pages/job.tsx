@@ -12,7 +12,7 @@ import { AssetLinks, Name } from '../ui/links'
 import { itemsOf, Loaded } from '../ui/loaded'
 import { RunTable } from '../ui/run-table'
 
-const Launchpad = lazy(() => import('./launchpad'))
+const Launchpad = lazy(() => import('../features/launchpad'))
 
 export function JobPage() {
   const { t, i18n } = useTranslation()

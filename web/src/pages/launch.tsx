@@ -5,9 +5,9 @@ import { useTranslation } from 'react-i18next'
 import { assetsQuery } from '../app/queries'
 import { Card, Empty, PageHead, Skeleton } from '../ui/basics'
 import { Problem } from '../ui/problem'
-import Launchpad from './launchpad'
+import Launchpad from '../features/launchpad'
 
-/** The launchpad for several assets together, in one run. */
+/** The launchpad for a run of several assets. */
 export function Launch() {
   const { t } = useTranslation()
   const { assets: wanted = '' } = useSearch({ from: '/launch' })

@@ -5,7 +5,7 @@ import { RotateCw } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { useTranslation } from 'react-i18next'
 
-import { useProgress, useSystemStatus } from '../app/live'
+import { useSystemStatus } from '../app/live'
 import { assetsQuery, recentRunsQuery, schedulesQuery } from '../app/queries'
 import { serverFlag } from '../lib/base'
 import { useRetry } from '../ui/actions'
@@ -13,13 +13,15 @@ import { Card, Duration, Empty, PageHead, StatusBadge, Time } from '../ui/basics
 import { AssetLink, RunLink, RunSubject, TriggerText } from '../ui/links'
 import { AssetHealth } from '../ui/asset-state'
 import { Loaded } from '../ui/loaded'
+import { StepProgress } from '../ui/step-progress'
 import { Timeline } from '../ui/timeline'
 
-const shown = 500
+/** The maximum number of runs in the timeline. */
+const timelineLimit = 500
 
 export function Overview() {
   const { t } = useTranslation()
-  const recent = useQuery(recentRunsQuery({}, shown, 24))
+  const recent = useQuery(recentRunsQuery({}, timelineLimit, 24))
   const failed = useQuery(recentRunsQuery({ status: 'failure' }, 100, 24))
   const running = useQuery(recentRunsQuery({ status: 'started' }, 100))
   const status = useSystemStatus()
@@ -46,7 +48,7 @@ export function Overview() {
           <Loaded query={failed}>
             {({ items }) =>
               items.length === 0 ? (
-                <Quiet>{t('overview.noFailures')}</Quiet>
+                <QuietNote>{t('overview.noFailures')}</QuietNote>
               ) : (
                 <ul className="list">
                   {items.slice(0, 8).map((run) => (
@@ -61,9 +63,9 @@ export function Overview() {
           <Loaded query={running}>
             {({ items }) =>
               items.length === 0 ? (
-                <Quiet>
+                <QuietNote>
                   {t('overview.nothingRuns')} <MaterializeSomething small />
-                </Quiet>
+                </QuietNote>
               ) : (
                 <ul className="list">
                   {items.slice(0, 12).map((run) => (
@@ -96,7 +98,7 @@ export function Overview() {
                     failed: items.filter((r) => r.status === 'failure').length,
                   })}
                 />
-                {next_cursor && <p className="muted small">{t('overview.timelineMore', { count: shown })}</p>}
+                {next_cursor && <p className="muted small">{t('overview.timelineMore', { count: timelineLimit })}</p>}
               </>
             )
           }
@@ -104,7 +106,7 @@ export function Overview() {
       </Card>
       <div className="grid two">
         <NextTicks />
-        <Ages />
+        <AssetAges />
       </div>
     </div>
   )
@@ -132,7 +134,7 @@ function Stat({
   )
 }
 
-function Quiet({ children }: { children: ReactNode }) {
+function QuietNote({ children }: { children: ReactNode }) {
   return (
     <p className="muted" style={{ padding: '1rem' }}>
       {children}
@@ -201,31 +203,9 @@ function RunningRun({ run }: { run: Run }) {
       {run.steps
         .filter((s) => s.status === 'started')
         .map((s) => (
-          <StepProgress key={s.asset} run={run.id} asset={s.asset} />
+          <StepProgress key={s.asset} run={run.id} asset={s.asset} placeholder />
         ))}
     </li>
-  )
-}
-
-function StepProgress({ run, asset }: { run: string; asset: string }) {
-  const progress = useProgress(run, asset)
-  const share = progress && progress.total > 0 ? progress.done / progress.total : 0
-  return (
-    <div className="row">
-      <div
-        className="progress grow"
-        role="progressbar"
-        aria-label={asset}
-        aria-valuemin={0}
-        aria-valuemax={100}
-        aria-valuenow={Math.round(share * 100)}
-      >
-        <div style={{ width: `${share * 100}%` }} />
-      </div>
-      <span className="small muted num" style={{ minWidth: '5rem', textAlign: 'right' }}>
-        {progress ? `${progress.done} / ${progress.total}` : '…'}
-      </span>
-    </div>
   )
 }
 
@@ -242,9 +222,9 @@ function NextTicks() {
       <Loaded query={schedules}>
         {() =>
           ticks.length === 0 ? (
-            <Quiet>
+            <QuietNote>
               {t('overview.noTicks')} <Link to="/automation">{t('overview.startSchedule')}</Link>
-            </Quiet>
+            </QuietNote>
           ) : (
             <ul className="list">
               {ticks.map(({ at, schedule }) => (
@@ -265,7 +245,7 @@ function NextTicks() {
   )
 }
 
-function Ages() {
+function AssetAges() {
   const { t } = useTranslation()
   const assets = useQuery(assetsQuery)
   return (

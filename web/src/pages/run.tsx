@@ -8,20 +8,20 @@ import { Tabs } from 'radix-ui'
 import { useMemo, useRef } from 'react'
 import { useTranslation } from 'react-i18next'
 
-import { useProgress } from '../app/live'
 import { runQuery } from '../app/queries'
 import { type Attempt, attemptsOf, attemptsOfSteps } from '../lib/attempts'
 import { duration, relative, shortId } from '../lib/format'
 import { type LogFilter, useLog } from '../lib/log'
 import { useNow } from '../lib/now'
 import { useWidth } from '../lib/size'
-import { active, ended, useCancel, useRetry } from '../ui/actions'
+import { hasEnded, isActive, useCancel, useRetry } from '../ui/actions'
 import { Card, CopyButton, Duration, Empty, Json, PageHead, Skeleton, StatusBadge, Time } from '../ui/basics'
 import { Confirm } from '../ui/confirm'
 import { AssetLink, RunLink, RunSubject, TriggerText } from '../ui/links'
 import { MetadataList } from '../ui/metadata'
 import { Problem } from '../ui/problem'
-import { LogView } from './log'
+import { StepProgress } from '../ui/step-progress'
+import { RunLog } from '../features/run-log'
 
 export function RunPage() {
   const { t } = useTranslation()
@@ -100,13 +100,13 @@ function Detail({ runId, run }: { runId: string; run: RunDetail | undefined }) {
           <Tabs.Trigger value="config">{t('run.config')}</Tabs.Trigger>
         </Tabs.List>
         <Tabs.Content value="log">
-          <LogView
+          <RunLog
             runId={runId}
             log={log}
             steps={run?.assets ?? []}
             filter={filter}
             target={search.event}
-            running={run !== undefined && !ended(run)}
+            running={run !== undefined && !hasEnded(run)}
             onFilter={(f) =>
               void navigate({ search: (old) => ({ ...old, level: f.level, step: f.step, q: f.text }), replace: true })
             }
@@ -127,11 +127,11 @@ function Actions({ run }: { run: RunDetail }) {
   const { t } = useTranslation()
   const cancel = useCancel()
   const retry = useRetry({ open: true })
-  if (!ended(run)) {
+  if (!hasEnded(run)) {
     return (
       <Confirm
         trigger={
-          <button type="button" className="btn danger" disabled={!active(run) || cancel.isPending}>
+          <button type="button" className="btn danger" disabled={!isActive(run) || cancel.isPending}>
             <Ban size={16} aria-hidden />
             {t('runs.cancel')}
           </button>
@@ -295,7 +295,7 @@ const tones: Record<Attempt['outcome'], string> = {
   up_for_retry: 'warn',
 }
 
-/** The steps over time: a bar for each attempt. */
+/** The steps over time, with a bar for each attempt. */
 function Steps({ run, attempts }: { run: RunDetail; attempts: Attempt[] }) {
   const { t, i18n } = useTranslation()
   const now = useNow()
@@ -343,7 +343,13 @@ function Steps({ run, attempts }: { run: RunDetail; attempts: Attempt[] }) {
                     height={14}
                     rx={3}
                   >
-                    <title>{`${t('run.attempt', { n: a.number })} · ${t(`status.${a.outcome}`)} · ${duration((a.to ?? to) - a.from, i18n.language)}`}</title>
+                    <title>
+                      {[
+                        t('run.attempt', { n: a.number }),
+                        t(`status.${a.outcome}`),
+                        duration((a.to ?? to) - a.from, i18n.language),
+                      ].join(' · ')}
+                    </title>
                   </rect>
                 ))}
             </svg>
@@ -360,32 +366,12 @@ function Steps({ run, attempts }: { run: RunDetail; attempts: Attempt[] }) {
   )
 }
 
-function StepProgress({ run, asset }: { run: string; asset: string }) {
-  const progress = useProgress(run, asset)
-  if (!progress) return null
-  return (
-    <div className="row small muted num">
-      <div
-        className="progress grow"
-        role="progressbar"
-        aria-label={asset}
-        aria-valuemin={0}
-        aria-valuemax={progress.total}
-        aria-valuenow={progress.done}
-      >
-        <div style={{ width: `${(100 * progress.done) / Math.max(1, progress.total)}%` }} />
-      </div>
-      {progress.done} / {progress.total}
-    </div>
-  )
-}
-
 function Materializations({ run }: { run: RunDetail }) {
   const { t } = useTranslation()
   if (run.materializations.length === 0) {
     return (
       <Card label={t('run.materializations')}>
-        <Empty title={ended(run) ? t('run.nothingMaterialized') : t('run.nothingYet')} />
+        <Empty title={hasEnded(run) ? t('run.nothingMaterialized') : t('run.nothingYet')} />
       </Card>
     )
   }

@@ -9,14 +9,14 @@ import { assetsQuery, jobsQuery, type RunFilters, runsQuery } from '../app/queri
 import { periods, runStatuses } from '../app/search'
 import { toast } from '../app/toasts'
 import { useDraft } from '../lib/draft'
-import { active, ended, newKey } from '../ui/actions'
+import { hasEnded, isActive, newIdempotencyKey } from '../ui/actions'
 import { Card, Empty, Field, LoadMore, PageHead } from '../ui/basics'
 import { Choice, ResetFilters } from '../ui/choice'
 import { itemsOf, Loaded } from '../ui/loaded'
-import { describe } from '../ui/problem'
+import { errorMessage } from '../ui/problem'
 import { RunTable } from '../ui/run-table'
 
-const hours = { '1h': 1, '24h': 24, '7d': 168 }
+const periodHours = { '1h': 1, '24h': 24, '7d': 168 }
 const periodNames = { '1h': 'runs.lastHour', '24h': 'runs.lastDay', '7d': 'runs.lastWeek' } as const
 
 export function Runs() {
@@ -32,7 +32,7 @@ export function Runs() {
       job: search.job,
       asset: search.asset,
       tag: search.tag?.includes(':') ? [search.tag] : undefined,
-      created_after: search.period && new Date(Date.now() - hours[search.period] * 3_600_000).toISOString(),
+      created_after: search.period && new Date(Date.now() - periodHours[search.period] * 3_600_000).toISOString(),
     }),
     [search.status, search.job, search.asset, search.tag, search.period],
   )
@@ -47,9 +47,9 @@ export function Runs() {
   const bulk = useMutation({
     mutationFn: async (action: 'cancel' | 'retry' | 'retryFromFailure') => {
       const fit = selected.filter((r) =>
-        action === 'cancel' ? active(r) : ended(r) && (action === 'retry' || r.status !== 'success'),
+        action === 'cancel' ? isActive(r) : hasEnded(r) && (action === 'retry' || r.status !== 'success'),
       )
-      // The oldest first, so that they run again in the order in which they did.
+      // The oldest run first, so that retries keep the original order.
       const results = await Promise.allSettled(
         fit.reverse().map((r) =>
           action === 'cancel'
@@ -57,7 +57,7 @@ export function Runs() {
             : retryRun({
                 path: { run_id: r.id },
                 body: { from_failure: action === 'retryFromFailure' },
-                headers: { 'Idempotency-Key': newKey() },
+                headers: { 'Idempotency-Key': newIdempotencyKey() },
               }),
         ),
       )
@@ -76,14 +76,16 @@ export function Runs() {
           }),
         )
       if (failed.length > 0)
-        toast.bad(t('runs.bulkFailed', { count: failed.length, reason: describe(failed[0]!.reason) }))
+        toast.bad(t('runs.bulkFailed', { count: failed.length, reason: errorMessage(failed[0]!.reason) }))
       setChosen(new Set())
       void queryClient.invalidateQueries({ queryKey: ['runs'] })
     },
     onError: toast.bad,
   })
   const can = (action: 'cancel' | 'retry' | 'retryFromFailure') =>
-    selected.some((r) => (action === 'cancel' ? active(r) : ended(r) && (action === 'retry' || r.status !== 'success')))
+    selected.some((r) =>
+      action === 'cancel' ? isActive(r) : hasEnded(r) && (action === 'retry' || r.status !== 'success'),
+    )
 
   return (
     <div className="page">

@@ -167,7 +167,7 @@ function Hit({ hit }: { hit: SearchHit }) {
         </span>
       </div>
       {best.map((h) => (
-        // The server escapes all but the marks.
+        // The server escapes everything except <mark>.
         <p
           key={h.field + h.language}
           lang={h.language}

@@ -20,7 +20,7 @@ import { Evaluate, SensorSwitch } from './sensors'
 export function SensorPage() {
   const { t, i18n } = useTranslation()
   const { sensor: name } = useParams({ from: '/automation/sensors/$sensor' })
-  useSystemStatus() // tells of ticks, and of others who start or stop it
+  useSystemStatus() // updates the page on ticks, and when another user starts or stops the sensor
   const sensor = useQuery(sensorQuery(name))
   const ticks = useInfiniteQuery(sensorTicksQuery(name))
   const s = sensor.data
@@ -130,7 +130,7 @@ export function SensorPage() {
   )
 }
 
-/** A sensor's cursor, to be read, set and reset. */
+/** Shows, sets and resets a sensor's cursor. */
 function Cursor({ sensor, cursor }: { sensor: string; cursor: string | null }) {
   const { t } = useTranslation()
   const [draft, setDraft] = useState(cursor ?? '')

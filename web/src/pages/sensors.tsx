@@ -14,7 +14,7 @@ import { RunLink } from '../ui/links'
 import { Loaded } from '../ui/loaded'
 import { TickResult } from '../ui/tick'
 
-/** The sensors, with their switches and what they did last. */
+/** The sensors, with their switches and last ticks. */
 export function Sensors() {
   const { t, i18n } = useTranslation()
   const sensors = useQuery(sensorsQuery)
@@ -88,7 +88,7 @@ export function Sensors() {
   )
 }
 
-/** Starts and stops a sensor; it moves at once, and back if the server refuses. */
+/** Starts and stops a sensor. The switch moves at once, and moves back if the request fails. */
 export function SensorSwitch({ sensor }: { sensor: Sensor }) {
   const { t } = useTranslation()
   const put = (next: Sensor) => {

@@ -16,9 +16,9 @@ export function SignIn({ session, returnTo }: { session: SessionState; returnTo?
   const to = samePath(returnTo, location.pathname + location.search)
   const provider = serverUrl('session/oidc') + '?return_to=' + encodeURIComponent(to)
   useEffect(() => {
-    // eslint-disable-next-line no-restricted-globals -- whether it redirects is looked at, which the SDK does not tell
     void signInAgain(session, provider, {
       storage: sessionStorage,
+      // eslint-disable-next-line no-restricted-globals -- the SDK does not report redirects
       fetch: (url, init) => fetch(url, init),
       go: (url) => location.replace(url),
     })

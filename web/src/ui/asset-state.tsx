@@ -16,7 +16,7 @@ export function stateTone(status: AssetStatus): Tone {
   return states[status][0]
 }
 
-/** Where an asset or a partition stands. */
+/** The status of an asset or a partition. */
 export function AssetState({ status }: { status: AssetStatus }) {
   const { t } = useTranslation()
   const [tone, Icon] = states[status]
@@ -61,7 +61,7 @@ export function CheckBadge({ result }: { result: CheckResult | LastCheckResult |
   )
 }
 
-/** What an operator should know of an asset at a glance: that it is late, or that its checks do not pass. */
+/** Warnings about an asset: it is late, or its checks fail. */
 export function AssetHealth({ asset }: { asset: Asset }) {
   const { t } = useTranslation()
   const failing = asset.checks.filter((c) => c.last_result && !c.last_result.passed)

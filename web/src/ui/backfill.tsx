@@ -4,7 +4,7 @@ import { useTranslation } from 'react-i18next'
 
 import type { Tone } from './basics'
 
-const looks = {
+const statusLooks = {
   pending: ['idle', Clock],
   running: ['busy', Loader],
   paused: ['warn', Pause],
@@ -16,7 +16,7 @@ const looks = {
 
 export function BackfillBadge({ status }: { status: BackfillStatus | BackfillPartitionStatus }) {
   const { t } = useTranslation()
-  const [tone, Icon] = looks[status]
+  const [tone, Icon] = statusLooks[status]
   return (
     <span className={`badge ${tone}`}>
       <Icon size={14} aria-hidden className={status === 'running' ? 'spin' : undefined} />
@@ -25,7 +25,7 @@ export function BackfillBadge({ status }: { status: BackfillStatus | BackfillPar
   )
 }
 
-/** How far a backfill is, as a bar and in words. */
+/** The progress of a backfill, as a bar and as text. */
 export function BackfillProgress({ backfill }: { backfill: Backfill }) {
   const { t } = useTranslation()
   const { counts, total } = backfill

@@ -12,12 +12,12 @@ export interface Point {
   href?: string
 }
 
-/** How a number moved lately, without axes. */
+/** The recent course of a number, without axes. */
 export function Sparkline({ points, label }: { points: Point[]; label: string }) {
   const [w, h, pad] = [112, 27, 3]
   if (points.length < 2) return <span className="sparkline" aria-hidden />
   const x = scaleTime(extent(points, (p) => p.at) as [number, number], [pad, w - pad])
-  const y = scaleLinear(spread(points), [h - pad, pad])
+  const y = scaleLinear(valueRange(points), [h - pad, pad])
   const path =
     line<Point>(
       (p) => x(p.at),
@@ -32,12 +32,12 @@ export function Sparkline({ points, label }: { points: Point[]; label: string })
   )
 }
 
-function spread(points: Point[]): [number, number] {
+function valueRange(points: Point[]): [number, number] {
   const [low = 0, high = 0] = extent(points, (p) => p.value) as [number, number]
   return low === high ? [low - 1, high + 1] : [low, high]
 }
 
-/** A number over time, with axes; every value by hovering. */
+/** A number over time, with axes. Hovering shows each value. */
 export function Plot({ points, name }: { points: Point[]; name: string }) {
   const { t, i18n } = useTranslation()
   const [box, width] = useWidth<HTMLDivElement>()
@@ -92,7 +92,7 @@ export function Plot({ points, name }: { points: Point[]; name: string }) {
   )
 }
 
-/** A tick of a time axis, as short as its span allows. */
+/** The label of a tick on a time axis, as short as the axis' span allows. */
 export function timeLabel(tick: Date, [from, to]: [Date, Date], language: string): string {
   const locale = regional(language)
   const span = +to - +from

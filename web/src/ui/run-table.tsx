@@ -4,7 +4,7 @@ import { DropdownMenu } from 'radix-ui'
 import { useTranslation } from 'react-i18next'
 
 import { shortId } from '../lib/format'
-import { active, ended, useCancel, useRetry } from './actions'
+import { hasEnded, isActive, useCancel, useRetry } from './actions'
 import { Duration, StatusBadge, Time } from './basics'
 import { RunLink, RunSubject, TriggerText } from './links'
 
@@ -13,7 +13,7 @@ export interface Selection {
   change: (ids: ReadonlySet<string>) => void
 }
 
-/** Runs, newest first; with a selection, to do something with several. */
+/** Runs, newest first. With a selection, several runs can be selected for an action. */
 export function RunTable({ runs, selection }: { runs: Run[]; selection?: Selection }) {
   const { t } = useTranslation()
   const all = selection !== undefined && runs.length > 0 && runs.every((r) => selection.ids.has(r.id))
@@ -114,19 +114,19 @@ function RunMenu({ run }: { run: Run }) {
       </DropdownMenu.Trigger>
       <DropdownMenu.Portal>
         <DropdownMenu.Content className="menu" align="end">
-          <DropdownMenu.Item className="menu-item" disabled={!active(run)} onSelect={() => cancel.mutate(run.id)}>
+          <DropdownMenu.Item className="menu-item" disabled={!isActive(run)} onSelect={() => cancel.mutate(run.id)}>
             {t('runs.cancel')}
           </DropdownMenu.Item>
           <DropdownMenu.Item
             className="menu-item"
-            disabled={!ended(run)}
+            disabled={!hasEnded(run)}
             onSelect={() => retry.mutate({ id: run.id, fromFailure: false })}
           >
             {t('runs.retry')}
           </DropdownMenu.Item>
           <DropdownMenu.Item
             className="menu-item"
-            disabled={!ended(run) || run.status === 'success'}
+            disabled={!hasEnded(run) || run.status === 'success'}
             onSelect={() => retry.mutate({ id: run.id, fromFailure: true })}
           >
             {t('runs.retryFromFailure')}

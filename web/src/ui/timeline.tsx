@@ -9,7 +9,7 @@ import { useWidth } from '../lib/size'
 import { toneOf } from './basics'
 import { timeLabel } from './charts'
 
-/** Runs as bars over time, one line for each job. Decorative: the lists beside it say the same. */
+/** Runs as bars over time, one row for each job. The chart is decorative: the lists beside it have the same data. */
 export function Timeline({ runs, hours, label }: { runs: Run[]; hours: number; label: string }) {
   const { t, i18n } = useTranslation()
   const now = useNow()
@@ -63,7 +63,14 @@ export function Timeline({ runs, hours, label }: { runs: Run[]; hours: number; l
                           width={Math.max(4, x(to) - begin)}
                           height={16}
                         >
-                          <title>{`${shortId(run.id)} · ${t(`status.${run.status}`)} · ${dateTime(new Date(from), i18n.language)} · ${duration(to - from, i18n.language)}`}</title>
+                          <title>
+                            {[
+                              shortId(run.id),
+                              t(`status.${run.status}`),
+                              dateTime(new Date(from), i18n.language),
+                              duration(to - from, i18n.language),
+                            ].join(' · ')}
+                          </title>
                         </rect>
                       </Link>
                     )

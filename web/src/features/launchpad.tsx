@@ -52,10 +52,9 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
   const [tags, setTags] = useState('')
   const [partition, setPartition] = useState('')
   const partitioned = assets.find((a) => a.partitions)
-  const keys = useQuery({ ...partitionsQuery(partitioned?.name ?? ''), enabled: partitioned !== undefined })
   const key = useRef(newIdempotencyKey())
 
-  const parsed = mode === 'form' ? { config: joinConfigs(names, configs) } : tryParseConfig(text, mode)
+  const parsed: ParsedConfig = mode === 'form' ? { config: joinConfigs(names, configs) } : tryParseConfig(text, mode)
   const wrongTag = invalidTag(tags)
   const localErrors: ConfigError[] =
     parsed.config && !partition
@@ -80,7 +79,7 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
     onSettled: () => (key.current = newIdempotencyKey()),
   })
   // Errors that the form already shows are not repeated.
-  const refused = fieldErrors(start.error).filter(
+  const rejected = fieldErrors(start.error).filter(
     (e) => !localErrors.some((f) => '/config' + f.pointer === e.pointer && f.detail === e.detail),
   )
 
@@ -133,96 +132,32 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
       >
         {mode === 'form' ? (
           assets.map((asset) => (
-            <div key={asset.name} className="stack">
-              {assets.length > 1 && <h3>{asset.name}</h3>}
-              {Object.keys((asset.config_schema as RJSFSchema).properties ?? {}).length === 0 ? (
-                <p className="muted">{t('launch.noConfig')}</p>
-              ) : (
-                <Form
-                  tagName="div"
-                  className="rjsf"
-                  idPrefix={`config-${asset.name}`}
-                  schema={withoutTitle(asset.config_schema as RJSFSchema)}
-                  uiSchema={uiSchema}
-                  validator={validator}
-                  formData={configs[asset.name]}
-                  onChange={({ formData }) =>
-                    edited(() => setConfigs((old) => ({ ...old, [asset.name]: (formData ?? {}) as Config })))
-                  }
-                  extraErrors={serverErrors(refused, asset.name, names.length === 1)}
-                  liveValidate="onChange"
-                  showErrorList={false}
-                  noHtml5Validate
-                  focusOnFirstError={false}
-                >
-                  <></>
-                </Form>
-              )}
-            </div>
+            <ConfigForm
+              key={asset.name}
+              asset={asset}
+              single={assets.length === 1}
+              config={configs[asset.name] ?? {}}
+              serverErrors={formErrors(rejected, asset.name, names.length === 1)}
+              onChange={(config) => edited(() => setConfigs((old) => ({ ...old, [asset.name]: config })))}
+            />
           ))
         ) : (
-          <div className="field">
-            <label htmlFor={id + 'text'}>{mode === 'json' ? 'JSON' : 'YAML'}</label>
-            <textarea
-              id={id + 'text'}
-              rows={Math.max(8, text.split('\n').length + 1)}
-              spellCheck={false}
-              value={text}
-              aria-invalid={!parsed.config || localErrors.length > 0}
-              aria-describedby={id + 'help'}
-              onChange={(e) => edited(() => setText(e.target.value))}
-            />
-            <p id={id + 'help'} className="muted small break">
-              {t('launch.opsHelp', {
-                example: JSON.stringify({ ops: { [names[0]!]: { config: assets[0]!.default_config } } }),
-              })}
-            </p>
-            <div role="status">
-              {!parsed.config ? (
-                <p className="notice bad">
-                  {parsed.reason
-                    ? t('launch.notParsed', { format: mode.toUpperCase(), reason: parsed.reason })
-                    : t('launch.notObject')}
-                </p>
-              ) : (
-                localErrors.length > 0 && (
-                  <ul className="notice warn">
-                    {localErrors.map((f) => (
-                      <li key={f.pointer + f.detail}>
-                        <code>{f.pointer || '/'}</code> {f.detail}
-                      </li>
-                    ))}
-                  </ul>
-                )
-              )}
-            </div>
-          </div>
+          <ConfigText
+            format={mode}
+            assets={assets}
+            text={text}
+            parsed={parsed}
+            errors={localErrors}
+            onChange={(text) => edited(() => setText(text))}
+          />
         )}
         <div className="field" style={{ maxWidth: '32rem' }}>
           {partitioned && (
-            <>
-              <label htmlFor={id + 'partition'}>{t('launch.partition', { set: partitioned.partitions?.name })}</label>
-              <input
-                id={id + 'partition'}
-                type="text"
-                list={id + 'keys'}
-                value={partition}
-                required={partitioned.partitions?.required}
-                aria-describedby={id + 'partition-help'}
-                onChange={(e) => edited(() => setPartition(e.target.value))}
-              />
-              <datalist id={id + 'keys'}>
-                {keys.data?.items
-                  .slice(-500)
-                  .reverse()
-                  .map((p) => (
-                    <option key={p.key} value={p.key} />
-                  ))}
-              </datalist>
-              <p id={id + 'partition-help'} className="small muted">
-                {t(partitioned.partitions?.required ? 'launch.partitionRequired' : 'launch.partitionHelp')}
-              </p>
-            </>
+            <PartitionField
+              asset={partitioned}
+              value={partition}
+              onChange={(value) => edited(() => setPartition(value))}
+            />
           )}
           <label htmlFor={id + 'tags'}>{t('launch.tags')}</label>
           <input
@@ -272,7 +207,154 @@ export default function Launchpad({ assets, job, initial }: { assets: Asset[]; j
   )
 }
 
-function tryParseConfig(text: string, format: Format): { config?: Config; reason?: string } {
+/** The form for the config of one asset, generated from its JSON Schema. */
+function ConfigForm({
+  asset,
+  single,
+  config,
+  serverErrors,
+  onChange,
+}: {
+  asset: Asset
+  single: boolean
+  config: Config
+  serverErrors?: ErrorSchema
+  onChange: (config: Config) => void
+}) {
+  const { t } = useTranslation()
+  return (
+    <div className="stack">
+      {!single && <h3>{asset.name}</h3>}
+      {Object.keys((asset.config_schema as RJSFSchema).properties ?? {}).length === 0 ? (
+        <p className="muted">{t('launch.noConfig')}</p>
+      ) : (
+        <Form
+          tagName="div"
+          className="rjsf"
+          idPrefix={`config-${asset.name}`}
+          schema={withoutTitle(asset.config_schema as RJSFSchema)}
+          uiSchema={uiSchema}
+          validator={validator}
+          formData={config}
+          onChange={({ formData }) => onChange((formData ?? {}) as Config)}
+          extraErrors={serverErrors}
+          liveValidate="onChange"
+          showErrorList={false}
+          noHtml5Validate
+          focusOnFirstError={false}
+        >
+          <></>
+        </Form>
+      )}
+    </div>
+  )
+}
+
+interface ParsedConfig {
+  config?: Config
+  /** The syntax error, if any. */
+  reason?: string
+}
+
+/** The config as text, with its errors. */
+function ConfigText({
+  format,
+  assets,
+  text,
+  parsed,
+  errors,
+  onChange,
+}: {
+  format: Format
+  assets: Asset[]
+  text: string
+  parsed: ParsedConfig
+  errors: ConfigError[]
+  onChange: (text: string) => void
+}) {
+  const { t } = useTranslation()
+  const id = useId()
+  return (
+    <div className="field">
+      <label htmlFor={id + 'text'}>{format.toUpperCase()}</label>
+      <textarea
+        id={id + 'text'}
+        rows={Math.max(8, text.split('\n').length + 1)}
+        spellCheck={false}
+        value={text}
+        aria-invalid={!parsed.config || errors.length > 0}
+        aria-describedby={id + 'help'}
+        onChange={(e) => onChange(e.target.value)}
+      />
+      <p id={id + 'help'} className="muted small break">
+        {t('launch.opsHelp', {
+          example: JSON.stringify({ ops: { [assets[0]!.name]: { config: assets[0]!.default_config } } }),
+        })}
+      </p>
+      <div role="status">
+        {!parsed.config ? (
+          <p className="notice bad">
+            {parsed.reason
+              ? t('launch.notParsed', { format: format.toUpperCase(), reason: parsed.reason })
+              : t('launch.notObject')}
+          </p>
+        ) : (
+          errors.length > 0 && (
+            <ul className="notice warn">
+              {errors.map((f) => (
+                <li key={f.pointer + f.detail}>
+                  <code>{f.pointer || '/'}</code> {f.detail}
+                </li>
+              ))}
+            </ul>
+          )
+        )}
+      </div>
+    </div>
+  )
+}
+
+/** The partition of the run, with the latest keys as suggestions. */
+function PartitionField({
+  asset,
+  value,
+  onChange,
+}: {
+  asset: Asset
+  value: string
+  onChange: (value: string) => void
+}) {
+  const { t } = useTranslation()
+  const id = useId()
+  const keys = useQuery(partitionsQuery(asset.name))
+  return (
+    <>
+      <label htmlFor={id + 'partition'}>{t('launch.partition', { set: asset.partitions?.name })}</label>
+      <input
+        id={id + 'partition'}
+        type="text"
+        list={id + 'keys'}
+        value={value}
+        required={asset.partitions?.required}
+        aria-describedby={id + 'partition-help'}
+        onChange={(e) => onChange(e.target.value)}
+      />
+      <datalist id={id + 'keys'}>
+        {keys.data?.items
+          .slice(-500)
+          .reverse()
+          .map((p) => (
+            <option key={p.key} value={p.key} />
+          ))}
+      </datalist>
+      <p id={id + 'partition-help'} className="small muted">
+        {t(asset.partitions?.required ? 'launch.partitionRequired' : 'launch.partitionHelp')}
+      </p>
+    </>
+  )
+}
+
+function tryParseConfig(text: string, format: Format): ParsedConfig {
   try {
     const value = parseConfig(text, format)
     return isObject(value) ? { config: value } : {}
@@ -301,7 +383,7 @@ function withoutTitle(schema: RJSFSchema): RJSFSchema {
 }
 
 /** The server's errors by field of the form. Pointers are /config/limit or /config/ops/<asset>/config/limit. */
-function serverErrors(
+function formErrors(
   errors: readonly { pointer: string; detail: string }[],
   asset: string,
   only: boolean,

@@ -34,7 +34,6 @@ export function RunLog({
 }) {
   const { t } = useTranslation()
   const box = useRef<HTMLDivElement>(null)
-  const [text, setText] = useDraft(filter.text ?? '', (value) => onFilter({ ...filter, text: value || undefined }))
   const filtered = useMemo(() => new IncrementalFilter(filter), [filter])
   const rows = filtered.of(log.events)
   const [chosen, setFollow] = useState<boolean>()
@@ -98,56 +97,10 @@ export function RunLog({
     [t],
   )
   const words = useMemo(() => ({ permalink: t('log.permalink'), attempt: t('run.attempt', { n: '' }).trim() }), [t])
-  const download = () => {
-    const url = URL.createObjectURL(new Blob([formatLog(rows)], { type: 'text/plain' }))
-    const link = document.createElement('a')
-    link.href = url
-    link.download = `run-${shortId(runId)}.log`
-    link.click()
-    URL.revokeObjectURL(url)
-  }
   return (
     <div className="card">
       <header style={{ flexWrap: 'wrap' }}>
-        <div className="filters" role="search">
-          <Field label={t('log.level')} id="log-level">
-            <select
-              id="log-level"
-              value={filter.level ?? ''}
-              onChange={(e) => onFilter({ ...filter, level: (e.target.value || undefined) as Level | undefined })}
-            >
-              <option value="">{t('log.levelAll')}</option>
-              {levels.slice(1).map((l) => (
-                <option key={l} value={l}>
-                  {l === 'error' ? t('log.error') : t('log.levelMin', { level: t(`log.${l}`) })}
-                </option>
-              ))}
-            </select>
-          </Field>
-          {steps.length > 1 && (
-            <Field label={t('log.step')} id="log-step">
-              <select
-                id="log-step"
-                value={filter.step ?? ''}
-                onChange={(e) => onFilter({ ...filter, step: e.target.value || undefined })}
-              >
-                <option value="">{t('log.allSteps')}</option>
-                {steps.map((s) => (
-                  <option key={s}>{s}</option>
-                ))}
-              </select>
-            </Field>
-          )}
-          <Field label={t('log.text')} id="log-text">
-            <input
-              id="log-text"
-              type="search"
-              value={text}
-              placeholder={t('log.textPlaceholder')}
-              onChange={(e) => setText(e.target.value)}
-            />
-          </Field>
-        </div>
+        <LogFilters steps={steps} filter={filter} onFilter={onFilter} />
         <div className="row wrap">
           <label className="row" style={{ gap: '0.4rem' }}>
             <input type="checkbox" checked={follow} onChange={(e) => setFollow(e.target.checked)} />
@@ -171,7 +124,12 @@ export function RunLog({
           >
             <ArrowDownToLine size={16} aria-hidden />
           </button>
-          <button type="button" className="btn small" disabled={rows.length === 0} onClick={download}>
+          <button
+            type="button"
+            className="btn small"
+            disabled={rows.length === 0}
+            onClick={() => download(runId, rows)}
+          >
             <Download size={15} aria-hidden />
             {t('log.download')}
           </button>
@@ -230,6 +188,71 @@ export function RunLog({
       </p>
     </div>
   )
+}
+
+/** The filters of the log, by level, step and text. */
+function LogFilters({
+  steps,
+  filter,
+  onFilter,
+}: {
+  steps: string[]
+  filter: LogFilter
+  onFilter: (filter: LogFilter) => void
+}) {
+  const { t } = useTranslation()
+  const [text, setText] = useDraft(filter.text ?? '', (value) => onFilter({ ...filter, text: value || undefined }))
+  return (
+    <div className="filters" role="search">
+      <Field label={t('log.level')} id="log-level">
+        <select
+          id="log-level"
+          value={filter.level ?? ''}
+          onChange={(e) => onFilter({ ...filter, level: (e.target.value || undefined) as Level | undefined })}
+        >
+          <option value="">{t('log.levelAll')}</option>
+          {levels.slice(1).map((l) => (
+            <option key={l} value={l}>
+              {l === 'error' ? t('log.error') : t('log.levelMin', { level: t(`log.${l}`) })}
+            </option>
+          ))}
+        </select>
+      </Field>
+      {steps.length > 1 && (
+        <Field label={t('log.step')} id="log-step">
+          <select
+            id="log-step"
+            value={filter.step ?? ''}
+            onChange={(e) => onFilter({ ...filter, step: e.target.value || undefined })}
+          >
+            <option value="">{t('log.allSteps')}</option>
+            {steps.map((s) => (
+              <option key={s}>{s}</option>
+            ))}
+          </select>
+        </Field>
+      )}
+      <Field label={t('log.text')} id="log-text">
+        <input
+          id="log-text"
+          type="search"
+          value={text}
+          placeholder={t('log.textPlaceholder')}
+          onChange={(e) => setText(e.target.value)}
+        />
+      </Field>
+    </div>
+  )
+}
+
+/** Saves the shown lines of the log as a text file. */
+function download(runId: string, rows: readonly Event[]): void {
+  const url = URL.createObjectURL(new Blob([formatLog(rows)], { type: 'text/plain' }))
+  const link = document.createElement('a')
+  link.href = url
+  link.download = `run-${shortId(runId)}.log`
+  link.click()
+  URL.revokeObjectURL(url)
 }
 
 const successTypes = new Set(['run_success', 'step_success', 'materialization'])

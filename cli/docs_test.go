@@ -78,7 +78,7 @@ func TestDocsCheck(t *testing.T) {
 	}
 	for _, text := range []string{
 		"`explorer backfill start bills_introduced_by_day --from 2026-06-01`", "`explorer schedules list / start X / stop X`", "`GET /runs/{id}`", "`GET /runs/$RUN`", "`DATABASE_URL=postgres://u@h/d explorer dev`", "`make bench`",
-		fmt.Sprintf(fence, "curl localhost:8080/runs/$RUN/retry -d '{\"from_failure\": true}'"), fmt.Sprintf(fence, "cat <<X | explorer jobs run j --config -\n{}\nX"), "[a link](docs/deploy.md#a-read-replica)",
+		fmt.Sprintf(fence, "curl localhost:8080/runs/$RUN/retry -d '{\"from_failure\": true}'"), fmt.Sprintf(fence, "cat <<X | explorer jobs run j --config -\n{}\nX"), "[a link](docs/deploy.md#read-replica)",
 		fmt.Sprintf("```powershell\n%s\n```\n", "$env:DATABASE_URL = \"x\"\n.\\explorer.exe serve\ncurl.exe -X POST localhost:8080/runs `\n  -d '{\\\"assets\\\": [\\\"a\\\"]}'"),
 	} {
 		c := *base

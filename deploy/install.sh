@@ -86,7 +86,7 @@ install -d -m 755 "$destdir/usr/local/bin" "$destdir/etc/systemd/system"
 install -d -m 700 "$destdir/etc/parliament-explorer"
 if [ ! -e "$env" ]; then
   cat > "$work/explorer.env" <<END
-# Read by the units of explorer; docs/deploy.md and README.md list the variables.
+# Read by the units of explorer; docs/configuration.md lists the variables.
 DATABASE_URL='$database'
 CONTACT_EMAIL=$email
 ADDR=127.0.0.1:8080

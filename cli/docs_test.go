@@ -30,7 +30,9 @@ func TestDocsAreTrue(t *testing.T) {
 	t.Parallel()
 	dbtest.Measures(t)
 	c := newDocsCheck(t)
-	files := []string{"README.md", "SECURITY.md", "CONTRIBUTING.md", "docker-compose.yml", "Dockerfile", "railway.json"}
+	files := []string{
+		"README.md", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "docker-compose.yml", "Dockerfile", "railway.json",
+	}
 	for _, pattern := range []string{"docs/*.md", "deploy/*", "deploy/*/*"} {
 		found, err := filepath.Glob(filepath.Join("..", pattern))
 		if err != nil {
@@ -50,6 +52,37 @@ func TestDocsAreTrue(t *testing.T) {
 	}
 	if c.commands < 100 || c.requests < 60 || c.spans < 500 {
 		t.Errorf("found only %d commands, %d requests and %d spans", c.commands, c.requests, c.spans)
+	}
+}
+
+// TestDocsAreIndexed looks for every document in docs/README.md, and for links of the clients' documents that lead nowhere.
+func TestDocsAreIndexed(t *testing.T) {
+	t.Parallel()
+	index := string(read(t, "docs", "README.md"))
+	found, err := filepath.Glob("../docs/*.md")
+	if err != nil || len(found) < 10 {
+		t.Fatalf("found %d documents, %v", len(found), err)
+	}
+	for _, f := range found {
+		if name := filepath.Base(f); name != "README.md" && !strings.Contains(index, "]("+name) {
+			t.Errorf("docs/README.md does not list docs/%s", name)
+		}
+	}
+	c := &docsCheck{t: t}
+	for _, pattern := range []string{"../*/README.md", "../*/*/README.md"} {
+		clients, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range clients {
+			c.where = strings.TrimPrefix(filepath.ToSlash(f), "../")
+			for _, m := range link.FindAllStringSubmatch(string(read(t, c.where)), -1) {
+				c.link(c.where, m[1])
+			}
+		}
+	}
+	for _, fault := range c.faults {
+		t.Error(fault)
 	}
 }
 

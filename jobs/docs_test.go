@@ -19,7 +19,7 @@ func TestPipelineIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	document := func(name string) string {
-		raw, err := os.ReadFile(filepath.Join("..", "docs", name)) //nolint:gosec // a document of the project
+		raw, err := os.ReadFile(filepath.Join("..", "docs", name))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ generate: ## Make the generated code anew from openapi.yaml and db/queries (want
 	go generate ./...
 
 ui: ## Build the web UI that the binary carries (wants Node.js)
+	cd sdk/typescript && npm ci
 	cd web && npm ci && npm run check && npm test && npm run build
 
 e2e: ## The web UI in a browser, against the real program (wants Chromium; CHROMIUM names another one)

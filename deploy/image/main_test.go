@@ -42,7 +42,7 @@ func program(t *testing.T, cgo string) []byte {
 	return raw
 }
 
-// TestImage makes an image twice and looks into it.
+// TestImage builds an image twice, compares them, and checks the content.
 func TestImage(t *testing.T) {
 	t.Parallel()
 	binary := program(t, "0")
@@ -82,7 +82,7 @@ func TestImage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The Dockerfile says the same.
+	// The Dockerfile has the same configuration.
 	docker, err := os.ReadFile("../../Dockerfile")
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func TestImage(t *testing.T) {
 			t.Errorf("does not expose %s", port)
 		}
 	}
-	// What is in it.
+	// The content of the layers.
 	in := map[string]*tar.Header{}
 	texts := map[string][]byte{}
 	content := mutate.Extract(img)
@@ -137,7 +137,7 @@ func TestImage(t *testing.T) {
 	}
 }
 
-// TestNoImage refuses what would not run in one.
+// TestNoImage refuses programs that would not run in an image.
 func TestNoImage(t *testing.T) {
 	t.Parallel()
 	if _, err := build([]byte("#!/bin/sh\n"), "", ""); err == nil {

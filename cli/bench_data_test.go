@@ -24,6 +24,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
+	"github.com/parliament-explorer/parliament-explorer/parliament/pgvector"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 	"github.com/parliament-explorer/parliament-explorer/server"
@@ -89,7 +90,7 @@ func (b *bench) data() {
 	defer endpoint.Close()
 	client384, err := embed.New(embed.Config{URL: endpoint.URL, Model: "bench"})
 	b.must(err)
-	meaning := parliament.NewMeaning(d, client384)
+	meaning := parliament.NewEmbedder(d, client384)
 	_, err = meaning.Update(ctx, 256, func(int) {})
 	b.must(err)
 	_, err = store.UpdateFeeds(ctx, 100, func(int) {})
@@ -97,7 +98,7 @@ func (b *bench) data() {
 	_, err = d.Pool.Exec(ctx, "ANALYZE")
 	b.must(err)
 	e := b.engine(d, false, nil)
-	s, err := server.New(server.Config{DB: d, Engine: e, Store: store, Meaning: meaning, Logger: slog.New(slog.DiscardHandler)})
+	s, err := server.New(server.Config{DB: d, Engine: e, Store: store, Embedder: meaning, Logger: slog.New(slog.DiscardHandler)})
 	b.must(err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	b.must(err)
@@ -206,14 +207,14 @@ func (b *bench) data() {
 			return fmt.Sprintf("%.3f", float64(same)/float64(of))
 		}
 		b.line("recall@20 with pgvector", same(nearest()), ">= 0.98", "")
-		ix, err := d.FindVectorIndex(ctx, "bench", size)
+		ix, err := pgvector.Find(ctx, d, "bench", size)
 		b.must(err)
 		var byIndex [][]string
 		p50, p99 := measure(80, func(i int) time.Duration {
 			r, err := client384.Once(ctx, []string{queries(2 + 12*(i%100))})
 			b.must(err)
 			began := time.Now()
-			found, _, err := d.NearestBills(ctx, ix, r.Embeddings[0], 20, nil)
+			found, _, err := ix.Nearest(ctx, d, r.Embeddings[0], 20, nil)
 			b.must(err)
 			var ids []string
 			for _, f := range found {

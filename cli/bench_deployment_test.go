@@ -45,7 +45,7 @@ func (b *bench) guarded() {
 	const rounds, posts = 6, 150
 	entered := make(chan time.Time, 1)
 	tracer := sdktrace.NewTracerProvider(sdktrace.WithBatcher(nowhere{}))
-	_, key, err := access.CreateKey(context.Background(), db.New(d.Pool), "bench", access.ScopeOperate, nil, "bench")
+	_, key, err := access.CreateKey(context.Background(), d.Pool, "bench", access.ScopeOperate, nil, "bench")
 	b.must(err)
 	control, err := access.New(access.Config{Required: true, RateLimit: 10_000_000, DB: d, Logger: slog.New(slog.DiscardHandler)})
 	b.must(err)

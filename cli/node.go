@@ -213,26 +213,20 @@ func (f pipelineFlags) retention() (orchestrator.Retention, error) {
 	return out, nil
 }
 
-// sweepers are of the tables that the engine does not know.
+// sweepers delete what the engine does not know of.
 func sweepers(d *db.DB) []orchestrator.Sweeper {
-	q := d.Queries()
-	return []orchestrator.Sweeper{
-		{Kind: "fetch_logs", Default: orchestrator.Keep{Age: 365 * 24 * time.Hour}, Nth: q.NthFetchLog, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
-			return q.SweepFetchLogs(ctx, db.SweepFetchLogsParams{Before: before, MaxRows: limit})
-		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
-			return q.TrimFetchLogs(ctx, db.TrimFetchLogsParams{Keep: keep, MaxRows: limit})
-		}},
-		{Kind: "audit", Default: orchestrator.Keep{Age: 400 * 24 * time.Hour}, Nth: q.NthAudit, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
-			return q.SweepAudit(ctx, db.SweepAuditParams{Before: before, MaxRows: limit})
-		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
-			return q.TrimAudit(ctx, db.TrimAuditParams{Keep: keep, MaxRows: limit})
-		}},
+	var out []orchestrator.Sweeper
+	for _, s := range []db.Sweeper{parliament.NewStore(d).Sweeper(), access.Sweeper(d)} {
+		out = append(out, orchestrator.Sweeper{
+			Kind: s.Kind, Default: orchestrator.Keep{Age: s.KeepFor}, Sweep: s.Sweep, Nth: s.Nth, Trim: s.Trim,
+		})
 	}
+	return out
 }
 
-// expiries are of what ends by itself, whatever RETENTION says.
+// expiries delete what has an end of its own, whatever RETENTION says.
 func expiries(d *db.DB) []orchestrator.Expiry {
-	return []orchestrator.Expiry{{What: "sessions", Sweep: d.Queries().DeleteExpiredSessions}}
+	return []orchestrator.Expiry{{What: "sessions", Sweep: access.DeleteExpiredSessions(d)}}
 }
 
 func (f pipelineFlags) secrets() (map[string][]*standardwebhooks.Webhook, error) {
@@ -375,12 +369,12 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 	if err != nil {
 		return nil, err
 	}
-	var meaning *parliament.Meaning
+	var meaning *parliament.Embedder
 	if embedder != nil {
-		meaning = parliament.NewMeaning(d, embedder)
+		meaning = parliament.NewEmbedder(d, embedder)
 		meaning.Logger = a.log
 	}
-	defs, err := jobs.All(jobs.Deps{Store: store, Meaning: meaning, OpenParliament: openparliament.Client{Client: op}, Legisinfo: legisinfo.Client{Client: li}, TimeZone: f.TZSchedules, Now: f.now}, a.parts...)
+	defs, err := jobs.All(jobs.Deps{Store: store, Embedder: meaning, OpenParliament: openparliament.Client{Client: op}, Legisinfo: legisinfo.Client{Client: li}, TimeZone: f.TZSchedules, Now: f.now}, a.parts...)
 	if err != nil {
 		return nil, err
 	}
@@ -425,7 +419,7 @@ func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, list
 		return nil, err
 	}
 	n.server, err = server.New(server.Config{
-		DB: d, Engine: n.engine, Store: store, Logger: a.log, Version: a.version, Revision: a.revision, WebhookSecrets: secrets, Access: control, Meaning: meaning, PublicURL: af.PublicURL,
+		DB: d, Engine: n.engine, Store: store, Logger: a.log, Version: a.version, Revision: a.revision, WebhookSecrets: secrets, Access: control, Embedder: meaning, PublicURL: af.PublicURL,
 		LoopbackOnly: !control.Required() && !af.InsecureNoAuth, MaxConnections: af.MaxConnections, CORSOrigins: af.CORSOrigins, TrustedProxies: proxies, Metrics: metrics, Tracer: tracer,
 	})
 	return n, err

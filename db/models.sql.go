@@ -26,19 +26,6 @@ type Alert struct {
 	ToldAt      *time.Time
 }
 
-type ApiKey struct {
-	ID         uuid.UUID
-	Name       string
-	Prefix     string
-	Hash       []byte
-	Scope      string
-	CreatedBy  string
-	CreatedAt  time.Time
-	ExpiresAt  *time.Time
-	LastUsedAt *time.Time
-	RevokedAt  *time.Time
-}
-
 type AssetFreshness struct {
 	Asset string
 	State string
@@ -51,24 +38,6 @@ type AssetPartition struct {
 	Status         string
 	RunID          uuid.UUID
 	MaterializedAt *time.Time
-}
-
-type AuditLog struct {
-	ID            int64
-	At            time.Time
-	Actor         string
-	KeyID         *uuid.UUID
-	Operation     string
-	Method        string
-	Path          string
-	Status        int32
-	RemoteAddress string
-	RequestID     string
-	Client        string
-	Issuer        string
-	Subject       string
-	ClaimedName   string
-	More          int32
 }
 
 type Backfill struct {
@@ -92,72 +61,6 @@ type BackfillPartition struct {
 	Status     string
 	RunID      *uuid.UUID
 	Error      *string
-}
-
-type Bill struct {
-	ID               string
-	Parliament       int32
-	Session          int32
-	Prefix           string
-	Digits           int32
-	Suffix           string
-	IntroducedOn     *time.Time
-	StatusCode       *string
-	Law              bool
-	Search           string
-	Doc              json.RawMessage
-	ContentHash      []byte
-	Parts            json.RawMessage
-	Version          int32
-	OpenparliamentAt *time.Time
-	LegisinfoAt      *time.Time
-	FirstSeenAt      time.Time
-	UpdatedAt        time.Time
-	LastRunID        *uuid.UUID
-	MissingSince     *time.Time
-	HomeChamber      *string
-	LatestActivityAt *time.Time
-	Kinds            []string
-	Committees       []string
-	SponsorID        *int64
-	SponsorName      *string
-}
-
-type BillIndex struct {
-	BillID       string
-	Session      string
-	StatusCode   *string
-	BillType     *string
-	HomeChamber  *string
-	IntroducedOn *time.Time
-	Prefix       string
-	Digits       int32
-	Suffix       string
-	SponsorID    *int64
-	Words        string
-	Head         interface{}
-	Tsv          interface{}
-	Titles       []string
-}
-
-type BillRecord struct {
-	BillID    string
-	Record    []byte
-	ItemHash  string
-	FetchedAt time.Time
-}
-
-type BillVersion struct {
-	BillID    string
-	Version   int32
-	Changes   json.RawMessage
-	RunID     *uuid.UUID
-	CreatedAt time.Time
-	Xid       uint64
-}
-
-type BillWord struct {
-	Word string
 }
 
 type CheckResult struct {
@@ -187,27 +90,6 @@ type Delivery struct {
 	DeliveredAt *time.Time
 }
 
-type DynamicPartition struct {
-	Set       string
-	Key       string
-	CreatedAt time.Time
-}
-
-type Embedding struct {
-	BillID    string
-	Language  string
-	Model     string
-	Hash      []byte
-	Embedding []float32
-	CreatedAt time.Time
-	Version   *int32
-}
-
-type EmbeddingState struct {
-	Singleton  bool
-	Generation int64
-}
-
 type Event struct {
 	ID      int64
 	Xid     uint64
@@ -221,67 +103,11 @@ type Event struct {
 	Data    json.RawMessage
 }
 
-type EventsLegacy struct {
-	ID      int64
-	Xid     uint64
-	RunID   uuid.UUID
-	At      time.Time
-	Type    string
-	Level   string
-	Asset   *string
-	Attempt *int32
-	Message string
-	Data    json.RawMessage
-}
-
-type FeedItem struct {
-	BillID      string
-	Version     int32
-	Session     string
-	StatusCode  *string
-	SponsorID   *int64
-	Committees  []string
-	PublishedAt time.Time
-	SortAt      time.Time
-	Doc         json.RawMessage
-}
-
-type FeedState struct {
-	Singleton  bool
-	MaxItems   int32
-	Generation int64
-	UpdatedAt  time.Time
-	Oldest     json.RawMessage
-}
-
-type FetchLog struct {
-	ID               uuid.UUID
-	RunID            *uuid.UUID
-	Asset            string
-	Source           string
-	Status           string
-	RecordsAttempted int32
-	RecordsSucceeded int32
-	RecordsFailed    int32
-	DurationSeconds  float64
-	Params           json.RawMessage
-	Errors           json.RawMessage
-	CreatedAt        time.Time
-}
-
 type IdempotencyKey struct {
 	Key         string
 	Fingerprint []byte
 	RunID       uuid.UUID
 	CreatedAt   time.Time
-}
-
-type ListedBill struct {
-	BillID           string
-	Session          string
-	ItemHash         string
-	LatestActivityAt *time.Time
-	SeenAt           time.Time
 }
 
 type Materialization struct {
@@ -292,39 +118,6 @@ type Materialization struct {
 	Attempt   int32
 	Metadata  json.RawMessage
 	CreatedAt time.Time
-}
-
-type Politician struct {
-	Slug        string
-	PersonID    *int64
-	IsCurrent   bool
-	SortKey     string
-	Party       *string
-	Province    *string
-	Search      string
-	Doc         json.RawMessage
-	ListHash    []byte
-	FirstSeenAt time.Time
-	UpdatedAt   time.Time
-	LastRunID   *uuid.UUID
-	Words       string
-	Names       []string
-	AskedAt     *time.Time
-}
-
-type RiverJob struct {
-	ID          int64
-	State       string
-	Attempt     int16
-	MaxAttempts int16
-	AttemptedAt *time.Time
-	ScheduledAt time.Time
-	FinalizedAt *time.Time
-	Queue       string
-	Priority    int16
-	Kind        string
-	Args        json.RawMessage
-	AttemptedBy []string
 }
 
 type Run struct {
@@ -347,13 +140,6 @@ type Run struct {
 	Error          json.RawMessage
 	Priority       int16
 	BackfillID     *uuid.UUID
-}
-
-type RunKey struct {
-	Sensor    string
-	Key       string
-	RunID     uuid.UUID
-	CreatedAt time.Time
 }
 
 type Schedule struct {
@@ -390,56 +176,6 @@ type SensorTick struct {
 	LastAt          time.Time
 }
 
-type Session struct {
-	Token           string
-	Data            []byte
-	Expiry          time.Time
-	ID              uuid.UUID
-	Kind            *string
-	Name            string
-	Subject         string
-	Issuer          string
-	Scope           string
-	KeyID           *uuid.UUID
-	BeganAt         time.Time
-	SeenAt          time.Time
-	Address         string
-	Client          string
-	RolesReadAt     time.Time
-	RolesAskedUntil *time.Time
-	Tokens          []byte
-}
-
-type SessionList struct {
-	Session  string
-	ReadAt   time.Time
-	LookedAt time.Time
-}
-
-type SourceLimit struct {
-	Source string
-	NextAt time.Time
-}
-
-type SourceSlot struct {
-	Source    string
-	Slot      int32
-	HeldUntil time.Time
-}
-
-type SourceState struct {
-	Source            string
-	Url               string
-	RequestsPerSecond float64
-	MaxInFlight       int32
-	HeldUntil         *time.Time
-	BreakerOpenUntil  *time.Time
-	BreakerChangedAt  *time.Time
-	LastSuccessAt     *time.Time
-	LastFailureAt     *time.Time
-	LastError         *string
-}
-
 type Step struct {
 	RunID         uuid.UUID
 	Asset         string
@@ -457,12 +193,6 @@ type Step struct {
 	BlockedBy     *string
 }
 
-type StepSlot struct {
-	Key   string
-	RunID uuid.UUID
-	Asset string
-}
-
 type StepWait struct {
 	ID       int64
 	RunID    uuid.UUID
@@ -470,13 +200,6 @@ type StepWait struct {
 	Priority int16
 	Keys     []string
 	Since    time.Time
-}
-
-type StorageSample struct {
-	Day       time.Time
-	TableName string
-	Bytes     int64
-	RowCount  int64
 }
 
 type Tick struct {
@@ -498,16 +221,4 @@ type WebhookEvent struct {
 	Body        []byte
 	ReceivedAt  time.Time
 	ProcessedAt *time.Time
-}
-
-type Worker struct {
-	ID        string
-	Host      string
-	Pid       int32
-	StartedAt time.Time
-	BeatAt    time.Time
-}
-
-type Writability struct {
-	Filler string
 }

@@ -59,28 +59,6 @@ func (q *Queries) NeededRuns(ctx context.Context, last int32) ([]uuid.UUID, erro
 	return items, nil
 }
 
-const nthAudit = `-- name: NthAudit :one
-SELECT at FROM audit_log ORDER BY at DESC OFFSET $1 LIMIT 1
-`
-
-func (q *Queries) NthAudit(ctx context.Context, newer int32) (time.Time, error) {
-	row := q.db.QueryRow(ctx, nthAudit, newer)
-	var at time.Time
-	err := row.Scan(&at)
-	return at, err
-}
-
-const nthFetchLog = `-- name: NthFetchLog :one
-SELECT created_at FROM fetch_logs ORDER BY created_at DESC OFFSET $1 LIMIT 1
-`
-
-func (q *Queries) NthFetchLog(ctx context.Context, newer int32) (time.Time, error) {
-	row := q.db.QueryRow(ctx, nthFetchLog, newer)
-	var created_at time.Time
-	err := row.Scan(&created_at)
-	return created_at, err
-}
-
 const nthRecoveredAlert = `-- name: NthRecoveredAlert :one
 SELECT recovered_at::timestamptz FROM alerts WHERE recovered_at IS NOT NULL ORDER BY recovered_at DESC OFFSET $1 LIMIT 1
 `
@@ -227,23 +205,6 @@ func (q *Queries) SweepAlerts(ctx context.Context, arg SweepAlertsParams) (int64
 	return result.RowsAffected(), nil
 }
 
-const sweepAudit = `-- name: SweepAudit :execrows
-DELETE FROM audit_log WHERE id IN (SELECT a.id FROM audit_log a WHERE a.at < $1 ORDER BY a.at LIMIT $2)
-`
-
-type SweepAuditParams struct {
-	Before  time.Time
-	MaxRows int32
-}
-
-func (q *Queries) SweepAudit(ctx context.Context, arg SweepAuditParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepAudit, arg.Before, arg.MaxRows)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
 const sweepBackfills = `-- name: SweepBackfills :execrows
 DELETE FROM backfills WHERE id IN (SELECT b.id FROM backfills b WHERE b.id < $1 AND b.ended_at IS NOT NULL ORDER BY b.id LIMIT $2)
 `
@@ -276,23 +237,6 @@ type SweepChecksParams struct {
 // The latest result of each check stays.
 func (q *Queries) SweepChecks(ctx context.Context, arg SweepChecksParams) (int64, error) {
 	result, err := q.db.Exec(ctx, sweepChecks, arg.Below, arg.MaxRows)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
-const sweepFetchLogs = `-- name: SweepFetchLogs :execrows
-DELETE FROM fetch_logs WHERE id IN (SELECT f.id FROM fetch_logs f WHERE f.created_at < $1 ORDER BY f.created_at LIMIT $2)
-`
-
-type SweepFetchLogsParams struct {
-	Before  time.Time
-	MaxRows int32
-}
-
-func (q *Queries) SweepFetchLogs(ctx context.Context, arg SweepFetchLogsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepFetchLogs, arg.Before, arg.MaxRows)
 	if err != nil {
 		return 0, err
 	}
@@ -452,40 +396,6 @@ type TrimAlertsParams struct {
 
 func (q *Queries) TrimAlerts(ctx context.Context, arg TrimAlertsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, trimAlerts, arg.Keep, arg.MaxRows)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
-const trimAudit = `-- name: TrimAudit :execrows
-DELETE FROM audit_log WHERE id IN (SELECT a.id FROM audit_log a ORDER BY a.at DESC, a.id DESC OFFSET $1 LIMIT $2)
-`
-
-type TrimAuditParams struct {
-	Keep    int32
-	MaxRows int32
-}
-
-func (q *Queries) TrimAudit(ctx context.Context, arg TrimAuditParams) (int64, error) {
-	result, err := q.db.Exec(ctx, trimAudit, arg.Keep, arg.MaxRows)
-	if err != nil {
-		return 0, err
-	}
-	return result.RowsAffected(), nil
-}
-
-const trimFetchLogs = `-- name: TrimFetchLogs :execrows
-DELETE FROM fetch_logs WHERE id IN (SELECT f.id FROM fetch_logs f ORDER BY f.created_at DESC, f.id DESC OFFSET $1 LIMIT $2)
-`
-
-type TrimFetchLogsParams struct {
-	Keep    int32
-	MaxRows int32
-}
-
-func (q *Queries) TrimFetchLogs(ctx context.Context, arg TrimFetchLogsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, trimFetchLogs, arg.Keep, arg.MaxRows)
 	if err != nil {
 		return 0, err
 	}

@@ -13,6 +13,18 @@ import (
 	"github.com/google/uuid"
 )
 
+const anyOpenRun = `-- name: AnyOpenRun :one
+SELECT EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling') AND assets && $1::text[]) AS running
+`
+
+// Whether a run that has not ended has one of the assets.
+func (q *Queries) AnyOpenRun(ctx context.Context, assets []string) (bool, error) {
+	row := q.db.QueryRow(ctx, anyOpenRun, assets)
+	var running bool
+	err := row.Scan(&running)
+	return running, err
+}
+
 const deleteIdempotencyKeys = `-- name: DeleteIdempotencyKeys :execrows
 DELETE FROM idempotency_keys WHERE created_at < $1
 `

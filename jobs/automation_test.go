@@ -84,7 +84,7 @@ func testNewBillsWaitForTheEndOfTheFetch(t *testing.T, r source) {
 		t.Fatal(err)
 	}
 	stored := func() bool {
-		n, err := p.store.NewBillsSince(t.Context(), "", nil)
+		n, err := p.store.NewBillsSince(t.Context(), "")
 		return err == nil && len(n.IDs) > 0
 	}
 	dbtest.Until(t, p.db, "a bill is stored", stored)

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/jobs"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
@@ -113,13 +112,13 @@ func (s *lab) quiet(id uuid.UUID) {
 // untouched says that the sources are not blamed for a cancel.
 func (s *lab) untouched() {
 	s.t.Helper()
-	sources, err := db.New(s.db.Pool).ListSources(s.t.Context())
+	sources, err := s.store.Sources(s.t.Context())
 	if err != nil || len(sources) != 2 {
 		s.t.Fatalf("%d sources, %v", len(sources), err)
 	}
 	for _, source := range sources {
 		if source.LastFailureAt != nil || source.LastError != nil || source.BreakerOpen {
-			s.t.Errorf("%s: failed at %v: %v; breaker open: %v", source.Source, source.LastFailureAt, source.LastError, source.BreakerOpen)
+			s.t.Errorf("%s: failed at %v: %v; breaker open: %v", source.Name, source.LastFailureAt, source.LastError, source.BreakerOpen)
 		}
 	}
 }
@@ -336,7 +335,7 @@ func TestCanceledEmbedding(t *testing.T) {
 	t.Parallel()
 	came := make(chan struct{}, 100)
 	s := newLab(t, labOptions{deps: func(d *jobs.Deps, s *lab) {
-		d.Meaning = parliament.NewMeaning(s.db, embedder(t, func(_ http.ResponseWriter, r *http.Request) { came <- struct{}{}; <-r.Context().Done() }))
+		d.Embedder = parliament.NewEmbedder(s.db, embedder(t, func(_ http.ResponseWriter, r *http.Request) { came <- struct{}{}; <-r.Context().Done() }))
 	}})
 	s.made("fetch_parliament_session_bills", `{"parliament": 45, "session": 1}`)
 	s.watch()

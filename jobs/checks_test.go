@@ -167,7 +167,7 @@ func TestChecks(t *testing.T) {
 	for _, f := range harms {
 		t.Run(f.asset+"/"+f.check+"/"+f.fault, func(t *testing.T) {
 			t.Parallel()
-			s := newLab(t, labOptions{deps: func(d *jobs.Deps, s *lab) { d.Meaning = parliament.NewMeaning(s.db, embedder(t, nil)) }})
+			s := newLab(t, labOptions{deps: func(d *jobs.Deps, s *lab) { d.Embedder = parliament.NewEmbedder(s.db, embedder(t, nil)) }})
 			if f.prepare != nil {
 				f.prepare(s)
 			}

@@ -16,8 +16,8 @@ type Deps struct {
 	Store          *parliament.Store
 	OpenParliament openparliament.Client
 	Legisinfo      legisinfo.Client
-	// Meaning embeds; nil: no endpoint is configured.
-	Meaning *parliament.Meaning
+	// Embedder makes embeddings; nil: no endpoint is configured.
+	Embedder *parliament.Embedder
 	// TimeZone is the IANA zone of the schedules; default America/Toronto.
 	TimeZone string
 	// Now is the clock by which bills are old; default time.Now. A simulated Parliament has its own.

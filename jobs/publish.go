@@ -37,13 +37,17 @@ func publish(d Deps) Part {
 			Jobs:        []string{job},
 			Begin:       d.Store.Now,
 			Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-				found, err := d.Store.ChangedBillsSince(ctx, ev.Cursor, billAssets)
+				fetching, err := ev.Running(ctx, billAssets...)
+				if err != nil {
+					return nil, err
+				}
+				found, err := d.Store.ChangedBillsSince(ctx, ev.Cursor)
 				switch {
 				case err != nil:
 					return nil, err
 				case found.Oldest.IsZero():
 					return &orchestrator.SensorResult{Skip: "no bill changed"}, nil
-				case found.Unsettled && time.Since(found.Oldest) < patience:
+				case (fetching || found.Unsettled) && time.Since(found.Oldest) < patience:
 					return &orchestrator.SensorResult{Skip: "bills changed, and a fetch is on its way that may change more"}, nil
 				case found.Bills == 0:
 					return &orchestrator.SensorResult{Cursor: &found.Next, Skip: "the fetches that changed bills brought new ones too"}, nil
@@ -133,7 +137,7 @@ func embeddings(d Deps) Part {
 		Timeout:     2 * time.Hour,
 		Checks:      []*orchestrator.Check{everyDocumentIsEmbedded(d)},
 	}, func(ctx context.Context, step *orchestrator.Step, config embeddingsConfig) (orchestrator.Metadata, error) {
-		if d.Meaning == nil {
+		if d.Embedder == nil {
 			return orchestrator.Metadata{"status": "not_configured", "documents_embedded": 0, "documents_unchanged": 0, "model": nil}, nil
 		}
 		started := time.Now()
@@ -141,7 +145,7 @@ func embeddings(d Deps) Part {
 		if err != nil {
 			return nil, err
 		}
-		counts, err := d.Meaning.Update(ctx, config.BatchSize, func(done int) { step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d documents embedded", done), nil) })
+		counts, err := d.Embedder.Update(ctx, config.BatchSize, func(done int) { step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d documents embedded", done), nil) })
 		var status *embed.StatusError
 		var answer *embed.AnswerError
 		if errors.As(err, &answer) || errors.As(err, &status) && status.Status < 500 && status.Status != 429 {
@@ -155,7 +159,7 @@ func embeddings(d Deps) Part {
 			return nil, err
 		}
 		return orchestrator.Metadata{
-			"status": "success", "documents_embedded": counts.Embedded, "documents_unchanged": counts.Unchanged, "documents_deleted": counts.Deleted, "model": d.Meaning.Model(), "dimensions": counts.Size,
+			"status": "success", "documents_embedded": counts.Embedded, "documents_unchanged": counts.Unchanged, "documents_deleted": counts.Deleted, "model": d.Embedder.Model(), "dimensions": counts.Size,
 			"requests": counts.Requests, "tokens": counts.Tokens, "duration_seconds": seconds(time.Since(started)), billsUpTo: place, "index": index,
 		}, nil
 	})
@@ -167,7 +171,7 @@ func embeddings(d Deps) Part {
 
 // indexMeaning brings the index of pgvector up to date, and says whether searches have one. They find the same without.
 func indexMeaning(ctx context.Context, d Deps, step *orchestrator.Step) (string, error) {
-	index, err := d.Meaning.Index(ctx)
+	index, err := d.Embedder.Index(ctx)
 	switch {
 	case err != nil:
 		return "", err
@@ -188,11 +192,11 @@ func everyDocumentIsEmbedded(d Deps) *orchestrator.Check {
 		Name: "every_document_is_embedded", Severity: orchestrator.SeverityWarn,
 		Description: "Where an endpoint is configured, every bill that was stored before the update began has an embedding of its present text, in each language in which it has one. Protects search by meaning from leaving bills out.",
 		Run: func(ctx context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-			if d.Meaning == nil {
+			if d.Embedder == nil {
 				return orchestrator.CheckOutcome{Passed: true, Message: "no endpoint is configured"}, nil
 			}
 			place, _ := md[billsUpTo].(string)
-			n, first, err := d.Meaning.Lacking(ctx, place)
+			n, first, err := d.Embedder.Lacking(ctx, place)
 			if err != nil || n == 0 {
 				return orchestrator.CheckOutcome{Passed: true, Message: "every document is embedded"}, err
 			}

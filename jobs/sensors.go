@@ -28,13 +28,17 @@ func newBills(d Deps) Part {
 		Jobs:        []string{job},
 		Begin:       d.Store.Now,
 		Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-			found, err := d.Store.NewBillsSince(ctx, ev.Cursor, billAssets)
+			fetching, err := ev.Running(ctx, billAssets...)
+			if err != nil {
+				return nil, err
+			}
+			found, err := d.Store.NewBillsSince(ctx, ev.Cursor)
 			switch {
 			case err != nil:
 				return nil, err
 			case len(found.IDs) == 0:
 				return &orchestrator.SensorResult{Skip: "no new bills"}, nil
-			case found.Unsettled && time.Since(found.Oldest) < patience:
+			case (fetching || found.Unsettled) && time.Since(found.Oldest) < patience:
 				return &orchestrator.SensorResult{Skip: "there are new bills, and a fetch is on its way that may bring more"}, nil
 			}
 			return &orchestrator.SensorResult{Cursor: &found.Next, Runs: []orchestrator.RunRequest{{

@@ -34,7 +34,7 @@ func TestNewBillsBehindAnOldTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	save("C-3")
-	first, err := s.NewBillsSince(t.Context(), "", nil)
+	first, err := s.NewBillsSince(t.Context(), "")
 	if err != nil || !slices.Equal(first.IDs, []string{"44-1/C-2"}) || !first.Unsettled {
 		t.Fatalf("while it is open: %+v, %v", first, err)
 	}
@@ -42,7 +42,7 @@ func TestNewBillsBehindAnOldTransaction(t *testing.T) {
 		t.Fatal(err)
 	}
 	dbtest.Settled(t, d)
-	then, err := s.NewBillsSince(t.Context(), first.Next, nil)
+	then, err := s.NewBillsSince(t.Context(), first.Next)
 	if err != nil || !slices.Equal(then.IDs, []string{"44-1/C-3"}) || then.Unsettled {
 		t.Errorf("afterwards: %+v, %v", then, err)
 	}

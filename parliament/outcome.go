@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
 
@@ -106,7 +106,7 @@ func (s *Store) reinstatements(ctx context.Context, id BillID, p Parts, c *Cours
 		}
 	}
 	// This bill's record may be older than the other one: then that one names this.
-	var later []db.BillsReinstatedFromRow
+	var later []sql.BillsReinstatedFromRow
 	if own > 0 && (p.Detail == nil || p.Detail.ReinstatedAs == nil) {
 		var err error
 		if later, err = s.q.BillsReinstatedFrom(ctx, int64(own)); err != nil {
@@ -120,7 +120,7 @@ func (s *Store) reinstatements(ctx context.Context, id BillID, p Parts, c *Cours
 // link says from which bill this one came, and as which one it went on. LEGISinfo gives the other bill's id and number,
 // and not always its session: that is known if the bill is stored, or if the record says that it is the next session's
 // or the one before, for bills are reinstated within a Parliament only.
-func (c *Course) link(id BillID, p Parts, held map[int]string, later []db.BillsReinstatedFromRow) {
+func (c *Course) link(id BillID, p Parts, held map[int]string, later []sql.BillsReinstatedFromRow) {
 	to := func(l *legisinfo.Reinstatement, step int) *Reinstatement {
 		if l == nil {
 			return nil

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
 // Coverage is how many of a session's bills have a field.
@@ -102,7 +102,7 @@ func (s *Store) Listed(ctx context.Context, session string, ids []string) (gone,
 	if len(ids) == 0 { // no list is no reason to believe that all are gone
 		return 0, 0, fmt.Errorf("session %s: no bill is listed", session)
 	}
-	if gone, err = s.q.MarkMissingBills(ctx, db.MarkMissingBillsParams{At: ptr(time.Now().UTC().Truncate(time.Microsecond)), Parliament: int32(parliament), Session: int32(number), Listed: ids}); err != nil { //nolint:gosec // small numbers
+	if gone, err = s.q.MarkMissingBills(ctx, sql.MarkMissingBillsParams{At: ptr(time.Now().UTC().Truncate(time.Microsecond)), Parliament: int32(parliament), Session: int32(number), Listed: ids}); err != nil { //nolint:gosec // small numbers
 		return 0, 0, err
 	}
 	back, err = s.q.MarkFoundBills(ctx, ids)

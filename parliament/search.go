@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
 // Ways of searching.
@@ -99,7 +100,7 @@ type ranking struct {
 // Search finds bills in both languages: by number, by title, by words, by spelling where there are too few of them, and by
 // meaning if m can. What m cannot do costs the search nothing but that. Rankings are fused by reciprocal rank. Where a
 // number or a whole title was asked for, the bills that have it are all that is found.
-func (s *Store) Search(ctx context.Context, q SearchQuery, m *Meaning) (*SearchResult, error) {
+func (s *Store) Search(ctx context.Context, q SearchQuery, m *Embedder) (*SearchResult, error) {
 	r := &SearchResult{Facets: map[string][]FacetValue{}}
 	plain, err := s.q.PlainText(ctx, db.CleanText(q.Q))
 	if err != nil {
@@ -233,7 +234,7 @@ func (f *finder) narrow(ctx context.Context) (err error) {
 }
 
 func (f *finder) numbers(ctx context.Context, numbers []numberTerm) ([]string, error) {
-	p := db.SearchNumbersParams{WithoutIds: f.without, Without: f.asked.notTerms, Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year}
+	p := sql.SearchNumbersParams{WithoutIds: f.without, Without: f.asked.notTerms, Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year}
 	for i, n := range numbers {
 		p.Prefixes, p.Digits, p.Suffixes, p.Sessions, p.Places = append(p.Prefixes, n.prefix), append(p.Digits, int32(n.digits)), append(p.Suffixes, n.suffix), append(p.Sessions, n.session), append(p.Places, int32(i)) //nolint:gosec // five digits
 	}
@@ -244,11 +245,11 @@ func (f *finder) titles(ctx context.Context, title string) ([]string, error) {
 	if len(strings.FieldsFunc(title, isSeparator)) < 2 { // a word is no title
 		return nil, nil
 	}
-	return f.store.lists.SearchTitles(ctx, db.SearchTitlesParams{Title: title, Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year})
+	return f.store.lists.SearchTitles(ctx, sql.SearchTitlesParams{Title: title, Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year})
 }
 
 func (f *finder) words(ctx context.Context, terms []string) ([]string, error) {
-	return f.store.lists.SearchWords(ctx, db.SearchWordsParams{
+	return f.store.lists.SearchWords(ctx, sql.SearchWordsParams{
 		Terms: terms, OnlyIn: f.asked.sessions, WithoutIds: f.without, Without: f.asked.notTerms,
 		Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
 	})
@@ -356,7 +357,7 @@ func (f *finder) roughly(ctx context.Context) error {
 	if len(f.asked.terms) < 2 || len(telling) == 0 || len(f.seen) >= enough { // some of one word are all of them
 		return nil
 	}
-	some, err := f.store.lists.SearchSome(ctx, db.SearchSomeParams{
+	some, err := f.store.lists.SearchSome(ctx, sql.SearchSomeParams{
 		Terms: telling, OnlyIn: f.asked.sessions, WithoutIds: f.without,
 		Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
 	})
@@ -404,13 +405,13 @@ func respelt(word string, candidates []string, known bool) string {
 }
 
 // meaning gives the bills that are nearest in meaning, or why it cannot.
-func (f *finder) meaning(ctx context.Context, said string, m *Meaning) (ids []string, reason string, err error) {
+func (f *finder) meaning(ctx context.Context, said string, m *Embedder) (ids []string, reason string, err error) {
 	if m == nil {
 		return nil, "no embeddings endpoint is configured", nil
 	}
 	var only []string
 	if f.filters != (filters{}) || len(f.asked.sessions)+len(f.without)+len(f.asked.notTerms) > 0 { // the nearest of those that are left, not of all
-		only, err = f.store.lists.FilterBills(ctx, db.FilterBillsParams{
+		only, err = f.store.lists.FilterBills(ctx, sql.FilterBillsParams{
 			OnlyIn: f.asked.sessions, WithoutIds: f.without, Without: f.asked.notTerms,
 			Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
 		})
@@ -488,7 +489,7 @@ func (s *Store) highlight(ctx context.Context, q string, hits []SearchHit) error
 		text            []rune
 	}
 	var places []at
-	p := db.HeadlinesParams{Q: q}
+	p := sql.HeadlinesParams{Q: q}
 	add := func(hit int, field, language string, text *string) {
 		if text == nil {
 			return
@@ -518,7 +519,7 @@ func (s *Store) highlight(ctx context.Context, q string, hits []SearchHit) error
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(rows, func(a, b db.HeadlinesRow) int { return cmp.Compare(a.Place, b.Place) })
+	slices.SortFunc(rows, func(a, b sql.HeadlinesRow) int { return cmp.Compare(a.Place, b.Place) })
 	for _, row := range rows {
 		if !strings.Contains(row.Headline, "\x02") {
 			continue

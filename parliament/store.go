@@ -17,18 +17,19 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
 // Store keeps bills and fetch logs.
 type Store struct {
 	db    *db.DB
-	q     *db.Queries
-	lists *db.Queries
+	q     *sql.Queries
+	lists *sql.Queries
 }
 
 // NewStore makes a store on a migrated database.
 func NewStore(d *db.DB) *Store {
-	return &Store{db: d, q: d.Queries(), lists: d.ListQueries()}
+	return &Store{db: d, q: sql.New(d.Durable()), lists: sql.New(d.Lists())}
 }
 
 // ErrNotFound says that there is no such bill.
@@ -105,7 +106,7 @@ func (s *Store) Save(ctx context.Context, runID uuid.UUID, records []Record) (Co
 
 // heldBill is a stored bill with its parts: as they are stored and, where the record is held, as they read now.
 type heldBill struct {
-	*db.Bill
+	*sql.Bill
 	stored, parts Parts
 }
 
@@ -115,9 +116,9 @@ type batch struct {
 	at       time.Time
 	counts   Counts
 	seen     map[string]bool
-	bills    db.UpsertBillsParams
-	versions db.InsertBillVersionsParams
-	records  []db.SaveBillRecordParams
+	bills    sql.UpsertBillsParams
+	versions sql.InsertBillVersionsParams
+	records  []sql.SaveBillRecordParams
 }
 
 func (b *batch) add(r Record, held *heldBill) error {
@@ -133,7 +134,7 @@ func (b *batch) add(r Record, held *heldBill) error {
 		r.OpenParliament = nil
 	}
 	if r.Detail != nil && len(r.Detail.Raw) > 0 {
-		b.records = append(b.records, db.SaveBillRecordParams{BillID: id, Record: r.Detail.Raw, ItemHash: r.Detail.ItemHash, FetchedAt: r.FetchedAt})
+		b.records = append(b.records, sql.SaveBillRecordParams{BillID: id, Record: r.Detail.Raw, ItemHash: r.Detail.ItemHash, FetchedAt: r.FetchedAt})
 	}
 	parts, opAt, liAt := combine(r, held)
 	partsJSON, err := json.Marshal(parts)
@@ -273,7 +274,7 @@ func (b *batch) addBill(id BillID, bill Bill, doc, hash []byte, parts json.RawMe
 	p.LastRunIds = append(p.LastRunIds, lastRun)
 }
 
-func (b *batch) write(ctx context.Context, q *db.Queries) error {
+func (b *batch) write(ctx context.Context, q *sql.Queries) error {
 	if len(b.bills.Ids) > 0 {
 		b.bills.At = b.at
 		if err := q.UpsertBills(ctx, b.bills); err != nil {
@@ -369,14 +370,14 @@ func (s *Store) Bill(ctx context.Context, id BillID) (*StoredBill, error) {
 	if err != nil {
 		return nil, err
 	}
-	bills, err := s.stored(ctx, []db.Bill{row})
+	bills, err := s.stored(ctx, []sql.Bill{row})
 	if err != nil {
 		return nil, err
 	}
 	return &bills[0], nil
 }
 
-func (s *Store) bill(ctx context.Context, id BillID) (db.Bill, error) {
+func (s *Store) bill(ctx context.Context, id BillID) (sql.Bill, error) {
 	row, err := s.q.GetBill(ctx, id.String())
 	if errors.Is(err, pgx.ErrNoRows) {
 		return row, fmt.Errorf("bill %s: %w", id, ErrNotFound)
@@ -431,7 +432,7 @@ func partOf(plain, words string) (ids []string, text *string) {
 }
 
 // stored reads rows, and links sponsors to the politicians that they are.
-func (s *Store) stored(ctx context.Context, rows []db.Bill) ([]StoredBill, error) {
+func (s *Store) stored(ctx context.Context, rows []sql.Bill) ([]StoredBill, error) {
 	bills := make([]StoredBill, len(rows))
 	var people []int64
 	for i, row := range rows {
@@ -462,7 +463,7 @@ func (s *Store) stored(ctx context.Context, rows []db.Bill) ([]StoredBill, error
 	return bills, nil
 }
 
-func storedBill(row db.Bill) (*StoredBill, error) {
+func storedBill(row sql.Bill) (*StoredBill, error) {
 	b := &StoredBill{
 		OpenParliamentAt: row.OpenparliamentAt, LegisinfoAt: row.LegisinfoAt, Version: int(row.Version),
 		FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt, LastRunID: row.LastRunID, MissingSince: row.MissingSince, activity: row.LatestActivityAt,
@@ -482,7 +483,7 @@ func (s *Store) CountBills(ctx context.Context) (int, error) {
 
 // Versions lists the versions of a bill, newest first, that are older than before if it is not 0.
 func (s *Store) Versions(ctx context.Context, id BillID, before, limit int) ([]Version, error) {
-	p := db.ListBillVersionsParams{BillID: id.String(), MaxRows: int32(limit)} //nolint:gosec // bounded by the contract
+	p := sql.ListBillVersionsParams{BillID: id.String(), MaxRows: int32(limit)} //nolint:gosec // bounded by the contract
 	if before > 0 {
 		b := int32(before) //nolint:gosec // a small number
 		p.Before = &b

@@ -237,10 +237,10 @@ func TestSearchByMeaning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var meaning *parliament.Meaning
+	var meaning *parliament.Embedder
 	s := setup(t, func(c *server.Config) {
-		meaning = parliament.NewMeaning(c.DB, client)
-		c.Meaning = meaning
+		meaning = parliament.NewEmbedder(c.DB, client)
+		c.Embedder = meaning
 	})
 	s.saveBills(1, someBills...)
 	search := func(q string) api.SearchResult {

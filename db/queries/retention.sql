@@ -60,12 +60,6 @@ DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a WHERE a.recovered_at <
 -- name: SweepTestDeliveries :execrows
 DELETE FROM deliveries WHERE id IN (SELECT d.id FROM deliveries d WHERE d.created_at < @before AND d.alert_id IS NULL ORDER BY d.created_at LIMIT @max_rows);
 
--- name: SweepFetchLogs :execrows
-DELETE FROM fetch_logs WHERE id IN (SELECT f.id FROM fetch_logs f WHERE f.created_at < @before ORDER BY f.created_at LIMIT @max_rows);
-
--- name: SweepAudit :execrows
-DELETE FROM audit_log WHERE id IN (SELECT a.id FROM audit_log a WHERE a.at < @before ORDER BY a.at LIMIT @max_rows);
-
 -- name: NthRun :one
 -- The run that so many are newer than.
 SELECT id FROM runs ORDER BY id DESC OFFSET @newer LIMIT 1;
@@ -75,12 +69,6 @@ SELECT created_at FROM ticks ORDER BY created_at DESC OFFSET @newer LIMIT 1;
 
 -- name: NthSensorTick :one
 SELECT last_at FROM sensor_ticks ORDER BY last_at DESC OFFSET @newer LIMIT 1;
-
--- name: NthFetchLog :one
-SELECT created_at FROM fetch_logs ORDER BY created_at DESC OFFSET @newer LIMIT 1;
-
--- name: NthAudit :one
-SELECT at FROM audit_log ORDER BY at DESC OFFSET @newer LIMIT 1;
 
 -- name: NthWebhookEvent :one
 SELECT received_at FROM webhook_events ORDER BY received_at DESC OFFSET @newer LIMIT 1;
@@ -119,12 +107,6 @@ DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a WHERE a.recovered_at I
 
 -- name: TrimTestDeliveries :execrows
 DELETE FROM deliveries WHERE id IN (SELECT d.id FROM deliveries d WHERE d.alert_id IS NULL ORDER BY d.created_at DESC, d.id DESC OFFSET @keep LIMIT @max_rows);
-
--- name: TrimFetchLogs :execrows
-DELETE FROM fetch_logs WHERE id IN (SELECT f.id FROM fetch_logs f ORDER BY f.created_at DESC, f.id DESC OFFSET @keep LIMIT @max_rows);
-
--- name: TrimAudit :execrows
-DELETE FROM audit_log WHERE id IN (SELECT a.id FROM audit_log a ORDER BY a.at DESC, a.id DESC OFFSET @keep LIMIT @max_rows);
 
 -- name: SampleStorage :exec
 INSERT INTO storage_samples (day, table_name, bytes, row_count)

@@ -161,3 +161,7 @@ SELECT * FROM idempotency_keys WHERE key = @key;
 
 -- name: DeleteIdempotencyKeys :execrows
 DELETE FROM idempotency_keys WHERE created_at < @before;
+
+-- name: AnyOpenRun :one
+-- Whether a run that has not ended has one of the assets.
+SELECT EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling') AND assets && @assets::text[]) AS running;

@@ -19,7 +19,7 @@ func TestSearchesDoNotWaitForEachOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := NewMeaning(traced, client)
+	m := NewEmbedder(traced, client)
 	if _, err := d.Pool.Exec(t.Context(), "UPDATE embedding_state SET generation = 7"); err != nil {
 		t.Fatal(err)
 	}

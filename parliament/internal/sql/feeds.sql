@@ -79,11 +79,10 @@ SELECT session, min(published_at)::timestamptz AS oldest FROM feed_items WHERE v
 
 -- name: BillsChangedAfter :one
 -- How many bills were changed since a place in the history of all bills by runs that brought no new ones. last_xid is the
--- place after them. unsettled: one of the assets is being materialized, or a transaction is open still, so there may be
--- more in a moment.
+-- place after them. unsettled: a transaction that stored bills is still open or was open a moment ago, so more changes may
+-- become visible soon.
 SELECT count(DISTINCT v.bill_id) FILTER (WHERE v.version > 1 AND NOT EXISTS (SELECT FROM bill_versions n WHERE n.run_id = v.run_id AND n.version = 1)) AS bills,
        coalesce(max(v.xid::text::bigint)::text::xid8, @after_xid::xid8)::xid8 AS last_xid,
        coalesce(min(v.created_at), '0001-01-01')::timestamptz AS oldest,
-       (EXISTS (SELECT FROM bill_versions n WHERE n.xid > @after_xid AND n.xid >= log_horizon())
-        OR EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling') AND assets && @assets::text[]))::boolean AS unsettled
+       EXISTS (SELECT FROM bill_versions n WHERE n.xid > @after_xid AND n.xid >= log_horizon())::boolean AS unsettled
 FROM bill_versions v WHERE v.xid > @after_xid AND v.xid < log_horizon();

@@ -3,7 +3,7 @@
 //   sqlc v1.31.1
 // source: feeds.sql
 
-package db
+package sql
 
 import (
 	"context"
@@ -15,15 +15,9 @@ const billsChangedAfter = `-- name: BillsChangedAfter :one
 SELECT count(DISTINCT v.bill_id) FILTER (WHERE v.version > 1 AND NOT EXISTS (SELECT FROM bill_versions n WHERE n.run_id = v.run_id AND n.version = 1)) AS bills,
        coalesce(max(v.xid::text::bigint)::text::xid8, $1::xid8)::xid8 AS last_xid,
        coalesce(min(v.created_at), '0001-01-01')::timestamptz AS oldest,
-       (EXISTS (SELECT FROM bill_versions n WHERE n.xid > $1 AND n.xid >= log_horizon())
-        OR EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling') AND assets && $2::text[]))::boolean AS unsettled
+       EXISTS (SELECT FROM bill_versions n WHERE n.xid > $1 AND n.xid >= log_horizon())::boolean AS unsettled
 FROM bill_versions v WHERE v.xid > $1 AND v.xid < log_horizon()
 `
-
-type BillsChangedAfterParams struct {
-	AfterXid uint64
-	Assets   []string
-}
 
 type BillsChangedAfterRow struct {
 	Bills     int64
@@ -33,10 +27,10 @@ type BillsChangedAfterRow struct {
 }
 
 // How many bills were changed since a place in the history of all bills by runs that brought no new ones. last_xid is the
-// place after them. unsettled: one of the assets is being materialized, or a transaction is open still, so there may be
-// more in a moment.
-func (q *Queries) BillsChangedAfter(ctx context.Context, arg BillsChangedAfterParams) (BillsChangedAfterRow, error) {
-	row := q.db.QueryRow(ctx, billsChangedAfter, arg.AfterXid, arg.Assets)
+// place after them. unsettled: a transaction that stored bills is still open or was open a moment ago, so more changes may
+// become visible soon.
+func (q *Queries) BillsChangedAfter(ctx context.Context, afterXid uint64) (BillsChangedAfterRow, error) {
+	row := q.db.QueryRow(ctx, billsChangedAfter, afterXid)
 	var i BillsChangedAfterRow
 	err := row.Scan(
 		&i.Bills,

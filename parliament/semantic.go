@@ -21,17 +21,19 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
+	"github.com/parliament-explorer/parliament-explorer/parliament/pgvector"
 )
 
-// Meaning knows which bills are near in meaning to a text, by embeddings. It compares all of them, which it holds in
+// Embedder knows which bills are near in meaning to a text, by embeddings. It compares all of them, which it holds in
 // memory, or, where they are too many or have just changed, asks the index of pgvector, if the database has one. Make one
-// with NewMeaning.
-type Meaning struct {
+// with NewEmbedder.
+type Embedder struct {
 	// Logger hears why pgvector is not used where it could be; nil: nobody does. Set it before use.
 	Logger *slog.Logger
 
 	db      *db.DB
-	q       *db.Queries
+	q       *sql.Queries
 	client  *embed.Client
 	asked   *lru.Cache[string, []float32] // embeddings of what was asked for
 	patient time.Duration
@@ -55,7 +57,7 @@ const (
 type indexLook struct {
 	at     time.Time
 	size   int
-	index  *db.VectorIndex // nil: search without
+	index  *pgvector.Index // nil: search without
 	reason string          // why
 	few    bool            // the embeddings can be held in memory
 }
@@ -66,7 +68,7 @@ const indexLookEvery = 30 * time.Second
 // heldEmbeddings are all embeddings as of a generation, those of a bill next to each other.
 type heldEmbeddings struct {
 	generation int64
-	rows       []db.AllEmbeddingsRow
+	rows       []sql.AllEmbeddingsRow
 }
 
 // readTimeout bounds a read of the embeddings, which is for all who wait for it, so that none of them can end it.
@@ -75,17 +77,17 @@ const readTimeout = 10 * time.Second
 // askPatience is how long a search waits for the embedding of what was asked for.
 const askPatience = 2 * time.Second
 
-// NewMeaning makes a Meaning.
-func NewMeaning(d *db.DB, client *embed.Client) *Meaning {
+// NewEmbedder makes an Embedder.
+func NewEmbedder(d *db.DB, client *embed.Client) *Embedder {
 	asked, _ := lru.New[string, []float32](500)
-	return &Meaning{db: d, q: d.Queries(), client: client, asked: asked, patient: askPatience, holdMost: holdMost}
+	return &Embedder{db: d, q: sql.New(d.Durable()), client: client, asked: asked, patient: askPatience, holdMost: holdMost}
 }
 
 // Near gives the bills nearest in meaning to a text, the nearest first, or why it cannot, in words for whoever
 // searches. only, if it is not nil, are the bills to choose from. All is read from the primary: what is held in memory is
 // as of a generation, which a replica that lags is not at, and a search cannot be done again for a replica that failed
 // where only the reason is left of that.
-func (m *Meaning) Near(ctx context.Context, text string, limit int, only []string) (ids []string, reason string) {
+func (m *Embedder) Near(ctx context.Context, text string, limit int, only []string) (ids []string, reason string) {
 	ctx = db.OnPrimary(ctx)
 	to, ok := m.asked.Get(text)
 	if !ok {
@@ -126,7 +128,7 @@ func (m *Meaning) Near(ctx context.Context, text string, limit int, only []strin
 	return ids, ""
 }
 
-func (m *Meaning) nearest(ctx context.Context, to []float32, limit int, only []string) ([]string, error) {
+func (m *Embedder) nearest(ctx context.Context, to []float32, limit int, only []string) ([]string, error) {
 	look, err := m.findIndex(ctx, len(to))
 	if err != nil {
 		return nil, err
@@ -141,7 +143,7 @@ func (m *Meaning) nearest(ctx context.Context, to []float32, limit int, only []s
 				return billIDs(nearestBills(held, to, limit, only)), nil
 			}
 		}
-		found, enough, err := m.db.NearestBills(ctx, look.index, to, limit, only)
+		found, enough, err := look.index.Nearest(ctx, m.db, to, limit, only)
 		switch {
 		case err == nil && enough:
 			return billIDs(found), nil
@@ -159,7 +161,7 @@ func (m *Meaning) nearest(ctx context.Context, to []float32, limit int, only []s
 }
 
 // current are all embeddings if those held in memory are as they are now. Otherwise it has them read, and does not wait.
-func (m *Meaning) current(ctx context.Context) ([]db.AllEmbeddingsRow, error) {
+func (m *Embedder) current(ctx context.Context) ([]sql.AllEmbeddingsRow, error) {
 	generation, err := m.q.EmbeddingGeneration(ctx)
 	if err != nil {
 		return nil, err
@@ -174,7 +176,7 @@ func (m *Meaning) current(ctx context.Context) ([]db.AllEmbeddingsRow, error) {
 	return nil, nil
 }
 
-func billIDs(found []db.NearBill) []string {
+func billIDs(found []pgvector.NearBill) []string {
 	ids := make([]string, len(found))
 	for i, b := range found {
 		ids[i] = b.BillID
@@ -183,18 +185,18 @@ func billIDs(found []db.NearBill) []string {
 }
 
 // nearestBills compares all embeddings.
-func nearestBills(held []db.AllEmbeddingsRow, to []float32, limit int, only []string) []db.NearBill {
+func nearestBills(held []sql.AllEmbeddingsRow, to []float32, limit int, only []string) []pgvector.NearBill {
 	chosen := make(map[string]bool, len(only))
 	for _, id := range only {
 		chosen[id] = true
 	}
-	best := make([]db.NearBill, 0, 2*limit+1) // the nearest so far are among them
-	nearer := func(a, b db.NearBill) int {
+	best := make([]pgvector.NearBill, 0, 2*limit+1) // the nearest so far are among them
+	nearer := func(a, b pgvector.NearBill) int {
 		return cmp.Or(cmp.Compare(a.Distance, b.Distance), strings.Compare(a.BillID, b.BillID))
 	}
 	far := math.Inf(1) // what is farther is not among the nearest
 	for i := 0; i < len(held); {
-		bill := db.NearBill{BillID: held[i].BillID, Distance: math.Inf(1)}
+		bill := pgvector.NearBill{BillID: held[i].BillID, Distance: math.Inf(1)}
 		wanted := only == nil || chosen[bill.BillID]
 		for ; i < len(held) && held[i].BillID == bill.BillID; i++ {
 			if wanted && len(held[i].Embedding) == len(to) {
@@ -234,14 +236,14 @@ func dot(x, y []float32) float32 {
 }
 
 // findIndex looks for the index that embeddings of a size can be looked for in.
-func (m *Meaning) findIndex(ctx context.Context, size int) (*indexLook, error) {
+func (m *Embedder) findIndex(ctx context.Context, size int) (*indexLook, error) {
 	if l := m.index.Load(); l != nil && l.size == size && time.Since(l.at) < indexLookEvery {
 		return l, nil
 	}
 	look := &indexLook{at: time.Now(), size: size}
 	var err error
-	look.index, err = m.db.FindVectorIndex(ctx, m.Model(), size)
-	var problem *db.VectorProblem
+	look.index, err = pgvector.Find(ctx, m.db, m.Model(), size)
+	var problem *pgvector.Problem
 	switch {
 	case errors.As(err, &problem):
 		look.reason = problem.Reason
@@ -249,7 +251,7 @@ func (m *Meaning) findIndex(ctx context.Context, size int) (*indexLook, error) {
 		return nil, err
 	default:
 		most := m.holdMost / size
-		n, err := m.q.CountEmbeddings(ctx, db.CountEmbeddingsParams{Model: m.Model(), Most: int32(most) + 1}) //nolint:gosec // sixteen million
+		n, err := m.q.CountEmbeddings(ctx, sql.CountEmbeddingsParams{Model: m.Model(), Most: int32(most) + 1}) //nolint:gosec // sixteen million
 		if err != nil {
 			return nil, err
 		}
@@ -260,7 +262,7 @@ func (m *Meaning) findIndex(ctx context.Context, size int) (*indexLook, error) {
 }
 
 // found keeps what a look for the index found, and logs what has changed, if that is for an operator.
-func (m *Meaning) found(look *indexLook, tell bool) {
+func (m *Embedder) found(look *indexLook, tell bool) {
 	before := m.index.Swap(look)
 	switch {
 	case m.Logger == nil:
@@ -281,14 +283,14 @@ type IndexState struct {
 
 // Index makes the index that searches by meaning use, where pgvector is, and drops those that none uses any more. What
 // keeps it from being made is no error, unless the same may work soon.
-func (m *Meaning) Index(ctx context.Context) (IndexState, error) {
+func (m *Embedder) Index(ctx context.Context) (IndexState, error) {
 	size, err := m.q.EmbeddingSize(ctx, m.Model())
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 		return IndexState{}, err
 	}
-	made, err := m.db.EnsureVectorIndex(ctx, m.Model(), int(size))
+	made, err := pgvector.Ensure(ctx, m.db, m.Model(), int(size))
 	m.index.Store(nil)
-	var problem *db.VectorProblem
+	var problem *pgvector.Problem
 	switch {
 	case err == nil:
 		return IndexState{Used: size > 0, Made: made}, nil
@@ -301,7 +303,7 @@ func (m *Meaning) Index(ctx context.Context) (IndexState, error) {
 }
 
 // embeddings are all embeddings as they are now.
-func (m *Meaning) embeddings(ctx context.Context) ([]db.AllEmbeddingsRow, error) {
+func (m *Embedder) embeddings(ctx context.Context) ([]sql.AllEmbeddingsRow, error) {
 	// The generation is read first: what is read after it is as new or newer, and never taken for newer than it is.
 	generation, err := m.q.EmbeddingGeneration(ctx)
 	if err != nil {
@@ -323,7 +325,7 @@ func (m *Meaning) embeddings(ctx context.Context) ([]db.AllEmbeddingsRow, error)
 }
 
 // read reads all embeddings, as of a generation or later, once for all who want them at the same time.
-func (m *Meaning) read(ctx context.Context, generation int64) <-chan singleflight.Result {
+func (m *Embedder) read(ctx context.Context, generation int64) <-chan singleflight.Result {
 	return m.reads.DoChan(strconv.FormatInt(generation, 10), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
 		defer cancel()
@@ -366,7 +368,7 @@ func document(b Bill, language string) string {
 
 // Update embeds what is new or has changed, in batches, each stored as it comes: what fails keeps what was done before.
 // progress hears how far it is.
-func (m *Meaning) Update(ctx context.Context, batch int, progress func(done int)) (EmbedCounts, error) {
+func (m *Embedder) Update(ctx context.Context, batch int, progress func(done int)) (EmbedCounts, error) {
 	var counts EmbedCounts
 	model := m.client.Model()
 	size, err := m.q.EmbeddingSize(ctx, model)
@@ -374,10 +376,10 @@ func (m *Meaning) Update(ctx context.Context, batch int, progress func(done int)
 		return counts, err
 	}
 	counts.Size = int(size)
-	var after db.DocumentsToEmbedRow
+	var after sql.DocumentsToEmbedRow
 	for {
-		most := min(batch, embed.Most(counts.Size))                                                                                                             // as many as have room in an answer
-		rows, err := m.q.DocumentsToEmbed(ctx, db.DocumentsToEmbedParams{Model: model, AfterID: after.ID, AfterLanguage: after.Language, MaxRows: int32(most)}) //nolint:gosec // bounded by the config
+		most := min(batch, embed.Most(counts.Size))                                                                                                              // as many as have room in an answer
+		rows, err := m.q.DocumentsToEmbed(ctx, sql.DocumentsToEmbedParams{Model: model, AfterID: after.ID, AfterLanguage: after.Language, MaxRows: int32(most)}) //nolint:gosec // bounded by the config
 		if err != nil || len(rows) == 0 {
 			if err == nil {
 				var n int64
@@ -387,7 +389,7 @@ func (m *Meaning) Update(ctx context.Context, batch int, progress func(done int)
 			return counts, err
 		}
 		after = rows[len(rows)-1]
-		var ask []db.DocumentsToEmbedRow
+		var ask []sql.DocumentsToEmbedRow
 		var texts []string
 		var hashes [][]byte
 		now := time.Now().UTC().Truncate(time.Microsecond)
@@ -403,7 +405,7 @@ func (m *Meaning) Update(ctx context.Context, batch int, progress func(done int)
 			hash := sha256.Sum256([]byte(text))
 			if slices.Equal(hash[:], row.Hash) {
 				counts.Unchanged++
-				if err := m.q.TouchEmbedding(ctx, db.TouchEmbeddingParams{CreatedAt: now, Version: &row.Version, BillID: row.ID, Language: row.Language, Model: model, Hash: row.Hash}); err != nil {
+				if err := m.q.TouchEmbedding(ctx, sql.TouchEmbeddingParams{CreatedAt: now, Version: &row.Version, BillID: row.ID, Language: row.Language, Model: model, Hash: row.Hash}); err != nil {
 					return counts, err
 				}
 				continue
@@ -426,7 +428,7 @@ func (m *Meaning) Update(ctx context.Context, batch int, progress func(done int)
 		err = m.db.Tx(ctx, func(tx pgx.Tx) error {
 			q := m.q.WithTx(tx)
 			for i, row := range ask {
-				if err := q.UpsertEmbedding(ctx, db.UpsertEmbeddingParams{BillID: row.ID, Language: row.Language, Model: model, Hash: hashes[i], Embedding: r.Embeddings[i], CreatedAt: now, Version: &row.Version}); err != nil {
+				if err := q.UpsertEmbedding(ctx, sql.UpsertEmbeddingParams{BillID: row.ID, Language: row.Language, Model: model, Hash: hashes[i], Embedding: r.Embeddings[i], CreatedAt: now, Version: &row.Version}); err != nil {
 					return err
 				}
 			}
@@ -442,14 +444,14 @@ func (m *Meaning) Update(ctx context.Context, batch int, progress func(done int)
 
 // Lacking counts the documents that have no embedding of their present text, of bills that are as they were at a place
 // in the history of all bills, and names ten of them at most.
-func (m *Meaning) Lacking(ctx context.Context, before string) (n int, first []string, err error) {
+func (m *Embedder) Lacking(ctx context.Context, before string) (n int, first []string, err error) {
 	xid, err := placeXid(before)
 	if err != nil {
 		return 0, nil, err
 	}
-	var after db.DocumentsToEmbedRow
+	var after sql.DocumentsToEmbedRow
 	for {
-		rows, err := m.q.DocumentsToEmbed(ctx, db.DocumentsToEmbedParams{Model: m.client.Model(), AfterID: after.ID, AfterLanguage: after.Language, MaxRows: 500})
+		rows, err := m.q.DocumentsToEmbed(ctx, sql.DocumentsToEmbedParams{Model: m.client.Model(), AfterID: after.ID, AfterLanguage: after.Language, MaxRows: 500})
 		if err != nil || len(rows) == 0 {
 			return n, first, err
 		}
@@ -471,4 +473,25 @@ func (m *Meaning) Lacking(ctx context.Context, before string) (n int, first []st
 }
 
 // Model is the model's name.
-func (m *Meaning) Model() string { return m.client.Model() }
+func (m *Embedder) Model() string { return m.client.Model() }
+
+// FindIndex says whether searches by meaning have an index for a model, without making one. embedded is false if no bill
+// is embedded with the model yet.
+func FindIndex(ctx context.Context, d *db.DB, model string) (state IndexState, embedded bool, err error) {
+	size, err := sql.New(d.Durable()).EmbeddingSize(ctx, model)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return IndexState{}, false, nil
+	}
+	if err != nil {
+		return IndexState{}, false, fmt.Errorf("read the size of embeddings: %w", err)
+	}
+	_, err = pgvector.Find(ctx, d, model, int(size))
+	var problem *pgvector.Problem
+	switch {
+	case err == nil:
+		return IndexState{Used: true}, true, nil
+	case errors.As(err, &problem):
+		return IndexState{Reason: problem.Reason, Remedy: problem.Remedy}, true, nil
+	}
+	return IndexState{}, true, fmt.Errorf("look for the index of embeddings: %w", err)
+}

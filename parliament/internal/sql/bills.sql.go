@@ -3,7 +3,7 @@
 //   sqlc v1.31.1
 // source: bills.sql
 
-package db
+package sql
 
 import (
 	"context"
@@ -162,16 +162,13 @@ func (q *Queries) BillsByIDs(ctx context.Context, ids []string) ([]Bill, error) 
 }
 
 const billsCreatedAfter = `-- name: BillsCreatedAfter :many
-SELECT v.bill_id, v.xid, v.created_at, (v.xid >= log_horizon())::boolean AS held_back,
-       (v.xid >= log_horizon()
-        OR EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling') AND assets && $1::text[]))::boolean AS unsettled
+SELECT v.bill_id, v.xid, v.created_at, (v.xid >= log_horizon())::boolean AS held_back
 FROM bill_versions v
-WHERE v.version = 1 AND (v.xid, v.bill_id) > ($2::xid8, $3::text)
-ORDER BY v.xid, v.bill_id LIMIT $4
+WHERE v.version = 1 AND (v.xid, v.bill_id) > ($1::xid8, $2::text)
+ORDER BY v.xid, v.bill_id LIMIT $3
 `
 
 type BillsCreatedAfterParams struct {
-	Assets   []string
 	AfterXid uint64
 	AfterID  string
 	MaxRows  int32
@@ -182,19 +179,12 @@ type BillsCreatedAfterRow struct {
 	Xid       uint64
 	CreatedAt time.Time
 	HeldBack  bool
-	Unsettled bool
 }
 
-// Bills that were not there before, in the order in which they became visible. unsettled: one of the assets is being
-// materialized, or an older transaction is open still, so there may be more in a moment. held_back: by such a transaction;
-// whoever went past the bill would miss what that brings.
+// Bills that were not there before, in the order in which they became visible. held_back: an older transaction is still
+// open. It may commit bills that come before this one, and a reader that went past this one would miss them.
 func (q *Queries) BillsCreatedAfter(ctx context.Context, arg BillsCreatedAfterParams) ([]BillsCreatedAfterRow, error) {
-	rows, err := q.db.Query(ctx, billsCreatedAfter,
-		arg.Assets,
-		arg.AfterXid,
-		arg.AfterID,
-		arg.MaxRows,
-	)
+	rows, err := q.db.Query(ctx, billsCreatedAfter, arg.AfterXid, arg.AfterID, arg.MaxRows)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +197,6 @@ func (q *Queries) BillsCreatedAfter(ctx context.Context, arg BillsCreatedAfterPa
 			&i.Xid,
 			&i.CreatedAt,
 			&i.HeldBack,
-			&i.Unsettled,
 		); err != nil {
 			return nil, err
 		}
@@ -345,50 +334,6 @@ func (q *Queries) BillsWithoutTitle(ctx context.Context, maxRows int32) ([]strin
 	return items, nil
 }
 
-const fetchLogStats = `-- name: FetchLogStats :many
-SELECT status, count(*) AS n, avg(duration_seconds)::float8 AS avg_duration, sum(records_succeeded)::bigint AS succeeded, sum(records_failed)::bigint AS failed
-FROM fetch_logs WHERE created_at >= $1 AND created_at < $2 GROUP BY status ORDER BY status
-`
-
-type FetchLogStatsParams struct {
-	Since time.Time
-	Until time.Time
-}
-
-type FetchLogStatsRow struct {
-	Status      string
-	N           int64
-	AvgDuration float64
-	Succeeded   int64
-	Failed      int64
-}
-
-func (q *Queries) FetchLogStats(ctx context.Context, arg FetchLogStatsParams) ([]FetchLogStatsRow, error) {
-	rows, err := q.db.Query(ctx, fetchLogStats, arg.Since, arg.Until)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []FetchLogStatsRow{}
-	for rows.Next() {
-		var i FetchLogStatsRow
-		if err := rows.Scan(
-			&i.Status,
-			&i.N,
-			&i.AvgDuration,
-			&i.Succeeded,
-			&i.Failed,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
 const filterWords = `-- name: FilterWords :one
 SELECT explorer_words($1::text)::text AS kind, explorer_words($2::text)::text AS chamber, explorer_committee(explorer_words($3::text))::text AS committee, explorer_words($4::text)::text AS sponsor
 `
@@ -483,44 +428,6 @@ func (q *Queries) InsertBillVersions(ctx context.Context, arg InsertBillVersions
 		arg.Changes,
 		arg.RunID,
 		arg.At,
-	)
-	return err
-}
-
-const insertFetchLog = `-- name: InsertFetchLog :exec
-INSERT INTO fetch_logs (id, run_id, asset, source, status, records_attempted, records_succeeded, records_failed, duration_seconds, params, errors, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
-`
-
-type InsertFetchLogParams struct {
-	ID               uuid.UUID
-	RunID            *uuid.UUID
-	Asset            string
-	Source           string
-	Status           string
-	RecordsAttempted int32
-	RecordsSucceeded int32
-	RecordsFailed    int32
-	DurationSeconds  float64
-	Params           json.RawMessage
-	Errors           json.RawMessage
-	CreatedAt        time.Time
-}
-
-func (q *Queries) InsertFetchLog(ctx context.Context, arg InsertFetchLogParams) error {
-	_, err := q.db.Exec(ctx, insertFetchLog,
-		arg.ID,
-		arg.RunID,
-		arg.Asset,
-		arg.Source,
-		arg.Status,
-		arg.RecordsAttempted,
-		arg.RecordsSucceeded,
-		arg.RecordsFailed,
-		arg.DurationSeconds,
-		arg.Params,
-		arg.Errors,
-		arg.CreatedAt,
 	)
 	return err
 }
@@ -700,62 +607,6 @@ func (q *Queries) ListBills(ctx context.Context, arg ListBillsParams) ([]Bill, e
 			&i.Committees,
 			&i.SponsorID,
 			&i.SponsorName,
-		); err != nil {
-			return nil, err
-		}
-		items = append(items, i)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	return items, nil
-}
-
-const listFetchLogs = `-- name: ListFetchLogs :many
-SELECT id, run_id, asset, source, status, records_attempted, records_succeeded, records_failed, duration_seconds, params, errors, created_at FROM fetch_logs
-WHERE ($1::uuid IS NULL OR id < $1)
-  AND ($2::text IS NULL OR status = $2)
-  AND ($3::text IS NULL OR source = $3)
-  AND ($4::uuid IS NULL OR run_id = $4)
-ORDER BY id DESC LIMIT $5
-`
-
-type ListFetchLogsParams struct {
-	Before  *uuid.UUID
-	Status  *string
-	Source  *string
-	RunID   *uuid.UUID
-	MaxRows int32
-}
-
-func (q *Queries) ListFetchLogs(ctx context.Context, arg ListFetchLogsParams) ([]FetchLog, error) {
-	rows, err := q.db.Query(ctx, listFetchLogs,
-		arg.Before,
-		arg.Status,
-		arg.Source,
-		arg.RunID,
-		arg.MaxRows,
-	)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	items := []FetchLog{}
-	for rows.Next() {
-		var i FetchLog
-		if err := rows.Scan(
-			&i.ID,
-			&i.RunID,
-			&i.Asset,
-			&i.Source,
-			&i.Status,
-			&i.RecordsAttempted,
-			&i.RecordsSucceeded,
-			&i.RecordsFailed,
-			&i.DurationSeconds,
-			&i.Params,
-			&i.Errors,
-			&i.CreatedAt,
 		); err != nil {
 			return nil, err
 		}

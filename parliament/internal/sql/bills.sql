@@ -85,29 +85,10 @@ SELECT * FROM bill_versions WHERE bill_id = @bill_id AND (sqlc.narg(before)::int
 -- The nth latest date of introduction among the stored bills; none if there are fewer.
 SELECT introduced_on FROM bills WHERE introduced_on IS NOT NULL ORDER BY coalesce(introduced_on, '0001-01-01') DESC, prefix, digits, suffix, id OFFSET @nth::integer LIMIT 1;
 
--- name: InsertFetchLog :exec
-INSERT INTO fetch_logs (id, run_id, asset, source, status, records_attempted, records_succeeded, records_failed, duration_seconds, params, errors, created_at)
-VALUES (@id, sqlc.narg(run_id), @asset, @source, @status, @records_attempted, @records_succeeded, @records_failed, @duration_seconds, @params, @errors, @created_at);
-
--- name: ListFetchLogs :many
-SELECT * FROM fetch_logs
-WHERE (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before))
-  AND (sqlc.narg(status)::text IS NULL OR status = sqlc.narg(status))
-  AND (sqlc.narg(source)::text IS NULL OR source = sqlc.narg(source))
-  AND (sqlc.narg(run_id)::uuid IS NULL OR run_id = sqlc.narg(run_id))
-ORDER BY id DESC LIMIT @max_rows;
-
--- name: FetchLogStats :many
-SELECT status, count(*) AS n, avg(duration_seconds)::float8 AS avg_duration, sum(records_succeeded)::bigint AS succeeded, sum(records_failed)::bigint AS failed
-FROM fetch_logs WHERE created_at >= @since AND created_at < @until GROUP BY status ORDER BY status;
-
 -- name: BillsCreatedAfter :many
--- Bills that were not there before, in the order in which they became visible. unsettled: one of the assets is being
--- materialized, or an older transaction is open still, so there may be more in a moment. held_back: by such a transaction;
--- whoever went past the bill would miss what that brings.
-SELECT v.bill_id, v.xid, v.created_at, (v.xid >= log_horizon())::boolean AS held_back,
-       (v.xid >= log_horizon()
-        OR EXISTS (SELECT FROM runs WHERE status IN ('queued', 'started', 'canceling') AND assets && @assets::text[]))::boolean AS unsettled
+-- Bills that were not there before, in the order in which they became visible. held_back: an older transaction is still
+-- open. It may commit bills that come before this one, and a reader that went past this one would miss them.
+SELECT v.bill_id, v.xid, v.created_at, (v.xid >= log_horizon())::boolean AS held_back
 FROM bill_versions v
 WHERE v.version = 1 AND (v.xid, v.bill_id) > (@after_xid::xid8, @after_id::text)
 ORDER BY v.xid, v.bill_id LIMIT @max_rows;

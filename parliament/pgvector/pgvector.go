@@ -1,4 +1,6 @@
-package db
+// Package pgvector keeps and reads the index of the bills' embeddings where Postgres has the extension pgvector. Search
+// works without it: then the process compares all embeddings itself. Begin reading at Find and Ensure.
+package pgvector
 
 import (
 	"cmp"
@@ -15,21 +17,20 @@ import (
 	"github.com/jackc/pgerrcode"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
 const (
-	// vectorIndexPrefix begins the names of all indexes on embeddings that need pgvector. The rest of a name is of one
-	// model and one size.
-	vectorIndexPrefix = "embeddings_vector_"
-	// vectorSearch is how many candidates a search keeps, 1,000 at most. Of vectors without any order, which are the
+	// searchCandidates is how many candidates a search keeps, 1,000 at most. Of vectors without any order, which are the
 	// hardest to search, it finds 98 % of the nearest twenty among 18,000.
-	vectorSearch = 600
-	// vectorIndexLimit bounds the time that making an index may take.
-	vectorIndexLimit = time.Hour
+	searchCandidates = 600
+	// indexTimeout bounds the time that making an index may take.
+	indexTimeout = time.Hour
 )
 
-// VectorIndex is an index of the embeddings of one model, all of one size, by pgvector.
-type VectorIndex struct {
+// Index is an index of the embeddings of one model, all of one size, by pgvector.
+type Index struct {
 	model     string
 	size      int
 	schema    string // of the extension, quoted
@@ -37,15 +38,15 @@ type VectorIndex struct {
 	continues bool   // the index can be asked on until a filter has left enough
 }
 
-// vectorExtension is the extension pgvector as a role sees it.
-type vectorExtension struct {
+// extension is the extension pgvector as a role sees it.
+type extension struct {
 	Schema  string
 	Version string
 	Usable  bool // the role may use the schema
 }
 
-// VectorProblem says why pgvector is not used, in words for an operator. Search is exact without it.
-type VectorProblem struct {
+// Problem says why pgvector is not used, in words for an operator. Search is exact without it.
+type Problem struct {
 	// Reason is what is so.
 	Reason string
 	// Remedy is what to do about it; empty if nothing is wrong.
@@ -55,20 +56,20 @@ type VectorProblem struct {
 }
 
 // Error implements error.
-func (p *VectorProblem) Error() string { return p.Reason }
+func (p *Problem) Error() string { return p.Reason }
 
 var (
-	errNoVector = &VectorProblem{Reason: "the server does not have the extension pgvector"}
-	errNoIndex  = &VectorProblem{Reason: "the embeddings have no index of pgvector yet", Remedy: "materialize update_embeddings", Pending: true}
-	errNotMade  = &VectorProblem{
+	errNoVector = &Problem{Reason: "the server does not have the extension pgvector"}
+	errNoIndex  = &Problem{Reason: "the embeddings have no index of pgvector yet", Remedy: "materialize update_embeddings", Pending: true}
+	errNotMade  = &Problem{
 		Reason: "pgvector is on the server, but the extension is not in the database",
 		Remedy: "materialize update_embeddings, which creates it if its role may; else have a superuser run CREATE EXTENSION vector in it", Pending: true,
 	}
 )
 
-// findVector finds the extension, or gives a *VectorProblem.
-func findVector(ctx context.Context, on DBTX) (*vectorExtension, error) {
-	var e vectorExtension
+// findVector finds the extension, or gives a *Problem.
+func findVector(ctx context.Context, on db.DBTX) (*extension, error) {
+	var e extension
 	err := on.QueryRow(ctx, `SELECT n.nspname::text, e.extversion, has_schema_privilege(n.oid, 'USAGE')
 FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'`).Scan(&e.Schema, &e.Version, &e.Usable)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -86,18 +87,18 @@ FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extnam
 	case err != nil:
 		return nil, err
 	case !e.Usable:
-		return nil, &VectorProblem{
+		return nil, &Problem{
 			Reason: "pgvector is in the schema " + e.Schema + ", which the role may not use",
 			Remedy: "GRANT USAGE ON SCHEMA " + pgx.Identifier{e.Schema}.Sanitize() + " to the role",
 		}
 	case e.older(0, 5):
-		return nil, &VectorProblem{Reason: "pgvector " + e.Version + " has no HNSW index", Remedy: "install pgvector 0.8 or newer, then ALTER EXTENSION vector UPDATE"}
+		return nil, &Problem{Reason: "pgvector " + e.Version + " has no HNSW index", Remedy: "install pgvector 0.8 or newer, then ALTER EXTENSION vector UPDATE"}
 	}
 	return &e, nil
 }
 
 // older says whether the extension is older than a version.
-func (e *vectorExtension) older(major, minor int) bool {
+func (e *extension) older(major, minor int) bool {
 	parts := strings.SplitN(e.Version+".0.0", ".", 3)
 	x, _ := strconv.Atoi(parts[0])
 	y, _ := strconv.Atoi(parts[1])
@@ -105,13 +106,13 @@ func (e *vectorExtension) older(major, minor int) bool {
 }
 
 // index is the index of a model's embeddings, whether it is there or not.
-func (e *vectorExtension) index(model string, size int) (*VectorIndex, error) {
-	ix := &VectorIndex{model: model, size: size, schema: pgx.Identifier{e.Schema}.Sanitize(), kind: "vector", continues: !e.older(0, 8)}
+func (e *extension) index(model string, size int) (*Index, error) {
+	ix := &Index{model: model, size: size, schema: pgx.Identifier{e.Schema}.Sanitize(), kind: "vector", continues: !e.older(0, 8)}
 	switch {
 	case size > 4000:
-		return nil, &VectorProblem{Reason: fmt.Sprintf("embeddings of %d numbers cannot be indexed: pgvector can index 4,000", size)}
+		return nil, &Problem{Reason: fmt.Sprintf("embeddings of %d numbers cannot be indexed: pgvector can index 4,000", size)}
 	case size > 2000 && e.older(0, 7):
-		return nil, &VectorProblem{
+		return nil, &Problem{
 			Reason: fmt.Sprintf("embeddings of %d numbers cannot be indexed: pgvector %s can index 2,000", size, e.Version),
 			Remedy: "install pgvector 0.8 or newer, then ALTER EXTENSION vector UPDATE",
 		}
@@ -121,37 +122,28 @@ func (e *vectorExtension) index(model string, size int) (*VectorIndex, error) {
 	return ix, nil
 }
 
-func (ix *VectorIndex) name() string {
+func (ix *Index) name() string {
 	sum := sha256.Sum256([]byte(ix.model))
-	return fmt.Sprintf("%s%s_%d", vectorIndexPrefix, hex.EncodeToString(sum[:6]), ix.size)
+	return fmt.Sprintf("%s%s_%d", db.VectorIndexPrefix, hex.EncodeToString(sum[:6]), ix.size)
 }
 
 // cast is an expression as the type that is indexed. It names the extension's schema, which may be outside search_path.
-func (ix *VectorIndex) cast(expression string) string {
+func (ix *Index) cast(expression string) string {
 	return fmt.Sprintf("%s::%s.%s(%d)", expression, ix.schema, ix.kind, ix.size)
 }
 
 // rows is the condition that the index has, in its very words, so that Postgres sees that they are the same.
-func (ix *VectorIndex) rows() string {
-	return fmt.Sprintf("model = %s AND cardinality(embedding) = %d", quoteLiteral(ix.model), ix.size)
+func (ix *Index) rows() string {
+	return fmt.Sprintf("model = %s AND cardinality(embedding) = %d", db.QuoteLiteral(ix.model), ix.size)
 }
 
 // distance is from the embedding $1. Embeddings are of length one, so that the inner product orders them as the angle does.
-func (ix *VectorIndex) distance() string {
+func (ix *Index) distance() string {
 	return fmt.Sprintf("%s OPERATOR(%s.<#>) %s", ix.cast("embedding"), ix.schema, ix.cast("$1::real[]"))
 }
 
-// quoteLiteral writes a text as SQL, whatever standard_conforming_strings is.
-func quoteLiteral(s string) string {
-	s = strings.ReplaceAll(strings.ReplaceAll(s, "\x00", ""), "'", "''")
-	if strings.Contains(s, `\`) {
-		return "E'" + strings.ReplaceAll(s, `\`, `\\`) + "'"
-	}
-	return "'" + s + "'"
-}
-
-// FindVectorIndex finds the index of a model's embeddings. A *VectorProblem says why there is none that can be used.
-func (d *DB) FindVectorIndex(ctx context.Context, model string, size int) (*VectorIndex, error) {
+// Find finds the index of a model's embeddings. A *Problem says why there is none that can be used.
+func Find(ctx context.Context, d *db.DB, model string, size int) (*Index, error) {
 	e, err := findVector(ctx, d.Pool)
 	if err != nil {
 		return nil, err
@@ -160,7 +152,7 @@ func (d *DB) FindVectorIndex(ctx context.Context, model string, size int) (*Vect
 	if err != nil {
 		return nil, err
 	}
-	state, err := vectorIndexes(ctx, d.Pool)
+	state, err := indexes(ctx, d.Pool)
 	if err != nil {
 		return nil, err
 	}
@@ -170,10 +162,10 @@ func (d *DB) FindVectorIndex(ctx context.Context, model string, size int) (*Vect
 	return ix, nil
 }
 
-// vectorIndexes are the indexes that need pgvector, and whether each can be used.
-func vectorIndexes(ctx context.Context, on DBTX) (map[string]bool, error) {
+// indexes are the indexes that need pgvector, and whether each can be used.
+func indexes(ctx context.Context, on db.DBTX) (map[string]bool, error) {
 	rows, err := on.Query(ctx, `SELECT c.relname::text, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
-WHERE i.indrelid = 'embeddings'::regclass AND starts_with(c.relname::text, $1)`, vectorIndexPrefix)
+WHERE i.indrelid = 'embeddings'::regclass AND starts_with(c.relname::text, $1)`, db.VectorIndexPrefix)
 	if err != nil {
 		return nil, err
 	}
@@ -184,11 +176,11 @@ WHERE i.indrelid = 'embeddings'::regclass AND starts_with(c.relname::text, $1)`,
 	return found, err
 }
 
-// EnsureVectorIndex makes the index of a model's embeddings where pgvector is, while others go on reading and writing, and
+// Ensure makes the index of a model's embeddings where pgvector is, while others go on reading and writing, and
 // drops those of other models and sizes. It creates the extension if it is on the server and the role may. made says
-// that the index was not there before; a *VectorProblem, why there can be none.
-func (d *DB) EnsureVectorIndex(ctx context.Context, model string, size int) (made bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, vectorIndexLimit)
+// that the index was not there before; a *Problem, why there can be none.
+func Ensure(ctx context.Context, d *db.DB, model string, size int) (made bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, indexTimeout)
 	defer cancel()
 	pooled, err := d.Direct.Acquire(ctx)
 	if err != nil {
@@ -205,13 +197,13 @@ func (d *DB) EnsureVectorIndex(ctx context.Context, model string, size int) (mad
 		return false, err
 	}
 	var alone bool
-	if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, vectorIndexLock).Scan(&alone); err != nil {
+	if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, db.VectorIndexLock).Scan(&alone); err != nil {
 		return false, err
 	}
 	if !alone {
-		return false, &VectorProblem{Reason: "another process is making the index just now", Pending: true}
+		return false, &Problem{Reason: "another process is making the index just now", Pending: true}
 	}
-	var wanted *VectorIndex
+	var wanted *Index
 	e, problem := findVector(ctx, conn)
 	if errors.Is(problem, errNotMade) {
 		if problem = createVector(ctx, conn); problem == nil {
@@ -221,11 +213,11 @@ func (d *DB) EnsureVectorIndex(ctx context.Context, model string, size int) (mad
 	if problem == nil && size > 0 {
 		wanted, problem = e.index(model, size)
 	}
-	var known *VectorProblem
+	var known *Problem
 	if problem != nil && !errors.As(problem, &known) {
 		return false, problem
 	}
-	have, err := vectorIndexes(ctx, conn)
+	have, err := indexes(ctx, conn)
 	if err != nil {
 		return false, err
 	}
@@ -248,11 +240,34 @@ func (d *DB) EnsureVectorIndex(ctx context.Context, model string, size int) (mad
 	return true, nil
 }
 
+// EnsureAll makes the index of all embeddings where pgvector is, as after a restore. Searches find the same without it.
+func EnsureAll(ctx context.Context, d *db.DB) error {
+	rows, err := d.Pool.Query(ctx, `SELECT DISTINCT ON (model) model, cardinality(embedding) FROM embeddings ORDER BY model`)
+	if err != nil {
+		return err
+	}
+	var model string
+	var size int
+	models := map[string]int{}
+	if _, err := pgx.ForEachRow(rows, []any{&model, &size}, func() error { models[model] = size; return nil }); err != nil {
+		return err
+	}
+	if len(models) != 1 { // of several, only the next update of the embeddings knows which one is used
+		return nil
+	}
+	for model, size := range models {
+		if _, err := Ensure(ctx, d, model, size); ctx.Err() != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func createVector(ctx context.Context, conn *pgx.Conn) error {
 	_, err := conn.Exec(ctx, `CREATE EXTENSION IF NOT EXISTS vector`)
 	var pgErr *pgconn.PgError
-	if errors.As(err, &pgErr) && !Unavailable(err) {
-		return &VectorProblem{
+	if errors.As(err, &pgErr) && !db.Unavailable(err) {
+		return &Problem{
 			Reason: "pgvector is on the server, but the extension cannot be created: " + pgErr.Message,
 			Remedy: "have a superuser run CREATE EXTENSION vector in it",
 		}
@@ -264,7 +279,7 @@ func createVector(ctx context.Context, conn *pgx.Conn) error {
 func indexProblem(err error) error {
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == pgerrcode.InsufficientPrivilege {
-		return &VectorProblem{Reason: "the role cannot make an index on embeddings: " + pgErr.Message, Remedy: "let the owner of the tables run the worker"}
+		return &Problem{Reason: "the role cannot make an index on embeddings: " + pgErr.Message, Remedy: "let the owner of the tables run the worker"}
 	}
 	return err
 }
@@ -278,9 +293,9 @@ type NearBill struct {
 // exactly is how many bills are compared one by one rather than looked for in the index.
 const exactly = 1000
 
-// NearestBills gives the bills whose embeddings are nearest to one, the nearest first. only, if it is not nil, are
+// Nearest returns the bills whose embeddings are nearest to one, the nearest first. only, if it is not nil, are
 // the bills to choose from. enough is false where the index may have left bills out; ask another way then.
-func (d *DB) NearestBills(ctx context.Context, ix *VectorIndex, to []float32, limit int, only []string) (found []NearBill, enough bool, err error) {
+func (ix *Index) Nearest(ctx context.Context, d *db.DB, to []float32, limit int, only []string) (found []NearBill, enough bool, err error) {
 	if only != nil && len(only) == 0 {
 		return nil, true, nil
 	}
@@ -288,7 +303,7 @@ func (d *DB) NearestBills(ctx context.Context, ix *VectorIndex, to []float32, li
 	if only != nil && !byOne && !ix.continues {
 		return nil, false, nil
 	}
-	settings := [][2]string{{"enable_seqscan", "off"}, {"enable_sort", "off"}, {"hnsw.ef_search", strconv.Itoa(min(1000, max(vectorSearch, 2*limit)))}}
+	settings := [][2]string{{"enable_seqscan", "off"}, {"enable_sort", "off"}, {"hnsw.ef_search", strconv.Itoa(min(1000, max(searchCandidates, 2*limit)))}}
 	if ix.continues {
 		settings = append(settings, [2]string{"hnsw.iterative_scan", "relaxed_order"})
 	}
@@ -303,11 +318,7 @@ func (d *DB) NearestBills(ctx context.Context, ix *VectorIndex, to []float32, li
 		sql += fmt.Sprintf(" ORDER BY distance LIMIT %d", rows)
 	}
 	var all []NearBill
-	begin := pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadOnly}
-	if d.begin != "" { // pgx begins with nothing else then
-		begin.BeginQuery = d.begin + "; SET LOCAL transaction_read_only = on"
-	}
-	err = pgx.BeginTxFunc(ctx, d.Pool, begin, func(tx pgx.Tx) error {
+	err = d.ReadTx(ctx, func(tx pgx.Tx) error {
 		if !byOne {
 			names, values := []string{}, []string{}
 			for _, s := range settings {

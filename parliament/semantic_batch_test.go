@@ -43,7 +43,7 @@ func TestBatchesFit(t *testing.T) { //nolint:paralleltest // its long transactio
 			t.Fatal(err)
 		}
 	}
-	counts, err := NewMeaning(d, client).Update(t.Context(), 2048, func(int) {})
+	counts, err := NewEmbedder(d, client).Update(t.Context(), 2048, func(int) {})
 	if err != nil || counts.Embedded != 200 {
 		t.Errorf("%+v, %v", counts, err)
 	}

@@ -1,4 +1,4 @@
-package db_test
+package parliament_test
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
 // explaining has Postgres plan queries for their arguments, and keeps the plan instead of the rows.
@@ -19,8 +20,8 @@ type explaining struct {
 	plan string
 }
 
-func (e *explaining) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	rows, err := e.DBTX.Query(ctx, "EXPLAIN (COSTS OFF) "+sql, args...)
+func (e *explaining) Query(ctx context.Context, query string, args ...any) (pgx.Rows, error) {
+	rows, err := e.DBTX.Query(ctx, "EXPLAIN (COSTS OFF) "+query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -36,7 +37,7 @@ func (e *explaining) Query(ctx context.Context, sql string, args ...any) (pgx.Ro
 func TestPlansOfBillLists(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	for _, sql := range []string{
+	for _, statement := range []string{
 		`ALTER TABLE bills DISABLE TRIGGER bills_index_insert`, // which takes longest, and is not looked at
 		`INSERT INTO bills (id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, first_seen_at, updated_at)
 		 SELECT format('%s-1/C-%s', 35 + i / 1000, i % 1000 + 1), 35 + i / 1000, 1, 'C', i % 1000 + 1, '', '1995-01-01'::date + i, 'X', i % 9 = 0, 'x',
@@ -47,22 +48,22 @@ func TestPlansOfBillLists(t *testing.T) {
 		 FROM generate_series(0, 9999) AS i`,
 		`ANALYZE bills`, `ANALYZE bill_index`,
 	} {
-		if _, err := d.Pool.Exec(t.Context(), sql); err != nil {
+		if _, err := d.Pool.Exec(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
 	}
 	day := time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC)
-	base := func() db.ListBillsParams {
-		return db.ListBillsParams{Ids: []string{}, Kinds: []string{}, SponsorIds: []int64{}, Sort: "introduced", MaxRows: 51}
+	base := func() sql.ListBillsParams {
+		return sql.ListBillsParams{Ids: []string{}, Kinds: []string{}, SponsorIds: []int64{}, Sort: "introduced", MaxRows: 51}
 	}
-	after := func(p db.ListBillsParams) db.ListBillsParams {
+	after := func(p sql.ListBillsParams) sql.ListBillsParams {
 		p.After, p.AfterAt, p.AfterActivity, p.AfterIntroduced, p.AfterPrefix, p.AfterDigits, p.AfterID = true, day.AddDate(10, 0, 0).Add(10*time.Hour), &day, &day, "C", 7, "40-1/C-7"
 		return p
 	}
-	explain := func(p db.ListBillsParams) string {
+	explain := func(p sql.ListBillsParams) string {
 		t.Helper()
 		e := &explaining{DBTX: d.Pool}
-		if _, err := db.New(db.CustomPlan{DBTX: e}).ListBills(t.Context(), p); err != nil {
+		if _, err := sql.New(db.CustomPlan{DBTX: e}).ListBills(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
 		return e.plan
@@ -75,13 +76,13 @@ func TestPlansOfBillLists(t *testing.T) {
 		{"introduced", false, "bills_list_idx"}, {"introduced", true, "bills_earliest_idx"}, {"updated", false, "bills_updated_desc_idx"}, {"updated", true, "bills_updated_order_idx"},
 		{"latest_activity", false, "bills_activity_desc_idx"}, {"latest_activity", true, "bills_activity_idx"},
 	} {
-		for name, change := range map[string]func(*db.ListBillsParams){
-			"all": func(*db.ListBillsParams) {}, "chamber": func(p *db.ListBillsParams) { p.Chamber = new("senate") }, "type": func(p *db.ListBillsParams) { p.Kinds = []string{"private", "member"} },
+		for name, change := range map[string]func(*sql.ListBillsParams){
+			"all": func(*sql.ListBillsParams) {}, "chamber": func(p *sql.ListBillsParams) { p.Chamber = new("senate") }, "type": func(p *sql.ListBillsParams) { p.Kinds = []string{"private", "member"} },
 		} {
 			p := base()
 			p.Sort, p.Ascending = order.sort, order.ascending
 			change(&p)
-			for place, p := range map[string]db.ListBillsParams{"the first page": p, "a later page": after(p)} {
+			for place, p := range map[string]sql.ListBillsParams{"the first page": p, "a later page": after(p)} {
 				plan := explain(p)
 				if !strings.Contains(plan, "using "+order.index) || strings.Contains(plan, "Sort") || strings.Contains(plan, "Seq Scan") {
 					t.Errorf("%s, ascending %t, %s, %s: want %s and nothing sorted:\n%s", order.sort, order.ascending, name, place, order.index, plan)
@@ -93,9 +94,9 @@ func TestPlansOfBillLists(t *testing.T) {
 		}
 	}
 	// What few bills have is found by its own index, whatever the order.
-	for index, change := range map[string]func(*db.ListBillsParams){
-		"bills_words_idx":   func(p *db.ListBillsParams) { p.Committee = new("c7") },
-		"bills_sponsor_idx": func(p *db.ListBillsParams) { p.Sponsored, p.SponsorIds, p.SponsorName = true, []int64{7}, "none" },
+	for index, change := range map[string]func(*sql.ListBillsParams){
+		"bills_words_idx":   func(p *sql.ListBillsParams) { p.Committee = new("c7") },
+		"bills_sponsor_idx": func(p *sql.ListBillsParams) { p.Sponsored, p.SponsorIds, p.SponsorName = true, []int64{7}, "none" },
 	} {
 		p := base()
 		p.Sort = "updated"
@@ -106,7 +107,7 @@ func TestPlansOfBillLists(t *testing.T) {
 	}
 	// A page takes milliseconds; what takes a second is no index.
 	var took []time.Duration
-	q := db.New(db.CustomPlan{DBTX: d.Pool})
+	q := sql.New(db.CustomPlan{DBTX: d.Pool})
 	for i := range 100 {
 		p := base()
 		p.Sort = []string{"introduced", "updated", "latest_activity"}[i%3]

@@ -68,7 +68,7 @@ func (b *bench) data() {
 			day := time.Date(2003, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, k/2).Format(time.DateOnly)
 			number := fmt.Sprintf("C-%d", 1+k%1250)
 			title := "An Act to amend the " + sentence(3) + " Act (" + sentence(4) + ")"
-			records = append(records, parliament.Record{ID: parliament.BillID{Parliament: 37 + k/1250, Session: 1, Prefix: "C", Digits: 1 + k%1250}, FetchedAt: time.Now(), Parts: parliament.Parts{
+			records = append(records, parliament.Record{ID: parliament.BillID{Parliament: 37 + k/1250, Session: 1, Prefix: "C", Digits: 1 + k%1250}, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{
 				OpenParliament: &openparliament.Bill{Session: session, Number: number, NameEn: title, Introduced: day},
 				Item:           &legisinfo.Item{ID: k + 1, Session: session, Number: number, LongTitleEn: title, LongTitleFr: "Loi modifiant la Loi sur " + sentence(4), StatusEn: "Royal assent received", TypeEn: "House Government Bill", HouseFirst: day, SponsorID: 1 + k%300, Hash: "x"},
 				Detail:         &legisinfo.Detail{ItemHash: "x", ID: k + 1, Reader: legisinfo.Reader, SummaryEn: summary(), SummaryFr: summary(), Committees: []legisinfo.Committee{{Acronym: "FINA", Chamber: "house", NameEn: "Finance", NameFr: "Finances"}}},

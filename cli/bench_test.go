@@ -287,7 +287,7 @@ func (b *bench) store() {
 	records := make([]parliament.Record, n)
 	for i := range records {
 		number := fmt.Sprintf("C-%d", i+1)
-		records[i] = parliament.Record{ID: parliament.BillID{Parliament: 44, Session: 1, Prefix: "C", Digits: i + 1}, FetchedAt: time.Now(), Parts: parliament.Parts{
+		records[i] = parliament.Record{ID: parliament.BillID{Parliament: 44, Session: 1, Prefix: "C", Digits: i + 1}, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{
 			OpenParliament: &openparliament.Bill{Session: "44-1", Number: number, NameEn: text, NameFr: text, Introduced: "2022-02-02"},
 			Item:           &legisinfo.Item{ID: i + 1, Session: "44-1", Number: number, LongTitleEn: text, LongTitleFr: text, TypeEn: "Private Member’s Bill", StatusEn: "Outside the Order of Precedence", HouseFirst: "2022-02-02", Hash: "x"},
 			Detail:         &legisinfo.Detail{ID: i + 1, ItemHash: "x", SponsorName: "Ada Byron", Committees: []legisinfo.Committee{{Acronym: "FINA", Chamber: "house", NameEn: "Finance", NameFr: "Finances"}}, RelatedBills: []string{"43-2/C-10"}},
@@ -346,7 +346,7 @@ func (b *bench) lists() {
 		for i := range 500 {
 			day := time.Date(2011, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, (n+i)/3).Format(time.DateOnly)
 			number := fmt.Sprintf("C-%d", n+i+1)
-			records = append(records, parliament.Record{ID: parliament.BillID{Parliament: 37 + n/1250, Session: 1, Prefix: "C", Digits: n + i + 1}, FetchedAt: time.Now(), Parts: parliament.Parts{
+			records = append(records, parliament.Record{ID: parliament.BillID{Parliament: 37 + n/1250, Session: 1, Prefix: "C", Digits: n + i + 1}, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{
 				Item: &legisinfo.Item{ID: n + i + 1, Number: number, LongTitleEn: "An Act respecting the year " + day, HouseFirst: day, StatusEn: "Outside the Order of Precedence", Hash: "x"},
 			}})
 		}

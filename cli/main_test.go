@@ -14,7 +14,7 @@ import (
 // TestMain lets the test binary be the program itself, so that tests can run it as a user does.
 func TestMain(m *testing.M) {
 	if os.Getenv("EXPLORER_TEST_MAIN") != "" {
-		var parts []jobs.Part
+		var parts []jobs.Contribution
 		if os.Getenv("EXPLORER_TEST_STORM") != "" {
 			parts = append(parts, storm())
 		}

@@ -48,14 +48,14 @@ const stormTable = `CREATE TABLE storm_ends (
 )`
 
 // storm is a part of the pipeline that does nothing, in all the ways in which steps can be made, held back and ended.
-func storm() jobs.Part {
+func storm() jobs.Contribution {
 	asset := func(o orchestrator.AssetOptions) *orchestrator.Asset {
 		o.Group = "storm"
 		return orchestrator.NewAsset(o, stormStep)
 	}
 	again := orchestrator.RetryPolicy{MaxAttempts: 4, Delay: 50 * time.Millisecond, MaxDelay: 200 * time.Millisecond}
 	pool, parts := []string{"storm"}, orchestrator.StaticPartitions("storm_parts", stormParts...)
-	return jobs.Part{
+	return jobs.Contribution{
 		Assets: []*orchestrator.Asset{
 			// Limits that overlap: storm_a and storm_c are under one, storm_b is under two. A run may begin with two of
 			// them, and the end of storm_d may let two of them begin.

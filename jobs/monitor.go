@@ -12,7 +12,7 @@ type monitorConfig struct {
 }
 
 // monitor sums up the fetches of the last hours.
-func monitor(d Deps) Part {
+func monitor(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "monitor_fetch_operations",
 		Group:       "monitoring",
@@ -43,7 +43,7 @@ func monitor(d Deps) Part {
 		}
 		return md, nil
 	})
-	return Part{
+	return Contribution{
 		Assets:    []*orchestrator.Asset{asset},
 		Jobs:      []*orchestrator.Job{{Name: "monitor_job", Description: "Sums up the fetches of the last 24 hours.", Assets: []string{asset.Name}, Config: map[string]map[string]any{asset.Name: {"hours_back": 24}}, Timeout: 10 * time.Minute}},
 		Schedules: []*orchestrator.Schedule{{Name: "monitor_daily", Description: "Every night at three, after the daily fetch.", Job: "monitor_job", Cron: "0 3 * * *"}},

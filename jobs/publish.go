@@ -23,9 +23,9 @@ var publishDeps = append(slices.Clone(billAssets), statisticsName)
 var guarded = append([]string{statisticsName}, publishAssets...)
 
 // publish starts publish_job when a fetch changed bills. When it brought new ones, new_bills_sensor makes all of that.
-func publish(d Deps) Part {
+func publish(d Deps) Contribution {
 	const job = "publish_job"
-	return Part{
+	return Contribution{
 		Jobs: []*orchestrator.Job{{
 			Name: job, Description: "Counts the bills and, unless the count says that bills were lost, makes the feeds, the embeddings and the report on quality.",
 			Assets: guarded, Timeout: 2 * time.Hour,
@@ -65,7 +65,7 @@ type feedsConfig struct {
 }
 
 // feeds keeps what feeds are made of: an item for each change of a bill.
-func feeds(d Deps) Part {
+func feeds(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "generate_rss_feeds",
 		Group:       "feeds",
@@ -85,7 +85,7 @@ func feeds(d Deps) Part {
 		}
 		return orchestrator.Metadata{"feeds_written": counts.Feeds, "items_written": counts.Items, "max_items": config.MaxItems, billsUpTo: place}, nil
 	})
-	return Part{
+	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
 		Jobs:   []*orchestrator.Job{{Name: "feeds_job", Description: "Brings the feeds up to date.", Assets: []string{asset.Name}, Timeout: time.Hour}},
 	}
@@ -127,7 +127,7 @@ type embeddingsConfig struct {
 }
 
 // embeddings keeps the embeddings that search by meaning needs, where an endpoint is configured.
-func embeddings(d Deps) Part {
+func embeddings(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "update_embeddings",
 		Group:       "search",
@@ -163,7 +163,7 @@ func embeddings(d Deps) Part {
 			"requests": counts.Requests, "tokens": counts.Tokens, "duration_seconds": seconds(time.Since(started)), billsUpTo: place, "index": index,
 		}, nil
 	})
-	return Part{
+	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
 		Jobs:   []*orchestrator.Job{{Name: "embeddings_job", Description: "Brings the embeddings up to date.", Assets: []string{asset.Name}, Timeout: 3 * time.Hour}},
 	}

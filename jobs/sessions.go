@@ -20,7 +20,7 @@ var sessionPartitions = orchestrator.DynamicPartitions("parliament_session")
 var days = orchestrator.TimePartitions("day", orchestrator.TimeWindows{Every: orchestrator.Daily, Start: "2025-01-01"})
 
 // parliamentSessions finds the sessions of Parliament.
-func parliamentSessions(d Deps) Part {
+func parliamentSessions(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "parliament_sessions",
 		Group:       "bills",
@@ -31,7 +31,7 @@ func parliamentSessions(d Deps) Part {
 	}, func(ctx context.Context, step *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
 		f := newFetch(d, step, legisinfo.Source, map[string]any{})
 		sessions, current, err := f.sessions(f.observe(ctx))
-		if _, err = f.conclude(err, len(sessions)); err != nil {
+		if _, err = f.writeFetchLog(err, len(sessions)); err != nil {
 			return nil, err
 		}
 		known, err := step.Partitions(ctx, sessionPartitions)
@@ -42,7 +42,7 @@ func parliamentSessions(d Deps) Part {
 		step.AddPartitions(sessionPartitions.Name, sessions...)
 		return orchestrator.Metadata{"sessions": len(known) + len(fresh), "sessions_added": len(fresh), "added": fresh, "current_session": current}, nil
 	})
-	return Part{
+	return Contribution{
 		Assets:    []*orchestrator.Asset{asset},
 		Jobs:      []*orchestrator.Job{{Name: "discover_sessions_job", Description: "Looks for sessions of Parliament that are new.", Assets: []string{asset.Name}, Timeout: 30 * time.Minute}},
 		Schedules: []*orchestrator.Schedule{{Name: "discover_sessions_daily", Description: "Every night at half past one.", Job: "discover_sessions_job", Cron: "30 1 * * *"}},

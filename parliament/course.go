@@ -198,11 +198,11 @@ func (s *Store) BillWithCourse(ctx context.Context, id BillID) (*StoredBill, *Co
 }
 
 func (s *Store) courseOfRow(ctx context.Context, id BillID, row sql.Bill) (*Course, error) {
-	var parts Parts
+	var parts SourceRecords
 	if err := json.Unmarshal(row.Parts, &parts); err != nil {
 		return nil, fmt.Errorf("parts of bill %s: %w", id, err)
 	}
-	held := map[string]Parts{row.ID: parts}
+	held := map[string]SourceRecords{row.ID: parts}
 	if err := reread(ctx, s.q, held); err != nil {
 		return nil, err
 	}
@@ -261,7 +261,7 @@ var voteResults = map[string]string{"agreed to": "agreed_to", "adopted": "agreed
 
 func voteResult(words string) string { return cmp.Or(voteResults[strings.ToLower(words)], "unknown") }
 
-func courseOf(id BillID, p Parts) *Course {
+func courseOf(id BillID, p SourceRecords) *Course {
 	c := &Course{
 		Complete: p.Enriched(), Stages: stagesOf(id, p), Votes: []Vote{}, Publications: []Publication{}, Readings: []Reading{}, Decisions: []Decision{}, Sittings: []Sitting{}, Events: []Event{},
 		Speeches: []Speech{}, Meetings: []Meeting{}, Messages: []Message{}, Rulings: []Ruling{}, References: []Reference{}, Bibliography: []Notice{},

@@ -53,6 +53,30 @@ func (s *Store) RecordList(ctx context.Context, l SessionList) error {
 	})
 }
 
+// MarkMissing records which bills of a session the sources list. A stored bill that they do not list is missing from now
+// on and stays stored; a missing bill that they list again is found. It returns how many bills each of that is.
+func (s *Store) MarkMissing(ctx context.Context, session string, listed []string) (missing, found int64, err error) {
+	parliament, number, err := ParseSession(session)
+	if err != nil {
+		return 0, 0, err
+	}
+	if len(listed) == 0 { // an empty list does not mean that all bills are gone
+		return 0, 0, fmt.Errorf("session %s: no bill is listed", session)
+	}
+	missing, err = s.q.MarkMissingBills(ctx, sql.MarkMissingBillsParams{
+		At:         ptr(time.Now().UTC().Truncate(time.Microsecond)),
+		Parliament: int32(parliament), Session: int32(number), Listed: listed, //nolint:gosec // small numbers
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("mark the missing bills of session %s: %w", session, err)
+	}
+	found, err = s.q.MarkFoundBills(ctx, listed)
+	if err != nil {
+		return missing, 0, fmt.Errorf("mark the bills of session %s that are listed again: %w", session, err)
+	}
+	return missing, found, nil
+}
+
 // SessionsToLookAt gives held sessions that were not looked at as a whole since a time, the longest waiting first.
 func (s *Store) SessionsToLookAt(ctx context.Context, before time.Time, limit int) ([]string, error) {
 	return s.q.SessionsToLookAt(ctx, sql.SessionsToLookAtParams{Before: before, MaxRows: int32(limit)}) //nolint:gosec // a small number

@@ -88,17 +88,17 @@ func (s *Store) narrowText(ctx context.Context, q string, n *narrowed) error {
 	if err != nil {
 		return err
 	}
-	if n.ids, n.q = partOf(plain.Plain, plain.Words); len(n.ids) == 0 {
+	if n.ids, n.q = idPatterns(plain.Plain, plain.Words); len(n.ids) == 0 {
 		n.none = true
 		return nil
 	}
-	asked := parseQuery(plain.Plain)
-	if n.q == nil || !asked.onlyNumbers() || asked.strict() {
+	query := parseQuery(plain.Plain)
+	if n.q == nil || !query.onlyNumbers() || query.strict() {
 		return nil
 	}
 	// Just the number, as the search has it, if there is such a bill.
 	p := sql.NumbersThereParams{}
-	for _, number := range asked.numbers {
+	for _, number := range query.numbers {
 		p.Prefixes, p.Digits, p.Suffixes = append(p.Prefixes, number.prefix), append(p.Digits, int32(number.digits)), append(p.Suffixes, number.suffix) //nolint:gosec // five digits
 	}
 	there, err := s.q.NumbersThere(ctx, p)

@@ -73,7 +73,7 @@ func vectors(t *testing.T, d *db.DB, bills, size int, schema string) (*Embedder,
 		t.Fatal(err)
 	}
 	m := NewEmbedder(d, client)
-	m.holdMost = 0 // with the index alone
+	m.maxHeld = 0 // with the index alone
 	return m, rng
 }
 
@@ -133,7 +133,7 @@ func TestNearestByIndex(t *testing.T) {
 	}
 
 	// So few are held in memory as well, once somebody has asked, until they change.
-	m.holdMost = holdMost
+	m.maxHeld = maxHeld
 	m.index.Store(nil)
 	to := nearTopic(rng, 1, size)
 	read := func() {

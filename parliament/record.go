@@ -13,7 +13,7 @@ const recordsAtOnce = 25
 
 // reread completes details that an older version of the program read, from the records that are held. Those that
 // belong to another list item, and those that cannot be read, leave the detail as it is.
-func reread(ctx context.Context, q *sql.Queries, held map[string]Parts) error {
+func reread(ctx context.Context, q *sql.Queries, held map[string]SourceRecords) error {
 	var ids []string
 	for id, p := range held {
 		if p.Detail != nil && !p.Complete() {

@@ -35,22 +35,22 @@ type Embedder struct {
 	db      *db.DB
 	q       *sql.Queries
 	client  *embed.Client
-	asked   *lru.Cache[string, []float32] // embeddings of what was asked for
-	patient time.Duration
+	queryVectors   *lru.Cache[string, []float32] // by the text of the query
+	queryTimeout time.Duration
 
 	index    atomic.Pointer[indexLook]      // nil: not looked yet
 	held     atomic.Pointer[heldEmbeddings] // nil: not read yet
 	reads    singleflight.Group             // one read of them for all who wait for it
 	readAt   atomic.Int64                   // when a read began that nobody waits for, in nanoseconds
-	holdMost int                            // holdMost, but in tests
+	maxHeld int                            // holdMost, but in tests
 }
 
 const (
-	// holdMost is how many numbers are held in memory where there is an index: 64 MB. So many are compared one by one in a
+	// maxHeld is how many numbers are held in memory where there is an index: 64 MB. So many are compared one by one in a
 	// few milliseconds, and exactly; an index leaves some out, more the less a question is like the texts of bills.
-	holdMost = 16_000_000
-	// holdEvery is how often they are read anew where there is an index, which is right meanwhile.
-	holdEvery = 5 * time.Second
+	maxHeld = 16_000_000
+	// heldReadInterval is how often they are read anew where there is an index, which is right meanwhile.
+	heldReadInterval = 5 * time.Second
 )
 
 // indexLook is what a look for the index found.
@@ -62,8 +62,8 @@ type indexLook struct {
 	few    bool            // the embeddings can be held in memory
 }
 
-// indexLookEvery is how often it is looked whether there is an index: others make, drop and move it.
-const indexLookEvery = 30 * time.Second
+// indexLookInterval is how often it is looked whether there is an index: others make, drop and move it.
+const indexLookInterval = 30 * time.Second
 
 // heldEmbeddings are all embeddings as of a generation, those of a bill next to each other.
 type heldEmbeddings struct {
@@ -74,13 +74,13 @@ type heldEmbeddings struct {
 // readTimeout bounds a read of the embeddings, which is for all who wait for it, so that none of them can end it.
 const readTimeout = 10 * time.Second
 
-// askPatience is how long a search waits for the embedding of what was asked for.
-const askPatience = 2 * time.Second
+// queryEmbeddingTimeout is how long a search waits for the embedding of its query.
+const queryEmbeddingTimeout = 2 * time.Second
 
 // NewEmbedder makes an Embedder.
 func NewEmbedder(d *db.DB, client *embed.Client) *Embedder {
-	asked, _ := lru.New[string, []float32](500)
-	return &Embedder{db: d, q: sql.New(d.Durable()), client: client, asked: asked, patient: askPatience, holdMost: holdMost}
+	vectors, _ := lru.New[string, []float32](500)
+	return &Embedder{db: d, q: sql.New(d.Durable()), client: client, queryVectors: vectors, queryTimeout: queryEmbeddingTimeout, maxHeld: maxHeld}
 }
 
 // Near gives the bills nearest in meaning to a text, the nearest first, or why it cannot, in words for whoever
@@ -89,13 +89,13 @@ func NewEmbedder(d *db.DB, client *embed.Client) *Embedder {
 // where only the reason is left of that.
 func (m *Embedder) Near(ctx context.Context, text string, limit int, only []string) (ids []string, reason string) {
 	ctx = db.OnPrimary(ctx)
-	to, ok := m.asked.Get(text)
+	to, ok := m.queryVectors.Get(text)
 	if !ok {
-		ctx, cancel := context.WithTimeout(ctx, m.patient)
+		ctx, cancel := context.WithTimeout(ctx, m.queryTimeout)
 		defer cancel()
 		r, err := m.client.Once(ctx, []string{clip(text, 8000)})
 		if errors.Is(err, context.DeadlineExceeded) {
-			return nil, fmt.Sprintf("the embeddings endpoint does not answer within %s", m.patient)
+			return nil, fmt.Sprintf("the embeddings endpoint does not answer within %s", m.queryTimeout)
 		}
 		if err != nil {
 			// What the endpoint or the network says, such as an address, may be more than is for everybody.
@@ -110,7 +110,7 @@ func (m *Embedder) Near(ctx context.Context, text string, limit int, only []stri
 			return nil, "the embeddings endpoint does not answer"
 		}
 		to = r.Embeddings[0]
-		m.asked.Add(text, to)
+		m.queryVectors.Add(text, to)
 	}
 	size, err := m.q.EmbeddingSize(ctx, m.client.Model())
 	switch {
@@ -170,7 +170,7 @@ func (m *Embedder) current(ctx context.Context) ([]sql.AllEmbeddingsRow, error) 
 		return h.rows, nil
 	}
 	now, before := time.Now().UnixNano(), m.readAt.Load()
-	if now-before >= int64(holdEvery) && m.readAt.CompareAndSwap(before, now) {
+	if now-before >= int64(heldReadInterval) && m.readAt.CompareAndSwap(before, now) {
 		m.read(ctx, generation)
 	}
 	return nil, nil
@@ -237,7 +237,7 @@ func dot(x, y []float32) float32 {
 
 // findIndex looks for the index that embeddings of a size can be looked for in.
 func (m *Embedder) findIndex(ctx context.Context, size int) (*indexLook, error) {
-	if l := m.index.Load(); l != nil && l.size == size && time.Since(l.at) < indexLookEvery {
+	if l := m.index.Load(); l != nil && l.size == size && time.Since(l.at) < indexLookInterval {
 		return l, nil
 	}
 	look := &indexLook{at: time.Now(), size: size}
@@ -250,7 +250,7 @@ func (m *Embedder) findIndex(ctx context.Context, size int) (*indexLook, error) 
 	case err != nil:
 		return nil, err
 	default:
-		most := m.holdMost / size
+		most := m.maxHeld / size
 		n, err := m.q.CountEmbeddings(ctx, sql.CountEmbeddingsParams{Model: m.Model(), Most: int32(most) + 1}) //nolint:gosec // sixteen million
 		if err != nil {
 			return nil, err

@@ -38,8 +38,8 @@ var ErrNotFound = errors.New("not found")
 // Record is what a fetch learnt of a bill. A part it did not fetch is nil, and what is held of it stays.
 type Record struct {
 	ID BillID
-	Parts
-	// FetchedAt is when the sources were asked. What is held from a later time stays.
+	SourceRecords
+	// FetchedAt is when the sources were query. What is held from a later time stays.
 	FetchedAt time.Time
 }
 
@@ -75,7 +75,7 @@ func (s *Store) Save(ctx context.Context, runID uuid.UUID, records []Record) (Co
 			return err
 		}
 		held := make(map[string]*heldBill, len(rows))
-		parts := make(map[string]Parts, len(rows))
+		parts := make(map[string]SourceRecords, len(rows))
 		for i := range rows {
 			held[rows[i].ID] = &heldBill{Bill: &rows[i]}
 			if err := json.Unmarshal(rows[i].Parts, &held[rows[i].ID].stored); err != nil {
@@ -107,7 +107,7 @@ func (s *Store) Save(ctx context.Context, runID uuid.UUID, records []Record) (Co
 // heldBill is a stored bill with its parts: as they are stored and, where the record is held, as they read now.
 type heldBill struct {
 	*sql.Bill
-	stored, parts Parts
+	stored, parts SourceRecords
 }
 
 // batch gathers rows to write.
@@ -192,7 +192,7 @@ func (b *batch) add(r Record, held *heldBill) error {
 // changesOf lists what changed of a bill; nil if nothing did. What is held is merged anew for it, with what an older
 // version of the program did not look for taken as it is now: what this version shows otherwise than the one that
 // stored the bill is no change of the bill.
-func changesOf(id BillID, held *heldBill, parts Parts, doc, hash []byte) (json.RawMessage, error) {
+func changesOf(id BillID, held *heldBill, parts SourceRecords, doc, hash []byte) (json.RawMessage, error) {
 	if bytes.Equal(hash, held.ContentHash) {
 		return nil, nil
 	}
@@ -214,7 +214,7 @@ func changesOf(id BillID, held *heldBill, parts Parts, doc, hash []byte) (json.R
 }
 
 // combine puts what was fetched over what is held. The times say when what is kept was fetched.
-func combine(r Record, held *heldBill) (parts Parts, opAt, liAt time.Time) {
+func combine(r Record, held *heldBill) (parts SourceRecords, opAt, liAt time.Time) {
 	if held != nil {
 		parts = held.parts
 		if held.OpenparliamentAt != nil {
@@ -332,14 +332,14 @@ func value(s *string) string {
 
 // Held gives the parts held of bills, by id; those not held are missing. A detail that an older version of the program
 // read is read again from the record, where that is held; Save stores it so with whatever is next saved of the bill.
-func (s *Store) Held(ctx context.Context, ids []string) (map[string]Parts, error) {
+func (s *Store) Held(ctx context.Context, ids []string) (map[string]SourceRecords, error) {
 	rows, err := s.q.BillSourceStates(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	held := make(map[string]Parts, len(rows))
+	held := make(map[string]SourceRecords, len(rows))
 	for _, r := range rows {
-		var p Parts
+		var p SourceRecords
 		if err := json.Unmarshal(r.Parts, &p); err != nil {
 			return nil, fmt.Errorf("parts of bill %s: %w", r.ID, err)
 		}
@@ -404,24 +404,24 @@ type BillFilter struct {
 	Limit     int
 }
 
-// partOf gives the patterns that the ids of bills or their words have if a text is part of them. There is none for a
+// idPatterns gives the patterns that the ids of bills or their words have if a text is part of them. There is none for a
 // text without words. A single number without a session is part of a number or of a title; others are whole.
-func partOf(plain, words string) (ids []string, text *string) {
+func idPatterns(plain, words string) (ids []string, text *string) {
 	if words == "" {
 		return nil, nil
 	}
-	asked := parseQuery(plain)
-	if !asked.onlyNumbers() || asked.strict() {
+	query := parseQuery(plain)
+	if !query.onlyNumbers() || query.strict() {
 		return []string{""}, ptr("%" + words + "%") // no bill has this id
 	}
-	for _, n := range asked.numbers {
+	for _, n := range query.numbers {
 		session := cmp.Or(n.session, "%")
 		if strings.HasSuffix(session, "-") {
 			session += "%"
 		}
 		ids = append(ids, fmt.Sprintf("%s/%s-%d%s", session, cmp.Or(n.prefix, "_"), n.digits, n.suffix))
 	}
-	n := asked.numbers[0]
+	n := query.numbers[0]
 	switch {
 	case len(ids) > 1 || n.session != "":
 		return ids, nil

@@ -258,7 +258,7 @@ func (h *handlers) RevokeKey(ctx context.Context, req api.RevokeKeyRequestObject
 }
 
 func (h *handlers) ListAuditLog(ctx context.Context, req api.ListAuditLogRequestObject) (api.ListAuditLogResponseObject, error) {
-	before, err := after[int64]("audit", req.Params.Cursor)
+	before, err := decodeCursor[int64]("audit", req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}

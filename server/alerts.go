@@ -12,7 +12,7 @@ import (
 
 func (h *handlers) ListAlerts(ctx context.Context, req api.ListAlertsRequestObject) (api.ListAlertsResponseObject, error) {
 	limit := limitOf(req.Params.Limit)
-	before, err := after[uuid.UUID]("alerts", req.Params.Cursor)
+	before, err := decodeCursor[uuid.UUID]("alerts", req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (h *handlers) TestAlertChannel(ctx context.Context, req api.TestAlertChanne
 func (h *handlers) ListAlertDeliveries(ctx context.Context, req api.ListAlertDeliveriesRequestObject) (api.ListAlertDeliveriesResponseObject, error) {
 	channel, limit := deref(req.Params.Channel), limitOf(req.Params.Limit)
 	list := "deliveries to " + channel
-	before, err := after[uuid.UUID](list, req.Params.Cursor)
+	before, err := decodeCursor[uuid.UUID](list, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}

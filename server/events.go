@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -35,7 +34,7 @@ func (h *handlers) ListRunEvents(ctx context.Context, req api.ListRunEventsReque
 		return h.streamRun(ctx, run, from)
 	}
 	list, limit := "events of "+id.String(), limitOf(req.Params.Limit)
-	cursor, err := after[int64](list, req.Params.Cursor)
+	cursor, err := decodeCursor[int64](list, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -74,7 +73,7 @@ func (h *handlers) streamRun(ctx context.Context, run *orchestrator.Run, from in
 func (h *handlers) StreamEvents(ctx context.Context, req api.StreamEventsRequestObject) (api.StreamEventsResponseObject, error) {
 	var from *orchestrator.Cursor
 	if last := req.Params.LastEventID; last != nil {
-		c, err := parseCursor(*last)
+		c, err := orchestrator.ParseCursor(*last)
 		if err != nil {
 			return nil, invalidField("/header/Last-Event-ID", "%q is not the id of an event of this stream", *last)
 		}
@@ -92,16 +91,7 @@ func (h *handlers) StreamEvents(ctx context.Context, req api.StreamEventsRequest
 			}
 			return emit(events)
 		})
-	}, id: func(e orchestrator.Event) string { c := e.Cursor(); return fmt.Sprintf("%d-%d", c.Xid, c.ID) }}, nil
-}
-
-func parseCursor(s string) (c orchestrator.Cursor, err error) {
-	xid, id, _ := strings.Cut(s, "-")
-	if c.Xid, err = strconv.ParseUint(xid, 10, 63); err != nil {
-		return c, err
-	}
-	c.ID, err = strconv.ParseInt(id, 10, 64)
-	return c, err
+	}, id: func(e orchestrator.Event) string { return e.Cursor().String() }}, nil
 }
 
 // wantsStream says whether the client asked for server-sent events before JSON.

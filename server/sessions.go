@@ -22,7 +22,7 @@ func (k *sessionKey) Valid() bool { return k.At.Year() >= 2000 && k.At.Year() <=
 func (h *handlers) ListSessions(ctx context.Context, req api.ListSessionsRequestObject) (api.ListSessionsResponseObject, error) {
 	p := req.Params
 	list, limit := "sessions", limitOf(p.Limit)
-	from, err := after[sessionKey](list, p.Cursor)
+	from, err := decodeCursor[sessionKey](list, p.Cursor)
 	if err != nil {
 		return nil, err
 	}

@@ -230,7 +230,7 @@ func (s *site) saveBill(session, number, introduced, title string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	_, err = s.store.Save(s.t.Context(), [16]byte{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{
+	_, err = s.store.Save(s.t.Context(), [16]byte{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{
 		OpenParliament: &openparliament.Bill{Session: session, Number: number, NameEn: title, Introduced: introduced},
 		Item:           &legisinfo.Item{ID: 1, Session: session, Number: number, LongTitleEn: title, HouseFirst: introduced, Hash: title},
 	}}})

@@ -24,8 +24,8 @@ func newReporter(cfg Config) *reporter {
 // reportEvery is how often a success is written: every one would double the work of a fast source.
 const reportEvery = 2 * time.Second
 
-// asked reports the outcome of one request. Refusals of our own limits say nothing of the source.
-func (r *reporter) asked(ctx context.Context, err error) {
+// reportOutcome reports the outcome of one request. Refusals of our own limits say nothing of the source.
+func (r *reporter) reportOutcome(ctx context.Context, err error) {
 	var held *heldError
 	switch {
 	case ctx.Err() != nil || errors.As(err, &held):

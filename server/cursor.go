@@ -10,7 +10,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
-// cursor is what next_cursor holds: which list it belongs to, and the key of the last item given.
+// cursor is the content of next_cursor: the list it belongs to, and the key of the last item of the page.
 type cursor[K any] struct {
 	List string `json:"l"`
 	Key  K      `json:"k"`
@@ -25,12 +25,12 @@ func limitOf(l *api.Limit) int {
 	return *l
 }
 
-// after reads the cursor of a list; nil without one.
-func after[K any](list string, given *api.Cursor) (*K, error) {
+// decodeCursor returns the key in the cursor of a list, or nil if the request has no cursor.
+func decodeCursor[K any](list string, given *api.Cursor) (*K, error) {
 	if given == nil {
 		return nil, nil
 	}
-	key, err := keyOf[K](list, *given)
+	key, err := decodeKey[K](list, *given)
 	if err != nil {
 		return nil, unreadableCursor(err)
 	}
@@ -45,9 +45,9 @@ func errNoCursor(given string) error {
 	return fmt.Errorf("%s is not a cursor: want the next_cursor of a page before, as it is", quoted(given))
 }
 
-// keyOf reads a cursor. It takes none that cursorText would not write: a key that is written otherwise, has more in it
-// or less, or nothing that a key of the list could be, was not given by this program.
-func keyOf[K any](list, given string) (*K, error) {
+// decodeKey decodes a cursor. It accepts only what encodeCursor writes: a key in another spelling, with more or fewer
+// fields, or with a value that no item of the list can have, does not come from this program.
+func decodeKey[K any](list, given string) (*K, error) {
 	noCursor := errNoCursor(given)
 	raw, err := base64.RawURLEncoding.DecodeString(given)
 	if err != nil {
@@ -64,13 +64,13 @@ func keyOf[K any](list, given string) (*K, error) {
 		return nil, fmt.Errorf("this cursor is of another list (%s): want one of %s", quoted(seen.List), list)
 	}
 	var c cursor[K]
-	if err := json.Unmarshal(raw, &c); err != nil || !validKey(&c.Key) || cursorText(list, c.Key) != given {
+	if err := json.Unmarshal(raw, &c); err != nil || !validKey(&c.Key) || encodeCursor(list, c.Key) != given {
 		return nil, noCursor
 	}
 	return &c.Key, nil
 }
 
-// validKey says whether a key could be one of a list; keys of several parts know that themselves.
+// validKey reports whether an item of a list can have the key. Keys with several fields have a method Valid.
 func validKey(key any) bool {
 	switch k := key.(type) {
 	case *int:
@@ -83,46 +83,21 @@ func validKey(key any) bool {
 	return true
 }
 
-// page cuts the one item too many that was asked for to see whether there are more.
+// page returns the first limit items and the cursor of the next page. The caller reads one item more than limit, which
+// shows whether there is a next page.
 func page[T, K any](list string, items []T, limit int, key func(T) K) ([]T, *string) {
 	if len(items) <= limit {
 		return items, nil
 	}
 	items = items[:limit]
-	next := cursorText(list, key(items[limit-1]))
+	next := encodeCursor(list, key(items[limit-1]))
 	return items, &next
 }
 
-func cursorText[K any](list string, key K) string {
+func encodeCursor[K any](list string, key K) string {
 	raw, err := json.Marshal(cursor[K]{List: list, Key: key})
 	if err != nil { // keys are ids
 		return ""
 	}
 	return base64.RawURLEncoding.EncodeToString(raw)
-}
-
-func each[A, B any](in []A, f func(A) B) []B {
-	out := make([]B, len(in))
-	for i, v := range in {
-		out[i] = f(v)
-	}
-	return out
-}
-
-func deref[T any](p *T) T {
-	var zero T
-	if p == nil {
-		return zero
-	}
-	return *p
-}
-
-func ptr[T any](v T) *T { return &v }
-
-// orEmpty makes an empty JSON list of none.
-func orEmpty[T any](s []T) []T {
-	if s == nil {
-		return []T{}
-	}
-	return s
 }

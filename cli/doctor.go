@@ -13,6 +13,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/retention"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
@@ -171,7 +172,7 @@ func (c *doctorCmd) storage(r *examination, d *db.DB) error {
 	if err != nil {
 		return err
 	}
-	growth, err := d.Queries().StorageGrowth(r.a.ctx)
+	growth, err := retention.Growth(r.a.ctx, d)
 	if err != nil {
 		return err
 	}
@@ -179,7 +180,7 @@ func (c *doctorCmd) storage(r *examination, d *db.DB) error {
 	var total int64
 	var grows float64
 	for _, g := range growth {
-		aDay[g.TableName], days = g.BytesADay, max(days, int(g.Days))
+		aDay[g.Table], days = g.BytesADay, max(days, g.Days)
 		grows += g.BytesADay
 	}
 	var largest []string

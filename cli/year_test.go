@@ -18,6 +18,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // yearOfRuns writes the runs of one day as the engine does: a run, a step, a materialization and six events for each,
@@ -68,7 +69,7 @@ func TestYear(t *testing.T) {
 	began := time.Now()
 	for day := range days {
 		at := first.AddDate(0, 0, day)
-		b.must(d.EnsureEventPartitions(ctx, at, 1))
+		b.must(eventlog.EnsurePartitions(ctx, d, at, 1))
 		b.must(pgx.BeginFunc(ctx, d.Relaxed, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
 				return err

@@ -248,15 +248,24 @@ func (d *DB) Ping(ctx context.Context) error {
 	return err
 }
 
-// Queries are the queries on Pool, or on a replica where the context allows it (see MayLag). What is not part of a
-// transaction is run again after a conflict.
-func (d *DB) Queries() *Queries { return New(d.reading()) }
+// Durable runs statements on Pool, or on a replica where the context allows it (see MayLag). A statement that is not part
+// of a transaction is run again after a conflict.
+func (d *DB) Durable() DBTX { return d.reading() }
 
-// RelaxedQueries are the queries on Relaxed, run again as those of Queries are.
-func (d *DB) RelaxedQueries() *Queries { return New(d.retrying(d.Relaxed)) }
+// NoWait runs statements on Relaxed, and runs them again as Durable does.
+func (d *DB) NoWait() DBTX { return d.retrying(d.Relaxed) }
 
-// ListQueries are those of Queries, planned anew for their arguments; see CustomPlan.
-func (d *DB) ListQueries() *Queries { return New(CustomPlan{DBTX: d.reading()}) }
+// Lists runs statements as Durable does, and has Postgres plan each anew for its arguments; see CustomPlan.
+func (d *DB) Lists() DBTX { return CustomPlan{DBTX: d.reading()} }
+
+// Queries are the queries on Durable.
+func (d *DB) Queries() *Queries { return New(d.Durable()) }
+
+// RelaxedQueries are the queries on NoWait.
+func (d *DB) RelaxedQueries() *Queries { return New(d.NoWait()) }
+
+// ListQueries are the queries on Lists.
+func (d *DB) ListQueries() *Queries { return New(d.Lists()) }
 
 func (d *DB) retrying(on DBTX) Retrying { return Retrying{DBTX: on, OnConflict: d.OnConflict} }
 

@@ -11,21 +11,6 @@ import (
 	"github.com/google/uuid"
 )
 
-type Alert struct {
-	ID          uuid.UUID
-	Cause       string
-	Severity    string
-	Title       string
-	Detail      string
-	Data        json.RawMessage
-	Occurrences int32
-	OpenedAt    time.Time
-	LastAt      time.Time
-	RecoveredAt *time.Time
-	TellAt      time.Time
-	ToldAt      *time.Time
-}
-
 type ApiKey struct {
 	ID         uuid.UUID
 	Name       string
@@ -37,20 +22,6 @@ type ApiKey struct {
 	ExpiresAt  *time.Time
 	LastUsedAt *time.Time
 	RevokedAt  *time.Time
-}
-
-type AssetFreshness struct {
-	Asset string
-	State string
-	Since time.Time
-}
-
-type AssetPartition struct {
-	Asset          string
-	Partition      string
-	Status         string
-	RunID          uuid.UUID
-	MaterializedAt *time.Time
 }
 
 type AuditLog struct {
@@ -69,29 +40,6 @@ type AuditLog struct {
 	Subject       string
 	ClaimedName   string
 	More          int32
-}
-
-type Backfill struct {
-	ID          uuid.UUID
-	Assets      []string
-	Status      string
-	Concurrency int32
-	Priority    int16
-	Config      json.RawMessage
-	Tags        json.RawMessage
-	CreatedBy   string
-	CreatedAt   time.Time
-	EndedAt     *time.Time
-	Error       *string
-}
-
-type BackfillPartition struct {
-	BackfillID uuid.UUID
-	Ordinal    int32
-	Partition  string
-	Status     string
-	RunID      *uuid.UUID
-	Error      *string
 }
 
 type Bill struct {
@@ -123,23 +71,6 @@ type Bill struct {
 	SponsorName      *string
 }
 
-type BillIndex struct {
-	BillID       string
-	Session      string
-	StatusCode   *string
-	BillType     *string
-	HomeChamber  *string
-	IntroducedOn *time.Time
-	Prefix       string
-	Digits       int32
-	Suffix       string
-	SponsorID    *int64
-	Words        string
-	Head         interface{}
-	Tsv          interface{}
-	Titles       []string
-}
-
 type BillRecord struct {
 	BillID    string
 	Record    []byte
@@ -156,84 +87,6 @@ type BillVersion struct {
 	Xid       uint64
 }
 
-type BillWord struct {
-	Word string
-}
-
-type CheckResult struct {
-	ID        uuid.UUID
-	Asset     string
-	Name      string
-	RunID     uuid.UUID
-	Partition *string
-	Passed    bool
-	Severity  string
-	Blocking  bool
-	Message   string
-	Metadata  json.RawMessage
-	CreatedAt time.Time
-}
-
-type Delivery struct {
-	ID          uuid.UUID
-	AlertID     *uuid.UUID
-	Channel     string
-	Kind        string
-	Status      string
-	Attempts    int32
-	Message     *string
-	CreatedAt   time.Time
-	AttemptedAt *time.Time
-	DeliveredAt *time.Time
-}
-
-type DynamicPartition struct {
-	Set       string
-	Key       string
-	CreatedAt time.Time
-}
-
-type Embedding struct {
-	BillID    string
-	Language  string
-	Model     string
-	Hash      []byte
-	Embedding []float32
-	CreatedAt time.Time
-	Version   *int32
-}
-
-type EmbeddingState struct {
-	Singleton  bool
-	Generation int64
-}
-
-type Event struct {
-	ID      int64
-	Xid     uint64
-	RunID   uuid.UUID
-	At      time.Time
-	Type    string
-	Level   string
-	Asset   *string
-	Attempt *int32
-	Message string
-	Data    json.RawMessage
-}
-
-type EventsLegacy struct {
-	ID      int64
-	Xid     uint64
-	RunID   uuid.UUID
-	At      time.Time
-	Type    string
-	Level   string
-	Asset   *string
-	Attempt *int32
-	Message string
-	Data    json.RawMessage
-}
-
 type FeedItem struct {
 	BillID      string
 	Version     int32
@@ -244,14 +97,6 @@ type FeedItem struct {
 	PublishedAt time.Time
 	SortAt      time.Time
 	Doc         json.RawMessage
-}
-
-type FeedState struct {
-	Singleton  bool
-	MaxItems   int32
-	Generation int64
-	UpdatedAt  time.Time
-	Oldest     json.RawMessage
 }
 
 type FetchLog struct {
@@ -267,31 +112,6 @@ type FetchLog struct {
 	Params           json.RawMessage
 	Errors           json.RawMessage
 	CreatedAt        time.Time
-}
-
-type IdempotencyKey struct {
-	Key         string
-	Fingerprint []byte
-	RunID       uuid.UUID
-	CreatedAt   time.Time
-}
-
-type ListedBill struct {
-	BillID           string
-	Session          string
-	ItemHash         string
-	LatestActivityAt *time.Time
-	SeenAt           time.Time
-}
-
-type Materialization struct {
-	ID        uuid.UUID
-	Asset     string
-	Partition *string
-	RunID     uuid.UUID
-	Attempt   int32
-	Metadata  json.RawMessage
-	CreatedAt time.Time
 }
 
 type Politician struct {
@@ -310,84 +130,6 @@ type Politician struct {
 	Words       string
 	Names       []string
 	AskedAt     *time.Time
-}
-
-type RiverJob struct {
-	ID          int64
-	State       string
-	Attempt     int16
-	MaxAttempts int16
-	AttemptedAt *time.Time
-	ScheduledAt time.Time
-	FinalizedAt *time.Time
-	Queue       string
-	Priority    int16
-	Kind        string
-	Args        json.RawMessage
-	AttemptedBy []string
-}
-
-type Run struct {
-	ID             uuid.UUID
-	Job            *string
-	Assets         []string
-	Partition      *string
-	Status         string
-	TriggerKind    string
-	TriggerName    *string
-	Config         json.RawMessage
-	Tags           json.RawMessage
-	ParentRunID    *uuid.UUID
-	TimeoutSeconds int32
-	CreatedAt      time.Time
-	StartedAt      *time.Time
-	EndedAt        *time.Time
-	DeadlineAt     *time.Time
-	CanceledBy     *string
-	Error          json.RawMessage
-	Priority       int16
-	BackfillID     *uuid.UUID
-}
-
-type RunKey struct {
-	Sensor    string
-	Key       string
-	RunID     uuid.UUID
-	CreatedAt time.Time
-}
-
-type Schedule struct {
-	Name      string
-	Running   bool
-	ChangedAt time.Time
-}
-
-type Sensor struct {
-	Name       string
-	Running    bool
-	ChangedAt  time.Time
-	Cursor     *string
-	NextAt     time.Time
-	Lease      *uuid.UUID
-	LeaseUntil *time.Time
-	LeaseBy    *string
-	Again      bool
-	LastTickID *int64
-}
-
-type SensorTick struct {
-	ID              int64
-	Sensor          string
-	Kind            string
-	Status          string
-	RunIds          []uuid.UUID
-	RepeatedKeys    []string
-	Message         *string
-	Cursor          *string
-	DurationSeconds float64
-	Evaluations     int32
-	CreatedAt       time.Time
-	LastAt          time.Time
 }
 
 type Session struct {
@@ -414,100 +156,4 @@ type SessionList struct {
 	Session  string
 	ReadAt   time.Time
 	LookedAt time.Time
-}
-
-type SourceLimit struct {
-	Source string
-	NextAt time.Time
-}
-
-type SourceSlot struct {
-	Source    string
-	Slot      int32
-	HeldUntil time.Time
-}
-
-type SourceState struct {
-	Source            string
-	Url               string
-	RequestsPerSecond float64
-	MaxInFlight       int32
-	HeldUntil         *time.Time
-	BreakerOpenUntil  *time.Time
-	BreakerChangedAt  *time.Time
-	LastSuccessAt     *time.Time
-	LastFailureAt     *time.Time
-	LastError         *string
-}
-
-type Step struct {
-	RunID         uuid.UUID
-	Asset         string
-	Upstream      []string
-	Status        string
-	Attempt       int32
-	Failures      int32
-	Losses        int32
-	JobID         *int64
-	WorkerID      *string
-	StartedAt     *time.Time
-	EndedAt       *time.Time
-	NextAttemptAt *time.Time
-	Error         json.RawMessage
-	BlockedBy     *string
-}
-
-type StepSlot struct {
-	Key   string
-	RunID uuid.UUID
-	Asset string
-}
-
-type StepWait struct {
-	ID       int64
-	RunID    uuid.UUID
-	Asset    string
-	Priority int16
-	Keys     []string
-	Since    time.Time
-}
-
-type StorageSample struct {
-	Day       time.Time
-	TableName string
-	Bytes     int64
-	RowCount  int64
-}
-
-type Tick struct {
-	ID           int64
-	Schedule     string
-	Kind         string
-	ScheduledFor time.Time
-	Status       string
-	RunID        *uuid.UUID
-	Message      *string
-	CreatedAt    time.Time
-}
-
-type WebhookEvent struct {
-	ID          int64
-	Sensor      string
-	WebhookID   string
-	ContentType string
-	Body        []byte
-	ReceivedAt  time.Time
-	ProcessedAt *time.Time
-}
-
-type Worker struct {
-	ID        string
-	Host      string
-	Pid       int32
-	StartedAt time.Time
-	BeatAt    time.Time
-}
-
-type Writability struct {
-	Filler string
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
 )
 
@@ -107,7 +108,7 @@ func (e *Engine) raiseTx(ctx context.Context, tx pgx.Tx, a Alert, at time.Time) 
 		return err
 	}
 	q := e.q.WithTx(tx)
-	row, err := q.RaiseAlert(ctx, db.RaiseAlertParams{
+	row, err := q.RaiseAlert(ctx, sql.RaiseAlertParams{
 		ID: id, Cause: db.CleanText(a.Cause), Severity: a.Severity, Title: db.CleanText(a.Title), Detail: db.CleanText(a.Detail), Data: json.RawMessage(db.CleanJSON(string(data))),
 		At: at, WindowSeconds: e.cfg.AlertWindow.Seconds(),
 	})
@@ -122,7 +123,7 @@ func (e *Engine) raiseTx(ctx context.Context, tx pgx.Tx, a Alert, at time.Time) 
 
 // tellTx tells the channels of an alert, unless they were told.
 func (e *Engine) tellTx(ctx context.Context, tx pgx.Tx, id uuid.UUID, at time.Time) error {
-	n, err := e.q.WithTx(tx).MarkAlertTold(ctx, db.MarkAlertToldParams{ID: id, ToldAt: &at})
+	n, err := e.q.WithTx(tx).MarkAlertTold(ctx, sql.MarkAlertToldParams{ID: id, ToldAt: &at})
 	if err != nil || n == 0 {
 		return err
 	}
@@ -131,7 +132,7 @@ func (e *Engine) tellTx(ctx context.Context, tx pgx.Tx, id uuid.UUID, at time.Ti
 
 // recoverTx records that a cause is gone, and tells whoever was told of it; its caller has locked the cause.
 func (e *Engine) recoverTx(ctx context.Context, tx pgx.Tx, cause string, at time.Time) error {
-	row, err := e.q.WithTx(tx).RecoverAlert(ctx, db.RecoverAlertParams{Cause: cause, At: &at})
+	row, err := e.q.WithTx(tx).RecoverAlert(ctx, sql.RecoverAlertParams{Cause: cause, At: &at})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
@@ -148,7 +149,7 @@ func (e *Engine) deliverTx(ctx context.Context, tx pgx.Tx, alert *uuid.UUID, kin
 		if err != nil {
 			return err
 		}
-		if err := q.InsertDelivery(ctx, db.InsertDeliveryParams{ID: id, AlertID: alert, Channel: c.Name, Kind: kind, CreatedAt: at}); err != nil {
+		if err := q.InsertDelivery(ctx, sql.InsertDeliveryParams{ID: id, AlertID: alert, Channel: c.Name, Kind: kind, CreatedAt: at}); err != nil {
 			return err
 		}
 		if _, err := e.river.InsertTx(ctx, tx, deliveryArgs{DeliveryID: id}, &river.InsertOpts{Queue: queueAlerts, MaxAttempts: deliveryAttempts}); err != nil {
@@ -201,7 +202,7 @@ func (w *deliveryWorker) Work(ctx context.Context, job *river.Job[deliveryArgs])
 		return nil
 	}
 	if row.Kind == DeliveryRecovered { // not before the bad news
-		waiting, err := e.q.DeliveryPending(ctx, db.DeliveryPendingParams{AlertID: row.AlertID, Channel: row.Channel, Kind: DeliveryFiring})
+		waiting, err := e.q.DeliveryPending(ctx, sql.DeliveryPendingParams{AlertID: row.AlertID, Channel: row.Channel, Kind: DeliveryFiring})
 		if err != nil {
 			return err
 		}
@@ -209,7 +210,7 @@ func (w *deliveryWorker) Work(ctx context.Context, job *river.Job[deliveryArgs])
 			return river.JobSnooze(2 * time.Second)
 		}
 	}
-	result := db.DeliveryAttemptedParams{ID: row.ID, Status: "delivered", At: e.now()}
+	result := sql.DeliveryAttemptedParams{ID: row.ID, Status: "delivered", At: e.now()}
 	said, sendErr := w.send(ctx, row)
 	switch {
 	case sendErr == nil:
@@ -228,7 +229,7 @@ func (w *deliveryWorker) Work(ctx context.Context, job *river.Job[deliveryArgs])
 	return sendErr
 }
 
-func (w *deliveryWorker) send(ctx context.Context, row db.Delivery) (string, error) {
+func (w *deliveryWorker) send(ctx context.Context, row sql.Delivery) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, deliveryTimeout)
 	defer cancel()
 	for _, c := range w.engine.cfg.Channels {
@@ -282,7 +283,7 @@ func (e *Engine) TestChannel(ctx context.Context, name string) (*Delivery, error
 
 // Alerts lists alerts with their deliveries, newest first; open ones only, if asked.
 func (e *Engine) Alerts(ctx context.Context, open bool, before *uuid.UUID, limit int) ([]AlertState, error) {
-	rows, err := e.lists.ListAlerts(ctx, db.ListAlertsParams{OpenOnly: open, Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := e.lists.ListAlerts(ctx, sql.ListAlertsParams{OpenOnly: open, Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
 	if err != nil {
 		return nil, err
 	}
@@ -311,11 +312,11 @@ func (e *Engine) OpenAlerts(ctx context.Context) (int, error) {
 
 // Deliveries lists what was sent, newest first; to one channel, if it is named.
 func (e *Engine) Deliveries(ctx context.Context, channel string, before *uuid.UUID, limit int) ([]Delivery, error) {
-	rows, err := e.lists.ListDeliveries(ctx, db.ListDeliveriesParams{Channel: optional(channel), Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := e.lists.ListDeliveries(ctx, sql.ListDeliveriesParams{Channel: optional(channel), Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
 	return each(rows, deliveryOf), err
 }
 
-func deliveryOf(r db.Delivery) Delivery {
+func deliveryOf(r sql.Delivery) Delivery {
 	return Delivery{ID: r.ID, AlertID: r.AlertID, Channel: r.Channel, Kind: r.Kind, Status: r.Status, Attempts: int(r.Attempts), Message: r.Message,
 		CreatedAt: r.CreatedAt, AttemptedAt: r.AttemptedAt, DeliveredAt: r.DeliveredAt}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/robfig/cron/v3"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // AutomationSensorName is the sensor that materializes assets by their automation conditions. It is there if an asset
@@ -155,7 +155,7 @@ func (e *Engine) heldBack(ctx context.Context, a *Asset) (string, error) {
 	if len(assets) == 0 {
 		return "", nil
 	}
-	rows, err := e.q.LatestCheckResults(ctx, db.LatestCheckResultsParams{Assets: assets, Names: names})
+	rows, err := e.q.LatestCheckResults(ctx, sql.LatestCheckResultsParams{Assets: assets, Names: names})
 	for _, r := range rows {
 		if !r.Passed {
 			return fmt.Sprintf("check %s of %s, which it depends on, does not pass", r.Name, r.Asset), err

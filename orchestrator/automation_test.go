@@ -19,6 +19,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
 )
 
@@ -494,7 +495,7 @@ func TestChecks(t *testing.T) {
 	if s := statuses(run); s["checked"] != "success" || s["below"] != "skipped" || s["further"] != "skipped" || s["beside"] != "success" || run.Status != "failure" || run.Error.Class != "check" {
 		t.Errorf("statuses = %v, run %s %+v", s, run.Status, run.Error)
 	}
-	if !slices.Contains(types(events), "asset_check") || !slices.ContainsFunc(events, func(ev orchestrator.Event) bool {
+	if !slices.Contains(types(events), "asset_check") || !slices.ContainsFunc(events, func(ev eventlog.Event) bool {
 		return ev.Message == "below skipped: check blocks of checked did not pass"
 	}) {
 		t.Errorf("events = %q", types(events))

@@ -20,6 +20,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
 )
 
@@ -67,15 +69,15 @@ type Config struct {
 type Engine struct {
 	cfg     Config
 	db      *db.DB
-	q       *db.Queries // durable
-	relaxed *db.Queries // see db.DB.Relaxed
-	lists   *db.Queries // planned anew for each set of filters
+	q       *sql.Queries // durable
+	relaxed *sql.Queries // see db.DB.Relaxed
+	lists   *sql.Queries // planned anew for each set of filters
 	defs    *Definitions
 	log     *slog.Logger
 	river   *river.Client[pgx.Tx] // enqueues and cancels
 	worker  *river.Client[pgx.Tx] // works; nil if this process does not
 	id      string
-	hub     *hub
+	events  *eventlog.Log
 
 	retention Retention
 	observe   *instruments
@@ -131,9 +133,9 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, db: cfg.DB, defs: cfg.Definitions, log: cfg.Logger, id: workerID(),
 		kicks: map[string]bool{}, held: map[string]*heldBack{}, kicked: make(chan struct{}, 1), admitNow: make(chan struct{}, 1), background: context.Background(),
-		q: cfg.DB.Queries(), relaxed: cfg.DB.RelaxedQueries(), lists: cfg.DB.ListQueries(),
+		q: sql.New(cfg.DB.Durable()), relaxed: sql.New(cfg.DB.NoWait()), lists: sql.New(cfg.DB.Lists()),
 	}
-	e.hub = newHub(e)
+	e.events = eventlog.New(e.db, e.log)
 	e.observe = newInstruments(cfg.Metrics, cfg.Tracer)
 	if err := checkLimits(e.defs, cfg.Limits); err != nil {
 		return nil, err
@@ -203,7 +205,7 @@ func workerID() string {
 func (e *Engine) Start(ctx context.Context) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e.background, e.cancel = background, cancel
-	e.wg.Go(func() { e.hub.run(background) })
+	e.wg.Go(func() { e.events.Run(background) })
 	if !e.cfg.Work {
 		e.wg.Go(func() { e.beats(background) })
 		e.wg.Go(func() { e.keep(background) })
@@ -255,7 +257,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 const goodbyeFor = 2 * time.Second
 
 func (e *Engine) stop(ctx context.Context) error {
-	e.hub.close()
+	e.events.Close()
 	// Some of the time is kept for saying goodbye: the sooner, then, are steps that do not stop given to others.
 	limit, cancel := ctx, context.CancelFunc(func() {})
 	if until, ok := ctx.Deadline(); ok {
@@ -270,7 +272,7 @@ func (e *Engine) stop(ctx context.Context) error {
 		e.cancel()
 	}
 	done := make(chan struct{})
-	go func() { e.wg.Wait(); close(done) }()
+	go func() { e.wg.Wait(); e.events.Wait(); close(done) }()
 	select {
 	case <-done:
 	case <-limit.Done():
@@ -287,6 +289,12 @@ func (e *Engine) stop(ctx context.Context) error {
 
 // Definitions are what the engine was made with.
 func (e *Engine) Definitions() *Definitions { return e.defs }
+
+// Events is the event log.
+func (e *Engine) Events() *eventlog.Log { return e.events }
+
+// Stopping returns a channel that is closed when the engine stops. Streams of every kind end with it.
+func (e *Engine) Stopping() <-chan struct{} { return e.events.Stopping() }
 
 // River is the engine's River client, for River UI.
 func (e *Engine) River() *river.Client[pgx.Tx] { return e.river }

@@ -8,6 +8,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // EverySecond makes a schedule due each second, which no cron expression of five fields can say.
@@ -51,8 +52,8 @@ func WatchFreshness(ctx context.Context, e *Engine) error { return e.watchFreshn
 func Held(s *Step) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.events) + s.flight
+	return len(s.held) + s.flight
 }
 
 // Relaxed replaces what an engine writes with that may be lost.
-func Relaxed(e *Engine, with func(db.DBTX) db.DBTX) { e.relaxed = db.New(with(e.db.Relaxed)) }
+func Relaxed(e *Engine, with func(db.DBTX) db.DBTX) { e.relaxed = sql.New(with(e.db.Relaxed)) }

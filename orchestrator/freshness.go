@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/robfig/cron/v3"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // Freshness says how old an asset may get. Set either MaxAge or By.
@@ -141,7 +141,7 @@ const clockSkew = time.Minute
 func (e *Engine) turnFreshness(ctx context.Context, a *Asset) error {
 	return e.db.Tx(ctx, func(tx pgx.Tx) error {
 		q := e.q.WithTx(tx)
-		held, err := q.LockFreshness(ctx, db.LockFreshnessParams{Asset: a.Name, At: e.now()})
+		held, err := q.LockFreshness(ctx, sql.LockFreshnessParams{Asset: a.Name, At: e.now()})
 		if err != nil {
 			return err
 		}
@@ -161,7 +161,7 @@ func (e *Engine) turnFreshness(ctx context.Context, a *Asset) error {
 		if state == held.State {
 			return nil
 		}
-		if err := q.SetFreshness(ctx, db.SetFreshnessParams{Asset: a.Name, State: state, Since: at}); err != nil {
+		if err := q.SetFreshness(ctx, sql.SetFreshnessParams{Asset: a.Name, State: state, Since: at}); err != nil {
 			return err
 		}
 		cause := "freshness:" + a.Name

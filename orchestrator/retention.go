@@ -13,7 +13,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // Kinds of what is kept for a time. A deployment may have more: Config.Sweepers.
@@ -192,11 +193,11 @@ func (e *Engine) Sweep(ctx context.Context, now time.Time) (map[string]int64, er
 			swept[what] += n
 			e.observe.swept.WithLabelValues(what).Add(float64(n))
 		}
-		if err != nil && !errors.Is(err, db.ErrBusy) { // the next round will do
+		if err != nil && !errors.Is(err, eventlog.ErrBusy) { // the next round will do
 			troubles = append(troubles, fmt.Errorf("%s: %w", what, err))
 		}
 	}
-	note("room for events", 0, e.db.EnsureEventPartitions(ctx, now, partitionsAhead))
+	note("room for events", 0, eventlog.EnsurePartitions(ctx, e.db, now, partitionsAhead))
 	needed, err := e.q.NeededRuns(ctx, keepLast)
 	note("what is needed", 0, err)
 	if err == nil { // else nobody knows what may go
@@ -238,9 +239,9 @@ func batches(ctx context.Context, sweep func(limit int32) (int64, error)) (total
 
 func (e *Engine) sweepEvents(ctx context.Context, now time.Time, needed []uuid.UUID) (swept int64, err error) {
 	keep := e.retention[KeepEvents]
-	var first *db.EventPlace // of those that are not too many
+	var first *eventlog.Cursor // of those that are not too many
 	if keep.Count > 0 {
-		place, err := e.db.NthEvent(ctx, keep.Count-1)
+		place, err := eventlog.NthNewest(ctx, e.db, keep.Count-1)
 		if err != nil && !errors.Is(err, pgx.ErrNoRows) {
 			return 0, err
 		}
@@ -248,14 +249,14 @@ func (e *Engine) sweepEvents(ctx context.Context, now time.Time, needed []uuid.U
 			first = &place
 		}
 	}
-	parts, err := e.db.EventPartitions(ctx)
+	parts, err := eventlog.Partitions(ctx, e.db)
 	if err != nil {
 		return 0, err
 	}
 	for _, p := range parts {
 		drop := keep.Age > 0 && p.Upto.Before(now.Add(-keep.Age))
 		if !drop && first != nil && p.Upto.Before(now) {
-			has, err := e.db.EventsFrom(ctx, p.Name, *first)
+			has, err := eventlog.HasFrom(ctx, e.db, p.Name, *first)
 			if err != nil {
 				return swept, err
 			}
@@ -264,14 +265,14 @@ func (e *Engine) sweepEvents(ctx context.Context, now time.Time, needed []uuid.U
 		if !drop {
 			continue
 		}
-		if err := e.db.DropEventPartition(ctx, p.Name, needed); err != nil {
+		if err := eventlog.DropPartition(ctx, e.db, p.Name, needed); err != nil {
 			return swept, err
 		}
 		swept++
 	}
 	if keep.Age > 0 { // those that were kept for a run that is no longer needed
 		_, err := batches(ctx, func(limit int32) (int64, error) {
-			return e.db.SweepDefaultEvents(ctx, now.Add(-keep.Age), needed, int(limit))
+			return eventlog.DeleteFromDefault(ctx, e.db, now.Add(-keep.Age), needed, int(limit))
 		})
 		if err != nil {
 			return swept, err
@@ -281,7 +282,7 @@ func (e *Engine) sweepEvents(ctx context.Context, now time.Time, needed []uuid.U
 		return swept, nil
 	}
 	n, err := batches(ctx, func(limit int32) (int64, error) {
-		return e.db.SweepEventsBefore(ctx, *first, needed, int(limit))
+		return eventlog.DeleteBefore(ctx, e.db, *first, needed, int(limit))
 	})
 	return swept + n, err
 }
@@ -305,25 +306,25 @@ func (e *Engine) sweepRuns(ctx context.Context, now time.Time, needed []uuid.UUI
 		return 0, nil
 	}
 	n, err := batches(ctx, func(limit int32) (int64, error) {
-		return e.q.SweepRuns(ctx, db.SweepRunsParams{Below: below, Needed: needed, MaxRows: limit})
+		return e.q.SweepRuns(ctx, sql.SweepRunsParams{Below: below, Needed: needed, MaxRows: limit})
 	})
 	if err != nil {
 		return n, err
 	}
 	_, err = batches(ctx, func(limit int32) (int64, error) {
-		return e.q.SweepMaterializations(ctx, db.SweepMaterializationsParams{Below: below, Needed: needed, MaxRows: limit})
+		return e.q.SweepMaterializations(ctx, sql.SweepMaterializationsParams{Below: below, Needed: needed, MaxRows: limit})
 	})
 	if err != nil {
 		return n, err
 	}
 	_, err = batches(ctx, func(limit int32) (int64, error) {
-		return e.q.SweepChecks(ctx, db.SweepChecksParams{Below: below, MaxRows: limit})
+		return e.q.SweepChecks(ctx, sql.SweepChecksParams{Below: below, MaxRows: limit})
 	})
 	if err != nil {
 		return n, err
 	}
 	_, err = batches(ctx, func(limit int32) (int64, error) {
-		return e.q.SweepBackfills(ctx, db.SweepBackfillsParams{Below: below, MaxRows: limit})
+		return e.q.SweepBackfills(ctx, sql.SweepBackfillsParams{Below: below, MaxRows: limit})
 	})
 	return n, err
 }
@@ -333,34 +334,34 @@ func (e *Engine) sweepers() []Sweeper {
 	q := e.q
 	return []Sweeper{
 		{Kind: KeepTicks, Nth: q.NthTick, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
-			return q.SweepTicks(ctx, db.SweepTicksParams{Before: before, MaxRows: limit})
+			return q.SweepTicks(ctx, sql.SweepTicksParams{Before: before, MaxRows: limit})
 		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
-			return q.TrimTicks(ctx, db.TrimTicksParams{Keep: keep, MaxRows: limit})
+			return q.TrimTicks(ctx, sql.TrimTicksParams{Keep: keep, MaxRows: limit})
 		}},
 		{Kind: KeepTicks, Nth: q.NthSensorTick, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
-			return q.SweepSensorTicks(ctx, db.SweepSensorTicksParams{Before: before, MaxRows: limit})
+			return q.SweepSensorTicks(ctx, sql.SweepSensorTicksParams{Before: before, MaxRows: limit})
 		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
-			return q.TrimSensorTicks(ctx, db.TrimSensorTicksParams{Keep: keep, MaxRows: limit})
+			return q.TrimSensorTicks(ctx, sql.TrimSensorTicksParams{Keep: keep, MaxRows: limit})
 		}},
 		{Kind: KeepDeliveries, Nth: q.NthRecoveredAlert, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
-			return q.SweepAlerts(ctx, db.SweepAlertsParams{Before: &before, MaxRows: limit})
+			return q.SweepAlerts(ctx, sql.SweepAlertsParams{Before: &before, MaxRows: limit})
 		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
-			return q.TrimAlerts(ctx, db.TrimAlertsParams{Keep: keep, MaxRows: limit})
+			return q.TrimAlerts(ctx, sql.TrimAlertsParams{Keep: keep, MaxRows: limit})
 		}},
 		{Kind: KeepDeliveries, Nth: q.NthTestDelivery, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
-			return q.SweepTestDeliveries(ctx, db.SweepTestDeliveriesParams{Before: before, MaxRows: limit})
+			return q.SweepTestDeliveries(ctx, sql.SweepTestDeliveriesParams{Before: before, MaxRows: limit})
 		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
-			return q.TrimTestDeliveries(ctx, db.TrimTestDeliveriesParams{Keep: keep, MaxRows: limit})
+			return q.TrimTestDeliveries(ctx, sql.TrimTestDeliveriesParams{Keep: keep, MaxRows: limit})
 		}},
 		{Kind: KeepWebhooks, Nth: q.NthWebhookEvent, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
-			return q.SweepWebhookEvents(ctx, db.SweepWebhookEventsParams{Before: before, MaxRows: limit})
+			return q.SweepWebhookEvents(ctx, sql.SweepWebhookEventsParams{Before: before, MaxRows: limit})
 		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
-			return q.TrimWebhookEvents(ctx, db.TrimWebhookEventsParams{Keep: keep, MaxRows: limit})
+			return q.TrimWebhookEvents(ctx, sql.TrimWebhookEventsParams{Keep: keep, MaxRows: limit})
 		}},
 		{Kind: KeepRunKeys, Nth: q.NthRunKey, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
-			return q.SweepRunKeys(ctx, db.SweepRunKeysParams{Before: before, MaxRows: limit})
+			return q.SweepRunKeys(ctx, sql.SweepRunKeysParams{Before: before, MaxRows: limit})
 		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
-			return q.TrimRunKeys(ctx, db.TrimRunKeysParams{Keep: keep, MaxRows: limit})
+			return q.TrimRunKeys(ctx, sql.TrimRunKeysParams{Keep: keep, MaxRows: limit})
 		}},
 	}
 }
@@ -396,7 +397,7 @@ func (e *Engine) sampleStorage(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var p db.SampleStorageParams
+	var p sql.SampleStorageParams
 	for _, s := range sizes {
 		p.Names, p.Bytes, p.Rows = append(p.Names, s.Name), append(p.Bytes, s.Bytes), append(p.Rows, s.Rows)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 func TestParseKeep(t *testing.T) {
@@ -77,7 +78,7 @@ func countRows(t *testing.T, d *db.DB, sql string, args ...any) (n int) {
 func pieces(t *testing.T, d *db.DB, from, upto time.Time) {
 	t.Helper()
 	for at := from; at.Before(upto); at = at.AddDate(0, 0, 7) {
-		if err := d.EnsureEventPartitions(t.Context(), at, 0); err != nil {
+		if err := eventlog.EnsurePartitions(t.Context(), d, at, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -133,11 +134,11 @@ func TestSweep(t *testing.T) {
 			t.Errorf("%d ticks, want 3", n)
 		}
 	}
-	events, err := e.RunEvents(t.Context(), rare, 0, 10)
+	events, err := e.Events().OfRun(t.Context(), rare, 0, 10)
 	if err != nil || len(events) != 2 {
 		t.Errorf("the events of a run that is needed: %v, %v", events, err)
 	}
-	parts, err := d.EventPartitions(t.Context())
+	parts, err := eventlog.Partitions(t.Context(), d)
 	if err != nil || parts[0].Upto.Before(now.AddDate(0, 0, -30)) || len(parts) > 9 {
 		t.Errorf("pieces of the log: %+v, %v", parts, err)
 	}
@@ -169,7 +170,7 @@ func TestWrongClock(t *testing.T) {
 		t.Fatalf("%d events in the default piece", n)
 	}
 	for range 2 {
-		if err := d.EnsureEventPartitions(t.Context(), future, 1); err != nil {
+		if err := eventlog.EnsurePartitions(t.Context(), d, future, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -177,7 +178,7 @@ func TestWrongClock(t *testing.T) {
 		t.Errorf("%d events stayed in the default piece", n)
 	}
 	e := startEngine(t, d, define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil), func(c *orchestrator.Config) { c.Work = false })
-	if events, err := e.RunEvents(t.Context(), id, 0, 10); err != nil || len(events) != 2 {
+	if events, err := e.Events().OfRun(t.Context(), id, 0, 10); err != nil || len(events) != 2 {
 		t.Errorf("events %v, %v", events, err)
 	}
 }
@@ -187,7 +188,7 @@ func TestLogInUse(t *testing.T) {
 	d := dbtest.New(t)
 	past := time.Now().AddDate(0, 0, -70)
 	pieces(t, d, past, past.Add(time.Hour))
-	parts, err := d.EventPartitions(t.Context())
+	parts, err := eventlog.Partitions(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,13 +199,13 @@ func TestLogInUse(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), "SELECT count(*) FROM events"); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.DropEventPartition(t.Context(), parts[0].Name, nil); !errors.Is(err, db.ErrBusy) {
+	if err := eventlog.DropPartition(t.Context(), d, parts[0].Name, nil); !errors.Is(err, eventlog.ErrBusy) {
 		t.Errorf("while it is read: %v", err)
 	}
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.DropEventPartition(t.Context(), parts[0].Name, nil); err != nil {
+	if err := eventlog.DropPartition(t.Context(), d, parts[0].Name, nil); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }

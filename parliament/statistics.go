@@ -99,7 +99,7 @@ func placeXid(place string) (uint64, error) {
 
 // Now is the place in the history of bills after all there are.
 func (s *Store) Now(ctx context.Context) (string, error) {
-	xid, err := s.q.Begin(ctx)
+	xid, err := db.LogBegin(ctx, s.db.Durable())
 	return strconv.FormatUint(xid, 10) + "/", err
 }
 

@@ -20,9 +20,3 @@ UPDATE source_states SET held_until = greatest(held_until, now() + make_interval
 SELECT s.*, coalesce(s.breaker_open_until > now(), false)::boolean AS breaker_open, coalesce(s.held_until > now(), false)::boolean AS held,
        (SELECT count(*) FROM source_slots WHERE source_slots.source = s.source AND source_slots.held_until > clock_timestamp()) AS in_flight
 FROM source_states s ORDER BY s.source;
-
--- name: QueueStates :many
-SELECT queue, count(*) FILTER (WHERE state = 'available') AS available, count(*) FILTER (WHERE state = 'running') AS running,
-       count(*) FILTER (WHERE state = 'retryable') AS retryable, count(*) FILTER (WHERE state = 'scheduled') AS scheduled,
-       coalesce(min(scheduled_at) FILTER (WHERE state = 'available'), '0001-01-01')::timestamptz AS oldest_available_at
-FROM river_job WHERE state IN ('available', 'running', 'retryable', 'scheduled') GROUP BY queue ORDER BY queue;

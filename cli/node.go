@@ -23,6 +23,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/jobs"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/retention"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
@@ -198,10 +199,10 @@ func (f pipelineFlags) embeddings() (*embed.Client, error) {
 	return c, nil
 }
 
-func (f pipelineFlags) retention() (orchestrator.Retention, error) {
-	out := orchestrator.Retention{}
+func (f pipelineFlags) retention() (retention.Policy, error) {
+	out := retention.Policy{}
 	for _, s := range f.Retention {
-		kind, keep, err := orchestrator.ParseKeep(strings.TrimSpace(s))
+		kind, keep, err := retention.ParseKeep(strings.TrimSpace(s))
 		if err != nil {
 			return nil, usage("RETENTION: %s", err)
 		}
@@ -214,15 +215,15 @@ func (f pipelineFlags) retention() (orchestrator.Retention, error) {
 }
 
 // sweepers are of the tables that the engine does not know.
-func sweepers(d *db.DB) []orchestrator.Sweeper {
+func sweepers(d *db.DB) []retention.Sweeper {
 	q := d.Queries()
-	return []orchestrator.Sweeper{
-		{Kind: "fetch_logs", Default: orchestrator.Keep{Age: 365 * 24 * time.Hour}, Nth: q.NthFetchLog, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
+	return []retention.Sweeper{
+		{Kind: "fetch_logs", Default: retention.Keep{Age: 365 * 24 * time.Hour}, Nth: q.NthFetchLog, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
 			return q.SweepFetchLogs(ctx, db.SweepFetchLogsParams{Before: before, MaxRows: limit})
 		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
 			return q.TrimFetchLogs(ctx, db.TrimFetchLogsParams{Keep: keep, MaxRows: limit})
 		}},
-		{Kind: "audit", Default: orchestrator.Keep{Age: 400 * 24 * time.Hour}, Nth: q.NthAudit, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
+		{Kind: "audit", Default: retention.Keep{Age: 400 * 24 * time.Hour}, Nth: q.NthAudit, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
 			return q.SweepAudit(ctx, db.SweepAuditParams{Before: before, MaxRows: limit})
 		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
 			return q.TrimAudit(ctx, db.TrimAuditParams{Keep: keep, MaxRows: limit})
@@ -231,8 +232,8 @@ func sweepers(d *db.DB) []orchestrator.Sweeper {
 }
 
 // expiries are of what ends by itself, whatever RETENTION says.
-func expiries(d *db.DB) []orchestrator.Expiry {
-	return []orchestrator.Expiry{{What: "sessions", Sweep: d.Queries().DeleteExpiredSessions}}
+func expiries(d *db.DB) []retention.Expiry {
+	return []retention.Expiry{{What: "sessions", Sweep: d.Queries().DeleteExpiredSessions}}
 }
 
 func (f pipelineFlags) secrets() (map[string][]*standardwebhooks.Webhook, error) {

@@ -69,7 +69,7 @@ func TestRetention(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 2 { // what is kept stays so
-				if _, err := e.Sweep(t.Context(), now); err != nil {
+				if _, err := e.Retention().Sweep(t.Context(), now); err != nil {
 					t.Fatal(err)
 				}
 				for kind, of := range tables {

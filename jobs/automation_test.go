@@ -116,7 +116,7 @@ func testFetchFailureSensor(t *testing.T, r source) {
 	}
 	causes := func() (open []string, all int) {
 		t.Helper()
-		alerts, err := p.engine.Alerts(t.Context(), false, nil, 50)
+		alerts, err := p.engine.Alerts().List(t.Context(), false, nil, 50)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -235,7 +235,7 @@ func (s *lab) evaluated(sensor string) *orchestrator.SensorTick {
 // alerts are the causes of the open alerts.
 func (s *lab) alerts() []string {
 	s.t.Helper()
-	all, err := s.engine.Alerts(s.t.Context(), true, nil, 50)
+	all, err := s.engine.Alerts().List(s.t.Context(), true, nil, 50)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -12,14 +12,15 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/alerts"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // Severities of asset checks and alerts.
 const (
-	SeverityWarn  = "warn"
-	SeverityError = "error"
+	SeverityWarn  = alerts.SeverityWarn
+	SeverityError = alerts.SeverityError
 )
 
 // Check looks at an asset right after it was produced. A check that does not pass takes nothing back: the
@@ -153,7 +154,7 @@ func guarded[T any](ctx context.Context, f func(context.Context) (T, error)) (T,
 // recordChecks writes the results of a step's checks down with its end, and says which of them blocks what comes next.
 func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *transition, step *Step, partition *string, results []CheckResult) (blockedBy string, err error) {
 	if len(results) > 1 { // else LockCheck does it
-		if err := e.lockCauses(ctx, tx, each(results, CheckResult.cause)); err != nil {
+		if err := e.alerts.LockTx(ctx, tx, each(results, CheckResult.cause)); err != nil {
 			return "", err
 		}
 	}
@@ -182,16 +183,16 @@ func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *sql.Queries, t 
 		}
 		// Of several runs' checks, the one that looked last says whether all is well, not the one that ends last.
 		cause := r.cause()
-		newer, err := sql.LockCheck(ctx, tx, lockKey("alert", cause), sql.NewerCheckResultParams{Asset: r.Asset, Name: r.Name, ID: r.ID})
+		newer, err := sql.LockCheck(ctx, tx, alerts.LockKey(cause), sql.NewerCheckResultParams{Asset: r.Asset, Name: r.Name, ID: r.ID})
 		if err != nil {
 			return "", err
 		}
 		switch {
 		case newer:
 		case r.Passed:
-			err = e.recoverTx(ctx, tx, cause, t.at)
+			err = e.alerts.RecoverTx(ctx, tx, cause, t.at)
 		case r.Severity == SeverityError:
-			err = e.raiseTx(ctx, tx, Alert{
+			err = e.alerts.RaiseTx(ctx, tx, Alert{
 				Cause: cause, Severity: r.Severity, Title: fmt.Sprintf("Check %s of %s does not pass", r.Name, r.Asset), Detail: r.Message,
 				Data: map[string]any{"asset": r.Asset, "check": r.Name, "run_id": r.RunID, "partition": partition, "metadata": r.Metadata},
 			}, t.at)

@@ -20,9 +20,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/alerts"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/retention"
 )
 
 // Config is everything an Engine needs.
@@ -49,11 +51,11 @@ type Config struct {
 	// AlertWindow is how long after an alert its cause is not told of again, should it recover and come back; default 1 h.
 	AlertWindow time.Duration
 	// Retention says how much is kept, by kind; a kind that is not in it has its default.
-	Retention Retention
-	// Sweepers delete what is old of kinds that the engine knows nothing of.
-	Sweepers []Sweeper
-	// Expiries delete what has ended of things that say themselves when they end.
-	Expiries []Expiry
+	Retention retention.Policy
+	// Sweepers delete old records of other packages.
+	Sweepers []retention.Sweeper
+	// Expiries delete records of other packages that hold their own end.
+	Expiries []retention.Expiry
 	// Metrics is where the engine's counters go; nil: nowhere.
 	Metrics prometheus.Registerer
 	// Tracer is where spans go; nil: nowhere.
@@ -79,7 +81,8 @@ type Engine struct {
 	id      string
 	events  *eventlog.Log
 
-	retention Retention
+	retention *retention.Deleter
+	alerts    *alerts.Alerter
 	observe   *instruments
 
 	running  sync.Map // river job id -> context.CancelCauseFunc of the step
@@ -105,7 +108,7 @@ const (
 	queueTicks     = "ticks"
 	queueSensors   = "sensors"
 	queueBackfills = "backfills"
-	queueAlerts    = "alerts"
+	queueAlerts    = alerts.Queue
 
 	queueMaintenance = "maintenance"
 )
@@ -141,7 +144,10 @@ func New(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	var err error
-	if e.retention, err = cfg.retention(); err != nil {
+	if e.retention, err = retention.New(retention.Config{
+		DB: cfg.DB, Logger: cfg.Logger, Policy: cfg.Retention, Sweepers: cfg.Sweepers, Expiries: cfg.Expiries,
+		Swept: e.observe.swept,
+	}); err != nil {
 		return nil, err
 	}
 	// River tells workers of a new job only if it has not told them of another within FetchCooldown; a job left unsaid
@@ -151,6 +157,9 @@ func New(cfg Config) (*Engine, error) {
 	if e.river, err = river.NewClient(riverpgxv5.New(cfg.DB.Pool), enqueue); err != nil {
 		return nil, fmt.Errorf("river: %w", err)
 	}
+	e.alerts = alerts.New(alerts.Config{
+		DB: cfg.DB, River: e.river, Logger: cfg.Logger, Channels: cfg.Channels, Window: cfg.AlertWindow, Now: e.now,
+	})
 	if !cfg.Work {
 		return e, nil
 	}
@@ -160,7 +169,7 @@ func New(cfg Config) (*Engine, error) {
 	river.AddWorker(workers, &sensorRoundWorker{engine: e})
 	river.AddWorker(workers, &sensorWorker{engine: e})
 	river.AddWorker(workers, &backfillWorker{engine: e})
-	river.AddWorker(workers, &deliveryWorker{engine: e})
+	river.AddWorker(workers, e.alerts.Worker())
 	river.AddWorker(workers, &retentionWorker{engine: e})
 	e.worker, err = river.NewClient(riverpgxv5.New(cfg.DB.Direct), &river.Config{
 		ID:     e.id,
@@ -171,9 +180,9 @@ func New(cfg Config) (*Engine, error) {
 		FetchCooldown:        4 * time.Millisecond,
 		FetchPollInterval:    150*time.Millisecond + mathrand.N(100*time.Millisecond), //nolint:gosec // so that no two workers ask in step
 		// Finished jobs are of use in River UI only; the record is in runs and steps.
-		CompletedJobRetentionPeriod: riverAge(e.retention[KeepJobs].Age, 1),
-		CancelledJobRetentionPeriod: riverAge(e.retention[KeepJobs].Age, 24),
-		DiscardedJobRetentionPeriod: riverAge(e.retention[KeepJobs].Age, 7*24),
+		CompletedJobRetentionPeriod: riverAge(e.retention.Keep(retention.Jobs).Age, 1),
+		CancelledJobRetentionPeriod: riverAge(e.retention.Keep(retention.Jobs).Age, 24),
+		DiscardedJobRetentionPeriod: riverAge(e.retention.Keep(retention.Jobs).Age, 7*24),
 		Workers:                     workers,
 		Queues:                      map[string]river.QueueConfig{queueSteps: {MaxWorkers: cfg.Concurrency}, queueTicks: {MaxWorkers: 4}, queueSensors: {MaxWorkers: 8}, queueBackfills: {MaxWorkers: 2}, queueAlerts: {MaxWorkers: 8}, queueMaintenance: {MaxWorkers: 1}},
 		PeriodicJobs:                e.periodicJobs(),
@@ -295,6 +304,19 @@ func (e *Engine) Events() *eventlog.Log { return e.events }
 
 // Stopping returns a channel that is closed when the engine stops. Streams of every kind end with it.
 func (e *Engine) Stopping() <-chan struct{} { return e.events.Stopping() }
+
+// Alerts raises and lists alerts.
+func (e *Engine) Alerts() *alerts.Alerter { return e.alerts }
+
+// TestAlertChannel enqueues a test message to a channel and returns its delivery. ErrNotFound without such a channel.
+func (e *Engine) TestAlertChannel(ctx context.Context, name string) (*alerts.Delivery, error) {
+	for _, c := range e.cfg.Channels {
+		if c.Name == name {
+			return e.alerts.Test(ctx, c)
+		}
+	}
+	return nil, &NotFoundError{Kind: "channel", Name: name}
+}
 
 // River is the engine's River client, for River UI.
 func (e *Engine) River() *river.Client[pgx.Tx] { return e.river }

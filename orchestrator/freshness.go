@@ -165,13 +165,13 @@ func (e *Engine) turnFreshness(ctx context.Context, a *Asset) error {
 			return err
 		}
 		cause := "freshness:" + a.Name
-		if err := e.lockCauses(ctx, tx, []string{cause}); err != nil {
+		if err := e.alerts.LockTx(ctx, tx, []string{cause}); err != nil {
 			return err
 		}
 		if state != FreshnessLate {
-			return e.recoverTx(ctx, tx, cause, at)
+			return e.alerts.RecoverTx(ctx, tx, cause, at)
 		}
-		return e.raiseTx(ctx, tx, Alert{
+		return e.alerts.RaiseTx(ctx, tx, Alert{
 			Cause: cause, Title: a.Name + " is late", Detail: fmt.Sprintf("It should be %s; its last materialization was at %s.", a.Freshness, last.UTC().Format(time.RFC3339)),
 			Data: map[string]any{"asset": a.Name, "policy": a.Freshness.String(), "late_since": lateSince, "last_materialized_at": last.UTC()},
 		}, at)

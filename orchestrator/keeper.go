@@ -15,6 +15,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/alerts"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
@@ -120,7 +121,7 @@ func (e *Engine) chores() []chore {
 		{name: "free sensors of dead workers", do: e.freeSensors},
 		{name: "go on with backfills", do: e.advanceBackfills},
 		{name: "watch freshness", do: e.watchFreshness},
-		{name: "tell of alerts held back", do: e.tellHeld},
+		{name: "notify channels of deferred alerts", do: e.notifyDeferred},
 		{name: "tidy up", do: e.tidy, every: time.Hour},
 	}
 }
@@ -281,7 +282,7 @@ const maxLosses = 3
 // requeueLost gives the jobs of dead workers to others. The job of the dead worker is closed and a new one
 // made, so that a worker that was merely frozen finds its job closed and its step's fence moved.
 func (e *Engine) requeueLost(ctx context.Context) error {
-	jobs, err := e.q.ListLostJobs(ctx, sql.ListLostJobsParams{Kinds: []string{stepArgs{}.Kind(), tickArgs{}.Kind(), sensorRoundArgs{}.Kind(), sensorArgs{}.Kind(), backfillArgs{}.Kind(), deliveryArgs{}.Kind(), retentionArgs{}.Kind()}, DeadAfter: e.deadAfter().Seconds()})
+	jobs, err := e.q.ListLostJobs(ctx, sql.ListLostJobsParams{Kinds: []string{stepArgs{}.Kind(), tickArgs{}.Kind(), sensorRoundArgs{}.Kind(), sensorArgs{}.Kind(), backfillArgs{}.Kind(), alerts.DeliveryArgs{}.Kind(), retentionArgs{}.Kind()}, DeadAfter: e.deadAfter().Seconds()})
 	if err != nil {
 		return err
 	}
@@ -425,6 +426,15 @@ func (e *Engine) stepLost(ctx context.Context, args stepArgs, jobID int64, why s
 		e.ended(done)
 	}
 	return err
+}
+
+// notifyDeferred notifies channels of alerts whose notification was deferred until now.
+func (e *Engine) notifyDeferred(ctx context.Context) error {
+	ids, err := e.alerts.Deferred(ctx)
+	if err != nil {
+		return err
+	}
+	return eachRow(ctx, e, "notify channels of deferred alerts", ids, uuid.UUID.String, e.alerts.Notify)
 }
 
 // tidy removes what is of no use any more.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
@@ -103,17 +102,6 @@ func (e *Engine) limitOf(key string) int {
 	return 1 << 30 // of another process's configuration
 }
 
-// lockKey is the advisory lock that orders what happens to a thing: "limit pool:legisinfo", "alert check:a/b".
-//
-// Every transaction takes its locks in one order, or two of them would wait for each other: the row of the backfill,
-// the schedule or the sensor that it is about; the row of the run; what InFinish writes; alerts; limits; partitions. Of
-// one kind it takes all at once, in the order of their names: see lockCauses, lockLimits and lockPartitions.
-func lockKey(kind, name string) int64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(kind + " " + name))
-	return int64(h.Sum64()) //nolint:gosec // any number will do
-}
-
 // lockLimits has others that give or want places under these limits wait for the end of the transaction. Its caller
 // names all the limits that the transaction will need.
 func (e *Engine) lockLimits(ctx context.Context, tx pgx.Tx, keys []string) error {
@@ -121,7 +109,7 @@ func (e *Engine) lockLimits(ctx context.Context, tx pgx.Tx, keys []string) error
 		return nil
 	}
 	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
-	return e.q.WithTx(tx).AdvisoryLocks(ctx, each(keys, func(key string) int64 { return lockKey("limit", key) }))
+	return e.q.WithTx(tx).AdvisoryLocks(ctx, each(keys, func(key string) int64 { return sql.LockKey("limit", key) }))
 }
 
 // admitTx takes a place for a step under each of its limits, which its caller has locked. If one is full it takes none,

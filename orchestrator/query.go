@@ -67,12 +67,12 @@ func (e *Engine) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 	}
 	if !f.CreatedAfter.IsZero() {
 		p.CreatedAfter = &f.CreatedAfter
-		floor := uuidFloor(f.CreatedAfter)
+		floor := sql.FloorID(f.CreatedAfter)
 		p.CreatedFloor = &floor
 	}
 	if !f.CreatedBefore.IsZero() {
 		p.CreatedBefore = &f.CreatedBefore
-		ceiling := uuidFloor(f.CreatedBefore.Add(2 * time.Second)) // as far above
+		ceiling := sql.FloorID(f.CreatedBefore.Add(2 * time.Second)) // as far above
 		p.CreatedCeiling = &ceiling
 	}
 	var rows []sql.Run
@@ -103,18 +103,6 @@ func (e *Engine) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 		r.Steps = append(r.Steps, stepOf(s))
 	}
 	return runs, nil
-}
-
-// uuidFloor is below every UUIDv7 made a second before t or later: clocks and counters within a process may put an id
-// slightly before its row's created_at.
-func uuidFloor(t time.Time) uuid.UUID {
-	ms := max(t.Add(-time.Second).UnixMilli(), 0)
-	var u uuid.UUID
-	for i := range 6 {
-		u[i] = byte(ms >> (8 * (5 - i))) //nolint:gosec // the lowest eight bits are meant
-	}
-	u[6], u[8] = 0x70, 0x80
-	return u
 }
 
 // Materialization is one recorded production of an asset.

@@ -310,7 +310,7 @@ func TestCheckWaitsForTheDatabase(t *testing.T) {
 	if run.Status != orchestrator.StatusSuccess || tries.Load() != 4 {
 		t.Errorf("%s after %d tries: %v", run.Status, tries.Load(), types(events))
 	}
-	if n, err := e.OpenAlerts(t.Context()); err != nil || n != 0 {
+	if n, err := e.Alerts().CountOpen(t.Context()); err != nil || n != 0 {
 		t.Errorf("%d alerts, %v", n, err)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/alerts"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
@@ -95,6 +96,9 @@ type WebhookEvent struct {
 	Body        []byte
 	ReceivedAt  time.Time
 }
+
+// Alert is a problem that a sensor reports; see package alerts.
+type Alert = alerts.Alert
 
 // SensorResult is what an evaluation comes to.
 type SensorResult struct {
@@ -746,16 +750,16 @@ func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row sql.Sensor
 func (e *Engine) carryOut(ctx context.Context, tx pgx.Tx, s *Sensor, result *SensorResult, plans []*plan, p *sql.InsertSensorTickParams, at time.Time) error {
 	q := e.q.WithTx(tx)
 	causes := append(each(result.Alerts, func(a Alert) string { return a.Cause }), result.Recovered...)
-	if err := e.lockCauses(ctx, tx, causes); err != nil {
+	if err := e.alerts.LockTx(ctx, tx, causes); err != nil {
 		return err
 	}
 	for _, a := range result.Alerts {
-		if err := e.raiseTx(ctx, tx, a, at); err != nil {
+		if err := e.alerts.RaiseTx(ctx, tx, a, at); err != nil {
 			return err
 		}
 	}
 	for _, cause := range result.Recovered {
-		if err := e.recoverTx(ctx, tx, cause, at); err != nil {
+		if err := e.alerts.RecoverTx(ctx, tx, cause, at); err != nil {
 			return err
 		}
 	}

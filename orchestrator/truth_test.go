@@ -12,6 +12,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/alerts"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
@@ -20,7 +21,7 @@ import (
 
 func openCauses(t testing.TB, e *orchestrator.Engine) (open []string, all int) {
 	t.Helper()
-	alerts, err := e.Alerts(t.Context(), false, nil, 50)
+	alerts, err := e.Alerts().List(t.Context(), false, nil, 50)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +298,7 @@ func TestDeliveredStaysDelivered(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	q, id := sql.New(d.Pool), uuid.New()
-	if err := q.InsertDelivery(t.Context(), sql.InsertDeliveryParams{ID: id, Channel: "ops", Kind: orchestrator.DeliveryTest, CreatedAt: time.Now()}); err != nil {
+	if err := q.InsertDelivery(t.Context(), sql.InsertDeliveryParams{ID: id, Channel: "ops", Kind: alerts.DeliveryTest, CreatedAt: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	for _, status := range []string{"pending", "delivered", "pending", "failed"} {

@@ -12,7 +12,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
-	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/cron"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/retention"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
@@ -379,7 +379,7 @@ func (r *examination) schedule(s api.Schedule, workers bool) {
 		}
 	}
 	now := time.Now()
-	due, err := orchestrator.LastDue(s.Cron, s.TimeZone, now)
+	due, err := cron.LastDue(s.Cron, s.TimeZone, now)
 	switch {
 	case err != nil:
 		r.bad(what, err.Error(), "")

@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/robfig/cron/v3"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/cron"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
@@ -48,7 +49,7 @@ func OnMissing() *Automation { return &Automation{kind: "missing", Condition: "o
 
 func (a *Automation) check() (err error) {
 	if a.kind == "cron" {
-		a.times, err = parseCron(a.cron, a.zone)
+		a.times, err = cron.Parse(a.cron, a.zone)
 	}
 	return err
 }
@@ -165,7 +166,7 @@ func (e *Engine) heldBack(ctx context.Context, a *Asset) (string, error) {
 }
 
 func (e *Engine) judgeCron(a *Asset, node *AssetNode, graph map[string]*AssetNode, now time.Time, v *AutomationVerdict) {
-	v.since = lastDue(a.Automation.times, now)
+	v.since = cron.Last(a.Automation.times, now)
 	next := a.Automation.times.Next(now)
 	if v.since.IsZero() || (node.LastMaterializedAt != nil && !node.LastMaterializedAt.Before(v.since)) {
 		v.Reason = "it was materialized since the last time; the next is " + next.UTC().Format(time.RFC3339)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 // Statuses of backfills that runs do not have. A partition of a backfill is pending, running, success, failure or canceled.
@@ -400,7 +401,7 @@ func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b sql.Backfill,
 // refusal says whether an error is about what was asked for, which would be refused the next time too.
 func refusal(err error) bool {
 	var (
-		config  *ConfigError
+		config  *runconfig.InvalidError
 		request *RequestError
 	)
 	return errors.As(err, &config) || errors.As(err, &request) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict)

@@ -31,20 +31,6 @@ func ResolveConfig(d *Definitions, assets []string, raw json.RawMessage) (map[st
 	return d.resolveConfig(assets, nil, nil, raw)
 }
 
-// PresentConfig exposes presentConfig.
-func PresentConfig(assets []string, stored map[string]json.RawMessage) json.RawMessage {
-	return presentConfig(assets, stored)
-}
-
-// CronTimes reads a cron expression, and gives what finds its next and its last time.
-func CronTimes(expression, zone string) (next, last func(time.Time) time.Time, err error) {
-	times, err := parseCron(expression, zone)
-	if err != nil {
-		return nil, nil, err
-	}
-	return times.Next, func(now time.Time) time.Time { return lastDue(times, now) }, nil
-}
-
 // WatchFreshness is one round of watchFreshness.
 func WatchFreshness(ctx context.Context, e *Engine) error { return e.watchFreshness(ctx) }
 

@@ -8,7 +8,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/robfig/cron/v3"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/cron"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
@@ -46,7 +47,7 @@ func (f *Freshness) check() error {
 		return nil
 	}
 	var err error
-	f.times, err = parseCron(f.By, f.TimeZone)
+	f.times, err = cron.Parse(f.By, f.TimeZone)
 	return err
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 // Kinds of partition sets.
@@ -327,7 +328,7 @@ func (e *Engine) partitionByConfig(ctx context.Context, assets []string, config 
 // partitionOfConfig is the one of the keys that decides the config fields as they are; empty if none or several do.
 func (a *Asset) partitionOfConfig(keys []string, config json.RawMessage) (found string) {
 	var fields map[string]any
-	if err := decodeNumbers(config, &fields); err != nil {
+	if err := runconfig.Decode(config, &fields); err != nil {
 		return ""
 	}
 	for _, key := range keys {
@@ -357,7 +358,7 @@ func sameValue(read, made any) bool {
 		return false
 	}
 	var again any
-	return decodeNumbers(raw, &again) == nil && sameJSON(read, again)
+	return runconfig.Decode(raw, &again) == nil && runconfig.SameJSON(read, again)
 }
 
 // AddPartitions adds keys to a dynamic set and says how many were new.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 // Run returns a run with its steps; ErrNotFound if there is none.
@@ -248,7 +249,7 @@ func runOf(row sql.Run) (Run, error) {
 	if err := json.Unmarshal(row.Config, &config); err != nil {
 		return r, fmt.Errorf("config of run %s: %w", row.ID, err)
 	}
-	r.Config = presentConfig(row.Assets, config)
+	r.Config = runconfig.Present(row.Assets, config)
 	return r, nil
 }
 

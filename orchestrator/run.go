@@ -16,6 +16,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 // Statuses of runs and steps. Waiting, UpForRetry and Skipped are of steps only, Canceling of runs only.
@@ -461,7 +462,7 @@ func (e *Engine) insertStepJobsAt(ctx context.Context, tx pgx.Tx, runID uuid.UUI
 func (p *plan) run() *Run {
 	r := &Run{
 		ID: p.id, Job: optional(p.req.Job), Assets: p.assets, Partition: optional(p.req.Partition), Status: StatusQueued, TriggerKind: p.req.Trigger.Kind,
-		TriggerName: optional(p.req.Trigger.Name), Config: presentConfig(p.assets, p.config), Tags: p.req.Tags, CreatedAt: p.created, ParentRunID: p.req.parent,
+		TriggerName: optional(p.req.Trigger.Name), Config: runconfig.Present(p.assets, p.config), Tags: p.req.Tags, CreatedAt: p.created, ParentRunID: p.req.parent,
 		Priority: p.req.Priority, BackfillID: p.req.backfill,
 	}
 	for _, s := range p.steps {

@@ -19,6 +19,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 func TestRun(t *testing.T) {
@@ -223,7 +224,7 @@ func TestRun(t *testing.T) {
 		a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"}, func(context.Context, *orchestrator.Step, config) (orchestrator.Metadata, error) { return nil, nil })
 		e := setup(t, define(t, []*orchestrator.Asset{a}, nil))
 		_, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"a"}})
-		var invalid *orchestrator.ConfigError
+		var invalid *runconfig.InvalidError
 		if !errors.As(err, &invalid) || invalid.Fields[0].Pointer != "/session" {
 			t.Errorf("err = %v", err)
 		}

@@ -256,7 +256,7 @@ func (b *bench) alertLatency(e *orchestrator.Engine, received <-chan time.Time) 
 		run, _, err := e.StartRun(ctx, orchestrator.RunRequest{Assets: []string{"bad"}, Trigger: orchestrator.Trigger{Kind: "api"}})
 		b.must(err)
 		at := <-received
-		events, err := e.RunEvents(ctx, run.ID, 0, 100)
+		events, err := e.Events().OfRun(ctx, run.ID, 0, 100)
 		b.must(err)
 		took = append(took, at.Sub(events[len(events)-1].At))
 	}

@@ -28,6 +28,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/server"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
@@ -163,7 +164,7 @@ func (b *bench) overhead() {
 		began := time.Now()
 		run, _, err := e.StartRun(context.Background(), orchestrator.RunRequest{Assets: names, Trigger: orchestrator.Trigger{Kind: "api"}})
 		b.must(err)
-		b.must(e.FollowRun(context.Background(), run.ID, 0, func([]orchestrator.Event) error { return nil }))
+		b.must(e.FollowRun(context.Background(), run.ID, 0, func([]eventlog.Event) error { return nil }))
 		if took := time.Since(began) / n; best == 0 || took < best {
 			best = took
 		}

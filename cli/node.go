@@ -23,6 +23,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/jobs"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/retention"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
@@ -198,10 +199,10 @@ func (f pipelineFlags) embeddings() (*embed.Client, error) {
 	return c, nil
 }
 
-func (f pipelineFlags) retention() (orchestrator.Retention, error) {
-	out := orchestrator.Retention{}
+func (f pipelineFlags) retention() (retention.Policy, error) {
+	out := retention.Policy{}
 	for _, s := range f.Retention {
-		kind, keep, err := orchestrator.ParseKeep(strings.TrimSpace(s))
+		kind, keep, err := retention.ParseKeep(strings.TrimSpace(s))
 		if err != nil {
 			return nil, usage("RETENTION: %s", err)
 		}
@@ -214,19 +215,19 @@ func (f pipelineFlags) retention() (orchestrator.Retention, error) {
 }
 
 // sweepers delete what the engine does not know of.
-func sweepers(d *db.DB) []orchestrator.Sweeper {
-	var out []orchestrator.Sweeper
+func sweepers(d *db.DB) []retention.Sweeper {
+	var out []retention.Sweeper
 	for _, s := range []db.Sweeper{parliament.NewStore(d).Sweeper(), access.Sweeper(d)} {
-		out = append(out, orchestrator.Sweeper{
-			Kind: s.Kind, Default: orchestrator.Keep{Age: s.KeepFor}, Sweep: s.Sweep, Nth: s.Nth, Trim: s.Trim,
+		out = append(out, retention.Sweeper{
+			Kind: s.Kind, Default: retention.Keep{Age: s.KeepFor}, Sweep: s.Sweep, Nth: s.Nth, Trim: s.Trim,
 		})
 	}
 	return out
 }
 
 // expiries delete what has an end of its own, whatever RETENTION says.
-func expiries(d *db.DB) []orchestrator.Expiry {
-	return []orchestrator.Expiry{{What: "sessions", Sweep: access.DeleteExpiredSessions(d)}}
+func expiries(d *db.DB) []retention.Expiry {
+	return []retention.Expiry{{What: "sessions", Sweep: access.DeleteExpiredSessions(d)}}
 }
 
 func (f pipelineFlags) secrets() (map[string][]*standardwebhooks.Webhook, error) {

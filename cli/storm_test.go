@@ -13,6 +13,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/jobs"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // How an asset of the storm ends.
@@ -103,7 +104,7 @@ func stormStep(ctx context.Context, step *orchestrator.Step, c stormConfig) (orc
 	for i := range max(1, c.Lines) {
 		if i < c.Lines {
 			// No two lines are the same, so one that is there twice was written twice.
-			step.Log(orchestrator.LevelInfo, fmt.Sprintf("line %d of %d: %016x", i+1, c.Lines, rand.Uint64()), nil)
+			step.Log(eventlog.LevelInfo, fmt.Sprintf("line %d of %d: %016x", i+1, c.Lines, rand.Uint64()), nil)
 			step.Progress(i+1, c.Lines, "storming")
 		}
 		select {
@@ -112,7 +113,7 @@ func stormStep(ctx context.Context, step *orchestrator.Step, c stormConfig) (orc
 			return nil, ctx.Err()
 		}
 	}
-	step.Log(orchestrator.LevelInfo, fmt.Sprintf("last line: %016x", rand.Uint64()), nil)
+	step.Log(eventlog.LevelInfo, fmt.Sprintf("last line: %016x", rand.Uint64()), nil)
 	switch c.Ends {
 	case endsInError:
 		return nil, orchestrator.Permanent(errors.New(stormError))

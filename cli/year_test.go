@@ -18,6 +18,8 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/retention"
 )
 
 // yearOfRuns writes the runs of one day as the engine does: a run, a step, a materialization and six events for each,
@@ -59,7 +61,7 @@ func TestYear(t *testing.T) {
 	ctx := context.Background()
 	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: []*orchestrator.Asset{orchestrator.NewAsset(orchestrator.AssetOptions{Name: "noop"}, func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil })}})
 	b.must(err)
-	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Retention: orchestrator.Retention{orchestrator.KeepEvents: {Age: keep}, orchestrator.KeepRuns: {Age: keep}}})
+	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Retention: retention.Policy{retention.Events: {Age: keep}, retention.Runs: {Age: keep}}})
 	b.must(err)
 	b.must(e.Start(ctx))
 	first := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -days)
@@ -68,7 +70,7 @@ func TestYear(t *testing.T) {
 	began := time.Now()
 	for day := range days {
 		at := first.AddDate(0, 0, day)
-		b.must(d.EnsureEventPartitions(ctx, at, 1))
+		b.must(eventlog.EnsurePartitions(ctx, d, at, 1))
 		b.must(pgx.BeginFunc(ctx, d.Relaxed, func(tx pgx.Tx) error {
 			if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0"); err != nil {
 				return err
@@ -89,7 +91,7 @@ func TestYear(t *testing.T) {
 			return nil
 		}))
 		started := time.Now()
-		_, err := e.Sweep(ctx, at.AddDate(0, 0, 1))
+		_, err := e.Retention().Sweep(ctx, at.AddDate(0, 0, 1))
 		b.must(err)
 		took := time.Since(started)
 		sweeping, longest = sweeping+took, max(longest, took)

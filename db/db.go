@@ -258,15 +258,6 @@ func (d *DB) NoWait() DBTX { return d.retrying(d.Relaxed) }
 // Lists runs statements as Durable does, and has Postgres plan each anew for its arguments; see CustomPlan.
 func (d *DB) Lists() DBTX { return CustomPlan{DBTX: d.reading()} }
 
-// Queries are the queries on Durable.
-func (d *DB) Queries() *Queries { return New(d.Durable()) }
-
-// RelaxedQueries are the queries on NoWait.
-func (d *DB) RelaxedQueries() *Queries { return New(d.NoWait()) }
-
-// ListQueries are the queries on Lists.
-func (d *DB) ListQueries() *Queries { return New(d.Lists()) }
-
 func (d *DB) retrying(on DBTX) Retrying { return Retrying{DBTX: on, OnConflict: d.OnConflict} }
 
 // Redact gives a connection string without its password; one that cannot be read it does not repeat.

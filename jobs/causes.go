@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // causes are what went wrong in a fetch, each with how often. The zero value has none.
@@ -80,7 +80,7 @@ func (f *fetch) retrying(source string, err error, attempt int, wait time.Durati
 		message += fmt.Sprintf("; for the same reason, %d requests since the last line", n)
 		data["count"] = n
 	}
-	f.step.Log(orchestrator.LevelWarn, message, data)
+	f.step.Log(eventlog.LevelWarn, message, data)
 }
 
 // logCauses has the run's log tell what went wrong: one line for each cause, with how many records it hit. Each of
@@ -90,7 +90,7 @@ func (f *fetch) logCauses() {
 	defer f.mu.Unlock()
 	for i, c := range f.errorCauses.order {
 		if i == maxLoggedCauses {
-			f.step.Log(orchestrator.LevelError, fmt.Sprintf("%d further causes are left out", len(f.errorCauses.order)-maxLoggedCauses), nil)
+			f.step.Log(eventlog.LevelError, fmt.Sprintf("%d further causes are left out", len(f.errorCauses.order)-maxLoggedCauses), nil)
 			break
 		}
 		data, message := map[string]any{}, c.message
@@ -101,12 +101,12 @@ func (f *fetch) logCauses() {
 			message += fmt.Sprintf(" (and %d more for the same reason)", c.count-1)
 			data["count"], data["urls"] = c.count, c.urls
 		}
-		f.step.Log(orchestrator.LevelError, message, data)
+		f.step.Log(eventlog.LevelError, message, data)
 	}
 	f.errorCauses = causes{}
 	for _, c := range f.retryCauses.order {
 		if c.unlogged > 0 {
-			f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%s (and %d more for the same reason)", c.message, c.unlogged), map[string]any{"count": c.unlogged})
+			f.step.Log(eventlog.LevelWarn, fmt.Sprintf("%s (and %d more for the same reason)", c.message, c.unlogged), map[string]any{"count": c.unlogged})
 		}
 	}
 	f.retryCauses = causes{}

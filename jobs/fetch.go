@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
@@ -206,7 +207,7 @@ func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 		}
 	}
 	total := len(chosen)
-	f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d bills to store, %d details to fetch", total, len(ask)), map[string]int{"bills": total, "details": len(ask)})
+	f.step.Log(eventlog.LevelInfo, fmt.Sprintf("%d bills to store, %d details to fetch", total, len(ask)), map[string]int{"bills": total, "details": len(ask)})
 	done := 0
 	save := func(records []parliament.Record) error {
 		counts, err := f.Store.Save(ctx, f.step.RunID, f.withoutSponsors(records))
@@ -317,7 +318,7 @@ func (f *fetch) compareSponsors(id parliament.BillID, item *legisinfo.Item, deta
 		return
 	}
 	if !f.sponsors.Swap(true) {
-		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("the SponsorId of LEGISinfo's list is %d where the record of %s has the person id %d; the list's are not used", item.SponsorID, id, detail.SponsorID), nil)
+		f.step.Log(eventlog.LevelWarn, fmt.Sprintf("the SponsorId of LEGISinfo's list is %d where the record of %s has the person id %d; the list's are not used", item.SponsorID, id, detail.SponsorID), nil)
 	}
 }
 
@@ -393,7 +394,7 @@ func (f *fetch) finishBills(fetchErr error, extra orchestrator.Metadata) (orches
 	}
 	if len(f.notEnriched) > 0 {
 		slices.Sort(f.notEnriched)
-		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%d bills lack enrichment; the next fetch tries again", len(f.notEnriched)), map[string]any{"bills": f.notEnriched[:min(len(f.notEnriched), maxNamedNotEnriched)], "count": len(f.notEnriched)})
+		f.step.Log(eventlog.LevelWarn, fmt.Sprintf("%d bills lack enrichment; the next fetch tries again", len(f.notEnriched)), map[string]any{"bills": f.notEnriched[:min(len(f.notEnriched), maxNamedNotEnriched)], "count": len(f.notEnriched)})
 	}
 	md := orchestrator.Metadata{
 		"status": log.Status, "bills_fetched": stored - f.refreshed, "bills_created": f.counts.Created, "bills_updated": f.counts.Updated, "bills_unchanged": f.counts.Unchanged,

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 type monitorConfig struct {
@@ -39,7 +40,7 @@ func monitor(d Deps) Contribution {
 			md[s.Status+"_total_failed"] = s.Failed
 		}
 		if len(stats) == 0 {
-			step.Log(orchestrator.LevelWarn, "no fetch in the window: is a schedule running?", nil)
+			step.Log(eventlog.LevelWarn, "no fetch in the window: is a schedule running?", nil)
 		}
 		return md, nil
 	})

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 )
@@ -156,7 +157,7 @@ func (f *fetch) politicians(ctx context.Context, config politiciansConfig) error
 		return err
 	}
 	f.counts.Unchanged += len(all) - len(ask)
-	f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d politicians in the list, %d records to fetch", len(all), len(ask)), map[string]int{"politicians": len(all), "records": len(ask)})
+	f.step.Log(eventlog.LevelInfo, fmt.Sprintf("%d politicians in the list, %d records to fetch", len(all), len(ask)), map[string]int{"politicians": len(all), "records": len(ask)})
 	group, asking := errgroup.WithContext(ctx)
 	group.SetLimit(4) // more could not be in flight anyway
 	var mu sync.Mutex

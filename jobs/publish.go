@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
 )
 
@@ -79,7 +80,7 @@ func feeds(d Deps) Contribution {
 		if err != nil {
 			return nil, err
 		}
-		counts, err := d.Store.UpdateFeeds(ctx, config.MaxItems, func(items int) { step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d items written", items), nil) })
+		counts, err := d.Store.UpdateFeeds(ctx, config.MaxItems, func(items int) { step.Log(eventlog.LevelInfo, fmt.Sprintf("%d items written", items), nil) })
 		if err != nil {
 			return nil, err
 		}
@@ -145,7 +146,7 @@ func embeddings(d Deps) Contribution {
 		if err != nil {
 			return nil, err
 		}
-		counts, err := d.Embedder.Update(ctx, config.BatchSize, func(done int) { step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d documents embedded", done), nil) })
+		counts, err := d.Embedder.Update(ctx, config.BatchSize, func(done int) { step.Log(eventlog.LevelInfo, fmt.Sprintf("%d documents embedded", done), nil) })
 		var status *embed.StatusError
 		var answer *embed.AnswerError
 		if errors.As(err, &answer) || errors.As(err, &status) && status.Status < 500 && status.Status != 429 {
@@ -176,9 +177,9 @@ func indexMeaning(ctx context.Context, d Deps, step *orchestrator.Step) (string,
 	case err != nil:
 		return "", err
 	case index.Remedy != "":
-		step.Log(orchestrator.LevelWarn, "search by meaning is exact, without an index: "+index.Reason, map[string]any{"remedy": index.Remedy})
+		step.Log(eventlog.LevelWarn, "search by meaning is exact, without an index: "+index.Reason, map[string]any{"remedy": index.Remedy})
 	case index.Made:
-		step.Log(orchestrator.LevelInfo, "made the index of pgvector", nil)
+		step.Log(eventlog.LevelInfo, "made the index of pgvector", nil)
 	}
 	if index.Used {
 		return "pgvector", nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
@@ -52,7 +53,7 @@ func lagMetadata(ctx context.Context, d Deps, step *orchestrator.Step) (orchestr
 			return nil, context.Cause(ctx)
 		case err != nil:
 			listError = err.Error()
-			step.Log(orchestrator.LevelWarn, fmt.Sprintf("the list of session %s could not be read; bills are compared with the one read before: %v", newest, err), nil)
+			step.Log(eventlog.LevelWarn, fmt.Sprintf("the list of session %s could not be read; bills are compared with the one read before: %v", newest, err), nil)
 		default:
 			if err := f.recordLists(ctx); err != nil {
 				return nil, err

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
@@ -56,7 +57,7 @@ func (f *fetch) list(ctx context.Context, code string) (*parliament.SessionList,
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case f.lists[code] != nil && f.lists[code].list != nil:
-			f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("LEGISinfo's list of session %s was taken from the list without a session: %s", code, reasonOf(err)), nil)
+			f.step.Log(eventlog.LevelWarn, fmt.Sprintf("LEGISinfo's list of session %s was taken from the list without a session: %s", code, reasonOf(err)), nil)
 			return f.lists[code].list, nil
 		case err != nil && other != nil:
 			err = fmt.Errorf("%w; without a session, %w", err, other)
@@ -273,7 +274,7 @@ func (f *fetch) noteMissing(ctx context.Context, code string, all map[parliament
 	}
 	gone, back, err := f.Store.MarkMissing(ctx, code, listed)
 	if err == nil && gone > 0 {
-		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%d bills are held that neither source lists any more; they are kept", gone), map[string]int64{"missing": gone, "found_again": back})
+		f.step.Log(eventlog.LevelWarn, fmt.Sprintf("%d bills are held that neither source lists any more; they are kept", gone), map[string]int64{"missing": gone, "found_again": back})
 	}
 	return err
 }
@@ -305,7 +306,7 @@ func (f *fetch) refresh(ctx context.Context, chosen []candidate) ([]candidate, e
 		further = append(further, changed...)
 	}
 	if len(further) > 0 {
-		f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d bills besides the latest %d are new or changed", len(further), len(chosen)), map[string]int{"bills": len(further)})
+		f.step.Log(eventlog.LevelInfo, fmt.Sprintf("%d bills besides the latest %d are new or changed", len(further), len(chosen)), map[string]int{"bills": len(further)})
 	}
 	return newestFirst(further, len(further)), nil
 }
@@ -441,7 +442,7 @@ func (f *fetch) complete(ctx context.Context) error {
 			ask = append(ask, r)
 		}
 	}
-	f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d bills are completed: %d from their records, %d by asking again", len(records)+len(ask), len(records), len(ask)), nil)
+	f.step.Log(eventlog.LevelInfo, fmt.Sprintf("%d bills are completed: %d from their records, %d by asking again", len(records)+len(ask), len(records), len(ask)), nil)
 	save := func(records []parliament.Record) error {
 		_, err := f.Store.Save(ctx, f.step.RunID, records)
 		f.completed += len(records)

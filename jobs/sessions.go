@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
@@ -78,7 +79,7 @@ func (f *fetch) sessions(ctx context.Context) (sessions []string, current string
 		if other != nil || named == "" {
 			return nil, "", errors.Join(err, other)
 		}
-		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("the current session is %s, as openparliament.ca has it, for LEGISinfo's list without a session cannot be had: %s", named, reasonOf(err)), nil)
+		f.step.Log(eventlog.LevelWarn, fmt.Sprintf("the current session is %s, as openparliament.ca has it, for LEGISinfo's list without a session cannot be had: %s", named, reasonOf(err)), nil)
 		now = map[string]bool{named: true}
 	}
 	sorted := slices.SortedFunc(maps.Keys(now), compareSessions)
@@ -89,7 +90,7 @@ func (f *fetch) sessions(ctx context.Context) (sessions []string, current string
 	}
 	all, err := list(legisinfo.AllSessions)
 	if err != nil && len(known) > 0 && ctx.Err() == nil { // those before are known
-		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("session %s is new; whether there are others is not known, for LEGISinfo's list of all sessions cannot be had: %s", current, reasonOf(err)), nil)
+		f.step.Log(eventlog.LevelWarn, fmt.Sprintf("session %s is new; whether there are others is not known, for LEGISinfo's list of all sessions cannot be had: %s", current, reasonOf(err)), nil)
 		return sorted, current, nil
 	}
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
@@ -140,7 +141,7 @@ func billStatistics(d Deps) Contribution {
 		accepted := []string{}
 		if config.AcceptDrop {
 			if accepted = append(accepted, now.lost(most)...); len(accepted) > 0 {
-				step.Log(orchestrator.LevelWarn, "a drop is accepted: "+strings.Join(accepted, "; "), nil)
+				step.Log(eventlog.LevelWarn, "a drop is accepted: "+strings.Join(accepted, "; "), nil)
 			}
 			most = now
 		}

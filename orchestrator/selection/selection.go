@@ -1,4 +1,5 @@
-package orchestrator
+// Package selection reads Dagster's syntax for choosing assets, such as "group:bills or +feeds". Begin reading at Resolve.
+package selection
 
 import (
 	"errors"
@@ -10,10 +11,17 @@ import (
 	"unicode"
 )
 
-// maxSelection bounds a selection's length and its nesting.
-const maxSelection = 1000
+// Asset is what a selection needs to know about an asset.
+type Asset struct {
+	Name, Group string
+	Deps        []string
+}
 
-// Select gives the assets that a selection names, in dependency order. The syntax is Dagster's:
+// maxLength bounds a selection's length in bytes, and with it its nesting.
+const maxLength = 1000
+
+// Resolve returns the names of the assets that a selection chooses, in the order in which they are given, which must be
+// dependency order. The syntax is Dagster's:
 //
 //	fetch_latest_bills        an asset, or several by wildcard: fetch_*, *
 //	group:bills, key:fetch_*  by group, by name
@@ -22,11 +30,17 @@ const maxSelection = 1000
 //	x and y, x or y, not x, (x)   combined; a comma is "or"
 //
 // An error says where the selection cannot be read, or which name selects nothing.
-func (d *Definitions) Select(selection string) ([]string, error) {
-	if len(selection) > maxSelection {
-		return nil, fmt.Errorf("is %d characters long: want %d at most", len(selection), maxSelection)
+func Resolve(selection string, assets []Asset) ([]string, error) {
+	if len(selection) > maxLength {
+		return nil, fmt.Errorf("is %d characters long: want %d at most", len(selection), maxLength)
 	}
-	p := &selectionParser{defs: d, tokens: selectionTokens(selection)}
+	p := &parser{assets: assets, deps: map[string][]string{}, downstream: map[string][]string{}, tokens: tokens(selection)}
+	for _, a := range assets {
+		p.deps[a.Name] = a.Deps
+		for _, dep := range a.Deps {
+			p.downstream[dep] = append(p.downstream[dep], a.Name)
+		}
+	}
 	chosen, err := p.either()
 	if err == nil && p.peek() != "" {
 		err = fmt.Errorf("%q was not expected: want and, or, a comma or the end", p.peek())
@@ -35,7 +49,7 @@ func (d *Definitions) Select(selection string) ([]string, error) {
 		return nil, err
 	}
 	names := []string{}
-	for _, a := range d.assets {
+	for _, a := range assets {
 		if chosen[a.Name] {
 			names = append(names, a.Name)
 		}
@@ -46,12 +60,13 @@ func (d *Definitions) Select(selection string) ([]string, error) {
 	return names, nil
 }
 
-func selectionTokens(s string) []string {
-	var tokens []string
+// tokens splits a selection into words and the characters ( ) + and comma.
+func tokens(s string) []string {
+	var all []string
 	word := ""
 	flush := func() {
 		if word != "" {
-			tokens = append(tokens, word)
+			all = append(all, word)
 		}
 		word = ""
 	}
@@ -61,30 +76,35 @@ func selectionTokens(s string) []string {
 			flush()
 		case strings.ContainsRune("()+,", r):
 			flush()
-			tokens = append(tokens, string(r))
+			all = append(all, string(r))
 		default:
 			word += string(r)
 		}
 	}
 	flush()
-	return tokens
+	return all
 }
 
+// assetSet holds names of assets.
 type assetSet map[string]bool
 
-type selectionParser struct {
-	defs   *Definitions
-	tokens []string
+// parser is a recursive-descent parser; one goroutine uses it.
+type parser struct {
+	assets           []Asset
+	deps, downstream map[string][]string // by asset
+	tokens           []string            // not read yet
 }
 
-func (p *selectionParser) peek() string {
+// peek returns the next token; empty at the end.
+func (p *parser) peek() string {
 	if len(p.tokens) == 0 {
 		return ""
 	}
 	return p.tokens[0]
 }
 
-func (p *selectionParser) take() string {
+// take returns the next token and moves on.
+func (p *parser) take() string {
 	t := p.peek()
 	if t != "" {
 		p.tokens = p.tokens[1:]
@@ -92,7 +112,8 @@ func (p *selectionParser) take() string {
 	return t
 }
 
-func (p *selectionParser) takeIf(wanted ...string) bool {
+// takeIf moves on if the next token is one of those wanted.
+func (p *parser) takeIf(wanted ...string) bool {
 	if slices.Contains(wanted, strings.ToLower(p.peek())) {
 		p.take()
 		return true
@@ -100,7 +121,8 @@ func (p *selectionParser) takeIf(wanted ...string) bool {
 	return false
 }
 
-func (p *selectionParser) either() (assetSet, error) {
+// either reads terms joined by "or" or a comma.
+func (p *parser) either() (assetSet, error) {
 	all, err := p.both()
 	for err == nil && p.takeIf("or", ",") {
 		var more assetSet
@@ -113,7 +135,8 @@ func (p *selectionParser) either() (assetSet, error) {
 	return all, err
 }
 
-func (p *selectionParser) both() (assetSet, error) {
+// both reads terms joined by "and".
+func (p *parser) both() (assetSet, error) {
 	all, err := p.negatable()
 	for err == nil && p.takeIf("and") {
 		var other assetSet
@@ -128,7 +151,8 @@ func (p *selectionParser) both() (assetSet, error) {
 	return all, err
 }
 
-func (p *selectionParser) negatable() (assetSet, error) {
+// negatable reads a term that "not" may precede.
+func (p *parser) negatable() (assetSet, error) {
 	if !p.takeIf("not") {
 		return p.term()
 	}
@@ -137,7 +161,7 @@ func (p *selectionParser) negatable() (assetSet, error) {
 		return nil, err
 	}
 	rest := assetSet{}
-	for _, a := range p.defs.assets {
+	for _, a := range p.assets {
 		if !without[a.Name] {
 			rest[a.Name] = true
 		}
@@ -145,8 +169,8 @@ func (p *selectionParser) negatable() (assetSet, error) {
 	return rest, nil
 }
 
-// term is an atom with its layers upstream and downstream.
-func (p *selectionParser) term() (assetSet, error) {
+// term reads an atom with its layers upstream and downstream.
+func (p *parser) term() (assetSet, error) {
 	up, err := p.layersBefore()
 	if err != nil {
 		return nil, err
@@ -157,23 +181,24 @@ func (p *selectionParser) term() (assetSet, error) {
 	}
 	down := 0
 	if p.takeIf("+") {
-		if down = len(p.defs.assets); len(p.tokens) > 0 {
+		if down = len(p.assets); len(p.tokens) > 0 {
 			if n, err := strconv.Atoi(p.peek()); err == nil && n >= 0 {
 				p.take()
 				down = min(n, down)
 			}
 		}
 	}
-	above := p.grow(chosen, up, func(name string) []string { return p.defs.byAsset[name].Deps })
-	below := p.grow(chosen, down, p.defs.Downstream)
+	above := p.grow(chosen, up, p.deps)
+	below := p.grow(chosen, down, p.downstream)
 	for name := range below {
 		above[name] = true
 	}
 	return above, nil
 }
 
-func (p *selectionParser) layersBefore() (int, error) {
-	all := len(p.defs.assets)
+// layersBefore reads how many layers upstream are chosen too: "+" for all, "2+" for two.
+func (p *parser) layersBefore() (int, error) {
+	all := len(p.assets)
 	if p.takeIf("+") {
 		return all, nil
 	}
@@ -187,7 +212,8 @@ func (p *selectionParser) layersBefore() (int, error) {
 	return 0, nil
 }
 
-func (p *selectionParser) grow(from assetSet, layers int, next func(string) []string) assetSet {
+// grow adds layers of neighbors to a set.
+func (p *parser) grow(from assetSet, layers int, next map[string][]string) assetSet {
 	all, edge := assetSet{}, from
 	for name := range from {
 		all[name] = true
@@ -195,7 +221,7 @@ func (p *selectionParser) grow(from assetSet, layers int, next func(string) []st
 	for ; layers > 0 && len(edge) > 0; layers-- {
 		found := assetSet{}
 		for name := range edge {
-			for _, n := range next(name) {
+			for _, n := range next[name] {
 				if !all[n] {
 					all[n], found[n] = true, true
 				}
@@ -206,7 +232,8 @@ func (p *selectionParser) grow(from assetSet, layers int, next func(string) []st
 	return all
 }
 
-func (p *selectionParser) atom() (assetSet, error) {
+// atom reads a name, a pattern, an attribute such as group:bills, or a selection in parentheses.
+func (p *parser) atom() (assetSet, error) {
 	token := p.take()
 	switch token {
 	case "":
@@ -226,7 +253,7 @@ func (p *selectionParser) atom() (assetSet, error) {
 	}
 	value = strings.Trim(value, `"`)
 	chosen := assetSet{}
-	for _, a := range p.defs.assets {
+	for _, a := range p.assets {
 		var of string
 		switch attribute {
 		case "key":

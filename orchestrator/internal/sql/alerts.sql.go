@@ -3,7 +3,7 @@
 //   sqlc v1.31.1
 // source: alerts.sql
 
-package db
+package sql
 
 import (
 	"context"

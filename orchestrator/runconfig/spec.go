@@ -1,4 +1,4 @@
-package orchestrator
+package runconfig
 
 import (
 	"bytes"
@@ -16,23 +16,25 @@ import (
 	"golang.org/x/text/message"
 )
 
-// FieldError is one fault of a run config: where (a JSON pointer into the config as it was given) and what.
+// FieldError is one fault: where, as a JSON pointer into what was given, and what.
 type FieldError struct {
 	Pointer string
 	Detail  string
-	missing bool
+	// Missing says that the fault is a required field that is not there.
+	Missing bool
 }
 
-// ConfigError lists everything that is wrong with a run config. No run was made.
-type ConfigError struct{ Fields []FieldError }
+// InvalidError lists everything that is wrong with a run config. The pointers are into the config as it was given.
+type InvalidError struct{ Fields []FieldError }
 
-func (e *ConfigError) Error() string { return "invalid run config: " + describe(e.Fields) }
+func (e *InvalidError) Error() string { return "invalid run config: " + Describe(e.Fields) }
 
 // maxDescribed is how many faults the text of an error has, and maxDescription how long each is in bytes.
 const maxDescribed, maxDescription = 20, 500
 
-// describe says in one text what is wrong. There may be any number of faults in what somebody sent, of any length.
-func describe(fields []FieldError) string {
+// Describe returns faults as one text. There may be any number of faults in what was sent, of any length; the text is
+// bounded.
+func Describe(fields []FieldError) string {
 	parts := make([]string, min(len(fields), maxDescribed))
 	for i, f := range fields[:len(parts)] {
 		parts[i] = strings.TrimSpace(clipped(f.Pointer) + ": " + clipped(f.Detail))
@@ -50,47 +52,38 @@ func clipped(s string) string {
 	return strings.ToValidUTF8(s[:maxDescription], "") + "…"
 }
 
-// RequestError lists everything that is wrong with a request beside its config: where (a JSON pointer into the request)
-// and what. Nothing was done.
-type RequestError struct{ Fields []FieldError }
-
-func (e *RequestError) Error() string { return "invalid request: " + describe(e.Fields) }
-
-func invalidRequest(pointer, format string, args ...any) *RequestError {
-	return &RequestError{Fields: []FieldError{{Pointer: pointer, Detail: fmt.Sprintf(format, args...)}}}
-}
-
-// configSpec validates the config of one asset.
-type configSpec struct {
+// Spec is the schema of one asset's config: it fills in defaults and validates. It does not change once it is made.
+type Spec struct {
 	raw      json.RawMessage
 	schema   *jsonschema.Schema
 	defaults map[string]any
 	decode   func([]byte) error
 }
 
-func newConfigSpec[C any]() (configSpec, error) {
+// NewSpec makes the Spec of a config type: a struct whose fields have json names and jsonschema tags.
+func NewSpec[C any]() (Spec, error) {
 	r := reflected.Reflector{DoNotReference: true, Anonymous: true, ExpandedStruct: true, RequiredFromJSONSchemaTags: true}
 	raw, err := json.Marshal(r.Reflect(new(C)))
 	if err != nil {
-		return configSpec{}, err
+		return Spec{}, err
 	}
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
 	if err != nil {
-		return configSpec{}, err
+		return Spec{}, err
 	}
 	c := jsonschema.NewCompiler()
 	c.AssertFormat()
 	if err := c.AddResource("config.json", doc); err != nil {
-		return configSpec{}, err
+		return Spec{}, err
 	}
 	s, err := c.Compile("config.json")
 	if err != nil {
-		return configSpec{}, fmt.Errorf("config schema: %w", err)
+		return Spec{}, fmt.Errorf("config schema: %w", err)
 	}
-	spec := configSpec{raw: raw, schema: s, defaults: map[string]any{}, decode: func(b []byte) error { return json.Unmarshal(b, new(C)) }}
+	spec := Spec{raw: raw, schema: s, defaults: map[string]any{}, decode: func(b []byte) error { return json.Unmarshal(b, new(C)) }}
 	for name, p := range s.Properties {
 		if name == "ops" {
-			return configSpec{}, errors.New(`a config field may not be called "ops"`)
+			return Spec{}, errors.New(`a config field may not be called "ops"`)
 		}
 		if p.Default != nil {
 			spec.defaults[name] = *p.Default
@@ -99,11 +92,15 @@ func newConfigSpec[C any]() (configSpec, error) {
 	return spec, nil
 }
 
-func (s configSpec) defaultValues() map[string]any { return maps.Clone(s.defaults) }
+// Schema returns the JSON Schema (draft 2020-12).
+func (s Spec) Schema() json.RawMessage { return s.raw }
 
-// complete fills in the defaults and validates. The values are as encoding/json with UseNumber gives them.
-func (s configSpec) complete(given map[string]any) (json.RawMessage, []FieldError) {
-	full := s.defaultValues()
+// Defaults returns the defaults of all fields that have one.
+func (s Spec) Defaults() map[string]any { return maps.Clone(s.defaults) }
+
+// Complete fills in the defaults and validates. The values are as encoding/json with UseNumber decodes them.
+func (s Spec) Complete(given map[string]any) (json.RawMessage, []FieldError) {
+	full := s.Defaults()
 	maps.Copy(full, given)
 	raw, err := json.Marshal(full)
 	if err != nil {
@@ -120,7 +117,7 @@ func (s configSpec) complete(given map[string]any) (json.RawMessage, []FieldErro
 		}
 		return nil, fieldErrors(invalid)
 	}
-	if err := s.decode(raw); err != nil { // e.g. 1e3 or 5.0 for a whole number: right for the schema, not for Go
+	if err := s.decode(raw); err != nil { // e.g. 1e3 or 5.0 for an integer: valid by the schema, not for Go
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
 			return nil, []FieldError{{Pointer: "/" + strings.ReplaceAll(wrong.Field, ".", "/"), Detail: fmt.Sprintf("got %s, want a plain %s", wrong.Value, wrong.Type)}}
@@ -141,15 +138,15 @@ func fieldErrors(e *jsonschema.ValidationError) []FieldError {
 	if len(e.Causes) > 0 {
 		return out
 	}
-	at := pointer(e.InstanceLocation...)
+	at := Pointer(e.InstanceLocation...)
 	switch k := e.ErrorKind.(type) {
 	case *kind.Required:
 		for _, name := range k.Missing {
-			out = append(out, FieldError{Pointer: at + pointer(name), Detail: "is required", missing: true})
+			out = append(out, FieldError{Pointer: at + Pointer(name), Detail: "is required", Missing: true})
 		}
 	case *kind.AdditionalProperties:
 		for _, name := range k.Properties {
-			out = append(out, FieldError{Pointer: at + pointer(name), Detail: "is not a config field"})
+			out = append(out, FieldError{Pointer: at + Pointer(name), Detail: "is not a config field"})
 		}
 	default:
 		out = append(out, FieldError{Pointer: at, Detail: k.LocalizedString(english)})
@@ -157,9 +154,8 @@ func fieldErrors(e *jsonschema.ValidationError) []FieldError {
 	return out
 }
 
-var escapePointer = strings.NewReplacer("~", "~0", "/", "~1")
-
-func pointer(parts ...string) string {
+// Pointer makes a JSON pointer of its parts.
+func Pointer(parts ...string) string {
 	var b strings.Builder
 	for _, p := range parts {
 		b.WriteByte('/')
@@ -168,28 +164,38 @@ func pointer(parts ...string) string {
 	return b.String()
 }
 
-// resolveConfig turns the config of a request into one complete config for each asset. It takes two shapes: the bare
-// config of a run's only asset, {"limit": 50}, and {"ops": {"<asset>": {"config": {"limit": 50}}}}.
-// fixed are the fields that the run's partition decides.
-func (d *Definitions) resolveConfig(assets []string, base, fixed map[string]map[string]any, raw json.RawMessage) (map[string]json.RawMessage, error) {
-	given, faults := splitConfig(assets, raw)
+// Assets are the assets of a run, for Resolve.
+type Assets struct {
+	// Names are the assets of the run.
+	Names []string
+	// Spec returns the Spec of an asset.
+	Spec func(name string) Spec
+	// Base is what the job sets, by asset; Fixed are the fields that the run's partition decides, by asset.
+	Base, Fixed map[string]map[string]any
+}
+
+// Resolve turns the config of a request into one complete config for each asset. It accepts two shapes: the bare config
+// of a run's only asset, {"limit": 50}, and {"ops": {"<asset>": {"config": {"limit": 50}}}}. It returns an *InvalidError if
+// the config is not valid.
+func Resolve(assets Assets, raw json.RawMessage) (map[string]json.RawMessage, error) {
+	given, faults := splitConfig(assets.Names, raw)
 	full := map[string]json.RawMessage{}
 	if len(faults) == 0 {
-		for _, name := range assets {
-			merged := maps.Clone(base[name])
+		for _, name := range assets.Names {
+			merged := maps.Clone(assets.Base[name])
 			if merged == nil {
 				merged = map[string]any{}
 			}
 			g := given[name]
 			maps.Copy(merged, g.values)
-			for _, key := range slices.Sorted(maps.Keys(fixed[name])) {
-				value := fixed[name][key]
-				if given, has := g.values[key]; has && !sameJSON(given, value) {
-					faults = append(faults, FieldError{Pointer: g.pointer + pointer(key), Detail: fmt.Sprintf("is %v, but the partition makes it %v", given, value)})
+			for _, key := range slices.Sorted(maps.Keys(assets.Fixed[name])) {
+				value := assets.Fixed[name][key]
+				if given, has := g.values[key]; has && !SameJSON(given, value) {
+					faults = append(faults, FieldError{Pointer: g.pointer + Pointer(key), Detail: fmt.Sprintf("is %v, but the partition makes it %v", given, value)})
 				}
 				merged[key] = value
 			}
-			complete, bad := d.byAsset[name].config.complete(merged)
+			complete, bad := assets.Spec(name).Complete(merged)
 			for _, f := range bad {
 				f.Pointer = g.pointer + f.Pointer
 				faults = append(faults, f)
@@ -199,11 +205,12 @@ func (d *Definitions) resolveConfig(assets []string, base, fixed map[string]map[
 	}
 	if len(faults) > 0 {
 		slices.SortStableFunc(faults, func(a, b FieldError) int { return strings.Compare(a.Pointer, b.Pointer) })
-		return nil, &ConfigError{Fields: faults}
+		return nil, &InvalidError{Fields: faults}
 	}
 	return full, nil
 }
 
+// givenConfig is what a request gives for one asset, and where it is in the request.
 type givenConfig struct {
 	values  map[string]any
 	pointer string
@@ -213,7 +220,7 @@ type givenConfig struct {
 func splitConfig(assets []string, raw json.RawMessage) (map[string]givenConfig, []FieldError) {
 	out := map[string]givenConfig{}
 	for _, name := range assets { // where a missing field would be
-		out[name] = givenConfig{pointer: pointer("ops", name, "config")}
+		out[name] = givenConfig{pointer: Pointer("ops", name, "config")}
 	}
 	if len(assets) == 1 {
 		out[assets[0]] = givenConfig{}
@@ -222,7 +229,7 @@ func splitConfig(assets []string, raw json.RawMessage) (map[string]givenConfig, 
 		return out, nil
 	}
 	var top map[string]any
-	if err := decodeNumbers(raw, &top); err != nil {
+	if err := Decode(raw, &top); err != nil {
 		return nil, []FieldError{{Detail: "want a JSON object"}}
 	}
 	opsValue, isOps := top["ops"]
@@ -239,7 +246,7 @@ func splitConfig(assets []string, raw json.RawMessage) (map[string]givenConfig, 
 	var faults []FieldError
 	for _, key := range slices.Sorted(maps.Keys(top)) {
 		if key != "ops" {
-			faults = append(faults, FieldError{Pointer: pointer(key), Detail: `is not expected beside "ops"`})
+			faults = append(faults, FieldError{Pointer: Pointer(key), Detail: `is not expected beside "ops"`})
 		}
 	}
 	ops, ok := opsValue.(map[string]any)
@@ -248,7 +255,7 @@ func splitConfig(assets []string, raw json.RawMessage) (map[string]givenConfig, 
 	}
 	noAsset := "is not an asset of this run; it has " + strings.Join(assets, ", ")
 	for _, name := range slices.Sorted(maps.Keys(ops)) {
-		at := pointer("ops", name)
+		at := Pointer("ops", name)
 		if !slices.Contains(assets, name) {
 			faults = append(faults, FieldError{Pointer: at, Detail: noAsset})
 			continue
@@ -261,7 +268,7 @@ func splitConfig(assets []string, raw json.RawMessage) (map[string]givenConfig, 
 		config, has := op["config"]
 		for _, key := range slices.Sorted(maps.Keys(op)) {
 			if key != "config" {
-				faults = append(faults, FieldError{Pointer: at + pointer(key), Detail: `is not expected here: want {"config": {...}}`})
+				faults = append(faults, FieldError{Pointer: at + Pointer(key), Detail: `is not expected here: want {"config": {...}}`})
 			}
 		}
 		values, ok := config.(map[string]any)
@@ -277,20 +284,22 @@ func splitConfig(assets []string, raw json.RawMessage) (map[string]givenConfig, 
 	return out, faults
 }
 
-func sameJSON(a, b any) bool {
+// SameJSON reports whether two values encode to the same JSON.
+func SameJSON(a, b any) bool {
 	x, errX := json.Marshal(a)
 	y, errY := json.Marshal(b)
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
-func decodeNumbers(raw []byte, into any) error {
+// Decode decodes JSON and keeps numbers as they are written.
+func Decode(raw []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	return d.Decode(into)
 }
 
-// presentConfig gives the stored config of a run in the shape in which it can be sent again.
-func presentConfig(assets []string, stored map[string]json.RawMessage) json.RawMessage {
+// Present returns the stored config of a run in the shape in which it can be sent again.
+func Present(assets []string, stored map[string]json.RawMessage) json.RawMessage {
 	var shown any
 	if len(assets) == 1 {
 		shown = stored[assets[0]]

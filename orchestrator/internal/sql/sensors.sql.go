@@ -3,7 +3,7 @@
 //   sqlc v1.31.1
 // source: sensors.sql
 
-package db
+package sql
 
 import (
 	"context"

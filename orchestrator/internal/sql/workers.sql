@@ -52,3 +52,9 @@ FROM river_job WHERE state IN ('available', 'running', 'retryable');
 -- name: DatabaseUptime :one
 -- For how many seconds the server has run.
 SELECT greatest(0, extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()))::float8 AS seconds;
+
+-- name: QueueStates :many
+SELECT queue, count(*) FILTER (WHERE state = 'available') AS available, count(*) FILTER (WHERE state = 'running') AS running,
+       count(*) FILTER (WHERE state = 'retryable') AS retryable, count(*) FILTER (WHERE state = 'scheduled') AS scheduled,
+       coalesce(min(scheduled_at) FILTER (WHERE state = 'available'), '0001-01-01')::timestamptz AS oldest_available_at
+FROM river_job WHERE state IN ('available', 'running', 'retryable', 'scheduled') GROUP BY queue ORDER BY queue;

@@ -3,7 +3,7 @@
 //   sqlc v1.31.1
 // source: events.sql
 
-package db
+package sql
 
 import (
 	"context"
@@ -11,30 +11,6 @@ import (
 
 	"github.com/google/uuid"
 )
-
-const eventCeiling = `-- name: EventCeiling :one
-SELECT log_ceiling()::xid8 AS xid
-`
-
-// Every transaction that has ended is below it.
-func (q *Queries) EventCeiling(ctx context.Context) (uint64, error) {
-	row := q.db.QueryRow(ctx, eventCeiling)
-	var xid uint64
-	err := row.Scan(&xid)
-	return xid, err
-}
-
-const eventHorizon = `-- name: EventHorizon :one
-SELECT log_horizon()::xid8 AS xid
-`
-
-// Where a stream that wants only what is new begins.
-func (q *Queries) EventHorizon(ctx context.Context) (uint64, error) {
-	row := q.db.QueryRow(ctx, eventHorizon)
-	var xid uint64
-	err := row.Scan(&xid)
-	return xid, err
-}
 
 const insertEvents = `-- name: InsertEvents :exec
 WITH run AS (SELECT r.id FROM runs AS r WHERE r.id = $8 FOR NO KEY UPDATE)

@@ -3,7 +3,7 @@
 //   sqlc v1.31.1
 // source: schedules.sql
 
-package db
+package sql
 
 import (
 	"context"

@@ -57,9 +57,3 @@ CROSS JOIN LATERAL (SELECT run_id, asset, status FROM steps WHERE asset = a.name
 
 -- name: BlockStep :exec
 UPDATE steps SET blocked_by = @blocked_by WHERE run_id = @run_id AND asset = @asset;
-
--- name: QueueStates :many
-SELECT queue, count(*) FILTER (WHERE state = 'available') AS available, count(*) FILTER (WHERE state = 'running') AS running,
-       count(*) FILTER (WHERE state = 'retryable') AS retryable, count(*) FILTER (WHERE state = 'scheduled') AS scheduled,
-       coalesce(min(scheduled_at) FILTER (WHERE state = 'available'), '0001-01-01')::timestamptz AS oldest_available_at
-FROM river_job WHERE state IN ('available', 'running', 'retryable', 'scheduled') GROUP BY queue ORDER BY queue;

@@ -33,13 +33,5 @@ SELECT * FROM events
 WHERE (xid, id) > (@after_xid::xid8, @after_id::bigint) AND xid < log_horizon()
 ORDER BY xid, id LIMIT @max_rows;
 
--- name: EventHorizon :one
--- Where a stream that wants only what is new begins.
-SELECT log_horizon()::xid8 AS xid;
-
 -- name: NotifyRuns :exec
 SELECT pg_notify('explorer_runs', unnest(@payloads::text[]));
-
--- name: EventCeiling :one
--- Every transaction that has ended is below it.
-SELECT log_ceiling()::xid8 AS xid;

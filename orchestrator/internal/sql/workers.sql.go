@@ -3,7 +3,7 @@
 //   sqlc v1.31.1
 // source: workers.sql
 
-package db
+package sql
 
 import (
 	"context"
@@ -264,4 +264,47 @@ func (q *Queries) QueueDepth(ctx context.Context) (QueueDepthRow, error) {
 	var i QueueDepthRow
 	err := row.Scan(&i.Available, &i.Running, &i.Retryable)
 	return i, err
+}
+
+const queueStates = `-- name: QueueStates :many
+SELECT queue, count(*) FILTER (WHERE state = 'available') AS available, count(*) FILTER (WHERE state = 'running') AS running,
+       count(*) FILTER (WHERE state = 'retryable') AS retryable, count(*) FILTER (WHERE state = 'scheduled') AS scheduled,
+       coalesce(min(scheduled_at) FILTER (WHERE state = 'available'), '0001-01-01')::timestamptz AS oldest_available_at
+FROM river_job WHERE state IN ('available', 'running', 'retryable', 'scheduled') GROUP BY queue ORDER BY queue
+`
+
+type QueueStatesRow struct {
+	Queue             string
+	Available         int64
+	Running           int64
+	Retryable         int64
+	Scheduled         int64
+	OldestAvailableAt time.Time
+}
+
+func (q *Queries) QueueStates(ctx context.Context) ([]QueueStatesRow, error) {
+	rows, err := q.db.Query(ctx, queueStates)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	items := []QueueStatesRow{}
+	for rows.Next() {
+		var i QueueStatesRow
+		if err := rows.Scan(
+			&i.Queue,
+			&i.Available,
+			&i.Running,
+			&i.Retryable,
+			&i.Scheduled,
+			&i.OldestAvailableAt,
+		); err != nil {
+			return nil, err
+		}
+		items = append(items, i)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	return items, nil
 }

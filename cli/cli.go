@@ -86,11 +86,11 @@ func usage(format string, args ...any) error {
 
 // Main runs one command and returns the exit code.
 func Main(args []string, version string, out, errOut io.Writer) int {
-	return mainWith(args, version, out, errOut)
+	return MainWith(args, version, out, errOut)
 }
 
-// mainWith is Main with further parts of the pipeline.
-func mainWith(args []string, version string, out, errOut io.Writer, parts ...jobs.Contribution) int {
+// MainWith is Main with more assets, jobs, schedules and sensors beside the pipeline's own. Tests use it.
+func MainWith(args []string, version string, out, errOut io.Writer, parts ...jobs.Contribution) int {
 	code, isService := asService(func(ctx context.Context, log io.Writer) int {
 		return command(args, version, log, log, parts, func(io.Writer) (context.Context, context.CancelFunc) { return ctx, func() {} })
 	})

@@ -1,6 +1,6 @@
 //go:build unix
 
-package cli_test
+package e2e_test
 
 import (
 	"context"
@@ -24,9 +24,9 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
-	"github.com/parliament-explorer/parliament-explorer/parliament/pgvector"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
+	"github.com/parliament-explorer/parliament-explorer/parliament/pgvector"
 	"github.com/parliament-explorer/parliament-explorer/server"
 )
 

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parliament-explorer/parliament-explorer/cli/node"
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
@@ -131,5 +132,5 @@ func retaining(t *testing.T, d *db.DB, given ...string) (*orchestrator.Engine, e
 	if err != nil {
 		return nil, fmt.Errorf("definitions: %w", err)
 	}
-	return orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Retention: keep, Sweepers: sweepers(d), Expiries: expiries(d)})
+	return orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Retention: keep, Sweepers: node.Sweepers(d), Expiries: node.Expiries(d)})
 }

@@ -1,10 +1,11 @@
-package cli
+package node
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -27,7 +28,7 @@ import (
 // tracing sends spans over OTLP where OpenTelemetry's own environment variables say (OTEL_EXPORTER_OTLP_ENDPOINT,
 // OTEL_EXPORTER_OTLP_TRACES_ENDPOINT, OTEL_EXPORTER_OTLP_HEADERS, OTEL_TRACES_SAMPLER, OTEL_SERVICE_NAME, ...); nil
 // without an endpoint. stop sends what is left, within two seconds.
-func (a *app) tracing() (provider trace.TracerProvider, stop func(), err error) {
+func tracing(ctx context.Context, cfg Config) (provider trace.TracerProvider, stop func(), err error) {
 	endpoint := os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") + os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 	if endpoint == "" || os.Getenv("OTEL_SDK_DISABLED") == "true" {
 		return nil, func() {}, nil
@@ -35,23 +36,23 @@ func (a *app) tracing() (provider trace.TracerProvider, stop func(), err error) 
 	for _, name := range []string{"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"} {
 		// The exporter would log the whole of an address that it cannot read.
 		if u, err := url.Parse(os.Getenv(name)); os.Getenv(name) != "" && (err != nil || u.Host == "") {
-			return nil, nil, usage("%s: want an http or https address", name)
+			return nil, nil, configError("%s: want an http or https address", name)
 		}
 	}
-	exporter, err := otlptracehttp.New(a.ctx, otlptracehttp.WithTimeout(5*time.Second))
+	exporter, err := otlptracehttp.New(ctx, otlptracehttp.WithTimeout(5*time.Second))
 	if err != nil {
-		return nil, nil, usage("OTEL_EXPORTER_OTLP_ENDPOINT: %s", err)
+		return nil, nil, configError("OTEL_EXPORTER_OTLP_ENDPOINT: %s", err)
 	}
-	service, err := resource.New(a.ctx, resource.WithAttributes(semconv.ServiceName("explorer"), semconv.ServiceVersion(a.version)), resource.WithHost(), resource.WithFromEnv())
+	service, err := resource.New(ctx, resource.WithAttributes(semconv.ServiceName("explorer"), semconv.ServiceVersion(cfg.Version)), resource.WithHost(), resource.WithFromEnv())
 	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
 		return nil, nil, fmt.Errorf("tracing: %w", err)
 	}
 	p := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(service), sdktrace.WithRawSpanLimits(spanLimits()))
 	return p, func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(a.ctx), 2*time.Second)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
 		if err := p.Shutdown(ctx); err != nil {
-			a.log.Warn("the last spans could not be sent", "error", err)
+			cfg.Logger.Warn("the last spans could not be sent", "error", err)
 		}
 	}, nil
 }
@@ -76,7 +77,7 @@ func newRegistry() *prometheus.Registry {
 }
 
 // health answers probes and gives metrics, for a process that has no server.
-func (a *app) health(l net.Listener, d *db.DB, reg *prometheus.Registry) *http.Server {
+func health(l net.Listener, d *db.DB, reg *prometheus.Registry, log *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
 	writes := &db.WriteProbe{DB: d, Every: 5 * time.Second}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"status":"ok"}`)) })
@@ -103,7 +104,7 @@ func (a *app) health(l net.Listener, d *db.DB, reg *prometheus.Registry) *http.S
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute}
 	go func() {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			a.log.Error("health", "error", err)
+			log.Error("health", "error", err)
 		}
 	}()
 	return s

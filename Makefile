@@ -39,16 +39,16 @@ race: ## The tests under the race detector
 	go test -race ./...
 
 bench: ## Measure speed and memory, with the machine's own limits beside the figures (about five minutes)
-	EXPLORER_BENCH=1 go test -count=1 -v -timeout 20m -run TestBench ./cli
+	EXPLORER_BENCH=1 go test -count=1 -v -timeout 20m -run TestBench ./e2e
 
 chaos: ## Five minutes of kills, freezes and restarts, then an independent checker; CHAOS_SEED and EXPLORER_CHAOS (a duration) change it
-	EXPLORER_CHAOS=$${EXPLORER_CHAOS:-5m} go test -count=1 -v -timeout 30m -run TestChaos ./cli
+	EXPLORER_CHAOS=$${EXPLORER_CHAOS:-5m} go test -count=1 -v -timeout 30m -run TestChaos ./e2e
 
 faults: ## Disk full, WAL full, connections full, a serializable role, restarts of Postgres, under load; EXPLORER_FAULTS (how long each lasts), FAULTS_RUNS and FAULTS_SEED change it; root on Linux gets a small disk
-	EXPLORER_FAULTS=$${EXPLORER_FAULTS:-30s} go test -count=1 -v -timeout 30m -run TestFaults ./cli
+	EXPLORER_FAULTS=$${EXPLORER_FAULTS:-30s} go test -count=1 -v -timeout 30m -run TestFaults ./e2e
 
 hostile: ## 2,000 hostile clients beside a normal one for five minutes; EXPLORER_HOSTILE (a duration) changes it
-	EXPLORER_HOSTILE=$${EXPLORER_HOSTILE:-5m} go test -count=1 -v -timeout 30m -run 'TestHostile|TestShippedLimits' ./cli
+	EXPLORER_HOSTILE=$${EXPLORER_HOSTILE:-5m} go test -count=1 -v -timeout 30m -run 'TestHostile|TestShippedLimits' ./e2e
 
 contract-fuzz: ## Ask a server for everything in its contract with schemathesis; EXAMPLES of each operation, SEED makes others (wants Python)
 	.ci/contract
@@ -61,4 +61,4 @@ fuzz: ## Fuzz every parser of outside data, FUZZTIME (60s) each; what it finds s
 	done
 
 year: ## A year of runs with retention on, then how fast pages are and how large the database is (about an hour); EXPLORER_YEAR is how many runs a day
-	EXPLORER_YEAR=$${EXPLORER_YEAR:-23000} go test -count=1 -v -timeout 4h -run TestYear ./cli
+	EXPLORER_YEAR=$${EXPLORER_YEAR:-23000} go test -count=1 -v -timeout 4h -run TestYear ./e2e

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/pgvector"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
@@ -82,7 +83,10 @@ func (c *restoreCmd) Run(a *app) error {
 	} else if err != nil {
 		return err
 	}
-	if err := access.Note(a.ctx, d.Queries(), operator(), "restore", c.File, nil); err != nil {
+	if err := pgvector.EnsureAll(a.ctx, d); err != nil {
+		return err
+	}
+	if err := access.Note(a.ctx, d.Durable(), operator(), "restore", c.File, nil); err != nil {
 		return err
 	}
 	var bills, runs, schedules int64

@@ -69,7 +69,7 @@ type app struct {
 	read       replicaFlags
 	logFormat  string
 
-	parts []jobs.Part // beside the pipeline's own; tests have some
+	parts []jobs.Contribution // beside the pipeline's own; tests have some
 }
 
 // exitError ends the process with a code; its message, if it has one, is printed.
@@ -86,11 +86,11 @@ func usage(format string, args ...any) error {
 
 // Main runs one command and returns the exit code.
 func Main(args []string, version string, out, errOut io.Writer) int {
-	return mainWith(args, version, out, errOut)
+	return MainWith(args, version, out, errOut)
 }
 
-// mainWith is Main with further parts of the pipeline.
-func mainWith(args []string, version string, out, errOut io.Writer, parts ...jobs.Part) int {
+// MainWith is Main with more assets, jobs, schedules and sensors beside the pipeline's own. Tests use it.
+func MainWith(args []string, version string, out, errOut io.Writer, parts ...jobs.Contribution) int {
 	code, isService := asService(func(ctx context.Context, log io.Writer) int {
 		return command(args, version, log, log, parts, func(io.Writer) (context.Context, context.CancelFunc) { return ctx, func() {} })
 	})
@@ -101,7 +101,7 @@ func mainWith(args []string, version string, out, errOut io.Writer, parts ...job
 }
 
 // command runs one command, until the context that begin gives ends.
-func command(args []string, version string, out, errOut io.Writer, parts []jobs.Part, begin func(io.Writer) (context.Context, context.CancelFunc)) int {
+func command(args []string, version string, out, errOut io.Writer, parts []jobs.Contribution, begin func(io.Writer) (context.Context, context.CancelFunc)) int {
 	var c commands
 	exited := -1
 	parser, err := kong.New(&c, kong.Name("explorer"), kong.Description("Keeps Canada's federal bills up to date, and serves them."),

@@ -1,87 +1,13 @@
 package cli_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
-	"net"
-	"os"
-	"os/exec"
 	"regexp"
-	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
-
-// underRace are the tests whose processes have the race detector. In the others it would take minutes, and find what it
-// finds in these and in the tests of the packages.
-var underRace = []string{"TestDemo", "TestOperate"}
-
-// program prepares a run of the program with nothing of our own environment's configuration.
-func program(t testing.TB, env []string, args ...string) *exec.Cmd {
-	t.Helper()
-	if test, _, _ := strings.Cut(t.Name(), "/"); !slices.Contains(underRace, test) {
-		dbtest.Measures(t)
-	}
-	cmd := exec.Command(os.Args[0], args...)
-	for _, e := range os.Environ() {
-		name, _, _ := strings.Cut(e, "=")
-		switch name {
-		case "DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_CONNECTIONS", "DATA_DIR", "ADDR", "PORT", "OPENPARLIAMENT_URL", "LEGISINFO_URL", "EXPLORER_URL", "LOG_LEVEL", "LOG_FORMAT", "CONTACT_EMAIL", "USER_AGENT":
-		default:
-			cmd.Env = append(cmd.Env, e)
-		}
-	}
-	cmd.Env = append(append(cmd.Env, "EXPLORER_TEST_MAIN=1"), env...)
-	return cmd
-}
-
-type result struct {
-	code     int
-	out, err string
-}
-
-func run(t testing.TB, env []string, args ...string) result {
-	t.Helper()
-	cmd := program(t, env, args...)
-	var out, errOut bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errOut
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
-	return result{cmd.ProcessState.ExitCode(), out.String(), errOut.String()}
-}
-
-// background starts the program, waits for a line that matches, and stops it with SIGTERM when the test ends.
-func background(t testing.TB, env []string, pattern string, args ...string) (match string) {
-	t.Helper()
-	cmd := program(t, env, args...)
-	r, w := io.Pipe()
-	cmd.Stdout, cmd.Stderr = w, w
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	read(r, pattern, func(m []string) bool { match = m[1]; return false })
-	go io.Copy(io.Discard, r)
-	t.Cleanup(func() {
-		began := time.Now()
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("%v: %v", args, err)
-		}
-		if d := time.Since(began); d > 10*time.Second {
-			t.Errorf("%v took %s to stop", args, d)
-		}
-	})
-	return match
-}
 
 func TestDemo(t *testing.T) {
 	t.Parallel()
@@ -247,34 +173,4 @@ func TestOperate(t *testing.T) {
 	expect(0, "1 alive", "doctor")
 	expect(0, "explorer test", "version")
 	expect(1, "cannot listen", "serve", "--addr", strings.TrimPrefix(url, "http://"))
-}
-
-// read calls f with the matches of a pattern in a stream until f wants no more.
-func read(r io.Reader, pattern string, f func([]string) bool) {
-	re := regexp.MustCompile(pattern)
-	var line []byte
-	buf := make([]byte, 1)
-	for {
-		if _, err := r.Read(buf); err != nil {
-			return
-		}
-		if buf[0] != '\n' {
-			line = append(line, buf[0])
-			continue
-		}
-		if m := re.FindStringSubmatch(string(line)); m != nil && !f(m) {
-			return
-		}
-		line = nil
-	}
-}
-
-// freeAddr is a loopback address that nothing listens on.
-func freeAddr(t testing.TB) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

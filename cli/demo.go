@@ -90,7 +90,7 @@ func (c *demoCmd) Run(a *app) error {
 	})
 	var shown error
 	group.Go(func() error {
-		return n.run(ctx, func() {
+		return n.Run(ctx, func() {
 			if shown = c.show(a, ctx, l.Addr(), began); c.Once || shown != nil {
 				stop()
 			}

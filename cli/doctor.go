@@ -12,7 +12,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
-	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/cron"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/retention"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
@@ -171,7 +172,7 @@ func (c *doctorCmd) storage(r *examination, d *db.DB) error {
 	if err != nil {
 		return err
 	}
-	growth, err := d.Queries().StorageGrowth(r.a.ctx)
+	growth, err := retention.Growth(r.a.ctx, d)
 	if err != nil {
 		return err
 	}
@@ -179,7 +180,7 @@ func (c *doctorCmd) storage(r *examination, d *db.DB) error {
 	var total int64
 	var grows float64
 	for _, g := range growth {
-		aDay[g.TableName], days = g.BytesADay, max(days, int(g.Days))
+		aDay[g.Table], days = g.BytesADay, max(days, g.Days)
 		grows += g.BytesADay
 	}
 	var largest []string
@@ -378,7 +379,7 @@ func (r *examination) schedule(s api.Schedule, workers bool) {
 		}
 	}
 	now := time.Now()
-	due, err := orchestrator.LastDue(s.Cron, s.TimeZone, now)
+	due, err := cron.LastDue(s.Cron, s.TimeZone, now)
 	switch {
 	case err != nil:
 		r.bad(what, err.Error(), "")

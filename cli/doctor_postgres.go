@@ -1,11 +1,11 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
 // postgres looks at what a database can be set to that the program cannot work with, or works worse with.
@@ -56,28 +56,24 @@ func (c *doctorCmd) postgres(r *examination, d *db.DB) {
 	if _, err := time.LoadLocation("America/Toronto"); err != nil {
 		r.bad("time zones", err.Error(), "")
 	}
-	c.meaning(r, d)
+	c.semanticIndex(r, d)
 }
 
-// meaning says whether searches by meaning have an index.
-func (c *doctorCmd) meaning(r *examination, d *db.DB) {
+// semanticIndex says whether searches by meaning have an index.
+func (c *doctorCmd) semanticIndex(r *examination, d *db.DB) {
 	if c.EmbeddingsURL == "" {
 		return
 	}
-	size, err := d.Queries().EmbeddingSize(r.a.ctx, c.EmbeddingsModel)
-	if err != nil {
-		return // nothing is embedded yet, or the tables are not there, which is told elsewhere
-	}
-	_, err = d.FindVectorIndex(r.a.ctx, c.EmbeddingsModel, int(size))
-	var problem *db.VectorProblem
+	index, embedded, err := parliament.FindIndex(r.a.ctx, d, c.EmbeddingsModel)
 	switch {
-	case err == nil:
-		r.good("pgvector", "has an index of the embeddings")
-	case !errors.As(err, &problem):
+	case !embedded: // nothing is embedded yet, or a table is missing, which another check reports
+	case err != nil:
 		r.warn("pgvector", err.Error(), "")
-	case problem.Remedy == "":
-		r.good("pgvector", "is not used, search by meaning is in the process: "+problem.Reason)
+	case index.Used:
+		r.good("pgvector", "has an index of the embeddings")
+	case index.Remedy == "":
+		r.good("pgvector", "is not used, search by meaning is in the process: "+index.Reason)
 	default:
-		r.warn("pgvector", "is not used, search by meaning is slower: "+problem.Reason, problem.Remedy)
+		r.warn("pgvector", "is not used, search by meaning is slower: "+index.Reason, index.Remedy)
 	}
 }

@@ -62,15 +62,14 @@ func (c *createKeyCmd) Run(a *app) error {
 		at := time.Now().UTC().Add(c.Expires).Truncate(time.Second)
 		expires = &at
 	}
-	var row db.ApiKey
+	var row access.Key
 	var key string
 	err = d.Tx(a.ctx, func(tx pgx.Tx) error {
-		q := d.Queries().WithTx(tx)
 		var err error
-		if row, key, err = access.CreateKey(a.ctx, q, c.Name, access.Scope(c.Scope), expires, operator()); err != nil {
+		if row, key, err = access.CreateKey(a.ctx, tx, c.Name, access.Scope(c.Scope), expires, operator()); err != nil {
 			return err
 		}
-		return access.Note(a.ctx, q, operator(), "createKey", "/keys", &row.ID)
+		return access.Note(a.ctx, tx, operator(), "createKey", "/keys", &row.ID)
 	})
 	if err != nil {
 		return err
@@ -95,7 +94,7 @@ func (c *listKeysCmd) Run(a *app) error {
 		return err
 	}
 	defer closeDB()
-	keys, err := d.Queries().ListKeys(a.ctx)
+	keys, err := access.Keys(a.ctx, d.Durable())
 	if err != nil {
 		return err
 	}
@@ -136,14 +135,13 @@ func (c *revokeKeyCmd) Run(a *app) error {
 		return err
 	}
 	defer closeDB()
-	var row db.ApiKey
+	var row access.Key
 	err = d.Tx(a.ctx, func(tx pgx.Tx) error {
-		q := d.Queries().WithTx(tx)
 		var err error
-		if row, err = access.RevokeKey(a.ctx, q, id); err != nil {
+		if row, err = access.RevokeKey(a.ctx, tx, id); err != nil {
 			return err
 		}
-		return access.Note(a.ctx, q, operator(), "revokeKey", "/keys/"+id.String(), &id)
+		return access.Note(a.ctx, tx, operator(), "revokeKey", "/keys/"+id.String(), &id)
 	})
 	if errors.Is(err, access.ErrNotFound) {
 		return usage("there is no key %s: `explorer keys list` has them", id)

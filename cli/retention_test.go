@@ -7,9 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/parliament-explorer/parliament-explorer/cli/node"
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // seeded is how many rows of each kind there are: two of the same moment for each day, the first ones an hour old.
@@ -51,7 +53,7 @@ func TestRetention(t *testing.T) {
 			}
 			now := time.Now().UTC().Truncate(time.Second)
 			for at := now.AddDate(0, 0, -28); at.Before(now); at = at.AddDate(0, 0, 7) { // as in their time
-				if err := d.EnsureEventPartitions(t.Context(), at, 0); err != nil {
+				if err := eventlog.EnsurePartitions(t.Context(), d, at, 0); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -68,7 +70,7 @@ func TestRetention(t *testing.T) {
 				t.Fatal(err)
 			}
 			for range 2 { // what is kept stays so
-				if _, err := e.Sweep(t.Context(), now); err != nil {
+				if _, err := e.Retention().Sweep(t.Context(), now); err != nil {
 					t.Fatal(err)
 				}
 				for kind, of := range tables {
@@ -130,5 +132,5 @@ func retaining(t *testing.T, d *db.DB, given ...string) (*orchestrator.Engine, e
 	if err != nil {
 		return nil, fmt.Errorf("definitions: %w", err)
 	}
-	return orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Retention: keep, Sweepers: sweepers(d), Expiries: expiries(d)})
+	return orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Retention: keep, Sweepers: node.Sweepers(d), Expiries: node.Expiries(d)})
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
-	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
@@ -39,7 +38,7 @@ func (c *listSessionsCmd) Run(a *app) error {
 		return err
 	}
 	defer closeDB()
-	rows, err := access.Sessions(a.ctx, d.Queries(), whose, nil, min(c.Limit, 100_000))
+	rows, err := access.Sessions(a.ctx, d.Durable(), whose, nil, min(c.Limit, 100_000))
 	if err != nil {
 		return err
 	}
@@ -47,7 +46,7 @@ func (c *listSessionsCmd) Run(a *app) error {
 		list := api.UserSessionList{Items: []api.UserSession{}}
 		for _, s := range rows {
 			list.Items = append(list.Items, api.UserSession{
-				ID: s.ID, Kind: api.SignInMethod(*s.Kind), Name: s.Name, Subject: given(s.Subject), Issuer: given(s.Issuer), KeyID: s.KeyID, Scope: api.Scope(s.Scope),
+				ID: s.ID, Kind: api.SignInMethod(s.Kind), Name: s.Name, Subject: given(s.Subject), Issuer: given(s.Issuer), KeyID: s.KeyID, Scope: api.Scope(s.Scope),
 				BeganAt: s.BeganAt, SeenAt: s.SeenAt, ExpiresAt: s.ExpiresAt, Address: s.Address, Client: s.Client,
 			})
 		}
@@ -102,14 +101,13 @@ func (c *endSessionsCmd) Run(a *app) error {
 	}
 	defer closeDB()
 	if c.ID != "" {
-		var row db.Session
+		var row access.Session
 		err := d.Tx(a.ctx, func(tx pgx.Tx) error {
-			q := d.Queries().WithTx(tx)
 			var err error
-			if row, err = access.EndSession(a.ctx, q, id); err != nil {
+			if row, err = access.EndSession(a.ctx, tx, id); err != nil {
 				return err
 			}
-			return access.Note(a.ctx, q, operator(), "endSession", "/sessions/"+id.String(), row.KeyID)
+			return access.Note(a.ctx, tx, operator(), "endSession", "/sessions/"+id.String(), row.KeyID)
 		})
 		if errors.Is(err, access.ErrNoSession) {
 			return usage("there is no session %s: `explorer sessions list` has them", id)
@@ -128,12 +126,11 @@ func (c *endSessionsCmd) Run(a *app) error {
 	}
 	var n int
 	err = d.Tx(a.ctx, func(tx pgx.Tx) error {
-		q := d.Queries().WithTx(tx)
 		var err error
-		if n, err = access.EndSessions(a.ctx, q, whose); err != nil {
+		if n, err = access.EndSessions(a.ctx, tx, whose); err != nil {
 			return err
 		}
-		return access.Note(a.ctx, q, operator(), "endSessions", path, whose.KeyID)
+		return access.Note(a.ctx, tx, operator(), "endSessions", path, whose.KeyID)
 	})
 	if err != nil {
 		return err

@@ -163,7 +163,7 @@ func TestTerminalsAreLeftAlone(t *testing.T) {
 	defer s.Close()
 	d := dbtest.New(t)
 	err := d.Tx(t.Context(), func(tx pgx.Tx) error {
-		_, _, err := access.CreateKey(t.Context(), d.Queries().WithTx(tx), hostile, access.ScopeRead, nil, hostile)
+		_, _, err := access.CreateKey(t.Context(), tx, hostile, access.ScopeRead, nil, hostile)
 		return err
 	})
 	if err != nil {
@@ -279,8 +279,8 @@ func TestKeysAreMadeWithAnEntry(t *testing.T) {
 	if r := run(t, env, "keys", "create", "ops", "--scope", "read"); r.code != 0 {
 		t.Fatal(r.err)
 	}
-	key := one[db.ApiKey](t, d, "SELECT * FROM api_keys")
-	entry := one[db.AuditLog](t, d, "SELECT * FROM audit_log")
+	key := one[access.Key](t, d, "SELECT id, name, prefix, scope, created_by, created_at, expires_at, last_used_at, revoked_at FROM api_keys")
+	entry := one[access.Audit](t, d, "SELECT * FROM audit_log")
 	if entry.Operation != "createKey" || entry.Status != 200 || !strings.HasPrefix(entry.Actor, "cli ") || *entry.KeyID != key.ID {
 		t.Errorf("entry %+v", entry)
 	}
@@ -292,7 +292,7 @@ func TestKeysAreMadeWithAnEntry(t *testing.T) {
 			t.Errorf("%v: %d %s", args, r.code, r.err)
 		}
 	}
-	if key = one[db.ApiKey](t, d, "SELECT * FROM api_keys"); key.RevokedAt != nil {
+	if key = one[access.Key](t, d, "SELECT id, name, prefix, scope, created_by, created_at, expires_at, last_used_at, revoked_at FROM api_keys"); key.RevokedAt != nil {
 		t.Error("the key was revoked without an entry")
 	}
 	if err := d.CheckMigrated(t.Context()); err != nil {

@@ -55,8 +55,8 @@ func toolPattern(name string) string { return `"` + strings.ReplaceAll(name, `"`
 var ErrNotEmpty = errors.New("the database is not empty: a backup is restored onto an empty one")
 
 // Restore brings what Backup wrote into an empty database, all of it or nothing, and its schema to the newest version.
-// What needs pgvector is left out of a backup that has it, and made anew where the server has the extension. It needs
-// pg_restore, of the version that wrote the backup or newer.
+// What needs pgvector is left out of a backup that has it; the caller makes it anew. Restore needs pg_restore, of the
+// version that wrote the backup or newer.
 func (d *DB) Restore(ctx context.Context, r io.Reader) (failed error) {
 	var tables int
 	if err := d.Pool.QueryRow(ctx, `SELECT count(*) FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = to_regnamespace(quote_ident(current_schema()))
@@ -104,10 +104,8 @@ func (d *DB) Restore(ctx context.Context, r io.Reader) (failed error) {
 	if err != nil {
 		return err
 	}
-	if _, err := d.MigrateUp(ctx); err != nil {
-		return err
-	}
-	return d.indexAll(ctx)
+	_, err = d.MigrateUp(ctx)
+	return err
 }
 
 // restoreScript has psql run what pg_restore writes. From version 17 on, pg_restore sets a parameter that older servers do
@@ -284,7 +282,7 @@ func (d *DB) makePlaces(ctx context.Context, contents string, places map[string]
 
 var (
 	// needsVector are the entries of a table of contents that a server without pgvector refuses.
-	needsVector = regexp.MustCompile(`^\d+; \d+ \d+ (INDEX|COMMENT) \S+ (INDEX )?` + vectorIndexPrefix + `|^\d+; \d+ \d+ EXTENSION - vector\b`)
+	needsVector = regexp.MustCompile(`^\d+; \d+ \d+ (INDEX|COMMENT) \S+ (INDEX )?` + VectorIndexPrefix + `|^\d+; \d+ \d+ EXTENSION - vector\b`)
 	// ofExtension are comments on extensions, which only their owner may make.
 	ofExtension = regexp.MustCompile(`^\d+; \d+ \d+ COMMENT - EXTENSION `)
 	// ofExtensions are the extensions themselves; createExtension is how pg_restore writes one.
@@ -370,29 +368,6 @@ func placeInPath(path, schema string) int {
 		name = strings.TrimSpace(name)
 		return name == schema || name == (pgx.Identifier{schema}).Sanitize()
 	})
-}
-
-// indexAll makes the indexes of all embeddings where pgvector is. Without, searches find the same.
-func (d *DB) indexAll(ctx context.Context) error {
-	rows, err := d.Pool.Query(ctx, `SELECT DISTINCT ON (model) model, cardinality(embedding) FROM embeddings ORDER BY model`)
-	if err != nil {
-		return err
-	}
-	var model string
-	var size int
-	models := map[string]int{}
-	if _, err := pgx.ForEachRow(rows, []any{&model, &size}, func() error { models[model] = size; return nil }); err != nil {
-		return err
-	}
-	if len(models) != 1 { // of several, only the next update of the embeddings knows which one is used
-		return nil
-	}
-	for model, size := range models {
-		if _, err := d.EnsureVectorIndex(ctx, model, size); ctx.Err() != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func (d *DB) serverMajor(ctx context.Context) (int, error) {

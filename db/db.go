@@ -158,7 +158,7 @@ func beginWith(settings map[string]string) string {
 	b.WriteString("BEGIN ISOLATION LEVEL READ COMMITTED")
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
 		if name != "default_transaction_isolation" { // it has begun
-			fmt.Fprintf(&b, "; SET LOCAL %s = %s", name, literal(settings[name]))
+			fmt.Fprintf(&b, "; SET LOCAL %s = %s", name, QuoteLiteral(settings[name]))
 		}
 	}
 	return b.String()
@@ -248,15 +248,15 @@ func (d *DB) Ping(ctx context.Context) error {
 	return err
 }
 
-// Queries are the queries on Pool, or on a replica where the context allows it (see MayLag). What is not part of a
-// transaction is run again after a conflict.
-func (d *DB) Queries() *Queries { return New(d.reading()) }
+// Durable runs statements on Pool, or on a replica where the context allows it (see MayLag). A statement that is not part
+// of a transaction is run again after a conflict.
+func (d *DB) Durable() DBTX { return d.reading() }
 
-// RelaxedQueries are the queries on Relaxed, run again as those of Queries are.
-func (d *DB) RelaxedQueries() *Queries { return New(d.retrying(d.Relaxed)) }
+// NoWait runs statements on Relaxed, and runs them again as Durable does.
+func (d *DB) NoWait() DBTX { return d.retrying(d.Relaxed) }
 
-// ListQueries are those of Queries, planned anew for their arguments; see CustomPlan.
-func (d *DB) ListQueries() *Queries { return New(CustomPlan{DBTX: d.reading()}) }
+// Lists runs statements as Durable does, and has Postgres plan each anew for its arguments; see CustomPlan.
+func (d *DB) Lists() DBTX { return CustomPlan{DBTX: d.reading()} }
 
 func (d *DB) retrying(on DBTX) Retrying { return Retrying{DBTX: on, OnConflict: d.OnConflict} }
 

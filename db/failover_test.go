@@ -15,6 +15,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // TestFailover loses the primary of two servers in the middle of a run: with both named in the connection string the
@@ -102,7 +103,7 @@ func TestFailover(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	for {
-		if err = e.FollowRun(ctx, run.ID, 0, func([]orchestrator.Event) error { return nil }); err == nil || ctx.Err() != nil {
+		if err = e.FollowRun(ctx, run.ID, 0, func([]eventlog.Event) error { return nil }); err == nil || ctx.Err() != nil {
 			break
 		}
 	}
@@ -110,7 +111,7 @@ func TestFailover(t *testing.T) {
 	if err != nil || got.Status != orchestrator.StatusSuccess {
 		t.Fatalf("%+v, %v", got, err)
 	}
-	events, err := e.RunEvents(t.Context(), run.ID, 0, 100)
+	events, err := e.Events().OfRun(t.Context(), run.ID, 0, 100)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,7 +119,7 @@ func TestFailover(t *testing.T) {
 	for _, ev := range events {
 		ends[ev.Type]++
 	}
-	if ends[orchestrator.EventMaterialization] != 2 || ends["run_success"] != 1 {
+	if ends[eventlog.Materialization] != 2 || ends["run_success"] != 1 {
 		t.Errorf("events %v", ends)
 	}
 }

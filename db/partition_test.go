@@ -7,6 +7,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // downTo undoes our migrations above a version; 0 undoes all, and River's.
@@ -59,11 +60,11 @@ func TestMigrateWithEvents(t *testing.T) {
 	}
 	write(2)
 	check(5)
-	parts, err := d.EventPartitions(t.Context())
+	parts, err := eventlog.Partitions(t.Context(), d)
 	if err != nil || len(parts) != 4 || parts[0].Name != "events_legacy" || parts[0].Upto.Before(time.Now()) {
 		t.Errorf("pieces %+v, %v", parts, err)
 	}
-	if err := d.EnsureEventPartitions(t.Context(), time.Now(), 5); err != nil {
+	if err := eventlog.EnsurePartitions(t.Context(), d, time.Now(), 5); err != nil {
 		t.Error(err)
 	}
 	downTo(t, d, 5)

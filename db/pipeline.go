@@ -11,7 +11,7 @@ import (
 // Pipeline gathers statements and sends them in one round trip. It is a DBTX for queries that return no rows:
 //
 //	var p db.Pipeline
-//	q := db.New(&p)
+//	q := sql.New(&p)
 //	q.SetRunStatus(ctx, ...)
 //	q.InsertEvents(ctx, ...)
 //	err := p.Flush(ctx, tx)
@@ -45,40 +45,4 @@ func (p *Pipeline) Flush(ctx context.Context, tx pgx.Tx) error {
 	err := tx.SendBatch(ctx, &p.batch).Close()
 	p.batch = pgx.Batch{}
 	return err
-}
-
-// LockCheck takes the advisory lock of a check and then says whether the check looked again after the result of this id,
-// in one round trip.
-func LockCheck(ctx context.Context, tx pgx.Tx, lock int64, p NewerCheckResultParams) (newer bool, err error) {
-	var b pgx.Batch
-	b.Queue(advisoryLock, lock)
-	b.Queue(newerCheckResult, p.Asset, p.Name, p.ID)
-	results := tx.SendBatch(ctx, &b)
-	defer func() { err = errors.Join(err, results.Close()) }()
-	if _, err := results.Exec(); err != nil {
-		return false, err
-	}
-	err = results.QueryRow().Scan(&newer)
-	return newer, err
-}
-
-// LockRunAndSteps takes a run's row lock and then reads its steps, in one round trip; pgx.ErrNoRows without the run.
-func LockRunAndSteps(ctx context.Context, tx pgx.Tx, id [16]byte) (run Run, steps []Step, err error) {
-	var b pgx.Batch
-	b.Queue(lockRun, id)
-	b.Queue(listSteps, id)
-	results := tx.SendBatch(ctx, &b)
-	defer func() { err = errors.Join(err, results.Close()) }()
-	rows, err := results.Query()
-	if err != nil {
-		return run, nil, err
-	}
-	if run, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[Run]); err != nil {
-		return run, nil, err
-	}
-	if rows, err = results.Query(); err != nil {
-		return run, nil, err
-	}
-	steps, err = pgx.CollectRows(rows, pgx.RowToStructByPos[Step])
-	return run, steps, err
 }

@@ -368,13 +368,13 @@ func setSession(settings map[string]string) string {
 	slices.Sort(names)
 	calls := make([]string, len(names))
 	for i, name := range names {
-		calls[i] = fmt.Sprintf("set_config(%s, %s, false)", literal(name), literal(settings[name]))
+		calls[i] = fmt.Sprintf("set_config(%s, %s, false)", QuoteLiteral(name), QuoteLiteral(settings[name]))
 	}
 	return "SELECT " + strings.Join(calls, ", ")
 }
 
-// literal quotes a text, whatever standard_conforming_strings is.
-func literal(s string) string {
+// QuoteLiteral quotes a text, whatever standard_conforming_strings is.
+func QuoteLiteral(s string) string {
 	return "E'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 }
 

@@ -47,7 +47,7 @@ func TestFewerConnectionsThanThePoolMayHave(t *testing.T) {
 	for range 40 {
 		all.Go(func() {
 			for range 5 {
-				if _, err := d.Queries().DatabaseTime(t.Context()); err != nil {
+				if _, err := d.Durable().Exec(t.Context(), "SELECT now()"); err != nil {
 					t.Errorf("a query: %v", err)
 				}
 				if err := d.Tx(t.Context(), func(tx pgx.Tx) error {

@@ -245,7 +245,7 @@ func TestMeaningBesideReplica(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := parliament.NewMeaning(p.db, client)
+	m := parliament.NewEmbedder(p.db, client)
 	p.on(p.replica, "SELECT pg_wal_replay_pause()")
 	p.on(p.primary, fmt.Sprintf(embedding, 2))
 	before := r.Status().Reads

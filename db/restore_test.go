@@ -10,6 +10,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+	"github.com/parliament-explorer/parliament-explorer/parliament/pgvector"
 )
 
 // open opens a database with more settings in its address: names and values in turn.
@@ -124,44 +125,44 @@ func TestVectorIndex(t *testing.T) {
 	d := dbtest.New(t)
 	withVector(t, d, `"out of Reach"`)
 	const model = `it's a \ model`
-	if _, err := d.FindVectorIndex(t.Context(), model, 2); err == nil {
+	if _, err := pgvector.Find(t.Context(), d, model, 2); err == nil {
 		t.Error("there is an index before it was made")
 	}
 	embed(t, d, "44-1/C-1", model, "{1,0}")
 	embed(t, d, "44-1/C-2", model, "{0,1}")
 	embed(t, d, "44-1/C-3", model, "{1,0,0}") // of another size, as after a change of the model
-	if made, err := d.EnsureVectorIndex(t.Context(), model, 2); err != nil || !made {
+	if made, err := pgvector.Ensure(t.Context(), d, model, 2); err != nil || !made {
 		t.Fatalf("made: %t, %v", made, err)
 	}
-	if made, err := d.EnsureVectorIndex(t.Context(), model, 2); err != nil || made {
+	if made, err := pgvector.Ensure(t.Context(), d, model, 2); err != nil || made {
 		t.Errorf("made again: %t, %v", made, err)
 	}
-	ix, err := d.FindVectorIndex(t.Context(), model, 2)
+	ix, err := pgvector.Find(t.Context(), d, model, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, _, err := d.NearestBills(t.Context(), ix, []float32{0, 1}, 10, nil)
+	found, _, err := ix.Nearest(t.Context(), d, []float32{0, 1}, 10, nil)
 	if err != nil || len(found) != 2 || found[0].BillID != "44-1/C-2" || found[0].Distance != -1 {
 		t.Errorf("found %v, %v", found, err)
 	}
 	if _, err := d.Pool.Exec(t.Context(), `UPDATE pg_index SET indisvalid = false WHERE indexrelid::regclass::text LIKE 'embeddings_vector_%'`); err != nil {
 		t.Fatal(err)
 	}
-	var problem *db.VectorProblem
-	if _, err := d.FindVectorIndex(t.Context(), model, 2); !errors.As(err, &problem) {
+	var problem *pgvector.Problem
+	if _, err := pgvector.Find(t.Context(), d, model, 2); !errors.As(err, &problem) {
 		t.Errorf("a half-made index is used: %v", err)
 	}
-	if made, err := d.EnsureVectorIndex(t.Context(), model, 2); err != nil || !made {
+	if made, err := pgvector.Ensure(t.Context(), d, model, 2); err != nil || !made {
 		t.Errorf("after one that was left half made: %t, %v", made, err)
 	}
-	if made, err := d.EnsureVectorIndex(t.Context(), model, 3); err != nil || !made {
+	if made, err := pgvector.Ensure(t.Context(), d, model, 3); err != nil || !made {
 		t.Errorf("of another size: %t, %v", made, err)
 	}
 	var n int
 	if err := d.Pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'embeddings_vector_%'`).Scan(&n); err != nil || n != 1 {
 		t.Errorf("%d indexes: %v", n, err)
 	}
-	if _, err := d.EnsureVectorIndex(t.Context(), model, 5000); !errors.As(err, &problem) {
+	if _, err := pgvector.Ensure(t.Context(), d, model, 5000); !errors.As(err, &problem) {
 		t.Errorf("of 5,000 numbers: %v", err)
 	}
 }
@@ -179,12 +180,12 @@ func TestRoleWithoutVector(t *testing.T) {
 		}
 	})
 	as := open(t, d, "user", role)
-	var problem *db.VectorProblem
-	if _, err := as.FindVectorIndex(t.Context(), "m", 2); !errors.As(err, &problem) || !strings.Contains(problem.Remedy, `GRANT USAGE ON SCHEMA "hidden"`) {
+	var problem *pgvector.Problem
+	if _, err := pgvector.Find(t.Context(), as, "m", 2); !errors.As(err, &problem) || !strings.Contains(problem.Remedy, `GRANT USAGE ON SCHEMA "hidden"`) {
 		t.Errorf("without the right to use its schema: %v", err)
 	}
 	mustExec(t, d, "DROP EXTENSION vector")
-	if _, err := as.EnsureVectorIndex(t.Context(), "m", 2); !errors.As(err, &problem) || !strings.Contains(problem.Remedy, "CREATE EXTENSION vector") {
+	if _, err := pgvector.Ensure(t.Context(), as, "m", 2); !errors.As(err, &problem) || !strings.Contains(problem.Remedy, "CREATE EXTENSION vector") {
 		t.Errorf("without the right to create it: %v", err)
 	}
 }
@@ -203,7 +204,7 @@ func TestBackupWithoutVector(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	withVector(t, d, "public")
-	if made, err := d.EnsureVectorIndex(t.Context(), "m", 2); err != nil || !made {
+	if made, err := pgvector.Ensure(t.Context(), d, "m", 2); err != nil || !made {
 		t.Fatalf("made: %t, %v", made, err)
 	}
 	var backup bytes.Buffer
@@ -212,6 +213,9 @@ func TestBackupWithoutVector(t *testing.T) {
 	}
 	empty := emptyDatabase(t)
 	if err := empty.Restore(t.Context(), bytes.NewReader(backup.Bytes())); err != nil {
+		t.Fatal(err)
+	}
+	if err := pgvector.EnsureAll(t.Context(), empty); err != nil {
 		t.Fatal(err)
 	}
 	var extension, index bool

@@ -9,6 +9,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 func (p pipeline) evaluate(t testing.TB, sensor string) *orchestrator.SensorTick {
@@ -86,14 +87,14 @@ func testNewBillsWaitForTheEndOfTheFetch(t *testing.T, r source) {
 		t.Fatal(err)
 	}
 	stored := func() bool {
-		n, err := p.store.NewBillsSince(t.Context(), "", nil)
+		n, err := p.store.NewBillsSince(t.Context(), "")
 		return err == nil && len(n.IDs) > 0
 	}
 	dbtest.Until(t, p.db, "a bill is stored", stored)
 	if tick := p.evaluate(t, "new_bills_sensor"); len(tick.RunIDs) != 0 || !strings.Contains(*tick.Message, "a fetch is on its way") {
 		t.Errorf("in the middle: %+v", tick)
 	}
-	if err := p.engine.FollowRun(t.Context(), run.ID, 0, func([]orchestrator.Event) error { return nil }); err != nil {
+	if err := p.engine.FollowRun(t.Context(), run.ID, 0, func([]eventlog.Event) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if tick := p.evaluate(t, "new_bills_sensor"); len(tick.RunIDs) != 1 {
@@ -117,7 +118,7 @@ func testFetchFailureSensor(t *testing.T, r source) {
 	}
 	causes := func() (open []string, all int) {
 		t.Helper()
-		alerts, err := p.engine.Alerts(t.Context(), false, nil, 50)
+		alerts, err := p.engine.Alerts().List(t.Context(), false, nil, 50)
 		if err != nil {
 			t.Fatal(err)
 		}

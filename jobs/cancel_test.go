@@ -10,9 +10,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/jobs"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
@@ -63,8 +63,8 @@ func (s *lab) event(id uuid.UUID, kind string) {
 	seen := make(chan struct{})
 	go func() {
 		defer close(seen)
-		_ = s.engine.FollowRun(s.t.Context(), id, 0, func(evs []orchestrator.Event) error {
-			if slices.ContainsFunc(evs, func(ev orchestrator.Event) bool { return ev.Type == kind }) {
+		_ = s.engine.FollowRun(s.t.Context(), id, 0, func(evs []eventlog.Event) error {
+			if slices.ContainsFunc(evs, func(ev eventlog.Event) bool { return ev.Type == kind }) {
 				return http.ErrAbortHandler // any error ends it
 			}
 			return nil
@@ -100,7 +100,7 @@ func (s *lab) quiet(id uuid.UUID) {
 		}
 	}
 	for _, ev := range events {
-		if ev.Level == orchestrator.LevelError || strings.Contains(ev.Message, "JobCancelError") {
+		if ev.Level == eventlog.LevelError || strings.Contains(ev.Message, "JobCancelError") {
 			s.t.Errorf("event %s %s: %s", ev.Level, ev.Type, ev.Message)
 		}
 	}
@@ -113,13 +113,13 @@ func (s *lab) quiet(id uuid.UUID) {
 // untouched says that the sources are not blamed for a cancel.
 func (s *lab) untouched() {
 	s.t.Helper()
-	sources, err := db.New(s.db.Pool).ListSources(s.t.Context())
+	sources, err := s.store.Sources(s.t.Context())
 	if err != nil || len(sources) != 2 {
 		s.t.Fatalf("%d sources, %v", len(sources), err)
 	}
 	for _, source := range sources {
 		if source.LastFailureAt != nil || source.LastError != nil || source.BreakerOpen {
-			s.t.Errorf("%s: failed at %v: %v; breaker open: %v", source.Source, source.LastFailureAt, source.LastError, source.BreakerOpen)
+			s.t.Errorf("%s: failed at %v: %v; breaker open: %v", source.Name, source.LastFailureAt, source.LastError, source.BreakerOpen)
 		}
 	}
 }
@@ -173,7 +173,7 @@ func TestCanceledFetch(t *testing.T) {
 			s.watch()
 			came := c.hold(s)
 			id := s.begin(c.asset, c.config)
-			if s.event(id, orchestrator.EventStepStarted); came != nil {
+			if s.event(id, eventlog.StepStarted); came != nil {
 				s.await("a request", came)
 			}
 			s.cancel(id)
@@ -208,7 +208,7 @@ func TestCanceledInItsChecks(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := s.begin(latestAsset, `{"limit": 10}`)
-	s.event(id, orchestrator.EventProgress) // the last that the fetch says
+	s.event(id, eventlog.Progress) // the last that the fetch says
 	s.cancel(id)
 	s.ended(id)
 	if err := tx.Rollback(t.Context()); err != nil { // what came after it does not show to the sensors before
@@ -229,7 +229,7 @@ func TestCanceledBetweenAttempts(t *testing.T) {
 	s.watch()
 	s.exec(`CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'; CREATE TRIGGER full_disk BEFORE INSERT ON bills FOR EACH ROW EXECUTE FUNCTION full_disk()`)
 	id := s.begin(latestAsset, `{"limit": 5}`)
-	s.event(id, orchestrator.EventStepUpForRetry)
+	s.event(id, eventlog.StepUpForRetry)
 	s.cancel(id)
 	if run, _ := s.ended(id); run.Status != orchestrator.StatusCanceled || run.Steps[0].Status != orchestrator.StatusCanceled {
 		t.Errorf("%+v", run)
@@ -299,7 +299,7 @@ func TestStoppedWorker(t *testing.T) {
 		t.Errorf("fetch logs %+v", logs)
 	}
 	var status, event string
-	if err := s.db.Pool.QueryRow(t.Context(), `SELECT status, (SELECT type FROM events WHERE asset IS NOT NULL ORDER BY id DESC LIMIT 1) FROM steps WHERE run_id = $1`, id).Scan(&status, &event); err != nil || status != orchestrator.StatusQueued || event != orchestrator.EventStepRequeued {
+	if err := s.db.Pool.QueryRow(t.Context(), `SELECT status, (SELECT type FROM events WHERE asset IS NOT NULL ORDER BY id DESC LIMIT 1) FROM steps WHERE run_id = $1`, id).Scan(&status, &event); err != nil || status != orchestrator.StatusQueued || event != eventlog.StepRequeued {
 		t.Errorf("%s, %s, %v", status, event, err)
 	}
 	s.spoiled(func(http.ResponseWriter, *http.Request) bool { return false })
@@ -336,7 +336,7 @@ func TestCanceledEmbedding(t *testing.T) {
 	t.Parallel()
 	came := make(chan struct{}, 100)
 	s := newLab(t, labOptions{deps: func(d *jobs.Deps, s *lab) {
-		d.Meaning = parliament.NewMeaning(s.db, embedder(t, func(_ http.ResponseWriter, r *http.Request) { came <- struct{}{}; <-r.Context().Done() }))
+		d.Embedder = parliament.NewEmbedder(s.db, embedder(t, func(_ http.ResponseWriter, r *http.Request) { came <- struct{}{}; <-r.Context().Done() }))
 	}})
 	s.made("fetch_parliament_session_bills", `{"parliament": 45, "session": 1}`)
 	s.watch()
@@ -390,9 +390,9 @@ func (s *lab) started(job string) (id uuid.UUID) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
 	seen := map[uuid.UUID]bool{}
-	_ = s.engine.FollowAll(ctx, &orchestrator.Cursor{}, func(evs []orchestrator.Event) error {
+	_ = s.engine.Events().FollowAll(ctx, &eventlog.Cursor{}, func(evs []eventlog.Event) error {
 		for _, ev := range evs {
-			if ev.Type != orchestrator.EventRunEnqueued {
+			if ev.Type != eventlog.RunEnqueued {
 				continue
 			}
 			run, err := s.engine.Run(ctx, ev.RunID)

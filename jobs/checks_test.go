@@ -49,7 +49,7 @@ var harms = []harmful{
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			if _, err := s.store.Save(s.t.Context(), [16]byte{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{OpenParliament: &openparliament.Bill{Session: "43-1", Number: "C-5"}}}}); err != nil {
+			if _, err := s.store.Save(s.t.Context(), [16]byte{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{OpenParliament: &openparliament.Bill{Session: "43-1", Number: "C-5"}}}}); err != nil {
 				s.t.Fatal(err)
 			}
 		}, says: "without a title: 43-1/C-5",
@@ -167,7 +167,7 @@ func TestChecks(t *testing.T) {
 	for _, f := range harms {
 		t.Run(f.asset+"/"+f.check+"/"+f.fault, func(t *testing.T) {
 			t.Parallel()
-			s := newLab(t, labOptions{deps: func(d *jobs.Deps, s *lab) { d.Meaning = parliament.NewMeaning(s.db, embedder(t, nil)) }})
+			s := newLab(t, labOptions{deps: func(d *jobs.Deps, s *lab) { d.Embedder = parliament.NewEmbedder(s.db, embedder(t, nil)) }})
 			if f.prepare != nil {
 				f.prepare(s)
 			}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
@@ -39,27 +40,27 @@ type fetch struct {
 	requests map[string]int
 	errors   []parliament.FetchError // the first keptErrors; the log keeps the first ten of them
 	failures int                     // all errors, also those that are not kept
-	faults   causes                  // what the run's log says of them
-	retries  causes                  // the same of requests that are made again
-	lacking  []string                // bills without enrichment
+	errorCauses   causes                  // what the run's log says of them
+	retryCauses  causes                  // the same of requests that are made again
+	notEnriched  []string                // bills without enrichment
 	failed   int                     // records that gave nothing to store
 	counts   parliament.Counts
 	lists    map[string]*listAnswer                     // LEGISinfo's lists that were asked for, by session
-	down     error                                      // why LEGISinfo is asked for no further list
+	legisinfoDown     error                                      // why LEGISinfo is asked for no further list
 	latestOf *windowAnswer                              // what openparliament.ca answered for the latest bills
-	named    string                                     // the newest session, as openparliament.ca has it, if it was asked
-	wholes   map[string]map[parliament.BillID]candidate // sessions as openparliament.ca has them, that were asked for
+	newestSession    string                                     // the newest session, as openparliament.ca has it, if it was asked
+	wholeSessions   map[string]map[parliament.BillID]candidate // sessions as openparliament.ca has them, that were asked for
 	sponsors atomic.Bool                                // the list's SponsorId is not what the records call SponsorPersonId
 
 	refreshed int // bills stored besides the latest ones
 	// completions is how many details of an older version of the program may still be asked for again.
 	completions int
 	completed   int      // bills whose details were completed besides
-	looked      []string // sessions that were looked at as a whole
+	sessionsRead      []string // sessions that were looked at as a whole
 }
 
 func newFetch(d Deps, step *orchestrator.Step, source string, params map[string]any) *fetch {
-	return &fetch{Deps: d, step: step, source: source, params: params, started: time.Now(), requests: map[string]int{}, lists: map[string]*listAnswer{}, wholes: map[string]map[parliament.BillID]candidate{}, looked: []string{}}
+	return &fetch{Deps: d, step: step, source: source, params: params, started: time.Now(), requests: map[string]int{}, lists: map[string]*listAnswer{}, wholeSessions: map[string]map[parliament.BillID]candidate{}, sessionsRead: []string{}}
 }
 
 // observe has the clients count requests and show retries in the run's log.
@@ -76,33 +77,33 @@ func (f *fetch) observe(ctx context.Context) context.Context {
 	})
 }
 
-// fault records an error that the fetch survives.
-func (f *fetch) fault(url, message string) {
+// recordError records an error that the fetch survives.
+func (f *fetch) recordError(url, message string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.met(url, message, 1)
+	f.countError(url, message, 1)
 }
 
-// keptErrors is how many errors a fetch keeps, whatever a source sends. All are counted.
-const keptErrors = 100
+// maxErrors is how many errors a fetch keeps, whatever a source sends. All are counted.
+const maxErrors = 100
 
-func (f *fetch) met(url, message string, n int) {
+func (f *fetch) countError(url, message string, n int) {
 	url, message = upstream.Words(url), upstream.Words(message)
-	if f.failures += n; len(f.errors) < keptErrors {
+	if f.failures += n; len(f.errors) < maxErrors {
 		f.errors = append(f.errors, parliament.FetchError{URL: url, Message: message})
 	}
-	c := f.faults.met(causeOf(message), message, url) // the run's log tells of each cause when the fetch ends
+	c := f.errorCauses.add(causeOf(message), message, url) // the run's log tells of each cause when the fetch ends
 	c.count += n - 1
 }
 
-// recordFaults records the items of a list that could not be read.
-func (f *fetch) recordFaults(faults []*upstream.RecordError) {
+// recordListErrors records the items of a list that could not be read.
+func (f *fetch) recordListErrors(faults []*upstream.RecordError) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, e := range faults {
 		n := max(1, e.More)
 		f.failed += n
-		f.met(e.URL, e.Error(), n)
+		f.countError(e.URL, e.Error(), n)
 	}
 }
 
@@ -126,8 +127,8 @@ func (c candidate) introduced() string {
 	return ""
 }
 
-// latestFirst sorts candidates as lists of bills are sorted, and keeps the first of them.
-func latestFirst(all []candidate, limit int) []candidate {
+// newestFirst sorts candidates as lists of bills are sorted, and keeps the first of them.
+func newestFirst(all []candidate, limit int) []candidate {
 	slices.SortFunc(all, func(a, b candidate) int {
 		if c := strings.Compare(b.introduced(), a.introduced()); c != 0 {
 			return c
@@ -139,13 +140,13 @@ func latestFirst(all []candidate, limit int) []candidate {
 
 // openParliamentBills turns a list into candidates.
 func (f *fetch) openParliamentBills(bills []openparliament.Bill, faults []*upstream.RecordError, at time.Time) map[parliament.BillID]candidate {
-	f.recordFaults(faults)
+	f.recordListErrors(faults)
 	out := map[parliament.BillID]candidate{}
 	for i := range bills {
 		id, err := parliament.ParseBillID(bills[i].Session, bills[i].Number)
 		if err != nil {
 			f.failed++
-			f.fault(f.OpenParliament.URL(bills[i].URL), err.Error())
+			f.recordError(f.OpenParliament.URL(bills[i].URL), err.Error())
 			continue
 		}
 		out[id] = candidate{id: id, op: &bills[i], at: at}
@@ -155,13 +156,13 @@ func (f *fetch) openParliamentBills(bills []openparliament.Bill, faults []*upstr
 
 // legisinfoItems sorts a session's list by bill.
 func (f *fetch) legisinfoItems(items []legisinfo.Item, faults []*upstream.RecordError) map[parliament.BillID]*legisinfo.Item {
-	f.recordFaults(faults)
+	f.recordListErrors(faults)
 	out := map[parliament.BillID]*legisinfo.Item{}
 	for i := range items {
 		id, err := parliament.ParseBillID(items[i].Session, items[i].Number)
 		if err != nil {
 			f.failed++
-			f.fault(f.Legisinfo.DetailURL(items[i].Session, items[i].Number), err.Error())
+			f.recordError(f.Legisinfo.DetailURL(items[i].Session, items[i].Number), err.Error())
 			continue
 		}
 		out[id] = &items[i]
@@ -170,7 +171,7 @@ func (f *fetch) legisinfoItems(items []legisinfo.Item, faults []*upstream.Record
 }
 
 const (
-	saveEvery = 25      // bills in one transaction
+	saveBatch = 25      // bills in one transaction
 	saveBytes = 4 << 20 // of their records, about
 )
 
@@ -187,7 +188,7 @@ func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 	}
 	var ready, ask []parliament.Record
 	for _, c := range chosen {
-		r := parliament.Record{ID: c.id, Parts: parliament.Parts{OpenParliament: c.op, Item: c.item}, FetchedAt: c.at}
+		r := parliament.Record{ID: c.id, SourceRecords: parliament.SourceRecords{OpenParliament: c.op, Item: c.item}, FetchedAt: c.at}
 		now := held[c.id.String()]
 		if c.item != nil {
 			now.Item = c.item
@@ -206,7 +207,7 @@ func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 		}
 	}
 	total := len(chosen)
-	f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d bills to store, %d details to fetch", total, len(ask)), map[string]int{"bills": total, "details": len(ask)})
+	f.step.Log(eventlog.LevelInfo, fmt.Sprintf("%d bills to store, %d details to fetch", total, len(ask)), map[string]int{"bills": total, "details": len(ask)})
 	done := 0
 	save := func(records []parliament.Record) error {
 		counts, err := f.Store.Save(ctx, f.step.RunID, f.withoutSponsors(records))
@@ -250,7 +251,7 @@ func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func(
 			for r := range queue {
 				var detail *legisinfo.Detail
 				err := errRefused
-				if refused.Load() < refusals {
+				if refused.Load() < maxRefusals {
 					detail, err = f.Legisinfo.Detail(ctx, r.Item)
 				}
 				switch {
@@ -263,8 +264,8 @@ func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func(
 					return context.Cause(ctx)
 				}
 				if err != nil {
-					f.lacks(r.ID)
-					f.fault(f.Legisinfo.DetailURL(r.Item.Session, r.Item.Number), fmt.Sprintf("%s is not enriched: %v", r.ID, err))
+					f.noteNotEnriched(r.ID)
+					f.recordError(f.Legisinfo.DetailURL(r.Item.Session, r.Item.Number), fmt.Sprintf("%s is not enriched: %v", r.ID, err))
 				}
 				f.compareSponsors(r.ID, r.Item, detail)
 				r.Detail = detail
@@ -289,7 +290,7 @@ func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func(
 			if r.Detail != nil {
 				size += len(r.Detail.Raw)
 			}
-			if batch = append(batch, r); len(batch) == saveEvery || size >= saveBytes {
+			if batch = append(batch, r); len(batch) == saveBatch || size >= saveBytes {
 				if err := save(batch); err != nil {
 					return err
 				}
@@ -304,9 +305,9 @@ func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func(
 	return group.Wait()
 }
 
-// refusals are how many answers 403 in a row mean that the source refuses this client, and not a record. It is asked for
+// maxRefusals are how many answers 403 in a row mean that the source refuses this client, and not a record. It is asked for
 // no more then.
-const refusals = 5
+const maxRefusals = 5
 
 var errRefused = errors.New("LEGISinfo answered 403 to the records before it, and was not asked")
 
@@ -317,7 +318,7 @@ func (f *fetch) compareSponsors(id parliament.BillID, item *legisinfo.Item, deta
 		return
 	}
 	if !f.sponsors.Swap(true) {
-		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("the SponsorId of LEGISinfo's list is %d where the record of %s has the person id %d; the list's are not used", item.SponsorID, id, detail.SponsorID), nil)
+		f.step.Log(eventlog.LevelWarn, fmt.Sprintf("the SponsorId of LEGISinfo's list is %d where the record of %s has the person id %d; the list's are not used", item.SponsorID, id, detail.SponsorID), nil)
 	}
 }
 
@@ -336,15 +337,15 @@ func (f *fetch) withoutSponsors(records []parliament.Record) []parliament.Record
 	return out
 }
 
-func (f *fetch) lacks(id parliament.BillID) {
+func (f *fetch) noteNotEnriched(id parliament.BillID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.lacking = append(f.lacking, id.String())
+	f.notEnriched = append(f.notEnriched, id.String())
 }
 
-// conclude writes the fetch log with the end of the step, and gives it back with the error that fails the step, if one
+// writeFetchLog writes the fetch log with the end of the step, and gives it back with the error that fails the step, if one
 // does.
-func (f *fetch) conclude(fetchErr error, stored int) (parliament.FetchLog, error) {
+func (f *fetch) writeFetchLog(fetchErr error, stored int) (parliament.FetchLog, error) {
 	log := parliament.FetchLog{
 		ID: uuid.Must(uuid.NewV7()), RunID: &f.step.RunID, Asset: f.step.Asset, Source: f.source, Status: parliament.FetchSuccess, RecordsAttempted: stored + f.failed,
 		RecordsSucceeded: stored, RecordsFailed: f.failed, Duration: time.Since(f.started), Params: f.params, CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
@@ -365,7 +366,7 @@ func (f *fetch) conclude(fetchErr error, stored int) (parliament.FetchLog, error
 	case len(f.errors) > 0:
 		log.Status = parliament.FetchPartialSuccess
 	}
-	f.tellCauses()
+	f.logCauses()
 	survived := f.errors
 	if fetchErr != nil {
 		first := parliament.FetchError{Message: upstream.Words(fetchErr.Error())}
@@ -381,35 +382,35 @@ func (f *fetch) conclude(fetchErr error, stored int) (parliament.FetchLog, error
 	return log, fetchErr
 }
 
-// mostLacking are named in the run's log.
-const mostLacking = 500
+// maxNamedNotEnriched are named in the run's log.
+const maxNamedNotEnriched = 500
 
-// end writes the fetch log of bills and makes the metadata, or the error that fails the step.
-func (f *fetch) end(fetchErr error, extra orchestrator.Metadata) (orchestrator.Metadata, error) {
+// finishBills writes the fetch log of bills and makes the metadata, or the error that fails the step.
+func (f *fetch) finishBills(fetchErr error, extra orchestrator.Metadata) (orchestrator.Metadata, error) {
 	stored := f.counts.Created + f.counts.Updated + f.counts.Unchanged
-	log, err := f.conclude(fetchErr, stored)
+	log, err := f.writeFetchLog(fetchErr, stored)
 	if err != nil {
 		return nil, err
 	}
-	if len(f.lacking) > 0 {
-		slices.Sort(f.lacking)
-		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%d bills lack enrichment; the next fetch tries again", len(f.lacking)), map[string]any{"bills": f.lacking[:min(len(f.lacking), mostLacking)], "count": len(f.lacking)})
+	if len(f.notEnriched) > 0 {
+		slices.Sort(f.notEnriched)
+		f.step.Log(eventlog.LevelWarn, fmt.Sprintf("%d bills lack enrichment; the next fetch tries again", len(f.notEnriched)), map[string]any{"bills": f.notEnriched[:min(len(f.notEnriched), maxNamedNotEnriched)], "count": len(f.notEnriched)})
 	}
 	md := orchestrator.Metadata{
 		"status": log.Status, "bills_fetched": stored - f.refreshed, "bills_created": f.counts.Created, "bills_updated": f.counts.Updated, "bills_unchanged": f.counts.Unchanged,
-		"bills_not_enriched": len(f.lacking), "error_count": f.failures, "duration_seconds": seconds(log.Duration), "fetch_timestamp": f.started.UTC().Format(time.RFC3339),
+		"bills_not_enriched": len(f.notEnriched), "error_count": f.failures, "duration_seconds": seconds(log.Duration), "fetch_timestamp": f.started.UTC().Format(time.RFC3339),
 		"requests_openparliament": f.requests[openparliament.Source], "requests_legisinfo": f.requests[legisinfo.Source],
 	}
 	maps.Copy(md, extra)
 	return md, nil
 }
 
-// without notes that LEGISinfo could not be had for a session: its bills are stored without enrichment.
-func (f *fetch) without(session string, err error) {
+// noteLegisinfoMissing notes that LEGISinfo could not be had for a session: its bills are stored without enrichment.
+func (f *fetch) noteLegisinfoMissing(session string, err error) {
 	if session == "" {
 		session = "the current session"
 	}
-	f.fault(f.Legisinfo.URL(""), fmt.Sprintf("no enrichment for %s: %v", session, err))
+	f.recordError(f.Legisinfo.URL(""), fmt.Sprintf("no enrichment for %s: %v", session, err))
 }
 
 // sourceURL is the address of a source.

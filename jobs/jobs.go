@@ -16,8 +16,8 @@ type Deps struct {
 	Store          *parliament.Store
 	OpenParliament openparliament.Client
 	Legisinfo      legisinfo.Client
-	// Meaning embeds; nil: no endpoint is configured.
-	Meaning *parliament.Meaning
+	// Embedder makes embeddings; nil: no endpoint is configured.
+	Embedder *parliament.Embedder
 	// TimeZone is the IANA zone of the schedules; default America/Toronto.
 	TimeZone string
 	// Now is the clock by which bills are old; default time.Now. A simulated Parliament has its own.
@@ -31,8 +31,8 @@ func (d Deps) now() time.Time {
 	return d.Now()
 }
 
-// Part is what one file of this package contributes.
-type Part struct {
+// Contribution is what one file of this package contributes.
+type Contribution struct {
 	Assets    []*orchestrator.Asset
 	Jobs      []*orchestrator.Job
 	Schedules []*orchestrator.Schedule
@@ -40,8 +40,8 @@ type Part struct {
 }
 
 // All is the whole pipeline, with more parts beside it where a test has some.
-func All(d Deps, more ...Part) (*orchestrator.Definitions, error) {
-	return Define(d, append([]Part{
+func All(d Deps, more ...Contribution) (*orchestrator.Definitions, error) {
+	return Define(d, append([]Contribution{
 		parliamentSessions(d),
 		latestBills(d),
 		sessionBills(d),
@@ -60,7 +60,7 @@ func All(d Deps, more ...Part) (*orchestrator.Definitions, error) {
 }
 
 // Define puts parts together and checks them.
-func Define(d Deps, parts ...Part) (*orchestrator.Definitions, error) {
+func Define(d Deps, parts ...Contribution) (*orchestrator.Definitions, error) {
 	var all orchestrator.Parts
 	for _, p := range parts {
 		all.Assets = append(all.Assets, p.Assets...)

@@ -19,6 +19,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/jobs"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
@@ -141,12 +142,12 @@ func (s *lab) begin(name, config string) uuid.UUID {
 }
 
 // ended follows a run to its end.
-func (s *lab) ended(id uuid.UUID) (*orchestrator.Run, []orchestrator.Event) {
+func (s *lab) ended(id uuid.UUID) (*orchestrator.Run, []eventlog.Event) {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
-	var events []orchestrator.Event
-	if err := s.engine.FollowRun(ctx, id, 0, func(evs []orchestrator.Event) error { events = append(events, evs...); return nil }); err != nil {
+	var events []eventlog.Event
+	if err := s.engine.FollowRun(ctx, id, 0, func(evs []eventlog.Event) error { events = append(events, evs...); return nil }); err != nil {
 		s.t.Fatal(err)
 	}
 	run, err := s.engine.Run(ctx, id)
@@ -234,7 +235,7 @@ func (s *lab) evaluated(sensor string) *orchestrator.SensorTick {
 // alerts are the causes of the open alerts.
 func (s *lab) alerts() []string {
 	s.t.Helper()
-	all, err := s.engine.Alerts(s.t.Context(), true, nil, 50)
+	all, err := s.engine.Alerts().List(s.t.Context(), true, nil, 50)
 	if err != nil {
 		s.t.Fatal(err)
 	}

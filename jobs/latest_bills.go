@@ -18,7 +18,7 @@ type latestBillsConfig struct {
 }
 
 // latestBills keeps the most recently introduced bills up to date.
-func latestBills(d Deps) Part {
+func latestBills(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "fetch_latest_bills",
 		Group:       "bills",
@@ -31,9 +31,9 @@ func latestBills(d Deps) Part {
 	}, func(ctx context.Context, step *orchestrator.Step, config latestBillsConfig) (orchestrator.Metadata, error) {
 		f := newFetch(d, step, openparliament.Source+"+"+legisinfo.Source, map[string]any{"limit": config.Limit})
 		err := f.latest(f.observe(ctx), config.Limit)
-		return f.end(err, orchestrator.Metadata{"bills_refreshed": f.refreshed, "bills_completed": f.completed, "sessions_looked_at": f.looked})
+		return f.finishBills(err, orchestrator.Metadata{"bills_refreshed": f.refreshed, "bills_completed": f.completed, "sessions_looked_at": f.sessionsRead})
 	})
-	return Part{
+	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
 		Jobs:   []*orchestrator.Job{{Name: "fetch_bills_job", Description: "Fetches the 50 latest bills.", Assets: []string{asset.Name}, Config: map[string]map[string]any{asset.Name: {"limit": 50}}, Timeout: time.Hour}},
 		Schedules: []*orchestrator.Schedule{
@@ -65,12 +65,12 @@ func (f *fetch) latest(ctx context.Context, limit int) error {
 		}
 		if err == nil {
 			if c.item = list.Items[c.id]; c.item == nil {
-				f.fault(f.Legisinfo.DetailURL(code, c.id.Number()), c.id.String()+" is not in LEGISinfo's list of its session")
+				f.recordError(f.Legisinfo.DetailURL(code, c.id.Number()), c.id.String()+" is not in LEGISinfo's list of its session")
 			}
 			c.at = list.ReadAt
 		}
 		if c.item == nil {
-			f.lacks(c.id)
+			f.noteNotEnriched(c.id)
 		}
 	}
 	further, err := f.refresh(ctx, chosen)
@@ -101,14 +101,14 @@ var earliest = time.Date(1994, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // window asks openparliament.ca for bills introduced since a day, further back until there are enough.
 func (f *fetch) window(ctx context.Context, items []*legisinfo.Item, limit int) ([]candidate, error) {
-	if f.named != "" { // nothing is held, and so the whole session will be needed anyway
-		all, err := f.openParliamentSession(ctx, f.named)
+	if f.newestSession != "" { // nothing is held, and so the whole session will be needed anyway
+		all, err := f.openParliamentSession(ctx, f.newestSession)
 		if err != nil {
 			return nil, err
 		}
 		dated := slices.DeleteFunc(slices.Collect(maps.Values(all)), func(c candidate) bool { return c.introduced() == "" })
 		if len(dated) >= limit {
-			return latestFirst(dated, limit), nil
+			return newestFirst(dated, limit), nil
 		}
 	}
 	since, err := f.since(ctx, items, limit)
@@ -119,7 +119,7 @@ func (f *fetch) window(ctx context.Context, items []*legisinfo.Item, limit int) 
 	if err != nil {
 		return nil, err
 	}
-	return latestFirst(slices.Collect(maps.Values(f.openParliamentBills(w.bills, w.faults, w.at))), limit), nil
+	return newestFirst(slices.Collect(maps.Values(f.openParliamentBills(w.bills, w.faults, w.at))), limit), nil
 }
 
 // atLeast asks for so many bills, unless an answer of this fetch has them.
@@ -155,7 +155,7 @@ func (f *fetch) nameSession(ctx context.Context) (string, error) {
 			newest = id.SessionCode()
 		}
 	}
-	f.named = newest
+	f.newestSession = newest
 	return newest, nil
 }
 

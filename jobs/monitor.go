@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 type monitorConfig struct {
@@ -12,7 +13,7 @@ type monitorConfig struct {
 }
 
 // monitor sums up the fetches of the last hours.
-func monitor(d Deps) Part {
+func monitor(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "monitor_fetch_operations",
 		Group:       "monitoring",
@@ -39,11 +40,11 @@ func monitor(d Deps) Part {
 			md[s.Status+"_total_failed"] = s.Failed
 		}
 		if len(stats) == 0 {
-			step.Log(orchestrator.LevelWarn, "no fetch in the window: is a schedule running?", nil)
+			step.Log(eventlog.LevelWarn, "no fetch in the window: is a schedule running?", nil)
 		}
 		return md, nil
 	})
-	return Part{
+	return Contribution{
 		Assets:    []*orchestrator.Asset{asset},
 		Jobs:      []*orchestrator.Job{{Name: "monitor_job", Description: "Sums up the fetches of the last 24 hours.", Assets: []string{asset.Name}, Config: map[string]map[string]any{asset.Name: {"hours_back": 24}}, Timeout: 10 * time.Minute}},
 		Schedules: []*orchestrator.Schedule{{Name: "monitor_daily", Description: "Every night at three, after the daily fetch.", Job: "monitor_job", Cron: "0 3 * * *"}},

@@ -18,6 +18,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/jobs"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
@@ -99,7 +100,7 @@ func (p pipeline) materialize(t testing.TB, asset, config string) (*orchestrator
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := p.engine.FollowRun(ctx, run.ID, 0, func([]orchestrator.Event) error { return nil }); err != nil {
+	if err := p.engine.FollowRun(ctx, run.ID, 0, func([]eventlog.Event) error { return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if run, err = p.engine.Run(ctx, run.ID); err != nil {

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 )
@@ -20,7 +21,7 @@ type politiciansConfig struct {
 }
 
 // politicians keeps the members of the House up to date; bills name them as sponsors by parl.ca's person id.
-func politicians(d Deps) Part {
+func politicians(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "fetch_politicians",
 		Group:       "politicians",
@@ -44,7 +45,7 @@ func politicians(d Deps) Part {
 		f := newFetch(d, step, openparliament.Source, map[string]any{"limit": config.Limit, "current_only": config.CurrentOnly})
 		err := f.politicians(f.observe(ctx), config)
 		stored := f.counts.Created + f.counts.Updated + f.counts.Unchanged
-		log, err := f.conclude(err, stored)
+		log, err := f.writeFetchLog(err, stored)
 		if err != nil {
 			return nil, err
 		}
@@ -53,7 +54,7 @@ func politicians(d Deps) Part {
 			"error_count": f.failures, "duration_seconds": seconds(log.Duration), "fetch_timestamp": f.started.UTC().Format(time.RFC3339), "requests_openparliament": f.requests[openparliament.Source],
 		}, nil
 	})
-	return Part{
+	return Contribution{
 		Assets:    []*orchestrator.Asset{asset},
 		Jobs:      []*orchestrator.Job{{Name: "fetch_politicians_job", Description: "Fetches the members of the House.", Assets: []string{asset.Name}, Timeout: 2 * time.Hour}},
 		Schedules: []*orchestrator.Schedule{{Name: "fetch_politicians_weekly", Description: "Every Sunday at four in the morning.", Job: "fetch_politicians_job", Cron: "0 4 * * 0"}},
@@ -76,7 +77,7 @@ func (f *fetch) listed(ctx context.Context, current []openparliament.Member, com
 		if err != nil {
 			return nil, err
 		}
-		f.recordFaults(faults)
+		f.recordListErrors(faults)
 		members := map[string]openparliament.Member{}
 		for _, m := range current {
 			members[m.Slug] = m
@@ -137,7 +138,7 @@ func (f *fetch) politicians(ctx context.Context, config politiciansConfig) error
 	if err != nil {
 		return err
 	}
-	f.recordFaults(faults)
+	f.recordListErrors(faults)
 	complete := len(faults) == 0
 	if len(current) == 0 && complete {
 		return orchestrator.Permanent(fmt.Errorf("%s lists no politician", openparliament.Source))
@@ -156,7 +157,7 @@ func (f *fetch) politicians(ctx context.Context, config politiciansConfig) error
 		return err
 	}
 	f.counts.Unchanged += len(all) - len(ask)
-	f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d politicians in the list, %d records to fetch", len(all), len(ask)), map[string]int{"politicians": len(all), "records": len(ask)})
+	f.step.Log(eventlog.LevelInfo, fmt.Sprintf("%d politicians in the list, %d records to fetch", len(all), len(ask)), map[string]int{"politicians": len(all), "records": len(ask)})
 	group, asking := errgroup.WithContext(ctx)
 	group.SetLimit(4) // more could not be in flight anyway
 	var mu sync.Mutex
@@ -168,7 +169,7 @@ func (f *fetch) politicians(ctx context.Context, config politiciansConfig) error
 				return context.Cause(asking)
 			}
 			if err != nil {
-				f.fault(f.OpenParliament.PoliticianURL(m.Slug), fmt.Sprintf("%s could not be fetched: %v", m.Slug, err))
+				f.recordError(f.OpenParliament.PoliticianURL(m.Slug), fmt.Sprintf("%s could not be fetched: %v", m.Slug, err))
 				mu.Lock()
 				f.failed++
 				mu.Unlock()

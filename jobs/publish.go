@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
 )
 
@@ -23,9 +24,9 @@ var publishDeps = append(slices.Clone(billAssets), statisticsName)
 var guarded = append([]string{statisticsName}, publishAssets...)
 
 // publish starts publish_job when a fetch changed bills. When it brought new ones, new_bills_sensor makes all of that.
-func publish(d Deps) Part {
+func publish(d Deps) Contribution {
 	const job = "publish_job"
-	return Part{
+	return Contribution{
 		Jobs: []*orchestrator.Job{{
 			Name: job, Description: "Counts the bills and, unless the count says that bills were lost, makes the feeds, the embeddings and the report on quality.",
 			Assets: guarded, Timeout: 2 * time.Hour,
@@ -37,13 +38,17 @@ func publish(d Deps) Part {
 			Jobs:        []string{job},
 			Begin:       d.Store.Now,
 			Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-				found, err := d.Store.ChangedBillsSince(ctx, ev.Cursor, billAssets)
+				fetching, err := ev.Running(ctx, billAssets...)
+				if err != nil {
+					return nil, err
+				}
+				found, err := d.Store.ChangedBillsSince(ctx, ev.Cursor)
 				switch {
 				case err != nil:
 					return nil, err
 				case found.Oldest.IsZero():
 					return &orchestrator.SensorResult{Skip: "no bill changed"}, nil
-				case found.Unsettled && time.Since(found.Oldest) < patience:
+				case (fetching || found.Unsettled) && time.Since(found.Oldest) < patience:
 					return &orchestrator.SensorResult{Skip: "bills changed, and a fetch is on its way that may change more"}, nil
 				case found.Bills == 0:
 					return &orchestrator.SensorResult{Cursor: &found.Next, Skip: "the fetches that changed bills brought new ones too"}, nil
@@ -61,7 +66,7 @@ type feedsConfig struct {
 }
 
 // feeds keeps what feeds are made of: an item for each change of a bill.
-func feeds(d Deps) Part {
+func feeds(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "generate_rss_feeds",
 		Group:       "feeds",
@@ -75,13 +80,13 @@ func feeds(d Deps) Part {
 		if err != nil {
 			return nil, err
 		}
-		counts, err := d.Store.UpdateFeeds(ctx, config.MaxItems, func(items int) { step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d items written", items), nil) })
+		counts, err := d.Store.UpdateFeeds(ctx, config.MaxItems, func(items int) { step.Log(eventlog.LevelInfo, fmt.Sprintf("%d items written", items), nil) })
 		if err != nil {
 			return nil, err
 		}
 		return orchestrator.Metadata{"feeds_written": counts.Feeds, "items_written": counts.Items, "max_items": config.MaxItems, billsUpTo: place}, nil
 	})
-	return Part{
+	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
 		Jobs:   []*orchestrator.Job{{Name: "feeds_job", Description: "Brings the feeds up to date.", Assets: []string{asset.Name}, Timeout: time.Hour}},
 	}
@@ -123,7 +128,7 @@ type embeddingsConfig struct {
 }
 
 // embeddings keeps the embeddings that search by meaning needs, where an endpoint is configured.
-func embeddings(d Deps) Part {
+func embeddings(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "update_embeddings",
 		Group:       "search",
@@ -133,7 +138,7 @@ func embeddings(d Deps) Part {
 		Timeout:     2 * time.Hour,
 		Checks:      []*orchestrator.Check{everyDocumentIsEmbedded(d)},
 	}, func(ctx context.Context, step *orchestrator.Step, config embeddingsConfig) (orchestrator.Metadata, error) {
-		if d.Meaning == nil {
+		if d.Embedder == nil {
 			return orchestrator.Metadata{"status": "not_configured", "documents_embedded": 0, "documents_unchanged": 0, "model": nil}, nil
 		}
 		started := time.Now()
@@ -141,7 +146,7 @@ func embeddings(d Deps) Part {
 		if err != nil {
 			return nil, err
 		}
-		counts, err := d.Meaning.Update(ctx, config.BatchSize, func(done int) { step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d documents embedded", done), nil) })
+		counts, err := d.Embedder.Update(ctx, config.BatchSize, func(done int) { step.Log(eventlog.LevelInfo, fmt.Sprintf("%d documents embedded", done), nil) })
 		var status *embed.StatusError
 		var answer *embed.AnswerError
 		if errors.As(err, &answer) || errors.As(err, &status) && status.Status < 500 && status.Status != 429 {
@@ -155,11 +160,11 @@ func embeddings(d Deps) Part {
 			return nil, err
 		}
 		return orchestrator.Metadata{
-			"status": "success", "documents_embedded": counts.Embedded, "documents_unchanged": counts.Unchanged, "documents_deleted": counts.Deleted, "model": d.Meaning.Model(), "dimensions": counts.Size,
+			"status": "success", "documents_embedded": counts.Embedded, "documents_unchanged": counts.Unchanged, "documents_deleted": counts.Deleted, "model": d.Embedder.Model(), "dimensions": counts.Size,
 			"requests": counts.Requests, "tokens": counts.Tokens, "duration_seconds": seconds(time.Since(started)), billsUpTo: place, "index": index,
 		}, nil
 	})
-	return Part{
+	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
 		Jobs:   []*orchestrator.Job{{Name: "embeddings_job", Description: "Brings the embeddings up to date.", Assets: []string{asset.Name}, Timeout: 3 * time.Hour}},
 	}
@@ -167,14 +172,14 @@ func embeddings(d Deps) Part {
 
 // indexMeaning brings the index of pgvector up to date, and says whether searches have one. They find the same without.
 func indexMeaning(ctx context.Context, d Deps, step *orchestrator.Step) (string, error) {
-	index, err := d.Meaning.Index(ctx)
+	index, err := d.Embedder.Index(ctx)
 	switch {
 	case err != nil:
 		return "", err
 	case index.Remedy != "":
-		step.Log(orchestrator.LevelWarn, "search by meaning is exact, without an index: "+index.Reason, map[string]any{"remedy": index.Remedy})
+		step.Log(eventlog.LevelWarn, "search by meaning is exact, without an index: "+index.Reason, map[string]any{"remedy": index.Remedy})
 	case index.Made:
-		step.Log(orchestrator.LevelInfo, "made the index of pgvector", nil)
+		step.Log(eventlog.LevelInfo, "made the index of pgvector", nil)
 	}
 	if index.Used {
 		return "pgvector", nil
@@ -188,11 +193,11 @@ func everyDocumentIsEmbedded(d Deps) *orchestrator.Check {
 		Name: "every_document_is_embedded", Severity: orchestrator.SeverityWarn,
 		Description: "Where an endpoint is configured, every bill that was stored before the update began has an embedding of its present text, in each language in which it has one. Protects search by meaning from leaving bills out.",
 		Run: func(ctx context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-			if d.Meaning == nil {
+			if d.Embedder == nil {
 				return orchestrator.CheckOutcome{Passed: true, Message: "no endpoint is configured"}, nil
 			}
 			place, _ := md[billsUpTo].(string)
-			n, first, err := d.Meaning.Lacking(ctx, place)
+			n, first, err := d.Embedder.Lacking(ctx, place)
 			if err != nil || n == 0 {
 				return orchestrator.CheckOutcome{Passed: true, Message: "every document is embedded"}, err
 			}

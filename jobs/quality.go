@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
@@ -40,7 +41,7 @@ func lagCheck(d Deps) *orchestrator.Check {
 // is read for it, so that the report does not rest on what the fetches read.
 func lagMetadata(ctx context.Context, d Deps, step *orchestrator.Step) (orchestrator.Metadata, error) {
 	f := newFetch(d, step, legisinfo.Source, nil)
-	defer f.tellCauses()
+	defer f.logCauses()
 	newest, err := d.Store.NewestSession(ctx)
 	if err != nil {
 		return nil, err
@@ -52,7 +53,7 @@ func lagMetadata(ctx context.Context, d Deps, step *orchestrator.Step) (orchestr
 			return nil, context.Cause(ctx)
 		case err != nil:
 			listError = err.Error()
-			step.Log(orchestrator.LevelWarn, fmt.Sprintf("the list of session %s could not be read; bills are compared with the one read before: %v", newest, err), nil)
+			step.Log(eventlog.LevelWarn, fmt.Sprintf("the list of session %s could not be read; bills are compared with the one read before: %v", newest, err), nil)
 		default:
 			if err := f.recordLists(ctx); err != nil {
 				return nil, err
@@ -80,7 +81,7 @@ func lagMetadata(ctx context.Context, d Deps, step *orchestrator.Step) (orchestr
 }
 
 // quality reports on the data: what is there, what lags behind the sources, where they differ, what disappeared.
-func quality(d Deps) Part {
+func quality(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "data_quality",
 		Group:       "monitoring",
@@ -135,7 +136,7 @@ func quality(d Deps) Part {
 		maps.Copy(md, lag)
 		return md, nil
 	})
-	return Part{
+	return Contribution{
 		Assets:    []*orchestrator.Asset{asset},
 		Jobs:      []*orchestrator.Job{{Name: "data_quality_job", Description: "Makes the report on the data.", Assets: []string{asset.Name}, Timeout: time.Hour}},
 		Schedules: []*orchestrator.Schedule{{Name: "data_quality_daily", Description: "Every night at half past three.", Job: "data_quality_job", Cron: "30 3 * * *"}},

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
@@ -44,8 +45,8 @@ func (f *fetch) list(ctx context.Context, code string) (*parliament.SessionList,
 	if a := f.lists[code]; a != nil {
 		return a.list, a.err
 	}
-	if f.down != nil {
-		return nil, f.down
+	if f.legisinfoDown != nil {
+		return nil, f.legisinfoDown
 	}
 	err := f.read(ctx, code)
 	if ctx.Err() != nil {
@@ -56,7 +57,7 @@ func (f *fetch) list(ctx context.Context, code string) (*parliament.SessionList,
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case f.lists[code] != nil && f.lists[code].list != nil:
-			f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("LEGISinfo's list of session %s was taken from the list without a session: %s", code, reasonOf(err)), nil)
+			f.step.Log(eventlog.LevelWarn, fmt.Sprintf("LEGISinfo's list of session %s was taken from the list without a session: %s", code, reasonOf(err)), nil)
 			return f.lists[code].list, nil
 		case err != nil && other != nil:
 			err = fmt.Errorf("%w; without a session, %w", err, other)
@@ -67,9 +68,9 @@ func (f *fetch) list(ctx context.Context, code string) (*parliament.SessionList,
 	if err != nil {
 		f.lists[code] = &listAnswer{err: err}
 		if !isOfAddress(err) || upstream.IsRefusal(err) {
-			f.down = err
+			f.legisinfoDown = err
 		}
-		f.without(code, err)
+		f.noteLegisinfoMissing(code, err)
 		return nil, err
 	}
 	if f.lists[code] == nil { // an answer that has nothing of the session
@@ -185,8 +186,8 @@ func (f *fetch) currentLists(ctx context.Context) ([]*legisinfo.Item, error) {
 	if newest != "" {
 		_, _ = f.list(ctx, newest) // an error is in the log, and kept for whoever asks for this list
 	} else if err := f.readCurrent(ctx); err != nil && ctx.Err() == nil {
-		f.without(newest, err)
-		f.down = err
+		f.noteLegisinfoMissing(newest, err)
+		f.legisinfoDown = err
 	}
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
@@ -221,7 +222,7 @@ func (f *fetch) whole(ctx context.Context, code string) (map[parliament.BillID]c
 		return nil, err
 	case err != nil:
 		for id := range all {
-			f.lacks(id)
+			f.noteNotEnriched(id)
 		}
 		return all, nil
 	}
@@ -232,8 +233,8 @@ func (f *fetch) whole(ctx context.Context, code string) (map[parliament.BillID]c
 	}
 	for id, c := range all {
 		if c.item == nil {
-			f.lacks(id)
-			f.fault(f.Legisinfo.DetailURL(code, id.Number()), id.String()+" is not in LEGISinfo's list of its session")
+			f.noteNotEnriched(id)
+			f.recordError(f.Legisinfo.DetailURL(code, id.Number()), id.String()+" is not in LEGISinfo's list of its session")
 		}
 	}
 	if list.Incomplete || f.failed > failed { // a record that could not be read may be one that seems to be missing
@@ -245,7 +246,7 @@ func (f *fetch) whole(ctx context.Context, code string) (map[parliament.BillID]c
 
 // openParliamentSession gives openparliament.ca's bills of a session, asking for them once in a fetch.
 func (f *fetch) openParliamentSession(ctx context.Context, code string) (map[parliament.BillID]candidate, error) {
-	if all := f.wholes[code]; all != nil {
+	if all := f.wholeSessions[code]; all != nil {
 		return maps.Clone(all), nil
 	}
 	at := now()
@@ -259,7 +260,7 @@ func (f *fetch) openParliamentSession(ctx context.Context, code string) (map[par
 			return nil, orchestrator.Permanent(fmt.Errorf("%s gave bill %s for session %s", openparliament.Source, id, code))
 		}
 	}
-	f.wholes[code] = all
+	f.wholeSessions[code] = all
 	return maps.Clone(all), nil
 }
 
@@ -271,9 +272,9 @@ func (f *fetch) noteMissing(ctx context.Context, code string, all map[parliament
 	for id := range all {
 		listed = append(listed, id.String())
 	}
-	gone, back, err := f.Store.Listed(ctx, code, listed)
+	gone, back, err := f.Store.MarkMissing(ctx, code, listed)
 	if err == nil && gone > 0 {
-		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("%d bills are held that neither source lists any more; they are kept", gone), map[string]int64{"missing": gone, "found_again": back})
+		f.step.Log(eventlog.LevelWarn, fmt.Sprintf("%d bills are held that neither source lists any more; they are kept", gone), map[string]int64{"missing": gone, "found_again": back})
 	}
 	return err
 }
@@ -295,7 +296,7 @@ func (f *fetch) refresh(ctx context.Context, chosen []candidate) ([]candidate, e
 	}
 	for _, code := range slices.Sorted(maps.Keys(f.lists)) {
 		list := f.lists[code].list
-		if list == nil || len(list.Items) == 0 || slices.Contains(f.looked, code) {
+		if list == nil || len(list.Items) == 0 || slices.Contains(f.sessionsRead, code) {
 			continue
 		}
 		changed, err := f.changed(ctx, list, taken)
@@ -305,9 +306,9 @@ func (f *fetch) refresh(ctx context.Context, chosen []candidate) ([]candidate, e
 		further = append(further, changed...)
 	}
 	if len(further) > 0 {
-		f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d bills besides the latest %d are new or changed", len(further), len(chosen)), map[string]int{"bills": len(further)})
+		f.step.Log(eventlog.LevelInfo, fmt.Sprintf("%d bills besides the latest %d are new or changed", len(further), len(chosen)), map[string]int{"bills": len(further)})
 	}
-	return latestFirst(further, len(further)), nil
+	return newestFirst(further, len(further)), nil
 }
 
 // changed gives the bills of a list that are not stored as it has them.
@@ -338,7 +339,7 @@ func (f *fetch) changed(ctx context.Context, list *parliament.SessionList, taken
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case err != nil:
-		f.fault(f.OpenParliament.URL(""), fmt.Sprintf("session %s is stored without %s: %v", list.Session, openparliament.Source, err))
+		f.recordError(f.OpenParliament.URL(""), fmt.Sprintf("session %s is stored without %s: %v", list.Session, openparliament.Source, err))
 	}
 	for i, c := range out {
 		out[i].op = bills[c.id].op
@@ -349,7 +350,7 @@ func (f *fetch) changed(ctx context.Context, list *parliament.SessionList, taken
 // look looks at sessions that nobody looked at for a week, and gives the bills that must be stored. What fails here is
 // made up for by a later fetch.
 func (f *fetch) look(ctx context.Context, taken map[parliament.BillID]*candidate) ([]candidate, error) {
-	if f.down != nil {
+	if f.legisinfoDown != nil {
 		return nil, nil
 	}
 	due, err := f.Store.SessionsToLookAt(ctx, now().Add(-lookEvery), looksAtOnce)
@@ -363,10 +364,10 @@ func (f *fetch) look(ctx context.Context, taken map[parliament.BillID]*candidate
 			return nil, context.Cause(ctx)
 		}
 		if err != nil {
-			f.fault(f.Legisinfo.URL(""), fmt.Sprintf("session %s could not be looked at: %v", code, err))
+			f.recordError(f.Legisinfo.URL(""), fmt.Sprintf("session %s could not be looked at: %v", code, err))
 			continue
 		}
-		f.looked = append(f.looked, code)
+		f.sessionsRead = append(f.sessionsRead, code)
 		changed, err := f.differing(ctx, code, all, taken)
 		if err != nil {
 			return nil, err
@@ -410,7 +411,7 @@ func (f *fetch) differing(ctx context.Context, code string, all map[parliament.B
 // complete completes details that an older version of the program read: from their records, where they are held, and
 // as far as this fetch may still ask, from LEGISinfo.
 func (f *fetch) complete(ctx context.Context) error {
-	if f.down != nil {
+	if f.legisinfoDown != nil {
 		return nil
 	}
 	const recordedAtOnce = 500
@@ -441,7 +442,7 @@ func (f *fetch) complete(ctx context.Context) error {
 			ask = append(ask, r)
 		}
 	}
-	f.step.Log(orchestrator.LevelInfo, fmt.Sprintf("%d bills are completed: %d from their records, %d by asking again", len(records)+len(ask), len(records), len(ask)), nil)
+	f.step.Log(eventlog.LevelInfo, fmt.Sprintf("%d bills are completed: %d from their records, %d by asking again", len(records)+len(ask), len(records), len(ask)), nil)
 	save := func(records []parliament.Record) error {
 		_, err := f.Store.Save(ctx, f.step.RunID, records)
 		f.completed += len(records)

@@ -268,7 +268,7 @@ func TestOlderFetchDoesNotUndo(t *testing.T) {
 	save := func(status string, at time.Time) {
 		t.Helper()
 		item := &legisinfo.Item{ID: 1, Session: "44-1", Number: "C-11", StatusEn: status, Hash: status}
-		if _, err := store.Save(t.Context(), run, []parliament.Record{{ID: id, Parts: parliament.Parts{Item: item}, FetchedAt: at}}); err != nil {
+		if _, err := store.Save(t.Context(), run, []parliament.Record{{ID: id, SourceRecords: parliament.SourceRecords{Item: item}, FetchedAt: at}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -224,7 +224,7 @@ func TestSearchRecall(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	meaning := parliament.NewMeaning(p.db, client)
+	meaning := parliament.NewEmbedder(p.db, client)
 	counts, err := meaning.Update(t.Context(), 64, func(int) {})
 	if err != nil || counts.Embedded < 3000 {
 		t.Fatalf("%+v, %v", counts, err)

@@ -22,7 +22,7 @@ type sessionBillsConfig struct {
 }
 
 // sessionBills keeps all bills of one session up to date.
-func sessionBills(d Deps) Part {
+func sessionBills(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "fetch_parliament_session_bills",
 		Group:       "bills",
@@ -42,9 +42,9 @@ func sessionBills(d Deps) Part {
 		}
 		f := newFetch(d, step, source, map[string]any{"parliament": config.Parliament, "session": config.Session, "limit": config.Limit})
 		err := f.session(f.observe(ctx), config)
-		return f.end(err, orchestrator.Metadata{"parliament": config.Parliament, "session": config.Session})
+		return f.finishBills(err, orchestrator.Metadata{"parliament": config.Parliament, "session": config.Session})
 	})
-	return Part{
+	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
 		Jobs:   []*orchestrator.Job{{Name: "fetch_session_job", Description: "Fetches all bills of one session; config says which.", Assets: []string{asset.Name}, Timeout: 2 * time.Hour}},
 	}
@@ -65,5 +65,5 @@ func (f *fetch) session(ctx context.Context, config sessionBillsConfig) error {
 	if err := f.recordLists(ctx); err != nil {
 		return err
 	}
-	return f.store(ctx, latestFirst(slices.Collect(maps.Values(all)), config.Limit))
+	return f.store(ctx, newestFirst(slices.Collect(maps.Values(all)), config.Limit))
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
@@ -20,7 +21,7 @@ var sessionPartitions = orchestrator.DynamicPartitions("parliament_session")
 var days = orchestrator.TimePartitions("day", orchestrator.TimeWindows{Every: orchestrator.Daily, Start: "2025-01-01"})
 
 // parliamentSessions finds the sessions of Parliament.
-func parliamentSessions(d Deps) Part {
+func parliamentSessions(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "parliament_sessions",
 		Group:       "bills",
@@ -31,7 +32,7 @@ func parliamentSessions(d Deps) Part {
 	}, func(ctx context.Context, step *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
 		f := newFetch(d, step, legisinfo.Source, map[string]any{})
 		sessions, current, err := f.sessions(f.observe(ctx))
-		if _, err = f.conclude(err, len(sessions)); err != nil {
+		if _, err = f.writeFetchLog(err, len(sessions)); err != nil {
 			return nil, err
 		}
 		known, err := step.Partitions(ctx, sessionPartitions)
@@ -42,7 +43,7 @@ func parliamentSessions(d Deps) Part {
 		step.AddPartitions(sessionPartitions.Name, sessions...)
 		return orchestrator.Metadata{"sessions": len(known) + len(fresh), "sessions_added": len(fresh), "added": fresh, "current_session": current}, nil
 	})
-	return Part{
+	return Contribution{
 		Assets:    []*orchestrator.Asset{asset},
 		Jobs:      []*orchestrator.Job{{Name: "discover_sessions_job", Description: "Looks for sessions of Parliament that are new.", Assets: []string{asset.Name}, Timeout: 30 * time.Minute}},
 		Schedules: []*orchestrator.Schedule{{Name: "discover_sessions_daily", Description: "Every night at half past one.", Job: "discover_sessions_job", Cron: "30 1 * * *"}},
@@ -78,7 +79,7 @@ func (f *fetch) sessions(ctx context.Context) (sessions []string, current string
 		if other != nil || named == "" {
 			return nil, "", errors.Join(err, other)
 		}
-		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("the current session is %s, as openparliament.ca has it, for LEGISinfo's list without a session cannot be had: %s", named, reasonOf(err)), nil)
+		f.step.Log(eventlog.LevelWarn, fmt.Sprintf("the current session is %s, as openparliament.ca has it, for LEGISinfo's list without a session cannot be had: %s", named, reasonOf(err)), nil)
 		now = map[string]bool{named: true}
 	}
 	sorted := slices.SortedFunc(maps.Keys(now), compareSessions)
@@ -89,7 +90,7 @@ func (f *fetch) sessions(ctx context.Context) (sessions []string, current string
 	}
 	all, err := list(legisinfo.AllSessions)
 	if err != nil && len(known) > 0 && ctx.Err() == nil { // those before are known
-		f.step.Log(orchestrator.LevelWarn, fmt.Sprintf("session %s is new; whether there are others is not known, for LEGISinfo's list of all sessions cannot be had: %s", current, reasonOf(err)), nil)
+		f.step.Log(eventlog.LevelWarn, fmt.Sprintf("session %s is new; whether there are others is not known, for LEGISinfo's list of all sessions cannot be had: %s", current, reasonOf(err)), nil)
 		return sorted, current, nil
 	}
 	if err != nil {

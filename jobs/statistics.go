@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
 // introducedByDay tells which bills were introduced on a day.
-func introducedByDay(d Deps) Part {
+func introducedByDay(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "bills_introduced_by_day",
 		Group:       "statistics",
@@ -47,7 +48,7 @@ func introducedByDay(d Deps) Part {
 		}
 		return orchestrator.Metadata{"bills_introduced": len(ids), "house_bills": house, "senate_bills": len(ids) - house, "government_bills": government, "bills": ids}, nil
 	})
-	return Part{
+	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
 		Jobs:   []*orchestrator.Job{{Name: "bills_introduced_job", Description: "Lists the bills introduced on a day; the partition says which.", Assets: []string{asset.Name}, Timeout: 10 * time.Minute}},
 	}
@@ -113,7 +114,7 @@ func mostBefore(ctx context.Context, step *orchestrator.Step) (heldBills, error)
 }
 
 // billStatistics counts what is held. It comes before everything that readers get, and holds that back when bills are lost.
-func billStatistics(d Deps) Part {
+func billStatistics(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        statisticsName,
 		Group:       "statistics",
@@ -140,7 +141,7 @@ func billStatistics(d Deps) Part {
 		accepted := []string{}
 		if config.AcceptDrop {
 			if accepted = append(accepted, now.lost(most)...); len(accepted) > 0 {
-				step.Log(orchestrator.LevelWarn, "a drop is accepted: "+strings.Join(accepted, "; "), nil)
+				step.Log(eventlog.LevelWarn, "a drop is accepted: "+strings.Join(accepted, "; "), nil)
 			}
 			most = now
 		}
@@ -150,7 +151,7 @@ func billStatistics(d Deps) Part {
 			"most_bills_total": most.Total, "most_bills_by_session": most.BySession, "drops_accepted": accepted,
 		}, nil
 	})
-	return Part{
+	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{{
 			Name: "new_bills_job", Description: "Makes what depends on new bills: counts them and, unless the count says that bills were lost, makes what readers get.",

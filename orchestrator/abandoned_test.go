@@ -17,6 +17,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // line is a connection to a database that can be stopped and goes on where it was, as that of a process does which is
@@ -121,7 +122,7 @@ func TestCancelWithoutWorkers(t *testing.T) {
 			defs := define(t, []*orchestrator.Asset{
 				asset("a", nil, func(_ context.Context, step *orchestrator.Step) error {
 					<-hung
-					step.Log(orchestrator.LevelInfo, "late", nil)
+					step.Log(eventlog.LevelInfo, "late", nil)
 					step.InFinish(func(ctx context.Context, tx pgx.Tx) error {
 						_, err := tx.Exec(ctx, "INSERT INTO dynamic_partitions (set, key, created_at) VALUES ('late', 'x', now())")
 						return err
@@ -135,7 +136,7 @@ func TestCancelWithoutWorkers(t *testing.T) {
 			refused, listening := hear(t, "this attempt is not recorded")
 			startEngine(t, over, defs, listening)
 			run := start(t, front, orchestrator.RunRequest{Assets: []string{"a", "b"}})
-			waitFor(t, front, run.ID, func(ev orchestrator.Event) bool { return ev.Type == orchestrator.EventStepStarted })
+			waitFor(t, front, run.ID, func(ev eventlog.Event) bool { return ev.Type == eventlog.StepStarted })
 			l.stop()
 			stopped := true
 			defer func() {
@@ -172,8 +173,8 @@ func TestCancelWithoutWorkers(t *testing.T) {
 			if got, err := front.Run(t.Context(), run.ID); err != nil || got.Status != orchestrator.StatusCanceled || !got.EndedAt.Equal(*ended.EndedAt) {
 				t.Errorf("afterwards %+v, %v", got, err)
 			}
-			after, err := front.RunEvents(t.Context(), run.ID, events[len(events)-1].ID, 10)
-			if err != nil || len(after) != 0 || slices.ContainsFunc(events, func(ev orchestrator.Event) bool { return ev.Message == "late" }) {
+			after, err := front.Events().OfRun(t.Context(), run.ID, events[len(events)-1].ID, 10)
+			if err != nil || len(after) != 0 || slices.ContainsFunc(events, func(ev eventlog.Event) bool { return ev.Message == "late" }) {
 				t.Errorf("the worker wrote %v, %v", types(after), err)
 			}
 			if n := countRows(t, d, "SELECT (SELECT count(*) FROM materializations) + (SELECT count(*) FROM dynamic_partitions)"); n != 0 {

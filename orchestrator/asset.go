@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 // Metadata is what a materialization records about itself: values that encode to JSON, by name.
@@ -18,7 +20,7 @@ type AssetFunc[C any] func(ctx context.Context, step *Step, config C) (Metadata,
 // Asset is a thing kept up to date. Make one with NewAsset.
 type Asset struct {
 	AssetOptions
-	config configSpec
+	config runconfig.Spec
 	run    func(ctx context.Context, step *Step, config json.RawMessage) (Metadata, error)
 	err    error // found while making it, reported by NewDefinitions
 }
@@ -95,7 +97,7 @@ func NewAsset[C any](opts AssetOptions, f AssetFunc[C]) *Asset {
 	if a.Timeout <= 0 {
 		a.Timeout = 30 * time.Minute
 	}
-	a.config, a.err = newConfigSpec[C]()
+	a.config, a.err = runconfig.NewSpec[C]()
 	a.run = func(ctx context.Context, step *Step, raw json.RawMessage) (Metadata, error) {
 		var c C
 		if err := json.Unmarshal(raw, &c); err != nil {
@@ -107,7 +109,7 @@ func NewAsset[C any](opts AssetOptions, f AssetFunc[C]) *Asset {
 }
 
 // ConfigSchema is the JSON Schema (draft 2020-12) of the asset's config.
-func (a *Asset) ConfigSchema() json.RawMessage { return a.config.raw }
+func (a *Asset) ConfigSchema() json.RawMessage { return a.config.Schema() }
 
 // DefaultConfig holds the defaults of all config fields that have one.
-func (a *Asset) DefaultConfig() map[string]any { return a.config.defaultValues() }
+func (a *Asset) DefaultConfig() map[string]any { return a.config.Defaults() }

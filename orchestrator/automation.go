@@ -9,9 +9,10 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/robfig/cron/v3"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/cron"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // AutomationSensorName is the sensor that materializes assets by their automation conditions. It is there if an asset
@@ -48,7 +49,7 @@ func OnMissing() *Automation { return &Automation{kind: "missing", Condition: "o
 
 func (a *Automation) check() (err error) {
 	if a.kind == "cron" {
-		a.times, err = parseCron(a.cron, a.zone)
+		a.times, err = cron.Parse(a.cron, a.zone)
 	}
 	return err
 }
@@ -155,7 +156,7 @@ func (e *Engine) heldBack(ctx context.Context, a *Asset) (string, error) {
 	if len(assets) == 0 {
 		return "", nil
 	}
-	rows, err := e.q.LatestCheckResults(ctx, db.LatestCheckResultsParams{Assets: assets, Names: names})
+	rows, err := e.q.LatestCheckResults(ctx, sql.LatestCheckResultsParams{Assets: assets, Names: names})
 	for _, r := range rows {
 		if !r.Passed {
 			return fmt.Sprintf("check %s of %s, which it depends on, does not pass", r.Name, r.Asset), err
@@ -165,7 +166,7 @@ func (e *Engine) heldBack(ctx context.Context, a *Asset) (string, error) {
 }
 
 func (e *Engine) judgeCron(a *Asset, node *AssetNode, graph map[string]*AssetNode, now time.Time, v *AutomationVerdict) {
-	v.since = lastDue(a.Automation.times, now)
+	v.since = cron.Last(a.Automation.times, now)
 	next := a.Automation.times.Next(now)
 	if v.since.IsZero() || (node.LastMaterializedAt != nil && !node.LastMaterializedAt.Before(v.since)) {
 		v.Reason = "it was materialized since the last time; the next is " + next.UTC().Format(time.RFC3339)

@@ -19,6 +19,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
 )
 
@@ -424,7 +425,7 @@ func TestAlertsAreToldOnce(t *testing.T) {
 	tell(say{alert: true})
 	tell(say{alert: true})
 	until(t, e, "an attempt", func() bool {
-		d, err := e.Deliveries(t.Context(), "", nil, 10)
+		d, err := e.Alerts().Deliveries(t.Context(), "", nil, 10)
 		return err == nil && len(d) == 1 && d[0].Attempts == 1 && d[0].Status == "pending" && d[0].Message != nil && strings.Contains(*d[0].Message, "500")
 	})
 	tell(say{well: true})
@@ -441,8 +442,8 @@ func TestAlertsAreToldOnce(t *testing.T) {
 	tell(say{alert: true})
 	tell(say{alert: true, well: true}) // again and well within the window: nobody hears of it
 	tell(say{alert: true})
-	alerts, err := e.Alerts(t.Context(), true, nil, 10)
-	if err != nil || len(alerts) != 1 || alerts[0].Alert.Cause != "cause" || alerts[0].ToldAt != nil || len(r.types()) != 2 {
+	alerts, err := e.Alerts().List(t.Context(), true, nil, 10)
+	if err != nil || len(alerts) != 1 || alerts[0].Alert.Cause != "cause" || alerts[0].NotifiedAt != nil || len(r.types()) != 2 {
 		t.Fatalf("open alerts = %+v, %v; messages = %q", alerts, err, r.types())
 	}
 	if _, err := d.Pool.Exec(t.Context(), `UPDATE alerts SET tell_at = now() WHERE recovered_at IS NULL`); err != nil { // the window is over
@@ -453,14 +454,14 @@ func TestAlertsAreToldOnce(t *testing.T) {
 	if got := r.await(t, 4)[2:]; !slices.Equal(got, []string{"alert.firing", "alert.recovered"}) {
 		t.Errorf("messages = %q", got)
 	}
-	all, err := e.Alerts(t.Context(), false, nil, 10)
+	all, err := e.Alerts().List(t.Context(), false, nil, 10)
 	if err != nil || len(all) != 3 || all[2].Occurrences != 2 || len(all[2].Deliveries) != 2 || all[2].Deliveries[0].ID.String() != r.ids[0] {
 		t.Errorf("alerts = %+v, %v", all, err)
 	}
-	if _, err := e.TestChannel(t.Context(), "nope"); !errors.Is(err, orchestrator.ErrNotFound) {
+	if _, err := e.TestAlertChannel(t.Context(), "nope"); !errors.Is(err, orchestrator.ErrNotFound) {
 		t.Errorf("unknown channel: %v", err)
 	}
-	if _, err := e.TestChannel(t.Context(), "ops"); err != nil {
+	if _, err := e.TestAlertChannel(t.Context(), "ops"); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.await(t, 5); got[4] != "alert.test" {
@@ -494,7 +495,7 @@ func TestChecks(t *testing.T) {
 	if s := statuses(run); s["checked"] != "success" || s["below"] != "skipped" || s["further"] != "skipped" || s["beside"] != "success" || run.Status != "failure" || run.Error.Class != "check" {
 		t.Errorf("statuses = %v, run %s %+v", s, run.Status, run.Error)
 	}
-	if !slices.Contains(types(events), "asset_check") || !slices.ContainsFunc(events, func(ev orchestrator.Event) bool {
+	if !slices.Contains(types(events), "asset_check") || !slices.ContainsFunc(events, func(ev eventlog.Event) bool {
 		return ev.Message == "below skipped: check blocks of checked did not pass"
 	}) {
 		t.Errorf("events = %q", types(events))

@@ -15,6 +15,8 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 // Statuses of backfills that runs do not have. A partition of a backfill is pending, running, success, failure or canceled.
@@ -253,7 +255,7 @@ func (e *Engine) StartBackfill(ctx context.Context, req BackfillRequest) (b *Bac
 			return err
 		}
 		q := e.q.WithTx(tx)
-		if err := q.InsertBackfill(ctx, db.InsertBackfillParams{
+		if err := q.InsertBackfill(ctx, sql.InsertBackfillParams{
 			ID: id, Assets: p.Assets, Concurrency: int32(p.Concurrency), Priority: int16(p.Priority), Config: config, Tags: tags, CreatedBy: req.By, CreatedAt: key.created, Partitions: p.Keys, //nolint:gosec // bounded by the contract
 		}); err != nil {
 			return err
@@ -326,15 +328,15 @@ func (e *Engine) advanceBackfill(ctx context.Context, id uuid.UUID) error {
 		case counts[StatusCanceled] > 0: // runs of it, one by one
 			end = StatusCanceled
 		}
-		return q.SetBackfillStatus(ctx, db.SetBackfillStatusParams{ID: id, Status: end, EndedAt: ptr(e.now())})
+		return q.SetBackfillStatus(ctx, sql.SetBackfillStatusParams{ID: id, Status: end, EndedAt: ptr(e.now())})
 	})
 	for _, id := range started {
-		e.wake(id)
+		e.events.Wake(id)
 	}
 	return err
 }
 
-func backfillCounts(ctx context.Context, q *db.Queries, id uuid.UUID) (map[string]int, error) {
+func backfillCounts(ctx context.Context, q *sql.Queries, id uuid.UUID) (map[string]int, error) {
 	rows, err := q.CountBackfillPartitions(ctx, []uuid.UUID{id})
 	counts := map[string]int{}
 	for _, r := range rows {
@@ -345,12 +347,12 @@ func backfillCounts(ctx context.Context, q *db.Queries, id uuid.UUID) (map[strin
 
 // startPartitions starts runs of the next partitions of a locked backfill. A partition for which no run can be made,
 // because its definition changed or its key is gone, fails by itself.
-func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b db.Backfill, n int) ([]uuid.UUID, error) {
+func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b sql.Backfill, n int) ([]uuid.UUID, error) {
 	if n <= 0 {
 		return nil, nil
 	}
 	q := e.q.WithTx(tx)
-	next, err := q.NextBackfillPartitions(ctx, db.NextBackfillPartitionsParams{BackfillID: b.ID, MaxRows: int32(n)}) //nolint:gosec // a small number
+	next, err := q.NextBackfillPartitions(ctx, sql.NextBackfillPartitionsParams{BackfillID: b.ID, MaxRows: int32(n)}) //nolint:gosec // a small number
 	if err != nil {
 		return nil, err
 	}
@@ -359,10 +361,10 @@ func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b db.Backfill, 
 		return nil, err
 	}
 	var plans []*plan
-	sets := make([]db.SetBackfillPartitionParams, len(next))
-	of := map[*plan]*db.SetBackfillPartitionParams{}
+	sets := make([]sql.SetBackfillPartitionParams, len(next))
+	of := map[*plan]*sql.SetBackfillPartitionParams{}
 	for i, part := range next {
-		sets[i] = db.SetBackfillPartitionParams{BackfillID: b.ID, Ordinal: part.Ordinal, Status: StatusRunning}
+		sets[i] = sql.SetBackfillPartitionParams{BackfillID: b.ID, Ordinal: part.Ordinal, Status: StatusRunning}
 		p, planErr := e.planRun(ctx, RunRequest{
 			Assets: b.Assets, Config: b.Config, Partition: part.Partition, Tags: tags, Priority: int(b.Priority), Trigger: Trigger{Kind: "backfill", Name: b.ID.String()}, backfill: &b.ID,
 		})
@@ -399,14 +401,14 @@ func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b db.Backfill, 
 // refusal says whether an error is about what was asked for, which would be refused the next time too.
 func refusal(err error) bool {
 	var (
-		config  *ConfigError
+		config  *runconfig.InvalidError
 		request *RequestError
 	)
 	return errors.As(err, &config) || errors.As(err, &request) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict)
 }
 
 // endBackfillRun notes the end of a backfill's run, in the transaction that ends the run, and has the next one started.
-func (e *Engine) endBackfillRun(ctx context.Context, tx pgx.Tx, q *db.Queries, run db.Run) error {
+func (e *Engine) endBackfillRun(ctx context.Context, tx pgx.Tx, q *sql.Queries, run sql.Run) error {
 	if run.BackfillID == nil {
 		return nil
 	}
@@ -414,7 +416,7 @@ func (e *Engine) endBackfillRun(ctx context.Context, tx pgx.Tx, q *db.Queries, r
 	if run.Status == StatusSuccess || run.Status == StatusCanceled {
 		status = run.Status
 	}
-	if err := q.EndBackfillPartition(ctx, db.EndBackfillPartitionParams{RunID: &run.ID, Status: status}); err != nil {
+	if err := q.EndBackfillPartition(ctx, sql.EndBackfillPartitionParams{RunID: &run.ID, Status: status}); err != nil {
 		return err
 	}
 	return e.enqueueBackfill(ctx, tx, *run.BackfillID)
@@ -438,7 +440,7 @@ func (e *Engine) Backfill(ctx context.Context, id uuid.UUID) (*Backfill, error) 
 	if err != nil {
 		return nil, err
 	}
-	all, err := e.withCounts(ctx, []db.Backfill{row})
+	all, err := e.withCounts(ctx, []sql.Backfill{row})
 	if err != nil {
 		return nil, err
 	}
@@ -447,7 +449,7 @@ func (e *Engine) Backfill(ctx context.Context, id uuid.UUID) (*Backfill, error) 
 
 // Backfills lists backfills, newest first.
 func (e *Engine) Backfills(ctx context.Context, status string, before *uuid.UUID, limit int) ([]Backfill, error) {
-	rows, err := e.lists.ListBackfills(ctx, db.ListBackfillsParams{Status: optional(status), Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := e.lists.ListBackfills(ctx, sql.ListBackfillsParams{Status: optional(status), Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
 	if err != nil {
 		return nil, err
 	}
@@ -463,8 +465,8 @@ func (e *Engine) OpenBackfills(ctx context.Context) ([]Backfill, error) {
 	return e.withCounts(ctx, rows)
 }
 
-func (e *Engine) withCounts(ctx context.Context, rows []db.Backfill) ([]Backfill, error) {
-	counts, err := e.q.CountBackfillPartitions(ctx, each(rows, func(r db.Backfill) uuid.UUID { return r.ID }))
+func (e *Engine) withCounts(ctx context.Context, rows []sql.Backfill) ([]Backfill, error) {
+	counts, err := e.q.CountBackfillPartitions(ctx, each(rows, func(r sql.Backfill) uuid.UUID { return r.ID }))
 	if err != nil {
 		return nil, err
 	}
@@ -491,14 +493,14 @@ func (e *Engine) BackfillPartitions(ctx context.Context, id uuid.UUID, status st
 	if _, err := e.Backfill(ctx, id); err != nil {
 		return nil, err
 	}
-	rows, err := e.lists.ListBackfillPartitions(ctx, db.ListBackfillPartitionsParams{BackfillID: id, Status: optional(status), After: after, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
-	return each(rows, func(r db.BackfillPartition) BackfillPartition {
+	rows, err := e.lists.ListBackfillPartitions(ctx, sql.ListBackfillPartitionsParams{BackfillID: id, Status: optional(status), After: after, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	return each(rows, func(r sql.BackfillPartition) BackfillPartition {
 		return BackfillPartition{Ordinal: int(r.Ordinal), Key: r.Partition, Status: r.Status, RunID: r.RunID, Error: r.Error}
 	}), err
 }
 
 // changeBackfill does something to a backfill under its lock.
-func (e *Engine) changeBackfill(ctx context.Context, id uuid.UUID, f func(ctx context.Context, tx pgx.Tx, q *db.Queries, b db.Backfill) error) (*Backfill, error) {
+func (e *Engine) changeBackfill(ctx context.Context, id uuid.UUID, f func(ctx context.Context, tx pgx.Tx, q *sql.Queries, b sql.Backfill) error) (*Backfill, error) {
 	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
 		q := e.q.WithTx(tx)
 		b, err := q.LockBackfill(ctx, id)
@@ -516,45 +518,45 @@ func (e *Engine) changeBackfill(ctx context.Context, id uuid.UUID, f func(ctx co
 	return e.Backfill(ctx, id)
 }
 
-func backfillConflict(b db.Backfill, wanted string) error {
+func backfillConflict(b sql.Backfill, wanted string) error {
 	return &ConflictError{Reason: fmt.Sprintf("backfill %s is %s; only one that is %s can be", b.ID, b.Status, wanted)}
 }
 
 // PauseBackfill starts no further run of a backfill; those that run go on. ErrConflict if it is not running.
 func (e *Engine) PauseBackfill(ctx context.Context, id uuid.UUID) (*Backfill, error) {
-	return e.changeBackfill(ctx, id, func(ctx context.Context, _ pgx.Tx, q *db.Queries, b db.Backfill) error {
+	return e.changeBackfill(ctx, id, func(ctx context.Context, _ pgx.Tx, q *sql.Queries, b sql.Backfill) error {
 		if b.Status == StatusPaused {
 			return nil
 		}
 		if b.Status != StatusRunning {
 			return backfillConflict(b, "running")
 		}
-		return q.SetBackfillStatus(ctx, db.SetBackfillStatusParams{ID: id, Status: StatusPaused})
+		return q.SetBackfillStatus(ctx, sql.SetBackfillStatusParams{ID: id, Status: StatusPaused})
 	})
 }
 
 // ResumeBackfill goes on with a paused backfill. ErrConflict if it is not paused.
 func (e *Engine) ResumeBackfill(ctx context.Context, id uuid.UUID) (*Backfill, error) {
-	return e.changeBackfill(ctx, id, func(ctx context.Context, tx pgx.Tx, q *db.Queries, b db.Backfill) error {
+	return e.changeBackfill(ctx, id, func(ctx context.Context, tx pgx.Tx, q *sql.Queries, b sql.Backfill) error {
 		if b.Status == StatusRunning {
 			return nil
 		}
 		if b.Status != StatusPaused {
 			return backfillConflict(b, "paused")
 		}
-		return errors.Join(q.SetBackfillStatus(ctx, db.SetBackfillStatusParams{ID: id, Status: StatusRunning}), e.enqueueBackfill(ctx, tx, id))
+		return errors.Join(q.SetBackfillStatus(ctx, sql.SetBackfillStatusParams{ID: id, Status: StatusRunning}), e.enqueueBackfill(ctx, tx, id))
 	})
 }
 
 // CancelBackfill cancels what is pending and the runs of what is running. ErrConflict if the backfill has ended.
 func (e *Engine) CancelBackfill(ctx context.Context, id uuid.UUID, by string) (*Backfill, error) {
 	var running []uuid.UUID
-	_, err := e.changeBackfill(ctx, id, func(ctx context.Context, tx pgx.Tx, q *db.Queries, b db.Backfill) error {
+	_, err := e.changeBackfill(ctx, id, func(ctx context.Context, tx pgx.Tx, q *sql.Queries, b sql.Backfill) error {
 		if b.EndedAt != nil {
 			return &ConflictError{Reason: fmt.Sprintf("backfill %s has ended already, as %s", id, b.Status)}
 		}
 		if err := errors.Join(
-			q.SetBackfillStatus(ctx, db.SetBackfillStatusParams{ID: id, Status: StatusCanceling}),
+			q.SetBackfillStatus(ctx, sql.SetBackfillStatusParams{ID: id, Status: StatusCanceling}),
 			q.CancelPendingPartitions(ctx, id),
 			e.enqueueBackfill(ctx, tx, id),
 		); err != nil {
@@ -577,7 +579,7 @@ func (e *Engine) CancelBackfill(ctx context.Context, id uuid.UUID, by string) (*
 
 // RetryBackfill has the failed and canceled partitions of a backfill that has ended done again, as part of it.
 func (e *Engine) RetryBackfill(ctx context.Context, id uuid.UUID) (*Backfill, error) {
-	return e.changeBackfill(ctx, id, func(ctx context.Context, tx pgx.Tx, q *db.Queries, b db.Backfill) error {
+	return e.changeBackfill(ctx, id, func(ctx context.Context, tx pgx.Tx, q *sql.Queries, b sql.Backfill) error {
 		if b.EndedAt == nil {
 			return &ConflictError{Reason: fmt.Sprintf("backfill %s is %s; only one that has ended can be retried", id, b.Status)}
 		}
@@ -588,6 +590,6 @@ func (e *Engine) RetryBackfill(ctx context.Context, id uuid.UUID) (*Backfill, er
 		if n == 0 {
 			return &ConflictError{Reason: fmt.Sprintf("every partition of backfill %s succeeded: there is nothing to retry", id)}
 		}
-		return errors.Join(q.SetBackfillStatus(ctx, db.SetBackfillStatusParams{ID: id, Status: StatusRunning}), e.enqueueBackfill(ctx, tx, id))
+		return errors.Join(q.SetBackfillStatus(ctx, sql.SetBackfillStatusParams{ID: id, Status: StatusRunning}), e.enqueueBackfill(ctx, tx, id))
 	})
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river/rivertype"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // CancelRun stops a run: steps that wait are canceled at once, those that run are told to stop, wherever they run, and
@@ -34,7 +35,7 @@ func (e *Engine) CancelRun(ctx context.Context, id uuid.UUID, by string) (*Run, 
 	if err != nil {
 		return nil, err
 	}
-	e.wake(id)
+	e.events.Wake(id)
 	e.ended(t)
 	return e.Run(ctx, id)
 }
@@ -42,7 +43,7 @@ func (e *Engine) CancelRun(ctx context.Context, id uuid.UUID, by string) (*Run, 
 // cancelTx cancels a locked run that has not ended. With a reason the run will end as a failure.
 func (e *Engine) cancelTx(ctx context.Context, tx pgx.Tx, t *transition, by string, reason *Error) error {
 	q := e.q.WithTx(tx)
-	p := db.SetRunStatusParams{ID: t.run.ID, Status: StatusCanceling, CanceledBy: optional(by)}
+	p := sql.SetRunStatusParams{ID: t.run.ID, Status: StatusCanceling, CanceledBy: optional(by)}
 	message := "canceling"
 	if by != "" {
 		message += " on request of " + by
@@ -56,7 +57,7 @@ func (e *Engine) cancelTx(ctx context.Context, tx pgx.Tx, t *transition, by stri
 		message += ": " + reason.Message
 	}
 	t.run.Status, t.run.CanceledBy = StatusCanceling, p.CanceledBy
-	t.add(newEvent{kind: EventRunCanceling, level: LevelWarn, message: message})
+	t.add(eventlog.Entry{Type: eventlog.RunCanceling, Level: eventlog.LevelWarn, Message: message})
 	if err := q.SetRunStatus(ctx, p); err != nil {
 		return err
 	}
@@ -78,8 +79,8 @@ func (e *Engine) cancelTx(ctx context.Context, tx pgx.Tx, t *transition, by stri
 			continue
 		}
 		s.Status = StatusCanceled
-		t.add(newEvent{kind: EventStepCanceled, level: LevelWarn, asset: s.Asset, message: s.Asset + " canceled"})
-		if err := q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at}); err != nil {
+		t.add(eventlog.Entry{Type: eventlog.StepCanceled, Level: eventlog.LevelWarn, Asset: s.Asset, Message: s.Asset + " canceled"})
+		if err := q.SetStepStatus(ctx, sql.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at}); err != nil {
 			return err
 		}
 		if err := e.stepEnded(ctx, q, t, s); err != nil {
@@ -94,14 +95,14 @@ func (e *Engine) cancelTx(ctx context.Context, tx pgx.Tx, t *transition, by stri
 // neither the step nor the job is its own.
 func (e *Engine) abandonTx(ctx context.Context, tx pgx.Tx, t *transition) error {
 	q := e.q.WithTx(tx)
-	steps, err := q.ListAbandonedSteps(ctx, db.ListAbandonedStepsParams{RunID: t.run.ID, DeadAfter: e.deadAfter().Seconds()})
+	steps, err := q.ListAbandonedSteps(ctx, sql.ListAbandonedStepsParams{RunID: t.run.ID, DeadAfter: e.deadAfter().Seconds()})
 	if err != nil {
 		return err
 	}
 	for _, lost := range steps {
 		s := t.step(lost.Asset)
 		if s.JobID != nil {
-			if _, err := q.DiscardLostJob(ctx, db.DiscardLostJobParams{ID: *s.JobID, WorkerID: lost.WorkerID}); err != nil {
+			if _, err := q.DiscardLostJob(ctx, sql.DiscardLostJobParams{ID: *s.JobID, WorkerID: lost.WorkerID}); err != nil {
 				return err
 			}
 		}
@@ -113,8 +114,8 @@ func (e *Engine) abandonTx(ctx context.Context, tx pgx.Tx, t *transition) error 
 			return err
 		}
 		s.Status = StatusCanceled
-		t.add(newEvent{kind: EventStepCanceled, level: LevelWarn, asset: s.Asset, attempt: int(s.Attempt), message: s.Asset + " canceled; its worker is dead", data: o.err})
-		if err := q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at, Error: raw}); err != nil {
+		t.add(eventlog.Entry{Type: eventlog.StepCanceled, Level: eventlog.LevelWarn, Asset: s.Asset, Attempt: int(s.Attempt), Message: s.Asset + " canceled; its worker is dead", Data: o.err})
+		if err := q.SetStepStatus(ctx, sql.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at, Error: raw}); err != nil {
 			return err
 		}
 		if err := e.stepEnded(ctx, q, t, s); err != nil {
@@ -146,7 +147,7 @@ func (e *Engine) endAbandoned(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		e.wake(id)
+		e.events.Wake(id)
 		e.ended(t)
 		return nil
 	})

@@ -13,6 +13,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // canceling marks a run as a replica does that cancels it, a moment before the worker hears of it.
@@ -74,7 +75,7 @@ func TestCanceledWhileEnding(t *testing.T) {
 				t.Errorf("InFinish was not told of %q", want)
 			}
 			for _, ev := range events {
-				if c.run == "canceled" && ev.Level == orchestrator.LevelError {
+				if c.run == "canceled" && ev.Level == eventlog.LevelError {
 					t.Errorf("%s: %s", ev.Type, ev.Message)
 				}
 			}

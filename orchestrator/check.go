@@ -12,12 +12,15 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/alerts"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // Severities of asset checks and alerts.
 const (
-	SeverityWarn  = "warn"
-	SeverityError = "error"
+	SeverityWarn  = alerts.SeverityWarn
+	SeverityError = alerts.SeverityError
 )
 
 // Check looks at an asset right after it was produced. A check that does not pass takes nothing back: the
@@ -149,18 +152,18 @@ func guarded[T any](ctx context.Context, f func(context.Context) (T, error)) (T,
 }
 
 // recordChecks writes the results of a step's checks down with its end, and says which of them blocks what comes next.
-func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transition, step *Step, partition *string, results []CheckResult) (blockedBy string, err error) {
+func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *transition, step *Step, partition *string, results []CheckResult) (blockedBy string, err error) {
 	if len(results) > 1 { // else LockCheck does it
-		if err := e.lockCauses(ctx, tx, each(results, CheckResult.cause)); err != nil {
+		if err := e.alerts.LockTx(ctx, tx, each(results, CheckResult.cause)); err != nil {
 			return "", err
 		}
 	}
 	for _, r := range results {
-		verb, level := "passed", LevelInfo
+		verb, level := "passed", eventlog.LevelInfo
 		if !r.Passed {
-			verb, level = "did not pass", LevelWarn
+			verb, level = "did not pass", eventlog.LevelWarn
 			if r.Severity == SeverityError {
-				level = LevelError
+				level = eventlog.LevelError
 			}
 			if r.Blocking && r.Severity == SeverityError {
 				blockedBy = r.Name
@@ -170,9 +173,9 @@ func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *db.Queries, t *
 		if r.Message != "" {
 			message += ": " + r.Message
 		}
-		t.add(newEvent{kind: EventAssetCheck, level: level, asset: step.Asset, attempt: step.Attempt, message: message,
-			data: map[string]any{"check": r.Name, "passed": r.Passed, "severity": r.Severity, "metadata": r.Metadata}})
-		if err := q.InsertCheckResult(ctx, db.InsertCheckResultParams{
+		t.add(eventlog.Entry{Type: eventlog.AssetCheck, Level: level, Asset: step.Asset, Attempt: step.Attempt, Message: message,
+			Data: map[string]any{"check": r.Name, "passed": r.Passed, "severity": r.Severity, "metadata": r.Metadata}})
+		if err := q.InsertCheckResult(ctx, sql.InsertCheckResultParams{
 			ID: r.ID, Asset: r.Asset, Name: r.Name, RunID: r.RunID, Partition: partition, Passed: r.Passed, Severity: r.Severity, Blocking: r.Blocking,
 			Message: r.Message, Metadata: r.Metadata, CreatedAt: t.at,
 		}); err != nil {
@@ -180,16 +183,16 @@ func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *db.Queries, t *
 		}
 		// Of several runs' checks, the one that looked last says whether all is well, not the one that ends last.
 		cause := r.cause()
-		newer, err := db.LockCheck(ctx, tx, lockKey("alert", cause), db.NewerCheckResultParams{Asset: r.Asset, Name: r.Name, ID: r.ID})
+		newer, err := sql.LockCheck(ctx, tx, alerts.LockKey(cause), sql.NewerCheckResultParams{Asset: r.Asset, Name: r.Name, ID: r.ID})
 		if err != nil {
 			return "", err
 		}
 		switch {
 		case newer:
 		case r.Passed:
-			err = e.recoverTx(ctx, tx, cause, t.at)
+			err = e.alerts.RecoverTx(ctx, tx, cause, t.at)
 		case r.Severity == SeverityError:
-			err = e.raiseTx(ctx, tx, Alert{
+			err = e.alerts.RaiseTx(ctx, tx, Alert{
 				Cause: cause, Severity: r.Severity, Title: fmt.Sprintf("Check %s of %s does not pass", r.Name, r.Asset), Detail: r.Message,
 				Data: map[string]any{"asset": r.Asset, "check": r.Name, "run_id": r.RunID, "partition": partition, "metadata": r.Metadata},
 			}, t.at)
@@ -201,7 +204,7 @@ func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *db.Queries, t *
 	return blockedBy, nil
 }
 
-func checkResultOf(row db.CheckResult) CheckResult {
+func checkResultOf(row sql.CheckResult) CheckResult {
 	return CheckResult{ID: row.ID, Asset: row.Asset, Name: row.Name, RunID: row.RunID, Partition: row.Partition, Passed: row.Passed, Severity: row.Severity,
 		Blocking: row.Blocking, Message: row.Message, Metadata: row.Metadata, CreatedAt: row.CreatedAt}
 }
@@ -218,7 +221,7 @@ func (e *Engine) LatestChecks(ctx context.Context) (map[string]map[string]CheckR
 	if len(assets) == 0 {
 		return latest, nil
 	}
-	rows, err := e.q.LatestCheckResults(ctx, db.LatestCheckResultsParams{Assets: assets, Names: names})
+	rows, err := e.q.LatestCheckResults(ctx, sql.LatestCheckResultsParams{Assets: assets, Names: names})
 	for _, row := range rows {
 		if latest[row.Asset] == nil {
 			latest[row.Asset] = map[string]CheckResult{}
@@ -233,7 +236,7 @@ func (e *Engine) CheckResults(ctx context.Context, asset, check string, before *
 	if _, err := e.defs.Asset(asset); err != nil {
 		return nil, err
 	}
-	rows, err := e.lists.ListCheckResults(ctx, db.ListCheckResultsParams{Asset: asset, Name: optional(check), Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := e.lists.ListCheckResults(ctx, sql.ListCheckResultsParams{Asset: asset, Name: optional(check), Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
 	return each(rows, checkResultOf), err
 }
 

@@ -8,6 +8,7 @@
 package orchestrator
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -15,7 +16,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/robfig/cron/v3"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/cron"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/selection"
 )
 
 // Definitions are all assets, jobs and schedules of a deployment, checked by NewDefinitions. They never change while a
@@ -157,7 +160,7 @@ func NewDefinitions(parts Parts) (*Definitions, error) {
 			s.TimeZone = DefaultTimeZone
 		}
 		var err error
-		if s.times, err = parseCron(s.Cron, s.TimeZone); err != nil {
+		if s.times, err = cron.Parse(s.Cron, s.TimeZone); err != nil {
 			fault("schedule %q: %w", s.Name, err)
 		}
 	}
@@ -257,6 +260,23 @@ func (d *Definitions) partitionSet(at string, assets []string) (*PartitionSet, e
 	return set, nil
 }
 
+// Select returns the assets that a selection chooses, in dependency order; see package selection for its syntax. An error
+// says where the selection cannot be read, or which name selects nothing.
+func (d *Definitions) Select(expression string) ([]string, error) {
+	return selection.Resolve(expression, each(d.assets, func(a *Asset) selection.Asset {
+		return selection.Asset{Name: a.Name, Group: a.Group, Deps: a.Deps}
+	}))
+}
+
+// resolveConfig turns the config of a request into one complete config for each asset. base is what the job sets, and
+// fixed what the run's partition decides, by asset.
+func (d *Definitions) resolveConfig(
+	assets []string, base, fixed map[string]map[string]any, raw json.RawMessage,
+) (map[string]json.RawMessage, error) {
+	spec := func(name string) runconfig.Spec { return d.byAsset[name].config }
+	return runconfig.Resolve(runconfig.Assets{Names: assets, Spec: spec, Base: base, Fixed: fixed}, raw)
+}
+
 // Asset finds an asset by name; ErrNotFound if there is none.
 func (d *Definitions) Asset(name string) (*Asset, error) { return find(d.byAsset, "asset", name) }
 
@@ -294,9 +314,9 @@ func (d *Definitions) checkJobConfig(j *Job) []error {
 			errs = append(errs, fmt.Errorf("job %q: config for asset %q, which the job does not have", j.Name, name))
 			continue
 		}
-		_, faults := d.byAsset[name].config.complete(config)
+		_, faults := d.byAsset[name].config.Complete(config)
 		for _, f := range faults {
-			if !f.missing {
+			if !f.Missing {
 				errs = append(errs, fmt.Errorf("job %q: config of %s%s: %s", j.Name, name, f.Pointer, f.Detail))
 			}
 		}
@@ -357,4 +377,4 @@ func (s *Schedule) Next(after time.Time, n int) []time.Time {
 }
 
 // due returns the latest time, not after now, at which the schedule was due; zero if there was none in five years.
-func (s *Schedule) due(now time.Time) time.Time { return lastDue(s.times, now) }
+func (s *Schedule) due(now time.Time) time.Time { return cron.Last(s.times, now) }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 func TestNewDefinitions(t *testing.T) {
@@ -88,7 +89,7 @@ func TestRunConfig(t *testing.T) {
 				}
 				return
 			}
-			var invalid *orchestrator.ConfigError
+			var invalid *runconfig.InvalidError
 			if !errors.As(err, &invalid) {
 				t.Fatalf("err = %v", err)
 			}

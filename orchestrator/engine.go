@@ -20,7 +20,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/alerts"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/retention"
 )
 
 // Config is everything an Engine needs.
@@ -47,11 +51,11 @@ type Config struct {
 	// AlertWindow is how long after an alert its cause is not told of again, should it recover and come back; default 1 h.
 	AlertWindow time.Duration
 	// Retention says how much is kept, by kind; a kind that is not in it has its default.
-	Retention Retention
-	// Sweepers delete what is old of kinds that the engine knows nothing of.
-	Sweepers []Sweeper
-	// Expiries delete what has ended of things that say themselves when they end.
-	Expiries []Expiry
+	Retention retention.Policy
+	// Sweepers delete old records of other packages.
+	Sweepers []retention.Sweeper
+	// Expiries delete records of other packages that hold their own end.
+	Expiries []retention.Expiry
 	// Metrics is where the engine's counters go; nil: nowhere.
 	Metrics prometheus.Registerer
 	// Tracer is where spans go; nil: nowhere.
@@ -67,17 +71,18 @@ type Config struct {
 type Engine struct {
 	cfg     Config
 	db      *db.DB
-	q       *db.Queries // durable
-	relaxed *db.Queries // see db.DB.Relaxed
-	lists   *db.Queries // planned anew for each set of filters
+	q       *sql.Queries // durable
+	relaxed *sql.Queries // see db.DB.Relaxed
+	lists   *sql.Queries // planned anew for each set of filters
 	defs    *Definitions
 	log     *slog.Logger
 	river   *river.Client[pgx.Tx] // enqueues and cancels
 	worker  *river.Client[pgx.Tx] // works; nil if this process does not
 	id      string
-	hub     *hub
+	events  *eventlog.Log
 
-	retention Retention
+	retention *retention.Deleter
+	alerts    *alerts.Alerter
 	observe   *instruments
 
 	running  sync.Map // river job id -> context.CancelCauseFunc of the step
@@ -103,7 +108,7 @@ const (
 	queueTicks     = "ticks"
 	queueSensors   = "sensors"
 	queueBackfills = "backfills"
-	queueAlerts    = "alerts"
+	queueAlerts    = alerts.Queue
 
 	queueMaintenance = "maintenance"
 )
@@ -131,15 +136,18 @@ func New(cfg Config) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, db: cfg.DB, defs: cfg.Definitions, log: cfg.Logger, id: workerID(),
 		kicks: map[string]bool{}, held: map[string]*heldBack{}, kicked: make(chan struct{}, 1), admitNow: make(chan struct{}, 1), background: context.Background(),
-		q: cfg.DB.Queries(), relaxed: cfg.DB.RelaxedQueries(), lists: cfg.DB.ListQueries(),
+		q: sql.New(cfg.DB.Durable()), relaxed: sql.New(cfg.DB.NoWait()), lists: sql.New(cfg.DB.Lists()),
 	}
-	e.hub = newHub(e)
+	e.events = eventlog.New(e.db, e.log)
 	e.observe = newInstruments(cfg.Metrics, cfg.Tracer)
 	if err := checkLimits(e.defs, cfg.Limits); err != nil {
 		return nil, err
 	}
 	var err error
-	if e.retention, err = cfg.retention(); err != nil {
+	if e.retention, err = retention.New(retention.Config{
+		DB: cfg.DB, Logger: cfg.Logger, Policy: cfg.Retention, Sweepers: cfg.Sweepers, Expiries: cfg.Expiries,
+		Swept: e.observe.swept,
+	}); err != nil {
 		return nil, err
 	}
 	// River tells workers of a new job only if it has not told them of another within FetchCooldown; a job left unsaid
@@ -149,6 +157,9 @@ func New(cfg Config) (*Engine, error) {
 	if e.river, err = river.NewClient(riverpgxv5.New(cfg.DB.Pool), enqueue); err != nil {
 		return nil, fmt.Errorf("river: %w", err)
 	}
+	e.alerts = alerts.New(alerts.Config{
+		DB: cfg.DB, River: e.river, Logger: cfg.Logger, Channels: cfg.Channels, Window: cfg.AlertWindow, Now: e.now,
+	})
 	if !cfg.Work {
 		return e, nil
 	}
@@ -158,7 +169,7 @@ func New(cfg Config) (*Engine, error) {
 	river.AddWorker(workers, &sensorRoundWorker{engine: e})
 	river.AddWorker(workers, &sensorWorker{engine: e})
 	river.AddWorker(workers, &backfillWorker{engine: e})
-	river.AddWorker(workers, &deliveryWorker{engine: e})
+	river.AddWorker(workers, e.alerts.Worker())
 	river.AddWorker(workers, &retentionWorker{engine: e})
 	e.worker, err = river.NewClient(riverpgxv5.New(cfg.DB.Direct), &river.Config{
 		ID:     e.id,
@@ -169,9 +180,9 @@ func New(cfg Config) (*Engine, error) {
 		FetchCooldown:        4 * time.Millisecond,
 		FetchPollInterval:    150*time.Millisecond + mathrand.N(100*time.Millisecond), //nolint:gosec // so that no two workers ask in step
 		// Finished jobs are of use in River UI only; the record is in runs and steps.
-		CompletedJobRetentionPeriod: riverAge(e.retention[KeepJobs].Age, 1),
-		CancelledJobRetentionPeriod: riverAge(e.retention[KeepJobs].Age, 24),
-		DiscardedJobRetentionPeriod: riverAge(e.retention[KeepJobs].Age, 7*24),
+		CompletedJobRetentionPeriod: riverAge(e.retention.Keep(retention.Jobs).Age, 1),
+		CancelledJobRetentionPeriod: riverAge(e.retention.Keep(retention.Jobs).Age, 24),
+		DiscardedJobRetentionPeriod: riverAge(e.retention.Keep(retention.Jobs).Age, 7*24),
 		Workers:                     workers,
 		Queues:                      map[string]river.QueueConfig{queueSteps: {MaxWorkers: cfg.Concurrency}, queueTicks: {MaxWorkers: 4}, queueSensors: {MaxWorkers: 8}, queueBackfills: {MaxWorkers: 2}, queueAlerts: {MaxWorkers: 8}, queueMaintenance: {MaxWorkers: 1}},
 		PeriodicJobs:                e.periodicJobs(),
@@ -203,7 +214,7 @@ func workerID() string {
 func (e *Engine) Start(ctx context.Context) error {
 	background, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e.background, e.cancel = background, cancel
-	e.wg.Go(func() { e.hub.run(background) })
+	e.wg.Go(func() { e.events.Run(background) })
 	if !e.cfg.Work {
 		e.wg.Go(func() { e.beats(background) })
 		e.wg.Go(func() { e.keep(background) })
@@ -255,7 +266,7 @@ func (e *Engine) Stop(ctx context.Context) error {
 const goodbyeFor = 2 * time.Second
 
 func (e *Engine) stop(ctx context.Context) error {
-	e.hub.close()
+	e.events.Close()
 	// Some of the time is kept for saying goodbye: the sooner, then, are steps that do not stop given to others.
 	limit, cancel := ctx, context.CancelFunc(func() {})
 	if until, ok := ctx.Deadline(); ok {
@@ -270,7 +281,7 @@ func (e *Engine) stop(ctx context.Context) error {
 		e.cancel()
 	}
 	done := make(chan struct{})
-	go func() { e.wg.Wait(); close(done) }()
+	go func() { e.wg.Wait(); e.events.Wait(); close(done) }()
 	select {
 	case <-done:
 	case <-limit.Done():
@@ -287,6 +298,25 @@ func (e *Engine) stop(ctx context.Context) error {
 
 // Definitions are what the engine was made with.
 func (e *Engine) Definitions() *Definitions { return e.defs }
+
+// Events is the event log.
+func (e *Engine) Events() *eventlog.Log { return e.events }
+
+// Stopping returns a channel that is closed when the engine stops. Streams of every kind end with it.
+func (e *Engine) Stopping() <-chan struct{} { return e.events.Stopping() }
+
+// Alerts raises and lists alerts.
+func (e *Engine) Alerts() *alerts.Alerter { return e.alerts }
+
+// TestAlertChannel enqueues a test message to a channel and returns its delivery. ErrNotFound without such a channel.
+func (e *Engine) TestAlertChannel(ctx context.Context, name string) (*alerts.Delivery, error) {
+	for _, c := range e.cfg.Channels {
+		if c.Name == name {
+			return e.alerts.Test(ctx, c)
+		}
+	}
+	return nil, &NotFoundError{Kind: "channel", Name: name}
+}
 
 // River is the engine's River client, for River UI.
 func (e *Engine) River() *river.Client[pgx.Tx] { return e.river }

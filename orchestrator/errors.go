@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 // Sentinels; test for them with errors.Is.
@@ -31,6 +33,17 @@ func (e *ConflictError) Error() string { return e.Reason }
 
 // Is makes errors.Is(err, ErrConflict) hold.
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
+
+// RequestError lists everything that is wrong with a request apart from its run config. The pointers are into the request.
+// Nothing was done.
+type RequestError struct{ Fields []runconfig.FieldError }
+
+func (e *RequestError) Error() string { return "invalid request: " + runconfig.Describe(e.Fields) }
+
+// invalidRequest makes a RequestError of one fault.
+func invalidRequest(pointer, format string, args ...any) *RequestError {
+	return &RequestError{Fields: []runconfig.FieldError{{Pointer: pointer, Detail: fmt.Sprintf(format, args...)}}}
+}
 
 // Class says what kind of fault ended an attempt; it decides whether there is another.
 type Class string

@@ -15,6 +15,8 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // errFenced: the step belongs to another attempt now.
@@ -58,7 +60,7 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 		})
 		cancel()
 		if err == nil || errors.Is(err, errFenced) {
-			e.wake(step.RunID)
+			e.events.Wake(step.RunID)
 			if err == nil {
 				e.ended(t)
 			}
@@ -88,7 +90,7 @@ func databaseTrouble(err error) bool {
 	return db.Unavailable(err) || errors.Is(err, context.DeadlineExceeded)
 }
 
-func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[stepArgs], step *Step, o *outcome, events []newEvent, inFinish []func(context.Context, pgx.Tx) error) (*transition, error) {
+func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[stepArgs], step *Step, o *outcome, events []heldEvent, inFinish []func(context.Context, pgx.Tx) error) (*transition, error) {
 	t, err := e.lockRun(ctx, tx, step.RunID)
 	if err != nil {
 		return nil, err
@@ -98,11 +100,11 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 		return nil, errFenced
 	}
 	var writes db.Pipeline
-	q := db.New(&writes)
+	q := sql.New(&writes)
 	if t.run.Status == StatusCanceling {
 		t.cancelOutcome(o)
 	}
-	fp := db.FinishStepParams{RunID: step.RunID, Asset: step.Asset, Status: o.status}
+	fp := sql.FinishStepParams{RunID: step.RunID, Asset: step.Asset, Status: o.status}
 	if terminal(o.status) {
 		fp.EndedAt = &t.at
 	}
@@ -149,7 +151,7 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 		}
 		if blockedBy != "" {
 			mine.BlockedBy = &blockedBy
-			if err := q.BlockStep(ctx, db.BlockStepParams{RunID: step.RunID, Asset: step.Asset, BlockedBy: &blockedBy}); err != nil {
+			if err := q.BlockStep(ctx, sql.BlockStepParams{RunID: step.RunID, Asset: step.Asset, BlockedBy: &blockedBy}); err != nil {
 				return nil, err
 			}
 		}
@@ -173,7 +175,7 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, job *river.Job[ste
 
 // lockPartitions locks the partitions of all steps of a run that have not ended: those that do now, and those that end
 // with them. With a pipeline they are locked when it is flushed, after all other locks.
-func (e *Engine) lockPartitions(ctx context.Context, q *db.Queries, t *transition) error {
+func (e *Engine) lockPartitions(ctx context.Context, q *sql.Queries, t *transition) error {
 	var assets []string
 	for i := range t.steps {
 		if s := &t.steps[i]; !terminal(s.Status) && e.partitionOf(s.Asset, t.run.Partition) != nil {
@@ -183,12 +185,12 @@ func (e *Engine) lockPartitions(ctx context.Context, q *db.Queries, t *transitio
 	if len(assets) == 0 {
 		return nil
 	}
-	return q.LockPartitions(ctx, db.LockPartitionsParams{Assets: assets, Partition: *t.run.Partition})
+	return q.LockPartitions(ctx, sql.LockPartitionsParams{Assets: assets, Partition: *t.run.Partition})
 }
 
 // stepEnded notes what follows from a step's end beside the run: its places under limits are free, and its partition,
 // which is locked, is no longer being materialized. A step that has not ended changes nothing.
-func (e *Engine) stepEnded(ctx context.Context, q *db.Queries, t *transition, s *db.Step) error {
+func (e *Engine) stepEnded(ctx context.Context, q *sql.Queries, t *transition, s *sql.Step) error {
 	if !terminal(s.Status) {
 		return nil
 	}
@@ -199,7 +201,7 @@ func (e *Engine) stepEnded(ctx context.Context, q *db.Queries, t *transition, s 
 	if partition == nil || s.Status == StatusSuccess {
 		return nil
 	}
-	return q.PartitionNotMaterialized(ctx, db.PartitionNotMaterializedParams{Asset: s.Asset, Partition: *partition, RunID: t.run.ID, Failed: s.Status == StatusFailure})
+	return q.PartitionNotMaterialized(ctx, sql.PartitionNotMaterializedParams{Asset: s.Asset, Partition: *partition, RunID: t.run.ID, Failed: s.Status == StatusFailure})
 }
 
 // ended is called after a transition was committed.
@@ -211,7 +213,7 @@ func (e *Engine) ended(t *transition) {
 	}
 }
 
-func (e *Engine) materialize(ctx context.Context, q *db.Queries, t *transition, step *Step, metadata Metadata) error {
+func (e *Engine) materialize(ctx context.Context, q *sql.Queries, t *transition, step *Step, metadata Metadata) error {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return err
@@ -228,7 +230,7 @@ func (e *Engine) materialize(ctx context.Context, q *db.Queries, t *transition, 
 	message := "materialized " + step.Asset
 	if partition != nil {
 		message += " " + *partition
-		if err := q.PartitionMaterialized(ctx, db.PartitionMaterializedParams{Asset: step.Asset, Partition: *partition, RunID: step.RunID, At: &t.at}); err != nil {
+		if err := q.PartitionMaterialized(ctx, sql.PartitionMaterializedParams{Asset: step.Asset, Partition: *partition, RunID: step.RunID, At: &t.at}); err != nil {
 			return err
 		}
 	}
@@ -237,50 +239,47 @@ func (e *Engine) materialize(ctx context.Context, q *db.Queries, t *transition, 
 			return err
 		}
 	}
-	t.add(newEvent{kind: EventMaterialization, level: LevelInfo, asset: step.Asset, attempt: step.Attempt, message: message,
-		data: map[string]any{"materialization_id": id, "partition": partition, "metadata": json.RawMessage(raw)}})
-	return q.InsertMaterialization(ctx, db.InsertMaterializationParams{
+	t.add(eventlog.Entry{Type: eventlog.Materialization, Level: eventlog.LevelInfo, Asset: step.Asset, Attempt: step.Attempt, Message: message,
+		Data: map[string]any{"materialization_id": id, "partition": partition, "metadata": json.RawMessage(raw)}})
+	return q.InsertMaterialization(ctx, sql.InsertMaterializationParams{
 		ID: id, Asset: step.Asset, Partition: partition, RunID: step.RunID, Attempt: int32(step.Attempt), Metadata: raw, CreatedAt: t.at, //nolint:gosec // a small number
 	})
 }
 
 // transition is a run under its row lock, and what is happening to it.
 type transition struct {
-	run    db.Run
-	steps  []db.Step
+	run    sql.Run
+	steps  []sql.Step
 	at     time.Time
-	events []newEvent
+	events []eventlog.Entry
 	// finished says that the run ended in it.
 	finished bool
 }
 
 // lockRun takes the run's row lock, which orders everything that happens to a run, and reads its steps after that.
 func (e *Engine) lockRun(ctx context.Context, tx pgx.Tx, id uuid.UUID) (*transition, error) {
-	run, steps, err := db.LockRunAndSteps(ctx, tx, id)
+	run, steps, err := sql.LockRunAndSteps(ctx, tx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, &NotFoundError{Kind: "run", Name: id.String()}
 	}
 	return &transition{run: run, steps: steps, at: e.now()}, err
 }
 
-func (t *transition) step(asset string) *db.Step {
-	i := slices.IndexFunc(t.steps, func(s db.Step) bool { return s.Asset == asset })
+func (t *transition) step(asset string) *sql.Step {
+	i := slices.IndexFunc(t.steps, func(s sql.Step) bool { return s.Asset == asset })
 	if i < 0 {
-		return &db.Step{}
+		return &sql.Step{}
 	}
 	return &t.steps[i]
 }
 
-func (t *transition) add(ev newEvent) {
-	ev.at = t.at
+func (t *transition) add(ev eventlog.Entry) {
+	ev.At = t.at
 	t.events = append(t.events, ev)
 }
 
-func (t *transition) writeEvents(ctx context.Context, q *db.Queries) error {
-	if len(t.events) == 0 {
-		return nil
-	}
-	return q.InsertEvents(ctx, eventRows(t.run.ID, t.events))
+func (t *transition) writeEvents(ctx context.Context, q *sql.Queries) error {
+	return eventlog.Insert(ctx, q, t.run.ID, t.events)
 }
 
 // cancelOutcome makes the end of an attempt whose run is being canceled a cancel, whatever it was about to be: there will
@@ -303,31 +302,31 @@ func (t *transition) cancelOutcome(o *outcome) {
 }
 
 func (t *transition) stepEvent(step *Step, o *outcome) {
-	ev := newEvent{asset: step.Asset, attempt: step.Attempt, level: LevelInfo}
+	ev := eventlog.Entry{Asset: step.Asset, Attempt: step.Attempt, Level: eventlog.LevelInfo}
 	switch o.status {
 	case StatusSuccess:
-		ev.kind, ev.message = EventStepSuccess, step.Asset+" succeeded"
+		ev.Type, ev.Message = eventlog.StepSuccess, step.Asset+" succeeded"
 	case StatusUpForRetry:
-		ev.kind, ev.level, ev.message = EventStepUpForRetry, LevelWarn, fmt.Sprintf("%s failed, next attempt in %s: %s", step.Asset, o.retryIn.Round(time.Millisecond), o.err.Message)
-		ev.data = o.err
+		ev.Type, ev.Level, ev.Message = eventlog.StepUpForRetry, eventlog.LevelWarn, fmt.Sprintf("%s failed, next attempt in %s: %s", step.Asset, o.retryIn.Round(time.Millisecond), o.err.Message)
+		ev.Data = o.err
 	case StatusFailure:
-		ev.kind, ev.level, ev.message = EventStepFailure, LevelError, step.Asset+" failed: "+o.err.Message
-		ev.data = o.err
+		ev.Type, ev.Level, ev.Message = eventlog.StepFailure, eventlog.LevelError, step.Asset+" failed: "+o.err.Message
+		ev.Data = o.err
 	case StatusCanceled:
-		ev.kind, ev.level, ev.message = EventStepCanceled, LevelWarn, step.Asset+" canceled"
+		ev.Type, ev.Level, ev.Message = eventlog.StepCanceled, eventlog.LevelWarn, step.Asset+" canceled"
 		if o.err != nil && o.err.Class != ClassCanceled {
-			ev.message += ": " + o.err.Message
+			ev.Message += ": " + o.err.Message
 		}
-		ev.data = o.err
+		ev.Data = o.err
 	case StatusQueued:
-		ev.kind, ev.message = EventStepRequeued, step.Asset+" handed back by a worker that stops"
+		ev.Type, ev.Message = eventlog.StepRequeued, step.Asset+" handed back by a worker that stops"
 	}
 	t.add(ev)
 }
 
 // advance follows from the steps' present statuses: it queues what became ready, skips what never will be, and ends
 // the run when its last step ended.
-func (e *Engine) advance(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transition) error {
+func (e *Engine) advance(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *transition) error {
 	if err := e.queueReady(ctx, tx, q, t); err != nil {
 		return err
 	}
@@ -338,7 +337,7 @@ func (e *Engine) advance(ctx context.Context, tx pgx.Tx, q *db.Queries, t *trans
 }
 
 // queueReady enqueues the steps for which everything they wait for has succeeded.
-func (e *Engine) queueReady(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transition) error {
+func (e *Engine) queueReady(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *transition) error {
 	var ready []string
 	for i := range t.steps {
 		s := &t.steps[i]
@@ -355,7 +354,7 @@ func (e *Engine) queueReady(ctx context.Context, tx pgx.Tx, q *db.Queries, t *tr
 		return err
 	}
 	for _, name := range ready {
-		set := db.SetStepStatusParams{RunID: t.run.ID, Asset: name, Status: StatusQueued}
+		set := sql.SetStepStatusParams{RunID: t.run.ID, Asset: name, Status: StatusQueued}
 		if id, admitted := ids[name]; admitted {
 			set.JobID = &id
 		}
@@ -368,7 +367,7 @@ func (e *Engine) queueReady(ctx context.Context, tx pgx.Tx, q *db.Queries, t *tr
 
 // skipBlocked skips the steps below one that failed, was skipped or canceled. Steps are listed by name, not in
 // dependency order, so it looks again until nothing changes.
-func (e *Engine) skipBlocked(ctx context.Context, q *db.Queries, t *transition) error {
+func (e *Engine) skipBlocked(ctx context.Context, q *sql.Queries, t *transition) error {
 	for changed := true; changed; {
 		changed = false
 		for i := range t.steps {
@@ -388,11 +387,11 @@ func (e *Engine) skipBlocked(ctx context.Context, q *db.Queries, t *transition) 
 			if check := t.step(s.Upstream[j]).BlockedBy; check != nil {
 				why = fmt.Sprintf("check %s of %s did not pass", *check, s.Upstream[j])
 			}
-			t.add(newEvent{kind: EventStepSkipped, level: LevelWarn, asset: s.Asset, message: s.Asset + " skipped: " + why})
+			t.add(eventlog.Entry{Type: eventlog.StepSkipped, Level: eventlog.LevelWarn, Asset: s.Asset, Message: s.Asset + " skipped: " + why})
 			if err := e.stepEnded(ctx, q, t, s); err != nil {
 				return err
 			}
-			if err := q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusSkipped, EndedAt: &t.at}); err != nil {
+			if err := q.SetStepStatus(ctx, sql.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusSkipped, EndedAt: &t.at}); err != nil {
 				return err
 			}
 		}
@@ -401,7 +400,7 @@ func (e *Engine) skipBlocked(ctx context.Context, q *db.Queries, t *transition) 
 }
 
 // endRun gives the run its final status once all steps have theirs.
-func (e *Engine) endRun(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transition) error {
+func (e *Engine) endRun(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *transition) error {
 	var failed, canceled, blocked []string
 	for _, s := range t.steps {
 		switch {
@@ -419,33 +418,33 @@ func (e *Engine) endRun(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transi
 			canceled = append(canceled, s.Asset)
 		}
 	}
-	p := db.SetRunStatusParams{ID: t.run.ID, EndedAt: &t.at}
-	ev := newEvent{level: LevelInfo}
+	p := sql.SetRunStatusParams{ID: t.run.ID, EndedAt: &t.at}
+	ev := eventlog.Entry{Level: eventlog.LevelInfo}
 	timedOut := errorOf(t.run.Error)
 	switch {
 	case timedOut != nil: // its time was over before its last step ended, whatever that came to
-		p.Status, ev.kind, ev.level, ev.message = StatusFailure, EventRunFailure, LevelError, "run failed: "+timedOut.Message
+		p.Status, ev.Type, ev.Level, ev.Message = StatusFailure, eventlog.RunFailure, eventlog.LevelError, "run failed: "+timedOut.Message
 	case len(canceled) > 0:
-		p.Status, ev.kind, ev.level, ev.message = StatusCanceled, EventRunCanceled, LevelWarn, "run canceled"
+		p.Status, ev.Type, ev.Level, ev.Message = StatusCanceled, eventlog.RunCanceled, eventlog.LevelWarn, "run canceled"
 		if t.run.CanceledBy != nil {
-			ev.message += " by " + *t.run.CanceledBy
+			ev.Message += " by " + *t.run.CanceledBy
 		}
 	case len(failed) > 0:
-		p.Status, ev.kind, ev.level, ev.message = StatusFailure, EventRunFailure, LevelError, "run failed: "+strings.Join(failed, ", ")
+		p.Status, ev.Type, ev.Level, ev.Message = StatusFailure, eventlog.RunFailure, eventlog.LevelError, "run failed: "+strings.Join(failed, ", ")
 		raw, err := json.Marshal(&Error{Class: ClassPermanent, Message: "failed: " + strings.Join(failed, ", ")})
 		if err != nil {
 			return err
 		}
 		p.Error = raw
 	case len(blocked) > 0:
-		p.Status, ev.kind, ev.level, ev.message = StatusFailure, EventRunFailure, LevelError, "run failed: held back: "+strings.Join(blocked, "; ")
+		p.Status, ev.Type, ev.Level, ev.Message = StatusFailure, eventlog.RunFailure, eventlog.LevelError, "run failed: held back: "+strings.Join(blocked, "; ")
 		raw, err := json.Marshal(&Error{Class: ClassCheck, Message: "held back: " + strings.Join(blocked, "; ")})
 		if err != nil {
 			return err
 		}
 		p.Error = raw
 	default:
-		p.Status, ev.kind, ev.message = StatusSuccess, EventRunSuccess, "run succeeded"
+		p.Status, ev.Type, ev.Message = StatusSuccess, eventlog.RunSuccess, "run succeeded"
 	}
 	t.run.Status, t.finished = p.Status, true
 	t.add(ev)
@@ -456,7 +455,7 @@ func (e *Engine) endRun(ctx context.Context, tx pgx.Tx, q *db.Queries, t *transi
 }
 
 // tagsOf reads the tags of a run; they were written by this program.
-func tagsOf(run db.Run) map[string]string {
+func tagsOf(run sql.Run) map[string]string {
 	var tags map[string]string
 	_ = json.Unmarshal(run.Tags, &tags)
 	return tags

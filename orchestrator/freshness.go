@@ -8,9 +8,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/robfig/cron/v3"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/cron"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // Freshness says how old an asset may get. Set either MaxAge or By.
@@ -46,7 +47,7 @@ func (f *Freshness) check() error {
 		return nil
 	}
 	var err error
-	f.times, err = parseCron(f.By, f.TimeZone)
+	f.times, err = cron.Parse(f.By, f.TimeZone)
 	return err
 }
 
@@ -141,7 +142,7 @@ const clockSkew = time.Minute
 func (e *Engine) turnFreshness(ctx context.Context, a *Asset) error {
 	return e.db.Tx(ctx, func(tx pgx.Tx) error {
 		q := e.q.WithTx(tx)
-		held, err := q.LockFreshness(ctx, db.LockFreshnessParams{Asset: a.Name, At: e.now()})
+		held, err := q.LockFreshness(ctx, sql.LockFreshnessParams{Asset: a.Name, At: e.now()})
 		if err != nil {
 			return err
 		}
@@ -161,17 +162,17 @@ func (e *Engine) turnFreshness(ctx context.Context, a *Asset) error {
 		if state == held.State {
 			return nil
 		}
-		if err := q.SetFreshness(ctx, db.SetFreshnessParams{Asset: a.Name, State: state, Since: at}); err != nil {
+		if err := q.SetFreshness(ctx, sql.SetFreshnessParams{Asset: a.Name, State: state, Since: at}); err != nil {
 			return err
 		}
 		cause := "freshness:" + a.Name
-		if err := e.lockCauses(ctx, tx, []string{cause}); err != nil {
+		if err := e.alerts.LockTx(ctx, tx, []string{cause}); err != nil {
 			return err
 		}
 		if state != FreshnessLate {
-			return e.recoverTx(ctx, tx, cause, at)
+			return e.alerts.RecoverTx(ctx, tx, cause, at)
 		}
-		return e.raiseTx(ctx, tx, Alert{
+		return e.alerts.RaiseTx(ctx, tx, Alert{
 			Cause: cause, Title: a.Name + " is late", Detail: fmt.Sprintf("It should be %s; its last materialization was at %s.", a.Freshness, last.UTC().Format(time.RFC3339)),
 			Data: map[string]any{"asset": a.Name, "policy": a.Freshness.String(), "late_since": lateSince, "last_materialized_at": last.UTC()},
 		}, at)

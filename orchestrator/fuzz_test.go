@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/cron"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 // FuzzRunConfig feeds anything to what reads run configs: what it takes satisfies the asset's schema and can be sent
@@ -36,7 +38,7 @@ func FuzzRunConfig(f *testing.F) {
 			assets = []string{"a", "b"}
 		}
 		full, err := orchestrator.ResolveConfig(d, assets, raw)
-		var invalid *orchestrator.ConfigError
+		var invalid *runconfig.InvalidError
 		if errors.As(err, &invalid) {
 			for _, field := range invalid.Fields {
 				if field.Detail == "" || field.Pointer != "" && !strings.HasPrefix(field.Pointer, "/") {
@@ -55,7 +57,7 @@ func FuzzRunConfig(f *testing.F) {
 		if err := json.Unmarshal(full["a"], &config); err != nil || config.Limit < 1 || config.Limit > 500 {
 			t.Errorf("%q gives %s (%v)", raw, full["a"], err)
 		}
-		again, err := orchestrator.ResolveConfig(d, assets, orchestrator.PresentConfig(assets, full))
+		again, err := orchestrator.ResolveConfig(d, assets, runconfig.Present(assets, full))
 		if err != nil || string(again["a"]) != string(full["a"]) {
 			t.Errorf("%q gives %s, which gives %s (%v)", raw, full["a"], again["a"], err)
 		}
@@ -71,10 +73,11 @@ func FuzzCron(f *testing.F) {
 	f.Add("0 2 * * 0", "", int64(0))
 	f.Add("0 2 * * 0", "Pacific/Apia", int64(1_325_200_000)) // a day that was left out
 	f.Fuzz(func(t *testing.T, expression, zone string, at int64) {
-		next, last, err := orchestrator.CronTimes(expression, zone)
+		times, err := cron.Parse(expression, zone)
 		if err != nil {
 			return
 		}
+		next, last := times.Next, func(now time.Time) time.Time { return cron.Last(times, now) }
 		now := time.Unix(at%4_000_000_000, 0).UTC()
 		coming := next(now)
 		if coming.IsZero() { // such as the 30th of February

@@ -15,6 +15,9 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/alerts"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // deadAfter is the silence after which a worker is taken for dead.
@@ -22,7 +25,7 @@ func (e *Engine) deadAfter() time.Duration { return 4 * e.cfg.Heartbeat }
 
 func (e *Engine) beat(ctx context.Context) error {
 	host, _ := os.Hostname()
-	return e.relaxed.Beat(ctx, db.BeatParams{ID: e.id, Host: host, Pid: int32(os.Getpid())}) //nolint:gosec // a pid
+	return e.relaxed.Beat(ctx, sql.BeatParams{ID: e.id, Host: host, Pid: int32(os.Getpid())}) //nolint:gosec // a pid
 }
 
 // pulse is whether the database answers, as this process's own beats tell.
@@ -118,7 +121,7 @@ func (e *Engine) chores() []chore {
 		{name: "free sensors of dead workers", do: e.freeSensors},
 		{name: "go on with backfills", do: e.advanceBackfills},
 		{name: "watch freshness", do: e.watchFreshness},
-		{name: "tell of alerts held back", do: e.tellHeld},
+		{name: "notify channels of deferred alerts", do: e.notifyDeferred},
 		{name: "tidy up", do: e.tidy, every: time.Hour},
 	}
 }
@@ -242,7 +245,7 @@ func (e *Engine) endOverdue(ctx context.Context) error {
 			return err
 		}
 		e.ended(t)
-		e.wake(id)
+		e.events.Wake(id)
 		return nil
 	})
 }
@@ -279,11 +282,11 @@ const maxLosses = 3
 // requeueLost gives the jobs of dead workers to others. The job of the dead worker is closed and a new one
 // made, so that a worker that was merely frozen finds its job closed and its step's fence moved.
 func (e *Engine) requeueLost(ctx context.Context) error {
-	jobs, err := e.q.ListLostJobs(ctx, db.ListLostJobsParams{Kinds: []string{stepArgs{}.Kind(), tickArgs{}.Kind(), sensorRoundArgs{}.Kind(), sensorArgs{}.Kind(), backfillArgs{}.Kind(), deliveryArgs{}.Kind(), retentionArgs{}.Kind()}, DeadAfter: e.deadAfter().Seconds()})
+	jobs, err := e.q.ListLostJobs(ctx, sql.ListLostJobsParams{Kinds: []string{stepArgs{}.Kind(), tickArgs{}.Kind(), sensorRoundArgs{}.Kind(), sensorArgs{}.Kind(), backfillArgs{}.Kind(), alerts.DeliveryArgs{}.Kind(), retentionArgs{}.Kind()}, DeadAfter: e.deadAfter().Seconds()})
 	if err != nil {
 		return err
 	}
-	return eachRow(ctx, e, "requeue steps of dead workers", jobs, func(j db.ListLostJobsRow) string { return fmt.Sprintf("job %d", j.ID) }, func(ctx context.Context, j db.ListLostJobsRow) error {
+	return eachRow(ctx, e, "requeue steps of dead workers", jobs, func(j sql.ListLostJobsRow) string { return fmt.Sprintf("job %d", j.ID) }, func(ctx context.Context, j sql.ListLostJobsRow) error {
 		requeue := e.requeueOther
 		if j.Kind == (stepArgs{}).Kind() {
 			requeue = e.requeueStep
@@ -311,9 +314,9 @@ func (a sameArgs) MarshalJSON() ([]byte, error) { return a.raw, nil }
 
 // requeueOther makes a job again that is no step. All of them may be done twice: their effects happen once. A claim to
 // be unique stays with the closed job.
-func (e *Engine) requeueOther(ctx context.Context, j db.ListLostJobsRow) error {
+func (e *Engine) requeueOther(ctx context.Context, j sql.ListLostJobsRow) error {
 	return e.db.Tx(ctx, func(tx pgx.Tx) error {
-		if n, err := e.q.WithTx(tx).DiscardLostJob(ctx, db.DiscardLostJobParams{ID: j.ID, WorkerID: j.WorkerID}); err != nil || n == 0 {
+		if n, err := e.q.WithTx(tx).DiscardLostJob(ctx, sql.DiscardLostJobParams{ID: j.ID, WorkerID: j.WorkerID}); err != nil || n == 0 {
 			return err
 		}
 		_, err := e.river.InsertTx(ctx, tx, sameArgs{kind: j.Kind, raw: j.Args}, &river.InsertOpts{Queue: j.Queue, MaxAttempts: int(j.MaxAttempts)})
@@ -321,13 +324,13 @@ func (e *Engine) requeueOther(ctx context.Context, j db.ListLostJobsRow) error {
 	})
 }
 
-func (e *Engine) requeueStep(ctx context.Context, j db.ListLostJobsRow) error {
+func (e *Engine) requeueStep(ctx context.Context, j sql.ListLostJobsRow) error {
 	var args stepArgs
 	if err := json.Unmarshal(j.Args, &args); err != nil {
 		return err
 	}
-	return e.stepLost(ctx, args, j.ID, "worker "+j.WorkerID+" is dead", func(q *db.Queries) (bool, error) {
-		n, err := q.DiscardLostJob(ctx, db.DiscardLostJobParams{ID: j.ID, WorkerID: j.WorkerID})
+	return e.stepLost(ctx, args, j.ID, "worker "+j.WorkerID+" is dead", func(q *sql.Queries) (bool, error) {
+		n, err := q.DiscardLostJob(ctx, sql.DiscardLostJobParams{ID: j.ID, WorkerID: j.WorkerID})
 		return n > 0, err
 	})
 }
@@ -339,8 +342,8 @@ func (e *Engine) requeueForgotten(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return eachRow(ctx, e, "requeue steps whose jobs are gone", steps, func(s db.ListForgottenStepsRow) string { return s.RunID.String() + " " + s.Asset }, func(ctx context.Context, s db.ListForgottenStepsRow) error {
-		err := e.stepLost(ctx, stepArgs{RunID: s.RunID, Asset: s.Asset}, s.JobID, "its job is gone", func(q *db.Queries) (bool, error) {
+	return eachRow(ctx, e, "requeue steps whose jobs are gone", steps, func(s sql.ListForgottenStepsRow) string { return s.RunID.String() + " " + s.Asset }, func(ctx context.Context, s sql.ListForgottenStepsRow) error {
+		err := e.stepLost(ctx, stepArgs{RunID: s.RunID, Asset: s.Asset}, s.JobID, "its job is gone", func(q *sql.Queries) (bool, error) {
 			n, err := q.JobsAlive(ctx, s.JobID)
 			return n == 0, err
 		})
@@ -352,7 +355,7 @@ func (e *Engine) requeueForgotten(ctx context.Context) error {
 }
 
 // stepLost has a step done again whose job came to nothing, if sure finds under the run's lock that it did.
-func (e *Engine) stepLost(ctx context.Context, args stepArgs, jobID int64, why string, sure func(*db.Queries) (bool, error)) error {
+func (e *Engine) stepLost(ctx context.Context, args stepArgs, jobID int64, why string, sure func(*sql.Queries) (bool, error)) error {
 	var done *transition
 	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
 		done = nil
@@ -369,7 +372,7 @@ func (e *Engine) stepLost(ctx context.Context, args stepArgs, jobID int64, why s
 			return err
 		}
 		var writes db.Pipeline // sent at the end: the locks of limits come before those of partitions
-		q := db.New(&writes)
+		q := sql.New(&writes)
 		if err := e.lockPartitions(ctx, q, t); err != nil {
 			return err
 		}
@@ -380,8 +383,8 @@ func (e *Engine) stepLost(ctx context.Context, args stepArgs, jobID int64, why s
 		switch {
 		case t.run.Status == StatusCanceling:
 			s.Status = StatusCanceled
-			t.add(newEvent{kind: EventStepCanceled, level: LevelWarn, asset: s.Asset, attempt: int(s.Attempt), message: s.Asset + " canceled; " + why})
-			err = q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at})
+			t.add(eventlog.Entry{Type: eventlog.StepCanceled, Level: eventlog.LevelWarn, Asset: s.Asset, Attempt: int(s.Attempt), Message: s.Asset + " canceled; " + why})
+			err = q.SetStepStatus(ctx, sql.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusCanceled, EndedAt: &t.at})
 		case s.Status == StatusUpForRetry:
 			// The attempt had ended, and said so: only the job for the next one is lost, and nothing else.
 			var due time.Time
@@ -392,13 +395,13 @@ func (e *Engine) stepLost(ctx context.Context, args stepArgs, jobID int64, why s
 			if insertErr != nil {
 				return insertErr
 			}
-			return e.q.WithTx(tx).ReplaceStepJob(ctx, db.ReplaceStepJobParams{RunID: t.run.ID, Asset: s.Asset, JobID: ptr(ids[s.Asset])})
+			return e.q.WithTx(tx).ReplaceStepJob(ctx, sql.ReplaceStepJobParams{RunID: t.run.ID, Asset: s.Asset, JobID: ptr(ids[s.Asset])})
 		case s.Losses+1 >= maxLosses:
 			s.Status = StatusFailure
 			reason := &Error{Class: ClassLostWorker, Message: fmt.Sprintf("lost %d times; at last: %s", maxLosses, why)}
 			raw, _ := json.Marshal(reason)
-			t.add(newEvent{kind: EventStepFailure, level: LevelError, asset: s.Asset, attempt: int(s.Attempt), message: s.Asset + " failed: " + reason.Message, data: reason})
-			err = q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusFailure, EndedAt: &t.at, Error: raw})
+			t.add(eventlog.Entry{Type: eventlog.StepFailure, Level: eventlog.LevelError, Asset: s.Asset, Attempt: int(s.Attempt), Message: s.Asset + " failed: " + reason.Message, Data: reason})
+			err = q.SetStepStatus(ctx, sql.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusFailure, EndedAt: &t.at, Error: raw})
 		default:
 			// It keeps its place under limits.
 			ids, insertErr := e.insertStepJobs(ctx, tx, t.run.ID, int(t.run.Priority), []string{s.Asset}, map[string]int{s.Asset: int(s.Failures)})
@@ -406,8 +409,8 @@ func (e *Engine) stepLost(ctx context.Context, args stepArgs, jobID int64, why s
 				return insertErr
 			}
 			s.Status = StatusQueued
-			t.add(newEvent{kind: EventStepRequeued, level: LevelWarn, asset: s.Asset, attempt: int(s.Attempt), message: s.Asset + " requeued: " + why})
-			err = q.RequeueStep(ctx, db.RequeueStepParams{RunID: t.run.ID, Asset: s.Asset, JobID: ptr(ids[s.Asset])})
+			t.add(eventlog.Entry{Type: eventlog.StepRequeued, Level: eventlog.LevelWarn, Asset: s.Asset, Attempt: int(s.Attempt), Message: s.Asset + " requeued: " + why})
+			err = q.RequeueStep(ctx, sql.RequeueStepParams{RunID: t.run.ID, Asset: s.Asset, JobID: ptr(ids[s.Asset])})
 		}
 		if err != nil {
 			return err
@@ -418,11 +421,20 @@ func (e *Engine) stepLost(ctx context.Context, args stepArgs, jobID int64, why s
 		done = t
 		return errors.Join(t.writeEvents(ctx, q), writes.Flush(ctx, tx))
 	})
-	e.wake(args.RunID)
+	e.events.Wake(args.RunID)
 	if done != nil && err == nil {
 		e.ended(done)
 	}
 	return err
+}
+
+// notifyDeferred notifies channels of alerts whose notification was deferred until now.
+func (e *Engine) notifyDeferred(ctx context.Context) error {
+	ids, err := e.alerts.Deferred(ctx)
+	if err != nil {
+		return err
+	}
+	return eachRow(ctx, e, "notify channels of deferred alerts", ids, uuid.UUID.String, e.alerts.Notify)
 }
 
 // tidy removes what is of no use any more.

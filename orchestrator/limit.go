@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,7 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // Priorities of runs: of the steps that wait, those of the lowest number go first.
@@ -103,17 +102,6 @@ func (e *Engine) limitOf(key string) int {
 	return 1 << 30 // of another process's configuration
 }
 
-// lockKey is the advisory lock that orders what happens to a thing: "limit pool:legisinfo", "alert check:a/b".
-//
-// Every transaction takes its locks in one order, or two of them would wait for each other: the row of the backfill,
-// the schedule or the sensor that it is about; the row of the run; what InFinish writes; alerts; limits; partitions. Of
-// one kind it takes all at once, in the order of their names: see lockCauses, lockLimits and lockPartitions.
-func lockKey(kind, name string) int64 {
-	h := fnv.New64a()
-	_, _ = h.Write([]byte(kind + " " + name))
-	return int64(h.Sum64()) //nolint:gosec // any number will do
-}
-
 // lockLimits has others that give or want places under these limits wait for the end of the transaction. Its caller
 // names all the limits that the transaction will need.
 func (e *Engine) lockLimits(ctx context.Context, tx pgx.Tx, keys []string) error {
@@ -121,7 +109,7 @@ func (e *Engine) lockLimits(ctx context.Context, tx pgx.Tx, keys []string) error
 		return nil
 	}
 	keys = slices.Compact(slices.Sorted(slices.Values(keys)))
-	return e.q.WithTx(tx).AdvisoryLocks(ctx, each(keys, func(key string) int64 { return lockKey("limit", key) }))
+	return e.q.WithTx(tx).AdvisoryLocks(ctx, each(keys, func(key string) int64 { return sql.LockKey("limit", key) }))
 }
 
 // admitTx takes a place for a step under each of its limits, which its caller has locked. If one is full it takes none,
@@ -132,22 +120,22 @@ func (e *Engine) admitTx(ctx context.Context, tx pgx.Tx, runID uuid.UUID, asset 
 	free, err := e.freeUnder(ctx, q, keys)
 	if err == nil && free && !waiting {
 		var ahead bool
-		ahead, err = q.SomebodyWaits(ctx, db.SomebodyWaitsParams{Keys: keys, Priority: int16(priority)}) //nolint:gosec // 1 to 4
+		ahead, err = q.SomebodyWaits(ctx, sql.SomebodyWaitsParams{Keys: keys, Priority: int16(priority)}) //nolint:gosec // 1 to 4
 		free = !ahead
 	}
 	if err != nil {
 		return false, err
 	}
 	if free {
-		return true, q.TakeSlots(ctx, db.TakeSlotsParams{Keys: keys, RunID: runID, Asset: asset})
+		return true, q.TakeSlots(ctx, sql.TakeSlotsParams{Keys: keys, RunID: runID, Asset: asset})
 	}
 	if waiting {
 		return false, nil
 	}
-	return false, q.WaitForSlot(ctx, db.WaitForSlotParams{RunID: runID, Asset: asset, Priority: int16(priority), Keys: keys, Since: e.now()}) //nolint:gosec // 1 to 4
+	return false, q.WaitForSlot(ctx, sql.WaitForSlotParams{RunID: runID, Asset: asset, Priority: int16(priority), Keys: keys, Since: e.now()}) //nolint:gosec // 1 to 4
 }
 
-func (e *Engine) freeUnder(ctx context.Context, q *db.Queries, keys []string) (bool, error) {
+func (e *Engine) freeUnder(ctx context.Context, q *sql.Queries, keys []string) (bool, error) {
 	used, err := q.CountSlots(ctx, keys)
 	for _, u := range used {
 		if int(u.N) >= e.limitOf(u.Key) {
@@ -164,8 +152,8 @@ func (e *Engine) admitWaiting(ctx context.Context) error {
 		return err
 	}
 	full := map[string]bool{}
-	name := func(w db.StepWait) string { return w.RunID.String() + " " + w.Asset }
-	return eachRow(ctx, e, "give places to steps that wait", waits, name, func(ctx context.Context, w db.StepWait) error {
+	name := func(w sql.StepWait) string { return w.RunID.String() + " " + w.Asset }
+	return eachRow(ctx, e, "give places to steps that wait", waits, name, func(ctx context.Context, w sql.StepWait) error {
 		if slices.ContainsFunc(w.Keys, func(k string) bool { return full[k] }) {
 			return errUntried // somebody before it waits for the same
 		}
@@ -173,7 +161,7 @@ func (e *Engine) admitWaiting(ctx context.Context) error {
 		err := e.db.Tx(ctx, func(tx pgx.Tx) error {
 			t, err := e.lockRun(ctx, tx, w.RunID) // the run first, then the limit: the order of every transaction
 			if errors.Is(err, ErrNotFound) {
-				return e.q.WithTx(tx).StopWaiting(ctx, db.StopWaitingParams{RunID: w.RunID, Asset: w.Asset})
+				return e.q.WithTx(tx).StopWaiting(ctx, sql.StopWaitingParams{RunID: w.RunID, Asset: w.Asset})
 			}
 			if err != nil {
 				return err
@@ -182,7 +170,7 @@ func (e *Engine) admitWaiting(ctx context.Context) error {
 			s := t.step(w.Asset)
 			if s.Status != StatusQueued || s.JobID != nil || terminal(t.run.Status) {
 				admitted = true
-				return q.StopWaiting(ctx, db.StopWaitingParams{RunID: w.RunID, Asset: w.Asset})
+				return q.StopWaiting(ctx, sql.StopWaitingParams{RunID: w.RunID, Asset: w.Asset})
 			}
 			if err := e.lockLimits(ctx, tx, w.Keys); err != nil {
 				return err
@@ -195,8 +183,8 @@ func (e *Engine) admitWaiting(ctx context.Context) error {
 				return err
 			}
 			return errors.Join(
-				q.StopWaiting(ctx, db.StopWaitingParams{RunID: w.RunID, Asset: w.Asset}),
-				q.SetStepStatus(ctx, db.SetStepStatusParams{RunID: w.RunID, Asset: w.Asset, Status: StatusQueued, JobID: ptr(ids[w.Asset])}),
+				q.StopWaiting(ctx, sql.StopWaitingParams{RunID: w.RunID, Asset: w.Asset}),
+				q.SetStepStatus(ctx, sql.SetStepStatusParams{RunID: w.RunID, Asset: w.Asset, Status: StatusQueued, JobID: ptr(ids[w.Asset])}),
 			)
 		})
 		if err != nil {
@@ -213,13 +201,13 @@ func (e *Engine) admitWaiting(ctx context.Context) error {
 }
 
 // release gives back the places of steps that ended, in the transaction that ends them.
-func (e *Engine) release(ctx context.Context, q *db.Queries, runID uuid.UUID, asset string) error {
+func (e *Engine) release(ctx context.Context, q *sql.Queries, runID uuid.UUID, asset string) error {
 	if len(e.cfg.Limits) == 0 {
 		return nil
 	}
 	return errors.Join(
-		q.ReleaseSlots(ctx, db.ReleaseSlotsParams{RunID: runID, Asset: asset}),
-		q.StopWaiting(ctx, db.StopWaitingParams{RunID: runID, Asset: asset}),
+		q.ReleaseSlots(ctx, sql.ReleaseSlotsParams{RunID: runID, Asset: asset}),
+		q.StopWaiting(ctx, sql.StopWaitingParams{RunID: runID, Asset: asset}),
 	)
 }
 
@@ -271,7 +259,7 @@ func (e *Engine) QueuePlaces(ctx context.Context, run *Run) ([]QueuePlace, error
 		return []QueuePlace{}, nil
 	}
 	rows, err := e.q.QueuePlaces(ctx, run.ID)
-	return each(rows, func(r db.QueuePlacesRow) QueuePlace {
+	return each(rows, func(r sql.QueuePlacesRow) QueuePlace {
 		return QueuePlace{Asset: r.Asset, Position: int(r.Position), WaitsFor: r.WaitsFor}
 	}), err
 }

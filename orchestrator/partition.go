@@ -11,7 +11,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 // Kinds of partition sets.
@@ -262,7 +263,7 @@ func (e *Engine) hasPartition(ctx context.Context, s *PartitionSet, key string) 
 		start, _, ok := s.window.parse(key)
 		return ok && s.window.available(start, e.now()), nil
 	case PartitionsDynamic:
-		return e.q.HasDynamicPartition(ctx, db.HasDynamicPartitionParams{Set: s.Name, Key: key})
+		return e.q.HasDynamicPartition(ctx, sql.HasDynamicPartitionParams{Set: s.Name, Key: key})
 	}
 	x, y, ok := strings.Cut(key, dimensionSeparator)
 	if !ok {
@@ -327,7 +328,7 @@ func (e *Engine) partitionByConfig(ctx context.Context, assets []string, config 
 // partitionOfConfig is the one of the keys that decides the config fields as they are; empty if none or several do.
 func (a *Asset) partitionOfConfig(keys []string, config json.RawMessage) (found string) {
 	var fields map[string]any
-	if err := decodeNumbers(config, &fields); err != nil {
+	if err := runconfig.Decode(config, &fields); err != nil {
 		return ""
 	}
 	for _, key := range keys {
@@ -357,7 +358,7 @@ func sameValue(read, made any) bool {
 		return false
 	}
 	var again any
-	return decodeNumbers(raw, &again) == nil && sameJSON(read, again)
+	return runconfig.Decode(raw, &again) == nil && runconfig.SameJSON(read, again)
 }
 
 // AddPartitions adds keys to a dynamic set and says how many were new.
@@ -365,14 +366,14 @@ func (e *Engine) AddPartitions(ctx context.Context, set string, keys ...string) 
 	return addPartitions(ctx, e.q, e.now(), set, keys)
 }
 
-func addPartitions(ctx context.Context, q *db.Queries, at time.Time, set string, keys []string) (int, error) {
+func addPartitions(ctx context.Context, q *sql.Queries, at time.Time, set string, keys []string) (int, error) {
 	for _, k := range keys {
 		if err := validKey(k); err != nil {
 			return 0, err
 		}
 	}
 	keys = slices.Sorted(slices.Values(keys)) // others that add the same wait for this, and lock in the same order
-	n, err := q.AddDynamicPartitions(ctx, db.AddDynamicPartitionsParams{Set: set, Keys: keys, CreatedAt: at})
+	n, err := q.AddDynamicPartitions(ctx, sql.AddDynamicPartitionsParams{Set: set, Keys: keys, CreatedAt: at})
 	return int(n), err
 }
 
@@ -409,7 +410,7 @@ func (e *Engine) PartitionStates(ctx context.Context, asset string) ([]Partition
 	if err != nil {
 		return nil, err
 	}
-	known := make(map[string]*db.AssetPartition, len(rows))
+	known := make(map[string]*sql.AssetPartition, len(rows))
 	for i := range rows {
 		known[rows[i].Partition] = &rows[i]
 	}
@@ -430,15 +431,15 @@ func (e *Engine) PartitionStates(ctx context.Context, asset string) ([]Partition
 
 // filledByConfig adds the partitions that runs without a partition filled before their keys were known, by the configs of
 // those runs.
-func (e *Engine) filledByConfig(ctx context.Context, a *Asset, keys []string, known map[string]*db.AssetPartition) error {
+func (e *Engine) filledByConfig(ctx context.Context, a *Asset, keys []string, known map[string]*sql.AssetPartition) error {
 	rows, err := e.q.ListWholeMaterializations(ctx, a.Name)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(rows, func(a, b db.ListWholeMaterializationsRow) int { return b.CreatedAt.Compare(a.CreatedAt) }) // the last one counts
+	slices.SortFunc(rows, func(a, b sql.ListWholeMaterializationsRow) int { return b.CreatedAt.Compare(a.CreatedAt) }) // the last one counts
 	for _, r := range rows {
 		if key := a.partitionOfConfig(keys, r.Config); key != "" && known[key] == nil {
-			known[key] = &db.AssetPartition{Asset: a.Name, Partition: key, Status: PartitionMaterialized, RunID: r.RunID, MaterializedAt: &r.CreatedAt}
+			known[key] = &sql.AssetPartition{Asset: a.Name, Partition: key, Status: PartitionMaterialized, RunID: r.RunID, MaterializedAt: &r.CreatedAt}
 		}
 	}
 	return nil

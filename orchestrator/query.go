@@ -13,7 +13,9 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 // Run returns a run with its steps; ErrNotFound if there is none.
@@ -53,7 +55,7 @@ type RunFilter struct {
 
 // Runs lists runs with their steps, newest first.
 func (e *Engine) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
-	p := db.ListRunsParams{
+	p := sql.ListRunsParams{
 		Before: f.Before, Status: optional(f.Status), Statuses: f.Statuses, Job: optional(f.Job), Asset: optional(f.Asset), Partition: optional(f.Partition), BackfillID: f.Backfill,
 		MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
 	}
@@ -66,18 +68,18 @@ func (e *Engine) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 	}
 	if !f.CreatedAfter.IsZero() {
 		p.CreatedAfter = &f.CreatedAfter
-		floor := uuidFloor(f.CreatedAfter)
+		floor := sql.FloorID(f.CreatedAfter)
 		p.CreatedFloor = &floor
 	}
 	if !f.CreatedBefore.IsZero() {
 		p.CreatedBefore = &f.CreatedBefore
-		ceiling := uuidFloor(f.CreatedBefore.Add(2 * time.Second)) // as far above
+		ceiling := sql.FloorID(f.CreatedBefore.Add(2 * time.Second)) // as far above
 		p.CreatedCeiling = &ceiling
 	}
-	var rows []db.Run
+	var rows []sql.Run
 	var err error
 	if p.Asset != nil {
-		rows, err = e.lists.ListRunsOfAsset(ctx, db.ListRunsOfAssetParams(p))
+		rows, err = e.lists.ListRunsOfAsset(ctx, sql.ListRunsOfAssetParams(p))
 	} else {
 		rows, err = e.lists.ListRuns(ctx, p)
 	}
@@ -104,18 +106,6 @@ func (e *Engine) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 	return runs, nil
 }
 
-// uuidFloor is below every UUIDv7 made a second before t or later: clocks and counters within a process may put an id
-// slightly before its row's created_at.
-func uuidFloor(t time.Time) uuid.UUID {
-	ms := max(t.Add(-time.Second).UnixMilli(), 0)
-	var u uuid.UUID
-	for i := range 6 {
-		u[i] = byte(ms >> (8 * (5 - i))) //nolint:gosec // the lowest eight bits are meant
-	}
-	u[6], u[8] = 0x70, 0x80
-	return u
-}
-
 // Materialization is one recorded production of an asset.
 type Materialization struct {
 	ID        uuid.UUID
@@ -126,7 +116,7 @@ type Materialization struct {
 	CreatedAt time.Time
 }
 
-func materializationOf(row db.Materialization) Materialization {
+func materializationOf(row sql.Materialization) Materialization {
 	return Materialization{ID: row.ID, Asset: row.Asset, Partition: row.Partition, RunID: row.RunID, Metadata: row.Metadata, CreatedAt: row.CreatedAt}
 }
 
@@ -135,7 +125,7 @@ func (e *Engine) Materializations(ctx context.Context, asset, partition string, 
 	if _, err := e.defs.Asset(asset); err != nil {
 		return nil, err
 	}
-	rows, err := e.lists.ListMaterializations(ctx, db.ListMaterializationsParams{Asset: asset, Partition: optional(partition), Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := e.lists.ListMaterializations(ctx, sql.ListMaterializationsParams{Asset: asset, Partition: optional(partition), Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
 	return each(rows, materializationOf), err
 }
 
@@ -158,19 +148,15 @@ func (e *Engine) LatestMaterializations(ctx context.Context, assets []string) (m
 	return latest, nil
 }
 
-// RunEvents lists the events of a run after an id, oldest first.
-func (e *Engine) RunEvents(ctx context.Context, id uuid.UUID, after int64, limit int) ([]Event, error) {
-	rows, err := e.lists.ListRunEvents(ctx, db.ListRunEventsParams{RunID: id, After: after, Since: sinceOf(id), MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
-	return each(rows, eventOf), err
-}
-
-// sinceOf is a moment before a run's first event: clocks of several machines may differ, but not by an hour.
-func sinceOf(id uuid.UUID) time.Time {
-	if id.Version() != 7 {
-		return time.Time{}
+// FollowRun calls emit with the events of a run after an id: first those that are stored, then each as it is written, in
+// order and without gaps. It returns nil once the run has ended and all its events were given, and the error of ctx or
+// emit otherwise. It calls emit without events every 15 s, so that a caller can keep a connection alive.
+func (e *Engine) FollowRun(ctx context.Context, id uuid.UUID, after int64, emit func([]eventlog.Event) error) error {
+	run, err := e.Run(ctx, id)
+	if err != nil {
+		return err
 	}
-	s, ns := id.Time().UnixTime()
-	return time.Unix(s, ns).Add(-time.Hour)
+	return e.events.FollowRun(ctx, id, after, run.EndedAt != nil, emit)
 }
 
 // Worker is a process that runs steps.
@@ -186,7 +172,7 @@ type Worker struct {
 // Workers lists the workers of the last day.
 func (e *Engine) Workers(ctx context.Context) ([]Worker, error) {
 	rows, err := e.q.ListWorkers(ctx, e.deadAfter().Seconds())
-	return each(rows, func(r db.ListWorkersRow) Worker {
+	return each(rows, func(r sql.ListWorkersRow) Worker {
 		return Worker{ID: r.ID, Host: r.Host, PID: int(r.Pid), StartedAt: r.StartedAt, BeatAt: r.BeatAt, Alive: r.Alive}
 	}), err
 }
@@ -218,7 +204,39 @@ func (e *Engine) Queues(ctx context.Context) ([]QueueState, error) {
 	return slices.SortedFunc(maps.Values(states), func(a, b QueueState) int { return strings.Compare(a.Name, b.Name) }), nil
 }
 
-func runOf(row db.Run) (Run, error) {
+// JobCounts are how many River jobs of all queues are in which state.
+type JobCounts struct{ Available, Running, Retryable int }
+
+// JobCounts counts the River jobs that have not ended and are not scheduled for later.
+func (e *Engine) JobCounts(ctx context.Context) (JobCounts, error) {
+	r, err := e.q.QueueDepth(ctx)
+	if err != nil {
+		return JobCounts{}, fmt.Errorf("count jobs: %w", err)
+	}
+	return JobCounts{Available: int(r.Available), Running: int(r.Running), Retryable: int(r.Retryable)}, nil
+}
+
+// Deployment is what is measured of all processes together.
+type Deployment struct {
+	WorkersAlive int            // workers whose last heartbeat is less than 15 s old
+	OldestJob    time.Duration  // how long the oldest available job has waited for a worker; 0 if none is available
+	OpenAlerts   int            // alerts that have not recovered
+	OpenRuns     map[string]int // runs that have not ended, by status; every such status is in it
+}
+
+// Deployment measures all processes together.
+func (e *Engine) Deployment(ctx context.Context) (*Deployment, error) {
+	r, err := e.q.Deployment(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("measure the deployment: %w", err)
+	}
+	return &Deployment{
+		WorkersAlive: int(r.WorkersAlive), OldestJob: time.Duration(r.OldestSeconds * float64(time.Second)), OpenAlerts: int(r.OpenAlerts),
+		OpenRuns: map[string]int{StatusQueued: int(r.Queued), StatusStarted: int(r.Started), StatusCanceling: int(r.Canceling)},
+	}, nil
+}
+
+func runOf(row sql.Run) (Run, error) {
 	r := Run{
 		ID: row.ID, Job: row.Job, Assets: row.Assets, Partition: row.Partition, Status: row.Status, TriggerKind: row.TriggerKind, TriggerName: row.TriggerName,
 		CreatedAt: row.CreatedAt, StartedAt: row.StartedAt, EndedAt: row.EndedAt, CanceledBy: row.CanceledBy, ParentRunID: row.ParentRunID,
@@ -231,11 +249,11 @@ func runOf(row db.Run) (Run, error) {
 	if err := json.Unmarshal(row.Config, &config); err != nil {
 		return r, fmt.Errorf("config of run %s: %w", row.ID, err)
 	}
-	r.Config = presentConfig(row.Assets, config)
+	r.Config = runconfig.Present(row.Assets, config)
 	return r, nil
 }
 
-func stepOf(row db.Step) RunStep {
+func stepOf(row sql.Step) RunStep {
 	return RunStep{
 		Asset: row.Asset, Upstream: row.Upstream, Status: row.Status, Attempt: int(row.Attempt), StartedAt: row.StartedAt, EndedAt: row.EndedAt,
 		NextAttemptAt: row.NextAttemptAt, Error: errorOf(row.Error), BlockedBy: row.BlockedBy,

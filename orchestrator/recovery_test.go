@@ -17,6 +17,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // TestJobsThatAreGone deletes the River jobs of a step that waits and closes that of one to be retried: both are done.
@@ -53,7 +54,7 @@ func TestOlderWorker(t *testing.T) {
 	newer := define(t, []*orchestrator.Asset{asset("a", nil, nil), asset("b", []string{"a"}, nil)}, nil)
 	front := startEngine(t, d, newer, func(c *orchestrator.Config) { c.Work = false })
 	run := start(t, front, orchestrator.RunRequest{Assets: []string{"a", "b"}})
-	waitFor(t, front, run.ID, func(ev orchestrator.Event) bool { return ev.Type == orchestrator.EventMaterialization })
+	waitFor(t, front, run.ID, func(ev eventlog.Event) bool { return ev.Type == eventlog.Materialization })
 	startEngine(t, d, newer)
 	if got, events := wait(t, old, run.ID); got.Status != orchestrator.StatusSuccess || len(got.Steps) != 2 {
 		t.Errorf("%s: %v", got.Status, types(events))
@@ -90,13 +91,13 @@ func TestPoolExhausted(t *testing.T) {
 func TestConnectionsCut(t *testing.T) {
 	gate := make(chan struct{})
 	e := setup(t, define(t, []*orchestrator.Asset{asset("a", nil, func(ctx context.Context, step *orchestrator.Step) error {
-		step.Log(orchestrator.LevelInfo, "before", nil)
+		step.Log(eventlog.LevelInfo, "before", nil)
 		select {
 		case <-gate:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		step.Log(orchestrator.LevelInfo, "after", nil)
+		step.Log(eventlog.LevelInfo, "after", nil)
 		return nil
 	})}, nil))
 	d := orchestrator.DatabaseOf(e)
@@ -105,7 +106,7 @@ func TestConnectionsCut(t *testing.T) {
 		_, _ = d.Pool.Exec(t.Context(), "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
 	}
 	run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
-	waitFor(t, e, run.ID, func(ev orchestrator.Event) bool { return ev.Message == "before" })
+	waitFor(t, e, run.ID, func(ev eventlog.Event) bool { return ev.Message == "before" })
 	for range 3 {
 		cut()
 	}
@@ -113,7 +114,7 @@ func TestConnectionsCut(t *testing.T) {
 	go func() {
 		var seen []string
 		for last := int64(0); ; {
-			err := e.FollowRun(t.Context(), run.ID, last, func(evs []orchestrator.Event) error {
+			err := e.FollowRun(t.Context(), run.ID, last, func(evs []eventlog.Event) error {
 				for _, ev := range evs {
 					seen, last = append(seen, ev.Type), ev.ID
 				}
@@ -176,7 +177,7 @@ func (r refusing) over(t testing.TB) {
 // gated is an asset that says "entered" and ends when its gate is closed.
 func gated(name string, gate <-chan struct{}) *orchestrator.Asset {
 	return asset(name, nil, func(ctx context.Context, step *orchestrator.Step) error {
-		step.Log(orchestrator.LevelInfo, "entered", nil)
+		step.Log(eventlog.LevelInfo, "entered", nil)
 		select {
 		case <-gate:
 			return nil
@@ -186,7 +187,7 @@ func gated(name string, gate <-chan struct{}) *orchestrator.Asset {
 	})
 }
 
-func entered(ev orchestrator.Event) bool { return ev.Message == "entered" }
+func entered(ev eventlog.Event) bool { return ev.Message == "entered" }
 
 // notRecorded is what an engine logs each time that an end is refused.
 const notRecorded = "recording the end of a step failed"
@@ -314,7 +315,7 @@ func TestCheckWaitsForTheDatabase(t *testing.T) {
 	if run.Status != orchestrator.StatusSuccess || tries.Load() != 4 {
 		t.Errorf("%s after %d tries: %v", run.Status, tries.Load(), types(events))
 	}
-	if n, err := e.OpenAlerts(t.Context()); err != nil || n != 0 {
+	if n, err := e.Alerts().CountOpen(t.Context()); err != nil || n != 0 {
 		t.Errorf("%d alerts, %v", n, err)
 	}
 }
@@ -380,7 +381,7 @@ func TestClockJump(t *testing.T) {
 		t.Fatal(err)
 	}
 	running := start(t, e, orchestrator.RunRequest{Assets: []string{"held"}})
-	waitFor(t, e, running.ID, func(ev orchestrator.Event) bool { return ev.Type == "step_started" })
+	waitFor(t, e, running.ID, func(ev eventlog.Event) bool { return ev.Type == "step_started" })
 	ticks := func() []orchestrator.Tick {
 		ticks, err := e.Ticks(t.Context(), "hourly", nil, 100)
 		if err != nil {
@@ -451,11 +452,11 @@ func TestLogLinesAreWrittenOnce(t *testing.T) {
 			more, gate := make(chan struct{}), make(chan struct{})
 			a := asset("a", nil, func(ctx context.Context, step *orchestrator.Step) error {
 				for range 3 {
-					step.Log(orchestrator.LevelInfo, "the same", nil)
+					step.Log(eventlog.LevelInfo, "the same", nil)
 				}
 				step.Progress(1, 2, "half")
 				<-more
-				step.Log(orchestrator.LevelInfo, "last", nil)
+				step.Log(eventlog.LevelInfo, "last", nil)
 				<-gate
 				return nil
 			})
@@ -472,13 +473,13 @@ func TestLogLinesAreWrittenOnce(t *testing.T) {
 			receive(t, "an answer is lost", l.lost)
 			close(more)
 			if goesOn {
-				waitFor(t, e, run.ID, func(ev orchestrator.Event) bool { return ev.Message == "last" })
+				waitFor(t, e, run.ID, func(ev eventlog.Event) bool { return ev.Message == "last" })
 			}
 			close(gate)
 			_, events := wait(t, e, run.ID)
 			var said []string
 			for _, ev := range events {
-				if ev.Type == orchestrator.EventLog || ev.Type == orchestrator.EventProgress {
+				if ev.Type == eventlog.LogLine || ev.Type == eventlog.Progress {
 					said = append(said, ev.Message)
 				}
 			}

@@ -12,26 +12,28 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/retention"
 )
 
 func TestParseKeep(t *testing.T) {
-	for given, want := range map[string]orchestrator.Keep{
+	for given, want := range map[string]retention.Keep{
 		"events=90d": {Age: 90 * 24 * time.Hour}, "runs=180d/1000": {Age: 180 * 24 * time.Hour, Count: 1000}, "ticks=off": {}, "ticks=off/5": {Count: 5}, "jobs=90m": {Age: 90 * time.Minute},
 	} {
-		kind, k, err := orchestrator.ParseKeep(given)
+		kind, k, err := retention.ParseKeep(given)
 		if err != nil || k != want || kind != strings.Split(given, "=")[0] {
 			t.Errorf("%s: %s %+v, %v", given, kind, k, err)
 		}
-		if _, again, err := orchestrator.ParseKeep(kind + "=" + k.String()); err != nil || again != k {
+		if _, again, err := retention.ParseKeep(kind + "=" + k.String()); err != nil || again != k {
 			t.Errorf("%s: written as %s, which is %+v, %v", given, k, again, err)
 		}
 	}
 	for _, bad := range []string{"", "events", "=1d", "events=", "events=1", "events=-1d", "events=0d", "events=1s", "events=1d/0", "events=1d/x", "events=99999d", "events=9999999999999999999h"} {
-		if _, k, err := orchestrator.ParseKeep(bad); err == nil {
+		if _, k, err := retention.ParseKeep(bad); err == nil {
 			t.Errorf("%q: %+v", bad, k)
 		}
 	}
-	_, err := orchestrator.New(orchestrator.Config{DB: dbtest.New(t), Definitions: define(t, nil, nil), Logger: testLogger(t), Retention: orchestrator.Retention{"evnets": {}}})
+	_, err := orchestrator.New(orchestrator.Config{DB: dbtest.New(t), Definitions: define(t, nil, nil), Logger: testLogger(t), Retention: retention.Policy{"evnets": {}}})
 	if err == nil || !strings.Contains(err.Error(), "evnets") {
 		t.Errorf("an unknown kind: %v", err)
 	}
@@ -77,7 +79,7 @@ func countRows(t *testing.T, d *db.DB, sql string, args ...any) (n int) {
 func pieces(t *testing.T, d *db.DB, from, upto time.Time) {
 	t.Helper()
 	for at := from; at.Before(upto); at = at.AddDate(0, 0, 7) {
-		if err := d.EnsureEventPartitions(t.Context(), at, 0); err != nil {
+		if err := eventlog.EnsurePartitions(t.Context(), d, at, 0); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -87,7 +89,7 @@ func TestSweep(t *testing.T) {
 	d := dbtest.New(t)
 	e := startEngine(t, d, define(t, []*orchestrator.Asset{asset("a", nil, nil), asset("rare", nil, nil)}, nil), func(c *orchestrator.Config) {
 		c.Work = false
-		c.Retention = orchestrator.Retention{orchestrator.KeepEvents: {Age: 30 * 24 * time.Hour}, orchestrator.KeepRuns: {Age: 60 * 24 * time.Hour}, orchestrator.KeepTicks: {Age: 24 * time.Hour, Count: 3}}
+		c.Retention = retention.Policy{retention.Events: {Age: 30 * 24 * time.Hour}, retention.Runs: {Age: 60 * 24 * time.Hour}, retention.Ticks: {Age: 24 * time.Hour, Count: 3}}
 	})
 	now := time.Now().UTC()
 	pieces(t, d, now.AddDate(0, 0, -120), now)
@@ -110,7 +112,7 @@ func TestSweep(t *testing.T) {
 		}
 	}
 	for range 2 { // what is swept stays swept, and nothing else goes
-		if _, err := e.Sweep(t.Context(), now); err != nil {
+		if _, err := e.Retention().Sweep(t.Context(), now); err != nil {
 			t.Fatal(err)
 		}
 		// Of "a" the last 20 materializations are needed: 18 fresh ones and 2 of the middle.
@@ -133,11 +135,11 @@ func TestSweep(t *testing.T) {
 			t.Errorf("%d ticks, want 3", n)
 		}
 	}
-	events, err := e.RunEvents(t.Context(), rare, 0, 10)
+	events, err := e.Events().OfRun(t.Context(), rare, 0, 10)
 	if err != nil || len(events) != 2 {
 		t.Errorf("the events of a run that is needed: %v, %v", events, err)
 	}
-	parts, err := d.EventPartitions(t.Context())
+	parts, err := eventlog.Partitions(t.Context(), d)
 	if err != nil || parts[0].Upto.Before(now.AddDate(0, 0, -30)) || len(parts) > 9 {
 		t.Errorf("pieces of the log: %+v, %v", parts, err)
 	}
@@ -169,7 +171,7 @@ func TestWrongClock(t *testing.T) {
 		t.Fatalf("%d events in the default piece", n)
 	}
 	for range 2 {
-		if err := d.EnsureEventPartitions(t.Context(), future, 1); err != nil {
+		if err := eventlog.EnsurePartitions(t.Context(), d, future, 1); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -177,7 +179,7 @@ func TestWrongClock(t *testing.T) {
 		t.Errorf("%d events stayed in the default piece", n)
 	}
 	e := startEngine(t, d, define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil), func(c *orchestrator.Config) { c.Work = false })
-	if events, err := e.RunEvents(t.Context(), id, 0, 10); err != nil || len(events) != 2 {
+	if events, err := e.Events().OfRun(t.Context(), id, 0, 10); err != nil || len(events) != 2 {
 		t.Errorf("events %v, %v", events, err)
 	}
 }
@@ -187,7 +189,7 @@ func TestLogInUse(t *testing.T) {
 	d := dbtest.New(t)
 	past := time.Now().AddDate(0, 0, -70)
 	pieces(t, d, past, past.Add(time.Hour))
-	parts, err := d.EventPartitions(t.Context())
+	parts, err := eventlog.Partitions(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,13 +200,13 @@ func TestLogInUse(t *testing.T) {
 	if _, err := tx.Exec(t.Context(), "SELECT count(*) FROM events"); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.DropEventPartition(t.Context(), parts[0].Name, nil); !errors.Is(err, db.ErrBusy) {
+	if err := eventlog.DropPartition(t.Context(), d, parts[0].Name, nil); !errors.Is(err, eventlog.ErrBusy) {
 		t.Errorf("while it is read: %v", err)
 	}
 	if err := tx.Rollback(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.DropEventPartition(t.Context(), parts[0].Name, nil); err != nil {
+	if err := eventlog.DropPartition(t.Context(), d, parts[0].Name, nil); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 // TestRetryFromFailureRunsACheckAgain retries runs that a blocking check held back: the check is not gone around.
@@ -101,7 +102,7 @@ func TestOverdueRun(t *testing.T) {
 		if run.Status != orchestrator.StatusFailure || run.Error == nil || run.Error.Class != orchestrator.ClassTimeout || run.Steps[0].Status != orchestrator.StatusSuccess {
 			t.Errorf("run %s, error %+v, steps %v", run.Status, run.Error, statuses(run))
 		}
-		if last := events[len(events)-1]; last.Type != orchestrator.EventRunFailure || !strings.Contains(last.Message, "took longer than 1s") {
+		if last := events[len(events)-1]; last.Type != eventlog.RunFailure || !strings.Contains(last.Message, "took longer than 1s") {
 			t.Errorf("the last event: %s %q", last.Type, last.Message)
 		}
 	})

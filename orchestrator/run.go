@@ -15,7 +15,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 // Statuses of runs and steps. Waiting, UpForRetry and Skipped are of steps only, Canceling of runs only.
@@ -135,7 +136,7 @@ func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (
 		run, err = e.Run(ctx, earlier)
 		return run, true, err
 	}
-	e.wake(p.id)
+	e.events.Wake(p.id)
 	return p.run(), false, nil
 }
 
@@ -146,7 +147,7 @@ type plan struct {
 	assets  []string
 	config  map[string]json.RawMessage
 	created time.Time
-	steps   []db.Step
+	steps   []sql.Step
 }
 
 func (e *Engine) planRun(ctx context.Context, req RunRequest) (*plan, error) {
@@ -216,7 +217,7 @@ func (e *Engine) planRun(ctx context.Context, req RunRequest) (*plan, error) {
 		return nil, err
 	}
 	for _, name := range p.assets {
-		step := db.Step{RunID: p.id, Asset: name, Status: StatusQueued, Upstream: []string{}}
+		step := sql.Step{RunID: p.id, Asset: name, Status: StatusQueued, Upstream: []string{}}
 		for _, dep := range e.defs.byAsset[name].Deps {
 			if slices.Contains(p.assets, dep) {
 				step.Upstream = append(step.Upstream, dep)
@@ -278,7 +279,7 @@ func (e *Engine) claimKey(ctx context.Context, tx pgx.Tx, req RunRequest, p *pla
 		return p.id, false, nil
 	}
 	q := e.q.WithTx(tx)
-	n, err := q.InsertIdempotencyKey(ctx, db.InsertIdempotencyKeyParams{Key: req.IdempotencyKey, Fingerprint: req.Fingerprint, RunID: p.id, CreatedAt: p.created})
+	n, err := q.InsertIdempotencyKey(ctx, sql.InsertIdempotencyKeyParams{Key: req.IdempotencyKey, Fingerprint: req.Fingerprint, RunID: p.id, CreatedAt: p.created})
 	if err != nil || n == 1 {
 		return p.id, false, err
 	}
@@ -333,7 +334,7 @@ func (e *Engine) startEachTx(ctx context.Context, tx pgx.Tx, plans []*plan, refu
 	if len(running) == 0 {
 		return nil
 	}
-	var rows db.PartitionsRunningParams
+	var rows sql.PartitionsRunningParams
 	for _, at := range slices.SortedFunc(maps.Keys(running), assetPartition.compare) {
 		rows.Assets, rows.Partitions, rows.RunIds = append(rows.Assets, at.asset), append(rows.Partitions, at.partition), append(rows.RunIds, running[at])
 	}
@@ -379,7 +380,7 @@ func (e *Engine) startRunTx(ctx context.Context, tx pgx.Tx, p *plan) error {
 	if err != nil {
 		return err
 	}
-	params := db.InsertRunParams{
+	params := sql.InsertRunParams{
 		ID: p.id, Job: optional(p.req.Job), Assets: p.assets, Partition: optional(p.req.Partition), TriggerKind: p.req.Trigger.Kind,
 		TriggerName: optional(p.req.Trigger.Name), Config: config, Tags: tags, ParentRunID: p.req.parent,
 		TimeoutSeconds: int32(*p.req.timeout / time.Second), CreatedAt: p.created, //nolint:gosec // a small number
@@ -461,7 +462,7 @@ func (e *Engine) insertStepJobsAt(ctx context.Context, tx pgx.Tx, runID uuid.UUI
 func (p *plan) run() *Run {
 	r := &Run{
 		ID: p.id, Job: optional(p.req.Job), Assets: p.assets, Partition: optional(p.req.Partition), Status: StatusQueued, TriggerKind: p.req.Trigger.Kind,
-		TriggerName: optional(p.req.Trigger.Name), Config: presentConfig(p.assets, p.config), Tags: p.req.Tags, CreatedAt: p.created, ParentRunID: p.req.parent,
+		TriggerName: optional(p.req.Trigger.Name), Config: runconfig.Present(p.assets, p.config), Tags: p.req.Tags, CreatedAt: p.created, ParentRunID: p.req.parent,
 		Priority: p.req.Priority, BackfillID: p.req.backfill,
 	}
 	for _, s := range p.steps {

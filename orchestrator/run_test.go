@@ -18,6 +18,8 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 func TestRun(t *testing.T) {
@@ -29,7 +31,7 @@ func TestRun(t *testing.T) {
 			Limit int `json:"limit" jsonschema:"minimum=1,maximum=500,default=50"`
 		}
 		a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"}, func(_ context.Context, s *orchestrator.Step, c config) (orchestrator.Metadata, error) {
-			s.Log(orchestrator.LevelInfo, "hello \x00 there", map[string]string{"k": "nul \x00"})
+			s.Log(eventlog.LevelInfo, "hello \x00 there", map[string]string{"k": "nul \x00"})
 			s.Progress(1, 2, "half")
 			return orchestrator.Metadata{"limit": c.Limit, "run": s.RunID, "attempt": s.Attempt}, nil
 		})
@@ -169,9 +171,9 @@ func TestRun(t *testing.T) {
 		var failed, again time.Time
 		for _, ev := range events {
 			switch ev.Type {
-			case orchestrator.EventStepUpForRetry:
+			case eventlog.StepUpForRetry:
 				failed = ev.At
-			case orchestrator.EventStepStarted:
+			case eventlog.StepStarted:
 				again = ev.At
 			}
 		}
@@ -222,7 +224,7 @@ func TestRun(t *testing.T) {
 		a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"}, func(context.Context, *orchestrator.Step, config) (orchestrator.Metadata, error) { return nil, nil })
 		e := setup(t, define(t, []*orchestrator.Asset{a}, nil))
 		_, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"a"}})
-		var invalid *orchestrator.ConfigError
+		var invalid *runconfig.InvalidError
 		if !errors.As(err, &invalid) || invalid.Fields[0].Pointer != "/session" {
 			t.Errorf("err = %v", err)
 		}
@@ -292,7 +294,7 @@ func TestCancel(t *testing.T) {
 		startEngine(t, d, defs)
 		api := startEngine(t, d, defs, func(c *orchestrator.Config) { c.Work = false })
 		run := start(t, api, orchestrator.RunRequest{Job: "j"})
-		waitFor(t, api, run.ID, func(ev orchestrator.Event) bool { return ev.Type == "step_started" })
+		waitFor(t, api, run.ID, func(ev eventlog.Event) bool { return ev.Type == "step_started" })
 		asked := time.Now()
 		got, err := api.CancelRun(t.Context(), run.ID, "alice")
 		if err != nil || (got.Status != "canceling" && got.Status != "canceled") {
@@ -326,7 +328,7 @@ func TestCancel(t *testing.T) {
 		defer close(free)
 		e := setup(t, define(t, []*orchestrator.Asset{asset("a", nil, func(context.Context, *orchestrator.Step) error { <-free; return nil })}, nil))
 		run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
-		waitFor(t, e, run.ID, func(ev orchestrator.Event) bool { return ev.Type == "step_started" })
+		waitFor(t, e, run.ID, func(ev eventlog.Event) bool { return ev.Type == "step_started" })
 		asked := time.Now()
 		if _, err := e.CancelRun(t.Context(), run.ID, ""); err != nil {
 			t.Fatal(err)
@@ -382,7 +384,7 @@ func TestStopHandsStepsBack(t *testing.T) {
 	})}, nil)
 	one := startEngine(t, d, defs)
 	run := start(t, one, orchestrator.RunRequest{Assets: []string{"a"}})
-	waitFor(t, one, run.ID, func(ev orchestrator.Event) bool { return ev.Type == "step_started" })
+	waitFor(t, one, run.ID, func(ev eventlog.Event) bool { return ev.Type == "step_started" })
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if err := one.Stop(ctx); err != nil {
@@ -409,7 +411,7 @@ func TestDeadWorker(t *testing.T) {
 	// A heartbeat so rare that the worker looks dead to the other one.
 	frozen := startEngine(t, d, defs, func(c *orchestrator.Config) { c.Heartbeat = time.Hour })
 	run := start(t, frozen, orchestrator.RunRequest{Assets: []string{"a"}})
-	waitFor(t, frozen, run.ID, func(ev orchestrator.Event) bool { return ev.Type == "step_started" })
+	waitFor(t, frozen, run.ID, func(ev eventlog.Event) bool { return ev.Type == "step_started" })
 	other := startEngine(t, d, defs, func(c *orchestrator.Config) { c.Heartbeat = 100 * time.Millisecond })
 	ended, events := wait(t, other, run.ID)
 	if ended.Status != "success" || ended.Steps[0].Attempt != 2 || !slices.Contains(types(events), "step_requeued") {
@@ -422,7 +424,7 @@ func TestDeadWorker(t *testing.T) {
 	if err != nil || len(ms) != 1 {
 		t.Errorf("%d materializations, want 1 (%v)", len(ms), err)
 	}
-	after, err := other.RunEvents(t.Context(), run.ID, events[len(events)-1].ID, 10)
+	after, err := other.Events().OfRun(t.Context(), run.ID, events[len(events)-1].ID, 10)
 	if err != nil || len(after) != 0 {
 		t.Errorf("the thawed attempt wrote %v (%v)", types(after), err)
 	}

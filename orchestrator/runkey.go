@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // RunKey is a key by which a sensor started a run. It starts no other as long as it is kept.
@@ -34,7 +34,7 @@ func (e *Engine) RunKeys(ctx context.Context, sensor string, f RunKeyFilter) ([]
 	if _, err := e.defs.Sensor(sensor); err != nil {
 		return nil, err
 	}
-	p := db.ListRunKeysParams{Sensor: sensor, Key: optional(f.Key), MaxRows: int32(f.Limit)} //nolint:gosec // bounded by the contract
+	p := sql.ListRunKeysParams{Sensor: sensor, Key: optional(f.Key), MaxRows: int32(f.Limit)} //nolint:gosec // bounded by the contract
 	if f.Prefix != "" {
 		p.Prefix = ptr(escapeLike.Replace(f.Prefix) + "%")
 	}
@@ -42,7 +42,7 @@ func (e *Engine) RunKeys(ctx context.Context, sensor string, f RunKeyFilter) ([]
 		p.Before, p.BeforeAt, p.BeforeKey = true, f.Before.CreatedAt, f.Before.Key
 	}
 	rows, err := e.lists.ListRunKeys(ctx, p)
-	return each(rows, func(r db.ListRunKeysRow) RunKey { return RunKey(r) }), err
+	return each(rows, func(r sql.ListRunKeysRow) RunKey { return RunKey(r) }), err
 }
 
 // ForgetRunKey forgets a run key of a sensor and returns it: the sensor may start another run by it. ErrNotFound without
@@ -51,7 +51,7 @@ func (e *Engine) ForgetRunKey(ctx context.Context, sensor, key string) (*RunKey,
 	if _, err := e.defs.Sensor(sensor); err != nil {
 		return nil, err
 	}
-	row, err := e.q.ForgetRunKey(ctx, db.ForgetRunKeyParams{Sensor: sensor, Key: key})
+	row, err := e.q.ForgetRunKey(ctx, sql.ForgetRunKeyParams{Sensor: sensor, Key: key})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, &NotFoundError{Kind: "run key", Name: key}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // Kinds of ticks.
@@ -32,7 +32,7 @@ type Tick struct {
 	CreatedAt    time.Time
 }
 
-func tickOf(row db.Tick) Tick {
+func tickOf(row sql.Tick) Tick {
 	return Tick{ID: row.ID, Schedule: row.Schedule, Kind: row.Kind, ScheduledFor: row.ScheduledFor, Status: row.Status, RunID: row.RunID, Message: row.Message, CreatedAt: row.CreatedAt}
 }
 
@@ -103,7 +103,7 @@ func (e *Engine) dueTick(ctx context.Context, s *Schedule) (*tickArgs, error) {
 			return nil, nil
 		}
 	}
-	done, err := e.q.TickExists(ctx, db.TickExistsParams{Schedule: s.Name, ScheduledFor: at})
+	done, err := e.q.TickExists(ctx, sql.TickExistsParams{Schedule: s.Name, ScheduledFor: at})
 	if err != nil || done {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func (w *tickWorker) Work(ctx context.Context, job *river.Job[tickArgs]) error {
 		return err // the database's trouble, not the job's
 	}
 	if err != nil { // the job's own config no longer passes: nothing to repeat
-		n, dbErr := e.q.InsertTick(ctx, db.InsertTickParams{Schedule: s.Name, Kind: a.TickKind, ScheduledFor: a.ScheduledFor, Status: StatusFailure, Message: optional(err.Error()), CreatedAt: e.now()})
+		n, dbErr := e.q.InsertTick(ctx, sql.InsertTickParams{Schedule: s.Name, Kind: a.TickKind, ScheduledFor: a.ScheduledFor, Status: StatusFailure, Message: optional(err.Error()), CreatedAt: e.now()})
 		if dbErr != nil {
 			return dbErr
 		}
@@ -143,7 +143,7 @@ func (w *tickWorker) Work(ctx context.Context, job *river.Job[tickArgs]) error {
 		} else if err != nil {
 			return err
 		}
-		n, err := q.InsertTick(ctx, db.InsertTickParams{Schedule: s.Name, Kind: a.TickKind, ScheduledFor: a.ScheduledFor, Status: StatusSuccess, RunID: &p.id, CreatedAt: e.now()})
+		n, err := q.InsertTick(ctx, sql.InsertTickParams{Schedule: s.Name, Kind: a.TickKind, ScheduledFor: a.ScheduledFor, Status: StatusSuccess, RunID: &p.id, CreatedAt: e.now()})
 		if err != nil || n == 0 {
 			return err // fired already
 		}
@@ -155,7 +155,7 @@ func (w *tickWorker) Work(ctx context.Context, job *river.Job[tickArgs]) error {
 	}
 	if started {
 		e.observe.tickDelay.WithLabelValues(s.Name).Observe(max(0, time.Since(a.ScheduledFor).Seconds()))
-		e.wake(p.id)
+		e.events.Wake(p.id)
 		e.log.Info("schedule fired", "schedule", s.Name, "scheduled_for", a.ScheduledFor, "kind", a.TickKind, "run_id", p.id)
 	}
 	return nil
@@ -167,7 +167,7 @@ func (e *Engine) Schedules(ctx context.Context) ([]ScheduleState, error) {
 	if err != nil {
 		return nil, err
 	}
-	states := map[string]db.Schedule{}
+	states := map[string]sql.Schedule{}
 	for _, r := range rows {
 		states[r.Name] = r
 	}
@@ -219,7 +219,7 @@ func (e *Engine) SetSchedule(ctx context.Context, name string, running bool) (*S
 	if _, err := e.defs.Schedule(name); err != nil {
 		return nil, err
 	}
-	if _, err := e.q.SetSchedule(ctx, db.SetScheduleParams{Name: name, Running: running, ChangedAt: e.now()}); err != nil {
+	if _, err := e.q.SetSchedule(ctx, sql.SetScheduleParams{Name: name, Running: running, ChangedAt: e.now()}); err != nil {
 		return nil, err
 	}
 	return e.Schedule(ctx, name)
@@ -237,7 +237,7 @@ func (e *Engine) RunSchedule(ctx context.Context, name string, req RunRequest) (
 		return nil, false, err
 	}
 	return e.record(ctx, p, func(tx pgx.Tx) error {
-		_, err := e.q.WithTx(tx).InsertTick(ctx, db.InsertTickParams{Schedule: name, Kind: TickManual, ScheduledFor: p.created, Status: StatusSuccess, RunID: &p.id, CreatedAt: p.created})
+		_, err := e.q.WithTx(tx).InsertTick(ctx, sql.InsertTickParams{Schedule: name, Kind: TickManual, ScheduledFor: p.created, Status: StatusSuccess, RunID: &p.id, CreatedAt: p.created})
 		return err
 	})
 }
@@ -247,6 +247,6 @@ func (e *Engine) Ticks(ctx context.Context, name string, before *int64, limit in
 	if _, err := e.defs.Schedule(name); err != nil {
 		return nil, err
 	}
-	rows, err := e.lists.ListTicks(ctx, db.ListTicksParams{Schedule: name, Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := e.lists.ListTicks(ctx, sql.ListTicksParams{Schedule: name, Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
 	return each(rows, tickOf), err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 func everySecond(t *testing.T) *orchestrator.Definitions {
@@ -23,14 +24,14 @@ func everySecond(t *testing.T) *orchestrator.Definitions {
 }
 
 // followRuns calls f with each run, from the first, until it returns false.
-func followRuns(t *testing.T, e *orchestrator.Engine, f func(orchestrator.Event) bool) {
+func followRuns(t *testing.T, e *orchestrator.Engine, f func(eventlog.Event) bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	end := context.Canceled
-	err := e.FollowAll(ctx, &orchestrator.Cursor{}, func(evs []orchestrator.Event) error {
+	err := e.Events().FollowAll(ctx, &eventlog.Cursor{}, func(evs []eventlog.Event) error {
 		for _, ev := range evs {
-			if ev.Type == orchestrator.EventRunEnqueued && !f(ev) {
+			if ev.Type == eventlog.RunEnqueued && !f(ev) {
 				return end
 			}
 		}
@@ -55,7 +56,7 @@ func TestSchedule(t *testing.T) {
 			t.Fatal(st, err)
 		}
 		n := 0
-		followRuns(t, two, func(orchestrator.Event) bool { n++; return n < 4 })
+		followRuns(t, two, func(eventlog.Event) bool { n++; return n < 4 })
 		if st, err = two.SetSchedule(t.Context(), "s", false); err != nil || st.Running {
 			t.Fatal(st, err)
 		}
@@ -92,7 +93,7 @@ func TestSchedule(t *testing.T) {
 		for range 2 { // the second worker finds it done
 			startEngine(t, d, defs)
 		}
-		followRuns(t, api, func(orchestrator.Event) bool { return false })
+		followRuns(t, api, func(eventlog.Event) bool { return false })
 		ticks, err := api.Ticks(t.Context(), "s", nil, 10)
 		if err != nil || len(ticks) != 1 || ticks[0].Kind != "catch_up" || ticks[0].RunID == nil {
 			t.Errorf("ticks = %+v, %v", ticks, err)

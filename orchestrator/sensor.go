@@ -14,6 +14,9 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/alerts"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // Kinds of sensors.
@@ -93,6 +96,9 @@ type WebhookEvent struct {
 	Body        []byte
 	ReceivedAt  time.Time
 }
+
+// Alert is a problem that a sensor reports; see package alerts.
+type Alert = alerts.Alert
 
 // SensorResult is what an evaluation comes to.
 type SensorResult struct {
@@ -198,7 +204,7 @@ type SensorTick struct {
 	LastAt       time.Time
 }
 
-func sensorTickOf(r db.SensorTick) SensorTick {
+func sensorTickOf(r sql.SensorTick) SensorTick {
 	return SensorTick{ID: r.ID, Sensor: r.Sensor, Kind: r.Kind, Status: r.Status, RunIDs: r.RunIds, RepeatedKeys: r.RepeatedKeys, Message: r.Message, Cursor: r.Cursor,
 		Duration: time.Duration(r.DurationSeconds * float64(time.Second)), Evaluations: int(r.Evaluations), CreatedAt: r.CreatedAt, LastAt: r.LastAt}
 }
@@ -253,7 +259,7 @@ const roundWait = 2 * time.Second
 func (w *sensorRoundWorker) Work(ctx context.Context, _ *river.Job[sensorRoundArgs]) error {
 	e := w.engine
 	names := slices.Collect(maps.Keys(e.defs.bySensor))
-	rows, err := e.relaxed.ClaimDueSensors(ctx, db.ClaimDueSensorsParams{Names: names, LeaseBy: &e.id, LeaseSeconds: e.lease(names...)})
+	rows, err := e.relaxed.ClaimDueSensors(ctx, sql.ClaimDueSensorsParams{Names: names, LeaseBy: &e.id, LeaseSeconds: e.lease(names...)})
 	if err != nil {
 		return err
 	}
@@ -310,7 +316,7 @@ func (e *Engine) evaluateNow(ctx context.Context, names []string, kind string) e
 				continue
 			}
 		}
-		row, err := e.relaxed.ClaimOrAskSensor(ctx, db.ClaimOrAskSensorParams{Name: name, LeaseBy: &e.id, LeaseSeconds: e.lease(name)})
+		row, err := e.relaxed.ClaimOrAskSensor(ctx, sql.ClaimOrAskSensorParams{Name: name, LeaseBy: &e.id, LeaseSeconds: e.lease(name)})
 		if errors.Is(err, pgx.ErrNoRows) || err == nil && row.Again {
 			continue // stopped, or somebody else's
 		}
@@ -341,14 +347,14 @@ func (e *Engine) signalsSeen(ctx context.Context, name string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	var after Cursor
+	var after eventlog.Cursor
 	if cursor != nil {
-		if after, err = ParseCursor(*cursor); err != nil {
+		if after, err = eventlog.ParseCursor(*cursor); err != nil {
 			return true, nil //nolint:nilerr // the evaluation says what is wrong
 		}
 	}
 	types := s.signals()
-	rows, err := e.q.ListSignals(ctx, db.ListSignalsParams{AfterXid: after.Xid, AfterID: after.ID, Types: types, Assets: s.assets, MaxRows: 1})
+	rows, err := e.q.ListSignals(ctx, sql.ListSignalsParams{AfterXid: after.Xid, AfterID: after.ID, Types: types, Assets: s.assets, MaxRows: 1})
 	if err != nil {
 		return false, err
 	}
@@ -360,7 +366,7 @@ func (s *Sensor) signals() []string {
 	if s.kind == SensorRunStatus {
 		return each(s.statuses, func(status string) string { return "run_" + status })
 	}
-	return []string{EventMaterialization}
+	return []string{eventlog.Materialization}
 }
 
 // What is held back by an older transaction is looked for again after a moment and, while that stays open, ever less often.
@@ -378,7 +384,7 @@ type heldBack struct {
 // lookLater has a sensor kicked in a moment if there are events that it cannot see yet. moved: it saw others, so that
 // what holds these back is a newer transaction.
 func (e *Engine) lookLater(ctx context.Context, s *Sensor, moved bool) error {
-	hidden, err := e.q.SignalsHidden(ctx, db.SignalsHiddenParams{Types: s.signals(), Assets: s.assets})
+	hidden, err := e.q.SignalsHidden(ctx, sql.SignalsHiddenParams{Types: s.signals(), Assets: s.assets})
 	if err != nil {
 		return err
 	}
@@ -427,7 +433,7 @@ func (e *Engine) lease(names ...string) float64 {
 // skippedTick is an evaluation that came to nothing, for the same reason as the one before it: many of them are written
 // down at once.
 type skippedTick struct {
-	row    db.Sensor
+	row    sql.Sensor
 	tick   int64
 	cursor *string
 	next   time.Duration
@@ -440,7 +446,7 @@ func (e *Engine) recordSkips(skips ...*skippedTick) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	var p db.RecordSkipsParams
+	var p sql.RecordSkipsParams
 	for _, s := range skips {
 		p.Names, p.Leases, p.Ticks = append(p.Names, s.row.Name), append(p.Leases, *s.row.Lease), append(p.Ticks, s.tick)
 		p.Seconds = append(p.Seconds, s.next.Seconds())
@@ -464,7 +470,7 @@ func (e *Engine) recordSkips(skips ...*skippedTick) {
 
 // evaluateClaimed evaluates a sensor that this process has claimed and records what it came to. A plain skip, like the
 // one before, is given back to be recorded with others.
-func (e *Engine) evaluateClaimed(row db.Sensor, kind string) *skippedTick {
+func (e *Engine) evaluateClaimed(row sql.Sensor, kind string) *skippedTick {
 	ctx := e.background
 	s := e.defs.bySensor[row.Name]
 	if s == nil {
@@ -506,7 +512,7 @@ type lastSkip struct {
 }
 
 // callSensor runs the sensor's function on what is new for it.
-func (e *Engine) callSensor(ctx context.Context, s *Sensor, row db.Sensor) (*SensorResult, error) {
+func (e *Engine) callSensor(ctx context.Context, s *Sensor, row sql.Sensor) (*SensorResult, error) {
 	if _, stuck := e.stuck.Load(s.Name); stuck {
 		return nil, errors.New("an earlier evaluation has not returned, though its time is over: the function does not heed its context")
 	}
@@ -566,8 +572,8 @@ func (e *Engine) callSensor(ctx context.Context, s *Sensor, row db.Sensor) (*Sen
 func (e *Engine) gather(ctx context.Context, s *Sensor, ev *Evaluation) (moved *string, waiting bool, err error) {
 	switch s.kind {
 	case SensorWebhook:
-		rows, err := e.q.ListOpenWebhookEvents(ctx, db.ListOpenWebhookEventsParams{Sensor: s.Name, MaxRows: maxSignals})
-		ev.Webhooks = each(rows, func(r db.WebhookEvent) WebhookEvent {
+		rows, err := e.q.ListOpenWebhookEvents(ctx, sql.ListOpenWebhookEventsParams{Sensor: s.Name, MaxRows: maxSignals})
+		ev.Webhooks = each(rows, func(r sql.WebhookEvent) WebhookEvent {
 			return WebhookEvent{ID: r.WebhookID, ContentType: r.ContentType, Body: r.Body, ReceivedAt: r.ReceivedAt}
 		})
 		return nil, len(rows) > 0, err
@@ -575,26 +581,28 @@ func (e *Engine) gather(ctx context.Context, s *Sensor, ev *Evaluation) (moved *
 	default:
 		return nil, true, nil
 	}
-	var after Cursor
+	var after eventlog.Cursor
 	if ev.Cursor != "" {
-		if after, err = ParseCursor(ev.Cursor); err != nil {
+		if after, err = eventlog.ParseCursor(ev.Cursor); err != nil {
 			return nil, false, err
 		}
 	}
 	ev.Cursor = ""
-	horizon, err := e.q.EventHorizon(ctx) // before looking: what is looked at is everything below it
+	horizon, err := db.LogHorizon(ctx, e.db.Durable()) // before looking: what is looked at is everything below it
 	if err != nil {
 		return nil, false, err
 	}
-	rows, err := e.q.ListSignals(ctx, db.ListSignalsParams{AfterXid: after.Xid, AfterID: after.ID, Types: s.signals(), Assets: s.assets, MaxRows: maxSignals})
+	rows, err := e.q.ListSignals(ctx, sql.ListSignalsParams{AfterXid: after.Xid, AfterID: after.ID, Types: s.signals(), Assets: s.assets, MaxRows: maxSignals})
 	if err != nil {
 		return nil, false, err
 	}
-	end := Cursor{Xid: horizon, ID: -1}
+	end := eventlog.Cursor{Xid: horizon, ID: -1}
 	if len(rows) == maxSignals {
-		end = eventOf(rows[len(rows)-1]).Cursor()
-	} else if len(rows) > 0 && end.before(eventOf(rows[len(rows)-1]).Cursor()) {
-		end = eventOf(rows[len(rows)-1]).Cursor()
+		end = eventlog.Event(rows[len(rows)-1]).Cursor()
+	} else if len(rows) > 0 {
+		if last := eventlog.Event(rows[len(rows)-1]).Cursor(); end.Before(last) {
+			end = last
+		}
 	}
 	if len(rows) < maxSignals {
 		if err := e.lookLater(ctx, s, len(rows) > 0); err != nil {
@@ -630,7 +638,7 @@ func (e *Engine) gather(ctx context.Context, s *Sensor, ev *Evaluation) (moved *
 }
 
 // materializationOfEvent reads a materialization off the event that told of it.
-func materializationOfEvent(row db.Event) (*Materialization, error) {
+func materializationOfEvent(row sql.Event) (*Materialization, error) {
 	var data struct {
 		ID        uuid.UUID       `json:"materialization_id"`
 		Partition *string         `json:"partition"`
@@ -648,7 +656,7 @@ func materializationOfEvent(row db.Event) (*Materialization, error) {
 
 // recordEvaluation does what an evaluation came to, in one transaction: runs, alerts, cursor and tick. errFenced: the
 // sensor was stopped, set or claimed by another meanwhile, and nothing is done.
-func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row db.Sensor, kind string, started time.Time, result *SensorResult, evalErr error) (*SensorTick, error) {
+func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row sql.Sensor, kind string, started time.Time, result *SensorResult, evalErr error) (*SensorTick, error) {
 	if result == nil {
 		result = &SensorResult{}
 	}
@@ -678,12 +686,12 @@ func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row db.Sensor,
 	took := time.Since(started)
 	var startedRuns []uuid.UUID
 	var tick SensorTick
-	var now db.Sensor
+	var now sql.Sensor
 	stopped := false // meanwhile: what it came to does not count
 	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
 		q := e.q.WithTx(tx)
 		var err error
-		now, err = q.LockSensor(ctx, db.LockSensorParams{Name: s.Name, Lease: row.Lease})
+		now, err = q.LockSensor(ctx, sql.LockSensorParams{Name: s.Name, Lease: row.Lease})
 		if errors.Is(err, pgx.ErrNoRows) {
 			return errFenced
 		}
@@ -691,9 +699,9 @@ func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row db.Sensor,
 			return err
 		}
 		if stopped = !now.Running && kind != SensorTickManual; stopped {
-			return q.FreeSensor(ctx, db.FreeSensorParams{Name: s.Name, Lease: row.Lease})
+			return q.FreeSensor(ctx, sql.FreeSensorParams{Name: s.Name, Lease: row.Lease})
 		}
-		p := db.InsertSensorTickParams{Sensor: s.Name, Kind: kind, Status: StatusSkipped, RunIds: []uuid.UUID{}, RepeatedKeys: []string{}, Cursor: row.Cursor,
+		p := sql.InsertSensorTickParams{Sensor: s.Name, Kind: kind, Status: StatusSkipped, RunIds: []uuid.UUID{}, RepeatedKeys: []string{}, Cursor: row.Cursor,
 			DurationSeconds: took.Seconds(), CreatedAt: at}
 		if evalErr != nil {
 			p.Status, p.Message = StatusFailure, optional(db.CleanText(evalErr.Error()))
@@ -706,7 +714,7 @@ func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row db.Sensor,
 			return err
 		}
 		tick = sensorTickOf(r)
-		return q.ReleaseSensor(ctx, db.ReleaseSensorParams{Name: s.Name, Cursor: p.Cursor, Seconds: s.Interval.Seconds(), LastTickID: &tick.ID})
+		return q.ReleaseSensor(ctx, sql.ReleaseSensorParams{Name: s.Name, Cursor: p.Cursor, Seconds: s.Interval.Seconds(), LastTickID: &tick.ID})
 	})
 	if err != nil {
 		return nil, err
@@ -718,7 +726,7 @@ func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row db.Sensor,
 		e.kickSensor(s.Name)
 	}
 	for _, id := range startedRuns {
-		e.wake(id)
+		e.events.Wake(id)
 	}
 	e.lastSkips.Delete(s.Name)
 	if kind == SensorTickManual { // stands alone, whatever it comes to
@@ -739,26 +747,26 @@ func (e *Engine) recordEvaluation(ctx context.Context, s *Sensor, row db.Sensor,
 }
 
 // carryOut starts the runs and raises the alerts of an evaluation, and notes them in its tick.
-func (e *Engine) carryOut(ctx context.Context, tx pgx.Tx, s *Sensor, result *SensorResult, plans []*plan, p *db.InsertSensorTickParams, at time.Time) error {
+func (e *Engine) carryOut(ctx context.Context, tx pgx.Tx, s *Sensor, result *SensorResult, plans []*plan, p *sql.InsertSensorTickParams, at time.Time) error {
 	q := e.q.WithTx(tx)
 	causes := append(each(result.Alerts, func(a Alert) string { return a.Cause }), result.Recovered...)
-	if err := e.lockCauses(ctx, tx, causes); err != nil {
+	if err := e.alerts.LockTx(ctx, tx, causes); err != nil {
 		return err
 	}
 	for _, a := range result.Alerts {
-		if err := e.raiseTx(ctx, tx, a, at); err != nil {
+		if err := e.alerts.RaiseTx(ctx, tx, a, at); err != nil {
 			return err
 		}
 	}
 	for _, cause := range result.Recovered {
-		if err := e.recoverTx(ctx, tx, cause, at); err != nil {
+		if err := e.alerts.RecoverTx(ctx, tx, cause, at); err != nil {
 			return err
 		}
 	}
 	var first []*plan // those that were not started before
 	for _, plan := range plans {
 		if key := plan.req.RunKey; key != "" {
-			n, err := q.InsertRunKey(ctx, db.InsertRunKeyParams{Sensor: s.Name, Key: db.CleanText(key), RunID: plan.id, CreatedAt: at})
+			n, err := q.InsertRunKey(ctx, sql.InsertRunKeyParams{Sensor: s.Name, Key: db.CleanText(key), RunID: plan.id, CreatedAt: at})
 			if err != nil {
 				return err
 			}
@@ -774,7 +782,7 @@ func (e *Engine) carryOut(ctx context.Context, tx pgx.Tx, s *Sensor, result *Sen
 		return err
 	}
 	if s.kind == SensorWebhook {
-		if err := q.CloseWebhookEvents(ctx, db.CloseWebhookEventsParams{Sensor: s.Name, WebhookIds: result.webhooks, At: &at}); err != nil {
+		if err := q.CloseWebhookEvents(ctx, sql.CloseWebhookEventsParams{Sensor: s.Name, WebhookIds: result.webhooks, At: &at}); err != nil {
 			return err
 		}
 	}
@@ -797,7 +805,7 @@ func (e *Engine) Sensors(ctx context.Context) ([]SensorState, error) {
 	if err != nil {
 		return nil, err
 	}
-	states := map[string]db.Sensor{}
+	states := map[string]sql.Sensor{}
 	var ids []int64
 	for _, r := range rows {
 		states[r.Name] = r
@@ -854,7 +862,7 @@ func (e *Engine) SetSensor(ctx context.Context, name string, running bool) (*Sen
 			return nil, err
 		}
 	}
-	if err := e.q.SetSensor(ctx, db.SetSensorParams{Name: name, Running: running, ChangedAt: e.now(), Begin: begin}); err != nil {
+	if err := e.q.SetSensor(ctx, sql.SetSensorParams{Name: name, Running: running, ChangedAt: e.now(), Begin: begin}); err != nil {
 		return nil, err
 	}
 	return e.Sensor(ctx, name)
@@ -867,8 +875,8 @@ func (e *Engine) sensorBegin(ctx context.Context, s *Sensor) (*string, error) {
 		c, err := s.Begin(ctx)
 		return optional(c), err
 	case s.kind == SensorAsset, s.kind == SensorRunStatus:
-		begin, err := e.q.Begin(ctx)
-		return ptr(Cursor{Xid: begin, ID: -1}.String()), err
+		begin, err := db.LogBegin(ctx, e.db.Durable())
+		return ptr(eventlog.Cursor{Xid: begin, ID: -1}.String()), err
 	}
 	return nil, nil
 }
@@ -881,11 +889,11 @@ func (e *Engine) SetSensorCursor(ctx context.Context, name string, cursor *strin
 		return nil, err
 	}
 	if cursor != nil && (s.kind == SensorAsset || s.kind == SensorRunStatus) {
-		if _, err := ParseCursor(*cursor); err != nil {
+		if _, err := eventlog.ParseCursor(*cursor); err != nil {
 			return nil, invalidRequest("/cursor", "%q: %v", *cursor, err)
 		}
 	}
-	if err := e.q.SetSensorCursor(ctx, db.SetSensorCursorParams{Name: name, Cursor: cursor, At: e.now()}); err != nil {
+	if err := e.q.SetSensorCursor(ctx, sql.SetSensorCursorParams{Name: name, Cursor: cursor, At: e.now()}); err != nil {
 		return nil, err
 	}
 	return e.Sensor(ctx, name)
@@ -902,11 +910,11 @@ func (e *Engine) EvaluateSensor(ctx context.Context, name string) (*SensorTick, 
 	if err != nil {
 		return nil, err
 	}
-	if err := e.q.EnsureSensor(ctx, db.EnsureSensorParams{Name: name, At: e.now(), Begin: begin}); err != nil {
+	if err := e.q.EnsureSensor(ctx, sql.EnsureSensorParams{Name: name, At: e.now(), Begin: begin}); err != nil {
 		return nil, err
 	}
 	ctx = context.WithoutCancel(ctx) // whoever asked may go; what was begun is ended
-	row, err := e.q.ClaimSensor(ctx, db.ClaimSensorParams{Name: name, LeaseBy: &e.id, LeaseSeconds: (s.Timeout + leaseMargin).Seconds()})
+	row, err := e.q.ClaimSensor(ctx, sql.ClaimSensorParams{Name: name, LeaseBy: &e.id, LeaseSeconds: (s.Timeout + leaseMargin).Seconds()})
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, &ConflictError{Reason: fmt.Sprintf("sensor %q is being evaluated at this moment", name)}
 	}
@@ -927,7 +935,7 @@ func (e *Engine) SensorTicks(ctx context.Context, name string, before *int64, li
 	if _, err := e.defs.Sensor(name); err != nil {
 		return nil, err
 	}
-	rows, err := e.lists.ListSensorTicks(ctx, db.ListSensorTicksParams{Sensor: name, Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := e.lists.ListSensorTicks(ctx, sql.ListSensorTicksParams{Sensor: name, Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
 	return each(rows, sensorTickOf), err
 }
 
@@ -942,7 +950,7 @@ func (e *Engine) ReceiveWebhook(ctx context.Context, sensor string, ev WebhookEv
 		} else if err != nil {
 			return err
 		}
-		n, err := q.InsertWebhookEvent(ctx, db.InsertWebhookEventParams{Sensor: sensor, WebhookID: ev.ID, ContentType: ev.ContentType, Body: ev.Body, ReceivedAt: e.now()})
+		n, err := q.InsertWebhookEvent(ctx, sql.InsertWebhookEventParams{Sensor: sensor, WebhookID: ev.ID, ContentType: ev.ContentType, Body: ev.Body, ReceivedAt: e.now()})
 		if repeated = n == 0; err != nil || repeated {
 			return err
 		}
@@ -961,7 +969,9 @@ func (e *Engine) signal(t *transition) {
 		wanted := false
 		switch s.kind {
 		case SensorAsset:
-			wanted = slices.ContainsFunc(t.events, func(ev newEvent) bool { return ev.kind == EventMaterialization && slices.Contains(s.assets, ev.asset) })
+			wanted = slices.ContainsFunc(t.events, func(ev eventlog.Entry) bool {
+				return ev.Type == eventlog.Materialization && slices.Contains(s.assets, ev.Asset)
+			})
 		case SensorRunStatus:
 			wanted = slices.Contains(s.statuses, t.run.Status)
 		}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
 func parts(t testing.TB, p orchestrator.Parts) *orchestrator.Definitions {
@@ -476,7 +477,7 @@ func TestPartitionStatus(t *testing.T) {
 	begin := func() uuid.UUID {
 		return start(t, e, orchestrator.RunRequest{Assets: []string{"a"}, Partition: "k"}).ID
 	}
-	started := func(ev orchestrator.Event) bool { return ev.Type == "step_started" }
+	started := func(ev eventlog.Event) bool { return ev.Type == "step_started" }
 	id := begin()
 	waitFor(t, e, id, started)
 	if s := state(); s.Status != "running" || *s.RunID != id {

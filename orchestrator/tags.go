@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 // maxTagKey is the length of the longest key of a tag, in characters.
@@ -18,7 +20,7 @@ var tagKey = regexp.MustCompile(`^[^:\s]+( +[^:\s]+)*$`)
 
 // checkTags is a RequestError if a tag has a key by which it could not be found.
 func checkTags(tags map[string]string) error {
-	var faults []FieldError
+	var faults []runconfig.FieldError
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		if tagKey.MatchString(key) && utf8.RuneCountInString(key) <= maxTagKey {
 			continue
@@ -27,8 +29,8 @@ func checkTags(tags map[string]string) error {
 		if len(shown) > maxTagKey {
 			shown = strings.ToValidUTF8(shown[:maxTagKey], "") + "…"
 		}
-		faults = append(faults, FieldError{
-			Pointer: "/tags/" + escapePointer.Replace(key),
+		faults = append(faults, runconfig.FieldError{
+			Pointer: runconfig.Pointer("tags", key),
 			Detail:  fmt.Sprintf("the key %q cannot be that of a tag: want 1 to %d characters, no colon, and no white space but spaces between words", shown, maxTagKey),
 		})
 	}

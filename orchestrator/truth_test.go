@@ -12,13 +12,16 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/alerts"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
 // What is written must be true when it is written, whoever began to look first.
 
 func openCauses(t testing.TB, e *orchestrator.Engine) (open []string, all int) {
 	t.Helper()
-	alerts, err := e.Alerts(t.Context(), false, nil, 50)
+	alerts, err := e.Alerts().List(t.Context(), false, nil, 50)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,7 +145,7 @@ func TestFreshnessWaitsForTheRunThatEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := db.New(run).ShareFreshness(t.Context(), "a"); err != nil {
+		if err := sql.New(run).ShareFreshness(t.Context(), "a"); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := run.Exec(t.Context(), `INSERT INTO materializations (id, asset, run_id, attempt, metadata, created_at) VALUES ($1, 'a', $1, 1, '{}', $2)`,
@@ -178,7 +181,7 @@ func TestFreshnessWaitsForTheRunThatEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := db.New(judge).LockFreshness(t.Context(), db.LockFreshnessParams{Asset: "a", At: time.Now()}); err != nil {
+		if _, err := sql.New(judge).LockFreshness(t.Context(), sql.LockFreshnessParams{Asset: "a", At: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		refused, with := hear(t, notRecorded)
@@ -265,7 +268,7 @@ func TestPartitionOfSeveralRuns(t *testing.T) {
 		ids := []uuid.UUID{}
 		for _, n := range []string{"1", "2"} {
 			id := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}, Partition: "k", Tags: map[string]string{"n": n}}).ID
-			waitFor(t, e, id, func(ev orchestrator.Event) bool { return ev.Type == "step_started" })
+			waitFor(t, e, id, func(ev eventlog.Event) bool { return ev.Type == "step_started" })
 			ids = append(ids, id)
 		}
 		return ids[0], ids[1]
@@ -294,12 +297,12 @@ func TestPartitionOfSeveralRuns(t *testing.T) {
 func TestDeliveredStaysDelivered(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	q, id := db.New(d.Pool), uuid.New()
-	if err := q.InsertDelivery(t.Context(), db.InsertDeliveryParams{ID: id, Channel: "ops", Kind: orchestrator.DeliveryTest, CreatedAt: time.Now()}); err != nil {
+	q, id := sql.New(d.Pool), uuid.New()
+	if err := q.InsertDelivery(t.Context(), sql.InsertDeliveryParams{ID: id, Channel: "ops", Kind: alerts.DeliveryTest, CreatedAt: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	for _, status := range []string{"pending", "delivered", "pending", "failed"} {
-		if err := q.DeliveryAttempted(t.Context(), db.DeliveryAttemptedParams{ID: id, Status: status, At: time.Now()}); err != nil {
+		if err := q.DeliveryAttempted(t.Context(), sql.DeliveryAttemptedParams{ID: id, Status: status, At: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -317,9 +320,9 @@ func TestJobThatIsNotLost(t *testing.T) {
 VALUES ('materialize', '{}', 'materialize', 'running', 3, 2, now(), ARRAY['dead', 'alive']) RETURNING id`).Scan(&id); err != nil {
 		t.Fatal(err)
 	}
-	q := db.New(d.Pool)
+	q := sql.New(d.Pool)
 	for worker, want := range map[string]int64{"dead": 0, "alive": 1} {
-		if n, err := q.DiscardLostJob(t.Context(), db.DiscardLostJobParams{ID: id, WorkerID: worker}); err != nil || n != want {
+		if n, err := q.DiscardLostJob(t.Context(), sql.DiscardLostJobParams{ID: id, WorkerID: worker}); err != nil || n != want {
 			t.Errorf("as one of %s: %d discarded, want %d; %v", worker, n, want, err)
 		}
 	}

@@ -89,7 +89,7 @@ func corpus(t testing.TB) []rawRecord {
 }
 
 // parts are what is stored of a record, as the store gives them back.
-func (r rawRecord) parts(t testing.TB) parliament.Parts {
+func (r rawRecord) parts(t testing.TB) parliament.SourceRecords {
 	t.Helper()
 	d, err := legisinfo.ParseDetail(r.raw)
 	if err != nil {
@@ -100,11 +100,11 @@ func (r rawRecord) parts(t testing.TB) parliament.Parts {
 		item.RoyalAssent = r.ReceivedAssent[:10]
 	}
 	d.ItemHash = item.Hash
-	stored, err := json.Marshal(parliament.Parts{Item: item, Detail: d})
+	stored, err := json.Marshal(parliament.SourceRecords{Item: item, Detail: d})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var p parliament.Parts
+	var p parliament.SourceRecords
 	if err := json.Unmarshal(stored, &p); err != nil {
 		t.Fatal(err)
 	}

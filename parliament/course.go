@@ -13,7 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
 
@@ -189,7 +189,7 @@ func (s *Store) BillWithCourse(ctx context.Context, id BillID) (*StoredBill, *Co
 	if err != nil {
 		return nil, nil, err
 	}
-	bills, err := s.stored(ctx, []db.Bill{row})
+	bills, err := s.stored(ctx, []sql.Bill{row})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -197,12 +197,12 @@ func (s *Store) BillWithCourse(ctx context.Context, id BillID) (*StoredBill, *Co
 	return &bills[0], course, err
 }
 
-func (s *Store) courseOfRow(ctx context.Context, id BillID, row db.Bill) (*Course, error) {
-	var parts Parts
+func (s *Store) courseOfRow(ctx context.Context, id BillID, row sql.Bill) (*Course, error) {
+	var parts SourceRecords
 	if err := json.Unmarshal(row.Parts, &parts); err != nil {
 		return nil, fmt.Errorf("parts of bill %s: %w", id, err)
 	}
-	held := map[string]Parts{row.ID: parts}
+	held := map[string]SourceRecords{row.ID: parts}
 	if err := reread(ctx, s.q, held); err != nil {
 		return nil, err
 	}
@@ -220,7 +220,7 @@ func (s *Store) courseOfRow(ctx context.Context, id BillID, row db.Bill) (*Cours
 	if err := s.reinstatements(ctx, id, parts, c); err != nil {
 		return nil, err
 	}
-	over, err := s.q.LaterSessionHeld(ctx, db.LaterSessionHeldParams{Parliament: row.Parliament, Session: row.Session})
+	over, err := s.q.LaterSessionHeld(ctx, sql.LaterSessionHeldParams{Parliament: row.Parliament, Session: row.Session})
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +261,7 @@ var voteResults = map[string]string{"agreed to": "agreed_to", "adopted": "agreed
 
 func voteResult(words string) string { return cmp.Or(voteResults[strings.ToLower(words)], "unknown") }
 
-func courseOf(id BillID, p Parts) *Course {
+func courseOf(id BillID, p SourceRecords) *Course {
 	c := &Course{
 		Complete: p.Enriched(), Stages: stagesOf(id, p), Votes: []Vote{}, Publications: []Publication{}, Readings: []Reading{}, Decisions: []Decision{}, Sittings: []Sitting{}, Events: []Event{},
 		Speeches: []Speech{}, Meetings: []Meeting{}, Messages: []Message{}, Rulings: []Ruling{}, References: []Reference{}, Bibliography: []Notice{},

@@ -13,7 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
 // FeedItem is a change of a bill, as feeds tell it.
@@ -76,12 +76,12 @@ const feedBatch = 500 // bills in one transaction
 
 // updateFeeds makes the items of the next bills after one, in a transaction. last is the last of them; more says that
 // there may be others.
-func (s *Store) updateFeeds(ctx context.Context, q *db.Queries, after string, touched map[string]bool) (items int, last string, more bool, err error) {
+func (s *Store) updateFeeds(ctx context.Context, q *sql.Queries, after string, touched map[string]bool) (items int, last string, more bool, err error) {
 	kept, err := q.LockFeedState(ctx) // updates go one after the other
 	if err != nil {
 		return 0, after, false, err
 	}
-	bills, err := q.BillsForFeeds(ctx, db.BillsForFeedsParams{After: after, MaxRows: feedBatch})
+	bills, err := q.BillsForFeeds(ctx, sql.BillsForFeedsParams{After: after, MaxRows: feedBatch})
 	if err != nil || len(bills) == 0 {
 		return 0, after, false, err
 	}
@@ -97,11 +97,11 @@ func (s *Store) updateFeeds(ctx context.Context, q *db.Queries, after string, to
 	if err != nil {
 		return 0, after, false, err
 	}
-	versions := map[string][]db.VersionsOfBillsRow{}
+	versions := map[string][]sql.VersionsOfBillsRow{}
 	for _, r := range rows {
 		versions[r.BillID] = append(versions[r.BillID], r)
 	}
-	var p db.InsertFeedItemsParams
+	var p sql.InsertFeedItemsParams
 	for _, b := range bills {
 		if err := addItems(&p, b, versions[b.ID], oldest, touched); err != nil {
 			return 0, after, false, fmt.Errorf("feed items of bill %s: %w", b.ID, err)
@@ -117,7 +117,7 @@ func (s *Store) updateFeeds(ctx context.Context, q *db.Queries, after string, to
 
 // oldestItems is when the oldest item of each session happened before the present update began. It is kept until the
 // update ends, for the rest of it and for the one that takes it up should it be cut off; kept is what was.
-func oldestItems(ctx context.Context, q *db.Queries, kept json.RawMessage) (map[string]time.Time, error) {
+func oldestItems(ctx context.Context, q *sql.Queries, kept json.RawMessage) (map[string]time.Time, error) {
 	var oldest map[string]time.Time
 	if err := json.Unmarshal(kept, &oldest); err != nil || oldest != nil {
 		return oldest, err
@@ -153,7 +153,7 @@ func (s *Store) NotInFeeds(ctx context.Context, before string) (n int, first []s
 
 // addItems goes back from the bill as it is, undoing one change after the other, and makes an item of each version that
 // feeds do not have.
-func addItems(p *db.InsertFeedItemsParams, row db.BillsForFeedsRow, versions []db.VersionsOfBillsRow, oldest map[string]time.Time, touched map[string]bool) error {
+func addItems(p *sql.InsertFeedItemsParams, row sql.BillsForFeedsRow, versions []sql.VersionsOfBillsRow, oldest map[string]time.Time, touched map[string]bool) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(row.Doc, &fields); err != nil {
 		return err
@@ -186,7 +186,7 @@ func addItems(p *db.InsertFeedItemsParams, row db.BillsForFeedsRow, versions []d
 	return nil
 }
 
-func addItem(p *db.InsertFeedItemsParams, b Bill, v db.VersionsOfBillsRow, changes []Change, oldest map[string]time.Time, touched map[string]bool) error {
+func addItem(p *sql.InsertFeedItemsParams, b Bill, v sql.VersionsOfBillsRow, changes []Change, oldest map[string]time.Time, touched map[string]bool) error {
 	doc := feedDoc{NoticedAt: v.CreatedAt, FeedItem: FeedItem{
 		Number: b.Number, Title: b.Title, ShortTitle: b.ShortTitle, Status: Bilingual{En: b.Status.En, Fr: b.Status.Fr}, Summary: b.Summary, Fields: []string{},
 	}}
@@ -281,7 +281,7 @@ var feedNames = regexp.MustCompile(`^[A-Za-z0-9-]{1,200}$`)
 // searches for. ErrNotFound if there is none by that name.
 func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedContent, error) {
 	out := &FeedContent{}
-	p := db.ListFeedItemsParams{MaxRows: int32(limit)} //nolint:gosec // bounded by the config
+	p := sql.ListFeedItemsParams{MaxRows: int32(limit)} //nolint:gosec // bounded by the config
 	missing := fmt.Errorf("feed %q: %w", name, ErrNotFound)
 	if !feedNames.MatchString(name) {
 		return nil, fmt.Errorf("feed %q: %w: names of feeds are made of letters, digits and hyphens", name, ErrNotFound)
@@ -484,7 +484,7 @@ func (s *Store) Changes(ctx context.Context, f BillFilter, after ChangeCursor, l
 	if err != nil || n.none {
 		return []BillChange{}, after, err
 	}
-	rows, err := s.lists.ListBillChanges(ctx, db.ListBillChangesParams{
+	rows, err := s.lists.ListBillChanges(ctx, sql.ListBillChangesParams{
 		AfterXid: after.Xid, AfterID: after.Bill, AfterVersion: int32(after.Version), Since: after.Since, //nolint:gosec // a small number
 		Filtered:   n.parliament != nil || len(n.kinds) > 0 || n.chamber != nil || n.from != nil || n.committee != nil || n.sponsored,
 		Parliament: n.parliament, Session: n.session, Kinds: n.kinds, Chamber: n.chamber, IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee,

@@ -19,7 +19,7 @@ func TestUpdateFeedsAfterAConflict(t *testing.T) {
 	s := parliament.NewStore(d)
 	var records []parliament.Record
 	for _, number := range []string{"C-2", "C-3"} {
-		records = append(records, record(t, number, parliament.Parts{
+		records = append(records, record(t, number, parliament.SourceRecords{
 			OpenParliament: &openparliament.Bill{Session: "44-1", Number: number, NameEn: "An Act", Introduced: "2022-02-02"},
 			Item:           &legisinfo.Item{ID: 1, Session: "44-1", Number: number, LongTitleEn: "An Act", HouseFirst: "2022-02-02", StatusEn: "At second reading in the House of Commons", Hash: "1"},
 		}))

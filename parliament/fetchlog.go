@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
 // Statuses of a fetch.
@@ -56,7 +57,7 @@ func (s *Store) InsertFetchLogTx(ctx context.Context, tx pgx.Tx, l FetchLog) err
 	if err != nil {
 		return err
 	}
-	return s.q.WithTx(tx).InsertFetchLog(ctx, db.InsertFetchLogParams{
+	return s.q.WithTx(tx).InsertFetchLog(ctx, sql.InsertFetchLogParams{
 		ID: l.ID, RunID: l.RunID, Asset: l.Asset, Source: l.Source, Status: l.Status, RecordsAttempted: int32(l.RecordsAttempted), //nolint:gosec // thousands
 		RecordsSucceeded: int32(l.RecordsSucceeded), RecordsFailed: int32(l.RecordsFailed), DurationSeconds: l.Duration.Seconds(), //nolint:gosec // thousands
 		Params: params, Errors: errs, CreatedAt: l.CreatedAt,
@@ -72,7 +73,7 @@ type FetchLogFilter struct {
 
 // FetchLogs lists fetch logs, newest first.
 func (s *Store) FetchLogs(ctx context.Context, f FetchLogFilter) ([]FetchLog, error) {
-	rows, err := s.lists.ListFetchLogs(ctx, db.ListFetchLogsParams{Before: f.Before, Status: optional(f.Status), Source: optional(f.Source), RunID: f.RunID, MaxRows: int32(f.Limit)}) //nolint:gosec // bounded by the contract
+	rows, err := s.lists.ListFetchLogs(ctx, sql.ListFetchLogsParams{Before: f.Before, Status: optional(f.Status), Source: optional(f.Source), RunID: f.RunID, MaxRows: int32(f.Limit)}) //nolint:gosec // bounded by the contract
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +103,7 @@ type FetchStats struct {
 
 // FetchStats sums up the fetches from a moment up to another, by status.
 func (s *Store) FetchStats(ctx context.Context, since, until time.Time) ([]FetchStats, error) {
-	rows, err := s.q.FetchLogStats(ctx, db.FetchLogStatsParams{Since: since, Until: until})
+	rows, err := s.q.FetchLogStats(ctx, sql.FetchLogStatsParams{Since: since, Until: until})
 	if err != nil {
 		return nil, err
 	}
@@ -111,4 +112,17 @@ func (s *Store) FetchStats(ctx context.Context, since, until time.Time) ([]Fetch
 		stats[i] = FetchStats{Status: r.Status, Count: int(r.N), AvgDuration: time.Duration(r.AvgDuration * float64(time.Second)), Succeeded: int(r.Succeeded), Failed: int(r.Failed)}
 	}
 	return stats, nil
+}
+
+// Sweeper deletes old fetch logs. They are kept for 365 days by default.
+func (s *Store) Sweeper() db.Sweeper {
+	return db.Sweeper{
+		Kind: "fetch_logs", KeepFor: 365 * 24 * time.Hour, Nth: s.q.NthFetchLog,
+		Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
+			return s.q.SweepFetchLogs(ctx, sql.SweepFetchLogsParams{Before: before, MaxRows: limit})
+		},
+		Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
+			return s.q.TrimFetchLogs(ctx, sql.TrimFetchLogsParams{Keep: keep, MaxRows: limit})
+		},
+	}
 }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
 
@@ -28,7 +28,7 @@ type SessionList struct {
 
 // RecordList keeps what a list says, so that stored bills can be compared with it.
 func (s *Store) RecordList(ctx context.Context, l SessionList) error {
-	p := db.RecordListedBillsParams{Session: l.Session, ReadAt: l.ReadAt}
+	p := sql.RecordListedBillsParams{Session: l.Session, ReadAt: l.ReadAt}
 	for id, item := range l.Items {
 		var activity time.Time
 		if t, err := time.Parse(time.RFC3339Nano, item.LatestActivity); err == nil {
@@ -39,7 +39,7 @@ func (s *Store) RecordList(ctx context.Context, l SessionList) error {
 	return s.db.Tx(ctx, func(tx pgx.Tx) error {
 		q := s.q.WithTx(tx)
 		// The session's row comes first: it is the lock of two fetches that read the same list.
-		err := q.RecordSessionList(ctx, db.RecordSessionListParams{Session: l.Session, ReadAt: l.ReadAt, Looked: l.Looked})
+		err := q.RecordSessionList(ctx, sql.RecordSessionListParams{Session: l.Session, ReadAt: l.ReadAt, Looked: l.Looked})
 		if err != nil {
 			return fmt.Errorf("record the list of session %s: %w", l.Session, err)
 		}
@@ -49,13 +49,37 @@ func (s *Store) RecordList(ctx context.Context, l SessionList) error {
 		if l.Incomplete || len(p.Ids) == 0 {
 			return nil
 		}
-		return q.ForgetUnlistedBills(ctx, db.ForgetUnlistedBillsParams{Session: l.Session, Ids: p.Ids, ReadAt: l.ReadAt})
+		return q.ForgetUnlistedBills(ctx, sql.ForgetUnlistedBillsParams{Session: l.Session, Ids: p.Ids, ReadAt: l.ReadAt})
 	})
+}
+
+// MarkMissing records which bills of a session the sources list. A stored bill that they do not list is missing from now
+// on and stays stored; a missing bill that they list again is found. It returns how many bills each of that is.
+func (s *Store) MarkMissing(ctx context.Context, session string, listed []string) (missing, found int64, err error) {
+	parliament, number, err := ParseSession(session)
+	if err != nil {
+		return 0, 0, err
+	}
+	if len(listed) == 0 { // an empty list does not mean that all bills are gone
+		return 0, 0, fmt.Errorf("session %s: no bill is listed", session)
+	}
+	missing, err = s.q.MarkMissingBills(ctx, sql.MarkMissingBillsParams{
+		At:         ptr(time.Now().UTC().Truncate(time.Microsecond)),
+		Parliament: int32(parliament), Session: int32(number), Listed: listed, //nolint:gosec // small numbers
+	})
+	if err != nil {
+		return 0, 0, fmt.Errorf("mark the missing bills of session %s: %w", session, err)
+	}
+	found, err = s.q.MarkFoundBills(ctx, listed)
+	if err != nil {
+		return missing, 0, fmt.Errorf("mark the bills of session %s that are listed again: %w", session, err)
+	}
+	return missing, found, nil
 }
 
 // SessionsToLookAt gives held sessions that were not looked at as a whole since a time, the longest waiting first.
 func (s *Store) SessionsToLookAt(ctx context.Context, before time.Time, limit int) ([]string, error) {
-	return s.q.SessionsToLookAt(ctx, db.SessionsToLookAtParams{Before: before, MaxRows: int32(limit)}) //nolint:gosec // a small number
+	return s.q.SessionsToLookAt(ctx, sql.SessionsToLookAtParams{Before: before, MaxRows: int32(limit)}) //nolint:gosec // a small number
 }
 
 // NewestSession is the latest session of which a bill is held; "" if none is.
@@ -81,7 +105,7 @@ func (s *Store) ListStates(ctx context.Context, session string) (map[string]List
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.q.BillStatesOfSession(ctx, db.BillStatesOfSessionParams{Parliament: int32(parliament), Session: int32(number)}) //nolint:gosec // small numbers
+	rows, err := s.q.BillStatesOfSession(ctx, sql.BillStatesOfSessionParams{Parliament: int32(parliament), Session: int32(number)}) //nolint:gosec // small numbers
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +172,7 @@ func (s *Store) ListsReadAt(ctx context.Context) (map[string]time.Time, error) {
 // completes from it, and those that LEGISinfo must be asked for again. They are in no order, so that one that cannot
 // be had holds up no other.
 func (s *Store) Incomplete(ctx context.Context, limit int) (recorded, unrecorded []string, err error) {
-	rows, err := s.q.IncompleteDetails(ctx, db.IncompleteDetailsParams{Reader: legisinfo.Reader, MaxRows: int32(limit)}) //nolint:gosec // a small number
+	rows, err := s.q.IncompleteDetails(ctx, sql.IncompleteDetailsParams{Reader: legisinfo.Reader, MaxRows: int32(limit)}) //nolint:gosec // a small number
 	for _, r := range rows {
 		if r.Recorded {
 			recorded = append(recorded, r.ID)

@@ -12,29 +12,29 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// Parts is what is held of each source about a bill; any may be missing.
-type Parts struct {
+// SourceRecords is what is held of each source about a bill; any may be missing.
+type SourceRecords struct {
 	OpenParliament *openparliament.Bill `json:"openparliament"`
 	Item           *legisinfo.Item      `json:"item"`   // of LEGISinfo's list
 	Detail         *legisinfo.Detail    `json:"detail"` // LEGISinfo's own record
 }
 
 // Current says whether the detail is there and belongs to the list item as it is now.
-func (p Parts) Current() bool {
+func (p SourceRecords) Current() bool {
 	return p.Item != nil && p.Detail != nil && p.Detail.ItemHash == p.Item.Hash
 }
 
 // Complete says whether the detail is there and has all that is looked for now. One that an older version of the
 // program read is not, unless the record itself is held: see Store.Held.
-func (p Parts) Complete() bool { return p.Detail != nil && p.Detail.Reader >= legisinfo.Reader }
+func (p SourceRecords) Complete() bool { return p.Detail != nil && p.Detail.Reader >= legisinfo.Reader }
 
 // Enriched says whether the detail is both current and complete.
-func (p Parts) Enriched() bool { return p.Current() && p.Complete() }
+func (p SourceRecords) Enriched() bool { return p.Current() && p.Complete() }
 
 // Merge makes a bill of what the sources say. LEGISinfo is Parliament's own record and goes first; openparliament.ca
 // fills in where LEGISinfo has nothing. Every field is there whatever the sources gave, lists are sorted and without
 // repeats, and the same parts always give the same bill.
-func Merge(id BillID, p Parts) Bill {
+func Merge(id BillID, p SourceRecords) Bill {
 	op, item, detail := p.OpenParliament, p.Item, p.Detail
 	if op == nil {
 		op = &openparliament.Bill{}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
 // FilterError says that a filter's value is none: which field of the filter, in the words of the API, and what was wanted.
@@ -56,7 +57,7 @@ func (s *Store) narrow(ctx context.Context, f BillFilter) (narrowed, error) {
 	if f.Type == "" && f.Chamber == "" && f.Committee == "" && f.Sponsor == "" {
 		return n, nil
 	}
-	words, err := s.q.FilterWords(ctx, db.FilterWordsParams{Kind: db.CleanText(f.Type), Chamber: db.CleanText(f.Chamber), Committee: db.CleanText(f.Committee), Sponsor: db.CleanText(f.Sponsor)})
+	words, err := s.q.FilterWords(ctx, sql.FilterWordsParams{Kind: db.CleanText(f.Type), Chamber: db.CleanText(f.Chamber), Committee: db.CleanText(f.Committee), Sponsor: db.CleanText(f.Sponsor)})
 	if err != nil {
 		return n, err
 	}
@@ -87,17 +88,17 @@ func (s *Store) narrowText(ctx context.Context, q string, n *narrowed) error {
 	if err != nil {
 		return err
 	}
-	if n.ids, n.q = partOf(plain.Plain, plain.Words); len(n.ids) == 0 {
+	if n.ids, n.q = idPatterns(plain.Plain, plain.Words); len(n.ids) == 0 {
 		n.none = true
 		return nil
 	}
-	asked := parseQuery(plain.Plain)
-	if n.q == nil || !asked.onlyNumbers() || asked.strict() {
+	query := parseQuery(plain.Plain)
+	if n.q == nil || !query.onlyNumbers() || query.strict() {
 		return nil
 	}
 	// Just the number, as the search has it, if there is such a bill.
-	p := db.NumbersThereParams{}
-	for _, number := range asked.numbers {
+	p := sql.NumbersThereParams{}
+	for _, number := range query.numbers {
 		p.Prefixes, p.Digits, p.Suffixes = append(p.Prefixes, number.prefix), append(p.Digits, int32(number.digits)), append(p.Suffixes, number.suffix) //nolint:gosec // five digits
 	}
 	there, err := s.q.NumbersThere(ctx, p)
@@ -179,7 +180,7 @@ func (s *Store) narrowSponsor(ctx context.Context, given, words string, n *narro
 		n.none = true
 		return nil
 	}
-	people, err := s.q.PeopleAsTyped(ctx, db.PeopleAsTypedParams{Slug: strings.ToLower(strings.TrimSpace(db.CleanText(given))), Name: n.sponsorName})
+	people, err := s.q.PeopleAsTyped(ctx, sql.PeopleAsTypedParams{Slug: strings.ToLower(strings.TrimSpace(db.CleanText(given))), Name: n.sponsorName})
 	if err != nil {
 		return err
 	}
@@ -229,7 +230,7 @@ func (s *Store) Bills(ctx context.Context, f BillFilter) ([]StoredBill, error) {
 	if err != nil || n.none {
 		return []StoredBill{}, err
 	}
-	p := db.ListBillsParams{
+	p := sql.ListBillsParams{
 		Parliament: n.parliament, Session: n.session, Status: n.status, Law: f.Law, Ids: n.ids, Q: n.q, UpdatedSince: n.updatedSince, Kinds: n.kinds, Chamber: n.chamber,
 		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs, SponsorName: n.sponsorName,
 		Sort: cmp.Or(f.Sort, ByIntroduction), Ascending: f.Ascending, MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
@@ -263,7 +264,7 @@ func (s *Store) Export(ctx context.Context, f BillFilter, after string, limit in
 	if err != nil || n.none {
 		return []StoredBill{}, err
 	}
-	rows, err := s.lists.ExportBills(ctx, db.ExportBillsParams{
+	rows, err := s.lists.ExportBills(ctx, sql.ExportBillsParams{
 		Parliament: n.parliament, Session: n.session, Status: n.status, Law: f.Law, Ids: n.ids, Q: n.q, UpdatedSince: n.updatedSince, Kinds: n.kinds, Chamber: n.chamber,
 		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs, SponsorName: n.sponsorName,
 		After: after, MaxRows: int32(limit), //nolint:gosec // a small number
@@ -281,7 +282,7 @@ func (s *Store) ExportState(ctx context.Context, f BillFilter, provenance bool) 
 	if err != nil || n.none {
 		return "none", err
 	}
-	row, err := s.lists.ExportState(ctx, db.ExportStateParams{
+	row, err := s.lists.ExportState(ctx, sql.ExportStateParams{
 		Parliament: n.parliament, Session: n.session, Status: n.status, Law: f.Law, Ids: n.ids, Q: n.q, UpdatedSince: n.updatedSince, Kinds: n.kinds, Chamber: n.chamber,
 		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs, SponsorName: n.sponsorName,
 	})

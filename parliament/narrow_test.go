@@ -53,7 +53,7 @@ func narrowable(t *testing.T) *parliament.Store {
 		}
 		item := &legisinfo.Item{ID: i + 1, Session: b.session, Number: b.number, LongTitleEn: "An Act about 11 things", TypeEn: en, TypeFr: fr, Chamber: chamber, HouseFirst: b.introduced, LatestActivity: b.activity,
 			SponsorID: b.person, SponsorName: b.sponsor, Hash: "x"}
-		record := parliament.Record{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{Item: item, Detail: &legisinfo.Detail{ID: i + 1, ItemHash: "x", Reader: legisinfo.Reader, Committees: b.committees, Government: strings.Contains(en, "Government")}}}
+		record := parliament.Record{ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{Item: item, Detail: &legisinfo.Detail{ID: i + 1, ItemHash: "x", Reader: legisinfo.Reader, Committees: b.committees, Government: strings.Contains(en, "Government")}}}
 		if _, err := s.Save(t.Context(), uuid.Must(uuid.NewV7()), []parliament.Record{record}); err != nil {
 			t.Fatal(err)
 		}
@@ -160,7 +160,7 @@ func TestBillsSorted(t *testing.T) {
 		parts := held[id.String()]
 		item := *parts.Item
 		item.LongTitleEn, item.Hash = "Another title", "y"
-		again = append(again, parliament.Record{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{Item: &item}})
+		again = append(again, parliament.Record{ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{Item: &item}})
 	}
 	if _, err := s.Save(t.Context(), uuid.Must(uuid.NewV7()), again); err != nil {
 		t.Fatal(err)

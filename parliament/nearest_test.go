@@ -33,8 +33,8 @@ func nearTopic(rng *rand.Rand, topic, size int) []float32 {
 	return v
 }
 
-// vectors is a Meaning over so many bills with an embedding in each language. It skips the test without pgvector.
-func vectors(t *testing.T, d *db.DB, bills, size int, schema string) (*Meaning, *rand.Rand) {
+// vectors is an Embedder over so many bills with an embedding in each language. It skips the test without pgvector.
+func vectors(t *testing.T, d *db.DB, bills, size int, schema string) (*Embedder, *rand.Rand) {
 	t.Helper()
 	var there bool
 	if err := d.Pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')`).Scan(&there); err != nil {
@@ -72,8 +72,8 @@ func vectors(t *testing.T, d *db.DB, bills, size int, schema string) (*Meaning, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := NewMeaning(d, client)
-	m.holdMost = 0 // with the index alone
+	m := NewEmbedder(d, client)
+	m.maxHeld = 0 // with the index alone
 	return m, rng
 }
 
@@ -133,7 +133,7 @@ func TestNearestByIndex(t *testing.T) {
 	}
 
 	// So few are held in memory as well, once somebody has asked, until they change.
-	m.holdMost = holdMost
+	m.maxHeld = maxHeld
 	m.index.Store(nil)
 	to := nearTopic(rng, 1, size)
 	read := func() {

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
 
@@ -32,7 +32,7 @@ const (
 // outcomeOf says what became of a bill; nil where that cannot be told. LEGISinfo leaves the status of a bill as it was
 // when its session ended, so what the session's end did to it is put together here. later says that a bill of a later
 // session is stored: the record may have been fetched before the session ended.
-func outcomeOf(id BillID, p Parts, c *Course, later bool) *Outcome {
+func outcomeOf(id BillID, p SourceRecords, c *Course, later bool) *Outcome {
 	item, d := p.Item, p.Detail
 	if item == nil {
 		item = &legisinfo.Item{}
@@ -81,7 +81,7 @@ func outcomeOf(id BillID, p Parts, c *Course, later bool) *Outcome {
 }
 
 // reinstatements finds the bills that the record names among those that are stored.
-func (s *Store) reinstatements(ctx context.Context, id BillID, p Parts, c *Course) error {
+func (s *Store) reinstatements(ctx context.Context, id BillID, p SourceRecords, c *Course) error {
 	var ids []int64
 	own := 0
 	if p.Item != nil {
@@ -106,7 +106,7 @@ func (s *Store) reinstatements(ctx context.Context, id BillID, p Parts, c *Cours
 		}
 	}
 	// This bill's record may be older than the other one: then that one names this.
-	var later []db.BillsReinstatedFromRow
+	var later []sql.BillsReinstatedFromRow
 	if own > 0 && (p.Detail == nil || p.Detail.ReinstatedAs == nil) {
 		var err error
 		if later, err = s.q.BillsReinstatedFrom(ctx, int64(own)); err != nil {
@@ -120,7 +120,7 @@ func (s *Store) reinstatements(ctx context.Context, id BillID, p Parts, c *Cours
 // link says from which bill this one came, and as which one it went on. LEGISinfo gives the other bill's id and number,
 // and not always its session: that is known if the bill is stored, or if the record says that it is the next session's
 // or the one before, for bills are reinstated within a Parliament only.
-func (c *Course) link(id BillID, p Parts, held map[int]string, later []db.BillsReinstatedFromRow) {
+func (c *Course) link(id BillID, p SourceRecords, held map[int]string, later []sql.BillsReinstatedFromRow) {
 	to := func(l *legisinfo.Reinstatement, step int) *Reinstatement {
 		if l == nil {
 			return nil

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 )
 
@@ -169,7 +170,7 @@ func (s *Store) DepartedMembers(ctx context.Context, members []openparliament.Me
 	for i, m := range members {
 		slugs[i] = m.Slug
 	}
-	rows, err := s.q.DepartedPoliticians(ctx, db.DepartedPoliticiansParams{Slugs: slugs, MaxRows: int32(limit)}) //nolint:gosec // bounded by the config
+	rows, err := s.q.DepartedPoliticians(ctx, sql.DepartedPoliticiansParams{Slugs: slugs, MaxRows: int32(limit)}) //nolint:gosec // bounded by the config
 	out := make([]openparliament.Member, len(rows))
 	for i, r := range rows {
 		out[i] = openparliament.Member{Slug: r.Slug, Name: r.Name}
@@ -183,7 +184,7 @@ func (s *Store) SavePolitician(ctx context.Context, runID uuid.UUID, m openparli
 	if err != nil {
 		return Counts{}, err
 	}
-	params := db.UpsertPoliticianParams{
+	params := sql.UpsertPoliticianParams{
 		Slug: p.Slug, IsCurrent: current, SortKey: p.sortKey(), Party: p.Party.En, Province: p.Province,
 		Search: unaccented(p.Name + "\n" + value(p.Riding.En) + "\n" + value(p.Riding.Fr)), Doc: doc, ListHash: MemberHash(m), At: time.Now().UTC().Truncate(time.Microsecond), RunID: &runID,
 	}
@@ -206,7 +207,7 @@ func (s *Store) SavePolitician(ctx context.Context, runID uuid.UUID, m openparli
 // SetCurrentPoliticians says who is a member now: those with the slugs, and nobody else. It gives how many that
 // changed.
 func (s *Store) SetCurrentPoliticians(ctx context.Context, runID uuid.UUID, slugs []string) (int64, error) {
-	return s.q.SetCurrentPoliticians(ctx, db.SetCurrentPoliticiansParams{Slugs: slugs, At: time.Now().UTC().Truncate(time.Microsecond), RunID: &runID})
+	return s.q.SetCurrentPoliticians(ctx, sql.SetCurrentPoliticiansParams{Slugs: slugs, At: time.Now().UTC().Truncate(time.Microsecond), RunID: &runID})
 }
 
 // Politician returns one politician; ErrNotFound if there is none.
@@ -221,7 +222,7 @@ func (s *Store) Politician(ctx context.Context, slug string) (*StoredPolitician,
 	return storedPolitician(row)
 }
 
-func storedPolitician(row db.Politician) (*StoredPolitician, error) {
+func storedPolitician(row sql.Politician) (*StoredPolitician, error) {
 	p := &StoredPolitician{Current: row.IsCurrent, FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt}
 	if err := json.Unmarshal(row.Doc, &p.Politician); err != nil {
 		return nil, fmt.Errorf("politician %s: %w", row.Slug, err)
@@ -235,7 +236,7 @@ func (s *Store) SponsoredBills(ctx context.Context, p *StoredPolitician, limit i
 		return []StoredBill{}, nil
 	}
 	id := int64(*p.PersonID)
-	rows, err := s.q.BillsOfSponsor(ctx, db.BillsOfSponsorParams{PersonID: &id, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := s.q.BillsOfSponsor(ctx, sql.BillsOfSponsorParams{PersonID: &id, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
 	if err != nil {
 		return nil, err
 	}
@@ -265,7 +266,7 @@ func (p *StoredPolitician) Cursor() PoliticianCursor {
 // Politicians lists politicians by family name. Those whose name is what was asked for come first; where nobody has all
 // that was asked for, those are listed whose names and ridings are spelt like it.
 func (s *Store) Politicians(ctx context.Context, f PoliticianFilter) ([]StoredPolitician, error) {
-	p := db.ListPoliticiansParams{
+	p := sql.ListPoliticiansParams{
 		IsCurrent: f.Current, Party: optional(f.Party), Province: optional(f.Province), MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
 		People: []string{}, Ranks: []int32{}, Patterns: []string{}, Names: []string{}, Tokens: []string{},
 	}
@@ -283,7 +284,7 @@ func (s *Store) Politicians(ctx context.Context, f PoliticianFilter) ([]StoredPo
 	}
 	out := make([]StoredPolitician, len(rows))
 	for i, row := range rows {
-		one, err := storedPolitician(db.Politician{Slug: row.Slug, IsCurrent: row.IsCurrent, Doc: row.Doc, FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt})
+		one, err := storedPolitician(sql.Politician{Slug: row.Slug, IsCurrent: row.IsCurrent, Doc: row.Doc, FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt})
 		if err != nil {
 			return nil, err
 		}
@@ -309,7 +310,7 @@ func without(words []string, little func(string) bool) []string {
 
 // lookFor narrows a list to whom somebody looks for; some is false if that is nobody. What it decides depends on the
 // text and on who is stored alone, so that every page of a list is of the same list.
-func (s *Store) lookFor(ctx context.Context, q string, p *db.ListPoliticiansParams) (some bool, err error) {
+func (s *Store) lookFor(ctx context.Context, q string, p *sql.ListPoliticiansParams) (some bool, err error) {
 	said, err := s.q.PoliticianWords(ctx, db.CleanText(q))
 	if err != nil {
 		return false, err

@@ -2,11 +2,8 @@ package parliament
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
-
-	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
 // Coverage is how many of a session's bills have a field.
@@ -90,23 +87,6 @@ func (s *Store) Quality(ctx context.Context) (*Quality, error) {
 	}
 	slices.SortFunc(out.Sponsors, func(a, b SponsorCoverage) int { return compareNumbers(b.Session, a.Session) })
 	return out, nil
-}
-
-// Listed notes which bills of a session the sources list: those held that they do not are missing since now, and kept;
-// those that they do again are not missing any more. It gives how many went missing and how many came back.
-func (s *Store) Listed(ctx context.Context, session string, ids []string) (gone, back int64, err error) {
-	parliament, number, err := ParseSession(session)
-	if err != nil {
-		return 0, 0, err
-	}
-	if len(ids) == 0 { // no list is no reason to believe that all are gone
-		return 0, 0, fmt.Errorf("session %s: no bill is listed", session)
-	}
-	if gone, err = s.q.MarkMissingBills(ctx, db.MarkMissingBillsParams{At: ptr(time.Now().UTC().Truncate(time.Microsecond)), Parliament: int32(parliament), Session: int32(number), Listed: ids}); err != nil { //nolint:gosec // small numbers
-		return 0, 0, err
-	}
-	back, err = s.q.MarkFoundBills(ctx, ids)
-	return gone, back, err
 }
 
 // PoliticianCoverage is how much is known of politicians.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"slices"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
 
@@ -13,7 +13,7 @@ const recordsAtOnce = 25
 
 // reread completes details that an older version of the program read, from the records that are held. Those that
 // belong to another list item, and those that cannot be read, leave the detail as it is.
-func reread(ctx context.Context, q *db.Queries, held map[string]Parts) error {
+func reread(ctx context.Context, q *sql.Queries, held map[string]SourceRecords) error {
 	var ids []string
 	for id, p := range held {
 		if p.Detail != nil && !p.Complete() {

@@ -42,14 +42,14 @@ const courseRecord = `{"Id": 901, "NumberCode": "C-3", "ParliamentNumber": 44, "
  "BibliographicNotices": [{"Title": "A book", "LanguageId": 2, "IsOnlineVersionAvailable": true}, {"Title": ""}],
  "LatestBillEventTypeNameEn": "Debate", "LatestBillEventChamberOrganizationId": 1, "LatestBillEventNumberOfAmendments": 2, "LatestBillEventDateTime": "2025-04-02T10:15:16"}`
 
-func courseParts(t testing.TB, raw, hash string) parliament.Parts {
+func courseParts(t testing.TB, raw, hash string) parliament.SourceRecords {
 	t.Helper()
 	d, err := legisinfo.ParseDetail([]byte(raw))
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.ItemHash, d.Raw = hash, []byte(raw)
-	return parliament.Parts{Item: &legisinfo.Item{ID: d.ID, Session: "44-2", Number: "C-3", LongTitleEn: "An Act", StatusEn: "At second reading in the House of Commons", SponsorID: 9, Hash: hash}, Detail: d}
+	return parliament.SourceRecords{Item: &legisinfo.Item{ID: d.ID, Session: "44-2", Number: "C-3", LongTitleEn: "An Act", StatusEn: "At second reading in the House of Commons", SponsorID: 9, Hash: hash}, Detail: d}
 }
 
 func TestCourse(t *testing.T) {
@@ -57,7 +57,7 @@ func TestCourse(t *testing.T) {
 	s := parliament.NewStore(dbtest.New(t))
 	id := billID(t, "44-2", "C-3")
 	at := time.Now().UTC().Truncate(time.Microsecond)
-	if _, err := s.Save(t.Context(), newRun(t), []parliament.Record{{ID: id, Parts: courseParts(t, courseRecord, "h"), FetchedAt: at}}); err != nil {
+	if _, err := s.Save(t.Context(), newRun(t), []parliament.Record{{ID: id, SourceRecords: courseParts(t, courseRecord, "h"), FetchedAt: at}}); err != nil {
 		t.Fatal(err)
 	}
 	c, err := s.Course(t.Context(), id)
@@ -109,7 +109,7 @@ func TestReinstated(t *testing.T) {
 		t.Helper()
 		p := courseParts(t, raw, "h")
 		p.Item.StatusFr = "À la deuxième lecture"
-		if _, err := s.Save(t.Context(), newRun(t), []parliament.Record{{ID: id, Parts: p, FetchedAt: time.Now()}}); err != nil {
+		if _, err := s.Save(t.Context(), newRun(t), []parliament.Record{{ID: id, SourceRecords: p, FetchedAt: time.Now()}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -164,14 +164,14 @@ func TestNewFieldsAreNoChange(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		recordHeld bool
-		fetched    func(parliament.Parts) parliament.Parts
+		fetched    func(parliament.SourceRecords) parliament.SourceRecords
 		office     bool // known afterwards
 		complete   bool
 	}{
-		"the record is held, the list alone was read": {true, func(p parliament.Parts) parliament.Parts { return parliament.Parts{Item: p.Item} }, true, true},
-		"no record, the list alone was read":          {false, func(p parliament.Parts) parliament.Parts { return parliament.Parts{Item: p.Item} }, false, false},
-		"no record, it was fetched":                   {false, func(p parliament.Parts) parliament.Parts { return p }, true, true},
-		"the record is held and was fetched too":      {true, func(p parliament.Parts) parliament.Parts { return p }, true, true},
+		"the record is held, the list alone was read": {true, func(p parliament.SourceRecords) parliament.SourceRecords { return parliament.SourceRecords{Item: p.Item} }, true, true},
+		"no record, the list alone was read":          {false, func(p parliament.SourceRecords) parliament.SourceRecords { return parliament.SourceRecords{Item: p.Item} }, false, false},
+		"no record, it was fetched":                   {false, func(p parliament.SourceRecords) parliament.SourceRecords { return p }, true, true},
+		"the record is held and was fetched too":      {true, func(p parliament.SourceRecords) parliament.SourceRecords { return p }, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -179,16 +179,16 @@ func TestNewFieldsAreNoChange(t *testing.T) {
 			s := parliament.NewStore(d)
 			id := billID(t, "44-2", "C-3")
 			first := newRun(t)
-			save := func(p parliament.Parts) parliament.Counts {
+			save := func(p parliament.SourceRecords) parliament.Counts {
 				t.Helper()
-				counts, err := s.Save(t.Context(), newRun(t), []parliament.Record{{ID: id, Parts: p, FetchedAt: time.Now()}})
+				counts, err := s.Save(t.Context(), newRun(t), []parliament.Record{{ID: id, SourceRecords: p, FetchedAt: time.Now()}})
 				if err != nil {
 					t.Fatal(err)
 				}
 				return counts
 			}
 			p := courseParts(t, courseRecord, "h")
-			if _, err := s.Save(t.Context(), first, []parliament.Record{{ID: id, Parts: p, FetchedAt: time.Now()}}); err != nil {
+			if _, err := s.Save(t.Context(), first, []parliament.Record{{ID: id, SourceRecords: p, FetchedAt: time.Now()}}); err != nil {
 				t.Fatal(err)
 			}
 			age(t, d, id.String())
@@ -255,7 +255,7 @@ func TestRecordIsKept(t *testing.T) {
 	run := newRun(t)
 	first := time.Now().UTC().Add(-time.Hour).Truncate(time.Microsecond)
 	for _, at := range []time.Time{first, first.Add(time.Minute)} { // the second time it is the same
-		if _, err := s.Save(t.Context(), run, []parliament.Record{{ID: id, Parts: p, FetchedAt: at}}); err != nil {
+		if _, err := s.Save(t.Context(), run, []parliament.Record{{ID: id, SourceRecords: p, FetchedAt: at}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -272,7 +272,7 @@ func TestRecordIsKept(t *testing.T) {
 	}
 	// One that says more, of the same list item, takes its place.
 	more := strings.Replace(raw, `"Extra"`, `"Other"`, 1)
-	if _, err := s.Save(t.Context(), run, []parliament.Record{{ID: id, Parts: courseParts(t, more, "h"), FetchedAt: first.Add(time.Hour)}}); err != nil {
+	if _, err := s.Save(t.Context(), run, []parliament.Record{{ID: id, SourceRecords: courseParts(t, more, "h"), FetchedAt: first.Add(time.Hour)}}); err != nil {
 		t.Fatal(err)
 	}
 	if read(); string(stored) != more || !at.Equal(first.Add(time.Hour)) {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
 // Ways of searching.
@@ -84,9 +85,9 @@ const (
 	maxFound = 1000
 	// enough is how many bills have to be found with all the words for the search to leave it at that.
 	enough = 5
-	// rrf is the constant of reciprocal rank fusion.
+	// fusionConstant is the constant of reciprocal rank fusion.
 	// source: Cormack, Clarke and Büttcher, Reciprocal Rank Fusion outperforms Condorcet (2009)
-	rrf = 60.0
+	fusionConstant = 60.0
 )
 
 // ranking is a list of bills, the best first, and what being in it is worth.
@@ -99,13 +100,13 @@ type ranking struct {
 // Search finds bills in both languages: by number, by title, by words, by spelling where there are too few of them, and by
 // meaning if m can. What m cannot do costs the search nothing but that. Rankings are fused by reciprocal rank. Where a
 // number or a whole title was asked for, the bills that have it are all that is found.
-func (s *Store) Search(ctx context.Context, q SearchQuery, m *Meaning) (*SearchResult, error) {
+func (s *Store) Search(ctx context.Context, q SearchQuery, m *Embedder) (*SearchResult, error) {
 	r := &SearchResult{Facets: map[string][]FacetValue{}}
 	plain, err := s.q.PlainText(ctx, db.CleanText(q.Q))
 	if err != nil {
 		return nil, err
 	}
-	find := finder{store: s, asked: parseQuery(plain.Plain), filters: q.filters(), without: []string{}, seen: map[string]bool{}}
+	find := finder{store: s, query: parseQuery(plain.Plain), filters: q.filters(), without: []string{}, seen: map[string]bool{}}
 	if err := find.narrow(ctx); err != nil {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func (s *Store) Search(ctx context.Context, q SearchQuery, m *Meaning) (*SearchR
 		r.NotByMeaning = "the search is by words alone"
 	case find.exact && m != nil:
 	default:
-		ids, reason, err := find.meaning(ctx, q.Q, m)
+		ids, reason, err := find.semantic(ctx, q.Q, m)
 		if err != nil {
 			return nil, err
 		}
@@ -164,7 +165,7 @@ func fuse(rankings []ranking) (ids []string, scores map[string]float64, by map[s
 			if _, ok := scores[id]; !ok {
 				ids = append(ids, id)
 			}
-			scores[id] += r.weight / (rrf + float64(place+1))
+			scores[id] += r.weight / (fusionConstant + float64(place+1))
 			if !slices.Contains(by[id], r.by) {
 				by[id] = append(by[id], r.by)
 			}
@@ -192,7 +193,7 @@ func (q SearchQuery) filters() filters {
 // finder finds bills for one query.
 type finder struct {
 	store   *Store
-	asked   query
+	query   query
 	filters filters
 	without []string // ids of bills that are left out by number
 
@@ -216,24 +217,24 @@ func (f *finder) add(by string, weight float64, ids []string) (news bool) {
 // narrow finds out which sessions the search is narrowed to, and which bills are left out by number. What looks like a
 // session and is none is a word.
 func (f *finder) narrow(ctx context.Context) (err error) {
-	if asked := f.asked.sessions; len(asked) > 0 {
-		if f.asked.sessions, err = f.store.q.SessionsThere(ctx, asked); err != nil {
+	if named := f.query.sessions; len(named) > 0 {
+		if f.query.sessions, err = f.store.q.SessionsThere(ctx, named); err != nil {
 			return err
 		}
-		if len(f.asked.sessions) == 0 {
-			for _, s := range asked {
-				f.asked.terms = append(f.asked.terms, strings.TrimSuffix(s, "-"))
+		if len(f.query.sessions) == 0 {
+			for _, s := range named {
+				f.query.terms = append(f.query.terms, strings.TrimSuffix(s, "-"))
 			}
 		}
 	}
-	if len(f.asked.notNumbers) > 0 {
-		f.without, err = f.numbers(ctx, f.asked.notNumbers)
+	if len(f.query.notNumbers) > 0 {
+		f.without, err = f.numbers(ctx, f.query.notNumbers)
 	}
 	return err
 }
 
 func (f *finder) numbers(ctx context.Context, numbers []numberTerm) ([]string, error) {
-	p := db.SearchNumbersParams{WithoutIds: f.without, Without: f.asked.notTerms, Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year}
+	p := sql.SearchNumbersParams{WithoutIds: f.without, Without: f.query.notTerms, Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year}
 	for i, n := range numbers {
 		p.Prefixes, p.Digits, p.Suffixes, p.Sessions, p.Places = append(p.Prefixes, n.prefix), append(p.Digits, int32(n.digits)), append(p.Suffixes, n.suffix), append(p.Sessions, n.session), append(p.Places, int32(i)) //nolint:gosec // five digits
 	}
@@ -244,58 +245,58 @@ func (f *finder) titles(ctx context.Context, title string) ([]string, error) {
 	if len(strings.FieldsFunc(title, isSeparator)) < 2 { // a word is no title
 		return nil, nil
 	}
-	return f.store.lists.SearchTitles(ctx, db.SearchTitlesParams{Title: title, Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year})
+	return f.store.lists.SearchTitles(ctx, sql.SearchTitlesParams{Title: title, Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year})
 }
 
 func (f *finder) words(ctx context.Context, terms []string) ([]string, error) {
-	return f.store.lists.SearchWords(ctx, db.SearchWordsParams{
-		Terms: terms, OnlyIn: f.asked.sessions, WithoutIds: f.without, Without: f.asked.notTerms,
+	return f.store.lists.SearchWords(ctx, sql.SearchWordsParams{
+		Terms: terms, OnlyIn: f.query.sessions, WithoutIds: f.without, Without: f.query.notTerms,
 		Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
 	})
 }
 
 // lexical finds bills by title and number, then by words.
 func (f *finder) lexical(ctx context.Context) error {
-	titled, err := f.titles(ctx, f.asked.title)
+	titled, err := f.titles(ctx, f.query.title)
 	if err != nil {
 		return err
 	}
 	if len(titled) > 0 {
-		f.exact, f.marked = true, []string{f.asked.title}
+		f.exact, f.marked = true, []string{f.query.title}
 		f.add(FoundByWords, 2, titled)
 		return nil
 	}
-	if len(f.asked.numbers) > 0 {
-		ids, err := f.numbers(ctx, f.asked.numbers)
+	if len(f.query.numbers) > 0 {
+		ids, err := f.numbers(ctx, f.query.numbers)
 		if err != nil {
 			return err
 		}
-		if titled, err = f.titles(ctx, f.asked.rest); err != nil {
+		if titled, err = f.titles(ctx, f.query.rest); err != nil {
 			return err
 		}
 		if both := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !slices.Contains(titled, id) }); len(both) > 0 {
-			f.exact, f.marked = true, []string{f.asked.rest}
+			f.exact, f.marked = true, []string{f.query.rest}
 			f.add(FoundByNumber, 4, both)
 			return nil
 		}
 		f.add(FoundByNumber, 4, ids)
-		if f.asked.onlyNumbers() {
-			if f.exact = len(ids) > 0 || !f.asked.bare(); f.exact {
+		if f.query.onlyNumbers() {
+			if f.exact = len(ids) > 0 || !f.query.bare(); f.exact {
 				return nil
 			}
-			f.asked.terms = f.asked.bareTerms()
+			f.query.terms = f.query.bareTerms()
 		}
 	}
-	if f.asked.empty() {
+	if f.query.empty() {
 		return nil
 	}
-	f.marked = f.asked.terms
-	ids, err := f.words(ctx, f.asked.terms)
+	f.marked = f.query.terms
+	ids, err := f.words(ctx, f.query.terms)
 	if err != nil {
 		return err
 	}
 	f.add(FoundByWords, 2, ids)
-	if len(f.seen) >= enough || f.asked.strict() || len(f.asked.terms) == 0 {
+	if len(f.seen) >= enough || f.query.strict() || len(f.query.terms) == 0 {
 		return nil
 	}
 	return f.roughly(ctx)
@@ -304,11 +305,11 @@ func (f *finder) lexical(ctx context.Context) error {
 // roughly finds bills with words that are spelt like those that no bill has, or that begin like the last word, and
 // bills with some of the words.
 func (f *finder) roughly(ctx context.Context) error {
-	known, err := f.store.lists.SearchTerms(ctx, f.asked.terms)
+	known, err := f.store.lists.SearchTerms(ctx, f.query.terms)
 	if err != nil {
 		return err
 	}
-	terms := slices.Clone(f.asked.terms)
+	terms := slices.Clone(f.query.terms)
 	var odd, telling []string
 	for _, k := range known {
 		word := terms[k.Place-1]
@@ -353,11 +354,11 @@ func (f *finder) roughly(ctx context.Context) error {
 			telling = append(telling, terms[k.Place-1])
 		}
 	}
-	if len(f.asked.terms) < 2 || len(telling) == 0 || len(f.seen) >= enough { // some of one word are all of them
+	if len(f.query.terms) < 2 || len(telling) == 0 || len(f.seen) >= enough { // some of one word are all of them
 		return nil
 	}
-	some, err := f.store.lists.SearchSome(ctx, db.SearchSomeParams{
-		Terms: telling, OnlyIn: f.asked.sessions, WithoutIds: f.without,
+	some, err := f.store.lists.SearchSome(ctx, sql.SearchSomeParams{
+		Terms: telling, OnlyIn: f.query.sessions, WithoutIds: f.without,
 		Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
 	})
 	if err != nil {
@@ -403,15 +404,15 @@ func respelt(word string, candidates []string, known bool) string {
 	return strings.Join(all, "|")
 }
 
-// meaning gives the bills that are nearest in meaning, or why it cannot.
-func (f *finder) meaning(ctx context.Context, said string, m *Meaning) (ids []string, reason string, err error) {
+// semantic gives the bills that are nearest in meaning, or why it cannot.
+func (f *finder) semantic(ctx context.Context, said string, m *Embedder) (ids []string, reason string, err error) {
 	if m == nil {
 		return nil, "no embeddings endpoint is configured", nil
 	}
 	var only []string
-	if f.filters != (filters{}) || len(f.asked.sessions)+len(f.without)+len(f.asked.notTerms) > 0 { // the nearest of those that are left, not of all
-		only, err = f.store.lists.FilterBills(ctx, db.FilterBillsParams{
-			OnlyIn: f.asked.sessions, WithoutIds: f.without, Without: f.asked.notTerms,
+	if f.filters != (filters{}) || len(f.query.sessions)+len(f.without)+len(f.query.notTerms) > 0 { // the nearest of those that are left, not of all
+		only, err = f.store.lists.FilterBills(ctx, sql.FilterBillsParams{
+			OnlyIn: f.query.sessions, WithoutIds: f.without, Without: f.query.notTerms,
 			Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
 		})
 		if err != nil {
@@ -419,8 +420,8 @@ func (f *finder) meaning(ctx context.Context, said string, m *Meaning) (ids []st
 		}
 		only = append([]string{}, only...) // none is not all
 	}
-	if f.asked.strict() && len(f.asked.terms) > 0 { // what is left out would be near
-		said = strings.Join(f.asked.terms, " ")
+	if f.query.strict() && len(f.query.terms) > 0 { // what is left out would be near
+		said = strings.Join(f.query.terms, " ")
 	}
 	const nearest = 100
 	if ids, reason = m.Near(ctx, said, nearest, only); reason != "" {
@@ -488,7 +489,7 @@ func (s *Store) highlight(ctx context.Context, q string, hits []SearchHit) error
 		text            []rune
 	}
 	var places []at
-	p := db.HeadlinesParams{Q: q}
+	p := sql.HeadlinesParams{Q: q}
 	add := func(hit int, field, language string, text *string) {
 		if text == nil {
 			return
@@ -518,7 +519,7 @@ func (s *Store) highlight(ctx context.Context, q string, hits []SearchHit) error
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(rows, func(a, b db.HeadlinesRow) int { return cmp.Compare(a.Place, b.Place) })
+	slices.SortFunc(rows, func(a, b sql.HeadlinesRow) int { return cmp.Compare(a.Place, b.Place) })
 	for _, row := range rows {
 		if !strings.Contains(row.Headline, "\x02") {
 			continue

@@ -54,7 +54,7 @@ func searchable(t testing.TB) (*parliament.Store, *db.DB) {
 		item := &legisinfo.Item{ID: i + 1, Session: b.session, Number: b.number, ShortTitleEn: b.shortEn, ShortTitleFr: b.shortFr, LongTitleEn: b.titleEn, LongTitleFr: b.titleFr,
 			HouseFirst: fmt.Sprintf("20%s-02-%02d", b.session[:2], i+1), StatusEn: "At second reading in the House of Commons", TypeEn: "House Government Bill", Hash: "1"}
 		detail := &legisinfo.Detail{ItemHash: "1", ID: i + 1, Reader: legisinfo.Reader, SummaryFr: b.summaryFr}
-		records = append(records, parliament.Record{ID: billID(t, b.session, b.number), Parts: parliament.Parts{Item: item, Detail: detail}, FetchedAt: time.Now()})
+		records = append(records, parliament.Record{ID: billID(t, b.session, b.number), SourceRecords: parliament.SourceRecords{Item: item, Detail: detail}, FetchedAt: time.Now()})
 	}
 	if _, err := s.Save(t.Context(), newRun(t), records); err != nil {
 		t.Fatal(err)

@@ -5,7 +5,7 @@ import (
 	"regexp"
 	"time"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
@@ -33,7 +33,7 @@ func (s *Store) Sources(ctx context.Context) ([]SourceState, error) {
 	return out, err
 }
 
-func sourceOf(r db.ListSourcesRow) SourceState {
+func sourceOf(r sql.ListSourcesRow) SourceState {
 	st := SourceState{
 		Name: r.Source, URL: upstream.PublicURL(r.Url), RequestsPerSecond: r.RequestsPerSecond, MaxInFlight: int(r.MaxInFlight), InFlight: int(r.InFlight),
 		BreakerOpen: r.BreakerOpen, BreakerChangedAt: r.BreakerChangedAt, LastSuccessAt: r.LastSuccessAt, LastFailureAt: r.LastFailureAt, LastError: withoutUsers(r.LastError),

@@ -21,7 +21,7 @@ type Stage struct {
 // source: LEGISinfo detail, field BillStages.*.State
 var stageStates = map[int]string{1: "not_reached", 2: "no_activity", 3: "in_progress", 4: "completed", 5: "not_completed"}
 
-func stagesOf(id BillID, p Parts) []Stage {
+func stagesOf(id BillID, p SourceRecords) []Stage {
 	out := []Stage{}
 	if p.Detail == nil {
 		return out

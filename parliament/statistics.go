@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
 // NewBills are bills that came to be held since a place in the history of all bills.
@@ -18,14 +19,13 @@ type NewBills struct {
 	Oldest time.Time
 	// Next is the place after them.
 	Next string
-	// Unsettled says that there may be more in a moment: a fetch is on its way.
+	// Unsettled says that a transaction is still open that may store more.
 	Unsettled bool
 }
 
-// NewBillsSince gives the bills that came after a place; "" is the beginning. assets are those that bring bills: while
-// one of them is being materialized, the answer is unsettled.
-func (s *Store) NewBillsSince(ctx context.Context, place string, assets []string) (*NewBills, error) {
-	p := db.BillsCreatedAfterParams{Assets: assets, MaxRows: 1000}
+// NewBillsSince returns the bills that were stored after a place; "" is the beginning.
+func (s *Store) NewBillsSince(ctx context.Context, place string) (*NewBills, error) {
+	p := sql.BillsCreatedAfterParams{MaxRows: 1000}
 	if place != "" {
 		xid, id, _ := strings.Cut(place, "/")
 		var err error
@@ -40,8 +40,8 @@ func (s *Store) NewBillsSince(ctx context.Context, place string, assets []string
 	}
 	n := &NewBills{Next: place}
 	for _, r := range rows {
-		n.Unsettled = n.Unsettled || r.Unsettled
-		if r.HeldBack { // however long that takes: they come again
+		if r.HeldBack { // a later call returns them, once the open transaction has ended
+			n.Unsettled = true
 			break
 		}
 		if len(n.IDs) == 0 {
@@ -61,19 +61,18 @@ type ChangedBills struct {
 	Oldest time.Time
 	// Next is the place after them.
 	Next string
-	// Unsettled says that there may be more in a moment: a fetch is on its way.
+	// Unsettled says that a transaction is still open that may store more.
 	Unsettled bool
 }
 
-// ChangedBillsSince gives what changed after a place that Now or an earlier answer gave; "" is the beginning. It looks at what was stored,
-// not at what fetches say of themselves: one that failed or was canceled has stored bills too. assets are those that
-// bring bills.
-func (s *Store) ChangedBillsSince(ctx context.Context, place string, assets []string) (*ChangedBills, error) {
+// ChangedBillsSince returns what changed after a place that Now or an earlier call returned; "" is the beginning. It
+// reads what was stored, not what fetches report: a fetch that failed or was canceled has stored bills too.
+func (s *Store) ChangedBillsSince(ctx context.Context, place string) (*ChangedBills, error) {
 	xid, err := placeXid(place)
 	if err != nil {
 		return nil, err
 	}
-	r, err := s.q.BillsChangedAfter(ctx, db.BillsChangedAfterParams{AfterXid: xid, Assets: assets})
+	r, err := s.q.BillsChangedAfter(ctx, xid)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +98,7 @@ func placeXid(place string) (uint64, error) {
 
 // Now is the place in the history of bills after all there are.
 func (s *Store) Now(ctx context.Context) (string, error) {
-	xid, err := s.q.Begin(ctx)
+	xid, err := db.LogBegin(ctx, s.db.Durable())
 	return strconv.FormatUint(xid, 10) + "/", err
 }
 

@@ -17,18 +17,19 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
 // Store keeps bills and fetch logs.
 type Store struct {
 	db    *db.DB
-	q     *db.Queries
-	lists *db.Queries
+	q     *sql.Queries
+	lists *sql.Queries
 }
 
 // NewStore makes a store on a migrated database.
 func NewStore(d *db.DB) *Store {
-	return &Store{db: d, q: d.Queries(), lists: d.ListQueries()}
+	return &Store{db: d, q: sql.New(d.Durable()), lists: sql.New(d.Lists())}
 }
 
 // ErrNotFound says that there is no such bill.
@@ -37,8 +38,8 @@ var ErrNotFound = errors.New("not found")
 // Record is what a fetch learnt of a bill. A part it did not fetch is nil, and what is held of it stays.
 type Record struct {
 	ID BillID
-	Parts
-	// FetchedAt is when the sources were asked. What is held from a later time stays.
+	SourceRecords
+	// FetchedAt is when the sources were query. What is held from a later time stays.
 	FetchedAt time.Time
 }
 
@@ -74,7 +75,7 @@ func (s *Store) Save(ctx context.Context, runID uuid.UUID, records []Record) (Co
 			return err
 		}
 		held := make(map[string]*heldBill, len(rows))
-		parts := make(map[string]Parts, len(rows))
+		parts := make(map[string]SourceRecords, len(rows))
 		for i := range rows {
 			held[rows[i].ID] = &heldBill{Bill: &rows[i]}
 			if err := json.Unmarshal(rows[i].Parts, &held[rows[i].ID].stored); err != nil {
@@ -105,8 +106,8 @@ func (s *Store) Save(ctx context.Context, runID uuid.UUID, records []Record) (Co
 
 // heldBill is a stored bill with its parts: as they are stored and, where the record is held, as they read now.
 type heldBill struct {
-	*db.Bill
-	stored, parts Parts
+	*sql.Bill
+	stored, parts SourceRecords
 }
 
 // batch gathers rows to write.
@@ -115,9 +116,9 @@ type batch struct {
 	at       time.Time
 	counts   Counts
 	seen     map[string]bool
-	bills    db.UpsertBillsParams
-	versions db.InsertBillVersionsParams
-	records  []db.SaveBillRecordParams
+	bills    sql.UpsertBillsParams
+	versions sql.InsertBillVersionsParams
+	records  []sql.SaveBillRecordParams
 }
 
 func (b *batch) add(r Record, held *heldBill) error {
@@ -133,7 +134,7 @@ func (b *batch) add(r Record, held *heldBill) error {
 		r.OpenParliament = nil
 	}
 	if r.Detail != nil && len(r.Detail.Raw) > 0 {
-		b.records = append(b.records, db.SaveBillRecordParams{BillID: id, Record: r.Detail.Raw, ItemHash: r.Detail.ItemHash, FetchedAt: r.FetchedAt})
+		b.records = append(b.records, sql.SaveBillRecordParams{BillID: id, Record: r.Detail.Raw, ItemHash: r.Detail.ItemHash, FetchedAt: r.FetchedAt})
 	}
 	parts, opAt, liAt := combine(r, held)
 	partsJSON, err := json.Marshal(parts)
@@ -191,7 +192,7 @@ func (b *batch) add(r Record, held *heldBill) error {
 // changesOf lists what changed of a bill; nil if nothing did. What is held is merged anew for it, with what an older
 // version of the program did not look for taken as it is now: what this version shows otherwise than the one that
 // stored the bill is no change of the bill.
-func changesOf(id BillID, held *heldBill, parts Parts, doc, hash []byte) (json.RawMessage, error) {
+func changesOf(id BillID, held *heldBill, parts SourceRecords, doc, hash []byte) (json.RawMessage, error) {
 	if bytes.Equal(hash, held.ContentHash) {
 		return nil, nil
 	}
@@ -213,7 +214,7 @@ func changesOf(id BillID, held *heldBill, parts Parts, doc, hash []byte) (json.R
 }
 
 // combine puts what was fetched over what is held. The times say when what is kept was fetched.
-func combine(r Record, held *heldBill) (parts Parts, opAt, liAt time.Time) {
+func combine(r Record, held *heldBill) (parts SourceRecords, opAt, liAt time.Time) {
 	if held != nil {
 		parts = held.parts
 		if held.OpenparliamentAt != nil {
@@ -273,7 +274,7 @@ func (b *batch) addBill(id BillID, bill Bill, doc, hash []byte, parts json.RawMe
 	p.LastRunIds = append(p.LastRunIds, lastRun)
 }
 
-func (b *batch) write(ctx context.Context, q *db.Queries) error {
+func (b *batch) write(ctx context.Context, q *sql.Queries) error {
 	if len(b.bills.Ids) > 0 {
 		b.bills.At = b.at
 		if err := q.UpsertBills(ctx, b.bills); err != nil {
@@ -331,14 +332,14 @@ func value(s *string) string {
 
 // Held gives the parts held of bills, by id; those not held are missing. A detail that an older version of the program
 // read is read again from the record, where that is held; Save stores it so with whatever is next saved of the bill.
-func (s *Store) Held(ctx context.Context, ids []string) (map[string]Parts, error) {
+func (s *Store) Held(ctx context.Context, ids []string) (map[string]SourceRecords, error) {
 	rows, err := s.q.BillSourceStates(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	held := make(map[string]Parts, len(rows))
+	held := make(map[string]SourceRecords, len(rows))
 	for _, r := range rows {
-		var p Parts
+		var p SourceRecords
 		if err := json.Unmarshal(r.Parts, &p); err != nil {
 			return nil, fmt.Errorf("parts of bill %s: %w", r.ID, err)
 		}
@@ -369,14 +370,14 @@ func (s *Store) Bill(ctx context.Context, id BillID) (*StoredBill, error) {
 	if err != nil {
 		return nil, err
 	}
-	bills, err := s.stored(ctx, []db.Bill{row})
+	bills, err := s.stored(ctx, []sql.Bill{row})
 	if err != nil {
 		return nil, err
 	}
 	return &bills[0], nil
 }
 
-func (s *Store) bill(ctx context.Context, id BillID) (db.Bill, error) {
+func (s *Store) bill(ctx context.Context, id BillID) (sql.Bill, error) {
 	row, err := s.q.GetBill(ctx, id.String())
 	if errors.Is(err, pgx.ErrNoRows) {
 		return row, fmt.Errorf("bill %s: %w", id, ErrNotFound)
@@ -403,24 +404,24 @@ type BillFilter struct {
 	Limit     int
 }
 
-// partOf gives the patterns that the ids of bills or their words have if a text is part of them. There is none for a
+// idPatterns gives the patterns that the ids of bills or their words have if a text is part of them. There is none for a
 // text without words. A single number without a session is part of a number or of a title; others are whole.
-func partOf(plain, words string) (ids []string, text *string) {
+func idPatterns(plain, words string) (ids []string, text *string) {
 	if words == "" {
 		return nil, nil
 	}
-	asked := parseQuery(plain)
-	if !asked.onlyNumbers() || asked.strict() {
+	query := parseQuery(plain)
+	if !query.onlyNumbers() || query.strict() {
 		return []string{""}, ptr("%" + words + "%") // no bill has this id
 	}
-	for _, n := range asked.numbers {
+	for _, n := range query.numbers {
 		session := cmp.Or(n.session, "%")
 		if strings.HasSuffix(session, "-") {
 			session += "%"
 		}
 		ids = append(ids, fmt.Sprintf("%s/%s-%d%s", session, cmp.Or(n.prefix, "_"), n.digits, n.suffix))
 	}
-	n := asked.numbers[0]
+	n := query.numbers[0]
 	switch {
 	case len(ids) > 1 || n.session != "":
 		return ids, nil
@@ -431,7 +432,7 @@ func partOf(plain, words string) (ids []string, text *string) {
 }
 
 // stored reads rows, and links sponsors to the politicians that they are.
-func (s *Store) stored(ctx context.Context, rows []db.Bill) ([]StoredBill, error) {
+func (s *Store) stored(ctx context.Context, rows []sql.Bill) ([]StoredBill, error) {
 	bills := make([]StoredBill, len(rows))
 	var people []int64
 	for i, row := range rows {
@@ -462,7 +463,7 @@ func (s *Store) stored(ctx context.Context, rows []db.Bill) ([]StoredBill, error
 	return bills, nil
 }
 
-func storedBill(row db.Bill) (*StoredBill, error) {
+func storedBill(row sql.Bill) (*StoredBill, error) {
 	b := &StoredBill{
 		OpenParliamentAt: row.OpenparliamentAt, LegisinfoAt: row.LegisinfoAt, Version: int(row.Version),
 		FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt, LastRunID: row.LastRunID, MissingSince: row.MissingSince, activity: row.LatestActivityAt,
@@ -482,7 +483,7 @@ func (s *Store) CountBills(ctx context.Context) (int, error) {
 
 // Versions lists the versions of a bill, newest first, that are older than before if it is not 0.
 func (s *Store) Versions(ctx context.Context, id BillID, before, limit int) ([]Version, error) {
-	p := db.ListBillVersionsParams{BillID: id.String(), MaxRows: int32(limit)} //nolint:gosec // bounded by the contract
+	p := sql.ListBillVersionsParams{BillID: id.String(), MaxRows: int32(limit)} //nolint:gosec // bounded by the contract
 	if before > 0 {
 		b := int32(before) //nolint:gosec // a small number
 		p.Before = &b

@@ -32,7 +32,7 @@ func TestSummariesLoadNothing(t *testing.T) {
 		"<div id=\"root\" onclick=x class=a>a\u202eb<br>c\x00</div>":                                                                                                 `<div>ab<br>c </div>`,
 		`a&#x202e;b<a href="HTTPS://t.test/">x</a><a href="Http://me@t.test/">y</a>`:                                                                                 `ab<a href="https://t.test/" rel="nofollow noreferrer">x</a>y`,
 	} {
-		b := parliament.Merge(id, parliament.Parts{Item: &legisinfo.Item{}, Detail: &legisinfo.Detail{SummaryEn: in}})
+		b := parliament.Merge(id, parliament.SourceRecords{Item: &legisinfo.Item{}, Detail: &legisinfo.Detail{SummaryEn: in}})
 		if b.Summary.En == nil || strings.ReplaceAll(*b.Summary.En, "<br/>", "<br>") != want {
 			t.Errorf("%s is %v, want %s", in, show(b.Summary.En), want)
 		}
@@ -51,7 +51,7 @@ func TestTitlesAreFolded(t *testing.T) {
 			t.Fatal(err)
 		}
 		item, err := legisinfo.ParseItem(fmt.Appendf(nil, `{"BillId": 1, "LongTitleEn": %s}`, title))
-		if b := parliament.Merge(id, parliament.Parts{Item: &item}); err != nil || b.Title.En == nil || *b.Title.En != want {
+		if b := parliament.Merge(id, parliament.SourceRecords{Item: &item}); err != nil || b.Title.En == nil || *b.Title.En != want {
 			t.Errorf("%q is %q, %v, want %q", in, show(b.Title.En), err, want)
 		}
 	}
@@ -71,7 +71,7 @@ func TestStoredImages(t *testing.T) {
 	store := parliament.NewStore(d)
 	id, _ := parliament.ParseBillID("44-1", "C-11")
 	for _, title := range []string{"One", "Two"} {
-		_, err := store.Save(t.Context(), uuid.UUID{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{Item: &legisinfo.Item{ID: 1, Session: "44-1", Number: "C-11", LongTitleEn: title, Hash: title}, Detail: &legisinfo.Detail{ID: 1, SummaryEn: "plain " + title}}}})
+		_, err := store.Save(t.Context(), uuid.UUID{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{Item: &legisinfo.Item{ID: 1, Session: "44-1", Number: "C-11", LongTitleEn: title, Hash: title}, Detail: &legisinfo.Detail{ID: 1, SummaryEn: "plain " + title}}}})
 		if err != nil {
 			t.Fatal(err)
 		}

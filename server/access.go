@@ -13,7 +13,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
-	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
@@ -223,7 +222,7 @@ func (h *handlers) CompleteSignIn(ctx context.Context, req api.CompleteSignInReq
 	return redirect{to}, nil
 }
 
-func apiKey(k db.ApiKey) api.Key {
+func apiKey(k access.Key) api.Key {
 	return api.Key{ID: k.ID, Name: k.Name, Prefix: k.Prefix, Scope: api.Scope(k.Scope), CreatedBy: k.CreatedBy, CreatedAt: k.CreatedAt, ExpiresAt: k.ExpiresAt, LastUsedAt: k.LastUsedAt, RevokedAt: k.RevokedAt}
 }
 
@@ -259,18 +258,18 @@ func (h *handlers) RevokeKey(ctx context.Context, req api.RevokeKeyRequestObject
 }
 
 func (h *handlers) ListAuditLog(ctx context.Context, req api.ListAuditLogRequestObject) (api.ListAuditLogResponseObject, error) {
-	before, err := after[int64]("audit", req.Params.Cursor)
+	before, err := decodeCursor[int64]("audit", req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
 	limit := limitOf(req.Params.Limit)
-	rows, err := h.cfg.Access.Audit(ctx, db.ListAuditParams{Before: before, Actor: req.Params.Actor, Operation: req.Params.Operation, MaxRows: int32(limit + 1)}) //nolint:gosec // 501 at the most
+	rows, err := h.cfg.Access.Audit(ctx, access.AuditFilter{Before: before, Actor: req.Params.Actor, Operation: req.Params.Operation, Limit: limit + 1})
 	if err != nil {
 		return nil, err
 	}
-	rows, next := page("audit", rows, limit, func(r db.AuditLog) int64 { return r.ID })
-	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]db.AuditLog, error) {
-		return h.cfg.Access.Audit(ctx, db.ListAuditParams{Actor: req.Params.Actor, Operation: req.Params.Operation, MaxRows: int32(limit)}) //nolint:gosec // a small number
+	rows, next := page("audit", rows, limit, func(r access.Audit) int64 { return r.ID })
+	n, err := countOf(ctx, req.Params.Count, func(ctx context.Context, limit int) ([]access.Audit, error) {
+		return h.cfg.Access.Audit(ctx, access.AuditFilter{Actor: req.Params.Actor, Operation: req.Params.Operation, Limit: limit})
 	})
 	if err != nil {
 		return nil, err

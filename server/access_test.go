@@ -19,7 +19,6 @@ import (
 	"github.com/oauth2-proxy/mockoidc"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
-	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/server"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
@@ -41,7 +40,7 @@ func guarded(t *testing.T, change ...func(*access.Config)) *site {
 
 func (s *site) key(name string, scope access.Scope, expires *time.Time) (uuid.UUID, string) {
 	s.t.Helper()
-	row, key, err := access.CreateKey(s.t.Context(), db.New(s.db.Pool), name, scope, expires, "a test")
+	row, key, err := access.CreateKey(s.t.Context(), s.db.Pool, name, scope, expires, "a test")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -69,7 +68,7 @@ func TestAuthorizationMatrix(t *testing.T) {
 	_, admin := s.key("a", access.ScopeAdmin, nil)
 	_, expired := s.key("late", access.ScopeAdmin, &past)
 	id, revoked := s.key("gone", access.ScopeAdmin, nil)
-	if _, err := access.RevokeKey(t.Context(), db.New(s.db.Pool), id); err != nil {
+	if _, err := access.RevokeKey(t.Context(), s.db.Pool, id); err != nil {
 		t.Fatal(err)
 	}
 	credentials := []struct {

@@ -122,7 +122,7 @@ func (h *handlers) ListAssetPartitions(ctx context.Context, req api.ListAssetPar
 func (h *handlers) ListAssetCheckResults(ctx context.Context, req api.ListAssetCheckResultsRequestObject) (api.ListAssetCheckResultsResponseObject, error) {
 	check := deref(req.Params.Check)
 	list, limit := "check results of "+req.Asset+" "+check, limitOf(req.Params.Limit)
-	before, err := after[uuid.UUID](list, req.Params.Cursor)
+	before, err := decodeCursor[uuid.UUID](list, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +174,7 @@ func (h *handlers) GetAssetGraph(ctx context.Context, req api.GetAssetGraphReque
 
 func (h *handlers) ListAssetMaterializations(ctx context.Context, req api.ListAssetMaterializationsRequestObject) (api.ListAssetMaterializationsResponseObject, error) {
 	list, limit := "materializations of "+req.Asset, limitOf(req.Params.Limit)
-	before, err := after[uuid.UUID](list, req.Params.Cursor)
+	before, err := decodeCursor[uuid.UUID](list, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}

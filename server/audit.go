@@ -8,7 +8,6 @@ import (
 	"github.com/labstack/echo/v4"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
-	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
@@ -108,13 +107,13 @@ func (s *Server) entry(c echo.Context) access.Entry {
 	}
 }
 
-func auditEntry(r db.AuditLog) api.AuditEntry {
+func auditEntry(r access.Audit) api.AuditEntry {
 	e := api.AuditEntry{
-		ID: r.ID, At: r.At, Actor: r.Actor, KeyID: r.KeyID, Operation: r.Operation, Method: r.Method, Path: r.Path, Status: int(r.Status), RemoteAddress: r.RemoteAddress,
+		ID: r.ID, At: r.At, Actor: r.Actor, KeyID: r.KeyID, Operation: r.Operation, Method: r.Method, Path: r.Path, Status: r.Status, RemoteAddress: r.RemoteAddress,
 		RequestID: r.RequestID, Issuer: notEmpty(r.Issuer), Subject: notEmpty(r.Subject), ClaimedName: notEmpty(r.ClaimedName), Client: notEmpty(r.Client),
 	}
 	if r.More > 0 {
-		e.More = ptr(int(r.More))
+		e.More = ptr(r.More)
 	}
 	return e
 }

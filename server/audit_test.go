@@ -26,16 +26,16 @@ import (
 )
 
 // entries gives the audit log, oldest first.
-func (s *site) entries() []db.AuditLog { return s.entriesAfter(0) }
+func (s *site) entries() []access.Audit { return s.entriesAfter(0) }
 
 // entriesAfter gives what was added to the audit log since an entry.
-func (s *site) entriesAfter(id int64) []db.AuditLog {
+func (s *site) entriesAfter(id int64) []access.Audit {
 	s.t.Helper()
 	rows, err := s.db.Pool.Query(s.t.Context(), "SELECT * FROM audit_log WHERE id > $1 ORDER BY id", id)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[db.AuditLog])
+	all, err := pgx.CollectRows(rows, pgx.RowToStructByPos[access.Audit])
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -308,7 +308,7 @@ func TestAuditCannotBeSpoilt(t *testing.T) {
 }
 
 // clean checks that an entry says nothing that could not be proven, shown or stored.
-func (s *site) clean(e db.AuditLog) {
+func (s *site) clean(e access.Audit) {
 	s.t.Helper()
 	for field, at := range map[string]struct {
 		text string

@@ -70,7 +70,7 @@ func (h *handlers) selected(pointer, selection string) ([]string, error) {
 
 func (h *handlers) ListBackfills(ctx context.Context, req api.ListBackfillsRequestObject) (api.ListBackfillsResponseObject, error) {
 	limit := limitOf(req.Params.Limit)
-	before, err := after[uuid.UUID]("backfills", req.Params.Cursor)
+	before, err := decodeCursor[uuid.UUID]("backfills", req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (h *handlers) ListBackfillPartitions(ctx context.Context, req api.ListBackf
 		return nil, err
 	}
 	list, limit := "partitions of backfill "+id.String(), limitOf(req.Params.Limit)
-	from, err := after[int32](list, req.Params.Cursor)
+	from, err := decodeCursor[int32](list, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ func (h *handlers) ListBills(ctx context.Context, req api.ListBillsRequestObject
 	p, limit := req.Params, limitOf(req.Params.Limit)
 	sort, ascending := string(deref(p.Sort)), deref(p.Order) == api.ListBillsParamsOrderAsc
 	list := billsList(sort, ascending)
-	cursor, err := after[parliament.BillCursor](list, p.Cursor)
+	cursor, err := decodeCursor[parliament.BillCursor](list, p.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (h *handlers) ListBillVersions(ctx context.Context, req api.ListBillVersion
 		return nil, err
 	}
 	list, limit := "versions of "+b.ID, limitOf(req.Params.Limit)
-	before, err := after[int](list, req.Params.Cursor)
+	before, err := decodeCursor[int](list, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -153,7 +153,7 @@ func (h *handlers) ListBillVotes(ctx context.Context, req api.ListBillVotesReque
 const changesList = "changes"
 
 func (h *handlers) ListBillChanges(ctx context.Context, req api.ListBillChangesRequestObject) (api.ListBillChangesResponseObject, error) {
-	cursor, err := after[parliament.ChangeCursor](changesList, req.Params.Cursor)
+	cursor, err := decodeCursor[parliament.ChangeCursor](changesList, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -186,7 +186,7 @@ func (h *handlers) ListBillChanges(ctx context.Context, req api.ListBillChangesR
 			v := apiVersion(c.Version)
 			return api.BillChangeEntry{Bill: c.BillID, Version: v.Version, Changes: v.Changes, RunID: v.RunID, CreatedAt: v.CreatedAt}
 		}),
-		NextCursor: cursorText(changesList, next), More: len(changes) == limit, Total: n.total, TotalCapped: n.capped,
+		NextCursor: encodeCursor(changesList, next), More: len(changes) == limit, Total: n.total, TotalCapped: n.capped,
 	}, nil
 }
 
@@ -200,7 +200,7 @@ func (h *handlers) bill(ctx context.Context, session, number string) (*parliamen
 
 func (h *handlers) ListFetchLogs(ctx context.Context, req api.ListFetchLogsRequestObject) (api.ListFetchLogsResponseObject, error) {
 	p, limit := req.Params, limitOf(req.Params.Limit)
-	before, err := after[uuid.UUID]("fetch-logs", p.Cursor)
+	before, err := decodeCursor[uuid.UUID]("fetch-logs", p.Cursor)
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func TestBillRecord(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.store.Save(t.Context(), uuid.UUID{1}, []parliament.Record{{ID: id, Parts: parliament.Parts{Item: item, Detail: d}, FetchedAt: time.Now()}}); err != nil {
+		if _, err := s.store.Save(t.Context(), uuid.UUID{1}, []parliament.Record{{ID: id, SourceRecords: parliament.SourceRecords{Item: item, Detail: d}, FetchedAt: time.Now()}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -59,7 +59,7 @@ func (s *site) saveBills(run byte, bills ...bill) {
 			detail.Votes = []legisinfo.Vote{{Number: 89, Chamber: "house", StageEn: "Second reading", MotionEn: "2nd reading", Date: "2022-05-12", Sitting: "70", Yeas: 208, Nays: 111, Paired: 2, Result: "Agreed To"}}
 			detail.Publications = []legisinfo.Text{{ID: 5, NameEn: "First Reading", NameFr: "Première lecture"}}
 		}
-		records = append(records, parliament.Record{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{Item: item, Detail: detail, OpenParliament: &openparliament.Bill{Session: b.session, Number: b.number, NameEn: b.titleEn, Introduced: b.introduced}}})
+		records = append(records, parliament.Record{ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{Item: item, Detail: detail, OpenParliament: &openparliament.Bill{Session: b.session, Number: b.number, NameEn: b.titleEn, Introduced: b.introduced}}})
 	}
 	if _, err := s.store.Save(s.t.Context(), uuid.UUID{run}, records); err != nil {
 		s.t.Fatal(err)
@@ -237,10 +237,10 @@ func TestSearchByMeaning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var meaning *parliament.Meaning
+	var meaning *parliament.Embedder
 	s := setup(t, func(c *server.Config) {
-		meaning = parliament.NewMeaning(c.DB, client)
-		c.Meaning = meaning
+		meaning = parliament.NewEmbedder(c.DB, client)
+		c.Embedder = meaning
 	})
 	s.saveBills(1, someBills...)
 	search := func(q string) api.SearchResult {

@@ -69,7 +69,7 @@ func saveExtremes(s *site) {
 		if detail != nil {
 			detail.ItemHash, detail.Reader = item.Hash, legisinfo.Reader
 		}
-		return parliament.Record{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{Item: &item, Detail: detail}}
+		return parliament.Record{ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{Item: &item, Detail: detail}}
 	}
 	records := []parliament.Record{
 		save("C-1", legisinfo.Item{

@@ -255,7 +255,7 @@ func TestCommitteesByOneAcronym(t *testing.T) {
 		}
 		item := &legisinfo.Item{ID: i + 1, Session: "44-1", Number: id.Number(), LongTitleEn: "An Act", HouseFirst: "2022-03-01", Hash: "x"}
 		detail := &legisinfo.Detail{ItemHash: "x", ID: item.ID, Reader: legisinfo.Reader, Committees: []legisinfo.Committee{c}}
-		if _, err := s.store.Save(t.Context(), uuid.UUID{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{Item: item, Detail: detail}}}); err != nil {
+		if _, err := s.store.Save(t.Context(), uuid.UUID{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{Item: item, Detail: detail}}}); err != nil {
 			t.Fatal(err)
 		}
 	}

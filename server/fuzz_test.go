@@ -19,7 +19,7 @@ func FuzzCursor(f *testing.F) {
 		f.Add(s, "events", int64(7))
 	}
 	f.Fuzz(func(t *testing.T, given, list string, key int64) {
-		if _, err := after[int64](list, &given); err != nil {
+		if _, err := decodeCursor[int64](list, &given); err != nil {
 			var refused *problem
 			if !errors.As(err, &refused) || refused.status != 400 || len(refused.fields) != 1 || refused.fields[0].Pointer != "/query/cursor" {
 				t.Errorf("%q: %v", given, err)
@@ -29,11 +29,11 @@ func FuzzCursor(f *testing.F) {
 			return
 		}
 		_, made := page(list, []int64{key, 0}, 1, func(n int64) int64 { return n })
-		got, err := after[int64](list, made)
+		got, err := decodeCursor[int64](list, made)
 		if err != nil || *got != key {
 			t.Errorf("%q of %q gives %v, %v", *made, list, got, err)
 		}
-		if _, err := after[int64](list+"x", made); err == nil {
+		if _, err := decodeCursor[int64](list+"x", made); err == nil {
 			t.Errorf("%q of %q was taken for another list", *made, list)
 		}
 	})

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 )
 
 // metrics are what GET /metrics gives.
@@ -25,7 +26,7 @@ type metrics struct {
 	open     *prometheus.GaugeVec
 	oldest   prometheus.Gauge
 	alerts   prometheus.Gauge
-	q        *db.Queries
+	engine   *orchestrator.Engine
 	db       *db.DB
 }
 
@@ -35,7 +36,7 @@ func newMetrics(cfg Config) *metrics {
 		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "explorer_http_request_duration_seconds", Help: "Time to answer a request.", Buckets: []float64{.001, .005, .01, .025, .1, .5, 2, 10}}, []string{"route", "method", "status"}),
 		streams:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "explorer_event_streams", Help: "Server-sent event streams open now."}),
 		queue:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "explorer_queue_jobs", Help: "River jobs that have not ended, by state."}, []string{"state"}),
-		q:        cfg.DB.Queries(),
+		engine:   cfg.Engine,
 		db:       cfg.DB,
 		size:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "explorer_table_bytes", Help: "Space that a table takes with its indexes and partitions."}, []string{"table"}),
 		workers:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "explorer_workers_alive", Help: "Workers with a recent heartbeat."}),
@@ -110,7 +111,7 @@ func (a metricsAnswer) VisitGetMetricsResponse(w http.ResponseWriter) error {
 
 // ask brings up to date what is known from the database; what it does not answer stays as it was.
 func (m *metrics) ask(ctx context.Context) {
-	if d, err := m.q.QueueDepth(ctx); err == nil {
+	if d, err := m.engine.JobCounts(ctx); err == nil {
 		m.queue.WithLabelValues("available").Set(float64(d.Available))
 		m.queue.WithLabelValues("running").Set(float64(d.Running))
 		m.queue.WithLabelValues("retryable").Set(float64(d.Retryable))
@@ -121,12 +122,12 @@ func (m *metrics) ask(ctx context.Context) {
 			m.size.WithLabelValues(s.Name).Set(float64(s.Bytes))
 		}
 	}
-	if d, err := m.q.Deployment(ctx); err == nil {
+	if d, err := m.engine.Deployment(ctx); err == nil {
 		m.workers.Set(float64(d.WorkersAlive))
-		m.oldest.Set(d.OldestSeconds)
+		m.oldest.Set(d.OldestJob.Seconds())
 		m.alerts.Set(float64(d.OpenAlerts))
-		m.open.WithLabelValues("queued").Set(float64(d.Queued))
-		m.open.WithLabelValues("started").Set(float64(d.Started))
-		m.open.WithLabelValues("canceling").Set(float64(d.Canceling))
+		for status, n := range d.OpenRuns {
+			m.open.WithLabelValues(status).Set(float64(n))
+		}
 	}
 }

@@ -11,7 +11,7 @@ import (
 func (h *handlers) ListPoliticians(ctx context.Context, req api.ListPoliticiansRequestObject) (api.ListPoliticiansResponseObject, error) {
 	p, limit := req.Params, limitOf(req.Params.Limit)
 	const list = "politicians"
-	cursor, err := after[parliament.PoliticianCursor](list, p.Cursor)
+	cursor, err := decodeCursor[parliament.PoliticianCursor](list, p.Cursor)
 	if err != nil {
 		return nil, err
 	}

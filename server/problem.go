@@ -16,6 +16,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
@@ -61,7 +62,7 @@ func stack() string { return string(debug.Stack()) }
 func problemOf(err error, requestID string) *problem {
 	var (
 		p       *problem
-		config  *orchestrator.ConfigError
+		config  *runconfig.InvalidError
 		request *orchestrator.RequestError
 		httpErr *echo.HTTPError
 		limit   *access.LimitError
@@ -77,7 +78,7 @@ func problemOf(err error, requestID string) *problem {
 		}
 		return invalid(fields...)
 	case errors.As(err, &request):
-		return invalid(each(request.Fields, func(f orchestrator.FieldError) api.FieldError {
+		return invalid(each(request.Fields, func(f runconfig.FieldError) api.FieldError {
 			return api.FieldError{Pointer: f.Pointer, Detail: f.Detail}
 		})...)
 	case errors.As(err, &limit):

@@ -103,7 +103,7 @@ func (h *handlers) GetRun(ctx context.Context, req api.GetRunRequestObject) (api
 
 func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) (api.ListRunsResponseObject, error) {
 	p, limit := req.Params, limitOf(req.Params.Limit)
-	before, err := after[uuid.UUID]("runs", p.Cursor)
+	before, err := decodeCursor[uuid.UUID]("runs", p.Cursor)
 	if err != nil {
 		return nil, err
 	}

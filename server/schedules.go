@@ -47,7 +47,7 @@ func (h *handlers) RunSchedule(ctx context.Context, req api.RunScheduleRequestOb
 
 func (h *handlers) ListScheduleTicks(ctx context.Context, req api.ListScheduleTicksRequestObject) (api.ListScheduleTicksResponseObject, error) {
 	list, limit := "ticks of "+req.Schedule, limitOf(req.Params.Limit)
-	before, err := after[int64](list, req.Params.Cursor)
+	before, err := decodeCursor[int64](list, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}

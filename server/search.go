@@ -20,7 +20,7 @@ func (h *handlers) SearchBills(ctx context.Context, req api.SearchBillsRequestOb
 	if strings.TrimSpace(q.Q) == "" {
 		return nil, invalidField("/query/q", "is blank: want what to look for")
 	}
-	r, err := h.cfg.Store.Search(ctx, q, h.cfg.Meaning)
+	r, err := h.cfg.Store.Search(ctx, q, h.cfg.Embedder)
 	if err != nil {
 		return nil, err
 	}

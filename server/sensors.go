@@ -57,7 +57,7 @@ func (h *handlers) SetSensorCursor(ctx context.Context, req api.SetSensorCursorR
 
 func (h *handlers) ListSensorTicks(ctx context.Context, req api.ListSensorTicksRequestObject) (api.ListSensorTicksResponseObject, error) {
 	list, limit := "ticks of sensor "+req.Sensor, limitOf(req.Params.Limit)
-	before, err := after[int64](list, req.Params.Cursor)
+	before, err := decodeCursor[int64](list, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +83,7 @@ type runKeyPlace struct {
 
 func (h *handlers) ListSensorRunKeys(ctx context.Context, req api.ListSensorRunKeysRequestObject) (api.ListSensorRunKeysResponseObject, error) {
 	list, limit := "run keys of sensor "+req.Sensor, limitOf(req.Params.Limit)
-	place, err := after[runKeyPlace](list, req.Params.Cursor)
+	place, err := decodeCursor[runKeyPlace](list, req.Params.Cursor)
 	if err != nil {
 		return nil, err
 	}

@@ -42,8 +42,8 @@ type Config struct {
 	WebhookSecrets map[string][]*standardwebhooks.Webhook
 	// Access decides who may do what; nil: everybody everything.
 	Access *access.Control
-	// Meaning searches by meaning; nil: no embeddings endpoint is configured.
-	Meaning *parliament.Meaning
+	// Embedder embeds queries for search by meaning; nil: no embeddings endpoint is configured.
+	Embedder *parliament.Embedder
 	// PublicURL is where browsers and feed readers reach the server; empty: where they asked.
 	PublicURL string
 	// LoopbackOnly refuses requests by any other name than this machine's own.

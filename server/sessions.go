@@ -7,7 +7,6 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
-	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
@@ -23,7 +22,7 @@ func (k *sessionKey) Valid() bool { return k.At.Year() >= 2000 && k.At.Year() <=
 func (h *handlers) ListSessions(ctx context.Context, req api.ListSessionsRequestObject) (api.ListSessionsResponseObject, error) {
 	p := req.Params
 	list, limit := "sessions", limitOf(p.Limit)
-	from, err := after[sessionKey](list, p.Cursor)
+	from, err := decodeCursor[sessionKey](list, p.Cursor)
 	if err != nil {
 		return nil, err
 	}
@@ -35,18 +34,18 @@ func (h *handlers) ListSessions(ctx context.Context, req api.ListSessionsRequest
 	if err != nil {
 		return nil, err
 	}
-	rows, next := page(list, rows, limit, func(s db.ListSessionsRow) sessionKey { return sessionKey{s.BeganAt, s.ID} })
+	rows, next := page(list, rows, limit, func(s access.Session) sessionKey { return sessionKey{s.BeganAt, s.ID} })
 	who := infoOf(ctx).identity
-	return api.ListSessions200JSONResponse{NextCursor: next, Items: each(rows, func(s db.ListSessionsRow) api.UserSession {
+	return api.ListSessions200JSONResponse{NextCursor: next, Items: each(rows, func(s access.Session) api.UserSession {
 		out := apiSession(s)
 		out.Current = who != nil && who.SessionID != nil && *who.SessionID == s.ID
 		return out
 	})}, nil
 }
 
-func apiSession(s db.ListSessionsRow) api.UserSession {
+func apiSession(s access.Session) api.UserSession {
 	out := api.UserSession{
-		ID: s.ID, Kind: api.SignInMethod(deref(s.Kind)), Name: s.Name, KeyID: s.KeyID, Scope: api.Scope(s.Scope), BeganAt: s.BeganAt, SeenAt: s.SeenAt, ExpiresAt: s.ExpiresAt,
+		ID: s.ID, Kind: api.SignInMethod(s.Kind), Name: s.Name, KeyID: s.KeyID, Scope: api.Scope(s.Scope), BeganAt: s.BeganAt, SeenAt: s.SeenAt, ExpiresAt: s.ExpiresAt,
 		Address: s.Address, Client: s.Client,
 	}
 	if s.Subject != "" {

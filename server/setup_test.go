@@ -21,6 +21,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
@@ -47,7 +48,7 @@ func setup(t testing.TB, change ...func(*server.Config)) *site {
 	s := &site{t: t, db: dbtest.NewWatched(t), gate: make(chan struct{})}
 	s.store = parliament.NewStore(s.db)
 	echoing := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "echo", Group: "test", Description: "Gives back its limit."}, func(_ context.Context, step *orchestrator.Step, c counted) (orchestrator.Metadata, error) {
-		step.Log(orchestrator.LevelInfo, "hello", map[string]int{"limit": c.Limit})
+		step.Log(eventlog.LevelInfo, "hello", map[string]int{"limit": c.Limit})
 		return orchestrator.Metadata{"limit": c.Limit}, nil
 	})
 	gated := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "gated", Group: "test", Deps: []string{"echo"}}, func(ctx context.Context, _ *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
@@ -230,7 +231,7 @@ func (s *site) saveBill(session, number, introduced, title string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	_, err = s.store.Save(s.t.Context(), [16]byte{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{
+	_, err = s.store.Save(s.t.Context(), [16]byte{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{
 		OpenParliament: &openparliament.Bill{Session: session, Number: number, NameEn: title, Introduced: introduced},
 		Item:           &legisinfo.Item{ID: 1, Session: session, Number: number, LongTitleEn: title, HouseFirst: introduced, Hash: title},
 	}}})

@@ -84,7 +84,7 @@ func (r *statusReader) read(ctx context.Context) (*api.SystemStatus, error) {
 	if err != nil {
 		return nil, err
 	}
-	alerts, err := r.cfg.Engine.OpenAlerts(ctx)
+	alerts, err := r.cfg.Engine.Alerts().CountOpen(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -154,7 +154,7 @@ func TestBillStages(t *testing.T) {
 		{Chamber: "senate", NameEn: "Royal assent", NameFr: "Sanction royale", State: 1},
 	}}
 	id := parliament.BillID{Parliament: 44, Session: 1, Prefix: "S", Digits: 5}
-	if _, err := s.store.Save(t.Context(), [16]byte{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), Parts: parliament.Parts{
+	if _, err := s.store.Save(t.Context(), [16]byte{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{
 		Item: &legisinfo.Item{ID: 5, Session: "44-1", Number: "S-5", LongTitleEn: "An Act", Chamber: "senate", Hash: "x"}, Detail: detail,
 	}}}); err != nil {
 		t.Fatal(err)

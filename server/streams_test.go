@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
-	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
 	"github.com/parliament-explorer/parliament-explorer/server"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
@@ -99,7 +98,7 @@ func TestStreamsEnd(t *testing.T) {
 		"revoked in the database": func(t *testing.T) ([]string, func()) {
 			id, key := s.key("ops2", access.ScopeRead, nil)
 			return bearer(key), func() {
-				if _, err := access.RevokeKey(t.Context(), db.New(s.db.Pool), id); err != nil {
+				if _, err := access.RevokeKey(t.Context(), s.db.Pool, id); err != nil {
 					t.Error(err)
 				}
 			}

@@ -69,10 +69,9 @@ func Settled(t testing.TB, d *db.DB) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	q := db.New(d.Pool)
-	ceiling, err := q.EventCeiling(ctx)
+	ceiling, err := db.LogCeiling(ctx, d.Pool)
 	for begin := uint64(0); err == nil && begin < ceiling; {
-		begin, err = q.Begin(ctx) // waits for two seconds at a time
+		begin, err = db.LogBegin(ctx, d.Pool) // waits for two seconds at a time
 	}
 	if err != nil {
 		t.Fatalf("never settled: %v", err)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
 // limiter keeps all processes together within a service's limits. Its state is two small tables: a line that gives
@@ -20,7 +20,7 @@ type limiter struct {
 	spacing float64 // seconds between requests; 0: no limit, but Retry-After still holds everybody back
 	slots   int
 	lease   time.Duration
-	q       *db.Queries
+	q       *sql.Queries
 	ensured atomic.Bool // the slots' rows are there
 	pause   func(context.Context, time.Duration) error
 }
@@ -29,7 +29,7 @@ type limiter struct {
 const leaseSlack = 10 * time.Second
 
 func newLimiter(cfg Config) *limiter {
-	l := &limiter{source: cfg.Source, slots: cfg.MaxInFlight, lease: cfg.Timeout + leaseSlack, q: cfg.DB.RelaxedQueries(), pause: pause}
+	l := &limiter{source: cfg.Source, slots: cfg.MaxInFlight, lease: cfg.Timeout + leaseSlack, q: sql.New(cfg.DB.NoWait()), pause: pause}
 	if cfg.RPS > 0 {
 		// A tenth slower than allowed, so that requests that are a little early or late, on a busy machine or network,
 		// are still never too many in any second.
@@ -39,7 +39,7 @@ func newLimiter(cfg Config) *limiter {
 }
 
 func (l *limiter) ensureSlots(ctx context.Context) error {
-	return l.q.EnsureSlots(ctx, db.EnsureSlotsParams{Source: l.source, Slots: int32(l.slots)}) //nolint:gosec // a small number
+	return l.q.EnsureSlots(ctx, sql.EnsureSlotsParams{Source: l.source, Slots: int32(l.slots)}) //nolint:gosec // a small number
 }
 
 // acquire waits for a slot and then for the request's moment. The caller must call release.
@@ -56,10 +56,10 @@ func (l *limiter) acquire(ctx context.Context) (release func(), err error) {
 	}
 	release = func() {
 		_ = l.certainly(ctx, func(ctx context.Context) error { // or the lease ends
-			return l.q.ReleaseSlot(ctx, db.ReleaseSlotParams{Source: l.source, Slot: slot.Slot, HeldUntil: slot.HeldUntil})
+			return l.q.ReleaseSlot(ctx, sql.ReleaseSlotParams{Source: l.source, Slot: slot.Slot, HeldUntil: slot.HeldUntil})
 		})
 	}
-	wait, err := l.q.ReserveRequest(ctx, db.ReserveRequestParams{Source: l.source, Spacing: l.spacing})
+	wait, err := l.q.ReserveRequest(ctx, sql.ReserveRequestParams{Source: l.source, Spacing: l.spacing})
 	if turn := time.Duration(wait * float64(time.Second)); err == nil {
 		// The line of requests alone is never so long: the service asked to be left alone.
 		if turn > max(maxRetryAfter*3/2, time.Duration(4*l.slots)*time.Duration(l.spacing*float64(time.Second))) {
@@ -68,7 +68,7 @@ func (l *limiter) acquire(ctx context.Context) (release func(), err error) {
 		}
 		if turn > leaseSlack/2 { // else the lease could end during the request, and the slot be taken by another
 			err = l.certainly(ctx, func(ctx context.Context) (err error) {
-				slot.HeldUntil, err = l.q.ExtendSlot(ctx, db.ExtendSlotParams{Source: l.source, Slot: slot.Slot, HeldUntil: slot.HeldUntil, Lease: (turn + l.lease).Seconds()})
+				slot.HeldUntil, err = l.q.ExtendSlot(ctx, sql.ExtendSlotParams{Source: l.source, Slot: slot.Slot, HeldUntil: slot.HeldUntil, Lease: (turn + l.lease).Seconds()})
 				return err
 			})
 		}
@@ -91,14 +91,14 @@ func (l *limiter) certainly(ctx context.Context, f func(context.Context) error) 
 	return f(ctx)
 }
 
-func (l *limiter) takeSlot(ctx context.Context) (db.TakeSlotRow, error) {
+func (l *limiter) takeSlot(ctx context.Context) (sql.TakeSlotRow, error) {
 	for tries := 1; ; tries++ {
 		if err := ctx.Err(); err != nil {
-			return db.TakeSlotRow{}, err
+			return sql.TakeSlotRow{}, err
 		}
-		var slot db.TakeSlotRow
+		var slot sql.TakeSlotRow
 		err := l.certainly(ctx, func(ctx context.Context) (err error) {
-			slot, err = l.q.TakeSlot(ctx, db.TakeSlotParams{Source: l.source, Slots: int32(l.slots), Lease: l.lease.Seconds()}) //nolint:gosec // a small number
+			slot, err = l.q.TakeSlot(ctx, sql.TakeSlotParams{Source: l.source, Slots: int32(l.slots), Lease: l.lease.Seconds()}) //nolint:gosec // a small number
 			return err
 		})
 		if err == nil || !errors.Is(err, pgx.ErrNoRows) {
@@ -124,7 +124,7 @@ func (e *heldError) Error() string {
 
 // hold keeps all processes away from the service for a while.
 func (l *limiter) hold(ctx context.Context, d time.Duration) {
-	_ = l.q.HoldSource(context.WithoutCancel(ctx), db.HoldSourceParams{Source: l.source, Seconds: d.Seconds()}) // the next 429 says it again
+	_ = l.q.HoldSource(context.WithoutCancel(ctx), sql.HoldSourceParams{Source: l.source, Seconds: d.Seconds()}) // the next 429 says it again
 }
 
 func pause(ctx context.Context, d time.Duration) error {

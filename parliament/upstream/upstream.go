@@ -270,7 +270,7 @@ func (c *Client) get(ctx context.Context, address string, f func(*scanner) error
 			err = &leftError{context.Cause(exec.Context())}
 		}
 		c.judge(err)
-		c.state.asked(exec.Context(), err)
+		c.state.reportOutcome(exec.Context(), err)
 		return nil, err
 	})
 	if err == nil {
@@ -319,13 +319,13 @@ func (c *Client) judge(err error) {
 
 // once sends one request when it is its turn.
 func (c *Client) once(ctx context.Context, address string, f func(*scanner) error) error {
-	asked := time.Now()
+	queuedAt := time.Now()
 	release, err := c.limit.acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer release()
-	c.meter.waited.Observe(time.Since(asked).Seconds())
+	c.meter.waited.Observe(time.Since(queuedAt).Seconds())
 	return c.send(ctx, address, f)
 }
 

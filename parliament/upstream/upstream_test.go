@@ -15,6 +15,7 @@ import (
 
 	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
@@ -228,9 +229,9 @@ func TestStates(t *testing.T) {
 		}
 		fmt.Fprint(w, `{}`)
 	}, func(c *upstream.Config) { c.RPS, c.MaxInFlight = 1000, 3 })
-	state := func() db.ListSourcesRow {
+	state := func() sql.ListSourcesRow {
 		t.Helper()
-		rows, err := db.New(d.Pool).ListSources(t.Context())
+		rows, err := sql.New(d.Pool).ListSources(t.Context())
 		if err != nil || len(rows) != 1 {
 			t.Fatalf("%d sources, %v", len(rows), err)
 		}

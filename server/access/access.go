@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/server/access/internal/sql"
 )
 
 // Scope is what one may do; each includes those before it.
@@ -140,9 +141,9 @@ type Config struct {
 // Control decides. Make one with New.
 type Control struct {
 	cfg     Config
-	q       *db.Queries
-	relaxed *db.Queries
-	known   *expirable.LRU[string, db.ApiKey] // by hash or id; so a revoked key works for keyCache at most
+	q       *sql.Queries
+	relaxed *sql.Queries
+	known   *expirable.LRU[string, sql.ApiKey] // by hash or id; so a revoked key works for keyCache at most
 	limits  *limiter
 	guesses *limiter // of addresses that send keys which do not count
 	strays  *limiter // of addresses that send sessions which do not count: a page may, until somebody signs in
@@ -178,8 +179,8 @@ func New(cfg Config) (*Control, error) {
 		cfg.GuessLimit = maxGuesses
 	}
 	c := &Control{
-		cfg: cfg, q: cfg.DB.Queries(), relaxed: cfg.DB.RelaxedQueries(),
-		known: expirable.NewLRU[string, db.ApiKey](10_000, nil, keyCache), limits: newLimiter(cfg.RateLimit), guesses: newLimiter(cfg.GuessLimit), strays: newLimiter(maxStrays),
+		cfg: cfg, q: sql.New(cfg.DB.Durable()), relaxed: sql.New(cfg.DB.NoWait()),
+		known: expirable.NewLRU[string, sql.ApiKey](10_000, nil, keyCache), limits: newLimiter(cfg.RateLimit), guesses: newLimiter(cfg.GuessLimit), strays: newLimiter(maxStrays),
 		proven:    expirable.NewLRU[string, struct{}](10_000, nil, provenCache),
 		completed: newStates(), refusals: newWindows(maxRefused), strangers: newWindows(maxStrangers), afterMinute: func(f func()) { time.AfterFunc(time.Minute, f) },
 	}
@@ -266,9 +267,4 @@ func (c *Control) limited(address, what string, count func(*Identity, error) *li
 		return who, err
 	})
 	return who.(*Identity), err
-}
-
-// Audit reads the audit log, newest first; the filters may be nil.
-func (c *Control) Audit(ctx context.Context, p db.ListAuditParams) ([]db.AuditLog, error) {
-	return c.cfg.DB.ListQueries().ListAudit(ctx, p)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/server/access/internal/sql"
 )
 
 // Most characters of what an entry of the audit log has from outside.
@@ -67,8 +68,8 @@ func RemoteAddress(s string) string {
 	return a.Unmap().WithZone("").String()
 }
 
-func (e Entry) row() db.InsertAuditParams {
-	row := db.InsertAuditParams{
+func (e Entry) row() sql.InsertAuditParams {
+	row := sql.InsertAuditParams{
 		Actor: db.Printable(e.actor(), maxActor), Operation: e.Operation, Method: e.Method, Path: db.Printable(e.Path, maxPath), Status: int32(e.Status), //nolint:gosec // a status
 		RemoteAddress: e.Remote, RequestID: db.Printable(e.RequestID, maxRequestID), Client: db.Printable(e.Client, maxClient),
 	}
@@ -97,7 +98,7 @@ func (c *Control) Begin(ctx context.Context, e Entry) (int64, error) {
 	return c.insertAudit(ctx, e.row())
 }
 
-func (c *Control) insertAudit(ctx context.Context, row db.InsertAuditParams) (int64, error) {
+func (c *Control) insertAudit(ctx context.Context, row sql.InsertAuditParams) (int64, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout) // a client that leaves must not leave half an entry
 	defer cancel()
 	id, err := c.relaxed.InsertAudit(ctx, row)
@@ -113,7 +114,7 @@ func (c *Control) Complete(ctx context.Context, id int64, e Entry) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
 	defer cancel()
 	row := e.row()
-	err := c.relaxed.CompleteAudit(ctx, db.CompleteAuditParams{
+	err := c.relaxed.CompleteAudit(ctx, sql.CompleteAuditParams{
 		ID: id, Status: row.Status, Actor: row.Actor, KeyID: row.KeyID, Issuer: row.Issuer, Subject: row.Subject, ClaimedName: row.ClaimedName,
 	})
 	if err != nil {
@@ -138,7 +139,7 @@ func (c *Control) Refused(ctx context.Context, e Entry) error {
 	if !all.take() {
 		own.giveBack()
 		if !all.hasEntry() { // which the number can go to
-			id, err := c.insertAudit(ctx, db.InsertAuditParams{Actor: "several senders", Operation: e.Operation, Method: e.Method, Status: int32(e.Status), RemoteAddress: Unknown}) //nolint:gosec // a status
+			id, err := c.insertAudit(ctx, sql.InsertAuditParams{Actor: "several senders", Operation: e.Operation, Method: e.Method, Status: int32(e.Status), RemoteAddress: Unknown}) //nolint:gosec // a status
 			if err != nil {
 				return err
 			}
@@ -175,7 +176,7 @@ func (c *Control) countRefused(ctx context.Context, w *refusalWindow) {
 func (c *Control) writeMore(ctx context.Context, id int64, more int) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
 	defer cancel()
-	if err := c.relaxed.CountRefused(ctx, db.CountRefusedParams{ID: id, More: int32(min(more, 1<<30))}); err != nil { //nolint:gosec // bounded
+	if err := c.relaxed.CountRefused(ctx, sql.CountRefusedParams{ID: id, More: int32(min(more, 1<<30))}); err != nil { //nolint:gosec // bounded
 		c.cfg.Logger.Error("the audit log could not be written", "error", err, "entry", id, "more", more)
 	}
 }
@@ -372,12 +373,60 @@ func proven(ctx context.Context, who *Identity) error {
 }
 
 // Note writes an entry of something that is done in the same transaction, by somebody who opened the database.
-func Note(ctx context.Context, q *db.Queries, actor, operation, path string, key *uuid.UUID) error {
-	_, err := q.InsertAudit(ctx, db.InsertAuditParams{
+func Note(ctx context.Context, on db.DBTX, actor, operation, path string, key *uuid.UUID) error {
+	_, err := sql.New(on).InsertAudit(ctx, sql.InsertAuditParams{
 		Actor: db.Printable(actor, maxActor), KeyID: key, Operation: operation, Method: "CLI", Path: db.Printable(path, maxPath), Status: 200, RemoteAddress: "local",
 	})
 	if err != nil {
 		return &AuditError{Err: err}
 	}
 	return nil
+}
+
+// Audit is an entry of the audit log as it is read.
+type Audit struct {
+	ID        int64
+	At        time.Time
+	Actor     string
+	KeyID     *uuid.UUID
+	Operation string
+	Method    string
+	Path      string
+	// Status is that of the answer; 0: how the request ended was not recorded.
+	Status        int
+	RemoteAddress string
+	RequestID     string
+	Client        string
+	// Issuer and Subject are of a person at a provider; ClaimedName is what the provider calls them, unproven.
+	Issuer, Subject, ClaimedName string
+	// More is how many further requests were refused that have no entry of their own.
+	More int
+}
+
+// AuditFilter narrows a list of audit entries.
+type AuditFilter struct {
+	// Before returns the entries older than the one of this id; nil begins with the newest.
+	Before           *int64
+	Actor, Operation *string // nil: any
+	// Limit is how many entries are returned at most.
+	Limit int
+}
+
+// Audit lists entries of the audit log, newest first.
+func (c *Control) Audit(ctx context.Context, f AuditFilter) ([]Audit, error) {
+	rows, err := sql.New(c.cfg.DB.Lists()).ListAudit(ctx, sql.ListAuditParams{
+		Before: f.Before, Actor: f.Actor, Operation: f.Operation, MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the audit log: %w", err)
+	}
+	entries := make([]Audit, len(rows))
+	for i, r := range rows {
+		entries[i] = Audit{
+			ID: r.ID, At: r.At, Actor: r.Actor, KeyID: r.KeyID, Operation: r.Operation, Method: r.Method, Path: r.Path,
+			Status: int(r.Status), RemoteAddress: r.RemoteAddress, RequestID: r.RequestID, Client: r.Client,
+			Issuer: r.Issuer, Subject: r.Subject, ClaimedName: r.ClaimedName, More: int(r.More),
+		}
+	}
+	return entries, nil
 }

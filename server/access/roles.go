@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/oauth2"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/server/access/internal/sql"
 )
 
 // What somebody may do is never older than rolesAge: a session whose roles could not be read again by then ends. They
@@ -45,7 +45,7 @@ func (t *tokens) sealed(session string) ([]byte, error) {
 
 // withRoles is the session with roles that are not too old. While the provider is away it is as it was, but not for
 // longer than rolesAge.
-func (c *Control) withRoles(row *db.FindSessionRow, token string) (*db.FindSessionRow, error) {
+func (c *Control) withRoles(row *sql.FindSessionRow, token string) (*sql.FindSessionRow, error) {
 	age := time.Duration(row.RolesAge * float64(time.Second))
 	if c.oidc == nil || row.Issuer != "" && row.Issuer != c.oidc.cfg.Issuer {
 		return nil, c.endSession(row, "the identity provider of this session is not this server's any more: sign in again")
@@ -61,17 +61,17 @@ func (c *Control) withRoles(row *db.FindSessionRow, token string) (*db.FindSessi
 	if errors.Is(answer.Err, ErrProvider) {
 		return nil, c.endSession(row, "the identity provider could not be asked what you may do: sign in again")
 	}
-	fresh, _ := answer.Val.(*db.FindSessionRow)
+	fresh, _ := answer.Val.(*sql.FindSessionRow)
 	return fresh, answer.Err
 }
 
 // readRoles reads a person's roles again. The session ends, and ErrRefused is given, if they have none any more or it
 // cannot be known; ErrProvider if the provider is away.
-func (c *Control) readRoles(row *db.FindSessionRow, token string) (*db.FindSessionRow, error) {
+func (c *Control) readRoles(row *sql.FindSessionRow, token string) (*sql.FindSessionRow, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 	defer cancel()
 	// A refresh token may count once: the servers take turns.
-	claimed, err := c.q.AskForRoles(ctx, db.AskForRolesParams{Token: row.Token, RolesReadAt: row.RolesReadAt})
+	claimed, err := c.q.AskForRoles(ctx, sql.AskForRolesParams{Token: row.Token, RolesReadAt: row.RolesReadAt})
 	if err != nil {
 		return nil, err
 	}
@@ -97,7 +97,7 @@ func (c *Control) readRoles(row *db.FindSessionRow, token string) (*db.FindSessi
 		}
 		return nil, err
 	}
-	p := db.RolesReadParams{Token: row.Token, Name: who.Name, Scope: string(who.Scope)}
+	p := sql.RolesReadParams{Token: row.Token, Name: who.Name, Scope: string(who.Scope)}
 	if p.Data, err = dataOf(who, row.Expiry); err != nil {
 		return nil, err
 	}
@@ -107,7 +107,7 @@ func (c *Control) readRoles(row *db.FindSessionRow, token string) (*db.FindSessi
 	if err := c.q.RolesRead(ctx, p); err != nil {
 		return nil, err
 	}
-	if err := c.q.RescopePerson(ctx, db.RescopePersonParams{Scope: p.Scope, Issuer: who.Issuer, Subject: who.Subject}); err != nil {
+	if err := c.q.RescopePerson(ctx, sql.RescopePersonParams{Scope: p.Scope, Issuer: who.Issuer, Subject: who.Subject}); err != nil {
 		return nil, err
 	}
 	if p.Scope != row.Scope {
@@ -117,7 +117,7 @@ func (c *Control) readRoles(row *db.FindSessionRow, token string) (*db.FindSessi
 }
 
 // still is a session that is to be there.
-func (c *Control) still(ctx context.Context, token string) (*db.FindSessionRow, error) {
+func (c *Control) still(ctx context.Context, token string) (*sql.FindSessionRow, error) {
 	row, err := c.findSession(ctx, token)
 	if err == nil && row == nil {
 		err = &refusal{"this session has ended: sign in again"}
@@ -126,7 +126,7 @@ func (c *Control) still(ctx context.Context, token string) (*db.FindSessionRow, 
 }
 
 // readElsewhere waits for another server that reads the roles of a session.
-func (c *Control) readElsewhere(ctx context.Context, row *db.FindSessionRow, token string) (*db.FindSessionRow, error) {
+func (c *Control) readElsewhere(ctx context.Context, row *sql.FindSessionRow, token string) (*sql.FindSessionRow, error) {
 	for {
 		now, err := c.still(ctx, token)
 		switch {
@@ -193,9 +193,9 @@ func (p *provider) reread(ctx context.Context, kept tokens, subject string) (*Id
 const rolesLost = "rolesLost"
 
 // endSession ends a session and says why.
-func (c *Control) endSession(row *db.FindSessionRow, reason string) error {
+func (c *Control) endSession(row *sql.FindSessionRow, reason string) error {
 	who := &Identity{Kind: KindOIDC, Name: row.Name, Subject: row.Subject, Issuer: row.Issuer}
-	err := c.endRecorded(context.Background(), who, "/sessions/"+row.ID.String(), func(ctx context.Context, q *db.Queries) (int, error) {
+	err := c.endRecorded(context.Background(), who, "/sessions/"+row.ID.String(), func(ctx context.Context, q *sql.Queries) (int, error) {
 		n, err := q.DeleteSession(ctx, row.Token)
 		return int(n), err
 	})
@@ -208,18 +208,18 @@ func (c *Control) endSession(row *db.FindSessionRow, reason string) error {
 // endPerson ends all sessions of somebody who may do nothing any more.
 func (c *Control) endPerson(ctx context.Context, who *Identity) error {
 	path := "/sessions?" + url.Values{"subject": {who.Subject}, "issuer": {who.Issuer}}.Encode()
-	return c.endRecorded(ctx, who, path, func(ctx context.Context, q *db.Queries) (int, error) {
-		return EndSessions(ctx, q, Whose{Subject: &who.Subject, Issuer: &who.Issuer})
+	return c.endRecorded(ctx, who, path, func(ctx context.Context, q *sql.Queries) (int, error) {
+		return endSessions(ctx, q, Whose{Subject: &who.Subject, Issuer: &who.Issuer})
 	})
 }
 
 // endRecorded ends sessions, if there are any, together with the entry of the audit log that says so: there is neither
 // without the other.
-func (c *Control) endRecorded(ctx context.Context, who *Identity, path string, end func(context.Context, *db.Queries) (int, error)) error {
+func (c *Control) endRecorded(ctx context.Context, who *Identity, path string, end func(context.Context, *sql.Queries) (int, error)) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	err := c.cfg.DB.Tx(ctx, func(tx pgx.Tx) error {
-		q := db.New(tx)
+		q := sql.New(tx)
 		n, err := end(ctx, q)
 		if err != nil || n == 0 {
 			return err

@@ -19,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/server/access/internal/sql"
 )
 
 // CookieName is of the cookie that holds a session's token.
@@ -68,7 +69,7 @@ func (c *Control) bySession(r *http.Request, address string) (*Identity, error) 
 	}
 	who, err := c.holder(ctx, row, token)
 	if err == nil && who != nil && time.Since(row.SeenAt) > time.Minute {
-		seen := db.SessionSeenParams{Token: row.Token, Address: db.Printable(address, 100), Client: db.Printable(r.UserAgent(), 300)}
+		seen := sql.SessionSeenParams{Token: row.Token, Address: db.Printable(address, 100), Client: db.Printable(r.UserAgent(), 300)}
 		if err := c.relaxed.SessionSeen(ctx, seen); err != nil {
 			c.cfg.Logger.Warn("when a session was last used could not be noted", "error", err)
 		}
@@ -77,7 +78,7 @@ func (c *Control) bySession(r *http.Request, address string) (*Identity, error) 
 }
 
 // findSession reads a session; nil if there is none.
-func (c *Control) findSession(ctx context.Context, token string) (*db.FindSessionRow, error) {
+func (c *Control) findSession(ctx context.Context, token string) (*sql.FindSessionRow, error) {
 	row, err := c.q.FindSession(ctx, sessionHash(token))
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
@@ -96,7 +97,7 @@ func (c *Control) findSession(ctx context.Context, token string) (*db.FindSessio
 }
 
 // holder is whose session it is: nil if it is nobody's, ErrRefused if it does not count any more.
-func (c *Control) holder(ctx context.Context, row *db.FindSessionRow, token string) (*Identity, error) {
+func (c *Control) holder(ctx context.Context, row *sql.FindSessionRow, token string) (*Identity, error) {
 	switch {
 	case *row.Kind == KindKey && row.KeyID != nil:
 		who, err := c.byKeyID(ctx, *row.KeyID) // the key may have been revoked meanwhile
@@ -124,9 +125,9 @@ func (c *Control) holder(ctx context.Context, row *db.FindSessionRow, token stri
 }
 
 // readSession writes down what the data of a session says, which a program of the version before began.
-func readSession(ctx context.Context, q *db.Queries, token string, data []byte) (db.ReadSessionParams, error) {
+func readSession(ctx context.Context, q *sql.Queries, token string, data []byte) (sql.ReadSessionParams, error) {
 	kind := ""
-	p := db.ReadSessionParams{Token: token, Kind: &kind}
+	p := sql.ReadSessionParams{Token: token, Kind: &kind}
 	if _, values, err := (scs.GobCodec{}).Decode(data); err == nil {
 		text := func(name string) string { s, _ := values[name].(string); return db.CleanText(s) }
 		kind, p.Name, p.Subject, p.Scope = text(sessionKind), text(sessionName), text(sessionSubject), text(sessionScope)
@@ -163,7 +164,7 @@ func (c *Control) begin(w http.ResponseWriter, r *http.Request, address string, 
 		return err
 	}
 	token, expiry := rand.Text()+rand.Text(), time.Now().UTC().Add(c.cfg.SessionLifetime).Truncate(time.Microsecond)
-	p := db.InsertSessionParams{
+	p := sql.InsertSessionParams{
 		Token: sessionHash(token), Expiry: expiry, ID: id, Kind: &who.Kind, Name: db.Printable(who.Name, 200), Subject: who.Subject, Issuer: who.Issuer, Scope: string(who.Scope), KeyID: who.KeyID,
 		Address: db.Printable(address, 100), Client: db.Printable(r.UserAgent(), 300),
 	}
@@ -176,7 +177,7 @@ func (c *Control) begin(w http.ResponseWriter, r *http.Request, address string, 
 		}
 	}
 	err = c.cfg.DB.Tx(ctx, func(tx pgx.Tx) error {
-		q := db.New(tx)
+		q := sql.New(tx)
 		if before := tokenOf(r); before != "" {
 			if _, err := q.DeleteSession(ctx, sessionHash(before)); err != nil {
 				return err
@@ -186,11 +187,11 @@ func (c *Control) begin(w http.ResponseWriter, r *http.Request, address string, 
 			return err
 		}
 		if who.Kind == KindOIDC { // what they may do is the same everywhere
-			if err := q.RescopePerson(ctx, db.RescopePersonParams{Scope: string(who.Scope), Issuer: who.Issuer, Subject: who.Subject}); err != nil {
+			if err := q.RescopePerson(ctx, sql.RescopePersonParams{Scope: string(who.Scope), Issuer: who.Issuer, Subject: who.Subject}); err != nil {
 				return err
 			}
 		}
-		return q.TrimSessions(ctx, db.TrimSessionsParams{Kind: &who.Kind, Issuer: who.Issuer, Subject: who.Subject, KeyID: who.KeyID, Keep: maxSessions})
+		return q.TrimSessions(ctx, sql.TrimSessionsParams{Kind: &who.Kind, Issuer: who.Issuer, Subject: who.Subject, KeyID: who.KeyID, Keep: maxSessions})
 	})
 	if err != nil {
 		return fmt.Errorf("keep the session: %w", err)
@@ -247,41 +248,86 @@ type SessionKey struct {
 	ID      uuid.UUID
 }
 
-// Sessions lists the sessions that count, newest first.
-func Sessions(ctx context.Context, q *db.Queries, whose Whose, before *SessionKey, limit int) ([]db.ListSessionsRow, error) {
+// Session is a session of a person who signed in, without its secret.
+type Session struct {
+	ID uuid.UUID
+	// Kind is KindKey or KindOIDC.
+	Kind string
+	Name string
+	// Subject and Issuer tell people of a provider apart; empty for a session of a key.
+	Subject, Issuer string
+	Scope           Scope
+	KeyID           *uuid.UUID // nil: not begun with a key
+	BeganAt, SeenAt time.Time
+	ExpiresAt       time.Time
+	Address, Client string
+}
+
+// Sessions lists valid sessions, newest first.
+func Sessions(ctx context.Context, on db.DBTX, whose Whose, before *SessionKey, limit int) ([]Session, error) {
+	q := sql.New(on)
 	if err := readUnread(ctx, q); err != nil {
 		return nil, err
 	}
-	p := db.ListSessionsParams{Subject: whose.Subject, Issuer: whose.Issuer, KeyID: whose.KeyID, MaxRows: int32(limit)} //nolint:gosec // a small number
+	p := sql.ListSessionsParams{Subject: whose.Subject, Issuer: whose.Issuer, KeyID: whose.KeyID, MaxRows: int32(limit)} //nolint:gosec // a small number
 	if before != nil {
 		p.Before, p.BeforeID = &before.BeganAt, &before.ID
 	}
-	return q.ListSessions(ctx, p)
+	rows, err := q.ListSessions(ctx, p)
+	if err != nil {
+		return nil, fmt.Errorf("list sessions: %w", err)
+	}
+	sessions := make([]Session, len(rows))
+	for i, s := range rows {
+		sessions[i] = Session{
+			ID: s.ID, Kind: kindOf(s.Kind), Name: s.Name, Subject: s.Subject, Issuer: s.Issuer, Scope: Scope(s.Scope),
+			KeyID: s.KeyID, BeganAt: s.BeganAt, SeenAt: s.SeenAt, ExpiresAt: s.ExpiresAt, Address: s.Address, Client: s.Client,
+		}
+	}
+	return sessions, nil
 }
 
-// EndSession ends a session; ErrNoSession if there is none.
-func EndSession(ctx context.Context, q *db.Queries, id uuid.UUID) (db.Session, error) {
+func kindOf(kind *string) string {
+	if kind == nil {
+		return ""
+	}
+	return *kind
+}
+
+// EndSession ends a session and returns it; ErrNoSession if there is none.
+func EndSession(ctx context.Context, on db.DBTX, id uuid.UUID) (Session, error) {
+	q := sql.New(on)
 	if err := readUnread(ctx, q); err != nil {
-		return db.Session{}, err
+		return Session{}, err
 	}
-	row, err := q.EndSession(ctx, id)
+	s, err := q.EndSession(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return row, fmt.Errorf("session %s: %w", id, ErrNoSession)
+		return Session{}, fmt.Errorf("session %s: %w", id, ErrNoSession)
 	}
-	return row, err
+	if err != nil {
+		return Session{}, fmt.Errorf("end session %s: %w", id, err)
+	}
+	return Session{
+		ID: s.ID, Kind: kindOf(s.Kind), Name: s.Name, Subject: s.Subject, Issuer: s.Issuer, Scope: Scope(s.Scope),
+		KeyID: s.KeyID, BeganAt: s.BeganAt, SeenAt: s.SeenAt, ExpiresAt: s.Expiry, Address: s.Address, Client: s.Client,
+	}, nil
 }
 
-// EndSessions ends all sessions of somebody and says how many there were.
-func EndSessions(ctx context.Context, q *db.Queries, whose Whose) (int, error) {
+// EndSessions ends all sessions of a person or a key and returns how many there were.
+func EndSessions(ctx context.Context, on db.DBTX, whose Whose) (int, error) {
+	return endSessions(ctx, sql.New(on), whose)
+}
+
+func endSessions(ctx context.Context, q *sql.Queries, whose Whose) (int, error) {
 	if err := readUnread(ctx, q); err != nil {
 		return 0, err
 	}
-	rows, err := q.EndPerson(ctx, db.EndPersonParams{Subject: whose.Subject, Issuer: whose.Issuer, KeyID: whose.KeyID})
+	rows, err := q.EndPerson(ctx, sql.EndPersonParams{Subject: whose.Subject, Issuer: whose.Issuer, KeyID: whose.KeyID})
 	return len(rows), err
 }
 
 // readUnread finds out whose the sessions are that a program of the version before began.
-func readUnread(ctx context.Context, q *db.Queries) error {
+func readUnread(ctx context.Context, q *sql.Queries) error {
 	rows, err := q.UnreadSessions(ctx)
 	if err != nil {
 		return err
@@ -295,20 +341,20 @@ func readUnread(ctx context.Context, q *db.Queries) error {
 }
 
 // Sessions lists the sessions that count, newest first.
-func (c *Control) Sessions(ctx context.Context, whose Whose, before *SessionKey, limit int) ([]db.ListSessionsRow, error) {
-	return Sessions(ctx, c.q, whose, before, limit)
+func (c *Control) Sessions(ctx context.Context, whose Whose, before *SessionKey, limit int) ([]Session, error) {
+	return Sessions(ctx, c.cfg.DB.Durable(), whose, before, limit)
 }
 
 // EndSession ends a session, here at once and on other servers within two seconds.
 func (c *Control) EndSession(ctx context.Context, id uuid.UUID) error {
-	_, err := EndSession(ctx, c.q, id)
+	_, err := EndSession(ctx, c.cfg.DB.Durable(), id)
 	c.watch.poke()
 	return err
 }
 
 // EndSessions ends all sessions of somebody, here at once and on other servers within two seconds.
 func (c *Control) EndSessions(ctx context.Context, whose Whose) (int, error) {
-	n, err := EndSessions(ctx, c.q, whose)
+	n, err := endSessions(ctx, c.q, whose)
 	c.watch.poke()
 	return n, err
 }

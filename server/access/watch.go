@@ -8,7 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/server/access/internal/sql"
 )
 
 // watchEvery is how often the keys and sessions of requests in progress are looked at. Whatever takes two looks, or
@@ -107,7 +107,7 @@ func (w *watcher) run() {
 // look ends those that may not go on. While the database is away they go on, up to when their key or session expires:
 // there is nothing to tell them then.
 func (w *watcher) look(requests []*watched) {
-	var p db.StandingOfParams
+	var p sql.StandingOfParams
 	seen := map[uuid.UUID]bool{}
 	for _, r := range requests {
 		id, of := r.who.holder(), &p.Keys
@@ -130,7 +130,7 @@ func (w *watcher) look(requests []*watched) {
 		return
 	}
 	w.blind = false
-	standing := make(map[uuid.UUID]db.StandingOfRow, len(rows))
+	standing := make(map[uuid.UUID]sql.StandingOfRow, len(rows))
 	for _, row := range rows {
 		standing[row.ID] = row
 	}

@@ -1,0 +1,208 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"github.com/parliament-explorer/parliament-explorer/cli/node"
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+type devCmd struct {
+	databaseFlags
+	replicaFlags
+	pipelineFlags
+	addrFlags
+	accessFlags
+}
+
+// Run is everything in one process.
+func (c *devCmd) Run(a *app) error {
+	a.read = c.replicaFlags
+	return a.process(c.databaseFlags, c.pipelineFlags, &c.addrFlags, c.accessFlags, processOptions{Work: true, Migrate: true})
+}
+
+type serveCmd struct {
+	databaseFlags
+	replicaFlags
+	pipelineFlags
+	addrFlags
+	accessFlags
+}
+
+// Run is the HTTP server alone.
+func (c *serveCmd) Run(a *app) error {
+	a.read = c.replicaFlags
+	return a.process(c.databaseFlags, c.pipelineFlags, &c.addrFlags, c.accessFlags, processOptions{})
+}
+
+type workerCmd struct {
+	databaseFlags
+	pipelineFlags
+	HealthAddr string `env:"HEALTH_ADDR" help:"Address on which to answer /healthz, /readyz and /metrics, e.g. :9090; without, nowhere." placeholder:"HOST:PORT"`
+}
+
+// Run is a worker alone.
+func (c *workerCmd) Run(a *app) error {
+	if c.HealthAddr != "" {
+		if _, _, err := net.SplitHostPort(c.HealthAddr); err != nil {
+			return usage("HEALTH_ADDR %q: want host:port, such as :9090", c.HealthAddr)
+		}
+		a.healthAddr = c.HealthAddr
+	}
+	return a.process(c.databaseFlags, c.pipelineFlags, nil, accessFlags{}, processOptions{Work: true})
+}
+
+// processOptions say what a process does besides its flags.
+type processOptions struct {
+	// Work runs steps.
+	Work bool
+	// Migrate applies pending migrations first. Otherwise they are an error.
+	Migrate bool
+}
+
+// process runs a node from its flags until it ends.
+func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who accessFlags, opts processOptions) error {
+	if err := pf.check(); err != nil {
+		return err
+	}
+	if err := df.look(a, !opts.Migrate); err != nil {
+		return err
+	}
+	a.limitMemory()
+	var l net.Listener
+	authentication := "off"
+	if af != nil {
+		addr, err := af.address()
+		if err != nil {
+			return err
+		}
+		if err := who.check(); err != nil {
+			return err
+		}
+		if err := a.read.check(); err != nil {
+			return err
+		}
+		if l, err = listen(addr); err != nil {
+			return err
+		}
+		defer l.Close() //nolint:errcheck // the server closes it too
+		required, err := who.required(isLoopback(l.Addr()))
+		if err != nil {
+			return err
+		}
+		if required {
+			authentication = "required"
+		}
+	}
+	d, closeDB, err := a.open(df, !opts.Migrate, part{serves: af != nil, works: opts.Work, watches: a.read.DatabaseReadURL != "", concurrency: pf.Concurrency})
+	if err != nil {
+		return err
+	}
+	defer closeDB()
+	if opts.Migrate {
+		_, err = d.MigrateUp(a.ctx)
+	} else {
+		err = d.CheckMigrated(a.ctx)
+	}
+	if err != nil {
+		return err
+	}
+	closeReplica, err := a.read.open(a, d)
+	if err != nil {
+		return err
+	}
+	defer closeReplica()
+	n, err := a.newNode(d, pf, who, opts.Work, l)
+	if err != nil {
+		return err
+	}
+	if a.healthAddr != "" {
+		hl, err := listen(a.healthAddr)
+		if err != nil {
+			return err
+		}
+		defer n.Health(hl).Close() //nolint:errcheck // at the end of the process
+	}
+	return n.Run(a.ctx, func() {
+		if l != nil {
+			a.log.Info("ready", "url", who.displayURL(l.Addr()), "worker", opts.Work, "authentication", authentication)
+		} else {
+			a.log.Info("ready", "worker_id", n.WorkerID())
+		}
+	})
+}
+
+// newNode makes a node of the flags. Without a listener it has no server.
+func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, listener net.Listener) (*node.Node, error) {
+	cfg := node.Config{
+		DB: d, Logger: a.log, Version: a.version, Revision: a.revision, Work: work, Parts: a.parts, Listener: listener,
+		Sources: node.Sources{
+			OpenParliamentURL: f.OpenParliamentURL, LegisinfoURL: f.LegisinfoURL,
+			OpenParliamentRPS: f.OpenParliamentRPS, LegisinfoRPS: f.LegisinfoRPS, UserAgent: f.agent(a.version), Now: f.now,
+		},
+		TimeZone: f.TZSchedules, Concurrency: f.Concurrency, AlertWindow: f.AlertWindow,
+	}
+	var err error
+	if cfg.Embeddings, err = f.embeddings(); err != nil {
+		return nil, err
+	}
+	if cfg.Limits, err = f.limits(); err != nil {
+		return nil, err
+	}
+	if cfg.Channels, err = f.channels(); err != nil {
+		return nil, err
+	}
+	if cfg.WebhookSecrets, err = f.secrets(); err != nil {
+		return nil, err
+	}
+	if cfg.Retention, err = f.retention(); err != nil {
+		return nil, err
+	}
+	if listener != nil {
+		control, err := af.control(a, d, listener.Addr())
+		if err != nil {
+			return nil, err
+		}
+		proxies, err := af.proxies()
+		if err != nil {
+			return nil, err
+		}
+		cfg.Server = node.ServerConfig{
+			Access: control, PublicURL: af.PublicURL, LoopbackOnly: !control.Required() && !af.InsecureNoAuth,
+			MaxConnections: af.MaxConnections, CORSOrigins: af.CORSOrigins, TrustedProxies: proxies,
+		}
+	}
+	n, err := node.New(a.ctx, cfg)
+	var wrong *node.ConfigError
+	if errors.As(err, &wrong) {
+		return nil, usage("%s", wrong)
+	}
+	return n, err
+}
+
+func listen(addr string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", addr)
+	if err != nil {
+		var op *net.OpError
+		if errors.As(err, &op) {
+			return nil, fmt.Errorf("cannot listen on %s: %w", addr, op.Err)
+		}
+		return nil, err
+	}
+	return l, nil
+}
+
+// displayAddr is an address that a browser on this machine can open.
+func displayAddr(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}

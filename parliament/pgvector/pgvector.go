@@ -1,0 +1,352 @@
+// Package pgvector keeps and reads the index of the bills' embeddings where Postgres has the extension pgvector. Search
+// works without it: then the process compares all embeddings itself. Begin reading at Find and Ensure.
+package pgvector
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgerrcode"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+)
+
+const (
+	// searchCandidates is how many candidates a search keeps, 1,000 at most. Of vectors without any order, which are the
+	// hardest to search, it finds 98 % of the nearest twenty among 18,000.
+	searchCandidates = 600
+	// indexTimeout bounds the time that making an index may take.
+	indexTimeout = time.Hour
+)
+
+// Index is an index of the embeddings of one model, all of one size, by pgvector.
+type Index struct {
+	model     string
+	size      int
+	schema    string // of the extension, quoted
+	kind      string // the type that is indexed
+	continues bool   // the index can be asked on until a filter has left enough
+}
+
+// extension is the extension pgvector as a role sees it.
+type extension struct {
+	Schema  string
+	Version string
+	Usable  bool // the role may use the schema
+}
+
+// Problem says why pgvector is not used, in words for an operator. Search is exact without it.
+type Problem struct {
+	// Reason is what is so.
+	Reason string
+	// Remedy is what to do about it; empty if nothing is wrong.
+	Remedy string
+	// Pending says that the next update of the embeddings sets it right.
+	Pending bool
+}
+
+// Error implements error.
+func (p *Problem) Error() string { return p.Reason }
+
+var (
+	errNoVector = &Problem{Reason: "the server does not have the extension pgvector"}
+	errNoIndex  = &Problem{Reason: "the embeddings have no index of pgvector yet", Remedy: "materialize update_embeddings", Pending: true}
+	errNotMade  = &Problem{
+		Reason: "pgvector is on the server, but the extension is not in the database",
+		Remedy: "materialize update_embeddings, which creates it if its role may; else have a superuser run CREATE EXTENSION vector in it", Pending: true,
+	}
+)
+
+// findVector finds the extension, or gives a *Problem.
+func findVector(ctx context.Context, on db.DBTX) (*extension, error) {
+	var e extension
+	err := on.QueryRow(ctx, `SELECT n.nspname::text, e.extversion, has_schema_privilege(n.oid, 'USAGE')
+FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'`).Scan(&e.Schema, &e.Version, &e.Usable)
+	if errors.Is(err, pgx.ErrNoRows) {
+		var available bool
+		err := on.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')`).Scan(&available)
+		switch {
+		case err != nil:
+			return nil, err
+		case available:
+			return nil, errNotMade
+		}
+		return nil, errNoVector
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case !e.Usable:
+		return nil, &Problem{
+			Reason: "pgvector is in the schema " + e.Schema + ", which the role may not use",
+			Remedy: "GRANT USAGE ON SCHEMA " + pgx.Identifier{e.Schema}.Sanitize() + " to the role",
+		}
+	case e.older(0, 5):
+		return nil, &Problem{Reason: "pgvector " + e.Version + " has no HNSW index", Remedy: "install pgvector 0.8 or newer, then ALTER EXTENSION vector UPDATE"}
+	}
+	return &e, nil
+}
+
+// older says whether the extension is older than a version.
+func (e *extension) older(major, minor int) bool {
+	parts := strings.SplitN(e.Version+".0.0", ".", 3)
+	x, _ := strconv.Atoi(parts[0])
+	y, _ := strconv.Atoi(parts[1])
+	return x < major || x == major && y < minor
+}
+
+// index is the index of a model's embeddings, whether it is there or not.
+func (e *extension) index(model string, size int) (*Index, error) {
+	ix := &Index{model: model, size: size, schema: pgx.Identifier{e.Schema}.Sanitize(), kind: "vector", continues: !e.older(0, 8)}
+	switch {
+	case size > 4000:
+		return nil, &Problem{Reason: fmt.Sprintf("embeddings of %d numbers cannot be indexed: pgvector can index 4,000", size)}
+	case size > 2000 && e.older(0, 7):
+		return nil, &Problem{
+			Reason: fmt.Sprintf("embeddings of %d numbers cannot be indexed: pgvector %s can index 2,000", size, e.Version),
+			Remedy: "install pgvector 0.8 or newer, then ALTER EXTENSION vector UPDATE",
+		}
+	case size > 2000:
+		ix.kind = "halfvec"
+	}
+	return ix, nil
+}
+
+func (ix *Index) name() string {
+	sum := sha256.Sum256([]byte(ix.model))
+	return fmt.Sprintf("%s%s_%d", db.VectorIndexPrefix, hex.EncodeToString(sum[:6]), ix.size)
+}
+
+// cast is an expression as the type that is indexed. It names the extension's schema, which may be outside search_path.
+func (ix *Index) cast(expression string) string {
+	return fmt.Sprintf("%s::%s.%s(%d)", expression, ix.schema, ix.kind, ix.size)
+}
+
+// rows is the condition that the index has, in its very words, so that Postgres sees that they are the same.
+func (ix *Index) rows() string {
+	return fmt.Sprintf("model = %s AND cardinality(embedding) = %d", db.QuoteLiteral(ix.model), ix.size)
+}
+
+// distance is from the embedding $1. Embeddings are of length one, so that the inner product orders them as the angle does.
+func (ix *Index) distance() string {
+	return fmt.Sprintf("%s OPERATOR(%s.<#>) %s", ix.cast("embedding"), ix.schema, ix.cast("$1::real[]"))
+}
+
+// Find finds the index of a model's embeddings. A *Problem says why there is none that can be used.
+func Find(ctx context.Context, d *db.DB, model string, size int) (*Index, error) {
+	e, err := findVector(ctx, d.Pool)
+	if err != nil {
+		return nil, err
+	}
+	ix, err := e.index(model, size)
+	if err != nil {
+		return nil, err
+	}
+	state, err := indexes(ctx, d.Pool)
+	if err != nil {
+		return nil, err
+	}
+	if !state[ix.name()] {
+		return nil, errNoIndex
+	}
+	return ix, nil
+}
+
+// indexes are the indexes that need pgvector, and whether each can be used.
+func indexes(ctx context.Context, on db.DBTX) (map[string]bool, error) {
+	rows, err := on.Query(ctx, `SELECT c.relname::text, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+WHERE i.indrelid = 'embeddings'::regclass AND starts_with(c.relname::text, $1)`, db.VectorIndexPrefix)
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]bool{}
+	var name string
+	var valid bool
+	_, err = pgx.ForEachRow(rows, []any{&name, &valid}, func() error { found[name] = valid; return nil })
+	return found, err
+}
+
+// Ensure makes the index of a model's embeddings where pgvector is, while others go on reading and writing, and
+// drops those of other models and sizes. It creates the extension if it is on the server and the role may. made says
+// that the index was not there before; a *Problem, why there can be none.
+func Ensure(ctx context.Context, d *db.DB, model string, size int) (made bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, indexTimeout)
+	defer cancel()
+	pooled, err := d.Direct.Acquire(ctx)
+	if err != nil {
+		return false, err
+	}
+	// A connection of its own: what is set for it, and the lock, end with it.
+	conn := pooled.Hijack()
+	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is left to lose
+	if _, err := conn.Exec(ctx, `SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false), set_config('client_min_messages', 'warning', false),
+    set_config('max_parallel_maintenance_workers', '0', false)`); err != nil { // parallel builds need more shared memory than containers have
+		return false, err
+	}
+	if _, err := conn.Exec(ctx, `SELECT set_config('maintenance_work_mem', greatest(setting::bigint, 262144) || 'kB', false) FROM pg_settings WHERE name = 'maintenance_work_mem'`); err != nil {
+		return false, err
+	}
+	var alone bool
+	if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, db.VectorIndexLock).Scan(&alone); err != nil {
+		return false, err
+	}
+	if !alone {
+		return false, &Problem{Reason: "another process is making the index just now", Pending: true}
+	}
+	var wanted *Index
+	e, problem := findVector(ctx, conn)
+	if errors.Is(problem, errNotMade) {
+		if problem = createVector(ctx, conn); problem == nil {
+			e, problem = findVector(ctx, conn)
+		}
+	}
+	if problem == nil && size > 0 {
+		wanted, problem = e.index(model, size)
+	}
+	var known *Problem
+	if problem != nil && !errors.As(problem, &known) {
+		return false, problem
+	}
+	have, err := indexes(ctx, conn)
+	if err != nil {
+		return false, err
+	}
+	for name, valid := range have {
+		if wanted != nil && name == wanted.name() && valid {
+			continue
+		}
+		if _, err := conn.Exec(ctx, "DROP INDEX CONCURRENTLY IF EXISTS "+pgx.Identifier{name}.Sanitize()); err != nil {
+			return false, indexProblem(err)
+		}
+	}
+	if wanted == nil || have[wanted.name()] {
+		return false, problem
+	}
+	_, err = conn.Exec(ctx, fmt.Sprintf(`CREATE INDEX CONCURRENTLY %s ON embeddings USING hnsw ((%s) %s.%s_ip_ops) WITH (m = 16, ef_construction = 128) WHERE %s`,
+		pgx.Identifier{wanted.name()}.Sanitize(), wanted.cast("embedding"), wanted.schema, wanted.kind, wanted.rows()))
+	if err != nil {
+		return false, indexProblem(err)
+	}
+	return true, nil
+}
+
+// EnsureAll makes the index of all embeddings where pgvector is, as after a restore. Searches find the same without it.
+func EnsureAll(ctx context.Context, d *db.DB) error {
+	rows, err := d.Pool.Query(ctx, `SELECT DISTINCT ON (model) model, cardinality(embedding) FROM embeddings ORDER BY model`)
+	if err != nil {
+		return err
+	}
+	var model string
+	var size int
+	models := map[string]int{}
+	if _, err := pgx.ForEachRow(rows, []any{&model, &size}, func() error { models[model] = size; return nil }); err != nil {
+		return err
+	}
+	if len(models) != 1 { // of several, only the next update of the embeddings knows which one is used
+		return nil
+	}
+	for model, size := range models {
+		if _, err := Ensure(ctx, d, model, size); ctx.Err() != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func createVector(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `CREATE EXTENSION IF NOT EXISTS vector`)
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && !db.Unavailable(err) {
+		return &Problem{
+			Reason: "pgvector is on the server, but the extension cannot be created: " + pgErr.Message,
+			Remedy: "have a superuser run CREATE EXTENSION vector in it",
+		}
+	}
+	return err
+}
+
+// indexProblem tells what the role may not do from what went wrong.
+func indexProblem(err error) error {
+	var pgErr *pgconn.PgError
+	if errors.As(err, &pgErr) && pgErr.Code == pgerrcode.InsufficientPrivilege {
+		return &Problem{Reason: "the role cannot make an index on embeddings: " + pgErr.Message, Remedy: "let the owner of the tables run the worker"}
+	}
+	return err
+}
+
+// NearBill is a bill and how near it is: the smaller the distance, the nearer.
+type NearBill struct {
+	BillID   string
+	Distance float64
+}
+
+// exactly is how many bills are compared one by one rather than looked for in the index.
+const exactly = 1000
+
+// Nearest returns the bills whose embeddings are nearest to one, the nearest first. only, if it is not nil, are
+// the bills to choose from. enough is false where the index may have left bills out; ask another way then.
+func (ix *Index) Nearest(ctx context.Context, d *db.DB, to []float32, limit int, only []string) (found []NearBill, enough bool, err error) {
+	if only != nil && len(only) == 0 {
+		return nil, true, nil
+	}
+	byOne := only != nil && len(only) <= exactly
+	if only != nil && !byOne && !ix.continues {
+		return nil, false, nil
+	}
+	settings := [][2]string{{"enable_seqscan", "off"}, {"enable_sort", "off"}, {"hnsw.ef_search", strconv.Itoa(min(1000, max(searchCandidates, 2*limit)))}}
+	if ix.continues {
+		settings = append(settings, [2]string{"hnsw.iterative_scan", "relaxed_order"})
+	}
+	args := []any{pgx.QueryExecModeCacheDescribe, to}
+	condition, rows := ix.rows(), 2*limit // a bill has an embedding in each language
+	if only != nil {
+		args = append(args, only)
+		condition += " AND bill_id = ANY($2::text[])"
+	}
+	sql := fmt.Sprintf("SELECT bill_id, %s AS distance FROM embeddings WHERE %s", ix.distance(), condition)
+	if !byOne {
+		sql += fmt.Sprintf(" ORDER BY distance LIMIT %d", rows)
+	}
+	var all []NearBill
+	err = d.ReadTx(ctx, func(tx pgx.Tx) error {
+		if !byOne {
+			names, values := []string{}, []string{}
+			for _, s := range settings {
+				names, values = append(names, s[0]), append(values, s[1])
+			}
+			if _, err := tx.Exec(ctx, `SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS s (name, value)`, names, values); err != nil {
+				return err
+			}
+		}
+		r, err := tx.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		all, err = pgx.CollectRows(r, pgx.RowToStructByPos[NearBill])
+		return err
+	})
+	if err != nil {
+		return nil, false, err
+	}
+	slices.SortFunc(all, func(a, b NearBill) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), strings.Compare(a.BillID, b.BillID))
+	})
+	seen := make(map[string]bool, len(all))
+	for _, b := range all {
+		if !seen[b.BillID] && len(found) < limit {
+			seen[b.BillID] = true
+			found = append(found, b)
+		}
+	}
+	return found, byOne || len(all) >= rows, nil
+}

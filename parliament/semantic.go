@@ -1,0 +1,497 @@
+package parliament
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
+	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
+	"github.com/parliament-explorer/parliament-explorer/parliament/pgvector"
+)
+
+// Embedder knows which bills are near in meaning to a text, by embeddings. It compares all of them, which it holds in
+// memory, or, where they are too many or have just changed, asks the index of pgvector, if the database has one. Make one
+// with NewEmbedder.
+type Embedder struct {
+	// Logger hears why pgvector is not used where it could be; nil: nobody does. Set it before use.
+	Logger *slog.Logger
+
+	db      *db.DB
+	q       *sql.Queries
+	client  *embed.Client
+	queryVectors   *lru.Cache[string, []float32] // by the text of the query
+	queryTimeout time.Duration
+
+	index    atomic.Pointer[indexLook]      // nil: not looked yet
+	held     atomic.Pointer[heldEmbeddings] // nil: not read yet
+	reads    singleflight.Group             // one read of them for all who wait for it
+	readAt   atomic.Int64                   // when a read began that nobody waits for, in nanoseconds
+	maxHeld int                            // holdMost, but in tests
+}
+
+const (
+	// maxHeld is how many numbers are held in memory where there is an index: 64 MB. So many are compared one by one in a
+	// few milliseconds, and exactly; an index leaves some out, more the less a question is like the texts of bills.
+	maxHeld = 16_000_000
+	// heldReadInterval is how often they are read anew where there is an index, which is right meanwhile.
+	heldReadInterval = 5 * time.Second
+)
+
+// indexLook is what a look for the index found.
+type indexLook struct {
+	at     time.Time
+	size   int
+	index  *pgvector.Index // nil: search without
+	reason string          // why
+	few    bool            // the embeddings can be held in memory
+}
+
+// indexLookInterval is how often it is looked whether there is an index: others make, drop and move it.
+const indexLookInterval = 30 * time.Second
+
+// heldEmbeddings are all embeddings as of a generation, those of a bill next to each other.
+type heldEmbeddings struct {
+	generation int64
+	rows       []sql.AllEmbeddingsRow
+}
+
+// readTimeout bounds a read of the embeddings, which is for all who wait for it, so that none of them can end it.
+const readTimeout = 10 * time.Second
+
+// queryEmbeddingTimeout is how long a search waits for the embedding of its query.
+const queryEmbeddingTimeout = 2 * time.Second
+
+// NewEmbedder makes an Embedder.
+func NewEmbedder(d *db.DB, client *embed.Client) *Embedder {
+	vectors, _ := lru.New[string, []float32](500)
+	return &Embedder{db: d, q: sql.New(d.Durable()), client: client, queryVectors: vectors, queryTimeout: queryEmbeddingTimeout, maxHeld: maxHeld}
+}
+
+// Near gives the bills nearest in meaning to a text, the nearest first, or why it cannot, in words for whoever
+// searches. only, if it is not nil, are the bills to choose from. All is read from the primary: what is held in memory is
+// as of a generation, which a replica that lags is not at, and a search cannot be done again for a replica that failed
+// where only the reason is left of that.
+func (m *Embedder) Near(ctx context.Context, text string, limit int, only []string) (ids []string, reason string) {
+	ctx = db.OnPrimary(ctx)
+	to, ok := m.queryVectors.Get(text)
+	if !ok {
+		ctx, cancel := context.WithTimeout(ctx, m.queryTimeout)
+		defer cancel()
+		r, err := m.client.Once(ctx, []string{clip(text, 8000)})
+		if errors.Is(err, context.DeadlineExceeded) {
+			return nil, fmt.Sprintf("the embeddings endpoint does not answer within %s", m.queryTimeout)
+		}
+		if err != nil {
+			// What the endpoint or the network says, such as an address, may be more than is for everybody.
+			var status *embed.StatusError
+			var answer *embed.AnswerError
+			switch {
+			case errors.As(err, &status):
+				return nil, fmt.Sprintf("the embeddings endpoint answered %d", status.Status)
+			case errors.As(err, &answer):
+				return nil, answer.Error()
+			}
+			return nil, "the embeddings endpoint does not answer"
+		}
+		to = r.Embeddings[0]
+		m.queryVectors.Add(text, to)
+	}
+	size, err := m.q.EmbeddingSize(ctx, m.client.Model())
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return nil, "no bill is embedded yet: materialize update_embeddings"
+	case err != nil:
+		return nil, "the embeddings cannot be read just now"
+	case int(size) != len(to):
+		return nil, fmt.Sprintf("the embeddings endpoint gives %d numbers, the bills' embeddings have %d: is it another model by the same name?", len(to), size)
+	}
+	ids, err = m.nearest(ctx, to, limit, only)
+	if err != nil {
+		return nil, "the embeddings cannot be read just now"
+	}
+	return ids, ""
+}
+
+func (m *Embedder) nearest(ctx context.Context, to []float32, limit int, only []string) ([]string, error) {
+	look, err := m.findIndex(ctx, len(to))
+	if err != nil {
+		return nil, err
+	}
+	if look.index != nil {
+		if look.few {
+			held, err := m.current(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if held != nil {
+				return billIDs(nearestBills(held, to, limit, only)), nil
+			}
+		}
+		found, enough, err := look.index.Nearest(ctx, m.db, to, limit, only)
+		switch {
+		case err == nil && enough:
+			return billIDs(found), nil
+		case err != nil && (ctx.Err() != nil || db.Unavailable(err)):
+			return nil, err
+		case err != nil: // dropped, moved or out of reach since it was looked for
+			m.found(&indexLook{at: time.Now(), size: len(to), reason: err.Error()}, true)
+		}
+	}
+	held, err := m.embeddings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return billIDs(nearestBills(held, to, limit, only)), nil
+}
+
+// current are all embeddings if those held in memory are as they are now. Otherwise it has them read, and does not wait.
+func (m *Embedder) current(ctx context.Context) ([]sql.AllEmbeddingsRow, error) {
+	generation, err := m.q.EmbeddingGeneration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if h := m.held.Load(); h != nil && h.generation == generation {
+		return h.rows, nil
+	}
+	now, before := time.Now().UnixNano(), m.readAt.Load()
+	if now-before >= int64(heldReadInterval) && m.readAt.CompareAndSwap(before, now) {
+		m.read(ctx, generation)
+	}
+	return nil, nil
+}
+
+func billIDs(found []pgvector.NearBill) []string {
+	ids := make([]string, len(found))
+	for i, b := range found {
+		ids[i] = b.BillID
+	}
+	return ids
+}
+
+// nearestBills compares all embeddings.
+func nearestBills(held []sql.AllEmbeddingsRow, to []float32, limit int, only []string) []pgvector.NearBill {
+	chosen := make(map[string]bool, len(only))
+	for _, id := range only {
+		chosen[id] = true
+	}
+	best := make([]pgvector.NearBill, 0, 2*limit+1) // the nearest so far are among them
+	nearer := func(a, b pgvector.NearBill) int {
+		return cmp.Or(cmp.Compare(a.Distance, b.Distance), strings.Compare(a.BillID, b.BillID))
+	}
+	far := math.Inf(1) // what is farther is not among the nearest
+	for i := 0; i < len(held); {
+		bill := pgvector.NearBill{BillID: held[i].BillID, Distance: math.Inf(1)}
+		wanted := only == nil || chosen[bill.BillID]
+		for ; i < len(held) && held[i].BillID == bill.BillID; i++ {
+			if wanted && len(held[i].Embedding) == len(to) {
+				bill.Distance = min(bill.Distance, -float64(dot(held[i].Embedding, to)))
+			}
+		}
+		if math.IsInf(bill.Distance, 1) || bill.Distance > far {
+			continue
+		}
+		if best = append(best, bill); len(best) > 2*limit {
+			slices.SortFunc(best, nearer)
+			best = best[:limit]
+			far = best[limit-1].Distance
+		}
+	}
+	slices.SortFunc(best, nearer)
+	return best[:min(limit, len(best))]
+}
+
+// dot is the inner product of vectors of one length. Four sums at once are three times as fast as one, each of whose
+// additions waits for the one before.
+func dot(x, y []float32) float32 {
+	var a, b, c, d float32
+	y = y[:len(x)]
+	i := 0
+	for ; i+4 <= len(x); i += 4 {
+		p, q := x[i:i+4:i+4], y[i:i+4:i+4]
+		a += p[0] * q[0]
+		b += p[1] * q[1]
+		c += p[2] * q[2]
+		d += p[3] * q[3]
+	}
+	for ; i < len(x); i++ {
+		a += x[i] * y[i]
+	}
+	return a + b + c + d
+}
+
+// findIndex looks for the index that embeddings of a size can be looked for in.
+func (m *Embedder) findIndex(ctx context.Context, size int) (*indexLook, error) {
+	if l := m.index.Load(); l != nil && l.size == size && time.Since(l.at) < indexLookInterval {
+		return l, nil
+	}
+	look := &indexLook{at: time.Now(), size: size}
+	var err error
+	look.index, err = pgvector.Find(ctx, m.db, m.Model(), size)
+	var problem *pgvector.Problem
+	switch {
+	case errors.As(err, &problem):
+		look.reason = problem.Reason
+	case err != nil:
+		return nil, err
+	default:
+		most := m.maxHeld / size
+		n, err := m.q.CountEmbeddings(ctx, sql.CountEmbeddingsParams{Model: m.Model(), Most: int32(most) + 1}) //nolint:gosec // sixteen million
+		if err != nil {
+			return nil, err
+		}
+		look.few = int(n) <= most
+	}
+	m.found(look, problem != nil && problem.Remedy != "")
+	return look, nil
+}
+
+// found keeps what a look for the index found, and logs what has changed, if that is for an operator.
+func (m *Embedder) found(look *indexLook, tell bool) {
+	before := m.index.Swap(look)
+	switch {
+	case m.Logger == nil:
+	case look.index != nil && before != nil && before.index == nil:
+		m.Logger.Info("search by meaning uses the index of pgvector", "model", m.Model())
+	case look.index == nil && tell && (before == nil || before.reason != look.reason):
+		m.Logger.Warn("search by meaning is exact, without an index: pgvector cannot be used", "reason", look.reason)
+	}
+}
+
+// IndexState says whether searches have an index, which changes how fast they are and not what they find.
+type IndexState struct {
+	Used bool
+	Made bool // it was not there before
+	// Reason is why there is none, and Remedy what to do about it; empty if nothing is wrong.
+	Reason, Remedy string
+}
+
+// Index makes the index that searches by meaning use, where pgvector is, and drops those that none uses any more. What
+// keeps it from being made is no error, unless the same may work soon.
+func (m *Embedder) Index(ctx context.Context) (IndexState, error) {
+	size, err := m.q.EmbeddingSize(ctx, m.Model())
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return IndexState{}, err
+	}
+	made, err := pgvector.Ensure(ctx, m.db, m.Model(), int(size))
+	m.index.Store(nil)
+	var problem *pgvector.Problem
+	switch {
+	case err == nil:
+		return IndexState{Used: size > 0, Made: made}, nil
+	case errors.As(err, &problem):
+		return IndexState{Reason: problem.Reason, Remedy: problem.Remedy}, nil
+	case ctx.Err() != nil || db.Unavailable(err):
+		return IndexState{}, err
+	}
+	return IndexState{Reason: err.Error(), Remedy: "see the log of Postgres"}, nil
+}
+
+// embeddings are all embeddings as they are now.
+func (m *Embedder) embeddings(ctx context.Context) ([]sql.AllEmbeddingsRow, error) {
+	// The generation is read first: what is read after it is as new or newer, and never taken for newer than it is.
+	generation, err := m.q.EmbeddingGeneration(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if h := m.held.Load(); h != nil && h.generation == generation {
+		return h.rows, nil
+	}
+	read := m.read(ctx, generation)
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case r := <-read:
+		if r.Err != nil {
+			return nil, r.Err
+		}
+		return r.Val.(*heldEmbeddings).rows, nil
+	}
+}
+
+// read reads all embeddings, as of a generation or later, once for all who want them at the same time.
+func (m *Embedder) read(ctx context.Context, generation int64) <-chan singleflight.Result {
+	return m.reads.DoChan(strconv.FormatInt(generation, 10), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
+		defer cancel()
+		rows, err := m.q.AllEmbeddings(ctx, m.client.Model())
+		if err != nil {
+			return nil, err
+		}
+		h := &heldEmbeddings{generation: generation, rows: rows}
+		m.held.Store(h)
+		return h, nil
+	})
+}
+
+// EmbedCounts says what embedding came to.
+type EmbedCounts struct {
+	Embedded, Unchanged, Deleted int
+	Requests, Tokens             int
+	Size                         int // numbers in an embedding
+}
+
+// document is a bill's text in a language, for embedding; empty if it has none.
+func document(b Bill, language string) string {
+	pick := func(t Bilingual) string {
+		if language == "fr" {
+			return value(t.Fr)
+		}
+		return value(t.En)
+	}
+	parts := []string{}
+	for _, s := range []string{pick(b.ShortTitle), pick(b.Title), clean(pick(b.Summary))} {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return clip(b.Number+". "+strings.Join(parts, ". "), 6000) // models read little more than 512 tokens to 8,000
+}
+
+// Update embeds what is new or has changed, in batches, each stored as it comes: what fails keeps what was done before.
+// progress hears how far it is.
+func (m *Embedder) Update(ctx context.Context, batch int, progress func(done int)) (EmbedCounts, error) {
+	var counts EmbedCounts
+	model := m.client.Model()
+	size, err := m.q.EmbeddingSize(ctx, model)
+	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
+		return counts, err
+	}
+	counts.Size = int(size)
+	var after sql.DocumentsToEmbedRow
+	for {
+		most := min(batch, embed.Most(counts.Size))                                                                                                              // as many as have room in an answer
+		rows, err := m.q.DocumentsToEmbed(ctx, sql.DocumentsToEmbedParams{Model: model, AfterID: after.ID, AfterLanguage: after.Language, MaxRows: int32(most)}) //nolint:gosec // bounded by the config
+		if err != nil || len(rows) == 0 {
+			if err == nil {
+				var n int64
+				n, err = m.q.DeleteOtherEmbeddings(ctx, model)
+				counts.Deleted = int(n)
+			}
+			return counts, err
+		}
+		after = rows[len(rows)-1]
+		var ask []sql.DocumentsToEmbedRow
+		var texts []string
+		var hashes [][]byte
+		now := time.Now().UTC().Truncate(time.Microsecond)
+		for _, row := range rows {
+			var b Bill
+			if err := json.Unmarshal(row.Doc, &b); err != nil {
+				return counts, fmt.Errorf("bill %s: %w", row.ID, err)
+			}
+			text := document(b, row.Language)
+			if text == "" {
+				continue
+			}
+			hash := sha256.Sum256([]byte(text))
+			if slices.Equal(hash[:], row.Hash) {
+				counts.Unchanged++
+				if err := m.q.TouchEmbedding(ctx, sql.TouchEmbeddingParams{CreatedAt: now, Version: &row.Version, BillID: row.ID, Language: row.Language, Model: model, Hash: row.Hash}); err != nil {
+					return counts, err
+				}
+				continue
+			}
+			ask, texts, hashes = append(ask, row), append(texts, text), append(hashes, hash[:])
+		}
+		if len(texts) == 0 {
+			continue
+		}
+		r, err := m.client.Embed(ctx, texts)
+		if err != nil {
+			return counts, err
+		}
+		counts.Requests++
+		counts.Tokens += r.Tokens
+		if got := len(r.Embeddings[0]); counts.Size != 0 && got != counts.Size {
+			return counts, &embed.AnswerError{Reason: fmt.Sprintf("embeddings of %d numbers, those stored of model %s have %d", got, model, counts.Size)}
+		}
+		counts.Size = len(r.Embeddings[0])
+		err = m.db.Tx(ctx, func(tx pgx.Tx) error {
+			q := m.q.WithTx(tx)
+			for i, row := range ask {
+				if err := q.UpsertEmbedding(ctx, sql.UpsertEmbeddingParams{BillID: row.ID, Language: row.Language, Model: model, Hash: hashes[i], Embedding: r.Embeddings[i], CreatedAt: now, Version: &row.Version}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return counts, err
+		}
+		counts.Embedded += len(ask)
+		progress(counts.Embedded)
+	}
+}
+
+// Lacking counts the documents that have no embedding of their present text, of bills that are as they were at a place
+// in the history of all bills, and names ten of them at most.
+func (m *Embedder) Lacking(ctx context.Context, before string) (n int, first []string, err error) {
+	xid, err := placeXid(before)
+	if err != nil {
+		return 0, nil, err
+	}
+	var after sql.DocumentsToEmbedRow
+	for {
+		rows, err := m.q.DocumentsToEmbed(ctx, sql.DocumentsToEmbedParams{Model: m.client.Model(), AfterID: after.ID, AfterLanguage: after.Language, MaxRows: 500})
+		if err != nil || len(rows) == 0 {
+			return n, first, err
+		}
+		after = rows[len(rows)-1]
+		for _, row := range rows {
+			var b Bill
+			if err := json.Unmarshal(row.Doc, &b); err != nil {
+				return n, first, fmt.Errorf("bill %s: %w", row.ID, err)
+			}
+			text := document(b, row.Language)
+			if hash := sha256.Sum256([]byte(text)); text == "" || slices.Equal(hash[:], row.Hash) || row.Xid >= xid {
+				continue
+			}
+			if n++; len(first) < 10 {
+				first = append(first, row.ID+" ("+row.Language+")")
+			}
+		}
+	}
+}
+
+// Model is the model's name.
+func (m *Embedder) Model() string { return m.client.Model() }
+
+// FindIndex says whether searches by meaning have an index for a model, without making one. embedded is false if no bill
+// is embedded with the model yet.
+func FindIndex(ctx context.Context, d *db.DB, model string) (state IndexState, embedded bool, err error) {
+	size, err := sql.New(d.Durable()).EmbeddingSize(ctx, model)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return IndexState{}, false, nil
+	}
+	if err != nil {
+		return IndexState{}, false, fmt.Errorf("read the size of embeddings: %w", err)
+	}
+	_, err = pgvector.Find(ctx, d, model, int(size))
+	var problem *pgvector.Problem
+	switch {
+	case err == nil:
+		return IndexState{Used: true}, true, nil
+	case errors.As(err, &problem):
+		return IndexState{Reason: problem.Reason, Remedy: problem.Remedy}, true, nil
+	}
+	return IndexState{}, true, fmt.Errorf("look for the index of embeddings: %w", err)
+}

@@ -27,7 +27,7 @@ func TestSelect(t *testing.T) {
 	t.Parallel()
 	// a -> b -> c -> e, d stands alone
 	group := func(a *orchestrator.Asset, g string) *orchestrator.Asset { a.Group = g; return a }
-	d := parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{
+	d := parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{
 		group(asset("aa", nil, nil), "one"), group(asset("bb", []string{"aa"}, nil), "one"), group(asset("cc", []string{"bb"}, nil), "two"),
 		group(asset("dd", nil, nil), "two"), group(asset("ee", []string{"cc"}, nil), "two"),
 	}})
@@ -45,7 +45,7 @@ func TestSelect(t *testing.T) {
 }
 
 func FuzzSelect(f *testing.F) {
-	d := parts(f, orchestrator.Parts{Assets: []*orchestrator.Asset{asset("aa", nil, nil), asset("bb", []string{"aa"}, nil)}})
+	d := parts(f, orchestrator.Declarations{Assets: []*orchestrator.Asset{asset("aa", nil, nil), asset("bb", []string{"aa"}, nil)}})
 	for _, s := range []string{"*", "+aa", "bb+1", "not (aa or group:test) and key:b*", "((", `key:"a`} {
 		f.Add(s)
 	}
@@ -90,7 +90,7 @@ func TestBackfill(t *testing.T) {
 	})
 	d := dbtest.NewWatched(t)
 	define := func() *orchestrator.Definitions {
-		return parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a, asset("plain", nil, nil)}})
+		return parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a, asset("plain", nil, nil)}})
 	}
 	e := startEngine(t, d, define())
 	ctx := t.Context()
@@ -198,7 +198,7 @@ func TestCancelBackfill(t *testing.T) {
 		return ctx.Err()
 	})
 	a.Partitions = orchestrator.StaticPartitions("p", "1", "2", "3", "4")
-	e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}}))
+	e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}}))
 	b, _, err := e.StartBackfill(t.Context(), orchestrator.BackfillRequest{Assets: []string{"a"}})
 	if err != nil {
 		t.Fatal(err)
@@ -233,7 +233,7 @@ func TestLimits(t *testing.T) {
 		a.Pools = pools
 		return a
 	}
-	defs := parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{hold("x", "src"), hold("y", "src"), hold("z")}})
+	defs := parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{hold("x", "src"), hold("y", "src"), hold("z")}})
 	for _, bad := range []string{"pool:src", "pool:src=0", "src=2", "tag:team=2", "pool:=1", "asset:x=many"} {
 		if _, err := orchestrator.ParseLimit(bad); err == nil {
 			t.Errorf("limit %q passes", bad)
@@ -487,7 +487,7 @@ func TestChecks(t *testing.T) {
 		}},
 	}
 	r := newReceiver(t)
-	e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{
+	e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{
 		checked, asset("below", []string{"checked"}, nil), asset("further", []string{"below"}, nil), asset("beside", nil, nil),
 	}}), channel(t, r))
 	all := orchestrator.RunRequest{Assets: []string{"checked", "below", "further", "beside"}}
@@ -542,7 +542,7 @@ func TestFreshness(t *testing.T) {
 	a.Freshness = daily
 	b := asset("b", nil, nil)
 	b.Freshness = age
-	parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a, b}})
+	parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a, b}})
 	for name, c := range map[string]struct {
 		f         *orchestrator.Freshness
 		last, now string
@@ -571,7 +571,7 @@ func TestFreshness(t *testing.T) {
 	for _, bad := range []*orchestrator.Freshness{{}, {By: "x"}, {MaxAge: 1, By: "* * * * *"}, {By: "* * * * *", TimeZone: "Mars"}, {By: "@every 5m"}} {
 		c := asset("c", nil, nil)
 		c.Freshness = bad
-		if _, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: []*orchestrator.Asset{c}}); err == nil {
+		if _, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{c}}); err == nil {
 			t.Errorf("%+v passes", bad)
 		}
 	}
@@ -584,7 +584,7 @@ func TestFreshnessAlertFiresOnceAndClears(t *testing.T) {
 	r := newReceiver(t)
 	d := dbtest.NewWatched(t)
 	defs := func() *orchestrator.Definitions {
-		return parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}})
+		return parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}})
 	}
 	e := startEngine(t, d, defs(), channel(t, r))
 	startEngine(t, d, defs(), channel(t, r)) // two workers watch
@@ -613,7 +613,7 @@ func TestAutomationConditions(t *testing.T) {
 	parted := asset("parted", nil, nil)
 	parted.Partitions, parted.PartitionRequired = orchestrator.StaticPartitions("p", "1", "2"), true
 	eager.Automation, cron.Automation, missing.Automation, parted.Automation = orchestrator.Eager(), orchestrator.OnCron("0 0 1 1 *", ""), orchestrator.OnMissing(), orchestrator.OnMissing()
-	e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{up, eager, cron, missing, parted}}))
+	e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{up, eager, cron, missing, parted}}))
 	says := func(name string, run bool, why string) {
 		t.Helper()
 		v, err := e.AutomationOf(t.Context(), name)
@@ -659,7 +659,7 @@ func TestAutomationConditions(t *testing.T) {
 	tick()
 	bad := asset("bad", nil, nil)
 	bad.Automation = orchestrator.OnCron("61 * * * *", "")
-	if _, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: []*orchestrator.Asset{bad}}); err == nil || !strings.Contains(err.Error(), `cron "61 * * * *"`) {
+	if _, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{bad}}); err == nil || !strings.Contains(err.Error(), `cron "61 * * * *"`) {
 		t.Errorf("bad cron: %v", err)
 	}
 }

@@ -152,7 +152,8 @@ func guarded[T any](ctx context.Context, f func(context.Context) (T, error)) (T,
 }
 
 // recordChecks writes the results of a step's checks down with its end, and says which of them blocks what comes next.
-func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *transition, step *Step, partition *string, results []CheckResult) (blockedBy string, err error) {
+func (e *Engine) recordChecks(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *transition, step *Step, results []CheckResult) (blockedBy string, err error) {
+	partition := e.partitionOf(step.Asset, t.run.Partition)
 	if len(results) > 1 { // else LockCheck does it
 		if err := e.alerts.LockTx(ctx, tx, each(results, CheckResult.cause)); err != nil {
 			return "", err

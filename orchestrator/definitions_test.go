@@ -34,7 +34,7 @@ func TestNewDefinitions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: c.assets, Jobs: c.jobs, Schedules: c.schedules})
+			_, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: c.assets, Jobs: c.jobs, Schedules: c.schedules})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("err = %v, want %q in it", err, c.want)
 			}

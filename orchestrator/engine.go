@@ -92,15 +92,15 @@ type Engine struct {
 	cancel     context.CancelFunc
 	wg         sync.WaitGroup
 
-	pulse     pulse
-	fates     fates
-	lastSkips sync.Map // sensor -> lastSkip
-	stuck     sync.Map // sensor -> true while a function left behind has not returned
-	kicksMu   sync.Mutex
-	kicks     map[string]bool // sensors to evaluate at once
-	kicked    chan struct{}
-	held      map[string]*heldBack // sensors by name; of kicksMu
-	admitNow  chan struct{}        // a place under a limit became free
+	pulse       pulse
+	rowFailures rowFailures
+	lastSkips   sync.Map             // sensor -> lastSkip
+	stuck       sync.Map             // sensor -> true while a function left behind has not returned
+	wakeupsMu   sync.Mutex           // guards wakeups and held
+	wakeups     map[string]bool      // sensors to evaluate at once
+	held        map[string]*heldBack // by sensor
+	woken       chan struct{}        // there are wakeups
+	freed       chan struct{}        // a place under a limit became free
 }
 
 const (
@@ -135,8 +135,9 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, db: cfg.DB, defs: cfg.Definitions, log: cfg.Logger, id: workerID(),
-		kicks: map[string]bool{}, held: map[string]*heldBack{}, kicked: make(chan struct{}, 1), admitNow: make(chan struct{}, 1), background: context.Background(),
-		q: sql.New(cfg.DB.Durable()), relaxed: sql.New(cfg.DB.NoWait()), lists: sql.New(cfg.DB.Lists()),
+		wakeups: map[string]bool{}, held: map[string]*heldBack{}, woken: make(chan struct{}, 1), freed: make(chan struct{}, 1),
+		background: context.Background(),
+		q:          sql.New(cfg.DB.Durable()), relaxed: sql.New(cfg.DB.NoWait()), lists: sql.New(cfg.DB.Lists()),
 	}
 	e.events = eventlog.New(e.db, e.log)
 	e.observe = newInstruments(cfg.Metrics, cfg.Tracer)
@@ -216,8 +217,8 @@ func (e *Engine) Start(ctx context.Context) error {
 	e.background, e.cancel = background, cancel
 	e.wg.Go(func() { e.events.Run(background) })
 	if !e.cfg.Work {
-		e.wg.Go(func() { e.beats(background) })
-		e.wg.Go(func() { e.keep(background) })
+		e.wg.Go(func() { e.heartbeats(background) })
+		e.wg.Go(func() { e.housekeeping(background) })
 		return nil
 	}
 	if err := e.beat(ctx); err != nil {
@@ -235,10 +236,10 @@ func (e *Engine) Start(ctx context.Context) error {
 		return fmt.Errorf("start river: %w", err)
 	}
 	e.pulse.last, e.pulse.since = time.Now(), e.healthySince(ctx)
-	e.wg.Go(func() { e.beats(background) })
-	e.wg.Go(func() { e.keep(background) })
-	e.wg.Go(func() { e.answerKicks(background) })
-	e.wg.Go(func() { e.answerAdmissions(background) })
+	e.wg.Go(func() { e.heartbeats(background) })
+	e.wg.Go(func() { e.housekeeping(background) })
+	e.wg.Go(func() { e.evaluateWoken(background) })
+	e.wg.Go(func() { e.placeFreed(background) })
 	return nil
 }
 

@@ -1,10 +1,12 @@
 package orchestrator
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
 
+	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
@@ -81,4 +83,18 @@ func Permanent(err error) error { return &classified{error: err, class: ClassPer
 // RetryAfter marks an error after which the next attempt must wait at least so long.
 func RetryAfter(err error, wait time.Duration) error {
 	return &classified{error: err, class: ClassTransient, retryAfter: wait}
+}
+
+// refusal says whether an error is about what was asked for, which would be refused the next time too.
+func refusal(err error) bool {
+	var (
+		config  *runconfig.InvalidError
+		request *RequestError
+	)
+	return errors.As(err, &config) || errors.As(err, &request) || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict)
+}
+
+// databaseTrouble says whether what failed may work as it is, once the database is well again or has less to do.
+func databaseTrouble(err error) bool {
+	return db.Unavailable(err) || errors.Is(err, context.DeadlineExceeded)
 }

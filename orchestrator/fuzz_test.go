@@ -24,7 +24,7 @@ func FuzzRunConfig(f *testing.F) {
 	) (orchestrator.Metadata, error) {
 		return nil, nil
 	})
-	d := parts(f, orchestrator.Parts{Assets: []*orchestrator.Asset{configured, asset("b", nil, nil)}})
+	d := parts(f, orchestrator.Declarations{Assets: []*orchestrator.Asset{configured, asset("b", nil, nil)}})
 	for _, s := range []string{
 		``, `null`, `{}`, `{"limit": 5}`, `{"limit": 5.0}`, `{"limit": 1e2}`, `{"limit": 501}`, `{"limit": "5"}`, `{"ops": {"a": {"config": {"limit": 5, "names": ["x"]}}}}`, `{"ops": {"c": {}}}`,
 		`{"ops": {"a": {"config": null}}}`, `{"ops": [], "x": 1}`, `[1]`, `{"a/b~": 1}`, `{"limit": 1, "limit": 2}`, `{"ratio": 1e400}`, `{"names": [null]}`,

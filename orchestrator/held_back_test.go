@@ -39,7 +39,7 @@ func TestSensorsBehindAnOldTransaction(t *testing.T) {
 		}
 		return r, nil
 	}
-	e := startEngine(t, d, parts(t, orchestrator.Parts{
+	e := startEngine(t, d, parts(t, orchestrator.Declarations{
 		Assets: []*orchestrator.Asset{asset("a", nil, nil)},
 		Sensors: []*orchestrator.Sensor{
 			orchestrator.NewAssetSensor(orchestrator.Sensor{Name: "after_a", Interval: time.Minute, Evaluate: fire}, "a"),

@@ -27,7 +27,7 @@ func TestLocksAreTakenInOneOrder(t *testing.T) {
 		return a
 	}
 	// Neither the order of the definitions nor that of the names is that in which steps end: z, b, a.
-	defs := parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{
+	defs := parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{
 		partitioned("z", nil, "p"), partitioned("b", nil, "p", "q"), partitioned("a", []string{"b"}, "q"), partitioned("c", []string{"a", "z"}, "p"),
 	}})
 	d := dbtest.NewWatched(t)
@@ -93,7 +93,7 @@ func TestPartitionsAreLockedInOneOrder(t *testing.T) {
 		a.Partitions = set
 		return a
 	}
-	defs := parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{
+	defs := parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{
 		partitioned("d", nil, orchestrator.Permanent(errors.New("no"))), partitioned("c", []string{"d"}, nil), partitioned("b", []string{"c"}, nil), partitioned("a", []string{"b"}, nil),
 	}})
 	d := dbtest.NewWatched(t)

@@ -114,7 +114,7 @@ func TestCanceledBackfillCounts(t *testing.T) {
 		return ctx.Err()
 	})
 	a.Partitions = orchestrator.StaticPartitions("p", "1", "2", "3", "4", "5")
-	e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}}))
+	e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}}))
 	b, _, err := e.StartBackfill(t.Context(), orchestrator.BackfillRequest{Assets: []string{"a"}, Concurrency: 1})
 	if err != nil {
 		t.Fatal(err)

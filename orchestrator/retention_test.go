@@ -215,7 +215,7 @@ func TestLogInUse(t *testing.T) {
 // happens from now on comes after it, for streams and for sensors.
 func TestLogOfAnotherCluster(t *testing.T) {
 	d := dbtest.NewWatched(t)
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{
 		Assets: []*orchestrator.Asset{asset("a", nil, nil), asset("b", nil, nil)}, Jobs: []*orchestrator.Job{{Name: "then", Assets: []string{"b"}}},
 		Sensors: []*orchestrator.Sensor{orchestrator.NewAssetSensor(orchestrator.Sensor{Name: "after_a", Jobs: []string{"then"}, Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
 			r := &orchestrator.SensorResult{}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/cron"
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
@@ -250,3 +252,66 @@ func (e *Engine) Ticks(ctx context.Context, name string, before *int64, limit in
 	rows, err := e.lists.ListTicks(ctx, sql.ListTicksParams{Schedule: name, Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
 	return each(rows, tickOf), err
 }
+
+// catchUp makes up a tick that River did not fire: its leader died, or its insert failed.
+func (e *Engine) catchUp(ctx context.Context, lastDue map[string]time.Time) error {
+	now := e.now()
+	return eachRow(ctx, e, "catch up on schedules", slices.Clone(e.defs.schedules), func(s *Schedule) string { return s.Name }, func(ctx context.Context, s *Schedule) error {
+		at := s.due(now)
+		if at.Equal(lastDue[s.Name]) || now.Sub(at) < onTime+e.cfg.Heartbeat {
+			return nil // looked at already, or River's turn
+		}
+		args, err := e.dueTick(ctx, s)
+		if err != nil {
+			return err
+		}
+		if args != nil {
+			err := e.db.Tx(ctx, func(tx pgx.Tx) error {
+				_, err := e.river.InsertTx(ctx, tx, *args, tickOpts())
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		lastDue[s.Name] = at
+		return nil
+	})
+}
+
+// Schedule starts a job at the times of a cron expression. It is stopped until somebody starts it.
+type Schedule struct {
+	// Name is lower-case with underscores.
+	Name string
+	// Description is one or two sentences for people.
+	Description string
+	// Job is what it starts.
+	Job string
+	// Cron has the five standard fields, e.g. "0 2 * * *", or a descriptor such as "@daily".
+	Cron string
+	// TimeZone is an IANA name; default America/Toronto.
+	TimeZone string
+	// NoCatchUp leaves out a tick that no process was there for; by default the last one missed is made up once.
+	NoCatchUp bool
+
+	times cron.Schedule
+}
+
+// DefaultTimeZone is where Parliament sits.
+const DefaultTimeZone = "America/Toronto"
+
+// Next returns the n times at which the schedule is due after a moment.
+func (s *Schedule) Next(after time.Time, n int) []time.Time {
+	times := make([]time.Time, 0, n)
+	for range n {
+		after = s.times.Next(after)
+		if after.IsZero() { // a date that never comes, such as February 30
+			break
+		}
+		times = append(times, after)
+	}
+	return times
+}
+
+// due returns the latest time, not after now, at which the schedule was due; zero if there was none in five years.
+func (s *Schedule) due(now time.Time) time.Time { return cron.Last(s.times, now) }

@@ -18,7 +18,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
-func parts(t testing.TB, p orchestrator.Parts) *orchestrator.Definitions {
+func parts(t testing.TB, p orchestrator.Declarations) *orchestrator.Definitions {
 	t.Helper()
 	d, err := orchestrator.NewDefinitions(p)
 	if err != nil {
@@ -28,8 +28,8 @@ func parts(t testing.TB, p orchestrator.Parts) *orchestrator.Definitions {
 }
 
 // one is an asset "a" with the job "a_job".
-func one(sensors ...*orchestrator.Sensor) orchestrator.Parts {
-	return orchestrator.Parts{Assets: []*orchestrator.Asset{asset("a", nil, nil)}, Jobs: []*orchestrator.Job{{Name: "a_job", Assets: []string{"a"}}}, Sensors: sensors}
+func one(sensors ...*orchestrator.Sensor) orchestrator.Declarations {
+	return orchestrator.Declarations{Assets: []*orchestrator.Asset{asset("a", nil, nil)}, Jobs: []*orchestrator.Job{{Name: "a_job", Assets: []string{"a"}}}, Sensors: sensors}
 }
 
 // evaluate evaluates a sensor by hand, after whatever else evaluates it.
@@ -389,7 +389,7 @@ func TestPartitionSets(t *testing.T) {
 		orchestrator.TimePartitions("hour", orchestrator.TimeWindows{Every: "hourly", Start: "2025-11-02"}),
 		orchestrator.TimePartitions("day", orchestrator.TimeWindows{Every: "daily", Start: "2025-10-31"}),
 	}
-	p := orchestrator.Parts{}
+	p := orchestrator.Declarations{}
 	for _, s := range sets {
 		a := asset("of_"+s.Name, nil, nil)
 		a.Partitions, a.PartitionRequired = s, true
@@ -465,7 +465,7 @@ func TestPartitionStatus(t *testing.T) {
 		}
 	})
 	a.Partitions = orchestrator.StaticPartitions("p", "k")
-	e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}}))
+	e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}}))
 	state := func() orchestrator.PartitionState {
 		t.Helper()
 		s, err := e.PartitionStates(t.Context(), "a")

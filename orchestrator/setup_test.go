@@ -34,7 +34,7 @@ func asset(name string, deps []string, f func(ctx context.Context, step *orchest
 
 func define(t testing.TB, assets []*orchestrator.Asset, jobs []*orchestrator.Job, schedules ...*orchestrator.Schedule) *orchestrator.Definitions {
 	t.Helper()
-	d, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: assets, Jobs: jobs, Schedules: schedules})
+	d, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: assets, Jobs: jobs, Schedules: schedules})
 	if err != nil {
 		t.Fatal(err)
 	}

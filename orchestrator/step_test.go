@@ -173,7 +173,7 @@ func TestStepAfterItsEnd(t *testing.T) {
 	a.Timeout, a.Retry = 50*time.Millisecond, orchestrator.RetryPolicy{}
 	other := asset("other", nil, nil)
 	other.Partitions = set
-	e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a, other}}))
+	e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a, other}}))
 	run, events := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
 	close(gate)
 	if run.Status != orchestrator.StatusFailure || run.Steps[0].Error == nil || run.Steps[0].Error.Class != orchestrator.ClassTimeout {

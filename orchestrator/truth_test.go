@@ -40,7 +40,7 @@ func TestFreshnessIsJudgedWhenItIsWritten(t *testing.T) {
 	a.Freshness = &orchestrator.Freshness{MaxAge: time.Hour}
 	d := dbtest.New(t)
 	defs := func() *orchestrator.Definitions {
-		return parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}})
+		return parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}})
 	}
 	idle := func(now func() time.Time) func(*orchestrator.Config) {
 		return func(c *orchestrator.Config) { c.Work, c.Now = false, now }
@@ -87,7 +87,7 @@ func TestFreshnessWithClocksApart(t *testing.T) {
 	made := time.Now()
 	history(t, d, "a", made, orchestrator.StatusSuccess)
 	at := func(after time.Duration) *orchestrator.Engine {
-		return startEngine(t, d, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}}), func(c *orchestrator.Config) {
+		return startEngine(t, d, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}}), func(c *orchestrator.Config) {
 			c.Work, c.Now = false, func() time.Time { return made.Add(after) }
 		})
 	}
@@ -118,7 +118,7 @@ func TestFreshnessWaitsForTheRunThatEnds(t *testing.T) {
 	a := asset("a", nil, nil)
 	a.Freshness = &orchestrator.Freshness{MaxAge: time.Hour}
 	defs := func() *orchestrator.Definitions {
-		return parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}})
+		return parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}})
 	}
 
 	t.Run("TheJudgeWaitsForTheRun", func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestChecksThatOverlap(t *testing.T) {
 	}}}
 	for name, newer := range map[string]bool{"TheLaterFails": false, "TheLaterPasses": true} {
 		t.Run(name, func(t *testing.T) {
-			e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}}))
+			e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}}))
 			begin := func() (uuid.UUID, look) {
 				l := look{make(chan struct{}), make(chan bool, 1)}
 				looks <- l
@@ -256,7 +256,7 @@ func TestPartitionOfSeveralRuns(t *testing.T) {
 		}
 	})
 	a.Partitions = orchestrator.StaticPartitions("p", "k")
-	e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}}))
+	e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}}))
 	check := func(when, status string, run uuid.UUID) {
 		t.Helper()
 		s, err := e.PartitionStates(t.Context(), "a")

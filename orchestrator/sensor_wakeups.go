@@ -1,0 +1,152 @@
+package orchestrator
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
+)
+
+// signalsSeen says whether a sensor that waits for events can see any that it has not seen. Those that an older open
+// transaction holds back are looked for again later: however long that stays open, the sensor is not evaluated on nothing.
+func (e *Engine) signalsSeen(ctx context.Context, name string) (bool, error) {
+	s := e.defs.bySensor[name]
+	if s == nil || s.kind != SensorAsset && s.kind != SensorRunStatus {
+		return true, nil
+	}
+	cursor, err := e.q.RunningSensorCursor(ctx, name)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return false, nil // stopped
+	}
+	if err != nil {
+		return false, err
+	}
+	var after eventlog.Cursor
+	if cursor != nil {
+		if after, err = eventlog.ParseCursor(*cursor); err != nil {
+			return true, nil //nolint:nilerr // the evaluation says what is wrong
+		}
+	}
+	types := s.signals()
+	rows, err := e.q.ListSignals(ctx, sql.ListSignalsParams{AfterXid: after.Xid, AfterID: after.ID, Types: types, Assets: s.assets, MaxRows: 1})
+	if err != nil {
+		return false, err
+	}
+	return len(rows) > 0, e.lookLater(ctx, s, len(rows) > 0)
+}
+
+// signals are the types of the events that a sensor waits for.
+func (s *Sensor) signals() []string {
+	if s.kind == SensorRunStatus {
+		return each(s.statuses, func(status string) string { return "run_" + status })
+	}
+	return []string{eventlog.Materialization}
+}
+
+// What is held back by an older transaction is looked for again after a moment and, while that stays open, ever less often.
+const (
+	lookFirst = 100 * time.Millisecond
+	lookLast  = 2 * time.Second
+)
+
+// heldBack is a sensor's next look at events that an older transaction holds back.
+type heldBack struct {
+	wait  time.Duration
+	timer *time.Timer // nil: none is on its way
+}
+
+// lookLater has a sensor kicked in a moment if there are events that it cannot see yet. moved: it saw others, so that
+// what holds these back is a newer transaction.
+func (e *Engine) lookLater(ctx context.Context, s *Sensor, moved bool) error {
+	hidden, err := e.q.SignalsHidden(ctx, sql.SignalsHiddenParams{Types: s.signals(), Assets: s.assets})
+	if err != nil {
+		return err
+	}
+	e.wakeupsMu.Lock()
+	defer e.wakeupsMu.Unlock()
+	h := e.held[s.Name]
+	switch {
+	case !hidden:
+		if h != nil && h.timer != nil {
+			h.timer.Stop()
+		}
+		delete(e.held, s.Name)
+		return nil
+	case h == nil:
+		h = &heldBack{wait: lookFirst}
+		e.held[s.Name] = h
+	case moved:
+		h.wait = lookFirst
+	}
+	if h.timer != nil {
+		return nil
+	}
+	h.timer = time.AfterFunc(h.wait, func() {
+		e.wakeupsMu.Lock()
+		h.timer, h.wait = nil, min(2*h.wait, lookLast)
+		e.wakeupsMu.Unlock()
+		e.wakeSensor(s.Name)
+	})
+	return nil
+}
+
+// signal has the sensors evaluated that wait for what has just been committed: materializations, and the end of a run.
+func (e *Engine) signal(t *transition) {
+	if !e.cfg.Work {
+		return
+	}
+	for _, s := range e.defs.sensors {
+		wanted := false
+		switch s.kind {
+		case SensorAsset:
+			wanted = slices.ContainsFunc(t.events, func(ev eventlog.Entry) bool {
+				return ev.Type == eventlog.Materialization && slices.Contains(s.assets, ev.Asset)
+			})
+		case SensorRunStatus:
+			wanted = slices.Contains(s.statuses, t.run.Status)
+		}
+		if wanted {
+			e.wakeSensor(s.Name)
+		}
+	}
+}
+
+func (e *Engine) wakeSensor(name string) {
+	e.wakeupsMu.Lock()
+	e.wakeups[name] = true
+	e.wakeupsMu.Unlock()
+	select {
+	case e.woken <- struct{}{}:
+	default:
+	}
+}
+
+// evaluateWoken evaluates sensors as they are kicked, many kicks at once. Kicks that get lost are made up by the clock.
+func (e *Engine) evaluateWoken(ctx context.Context) {
+	const gather = 10 * time.Millisecond
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-e.woken:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(gather):
+		}
+		e.wakeupsMu.Lock()
+		names := slices.Sorted(maps.Keys(e.wakeups))
+		clear(e.wakeups)
+		e.wakeupsMu.Unlock()
+		if err := e.evaluateNow(ctx, names, SensorTickEvent); err != nil && ctx.Err() == nil {
+			e.log.Warn("sensors could not be evaluated at once; the clock does it", "sensors", names, "error", err)
+		}
+	}
+}

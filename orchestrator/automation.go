@@ -233,7 +233,7 @@ func (e *Engine) judgeMissing(ctx context.Context, a *Asset, node *AssetNode, v 
 
 // automationSensor materializes assets whose conditions hold. A run key keeps one cause from starting two runs; a run
 // that failed is not repeated before there is a new cause.
-func (d *Definitions) automationSensor() *Sensor {
+func automationSensor() *Sensor {
 	return &Sensor{
 		Name: AutomationSensorName, Description: "Materializes assets by their automation conditions.", Interval: 5 * time.Second, kind: SensorAutomation,
 		Evaluate: func(context.Context, *Evaluation) (*SensorResult, error) {

@@ -12,107 +12,132 @@ import (
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
-// NewDefinitions checks everything and puts the assets into dependency order. The error names every fault found.
-func NewDefinitions(parts Declarations) (*Definitions, error) {
-	assets, jobs, schedules := parts.Assets, parts.Jobs, parts.Schedules
-	d := &Definitions{byAsset: map[string]*Asset{}, byJob: map[string]*Job{}, bySched: map[string]*Schedule{}, bySensor: map[string]*Sensor{}}
-	var errs []error
-	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	named := func(kind, name string, taken bool) {
-		if !validName.MatchString(name) {
-			fault("%s %q: a name has lower-case letters, digits and underscores, begins with a letter and has 63 characters at most", kind, name)
-		}
-		if taken {
-			fault("%s %q is declared twice", kind, name)
+// definer collects the faults of declarations while it completes them.
+type definer struct {
+	*Definitions
+	faults []error
+}
+
+func (d *definer) fault(format string, args ...any) {
+	d.faults = append(d.faults, fmt.Errorf(format, args...))
+}
+
+// named checks a name. taken says that another thing of the kind has it.
+func (d *definer) named(kind, name string, taken bool) {
+	if !validName.MatchString(name) {
+		d.fault("%s %q: a name has lower-case letters, digits and underscores, begins with a letter and has 63 characters at most",
+			kind, name)
+	}
+	if taken {
+		d.fault("%s %q is declared twice", kind, name)
+	}
+}
+
+// NewDefinitions checks declarations, completes them with defaults, and puts the assets into dependency order. The error
+// names every fault.
+func NewDefinitions(all Declarations) (*Definitions, error) {
+	d := &definer{Definitions: &Definitions{
+		byAsset: map[string]*Asset{}, byJob: map[string]*Job{}, bySched: map[string]*Schedule{}, bySensor: map[string]*Sensor{},
+	}}
+	acyclic := d.addAssets(all.Assets)
+	for _, j := range all.Jobs {
+		d.addJob(j, acyclic)
+	}
+	d.jobs = all.Jobs
+	for _, s := range all.Schedules {
+		d.addSchedule(s)
+	}
+	d.schedules = all.Schedules
+	if slices.ContainsFunc(all.Assets, func(a *Asset) bool { return a.Automation != nil }) {
+		all.Sensors = append(slices.Clone(all.Sensors), automationSensor())
+	}
+	for _, s := range all.Sensors {
+		d.named("sensor", s.Name, d.bySensor[s.Name] != nil)
+		d.bySensor[s.Name] = s
+		if err := s.check(d.Definitions); err != nil {
+			d.fault("sensor %q: %w", s.Name, err)
 		}
 	}
+	d.sensors = all.Sensors
+	if len(d.faults) > 0 {
+		return nil, fmt.Errorf("definitions: %w", errors.Join(d.faults...))
+	}
+	return d.Definitions, nil
+}
+
+// addAssets adds the assets in dependency order. It reports false if they depend on each other in a circle.
+func (d *definer) addAssets(assets []*Asset) (acyclic bool) {
 	for _, a := range assets {
-		named("asset", a.Name, d.byAsset[a.Name] != nil)
+		d.named("asset", a.Name, d.byAsset[a.Name] != nil)
 		d.byAsset[a.Name] = a
 		if a.err != nil {
-			fault("asset %q: %w", a.Name, a.err)
+			d.fault("asset %q: %w", a.Name, a.err)
 		}
 	}
 	for _, a := range assets {
 		for _, dep := range a.Deps {
 			if d.byAsset[dep] == nil {
-				fault("asset %q depends on %q, which is not declared", a.Name, dep)
+				d.fault("asset %q depends on %q, which is not declared", a.Name, dep)
 			}
 		}
 	}
 	sorted, cycle := topological(assets)
 	if cycle != nil {
-		fault("assets depend on each other in a circle: %s", strings.Join(cycle, " -> "))
+		d.fault("assets depend on each other in a circle: %s", strings.Join(cycle, " -> "))
 	}
 	d.assets = sorted
-	errs = append(errs, d.checkAssets(assets, named)...)
-	for _, j := range jobs {
-		named("job", j.Name, d.byJob[j.Name] != nil)
-		d.byJob[j.Name] = j
-		if j.Selection != "" && cycle == nil {
-			var err error
-			if j.Assets, err = d.Select(j.Selection); err != nil {
-				fault("job %q: selection %q: %w", j.Name, j.Selection, err)
-				continue
-			}
-		}
-		if err := checkTags(j.Tags); err != nil {
-			fault("job %q: %w", j.Name, err)
-		}
-		if j.Priority != 0 && (j.Priority < PriorityFirst || j.Priority > PriorityLast) {
-			fault("job %q: priority %d: want %d to %d", j.Name, j.Priority, PriorityFirst, PriorityLast)
-		}
-		if len(j.Assets) == 0 {
-			fault("job %q has no assets", j.Name)
-		}
-		known := true
-		for _, name := range j.Assets {
-			if d.byAsset[name] == nil {
-				fault("job %q: asset %q is not declared", j.Name, name)
-				known = false
-			}
-		}
-		if known && cycle == nil {
-			errs = append(errs, d.checkJobConfig(j)...)
-		}
-	}
-	d.jobs = jobs
-	for _, s := range schedules {
-		named("schedule", s.Name, d.bySched[s.Name] != nil)
-		d.bySched[s.Name] = s
-		if d.byJob[s.Job] == nil {
-			fault("schedule %q: job %q is not declared", s.Name, s.Job)
-		}
-		if s.TimeZone == "" {
-			s.TimeZone = DefaultTimeZone
-		}
-		var err error
-		if s.times, err = cron.Parse(s.Cron, s.TimeZone); err != nil {
-			fault("schedule %q: %w", s.Name, err)
-		}
-	}
-	d.schedules = schedules
-	for _, a := range assets {
-		if a.Automation != nil {
-			parts.Sensors = append(slices.Clone(parts.Sensors), d.automationSensor())
-			break
-		}
-	}
-	for _, s := range parts.Sensors {
-		named("sensor", s.Name, d.bySensor[s.Name] != nil)
-		d.bySensor[s.Name] = s
-		if err := s.check(d); err != nil {
-			fault("sensor %q: %w", s.Name, err)
-		}
-	}
-	d.sensors = parts.Sensors
-	if len(errs) > 0 {
-		return nil, fmt.Errorf("definitions: %w", errors.Join(errs...))
-	}
-	return d, nil
+	d.faults = append(d.faults, d.checkAssets(assets, d.named)...)
+	return cycle == nil
 }
 
-// checkAssets looks at what assets declare beside their functions.
+// addJob adds a job. acyclic says that the assets are in dependency order, so that selections can be resolved.
+func (d *definer) addJob(j *Job, acyclic bool) {
+	d.named("job", j.Name, d.byJob[j.Name] != nil)
+	d.byJob[j.Name] = j
+	if j.Selection != "" && acyclic {
+		var err error
+		if j.Assets, err = d.Select(j.Selection); err != nil {
+			d.fault("job %q: selection %q: %w", j.Name, j.Selection, err)
+			return
+		}
+	}
+	if err := checkTags(j.Tags); err != nil {
+		d.fault("job %q: %w", j.Name, err)
+	}
+	if j.Priority != 0 && (j.Priority < PriorityFirst || j.Priority > PriorityLast) {
+		d.fault("job %q: priority %d: want %d to %d", j.Name, j.Priority, PriorityFirst, PriorityLast)
+	}
+	if len(j.Assets) == 0 {
+		d.fault("job %q has no assets", j.Name)
+	}
+	known := true
+	for _, name := range j.Assets {
+		if d.byAsset[name] == nil {
+			d.fault("job %q: asset %q is not declared", j.Name, name)
+			known = false
+		}
+	}
+	if known && acyclic {
+		d.faults = append(d.faults, d.checkJobConfig(j)...)
+	}
+}
+
+func (d *definer) addSchedule(s *Schedule) {
+	d.named("schedule", s.Name, d.bySched[s.Name] != nil)
+	d.bySched[s.Name] = s
+	if d.byJob[s.Job] == nil {
+		d.fault("schedule %q: job %q is not declared", s.Name, s.Job)
+	}
+	if s.TimeZone == "" {
+		s.TimeZone = DefaultTimeZone
+	}
+	var err error
+	if s.times, err = cron.Parse(s.Cron, s.TimeZone); err != nil {
+		d.fault("schedule %q: %w", s.Name, err)
+	}
+}
+
+// checkAssets checks what assets declare beside their functions.
 func (d *Definitions) checkAssets(assets []*Asset, named func(kind, name string, taken bool)) []error {
 	var errs []error
 	sets := map[string]*PartitionSet{}
@@ -156,7 +181,7 @@ func (d *Definitions) checkAssets(assets []*Asset, named func(kind, name string,
 	return errs
 }
 
-// checkJobConfig makes sure that what a job sets is right; what it leaves for the run to set is not its fault.
+// checkJobConfig checks what a job sets. A required field that it leaves for the run to set is no fault.
 func (d *Definitions) checkJobConfig(j *Job) []error {
 	var errs []error
 	for name, config := range j.Config {
@@ -174,8 +199,8 @@ func (d *Definitions) checkJobConfig(j *Job) []error {
 	return errs
 }
 
-// topological sorts assets so that each comes after what it depends on; otherwise in the order of declaration.
-// A cycle is returned as the names along it.
+// topological sorts assets so that each comes after those that it depends on, and otherwise in the order of declaration. A
+// cycle is returned as the names along it.
 func topological(assets []*Asset) (sorted []*Asset, cycle []string) {
 	byName := map[string]*Asset{}
 	for _, a := range assets {

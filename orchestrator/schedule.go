@@ -297,7 +297,7 @@ type Schedule struct {
 	times cron.Schedule
 }
 
-// DefaultTimeZone is where Parliament sits.
+// DefaultTimeZone is the time zone of schedules, deadlines and partitions that name none.
 const DefaultTimeZone = "America/Toronto"
 
 // Next returns the n times at which the schedule is due after a moment.

@@ -14,8 +14,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// evaluateClaimed evaluates a sensor that this process has claimed and records what it came to. A plain skip, like the
-// one before, is given back to be recorded with others.
+// evaluateClaimed evaluates a sensor that this process has claimed, and records the evaluation. A skip for the same reason
+// as the one before is returned instead, to be recorded together with others.
 func (e *Engine) evaluateClaimed(row sql.Sensor, kind string) *skippedTick {
 	ctx := e.background
 	s := e.defs.bySensor[row.Name]
@@ -24,43 +24,44 @@ func (e *Engine) evaluateClaimed(row sql.Sensor, kind string) *skippedTick {
 	}
 	started := time.Now()
 	result, err := e.callSensor(ctx, s, row)
-	if ctx.Err() != nil { // the process stops: nothing was done
+	if ctx.Err() != nil { // the process stops, and nothing was done
 		return nil
 	}
 	if last, ok := e.lastSkips.Load(s.Name); ok && row.LastTickID != nil && last.(lastSkip).tick == *row.LastTickID {
-		cursor, word := row.Cursor, ""
+		cursor, reason := row.Cursor, ""
 		switch {
 		case err != nil:
-			word = "failed: " + err.Error()
+			reason = "failed: " + err.Error()
 		case len(result.Runs)+len(result.Alerts)+len(result.Recovered)+len(result.webhooks) == 0:
-			word = result.Skip
+			reason = result.Skip
 			if result.Cursor != nil {
 				cursor = optional(db.CleanText(*result.Cursor))
 			}
 		}
-		if last.(lastSkip).word == word && word != "" {
+		if last.(lastSkip).reason == reason && reason != "" {
 			if err == nil && result.more {
 				e.wakeSensor(s.Name)
 			}
 			return &skippedTick{row: row, tick: *row.LastTickID, cursor: cursor, next: s.Interval}
 		}
 	}
-	if _, err := e.recordEvaluation(ctx, s, row, kind, started, result, err); err != nil && !errors.Is(err, errFenced) {
+	ev := &evaluation{sensor: s, row: row, kind: kind, started: started, result: result, err: err}
+	if _, err := e.recordEvaluation(ctx, ev); err != nil && !errors.Is(err, errFenced) {
 		e.log.Error("a sensor's evaluation could not be recorded; it is repeated", "sensor", s.Name, "error", err)
 	}
 	return nil
 }
 
-// lastSkip is the newest tick of a sensor, if this process made it and it came to nothing, and why it did.
+// lastSkip is the newest tick of a sensor, if this process recorded it and it was skipped or failed, and why.
 type lastSkip struct {
-	tick int64
-	word string
+	tick   int64
+	reason string
 }
 
-// callSensor runs the sensor's function on what is new for it.
+// callSensor calls the sensor's function with what is new for it.
 func (e *Engine) callSensor(ctx context.Context, s *Sensor, row sql.Sensor) (*SensorResult, error) {
 	if _, stuck := e.stuck.Load(s.Name); stuck {
-		return nil, errors.New("an earlier evaluation has not returned, though its time is over: the function does not heed its context")
+		return nil, errors.New("an earlier evaluation has not returned, although it timed out: the function ignores its context")
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout, fmt.Errorf("took longer than %s", s.Timeout))
 	defer cancel()
@@ -86,7 +87,7 @@ func (e *Engine) callSensor(ctx context.Context, s *Sensor, row sql.Sensor) (*Se
 	if err != nil && ctx.Err() != nil {
 		select {
 		case <-done:
-		default: // it is left behind; until it returns, there will be no other
+		default: // the function is abandoned; until it returns, the sensor is not evaluated again
 			e.stuck.Store(s.Name, true)
 			go func() { <-done; e.stuck.Delete(s.Name) }()
 		}
@@ -108,13 +109,14 @@ func (e *Engine) callSensor(ctx context.Context, s *Sensor, row sql.Sensor) (*Se
 	result.webhooks = each(ev.Webhooks, func(w WebhookEvent) string { return w.ID })
 	result.more = max(len(ev.Webhooks), len(ev.Materializations), len(ev.Runs)) == maxSignals
 	if len(result.Runs) > MaxSensorRuns {
-		return nil, fmt.Errorf("asked for %d runs at once: want %d at most, and the rest by way of the cursor", len(result.Runs), MaxSensorRuns)
+		return nil, fmt.Errorf("asked for %d runs at once: want %d at most, and the rest by way of the cursor",
+			len(result.Runs), MaxSensorRuns)
 	}
 	return result, nil
 }
 
-// gather collects what a sensor waits for. moved is the cursor after it, if the engine keeps that cursor; waiting says
-// whether there is anything to evaluate.
+// gather collects what is new for a sensor. moved is the cursor after it, if the engine keeps that cursor; waiting
+// reports whether there is anything to evaluate.
 func (e *Engine) gather(ctx context.Context, s *Sensor, ev *Evaluation) (moved *string, waiting bool, err error) {
 	switch s.kind {
 	case SensorWebhook:
@@ -124,9 +126,13 @@ func (e *Engine) gather(ctx context.Context, s *Sensor, ev *Evaluation) (moved *
 		})
 		return nil, len(rows) > 0, err
 	case SensorAsset, SensorRunStatus:
-	default:
-		return nil, true, nil
+		return e.gatherSignals(ctx, s, ev)
 	}
+	return nil, true, nil
+}
+
+// gatherSignals is gather for sensors that wait for events of the log.
+func (e *Engine) gatherSignals(ctx context.Context, s *Sensor, ev *Evaluation) (moved *string, waiting bool, err error) {
 	var after eventlog.Cursor
 	if ev.Cursor != "" {
 		if after, err = eventlog.ParseCursor(ev.Cursor); err != nil {
@@ -134,19 +140,20 @@ func (e *Engine) gather(ctx context.Context, s *Sensor, ev *Evaluation) (moved *
 		}
 	}
 	ev.Cursor = ""
-	horizon, err := db.LogHorizon(ctx, e.db.Durable()) // before looking: what is looked at is everything below it
+	horizon, err := db.LogHorizon(ctx, e.db.Durable()) // read first: the events that are read are all below it
 	if err != nil {
 		return nil, false, err
 	}
-	rows, err := e.q.ListSignals(ctx, sql.ListSignalsParams{AfterXid: after.Xid, AfterID: after.ID, Types: s.signals(), Assets: s.assets, MaxRows: maxSignals})
+	rows, err := e.q.ListSignals(ctx, sql.ListSignalsParams{
+		AfterXid: after.Xid, AfterID: after.ID, Types: s.signals(), Assets: s.assets, MaxRows: maxSignals,
+	})
 	if err != nil {
 		return nil, false, err
 	}
 	end := eventlog.Cursor{Xid: horizon, ID: -1}
-	if len(rows) == maxSignals {
-		end = eventlog.Event(rows[len(rows)-1]).Cursor()
-	} else if len(rows) > 0 {
-		if last := eventlog.Event(rows[len(rows)-1]).Cursor(); end.Before(last) {
+	if len(rows) > 0 {
+		last := eventlog.Event(rows[len(rows)-1]).Cursor()
+		if len(rows) == maxSignals || end.Before(last) {
 			end = last
 		}
 	}
@@ -156,35 +163,43 @@ func (e *Engine) gather(ctx context.Context, s *Sensor, ev *Evaluation) (moved *
 		}
 	}
 	for _, r := range rows {
-		if s.kind == SensorAsset {
-			m, err := materializationOfEvent(r)
-			if err != nil { // it would be as unreadable the next time, and hold back all that come after it
-				e.log.Error("an event cannot be read: the sensor goes on without it", "sensor", s.Name, "run_id", r.RunID, "error", err)
-				continue
-			}
-			ev.Materializations = append(ev.Materializations, *m)
-			continue
-		}
-		run, err := e.Run(ctx, r.RunID)
-		if errors.Is(err, ErrNotFound) {
-			continue // removed since
-		}
-		if err != nil && !databaseTrouble(err) && ctx.Err() == nil {
-			e.log.Error("a run cannot be read: the sensor goes on without it", "sensor", s.Name, "run_id", r.RunID, "error", err)
-			continue
-		}
-		if err != nil {
+		if err := e.addSignal(ctx, s, ev, eventlog.Event(r)); err != nil {
 			return nil, false, err
-		}
-		if run.TriggerKind != "sensor" || run.TriggerName == nil || *run.TriggerName != s.Name {
-			ev.Runs = append(ev.Runs, *run)
 		}
 	}
 	return ptr(end.String()), len(ev.Materializations)+len(ev.Runs) > 0, nil
 }
 
-// materializationOfEvent reads a materialization off the event that told of it.
-func materializationOfEvent(row sql.Event) (*Materialization, error) {
+// addSignal adds what an event reports to an evaluation. An event that cannot be read is logged and left out: it could
+// not be read the next time either, and would hold back all that come after it.
+func (e *Engine) addSignal(ctx context.Context, s *Sensor, ev *Evaluation, signal eventlog.Event) error {
+	if s.kind == SensorAsset {
+		m, err := materializationOfEvent(signal)
+		if err != nil {
+			e.log.Error("an event cannot be read: the sensor goes on without it", "sensor", s.Name, "run_id", signal.RunID, "error", err)
+			return nil
+		}
+		ev.Materializations = append(ev.Materializations, *m)
+		return nil
+	}
+	run, err := e.Run(ctx, signal.RunID)
+	switch {
+	case errors.Is(err, ErrNotFound): // deleted since
+		return nil
+	case err != nil && (databaseTrouble(err) || ctx.Err() != nil):
+		return err
+	case err != nil:
+		e.log.Error("a run cannot be read: the sensor goes on without it", "sensor", s.Name, "run_id", signal.RunID, "error", err)
+		return nil
+	}
+	if run.TriggerKind != "sensor" || run.TriggerName == nil || *run.TriggerName != s.Name {
+		ev.Runs = append(ev.Runs, *run)
+	}
+	return nil
+}
+
+// materializationOfEvent returns the materialization that an event reports.
+func materializationOfEvent(row eventlog.Event) (*Materialization, error) {
 	var data struct {
 		ID        uuid.UUID       `json:"materialization_id"`
 		Partition *string         `json:"partition"`

@@ -179,7 +179,9 @@ func (e *Engine) EvaluateSensor(ctx context.Context, name string) (*SensorTick, 
 	}
 	started := time.Now()
 	result, evalErr := e.callSensor(ctx, s, row)
-	tick, err := e.recordEvaluation(ctx, s, row, SensorTickManual, started, result, evalErr)
+	tick, err := e.recordEvaluation(ctx, &evaluation{
+		sensor: s, row: row, kind: SensorTickManual, started: started, result: result, err: evalErr,
+	})
 	if errors.Is(err, errFenced) {
 		return nil, &ConflictError{Reason: fmt.Sprintf("sensor %q was changed while it was being evaluated", name)}
 	}

@@ -216,7 +216,7 @@ type givenConfig struct {
 	pointer string
 }
 
-// splitConfig finds what a request gives for each asset, and where it stands.
+// splitConfig returns what a request gives for each asset, and where it is in the request.
 func splitConfig(assets []string, raw json.RawMessage) (map[string]givenConfig, []FieldError) {
 	out := map[string]givenConfig{}
 	for _, name := range assets { // where a missing field would be
@@ -255,33 +255,41 @@ func splitConfig(assets []string, raw json.RawMessage) (map[string]givenConfig, 
 	}
 	noAsset := "is not an asset of this run; it has " + strings.Join(assets, ", ")
 	for _, name := range slices.Sorted(maps.Keys(ops)) {
-		at := Pointer("ops", name)
 		if !slices.Contains(assets, name) {
-			faults = append(faults, FieldError{Pointer: at, Detail: noAsset})
+			faults = append(faults, FieldError{Pointer: Pointer("ops", name), Detail: noAsset})
 			continue
 		}
-		op, ok := ops[name].(map[string]any)
-		if !ok {
-			faults = append(faults, FieldError{Pointer: at, Detail: `want an object with "config"`})
-			continue
-		}
-		config, has := op["config"]
-		for _, key := range slices.Sorted(maps.Keys(op)) {
-			if key != "config" {
-				faults = append(faults, FieldError{Pointer: at + Pointer(key), Detail: `is not expected here: want {"config": {...}}`})
-			}
-		}
-		values, ok := config.(map[string]any)
-		switch {
-		case !has:
-			faults = append(faults, FieldError{Pointer: at + "/config", Detail: "is required"})
-		case !ok:
-			faults = append(faults, FieldError{Pointer: at + "/config", Detail: "want an object"})
-		default:
-			out[name] = givenConfig{values: values, pointer: at + "/config"}
+		given, bad := opConfig(Pointer("ops", name), ops[name])
+		if faults = append(faults, bad...); given != nil {
+			out[name] = *given
 		}
 	}
 	return out, faults
+}
+
+// opConfig reads {"config": {...}}, which is at a pointer in the request. It returns nil if there is no config in it.
+func opConfig(at string, value any) (*givenConfig, []FieldError) {
+	op, ok := value.(map[string]any)
+	if !ok {
+		return nil, []FieldError{{Pointer: at, Detail: `want an object with "config"`}}
+	}
+	var faults []FieldError
+	for _, key := range slices.Sorted(maps.Keys(op)) {
+		if key != "config" {
+			faults = append(faults, FieldError{
+				Pointer: at + Pointer(key), Detail: `is not expected here: want {"config": {...}}`,
+			})
+		}
+	}
+	config, has := op["config"]
+	values, ok := config.(map[string]any)
+	switch {
+	case !has:
+		return nil, append(faults, FieldError{Pointer: at + "/config", Detail: "is required"})
+	case !ok:
+		return nil, append(faults, FieldError{Pointer: at + "/config", Detail: "want an object"})
+	}
+	return &givenConfig{values: values, pointer: at + "/config"}, faults
 }
 
 // SameJSON reports whether two values encode to the same JSON.

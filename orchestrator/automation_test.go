@@ -28,7 +28,10 @@ func TestSelect(t *testing.T) {
 	// a -> b -> c -> e, d stands alone
 	group := func(a *orchestrator.Asset, g string) *orchestrator.Asset { a.Group = g; return a }
 	d := parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{
-		group(asset("aa", nil, nil), "one"), group(asset("bb", []string{"aa"}, nil), "one"), group(asset("cc", []string{"bb"}, nil), "two"),
+		group(
+			asset("aa", nil, nil),
+			"one",
+		), group(asset("bb", []string{"aa"}, nil), "one"), group(asset("cc", []string{"bb"}, nil), "two"),
 		group(asset("dd", nil, nil), "two"), group(asset("ee", []string{"cc"}, nil), "two"),
 	}})
 	for selection, want := range map[string]string{
@@ -45,7 +48,10 @@ func TestSelect(t *testing.T) {
 }
 
 func FuzzSelect(f *testing.F) {
-	d := parts(f, orchestrator.Declarations{Assets: []*orchestrator.Asset{asset("aa", nil, nil), asset("bb", []string{"aa"}, nil)}})
+	d := parts(
+		f,
+		orchestrator.Declarations{Assets: []*orchestrator.Asset{asset("aa", nil, nil), asset("bb", []string{"aa"}, nil)}},
+	)
 	for _, s := range []string{"*", "+aa", "bb+1", "not (aa or group:test) and key:b*", "((", `key:"a`} {
 		f.Add(s)
 	}
@@ -114,7 +120,15 @@ func TestBackfill(t *testing.T) {
 	if err != nil || !slices.Equal(plan.Keys, []string{"p2", "p3", "p4", "p5"}) || plan.Concurrency != 2 {
 		t.Fatalf("plan = %+v, %v", plan, err)
 	}
-	b, _, err := e.StartBackfill(ctx, orchestrator.BackfillRequest{Assets: []string{"a"}, Keys: []string{"p5", "p2", "p3", "p4"}, By: "me", Config: json.RawMessage(`{"s":"y"}`)})
+	b, _, err := e.StartBackfill(
+		ctx,
+		orchestrator.BackfillRequest{
+			Assets: []string{"a"},
+			Keys:   []string{"p5", "p2", "p3", "p4"},
+			By:     "me",
+			Config: json.RawMessage(`{"s":"y"}`),
+		},
+	)
 	if err != nil || b.Total != 4 {
 		t.Fatalf("backfill = %+v, %v", b, err)
 	}
@@ -159,13 +173,17 @@ func TestBackfill(t *testing.T) {
 		t.Errorf("partitions = %+v, %v", all, err)
 	}
 	run, err := e.Run(ctx, *all[0].RunID)
-	if err != nil || run.TriggerKind != "backfill" || *run.BackfillID != b.ID || run.Priority != 3 || *run.Partition != "p2" || !strings.Contains(strings.ReplaceAll(string(run.Config), " ", ""), `"n":2,"s":"y"`) {
+	if err != nil || run.TriggerKind != "backfill" || *run.BackfillID != b.ID || run.Priority != 3 ||
+		*run.Partition != "p2" ||
+		!strings.Contains(strings.ReplaceAll(string(run.Config), " ", ""), `"n":2,"s":"y"`) {
 		t.Errorf("run = %+v, %v", run, err)
 	}
-	if p, err := e.PlanBackfill(ctx, orchestrator.BackfillRequest{Assets: []string{"a"}, Only: "missing"}); err != nil || !slices.Equal(p.Keys, []string{"p1", "p6"}) {
+	if p, err := e.PlanBackfill(ctx, orchestrator.BackfillRequest{Assets: []string{"a"}, Only: "missing"}); err != nil ||
+		!slices.Equal(p.Keys, []string{"p1", "p6"}) {
 		t.Errorf("missing: %+v, %v", p, err)
 	}
-	if p, err := e.PlanBackfill(ctx, orchestrator.BackfillRequest{Assets: []string{"a"}, Only: "failed"}); err != nil || !slices.Equal(p.Keys, []string{"p3"}) {
+	if p, err := e.PlanBackfill(ctx, orchestrator.BackfillRequest{Assets: []string{"a"}, Only: "failed"}); err != nil ||
+		!slices.Equal(p.Keys, []string{"p3"}) {
 		t.Errorf("failed: %+v, %v", p, err)
 	}
 	mu.Lock()
@@ -184,7 +202,10 @@ func TestBackfill(t *testing.T) {
 	if _, err := e.RetryBackfill(ctx, b.ID); !errors.Is(err, orchestrator.ErrConflict) {
 		t.Errorf("retried without a failure: %v", err)
 	}
-	if _, _, err := e.StartBackfill(ctx, orchestrator.BackfillRequest{Assets: []string{"a"}, Only: "failed"}); !errors.Is(err, orchestrator.ErrConflict) {
+	if _, _, err := e.StartBackfill(ctx, orchestrator.BackfillRequest{Assets: []string{"a"}, Only: "failed"}); !errors.Is(
+		err,
+		orchestrator.ErrConflict,
+	) {
 		t.Errorf("nothing to do: %v", err)
 	}
 }
@@ -233,7 +254,10 @@ func TestLimits(t *testing.T) {
 		a.Pools = pools
 		return a
 	}
-	defs := parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{hold("x", "src"), hold("y", "src"), hold("z")}})
+	defs := parts(
+		t,
+		orchestrator.Declarations{Assets: []*orchestrator.Asset{hold("x", "src"), hold("y", "src"), hold("z")}},
+	)
 	for _, bad := range []string{"pool:src", "pool:src=0", "src=2", "tag:team=2", "pool:=1", "asset:x=many"} {
 		if _, err := orchestrator.ParseLimit(bad); err == nil {
 			t.Errorf("limit %q passes", bad)
@@ -247,7 +271,8 @@ func TestLimits(t *testing.T) {
 		}
 		limits = append(limits, l)
 	}
-	if _, err := orchestrator.New(orchestrator.Config{DB: dbtest.New(t), Definitions: defs, Logger: testLogger(t), Limits: []orchestrator.Limit{{Key: "pool:nope", Max: 1}}}); err == nil || !strings.Contains(err.Error(), "pool:nope") {
+	if _, err := orchestrator.New(orchestrator.Config{DB: dbtest.New(t), Definitions: defs, Logger: testLogger(t), Limits: []orchestrator.Limit{{Key: "pool:nope", Max: 1}}}); err == nil ||
+		!strings.Contains(err.Error(), "pool:nope") {
 		t.Errorf("limit on a pool that there is not: %v", err)
 	}
 	d := dbtest.NewWatched(t)
@@ -286,7 +311,8 @@ func TestLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		places, err := e.QueuePlaces(t.Context(), r)
-		if err != nil || len(places) != 1 || places[0].Position != c.want || !slices.Equal(places[0].WaitsFor, []string{"pool:src"}) {
+		if err != nil || len(places) != 1 || places[0].Position != c.want ||
+			!slices.Equal(places[0].WaitsFor, []string{"pool:src"}) {
 			t.Errorf("places = %+v, %v, want %d", places, err, c.want)
 		}
 	}
@@ -307,7 +333,10 @@ func TestLimits(t *testing.T) {
 	if r, _ := wait(t, e, third.ID); r.Status != "canceled" {
 		t.Errorf("third: %s", r.Status)
 	}
-	tagged := []*orchestrator.Run{begin("z", 0, map[string]string{"team": "ops"}), begin("z", 0, map[string]string{"team": "ops"})} // 6, 7
+	tagged := []*orchestrator.Run{
+		begin("z", 0, map[string]string{"team": "ops"}),
+		begin("z", 0, map[string]string{"team": "ops"}),
+	} // 6, 7
 	if s := <-started; s != "6" {
 		t.Errorf("%s started, want 6", s)
 	}
@@ -400,17 +429,21 @@ func TestAlertsAreToldOnce(t *testing.T) {
 	t.Parallel()
 	type say struct{ alert, well bool }
 	next := make(chan say, 10)
-	teller := &orchestrator.Sensor{Name: "teller", Interval: time.Hour, Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-		r := &orchestrator.SensorResult{}
-		s := <-next
-		if s.alert {
-			r.Alerts = []orchestrator.Alert{{Cause: "cause", Title: "It broke", Detail: "badly", Data: map[string]any{"n": 1}}}
-		}
-		if s.well {
-			r.Recovered = []string{"cause"}
-		}
-		return r, nil
-	}}
+	teller := &orchestrator.Sensor{
+		Name:     "teller",
+		Interval: time.Hour,
+		Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			r := &orchestrator.SensorResult{}
+			s := <-next
+			if s.alert {
+				r.Alerts = []orchestrator.Alert{{Cause: "cause", Title: "It broke", Detail: "badly", Data: map[string]any{"n": 1}}}
+			}
+			if s.well {
+				r.Recovered = []string{"cause"}
+			}
+			return r, nil
+		},
+	}
 	r := newReceiver(t)
 	d := dbtest.NewWatched(t)
 	e := startEngine(t, d, parts(t, one(teller)), channel(t, r))
@@ -426,7 +459,8 @@ func TestAlertsAreToldOnce(t *testing.T) {
 	tell(say{alert: true})
 	until(t, e, "an attempt", func() bool {
 		d, err := e.Alerts().Deliveries(t.Context(), "", nil, 10)
-		return err == nil && len(d) == 1 && d[0].Attempts == 1 && d[0].Status == "pending" && d[0].Message != nil && strings.Contains(*d[0].Message, "500")
+		return err == nil && len(d) == 1 && d[0].Attempts == 1 && d[0].Status == "pending" && d[0].Message != nil &&
+			strings.Contains(*d[0].Message, "500")
 	})
 	tell(say{well: true})
 	tell(say{well: true})
@@ -435,7 +469,8 @@ func TestAlertsAreToldOnce(t *testing.T) {
 		t.Fatalf("messages = %q", got)
 	}
 	data := r.messages[0]["data"].(map[string]any)
-	if data["cause"] != "cause" || data["title"] != "It broke" || data["severity"] != "error" || data["data"].(map[string]any)["n"] != 1.0 {
+	if data["cause"] != "cause" || data["title"] != "It broke" || data["severity"] != "error" ||
+		data["data"].(map[string]any)["n"] != 1.0 {
 		t.Errorf("data = %v", data)
 	}
 	// Back at once: held back until the window is over, and told then, because it is still so.
@@ -443,7 +478,8 @@ func TestAlertsAreToldOnce(t *testing.T) {
 	tell(say{alert: true, well: true}) // again and well within the window: nobody hears of it
 	tell(say{alert: true})
 	alerts, err := e.Alerts().List(t.Context(), true, nil, 10)
-	if err != nil || len(alerts) != 1 || alerts[0].Alert.Cause != "cause" || alerts[0].NotifiedAt != nil || len(r.types()) != 2 {
+	if err != nil || len(alerts) != 1 || alerts[0].Alert.Cause != "cause" || alerts[0].NotifiedAt != nil ||
+		len(r.types()) != 2 {
 		t.Fatalf("open alerts = %+v, %v; messages = %q", alerts, err, r.types())
 	}
 	if _, err := d.Pool.Exec(t.Context(), `UPDATE alerts SET tell_at = now() WHERE recovered_at IS NULL`); err != nil { // the window is over
@@ -455,7 +491,8 @@ func TestAlertsAreToldOnce(t *testing.T) {
 		t.Errorf("messages = %q", got)
 	}
 	all, err := e.Alerts().List(t.Context(), false, nil, 10)
-	if err != nil || len(all) != 3 || all[2].Occurrences != 2 || len(all[2].Deliveries) != 2 || all[2].Deliveries[0].ID.String() != r.ids[0] {
+	if err != nil || len(all) != 3 || all[2].Occurrences != 2 || len(all[2].Deliveries) != 2 ||
+		all[2].Deliveries[0].ID.String() != r.ids[0] {
 		t.Errorf("alerts = %+v, %v", all, err)
 	}
 	if _, err := e.TestAlertChannel(t.Context(), "nope"); !errors.Is(err, orchestrator.ErrNotFound) {
@@ -475,16 +512,31 @@ func TestChecks(t *testing.T) {
 	checked := asset("checked", nil, nil)
 	var order []string
 	checked.Checks = []*orchestrator.Check{
-		{Name: "warns", Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-			order = append(order, "warns")
-			return orchestrator.CheckOutcome{Message: md["asset"].(string) + " is odd"}, nil
-		}},
-		{Name: "blocks", Severity: "error", Blocking: true, Run: func(context.Context, *orchestrator.Step, orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-			return orchestrator.CheckOutcome{Passed: good.Load(), Message: "looked", Metadata: orchestrator.Metadata{"n": 1}}, nil
-		}},
-		{Name: "panics", Run: func(context.Context, *orchestrator.Step, orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-			panic("boom")
-		}},
+		{
+			Name: "warns",
+			Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+				order = append(order, "warns")
+				return orchestrator.CheckOutcome{Message: md["asset"].(string) + " is odd"}, nil
+			},
+		},
+		{
+			Name:     "blocks",
+			Severity: "error",
+			Blocking: true,
+			Run: func(context.Context, *orchestrator.Step, orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+				return orchestrator.CheckOutcome{
+					Passed:   good.Load(),
+					Message:  "looked",
+					Metadata: orchestrator.Metadata{"n": 1},
+				}, nil
+			},
+		},
+		{
+			Name: "panics",
+			Run: func(context.Context, *orchestrator.Step, orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+				panic("boom")
+			},
+		},
 	}
 	r := newReceiver(t)
 	e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{
@@ -492,7 +544,10 @@ func TestChecks(t *testing.T) {
 	}}), channel(t, r))
 	all := orchestrator.RunRequest{Assets: []string{"checked", "below", "further", "beside"}}
 	run, events := wait(t, e, start(t, e, all).ID)
-	if s := statuses(run); s["checked"] != "success" || s["below"] != "skipped" || s["further"] != "skipped" || s["beside"] != "success" || run.Status != "failure" || run.Error.Class != "check" {
+	if s := statuses(run); s["checked"] != "success" || s["below"] != "skipped" || s["further"] != "skipped" ||
+		s["beside"] != "success" ||
+		run.Status != "failure" ||
+		run.Error.Class != "check" {
 		t.Errorf("statuses = %v, run %s %+v", s, run.Status, run.Error)
 	}
 	if !slices.Contains(types(events), "asset_check") || !slices.ContainsFunc(events, func(ev eventlog.Event) bool {
@@ -501,7 +556,10 @@ func TestChecks(t *testing.T) {
 		t.Errorf("events = %q", types(events))
 	}
 	results, err := e.CheckResultsOfRun(t.Context(), run.ID)
-	if err != nil || len(results) != 3 || results[0].Message != "checked is odd" || results[0].Passed || results[0].Severity != "warn" || results[1].Name != "blocks" || !strings.Contains(results[2].Message, "panic: boom") {
+	if err != nil || len(results) != 3 || results[0].Message != "checked is odd" || results[0].Passed ||
+		results[0].Severity != "warn" ||
+		results[1].Name != "blocks" ||
+		!strings.Contains(results[2].Message, "panic: boom") {
 		t.Errorf("results = %+v, %v", results, err)
 	}
 	if ms, err := e.Materializations(t.Context(), "checked", "", nil, 10); err != nil || len(ms) != 1 {
@@ -592,7 +650,8 @@ func TestFreshnessAlertFiresOnceAndClears(t *testing.T) {
 	r.await(t, 1)
 	until(t, e, "several rounds", func() bool {
 		var rounds int
-		err := d.Pool.QueryRow(t.Context(), `SELECT count(*) FROM workers WHERE beat_at - started_at > interval '1500 milliseconds'`).Scan(&rounds)
+		err := d.Pool.QueryRow(t.Context(), `SELECT count(*) FROM workers WHERE beat_at - started_at > interval '1500 milliseconds'`).
+			Scan(&rounds)
 		return err == nil && rounds == 2
 	})
 	if got := r.types(); !slices.Equal(got, []string{"alert.firing"}) {
@@ -609,10 +668,25 @@ func TestFreshnessAlertFiresOnceAndClears(t *testing.T) {
 func TestAutomationConditions(t *testing.T) {
 	t.Parallel()
 	up := asset("up", nil, nil)
-	eager, cron, missing := asset("eager", []string{"up"}, nil), asset("cron", []string{"up"}, nil), asset("missing", []string{"up"}, nil)
+	eager, cron, missing := asset(
+		"eager",
+		[]string{"up"},
+		nil,
+	), asset(
+		"cron",
+		[]string{"up"},
+		nil,
+	), asset(
+		"missing",
+		[]string{"up"},
+		nil,
+	)
 	parted := asset("parted", nil, nil)
 	parted.Partitions, parted.PartitionRequired = orchestrator.StaticPartitions("p", "1", "2"), true
-	eager.Automation, cron.Automation, missing.Automation, parted.Automation = orchestrator.Eager(), orchestrator.OnCron("0 0 1 1 *", ""), orchestrator.OnMissing(), orchestrator.OnMissing()
+	eager.Automation, cron.Automation, missing.Automation, parted.Automation = orchestrator.Eager(), orchestrator.OnCron(
+		"0 0 1 1 *",
+		"",
+	), orchestrator.OnMissing(), orchestrator.OnMissing()
 	e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{up, eager, cron, missing, parted}}))
 	says := func(name string, run bool, why string) {
 		t.Helper()
@@ -652,14 +726,17 @@ func TestAutomationConditions(t *testing.T) {
 	wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"up"}}).ID)
 	says("eager", true, "newer than it: up")
 	nodes, err := e.Graph(t.Context(), []string{"eager", "up"})
-	if err != nil || len(nodes) != 2 || nodes[0].Stale || !nodes[1].Stale || !slices.Equal(nodes[1].StaleCauses, []string{"up"}) || nodes[1].Status != "materialized" {
+	if err != nil || len(nodes) != 2 || nodes[0].Stale || !nodes[1].Stale ||
+		!slices.Equal(nodes[1].StaleCauses, []string{"up"}) ||
+		nodes[1].Status != "materialized" {
 		t.Errorf("graph = %+v, %v", nodes, err)
 	}
 	tick("eager")
 	tick()
 	bad := asset("bad", nil, nil)
 	bad.Automation = orchestrator.OnCron("61 * * * *", "")
-	if _, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{bad}}); err == nil || !strings.Contains(err.Error(), `cron "61 * * * *"`) {
+	if _, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{bad}}); err == nil ||
+		!strings.Contains(err.Error(), `cron "61 * * * *"`) {
 		t.Errorf("bad cron: %v", err)
 	}
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// Statuses of backfills that runs do not have. A partition of a backfill is pending, running, success, failure or canceled.
+// Statuses of backfills that runs do not have. A partition of a backfill is pending, running, success, failure or
+// canceled.
 const (
 	StatusRunning = "running"
 	StatusPaused  = "paused"
@@ -36,10 +37,10 @@ type Backfill struct {
 	CreatedAt   time.Time
 	EndedAt     *time.Time
 	Error       *string
-	// Counts are the partitions by status.
+	// Counts are the numbers of partitions by status.
 	Counts map[string]int
 	Total  int
-	// NotStarted are those of the canceled that never had a run.
+	// NotStarted is how many of the canceled partitions never had a run.
 	NotStarted int
 }
 
@@ -70,14 +71,17 @@ func (e *Engine) Backfill(ctx context.Context, id uuid.UUID) (*Backfill, error) 
 
 // Backfills lists backfills, newest first.
 func (e *Engine) Backfills(ctx context.Context, status string, before *uuid.UUID, limit int) ([]Backfill, error) {
-	rows, err := e.lists.ListBackfills(ctx, sql.ListBackfillsParams{Status: optional(status), Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := e.lists.ListBackfills(
+		ctx,
+		sql.ListBackfillsParams{Status: optional(status), Before: before, MaxRows: int32(limit)},
+	) //nolint:gosec // bounded by the contract
 	if err != nil {
 		return nil, err
 	}
 	return e.withCounts(ctx, rows)
 }
 
-// OpenBackfills lists those that have not ended, 50 at most.
+// OpenBackfills lists the backfills that have not ended, 50 at most.
 func (e *Engine) OpenBackfills(ctx context.Context) ([]Backfill, error) {
 	rows, err := e.q.ListOpenBackfills(ctx)
 	if err != nil || len(rows) == 0 {
@@ -93,8 +97,19 @@ func (e *Engine) withCounts(ctx context.Context, rows []sql.Backfill) ([]Backfil
 	}
 	out := make([]Backfill, len(rows))
 	for i, r := range rows {
-		out[i] = Backfill{ID: r.ID, Assets: r.Assets, Status: r.Status, Concurrency: int(r.Concurrency), Priority: int(r.Priority), Config: r.Config, CreatedBy: r.CreatedBy,
-			CreatedAt: r.CreatedAt, EndedAt: r.EndedAt, Error: r.Error, Counts: map[string]int{}}
+		out[i] = Backfill{
+			ID:          r.ID,
+			Assets:      r.Assets,
+			Status:      r.Status,
+			Concurrency: int(r.Concurrency),
+			Priority:    int(r.Priority),
+			Config:      r.Config,
+			CreatedBy:   r.CreatedBy,
+			CreatedAt:   r.CreatedAt,
+			EndedAt:     r.EndedAt,
+			Error:       r.Error,
+			Counts:      map[string]int{},
+		}
 		if err := json.Unmarshal(r.Tags, &out[i].Tags); err != nil {
 			return nil, fmt.Errorf("tags of backfill %s: %w", r.ID, err)
 		}
@@ -110,18 +125,31 @@ func (e *Engine) withCounts(ctx context.Context, rows []sql.Backfill) ([]Backfil
 }
 
 // BackfillPartitions lists the partitions of a backfill in order, after an ordinal if it is given.
-func (e *Engine) BackfillPartitions(ctx context.Context, id uuid.UUID, status string, after *int32, limit int) ([]BackfillPartition, error) {
+func (e *Engine) BackfillPartitions(
+	ctx context.Context,
+	id uuid.UUID,
+	status string,
+	after *int32,
+	limit int,
+) ([]BackfillPartition, error) {
 	if _, err := e.Backfill(ctx, id); err != nil {
 		return nil, err
 	}
-	rows, err := e.lists.ListBackfillPartitions(ctx, sql.ListBackfillPartitionsParams{BackfillID: id, Status: optional(status), After: after, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := e.lists.ListBackfillPartitions(
+		ctx,
+		sql.ListBackfillPartitionsParams{BackfillID: id, Status: optional(status), After: after, MaxRows: int32(limit)},
+	) //nolint:gosec // bounded by the contract
 	return each(rows, func(r sql.BackfillPartition) BackfillPartition {
 		return BackfillPartition{Ordinal: int(r.Ordinal), Key: r.Partition, Status: r.Status, RunID: r.RunID, Error: r.Error}
 	}), err
 }
 
-// changeBackfill does something to a backfill under its lock.
-func (e *Engine) changeBackfill(ctx context.Context, id uuid.UUID, f func(ctx context.Context, tx pgx.Tx, q *sql.Queries, b sql.Backfill) error) (*Backfill, error) {
+// changeBackfill calls f with a backfill whose row is locked, and returns the backfill as it is afterwards.
+func (e *Engine) changeBackfill(
+	ctx context.Context,
+	id uuid.UUID,
+	f func(ctx context.Context, tx pgx.Tx, q *sql.Queries, b sql.Backfill) error,
+) (*Backfill, error) {
 	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
 		q := e.q.WithTx(tx)
 		b, err := q.LockBackfill(ctx, id)
@@ -143,7 +171,7 @@ func backfillConflict(b sql.Backfill, wanted string) error {
 	return &ConflictError{Reason: fmt.Sprintf("backfill %s is %s; only one that is %s can be", b.ID, b.Status, wanted)}
 }
 
-// PauseBackfill starts no further run of a backfill; those that run go on. ErrConflict if it is not running.
+// PauseBackfill pauses a backfill: it starts no further run, and open runs continue. ErrConflict if it is not running.
 func (e *Engine) PauseBackfill(ctx context.Context, id uuid.UUID) (*Backfill, error) {
 	return e.changeBackfill(ctx, id, func(ctx context.Context, _ pgx.Tx, q *sql.Queries, b sql.Backfill) error {
 		if b.Status == StatusPaused {
@@ -156,7 +184,7 @@ func (e *Engine) PauseBackfill(ctx context.Context, id uuid.UUID) (*Backfill, er
 	})
 }
 
-// ResumeBackfill goes on with a paused backfill. ErrConflict if it is not paused.
+// ResumeBackfill resumes a paused backfill. ErrConflict if it is not paused.
 func (e *Engine) ResumeBackfill(ctx context.Context, id uuid.UUID) (*Backfill, error) {
 	return e.changeBackfill(ctx, id, func(ctx context.Context, tx pgx.Tx, q *sql.Queries, b sql.Backfill) error {
 		if b.Status == StatusRunning {
@@ -165,11 +193,14 @@ func (e *Engine) ResumeBackfill(ctx context.Context, id uuid.UUID) (*Backfill, e
 		if b.Status != StatusPaused {
 			return backfillConflict(b, "paused")
 		}
-		return errors.Join(q.SetBackfillStatus(ctx, sql.SetBackfillStatusParams{ID: id, Status: StatusRunning}), e.enqueueBackfill(ctx, tx, id))
+		return errors.Join(
+			q.SetBackfillStatus(ctx, sql.SetBackfillStatusParams{ID: id, Status: StatusRunning}),
+			e.enqueueBackfill(ctx, tx, id),
+		)
 	})
 }
 
-// CancelBackfill cancels what is pending and the runs of what is running. ErrConflict if the backfill has ended.
+// CancelBackfill cancels the pending partitions and the open runs of a backfill. ErrConflict if the backfill has ended.
 func (e *Engine) CancelBackfill(ctx context.Context, id uuid.UUID, by string) (*Backfill, error) {
 	var running []uuid.UUID
 	_, err := e.changeBackfill(ctx, id, func(ctx context.Context, tx pgx.Tx, q *sql.Queries, b sql.Backfill) error {
@@ -198,7 +229,7 @@ func (e *Engine) CancelBackfill(ctx context.Context, id uuid.UUID, by string) (*
 	return e.Backfill(ctx, id)
 }
 
-// RetryBackfill has the failed and canceled partitions of a backfill that has ended done again, as part of it.
+// RetryBackfill runs the failed and canceled partitions of a backfill that has ended again, as part of it.
 func (e *Engine) RetryBackfill(ctx context.Context, id uuid.UUID) (*Backfill, error) {
 	return e.changeBackfill(ctx, id, func(ctx context.Context, tx pgx.Tx, q *sql.Queries, b sql.Backfill) error {
 		if b.EndedAt == nil {
@@ -211,6 +242,9 @@ func (e *Engine) RetryBackfill(ctx context.Context, id uuid.UUID) (*Backfill, er
 		if n == 0 {
 			return &ConflictError{Reason: fmt.Sprintf("every partition of backfill %s succeeded: there is nothing to retry", id)}
 		}
-		return errors.Join(q.SetBackfillStatus(ctx, sql.SetBackfillStatusParams{ID: id, Status: StatusRunning}), e.enqueueBackfill(ctx, tx, id))
+		return errors.Join(
+			q.SetBackfillStatus(ctx, sql.SetBackfillStatusParams{ID: id, Status: StatusRunning}),
+			e.enqueueBackfill(ctx, tx, id),
+		)
 	})
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// StartBackfill records a backfill and begins with it. ErrConflict if there is nothing to do.
+// StartBackfill records a backfill and enqueues its first runs. replayed reports that the idempotency key was used
+// before and that the backfill is the earlier one. ErrConflict if no partition is chosen.
 func (e *Engine) StartBackfill(ctx context.Context, req BackfillRequest) (b *Backfill, replayed bool, err error) {
 	p, err := e.PlanBackfill(ctx, req)
 	if err != nil {
@@ -68,7 +69,12 @@ type backfillArgs struct {
 func (backfillArgs) Kind() string { return "advance_backfill" }
 
 func (e *Engine) enqueueBackfill(ctx context.Context, tx pgx.Tx, id uuid.UUID) error {
-	_, err := e.river.InsertTx(ctx, tx, backfillArgs{BackfillID: id}, &river.InsertOpts{Queue: queueBackfills, MaxAttempts: 5})
+	_, err := e.river.InsertTx(
+		ctx,
+		tx,
+		backfillArgs{BackfillID: id},
+		&river.InsertOpts{Queue: queueBackfills, MaxAttempts: 5},
+	)
 	return err
 }
 
@@ -77,11 +83,12 @@ type backfillWorker struct {
 	engine *Engine
 }
 
-// Work implements river.Worker: it starts as many runs as there may be more, and ends the backfill after the last one.
+// Work implements river.Worker: it starts as many runs as the concurrency allows, and ends the backfill after the last.
 func (w *backfillWorker) Work(ctx context.Context, job *river.Job[backfillArgs]) error {
 	return w.engine.advanceBackfill(ctx, job.Args.BackfillID)
 }
 
+// advanceBackfill starts the next runs of a backfill, or ends it if none is left.
 func (e *Engine) advanceBackfill(ctx context.Context, id uuid.UUID) error {
 	var started []uuid.UUID
 	err := e.db.Tx(ctx, func(tx pgx.Tx) error {
@@ -115,7 +122,7 @@ func (e *Engine) advanceBackfill(ctx context.Context, id uuid.UUID) error {
 			end = StatusCanceled
 		case counts[StatusFailure] > 0:
 			end = StatusFailure
-		case counts[StatusCanceled] > 0: // runs of it, one by one
+		case counts[StatusCanceled] > 0: // its runs were canceled one by one
 			end = StatusCanceled
 		}
 		return q.SetBackfillStatus(ctx, sql.SetBackfillStatusParams{ID: id, Status: end, EndedAt: ptr(e.now())})
@@ -135,14 +142,17 @@ func backfillCounts(ctx context.Context, q *sql.Queries, id uuid.UUID) (map[stri
 	return counts, err
 }
 
-// startPartitions starts runs of the next partitions of a locked backfill. A partition for which no run can be made,
-// because its definition changed or its key is gone, fails by itself.
+// startPartitions starts runs of the next n partitions of a locked backfill. A partition for which no run can be
+// planned, because its definition changed or its key is gone, fails, and the others start.
 func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b sql.Backfill, n int) ([]uuid.UUID, error) {
 	if n <= 0 {
 		return nil, nil
 	}
 	q := e.q.WithTx(tx)
-	next, err := q.NextBackfillPartitions(ctx, sql.NextBackfillPartitionsParams{BackfillID: b.ID, MaxRows: int32(n)}) //nolint:gosec // a small number
+	next, err := q.NextBackfillPartitions(
+		ctx,
+		sql.NextBackfillPartitionsParams{BackfillID: b.ID, MaxRows: int32(n)},
+	) //nolint:gosec // a small number
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +166,8 @@ func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b sql.Backfill,
 	for i, part := range next {
 		sets[i] = sql.SetBackfillPartitionParams{BackfillID: b.ID, Ordinal: part.Ordinal, Status: StatusRunning}
 		p, planErr := e.planRun(ctx, RunRequest{
-			Assets: b.Assets, Config: b.Config, Partition: part.Partition, Tags: tags, Priority: int(b.Priority), Trigger: Trigger{Kind: "backfill", Name: b.ID.String()}, backfill: &b.ID,
+			Assets: b.Assets, Config: b.Config, Partition: part.Partition, Tags: tags, Priority: int(b.Priority),
+			Trigger: Trigger{Kind: "backfill", Name: b.ID.String()}, backfill: &b.ID,
 		})
 		switch {
 		case planErr == nil:
@@ -166,12 +177,14 @@ func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b sql.Backfill,
 		case refusal(planErr):
 			sets[i].Status, sets[i].Error = StatusFailure, optional(planErr.Error())
 		default:
-			return nil, planErr // the database's trouble, not the partition's
+			return nil, planErr // the database is at fault, not the partition
 		}
 	}
-	// What the database refuses of one partition is no reason to keep the others from running.
+	// If the database refuses the run of one partition, the others start.
 	err = e.startEachTx(ctx, tx, plans, func(p *plan, err error) {
-		of[p].Status, of[p].Error, of[p].RunID = StatusFailure, optional(db.CleanText("its run could not be started: "+err.Error())), nil
+		of[p].Status, of[p].Error, of[p].RunID = StatusFailure, optional(
+			db.CleanText("its run could not be started: "+err.Error()),
+		), nil
 	})
 	if err != nil {
 		return nil, err
@@ -188,7 +201,8 @@ func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b sql.Backfill,
 	return started, nil
 }
 
-// endBackfillRun notes the end of a backfill's run, in the transaction that ends the run, and has the next one started.
+// endBackfillRun records the end of a backfill's run, in the transaction that ends the run, and has the next run
+// started.
 func (e *Engine) endBackfillRun(ctx context.Context, tx pgx.Tx, q *sql.Queries, run sql.Run) error {
 	if run.BackfillID == nil {
 		return nil

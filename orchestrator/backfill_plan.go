@@ -14,23 +14,23 @@ import (
 type BackfillRequest struct {
 	// Assets are what each run materializes; those that are partitioned must share their set.
 	Assets []string
-	// Selection is how Assets were chosen, if they were not named one by one. What is wrong with them is wrong with it.
+	// Selection is the selection by which Assets were chosen, if it was one. Errors about the assets then point to it.
 	Selection string
-	// Keys are the partitions; without them and a range, all there are.
+	// Keys are the partitions; without keys and a range, all partitions of the set.
 	Keys []string
 	// From and To are the first and the last partition of a range, in the order of the set.
 	From, To string
-	// Only is empty, PartitionMissing or PartitionFailed: of the partitions chosen, those that stand so.
+	// Only is empty, PartitionMissing or PartitionFailed: of the chosen partitions, those with this status.
 	Only string
-	// Concurrency is how many runs there are at once; default 2.
+	// Concurrency is how many runs are open at once; default 2.
 	Concurrency int
-	// Priority is that of the runs; default PriorityLater, so that they let others pass.
+	// Priority is the priority of the runs; default PriorityLater, so that other runs go first.
 	Priority int
 	Config   json.RawMessage
 	Tags     map[string]string
-	// By is who asks.
+	// By names who asked for it.
 	By string
-	// IdempotencyKey makes a repeated request give the first one's backfill; Fingerprint tells whether it is the same.
+	// IdempotencyKey makes a repeated request return the backfill of the first. Fingerprint identifies the request.
 	IdempotencyKey string
 	Fingerprint    []byte
 }
@@ -44,7 +44,7 @@ type BackfillPlan struct {
 	Priority    int
 }
 
-// PlanBackfill says what a backfill would do, and does nothing.
+// PlanBackfill returns what a backfill would do, and does nothing.
 func (e *Engine) PlanBackfill(ctx context.Context, req BackfillRequest) (*BackfillPlan, error) {
 	p := &BackfillPlan{Concurrency: req.Concurrency, Priority: req.Priority}
 	if p.Concurrency == 0 {
@@ -71,7 +71,9 @@ func (e *Engine) PlanBackfill(ctx context.Context, req BackfillRequest) (*Backfi
 		return nil, req.blame(err)
 	}
 	if p.Set == nil {
-		return nil, req.blame(invalidRequest("/assets", "none of %s is partitioned: there is nothing to backfill", strings.Join(p.Assets, ", ")))
+		return nil, req.blame(
+			invalidRequest("/assets", "none of %s is partitioned: there is nothing to backfill", strings.Join(p.Assets, ", ")),
+		)
 	}
 	all, err := e.Partitions(ctx, p.Set)
 	if err != nil {
@@ -86,18 +88,22 @@ func (e *Engine) PlanBackfill(ctx context.Context, req BackfillRequest) (*Backfi
 		}
 	}
 	if len(p.Keys) > MaxBackfillPartitions {
-		return nil, req.blame(invalidRequest("/partition", "%d partitions are chosen: want %d at most", len(p.Keys), MaxBackfillPartitions))
+		return nil, req.blame(
+			invalidRequest("/partition", "%d partitions are chosen: want %d at most", len(p.Keys), MaxBackfillPartitions),
+		)
 	}
-	if len(p.Keys) > 0 { // what is wrong with the config is wrong with that of the first run
-		if _, err := e.planRun(ctx, RunRequest{Assets: p.Assets, Config: req.Config, Partition: p.Keys[0], Tags: req.Tags}); err != nil {
+	if len(p.Keys) > 0 { // an invalid config is invalid for the first run too
+		if _, err := e.planRun(ctx, RunRequest{
+			Assets: p.Assets, Config: req.Config, Partition: p.Keys[0], Tags: req.Tags,
+		}); err != nil {
 			return nil, req.blame(err)
 		}
 	}
 	return p, nil
 }
 
-// blame has an error be about what the request holds: the assets were chosen by a selection perhaps, and the partition of
-// a run by a list, a range or nothing.
+// blame makes an error about a run point into the request for the backfill: the assets may have been chosen by a
+// selection, and the partition by a list, by a range or by neither.
 func (r BackfillRequest) blame(err error) error {
 	var wrong *RequestError
 	if !errors.As(err, &wrong) {
@@ -123,7 +129,13 @@ func (r BackfillRequest) blame(err error) error {
 	return out
 }
 
-func (e *Engine) chooseKeys(ctx context.Context, set *PartitionSet, all []string, req BackfillRequest) ([]string, error) {
+// chooseKeys returns the partitions that a request chooses, in the order of their set.
+func (e *Engine) chooseKeys(
+	ctx context.Context,
+	set *PartitionSet,
+	all []string,
+	req BackfillRequest,
+) ([]string, error) {
 	if len(req.Keys) > 0 {
 		at := make(map[string]int, len(all))
 		for i, k := range all {
@@ -156,7 +168,7 @@ func (e *Engine) chooseKeys(ctx context.Context, set *PartitionSet, all []string
 	return all[first : last+1], nil
 }
 
-// keysThatStand keeps the partitions of which any of the assets stands so.
+// keysThatStand returns the partitions that have a status for any of the assets.
 func (e *Engine) keysThatStand(ctx context.Context, assets, keys []string, status string) ([]string, error) {
 	want := map[string]bool{}
 	for _, name := range assets {

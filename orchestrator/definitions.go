@@ -1,10 +1,3 @@
-// Package orchestrator is the engine: it runs named assets as jobs, on demand and on schedule, over any number of
-// worker processes that share one Postgres. It knows the words asset, job, run, step, schedule, tick and event, and
-// nothing of what the assets are about.
-//
-// River carries the work: one River job for every step of a run, River periodic jobs for schedules. What the engine
-// adds is the record: a run and its jobs begin in one transaction, a step ends in one transaction, and whatever
-// crashes in between is done again without being recorded twice.
 package orchestrator
 
 import (
@@ -15,8 +8,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/selection"
 )
 
-// Definitions are all assets, jobs and schedules of a deployment, checked by NewDefinitions. They never change while a
-// process runs.
+// Definitions are all assets, jobs, schedules and sensors of a deployment, checked by NewDefinitions. They do not
+// change afterwards, so that any goroutine may read them.
 type Definitions struct {
 	assets    []*Asset // in dependency order
 	jobs      []*Job
@@ -36,22 +29,22 @@ type Declarations struct {
 	Sensors   []*Sensor
 }
 
-// Assets are all assets, those depended on first.
+// Assets returns all assets in dependency order.
 func (d *Definitions) Assets() []*Asset { return d.assets }
 
-// Jobs are all jobs in the order of declaration.
+// Jobs returns all jobs in the order of declaration.
 func (d *Definitions) Jobs() []*Job { return d.jobs }
 
-// Schedules are all schedules in the order of declaration.
+// Schedules returns all schedules in the order of declaration.
 func (d *Definitions) Schedules() []*Schedule { return d.schedules }
 
-// Sensors are all sensors in the order of declaration.
+// Sensors returns all sensors in the order of declaration.
 func (d *Definitions) Sensors() []*Sensor { return d.sensors }
 
 // Sensor finds a sensor by name; ErrNotFound if there is none.
 func (d *Definitions) Sensor(name string) (*Sensor, error) { return find(d.bySensor, "sensor", name) }
 
-// partitionSet is the one that all partitioned assets of a run share; nil if none is partitioned.
+// partitionSet returns the set that all partitioned assets of a run share; nil if none is partitioned.
 func (d *Definitions) partitionSet(at string, assets []string) (*PartitionSet, error) {
 	var of string
 	var set *PartitionSet
@@ -61,14 +54,21 @@ func (d *Definitions) partitionSet(at string, assets []string) (*PartitionSet, e
 		case set == nil:
 			of, set = name, s
 		case s != set:
-			return nil, invalidRequest(at, "%s is partitioned by %s and %s by %s: they cannot be in one run with a partition", of, set.Name, name, s.Name)
+			return nil, invalidRequest(
+				at,
+				"%s is partitioned by %s and %s by %s: they cannot be in one run with a partition",
+				of,
+				set.Name,
+				name,
+				s.Name,
+			)
 		}
 	}
 	return set, nil
 }
 
-// Select returns the assets that a selection chooses, in dependency order; see package selection for its syntax. An error
-// says where the selection cannot be read, or which name selects nothing.
+// Select returns the assets that a selection chooses, in dependency order; see package selection for its syntax. An
+// error says where the selection cannot be read, or which name selects nothing.
 func (d *Definitions) Select(expression string) ([]string, error) {
 	return selection.Resolve(expression, each(d.assets, func(a *Asset) selection.Asset {
 		return selection.Asset{Name: a.Name, Group: a.Group, Deps: a.Deps}
@@ -102,7 +102,7 @@ func find[T any](m map[string]*T, kind, name string) (*T, error) {
 	return nil, &NotFoundError{Kind: kind, Name: name}
 }
 
-// Downstream are the assets that depend directly on one.
+// Downstream returns the assets that depend directly on one.
 func (d *Definitions) Downstream(name string) []string {
 	down := []string{}
 	for _, a := range d.assets {

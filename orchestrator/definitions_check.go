@@ -25,19 +25,23 @@ func (d *definer) fault(format string, args ...any) {
 // named checks a name. taken says that another thing of the kind has it.
 func (d *definer) named(kind, name string, taken bool) {
 	if !validName.MatchString(name) {
-		d.fault("%s %q: a name has lower-case letters, digits and underscores, begins with a letter and has 63 characters at most",
-			kind, name)
+		d.fault(
+			"%s %q: a name has lower-case letters, digits and underscores, begins with a letter and has 63 characters at most",
+			kind,
+			name,
+		)
 	}
 	if taken {
 		d.fault("%s %q is declared twice", kind, name)
 	}
 }
 
-// NewDefinitions checks declarations, completes them with defaults, and puts the assets into dependency order. The error
-// names every fault.
+// NewDefinitions checks declarations, completes them with defaults, and puts the assets into dependency order. The
+// error names every fault.
 func NewDefinitions(all Declarations) (*Definitions, error) {
 	d := &definer{Definitions: &Definitions{
-		byAsset: map[string]*Asset{}, byJob: map[string]*Job{}, bySched: map[string]*Schedule{}, bySensor: map[string]*Sensor{},
+		byAsset: map[string]*Asset{}, byJob: map[string]*Job{},
+		bySched: map[string]*Schedule{}, bySensor: map[string]*Sensor{},
 	}}
 	acyclic := d.addAssets(all.Assets)
 	for _, j := range all.Jobs {
@@ -163,7 +167,8 @@ func (d *Definitions) checkAssets(assets []*Asset, named func(kind, name string,
 			if c.Severity == "" {
 				c.Severity = SeverityWarn
 			}
-			if c.Run == nil || (c.Severity != SeverityWarn && c.Severity != SeverityError) || (c.Blocking && c.Severity != SeverityError) {
+			if c.Run == nil || (c.Severity != SeverityWarn && c.Severity != SeverityError) ||
+				(c.Blocking && c.Severity != SeverityError) {
 				fault(fmt.Errorf("check %q: want a function, severity warn or error, and error if it is blocking", c.Name))
 			}
 		}
@@ -199,8 +204,8 @@ func (d *Definitions) checkJobConfig(j *Job) []error {
 	return errs
 }
 
-// topological sorts assets so that each comes after those that it depends on, and otherwise in the order of declaration. A
-// cycle is returned as the names along it.
+// topological sorts assets so that each comes after those that it depends on, and otherwise in the order of
+// declaration. A cycle is returned as the names along it.
 func topological(assets []*Asset) (sorted []*Asset, cycle []string) {
 	byName := map[string]*Asset{}
 	for _, a := range assets {

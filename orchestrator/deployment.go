@@ -21,7 +21,7 @@ type Worker struct {
 	Alive     bool
 }
 
-// Workers lists the workers of the last day.
+// Workers lists the workers that sent a heartbeat in the last day.
 func (e *Engine) Workers(ctx context.Context) ([]Worker, error) {
 	rows, err := e.q.ListWorkers(ctx, e.deadAfter().Seconds())
 	return each(rows, func(r sql.ListWorkersRow) Worker {
@@ -29,14 +29,14 @@ func (e *Engine) Workers(ctx context.Context) ([]Worker, error) {
 	}), err
 }
 
-// QueueState is how many jobs of a River queue are in which state.
+// QueueState is how many jobs of a River queue are in each state.
 type QueueState struct {
 	Name                                     string
 	Available, Running, Retryable, Scheduled int
 	OldestAvailableAt                        *time.Time // nil if none is available
 }
 
-// Queues lists the engine's queues, also those that are empty, and whatever else is in River's table.
+// Queues lists the engine's queues, including empty ones, and any other queue with jobs in River's table.
 func (e *Engine) Queues(ctx context.Context) ([]QueueState, error) {
 	rows, err := e.q.QueueStates(ctx)
 	if err != nil {
@@ -47,16 +47,25 @@ func (e *Engine) Queues(ctx context.Context) ([]QueueState, error) {
 		states[name] = QueueState{Name: name}
 	}
 	for _, r := range rows {
-		st := QueueState{Name: r.Queue, Available: int(r.Available), Running: int(r.Running), Retryable: int(r.Retryable), Scheduled: int(r.Scheduled)}
+		st := QueueState{
+			Name:      r.Queue,
+			Available: int(r.Available),
+			Running:   int(r.Running),
+			Retryable: int(r.Retryable),
+			Scheduled: int(r.Scheduled),
+		}
 		if r.Available > 0 {
 			st.OldestAvailableAt = &r.OldestAvailableAt
 		}
 		states[r.Queue] = st
 	}
-	return slices.SortedFunc(maps.Values(states), func(a, b QueueState) int { return strings.Compare(a.Name, b.Name) }), nil
+	return slices.SortedFunc(
+		maps.Values(states),
+		func(a, b QueueState) int { return strings.Compare(a.Name, b.Name) },
+	), nil
 }
 
-// JobCounts are how many River jobs of all queues are in which state.
+// JobCounts is how many River jobs of all queues are in each state.
 type JobCounts struct{ Available, Running, Retryable int }
 
 // JobCounts counts the River jobs that have not ended and are not scheduled for later.
@@ -83,7 +92,13 @@ func (e *Engine) Deployment(ctx context.Context) (*Deployment, error) {
 		return nil, fmt.Errorf("measure the deployment: %w", err)
 	}
 	return &Deployment{
-		WorkersAlive: int(r.WorkersAlive), OldestJob: time.Duration(r.OldestSeconds * float64(time.Second)), OpenAlerts: int(r.OpenAlerts),
-		OpenRuns: map[string]int{StatusQueued: int(r.Queued), StatusStarted: int(r.Started), StatusCanceling: int(r.Canceling)},
+		WorkersAlive: int(
+			r.WorkersAlive,
+		), OldestJob: time.Duration(r.OldestSeconds * float64(time.Second)), OpenAlerts: int(r.OpenAlerts),
+		OpenRuns: map[string]int{
+			StatusQueued:    int(r.Queued),
+			StatusStarted:   int(r.Started),
+			StatusCanceling: int(r.Canceling),
+		},
 	}, nil
 }

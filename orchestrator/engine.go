@@ -40,9 +40,9 @@ type Config struct {
 	Work bool
 	// Concurrency is how many steps this process runs at once; default 32.
 	Concurrency int
-	// Heartbeat is the time between two heartbeats of a worker; default 3 s. A worker without one for four times as long is
-	// taken for dead, and its steps go to others: within 20 s by default. With a short one, a slow database causes work to
-	// be repeated.
+	// Heartbeat is the time between two heartbeats of a worker; default 3 s. A worker without one for four times as long
+	// is taken for dead, and its steps go to others: within 20 s by default. With a short one, a slow database causes work
+	// to be repeated.
 	Heartbeat time.Duration
 	// Limits bound what runs at once, in all workers together. Every worker must have the same.
 	Limits []Limit
@@ -145,7 +145,8 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e := &Engine{
 		cfg: cfg, db: cfg.DB, defs: cfg.Definitions, log: cfg.Logger, id: workerID(), background: context.Background(),
-		wakeups: map[string]bool{}, held: map[string]*heldBack{}, woken: make(chan struct{}, 1), freed: make(chan struct{}, 1),
+		wakeups: map[string]bool{}, held: map[string]*heldBack{},
+		woken: make(chan struct{}, 1), freed: make(chan struct{}, 1),
 		q: sql.New(cfg.DB.Durable()), relaxed: sql.New(cfg.DB.NoWait()), lists: sql.New(cfg.DB.Lists()),
 		events: eventlog.New(cfg.DB, cfg.Logger), observe: newInstruments(cfg.Metrics, cfg.Tracer),
 	}
@@ -160,8 +161,8 @@ func New(cfg Config) (*Engine, error) {
 		return nil, err
 	}
 	// River notifies workers of a new job only if it has not notified them of another within FetchCooldown; otherwise the
-	// job waits for the next poll. The client that enqueues therefore has the shortest cooldown, and the one that works has
-	// one that lets it fetch several jobs at once.
+	// job waits for the next poll. The client that enqueues therefore has the shortest cooldown, and the one that works
+	// has one that lets it fetch several jobs at once.
 	enqueue := &river.Config{
 		Logger: quietRiver(cfg.Logger), FetchCooldown: time.Millisecond, SkipUnknownJobCheck: true,
 	}
@@ -214,8 +215,8 @@ func (e *Engine) newWorker() (*river.Client[pgx.Tx], error) {
 	})
 }
 
-// riverAge returns how long River keeps finished jobs: age times factor, which is higher for jobs that failed. -1 means for
-// ever.
+// riverAge returns how long River keeps finished jobs: age times factor, which is higher for jobs that failed. -1 means
+// for ever.
 func riverAge(age time.Duration, factor int) time.Duration {
 	if age == 0 {
 		return -1
@@ -263,9 +264,9 @@ func (e *Engine) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop lets running steps finish for Config.SoftStop, hands the rest back to be run elsewhere, ends all event streams and
-// returns. It returns when ctx ends, whatever hangs. The error then says so, and the steps that hang are taken over as
-// those of a dead worker.
+// Stop lets running steps finish for Config.SoftStop, hands the rest back to be run elsewhere, ends all event streams
+// and returns. It returns when ctx ends, whatever hangs. The error then says so, and the steps that hang are taken over
+// as those of a dead worker.
 func (e *Engine) Stop(ctx context.Context) error {
 	e.stopping.Store(true)
 	stopped := make(chan error, 1) // buffered: nobody may wait for it any more
@@ -288,8 +289,8 @@ const leaveTimeout = 2 * time.Second
 
 func (e *Engine) stop(ctx context.Context) error {
 	e.events.Close()
-	// Some of the time is kept for deleting the worker's record. Without the record, the steps that do not stop are given to
-	// others sooner.
+	// Some of the time is kept for deleting the worker's record. Without the record, the steps that do not stop are given
+	// to others sooner.
 	limit, cancel := ctx, context.CancelFunc(func() {})
 	if until, ok := ctx.Deadline(); ok {
 		limit, cancel = context.WithDeadline(ctx, until.Add(-min(leaveTimeout, time.Until(until)/10)))

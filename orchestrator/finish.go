@@ -17,24 +17,24 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// errFenced: the step belongs to another attempt now.
+// errFenced means that the step belongs to another attempt now.
 var errFenced = errors.New("the step belongs to another attempt")
 
-// For how long the end of an attempt is tried to be recorded; then the step is done again. A process that stops does not
-// keep others waiting.
+// How long recording the end of an attempt is tried: finishFor, or finishForStopping once the process stops, with at
+// most finishTry for each try. After that the step is done again.
 const (
 	finishFor         = 2 * time.Minute
 	finishForStopping = 3 * time.Second
 	finishTry         = 10 * time.Second
 )
 
-// maxRefusals is how often an end may be refused for what it is.
+// maxRefusals is how often the database may refuse an end because of its content.
 const maxRefusals = 3
 
-// finishStep records the end of an attempt in one transaction. What Postgres refuses for its own reasons (it is away, its
-// disk or its connections are used up, another transaction was in the way) is tried again for two minutes. An end that
-// is refused for what it is (metadata that Postgres cannot hold, an InFinish that fails) is recorded as the failure it
-// is: trying for ever would help nobody.
+// finishStep records the end of an attempt in one transaction. If Postgres cannot (it is unavailable, its disk or its
+// connections are used up, another transaction conflicts), it tries again for two minutes. An end that is refused
+// because of its content (metadata that Postgres cannot store, an InFinish that fails) three times is recorded as a
+// failure.
 func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step *Step, o *outcome) error {
 	ctx = context.WithoutCancel(ctx)
 	deadline, stopping := time.Now().Add(finishFor), e.Stopping()
@@ -68,7 +68,15 @@ func (e *Engine) finishStep(ctx context.Context, job *river.Job[stepArgs], step 
 		if time.Now().Add(wait).After(deadline) {
 			return err
 		}
-		e.log.Warn("recording the end of a step failed; trying again", "run_id", step.RunID, "asset", step.Asset, "error", err)
+		e.log.Warn(
+			"recording the end of a step failed; it is tried again",
+			"run_id",
+			step.RunID,
+			"asset",
+			step.Asset,
+			"error",
+			err,
+		)
 		if !databaseTrouble(err) {
 			refusals++
 		}
@@ -104,7 +112,8 @@ func (e *Engine) finishStepTx(ctx context.Context, tx pgx.Tx, end *attemptEnd) (
 		return nil, err
 	}
 	mine := t.step(step.Asset)
-	if mine.Status != StatusStarted || int(mine.Attempt) != step.Attempt || mine.JobID == nil || *mine.JobID != end.job.ID {
+	if mine.Status != StatusStarted || int(mine.Attempt) != step.Attempt || mine.JobID == nil ||
+		*mine.JobID != end.job.ID {
 		return nil, errFenced
 	}
 	var writes db.Pipeline
@@ -193,8 +202,8 @@ func (e *Engine) recordSuccess(
 	return q.BlockStep(ctx, sql.BlockStepParams{RunID: step.RunID, Asset: step.Asset, BlockedBy: &blockedBy})
 }
 
-// lockPartitions locks the partitions of all steps of a run that have not ended: those that do now, and those that end
-// with them. With a pipeline they are locked when it is flushed, after all other locks.
+// lockPartitions locks the partitions of all steps of a run that have not ended, because any of them may end in this
+// transaction. On a pipeline it locks them when the pipeline is flushed, after all other locks.
 func (e *Engine) lockPartitions(ctx context.Context, q *sql.Queries, t *transition) error {
 	var assets []string
 	for i := range t.steps {
@@ -208,8 +217,8 @@ func (e *Engine) lockPartitions(ctx context.Context, q *sql.Queries, t *transiti
 	return q.LockPartitions(ctx, sql.LockPartitionsParams{Assets: assets, Partition: *t.run.Partition})
 }
 
-// stepEnded notes what follows from a step's end beside the run: its places under limits are free, and its partition,
-// which is locked, is no longer being materialized. A step that has not ended changes nothing.
+// stepEnded releases the places under limits of a step that has ended, and marks its partition, which is locked, as no
+// longer being materialized. It does nothing for a step that has not ended.
 func (e *Engine) stepEnded(ctx context.Context, q *sql.Queries, t *transition, s *sql.Step) error {
 	if !terminal(s.Status) {
 		return nil
@@ -221,10 +230,18 @@ func (e *Engine) stepEnded(ctx context.Context, q *sql.Queries, t *transition, s
 	if partition == nil || s.Status == StatusSuccess {
 		return nil
 	}
-	return q.PartitionNotMaterialized(ctx, sql.PartitionNotMaterializedParams{Asset: s.Asset, Partition: *partition, RunID: t.run.ID, Failed: s.Status == StatusFailure})
+	return q.PartitionNotMaterialized(
+		ctx,
+		sql.PartitionNotMaterializedParams{
+			Asset:     s.Asset,
+			Partition: *partition,
+			RunID:     t.run.ID,
+			Failed:    s.Status == StatusFailure,
+		},
+	)
 }
 
-// ended is called after a transition was committed.
+// ended counts and signals a transition. Call it after the commit.
 func (e *Engine) ended(t *transition) {
 	e.observe.runEnded(t)
 	e.signal(t)
@@ -233,6 +250,7 @@ func (e *Engine) ended(t *transition) {
 	}
 }
 
+// materialize records a materialization, with its event and the state of its partition.
 func (e *Engine) materialize(ctx context.Context, q *sql.Queries, t *transition, step *Step, metadata Metadata) error {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -250,7 +268,9 @@ func (e *Engine) materialize(ctx context.Context, q *sql.Queries, t *transition,
 	message := "materialized " + step.Asset
 	if partition != nil {
 		message += " " + *partition
-		if err := q.PartitionMaterialized(ctx, sql.PartitionMaterializedParams{Asset: step.Asset, Partition: *partition, RunID: step.RunID, At: &t.at}); err != nil {
+		if err := q.PartitionMaterialized(ctx, sql.PartitionMaterializedParams{
+			Asset: step.Asset, Partition: *partition, RunID: step.RunID, At: &t.at,
+		}); err != nil {
 			return err
 		}
 	}
@@ -259,9 +279,18 @@ func (e *Engine) materialize(ctx context.Context, q *sql.Queries, t *transition,
 			return err
 		}
 	}
-	t.add(eventlog.Entry{Type: eventlog.Materialization, Level: eventlog.LevelInfo, Asset: step.Asset, Attempt: step.Attempt, Message: message,
-		Data: map[string]any{"materialization_id": id, "partition": partition, "metadata": json.RawMessage(raw)}})
+	t.add(
+		eventlog.Entry{
+			Type:    eventlog.Materialization,
+			Level:   eventlog.LevelInfo,
+			Asset:   step.Asset,
+			Attempt: step.Attempt,
+			Message: message,
+			Data:    map[string]any{"materialization_id": id, "partition": partition, "metadata": json.RawMessage(raw)},
+		},
+	)
 	return q.InsertMaterialization(ctx, sql.InsertMaterializationParams{
-		ID: id, Asset: step.Asset, Partition: partition, RunID: step.RunID, Attempt: int32(step.Attempt), Metadata: raw, CreatedAt: t.at, //nolint:gosec // a small number
+		ID: id, Asset: step.Asset, Partition: partition, RunID: step.RunID,
+		Attempt: int32(step.Attempt), Metadata: raw, CreatedAt: t.at, //nolint:gosec // a small number
 	})
 }

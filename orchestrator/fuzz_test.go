@@ -16,14 +16,17 @@ import (
 // FuzzRunConfig feeds anything to what reads run configs: what it takes satisfies the asset's schema and can be sent
 // again in either shape, what it refuses it refuses by naming a place.
 func FuzzRunConfig(f *testing.F) {
-	configured := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"}, func(context.Context, *orchestrator.Step, struct {
-		Limit int      `json:"limit" jsonschema:"minimum=1,maximum=500,default=50"`
-		Names []string `json:"names,omitempty"`
-		Ratio float64  `json:"ratio,omitempty"`
-	},
-	) (orchestrator.Metadata, error) {
-		return nil, nil
-	})
+	configured := orchestrator.NewAsset(
+		orchestrator.AssetOptions{Name: "a"},
+		func(context.Context, *orchestrator.Step, struct {
+			Limit int      `json:"limit" jsonschema:"minimum=1,maximum=500,default=50"`
+			Names []string `json:"names,omitempty"`
+			Ratio float64  `json:"ratio,omitempty"`
+		},
+		) (orchestrator.Metadata, error) {
+			return nil, nil
+		},
+	)
 	d := parts(f, orchestrator.Declarations{Assets: []*orchestrator.Asset{configured, asset("b", nil, nil)}})
 	for _, s := range []string{
 		``, `null`, `{}`, `{"limit": 5}`, `{"limit": 5.0}`, `{"limit": 1e2}`, `{"limit": 501}`, `{"limit": "5"}`, `{"ops": {"a": {"config": {"limit": 5, "names": ["x"]}}}}`, `{"ops": {"c": {}}}`,

@@ -82,8 +82,8 @@ func (e *Engine) heartbeats(ctx context.Context) {
 }
 
 // healthySince returns since when workers could send heartbeats, as far as a worker that starts can know: since the
-// database runs. It must not assume a later time, or workers that are restarted again and again never take over the steps
-// of dead ones.
+// database runs. It must not assume a later time, or workers that are restarted again and again never take over the
+// steps of dead ones.
 func (e *Engine) healthySince(ctx context.Context) time.Time {
 	now := time.Now()
 	up, err := e.q.DatabaseUptime(ctx)

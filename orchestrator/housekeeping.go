@@ -50,8 +50,8 @@ func (e *Engine) tasks() []task {
 // taskTimeout is how long a heartbeat, or one task of housekeeping, may take.
 func (e *Engine) taskTimeout() time.Duration { return max(e.cfg.Heartbeat, 5*time.Second) }
 
-// housekeeping does its tasks one after the other at every heartbeat, until ctx ends. Each task has its own timeout, and
-// one that fails does not keep the others from being done. Nothing is done while the database does not answer.
+// housekeeping does its tasks one after the other at every heartbeat, until ctx ends. Each task has its own timeout,
+// and one that fails does not keep the others from being done. Nothing is done while the database does not answer.
 func (e *Engine) housekeeping(ctx context.Context) {
 	ticker := time.NewTicker(e.cfg.Heartbeat)
 	defer ticker.Stop()
@@ -120,24 +120,31 @@ func (e *Engine) endOverdue(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return eachRow(ctx, e, "end runs past their time", ids, uuid.UUID.String, func(ctx context.Context, id uuid.UUID) error {
-		var t *transition
-		err := e.db.Tx(ctx, func(tx pgx.Tx) error {
-			var err error
-			if t, err = e.lockRun(ctx, tx, id); err != nil || t.run.Status != StatusStarted {
+	return eachRow(
+		ctx,
+		e,
+		"end runs past their time",
+		ids,
+		uuid.UUID.String,
+		func(ctx context.Context, id uuid.UUID) error {
+			var t *transition
+			err := e.db.Tx(ctx, func(tx pgx.Tx) error {
+				var err error
+				if t, err = e.lockRun(ctx, tx, id); err != nil || t.run.Status != StatusStarted {
+					return err
+				}
+				limit := time.Duration(t.run.TimeoutSeconds) * time.Second
+				reason := &Error{Class: ClassTimeout, Message: fmt.Sprintf("took longer than %s", limit)}
+				return e.cancelTx(ctx, tx, t, "", reason)
+			})
+			if err != nil {
 				return err
 			}
-			limit := time.Duration(t.run.TimeoutSeconds) * time.Second
-			reason := &Error{Class: ClassTimeout, Message: fmt.Sprintf("took longer than %s", limit)}
-			return e.cancelTx(ctx, tx, t, "", reason)
-		})
-		if err != nil {
-			return err
-		}
-		e.ended(t)
-		e.events.Wake(id)
-		return nil
-	})
+			e.ended(t)
+			e.events.Wake(id)
+			return nil
+		},
+	)
 }
 
 // notifyDeferred notifies channels of alerts whose notification was deferred until now.

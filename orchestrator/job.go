@@ -10,16 +10,16 @@ type Job struct {
 	Name string
 	// Description is one or two sentences for people.
 	Description string
-	// Assets are the names of what the job materializes; dependencies among them give the order.
+	// Assets are the names of the assets that the job materializes, in the order of their dependencies.
 	Assets []string
 	// Selection chooses the assets instead, see Definitions.Select.
 	Selection string
-	// Config is by asset name; a run may override single keys. Default: the assets' own defaults.
+	// Config is the run config by asset; a run may override single fields. Default: the assets' own defaults.
 	Config map[string]map[string]any
 	// Tags are put on every run of the job.
 	Tags map[string]string
-	// Timeout ends a run that takes longer, as a failure; default none.
+	// Timeout ends a run that takes longer, as a failure; default: no limit.
 	Timeout time.Duration
-	// Priority of its runs, PriorityFirst to PriorityLast; default PriorityDefault.
+	// Priority is the priority of its runs, PriorityFirst to PriorityLast; default PriorityDefault.
 	Priority int
 }

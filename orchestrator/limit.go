@@ -14,7 +14,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// Priorities of runs: of the steps that wait, those of the lowest number go first.
+// Priorities of runs: of the steps that wait, those with the lowest number go first.
 const (
 	PriorityFirst   = 1
 	PriorityDefault = 2
@@ -38,13 +38,14 @@ func ParseLimit(s string) (Limit, error) {
 	}
 	n, err := strconv.Atoi(s[i+1:])
 	kind, rest, _ := strings.Cut(s[:i], ":")
-	if err != nil || n < 1 || rest == "" || !slices.Contains([]string{"pool", "asset", "tag"}, kind) || (kind == "tag" && !strings.Contains(rest, "=")) {
+	if err != nil || n < 1 || rest == "" || !slices.Contains([]string{"pool", "asset", "tag"}, kind) ||
+		(kind == "tag" && !strings.Contains(rest, "=")) {
 		return Limit{}, want
 	}
 	return Limit{Key: s[:i], Max: n}, nil
 }
 
-// checkLimits makes sure that every limit is of something that there is.
+// checkLimits checks that every limit is of an asset or a pool that exists, and given once.
 func checkLimits(d *Definitions, limits []Limit) error {
 	pools := map[string]bool{}
 	for _, a := range d.assets {
@@ -68,7 +69,7 @@ func checkLimits(d *Definitions, limits []Limit) error {
 	return nil
 }
 
-// limitKeys are the limits that a step is under, in a fixed order.
+// limitKeys returns the limits that a step is under, in a fixed order.
 func (e *Engine) limitKeys(asset string, tags map[string]string) []string {
 	var keys []string
 	for _, l := range e.cfg.Limits {
@@ -99,11 +100,11 @@ func (e *Engine) limitOf(key string) int {
 			return l.Max
 		}
 	}
-	return 1 << 30 // of another process's configuration
+	return 1 << 30 // a limit of another process's configuration
 }
 
-// lockLimits has others that give or want places under these limits wait for the end of the transaction. Its caller
-// names all the limits that the transaction will need.
+// lockLimits makes other transactions that take or release places under these limits wait for the end of this one. The
+// caller names all limits that the transaction will need.
 func (e *Engine) lockLimits(ctx context.Context, tx pgx.Tx, keys []string) error {
 	if len(keys) == 0 {
 		return nil
@@ -112,9 +113,9 @@ func (e *Engine) lockLimits(ctx context.Context, tx pgx.Tx, keys []string) error
 	return e.q.WithTx(tx).AdvisoryLocks(ctx, each(keys, func(key string) int64 { return sql.LockKey("limit", key) }))
 }
 
-// admitTx takes a place for a step under each of its limits, which its caller has locked, and reports whether it did. If
-// one limit is full it takes none, and the step waits in line. A step does not overtake those that wait under its limits
-// already, unless its priority is higher. waiting says that the step waits in line already.
+// admitTx takes a place for a step under each of its limits, which its caller has locked, and reports whether it did.
+// If one limit is full it takes none, and the step waits in line. A step does not overtake those that wait under its
+// limits already, unless its priority is higher. waiting says that the step waits in line already.
 func (e *Engine) admitTx(ctx context.Context, tx pgx.Tx, s stepJob, keys []string, waiting bool) (bool, error) {
 	q := e.q.WithTx(tx)
 	free, err := e.freeUnder(ctx, q, keys)
@@ -211,7 +212,7 @@ func (e *Engine) admitWaitingTx(ctx context.Context, tx pgx.Tx, w sql.StepWait) 
 	}))
 }
 
-// release gives back the places of steps that ended, in the transaction that ends them.
+// release releases the places of a step, in the transaction that ends it.
 func (e *Engine) release(ctx context.Context, q *sql.Queries, runID uuid.UUID, asset string) error {
 	if len(e.cfg.Limits) == 0 {
 		return nil
@@ -222,7 +223,7 @@ func (e *Engine) release(ctx context.Context, q *sql.Queries, runID uuid.UUID, a
 	)
 }
 
-// LimitState is a limit with what is going on under it.
+// LimitState is a limit with how many places are used and how many steps wait.
 type LimitState struct {
 	Limit
 	Used, Waiting int
@@ -255,7 +256,7 @@ func (e *Engine) Limits(ctx context.Context) ([]LimitState, error) {
 	return out, err
 }
 
-// QueuePlace is where a queued step stands.
+// QueuePlace is the place of a queued step in its line.
 type QueuePlace struct {
 	Asset string
 	// Position is 1 for the step that is next.
@@ -264,7 +265,7 @@ type QueuePlace struct {
 	WaitsFor []string
 }
 
-// QueuePlaces says for every queued step of a run how many steps come before it.
+// QueuePlaces returns the place of every queued step of a run.
 func (e *Engine) QueuePlaces(ctx context.Context, run *Run) ([]QueuePlace, error) {
 	if !slices.ContainsFunc(run.Steps, func(s RunStep) bool { return s.Status == StatusQueued }) {
 		return []QueuePlace{}, nil

@@ -21,25 +21,40 @@ type Materialization struct {
 }
 
 func materializationOf(row sql.Materialization) Materialization {
-	return Materialization{ID: row.ID, Asset: row.Asset, Partition: row.Partition, RunID: row.RunID, Metadata: row.Metadata, CreatedAt: row.CreatedAt}
+	return Materialization{
+		ID:        row.ID,
+		Asset:     row.Asset,
+		Partition: row.Partition,
+		RunID:     row.RunID,
+		Metadata:  row.Metadata,
+		CreatedAt: row.CreatedAt,
+	}
 }
 
 // Materializations lists those of an asset, newest first, that are older than before if it is given.
-func (e *Engine) Materializations(ctx context.Context, asset, partition string, before *uuid.UUID, limit int) ([]Materialization, error) {
+func (e *Engine) Materializations(
+	ctx context.Context,
+	asset, partition string,
+	before *uuid.UUID,
+	limit int,
+) ([]Materialization, error) {
 	if _, err := e.defs.Asset(asset); err != nil {
 		return nil, err
 	}
-	rows, err := e.lists.ListMaterializations(ctx, sql.ListMaterializationsParams{Asset: asset, Partition: optional(partition), Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := e.lists.ListMaterializations(
+		ctx,
+		sql.ListMaterializationsParams{Asset: asset, Partition: optional(partition), Before: before, MaxRows: int32(limit)},
+	) //nolint:gosec // bounded by the contract
 	return each(rows, materializationOf), err
 }
 
-// MaterializationsOfRun lists what a run produced, in the order in which it did.
+// MaterializationsOfRun lists the materializations of a run, oldest first.
 func (e *Engine) MaterializationsOfRun(ctx context.Context, id uuid.UUID) ([]Materialization, error) {
 	rows, err := e.q.ListMaterializationsOfRun(ctx, id)
 	return each(rows, materializationOf), err
 }
 
-// LatestMaterializations gives the newest one of each asset that has any.
+// LatestMaterializations returns the newest materialization of each asset that has any.
 func (e *Engine) LatestMaterializations(ctx context.Context, assets []string) (map[string]Materialization, error) {
 	rows, err := e.q.LatestMaterializations(ctx, assets)
 	if err != nil {

@@ -54,8 +54,8 @@ func StaticPartitions(name string, keys ...string) *PartitionSet {
 	return s
 }
 
-// DynamicPartitions is a set whose keys are added while the program runs, by Step.AddPartitions or Engine.AddPartitions.
-// They are in alphabetical order.
+// DynamicPartitions is a set whose keys are added while the program runs, by Step.AddPartitions or
+// Engine.AddPartitions. They are in alphabetical order.
 func DynamicPartitions(name string) *PartitionSet {
 	return &PartitionSet{Name: name, Kind: PartitionsDynamic}
 }
@@ -105,7 +105,11 @@ const dimensionSeparator = "|"
 
 func validKey(k string) error {
 	if k == "" || len(k) > 100 || strings.ContainsAny(k, dimensionSeparator+"\x00\n") || strings.TrimSpace(k) != k {
-		return fmt.Errorf("key %q: want 1 to 100 characters without %q, line breaks or white space around them", k, dimensionSeparator)
+		return fmt.Errorf(
+			"key %q: want 1 to 100 characters without %q, line breaks or white space around them",
+			k,
+			dimensionSeparator,
+		)
 	}
 	return nil
 }
@@ -157,7 +161,9 @@ func (w window) floor(t time.Time) time.Time {
 	t = t.In(w.location)
 	switch w.Every {
 	case Hourly:
-		return t.Add(-time.Duration(t.Minute())*time.Minute - time.Duration(t.Second())*time.Second - time.Duration(t.Nanosecond()))
+		return t.Add(
+			-time.Duration(t.Minute())*time.Minute - time.Duration(t.Second())*time.Second - time.Duration(t.Nanosecond()),
+		)
 	case Weekly:
 		return midnight(t.Year(), t.Month(), t.Day()-int(t.Weekday()), w.location)
 	case Monthly:
@@ -295,7 +301,11 @@ func (e *Engine) noPartition(ctx context.Context, pointer string, s *PartitionSe
 // partitionByConfig is the partition that a run without one is of by the config of its assets: the one that would have
 // decided just these fields. It is empty if there is none, or if the run has a partitioned asset whose config does not
 // say which: that is materialized as a whole.
-func (e *Engine) partitionByConfig(ctx context.Context, assets []string, config map[string]json.RawMessage) (string, error) {
+func (e *Engine) partitionByConfig(
+	ctx context.Context,
+	assets []string,
+	config map[string]json.RawMessage,
+) (string, error) {
 	var set *PartitionSet
 	var of []*Asset
 	for _, name := range assets {
@@ -429,17 +439,31 @@ func (e *Engine) PartitionStates(ctx context.Context, asset string) ([]Partition
 	return out, nil
 }
 
-// filledByConfig adds the partitions that runs without a partition filled before their keys were known, by the configs of
-// those runs.
-func (e *Engine) filledByConfig(ctx context.Context, a *Asset, keys []string, known map[string]*sql.AssetPartition) error {
+// filledByConfig adds the partitions that runs without a partition filled before their keys were known, by the configs
+// of those runs.
+func (e *Engine) filledByConfig(
+	ctx context.Context,
+	a *Asset,
+	keys []string,
+	known map[string]*sql.AssetPartition,
+) error {
 	rows, err := e.q.ListWholeMaterializations(ctx, a.Name)
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(rows, func(a, b sql.ListWholeMaterializationsRow) int { return b.CreatedAt.Compare(a.CreatedAt) }) // the last one counts
+	slices.SortFunc(
+		rows,
+		func(a, b sql.ListWholeMaterializationsRow) int { return b.CreatedAt.Compare(a.CreatedAt) },
+	) // the last one counts
 	for _, r := range rows {
 		if key := a.partitionOfConfig(keys, r.Config); key != "" && known[key] == nil {
-			known[key] = &sql.AssetPartition{Asset: a.Name, Partition: key, Status: PartitionMaterialized, RunID: r.RunID, MaterializedAt: &r.CreatedAt}
+			known[key] = &sql.AssetPartition{
+				Asset:          a.Name,
+				Partition:      key,
+				Status:         PartitionMaterialized,
+				RunID:          r.RunID,
+				MaterializedAt: &r.CreatedAt,
+			}
 		}
 	}
 	return nil

@@ -116,8 +116,8 @@ func (e *Engine) planSteps(run uuid.UUID, assets []string) []sql.Step {
 	return steps
 }
 
-// checkPartition checks that the assets can be materialized for a partition, or without one, and returns the config fields
-// that the partition decides.
+// checkPartition checks that the assets can be materialized for a partition, or without one, and returns the config
+// fields that the partition decides.
 func (e *Engine) checkPartition(ctx context.Context, assets []string, key string) (map[string]map[string]any, error) {
 	if key == "" {
 		for _, name := range assets {

@@ -18,8 +18,8 @@ import (
 // maxLosses is how many workers a step may lose. After that it is assumed to kill them, and fails.
 const maxLosses = 3
 
-// requeueLost gives the jobs of dead workers to others. It closes the job and inserts a new one, so that a worker that was
-// merely frozen finds its job closed and its step given away.
+// requeueLost gives the jobs of dead workers to others. It closes the job and inserts a new one, so that a worker that
+// was merely frozen finds its job closed and its step given away.
 func (e *Engine) requeueLost(ctx context.Context) error {
 	kinds := []string{
 		stepArgs{}.Kind(), tickArgs{}.Kind(), sensorRoundArgs{}.Kind(), sensorArgs{}.Kind(), backfillArgs{}.Kind(),
@@ -30,18 +30,25 @@ func (e *Engine) requeueLost(ctx context.Context) error {
 		return err
 	}
 	name := func(j sql.ListLostJobsRow) string { return fmt.Sprintf("job %d", j.ID) }
-	return eachRow(ctx, e, "requeue steps of dead workers", jobs, name, func(ctx context.Context, j sql.ListLostJobsRow) error {
-		requeue := e.requeueOther
-		if j.Kind == (stepArgs{}).Kind() {
-			requeue = e.requeueStep
-		}
-		if err := requeue(ctx, j); err != nil {
-			return err
-		}
-		e.observe.lost.Inc()
-		e.log.Warn("the worker of a job is dead: requeued", "job_id", j.ID, "kind", j.Kind, "worker_id", j.WorkerID)
-		return nil
-	})
+	return eachRow(
+		ctx,
+		e,
+		"requeue steps of dead workers",
+		jobs,
+		name,
+		func(ctx context.Context, j sql.ListLostJobsRow) error {
+			requeue := e.requeueOther
+			if j.Kind == (stepArgs{}).Kind() {
+				requeue = e.requeueStep
+			}
+			if err := requeue(ctx, j); err != nil {
+				return err
+			}
+			e.observe.lost.Inc()
+			e.log.Warn("the worker of a job is dead: requeued", "job_id", j.ID, "kind", j.Kind, "worker_id", j.WorkerID)
+			return nil
+		},
+	)
 }
 
 // sameArgs are the arguments of a job that is inserted again unchanged.
@@ -56,14 +63,20 @@ func (a sameArgs) Kind() string { return a.kind }
 // MarshalJSON implements json.Marshaler.
 func (a sameArgs) MarshalJSON() ([]byte, error) { return a.raw, nil }
 
-// requeueOther inserts a job of another kind again. Such a job may be done twice, because its effects happen once. The new
-// job is not unique; that claim stays with the closed job.
+// requeueOther inserts a job of another kind again. Such a job may be done twice, because its effects happen once. The
+// new job is not unique; that claim stays with the closed job.
 func (e *Engine) requeueOther(ctx context.Context, j sql.ListLostJobsRow) error {
 	return e.db.Tx(ctx, func(tx pgx.Tx) error {
-		if n, err := e.q.WithTx(tx).DiscardLostJob(ctx, sql.DiscardLostJobParams{ID: j.ID, WorkerID: j.WorkerID}); err != nil || n == 0 {
+		lost := sql.DiscardLostJobParams{ID: j.ID, WorkerID: j.WorkerID}
+		if n, err := e.q.WithTx(tx).DiscardLostJob(ctx, lost); err != nil || n == 0 {
 			return err
 		}
-		_, err := e.river.InsertTx(ctx, tx, sameArgs{kind: j.Kind, raw: j.Args}, &river.InsertOpts{Queue: j.Queue, MaxAttempts: int(j.MaxAttempts)})
+		_, err := e.river.InsertTx(
+			ctx,
+			tx,
+			sameArgs{kind: j.Kind, raw: j.Args},
+			&river.InsertOpts{Queue: j.Queue, MaxAttempts: int(j.MaxAttempts)},
+		)
 		return err
 	})
 }
@@ -80,25 +93,32 @@ func (e *Engine) requeueStep(ctx context.Context, j sql.ListLostJobsRow) error {
 	})
 }
 
-// requeueForgotten inserts jobs for steps that have none that could still run. A crash of Postgres can lose the start of a
-// step, and with it the worker's right to end it; an operator can delete jobs in River UI.
+// requeueForgotten inserts jobs for steps that have none that could still run. A crash of Postgres can lose the start
+// of a step, and with it the worker's right to end it; an operator can delete jobs in River UI.
 func (e *Engine) requeueForgotten(ctx context.Context) error {
 	steps, err := e.q.ListForgottenSteps(ctx)
 	if err != nil {
 		return err
 	}
 	name := func(s sql.ListForgottenStepsRow) string { return s.RunID.String() + " " + s.Asset }
-	return eachRow(ctx, e, "requeue steps whose jobs are gone", steps, name, func(ctx context.Context, s sql.ListForgottenStepsRow) error {
-		args := stepArgs{RunID: s.RunID, Asset: s.Asset}
-		err := e.stepLost(ctx, args, s.JobID, "its job is gone", func(q *sql.Queries) (bool, error) {
-			n, err := q.JobsAlive(ctx, s.JobID)
-			return n == 0, err
-		})
-		if err == nil {
-			e.log.Warn("the job of a step is gone: requeued", "run_id", s.RunID, "asset", s.Asset, "job_id", s.JobID)
-		}
-		return err
-	})
+	return eachRow(
+		ctx,
+		e,
+		"requeue steps whose jobs are gone",
+		steps,
+		name,
+		func(ctx context.Context, s sql.ListForgottenStepsRow) error {
+			args := stepArgs{RunID: s.RunID, Asset: s.Asset}
+			err := e.stepLost(ctx, args, s.JobID, "its job is gone", func(q *sql.Queries) (bool, error) {
+				n, err := q.JobsAlive(ctx, s.JobID)
+				return n == 0, err
+			})
+			if err == nil {
+				e.log.Warn("the job of a step is gone: requeued", "run_id", s.RunID, "asset", s.Asset, "job_id", s.JobID)
+			}
+			return err
+		},
+	)
 }
 
 // stepLost has a step whose job came to nothing done again. sure reports, under the run's lock, whether the job did.

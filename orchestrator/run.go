@@ -134,9 +134,9 @@ func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (
 }
 
 // RetryRun starts a finished run again as a new run that names it as its parent: all of it or, with fromFailure, only
-// the steps that did not succeed and those whose blocking check did not pass. The new run has the config, the partition,
-// the tags, the priority and the time limit of the old one. ErrConflict if the run has not ended, or if nothing is left
-// to do.
+// the steps that did not succeed and those whose blocking check did not pass. The new run has the config, the
+// partition, the tags, the priority and the time limit of the old one. ErrConflict if the run has not ended, or if
+// nothing is left to do.
 func (e *Engine) RetryRun(ctx context.Context, id uuid.UUID, fromFailure bool, req RunRequest) (*Run, bool, error) {
 	old, err := e.q.GetRun(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -146,7 +146,9 @@ func (e *Engine) RetryRun(ctx context.Context, id uuid.UUID, fromFailure bool, r
 		return nil, false, err
 	}
 	if !terminal(old.Status) {
-		return nil, false, &ConflictError{Reason: fmt.Sprintf("run %s is %s; only a run that has ended can be retried", id, old.Status)}
+		return nil, false, &ConflictError{
+			Reason: fmt.Sprintf("run %s is %s; only a run that has ended can be retried", id, old.Status),
+		}
 	}
 	var config map[string]json.RawMessage
 	if err := json.Unmarshal(old.Config, &config); err != nil {
@@ -165,7 +167,9 @@ func (e *Engine) RetryRun(ctx context.Context, id uuid.UUID, fromFailure bool, r
 			}
 		}
 		if len(req.Assets) == 0 {
-			return nil, false, &ConflictError{Reason: fmt.Sprintf("every step of run %s succeeded: there is nothing to retry from", id)}
+			return nil, false, &ConflictError{
+				Reason: fmt.Sprintf("every step of run %s succeeded: there is nothing to retry from", id),
+			}
 		}
 	}
 	if old.Job != nil {

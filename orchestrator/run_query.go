@@ -38,14 +38,14 @@ func (e *Engine) Run(ctx context.Context, id uuid.UUID) (*Run, error) {
 	return &r, nil
 }
 
-// RunFilter narrows a list of runs; empty fields do not.
+// RunFilter filters a list of runs. An empty field does not filter.
 type RunFilter struct {
 	Status, Job, Asset, Partition string
-	Statuses                      []string // any of these; nil: whatever it is
+	Statuses                      []string // any of these; nil: all
 	Tags                          map[string]string
 	Backfill                      *uuid.UUID
 	CreatedAfter, CreatedBefore   time.Time
-	// Before gives the runs older than this one.
+	// Before returns the runs older than this one.
 	Before *uuid.UUID
 	Limit  int
 }
@@ -53,7 +53,8 @@ type RunFilter struct {
 // Runs lists runs with their steps, newest first.
 func (e *Engine) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 	p := sql.ListRunsParams{
-		Before: f.Before, Status: optional(f.Status), Statuses: f.Statuses, Job: optional(f.Job), Asset: optional(f.Asset), Partition: optional(f.Partition), BackfillID: f.Backfill,
+		Before: f.Before, Status: optional(f.Status), Statuses: f.Statuses, Job: optional(f.Job),
+		Asset: optional(f.Asset), Partition: optional(f.Partition), BackfillID: f.Backfill,
 		MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
 	}
 	if len(f.Tags) > 0 {
@@ -103,9 +104,9 @@ func (e *Engine) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 	return runs, nil
 }
 
-// FollowRun calls emit with the events of a run after an id: first those that are stored, then each as it is written, in
-// order and without gaps. It returns nil once the run has ended and all its events were given, and the error of ctx or
-// emit otherwise. It calls emit without events every 15 s, so that a caller can keep a connection alive.
+// FollowRun calls emit with the events of a run after an id: first those that are stored, then each as it is written,
+// in order and without gaps. It returns nil once the run has ended and all its events were given, and the error of ctx
+// or emit otherwise. It calls emit without events every 15 s, so that a caller can keep a connection alive.
 func (e *Engine) FollowRun(ctx context.Context, id uuid.UUID, after int64, emit func([]eventlog.Event) error) error {
 	run, err := e.Run(ctx, id)
 	if err != nil {
@@ -116,8 +117,10 @@ func (e *Engine) FollowRun(ctx context.Context, id uuid.UUID, after int64, emit 
 
 func runOf(row sql.Run) (Run, error) {
 	r := Run{
-		ID: row.ID, Job: row.Job, Assets: row.Assets, Partition: row.Partition, Status: row.Status, TriggerKind: row.TriggerKind, TriggerName: row.TriggerName,
-		CreatedAt: row.CreatedAt, StartedAt: row.StartedAt, EndedAt: row.EndedAt, CanceledBy: row.CanceledBy, ParentRunID: row.ParentRunID,
+		ID: row.ID, Job: row.Job, Assets: row.Assets, Partition: row.Partition,
+		Status: row.Status, TriggerKind: row.TriggerKind, TriggerName: row.TriggerName,
+		CreatedAt: row.CreatedAt, StartedAt: row.StartedAt, EndedAt: row.EndedAt,
+		CanceledBy: row.CanceledBy, ParentRunID: row.ParentRunID,
 		Error: errorOf(row.Error), Steps: []RunStep{}, Priority: int(row.Priority), BackfillID: row.BackfillID,
 	}
 	if err := json.Unmarshal(row.Tags, &r.Tags); err != nil {
@@ -133,7 +136,8 @@ func runOf(row sql.Run) (Run, error) {
 
 func stepOf(row sql.Step) RunStep {
 	return RunStep{
-		Asset: row.Asset, Upstream: row.Upstream, Status: row.Status, Attempt: int(row.Attempt), StartedAt: row.StartedAt, EndedAt: row.EndedAt,
+		Asset: row.Asset, Upstream: row.Upstream, Status: row.Status,
+		Attempt: int(row.Attempt), StartedAt: row.StartedAt, EndedAt: row.EndedAt,
 		NextAttemptAt: row.NextAttemptAt, Error: errorOf(row.Error), BlockedBy: row.BlockedBy,
 	}
 }

@@ -18,32 +18,31 @@ const (
 	SensorAutomation = "automation"
 )
 
-// Sensor is a function that is evaluated again and again and may start runs. It is stopped until somebody starts it.
-// The zero value of what follows the name is right for most; make other kinds than polling ones with NewAssetSensor,
-// NewRunStatusSensor and NewWebhookSensor.
+// Sensor is a function that is evaluated repeatedly and may start runs. It is stopped until it is started. A Sensor
+// literal is a polling sensor; make the other kinds with NewAssetSensor, NewRunStatusSensor and NewWebhookSensor.
 type Sensor struct {
 	// Name is lower-case with underscores.
 	Name string
 	// Description is one or two sentences for people.
 	Description string
-	// Interval is the least time between two evaluations by the clock; default 30 s, at least 1 s. What the sensor waits
-	// for (materializations, ends of runs, webhooks) has it evaluated at once.
+	// Interval is the least time between two scheduled evaluations; default 30 s, at least 1 s. An event that the sensor
+	// waits for (a materialization, the end of a run, a webhook) has it evaluated at once.
 	Interval time.Duration
 	// Timeout ends an evaluation that takes longer; default 1 minute.
 	Timeout time.Duration
-	// Jobs are what it starts, for people to see.
+	// Jobs are the names of the jobs that it starts, for display.
 	Jobs []string
-	// Evaluate decides what to do. What it returns happens in one transaction, or not at all.
+	// Evaluate decides what to do. What it asks for happens in one transaction, or not at all.
 	Evaluate SensorFunc
-	// Begin gives the cursor that the sensor has when it is first started; default none.
+	// Begin returns the cursor with which the sensor is first started; default none.
 	Begin func(ctx context.Context) (string, error)
 
 	kind string
-	// assets and statuses are what the engine waits for on behalf of sensors that are not polling.
+	// assets and statuses are what an asset sensor and a run status sensor wait for.
 	assets, statuses []string
 }
 
-// Kind says what the sensor waits for.
+// Kind returns what the sensor waits for: SensorPolling and so on.
 func (s *Sensor) Kind() string {
 	if s.kind == "" {
 		return SensorPolling
@@ -56,20 +55,20 @@ type SensorFunc func(ctx context.Context, ev *Evaluation) (*SensorResult, error)
 
 // Evaluation is what a sensor function gets.
 type Evaluation struct {
-	// Cursor is what an evaluation before left; empty at first. Sensors that the engine waits for have no use for it.
+	// Cursor is the cursor that an earlier evaluation set; empty at first. Only polling sensors have one.
 	Cursor string
-	// Materializations are those new to an asset sensor, the oldest first.
+	// Materializations are those that an asset sensor has not seen, oldest first.
 	Materializations []Materialization
-	// Runs are those that ended since, for a run status sensor, the oldest first.
+	// Runs are the ended runs that a run status sensor has not seen, oldest first.
 	Runs []Run
-	// Webhooks are the events not yet seen by a webhook sensor, the oldest first.
+	// Webhooks are the events that a webhook sensor has not seen, oldest first.
 	Webhooks []WebhookEvent
 
 	engine *Engine
 }
 
-// Check says what is wrong with a run that the sensor means to ask for, such as its config; nil if nothing is. One run
-// that is wrong fails the whole evaluation, so ask where a run comes from outside.
+// Check returns what is wrong with a request for a run, such as its config; nil if it is valid. One invalid request
+// fails the whole evaluation, so check requests that come from outside.
 func (ev *Evaluation) Check(ctx context.Context, req RunRequest) error {
 	if err := checkTags(req.Tags); err != nil {
 		return err
@@ -78,7 +77,7 @@ func (ev *Evaluation) Check(ctx context.Context, req RunRequest) error {
 	return err
 }
 
-// WebhookEvent is what a sender outside posted for a sensor.
+// WebhookEvent is an event that was posted for a webhook sensor.
 type WebhookEvent struct {
 	// ID is the sender's webhook-id.
 	ID          string
@@ -90,20 +89,20 @@ type WebhookEvent struct {
 // Alert is a problem that a sensor reports; see package alerts.
 type Alert = alerts.Alert
 
-// SensorResult is what an evaluation comes to.
+// SensorResult is what an evaluation asks for.
 type SensorResult struct {
-	// Runs are to be started, MaxSensorRuns at most. One with a RunKey that started a run before, ever, is left out.
+	// Runs are to be started, MaxSensorRuns at most. A request whose RunKey started a run before is left out.
 	Runs []RunRequest
 	// Skip says why there is nothing to do.
 	Skip string
-	// Cursor is kept for the next evaluation; nil leaves it as it is.
+	// Cursor is the cursor of the next evaluation; nil leaves it unchanged.
 	Cursor *string
-	// Alerts are raised, and the causes in Recovered are well again.
+	// Alerts are raised, and the alerts of the causes in Recovered recover.
 	Alerts    []Alert
 	Recovered []string
 
-	webhooks []string // ids of the events it is about
-	more     bool     // there was more than one evaluation takes
+	webhooks []string // ids of the events that were evaluated
+	more     bool     // there are more than maxSignals
 }
 
 // MaxSensorRuns is how many runs one evaluation may ask for.
@@ -121,8 +120,8 @@ func NewAssetSensor(s Sensor, assets ...string) *Sensor {
 	return &s
 }
 
-// NewRunStatusSensor makes a sensor that is evaluated when a run ended in one of the statuses (StatusSuccess,
-// StatusFailure, StatusCanceled). Its own runs are not among those it sees.
+// NewRunStatusSensor makes a sensor that is evaluated when a run ended with one of the statuses (StatusSuccess,
+// StatusFailure, StatusCanceled). It does not see runs that it started itself.
 func NewRunStatusSensor(s Sensor, statuses ...string) *Sensor {
 	s.kind, s.statuses = SensorRunStatus, statuses
 	return &s
@@ -134,7 +133,7 @@ func NewWebhookSensor(s Sensor) *Sensor {
 	return &s
 }
 
-// check completes a sensor and says what is wrong with it.
+// check sets defaults, and returns what is wrong with the sensor.
 func (s *Sensor) check(d *Definitions) error {
 	if s.Interval == 0 {
 		s.Interval = defaultSensorInterval

@@ -29,17 +29,21 @@ type sensorArgs struct {
 // Kind implements river.JobArgs.
 func (sensorArgs) Kind() string { return "evaluate_sensor" }
 
-// sensorRounds is the periodic job that has due sensors evaluated: River's leader asks every second whether there are any.
+// sensorRounds is the periodic job that evaluates due sensors. River's leader checks every second whether any is due.
 func (e *Engine) sensorRounds() *river.PeriodicJob {
 	construct := func() (river.JobArgs, *river.InsertOpts) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		if due, err := e.q.SensorsDue(ctx); err != nil || !due {
-			return nil, nil // when the database is back, they are due still
+			return nil, nil // once the database is back, they are still due
 		}
 		return sensorRoundArgs{}, &river.InsertOpts{Queue: queueSensors, MaxAttempts: 1}
 	}
-	return river.NewPeriodicJob(river.PeriodicInterval(time.Second), construct, &river.PeriodicJobOpts{ID: "sensors", RunOnStart: true})
+	return river.NewPeriodicJob(
+		river.PeriodicInterval(time.Second),
+		construct,
+		&river.PeriodicJobOpts{ID: "sensors", RunOnStart: true},
+	)
 }
 
 type sensorRoundWorker struct {
@@ -47,14 +51,17 @@ type sensorRoundWorker struct {
 	engine *Engine
 }
 
-// roundWait is how long a round waits for its evaluations; those that take longer go on by themselves.
+// roundWait is how long a round waits for its evaluations. Those that take longer continue without it.
 const roundWait = 2 * time.Second
 
-// Work implements river.Worker: it evaluates the sensors that are due, each by itself.
+// Work implements river.Worker: it evaluates each due sensor in a goroutine of its own.
 func (w *sensorRoundWorker) Work(ctx context.Context, _ *river.Job[sensorRoundArgs]) error {
 	e := w.engine
 	names := slices.Collect(maps.Keys(e.defs.bySensor))
-	rows, err := e.relaxed.ClaimDueSensors(ctx, sql.ClaimDueSensorsParams{Names: names, LeaseBy: &e.id, LeaseSeconds: e.lease(names...)})
+	rows, err := e.relaxed.ClaimDueSensors(
+		ctx,
+		sql.ClaimDueSensorsParams{Names: names, LeaseBy: &e.id, LeaseSeconds: e.lease(names...)},
+	)
 	if err != nil {
 		return err
 	}
@@ -73,7 +80,7 @@ func (w *sensorRoundWorker) Work(ctx context.Context, _ *river.Job[sensorRoundAr
 			continue
 		case <-limit:
 		}
-		e.wg.Go(func() { // those that are late are written down as they come
+		e.wg.Go(func() { // those that take longer are recorded one by one
 			for range len(rows) - n {
 				if s := <-skips; s != nil {
 					e.recordSkips(s)
@@ -91,15 +98,15 @@ type sensorWorker struct {
 	engine *Engine
 }
 
-// Work implements river.Worker: it evaluates one sensor, unless it is stopped or being evaluated; that evaluation is
-// followed by another then.
+// Work implements river.Worker: it evaluates one sensor, unless it is stopped. If it is being evaluated, it is
+// evaluated once more afterwards.
 func (w *sensorWorker) Work(ctx context.Context, job *river.Job[sensorArgs]) error {
 	e := w.engine
 	return e.evaluateNow(ctx, []string{job.Args.Sensor}, job.Args.Tick)
 }
 
-// evaluateNow evaluates sensors, due or not. One that is being evaluated is so once more afterwards. One that waits for
-// events is left alone unless there are any for it to see.
+// evaluateNow evaluates sensors, due or not. A sensor that is being evaluated is evaluated once more afterwards. A
+// sensor that waits for events is evaluated only if there are events that it has not seen.
 func (e *Engine) evaluateNow(ctx context.Context, names []string, kind string) error {
 	var troubles []error
 	for _, name := range names {
@@ -111,9 +118,12 @@ func (e *Engine) evaluateNow(ctx context.Context, names []string, kind string) e
 				continue
 			}
 		}
-		row, err := e.relaxed.ClaimOrAskSensor(ctx, sql.ClaimOrAskSensorParams{Name: name, LeaseBy: &e.id, LeaseSeconds: e.lease(name)})
+		row, err := e.relaxed.ClaimOrAskSensor(
+			ctx,
+			sql.ClaimOrAskSensorParams{Name: name, LeaseBy: &e.id, LeaseSeconds: e.lease(name)},
+		)
 		if errors.Is(err, pgx.ErrNoRows) || err == nil && row.Again {
-			continue // stopped, or somebody else's
+			continue // stopped, or being evaluated by another process
 		}
 		if err != nil {
 			troubles = append(troubles, fmt.Errorf("sensor %s: %w", name, err))
@@ -128,10 +138,10 @@ func (e *Engine) evaluateNow(ctx context.Context, names []string, kind string) e
 	return errors.Join(troubles...)
 }
 
-// leaseMargin is how much longer than an evaluation may take a sensor is kept from others.
+// leaseMargin is how much longer a lease lasts than an evaluation may take.
 const leaseMargin = 15 * time.Second
 
-// lease is for how many seconds sensors are kept from others.
+// lease returns how many seconds the lease on sensors lasts.
 func (e *Engine) lease(names ...string) float64 {
 	longest := defaultSensorTimeout
 	for _, name := range names {

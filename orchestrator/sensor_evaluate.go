@@ -14,8 +14,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// evaluateClaimed evaluates a sensor that this process has claimed, and records the evaluation. A skip for the same reason
-// as the one before is returned instead, to be recorded together with others.
+// evaluateClaimed evaluates a sensor that this process has claimed, and records the evaluation. A skip for the same
+// reason as the one before is returned instead, to be recorded together with others.
 func (e *Engine) evaluateClaimed(row sql.Sensor, kind string) *skippedTick {
 	ctx := e.background
 	s := e.defs.bySensor[row.Name]
@@ -61,7 +61,9 @@ type lastSkip struct {
 // callSensor calls the sensor's function with what is new for it.
 func (e *Engine) callSensor(ctx context.Context, s *Sensor, row sql.Sensor) (*SensorResult, error) {
 	if _, stuck := e.stuck.Load(s.Name); stuck {
-		return nil, errors.New("an earlier evaluation has not returned, although it timed out: the function ignores its context")
+		return nil, errors.New(
+			"an earlier evaluation has not returned, although it timed out: the function ignores its context",
+		)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, s.Timeout, fmt.Errorf("took longer than %s", s.Timeout))
 	defer cancel()
@@ -132,7 +134,11 @@ func (e *Engine) gather(ctx context.Context, s *Sensor, ev *Evaluation) (moved *
 }
 
 // gatherSignals is gather for sensors that wait for events of the log.
-func (e *Engine) gatherSignals(ctx context.Context, s *Sensor, ev *Evaluation) (moved *string, waiting bool, err error) {
+func (e *Engine) gatherSignals(
+	ctx context.Context,
+	s *Sensor,
+	ev *Evaluation,
+) (moved *string, waiting bool, err error) {
 	var after eventlog.Cursor
 	if ev.Cursor != "" {
 		if after, err = eventlog.ParseCursor(ev.Cursor); err != nil {
@@ -176,7 +182,15 @@ func (e *Engine) addSignal(ctx context.Context, s *Sensor, ev *Evaluation, signa
 	if s.kind == SensorAsset {
 		m, err := materializationOfEvent(signal)
 		if err != nil {
-			e.log.Error("an event cannot be read: the sensor goes on without it", "sensor", s.Name, "run_id", signal.RunID, "error", err)
+			e.log.Error(
+				"an event cannot be read: the sensor goes on without it",
+				"sensor",
+				s.Name,
+				"run_id",
+				signal.RunID,
+				"error",
+				err,
+			)
 			return nil
 		}
 		ev.Materializations = append(ev.Materializations, *m)
@@ -189,7 +203,15 @@ func (e *Engine) addSignal(ctx context.Context, s *Sensor, ev *Evaluation, signa
 	case err != nil && (databaseTrouble(err) || ctx.Err() != nil):
 		return err
 	case err != nil:
-		e.log.Error("a run cannot be read: the sensor goes on without it", "sensor", s.Name, "run_id", signal.RunID, "error", err)
+		e.log.Error(
+			"a run cannot be read: the sensor goes on without it",
+			"sensor",
+			s.Name,
+			"run_id",
+			signal.RunID,
+			"error",
+			err,
+		)
 		return nil
 	}
 	if run.TriggerKind != "sensor" || run.TriggerName == nil || *run.TriggerName != s.Name {
@@ -208,7 +230,13 @@ func materializationOfEvent(row eventlog.Event) (*Materialization, error) {
 	if err := json.Unmarshal(row.Data, &data); err != nil {
 		return nil, fmt.Errorf("event %d: %w", row.ID, err)
 	}
-	m := &Materialization{ID: data.ID, Partition: data.Partition, RunID: row.RunID, Metadata: data.Metadata, CreatedAt: row.At}
+	m := &Materialization{
+		ID:        data.ID,
+		Partition: data.Partition,
+		RunID:     row.RunID,
+		Metadata:  data.Metadata,
+		CreatedAt: row.At,
+	}
 	if row.Asset != nil {
 		m.Asset = *row.Asset
 	}

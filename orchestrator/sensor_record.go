@@ -14,8 +14,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// skippedTick is an evaluation that was skipped for the same reason as the one before it. Many of them are recorded by one
-// statement.
+// skippedTick is an evaluation that was skipped for the same reason as the one before it. Many of them are recorded by
+// one statement.
 type skippedTick struct {
 	row    sql.Sensor
 	tick   int64
@@ -41,7 +41,8 @@ func (e *Engine) recordSkips(skips ...*skippedTick) {
 		p.Cursors = append(p.Cursors, cursor)
 	}
 	err := e.relaxed.RecordSkips(ctx, p)
-	if err != nil && len(skips) > 1 && !databaseTrouble(err) { // one of them is at fault, and the others need not wait for it
+	if err != nil && len(skips) > 1 &&
+		!databaseTrouble(err) { // one of them is at fault, and the others need not wait for it
 		for _, s := range skips {
 			e.recordSkips(s)
 		}
@@ -166,9 +167,16 @@ func (e *Engine) evaluated(ev *evaluation, tick *SensorTick) {
 	}
 }
 
-// carryOut starts the runs and raises the alerts of an evaluation, and enters them in its tick.
+// carryOut starts the runs and raises the alerts of an evaluation, and enters them in its tick. It is one function
+// because the order of its statements is the order of locks.
 func (e *Engine) carryOut(
-	ctx context.Context, tx pgx.Tx, s *Sensor, result *SensorResult, plans []*plan, p *sql.InsertSensorTickParams, at time.Time,
+	ctx context.Context,
+	tx pgx.Tx,
+	s *Sensor,
+	result *SensorResult,
+	plans []*plan,
+	p *sql.InsertSensorTickParams,
+	at time.Time,
 ) error {
 	q := e.q.WithTx(tx)
 	causes := append(each(result.Alerts, func(a Alert) string { return a.Cause }), result.Recovered...)

@@ -16,7 +16,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// Kinds of a sensor's ticks: by the clock, because what it waits for happened, by webhook, by somebody's hand.
+// Kinds of a sensor's ticks: scheduled, by an event that it waits for, by a webhook, or by EvaluateSensor.
 const (
 	SensorTickScheduled = "scheduled"
 	SensorTickEvent     = "event"
@@ -24,7 +24,7 @@ const (
 	SensorTickManual    = "manual"
 )
 
-// SensorTick is one evaluation of a sensor, or several one after the other that were skipped for the same reason.
+// SensorTick is one evaluation of a sensor, or several in a row that were skipped for the same reason.
 type SensorTick struct {
 	ID           int64
 	Sensor       string
@@ -41,17 +41,31 @@ type SensorTick struct {
 }
 
 func sensorTickOf(r sql.SensorTick) SensorTick {
-	return SensorTick{ID: r.ID, Sensor: r.Sensor, Kind: r.Kind, Status: r.Status, RunIDs: r.RunIds, RepeatedKeys: r.RepeatedKeys, Message: r.Message, Cursor: r.Cursor,
-		Duration: time.Duration(r.DurationSeconds * float64(time.Second)), Evaluations: int(r.Evaluations), CreatedAt: r.CreatedAt, LastAt: r.LastAt}
+	return SensorTick{
+		ID:           r.ID,
+		Sensor:       r.Sensor,
+		Kind:         r.Kind,
+		Status:       r.Status,
+		RunIDs:       r.RunIds,
+		RepeatedKeys: r.RepeatedKeys,
+		Message:      r.Message,
+		Cursor:       r.Cursor,
+		Duration: time.Duration(
+			r.DurationSeconds * float64(time.Second),
+		),
+		Evaluations: int(r.Evaluations),
+		CreatedAt:   r.CreatedAt,
+		LastAt:      r.LastAt,
+	}
 }
 
-// SensorState is a sensor with what the database knows of it.
+// SensorState is a sensor with its state in the database.
 type SensorState struct {
 	*Sensor
 	Running   bool
 	ChangedAt *time.Time
 	Cursor    *string
-	NextAt    *time.Time // when it is evaluated next by the clock, if it is running
+	NextAt    *time.Time // when its next scheduled evaluation is due; nil if it is stopped
 	LastTick  *SensorTick
 }
 
@@ -105,8 +119,8 @@ func (e *Engine) Sensor(ctx context.Context, name string) (*SensorState, error) 
 	return &all[i], nil
 }
 
-// SetSensor starts or stops a sensor, for all replicas. Once it has returned, a stopped sensor starts no run. One that
-// is started for the first time begins with what happens from then on.
+// SetSensor starts or stops a sensor, for all replicas. Once it has returned, a stopped sensor starts no run. A sensor
+// that is started for the first time sees only later events.
 func (e *Engine) SetSensor(ctx context.Context, name string, running bool) (*SensorState, error) {
 	s, err := e.defs.Sensor(name)
 	if err != nil {
@@ -118,13 +132,15 @@ func (e *Engine) SetSensor(ctx context.Context, name string, running bool) (*Sen
 			return nil, err
 		}
 	}
-	if err := e.q.SetSensor(ctx, sql.SetSensorParams{Name: name, Running: running, ChangedAt: e.now(), Begin: begin}); err != nil {
+	if err := e.q.SetSensor(ctx, sql.SetSensorParams{
+		Name: name, Running: running, ChangedAt: e.now(), Begin: begin,
+	}); err != nil {
 		return nil, err
 	}
 	return e.Sensor(ctx, name)
 }
 
-// sensorBegin is the cursor of a sensor that never ran.
+// sensorBegin returns the cursor with which a sensor is first started.
 func (e *Engine) sensorBegin(ctx context.Context, s *Sensor) (*string, error) {
 	switch {
 	case s.Begin != nil:
@@ -137,8 +153,8 @@ func (e *Engine) sensorBegin(ctx context.Context, s *Sensor) (*string, error) {
 	return nil, nil
 }
 
-// SetSensorCursor sets a sensor's cursor, or with nil resets it: the next evaluation begins with the oldest there is.
-// An evaluation in progress does not count any more.
+// SetSensorCursor sets a sensor's cursor. nil resets it: the next evaluation begins with the oldest event. An
+// evaluation in progress is discarded.
 func (e *Engine) SetSensorCursor(ctx context.Context, name string, cursor *string) (*SensorState, error) {
 	s, err := e.defs.Sensor(name)
 	if err != nil {
@@ -169,8 +185,11 @@ func (e *Engine) EvaluateSensor(ctx context.Context, name string) (*SensorTick, 
 	if err := e.q.EnsureSensor(ctx, sql.EnsureSensorParams{Name: name, At: e.now(), Begin: begin}); err != nil {
 		return nil, err
 	}
-	ctx = context.WithoutCancel(ctx) // whoever asked may go; what was begun is ended
-	row, err := e.q.ClaimSensor(ctx, sql.ClaimSensorParams{Name: name, LeaseBy: &e.id, LeaseSeconds: (s.Timeout + leaseMargin).Seconds()})
+	ctx = context.WithoutCancel(ctx) // the caller may give up; an evaluation that has begun is recorded
+	row, err := e.q.ClaimSensor(
+		ctx,
+		sql.ClaimSensorParams{Name: name, LeaseBy: &e.id, LeaseSeconds: (s.Timeout + leaseMargin).Seconds()},
+	)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, &ConflictError{Reason: fmt.Sprintf("sensor %q is being evaluated at this moment", name)}
 	}
@@ -193,13 +212,16 @@ func (e *Engine) SensorTicks(ctx context.Context, name string, before *int64, li
 	if _, err := e.defs.Sensor(name); err != nil {
 		return nil, err
 	}
-	rows, err := e.lists.ListSensorTicks(ctx, sql.ListSensorTicksParams{Sensor: name, Before: before, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	rows, err := e.lists.ListSensorTicks(
+		ctx,
+		sql.ListSensorTicksParams{Sensor: name, Before: before, MaxRows: int32(limit)},
+	) //nolint:gosec // bounded by the contract
 	return each(rows, sensorTickOf), err
 }
 
-// ReceiveWebhook keeps an event for a webhook sensor and has the sensor evaluated. An id that came before changes
-// nothing. ErrNotFound without such a sensor, ErrConflict if it is stopped. Whether the sender is who it says is for
-// the caller to know.
+// ReceiveWebhook stores an event for a webhook sensor and has the sensor evaluated. An event with an id that was
+// received before changes nothing. ErrNotFound without such a sensor, ErrConflict if it is stopped. The caller has
+// authenticated the sender.
 func (e *Engine) ReceiveWebhook(ctx context.Context, sensor string, ev WebhookEvent) (repeated bool, err error) {
 	err = e.db.Tx(ctx, func(tx pgx.Tx) error {
 		q := e.q.WithTx(tx)
@@ -208,11 +230,25 @@ func (e *Engine) ReceiveWebhook(ctx context.Context, sensor string, ev WebhookEv
 		} else if err != nil {
 			return err
 		}
-		n, err := q.InsertWebhookEvent(ctx, sql.InsertWebhookEventParams{Sensor: sensor, WebhookID: ev.ID, ContentType: ev.ContentType, Body: ev.Body, ReceivedAt: e.now()})
+		n, err := q.InsertWebhookEvent(
+			ctx,
+			sql.InsertWebhookEventParams{
+				Sensor:      sensor,
+				WebhookID:   ev.ID,
+				ContentType: ev.ContentType,
+				Body:        ev.Body,
+				ReceivedAt:  e.now(),
+			},
+		)
 		if repeated = n == 0; err != nil || repeated {
 			return err
 		}
-		_, err = e.river.InsertTx(ctx, tx, sensorArgs{Sensor: sensor, Tick: SensorTickWebhook}, &river.InsertOpts{Queue: queueSensors, MaxAttempts: 3})
+		_, err = e.river.InsertTx(
+			ctx,
+			tx,
+			sensorArgs{Sensor: sensor, Tick: SensorTickWebhook},
+			&river.InsertOpts{Queue: queueSensors, MaxAttempts: 3},
+		)
 		return err
 	})
 	return repeated, err

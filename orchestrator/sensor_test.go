@@ -29,7 +29,11 @@ func parts(t testing.TB, p orchestrator.Declarations) *orchestrator.Definitions 
 
 // one is an asset "a" with the job "a_job".
 func one(sensors ...*orchestrator.Sensor) orchestrator.Declarations {
-	return orchestrator.Declarations{Assets: []*orchestrator.Asset{asset("a", nil, nil)}, Jobs: []*orchestrator.Job{{Name: "a_job", Assets: []string{"a"}}}, Sensors: sensors}
+	return orchestrator.Declarations{
+		Assets:  []*orchestrator.Asset{asset("a", nil, nil)},
+		Jobs:    []*orchestrator.Job{{Name: "a_job", Assets: []string{"a"}}},
+		Sensors: sensors,
+	}
 }
 
 // evaluate evaluates a sensor by hand, after whatever else evaluates it.
@@ -65,10 +69,19 @@ func setSensor(t testing.TB, e *orchestrator.Engine, sensor string, running bool
 
 func TestSensorStartsRunsAndKeepsItsCursor(t *testing.T) {
 	t.Parallel()
-	counting := &orchestrator.Sensor{Name: "counting", Jobs: []string{"a_job"}, Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-		next := ev.Cursor + "x"
-		return &orchestrator.SensorResult{Cursor: &next, Runs: []orchestrator.RunRequest{{Job: "a_job", RunKey: fmt.Sprintf("key %d", len(ev.Cursor)/2), Tags: map[string]string{"n": next}}}}, nil
-	}}
+	counting := &orchestrator.Sensor{
+		Name: "counting",
+		Jobs: []string{"a_job"},
+		Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			next := ev.Cursor + "x"
+			return &orchestrator.SensorResult{
+				Cursor: &next,
+				Runs: []orchestrator.RunRequest{
+					{Job: "a_job", RunKey: fmt.Sprintf("key %d", len(ev.Cursor)/2), Tags: map[string]string{"n": next}},
+				},
+			}, nil
+		},
+	}
 	e := setup(t, parts(t, one(counting)))
 
 	if s, err := e.Sensor(t.Context(), "counting"); err != nil || s.Running || s.Cursor != nil || s.LastTick != nil {
@@ -79,11 +92,14 @@ func TestSensorStartsRunsAndKeepsItsCursor(t *testing.T) {
 		t.Fatalf("first tick = %+v", first)
 	}
 	run, _ := wait(t, e, first.RunIDs[0])
-	if run.Status != "success" || run.TriggerKind != "sensor" || *run.TriggerName != "counting" || run.Tags["sensor"] != "counting" || run.Tags["n"] != "x" {
+	if run.Status != "success" || run.TriggerKind != "sensor" || *run.TriggerName != "counting" ||
+		run.Tags["sensor"] != "counting" ||
+		run.Tags["n"] != "x" {
 		t.Errorf("run = %+v", run)
 	}
 	second := evaluate(t, e, "counting") // the same run key: a run once, ever; the cursor moves on
-	if second.Status != "skipped" || len(second.RunIDs) != 0 || !slices.Equal(second.RepeatedKeys, []string{"key 0"}) || *second.Cursor != "xx" {
+	if second.Status != "skipped" || len(second.RunIDs) != 0 || !slices.Equal(second.RepeatedKeys, []string{"key 0"}) ||
+		*second.Cursor != "xx" {
 		t.Errorf("second tick = %+v", second)
 	}
 	if third := evaluate(t, e, "counting"); len(third.RunIDs) != 1 {
@@ -104,10 +120,14 @@ func TestSensorStartsRunsAndKeepsItsCursor(t *testing.T) {
 func TestSensorFiresByTheClockUntilItIsStopped(t *testing.T) {
 	t.Parallel()
 	evaluated := make(chan struct{}, 100)
-	quick := &orchestrator.Sensor{Name: "quick", Interval: time.Second, Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-		evaluated <- struct{}{}
-		return &orchestrator.SensorResult{Skip: "nothing to do"}, nil
-	}}
+	quick := &orchestrator.Sensor{
+		Name:     "quick",
+		Interval: time.Second,
+		Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			evaluated <- struct{}{}
+			return &orchestrator.SensorResult{Skip: "nothing to do"}, nil
+		},
+	}
 	e := setup(t, parts(t, one(quick)))
 	setSensor(t, e, "quick", true)
 	for range 3 {
@@ -116,18 +136,23 @@ func TestSensorFiresByTheClockUntilItIsStopped(t *testing.T) {
 	setSensor(t, e, "quick", false)
 	until(t, e, "the skips to be one tick", func() bool {
 		ticks := ticksOf(t, e, "quick")
-		return len(ticks) == 1 && ticks[0].Evaluations >= 2 && *ticks[0].Message == "nothing to do" && ticks[0].Status == "skipped"
+		return len(ticks) == 1 && ticks[0].Evaluations >= 2 && *ticks[0].Message == "nothing to do" &&
+			ticks[0].Status == "skipped"
 	})
 }
 
 func TestStoppedSensorDoesNothingThatItHadInMind(t *testing.T) {
 	t.Parallel()
 	inside, goOn := make(chan struct{}), make(chan struct{})
-	slow := &orchestrator.Sensor{Name: "slow", Interval: time.Second, Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-		close(inside)
-		<-goOn
-		return &orchestrator.SensorResult{Runs: []orchestrator.RunRequest{{Job: "a_job"}}}, nil
-	}}
+	slow := &orchestrator.Sensor{
+		Name:     "slow",
+		Interval: time.Second,
+		Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+			close(inside)
+			<-goOn
+			return &orchestrator.SensorResult{Runs: []orchestrator.RunRequest{{Job: "a_job"}}}, nil
+		},
+	}
 	d := dbtest.NewWatched(t)
 	e := startEngine(t, d, parts(t, one(slow)))
 	setSensor(t, e, "slow", true)
@@ -159,16 +184,26 @@ func TestBadSensorsHurtNobody(t *testing.T) {
 	release := make(chan struct{})
 	t.Cleanup(func() { close(release) })
 	sensors := []*orchestrator.Sensor{
-		{Name: "panics", Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) { panic("boom") }},
-		{Name: "hangs", Timeout: 50 * time.Millisecond, Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-			<-release
-			return nil, nil
-		}},
+		{
+			Name:     "panics",
+			Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) { panic("boom") },
+		},
+		{
+			Name:    "hangs",
+			Timeout: 50 * time.Millisecond,
+			Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+				<-release
+				return nil, nil
+			},
+		},
 		{Name: "greedy", Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
 			return &orchestrator.SensorResult{Runs: make([]orchestrator.RunRequest, 10_000)}, nil
 		}},
 		{Name: "wrong", Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-			return &orchestrator.SensorResult{Cursor: new("moved"), Runs: []orchestrator.RunRequest{{Job: "a_job"}, {Job: "a_job", Config: json.RawMessage(`{"nope":1}`)}}}, nil
+			return &orchestrator.SensorResult{
+				Cursor: new("moved"),
+				Runs:   []orchestrator.RunRequest{{Job: "a_job"}, {Job: "a_job", Config: json.RawMessage(`{"nope":1}`)}},
+			}, nil
 		}},
 		{Name: "fails", Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
 			return nil, errors.New("no luck")
@@ -184,11 +219,18 @@ func TestBadSensorsHurtNobody(t *testing.T) {
 	for name, want := range map[string]string{"panics": "panic: boom", "hangs": "took longer than 50ms", "greedy": "asked for 10000 runs at once: want 500 at most", "wrong": "run 2 of 2: invalid run config: /nope", "fails": "no luck"} {
 		until(t, e, name+" ticks", func() bool { return len(ticksOf(t, e, name)) > 0 })
 		tick := ticksOf(t, e, name)[0]
-		if tick.Status != "failure" || tick.Message == nil || !strings.Contains(*tick.Message, want) || len(tick.RunIDs) > 0 || tick.Cursor != nil {
+		if tick.Status != "failure" || tick.Message == nil || !strings.Contains(*tick.Message, want) ||
+			len(tick.RunIDs) > 0 ||
+			tick.Cursor != nil {
 			t.Errorf("%s: %+v, want %q", name, tick, want)
 		}
 	}
-	until(t, e, "the good one fires", func() bool { ticks := ticksOf(t, e, "fine"); return len(ticks) > 0 && len(ticks[0].RunIDs) == 1 })
+	until(
+		t,
+		e,
+		"the good one fires",
+		func() bool { ticks := ticksOf(t, e, "fine"); return len(ticks) > 0 && len(ticks[0].RunIDs) == 1 },
+	)
 	if tick := evaluate(t, e, "hangs"); !strings.Contains(*tick.Message, "does not heed its context") {
 		t.Errorf("hangs again: %+v", tick)
 	}
@@ -198,16 +240,40 @@ func TestAssetAndRunStatusSensors(t *testing.T) {
 	t.Parallel()
 	seen := make(chan []orchestrator.Materialization, 10)
 	ended := make(chan []orchestrator.Run, 10)
-	onAsset := orchestrator.NewAssetSensor(orchestrator.Sensor{Name: "on_asset", Interval: time.Hour, Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-		seen <- ev.Materializations
-		return &orchestrator.SensorResult{}, nil
-	}}, "a")
-	onFailure := orchestrator.NewRunStatusSensor(orchestrator.Sensor{Name: "on_failure", Interval: time.Hour, Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-		ended <- ev.Runs
-		return &orchestrator.SensorResult{Runs: []orchestrator.RunRequest{{Assets: []string{"bad"}}}}, nil // its own failures it does not see
-	}}, "failure")
+	onAsset := orchestrator.NewAssetSensor(
+		orchestrator.Sensor{
+			Name:     "on_asset",
+			Interval: time.Hour,
+			Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+				seen <- ev.Materializations
+				return &orchestrator.SensorResult{}, nil
+			},
+		},
+		"a",
+	)
+	onFailure := orchestrator.NewRunStatusSensor(
+		orchestrator.Sensor{
+			Name:     "on_failure",
+			Interval: time.Hour,
+			Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+				ended <- ev.Runs
+				return &orchestrator.SensorResult{
+					Runs: []orchestrator.RunRequest{{Assets: []string{"bad"}}},
+				}, nil // its own failures it does not see
+			},
+		},
+		"failure",
+	)
 	p := one(onAsset, onFailure)
-	p.Assets = append(p.Assets, asset("bad", nil, func(context.Context, *orchestrator.Step) error { return orchestrator.Permanent(errors.New("bad")) }), asset("b", nil, nil))
+	p.Assets = append(
+		p.Assets,
+		asset(
+			"bad",
+			nil,
+			func(context.Context, *orchestrator.Step) error { return orchestrator.Permanent(errors.New("bad")) },
+		),
+		asset("b", nil, nil),
+	)
 	e := setup(t, parts(t, p))
 	before := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
 	wait(t, e, before.ID)
@@ -221,7 +287,8 @@ func TestAssetAndRunStatusSensors(t *testing.T) {
 			ms = <-seen
 		}
 	}
-	if len(ms) != 1 || ms[0].RunID != run.ID || ms[0].Asset != "a" || string(ms[0].Metadata) != `{"asset":"a"}` && string(ms[0].Metadata) != `{"asset": "a"}` {
+	if len(ms) != 1 || ms[0].RunID != run.ID || ms[0].Asset != "a" ||
+		string(ms[0].Metadata) != `{"asset":"a"}` && string(ms[0].Metadata) != `{"asset": "a"}` {
 		t.Errorf("materializations = %+v", ms)
 	}
 	failing := start(t, e, orchestrator.RunRequest{Assets: []string{"bad"}})
@@ -238,24 +305,34 @@ func TestAssetAndRunStatusSensors(t *testing.T) {
 		t.Errorf("it saw its own run: %+v", runs)
 	default:
 	}
-	if _, err := e.SetSensorCursor(t.Context(), "on_asset", new("gibberish")); err == nil || !strings.Contains(err.Error(), `/cursor: "gibberish"`) {
+	if _, err := e.SetSensorCursor(t.Context(), "on_asset", new("gibberish")); err == nil ||
+		!strings.Contains(err.Error(), `/cursor: "gibberish"`) {
 		t.Errorf("a bad cursor: %v", err)
 	}
 }
 
 func TestWebhookSensor(t *testing.T) {
 	t.Parallel()
-	hook := orchestrator.NewWebhookSensor(orchestrator.Sensor{Name: "hook", Interval: time.Hour, Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-		r := &orchestrator.SensorResult{}
-		for _, w := range ev.Webhooks {
-			if strings.HasPrefix(w.ID, "no") {
-				r.Skip = "not for us"
-				continue
-			}
-			r.Runs = append(r.Runs, orchestrator.RunRequest{Job: "a_job", RunKey: w.ID, Tags: map[string]string{"body": string(w.Body)}})
-		}
-		return r, nil
-	}})
+	hook := orchestrator.NewWebhookSensor(
+		orchestrator.Sensor{
+			Name:     "hook",
+			Interval: time.Hour,
+			Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+				r := &orchestrator.SensorResult{}
+				for _, w := range ev.Webhooks {
+					if strings.HasPrefix(w.ID, "no") {
+						r.Skip = "not for us"
+						continue
+					}
+					r.Runs = append(
+						r.Runs,
+						orchestrator.RunRequest{Job: "a_job", RunKey: w.ID, Tags: map[string]string{"body": string(w.Body)}},
+					)
+				}
+				return r, nil
+			},
+		},
+	)
 	d := dbtest.NewWatched(t)
 	e := startEngine(t, d, parts(t, one(hook)))
 	post := func(id string) (bool, error) {
@@ -310,18 +387,25 @@ func TestSensorSurvivesLostWorkers(t *testing.T) {
 	var first atomic.Bool
 	first.Store(true)
 	sensor := func() *orchestrator.Sensor {
-		return &orchestrator.Sensor{Name: "s", Interval: time.Second, Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-			if first.CompareAndSwap(true, false) {
-				close(hanging)
-				<-ctx.Done() // as if its process were gone
-				return nil, ctx.Err()
-			}
-			calls <- struct{}{}
-			if ev.Cursor == "done" {
-				return &orchestrator.SensorResult{Skip: "done"}, nil
-			}
-			return &orchestrator.SensorResult{Cursor: new("done"), Runs: []orchestrator.RunRequest{{Job: "a_job", RunKey: "only"}}}, nil
-		}}
+		return &orchestrator.Sensor{
+			Name:     "s",
+			Interval: time.Second,
+			Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+				if first.CompareAndSwap(true, false) {
+					close(hanging)
+					<-ctx.Done() // as if its process were gone
+					return nil, ctx.Err()
+				}
+				calls <- struct{}{}
+				if ev.Cursor == "done" {
+					return &orchestrator.SensorResult{Skip: "done"}, nil
+				}
+				return &orchestrator.SensorResult{
+					Cursor: new("done"),
+					Runs:   []orchestrator.RunRequest{{Job: "a_job", RunKey: "only"}},
+				}, nil
+			},
+		}
 	}
 	setSensor(t, startEngine(t, d, parts(t, one(sensor()))), "s", true)
 	<-hanging
@@ -369,7 +453,16 @@ func TestPartitionKeysOfTimeWindows(t *testing.T) {
 			s := orchestrator.TimePartitions("w", c.windows)
 			from, to, ok := s.Window(c.key)
 			if !ok || to.Sub(from).Hours() != c.hours || from.Format(time.RFC3339) != c.start {
-				t.Errorf("%s is %s to %s (%g h), %t; want %g h from %s", c.key, from, to, to.Sub(from).Hours(), ok, c.hours, c.start)
+				t.Errorf(
+					"%s is %s to %s (%g h), %t; want %g h from %s",
+					c.key,
+					from,
+					to,
+					to.Sub(from).Hours(),
+					ok,
+					c.hours,
+					c.start,
+				)
 			}
 			for _, k := range c.notKeys {
 				if _, _, ok := s.Window(k); ok {
@@ -419,7 +512,10 @@ func TestPartitionSets(t *testing.T) {
 	if k := keys(2); !slices.Equal(k, []string{"red|x", "red|y", "red|z", "green|x", "green|y", "green|z"}) {
 		t.Errorf("two dimensions: %q", k)
 	}
-	if k := keys(3); !slices.Equal(k[:4], []string{"2025-11-02T00:00-04:00", "2025-11-02T01:00-04:00", "2025-11-02T01:00-05:00", "2025-11-02T02:00-05:00"}) {
+	if k := keys(3); !slices.Equal(
+		k[:4],
+		[]string{"2025-11-02T00:00-04:00", "2025-11-02T01:00-04:00", "2025-11-02T01:00-05:00", "2025-11-02T02:00-05:00"},
+	) {
 		t.Errorf("hours: %q", k[:4])
 	}
 	days := keys(4)
@@ -441,7 +537,8 @@ func TestPartitionSets(t *testing.T) {
 		t.Errorf("run = %+v", run)
 	}
 	states, err := e.PartitionStates(t.Context(), "of_both")
-	if err != nil || states[4].Key != "green|y" || states[4].Status != "materialized" || *states[4].RunID != run.ID || states[0].Status != "missing" {
+	if err != nil || states[4].Key != "green|y" || states[4].Status != "materialized" || *states[4].RunID != run.ID ||
+		states[0].Status != "missing" {
 		t.Errorf("states = %+v, %v", states, err)
 	}
 	if _, err := e.AddPartitions(t.Context(), "dyn", "later"); err != nil {

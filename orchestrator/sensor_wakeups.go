@@ -13,8 +13,9 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// signalsSeen says whether a sensor that waits for events can see any that it has not seen. Those that an older open
-// transaction holds back are looked for again later: however long that stays open, the sensor is not evaluated on nothing.
+// signalsSeen reports whether there are visible events that a sensor waits for and has not seen. Events that an older
+// open transaction holds back are looked for again later, so that a long transaction causes no evaluations without
+// events.
 func (e *Engine) signalsSeen(ctx context.Context, name string) (bool, error) {
 	s := e.defs.bySensor[name]
 	if s == nil || s.kind != SensorAsset && s.kind != SensorRunStatus {
@@ -34,7 +35,10 @@ func (e *Engine) signalsSeen(ctx context.Context, name string) (bool, error) {
 		}
 	}
 	types := s.signals()
-	rows, err := e.q.ListSignals(ctx, sql.ListSignalsParams{AfterXid: after.Xid, AfterID: after.ID, Types: types, Assets: s.assets, MaxRows: 1})
+	rows, err := e.q.ListSignals(
+		ctx,
+		sql.ListSignalsParams{AfterXid: after.Xid, AfterID: after.ID, Types: types, Assets: s.assets, MaxRows: 1},
+	)
 	if err != nil {
 		return false, err
 	}
@@ -49,20 +53,21 @@ func (s *Sensor) signals() []string {
 	return []string{eventlog.Materialization}
 }
 
-// What is held back by an older transaction is looked for again after a moment and, while that stays open, ever less often.
+// The wait before events that an older transaction holds back are looked for again. It doubles from lookFirst to
+// lookLast while that transaction stays open.
 const (
 	lookFirst = 100 * time.Millisecond
 	lookLast  = 2 * time.Second
 )
 
-// heldBack is a sensor's next look at events that an older transaction holds back.
+// heldBack is the next look of a sensor at events that an older transaction holds back.
 type heldBack struct {
 	wait  time.Duration
-	timer *time.Timer // nil: none is on its way
+	timer *time.Timer // nil: no look is scheduled
 }
 
-// lookLater has a sensor kicked in a moment if there are events that it cannot see yet. moved: it saw others, so that
-// what holds these back is a newer transaction.
+// lookLater wakes a sensor later if there are events that it cannot see yet. moved says that it saw other events, so
+// that a newer transaction holds these back.
 func (e *Engine) lookLater(ctx context.Context, s *Sensor, moved bool) error {
 	hidden, err := e.q.SignalsHidden(ctx, sql.SignalsHiddenParams{Types: s.signals(), Assets: s.assets})
 	if err != nil {
@@ -96,7 +101,7 @@ func (e *Engine) lookLater(ctx context.Context, s *Sensor, moved bool) error {
 	return nil
 }
 
-// signal has the sensors evaluated that wait for what has just been committed: materializations, and the end of a run.
+// signal wakes the sensors that wait for what a transition has just committed: materializations, and the end of a run.
 func (e *Engine) signal(t *transition) {
 	if !e.cfg.Work {
 		return
@@ -117,6 +122,7 @@ func (e *Engine) signal(t *transition) {
 	}
 }
 
+// wakeSensor has a sensor evaluated at once, by this process.
 func (e *Engine) wakeSensor(name string) {
 	e.wakeupsMu.Lock()
 	e.wakeups[name] = true
@@ -127,7 +133,8 @@ func (e *Engine) wakeSensor(name string) {
 	}
 }
 
-// evaluateWoken evaluates sensors as they are kicked, many kicks at once. Kicks that get lost are made up by the clock.
+// evaluateWoken evaluates woken sensors until ctx ends, several at once. A wakeup that is lost costs time only: the
+// sensor is evaluated when it is next due.
 func (e *Engine) evaluateWoken(ctx context.Context) {
 	const gather = 10 * time.Millisecond
 	for {
@@ -146,7 +153,7 @@ func (e *Engine) evaluateWoken(ctx context.Context) {
 		clear(e.wakeups)
 		e.wakeupsMu.Unlock()
 		if err := e.evaluateNow(ctx, names, SensorTickEvent); err != nil && ctx.Err() == nil {
-			e.log.Warn("sensors could not be evaluated at once; the clock does it", "sensors", names, "error", err)
+			e.log.Warn("sensors could not be evaluated at once; they are evaluated when they are next due", "sensors", names, "error", err)
 		}
 	}
 }

@@ -128,7 +128,8 @@ func (e *Engine) startRunTx(ctx context.Context, tx pgx.Tx, p *plan) error {
 		TriggerKind: p.req.Trigger.Kind, TriggerName: optional(p.req.Trigger.Name),
 		Config: config, Tags: tags, ParentRunID: p.req.parent,
 		TimeoutSeconds: int32(*p.req.timeout / time.Second), CreatedAt: p.created, //nolint:gosec // a small number
-		Message: "run enqueued", Data: data, Priority: int16(p.req.Priority), BackfillID: p.req.backfill, //nolint:gosec // 1 to 4
+		Message: "run enqueued", Data: data,
+		Priority: int16(p.req.Priority), BackfillID: p.req.backfill, //nolint:gosec // 1 to 4
 	}
 	for _, s := range p.steps {
 		params.StepAssets = append(params.StepAssets, s.Asset)
@@ -196,7 +197,8 @@ func (e *Engine) insertStepJobs(ctx context.Context, tx pgx.Tx, steps []stepJob)
 		params[i] = river.InsertManyParams{
 			Args: stepArgs{RunID: s.run, Asset: s.asset},
 			InsertOpts: &river.InsertOpts{
-				Queue: queueSteps, MaxAttempts: max(1, attempts-s.failures), Priority: s.priority, Metadata: metadata, ScheduledAt: s.at,
+				Queue: queueSteps, MaxAttempts: max(1, attempts-s.failures),
+				Priority: s.priority, Metadata: metadata, ScheduledAt: s.at,
 			},
 		}
 	}

@@ -16,17 +16,17 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// transition is a run under its row lock, and what is happening to it.
+// transition is a run under its row lock, with the changes that a transaction makes to it. One goroutine uses it.
 type transition struct {
 	run    sql.Run
 	steps  []sql.Step
 	at     time.Time
 	events []eventlog.Entry
-	// finished says that the run ended in it.
+	// finished says that the run ended in this transaction.
 	finished bool
 }
 
-// lockRun takes the run's row lock, which orders everything that happens to a run, and reads its steps after that.
+// lockRun locks a run's row, which orders all changes of a run, and then reads its steps.
 func (e *Engine) lockRun(ctx context.Context, tx pgx.Tx, id uuid.UUID) (*transition, error) {
 	run, steps, err := sql.LockRunAndSteps(ctx, tx, id)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -35,6 +35,7 @@ func (e *Engine) lockRun(ctx context.Context, tx pgx.Tx, id uuid.UUID) (*transit
 	return &transition{run: run, steps: steps, at: e.now()}, err
 }
 
+// step returns the step of an asset; an empty one if the run does not have it.
 func (t *transition) step(asset string) *sql.Step {
 	i := slices.IndexFunc(t.steps, func(s sql.Step) bool { return s.Asset == asset })
 	if i < 0 {
@@ -43,6 +44,7 @@ func (t *transition) step(asset string) *sql.Step {
 	return &t.steps[i]
 }
 
+// add adds an event, at the time of the transition.
 func (t *transition) add(ev eventlog.Entry) {
 	ev.At = t.at
 	t.events = append(t.events, ev)
@@ -52,8 +54,8 @@ func (t *transition) writeEvents(ctx context.Context, q *sql.Queries) error {
 	return eventlog.Insert(ctx, q, t.run.ID, t.events)
 }
 
-// cancelOutcome makes the end of an attempt whose run is being canceled a cancel, whatever it was about to be: there will
-// be no other attempt, and nobody waits for this one. What was done is done, though, and a panic is for people to see.
+// cancelOutcome turns the outcome of an attempt whose run is being canceled into a cancel, because there will be no
+// other attempt. A success stays a success, and a panic stays visible as a bug.
 func (t *transition) cancelOutcome(o *outcome) {
 	if o.canceled || o.status == StatusSuccess || o.err != nil && o.err.Class == ClassBug {
 		return
@@ -62,7 +64,7 @@ func (t *transition) cancelOutcome(o *outcome) {
 	if t.run.CanceledBy != nil {
 		why.Message += " by " + *t.run.CanceledBy
 	}
-	if late := errorOf(t.run.Error); late != nil { // nobody asked for it
+	if late := errorOf(t.run.Error); late != nil { // its time limit canceled it, not a person
 		why = &Error{Class: late.Class, Message: "the run " + late.Message}
 	}
 	if o.err != nil && o.status != StatusCanceled && o.status != StatusQueued {
@@ -79,7 +81,12 @@ func (t *transition) stepEvent(step *Step, o *outcome) {
 		ev.Type, ev.Message = eventlog.StepSuccess, step.Asset+" succeeded"
 	case StatusUpForRetry:
 		ev.Type, ev.Level, ev.Data = eventlog.StepUpForRetry, eventlog.LevelWarn, o.err
-		ev.Message = fmt.Sprintf("%s failed, next attempt in %s: %s", step.Asset, o.retryIn.Round(time.Millisecond), o.err.Message)
+		ev.Message = fmt.Sprintf(
+			"%s failed, next attempt in %s: %s",
+			step.Asset,
+			o.retryIn.Round(time.Millisecond),
+			o.err.Message,
+		)
 	case StatusFailure:
 		ev.Type, ev.Level, ev.Data = eventlog.StepFailure, eventlog.LevelError, o.err
 		ev.Message = step.Asset + " failed: " + o.err.Message
@@ -95,8 +102,8 @@ func (t *transition) stepEvent(step *Step, o *outcome) {
 	t.add(ev)
 }
 
-// advance follows from the steps' present statuses: it queues what became ready, skips what never will be, and ends
-// the run when its last step ended.
+// advance enqueues the steps that became ready, skips those that never will be, and ends the run once its last step has
+// ended.
 func (e *Engine) advance(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *transition) error {
 	if err := e.queueReady(ctx, tx, q, t); err != nil {
 		return err
@@ -107,12 +114,16 @@ func (e *Engine) advance(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *tran
 	return e.endRun(ctx, tx, q, t)
 }
 
-// queueReady enqueues the steps for which everything they wait for has succeeded.
+// queueReady enqueues the steps whose upstream steps have all succeeded.
 func (e *Engine) queueReady(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *transition) error {
 	var ready []string
 	for i := range t.steps {
 		s := &t.steps[i]
-		if s.Status == StatusWaiting && !slices.ContainsFunc(s.Upstream, func(up string) bool { return t.step(up).Status != StatusSuccess || t.step(up).BlockedBy != nil }) {
+		if s.Status == StatusWaiting &&
+			!slices.ContainsFunc(
+				s.Upstream,
+				func(up string) bool { return t.step(up).Status != StatusSuccess || t.step(up).BlockedBy != nil },
+			) {
 			ready = append(ready, s.Asset)
 			s.Status = StatusQueued
 		}
@@ -138,8 +149,8 @@ func (e *Engine) queueReady(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *t
 	return nil
 }
 
-// skipBlocked skips the steps below one that failed, was skipped or canceled. Steps are listed by name, not in
-// dependency order, so it looks again until nothing changes.
+// skipBlocked skips the steps downstream of one that failed, was skipped or canceled. Steps are sorted by name, not in
+// dependency order, so it repeats until nothing changes.
 func (e *Engine) skipBlocked(ctx context.Context, q *sql.Queries, t *transition) error {
 	for changed := true; changed; {
 		changed = false
@@ -160,11 +171,20 @@ func (e *Engine) skipBlocked(ctx context.Context, q *sql.Queries, t *transition)
 			if check := t.step(s.Upstream[j]).BlockedBy; check != nil {
 				why = fmt.Sprintf("check %s of %s did not pass", *check, s.Upstream[j])
 			}
-			t.add(eventlog.Entry{Type: eventlog.StepSkipped, Level: eventlog.LevelWarn, Asset: s.Asset, Message: s.Asset + " skipped: " + why})
+			t.add(
+				eventlog.Entry{
+					Type:    eventlog.StepSkipped,
+					Level:   eventlog.LevelWarn,
+					Asset:   s.Asset,
+					Message: s.Asset + " skipped: " + why,
+				},
+			)
 			if err := e.stepEnded(ctx, q, t, s); err != nil {
 				return err
 			}
-			if err := q.SetStepStatus(ctx, sql.SetStepStatusParams{RunID: t.run.ID, Asset: s.Asset, Status: StatusSkipped, EndedAt: &t.at}); err != nil {
+			if err := q.SetStepStatus(ctx, sql.SetStepStatusParams{
+				RunID: t.run.ID, Asset: s.Asset, Status: StatusSkipped, EndedAt: &t.at,
+			}); err != nil {
 				return err
 			}
 		}
@@ -249,7 +269,7 @@ func (e *Engine) endRun(ctx context.Context, tx pgx.Tx, q *sql.Queries, t *trans
 	return e.endBackfillRun(ctx, tx, q, t.run)
 }
 
-// tagsOf reads the tags of a run; they were written by this program.
+// tagsOf returns the tags of a run. They are valid, because this program wrote them.
 func tagsOf(run sql.Run) map[string]string {
 	var tags map[string]string
 	_ = json.Unmarshal(run.Tags, &tags)

@@ -67,7 +67,10 @@ func Parse(spec string, guard *Guard) (*Channel, error) {
 	}
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
-		return nil, fmt.Errorf("channel %q: its address cannot be read: want https://, slack+https://, smtp:// or smtps://", name)
+		return nil, fmt.Errorf(
+			"channel %q: its address cannot be read: want https://, slack+https://, smtp:// or smtps://",
+			name,
+		)
 	}
 	c := &Channel{Name: name, Target: u.Scheme + "://" + u.Host}
 	switch u.Scheme {
@@ -115,7 +118,9 @@ func webhook(u *url.URL, guard *Guard) (func(context.Context, Message) (string, 
 	target.Fragment = ""
 	client := guard.client()
 	return func(ctx context.Context, m Message) (string, error) {
-		body, err := json.Marshal(map[string]any{"type": m.Type, "timestamp": m.At.UTC().Format(time.RFC3339Nano), "data": m.Data})
+		body, err := json.Marshal(
+			map[string]any{"type": m.Type, "timestamp": m.At.UTC().Format(time.RFC3339Nano), "data": m.Data},
+		)
 		if err != nil {
 			return "", err
 		}
@@ -150,7 +155,13 @@ func slack(u *url.URL, guard *Guard) func(context.Context, Message) (string, err
 }
 
 // post sends JSON; any answer but 2xx is an error.
-func post(ctx context.Context, client *http.Client, address string, body []byte, headers map[string]string) (string, error) {
+func post(
+	ctx context.Context,
+	client *http.Client,
+	address string,
+	body []byte,
+	headers map[string]string,
+) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, address, bytes.NewReader(body))
 	if err != nil {
 		return "", errors.New("its address cannot be used")
@@ -204,7 +215,11 @@ func email(u *url.URL, guard *Guard) (func(context.Context, Message) (string, er
 			return nil, fmt.Errorf("to %q: want an e-mail address", address)
 		}
 	}
-	options := []gomail.Option{gomail.WithTimeout(10 * time.Second), gomail.WithDialContextFunc(guard.dialer().DialContext), gomail.WithoutNoop()}
+	options := []gomail.Option{
+		gomail.WithTimeout(10 * time.Second),
+		gomail.WithDialContextFunc(guard.dialer().DialContext),
+		gomail.WithoutNoop(),
+	}
 	switch tls := query.Get("tls"); {
 	case u.Scheme == "smtps":
 		options = append(options, gomail.WithSSL(), gomail.WithPort(465))
@@ -226,7 +241,12 @@ func email(u *url.URL, guard *Guard) (func(context.Context, Message) (string, er
 	}
 	if u.User != nil {
 		password, _ := u.User.Password()
-		options = append(options, gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover), gomail.WithUsername(u.User.Username()), gomail.WithPassword(password))
+		options = append(
+			options,
+			gomail.WithSMTPAuth(gomail.SMTPAuthAutoDiscover),
+			gomail.WithUsername(u.User.Username()),
+			gomail.WithPassword(password),
+		)
 	}
 	if _, err := gomail.NewClient(u.Hostname(), options...); err != nil {
 		return nil, err

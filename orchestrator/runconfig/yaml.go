@@ -97,7 +97,12 @@ var version = regexp.MustCompile(`^(?:[ \t]*(?:#[^\r\n]*)?\r?\n)*(%)YAML[ \t]+1\
 
 // document reads the only document of a text; nil if there is nothing in it.
 func document(text []byte) (root *yaml.Node, err error) {
-	l, err := yaml.NewLoader(bytes.NewReader(text), yaml.WithV4Defaults(), yaml.WithUniqueKeys(false), yaml.WithStreamNodes())
+	l, err := yaml.NewLoader(
+		bytes.NewReader(text),
+		yaml.WithV4Defaults(),
+		yaml.WithUniqueKeys(false),
+		yaml.WithStreamNodes(),
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -111,7 +116,8 @@ func document(text []byte) (root *yaml.Node, err error) {
 			return nil, &SyntaxError{Detail: syntax(err)}
 		}
 		if n.Kind == yaml.StreamNode {
-			if s := n.Stream; s != nil && (len(s.TagDirectives) > 0 || s.Version != nil && (s.Version.Major != 1 || s.Version.Minor != 2)) {
+			if s := n.Stream; s != nil &&
+				(len(s.TagDirectives) > 0 || s.Version != nil && (s.Version.Major != 1 || s.Version.Minor != 2)) {
 				return nil, &SyntaxError{Detail: "want YAML 1.2 without directives"}
 			}
 			continue
@@ -127,7 +133,9 @@ func document(text []byte) (root *yaml.Node, err error) {
 }
 
 // position is where the parser names itself and a place.
-var position = regexp.MustCompile(`^(?:go-)?yaml(?: load error)?(?: in \w+)?(?: \([^)]*\))?(?: at (?:.*?)L(\d+)\.C(\d+)\S*)?: `)
+var position = regexp.MustCompile(
+	`^(?:go-)?yaml(?: load error)?(?: in \w+)?(?: \([^)]*\))?(?: at (?:.*?)L(\d+)\.C(\d+)\S*)?: `,
+)
 
 // syntax is what the parser says, in one line: where, and what.
 func syntax(err error) string {
@@ -177,7 +185,10 @@ func (c *converter) within(part string, f func()) {
 
 func (c *converter) fault(n *yaml.Node, format string, args ...any) {
 	if len(c.faults) < maxFaults {
-		c.faults = append(c.faults, Fault{Pointer: c.pointer(), Detail: fmt.Sprintf("line %d: ", n.Line) + fmt.Sprintf(format, args...)})
+		c.faults = append(
+			c.faults,
+			Fault{Pointer: c.pointer(), Detail: fmt.Sprintf("line %d: ", n.Line) + fmt.Sprintf(format, args...)},
+		)
 	}
 }
 

@@ -36,7 +36,6 @@ type Backfill struct {
 	CreatedBy   string
 	CreatedAt   time.Time
 	EndedAt     *time.Time
-	Error       *string
 	// Counts are the numbers of partitions by status.
 	Counts map[string]int
 	Total  int
@@ -107,7 +106,6 @@ func (e *Engine) withCounts(ctx context.Context, rows []sql.Backfill) ([]Backfil
 			CreatedBy:   r.CreatedBy,
 			CreatedAt:   r.CreatedAt,
 			EndedAt:     r.EndedAt,
-			Error:       r.Error,
 			Counts:      map[string]int{},
 		}
 		if err := json.Unmarshal(r.Tags, &out[i].Tags); err != nil {

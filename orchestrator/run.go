@@ -28,7 +28,8 @@ func terminal(status string) bool {
 	return status == StatusSuccess || status == StatusFailure || status == StatusSkipped || status == StatusCanceled
 }
 
-// Trigger is who or what started a run: kind "api", "cli", "schedule" or "retry", and a name where there is one.
+// Trigger is what started a run: its kind, such as "api", "cli", "schedule", "sensor", "backfill" or "retry", and a
+// name where there is one.
 type Trigger struct {
 	Kind string
 	Name string
@@ -43,7 +44,7 @@ type Run struct {
 	Status      string
 	TriggerKind string
 	TriggerName *string
-	// Config is in the shape in which it can be sent again.
+	// Config has a shape in which it can be sent again.
 	Config      json.RawMessage
 	Tags        map[string]string
 	CreatedAt   time.Time
@@ -67,7 +68,7 @@ type RunStep struct {
 	EndedAt       *time.Time
 	NextAttemptAt *time.Time
 	Error         *Error
-	// BlockedBy is the asset check that holds back what depends on the step.
+	// BlockedBy is the asset check that holds back the steps downstream; nil if none does.
 	BlockedBy *string
 }
 
@@ -81,23 +82,23 @@ type RunRequest struct {
 	Trigger   Trigger
 	// Priority is PriorityFirst to PriorityLast; default the job's, or PriorityDefault.
 	Priority int
-	// RunKey, in a sensor's request, makes it start a run once, ever.
+	// RunKey, in a sensor's request, keeps the sensor from starting a second run by the same key.
 	RunKey string
-	// IdempotencyKey makes a repeated request give the first one's run; Fingerprint tells whether it is the same.
+	// IdempotencyKey makes a repeated request return the run of the first. Fingerprint identifies the request.
 	IdempotencyKey string
 	Fingerprint    []byte
 
 	parent   *uuid.UUID
 	backfill *uuid.UUID
-	resolved map[string]json.RawMessage // complete already
+	resolved map[string]json.RawMessage // the complete config, of a run that is retried
 	timeout  *time.Duration             // nil: the job's
 }
 
-// StartRun records a run with its steps and enqueues those that wait for nothing, all in one transaction. replayed
-// says that the idempotency key was seen before and that the run is the earlier one. A config that is wrong gives a
-// ConfigError, and no run.
+// StartRun records a run with its steps and enqueues the steps that are ready, all in one transaction. replayed reports
+// that the idempotency key was used before and that the run is the earlier one. An invalid config is a
+// *runconfig.InvalidError, and starts no run.
 func (e *Engine) StartRun(ctx context.Context, req RunRequest) (run *Run, replayed bool, err error) {
-	if req.parent == nil { // the tags of a run that is retried may be older than the rule
+	if req.parent == nil { // the tags of a run that is retried may be older than this check
 		if err := checkTags(req.Tags); err != nil {
 			return nil, false, err
 		}
@@ -109,7 +110,7 @@ func (e *Engine) StartRun(ctx context.Context, req RunRequest) (run *Run, replay
 	return e.record(ctx, p, func(pgx.Tx) error { return nil })
 }
 
-// record writes a planned run down, together with what else belongs to its start, unless its idempotency key was used.
+// record records a planned run, together with what with writes, unless its idempotency key was used.
 func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (run *Run, replayed bool, err error) {
 	owner := p.id // of the idempotency key
 	err = e.db.Tx(ctx, func(tx pgx.Tx) (err error) {
@@ -133,10 +134,9 @@ func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (
 	return p.run(), false, nil
 }
 
-// RetryRun starts a finished run again as a new run that names it as its parent: all of it or, with fromFailure, only
-// the steps that did not succeed and those whose blocking check did not pass. The new run has the config, the
-// partition, the tags, the priority and the time limit of the old one. ErrConflict if the run has not ended, or if
-// nothing is left to do.
+// RetryRun retries a run that has ended, as a new run whose parent it is: all steps or, with fromFailure, only those
+// that did not succeed or whose blocking check did not pass. The new run has the config, the partition, the tags, the
+// priority and the time limit of the old one. ErrConflict if the run has not ended, or if there is no step to retry.
 func (e *Engine) RetryRun(ctx context.Context, id uuid.UUID, fromFailure bool, req RunRequest) (*Run, bool, error) {
 	old, err := e.q.GetRun(ctx, id)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -153,7 +153,8 @@ func (e *Engine) evaluateWoken(ctx context.Context) {
 		clear(e.wakeups)
 		e.wakeupsMu.Unlock()
 		if err := e.evaluateNow(ctx, names, SensorTickEvent); err != nil && ctx.Err() == nil {
-			e.log.Warn("sensors could not be evaluated at once; they are evaluated when they are next due", "sensors", names, "error", err)
+			e.log.Warn("sensors could not be evaluated at once; they are evaluated when they are next due",
+				"sensors", names, "error", err)
 		}
 	}
 }

@@ -128,7 +128,7 @@ func retaining(t *testing.T, d *db.DB, given ...string) (*orchestrator.Engine, e
 	if err != nil {
 		return nil, err
 	}
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{})
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{})
 	if err != nil {
 		return nil, fmt.Errorf("definitions: %w", err)
 	}

@@ -72,7 +72,7 @@ func TestFailover(t *testing.T) {
 			}
 		})
 	}
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: []*orchestrator.Asset{asset("a"), asset("b", "a")}})
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{asset("a"), asset("b", "a")}})
 	if err != nil {
 		t.Fatal(err)
 	}

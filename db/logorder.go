@@ -36,7 +36,8 @@ func (d *DB) AlignLog(ctx context.Context) (int64, error) {
 	return shift, err
 }
 
-// newestLogIDs returns SQL expressions, separated by commas: the greatest transaction id in each place that stores them.
+// newestLogIDs returns SQL expressions, separated by commas: the greatest transaction id in each place that stores
+// them.
 func newestLogIDs(ctx context.Context, tx pgx.Tx) (string, error) {
 	rows, err := tx.Query(ctx, `
 SELECT c.relname::text, a.attname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid

@@ -211,7 +211,7 @@ func TestExportWhileReplicaFails(t *testing.T) {
 // server is a server on the primary, with the replica that is open.
 func (p *pair) server() *server.Server {
 	p.t.Helper()
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{})
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{})
 	if err != nil {
 		p.t.Fatal(err)
 	}

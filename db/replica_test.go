@@ -350,7 +350,7 @@ func TestReplicaBehindServer(t *testing.T) {
 	p.caughtUp()
 	r, changes := p.read(time.Minute, nil)
 	p.await(changes, db.ReplicaUsed)
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: []*orchestrator.Asset{orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"}, func(context.Context, *orchestrator.Step, struct{}) (orchestrator.Metadata, error) {
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"}, func(context.Context, *orchestrator.Step, struct{}) (orchestrator.Metadata, error) {
 		return nil, nil
 	})}})
 	if err != nil {

@@ -37,7 +37,7 @@ func (b *bench) automation() {
 		keys[i] = fmt.Sprintf("k%05d", i)
 	}
 	noop := func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil }
-	parts := orchestrator.Parts{
+	parts := orchestrator.Declarations{
 		Assets: []*orchestrator.Asset{
 			orchestrator.NewAsset(orchestrator.AssetOptions{Name: "noop"}, noop),
 			orchestrator.NewAsset(orchestrator.AssetOptions{Name: "parted", Partitions: orchestrator.StaticPartitions("key", keys...)}, noop),

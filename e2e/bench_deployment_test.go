@@ -83,7 +83,7 @@ func (b *bench) guarded() {
 			}
 			return nil, nil
 		})
-		cfg.Definitions, err = orchestrator.NewDefinitions(orchestrator.Parts{Assets: []*orchestrator.Asset{noop}})
+		cfg.Definitions, err = orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{noop}})
 		b.must(err)
 		e, err := orchestrator.New(cfg)
 		b.must(err)
@@ -154,7 +154,7 @@ func (b *bench) overhead() {
 		names = append(names, o.Name)
 		assets = append(assets, orchestrator.NewAsset(o, func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil }))
 	}
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: assets})
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: assets})
 	b.must(err)
 	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Work: true})
 	b.must(err)

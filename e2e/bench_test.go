@@ -113,7 +113,7 @@ func (b *bench) engine(d *db.DB, work bool, f func()) *orchestrator.Engine {
 		}
 		return orchestrator.Metadata{"ok": true}, nil
 	})
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: []*orchestrator.Asset{noop}})
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{noop}})
 	b.must(err)
 	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Work: work})
 	b.must(err)

@@ -59,7 +59,7 @@ func TestYear(t *testing.T) {
 	b := &bench{T: t, wanted: "1"}
 	d := b.postgres()
 	ctx := context.Background()
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: []*orchestrator.Asset{orchestrator.NewAsset(orchestrator.AssetOptions{Name: "noop"}, func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil })}})
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{orchestrator.NewAsset(orchestrator.AssetOptions{Name: "noop"}, func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil })}})
 	b.must(err)
 	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Retention: retention.Policy{retention.Events: {Age: keep}, retention.Runs: {Age: keep}}})
 	b.must(err)

@@ -61,7 +61,7 @@ func All(d Deps, more ...Contribution) (*orchestrator.Definitions, error) {
 
 // Define puts parts together and checks them.
 func Define(d Deps, parts ...Contribution) (*orchestrator.Definitions, error) {
-	var all orchestrator.Parts
+	var all orchestrator.Declarations
 	for _, p := range parts {
 		all.Assets = append(all.Assets, p.Assets...)
 		all.Jobs = append(all.Jobs, p.Jobs...)

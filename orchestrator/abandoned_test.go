@@ -94,7 +94,13 @@ func overLine(t *testing.T, d *db.DB) (*db.DB, *line) {
 			go l.pass(near, far)
 		}
 	}()
-	url := fmt.Sprintf("host=%s port=5432 user=%s password='%s' dbname=%s sslmode=disable", dir, cfg.User, cfg.Password, cfg.Database)
+	url := fmt.Sprintf(
+		"host=%s port=5432 user=%s password='%s' dbname=%s sslmode=disable",
+		dir,
+		cfg.User,
+		cfg.Password,
+		cfg.Database,
+	)
 	over, err := db.Open(t.Context(), db.Config{URL: url})
 	if err != nil {
 		t.Fatal(err)
@@ -160,21 +166,26 @@ func TestCancelWithoutWorkers(t *testing.T) {
 				}
 			}
 			ended, events := wait(t, front, run.ID)
-			if ended.Status != orchestrator.StatusCanceled || ended.Steps[0].Status != orchestrator.StatusCanceled || ended.Steps[1].Status != orchestrator.StatusCanceled || *ended.CanceledBy != "alice" {
+			if ended.Status != orchestrator.StatusCanceled || ended.Steps[0].Status != orchestrator.StatusCanceled ||
+				ended.Steps[1].Status != orchestrator.StatusCanceled ||
+				*ended.CanceledBy != "alice" {
 				t.Errorf("run %s, steps %+v", ended.Status, ended.Steps)
 			}
-			if e := ended.Steps[0].Error; e == nil || e.Class != orchestrator.ClassCanceled || e.Message != "canceled by alice; its worker is dead" {
+			if e := ended.Steps[0].Error; e == nil || e.Class != orchestrator.ClassCanceled ||
+				e.Message != "canceled by alice; its worker is dead" {
 				t.Errorf("%+v", e)
 			}
 			l.goOn()
 			stopped = false
 			close(hung)
 			receive(t, "the worker is told that the step is not its own", refused)
-			if got, err := front.Run(t.Context(), run.ID); err != nil || got.Status != orchestrator.StatusCanceled || !got.EndedAt.Equal(*ended.EndedAt) {
+			if got, err := front.Run(t.Context(), run.ID); err != nil || got.Status != orchestrator.StatusCanceled ||
+				!got.EndedAt.Equal(*ended.EndedAt) {
 				t.Errorf("afterwards %+v, %v", got, err)
 			}
 			after, err := front.Events().OfRun(t.Context(), run.ID, events[len(events)-1].ID, 10)
-			if err != nil || len(after) != 0 || slices.ContainsFunc(events, func(ev eventlog.Event) bool { return ev.Message == "late" }) {
+			if err != nil || len(after) != 0 ||
+				slices.ContainsFunc(events, func(ev eventlog.Event) bool { return ev.Message == "late" }) {
 				t.Errorf("the worker wrote %v, %v", types(after), err)
 			}
 			if n := countRows(t, d, "SELECT (SELECT count(*) FROM materializations) + (SELECT count(*) FROM dynamic_partitions)"); n != 0 {

@@ -39,7 +39,7 @@ var (
 // unknownAssetFor is how long a step waits for a worker that has its asset.
 const unknownAssetFor = 10 * time.Minute
 
-// abandonAfter is how long a function that was told to stop is waited for.
+// abandonAfter is how long the engine waits for a function whose context has ended.
 const abandonAfter = 1500 * time.Millisecond
 
 type stepWorker struct {
@@ -47,23 +47,30 @@ type stepWorker struct {
 	engine *Engine
 }
 
-// NextRetry implements river.Worker: when Work said so.
+// NextRetry implements river.Worker.
 func (w *stepWorker) NextRetry(job *river.Job[stepArgs]) time.Time { return job.Args.retryAt }
 
 // Work implements river.Worker: it runs one attempt of a step and records how it ended.
 func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 	e := w.engine
 	if _, err := e.defs.Asset(job.Args.Asset); err != nil && time.Since(job.CreatedAt) < unknownAssetFor {
-		// An upgrade is on its way, and another worker has the asset.
-		e.log.Warn("this worker does not have the asset: it is left to others", "run_id", job.Args.RunID, "asset", job.Args.Asset)
-		// For a while by chance: after a whole number of poll intervals this worker would be the first to ask for it again.
+		// During an upgrade, another worker may have the asset.
+		e.log.Warn(
+			"this worker does not have the asset: it is left to others",
+			"run_id",
+			job.Args.RunID,
+			"asset",
+			job.Args.Asset,
+		)
+		// The wait is random: after a whole number of poll intervals this worker would be the first to fetch the job again.
 		return river.JobSnooze(100*time.Millisecond + rand.N(900*time.Millisecond)) //nolint:gosec // chance enough
 	}
 	row, err := e.relaxed.StartStep(ctx, sql.StartStepParams{
-		RunID: job.Args.RunID, Asset: job.Args.Asset, WorkerID: &e.id, JobID: &job.ID, At: ptr(e.now()), Message: job.Args.Asset + " started",
+		RunID: job.Args.RunID, Asset: job.Args.Asset, WorkerID: &e.id, JobID: &job.ID, At: ptr(e.now()),
+		Message: job.Args.Asset + " started",
 	})
 	if errors.Is(err, pgx.ErrNoRows) {
-		return river.JobCancel(errors.New("the step is done, canceled or somebody else's"))
+		return river.JobCancel(errors.New("the step has ended, was canceled, or belongs to another job"))
 	}
 	if err != nil {
 		e.log.Warn("step cannot start now", "run_id", job.Args.RunID, "asset", job.Args.Asset, "error", err)
@@ -72,19 +79,12 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 	e.events.Wake(job.Args.RunID)
 	e.observe.queueTime.Observe(max(0, time.Since(job.ScheduledAt).Seconds()))
 	ctx, span := e.observe.startStep(ctx, job.Metadata, job.Args, int(row.Attempt))
-	step := &Step{RunID: job.Args.RunID, Asset: job.Args.Asset, Attempt: int(row.Attempt), jobID: job.ID, engine: e, kick: make(chan struct{}, 1)}
-	if row.Partition != nil {
-		step.Partition = *row.Partition
-	}
-	if row.Job != nil {
-		step.Job = *row.Job
-	}
 	started := time.Now()
-	log := e.log.With("run_id", step.RunID, "asset", step.Asset, "attempt", step.Attempt)
+	log := e.log.With("run_id", job.Args.RunID, "asset", job.Args.Asset, "attempt", int(row.Attempt))
 	if sc := span.SpanContext(); sc.IsValid() {
 		log = log.With("trace_id", sc.TraceID().String())
 	}
-	step.log = log
+	step := e.newStep(job, row, log)
 	log.Info("step started")
 
 	o := w.attempt(ctx, job, step, row, log)
@@ -97,9 +97,30 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 			return river.JobCancel(err)
 		}
 		log.Error("the end of the step could not be recorded", "error", err)
-		return river.JobSnooze(time.Second) // the step is still ours to start again
+		return river.JobSnooze(time.Second) // this worker may start the step again
 	}
-	attrs := []any{"status", o.status, "duration", time.Since(started).Round(time.Millisecond)}
+	o.log(log, time.Since(started))
+	return o.jobResult(job)
+}
+
+// newStep makes the Step of an attempt that has started.
+func (e *Engine) newStep(job *river.Job[stepArgs], row sql.StartStepRow, log *slog.Logger) *Step {
+	step := &Step{
+		RunID: job.Args.RunID, Asset: job.Args.Asset, Attempt: int(row.Attempt),
+		jobID: job.ID, engine: e, log: log, kick: make(chan struct{}, 1),
+	}
+	if row.Partition != nil {
+		step.Partition = *row.Partition
+	}
+	if row.Job != nil {
+		step.Job = *row.Job
+	}
+	return step
+}
+
+// log logs how an attempt ended.
+func (o *outcome) log(log *slog.Logger, took time.Duration) {
+	attrs := []any{"status", o.status, "duration", took.Round(time.Millisecond)}
 	switch {
 	case o.err == nil:
 	case o.err.Class == ClassCanceled:
@@ -108,6 +129,10 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 		attrs = append(attrs, "error", o.err.Message)
 	}
 	log.Info("step ended", attrs...)
+}
+
+// jobResult returns what River must be told about the job of an attempt whose end was recorded.
+func (o *outcome) jobResult(job *river.Job[stepArgs]) error {
 	switch o.status {
 	case StatusSuccess:
 		return nil // the job was completed in the same transaction
@@ -132,29 +157,34 @@ type outcome struct {
 	err      *Error
 	failures int // before this attempt
 	retryIn  time.Duration
-	canceled bool // what was canceled is the run: err says why
+	canceled bool // the run is being canceled, and err says why
 }
 
-// maxError is the longest message of an error that is kept and shown, in bytes: it may repeat what a source sent.
+// maxError is the longest error message that is stored, in bytes. A message may repeat what a source sent.
 const maxError = 4_000
 
-// bound cuts an error's message short, before it is stored, sent and logged in several places.
+// bound cuts the error message to maxError, before it is stored, sent and logged.
 func (o *outcome) bound() {
 	if o.err != nil && len(o.err.Message) > maxError {
 		o.err.Message = strings.ToValidUTF8(o.err.Message[:maxError], "") + "…"
 	}
 }
 
-// attempt runs the asset function and makes an outcome of whatever it does.
-func (w *stepWorker) attempt(ctx context.Context, job *river.Job[stepArgs], step *Step, row sql.StartStepRow, log *slog.Logger) outcome {
+// attempt runs the asset function and its checks, and returns how the attempt ended.
+func (w *stepWorker) attempt(
+	ctx context.Context, job *river.Job[stepArgs], step *Step, row sql.StartStepRow, log *slog.Logger,
+) outcome {
 	e := w.engine
+	permanent := func(message string) outcome {
+		return outcome{status: StatusFailure, err: &Error{Class: ClassPermanent, Message: message}}
+	}
 	asset, err := e.defs.Asset(step.Asset)
 	if err != nil {
-		return outcome{status: StatusFailure, err: &Error{Class: ClassPermanent, Message: "this worker does not have the asset: " + err.Error()}}
+		return permanent("this worker does not have the asset: " + err.Error())
 	}
 	var config map[string]json.RawMessage
 	if err := errors.Join(json.Unmarshal(row.Config, &config), json.Unmarshal(row.Tags, &step.Tags)); err != nil {
-		return outcome{status: StatusFailure, err: &Error{Class: ClassPermanent, Message: err.Error()}}
+		return permanent(err.Error())
 	}
 
 	cancelable, cancel := context.WithCancelCause(ctx)
@@ -175,59 +205,66 @@ func (w *stepWorker) attempt(ctx context.Context, job *river.Job[stepArgs], step
 		<-flushed
 	}()
 
-	type result struct {
-		metadata Metadata
-		err      error
-		panicked *Error
-	}
-	returned := make(chan result, 1)
-	go func() {
-		var r result
-		defer func() {
-			if p := recover(); p != nil {
-				r = result{panicked: &Error{Class: ClassBug, Message: fmt.Sprintf("panic: %v", p), Stack: string(debug.Stack())}}
-			}
-			returned <- r
-		}()
-		r.metadata, r.err = asset.run(limited, step, config[step.Asset])
-	}()
-
-	var r result
-	select {
-	case r = <-returned:
-	case <-limited.Done():
-		select {
-		case r = <-returned:
-		case <-time.After(abandonAfter):
-			log.Error("the asset function does not stop; going on without it")
-			r.err = context.Cause(limited)
-		}
-	}
+	metadata, err := callAsset(limited, asset, step, config[step.Asset])
+	var crash *panicked
 	switch {
-	case r.panicked != nil:
-		log.Error("asset function panicked", "panic", r.panicked.Message, "stack", r.panicked.Stack)
-		return outcome{status: StatusFailure, err: r.panicked}
-	case r.err == nil:
-		checks := e.runChecks(limited, asset, step, r.metadata)
+	case errors.As(err, &crash):
+		bug := &Error{Class: ClassBug, Message: crash.Error(), Stack: crash.stack}
+		log.Error("asset function panicked", "panic", bug.Message, "stack", bug.Stack)
+		return outcome{status: StatusFailure, err: bug}
+	case err == nil:
+		checks := e.runChecks(limited, asset, step, metadata)
 		if limited.Err() != nil && len(asset.Checks) > 0 {
 			return e.interrupted(context.Cause(limited), asset, row)
 		}
-		return outcome{status: StatusSuccess, metadata: r.metadata, checks: checks}
+		return outcome{status: StatusSuccess, metadata: metadata, checks: checks}
 	case limited.Err() != nil:
 		return e.interrupted(context.Cause(limited), asset, row)
 	}
 	var c *classified
-	if errors.As(r.err, &c) && c.class == ClassPermanent {
-		return outcome{status: StatusFailure, err: &Error{Class: ClassPermanent, Message: r.err.Error()}}
+	if errors.As(err, &c) && c.class == ClassPermanent {
+		return permanent(err.Error())
 	}
-	o := failed(asset, row, &Error{Class: ClassTransient, Message: r.err.Error()})
+	o := failed(asset, row, &Error{Class: ClassTransient, Message: err.Error()})
 	if c != nil {
 		o.retryIn = max(o.retryIn, c.retryAfter)
 	}
 	return o
 }
 
-// interrupted says what it means that the function's context ended.
+// callAsset calls the asset function. A panic is returned as a *panicked. A function that does not stop soon after ctx
+// ends is abandoned; the error is then the cause of ctx.
+func callAsset(ctx context.Context, asset *Asset, step *Step, config json.RawMessage) (Metadata, error) {
+	type result struct {
+		metadata Metadata
+		err      error
+	}
+	returned := make(chan result, 1)
+	go func() {
+		var r result
+		defer func() {
+			if p := recover(); p != nil {
+				r = result{err: &panicked{value: p, stack: string(debug.Stack())}}
+			}
+			returned <- r
+		}()
+		r.metadata, r.err = asset.run(ctx, step, config)
+	}()
+	select {
+	case r := <-returned:
+		return r.metadata, r.err
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-returned:
+		return r.metadata, r.err
+	case <-time.After(abandonAfter):
+		step.log.Error("the asset function does not stop; going on without it")
+		return nil, context.Cause(ctx)
+	}
+}
+
+// interrupted returns how an attempt ended whose context ended: by its time limit, a cancel, or the stop of the worker.
 func (e *Engine) interrupted(cause error, asset *Asset, row sql.StartStepRow) outcome {
 	switch {
 	case errors.Is(cause, errTimedOut):
@@ -239,6 +276,7 @@ func (e *Engine) interrupted(cause error, asset *Asset, row sql.StartStepRow) ou
 	}
 }
 
+// failed returns the outcome of a failed attempt: another attempt, if the asset's policy has one left.
 func failed(asset *Asset, row sql.StartStepRow, err *Error) outcome {
 	failures := int(row.Failures) + 1
 	if failures >= asset.Retry.maxAttempts() {

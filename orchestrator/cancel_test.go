@@ -44,24 +44,32 @@ func TestCanceledWhileEnding(t *testing.T) {
 			t.Parallel()
 			d := dbtest.New(t)
 			ending := make(chan string, 10)
-			a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a", Retry: orchestrator.RetryPolicy{MaxAttempts: c.retry}}, func(ctx context.Context, step *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
-				step.InFinish(func(context.Context, pgx.Tx) error {
-					status, err := step.Ending()
-					if err != nil {
-						status += " " + string(err.Class)
+			a := orchestrator.NewAsset(
+				orchestrator.AssetOptions{Name: "a", Retry: orchestrator.RetryPolicy{MaxAttempts: c.retry}},
+				func(ctx context.Context, step *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
+					step.InFinish(func(context.Context, pgx.Tx) error {
+						status, err := step.Ending()
+						if err != nil {
+							status += " " + string(err.Class)
+						}
+						ending <- status
+						return nil
+					})
+					if err := canceling(ctx, d, step); err != nil {
+						return nil, err
 					}
-					ending <- status
-					return nil
-				})
-				if err := canceling(ctx, d, step); err != nil {
-					return nil, err
-				}
-				if c.panics {
-					panic("boom")
-				}
-				return nil, c.returns
-			})
-			e := startEngine(t, d, define(t, []*orchestrator.Asset{a}, nil), func(cfg *orchestrator.Config) { cfg.Heartbeat = time.Hour }) // nothing stops the function from outside
+					if c.panics {
+						panic("boom")
+					}
+					return nil, c.returns
+				},
+			)
+			e := startEngine(
+				t,
+				d,
+				define(t, []*orchestrator.Asset{a}, nil),
+				func(cfg *orchestrator.Config) { cfg.Heartbeat = time.Hour },
+			) // nothing stops the function from outside
 			run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
 			ended, events := wait(t, e, run.ID)
 			step := ended.Steps[0]
@@ -90,15 +98,22 @@ func TestBackfillOfCanceledRuns(t *testing.T) {
 		t.Run(fmt.Sprint("fails: ", fails), func(t *testing.T) {
 			t.Parallel()
 			d := dbtest.New(t)
-			a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a", Partitions: orchestrator.StaticPartitions("letter", "x", "y"), PartitionRequired: true}, func(ctx context.Context, step *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
-				if step.Partition == "y" {
-					if fails {
-						return nil, orchestrator.Permanent(errors.New("boom"))
+			a := orchestrator.NewAsset(
+				orchestrator.AssetOptions{
+					Name:              "a",
+					Partitions:        orchestrator.StaticPartitions("letter", "x", "y"),
+					PartitionRequired: true,
+				},
+				func(ctx context.Context, step *orchestrator.Step, _ none) (orchestrator.Metadata, error) {
+					if step.Partition == "y" {
+						if fails {
+							return nil, orchestrator.Permanent(errors.New("boom"))
+						}
+						return nil, nil
 					}
-					return nil, nil
-				}
-				return nil, errors.Join(canceling(ctx, d, step), errors.New("told to stop"))
-			})
+					return nil, errors.Join(canceling(ctx, d, step), errors.New("told to stop"))
+				},
+			)
 			e := startEngine(t, d, define(t, []*orchestrator.Asset{a}, nil))
 			ended := backfillsEnd(t, d)
 			b, _, err := e.StartBackfill(t.Context(), orchestrator.BackfillRequest{Assets: []string{"a"}})
@@ -143,17 +158,30 @@ func backfillsEnd(t testing.TB, d *db.DB) (wait func()) {
 func TestBlockingCheckHoldsBackAutomation(t *testing.T) {
 	t.Parallel()
 	passes := false
-	check := &orchestrator.Check{Name: "good", Description: "x", Severity: orchestrator.SeverityError, Blocking: true, Run: func(context.Context, *orchestrator.Step, orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-		return orchestrator.CheckOutcome{Passed: passes}, nil
-	}}
-	up := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "up", Checks: []*orchestrator.Check{check}}, func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil })
-	down := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "down", Deps: []string{"up"}, Automation: orchestrator.Eager()}, func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil })
+	check := &orchestrator.Check{
+		Name:        "good",
+		Description: "x",
+		Severity:    orchestrator.SeverityError,
+		Blocking:    true,
+		Run: func(context.Context, *orchestrator.Step, orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+			return orchestrator.CheckOutcome{Passed: passes}, nil
+		},
+	}
+	up := orchestrator.NewAsset(
+		orchestrator.AssetOptions{Name: "up", Checks: []*orchestrator.Check{check}},
+		func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil },
+	)
+	down := orchestrator.NewAsset(
+		orchestrator.AssetOptions{Name: "down", Deps: []string{"up"}, Automation: orchestrator.Eager()},
+		func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil },
+	)
 	e := setup(t, define(t, []*orchestrator.Asset{up, down}, nil))
 	for _, pass := range []bool{false, true, false} {
 		passes = pass
 		wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"up"}}).ID)
 		v, err := e.AutomationOf(t.Context(), "down")
-		if err != nil || v.WouldRun != pass || !pass && !strings.Contains(v.Reason, "check good of up, which it depends on, does not pass") {
+		if err != nil || v.WouldRun != pass ||
+			!pass && !strings.Contains(v.Reason, "check good of up, which it depends on, does not pass") {
 			t.Errorf("passes: %v: %+v, %v", pass, v, err)
 		}
 	}

@@ -34,7 +34,9 @@ func TestNewDefinitions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: c.assets, Jobs: c.jobs, Schedules: c.schedules})
+			_, err := orchestrator.NewDefinitions(
+				orchestrator.Declarations{Assets: c.assets, Jobs: c.jobs, Schedules: c.schedules},
+			)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("err = %v, want %q in it", err, c.want)
 			}
@@ -52,7 +54,11 @@ func TestRunConfig(t *testing.T) {
 	a := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"}, f)
 	b := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "b"}, f)
 	defs := define(t, []*orchestrator.Asset{a, b}, []*orchestrator.Job{
-		{Name: "one", Assets: []string{"a"}, Config: map[string]map[string]any{"a": {"limit": 20}}}, {Name: "two", Assets: []string{"a", "b"}},
+		{
+			Name:   "one",
+			Assets: []string{"a"},
+			Config: map[string]map[string]any{"a": {"limit": 20}},
+		}, {Name: "two", Assets: []string{"a", "b"}},
 	})
 	e := setup(t, defs, func(c *orchestrator.Config) { c.Work = false })
 	for name, c := range map[string]struct {
@@ -82,7 +88,10 @@ func TestRunConfig(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			run, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Job: c.job, Config: json.RawMessage(c.config), Trigger: orchestrator.Trigger{Kind: "api"}})
+			run, _, err := e.StartRun(
+				t.Context(),
+				orchestrator.RunRequest{Job: c.job, Config: json.RawMessage(c.config), Trigger: orchestrator.Trigger{Kind: "api"}},
+			)
 			if c.faults == nil {
 				if err != nil || string(run.Config) != c.want {
 					t.Errorf("run %+v, %v; want config %s", run, err, c.want)

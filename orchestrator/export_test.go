@@ -13,7 +13,8 @@ import (
 
 // EverySecond makes a schedule due each second, which no cron expression of five fields can say.
 func EverySecond(s *Schedule) {
-	times, err := cron.NewParser(cron.Second | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow).Parse("* * * * * *")
+	times, err := cron.NewParser(cron.Second | cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow).
+		Parse("* * * * * *")
 	if err != nil {
 		panic(err)
 	}

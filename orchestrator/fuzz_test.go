@@ -16,15 +16,18 @@ import (
 // FuzzRunConfig feeds anything to what reads run configs: what it takes satisfies the asset's schema and can be sent
 // again in either shape, what it refuses it refuses by naming a place.
 func FuzzRunConfig(f *testing.F) {
-	configured := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"}, func(context.Context, *orchestrator.Step, struct {
-		Limit int      `json:"limit" jsonschema:"minimum=1,maximum=500,default=50"`
-		Names []string `json:"names,omitempty"`
-		Ratio float64  `json:"ratio,omitempty"`
-	},
-	) (orchestrator.Metadata, error) {
-		return nil, nil
-	})
-	d := parts(f, orchestrator.Parts{Assets: []*orchestrator.Asset{configured, asset("b", nil, nil)}})
+	configured := orchestrator.NewAsset(
+		orchestrator.AssetOptions{Name: "a"},
+		func(context.Context, *orchestrator.Step, struct {
+			Limit int      `json:"limit" jsonschema:"minimum=1,maximum=500,default=50"`
+			Names []string `json:"names,omitempty"`
+			Ratio float64  `json:"ratio,omitempty"`
+		},
+		) (orchestrator.Metadata, error) {
+			return nil, nil
+		},
+	)
+	d := parts(f, orchestrator.Declarations{Assets: []*orchestrator.Asset{configured, asset("b", nil, nil)}})
 	for _, s := range []string{
 		``, `null`, `{}`, `{"limit": 5}`, `{"limit": 5.0}`, `{"limit": 1e2}`, `{"limit": 501}`, `{"limit": "5"}`, `{"ops": {"a": {"config": {"limit": 5, "names": ["x"]}}}}`, `{"ops": {"c": {}}}`,
 		`{"ops": {"a": {"config": null}}}`, `{"ops": [], "x": 1}`, `[1]`, `{"a/b~": 1}`, `{"limit": 1, "limit": 2}`, `{"ratio": 1e400}`, `{"names": [null]}`,

@@ -39,11 +39,14 @@ func TestSensorsBehindAnOldTransaction(t *testing.T) {
 		}
 		return r, nil
 	}
-	e := startEngine(t, d, parts(t, orchestrator.Parts{
+	e := startEngine(t, d, parts(t, orchestrator.Declarations{
 		Assets: []*orchestrator.Asset{asset("a", nil, nil)},
 		Sensors: []*orchestrator.Sensor{
 			orchestrator.NewAssetSensor(orchestrator.Sensor{Name: "after_a", Interval: time.Minute, Evaluate: fire}, "a"),
-			orchestrator.NewRunStatusSensor(orchestrator.Sensor{Name: "after_runs", Interval: time.Minute, Evaluate: fire}, orchestrator.StatusSuccess),
+			orchestrator.NewRunStatusSensor(
+				orchestrator.Sensor{Name: "after_runs", Interval: time.Minute, Evaluate: fire},
+				orchestrator.StatusSuccess,
+			),
 		},
 	}))
 	for _, name := range []string{"after_a", "after_runs"} {

@@ -51,7 +51,15 @@ func TestPoisonedRow(t *testing.T) {
 	}
 	two := func(t *testing.T, w world) (bad, good uuid.UUID) {
 		t.Helper()
-		return start(t, w.front, orchestrator.RunRequest{Assets: []string{"a"}}).ID, start(t, w.front, orchestrator.RunRequest{Assets: []string{"a"}}).ID
+		return start(
+				t,
+				w.front,
+				orchestrator.RunRequest{Assets: []string{"a"}},
+			).ID, start(
+				t,
+				w.front,
+				orchestrator.RunRequest{Assets: []string{"a"}},
+			).ID
 	}
 	minute := time.Now().UTC().Truncate(time.Minute)
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
@@ -163,14 +171,30 @@ func TestPoisonedRow(t *testing.T) {
 			partitioned := asset("p", nil, nil)
 			partitioned.Partitions = orchestrator.StaticPartitions("letters", "x", "y", "z")
 			f1, f2 := asset("f1", nil, nil), asset("f2", nil, nil)
-			f1.Freshness, f2.Freshness = &orchestrator.Freshness{MaxAge: time.Minute}, &orchestrator.Freshness{MaxAge: time.Minute}
-			defs := define(t, []*orchestrator.Asset{asset("a", nil, nil), partitioned, f1, f2}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
-				&orchestrator.Schedule{Name: "s1", Job: "j", Cron: "* * * * *"}, &orchestrator.Schedule{Name: "s2", Job: "j", Cron: "* * * * *"})
+			f1.Freshness, f2.Freshness = &orchestrator.Freshness{
+				MaxAge: time.Minute,
+			}, &orchestrator.Freshness{
+				MaxAge: time.Minute,
+			}
+			defs := define(
+				t,
+				[]*orchestrator.Asset{asset("a", nil, nil), partitioned, f1, f2},
+				[]*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
+				&orchestrator.Schedule{
+					Name: "s1",
+					Job:  "j",
+					Cron: "* * * * *",
+				},
+				&orchestrator.Schedule{Name: "s2", Job: "j", Cron: "* * * * *"},
+			)
 			change := c.change
 			if change == nil {
 				change = func(*orchestrator.Config) {}
 			}
-			w := world{d: d, front: startEngine(t, d, defs, change, func(c *orchestrator.Config) { c.Work, c.Heartbeat = false, time.Hour })}
+			w := world{
+				d:     d,
+				front: startEngine(t, d, defs, change, func(c *orchestrator.Config) { c.Work, c.Heartbeat = false, time.Hour }),
+			}
 			then := c.prepare(t, w)
 			told, listening := hear(t, "a row fails; it is tried again")
 			e := startEngine(t, d, defs, change, listening)

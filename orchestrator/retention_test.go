@@ -33,7 +33,14 @@ func TestParseKeep(t *testing.T) {
 			t.Errorf("%q: %+v", bad, k)
 		}
 	}
-	_, err := orchestrator.New(orchestrator.Config{DB: dbtest.New(t), Definitions: define(t, nil, nil), Logger: testLogger(t), Retention: retention.Policy{"evnets": {}}})
+	_, err := orchestrator.New(
+		orchestrator.Config{
+			DB:          dbtest.New(t),
+			Definitions: define(t, nil, nil),
+			Logger:      testLogger(t),
+			Retention:   retention.Policy{"evnets": {}},
+		},
+	)
 	if err == nil || !strings.Contains(err.Error(), "evnets") {
 		t.Errorf("an unknown kind: %v", err)
 	}
@@ -51,15 +58,41 @@ func history(t *testing.T, d *db.DB, asset string, at time.Time, status string) 
 	if status == orchestrator.StatusSuccess {
 		ended = &at
 	}
-	_, err := d.Pool.Exec(t.Context(), `INSERT INTO runs (id, assets, status, trigger_kind, config, tags, created_at, ended_at) VALUES ($1, ARRAY[$2], $3, 'api', '{}', '{}', $4, $5)`, id, asset, status, at, ended)
+	_, err := d.Pool.Exec(
+		t.Context(),
+		`INSERT INTO runs (id, assets, status, trigger_kind, config, tags, created_at, ended_at) VALUES ($1, ARRAY[$2], $3, 'api', '{}', '{}', $4, $5)`,
+		id,
+		asset,
+		status,
+		at,
+		ended,
+	)
 	if err == nil {
-		_, err = d.Pool.Exec(t.Context(), `INSERT INTO steps (run_id, asset, upstream, status) VALUES ($1, $2, '{}', $3)`, id, asset, status)
+		_, err = d.Pool.Exec(
+			t.Context(),
+			`INSERT INTO steps (run_id, asset, upstream, status) VALUES ($1, $2, '{}', $3)`,
+			id,
+			asset,
+			status,
+		)
 	}
 	if err == nil {
-		_, err = d.Pool.Exec(t.Context(), `INSERT INTO events (run_id, at, type, level, message) VALUES ($1, $2, 'log', 'info', 'x'), ($1, $2, 'log', 'info', 'y')`, id, at)
+		_, err = d.Pool.Exec(
+			t.Context(),
+			`INSERT INTO events (run_id, at, type, level, message) VALUES ($1, $2, 'log', 'info', 'x'), ($1, $2, 'log', 'info', 'y')`,
+			id,
+			at,
+		)
 	}
 	if err == nil && status == orchestrator.StatusSuccess {
-		_, err = d.Pool.Exec(t.Context(), `INSERT INTO materializations (id, asset, run_id, attempt, metadata, created_at) VALUES ($1, $2, $3, 1, '{}', $4)`, id, asset, id, at)
+		_, err = d.Pool.Exec(
+			t.Context(),
+			`INSERT INTO materializations (id, asset, run_id, attempt, metadata, created_at) VALUES ($1, $2, $3, 1, '{}', $4)`,
+			id,
+			asset,
+			id,
+			at,
+		)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -87,26 +120,48 @@ func pieces(t *testing.T, d *db.DB, from, upto time.Time) {
 
 func TestSweep(t *testing.T) {
 	d := dbtest.New(t)
-	e := startEngine(t, d, define(t, []*orchestrator.Asset{asset("a", nil, nil), asset("rare", nil, nil)}, nil), func(c *orchestrator.Config) {
-		c.Work = false
-		c.Retention = retention.Policy{retention.Events: {Age: 30 * 24 * time.Hour}, retention.Runs: {Age: 60 * 24 * time.Hour}, retention.Ticks: {Age: 24 * time.Hour, Count: 3}}
-	})
+	e := startEngine(
+		t,
+		d,
+		define(t, []*orchestrator.Asset{asset("a", nil, nil), asset("rare", nil, nil)}, nil),
+		func(c *orchestrator.Config) {
+			c.Work = false
+			c.Retention = retention.Policy{
+				retention.Events: {Age: 30 * 24 * time.Hour},
+				retention.Runs:   {Age: 60 * 24 * time.Hour},
+				retention.Ticks:  {Age: 24 * time.Hour, Count: 3},
+			}
+		},
+	)
 	now := time.Now().UTC()
 	pieces(t, d, now.AddDate(0, 0, -120), now)
 	rare := history(t, d, "rare", now.AddDate(0, 0, -119), orchestrator.StatusSuccess)
 	stuck := history(t, d, "a", now.AddDate(0, 0, -118), orchestrator.StatusStarted)
 	var old, middle, fresh []uuid.UUID
 	for i := range 30 { // more than an asset's last ones
-		old = append(old, history(t, d, "a", now.AddDate(0, 0, -100).Add(time.Duration(i)*time.Minute), orchestrator.StatusSuccess))
+		old = append(
+			old,
+			history(t, d, "a", now.AddDate(0, 0, -100).Add(time.Duration(i)*time.Minute), orchestrator.StatusSuccess),
+		)
 	}
 	for i := range 5 {
-		middle = append(middle, history(t, d, "a", now.AddDate(0, 0, -45).Add(time.Duration(i)*time.Minute), orchestrator.StatusSuccess))
+		middle = append(
+			middle,
+			history(t, d, "a", now.AddDate(0, 0, -45).Add(time.Duration(i)*time.Minute), orchestrator.StatusSuccess),
+		)
 	}
 	for i := range 18 {
-		fresh = append(fresh, history(t, d, "a", now.AddDate(0, 0, -3).Add(time.Duration(i)*time.Minute), orchestrator.StatusSuccess))
+		fresh = append(
+			fresh,
+			history(t, d, "a", now.AddDate(0, 0, -3).Add(time.Duration(i)*time.Minute), orchestrator.StatusSuccess),
+		)
 	}
 	for i := range 6 {
-		_, err := d.Pool.Exec(t.Context(), `INSERT INTO ticks (schedule, kind, scheduled_for, status, created_at) VALUES ('s', 'scheduled', $1, 'success', $1)`, now.Add(-time.Duration(6-i)*time.Hour))
+		_, err := d.Pool.Exec(
+			t.Context(),
+			`INSERT INTO ticks (schedule, kind, scheduled_for, status, created_at) VALUES ('s', 'scheduled', $1, 'success', $1)`,
+			now.Add(-time.Duration(6-i)*time.Hour),
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -159,7 +214,12 @@ func TestSweepGoesOnInTheBackground(t *testing.T) {
 		history(t, d, "a", time.Now().Add(-time.Hour), orchestrator.StatusSuccess)
 	}
 	e := startEngine(t, d, define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil))
-	until(t, e, "the old run is deleted", func() bool { return countRows(t, d, "SELECT count(*) FROM runs WHERE id = $1", id) == 0 })
+	until(
+		t,
+		e,
+		"the old run is deleted",
+		func() bool { return countRows(t, d, "SELECT count(*) FROM runs WHERE id = $1", id) == 0 },
+	)
 }
 
 // TestWrongClock has events written as of a week to come, for which there is no place yet, and makes that place.
@@ -178,7 +238,12 @@ func TestWrongClock(t *testing.T) {
 	if n := countRows(t, d, "SELECT count(*) FROM events_default"); n != 0 {
 		t.Errorf("%d events stayed in the default piece", n)
 	}
-	e := startEngine(t, d, define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil), func(c *orchestrator.Config) { c.Work = false })
+	e := startEngine(
+		t,
+		d,
+		define(t, []*orchestrator.Asset{asset("a", nil, nil)}, nil),
+		func(c *orchestrator.Config) { c.Work = false },
+	)
 	if events, err := e.Events().OfRun(t.Context(), id, 0, 10); err != nil || len(events) != 2 {
 		t.Errorf("events %v, %v", events, err)
 	}
@@ -215,15 +280,27 @@ func TestLogInUse(t *testing.T) {
 // happens from now on comes after it, for streams and for sensors.
 func TestLogOfAnotherCluster(t *testing.T) {
 	d := dbtest.NewWatched(t)
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{
-		Assets: []*orchestrator.Asset{asset("a", nil, nil), asset("b", nil, nil)}, Jobs: []*orchestrator.Job{{Name: "then", Assets: []string{"b"}}},
-		Sensors: []*orchestrator.Sensor{orchestrator.NewAssetSensor(orchestrator.Sensor{Name: "after_a", Jobs: []string{"then"}, Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-			r := &orchestrator.SensorResult{}
-			for _, x := range ev.Materializations {
-				r.Runs = append(r.Runs, orchestrator.RunRequest{Job: "then", RunKey: x.RunID.String()})
-			}
-			return r, nil
-		}}, "a")},
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{
+		Assets: []*orchestrator.Asset{
+			asset("a", nil, nil),
+			asset("b", nil, nil),
+		}, Jobs: []*orchestrator.Job{{Name: "then", Assets: []string{"b"}}},
+		Sensors: []*orchestrator.Sensor{
+			orchestrator.NewAssetSensor(
+				orchestrator.Sensor{
+					Name: "after_a",
+					Jobs: []string{"then"},
+					Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+						r := &orchestrator.SensorResult{}
+						for _, x := range ev.Materializations {
+							r.Runs = append(r.Runs, orchestrator.RunRequest{Job: "then", RunKey: x.RunID.String()})
+						}
+						return r, nil
+					},
+				},
+				"a",
+			),
+		},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -83,8 +83,17 @@ func TestSchedule(t *testing.T) {
 	t.Run("MissedTickIsMadeUpOnceOnStart", func(t *testing.T) {
 		t.Parallel()
 		d := dbtest.New(t)
-		defs := define(t, []*orchestrator.Asset{asset("a", nil, nil)}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
-			&orchestrator.Schedule{Name: "s", Job: "j", Cron: "@yearly"}, &orchestrator.Schedule{Name: "lazy", Job: "j", Cron: "@yearly", NoCatchUp: true})
+		defs := define(
+			t,
+			[]*orchestrator.Asset{asset("a", nil, nil)},
+			[]*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
+			&orchestrator.Schedule{
+				Name: "s",
+				Job:  "j",
+				Cron: "@yearly",
+			},
+			&orchestrator.Schedule{Name: "lazy", Job: "j", Cron: "@yearly", NoCatchUp: true},
+		)
 		// Both were started long ago, and nobody was there at New Year.
 		if _, err := d.Pool.Exec(t.Context(), "INSERT INTO schedules VALUES ('s', true, '2001-05-05'), ('lazy', true, '2001-05-05')"); err != nil {
 			t.Fatal(err)
@@ -105,7 +114,12 @@ func TestSchedule(t *testing.T) {
 
 	t.Run("RunNow", func(t *testing.T) {
 		t.Parallel()
-		defs := define(t, []*orchestrator.Asset{asset("a", nil, nil)}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}}, &orchestrator.Schedule{Name: "s", Job: "j", Cron: "@yearly"})
+		defs := define(
+			t,
+			[]*orchestrator.Asset{asset("a", nil, nil)},
+			[]*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
+			&orchestrator.Schedule{Name: "s", Job: "j", Cron: "@yearly"},
+		)
 		e := setup(t, defs)
 		run, _, err := e.RunSchedule(t.Context(), "s", orchestrator.RunRequest{})
 		if err != nil {
@@ -113,7 +127,8 @@ func TestSchedule(t *testing.T) {
 		}
 		ended, _ := wait(t, e, run.ID)
 		ticks, err := e.Ticks(t.Context(), "s", nil, 10)
-		if ended.Status != "success" || err != nil || len(ticks) != 1 || ticks[0].Kind != "manual" || *ticks[0].RunID != run.ID {
+		if ended.Status != "success" || err != nil || len(ticks) != 1 || ticks[0].Kind != "manual" ||
+			*ticks[0].RunID != run.ID {
 			t.Errorf("run %s, ticks %+v, %v", ended.Status, ticks, err)
 		}
 	})
@@ -121,8 +136,18 @@ func TestSchedule(t *testing.T) {
 
 func TestScheduleTimes(t *testing.T) {
 	t.Parallel()
-	defs := define(t, []*orchestrator.Asset{asset("a", nil, nil)}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
-		&orchestrator.Schedule{Name: "night", Job: "j", Cron: "30 2 * * *"}, &orchestrator.Schedule{Name: "hourly", Job: "j", Cron: "0 * * * *"}, &orchestrator.Schedule{Name: "never", Job: "j", Cron: "0 0 30 2 *"})
+	defs := define(
+		t,
+		[]*orchestrator.Asset{asset("a", nil, nil)},
+		[]*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
+		&orchestrator.Schedule{
+			Name: "night",
+			Job:  "j",
+			Cron: "30 2 * * *",
+		},
+		&orchestrator.Schedule{Name: "hourly", Job: "j", Cron: "0 * * * *"},
+		&orchestrator.Schedule{Name: "never", Job: "j", Cron: "0 0 30 2 *"},
+	)
 	at := func(s string) time.Time {
 		tm, err := time.Parse(time.RFC3339, s)
 		if err != nil {
@@ -151,7 +176,8 @@ func TestScheduleTimes(t *testing.T) {
 		}
 	}
 	never, _ := defs.Schedule("never")
-	if !orchestrator.Due(never, at("2026-06-18T12:00:00Z")).IsZero() || len(never.Next(at("2026-06-18T12:00:00Z"), 5)) != 0 {
+	if !orchestrator.Due(never, at("2026-06-18T12:00:00Z")).IsZero() ||
+		len(never.Next(at("2026-06-18T12:00:00Z"), 5)) != 0 {
 		t.Error("February 30 came")
 	}
 }
@@ -185,7 +211,12 @@ func TestTicksWhenClocksChange(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			d := define(t, []*orchestrator.Asset{asset("a", nil, nil)}, []*orchestrator.Job{{Name: "j", Assets: []string{"a"}}}, &orchestrator.Schedule{Name: "s", Job: "j", Cron: c.cron, TimeZone: c.zone})
+			d := define(
+				t,
+				[]*orchestrator.Asset{asset("a", nil, nil)},
+				[]*orchestrator.Job{{Name: "j", Assets: []string{"a"}}},
+				&orchestrator.Schedule{Name: "s", Job: "j", Cron: c.cron, TimeZone: c.zone},
+			)
 			after, err := time.Parse(time.RFC3339, c.after)
 			if err != nil {
 				t.Fatal(err)

@@ -32,9 +32,14 @@ func asset(name string, deps []string, f func(ctx context.Context, step *orchest
 		})
 }
 
-func define(t testing.TB, assets []*orchestrator.Asset, jobs []*orchestrator.Job, schedules ...*orchestrator.Schedule) *orchestrator.Definitions {
+func define(
+	t testing.TB,
+	assets []*orchestrator.Asset,
+	jobs []*orchestrator.Job,
+	schedules ...*orchestrator.Schedule,
+) *orchestrator.Definitions {
 	t.Helper()
-	d, err := orchestrator.NewDefinitions(orchestrator.Parts{Assets: assets, Jobs: jobs, Schedules: schedules})
+	d, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: assets, Jobs: jobs, Schedules: schedules})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,9 +55,22 @@ func testLogger(t testing.TB) *slog.Logger {
 }
 
 // startEngine starts a replica on a database; it is stopped when the test ends.
-func startEngine(t testing.TB, d *db.DB, defs *orchestrator.Definitions, change ...func(*orchestrator.Config)) *orchestrator.Engine {
+func startEngine(
+	t testing.TB,
+	d *db.DB,
+	defs *orchestrator.Definitions,
+	change ...func(*orchestrator.Config),
+) *orchestrator.Engine {
 	t.Helper()
-	cfg := orchestrator.Config{DB: d, Definitions: defs, Logger: testLogger(t), Work: true, Concurrency: 8, Heartbeat: 200 * time.Millisecond, SoftStop: 500 * time.Millisecond}
+	cfg := orchestrator.Config{
+		DB:          d,
+		Definitions: defs,
+		Logger:      testLogger(t),
+		Work:        true,
+		Concurrency: 8,
+		Heartbeat:   200 * time.Millisecond,
+		SoftStop:    500 * time.Millisecond,
+	}
 	for _, f := range change {
 		f(&cfg)
 	}

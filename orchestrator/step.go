@@ -24,9 +24,9 @@ import (
 //   - Ending is for functions given to InFinish. Before the attempt ends it returns an empty status.
 //   - Partitions, Previous and Window only read, and may be called at any time.
 //
-// A value that was passed may be changed afterwards: Log copies its data. There are two exceptions: what functions given
-// to InFinish refer to, and the metadata that the asset function returns. A goroutine that continues must not write to
-// either.
+// A value that was passed may be changed afterwards: Log copies its data. There are two exceptions: what functions
+// given to InFinish refer to, and the metadata that the asset function returns. A goroutine that continues must not
+// write to either.
 type Step struct {
 	RunID     uuid.UUID
 	Asset     string
@@ -68,8 +68,8 @@ func (s *Step) Progress(done, total int, message string) {
 }
 
 // InFinish has f run in the transaction that ends this attempt, however it ends. What f writes is stored exactly if the
-// end is recorded. An attempt that a stopping worker hands back has no end. An error of f fails the transaction, which is
-// tried again.
+// end is recorded. An attempt that a stopping worker hands back has no end. An error of f fails the transaction, which
+// is tried again.
 func (s *Step) InFinish(f func(ctx context.Context, tx pgx.Tx) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -80,8 +80,8 @@ func (s *Step) InFinish(f func(ctx context.Context, tx pgx.Tx) error) {
 	s.finish = append(s.finish, f)
 }
 
-// Ending returns how the attempt ends, for functions given to InFinish: StatusSuccess, StatusUpForRetry, StatusFailure or
-// StatusCanceled, and why; the error is nil for a success. The end may differ from the one that the asset function
+// Ending returns how the attempt ends, for functions given to InFinish: StatusSuccess, StatusUpForRetry, StatusFailure
+// or StatusCanceled, and why; the error is nil for a success. The end may differ from the one that the asset function
 // returned: its run may have been canceled, or have exceeded its time limit, while the function was returning.
 func (s *Step) Ending() (status string, err *Error) {
 	s.mu.Lock()
@@ -132,7 +132,8 @@ func (s *Step) Partitions(ctx context.Context, set *PartitionSet) ([]string, err
 	return s.engine.Partitions(ctx, set)
 }
 
-// Previous returns the newest materialization of the asset before this one, of the same partition; nil if there is none.
+// Previous returns the newest materialization of the asset before this one, of the same partition; nil if there is
+// none.
 func (s *Step) Previous(ctx context.Context) (*Materialization, error) {
 	rows, err := s.engine.lists.ListMaterializations(ctx, sql.ListMaterializationsParams{
 		Asset: s.Asset, Partition: optional(s.Partition), MaxRows: 1,

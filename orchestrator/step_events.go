@@ -107,8 +107,9 @@ func (s *Step) lostLine() (heldEvent, bool) {
 // missing returns a line that reports how many events are not in the log, and why. The caller holds mu.
 func (s *Step) missing(n int, why string) heldEvent {
 	ev := heldEvent{lost: n, Entry: eventlog.Entry{
-		Type: eventlog.LogLine, Level: eventlog.LevelWarn, Message: fmt.Sprintf("%d older lines are missing here: %s", n, why),
-		Data: map[string]int{"dropped": n},
+		Type: eventlog.LogLine, Level: eventlog.LevelWarn,
+		Message: fmt.Sprintf("%d older lines are missing here: %s", n, why),
+		Data:    map[string]int{"dropped": n},
 	}}
 	s.stamp(&ev.Entry)
 	s.log.Warn("lines of the event log were dropped", "dropped", n, "reason", why)
@@ -132,8 +133,8 @@ func (s *Step) refused(events []heldEvent) []heldEvent {
 // flushBatch is how many events are written at once.
 const flushBatch = 1_000
 
-// take takes the oldest events, to write them. After some were dropped it takes only one, to find out whether the log can
-// be written again.
+// take takes the oldest events, to write them. After some were dropped it takes only one, to find out whether the log
+// can be written again.
 func (s *Step) take() []heldEvent {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -181,10 +182,10 @@ func (s *Step) insert(ctx context.Context, q *sql.Queries, entries []eventlog.En
 // flushTimeout is how long writing reported events may take. An attempt that ends waits for it.
 const flushTimeout = 5 * time.Second
 
-// write writes reported events. A write that has begun is completed although the attempt ends meanwhile. If it fails, the
-// events may be in the log all the same, because only the answer was lost. They are then looked up before they are
-// written once more, under the run's lock: an earlier try that still runs would hold that lock, or would find afterwards
-// that the attempt has ended.
+// write writes reported events. A write that has begun is completed although the attempt ends meanwhile. If it fails,
+// the events may be in the log all the same, because only the answer was lost. They are then looked up before they are
+// written once more, under the run's lock: an earlier try that still runs would hold that lock, or would find
+// afterwards that the attempt has ended.
 func (s *Step) write(ctx context.Context, events []heldEvent) (err error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
 	defer cancel()

@@ -173,14 +173,19 @@ func TestStepAfterItsEnd(t *testing.T) {
 	a.Timeout, a.Retry = 50*time.Millisecond, orchestrator.RetryPolicy{}
 	other := asset("other", nil, nil)
 	other.Partitions = set
-	e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a, other}}))
+	e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a, other}}))
 	run, events := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
 	close(gate)
-	if run.Status != orchestrator.StatusFailure || run.Steps[0].Error == nil || run.Steps[0].Error.Class != orchestrator.ClassTimeout {
+	if run.Status != orchestrator.StatusFailure || run.Steps[0].Error == nil ||
+		run.Steps[0].Error.Class != orchestrator.ClassTimeout {
 		t.Errorf("the run: %s, %+v", run.Status, run.Steps[0].Error)
 	}
 	if early.Load() != 2 || late.Load() != 0 {
-		t.Errorf("what was given before the end ran %d times, want 2; what was given after it %d times", early.Load(), late.Load())
+		t.Errorf(
+			"what was given before the end ran %d times, want 2; what was given after it %d times",
+			early.Load(),
+			late.Load(),
+		)
 	}
 	if keys, err := e.Partitions(t.Context(), set); err != nil || len(keys) > 0 {
 		t.Errorf("partitions: %q, %v", keys, err)

@@ -27,7 +27,11 @@ func TestFollow(t *testing.T) {
 	})
 	left := asset("left", []string{"chatter"}, nil)
 	right := asset("right", []string{"chatter"}, nil)
-	defs := define(t, []*orchestrator.Asset{chatter, left, right}, []*orchestrator.Job{{Name: "j", Assets: []string{"chatter", "left", "right"}}})
+	defs := define(
+		t,
+		[]*orchestrator.Asset{chatter, left, right},
+		[]*orchestrator.Job{{Name: "j", Assets: []string{"chatter", "left", "right"}}},
+	)
 	one := startEngine(t, d, defs)
 	other := startEngine(t, d, defs)
 

@@ -11,14 +11,14 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
-// maxTagKey is the length of the longest key of a tag, in characters.
+// maxTagKey is the length of the longest tag key, in characters.
 const maxTagKey = 100
 
-// tagKey is what keys of tags look like; the contract has it as x-key-pattern. A colon parts key and value where runs
-// are looked for by their tags.
+// tagKey is the pattern of tag keys; the contract has it as x-key-pattern. A colon separates key and value where runs
+// are searched by tag.
 var tagKey = regexp.MustCompile(`^[^:\s]+( +[^:\s]+)*$`)
 
-// checkTags is a RequestError if a tag has a key by which it could not be found.
+// checkTags returns a RequestError if the key of a tag is not valid.
 func checkTags(tags map[string]string) error {
 	var faults []runconfig.FieldError
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
@@ -31,7 +31,12 @@ func checkTags(tags map[string]string) error {
 		}
 		faults = append(faults, runconfig.FieldError{
 			Pointer: runconfig.Pointer("tags", key),
-			Detail:  fmt.Sprintf("the key %q cannot be that of a tag: want 1 to %d characters, no colon, and no white space but spaces between words", shown, maxTagKey),
+			Detail: fmt.Sprintf(
+				"the key %q cannot be that of a tag: want 1 to %d characters, no colon, "+
+					"and no white space but spaces between words",
+				shown,
+				maxTagKey,
+			),
 		})
 	}
 	if len(faults) == 0 {

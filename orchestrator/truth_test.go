@@ -40,7 +40,7 @@ func TestFreshnessIsJudgedWhenItIsWritten(t *testing.T) {
 	a.Freshness = &orchestrator.Freshness{MaxAge: time.Hour}
 	d := dbtest.New(t)
 	defs := func() *orchestrator.Definitions {
-		return parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}})
+		return parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}})
 	}
 	idle := func(now func() time.Time) func(*orchestrator.Config) {
 		return func(c *orchestrator.Config) { c.Work, c.Now = false, now }
@@ -87,9 +87,14 @@ func TestFreshnessWithClocksApart(t *testing.T) {
 	made := time.Now()
 	history(t, d, "a", made, orchestrator.StatusSuccess)
 	at := func(after time.Duration) *orchestrator.Engine {
-		return startEngine(t, d, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}}), func(c *orchestrator.Config) {
-			c.Work, c.Now = false, func() time.Time { return made.Add(after) }
-		})
+		return startEngine(
+			t,
+			d,
+			parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}}),
+			func(c *orchestrator.Config) {
+				c.Work, c.Now = false, func() time.Time { return made.Add(after) }
+			},
+		)
 	}
 	ahead, behind := at(time.Hour+time.Second), at(time.Hour-29*time.Second)
 	for range 3 {
@@ -118,7 +123,7 @@ func TestFreshnessWaitsForTheRunThatEnds(t *testing.T) {
 	a := asset("a", nil, nil)
 	a.Freshness = &orchestrator.Freshness{MaxAge: time.Hour}
 	defs := func() *orchestrator.Definitions {
-		return parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}})
+		return parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}})
 	}
 
 	t.Run("TheJudgeWaitsForTheRun", func(t *testing.T) {
@@ -206,19 +211,25 @@ func TestChecksThatOverlap(t *testing.T) {
 	}
 	looks := make(chan look, 2)
 	a := asset("a", nil, nil)
-	a.Checks = []*orchestrator.Check{{Name: "c", Severity: orchestrator.SeverityError, Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-		l := <-looks
-		close(l.entered)
-		select {
-		case passed := <-l.outcome:
-			return orchestrator.CheckOutcome{Passed: passed}, nil
-		case <-ctx.Done():
-			return orchestrator.CheckOutcome{}, ctx.Err()
-		}
-	}}}
+	a.Checks = []*orchestrator.Check{
+		{
+			Name:     "c",
+			Severity: orchestrator.SeverityError,
+			Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+				l := <-looks
+				close(l.entered)
+				select {
+				case passed := <-l.outcome:
+					return orchestrator.CheckOutcome{Passed: passed}, nil
+				case <-ctx.Done():
+					return orchestrator.CheckOutcome{}, ctx.Err()
+				}
+			},
+		},
+	}
 	for name, newer := range map[string]bool{"TheLaterFails": false, "TheLaterPasses": true} {
 		t.Run(name, func(t *testing.T) {
-			e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}}))
+			e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}}))
 			begin := func() (uuid.UUID, look) {
 				l := look{make(chan struct{}), make(chan bool, 1)}
 				looks <- l
@@ -256,7 +267,7 @@ func TestPartitionOfSeveralRuns(t *testing.T) {
 		}
 	})
 	a.Partitions = orchestrator.StaticPartitions("p", "k")
-	e := setup(t, parts(t, orchestrator.Parts{Assets: []*orchestrator.Asset{a}}))
+	e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{a}}))
 	check := func(when, status string, run uuid.UUID) {
 		t.Helper()
 		s, err := e.PartitionStates(t.Context(), "a")
@@ -306,7 +317,8 @@ func TestDeliveredStaysDelivered(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, err := q.GetDelivery(t.Context(), id); err != nil || got.Status != "delivered" || got.DeliveredAt == nil || got.Attempts != 2 {
+	if got, err := q.GetDelivery(t.Context(), id); err != nil || got.Status != "delivered" || got.DeliveredAt == nil ||
+		got.Attempts != 2 {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
@@ -322,7 +334,8 @@ VALUES ('materialize', '{}', 'materialize', 'running', 3, 2, now(), ARRAY['dead'
 	}
 	q := sql.New(d.Pool)
 	for worker, want := range map[string]int64{"dead": 0, "alive": 1} {
-		if n, err := q.DiscardLostJob(t.Context(), sql.DiscardLostJobParams{ID: id, WorkerID: worker}); err != nil || n != want {
+		if n, err := q.DiscardLostJob(t.Context(), sql.DiscardLostJobParams{ID: id, WorkerID: worker}); err != nil ||
+			n != want {
 			t.Errorf("as one of %s: %d discarded, want %d; %v", worker, n, want, err)
 		}
 	}

@@ -62,7 +62,7 @@ func setup(t testing.TB, change ...func(*server.Config)) *site {
 			return nil, ctx.Err()
 		}
 	})
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{
 		Assets:    []*orchestrator.Asset{echoing, gated, parted()},
 		Sensors:   sensors(),
 		Jobs:      []*orchestrator.Job{{Name: "both", Assets: []string{"echo", "gated"}, Tags: map[string]string{"kind": "both"}}, {Name: "echo_job", Assets: []string{"echo"}}},

@@ -21,7 +21,7 @@ import (
 func (s *site) another(change ...func(*access.Config)) string {
 	s.t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	defs, err := orchestrator.NewDefinitions(orchestrator.Parts{})
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{})
 	if err != nil {
 		s.t.Fatal(err)
 	}

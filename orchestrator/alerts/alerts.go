@@ -1,8 +1,8 @@
 // Package alerts raises alerts, recovers them, and delivers messages about them to channels.
 //
 // An alert is a row from the first time that its cause is raised until the cause recovers; a partial unique index makes
-// the same cause the same alert. Each message to a channel is a River job, with a row that holds what became of it. Begin
-// reading at Alerter.RaiseTx. The channels are in package notify.
+// the same cause the same alert. Each message to a channel is a River job, with a row that holds what became of it.
+// Begin reading at Alerter.RaiseTx. The channels are in package notify.
 package alerts
 
 import (
@@ -165,8 +165,8 @@ func (a *Alerter) notifyTx(ctx context.Context, tx pgx.Tx, id uuid.UUID, at time
 	return a.deliverTx(ctx, tx, &id, DeliveryFiring, a.cfg.Channels, at)
 }
 
-// RecoverTx records that a cause is gone, and notifies the channels if they were notified of it; the caller has locked the
-// cause.
+// RecoverTx records that a cause is gone, and notifies the channels if they were notified of it; the caller has locked
+// the cause.
 func (a *Alerter) RecoverTx(ctx context.Context, tx pgx.Tx, cause string, at time.Time) error {
 	row, err := a.q.WithTx(tx).RecoverAlert(ctx, sql.RecoverAlertParams{Cause: cause, At: &at})
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -198,8 +198,8 @@ func (a *Alerter) Notify(ctx context.Context, id uuid.UUID) error {
 // Channels are those of the configuration.
 func (a *Alerter) Channels() []*notify.Channel { return a.cfg.Channels }
 
-// List lists alerts with their deliveries, newest first, that are older than before if it is given. open leaves out those
-// that have recovered.
+// List lists alerts with their deliveries, newest first, that are older than before if it is given. open leaves out
+// those that have recovered.
 func (a *Alerter) List(ctx context.Context, open bool, before *uuid.UUID, limit int) ([]State, error) {
 	rows, err := a.lists.ListAlerts(ctx, sql.ListAlertsParams{
 		OpenOnly: open, Before: before, MaxRows: int32(limit), //nolint:gosec // bounded by the contract

@@ -154,11 +154,16 @@ func (a *Alerter) message(ctx context.Context, row sql.Delivery) (notify.Message
 	m.Title, m.Detail = alert.Title, alert.Detail
 	if row.Kind == DeliveryRecovered {
 		m.Title = "Recovered: " + alert.Title
-		m.Detail = fmt.Sprintf("Open since %s; raised %d times.", alert.OpenedAt.UTC().Format(time.RFC3339), alert.Occurrences)
+		m.Detail = fmt.Sprintf(
+			"Open since %s; raised %d times.",
+			alert.OpenedAt.UTC().Format(time.RFC3339),
+			alert.Occurrences,
+		)
 	}
 	m.Data = map[string]any{
 		"id": alert.ID, "cause": alert.Cause, "severity": alert.Severity, "title": m.Title, "detail": m.Detail,
-		"occurrences": alert.Occurrences, "opened_at": alert.OpenedAt.UTC(), "recovered_at": alert.RecoveredAt, "data": alert.Data,
+		"occurrences": alert.Occurrences, "opened_at": alert.OpenedAt.UTC(),
+		"recovered_at": alert.RecoveredAt, "data": alert.Data,
 	}
 	return m, nil
 }
@@ -177,8 +182,8 @@ func (a *Alerter) Test(ctx context.Context, c *notify.Channel) (*Delivery, error
 	return &all[0], nil
 }
 
-// Deliveries lists deliveries, newest first, that are older than before if it is given: to one channel, or to all if the
-// name is empty.
+// Deliveries lists deliveries, newest first, that are older than before if it is given: to one channel, or to all if
+// the name is empty.
 func (a *Alerter) Deliveries(ctx context.Context, channel string, before *uuid.UUID, limit int) ([]Delivery, error) {
 	rows, err := a.lists.ListDeliveries(ctx, sql.ListDeliveriesParams{
 		Channel: optional(channel), Before: before, MaxRows: int32(limit), //nolint:gosec // bounded by the contract

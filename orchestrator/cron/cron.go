@@ -41,8 +41,8 @@ func Parse(expression, zone string) (Schedule, error) {
 	return &wallClock{spec: spec, location: location}, nil
 }
 
-// everyHourClock is a schedule with * for the hour: it stays even when clocks change. The library does not get past a day
-// that a zone left out, as Samoa did in 2011, so it computes in UTC.
+// everyHourClock is a schedule with * for the hour: it stays even when clocks change. The library does not get past a
+// day that a zone left out, as Samoa did in 2011, so it computes in UTC.
 type everyHourClock struct {
 	spec     *robfig.SpecSchedule // in UTC
 	location *time.Location
@@ -66,8 +66,9 @@ func (c *everyHourClock) Next(after time.Time) time.Time {
 	}
 }
 
-// wallClock is a schedule at certain hours of the day, in the wall time of a zone. A time that occurs twice, when clocks go
-// back, is the first of the two. A time that does not occur, when clocks go forward, is later by as much as they move.
+// wallClock is a schedule at certain hours of the day, in the wall time of a zone. A time that occurs twice, when
+// clocks go back, is the first of the two. A time that does not occur, when clocks go forward, is later by as much as
+// they move.
 type wallClock struct {
 	spec     *robfig.SpecSchedule // in UTC, in which every wall time occurs once
 	location *time.Location

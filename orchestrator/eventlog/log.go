@@ -15,8 +15,8 @@ import (
 
 // Log reads the event log of a database and streams it. All its methods may be called from any goroutine.
 //
-// Each process that has had a stream keeps one LISTEN connection, and one reader for every run that somebody follows, or
-// for all runs together, however many follow it.
+// Each process that has had a stream keeps one LISTEN connection, and one reader for every run that somebody follows,
+// or for all runs together, however many follow it.
 type Log struct {
 	db      *db.DB
 	q       *sql.Queries
@@ -66,8 +66,8 @@ func events(rows []sql.Event) []Event {
 	return out
 }
 
-// earliest returns a moment before a run's first event, so that older partitions are not searched. The clocks of several
-// machines may differ, but not by an hour.
+// earliest returns a moment before a run's first event, so that older partitions are not searched. The clocks of
+// several machines may differ, but not by an hour.
 func earliest(runID uuid.UUID) time.Time {
 	if runID.Version() != 7 {
 		return time.Time{}

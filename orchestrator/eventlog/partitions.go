@@ -24,7 +24,8 @@ type Partition struct {
 // Partitions lists the partitions of the event log but the default one, oldest first.
 func Partitions(ctx context.Context, d *db.DB) ([]Partition, error) {
 	rows, err := d.Pool.Query(ctx, `
-SELECT c.relname::text, (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'TO \(''([^'']+)''\)'))[1]::timestamptz, c.reltuples::bigint
+SELECT c.relname::text, (regexp_match(pg_get_expr(c.relpartbound, c.oid), 'TO \(''([^'']+)''\)'))[1]::timestamptz,
+       c.reltuples::bigint
 FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
 WHERE i.inhparent = 'events'::regclass AND pg_get_expr(c.relpartbound, c.oid) <> 'DEFAULT'
 ORDER BY 2`)
@@ -43,8 +44,8 @@ func weekOf(t time.Time) time.Time {
 }
 
 // EnsurePartitions creates the missing partitions for this week and for the given number of weeks after it. Events of
-// those weeks that are in the default partition, because a clock was wrong, move to their own. It returns ErrBusy if the
-// log cannot be locked at once; call it again later. Until then the default partition takes new events.
+// those weeks that are in the default partition, because a clock was wrong, move to their own. It returns ErrBusy if
+// the log cannot be locked at once; call it again later. Until then the default partition takes new events.
 func EnsurePartitions(ctx context.Context, d *db.DB, now time.Time, ahead int) error {
 	have, err := Partitions(ctx, d)
 	if err != nil {
@@ -60,10 +61,16 @@ func EnsurePartitions(ctx context.Context, d *db.DB, now time.Time, ahead int) e
 			continue
 		}
 		err := lockBriefly(ctx, d, func(tx pgx.Tx) error {
-			name, a, b := pgx.Identifier{partitionName(from)}.Sanitize(), from.Format(time.RFC3339), from.Add(week).Format(time.RFC3339)
+			name, a, b := pgx.Identifier{
+				partitionName(from),
+			}.Sanitize(), from.Format(
+				time.RFC3339,
+			), from.Add(week).
+				Format(time.RFC3339)
 			_, err := tx.Exec(ctx, fmt.Sprintf(`CREATE TABLE %[1]s (LIKE events INCLUDING DEFAULTS);
 LOCK TABLE events_default IN ACCESS EXCLUSIVE MODE;
-WITH moved AS (DELETE FROM events_default WHERE at >= '%[2]s' AND at < '%[3]s' RETURNING *) INSERT INTO %[1]s SELECT * FROM moved;
+WITH moved AS (DELETE FROM events_default WHERE at >= '%[2]s' AND at < '%[3]s' RETURNING *)
+INSERT INTO %[1]s SELECT * FROM moved;
 ALTER TABLE events ATTACH PARTITION %[1]s FOR VALUES FROM ('%[2]s') TO ('%[3]s')`, name, a, b))
 			return err
 		})
@@ -96,8 +103,8 @@ func DropPartition(ctx context.Context, d *db.DB, name string, keep []uuid.UUID)
 	})
 }
 
-// DeleteFromDefault deletes at most limit events of the default partition that are older than before, except those of the
-// runs to keep.
+// DeleteFromDefault deletes at most limit events of the default partition that are older than before, except those of
+// the runs to keep.
 func DeleteFromDefault(ctx context.Context, d *db.DB, before time.Time, keep []uuid.UUID, limit int) (int64, error) {
 	tag, err := d.Durable().Exec(ctx, `
 DELETE FROM events_default WHERE ctid = ANY(ARRAY(
@@ -108,13 +115,16 @@ DELETE FROM events_default WHERE ctid = ANY(ARRAY(
 // NthNewest returns the place of the event that exactly newer events come after. It returns pgx.ErrNoRows if there are
 // fewer events.
 func NthNewest(ctx context.Context, d *db.DB, newer int64) (p Cursor, err error) {
-	err = d.Pool.QueryRow(ctx, "SELECT xid, id FROM events ORDER BY xid DESC, id DESC OFFSET $1 LIMIT 1", newer).Scan(&p.Xid, &p.ID)
+	err = d.Pool.QueryRow(ctx, "SELECT xid, id FROM events ORDER BY xid DESC, id DESC OFFSET $1 LIMIT 1", newer).
+		Scan(&p.Xid, &p.ID)
 	return p, err
 }
 
 // HasFrom reports whether a partition has an event at a place or after it.
 func HasFrom(ctx context.Context, d *db.DB, partition string, from Cursor) (has bool, err error) {
-	sql := "SELECT EXISTS (SELECT FROM " + pgx.Identifier{partition}.Sanitize() + " WHERE (xid, id) >= ($1::xid8, $2::bigint))"
+	sql := "SELECT EXISTS (SELECT FROM " + pgx.Identifier{
+		partition,
+	}.Sanitize() + " WHERE (xid, id) >= ($1::xid8, $2::bigint))"
 	err = d.Pool.QueryRow(ctx, sql, from.Xid, from.ID).Scan(&has)
 	return has, err
 }
@@ -132,8 +142,8 @@ DELETE FROM events e USING old WHERE e.xid = old.xid AND e.id = old.id`, before.
 // ErrBusy means that a table was in use and could not be locked within half a second.
 var ErrBusy = errors.New("the table is in use")
 
-// lockBriefly runs f in a transaction that waits half a second at most for each lock. Transactions that ask for the same
-// lock later wait as long as this one does, so it must not wait long.
+// lockBriefly runs f in a transaction that waits half a second at most for each lock. Transactions that ask for the
+// same lock later wait as long as this one does, so it must not wait long.
 func lockBriefly(ctx context.Context, d *db.DB, f func(pgx.Tx) error) error {
 	err := d.Tx(ctx, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, "SET LOCAL lock_timeout = '500ms'"); err != nil {

@@ -31,8 +31,8 @@ type subscription struct {
 	batches chan []Event
 }
 
-// Wake reports that a run has new events: to the streams of this process at once, to other processes within about 15 ms.
-// Notifications are gathered because each one takes a lock that all of Postgres shares.
+// Wake reports that a run has new events: to the streams of this process at once, to other processes within about 15
+// ms. Notifications are gathered because each one takes a lock that all of Postgres shares.
 func (l *Log) Wake(runID uuid.UUID) {
 	l.wakeTopics(runID)
 	l.pendingMu.Lock()
@@ -276,10 +276,10 @@ func (t *topic) pass() bool {
 	return len(events) == pageSize
 }
 
-// FollowRun calls emit with the events of a run after an id: first those that are stored, then each as it is written, in
-// order and without gaps. ended says that the run has ended, so that only stored events are given. FollowRun returns nil
-// once it has given the event that ends the run, or all events of a run that has ended; otherwise the error of ctx or
-// emit. It calls emit without events every 15 s, so that a caller can keep a connection alive.
+// FollowRun calls emit with the events of a run after an id: first those that are stored, then each as it is written,
+// in order and without gaps. ended says that the run has ended, so that only stored events are given. FollowRun returns
+// nil once it has given the event that ends the run, or all events of a run that has ended; otherwise the error of ctx
+// or emit. It calls emit without events every 15 s, so that a caller can keep a connection alive.
 func (l *Log) FollowRun(ctx context.Context, runID uuid.UUID, after int64, ended bool, emit func([]Event) error) error {
 	if !ended {
 		last := func(ev Event) bool { return ev.Type == RunSuccess || ev.Type == RunFailure || ev.Type == RunCanceled }

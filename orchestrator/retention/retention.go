@@ -1,8 +1,8 @@
 // Package retention deletes what is older than a deployment keeps: events, runs, ticks, alerts and whatever else has a
 // Sweeper. It also creates the partitions of the event log for the weeks to come, and samples the sizes of tables.
 //
-// A Policy says how much is kept of each kind. A Deleter deletes the rest, in batches with a pause in between, each time
-// that Sweep is called. Begin reading at Deleter.Sweep.
+// A Policy says how much is kept of each kind. A Deleter deletes the rest, in batches with a pause in between, each
+// time that Sweep is called. Begin reading at Deleter.Sweep.
 package retention
 
 import (
@@ -97,7 +97,11 @@ func (c *Config) complete() (Policy, error) {
 			byAge = byAge || s.Kind == kind && (s.Nth == nil || s.Trim == nil)
 		}
 		if byAge && k.Count > 0 {
-			return nil, fmt.Errorf("retention of %s: %q has a count; want an age or off, for %[1]s are kept by age alone", kind, k)
+			return nil, fmt.Errorf(
+				"retention of %s: %q has a count; want an age or off, for %[1]s are kept by age alone",
+				kind,
+				k,
+			)
 		}
 		out[kind] = k
 	}
@@ -118,7 +122,8 @@ const (
 	weeksAhead = 2
 )
 
-// SweepNow calls Sweep with the database's time, so that a process whose clock is years ahead does not delete everything.
+// SweepNow calls Sweep with the database's time, so that a process whose clock is years ahead does not delete
+// everything.
 func (d *Deleter) SweepNow(ctx context.Context) error {
 	databaseTime, err := d.q.DatabaseTime(ctx)
 	if err != nil {
@@ -128,9 +133,9 @@ func (d *Deleter) SweepNow(ctx context.Context) error {
 	return err
 }
 
-// Sweep deletes what the policy does not keep, creates partitions of the event log for the weeks to come, and samples the
-// sizes of tables. It returns how many rows, or partitions of the event log, it deleted of each kind. A kind that fails
-// does not keep the others from being swept.
+// Sweep deletes what the policy does not keep, creates partitions of the event log for the weeks to come, and samples
+// the sizes of tables. It returns how many rows, or partitions of the event log, it deleted of each kind. A kind that
+// fails does not keep the others from being swept.
 func (d *Deleter) Sweep(ctx context.Context, now time.Time) (map[string]int64, error) {
 	swept := map[string]int64{}
 	var troubles []error
@@ -301,6 +306,9 @@ func (d *Deleter) sweepBefore(ctx context.Context, now time.Time, s Sweeper) (in
 	if err != nil || keep.Count == 0 {
 		return n, err
 	}
-	more, err := batches(ctx, func(limit int32) (int64, error) { return s.Trim(ctx, int32(min(keep.Count, 1<<30)), limit) }) //nolint:gosec // bounded
+	more, err := batches(
+		ctx,
+		func(limit int32) (int64, error) { return s.Trim(ctx, int32(min(keep.Count, 1<<30)), limit) },
+	) //nolint:gosec // bounded
 	return n + more, err
 }

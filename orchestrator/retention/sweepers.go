@@ -21,21 +21,36 @@ func (d *Deleter) sweepers() []Sweeper {
 		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
 			return q.TrimSensorTicks(ctx, sql.TrimSensorTicksParams{Keep: keep, MaxRows: limit})
 		}},
-		{Kind: Deliveries, Nth: q.NthRecoveredAlert, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
-			return q.SweepAlerts(ctx, sql.SweepAlertsParams{Before: &before, MaxRows: limit})
-		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
-			return q.TrimAlerts(ctx, sql.TrimAlertsParams{Keep: keep, MaxRows: limit})
-		}},
-		{Kind: Deliveries, Nth: q.NthTestDelivery, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
-			return q.SweepTestDeliveries(ctx, sql.SweepTestDeliveriesParams{Before: before, MaxRows: limit})
-		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
-			return q.TrimTestDeliveries(ctx, sql.TrimTestDeliveriesParams{Keep: keep, MaxRows: limit})
-		}},
-		{Kind: Webhooks, Nth: q.NthWebhookEvent, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
-			return q.SweepWebhookEvents(ctx, sql.SweepWebhookEventsParams{Before: before, MaxRows: limit})
-		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
-			return q.TrimWebhookEvents(ctx, sql.TrimWebhookEventsParams{Keep: keep, MaxRows: limit})
-		}},
+		{
+			Kind: Deliveries,
+			Nth:  q.NthRecoveredAlert,
+			Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
+				return q.SweepAlerts(ctx, sql.SweepAlertsParams{Before: &before, MaxRows: limit})
+			},
+			Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
+				return q.TrimAlerts(ctx, sql.TrimAlertsParams{Keep: keep, MaxRows: limit})
+			},
+		},
+		{
+			Kind: Deliveries,
+			Nth:  q.NthTestDelivery,
+			Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
+				return q.SweepTestDeliveries(ctx, sql.SweepTestDeliveriesParams{Before: before, MaxRows: limit})
+			},
+			Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
+				return q.TrimTestDeliveries(ctx, sql.TrimTestDeliveriesParams{Keep: keep, MaxRows: limit})
+			},
+		},
+		{
+			Kind: Webhooks,
+			Nth:  q.NthWebhookEvent,
+			Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
+				return q.SweepWebhookEvents(ctx, sql.SweepWebhookEventsParams{Before: before, MaxRows: limit})
+			},
+			Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
+				return q.TrimWebhookEvents(ctx, sql.TrimWebhookEventsParams{Keep: keep, MaxRows: limit})
+			},
+		},
 		{Kind: RunKeys, Nth: q.NthRunKey, Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
 			return q.SweepRunKeys(ctx, sql.SweepRunKeysParams{Before: before, MaxRows: limit})
 		}, Trim: func(ctx context.Context, keep, limit int32) (int64, error) {

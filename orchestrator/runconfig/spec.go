@@ -80,7 +80,12 @@ func NewSpec[C any]() (Spec, error) {
 	if err != nil {
 		return Spec{}, fmt.Errorf("config schema: %w", err)
 	}
-	spec := Spec{raw: raw, schema: s, defaults: map[string]any{}, decode: func(b []byte) error { return json.Unmarshal(b, new(C)) }}
+	spec := Spec{
+		raw:      raw,
+		schema:   s,
+		defaults: map[string]any{},
+		decode:   func(b []byte) error { return json.Unmarshal(b, new(C)) },
+	}
 	for name, p := range s.Properties {
 		if name == "ops" {
 			return Spec{}, errors.New(`a config field may not be called "ops"`)
@@ -120,7 +125,12 @@ func (s Spec) Complete(given map[string]any) (json.RawMessage, []FieldError) {
 	if err := s.decode(raw); err != nil { // e.g. 1e3 or 5.0 for an integer: valid by the schema, not for Go
 		var wrong *json.UnmarshalTypeError
 		if errors.As(err, &wrong) {
-			return nil, []FieldError{{Pointer: "/" + strings.ReplaceAll(wrong.Field, ".", "/"), Detail: fmt.Sprintf("got %s, want a plain %s", wrong.Value, wrong.Type)}}
+			return nil, []FieldError{
+				{
+					Pointer: "/" + strings.ReplaceAll(wrong.Field, ".", "/"),
+					Detail:  fmt.Sprintf("got %s, want a plain %s", wrong.Value, wrong.Type),
+				},
+			}
 		}
 		return nil, []FieldError{{Detail: err.Error()}}
 	}
@@ -175,8 +185,8 @@ type Assets struct {
 }
 
 // Resolve turns the config of a request into one complete config for each asset. It accepts two shapes: the bare config
-// of a run's only asset, {"limit": 50}, and {"ops": {"<asset>": {"config": {"limit": 50}}}}. It returns an *InvalidError if
-// the config is not valid.
+// of a run's only asset, {"limit": 50}, and {"ops": {"<asset>": {"config": {"limit": 50}}}}. It returns an
+// *InvalidError if the config is not valid.
 func Resolve(assets Assets, raw json.RawMessage) (map[string]json.RawMessage, error) {
 	given, faults := splitConfig(assets.Names, raw)
 	full := map[string]json.RawMessage{}
@@ -191,7 +201,13 @@ func Resolve(assets Assets, raw json.RawMessage) (map[string]json.RawMessage, er
 			for _, key := range slices.Sorted(maps.Keys(assets.Fixed[name])) {
 				value := assets.Fixed[name][key]
 				if given, has := g.values[key]; has && !SameJSON(given, value) {
-					faults = append(faults, FieldError{Pointer: g.pointer + Pointer(key), Detail: fmt.Sprintf("is %v, but the partition makes it %v", given, value)})
+					faults = append(
+						faults,
+						FieldError{
+							Pointer: g.pointer + Pointer(key),
+							Detail:  fmt.Sprintf("is %v, but the partition makes it %v", given, value),
+						},
+					)
 				}
 				merged[key] = value
 			}
@@ -216,7 +232,7 @@ type givenConfig struct {
 	pointer string
 }
 
-// splitConfig finds what a request gives for each asset, and where it stands.
+// splitConfig returns what a request gives for each asset, and where it is in the request.
 func splitConfig(assets []string, raw json.RawMessage) (map[string]givenConfig, []FieldError) {
 	out := map[string]givenConfig{}
 	for _, name := range assets { // where a missing field would be
@@ -255,33 +271,41 @@ func splitConfig(assets []string, raw json.RawMessage) (map[string]givenConfig, 
 	}
 	noAsset := "is not an asset of this run; it has " + strings.Join(assets, ", ")
 	for _, name := range slices.Sorted(maps.Keys(ops)) {
-		at := Pointer("ops", name)
 		if !slices.Contains(assets, name) {
-			faults = append(faults, FieldError{Pointer: at, Detail: noAsset})
+			faults = append(faults, FieldError{Pointer: Pointer("ops", name), Detail: noAsset})
 			continue
 		}
-		op, ok := ops[name].(map[string]any)
-		if !ok {
-			faults = append(faults, FieldError{Pointer: at, Detail: `want an object with "config"`})
-			continue
-		}
-		config, has := op["config"]
-		for _, key := range slices.Sorted(maps.Keys(op)) {
-			if key != "config" {
-				faults = append(faults, FieldError{Pointer: at + Pointer(key), Detail: `is not expected here: want {"config": {...}}`})
-			}
-		}
-		values, ok := config.(map[string]any)
-		switch {
-		case !has:
-			faults = append(faults, FieldError{Pointer: at + "/config", Detail: "is required"})
-		case !ok:
-			faults = append(faults, FieldError{Pointer: at + "/config", Detail: "want an object"})
-		default:
-			out[name] = givenConfig{values: values, pointer: at + "/config"}
+		given, bad := opConfig(Pointer("ops", name), ops[name])
+		if faults = append(faults, bad...); given != nil {
+			out[name] = *given
 		}
 	}
 	return out, faults
+}
+
+// opConfig reads {"config": {...}}, which is at a pointer in the request. It returns nil if there is no config in it.
+func opConfig(at string, value any) (*givenConfig, []FieldError) {
+	op, ok := value.(map[string]any)
+	if !ok {
+		return nil, []FieldError{{Pointer: at, Detail: `want an object with "config"`}}
+	}
+	var faults []FieldError
+	for _, key := range slices.Sorted(maps.Keys(op)) {
+		if key != "config" {
+			faults = append(faults, FieldError{
+				Pointer: at + Pointer(key), Detail: `is not expected here: want {"config": {...}}`,
+			})
+		}
+	}
+	config, has := op["config"]
+	values, ok := config.(map[string]any)
+	switch {
+	case !has:
+		return nil, append(faults, FieldError{Pointer: at + "/config", Detail: "is required"})
+	case !ok:
+		return nil, append(faults, FieldError{Pointer: at + "/config", Detail: "want an object"})
+	}
+	return &givenConfig{values: values, pointer: at + "/config"}, faults
 }
 
 // SameJSON reports whether two values encode to the same JSON.

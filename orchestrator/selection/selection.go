@@ -1,4 +1,5 @@
-// Package selection reads Dagster's syntax for choosing assets, such as "group:bills or +feeds". Begin reading at Resolve.
+// Package selection reads Dagster's syntax for choosing assets, such as "group:bills or +feeds". Begin reading at
+// Resolve.
 package selection
 
 import (

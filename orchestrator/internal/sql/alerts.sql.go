@@ -25,7 +25,8 @@ func (q *Queries) CountOpenAlerts(ctx context.Context) (int64, error) {
 }
 
 const deliveryAttempted = `-- name: DeliveryAttempted :exec
-UPDATE deliveries SET status = $1::text, attempts = attempts + 1, message = $2, attempted_at = $3::timestamptz,
+UPDATE deliveries SET status = $1::text, attempts = attempts + 1, message = $2,
+    attempted_at = $3::timestamptz,
     delivered_at = CASE WHEN $1::text = 'delivered' THEN $3::timestamptz END
 WHERE id = $4 AND status <> 'delivered'
 `
@@ -37,7 +38,7 @@ type DeliveryAttemptedParams struct {
 	ID      uuid.UUID
 }
 
-// What was delivered stays so, whatever becomes of an attempt that was taken for lost.
+// A delivered message stays delivered, however an attempt ends that was taken for lost.
 func (q *Queries) DeliveryAttempted(ctx context.Context, arg DeliveryAttemptedParams) error {
 	_, err := q.db.Exec(ctx, deliveryAttempted,
 		arg.Status,
@@ -49,7 +50,8 @@ func (q *Queries) DeliveryAttempted(ctx context.Context, arg DeliveryAttemptedPa
 }
 
 const deliveryPending = `-- name: DeliveryPending :one
-SELECT EXISTS (SELECT FROM deliveries WHERE alert_id = $1 AND channel = $2 AND kind = $3 AND status = 'pending')
+SELECT EXISTS (SELECT FROM deliveries WHERE alert_id = $1 AND channel = $2 AND kind = $3
+    AND status = 'pending')
 `
 
 type DeliveryPendingParams struct {
@@ -112,8 +114,10 @@ func (q *Queries) GetDelivery(ctx context.Context, id uuid.UUID) (Delivery, erro
 }
 
 const insertCheckResult = `-- name: InsertCheckResult :exec
-INSERT INTO check_results (id, asset, name, run_id, partition, passed, severity, blocking, message, metadata, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+INSERT INTO check_results (id, asset, name, run_id, partition, passed, severity, blocking, message, metadata,
+    created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+    $11)
 `
 
 type InsertCheckResultParams struct {
@@ -148,7 +152,8 @@ func (q *Queries) InsertCheckResult(ctx context.Context, arg InsertCheckResultPa
 }
 
 const insertDelivery = `-- name: InsertDelivery :exec
-INSERT INTO deliveries (id, alert_id, channel, kind, status, created_at) VALUES ($1, $2, $3, $4, 'pending', $5)
+INSERT INTO deliveries (id, alert_id, channel, kind, status, created_at) VALUES ($1, $2, $3,
+    $4, 'pending', $5)
 `
 
 type InsertDeliveryParams struct {
@@ -172,7 +177,8 @@ func (q *Queries) InsertDelivery(ctx context.Context, arg InsertDeliveryParams) 
 
 const latestCheckResults = `-- name: LatestCheckResults :many
 SELECT r.id, r.asset, r.name, r.run_id, r.partition, r.passed, r.severity, r.blocking, r.message, r.metadata, r.created_at FROM (SELECT unnest($1::text[]) AS asset, unnest($2::text[]) AS name) AS c
-CROSS JOIN LATERAL (SELECT id, asset, name, run_id, partition, passed, severity, blocking, message, metadata, created_at FROM check_results WHERE check_results.asset = c.asset AND check_results.name = c.name ORDER BY id DESC LIMIT 1) AS r
+CROSS JOIN LATERAL (SELECT id, asset, name, run_id, partition, passed, severity, blocking, message, metadata, created_at FROM check_results WHERE check_results.asset = c.asset AND check_results.name = c.name
+    ORDER BY id DESC LIMIT 1) AS r
 `
 
 type LatestCheckResultsParams struct {
@@ -180,7 +186,7 @@ type LatestCheckResultsParams struct {
 	Names  []string
 }
 
-// The results of those that looked last: an id is of the time when the check began to look.
+// The results of the checks that began last: an id is of the time when the check began.
 func (q *Queries) LatestCheckResults(ctx context.Context, arg LatestCheckResultsParams) ([]CheckResult, error) {
 	rows, err := q.db.Query(ctx, latestCheckResults, arg.Assets, arg.Names)
 	if err != nil {
@@ -214,7 +220,8 @@ func (q *Queries) LatestCheckResults(ctx context.Context, arg LatestCheckResults
 }
 
 const listAlerts = `-- name: ListAlerts :many
-SELECT id, cause, severity, title, detail, data, occurrences, opened_at, last_at, recovered_at, tell_at, told_at FROM alerts WHERE (NOT $1::boolean OR recovered_at IS NULL) AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
+SELECT id, cause, severity, title, detail, data, occurrences, opened_at, last_at, recovered_at, tell_at, told_at FROM alerts WHERE (NOT $1::boolean OR recovered_at IS NULL) AND ($2::uuid IS NULL
+    OR id < $2) ORDER BY id DESC LIMIT $3
 `
 
 type ListAlertsParams struct {
@@ -258,7 +265,8 @@ func (q *Queries) ListAlerts(ctx context.Context, arg ListAlertsParams) ([]Alert
 
 const listCheckResults = `-- name: ListCheckResults :many
 SELECT id, asset, name, run_id, partition, passed, severity, blocking, message, metadata, created_at FROM check_results
-WHERE asset = $1 AND ($2::text IS NULL OR name = $2) AND ($3::uuid IS NULL OR id < $3)
+WHERE asset = $1 AND ($2::text IS NULL OR name = $2)
+    AND ($3::uuid IS NULL OR id < $3)
 ORDER BY id DESC LIMIT $4
 `
 
@@ -343,7 +351,8 @@ func (q *Queries) ListCheckResultsOfRun(ctx context.Context, runID uuid.UUID) ([
 }
 
 const listDeliveries = `-- name: ListDeliveries :many
-SELECT id, alert_id, channel, kind, status, attempts, message, created_at, attempted_at, delivered_at FROM deliveries WHERE ($1::text IS NULL OR channel = $1) AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
+SELECT id, alert_id, channel, kind, status, attempts, message, created_at, attempted_at, delivered_at FROM deliveries WHERE ($1::text IS NULL OR channel = $1)
+    AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
 `
 
 type ListDeliveriesParams struct {
@@ -518,7 +527,7 @@ type NewerCheckResultParams struct {
 	ID    uuid.UUID
 }
 
-// Whether a check looked again after it came to a result. Used by LockCheck.
+// Whether a check has a result that is newer. Used by LockCheck.
 func (q *Queries) NewerCheckResult(ctx context.Context, arg NewerCheckResultParams) (bool, error) {
 	row := q.db.QueryRow(ctx, newerCheckResult, arg.Asset, arg.Name, arg.ID)
 	var exists bool
@@ -529,9 +538,11 @@ func (q *Queries) NewerCheckResult(ctx context.Context, arg NewerCheckResultPara
 const raiseAlert = `-- name: RaiseAlert :one
 INSERT INTO alerts (id, cause, severity, title, detail, data, occurrences, opened_at, last_at, tell_at)
 VALUES ($1, $2, $3, $4, $5, $6, 1, $7, $7,
-        greatest($7, (SELECT max(a.told_at) FROM alerts a WHERE a.cause = $2) + make_interval(secs => $8::float8)))
+        greatest($7, (SELECT max(a.told_at) FROM alerts a
+            WHERE a.cause = $2) + make_interval(secs => $8::float8)))
 ON CONFLICT (cause) WHERE recovered_at IS NULL DO UPDATE SET
-    occurrences = alerts.occurrences + 1, last_at = excluded.last_at, severity = excluded.severity, title = excluded.title, detail = excluded.detail, data = excluded.data
+    occurrences = alerts.occurrences + 1, last_at = excluded.last_at, severity = excluded.severity,
+        title = excluded.title, detail = excluded.detail, data = excluded.data
 RETURNING id, tell_at, told_at
 `
 
@@ -552,7 +563,7 @@ type RaiseAlertRow struct {
 	ToldAt *time.Time
 }
 
-// A new alert may be told at once, unless its cause was told of within the window.
+// The channels may be notified of a new alert at once, unless they were notified of its cause within the window.
 func (q *Queries) RaiseAlert(ctx context.Context, arg RaiseAlertParams) (RaiseAlertRow, error) {
 	row := q.db.QueryRow(ctx, raiseAlert,
 		arg.ID,
@@ -609,7 +620,7 @@ const shareFreshness = `-- name: ShareFreshness :exec
 SELECT FROM asset_freshness WHERE asset = $1 FOR SHARE
 `
 
-// Has whoever judges the asset wait for this transaction, and this one for them.
+// Makes whoever decides about the asset's freshness wait for this transaction, and this transaction for them.
 func (q *Queries) ShareFreshness(ctx context.Context, asset string) error {
 	_, err := q.db.Exec(ctx, shareFreshness, asset)
 	return err

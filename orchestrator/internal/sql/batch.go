@@ -24,8 +24,8 @@ func LockCheck(ctx context.Context, tx pgx.Tx, lock int64, p NewerCheckResultPar
 	return newer, err
 }
 
-// LockRunAndSteps locks a run's row and then reads the run's steps, in one round trip. It returns pgx.ErrNoRows if there
-// is no such run.
+// LockRunAndSteps locks a run's row and then reads the run's steps, in one round trip. It returns pgx.ErrNoRows if
+// there is no such run.
 func LockRunAndSteps(ctx context.Context, tx pgx.Tx, id [16]byte) (run Run, steps []Step, err error) {
 	var b pgx.Batch
 	b.Queue(lockRun, id)

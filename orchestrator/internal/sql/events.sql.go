@@ -16,8 +16,10 @@ const insertEvents = `-- name: InsertEvents :exec
 WITH run AS (SELECT r.id FROM runs AS r WHERE r.id = $8 FOR NO KEY UPDATE)
 INSERT INTO events (run_id, at, type, level, asset, attempt, message, data)
 SELECT run.id, e.at, e.type, e.level, nullif(e.asset, ''), nullif(e.attempt, 0), e.message, nullif(e.data, '')::jsonb
-FROM run, (SELECT unnest($1::timestamptz[]) AS at, unnest($2::text[]) AS type, unnest($3::text[]) AS level, unnest($4::text[]) AS asset,
-                  unnest($5::integer[]) AS attempt, unnest($6::text[]) AS message, unnest($7::text[]) AS data) AS e
+FROM run, (SELECT unnest($1::timestamptz[]) AS at, unnest($2::text[]) AS type, unnest($3::text[]) AS level,
+    unnest($4::text[]) AS asset,
+                  unnest($5::integer[]) AS attempt, unnest($6::text[]) AS message,
+                      unnest($7::text[]) AS data) AS e
 `
 
 type InsertEventsParams struct {
@@ -48,10 +50,12 @@ func (q *Queries) InsertEvents(ctx context.Context, arg InsertEventsParams) erro
 
 const insertStepEvents = `-- name: InsertStepEvents :exec
 WITH run AS (SELECT r.id FROM runs AS r WHERE r.id = $8 FOR NO KEY UPDATE),
-     step AS (SELECT s.run_id FROM run JOIN steps AS s ON s.run_id = run.id WHERE s.asset = $1 AND s.attempt = $2 AND s.status = 'started' AND s.job_id = $9 FOR NO KEY UPDATE OF s)
+     step AS (SELECT s.run_id FROM run JOIN steps AS s ON s.run_id = run.id WHERE s.asset = $1
+         AND s.attempt = $2 AND s.status = 'started' AND s.job_id = $9 FOR NO KEY UPDATE OF s)
 INSERT INTO events (run_id, at, type, level, asset, attempt, message, data)
 SELECT step.run_id, e.at, e.type, e.level, $1, $2, e.message, nullif(e.data, '')::jsonb
-FROM step, (SELECT unnest($3::timestamptz[]) AS at, unnest($4::text[]) AS type, unnest($5::text[]) AS level,
+FROM step, (SELECT unnest($3::timestamptz[]) AS at, unnest($4::text[]) AS type,
+    unnest($5::text[]) AS level,
                    unnest($6::text[]) AS message, unnest($7::text[]) AS data) AS e
 `
 
@@ -67,8 +71,8 @@ type InsertStepEventsParams struct {
 	JobID    *int64
 }
 
-// What an attempt tells while it runs. Nothing is written once it is over: a worker that was frozen must not add to a
-// step that was given to another, or to a run that has ended. Locks the run and then the step, as ends do.
+// What an attempt reports while it runs. Nothing is written once it has ended: a worker that was frozen must not add
+// to a step that was given to another, or to a run that has ended. Locks the run and then the step, as ends do.
 func (q *Queries) InsertStepEvents(ctx context.Context, arg InsertStepEventsParams) error {
 	_, err := q.db.Exec(ctx, insertStepEvents,
 		arg.Asset,
@@ -96,7 +100,8 @@ type ListEventsAfterParams struct {
 	MaxRows  int32
 }
 
-// All runs, in the order of (xid, id), up to the oldest transaction that is still open: nothing can appear before what was read.
+// All runs, in the order of (xid, id), up to the oldest transaction that is still open: nothing can appear before what
+// was read.
 func (q *Queries) ListEventsAfter(ctx context.Context, arg ListEventsAfterParams) ([]Event, error) {
 	rows, err := q.db.Query(ctx, listEventsAfter, arg.AfterXid, arg.AfterID, arg.MaxRows)
 	if err != nil {
@@ -139,7 +144,7 @@ type ListRunEventsParams struct {
 	MaxRows int32
 }
 
-// since, a moment before the run, spares looking into older partitions.
+// since, a moment before the run, keeps older partitions from being searched.
 func (q *Queries) ListRunEvents(ctx context.Context, arg ListRunEventsParams) ([]Event, error) {
 	rows, err := q.db.Query(ctx, listRunEvents,
 		arg.RunID,
@@ -177,7 +182,8 @@ func (q *Queries) ListRunEvents(ctx context.Context, arg ListRunEventsParams) ([
 }
 
 const listRunEventsNewestFirst = `-- name: ListRunEventsNewestFirst :many
-SELECT id, xid, run_id, at, type, level, asset, attempt, message, data FROM events WHERE run_id = $1 AND ($2::bigint IS NULL OR id < $2) AND at >= $3 ORDER BY id DESC LIMIT $4
+SELECT id, xid, run_id, at, type, level, asset, attempt, message, data FROM events WHERE run_id = $1 AND ($2::bigint IS NULL OR id < $2)
+    AND at >= $3 ORDER BY id DESC LIMIT $4
 `
 
 type ListRunEventsNewestFirstParams struct {
@@ -233,7 +239,8 @@ func (q *Queries) NotifyRuns(ctx context.Context, payloads []string) error {
 }
 
 const writtenStepEvents = `-- name: WrittenStepEvents :many
-SELECT at FROM events WHERE run_id = $1 AND asset = $2 AND attempt = $3 AND type IN ('log', 'progress') AND at = ANY($4::timestamptz[])
+SELECT at FROM events WHERE run_id = $1 AND asset = $2 AND attempt = $3 AND type IN ('log', 'progress')
+    AND at = ANY($4::timestamptz[])
 `
 
 type WrittenStepEventsParams struct {
@@ -243,7 +250,7 @@ type WrittenStepEventsParams struct {
 	Ats     []time.Time
 }
 
-// Which of the lines that an attempt told of at these times are written. No two of them are of the same time.
+// Which of the events that an attempt reported at these times are written. No two of them have the same time.
 func (q *Queries) WrittenStepEvents(ctx context.Context, arg WrittenStepEventsParams) ([]time.Time, error) {
 	rows, err := q.db.Query(ctx, writtenStepEvents,
 		arg.RunID,

@@ -76,7 +76,8 @@ func (q *Queries) CountSlots(ctx context.Context, keys []string) ([]CountSlotsRo
 }
 
 const countWaits = `-- name: CountWaits :many
-SELECT k.key::text AS key, count(*) AS n FROM step_waits w, unnest(w.keys) AS k(key) WHERE k.key = ANY($1::text[]) GROUP BY k.key
+SELECT k.key::text AS key, count(*) AS n FROM step_waits w, unnest(w.keys) AS k(key) WHERE k.key = ANY($1::text[])
+    GROUP BY k.key
 `
 
 type CountWaitsRow struct {
@@ -171,7 +172,8 @@ const queuePlaces = `-- name: QueuePlaces :many
 SELECT s.asset, coalesce(w.keys, '{}')::text[] AS waits_for,
     (CASE WHEN w.id IS NOT NULL THEN
         (SELECT count(*) FROM step_waits o WHERE o.keys && w.keys AND (o.priority, o.id) <= (w.priority, w.id))
-     ELSE (SELECT count(*) FROM river_job o WHERE o.queue = j.queue AND o.state = 'available' AND (o.priority, o.scheduled_at, o.id) <= (j.priority, j.scheduled_at, j.id))
+     ELSE (SELECT count(*) FROM river_job o WHERE o.queue = j.queue AND o.state = 'available' AND (o.priority,
+         o.scheduled_at, o.id) <= (j.priority, j.scheduled_at, j.id))
      END)::bigint AS position
 FROM steps s
 LEFT JOIN step_waits w ON w.run_id = s.run_id AND w.asset = s.asset
@@ -210,12 +212,13 @@ func (q *Queries) QueuePlaces(ctx context.Context, runID uuid.UUID) ([]QueuePlac
 const releaseForgottenSlots = `-- name: ReleaseForgottenSlots :execrows
 DELETE FROM step_slots WHERE (key, run_id, asset) IN (
     SELECT s.key, s.run_id, s.asset FROM step_slots s
-    WHERE NOT EXISTS (SELECT FROM steps t WHERE t.run_id = s.run_id AND t.asset = s.asset AND t.status IN ('queued', 'started', 'up_for_retry'))
+    WHERE NOT EXISTS (SELECT FROM steps t WHERE t.run_id = s.run_id AND t.asset = s.asset AND t.status IN ('queued',
+        'started', 'up_for_retry'))
     FOR UPDATE SKIP LOCKED)
 `
 
-// Places of steps that have ended, or are gone. What somebody else is at is left alone: the end of a step locks its
-// places in an order of its own.
+// Places of steps that have ended or are gone. Rows that another transaction has locked are skipped: the end of a step
+// locks its places in an order of its own.
 func (q *Queries) ReleaseForgottenSlots(ctx context.Context) (int64, error) {
 	result, err := q.db.Exec(ctx, releaseForgottenSlots)
 	if err != nil {
@@ -284,7 +287,8 @@ func (q *Queries) TakeSlots(ctx context.Context, arg TakeSlotsParams) error {
 }
 
 const waitForSlot = `-- name: WaitForSlot :exec
-INSERT INTO step_waits (run_id, asset, priority, keys, since) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (run_id, asset) DO NOTHING
+INSERT INTO step_waits (run_id, asset, priority, keys, since) VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (run_id, asset) DO NOTHING
 `
 
 type WaitForSlotParams struct {

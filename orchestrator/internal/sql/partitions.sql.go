@@ -14,7 +14,8 @@ import (
 )
 
 const addDynamicPartitions = `-- name: AddDynamicPartitions :execrows
-INSERT INTO dynamic_partitions (set, key, created_at) SELECT $1, unnest($2::text[]), $3 ON CONFLICT DO NOTHING
+INSERT INTO dynamic_partitions (set, key, created_at) SELECT $1, unnest($2::text[]), $3
+    ON CONFLICT DO NOTHING
 `
 
 type AddDynamicPartitionsParams struct {
@@ -41,7 +42,9 @@ func (q *Queries) CancelPendingPartitions(ctx context.Context, id uuid.UUID) err
 }
 
 const countBackfillPartitions = `-- name: CountBackfillPartitions :many
-SELECT backfill_id, status, count(*) AS n, count(*) FILTER (WHERE status = 'canceled' AND run_id IS NULL) AS not_started FROM backfill_partitions WHERE backfill_id = ANY($1::uuid[]) GROUP BY backfill_id, status
+SELECT backfill_id, status, count(*) AS n, count(*) FILTER (WHERE status = 'canceled'
+    AND run_id IS NULL) AS not_started FROM backfill_partitions WHERE backfill_id = ANY($1::uuid[])
+        GROUP BY backfill_id, status
 `
 
 type CountBackfillPartitionsRow struct {
@@ -197,7 +200,8 @@ func (q *Queries) ListAssetPartitions(ctx context.Context, asset string) ([]Asse
 
 const listBackfillPartitions = `-- name: ListBackfillPartitions :many
 SELECT backfill_id, ordinal, partition, status, run_id, error FROM backfill_partitions
-WHERE backfill_id = $1 AND ($2::text IS NULL OR status = $2) AND ($3::integer IS NULL OR ordinal > $3)
+WHERE backfill_id = $1 AND ($2::text IS NULL OR status = $2)
+    AND ($3::integer IS NULL OR ordinal > $3)
 ORDER BY ordinal LIMIT $4
 `
 
@@ -266,7 +270,8 @@ func (q *Queries) ListBackfillRuns(ctx context.Context, id uuid.UUID) ([]uuid.UU
 
 const listBackfills = `-- name: ListBackfills :many
 SELECT id, assets, status, concurrency, priority, config, tags, created_by, created_at, ended_at, error FROM backfills
-WHERE ($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL OR status = $2)
+WHERE ($1::uuid IS NULL OR id < $1) AND ($2::text IS NULL
+    OR status = $2)
 ORDER BY id DESC LIMIT $3
 `
 
@@ -336,10 +341,11 @@ const listIdleBackfills = `-- name: ListIdleBackfills :many
 SELECT b.id FROM backfills b
 WHERE b.ended_at IS NULL AND b.status IN ('running', 'canceling')
   AND (SELECT count(*) FROM backfill_partitions p WHERE p.backfill_id = b.id AND p.status = 'running')
-      < least(b.concurrency, greatest(1, (SELECT count(*) FROM backfill_partitions p WHERE p.backfill_id = b.id AND p.status IN ('running', 'pending'))))
+      < least(b.concurrency, greatest(1, (SELECT count(*) FROM backfill_partitions p WHERE p.backfill_id = b.id
+          AND p.status IN ('running', 'pending'))))
 `
 
-// Those that have less under way than they may, and so should have started more or ended.
+// Backfills with fewer open runs than their concurrency: they should have started more, or ended.
 func (q *Queries) ListIdleBackfills(ctx context.Context) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listIdleBackfills)
 	if err != nil {
@@ -397,7 +403,8 @@ func (q *Queries) ListOpenBackfills(ctx context.Context) ([]Backfill, error) {
 }
 
 const listWholeMaterializations = `-- name: ListWholeMaterializations :many
-SELECT DISTINCT ON (r.config -> $1::text) m.run_id, m.created_at, coalesce(r.config -> $1::text, 'null')::jsonb AS config
+SELECT DISTINCT ON (r.config -> $1::text) m.run_id, m.created_at, coalesce(r.config -> $1::text,
+    'null')::jsonb AS config
 FROM materializations m JOIN runs r ON r.id = m.run_id
 WHERE m.asset = $1::text AND m.partition IS NULL
 ORDER BY r.config -> $1::text, m.id DESC
@@ -455,7 +462,8 @@ func (q *Queries) LockBackfill(ctx context.Context, id uuid.UUID) (Backfill, err
 }
 
 const lockPartitions = `-- name: LockPartitions :exec
-SELECT FROM asset_partitions WHERE asset = ANY($1::text[]) AND partition = $2 ORDER BY asset COLLATE "C" FOR NO KEY UPDATE
+SELECT FROM asset_partitions WHERE asset = ANY($1::text[]) AND partition = $2
+    ORDER BY asset COLLATE "C" FOR NO KEY UPDATE
 `
 
 type LockPartitionsParams struct {
@@ -463,15 +471,16 @@ type LockPartitionsParams struct {
 	Partition string
 }
 
-// What the next statement reads of other runs of the partition is true then: they wait for this one to end theirs. All
-// that a transaction changes is locked at once and in one order, so that no two wait for each other.
+// What the next statement reads of other runs of the partition then stays true: they wait for this transaction. All
+// partitions that a transaction changes are locked at once and in one order, so that no two wait for each other.
 func (q *Queries) LockPartitions(ctx context.Context, arg LockPartitionsParams) error {
 	_, err := q.db.Exec(ctx, lockPartitions, arg.Assets, arg.Partition)
 	return err
 }
 
 const nextBackfillPartitions = `-- name: NextBackfillPartitions :many
-SELECT backfill_id, ordinal, partition, status, run_id, error FROM backfill_partitions WHERE backfill_id = $1 AND status = 'pending' ORDER BY ordinal LIMIT $2
+SELECT backfill_id, ordinal, partition, status, run_id, error FROM backfill_partitions WHERE backfill_id = $1 AND status = 'pending' ORDER BY ordinal
+    LIMIT $2
 `
 
 type NextBackfillPartitionsParams struct {
@@ -507,7 +516,8 @@ func (q *Queries) NextBackfillPartitions(ctx context.Context, arg NextBackfillPa
 }
 
 const partitionMaterialized = `-- name: PartitionMaterialized :exec
-INSERT INTO asset_partitions (asset, partition, status, run_id, materialized_at) VALUES ($1, $2, 'materialized', $3, $4)
+INSERT INTO asset_partitions (asset, partition, status, run_id, materialized_at) VALUES ($1, $2,
+    'materialized', $3, $4)
 ON CONFLICT (asset, partition) DO UPDATE SET materialized_at = excluded.materialized_at,
     status = CASE WHEN asset_partitions.run_id = excluded.run_id THEN 'materialized' ELSE asset_partitions.status END
 `
@@ -531,12 +541,15 @@ func (q *Queries) PartitionMaterialized(ctx context.Context, arg PartitionMateri
 
 const partitionNotMaterialized = `-- name: PartitionNotMaterialized :exec
 UPDATE asset_partitions SET run_id = coalesce(other.id, asset_partitions.run_id),
-    status = CASE WHEN $1::boolean THEN 'failed' WHEN other.id IS NOT NULL THEN 'running' WHEN asset_partitions.materialized_at IS NULL THEN 'missing' ELSE 'materialized' END
+    status = CASE WHEN $1::boolean THEN 'failed' WHEN other.id IS NOT NULL THEN 'running'
+        WHEN asset_partitions.materialized_at IS NULL THEN 'missing' ELSE 'materialized' END
 FROM (SELECT (
     SELECT r.id FROM runs r JOIN steps s ON s.run_id = r.id AND s.asset = $2
-    WHERE NOT $1::boolean AND r.partition = $3 AND r.id <> $4 AND s.status IN ('waiting', 'queued', 'started', 'up_for_retry')
+    WHERE NOT $1::boolean AND r.partition = $3 AND r.id <> $4 AND s.status IN ('waiting', 'queued',
+        'started', 'up_for_retry')
     ORDER BY r.id DESC LIMIT 1) AS id) AS other
-WHERE asset_partitions.asset = $2 AND asset_partitions.partition = $3 AND asset_partitions.run_id = $4
+WHERE asset_partitions.asset = $2 AND asset_partitions.partition = $3
+    AND asset_partitions.run_id = $4
 `
 
 type PartitionNotMaterializedParams struct {
@@ -546,8 +559,8 @@ type PartitionNotMaterializedParams struct {
 	RunID     uuid.UUID
 }
 
-// The run's step failed, or came to nothing: then the partition is what it was before, running if another run has it.
-// Lock it first, with LockPartitions.
+// The run's step failed, or ended without a result: the partition is then what it was before, or running if another
+// run has it. Lock it first, with LockPartitions.
 func (q *Queries) PartitionNotMaterialized(ctx context.Context, arg PartitionNotMaterializedParams) error {
 	_, err := q.db.Exec(ctx, partitionNotMaterialized,
 		arg.Failed,
@@ -559,7 +572,8 @@ func (q *Queries) PartitionNotMaterialized(ctx context.Context, arg PartitionNot
 }
 
 const partitionsRunning = `-- name: PartitionsRunning :exec
-INSERT INTO asset_partitions (asset, partition, status, run_id) SELECT unnest($1::text[]), unnest($2::text[]), 'running', unnest($3::uuid[])
+INSERT INTO asset_partitions (asset, partition, status, run_id) SELECT unnest($1::text[]),
+    unnest($2::text[]), 'running', unnest($3::uuid[])
 ON CONFLICT (asset, partition) DO UPDATE SET status = 'running', run_id = excluded.run_id
 `
 
@@ -569,14 +583,16 @@ type PartitionsRunningParams struct {
 	RunIds     []uuid.UUID
 }
 
-// Runs of these assets have begun. The rows are locked in the order in which they are given, which is that of LockPartitions.
+// Runs of these assets have begun. The rows are locked in the order in which they are given, which is that of
+// LockPartitions.
 func (q *Queries) PartitionsRunning(ctx context.Context, arg PartitionsRunningParams) error {
 	_, err := q.db.Exec(ctx, partitionsRunning, arg.Assets, arg.Partitions, arg.RunIds)
 	return err
 }
 
 const reopenBackfillPartitions = `-- name: ReopenBackfillPartitions :execrows
-UPDATE backfill_partitions SET status = 'pending', error = NULL WHERE backfill_id = $1 AND status IN ('failure', 'canceled')
+UPDATE backfill_partitions SET status = 'pending', error = NULL WHERE backfill_id = $1 AND status IN ('failure',
+    'canceled')
 `
 
 func (q *Queries) ReopenBackfillPartitions(ctx context.Context, id uuid.UUID) (int64, error) {
@@ -588,7 +604,8 @@ func (q *Queries) ReopenBackfillPartitions(ctx context.Context, id uuid.UUID) (i
 }
 
 const setBackfillPartition = `-- name: SetBackfillPartition :exec
-UPDATE backfill_partitions SET status = $1, run_id = $2, error = $3 WHERE backfill_id = $4 AND ordinal = $5
+UPDATE backfill_partitions SET status = $1, run_id = $2, error = $3
+    WHERE backfill_id = $4 AND ordinal = $5
 `
 
 type SetBackfillPartitionParams struct {

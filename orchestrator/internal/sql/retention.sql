@@ -1,9 +1,10 @@
 -- name: NeededRuns :many
--- Runs that are not over, and those of the last materializations of each asset.
+-- Runs that have not ended, and those of the last materializations of each asset.
 WITH RECURSIVE names AS (
     (SELECT asset FROM materializations ORDER BY asset LIMIT 1)
     UNION ALL
-    SELECT (SELECT m.asset FROM materializations m WHERE m.asset > names.asset ORDER BY m.asset LIMIT 1) FROM names WHERE names.asset IS NOT NULL
+    SELECT (SELECT m.asset FROM materializations m WHERE m.asset > names.asset ORDER BY m.asset LIMIT 1) FROM names
+        WHERE names.asset IS NOT NULL
 )
 SELECT DISTINCT needed.run_id FROM (
     SELECT last.run_id FROM names CROSS JOIN LATERAL (
@@ -15,53 +16,63 @@ SELECT DISTINCT needed.run_id FROM (
 
 -- name: SweepRuns :execrows
 -- Steps go with their runs.
-DELETE FROM runs WHERE id IN (SELECT r.id FROM runs r WHERE r.id < @below AND r.ended_at IS NOT NULL AND r.id <> ALL(@needed::uuid[]) ORDER BY r.id LIMIT @max_rows);
+DELETE FROM runs WHERE id IN (SELECT r.id FROM runs r WHERE r.id < @below AND r.ended_at IS NOT NULL
+    AND r.id <> ALL(@needed::uuid[]) ORDER BY r.id LIMIT @max_rows);
 
 -- name: SweepMaterializations :execrows
 -- The latest one of a partition stays.
 DELETE FROM materializations WHERE id IN (
     SELECT m.id FROM materializations m
     WHERE m.id < @below AND m.run_id <> ALL(@needed::uuid[])
-      AND NOT EXISTS (SELECT FROM asset_partitions p WHERE p.asset = m.asset AND p.partition = m.partition AND p.run_id = m.run_id)
+      AND NOT EXISTS (SELECT FROM asset_partitions p WHERE p.asset = m.asset AND p.partition = m.partition
+          AND p.run_id = m.run_id)
     ORDER BY m.id LIMIT @max_rows);
 
 -- name: SweepChecks :execrows
 -- The latest result of each check stays.
 DELETE FROM check_results WHERE id IN (
     SELECT c.id FROM check_results c
-    WHERE c.id < @below AND EXISTS (SELECT FROM check_results newer WHERE newer.asset = c.asset AND newer.name = c.name AND newer.id > c.id)
+    WHERE c.id < @below AND EXISTS (SELECT FROM check_results newer WHERE newer.asset = c.asset
+        AND newer.name = c.name AND newer.id > c.id)
     ORDER BY c.id LIMIT @max_rows);
 
 -- name: SweepBackfills :execrows
-DELETE FROM backfills WHERE id IN (SELECT b.id FROM backfills b WHERE b.id < @below AND b.ended_at IS NOT NULL ORDER BY b.id LIMIT @max_rows);
+DELETE FROM backfills WHERE id IN (SELECT b.id FROM backfills b WHERE b.id < @below AND b.ended_at IS NOT NULL
+    ORDER BY b.id LIMIT @max_rows);
 
 -- name: SweepTicks :execrows
 -- The latest tick of each schedule stays.
 DELETE FROM ticks WHERE id IN (
-    SELECT t.id FROM ticks t WHERE t.created_at < @before AND EXISTS (SELECT FROM ticks newer WHERE newer.schedule = t.schedule AND newer.id > t.id)
+    SELECT t.id FROM ticks t WHERE t.created_at < @before AND EXISTS (SELECT FROM ticks newer
+        WHERE newer.schedule = t.schedule AND newer.id > t.id)
     ORDER BY t.created_at LIMIT @max_rows);
 
 -- name: SweepSensorTicks :execrows
 DELETE FROM sensor_ticks WHERE id IN (
-    SELECT t.id FROM sensor_ticks t WHERE t.last_at < @before AND NOT EXISTS (SELECT FROM sensors s WHERE s.last_tick_id = t.id)
+    SELECT t.id FROM sensor_ticks t WHERE t.last_at < @before AND NOT EXISTS (SELECT FROM sensors s
+        WHERE s.last_tick_id = t.id)
     ORDER BY t.last_at LIMIT @max_rows);
 
 -- name: SweepRunKeys :execrows
-DELETE FROM run_keys WHERE (sensor, key) IN (SELECT k.sensor, k.key FROM run_keys k WHERE k.created_at < @before ORDER BY k.created_at LIMIT @max_rows);
+DELETE FROM run_keys WHERE (sensor, key) IN (SELECT k.sensor, k.key FROM run_keys k WHERE k.created_at < @before
+    ORDER BY k.created_at LIMIT @max_rows);
 
 -- name: SweepWebhookEvents :execrows
 DELETE FROM webhook_events WHERE id IN (
-    SELECT w.id FROM webhook_events w WHERE w.received_at < @before AND w.processed_at IS NOT NULL ORDER BY w.received_at LIMIT @max_rows);
+    SELECT w.id FROM webhook_events w WHERE w.received_at < @before AND w.processed_at IS NOT NULL
+        ORDER BY w.received_at LIMIT @max_rows);
 
 -- name: SweepAlerts :execrows
 -- Their deliveries go with them.
-DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a WHERE a.recovered_at < @before ORDER BY a.recovered_at LIMIT @max_rows);
+DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a WHERE a.recovered_at < @before ORDER BY a.recovered_at
+    LIMIT @max_rows);
 
 -- name: SweepTestDeliveries :execrows
-DELETE FROM deliveries WHERE id IN (SELECT d.id FROM deliveries d WHERE d.created_at < @before AND d.alert_id IS NULL ORDER BY d.created_at LIMIT @max_rows);
+DELETE FROM deliveries WHERE id IN (SELECT d.id FROM deliveries d WHERE d.created_at < @before AND d.alert_id IS NULL
+    ORDER BY d.created_at LIMIT @max_rows);
 
 -- name: NthRun :one
--- The run that so many are newer than.
+-- The run that exactly so many newer runs come after.
 SELECT id FROM runs ORDER BY id DESC OFFSET @newer LIMIT 1;
 
 -- name: NthTick :one
@@ -77,13 +88,14 @@ SELECT received_at FROM webhook_events ORDER BY received_at DESC OFFSET @newer L
 SELECT created_at FROM run_keys ORDER BY created_at DESC OFFSET @newer LIMIT 1;
 
 -- name: NthRecoveredAlert :one
-SELECT recovered_at::timestamptz FROM alerts WHERE recovered_at IS NOT NULL ORDER BY recovered_at DESC OFFSET @newer LIMIT 1;
+SELECT recovered_at::timestamptz FROM alerts WHERE recovered_at IS NOT NULL ORDER BY recovered_at DESC OFFSET @newer
+    LIMIT 1;
 
 -- name: NthTestDelivery :one
 SELECT created_at FROM deliveries WHERE alert_id IS NULL ORDER BY created_at DESC OFFSET @newer LIMIT 1;
 
--- Rows that were made at the same moment are told apart by their ids: sweeping by time leaves all of them or none. What
--- follows deletes the rest of what is more than is kept.
+-- Rows that were made at the same moment differ by id only: a sweep by time deletes all of them or none. The
+-- following queries delete the rest of what exceeds the count.
 
 -- name: TrimTicks :execrows
 DELETE FROM ticks WHERE id IN (
@@ -96,17 +108,21 @@ DELETE FROM sensor_ticks WHERE id IN (
     WHERE NOT EXISTS (SELECT FROM sensors s WHERE s.last_tick_id = t.id) LIMIT @max_rows);
 
 -- name: TrimRunKeys :execrows
-DELETE FROM run_keys WHERE (sensor, key) IN (SELECT k.sensor, k.key FROM run_keys k ORDER BY k.created_at DESC, k.sensor, k.key OFFSET @keep LIMIT @max_rows);
+DELETE FROM run_keys WHERE (sensor, key) IN (SELECT k.sensor, k.key FROM run_keys k ORDER BY k.created_at DESC,
+    k.sensor, k.key OFFSET @keep LIMIT @max_rows);
 
 -- name: TrimWebhookEvents :execrows
 DELETE FROM webhook_events WHERE id IN (
-    SELECT w.id FROM (SELECT id, processed_at FROM webhook_events ORDER BY received_at DESC, id DESC OFFSET @keep) w WHERE w.processed_at IS NOT NULL LIMIT @max_rows);
+    SELECT w.id FROM (SELECT id, processed_at FROM webhook_events ORDER BY received_at DESC, id DESC OFFSET @keep) w
+        WHERE w.processed_at IS NOT NULL LIMIT @max_rows);
 
 -- name: TrimAlerts :execrows
-DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a WHERE a.recovered_at IS NOT NULL ORDER BY a.recovered_at DESC, a.id DESC OFFSET @keep LIMIT @max_rows);
+DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a WHERE a.recovered_at IS NOT NULL
+    ORDER BY a.recovered_at DESC, a.id DESC OFFSET @keep LIMIT @max_rows);
 
 -- name: TrimTestDeliveries :execrows
-DELETE FROM deliveries WHERE id IN (SELECT d.id FROM deliveries d WHERE d.alert_id IS NULL ORDER BY d.created_at DESC, d.id DESC OFFSET @keep LIMIT @max_rows);
+DELETE FROM deliveries WHERE id IN (SELECT d.id FROM deliveries d WHERE d.alert_id IS NULL ORDER BY d.created_at DESC,
+    d.id DESC OFFSET @keep LIMIT @max_rows);
 
 -- name: SampleStorage :exec
 INSERT INTO storage_samples (day, table_name, bytes, row_count)
@@ -117,10 +133,13 @@ ON CONFLICT (day, table_name) DO UPDATE SET bytes = excluded.bytes, row_count = 
 DELETE FROM storage_samples WHERE day < (now() AT TIME ZONE 'UTC')::date - 400;
 
 -- name: StorageGrowth :many
--- How much each table grew a day, over the last week or for as long as it is known.
-SELECT a.table_name, ((b.bytes - a.bytes)::float8 / (b.day - a.day))::float8 AS bytes_a_day, (b.day - a.day)::integer AS days
-FROM (SELECT DISTINCT ON (s.table_name) s.table_name, s.day, s.bytes FROM storage_samples s WHERE s.day >= (now() AT TIME ZONE 'UTC')::date - 7 ORDER BY s.table_name, s.day) a
-JOIN (SELECT DISTINCT ON (s.table_name) s.table_name, s.day, s.bytes FROM storage_samples s ORDER BY s.table_name, s.day DESC) b ON b.table_name = a.table_name AND b.day > a.day;
+-- How much each table grew a day, over the last week or for as long as there are samples.
+SELECT a.table_name, ((b.bytes - a.bytes)::float8 / (b.day - a.day))::float8 AS bytes_a_day,
+    (b.day - a.day)::integer AS days
+FROM (SELECT DISTINCT ON (s.table_name) s.table_name, s.day, s.bytes FROM storage_samples s
+    WHERE s.day >= (now() AT TIME ZONE 'UTC')::date - 7 ORDER BY s.table_name, s.day) a
+JOIN (SELECT DISTINCT ON (s.table_name) s.table_name, s.day, s.bytes FROM storage_samples s ORDER BY s.table_name,
+    s.day DESC) b ON b.table_name = a.table_name AND b.day > a.day;
 
 -- name: DatabaseTime :one
 SELECT now()::timestamptz AS now;

@@ -27,7 +27,8 @@ const neededRuns = `-- name: NeededRuns :many
 WITH RECURSIVE names AS (
     (SELECT asset FROM materializations ORDER BY asset LIMIT 1)
     UNION ALL
-    SELECT (SELECT m.asset FROM materializations m WHERE m.asset > names.asset ORDER BY m.asset LIMIT 1) FROM names WHERE names.asset IS NOT NULL
+    SELECT (SELECT m.asset FROM materializations m WHERE m.asset > names.asset ORDER BY m.asset LIMIT 1) FROM names
+        WHERE names.asset IS NOT NULL
 )
 SELECT DISTINCT needed.run_id FROM (
     SELECT last.run_id FROM names CROSS JOIN LATERAL (
@@ -38,7 +39,7 @@ SELECT DISTINCT needed.run_id FROM (
 ) AS needed
 `
 
-// Runs that are not over, and those of the last materializations of each asset.
+// Runs that have not ended, and those of the last materializations of each asset.
 func (q *Queries) NeededRuns(ctx context.Context, last int32) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, neededRuns, last)
 	if err != nil {
@@ -60,7 +61,8 @@ func (q *Queries) NeededRuns(ctx context.Context, last int32) ([]uuid.UUID, erro
 }
 
 const nthRecoveredAlert = `-- name: NthRecoveredAlert :one
-SELECT recovered_at::timestamptz FROM alerts WHERE recovered_at IS NOT NULL ORDER BY recovered_at DESC OFFSET $1 LIMIT 1
+SELECT recovered_at::timestamptz FROM alerts WHERE recovered_at IS NOT NULL ORDER BY recovered_at DESC OFFSET $1
+    LIMIT 1
 `
 
 func (q *Queries) NthRecoveredAlert(ctx context.Context, newer int32) (time.Time, error) {
@@ -74,7 +76,7 @@ const nthRun = `-- name: NthRun :one
 SELECT id FROM runs ORDER BY id DESC OFFSET $1 LIMIT 1
 `
 
-// The run that so many are newer than.
+// The run that exactly so many newer runs come after.
 func (q *Queries) NthRun(ctx context.Context, newer int32) (uuid.UUID, error) {
 	row := q.db.QueryRow(ctx, nthRun, newer)
 	var id uuid.UUID
@@ -155,9 +157,12 @@ func (q *Queries) SampleStorage(ctx context.Context, arg SampleStorageParams) er
 }
 
 const storageGrowth = `-- name: StorageGrowth :many
-SELECT a.table_name, ((b.bytes - a.bytes)::float8 / (b.day - a.day))::float8 AS bytes_a_day, (b.day - a.day)::integer AS days
-FROM (SELECT DISTINCT ON (s.table_name) s.table_name, s.day, s.bytes FROM storage_samples s WHERE s.day >= (now() AT TIME ZONE 'UTC')::date - 7 ORDER BY s.table_name, s.day) a
-JOIN (SELECT DISTINCT ON (s.table_name) s.table_name, s.day, s.bytes FROM storage_samples s ORDER BY s.table_name, s.day DESC) b ON b.table_name = a.table_name AND b.day > a.day
+SELECT a.table_name, ((b.bytes - a.bytes)::float8 / (b.day - a.day))::float8 AS bytes_a_day,
+    (b.day - a.day)::integer AS days
+FROM (SELECT DISTINCT ON (s.table_name) s.table_name, s.day, s.bytes FROM storage_samples s
+    WHERE s.day >= (now() AT TIME ZONE 'UTC')::date - 7 ORDER BY s.table_name, s.day) a
+JOIN (SELECT DISTINCT ON (s.table_name) s.table_name, s.day, s.bytes FROM storage_samples s ORDER BY s.table_name,
+    s.day DESC) b ON b.table_name = a.table_name AND b.day > a.day
 `
 
 type StorageGrowthRow struct {
@@ -166,7 +171,7 @@ type StorageGrowthRow struct {
 	Days      int32
 }
 
-// How much each table grew a day, over the last week or for as long as it is known.
+// How much each table grew a day, over the last week or for as long as there are samples.
 func (q *Queries) StorageGrowth(ctx context.Context) ([]StorageGrowthRow, error) {
 	rows, err := q.db.Query(ctx, storageGrowth)
 	if err != nil {
@@ -188,7 +193,8 @@ func (q *Queries) StorageGrowth(ctx context.Context) ([]StorageGrowthRow, error)
 }
 
 const sweepAlerts = `-- name: SweepAlerts :execrows
-DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a WHERE a.recovered_at < $1 ORDER BY a.recovered_at LIMIT $2)
+DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a WHERE a.recovered_at < $1 ORDER BY a.recovered_at
+    LIMIT $2)
 `
 
 type SweepAlertsParams struct {
@@ -206,7 +212,8 @@ func (q *Queries) SweepAlerts(ctx context.Context, arg SweepAlertsParams) (int64
 }
 
 const sweepBackfills = `-- name: SweepBackfills :execrows
-DELETE FROM backfills WHERE id IN (SELECT b.id FROM backfills b WHERE b.id < $1 AND b.ended_at IS NOT NULL ORDER BY b.id LIMIT $2)
+DELETE FROM backfills WHERE id IN (SELECT b.id FROM backfills b WHERE b.id < $1 AND b.ended_at IS NOT NULL
+    ORDER BY b.id LIMIT $2)
 `
 
 type SweepBackfillsParams struct {
@@ -225,7 +232,8 @@ func (q *Queries) SweepBackfills(ctx context.Context, arg SweepBackfillsParams) 
 const sweepChecks = `-- name: SweepChecks :execrows
 DELETE FROM check_results WHERE id IN (
     SELECT c.id FROM check_results c
-    WHERE c.id < $1 AND EXISTS (SELECT FROM check_results newer WHERE newer.asset = c.asset AND newer.name = c.name AND newer.id > c.id)
+    WHERE c.id < $1 AND EXISTS (SELECT FROM check_results newer WHERE newer.asset = c.asset
+        AND newer.name = c.name AND newer.id > c.id)
     ORDER BY c.id LIMIT $2)
 `
 
@@ -247,7 +255,8 @@ const sweepMaterializations = `-- name: SweepMaterializations :execrows
 DELETE FROM materializations WHERE id IN (
     SELECT m.id FROM materializations m
     WHERE m.id < $1 AND m.run_id <> ALL($2::uuid[])
-      AND NOT EXISTS (SELECT FROM asset_partitions p WHERE p.asset = m.asset AND p.partition = m.partition AND p.run_id = m.run_id)
+      AND NOT EXISTS (SELECT FROM asset_partitions p WHERE p.asset = m.asset AND p.partition = m.partition
+          AND p.run_id = m.run_id)
     ORDER BY m.id LIMIT $3)
 `
 
@@ -267,7 +276,8 @@ func (q *Queries) SweepMaterializations(ctx context.Context, arg SweepMaterializ
 }
 
 const sweepRunKeys = `-- name: SweepRunKeys :execrows
-DELETE FROM run_keys WHERE (sensor, key) IN (SELECT k.sensor, k.key FROM run_keys k WHERE k.created_at < $1 ORDER BY k.created_at LIMIT $2)
+DELETE FROM run_keys WHERE (sensor, key) IN (SELECT k.sensor, k.key FROM run_keys k WHERE k.created_at < $1
+    ORDER BY k.created_at LIMIT $2)
 `
 
 type SweepRunKeysParams struct {
@@ -284,7 +294,8 @@ func (q *Queries) SweepRunKeys(ctx context.Context, arg SweepRunKeysParams) (int
 }
 
 const sweepRuns = `-- name: SweepRuns :execrows
-DELETE FROM runs WHERE id IN (SELECT r.id FROM runs r WHERE r.id < $1 AND r.ended_at IS NOT NULL AND r.id <> ALL($2::uuid[]) ORDER BY r.id LIMIT $3)
+DELETE FROM runs WHERE id IN (SELECT r.id FROM runs r WHERE r.id < $1 AND r.ended_at IS NOT NULL
+    AND r.id <> ALL($2::uuid[]) ORDER BY r.id LIMIT $3)
 `
 
 type SweepRunsParams struct {
@@ -313,7 +324,8 @@ func (q *Queries) SweepSamples(ctx context.Context) error {
 
 const sweepSensorTicks = `-- name: SweepSensorTicks :execrows
 DELETE FROM sensor_ticks WHERE id IN (
-    SELECT t.id FROM sensor_ticks t WHERE t.last_at < $1 AND NOT EXISTS (SELECT FROM sensors s WHERE s.last_tick_id = t.id)
+    SELECT t.id FROM sensor_ticks t WHERE t.last_at < $1 AND NOT EXISTS (SELECT FROM sensors s
+        WHERE s.last_tick_id = t.id)
     ORDER BY t.last_at LIMIT $2)
 `
 
@@ -331,7 +343,8 @@ func (q *Queries) SweepSensorTicks(ctx context.Context, arg SweepSensorTicksPara
 }
 
 const sweepTestDeliveries = `-- name: SweepTestDeliveries :execrows
-DELETE FROM deliveries WHERE id IN (SELECT d.id FROM deliveries d WHERE d.created_at < $1 AND d.alert_id IS NULL ORDER BY d.created_at LIMIT $2)
+DELETE FROM deliveries WHERE id IN (SELECT d.id FROM deliveries d WHERE d.created_at < $1 AND d.alert_id IS NULL
+    ORDER BY d.created_at LIMIT $2)
 `
 
 type SweepTestDeliveriesParams struct {
@@ -349,7 +362,8 @@ func (q *Queries) SweepTestDeliveries(ctx context.Context, arg SweepTestDeliveri
 
 const sweepTicks = `-- name: SweepTicks :execrows
 DELETE FROM ticks WHERE id IN (
-    SELECT t.id FROM ticks t WHERE t.created_at < $1 AND EXISTS (SELECT FROM ticks newer WHERE newer.schedule = t.schedule AND newer.id > t.id)
+    SELECT t.id FROM ticks t WHERE t.created_at < $1 AND EXISTS (SELECT FROM ticks newer
+        WHERE newer.schedule = t.schedule AND newer.id > t.id)
     ORDER BY t.created_at LIMIT $2)
 `
 
@@ -369,7 +383,8 @@ func (q *Queries) SweepTicks(ctx context.Context, arg SweepTicksParams) (int64, 
 
 const sweepWebhookEvents = `-- name: SweepWebhookEvents :execrows
 DELETE FROM webhook_events WHERE id IN (
-    SELECT w.id FROM webhook_events w WHERE w.received_at < $1 AND w.processed_at IS NOT NULL ORDER BY w.received_at LIMIT $2)
+    SELECT w.id FROM webhook_events w WHERE w.received_at < $1 AND w.processed_at IS NOT NULL
+        ORDER BY w.received_at LIMIT $2)
 `
 
 type SweepWebhookEventsParams struct {
@@ -386,7 +401,8 @@ func (q *Queries) SweepWebhookEvents(ctx context.Context, arg SweepWebhookEvents
 }
 
 const trimAlerts = `-- name: TrimAlerts :execrows
-DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a WHERE a.recovered_at IS NOT NULL ORDER BY a.recovered_at DESC, a.id DESC OFFSET $1 LIMIT $2)
+DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a WHERE a.recovered_at IS NOT NULL
+    ORDER BY a.recovered_at DESC, a.id DESC OFFSET $1 LIMIT $2)
 `
 
 type TrimAlertsParams struct {
@@ -403,7 +419,8 @@ func (q *Queries) TrimAlerts(ctx context.Context, arg TrimAlertsParams) (int64, 
 }
 
 const trimRunKeys = `-- name: TrimRunKeys :execrows
-DELETE FROM run_keys WHERE (sensor, key) IN (SELECT k.sensor, k.key FROM run_keys k ORDER BY k.created_at DESC, k.sensor, k.key OFFSET $1 LIMIT $2)
+DELETE FROM run_keys WHERE (sensor, key) IN (SELECT k.sensor, k.key FROM run_keys k ORDER BY k.created_at DESC,
+    k.sensor, k.key OFFSET $1 LIMIT $2)
 `
 
 type TrimRunKeysParams struct {
@@ -439,7 +456,8 @@ func (q *Queries) TrimSensorTicks(ctx context.Context, arg TrimSensorTicksParams
 }
 
 const trimTestDeliveries = `-- name: TrimTestDeliveries :execrows
-DELETE FROM deliveries WHERE id IN (SELECT d.id FROM deliveries d WHERE d.alert_id IS NULL ORDER BY d.created_at DESC, d.id DESC OFFSET $1 LIMIT $2)
+DELETE FROM deliveries WHERE id IN (SELECT d.id FROM deliveries d WHERE d.alert_id IS NULL ORDER BY d.created_at DESC,
+    d.id DESC OFFSET $1 LIMIT $2)
 `
 
 type TrimTestDeliveriesParams struct {
@@ -467,8 +485,8 @@ type TrimTicksParams struct {
 	MaxRows int32
 }
 
-// Rows that were made at the same moment are told apart by their ids: sweeping by time leaves all of them or none. What
-// follows deletes the rest of what is more than is kept.
+// Rows that were made at the same moment differ by id only: a sweep by time deletes all of them or none. The
+// following queries delete the rest of what exceeds the count.
 func (q *Queries) TrimTicks(ctx context.Context, arg TrimTicksParams) (int64, error) {
 	result, err := q.db.Exec(ctx, trimTicks, arg.Keep, arg.MaxRows)
 	if err != nil {
@@ -479,7 +497,8 @@ func (q *Queries) TrimTicks(ctx context.Context, arg TrimTicksParams) (int64, er
 
 const trimWebhookEvents = `-- name: TrimWebhookEvents :execrows
 DELETE FROM webhook_events WHERE id IN (
-    SELECT w.id FROM (SELECT id, processed_at FROM webhook_events ORDER BY received_at DESC, id DESC OFFSET $1) w WHERE w.processed_at IS NOT NULL LIMIT $2)
+    SELECT w.id FROM (SELECT id, processed_at FROM webhook_events ORDER BY received_at DESC, id DESC OFFSET $1) w
+        WHERE w.processed_at IS NOT NULL LIMIT $2)
 `
 
 type TrimWebhookEventsParams struct {

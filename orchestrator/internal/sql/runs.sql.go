@@ -38,7 +38,8 @@ func (q *Queries) DeleteIdempotencyKeys(ctx context.Context, before time.Time) (
 }
 
 const finishStep = `-- name: FinishStep :exec
-UPDATE steps SET status = $1, failures = failures + $2::integer, ended_at = $3, next_attempt_at = $4,
+UPDATE steps SET status = $1, failures = failures + $2::integer, ended_at = $3,
+    next_attempt_at = $4,
     error = $5, worker_id = CASE WHEN $1 = 'queued' THEN NULL ELSE worker_id END
 WHERE run_id = $6 AND asset = $7
 `
@@ -169,13 +170,17 @@ func (q *Queries) InsertMaterialization(ctx context.Context, arg InsertMateriali
 
 const insertRun = `-- name: InsertRun :exec
 WITH run AS (
-    INSERT INTO runs (id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id, timeout_seconds, created_at, priority, backfill_id)
-    VALUES ($3, $4, $5, $6, 'queued', $7, $8, $9::jsonb, $10::jsonb, $11, $12::integer, $13, $14, $15)
+    INSERT INTO runs (id, job, assets, partition, status, trigger_kind, trigger_name, config, tags, parent_run_id,
+        timeout_seconds, created_at, priority, backfill_id)
+    VALUES ($3, $4, $5, $6, 'queued', $7, $8,
+        $9::jsonb, $10::jsonb, $11, $12::integer, $13,
+            $14, $15)
     RETURNING runs.id, runs.created_at
 ), step AS (
     INSERT INTO steps (run_id, asset, upstream, status, job_id)
     SELECT run.id, s.asset, string_to_array(s.upstream, ','), s.status, nullif(s.job_id, 0)
-    FROM run, (SELECT unnest($16::text[]) AS asset, unnest($17::text[]) AS upstream, unnest($18::text[]) AS status, unnest($19::bigint[]) AS job_id) AS s
+    FROM run, (SELECT unnest($16::text[]) AS asset, unnest($17::text[]) AS upstream,
+        unnest($18::text[]) AS status, unnest($19::bigint[]) AS job_id) AS s
 )
 INSERT INTO events (run_id, at, type, level, message, data)
 SELECT run.id, run.created_at, 'run_enqueued', 'info', $1::text, $2::jsonb FROM run
@@ -265,11 +270,12 @@ func (q *Queries) LatestMaterializations(ctx context.Context, assets []string) (
 const listAbandonedRuns = `-- name: ListAbandonedRuns :many
 SELECT r.id FROM runs r WHERE r.status = 'canceling' AND EXISTS (
     SELECT FROM steps s LEFT JOIN workers w ON w.id = s.worker_id
-    WHERE s.run_id = r.id AND s.status = 'started' AND (w.id IS NULL OR w.beat_at < now() - make_interval(secs => $1::float8)))
+    WHERE s.run_id = r.id AND s.status = 'started' AND (w.id IS NULL
+        OR w.beat_at < now() - make_interval(secs => $1::float8)))
 LIMIT 100
 `
 
-// Runs to be canceled with steps that nobody is at work on.
+// Canceling runs with steps that no live worker runs.
 func (q *Queries) ListAbandonedRuns(ctx context.Context, deadAfter float64) ([]uuid.UUID, error) {
 	rows, err := q.db.Query(ctx, listAbandonedRuns, deadAfter)
 	if err != nil {
@@ -293,7 +299,8 @@ func (q *Queries) ListAbandonedRuns(ctx context.Context, deadAfter float64) ([]u
 const listAbandonedSteps = `-- name: ListAbandonedSteps :many
 SELECT s.asset, coalesce(s.worker_id, '')::text AS worker_id FROM steps s LEFT JOIN workers w ON w.id = s.worker_id
 WHERE s.run_id = $1 AND s.status = 'started'
-  AND (w.id IS NULL OR w.beat_at < now() - make_interval(secs => $2::float8) AND pg_postmaster_start_time() < now() - make_interval(secs => $2::float8))
+  AND (w.id IS NULL OR w.beat_at < now() - make_interval(secs => $2::float8)
+      AND pg_postmaster_start_time() < now() - make_interval(secs => $2::float8))
 `
 
 type ListAbandonedStepsParams struct {
@@ -306,8 +313,8 @@ type ListAbandonedStepsRow struct {
 	WorkerID string
 }
 
-// Started steps of a run that nobody is at work on: none has them, or their worker is dead. While the server has not been
-// up for long, no worker could say that it lives.
+// Started steps of a run that no live worker runs. While the server has not been
+// up for long, no worker had time to send a heartbeat.
 func (q *Queries) ListAbandonedSteps(ctx context.Context, arg ListAbandonedStepsParams) ([]ListAbandonedStepsRow, error) {
 	rows, err := q.db.Query(ctx, listAbandonedSteps, arg.RunID, arg.DeadAfter)
 	if err != nil {
@@ -419,8 +426,10 @@ WHERE ($1::uuid IS NULL OR id < $1)
   AND ($8::jsonb IS NULL OR tags @> $8)
   AND ($9::timestamptz IS NULL OR created_at > $9)
   AND ($10::timestamptz IS NULL OR created_at < $10)
-  AND ($11::uuid IS NULL OR id <= $11) -- the same bound on the UUIDv7, for the index
-  AND ($12::uuid IS NULL OR id >= $12) -- the same bound on the UUIDv7, for the index
+  -- the same bound on the UUIDv7, for the index
+  AND ($11::uuid IS NULL OR id <= $11)
+  -- the same bound on the UUIDv7, for the index
+  AND ($12::uuid IS NULL OR id >= $12)
 ORDER BY id DESC
 LIMIT $13
 `
@@ -529,7 +538,7 @@ type ListRunsOfAssetParams struct {
 	MaxRows        int32
 }
 
-// As ListRuns, along the asset's own steps: fast for an asset of every run and for one of few.
+// ListRuns by way of the asset's steps: fast for an asset of every run and for an asset of few runs.
 func (q *Queries) ListRunsOfAsset(ctx context.Context, arg ListRunsOfAssetParams) ([]Run, error) {
 	rows, err := q.db.Query(ctx, listRunsOfAsset,
 		arg.Before,
@@ -610,10 +619,11 @@ func (q *Queries) ListRunsPastDeadline(ctx context.Context, at *time.Time) ([]uu
 
 const listStepJobsOfWorker = `-- name: ListStepJobsOfWorker :many
 SELECT steps.job_id::bigint FROM steps JOIN runs ON runs.id = steps.run_id
-WHERE steps.worker_id = $1 AND steps.status = 'started' AND steps.job_id IS NOT NULL AND runs.status <> 'canceling'
+WHERE steps.worker_id = $1 AND steps.status = 'started' AND steps.job_id IS NOT NULL
+    AND runs.status <> 'canceling'
 `
 
-// The jobs of the steps that are a worker's to do.
+// The jobs of the steps that a worker runs.
 func (q *Queries) ListStepJobsOfWorker(ctx context.Context, workerID *string) ([]int64, error) {
 	rows, err := q.db.Query(ctx, listStepJobsOfWorker, workerID)
 	if err != nil {
@@ -777,7 +787,8 @@ func (q *Queries) RequeueStep(ctx context.Context, arg RequeueStepParams) error 
 }
 
 const setRunStatus = `-- name: SetRunStatus :exec
-UPDATE runs SET status = $1, ended_at = $2, canceled_by = coalesce($3, canceled_by), error = coalesce($4, error)
+UPDATE runs SET status = $1, ended_at = $2, canceled_by = coalesce($3,
+    canceled_by), error = coalesce($4, error)
 WHERE id = $5
 `
 
@@ -801,7 +812,8 @@ func (q *Queries) SetRunStatus(ctx context.Context, arg SetRunStatusParams) erro
 }
 
 const setStepStatus = `-- name: SetStepStatus :exec
-UPDATE steps SET status = $1, ended_at = $2, job_id = coalesce($3, job_id), error = coalesce($4, error)
+UPDATE steps SET status = $1, ended_at = $2, job_id = coalesce($3, job_id),
+    error = coalesce($4, error)
 WHERE run_id = $5 AND asset = $6
 `
 
@@ -830,13 +842,15 @@ const startStep = `-- name: StartStep :one
 WITH run AS (
     SELECT id, status, timeout_seconds FROM runs WHERE id = $1 FOR NO KEY UPDATE
 ), step AS (
-    UPDATE steps SET status = 'started', attempt = steps.attempt + 1, worker_id = $2, next_attempt_at = NULL, started_at = coalesce(steps.started_at, $3)
+    UPDATE steps SET status = 'started', attempt = steps.attempt + 1, worker_id = $2, next_attempt_at = NULL,
+        started_at = coalesce(steps.started_at, $3)
     FROM run
     WHERE steps.run_id = run.id AND steps.asset = $4 AND steps.job_id = $5
       AND steps.status IN ('queued', 'up_for_retry', 'started') AND run.status IN ('queued', 'started')
     RETURNING steps.attempt, steps.failures
 ), before AS (
-    SELECT steps.attempt FROM steps WHERE steps.run_id = $1 AND steps.asset = $4 AND steps.job_id = $5 AND steps.status = 'started'
+    SELECT steps.attempt FROM steps WHERE steps.run_id = $1 AND steps.asset = $4 AND steps.job_id = $5
+        AND steps.status = 'started'
 ), started AS (
     UPDATE runs SET status = 'started', started_at = $3,
         deadline_at = CASE WHEN run.timeout_seconds > 0 THEN now() + run.timeout_seconds * interval '1 second' END
@@ -846,14 +860,17 @@ WITH run AS (
     INSERT INTO events (run_id, at, type, level, asset, attempt, message)
     SELECT $1, $3, e.type, e.level, e.asset, e.attempt, e.message
     FROM (
-        SELECT 1 AS ord, 'run_started' AS type, 'info' AS level, NULL::text AS asset, NULL::integer AS attempt, 'run started' AS message FROM started
+        SELECT 1 AS ord, 'run_started' AS type, 'info' AS level, NULL::text AS asset, NULL::integer AS attempt,
+            'run started' AS message FROM started
         UNION ALL
-        SELECT 2, 'step_requeued', 'warn', $4, before.attempt, $4 || ' requeued: what became of its attempt could not be recorded' FROM before, step
+        SELECT 2, 'step_requeued', 'warn', $4, before.attempt,
+            $4 || ' requeued: what became of its attempt could not be recorded' FROM before, step
         UNION ALL
         SELECT 3, 'step_started', 'info', $4, step.attempt, $6::text FROM step
     ) e ORDER BY e.ord
 )
-SELECT step.attempt, step.failures, runs.config, runs.partition, runs.tags, runs.job FROM step, runs WHERE runs.id = $1
+SELECT step.attempt, step.failures, runs.config, runs.partition, runs.tags, runs.job FROM step, runs
+    WHERE runs.id = $1
 `
 
 type StartStepParams struct {
@@ -874,8 +891,8 @@ type StartStepRow struct {
 	Job       *string
 }
 
-// Takes a step for a worker. No row: somebody else has it, it is done, or its run no longer wants it. An attempt that began
-// already came to no end that could be recorded: the answer to its start was lost, or its end was, and its job came back.
+// Takes a step for a worker. No row: another job has it, it has ended, or its run is canceled. An attempt that had
+// begun already has no recorded end: the answer to its start was lost, or its end was, and its job came back.
 func (q *Queries) StartStep(ctx context.Context, arg StartStepParams) (StartStepRow, error) {
 	row := q.db.QueryRow(ctx, startStep,
 		arg.RunID,

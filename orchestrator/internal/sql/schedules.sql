@@ -5,13 +5,14 @@ SELECT * FROM schedules WHERE name = @name;
 SELECT * FROM schedules;
 
 -- name: SetSchedule :one
--- Starting a running schedule leaves its start time alone.
+-- Starting a running schedule does not change its start time.
 INSERT INTO schedules (name, running, changed_at) VALUES (@name, @running, @changed_at)
-ON CONFLICT (name) DO UPDATE SET changed_at = CASE WHEN schedules.running = excluded.running THEN schedules.changed_at ELSE excluded.changed_at END, running = excluded.running
+ON CONFLICT (name) DO UPDATE SET changed_at = CASE WHEN schedules.running = excluded.running THEN schedules.changed_at
+    ELSE excluded.changed_at END, running = excluded.running
 RETURNING *;
 
 -- name: LockRunningSchedule :one
--- Held to the end of the tick, so that a stop that has been answered is a stop.
+-- Locked until the end of the tick, so that no run starts after a stop was answered.
 SELECT * FROM schedules WHERE name = @name AND running FOR SHARE;
 
 -- name: InsertTick :execrows
@@ -23,7 +24,8 @@ ON CONFLICT (schedule, scheduled_for) WHERE kind <> 'manual' DO NOTHING;
 SELECT EXISTS (SELECT FROM ticks WHERE schedule = @schedule AND scheduled_for = @scheduled_for AND kind <> 'manual');
 
 -- name: ListTicks :many
-SELECT * FROM ticks WHERE schedule = @schedule AND (sqlc.narg(before)::bigint IS NULL OR id < sqlc.narg(before)) ORDER BY id DESC LIMIT @max_rows;
+SELECT * FROM ticks WHERE schedule = @schedule AND (sqlc.narg(before)::bigint IS NULL OR id < sqlc.narg(before))
+    ORDER BY id DESC LIMIT @max_rows;
 
 -- name: LatestTicks :many
 SELECT t.* FROM unnest(@schedules::text[]) AS s(name)

@@ -114,7 +114,8 @@ func (q *Queries) ListSchedules(ctx context.Context) ([]Schedule, error) {
 }
 
 const listTicks = `-- name: ListTicks :many
-SELECT id, schedule, kind, scheduled_for, status, run_id, message, created_at FROM ticks WHERE schedule = $1 AND ($2::bigint IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
+SELECT id, schedule, kind, scheduled_for, status, run_id, message, created_at FROM ticks WHERE schedule = $1 AND ($2::bigint IS NULL OR id < $2)
+    ORDER BY id DESC LIMIT $3
 `
 
 type ListTicksParams struct {
@@ -156,7 +157,7 @@ const lockRunningSchedule = `-- name: LockRunningSchedule :one
 SELECT name, running, changed_at FROM schedules WHERE name = $1 AND running FOR SHARE
 `
 
-// Held to the end of the tick, so that a stop that has been answered is a stop.
+// Locked until the end of the tick, so that no run starts after a stop was answered.
 func (q *Queries) LockRunningSchedule(ctx context.Context, name string) (Schedule, error) {
 	row := q.db.QueryRow(ctx, lockRunningSchedule, name)
 	var i Schedule
@@ -166,7 +167,8 @@ func (q *Queries) LockRunningSchedule(ctx context.Context, name string) (Schedul
 
 const setSchedule = `-- name: SetSchedule :one
 INSERT INTO schedules (name, running, changed_at) VALUES ($1, $2, $3)
-ON CONFLICT (name) DO UPDATE SET changed_at = CASE WHEN schedules.running = excluded.running THEN schedules.changed_at ELSE excluded.changed_at END, running = excluded.running
+ON CONFLICT (name) DO UPDATE SET changed_at = CASE WHEN schedules.running = excluded.running THEN schedules.changed_at
+    ELSE excluded.changed_at END, running = excluded.running
 RETURNING name, running, changed_at
 `
 
@@ -176,7 +178,7 @@ type SetScheduleParams struct {
 	ChangedAt time.Time
 }
 
-// Starting a running schedule leaves its start time alone.
+// Starting a running schedule does not change its start time.
 func (q *Queries) SetSchedule(ctx context.Context, arg SetScheduleParams) (Schedule, error) {
 	row := q.db.QueryRow(ctx, setSchedule, arg.Name, arg.Running, arg.ChangedAt)
 	var i Schedule

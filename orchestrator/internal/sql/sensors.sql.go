@@ -13,10 +13,12 @@ import (
 )
 
 const claimDueSensors = `-- name: ClaimDueSensors :many
-UPDATE sensors SET lease = gen_random_uuid(), lease_until = now() + make_interval(secs => $1::float8), lease_by = $2, again = false
+UPDATE sensors SET lease = gen_random_uuid(), lease_until = now() + make_interval(secs => $1::float8),
+    lease_by = $2, again = false
 WHERE name IN (
     SELECT s.name FROM sensors s
-    WHERE s.running AND s.name = ANY($3::text[]) AND s.next_at <= now() AND (s.lease IS NULL OR s.lease_until < now())
+    WHERE s.running AND s.name = ANY($3::text[]) AND s.next_at <= now() AND (s.lease IS NULL
+        OR s.lease_until < now())
     FOR UPDATE SKIP LOCKED)
 RETURNING name, running, changed_at, cursor, next_at, lease, lease_until, lease_by, again, last_tick_id
 `
@@ -62,7 +64,8 @@ const claimOrAskSensor = `-- name: ClaimOrAskSensor :one
 UPDATE sensors SET again = coalesce(lease_until >= now(), false),
     lease = CASE WHEN lease_until >= now() THEN lease ELSE gen_random_uuid() END,
     lease_by = CASE WHEN lease_until >= now() THEN lease_by ELSE $1 END,
-    lease_until = CASE WHEN lease_until >= now() THEN lease_until ELSE now() + make_interval(secs => $2::float8) END
+    lease_until = CASE WHEN lease_until >= now() THEN lease_until
+        ELSE now() + make_interval(secs => $2::float8) END
 WHERE name = $3 AND running
 RETURNING name, running, changed_at, cursor, next_at, lease, lease_until, lease_by, again, last_tick_id
 `
@@ -73,7 +76,8 @@ type ClaimOrAskSensorParams struct {
 	Name         string
 }
 
-// Whoever evaluates it already does so once more: then again is true, and the lease is not ours.
+// A process that evaluates the sensor already evaluates it once more: again is then true, and the lease is not this
+// process's.
 func (q *Queries) ClaimOrAskSensor(ctx context.Context, arg ClaimOrAskSensorParams) (Sensor, error) {
 	row := q.db.QueryRow(ctx, claimOrAskSensor, arg.LeaseBy, arg.LeaseSeconds, arg.Name)
 	var i Sensor
@@ -93,7 +97,8 @@ func (q *Queries) ClaimOrAskSensor(ctx context.Context, arg ClaimOrAskSensorPara
 }
 
 const claimSensor = `-- name: ClaimSensor :one
-UPDATE sensors SET lease = gen_random_uuid(), lease_until = now() + make_interval(secs => $1::float8), lease_by = $2, again = false
+UPDATE sensors SET lease = gen_random_uuid(), lease_until = now() + make_interval(secs => $1::float8),
+    lease_by = $2, again = false
 WHERE name = $3 AND (lease IS NULL OR lease_until < now())
 RETURNING name, running, changed_at, cursor, next_at, lease, lease_until, lease_by, again, last_tick_id
 `
@@ -104,7 +109,7 @@ type ClaimSensorParams struct {
 	Name         string
 }
 
-// Whether it is running or not.
+// Claims the sensor, whether it is running or not.
 func (q *Queries) ClaimSensor(ctx context.Context, arg ClaimSensorParams) (Sensor, error) {
 	row := q.db.QueryRow(ctx, claimSensor, arg.LeaseSeconds, arg.LeaseBy, arg.Name)
 	var i Sensor
@@ -139,7 +144,8 @@ func (q *Queries) CloseWebhookEvents(ctx context.Context, arg CloseWebhookEvents
 }
 
 const ensureSensor = `-- name: EnsureSensor :exec
-INSERT INTO sensors (name, running, changed_at, cursor, next_at) VALUES ($1, false, $2, $3, $2) ON CONFLICT DO NOTHING
+INSERT INTO sensors (name, running, changed_at, cursor, next_at) VALUES ($1, false, $2, $3, $2)
+    ON CONFLICT DO NOTHING
 `
 
 type EnsureSensorParams struct {
@@ -191,11 +197,12 @@ func (q *Queries) FreeSensor(ctx context.Context, arg FreeSensorParams) error {
 
 const freeSensorsOfDeadWorkers = `-- name: FreeSensorsOfDeadWorkers :execrows
 UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, next_at = now()
-WHERE lease IS NOT NULL AND EXISTS (SELECT FROM workers w WHERE w.id = lease_by AND w.beat_at < now() - make_interval(secs => $1::float8))
+WHERE lease IS NOT NULL AND EXISTS (SELECT FROM workers w WHERE w.id = lease_by
+    AND w.beat_at < now() - make_interval(secs => $1::float8))
 `
 
-// A worker that is gone from the list said goodbye; servers without a worker are never in it, their leases run out.
-// What they were evaluating is due at once.
+// A worker that is not in the list has stopped. Servers without a worker are never in it; their leases expire.
+// The sensors are due at once.
 func (q *Queries) FreeSensorsOfDeadWorkers(ctx context.Context, deadAfter float64) (int64, error) {
 	result, err := q.db.Exec(ctx, freeSensorsOfDeadWorkers, deadAfter)
 	if err != nil {
@@ -214,7 +221,8 @@ func (q *Queries) FreeSensorsOfWorker(ctx context.Context, leaseBy *string) erro
 }
 
 const insertRunKey = `-- name: InsertRunKey :execrows
-INSERT INTO run_keys (sensor, key, run_id, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING
+INSERT INTO run_keys (sensor, key, run_id, created_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT DO NOTHING
 `
 
 type InsertRunKeyParams struct {
@@ -238,8 +246,10 @@ func (q *Queries) InsertRunKey(ctx context.Context, arg InsertRunKeyParams) (int
 }
 
 const insertSensorTick = `-- name: InsertSensorTick :one
-INSERT INTO sensor_ticks (sensor, kind, status, run_ids, repeated_keys, message, cursor, duration_seconds, evaluations, created_at, last_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, $9, $9)
+INSERT INTO sensor_ticks (sensor, kind, status, run_ids, repeated_keys, message, cursor, duration_seconds,
+    evaluations, created_at, last_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+    1, $9, $9)
 RETURNING id, sensor, kind, status, run_ids, repeated_keys, message, cursor, duration_seconds, evaluations, created_at, last_at
 `
 
@@ -286,7 +296,8 @@ func (q *Queries) InsertSensorTick(ctx context.Context, arg InsertSensorTickPara
 }
 
 const insertWebhookEvent = `-- name: InsertWebhookEvent :execrows
-INSERT INTO webhook_events (sensor, webhook_id, content_type, body, received_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING
+INSERT INTO webhook_events (sensor, webhook_id, content_type, body, received_at) VALUES ($1, $2,
+    $3, $4, $5) ON CONFLICT DO NOTHING
 `
 
 type InsertWebhookEventParams struct {
@@ -402,7 +413,8 @@ func (q *Queries) ListRunKeys(ctx context.Context, arg ListRunKeysParams) ([]Lis
 }
 
 const listSensorTicks = `-- name: ListSensorTicks :many
-SELECT id, sensor, kind, status, run_ids, repeated_keys, message, cursor, duration_seconds, evaluations, created_at, last_at FROM sensor_ticks WHERE sensor = $1 AND ($2::bigint IS NULL OR id < $2) ORDER BY id DESC LIMIT $3
+SELECT id, sensor, kind, status, run_ids, repeated_keys, message, cursor, duration_seconds, evaluations, created_at, last_at FROM sensor_ticks WHERE sensor = $1 AND ($2::bigint IS NULL OR id < $2)
+    ORDER BY id DESC LIMIT $3
 `
 
 type ListSensorTicksParams struct {
@@ -537,7 +549,7 @@ const lockRunningSensor = `-- name: LockRunningSensor :one
 SELECT name, running, changed_at, cursor, next_at, lease, lease_until, lease_by, again, last_tick_id FROM sensors WHERE name = $1 AND running FOR SHARE
 `
 
-// Held to the end of the transaction, so that a stop that has been answered is a stop.
+// Locked until the end of the transaction, so that no event is taken after a stop was answered.
 func (q *Queries) LockRunningSensor(ctx context.Context, name string) (Sensor, error) {
 	row := q.db.QueryRow(ctx, lockRunningSensor, name)
 	var i Sensor
@@ -585,10 +597,13 @@ func (q *Queries) LockSensor(ctx context.Context, arg LockSensorParams) (Sensor,
 
 const recordSkips = `-- name: RecordSkips :exec
 WITH s AS (
-    SELECT unnest($1::text[]) AS name, unnest($2::uuid[]) AS lease, unnest($3::bigint[]) AS tick, unnest($4::text[]) AS cursor, unnest($5::float8[]) AS seconds
+    SELECT unnest($1::text[]) AS name, unnest($2::uuid[]) AS lease, unnest($3::bigint[]) AS tick,
+        unnest($4::text[]) AS cursor, unnest($5::float8[]) AS seconds
 ), freed AS (
-    UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, again = false, cursor = nullif(s.cursor, ''),
-        next_at = CASE WHEN again THEN now() ELSE least(greatest(next_at + make_interval(secs => s.seconds), now()), now() + make_interval(secs => s.seconds)) END
+    UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, again = false, cursor = nullif(s.cursor,
+        ''),
+        next_at = CASE WHEN again THEN now() ELSE least(greatest(next_at + make_interval(secs => s.seconds), now()),
+            now() + make_interval(secs => s.seconds)) END
     FROM s WHERE sensors.name = s.name AND sensors.lease = s.lease
     RETURNING s.tick
 )
@@ -603,7 +618,7 @@ type RecordSkipsParams struct {
 	Seconds []float64
 }
 
-// Evaluations that came to nothing as the ones before them: one statement for all.
+// Evaluations that were skipped as the ones before them: one statement for all.
 func (q *Queries) RecordSkips(ctx context.Context, arg RecordSkipsParams) error {
 	_, err := q.db.Exec(ctx, recordSkips,
 		arg.Names,
@@ -616,8 +631,10 @@ func (q *Queries) RecordSkips(ctx context.Context, arg RecordSkipsParams) error 
 }
 
 const releaseSensor = `-- name: ReleaseSensor :exec
-UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, again = false, cursor = $1, last_tick_id = $2,
-    next_at = CASE WHEN again THEN now() ELSE least(greatest(next_at + make_interval(secs => $3::float8), now()), now() + make_interval(secs => $3)) END
+UPDATE sensors SET lease = NULL, lease_until = NULL, lease_by = NULL, again = false, cursor = $1,
+    last_tick_id = $2,
+    next_at = CASE WHEN again THEN now() ELSE least(greatest(next_at + make_interval(secs => $3::float8),
+        now()), now() + make_interval(secs => $3)) END
 WHERE name = $4
 `
 
@@ -628,7 +645,7 @@ type ReleaseSensorParams struct {
 	Name       string
 }
 
-// Due again an interval after it was due, or from now on if it was evaluated out of turn.
+// Due again an interval after it was due, or after now if it was evaluated early.
 func (q *Queries) ReleaseSensor(ctx context.Context, arg ReleaseSensorParams) error {
 	_, err := q.db.Exec(ctx, releaseSensor,
 		arg.Cursor,
@@ -699,7 +716,8 @@ func (q *Queries) SensorsDue(ctx context.Context) (bool, error) {
 }
 
 const setSensor = `-- name: SetSensor :exec
-INSERT INTO sensors (name, running, changed_at, cursor, next_at) VALUES ($1, $2, $3, $4, $3)
+INSERT INTO sensors (name, running, changed_at, cursor, next_at) VALUES ($1, $2, $3,
+    $4, $3)
 ON CONFLICT (name) DO UPDATE SET
     changed_at = CASE WHEN sensors.running = excluded.running THEN sensors.changed_at ELSE excluded.changed_at END,
     next_at = CASE WHEN sensors.running = excluded.running THEN sensors.next_at ELSE excluded.next_at END,
@@ -713,7 +731,7 @@ type SetSensorParams struct {
 	Begin     *string
 }
 
-// Starting a running sensor leaves its start time alone; one that never ran begins where it is told to.
+// Starting a running sensor does not change its start time. One that never ran begins at the given cursor.
 func (q *Queries) SetSensor(ctx context.Context, arg SetSensorParams) error {
 	_, err := q.db.Exec(ctx, setSensor,
 		arg.Name,
@@ -726,7 +744,8 @@ func (q *Queries) SetSensor(ctx context.Context, arg SetSensorParams) error {
 
 const setSensorCursor = `-- name: SetSensorCursor :exec
 INSERT INTO sensors (name, running, changed_at, cursor, next_at) VALUES ($1, false, $2, $3, $2)
-ON CONFLICT (name) DO UPDATE SET cursor = excluded.cursor, lease = NULL, lease_until = NULL, lease_by = NULL, next_at = excluded.next_at
+ON CONFLICT (name) DO UPDATE SET cursor = excluded.cursor, lease = NULL, lease_until = NULL, lease_by = NULL,
+    next_at = excluded.next_at
 `
 
 type SetSensorCursorParams struct {
@@ -735,7 +754,7 @@ type SetSensorCursorParams struct {
 	Cursor *string
 }
 
-// Whoever evaluates the sensor now does it on the old cursor: that does not count any more.
+// An evaluation in progress uses the old cursor, and is discarded.
 func (q *Queries) SetSensorCursor(ctx context.Context, arg SetSensorCursorParams) error {
 	_, err := q.db.Exec(ctx, setSensorCursor, arg.Name, arg.At, arg.Cursor)
 	return err
@@ -752,7 +771,7 @@ type SignalsHiddenParams struct {
 	Assets []string
 }
 
-// Whether there are any that ListSignals holds back, for an older transaction is open.
+// Whether there are events that ListSignals holds back because an older transaction is open.
 func (q *Queries) SignalsHidden(ctx context.Context, arg SignalsHiddenParams) (bool, error) {
 	row := q.db.QueryRow(ctx, signalsHidden, arg.Types, arg.Assets)
 	var exists bool

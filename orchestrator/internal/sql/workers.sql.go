@@ -33,7 +33,7 @@ const databaseUptime = `-- name: DatabaseUptime :one
 SELECT greatest(0, extract(epoch FROM clock_timestamp() - pg_postmaster_start_time()))::float8 AS seconds
 `
 
-// For how many seconds the server has run.
+// How many seconds the server has run.
 func (q *Queries) DatabaseUptime(ctx context.Context) (float64, error) {
 	row := q.db.QueryRow(ctx, databaseUptime)
 	var seconds float64
@@ -61,9 +61,11 @@ func (q *Queries) DeleteWorker(ctx context.Context, id string) error {
 
 const deployment = `-- name: Deployment :one
 SELECT (SELECT count(*) FROM workers WHERE beat_at > now() - interval '15 seconds') AS workers_alive,
-       (SELECT coalesce(extract(epoch FROM now() - min(scheduled_at)), 0)::float8 FROM river_job WHERE state = 'available') AS oldest_seconds,
+       (SELECT coalesce(extract(epoch FROM now() - min(scheduled_at)), 0)::float8 FROM river_job
+           WHERE state = 'available') AS oldest_seconds,
        (SELECT count(*) FROM alerts WHERE recovered_at IS NULL) AS open_alerts,
-       (SELECT count(*) FROM runs WHERE status = 'queued') AS queued, (SELECT count(*) FROM runs WHERE status = 'started') AS started,
+       (SELECT count(*) FROM runs WHERE status = 'queued') AS queued, (SELECT count(*) FROM runs
+           WHERE status = 'started') AS started,
        (SELECT count(*) FROM runs WHERE status = 'canceling') AS canceling
 `
 
@@ -76,7 +78,7 @@ type DeploymentRow struct {
 	Canceling     int64
 }
 
-// What is measured of all processes together.
+// Measurements of all processes together.
 func (q *Queries) Deployment(ctx context.Context) (DeploymentRow, error) {
 	row := q.db.QueryRow(ctx, deployment)
 	var i DeploymentRow
@@ -101,7 +103,7 @@ type DiscardLostJobParams struct {
 	WorkerID string
 }
 
-// A finished job is out of reach of the worker that lost it: whatever that worker reports later changes nothing. A job
+// Whatever the worker that lost a finished job reports later changes nothing. A job
 // that went to another worker meanwhile is not lost.
 func (q *Queries) DiscardLostJob(ctx context.Context, arg DiscardLostJobParams) (int64, error) {
 	result, err := q.db.Exec(ctx, discardLostJob, arg.ID, arg.WorkerID)
@@ -123,8 +125,10 @@ func (q *Queries) JobsAlive(ctx context.Context, id int64) (int64, error) {
 }
 
 const listForgottenSteps = `-- name: ListForgottenSteps :many
-SELECT s.run_id, s.asset, s.job_id::bigint AS job_id FROM runs r JOIN steps s ON s.run_id = r.id LEFT JOIN river_job j ON j.id = s.job_id
-WHERE r.status IN ('queued', 'started', 'canceling') AND s.status IN ('queued', 'started', 'up_for_retry') AND s.job_id IS NOT NULL
+SELECT s.run_id, s.asset, s.job_id::bigint AS job_id FROM runs r JOIN steps s ON s.run_id = r.id LEFT
+    JOIN river_job j ON j.id = s.job_id
+WHERE r.status IN ('queued', 'started', 'canceling') AND s.status IN ('queued', 'started', 'up_for_retry')
+    AND s.job_id IS NOT NULL
   AND NOT EXISTS (SELECT FROM step_waits w WHERE w.run_id = s.run_id AND w.asset = s.asset)
   AND (j.id IS NULL OR j.finalized_at < now() - interval '5 seconds')
 LIMIT 100
@@ -136,7 +140,7 @@ type ListForgottenStepsRow struct {
 	JobID int64
 }
 
-// Steps that are to be done and whose River job is gone or over. Ends that are being recorded just now are not meant.
+// Steps that have not ended and whose River job is gone or finished, except ends that are being recorded just now.
 func (q *Queries) ListForgottenSteps(ctx context.Context) ([]ListForgottenStepsRow, error) {
 	rows, err := q.db.Query(ctx, listForgottenSteps)
 	if err != nil {
@@ -158,10 +162,12 @@ func (q *Queries) ListForgottenSteps(ctx context.Context) ([]ListForgottenStepsR
 }
 
 const listLostJobs = `-- name: ListLostJobs :many
-SELECT j.id, j.kind, j.queue, j.args, j.max_attempts, coalesce(j.attempted_by[array_upper(j.attempted_by, 1)], '')::text AS worker_id
+SELECT j.id, j.kind, j.queue, j.args, j.max_attempts, coalesce(j.attempted_by[array_upper(j.attempted_by, 1)],
+    '')::text AS worker_id
 FROM river_job j
 WHERE j.state = 'running' AND j.kind = ANY($1::text[])
-  AND NOT EXISTS (SELECT FROM workers w WHERE w.id = j.attempted_by[array_upper(j.attempted_by, 1)] AND w.beat_at > now() - make_interval(secs => $2::float8))
+  AND NOT EXISTS (SELECT FROM workers w WHERE w.id = j.attempted_by[array_upper(j.attempted_by, 1)]
+      AND w.beat_at > now() - make_interval(secs => $2::float8))
   AND j.attempted_at < now() - make_interval(secs => $2::float8)
 LIMIT 100
 `
@@ -180,7 +186,7 @@ type ListLostJobsRow struct {
 	WorkerID    string
 }
 
-// River jobs that run on a worker that stopped beating.
+// River jobs that run on a worker without a recent heartbeat.
 func (q *Queries) ListLostJobs(ctx context.Context, arg ListLostJobsParams) ([]ListLostJobsRow, error) {
 	rows, err := q.db.Query(ctx, listLostJobs, arg.Kinds, arg.DeadAfter)
 	if err != nil {
@@ -209,7 +215,8 @@ func (q *Queries) ListLostJobs(ctx context.Context, arg ListLostJobsParams) ([]L
 }
 
 const listWorkers = `-- name: ListWorkers :many
-SELECT id, host, pid, started_at, beat_at, (beat_at > now() - make_interval(secs => $1::float8))::boolean AS alive FROM workers ORDER BY started_at
+SELECT id, host, pid, started_at, beat_at, (beat_at > now() - make_interval(secs => $1::float8))::boolean AS alive FROM workers
+    ORDER BY started_at
 `
 
 type ListWorkersRow struct {
@@ -249,7 +256,8 @@ func (q *Queries) ListWorkers(ctx context.Context, deadAfter float64) ([]ListWor
 }
 
 const queueDepth = `-- name: QueueDepth :one
-SELECT count(*) FILTER (WHERE state = 'available') AS available, count(*) FILTER (WHERE state = 'running') AS running, count(*) FILTER (WHERE state = 'retryable') AS retryable
+SELECT count(*) FILTER (WHERE state = 'available') AS available, count(*) FILTER (WHERE state = 'running') AS running,
+    count(*) FILTER (WHERE state = 'retryable') AS retryable
 FROM river_job WHERE state IN ('available', 'running', 'retryable')
 `
 
@@ -267,9 +275,12 @@ func (q *Queries) QueueDepth(ctx context.Context) (QueueDepthRow, error) {
 }
 
 const queueStates = `-- name: QueueStates :many
-SELECT queue, count(*) FILTER (WHERE state = 'available') AS available, count(*) FILTER (WHERE state = 'running') AS running,
-       count(*) FILTER (WHERE state = 'retryable') AS retryable, count(*) FILTER (WHERE state = 'scheduled') AS scheduled,
-       coalesce(min(scheduled_at) FILTER (WHERE state = 'available'), '0001-01-01')::timestamptz AS oldest_available_at
+SELECT queue, count(*) FILTER (WHERE state = 'available') AS available,
+    count(*) FILTER (WHERE state = 'running') AS running,
+       count(*) FILTER (WHERE state = 'retryable') AS retryable,
+           count(*) FILTER (WHERE state = 'scheduled') AS scheduled,
+       coalesce(min(scheduled_at) FILTER (WHERE state = 'available'),
+           '0001-01-01')::timestamptz AS oldest_available_at
 FROM river_job WHERE state IN ('available', 'running', 'retryable', 'scheduled') GROUP BY queue ORDER BY queue
 `
 

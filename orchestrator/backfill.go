@@ -72,8 +72,10 @@ func (e *Engine) Backfill(ctx context.Context, id uuid.UUID) (*Backfill, error) 
 func (e *Engine) Backfills(ctx context.Context, status string, before *uuid.UUID, limit int) ([]Backfill, error) {
 	rows, err := e.lists.ListBackfills(
 		ctx,
-		sql.ListBackfillsParams{Status: optional(status), Before: before, MaxRows: int32(limit)},
-	) //nolint:gosec // bounded by the contract
+		sql.ListBackfillsParams{
+			Status: optional(status), Before: before, MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+		},
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -135,8 +137,11 @@ func (e *Engine) BackfillPartitions(
 	}
 	rows, err := e.lists.ListBackfillPartitions(
 		ctx,
-		sql.ListBackfillPartitionsParams{BackfillID: id, Status: optional(status), After: after, MaxRows: int32(limit)},
-	) //nolint:gosec // bounded by the contract
+		sql.ListBackfillPartitionsParams{
+			BackfillID: id, Status: optional(status), After: after,
+			MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+		},
+	)
 	return each(rows, func(r sql.BackfillPartition) BackfillPartition {
 		return BackfillPartition{Ordinal: int(r.Ordinal), Key: r.Partition, Status: r.Status, RunID: r.RunID, Error: r.Error}
 	}), err

@@ -286,8 +286,11 @@ func (e *Engine) CheckResults(
 	}
 	rows, err := e.lists.ListCheckResults(
 		ctx,
-		sql.ListCheckResultsParams{Asset: asset, Name: optional(check), Before: before, MaxRows: int32(limit)},
-	) //nolint:gosec // bounded by the contract
+		sql.ListCheckResultsParams{
+			Asset: asset, Name: optional(check), Before: before,
+			MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+		},
+	)
 	return each(rows, checkResultOf), err
 }
 

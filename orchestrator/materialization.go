@@ -43,8 +43,11 @@ func (e *Engine) Materializations(
 	}
 	rows, err := e.lists.ListMaterializations(
 		ctx,
-		sql.ListMaterializationsParams{Asset: asset, Partition: optional(partition), Before: before, MaxRows: int32(limit)},
-	) //nolint:gosec // bounded by the contract
+		sql.ListMaterializationsParams{
+			Asset: asset, Partition: optional(partition), Before: before,
+			MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+		},
+	)
 	return each(rows, materializationOf), err
 }
 

@@ -37,8 +37,8 @@ func (e *Engine) RunKeys(ctx context.Context, sensor string, f RunKeyFilter) ([]
 	p := sql.ListRunKeysParams{
 		Sensor:  sensor,
 		Key:     optional(f.Key),
-		MaxRows: int32(f.Limit),
-	} //nolint:gosec // bounded by the contract
+		MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
+	}
 	if f.Prefix != "" {
 		p.Prefix = ptr(escapeLike.Replace(f.Prefix) + "%")
 	}

@@ -214,8 +214,11 @@ func (e *Engine) SensorTicks(ctx context.Context, name string, before *int64, li
 	}
 	rows, err := e.lists.ListSensorTicks(
 		ctx,
-		sql.ListSensorTicksParams{Sensor: name, Before: before, MaxRows: int32(limit)},
-	) //nolint:gosec // bounded by the contract
+		sql.ListSensorTicksParams{
+			Sensor: name, Before: before,
+			MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+		},
+	)
 	return each(rows, sensorTickOf), err
 }
 

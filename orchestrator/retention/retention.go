@@ -308,7 +308,9 @@ func (d *Deleter) sweepBefore(ctx context.Context, now time.Time, s Sweeper) (in
 	}
 	more, err := batches(
 		ctx,
-		func(limit int32) (int64, error) { return s.Trim(ctx, int32(min(keep.Count, 1<<30)), limit) },
-	) //nolint:gosec // bounded
+		func(limit int32) (int64, error) {
+			return s.Trim(ctx, int32(min(keep.Count, 1<<30)), limit) //nolint:gosec // bounded
+		},
+	)
 	return n + more, err
 }

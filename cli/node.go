@@ -529,17 +529,14 @@ func (c *workerCmd) Run(a *app) error {
 
 // process runs a node from configuration to its end.
 func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who accessFlags, work, migrate bool) error {
+	// The configuration is checked before Postgres is looked for, or fetched.
 	if err := pf.check(); err != nil {
 		return err
 	}
-	if err := df.look(a, !migrate); err != nil {
-		return err
-	}
-	a.limitMemory()
-	var l net.Listener
+	var addr string
 	if af != nil {
-		addr, err := af.address()
-		if err != nil {
+		var err error
+		if addr, err = af.address(); err != nil {
 			return err
 		}
 		if err := who.check(); err != nil {
@@ -548,6 +545,14 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 		if err := a.read.check(); err != nil {
 			return err
 		}
+	}
+	if err := df.look(a, !migrate); err != nil {
+		return err
+	}
+	a.limitMemory()
+	var l net.Listener
+	if af != nil {
+		var err error
 		if l, err = listen(addr); err != nil {
 			return err
 		}

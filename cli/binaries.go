@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -43,6 +45,9 @@ func (f databaseFlags) look(a *app, attach bool) error {
 		if _, running := embedded.Attach(dir); running {
 			return nil
 		}
+	}
+	if info, err := os.Stat(filepath.Dir(dir)); err == nil && !info.IsDir() {
+		return fmt.Errorf("data directory: %s is a file: set DATA_DIR to a folder", filepath.Dir(dir))
 	}
 	return source.Search(dir).Err
 }

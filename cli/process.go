@@ -65,18 +65,14 @@ type processOptions struct {
 
 // process runs a node from its flags until it ends.
 func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who accessFlags, opts processOptions) error {
+	// The configuration is checked before Postgres is looked for, or fetched.
 	if err := pf.check(); err != nil {
 		return err
 	}
-	if err := df.look(a, !opts.Migrate); err != nil {
-		return err
-	}
-	a.limitMemory()
-	var l net.Listener
-	authentication := "off"
+	var addr string
 	if af != nil {
-		addr, err := af.address()
-		if err != nil {
+		var err error
+		if addr, err = af.address(); err != nil {
 			return err
 		}
 		if err := who.check(); err != nil {
@@ -85,6 +81,15 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 		if err := a.read.check(); err != nil {
 			return err
 		}
+	}
+	if err := df.look(a, !opts.Migrate); err != nil {
+		return err
+	}
+	a.limitMemory()
+	var l net.Listener
+	authentication := "off"
+	if af != nil {
+		var err error
 		if l, err = listen(addr); err != nil {
 			return err
 		}

@@ -36,7 +36,7 @@ func Main(m *testing.M, parts func() []jobs.Contribution) {
 
 // underRace are the tests whose processes have the race detector. In the others it would take minutes, and find what it
 // finds in these and in the tests of the packages.
-var underRace = []string{"TestDemo", "TestOperate"}
+var underRace = []string{"TestDemo"}
 
 // Program prepares a run of the program with nothing of our own environment's configuration.
 func Program(t testing.TB, env []string, args ...string) *exec.Cmd {

@@ -65,6 +65,9 @@ func TestUnusualDatabase(t *testing.T) {
 			t.Errorf("%+v", e)
 		}
 	}
+	if tables, err := d.Storage(t.Context()); err != nil || len(tables) < 20 {
+		t.Errorf("%d tables, %v", len(tables), err)
+	}
 	var words, moment string
 	var at time.Time
 	err = d.Pool.QueryRow(t.Context(), `SELECT explorer_words('L''Économie “verte” & co'), '2026-06-18 12:00+00'::timestamptz::text, now()`).Scan(&words, &moment, &at)

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -47,7 +48,10 @@ func TestTopologyFewConnections(t *testing.T) {
 // TestTopologyOfTooMany has every process ask for more connections than there are in all: they wait for each other.
 func TestTopologyOfTooMany(t *testing.T) {
 	t.Parallel()
-	many := newTopology(t, layout{settings: map[string]string{"max_connections": "20"}, env: []string{"DATABASE_CONNECTIONS=30"}})
+	many := newTopology(t, layout{
+		// A process that finds no connection free for long at its start ends, and says so.
+		settings: map[string]string{"max_connections": "30"}, env: []string{"DATABASE_CONNECTIONS=30"}, restarts: true,
+	})
 	many.burst(200)
 	many.ready()
 }
@@ -60,6 +64,8 @@ type layout struct {
 	env []string
 	// between puts something between the processes and Postgres. It gives what replaces DATABASE_URL.
 	between func(url string) (env []string)
+	// restarts starts a process that ended again, as the service's restart policy has it. Without, none may end.
+	restarts bool
 }
 
 // topology is a deployment as docker-compose.yml describes it.
@@ -71,7 +77,9 @@ type topology struct {
 	env     []string // of commands
 	servers []string
 	probes  []string // of all processes
-	key     string
+	// restarts is the layout's.
+	restarts bool
+	key      string
 }
 
 var postgresSetting = regexp.MustCompile(`^([a-z_]+)=(.*)$`)
@@ -85,7 +93,7 @@ func newTopology(t *testing.T, how layout) *topology {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tp := &topology{ledger: &ledger{t: t}}
+	tp := &topology{ledger: &ledger{t: t}, restarts: how.restarts}
 	if tp.dir, err = os.MkdirTemp("", "explorer-topology-"); err != nil {
 		t.Fatal(err)
 	}
@@ -171,19 +179,39 @@ func (tp *topology) start(name string, service types.ServiceConfig) {
 	if tp.probes = append(tp.probes, "http://"+addr); service.Command[0] == "serve" {
 		tp.servers = append(tp.servers, "http://"+addr)
 	}
-	cmd := program(tp.t, append(append(env, tp.env...),
-		"OPENPARLIAMENT_URL=http://127.0.0.1:1", "LEGISINFO_URL=http://127.0.0.1:1/legisinfo"), service.Command...)
+	env = append(append(env, tp.env...), "OPENPARLIAMENT_URL=http://127.0.0.1:1", "LEGISINFO_URL=http://127.0.0.1:1/legisinfo")
 	file := filepath.Join(tp.dir, name+".log")
 	log, err := os.Create(file)
 	if err != nil {
 		tp.t.Fatal(err)
 	}
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
-		tp.t.Fatal(err)
+	var mu sync.Mutex // of the two below
+	var cmd *exec.Cmd
+	stopping := false
+	launch := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		if stopping {
+			return false
+		}
+		cmd = program(tp.t, env, service.Command...)
+		cmd.Stdout, cmd.Stderr = log, log
+		if err := cmd.Start(); err != nil {
+			tp.t.Error(err)
+			return false
+		}
+		return true
+	}
+	if !launch() {
+		tp.t.FailNow()
 	}
 	gone := make(chan struct{})
-	go func() { _ = cmd.Wait(); close(gone) }()
+	go func() {
+		defer close(gone)
+		for _ = cmd.Wait(); tp.restarts && launch(); _ = cmd.Wait() {
+			tp.t.Logf("%s was started again", name)
+		}
+	}()
 	tp.t.Cleanup(func() {
 		select {
 		case <-gone:
@@ -191,13 +219,16 @@ func (tp *topology) start(name string, service types.ServiceConfig) {
 			tp.t.Errorf("%s ended by itself: %s", name, raw[max(0, len(raw)-500):])
 		default:
 		}
+		mu.Lock()
+		stopping = true
 		_ = cmd.Process.Signal(syscall.SIGTERM)
+		mu.Unlock()
 		kill := time.AfterFunc(15*time.Second, func() { tp.t.Errorf("%s does not stop", name); _ = cmd.Process.Kill() })
 		<-gone
 		kill.Stop()
 		log.Close()
 	})
-	eventually(tp.t, time.Minute, name+" is ready", func() bool {
+	eventually(tp.t, 2*time.Minute, name+" is ready", func() bool {
 		raw, _ := os.ReadFile(file)
 		return regexp.MustCompile(`"?msg"?[=:]"?ready`).Match(raw)
 	})

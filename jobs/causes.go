@@ -16,18 +16,18 @@ type causes struct {
 
 // cause is one thing that went wrong for one record or many.
 type cause struct {
-	message string // of the first
-	urls    []string
-	count   int
-	loggedAt    time.Time // when the run's log had a line of it
-	unlogged  int       // since then
+	message  string // of the first
+	urls     []string
+	count    int
+	loggedAt time.Time // when the run's log had a line of it
+	unlogged int       // since then
 }
 
 const (
 	// maxLoggedCauses have a line in the log of a run; the log of one whose source is broken need not be longer.
 	maxLoggedCauses = 50
 	// maxCauses are told apart; what else goes wrong is counted under otherCauses.
-	maxCauses  = 200
+	maxCauses   = 200
 	otherCauses = "further causes"
 	// maxCauseURLs are named with a cause.
 	maxCauseURLs = 50

@@ -36,27 +36,27 @@ type fetch struct {
 	params  map[string]any
 	started time.Time
 
-	mu       sync.Mutex
-	requests map[string]int
-	errors   []parliament.FetchError // the first keptErrors; the log keeps the first ten of them
-	failures int                     // all errors, also those that are not kept
+	mu            sync.Mutex
+	requests      map[string]int
+	errors        []parliament.FetchError // the first keptErrors; the log keeps the first ten of them
+	failures      int                     // all errors, also those that are not kept
 	errorCauses   causes                  // what the run's log says of them
-	retryCauses  causes                  // the same of requests that are made again
-	notEnriched  []string                // bills without enrichment
-	failed   int                     // records that gave nothing to store
-	counts   parliament.Counts
-	lists    map[string]*listAnswer                     // LEGISinfo's lists that were asked for, by session
-	legisinfoDown     error                                      // why LEGISinfo is asked for no further list
-	latestOf *windowAnswer                              // what openparliament.ca answered for the latest bills
-	newestSession    string                                     // the newest session, as openparliament.ca has it, if it was asked
-	wholeSessions   map[string]map[parliament.BillID]candidate // sessions as openparliament.ca has them, that were asked for
-	sponsors atomic.Bool                                // the list's SponsorId is not what the records call SponsorPersonId
+	retryCauses   causes                  // the same of requests that are made again
+	notEnriched   []string                // bills without enrichment
+	failed        int                     // records that gave nothing to store
+	counts        parliament.Counts
+	lists         map[string]*listAnswer                     // LEGISinfo's lists that were asked for, by session
+	legisinfoDown error                                      // why LEGISinfo is asked for no further list
+	latestOf      *windowAnswer                              // what openparliament.ca answered for the latest bills
+	newestSession string                                     // the newest session, as openparliament.ca has it, if it was asked
+	wholeSessions map[string]map[parliament.BillID]candidate // sessions as openparliament.ca has them, that were asked for
+	sponsors      atomic.Bool                                // the list's SponsorId is not what the records call SponsorPersonId
 
 	refreshed int // bills stored besides the latest ones
 	// completions is how many details of an older version of the program may still be asked for again.
-	completions int
-	completed   int      // bills whose details were completed besides
-	sessionsRead      []string // sessions that were looked at as a whole
+	completions  int
+	completed    int      // bills whose details were completed besides
+	sessionsRead []string // sessions that were looked at as a whole
 }
 
 func newFetch(d Deps, step *orchestrator.Step, source string, params map[string]any) *fetch {

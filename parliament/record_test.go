@@ -168,10 +168,14 @@ func TestNewFieldsAreNoChange(t *testing.T) {
 		office     bool // known afterwards
 		complete   bool
 	}{
-		"the record is held, the list alone was read": {true, func(p parliament.SourceRecords) parliament.SourceRecords { return parliament.SourceRecords{Item: p.Item} }, true, true},
-		"no record, the list alone was read":          {false, func(p parliament.SourceRecords) parliament.SourceRecords { return parliament.SourceRecords{Item: p.Item} }, false, false},
-		"no record, it was fetched":                   {false, func(p parliament.SourceRecords) parliament.SourceRecords { return p }, true, true},
-		"the record is held and was fetched too":      {true, func(p parliament.SourceRecords) parliament.SourceRecords { return p }, true, true},
+		"the record is held, the list alone was read": {true, func(p parliament.SourceRecords) parliament.SourceRecords {
+			return parliament.SourceRecords{Item: p.Item}
+		}, true, true},
+		"no record, the list alone was read": {false, func(p parliament.SourceRecords) parliament.SourceRecords {
+			return parliament.SourceRecords{Item: p.Item}
+		}, false, false},
+		"no record, it was fetched":              {false, func(p parliament.SourceRecords) parliament.SourceRecords { return p }, true, true},
+		"the record is held and was fetched too": {true, func(p parliament.SourceRecords) parliament.SourceRecords { return p }, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -57,7 +57,10 @@ func (c *causes) add(name, message, url string) *cause {
 }
 
 // recordDetails are the parts of a message that name a record, or the connection that it was asked for over.
-var recordDetails = regexp.MustCompile(`https?://[^\s"]+|\b\d+-\d+/[A-Z]+-\d+[A-Z]*\b|\d+\.\d+\.\d+\.\d+:\d+|\[[0-9a-f:]+\]:\d+|^[a-z0-9-]+ could not be fetched|in \d[\w.]*s\b`)
+var recordDetails = regexp.MustCompile(
+	`https?://[^\s"]+|\b\d+-\d+/[A-Z]+-\d+[A-Z]*\b|\d+\.\d+\.\d+\.\d+:\d+|` +
+		`\[[0-9a-f:]+\]:\d+|^[a-z0-9-]+ could not be fetched|in \d[\w.]*s\b`,
+)
 
 // causeOf is a message without what it says of one record: those that are left with the same have the same cause.
 func causeOf(message string) string { return recordDetails.ReplaceAllString(message, "...") }
@@ -68,7 +71,8 @@ func (f *fetch) retrying(source string, err error, attempt int, wait time.Durati
 	f.mu.Lock()
 	c := f.retryCauses.add(causeOf(fmt.Sprintf("%s: %v", source, err)), message, "")
 	now := time.Now()
-	if c.unlogged++; !c.loggedAt.IsZero() && now.Sub(c.loggedAt) < retryLogInterval || len(f.retryCauses.order) > maxLoggedCauses {
+	if c.unlogged++; !c.loggedAt.IsZero() && now.Sub(c.loggedAt) < retryLogInterval ||
+		len(f.retryCauses.order) > maxLoggedCauses {
 		f.mu.Unlock()
 		return
 	}
@@ -90,7 +94,9 @@ func (f *fetch) logCauses() {
 	defer f.mu.Unlock()
 	for i, c := range f.errorCauses.order {
 		if i == maxLoggedCauses {
-			f.step.Log(eventlog.LevelError, fmt.Sprintf("%d further causes are left out", len(f.errorCauses.order)-maxLoggedCauses), nil)
+			f.step.Log(
+				eventlog.LevelError, fmt.Sprintf("%d further causes are left out", len(f.errorCauses.order)-maxLoggedCauses), nil,
+			)
 			break
 		}
 		data, message := map[string]any{}, c.message
@@ -106,7 +112,10 @@ func (f *fetch) logCauses() {
 	f.errorCauses = causes{}
 	for _, c := range f.retryCauses.order {
 		if c.unlogged > 0 {
-			f.step.Log(eventlog.LevelWarn, fmt.Sprintf("%s (and %d more for the same reason)", c.message, c.unlogged), map[string]any{"count": c.unlogged})
+			f.step.Log(
+				eventlog.LevelWarn, fmt.Sprintf("%s (and %d more for the same reason)", c.message, c.unlogged),
+				map[string]any{"count": c.unlogged},
+			)
 		}
 	}
 	f.retryCauses = causes{}

@@ -45,12 +45,14 @@ type fetch struct {
 	notEnriched   []string                // bills without enrichment
 	failed        int                     // records that gave nothing to store
 	counts        parliament.Counts
-	lists         map[string]*listAnswer                     // LEGISinfo's lists that were asked for, by session
-	legisinfoDown error                                      // why LEGISinfo is asked for no further list
-	latestOf      *windowAnswer                              // what openparliament.ca answered for the latest bills
-	newestSession string                                     // the newest session, as openparliament.ca has it, if it was asked
+	lists         map[string]*listAnswer // LEGISinfo's lists that were asked for, by session
+	legisinfoDown error                  // why LEGISinfo is asked for no further list
+	latestOf      *windowAnswer          // what openparliament.ca answered for the latest bills
+	// the newest session, as openparliament.ca has it, if it was asked
+	newestSession string
 	wholeSessions map[string]map[parliament.BillID]candidate // sessions as openparliament.ca has them, that were asked for
-	sponsors      atomic.Bool                                // the list's SponsorId is not what the records call SponsorPersonId
+	// the list's SponsorId is not what the records call SponsorPersonId
+	sponsors atomic.Bool
 
 	refreshed int // bills stored besides the latest ones
 	// completions is how many details of an older version of the program may still be asked for again.
@@ -60,7 +62,11 @@ type fetch struct {
 }
 
 func newFetch(d Deps, step *orchestrator.Step, source string, params map[string]any) *fetch {
-	return &fetch{Deps: d, step: step, source: source, params: params, started: time.Now(), requests: map[string]int{}, lists: map[string]*listAnswer{}, wholeSessions: map[string]map[parliament.BillID]candidate{}, sessionsRead: []string{}}
+	return &fetch{
+		Deps: d, step: step, source: source, params: params, started: time.Now(), requests: map[string]int{},
+		lists: map[string]*listAnswer{}, wholeSessions: map[string]map[parliament.BillID]candidate{},
+		sessionsRead: []string{},
+	}
 }
 
 // observe has the clients count requests and show retries in the run's log.
@@ -139,7 +145,9 @@ func newestFirst(all []candidate, limit int) []candidate {
 }
 
 // openParliamentBills turns a list into candidates.
-func (f *fetch) openParliamentBills(bills []openparliament.Bill, faults []*upstream.RecordError, at time.Time) map[parliament.BillID]candidate {
+func (f *fetch) openParliamentBills(
+	bills []openparliament.Bill, faults []*upstream.RecordError, at time.Time,
+) map[parliament.BillID]candidate {
 	f.recordListErrors(faults)
 	out := map[parliament.BillID]candidate{}
 	for i := range bills {
@@ -155,7 +163,9 @@ func (f *fetch) openParliamentBills(bills []openparliament.Bill, faults []*upstr
 }
 
 // legisinfoItems sorts a session's list by bill.
-func (f *fetch) legisinfoItems(items []legisinfo.Item, faults []*upstream.RecordError) map[parliament.BillID]*legisinfo.Item {
+func (f *fetch) legisinfoItems(
+	items []legisinfo.Item, faults []*upstream.RecordError,
+) map[parliament.BillID]*legisinfo.Item {
 	f.recordListErrors(faults)
 	out := map[parliament.BillID]*legisinfo.Item{}
 	for i := range items {
@@ -188,7 +198,9 @@ func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 	}
 	var ready, ask []parliament.Record
 	for _, c := range chosen {
-		r := parliament.Record{ID: c.id, SourceRecords: parliament.SourceRecords{OpenParliament: c.op, Item: c.item}, FetchedAt: c.at}
+		r := parliament.Record{
+			ID: c.id, SourceRecords: parliament.SourceRecords{OpenParliament: c.op, Item: c.item}, FetchedAt: c.at,
+		}
 		now := held[c.id.String()]
 		if c.item != nil {
 			now.Item = c.item
@@ -207,7 +219,10 @@ func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 		}
 	}
 	total := len(chosen)
-	f.step.Log(eventlog.LevelInfo, fmt.Sprintf("%d bills to store, %d details to fetch", total, len(ask)), map[string]int{"bills": total, "details": len(ask)})
+	f.step.Log(
+		eventlog.LevelInfo, fmt.Sprintf("%d bills to store, %d details to fetch", total, len(ask)),
+		map[string]int{"bills": total, "details": len(ask)},
+	)
 	done := 0
 	save := func(records []parliament.Record) error {
 		counts, err := f.Store.Save(ctx, f.step.RunID, f.withoutSponsors(records))
@@ -227,10 +242,12 @@ func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 	return f.details(ctx, ask, save)
 }
 
+// details asks for the records of bills, four at a time, and has save store them in batches as they come. A record that
+// cannot be read does not stop the others: its bill is stored without enrichment.
 func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func([]parliament.Record) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	queue := make(chan parliament.Record)
-	got := make(chan parliament.Record, 4) // records wait no further ahead than they are stored
+	got := make(chan parliament.Record, 4) // bounds how many records wait to be stored
 	group.Go(func() error {
 		defer close(queue)
 		for _, r := range ask {
@@ -242,83 +259,102 @@ func (f *fetch) details(ctx context.Context, ask []parliament.Record, save func(
 		}
 		return nil
 	})
-	var askers sync.WaitGroup
-	var refused atomic.Int32 // in a row
-	for range 4 {            // more could not be in flight anyway
-		askers.Add(1)
+	var readers sync.WaitGroup
+	var refused atomic.Int32 // answers 403 in a row
+	for range 4 {            // the client has no more in flight
+		readers.Add(1)
 		group.Go(func() error {
-			defer askers.Done()
-			for r := range queue {
-				var detail *legisinfo.Detail
-				err := errRefused
-				if refused.Load() < maxRefusals {
-					detail, err = f.Legisinfo.Detail(ctx, r.Item)
-				}
-				switch {
-				case upstream.IsRefusal(err):
-					refused.Add(1)
-				case err == nil:
-					refused.Store(0)
-				}
-				if ctx.Err() != nil {
-					return context.Cause(ctx)
-				}
-				if err != nil {
-					f.noteNotEnriched(r.ID)
-					f.recordError(f.Legisinfo.DetailURL(r.Item.Session, r.Item.Number), fmt.Sprintf("%s is not enriched: %v", r.ID, err))
-				}
-				f.compareSponsors(r.ID, r.Item, detail)
-				r.Detail = detail
-				select {
-				case got <- r:
-				case <-ctx.Done():
-					return context.Cause(ctx)
-				}
-			}
-			return nil
+			defer readers.Done()
+			return f.readDetails(ctx, queue, got, &refused)
 		})
 	}
 	group.Go(func() error {
-		askers.Wait()
+		readers.Wait()
 		close(got)
 		return nil
 	})
-	group.Go(func() error {
-		var batch []parliament.Record
-		size := 0
-		for r := range got {
-			if r.Detail != nil {
-				size += len(r.Detail.Raw)
-			}
-			if batch = append(batch, r); len(batch) == saveBatch || size >= saveBytes {
-				if err := save(batch); err != nil {
-					return err
-				}
-				batch, size = nil, 0
-			}
-		}
-		if ctx.Err() != nil || len(batch) == 0 {
-			return context.Cause(ctx)
-		}
-		return save(batch)
-	})
+	group.Go(func() error { return saveDetails(ctx, got, save) })
 	return group.Wait()
 }
 
-// maxRefusals are how many answers 403 in a row mean that the source refuses this client, and not a record. It is asked for
-// no more then.
+// readDetails asks for the record of each bill of queue, and passes the bill on to got with its record, or without it.
+func (f *fetch) readDetails(
+	ctx context.Context, queue <-chan parliament.Record, got chan<- parliament.Record, refused *atomic.Int32,
+) error {
+	for r := range queue {
+		var detail *legisinfo.Detail
+		err := errRefused
+		if refused.Load() < maxRefusals {
+			detail, err = f.Legisinfo.Detail(ctx, r.Item)
+		}
+		switch {
+		case upstream.IsRefusal(err):
+			refused.Add(1)
+		case err == nil:
+			refused.Store(0)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			f.noteNotEnriched(r.ID)
+			address := f.Legisinfo.DetailURL(r.Item.Session, r.Item.Number)
+			f.recordError(address, fmt.Sprintf("%s is not enriched: %v", r.ID, err))
+		}
+		f.compareSponsors(r.ID, r.Item, detail)
+		r.Detail = detail
+		select {
+		case got <- r:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// saveDetails saves the bills of got in batches of at most saveBatch bills, and about saveBytes of records.
+func saveDetails(ctx context.Context, got <-chan parliament.Record, save func([]parliament.Record) error) error {
+	var batch []parliament.Record
+	size := 0
+	for r := range got {
+		if r.Detail != nil {
+			size += len(r.Detail.Raw)
+		}
+		if batch = append(batch, r); len(batch) == saveBatch || size >= saveBytes {
+			if err := save(batch); err != nil {
+				return err
+			}
+			batch, size = nil, 0
+		}
+	}
+	if ctx.Err() != nil || len(batch) == 0 {
+		return context.Cause(ctx)
+	}
+	return save(batch)
+}
+
+// maxRefusals are how many answers 403 in a row mean that the source refuses this client, and not a record. It is asked
+// for no more then.
 const maxRefusals = 5
 
 var errRefused = errors.New("LEGISinfo answered 403 to the records before it, and was not asked")
 
-// compareSponsors notes when the list and a bill's own record name its sponsor by different numbers. The record says that
-// its one is a person's.
+// compareSponsors notes when the list and a bill's own record name its sponsor by different numbers. The record says
+// that its one is a person's.
 func (f *fetch) compareSponsors(id parliament.BillID, item *legisinfo.Item, detail *legisinfo.Detail) {
-	if detail == nil || detail.ItemHash != item.Hash || detail.SponsorID == 0 || item.SponsorID == 0 || detail.SponsorID == item.SponsorID {
+	if detail == nil || detail.ItemHash != item.Hash || detail.SponsorID == 0 || item.SponsorID == 0 ||
+		detail.SponsorID == item.SponsorID {
 		return
 	}
 	if !f.sponsors.Swap(true) {
-		f.step.Log(eventlog.LevelWarn, fmt.Sprintf("the SponsorId of LEGISinfo's list is %d where the record of %s has the person id %d; the list's are not used", item.SponsorID, id, detail.SponsorID), nil)
+		f.step.Log(
+			eventlog.LevelWarn,
+			fmt.Sprintf(
+				"the SponsorId of LEGISinfo's list is %d where the record of %s has the person id %d; the list's are not used",
+				item.SponsorID, id, detail.SponsorID,
+			),
+			nil,
+		)
 	}
 }
 
@@ -343,12 +379,14 @@ func (f *fetch) noteNotEnriched(id parliament.BillID) {
 	f.notEnriched = append(f.notEnriched, id.String())
 }
 
-// writeFetchLog writes the fetch log with the end of the step, and gives it back with the error that fails the step, if one
-// does.
+// writeFetchLog writes the fetch log with the end of the step, and gives it back with the error that fails the step, if
+// one does.
 func (f *fetch) writeFetchLog(fetchErr error, stored int) (parliament.FetchLog, error) {
 	log := parliament.FetchLog{
-		ID: uuid.Must(uuid.NewV7()), RunID: &f.step.RunID, Asset: f.step.Asset, Source: f.source, Status: parliament.FetchSuccess, RecordsAttempted: stored + f.failed,
-		RecordsSucceeded: stored, RecordsFailed: f.failed, Duration: time.Since(f.started), Params: f.params, CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
+		ID: uuid.Must(uuid.NewV7()), RunID: &f.step.RunID, Asset: f.step.Asset, Source: f.source,
+		Status: parliament.FetchSuccess, RecordsAttempted: stored + f.failed,
+		RecordsSucceeded: stored, RecordsFailed: f.failed, Duration: time.Since(f.started), Params: f.params,
+		CreatedAt: time.Now().UTC().Truncate(time.Microsecond),
 	}
 	var unavailable *upstream.UnavailableError
 	switch {
@@ -394,11 +432,16 @@ func (f *fetch) finishBills(fetchErr error, extra orchestrator.Metadata) (orches
 	}
 	if len(f.notEnriched) > 0 {
 		slices.Sort(f.notEnriched)
-		f.step.Log(eventlog.LevelWarn, fmt.Sprintf("%d bills lack enrichment; the next fetch tries again", len(f.notEnriched)), map[string]any{"bills": f.notEnriched[:min(len(f.notEnriched), maxNamedNotEnriched)], "count": len(f.notEnriched)})
+		f.step.Log(
+			eventlog.LevelWarn, fmt.Sprintf("%d bills lack enrichment; the next fetch tries again", len(f.notEnriched)),
+			map[string]any{"bills": f.notEnriched[:min(len(f.notEnriched), maxNamedNotEnriched)], "count": len(f.notEnriched)},
+		)
 	}
 	md := orchestrator.Metadata{
-		"status": log.Status, "bills_fetched": stored - f.refreshed, "bills_created": f.counts.Created, "bills_updated": f.counts.Updated, "bills_unchanged": f.counts.Unchanged,
-		"bills_not_enriched": len(f.notEnriched), "error_count": f.failures, "duration_seconds": seconds(log.Duration), "fetch_timestamp": f.started.UTC().Format(time.RFC3339),
+		"status": log.Status, "bills_fetched": stored - f.refreshed, "bills_created": f.counts.Created,
+		"bills_updated": f.counts.Updated, "bills_unchanged": f.counts.Unchanged,
+		"bills_not_enriched": len(f.notEnriched), "error_count": f.failures, "duration_seconds": seconds(log.Duration),
+		"fetch_timestamp":         f.started.UTC().Format(time.RFC3339),
 		"requests_openparliament": f.requests[openparliament.Source], "requests_legisinfo": f.requests[legisinfo.Source],
 	}
 	maps.Copy(md, extra)

@@ -1,5 +1,5 @@
-// Package jobs is the pipeline: every asset, job, schedule and sensor, each declared in one place. To add an asset, write a
-// file like monitor.go and add a line to All.
+// Package jobs is the pipeline: every asset, job, schedule and sensor, each declared in one place. To add an asset,
+// write a file like monitor.go and add a line to All.
 package jobs
 
 import (

@@ -20,22 +20,31 @@ type latestBillsConfig struct {
 // latestBills keeps the most recently introduced bills up to date.
 func latestBills(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:        "fetch_latest_bills",
-		Group:       "bills",
-		Description: "The most recently introduced bills, and every other bill that LEGISinfo's list of their sessions shows to be new or changed: from openparliament.ca, enriched from LEGISinfo, stored with their versions. Once a week each session held is looked at as a whole.",
-		Retry:       fetchRetry,
-		Timeout:     30 * time.Minute,
-		Pools:       sourcePools,
-		Freshness:   &orchestrator.Freshness{MaxAge: 26 * time.Hour},
-		Checks:      append(billChecks(d), lagCheck(d)),
+		Name:  "fetch_latest_bills",
+		Group: "bills",
+		Description: "The most recently introduced bills, and every other bill that LEGISinfo's list of their sessions " +
+			"shows to be new or changed: from openparliament.ca, enriched from LEGISinfo, stored with their versions. Once a " +
+			"week each session held is looked at as a whole.",
+		Retry:     fetchRetry,
+		Timeout:   30 * time.Minute,
+		Pools:     sourcePools,
+		Freshness: &orchestrator.Freshness{MaxAge: 26 * time.Hour},
+		Checks:    append(billChecks(d), lagCheck(d)),
 	}, func(ctx context.Context, step *orchestrator.Step, config latestBillsConfig) (orchestrator.Metadata, error) {
 		f := newFetch(d, step, openparliament.Source+"+"+legisinfo.Source, map[string]any{"limit": config.Limit})
 		err := f.latest(f.observe(ctx), config.Limit)
-		return f.finishBills(err, orchestrator.Metadata{"bills_refreshed": f.refreshed, "bills_completed": f.completed, "sessions_looked_at": f.sessionsRead})
+		return f.finishBills(err, orchestrator.Metadata{
+			"bills_refreshed": f.refreshed, "bills_completed": f.completed, "sessions_looked_at": f.sessionsRead,
+		})
 	})
 	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs:   []*orchestrator.Job{{Name: "fetch_bills_job", Description: "Fetches the 50 latest bills.", Assets: []string{asset.Name}, Config: map[string]map[string]any{asset.Name: {"limit": 50}}, Timeout: time.Hour}},
+		Jobs: []*orchestrator.Job{
+			{
+				Name: "fetch_bills_job", Description: "Fetches the 50 latest bills.", Assets: []string{asset.Name},
+				Config: map[string]map[string]any{asset.Name: {"limit": 50}}, Timeout: time.Hour,
+			},
+		},
 		Schedules: []*orchestrator.Schedule{
 			{Name: "fetch_bills_hourly", Description: "Every hour on the hour.", Job: "fetch_bills_job", Cron: "0 * * * *"},
 			{Name: "fetch_bills_daily", Description: "Every night at two.", Job: "fetch_bills_job", Cron: "0 2 * * *"},
@@ -65,7 +74,9 @@ func (f *fetch) latest(ctx context.Context, limit int) error {
 		}
 		if err == nil {
 			if c.item = list.Items[c.id]; c.item == nil {
-				f.recordError(f.Legisinfo.DetailURL(code, c.id.Number()), c.id.String()+" is not in LEGISinfo's list of its session")
+				f.recordError(
+					f.Legisinfo.DetailURL(code, c.id.Number()), c.id.String()+" is not in LEGISinfo's list of its session",
+				)
 			}
 			c.at = list.ReadAt
 		}
@@ -151,7 +162,8 @@ func (f *fetch) nameSession(ctx context.Context) (string, error) {
 	}
 	newest := ""
 	for _, b := range w.bills {
-		if id, err := parliament.ParseBillID(b.Session, b.Number); err == nil && (newest == "" || compareSessions(id.SessionCode(), newest) > 0) {
+		if id, err := parliament.ParseBillID(b.Session, b.Number); err == nil &&
+			(newest == "" || compareSessions(id.SessionCode(), newest) > 0) {
 			newest = id.SessionCode()
 		}
 	}

@@ -28,15 +28,18 @@ func publish(d Deps) Contribution {
 	const job = "publish_job"
 	return Contribution{
 		Jobs: []*orchestrator.Job{{
-			Name: job, Description: "Counts the bills and, unless the count says that bills were lost, makes the feeds, the embeddings and the report on quality.",
+			Name: job,
+			Description: "Counts the bills and, unless the count says that bills were lost, makes the feeds, the embeddings " +
+				"and the report on quality.",
 			Assets: guarded, Timeout: 2 * time.Hour,
 		}},
 		Sensors: []*orchestrator.Sensor{{
-			Name:        "changed_bills_sensor",
-			Description: "Starts publish_job when a fetch changed bills and brought no new ones; new_bills_sensor sees to those. Fetches that failed or were canceled count for what they stored.",
-			Interval:    5 * time.Second,
-			Jobs:        []string{job},
-			Begin:       d.Store.Now,
+			Name: "changed_bills_sensor",
+			Description: "Starts publish_job when a fetch changed bills and brought no new ones; new_bills_sensor sees to " +
+				"those. Fetches that failed or were canceled count for what they stored.",
+			Interval: 5 * time.Second,
+			Jobs:     []string{job},
+			Begin:    d.Store.Now,
 			Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
 				fetching, err := ev.Running(ctx, billAssets...)
 				if err != nil {
@@ -51,10 +54,13 @@ func publish(d Deps) Contribution {
 				case (fetching || found.Unsettled) && time.Since(found.Oldest) < patience:
 					return &orchestrator.SensorResult{Skip: "bills changed, and a fetch is on its way that may change more"}, nil
 				case found.Bills == 0:
-					return &orchestrator.SensorResult{Cursor: &found.Next, Skip: "the fetches that changed bills brought new ones too"}, nil
+					return &orchestrator.SensorResult{
+						Cursor: &found.Next, Skip: "the fetches that changed bills brought new ones too",
+					}, nil
 				}
 				return &orchestrator.SensorResult{Cursor: &found.Next, Runs: []orchestrator.RunRequest{{
-					Job: job, RunKey: "changes up to " + found.Next, Tags: map[string]string{"changed_bills": strconv.Itoa(found.Bills)},
+					Job: job, RunKey: "changes up to " + found.Next,
+					Tags: map[string]string{"changed_bills": strconv.Itoa(found.Bills)},
 				}}}, nil
 			},
 		}},
@@ -68,27 +74,34 @@ type feedsConfig struct {
 // feeds keeps what feeds are made of: an item for each change of a bill.
 func feeds(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:        "generate_rss_feeds",
-		Group:       "feeds",
-		Description: "The items of all feeds: one for each change of a bill. The server renders them as RSS, Atom and JSON Feed in both languages.",
-		Deps:        publishDeps,
-		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
-		Timeout:     30 * time.Minute,
-		Checks:      []*orchestrator.Check{feedsHaveItems(d)},
+		Name:  "generate_rss_feeds",
+		Group: "feeds",
+		Description: "The items of all feeds: one for each change of a bill. The server renders them as RSS, Atom and JSON " +
+			"Feed in both languages.",
+		Deps:    publishDeps,
+		Retry:   orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
+		Timeout: 30 * time.Minute,
+		Checks:  []*orchestrator.Check{feedsHaveItems(d)},
 	}, func(ctx context.Context, step *orchestrator.Step, config feedsConfig) (orchestrator.Metadata, error) {
 		place, err := d.Store.Now(ctx)
 		if err != nil {
 			return nil, err
 		}
-		counts, err := d.Store.UpdateFeeds(ctx, config.MaxItems, func(items int) { step.Log(eventlog.LevelInfo, fmt.Sprintf("%d items written", items), nil) })
+		counts, err := d.Store.UpdateFeeds(ctx, config.MaxItems, func(items int) {
+			step.Log(eventlog.LevelInfo, fmt.Sprintf("%d items written", items), nil)
+		})
 		if err != nil {
 			return nil, err
 		}
-		return orchestrator.Metadata{"feeds_written": counts.Feeds, "items_written": counts.Items, "max_items": config.MaxItems, billsUpTo: place}, nil
+		return orchestrator.Metadata{
+			"feeds_written": counts.Feeds, "items_written": counts.Items, "max_items": config.MaxItems, billsUpTo: place,
+		}, nil
 	})
 	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs:   []*orchestrator.Job{{Name: "feeds_job", Description: "Brings the feeds up to date.", Assets: []string{asset.Name}, Timeout: time.Hour}},
+		Jobs: []*orchestrator.Job{
+			{Name: "feeds_job", Description: "Brings the feeds up to date.", Assets: []string{asset.Name}, Timeout: time.Hour},
+		},
 	}
 }
 
@@ -100,7 +113,8 @@ const billsUpTo = "bills_up_to"
 func feedsHaveItems(d Deps) *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "feeds_have_items", Severity: orchestrator.SeverityError,
-		Description: "Feeds have the latest change of every bill that was stored before they were made. Protects readers of feeds from missing a change for good.",
+		Description: "Feeds have the latest change of every bill that was stored before they were made. Protects readers " +
+			"of feeds from missing a change for good.",
 		Run: func(ctx context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			place, _ := md[billsUpTo].(string)
 			n, first, err := d.Store.NotInFeeds(ctx, place)
@@ -108,7 +122,10 @@ func feedsHaveItems(d Deps) *orchestrator.Check {
 				return orchestrator.CheckOutcome{}, err
 			}
 			if n > 0 {
-				return orchestrator.CheckOutcome{Message: fmt.Sprintf("the latest change of %d bills is not in feeds, such as %s", n, strings.Join(first, ", ")), Metadata: orchestrator.Metadata{"bills": n, "first": first}}, nil
+				return orchestrator.CheckOutcome{
+					Message:  fmt.Sprintf("the latest change of %d bills is not in feeds, such as %s", n, strings.Join(first, ", ")),
+					Metadata: orchestrator.Metadata{"bills": n, "first": first},
+				}, nil
 			}
 			all, err := d.Store.Feed(ctx, "bills", "", 1)
 			if err != nil {
@@ -130,23 +147,28 @@ type embeddingsConfig struct {
 // embeddings keeps the embeddings that search by meaning needs, where an endpoint is configured.
 func embeddings(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:        "update_embeddings",
-		Group:       "search",
-		Description: "Embeddings of every bill in both languages, for search by meaning; only those are made whose text changed. Without an endpoint (EMBEDDINGS_URL) there are none, and search is by words.",
-		Deps:        publishDeps,
-		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 30 * time.Second},
-		Timeout:     2 * time.Hour,
-		Checks:      []*orchestrator.Check{everyDocumentIsEmbedded(d)},
+		Name:  "update_embeddings",
+		Group: "search",
+		Description: "Embeddings of every bill in both languages, for search by meaning; only those are made whose text " +
+			"changed. Without an endpoint (EMBEDDINGS_URL) there are none, and search is by words.",
+		Deps:    publishDeps,
+		Retry:   orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 30 * time.Second},
+		Timeout: 2 * time.Hour,
+		Checks:  []*orchestrator.Check{everyDocumentIsEmbedded(d)},
 	}, func(ctx context.Context, step *orchestrator.Step, config embeddingsConfig) (orchestrator.Metadata, error) {
 		if d.Embedder == nil {
-			return orchestrator.Metadata{"status": "not_configured", "documents_embedded": 0, "documents_unchanged": 0, "model": nil}, nil
+			return orchestrator.Metadata{
+				"status": "not_configured", "documents_embedded": 0, "documents_unchanged": 0, "model": nil,
+			}, nil
 		}
 		started := time.Now()
 		place, err := d.Store.Now(ctx)
 		if err != nil {
 			return nil, err
 		}
-		counts, err := d.Embedder.Update(ctx, config.BatchSize, func(done int) { step.Log(eventlog.LevelInfo, fmt.Sprintf("%d documents embedded", done), nil) })
+		counts, err := d.Embedder.Update(ctx, config.BatchSize, func(done int) {
+			step.Log(eventlog.LevelInfo, fmt.Sprintf("%d documents embedded", done), nil)
+		})
 		var status *embed.StatusError
 		var answer *embed.AnswerError
 		if errors.As(err, &answer) || errors.As(err, &status) && status.Status < 500 && status.Status != 429 {
@@ -160,13 +182,20 @@ func embeddings(d Deps) Contribution {
 			return nil, err
 		}
 		return orchestrator.Metadata{
-			"status": "success", "documents_embedded": counts.Embedded, "documents_unchanged": counts.Unchanged, "documents_deleted": counts.Deleted, "model": d.Embedder.Model(), "dimensions": counts.Size,
-			"requests": counts.Requests, "tokens": counts.Tokens, "duration_seconds": seconds(time.Since(started)), billsUpTo: place, "index": index,
+			"status": "success", "documents_embedded": counts.Embedded, "documents_unchanged": counts.Unchanged,
+			"documents_deleted": counts.Deleted, "model": d.Embedder.Model(), "dimensions": counts.Size,
+			"requests": counts.Requests, "tokens": counts.Tokens, "duration_seconds": seconds(time.Since(started)),
+			billsUpTo: place, "index": index,
 		}, nil
 	})
 	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs:   []*orchestrator.Job{{Name: "embeddings_job", Description: "Brings the embeddings up to date.", Assets: []string{asset.Name}, Timeout: 3 * time.Hour}},
+		Jobs: []*orchestrator.Job{
+			{
+				Name: "embeddings_job", Description: "Brings the embeddings up to date.", Assets: []string{asset.Name},
+				Timeout: 3 * time.Hour,
+			},
+		},
 	}
 }
 
@@ -177,7 +206,10 @@ func indexMeaning(ctx context.Context, d Deps, step *orchestrator.Step) (string,
 	case err != nil:
 		return "", err
 	case index.Remedy != "":
-		step.Log(eventlog.LevelWarn, "search by meaning is exact, without an index: "+index.Reason, map[string]any{"remedy": index.Remedy})
+		step.Log(
+			eventlog.LevelWarn, "search by meaning is exact, without an index: "+index.Reason,
+			map[string]any{"remedy": index.Remedy},
+		)
 	case index.Made:
 		step.Log(eventlog.LevelInfo, "made the index of pgvector", nil)
 	}
@@ -191,7 +223,8 @@ func indexMeaning(ctx context.Context, d Deps, step *orchestrator.Step) (string,
 func everyDocumentIsEmbedded(d Deps) *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "every_document_is_embedded", Severity: orchestrator.SeverityWarn,
-		Description: "Where an endpoint is configured, every bill that was stored before the update began has an embedding of its present text, in each language in which it has one. Protects search by meaning from leaving bills out.",
+		Description: "Where an endpoint is configured, every bill that was stored before the update began has an embedding " +
+			"of its present text, in each language in which it has one. Protects search by meaning from leaving bills out.",
 		Run: func(ctx context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			if d.Embedder == nil {
 				return orchestrator.CheckOutcome{Passed: true, Message: "no endpoint is configured"}, nil
@@ -201,7 +234,10 @@ func everyDocumentIsEmbedded(d Deps) *orchestrator.Check {
 			if err != nil || n == 0 {
 				return orchestrator.CheckOutcome{Passed: true, Message: "every document is embedded"}, err
 			}
-			return orchestrator.CheckOutcome{Message: fmt.Sprintf("%d documents have no embedding of their text, such as %s", n, strings.Join(first, ", ")), Metadata: orchestrator.Metadata{"documents": n, "first": first}}, nil
+			return orchestrator.CheckOutcome{
+				Message:  fmt.Sprintf("%d documents have no embedding of their text, such as %s", n, strings.Join(first, ", ")),
+				Metadata: orchestrator.Metadata{"documents": n, "first": first},
+			}, nil
 		},
 	}
 }

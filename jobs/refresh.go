@@ -38,9 +38,9 @@ type listAnswer struct {
 	err  error
 }
 
-// list gives LEGISinfo's list of a session, asking for it once in a fetch. Where the list of a session cannot be had, the
-// one without a session may have its bills. What could not be had in either way is told in the log; after a source that
-// answers nothing at all, no other list is asked for.
+// list gives LEGISinfo's list of a session, asking for it once in a fetch. Where the list of a session cannot be had,
+// the one without a session may have its bills. What could not be had in either way is told in the log; after a source
+// that answers nothing at all, no other list is asked for.
 func (f *fetch) list(ctx context.Context, code string) (*parliament.SessionList, error) {
 	if a := f.lists[code]; a != nil {
 		return a.list, a.err
@@ -57,7 +57,11 @@ func (f *fetch) list(ctx context.Context, code string) (*parliament.SessionList,
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case f.lists[code] != nil && f.lists[code].list != nil:
-			f.step.Log(eventlog.LevelWarn, fmt.Sprintf("LEGISinfo's list of session %s was taken from the list without a session: %s", code, reasonOf(err)), nil)
+			f.step.Log(
+				eventlog.LevelWarn,
+				fmt.Sprintf("LEGISinfo's list of session %s was taken from the list without a session: %s", code, reasonOf(err)),
+				nil,
+			)
 			return f.lists[code].list, nil
 		case err != nil && other != nil:
 			err = fmt.Errorf("%w; without a session, %w", err, other)
@@ -139,7 +143,11 @@ func (f *fetch) read(ctx context.Context, code string) error {
 		session := id.SessionCode()
 		a := f.lists[session]
 		if a == nil || a.list == nil {
-			a = &listAnswer{list: &parliament.SessionList{Session: session, Items: map[parliament.BillID]*legisinfo.Item{}, ReadAt: at, Incomplete: incomplete}}
+			a = &listAnswer{
+				list: &parliament.SessionList{
+					Session: session, Items: map[parliament.BillID]*legisinfo.Item{}, ReadAt: at, Incomplete: incomplete,
+				},
+			}
 			f.lists[session] = a
 		}
 		if a.list.ReadAt.Equal(at) { // else it was read before, from a list of its own
@@ -274,7 +282,10 @@ func (f *fetch) noteMissing(ctx context.Context, code string, all map[parliament
 	}
 	gone, back, err := f.Store.MarkMissing(ctx, code, listed)
 	if err == nil && gone > 0 {
-		f.step.Log(eventlog.LevelWarn, fmt.Sprintf("%d bills are held that neither source lists any more; they are kept", gone), map[string]int64{"missing": gone, "found_again": back})
+		f.step.Log(
+			eventlog.LevelWarn, fmt.Sprintf("%d bills are held that neither source lists any more; they are kept", gone),
+			map[string]int64{"missing": gone, "found_again": back},
+		)
 	}
 	return err
 }
@@ -306,13 +317,18 @@ func (f *fetch) refresh(ctx context.Context, chosen []candidate) ([]candidate, e
 		further = append(further, changed...)
 	}
 	if len(further) > 0 {
-		f.step.Log(eventlog.LevelInfo, fmt.Sprintf("%d bills besides the latest %d are new or changed", len(further), len(chosen)), map[string]int{"bills": len(further)})
+		f.step.Log(
+			eventlog.LevelInfo, fmt.Sprintf("%d bills besides the latest %d are new or changed", len(further), len(chosen)),
+			map[string]int{"bills": len(further)},
+		)
 	}
 	return newestFirst(further, len(further)), nil
 }
 
 // changed gives the bills of a list that are not stored as it has them.
-func (f *fetch) changed(ctx context.Context, list *parliament.SessionList, taken map[parliament.BillID]*candidate) ([]candidate, error) {
+func (f *fetch) changed(
+	ctx context.Context, list *parliament.SessionList, taken map[parliament.BillID]*candidate,
+) ([]candidate, error) {
 	states, err := f.Store.ListStates(ctx, list.Session)
 	if err != nil {
 		return nil, err
@@ -339,7 +355,10 @@ func (f *fetch) changed(ctx context.Context, list *parliament.SessionList, taken
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case err != nil:
-		f.recordError(f.OpenParliament.URL(""), fmt.Sprintf("session %s is stored without %s: %v", list.Session, openparliament.Source, err))
+		f.recordError(
+			f.OpenParliament.URL(""),
+			fmt.Sprintf("session %s is stored without %s: %v", list.Session, openparliament.Source, err),
+		)
 	}
 	for i, c := range out {
 		out[i].op = bills[c.id].op
@@ -379,7 +398,9 @@ func (f *fetch) look(ctx context.Context, taken map[parliament.BillID]*candidate
 
 // differing gives the bills of a session that are not stored as the sources have them, and acts whose chapter of the
 // statutes is not known yet: it comes without any change in the list.
-func (f *fetch) differing(ctx context.Context, code string, all map[parliament.BillID]candidate, taken map[parliament.BillID]*candidate) ([]candidate, error) {
+func (f *fetch) differing(
+	ctx context.Context, code string, all map[parliament.BillID]candidate, taken map[parliament.BillID]*candidate,
+) ([]candidate, error) {
 	states, err := f.Store.ListStates(ctx, code)
 	if err != nil {
 		return nil, err
@@ -442,7 +463,13 @@ func (f *fetch) complete(ctx context.Context) error {
 			ask = append(ask, r)
 		}
 	}
-	f.step.Log(eventlog.LevelInfo, fmt.Sprintf("%d bills are completed: %d from their records, %d by asking again", len(records)+len(ask), len(records), len(ask)), nil)
+	f.step.Log(
+		eventlog.LevelInfo,
+		fmt.Sprintf(
+			"%d bills are completed: %d from their records, %d by asking again", len(records)+len(ask), len(records), len(ask),
+		),
+		nil,
+	)
 	save := func(records []parliament.Record) error {
 		_, err := f.Store.Save(ctx, f.step.RunID, records)
 		f.completed += len(records)

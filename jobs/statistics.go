@@ -46,11 +46,15 @@ func introducedByDay(d Deps) Contribution {
 				government++
 			}
 		}
-		return orchestrator.Metadata{"bills_introduced": len(ids), "house_bills": house, "senate_bills": len(ids) - house, "government_bills": government, "bills": ids}, nil
+		return orchestrator.Metadata{
+			"bills_introduced": len(ids), "house_bills": house, "senate_bills": len(ids) - house, "government_bills": government,
+			"bills": ids,
+		}, nil
 	})
 	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs:   []*orchestrator.Job{{Name: "bills_introduced_job", Description: "Lists the bills introduced on a day; the partition says which.", Assets: []string{asset.Name}, Timeout: 10 * time.Minute}},
+		Jobs: []*orchestrator.Job{{Name: "bills_introduced_job", Description: "Lists the bills introduced on a day; the " +
+			"partition says which.", Assets: []string{asset.Name}, Timeout: 10 * time.Minute}},
 	}
 }
 
@@ -91,8 +95,8 @@ func (h heldBills) lost(most heldBills) []string {
 	return out
 }
 
-// mostBefore is the most bills that were ever held, as the materialization before says, since a drop was last accepted. It
-// is carried from one to the next, so that neither a bad count nor retention makes it forgotten.
+// mostBefore is the most bills that were ever held, as the materialization before says, since a drop was last accepted.
+// It is carried from one to the next, so that neither a bad count nor retention makes it forgotten.
 func mostBefore(ctx context.Context, step *orchestrator.Step) (heldBills, error) {
 	before, err := step.Previous(ctx)
 	if err != nil || before == nil {
@@ -113,16 +117,18 @@ func mostBefore(ctx context.Context, step *orchestrator.Step) (heldBills, error)
 	return heldBills{Total: md.MostTotal, BySession: md.MostBySession}, nil
 }
 
-// billStatistics counts what is held. It comes before everything that readers get, and holds that back when bills are lost.
+// billStatistics counts what is held. It comes before everything that readers get, and holds that back when bills are
+// lost.
 func billStatistics(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:        statisticsName,
-		Group:       "statistics",
-		Description: "How many bills are held, how many of them are law, and how many lack enrichment, in all and by session.",
-		Deps:        billAssets,
-		Retry:       orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
-		Timeout:     time.Minute,
-		Checks:      []*orchestrator.Check{countDoesNotDropByHalf()},
+		Name:  statisticsName,
+		Group: "statistics",
+		Description: "How many bills are held, how many of them are law, and how many lack enrichment, in all and by " +
+			"session.",
+		Deps:    billAssets,
+		Retry:   orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
+		Timeout: time.Minute,
+		Checks:  []*orchestrator.Check{countDoesNotDropByHalf()},
 	}, func(ctx context.Context, step *orchestrator.Step, config statisticsConfig) (orchestrator.Metadata, error) {
 		sessions, err := d.Store.Statistics(ctx)
 		if err != nil {
@@ -147,24 +153,29 @@ func billStatistics(d Deps) Contribution {
 		}
 		most = now.most(most)
 		return orchestrator.Metadata{
-			"bills_total": now.Total, "laws_total": laws, "bills_not_enriched": bare, "sessions": len(sessions), "bills_by_session": now.BySession,
+			"bills_total": now.Total, "laws_total": laws, "bills_not_enriched": bare, "sessions": len(sessions),
+			"bills_by_session": now.BySession,
 			"most_bills_total": most.Total, "most_bills_by_session": most.BySession, "drops_accepted": accepted,
 		}, nil
 	})
 	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{{
-			Name: "new_bills_job", Description: "Makes what depends on new bills: counts them and, unless the count says that bills were lost, makes what readers get.",
+			Name: "new_bills_job",
+			Description: "Makes what depends on new bills: counts them and, unless the count says that bills were lost, makes " +
+				"what readers get.",
 			Assets: guarded, Timeout: 2 * time.Hour,
 		}},
 	}
 }
 
-// countDoesNotDropByHalf compares with the most bills ever held, not with the time before: a bad count is as bad the next time.
+// countDoesNotDropByHalf compares with the most bills ever held, not with the time before: a bad count is as bad the
+// next time.
 func countDoesNotDropByHalf() *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "count_does_not_drop_by_half", Severity: orchestrator.SeverityError, Blocking: true,
-		Description: "More than half as many bills are held as ever were, in all and of each session. Protects readers: feeds, embeddings and the report on quality are not made from a store that lost bills. " +
+		Description: "More than half as many bills are held as ever were, in all and of each session. Protects readers: " +
+			"feeds, embeddings and the report on quality are not made from a store that lost bills. " +
 			"Stays until the bills are back, or until bill_statistics is materialized with accept_drop.",
 		Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			var now, most heldBills
@@ -177,13 +188,16 @@ func countDoesNotDropByHalf() *orchestrator.Check {
 				found["lost"] = lost
 				return orchestrator.CheckOutcome{Message: strings.Join(lost, "; "), Metadata: found}, nil
 			}
-			return orchestrator.CheckOutcome{Passed: true, Message: fmt.Sprintf("%d bills, %d at most before", now.Total, most.Total), Metadata: found}, nil
+			return orchestrator.CheckOutcome{
+				Passed: true, Message: fmt.Sprintf("%d bills, %d at most before", now.Total, most.Total), Metadata: found,
+			}, nil
 		},
 	}
 }
 
-// pauseOfParliament is how long no bill may have been introduced. The longest time without was June 1993 to January 1994,
-// seven months: a summer, an election and the wait for the new Parliament. Prorogations and summers alone are shorter.
+// pauseOfParliament is how long no bill may have been introduced. The longest time without was June 1993 to January
+// 1994, seven months: a summer, an election and the wait for the new Parliament. Prorogations and summers alone are
+// shorter.
 const pauseOfParliament = 8 // months
 
 // billChecks look at the bills after a fetch of the latest ones.
@@ -191,7 +205,9 @@ func billChecks(d Deps) []*orchestrator.Check {
 	return []*orchestrator.Check{
 		{
 			Name: "current_session_has_bills", Severity: orchestrator.SeverityError,
-			Description: "Bills of the latest known session of Parliament (see parliament_sessions) are held, and the latest introduction of any is not over eight months ago, longer than any summer, prorogation or election since 1993 has kept bills away. " +
+			Description: "Bills of the latest known session of Parliament (see parliament_sessions) are held, and the latest " +
+				"introduction of any is not over eight months ago, longer than any summer, prorogation or election since 1993 " +
+				"has kept bills away. " +
 				"Protects from a source, or a fetch, that goes on giving an old session.",
 			Run: func(ctx context.Context, step *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				sessions, err := d.Store.Statistics(ctx)
@@ -207,18 +223,22 @@ func billChecks(d Deps) []*orchestrator.Check {
 		},
 		{
 			Name: "every_bill_has_a_title", Severity: orchestrator.SeverityError,
-			Description: "No bill is held that has a title in neither language. Protects lists, search and feeds from bills that nobody can tell apart, and from a source that changed its fields.",
+			Description: "No bill is held that has a title in neither language. Protects lists, search and feeds from bills " +
+				"that nobody can tell apart, and from a source that changed its fields.",
 			Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				ids, err := d.Store.WithoutTitle(ctx)
 				if err != nil || len(ids) == 0 {
 					return orchestrator.CheckOutcome{Passed: true, Message: "all have one"}, err
 				}
-				return orchestrator.CheckOutcome{Message: "without a title: " + strings.Join(ids, ", "), Metadata: orchestrator.Metadata{"bills": ids}}, nil
+				return orchestrator.CheckOutcome{
+					Message: "without a title: " + strings.Join(ids, ", "), Metadata: orchestrator.Metadata{"bills": ids},
+				}, nil
 			},
 		},
 		{
 			Name: "error_rate_below_10_percent", Severity: orchestrator.SeverityWarn,
-			Description: "Fewer than one record in ten went wrong in the fetch, or was stored without enrichment. Protects from a fetch that succeeds in part again and again while records stay old.",
+			Description: "Fewer than one record in ten went wrong in the fetch, or was stored without enrichment. Protects " +
+				"from a fetch that succeeds in part again and again while records stay old.",
 			Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				fetched, _ := md["bills_fetched"].(int)
 				refreshed, _ := md["bills_refreshed"].(int)
@@ -230,7 +250,11 @@ func billChecks(d Deps) []*orchestrator.Check {
 				if all := max(fetched, wrong); all > 0 {
 					rate = float64(wrong) / float64(all)
 				}
-				return orchestrator.CheckOutcome{Passed: rate < 0.1, Message: fmt.Sprintf("%d errors and %d bills not enriched, of %d bills", errors, bare, fetched), Metadata: orchestrator.Metadata{"error_rate": rate}}, nil
+				return orchestrator.CheckOutcome{
+					Passed:   rate < 0.1,
+					Message:  fmt.Sprintf("%d errors and %d bills not enriched, of %d bills", errors, bare, fetched),
+					Metadata: orchestrator.Metadata{"error_rate": rate},
+				}, nil
 			},
 		},
 	}
@@ -243,7 +267,10 @@ func judgeSession(sessions []parliament.SessionStatistics, known []string, now t
 		introduced = max(introduced, s.LatestIntroduced)
 	}
 	out := orchestrator.CheckOutcome{
-		Message:  fmt.Sprintf("%d bills of %s; the latest introduction of any is of %s", held.Bills, held.Session, cmp.Or(introduced, "no known day")),
+		Message: fmt.Sprintf(
+			"%d bills of %s; the latest introduction of any is of %s", held.Bills, held.Session,
+			cmp.Or(introduced, "no known day"),
+		),
 		Metadata: orchestrator.Metadata{"session": held.Session, "bills": held.Bills, "latest_introduced_on": introduced},
 	}
 	latest := ""
@@ -253,7 +280,9 @@ func judgeSession(sessions []parliament.SessionStatistics, known []string, now t
 	}
 	switch earliest := now.AddDate(0, -pauseOfParliament, 0).Format(time.DateOnly); {
 	case latest != "" && compareSessions(held.Session, latest) < 0:
-		out.Message = fmt.Sprintf("session %s is known, and no bill of it is held; the latest of which there is one is %s", latest, held.Session)
+		out.Message = fmt.Sprintf(
+			"session %s is known, and no bill of it is held; the latest of which there is one is %s", latest, held.Session,
+		)
 	case introduced < earliest:
 		out.Message += fmt.Sprintf("; want one since %s", earliest)
 	default:

@@ -25,23 +25,31 @@ type ChangeCursor struct {
 
 // Changes gives the versions after a place, in the order in which they became visible, and the place after them. Of the
 // filter, session, type, chamber, year, committee and sponsor count: it chooses bills as they are now.
-func (s *Store) Changes(ctx context.Context, f BillFilter, after ChangeCursor, limit int) ([]BillChange, ChangeCursor, error) {
+func (s *Store) Changes(
+	ctx context.Context, f BillFilter, after ChangeCursor, limit int,
+) ([]BillChange, ChangeCursor, error) {
 	n, err := s.narrow(ctx, f)
 	if err != nil || n.none {
 		return []BillChange{}, after, err
 	}
 	rows, err := s.lists.ListBillChanges(ctx, sql.ListBillChangesParams{
-		AfterXid: after.Xid, AfterID: after.Bill, AfterVersion: int32(after.Version), Since: after.Since, //nolint:gosec // a small number
-		Filtered:   n.parliament != nil || len(n.kinds) > 0 || n.chamber != nil || n.from != nil || n.committee != nil || n.sponsored,
-		Parliament: n.parliament, Session: n.session, Kinds: n.kinds, Chamber: n.chamber, IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee,
-		Sponsored: n.sponsored, SponsorIds: n.sponsorIDs, SponsorName: n.sponsorName, MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+		AfterXid: after.Xid, AfterID: after.Bill, Since: after.Since,
+		AfterVersion: int32(after.Version), //nolint:gosec // a small number
+		Filtered: n.parliament != nil || len(n.kinds) > 0 || n.chamber != nil || n.from != nil || n.committee != nil ||
+			n.sponsored,
+		Parliament: n.parliament, Session: n.session, Kinds: n.kinds, Chamber: n.chamber, IntroducedFrom: n.from,
+		IntroducedTo: n.to, Committee: n.committee,
+		Sponsored: n.sponsored, SponsorIds: n.sponsorIDs, SponsorName: n.sponsorName,
+		MaxRows: int32(limit), //nolint:gosec // bounded by the contract
 	})
 	if err != nil {
 		return nil, after, err
 	}
 	out := make([]BillChange, len(rows))
 	for i, r := range rows {
-		out[i] = BillChange{BillID: r.BillID, Version: Version{Version: int(r.Version), RunID: r.RunID, CreatedAt: r.CreatedAt}}
+		out[i] = BillChange{
+			BillID: r.BillID, Version: Version{Version: int(r.Version), RunID: r.RunID, CreatedAt: r.CreatedAt},
+		}
 		if err := json.Unmarshal(r.Changes, &out[i].Changes); err != nil {
 			return nil, after, fmt.Errorf("version %d of bill %s: %w", r.Version, r.BillID, err)
 		}

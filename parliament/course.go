@@ -257,14 +257,19 @@ func (s *Store) linkSpeakers(ctx context.Context, c *Course) error {
 
 // voteResults are LEGISinfo's words, in lower case.
 // source: LEGISinfo detail, DecisionResultNameEn of HouseVoteDetails and of BillStages.*.Decisions
-var voteResults = map[string]string{"agreed to": "agreed_to", "adopted": "agreed_to", "negatived": "negatived", "defeated": "negatived", "tie": "tie", "tied": "tie"}
+var voteResults = map[string]string{
+	"agreed to": "agreed_to", "adopted": "agreed_to", "negatived": "negatived", "defeated": "negatived", "tie": "tie",
+	"tied": "tie",
+}
 
 func voteResult(words string) string { return cmp.Or(voteResults[strings.ToLower(words)], "unknown") }
 
 func courseOf(id BillID, p SourceRecords) *Course {
 	c := &Course{
-		Complete: p.Enriched(), Stages: stagesOf(id, p), Votes: []Vote{}, Publications: []Publication{}, Readings: []Reading{}, Decisions: []Decision{}, Sittings: []Sitting{}, Events: []Event{},
-		Speeches: []Speech{}, Meetings: []Meeting{}, Messages: []Message{}, Rulings: []Ruling{}, References: []Reference{}, Bibliography: []Notice{},
+		Complete: p.Enriched(), Stages: stagesOf(id, p), Votes: []Vote{}, Publications: []Publication{},
+		Readings: []Reading{}, Decisions: []Decision{}, Sittings: []Sitting{}, Events: []Event{},
+		Speeches: []Speech{}, Meetings: []Meeting{}, Messages: []Message{}, Rulings: []Ruling{}, References: []Reference{},
+		Bibliography: []Notice{},
 	}
 	d := p.Detail
 	if d == nil {
@@ -273,13 +278,19 @@ func courseOf(id BillID, p SourceRecords) *Course {
 	c.Form, c.Notes = plain(d.Form), Bilingual{En: cleanHTML(d.Notes.En), Fr: cleanHTML(d.Notes.Fr)}
 	for _, v := range d.Votes {
 		c.Votes = append(c.Votes, Vote{
-			Number: v.Number, Chamber: v.Chamber, Stage: Bilingual{En: plainText(v.StageEn), Fr: plainText(v.StageFr)}, Motion: Bilingual{En: plainText(v.MotionEn), Fr: plainText(v.MotionFr)},
-			Subject: Bilingual{En: plainText(v.SubjectEn), Fr: plainText(v.SubjectFr)}, Date: dayOf(v.Date), At: momentOf(v.At), Sitting: mark(v.Sitting), Yeas: v.Yeas, Nays: v.Nays, Paired: v.Paired,
-			Abstentions: v.Abstentions, Total: cmp.Or(v.Total, v.Yeas+v.Nays+v.Paired), Result: voteResult(v.Result), URL: voteURL(v.Chamber, cmp.Or(v.Session, id.SessionCode()), v.Number),
+			Number: v.Number, Chamber: v.Chamber, Stage: Bilingual{En: plainText(v.StageEn), Fr: plainText(v.StageFr)},
+			Motion:  Bilingual{En: plainText(v.MotionEn), Fr: plainText(v.MotionFr)},
+			Subject: Bilingual{En: plainText(v.SubjectEn), Fr: plainText(v.SubjectFr)}, Date: dayOf(v.Date), At: momentOf(v.At),
+			Sitting: mark(v.Sitting), Yeas: v.Yeas, Nays: v.Nays, Paired: v.Paired,
+			Abstentions: v.Abstentions, Total: cmp.Or(v.Total, v.Yeas+v.Nays+v.Paired), Result: voteResult(v.Result),
+			URL: voteURL(v.Chamber, cmp.Or(v.Session, id.SessionCode()), v.Number),
 		})
 	}
 	for _, t := range d.Publications {
-		c.Publications = append(c.Publications, Publication{ID: t.ID, Name: Bilingual{En: plainText(t.NameEn), Fr: plainText(t.NameFr)}, URL: fmt.Sprintf("https://www.parl.ca/DocumentViewer/en/%d", t.ID)})
+		c.Publications = append(c.Publications, Publication{
+			ID: t.ID, Name: Bilingual{En: plainText(t.NameEn), Fr: plainText(t.NameFr)},
+			URL: fmt.Sprintf("https://www.parl.ca/DocumentViewer/en/%d", t.ID),
+		})
 	}
 	for _, o := range d.Readings {
 		if name := map[int]string{1: "first", 2: "second", 3: "third"}[o.Reading]; name != "" {
@@ -295,14 +306,20 @@ func courseOf(id BillID, p SourceRecords) *Course {
 func (c *Course) happenings(id BillID, d *legisinfo.Detail) {
 	session := func(w legisinfo.Where) string { return cmp.Or(w.Session, id.SessionCode()) }
 	for _, o := range d.Decisions {
-		e := Decision{Chamber: o.Chamber, Stage: plain(o.Stage), Motion: plain(o.Motion), Result: voteResult(o.Result), Method: plain(o.Method), Date: dayOf(o.Date), Sitting: mark(o.Sitting)}
+		e := Decision{
+			Chamber: o.Chamber, Stage: plain(o.Stage), Motion: plain(o.Motion), Result: voteResult(o.Result),
+			Method: plain(o.Method), Date: dayOf(o.Date), Sitting: mark(o.Sitting),
+		}
 		if n := o.Division; n > 0 {
 			e.Division = &n
 		}
 		c.Decisions = append(c.Decisions, e)
 	}
 	for _, o := range d.Sittings {
-		e := Sitting{Chamber: o.Chamber, Stage: plain(o.Stage), Name: plain(o.Name), Number: mark(o.Number), Date: dayOf(o.Date), Note: plain(o.Note)}
+		e := Sitting{
+			Chamber: o.Chamber, Stage: plain(o.Stage), Name: plain(o.Name), Number: mark(o.Number), Date: dayOf(o.Date),
+			Note: plain(o.Note),
+		}
 		if o.Published || o.Chamber == "senate" {
 			e.URL = debatesURL(o.Chamber, session(o.Where), o.Number, o.Date)
 		}
@@ -317,7 +334,8 @@ func (c *Course) happenings(id BillID, d *legisinfo.Detail) {
 	}
 	for _, o := range d.Speeches {
 		e := Speech{
-			Chamber: o.Chamber, Stage: plain(o.Stage), Kind: plain(o.Kind), Sponsor: o.Sponsor, Name: plainText(o.Name), Caucus: plain(o.Caucus), Date: dayOf(o.Date), At: momentOf(o.At),
+			Chamber: o.Chamber, Stage: plain(o.Stage), Kind: plain(o.Kind), Sponsor: o.Sponsor, Name: plainText(o.Name),
+			Caucus: plain(o.Caucus), Date: dayOf(o.Date), At: momentOf(o.At),
 			Sitting: mark(o.Sitting), URL: Bilingual{En: optional(o.URL.En), Fr: optional(o.URL.Fr)},
 		}
 		if n := o.Person; n > 0 {
@@ -330,15 +348,22 @@ func (c *Course) happenings(id BillID, d *legisinfo.Detail) {
 	}
 	for _, o := range d.Meetings {
 		c.Meetings = append(c.Meetings, Meeting{
-			Chamber: o.Chamber, Stage: plain(o.Stage), Committee: plain(o.Committee), Acronym: mark(o.Acronym), Number: mark(o.Number), Date: dayOf(o.Date),
+			Chamber: o.Chamber, Stage: plain(o.Stage), Committee: plain(o.Committee), Acronym: mark(o.Acronym),
+			Number: mark(o.Number), Date: dayOf(o.Date),
 			URL: meetingURL(o.Chamber, session(o.Where), o.Acronym, o.Number),
 		})
 	}
 	for _, o := range d.Messages {
-		c.Messages = append(c.Messages, Message{Chamber: optional(o.Chamber), Name: plain(o.Name), Date: dayOf(o.Date), At: momentOf(o.At), Sitting: mark(o.Sitting), URL: debatesURL(o.Chamber, session(o.Where), o.Sitting, o.Date)})
+		c.Messages = append(c.Messages, Message{
+			Chamber: optional(o.Chamber), Name: plain(o.Name), Date: dayOf(o.Date), At: momentOf(o.At), Sitting: mark(o.Sitting),
+			URL: debatesURL(o.Chamber, session(o.Where), o.Sitting, o.Date),
+		})
 	}
 	for _, o := range d.Rulings {
-		e := Ruling{Chamber: o.Chamber, Date: dayOf(o.Date), At: momentOf(o.At), Sitting: mark(o.Sitting), URL: Bilingual{En: optional(o.URL.En), Fr: optional(o.URL.Fr)}}
+		e := Ruling{
+			Chamber: o.Chamber, Date: dayOf(o.Date), At: momentOf(o.At), Sitting: mark(o.Sitting),
+			URL: Bilingual{En: optional(o.URL.En), Fr: optional(o.URL.Fr)},
+		}
 		if e.URL == (Bilingual{}) {
 			e.URL = debatesURL(o.Chamber, session(o.Where), o.Sitting, o.Date)
 		}
@@ -348,7 +373,8 @@ func (c *Course) happenings(id BillID, d *legisinfo.Detail) {
 
 func event(o legisinfo.Event, session string) Event {
 	e := Event{
-		Chamber: optional(o.Chamber), Stage: plain(o.Stage), Name: plain(o.Name), Date: dayOf(o.Date), At: momentOf(o.At), Completes: o.Completes, Defeats: o.Defeats,
+		Chamber: optional(o.Chamber), Stage: plain(o.Stage), Name: plain(o.Name), Date: dayOf(o.Date), At: momentOf(o.At),
+		Completes: o.Completes, Defeats: o.Defeats,
 		Committee: mark(o.Committee), Sitting: mark(o.Sitting), Amendments: o.Amendments, Note: plain(o.Note),
 	}
 	if n := o.Report; n > 0 {
@@ -360,10 +386,15 @@ func event(o legisinfo.Event, session string) Event {
 // literature takes what is said about the bill from the record.
 func (c *Course) literature(id BillID, d *legisinfo.Detail) {
 	for _, o := range d.References {
-		c.References = append(c.References, Reference{Kind: plain(o.Kind), Title: plain(o.Title), URL: Bilingual{En: optional(o.URL.En), Fr: optional(o.URL.Fr)}})
+		c.References = append(c.References, Reference{
+			Kind: plain(o.Kind), Title: plain(o.Title), URL: Bilingual{En: optional(o.URL.En), Fr: optional(o.URL.Fr)},
+		})
 	}
 	for _, o := range d.Notices {
-		e := Notice{Title: plainText(o.Title), Author: plainText(o.Author), Publication: plainText(o.Publication), Volume: plainText(o.Volume), Date: plainText(o.Date), Classification: plainText(o.Classification), Online: o.Online}
+		e := Notice{
+			Title: plainText(o.Title), Author: plainText(o.Author), Publication: plainText(o.Publication),
+			Volume: plainText(o.Volume), Date: plainText(o.Date), Classification: plainText(o.Classification), Online: o.Online,
+		}
 		e.Language = optional(map[int]string{1: "en", 2: "fr"}[o.Language])
 		c.Bibliography = append(c.Bibliography, e)
 	}
@@ -403,13 +434,19 @@ func debatesURL(chamber, session, number, date string) Bilingual {
 	switch {
 	case chamber == "house":
 		return Bilingual{
-			En: optional(fmt.Sprintf("https://www.ourcommons.ca/DocumentViewer/en/%s/house/sitting-%s/hansard", session, number)),
-			Fr: optional(fmt.Sprintf("https://www.noscommunes.ca/DocumentViewer/fr/%s/chambre/seance-%s/debats", session, number)),
+			En: optional(fmt.Sprintf(
+				"https://www.ourcommons.ca/DocumentViewer/en/%s/house/sitting-%s/hansard", session, number,
+			)),
+			Fr: optional(fmt.Sprintf(
+				"https://www.noscommunes.ca/DocumentViewer/fr/%s/chambre/seance-%s/debats", session, number,
+			)),
 		}
 	case chamber == "senate" && p >= 41 && date != "":
 		n, _ := strconv.Atoi(number)
 		at := func(language, letter string) *string {
-			return optional(fmt.Sprintf("https://sencanada.ca/%s/content/sen/chamber/%d%d/debates/%03ddb_%s-%s", language, p, s, n, date, letter))
+			return optional(fmt.Sprintf(
+				"https://sencanada.ca/%s/content/sen/chamber/%d%d/debates/%03ddb_%s-%s", language, p, s, n, date, letter,
+			))
 		}
 		return Bilingual{En: at("en", "e"), Fr: at("fr", "f")}
 	}
@@ -418,10 +455,13 @@ func debatesURL(chamber, session, number, date string) Bilingual {
 
 // meetingURL is where a meeting of a committee of the House is; the Senate's addresses cannot be told.
 func meetingURL(chamber, session, acronym, number string) *string {
-	if chamber != "house" || acronym == "WHOL" || !committeeAcronym.MatchString(acronym) || !sittingNumber.MatchString(number) {
+	if chamber != "house" || acronym == "WHOL" || !committeeAcronym.MatchString(acronym) ||
+		!sittingNumber.MatchString(number) {
 		return nil
 	}
-	return optional(fmt.Sprintf("https://www.ourcommons.ca/DocumentViewer/en/%s/%s/meeting-%s/notice", session, acronym, number))
+	return optional(fmt.Sprintf(
+		"https://www.ourcommons.ca/DocumentViewer/en/%s/%s/meeting-%s/notice", session, acronym, number,
+	))
 }
 
 func reportURL(chamber, session, acronym string, number int) Bilingual {

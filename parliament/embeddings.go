@@ -55,8 +55,12 @@ func (m *Embedder) Update(ctx context.Context, batch int, progress func(done int
 	counts.Size = int(size)
 	var after sql.DocumentsToEmbedRow
 	for {
-		most := min(batch, embed.Most(counts.Size))                                                                                                              // as many as have room in an answer
-		rows, err := m.q.DocumentsToEmbed(ctx, sql.DocumentsToEmbedParams{Model: model, AfterID: after.ID, AfterLanguage: after.Language, MaxRows: int32(most)}) //nolint:gosec // bounded by the config
+		// as many as have room in an answer
+		most := min(batch, embed.Most(counts.Size))
+		//nolint:gosec // bounded by the config
+		rows, err := m.q.DocumentsToEmbed(ctx, sql.DocumentsToEmbedParams{
+			Model: model, AfterID: after.ID, AfterLanguage: after.Language, MaxRows: int32(most),
+		})
 		if err != nil || len(rows) == 0 {
 			if err == nil {
 				var n int64
@@ -66,57 +70,92 @@ func (m *Embedder) Update(ctx context.Context, batch int, progress func(done int
 			return counts, err
 		}
 		after = rows[len(rows)-1]
-		var ask []sql.DocumentsToEmbedRow
-		var texts []string
-		var hashes [][]byte
 		now := time.Now().UTC().Truncate(time.Microsecond)
-		for _, row := range rows {
-			var b Bill
-			if err := json.Unmarshal(row.Doc, &b); err != nil {
-				return counts, fmt.Errorf("bill %s: %w", row.ID, err)
-			}
-			text := document(b, row.Language)
-			if text == "" {
-				continue
-			}
-			hash := sha256.Sum256([]byte(text))
-			if slices.Equal(hash[:], row.Hash) {
-				counts.Unchanged++
-				if err := m.q.TouchEmbedding(ctx, sql.TouchEmbeddingParams{CreatedAt: now, Version: &row.Version, BillID: row.ID, Language: row.Language, Model: model, Hash: row.Hash}); err != nil {
-					return counts, err
-				}
-				continue
-			}
-			ask, texts, hashes = append(ask, row), append(texts, text), append(hashes, hash[:])
+		changed, err := m.changedDocuments(ctx, rows, now)
+		if err != nil {
+			return counts, err
 		}
-		if len(texts) == 0 {
+		counts.Unchanged += changed.unchanged
+		if len(changed.texts) == 0 {
 			continue
 		}
-		r, err := m.client.Embed(ctx, texts)
+		r, err := m.client.Embed(ctx, changed.texts)
 		if err != nil {
 			return counts, err
 		}
 		counts.Requests++
 		counts.Tokens += r.Tokens
 		if got := len(r.Embeddings[0]); counts.Size != 0 && got != counts.Size {
-			return counts, &embed.AnswerError{Reason: fmt.Sprintf("embeddings of %d numbers, those stored of model %s have %d", got, model, counts.Size)}
+			return counts, &embed.AnswerError{
+				Reason: fmt.Sprintf("embeddings of %d numbers, those stored of model %s have %d", got, model, counts.Size),
+			}
 		}
 		counts.Size = len(r.Embeddings[0])
-		err = m.db.Tx(ctx, func(tx pgx.Tx) error {
-			q := m.q.WithTx(tx)
-			for i, row := range ask {
-				if err := q.UpsertEmbedding(ctx, sql.UpsertEmbeddingParams{BillID: row.ID, Language: row.Language, Model: model, Hash: hashes[i], Embedding: r.Embeddings[i], CreatedAt: now, Version: &row.Version}); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
+		if err := m.storeEmbeddings(ctx, changed, r.Embeddings, now); err != nil {
 			return counts, err
 		}
-		counts.Embedded += len(ask)
+		counts.Embedded += len(changed.rows)
 		progress(counts.Embedded)
 	}
+}
+
+// changedDocuments are documents whose text has no embedding yet: their rows, texts and hashes, one of each per document.
+type changedDocuments struct {
+	rows      []sql.DocumentsToEmbedRow
+	texts     []string
+	hashes    [][]byte
+	unchanged int // documents whose text is embedded already
+}
+
+// changedDocuments returns the documents of rows whose text changed. It records that the others are up to date.
+func (m *Embedder) changedDocuments(
+	ctx context.Context, rows []sql.DocumentsToEmbedRow, now time.Time,
+) (changed changedDocuments, err error) {
+	for _, row := range rows {
+		var b Bill
+		if err := json.Unmarshal(row.Doc, &b); err != nil {
+			return changed, fmt.Errorf("bill %s: %w", row.ID, err)
+		}
+		text := document(b, row.Language)
+		if text == "" {
+			continue
+		}
+		hash := sha256.Sum256([]byte(text))
+		if !slices.Equal(hash[:], row.Hash) {
+			changed.rows = append(changed.rows, row)
+			changed.texts = append(changed.texts, text)
+			changed.hashes = append(changed.hashes, hash[:])
+			continue
+		}
+		changed.unchanged++
+		err := m.q.TouchEmbedding(ctx, sql.TouchEmbeddingParams{
+			CreatedAt: now, Version: &row.Version, BillID: row.ID, Language: row.Language, Model: m.client.Model(),
+			Hash: row.Hash,
+		})
+		if err != nil {
+			return changed, err
+		}
+	}
+	return changed, nil
+}
+
+// storeEmbeddings stores the embeddings of documents in one transaction.
+func (m *Embedder) storeEmbeddings(
+	ctx context.Context, documents changedDocuments, embeddings [][]float32, now time.Time,
+) error {
+	return m.db.Tx(ctx, func(tx pgx.Tx) error {
+		q := m.q.WithTx(tx)
+		for i, row := range documents.rows {
+			err := q.UpsertEmbedding(ctx, sql.UpsertEmbeddingParams{
+				BillID: row.ID, Language: row.Language, Model: m.client.Model(), Hash: documents.hashes[i],
+				Embedding: embeddings[i], CreatedAt: now, Version: &row.Version,
+			})
+			if err != nil {
+				return fmt.Errorf("store the embedding of bill %s: %w", row.ID, err)
+			}
+		}
+		return nil
+	})
 }
 
 // Lacking counts the documents that have no embedding of their present text, of bills that are as they were at a place
@@ -128,7 +167,9 @@ func (m *Embedder) Lacking(ctx context.Context, before string) (n int, first []s
 	}
 	var after sql.DocumentsToEmbedRow
 	for {
-		rows, err := m.q.DocumentsToEmbed(ctx, sql.DocumentsToEmbedParams{Model: m.client.Model(), AfterID: after.ID, AfterLanguage: after.Language, MaxRows: 500})
+		rows, err := m.q.DocumentsToEmbed(ctx, sql.DocumentsToEmbedParams{
+			Model: m.client.Model(), AfterID: after.ID, AfterLanguage: after.Language, MaxRows: 500,
+		})
 		if err != nil || len(rows) == 0 {
 			return n, first, err
 		}

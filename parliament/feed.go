@@ -67,6 +67,8 @@ var feedNames = regexp.MustCompile(`^[A-Za-z0-9-]{1,200}$`)
 
 // Feed gives a feed by its name (see the contract's getFeed), in any case of letters; q is what the feed "search"
 // searches for. ErrNotFound if there is none by that name.
+//
+// It is long, because it has a short case for each kind of feed.
 func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedContent, error) {
 	out := &FeedContent{}
 	p := sql.ListFeedItemsParams{MaxRows: int32(limit)} //nolint:gosec // bounded by the config
@@ -104,8 +106,7 @@ func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedConte
 		if err != nil {
 			return nil, err
 		}
-		id := int64(*who.PersonID)
-		p.SponsorID = &id
+		p.SponsorID = ptr(int64(*who.PersonID))
 		called("sponsor-"+who.Slug, "Bills of "+who.Name, "Projets de loi de "+who.Name)
 	case "committee":
 		acronym := strings.ToUpper(of)
@@ -116,23 +117,16 @@ func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedConte
 		}
 		called("committee-"+acronym, "Bills before "+en, "Projets de loi : "+fr)
 	case "bill":
-		i := strings.LastIndex(of, "-")
-		if i > 0 { // 44-1-C-11: the number has a hyphen too
-			i = strings.LastIndex(of[:i], "-")
-		}
-		if i <= 0 {
-			return nil, missing
-		}
-		id, err := ParseBillID(of[:i], of[i+1:])
-		if err != nil {
+		id, ok := billOfFeed(of)
+		if !ok {
 			return nil, missing
 		}
 		if _, err := s.bill(ctx, id); err != nil {
 			return nil, err
 		}
-		key := id.String()
-		p.BillID = &key
-		called("bill-"+id.SessionCode()+"-"+id.Number(), "Bill "+id.Number()+" ("+id.SessionCode()+")", "Projet de loi "+id.Number()+" ("+id.SessionCode()+")")
+		p.BillID = ptr(id.String())
+		words := id.Number() + " (" + id.SessionCode() + ")"
+		called("bill-"+id.SessionCode()+"-"+id.Number(), "Bill "+words, "Projet de loi "+words)
 	case "search":
 		if name = strings.ToLower(name); name != kind || q == "" {
 			return nil, missing
@@ -149,19 +143,8 @@ func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedConte
 	default:
 		return nil, missing
 	}
-	rows, err := s.lists.ListFeedItems(ctx, p)
-	if err != nil {
+	if err := s.feedItems(ctx, p, out); err != nil {
 		return nil, err
-	}
-	for _, r := range rows {
-		var d feedDoc
-		if err := json.Unmarshal(r.Doc, &d); err != nil {
-			return nil, fmt.Errorf("feed item %s, %d: %w", r.BillID, r.Version, err)
-		}
-		item := d.FeedItem
-		item.Summary = withoutImages(item.Summary)
-		item.BillID, item.Version, item.PublishedAt, item.NoticedAt = r.BillID, int(r.Version), r.PublishedAt, d.NoticedAt
-		out.Items = append(out.Items, item)
 	}
 	if len(out.Items) > 0 && kind == "status" && out.Items[0].Status.Fr != nil {
 		out.Title.Fr = ptr("Projets de loi : " + *out.Items[0].Status.Fr)
@@ -170,6 +153,39 @@ func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedConte
 		return nil, missing
 	}
 	return out, nil
+}
+
+// billOfFeed reads the bill of a feed's name, such as 44-1-C-11. The bill's number has a hyphen too.
+func billOfFeed(name string) (BillID, bool) {
+	i := strings.LastIndex(name, "-")
+	if i > 0 {
+		i = strings.LastIndex(name[:i], "-")
+	}
+	if i <= 0 {
+		return BillID{}, false
+	}
+	id, err := ParseBillID(name[:i], name[i+1:])
+	return id, err == nil
+}
+
+// feedItems adds the items of a feed to out.
+func (s *Store) feedItems(ctx context.Context, p sql.ListFeedItemsParams, out *FeedContent) error {
+	rows, err := s.lists.ListFeedItems(ctx, p)
+	if err != nil {
+		return err
+	}
+	for _, r := range rows {
+		var d feedDoc
+		if err := json.Unmarshal(r.Doc, &d); err != nil {
+			return fmt.Errorf("feed item %s, %d: %w", r.BillID, r.Version, err)
+		}
+		item := d.FeedItem
+		item.Summary = withoutImages(item.Summary)
+		item.BillID, item.Version = r.BillID, int(r.Version)
+		item.PublishedAt, item.NoticedAt = r.PublishedAt, d.NoticedAt
+		out.Items = append(out.Items, item)
+	}
+	return nil
 }
 
 // committeeNames gives what the committees by an acronym are called, in English and French: one name, or one of each
@@ -237,14 +253,20 @@ func (s *Store) Feeds(ctx context.Context) ([]FeedSummary, error) {
 		if all.UpdatedAt == nil || r.Latest.After(*all.UpdatedAt) {
 			all.UpdatedAt = &r.Latest
 		}
-		out = append(out, FeedSummary{Name: "session-" + r.Session, Title: text("Bills of session "+r.Session, "Projets de loi de la session "+r.Session), Items: min(int(r.N), state.MaxItems), UpdatedAt: &r.Latest})
+		out = append(out, FeedSummary{
+			Name: "session-" + r.Session, Title: text("Bills of session "+r.Session, "Projets de loi de la session "+r.Session),
+			Items: min(int(r.N), state.MaxItems), UpdatedAt: &r.Latest,
+		})
 	}
 	slices.SortFunc(out, func(a, b FeedSummary) int {
 		return compareNumbers(strings.TrimPrefix(b.Name, "session-"), strings.TrimPrefix(a.Name, "session-"))
 	})
 	for _, r := range statuses {
 		if _, words, ok := statusOfCode(r.StatusCode); ok {
-			out = append(out, FeedSummary{Name: "status-" + r.StatusCode, Title: text("Bills: "+words, "Projets de loi : "+cmp.Or(r.French, words)), Items: min(int(r.N), state.MaxItems), UpdatedAt: &r.Latest})
+			out = append(out, FeedSummary{
+				Name: "status-" + r.StatusCode, Title: text("Bills: "+words, "Projets de loi : "+cmp.Or(r.French, words)),
+				Items: min(int(r.N), state.MaxItems), UpdatedAt: &r.Latest,
+			})
 		}
 	}
 	all.Items = min(all.Items, state.MaxItems)

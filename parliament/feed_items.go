@@ -48,7 +48,9 @@ const feedBatch = 500 // bills in one transaction
 
 // updateFeeds makes the items of the next bills after one, in a transaction. last is the last of them; more says that
 // there may be others.
-func (s *Store) updateFeeds(ctx context.Context, q *sql.Queries, after string, touched map[string]bool) (items int, last string, more bool, err error) {
+func (s *Store) updateFeeds(
+	ctx context.Context, q *sql.Queries, after string, touched map[string]bool,
+) (items int, last string, more bool, err error) {
 	kept, err := q.LockFeedState(ctx) // updates go one after the other
 	if err != nil {
 		return 0, after, false, err
@@ -125,7 +127,10 @@ func (s *Store) NotInFeeds(ctx context.Context, before string) (n int, first []s
 
 // addItems goes back from the bill as it is, undoing one change after the other, and makes an item of each version that
 // feeds do not have.
-func addItems(p *sql.InsertFeedItemsParams, row sql.BillsForFeedsRow, versions []sql.VersionsOfBillsRow, oldest map[string]time.Time, touched map[string]bool) error {
+func addItems(
+	p *sql.InsertFeedItemsParams, row sql.BillsForFeedsRow, versions []sql.VersionsOfBillsRow, oldest map[string]time.Time,
+	touched map[string]bool,
+) error {
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(row.Doc, &fields); err != nil {
 		return err
@@ -158,9 +163,13 @@ func addItems(p *sql.InsertFeedItemsParams, row sql.BillsForFeedsRow, versions [
 	return nil
 }
 
-func addItem(p *sql.InsertFeedItemsParams, b Bill, v sql.VersionsOfBillsRow, changes []Change, oldest map[string]time.Time, touched map[string]bool) error {
+func addItem(
+	p *sql.InsertFeedItemsParams, b Bill, v sql.VersionsOfBillsRow, changes []Change, oldest map[string]time.Time,
+	touched map[string]bool,
+) error {
 	doc := feedDoc{NoticedAt: v.CreatedAt, FeedItem: FeedItem{
-		Number: b.Number, Title: b.Title, ShortTitle: b.ShortTitle, Status: Bilingual{En: b.Status.En, Fr: b.Status.Fr}, Summary: b.Summary, Fields: []string{},
+		Number: b.Number, Title: b.Title, ShortTitle: b.ShortTitle, Status: Bilingual{En: b.Status.En, Fr: b.Status.Fr},
+		Summary: b.Summary, Fields: []string{},
 	}}
 	if b.Sponsor != nil {
 		doc.Sponsor = b.Sponsor.Name
@@ -217,8 +226,14 @@ func addItem(p *sql.InsertFeedItemsParams, b Bill, v sql.VersionsOfBillsRow, cha
 	if err != nil {
 		return err
 	}
-	p.BillIds, p.Versions, p.Sessions, p.StatusCodes = append(p.BillIds, b.ID), append(p.Versions, v.Version), append(p.Sessions, session), append(p.StatusCodes, code)
-	p.SponsorIds, p.Committees, p.PublishedAts, p.SortAts = append(p.SponsorIds, sponsor), append(p.Committees, strings.Join(committees, ",")), append(p.PublishedAts, happened.UTC()), append(p.SortAts, place.UTC())
+	p.BillIds = append(p.BillIds, b.ID)
+	p.Versions = append(p.Versions, v.Version)
+	p.Sessions = append(p.Sessions, session)
+	p.StatusCodes = append(p.StatusCodes, code)
+	p.SponsorIds = append(p.SponsorIds, sponsor)
+	p.Committees = append(p.Committees, strings.Join(committees, ","))
+	p.PublishedAts = append(p.PublishedAts, happened.UTC())
+	p.SortAts = append(p.SortAts, place.UTC())
 	p.Docs = append(p.Docs, raw)
 	return nil
 }

@@ -58,9 +58,11 @@ func (s *Store) InsertFetchLogTx(ctx context.Context, tx pgx.Tx, l FetchLog) err
 		return err
 	}
 	return s.q.WithTx(tx).InsertFetchLog(ctx, sql.InsertFetchLogParams{
-		ID: l.ID, RunID: l.RunID, Asset: l.Asset, Source: l.Source, Status: l.Status, RecordsAttempted: int32(l.RecordsAttempted), //nolint:gosec // thousands
-		RecordsSucceeded: int32(l.RecordsSucceeded), RecordsFailed: int32(l.RecordsFailed), DurationSeconds: l.Duration.Seconds(), //nolint:gosec // thousands
-		Params: params, Errors: errs, CreatedAt: l.CreatedAt,
+		ID: l.ID, RunID: l.RunID, Asset: l.Asset, Source: l.Source, Status: l.Status,
+		RecordsAttempted: int32(l.RecordsAttempted),                                        //nolint:gosec // thousands
+		RecordsSucceeded: int32(l.RecordsSucceeded), RecordsFailed: int32(l.RecordsFailed), //nolint:gosec // thousands
+		DurationSeconds: l.Duration.Seconds(),
+		Params:          params, Errors: errs, CreatedAt: l.CreatedAt,
 	})
 }
 
@@ -73,15 +75,20 @@ type FetchLogFilter struct {
 
 // FetchLogs lists fetch logs, newest first.
 func (s *Store) FetchLogs(ctx context.Context, f FetchLogFilter) ([]FetchLog, error) {
-	rows, err := s.lists.ListFetchLogs(ctx, sql.ListFetchLogsParams{Before: f.Before, Status: optional(f.Status), Source: optional(f.Source), RunID: f.RunID, MaxRows: int32(f.Limit)}) //nolint:gosec // bounded by the contract
+	//nolint:gosec // bounded by the contract
+	rows, err := s.lists.ListFetchLogs(ctx, sql.ListFetchLogsParams{
+		Before: f.Before, Status: optional(f.Status), Source: optional(f.Source), RunID: f.RunID, MaxRows: int32(f.Limit),
+	})
 	if err != nil {
 		return nil, err
 	}
 	logs := make([]FetchLog, len(rows))
 	for i, r := range rows {
 		logs[i] = FetchLog{
-			ID: r.ID, RunID: r.RunID, Asset: r.Asset, Source: r.Source, Status: r.Status, RecordsAttempted: int(r.RecordsAttempted),
-			RecordsSucceeded: int(r.RecordsSucceeded), RecordsFailed: int(r.RecordsFailed), Duration: time.Duration(r.DurationSeconds * float64(time.Second)), CreatedAt: r.CreatedAt,
+			ID: r.ID, RunID: r.RunID, Asset: r.Asset, Source: r.Source, Status: r.Status,
+			RecordsAttempted: int(r.RecordsAttempted),
+			RecordsSucceeded: int(r.RecordsSucceeded), RecordsFailed: int(r.RecordsFailed),
+			Duration: time.Duration(r.DurationSeconds * float64(time.Second)), CreatedAt: r.CreatedAt,
 		}
 		if err := json.Unmarshal(r.Params, &logs[i].Params); err != nil {
 			return nil, fmt.Errorf("params of fetch log %s: %w", r.ID, err)
@@ -109,7 +116,10 @@ func (s *Store) FetchStats(ctx context.Context, since, until time.Time) ([]Fetch
 	}
 	stats := make([]FetchStats, len(rows))
 	for i, r := range rows {
-		stats[i] = FetchStats{Status: r.Status, Count: int(r.N), AvgDuration: time.Duration(r.AvgDuration * float64(time.Second)), Succeeded: int(r.Succeeded), Failed: int(r.Failed)}
+		stats[i] = FetchStats{
+			Status: r.Status, Count: int(r.N), AvgDuration: time.Duration(r.AvgDuration * float64(time.Second)),
+			Succeeded: int(r.Succeeded), Failed: int(r.Failed),
+		}
 	}
 	return stats, nil
 }

@@ -16,7 +16,9 @@ type filters struct {
 }
 
 func (q SearchQuery) filters() filters {
-	f := filters{session: optional(q.Session), status: optional(q.Status), billType: optional(q.Type), chamber: optional(q.Chamber)}
+	f := filters{
+		session: optional(q.Session), status: optional(q.Status), billType: optional(q.Type), chamber: optional(q.Chamber),
+	}
 	if q.Year > 0 {
 		year := int32(q.Year) //nolint:gosec // bounded by the contract
 		f.year = &year
@@ -68,9 +70,16 @@ func (f *finder) narrow(ctx context.Context) (err error) {
 }
 
 func (f *finder) numbers(ctx context.Context, numbers []numberTerm) ([]string, error) {
-	p := sql.SearchNumbersParams{WithoutIds: f.without, Without: f.query.notTerms, Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year}
+	p := sql.SearchNumbersParams{
+		WithoutIds: f.without, Without: f.query.notTerms, Session: f.filters.session, Status: f.filters.status,
+		BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
+	}
 	for i, n := range numbers {
-		p.Prefixes, p.Digits, p.Suffixes, p.Sessions, p.Places = append(p.Prefixes, n.prefix), append(p.Digits, int32(n.digits)), append(p.Suffixes, n.suffix), append(p.Sessions, n.session), append(p.Places, int32(i)) //nolint:gosec // five digits
+		p.Prefixes = append(p.Prefixes, n.prefix)
+		p.Digits = append(p.Digits, int32(n.digits)) //nolint:gosec // five digits
+		p.Suffixes = append(p.Suffixes, n.suffix)
+		p.Sessions = append(p.Sessions, n.session)
+		p.Places = append(p.Places, int32(i))
 	}
 	return f.store.lists.SearchNumbers(ctx, p)
 }
@@ -79,13 +88,17 @@ func (f *finder) titles(ctx context.Context, title string) ([]string, error) {
 	if len(strings.FieldsFunc(title, isSeparator)) < 2 { // a word is no title
 		return nil, nil
 	}
-	return f.store.lists.SearchTitles(ctx, sql.SearchTitlesParams{Title: title, Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year})
+	return f.store.lists.SearchTitles(ctx, sql.SearchTitlesParams{
+		Title: title, Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType,
+		Chamber: f.filters.chamber, Year: f.filters.year,
+	})
 }
 
 func (f *finder) words(ctx context.Context, terms []string) ([]string, error) {
 	return f.store.lists.SearchWords(ctx, sql.SearchWordsParams{
 		Terms: terms, OnlyIn: f.query.sessions, WithoutIds: f.without, Without: f.query.notTerms,
-		Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
+		Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber,
+		Year: f.filters.year,
 	})
 }
 
@@ -108,7 +121,8 @@ func (f *finder) lexical(ctx context.Context) error {
 		if titled, err = f.titles(ctx, f.query.rest); err != nil {
 			return err
 		}
-		if both := slices.DeleteFunc(slices.Clone(ids), func(id string) bool { return !slices.Contains(titled, id) }); len(both) > 0 {
+		notTitled := func(id string) bool { return !slices.Contains(titled, id) }
+		if both := slices.DeleteFunc(slices.Clone(ids), notTitled); len(both) > 0 {
 			f.exact, f.marked = true, []string{f.query.rest}
 			f.add(FoundByNumber, 4, both)
 			return nil
@@ -148,39 +162,14 @@ func (f *finder) roughly(ctx context.Context) error {
 	for _, k := range known {
 		word := terms[k.Place-1]
 		last := int(k.Place) == len(terms)
-		if k.Telling && (!k.Found || last) && !strings.ContainsFunc(word, isSeparator) && hasLetter(word) && len(odd) < maxMisspelt {
+		if k.Telling && (!k.Found || last) && !strings.ContainsFunc(word, isSeparator) && hasLetter(word) &&
+			len(odd) < maxMisspelt {
 			odd = append(odd, word)
 		}
 	}
 	if len(odd) > 0 {
-		similar, err := f.store.lists.SimilarWords(ctx, odd)
-		if err != nil {
+		if err := f.respelled(ctx, terms, odd, known); err != nil {
 			return err
-		}
-		meant := map[string][]string{}
-		for _, s := range similar {
-			meant[s.Asked] = append(meant[s.Asked], s.Word)
-		}
-		corrected := false
-		for _, k := range known {
-			if word := terms[k.Place-1]; meant[word] != nil && slices.Contains(odd, word) {
-				if spelt := respelt(word, meant[word], k.Found); spelt != "" {
-					terms[k.Place-1], corrected = spelt, true
-					known[k.Place-1].Found = true
-				}
-			}
-		}
-		if corrected {
-			ids, err := f.words(ctx, terms)
-			if err != nil {
-				return err
-			}
-			if f.add(FoundBySpelling, 1.4, ids) {
-				f.fuzzy = true
-			}
-			for _, t := range terms {
-				f.marked = append(f.marked, strings.ReplaceAll(t, "|", " "))
-			}
 		}
 	}
 	for _, k := range known {
@@ -193,7 +182,8 @@ func (f *finder) roughly(ctx context.Context) error {
 	}
 	some, err := f.store.lists.SearchSome(ctx, sql.SearchSomeParams{
 		Terms: telling, OnlyIn: f.query.sessions, WithoutIds: f.without,
-		Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
+		Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber,
+		Year: f.filters.year,
 	})
 	if err != nil {
 		return err
@@ -209,6 +199,44 @@ const (
 	maxMisspelt  = 8
 	maxSpellings = 4
 )
+
+// respelled replaces misspelt terms by the words that may be meant, and finds bills with all of the corrected terms. It
+// changes terms, and marks a corrected term in known as found.
+func (f *finder) respelled(ctx context.Context, terms, misspelt []string, known []sql.SearchTermsRow) error {
+	similar, err := f.store.lists.SimilarWords(ctx, misspelt)
+	if err != nil {
+		return err
+	}
+	meant := map[string][]string{}
+	for _, s := range similar {
+		meant[s.Asked] = append(meant[s.Asked], s.Word)
+	}
+	corrected := false
+	for i, k := range known {
+		word := terms[k.Place-1]
+		if meant[word] == nil || !slices.Contains(misspelt, word) {
+			continue
+		}
+		if spelt := respelt(word, meant[word], k.Found); spelt != "" {
+			terms[k.Place-1], corrected = spelt, true
+			known[i].Found = true
+		}
+	}
+	if !corrected {
+		return nil
+	}
+	ids, err := f.words(ctx, terms)
+	if err != nil {
+		return err
+	}
+	if f.add(FoundBySpelling, 1.4, ids) {
+		f.fuzzy = true
+	}
+	for _, t := range terms {
+		f.marked = append(f.marked, strings.ReplaceAll(t, "|", " "))
+	}
+	return nil
+}
 
 // respelt gives what may be meant by a word as alternatives: the words that are fewest letters away, if the word is not
 // known, and those that begin so; empty if there is nothing.
@@ -244,10 +272,12 @@ func (f *finder) semantic(ctx context.Context, said string, m *Embedder) (ids []
 		return nil, "no embeddings endpoint is configured", nil
 	}
 	var only []string
-	if f.filters != (filters{}) || len(f.query.sessions)+len(f.without)+len(f.query.notTerms) > 0 { // the nearest of those that are left, not of all
+	// the nearest of those that are left, not of all
+	if f.filters != (filters{}) || len(f.query.sessions)+len(f.without)+len(f.query.notTerms) > 0 {
 		only, err = f.store.lists.FilterBills(ctx, sql.FilterBillsParams{
 			OnlyIn: f.query.sessions, WithoutIds: f.without, Without: f.query.notTerms,
-			Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber, Year: f.filters.year,
+			Session: f.filters.session, Status: f.filters.status, BillType: f.filters.billType, Chamber: f.filters.chamber,
+			Year: f.filters.year,
 		})
 		if err != nil {
 			return nil, "", err

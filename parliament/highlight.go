@@ -31,7 +31,9 @@ func (s *Store) highlight(ctx context.Context, q string, hits []SearchHit) error
 		if field == "summary" {
 			options = "StartSel=\x02, StopSel=\x03, FragmentDelimiter=\x04, MaxFragments=2, MaxWords=25, MinWords=10"
 		}
-		p.Languages, p.Texts, p.Options = append(p.Languages, language), append(p.Texts, string(markable(original))), append(p.Options, options)
+		p.Languages = append(p.Languages, language)
+		p.Texts = append(p.Texts, string(markable(original)))
+		p.Options = append(p.Options, options)
 		places = append(places, at{hit, field, language, original})
 	}
 	for i, h := range hits {
@@ -56,14 +58,17 @@ func (s *Store) highlight(ctx context.Context, q string, hits []SearchHit) error
 			continue
 		}
 		where := places[row.Place]
-		marked := strings.NewReplacer("\x02", "<mark>", "\x03", "</mark>", "\x04", " … ").Replace(html.EscapeString(restore(row.Headline, where.text)))
-		hits[where.hit].Highlights = append(hits[where.hit].Highlights, Highlight{Field: where.field, Language: where.language, HTML: marked})
+		escaped := html.EscapeString(restore(row.Headline, where.text))
+		marked := strings.NewReplacer("\x02", "<mark>", "\x03", "</mark>", "\x04", " … ").Replace(escaped)
+		hits[where.hit].Highlights = append(hits[where.hit].Highlights, Highlight{
+			Field: where.field, Language: where.language, HTML: marked,
+		})
 	}
 	return nil
 }
 
-// markable is a text in which words can be marked, of the same length: Postgres takes signs such as ’ for letters in the
-// locale C.
+// markable is a text in which words can be marked, of the same length: Postgres takes signs such as ’ for letters in
+// the locale C.
 func markable(text []rune) []rune {
 	out := make([]rune, len(text))
 	for i, r := range text {

@@ -34,7 +34,9 @@ func (s *Store) RecordList(ctx context.Context, l SessionList) error {
 		if t, err := time.Parse(time.RFC3339Nano, item.LatestActivity); err == nil {
 			activity = t
 		}
-		p.Ids, p.Hashes, p.Activities = append(p.Ids, id.String()), append(p.Hashes, item.Hash), append(p.Activities, activity)
+		p.Ids = append(p.Ids, id.String())
+		p.Hashes = append(p.Hashes, item.Hash)
+		p.Activities = append(p.Activities, activity)
 	}
 	return s.db.Tx(ctx, func(tx pgx.Tx) error {
 		q := s.q.WithTx(tx)
@@ -53,8 +55,8 @@ func (s *Store) RecordList(ctx context.Context, l SessionList) error {
 	})
 }
 
-// MarkMissing records which bills of a session the sources list. A stored bill that they do not list is missing from now
-// on and stays stored; a missing bill that they list again is found. It returns how many bills each of that is.
+// MarkMissing records which bills of a session the sources list. A stored bill that they do not list is missing from
+// now on and stays stored; a missing bill that they list again is found. It returns how many bills each of that is.
 func (s *Store) MarkMissing(ctx context.Context, session string, listed []string) (missing, found int64, err error) {
 	parliament, number, err := ParseSession(session)
 	if err != nil {
@@ -79,7 +81,8 @@ func (s *Store) MarkMissing(ctx context.Context, session string, listed []string
 
 // SessionsToLookAt gives held sessions that were not looked at as a whole since a time, the longest waiting first.
 func (s *Store) SessionsToLookAt(ctx context.Context, before time.Time, limit int) ([]string, error) {
-	return s.q.SessionsToLookAt(ctx, sql.SessionsToLookAtParams{Before: before, MaxRows: int32(limit)}) //nolint:gosec // a small number
+	//nolint:gosec // a small number
+	return s.q.SessionsToLookAt(ctx, sql.SessionsToLookAtParams{Before: before, MaxRows: int32(limit)})
 }
 
 // NewestSession is the latest session of which a bill is held; "" if none is.
@@ -105,7 +108,10 @@ func (s *Store) ListStates(ctx context.Context, session string) (map[string]List
 	if err != nil {
 		return nil, err
 	}
-	rows, err := s.q.BillStatesOfSession(ctx, sql.BillStatesOfSessionParams{Parliament: int32(parliament), Session: int32(number)}) //nolint:gosec // small numbers
+	//nolint:gosec // small numbers
+	rows, err := s.q.BillStatesOfSession(ctx, sql.BillStatesOfSessionParams{
+		Parliament: int32(parliament), Session: int32(number),
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -125,10 +131,11 @@ const (
 
 // Lag is a bill that is not stored as LEGISinfo's newest list has it.
 type Lag struct {
-	Bill    string    `json:"bill"`
-	Session string    `json:"session"`
-	Reason  string    `json:"reason"`
-	Since   time.Time `json:"since"` // when it was first seen changed; the day of the activity that is not stored, if that is known
+	Bill    string `json:"bill"`
+	Session string `json:"session"`
+	Reason  string `json:"reason"`
+	// when it was first seen changed; the day of the activity that is not stored, if that is known
+	Since time.Time `json:"since"`
 }
 
 // Lagging compares the stored bills with the newest list that was read of each session. Those that lag longest come
@@ -172,7 +179,8 @@ func (s *Store) ListsReadAt(ctx context.Context) (map[string]time.Time, error) {
 // completes from it, and those that LEGISinfo must be asked for again. They are in no order, so that one that cannot
 // be had holds up no other.
 func (s *Store) Incomplete(ctx context.Context, limit int) (recorded, unrecorded []string, err error) {
-	rows, err := s.q.IncompleteDetails(ctx, sql.IncompleteDetailsParams{Reader: legisinfo.Reader, MaxRows: int32(limit)}) //nolint:gosec // a small number
+	//nolint:gosec // a small number
+	rows, err := s.q.IncompleteDetails(ctx, sql.IncompleteDetailsParams{Reader: legisinfo.Reader, MaxRows: int32(limit)})
 	for _, r := range rows {
 		if r.Recorded {
 			recorded = append(recorded, r.ID)

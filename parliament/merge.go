@@ -47,7 +47,9 @@ func Merge(id BillID, p SourceRecords) Bill {
 	}
 	b := Bill{
 		ID: id.String(), Jurisdiction: "ca-federal", Parliament: id.Parliament, Session: id.Session, Number: id.Number(),
-		Title:            Bilingual{En: plainText(cmp.Or(item.LongTitleEn, op.NameEn)), Fr: plainText(cmp.Or(item.LongTitleFr, op.NameFr))},
+		Title: Bilingual{
+			En: plainText(cmp.Or(item.LongTitleEn, op.NameEn)), Fr: plainText(cmp.Or(item.LongTitleFr, op.NameFr)),
+		},
 		ShortTitle:       Bilingual{En: plainText(item.ShortTitleEn), Fr: plainText(item.ShortTitleFr)},
 		HomeChamber:      cmp.Or(item.Chamber, map[string]string{"C": "house", "S": "senate"}[id.Prefix]),
 		BillType:         Bilingual{En: plainText(item.TypeEn), Fr: plainText(item.TypeFr)},
@@ -59,7 +61,9 @@ func Merge(id BillID, p SourceRecords) Bill {
 		Committees:       committees(detail.Committees),
 		RelatedBills:     relatedBills(id, detail.RelatedBills),
 		Summary:          Bilingual{En: cleanHTML(detail.SummaryEn), Fr: cleanHTML(detail.SummaryFr)},
-		LegisinfoURL:     optional(fmt.Sprintf("https://www.parl.ca/legisinfo/en/bill/%s/%s", id.SessionCode(), strings.ToLower(id.Number()))),
+		LegisinfoURL: optional(fmt.Sprintf(
+			"https://www.parl.ca/legisinfo/en/bill/%s/%s", id.SessionCode(), strings.ToLower(id.Number()),
+		)),
 	}
 	b.GovernmentBill, b.PrivateMemberBill = kind(id, item, p.Detail)
 	if detail.StatuteYear > 0 && detail.Statute > 0 {
@@ -140,7 +144,10 @@ func committees(in []legisinfo.Committee) []Committee {
 		if mark(c.Acronym) == nil && plainText(c.NameEn) == nil && plainText(c.NameFr) == nil {
 			continue
 		}
-		out = append(out, Committee{Acronym: value(mark(c.Acronym)), Chamber: c.Chamber, Name: Bilingual{En: plainText(c.NameEn), Fr: plainText(c.NameFr)}})
+		out = append(out, Committee{
+			Acronym: value(mark(c.Acronym)), Chamber: c.Chamber,
+			Name: Bilingual{En: plainText(c.NameEn), Fr: plainText(c.NameFr)},
+		})
 	}
 	key := func(c Committee) string {
 		if c.Acronym == "" && c.Name.En != nil {

@@ -14,7 +14,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
-// FilterError says that a filter's value is none: which field of the filter, in the words of the API, and what was wanted.
+// FilterError says that a filter's value is none: which field of the filter, in the words of the API, and what was
+// wanted.
 type FilterError struct{ Field, Detail string }
 
 func (e *FilterError) Error() string { return e.Field + ": " + e.Detail }
@@ -57,7 +58,10 @@ func (s *Store) narrow(ctx context.Context, f BillFilter) (narrowed, error) {
 	if f.Type == "" && f.Chamber == "" && f.Committee == "" && f.Sponsor == "" {
 		return n, nil
 	}
-	words, err := s.q.FilterWords(ctx, sql.FilterWordsParams{Kind: db.CleanText(f.Type), Chamber: db.CleanText(f.Chamber), Committee: db.CleanText(f.Committee), Sponsor: db.CleanText(f.Sponsor)})
+	words, err := s.q.FilterWords(ctx, sql.FilterWordsParams{
+		Kind: db.CleanText(f.Type), Chamber: db.CleanText(f.Chamber), Committee: db.CleanText(f.Committee),
+		Sponsor: db.CleanText(f.Sponsor),
+	})
 	if err != nil {
 		return n, err
 	}
@@ -81,8 +85,8 @@ func (s *Store) narrow(ctx context.Context, f BillFilter) (narrowed, error) {
 	return n, err
 }
 
-// narrowText narrows a list by number or by text. What it decides depends on the text and on what is stored alone, so that
-// every page of a list is of the same list.
+// narrowText narrows a list by number or by text. What it decides depends on the text and on what is stored alone, so
+// that every page of a list is of the same list.
 func (s *Store) narrowText(ctx context.Context, q string, n *narrowed) error {
 	plain, err := s.q.PlainText(ctx, db.CleanText(q))
 	if err != nil {
@@ -99,7 +103,9 @@ func (s *Store) narrowText(ctx context.Context, q string, n *narrowed) error {
 	// Just the number, as the search has it, if there is such a bill.
 	p := sql.NumbersThereParams{}
 	for _, number := range query.numbers {
-		p.Prefixes, p.Digits, p.Suffixes = append(p.Prefixes, number.prefix), append(p.Digits, int32(number.digits)), append(p.Suffixes, number.suffix) //nolint:gosec // five digits
+		p.Prefixes = append(p.Prefixes, number.prefix)
+		p.Digits = append(p.Digits, int32(number.digits)) //nolint:gosec // five digits
+		p.Suffixes = append(p.Suffixes, number.suffix)
 	}
 	there, err := s.q.NumbersThere(ctx, p)
 	if err != nil || !there {
@@ -128,15 +134,20 @@ func chamberOf(words string) *string {
 
 // knownTypes are the words of the types of bills that LEGISinfo has, in both languages.
 var knownTypes = []string{
-	"house government projet loi emanant du gouvernement cdc", "private members member projet loi emanant d un depute", "senate public projet loi d interet public du senat",
-	"senate government projet loi emanant du gouvernement senat", "senate private projet loi d interet prive senat", "house private projet loi d interet prive cdc",
+	"house government projet loi emanant du gouvernement cdc", "private members member projet loi emanant d un depute",
+	"senate public projet loi d interet public du senat",
+	"senate government projet loi emanant du gouvernement senat", "senate private projet loi d interet prive senat",
+	"house private projet loi d interet prive cdc",
 }
 
 // littleWords are in the name of every type, or say nothing in it.
 var littleWords = wordSet("a an bill bills d de des du emanant en et la le les loi of par projet projets s the un une")
 
 // kindWords are other words for those that every bill of a type has, whatever its source.
-var kindWords = map[string]string{"gouvernement": "government", "gouvernemental": "government", "gouvernementaux": "government", "depute": "member", "deputes": "member", "members": "member"}
+var kindWords = map[string]string{
+	"gouvernement": "government", "gouvernemental": "government", "gouvernementaux": "government", "depute": "member",
+	"deputes": "member", "members": "member",
+}
 
 // kindsOf gives the words that a type must have; a FilterError if there is no such type.
 func (s *Store) kindsOf(ctx context.Context, given, words string) ([]string, error) {
@@ -180,7 +191,9 @@ func (s *Store) narrowSponsor(ctx context.Context, given, words string, n *narro
 		n.none = true
 		return nil
 	}
-	people, err := s.q.PeopleAsTyped(ctx, sql.PeopleAsTypedParams{Slug: strings.ToLower(strings.TrimSpace(db.CleanText(given))), Name: n.sponsorName})
+	people, err := s.q.PeopleAsTyped(ctx, sql.PeopleAsTypedParams{
+		Slug: strings.ToLower(strings.TrimSpace(db.CleanText(given))), Name: n.sponsorName,
+	})
 	if err != nil {
 		return err
 	}
@@ -231,9 +244,12 @@ func (s *Store) Bills(ctx context.Context, f BillFilter) ([]StoredBill, error) {
 		return []StoredBill{}, err
 	}
 	p := sql.ListBillsParams{
-		Parliament: n.parliament, Session: n.session, Status: n.status, Law: f.Law, Ids: n.ids, Q: n.q, UpdatedSince: n.updatedSince, Kinds: n.kinds, Chamber: n.chamber,
-		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs, SponsorName: n.sponsorName,
-		Sort: cmp.Or(f.Sort, ByIntroduction), Ascending: f.Ascending, MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
+		Parliament: n.parliament, Session: n.session, Status: n.status, Law: f.Law, Ids: n.ids, Q: n.q,
+		UpdatedSince: n.updatedSince, Kinds: n.kinds, Chamber: n.chamber,
+		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs,
+		SponsorName: n.sponsorName,
+		Sort:        cmp.Or(f.Sort, ByIntroduction), Ascending: f.Ascending,
+		MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
 	}
 	if c := f.After; c != nil {
 		p.After, p.AfterActivity = true, c.At
@@ -249,7 +265,8 @@ func (s *Store) Bills(ctx context.Context, f BillFilter) ([]StoredBill, error) {
 			}
 			p.AfterIntroduced = &day
 		}
-		p.AfterPrefix, p.AfterDigits, p.AfterSuffix, p.AfterID = c.ID.Prefix, int32(c.ID.Digits), c.ID.Suffix, c.ID.String() //nolint:gosec // five digits
+		//nolint:gosec // five digits
+		p.AfterPrefix, p.AfterDigits, p.AfterSuffix, p.AfterID = c.ID.Prefix, int32(c.ID.Digits), c.ID.Suffix, c.ID.String()
 	}
 	rows, err := s.lists.ListBills(ctx, p)
 	if err != nil {
@@ -265,9 +282,11 @@ func (s *Store) Export(ctx context.Context, f BillFilter, after string, limit in
 		return []StoredBill{}, err
 	}
 	rows, err := s.lists.ExportBills(ctx, sql.ExportBillsParams{
-		Parliament: n.parliament, Session: n.session, Status: n.status, Law: f.Law, Ids: n.ids, Q: n.q, UpdatedSince: n.updatedSince, Kinds: n.kinds, Chamber: n.chamber,
-		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs, SponsorName: n.sponsorName,
-		After: after, MaxRows: int32(limit), //nolint:gosec // a small number
+		Parliament: n.parliament, Session: n.session, Status: n.status, Law: f.Law, Ids: n.ids, Q: n.q,
+		UpdatedSince: n.updatedSince, Kinds: n.kinds, Chamber: n.chamber,
+		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs,
+		SponsorName: n.sponsorName,
+		After:       after, MaxRows: int32(limit), //nolint:gosec // a small number
 	})
 	if err != nil {
 		return nil, err
@@ -283,8 +302,10 @@ func (s *Store) ExportState(ctx context.Context, f BillFilter, provenance bool) 
 		return "none", err
 	}
 	row, err := s.lists.ExportState(ctx, sql.ExportStateParams{
-		Parliament: n.parliament, Session: n.session, Status: n.status, Law: f.Law, Ids: n.ids, Q: n.q, UpdatedSince: n.updatedSince, Kinds: n.kinds, Chamber: n.chamber,
-		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs, SponsorName: n.sponsorName,
+		Parliament: n.parliament, Session: n.session, Status: n.status, Law: f.Law, Ids: n.ids, Q: n.q,
+		UpdatedSince: n.updatedSince, Kinds: n.kinds, Chamber: n.chamber,
+		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs,
+		SponsorName: n.sponsorName,
 	})
 	if err != nil {
 		return "", err

@@ -74,7 +74,8 @@ func outcomeOf(id BillID, p SourceRecords, c *Course, later bool) *Outcome {
 	}
 	// The status of some stays that of their last stage. An event of that kind was undone if another stage came after it.
 	last := cmp.Or(defeated, notProceeded)
-	if last != nil && !slices.ContainsFunc(d.Events, func(e legisinfo.Event) bool { return e.Completes && last.On != nil && e.Date > *last.On }) {
+	undone := func(e legisinfo.Event) bool { return e.Completes && last.On != nil && e.Date > *last.On }
+	if last != nil && !slices.ContainsFunc(d.Events, undone) {
 		return last
 	}
 	return &Outcome{Code: OutcomeDied, On: optional(sessionEnds[id.SessionCode()])}
@@ -155,7 +156,9 @@ func reinstatement(session, number string, legisinfoID int, status Bilingual, he
 	}
 	if bill, err := ParseBillID(session, number); err == nil {
 		r.Bill = optional(bill.String())
-		r.LegisinfoURL = optional(fmt.Sprintf("https://www.parl.ca/legisinfo/en/bill/%s/%s", bill.SessionCode(), strings.ToLower(bill.Number())))
+		r.LegisinfoURL = optional(fmt.Sprintf(
+			"https://www.parl.ca/legisinfo/en/bill/%s/%s", bill.SessionCode(), strings.ToLower(bill.Number()),
+		))
 	}
 	return r
 }

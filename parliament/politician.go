@@ -65,8 +65,10 @@ type StoredPolitician struct {
 // nothing.
 func PoliticianOf(m openparliament.Member, p *openparliament.Person) Politician {
 	out := Politician{
-		Slug: m.Slug, Name: cmp.Or(clean(p.Name), clean(m.Name), m.Slug), GivenName: plainText(p.GivenName), FamilyName: plainText(p.FamilyName), Province: plainText(m.Province),
-		Party: Bilingual{En: plainText(m.Party)}, Riding: Bilingual{En: plainText(m.Riding)}, OpenParliamentURL: "https://openparliament.ca/politicians/" + m.Slug + "/", Memberships: []Membership{},
+		Slug: m.Slug, Name: cmp.Or(clean(p.Name), clean(m.Name), m.Slug), GivenName: plainText(p.GivenName),
+		FamilyName: plainText(p.FamilyName), Province: plainText(m.Province),
+		Party: Bilingual{En: plainText(m.Party)}, Riding: Bilingual{En: plainText(m.Riding)},
+		OpenParliamentURL: "https://openparliament.ca/politicians/" + m.Slug + "/", Memberships: []Membership{},
 	}
 	if p.PersonID > 0 {
 		out.PersonID = &p.PersonID
@@ -78,8 +80,10 @@ func PoliticianOf(m openparliament.Member, p *openparliament.Person) Politician 
 	slices.SortStableFunc(terms, func(a, b openparliament.Membership) int { return strings.Compare(b.Start, a.Start) })
 	for i, t := range terms {
 		ms := Membership{
-			Party: Bilingual{En: plainText(t.PartyEn), Fr: plainText(t.PartyFr)}, Riding: Bilingual{En: plainText(t.RidingEn), Fr: plainText(t.RidingFr)}, Province: plainText(t.Province),
-			Label: Bilingual{En: plainText(t.LabelEn), Fr: plainText(t.LabelFr)}, StartedOn: plainText(t.Start), EndedOn: plainText(t.End),
+			Party:  Bilingual{En: plainText(t.PartyEn), Fr: plainText(t.PartyFr)},
+			Riding: Bilingual{En: plainText(t.RidingEn), Fr: plainText(t.RidingFr)}, Province: plainText(t.Province),
+			Label: Bilingual{En: plainText(t.LabelEn), Fr: plainText(t.LabelFr)}, StartedOn: plainText(t.Start),
+			EndedOn: plainText(t.End),
 		}
 		out.Memberships = append(out.Memberships, ms)
 		if i == 0 {
@@ -143,8 +147,8 @@ type StoredMember struct {
 	AskedAt   time.Time // when the record was asked for; zero: that is not known
 }
 
-// StoredMembers gives those members of a list who are stored, by slug. Whoever is stored as the list has them need not be
-// asked for. A list that has a name alone cannot tell that a record changed.
+// StoredMembers gives those members of a list who are stored, by slug. Whoever is stored as the list has them need not
+// be asked for. A list that has a name alone cannot tell that a record changed.
 func (s *Store) StoredMembers(ctx context.Context, members []openparliament.Member) (map[string]StoredMember, error) {
 	slugs := make([]string, len(members))
 	hashes := map[string][]byte{}
@@ -165,12 +169,15 @@ func (s *Store) StoredMembers(ctx context.Context, members []openparliament.Memb
 
 // DepartedMembers gives those who are stored as members and are not in a list of all members, as a list has those who
 // were members before.
-func (s *Store) DepartedMembers(ctx context.Context, members []openparliament.Member, limit int) ([]openparliament.Member, error) {
+func (s *Store) DepartedMembers(
+	ctx context.Context, members []openparliament.Member, limit int,
+) ([]openparliament.Member, error) {
 	slugs := make([]string, len(members))
 	for i, m := range members {
 		slugs[i] = m.Slug
 	}
-	rows, err := s.q.DepartedPoliticians(ctx, sql.DepartedPoliticiansParams{Slugs: slugs, MaxRows: int32(limit)}) //nolint:gosec // bounded by the config
+	//nolint:gosec // bounded by the config
+	rows, err := s.q.DepartedPoliticians(ctx, sql.DepartedPoliticiansParams{Slugs: slugs, MaxRows: int32(limit)})
 	out := make([]openparliament.Member, len(rows))
 	for i, r := range rows {
 		out[i] = openparliament.Member{Slug: r.Slug, Name: r.Name}
@@ -179,14 +186,17 @@ func (s *Store) DepartedMembers(ctx context.Context, members []openparliament.Me
 }
 
 // SavePolitician stores a politician. Saving the same again changes nothing.
-func (s *Store) SavePolitician(ctx context.Context, runID uuid.UUID, m openparliament.Member, p Politician, current bool) (Counts, error) {
+func (s *Store) SavePolitician(
+	ctx context.Context, runID uuid.UUID, m openparliament.Member, p Politician, current bool,
+) (Counts, error) {
 	doc, err := json.Marshal(p)
 	if err != nil {
 		return Counts{}, err
 	}
 	params := sql.UpsertPoliticianParams{
 		Slug: p.Slug, IsCurrent: current, SortKey: p.sortKey(), Party: p.Party.En, Province: p.Province,
-		Search: unaccented(p.Name + "\n" + value(p.Riding.En) + "\n" + value(p.Riding.Fr)), Doc: doc, ListHash: MemberHash(m), At: time.Now().UTC().Truncate(time.Microsecond), RunID: &runID,
+		Search: unaccented(p.Name + "\n" + value(p.Riding.En) + "\n" + value(p.Riding.Fr)), Doc: doc, ListHash: MemberHash(m),
+		At: time.Now().UTC().Truncate(time.Microsecond), RunID: &runID,
 	}
 	if p.PersonID != nil {
 		id := int64(*p.PersonID)
@@ -207,7 +217,9 @@ func (s *Store) SavePolitician(ctx context.Context, runID uuid.UUID, m openparli
 // SetCurrentPoliticians says who is a member now: those with the slugs, and nobody else. It gives how many that
 // changed.
 func (s *Store) SetCurrentPoliticians(ctx context.Context, runID uuid.UUID, slugs []string) (int64, error) {
-	return s.q.SetCurrentPoliticians(ctx, sql.SetCurrentPoliticiansParams{Slugs: slugs, At: time.Now().UTC().Truncate(time.Microsecond), RunID: &runID})
+	return s.q.SetCurrentPoliticians(ctx, sql.SetCurrentPoliticiansParams{
+		Slugs: slugs, At: time.Now().UTC().Truncate(time.Microsecond), RunID: &runID,
+	})
 }
 
 // Politician returns one politician; ErrNotFound if there is none.
@@ -236,7 +248,8 @@ func (s *Store) SponsoredBills(ctx context.Context, p *StoredPolitician, limit i
 		return []StoredBill{}, nil
 	}
 	id := int64(*p.PersonID)
-	rows, err := s.q.BillsOfSponsor(ctx, sql.BillsOfSponsorParams{PersonID: &id, MaxRows: int32(limit)}) //nolint:gosec // bounded by the contract
+	//nolint:gosec // bounded by the contract
+	rows, err := s.q.BillsOfSponsor(ctx, sql.BillsOfSponsorParams{PersonID: &id, MaxRows: int32(limit)})
 	if err != nil {
 		return nil, err
 	}
@@ -267,8 +280,9 @@ func (p *StoredPolitician) Cursor() PoliticianCursor {
 // that was asked for, those are listed whose names and ridings are spelt like it.
 func (s *Store) Politicians(ctx context.Context, f PoliticianFilter) ([]StoredPolitician, error) {
 	p := sql.ListPoliticiansParams{
-		IsCurrent: f.Current, Party: optional(f.Party), Province: optional(f.Province), MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
-		People: []string{}, Ranks: []int32{}, Patterns: []string{}, Names: []string{}, Tokens: []string{},
+		IsCurrent: f.Current, Party: optional(f.Party), Province: optional(f.Province),
+		MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
+		People:  []string{}, Ranks: []int32{}, Patterns: []string{}, Names: []string{}, Tokens: []string{},
 	}
 	if strings.TrimSpace(f.Q) != "" {
 		if some, err := s.lookFor(ctx, f.Q, &p); !some || err != nil {
@@ -276,7 +290,8 @@ func (s *Store) Politicians(ctx context.Context, f PoliticianFilter) ([]StoredPo
 		}
 	}
 	if f.After != nil {
-		p.After, p.AfterRank, p.AfterKey, p.AfterSlug = true, int32(f.After.Rank), f.After.Key, f.After.Slug //nolint:gosec // a small number
+		//nolint:gosec // a small number
+		p.After, p.AfterRank, p.AfterKey, p.AfterSlug = true, int32(f.After.Rank), f.After.Key, f.After.Slug
 	}
 	rows, err := s.lists.ListPoliticians(ctx, p)
 	if err != nil {
@@ -284,7 +299,9 @@ func (s *Store) Politicians(ctx context.Context, f PoliticianFilter) ([]StoredPo
 	}
 	out := make([]StoredPolitician, len(rows))
 	for i, row := range rows {
-		one, err := storedPolitician(sql.Politician{Slug: row.Slug, IsCurrent: row.IsCurrent, Doc: row.Doc, FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt})
+		one, err := storedPolitician(sql.Politician{
+			Slug: row.Slug, IsCurrent: row.IsCurrent, Doc: row.Doc, FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt,
+		})
 		if err != nil {
 			return nil, err
 		}

@@ -46,16 +46,23 @@ type SponsorCoverage struct {
 
 // Quality looks at all that is held.
 func (s *Store) Quality(ctx context.Context) (*Quality, error) {
-	out := &Quality{Coverage: []Coverage{}, Differences: []Difference{}, Missing: []MissingBill{}, Sponsors: []SponsorCoverage{}}
+	out := &Quality{
+		Coverage: []Coverage{}, Differences: []Difference{}, Missing: []MissingBill{}, Sponsors: []SponsorCoverage{},
+	}
 	coverage, err := s.q.BillCoverage(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, r := range coverage {
-		out.Coverage = append(out.Coverage, Coverage{Session: r.Code, Bills: int(r.Bills), Missing: int(r.Missing), Fields: map[string]int{
-			"title_en": int(r.TitleEn), "title_fr": int(r.TitleFr), "short_title": int(r.ShortTitle), "introduced_on": int(r.IntroducedOn), "status": int(r.Status), "status_code": int(r.StatusCode),
-			"sponsor": int(r.Sponsor), "committees": int(r.Committees), "summary": int(r.Summary), "text_url": int(r.TextUrl), "enriched": int(r.Enriched),
-		}})
+		fields := map[string]int{
+			"title_en": int(r.TitleEn), "title_fr": int(r.TitleFr), "short_title": int(r.ShortTitle),
+			"introduced_on": int(r.IntroducedOn), "status": int(r.Status), "status_code": int(r.StatusCode),
+			"sponsor": int(r.Sponsor), "committees": int(r.Committees), "summary": int(r.Summary), "text_url": int(r.TextUrl),
+			"enriched": int(r.Enriched),
+		}
+		out.Coverage = append(out.Coverage, Coverage{
+			Session: r.Code, Bills: int(r.Bills), Missing: int(r.Missing), Fields: fields,
+		})
 	}
 	rows, err := s.q.SourceDifferences(ctx)
 	if err != nil {
@@ -63,7 +70,8 @@ func (s *Store) Quality(ctx context.Context) (*Quality, error) {
 	}
 	for _, r := range rows {
 		for _, f := range []Difference{
-			{r.ID, "title_en", clean(r.OpTitleEn), clean(r.LiTitleEn)}, {r.ID, "title_fr", clean(r.OpTitleFr), clean(r.LiTitleFr)},
+			{r.ID, "title_en", clean(r.OpTitleEn), clean(r.LiTitleEn)},
+			{r.ID, "title_fr", clean(r.OpTitleFr), clean(r.LiTitleFr)},
 			{r.ID, "introduced_on", r.OpIntroduced, r.LiIntroduced}, {r.ID, "legisinfo_id", r.OpLegisinfoID, r.LiLegisinfoID},
 		} {
 			if f.OpenParliament != f.Legisinfo {
@@ -83,7 +91,9 @@ func (s *Store) Quality(ctx context.Context) (*Quality, error) {
 		return nil, err
 	}
 	for _, r := range sponsors {
-		out.Sponsors = append(out.Sponsors, SponsorCoverage{Session: r.Session, HouseBills: int(r.HouseBills), WithID: int(r.WithSponsor), Linked: int(r.Linked)})
+		out.Sponsors = append(out.Sponsors, SponsorCoverage{
+			Session: r.Session, HouseBills: int(r.HouseBills), WithID: int(r.WithSponsor), Linked: int(r.Linked),
+		})
 	}
 	slices.SortFunc(out.Sponsors, func(a, b SponsorCoverage) int { return compareNumbers(b.Session, a.Session) })
 	return out, nil
@@ -95,7 +105,10 @@ type PoliticianCoverage struct{ People, Members, WithPersonID, WithParty, WithPr
 // PoliticianCoverage counts them.
 func (s *Store) PoliticianCoverage(ctx context.Context) (PoliticianCoverage, error) {
 	r, err := s.q.PoliticianCoverage(ctx)
-	return PoliticianCoverage{People: int(r.People), Members: int(r.Members), WithPersonID: int(r.WithPersonID), WithParty: int(r.WithParty), WithProvince: int(r.WithProvince), WithRiding: int(r.WithRiding)}, err
+	return PoliticianCoverage{
+		People: int(r.People), Members: int(r.Members), WithPersonID: int(r.WithPersonID), WithParty: int(r.WithParty),
+		WithProvince: int(r.WithProvince), WithRiding: int(r.WithRiding),
+	}, err
 }
 
 func ptr[T any](v T) *T { return &v }

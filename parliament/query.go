@@ -66,8 +66,9 @@ func (q *query) empty() bool {
 func (q *query) strict() bool { return q.phrases || len(q.notTerms)+len(q.notNumbers) > 0 }
 
 // furniture are words that say nothing beside a number.
-var furniture = wordSet(`a act acts and bill bills chamber commons de des du et house in la le legislature les loi lois n no nos number numero of or ou parliament projet projets
-	s senate senat session sessions the to`)
+var furniture = wordSet(`
+	a act acts and bill bills chamber commons de des du et house in la le legislature les loi lois n no nos number
+	numero of or ou parliament projet projets s senate senat session sessions the to`)
 
 func wordSet(words string) map[string]bool {
 	set := map[string]bool{}
@@ -79,7 +80,10 @@ func wordSet(words string) map[string]bool {
 
 // parseQuery takes apart a text that explorer_plain made plain. Whatever the text is, it is a query.
 func parseQuery(plain string) query {
-	p := parser{text: plain, seen: map[string]bool{}, q: query{terms: []string{}, notTerms: []string{}, sessions: []string{}}} // not NULL
+	// not NULL
+	p := parser{
+		text: plain, seen: map[string]bool{}, q: query{terms: []string{}, notTerms: []string{}, sessions: []string{}},
+	}
 	p.split()
 	q := p.query()
 	if len(q.notTerms)+len(q.notNumbers) == 0 && strings.ContainsFunc(p.text, isWord) { // a phrase alone is no title
@@ -98,8 +102,8 @@ type parser struct {
 	seen map[string]bool
 }
 
-// split takes phrases and what is left out off the text. A hyphen leaves out what it stands before if nothing but a blank
-// or a bracket is before it. A quotation mark without another is a blank.
+// split takes phrases and what is left out off the text. A hyphen leaves out what it stands before if nothing but a
+// blank or a bracket is before it. A quotation mark without another is a blank.
 func (p *parser) split() {
 	var text strings.Builder
 	rest := p.text
@@ -143,7 +147,8 @@ func (p *parser) split() {
 	p.text = text.String()
 }
 
-// quoted takes a phrase in quotation marks off the start of a text, or one between two apostrophes that are no part of words.
+// quoted takes a phrase in quotation marks off the start of a text, or one between two apostrophes that are no part of
+// words.
 func quoted(s string, fresh bool) (phrase, after string, ok bool) {
 	switch {
 	case strings.HasPrefix(s, `"`):
@@ -177,7 +182,8 @@ func isSeparator(r rune) bool { return !isWord(r) }
 
 func (p *parser) phrase(text string, not bool) {
 	inner := parser{text: text, seen: map[string]bool{}}
-	if q := inner.query(); q.onlyNumbers() && !slices.ContainsFunc(q.numbers, func(n numberTerm) bool { return n.prefix == "" }) {
+	if q := inner.query(); q.onlyNumbers() &&
+		!slices.ContainsFunc(q.numbers, func(n numberTerm) bool { return n.prefix == "" }) {
 		if not {
 			p.q.notNumbers = appendBounded(p.q.notNumbers, q.numbers...)
 		} else {
@@ -197,7 +203,8 @@ func (p *parser) phrase(text string, not bool) {
 }
 
 func (p *parser) leaveOut(term string) {
-	if term = strings.ReplaceAll(term, "|", " "); strings.IndexFunc(term, isWord) >= 0 && len(p.q.notTerms) < maxWords && !slices.Contains(p.q.notTerms, term) {
+	if term = strings.ReplaceAll(term, "|", " "); strings.IndexFunc(term, isWord) >= 0 && len(p.q.notTerms) < maxWords &&
+		!slices.Contains(p.q.notTerms, term) {
 		p.q.notTerms = append(p.q.notTerms, term)
 	}
 }
@@ -226,17 +233,33 @@ func appendBounded(to []numberTerm, more ...numberTerm) []numberTerm {
 }
 
 var (
-	numberPart = regexp.MustCompile(`^(?:([1-9]\d{0,2}-[1-9]\d?) ?/ ?)?([cs])(?: ?[-./_:#]{1,2} ?| )?0{0,9}([1-9]\d{0,4})([a-z]{0,2})`)
-	barePart   = regexp.MustCompile(`^0{0,9}([1-9]\d{0,4})([a-z]?)`)
+	numberPart = regexp.MustCompile(
+		`^(?:([1-9]\d{0,2}-[1-9]\d?) ?/ ?)?([cs])(?: ?[-./_:#]{1,2} ?| )?0{0,9}([1-9]\d{0,4})([a-z]{0,2})`,
+	)
+	barePart = regexp.MustCompile(`^0{0,9}([1-9]\d{0,4})([a-z]?)`)
 	// namedPart is a number without a prefix that is called one.
-	namedPart = regexp.MustCompile(`^(?:bills?|projets? de loi)(?: (?:no|number|numero|n)\b\.?)? ?#? ?0{0,9}([1-9]\d{0,4})([a-z]?)`)
+	namedPart = regexp.MustCompile(
+		`^(?:bills?|projets? de loi)(?: (?:no|number|numero|n)\b\.?)? ?#? ?0{0,9}([1-9]\d{0,4})([a-z]?)`,
+	)
 	// listPart is a further number that is listed after one, and shares its prefix.
 	listPart     = regexp.MustCompile(`^(?: ?[,;/&] ?(?:(?:and|et|or|ou|&) )?| (?:and|et|or|ou) )0{0,9}([1-9]\d{0,2})`)
-	aroundNumber = regexp.MustCompile(`^[^a-z0-9]*(?:bills?|projets? de loi)?[^a-z0-9]*$|^[^a-z0-9]*(?:(?:bills?|projets? de loi)\b)?[^a-z0-9]+|[^a-z0-9]*$`)
-	sessionPart  = regexp.MustCompile(`^([1-9]\d{0,2}-[1-9]\d?)`)
-	parlPart     = regexp.MustCompile(`^(?:([1-9]\d{0,2}) ?(?:st|nd|rd|th|e|eme|ieme|re|ere|er) (?:parliament|legislature)|(?:parliament|legislature) ([1-9]\d{0,2}))`)
-	sittingPart  = regexp.MustCompile(`^(?:([1-9]\d?) ?(?:st|nd|rd|th|e|eme|ieme|re|ere|er) session|session ([1-9]\d?)|(first|second|third|fourth|premiere|deuxieme|troisieme|quatrieme) session)`)
-	sittingWords = map[string]string{"first": "1", "premiere": "1", "second": "2", "deuxieme": "2", "third": "3", "troisieme": "3", "fourth": "4", "quatrieme": "4"}
+	aroundNumber = regexp.MustCompile(
+		`^[^a-z0-9]*(?:bills?|projets? de loi)?[^a-z0-9]*$|` +
+			`^[^a-z0-9]*(?:(?:bills?|projets? de loi)\b)?[^a-z0-9]+|[^a-z0-9]*$`,
+	)
+	sessionPart = regexp.MustCompile(`^([1-9]\d{0,2}-[1-9]\d?)`)
+	parlPart    = regexp.MustCompile(
+		`^(?:([1-9]\d{0,2}) ?(?:st|nd|rd|th|e|eme|ieme|re|ere|er) (?:parliament|legislature)|` +
+			`(?:parliament|legislature) ([1-9]\d{0,2}))`,
+	)
+	sittingPart = regexp.MustCompile(
+		`^(?:([1-9]\d?) ?(?:st|nd|rd|th|e|eme|ieme|re|ere|er) session|session ([1-9]\d?)|` +
+			`(first|second|third|fourth|premiere|deuxieme|troisieme|quatrieme) session)`,
+	)
+	sittingWords = map[string]string{
+		"first": "1", "premiere": "1", "second": "2", "deuxieme": "2", "third": "3", "troisieme": "3", "fourth": "4",
+		"quatrieme": "4",
+	}
 )
 
 // matchAt matches an anchored pattern at a place of a text, where a word begins, and has it end where a word ends.
@@ -253,7 +276,8 @@ func matchAt(pattern *regexp.Regexp, s string, at int) []string {
 
 // numberAt reads a bill's number at a place of a text; bare says that it needs no prefix.
 func numberAt(s string, at int, bare bool) (n numberTerm, length int, ok bool) {
-	if m := matchAt(numberPart, s, at); m != nil && (m[2] != "s" || !strings.HasSuffix(s[:at], "'")) { // 's 203 is no number
+	// 's 203 is no number
+	if m := matchAt(numberPart, s, at); m != nil && (m[2] != "s" || !strings.HasSuffix(s[:at], "'")) {
 		n.session, n.prefix, n.suffix = m[1], strings.ToUpper(m[2]), strings.ToUpper(m[4])
 		n.digits, _ = strconv.Atoi(m[3])
 		return n, len(m[0]), true
@@ -326,7 +350,9 @@ func numbersOf(text string, bare bool) (rest string, f found) {
 	var out strings.Builder
 	parliament, sitting := "", ""
 	for at := 0; at < len(text); {
-		if n, length, ok := numberAt(text, at, bare && matchAt(sessionPart, text, at) == nil && matchAt(parlPart, text, at) == nil && matchAt(sittingPart, text, at) == nil); ok {
+		ofSession := matchAt(sessionPart, text, at) != nil || matchAt(parlPart, text, at) != nil ||
+			matchAt(sittingPart, text, at) != nil
+		if n, length, ok := numberAt(text, at, bare && !ofSession); ok {
 			f.numbers = append(f.numbers, len(f.items))
 			f.items = append(f.items, n)
 			out.WriteByte(' ')
@@ -344,7 +370,8 @@ func numbersOf(text string, bare bool) (rest string, f found) {
 			}
 			continue
 		}
-		if m := matchAt(sessionPart, text, at); m != nil && !strings.HasSuffix(text[:at], "-") && !strings.HasPrefix(text[at+len(m[0]):], "-") {
+		if m := matchAt(sessionPart, text, at); m != nil && !strings.HasSuffix(text[:at], "-") &&
+			!strings.HasPrefix(text[at+len(m[0]):], "-") {
 			f.items = append(f.items, numberTerm{session: m[0]})
 			out.WriteByte(' ')
 			at += len(m[0])
@@ -372,8 +399,8 @@ func numbersOf(text string, bare bool) (rest string, f found) {
 	return out.String(), f
 }
 
-// assign gives each number its session. Sessions that come first are those of the numbers after them, others those of the
-// numbers before. A number that has a session of its own keeps it.
+// assign gives each number its session. Sessions that come first are those of the numbers after them, others those of
+// the numbers before. A number that has a session of its own keeps it.
 func (f found) assign() []numberTerm {
 	forward := len(f.items) > 0 && f.items[0].digits == 0
 	session := ""
@@ -413,9 +440,10 @@ func within(length int) int {
 	return 2
 }
 
-// edits is how many letters have to be put in, left out, replaced or swapped with their neighbour to make b of a, or more
-// than limit.
-// source: Damerau, A technique for computer detection and correction of spelling errors (1964); optimal string alignment
+// edits is how many letters have to be put in, left out, replaced or swapped with their neighbour to make b of a, or
+// more than limit.
+// source: Damerau, A technique for computer detection and correction of spelling errors (1964); optimal string
+// alignment
 func edits(a, b string, limit int) int {
 	x, y := []rune(a), []rune(b)
 	if d := len(x) - len(y); d > limit || -d > limit {

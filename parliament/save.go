@@ -118,7 +118,9 @@ func (b *batch) add(r Record, held *heldBill) error {
 		r.OpenParliament = nil
 	}
 	if r.Detail != nil && len(r.Detail.Raw) > 0 {
-		b.records = append(b.records, sql.SaveBillRecordParams{BillID: id, Record: r.Detail.Raw, ItemHash: r.Detail.ItemHash, FetchedAt: r.FetchedAt})
+		b.records = append(b.records, sql.SaveBillRecordParams{
+			BillID: id, Record: r.Detail.Raw, ItemHash: r.Detail.ItemHash, FetchedAt: r.FetchedAt,
+		})
 	}
 	parts, opAt, liAt := combine(r, held)
 	partsJSON, err := json.Marshal(parts)
@@ -147,14 +149,7 @@ func (b *batch) add(r Record, held *heldBill) error {
 		b.counts.Created++
 		b.addVersion(id, version, json.RawMessage("[]"))
 	case changes == nil:
-		switch {
-		case held.LastRunID == nil || *held.LastRunID != b.runID:
-			b.counts.Unchanged++
-		case held.Version == 1:
-			b.counts.Created++
-		default:
-			b.counts.Updated++
-		}
+		b.countUnchanged(held)
 		if bytes.Equal(sum[:], held.ContentHash) && reflect.DeepEqual(held.stored, parts) {
 			return nil
 		}
@@ -171,6 +166,19 @@ func (b *batch) add(r Record, held *heldBill) error {
 	}
 	b.addBill(r.ID, bill, doc, sum[:], partsJSON, version, opAt, liAt, updatedAt, lastRun)
 	return nil
+}
+
+// countUnchanged counts a bill that is stored already. If an earlier attempt of this run stored it, it counts as that
+// attempt counted it.
+func (b *batch) countUnchanged(held *heldBill) {
+	switch {
+	case held.LastRunID == nil || *held.LastRunID != b.runID:
+		b.counts.Unchanged++
+	case held.Version == 1:
+		b.counts.Created++
+	default:
+		b.counts.Updated++
+	}
 }
 
 // changesOf lists what changed of a bill; nil if nothing did. What is held is merged anew for it, with what an older
@@ -236,7 +244,10 @@ func (b *batch) addVersion(id string, version int32, changes json.RawMessage) {
 	b.versions.Changes = append(b.versions.Changes, changes)
 }
 
-func (b *batch) addBill(id BillID, bill Bill, doc, hash []byte, parts json.RawMessage, version int32, opAt, liAt, updatedAt time.Time, lastRun uuid.UUID) {
+func (b *batch) addBill(
+	id BillID, bill Bill, doc, hash []byte, parts json.RawMessage, version int32, opAt, liAt, updatedAt time.Time,
+	lastRun uuid.UUID,
+) {
 	p := &b.bills
 	p.Ids = append(p.Ids, bill.ID)
 	p.Parliaments = append(p.Parliaments, int32(id.Parliament)) //nolint:gosec // three digits

@@ -93,16 +93,18 @@ type ranking struct {
 	ids    []string
 }
 
-// Search finds bills in both languages: by number, by title, by words, by spelling where there are too few of them, and by
-// meaning if m can. What m cannot do costs the search nothing but that. Rankings are fused by reciprocal rank. Where a
-// number or a whole title was asked for, the bills that have it are all that is found.
+// Search finds bills in both languages: by number, by title, by words, by spelling where there are too few of them, and
+// by meaning if m can. What m cannot do costs the search nothing but that. Rankings are fused by reciprocal rank. Where
+// a number or a whole title was asked for, the bills that have it are all that is found.
 func (s *Store) Search(ctx context.Context, q SearchQuery, m *Embedder) (*SearchResult, error) {
 	r := &SearchResult{Facets: map[string][]FacetValue{}}
 	plain, err := s.q.PlainText(ctx, db.CleanText(q.Q))
 	if err != nil {
 		return nil, err
 	}
-	find := finder{store: s, query: parseQuery(plain.Plain), filters: q.filters(), without: []string{}, seen: map[string]bool{}}
+	find := finder{
+		store: s, query: parseQuery(plain.Plain), filters: q.filters(), without: []string{}, seen: map[string]bool{},
+	}
 	if err := find.narrow(ctx); err != nil {
 		return nil, err
 	}

@@ -24,8 +24,8 @@ import (
 )
 
 // Embedder knows which bills are near in meaning to a text, by embeddings. It compares all of them, which it holds in
-// memory, or, where they are too many or have just changed, asks the index of pgvector, if the database has one. Make one
-// with NewEmbedder.
+// memory, or, where they are too many or have just changed, asks the index of pgvector, if the database has one. Make
+// one with NewEmbedder.
 type Embedder struct {
 	// Logger hears why pgvector is not used where it could be; nil: nobody does. Set it before use.
 	Logger *slog.Logger
@@ -78,13 +78,16 @@ const queryEmbeddingTimeout = 2 * time.Second
 // NewEmbedder makes an Embedder.
 func NewEmbedder(d *db.DB, client *embed.Client) *Embedder {
 	vectors, _ := lru.New[string, []float32](500)
-	return &Embedder{db: d, q: sql.New(d.Durable()), client: client, queryVectors: vectors, queryTimeout: queryEmbeddingTimeout, maxHeld: maxHeld}
+	return &Embedder{
+		db: d, q: sql.New(d.Durable()), client: client, queryVectors: vectors, queryTimeout: queryEmbeddingTimeout,
+		maxHeld: maxHeld,
+	}
 }
 
 // Near gives the bills nearest in meaning to a text, the nearest first, or why it cannot, in words for whoever
-// searches. only, if it is not nil, are the bills to choose from. All is read from the primary: what is held in memory is
-// as of a generation, which a replica that lags is not at, and a search cannot be done again for a replica that failed
-// where only the reason is left of that.
+// searches. only, if it is not nil, are the bills to choose from. All is read from the primary: what is held in memory
+// is as of a generation, which a replica that lags is not at, and a search cannot be done again for a replica that
+// failed where only the reason is left of that.
 func (m *Embedder) Near(ctx context.Context, text string, limit int, only []string) (ids []string, reason string) {
 	ctx = db.OnPrimary(ctx)
 	to, ok := m.queryVectors.Get(text)
@@ -117,7 +120,10 @@ func (m *Embedder) Near(ctx context.Context, text string, limit int, only []stri
 	case err != nil:
 		return nil, "the embeddings cannot be read just now"
 	case int(size) != len(to):
-		return nil, fmt.Sprintf("the embeddings endpoint gives %d numbers, the bills' embeddings have %d: is it another model by the same name?", len(to), size)
+		return nil, fmt.Sprintf(
+			"the embeddings endpoint gives %d numbers, the bills' embeddings have %d: is it another model by the same name?",
+			len(to), size,
+		)
 	}
 	ids, err = m.nearest(ctx, to, limit, only)
 	if err != nil {
@@ -158,7 +164,8 @@ func (m *Embedder) nearest(ctx context.Context, to []float32, limit int, only []
 	return billIDs(nearestBills(held, to, limit, only)), nil
 }
 
-// current are all embeddings if those held in memory are as they are now. Otherwise it has them read, and does not wait.
+// current are all embeddings if those held in memory are as they are now. Otherwise it has them read, and does not
+// wait.
 func (m *Embedder) current(ctx context.Context) ([]sql.AllEmbeddingsRow, error) {
 	generation, err := m.q.EmbeddingGeneration(ctx)
 	if err != nil {
@@ -249,7 +256,8 @@ func (m *Embedder) findIndex(ctx context.Context, size int) (*indexLook, error) 
 		return nil, err
 	default:
 		most := m.maxHeld / size
-		n, err := m.q.CountEmbeddings(ctx, sql.CountEmbeddingsParams{Model: m.Model(), Most: int32(most) + 1}) //nolint:gosec // sixteen million
+		//nolint:gosec // sixteen million
+		n, err := m.q.CountEmbeddings(ctx, sql.CountEmbeddingsParams{Model: m.Model(), Most: int32(most) + 1})
 		if err != nil {
 			return nil, err
 		}
@@ -340,8 +348,8 @@ func (m *Embedder) read(ctx context.Context, generation int64) <-chan singleflig
 // Model is the model's name.
 func (m *Embedder) Model() string { return m.client.Model() }
 
-// FindIndex says whether searches by meaning have an index for a model, without making one. embedded is false if no bill
-// is embedded with the model yet.
+// FindIndex says whether searches by meaning have an index for a model, without making one. embedded is false if no
+// bill is embedded with the model yet.
 func FindIndex(ctx context.Context, d *db.DB, model string) (state IndexState, embedded bool, err error) {
 	size, err := sql.New(d.Durable()).EmbeddingSize(ctx, model)
 	if errors.Is(err, pgx.ErrNoRows) {

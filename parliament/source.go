@@ -35,8 +35,10 @@ func (s *Store) Sources(ctx context.Context) ([]SourceState, error) {
 
 func sourceOf(r sql.ListSourcesRow) SourceState {
 	st := SourceState{
-		Name: r.Source, URL: upstream.PublicURL(r.Url), RequestsPerSecond: r.RequestsPerSecond, MaxInFlight: int(r.MaxInFlight), InFlight: int(r.InFlight),
-		BreakerOpen: r.BreakerOpen, BreakerChangedAt: r.BreakerChangedAt, LastSuccessAt: r.LastSuccessAt, LastFailureAt: r.LastFailureAt, LastError: withoutUsers(r.LastError),
+		Name: r.Source, URL: upstream.PublicURL(r.Url), RequestsPerSecond: r.RequestsPerSecond,
+		MaxInFlight: int(r.MaxInFlight), InFlight: int(r.InFlight),
+		BreakerOpen: r.BreakerOpen, BreakerChangedAt: r.BreakerChangedAt, LastSuccessAt: r.LastSuccessAt,
+		LastFailureAt: r.LastFailureAt, LastError: withoutUsers(r.LastError),
 	}
 	if r.Held {
 		st.HeldUntil = r.HeldUntil

@@ -19,7 +19,9 @@ type Stage struct {
 
 // stageStates are LEGISinfo's numbers.
 // source: LEGISinfo detail, field BillStages.*.State
-var stageStates = map[int]string{1: "not_reached", 2: "no_activity", 3: "in_progress", 4: "completed", 5: "not_completed"}
+var stageStates = map[int]string{
+	1: "not_reached", 2: "no_activity", 3: "in_progress", 4: "completed", 5: "not_completed",
+}
 
 func stagesOf(id BillID, p SourceRecords) []Stage {
 	out := []Stage{}
@@ -50,7 +52,10 @@ func chamberOrder(s Stage) int {
 }
 
 func stageOf(s legisinfo.Stage) Stage {
-	st := Stage{Chamber: s.Chamber, Name: Bilingual{En: plainText(s.NameEn), Fr: plainText(s.NameFr)}, State: stageStates[s.State], StateSince: dayOf(s.Since), StartedOn: dayOf(s.Started), Committee: mark(s.Committee)}
+	st := Stage{
+		Chamber: s.Chamber, Name: Bilingual{En: plainText(s.NameEn), Fr: plainText(s.NameFr)}, State: stageStates[s.State],
+		StateSince: dayOf(s.Since), StartedOn: dayOf(s.Started), Committee: mark(s.Committee),
+	}
 	if st.State == "completed" {
 		st.EndedOn = st.StateSince
 	}

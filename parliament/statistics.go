@@ -115,7 +115,10 @@ func (s *Store) Statistics(ctx context.Context) ([]SessionStatistics, error) {
 	rows, err := s.q.BillStatistics(ctx)
 	out := make([]SessionStatistics, len(rows))
 	for i, r := range rows {
-		out[i] = SessionStatistics{Session: fmt.Sprintf("%d-%d", r.Parliament, r.Session), Bills: int(r.Bills), Laws: int(r.Laws), NotEnriched: int(r.NotEnriched)}
+		out[i] = SessionStatistics{
+			Session: fmt.Sprintf("%d-%d", r.Parliament, r.Session), Bills: int(r.Bills), Laws: int(r.Laws),
+			NotEnriched: int(r.NotEnriched),
+		}
 		if r.LatestIntroduction.Year() > 1 {
 			out[i].LatestIntroduced = r.LatestIntroduction.Format(time.DateOnly)
 		}

@@ -111,8 +111,8 @@ type BillFilter struct {
 	Limit     int
 }
 
-// idPatterns gives the patterns that the ids of bills or their words have if a text is part of them. There is none for a
-// text without words. A single number without a session is part of a number or of a title; others are whole.
+// idPatterns gives the patterns that the ids of bills or their words have if a text is part of them. There is none for
+// a text without words. A single number without a session is part of a number or of a title; others are whole.
 func idPatterns(plain, words string) (ids []string, text *string) {
 	if words == "" {
 		return nil, nil
@@ -173,7 +173,8 @@ func (s *Store) stored(ctx context.Context, rows []sql.Bill) ([]StoredBill, erro
 func storedBill(row sql.Bill) (*StoredBill, error) {
 	b := &StoredBill{
 		OpenParliamentAt: row.OpenparliamentAt, LegisinfoAt: row.LegisinfoAt, Version: int(row.Version),
-		FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt, LastRunID: row.LastRunID, MissingSince: row.MissingSince, activity: row.LatestActivityAt,
+		FirstSeenAt: row.FirstSeenAt, UpdatedAt: row.UpdatedAt, LastRunID: row.LastRunID, MissingSince: row.MissingSince,
+		activity: row.LatestActivityAt,
 	}
 	if err := json.Unmarshal(row.Doc, &b.Bill); err != nil {
 		return nil, fmt.Errorf("bill %s: %w", row.ID, err)

@@ -75,7 +75,8 @@ func stripTags(s string) string {
 // images and no styles, of which a reader's address would be told.
 var htmlPolicy = sync.OnceValue(func() *bluemonday.Policy {
 	p := bluemonday.NewPolicy()
-	p.AllowElements("p", "br", "wbr", "hr", "div", "span", "section", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "ul", "ol", "li", "dl", "dt", "dd",
+	p.AllowElements("p", "br", "wbr", "hr", "div", "span", "section",
+		"h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "pre", "ul", "ol", "li", "dl", "dt", "dd",
 		"b", "strong", "i", "em", "u", "s", "small", "sub", "sup", "abbr", "cite", "q", "code", "del", "ins", "mark",
 		"table", "caption", "thead", "tbody", "tfoot", "tr", "th", "td")
 	p.AllowAttrs("lang").Matching(languages).Globally()
@@ -101,7 +102,8 @@ func cleanHTML(s string) *string {
 	if strings.TrimSpace(s) == "" {
 		return nil
 	}
-	s = strings.TrimSpace(seen(htmlPolicy().Sanitize(seen(strings.ToValidUTF8(s, "\uFFFD"))))) // entities are characters only then
+	// entities are characters only then
+	s = strings.TrimSpace(seen(htmlPolicy().Sanitize(seen(strings.ToValidUTF8(s, "\uFFFD")))))
 	if plainText(s) == nil {
 		return nil
 	}

@@ -104,9 +104,14 @@ func New(cfg Config) (*Client, error) {
 			}
 			return -1
 		}).Build()
-	transport := &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, TLSHandshakeTimeout: 5 * time.Second, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 1 << 20}
+	transport := &http.Transport{
+		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 5 * time.Second, IdleConnTimeout: time.Minute, MaxResponseHeaderBytes: 1 << 20,
+	}
 	// No redirect is followed: texts and the key go where the configuration says.
-	asker := &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	asker := &http.Client{
+		Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	return &Client{cfg: cfg, address: address, http: asker, exec: failsafe.With(retry)}, nil
 }
 
@@ -121,7 +126,9 @@ type StatusError struct {
 }
 
 func (e *StatusError) Error() string {
-	return strings.TrimSpace(fmt.Sprintf("the embeddings endpoint answered %d %s: %s", e.Status, http.StatusText(e.Status), e.Says))
+	return strings.TrimSpace(fmt.Sprintf(
+		"the embeddings endpoint answered %d %s: %s", e.Status, http.StatusText(e.Status), e.Says,
+	))
 }
 
 // AnswerError is an answer that cannot be used.
@@ -138,14 +145,16 @@ func (e *networkError) Unwrap() error { return e.error }
 func transient(err error) bool {
 	var s *StatusError
 	var network *networkError
-	return errors.As(err, &s) && (s.Status == http.StatusTooManyRequests || s.Status >= 500) || errors.As(err, &network) && !errors.Is(err, context.Canceled)
+	return errors.As(err, &s) && (s.Status == http.StatusTooManyRequests || s.Status >= 500) || errors.As(err, &network) &&
+		!errors.Is(err, context.Canceled)
 }
 
 // Embed gives the embeddings of texts, in order. What may pass is tried up to five times.
 func (c *Client) Embed(ctx context.Context, texts []string) (*Result, error) {
 	r, err := c.exec.WithContext(ctx).GetWithExecution(func(exec failsafe.Execution[*Result]) (*Result, error) {
 		r, err := c.Once(exec.Context(), texts)
-		if err != nil && exec.Context().Err() != nil { // left by whoever asked: the endpoint has not failed, and is not tried again
+		// left by whoever asked: the endpoint has not failed, and is not tried again
+		if err != nil && exec.Context().Err() != nil {
 			return nil, context.Canceled
 		}
 		return r, err
@@ -185,7 +194,9 @@ func (c *Client) Once(ctx context.Context, texts []string) (*Result, error) {
 	}
 	if resp.StatusCode != http.StatusOK {
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
-		return nil, &StatusError{Status: resp.StatusCode, Says: c.words(raw), RetryAfter: time.Duration(max(0, seconds)) * time.Second}
+		return nil, &StatusError{
+			Status: resp.StatusCode, Says: c.words(raw), RetryAfter: time.Duration(max(0, seconds)) * time.Second,
+		}
 	}
 	return read(raw, len(texts))
 }
@@ -229,7 +240,8 @@ func read(raw []byte, n int) (*Result, error) {
 		if errors.As(err, &answer) {
 			return nil, answer
 		}
-		return nil, &AnswerError{"it is not the JSON expected: " + upstream.Words(err.Error())} // which repeats a number, however long
+		// which repeats a number, however long
+		return nil, &AnswerError{"it is not the JSON expected: " + upstream.Words(err.Error())}
 	}
 	data := a.Data.list
 	if len(data) != n {
@@ -244,7 +256,9 @@ func read(raw []byte, n int) (*Result, error) {
 			return nil, &AnswerError{fmt.Sprintf("its indexes are not those of %d texts", n)}
 		}
 		if len(d.Embedding) == 0 || len(d.Embedding) > maxSize || len(d.Embedding) != len(data[0].Embedding) {
-			return nil, &AnswerError{fmt.Sprintf("an embedding of %d numbers beside one of %d", len(d.Embedding), len(data[0].Embedding))}
+			return nil, &AnswerError{
+				fmt.Sprintf("an embedding of %d numbers beside one of %d", len(d.Embedding), len(data[0].Embedding)),
+			}
 		}
 		if !normalise(d.Embedding) {
 			return nil, &AnswerError{"an embedding has no direction"}

@@ -18,7 +18,10 @@ func parseBrief(raw []byte) (Item, error) {
 	if err != nil {
 		return Item{}, err
 	}
-	title, short, kind, status := f.both("LongTitle"), f.both("ShortTitle"), f.names("BillDocumentTypeName"), f.names("StatusName")
+	title := f.both("LongTitle")
+	short := f.both("ShortTitle")
+	kind := f.names("BillDocumentTypeName")
+	status := f.names("StatusName")
 	item := Item{
 		ID: f.count("Id"), Session: f.session(), Number: f.mark("NumberCode"), Brief: true,
 		LongTitleEn: title.En, LongTitleFr: title.Fr, ShortTitleEn: short.En, ShortTitleFr: short.Fr,
@@ -61,9 +64,12 @@ func (i *Item) Agrees(brief *Item) bool {
 		return false
 	}
 	for _, said := range [][2]string{
-		{brief.LongTitleEn, i.LongTitleEn}, {brief.LongTitleFr, i.LongTitleFr}, {brief.ShortTitleEn, i.ShortTitleEn}, {brief.ShortTitleFr, i.ShortTitleFr},
-		{brief.TypeEn, i.TypeEn}, {brief.TypeFr, i.TypeFr}, {brief.StatusEn, i.StatusEn}, {brief.StatusFr, i.StatusFr}, {brief.Chamber, i.Chamber},
-		{brief.LatestActivity, i.LatestActivity}, {brief.HouseFirst, i.HouseFirst}, {brief.SenateFirst, i.SenateFirst}, {brief.RoyalAssent, i.RoyalAssent},
+		{brief.LongTitleEn, i.LongTitleEn}, {brief.LongTitleFr, i.LongTitleFr}, {brief.ShortTitleEn, i.ShortTitleEn},
+		{brief.ShortTitleFr, i.ShortTitleFr},
+		{brief.TypeEn, i.TypeEn}, {brief.TypeFr, i.TypeFr}, {brief.StatusEn, i.StatusEn}, {brief.StatusFr, i.StatusFr},
+		{brief.Chamber, i.Chamber},
+		{brief.LatestActivity, i.LatestActivity}, {brief.HouseFirst, i.HouseFirst}, {brief.SenateFirst, i.SenateFirst},
+		{brief.RoyalAssent, i.RoyalAssent},
 	} {
 		if said[0] != "" && said[0] != said[1] {
 			return false

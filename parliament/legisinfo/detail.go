@@ -40,20 +40,22 @@ type Detail struct {
 	ProForma         bool           `json:"pro_forma,omitempty"`
 	Form             Bilingual      `json:"form,omitzero"` // "Regular", "Appropriation", "Pro forma"
 	Notes            Bilingual      `json:"notes,omitzero"`
-	FullSummary      bool           `json:"full_summary,omitempty"` // the Library of Parliament wrote a legislative summary
-	PreStudy         *Committee     `json:"pre_study,omitempty"`    // the Senate's committee that studied it before it came
-	InPreStudy       bool           `json:"in_pre_study,omitempty"`
-	Readings         []Reading      `json:"readings,omitempty"`
-	Decisions        []Decision     `json:"decisions,omitempty"`
-	Sittings         []Sitting      `json:"sittings,omitempty"`
-	Events           []Event        `json:"events,omitempty"`
-	LatestEvent      *Event         `json:"latest_event,omitempty"`
-	Speeches         []Speech       `json:"speeches,omitempty"`
-	Meetings         []Meeting      `json:"meetings,omitempty"`
-	Messages         []Message      `json:"messages,omitempty"`
-	Rulings          []Ruling       `json:"rulings,omitempty"`
-	References       []Reference    `json:"references,omitempty"` // in the record's order
-	Notices          []Notice       `json:"notices,omitempty"`    // in the record's order
+	// the Library of Parliament wrote a legislative summary
+	FullSummary bool `json:"full_summary,omitempty"`
+	// the Senate's committee that studied it before it came
+	PreStudy    *Committee  `json:"pre_study,omitempty"`
+	InPreStudy  bool        `json:"in_pre_study,omitempty"`
+	Readings    []Reading   `json:"readings,omitempty"`
+	Decisions   []Decision  `json:"decisions,omitempty"`
+	Sittings    []Sitting   `json:"sittings,omitempty"`
+	Events      []Event     `json:"events,omitempty"`
+	LatestEvent *Event      `json:"latest_event,omitempty"`
+	Speeches    []Speech    `json:"speeches,omitempty"`
+	Meetings    []Meeting   `json:"meetings,omitempty"`
+	Messages    []Message   `json:"messages,omitempty"`
+	Rulings     []Ruling    `json:"rulings,omitempty"`
+	References  []Reference `json:"references,omitempty"` // in the record's order
+	Notices     []Notice    `json:"notices,omitempty"`    // in the record's order
 
 	// Since Reader 4.
 	SponsorID int `json:"sponsor_id,omitempty"` // parl.ca's person id
@@ -66,7 +68,9 @@ type Detail struct {
 // so that it does not look like a change of the bill.
 func (d *Detail) Adopt(newer *Detail) {
 	if d.Reader < 3 && newer.Reader >= 3 {
-		d.SponsorHonorific, d.SponsorOffice, d.SponsorRiding = newer.SponsorHonorific, newer.SponsorOffice, newer.SponsorRiding
+		d.SponsorHonorific = newer.SponsorHonorific
+		d.SponsorOffice = newer.SponsorOffice
+		d.SponsorRiding = newer.SponsorRiding
 	}
 	if d.Reader < 4 && newer.Reader >= 4 {
 		d.SponsorID = newer.SponsorID
@@ -110,10 +114,11 @@ type Text struct {
 
 // Stage is one of a bill's course, reached or not.
 type Stage struct {
-	Chamber   string `json:"chamber"` // "house" or "senate"
-	NameEn    string `json:"name_en,omitempty"`
-	NameFr    string `json:"name_fr,omitempty"`
-	State     int    `json:"state"`               // LEGISinfo's: 1 not reached, 2 no activity, 3 in progress, 4 completed, 5 not completed
+	Chamber string `json:"chamber"` // "house" or "senate"
+	NameEn  string `json:"name_en,omitempty"`
+	NameFr  string `json:"name_fr,omitempty"`
+	// LEGISinfo's: 1 not reached, 2 no activity, 3 in progress, 4 completed, 5 not completed
+	State     int    `json:"state"`
 	Since     string `json:"since,omitempty"`     // day in Ottawa
 	Started   string `json:"started,omitempty"`   // day of the first sitting or event
 	Committee string `json:"committee,omitempty"` // acronym

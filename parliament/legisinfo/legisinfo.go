@@ -107,7 +107,12 @@ func (c Client) List(ctx context.Context, session string) ([]Item, []*upstream.R
 		return nil, nil, err
 	}
 	if len(items) == 0 && records > 0 {
-		return nil, nil, &upstream.RecordError{URL: c.URL(path), Err: fmt.Errorf("none of the %d records of the list is a bill that was asked for; of the first: %w", records, faults[0].Err)}
+		return nil, nil, &upstream.RecordError{
+			URL: c.URL(path),
+			Err: fmt.Errorf(
+				"none of the %d records of the list is a bill that was asked for; of the first: %w", records, faults[0].Err,
+			),
+		}
 	}
 	return items, faults, nil
 }
@@ -130,7 +135,10 @@ const maxText = 32 << 20
 // length is how many bytes of texts an item has.
 func (i *Item) length() int {
 	n := 0
-	for _, s := range []string{i.Session, i.Number, i.LongTitleEn, i.LongTitleFr, i.ShortTitleEn, i.ShortTitleFr, i.TypeEn, i.TypeFr, i.StatusEn, i.StatusFr, i.SponsorName} {
+	for _, s := range []string{
+		i.Session, i.Number, i.LongTitleEn, i.LongTitleFr, i.ShortTitleEn, i.ShortTitleFr, i.TypeEn, i.TypeFr, i.StatusEn,
+		i.StatusFr, i.SponsorName,
+	} {
 		n += len(s)
 	}
 	return n
@@ -203,16 +211,19 @@ type ownItem struct {
 	ReceivedRoyalAssentDateTime      *string `json:"ReceivedRoyalAssentDateTime"`
 }
 
-// ParseItem reads one object of the list, which has one of two forms: the list's own, or that of a bill's own record. On
-// an error the item has what could be read.
+// ParseItem reads one object of the list, which has one of two forms: the list's own, or that of a bill's own record.
+// On an error the item has what could be read.
 func ParseItem(raw []byte) (Item, error) {
 	var r ownItem
 	err := plain(json.Unmarshal(raw, &r))
 	item := Item{
-		ID: r.BillID, Session: upstream.Cut(r.ParlSessionCode, upstream.MaxMark), Number: upstream.Cut(r.BillNumberFormatted, upstream.MaxMark),
-		LongTitleEn: text(r.LongTitleEn), LongTitleFr: text(r.LongTitleFr), ShortTitleEn: text(r.ShortTitleEn), ShortTitleFr: text(r.ShortTitleFr),
-		TypeEn: name(r.BillTypeEn), TypeFr: name(r.BillTypeFr), StatusEn: name(r.CurrentStatusEn), StatusFr: name(r.CurrentStatusFr),
-		Chamber: chamber(r.OriginatingChamberID), SponsorName: name(r.SponsorEn),
+		ID: r.BillID, Session: upstream.Cut(r.ParlSessionCode, upstream.MaxMark),
+		Number:      upstream.Cut(r.BillNumberFormatted, upstream.MaxMark),
+		LongTitleEn: text(r.LongTitleEn), LongTitleFr: text(r.LongTitleFr), ShortTitleEn: text(r.ShortTitleEn),
+		ShortTitleFr: text(r.ShortTitleFr),
+		TypeEn:       name(r.BillTypeEn), TypeFr: name(r.BillTypeFr), StatusEn: name(r.CurrentStatusEn),
+		StatusFr: name(r.CurrentStatusFr),
+		Chamber:  chamber(r.OriginatingChamberID), SponsorName: name(r.SponsorEn),
 	}
 	if err != nil {
 		return item, err
@@ -235,7 +246,8 @@ func ParseItem(raw []byte) (Item, error) {
 		day   bool
 	}{
 		{r.LatestActivityDateTime, &item.LatestActivity, false}, {r.PassedHouseFirstReadingDateTime, &item.HouseFirst, true},
-		{r.PassedSenateFirstReadingDateTime, &item.SenateFirst, true}, {r.ReceivedRoyalAssentDateTime, &item.RoyalAssent, true},
+		{r.PassedSenateFirstReadingDateTime, &item.SenateFirst, true},
+		{r.ReceivedRoyalAssentDateTime, &item.RoyalAssent, true},
 	} {
 		t, ok, err := ParseTime(text(f.value))
 		switch {

@@ -33,11 +33,16 @@ func ParseDetail(raw []byte) (*Detail, error) {
 	}
 	summary, publications := r.prose("ShortLegislativeSummary"), r.list("Publications")
 	d := &Detail{
-		ID: identity.ID, Reader: Reader, SponsorID: r.count("SponsorPersonId"), SponsorName: r.words("SponsorPersonName", upstream.MaxName), Government: government(r), SummaryEn: summary.En, SummaryFr: summary.Fr,
-		SponsorHonorific: r.names("SponsorPersonShortHonorific"), SponsorOffice: office(r), SponsorRiding: r.names("SponsorConstituencyName"), Dropped: r.is("IsDroppedFromSenateOrderPaper"),
-		ProForma: r.is("IsProForma"), Form: r.names("BillFormName"), Notes: r.prose("Notes"), FullSummary: r.is("IsFullLegislativeSummaryAvailable"), InPreStudy: r.is("IsInSenatePreStudy"),
+		ID: identity.ID, Reader: Reader, SponsorID: r.count("SponsorPersonId"),
+		SponsorName: r.words("SponsorPersonName", upstream.MaxName), Government: government(r), SummaryEn: summary.En,
+		SummaryFr:        summary.Fr,
+		SponsorHonorific: r.names("SponsorPersonShortHonorific"), SponsorOffice: office(r),
+		SponsorRiding: r.names("SponsorConstituencyName"), Dropped: r.is("IsDroppedFromSenateOrderPaper"),
+		ProForma: r.is("IsProForma"), Form: r.names("BillFormName"), Notes: r.prose("Notes"),
+		FullSummary: r.is("IsFullLegislativeSummaryAvailable"), InPreStudy: r.is("IsInSenatePreStudy"),
 	}
-	if year, chapter := r.count("StatuteYear"), r.count("StatuteChapter"); year >= 1867 && year <= 9999 && chapter > 0 && chapter <= 99_999 {
+	if year, chapter := r.count("StatuteYear"), r.count("StatuteChapter"); year >= 1867 && year <= 9999 && chapter > 0 &&
+		chapter <= 99_999 {
 		d.StatuteYear, d.Statute = year, chapter
 	}
 	if ongoing, ok := r.flag("IsSessionOngoing"); ok {
@@ -100,8 +105,10 @@ func (d *Detail) readings(r fields) {
 		name, chamber string
 		reading       int
 	}{
-		{"PassedHouseFirstReadingDateTime", "house", 1}, {"PassedHouseSecondReadingDateTime", "house", 2}, {"PassedHouseThirdReadingDateTime", "house", 3},
-		{"PassedSenateFirstReadingDateTime", "senate", 1}, {"PassedSenateSecondReadingDateTime", "senate", 2}, {"PassedSenateThirdReadingDateTime", "senate", 3},
+		{"PassedHouseFirstReadingDateTime", "house", 1}, {"PassedHouseSecondReadingDateTime", "house", 2},
+		{"PassedHouseThirdReadingDateTime", "house", 3},
+		{"PassedSenateFirstReadingDateTime", "senate", 1}, {"PassedSenateSecondReadingDateTime", "senate", 2},
+		{"PassedSenateThirdReadingDateTime", "senate", 3},
 	} {
 		if on := r.day(in.name); on != "" {
 			d.Readings = append(d.Readings, Reading{Chamber: in.chamber, Reading: in.reading, On: on})
@@ -110,7 +117,10 @@ func (d *Detail) readings(r fields) {
 	// What began in the Senate passed there first, on the same day too.
 	senate := r.is("IsSenateBill")
 	slices.SortStableFunc(d.Readings, func(a, b Reading) int {
-		return cmp.Or(cmp.Compare(a.On, b.On), cmp.Compare(order(a.Chamber, senate), order(b.Chamber, senate)), cmp.Compare(a.Reading, b.Reading))
+		return cmp.Or(
+			cmp.Compare(a.On, b.On), cmp.Compare(order(a.Chamber, senate), order(b.Chamber, senate)),
+			cmp.Compare(a.Reading, b.Reading),
+		)
 	})
 }
 
@@ -147,10 +157,15 @@ func (d *Detail) reinstatement(r fields) {
 
 // references reads what is about the bill, and what was said of it outside of its stages.
 func (d *Detail) references(r fields) {
-	for _, in := range []struct{ name, chamber string }{{"HouseRulingAndStatements", "house"}, {"SenateRulingAndStatements", "senate"}} {
+	for _, in := range []struct{ name, chamber string }{
+		{"HouseRulingAndStatements", "house"}, {"SenateRulingAndStatements", "senate"},
+	} {
 		for _, o := range r.list(in.name) {
 			on, at := o.moment("RulingStatementDateTime")
-			d.Rulings = append(d.Rulings, Ruling{Where: Where{Chamber: in.chamber, Session: cmp.Or(o.session(), r.session())}, Date: on, At: at, Sitting: number(o, "MeetingNumber"), URL: links(o)})
+			d.Rulings = append(d.Rulings, Ruling{
+				Where: Where{Chamber: in.chamber, Session: cmp.Or(o.session(), r.session())}, Date: on, At: at,
+				Sitting: number(o, "MeetingNumber"), URL: links(o),
+			})
 		}
 	}
 	for _, o := range r.list("WebReferences") {
@@ -161,8 +176,11 @@ func (d *Detail) references(r fields) {
 	}
 	for _, o := range r.list("BibliographicNotices") {
 		n := Notice{
-			Title: o.text("Title"), Author: o.words("Author", upstream.MaxName), Publication: o.words("Publication", upstream.MaxName), Volume: o.words("VolumePage", upstream.MaxName), Date: o.words("PublicationDate", upstream.MaxName),
-			Classification: o.words("Classification", upstream.MaxName), Language: o.count("LanguageId"), Online: o.is("IsOnlineVersionAvailable"),
+			Title: o.text("Title"), Author: o.words("Author", upstream.MaxName),
+			Publication: o.words("Publication", upstream.MaxName), Volume: o.words("VolumePage", upstream.MaxName),
+			Date:           o.words("PublicationDate", upstream.MaxName),
+			Classification: o.words("Classification", upstream.MaxName), Language: o.count("LanguageId"),
+			Online: o.is("IsOnlineVersionAvailable"),
 		}
 		if n.Title != "" {
 			d.Notices = append(d.Notices, n)
@@ -171,8 +189,11 @@ func (d *Detail) references(r fields) {
 	if name := r.names("LatestBillEventTypeName"); name != (Bilingual{}) {
 		on, at := r.moment("LatestBillEventDateTime")
 		d.LatestEvent = &Event{
-			Type: r.count("LatestBillEventEventTypeId"), Where: Where{Chamber: r.chamber("LatestBillEventChamberOrganizationId")}, Name: name, Date: on, At: at, Committee: r.object("LatestBillEventCommitteeDetails").mark("CommitteeAcronym"),
-			Sitting: number(r, "LatestBillEventMeetingNumber"), Amendments: r.count("LatestBillEventNumberOfAmendments"), Note: r.both("LatestBillEventAdditionalInformation"),
+			Type:  r.count("LatestBillEventEventTypeId"),
+			Where: Where{Chamber: r.chamber("LatestBillEventChamberOrganizationId")}, Name: name, Date: on, At: at,
+			Committee: r.object("LatestBillEventCommitteeDetails").mark("CommitteeAcronym"),
+			Sitting:   number(r, "LatestBillEventMeetingNumber"), Amendments: r.count("LatestBillEventNumberOfAmendments"),
+			Note: r.both("LatestBillEventAdditionalInformation"),
 		}
 	}
 }
@@ -181,15 +202,25 @@ func (d *Detail) references(r fields) {
 // the record's order, and what has no date is last.
 func (d *Detail) tidy() {
 	none := Bilingual{}
-	d.Decisions = slices.DeleteFunc(d.Decisions, func(o Decision) bool { return o.Motion == none && o.Result == "" && o.Division == 0 })
-	d.Sittings = slices.DeleteFunc(d.Sittings, func(o Sitting) bool { return o.Name == none && o.Number == "" && o.Date == "" })
+	d.Decisions = slices.DeleteFunc(d.Decisions, func(o Decision) bool {
+		return o.Motion == none && o.Result == "" && o.Division == 0
+	})
+	d.Sittings = slices.DeleteFunc(d.Sittings, func(o Sitting) bool {
+		return o.Name == none && o.Number == "" && o.Date == ""
+	})
 	d.Events = slices.DeleteFunc(d.Events, func(o Event) bool { return o.Name == none && o.Date == "" })
 	d.Speeches = slices.DeleteFunc(d.Speeches, func(o Speech) bool { return o.Name == "" && o.Person == 0 })
 	d.Meetings = slices.DeleteFunc(d.Meetings, func(o Meeting) bool { return o.Acronym == "" && o.Committee == none })
 	d.Messages = slices.DeleteFunc(d.Messages, func(o Message) bool { return o.Name == none })
-	d.Rulings = slices.DeleteFunc(d.Rulings, func(o Ruling) bool { return o.Date == "" && o.Sitting == "" && o.URL == none })
-	d.Votes = tidied(d.Votes, func(v Vote) []string { return []string{v.Date, v.Session, v.Chamber, fmt.Sprintf("%08d", v.Number)} })
-	d.Decisions = tidied(d.Decisions, func(o Decision) []string { return []string{o.Date, fmt.Sprintf("%08d", o.Division)} })
+	d.Rulings = slices.DeleteFunc(d.Rulings, func(o Ruling) bool {
+		return o.Date == "" && o.Sitting == "" && o.URL == none
+	})
+	d.Votes = tidied(d.Votes, func(v Vote) []string {
+		return []string{v.Date, v.Session, v.Chamber, fmt.Sprintf("%08d", v.Number)}
+	})
+	d.Decisions = tidied(d.Decisions, func(o Decision) []string {
+		return []string{o.Date, fmt.Sprintf("%08d", o.Division)}
+	})
 	d.Sittings = tidied(d.Sittings, func(o Sitting) []string { return []string{o.Date} })
 	d.Events = tidied(d.Events, func(o Event) []string { return []string{o.Date} })
 	d.Speeches = tidied(d.Speeches, func(o Speech) []string { return []string{o.Date, o.At} })

@@ -26,7 +26,10 @@ func result(f fields) string {
 
 // tally reads the counts of a division into v.
 func tally(f fields, v Vote) Vote {
-	v.Yeas, v.Nays, v.Paired, v.Result = f.count("DivisionVotesYeas"), f.count("DivisionVotesNays"), f.count("DivisionVotePaired"), result(f)
+	v.Yeas = f.count("DivisionVotesYeas")
+	v.Nays = f.count("DivisionVotesNays")
+	v.Paired = f.count("DivisionVotePaired")
+	v.Result = result(f)
 	for _, name := range []string{"DivisionVotesAbstentions", "DivisionVoteAbstentions", "DivisionVotesAbstained"} {
 		v.Abstentions = cmp.Or(v.Abstentions, f.count(name))
 	}
@@ -62,7 +65,9 @@ func (d *Detail) votes(r fields) {
 				continue
 			}
 			subject := o.both("DivisionSubject")
-			v := tally(o, Vote{Number: n, Session: o.session(), Chamber: in.chamber, SubjectEn: subject.En, SubjectFr: subject.Fr})
+			v := tally(o, Vote{
+				Number: n, Session: o.session(), Chamber: in.chamber, SubjectEn: subject.En, SubjectFr: subject.Fr,
+			})
 			v.Date, v.At = o.moment("DecisionDateTime")
 			add(v)
 		}
@@ -71,7 +76,9 @@ func (d *Detail) votes(r fields) {
 		if held := add(v); held != nil {
 			held.StageEn, held.StageFr = cmp.Or(held.StageEn, v.StageEn), cmp.Or(held.StageFr, v.StageFr)
 			held.MotionEn, held.MotionFr = cmp.Or(held.MotionEn, v.MotionEn), cmp.Or(held.MotionFr, v.MotionFr)
-			held.Sitting, held.Date, held.Result = cmp.Or(held.Sitting, v.Sitting), cmp.Or(held.Date, v.Date), cmp.Or(held.Result, v.Result)
+			held.Sitting = cmp.Or(held.Sitting, v.Sitting)
+			held.Date = cmp.Or(held.Date, v.Date)
+			held.Result = cmp.Or(held.Result, v.Result)
 		}
 	}
 	for i := range all {

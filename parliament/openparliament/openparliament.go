@@ -77,8 +77,8 @@ type lister[T any] struct {
 // maxText bounds what is kept of a list, in bytes. All bills that there are have 3 MB.
 const maxText = 32 << 20
 
-// pages reads a list from its first page to its last. As many different records are on the pages as there are records in
-// all: where one came twice, another did not come at all, and the list is read again with other pages.
+// pages reads a list from its first page to its last. As many different records are on the pages as there are records
+// in all: where one came twice, another did not come at all, and the list is read again with other pages.
 func (c Client) pages(ctx context.Context, list string, query url.Values, l pager) error {
 	for _, size := range pageSizes {
 		query.Set("limit", fmt.Sprint(size))
@@ -104,7 +104,10 @@ func (c Client) reading(ctx context.Context, list string, query url.Values, l pa
 		}
 		been[next] = true
 		record, begin := l.page(c, next)
-		err := c.GetList(ctx, next, upstream.List{Field: "objects", Begin: func() { begin(); pagination.NextURL = nil }, Record: record, Fields: map[string]any{"pagination": &pagination}})
+		err := c.GetList(ctx, next, upstream.List{
+			Field: "objects", Begin: func() { begin(); pagination.NextURL = nil }, Record: record,
+			Fields: map[string]any{"pagination": &pagination},
+		})
 		if err != nil {
 			return false, err
 		}
@@ -115,7 +118,10 @@ func (c Client) reading(ctx context.Context, list string, query url.Values, l pa
 		to, own := c.Within(*pagination.NextURL)
 		switch next = to; {
 		case !own:
-			return false, upstream.Refused(c.URL(from), "has the next_url "+upstream.Words(fmt.Sprintf("%q", *pagination.NextURL))+", which leads away from the service")
+			return false, upstream.Refused(
+				c.URL(from),
+				"has the next_url "+upstream.Words(fmt.Sprintf("%q", *pagination.NextURL))+", which leads away from the service",
+			)
 		case len(next) > maxURL:
 			return false, upstream.Refused(c.URL(from), fmt.Sprintf("has a next_url of %d bytes", len(next)))
 		}
@@ -155,7 +161,10 @@ func (l *lister[T]) again() { l.faults, l.read, l.good = nil, 0, 0 }
 func (l *lister[T]) whole() bool { return len(l.records) >= l.good }
 
 func (l *lister[T]) short(address string) {
-	l.faults = upstream.AddFault(l.faults, address, fmt.Errorf("the list has %d records, but its pages have only %d different ones", l.good, len(l.records)))
+	l.faults = upstream.AddFault(
+		l.faults, address,
+		fmt.Errorf("the list has %d records, but its pages have only %d different ones", l.good, len(l.records)),
+	)
 }
 
 func (l *lister[T]) page(c Client, path string) (record func(raw []byte, err error) error, begin func()) {
@@ -177,7 +186,9 @@ func (l *lister[T]) page(c Client, path string) (record func(raw []byte, err err
 	}
 	record = func(raw []byte, err error) error {
 		if l.read++; l.read > upstream.MaxRecords {
-			return upstream.Refused(c.URL(path), fmt.Sprintf("has more than %d records, with those of the pages before it", upstream.MaxRecords))
+			return upstream.Refused(
+				c.URL(path), fmt.Sprintf("has more than %d records, with those of the pages before it", upstream.MaxRecords),
+			)
 		}
 		at := path
 		var r T
@@ -194,7 +205,9 @@ func (l *lister[T]) page(c Client, path string) (record func(raw []byte, err err
 		l.good++
 		if key := l.key(r); !l.seen[key] {
 			if l.text += len(raw); l.text > maxText {
-				return upstream.Refused(c.URL(path), fmt.Sprintf("has more than %d bytes of records, with those of the pages before it", maxText))
+				return upstream.Refused(
+					c.URL(path), fmt.Sprintf("has more than %d bytes of records, with those of the pages before it", maxText),
+				)
 			}
 			l.seen[key] = true
 			l.records = append(l.records, r)

@@ -117,7 +117,8 @@ func ParseMember(raw []byte) (Member, error) {
 	}
 	name, text := upstream.MaxName, upstream.MaxText
 	return Member{
-		Slug: m[1], Name: upstream.Cut(o.Name, text), Party: upstream.Cut(o.Party.ShortName.En, name), Riding: upstream.Cut(o.Riding.Name.En, text), Province: upstream.Cut(o.Riding.Province, name),
+		Slug: m[1], Name: upstream.Cut(o.Name, text), Party: upstream.Cut(o.Party.ShortName.En, name),
+		Riding: upstream.Cut(o.Riding.Name.En, text), Province: upstream.Cut(o.Riding.Province, name),
 		Image: path(o.Image),
 	}, nil
 }
@@ -153,7 +154,10 @@ func ParsePerson(raw []byte) (*Person, error) {
 		return nil, errors.New("no name")
 	}
 	name, text := upstream.MaxName, upstream.MaxText
-	p := &Person{Slug: m[1], Name: upstream.Cut(o.Name, text), GivenName: upstream.Cut(o.GivenName, text), FamilyName: upstream.Cut(o.FamilyName, text), Image: path(o.Image)}
+	p := &Person{
+		Slug: m[1], Name: upstream.Cut(o.Name, text), GivenName: upstream.Cut(o.GivenName, text),
+		FamilyName: upstream.Cut(o.FamilyName, text), Image: path(o.Image),
+	}
 	var ids []string
 	if err := json.Unmarshal(o.Other["parl_mp_id"], &ids); err == nil && len(ids) > 0 {
 		if id, err := strconv.Atoi(ids[0]); err == nil && id > 0 && id <= math.MaxInt32 {
@@ -162,8 +166,10 @@ func ParsePerson(raw []byte) (*Person, error) {
 	}
 	for _, t := range o.Memberships[:min(len(o.Memberships), maxMemberships)] {
 		p.Memberships = append(p.Memberships, Membership{
-			PartyEn: upstream.Cut(t.Party.ShortName.En, name), PartyFr: upstream.Cut(t.Party.ShortName.Fr, name), RidingEn: upstream.Cut(t.Riding.Name.En, text), RidingFr: upstream.Cut(t.Riding.Name.Fr, text),
-			Province: upstream.Cut(t.Riding.Province, name), LabelEn: upstream.Cut(t.Label.En, text), LabelFr: upstream.Cut(t.Label.Fr, text), Start: day(t.Start), End: day(t.End),
+			PartyEn: upstream.Cut(t.Party.ShortName.En, name), PartyFr: upstream.Cut(t.Party.ShortName.Fr, name),
+			RidingEn: upstream.Cut(t.Riding.Name.En, text), RidingFr: upstream.Cut(t.Riding.Name.Fr, text),
+			Province: upstream.Cut(t.Riding.Province, name), LabelEn: upstream.Cut(t.Label.En, text),
+			LabelFr: upstream.Cut(t.Label.Fr, text), Start: day(t.Start), End: day(t.End),
 		})
 	}
 	return p, nil
@@ -185,7 +191,8 @@ func day(s *string) string {
 
 // path keeps host-relative addresses that are plain; others are not to be linked to.
 func path(s string) string {
-	if len(s) > maxURL || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) }) {
+	refused := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune("\"<>\\^`{|}", r) }
+	if len(s) > maxURL || !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.ContainsFunc(s, refused) {
 		return ""
 	}
 	return s

@@ -60,10 +60,14 @@ func (p *Problem) Error() string { return p.Reason }
 
 var (
 	errNoVector = &Problem{Reason: "the server does not have the extension pgvector"}
-	errNoIndex  = &Problem{Reason: "the embeddings have no index of pgvector yet", Remedy: "materialize update_embeddings", Pending: true}
-	errNotMade  = &Problem{
+	errNoIndex  = &Problem{
+		Reason: "the embeddings have no index of pgvector yet", Remedy: "materialize update_embeddings", Pending: true,
+	}
+	errNotMade = &Problem{
 		Reason: "pgvector is on the server, but the extension is not in the database",
-		Remedy: "materialize update_embeddings, which creates it if its role may; else have a superuser run CREATE EXTENSION vector in it", Pending: true,
+		Remedy: "materialize update_embeddings, which creates it if its role may; else have a superuser run CREATE " +
+			"EXTENSION vector in it",
+		Pending: true,
 	}
 )
 
@@ -71,7 +75,8 @@ var (
 func findVector(ctx context.Context, on db.DBTX) (*extension, error) {
 	var e extension
 	err := on.QueryRow(ctx, `SELECT n.nspname::text, e.extversion, has_schema_privilege(n.oid, 'USAGE')
-FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'`).Scan(&e.Schema, &e.Version, &e.Usable)
+FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+WHERE e.extname = 'vector'`).Scan(&e.Schema, &e.Version, &e.Usable)
 	if errors.Is(err, pgx.ErrNoRows) {
 		var available bool
 		err := on.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')`).Scan(&available)
@@ -92,7 +97,10 @@ FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extnam
 			Remedy: "GRANT USAGE ON SCHEMA " + pgx.Identifier{e.Schema}.Sanitize() + " to the role",
 		}
 	case e.older(0, 5):
-		return nil, &Problem{Reason: "pgvector " + e.Version + " has no HNSW index", Remedy: "install pgvector 0.8 or newer, then ALTER EXTENSION vector UPDATE"}
+		return nil, &Problem{
+			Reason: "pgvector " + e.Version + " has no HNSW index",
+			Remedy: "install pgvector 0.8 or newer, then ALTER EXTENSION vector UPDATE",
+		}
 	}
 	return &e, nil
 }
@@ -107,10 +115,14 @@ func (e *extension) older(major, minor int) bool {
 
 // index is the index of a model's embeddings, whether it is there or not.
 func (e *extension) index(model string, size int) (*Index, error) {
-	ix := &Index{model: model, size: size, schema: pgx.Identifier{e.Schema}.Sanitize(), kind: "vector", continues: !e.older(0, 8)}
+	ix := &Index{
+		model: model, size: size, schema: pgx.Identifier{e.Schema}.Sanitize(), kind: "vector", continues: !e.older(0, 8),
+	}
 	switch {
 	case size > 4000:
-		return nil, &Problem{Reason: fmt.Sprintf("embeddings of %d numbers cannot be indexed: pgvector can index 4,000", size)}
+		return nil, &Problem{
+			Reason: fmt.Sprintf("embeddings of %d numbers cannot be indexed: pgvector can index 4,000", size),
+		}
 	case size > 2000 && e.older(0, 7):
 		return nil, &Problem{
 			Reason: fmt.Sprintf("embeddings of %d numbers cannot be indexed: pgvector %s can index 2,000", size, e.Version),
@@ -137,7 +149,8 @@ func (ix *Index) rows() string {
 	return fmt.Sprintf("model = %s AND cardinality(embedding) = %d", db.QuoteLiteral(ix.model), ix.size)
 }
 
-// distance is from the embedding $1. Embeddings are of length one, so that the inner product orders them as the angle does.
+// distance is from the embedding $1. Embeddings are of length one, so that the inner product orders them as the angle
+// does.
 func (ix *Index) distance() string {
 	return fmt.Sprintf("%s OPERATOR(%s.<#>) %s", ix.cast("embedding"), ix.schema, ix.cast("$1::real[]"))
 }
@@ -164,7 +177,8 @@ func Find(ctx context.Context, d *db.DB, model string, size int) (*Index, error)
 
 // indexes are the indexes that need pgvector, and whether each can be used.
 func indexes(ctx context.Context, on db.DBTX) (map[string]bool, error) {
-	rows, err := on.Query(ctx, `SELECT c.relname::text, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+	rows, err := on.Query(ctx, `SELECT c.relname::text, i.indisvalid
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 WHERE i.indrelid = 'embeddings'::regclass AND starts_with(c.relname::text, $1)`, db.VectorIndexPrefix)
 	if err != nil {
 		return nil, err
@@ -189,11 +203,7 @@ func Ensure(ctx context.Context, d *db.DB, model string, size int) (made bool, e
 	// A connection of its own: what is set for it, and the lock, end with it.
 	conn := pooled.Hijack()
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is left to lose
-	if _, err := conn.Exec(ctx, `SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false), set_config('client_min_messages', 'warning', false),
-    set_config('max_parallel_maintenance_workers', '0', false)`); err != nil { // parallel builds need more shared memory than containers have
-		return false, err
-	}
-	if _, err := conn.Exec(ctx, `SELECT set_config('maintenance_work_mem', greatest(setting::bigint, 262144) || 'kB', false) FROM pg_settings WHERE name = 'maintenance_work_mem'`); err != nil {
+	if err := prepareBuild(ctx, conn); err != nil {
 		return false, err
 	}
 	var alone bool
@@ -232,7 +242,8 @@ func Ensure(ctx context.Context, d *db.DB, model string, size int) (made bool, e
 	if wanted == nil || have[wanted.name()] {
 		return false, problem
 	}
-	_, err = conn.Exec(ctx, fmt.Sprintf(`CREATE INDEX CONCURRENTLY %s ON embeddings USING hnsw ((%s) %s.%s_ip_ops) WITH (m = 16, ef_construction = 128) WHERE %s`,
+	_, err = conn.Exec(ctx, fmt.Sprintf(`CREATE INDEX CONCURRENTLY %s ON embeddings
+USING hnsw ((%s) %s.%s_ip_ops) WITH (m = 16, ef_construction = 128) WHERE %s`,
 		pgx.Identifier{wanted.name()}.Sanitize(), wanted.cast("embedding"), wanted.schema, wanted.kind, wanted.rows()))
 	if err != nil {
 		return false, indexProblem(err)
@@ -240,16 +251,37 @@ func Ensure(ctx context.Context, d *db.DB, model string, size int) (made bool, e
 	return true, nil
 }
 
+// prepareBuild sets up a connection for building an index: without timeouts, and with at least 256 MB of memory.
+// Parallel workers are off, because they need more shared memory than containers have.
+func prepareBuild(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false),
+    set_config('client_min_messages', 'warning', false), set_config('max_parallel_maintenance_workers', '0', false)`)
+	if err != nil {
+		return fmt.Errorf("prepare to build an index: %w", err)
+	}
+	_, err = conn.Exec(ctx, `SELECT set_config('maintenance_work_mem', greatest(setting::bigint, 262144) || 'kB', false)
+FROM pg_settings WHERE name = 'maintenance_work_mem'`)
+	if err != nil {
+		return fmt.Errorf("set the memory for building an index: %w", err)
+	}
+	return nil
+}
+
 // EnsureAll makes the index of all embeddings where pgvector is, as after a restore. Searches find the same without it.
 func EnsureAll(ctx context.Context, d *db.DB) error {
-	rows, err := d.Pool.Query(ctx, `SELECT DISTINCT ON (model) model, cardinality(embedding) FROM embeddings ORDER BY model`)
+	rows, err := d.Pool.Query(
+		ctx, `SELECT DISTINCT ON (model) model, cardinality(embedding) FROM embeddings ORDER BY model`,
+	)
 	if err != nil {
 		return err
 	}
 	var model string
 	var size int
 	models := map[string]int{}
-	if _, err := pgx.ForEachRow(rows, []any{&model, &size}, func() error { models[model] = size; return nil }); err != nil {
+	if _, err := pgx.ForEachRow(rows, []any{&model, &size}, func() error {
+		models[model] = size
+		return nil
+	}); err != nil {
 		return err
 	}
 	if len(models) != 1 { // of several, only the next update of the embeddings knows which one is used
@@ -279,7 +311,10 @@ func createVector(ctx context.Context, conn *pgx.Conn) error {
 func indexProblem(err error) error {
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == pgerrcode.InsufficientPrivilege {
-		return &Problem{Reason: "the role cannot make an index on embeddings: " + pgErr.Message, Remedy: "let the owner of the tables run the worker"}
+		return &Problem{
+			Reason: "the role cannot make an index on embeddings: " + pgErr.Message,
+			Remedy: "let the owner of the tables run the worker",
+		}
 	}
 	return err
 }
@@ -295,7 +330,9 @@ const exactly = 1000
 
 // Nearest returns the bills whose embeddings are nearest to one, the nearest first. only, if it is not nil, are
 // the bills to choose from. enough is false where the index may have left bills out; ask another way then.
-func (ix *Index) Nearest(ctx context.Context, d *db.DB, to []float32, limit int, only []string) (found []NearBill, enough bool, err error) {
+func (ix *Index) Nearest(
+	ctx context.Context, d *db.DB, to []float32, limit int, only []string,
+) (found []NearBill, enough bool, err error) {
 	if only != nil && len(only) == 0 {
 		return nil, true, nil
 	}
@@ -303,7 +340,10 @@ func (ix *Index) Nearest(ctx context.Context, d *db.DB, to []float32, limit int,
 	if only != nil && !byOne && !ix.continues {
 		return nil, false, nil
 	}
-	settings := [][2]string{{"enable_seqscan", "off"}, {"enable_sort", "off"}, {"hnsw.ef_search", strconv.Itoa(min(1000, max(searchCandidates, 2*limit)))}}
+	settings := [][2]string{
+		{"enable_seqscan", "off"}, {"enable_sort", "off"},
+		{"hnsw.ef_search", strconv.Itoa(min(1000, max(searchCandidates, 2*limit)))},
+	}
 	if ix.continues {
 		settings = append(settings, [2]string{"hnsw.iterative_scan", "relaxed_order"})
 	}
@@ -324,7 +364,9 @@ func (ix *Index) Nearest(ctx context.Context, d *db.DB, to []float32, limit int,
 			for _, s := range settings {
 				names, values = append(names, s[0]), append(values, s[1])
 			}
-			if _, err := tx.Exec(ctx, `SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS s (name, value)`, names, values); err != nil {
+			if _, err := tx.Exec(
+				ctx, `SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS s (name, value)`, names, values,
+			); err != nil {
 				return err
 			}
 		}

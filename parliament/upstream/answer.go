@@ -86,7 +86,10 @@ func (c *Client) read(address string, resp *http.Response, f func(*scanner) erro
 	case strings.Contains(media, "html") || first == '<':
 		// A page in place of the answer may be gone in a moment; one that a redirect leads to is what is there.
 		head, _ := s.r.Peek(maxHead)
-		return &BodyError{URL: address, Reason: fmt.Sprintf("is HTML, not JSON (status %d, %s)", resp.StatusCode, got(resp, head)), transient: redirected(resp) == ""}
+		return &BodyError{
+			URL: address, Reason: fmt.Sprintf("is HTML, not JSON (status %d, %s)", resp.StatusCode, got(resp, head)),
+			transient: redirected(resp) == "",
+		}
 	}
 	err = c.broken(address, f(s))
 	var other *BodyError

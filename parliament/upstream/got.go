@@ -44,8 +44,8 @@ func redirected(resp *http.Response) string {
 	return Words(PublicURL(resp.Request.URL.String()))
 }
 
-// headOf reads the beginning of an answer that is not used, unpacked. It reads on to the end of a short one, so that the
-// connection can be used again.
+// headOf reads the beginning of an answer that is not used, unpacked. It reads on to the end of a short one, so that
+// the connection can be used again.
 func headOf(resp *http.Response) []byte {
 	body, err := unpacked(resp, io.LimitReader(resp.Body, maxHead))
 	if err != nil {

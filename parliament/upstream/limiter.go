@@ -29,7 +29,10 @@ type limiter struct {
 const leaseSlack = 10 * time.Second
 
 func newLimiter(cfg Config) *limiter {
-	l := &limiter{source: cfg.Source, slots: cfg.MaxInFlight, lease: cfg.Timeout + leaseSlack, q: sql.New(cfg.DB.NoWait()), pause: pause}
+	l := &limiter{
+		source: cfg.Source, slots: cfg.MaxInFlight, lease: cfg.Timeout + leaseSlack, q: sql.New(cfg.DB.NoWait()),
+		pause: pause,
+	}
 	if cfg.RPS > 0 {
 		// A tenth slower than allowed, so that requests that are a little early or late, on a busy machine or network,
 		// are still never too many in any second.
@@ -39,7 +42,8 @@ func newLimiter(cfg Config) *limiter {
 }
 
 func (l *limiter) ensureSlots(ctx context.Context) error {
-	return l.q.EnsureSlots(ctx, sql.EnsureSlotsParams{Source: l.source, Slots: int32(l.slots)}) //nolint:gosec // a small number
+	//nolint:gosec // a small number
+	return l.q.EnsureSlots(ctx, sql.EnsureSlotsParams{Source: l.source, Slots: int32(l.slots)})
 }
 
 // acquire waits for a slot and then for the request's moment. The caller must call release.
@@ -68,7 +72,9 @@ func (l *limiter) acquire(ctx context.Context) (release func(), err error) {
 		}
 		if turn > leaseSlack/2 { // else the lease could end during the request, and the slot be taken by another
 			err = l.certainly(ctx, func(ctx context.Context) (err error) {
-				slot.HeldUntil, err = l.q.ExtendSlot(ctx, sql.ExtendSlotParams{Source: l.source, Slot: slot.Slot, HeldUntil: slot.HeldUntil, Lease: (turn + l.lease).Seconds()})
+				slot.HeldUntil, err = l.q.ExtendSlot(ctx, sql.ExtendSlotParams{
+					Source: l.source, Slot: slot.Slot, HeldUntil: slot.HeldUntil, Lease: (turn + l.lease).Seconds(),
+				})
 				return err
 			})
 		}
@@ -98,7 +104,8 @@ func (l *limiter) takeSlot(ctx context.Context) (sql.TakeSlotRow, error) {
 		}
 		var slot sql.TakeSlotRow
 		err := l.certainly(ctx, func(ctx context.Context) (err error) {
-			slot, err = l.q.TakeSlot(ctx, sql.TakeSlotParams{Source: l.source, Slots: int32(l.slots), Lease: l.lease.Seconds()}) //nolint:gosec // a small number
+			//nolint:gosec // a small number
+			slot, err = l.q.TakeSlot(ctx, sql.TakeSlotParams{Source: l.source, Slots: int32(l.slots), Lease: l.lease.Seconds()})
 			return err
 		})
 		if err == nil || !errors.Is(err, pgx.ErrNoRows) {
@@ -124,7 +131,8 @@ func (e *heldError) Error() string {
 
 // hold keeps all processes away from the service for a while.
 func (l *limiter) hold(ctx context.Context, d time.Duration) {
-	_ = l.q.HoldSource(context.WithoutCancel(ctx), sql.HoldSourceParams{Source: l.source, Seconds: d.Seconds()}) // the next 429 says it again
+	// the next 429 says it again
+	_ = l.q.HoldSource(context.WithoutCancel(ctx), sql.HoldSourceParams{Source: l.source, Seconds: d.Seconds()})
 }
 
 func pause(ctx context.Context, d time.Duration) error {

@@ -20,10 +20,25 @@ type meters struct {
 
 func newMeters(reg prometheus.Registerer, source string) (*meters, error) {
 	m := &meters{
-		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "explorer_upstream_requests_total", Help: "Requests to a source, by the status of the answer; error: none came, canceled: nobody waited for it any more."}, []string{"status"}),
-		took:     prometheus.NewHistogram(prometheus.HistogramOpts{Name: "explorer_upstream_request_duration_seconds", Help: "How long a source took to answer.", Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20}}),
-		waited:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "explorer_upstream_wait_seconds", Help: "How long requests waited for their turn under the source's limits.", Buckets: []float64{.01, .1, .25, .5, 1, 2.5, 5, 10, 30}}),
-		breaker:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "explorer_upstream_breaker_open", Help: "1 while this process leaves a source that fails alone."}),
+		requests: prometheus.NewCounterVec(
+			prometheus.CounterOpts{
+				Name: "explorer_upstream_requests_total",
+				Help: "Requests to a source, by the status of the answer; error: none came, canceled: nobody waited for it any " +
+					"more.",
+			},
+			[]string{"status"},
+		),
+		took: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "explorer_upstream_request_duration_seconds", Help: "How long a source took to answer.",
+			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20},
+		}),
+		waited: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "explorer_upstream_wait_seconds", Help: "How long requests waited for their turn under the source's limits.",
+			Buckets: []float64{.01, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}),
+		breaker: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "explorer_upstream_breaker_open", Help: "1 while this process leaves a source that fails alone.",
+		}),
 	}
 	if reg == nil {
 		reg = prometheus.NewRegistry()

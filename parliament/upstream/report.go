@@ -56,6 +56,7 @@ func (r *reporter) breaker(d time.Duration) {
 // Register writes down that this source is asked, and its limits, so that it is listed before its first request.
 func (c *Client) Register(ctx context.Context) error {
 	return c.state.q.RegisterSource(ctx, sql.RegisterSourceParams{
-		Source: c.cfg.Source, Url: c.cfg.BaseURL, RequestsPerSecond: c.cfg.RPS, MaxInFlight: int32(c.cfg.MaxInFlight), //nolint:gosec // a small number
+		Source: c.cfg.Source, Url: c.cfg.BaseURL, RequestsPerSecond: c.cfg.RPS,
+		MaxInFlight: int32(c.cfg.MaxInFlight), //nolint:gosec // a small number
 	})
 }

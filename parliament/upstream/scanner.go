@@ -198,7 +198,10 @@ func ended(err error) error {
 	return err
 }
 
-// value reads one JSON value of at most limit bytes. fault says why it cannot be used, though what follows can. Texts
+// value reads one JSON value of at most limit bytes. It is one long loop, as it runs for each byte of an answer: a call
+// for each byte would be slower. It reads one value at a time and keeps its state in local variables.
+//
+// fault says why it cannot be used, though what follows can. Texts
 // in it can be stored: they have no NUL, and are UTF-8.
 func (s *scanner) value(limit int) (raw []byte, fault, err error) {
 	if _, err := s.next(); err != nil {
@@ -272,7 +275,8 @@ scan:
 				}
 				run++
 				switch {
-				case !number && run > len("false"), number && strings.IndexByte("0123456789+-.eE", c) < 0: // found here, not when it is read over
+				// found here, not when it is read over
+				case !number && run > len("false"), number && strings.IndexByte("0123456789+-.eE", c) < 0:
 					return nil, nil, errInvalid
 				case run > maxNumber:
 					refuse("has a number of more than %d characters", maxNumber)

@@ -94,18 +94,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.RPS < 0 {
 		return nil, fmt.Errorf("%s: requests per second %g: want 0 (no limit) or more", cfg.Source, cfg.RPS)
 	}
-	if cfg.MaxInFlight <= 0 {
-		cfg.MaxInFlight = 4
-	}
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = 20 * time.Second
-	}
-	if cfg.MaxBody <= 0 {
-		cfg.MaxBody = 64 << 20
-	}
-	if cfg.RetryDelay <= 0 {
-		cfg.RetryDelay = 500 * time.Millisecond
-	}
+	cfg = withDefaults(cfg)
 	transport := &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
@@ -121,17 +110,43 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("%s: metrics: %w", cfg.Source, err)
 	}
 	c := &Client{
-		cfg: cfg, base: base, user: user, http: &http.Client{Transport: transport, Timeout: cfg.Timeout, CheckRedirect: stay(base)},
+		cfg: cfg, base: base, user: user,
+		http:  &http.Client{Transport: transport, Timeout: cfg.Timeout, CheckRedirect: stay(base)},
 		meter: meter,
 	}
 	if cfg.DB != nil {
 		c.limit, c.state = newLimiter(cfg), newReporter(cfg)
 	}
 	if cfg.Tracer != nil {
-		c.http.Transport = otelhttp.NewTransport(transport, otelhttp.WithTracerProvider(cfg.Tracer), otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()),
+		c.http.Transport = otelhttp.NewTransport(transport,
+			otelhttp.WithTracerProvider(cfg.Tracer),
+			otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()), // the service is told nothing
 			otelhttp.WithSpanNameFormatter(func(string, *http.Request) string { return "GET " + cfg.Source }))
 	}
-	retries := retrypolicy.NewBuilder[any]().
+	c.gate = c.breaker()
+	c.exec = failsafe.With[any](retryPolicy(cfg))
+	return c, nil
+}
+
+func withDefaults(cfg Config) Config {
+	if cfg.MaxInFlight <= 0 {
+		cfg.MaxInFlight = 4
+	}
+	if cfg.Timeout <= 0 {
+		cfg.Timeout = 20 * time.Second
+	}
+	if cfg.MaxBody <= 0 {
+		cfg.MaxBody = 64 << 20
+	}
+	if cfg.RetryDelay <= 0 {
+		cfg.RetryDelay = 500 * time.Millisecond
+	}
+	return cfg
+}
+
+// retryPolicy is how requests that failed in passing are made again.
+func retryPolicy(cfg Config) retrypolicy.RetryPolicy[any] {
+	return retrypolicy.NewBuilder[any]().
 		HandleIf(func(_ any, err error) bool { return isTransient(err) }).
 		AbortOnErrors(circuitbreaker.ErrOpen, context.Canceled).
 		WithMaxAttempts(maxAttempts).WithMaxDuration(maxTrying).
@@ -147,21 +162,23 @@ func New(cfg Config) (*Client, error) {
 			observerOf(ev.Context()).retrying(cfg.Source, ev.LastError(), ev.Attempts(), ev.Delay)
 		}).
 		ReturnLastFailure().Build()
-	c.gate = circuitbreaker.NewBuilder[any]().
+}
+
+// breaker makes the circuit breaker of a service. It reports when it opens and closes.
+func (c *Client) breaker() circuitbreaker.CircuitBreaker[any] {
+	return circuitbreaker.NewBuilder[any]().
 		WithFailureThreshold(breakerThreshold).WithDelay(breakerDelay).
 		OnOpen(func(circuitbreaker.StateChangedEvent) {
-			cfg.Logger.Warn("source is failing: not asking it for a while", "source", cfg.Source, "for", breakerDelay)
+			c.cfg.Logger.Warn("source is failing: not asking it for a while", "source", c.cfg.Source, "for", breakerDelay)
 			c.state.breaker(breakerDelay)
-			meter.breaker.Set(1)
+			c.meter.breaker.Set(1)
 		}).
 		OnClose(func(circuitbreaker.StateChangedEvent) {
-			cfg.Logger.Info("source answers again", "source", cfg.Source)
+			c.cfg.Logger.Info("source answers again", "source", c.cfg.Source)
 			c.state.breaker(0)
-			meter.breaker.Set(0)
+			c.meter.breaker.Set(0)
 		}).
 		Build()
-	c.exec = failsafe.With[any](retries)
-	return c, nil
 }
 
 // Observer is told what a client does on behalf of one caller. Its functions may be called by several goroutines;
@@ -200,7 +217,9 @@ func stay(base *url.URL) func(*http.Request, []*http.Request) error {
 		here := req.URL.Scheme == base.Scheme && port(req.URL) == port(base)
 		safer := base.Scheme == "http" && req.URL.Scheme == "https" && port(base) == "80" && port(req.URL) == "443"
 		if !same || !here && !safer {
-			return &redirectError{fmt.Sprintf("a redirect to %s leads away from the service", Words(PublicURL(req.URL.String())))}
+			return &redirectError{
+				fmt.Sprintf("a redirect to %s leads away from the service", Words(PublicURL(req.URL.String()))),
+			}
 		}
 		if len(via) >= 5 {
 			return &redirectError{"redirects lead in circles"}
@@ -252,7 +271,8 @@ func (c *Client) Within(address string) (path string, ok bool) {
 	if rest, below := strings.CutPrefix(address, c.cfg.BaseURL); below {
 		address = rest
 	}
-	return address, strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//") && !strings.ContainsAny(address, "\\#") && !strings.ContainsFunc(address, unicode.IsControl)
+	return address, strings.HasPrefix(address, "/") && !strings.HasPrefix(address, "//") &&
+		!strings.ContainsAny(address, "\\#") && !strings.ContainsFunc(address, unicode.IsControl)
 }
 
 // get asks for an address and has f read the answer, each time that there is one. Of an answer that passes as one to be
@@ -266,7 +286,8 @@ func (c *Client) get(ctx context.Context, address string, f func(*scanner) error
 			return nil, circuitbreaker.ErrOpen
 		}
 		err := c.once(exec.Context(), address, f)
-		if err != nil && exec.Context().Err() != nil { // whoever asked does not wait any more, and the transport's error is whatever ended the context
+		// whoever asked does not wait any more, and the transport's error is whatever ended the context
+		if err != nil && exec.Context().Err() != nil {
 			err = &leftError{context.Cause(exec.Context())}
 		}
 		c.judge(err)
@@ -355,7 +376,9 @@ func (c *Client) send(ctx context.Context, address string, f func(*scanner) erro
 	}
 	defer resp.Body.Close() //nolint:errcheck // read only
 	if resp.StatusCode != http.StatusOK {
-		s := &StatusError{URL: address, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now())}
+		s := &StatusError{
+			URL: address, Status: resp.StatusCode, RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
+		}
 		s.Got = got(resp, headOf(resp))
 		if s.RetryAfter > 0 && c.limit != nil {
 			c.limit.hold(ctx, min(s.RetryAfter, maxHold))
@@ -458,8 +481,8 @@ func (e *networkError) Unwrap() error { return e.error }
 // isBusy says whether an answer's status is one that passes, be it in a long time.
 func isBusy(err error) bool {
 	var s *StatusError
-	return errors.As(err, &s) &&
-		(s.Status >= 500 && s.Status != http.StatusNotImplemented || s.Status == http.StatusTooManyRequests || s.Status == http.StatusRequestTimeout)
+	return errors.As(err, &s) && (s.Status >= 500 && s.Status != http.StatusNotImplemented ||
+		s.Status == http.StatusTooManyRequests || s.Status == http.StatusRequestTimeout)
 }
 
 // isTransient says whether the same request may well succeed in a moment.

@@ -23,12 +23,12 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// fetchRetry: a source that is down has been tried for long enough within the attempt and ends the run; what is left
-// to retry is the database.
+// fetchRetry is the retry policy of fetches. Requests to a source have their own retries, and a source that stays down
+// ends the run. So the retries of the step are for errors of the database.
 var fetchRetry = orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 10 * time.Second}
 
-// fetch is one fetch of bills: it chooses them from the lists, asks for the details that are missing, stores them as
-// they come, and writes the fetch log.
+// fetch is one fetch of bills. It chooses bills from the lists, requests missing details, stores the bills as the
+// details come, and writes the fetch log.
 type fetch struct {
 	Deps
 	step    *orchestrator.Step
@@ -55,7 +55,7 @@ type fetch struct {
 	sponsors atomic.Bool
 
 	refreshed int // bills stored besides the latest ones
-	// completions is how many details of an older version of the program may still be asked for again.
+	// completions is how many details that an older version of the program read may still be requested again.
 	completions  int
 	completed    int      // bills whose details were completed besides
 	sessionsRead []string // sessions that were looked at as a whole
@@ -69,7 +69,7 @@ func newFetch(d Deps, step *orchestrator.Step, source string, params map[string]
 	}
 }
 
-// observe has the clients count requests and show retries in the run's log.
+// observe returns a context under which the clients count requests and log retries in the run's log.
 func (f *fetch) observe(ctx context.Context) context.Context {
 	return upstream.WithObserver(ctx, upstream.Observer{
 		Request: func(source string) {
@@ -83,14 +83,14 @@ func (f *fetch) observe(ctx context.Context) context.Context {
 	})
 }
 
-// recordError records an error that the fetch survives.
+// recordError records an error that does not fail the fetch.
 func (f *fetch) recordError(url, message string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.countError(url, message, 1)
 }
 
-// maxErrors is how many errors a fetch keeps, whatever a source sends. All are counted.
+// maxErrors is how many errors a fetch keeps. It counts all of them.
 const maxErrors = 100
 
 func (f *fetch) countError(url, message string, n int) {
@@ -113,13 +113,13 @@ func (f *fetch) recordListErrors(faults []*upstream.RecordError) {
 	}
 }
 
-// candidate is a bill to be stored, with what the lists say of it.
+// candidate is a bill to store, with its data from the lists.
 type candidate struct {
 	id   parliament.BillID
 	op   *openparliament.Bill
 	item *legisinfo.Item
 	at   time.Time // when the lists were asked for
-	// ask has the bill's own record asked for though its list item did not change.
+	// ask requests the bill's own record even if its list item did not change.
 	ask bool
 }
 
@@ -133,7 +133,7 @@ func (c candidate) introduced() string {
 	return ""
 }
 
-// newestFirst sorts candidates as lists of bills are sorted, and keeps the first of them.
+// newestFirst sorts candidates in the order of bill lists, and returns the first ones.
 func newestFirst(all []candidate, limit int) []candidate {
 	slices.SortFunc(all, func(a, b candidate) int {
 		if c := strings.Compare(b.introduced(), a.introduced()); c != 0 {
@@ -144,7 +144,7 @@ func newestFirst(all []candidate, limit int) []candidate {
 	return all[:min(limit, len(all))]
 }
 
-// openParliamentBills turns a list into candidates.
+// openParliamentBills converts a list into candidates.
 func (f *fetch) openParliamentBills(
 	bills []openparliament.Bill, faults []*upstream.RecordError, at time.Time,
 ) map[parliament.BillID]candidate {
@@ -162,7 +162,7 @@ func (f *fetch) openParliamentBills(
 	return out
 }
 
-// legisinfoItems sorts a session's list by bill.
+// legisinfoItems returns a session's list by bill.
 func (f *fetch) legisinfoItems(
 	items []legisinfo.Item, faults []*upstream.RecordError,
 ) map[parliament.BillID]*legisinfo.Item {
@@ -185,8 +185,8 @@ const (
 	saveBytes = 4 << 20 // of their records, about
 )
 
-// store asks for the details that are missing or out of date and stores every candidate, in small transactions as the
-// details come, so that a fetch that is interrupted goes on from there: what is stored is not asked for again.
+// store requests details that are missing or out of date, and stores every candidate. It stores in small transactions
+// as the details come, so that an interrupted fetch continues from there: stored details are not requested again.
 func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 	ids := make([]string, len(chosen))
 	for i, c := range chosen {
@@ -333,14 +333,14 @@ func saveDetails(ctx context.Context, got <-chan parliament.Record, save func([]
 	return save(batch)
 }
 
-// maxRefusals are how many answers 403 in a row mean that the source refuses this client, and not a record. It is asked
-// for no more then.
+// maxRefusals is how many consecutive answers 403 mean that the source refuses this client, not a record. Then no more
+// records are requested.
 const maxRefusals = 5
 
 var errRefused = errors.New("LEGISinfo answered 403 to the records before it, and was not asked")
 
-// compareSponsors notes when the list and a bill's own record name its sponsor by different numbers. The record says
-// that its one is a person's.
+// compareSponsors logs if the list and a bill's own record have different ids for the sponsor. The record's id is a
+// person id by its name.
 func (f *fetch) compareSponsors(id parliament.BillID, item *legisinfo.Item, detail *legisinfo.Detail) {
 	if detail == nil || detail.ItemHash != item.Hash || detail.SponsorID == 0 || item.SponsorID == 0 ||
 		detail.SponsorID == item.SponsorID {
@@ -358,7 +358,7 @@ func (f *fetch) compareSponsors(id parliament.BillID, item *legisinfo.Item, deta
 	}
 }
 
-// withoutSponsors takes the list's sponsor ids out of records, once one was seen that is no person's.
+// withoutSponsors removes the list's sponsor ids from records, once one of them was found not to be a person id.
 func (f *fetch) withoutSponsors(records []parliament.Record) []parliament.Record {
 	if !f.sponsors.Load() {
 		return records
@@ -379,8 +379,8 @@ func (f *fetch) noteNotEnriched(id parliament.BillID) {
 	f.notEnriched = append(f.notEnriched, id.String())
 }
 
-// writeFetchLog writes the fetch log with the end of the step, and gives it back with the error that fails the step, if
-// one does.
+// writeFetchLog writes the fetch log when the step ends. It returns the log, and the error that fails the step, if
+// there is one.
 func (f *fetch) writeFetchLog(fetchErr error, stored int) (parliament.FetchLog, error) {
 	log := parliament.FetchLog{
 		ID: uuid.Must(uuid.NewV7()), RunID: &f.step.RunID, Asset: f.step.Asset, Source: f.source,

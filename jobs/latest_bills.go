@@ -17,7 +17,7 @@ type latestBillsConfig struct {
 	Limit int `json:"limit" jsonschema:"minimum=1,maximum=500,default=50" jsonschema_description:"How many of the most recently introduced bills to look up on openparliament.ca. Bills that LEGISinfo's list shows to be new or changed are fetched besides."`
 }
 
-// latestBills keeps the most recently introduced bills up to date.
+// latestBills declares the asset that keeps the most recently introduced bills up to date.
 func latestBills(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  "fetch_latest_bills",
@@ -52,9 +52,9 @@ func latestBills(d Deps) Contribution {
 	}
 }
 
-// latest fetches the latest bills, and refreshes every other bill that a list it reads shows to be new or changed.
-// LEGISinfo's list of the newest session tells how far back the window on openparliament.ca must reach, so that one
-// request is enough.
+// latest fetches the latest bills, and refreshes every other bill that a list shows to be new or changed. LEGISinfo's
+// list of the newest session determines how far back the date range on openparliament.ca begins, so that one request is
+// enough.
 func (f *fetch) latest(ctx context.Context, limit int) error {
 	f.completions = completionsAtOnce
 	current, err := f.currentLists(ctx)
@@ -99,7 +99,7 @@ func (f *fetch) latest(ctx context.Context, limit int) error {
 	return f.complete(ctx)
 }
 
-// windowAnswer is what openparliament.ca has of the bills introduced since a day.
+// windowAnswer is openparliament.ca's list of bills introduced since a day.
 type windowAnswer struct {
 	since  time.Time
 	at     time.Time // when it was asked for
@@ -107,10 +107,10 @@ type windowAnswer struct {
 	faults []*upstream.RecordError
 }
 
-// earliest is before anything that openparliament.ca has.
+// earliest is before the first bill of openparliament.ca.
 var earliest = time.Date(1994, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// window asks openparliament.ca for bills introduced since a day, further back until there are enough.
+// window requests bills introduced since a day from openparliament.ca, and goes further back until there are enough.
 func (f *fetch) window(ctx context.Context, items []*legisinfo.Item, limit int) ([]candidate, error) {
 	if f.newestSession != "" { // nothing is held, and so the whole session will be needed anyway
 		all, err := f.openParliamentSession(ctx, f.newestSession)
@@ -133,7 +133,7 @@ func (f *fetch) window(ctx context.Context, items []*legisinfo.Item, limit int) 
 	return newestFirst(slices.Collect(maps.Values(f.openParliamentBills(w.bills, w.faults, w.at))), limit), nil
 }
 
-// atLeast asks for so many bills, unless an answer of this fetch has them.
+// atLeast requests at least limit bills, unless an earlier answer of this fetch has them.
 func (f *fetch) atLeast(ctx context.Context, since time.Time, limit int) (*windowAnswer, error) {
 	for back := 2; ; back *= 5 {
 		w := f.latestOf
@@ -154,7 +154,7 @@ func (f *fetch) atLeast(ctx context.Context, since time.Time, limit int) (*windo
 	}
 }
 
-// nameSession gives the newest session of which openparliament.ca has a bill; "" if it has none.
+// nameSession returns the newest session with a bill at openparliament.ca; "" if it has none.
 func (f *fetch) nameSession(ctx context.Context) (string, error) {
 	w, err := f.atLeast(ctx, f.recently(), 1)
 	if err != nil {
@@ -171,10 +171,10 @@ func (f *fetch) nameSession(ctx context.Context) (string, error) {
 	return newest, nil
 }
 
-// recently is a day since which some bill will have been introduced, unless Parliament is not sitting.
+// recently returns a day since which a bill was introduced, unless Parliament has not sat since.
 func (f *fetch) recently() time.Time { return f.now().UTC().AddDate(0, -6, 0) }
 
-// since is the day on which the limit-th latest bill was introduced, as far as that is known; at worst a guess.
+// since returns the day on which the limit-th latest bill was introduced, as far as it is known, or else an estimate.
 func (f *fetch) since(ctx context.Context, items []*legisinfo.Item, limit int) (time.Time, error) {
 	var days []string
 	for _, item := range items {
@@ -184,7 +184,7 @@ func (f *fetch) since(ctx context.Context, items []*legisinfo.Item, limit int) (
 	}
 	slices.Sort(days)
 	if len(days) > 0 {
-		// With fewer bills in the session than asked for, the one before it will be needed: two years back.
+		// If the session has fewer bills than limit, the session before it is needed: go two years back.
 		at := days[max(len(days)-limit, 0)]
 		day, err := time.Parse(time.DateOnly, at)
 		if err != nil {

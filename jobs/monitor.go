@@ -12,7 +12,7 @@ type monitorConfig struct {
 	HoursBack int `json:"hours_back" jsonschema:"minimum=1,maximum=720,default=24" jsonschema_description:"How many hours of fetches to look at."`
 }
 
-// monitor sums up the fetches of the last hours.
+// monitor declares the asset that summarizes the fetches of the last hours.
 func monitor(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  "monitor_fetch_operations",

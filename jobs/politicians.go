@@ -20,7 +20,8 @@ type politiciansConfig struct {
 	CurrentOnly bool `json:"current_only" jsonschema:"default=true" jsonschema_description:"Only members of the House now, not those of before."`
 }
 
-// politicians keeps the members of the House up to date; bills name them as sponsors by parl.ca's person id.
+// politicians declares the asset that keeps the members of the House up to date. Bills refer to them as sponsors by
+// parl.ca's person id.
 func politicians(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  "fetch_politicians",
@@ -85,14 +86,15 @@ func politicians(d Deps) Contribution {
 }
 
 const (
-	// recordsLast is for how long a politician's record is taken to be as it was, where the list does not say otherwise.
+	// recordsLast is the age at which a politician's record is requested again, even if the list shows no change.
 	recordsLast = 90 * 24 * time.Hour
-	// renewedAtOnce is how many records that are older than that a fetch asks for again, the oldest first.
+	// renewedAtOnce is how many such records one fetch requests again, the oldest first.
 	renewedAtOnce = 50
 )
 
-// listed gives the politicians to look after: members, those who were members before if they are wanted, and whoever
-// left the House since the last fetch. Of members it is what their own list says: the list of all has names alone.
+// listed returns the politicians to update: members, former members if the config includes them, and those who left the
+// House since the last fetch. Current members come from their own list, because the list of all politicians has names
+// only.
 func (f *fetch) listed(
 	ctx context.Context, current []openparliament.Member, complete bool, config politiciansConfig,
 ) ([]openparliament.Member, error) {
@@ -138,7 +140,7 @@ func (f *fetch) listed(
 	return all, nil
 }
 
-// toAsk gives those of a list whose records are missing or out of date.
+// toAsk returns those whose records are missing or out of date.
 func (f *fetch) toAsk(ctx context.Context, all []openparliament.Member) ([]openparliament.Member, error) {
 	stored, err := f.Store.StoredMembers(ctx, all)
 	if err != nil {
@@ -159,7 +161,7 @@ func (f *fetch) toAsk(ctx context.Context, all []openparliament.Member) ([]openp
 	return append(ask, old[:min(renewedAtOnce, len(old))]...), nil
 }
 
-// politicians reads the list and asks for the records that are missing or out of date, storing each as it comes.
+// politicians reads the list, requests the records that are missing or out of date, and stores each as it comes.
 func (f *fetch) politicians(ctx context.Context, config politiciansConfig) error {
 	current, faults, err := f.OpenParliament.Politicians(ctx, false)
 	if err != nil {

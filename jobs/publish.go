@@ -14,16 +14,17 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/embed"
 )
 
-// publishAssets are what readers get, made again whenever bills are new or changed.
+// publishAssets are the assets for readers. They are materialized whenever bills are new or changed.
 var publishAssets = []string{"generate_rss_feeds", "update_embeddings", "data_quality"}
 
-// publishDeps are what readers' assets wait for: bills, and the count whose check holds them back when bills are lost.
+// publishDeps are the dependencies of these assets: the bills, and the count whose check blocks them if bills are lost.
 var publishDeps = append(slices.Clone(billAssets), statisticsName)
 
-// guarded are what readers get, with what holds it back: the assets of the jobs that sensors start.
+// guarded are the assets of the jobs that sensors start: those for readers, and the one that can block them.
 var guarded = append([]string{statisticsName}, publishAssets...)
 
-// publish starts publish_job when a fetch changed bills. When it brought new ones, new_bills_sensor makes all of that.
+// publish declares publish_job and the sensor that starts it when a fetch changed bills. If the fetch brought new
+// bills, new_bills_sensor starts its job instead.
 func publish(d Deps) Contribution {
 	const job = "publish_job"
 	return Contribution{
@@ -71,7 +72,7 @@ type feedsConfig struct {
 	MaxItems int `json:"max_items" jsonschema:"minimum=1,maximum=500,default=100" jsonschema_description:"A feed has at most so many items."`
 }
 
-// feeds keeps what feeds are made of: an item for each change of a bill.
+// feeds declares the asset that writes the items of the feeds: one for each change of a bill.
 func feeds(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  "generate_rss_feeds",
@@ -105,11 +106,11 @@ func feeds(d Deps) Contribution {
 	}
 }
 
-// billsUpTo is the metadata that says as far as which place in their history bills are in an asset for certain: where
-// that was when it began to read them. What was stored later need not be in it.
+// billsUpTo is the metadata key for the place in the history of bills at which an asset began to read. All earlier
+// changes are in the asset. Later ones may be.
 const billsUpTo = "bills_up_to"
 
-// feedsHaveItems looks in the store whether feeds have every change of every bill that was there when they were made.
+// feedsHaveItems checks that the feeds have every change of every bill that was stored before they were written.
 func feedsHaveItems(d Deps) *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "feeds_have_items", Severity: orchestrator.SeverityError,
@@ -144,7 +145,7 @@ type embeddingsConfig struct {
 	BatchSize int `json:"batch_size" jsonschema:"minimum=1,maximum=2048,default=64" jsonschema_description:"So many documents are sent at once, or fewer where their answer would be too long."`
 }
 
-// embeddings keeps the embeddings that search by meaning needs, where an endpoint is configured.
+// embeddings declares the asset that makes the embeddings for search by meaning, if an endpoint is configured.
 func embeddings(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  "update_embeddings",
@@ -199,7 +200,7 @@ func embeddings(d Deps) Contribution {
 	}
 }
 
-// indexMeaning brings the index of pgvector up to date, and says whether searches have one. They find the same without.
+// indexMeaning updates the pgvector index, and returns whether searches have one. They find the same bills without it.
 func indexMeaning(ctx context.Context, d Deps, step *orchestrator.Step) (string, error) {
 	index, err := d.Embedder.Index(ctx)
 	switch {
@@ -219,7 +220,7 @@ func indexMeaning(ctx context.Context, d Deps, step *orchestrator.Step) (string,
 	return "none", nil
 }
 
-// everyDocumentIsEmbedded looks in the store for documents without an embedding of their text.
+// everyDocumentIsEmbedded checks for documents whose current text has no embedding.
 func everyDocumentIsEmbedded(d Deps) *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "every_document_is_embedded", Severity: orchestrator.SeverityWarn,

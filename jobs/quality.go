@@ -16,7 +16,7 @@ import (
 // maxLag is how long a bill may lag behind LEGISinfo's list before a check fails.
 const maxLag = 26 * time.Hour
 
-// lagCheck fails when a stored bill is out of date, or a listed one is not stored, for too long.
+// lagCheck declares the check that fails if a stored bill is out of date, or a listed one is not stored, for too long.
 func lagCheck(d Deps) *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "no_bill_lags", Severity: orchestrator.SeverityError,
@@ -41,8 +41,8 @@ func lagCheck(d Deps) *orchestrator.Check {
 	}
 }
 
-// lagMetadata says how many bills lag behind LEGISinfo's newest list, and for how long. The list of the newest session
-// is read for it, so that the report does not rest on what the fetches read.
+// lagMetadata returns how many bills lag behind LEGISinfo's newest list, and for how long. It reads the list of the
+// newest session itself, so that the report does not depend on what the fetches read.
 func lagMetadata(ctx context.Context, d Deps, step *orchestrator.Step) (orchestrator.Metadata, error) {
 	f := newFetch(d, step, legisinfo.Source, nil)
 	defer f.logCauses()
@@ -91,7 +91,8 @@ func lagMetadata(ctx context.Context, d Deps, step *orchestrator.Step) (orchestr
 	}, nil
 }
 
-// quality reports on the data: what is there, what lags behind the sources, where they differ, what disappeared.
+// quality declares the report on the data: its coverage, bills that lag behind the sources, differences of the sources,
+// and bills that disappeared.
 func quality(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  "data_quality",

@@ -15,10 +15,11 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 )
 
-// patience is how long new bills wait for a fetch that does not end.
+// patience is how long new bills wait for a running fetch to end.
 const patience = time.Hour
 
-// newBills has everything made that depends on bills, once for all the bills that a fetch brought.
+// newBills declares the sensor and the job that materialize everything that depends on bills, once for all new bills of
+// a fetch.
 func newBills(d Deps) Contribution {
 	const job = "new_bills_job"
 	return Contribution{Sensors: []*orchestrator.Sensor{{
@@ -49,7 +50,7 @@ func newBills(d Deps) Contribution {
 	}}}
 }
 
-// failures raises alerts: for fetches by their fetch logs, for other runs by their status.
+// failures declares the sensor that raises alerts: for fetches by their fetch logs, for other runs by their status.
 func failures(d Deps) Contribution {
 	return Contribution{Sensors: []*orchestrator.Sensor{
 		orchestrator.NewRunStatusSensor(orchestrator.Sensor{
@@ -69,7 +70,7 @@ func failures(d Deps) Contribution {
 	}}
 }
 
-// verdicts hold the latest verdict on each cause of alerts.
+// verdicts has the latest verdict on each cause of alerts.
 type verdicts struct {
 	causes []string
 	last   map[string]*orchestrator.Alert // nil: recovered
@@ -141,7 +142,7 @@ func (d Deps) judgeFetch(v *verdicts, l parliament.FetchLog) {
 		}
 		messages := blame[source]
 		if len(messages) == 0 {
-			// else the source may not have been asked
+			// Otherwise, the source may not have been used.
 			if l.Status == parliament.FetchSuccess || source != own && l.Status == parliament.FetchPartialSuccess {
 				v.set(cause, nil)
 			}
@@ -193,7 +194,7 @@ func (d Deps) judgeRuns(ctx context.Context, ev *orchestrator.Evaluation) (*orch
 	return v.result("no run failed"), nil
 }
 
-// webhook starts a job for an event from outside.
+// webhook declares the sensor that starts a job for an external event.
 func webhook() Contribution {
 	allowed := []string{"fetch_bills_job", "fetch_session_job", "discover_sessions_job", "new_bills_job"}
 	return Contribution{Sensors: []*orchestrator.Sensor{orchestrator.NewWebhookSensor(orchestrator.Sensor{

@@ -21,7 +21,7 @@ type sessionBillsConfig struct {
 	Limit      int `json:"limit" jsonschema:"minimum=1,maximum=5000,default=1000" jsonschema_description:"At most so many bills, the latest first."`
 }
 
-// sessionBills keeps all bills of one session up to date.
+// sessionBills declares the asset that keeps all bills of one session up to date.
 func sessionBills(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  "fetch_parliament_session_bills",
@@ -54,7 +54,7 @@ func sessionBills(d Deps) Contribution {
 	}
 }
 
-// session fetches a session. openparliament.ca, where it has the session, must answer; without LEGISinfo its bills are
+// session fetches a session. If openparliament.ca has the session, it must answer. Without LEGISinfo, the bills are
 // stored without enrichment.
 func (f *fetch) session(ctx context.Context, config sessionBillsConfig) error {
 	code := fmt.Sprintf("%d-%d", config.Parliament, config.Session)

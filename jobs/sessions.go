@@ -17,10 +17,10 @@ import (
 // sessionPartitions are the sessions of Parliament that LEGISinfo has, such as 44-1.
 var sessionPartitions = orchestrator.DynamicPartitions("parliament_session")
 
-// days are all days since the pipeline's records begin, in the capital's time.
+// days are the days since the beginning of the pipeline's records, in Ottawa's time zone.
 var days = orchestrator.TimePartitions("day", orchestrator.TimeWindows{Every: orchestrator.Daily, Start: "2025-01-01"})
 
-// parliamentSessions finds the sessions of Parliament.
+// parliamentSessions declares the asset that finds the sessions of Parliament.
 func parliamentSessions(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  "parliament_sessions",
@@ -63,8 +63,8 @@ func parliamentSessions(d Deps) Contribution {
 	}
 }
 
-// sessions asks for the current session's bills, which is little, and for those of all sessions only if the current one
-// was not known yet. Where LEGISinfo gives no list without a session, openparliament.ca names the current one.
+// sessions requests the current session's bills, which is a small list. It requests the list of all sessions only if
+// the current one is new. If LEGISinfo has no list without a session, openparliament.ca names the current one.
 func (f *fetch) sessions(ctx context.Context) (sessions []string, current string, err error) {
 	list := func(of string) (map[string]bool, error) {
 		items, faults, err := f.Legisinfo.List(ctx, of)

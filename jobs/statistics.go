@@ -15,7 +15,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
-// introducedByDay tells which bills were introduced on a day.
+// introducedByDay declares the asset that lists the bills introduced on a day.
 func introducedByDay(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:        "bills_introduced_by_day",
@@ -58,20 +58,20 @@ func introducedByDay(d Deps) Contribution {
 	}
 }
 
-// statisticsName is the asset whose check holds back what readers get.
+// statisticsName is the asset whose check can block the assets for readers.
 const statisticsName = "bill_statistics"
 
 type statisticsConfig struct {
 	AcceptDrop bool `json:"accept_drop" jsonschema:"default=false" jsonschema_description:"Takes the bills that are held now for all there are, however many were held before. Set it once, when bills were taken out on purpose."`
 }
 
-// heldBills are counts of bills, in all and by session.
+// heldBills counts stored bills, in total and by session.
 type heldBills struct {
 	Total     int
 	BySession map[string]int
 }
 
-// most is the most of both counts, each by itself.
+// most returns the larger of both counts, in total and for each session.
 func (h heldBills) most(o heldBills) heldBills {
 	out := heldBills{Total: max(h.Total, o.Total), BySession: map[string]int{}}
 	maps.Copy(out.BySession, h.BySession)
@@ -81,7 +81,7 @@ func (h heldBills) most(o heldBills) heldBills {
 	return out
 }
 
-// lost says in words where no more than half of what there was is left.
+// lost lists the counts that are at most half of what they were.
 func (h heldBills) lost(most heldBills) []string {
 	var out []string
 	if most.Total > 0 && 2*h.Total <= most.Total {
@@ -95,8 +95,8 @@ func (h heldBills) lost(most heldBills) []string {
 	return out
 }
 
-// mostBefore is the most bills that were ever held, as the materialization before says, since a drop was last accepted.
-// It is carried from one to the next, so that neither a bad count nor retention makes it forgotten.
+// mostBefore returns the largest counts of the materializations so far, since a drop was last accepted. Each
+// materialization repeats them, so that neither a bad count nor retention loses them.
 func mostBefore(ctx context.Context, step *orchestrator.Step) (heldBills, error) {
 	before, err := step.Previous(ctx)
 	if err != nil || before == nil {
@@ -117,8 +117,8 @@ func mostBefore(ctx context.Context, step *orchestrator.Step) (heldBills, error)
 	return heldBills{Total: md.MostTotal, BySession: md.MostBySession}, nil
 }
 
-// billStatistics counts what is held. It comes before everything that readers get, and holds that back when bills are
-// lost.
+// billStatistics declares the asset that counts the stored bills. It is upstream of the assets for readers, and blocks
+// them if bills are lost.
 func billStatistics(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  statisticsName,
@@ -169,8 +169,8 @@ func billStatistics(d Deps) Contribution {
 	}
 }
 
-// countDoesNotDropByHalf compares with the most bills ever held, not with the time before: a bad count is as bad the
-// next time.
+// countDoesNotDropByHalf compares with the largest counts so far, not with the previous ones: a wrong count is still
+// wrong the next time.
 func countDoesNotDropByHalf() *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "count_does_not_drop_by_half", Severity: orchestrator.SeverityError, Blocking: true,
@@ -195,12 +195,11 @@ func countDoesNotDropByHalf() *orchestrator.Check {
 	}
 }
 
-// pauseOfParliament is how long no bill may have been introduced. The longest time without was June 1993 to January
-// 1994, seven months: a summer, an election and the wait for the new Parliament. Prorogations and summers alone are
-// shorter.
+// pauseOfParliament is how long a time without a new bill may be. The longest so far was June 1993 to January 1994,
+// seven months: a summer, an election and the wait for the new Parliament. Prorogations and summers alone are shorter.
 const pauseOfParliament = 8 // months
 
-// billChecks look at the bills after a fetch of the latest ones.
+// billChecks declares the checks that run after a fetch of the latest bills.
 func billChecks(d Deps) []*orchestrator.Check {
 	return []*orchestrator.Check{
 		{
@@ -260,7 +259,7 @@ func billChecks(d Deps) []*orchestrator.Check {
 	}
 }
 
-// judgeSession says whether the latest session held is the latest known one, and whether its bills are of our time.
+// judgeSession checks that the latest stored session is the latest known one, and that its bills are recent.
 func judgeSession(sessions []parliament.SessionStatistics, known []string, now time.Time) orchestrator.CheckOutcome {
 	held, introduced := sessions[0], ""
 	for _, s := range sessions {

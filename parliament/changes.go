@@ -15,7 +15,7 @@ type BillChange struct {
 	Version
 }
 
-// ChangeCursor is a place in that history.
+// ChangeCursor is a place in the history of all bills.
 type ChangeCursor struct {
 	Xid     uint64     `json:"x"`
 	Bill    string     `json:"b"`
@@ -23,8 +23,8 @@ type ChangeCursor struct {
 	Since   *time.Time `json:"s,omitempty"`
 }
 
-// Changes gives the versions after a place, in the order in which they became visible, and the place after them. Of the
-// filter, session, type, chamber, year, committee and sponsor count: it chooses bills as they are now.
+// Changes returns the versions after a place, in the order in which they became visible, and the place after them. It
+// uses the filter's session, type, chamber, year, committee and sponsor, which select bills by their current data.
 func (s *Store) Changes(
 	ctx context.Context, f BillFilter, after ChangeCursor, limit int,
 ) ([]BillChange, ChangeCursor, error) {

@@ -17,11 +17,11 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/legisinfo"
 )
 
-// Course is what became of a bill, and what is said about it. Lists are oldest first, and empty as long as LEGISinfo
-// has not been asked.
+// Course is a bill's course through Parliament: its stages, votes and debates, its outcome, and publications about it.
+// Lists are oldest first. They are empty until LEGISinfo's record of the bill has been fetched.
 type Course struct {
-	// Complete says whether all of LEGISinfo's record was read, and that as LEGISinfo's list has the bill now. Until
-	// then, divisions and the rest may be missing.
+	// Complete reports whether LEGISinfo's whole record was read, and matches the bill's current item in LEGISinfo's list.
+	// Until then, divisions and other parts may be missing.
 	Complete        bool
 	RecordFetchedAt *time.Time // when the record that is held came; nil if none is
 
@@ -72,7 +72,7 @@ type Publication struct {
 	URL  string
 }
 
-// Reinstatement is the same bill in another session.
+// Reinstatement refers to the same bill in another session.
 type Reinstatement struct {
 	Bill         *string // its id; nil where its session is not known
 	Session      *string
@@ -88,7 +88,7 @@ type Reading struct {
 	Chamber, Reading, PassedOn string // "house", "second", "2022-05-12"
 }
 
-// Decision is what a chamber decided at a stage, by a division or without one.
+// Decision is a decision of a chamber at a stage, taken by a division or without one.
 type Decision struct {
 	Chamber       string
 	Stage, Motion Bilingual
@@ -98,7 +98,7 @@ type Decision struct {
 	Date, Sitting *string
 }
 
-// Sitting is one at which the bill came up.
+// Sitting is a sitting at which the bill came up.
 type Sitting struct {
 	Chamber      string
 	Stage, Name  Bilingual
@@ -107,7 +107,7 @@ type Sitting struct {
 	URL          Bilingual // the debates of that sitting
 }
 
-// Event is what happened to the bill.
+// Event is an event in the bill's course.
 type Event struct {
 	Chamber            *string
 	Stage, Name        Bilingual
@@ -133,7 +133,7 @@ type Speech struct {
 	URL               Bilingual
 }
 
-// Meeting is one of a committee about the bill.
+// Meeting is a committee meeting about the bill.
 type Meeting struct {
 	Chamber          string
 	Stage, Committee Bilingual
@@ -142,7 +142,7 @@ type Meeting struct {
 	URL              *string
 }
 
-// Message is a step of the chambers' exchange about amendments.
+// Message is a message between the chambers about amendments.
 type Message struct {
 	Chamber           *string // who took it
 	Name              Bilingual
@@ -150,17 +150,17 @@ type Message struct {
 	URL               Bilingual
 }
 
-// Ruling is a Speaker's ruling or statement.
+// Ruling is a ruling or a statement of a Speaker.
 type Ruling struct {
 	Chamber           string
 	Date, At, Sitting *string
 	URL               Bilingual
 }
 
-// Reference is a page about the bill.
+// Reference is a web page about the bill.
 type Reference struct{ Kind, Title, URL Bilingual }
 
-// Notice is an article or a book about the bill.
+// Notice is the bibliographic notice of an article or a book about the bill.
 type Notice struct {
 	Title, Author, Publication, Volume, Date, Classification *string
 	Language                                                 *string // "en" or "fr"
@@ -174,7 +174,7 @@ type PreStudy struct {
 	Name       Bilingual
 }
 
-// Course gives the course of a bill; ErrNotFound if the bill is not held.
+// Course returns the course of a bill; ErrNotFound if the bill is not stored.
 func (s *Store) Course(ctx context.Context, id BillID) (*Course, error) {
 	row, err := s.bill(ctx, id)
 	if err != nil {
@@ -183,7 +183,7 @@ func (s *Store) Course(ctx context.Context, id BillID) (*Course, error) {
 	return s.courseOfRow(ctx, id, row)
 }
 
-// BillWithCourse gives a bill and its course; ErrNotFound if the bill is not held.
+// BillWithCourse returns a bill and its course; ErrNotFound if the bill is not stored.
 func (s *Store) BillWithCourse(ctx context.Context, id BillID) (*StoredBill, *Course, error) {
 	row, err := s.bill(ctx, id)
 	if err != nil {
@@ -228,7 +228,7 @@ func (s *Store) courseOfRow(ctx context.Context, id BillID, row sql.Bill) (*Cour
 	return c, nil
 }
 
-// linkSpeakers names the politicians that made speeches.
+// linkSpeakers sets the politicians who made speeches.
 func (s *Store) linkSpeakers(ctx context.Context, c *Course) error {
 	var people []int64
 	for _, o := range c.Speeches {
@@ -255,7 +255,7 @@ func (s *Store) linkSpeakers(ctx context.Context, c *Course) error {
 	return nil
 }
 
-// voteResults are LEGISinfo's words, in lower case.
+// voteResults maps LEGISinfo's words, in lower case, to results.
 // source: LEGISinfo detail, DecisionResultNameEn of HouseVoteDetails and of BillStages.*.Decisions
 var voteResults = map[string]string{
 	"agreed to": "agreed_to", "adopted": "agreed_to", "negatived": "negatived", "defeated": "negatived", "tie": "tie",
@@ -302,7 +302,8 @@ func courseOf(id BillID, p SourceRecords) *Course {
 	return c
 }
 
-// happenings takes what happened from the record.
+// happenings sets what the record says about decisions, sittings, events, speeches, meetings, messages and rulings. It
+// is long, because it has a short loop for each of them.
 func (c *Course) happenings(id BillID, d *legisinfo.Detail) {
 	session := func(w legisinfo.Where) string { return cmp.Or(w.Session, id.SessionCode()) }
 	for _, o := range d.Decisions {
@@ -383,7 +384,7 @@ func event(o legisinfo.Event, session string) Event {
 	return e
 }
 
-// literature takes what is said about the bill from the record.
+// literature sets what the record says about publications: references, notices, the pre-study and the summary.
 func (c *Course) literature(id BillID, d *legisinfo.Detail) {
 	for _, o := range d.References {
 		c.References = append(c.References, Reference{
@@ -411,7 +412,8 @@ func (c *Course) literature(id BillID, d *legisinfo.Detail) {
 	}
 }
 
-// voteURL is a division's page. The Senate numbers its pages by ids that the record does not have.
+// voteURL returns the address of a division's page. The Senate identifies its pages by ids that the record does not
+// have, so its divisions have the address of the list.
 func voteURL(chamber, session string, number int) string {
 	if chamber == "senate" {
 		return "https://sencanada.ca/en/in-the-chamber/votes/"
@@ -424,7 +426,7 @@ var (
 	committeeAcronym = regexp.MustCompile(`^[A-Z][A-Z0-9]{2,4}$`)
 )
 
-// debatesURL is where a sitting's debates are; none where that cannot be told. The Senate's addresses have been of this
+// debatesURL returns the addresses of a sitting's debates; empty if they are unknown. The Senate's addresses have this
 // form since the 41st Parliament.
 func debatesURL(chamber, session, number, date string) Bilingual {
 	p, s, err := ParseSession(session)
@@ -453,7 +455,7 @@ func debatesURL(chamber, session, number, date string) Bilingual {
 	return Bilingual{}
 }
 
-// meetingURL is where a meeting of a committee of the House is; the Senate's addresses cannot be told.
+// meetingURL returns the address of a House committee's meeting. The addresses of Senate committees cannot be derived.
 func meetingURL(chamber, session, acronym, number string) *string {
 	if chamber != "house" || acronym == "WHOL" || !committeeAcronym.MatchString(acronym) ||
 		!sittingNumber.MatchString(number) {

@@ -16,14 +16,14 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
-// EmbedCounts says what embedding came to.
+// EmbedCounts is the result of an update of the embeddings.
 type EmbedCounts struct {
 	Embedded, Unchanged, Deleted int
 	Requests, Tokens             int
 	Size                         int // numbers in an embedding
 }
 
-// document is a bill's text in a language, for embedding; empty if it has none.
+// document returns the text of a bill in one language that is embedded; empty if the bill has none.
 func document(b Bill, language string) string {
 	pick := func(t Bilingual) string {
 		if language == "fr" {
@@ -43,8 +43,8 @@ func document(b Bill, language string) string {
 	return clip(b.Number+". "+strings.Join(parts, ". "), 6000) // models read little more than 512 tokens to 8,000
 }
 
-// Update embeds what is new or has changed, in batches, each stored as it comes: what fails keeps what was done before.
-// progress hears how far it is.
+// Update embeds the documents that are new or changed, in batches, and stores each batch, so that a failure keeps the
+// batches before it. It calls progress with the number of embedded documents so far.
 func (m *Embedder) Update(ctx context.Context, batch int, progress func(done int)) (EmbedCounts, error) {
 	var counts EmbedCounts
 	model := m.client.Model()
@@ -99,7 +99,7 @@ func (m *Embedder) Update(ctx context.Context, batch int, progress func(done int
 	}
 }
 
-// changedDocuments are documents whose text has no embedding yet: their rows, texts and hashes, one of each per document.
+// changedDocuments are documents whose text has no embedding yet. The slices have one element per document.
 type changedDocuments struct {
 	rows      []sql.DocumentsToEmbedRow
 	texts     []string
@@ -158,8 +158,8 @@ func (m *Embedder) storeEmbeddings(
 	})
 }
 
-// Lacking counts the documents that have no embedding of their present text, of bills that are as they were at a place
-// in the history of all bills, and names ten of them at most.
+// Lacking counts the documents whose current text has no embedding, of bills that have not changed since a place in the
+// history of all bills. It returns at most ten of their names.
 func (m *Embedder) Lacking(ctx context.Context, before string) (n int, first []string, err error) {
 	xid, err := placeXid(before)
 	if err != nil {

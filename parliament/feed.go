@@ -14,61 +14,61 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
-// FeedItem is a change of a bill, as feeds tell it.
+// FeedItem is a change of a bill, as an item of a feed.
 type FeedItem struct {
 	BillID      string    `json:"-"`
 	Version     int       `json:"-"`
 	PublishedAt time.Time `json:"-"` // when it happened
 	NoticedAt   time.Time `json:"-"`
-	// As the bill was then.
+	// The bill's data as of the change.
 	Number     string    `json:"number"`
 	Title      Bilingual `json:"title"`
 	ShortTitle Bilingual `json:"short_title"`
 	Status     Bilingual `json:"status"`
 	Summary    Bilingual `json:"summary"`
 	Sponsor    *string   `json:"sponsor"`
-	// Fields are those that changed; empty for a new bill.
+	// Fields are the fields that changed; empty for a new bill.
 	Fields []string `json:"fields"`
-	// From is the status before, if that changed.
+	// From is the previous status, if the status changed.
 	From *Bilingual `json:"from"`
 }
 
-// feedDoc is what is stored of an item.
+// feedDoc is the stored form of an item.
 type feedDoc struct {
 	FeedItem
 	NoticedAt time.Time `json:"noticed_at"`
 }
 
-// FeedState is how feeds are as a whole.
+// FeedState is the state of all feeds.
 type FeedState struct {
 	MaxItems int
-	// Generation changes whenever a feed does.
+	// Generation changes whenever a feed changes.
 	Generation int64
-	// UpdatedAt is when it last did: whole seconds, and later each time.
+	// UpdatedAt is the time of the latest change, in whole seconds. It increases with each change.
 	UpdatedAt time.Time
 }
 
-// FeedState reads it.
+// FeedState returns the state of all feeds.
 func (s *Store) FeedState(ctx context.Context) (FeedState, error) {
 	r, err := s.q.GetFeedState(ctx)
 	return FeedState{MaxItems: int(r.MaxItems), Generation: r.Generation, UpdatedAt: r.UpdatedAt}, err
 }
 
-// FeedContent is a feed: what it is called and its items, the newest first.
+// FeedContent is a feed: its name, its title and its items, the newest first.
 type FeedContent struct {
-	// Name is how the feed is spelled, however it was asked for.
+	// Name is the canonical spelling of the feed's name.
 	Name  string
 	Title Bilingual
 	Items []FeedItem
 }
 
-// feedNames are made of nothing else. Hyphens that only look like one, blanks and the like name no feed.
+// feedNames matches the names of feeds. Characters that look like a hyphen, and blanks, are not allowed.
 var feedNames = regexp.MustCompile(`^[A-Za-z0-9-]{1,200}$`)
 
-// Feed gives a feed by its name (see the contract's getFeed), in any case of letters; q is what the feed "search"
-// searches for. ErrNotFound if there is none by that name.
+// Feed returns the feed with a name (see getFeed in openapi.yaml). The name may be in upper or lower case. q is the
+// query of the feed "search". The error is ErrNotFound if there is no such feed.
 //
-// It is long, because it has a short case for each kind of feed.
+// The function is long, because it has a short case for each kind of feed.
 func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedContent, error) {
 	out := &FeedContent{}
 	p := sql.ListFeedItemsParams{MaxRows: int32(limit)} //nolint:gosec // bounded by the config
@@ -188,8 +188,8 @@ func (s *Store) feedItems(ctx context.Context, p sql.ListFeedItemsParams, out *F
 	return nil
 }
 
-// committeeNames gives what the committees by an acronym are called, in English and French: one name, or one of each
-// chamber; the acronym if bills do not say it any more.
+// committeeNames returns the names of the committees with an acronym, in English and French: one name, or one for each
+// chamber. It returns the acronym if no bill has the name any more.
 func (s *Store) committeeNames(ctx context.Context, acronym string) (en, fr string, err error) {
 	rows, err := s.q.CommitteeNames(ctx, acronym)
 	if err != nil {
@@ -213,7 +213,7 @@ func (s *Store) committeeNames(ctx context.Context, acronym string) (en, fr stri
 	return cmp.Or(strings.Join(english, "; "), acronym), cmp.Or(strings.Join(french, " ; "), acronym), nil
 }
 
-// statusOfCode finds one of openparliament.ca's codes, in any case of letters, and LEGISinfo's words for it.
+// statusOfCode finds one of openparliament.ca's codes, in upper or lower case, and LEGISinfo's words for it.
 func statusOfCode(code string) (exact, words string, ok bool) {
 	for words, c := range statusCodes {
 		if strings.EqualFold(c, code) {
@@ -231,7 +231,7 @@ type FeedSummary struct {
 	UpdatedAt *time.Time
 }
 
-// Feeds lists the feeds that there are, but for those of single bills, people, committees and searches.
+// Feeds lists the feeds, except those of single bills, politicians, committees and searches.
 func (s *Store) Feeds(ctx context.Context) ([]FeedSummary, error) {
 	state, err := s.FeedState(ctx)
 	if err != nil {

@@ -13,15 +13,15 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
-// FeedCounts says what bringing feeds up to date came to.
+// FeedCounts is the result of an update of the feeds.
 type FeedCounts struct {
 	Items int
 	Feeds int // that have new items
 }
 
-// UpdateFeeds makes items of what changed since the last time. Doing it twice changes nothing. progress hears how many
-// there are. Items and the number that tells of them (see FeedState) are one transaction, some hundred bills at a time:
-// an update that is cut off leaves feeds that are right as far as it came, and the next one goes on from there.
+// UpdateFeeds adds an item for each change since the last update. A second call changes nothing. It calls progress with
+// the number of items so far. Each transaction holds some hundred bills, with their items and the new generation (see
+// FeedState). So an interrupted update leaves correct feeds, and the next update continues from there.
 func (s *Store) UpdateFeeds(ctx context.Context, maxItems int, progress func(items int)) (FeedCounts, error) {
 	var counts FeedCounts
 	touched := map[string]bool{}
@@ -46,8 +46,8 @@ func (s *Store) UpdateFeeds(ctx context.Context, maxItems int, progress func(ite
 
 const feedBatch = 500 // bills in one transaction
 
-// updateFeeds makes the items of the next bills after one, in a transaction. last is the last of them; more says that
-// there may be others.
+// updateFeeds adds the items of the next bills after one, in a transaction. last is the last of these bills, and more
+// reports that others may follow.
 func (s *Store) updateFeeds(
 	ctx context.Context, q *sql.Queries, after string, touched map[string]bool,
 ) (items int, last string, more bool, err error) {
@@ -89,8 +89,8 @@ func (s *Store) updateFeeds(
 	return len(p.BillIds), ids[len(ids)-1], len(bills) == feedBatch, nil
 }
 
-// oldestItems is when the oldest item of each session happened before the present update began. It is kept until the
-// update ends, for the rest of it and for the one that takes it up should it be cut off; kept is what was.
+// oldestItems returns the time of each session's oldest item before the current update began. It is stored until the
+// update ends, so that an interrupted update continues with the same times. kept is the stored value.
 func oldestItems(ctx context.Context, q *sql.Queries, kept json.RawMessage) (map[string]time.Time, error) {
 	var oldest map[string]time.Time
 	if err := json.Unmarshal(kept, &oldest); err != nil || oldest != nil {
@@ -111,8 +111,8 @@ func oldestItems(ctx context.Context, q *sql.Queries, kept json.RawMessage) (map
 	return oldest, q.SetFeedOldest(ctx, raw)
 }
 
-// NotInFeeds counts the bills with a change from before a place in the history of all bills that feeds do not have, and
-// names ten of them at most.
+// NotInFeeds counts the bills with a change from before a place in the history of all bills that is not in the feeds.
+// It returns at most ten of their ids.
 func (s *Store) NotInFeeds(ctx context.Context, before string) (n int, first []string, err error) {
 	xid, err := placeXid(before)
 	if err != nil {
@@ -125,7 +125,7 @@ func (s *Store) NotInFeeds(ctx context.Context, before string) (n int, first []s
 	return n, first, err
 }
 
-// addItems goes back from the bill as it is, undoing one change after the other, and makes an item of each version that
+// addItems starts from the current bill, undoes one change after the other, and adds an item for each version that the
 // feeds do not have.
 func addItems(
 	p *sql.InsertFeedItemsParams, row sql.BillsForFeedsRow, versions []sql.VersionsOfBillsRow, oldest map[string]time.Time,
@@ -197,8 +197,9 @@ func addItem(
 		happened = v.CreatedAt
 	}
 	session := fmt.Sprintf("%d-%d", b.Parliament, b.Session)
-	// Items stand where they were noticed, so that a reader who looks often misses none. Bills of a session that was not
-	// held before, or from before what was held of it, are no news: they stand where they happened.
+	// Items are sorted by the time at which the change was noticed, so that a regular reader misses none. Bills of a
+	// session that is new to the store, and bills older than its stored ones, are not news: they are sorted by the time of
+	// the change.
 	place := v.CreatedAt
 	if first, held := oldest[session]; v.Version == 1 && (!held || happened.Before(first)) {
 		place = happened

@@ -38,13 +38,13 @@ type FetchLog struct {
 	CreatedAt        time.Time
 }
 
-// FetchError is one thing that went wrong, and with which record.
+// FetchError is an error of a fetch, with the address of the record.
 type FetchError struct {
 	URL     string `json:"url,omitempty"`
 	Message string `json:"message"`
 }
 
-// InsertFetchLogTx writes a fetch log in the transaction that ends the step it belongs to.
+// InsertFetchLogTx inserts a fetch log in the transaction that ends its step.
 func (s *Store) InsertFetchLogTx(ctx context.Context, tx pgx.Tx, l FetchLog) error {
 	params, err := json.Marshal(l.Params)
 	if err != nil {
@@ -66,7 +66,7 @@ func (s *Store) InsertFetchLogTx(ctx context.Context, tx pgx.Tx, l FetchLog) err
 	})
 }
 
-// FetchLogFilter narrows a list of fetch logs; empty fields do not.
+// FetchLogFilter narrows a list of fetch logs. Empty fields do not narrow it.
 type FetchLogFilter struct {
 	Status, Source string
 	RunID, Before  *uuid.UUID
@@ -100,7 +100,7 @@ func (s *Store) FetchLogs(ctx context.Context, f FetchLogFilter) ([]FetchLog, er
 	return logs, nil
 }
 
-// FetchStats sums up the fetches of one status.
+// FetchStats summarizes the fetches with one status.
 type FetchStats struct {
 	Status            string
 	Count             int
@@ -108,7 +108,7 @@ type FetchStats struct {
 	Succeeded, Failed int
 }
 
-// FetchStats sums up the fetches from a moment up to another, by status.
+// FetchStats summarizes the fetches of a period by status.
 func (s *Store) FetchStats(ctx context.Context, since, until time.Time) ([]FetchStats, error) {
 	rows, err := s.q.FetchLogStats(ctx, sql.FetchLogStatsParams{Since: since, Until: until})
 	if err != nil {

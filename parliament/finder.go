@@ -26,7 +26,7 @@ func (q SearchQuery) filters() filters {
 	return f
 }
 
-// finder finds bills for one query.
+// finder runs the searches for one query.
 type finder struct {
 	store   *Store
 	query   query
@@ -40,7 +40,7 @@ type finder struct {
 	marked []string // words to mark
 }
 
-// add adds a ranking, and says whether it has bills that no other has.
+// add adds a ranking, and reports whether it has bills that no other ranking has.
 func (f *finder) add(by string, weight float64, ids []string) (news bool) {
 	for _, id := range ids {
 		news = news || !f.seen[id]
@@ -50,8 +50,8 @@ func (f *finder) add(by string, weight float64, ids []string) (news bool) {
 	return news
 }
 
-// narrow finds out which sessions the search is narrowed to, and which bills are left out by number. What looks like a
-// session and is none is a word.
+// narrow determines the sessions that the query is limited to, and the bills that it excludes by number. A text that
+// looks like a session but is not one is a word.
 func (f *finder) narrow(ctx context.Context) (err error) {
 	if named := f.query.sessions; len(named) > 0 {
 		if f.query.sessions, err = f.store.q.SessionsThere(ctx, named); err != nil {
@@ -150,8 +150,7 @@ func (f *finder) lexical(ctx context.Context) error {
 	return f.roughly(ctx)
 }
 
-// roughly finds bills with words that are spelt like those that no bill has, or that begin like the last word, and
-// bills with some of the words.
+// roughly finds bills by words with similar spelling, by words that begin like the last one, and by some of the words.
 func (f *finder) roughly(ctx context.Context) error {
 	known, err := f.store.lists.SearchTerms(ctx, f.query.terms)
 	if err != nil {
@@ -238,8 +237,8 @@ func (f *finder) respelled(ctx context.Context, terms, misspelt []string, known 
 	return nil
 }
 
-// respelt gives what may be meant by a word as alternatives: the words that are fewest letters away, if the word is not
-// known, and those that begin so; empty if there is nothing.
+// respelt returns what may be meant by a word, as alternatives: the most similar words, if the word is unknown, and
+// words that begin with it. It returns "" if there are none.
 func respelt(word string, candidates []string, known bool) string {
 	slices.Sort(candidates)
 	best, limit := []string{}, within(len([]rune(word)))
@@ -266,7 +265,7 @@ func respelt(word string, candidates []string, known bool) string {
 	return strings.Join(all, "|")
 }
 
-// semantic gives the bills that are nearest in meaning, or why it cannot.
+// semantic returns the bills nearest in meaning, or the reason why it cannot.
 func (f *finder) semantic(ctx context.Context, said string, m *Embedder) (ids []string, reason string, err error) {
 	if m == nil {
 		return nil, "no embeddings endpoint is configured", nil

@@ -12,7 +12,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
-// highlight marks the words in the texts of what was found; texts without any are left out.
+// highlight adds the texts of each hit with the matching words marked. It leaves out texts that have none.
 func (s *Store) highlight(ctx context.Context, q string, hits []SearchHit) error {
 	type at struct {
 		hit             int
@@ -67,8 +67,8 @@ func (s *Store) highlight(ctx context.Context, q string, hits []SearchHit) error
 	return nil
 }
 
-// markable is a text in which words can be marked, of the same length: Postgres takes signs such as ’ for letters in
-// the locale C.
+// markable returns a text of the same length in which Postgres can mark words. In the locale C, Postgres takes
+// characters such as ’ for letters.
 func markable(text []rune) []rune {
 	out := make([]rune, len(text))
 	for i, r := range text {
@@ -84,7 +84,7 @@ func markable(text []rune) []rune {
 	return out
 }
 
-// restore gives what was marked in a markable text the signs of the text again.
+// restore puts the original characters back into a marked text.
 func restore(marked string, text []rune) string {
 	plain := string(markable(text))
 	var out strings.Builder

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Coverage is how many of a session's bills have a field.
+// Coverage counts the bills of a session that have each field.
 type Coverage struct {
 	Session string         `json:"session"`
 	Bills   int            `json:"bills"`
@@ -14,7 +14,7 @@ type Coverage struct {
 	Missing int            `json:"missing"` // that neither source lists any more
 }
 
-// Difference is a field in which the two sources do not agree.
+// Difference is a field for which the two sources have different values.
 type Difference struct {
 	Bill           string `json:"bill"`
 	Field          string `json:"field"`
@@ -22,13 +22,13 @@ type Difference struct {
 	Legisinfo      string `json:"legisinfo"`
 }
 
-// MissingBill is one that neither source lists any more.
+// MissingBill is a stored bill that neither source lists any more.
 type MissingBill struct {
 	Bill  string    `json:"bill"`
 	Since time.Time `json:"since"`
 }
 
-// Quality is a report on the data.
+// Quality is a report on the stored data.
 type Quality struct {
 	Coverage    []Coverage
 	Differences []Difference // the text as people read it; not differences of spelling white space or entities
@@ -36,7 +36,8 @@ type Quality struct {
 	Sponsors    []SponsorCoverage
 }
 
-// SponsorCoverage is how many of a session's House bills have a sponsor that is known as a politician.
+// SponsorCoverage counts a session's House bills whose sponsor is known, and those whose sponsor is a stored
+// politician.
 type SponsorCoverage struct {
 	Session    string `json:"session"`
 	HouseBills int    `json:"house_bills"`
@@ -44,7 +45,7 @@ type SponsorCoverage struct {
 	Linked     int    `json:"linked"`
 }
 
-// Quality looks at all that is held.
+// Quality reports on all stored bills.
 func (s *Store) Quality(ctx context.Context) (*Quality, error) {
 	out := &Quality{
 		Coverage: []Coverage{}, Differences: []Difference{}, Missing: []MissingBill{}, Sponsors: []SponsorCoverage{},
@@ -99,7 +100,7 @@ func (s *Store) Quality(ctx context.Context) (*Quality, error) {
 	return out, nil
 }
 
-// PoliticianCoverage is how much is known of politicians.
+// PoliticianCoverage returns the counts for all stored politicians.
 type PoliticianCoverage struct{ People, Members, WithPersonID, WithParty, WithProvince, WithRiding int }
 
 // PoliticianCoverage counts them.

@@ -19,27 +19,27 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
-// Record is what a fetch learnt of a bill. A part it did not fetch is nil, and what is held of it stays.
+// Record is what a fetch read of a bill. A part that was not fetched is nil; the stored part stays.
 type Record struct {
 	ID BillID
 	SourceRecords
-	// FetchedAt is when the sources were query. What is held from a later time stays.
+	// FetchedAt is the time of the requests. Stored data of a later time stays.
 	FetchedAt time.Time
 }
 
-// Counts says what saving did. A bill that the same run saved before, in an attempt that did not live to say so,
-// counts as what it was then.
+// Counts is the result of saving. A bill that an earlier attempt of the same run saved counts as that attempt would
+// have counted it.
 type Counts struct{ Created, Updated, Unchanged int }
 
-// Add sums counts.
+// Add adds the counts of o.
 func (c *Counts) Add(o Counts) {
 	c.Created += o.Created
 	c.Updated += o.Updated
 	c.Unchanged += o.Unchanged
 }
 
-// Save merges records with what is held and stores the bills that changed, each change as a new version, all in one
-// transaction. Saving the same again changes nothing.
+// Save merges records with the stored ones and stores the bills that changed, each change as a new version, all in one
+// transaction. Saving the same records again changes nothing.
 func (s *Store) Save(ctx context.Context, runID uuid.UUID, records []Record) (Counts, error) {
 	var counts Counts
 	if len(records) == 0 {
@@ -88,13 +88,14 @@ func (s *Store) Save(ctx context.Context, runID uuid.UUID, records []Record) (Co
 	return counts, nil
 }
 
-// heldBill is a stored bill with its parts: as they are stored and, where the record is held, as they read now.
+// heldBill is a stored bill with its source records: as they are stored, and as the current version of the program
+// parses them.
 type heldBill struct {
 	*sql.Bill
 	stored, parts SourceRecords
 }
 
-// batch gathers rows to write.
+// batch collects the rows to write.
 type batch struct {
 	runID    uuid.UUID
 	at       time.Time
@@ -153,8 +154,8 @@ func (b *batch) add(r Record, held *heldBill) error {
 		if bytes.Equal(sum[:], held.ContentHash) && reflect.DeepEqual(held.stored, parts) {
 			return nil
 		}
-		// What the sources say changed in nothing that the bill shows, or this version of the program shows more of it;
-		// remember it, or it would be fetched again.
+		// Nothing that the bill shows has changed, or this version of the program shows more. Store the records nevertheless,
+		// or they would be fetched again.
 	default:
 		version, updatedAt, lastRun = held.Version+1, b.at, b.runID
 		if held.LastRunID != nil && *held.LastRunID == b.runID && held.Version == 1 {
@@ -181,9 +182,9 @@ func (b *batch) countUnchanged(held *heldBill) {
 	}
 }
 
-// changesOf lists what changed of a bill; nil if nothing did. What is held is merged anew for it, with what an older
-// version of the program did not look for taken as it is now: what this version shows otherwise than the one that
-// stored the bill is no change of the bill.
+// changesOf lists the changes of a bill; nil if there are none. It merges the stored records again for the comparison,
+// and takes the values that an older version of the program did not read from the new records. So a difference between
+// two versions of the program does not count as a change of the bill.
 func changesOf(id BillID, held *heldBill, parts SourceRecords, doc, hash []byte) (json.RawMessage, error) {
 	if bytes.Equal(hash, held.ContentHash) {
 		return nil, nil
@@ -205,7 +206,8 @@ func changesOf(id BillID, held *heldBill, parts SourceRecords, doc, hash []byte)
 	return changes, err
 }
 
-// combine puts what was fetched over what is held. The times say when what is kept was fetched.
+// combine merges fetched records over the stored ones. opAt and liAt say when the resulting data of each source was
+// fetched.
 func combine(r Record, held *heldBill) (parts SourceRecords, opAt, liAt time.Time) {
 	if held != nil {
 		parts = held.parts
@@ -232,8 +234,8 @@ func combine(r Record, held *heldBill) (parts SourceRecords, opAt, liAt time.Tim
 	return parts, opAt, liAt
 }
 
-// outdated says whether what was fetched is older than what is held. A time of the future is a clock's mistake, and
-// keeps nothing from being stored.
+// outdated reports whether the fetched data is older than the stored data. A stored time in the future is a clock error
+// and does not prevent storing.
 func outdated(fetchedAt, heldAt time.Time) bool {
 	return fetchedAt.Before(heldAt) && heldAt.Before(time.Now())
 }
@@ -276,7 +278,7 @@ func (b *batch) write(ctx context.Context, q *sql.Queries) error {
 			return err
 		}
 	}
-	// One by one: a record may have 64 MiB, and Postgres takes a gigabyte at a time.
+	// Insert one record at a time: a record can have 64 MiB, and Postgres accepts one gigabyte per statement.
 	for _, r := range b.records {
 		if err := q.SaveBillRecord(ctx, r); err != nil {
 			return err
@@ -289,7 +291,7 @@ func (b *batch) write(ctx context.Context, q *sql.Queries) error {
 	return q.InsertBillVersions(ctx, b.versions)
 }
 
-// diff compares two encoded bills field by field.
+// diff lists the fields in which two encoded bills differ.
 func diff(from, to []byte) (json.RawMessage, error) {
 	var a, b map[string]json.RawMessage
 	if err := errors.Join(json.Unmarshal(from, &a), json.Unmarshal(to, &b)); err != nil {

@@ -12,14 +12,14 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
-// Ways of searching.
+// Modes of a search.
 const (
 	SearchHybrid   = "hybrid"
 	SearchLexical  = "lexical"
 	SearchSemantic = "semantic"
 )
 
-// Ways in which a bill was found.
+// Reasons why a bill was found.
 const (
 	FoundByNumber   = "number"
 	FoundByWords    = "words"
@@ -27,7 +27,7 @@ const (
 	FoundByMeaning  = "meaning"
 )
 
-// SearchQuery says what to look for; empty fields do not narrow it.
+// SearchQuery is a search. Empty fields do not narrow it.
 type SearchQuery struct {
 	Q       string
 	Mode    string // SearchHybrid without
@@ -38,11 +38,11 @@ type SearchQuery struct {
 	Year    int
 	Limit   int
 	Offset  int
-	// Headlines has the words marked in the texts of what is found.
+	// Headlines adds highlights: the texts of each hit with the matching words marked.
 	Headlines bool
 }
 
-// SearchHit is a bill that was found.
+// SearchHit is a bill that a search found.
 type SearchHit struct {
 	Bill       StoredBill
 	Score      float64 // comparable within one search
@@ -50,30 +50,31 @@ type SearchHit struct {
 	Highlights []Highlight
 }
 
-// Highlight is a text of a bill with the words that were looked for marked.
+// Highlight is a text of a bill in which the matching words are marked.
 type Highlight struct {
 	Field    string // "short_title", "title" or "summary"
 	Language string
 	HTML     string // with <mark>
 }
 
-// FacetValue is how many of the bills found have a value.
+// FacetValue is a value and the number of hits that have it.
 type FacetValue struct {
 	Value string
 	Count int
 }
 
-// SearchResult is what was found.
+// SearchResult is the result of a search.
 type SearchResult struct {
 	Hits   []SearchHit
 	Total  int // of all pages, maxFound at most
 	Facets map[string][]FacetValue
-	// Exact says that a number or a whole title was asked for, and the bills that have it are all that was found. Nothing
-	// was looked for by meaning then.
+	// Exact reports that the query is a number or a whole title, and that the hits are all bills that have it. There was
+	// no search by meaning.
 	Exact bool
-	// Fuzzy says that too little was found with all the words, so some of them, and similar ones, were looked for.
+	// Fuzzy reports that too few bills have all of the words. The hits include bills with some of the words, or with
+	// similar ones.
 	Fuzzy bool
-	// NotByMeaning is why nothing could be looked for by meaning; empty if it could.
+	// NotByMeaning says why there was no search by meaning; empty if there was.
 	NotByMeaning string
 }
 
@@ -86,16 +87,16 @@ const (
 	fusionConstant = 60.0
 )
 
-// ranking is a list of bills, the best first, and what being in it is worth.
+// ranking is a list of bills, the best first, and its weight.
 type ranking struct {
 	by     string
 	weight float64
 	ids    []string
 }
 
-// Search finds bills in both languages: by number, by title, by words, by spelling where there are too few of them, and
-// by meaning if m can. What m cannot do costs the search nothing but that. Rankings are fused by reciprocal rank. Where
-// a number or a whole title was asked for, the bills that have it are all that is found.
+// Search finds bills in both languages: by number, by title, by words, by similar spelling if there are too few hits,
+// and by meaning with m. A failure of m does not fail the search; SearchResult.NotByMeaning reports it. The rankings
+// are merged by reciprocal rank fusion. If the query is a number or a whole title, the hits are the bills that have it.
 func (s *Store) Search(ctx context.Context, q SearchQuery, m *Embedder) (*SearchResult, error) {
 	r := &SearchResult{Facets: map[string][]FacetValue{}}
 	plain, err := s.q.PlainText(ctx, db.CleanText(q.Q))
@@ -155,7 +156,7 @@ func (s *Store) Search(ctx context.Context, q SearchQuery, m *Embedder) (*Search
 	return r, nil
 }
 
-// fuse makes one list of several.
+// fuse merges rankings into one.
 func fuse(rankings []ranking) (ids []string, scores map[string]float64, by map[string][]string) {
 	scores, by = map[string]float64{}, map[string][]string{}
 	for _, r := range rankings {
@@ -215,7 +216,7 @@ func (s *Store) facets(ctx context.Context, ids []string, r *SearchResult) error
 	return nil
 }
 
-// compareNumbers compares texts such as 2022 and 44-1.
+// compareNumbers compares texts such as 2022 or 44-1 by their numbers.
 func compareNumbers(a, b string) int {
 	x, restX, _ := strings.Cut(a, "-")
 	y, restY, _ := strings.Cut(b, "-")
@@ -224,7 +225,7 @@ func compareNumbers(a, b string) int {
 	return cmp.Or(cmp.Compare(m, n), cmp.Compare(restX, restY))
 }
 
-// clip cuts a text at a rune.
+// clip cuts a text to at most limit bytes, at the end of a rune.
 func clip(s string, limit int) string {
 	if len(s) <= limit {
 		return s

@@ -23,11 +23,11 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/pgvector"
 )
 
-// Embedder knows which bills are near in meaning to a text, by embeddings. It compares all of them, which it holds in
-// memory, or, where they are too many or have just changed, asks the index of pgvector, if the database has one. Make
-// one with NewEmbedder.
+// Embedder finds the bills whose embeddings are nearest to a query's. It compares the query with all embeddings, which
+// it keeps in memory. If there are too many of them, or they have just changed, it uses the index of pgvector, if the
+// database has one. Make one with NewEmbedder. It is safe for concurrent use once Logger is set.
 type Embedder struct {
-	// Logger hears why pgvector is not used where it could be; nil: nobody does. Set it before use.
+	// Logger logs why pgvector cannot be used; nil logs nothing. Set it before use.
 	Logger *slog.Logger
 
 	db           *db.DB
@@ -44,14 +44,15 @@ type Embedder struct {
 }
 
 const (
-	// maxHeld is how many numbers are held in memory where there is an index: 64 MB. So many are compared one by one in a
-	// few milliseconds, and exactly; an index leaves some out, more the less a question is like the texts of bills.
+	// maxHeld is how many numbers are kept in memory if there is an index: 64 MB. They are compared one by one in a few
+	// milliseconds, and exactly. An index can miss some bills, and misses more for queries that are less like the texts of
+	// bills.
 	maxHeld = 16_000_000
-	// heldReadInterval is how often they are read anew where there is an index, which is right meanwhile.
+	// heldReadInterval is how often the embeddings are read again if there is an index, which is up to date meanwhile.
 	heldReadInterval = 5 * time.Second
 )
 
-// indexLook is what a look for the index found.
+// indexLook is the result of looking for the index.
 type indexLook struct {
 	at     time.Time
 	size   int
@@ -84,10 +85,10 @@ func NewEmbedder(d *db.DB, client *embed.Client) *Embedder {
 	}
 }
 
-// Near gives the bills nearest in meaning to a text, the nearest first, or why it cannot, in words for whoever
-// searches. only, if it is not nil, are the bills to choose from. All is read from the primary: what is held in memory
-// is as of a generation, which a replica that lags is not at, and a search cannot be done again for a replica that
-// failed where only the reason is left of that.
+// Near returns the bills nearest in meaning to a text, the nearest first, or the reason why it cannot, for the user. If
+// only is not nil, the result is limited to these bills. Near reads from the primary: the embeddings in memory belong
+// to a generation that a lagging replica may not have reached, and a failure of a replica could not be retried, because
+// only its reason is returned.
 func (m *Embedder) Near(ctx context.Context, text string, limit int, only []string) (ids []string, reason string) {
 	ctx = db.OnPrimary(ctx)
 	to, ok := m.queryVectors.Get(text)
@@ -164,8 +165,8 @@ func (m *Embedder) nearest(ctx context.Context, to []float32, limit int, only []
 	return billIDs(nearestBills(held, to, limit, only)), nil
 }
 
-// current are all embeddings if those held in memory are as they are now. Otherwise it has them read, and does not
-// wait.
+// current returns all embeddings if those in memory are up to date. Else it starts to read them in the background, and
+// returns nil.
 func (m *Embedder) current(ctx context.Context) ([]sql.AllEmbeddingsRow, error) {
 	generation, err := m.q.EmbeddingGeneration(ctx)
 	if err != nil {
@@ -189,7 +190,7 @@ func billIDs(found []pgvector.NearBill) []string {
 	return ids
 }
 
-// nearestBills compares all embeddings.
+// nearestBills compares a vector with all embeddings.
 func nearestBills(held []sql.AllEmbeddingsRow, to []float32, limit int, only []string) []pgvector.NearBill {
 	chosen := make(map[string]bool, len(only))
 	for _, id := range only {
@@ -221,8 +222,8 @@ func nearestBills(held []sql.AllEmbeddingsRow, to []float32, limit int, only []s
 	return best[:min(limit, len(best))]
 }
 
-// dot is the inner product of vectors of one length. Four sums at once are three times as fast as one, each of whose
-// additions waits for the one before.
+// dot returns the inner product of two vectors of the same length. Four separate sums are three times as fast as one,
+// because an addition does not have to wait for the one before.
 func dot(x, y []float32) float32 {
 	var a, b, c, d float32
 	y = y[:len(x)]
@@ -240,7 +241,7 @@ func dot(x, y []float32) float32 {
 	return a + b + c + d
 }
 
-// findIndex looks for the index that embeddings of a size can be looked for in.
+// findIndex looks for the index of embeddings of a size.
 func (m *Embedder) findIndex(ctx context.Context, size int) (*indexLook, error) {
 	if l := m.index.Load(); l != nil && l.size == size && time.Since(l.at) < indexLookInterval {
 		return l, nil
@@ -267,7 +268,7 @@ func (m *Embedder) findIndex(ctx context.Context, size int) (*indexLook, error) 
 	return look, nil
 }
 
-// found keeps what a look for the index found, and logs what has changed, if that is for an operator.
+// found stores the result of looking for the index. It logs a change that concerns the operator.
 func (m *Embedder) found(look *indexLook, tell bool) {
 	before := m.index.Swap(look)
 	switch {
@@ -279,16 +280,16 @@ func (m *Embedder) found(look *indexLook, tell bool) {
 	}
 }
 
-// IndexState says whether searches have an index, which changes how fast they are and not what they find.
+// IndexState says whether searches use an index. The index makes them faster; the results are the same.
 type IndexState struct {
 	Used bool
 	Made bool // it was not there before
-	// Reason is why there is none, and Remedy what to do about it; empty if nothing is wrong.
+	// Reason says why there is no index, and Remedy what to do about it; empty if nothing is wrong.
 	Reason, Remedy string
 }
 
-// Index makes the index that searches by meaning use, where pgvector is, and drops those that none uses any more. What
-// keeps it from being made is no error, unless the same may work soon.
+// Index builds the index for search by meaning if pgvector is available, and drops indexes that are no longer used. It
+// reports what prevents the index in IndexState. It returns an error only if the same call may work soon.
 func (m *Embedder) Index(ctx context.Context) (IndexState, error) {
 	size, err := m.q.EmbeddingSize(ctx, m.Model())
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
@@ -308,7 +309,7 @@ func (m *Embedder) Index(ctx context.Context) (IndexState, error) {
 	return IndexState{Reason: err.Error(), Remedy: "see the log of Postgres"}, nil
 }
 
-// embeddings are all embeddings as they are now.
+// embeddings returns all current embeddings.
 func (m *Embedder) embeddings(ctx context.Context) ([]sql.AllEmbeddingsRow, error) {
 	// The generation is read first: what is read after it is as new or newer, and never taken for newer than it is.
 	generation, err := m.q.EmbeddingGeneration(ctx)
@@ -330,7 +331,7 @@ func (m *Embedder) embeddings(ctx context.Context) ([]sql.AllEmbeddingsRow, erro
 	}
 }
 
-// read reads all embeddings, as of a generation or later, once for all who want them at the same time.
+// read reads all embeddings as of a generation or later. Concurrent callers share one read.
 func (m *Embedder) read(ctx context.Context, generation int64) <-chan singleflight.Result {
 	return m.reads.DoChan(strconv.FormatInt(generation, 10), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
@@ -345,11 +346,11 @@ func (m *Embedder) read(ctx context.Context, generation int64) <-chan singleflig
 	})
 }
 
-// Model is the model's name.
+// Model returns the name of the model.
 func (m *Embedder) Model() string { return m.client.Model() }
 
-// FindIndex says whether searches by meaning have an index for a model, without making one. embedded is false if no
-// bill is embedded with the model yet.
+// FindIndex reports whether searches by meaning have an index for a model. It does not build one. embedded is false if
+// no bill has an embedding of the model yet.
 func FindIndex(ctx context.Context, d *db.DB, model string) (state IndexState, embedded bool, err error) {
 	size, err := sql.New(d.Durable()).EmbeddingSize(ctx, model)
 	if errors.Is(err, pgx.ErrNoRows) {

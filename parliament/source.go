@@ -9,7 +9,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// SourceState is a public service, the limits that all workers together keep to, and how it did lately.
+// SourceState is the state of a public service: the limits that all workers share, and its latest successes and
+// failures.
 type SourceState struct {
 	Name, URL         string
 	RequestsPerSecond float64 // 0: no limit
@@ -23,7 +24,7 @@ type SourceState struct {
 	LastError         *string
 }
 
-// Sources lists the services that were ever asked, by name.
+// Sources lists the services that were used at least once, by name.
 func (s *Store) Sources(ctx context.Context) ([]SourceState, error) {
 	rows, err := s.q.ListSources(ctx)
 	out := make([]SourceState, len(rows))
@@ -46,7 +47,7 @@ func sourceOf(r sql.ListSourcesRow) SourceState {
 	return st
 }
 
-// withoutUsers takes users and passwords out of addresses, which an older version of the program may have written.
+// withoutUsers removes user names and passwords from addresses. An older version of the program may have stored them.
 func withoutUsers(s *string) *string {
 	if s == nil {
 		return nil

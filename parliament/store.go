@@ -15,7 +15,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
-// Store keeps bills and fetch logs.
+// Store reads and writes bills, politicians, feeds and fetch logs. Make one with NewStore. It is safe for concurrent
+// use.
 type Store struct {
 	db    *db.DB
 	q     *sql.Queries
@@ -27,7 +28,7 @@ func NewStore(d *db.DB) *Store {
 	return &Store{db: d, q: sql.New(d.Durable()), lists: sql.New(d.Lists())}
 }
 
-// ErrNotFound says that there is no such bill.
+// ErrNotFound is the error for a bill, politician or feed that does not exist.
 var ErrNotFound = errors.New("not found")
 
 func value(s *string) string {

@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// briefVolatile are fields that brief items have besides: they change with the day on which somebody asks.
+// briefVolatile are further fields of brief items that are not about the bill: they change with the day of the request.
 var briefVolatile = append([]string{"ConsideredDuringPreviousSitting"}, volatile...)
 
-// parseBrief reads an item that has the names of a bill's own record: NumberCode and Id where the list's own form has
-// BillNumberFormatted and BillId. LEGISinfo has given both forms from one address. A brief item mostly says nothing of
-// the latest activity, and its sponsor's name may be blank.
+// parseBrief parses an item with the field names of a bill's own record: NumberCode and Id where the list's own form
+// has BillNumberFormatted and BillId. LEGISinfo has returned both forms from one address. Most brief items lack the
+// latest activity, and their sponsor's name may be blank.
 func parseBrief(raw []byte) (Item, error) {
 	f, err := record(raw)
 	if err != nil {
@@ -57,8 +57,8 @@ func parseBrief(raw []byte) (Item, error) {
 	return item, err
 }
 
-// Agrees says whether an item of the list's own form has all that a brief item says. It does not matter what the brief
-// one has nothing of.
+// Agrees reports whether an item in the list's own form has the same data as a brief item. Fields that the brief item
+// lacks do not matter.
 func (i *Item) Agrees(brief *Item) bool {
 	if i.Brief || i.ID != brief.ID || i.Session != brief.Session || i.Number != brief.Number {
 		return false

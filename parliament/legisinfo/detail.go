@@ -1,17 +1,18 @@
 package legisinfo
 
-// Reader is the version of ParseDetail. A record that an older one read lacks what it did not look for. It is read
-// again where the record itself is held, and asked for once more elsewhere.
+// Reader is the version of ParseDetail. A record that an older version parsed lacks the fields that are new since then.
+// It is parsed again if the record is stored, and else requested again.
 //
 // 2: stages, votes in stages, publications. 3: all divisions, the sponsor's office and riding, reinstatement, the end,
 // sittings, speeches, meetings, events, messages, rulings, references, notes. 4: the sponsor's person id.
 const Reader = 4
 
-// maxEntries bounds each list of a record, so that a broken one does not fill the database. The longest in the records
-// of five sessions has 162.
+// maxEntries limits each list of a record, so that a broken record does not fill the database. The longest list in the
+// records of five sessions has 162 entries.
 const maxEntries = 1000
 
-// Detail is what only a bill's own record has. docs/data.md lists the fields of the record and what becomes of each.
+// Detail has the fields that only a bill's own record has. docs/data.md lists the fields of the record and how each is
+// used.
 type Detail struct {
 	ItemHash     string      `json:"item_hash"`        // of the list item when this was fetched
 	Reader       int         `json:"reader,omitempty"` // which Reader made this
@@ -29,7 +30,7 @@ type Detail struct {
 	Votes        []Vote      `json:"votes,omitempty"`   // recorded divisions, oldest first
 	Publications []Text      `json:"publications,omitempty"`
 
-	// Since Reader 3. Lists are oldest first and without repeats.
+	// Since Reader 3. Lists are oldest first and have no duplicates.
 	SponsorHonorific Bilingual      `json:"sponsor_honorific,omitzero"` // "Hon."
 	SponsorOffice    Bilingual      `json:"sponsor_office,omitzero"`    // "Minister of Finance"
 	SponsorRiding    Bilingual      `json:"sponsor_riding,omitzero"`
@@ -60,12 +61,12 @@ type Detail struct {
 	// Since Reader 4.
 	SponsorID int `json:"sponsor_id,omitempty"` // parl.ca's person id
 
-	// Raw is the record that was read, where it was just fetched. It is kept beside the bill, not in it.
+	// Raw is the record itself, if it was just fetched. It is stored beside the bill, not in it.
 	Raw []byte `json:"-"`
 }
 
-// Adopt takes from a newer reading of the same bill what an older Reader did not look for and a bill's versions show,
-// so that it does not look like a change of the bill.
+// Adopt copies from a newer reading of the same bill the fields that an older Reader did not read and that a bill's
+// versions show. So they do not look like a change of the bill.
 func (d *Detail) Adopt(newer *Detail) {
 	if d.Reader < 3 && newer.Reader >= 3 {
 		d.SponsorHonorific = newer.SponsorHonorific
@@ -77,7 +78,7 @@ func (d *Detail) Adopt(newer *Detail) {
 	}
 }
 
-// Bilingual is a text in both languages, as the record has it; either may be empty.
+// Bilingual is a text in both languages, as in the record. Either may be empty.
 type Bilingual struct {
 	En string `json:"en,omitempty"`
 	Fr string `json:"fr,omitempty"`
@@ -112,7 +113,7 @@ type Text struct {
 	NameFr string `json:"name_fr,omitempty"`
 }
 
-// Stage is one of a bill's course, reached or not.
+// Stage is a stage of a bill's course, whether the bill has reached it or not.
 type Stage struct {
 	Chamber string `json:"chamber"` // "house" or "senate"
 	NameEn  string `json:"name_en,omitempty"`
@@ -124,7 +125,7 @@ type Stage struct {
 	Committee string `json:"committee,omitempty"` // acronym
 }
 
-// Committee is one that a stage of the bill was before.
+// Committee is a committee that considered the bill at a stage.
 type Committee struct {
 	Acronym string `json:"acronym"`
 	Chamber string `json:"chamber"` // of the stage: "house" or "senate"
@@ -132,7 +133,7 @@ type Committee struct {
 	NameFr  string `json:"name_fr,omitempty"`
 }
 
-// Reinstatement is the same bill in another session.
+// Reinstatement refers to the same bill in another session.
 type Reinstatement struct {
 	ID      int       `json:"id,omitempty"` // LEGISinfo's
 	Number  string    `json:"number,omitempty"`
@@ -148,14 +149,14 @@ type Reading struct {
 	On      string `json:"on"`
 }
 
-// Where is the place in the bill's course that an entry belongs to.
+// Where is the chamber, session and stage that an entry belongs to.
 type Where struct {
 	Chamber string    `json:"chamber,omitempty"`
 	Session string    `json:"session,omitempty"` // "44-1", where the record tells it
 	Stage   Bilingual `json:"stage,omitzero"`
 }
 
-// Decision is what a chamber decided at a stage, by a division or without one.
+// Decision is a decision of a chamber at a stage, taken by a division or without one.
 type Decision struct {
 	Where
 	Motion   Bilingual `json:"motion,omitzero"`
@@ -166,7 +167,7 @@ type Decision struct {
 	Sitting  string    `json:"sitting,omitempty"`
 }
 
-// Sitting is one at which the bill came up.
+// Sitting is a sitting at which the bill came up.
 type Sitting struct {
 	Where
 	Name      Bilingual `json:"name,omitzero"` // "Debate at second reading"
@@ -176,7 +177,7 @@ type Sitting struct {
 	Published bool      `json:"published,omitempty"` // at ourcommons.ca
 }
 
-// Event is what happened to the bill.
+// Event is an event in the bill's course.
 type Event struct {
 	Where
 	Type       int       `json:"type,omitempty"` // LEGISinfo's number of the kind, e.g. NotProceededWith
@@ -212,7 +213,7 @@ type Speech struct {
 	URL     Bilingual `json:"url,omitzero"`
 }
 
-// Meeting is one of a committee about the bill.
+// Meeting is a committee meeting about the bill.
 type Meeting struct {
 	Where
 	Committee Bilingual `json:"committee,omitzero"`
@@ -221,7 +222,7 @@ type Meeting struct {
 	Date      string    `json:"date,omitempty"`
 }
 
-// Message is a step of the chambers' exchange about amendments; Where.Chamber is who took it.
+// Message is a message between the chambers about amendments. Where.Chamber is the chamber that acted.
 type Message struct {
 	Where
 	Name    Bilingual `json:"name,omitzero"`
@@ -230,7 +231,7 @@ type Message struct {
 	Sitting string    `json:"sitting,omitempty"`
 }
 
-// Ruling is one of a Speaker, or a statement.
+// Ruling is a ruling or a statement of a Speaker.
 type Ruling struct {
 	Where
 	Date    string    `json:"date,omitempty"`
@@ -239,14 +240,14 @@ type Ruling struct {
 	URL     Bilingual `json:"url,omitzero"`
 }
 
-// Reference is a page about the bill.
+// Reference is a web page about the bill.
 type Reference struct {
 	Kind  Bilingual `json:"kind,omitzero"` // "Press Release"
 	Title Bilingual `json:"title,omitzero"`
 	URL   Bilingual `json:"url,omitzero"`
 }
 
-// Notice is an article or a book about the bill.
+// Notice is the bibliographic notice of an article or a book about the bill.
 type Notice struct {
 	Title          string `json:"title,omitempty"`
 	Author         string `json:"author,omitempty"`

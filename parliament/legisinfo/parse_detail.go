@@ -12,8 +12,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// ParseDetail reads a bill's own record. It is strict about what the record is, and lenient about all else: a part of
-// an unexpected type is left out, and the rest stays.
+// ParseDetail parses a bill's own record. The record must be an object with an Id. All other fields are optional: a
+// field of an unexpected type is left out.
 func ParseDetail(raw []byte) (*Detail, error) {
 	var identity struct {
 		ID int `json:"Id"`
@@ -77,7 +77,7 @@ func ParseDetail(raw []byte) (*Detail, error) {
 	return d, nil
 }
 
-// government says whether the bill is the government's. The bill's type tells it too.
+// government reports whether the bill is the government's. The bill's type says so too.
 func government(r fields) bool {
 	if is, ok := r.flag("IsGovernmentBill"); ok {
 		return is
@@ -85,7 +85,8 @@ func government(r fields) bool {
 	return strings.Contains(r.text("BillDocumentTypeNameEn"), "Government Bill")
 }
 
-// office is what the sponsor is, such as a minister. The role is a coarser word for it, and an internal one for some.
+// office returns the sponsor's office, such as a minister's. The role is less precise, and for some sponsors an
+// internal term.
 func office(r fields) Bilingual {
 	title, role := r.names("SponsorAffiliationTitle"), r.names("SponsorAffiliationRoleName")
 	if title != (Bilingual{}) || role.En == "HansardDisplay" {
@@ -114,7 +115,7 @@ func (d *Detail) readings(r fields) {
 			d.Readings = append(d.Readings, Reading{Chamber: in.chamber, Reading: in.reading, On: on})
 		}
 	}
-	// What began in the Senate passed there first, on the same day too.
+	// A bill that began in the Senate passed there first, even on the same day.
 	senate := r.is("IsSenateBill")
 	slices.SortStableFunc(d.Readings, func(a, b Reading) int {
 		return cmp.Or(
@@ -131,8 +132,8 @@ func order(chamber string, senateFirst bool) int {
 	return 1
 }
 
-// reinstatement reads from which bill this one came, and as which one it went on. The record tells their sessions only
-// where it lists them as similar bills.
+// reinstatement reads which bills this one was reinstated from and as. The record has their sessions only if it lists
+// them as similar bills.
 func (d *Detail) reinstatement(r fields) {
 	similar := map[int]fields{}
 	for _, b := range r.list("SimilarBills") {
@@ -155,7 +156,7 @@ func (d *Detail) reinstatement(r fields) {
 	}
 }
 
-// references reads what is about the bill, and what was said of it outside of its stages.
+// references reads the publications about the bill, and the rulings and events outside of its stages.
 func (d *Detail) references(r fields) {
 	for _, in := range []struct{ name, chamber string }{
 		{"HouseRulingAndStatements", "house"}, {"SenateRulingAndStatements", "senate"},
@@ -198,8 +199,8 @@ func (d *Detail) references(r fields) {
 	}
 }
 
-// tidy sorts the lists, oldest first, and takes out repeats and entries that say nothing. What is of the same day keeps
-// the record's order, and what has no date is last.
+// tidy sorts the lists, oldest first, and removes duplicates and empty entries. Entries of the same day keep the
+// record's order. Entries without a date come last.
 func (d *Detail) tidy() {
 	none := Bilingual{}
 	d.Decisions = slices.DeleteFunc(d.Decisions, func(o Decision) bool {
@@ -233,7 +234,7 @@ func (d *Detail) tidy() {
 	d.Notices = tidied(d.Notices, func(Notice) []string { return nil })
 }
 
-// tidied bounds a list, sorts it by its keys, of which the first is a day, and takes repeats out.
+// tidied limits a list, removes duplicates, and sorts it by its keys, the first of which is a day.
 func tidied[T comparable](list []T, keys func(T) []string) []T {
 	seen := map[T]bool{}
 	var out []T

@@ -8,9 +8,9 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// stages reads the course; there is none before the 37th Parliament.
+// stages reads the stages. Bills before the 37th Parliament have none.
 func (d *Detail) stages(r fields, session string) {
-	// The record's own flags call Senate committees House ones; the stage's chamber is right.
+	// The record's own flags mark Senate committees as the House's. The stage's chamber is right.
 	for _, in := range []struct{ name, chamber string }{{"HouseBillStages", "house"}, {"SenateBillStages", "senate"}} {
 		for _, s := range r.list(in.name) {
 			name := s.names("BillStageName")
@@ -40,7 +40,7 @@ func (d *Detail) stages(r fields, session string) {
 		})
 	}
 	if s := r.object("RoyalAssent"); s != nil {
-		// Royal assent has no state of its own: once it is there, it is complete.
+		// Royal assent has no state of its own. With a date it is completed.
 		name := s.names("BillStageName")
 		st := Stage{
 			Chamber: "senate", NameEn: name.En, NameFr: name.Fr, State: 1, Since: s.day("LastStageEventStartDateTime"),
@@ -53,7 +53,8 @@ func (d *Detail) stages(r fields, session string) {
 	}
 }
 
-// stage reads what happened at a stage, and gives the day on which that began.
+// stage reads the entries of a stage and returns the day on which it began. It is long, because it has a short loop for
+// each kind of entry.
 func (d *Detail) stage(s fields, where Where, committee string) (started string) {
 	where.Session = cmp.Or(s.session(), where.Session)
 	begin := func(on string) {
@@ -120,7 +121,7 @@ func (d *Detail) stage(s fields, where Where, committee string) (started string)
 // sponsorsSpeech is LEGISinfo's number of a kind of event.
 const sponsorsSpeech = 60152
 
-// number reads a number that is a name, such as a sitting's; empty for 0, which means that it is not known.
+// number reads a number that is an identifier, such as a sitting's. It returns "" for 0, which means unknown.
 func number(f fields, name string) string {
 	if s := f.mark(name); s != "0" {
 		return s
@@ -134,7 +135,7 @@ func links(f fields) Bilingual {
 	return Bilingual{En: link(u.En), Fr: link(u.Fr)}
 }
 
-// link keeps addresses of the web; others are not for a page to link to.
+// link returns a web address, and "" for any other text.
 func link(s string) string {
 	lower := strings.ToLower(s)
 	if !strings.HasPrefix(lower, "http://") && !strings.HasPrefix(lower, "https://") ||

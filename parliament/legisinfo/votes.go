@@ -6,10 +6,10 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// results are LEGISinfo's numbers of results.
+// results maps LEGISinfo's numbers to results.
 var results = map[int]string{15: "Agreed To", 16: "Negatived", 17: "Tie"}
 
-// result reads a result: its name or, where that is missing, what else says the same.
+// result reads a result: its name or, if that is missing, the flags and the number that say the same.
 func result(f fields) string {
 	switch name := f.words("DecisionResultNameEn", upstream.MaxName); {
 	case name != "":
@@ -37,9 +37,9 @@ func tally(f fields, v Vote) Vote {
 	return v
 }
 
-// votes puts the divisions together. The record's own list has each of the House's once, with its subject; the stages
-// have those on their own motions, at two stages if it is one on closure. The list has the counts: a tie that the
-// Speaker broke is agreed to at its stage.
+// votes merges the divisions. The record's own list has each House division once, with its subject. The stages have the
+// divisions on their own motions; a division on closure stands at two stages. The counts come from the list: a tie that
+// the Speaker broke is agreed to at its stage.
 func (d *Detail) votes(r fields) {
 	type key struct {
 		chamber, session string
@@ -93,7 +93,7 @@ func (d *Detail) votes(r fields) {
 	d.Votes = all
 }
 
-// sittingOn gives the number of a chamber's sitting of a day, if the record knows of just one.
+// sittingOn returns the number of a chamber's sitting on a day, if the record has exactly one.
 func (d *Detail) sittingOn(chamber, session, day string) string {
 	found := ""
 	see := func(w Where, date, number string) bool {

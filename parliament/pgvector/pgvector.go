@@ -1,5 +1,6 @@
-// Package pgvector keeps and reads the index of the bills' embeddings where Postgres has the extension pgvector. Search
-// works without it: then the process compares all embeddings itself. Begin reading at Find and Ensure.
+// Package pgvector builds and searches an index of the bills' embeddings with the Postgres extension pgvector. Search
+// works without the extension: the process then compares all embeddings itself. Begin reading at Find, Ensure and
+// Index.Nearest.
 package pgvector
 
 import (
@@ -22,14 +23,14 @@ import (
 )
 
 const (
-	// searchCandidates is how many candidates a search keeps, 1,000 at most. Of vectors without any order, which are the
+	// searchCandidates is the number of candidates that a search keeps, at most 1,000. With random vectors, which are the
 	// hardest to search, it finds 98 % of the nearest twenty among 18,000.
 	searchCandidates = 600
-	// indexTimeout bounds the time that making an index may take.
+	// indexTimeout is the time limit for building an index.
 	indexTimeout = time.Hour
 )
 
-// Index is an index of the embeddings of one model, all of one size, by pgvector.
+// Index is a pgvector index of the embeddings of one model and size.
 type Index struct {
 	model     string
 	size      int
@@ -38,20 +39,20 @@ type Index struct {
 	continues bool   // the index can be asked on until a filter has left enough
 }
 
-// extension is the extension pgvector as a role sees it.
+// extension is the state of pgvector for the current role.
 type extension struct {
 	Schema  string
 	Version string
 	Usable  bool // the role may use the schema
 }
 
-// Problem says why pgvector is not used, in words for an operator. Search is exact without it.
+// Problem says why pgvector is not used, in words for an operator. Search then compares all embeddings, which is exact.
 type Problem struct {
-	// Reason is what is so.
+	// Reason is the cause.
 	Reason string
 	// Remedy is what to do about it; empty if nothing is wrong.
 	Remedy string
-	// Pending says that the next update of the embeddings sets it right.
+	// Pending reports that the next update of the embeddings solves the problem.
 	Pending bool
 }
 
@@ -71,7 +72,7 @@ var (
 	}
 )
 
-// findVector finds the extension, or gives a *Problem.
+// findVector finds the extension. The error is a *Problem if it cannot be used.
 func findVector(ctx context.Context, on db.DBTX) (*extension, error) {
 	var e extension
 	err := on.QueryRow(ctx, `SELECT n.nspname::text, e.extversion, has_schema_privilege(n.oid, 'USAGE')
@@ -105,7 +106,7 @@ WHERE e.extname = 'vector'`).Scan(&e.Schema, &e.Version, &e.Usable)
 	return &e, nil
 }
 
-// older says whether the extension is older than a version.
+// older reports whether the extension is older than a version.
 func (e *extension) older(major, minor int) bool {
 	parts := strings.SplitN(e.Version+".0.0", ".", 3)
 	x, _ := strconv.Atoi(parts[0])
@@ -113,7 +114,7 @@ func (e *extension) older(major, minor int) bool {
 	return x < major || x == major && y < minor
 }
 
-// index is the index of a model's embeddings, whether it is there or not.
+// index describes the index of a model's embeddings, whether it exists or not.
 func (e *extension) index(model string, size int) (*Index, error) {
 	ix := &Index{
 		model: model, size: size, schema: pgx.Identifier{e.Schema}.Sanitize(), kind: "vector", continues: !e.older(0, 8),
@@ -139,23 +140,23 @@ func (ix *Index) name() string {
 	return fmt.Sprintf("%s%s_%d", db.VectorIndexPrefix, hex.EncodeToString(sum[:6]), ix.size)
 }
 
-// cast is an expression as the type that is indexed. It names the extension's schema, which may be outside search_path.
+// cast converts an expression to the indexed type. It names the extension's schema, which may not be in search_path.
 func (ix *Index) cast(expression string) string {
 	return fmt.Sprintf("%s::%s.%s(%d)", expression, ix.schema, ix.kind, ix.size)
 }
 
-// rows is the condition that the index has, in its very words, so that Postgres sees that they are the same.
+// rows returns the index's condition. A query must repeat it word for word, so that Postgres uses the index.
 func (ix *Index) rows() string {
 	return fmt.Sprintf("model = %s AND cardinality(embedding) = %d", db.QuoteLiteral(ix.model), ix.size)
 }
 
-// distance is from the embedding $1. Embeddings are of length one, so that the inner product orders them as the angle
-// does.
+// distance returns the distance from the embedding $1. Embeddings have length one, so the inner product orders them as
+// the angle does.
 func (ix *Index) distance() string {
 	return fmt.Sprintf("%s OPERATOR(%s.<#>) %s", ix.cast("embedding"), ix.schema, ix.cast("$1::real[]"))
 }
 
-// Find finds the index of a model's embeddings. A *Problem says why there is none that can be used.
+// Find finds the index of a model's embeddings. The error is a *Problem if there is no usable index.
 func Find(ctx context.Context, d *db.DB, model string, size int) (*Index, error) {
 	e, err := findVector(ctx, d.Pool)
 	if err != nil {
@@ -175,7 +176,7 @@ func Find(ctx context.Context, d *db.DB, model string, size int) (*Index, error)
 	return ix, nil
 }
 
-// indexes are the indexes that need pgvector, and whether each can be used.
+// indexes returns the names of the pgvector indexes, and whether each is valid.
 func indexes(ctx context.Context, on db.DBTX) (map[string]bool, error) {
 	rows, err := on.Query(ctx, `SELECT c.relname::text, i.indisvalid
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
@@ -190,9 +191,9 @@ WHERE i.indrelid = 'embeddings'::regclass AND starts_with(c.relname::text, $1)`,
 	return found, err
 }
 
-// Ensure makes the index of a model's embeddings where pgvector is, while others go on reading and writing, and
-// drops those of other models and sizes. It creates the extension if it is on the server and the role may. made says
-// that the index was not there before; a *Problem, why there can be none.
+// Ensure builds the index of a model's embeddings if pgvector is available, and drops indexes of other models and
+// sizes. Reads and writes continue meanwhile. It creates the extension if the server has it and the role is allowed to.
+// made reports that the index is new. The error is a *Problem if there can be no index.
 func Ensure(ctx context.Context, d *db.DB, model string, size int) (made bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, indexTimeout)
 	defer cancel()
@@ -267,7 +268,8 @@ FROM pg_settings WHERE name = 'maintenance_work_mem'`)
 	return nil
 }
 
-// EnsureAll makes the index of all embeddings where pgvector is, as after a restore. Searches find the same without it.
+// EnsureAll builds the index of all embeddings if pgvector is available, as after a restore. Searches find the same
+// bills without it.
 func EnsureAll(ctx context.Context, d *db.DB) error {
 	rows, err := d.Pool.Query(
 		ctx, `SELECT DISTINCT ON (model) model, cardinality(embedding) FROM embeddings ORDER BY model`,
@@ -307,7 +309,7 @@ func createVector(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// indexProblem tells what the role may not do from what went wrong.
+// indexProblem turns a missing privilege into a *Problem, and returns other errors unchanged.
 func indexProblem(err error) error {
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == pgerrcode.InsufficientPrivilege {
@@ -319,17 +321,17 @@ func indexProblem(err error) error {
 	return err
 }
 
-// NearBill is a bill and how near it is: the smaller the distance, the nearer.
+// NearBill is a bill and its distance. A smaller distance is nearer.
 type NearBill struct {
 	BillID   string
 	Distance float64
 }
 
-// exactly is how many bills are compared one by one rather than looked for in the index.
+// exactly is up to how many bills are compared one by one rather than searched in the index.
 const exactly = 1000
 
-// Nearest returns the bills whose embeddings are nearest to one, the nearest first. only, if it is not nil, are
-// the bills to choose from. enough is false where the index may have left bills out; ask another way then.
+// Nearest returns the bills whose embeddings are nearest to a vector, the nearest first. If only is not nil, the result
+// is limited to these bills. enough is false if the index may have missed bills; then search in another way.
 func (ix *Index) Nearest(
 	ctx context.Context, d *db.DB, to []float32, limit int, only []string,
 ) (found []NearBill, enough bool, err error) {

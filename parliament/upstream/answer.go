@@ -13,22 +13,22 @@ import (
 	"strings"
 )
 
-// List says what a list's records are given to.
+// List says how the records of a list are read.
 type List struct {
 	// Field is the field of the answer that has the list; empty: the answer is the list.
 	Field string
-	// Begin is called before an answer is read, and again when the answer turns out to be broken and is asked for once
-	// more: what came of it does not count.
+	// Begin is called before an answer is read. It is called again if the answer turns out to be broken and the request is
+	// retried; the records before that do not count.
 	Begin func()
-	// Record is given each record. raw may not be kept: it is overwritten by the next one. err says why a record cannot
-	// be used, and raw is empty then. An error, which Refused makes, ends the reading.
+	// Record is called with each record. It must not keep raw, which the next record overwrites. err says why a record
+	// cannot be used; raw is then empty. An error of Record ends the reading; make it with Refused.
 	Record func(raw []byte, err error) error
-	// Fields are further fields of the answer, and what they are decoded into.
+	// Fields are other fields of the answer, with the values that they are decoded into.
 	Fields map[string]any
 }
 
-// GetList asks for a path below BaseURL and reads a list, record by record as it comes, so that no list needs more
-// memory than its longest record. Errors are those of GetJSON, and those of Record.
+// GetList requests a path below BaseURL and reads a list one record at a time, so that it needs no more memory than the
+// longest record. Its errors are those of GetJSON and of Record.
 func (c *Client) GetList(ctx context.Context, path string, list List) error {
 	address := c.URL(path)
 	return c.get(ctx, address, func(s *scanner) error {
@@ -37,9 +37,9 @@ func (c *Client) GetList(ctx context.Context, path string, list List) error {
 	})
 }
 
-// GetJSON asks for a path below BaseURL and decodes the answer, which is one record. Errors: *UnavailableError when the
-// service cannot be had, *StatusError for an answer that is no success and will not become one, *BodyError for one that
-// cannot be read.
+// GetJSON requests a path below BaseURL and decodes the answer, which is one record. The error is an *UnavailableError
+// if the service cannot be reached, a *StatusError for an answer with an error status that is not worth retrying, and a
+// *BodyError for an answer that cannot be read.
 func (c *Client) GetJSON(ctx context.Context, path string, into any) error {
 	address := c.URL(path)
 	return c.get(ctx, address, func(s *scanner) error {
@@ -60,10 +60,10 @@ func (c *Client) GetJSON(ctx context.Context, path string, into any) error {
 	})
 }
 
-// read gives an answer's body to f, unpacked, up to its longest length. A body that is cut off, HTML or empty may be
-// better the next time.
+// read decompresses an answer's body, up to the maximum length, and passes it to f. A body that is cut off, HTML or
+// empty may be better the next time.
 func (c *Client) read(address string, resp *http.Response, f func(*scanner) error) error {
-	// What is packed is bounded too: gzip packs nothing at all in any number of bytes.
+	// The compressed body is limited too: any number of gzip bytes can decompress to nothing.
 	body, err := unpacked(resp, &bounded{r: resp.Body, left: c.cfg.MaxBody})
 	var unknown *encodingError
 	switch {
@@ -84,7 +84,7 @@ func (c *Client) read(address string, resp *http.Response, f func(*scanner) erro
 	case err != nil:
 		return c.broken(address, err)
 	case strings.Contains(media, "html") || first == '<':
-		// A page in place of the answer may be gone in a moment; one that a redirect leads to is what is there.
+		// An HTML page in place of the answer may be temporary. One that a redirect leads to is permanent.
 		head, _ := s.r.Peek(maxHead)
 		return &BodyError{
 			URL: address, Reason: fmt.Sprintf("is HTML, not JSON (status %d, %s)", resp.StatusCode, got(resp, head)),
@@ -99,14 +99,14 @@ func (c *Client) read(address string, resp *http.Response, f func(*scanner) erro
 	return err
 }
 
-// encodingError is an encoding that was not asked for.
+// encodingError is the error for a content encoding that was not requested.
 type encodingError struct{ encoding string }
 
 func (e *encodingError) Error() string {
 	return "has the encoding " + Words(fmt.Sprintf("%q", e.encoding)) + ", which was not asked for"
 }
 
-// unpacked gives what an answer's body has. An empty one stays empty.
+// unpacked returns the decompressed body of an answer. An empty body stays empty.
 func unpacked(resp *http.Response, body io.Reader) (io.Reader, error) {
 	switch encoding := strings.ToLower(strings.TrimSpace(resp.Header.Get("Content-Encoding"))); encoding {
 	case "", "identity", "utf-8", "utf8": // some servers name the character set here
@@ -122,10 +122,10 @@ func unpacked(resp *http.Response, body io.Reader) (io.Reader, error) {
 	}
 }
 
-// byteOrderMark is what some programs write before a text.
+// byteOrderMark may stand at the start of a text.
 const byteOrderMark = "\uFEFF"
 
-// broken says what an error of reading means.
+// broken classifies an error of reading an answer.
 func (c *Client) broken(address string, err error) error {
 	var body *BodyError
 	switch {
@@ -139,10 +139,10 @@ func (c *Client) broken(address string, err error) error {
 	return &networkError{fmt.Errorf("%s: the answer was cut off: %w", address, err)}
 }
 
-// errLong says that a body is too long.
+// errLong is the error for a body that is too long.
 var errLong = errors.New("is too long")
 
-// bounded reads so many bytes, and then says errLong if there are more.
+// bounded reads a limited number of bytes. It returns errLong if there are more.
 type bounded struct {
 	r    io.Reader
 	left int64

@@ -6,36 +6,36 @@ import (
 	"time"
 )
 
-// What one answer may cost, whatever a source sends. docs/security.md has the whole table.
+// Limits of one answer, whatever a source sends. docs/security.md has the whole table.
 const (
-	// MaxRecords is the most records of one list, over all of its pages.
+	// MaxRecords is the maximum number of records in a list, over all of its pages.
 	MaxRecords = 20_000
-	// MaxFaults is how many records that cannot be read are told one by one.
+	// MaxFaults is how many unreadable records are reported one by one.
 	MaxFaults = 100
-	// MaxRecord is the longest record that is read, in bytes. The longest of LEGISinfo has 300 kB.
+	// MaxRecord is the maximum length of a record, in bytes. LEGISinfo's longest has 300 kB.
 	MaxRecord = 2 << 20
-	// maxDepth is how deep a record may be nested, and maxValues how many values it may have. LEGISinfo's have 6 and
-	// 5,000.
+	// maxDepth is the maximum nesting of a record, and maxValues its maximum number of values. LEGISinfo's records have 6
+	// and 5,000.
 	maxDepth  = 64
 	maxValues = 100_000
-	// maxNumber is the longest number, in characters.
+	// maxNumber is the maximum length of a number, in characters.
 	maxNumber = 40
-	// MaxMark bounds sessions and numbers, in characters. The longest of LEGISinfo has 6.
+	// MaxMark limits sessions and numbers, in characters. LEGISinfo's longest has 6.
 	MaxMark = 40
-	// MaxName bounds names and words for kinds; the longest has 200.
+	// MaxName limits names and terms; the longest has 200 characters.
 	MaxName = 400
-	// MaxText bounds titles and remarks; the longest has 930.
+	// MaxText limits titles and remarks; the longest has 930 characters.
 	MaxText = 2_000
-	// MaxProse bounds whole pages of HTML; the longest has 34,000.
+	// MaxProse limits pages of HTML; the longest has 34,000 characters.
 	MaxProse = 100_000
-	// maxWords bounds a text of a source in a message.
+	// maxWords limits a source's text in a message.
 	maxWords = 500
 )
 
-// Refused is the error of an answer that is not taken, whenever it is asked for.
+// Refused returns the error for an answer that is refused permanently.
 func Refused(address, reason string) error { return &BodyError{URL: address, Reason: reason} }
 
-// AddFault adds a record that could not be read. The first MaxFaults are told, and the others counted by a last one.
+// AddFault adds an unreadable record. The first MaxFaults have an error each; one more error counts the others.
 func AddFault(faults []*RecordError, url string, err error) []*RecordError {
 	if len(faults) < MaxFaults {
 		return append(faults, &RecordError{URL: Words(url), Err: err})
@@ -49,7 +49,7 @@ func AddFault(faults []*RecordError, url string, err error) []*RecordError {
 	return faults
 }
 
-// Count is how many records the faults of AddFault stand for.
+// Count returns how many records the errors of AddFault stand for.
 func Count(faults []*RecordError) int {
 	n := 0
 	for _, f := range faults {
@@ -58,15 +58,15 @@ func Count(faults []*RecordError) int {
 	return n
 }
 
-// Plausible says whether a moment is one that a record of Parliament may have: from 1867, when there was the first, to
-// ten years from now.
+// Plausible reports whether a record of Parliament can have a time: from 1867, the year of the first Parliament, to ten
+// years from now.
 func Plausible(t time.Time) bool { return t.Year() >= 1867 && t.Year() <= time.Now().Year()+10 }
 
-// Words bounds a text that is for people to read, such as an error that repeats what a source said.
+// Words limits a text for people to read, such as an error that repeats a source's text.
 func Words(s string) string { return Cut(s, maxWords) }
 
-// Cut takes out what cannot be seen of a text, and what is too long of it. A control is a blank: what it stands between
-// are two words.
+// Cut removes invisible characters from a text and limits its length. It replaces a control character by a blank,
+// because it separates two words.
 func Cut(s string, runes int) string {
 	if strings.IndexFunc(s, unseen) >= 0 {
 		s = strings.Map(func(r rune) rune {
@@ -91,9 +91,9 @@ func Cut(s string, runes int) string {
 	return s
 }
 
-// unseen are characters that change how a text looks or is compared, and are none to read: controls other than tabs and
-// ends of lines, marks of direction, invisible operators, tags. Joiners (U+200C and U+200D) stay: some scripts are
-// written with them.
+// unseen reports whether a character is invisible but changes how a text looks or compares: controls other than tabs
+// and line ends, direction marks, invisible operators and tags. Joiners (U+200C and U+200D) are allowed: some scripts
+// need them.
 func unseen(r rune) bool {
 	switch {
 	case r == '\t' || r == '\n' || r == '\r':

@@ -10,7 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// meters count what one client does.
+// meters are the metrics of one client.
 type meters struct {
 	requests *prometheus.CounterVec
 	took     prometheus.Histogram
@@ -52,7 +52,7 @@ func newMeters(reg prometheus.Registerer, source string) (*meters, error) {
 	return m, nil
 }
 
-// answered notes how a request ended.
+// answered counts the outcome of a request.
 func (m *meters) answered(ctx context.Context, took time.Duration, err error) {
 	if err != nil && ctx.Err() != nil {
 		m.requests.WithLabelValues("canceled").Inc()

@@ -12,19 +12,19 @@ import (
 	"unicode/utf8"
 )
 
-// errInvalid says that an answer ended early, or is no JSON.
+// errInvalid is the error for an answer that ended early or is not JSON.
 var errInvalid = errors.New("is not valid JSON, or was cut off")
 
-// scanner takes an answer apart while it is read. It keeps one value at a time, and nothing of those that are too long,
-// too deep or of too many parts.
+// scanner reads an answer value by value. It keeps one value in memory. It skips values that are too long, too deep or
+// have too many parts.
 type scanner struct {
 	r   *bufio.Reader
 	buf []byte
-	// unsure says that something was read over, of which nobody knows whether it is JSON.
+	// unsure reports that a value was skipped without a check that it is valid JSON.
 	unsure bool
 }
 
-// list reads the records of a list, and what else there is to read.
+// list reads the records of a list and the other fields of the answer.
 func (s *scanner) list(address string, list List) error {
 	c, err := s.next()
 	if err != nil {
@@ -85,7 +85,7 @@ func (s *scanner) list(address string, list List) error {
 	return cmp.Or(err, unexpected)
 }
 
-// unexpected says that an answer is another one than expected. It is so the next time too, if it is JSON.
+// unexpected is the error for an answer of another structure. If the answer is valid JSON, the error is permanent.
 func (s *scanner) unexpected(address, reason string) error {
 	return &BodyError{URL: address, Reason: "is not the JSON expected: " + reason, transient: s.unsure}
 }
@@ -122,7 +122,7 @@ func (s *scanner) object(field func(key string) error) error {
 	}
 }
 
-// records gives each element of an array to the list.
+// records passes each element of an array to the list.
 func (s *scanner) records(address string, list List) error {
 	_, _ = s.r.ReadByte() // the bracket
 	for n := 0; ; n++ {
@@ -153,7 +153,7 @@ func (s *scanner) records(address string, list List) error {
 	}
 }
 
-// separator reads a comma, or what closes the list.
+// separator reads a comma or the closing bracket.
 func (s *scanner) separator(closing byte) (over bool, err error) {
 	c, err := s.next()
 	if err != nil {
@@ -166,7 +166,7 @@ func (s *scanner) separator(closing byte) (over bool, err error) {
 	return c == closing, nil
 }
 
-// next skips white space, and gives what comes then without reading it.
+// next skips white space and returns the next byte without consuming it.
 func (s *scanner) next() (byte, error) {
 	for {
 		c, err := s.r.ReadByte()
@@ -179,7 +179,7 @@ func (s *scanner) next() (byte, error) {
 	}
 }
 
-// end makes sure that nothing follows.
+// end checks that nothing follows.
 func (s *scanner) end() error {
 	switch _, err := s.next(); {
 	case err == nil:
@@ -314,7 +314,7 @@ scan:
 	return s.buf, nil, nil
 }
 
-// storable replaces escapes in JSON that a database does not take: NUL, and halves of surrogate pairs.
+// storable replaces JSON escapes that the database does not accept: NUL and halves of surrogate pairs.
 func storable(raw []byte) {
 	unit := func(i int) (rune, bool) { // of the escape at i
 		if i+6 > len(raw) || raw[i] != '\\' || raw[i+1] != 'u' {

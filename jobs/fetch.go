@@ -337,7 +337,7 @@ func saveDetails(ctx context.Context, got <-chan parliament.Record, save func([]
 // records are requested.
 const maxRefusals = 5
 
-var errRefused = errors.New("LEGISinfo answered 403 to the records before it, and was not asked")
+var errRefused = errors.New("LEGISinfo answered 403 to the previous records, so this one was not requested")
 
 // compareSponsors logs if the list and a bill's own record have different ids for the sponsor. The record's id is a
 // person id by its name.

@@ -23,8 +23,8 @@ func latestBills(d Deps) Contribution {
 		Name:  "fetch_latest_bills",
 		Group: "bills",
 		Description: "The most recently introduced bills, and every other bill that LEGISinfo's list of their sessions " +
-			"shows to be new or changed: from openparliament.ca, enriched from LEGISinfo, stored with their versions. Once a " +
-			"week each session held is looked at as a whole.",
+			"shows to be new or changed. They come from openparliament.ca, are enriched from LEGISinfo, and are stored with " +
+			"their versions. Each stored session is checked as a whole once a week.",
 		Retry:     fetchRetry,
 		Timeout:   30 * time.Minute,
 		Pools:     sourcePools,

@@ -51,7 +51,7 @@ func monitor(d Deps) Contribution {
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{
 			{
-				Name: "monitor_job", Description: "Sums up the fetches of the last 24 hours.", Assets: []string{asset.Name},
+				Name: "monitor_job", Description: "Summarizes the fetches of the last 24 hours.", Assets: []string{asset.Name},
 				Config: map[string]map[string]any{asset.Name: {"hours_back": 24}}, Timeout: 10 * time.Minute,
 			},
 		},

@@ -34,8 +34,8 @@ func politicians(d Deps) Contribution {
 		Checks: []*orchestrator.Check{
 			{
 				Name: "members_are_known",
-				Description: "Somebody is a member of the House now, and nine in ten of all have a person id of parl.ca, by " +
-					"which bills name their sponsor.",
+				Description: "There are current members of the House, and nine in ten politicians have parl.ca's person id, by " +
+					"which bills refer to their sponsor.",
 				Severity: orchestrator.SeverityWarn,
 				Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 					c, err := d.Store.PoliticianCoverage(ctx)

@@ -30,14 +30,14 @@ func publish(d Deps) Contribution {
 	return Contribution{
 		Jobs: []*orchestrator.Job{{
 			Name: job,
-			Description: "Counts the bills and, unless the count says that bills were lost, makes the feeds, the embeddings " +
+			Description: "Counts the bills and, unless the count shows that bills were lost, makes the feeds, the embeddings " +
 				"and the report on quality.",
 			Assets: guarded, Timeout: 2 * time.Hour,
 		}},
 		Sensors: []*orchestrator.Sensor{{
 			Name: "changed_bills_sensor",
-			Description: "Starts publish_job when a fetch changed bills and brought no new ones; new_bills_sensor sees to " +
-				"those. Fetches that failed or were canceled count for what they stored.",
+			Description: "Starts publish_job when a fetch changed bills and brought no new ones; new_bills_sensor handles new " +
+				"bills. Failed and canceled fetches count too, with the bills that they stored.",
 			Interval: 5 * time.Second,
 			Jobs:     []string{job},
 			Begin:    d.Store.Now,
@@ -53,7 +53,7 @@ func publish(d Deps) Contribution {
 				case found.Oldest.IsZero():
 					return &orchestrator.SensorResult{Skip: "no bill changed"}, nil
 				case (fetching || found.Unsettled) && time.Since(found.Oldest) < patience:
-					return &orchestrator.SensorResult{Skip: "bills changed, and a fetch is on its way that may change more"}, nil
+					return &orchestrator.SensorResult{Skip: "bills changed, and a running fetch may change more"}, nil
 				case found.Bills == 0:
 					return &orchestrator.SensorResult{
 						Cursor: &found.Next, Skip: "the fetches that changed bills brought new ones too",
@@ -101,7 +101,7 @@ func feeds(d Deps) Contribution {
 	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{
-			{Name: "feeds_job", Description: "Brings the feeds up to date.", Assets: []string{asset.Name}, Timeout: time.Hour},
+			{Name: "feeds_job", Description: "Updates the feeds.", Assets: []string{asset.Name}, Timeout: time.Hour},
 		},
 	}
 }
@@ -115,7 +115,7 @@ func feedsHaveItems(d Deps) *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "feeds_have_items", Severity: orchestrator.SeverityError,
 		Description: "Feeds have the latest change of every bill that was stored before they were made. Protects readers " +
-			"of feeds from missing a change for good.",
+			"of feeds from missing a change.",
 		Run: func(ctx context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			place, _ := md[billsUpTo].(string)
 			n, first, err := d.Store.NotInFeeds(ctx, place)
@@ -134,7 +134,7 @@ func feedsHaveItems(d Deps) *orchestrator.Check {
 			}
 			sessions, err := d.Store.Statistics(ctx)
 			if err != nil || len(all.Items) == 0 && len(sessions) > 0 {
-				return orchestrator.CheckOutcome{Message: "bills are held, and the feed of all bills is empty"}, err
+				return orchestrator.CheckOutcome{Message: "there are stored bills, but the feed of all bills is empty"}, err
 			}
 			return orchestrator.CheckOutcome{Passed: true, Message: "feeds have the latest change of every bill"}, nil
 		},
@@ -150,8 +150,8 @@ func embeddings(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  "update_embeddings",
 		Group: "search",
-		Description: "Embeddings of every bill in both languages, for search by meaning; only those are made whose text " +
-			"changed. Without an endpoint (EMBEDDINGS_URL) there are none, and search is by words.",
+		Description: "Embeddings of every bill in both languages, for search by meaning. Only changed texts are embedded " +
+			"again. Without an endpoint (EMBEDDINGS_URL) there are no embeddings, and search is by words.",
 		Deps:    publishDeps,
 		Retry:   orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 30 * time.Second},
 		Timeout: 2 * time.Hour,
@@ -193,7 +193,7 @@ func embeddings(d Deps) Contribution {
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{
 			{
-				Name: "embeddings_job", Description: "Brings the embeddings up to date.", Assets: []string{asset.Name},
+				Name: "embeddings_job", Description: "Updates the embeddings.", Assets: []string{asset.Name},
 				Timeout: 3 * time.Hour,
 			},
 		},
@@ -212,7 +212,7 @@ func indexMeaning(ctx context.Context, d Deps, step *orchestrator.Step) (string,
 			map[string]any{"remedy": index.Remedy},
 		)
 	case index.Made:
-		step.Log(eventlog.LevelInfo, "made the index of pgvector", nil)
+		step.Log(eventlog.LevelInfo, "built the pgvector index", nil)
 	}
 	if index.Used {
 		return "pgvector", nil
@@ -225,7 +225,7 @@ func everyDocumentIsEmbedded(d Deps) *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "every_document_is_embedded", Severity: orchestrator.SeverityWarn,
 		Description: "Where an endpoint is configured, every bill that was stored before the update began has an embedding " +
-			"of its present text, in each language in which it has one. Protects search by meaning from leaving bills out.",
+			"of its current text in each of its languages. Protects search by meaning from missing bills.",
 		Run: func(ctx context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			if d.Embedder == nil {
 				return orchestrator.CheckOutcome{Passed: true, Message: "no endpoint is configured"}, nil

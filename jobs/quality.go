@@ -20,8 +20,8 @@ const maxLag = 26 * time.Hour
 func lagCheck(d Deps) *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "no_bill_lags", Severity: orchestrator.SeverityError,
-		Description: "Every bill of the newest lists that were read from LEGISinfo is stored as the list has it; none lags " +
-			"for more than 26 hours. Protects readers from statuses that are out of date.",
+		Description: "Every bill of LEGISinfo's newest lists is stored as the list has it, or lags for at most 26 hours. " +
+			"Protects readers from outdated statuses.",
 		Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			lags, err := d.Store.Lagging(ctx)
 			if err != nil {
@@ -99,7 +99,7 @@ func quality(d Deps) Contribution {
 		Group: "monitoring",
 		Description: "A report on the data: how many bills have each field, by session; which bills lag behind LEGISinfo's " +
 			"newest list, and for how long; where the two sources differ; which bills neither lists any more; how many " +
-			"sponsors are known as politicians.",
+			"sponsors are stored as politicians.",
 		Deps:      publishDeps,
 		Retry:     orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
 		Timeout:   10 * time.Minute,
@@ -109,8 +109,8 @@ func quality(d Deps) Contribution {
 			lagCheck(d),
 			{
 				Name: "no_bill_disappeared",
-				Description: "No bill is held that neither source lists any more. Protects from bills that a source dropped, or " +
-					"whose number it changed.",
+				Description: "Each stored bill is listed by a source. Protects from bills that a source dropped, or whose number " +
+					"it changed.",
 				Severity: orchestrator.SeverityWarn,
 				Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 					n, _ := md["bills_missing"].(int)
@@ -119,8 +119,8 @@ func quality(d Deps) Contribution {
 			},
 			{
 				Name: "sources_agree",
-				Description: "The sources differ in at most one field in a hundred bills. Protects from a source that gives one " +
-					"bill's fields for another's.",
+				Description: "The sources differ in at most one field in a hundred bills. Protects from a source that mixes up " +
+					"the fields of bills.",
 				Severity: orchestrator.SeverityWarn,
 				Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 					n, _ := md["differences"].(int)
@@ -164,7 +164,7 @@ func quality(d Deps) Contribution {
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{
 			{
-				Name: "data_quality_job", Description: "Makes the report on the data.", Assets: []string{asset.Name},
+				Name: "data_quality_job", Description: "Writes the report on the data.", Assets: []string{asset.Name},
 				Timeout: time.Hour,
 			},
 		},

@@ -381,7 +381,7 @@ func (f *fetch) look(ctx context.Context, taken map[parliament.BillID]*candidate
 			return nil, context.Cause(ctx)
 		}
 		if err != nil {
-			f.recordError(f.Legisinfo.URL(""), fmt.Sprintf("session %s could not be looked at: %v", code, err))
+			f.recordError(f.Legisinfo.URL(""), fmt.Sprintf("session %s could not be checked: %v", code, err))
 			continue
 		}
 		f.sessionsRead = append(f.sessionsRead, code)

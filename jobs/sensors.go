@@ -24,7 +24,7 @@ func newBills(d Deps) Contribution {
 	const job = "new_bills_job"
 	return Contribution{Sensors: []*orchestrator.Sensor{{
 		Name:        "new_bills_sensor",
-		Description: "Starts new_bills_job when bills were stored that had not been there before.",
+		Description: "Starts new_bills_job when new bills were stored.",
 		Interval:    5 * time.Second,
 		Jobs:        []string{job},
 		Begin:       d.Store.Now,
@@ -40,7 +40,7 @@ func newBills(d Deps) Contribution {
 			case len(found.IDs) == 0:
 				return &orchestrator.SensorResult{Skip: "no new bills"}, nil
 			case (fetching || found.Unsettled) && time.Since(found.Oldest) < patience:
-				return &orchestrator.SensorResult{Skip: "there are new bills, and a fetch is on its way that may bring more"}, nil
+				return &orchestrator.SensorResult{Skip: "there are new bills, and a running fetch may bring more"}, nil
 			}
 			return &orchestrator.SensorResult{Cursor: &found.Next, Runs: []orchestrator.RunRequest{{
 				Job: job, RunKey: "bills up to " + found.Next,
@@ -56,14 +56,14 @@ func failures(d Deps) Contribution {
 		orchestrator.NewRunStatusSensor(orchestrator.Sensor{
 			Name: "fetch_failure_sensor",
 			Description: "Raises an alert when a fetch failed, wholly or in part, for each source that is the cause, and " +
-				"clears it when a fetch had nothing to complain of. A fetch that was canceled does neither.",
+				"clears it when a fetch had no errors. A canceled fetch does neither.",
 			Interval: 10 * time.Second,
 			Evaluate: d.judgeFetches,
 		}, orchestrator.StatusSuccess, orchestrator.StatusFailure, orchestrator.StatusCanceled),
 		orchestrator.NewRunStatusSensor(orchestrator.Sensor{
 			Name: "run_failure_sensor",
-			Description: "Raises an alert when a run failed that fetched nothing, and clears it when a run of the same job or " +
-				"assets succeeded. Fetches are fetch_failure_sensor's.",
+			Description: "Raises an alert when a run without a fetch failed, and clears it when a run of the same job or " +
+				"assets succeeded. fetch_failure_sensor handles fetches.",
 			Interval: 10 * time.Second,
 			Evaluate: d.judgeRuns,
 		}, orchestrator.StatusSuccess, orchestrator.StatusFailure),

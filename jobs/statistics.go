@@ -123,7 +123,7 @@ func billStatistics(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  statisticsName,
 		Group: "statistics",
-		Description: "How many bills are held, how many of them are law, and how many lack enrichment, in all and by " +
+		Description: "How many bills are stored, how many of them are law, and how many lack enrichment, in all and by " +
 			"session.",
 		Deps:    billAssets,
 		Retry:   orchestrator.RetryPolicy{MaxAttempts: 3, Delay: 5 * time.Second},
@@ -162,7 +162,8 @@ func billStatistics(d Deps) Contribution {
 		Assets: []*orchestrator.Asset{asset},
 		Jobs: []*orchestrator.Job{{
 			Name: "new_bills_job",
-			Description: "Makes what depends on new bills: counts them and, unless the count says that bills were lost, makes " +
+			Description: "Materializes what depends on new bills: counts them and, unless the count shows that bills were " +
+				"lost, makes " +
 				"what readers get.",
 			Assets: guarded, Timeout: 2 * time.Hour,
 		}},
@@ -174,7 +175,8 @@ func billStatistics(d Deps) Contribution {
 func countDoesNotDropByHalf() *orchestrator.Check {
 	return &orchestrator.Check{
 		Name: "count_does_not_drop_by_half", Severity: orchestrator.SeverityError, Blocking: true,
-		Description: "More than half as many bills are held as ever were, in all and of each session. Protects readers: " +
+		Description: "More than half of the largest number of bills so far is stored, in total and for each session. " +
+			"Protects readers: " +
 			"feeds, embeddings and the report on quality are not made from a store that lost bills. " +
 			"Stays until the bills are back, or until bill_statistics is materialized with accept_drop.",
 		Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
@@ -204,14 +206,13 @@ func billChecks(d Deps) []*orchestrator.Check {
 	return []*orchestrator.Check{
 		{
 			Name: "current_session_has_bills", Severity: orchestrator.SeverityError,
-			Description: "Bills of the latest known session of Parliament (see parliament_sessions) are held, and the latest " +
-				"introduction of any is not over eight months ago, longer than any summer, prorogation or election since 1993 " +
-				"has kept bills away. " +
-				"Protects from a source, or a fetch, that goes on giving an old session.",
+			Description: "Bills of the latest known session of Parliament (see parliament_sessions) are stored, and the " +
+				"latest introduction is at most eight months ago, longer than any summer, prorogation or election since 1993 has " +
+				"kept bills away. Protects from a source, or a fetch, that goes on giving an old session.",
 			Run: func(ctx context.Context, step *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				sessions, err := d.Store.Statistics(ctx)
 				if err != nil || len(sessions) == 0 {
-					return orchestrator.CheckOutcome{Message: "no bill is held"}, err
+					return orchestrator.CheckOutcome{Message: "no bill is stored"}, err
 				}
 				known, err := step.Partitions(ctx, sessionPartitions)
 				if err != nil {
@@ -222,8 +223,8 @@ func billChecks(d Deps) []*orchestrator.Check {
 		},
 		{
 			Name: "every_bill_has_a_title", Severity: orchestrator.SeverityError,
-			Description: "No bill is held that has a title in neither language. Protects lists, search and feeds from bills " +
-				"that nobody can tell apart, and from a source that changed its fields.",
+			Description: "Each stored bill has a title in at least one language. Protects lists, search and feeds from bills " +
+				"that look alike, and from a source that changed its fields.",
 			Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				ids, err := d.Store.WithoutTitle(ctx)
 				if err != nil || len(ids) == 0 {
@@ -236,8 +237,8 @@ func billChecks(d Deps) []*orchestrator.Check {
 		},
 		{
 			Name: "error_rate_below_10_percent", Severity: orchestrator.SeverityWarn,
-			Description: "Fewer than one record in ten went wrong in the fetch, or was stored without enrichment. Protects " +
-				"from a fetch that succeeds in part again and again while records stay old.",
+			Description: "Fewer than one record in ten failed in the fetch, or was stored without enrichment. Protects from " +
+				"fetches that succeed in part again and again while records get old.",
 			Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 				fetched, _ := md["bills_fetched"].(int)
 				refreshed, _ := md["bills_refreshed"].(int)

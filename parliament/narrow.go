@@ -235,7 +235,7 @@ func (b *StoredBill) Cursor(sort string) BillCursor {
 	return c
 }
 
-var errNoPlace = errors.New("the cursor is no place in this list")
+var errNoPlace = errors.New("the cursor does not belong to this list")
 
 // Bills lists bills in the filter's order.
 func (s *Store) Bills(ctx context.Context, f BillFilter) ([]StoredBill, error) {

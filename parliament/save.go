@@ -109,7 +109,7 @@ type batch struct {
 func (b *batch) add(r Record, held *heldBill) error {
 	id := r.ID.String()
 	if b.seen[id] {
-		return errors.New("it stands twice in one batch")
+		return errors.New("it is twice in one batch")
 	}
 	b.seen[id] = true
 	if held != nil && held.LegisinfoAt != nil && outdated(r.FetchedAt, *held.LegisinfoAt) {

@@ -119,7 +119,7 @@ func (m *Embedder) Near(ctx context.Context, text string, limit int, only []stri
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, "no bill is embedded yet: materialize update_embeddings"
 	case err != nil:
-		return nil, "the embeddings cannot be read just now"
+		return nil, "the embeddings cannot be read at the moment"
 	case int(size) != len(to):
 		return nil, fmt.Sprintf(
 			"the embeddings endpoint gives %d numbers, the bills' embeddings have %d: is it another model by the same name?",
@@ -128,7 +128,7 @@ func (m *Embedder) Near(ctx context.Context, text string, limit int, only []stri
 	}
 	ids, err = m.nearest(ctx, to, limit, only)
 	if err != nil {
-		return nil, "the embeddings cannot be read just now"
+		return nil, "the embeddings cannot be read at the moment"
 	}
 	return ids, ""
 }
@@ -274,7 +274,7 @@ func (m *Embedder) found(look *indexLook, tell bool) {
 	switch {
 	case m.Logger == nil:
 	case look.index != nil && before != nil && before.index == nil:
-		m.Logger.Info("search by meaning uses the index of pgvector", "model", m.Model())
+		m.Logger.Info("search by meaning uses the pgvector index", "model", m.Model())
 	case look.index == nil && tell && (before == nil || before.reason != look.reason):
 		m.Logger.Warn("search by meaning is exact, without an index: pgvector cannot be used", "reason", look.reason)
 	}

@@ -131,7 +131,7 @@ func plain(err error) error {
 	case wrong.Field == "":
 		return fmt.Errorf("want an object, not a JSON %s", wrong.Value)
 	}
-	return fmt.Errorf("%s is a JSON %s, which it cannot be", wrong.Field, wrong.Value)
+	return fmt.Errorf("%s must not be a JSON %s", wrong.Field, wrong.Value)
 }
 
 // maxText limits what is kept of a list, in bytes. All existing bills have 8 MB.

@@ -111,7 +111,7 @@ func ParseMember(raw []byte) (Member, error) {
 	}
 	m := memberURL.FindStringSubmatch(o.URL)
 	if m == nil {
-		return Member{}, fmt.Errorf("url %q is not a politician's", o.URL)
+		return Member{}, fmt.Errorf("url %q is not the address of a politician", o.URL)
 	}
 	if strings.TrimSpace(upstream.Cut(o.Name, upstream.MaxName)) == "" {
 		return Member{}, errors.New("no name")
@@ -149,7 +149,7 @@ func ParsePerson(raw []byte) (*Person, error) {
 	}
 	m := memberURL.FindStringSubmatch(o.URL)
 	if m == nil {
-		return nil, fmt.Errorf("url %q is not a politician's", o.URL)
+		return nil, fmt.Errorf("url %q is not the address of a politician", o.URL)
 	}
 	if strings.TrimSpace(upstream.Cut(o.Name, upstream.MaxName)) == "" {
 		return nil, errors.New("no name")

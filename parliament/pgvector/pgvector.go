@@ -66,8 +66,8 @@ var (
 	}
 	errNotMade = &Problem{
 		Reason: "pgvector is on the server, but the extension is not in the database",
-		Remedy: "materialize update_embeddings, which creates it if its role may; else have a superuser run CREATE " +
-			"EXTENSION vector in it",
+		Remedy: "materialize update_embeddings, which creates it if the role is allowed to; else have a superuser run " +
+			"CREATE EXTENSION vector in the database",
 		Pending: true,
 	}
 )
@@ -212,7 +212,7 @@ func Ensure(ctx context.Context, d *db.DB, model string, size int) (made bool, e
 		return false, err
 	}
 	if !alone {
-		return false, &Problem{Reason: "another process is making the index just now", Pending: true}
+		return false, &Problem{Reason: "another process is building the index", Pending: true}
 	}
 	var wanted *Index
 	e, problem := findVector(ctx, conn)

@@ -33,11 +33,11 @@ func newMeters(reg prometheus.Registerer, source string) (*meters, error) {
 			Buckets: []float64{.05, .1, .25, .5, 1, 2.5, 5, 10, 20},
 		}),
 		waited: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "explorer_upstream_wait_seconds", Help: "How long requests waited for their turn under the source's limits.",
+			Name: "explorer_upstream_wait_seconds", Help: "How long requests waited because of the source's limits.",
 			Buckets: []float64{.01, .1, .25, .5, 1, 2.5, 5, 10, 30},
 		}),
 		breaker: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "explorer_upstream_breaker_open", Help: "1 while this process leaves a source that fails alone.",
+			Name: "explorer_upstream_breaker_open", Help: "1 while this process sends no requests to a failing source.",
 		}),
 	}
 	if reg == nil {

@@ -174,12 +174,12 @@ func (c *Client) breaker() circuitbreaker.CircuitBreaker[any] {
 	return circuitbreaker.NewBuilder[any]().
 		WithFailureThreshold(breakerThreshold).WithDelay(breakerDelay).
 		OnOpen(func(circuitbreaker.StateChangedEvent) {
-			c.cfg.Logger.Warn("source is failing: not asking it for a while", "source", c.cfg.Source, "for", breakerDelay)
+			c.cfg.Logger.Warn("source fails: no requests for a while", "source", c.cfg.Source, "for", breakerDelay)
 			c.state.breaker(breakerDelay)
 			c.meter.breaker.Set(1)
 		}).
 		OnClose(func(circuitbreaker.StateChangedEvent) {
-			c.cfg.Logger.Info("source answers again", "source", c.cfg.Source)
+			c.cfg.Logger.Info("source is available again", "source", c.cfg.Source)
 			c.state.breaker(0)
 			c.meter.breaker.Set(0)
 		}).
@@ -327,8 +327,7 @@ func IsLasting(err error) bool {
 }
 
 // judge reports the outcome of a request to the circuit breaker. A request that its caller left, or that our own limits
-// refused, says nothing of the service. While the breaker is half-open, such a request counts neither as a success nor
-// as a failure, and the next request decides.
+// refused, says nothing of the service. A half-open breaker counts it as a failure nevertheless.
 func (c *Client) judge(err error) {
 	var left *leftError
 	var status *StatusError

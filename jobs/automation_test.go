@@ -69,7 +69,7 @@ func testNewBillsSensorOverDays(t *testing.T, r source) {
 	}
 }
 
-// While a fetch is on its way its bills wait: they are one run in the end.
+// The bills of a running fetch wait, so that one run is started for all of them.
 func TestNewBillsWaitForTheEndOfTheFetch(t *testing.T) {
 	t.Parallel()
 	dbtest.TakesLong(t)
@@ -91,7 +91,7 @@ func testNewBillsWaitForTheEndOfTheFetch(t *testing.T, r source) {
 		return err == nil && len(n.IDs) > 0
 	}
 	dbtest.Until(t, p.db, "a bill is stored", stored)
-	if tick := p.evaluate(t, "new_bills_sensor"); len(tick.RunIDs) != 0 || !strings.Contains(*tick.Message, "a fetch is on its way") {
+	if tick := p.evaluate(t, "new_bills_sensor"); len(tick.RunIDs) != 0 || !strings.Contains(*tick.Message, "a running fetch") {
 		t.Errorf("in the middle: %+v", tick)
 	}
 	if err := p.engine.FollowRun(t.Context(), run.ID, 0, func([]eventlog.Event) error { return nil }); err != nil {

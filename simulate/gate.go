@@ -104,7 +104,9 @@ func (g *gate) change(query url.Values) (Faults, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	f := g.faults
-	shares := map[string]*float64{"500": &f.Status500, "429": &f.Status429, "truncate": &f.Truncate, "drop": &f.Drop, "html": &f.HTML}
+	shares := map[string]*float64{
+		"500": &f.Status500, "429": &f.Status429, "truncate": &f.Truncate, "drop": &f.Drop, "html": &f.HTML,
+	}
 	for key := range query {
 		value := query.Get(key)
 		var err error
@@ -134,7 +136,8 @@ func (g *gate) change(query url.Values) (Faults, error) {
 		case key == "seed":
 			f.Seed, err = strconv.ParseUint(value, 10, 64)
 		default:
-			err = fmt.Errorf("no such fault: want 500, 429, truncate, drop, html, rps, latency, outage, max_concurrent, bare, session, browsers, other_sponsors, slashless or seed")
+			err = fmt.Errorf("no such fault: want 500, 429, truncate, drop, html, rps, latency, outage, max_concurrent, bare, " +
+				"session, browsers, other_sponsors, slashless or seed")
 		}
 		if err != nil {
 			return f, fmt.Errorf("%s=%s: %w", key, value, err)
@@ -148,7 +151,8 @@ func (g *gate) change(query url.Values) (Faults, error) {
 var listings = []string{"", "overview", "away", "moved", "page", "brief", "empty", "ignored"}
 
 func listing(value string) error {
-	if status, err := strconv.Atoi(value); err == nil && status >= 400 && status <= 599 || slices.Contains(listings, value) {
+	if status, err := strconv.Atoi(value); err == nil && status >= 400 && status <= 599 ||
+		slices.Contains(listings, value) {
 		return nil
 	}
 	return fmt.Errorf("want one of %q, or a status from 400 to 599", listings)
@@ -282,7 +286,9 @@ func (g *gate) wrap(source string, limited bool, next http.Handler) http.Handler
 func writePage(rw http.ResponseWriter, status int, title string) {
 	rw.Header().Set("Content-Type", "text/html; charset=utf-8")
 	rw.WriteHeader(status)
-	_, _ = fmt.Fprintf(rw, "<!DOCTYPE html><html><head><title>%s</title></head><body><h1>%s</h1></body></html>", title, title)
+	_, _ = fmt.Fprintf(
+		rw, "<!DOCTYPE html><html><head><title>%s</title></head><body><h1>%s</h1></body></html>", title, title,
+	)
 }
 
 type answer struct {

@@ -25,15 +25,24 @@ func (w *World) similar(b *bill) []any {
 		}
 		introduced := b.session.begins.AddDate(-2, 1, number)
 		o.set(record{
-			"Id": parliament*100_000 + 9_000 + number, "NumberCode": fmt.Sprintf("C-%d", number), "NumberPrefix": "C", "Number": number, "ParliamentNumber": parliament, "SessionNumber": 1,
-			"StatusId": houseAtSecond.id, "LatestCompletedMajorStageId": 60043, "LatestCompletedMajorStageChamberOrganizationId": 1, "LatestCompletedMajorStageNameWithChamberSuffix": "First reading in the House of Commons",
-			"LatestCompletedBillStageId": 60029, "LatestCompletedBillStageChamberOrganizationId": 1, "LatestCompletedBillStageDateTime": clock(introduced).Format(dayOnly), "OriginatingChamberOrganizationId": 1,
-			"IsHouseBill": true, "PassedFirstChamberFirstReading": true, "PassedHouseFirstReadingDateTime": clock(introduced).Format(dayOnly), "LatestBillEventDateTime": yearOne, "SponsorPersonName": "",
-			"BillStages": record{"BillId": 0},
+			"Id": parliament*100_000 + 9_000 + number, "NumberCode": fmt.Sprintf("C-%d", number), "NumberPrefix": "C",
+			"Number": number, "ParliamentNumber": parliament, "SessionNumber": 1,
+			"StatusId": houseAtSecond.id, "LatestCompletedMajorStageId": 60043,
+			"LatestCompletedMajorStageChamberOrganizationId": 1,
+			"LatestCompletedMajorStageNameWithChamberSuffix": "First reading in the House of Commons",
+			"LatestCompletedBillStageId":                     60029, "LatestCompletedBillStageChamberOrganizationId": 1,
+			"LatestCompletedBillStageDateTime": clock(introduced).Format(dayOnly), "OriginatingChamberOrganizationId": 1,
+			"IsHouseBill": true, "PassedFirstChamberFirstReading": true,
+			"PassedHouseFirstReadingDateTime": clock(introduced).Format(dayOnly), "LatestBillEventDateTime": yearOne,
+			"SponsorPersonName": "",
+			"BillStages":        record{"BillId": 0},
 		})
 		if b.id%5 == 0 { // a Senate bill
-			o.set(record{"NumberCode": fmt.Sprintf("S-%d", number), "NumberPrefix": "S", "IsHouseBill": false, "IsSenateBill": true, "OriginatingChamberOrganizationId": 2, "PassedHouseFirstReadingDateTime": nil,
-				"PassedSenateFirstReadingDateTime": clock(introduced).Format(dayOnly), "LatestCompletedMajorStageChamberOrganizationId": 2, "LatestCompletedBillStageChamberOrganizationId": 2})
+			o.set(record{
+				"NumberCode": fmt.Sprintf("S-%d", number), "NumberPrefix": "S", "IsHouseBill": false, "IsSenateBill": true,
+				"OriginatingChamberOrganizationId": 2, "PassedHouseFirstReadingDateTime": nil,
+				"PassedSenateFirstReadingDateTime":               clock(introduced).Format(dayOnly),
+				"LatestCompletedMajorStageChamberOrganizationId": 2, "LatestCompletedBillStageChamberOrganizationId": 2})
 		} else if i == 0 && b.id%2 == 0 { // one that became law, by way of the Senate
 			for j, key := range stageKeys[1:] {
 				o[key] = clock(introduced.AddDate(0, 0, 20*(j+1))).Format(dayOnly)
@@ -55,19 +64,29 @@ func (w *World) similar(b *bill) []any {
 // What related bills lack.
 var (
 	similarEmpty = append([]string{
-		"SponsorSenateSystemAffiliationId", "SponsorPersonId", "SponsorPersonOfficialFirstName", "SponsorPersonOfficialLastName", "SponsorPersonUsualFirstName", "SponsorPersonMiddleName", "SponsorAffiliationRoleId",
-		"SponsorConstituencyId", "LatestBillEventStageId", "LatestBillEventCommitteeDetails", "LatestBillEventMeetingNumber", "ReinstatedFromBillDocumentId", "ReinstatedFromBillNumberCode", "ReinstatedAsBillDocumentId",
-		"ReinstatedAsBillNumberCode", "StatuteYear", "StatuteChapter", "Publications", "HouseVoteDetails", "SenateVoteDetails", "HouseRulingAndStatements", "SenateRulingAndStatements", "WebReferences", "BibliographicNotices",
+		"SponsorSenateSystemAffiliationId", "SponsorPersonId", "SponsorPersonOfficialFirstName",
+		"SponsorPersonOfficialLastName", "SponsorPersonUsualFirstName", "SponsorPersonMiddleName", "SponsorAffiliationRoleId",
+		"SponsorConstituencyId", "LatestBillEventStageId", "LatestBillEventCommitteeDetails", "LatestBillEventMeetingNumber",
+		"ReinstatedFromBillDocumentId", "ReinstatedFromBillNumberCode", "ReinstatedAsBillDocumentId",
+		"ReinstatedAsBillNumberCode", "StatuteYear", "StatuteChapter", "Publications", "HouseVoteDetails",
+		"SenateVoteDetails", "HouseRulingAndStatements", "SenateRulingAndStatements", "WebReferences", "BibliographicNotices",
 		"SenatePreStudyCommitteeDetails", "SimilarBills",
 	}, stageKeys...)
 	similarTexts = []string{
-		"LatestCompletedMajorStageChamberName", "OngoingStageName", "OriginatingChamberName", "SponsorPersonShortHonorific", "SponsorAffiliationTitle", "SponsorAffiliationRoleName", "SponsorConstituencyName",
-		"LatestBillEventTypeName", "LatestBillEventChamberName", "LatestBillEventAdditionalInformation", "BillFormName", "Notes", "ShortLegislativeSummary",
+		"LatestCompletedMajorStageChamberName", "OngoingStageName", "OriginatingChamberName", "SponsorPersonShortHonorific",
+		"SponsorAffiliationTitle", "SponsorAffiliationRoleName", "SponsorConstituencyName",
+		"LatestBillEventTypeName", "LatestBillEventChamberName", "LatestBillEventAdditionalInformation", "BillFormName",
+		"Notes", "ShortLegislativeSummary",
 	}
 	similarFalse = []string{
-		"IsInSenatePreStudy", "IsGovernmentBill", "IsHouseBill", "IsSenateBill", "DidReinstateFromPreviousSession", "DidReinstateInNextSession", "PassedFirstChamberFirstReading", "PassedFirstChamberSecondReading",
-		"PassedFirstChamberThirdReading", "PassedSecondChamberFirstReading", "PassedSecondChamberSecondReading", "PassedSecondChamberThirdReading", "ReceivedRoyalAssent", "ConsideredDuringPreviousSitting", "IsProForma",
+		"IsInSenatePreStudy", "IsGovernmentBill", "IsHouseBill", "IsSenateBill", "DidReinstateFromPreviousSession",
+		"DidReinstateInNextSession", "PassedFirstChamberFirstReading", "PassedFirstChamberSecondReading",
+		"PassedFirstChamberThirdReading", "PassedSecondChamberFirstReading", "PassedSecondChamberSecondReading",
+		"PassedSecondChamberThirdReading", "ReceivedRoyalAssent", "ConsideredDuringPreviousSitting", "IsProForma",
 		"IsFullLegislativeSummaryAvailable", "IsDroppedFromSenateOrderPaper", "IsSessionOngoing",
 	}
-	similarZero = []string{"OngoingStageId", "BillDocumentTypeId", "LatestBillEventEventTypeId", "LatestBillEventChamberOrganizationId", "LatestBillEventNumberOfAmendments", "LatestBillEventAmendmentNoteId", "BillFormId"}
+	similarZero = []string{
+		"OngoingStageId", "BillDocumentTypeId", "LatestBillEventEventTypeId", "LatestBillEventChamberOrganizationId",
+		"LatestBillEventNumberOfAmendments", "LatestBillEventAmendmentNoteId", "BillFormId",
+	}
 )

@@ -11,21 +11,38 @@ type status struct {
 }
 
 var (
-	proForma          = status{359, "Introduced as pro forma bill", "Présenté en tant que projet de loi pro forma"}
-	outsideOrder      = status{360, "Outside the Order of Precedence", "Ne fait pas partie de l'Ordre de priorité"}
-	beforeSecond      = status{350, "Referred to committee before second reading in the House of Commons", "Renvoyé en comité avant la deuxième lecture à la Chambre des communes"}
-	houseAtSecond     = status{349, "At second reading in the House of Commons", "À la deuxième lecture à la Chambre des communes"}
-	houseInCommittee  = status{352, "At consideration in committee in the House of Commons", "À l'examen en comité à la Chambre des communes"}
-	houseAtReport     = status{353, "At report stage in the House of Commons", "À l'étape du rapport à la Chambre des communes"}
-	houseAtThird      = status{354, "At third reading in the House of Commons", "À l'étape de la troisième lecture à la Chambre des communes"}
-	awaitingSenate    = status{342, "House of Commons bill awaiting first reading in the Senate", "Projet de loi de la Chambre des communes en attente de la première lecture au Sénat"}
+	proForma     = status{359, "Introduced as pro forma bill", "Présenté en tant que projet de loi pro forma"}
+	outsideOrder = status{360, "Outside the Order of Precedence", "Ne fait pas partie de l'Ordre de priorité"}
+	beforeSecond = status{
+		350, "Referred to committee before second reading in the House of Commons",
+		"Renvoyé en comité avant la deuxième lecture à la Chambre des communes",
+	}
+	houseAtSecond = status{
+		349, "At second reading in the House of Commons", "À la deuxième lecture à la Chambre des communes",
+	}
+	houseInCommittee = status{
+		352, "At consideration in committee in the House of Commons", "À l'examen en comité à la Chambre des communes",
+	}
+	houseAtReport = status{
+		353, "At report stage in the House of Commons", "À l'étape du rapport à la Chambre des communes",
+	}
+	houseAtThird = status{
+		354, "At third reading in the House of Commons", "À l'étape de la troisième lecture à la Chambre des communes",
+	}
+	awaitingSenate = status{
+		342, "House of Commons bill awaiting first reading in the Senate",
+		"Projet de loi de la Chambre des communes en attente de la première lecture au Sénat",
+	}
 	senateAtSecond    = status{343, "At second reading in the Senate", "À la deuxième lecture au Sénat"}
 	senateInCommittee = status{344, "At consideration in committee in the Senate", "À l'examen en comité au Sénat"}
-	awaitingHouse     = status{348, "Senate bill awaiting first reading in the House of Commons", "Projet de loi du Sénat en attente de la première lecture à la Chambre des communes"}
-	awaitingAssent    = status{356, "Awaiting royal assent", "En attente de la sanction royale"}
-	assented          = status{357, "Royal assent received", "Sanction royale reçue"}
-	billDefeated      = status{341, "Bill defeated", "Projet de loi rejeté"}
-	notProceeded      = status{358, "Bill not proceeded with", "Projet de loi abandonné"}
+	awaitingHouse     = status{
+		348, "Senate bill awaiting first reading in the House of Commons",
+		"Projet de loi du Sénat en attente de la première lecture à la Chambre des communes",
+	}
+	awaitingAssent = status{356, "Awaiting royal assent", "En attente de la sanction royale"}
+	assented       = status{357, "Royal assent received", "Sanction royale reçue"}
+	billDefeated   = status{341, "Bill defeated", "Projet de loi rejeté"}
+	notProceeded   = status{358, "Bill not proceeded with", "Projet de loi abandonné"}
 )
 
 func (b *bill) status(reached []stage, end time.Time) status {

@@ -38,27 +38,27 @@ type fetch struct {
 
 	mu            sync.Mutex
 	requests      map[string]int
-	errors        []parliament.FetchError // the first keptErrors; the log keeps the first ten of them
-	failures      int                     // all errors, also those that are not kept
-	errorCauses   causes                  // what the run's log says of them
-	retryCauses   causes                  // the same of requests that are made again
+	errors        []parliament.FetchError // the first maxErrors; the fetch log has the first ten
+	failures      int                     // the number of all errors
+	errorCauses   causes                  // the errors by cause, for the run's log
+	retryCauses   causes                  // the retried requests by cause
 	notEnriched   []string                // bills without enrichment
-	failed        int                     // records that gave nothing to store
+	failed        int                     // records that could not be stored
 	counts        parliament.Counts
-	lists         map[string]*listAnswer // LEGISinfo's lists that were asked for, by session
-	legisinfoDown error                  // why LEGISinfo is asked for no further list
-	latestOf      *windowAnswer          // what openparliament.ca answered for the latest bills
+	lists         map[string]*listAnswer // LEGISinfo's lists, by session
+	legisinfoDown error                  // why no further list is requested from LEGISinfo
+	latestOf      *windowAnswer          // openparliament.ca's latest bills
 	// the newest session, as openparliament.ca has it, if it was asked
 	newestSession string
-	wholeSessions map[string]map[parliament.BillID]candidate // sessions as openparliament.ca has them, that were asked for
+	wholeSessions map[string]map[parliament.BillID]candidate // openparliament.ca's sessions
 	// the list's SponsorId is not what the records call SponsorPersonId
 	sponsors atomic.Bool
 
 	refreshed int // bills stored besides the latest ones
 	// completions is how many details that an older version of the program read may still be requested again.
 	completions  int
-	completed    int      // bills whose details were completed besides
-	sessionsRead []string // sessions that were looked at as a whole
+	completed    int      // bills whose details were completed
+	sessionsRead []string // sessions that were checked as a whole
 }
 
 func newFetch(d Deps, step *orchestrator.Step, source string, params map[string]any) *fetch {
@@ -98,7 +98,7 @@ func (f *fetch) countError(url, message string, n int) {
 	if f.failures += n; len(f.errors) < maxErrors {
 		f.errors = append(f.errors, parliament.FetchError{URL: url, Message: message})
 	}
-	c := f.errorCauses.add(causeOf(message), message, url) // the run's log tells of each cause when the fetch ends
+	c := f.errorCauses.add(causeOf(message), message, url) // logCauses logs each cause when the fetch ends
 	c.count += n - 1
 }
 
@@ -118,7 +118,7 @@ type candidate struct {
 	id   parliament.BillID
 	op   *openparliament.Bill
 	item *legisinfo.Item
-	at   time.Time // when the lists were asked for
+	at   time.Time // the time of the requests
 	// ask requests the bill's own record even if its list item did not change.
 	ask bool
 }
@@ -182,7 +182,7 @@ func (f *fetch) legisinfoItems(
 
 const (
 	saveBatch = 25      // bills in one transaction
-	saveBytes = 4 << 20 // of their records, about
+	saveBytes = 4 << 20 // of their records, approximately
 )
 
 // store requests details that are missing or out of date, and stores every candidate. It stores in small transactions
@@ -393,7 +393,7 @@ func (f *fetch) writeFetchLog(fetchErr error, stored int) (parliament.FetchLog, 
 	case errors.As(fetchErr, &unavailable):
 		log.Status = parliament.FetchSourceUnavailable
 		fetchErr = orchestrator.Permanent(fmt.Errorf("source_unavailable: %w", fetchErr))
-	case upstream.IsLasting(fetchErr): // another attempt would be answered the same
+	case upstream.IsLasting(fetchErr): // another attempt would get the same answer
 		log.Status = parliament.FetchFailure
 		fetchErr = orchestrator.Permanent(fetchErr)
 	case fetchErr != nil:

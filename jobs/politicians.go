@@ -191,7 +191,7 @@ func (f *fetch) politicians(ctx context.Context, config politiciansConfig) error
 		map[string]int{"politicians": len(all), "records": len(ask)},
 	)
 	group, asking := errgroup.WithContext(ctx)
-	group.SetLimit(4) // more could not be in flight anyway
+	group.SetLimit(4) // the client has no more in flight
 	var mu sync.Mutex
 	done := len(all) - len(ask)
 	for _, m := range ask {

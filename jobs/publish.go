@@ -173,7 +173,7 @@ func embeddings(d Deps) Contribution {
 		var status *embed.StatusError
 		var answer *embed.AnswerError
 		if errors.As(err, &answer) || errors.As(err, &status) && status.Status < 500 && status.Status != 429 {
-			err = orchestrator.Permanent(err) // another attempt would find the same
+			err = orchestrator.Permanent(err) // another attempt would get the same answer
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%d documents were embedded before: %w", counts.Embedded, err)

@@ -91,6 +91,36 @@ func lagMetadata(ctx context.Context, d Deps, step *orchestrator.Step) (orchestr
 	}, nil
 }
 
+// qualityChecks declares the checks of the report.
+func qualityChecks(d Deps) []*orchestrator.Check {
+	return []*orchestrator.Check{
+		lagCheck(d),
+		{
+			Name: "no_bill_disappeared",
+			Description: "Each stored bill is listed by a source. Protects from bills that a source dropped, or whose number " +
+				"it changed.",
+			Severity: orchestrator.SeverityWarn,
+			Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+				n, _ := md["bills_missing"].(int)
+				return orchestrator.CheckOutcome{Passed: n == 0, Message: fmt.Sprintf("%d bills are missing upstream", n)}, nil
+			},
+		},
+		{
+			Name: "sources_agree",
+			Description: "The sources differ in at most one field in a hundred bills. Protects from a source that mixes up " +
+				"the fields of bills.",
+			Severity: orchestrator.SeverityWarn,
+			Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
+				n, _ := md["differences"].(int)
+				bills, _ := md["bills_total"].(int)
+				return orchestrator.CheckOutcome{
+					Passed: 100*n <= bills, Message: fmt.Sprintf("%d differences in %d bills", n, bills),
+				}, nil
+			},
+		},
+	}
+}
+
 // quality declares the report on the data: its coverage, bills that lag behind the sources, differences of the sources,
 // and bills that disappeared.
 func quality(d Deps) Contribution {
@@ -105,32 +135,7 @@ func quality(d Deps) Contribution {
 		Timeout:   10 * time.Minute,
 		Pools:     []string{legisinfo.Source},
 		Freshness: &orchestrator.Freshness{MaxAge: 26 * time.Hour},
-		Checks: []*orchestrator.Check{
-			lagCheck(d),
-			{
-				Name: "no_bill_disappeared",
-				Description: "Each stored bill is listed by a source. Protects from bills that a source dropped, or whose number " +
-					"it changed.",
-				Severity: orchestrator.SeverityWarn,
-				Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-					n, _ := md["bills_missing"].(int)
-					return orchestrator.CheckOutcome{Passed: n == 0, Message: fmt.Sprintf("%d bills are missing upstream", n)}, nil
-				},
-			},
-			{
-				Name: "sources_agree",
-				Description: "The sources differ in at most one field in a hundred bills. Protects from a source that mixes up " +
-					"the fields of bills.",
-				Severity: orchestrator.SeverityWarn,
-				Run: func(_ context.Context, _ *orchestrator.Step, md orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
-					n, _ := md["differences"].(int)
-					bills, _ := md["bills_total"].(int)
-					return orchestrator.CheckOutcome{
-						Passed: 100*n <= bills, Message: fmt.Sprintf("%d differences in %d bills", n, bills),
-					}, nil
-				},
-			},
-		},
+		Checks:    qualityChecks(d),
 	}, func(ctx context.Context, step *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
 		lag, err := lagMetadata(ctx, d, step)
 		if err != nil {

@@ -58,7 +58,7 @@ func sessionBills(d Deps) Contribution {
 // stored without enrichment.
 func (f *fetch) session(ctx context.Context, config sessionBillsConfig) error {
 	code := fmt.Sprintf("%d-%d", config.Parliament, config.Session)
-	f.completions = math.MaxInt // who asks for a session wants all of it
+	f.completions = math.MaxInt // the whole session was requested
 	all, err := f.whole(ctx, code)
 	if err != nil {
 		return err

@@ -109,7 +109,7 @@ func (f *fetch) sessions(ctx context.Context) (sessions []string, current string
 		return sorted, current, err
 	}
 	all, err := list(legisinfo.AllSessions)
-	if err != nil && len(known) > 0 && ctx.Err() == nil { // those before are known
+	if err != nil && len(known) > 0 && ctx.Err() == nil { // the earlier ones are known
 		f.step.Log(
 			eventlog.LevelWarn,
 			fmt.Sprintf(

@@ -23,15 +23,15 @@ type Course struct {
 	// Complete reports whether LEGISinfo's whole record was read, and matches the bill's current item in LEGISinfo's list.
 	// Until then, divisions and other parts may be missing.
 	Complete        bool
-	RecordFetchedAt *time.Time // when the record that is held came; nil if none is
+	RecordFetchedAt *time.Time // when the stored record was fetched; nil if there is none
 
 	Stages       []Stage // first the chamber where it began, then the other one, then royal assent
 	Votes        []Vote
 	Publications []Publication
 
-	Outcome        *Outcome       // nil as long as it is not known
-	ReinstatedFrom *Reinstatement // the bill of an earlier session that this one is
-	ReinstatedAs   *Reinstatement // the bill of a later session that this one went on as
+	Outcome        *Outcome       // nil while it is unknown
+	ReinstatedFrom *Reinstatement // the same bill in an earlier session
+	ReinstatedAs   *Reinstatement // the same bill in a later session
 	Form           Bilingual      // "Regular", "Appropriation", "Pro forma"
 	Notes          Bilingual      // sanitised HTML
 	Readings       []Reading
@@ -125,7 +125,7 @@ type Event struct {
 type Speech struct {
 	Chamber           string
 	Stage, Kind       Bilingual
-	Sponsor           bool // the sponsor's; else a reply
+	Sponsor           bool // it is the sponsor's; else it is a reply
 	PersonID          *int
 	Name, Politician  *string
 	Caucus            Bilingual
@@ -144,7 +144,7 @@ type Meeting struct {
 
 // Message is a message between the chambers about amendments.
 type Message struct {
-	Chamber           *string // who took it
+	Chamber           *string // the chamber that acted
 	Name              Bilingual
 	Date, At, Sitting *string
 	URL               Bilingual

@@ -19,7 +19,7 @@ const (
 	FetchPartialSuccess    = "partial_success"
 	FetchFailure           = "failure"
 	FetchSourceUnavailable = "source_unavailable"
-	FetchCanceled          = "canceled" // somebody asked for it: what was stored until then stays
+	FetchCanceled          = "canceled" // on request; bills stored until then stay
 )
 
 // FetchLog is the record of one fetch.

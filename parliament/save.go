@@ -95,7 +95,8 @@ type heldBill struct {
 	stored, parts SourceRecords
 }
 
-// batch collects the rows to write.
+// batch collects the rows to write. The main step is add, which is long, because it decides in one place what a record
+// changes.
 type batch struct {
 	runID    uuid.UUID
 	at       time.Time

@@ -36,11 +36,11 @@ type Embedder struct {
 	queryVectors *lru.Cache[string, []float32] // by the text of the query
 	queryTimeout time.Duration
 
-	index   atomic.Pointer[indexLook]      // nil: not looked yet
+	index   atomic.Pointer[indexLook]      // nil: not looked for yet
 	held    atomic.Pointer[heldEmbeddings] // nil: not read yet
-	reads   singleflight.Group             // one read of them for all who wait for it
-	readAt  atomic.Int64                   // when a read began that nobody waits for, in nanoseconds
-	maxHeld int                            // holdMost, but in tests
+	reads   singleflight.Group             // concurrent reads share one
+	readAt  atomic.Int64                   // when the last background read began, in Unix nanoseconds
+	maxHeld int                            // maxHeld, except in tests
 }
 
 const (

@@ -16,8 +16,8 @@ type SourceState struct {
 	RequestsPerSecond float64 // 0: no limit
 	MaxInFlight       int
 	InFlight          int
-	HeldUntil         *time.Time // it asked to be left alone until then; nil if that is over
-	BreakerOpen       bool       // it fails, and is left alone for a while
+	HeldUntil         *time.Time // the service asked for a pause until then; nil if it is over
+	BreakerOpen       bool       // the circuit breaker stops requests for a while
 	BreakerChangedAt  *time.Time
 	LastSuccessAt     *time.Time
 	LastFailureAt     *time.Time

@@ -25,7 +25,7 @@ func (b *bill) prestudied() bool {
 // prestudyAt is when the Senate begins to study a bill that the House has not passed yet.
 func (b *bill) prestudyAt() time.Time { return b.at(senateFirst).AddDate(0, 0, -2) }
 
-// houseLegs are the bill's stages in the House.
+// houseLegs returns the bill's stages in the House. It is long, because it has one literal for each stage.
 func (b *bill) houseLegs(by map[int]time.Time) []leg {
 	first, second, third := by[houseFirst], by[houseSecond], by[houseThird]
 	introduced := happening{
@@ -104,7 +104,8 @@ func (b *bill) houseLegs(by map[int]time.Time) []leg {
 	return legs
 }
 
-// senateLegs are the bill's stages in the Senate, which has no report stage unless a committee amends.
+// senateLegs returns the bill's stages in the Senate, which has no report stage unless a committee amends the bill. It
+// is long, because it has one literal for each stage.
 func (b *bill) senateLegs(by map[int]time.Time) []leg {
 	first, second, third := by[senateFirst], by[senateSecond], by[senateThird]
 	introduced := happening{typeID: 60111, en: "First reading", fr: "Première lecture", completes: true}

@@ -40,8 +40,8 @@ func (m member) slugAmong(before []member) string {
 // current says whether somebody is a member now: all but every tenth, and those who left.
 func (m member) current() bool { return m.id%10 != 0 && !m.left }
 
-// ChangeMember has a member join another party, if one is named, and leave the House or come back. It says whether
-// there is such a member. Bills keep what the member was.
+// ChangeMember moves a member to another party, if one is named, and makes the member leave the House or come back. It
+// reports whether there is such a member. Bills keep the member's data of their time.
 func (w *World) ChangeMember(slug, party string, left bool) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -1,6 +1,7 @@
-// Package simulate is a made-up Parliament: it serves both sources over HTTP, as openparliament.ca and LEGISinfo do,
-// from nothing but a seed. It is deterministic, of any size, moves its bills on with its own clock, and misbehaves on
-// demand. It is for demonstrations, tests and load; none of its bills exist.
+// Package simulate is a simulated Parliament. It serves both sources over HTTP, as openparliament.ca and LEGISinfo do,
+// from a seed. It is deterministic and of any size, its bills progress with its own clock, and it misbehaves on demand
+// (see Faults). It is for demonstrations, tests and load; none of its bills exist. Begin reading at NewWorld and
+// World.Handler.
 package simulate
 
 import (
@@ -13,25 +14,25 @@ import (
 	"time"
 )
 
-// Options say what Parliament to make up.
+// Options configure a simulated Parliament.
 type Options struct {
-	// Seed makes one Parliament differ from another; the same seed always makes the same. Default 1.
+	// Seed selects the Parliament: the same seed always makes the same one. Default 1.
 	Seed uint64
-	// Sessions is how many sessions there are, one of each Parliament up to the 45th, the last one going on; default 2, at
-	// most 20. There are ten back to the 36th, of which openparliament.ca has nothing and LEGISinfo little.
+	// Sessions is the number of sessions, one of each Parliament up to the 45th, the last of which is open; default 2, at
+	// most 20. Ten go back to the 36th Parliament, of which openparliament.ca has nothing and LEGISinfo little.
 	Sessions int
-	// Codes are the sessions instead, the oldest first and the last one going on, such as 36-1, 43-1, 43-2, 45-1. A second
-	// session of a Parliament takes up bills of the one before.
+	// Codes lists the sessions instead, the oldest first and the open one last, such as 36-1, 43-1, 43-2, 45-1. A second
+	// session of a Parliament reinstates bills of the one before.
 	Codes []string
-	// Bills is how many bills a session has; default 120, at most 5000.
+	// Bills is the number of bills in a session; default 120, at most 5000.
 	Bills int
-	// AsOf is the day on the simulated calendar; default 2026-06-18. Facts of later days are not known yet.
+	// AsOf is the simulated day; default 2026-06-18. Later facts are not known yet.
 	AsOf time.Time
-	// DaysPerSecond moves the calendar on by itself; default 0, it stands still.
+	// DaysPerSecond is how fast the simulated day advances; default 0: it does not.
 	DaysPerSecond float64
 }
 
-// World is a made-up Parliament with its clock.
+// World is a simulated Parliament and its clock.
 type World struct {
 	opts     Options
 	sessions []session
@@ -178,7 +179,7 @@ var (
 	}
 )
 
-// NewWorld makes up a Parliament.
+// NewWorld makes a simulated Parliament.
 func NewWorld(o Options) (*World, error) {
 	o.Seed, o.Sessions, o.Bills = cmp.Or(o.Seed, 1), cmp.Or(o.Sessions, 2), cmp.Or(o.Bills, 120)
 	if o.AsOf.IsZero() {
@@ -372,7 +373,7 @@ func (b *bill) plan(r *rand.Rand) {
 	}
 }
 
-// Today is the simulated day.
+// Today returns the simulated day.
 func (w *World) Today() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -380,7 +381,7 @@ func (w *World) Today() time.Time {
 	return w.base.Add(time.Duration(days * float64(24*time.Hour))).Truncate(24 * time.Hour)
 }
 
-// SetDay moves the clock.
+// SetDay sets the simulated day.
 func (w *World) SetDay(day time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

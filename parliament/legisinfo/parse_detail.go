@@ -13,7 +13,7 @@ import (
 )
 
 // ParseDetail parses a bill's own record. The record must be an object with an Id. All other fields are optional: a
-// field of an unexpected type is left out.
+// field of an unexpected type is left out. It is long, because it has a line for each field.
 func ParseDetail(raw []byte) (*Detail, error) {
 	var identity struct {
 		ID int `json:"Id"`

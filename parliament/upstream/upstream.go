@@ -74,9 +74,9 @@ type Client struct {
 
 const (
 	maxAttempts   = 5
-	maxTrying     = 30 * time.Second // no new try after that
-	maxRetryAfter = 20 * time.Second // a service that wants to be left alone for longer is unavailable
-	maxHold       = time.Hour        // and is left alone so long at the most
+	maxTrying     = 30 * time.Second // no retry after that
+	maxRetryAfter = 20 * time.Second // a service that asks for a longer pause is unavailable
+	maxHold       = time.Hour        // the longest pause
 	// breakerThreshold is the number of consecutive failures that open the circuit breaker, and breakerDelay how long it
 	// stays open.
 	breakerThreshold = 10
@@ -125,7 +125,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Tracer != nil {
 		c.http.Transport = otelhttp.NewTransport(transport,
 			otelhttp.WithTracerProvider(cfg.Tracer),
-			otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()), // the service is told nothing
+			otelhttp.WithPropagators(propagation.NewCompositeTextMapPropagator()), // the trace is not sent to the service
 			otelhttp.WithSpanNameFormatter(func(string, *http.Request) string { return "GET " + cfg.Source }))
 	}
 	c.gate = c.breaker()

@@ -21,7 +21,7 @@ type politiciansConfig struct {
 }
 
 // politicians declares the asset that keeps the members of the House up to date. Bills refer to them as sponsors by
-// parl.ca's person id.
+// parl.ca's person id. It is long, because a declaration is one literal.
 func politicians(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
 		Name:  "fetch_politicians",
@@ -161,7 +161,8 @@ func (f *fetch) toAsk(ctx context.Context, all []openparliament.Member) ([]openp
 	return append(ask, old[:min(renewedAtOnce, len(old))]...), nil
 }
 
-// politicians reads the list, requests the records that are missing or out of date, and stores each as it comes.
+// politicians reads the list, requests the records that are missing or out of date, and stores each as it comes. It is
+// long, because the requests share its counts.
 func (f *fetch) politicians(ctx context.Context, config politiciansConfig) error {
 	current, faults, err := f.OpenParliament.Politicians(ctx, false)
 	if err != nil {

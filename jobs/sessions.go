@@ -64,7 +64,8 @@ func parliamentSessions(d Deps) Contribution {
 }
 
 // sessions requests the current session's bills, which is a small list. It requests the list of all sessions only if
-// the current one is new. If LEGISinfo has no list without a session, openparliament.ca names the current one.
+// the current one is new. If LEGISinfo has no list without a session, openparliament.ca names the current one. It is
+// long, because it handles each list that is not available.
 func (f *fetch) sessions(ctx context.Context) (sessions []string, current string, err error) {
 	list := func(of string) (map[string]bool, error) {
 		items, faults, err := f.Legisinfo.List(ctx, of)

@@ -331,7 +331,8 @@ type NearBill struct {
 const exactly = 1000
 
 // Nearest returns the bills whose embeddings are nearest to a vector, the nearest first. If only is not nil, the result
-// is limited to these bills. enough is false if the index may have missed bills; then search in another way.
+// is limited to these bills. enough is false if the index may have missed bills; then search in another way. It is
+// long, because it builds, runs and reads one query.
 func (ix *Index) Nearest(
 	ctx context.Context, d *db.DB, to []float32, limit int, only []string,
 ) (found []NearBill, enough bool, err error) {

@@ -69,7 +69,7 @@ func testNewBillsSensorOverDays(t *testing.T, r source) {
 	}
 }
 
-// While a fetch is on its way its bills wait: they are one run in the end.
+// The bills of a running fetch wait, so that one run is started for all of them.
 func TestNewBillsWaitForTheEndOfTheFetch(t *testing.T) {
 	t.Parallel()
 	dbtest.TakesLong(t)
@@ -82,7 +82,9 @@ func testNewBillsWaitForTheEndOfTheFetch(t *testing.T, r source) {
 		t.Fatal(err)
 	}
 	r.post(t, "/faults?latency=100ms")
-	run, _, err := p.engine.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"fetch_latest_bills"}, Config: []byte(`{"limit": 100}`), Trigger: orchestrator.Trigger{Kind: "api"}})
+	run, _, err := p.engine.StartRun(t.Context(), orchestrator.RunRequest{
+		Assets: []string{"fetch_latest_bills"}, Config: []byte(`{"limit": 100}`), Trigger: orchestrator.Trigger{Kind: "api"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +93,8 @@ func testNewBillsWaitForTheEndOfTheFetch(t *testing.T, r source) {
 		return err == nil && len(n.IDs) > 0
 	}
 	dbtest.Until(t, p.db, "a bill is stored", stored)
-	if tick := p.evaluate(t, "new_bills_sensor"); len(tick.RunIDs) != 0 || !strings.Contains(*tick.Message, "a fetch is on its way") {
+	if tick := p.evaluate(t, "new_bills_sensor"); len(tick.RunIDs) != 0 ||
+		!strings.Contains(*tick.Message, "a running fetch") {
 		t.Errorf("in the middle: %+v", tick)
 	}
 	if err := p.engine.FollowRun(t.Context(), run.ID, 0, func([]eventlog.Event) error { return nil }); err != nil {
@@ -157,7 +160,9 @@ func TestBackfillOfAllSessions(t *testing.T) {
 	forEachSource(t, lastDay, func(t *testing.T, r source) {
 		p := pipelineOn(t, dbtest.NewWatched(t), r, 0)
 		p.materialize(t, "parliament_sessions", `{}`)
-		req := orchestrator.BackfillRequest{Assets: []string{"fetch_parliament_session_bills"}, Only: orchestrator.PartitionMissing, Concurrency: 2}
+		req := orchestrator.BackfillRequest{
+			Assets: []string{"fetch_parliament_session_bills"}, Only: orchestrator.PartitionMissing, Concurrency: 2,
+		}
 		plan, err := p.engine.PlanBackfill(t.Context(), req)
 		if err != nil || !slices.Equal(plan.Keys, r.sessions) {
 			t.Fatalf("plan = %+v, %v; want %q", plan, err, r.sessions)
@@ -185,8 +190,11 @@ func TestBackfillOfAllSessions(t *testing.T) {
 		for _, s := range sessions {
 			total += s.Bills
 		}
-		if want := len(r.records(t)); b.Status != orchestrator.StatusSuccess || total != want || len(sessions) != len(r.sessions) {
-			t.Errorf("%s %v: %d bills of %d sessions, want %d of %d", b.Status, b.Counts, total, len(sessions), want, len(r.sessions))
+		if want := len(r.records(t)); b.Status != orchestrator.StatusSuccess || total != want ||
+			len(sessions) != len(r.sessions) {
+			t.Errorf(
+				"%s %v: %d bills of %d sessions, want %d of %d", b.Status, b.Counts, total, len(sessions), want, len(r.sessions),
+			)
 		}
 	})
 }

@@ -91,11 +91,13 @@ func (s *lab) watch() {
 func (s *lab) quiet(id uuid.UUID) {
 	s.t.Helper()
 	run, events := s.ended(id)
-	if run.Status != orchestrator.StatusCanceled || run.CanceledBy == nil || *run.CanceledBy != "alice" || run.Error != nil {
+	if run.Status != orchestrator.StatusCanceled || run.CanceledBy == nil || *run.CanceledBy != "alice" ||
+		run.Error != nil {
 		s.t.Errorf("the run ended as %s by %v: %+v", run.Status, run.CanceledBy, run.Error)
 	}
 	for _, step := range run.Steps {
-		if step.Status != orchestrator.StatusCanceled || step.Error == nil || step.Error.Class != orchestrator.ClassCanceled || !strings.HasPrefix(step.Error.Message, "canceled by alice") {
+		if step.Status != orchestrator.StatusCanceled || step.Error == nil ||
+			step.Error.Class != orchestrator.ClassCanceled || !strings.HasPrefix(step.Error.Message, "canceled by alice") {
 			s.t.Errorf("%s ended as %s: %+v", step.Asset, step.Status, step.Error)
 		}
 	}
@@ -119,7 +121,9 @@ func (s *lab) untouched() {
 	}
 	for _, source := range sources {
 		if source.LastFailureAt != nil || source.LastError != nil || source.BreakerOpen {
-			s.t.Errorf("%s: failed at %v: %v; breaker open: %v", source.Name, source.LastFailureAt, source.LastError, source.BreakerOpen)
+			s.t.Errorf(
+				"%s: failed at %v: %v; breaker open: %v", source.Name, source.LastFailureAt, source.LastError, source.BreakerOpen,
+			)
 		}
 	}
 }
@@ -133,7 +137,8 @@ func (s *lab) fetchLogs() []parliament.FetchLog {
 	return logs
 }
 
-// TestCanceledFetch cancels each fetch, wherever it waits: it is canceled everywhere, alerts nobody and blames no source.
+// TestCanceledFetch cancels each fetch, wherever it waits: it is canceled everywhere, alerts nobody and blames no
+// source.
 func TestCanceledFetch(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -148,7 +153,9 @@ func TestCanceledFetch(t *testing.T) {
 		{latestAsset, `{}`, "told to wait", func(s *lab) <-chan struct{} { return s.answering(http.StatusTooManyRequests, "Retry-After", "15") }, true},
 		{membersAsset, `{}`, "between two tries", func(s *lab) <-chan struct{} { return s.answering(http.StatusInternalServerError) }, true},
 		{latestAsset, `{}`, "in line for a slot", func(s *lab) <-chan struct{} {
-			s.exec(`INSERT INTO source_slots SELECT source, slot, now() + interval '1 hour' FROM source_states, generate_series(1, 4) AS slot`)
+			s.exec(
+				`INSERT INTO source_slots SELECT source, slot, now() + interval '1 hour' FROM source_states, generate_series(1, 4) AS slot`,
+			)
 			return nil
 		}, false},
 		{latestAsset, `{}`, "in the midst of the details", func(s *lab) <-chan struct{} {
@@ -186,7 +193,9 @@ func TestCanceledFetch(t *testing.T) {
 				t.Errorf("fetch logs %+v", logs)
 			}
 			s.made("monitor_fetch_operations", `{}`)
-			if n := s.count(`SELECT (metadata ->> 'canceled_count')::integer FROM materializations WHERE asset = 'monitor_fetch_operations' AND NOT metadata ? 'failure_count'`); n != 1 {
+			if n := s.count(
+				`SELECT (metadata ->> 'canceled_count')::integer FROM materializations WHERE asset = 'monitor_fetch_operations' AND NOT metadata ? 'failure_count'`,
+			); n != 1 {
 				t.Errorf("%d canceled fetches are monitored", n)
 			}
 		})
@@ -216,22 +225,26 @@ func TestCanceledInItsChecks(t *testing.T) {
 	}
 	s.quiet(id)
 	logs := s.fetchLogs()
-	if len(logs) != 2 || logs[0].Status != parliament.FetchCanceled || s.count(`SELECT count(*) FROM bills`) != s.count(`SELECT count(*) FROM listed_bills`) {
+	if len(logs) != 2 || logs[0].Status != parliament.FetchCanceled ||
+		s.count(`SELECT count(*) FROM bills`) != s.count(`SELECT count(*) FROM listed_bills`) {
 		t.Errorf("%d bills, fetch logs %+v", s.count(`SELECT count(*) FROM bills`), logs)
 	}
 }
 
-// A fetch that is canceled while it waits for its next attempt: the log of the attempt before says that it failed, as it
-// did, and nobody is told.
+// A fetch that is canceled while it waits for its next attempt: the log of the attempt before says that it failed, as
+// it did, and nobody is told.
 func TestCanceledBetweenAttempts(t *testing.T) {
 	t.Parallel()
 	s := newLab(t, labOptions{})
 	s.watch()
-	s.exec(`CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'; CREATE TRIGGER full_disk BEFORE INSERT ON bills FOR EACH ROW EXECUTE FUNCTION full_disk()`)
+	s.exec(
+		`CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'; CREATE TRIGGER full_disk BEFORE INSERT ON bills FOR EACH ROW EXECUTE FUNCTION full_disk()`,
+	)
 	id := s.begin(latestAsset, `{"limit": 5}`)
 	s.event(id, eventlog.StepUpForRetry)
 	s.cancel(id)
-	if run, _ := s.ended(id); run.Status != orchestrator.StatusCanceled || run.Steps[0].Status != orchestrator.StatusCanceled {
+	if run, _ := s.ended(id); run.Status != orchestrator.StatusCanceled ||
+		run.Steps[0].Status != orchestrator.StatusCanceled {
 		t.Errorf("%+v", run)
 	}
 	if logs := s.fetchLogs(); len(logs) != 1 || logs[0].Status != parliament.FetchFailure {
@@ -273,10 +286,12 @@ func TestTimedOutFetch(t *testing.T) {
 	s.exec(`UPDATE runs SET deadline_at = now() - interval '1 second' WHERE id = $1`, id)
 	run, _ := s.ended(id)
 	const why = "the run took longer than 1h0m0s"
-	if run.Status != orchestrator.StatusFailure || run.Error.Class != orchestrator.ClassTimeout || run.Steps[0].Error.Class != orchestrator.ClassTimeout || run.Steps[0].Error.Message != why {
+	if run.Status != orchestrator.StatusFailure || run.Error.Class != orchestrator.ClassTimeout ||
+		run.Steps[0].Error.Class != orchestrator.ClassTimeout || run.Steps[0].Error.Message != why {
 		t.Errorf("%s %+v, %+v", run.Status, run.Error, run.Steps[0].Error)
 	}
-	if logs := s.fetchLogs(); len(logs) != 1 || logs[0].Status != parliament.FetchFailure || len(logs[0].Errors) != 1 || logs[0].Errors[0].Message != why {
+	if logs := s.fetchLogs(); len(logs) != 1 || logs[0].Status != parliament.FetchFailure || len(logs[0].Errors) != 1 ||
+		logs[0].Errors[0].Message != why {
 		t.Errorf("fetch logs %+v", logs)
 	}
 	s.untouched()
@@ -285,7 +300,8 @@ func TestTimedOutFetch(t *testing.T) {
 	}
 }
 
-// A worker that stops hands its fetch back: that is neither a failure nor a cancel, and the next worker's log is the only one.
+// A worker that stops hands its fetch back: that is neither a failure nor a cancel, and the next worker's log is the
+// only one.
 func TestStoppedWorker(t *testing.T) {
 	t.Parallel()
 	s := newLab(t, labOptions{})
@@ -299,7 +315,8 @@ func TestStoppedWorker(t *testing.T) {
 		t.Errorf("fetch logs %+v", logs)
 	}
 	var status, event string
-	if err := s.db.Pool.QueryRow(t.Context(), `SELECT status, (SELECT type FROM events WHERE asset IS NOT NULL ORDER BY id DESC LIMIT 1) FROM steps WHERE run_id = $1`, id).Scan(&status, &event); err != nil || status != orchestrator.StatusQueued || event != eventlog.StepRequeued {
+	if err := s.db.Pool.QueryRow(t.Context(), `SELECT status, (SELECT type FROM events WHERE asset IS NOT NULL ORDER BY id DESC LIMIT 1) FROM steps WHERE run_id = $1`, id).Scan(&status, &event); err != nil ||
+		status != orchestrator.StatusQueued || event != eventlog.StepRequeued {
 		t.Errorf("%s, %s, %v", status, event, err)
 	}
 	s.spoiled(func(http.ResponseWriter, *http.Request) bool { return false })
@@ -336,7 +353,9 @@ func TestCanceledEmbedding(t *testing.T) {
 	t.Parallel()
 	came := make(chan struct{}, 100)
 	s := newLab(t, labOptions{deps: func(d *jobs.Deps, s *lab) {
-		d.Embedder = parliament.NewEmbedder(s.db, embedder(t, func(_ http.ResponseWriter, r *http.Request) { came <- struct{}{}; <-r.Context().Done() }))
+		d.Embedder = parliament.NewEmbedder(
+			s.db, embedder(t, func(_ http.ResponseWriter, r *http.Request) { came <- struct{}{}; <-r.Context().Done() }),
+		)
 	}})
 	s.made("fetch_parliament_session_bills", `{"parliament": 45, "session": 1}`)
 	s.watch()
@@ -360,8 +379,12 @@ func TestChangesOfACanceledFetchArePublished(t *testing.T) {
 		t.Fatal(err)
 	}
 	// One bill has changed, and is stored at once; of another the detail is missing, and does not come.
-	s.exec(`UPDATE bills SET doc = jsonb_set(doc, '{title,en}', '"Old"'), parts = jsonb_set(parts, '{item,long_title_en}', '"Old"'), content_hash = 'x' WHERE id = '45-1/C-1'`)
-	s.exec(`UPDATE bills SET parts = jsonb_set(parts, '{detail}', 'null') WHERE id = (SELECT max(id) FROM bills WHERE parliament = 45)`)
+	s.exec(
+		`UPDATE bills SET doc = jsonb_set(doc, '{title,en}', '"Old"'), parts = jsonb_set(parts, '{item,long_title_en}', '"Old"'), content_hash = 'x' WHERE id = '45-1/C-1'`,
+	)
+	s.exec(
+		`UPDATE bills SET parts = jsonb_set(parts, '{detail}', 'null') WHERE id = (SELECT max(id) FROM bills WHERE parliament = 45)`,
+	)
 	detail := make(chan struct{}, 1)
 	s.spoiled(func(_ http.ResponseWriter, r *http.Request) bool {
 		if !strings.Contains(r.URL.Path, "/bill/") {

@@ -8,34 +8,34 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
-// causes are what went wrong in a fetch, each with how often. The zero value has none.
+// causes groups the errors of a fetch by cause. The zero value is empty.
 type causes struct {
 	order []*cause
 	by    map[string]*cause
 }
 
-// cause is one thing that went wrong for one record or many.
+// cause is an error that one or more records have in common.
 type cause struct {
-	message string // of the first
-	urls    []string
-	count   int
-	loggedAt    time.Time // when the run's log had a line of it
-	unlogged  int       // since then
+	message  string // of the first
+	urls     []string
+	count    int
+	loggedAt time.Time // when the run's log had a line of it
+	unlogged int       // since then
 }
 
 const (
-	// maxLoggedCauses have a line in the log of a run; the log of one whose source is broken need not be longer.
+	// maxLoggedCauses is how many causes have a line in the run's log, so that a broken source does not fill it.
 	maxLoggedCauses = 50
-	// maxCauses are told apart; what else goes wrong is counted under otherCauses.
-	maxCauses  = 200
+	// maxCauses is how many causes are distinguished. Further errors count under otherCauses.
+	maxCauses   = 200
 	otherCauses = "further causes"
-	// maxCauseURLs are named with a cause.
+	// maxCauseURLs is how many addresses are listed with a cause.
 	maxCauseURLs = 50
-	// retryLogInterval is how often the log tells of the requests that are made again for one cause.
+	// retryLogInterval is how often the log reports the retries of one cause.
 	retryLogInterval = time.Minute
 )
 
-// add notes that something went wrong once more.
+// add counts an error.
 func (c *causes) add(name, message, url string) *cause {
 	if c.by == nil {
 		c.by = map[string]*cause{}
@@ -56,19 +56,24 @@ func (c *causes) add(name, message, url string) *cause {
 	return of
 }
 
-// recordDetails are the parts of a message that name a record, or the connection that it was asked for over.
-var recordDetails = regexp.MustCompile(`https?://[^\s"]+|\b\d+-\d+/[A-Z]+-\d+[A-Z]*\b|\d+\.\d+\.\d+\.\d+:\d+|\[[0-9a-f:]+\]:\d+|^[a-z0-9-]+ could not be fetched|in \d[\w.]*s\b`)
+// recordDetails matches the parts of a message that identify a record or a connection.
+var recordDetails = regexp.MustCompile(
+	`https?://[^\s"]+|\b\d+-\d+/[A-Z]+-\d+[A-Z]*\b|\d+\.\d+\.\d+\.\d+:\d+|` +
+		`\[[0-9a-f:]+\]:\d+|^[a-z0-9-]+ could not be fetched|in \d[\w.]*s\b`,
+)
 
-// causeOf is a message without what it says of one record: those that are left with the same have the same cause.
+// causeOf removes what identifies a record from a message. Messages with the same rest have the same cause.
 func causeOf(message string) string { return recordDetails.ReplaceAllString(message, "...") }
 
-// retrying tells of a request that is made again: at once when the cause is new, and then of all of a minute together.
+// retrying logs a retried request: at once if the cause is new, and then once a minute for all retries since the last
+// line.
 func (f *fetch) retrying(source string, err error, attempt int, wait time.Duration) {
 	message := fmt.Sprintf("%s: %v; trying again in %s", source, err, wait.Round(10*time.Millisecond))
 	f.mu.Lock()
 	c := f.retryCauses.add(causeOf(fmt.Sprintf("%s: %v", source, err)), message, "")
 	now := time.Now()
-	if c.unlogged++; !c.loggedAt.IsZero() && now.Sub(c.loggedAt) < retryLogInterval || len(f.retryCauses.order) > maxLoggedCauses {
+	if c.unlogged++; !c.loggedAt.IsZero() && now.Sub(c.loggedAt) < retryLogInterval ||
+		len(f.retryCauses.order) > maxLoggedCauses {
 		f.mu.Unlock()
 		return
 	}
@@ -83,14 +88,16 @@ func (f *fetch) retrying(source string, err error, attempt int, wait time.Durati
 	f.step.Log(eventlog.LevelWarn, message, data)
 }
 
-// logCauses has the run's log tell what went wrong: one line for each cause, with how many records it hit. Each of
-// them counts as an error, and the first ten are in the fetch log.
+// logCauses logs what failed: one line per cause, with the number of its records. Each record counts as an error. The
+// fetch log has the first ten errors.
 func (f *fetch) logCauses() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for i, c := range f.errorCauses.order {
 		if i == maxLoggedCauses {
-			f.step.Log(eventlog.LevelError, fmt.Sprintf("%d further causes are left out", len(f.errorCauses.order)-maxLoggedCauses), nil)
+			f.step.Log(
+				eventlog.LevelError, fmt.Sprintf("%d further causes are left out", len(f.errorCauses.order)-maxLoggedCauses), nil,
+			)
 			break
 		}
 		data, message := map[string]any{}, c.message
@@ -106,7 +113,10 @@ func (f *fetch) logCauses() {
 	f.errorCauses = causes{}
 	for _, c := range f.retryCauses.order {
 		if c.unlogged > 0 {
-			f.step.Log(eventlog.LevelWarn, fmt.Sprintf("%s (and %d more for the same reason)", c.message, c.unlogged), map[string]any{"count": c.unlogged})
+			f.step.Log(
+				eventlog.LevelWarn, fmt.Sprintf("%s (and %d more for the same reason)", c.message, c.unlogged),
+				map[string]any{"count": c.unlogged},
+			)
 		}
 	}
 	f.retryCauses = causes{}

@@ -71,7 +71,9 @@ func TestOneCauseIsOneLine(t *testing.T) {
 				told += max(1, data.Count)
 			}
 			if told != md.Errors || len(faults) > 2 || len(retries) > 4 {
-				t.Errorf("%d errors have %d lines, which tell of %d; %d lines of retries", md.Errors, len(faults), told, len(retries))
+				t.Errorf(
+					"%d errors have %d lines, which tell of %d; %d lines of retries", md.Errors, len(faults), told, len(retries),
+				)
 				for _, ev := range append(faults, retries...) {
 					t.Log(ev.Message, string(ev.Data))
 				}

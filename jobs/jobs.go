@@ -1,5 +1,8 @@
-// Package jobs is the pipeline: every asset, job, schedule and sensor, each declared in one place. To add an asset, write a
-// file like monitor.go and add a line to All.
+// Package jobs is the pipeline: every asset, job, schedule, sensor and partition set, declared in Go. The name of the
+// package is the owner's choice. Its subject is all of these declarations, not jobs alone.
+//
+// The main types are Deps, what the assets work with, and Contribution, what one file declares. Begin reading at All.
+// To add an asset, write a file like monitor.go and add a line to All.
 package jobs
 
 import (
@@ -11,16 +14,16 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 )
 
-// Deps are what assets work with.
+// Deps are the dependencies of the assets.
 type Deps struct {
 	Store          *parliament.Store
 	OpenParliament openparliament.Client
 	Legisinfo      legisinfo.Client
-	// Embedder makes embeddings; nil: no endpoint is configured.
+	// Embedder makes embeddings; nil if no endpoint is configured.
 	Embedder *parliament.Embedder
-	// TimeZone is the IANA zone of the schedules; default America/Toronto.
+	// TimeZone is the IANA time zone of the schedules; default America/Toronto.
 	TimeZone string
-	// Now is the clock by which bills are old; default time.Now. A simulated Parliament has its own.
+	// Now is the clock by which the age of bills is judged; default time.Now. A simulated Parliament has its own.
 	Now func() time.Time
 }
 
@@ -31,7 +34,7 @@ func (d Deps) now() time.Time {
 	return d.Now()
 }
 
-// Contribution is what one file of this package contributes.
+// Contribution is what one file of this package declares.
 type Contribution struct {
 	Assets    []*orchestrator.Asset
 	Jobs      []*orchestrator.Job
@@ -39,7 +42,7 @@ type Contribution struct {
 	Sensors   []*orchestrator.Sensor
 }
 
-// All is the whole pipeline, with more parts beside it where a test has some.
+// All returns the whole pipeline. Tests add declarations of their own with more.
 func All(d Deps, more ...Contribution) (*orchestrator.Definitions, error) {
 	return Define(d, append([]Contribution{
 		parliamentSessions(d),
@@ -59,7 +62,7 @@ func All(d Deps, more ...Contribution) (*orchestrator.Definitions, error) {
 	}, more...)...)
 }
 
-// Define puts parts together and checks them.
+// Define combines and validates declarations. It sets the time zone of schedules that have none.
 func Define(d Deps, parts ...Contribution) (*orchestrator.Definitions, error) {
 	var all orchestrator.Declarations
 	for _, p := range parts {
@@ -76,8 +79,8 @@ func Define(d Deps, parts ...Contribution) (*orchestrator.Definitions, error) {
 	return orchestrator.NewDefinitions(all)
 }
 
-// billAssets are the assets that bring bills.
+// billAssets are the assets that fetch bills.
 var billAssets = []string{"fetch_latest_bills", "fetch_parliament_session_bills"}
 
-// sourcePools are what those assets use together.
+// sourcePools are the pools that these assets share.
 var sourcePools = []string{openparliament.Source, legisinfo.Source}

@@ -55,7 +55,9 @@ func newLab(t testing.TB, o labOptions) *lab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &lab{t: t, db: dbtest.New(t), world: world, spoil: &atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]{}}
+	s := &lab{
+		t: t, db: dbtest.New(t), world: world, spoil: &atomic.Pointer[func(http.ResponseWriter, *http.Request) bool]{},
+	}
 	handler := world.Handler(simulate.Faults{})
 	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if f := s.spoil.Load(); f == nil || !(*f)(w, r) {
@@ -76,7 +78,10 @@ func (s *lab) start(o labOptions) {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil)).With("test", s.t.Name())
 	}
 	client := func(name, base string) *upstream.Client {
-		cfg := upstream.Config{Source: name, BaseURL: base, UserAgent: "parliament-explorer test", DB: s.db, Logger: log, Timeout: 20 * time.Second, RetryDelay: 10 * time.Millisecond}
+		cfg := upstream.Config{
+			Source: name, BaseURL: base, UserAgent: "parliament-explorer test", DB: s.db, Logger: log, Timeout: 20 * time.Second,
+			RetryDelay: 10 * time.Millisecond,
+		}
 		if o.upstream != nil {
 			o.upstream(&cfg)
 		}
@@ -101,7 +106,10 @@ func (s *lab) start(o labOptions) {
 	if s.defs, err = jobs.All(deps); err != nil {
 		s.t.Fatal(err)
 	}
-	cfg := orchestrator.Config{DB: s.db, Definitions: s.defs, Logger: log, Work: true, Heartbeat: 200 * time.Millisecond, SoftStop: 100 * time.Millisecond}
+	cfg := orchestrator.Config{
+		DB: s.db, Definitions: s.defs, Logger: log, Work: true, Heartbeat: 200 * time.Millisecond,
+		SoftStop: 100 * time.Millisecond,
+	}
 	if o.engine != nil {
 		o.engine(&cfg)
 	}
@@ -147,7 +155,10 @@ func (s *lab) ended(id uuid.UUID) (*orchestrator.Run, []eventlog.Event) {
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
 	var events []eventlog.Event
-	if err := s.engine.FollowRun(ctx, id, 0, func(evs []eventlog.Event) error { events = append(events, evs...); return nil }); err != nil {
+	if err := s.engine.FollowRun(ctx, id, 0, func(evs []eventlog.Event) error {
+		events = append(events, evs...)
+		return nil
+	}); err != nil {
 		s.t.Fatal(err)
 	}
 	run, err := s.engine.Run(ctx, id)
@@ -246,7 +257,8 @@ func (s *lab) alerts() []string {
 	return causes
 }
 
-// embedder is an embeddings endpoint: texts of one length are alike. before is called with each request, if it is there.
+// embedder is an embeddings endpoint: texts of one length are alike. before is called with each request, if it is
+// there.
 func embedder(t testing.TB, before http.HandlerFunc) *embed.Client {
 	t.Helper()
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

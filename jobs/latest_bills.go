@@ -17,25 +17,34 @@ type latestBillsConfig struct {
 	Limit int `json:"limit" jsonschema:"minimum=1,maximum=500,default=50" jsonschema_description:"How many of the most recently introduced bills to look up on openparliament.ca. Bills that LEGISinfo's list shows to be new or changed are fetched besides."`
 }
 
-// latestBills keeps the most recently introduced bills up to date.
+// latestBills declares the asset that keeps the most recently introduced bills up to date.
 func latestBills(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:        "fetch_latest_bills",
-		Group:       "bills",
-		Description: "The most recently introduced bills, and every other bill that LEGISinfo's list of their sessions shows to be new or changed: from openparliament.ca, enriched from LEGISinfo, stored with their versions. Once a week each session held is looked at as a whole.",
-		Retry:       fetchRetry,
-		Timeout:     30 * time.Minute,
-		Pools:       sourcePools,
-		Freshness:   &orchestrator.Freshness{MaxAge: 26 * time.Hour},
-		Checks:      append(billChecks(d), lagCheck(d)),
+		Name:  "fetch_latest_bills",
+		Group: "bills",
+		Description: "The most recently introduced bills, and every other bill that LEGISinfo's list of their sessions " +
+			"shows to be new or changed. They come from openparliament.ca, are enriched from LEGISinfo, and are stored with " +
+			"their versions. Each stored session is checked as a whole once a week.",
+		Retry:     fetchRetry,
+		Timeout:   30 * time.Minute,
+		Pools:     sourcePools,
+		Freshness: &orchestrator.Freshness{MaxAge: 26 * time.Hour},
+		Checks:    append(billChecks(d), lagCheck(d)),
 	}, func(ctx context.Context, step *orchestrator.Step, config latestBillsConfig) (orchestrator.Metadata, error) {
 		f := newFetch(d, step, openparliament.Source+"+"+legisinfo.Source, map[string]any{"limit": config.Limit})
 		err := f.latest(f.observe(ctx), config.Limit)
-		return f.finishBills(err, orchestrator.Metadata{"bills_refreshed": f.refreshed, "bills_completed": f.completed, "sessions_looked_at": f.sessionsRead})
+		return f.finishBills(err, orchestrator.Metadata{
+			"bills_refreshed": f.refreshed, "bills_completed": f.completed, "sessions_looked_at": f.sessionsRead,
+		})
 	})
 	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs:   []*orchestrator.Job{{Name: "fetch_bills_job", Description: "Fetches the 50 latest bills.", Assets: []string{asset.Name}, Config: map[string]map[string]any{asset.Name: {"limit": 50}}, Timeout: time.Hour}},
+		Jobs: []*orchestrator.Job{
+			{
+				Name: "fetch_bills_job", Description: "Fetches the 50 latest bills.", Assets: []string{asset.Name},
+				Config: map[string]map[string]any{asset.Name: {"limit": 50}}, Timeout: time.Hour,
+			},
+		},
 		Schedules: []*orchestrator.Schedule{
 			{Name: "fetch_bills_hourly", Description: "Every hour on the hour.", Job: "fetch_bills_job", Cron: "0 * * * *"},
 			{Name: "fetch_bills_daily", Description: "Every night at two.", Job: "fetch_bills_job", Cron: "0 2 * * *"},
@@ -43,9 +52,9 @@ func latestBills(d Deps) Contribution {
 	}
 }
 
-// latest fetches the latest bills, and refreshes every other bill that a list it reads shows to be new or changed.
-// LEGISinfo's list of the newest session tells how far back the window on openparliament.ca must reach, so that one
-// request is enough.
+// latest fetches the latest bills, and refreshes every other bill that a list shows to be new or changed. LEGISinfo's
+// list of the newest session determines how far back the date range on openparliament.ca begins, so that one request is
+// enough.
 func (f *fetch) latest(ctx context.Context, limit int) error {
 	f.completions = completionsAtOnce
 	current, err := f.currentLists(ctx)
@@ -65,7 +74,9 @@ func (f *fetch) latest(ctx context.Context, limit int) error {
 		}
 		if err == nil {
 			if c.item = list.Items[c.id]; c.item == nil {
-				f.recordError(f.Legisinfo.DetailURL(code, c.id.Number()), c.id.String()+" is not in LEGISinfo's list of its session")
+				f.recordError(
+					f.Legisinfo.DetailURL(code, c.id.Number()), c.id.String()+" is not in LEGISinfo's list of its session",
+				)
 			}
 			c.at = list.ReadAt
 		}
@@ -88,7 +99,7 @@ func (f *fetch) latest(ctx context.Context, limit int) error {
 	return f.complete(ctx)
 }
 
-// windowAnswer is what openparliament.ca has of the bills introduced since a day.
+// windowAnswer is openparliament.ca's list of bills introduced since a day.
 type windowAnswer struct {
 	since  time.Time
 	at     time.Time // when it was asked for
@@ -96,10 +107,10 @@ type windowAnswer struct {
 	faults []*upstream.RecordError
 }
 
-// earliest is before anything that openparliament.ca has.
+// earliest is before the first bill of openparliament.ca.
 var earliest = time.Date(1994, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// window asks openparliament.ca for bills introduced since a day, further back until there are enough.
+// window requests bills introduced since a day from openparliament.ca, and goes further back until there are enough.
 func (f *fetch) window(ctx context.Context, items []*legisinfo.Item, limit int) ([]candidate, error) {
 	if f.newestSession != "" { // nothing is held, and so the whole session will be needed anyway
 		all, err := f.openParliamentSession(ctx, f.newestSession)
@@ -122,7 +133,7 @@ func (f *fetch) window(ctx context.Context, items []*legisinfo.Item, limit int) 
 	return newestFirst(slices.Collect(maps.Values(f.openParliamentBills(w.bills, w.faults, w.at))), limit), nil
 }
 
-// atLeast asks for so many bills, unless an answer of this fetch has them.
+// atLeast requests at least limit bills, unless an earlier answer of this fetch has them.
 func (f *fetch) atLeast(ctx context.Context, since time.Time, limit int) (*windowAnswer, error) {
 	for back := 2; ; back *= 5 {
 		w := f.latestOf
@@ -143,7 +154,7 @@ func (f *fetch) atLeast(ctx context.Context, since time.Time, limit int) (*windo
 	}
 }
 
-// nameSession gives the newest session of which openparliament.ca has a bill; "" if it has none.
+// nameSession returns the newest session with a bill at openparliament.ca; "" if it has none.
 func (f *fetch) nameSession(ctx context.Context) (string, error) {
 	w, err := f.atLeast(ctx, f.recently(), 1)
 	if err != nil {
@@ -151,7 +162,8 @@ func (f *fetch) nameSession(ctx context.Context) (string, error) {
 	}
 	newest := ""
 	for _, b := range w.bills {
-		if id, err := parliament.ParseBillID(b.Session, b.Number); err == nil && (newest == "" || compareSessions(id.SessionCode(), newest) > 0) {
+		if id, err := parliament.ParseBillID(b.Session, b.Number); err == nil &&
+			(newest == "" || compareSessions(id.SessionCode(), newest) > 0) {
 			newest = id.SessionCode()
 		}
 	}
@@ -159,10 +171,10 @@ func (f *fetch) nameSession(ctx context.Context) (string, error) {
 	return newest, nil
 }
 
-// recently is a day since which some bill will have been introduced, unless Parliament is not sitting.
+// recently returns a day since which a bill was introduced, unless Parliament has not sat since.
 func (f *fetch) recently() time.Time { return f.now().UTC().AddDate(0, -6, 0) }
 
-// since is the day on which the limit-th latest bill was introduced, as far as that is known; at worst a guess.
+// since returns the day on which the limit-th latest bill was introduced, as far as it is known, or else an estimate.
 func (f *fetch) since(ctx context.Context, items []*legisinfo.Item, limit int) (time.Time, error) {
 	var days []string
 	for _, item := range items {
@@ -172,7 +184,7 @@ func (f *fetch) since(ctx context.Context, items []*legisinfo.Item, limit int) (
 	}
 	slices.Sort(days)
 	if len(days) > 0 {
-		// With fewer bills in the session than asked for, the one before it will be needed: two years back.
+		// If the session has fewer bills than limit, the session before it is needed: go two years back.
 		at := days[max(len(days)-limit, 0)]
 		day, err := time.Parse(time.DateOnly, at)
 		if err != nil {

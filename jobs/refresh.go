@@ -20,27 +20,27 @@ import (
 )
 
 const (
-	// lookEvery is how often each session that is held is looked at as a whole: private bills and statutes of earlier
-	// sessions still get corrections.
+	// lookEvery is how often each stored session is checked as a whole: private bills and statutes of earlier sessions are
+	// still corrected.
 	lookEvery = 7 * 24 * time.Hour
-	// completionsAtOnce bounds how many details that an older version of the program read a fetch of the latest bills
-	// asks for again. The rest follow in later fetches.
+	// completionsAtOnce limits how many details that an older version of the program read are requested again in one fetch
+	// of the latest bills. The rest follow in later fetches.
 	completionsAtOnce = 50
-	// looksAtOnce is how many sessions a fetch of the latest bills looks at, so that no fetch asks for much.
+	// looksAtOnce is how many sessions a fetch of the latest bills checks, so that no fetch sends many requests.
 	looksAtOnce = 1
 )
 
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
 
-// listAnswer is what LEGISinfo answered for a session.
+// listAnswer is LEGISinfo's answer for a session.
 type listAnswer struct {
 	list *parliament.SessionList
 	err  error
 }
 
-// list gives LEGISinfo's list of a session, asking for it once in a fetch. Where the list of a session cannot be had, the
-// one without a session may have its bills. What could not be had in either way is told in the log; after a source that
-// answers nothing at all, no other list is asked for.
+// list returns LEGISinfo's list of a session. A fetch requests it once. If it is not available, the list without a
+// session may have the session's bills. The log reports lists that are not available in either way. After an outage of
+// the source, no other list is requested.
 func (f *fetch) list(ctx context.Context, code string) (*parliament.SessionList, error) {
 	if a := f.lists[code]; a != nil {
 		return a.list, a.err
@@ -57,7 +57,11 @@ func (f *fetch) list(ctx context.Context, code string) (*parliament.SessionList,
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case f.lists[code] != nil && f.lists[code].list != nil:
-			f.step.Log(eventlog.LevelWarn, fmt.Sprintf("LEGISinfo's list of session %s was taken from the list without a session: %s", code, reasonOf(err)), nil)
+			f.step.Log(
+				eventlog.LevelWarn,
+				fmt.Sprintf("LEGISinfo's list of session %s was taken from the list without a session: %s", code, reasonOf(err)),
+				nil,
+			)
 			return f.lists[code].list, nil
 		case err != nil && other != nil:
 			err = fmt.Errorf("%w; without a session, %w", err, other)
@@ -86,8 +90,8 @@ func reasonOf(err error) string {
 	return upstream.Words(err.Error())
 }
 
-// isOfAddress says whether another address of the same source may do better. A source that is down, or that wants to be
-// left alone, is not asked in another way.
+// isOfAddress reports whether another address of the same source may work. A source that is down, or asked for a pause,
+// gets no other request.
 func isOfAddress(err error) bool {
 	var status *upstream.StatusError
 	var body *upstream.BodyError
@@ -102,8 +106,8 @@ func isOfAddress(err error) bool {
 	return errors.As(err, &body) || errors.As(err, &record)
 }
 
-// readCurrent asks LEGISinfo, once in a fetch, for its list without a session, which is the current one's. Nobody says
-// that it is the whole of it.
+// readCurrent requests LEGISinfo's list without a session once in a fetch. It has the current session's bills, but
+// perhaps not all of them.
 func (f *fetch) readCurrent(ctx context.Context) error {
 	if a := f.lists[""]; a != nil {
 		return a.err
@@ -119,7 +123,7 @@ func (f *fetch) readCurrent(ctx context.Context) error {
 	return err
 }
 
-// read asks LEGISinfo for the list of a session or, for "", of the current one, and keeps what it says.
+// read requests LEGISinfo's list of a session or, for "", of the current one, and keeps its contents.
 func (f *fetch) read(ctx context.Context, code string) error {
 	at := now()
 	items, faults, err := f.Legisinfo.List(ctx, code)
@@ -139,7 +143,11 @@ func (f *fetch) read(ctx context.Context, code string) error {
 		session := id.SessionCode()
 		a := f.lists[session]
 		if a == nil || a.list == nil {
-			a = &listAnswer{list: &parliament.SessionList{Session: session, Items: map[parliament.BillID]*legisinfo.Item{}, ReadAt: at, Incomplete: incomplete}}
+			a = &listAnswer{
+				list: &parliament.SessionList{
+					Session: session, Items: map[parliament.BillID]*legisinfo.Item{}, ReadAt: at, Incomplete: incomplete,
+				},
+			}
 			f.lists[session] = a
 		}
 		if a.list.ReadAt.Equal(at) { // else it was read before, from a list of its own
@@ -149,8 +157,8 @@ func (f *fetch) read(ctx context.Context, code string) error {
 	return nil
 }
 
-// recognize puts the items that are held in the place of brief ones that say the same: the same bill in another form is
-// no reason to ask for its record.
+// recognize replaces brief items by the stored items with the same data. Another form of the same data is no reason to
+// request the bill's record.
 func (f *fetch) recognize(ctx context.Context, listed map[parliament.BillID]*legisinfo.Item) error {
 	var ids []string
 	for id, item := range listed {
@@ -172,9 +180,8 @@ func (f *fetch) recognize(ctx context.Context, listed map[parliament.BillID]*leg
 	return nil
 }
 
-// currentLists reads the list of the newest session that is held, or else of the one that openparliament.ca names, and
-// gives its bills. Where nobody names a session, it is the one that LEGISinfo calls the current one. Without LEGISinfo
-// there are no bills.
+// currentLists reads the list of the newest stored session, or else of the one that openparliament.ca names, and
+// returns its bills. If neither is known, it reads LEGISinfo's current session. Without LEGISinfo it returns no bills.
 func (f *fetch) currentLists(ctx context.Context) ([]*legisinfo.Item, error) {
 	newest, err := f.Store.NewestSession(ctx)
 	if err == nil && newest == "" {
@@ -201,7 +208,7 @@ func (f *fetch) currentLists(ctx context.Context) ([]*legisinfo.Item, error) {
 	return items, nil
 }
 
-// whole asks both sources for a session and notes which of its bills neither lists any more.
+// whole requests a session from both sources, and records which of its bills neither lists any more.
 func (f *fetch) whole(ctx context.Context, code string) (map[parliament.BillID]candidate, error) {
 	number, _, err := parliament.ParseSession(code)
 	if err != nil {
@@ -244,7 +251,7 @@ func (f *fetch) whole(ctx context.Context, code string) (map[parliament.BillID]c
 	return all, f.noteMissing(ctx, code, all)
 }
 
-// openParliamentSession gives openparliament.ca's bills of a session, asking for them once in a fetch.
+// openParliamentSession returns openparliament.ca's bills of a session. A fetch requests them once.
 func (f *fetch) openParliamentSession(ctx context.Context, code string) (map[parliament.BillID]candidate, error) {
 	if all := f.wholeSessions[code]; all != nil {
 		return maps.Clone(all), nil
@@ -274,14 +281,16 @@ func (f *fetch) noteMissing(ctx context.Context, code string, all map[parliament
 	}
 	gone, back, err := f.Store.MarkMissing(ctx, code, listed)
 	if err == nil && gone > 0 {
-		f.step.Log(eventlog.LevelWarn, fmt.Sprintf("%d bills are held that neither source lists any more; they are kept", gone), map[string]int64{"missing": gone, "found_again": back})
+		f.step.Log(
+			eventlog.LevelWarn, fmt.Sprintf("%d bills are held that neither source lists any more; they are kept", gone),
+			map[string]int64{"missing": gone, "found_again": back},
+		)
 	}
 	return err
 }
 
-// refresh gives the bills besides those chosen that must be stored: every bill of a list that was read that is not
-// stored, or whose item changed since it was, or whose own record is older than its item. Sessions that are due are
-// looked at first.
+// refresh returns further bills to store: every bill of a list that is not stored, whose item has changed, or whose own
+// record is older than its item. Before that, it checks sessions that are due.
 func (f *fetch) refresh(ctx context.Context, chosen []candidate) ([]candidate, error) {
 	taken := map[parliament.BillID]*candidate{}
 	for i := range chosen {
@@ -306,13 +315,18 @@ func (f *fetch) refresh(ctx context.Context, chosen []candidate) ([]candidate, e
 		further = append(further, changed...)
 	}
 	if len(further) > 0 {
-		f.step.Log(eventlog.LevelInfo, fmt.Sprintf("%d bills besides the latest %d are new or changed", len(further), len(chosen)), map[string]int{"bills": len(further)})
+		f.step.Log(
+			eventlog.LevelInfo, fmt.Sprintf("%d bills besides the latest %d are new or changed", len(further), len(chosen)),
+			map[string]int{"bills": len(further)},
+		)
 	}
 	return newestFirst(further, len(further)), nil
 }
 
-// changed gives the bills of a list that are not stored as it has them.
-func (f *fetch) changed(ctx context.Context, list *parliament.SessionList, taken map[parliament.BillID]*candidate) ([]candidate, error) {
+// changed returns the bills of a list that differ from the stored ones.
+func (f *fetch) changed(
+	ctx context.Context, list *parliament.SessionList, taken map[parliament.BillID]*candidate,
+) ([]candidate, error) {
 	states, err := f.Store.ListStates(ctx, list.Session)
 	if err != nil {
 		return nil, err
@@ -333,13 +347,16 @@ func (f *fetch) changed(ctx context.Context, list *parliament.SessionList, taken
 	if err != nil || missing == 0 || number < openparliament.FirstParliament {
 		return out, err
 	}
-	// What openparliament.ca has of bills that are not stored comes with one request.
+	// One request returns openparliament.ca's data of all bills that are not stored.
 	bills, err := f.openParliamentSession(ctx, list.Session)
 	switch {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case err != nil:
-		f.recordError(f.OpenParliament.URL(""), fmt.Sprintf("session %s is stored without %s: %v", list.Session, openparliament.Source, err))
+		f.recordError(
+			f.OpenParliament.URL(""),
+			fmt.Sprintf("session %s is stored without %s: %v", list.Session, openparliament.Source, err),
+		)
 	}
 	for i, c := range out {
 		out[i].op = bills[c.id].op
@@ -347,8 +364,8 @@ func (f *fetch) changed(ctx context.Context, list *parliament.SessionList, taken
 	return out, nil
 }
 
-// look looks at sessions that nobody looked at for a week, and gives the bills that must be stored. What fails here is
-// made up for by a later fetch.
+// look checks sessions that were not checked for a week, and returns the bills to store. A later fetch repeats what
+// fails here.
 func (f *fetch) look(ctx context.Context, taken map[parliament.BillID]*candidate) ([]candidate, error) {
 	if f.legisinfoDown != nil {
 		return nil, nil
@@ -364,7 +381,7 @@ func (f *fetch) look(ctx context.Context, taken map[parliament.BillID]*candidate
 			return nil, context.Cause(ctx)
 		}
 		if err != nil {
-			f.recordError(f.Legisinfo.URL(""), fmt.Sprintf("session %s could not be looked at: %v", code, err))
+			f.recordError(f.Legisinfo.URL(""), fmt.Sprintf("session %s could not be checked: %v", code, err))
 			continue
 		}
 		f.sessionsRead = append(f.sessionsRead, code)
@@ -377,9 +394,11 @@ func (f *fetch) look(ctx context.Context, taken map[parliament.BillID]*candidate
 	return out, nil
 }
 
-// differing gives the bills of a session that are not stored as the sources have them, and acts whose chapter of the
-// statutes is not known yet: it comes without any change in the list.
-func (f *fetch) differing(ctx context.Context, code string, all map[parliament.BillID]candidate, taken map[parliament.BillID]*candidate) ([]candidate, error) {
+// differing returns the bills of a session that differ from the stored ones, and acts whose chapter of the statutes is
+// unknown: the chapter appears without a change of the list.
+func (f *fetch) differing(
+	ctx context.Context, code string, all map[parliament.BillID]candidate, taken map[parliament.BillID]*candidate,
+) ([]candidate, error) {
 	states, err := f.Store.ListStates(ctx, code)
 	if err != nil {
 		return nil, err
@@ -408,8 +427,8 @@ func (f *fetch) differing(ctx context.Context, code string, all map[parliament.B
 	return out, nil
 }
 
-// complete completes details that an older version of the program read: from their records, where they are held, and
-// as far as this fetch may still ask, from LEGISinfo.
+// complete updates details that an older version of the program read: from their stored records, or by new requests, as
+// far as this fetch may send them.
 func (f *fetch) complete(ctx context.Context) error {
 	if f.legisinfoDown != nil {
 		return nil
@@ -442,7 +461,13 @@ func (f *fetch) complete(ctx context.Context) error {
 			ask = append(ask, r)
 		}
 	}
-	f.step.Log(eventlog.LevelInfo, fmt.Sprintf("%d bills are completed: %d from their records, %d by asking again", len(records)+len(ask), len(records), len(ask)), nil)
+	f.step.Log(
+		eventlog.LevelInfo,
+		fmt.Sprintf(
+			"%d bills are completed: %d from their records, %d by asking again", len(records)+len(ask), len(records), len(ask),
+		),
+		nil,
+	)
 	save := func(records []parliament.Record) error {
 		_, err := f.Store.Save(ctx, f.step.RunID, records)
 		f.completed += len(records)
@@ -456,14 +481,14 @@ func (f *fetch) complete(ctx context.Context) error {
 	return f.details(ctx, ask, save)
 }
 
-// recordOf is a record of a stored bill, of which nothing was fetched yet.
+// recordOf returns an empty record of a stored bill.
 func recordOf(id string) (parliament.Record, error) {
 	session, number, _ := strings.Cut(id, "/")
 	key, err := parliament.ParseBillID(session, number)
 	return parliament.Record{ID: key, FetchedAt: now()}, err
 }
 
-// recordLists keeps the lists that were read, for the report on quality.
+// recordLists stores the lists for the quality report.
 func (f *fetch) recordLists(ctx context.Context) error {
 	var errs []error
 	for _, code := range slices.Sorted(maps.Keys(f.lists)) {

@@ -15,15 +15,16 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 )
 
-// patience is how long new bills wait for a fetch that does not end.
+// patience is how long new bills wait for a running fetch to end.
 const patience = time.Hour
 
-// newBills has everything made that depends on bills, once for all the bills that a fetch brought.
+// newBills declares the sensor and the job that materialize everything that depends on bills, once for all new bills of
+// a fetch.
 func newBills(d Deps) Contribution {
 	const job = "new_bills_job"
 	return Contribution{Sensors: []*orchestrator.Sensor{{
 		Name:        "new_bills_sensor",
-		Description: "Starts new_bills_job when bills were stored that had not been there before.",
+		Description: "Starts new_bills_job when new bills were stored.",
 		Interval:    5 * time.Second,
 		Jobs:        []string{job},
 		Begin:       d.Store.Now,
@@ -39,34 +40,37 @@ func newBills(d Deps) Contribution {
 			case len(found.IDs) == 0:
 				return &orchestrator.SensorResult{Skip: "no new bills"}, nil
 			case (fetching || found.Unsettled) && time.Since(found.Oldest) < patience:
-				return &orchestrator.SensorResult{Skip: "there are new bills, and a fetch is on its way that may bring more"}, nil
+				return &orchestrator.SensorResult{Skip: "there are new bills, and a running fetch may bring more"}, nil
 			}
 			return &orchestrator.SensorResult{Cursor: &found.Next, Runs: []orchestrator.RunRequest{{
-				Job: job, RunKey: "bills up to " + found.Next, Tags: map[string]string{"new_bills": strconv.Itoa(len(found.IDs)), "latest_bill": found.IDs[len(found.IDs)-1]},
+				Job: job, RunKey: "bills up to " + found.Next,
+				Tags: map[string]string{"new_bills": strconv.Itoa(len(found.IDs)), "latest_bill": found.IDs[len(found.IDs)-1]},
 			}}}, nil
 		},
 	}}}
 }
 
-// failures raises alerts: for fetches by their fetch logs, for other runs by their status.
+// failures declares the sensor that raises alerts: for fetches by their fetch logs, for other runs by their status.
 func failures(d Deps) Contribution {
 	return Contribution{Sensors: []*orchestrator.Sensor{
 		orchestrator.NewRunStatusSensor(orchestrator.Sensor{
-			Name:        "fetch_failure_sensor",
-			Description: "Raises an alert when a fetch failed, wholly or in part, for each source that is the cause, and clears it when a fetch had nothing to complain of. A fetch that was canceled does neither.",
-			Interval:    10 * time.Second,
-			Evaluate:    d.judgeFetches,
+			Name: "fetch_failure_sensor",
+			Description: "Raises an alert when a fetch failed, wholly or in part, for each source that is the cause, and " +
+				"clears it when a fetch had no errors. A canceled fetch does neither.",
+			Interval: 10 * time.Second,
+			Evaluate: d.judgeFetches,
 		}, orchestrator.StatusSuccess, orchestrator.StatusFailure, orchestrator.StatusCanceled),
 		orchestrator.NewRunStatusSensor(orchestrator.Sensor{
-			Name:        "run_failure_sensor",
-			Description: "Raises an alert when a run failed that fetched nothing, and clears it when a run of the same job or assets succeeded. Fetches are fetch_failure_sensor's.",
-			Interval:    10 * time.Second,
-			Evaluate:    d.judgeRuns,
+			Name: "run_failure_sensor",
+			Description: "Raises an alert when a run without a fetch failed, and clears it when a run of the same job or " +
+				"assets succeeded. fetch_failure_sensor handles fetches.",
+			Interval: 10 * time.Second,
+			Evaluate: d.judgeRuns,
 		}, orchestrator.StatusSuccess, orchestrator.StatusFailure),
 	}}
 }
 
-// verdicts hold the latest verdict on each cause of alerts.
+// verdicts has the latest verdict on each cause of alerts.
 type verdicts struct {
 	causes []string
 	last   map[string]*orchestrator.Alert // nil: recovered
@@ -114,8 +118,8 @@ func (d Deps) judgeFetches(ctx context.Context, ev *orchestrator.Evaluation) (*o
 	return v.result("every fetch succeeded"), nil
 }
 
-// judgeFetch assigns each error of a fetch to the source of its record. An error without a source is the asset's own. It
-// raises an alert for each source with errors and clears the alert of each source without.
+// judgeFetch assigns each error of a fetch to the source of its record. An error without a source is the asset's own.
+// It raises an alert for each source with errors and clears the alert of each source without.
 func (d Deps) judgeFetch(v *verdicts, l parliament.FetchLog) {
 	const own = ""
 	blame := map[string][]string{}
@@ -138,7 +142,8 @@ func (d Deps) judgeFetch(v *verdicts, l parliament.FetchLog) {
 		}
 		messages := blame[source]
 		if len(messages) == 0 {
-			if l.Status == parliament.FetchSuccess || source != own && l.Status == parliament.FetchPartialSuccess { // else the source may not have been asked
+			// Otherwise, the source may not have been used.
+			if l.Status == parliament.FetchSuccess || source != own && l.Status == parliament.FetchPartialSuccess {
 				v.set(cause, nil)
 			}
 			continue
@@ -149,7 +154,10 @@ func (d Deps) judgeFetch(v *verdicts, l parliament.FetchLog) {
 		}
 		v.set(cause, &orchestrator.Alert{
 			Severity: severity, Title: title, Detail: strings.Join(messages, "\n"),
-			Data: map[string]any{"asset": l.Asset, "source": source, "fetch_log_id": l.ID, "run_id": l.RunID, "status": l.Status, "records_failed": l.RecordsFailed},
+			Data: map[string]any{
+				"asset": l.Asset, "source": source, "fetch_log_id": l.ID, "run_id": l.RunID, "status": l.Status,
+				"records_failed": l.RecordsFailed,
+			},
 		})
 	}
 }
@@ -178,19 +186,24 @@ func (d Deps) judgeRuns(ctx context.Context, ev *orchestrator.Evaluation) (*orch
 				detail += "\n" + s.Asset + ": " + s.Error.Message
 			}
 		}
-		v.set("run:"+name, &orchestrator.Alert{Title: name + " failed", Detail: detail, Data: map[string]any{"run_id": run.ID, "assets": run.Assets, "error": run.Error}})
+		v.set("run:"+name, &orchestrator.Alert{
+			Title: name + " failed", Detail: detail,
+			Data: map[string]any{"run_id": run.ID, "assets": run.Assets, "error": run.Error},
+		})
 	}
 	return v.result("no run failed"), nil
 }
 
-// webhook starts a job for an event from outside.
+// webhook declares the sensor that starts a job for an external event.
 func webhook() Contribution {
 	allowed := []string{"fetch_bills_job", "fetch_session_job", "discover_sessions_job", "new_bills_job"}
 	return Contribution{Sensors: []*orchestrator.Sensor{orchestrator.NewWebhookSensor(orchestrator.Sensor{
-		Name:        "webhook_sensor",
-		Description: `Starts a job for an event posted to it: {"type": "...", "data": {"job": "fetch_bills_job", "config": {...}, "partition": "..."}}, where all of data is optional and the job is fetch_bills_job if none is named.`,
-		Interval:    10 * time.Second,
-		Jobs:        allowed,
+		Name: "webhook_sensor",
+		Description: `Starts a job for an event posted to it: {"type": "...", "data": {"job": "fetch_bills_job", ` +
+			`"config": {...}, "partition": "..."}}, where all of data is optional ` +
+			`and the job is fetch_bills_job if none is named.`,
+		Interval: 10 * time.Second,
+		Jobs:     allowed,
 		Evaluate: func(ctx context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
 			r := &orchestrator.SensorResult{}
 			var refused []string
@@ -236,5 +249,7 @@ func webhookRequest(w orchestrator.WebhookEvent, allowed []string) (orchestrator
 	if event.Type != "" {
 		tags["event_type"] = event.Type
 	}
-	return orchestrator.RunRequest{Job: job, Config: event.Data.Config, Partition: event.Data.Partition, Tags: tags, RunKey: w.ID}, nil
+	return orchestrator.RunRequest{
+		Job: job, Config: event.Data.Config, Partition: event.Data.Partition, Tags: tags, RunKey: w.ID,
+	}, nil
 }

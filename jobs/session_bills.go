@@ -21,16 +21,17 @@ type sessionBillsConfig struct {
 	Limit      int `json:"limit" jsonschema:"minimum=1,maximum=5000,default=1000" jsonschema_description:"At most so many bills, the latest first."`
 }
 
-// sessionBills keeps all bills of one session up to date.
+// sessionBills declares the asset that keeps all bills of one session up to date.
 func sessionBills(d Deps) Contribution {
 	asset := orchestrator.NewAsset(orchestrator.AssetOptions{
-		Name:        "fetch_parliament_session_bills",
-		Group:       "bills",
-		Description: "All bills of one session of Parliament, from both sources; those of sessions before the 37th Parliament from LEGISinfo alone.",
-		Retry:       fetchRetry,
-		Timeout:     time.Hour,
-		Pools:       sourcePools,
-		Partitions:  sessionPartitions,
+		Name:  "fetch_parliament_session_bills",
+		Group: "bills",
+		Description: "All bills of one session of Parliament, from both sources; those of sessions before the 37th " +
+			"Parliament from LEGISinfo alone.",
+		Retry:      fetchRetry,
+		Timeout:    time.Hour,
+		Pools:      sourcePools,
+		Partitions: sessionPartitions,
 		PartitionConfig: func(key string) (map[string]any, error) {
 			p, s, err := parliament.ParseSession(key)
 			return map[string]any{"parliament": p, "session": s}, err
@@ -40,21 +41,24 @@ func sessionBills(d Deps) Contribution {
 		if config.Parliament < openparliament.FirstParliament {
 			source = legisinfo.Source
 		}
-		f := newFetch(d, step, source, map[string]any{"parliament": config.Parliament, "session": config.Session, "limit": config.Limit})
+		f := newFetch(d, step, source, map[string]any{
+			"parliament": config.Parliament, "session": config.Session, "limit": config.Limit,
+		})
 		err := f.session(f.observe(ctx), config)
 		return f.finishBills(err, orchestrator.Metadata{"parliament": config.Parliament, "session": config.Session})
 	})
 	return Contribution{
 		Assets: []*orchestrator.Asset{asset},
-		Jobs:   []*orchestrator.Job{{Name: "fetch_session_job", Description: "Fetches all bills of one session; config says which.", Assets: []string{asset.Name}, Timeout: 2 * time.Hour}},
+		Jobs: []*orchestrator.Job{{Name: "fetch_session_job", Description: "Fetches all bills of one session; config " +
+			"says which.", Assets: []string{asset.Name}, Timeout: 2 * time.Hour}},
 	}
 }
 
-// session fetches a session. openparliament.ca, where it has the session, must answer; without LEGISinfo its bills are
+// session fetches a session. If openparliament.ca has the session, it must answer. Without LEGISinfo, the bills are
 // stored without enrichment.
 func (f *fetch) session(ctx context.Context, config sessionBillsConfig) error {
 	code := fmt.Sprintf("%d-%d", config.Parliament, config.Session)
-	f.completions = math.MaxInt // who asks for a session wants all of it
+	f.completions = math.MaxInt // the whole session was requested
 	all, err := f.whole(ctx, code)
 	if err != nil {
 		return err

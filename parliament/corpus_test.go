@@ -129,7 +129,9 @@ func TestCorpus(t *testing.T) {
 		if n := bySession["44-1"] + bySession["45-1"]; n != 557 {
 			t.Errorf("%d divisions in 44-1 and 45-1, want 557", n)
 		}
-		if want := map[string]int{"36-1": 0, "41-1": 597, "43-2": 108, "44-1": 461, "45-1": 96}; !maps.Equal(bySession, want) {
+		if want := map[string]int{
+			"36-1": 0, "41-1": 597, "43-2": 108, "44-1": 461, "45-1": 96,
+		}; !maps.Equal(bySession, want) {
 			t.Errorf("divisions %v, want %v", bySession, want)
 		}
 		for bill, n := range map[string]int{"44-1/C-11": 11, "44-1/C-18": 6, "45-1/C-5": 13} {
@@ -218,9 +220,12 @@ func checkDivisions(t *testing.T, r rawRecord, got []parliament.Vote) int {
 	seen := map[int]bool{}
 	for i, v := range got {
 		w := want[v.Number]
-		if seen[v.Number] || v.Chamber != "house" || v.Yeas != w.DivisionVotesYeas || v.Nays != w.DivisionVotesNays || v.Paired != w.DivisionVotePaired || v.Total != w.DivisionVoteTotal ||
+		if seen[v.Number] || v.Chamber != "house" || v.Yeas != w.DivisionVotesYeas || v.Nays != w.DivisionVotesNays ||
+			v.Paired != w.DivisionVotePaired || v.Total != w.DivisionVoteTotal ||
 			results[w.DecisionResultNameEn] != v.Result || v.Date == nil || *v.Date != w.DecisionSittingDate[:10] ||
-			v.URL != fmt.Sprintf("https://www.ourcommons.ca/members/en/votes/%d/%d/%d", r.ParliamentNumber, r.SessionNumber, v.Number) {
+			v.URL != fmt.Sprintf(
+				"https://www.ourcommons.ca/members/en/votes/%d/%d/%d", r.ParliamentNumber, r.SessionNumber, v.Number,
+			) {
 			t.Errorf("%s: division %+v, the record has %+v", r.id(t), v, w)
 		}
 		if w.DecisionDateTime != "" && (v.At == nil || !strings.HasPrefix(*v.At, w.DecisionDateTime)) {

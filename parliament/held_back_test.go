@@ -19,7 +19,9 @@ func TestNewBillsBehindAnOldTransaction(t *testing.T) {
 	save := func(number string) {
 		t.Helper()
 		op := &openparliament.Bill{Session: "44-1", Number: number, NameEn: "An Act", Introduced: "2022-02-02"}
-		if _, err := s.Save(t.Context(), newRun(t), []parliament.Record{record(t, number, parliament.SourceRecords{OpenParliament: op})}); err != nil {
+		if _, err := s.Save(t.Context(), newRun(t), []parliament.Record{
+			record(t, number, parliament.SourceRecords{OpenParliament: op}),
+		}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -57,7 +57,13 @@ func TestPlansOfBillLists(t *testing.T) {
 		return sql.ListBillsParams{Ids: []string{}, Kinds: []string{}, SponsorIds: []int64{}, Sort: "introduced", MaxRows: 51}
 	}
 	after := func(p sql.ListBillsParams) sql.ListBillsParams {
-		p.After, p.AfterAt, p.AfterActivity, p.AfterIntroduced, p.AfterPrefix, p.AfterDigits, p.AfterID = true, day.AddDate(10, 0, 0).Add(10*time.Hour), &day, &day, "C", 7, "40-1/C-7"
+		p.After = true
+		p.AfterAt = day.AddDate(10, 0, 0).Add(10 * time.Hour)
+		p.AfterActivity = &day
+		p.AfterIntroduced = &day
+		p.AfterPrefix = "C"
+		p.AfterDigits = 7
+		p.AfterID = "40-1/C-7"
 		return p
 	}
 	explain := func(p sql.ListBillsParams) string {
@@ -84,8 +90,12 @@ func TestPlansOfBillLists(t *testing.T) {
 			change(&p)
 			for place, p := range map[string]sql.ListBillsParams{"the first page": p, "a later page": after(p)} {
 				plan := explain(p)
-				if !strings.Contains(plan, "using "+order.index) || strings.Contains(plan, "Sort") || strings.Contains(plan, "Seq Scan") {
-					t.Errorf("%s, ascending %t, %s, %s: want %s and nothing sorted:\n%s", order.sort, order.ascending, name, place, order.index, plan)
+				if !strings.Contains(plan, "using "+order.index) || strings.Contains(plan, "Sort") ||
+					strings.Contains(plan, "Seq Scan") {
+					t.Errorf(
+						"%s, ascending %t, %s, %s: want %s and nothing sorted:\n%s", order.sort, order.ascending, name, place,
+						order.index, plan,
+					)
 				}
 				if place == "a later page" && !strings.Contains(plan, "Index Cond") {
 					t.Errorf("%s, ascending %t, %s: reads all pages before:\n%s", order.sort, order.ascending, name, plan)

@@ -44,7 +44,9 @@ func parts(t testing.TB) parliament.SourceRecords {
 		t.Fatal(err)
 	}
 	d.ItemHash = item.Hash
-	op, err := openparliament.ParseBill([]byte(`{"session": "39-1", "number": "C-23A", "legisinfo_id": 77, "introduced": "2007-03-02", "name": {"en": "An Act", "fr": "Loi"}, "url": "/bills/39-1/C-23A/"}`))
+	op, err := openparliament.ParseBill([]byte(
+		`{"session": "39-1", "number": "C-23A", "legisinfo_id": 77, "introduced": "2007-03-02", "name": {"en": "An Act", "fr": "Loi"}, "url": "/bills/39-1/C-23A/"}`,
+	))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,13 +124,17 @@ func TestPartsEnriched(t *testing.T) {
 
 func TestParseBillID(t *testing.T) {
 	t.Parallel()
-	for in, want := range map[string]string{"44-1/c-11": "44-1/C-11", "36-1/C-23A": "36-1/C-23A", "45-1/s-1001": "45-1/S-1001"} {
+	for in, want := range map[string]string{
+		"44-1/c-11": "44-1/C-11", "36-1/C-23A": "36-1/C-23A", "45-1/s-1001": "45-1/S-1001",
+	} {
 		session, number, _ := cut(in)
 		if id, err := parliament.ParseBillID(session, number); err != nil || id.String() != want {
 			t.Errorf("%s: %v %v", in, id, err)
 		}
 	}
-	for _, in := range []string{"44/C-11", "44-1/X-11", "44-1/C11", "44-1/C-0", "44-1/", "0-1/C-1", "44-1/C-99999999999999999999", "44-1/C-1\x00"} {
+	for _, in := range []string{
+		"44/C-11", "44-1/X-11", "44-1/C11", "44-1/C-0", "44-1/", "0-1/C-1", "44-1/C-99999999999999999999", "44-1/C-1\x00",
+	} {
 		session, number, _ := cut(in)
 		if id, err := parliament.ParseBillID(session, number); err == nil {
 			t.Errorf("%q: %v", in, id)

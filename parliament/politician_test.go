@@ -45,7 +45,10 @@ func members(t testing.TB) (*parliament.Store, *db.DB) {
 	s := parliament.NewStore(d)
 	for i, who := range people {
 		m := openparliament.Member{Slug: slugOf(who), Name: who[0] + " " + who[1], Party: "Independent", Riding: who[2]}
-		p := parliament.PoliticianOf(m, &openparliament.Person{Slug: m.Slug, Name: m.Name, GivenName: who[0], FamilyName: who[1], PersonID: i + 1, Memberships: []openparliament.Membership{{RidingFr: who[2]}}})
+		p := parliament.PoliticianOf(m, &openparliament.Person{
+			Slug: m.Slug, Name: m.Name, GivenName: who[0], FamilyName: who[1], PersonID: i + 1,
+			Memberships: []openparliament.Membership{{RidingFr: who[2]}},
+		})
 		if _, err := s.SavePolitician(t.Context(), newRun(t), m, p, i%2 == 0); err != nil {
 			t.Fatal(err)
 		}

@@ -3,8 +3,6 @@ package parliament
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -25,35 +23,36 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/pgvector"
 )
 
-// Embedder knows which bills are near in meaning to a text, by embeddings. It compares all of them, which it holds in
-// memory, or, where they are too many or have just changed, asks the index of pgvector, if the database has one. Make one
-// with NewEmbedder.
+// Embedder finds the bills whose embeddings are nearest to a query's. It compares the query with all embeddings, which
+// it keeps in memory. If there are too many of them, or they have just changed, it uses the index of pgvector, if the
+// database has one. Make one with NewEmbedder. It is safe for concurrent use once Logger is set.
 type Embedder struct {
-	// Logger hears why pgvector is not used where it could be; nil: nobody does. Set it before use.
+	// Logger logs why pgvector cannot be used; nil logs nothing. Set it before use.
 	Logger *slog.Logger
 
-	db      *db.DB
-	q       *sql.Queries
-	client  *embed.Client
-	queryVectors   *lru.Cache[string, []float32] // by the text of the query
+	db           *db.DB
+	q            *sql.Queries
+	client       *embed.Client
+	queryVectors *lru.Cache[string, []float32] // by the text of the query
 	queryTimeout time.Duration
 
-	index    atomic.Pointer[indexLook]      // nil: not looked yet
-	held     atomic.Pointer[heldEmbeddings] // nil: not read yet
-	reads    singleflight.Group             // one read of them for all who wait for it
-	readAt   atomic.Int64                   // when a read began that nobody waits for, in nanoseconds
-	maxHeld int                            // holdMost, but in tests
+	index   atomic.Pointer[indexLook]      // nil: not looked for yet
+	held    atomic.Pointer[heldEmbeddings] // nil: not read yet
+	reads   singleflight.Group             // concurrent reads share one
+	readAt  atomic.Int64                   // when the last background read began, in Unix nanoseconds
+	maxHeld int                            // maxHeld, except in tests
 }
 
 const (
-	// maxHeld is how many numbers are held in memory where there is an index: 64 MB. So many are compared one by one in a
-	// few milliseconds, and exactly; an index leaves some out, more the less a question is like the texts of bills.
+	// maxHeld is how many numbers are kept in memory if there is an index: 64 MB. They are compared one by one in a few
+	// milliseconds, and exactly. An index can miss some bills, and misses more for queries that are less like the texts of
+	// bills.
 	maxHeld = 16_000_000
-	// heldReadInterval is how often they are read anew where there is an index, which is right meanwhile.
+	// heldReadInterval is how often the embeddings are read again if there is an index, which is up to date meanwhile.
 	heldReadInterval = 5 * time.Second
 )
 
-// indexLook is what a look for the index found.
+// indexLook is the result of looking for the index.
 type indexLook struct {
 	at     time.Time
 	size   int
@@ -80,13 +79,16 @@ const queryEmbeddingTimeout = 2 * time.Second
 // NewEmbedder makes an Embedder.
 func NewEmbedder(d *db.DB, client *embed.Client) *Embedder {
 	vectors, _ := lru.New[string, []float32](500)
-	return &Embedder{db: d, q: sql.New(d.Durable()), client: client, queryVectors: vectors, queryTimeout: queryEmbeddingTimeout, maxHeld: maxHeld}
+	return &Embedder{
+		db: d, q: sql.New(d.Durable()), client: client, queryVectors: vectors, queryTimeout: queryEmbeddingTimeout,
+		maxHeld: maxHeld,
+	}
 }
 
-// Near gives the bills nearest in meaning to a text, the nearest first, or why it cannot, in words for whoever
-// searches. only, if it is not nil, are the bills to choose from. All is read from the primary: what is held in memory is
-// as of a generation, which a replica that lags is not at, and a search cannot be done again for a replica that failed
-// where only the reason is left of that.
+// Near returns the bills nearest in meaning to a text, the nearest first, or the reason why it cannot, for the user. If
+// only is not nil, the result is limited to these bills. Near reads from the primary: the embeddings in memory belong
+// to a generation that a lagging replica may not have reached, and a failure of a replica could not be retried, because
+// only its reason is returned.
 func (m *Embedder) Near(ctx context.Context, text string, limit int, only []string) (ids []string, reason string) {
 	ctx = db.OnPrimary(ctx)
 	to, ok := m.queryVectors.Get(text)
@@ -117,13 +119,16 @@ func (m *Embedder) Near(ctx context.Context, text string, limit int, only []stri
 	case errors.Is(err, pgx.ErrNoRows):
 		return nil, "no bill is embedded yet: materialize update_embeddings"
 	case err != nil:
-		return nil, "the embeddings cannot be read just now"
+		return nil, "the embeddings cannot be read at the moment"
 	case int(size) != len(to):
-		return nil, fmt.Sprintf("the embeddings endpoint gives %d numbers, the bills' embeddings have %d: is it another model by the same name?", len(to), size)
+		return nil, fmt.Sprintf(
+			"the embeddings endpoint gives %d numbers, the bills' embeddings have %d: is it another model by the same name?",
+			len(to), size,
+		)
 	}
 	ids, err = m.nearest(ctx, to, limit, only)
 	if err != nil {
-		return nil, "the embeddings cannot be read just now"
+		return nil, "the embeddings cannot be read at the moment"
 	}
 	return ids, ""
 }
@@ -160,7 +165,8 @@ func (m *Embedder) nearest(ctx context.Context, to []float32, limit int, only []
 	return billIDs(nearestBills(held, to, limit, only)), nil
 }
 
-// current are all embeddings if those held in memory are as they are now. Otherwise it has them read, and does not wait.
+// current returns all embeddings if those in memory are up to date. Else it starts to read them in the background, and
+// returns nil.
 func (m *Embedder) current(ctx context.Context) ([]sql.AllEmbeddingsRow, error) {
 	generation, err := m.q.EmbeddingGeneration(ctx)
 	if err != nil {
@@ -184,7 +190,7 @@ func billIDs(found []pgvector.NearBill) []string {
 	return ids
 }
 
-// nearestBills compares all embeddings.
+// nearestBills compares a vector with all embeddings.
 func nearestBills(held []sql.AllEmbeddingsRow, to []float32, limit int, only []string) []pgvector.NearBill {
 	chosen := make(map[string]bool, len(only))
 	for _, id := range only {
@@ -216,8 +222,8 @@ func nearestBills(held []sql.AllEmbeddingsRow, to []float32, limit int, only []s
 	return best[:min(limit, len(best))]
 }
 
-// dot is the inner product of vectors of one length. Four sums at once are three times as fast as one, each of whose
-// additions waits for the one before.
+// dot returns the inner product of two vectors of the same length. Four separate sums are three times as fast as one,
+// because an addition does not have to wait for the one before.
 func dot(x, y []float32) float32 {
 	var a, b, c, d float32
 	y = y[:len(x)]
@@ -235,7 +241,7 @@ func dot(x, y []float32) float32 {
 	return a + b + c + d
 }
 
-// findIndex looks for the index that embeddings of a size can be looked for in.
+// findIndex looks for the index of embeddings of a size.
 func (m *Embedder) findIndex(ctx context.Context, size int) (*indexLook, error) {
 	if l := m.index.Load(); l != nil && l.size == size && time.Since(l.at) < indexLookInterval {
 		return l, nil
@@ -251,7 +257,8 @@ func (m *Embedder) findIndex(ctx context.Context, size int) (*indexLook, error) 
 		return nil, err
 	default:
 		most := m.maxHeld / size
-		n, err := m.q.CountEmbeddings(ctx, sql.CountEmbeddingsParams{Model: m.Model(), Most: int32(most) + 1}) //nolint:gosec // sixteen million
+		//nolint:gosec // sixteen million
+		n, err := m.q.CountEmbeddings(ctx, sql.CountEmbeddingsParams{Model: m.Model(), Most: int32(most) + 1})
 		if err != nil {
 			return nil, err
 		}
@@ -261,28 +268,28 @@ func (m *Embedder) findIndex(ctx context.Context, size int) (*indexLook, error) 
 	return look, nil
 }
 
-// found keeps what a look for the index found, and logs what has changed, if that is for an operator.
+// found stores the result of looking for the index. It logs a change that concerns the operator.
 func (m *Embedder) found(look *indexLook, tell bool) {
 	before := m.index.Swap(look)
 	switch {
 	case m.Logger == nil:
 	case look.index != nil && before != nil && before.index == nil:
-		m.Logger.Info("search by meaning uses the index of pgvector", "model", m.Model())
+		m.Logger.Info("search by meaning uses the pgvector index", "model", m.Model())
 	case look.index == nil && tell && (before == nil || before.reason != look.reason):
 		m.Logger.Warn("search by meaning is exact, without an index: pgvector cannot be used", "reason", look.reason)
 	}
 }
 
-// IndexState says whether searches have an index, which changes how fast they are and not what they find.
+// IndexState says whether searches use an index. The index makes them faster; the results are the same.
 type IndexState struct {
 	Used bool
 	Made bool // it was not there before
-	// Reason is why there is none, and Remedy what to do about it; empty if nothing is wrong.
+	// Reason says why there is no index, and Remedy what to do about it; empty if nothing is wrong.
 	Reason, Remedy string
 }
 
-// Index makes the index that searches by meaning use, where pgvector is, and drops those that none uses any more. What
-// keeps it from being made is no error, unless the same may work soon.
+// Index builds the index for search by meaning if pgvector is available, and drops indexes that are no longer used. It
+// reports what prevents the index in IndexState. It returns an error only if the same call may work soon.
 func (m *Embedder) Index(ctx context.Context) (IndexState, error) {
 	size, err := m.q.EmbeddingSize(ctx, m.Model())
 	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
@@ -302,7 +309,7 @@ func (m *Embedder) Index(ctx context.Context) (IndexState, error) {
 	return IndexState{Reason: err.Error(), Remedy: "see the log of Postgres"}, nil
 }
 
-// embeddings are all embeddings as they are now.
+// embeddings returns all current embeddings.
 func (m *Embedder) embeddings(ctx context.Context) ([]sql.AllEmbeddingsRow, error) {
 	// The generation is read first: what is read after it is as new or newer, and never taken for newer than it is.
 	generation, err := m.q.EmbeddingGeneration(ctx)
@@ -324,7 +331,7 @@ func (m *Embedder) embeddings(ctx context.Context) ([]sql.AllEmbeddingsRow, erro
 	}
 }
 
-// read reads all embeddings, as of a generation or later, once for all who want them at the same time.
+// read reads all embeddings as of a generation or later. Concurrent callers share one read.
 func (m *Embedder) read(ctx context.Context, generation int64) <-chan singleflight.Result {
 	return m.reads.DoChan(strconv.FormatInt(generation, 10), func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readTimeout)
@@ -339,144 +346,11 @@ func (m *Embedder) read(ctx context.Context, generation int64) <-chan singleflig
 	})
 }
 
-// EmbedCounts says what embedding came to.
-type EmbedCounts struct {
-	Embedded, Unchanged, Deleted int
-	Requests, Tokens             int
-	Size                         int // numbers in an embedding
-}
-
-// document is a bill's text in a language, for embedding; empty if it has none.
-func document(b Bill, language string) string {
-	pick := func(t Bilingual) string {
-		if language == "fr" {
-			return value(t.Fr)
-		}
-		return value(t.En)
-	}
-	parts := []string{}
-	for _, s := range []string{pick(b.ShortTitle), pick(b.Title), clean(pick(b.Summary))} {
-		if s != "" {
-			parts = append(parts, s)
-		}
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	return clip(b.Number+". "+strings.Join(parts, ". "), 6000) // models read little more than 512 tokens to 8,000
-}
-
-// Update embeds what is new or has changed, in batches, each stored as it comes: what fails keeps what was done before.
-// progress hears how far it is.
-func (m *Embedder) Update(ctx context.Context, batch int, progress func(done int)) (EmbedCounts, error) {
-	var counts EmbedCounts
-	model := m.client.Model()
-	size, err := m.q.EmbeddingSize(ctx, model)
-	if err != nil && !errors.Is(err, pgx.ErrNoRows) {
-		return counts, err
-	}
-	counts.Size = int(size)
-	var after sql.DocumentsToEmbedRow
-	for {
-		most := min(batch, embed.Most(counts.Size))                                                                                                              // as many as have room in an answer
-		rows, err := m.q.DocumentsToEmbed(ctx, sql.DocumentsToEmbedParams{Model: model, AfterID: after.ID, AfterLanguage: after.Language, MaxRows: int32(most)}) //nolint:gosec // bounded by the config
-		if err != nil || len(rows) == 0 {
-			if err == nil {
-				var n int64
-				n, err = m.q.DeleteOtherEmbeddings(ctx, model)
-				counts.Deleted = int(n)
-			}
-			return counts, err
-		}
-		after = rows[len(rows)-1]
-		var ask []sql.DocumentsToEmbedRow
-		var texts []string
-		var hashes [][]byte
-		now := time.Now().UTC().Truncate(time.Microsecond)
-		for _, row := range rows {
-			var b Bill
-			if err := json.Unmarshal(row.Doc, &b); err != nil {
-				return counts, fmt.Errorf("bill %s: %w", row.ID, err)
-			}
-			text := document(b, row.Language)
-			if text == "" {
-				continue
-			}
-			hash := sha256.Sum256([]byte(text))
-			if slices.Equal(hash[:], row.Hash) {
-				counts.Unchanged++
-				if err := m.q.TouchEmbedding(ctx, sql.TouchEmbeddingParams{CreatedAt: now, Version: &row.Version, BillID: row.ID, Language: row.Language, Model: model, Hash: row.Hash}); err != nil {
-					return counts, err
-				}
-				continue
-			}
-			ask, texts, hashes = append(ask, row), append(texts, text), append(hashes, hash[:])
-		}
-		if len(texts) == 0 {
-			continue
-		}
-		r, err := m.client.Embed(ctx, texts)
-		if err != nil {
-			return counts, err
-		}
-		counts.Requests++
-		counts.Tokens += r.Tokens
-		if got := len(r.Embeddings[0]); counts.Size != 0 && got != counts.Size {
-			return counts, &embed.AnswerError{Reason: fmt.Sprintf("embeddings of %d numbers, those stored of model %s have %d", got, model, counts.Size)}
-		}
-		counts.Size = len(r.Embeddings[0])
-		err = m.db.Tx(ctx, func(tx pgx.Tx) error {
-			q := m.q.WithTx(tx)
-			for i, row := range ask {
-				if err := q.UpsertEmbedding(ctx, sql.UpsertEmbeddingParams{BillID: row.ID, Language: row.Language, Model: model, Hash: hashes[i], Embedding: r.Embeddings[i], CreatedAt: now, Version: &row.Version}); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return counts, err
-		}
-		counts.Embedded += len(ask)
-		progress(counts.Embedded)
-	}
-}
-
-// Lacking counts the documents that have no embedding of their present text, of bills that are as they were at a place
-// in the history of all bills, and names ten of them at most.
-func (m *Embedder) Lacking(ctx context.Context, before string) (n int, first []string, err error) {
-	xid, err := placeXid(before)
-	if err != nil {
-		return 0, nil, err
-	}
-	var after sql.DocumentsToEmbedRow
-	for {
-		rows, err := m.q.DocumentsToEmbed(ctx, sql.DocumentsToEmbedParams{Model: m.client.Model(), AfterID: after.ID, AfterLanguage: after.Language, MaxRows: 500})
-		if err != nil || len(rows) == 0 {
-			return n, first, err
-		}
-		after = rows[len(rows)-1]
-		for _, row := range rows {
-			var b Bill
-			if err := json.Unmarshal(row.Doc, &b); err != nil {
-				return n, first, fmt.Errorf("bill %s: %w", row.ID, err)
-			}
-			text := document(b, row.Language)
-			if hash := sha256.Sum256([]byte(text)); text == "" || slices.Equal(hash[:], row.Hash) || row.Xid >= xid {
-				continue
-			}
-			if n++; len(first) < 10 {
-				first = append(first, row.ID+" ("+row.Language+")")
-			}
-		}
-	}
-}
-
-// Model is the model's name.
+// Model returns the name of the model.
 func (m *Embedder) Model() string { return m.client.Model() }
 
-// FindIndex says whether searches by meaning have an index for a model, without making one. embedded is false if no bill
-// is embedded with the model yet.
+// FindIndex reports whether searches by meaning have an index for a model. It does not build one. embedded is false if
+// no bill has an embedding of the model yet.
 func FindIndex(ctx context.Context, d *db.DB, model string) (state IndexState, embedded bool, err error) {
 	size, err := sql.New(d.Durable()).EmbeddingSize(ctx, model)
 	if errors.Is(err, pgx.ErrNoRows) {

@@ -12,7 +12,9 @@ import (
 )
 
 // TestBatchesFit sends no more texts at once than their answer has room for, however large the batches may be.
-func TestBatchesFit(t *testing.T) { //nolint:paralleltest // its long transactions would hold the changes back that others wait for
+//
+//nolint:paralleltest // its long transactions would hold the changes back that others wait for
+func TestBatchesFit(t *testing.T) {
 	d := dbtest.New(t)
 	var mu sync.Mutex
 	var sent []int

@@ -11,11 +11,11 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
-// NewBills are bills that came to be held since a place in the history of all bills.
+// NewBills are bills that were first stored after a place in the history of all bills.
 type NewBills struct {
-	// IDs are at most 1,000, in the order in which they came.
+	// IDs are at most 1,000 ids, in the order in which the bills were stored.
 	IDs []string
-	// Oldest is when the first of them came.
+	// Oldest is the time at which the first of them was stored.
 	Oldest time.Time
 	// Next is the place after them.
 	Next string
@@ -23,7 +23,7 @@ type NewBills struct {
 	Unsettled bool
 }
 
-// NewBillsSince returns the bills that were stored after a place; "" is the beginning.
+// NewBillsSince returns the bills that were first stored after a place; "" is the beginning.
 func (s *Store) NewBillsSince(ctx context.Context, place string) (*NewBills, error) {
 	p := sql.BillsCreatedAfterParams{MaxRows: 1000}
 	if place != "" {
@@ -53,11 +53,11 @@ func (s *Store) NewBillsSince(ctx context.Context, place string) (*NewBills, err
 	return n, nil
 }
 
-// ChangedBills are changes of bills that were held already, since a place in the history of all bills.
+// ChangedBills counts the changes of known bills since a place in the history of all bills.
 type ChangedBills struct {
-	// Bills is how many changed in fetches that brought no new ones.
+	// Bills is the number of bills that changed in fetches without new bills.
 	Bills int
-	// Oldest is when the first change since then was stored, of whichever fetch; zero if there is none.
+	// Oldest is the time of the first change since then, in any fetch; zero if there is none.
 	Oldest time.Time
 	// Next is the place after them.
 	Next string
@@ -65,8 +65,8 @@ type ChangedBills struct {
 	Unsettled bool
 }
 
-// ChangedBillsSince returns what changed after a place that Now or an earlier call returned; "" is the beginning. It
-// reads what was stored, not what fetches report: a fetch that failed or was canceled has stored bills too.
+// ChangedBillsSince returns the changes after a place that Now or an earlier call returned; "" is the beginning. It
+// reads the stored bills, not the results of fetches: a fetch that failed or was canceled may have stored bills too.
 func (s *Store) ChangedBillsSince(ctx context.Context, place string) (*ChangedBills, error) {
 	xid, err := placeXid(place)
 	if err != nil {
@@ -83,8 +83,8 @@ func (s *Store) ChangedBillsSince(ctx context.Context, place string) (*ChangedBi
 	return c, nil
 }
 
-// placeXid is the transaction at a place in the history of bills: the number before the first other character, which
-// begins the places of earlier versions of the program too. "" is the beginning.
+// placeXid returns the transaction of a place in the history of bills: the number before the first other character.
+// Places of earlier versions of the program begin in the same way. "" is the beginning.
 func placeXid(place string) (uint64, error) {
 	if place == "" {
 		return 0, nil
@@ -96,13 +96,13 @@ func placeXid(place string) (uint64, error) {
 	return xid, nil
 }
 
-// Now is the place in the history of bills after all there are.
+// Now returns the current end of the history of bills.
 func (s *Store) Now(ctx context.Context) (string, error) {
 	xid, err := db.LogBegin(ctx, s.db.Durable())
 	return strconv.FormatUint(xid, 10) + "/", err
 }
 
-// SessionStatistics are counts of a session's bills.
+// SessionStatistics are the counts of a session's bills.
 type SessionStatistics struct {
 	Session          string
 	Bills, Laws      int
@@ -110,12 +110,15 @@ type SessionStatistics struct {
 	LatestIntroduced string // a day; empty if none is dated
 }
 
-// Statistics counts the bills held, by session, the latest first.
+// Statistics counts the stored bills by session, the latest session first.
 func (s *Store) Statistics(ctx context.Context) ([]SessionStatistics, error) {
 	rows, err := s.q.BillStatistics(ctx)
 	out := make([]SessionStatistics, len(rows))
 	for i, r := range rows {
-		out[i] = SessionStatistics{Session: fmt.Sprintf("%d-%d", r.Parliament, r.Session), Bills: int(r.Bills), Laws: int(r.Laws), NotEnriched: int(r.NotEnriched)}
+		out[i] = SessionStatistics{
+			Session: fmt.Sprintf("%d-%d", r.Parliament, r.Session), Bills: int(r.Bills), Laws: int(r.Laws),
+			NotEnriched: int(r.NotEnriched),
+		}
 		if r.LatestIntroduction.Year() > 1 {
 			out[i].LatestIntroduced = r.LatestIntroduction.Format(time.DateOnly)
 		}
@@ -123,7 +126,7 @@ func (s *Store) Statistics(ctx context.Context) ([]SessionStatistics, error) {
 	return out, err
 }
 
-// WithoutTitle gives ids of bills that have a title in neither language, ten at most.
+// WithoutTitle returns at most ten ids of bills that have no title in either language.
 func (s *Store) WithoutTitle(ctx context.Context) ([]string, error) {
 	return s.q.BillsWithoutTitle(ctx, 10)
 }

@@ -25,14 +25,19 @@ func newRun(t testing.TB) uuid.UUID {
 
 func record(t testing.TB, number string, p parliament.SourceRecords) parliament.Record {
 	t.Helper()
-	return parliament.Record{ID: billID(t, "44-1", number), SourceRecords: p, FetchedAt: time.Now().UTC().Truncate(time.Microsecond)}
+	return parliament.Record{
+		ID: billID(t, "44-1", number), SourceRecords: p, FetchedAt: time.Now().UTC().Truncate(time.Microsecond),
+	}
 }
 
 func TestSave(t *testing.T) {
 	t.Parallel()
 	s := parliament.NewStore(dbtest.New(t))
 	op := &openparliament.Bill{Session: "44-1", Number: "C-2", NameEn: "An Act", Introduced: "2022-02-02"}
-	item := &legisinfo.Item{ID: 1, Session: "44-1", Number: "C-2", LongTitleEn: "An Act", HouseFirst: "2022-02-02", StatusEn: "At second reading in the House of Commons", Hash: "1"}
+	item := &legisinfo.Item{
+		ID: 1, Session: "44-1", Number: "C-2", LongTitleEn: "An Act", HouseFirst: "2022-02-02",
+		StatusEn: "At second reading in the House of Commons", Hash: "1",
+	}
 	save := func(run uuid.UUID, p parliament.SourceRecords, want parliament.Counts) {
 		t.Helper()
 		got, err := s.Save(t.Context(), run, []parliament.Record{record(t, "C-2", p)})
@@ -54,7 +59,8 @@ func TestSave(t *testing.T) {
 	if b := held(); b.Version != 1 || b.OpenParliamentAt == nil || b.LegisinfoAt != nil || *b.LastRunID != one {
 		t.Errorf("bill = %+v", b)
 	}
-	save(one, parliament.SourceRecords{OpenParliament: op}, parliament.Counts{Created: 1}) // the same run again, after a crash
+	// the same run again, after a crash
+	save(one, parliament.SourceRecords{OpenParliament: op}, parliament.Counts{Created: 1})
 	save(two, parliament.SourceRecords{OpenParliament: op}, parliament.Counts{Unchanged: 1})
 
 	save(two, parliament.SourceRecords{OpenParliament: op, Item: item}, parliament.Counts{Updated: 1})
@@ -96,7 +102,10 @@ func TestSaveAtOnce(t *testing.T) {
 	var records []parliament.Record
 	for i := range 100 {
 		id := parliament.BillID{Parliament: 44, Session: 1, Prefix: "C", Digits: i + 1}
-		records = append(records, parliament.Record{ID: id, SourceRecords: parliament.SourceRecords{Item: &legisinfo.Item{ID: i + 1, LongTitleEn: "An Act", Hash: "1"}}, FetchedAt: time.Now()})
+		records = append(records, parliament.Record{
+			ID: id, SourceRecords: parliament.SourceRecords{Item: &legisinfo.Item{ID: i + 1, LongTitleEn: "An Act", Hash: "1"}},
+			FetchedAt: time.Now(),
+		})
 	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex

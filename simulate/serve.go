@@ -53,7 +53,10 @@ func (w *World) Handler(f Faults) http.Handler {
 	mux.Handle("/LegisInfo/", legisinfo)
 	mux.HandleFunc("GET /control/stats", func(rw http.ResponseWriter, _ *http.Request) {
 		v := w.view()
-		writeJSON(rw, map[string]any{"as_of": w.Today().Format(time.DateOnly), "bills": len(v.bills), "session": v.current, "openparliament": g.snapshot("openparliament"), "legisinfo": g.snapshot("legisinfo")})
+		writeJSON(rw, map[string]any{
+			"as_of": w.Today().Format(time.DateOnly), "bills": len(v.bills), "session": v.current,
+			"openparliament": g.snapshot("openparliament"), "legisinfo": g.snapshot("legisinfo"),
+		})
 	})
 	mux.HandleFunc("POST /control/reset", func(rw http.ResponseWriter, _ *http.Request) {
 		g.reset()

@@ -41,13 +41,22 @@ func TestOddTypes(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 			return
 		}
-		if got.ID != 77 || !strings.HasPrefix(path, "SponsorPersonName") && got.SponsorName != "Ada Byron" || !strings.HasPrefix(path, "Statute") && got.Statute != 12 ||
-			!strings.HasPrefix(path, "Publications") && len(got.Publications) != 1 || !strings.HasPrefix(path, "HouseVoteDetails") && !strings.HasPrefix(path, "BillStages") && len(got.Votes) != 3 || !strings.HasPrefix(path, "BillStages") && len(got.Stages) != 4 ||
-			!strings.HasPrefix(path, "BillStages") && len(got.Sittings) != 2 || !strings.HasPrefix(path, "WebReferences") && len(got.References) != 1 {
-			t.Errorf("%s cost more than itself: %d divisions, %d stages, %d sittings", path, len(got.Votes), len(got.Stages), len(got.Sittings))
+		if got.ID != 77 || !strings.HasPrefix(path, "SponsorPersonName") && got.SponsorName != "Ada Byron" ||
+			!strings.HasPrefix(path, "Statute") && got.Statute != 12 ||
+			!strings.HasPrefix(path, "Publications") && len(got.Publications) != 1 ||
+			!strings.HasPrefix(path, "HouseVoteDetails") && !strings.HasPrefix(path, "BillStages") && len(got.Votes) != 3 ||
+			!strings.HasPrefix(path, "BillStages") && len(got.Stages) != 4 ||
+			!strings.HasPrefix(path, "BillStages") && len(got.Sittings) != 2 || !strings.HasPrefix(path, "WebReferences") &&
+			len(got.References) != 1 {
+			t.Errorf(
+				"%s cost more than itself: %d divisions, %d stages, %d sittings", path, len(got.Votes), len(got.Stages),
+				len(got.Sittings),
+			)
 		}
 	}
-	odd := []any{nil, true, -1.5, 1e99, "no", "", []any{}, []any{1, "x", nil, []any{}}, map[string]any{}, map[string]any{"x": 1}}
+	odd := []any{
+		nil, true, -1.5, 1e99, "no", "", []any{}, []any{1, "x", nil, []any{}}, map[string]any{}, map[string]any{"x": 1},
+	}
 	var walk func(path string, v any, set func(any))
 	walk = func(path string, v any, set func(any)) {
 		for _, o := range odd {
@@ -82,7 +91,8 @@ func TestNumbersAsTexts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if d.Statute != 12 || d.TextID != 5 || len(d.Votes) != 1 || d.Votes[0].Total != 174 || d.Stages[0].State != 4 || len(d.Sittings) != 1 || d.Sittings[0].Number != "" {
+	if d.Statute != 12 || d.TextID != 5 || len(d.Votes) != 1 || d.Votes[0].Total != 174 || d.Stages[0].State != 4 ||
+		len(d.Sittings) != 1 || d.Sittings[0].Number != "" {
 		t.Errorf("%+v", d)
 	}
 }

@@ -1,5 +1,6 @@
-// Package pgvector keeps and reads the index of the bills' embeddings where Postgres has the extension pgvector. Search
-// works without it: then the process compares all embeddings itself. Begin reading at Find and Ensure.
+// Package pgvector builds and searches an index of the bills' embeddings with the Postgres extension pgvector. Search
+// works without the extension: the process then compares all embeddings itself. Begin reading at Find, Ensure and
+// Index.Nearest.
 package pgvector
 
 import (
@@ -22,14 +23,14 @@ import (
 )
 
 const (
-	// searchCandidates is how many candidates a search keeps, 1,000 at most. Of vectors without any order, which are the
+	// searchCandidates is the number of candidates that a search keeps, at most 1,000. With random vectors, which are the
 	// hardest to search, it finds 98 % of the nearest twenty among 18,000.
 	searchCandidates = 600
-	// indexTimeout bounds the time that making an index may take.
+	// indexTimeout is the time limit for building an index.
 	indexTimeout = time.Hour
 )
 
-// Index is an index of the embeddings of one model, all of one size, by pgvector.
+// Index is a pgvector index of the embeddings of one model and size.
 type Index struct {
 	model     string
 	size      int
@@ -38,20 +39,20 @@ type Index struct {
 	continues bool   // the index can be asked on until a filter has left enough
 }
 
-// extension is the extension pgvector as a role sees it.
+// extension is the state of pgvector for the current role.
 type extension struct {
 	Schema  string
 	Version string
 	Usable  bool // the role may use the schema
 }
 
-// Problem says why pgvector is not used, in words for an operator. Search is exact without it.
+// Problem says why pgvector is not used, in words for an operator. Search then compares all embeddings, which is exact.
 type Problem struct {
-	// Reason is what is so.
+	// Reason is the cause.
 	Reason string
 	// Remedy is what to do about it; empty if nothing is wrong.
 	Remedy string
-	// Pending says that the next update of the embeddings sets it right.
+	// Pending reports that the next update of the embeddings solves the problem.
 	Pending bool
 }
 
@@ -60,18 +61,23 @@ func (p *Problem) Error() string { return p.Reason }
 
 var (
 	errNoVector = &Problem{Reason: "the server does not have the extension pgvector"}
-	errNoIndex  = &Problem{Reason: "the embeddings have no index of pgvector yet", Remedy: "materialize update_embeddings", Pending: true}
-	errNotMade  = &Problem{
+	errNoIndex  = &Problem{
+		Reason: "the embeddings have no index of pgvector yet", Remedy: "materialize update_embeddings", Pending: true,
+	}
+	errNotMade = &Problem{
 		Reason: "pgvector is on the server, but the extension is not in the database",
-		Remedy: "materialize update_embeddings, which creates it if its role may; else have a superuser run CREATE EXTENSION vector in it", Pending: true,
+		Remedy: "materialize update_embeddings, which creates it if the role is allowed to; else have a superuser run " +
+			"CREATE EXTENSION vector in the database",
+		Pending: true,
 	}
 )
 
-// findVector finds the extension, or gives a *Problem.
+// findVector finds the extension. The error is a *Problem if it cannot be used.
 func findVector(ctx context.Context, on db.DBTX) (*extension, error) {
 	var e extension
 	err := on.QueryRow(ctx, `SELECT n.nspname::text, e.extversion, has_schema_privilege(n.oid, 'USAGE')
-FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'`).Scan(&e.Schema, &e.Version, &e.Usable)
+FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
+WHERE e.extname = 'vector'`).Scan(&e.Schema, &e.Version, &e.Usable)
 	if errors.Is(err, pgx.ErrNoRows) {
 		var available bool
 		err := on.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')`).Scan(&available)
@@ -92,12 +98,15 @@ FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extnam
 			Remedy: "GRANT USAGE ON SCHEMA " + pgx.Identifier{e.Schema}.Sanitize() + " to the role",
 		}
 	case e.older(0, 5):
-		return nil, &Problem{Reason: "pgvector " + e.Version + " has no HNSW index", Remedy: "install pgvector 0.8 or newer, then ALTER EXTENSION vector UPDATE"}
+		return nil, &Problem{
+			Reason: "pgvector " + e.Version + " has no HNSW index",
+			Remedy: "install pgvector 0.8 or newer, then ALTER EXTENSION vector UPDATE",
+		}
 	}
 	return &e, nil
 }
 
-// older says whether the extension is older than a version.
+// older reports whether the extension is older than a version.
 func (e *extension) older(major, minor int) bool {
 	parts := strings.SplitN(e.Version+".0.0", ".", 3)
 	x, _ := strconv.Atoi(parts[0])
@@ -105,12 +114,16 @@ func (e *extension) older(major, minor int) bool {
 	return x < major || x == major && y < minor
 }
 
-// index is the index of a model's embeddings, whether it is there or not.
+// index describes the index of a model's embeddings, whether it exists or not.
 func (e *extension) index(model string, size int) (*Index, error) {
-	ix := &Index{model: model, size: size, schema: pgx.Identifier{e.Schema}.Sanitize(), kind: "vector", continues: !e.older(0, 8)}
+	ix := &Index{
+		model: model, size: size, schema: pgx.Identifier{e.Schema}.Sanitize(), kind: "vector", continues: !e.older(0, 8),
+	}
 	switch {
 	case size > 4000:
-		return nil, &Problem{Reason: fmt.Sprintf("embeddings of %d numbers cannot be indexed: pgvector can index 4,000", size)}
+		return nil, &Problem{
+			Reason: fmt.Sprintf("embeddings of %d numbers cannot be indexed: pgvector can index 4,000", size),
+		}
 	case size > 2000 && e.older(0, 7):
 		return nil, &Problem{
 			Reason: fmt.Sprintf("embeddings of %d numbers cannot be indexed: pgvector %s can index 2,000", size, e.Version),
@@ -127,22 +140,23 @@ func (ix *Index) name() string {
 	return fmt.Sprintf("%s%s_%d", db.VectorIndexPrefix, hex.EncodeToString(sum[:6]), ix.size)
 }
 
-// cast is an expression as the type that is indexed. It names the extension's schema, which may be outside search_path.
+// cast converts an expression to the indexed type. It names the extension's schema, which may not be in search_path.
 func (ix *Index) cast(expression string) string {
 	return fmt.Sprintf("%s::%s.%s(%d)", expression, ix.schema, ix.kind, ix.size)
 }
 
-// rows is the condition that the index has, in its very words, so that Postgres sees that they are the same.
+// rows returns the index's condition. A query must repeat it word for word, so that Postgres uses the index.
 func (ix *Index) rows() string {
 	return fmt.Sprintf("model = %s AND cardinality(embedding) = %d", db.QuoteLiteral(ix.model), ix.size)
 }
 
-// distance is from the embedding $1. Embeddings are of length one, so that the inner product orders them as the angle does.
+// distance returns the distance from the embedding $1. Embeddings have length one, so the inner product orders them as
+// the angle does.
 func (ix *Index) distance() string {
 	return fmt.Sprintf("%s OPERATOR(%s.<#>) %s", ix.cast("embedding"), ix.schema, ix.cast("$1::real[]"))
 }
 
-// Find finds the index of a model's embeddings. A *Problem says why there is none that can be used.
+// Find finds the index of a model's embeddings. The error is a *Problem if there is no usable index.
 func Find(ctx context.Context, d *db.DB, model string, size int) (*Index, error) {
 	e, err := findVector(ctx, d.Pool)
 	if err != nil {
@@ -162,9 +176,10 @@ func Find(ctx context.Context, d *db.DB, model string, size int) (*Index, error)
 	return ix, nil
 }
 
-// indexes are the indexes that need pgvector, and whether each can be used.
+// indexes returns the names of the pgvector indexes, and whether each is valid.
 func indexes(ctx context.Context, on db.DBTX) (map[string]bool, error) {
-	rows, err := on.Query(ctx, `SELECT c.relname::text, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+	rows, err := on.Query(ctx, `SELECT c.relname::text, i.indisvalid
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 WHERE i.indrelid = 'embeddings'::regclass AND starts_with(c.relname::text, $1)`, db.VectorIndexPrefix)
 	if err != nil {
 		return nil, err
@@ -176,9 +191,9 @@ WHERE i.indrelid = 'embeddings'::regclass AND starts_with(c.relname::text, $1)`,
 	return found, err
 }
 
-// Ensure makes the index of a model's embeddings where pgvector is, while others go on reading and writing, and
-// drops those of other models and sizes. It creates the extension if it is on the server and the role may. made says
-// that the index was not there before; a *Problem, why there can be none.
+// Ensure builds the index of a model's embeddings if pgvector is available, and drops indexes of other models and
+// sizes. Reads and writes continue meanwhile. It creates the extension if the server has it and the role is allowed to.
+// made reports that the index is new. The error is a *Problem if there can be no index.
 func Ensure(ctx context.Context, d *db.DB, model string, size int) (made bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, indexTimeout)
 	defer cancel()
@@ -189,11 +204,7 @@ func Ensure(ctx context.Context, d *db.DB, model string, size int) (made bool, e
 	// A connection of its own: what is set for it, and the lock, end with it.
 	conn := pooled.Hijack()
 	defer conn.Close(context.WithoutCancel(ctx)) //nolint:errcheck // nothing is left to lose
-	if _, err := conn.Exec(ctx, `SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false), set_config('client_min_messages', 'warning', false),
-    set_config('max_parallel_maintenance_workers', '0', false)`); err != nil { // parallel builds need more shared memory than containers have
-		return false, err
-	}
-	if _, err := conn.Exec(ctx, `SELECT set_config('maintenance_work_mem', greatest(setting::bigint, 262144) || 'kB', false) FROM pg_settings WHERE name = 'maintenance_work_mem'`); err != nil {
+	if err := prepareBuild(ctx, conn); err != nil {
 		return false, err
 	}
 	var alone bool
@@ -201,7 +212,7 @@ func Ensure(ctx context.Context, d *db.DB, model string, size int) (made bool, e
 		return false, err
 	}
 	if !alone {
-		return false, &Problem{Reason: "another process is making the index just now", Pending: true}
+		return false, &Problem{Reason: "another process is building the index", Pending: true}
 	}
 	var wanted *Index
 	e, problem := findVector(ctx, conn)
@@ -232,7 +243,8 @@ func Ensure(ctx context.Context, d *db.DB, model string, size int) (made bool, e
 	if wanted == nil || have[wanted.name()] {
 		return false, problem
 	}
-	_, err = conn.Exec(ctx, fmt.Sprintf(`CREATE INDEX CONCURRENTLY %s ON embeddings USING hnsw ((%s) %s.%s_ip_ops) WITH (m = 16, ef_construction = 128) WHERE %s`,
+	_, err = conn.Exec(ctx, fmt.Sprintf(`CREATE INDEX CONCURRENTLY %s ON embeddings
+USING hnsw ((%s) %s.%s_ip_ops) WITH (m = 16, ef_construction = 128) WHERE %s`,
 		pgx.Identifier{wanted.name()}.Sanitize(), wanted.cast("embedding"), wanted.schema, wanted.kind, wanted.rows()))
 	if err != nil {
 		return false, indexProblem(err)
@@ -240,16 +252,38 @@ func Ensure(ctx context.Context, d *db.DB, model string, size int) (made bool, e
 	return true, nil
 }
 
-// EnsureAll makes the index of all embeddings where pgvector is, as after a restore. Searches find the same without it.
+// prepareBuild sets up a connection for building an index: without timeouts, and with at least 256 MB of memory.
+// Parallel workers are off, because they need more shared memory than containers have.
+func prepareBuild(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `SELECT set_config('statement_timeout', '0', false), set_config('lock_timeout', '0', false),
+    set_config('client_min_messages', 'warning', false), set_config('max_parallel_maintenance_workers', '0', false)`)
+	if err != nil {
+		return fmt.Errorf("prepare to build an index: %w", err)
+	}
+	_, err = conn.Exec(ctx, `SELECT set_config('maintenance_work_mem', greatest(setting::bigint, 262144) || 'kB', false)
+FROM pg_settings WHERE name = 'maintenance_work_mem'`)
+	if err != nil {
+		return fmt.Errorf("set the memory for building an index: %w", err)
+	}
+	return nil
+}
+
+// EnsureAll builds the index of all embeddings if pgvector is available, as after a restore. Searches find the same
+// bills without it.
 func EnsureAll(ctx context.Context, d *db.DB) error {
-	rows, err := d.Pool.Query(ctx, `SELECT DISTINCT ON (model) model, cardinality(embedding) FROM embeddings ORDER BY model`)
+	rows, err := d.Pool.Query(
+		ctx, `SELECT DISTINCT ON (model) model, cardinality(embedding) FROM embeddings ORDER BY model`,
+	)
 	if err != nil {
 		return err
 	}
 	var model string
 	var size int
 	models := map[string]int{}
-	if _, err := pgx.ForEachRow(rows, []any{&model, &size}, func() error { models[model] = size; return nil }); err != nil {
+	if _, err := pgx.ForEachRow(rows, []any{&model, &size}, func() error {
+		models[model] = size
+		return nil
+	}); err != nil {
 		return err
 	}
 	if len(models) != 1 { // of several, only the next update of the embeddings knows which one is used
@@ -275,27 +309,33 @@ func createVector(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
-// indexProblem tells what the role may not do from what went wrong.
+// indexProblem turns a missing privilege into a *Problem, and returns other errors unchanged.
 func indexProblem(err error) error {
 	var pgErr *pgconn.PgError
 	if errors.As(err, &pgErr) && pgErr.Code == pgerrcode.InsufficientPrivilege {
-		return &Problem{Reason: "the role cannot make an index on embeddings: " + pgErr.Message, Remedy: "let the owner of the tables run the worker"}
+		return &Problem{
+			Reason: "the role cannot make an index on embeddings: " + pgErr.Message,
+			Remedy: "let the owner of the tables run the worker",
+		}
 	}
 	return err
 }
 
-// NearBill is a bill and how near it is: the smaller the distance, the nearer.
+// NearBill is a bill and its distance. A smaller distance is nearer.
 type NearBill struct {
 	BillID   string
 	Distance float64
 }
 
-// exactly is how many bills are compared one by one rather than looked for in the index.
+// exactly is up to how many bills are compared one by one rather than searched in the index.
 const exactly = 1000
 
-// Nearest returns the bills whose embeddings are nearest to one, the nearest first. only, if it is not nil, are
-// the bills to choose from. enough is false where the index may have left bills out; ask another way then.
-func (ix *Index) Nearest(ctx context.Context, d *db.DB, to []float32, limit int, only []string) (found []NearBill, enough bool, err error) {
+// Nearest returns the bills whose embeddings are nearest to a vector, the nearest first. If only is not nil, the result
+// is limited to these bills. enough is false if the index may have missed bills; then search in another way. It is
+// long, because it builds, runs and reads one query.
+func (ix *Index) Nearest(
+	ctx context.Context, d *db.DB, to []float32, limit int, only []string,
+) (found []NearBill, enough bool, err error) {
 	if only != nil && len(only) == 0 {
 		return nil, true, nil
 	}
@@ -303,7 +343,10 @@ func (ix *Index) Nearest(ctx context.Context, d *db.DB, to []float32, limit int,
 	if only != nil && !byOne && !ix.continues {
 		return nil, false, nil
 	}
-	settings := [][2]string{{"enable_seqscan", "off"}, {"enable_sort", "off"}, {"hnsw.ef_search", strconv.Itoa(min(1000, max(searchCandidates, 2*limit)))}}
+	settings := [][2]string{
+		{"enable_seqscan", "off"}, {"enable_sort", "off"},
+		{"hnsw.ef_search", strconv.Itoa(min(1000, max(searchCandidates, 2*limit)))},
+	}
 	if ix.continues {
 		settings = append(settings, [2]string{"hnsw.iterative_scan", "relaxed_order"})
 	}
@@ -324,7 +367,9 @@ func (ix *Index) Nearest(ctx context.Context, d *db.DB, to []float32, limit int,
 			for _, s := range settings {
 				names, values = append(names, s[0]), append(values, s[1])
 			}
-			if _, err := tx.Exec(ctx, `SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS s (name, value)`, names, values); err != nil {
+			if _, err := tx.Exec(
+				ctx, `SELECT set_config(name, value, true) FROM unnest($1::text[], $2::text[]) AS s (name, value)`, names, values,
+			); err != nil {
 				return err
 			}
 		}

@@ -37,7 +37,10 @@ func TestLeftRequests(t *testing.T) {
 	}))
 	t.Cleanup(s.Close)
 	reg := prometheus.NewRegistry()
-	c, err := New(Config{Source: "test", BaseURL: s.URL, UserAgent: "t", DB: d, Logger: slog.New(slog.DiscardHandler), RetryDelay: time.Millisecond, Metrics: reg})
+	c, err := New(Config{
+		Source: "test", BaseURL: s.URL, UserAgent: "t", DB: d, Logger: slog.New(slog.DiscardHandler),
+		RetryDelay: time.Millisecond, Metrics: reg,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +51,9 @@ func TestLeftRequests(t *testing.T) {
 		t.Helper()
 		ctx, cancel := context.WithCancelCause(t.Context())
 		defer cancel(nil)
-		ctx = WithObserver(ctx, Observer{Retry: func(_ string, err error, _ int, _ time.Duration) { t.Errorf("tries again after %v", err) }})
+		ctx = WithObserver(ctx, Observer{
+			Retry: func(_ string, err error, _ int, _ time.Duration) { t.Errorf("tries again after %v", err) },
+		})
 		done := make(chan error, 1)
 		go func() { done <- c.GetJSON(ctx, "/", new(any)) }()
 		select {

@@ -10,7 +10,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/internal/sql"
 )
 
-// reporter writes down how a source does, for people to see. Nothing depends on it, so its own errors are dropped.
+// reporter stores the state of a source for users to see. Nothing depends on it, so it ignores its own errors.
 type reporter struct {
 	source string
 	q      *sql.Queries
@@ -21,10 +21,10 @@ func newReporter(cfg Config) *reporter {
 	return &reporter{source: cfg.Source, q: sql.New(cfg.DB.NoWait())}
 }
 
-// reportEvery is how often a success is written: every one would double the work of a fast source.
+// reportEvery is how often a success is stored. Storing each one would double the work of a fast source.
 const reportEvery = 2 * time.Second
 
-// reportOutcome reports the outcome of one request. Refusals of our own limits say nothing of the source.
+// reportOutcome stores the outcome of one request. A request that our own limits refused says nothing of the source.
 func (r *reporter) reportOutcome(ctx context.Context, err error) {
 	var held *heldError
 	switch {
@@ -46,16 +46,17 @@ func (r *reporter) held(ctx context.Context, d time.Duration) {
 	_ = r.q.SourceHeld(ctx, sql.SourceHeldParams{Source: r.source, Seconds: d.Seconds()})
 }
 
-// breaker reports that the way to the source is closed for d or, with 0, open again.
+// breaker stores that the circuit breaker is open for d, or closed if d is 0.
 func (r *reporter) breaker(d time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	_ = r.q.SourceBreaker(ctx, sql.SourceBreakerParams{Source: r.source, Seconds: d.Seconds()})
 }
 
-// Register writes down that this source is asked, and its limits, so that it is listed before its first request.
+// Register stores the source and its limits, so that it is listed before its first request.
 func (c *Client) Register(ctx context.Context) error {
 	return c.state.q.RegisterSource(ctx, sql.RegisterSourceParams{
-		Source: c.cfg.Source, Url: c.cfg.BaseURL, RequestsPerSecond: c.cfg.RPS, MaxInFlight: int32(c.cfg.MaxInFlight), //nolint:gosec // a small number
+		Source: c.cfg.Source, Url: c.cfg.BaseURL, RequestsPerSecond: c.cfg.RPS,
+		MaxInFlight: int32(c.cfg.MaxInFlight), //nolint:gosec // a small number
 	})
 }

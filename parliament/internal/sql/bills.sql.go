@@ -44,7 +44,8 @@ func (q *Queries) BillSourceStates(ctx context.Context, ids []string) ([]BillSou
 }
 
 const billStatistics = `-- name: BillStatistics :many
-SELECT parliament, session, count(*) AS bills, count(*) FILTER (WHERE law) AS laws, count(*) FILTER (WHERE legisinfo_at IS NULL) AS not_enriched,
+SELECT parliament, session, count(*) AS bills, count(*) FILTER (WHERE law) AS laws,
+    count(*) FILTER (WHERE legisinfo_at IS NULL) AS not_enriched,
        coalesce(max(introduced_on), '0001-01-01')::date AS latest_introduction
 FROM bills GROUP BY parliament, session ORDER BY parliament DESC, session DESC
 `
@@ -311,7 +312,8 @@ func (q *Queries) BillsIntroducedOn(ctx context.Context, day time.Time) ([]Bill,
 }
 
 const billsWithoutTitle = `-- name: BillsWithoutTitle :many
-SELECT id FROM bills WHERE coalesce(doc -> 'title' ->> 'en', doc -> 'title' ->> 'fr') IS NULL ORDER BY id LIMIT $1
+SELECT id FROM bills WHERE coalesce(doc -> 'title' ->> 'en', doc -> 'title' ->> 'fr') IS NULL ORDER BY id
+    LIMIT $1
 `
 
 func (q *Queries) BillsWithoutTitle(ctx context.Context, maxRows int32) ([]string, error) {
@@ -335,7 +337,9 @@ func (q *Queries) BillsWithoutTitle(ctx context.Context, maxRows int32) ([]strin
 }
 
 const filterWords = `-- name: FilterWords :one
-SELECT explorer_words($1::text)::text AS kind, explorer_words($2::text)::text AS chamber, explorer_committee(explorer_words($3::text))::text AS committee, explorer_words($4::text)::text AS sponsor
+SELECT explorer_words($1::text)::text AS kind, explorer_words($2::text)::text AS chamber,
+    explorer_committee(explorer_words($3::text))::text AS committee,
+    explorer_words($4::text)::text AS sponsor
 `
 
 type FilterWordsParams struct {
@@ -444,7 +448,8 @@ func (q *Queries) KindsThere(ctx context.Context, kinds []string) (bool, error) 
 }
 
 const listBillVersions = `-- name: ListBillVersions :many
-SELECT bill_id, version, changes, run_id, created_at, xid FROM bill_versions WHERE bill_id = $1 AND ($2::integer IS NULL OR version < $2) ORDER BY version DESC LIMIT $3
+SELECT bill_id, version, changes, run_id, created_at, xid FROM bill_versions WHERE bill_id = $1
+    AND ($2::integer IS NULL OR version < $2) ORDER BY version DESC LIMIT $3
 `
 
 type ListBillVersionsParams struct {
@@ -482,25 +487,39 @@ func (q *Queries) ListBillVersions(ctx context.Context, arg ListBillVersionsPara
 
 const listBills = `-- name: ListBills :many
 SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id, missing_since, home_chamber, latest_activity_at, kinds, committees, sponsor_id, sponsor_name FROM bills
-WHERE ($1::integer IS NULL OR (parliament = $1 AND session = $2::integer))
+WHERE ($1::integer IS NULL
+    OR (parliament = $1 AND session = $2::integer))
   AND ($3::text IS NULL OR status_code = $3)
   AND ($4::boolean IS NULL OR law = $4)
-  AND (cardinality($5::text[]) = 0 OR id LIKE ANY($5::text[]) OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.words LIKE $6))
+  AND (cardinality($5::text[]) = 0 OR id LIKE ANY($5::text[])
+      OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.words LIKE $6))
   AND ($7::timestamptz IS NULL OR updated_at >= $7)
   AND (cardinality($8::text[]) = 0 OR kinds @> $8::text[])
   AND ($9::text IS NULL OR home_chamber = $9)
-  AND ($10::date IS NULL OR (coalesce(introduced_on, '0001-01-01') BETWEEN $10 AND $11::date
-       AND coalesce(introduced_on, '9999-12-31') BETWEEN $10 AND $11)) -- in the words of either index
+  AND ($10::date IS NULL
+      OR (coalesce(introduced_on, '0001-01-01') BETWEEN $10 AND $11::date
+       -- in the words of either index
+       AND coalesce(introduced_on, '9999-12-31') BETWEEN $10 AND $11))
   AND ($12::text IS NULL OR committees @> ARRAY[$12::text])
   AND (NOT $13::boolean OR sponsor_id = ANY($14::bigint[]) OR sponsor_name = $15::text)
   AND (NOT $16::boolean OR CASE
-    WHEN $17::text = 'updated' AND $18::boolean THEN (updated_at, id) > ($19::timestamptz, $20::text)
+    WHEN $17::text = 'updated' AND $18::boolean
+        THEN (updated_at, id) > ($19::timestamptz, $20::text)
     WHEN $17 = 'updated' THEN updated_at <= $19 AND (updated_at < $19 OR id > $20)
-    WHEN $17 = 'latest_activity' AND $18 THEN (coalesce(latest_activity_at, 'infinity'), id) > (coalesce($21::timestamptz, 'infinity'), $20)
-    WHEN $17 = 'latest_activity' THEN coalesce(latest_activity_at, '-infinity') <= coalesce($21, '-infinity') AND (coalesce(latest_activity_at, '-infinity') < coalesce($21, '-infinity') OR id > $20)
-    WHEN $18 THEN (coalesce(introduced_on, '9999-12-31'), prefix, digits, suffix, id) > (coalesce($22::date, '9999-12-31'), $23::text, $24::integer, $25::text, $20)
+    WHEN $17 = 'latest_activity' AND $18
+        THEN (coalesce(latest_activity_at, 'infinity'), id)
+            > (coalesce($21::timestamptz, 'infinity'), $20)
+    WHEN $17 = 'latest_activity'
+        THEN coalesce(latest_activity_at, '-infinity') <= coalesce($21, '-infinity')
+            AND (coalesce(latest_activity_at, '-infinity') < coalesce($21, '-infinity')
+                OR id > $20)
+    WHEN $18
+        THEN (coalesce(introduced_on, '9999-12-31'), prefix, digits, suffix, id)
+            > (coalesce($22::date, '9999-12-31'), $23::text, $24::integer,
+                $25::text, $20)
     ELSE coalesce(introduced_on, '0001-01-01') <= coalesce($22, '0001-01-01')
-        AND (coalesce(introduced_on, '0001-01-01') < coalesce($22, '0001-01-01') OR (prefix, digits, suffix, id) > ($23, $24, $25, $20))
+        AND (coalesce(introduced_on, '0001-01-01') < coalesce($22, '0001-01-01')
+            OR (prefix, digits, suffix, id) > ($23, $24, $25, $20))
     END)
 ORDER BY
     CASE WHEN $17 = 'updated' AND $18 THEN updated_at END,
@@ -509,7 +528,8 @@ ORDER BY
     CASE WHEN $17 = 'latest_activity' AND NOT $18 THEN coalesce(latest_activity_at, '-infinity') END DESC,
     CASE WHEN $17 = 'introduced' AND $18 THEN coalesce(introduced_on, '9999-12-31') END,
     CASE WHEN $17 = 'introduced' AND NOT $18 THEN coalesce(introduced_on, '0001-01-01') END DESC,
-    CASE WHEN $17 = 'introduced' THEN prefix END, CASE WHEN $17 = 'introduced' THEN digits END, CASE WHEN $17 = 'introduced' THEN suffix END, id
+    CASE WHEN $17 = 'introduced' THEN prefix END, CASE WHEN $17 = 'introduced' THEN digits END,
+        CASE WHEN $17 = 'introduced' THEN suffix END, id
 LIMIT $26
 `
 
@@ -542,8 +562,8 @@ type ListBillsParams struct {
 	MaxRows         int32
 }
 
-// By introduction (the latest first, unless ascending), update or latest activity. It is planned for its arguments, so that
-// one order remains, and with it one index; the bounds beside the places after a cursor are for that index.
+// By introduction (the latest first, unless ascending), update or latest activity. It is planned for its arguments, so
+// that one order remains, and with it one index; the bounds beside the places after a cursor are for that index.
 func (q *Queries) ListBills(ctx context.Context, arg ListBillsParams) ([]Bill, error) {
 	rows, err := q.db.Query(ctx, listBills,
 		arg.Parliament,
@@ -629,7 +649,8 @@ func (q *Queries) LockBills(ctx context.Context) error {
 }
 
 const newestIntroduction = `-- name: NewestIntroduction :one
-SELECT introduced_on FROM bills WHERE introduced_on IS NOT NULL ORDER BY coalesce(introduced_on, '0001-01-01') DESC, prefix, digits, suffix, id OFFSET $1::integer LIMIT 1
+SELECT introduced_on FROM bills WHERE introduced_on IS NOT NULL ORDER BY coalesce(introduced_on, '0001-01-01') DESC,
+    prefix, digits, suffix, id OFFSET $1::integer LIMIT 1
 `
 
 // The nth latest date of introduction among the stored bills; none if there are fewer.
@@ -641,7 +662,8 @@ func (q *Queries) NewestIntroduction(ctx context.Context, nth int32) (*time.Time
 }
 
 const numbersThere = `-- name: NumbersThere :one
-SELECT EXISTS (SELECT FROM bill_index i JOIN (SELECT unnest($1::text[]) AS prefix, unnest($2::integer[]) AS digits, unnest($3::text[]) AS suffix) AS n
+SELECT EXISTS (SELECT FROM bill_index i JOIN (SELECT unnest($1::text[]) AS prefix,
+    unnest($2::integer[]) AS digits, unnest($3::text[]) AS suffix) AS n
     ON i.digits = n.digits AND i.suffix = n.suffix AND (n.prefix = '' OR i.prefix = n.prefix)) AS found
 `
 
@@ -660,16 +682,22 @@ func (q *Queries) NumbersThere(ctx context.Context, arg NumbersThereParams) (boo
 }
 
 const upsertBills = `-- name: UpsertBills :exec
-INSERT INTO bills (id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version,
+INSERT INTO bills (id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc,
+    content_hash, parts, version,
                    openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id)
-SELECT unnest($1::text[]), unnest($2::integer[]), unnest($3::integer[]), unnest($4::text[]), unnest($5::integer[]), unnest($6::text[]),
-       nullif(unnest($7::text[]), '')::date, nullif(unnest($8::text[]), ''), unnest($9::boolean[]), unnest($10::text[]),
+SELECT unnest($1::text[]), unnest($2::integer[]), unnest($3::integer[]), unnest($4::text[]),
+    unnest($5::integer[]), unnest($6::text[]),
+       nullif(unnest($7::text[]), '')::date, nullif(unnest($8::text[]), ''),
+           unnest($9::boolean[]), unnest($10::text[]),
        unnest($11::jsonb[]), unnest($12::bytea[]), unnest($13::jsonb[]), unnest($14::integer[]),
-       nullif(unnest($15::timestamptz[]), '0001-01-01 00:00:00+00'), nullif(unnest($16::timestamptz[]), '0001-01-01 00:00:00+00'),
+       nullif(unnest($15::timestamptz[]), '0001-01-01 00:00:00+00'),
+           nullif(unnest($16::timestamptz[]), '0001-01-01 00:00:00+00'),
        $17::timestamptz, unnest($18::timestamptz[]), unnest($19::uuid[])
 ON CONFLICT (id) DO UPDATE SET
-    introduced_on = excluded.introduced_on, status_code = excluded.status_code, law = excluded.law, search = excluded.search, doc = excluded.doc,
-    content_hash = excluded.content_hash, parts = excluded.parts, version = excluded.version, openparliament_at = excluded.openparliament_at,
+    introduced_on = excluded.introduced_on, status_code = excluded.status_code, law = excluded.law,
+        search = excluded.search, doc = excluded.doc,
+    content_hash = excluded.content_hash, parts = excluded.parts, version = excluded.version,
+        openparliament_at = excluded.openparliament_at,
     legisinfo_at = excluded.legisinfo_at, updated_at = excluded.updated_at, last_run_id = excluded.last_run_id
 `
 

@@ -12,7 +12,8 @@ import (
 )
 
 const billsChangedAfter = `-- name: BillsChangedAfter :one
-SELECT count(DISTINCT v.bill_id) FILTER (WHERE v.version > 1 AND NOT EXISTS (SELECT FROM bill_versions n WHERE n.run_id = v.run_id AND n.version = 1)) AS bills,
+SELECT count(DISTINCT v.bill_id) FILTER (WHERE v.version > 1
+    AND NOT EXISTS (SELECT FROM bill_versions n WHERE n.run_id = v.run_id AND n.version = 1)) AS bills,
        coalesce(max(v.xid::text::bigint)::text::xid8, $1::xid8)::xid8 AS last_xid,
        coalesce(min(v.created_at), '0001-01-01')::timestamptz AS oldest,
        EXISTS (SELECT FROM bill_versions n WHERE n.xid > $1 AND n.xid >= log_horizon())::boolean AS unsettled
@@ -26,9 +27,9 @@ type BillsChangedAfterRow struct {
 	Unsettled bool
 }
 
-// How many bills were changed since a place in the history of all bills by runs that brought no new ones. last_xid is the
-// place after them. unsettled: a transaction that stored bills is still open or was open a moment ago, so more changes may
-// become visible soon.
+// How many bills were changed since a place in the history of all bills by runs that brought no new ones. last_xid is
+// the place after them. unsettled: a transaction that stored bills is still open or was open a moment ago, so more
+// changes may become visible soon.
 func (q *Queries) BillsChangedAfter(ctx context.Context, afterXid uint64) (BillsChangedAfterRow, error) {
 	row := q.db.QueryRow(ctx, billsChangedAfter, afterXid)
 	var i BillsChangedAfterRow
@@ -92,8 +93,10 @@ func (q *Queries) BillsForFeeds(ctx context.Context, arg BillsForFeedsParams) ([
 }
 
 const billsNotInFeeds = `-- name: BillsNotInFeeds :many
-SELECT b.id, count(*) OVER () AS n FROM bills b LEFT JOIN (SELECT bill_id, max(version) AS done FROM feed_items GROUP BY bill_id) f ON f.bill_id = b.id
-WHERE b.version > coalesce(f.done, 0) AND EXISTS (SELECT FROM bill_versions v WHERE v.bill_id = b.id AND v.version > coalesce(f.done, 0) AND v.xid < $1)
+SELECT b.id, count(*) OVER () AS n FROM bills b
+    LEFT JOIN (SELECT bill_id, max(version) AS done FROM feed_items GROUP BY bill_id) f ON f.bill_id = b.id
+WHERE b.version > coalesce(f.done, 0) AND EXISTS (SELECT FROM bill_versions v WHERE v.bill_id = b.id
+    AND v.version > coalesce(f.done, 0) AND v.xid < $1)
 ORDER BY b.id LIMIT 10
 `
 
@@ -125,7 +128,8 @@ func (q *Queries) BillsNotInFeeds(ctx context.Context, beforeXid uint64) ([]Bill
 
 const committeeNames = `-- name: CommitteeNames :many
 SELECT DISTINCT ON (c ->> 'chamber') (c -> 'name')::jsonb AS name
-FROM (SELECT f.bill_id, max(f.sort_at) AS at FROM feed_items f WHERE f.committees @> ARRAY[$1::text] GROUP BY f.bill_id) i
+FROM (SELECT f.bill_id, max(f.sort_at) AS at FROM feed_items f WHERE f.committees @> ARRAY[$1::text]
+    GROUP BY f.bill_id) i
 JOIN bills b ON b.id = i.bill_id CROSS JOIN jsonb_array_elements(b.doc -> 'committees') AS c
 WHERE upper(c ->> 'acronym') = $1 ORDER BY c ->> 'chamber', i.at DESC, b.id
 `
@@ -154,7 +158,9 @@ func (q *Queries) CommitteeNames(ctx context.Context, acronym string) ([]json.Ra
 const endFeedUpdate = `-- name: EndFeedUpdate :exec
 UPDATE feed_state SET oldest = NULL, max_items = $1,
     generation = generation + CASE WHEN max_items <> $1 THEN 1 ELSE 0 END,
-    updated_at = CASE WHEN max_items <> $1 THEN greatest(date_trunc('second', clock_timestamp()), date_trunc('second', updated_at) + interval '1 second') ELSE updated_at END
+    updated_at = CASE WHEN max_items <> $1
+        THEN greatest(date_trunc('second', clock_timestamp()), date_trunc('second', updated_at) + interval '1 second')
+        ELSE updated_at END
 `
 
 // The end of an update. How many items a feed has is part of every feed.
@@ -164,7 +170,8 @@ func (q *Queries) EndFeedUpdate(ctx context.Context, maxItems int32) error {
 }
 
 const feedSessions = `-- name: FeedSessions :many
-SELECT session, count(*) AS n, max(sort_at)::timestamptz AS latest FROM feed_items GROUP BY session ORDER BY session DESC
+SELECT session, count(*) AS n, max(sort_at)::timestamptz AS latest FROM feed_items GROUP BY session
+    ORDER BY session DESC
 `
 
 type FeedSessionsRow struct {
@@ -194,7 +201,9 @@ func (q *Queries) FeedSessions(ctx context.Context) ([]FeedSessionsRow, error) {
 }
 
 const feedStatuses = `-- name: FeedStatuses :many
-SELECT status_code::text AS status_code, coalesce(max(doc -> 'status' ->> 'fr'), '')::text AS french, count(*) AS n, max(sort_at)::timestamptz AS latest FROM feed_items WHERE status_code IS NOT NULL GROUP BY status_code ORDER BY status_code
+SELECT status_code::text AS status_code, coalesce(max(doc -> 'status' ->> 'fr'), '')::text AS french, count(*) AS n,
+    max(sort_at)::timestamptz AS latest FROM feed_items WHERE status_code IS NOT NULL GROUP BY status_code
+    ORDER BY status_code
 `
 
 type FeedStatusesRow struct {
@@ -248,8 +257,10 @@ func (q *Queries) GetFeedState(ctx context.Context) (GetFeedStateRow, error) {
 
 const insertFeedItems = `-- name: InsertFeedItems :exec
 INSERT INTO feed_items (bill_id, version, session, status_code, sponsor_id, committees, published_at, sort_at, doc)
-SELECT unnest($1::text[]), unnest($2::integer[]), unnest($3::text[]), nullif(unnest($4::text[]), ''), nullif(unnest($5::bigint[]), 0),
-       string_to_array(unnest($6::text[]), ','), unnest($7::timestamptz[]), unnest($8::timestamptz[]), unnest($9::jsonb[])
+SELECT unnest($1::text[]), unnest($2::integer[]), unnest($3::text[]),
+    nullif(unnest($4::text[]), ''), nullif(unnest($5::bigint[]), 0),
+       string_to_array(unnest($6::text[]), ','), unnest($7::timestamptz[]),
+           unnest($8::timestamptz[]), unnest($9::jsonb[])
 ON CONFLICT DO NOTHING
 `
 
@@ -282,14 +293,19 @@ func (q *Queries) InsertFeedItems(ctx context.Context, arg InsertFeedItemsParams
 
 const listBillChanges = `-- name: ListBillChanges :many
 SELECT v.bill_id, v.version, v.changes, v.run_id, v.created_at, v.xid FROM bill_versions v
-WHERE (v.xid, v.bill_id, v.version) > ($1::xid8, $2::text, $3::integer) AND v.xid < log_horizon()
+WHERE (v.xid, v.bill_id, v.version) > ($1::xid8, $2::text, $3::integer)
+    AND v.xid < log_horizon()
   AND ($4::timestamptz IS NULL OR v.created_at >= $4)
   AND (NOT $5::boolean OR v.bill_id IN (SELECT b.id FROM bills b
-    WHERE ($6::integer IS NULL OR (b.parliament = $6 AND b.session = $7::integer))
+    WHERE ($6::integer IS NULL
+        OR (b.parliament = $6 AND b.session = $7::integer))
     AND (cardinality($8::text[]) = 0 OR b.kinds @> $8::text[])
     AND ($9::text IS NULL OR b.home_chamber = $9)
-    AND ($10::date IS NULL OR (coalesce(b.introduced_on, '0001-01-01') BETWEEN $10 AND $11::date
-         AND coalesce(b.introduced_on, '9999-12-31') BETWEEN $10 AND $11)) -- in the words of either index
+    AND ($10::date IS NULL
+        OR (coalesce(b.introduced_on, '0001-01-01') BETWEEN $10
+        AND $11::date
+         -- in the words of either index
+         AND coalesce(b.introduced_on, '9999-12-31') BETWEEN $10 AND $11))
     AND ($12::text IS NULL OR b.committees @> ARRAY[$12::text])
     AND (NOT $13::boolean OR b.sponsor_id = ANY($14::bigint[]) OR b.sponsor_name = $15::text)
   ))
@@ -470,7 +486,8 @@ func (q *Queries) SetFeedOldest(ctx context.Context, oldest json.RawMessage) err
 }
 
 const versionsOfBills = `-- name: VersionsOfBills :many
-SELECT bill_id, version, changes, created_at FROM bill_versions WHERE bill_id = ANY($1::text[]) ORDER BY bill_id, version DESC
+SELECT bill_id, version, changes, created_at FROM bill_versions WHERE bill_id = ANY($1::text[]) ORDER BY bill_id,
+    version DESC
 `
 
 type VersionsOfBillsRow struct {

@@ -14,7 +14,8 @@ import (
 )
 
 const fetchLogStats = `-- name: FetchLogStats :many
-SELECT status, count(*) AS n, avg(duration_seconds)::float8 AS avg_duration, sum(records_succeeded)::bigint AS succeeded, sum(records_failed)::bigint AS failed
+SELECT status, count(*) AS n, avg(duration_seconds)::float8 AS avg_duration,
+    sum(records_succeeded)::bigint AS succeeded, sum(records_failed)::bigint AS failed
 FROM fetch_logs WHERE created_at >= $1 AND created_at < $2 GROUP BY status ORDER BY status
 `
 
@@ -58,8 +59,10 @@ func (q *Queries) FetchLogStats(ctx context.Context, arg FetchLogStatsParams) ([
 }
 
 const insertFetchLog = `-- name: InsertFetchLog :exec
-INSERT INTO fetch_logs (id, run_id, asset, source, status, records_attempted, records_succeeded, records_failed, duration_seconds, params, errors, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+INSERT INTO fetch_logs (id, run_id, asset, source, status, records_attempted, records_succeeded, records_failed,
+    duration_seconds, params, errors, created_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+    $9, $10, $11, $12)
 `
 
 type InsertFetchLogParams struct {
@@ -163,7 +166,8 @@ func (q *Queries) NthFetchLog(ctx context.Context, newer int32) (time.Time, erro
 }
 
 const sweepFetchLogs = `-- name: SweepFetchLogs :execrows
-DELETE FROM fetch_logs WHERE id IN (SELECT f.id FROM fetch_logs f WHERE f.created_at < $1 ORDER BY f.created_at LIMIT $2)
+DELETE FROM fetch_logs WHERE id IN (SELECT f.id FROM fetch_logs f WHERE f.created_at < $1 ORDER BY f.created_at
+    LIMIT $2)
 `
 
 type SweepFetchLogsParams struct {
@@ -180,7 +184,8 @@ func (q *Queries) SweepFetchLogs(ctx context.Context, arg SweepFetchLogsParams) 
 }
 
 const trimFetchLogs = `-- name: TrimFetchLogs :execrows
-DELETE FROM fetch_logs WHERE id IN (SELECT f.id FROM fetch_logs f ORDER BY f.created_at DESC, f.id DESC OFFSET $1 LIMIT $2)
+DELETE FROM fetch_logs WHERE id IN (SELECT f.id FROM fetch_logs f ORDER BY f.created_at DESC, f.id DESC OFFSET $1
+    LIMIT $2)
 `
 
 type TrimFetchLogsParams struct {

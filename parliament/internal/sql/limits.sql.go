@@ -11,7 +11,8 @@ import (
 )
 
 const ensureSlots = `-- name: EnsureSlots :exec
-INSERT INTO source_slots (source, slot, held_until) SELECT $1, generate_series(1, $2::integer), '-infinity' ON CONFLICT DO NOTHING
+INSERT INTO source_slots (source, slot, held_until) SELECT $1, generate_series(1, $2::integer), '-infinity'
+    ON CONFLICT DO NOTHING
 `
 
 type EnsureSlotsParams struct {
@@ -50,7 +51,8 @@ func (q *Queries) ExtendSlot(ctx context.Context, arg ExtendSlotParams) (time.Ti
 }
 
 const holdSource = `-- name: HoldSource :exec
-INSERT INTO source_limits (source, next_at) VALUES ($1, clock_timestamp() + make_interval(secs => $2::float8))
+INSERT INTO source_limits (source, next_at)
+    VALUES ($1, clock_timestamp() + make_interval(secs => $2::float8))
 ON CONFLICT (source) DO UPDATE SET next_at = greatest(source_limits.next_at, excluded.next_at)
 `
 
@@ -81,8 +83,10 @@ func (q *Queries) ReleaseSlot(ctx context.Context, arg ReleaseSlotParams) error 
 }
 
 const reserveRequest = `-- name: ReserveRequest :one
-INSERT INTO source_limits (source, next_at) VALUES ($1, clock_timestamp() + make_interval(secs => $2::float8))
-ON CONFLICT (source) DO UPDATE SET next_at = greatest(source_limits.next_at, clock_timestamp()) + make_interval(secs => $2::float8)
+INSERT INTO source_limits (source, next_at)
+    VALUES ($1, clock_timestamp() + make_interval(secs => $2::float8))
+ON CONFLICT (source) DO UPDATE SET next_at = greatest(source_limits.next_at,
+    clock_timestamp()) + make_interval(secs => $2::float8)
 RETURNING (extract(epoch FROM next_at - clock_timestamp()) - $2::float8)::float8 AS wait_seconds
 `
 
@@ -102,7 +106,8 @@ func (q *Queries) ReserveRequest(ctx context.Context, arg ReserveRequestParams) 
 const takeSlot = `-- name: TakeSlot :one
 UPDATE source_slots SET held_until = clock_timestamp() + make_interval(secs => $1::float8)
 WHERE source_slots.source = $2 AND source_slots.slot = (
-    SELECT s.slot FROM source_slots s WHERE s.source = $2 AND s.slot <= $3::integer AND s.held_until < clock_timestamp()
+    SELECT s.slot FROM source_slots s WHERE s.source = $2 AND s.slot <= $3::integer
+        AND s.held_until < clock_timestamp()
     ORDER BY s.slot FOR UPDATE SKIP LOCKED LIMIT 1)
 RETURNING source_slots.slot, source_slots.held_until
 `

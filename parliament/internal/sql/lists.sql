@@ -1,8 +1,10 @@
 -- name: RecordListedBills :exec
 -- Keeps what a session's list says. An item that is as it was keeps the time at which it was first seen so.
 INSERT INTO listed_bills AS l (bill_id, session, item_hash, latest_activity_at, seen_at)
-SELECT unnest(@ids::text[]), @session, unnest(@hashes::text[]), nullif(unnest(@activities::timestamptz[]), '0001-01-01 00:00:00+00'), @read_at::timestamptz
-ON CONFLICT (bill_id) DO UPDATE SET session = excluded.session, item_hash = excluded.item_hash, latest_activity_at = excluded.latest_activity_at, seen_at = excluded.seen_at
+SELECT unnest(@ids::text[]), @session, unnest(@hashes::text[]),
+    nullif(unnest(@activities::timestamptz[]), '0001-01-01 00:00:00+00'), @read_at::timestamptz
+ON CONFLICT (bill_id) DO UPDATE SET session = excluded.session, item_hash = excluded.item_hash,
+    latest_activity_at = excluded.latest_activity_at, seen_at = excluded.seen_at
 WHERE l.item_hash <> excluded.item_hash AND l.seen_at <= excluded.seen_at;
 
 -- name: ForgetUnlistedBills :exec
@@ -11,7 +13,8 @@ DELETE FROM listed_bills WHERE session = @session AND bill_id <> ALL(@ids::text[
 -- name: RecordSessionList :exec
 -- looked: both sources were asked for the whole session. A session that is new was looked at just now.
 INSERT INTO session_lists AS s (session, read_at, looked_at) VALUES (@session, @read_at, @read_at)
-ON CONFLICT (session) DO UPDATE SET read_at = greatest(s.read_at, excluded.read_at), looked_at = CASE WHEN @looked::boolean THEN greatest(s.looked_at, excluded.looked_at) ELSE s.looked_at END;
+ON CONFLICT (session) DO UPDATE SET read_at = greatest(s.read_at, excluded.read_at),
+    looked_at = CASE WHEN @looked::boolean THEN greatest(s.looked_at, excluded.looked_at) ELSE s.looked_at END;
 
 -- name: SessionsToLookAt :many
 -- Held sessions that nobody looked at for long, the one first that waits longest.
@@ -24,7 +27,8 @@ SELECT (parliament || '-' || session)::text AS code FROM bills ORDER BY parliame
 
 -- name: BillStatesOfSession :many
 -- What is needed to decide which bills of a session's list must be fetched again.
-SELECT id, coalesce(parts -> 'item' ->> 'hash', '')::text AS item_hash, coalesce(parts -> 'detail' ->> 'item_hash', '')::text AS detail_hash,
+SELECT id, coalesce(parts -> 'item' ->> 'hash', '')::text AS item_hash,
+    coalesce(parts -> 'detail' ->> 'item_hash', '')::text AS detail_hash,
        (law AND doc -> 'statute' = 'null')::boolean AS lacks_chapter
 FROM bills WHERE parliament = @parliament AND session = @session;
 
@@ -34,7 +38,8 @@ SELECT l.bill_id, l.session, l.seen_at, l.latest_activity_at, (b.id IS NULL)::bo
        (b.id IS NOT NULL AND b.parts -> 'item' ->> 'hash' = l.item_hash)::boolean AS lacks_detail,
        coalesce(b.parts -> 'item' ->> 'latest_activity', '')::text AS stored_activity
 FROM listed_bills l LEFT JOIN bills b ON b.id = l.bill_id
-WHERE b.id IS NULL OR b.parts -> 'item' ->> 'hash' IS DISTINCT FROM l.item_hash OR b.parts -> 'detail' ->> 'item_hash' IS DISTINCT FROM l.item_hash
+WHERE b.id IS NULL OR b.parts -> 'item' ->> 'hash' IS DISTINCT FROM l.item_hash
+    OR b.parts -> 'detail' ->> 'item_hash' IS DISTINCT FROM l.item_hash
 ORDER BY l.seen_at, l.bill_id;
 
 -- name: SessionLists :many

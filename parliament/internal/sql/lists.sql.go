@@ -11,7 +11,8 @@ import (
 )
 
 const billStatesOfSession = `-- name: BillStatesOfSession :many
-SELECT id, coalesce(parts -> 'item' ->> 'hash', '')::text AS item_hash, coalesce(parts -> 'detail' ->> 'item_hash', '')::text AS detail_hash,
+SELECT id, coalesce(parts -> 'item' ->> 'hash', '')::text AS item_hash,
+    coalesce(parts -> 'detail' ->> 'item_hash', '')::text AS detail_hash,
        (law AND doc -> 'statute' = 'null')::boolean AS lacks_chapter
 FROM bills WHERE parliament = $1 AND session = $2
 `
@@ -112,7 +113,8 @@ SELECT l.bill_id, l.session, l.seen_at, l.latest_activity_at, (b.id IS NULL)::bo
        (b.id IS NOT NULL AND b.parts -> 'item' ->> 'hash' = l.item_hash)::boolean AS lacks_detail,
        coalesce(b.parts -> 'item' ->> 'latest_activity', '')::text AS stored_activity
 FROM listed_bills l LEFT JOIN bills b ON b.id = l.bill_id
-WHERE b.id IS NULL OR b.parts -> 'item' ->> 'hash' IS DISTINCT FROM l.item_hash OR b.parts -> 'detail' ->> 'item_hash' IS DISTINCT FROM l.item_hash
+WHERE b.id IS NULL OR b.parts -> 'item' ->> 'hash' IS DISTINCT FROM l.item_hash
+    OR b.parts -> 'detail' ->> 'item_hash' IS DISTINCT FROM l.item_hash
 ORDER BY l.seen_at, l.bill_id
 `
 
@@ -168,8 +170,10 @@ func (q *Queries) NewestSession(ctx context.Context) (string, error) {
 
 const recordListedBills = `-- name: RecordListedBills :exec
 INSERT INTO listed_bills AS l (bill_id, session, item_hash, latest_activity_at, seen_at)
-SELECT unnest($1::text[]), $2, unnest($3::text[]), nullif(unnest($4::timestamptz[]), '0001-01-01 00:00:00+00'), $5::timestamptz
-ON CONFLICT (bill_id) DO UPDATE SET session = excluded.session, item_hash = excluded.item_hash, latest_activity_at = excluded.latest_activity_at, seen_at = excluded.seen_at
+SELECT unnest($1::text[]), $2, unnest($3::text[]),
+    nullif(unnest($4::timestamptz[]), '0001-01-01 00:00:00+00'), $5::timestamptz
+ON CONFLICT (bill_id) DO UPDATE SET session = excluded.session, item_hash = excluded.item_hash,
+    latest_activity_at = excluded.latest_activity_at, seen_at = excluded.seen_at
 WHERE l.item_hash <> excluded.item_hash AND l.seen_at <= excluded.seen_at
 `
 
@@ -195,7 +199,8 @@ func (q *Queries) RecordListedBills(ctx context.Context, arg RecordListedBillsPa
 
 const recordSessionList = `-- name: RecordSessionList :exec
 INSERT INTO session_lists AS s (session, read_at, looked_at) VALUES ($1, $2, $2)
-ON CONFLICT (session) DO UPDATE SET read_at = greatest(s.read_at, excluded.read_at), looked_at = CASE WHEN $3::boolean THEN greatest(s.looked_at, excluded.looked_at) ELSE s.looked_at END
+ON CONFLICT (session) DO UPDATE SET read_at = greatest(s.read_at, excluded.read_at),
+    looked_at = CASE WHEN $3::boolean THEN greatest(s.looked_at, excluded.looked_at) ELSE s.looked_at END
 `
 
 type RecordSessionListParams struct {

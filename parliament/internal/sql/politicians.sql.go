@@ -83,7 +83,8 @@ func (q *Queries) BillsOfSponsor(ctx context.Context, arg BillsOfSponsorParams) 
 }
 
 const departedPoliticians = `-- name: DepartedPoliticians :many
-SELECT slug, (doc ->> 'name')::text AS name FROM politicians WHERE is_current AND NOT slug = ANY($1::text[]) ORDER BY slug LIMIT $2
+SELECT slug, (doc ->> 'name')::text AS name FROM politicians WHERE is_current AND NOT slug = ANY($1::text[])
+    ORDER BY slug LIMIT $2
 `
 
 type DepartedPoliticiansParams struct {
@@ -189,8 +190,8 @@ type ListPoliticiansRow struct {
 }
 
 // By family name; those whom somebody looks for, by rank before. With a list of people, those of it by theirs. With
-// patterns, those whose name or ridings have them all: first those whose name is just that, then those whose name has all
-// the words.
+// patterns, those whose name or ridings have them all: first those whose name is just that, then those whose name has
+// all the words.
 func (q *Queries) ListPoliticians(ctx context.Context, arg ListPoliticiansParams) ([]ListPoliticiansRow, error) {
 	rows, err := q.db.Query(ctx, listPoliticians,
 		arg.After,
@@ -233,7 +234,8 @@ func (q *Queries) ListPoliticians(ctx context.Context, arg ListPoliticiansParams
 }
 
 const peopleAsTyped = `-- name: PeopleAsTyped :many
-SELECT coalesce(person_id, 0)::bigint AS person_id, (slug = $1::text)::boolean AS by_slug FROM politicians WHERE slug = $1 OR names && ARRAY[$2::text] ORDER BY slug
+SELECT coalesce(person_id, 0)::bigint AS person_id, (slug = $1::text)::boolean AS by_slug FROM politicians
+    WHERE slug = $1 OR names && ARRAY[$2::text] ORDER BY slug
 `
 
 type PeopleAsTypedParams struct {
@@ -246,7 +248,8 @@ type PeopleAsTypedRow struct {
 	BySlug   bool
 }
 
-// Person ids (0 if there is none) of whoever has a slug, and of those whose name has just some words; these are in order.
+// Person ids (0 if there is none) of whoever has a slug, and of those whose name has just some words; these are in
+// order.
 func (q *Queries) PeopleAsTyped(ctx context.Context, arg PeopleAsTypedParams) ([]PeopleAsTypedRow, error) {
 	rows, err := q.db.Query(ctx, peopleAsTyped, arg.Slug, arg.Name)
 	if err != nil {
@@ -268,7 +271,8 @@ func (q *Queries) PeopleAsTyped(ctx context.Context, arg PeopleAsTypedParams) ([
 }
 
 const politicianCoverage = `-- name: PoliticianCoverage :one
-SELECT count(*) AS people, count(*) FILTER (WHERE is_current) AS members, count(person_id) AS with_person_id, count(party) AS with_party, count(province) AS with_province,
+SELECT count(*) AS people, count(*) FILTER (WHERE is_current) AS members, count(person_id) AS with_person_id,
+    count(party) AS with_party, count(province) AS with_province,
        count(*) FILTER (WHERE coalesce(doc -> 'riding' ->> 'en', '') <> '') AS with_riding
 FROM politicians
 `
@@ -373,7 +377,8 @@ func (q *Queries) PoliticiansByWords(ctx context.Context) ([]PoliticiansByWordsR
 }
 
 const setCurrentPoliticians = `-- name: SetCurrentPoliticians :execrows
-UPDATE politicians SET is_current = slug = ANY($1::text[]), updated_at = $2, last_run_id = $3 WHERE is_current <> (slug = ANY($1::text[]))
+UPDATE politicians SET is_current = slug = ANY($1::text[]), updated_at = $2, last_run_id = $3
+    WHERE is_current <> (slug = ANY($1::text[]))
 `
 
 type SetCurrentPoliticiansParams struct {
@@ -392,7 +397,8 @@ func (q *Queries) SetCurrentPoliticians(ctx context.Context, arg SetCurrentPolit
 }
 
 const slugsOfPeople = `-- name: SlugsOfPeople :many
-SELECT person_id::bigint AS person_id, min(slug)::text AS slug FROM politicians WHERE person_id = ANY($1::bigint[]) GROUP BY person_id
+SELECT person_id::bigint AS person_id, min(slug)::text AS slug FROM politicians WHERE person_id = ANY($1::bigint[])
+    GROUP BY person_id
 `
 
 type SlugsOfPeopleRow struct {
@@ -421,7 +427,8 @@ func (q *Queries) SlugsOfPeople(ctx context.Context, people []int64) ([]SlugsOfP
 }
 
 const sponsorCoverage = `-- name: SponsorCoverage :many
-SELECT i.session, count(*) AS house_bills, count(i.sponsor_id) AS with_sponsor, count(*) FILTER (WHERE EXISTS (SELECT FROM politicians p WHERE p.person_id = i.sponsor_id)) AS linked
+SELECT i.session, count(*) AS house_bills, count(i.sponsor_id) AS with_sponsor,
+    count(*) FILTER (WHERE EXISTS (SELECT FROM politicians p WHERE p.person_id = i.sponsor_id)) AS linked
 FROM bill_index i WHERE i.prefix = 'C' GROUP BY i.session ORDER BY i.session DESC
 `
 
@@ -460,13 +467,20 @@ func (q *Queries) SponsorCoverage(ctx context.Context) ([]SponsorCoverageRow, er
 
 const upsertPolitician = `-- name: UpsertPolitician :one
 WITH before AS (SELECT p.doc, p.is_current FROM politicians p WHERE p.slug = $1)
-INSERT INTO politicians (slug, person_id, is_current, sort_key, party, province, search, doc, list_hash, first_seen_at, updated_at, last_run_id, asked_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $10)
-ON CONFLICT (slug) DO UPDATE SET person_id = excluded.person_id, is_current = excluded.is_current, sort_key = excluded.sort_key, party = excluded.party, province = excluded.province,
+INSERT INTO politicians (slug, person_id, is_current, sort_key, party, province, search, doc, list_hash, first_seen_at,
+    updated_at, last_run_id, asked_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8,
+    $9, $10, $10, $11, $10)
+ON CONFLICT (slug) DO UPDATE SET person_id = excluded.person_id, is_current = excluded.is_current,
+    sort_key = excluded.sort_key, party = excluded.party, province = excluded.province,
     search = excluded.search, doc = excluded.doc, list_hash = excluded.list_hash, asked_at = excluded.asked_at,
-    updated_at = CASE WHEN politicians.doc IS DISTINCT FROM excluded.doc OR politicians.is_current <> excluded.is_current THEN excluded.updated_at ELSE politicians.updated_at END,
-    last_run_id = CASE WHEN politicians.doc IS DISTINCT FROM excluded.doc OR politicians.is_current <> excluded.is_current THEN excluded.last_run_id ELSE politicians.last_run_id END
-RETURNING (NOT EXISTS (SELECT FROM before))::boolean AS created, coalesce((SELECT before.doc IS DISTINCT FROM politicians.doc OR before.is_current <> politicians.is_current FROM before), true)::boolean AS changed
+    updated_at = CASE WHEN politicians.doc IS DISTINCT FROM excluded.doc
+        OR politicians.is_current <> excluded.is_current THEN excluded.updated_at ELSE politicians.updated_at END,
+    last_run_id = CASE WHEN politicians.doc IS DISTINCT FROM excluded.doc
+        OR politicians.is_current <> excluded.is_current THEN excluded.last_run_id ELSE politicians.last_run_id END
+RETURNING (NOT EXISTS (SELECT FROM before))::boolean AS created,
+    coalesce((SELECT before.doc IS DISTINCT FROM politicians.doc OR before.is_current <> politicians.is_current
+    FROM before), true)::boolean AS changed
 `
 
 type UpsertPoliticianParams struct {

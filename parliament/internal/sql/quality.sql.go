@@ -11,9 +11,12 @@ import (
 )
 
 const billCoverage = `-- name: BillCoverage :many
-SELECT (parliament || '-' || session)::text AS code, count(*) AS bills, count(doc -> 'title' ->> 'en') AS title_en, count(doc -> 'title' ->> 'fr') AS title_fr, count(doc -> 'short_title' ->> 'en') AS short_title,
-       count(introduced_on) AS introduced_on, count(doc -> 'status' ->> 'en') AS status, count(status_code) AS status_code, count(doc -> 'sponsor' ->> 'person_id') AS sponsor,
-       count(*) FILTER (WHERE doc -> 'committees' <> '[]') AS committees, count(doc -> 'summary' ->> 'en') AS summary, count(doc ->> 'text_url') AS text_url,
+SELECT (parliament || '-' || session)::text AS code, count(*) AS bills, count(doc -> 'title' ->> 'en') AS title_en,
+    count(doc -> 'title' ->> 'fr') AS title_fr, count(doc -> 'short_title' ->> 'en') AS short_title,
+       count(introduced_on) AS introduced_on, count(doc -> 'status' ->> 'en') AS status,
+           count(status_code) AS status_code, count(doc -> 'sponsor' ->> 'person_id') AS sponsor,
+       count(*) FILTER (WHERE doc -> 'committees' <> '[]') AS committees, count(doc -> 'summary' ->> 'en') AS summary,
+           count(doc ->> 'text_url') AS text_url,
        count(*) FILTER (WHERE parts -> 'detail' ->> 'id' IS NOT NULL) AS enriched, count(missing_since) AS missing
 FROM bills GROUP BY parliament, session ORDER BY parliament DESC, session DESC
 `
@@ -84,15 +87,19 @@ func (q *Queries) CountBills(ctx context.Context) (int64, error) {
 const exportBills = `-- name: ExportBills :many
 SELECT id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, openparliament_at, legisinfo_at, first_seen_at, updated_at, last_run_id, missing_since, home_chamber, latest_activity_at, kinds, committees, sponsor_id, sponsor_name FROM bills
 WHERE id > $1::text
-  AND ($2::integer IS NULL OR (parliament = $2 AND session = $3::integer))
+  AND ($2::integer IS NULL
+      OR (parliament = $2 AND session = $3::integer))
   AND ($4::text IS NULL OR status_code = $4)
   AND ($5::boolean IS NULL OR law = $5)
-  AND (cardinality($6::text[]) = 0 OR id LIKE ANY($6::text[]) OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.words LIKE $7))
+  AND (cardinality($6::text[]) = 0 OR id LIKE ANY($6::text[])
+      OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.words LIKE $7))
   AND ($8::timestamptz IS NULL OR updated_at >= $8)
   AND (cardinality($9::text[]) = 0 OR kinds @> $9::text[])
   AND ($10::text IS NULL OR home_chamber = $10)
-  AND ($11::date IS NULL OR (coalesce(introduced_on, '0001-01-01') BETWEEN $11 AND $12::date
-       AND coalesce(introduced_on, '9999-12-31') BETWEEN $11 AND $12)) -- in the words of either index
+  AND ($11::date IS NULL
+      OR (coalesce(introduced_on, '0001-01-01') BETWEEN $11 AND $12::date
+       -- in the words of either index
+       AND coalesce(introduced_on, '9999-12-31') BETWEEN $11 AND $12))
   AND ($13::text IS NULL OR committees @> ARRAY[$13::text])
   AND (NOT $14::boolean OR sponsor_id = ANY($15::bigint[]) OR sponsor_name = $16::text)
 ORDER BY id LIMIT $17
@@ -185,19 +192,26 @@ func (q *Queries) ExportBills(ctx context.Context, arg ExportBillsParams) ([]Bil
 
 const exportState = `-- name: ExportState :one
 SELECT count(*) AS bills,
-       coalesce(sum(hashtextextended(row(id, content_hash, version, updated_at, missing_since)::text, 0)), 0)::text AS content,
-       coalesce(sum(hashtextextended(row(id, openparliament_at, legisinfo_at, first_seen_at, last_run_id)::text, 0)), 0)::text AS provenance,
-       (SELECT coalesce(sum(hashtextextended(row(slug, person_id)::text, 0)), 0) FROM politicians WHERE person_id IS NOT NULL)::text AS people
+       coalesce(sum(hashtextextended(row(id, content_hash, version, updated_at, missing_since)::text, 0)),
+           0)::text AS content,
+       coalesce(sum(hashtextextended(row(id, openparliament_at, legisinfo_at, first_seen_at, last_run_id)::text, 0)),
+           0)::text AS provenance,
+       (SELECT coalesce(sum(hashtextextended(row(slug, person_id)::text, 0)), 0) FROM politicians
+           WHERE person_id IS NOT NULL)::text AS people
 FROM bills
-WHERE ($1::integer IS NULL OR (parliament = $1 AND session = $2::integer))
+WHERE ($1::integer IS NULL
+    OR (parliament = $1 AND session = $2::integer))
   AND ($3::text IS NULL OR status_code = $3)
   AND ($4::boolean IS NULL OR law = $4)
-  AND (cardinality($5::text[]) = 0 OR id LIKE ANY($5::text[]) OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.words LIKE $6))
+  AND (cardinality($5::text[]) = 0 OR id LIKE ANY($5::text[])
+      OR id IN (SELECT i.bill_id FROM bill_index i WHERE i.words LIKE $6))
   AND ($7::timestamptz IS NULL OR updated_at >= $7)
   AND (cardinality($8::text[]) = 0 OR kinds @> $8::text[])
   AND ($9::text IS NULL OR home_chamber = $9)
-  AND ($10::date IS NULL OR (coalesce(introduced_on, '0001-01-01') BETWEEN $10 AND $11::date
-       AND coalesce(introduced_on, '9999-12-31') BETWEEN $10 AND $11)) -- in the words of either index
+  AND ($10::date IS NULL
+      OR (coalesce(introduced_on, '0001-01-01') BETWEEN $10 AND $11::date
+       -- in the words of either index
+       AND coalesce(introduced_on, '9999-12-31') BETWEEN $10 AND $11))
   AND ($12::text IS NULL OR committees @> ARRAY[$12::text])
   AND (NOT $13::boolean OR sponsor_id = ANY($14::bigint[]) OR sponsor_name = $15::text)
 `
@@ -227,8 +241,8 @@ type ExportStateRow struct {
 	People     string
 }
 
-// What an export of these bills is made of, as checksums: the bills themselves, where each came from, and the slugs of those
-// who may be their sponsors.
+// What an export of these bills is made of, as checksums: the bills themselves, where each came from, and the slugs of
+// those who may be their sponsors.
 func (q *Queries) ExportState(ctx context.Context, arg ExportStateParams) (ExportStateRow, error) {
 	row := q.db.QueryRow(ctx, exportState,
 		arg.Parliament,
@@ -270,7 +284,8 @@ func (q *Queries) MarkFoundBills(ctx context.Context, listed []string) (int64, e
 }
 
 const markMissingBills = `-- name: MarkMissingBills :execrows
-UPDATE bills SET missing_since = $1 WHERE parliament = $2 AND session = $3 AND id <> ALL($4::text[]) AND missing_since IS NULL
+UPDATE bills SET missing_since = $1 WHERE parliament = $2 AND session = $3
+    AND id <> ALL($4::text[]) AND missing_since IS NULL
 `
 
 type MarkMissingBillsParams struct {
@@ -323,13 +338,20 @@ func (q *Queries) MissingBills(ctx context.Context) ([]MissingBillsRow, error) {
 }
 
 const sourceDifferences = `-- name: SourceDifferences :many
-SELECT id, coalesce(parts -> 'openparliament' ->> 'name_en', '')::text AS op_title_en, coalesce(parts -> 'item' ->> 'long_title_en', '')::text AS li_title_en, coalesce(parts -> 'openparliament' ->> 'name_fr', '')::text AS op_title_fr, coalesce(parts -> 'item' ->> 'long_title_fr', '')::text AS li_title_fr,
-       coalesce(parts -> 'openparliament' ->> 'introduced', '')::text AS op_introduced, coalesce(introduced_on::text, '')::text AS li_introduced,
-       coalesce(parts -> 'openparliament' ->> 'legisinfo_id', '')::text AS op_legisinfo_id, coalesce(parts -> 'item' ->> 'id', '')::text AS li_legisinfo_id
+SELECT id, coalesce(parts -> 'openparliament' ->> 'name_en', '')::text AS op_title_en,
+    coalesce(parts -> 'item' ->> 'long_title_en', '')::text AS li_title_en,
+    coalesce(parts -> 'openparliament' ->> 'name_fr', '')::text AS op_title_fr,
+    coalesce(parts -> 'item' ->> 'long_title_fr', '')::text AS li_title_fr,
+       coalesce(parts -> 'openparliament' ->> 'introduced', '')::text AS op_introduced,
+           coalesce(introduced_on::text, '')::text AS li_introduced,
+       coalesce(parts -> 'openparliament' ->> 'legisinfo_id', '')::text AS op_legisinfo_id,
+           coalesce(parts -> 'item' ->> 'id', '')::text AS li_legisinfo_id
 FROM bills
 WHERE parts -> 'openparliament' <> 'null' AND parts -> 'item' <> 'null'
-  AND (parts -> 'openparliament' ->> 'name_en' IS DISTINCT FROM parts -> 'item' ->> 'long_title_en' OR parts -> 'openparliament' ->> 'name_fr' IS DISTINCT FROM parts -> 'item' ->> 'long_title_fr'
-       OR coalesce(parts -> 'openparliament' ->> 'introduced', '') <> coalesce(introduced_on::text, '') OR coalesce(parts -> 'openparliament' ->> 'legisinfo_id', '') <> coalesce(parts -> 'item' ->> 'id', ''))
+  AND (parts -> 'openparliament' ->> 'name_en' IS DISTINCT FROM parts -> 'item' ->> 'long_title_en'
+      OR parts -> 'openparliament' ->> 'name_fr' IS DISTINCT FROM parts -> 'item' ->> 'long_title_fr'
+       OR coalesce(parts -> 'openparliament' ->> 'introduced', '') <> coalesce(introduced_on::text, '')
+           OR coalesce(parts -> 'openparliament' ->> 'legisinfo_id', '') <> coalesce(parts -> 'item' ->> 'id', ''))
 ORDER BY id
 `
 

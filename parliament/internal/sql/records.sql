@@ -1,6 +1,7 @@
 -- name: SaveBillRecord :exec
 INSERT INTO bill_records (bill_id, record, item_hash, fetched_at) VALUES (@bill_id, @record, @item_hash, @fetched_at)
-ON CONFLICT (bill_id) DO UPDATE SET record = excluded.record, item_hash = excluded.item_hash, fetched_at = excluded.fetched_at
+ON CONFLICT (bill_id) DO UPDATE SET record = excluded.record, item_hash = excluded.item_hash,
+    fetched_at = excluded.fetched_at
 WHERE (bill_records.record, bill_records.item_hash) IS DISTINCT FROM (excluded.record, excluded.item_hash);
 
 -- name: BillRecords :many
@@ -10,12 +11,14 @@ SELECT * FROM bill_records WHERE bill_id = ANY(@ids::text[]);
 SELECT fetched_at FROM bill_records WHERE bill_id = @bill_id;
 
 -- name: BillsByLegisinfoID :many
-SELECT id, (doc ->> 'legisinfo_id')::bigint AS legisinfo_id FROM bills WHERE (doc ->> 'legisinfo_id')::bigint = ANY(@legisinfo_ids::bigint[]) ORDER BY parliament, session, id;
+SELECT id, (doc ->> 'legisinfo_id')::bigint AS legisinfo_id FROM bills
+    WHERE (doc ->> 'legisinfo_id')::bigint = ANY(@legisinfo_ids::bigint[]) ORDER BY parliament, session, id;
 
 -- name: BillsReinstatedFrom :many
 -- Bills whose record says that they came from this one, the next session's first.
 SELECT id, (doc ->> 'legisinfo_id')::bigint AS legisinfo_id FROM bills
-WHERE (parts -> 'detail' -> 'reinstated_from' ->> 'id') IS NOT NULL AND (parts -> 'detail' -> 'reinstated_from' ->> 'id')::bigint = @legisinfo_id::bigint
+WHERE (parts -> 'detail' -> 'reinstated_from' ->> 'id') IS NOT NULL
+    AND (parts -> 'detail' -> 'reinstated_from' ->> 'id')::bigint = @legisinfo_id::bigint
 ORDER BY parliament, session, id;
 
 -- name: LaterSessionHeld :one

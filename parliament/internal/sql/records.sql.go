@@ -51,7 +51,8 @@ func (q *Queries) BillRecords(ctx context.Context, ids []string) ([]BillRecord, 
 }
 
 const billsByLegisinfoID = `-- name: BillsByLegisinfoID :many
-SELECT id, (doc ->> 'legisinfo_id')::bigint AS legisinfo_id FROM bills WHERE (doc ->> 'legisinfo_id')::bigint = ANY($1::bigint[]) ORDER BY parliament, session, id
+SELECT id, (doc ->> 'legisinfo_id')::bigint AS legisinfo_id FROM bills
+    WHERE (doc ->> 'legisinfo_id')::bigint = ANY($1::bigint[]) ORDER BY parliament, session, id
 `
 
 type BillsByLegisinfoIDRow struct {
@@ -81,7 +82,8 @@ func (q *Queries) BillsByLegisinfoID(ctx context.Context, legisinfoIds []int64) 
 
 const billsReinstatedFrom = `-- name: BillsReinstatedFrom :many
 SELECT id, (doc ->> 'legisinfo_id')::bigint AS legisinfo_id FROM bills
-WHERE (parts -> 'detail' -> 'reinstated_from' ->> 'id') IS NOT NULL AND (parts -> 'detail' -> 'reinstated_from' ->> 'id')::bigint = $1::bigint
+WHERE (parts -> 'detail' -> 'reinstated_from' ->> 'id') IS NOT NULL
+    AND (parts -> 'detail' -> 'reinstated_from' ->> 'id')::bigint = $1::bigint
 ORDER BY parliament, session, id
 `
 
@@ -130,7 +132,8 @@ func (q *Queries) LaterSessionHeld(ctx context.Context, arg LaterSessionHeldPara
 
 const saveBillRecord = `-- name: SaveBillRecord :exec
 INSERT INTO bill_records (bill_id, record, item_hash, fetched_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (bill_id) DO UPDATE SET record = excluded.record, item_hash = excluded.item_hash, fetched_at = excluded.fetched_at
+ON CONFLICT (bill_id) DO UPDATE SET record = excluded.record, item_hash = excluded.item_hash,
+    fetched_at = excluded.fetched_at
 WHERE (bill_records.record, bill_records.item_hash) IS DISTINCT FROM (excluded.record, excluded.item_hash)
 `
 

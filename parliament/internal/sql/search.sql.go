@@ -72,7 +72,8 @@ func (q *Queries) DeleteOtherEmbeddings(ctx context.Context, model string) (int6
 
 const documentsToEmbed = `-- name: DocumentsToEmbed :many
 SELECT b.id, l.language::text AS language, b.doc, b.version, v.xid, e.hash
-FROM bills b JOIN bill_versions v ON v.bill_id = b.id AND v.version = b.version CROSS JOIN (VALUES ('en'), ('fr')) AS l (language)
+FROM bills b JOIN bill_versions v ON v.bill_id = b.id AND v.version = b.version
+    CROSS JOIN (VALUES ('en'), ('fr')) AS l (language)
 LEFT JOIN embeddings e ON e.bill_id = b.id AND e.language = l.language AND e.model = $1
 WHERE (b.id, l.language) > ($2::text, $3::text) AND e.version IS DISTINCT FROM b.version
 ORDER BY b.id, l.language LIMIT $4
@@ -207,9 +208,14 @@ func (q *Queries) FilterBills(ctx context.Context, arg FilterBillsParams) ([]str
 const headlines = `-- name: Headlines :many
 SELECT t.place::integer AS place,
        CASE WHEN t.language = 'fr'
-           THEN ts_headline('explorer_fr', t.text, (SELECT replace(plainto_tsquery('explorer_fr', explorer_words($1::text))::text, '&', '|')::tsquery), t.options)
-           ELSE ts_headline('explorer_en', t.text, (SELECT replace(plainto_tsquery('explorer_en', explorer_words($1::text))::text, '&', '|')::tsquery), t.options) END::text AS headline
-FROM (SELECT unnest($2::integer[]) AS place, unnest($3::text[]) AS language, unnest($4::text[]) AS text, unnest($5::text[]) AS options) AS t
+           THEN ts_headline('explorer_fr', t.text,
+               (SELECT replace(plainto_tsquery('explorer_fr', explorer_words($1::text))::text, '&', '|')::tsquery),
+               t.options)
+           ELSE ts_headline('explorer_en', t.text,
+               (SELECT replace(plainto_tsquery('explorer_en', explorer_words($1::text))::text, '&', '|')::tsquery),
+               t.options) END::text AS headline
+FROM (SELECT unnest($2::integer[]) AS place, unnest($3::text[]) AS language,
+    unnest($4::text[]) AS text, unnest($5::text[]) AS options) AS t
 `
 
 type HeadlinesParams struct {
@@ -270,7 +276,8 @@ func (q *Queries) PlainText(ctx context.Context, text string) (PlainTextRow, err
 }
 
 const searchFacets = `-- name: SearchFacets :many
-SELECT i.session, i.status_code, i.bill_type, i.home_chamber, coalesce(extract(year FROM i.introduced_on), 0)::integer AS year, count(*) AS n
+SELECT i.session, i.status_code, i.bill_type, i.home_chamber,
+    coalesce(extract(year FROM i.introduced_on), 0)::integer AS year, count(*) AS n
 FROM bill_index i WHERE i.bill_id = ANY($1::text[]) GROUP BY 1, 2, 3, 4, 5
 `
 
@@ -312,7 +319,8 @@ func (q *Queries) SearchFacets(ctx context.Context, ids []string) ([]SearchFacet
 
 const searchNumbers = `-- name: SearchNumbers :many
 SELECT i.bill_id FROM bill_index i
-JOIN (SELECT unnest($1::text[]) AS prefix, unnest($2::integer[]) AS digits, unnest($3::text[]) AS suffix, unnest($4::text[]) AS session, unnest($5::integer[]) AS place) AS n
+JOIN (SELECT unnest($1::text[]) AS prefix, unnest($2::integer[]) AS digits,
+    unnest($3::text[]) AS suffix, unnest($4::text[]) AS session, unnest($5::integer[]) AS place) AS n
     ON i.digits = n.digits AND i.suffix = n.suffix AND (n.prefix = '' OR i.prefix = n.prefix)
     AND (n.session = '' OR i.session = n.session OR (n.session LIKE '%-' AND starts_with(i.session, n.session)))
 WHERE ($6::text IS NULL OR i.session = $6)
@@ -323,7 +331,8 @@ WHERE ($6::text IS NULL OR i.session = $6)
   AND i.bill_id <> ALL($11::text[])
   AND (cardinality($12::text[]) = 0 OR NOT i.tsv @@ explorer_query($12::text[], false))
 GROUP BY i.bill_id
-ORDER BY split_part(i.session, '-', 1)::integer DESC, split_part(i.session, '-', 2)::integer DESC, min(n.place), i.prefix, i.bill_id LIMIT 1000
+ORDER BY split_part(i.session, '-', 1)::integer DESC, split_part(i.session, '-', 2)::integer DESC, min(n.place),
+    i.prefix, i.bill_id LIMIT 1000
 `
 
 type SearchNumbersParams struct {
@@ -341,7 +350,8 @@ type SearchNumbersParams struct {
 	Without    []string
 }
 
-// Bills with one of some numbers: of any chamber without a prefix, of any session without one, of a Parliament with "44-".
+// Bills with one of some numbers: of any chamber without a prefix, of any session without one, of a Parliament with
+// "44-".
 func (q *Queries) SearchNumbers(ctx context.Context, arg SearchNumbersParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, searchNumbers,
 		arg.Prefixes,
@@ -377,16 +387,21 @@ func (q *Queries) SearchNumbers(ctx context.Context, arg SearchNumbersParams) ([
 
 const searchSome = `-- name: SearchSome :many
 WITH bills AS (SELECT count(*) AS n FROM bill_index),
-term AS MATERIALIZED (SELECT t.place, explorer_query(ARRAY[t.term], true) AS q FROM unnest($8::text[]) WITH ORDINALITY AS t (term, place)),
+term AS MATERIALIZED (SELECT t.place, explorer_query(ARRAY[t.term], true) AS q
+    FROM unnest($8::text[]) WITH ORDINALITY AS t (term, place)),
 hit AS MATERIALIZED (
     SELECT term.place, h.bill_id, h.titled FROM term
-    CROSS JOIN LATERAL (SELECT i.bill_id, i.head @@ term.q AS titled FROM bill_index i WHERE i.tsv @@ term.q LIMIT (SELECT greatest(200, n / 16) + 1 FROM bills)) AS h
+    CROSS JOIN LATERAL (SELECT i.bill_id, i.head @@ term.q AS titled FROM bill_index i WHERE i.tsv @@ term.q
+        LIMIT (SELECT greatest(200, n / 16) + 1 FROM bills)) AS h
 ), weight AS (
-    SELECT hit.place, ln(1 + bills.n::float8 / count(*)) AS w FROM hit, bills GROUP BY hit.place, bills.n HAVING count(*) <= greatest(200, bills.n / 16)
+    SELECT hit.place, ln(1 + bills.n::float8 / count(*)) AS w FROM hit, bills GROUP BY hit.place, bills.n
+        HAVING count(*) <= greatest(200, bills.n / 16)
 ), score AS (
-    SELECT hit.bill_id, sum(weight.w) AS w, sum(CASE WHEN hit.titled THEN weight.w ELSE weight.w / 2 END) AS rank FROM hit JOIN weight ON weight.place = hit.place GROUP BY hit.bill_id
+    SELECT hit.bill_id, sum(weight.w) AS w, sum(CASE WHEN hit.titled THEN weight.w ELSE weight.w / 2 END) AS rank
+        FROM hit JOIN weight ON weight.place = hit.place GROUP BY hit.bill_id
 ), least AS (
-    SELECT least((SELECT max(score.w) FROM score), CASE count(*) WHEN 2 THEN 0.5 ELSE 0.4 END * sum(weight.w)) AS w FROM weight
+    SELECT least((SELECT max(score.w) FROM score), CASE count(*) WHEN 2 THEN 0.5 ELSE 0.4 END * sum(weight.w)) AS w
+        FROM weight
 )
 SELECT i.bill_id FROM score JOIN least ON score.w >= least.w JOIN bill_index i ON i.bill_id = score.bill_id
 WHERE (cardinality($1::text[]) = 0 OR i.session = ANY($1::text[]))
@@ -410,8 +425,8 @@ type SearchSomeParams struct {
 	Terms      []string
 }
 
-// Bills with some of the words. A word weighs as much as it is rare; words that very many bills have say nothing
-// beside others. A bill has to have two fifths of all that they weigh, half of two words; where none has, the best are found.
+// Bills with some of the words. A word weighs as much as it is rare; words that very many bills have say nothing beside
+// others. A bill has to have two fifths of all that they weigh, half of two words; where none has, the best are found.
 func (q *Queries) SearchSome(ctx context.Context, arg SearchSomeParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, searchSome,
 		arg.OnlyIn,
@@ -444,7 +459,8 @@ func (q *Queries) SearchSome(ctx context.Context, arg SearchSomeParams) ([]strin
 const searchTerms = `-- name: SearchTerms :many
 SELECT t.place::integer AS place,
        EXISTS (SELECT FROM bill_index i WHERE i.tsv @@ explorer_query(ARRAY[t.term], true)) AS found,
-       (numnode(phraseto_tsquery('explorer_en', explorer_words(t.term))) > 0 AND numnode(phraseto_tsquery('explorer_fr', explorer_words(t.term))) > 0)::boolean AS telling
+       (numnode(phraseto_tsquery('explorer_en', explorer_words(t.term))) > 0
+           AND numnode(phraseto_tsquery('explorer_fr', explorer_words(t.term))) > 0)::boolean AS telling
 FROM unnest($1::text[]) WITH ORDINALITY AS t (term, place)
 `
 
@@ -483,7 +499,8 @@ WHERE i.titles @> ARRAY[explorer_title(explorer_words($1::text))]
   AND ($4::text IS NULL OR i.bill_type = $4)
   AND ($5::text IS NULL OR i.home_chamber = $5)
   AND ($6::integer IS NULL OR extract(year FROM i.introduced_on) = $6)
-ORDER BY split_part(i.session, '-', 1)::integer DESC, split_part(i.session, '-', 2)::integer DESC, i.prefix, i.digits, i.bill_id LIMIT 1000
+ORDER BY split_part(i.session, '-', 1)::integer DESC, split_part(i.session, '-', 2)::integer DESC, i.prefix, i.digits,
+    i.bill_id LIMIT 1000
 `
 
 type SearchTitlesParams struct {
@@ -537,13 +554,18 @@ WITH found AS (
       AND (cardinality($9::text[]) = 0 OR NOT i.tsv @@ explorer_query($9::text[], false))
     ORDER BY i.introduced_on DESC NULLS LAST, i.bill_id DESC LIMIT 1000
 ), rated AS (
-    SELECT found.bill_id, found.introduced_on, CASE WHEN cardinality($1::text[]) > 0 THEN ts_rank('{0, 0, 0.4, 1}', found.head, explorer_query($1::text[], true), 1) ELSE 0 END AS head_rank FROM found
+    SELECT found.bill_id, found.introduced_on, CASE WHEN cardinality($1::text[]) > 0
+        THEN ts_rank('{0, 0, 0.4, 1}', found.head, explorer_query($1::text[], true), 1) ELSE 0 END AS head_rank
+        FROM found
 ), placed AS (
-    SELECT rated.bill_id, rated.head_rank, row_number() OVER (ORDER BY rated.head_rank DESC, rated.introduced_on DESC NULLS LAST, rated.bill_id DESC) AS place FROM rated
+    SELECT rated.bill_id, rated.head_rank,
+        row_number() OVER (ORDER BY rated.head_rank DESC, rated.introduced_on DESC NULLS LAST,
+        rated.bill_id DESC) AS place FROM rated
 )
 SELECT placed.bill_id FROM placed
 ORDER BY placed.head_rank + CASE WHEN cardinality($1::text[]) > 0 AND placed.place <= 100
-    THEN (SELECT ts_rank_cd('{0.1, 0.3, 0.6, 1}', i.tsv, explorer_query($1::text[], true), 1) FROM bill_index i WHERE i.bill_id = placed.bill_id) ELSE 0 END DESC, placed.place
+    THEN (SELECT ts_rank_cd('{0.1, 0.3, 0.6, 1}', i.tsv, explorer_query($1::text[], true), 1) FROM bill_index i
+        WHERE i.bill_id = placed.bill_id) ELSE 0 END DESC, placed.place
 `
 
 type SearchWordsParams struct {
@@ -558,8 +580,8 @@ type SearchWordsParams struct {
 	Without    []string
 }
 
-// Bills with all the words; without any word, all bills. Words that thousands of bills have find the latest thousand; the
-// best by titles are ranked by all of their text.
+// Bills with all the words; without any word, all bills. Words that thousands of bills have find the latest thousand;
+// the best by titles are ranked by all of their text.
 func (q *Queries) SearchWords(ctx context.Context, arg SearchWordsParams) ([]string, error) {
 	rows, err := q.db.Query(ctx, searchWords,
 		arg.Terms,
@@ -591,7 +613,8 @@ func (q *Queries) SearchWords(ctx context.Context, arg SearchWordsParams) ([]str
 }
 
 const sessionsThere = `-- name: SessionsThere :many
-SELECT DISTINCT i.session FROM bill_index i JOIN unnest($1::text[]) AS s (session) ON i.session = s.session OR (s.session LIKE '%-' AND starts_with(i.session, s.session))
+SELECT DISTINCT i.session FROM bill_index i JOIN unnest($1::text[]) AS s (session) ON i.session = s.session
+    OR (s.session LIKE '%-' AND starts_with(i.session, s.session))
 `
 
 // Which of some sessions there are; "44-" is any of the 44th Parliament.
@@ -618,7 +641,8 @@ func (q *Queries) SessionsThere(ctx context.Context, sessions []string) ([]strin
 const similarWords = `-- name: SimilarWords :many
 SELECT t.word::text AS asked, w.word FROM unnest($1::text[]) AS t (word)
 JOIN bill_words w ON left(w.word, 1) = left(t.word, 1)
-    AND (char_length(w.word) BETWEEN char_length(t.word) - 2 AND char_length(t.word) + 2 OR (char_length(t.word) >= 4 AND starts_with(w.word, t.word)))
+    AND (char_length(w.word) BETWEEN char_length(t.word) - 2 AND char_length(t.word) + 2
+        OR (char_length(t.word) >= 4 AND starts_with(w.word, t.word)))
 UNION
 SELECT t.word::text, w.word FROM unnest($1::text[]) AS t (word) JOIN bill_words w ON w.word % t.word
 WHERE char_length(w.word) BETWEEN char_length(t.word) - 2 AND char_length(t.word) + 2
@@ -652,7 +676,8 @@ func (q *Queries) SimilarWords(ctx context.Context, words []string) ([]SimilarWo
 }
 
 const touchEmbedding = `-- name: TouchEmbedding :exec
-UPDATE embeddings SET created_at = $1, version = $2 WHERE bill_id = $3 AND language = $4 AND model = $5 AND hash = $6
+UPDATE embeddings SET created_at = $1, version = $2 WHERE bill_id = $3 AND language = $4
+    AND model = $5 AND hash = $6
 `
 
 type TouchEmbeddingParams struct {
@@ -678,8 +703,10 @@ func (q *Queries) TouchEmbedding(ctx context.Context, arg TouchEmbeddingParams) 
 }
 
 const upsertEmbedding = `-- name: UpsertEmbedding :exec
-INSERT INTO embeddings (bill_id, language, model, hash, embedding, created_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (bill_id, language, model) DO UPDATE SET hash = excluded.hash, embedding = excluded.embedding, created_at = excluded.created_at, version = excluded.version
+INSERT INTO embeddings (bill_id, language, model, hash, embedding, created_at, version)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (bill_id, language, model) DO UPDATE SET hash = excluded.hash, embedding = excluded.embedding,
+    created_at = excluded.created_at, version = excluded.version
 WHERE embeddings.version IS NULL OR embeddings.version <= excluded.version
 `
 

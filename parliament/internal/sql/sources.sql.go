@@ -11,8 +11,10 @@ import (
 )
 
 const listSources = `-- name: ListSources :many
-SELECT s.source, s.url, s.requests_per_second, s.max_in_flight, s.held_until, s.breaker_open_until, s.breaker_changed_at, s.last_success_at, s.last_failure_at, s.last_error, coalesce(s.breaker_open_until > now(), false)::boolean AS breaker_open, coalesce(s.held_until > now(), false)::boolean AS held,
-       (SELECT count(*) FROM source_slots WHERE source_slots.source = s.source AND source_slots.held_until > clock_timestamp()) AS in_flight
+SELECT s.source, s.url, s.requests_per_second, s.max_in_flight, s.held_until, s.breaker_open_until, s.breaker_changed_at, s.last_success_at, s.last_failure_at, s.last_error, coalesce(s.breaker_open_until > now(), false)::boolean AS breaker_open,
+    coalesce(s.held_until > now(), false)::boolean AS held,
+       (SELECT count(*) FROM source_slots WHERE source_slots.source = s.source
+           AND source_slots.held_until > clock_timestamp()) AS in_flight
 FROM source_states s ORDER BY s.source
 `
 
@@ -67,8 +69,10 @@ func (q *Queries) ListSources(ctx context.Context) ([]ListSourcesRow, error) {
 }
 
 const registerSource = `-- name: RegisterSource :exec
-INSERT INTO source_states (source, url, requests_per_second, max_in_flight) VALUES ($1, $2, $3, $4)
-ON CONFLICT (source) DO UPDATE SET url = excluded.url, requests_per_second = excluded.requests_per_second, max_in_flight = excluded.max_in_flight
+INSERT INTO source_states (source, url, requests_per_second, max_in_flight)
+    VALUES ($1, $2, $3, $4)
+ON CONFLICT (source) DO UPDATE SET url = excluded.url, requests_per_second = excluded.requests_per_second,
+    max_in_flight = excluded.max_in_flight
 `
 
 type RegisterSourceParams struct {
@@ -89,7 +93,8 @@ func (q *Queries) RegisterSource(ctx context.Context, arg RegisterSourceParams) 
 }
 
 const sourceBreaker = `-- name: SourceBreaker :exec
-UPDATE source_states SET breaker_changed_at = now(), breaker_open_until = CASE WHEN $1::float8 > 0 THEN now() + make_interval(secs => $1) END
+UPDATE source_states SET breaker_changed_at = now(), breaker_open_until = CASE WHEN $1::float8 > 0
+    THEN now() + make_interval(secs => $1) END
 WHERE source = $2
 `
 
@@ -119,7 +124,8 @@ func (q *Queries) SourceFailed(ctx context.Context, arg SourceFailedParams) erro
 }
 
 const sourceHeld = `-- name: SourceHeld :exec
-UPDATE source_states SET held_until = greatest(held_until, now() + make_interval(secs => $1::float8)) WHERE source = $2
+UPDATE source_states SET held_until = greatest(held_until, now() + make_interval(secs => $1::float8))
+    WHERE source = $2
 `
 
 type SourceHeldParams struct {

@@ -93,7 +93,10 @@ func bodyToJSON(r *http.Request, limit int) error {
 		return err
 	}
 	if len(text) > limit {
-		return &problem{status: http.StatusRequestEntityTooLarge, kind: "too_large", detail: fmt.Sprintf("the body is longer than %d KiB of YAML; as JSON it may be longer", limit>>10)}
+		return &problem{
+			status: http.StatusRequestEntityTooLarge, kind: "too_large",
+			detail: fmt.Sprintf("the body is longer than %d KiB of YAML; as JSON it may be longer", limit>>10),
+		}
 	}
 	raw, err := runconfig.FromYAML(text)
 	var (
@@ -106,7 +109,9 @@ func bodyToJSON(r *http.Request, limit int) error {
 			return api.FieldError{Pointer: f.Pointer, Detail: f.Detail}
 		})...)
 	case errors.As(err, &syntax):
-		return &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body is not valid YAML: " + syntax.Detail}
+		return &problem{
+			status: http.StatusBadRequest, kind: "malformed", detail: "the body is not valid YAML: " + syntax.Detail,
+		}
 	case err != nil:
 		return err
 	}

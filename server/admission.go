@@ -25,7 +25,8 @@ const (
 	// maxKnown is how many requests of those who are known are answered at once, and knownShare how many of one key or
 	// session; without authentication, of one address.
 	maxKnown, knownShare = 256, 32
-	// knownPatience is how long one of them waits for its turn. Where Postgres allows few connections that takes a while.
+	// knownPatience is how long one of them waits for its turn. Where Postgres allows few connections that takes a
+	// while.
 	knownPatience = 20 * time.Second
 
 	// strangerBody is how long a body may be where it is read before it is known who sent it, and strangerReading how
@@ -42,16 +43,17 @@ const (
 	// leftReading is how long the rest of a body is waited for that nobody read.
 	leftReading = 2 * time.Second
 
-	// listMemory is what lists in progress may take together, listShare those of one client, and itemMemory what an item
-	// is taken to need. listAnswer is how long a list may take to go.
+	// listMemory is what lists in progress may take together, listShare those of one client, and itemMemory what an
+	// item is taken to need. listAnswer is how long a list may take to go.
 	listMemory, listShare, itemMemory = 64 << 20, 24 << 20, 12 << 10
 	listAnswer                        = time.Minute
-	// maxExports is how many exports are sent at once, and exportsShare how many to one client: each has a page of bills
-	// in memory, for as long as the client reads.
+	// maxExports is how many exports are sent at once, and exportsShare how many to one client: each has a page of
+	// bills in memory, for as long as the client reads.
 	maxExports, exportsShare = 16, 4
 
-	// probesPerMinute is how often a network may probe before its answers are held back, and everythingPerMinute how often
-	// strangers in it may ask for anything: RATE_LIMIT counts operations, these are also files and what is not there.
+	// probesPerMinute is how often a network may probe before its answers are held back, and everythingPerMinute how
+	// often strangers in it may ask for anything: RATE_LIMIT counts operations, these are also files and what is not
+	// there.
 	probesPerMinute, everythingPerMinute = 3000, 6000
 	// strangersPerSecond is how many requests of all strangers together are answered in a second, so that they leave
 	// time for those who are known.
@@ -86,7 +88,8 @@ func newAdmission(control *access.Control) *admission {
 		lists:     newGate(listMemory, listShare, 16*knownShare, 10*time.Second),
 		exports:   newGate(maxExports, exportsShare, 16*knownShare, 10*time.Second),
 		probes:    access.NewThrottle(probesPerMinute), everything: access.NewThrottle(everythingPerMinute),
-		rush: rate.NewLimiter(strangersPerSecond, 2*strangersPerSecond), refusals: rate.NewLimiter(refusalsPerSecond, 2*refusalsPerSecond),
+		rush:     rate.NewLimiter(strangersPerSecond, 2*strangersPerSecond),
+		refusals: rate.NewLimiter(refusalsPerSecond, 2*refusalsPerSecond),
 	}
 }
 
@@ -143,7 +146,8 @@ func streams(ctx context.Context) {
 
 // isProbe says whether a request is one of those that tell whether the server works, and nothing else.
 func isProbe(r *http.Request) bool {
-	return (r.URL.Path == "/healthz" || r.URL.Path == "/readyz") && r.Method == http.MethodGet && r.URL.RawQuery == "" && r.ContentLength == 0
+	return (r.URL.Path == "/healthz" || r.URL.Path == "/readyz") && r.Method == http.MethodGet &&
+		r.URL.RawQuery == "" && r.ContentLength == 0
 }
 
 // admit waits for a request's turn, and refuses it if none comes.
@@ -151,7 +155,8 @@ func (a *admission) admit(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		t := &turn{
-			connection: connectionOf(r.Context()), control: http.NewResponseController(c.Response()), body: r.ContentLength != 0,
+			connection: connectionOf(r.Context()), control: http.NewResponseController(c.Response()),
+			body:   r.ContentLength != 0,
 			client: access.Network(c.RealIP()),
 		}
 		t.connection.headerRead()
@@ -285,7 +290,8 @@ func checked(next echo.HandlerFunc) echo.HandlerFunc {
 func refused(err error) bool {
 	var limit *access.LimitError
 	var p *problem
-	return errors.As(err, &limit) || errors.As(err, &p) && (p.status == http.StatusTooManyRequests || p.status == http.StatusServiceUnavailable)
+	return errors.As(err, &limit) ||
+		errors.As(err, &p) && (p.status == http.StatusTooManyRequests || p.status == http.StatusServiceUnavailable)
 }
 
 // holdBack waits for a while, in which the client has the connection and nothing else.

@@ -50,7 +50,8 @@ func (s *Server) record(next echo.HandlerFunc) echo.HandlerFunc {
 			return next(c)
 		}
 		who := identityOf(c)
-		if scope, _ := c.Get(scopeKey).(access.Scope); who == nil && scope == access.ScopeNone && s.cfg.Access.Required() {
+		if scope, _ := c.Get(scopeKey).(access.Scope); who == nil && scope == access.ScopeNone &&
+			s.cfg.Access.Required() {
 			if err := s.cfg.Access.Stranger(remoteAddress(c)); err != nil {
 				return err
 			}
@@ -103,14 +104,17 @@ func (s *Server) entry(c echo.Context) access.Entry {
 		path += "?" + r.URL.RawQuery
 	}
 	return access.Entry{
-		Operation: operation, Method: methodOf(r), Path: path, Remote: remoteAddress(c), RequestID: requestID(c), Client: r.UserAgent(), Who: identityOf(c),
+		Operation: operation, Method: methodOf(r), Path: path, Remote: remoteAddress(c), RequestID: requestID(c),
+		Client: r.UserAgent(), Who: identityOf(c),
 	}
 }
 
 func auditEntry(r access.Audit) api.AuditEntry {
 	e := api.AuditEntry{
-		ID: r.ID, At: r.At, Actor: r.Actor, KeyID: r.KeyID, Operation: r.Operation, Method: r.Method, Path: r.Path, Status: r.Status, RemoteAddress: r.RemoteAddress,
-		RequestID: r.RequestID, Issuer: notEmpty(r.Issuer), Subject: notEmpty(r.Subject), ClaimedName: notEmpty(r.ClaimedName), Client: notEmpty(r.Client),
+		ID: r.ID, At: r.At, Actor: r.Actor, KeyID: r.KeyID, Operation: r.Operation, Method: r.Method, Path: r.Path,
+		Status: r.Status, RemoteAddress: r.RemoteAddress,
+		RequestID: r.RequestID, Issuer: notEmpty(r.Issuer), Subject: notEmpty(r.Subject),
+		ClaimedName: notEmpty(r.ClaimedName), Client: notEmpty(r.Client),
 	}
 	if r.More > 0 {
 		e.More = ptr(r.More)

@@ -156,7 +156,10 @@ func TestAuditComesFirst(t *testing.T) {
 					t.Errorf("%s %s (%s): %d %s", c.method, c.path, c.operation, a.StatusCode, a.body)
 				}
 				if after := s.state(); after != before {
-					t.Fatalf("%s %s (%s) was done without an entry: %s, was %s", c.method, c.path, c.operation, after, before)
+					t.Fatalf(
+						"%s %s (%s) was done without an entry: %s, was %s", c.method, c.path, c.operation, after,
+						before,
+					)
 				}
 			}
 			s.exec(take.back)
@@ -164,7 +167,8 @@ func TestAuditComesFirst(t *testing.T) {
 			for _, c := range changes {
 				s.do(c.method, c.path, c.body)
 				all := s.entries()
-				if len(all) != n+1 || all[n].Operation != c.operation || all[n].Method != c.method || all[n].Status == 0 {
+				if len(all) != n+1 || all[n].Operation != c.operation || all[n].Method != c.method ||
+					all[n].Status == 0 {
 					t.Errorf("%s %s (%s): entries %+v", c.method, c.path, c.operation, all[n:])
 				}
 				n = len(all)
@@ -210,8 +214,9 @@ func TestAuditOfSignIns(t *testing.T) {
 	t.Cleanup(func() { _ = provider.Shutdown() })
 	s := guarded(t, func(c *access.Config) {
 		c.OIDC = &access.OIDCConfig{
-			Issuer: provider.Issuer(), ClientID: provider.ClientID, ClientSecret: provider.ClientSecret, RedirectURL: "http://explorer.example/session/oidc/callback",
-			Scopes: []string{"groups"}, RolesClaim: "groups", Roles: map[string]access.Scope{"ops": access.ScopeOperate},
+			Issuer: provider.Issuer(), ClientID: provider.ClientID, ClientSecret: provider.ClientSecret,
+			RedirectURL: "http://explorer.example/session/oidc/callback",
+			Scopes:      []string{"groups"}, RolesClaim: "groups", Roles: map[string]access.Scope{"ops": access.ScopeOperate},
 		}
 	})
 	_, key := s.key("ops", access.ScopeOperate, nil)
@@ -263,7 +268,10 @@ func TestAuditOfSignIns(t *testing.T) {
 	for _, e := range s.entries()[n:] {
 		told = append(told, fmt.Sprintf("%s %s %d", e.Operation, e.Actor, e.Status))
 	}
-	want := []string{"signIn key ops 200", "signIn api client at 127.0.0.1 401", "signOut key ops 204", "beginSignIn api client at 127.0.0.1 302"}
+	want := []string{
+		"signIn key ops 200", "signIn api client at 127.0.0.1 401", "signOut key ops 204",
+		"beginSignIn api client at 127.0.0.1 302",
+	}
 	if !slices.Equal(told, want) {
 		t.Errorf("audit log %q, want %q", told, want)
 	}
@@ -316,7 +324,8 @@ func (s *site) clean(e access.Audit) {
 	}{
 		"actor": {e.Actor, 500}, "path": {e.Path, 500}, "client": {e.Client, 200}, "request_id": {e.RequestID, 64}, "remote_address": {e.RemoteAddress, 45}, "method": {e.Method, 20}, "claimed_name": {e.ClaimedName, 200},
 	} {
-		if n := utf8.RuneCountInString(at.text); n > at.most || !utf8.ValidString(at.text) || at.text != db.Printable(at.text, 0) {
+		if n := utf8.RuneCountInString(at.text); n > at.most || !utf8.ValidString(at.text) ||
+			at.text != db.Printable(at.text, 0) {
 			s.t.Errorf("%s of %s: %d characters: %.100q", field, e.Operation, n, at.text)
 		}
 	}
@@ -344,7 +353,8 @@ func TestAuditOfOddPaths(t *testing.T) {
 			n := len(s.entries())
 			status := s.raw(c.method, c.path, c.body)
 			all := s.entries()
-			if (status == http.StatusBadRequest || status == http.StatusRequestURITooLong) && len(all) == n { // it was not read
+			// It was not read.
+			if (status == http.StatusBadRequest || status == http.StatusRequestURITooLong) && len(all) == n {
 				continue
 			}
 			if len(all) != n+1 || all[n].Operation != c.operation || int(all[n].Status) != status {
@@ -506,7 +516,8 @@ func TestOldServersGoOnRecording(t *testing.T) {
 		}
 	}
 	for _, e := range s.entries() {
-		if utf8.RuneCountInString(e.Actor) > 500 || utf8.RuneCountInString(e.Path) > 500 || utf8.RuneCountInString(e.RequestID) > 64 || e.Status != 202 {
+		if utf8.RuneCountInString(e.Actor) > 500 || utf8.RuneCountInString(e.Path) > 500 ||
+			utf8.RuneCountInString(e.RequestID) > 64 || e.Status != 202 {
 			t.Errorf("%.200v", e)
 		}
 	}

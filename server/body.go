@@ -113,7 +113,10 @@ func (s *scanner) token(token json.Token) error {
 		}
 	}
 	if s.values > maxValues {
-		return invalidField("", "the body has too many values: want %s at most, where an object and a member of one count as %d", thousands(maxValues), objectValues)
+		return invalidField(
+			"", "the body has too many values: want %s at most, where an object and a member of one count as %d",
+			thousands(maxValues), objectValues,
+		)
 	}
 	return nil
 }

@@ -18,14 +18,15 @@ const (
 	// maxBody is the longest request body, maxWebhook that of a webhook, which comes from anybody, and maxYAML that of
 	// a body in YAML, which takes much more memory to read than JSON. What else anybody may send is strangerBody.
 	maxBody, maxWebhook, maxYAML = 1 << 20, 64 << 10, 512 << 10
-	// maxPath and maxQuery bound the two parts of a request target in bytes; maxParams bounds the parameters of a query.
+	// maxPath and maxQuery bound the two parts of a request target in bytes; maxParams bounds the parameters of a
+	// query.
 	maxPath, maxQuery, maxParams = 4 << 10, 16 << 10, 100
-	// maxDepth is how deep the values of a body may be within each other, and maxValues how many there may be; the largest
-	// body that the contract knows has 20,000 partitions. An object counts as objectValues and each of its members as
-	// memberValues: they take that much more memory.
+	// maxDepth is how deep the values of a body may be within each other, and maxValues how many there may be; the
+	// largest body that the contract knows has 20,000 partitions. An object counts as objectValues and each of its
+	// members as memberValues: they take that much more memory.
 	maxDepth, maxValues, objectValues, memberValues = 64, 40_000, 4, 4
-	// maxDigits is the longest number of a body, and maxExponent its largest exponent, up or down. A number of few bytes
-	// takes megabytes to compute with otherwise, and Postgres does not store every number.
+	// maxDigits is the longest number of a body, and maxExponent its largest exponent, up or down. A number of few
+	// bytes takes megabytes to compute with otherwise, and Postgres does not store every number.
 	maxDigits, maxExponent = 100, 400
 	// allFaults is the longest body of which every fault is looked for. Of a longer one, the first is enough.
 	allFaults = 16 << 10
@@ -44,16 +45,29 @@ func boundTarget(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u := c.Request().URL
 		if len(u.Path) > maxPath || len(u.RawPath) > maxPath {
-			return &problem{status: http.StatusRequestURITooLong, kind: "uri_too_long", detail: fmt.Sprintf("the path is longer than %d KiB", maxPath>>10)}
+			return &problem{
+				status: http.StatusRequestURITooLong, kind: "uri_too_long",
+				detail: fmt.Sprintf("the path is longer than %d KiB", maxPath>>10),
+			}
 		}
 		if len(u.RawQuery) > maxQuery {
-			return unreadable("the query", api.FieldError{Pointer: "/query", Detail: fmt.Sprintf("is longer than %d KiB", maxQuery>>10)})
+			return unreadable(
+				"the query",
+				api.FieldError{Pointer: "/query", Detail: fmt.Sprintf("is longer than %d KiB", maxQuery>>10)},
+			)
 		}
 		if n := strings.Count(u.RawQuery, "&") + 1; n > maxParams {
-			return unreadable("the query", api.FieldError{Pointer: "/query", Detail: fmt.Sprintf("has %s parameters: want %d at most", thousands(n), maxParams)})
+			return unreadable(
+				"the query",
+				api.FieldError{
+					Pointer: "/query",
+					Detail:  fmt.Sprintf("has %s parameters: want %d at most", thousands(n), maxParams),
+				},
+			)
 		}
 		// Several ranges cost for each of them, and nobody who reads pages or files asks for more than one.
-		if ranges := c.Request().Header.Values("Range"); len(ranges) > 1 || len(ranges) == 1 && strings.Contains(ranges[0], ",") {
+		if ranges := c.Request().Header.Values("Range"); len(ranges) > 1 ||
+			len(ranges) == 1 && strings.Contains(ranges[0], ",") {
 			c.Request().Header.Del("Range")
 		}
 		return next(c)

@@ -80,7 +80,8 @@ func matches(header *string, tag string) bool {
 			return false
 		}
 		end := -1
-		if quote := strings.IndexByte(rest[:min(3, len(rest))], '"'); quote == 0 || quote == 2 && strings.HasPrefix(rest, "W/") {
+		if quote := strings.IndexByte(rest[:min(3, len(rest))], '"'); quote == 0 ||
+			quote == 2 && strings.HasPrefix(rest, "W/") {
 			if closing := strings.IndexByte(rest[quote+1:], '"'); closing >= 0 {
 				end = quote + 1 + closing + 1
 			}

@@ -23,20 +23,20 @@ const (
 	writeTimeout, strangerTimeout = 20 * time.Second, 10 * time.Second
 	writePart                     = 32 << 10
 
-	// maxHeaderLines is how many lines a header may have, and maxHeading how many bytes of headers that are not whole yet
-	// there may be in all; a connection may have headingShare of them in any case. A line of three bytes takes two
+	// maxHeaderLines is how many lines a header may have, and maxHeading how many bytes of headers that are not whole
+	// yet there may be in all; a connection may have headingShare of them in any case. A line of three bytes takes two
 	// hundred once it is read.
 	maxHeaderLines = 500
 	maxHeading     = 8 << 20
 	headingShare   = 4 << 10
 
-	// closesPerSecond is how many connections are closed in a second to make room for one of a network that has as many as
-	// any. Otherwise clients that come back as soon as they are closed would keep the server busy with nothing else: more
-	// of them are closed themselves. A network that has fewer always gets room.
+	// closesPerSecond is how many connections are closed in a second to make room for one of a network that has as many
+	// as any. Otherwise clients that come back as soon as they are closed would keep the server busy with nothing else:
+	// more of them are closed themselves. A network that has fewer always gets room.
 	closesPerSecond = 300
 
-	// manyConnections are so many that memory is given back to the system once nearly all of them are gone. By itself it
-	// would go back after minutes.
+	// manyConnections are so many that memory is given back to the system once nearly all of them are gone. By itself
+	// it would go back after minutes.
 	manyConnections = 200
 
 	// maxOfClient is how many connections of one client are kept whatever strangers do.
@@ -62,7 +62,10 @@ type connections struct {
 }
 
 func newConnections(most, unknown int) *connections {
-	return &connections{most: most, unknown: unknown, closes: rate.NewLimiter(closesPerSecond, closesPerSecond), networks: map[string]*list.List{}, clients: map[string]int{}}
+	return &connections{
+		most: most, unknown: unknown, closes: rate.NewLimiter(closesPerSecond, closesPerSecond),
+		networks: map[string]*list.List{}, clients: map[string]int{},
+	}
 }
 
 // guarded is a listener whose connections are bounded.

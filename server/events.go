@@ -16,7 +16,9 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
-func (h *handlers) ListRunEvents(ctx context.Context, req api.ListRunEventsRequestObject) (api.ListRunEventsResponseObject, error) {
+func (h *handlers) ListRunEvents(
+	ctx context.Context, req api.ListRunEventsRequestObject,
+) (api.ListRunEventsResponseObject, error) {
 	id, err := runID(req.RunID)
 	if err != nil {
 		return nil, err
@@ -53,10 +55,14 @@ func (h *handlers) ListRunEvents(ctx context.Context, req api.ListRunEventsReque
 	if err != nil {
 		return nil, err
 	}
-	return api.ListRunEvents200JSONResponse{Items: each(events, apiEvent), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+	return api.ListRunEvents200JSONResponse{
+		Items: each(events, apiEvent), NextCursor: next, Total: n.total, TotalCapped: n.capped,
+	}, nil
 }
 
-func (h *handlers) streamRun(ctx context.Context, run *orchestrator.Run, from int64) (api.ListRunEventsResponseObject, error) {
+func (h *handlers) streamRun(
+	ctx context.Context, run *orchestrator.Run, from int64,
+) (api.ListRunEventsResponseObject, error) {
 	if run.EndedAt != nil {
 		rest, err := h.cfg.Engine.Events().OfRun(ctx, run.ID, from, 1)
 		if err != nil {
@@ -71,7 +77,9 @@ func (h *handlers) streamRun(ctx context.Context, run *orchestrator.Run, from in
 	}, id: func(e eventlog.Event) string { return strconv.FormatInt(e.ID, 10) }}, nil
 }
 
-func (h *handlers) StreamEvents(ctx context.Context, req api.StreamEventsRequestObject) (api.StreamEventsResponseObject, error) {
+func (h *handlers) StreamEvents(
+	ctx context.Context, req api.StreamEventsRequestObject,
+) (api.StreamEventsResponseObject, error) {
 	var from *eventlog.Cursor
 	if last := req.Params.LastEventID; last != nil {
 		c, err := eventlog.ParseCursor(*last)
@@ -86,7 +94,9 @@ func (h *handlers) StreamEvents(ctx context.Context, req api.StreamEventsRequest
 			if len(wanted) == 0 || len(events) == 0 {
 				return emit(events)
 			}
-			events = slices.DeleteFunc(slices.Clone(events), func(e eventlog.Event) bool { return !slices.Contains(wanted, e.Type) })
+			events = slices.DeleteFunc(
+				slices.Clone(events), func(e eventlog.Event) bool { return !slices.Contains(wanted, e.Type) },
+			)
 			if len(events) == 0 {
 				return nil
 			}
@@ -160,7 +170,8 @@ func (s eventStream) write(w http.ResponseWriter) error {
 
 func apiEvent(e eventlog.Event) api.Event {
 	out := api.Event{
-		ID: e.ID, RunID: e.RunID, At: e.At, Type: e.Type, Level: api.EventLevel(e.Level), Asset: e.Asset, Message: e.Message, Data: e.Data,
+		ID: e.ID, RunID: e.RunID, At: e.At, Type: e.Type, Level: api.EventLevel(e.Level), Asset: e.Asset,
+		Message: e.Message, Data: e.Data,
 	}
 	if e.Attempt != nil {
 		n := int(*e.Attempt)

@@ -71,10 +71,14 @@ const secondsPerDay = 24 * 60 * 60
 func exportRowOf(b parliament.StoredBill) exportRow {
 	r := exportRow{
 		ID: b.ID, Parliament: int32(b.Parliament), Session: int32(b.Session), Number: b.Number, TitleEn: textOrNone(b.Title.En), TitleFr: textOrNone(b.Title.Fr), //nolint:gosec // small numbers
-		ShortTitleEn: textOrNone(b.ShortTitle.En), ShortTitleFr: textOrNone(b.ShortTitle.Fr), HomeChamber: b.HomeChamber, BillTypeEn: textOrNone(b.BillType.En),
-		GovernmentBill: b.GovernmentBill, PrivateMemberBill: b.PrivateMemberBill, IntroducedOn: dayOrNone(b.IntroducedOn),
-		StatusCode: textOrNone(b.Status.Code), StatusEn: textOrNone(b.Status.En), StatusFr: textOrNone(b.Status.Fr), LatestActivityAt: instantOrNone(b.LatestActivityAt),
-		Law: b.Law, RoyalAssentOn: dayOrNone(b.RoyalAssentOn), LegisinfoURL: textOrNone(b.LegisinfoURL), OpenParliamentURL: textOrNone(b.OpenParliamentURL), TextURL: textOrNone(b.TextURL),
+		ShortTitleEn: textOrNone(b.ShortTitle.En), ShortTitleFr: textOrNone(b.ShortTitle.Fr),
+		HomeChamber: b.HomeChamber, BillTypeEn: textOrNone(b.BillType.En),
+		GovernmentBill: b.GovernmentBill, PrivateMemberBill: b.PrivateMemberBill,
+		IntroducedOn: dayOrNone(b.IntroducedOn),
+		StatusCode:   textOrNone(b.Status.Code), StatusEn: textOrNone(b.Status.En), StatusFr: textOrNone(b.Status.Fr),
+		LatestActivityAt: instantOrNone(b.LatestActivityAt),
+		Law:              b.Law, RoyalAssentOn: dayOrNone(b.RoyalAssentOn), LegisinfoURL: textOrNone(b.LegisinfoURL),
+		OpenParliamentURL: textOrNone(b.OpenParliamentURL), TextURL: textOrNone(b.TextURL),
 		LegisinfoID: idOrNone(b.LegisinfoID), Version: int32(b.Version), UpdatedAt: b.UpdatedAt.UTC(), //nolint:gosec // a small number
 	}
 	if b.Statute != nil {
@@ -143,26 +147,44 @@ func instantOrNone(s *string) *time.Time {
 
 // sourceTerms are under which the sources give their data.
 var sourceTerms = []api.SourceTerms{
-	{Source: "Parliament of Canada (LEGISinfo)", URL: "https://www.ourcommons.ca/en/important-notices", Terms: "Reproduced under the Speaker's permission: free of charge, in any medium, provided that the reproduction is accurate and is not presented as official. Neither the House of Commons nor its Speaker endorses it."},
-	{Source: "openparliament.ca", URL: "https://openparliament.ca/api/", Terms: "Free to use; name openparliament.ca as the source and link to it."},
+	{
+		Source: "Parliament of Canada (LEGISinfo)", URL: "https://www.ourcommons.ca/en/important-notices",
+		Terms: "Reproduced under the Speaker's permission: free of charge, in any medium, provided that the reproduction is accurate and is not presented as official. Neither the House of Commons nor its Speaker endorses it.",
+	},
+	{
+		Source: "openparliament.ca", URL: "https://openparliament.ca/api/",
+		Terms: "Free to use; name openparliament.ca as the source and link to it.",
+	},
 }
 
-func (h *handlers) ListExports(ctx context.Context, _ api.ListExportsRequestObject) (api.ListExportsResponseObject, error) {
+func (h *handlers) ListExports(
+	ctx context.Context, _ api.ListExportsRequestObject,
+) (api.ListExportsResponseObject, error) {
 	n, err := h.cfg.Store.CountBills(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return api.ListExports200JSONResponse{Items: []api.Export{{Name: "bills", Formats: []api.ExportFormats{api.Csv, api.Ndjson, api.Parquet}, Rows: n, Fields: exportFields(), Terms: sourceTerms}}}, nil
+	return api.ListExports200JSONResponse{
+		Items: []api.Export{
+			{
+				Name: "bills", Formats: []api.ExportFormats{api.Csv, api.Ndjson, api.Parquet}, Rows: n,
+				Fields: exportFields(), Terms: sourceTerms,
+			},
+		},
+	}, nil
 }
 
 func (h *handlers) GetExport(ctx context.Context, req api.GetExportRequestObject) (api.GetExportResponseObject, error) {
 	name, form := cutLast(req.Export, ".")
 	if name != "bills" || exportTypes[form] == "" {
-		return nil, invalidField("/path/export", "%q is not an export: want bills.csv, bills.ndjson or bills.parquet", req.Export)
+		return nil, invalidField(
+			"/path/export", "%q is not an export: want bills.csv, bills.ndjson or bills.parquet", req.Export,
+		)
 	}
 	p := req.Params
 	f, err := billFilter(parliament.BillFilter{
-		Status: deref(p.Status), Law: p.Law, Q: deref(p.Q), Type: deref(p.Type), Chamber: deref(p.Chamber), Year: deref(p.Year), Committee: deref(p.Committee), Sponsor: deref(p.Sponsor),
+		Status: deref(p.Status), Law: p.Law, Q: deref(p.Q), Type: deref(p.Type), Chamber: deref(p.Chamber),
+		Year: deref(p.Year), Committee: deref(p.Committee), Sponsor: deref(p.Sponsor),
 		UpdatedSince: deref(p.UpdatedSince),
 	}, p.Session)
 	if err != nil {
@@ -177,14 +199,18 @@ func (h *handlers) GetExport(ctx context.Context, req api.GetExportRequestObject
 	if err != nil {
 		return nil, filterProblem(err)
 	}
-	tag := tagOf(fmt.Appendf(nil, "%s %s %s %t %v %+v", state, h.cfg.Version, h.cfg.Revision, bom, req.Export, exportFields()))
+	tag := tagOf(
+		fmt.Appendf(nil, "%s %s %s %t %v %+v", state, h.cfg.Version, h.cfg.Revision, bom, req.Export, exportFields()),
+	)
 	if matches(req.Params.IfNoneMatch, tag) {
 		return unchanged(tag), nil
 	}
 	return &export{ctx: ctx, store: h.cfg.Store, filter: f, form: form, bom: bom, tag: tag}, nil
 }
 
-var exportTypes = map[string]string{"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet"}
+var exportTypes = map[string]string{
+	"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet",
+}
 
 // export sends bills as they are read.
 type export struct {
@@ -223,8 +249,8 @@ func (e *export) VisitGetExportResponse(w http.ResponseWriter) error {
 	return nil
 }
 
-// page reads the bills after one. A page that the replica let down is read again, from the primary: mayLag, which does so
-// with whole requests, has ended by then.
+// page reads the bills after one. A page that the replica let down is read again, from the primary: mayLag, which does
+// so with whole requests, has ended by then.
 func (e *export) page(after string) ([]parliament.StoredBill, error) {
 	failedBefore := db.ReplicaFailed(e.ctx)
 	bills, err := e.store.Export(e.ctx, e.filter, after, exportPage)
@@ -271,12 +297,17 @@ func (e *export) writer(out *bufio.Writer) (write func(parliament.StoredBill) er
 		c := csv.NewWriter(out)
 		header := each(exportFields(), func(f api.ExportField) string { return f.Name })
 		_ = c.Write(header) // it says so when it is flushed
-		return func(b parliament.StoredBill) error { return c.Write(csvCells(exportRowOf(b))) }, func() error { c.Flush(); return c.Error() }
+		return func(b parliament.StoredBill) error {
+			return c.Write(csvCells(exportRowOf(b)))
+		}, func() error { c.Flush(); return c.Error() }
 	case "ndjson":
 		enc := json.NewEncoder(out)
 		return func(b parliament.StoredBill) error { return enc.Encode(apiBill(b)) }, func() error { return nil }
 	}
-	p := parquet.NewGenericWriter[exportRow](out, parquet.Compression(&parquet.Snappy), parquet.KeyValueMetadata("terms", sourceTerms[0].Terms+" "+sourceTerms[1].Terms))
+	p := parquet.NewGenericWriter[exportRow](
+		out, parquet.Compression(&parquet.Snappy),
+		parquet.KeyValueMetadata("terms", sourceTerms[0].Terms+" "+sourceTerms[1].Terms),
+	)
 	n := 0
 	return func(b parliament.StoredBill) error {
 		if _, err := p.Write([]exportRow{exportRowOf(b)}); err != nil {

@@ -94,5 +94,8 @@ func (f *renderedFeed) size() int { return len(f.body) + 1024 }
 
 // at is the feed for those who reach the server at an address.
 func (f *renderedFeed) at(form, address string) *sentFeed {
-	return &sentFeed{renderedFeed: f, tag: tagOf([]byte(address + " " + f.digest)), address: escapedFor(form, strings.ToValidUTF8(address, ""))}
+	return &sentFeed{
+		renderedFeed: f, tag: tagOf([]byte(address + " " + f.digest)),
+		address: escapedFor(form, strings.ToValidUTF8(address, "")),
+	}
 }

@@ -29,7 +29,9 @@ func (h *handlers) ListFeeds(ctx context.Context, _ api.ListFeedsRequestObject) 
 	})}, nil
 }
 
-var feedTypes = map[string]string{"rss": "application/rss+xml", "atom": "application/atom+xml", "json": "application/feed+json"}
+var feedTypes = map[string]string{
+	"rss": "application/rss+xml", "atom": "application/atom+xml", "json": "application/feed+json",
+}
 
 // renderedFeed is a feed as it is kept: with feedAddress for the server's own.
 type renderedFeed struct {
@@ -85,10 +87,18 @@ func (h *handlers) GetFeed(ctx context.Context, req api.GetFeedRequestObject) (a
 	p := req.Params
 	name, form := cutLast(strings.ToLower(req.Feed), ".") // in any case of letters
 	if strings.ContainsFunc(req.Feed, notInFeedNames) {
-		return nil, &problem{status: http.StatusNotFound, kind: "not_found", detail: fmt.Sprintf("there is no feed %q: names of feeds are made of letters, digits and hyphens, such as bills.rss", req.Feed)}
+		return nil, &problem{
+			status: http.StatusNotFound, kind: "not_found",
+			detail: fmt.Sprintf(
+				"there is no feed %q: names of feeds are made of letters, digits and hyphens, such as bills.rss",
+				req.Feed,
+			),
+		}
 	}
 	if feedTypes[form] == "" {
-		return nil, invalidField("/path/feed", "%q is not a feed: want a name and .rss, .atom or .json, such as bills.rss", req.Feed)
+		return nil, invalidField(
+			"/path/feed", "%q is not a feed: want a name and .rss, .atom or .json, such as bills.rss", req.Feed,
+		)
 	}
 	lang := "en"
 	if p.Lang != nil {
@@ -105,8 +115,11 @@ func (h *handlers) GetFeed(ctx context.Context, req api.GetFeedRequestObject) (a
 	if err != nil {
 		return nil, err
 	}
-	key := feedKey{name: name, form: form, lang: lang, q: q, generation: state.Generation, updated: state.UpdatedAt.UnixNano()}
-	kept, err := h.feeds.get(key, func() (*renderedFeed, error) { // for all who wait, so it goes on when one of them leaves
+	key := feedKey{
+		name: name, form: form, lang: lang, q: q, generation: state.Generation, updated: state.UpdatedAt.UnixNano(),
+	}
+	// For all who wait, so it goes on when one of them leaves.
+	kept, err := h.feeds.get(key, func() (*renderedFeed, error) {
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), renderTimeout)
 		defer cancel()
 		content, err := h.cfg.Store.Feed(limited, name, q, state.MaxItems)
@@ -159,17 +172,26 @@ func (h *handlers) baseURL(ctx context.Context) string {
 
 // feedWords are the texts of feeds by language.
 var feedWords = map[string]map[string]string{
-	"en": {"colon": ": ", "new": "New bill", "changed": "Changed", "sponsor": "Sponsor", "status": "Status", "was": "was", "from": "Parliament Explorer: bills of the Parliament of Canada, from openparliament.ca and LEGISinfo"},
-	"fr": {"colon": " : ", "new": "Nouveau projet de loi", "changed": "Modifié", "sponsor": "Parrain", "status": "État", "was": "auparavant", "from": "Parliament Explorer : projets de loi du Parlement du Canada, selon openparliament.ca et LEGISinfo"},
+	"en": {
+		"colon": ": ", "new": "New bill", "changed": "Changed", "sponsor": "Sponsor", "status": "Status", "was": "was",
+		"from": "Parliament Explorer: bills of the Parliament of Canada, from openparliament.ca and LEGISinfo",
+	},
+	"fr": {
+		"colon": " : ", "new": "Nouveau projet de loi", "changed": "Modifié", "sponsor": "Parrain", "status": "État",
+		"was":  "auparavant",
+		"from": "Parliament Explorer : projets de loi du Parlement du Canada, selon openparliament.ca et LEGISinfo",
+	},
 }
 
 // fieldWords are the names of a bill's fields for readers.
 var fieldWords = map[string]map[string]string{
 	"en": {"title": "title", "short_title": "short title", "status": "status", "latest_activity_at": "latest activity", "law": "royal assent", "royal_assent_on": "royal assent", "statute": "statute", "sponsor": "sponsor", "committees": "committees",
-		"related_bills": "related bills", "summary": "summary", "text_url": "text", "introduced_on": "introduction", "bill_type": "type",
+		"related_bills": "related bills", "summary": "summary", "text_url": "text", "introduced_on": "introduction",
+		"bill_type":    "type",
 		"home_chamber": "chamber", "government_bill": "kind", "private_member_bill": "kind", "legisinfo_id": "LEGISinfo id", "legisinfo_url": "LEGISinfo page", "openparliament_url": "openparliament.ca page"},
 	"fr": {"title": "titre", "short_title": "titre abrégé", "status": "état", "latest_activity_at": "activité la plus récente", "law": "sanction royale", "royal_assent_on": "sanction royale", "statute": "loi", "sponsor": "parrain", "committees": "comités",
-		"related_bills": "projets de loi connexes", "summary": "résumé", "text_url": "texte", "introduced_on": "dépôt", "bill_type": "type",
+		"related_bills": "projets de loi connexes", "summary": "résumé", "text_url": "texte", "introduced_on": "dépôt",
+		"bill_type":    "type",
 		"home_chamber": "chambre", "government_bill": "genre", "private_member_bill": "genre", "legisinfo_id": "identifiant LEGISinfo", "legisinfo_url": "page LEGISinfo", "openparliament_url": "page openparliament.ca"},
 }
 
@@ -215,8 +237,12 @@ func renderFeed(key feedKey, content *parliament.FeedContent, updated time.Time)
 		self += "?" + query.Encode()
 	}
 	newest := updated
-	f := &feeds.Feed{Title: pick(content.Title), Link: &feeds.Link{Href: feedAddress + "/ui/bills"}, Description: words["from"], Id: feedID(key, content.Name)}
-	if len(content.Items) > 0 { // the feed's own date is that of its newest item: the ETag must not change with other feeds
+	f := &feeds.Feed{
+		Title: pick(content.Title), Link: &feeds.Link{Href: feedAddress + "/ui/bills"}, Description: words["from"],
+		Id: feedID(key, content.Name),
+	}
+	// The feed's own date is that of its newest item: the ETag must not change with other feeds.
+	if len(content.Items) > 0 {
 		newest = time.Time{}
 	}
 	for _, item := range content.Items {
@@ -233,7 +259,8 @@ func renderFeed(key feedKey, content *parliament.FeedContent, updated time.Time)
 			title += " – " + status
 		}
 		f.Items = append(f.Items, &feeds.Item{
-			Title: title, Id: itemID(item, key.lang), IsPermaLink: "false", Link: &feeds.Link{Href: feedAddress + "/ui/bills/" + item.BillID},
+			Title: title, Id: itemID(item, key.lang), IsPermaLink: "false",
+			Link:    &feeds.Link{Href: feedAddress + "/ui/bills/" + item.BillID},
 			Created: item.PublishedAt, Updated: item.PublishedAt, Description: describe(item, pick, key.lang),
 		})
 	}
@@ -321,7 +348,10 @@ func rssOf(f *feeds.Feed, self, lang string) ([]byte, error) {
 		Version string   `xml:"version,attr"`
 		Atom    string   `xml:"xmlns:atom,attr"`
 		Channel extended `xml:"channel"`
-	}{Version: "2.0", Atom: "http://www.w3.org/2005/Atom", Channel: extended{Self: selfLink{self, "self", feedTypes["rss"]}, RssFeed: channel}}, "", " ")
+	}{
+		Version: "2.0", Atom: "http://www.w3.org/2005/Atom",
+		Channel: extended{Self: selfLink{self, "self", feedTypes["rss"]}, RssFeed: channel},
+	}, "", " ")
 	return append([]byte(xml.Header), body...), err
 }
 

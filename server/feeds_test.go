@@ -51,7 +51,9 @@ func (s *site) readers(path string) []*reader {
 // poll asks whether the feed changed, and says so.
 func (r *reader) poll() bool {
 	r.s.t.Helper()
-	value := r.seen.Header.Get(map[string]string{"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}[r.header])
+	value := r.seen.Header.Get(
+		map[string]string{"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}[r.header],
+	)
 	a := r.s.do("GET", r.path, "", r.header, value)
 	switch r.told = a.StatusCode; a.StatusCode {
 	case http.StatusNotModified:
@@ -253,8 +255,12 @@ func TestCommitteesByOneAcronym(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		item := &legisinfo.Item{ID: i + 1, Session: "44-1", Number: id.Number(), LongTitleEn: "An Act", HouseFirst: "2022-03-01", Hash: "x"}
-		detail := &legisinfo.Detail{ItemHash: "x", ID: item.ID, Reader: legisinfo.Reader, Committees: []legisinfo.Committee{c}}
+		item := &legisinfo.Item{
+			ID: i + 1, Session: "44-1", Number: id.Number(), LongTitleEn: "An Act", HouseFirst: "2022-03-01", Hash: "x",
+		}
+		detail := &legisinfo.Detail{
+			ItemHash: "x", ID: item.ID, Reader: legisinfo.Reader, Committees: []legisinfo.Committee{c},
+		}
 		if _, err := s.store.Save(t.Context(), uuid.UUID{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{Item: item, Detail: detail}}}); err != nil {
 			t.Fatal(err)
 		}
@@ -306,14 +312,17 @@ func TestUpdateThatIsCutOff(t *testing.T) {
 		t.Errorf("%d old bills are news", news)
 	}
 	// The next update knows what there is: what comes now is news.
-	s.saveBills(2, bill{"44-1", "C-900", "An Act", "Loi", "", "2024-03-01", "Outside the Order of Precedence", 7, "", ""})
+	s.saveBills(
+		2, bill{"44-1", "C-900", "An Act", "Loi", "", "2024-03-01", "Outside the Order of Precedence", 7, "", ""},
+	)
 	s.updateFeeds()
 	if scan(&news, `SELECT count(*) FROM feed_items WHERE sort_at <> published_at`); news != 1 {
 		t.Errorf("%d items are news", news)
 	}
 }
 
-// TestMeaningSeesWhatWasEmbedded has embeddings written in another order than their times: a search looks at the newest.
+// TestMeaningSeesWhatWasEmbedded has embeddings written in another order than their times: a search looks at the
+// newest.
 func TestMeaningSeesWhatWasEmbedded(t *testing.T) {
 	t.Parallel()
 	s := setup(t)

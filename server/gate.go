@@ -27,7 +27,9 @@ type share struct {
 }
 
 func newGate(all, each int64, waiting int, patience time.Duration) *gate {
-	return &gate{all: semaphore.NewWeighted(all), each: each, waiting: waiting, patience: patience, clients: map[string]*share{}}
+	return &gate{
+		all: semaphore.NewWeighted(all), each: each, waiting: waiting, patience: patience, clients: map[string]*share{},
+	}
 }
 
 var (

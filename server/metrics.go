@@ -33,29 +33,69 @@ type metrics struct {
 func newMetrics(cfg Config) *metrics {
 	m := &metrics{
 		registry: cfg.Metrics,
-		requests: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "explorer_http_request_duration_seconds", Help: "Time to answer a request.", Buckets: []float64{.001, .005, .01, .025, .1, .5, 2, 10}}, []string{"route", "method", "status"}),
-		streams:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "explorer_event_streams", Help: "Server-sent event streams open now."}),
-		queue:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "explorer_queue_jobs", Help: "River jobs that have not ended, by state."}, []string{"state"}),
-		engine:   cfg.Engine,
-		db:       cfg.DB,
-		size:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "explorer_table_bytes", Help: "Space that a table takes with its indexes and partitions."}, []string{"table"}),
-		workers:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "explorer_workers_alive", Help: "Workers with a recent heartbeat."}),
-		open:     prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "explorer_runs_open", Help: "Runs that have not ended, by status."}, []string{"status"}),
-		oldest:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "explorer_queue_oldest_seconds", Help: "How long the oldest job has waited for a worker."}),
-		alerts:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "explorer_alerts_open", Help: "Alerts that have not recovered."}),
+		requests: prometheus.NewHistogramVec(
+			prometheus.HistogramOpts{
+				Name: "explorer_http_request_duration_seconds", Help: "Time to answer a request.",
+				Buckets: []float64{.001, .005, .01, .025, .1, .5, 2, 10},
+			},
+			[]string{"route", "method", "status"},
+		),
+		streams: prometheus.NewGauge(
+			prometheus.GaugeOpts{Name: "explorer_event_streams", Help: "Server-sent event streams open now."},
+		),
+		queue: prometheus.NewGaugeVec(
+			prometheus.GaugeOpts{Name: "explorer_queue_jobs", Help: "River jobs that have not ended, by state."},
+			[]string{"state"},
+		),
+		engine: cfg.Engine,
+		db:     cfg.DB,
+		size: prometheus.NewGaugeVec(
+			prometheus.GaugeOpts{
+				Name: "explorer_table_bytes", Help: "Space that a table takes with its indexes and partitions.",
+			},
+			[]string{"table"},
+		),
+		workers: prometheus.NewGauge(
+			prometheus.GaugeOpts{Name: "explorer_workers_alive", Help: "Workers with a recent heartbeat."},
+		),
+		open: prometheus.NewGaugeVec(
+			prometheus.GaugeOpts{Name: "explorer_runs_open", Help: "Runs that have not ended, by status."},
+			[]string{"status"},
+		),
+		oldest: prometheus.NewGauge(
+			prometheus.GaugeOpts{
+				Name: "explorer_queue_oldest_seconds", Help: "How long the oldest job has waited for a worker.",
+			},
+		),
+		alerts: prometheus.NewGauge(
+			prometheus.GaugeOpts{Name: "explorer_alerts_open", Help: "Alerts that have not recovered."},
+		),
 	}
 	if m.registry == nil {
 		m.registry = prometheus.NewRegistry()
-		m.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		m.registry.MustRegister(
+			collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		)
 	}
 	pool := func(name, help string, value func() float64) prometheus.Collector {
 		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value)
 	}
 	m.registry.MustRegister(
 		m.requests, m.streams, m.queue, m.size, m.workers, m.open, m.oldest, m.alerts,
-		pool("explorer_db_connections_in_use", "Database connections that something is using.", func() float64 { return float64(cfg.DB.Pool.Stat().AcquiredConns()) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "explorer_db_waits_total", Help: "How often something waited for a database connection."}, func() float64 { return float64(cfg.DB.Pool.Stat().EmptyAcquireCount()) }),
-		pool("explorer_db_connections_max", "Database connections there may be.", func() float64 { return float64(cfg.DB.Pool.Stat().MaxConns()) }),
+		pool(
+			"explorer_db_connections_in_use", "Database connections that something is using.",
+			func() float64 { return float64(cfg.DB.Pool.Stat().AcquiredConns()) },
+		),
+		prometheus.NewCounterFunc(
+			prometheus.CounterOpts{
+				Name: "explorer_db_waits_total", Help: "How often something waited for a database connection.",
+			},
+			func() float64 { return float64(cfg.DB.Pool.Stat().EmptyAcquireCount()) },
+		),
+		pool(
+			"explorer_db_connections_max", "Database connections there may be.",
+			func() float64 { return float64(cfg.DB.Pool.Stat().MaxConns()) },
+		),
 	)
 	m.registry.MustRegister(replicaMetrics(cfg.DB.Replica())...)
 	return m
@@ -76,7 +116,8 @@ const other = "other"
 
 // routeOf is the route that answered a request; other if none did, such as for a method that the route does not take.
 func routeOf(c echo.Context) string {
-	if _, refused := c.Get(echo.ContextKeyHeaderAllow).(string); refused && c.Response().Status == http.StatusMethodNotAllowed || c.Path() == "" {
+	if _, refused := c.Get(echo.ContextKeyHeaderAllow).(string); refused &&
+		c.Response().Status == http.StatusMethodNotAllowed || c.Path() == "" {
 		return other
 	}
 	return c.Path()
@@ -85,7 +126,8 @@ func routeOf(c echo.Context) string {
 // knownMethod is the method that the client sent, if it is one that this program answers.
 func knownMethod(r *http.Request) string {
 	switch m := methodOf(r); m {
-	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
+		http.MethodOptions:
 		return m
 	}
 	return other

@@ -41,7 +41,10 @@ func invalidOf(total int, fields []api.FieldError) *problem {
 		noun = "field is"
 	}
 	fields = boundFields(fields)
-	return &problem{status: http.StatusUnprocessableEntity, kind: "invalid", detail: fmt.Sprintf("%s %s invalid: %s", thousands(total), noun, describeFields(fields, total)), fields: fields}
+	return &problem{
+		status: http.StatusUnprocessableEntity, kind: "invalid",
+		detail: fmt.Sprintf("%s %s invalid: %s", thousands(total), noun, describeFields(fields, total)), fields: fields,
+	}
 }
 
 func invalidField(pointer, format string, args ...any) *problem {
@@ -84,14 +87,18 @@ func problemOf(err error, requestID string) *problem {
 	case errors.As(err, &limit):
 		return &problem{status: http.StatusTooManyRequests, kind: "too_many_requests", detail: limit.Error()}
 	case errors.As(err, &audit):
-		return &problem{status: http.StatusServiceUnavailable, kind: "unavailable", detail: "this cannot be recorded in the audit log just now, so nothing was done; try again"}
+		return &problem{
+			status: http.StatusServiceUnavailable, kind: "unavailable",
+			detail: "this cannot be recorded in the audit log just now, so nothing was done; try again",
+		}
 	case errors.Is(err, access.ErrForbidden):
 		return &problem{status: http.StatusForbidden, kind: "forbidden", detail: err.Error()}
 	case errors.Is(err, access.ErrProvider):
 		return &problem{status: http.StatusServiceUnavailable, kind: "unavailable", detail: err.Error()}
 	case errors.Is(err, access.ErrNoSession):
 		return &problem{status: http.StatusNotFound, kind: "not_found", detail: err.Error()}
-	case errors.Is(err, orchestrator.ErrNotFound), errors.Is(err, parliament.ErrNotFound), errors.Is(err, parliament.ErrBadID), errors.Is(err, access.ErrNotFound), errors.Is(err, access.ErrNoOIDC):
+	case errors.Is(err, orchestrator.ErrNotFound), errors.Is(err, parliament.ErrNotFound),
+		errors.Is(err, parliament.ErrBadID), errors.Is(err, access.ErrNotFound), errors.Is(err, access.ErrNoOIDC):
 		return &problem{status: http.StatusNotFound, kind: "not_found", detail: err.Error()}
 	case errors.Is(err, orchestrator.ErrIdempotencyKeyReused):
 		return &problem{status: http.StatusConflict, kind: "idempotency_key_reused", detail: err.Error()}
@@ -100,11 +107,20 @@ func problemOf(err error, requestID string) *problem {
 	case errors.As(err, &httpErr):
 		return problemOfHTTP(httpErr)
 	case errors.Is(err, context.DeadlineExceeded):
-		return &problem{status: http.StatusServiceUnavailable, kind: "unavailable", detail: "the database took too long to answer; try again"}
+		return &problem{
+			status: http.StatusServiceUnavailable, kind: "unavailable",
+			detail: "the database took too long to answer; try again",
+		}
 	case db.Unavailable(err):
-		return &problem{status: http.StatusServiceUnavailable, kind: "unavailable", detail: "the database cannot be used just now; nothing was done; try again"}
+		return &problem{
+			status: http.StatusServiceUnavailable, kind: "unavailable",
+			detail: "the database cannot be used just now; nothing was done; try again",
+		}
 	}
-	return &problem{status: http.StatusInternalServerError, kind: "internal", detail: "something went wrong; the server's log has it under request id " + requestID}
+	return &problem{
+		status: http.StatusInternalServerError, kind: "internal",
+		detail: "something went wrong; the server's log has it under request id " + requestID,
+	}
 }
 
 // problemOfHTTP translates the errors that Echo itself makes.
@@ -158,7 +174,8 @@ func writeProblem(w http.ResponseWriter, p *problem) {
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false) // people read it
 	err := enc.Encode(api.Problem{
-		Type: "urn:parliament-explorer:" + p.kind, Title: http.StatusText(p.status), Status: p.status, Detail: clip(p.detail, maxProblemDetail), Errors: boundFields(p.fields),
+		Type: "urn:parliament-explorer:" + p.kind, Title: http.StatusText(p.status), Status: p.status,
+		Detail: clip(p.detail, maxProblemDetail), Errors: boundFields(p.fields),
 	})
 	if err != nil { // strings and numbers only
 		body = *bytes.NewBufferString("{}")

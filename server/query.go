@@ -61,7 +61,12 @@ func queryFaults(raw string) []api.FieldError {
 			faults = append(faults, api.FieldError{Pointer: queryPointer(at), Detail: err.Error()})
 		}
 		if strings.Contains(part, ";") {
-			fault(fmt.Errorf("%s has a semicolon, which separates nothing: want & between parameters, and %%3B in a value", quoted(part)))
+			fault(
+				fmt.Errorf(
+					"%s has a semicolon, which separates nothing: want & between parameters, and %%3B in a value",
+					quoted(part),
+				),
+			)
 			continue
 		}
 		for _, text := range []string{name, value} {
@@ -69,7 +74,10 @@ func queryFaults(raw string) []api.FieldError {
 			var escape url.EscapeError
 			switch {
 			case errors.As(err, &escape):
-				err = fmt.Errorf("%s has %s, which stands for no character: want %%25 for a percent sign", quoted(text), quoted(string(escape)))
+				err = fmt.Errorf(
+					"%s has %s, which stands for no character: want %%25 for a percent sign", quoted(text),
+					quoted(string(escape)),
+				)
 			case err == nil:
 				err = storable(decoded)
 			}
@@ -139,7 +147,13 @@ func checkOnce(params map[string]*openapi3.Parameter) echo.MiddlewareFunc {
 				}
 				if len(values) > 1 {
 					shown := strings.Join(each(values[:min(len(values), 3)], quoted), ", ")
-					faults = append(faults, api.FieldError{Pointer: "/" + key, Detail: fmt.Sprintf("is given %d times (%s): want it once", len(values), shown)})
+					faults = append(
+						faults,
+						api.FieldError{
+							Pointer: "/" + key,
+							Detail:  fmt.Sprintf("is given %d times (%s): want it once", len(values), shown),
+						},
+					)
 				}
 			}
 			if len(faults) > 0 {
@@ -219,16 +233,23 @@ func timeHint(value string) string {
 	letters := strings.Replace(strings.ToUpper(value), " ", "T", 1)
 	switch {
 	case plus != value && is(time.RFC3339, plus):
-		return fmt.Sprintf("%s has a space before its offset, because + is a space in a query: want %%2B for it, or a time in UTC such as %s", quoted(value), example)
+		return fmt.Sprintf(
+			"%s has a space before its offset, because + is a space in a query: want %%2B for it, or a time in UTC such as %s",
+			quoted(value), example,
+		)
 	case is(time.DateOnly, value):
 		return fmt.Sprintf("%s is a day: want a time, such as %sT00:00:00Z", quoted(value), value)
 	case is("2006-01-02T15:04:05", letters), is("2006-01-02T15:04", letters):
-		return fmt.Sprintf("%s has no time zone: want Z behind it for UTC, or an offset such as -04:00 (in a query, %%2B stands for +)", quoted(value))
+		return fmt.Sprintf(
+			"%s has no time zone: want Z behind it for UTC, or an offset such as -04:00 (in a query, %%2B stands for +)",
+			quoted(value),
+		)
 	case is(time.RFC3339, letters):
 		return fmt.Sprintf("%s is not a time as RFC 3339 writes it: want %s", quoted(value), letters)
 	}
 	var parse *time.ParseError
-	if _, err := time.Parse(time.RFC3339, value); errors.As(err, &parse) && strings.Contains(parse.Message, "out of range") {
+	if _, err := time.Parse(time.RFC3339, value); errors.As(err, &parse) &&
+		strings.Contains(parse.Message, "out of range") {
 		return fmt.Sprintf("%s is not a time%s: want one such as %s", quoted(value), parse.Message, example)
 	}
 	return fmt.Sprintf("%s is not a time: want RFC 3339 with a time zone, such as %s", quoted(value), example)

@@ -18,8 +18,9 @@ const replicaExtension = "x-read-replica"
 
 // What replicaExtension may be.
 const (
-	replicaAlways     = "always"
-	replicaLaterPages = "later_pages" // of lists that begin with the newest: what is on them is older than what was shown
+	replicaAlways = "always"
+	// Of lists that begin with the newest: what is on them is older than what was shown.
+	replicaLaterPages = "later_pages"
 )
 
 // replicaOperations gives what the contract says of each operation, by its name in the generated code.
@@ -37,7 +38,10 @@ func replicaOperations() (map[string]string, error) {
 			}
 			kind, _ := given.(string)
 			if method != http.MethodGet || kind != replicaAlways && kind != replicaLaterPages {
-				return nil, fmt.Errorf("%s %s: %s is %v: want %s or %s, of a GET", method, path, replicaExtension, given, replicaAlways, replicaLaterPages)
+				return nil, fmt.Errorf(
+					"%s %s: %s is %v: want %s or %s, of a GET", method, path, replicaExtension, given, replicaAlways,
+					replicaLaterPages,
+				)
 			}
 			operations[strings.ToUpper(op.OperationID[:1])+op.OperationID[1:]] = kind
 		}
@@ -45,8 +49,8 @@ func replicaOperations() (map[string]string, error) {
 	return operations, nil
 }
 
-// mayLag has requests read from the replica where the contract allows it. It is innermost, so that who asks, how often and
-// what is recorded of it never lag.
+// mayLag has requests read from the replica where the contract allows it. It is innermost, so that who asks, how often
+// and what is recorded of it never lag.
 func mayLag(operations map[string]string) api.StrictMiddlewareFunc {
 	return func(f api.StrictHandlerFunc, operation string) api.StrictHandlerFunc {
 		kind := operations[operation]
@@ -73,7 +77,8 @@ func mayLag(operations map[string]string) api.StrictMiddlewareFunc {
 // wantsFresh says whether a request is not to be answered with anything that was kept for it.
 func wantsFresh(r *http.Request) bool {
 	for part := range strings.SplitSeq(strings.Join(r.Header.Values(echo.HeaderCacheControl), ","), ",") {
-		if part = strings.ToLower(strings.TrimSpace(part)); part == "no-cache" || part == "no-store" || part == "max-age=0" {
+		if part = strings.ToLower(strings.TrimSpace(part)); part == "no-cache" || part == "no-store" ||
+			part == "max-age=0" {
 			return true
 		}
 	}
@@ -99,7 +104,9 @@ func apiReplica(r *db.Replica) *api.ReadReplica {
 // replicaCheck is the replica among the checks of readiness. The server does its work without one.
 func replicaCheck(r *db.Replica) api.Check {
 	s := r.Status()
-	c := api.Check{Name: "read replica", Ok: s.State == db.ReplicaUsed, Detail: "is " + s.State + ": the primary answers"}
+	c := api.Check{
+		Name: "read replica", Ok: s.State == db.ReplicaUsed, Detail: "is " + s.State + ": the primary answers",
+	}
 	if c.Ok && s.Lag != nil {
 		c.Detail = fmt.Sprintf("is used; lags %s at the most", s.Lag.Round(10*time.Millisecond))
 	}
@@ -112,19 +119,36 @@ func replicaMetrics(r *db.Replica) []prometheus.Collector {
 		return nil
 	}
 	return []prometheus.Collector{
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "explorer_db_replica_used", Help: "1 if the read replica is used, 0 if the primary answers everything."}, func() float64 {
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "explorer_db_replica_used",
+			Help: "1 if the read replica is used, 0 if the primary answers everything.",
+		}, func() float64 {
 			if r.Status().State == db.ReplicaUsed {
 				return 1
 			}
 			return 0
 		}),
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "explorer_db_replica_lag_seconds", Help: "How old what the read replica gives is at the most; -1: not known."}, func() float64 {
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "explorer_db_replica_lag_seconds",
+			Help: "How old what the read replica gives is at the most; -1: not known.",
+		}, func() float64 {
 			if lag := r.Status().Lag; lag != nil {
 				return lag.Seconds()
 			}
 			return -1
 		}),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "explorer_db_replica_reads_total", Help: "Statements that the read replica answered."}, func() float64 { return float64(r.Status().Reads) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "explorer_db_replica_fallbacks_total", Help: "Statements that the read replica might have answered and the primary did."}, func() float64 { return float64(r.Status().Fallbacks) }),
+		prometheus.NewCounterFunc(
+			prometheus.CounterOpts{
+				Name: "explorer_db_replica_reads_total", Help: "Statements that the read replica answered.",
+			},
+			func() float64 { return float64(r.Status().Reads) },
+		),
+		prometheus.NewCounterFunc(
+			prometheus.CounterOpts{
+				Name: "explorer_db_replica_fallbacks_total",
+				Help: "Statements that the read replica might have answered and the primary did.",
+			},
+			func() float64 { return float64(r.Status().Fallbacks) },
+		),
 	}
 }

@@ -16,14 +16,18 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-func (h *handlers) MaterializeAsset(ctx context.Context, req api.MaterializeAssetRequestObject) (api.MaterializeAssetResponseObject, error) {
+func (h *handlers) MaterializeAsset(
+	ctx context.Context, req api.MaterializeAssetRequestObject,
+) (api.MaterializeAssetResponseObject, error) {
 	r := runRequest(ctx, req.Params.IdempotencyKey, req.JSONBody)
 	r.Assets = []string{req.Asset}
 	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
 	return api.MaterializeAsset202JSONResponse{RunAcceptedJSONResponse: accepted}, err
 }
 
-func (h *handlers) StartJobRun(ctx context.Context, req api.StartJobRunRequestObject) (api.StartJobRunResponseObject, error) {
+func (h *handlers) StartJobRun(
+	ctx context.Context, req api.StartJobRunRequestObject,
+) (api.StartJobRunResponseObject, error) {
 	r := runRequest(ctx, req.Params.IdempotencyKey, req.JSONBody)
 	r.Job = req.Job
 	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
@@ -35,7 +39,13 @@ func (h *handlers) StartRun(ctx context.Context, req api.StartRunRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	r := runRequest(ctx, req.Params.IdempotencyKey, &api.StartRunRequest{Config: req.JSONBody.Config, Partition: req.JSONBody.Partition, Tags: req.JSONBody.Tags, Priority: req.JSONBody.Priority})
+	r := runRequest(
+		ctx, req.Params.IdempotencyKey,
+		&api.StartRunRequest{
+			Config: req.JSONBody.Config, Partition: req.JSONBody.Partition, Tags: req.JSONBody.Tags,
+			Priority: req.JSONBody.Priority,
+		},
+	)
 	r.Assets = assets
 	accepted, err := h.accept(h.cfg.Engine.StartRun(ctx, r))
 	return api.StartRun202JSONResponse{RunAcceptedJSONResponse: accepted}, err
@@ -86,8 +96,10 @@ func (h *handlers) GetRun(ctx context.Context, req api.GetRunRequestObject) (api
 	}
 	r := apiRun(*run)
 	detail := api.RunDetail{
-		ID: r.ID, Job: r.Job, Assets: r.Assets, Partition: r.Partition, Status: r.Status, Trigger: r.Trigger, Config: r.Config, Tags: r.Tags, CreatedAt: r.CreatedAt,
-		StartedAt: r.StartedAt, EndedAt: r.EndedAt, CanceledBy: r.CanceledBy, Error: r.Error, ParentRunID: r.ParentRunID, Steps: r.Steps, Materializations: each(ms, apiMaterialization),
+		ID: r.ID, Job: r.Job, Assets: r.Assets, Partition: r.Partition, Status: r.Status, Trigger: r.Trigger,
+		Config: r.Config, Tags: r.Tags, CreatedAt: r.CreatedAt,
+		StartedAt: r.StartedAt, EndedAt: r.EndedAt, CanceledBy: r.CanceledBy, Error: r.Error,
+		ParentRunID: r.ParentRunID, Steps: r.Steps, Materializations: each(ms, apiMaterialization),
 		Priority: r.Priority, BackfillID: r.BackfillID, CheckResults: each(results, apiCheckResult),
 		Queue: each(places, func(p orchestrator.QueuePlace) api.QueuePlace {
 			return api.QueuePlace{Asset: p.Asset, Position: p.Position, WaitsFor: orEmpty(p.WaitsFor)}
@@ -107,7 +119,10 @@ func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) 
 	if err != nil {
 		return nil, err
 	}
-	f := orchestrator.RunFilter{Job: deref(p.Job), Asset: deref(p.Asset), Partition: deref(p.Partition), CreatedAfter: deref(p.CreatedAfter), CreatedBefore: deref(p.CreatedBefore), Backfill: p.BackfillID, Before: before, Limit: limit + 1}
+	f := orchestrator.RunFilter{
+		Job: deref(p.Job), Asset: deref(p.Asset), Partition: deref(p.Partition), CreatedAfter: deref(p.CreatedAfter),
+		CreatedBefore: deref(p.CreatedBefore), Backfill: p.BackfillID, Before: before, Limit: limit + 1,
+	}
 	if f.Statuses, err = statusesOf(p.Status); err != nil {
 		return nil, err
 	}
@@ -120,7 +135,10 @@ func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) 
 		}
 		key, value, _ := strings.Cut(tag, ":")
 		if other, given := f.Tags[key]; given && other != value {
-			return nil, invalidField(fmt.Sprintf("/query/tag/%d", i), "the key %q is asked for twice, and a run has one value of it: want it once", key)
+			return nil, invalidField(
+				fmt.Sprintf("/query/tag/%d", i),
+				"the key %q is asked for twice, and a run has one value of it: want it once", key,
+			)
 		}
 		f.Tags[key] = value
 	}
@@ -136,7 +154,9 @@ func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) 
 		return nil, err
 	}
 	runs, next := page("runs", runs, limit, func(r orchestrator.Run) uuid.UUID { return r.ID })
-	return api.ListRuns200JSONResponse{Items: each(runs, apiRun), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+	return api.ListRuns200JSONResponse{
+		Items: each(runs, apiRun), NextCursor: next, Total: n.total, TotalCapped: n.capped,
+	}, nil
 }
 
 // statusesOf reads "failure,canceled" and "-success": the statuses named, or without any all, less those left out.
@@ -144,12 +164,18 @@ func statusesOf(given *api.RunStatus) ([]string, error) {
 	if given == nil {
 		return nil, nil
 	}
-	all := []string{orchestrator.StatusQueued, orchestrator.StatusStarted, orchestrator.StatusSuccess, orchestrator.StatusFailure, orchestrator.StatusCanceling, orchestrator.StatusCanceled}
+	all := []string{
+		orchestrator.StatusQueued, orchestrator.StatusStarted, orchestrator.StatusSuccess, orchestrator.StatusFailure,
+		orchestrator.StatusCanceling, orchestrator.StatusCanceled,
+	}
 	named, without := map[string]bool{}, map[string]bool{}
 	for part := range strings.SplitSeq(string(*given), ",") {
 		s, out := strings.CutPrefix(strings.TrimSpace(part), "-")
 		if !slices.Contains(all, s) {
-			return nil, invalidField("/query/status", "%q is not a status of runs: want some of %s, with a hyphen before those to leave out", part, strings.Join(all, ", "))
+			return nil, invalidField(
+				"/query/status", "%q is not a status of runs: want some of %s, with a hyphen before those to leave out",
+				part, strings.Join(all, ", "),
+			)
 		}
 		if out {
 			without[s] = true
@@ -219,7 +245,9 @@ func (h *handlers) accept(run *orchestrator.Run, replayed bool, err error) (api.
 	if err != nil {
 		return api.RunAcceptedJSONResponse{}, err
 	}
-	accepted := api.RunAcceptedJSONResponse{Body: apiRun(*run), Headers: api.RunAcceptedResponseHeaders{Location: ptr("/runs/" + run.ID.String())}}
+	accepted := api.RunAcceptedJSONResponse{
+		Body: apiRun(*run), Headers: api.RunAcceptedResponseHeaders{Location: ptr("/runs/" + run.ID.String())},
+	}
 	if replayed {
 		accepted.Headers.IdempotencyReplayed = ptr(true)
 	}
@@ -234,15 +262,18 @@ func apiRun(r orchestrator.Run) api.Run {
 		tags[k] = v
 	}
 	return api.Run{
-		ID: r.ID, Job: r.Job, Assets: r.Assets, Partition: r.Partition, Status: api.RunStatus(r.Status), Trigger: api.Trigger{Kind: r.TriggerKind, Name: r.TriggerName},
-		Config: r.Config, Tags: tags, CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, EndedAt: r.EndedAt, CanceledBy: r.CanceledBy, Error: apiError(r.Error),
+		ID: r.ID, Job: r.Job, Assets: r.Assets, Partition: r.Partition, Status: api.RunStatus(r.Status),
+		Trigger: api.Trigger{Kind: r.TriggerKind, Name: r.TriggerName},
+		Config:  r.Config, Tags: tags, CreatedAt: r.CreatedAt, StartedAt: r.StartedAt, EndedAt: r.EndedAt,
+		CanceledBy: r.CanceledBy, Error: apiError(r.Error),
 		ParentRunID: r.ParentRunID, Priority: r.Priority, BackfillID: r.BackfillID, Steps: each(r.Steps, apiStep),
 	}
 }
 
 func apiStep(s orchestrator.RunStep) api.Step {
 	return api.Step{
-		Asset: s.Asset, Upstream: orEmpty(s.Upstream), Status: api.StepStatus(s.Status), Attempt: s.Attempt, StartedAt: s.StartedAt, EndedAt: s.EndedAt,
+		Asset: s.Asset, Upstream: orEmpty(s.Upstream), Status: api.StepStatus(s.Status), Attempt: s.Attempt,
+		StartedAt: s.StartedAt, EndedAt: s.EndedAt,
 		NextAttemptAt: s.NextAttemptAt, Error: apiError(s.Error), BlockedBy: s.BlockedBy,
 	}
 }

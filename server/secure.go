@@ -18,7 +18,8 @@ const (
 // secure sets the headers that tell browsers what an answer is not to be used for.
 func secure(policy string) echo.MiddlewareFunc {
 	set := middleware.SecureWithConfig(middleware.SecureConfig{
-		ContentTypeNosniff: "nosniff", XFrameOptions: "DENY", HSTSMaxAge: 31536000, HSTSExcludeSubdomains: true, ContentSecurityPolicy: policy, ReferrerPolicy: "same-origin",
+		ContentTypeNosniff: "nosniff", XFrameOptions: "DENY", HSTSMaxAge: 31536000, HSTSExcludeSubdomains: true,
+		ContentSecurityPolicy: policy, ReferrerPolicy: "same-origin",
 	})
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		next = set(next)

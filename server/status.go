@@ -36,7 +36,8 @@ func (r *statusReader) recent(ctx context.Context) (*api.SystemStatus, error) {
 	if l := r.last.Load(); l != nil && time.Since(l.at) < statusEvery*9/10 {
 		return l.status, nil
 	}
-	// The read is for all who wait for it, so that it goes on when one of them leaves; each waits for as long as it wants.
+	// The read is for all who wait for it, so that it goes on when one of them leaves; each waits for as long as it
+	// wants.
 	read := r.reads.DoChan("", func() (any, error) {
 		s, err := r.read(context.WithoutCancel(ctx))
 		if err == nil {
@@ -89,8 +90,10 @@ func (r *statusReader) read(ctx context.Context) (*api.SystemStatus, error) {
 		return nil, err
 	}
 	return &api.SystemStatus{
-		Sensors: each(sensors, apiSensorSwitch), Limits: each(limits, apiLimit), Backfills: each(backfills, apiBackfill), OpenAlerts: alerts,
-		Queues: each(queues, apiQueue), Workers: each(workers, apiWorker), Sources: each(sources, apiSource), Schedules: each(schedules, apiSwitch),
+		Sensors: each(sensors, apiSensorSwitch), Limits: each(limits, apiLimit),
+		Backfills: each(backfills, apiBackfill), OpenAlerts: alerts,
+		Queues: each(queues, apiQueue), Workers: each(workers, apiWorker), Sources: each(sources, apiSource),
+		Schedules:   each(schedules, apiSwitch),
 		ReadReplica: apiReplica(r.cfg.DB.Replica()),
 	}, nil
 }
@@ -159,7 +162,10 @@ func (s statusStream) VisitGetStatusResponse(w http.ResponseWriter) error {
 }
 
 func apiQueue(q orchestrator.QueueState) api.Queue {
-	return api.Queue{Name: q.Name, Available: q.Available, Running: q.Running, Retryable: q.Retryable, Scheduled: q.Scheduled, OldestAvailableAt: q.OldestAvailableAt}
+	return api.Queue{
+		Name: q.Name, Available: q.Available, Running: q.Running, Retryable: q.Retryable, Scheduled: q.Scheduled,
+		OldestAvailableAt: q.OldestAvailableAt,
+	}
 }
 
 func apiWorker(w orchestrator.Worker) api.Worker {
@@ -168,8 +174,10 @@ func apiWorker(w orchestrator.Worker) api.Worker {
 
 func apiSource(s parliament.SourceState) api.Source {
 	out := api.Source{
-		Name: s.Name, URL: s.URL, RequestsPerSecond: s.RequestsPerSecond, MaxInFlight: s.MaxInFlight, InFlight: s.InFlight, HeldUntil: s.HeldUntil, Breaker: api.Closed,
-		BreakerChangedAt: s.BreakerChangedAt, LastSuccessAt: s.LastSuccessAt, LastFailureAt: s.LastFailureAt, LastError: s.LastError,
+		Name: s.Name, URL: s.URL, RequestsPerSecond: s.RequestsPerSecond, MaxInFlight: s.MaxInFlight,
+		InFlight: s.InFlight, HeldUntil: s.HeldUntil, Breaker: api.Closed,
+		BreakerChangedAt: s.BreakerChangedAt, LastSuccessAt: s.LastSuccessAt, LastFailureAt: s.LastFailureAt,
+		LastError: s.LastError,
 	}
 	if s.BreakerOpen {
 		out.Breaker = api.Open

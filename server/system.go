@@ -22,7 +22,8 @@ const maxProfile = 60
 func shortProfile(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		text := c.QueryParam("seconds")
-		if seconds, err := strconv.ParseFloat(text, 64); text != "" && (err != nil || !(seconds >= 0 && seconds <= maxProfile)) {
+		if seconds, err := strconv.ParseFloat(text, 64); text != "" &&
+			(err != nil || !(seconds >= 0 && seconds <= maxProfile)) {
 			return invalidField("/query/seconds", "is %s: want 0 to %d", quoted(text), maxProfile)
 		}
 		return next(c)
@@ -34,7 +35,9 @@ func (h *handlers) GetHealth(context.Context, api.GetHealthRequestObject) (api.G
 }
 
 // GetReadiness looks once for all who ask at the same time: it is for everybody, and not counted.
-func (h *handlers) GetReadiness(ctx context.Context, _ api.GetReadinessRequestObject) (api.GetReadinessResponseObject, error) {
+func (h *handlers) GetReadiness(
+	ctx context.Context, _ api.GetReadinessRequestObject,
+) (api.GetReadinessResponseObject, error) {
 	look := h.readiness.DoChan("", func() (any, error) {
 		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
 		defer cancel()
@@ -63,7 +66,10 @@ func (h *handlers) ready(ctx context.Context) api.GetReadinessResponseObject {
 		r.Status = api.NotReady
 	}
 	if answers {
-		add("migrations", publicError(h.cfg.DB.CheckMigrated(ctx), "are pending: run `explorer migrate up`"), "are applied")
+		add(
+			"migrations", publicError(h.cfg.DB.CheckMigrated(ctx), "are pending: run `explorer migrate up`"),
+			"are applied",
+		)
 		workers, err := h.cfg.Engine.Workers(ctx)
 		alive := 0
 		for _, w := range workers {
@@ -72,7 +78,9 @@ func (h *handlers) ready(ctx context.Context) api.GetReadinessResponseObject {
 			}
 		}
 		// A server without workers still takes commands: they are carried out when one comes.
-		r.Checks = append(r.Checks, api.Check{Name: "workers", Ok: err == nil && alive > 0, Detail: fmt.Sprintf("%d alive", alive)})
+		r.Checks = append(
+			r.Checks, api.Check{Name: "workers", Ok: err == nil && alive > 0, Detail: fmt.Sprintf("%d alive", alive)},
+		)
 	}
 	if replica := h.cfg.DB.Replica(); replica != nil {
 		r.Checks = append(r.Checks, replicaCheck(replica))
@@ -109,7 +117,9 @@ func (h *handlers) GetVersion(context.Context, api.GetVersionRequestObject) (api
 	if err != nil {
 		return nil, err
 	}
-	return api.GetVersion200JSONResponse{Version: h.cfg.Version, Revision: h.cfg.Revision, Go: runtime.Version(), Contract: spec.Info.Version}, nil
+	return api.GetVersion200JSONResponse{
+		Version: h.cfg.Version, Revision: h.cfg.Revision, Go: runtime.Version(), Contract: spec.Info.Version,
+	}, nil
 }
 
 func (h *handlers) GetContract(context.Context, api.GetContractRequestObject) (api.GetContractResponseObject, error) {
@@ -127,7 +137,9 @@ func (r rawJSON) VisitGetContractResponse(w http.ResponseWriter) error {
 	return err
 }
 
-func (h *handlers) GetMetrics(ctx context.Context, _ api.GetMetricsRequestObject) (api.GetMetricsResponseObject, error) {
+func (h *handlers) GetMetrics(
+	ctx context.Context, _ api.GetMetricsRequestObject,
+) (api.GetMetricsResponseObject, error) {
 	return metricsAnswer{metrics: h.metrics, ctx: ctx}, nil
 }
 

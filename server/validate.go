@@ -63,7 +63,9 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 				known = func(next echo.HandlerFunc) echo.HandlerFunc { return next }
 			}
 			checks[op.OperationID] = []echo.MiddlewareFunc{
-				s.authorize(op.OperationID, scope), s.admission.bounded(op.OperationID, params["query/limit"] != nil), s.admission.long(op.RequestBody != nil, limit), translate(item, op, limit), known, checkOnce(params), checkBody(op.RequestBody != nil, limit), validate, checkFormats(params), checked, vary(op), s.record,
+				s.authorize(op.OperationID, scope), s.admission.bounded(op.OperationID, params["query/limit"] != nil),
+				s.admission.long(op.RequestBody != nil, limit), translate(item, op, limit), known, checkOnce(params),
+				checkBody(op.RequestBody != nil, limit), validate, checkFormats(params), checked, vary(op), s.record,
 			}
 		}
 	}
@@ -83,14 +85,17 @@ func scopeOf(op *openapi3.Operation) (access.Scope, error) {
 	case access.ScopeNone, access.ScopeRead, access.ScopeOperate, access.ScopeAdmin, access.ScopeSignature:
 		return scope, nil
 	}
-	return "", fmt.Errorf("operation %s: %s is %q: want none, read, operate, admin or signature", op.OperationID, scopeExtension, given)
+	return "", fmt.Errorf(
+		"operation %s: %s is %q: want none, read, operate, admin or signature", op.OperationID, scopeExtension, given,
+	)
 }
 
 // checkContract validates requests against the contract. Of a long body it finds the first fault alone, because each
 // fault that the library finds costs far more than the value that has it.
 func checkContract(spec *openapi3.T) echo.MiddlewareFunc {
 	validate := func(every bool) echo.MiddlewareFunc {
-		options := openapi3filter.Options{MultiError: every, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc} // authorize has seen to it
+		// Authorize has seen to it.
+		options := openapi3filter.Options{MultiError: every, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}
 		// The library's message has the whole value and its schema in it.
 		options.WithCustomSchemaErrorFunc(func(e *openapi3.SchemaError) string { return clip(e.Reason, maxDetail) })
 		return validator.OapiRequestValidatorWithOptions(spec, &validator.Options{
@@ -142,7 +147,8 @@ func checkQuery(known map[string]bool) echo.MiddlewareFunc {
 				}
 			}
 			for _, name := range c.ParamNames() {
-				// With an escaped slash in the path, the router's values are escaped still; the generated code reads them so.
+				// With an escaped slash in the path, the router's values are escaped still; the generated code reads
+				// them so.
 				value := c.Param(name)
 				if unescaped, err := url.PathUnescape(value); err == nil {
 					value = unescaped
@@ -204,7 +210,9 @@ func readBody(r *http.Request, limit int) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(int(min(max(r.ContentLength, 0), int64(limit))) + bytes.MinRead)
 	if _, err := b.ReadFrom(io.LimitReader(r.Body, int64(limit)+1)); err != nil {
-		return nil, &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body could not be read to its end"}
+		return nil, &problem{
+			status: http.StatusBadRequest, kind: "malformed", detail: "the body could not be read to its end",
+		}
 	}
 	r.Body = bodyRead{bytes.NewReader(b.Bytes()), b.Bytes()}
 	return b.Bytes(), nil
@@ -224,7 +232,10 @@ func checkBody(wanted bool, limit int) echo.MiddlewareFunc {
 				return err
 			}
 			if len(body) > limit {
-				return &problem{status: http.StatusRequestEntityTooLarge, kind: "too_large", detail: fmt.Sprintf("the body is longer than %d KiB", limit>>10)}
+				return &problem{
+					status: http.StatusRequestEntityTooLarge, kind: "too_large",
+					detail: fmt.Sprintf("the body is longer than %d KiB", limit>>10),
+				}
 			}
 			c.Set(rawBodyKey, body)
 			body = bytes.TrimPrefix(body, byteOrderMark)
@@ -247,14 +258,19 @@ func checkBody(wanted bool, limit int) echo.MiddlewareFunc {
 
 func checkJSON(ctx context.Context, contentType string, body []byte) error {
 	if mediaType(contentType) != echo.MIMEApplicationJSON {
-		return &problem{status: http.StatusUnsupportedMediaType, kind: "unsupported_media_type", detail: fmt.Sprintf("the body is %s: want application/json", quoted(contentType))}
+		return &problem{
+			status: http.StatusUnsupportedMediaType, kind: "unsupported_media_type",
+			detail: fmt.Sprintf("the body is %s: want application/json", quoted(contentType)),
+		}
 	}
 	if !utf8.Valid(body) {
 		return &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body is not valid UTF-8"}
 	}
 	var text json.RawMessage
 	if err := json.Unmarshal(body, &text); err != nil { // it is looked through, not read
-		return &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body is not valid JSON: " + err.Error()}
+		return &problem{
+			status: http.StatusBadRequest, kind: "malformed", detail: "the body is not valid JSON: " + err.Error(),
+		}
 	}
 	return scanJSON(ctx, body)
 }
@@ -361,7 +377,9 @@ func parseDetail(param *openapi3.Parameter, e *openapi3filter.ParseError) string
 	case schema.Type.Is(openapi3.TypeBoolean):
 		return value + " is neither true nor false: want one of them"
 	case schema.Type.Is(openapi3.TypeInteger) && schema.Min != nil && schema.Max != nil:
-		return fmt.Sprintf("%s is not such a number: want a whole number from %.0f to %.0f", value, *schema.Min, *schema.Max)
+		return fmt.Sprintf(
+			"%s is not such a number: want a whole number from %.0f to %.0f", value, *schema.Min, *schema.Max,
+		)
 	case schema.Type.Is(openapi3.TypeInteger):
 		return value + " is not such a number: want a whole number"
 	}

@@ -180,9 +180,11 @@ func New(cfg Config) (*Control, error) {
 	}
 	c := &Control{
 		cfg: cfg, q: sql.New(cfg.DB.Durable()), relaxed: sql.New(cfg.DB.NoWait()),
-		known: expirable.NewLRU[string, sql.ApiKey](10_000, nil, keyCache), limits: newLimiter(cfg.RateLimit), guesses: newLimiter(cfg.GuessLimit), strays: newLimiter(maxStrays),
+		known: expirable.NewLRU[string, sql.ApiKey](10_000, nil, keyCache), limits: newLimiter(cfg.RateLimit),
+		guesses: newLimiter(cfg.GuessLimit), strays: newLimiter(maxStrays),
 		proven:    expirable.NewLRU[string, struct{}](10_000, nil, provenCache),
-		completed: newStates(), refusals: newWindows(maxRefused), strangers: newWindows(maxStrangers), afterMinute: func(f func()) { time.AfterFunc(time.Minute, f) },
+		completed: newStates(), refusals: newWindows(maxRefused), strangers: newWindows(maxStrangers),
+		afterMinute: func(f func()) { time.AfterFunc(time.Minute, f) },
 	}
 	c.watch = newWatcher(c)
 	if cfg.OIDC != nil {
@@ -218,8 +220,8 @@ func (c *Control) Identify(r *http.Request, address string) (*Identity, error) {
 	if err != nil {
 		return nil, nil
 	}
-	// A session that has ended is no guess: a page goes on asking until somebody signs in. It counts by itself, and as a
-	// request of the address.
+	// A session that has ended is no guess: a page goes on asking until somebody signs in. It counts by itself, and as
+	// a request of the address.
 	return c.limited(address, secretHash(secretSession, cookie.Value), func(who *Identity, err error) *limiter {
 		if err == nil && who == nil || errors.Is(err, ErrRefused) {
 			return c.strays
@@ -242,7 +244,9 @@ func (c *Control) guess(address, key string, ask func() (*Identity, error)) (*Id
 // of the limits. What counted lately is asked for in any case, so that nobody who is known pays for the guesses of
 // others at the same address. What did not is refused even if it is right, so that guessing tells nothing. Requests
 // that send the same at the same time share one answer.
-func (c *Control) limited(address, what string, count func(*Identity, error) *limiter, ask func() (*Identity, error), limits ...*limiter) (*Identity, error) {
+func (c *Control) limited(
+	address, what string, count func(*Identity, error) *limiter, ask func() (*Identity, error), limits ...*limiter,
+) (*Identity, error) {
 	bucket := addressKey(address)
 	who, err, _ := c.asks.Do(bucket+what, func() (any, error) {
 		if _, proven := c.proven.Get(what); !proven {

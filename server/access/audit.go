@@ -71,7 +71,8 @@ func RemoteAddress(s string) string {
 func (e Entry) row() sql.InsertAuditParams {
 	row := sql.InsertAuditParams{
 		Actor: db.Printable(e.actor(), maxActor), Operation: e.Operation, Method: e.Method, Path: db.Printable(e.Path, maxPath), Status: int32(e.Status), //nolint:gosec // a status
-		RemoteAddress: e.Remote, RequestID: db.Printable(e.RequestID, maxRequestID), Client: db.Printable(e.Client, maxClient),
+		RemoteAddress: e.Remote, RequestID: db.Printable(e.RequestID, maxRequestID),
+		Client: db.Printable(e.Client, maxClient),
 	}
 	if e.Who != nil {
 		row.KeyID, row.Issuer, row.Subject, row.ClaimedName = e.Who.KeyID, db.Printable(e.Who.Issuer, maxIssuer), db.Printable(e.Who.Subject, maxSubject), db.Printable(e.Who.Claim(), maxName)
@@ -99,7 +100,8 @@ func (c *Control) Begin(ctx context.Context, e Entry) (int64, error) {
 }
 
 func (c *Control) insertAudit(ctx context.Context, row sql.InsertAuditParams) (int64, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout) // a client that leaves must not leave half an entry
+	// A client that leaves must not leave half an entry.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), auditTimeout)
 	defer cancel()
 	id, err := c.relaxed.InsertAudit(ctx, row)
 	if err != nil {
@@ -115,10 +117,14 @@ func (c *Control) Complete(ctx context.Context, id int64, e Entry) {
 	defer cancel()
 	row := e.row()
 	err := c.relaxed.CompleteAudit(ctx, sql.CompleteAuditParams{
-		ID: id, Status: row.Status, Actor: row.Actor, KeyID: row.KeyID, Issuer: row.Issuer, Subject: row.Subject, ClaimedName: row.ClaimedName,
+		ID: id, Status: row.Status, Actor: row.Actor, KeyID: row.KeyID, Issuer: row.Issuer, Subject: row.Subject,
+		ClaimedName: row.ClaimedName,
 	})
 	if err != nil {
-		c.cfg.Logger.Error("an entry of the audit log could not be completed", "error", err, "entry", id, "operation", e.Operation, "status", e.Status)
+		c.cfg.Logger.Error(
+			"an entry of the audit log could not be completed", "error", err, "entry", id, "operation", e.Operation,
+			"status", e.Status,
+		)
 	}
 }
 
@@ -203,11 +209,11 @@ func (c *Control) Stranger(remote string) error {
 const (
 	// maxRefused is how many entries a minute of refused requests a sender has, and maxAllRefused all senders together.
 	maxRefused, maxAllRefused = 60, 1200
-	// maxStrangers is how many requests a minute that change something an address may send without saying whose they are:
-	// the beginnings of sign-ins, and sign-outs without a session.
+	// maxStrangers is how many requests a minute that change something an address may send without saying whose they
+	// are: the beginnings of sign-ins, and sign-outs without a session.
 	maxStrangers = 60
-	// maxWindows is how many strangers are told apart; those beyond share one window. Who is known always has their own:
-	// there are no more of them than keys and people.
+	// maxWindows is how many strangers are told apart; those beyond share one window. Who is known always has their
+	// own: there are no more of them than keys and people.
 	maxWindows = 10_000
 	// sweepEvery is how often windows that are over are looked for: with many senders that takes a while.
 	sweepEvery = time.Second
@@ -375,7 +381,8 @@ func proven(ctx context.Context, who *Identity) error {
 // Note writes an entry of something that is done in the same transaction, by somebody who opened the database.
 func Note(ctx context.Context, on db.DBTX, actor, operation, path string, key *uuid.UUID) error {
 	_, err := sql.New(on).InsertAudit(ctx, sql.InsertAuditParams{
-		Actor: db.Printable(actor, maxActor), KeyID: key, Operation: operation, Method: "CLI", Path: db.Printable(path, maxPath), Status: 200, RemoteAddress: "local",
+		Actor: db.Printable(actor, maxActor), KeyID: key, Operation: operation, Method: "CLI",
+		Path: db.Printable(path, maxPath), Status: 200, RemoteAddress: "local",
 	})
 	if err != nil {
 		return &AuditError{Err: err}

@@ -45,7 +45,9 @@ func keyOf(row sql.ApiKey) Key {
 
 // CreateKey stores a new key and returns it with its secret, of which only the hash is kept. Without expires the key
 // never expires.
-func CreateKey(ctx context.Context, on db.DBTX, name string, scope Scope, expires *time.Time, by string) (Key, string, error) {
+func CreateKey(
+	ctx context.Context, on db.DBTX, name string, scope Scope, expires *time.Time, by string,
+) (Key, string, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Key{}, "", err
@@ -97,7 +99,9 @@ func revokeKey(ctx context.Context, q *sql.Queries, id uuid.UUID) (sql.ApiKey, e
 func (c *Control) Keys(ctx context.Context) ([]Key, error) { return Keys(ctx, c.cfg.DB.Durable()) }
 
 // CreateKey is CreateKey on the server's database.
-func (c *Control) CreateKey(ctx context.Context, name string, scope Scope, expires *time.Time, by string) (Key, string, error) {
+func (c *Control) CreateKey(
+	ctx context.Context, name string, scope Scope, expires *time.Time, by string,
+) (Key, string, error) {
 	return CreateKey(ctx, c.cfg.DB.Durable(), name, scope, expires, by)
 }
 
@@ -122,14 +126,18 @@ func (c *Control) byKey(ctx context.Context, key string) (*Identity, error) {
 		return nil, &refusal{"this is no API key: one begins with " + keyMark}
 	}
 	hash := hashKey(key)
-	return c.identityOf(ctx, string(hash), func(ctx context.Context) (sql.ApiKey, error) { return c.q.KeyByHash(ctx, hash) })
+	return c.identityOf(
+		ctx, string(hash), func(ctx context.Context) (sql.ApiKey, error) { return c.q.KeyByHash(ctx, hash) },
+	)
 }
 
 func (c *Control) byKeyID(ctx context.Context, id uuid.UUID) (*Identity, error) {
 	return c.identityOf(ctx, id.String(), func(ctx context.Context) (sql.ApiKey, error) { return c.q.KeyByID(ctx, id) })
 }
 
-func (c *Control) identityOf(ctx context.Context, name string, find func(context.Context) (sql.ApiKey, error)) (*Identity, error) {
+func (c *Control) identityOf(
+	ctx context.Context, name string, find func(context.Context) (sql.ApiKey, error),
+) (*Identity, error) {
 	row, ok := c.known.Get(name)
 	if !ok {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -152,5 +160,7 @@ func (c *Control) identityOf(ctx context.Context, name string, find func(context
 	case row.ExpiresAt != nil && !row.ExpiresAt.After(time.Now()):
 		return nil, &refusal{"the API key " + row.Prefix + "... has expired"}
 	}
-	return &Identity{Kind: KindKey, Name: row.Name, Scope: Scope(row.Scope), KeyID: &row.ID, ExpiresAt: row.ExpiresAt}, nil
+	return &Identity{
+		Kind: KindKey, Name: row.Name, Scope: Scope(row.Scope), KeyID: &row.ID, ExpiresAt: row.ExpiresAt,
+	}, nil
 }

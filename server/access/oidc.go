@@ -96,8 +96,9 @@ func (p *provider) configuration(ctx context.Context) (*discovered, error) {
 		}
 		d := &discovered{
 			oauth: &oauth2.Config{
-				ClientID: p.cfg.ClientID, ClientSecret: p.cfg.ClientSecret, RedirectURL: p.cfg.RedirectURL, Endpoint: found.Endpoint(),
-				Scopes: append([]string{oidc.ScopeOpenID}, p.cfg.Scopes...),
+				ClientID: p.cfg.ClientID, ClientSecret: p.cfg.ClientSecret, RedirectURL: p.cfg.RedirectURL,
+				Endpoint: found.Endpoint(),
+				Scopes:   append([]string{oidc.ScopeOpenID}, p.cfg.Scopes...),
 			},
 			verifier: found.Verifier(&oidc.Config{ClientID: p.cfg.ClientID}),
 			provider: found,
@@ -109,7 +110,8 @@ func (p *provider) configuration(ctx context.Context) (*discovered, error) {
 		var more struct {
 			Scopes []string `json:"scopes_supported"`
 		}
-		if found.Claims(&more) == nil && slices.Contains(more.Scopes, oidc.ScopeOfflineAccess) && !slices.Contains(d.oauth.Scopes, oidc.ScopeOfflineAccess) {
+		if found.Claims(&more) == nil && slices.Contains(more.Scopes, oidc.ScopeOfflineAccess) &&
+			!slices.Contains(d.oauth.Scopes, oidc.ScopeOfflineAccess) {
 			d.oauth.Scopes = append(d.oauth.Scopes, oidc.ScopeOfflineAccess)
 		}
 		p.found.Store(d)
@@ -163,13 +165,18 @@ func (c *Control) BeginSignIn(w http.ResponseWriter, r *http.Request, returnTo s
 	if away := c.oidc.guard.away(); away > 0 { // the browser would come back with a code that cannot be exchanged
 		return "", c.oidc.away()
 	}
-	begun := pending{State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), ReturnTo: SamePath(returnTo), Until: time.Now().Add(signInLifetime).Unix()}
+	begun := pending{
+		State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(), ReturnTo: SamePath(returnTo),
+		Until: time.Now().Add(signInLifetime).Unix(),
+	}
 	sealed, err := seal(c.oidc.cfg.ClientSecret, c.oidc.pendingPurpose(), begun)
 	if err != nil {
 		return "", err
 	}
 	c.setCookie(w, c.pendingCookie(), base64.RawURLEncoding.EncodeToString(sealed), signInLifetime)
-	return provider.oauth.AuthCodeURL(begun.State, oidc.Nonce(begun.Nonce), oauth2.S256ChallengeOption(begun.Verifier)), nil
+	return provider.oauth.AuthCodeURL(
+		begun.State, oidc.Nonce(begun.Nonce), oauth2.S256ChallengeOption(begun.Verifier),
+	), nil
 }
 
 // pendingOf is the sign-in that a browser began and comes back from.
@@ -182,13 +189,16 @@ func (c *Control) pendingOf(r *http.Request, state string) (begun pending, ok bo
 	if err != nil || !unseal(c.oidc.cfg.ClientSecret, c.oidc.pendingPurpose(), sealed, &begun) {
 		return begun, false
 	}
-	return begun, begun.State != "" && time.Now().Unix() < begun.Until && subtle.ConstantTimeCompare([]byte(begun.State), []byte(state)) == 1
+	return begun, begun.State != "" && time.Now().Unix() < begun.Until &&
+		subtle.ConstantTimeCompare([]byte(begun.State), []byte(state)) == 1
 }
 
 // CompleteSignIn exchanges what the provider sent for an identity, begins its session, and gives the path to go to.
 // ErrRefused if what came back is not what was asked for, ErrForbidden for somebody without a role, whose other
 // sessions end then, ErrProvider.
-func (c *Control) CompleteSignIn(w http.ResponseWriter, r *http.Request, address, code, state, refused string) (*Identity, string, error) {
+func (c *Control) CompleteSignIn(
+	w http.ResponseWriter, r *http.Request, address, code, state, refused string,
+) (*Identity, string, error) {
 	if c.oidc == nil {
 		return nil, "", ErrNoOIDC
 	}
@@ -219,7 +229,9 @@ func (c *Control) CompleteSignIn(w http.ResponseWriter, r *http.Request, address
 // exchange makes an identity of a code. Codes that the provider does not take count as guesses: an address that guesses
 // too much gets a LimitError, and the provider is not asked. Nor is it for a sign-in that has been completed, or was to
 // be.
-func (c *Control) exchange(w http.ResponseWriter, r *http.Request, address, code string, begun pending) (*Identity, *tokens, error) {
+func (c *Control) exchange(
+	w http.ResponseWriter, r *http.Request, address, code string, begun pending,
+) (*Identity, *tokens, error) {
 	bucket := addressKey(address)
 	end, err := c.guesses.enter(bucket)
 	if err != nil {
@@ -295,14 +307,17 @@ func (p *provider) exchange(ctx context.Context, code, nonce, verifier string) (
 // refused tells a refusal of the provider from a provider that does not answer as it should.
 func (p *provider) refused(err error, reason string) error {
 	var refused *oauth2.RetrieveError
-	if errors.As(err, &refused) && refused.Response != nil && refused.Response.StatusCode >= 400 && refused.Response.StatusCode < 500 && refused.Response.StatusCode != http.StatusTooManyRequests {
+	if errors.As(err, &refused) && refused.Response != nil && refused.Response.StatusCode >= 400 &&
+		refused.Response.StatusCode < 500 && refused.Response.StatusCode != http.StatusTooManyRequests {
 		return &refusal{reason}
 	}
 	return p.away()
 }
 
 // verify reads an identity token and holds it to what OpenID Connect Core 1.0 wants, 3.1.3.7.
-func (p *provider) verify(ctx context.Context, provider *discovered, raw string) (*oidc.IDToken, map[string]any, error) {
+func (p *provider) verify(
+	ctx context.Context, provider *discovered, raw string,
+) (*oidc.IDToken, map[string]any, error) {
 	id, err := provider.verifier.Verify(ctx, raw) // signature, issuer, audience, expiry
 	if err != nil {
 		if p.guard.away() > 0 { // its keys could not be read
@@ -335,7 +350,9 @@ func validSubject(s string) bool {
 }
 
 // userInfo asks the provider who somebody is. ErrRefused if their token does not count any more.
-func (p *provider) userInfo(ctx context.Context, provider *discovered, token *oauth2.Token, subject string) (map[string]any, error) {
+func (p *provider) userInfo(
+	ctx context.Context, provider *discovered, token *oauth2.Token, subject string,
+) (map[string]any, error) {
 	ctx, status := withStatus(oidc.ClientContext(ctx, p.client))
 	info, err := provider.provider.UserInfo(ctx, oauth2.StaticTokenSource(token))
 	if err != nil {
@@ -353,9 +370,14 @@ func (p *provider) userInfo(ctx context.Context, provider *discovered, token *oa
 
 // identity is who the claims are about; ErrForbidden without a role.
 func (p *provider) identity(claims map[string]any, subject string) (*Identity, error) {
-	who := &Identity{Kind: KindOIDC, Name: db.Printable(nameOf(claims, subject), 200), Subject: subject, Issuer: p.cfg.Issuer, Scope: p.scopeOf(claims)}
+	who := &Identity{
+		Kind: KindOIDC, Name: db.Printable(nameOf(claims, subject), 200), Subject: subject, Issuer: p.cfg.Issuer,
+		Scope: p.scopeOf(claims),
+	}
 	if who.Scope == ScopeNone {
-		return who, fmt.Errorf("%w: %s has no role here; the claim %s is to name one", ErrForbidden, who.Name, p.cfg.RolesClaim)
+		return who, fmt.Errorf(
+			"%w: %s has no role here; the claim %s is to name one", ErrForbidden, who.Name, p.cfg.RolesClaim,
+		)
 	}
 	return who, nil
 }

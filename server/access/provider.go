@@ -34,7 +34,9 @@ type ProviderError struct {
 }
 
 func (e *ProviderError) Error() string {
-	return fmt.Sprintf("%v %s does not answer as it should; try again in %d s", ErrProvider, e.Issuer, seconds(e.RetryAfter))
+	return fmt.Sprintf(
+		"%v %s does not answer as it should; try again in %d s", ErrProvider, e.Issuer, seconds(e.RetryAfter),
+	)
 }
 
 // Is implements errors.Is.
@@ -75,7 +77,8 @@ type signInKey struct{}
 func (g *guardedTransport) enter(signIn bool) (leave func(failed bool), err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.asking >= providerRequests || signIn && g.signIn >= providerSignIns || g.failed && (g.trying || time.Now().Before(g.until)) {
+	if g.asking >= providerRequests || signIn && g.signIn >= providerSignIns ||
+		g.failed && (g.trying || time.Now().Before(g.until)) {
 		return nil, errAway
 	}
 	trial := g.failed
@@ -130,7 +133,9 @@ func (g *guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		resp.Body = io.NopCloser(bytes.NewReader(body))
 	}
-	leave(err != nil || resp.StatusCode == http.StatusBadGateway || resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusGatewayTimeout)
+	leave(
+		err != nil || resp.StatusCode == http.StatusBadGateway || resp.StatusCode == http.StatusServiceUnavailable || resp.StatusCode == http.StatusGatewayTimeout,
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -143,11 +148,13 @@ func (g *guardedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 // newClient makes the client for a provider. What is sent to it (codes, secrets, tokens) goes nowhere else.
 func newClient() (*http.Client, *guardedTransport) {
 	guard := &guardedTransport{base: &http.Transport{
-		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: providerTimeout}).DialContext, TLSHandshakeTimeout: providerTimeout, MaxResponseHeaderBytes: 64 << 10,
+		Proxy: http.ProxyFromEnvironment, DialContext: (&net.Dialer{Timeout: providerTimeout}).DialContext,
+		TLSHandshakeTimeout: providerTimeout, MaxResponseHeaderBytes: 64 << 10,
 		MaxIdleConnsPerHost: 4, IdleConnTimeout: 30 * time.Second,
 	}}
 	return &http.Client{Transport: guard, CheckRedirect: func(r *http.Request, via []*http.Request) error {
-		if from := via[0].URL; len(via) > 3 || via[0].Method != http.MethodGet || r.URL.Scheme != from.Scheme || r.URL.Host != from.Host {
+		if from := via[0].URL; len(via) > 3 || via[0].Method != http.MethodGet || r.URL.Scheme != from.Scheme ||
+			r.URL.Host != from.Host {
 			return http.ErrUseLastResponse
 		}
 		return nil

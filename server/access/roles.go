@@ -48,7 +48,9 @@ func (t *tokens) sealed(session string) ([]byte, error) {
 func (c *Control) withRoles(row *sql.FindSessionRow, token string) (*sql.FindSessionRow, error) {
 	age := time.Duration(row.RolesAge * float64(time.Second))
 	if c.oidc == nil || row.Issuer != "" && row.Issuer != c.oidc.cfg.Issuer {
-		return nil, c.endSession(row, "the identity provider of this session is not this server's any more: sign in again")
+		return nil, c.endSession(
+			row, "the identity provider of this session is not this server's any more: sign in again",
+		)
 	}
 	if age < rolesDue {
 		return row, nil
@@ -107,7 +109,9 @@ func (c *Control) readRoles(row *sql.FindSessionRow, token string) (*sql.FindSes
 	if err := c.q.RolesRead(ctx, p); err != nil {
 		return nil, err
 	}
-	if err := c.q.RescopePerson(ctx, sql.RescopePersonParams{Scope: p.Scope, Issuer: who.Issuer, Subject: who.Subject}); err != nil {
+	if err := c.q.RescopePerson(
+		ctx, sql.RescopePersonParams{Scope: p.Scope, Issuer: who.Issuer, Subject: who.Subject},
+	); err != nil {
 		return nil, err
 	}
 	if p.Scope != row.Scope {
@@ -126,7 +130,9 @@ func (c *Control) still(ctx context.Context, token string) (*sql.FindSessionRow,
 }
 
 // readElsewhere waits for another server that reads the roles of a session.
-func (c *Control) readElsewhere(ctx context.Context, row *sql.FindSessionRow, token string) (*sql.FindSessionRow, error) {
+func (c *Control) readElsewhere(
+	ctx context.Context, row *sql.FindSessionRow, token string,
+) (*sql.FindSessionRow, error) {
 	for {
 		now, err := c.still(ctx, token)
 		switch {
@@ -215,7 +221,9 @@ func (c *Control) endPerson(ctx context.Context, who *Identity) error {
 
 // endRecorded ends sessions, if there are any, together with the entry of the audit log that says so: there is neither
 // without the other.
-func (c *Control) endRecorded(ctx context.Context, who *Identity, path string, end func(context.Context, *sql.Queries) (int, error)) error {
+func (c *Control) endRecorded(
+	ctx context.Context, who *Identity, path string, end func(context.Context, *sql.Queries) (int, error),
+) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
 	defer cancel()
 	err := c.cfg.DB.Tx(ctx, func(tx pgx.Tx) error {
@@ -224,7 +232,9 @@ func (c *Control) endRecorded(ctx context.Context, who *Identity, path string, e
 		if err != nil || n == 0 {
 			return err
 		}
-		entry := Entry{Operation: rolesLost, Method: "SERVER", Path: path, Status: http.StatusOK, Remote: "local", Who: who}
+		entry := Entry{
+			Operation: rolesLost, Method: "SERVER", Path: path, Status: http.StatusOK, Remote: "local", Who: who,
+		}
 		if _, err := q.InsertAudit(ctx, entry.row()); err != nil {
 			return &AuditError{Err: err}
 		}

@@ -41,7 +41,8 @@ func isSamePath(given string) bool {
 	}
 	path, _, _ = strings.Cut(path, "?")
 	for first := true; ; first = false {
-		if strings.Contains(path, "//") || strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) {
+		if strings.Contains(path, "//") ||
+			strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' }) {
 			return false
 		}
 		decoded, err := url.PathUnescape(path)

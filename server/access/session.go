@@ -69,7 +69,9 @@ func (c *Control) bySession(r *http.Request, address string) (*Identity, error) 
 	}
 	who, err := c.holder(ctx, row, token)
 	if err == nil && who != nil && time.Since(row.SeenAt) > time.Minute {
-		seen := sql.SessionSeenParams{Token: row.Token, Address: db.Printable(address, 100), Client: db.Printable(r.UserAgent(), 300)}
+		seen := sql.SessionSeenParams{
+			Token: row.Token, Address: db.Printable(address, 100), Client: db.Printable(r.UserAgent(), 300),
+		}
 		if err := c.relaxed.SessionSeen(ctx, seen); err != nil {
 			c.cfg.Logger.Warn("when a session was last used could not be noted", "error", err)
 		}
@@ -118,7 +120,8 @@ func (c *Control) holder(ctx context.Context, row *sql.FindSessionRow, token str
 			return nil, nil
 		}
 		return &Identity{
-			Kind: KindOIDC, Name: row.Name, Subject: row.Subject, Issuer: row.Issuer, Scope: scope, ExpiresAt: &row.Expiry, SessionID: &row.ID, token: token,
+			Kind: KindOIDC, Name: row.Name, Subject: row.Subject, Issuer: row.Issuer, Scope: scope,
+			ExpiresAt: &row.Expiry, SessionID: &row.ID, token: token,
 		}, nil
 	}
 	return nil, nil
@@ -144,7 +147,9 @@ func readSession(ctx context.Context, q *sql.Queries, token string, data []byte)
 // SignIn begins a session with a key. ErrRefused if the key does not count; a LimitError for an address that guesses
 // too much.
 func (c *Control) SignIn(w http.ResponseWriter, r *http.Request, address, key string) (*Identity, error) {
-	who, err := c.guess(address, key, func() (*Identity, error) { return c.byKey(context.WithoutCancel(r.Context()), key) })
+	who, err := c.guess(
+		address, key, func() (*Identity, error) { return c.byKey(context.WithoutCancel(r.Context()), key) },
+	)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +170,8 @@ func (c *Control) begin(w http.ResponseWriter, r *http.Request, address string, 
 	}
 	token, expiry := rand.Text()+rand.Text(), time.Now().UTC().Add(c.cfg.SessionLifetime).Truncate(time.Microsecond)
 	p := sql.InsertSessionParams{
-		Token: sessionHash(token), Expiry: expiry, ID: id, Kind: &who.Kind, Name: db.Printable(who.Name, 200), Subject: who.Subject, Issuer: who.Issuer, Scope: string(who.Scope), KeyID: who.KeyID,
+		Token: sessionHash(token), Expiry: expiry, ID: id, Kind: &who.Kind, Name: db.Printable(who.Name, 200),
+		Subject: who.Subject, Issuer: who.Issuer, Scope: string(who.Scope), KeyID: who.KeyID,
 		Address: db.Printable(address, 100), Client: db.Printable(r.UserAgent(), 300),
 	}
 	if p.Data, err = dataOf(who, expiry); err != nil {
@@ -187,11 +193,18 @@ func (c *Control) begin(w http.ResponseWriter, r *http.Request, address string, 
 			return err
 		}
 		if who.Kind == KindOIDC { // what they may do is the same everywhere
-			if err := q.RescopePerson(ctx, sql.RescopePersonParams{Scope: string(who.Scope), Issuer: who.Issuer, Subject: who.Subject}); err != nil {
+			if err := q.RescopePerson(
+				ctx, sql.RescopePersonParams{Scope: string(who.Scope), Issuer: who.Issuer, Subject: who.Subject},
+			); err != nil {
 				return err
 			}
 		}
-		return q.TrimSessions(ctx, sql.TrimSessionsParams{Kind: &who.Kind, Issuer: who.Issuer, Subject: who.Subject, KeyID: who.KeyID, Keep: maxSessions})
+		return q.TrimSessions(
+			ctx,
+			sql.TrimSessionsParams{
+				Kind: &who.Kind, Issuer: who.Issuer, Subject: who.Subject, KeyID: who.KeyID, Keep: maxSessions,
+			},
+		)
 	})
 	if err != nil {
 		return fmt.Errorf("keep the session: %w", err)
@@ -204,7 +217,8 @@ func (c *Control) begin(w http.ResponseWriter, r *http.Request, address string, 
 // setCookie gives the browser something to keep; nothing takes it away.
 func (c *Control) setCookie(w http.ResponseWriter, name, value string, lifetime time.Duration) {
 	cookie := &http.Cookie{ //nolint:gosec // Secure where the address of the server is
-		Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: c.cfg.SecureCookies, MaxAge: int(lifetime.Seconds()), Expires: time.Now().Add(lifetime),
+		Name: name, Value: value, Path: "/", HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Secure: c.cfg.SecureCookies, MaxAge: int(lifetime.Seconds()), Expires: time.Now().Add(lifetime),
 	}
 	if value == "" {
 		cookie.MaxAge, cookie.Expires = -1, time.Unix(1, 0)
@@ -215,7 +229,9 @@ func (c *Control) setCookie(w http.ResponseWriter, name, value string, lifetime 
 
 // dataOf is a session as programs of the version before read it.
 func dataOf(who *Identity, expiry time.Time) ([]byte, error) {
-	values := map[string]any{sessionKind: who.Kind, sessionName: who.Name, sessionScope: string(who.Scope), sessionSubject: who.Subject}
+	values := map[string]any{
+		sessionKind: who.Kind, sessionName: who.Name, sessionScope: string(who.Scope), sessionSubject: who.Subject,
+	}
 	if who.KeyID != nil {
 		values[sessionKey] = who.KeyID.String()
 	}
@@ -281,7 +297,8 @@ func Sessions(ctx context.Context, on db.DBTX, whose Whose, before *SessionKey, 
 	for i, s := range rows {
 		sessions[i] = Session{
 			ID: s.ID, Kind: kindOf(s.Kind), Name: s.Name, Subject: s.Subject, Issuer: s.Issuer, Scope: Scope(s.Scope),
-			KeyID: s.KeyID, BeganAt: s.BeganAt, SeenAt: s.SeenAt, ExpiresAt: s.ExpiresAt, Address: s.Address, Client: s.Client,
+			KeyID: s.KeyID, BeganAt: s.BeganAt, SeenAt: s.SeenAt, ExpiresAt: s.ExpiresAt, Address: s.Address,
+			Client: s.Client,
 		}
 	}
 	return sessions, nil

@@ -16,22 +16,22 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access/internal/sql"
 )
 
-// ErrNotFound says that there is no such key.
+// ErrNotFound means that there is no such key.
 var ErrNotFound = errors.New("no such key")
 
-// keyMark begins every key, so that scanners of source code can find one that got lost.
+// keyMark is the prefix of every key, so that scanners of source code can find a leaked one.
 const keyMark = "pex_"
 
 // Key is an API key without its secret.
 type Key struct {
 	ID   uuid.UUID
 	Name string
-	// Prefix is how the key begins. It may be shown.
+	// Prefix is the beginning of the key. It is safe to show.
 	Prefix     string
 	Scope      Scope
 	CreatedBy  string
 	CreatedAt  time.Time
-	ExpiresAt  *time.Time // nil: never
+	ExpiresAt  *time.Time // nil if it never expires
 	LastUsedAt *time.Time
 	RevokedAt  *time.Time
 }
@@ -43,8 +43,8 @@ func keyOf(row sql.ApiKey) Key {
 	}
 }
 
-// CreateKey stores a new key and returns it with its secret, of which only the hash is kept. Without expires the key
-// never expires.
+// CreateKey stores a new key and returns it with its secret, of which only the hash is stored. The key never expires if
+// expires is nil.
 func CreateKey(
 	ctx context.Context, on db.DBTX, name string, scope Scope, expires *time.Time, by string,
 ) (Key, string, error) {
@@ -81,7 +81,7 @@ func Keys(ctx context.Context, on db.DBTX) ([]Key, error) {
 	return keys, nil
 }
 
-// RevokeKey revokes a key; ErrNotFound if there is none.
+// RevokeKey revokes a key. The error is ErrNotFound if there is no such key. Revoking a key twice keeps the first time.
 func RevokeKey(ctx context.Context, on db.DBTX, id uuid.UUID) (Key, error) {
 	row, err := revokeKey(ctx, sql.New(on), id)
 	return keyOf(row), err
@@ -98,7 +98,7 @@ func revokeKey(ctx context.Context, q *sql.Queries, id uuid.UUID) (sql.ApiKey, e
 // Keys lists all keys, newest first.
 func (c *Control) Keys(ctx context.Context) ([]Key, error) { return Keys(ctx, c.cfg.DB.Durable()) }
 
-// CreateKey is CreateKey on the server's database.
+// CreateKey stores a new key, as the function CreateKey does, in the server's database.
 func (c *Control) CreateKey(
 	ctx context.Context, name string, scope Scope, expires *time.Time, by string,
 ) (Key, string, error) {

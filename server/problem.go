@@ -21,20 +21,20 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// problem is an error as the client is told it.
+// problem is an error in the form in which the client gets it.
 type problem struct {
 	status int
-	kind   string // the end of the type
+	kind   string // the last part of the type
 	detail string
 	fields []api.FieldError
 }
 
 func (p *problem) Error() string { return p.detail }
 
-// invalid makes the problem for fields at fault.
+// invalid returns the problem for invalid fields.
 func invalid(fields ...api.FieldError) *problem { return invalidOf(len(fields), fields) }
 
-// invalidOf makes it for more faults than were kept.
+// invalidOf returns the problem for total invalid fields, of which fields are the first ones.
 func invalidOf(total int, fields []api.FieldError) *problem {
 	noun := "fields are"
 	if total == 1 {
@@ -60,8 +60,8 @@ func (e *panicError) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
 func stack() string { return string(debug.Stack()) }
 
-// problemOf is the one place where errors become answers. What it does not know is an internal error, of which the
-// client learns nothing but a number to find it by.
+// problemOf maps errors to answers; it is the only function that does. An error that it does not know is an internal
+// error, of which the client learns only the request id.
 func problemOf(err error, requestID string) *problem {
 	var (
 		p       *problem
@@ -123,7 +123,7 @@ func problemOf(err error, requestID string) *problem {
 	}
 }
 
-// problemOfHTTP translates the errors that Echo itself makes.
+// problemOfHTTP maps the errors that Echo makes.
 func problemOfHTTP(e *echo.HTTPError) *problem {
 	detail := fmt.Sprint(e.Message)
 	kind := strings.ToLower(strings.ReplaceAll(http.StatusText(e.Code), " ", "_"))
@@ -146,7 +146,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 	p := problemOf(err, id)
 	r := c.Request()
 	gone := r.Context().Err() != nil
-	var meant *problem // a refusal of ours, of which strangers can have any number
+	var meant *problem // a deliberate refusal, which clients can cause any number of times and is not logged
 	if p.status >= 500 && !gone && !errors.As(err, &meant) {
 		attrs := []any{"method", knownMethod(r), "path", clip(r.URL.Path, 500), "request_id", id, "error", err}
 		var pe *panicError
@@ -156,7 +156,7 @@ func (s *Server) handleError(err error, c echo.Context) {
 		s.cfg.Logger.Error("request failed", attrs...)
 	}
 	if c.Response().Committed {
-		return // an answer had begun; there is no way to take it back
+		return // the answer has begun and cannot be replaced
 	}
 	var limit *access.LimitError
 	if errors.As(err, &limit) {

@@ -123,7 +123,8 @@ func loopbackOnly(next echo.HandlerFunc) echo.HandlerFunc {
 		return &problem{
 			status: http.StatusMisdirectedRequest, kind: "misdirected_request",
 			detail: fmt.Sprintf(
-				"this server answers on this machine only, as localhost, not as %q: it would want authentication (AUTH=on) otherwise",
+				"this server answers on this machine only, as localhost, not as %q: "+
+					"it would want authentication (AUTH=on) otherwise",
 				c.Request().Host,
 			),
 		}

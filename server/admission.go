@@ -326,7 +326,7 @@ func (a *admission) bounded(operation string, lists bool) echo.MiddlewareFunc {
 		}
 		return func(c echo.Context) error {
 			t := turnOf(c)
-			if t == nil || !lists && isHead(c.Request().Context()) { // lists read their items for HEAD too, exports do not
+			if t == nil || !lists && isHead(c.Request().Context()) { // lists read their items for HEAD too
 				return next(c)
 			}
 			where, weight := a.exports, int64(1)

@@ -42,9 +42,10 @@ func (h *handlers) ListAlerts(
 func (h *handlers) ListAlertChannels(
 	_ context.Context, _ api.ListAlertChannelsRequestObject,
 ) (api.ListAlertChannelsResponseObject, error) {
-	return api.ListAlertChannels200JSONResponse{Items: each(h.cfg.Engine.Alerts().Channels(), func(c *notify.Channel) api.AlertChannel {
+	channels := each(h.cfg.Engine.Alerts().Channels(), func(c *notify.Channel) api.AlertChannel {
 		return api.AlertChannel{Name: c.Name, Kind: api.AlertChannelKind(c.Kind), Target: c.Target}
-	})}, nil
+	})
+	return api.ListAlertChannels200JSONResponse{Items: channels}, nil
 }
 
 func (h *handlers) TestAlertChannel(

@@ -91,8 +91,11 @@ func apiFreshness(f *orchestrator.AssetFreshness) *api.AssetFreshness {
 }
 
 func apiCheckResult(r orchestrator.CheckResult) api.CheckResult {
-	return api.CheckResult{ID: r.ID, Asset: r.Asset, Check: r.Name, RunID: r.RunID, Partition: r.Partition, Passed: r.Passed, Severity: api.Severity(r.Severity), Blocking: r.Blocking,
-		Message: r.Message, Metadata: r.Metadata, CreatedAt: r.CreatedAt}
+	return api.CheckResult{
+		ID: r.ID, Asset: r.Asset, Check: r.Name, RunID: r.RunID, Partition: r.Partition, Passed: r.Passed,
+		Severity: api.Severity(r.Severity), Blocking: r.Blocking, Message: r.Message, Metadata: r.Metadata,
+		CreatedAt: r.CreatedAt,
+	}
 }
 
 func apiPartitionSet(a *orchestrator.Asset) *api.PartitionSet {
@@ -230,7 +233,9 @@ func apiAsset(
 	out := api.Asset{
 		Name: a.Name, Group: a.Group, Description: a.Description, Dependencies: orEmpty(a.Deps),
 		Dependents: defs.Downstream(a.Name), ConfigSchema: a.ConfigSchema(),
-		Retry:          api.RetryPolicy{MaxAttempts: max(a.Retry.MaxAttempts, 1), DelaySeconds: a.Retry.Delay.Seconds()},
+		Retry: api.RetryPolicy{
+			MaxAttempts: max(a.Retry.MaxAttempts, 1), DelaySeconds: a.Retry.Delay.Seconds(),
+		},
 		TimeoutSeconds: a.Timeout.Seconds(), Jobs: []string{},
 		Partitions: apiPartitionSet(a), Checks: []api.AssetCheck{}, Pools: orEmpty(a.Pools),
 	}

@@ -141,11 +141,15 @@ func (h *handlers) ListBackfillPartitions(
 	if err != nil {
 		return nil, err
 	}
-	return api.ListBackfillPartitions200JSONResponse{Items: each(all, func(p orchestrator.BackfillPartition) api.BackfillPartition {
-		return api.BackfillPartition{
-			Key: p.Key, Status: api.BackfillPartitionStatus(p.Status), RunID: p.RunID, Error: p.Error,
-		}
-	}), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+	return api.ListBackfillPartitions200JSONResponse{
+		Items: each(all, apiBackfillPartition), NextCursor: next, Total: n.total, TotalCapped: n.capped,
+	}, nil
+}
+
+func apiBackfillPartition(p orchestrator.BackfillPartition) api.BackfillPartition {
+	return api.BackfillPartition{
+		Key: p.Key, Status: api.BackfillPartitionStatus(p.Status), RunID: p.RunID, Error: p.Error,
+	}
 }
 
 func (h *handlers) PauseBackfill(
@@ -172,9 +176,10 @@ func (h *handlers) RetryBackfill(
 func (h *handlers) CancelBackfill(
 	ctx context.Context, req api.CancelBackfillRequestObject,
 ) (api.CancelBackfillResponseObject, error) {
-	accepted, err := changeBackfill(ctx, req.BackfillID, func(ctx context.Context, id uuid.UUID) (*orchestrator.Backfill, error) {
+	cancel := func(ctx context.Context, id uuid.UUID) (*orchestrator.Backfill, error) {
 		return h.cfg.Engine.CancelBackfill(ctx, id, actor(ctx))
-	})
+	}
+	accepted, err := changeBackfill(ctx, req.BackfillID, cancel)
 	return api.CancelBackfill202JSONResponse{BackfillAcceptedJSONResponse: accepted}, err
 }
 

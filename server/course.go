@@ -5,7 +5,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
-// billDetail is api.BillDetail: a bill, and what LEGISinfo's record says of it.
+// billDetail is api.BillDetail: a bill with the details of LEGISinfo's record of it.
 type billDetail struct {
 	api.Bill
 	Stages                []api.Stage         `json:"stages"`
@@ -32,6 +32,7 @@ type billDetail struct {
 	LegislativeSummaryURL *api.SummaryLinks   `json:"legislative_summary_url"`
 }
 
+// apiBillDetail converts a bill with its record. It is longer than 60 lines because it converts the fields one by one.
 func apiBillDetail(b *parliament.StoredBill, c *parliament.Course) billDetail {
 	d := billDetail{
 		Bill: apiBill(*b), Stages: each(c.Stages, apiStage), Votes: each(c.Votes, apiVote),

@@ -23,9 +23,9 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament"
 )
 
-// exportRow is a bill as a row of CSV and Parquet: a pointer where there may be no value, and NULL or an empty cell
-// where there is none. The tags are the names of the columns and their types in Parquet; doc is what they say, ndjson
-// where a line of NDJSON has the same.
+// exportRow is a bill as a row of CSV and Parquet. A pointer marks a column without a value in some rows: NULL in
+// Parquet, an empty cell in CSV. The tag parquet has the column's name and its type in Parquet, doc describes it, and
+// ndjson points to the same value in a line of NDJSON. Tags cannot be broken, so some lines exceed 120 columns.
 type exportRow struct {
 	ID                string     `parquet:"id" ndjson:"/id" doc:"Session and number, e.g. 44-1/C-11."`
 	Parliament        int32      `parquet:"parliament" ndjson:"/parliament" doc:"The Parliament, e.g. 44."`
@@ -70,7 +70,8 @@ const secondsPerDay = 24 * 60 * 60
 
 func exportRowOf(b parliament.StoredBill) exportRow {
 	r := exportRow{
-		ID: b.ID, Parliament: int32(b.Parliament), Session: int32(b.Session), Number: b.Number, TitleEn: textOrNone(b.Title.En), TitleFr: textOrNone(b.Title.Fr), //nolint:gosec // small numbers
+		Parliament: int32(b.Parliament), Session: int32(b.Session), //nolint:gosec // small numbers
+		ID: b.ID, Number: b.Number, TitleEn: textOrNone(b.Title.En), TitleFr: textOrNone(b.Title.Fr),
 		ShortTitleEn: textOrNone(b.ShortTitle.En), ShortTitleFr: textOrNone(b.ShortTitle.Fr),
 		HomeChamber: b.HomeChamber, BillTypeEn: textOrNone(b.BillType.En),
 		GovernmentBill: b.GovernmentBill, PrivateMemberBill: b.PrivateMemberBill,
@@ -79,13 +80,15 @@ func exportRowOf(b parliament.StoredBill) exportRow {
 		LatestActivityAt: instantOrNone(b.LatestActivityAt),
 		Law:              b.Law, RoyalAssentOn: dayOrNone(b.RoyalAssentOn), LegisinfoURL: textOrNone(b.LegisinfoURL),
 		OpenParliamentURL: textOrNone(b.OpenParliamentURL), TextURL: textOrNone(b.TextURL),
-		LegisinfoID: idOrNone(b.LegisinfoID), Version: int32(b.Version), UpdatedAt: b.UpdatedAt.UTC(), //nolint:gosec // a small number
+		LegisinfoID: idOrNone(b.LegisinfoID), UpdatedAt: b.UpdatedAt.UTC(),
+		Version: int32(b.Version), //nolint:gosec // a small number
 	}
 	if b.Statute != nil {
 		r.StatuteYear, r.StatuteChapter = numberOrNone(b.Statute.Year), numberOrNone(b.Statute.Chapter)
 	}
 	if s := b.Sponsor; s != nil {
-		r.SponsorPersonID, r.SponsorName, r.SponsorPolitician = idOrNone(s.PersonID), textOrNone(s.Name), textOrNone(s.Politician)
+		r.SponsorPersonID, r.SponsorName = idOrNone(s.PersonID), textOrNone(s.Name)
+		r.SponsorPolitician = textOrNone(s.Politician)
 	}
 	var committees []string
 	for _, c := range b.Committees {
@@ -133,7 +136,8 @@ func dayOrNone(s *string) *day {
 	if err != nil || t.Year() <= 1 { // the layout takes years of four digits alone
 		return nil
 	}
-	d := day(t.Unix() / secondsPerDay) //nolint:gosec // a year of four digits; midnight in UTC, so it divides without rest
+	// The time is midnight in UTC, so the division is exact.
+	d := day(t.Unix() / secondsPerDay) //nolint:gosec // a year of four digits
 	return &d
 }
 
@@ -149,7 +153,9 @@ func instantOrNone(s *string) *time.Time {
 var sourceTerms = []api.SourceTerms{
 	{
 		Source: "Parliament of Canada (LEGISinfo)", URL: "https://www.ourcommons.ca/en/important-notices",
-		Terms: "Reproduced under the Speaker's permission: free of charge, in any medium, provided that the reproduction is accurate and is not presented as official. Neither the House of Commons nor its Speaker endorses it.",
+		Terms: "Reproduced under the Speaker's permission: free of charge, in any medium, provided that the " +
+			"reproduction is accurate and is not presented as official. Neither the House of Commons nor its Speaker " +
+			"endorses it.",
 	},
 	{
 		Source: "openparliament.ca", URL: "https://openparliament.ca/api/",

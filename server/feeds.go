@@ -185,14 +185,23 @@ var feedWords = map[string]map[string]string{
 
 // fieldWords are the names of a bill's fields for readers.
 var fieldWords = map[string]map[string]string{
-	"en": {"title": "title", "short_title": "short title", "status": "status", "latest_activity_at": "latest activity", "law": "royal assent", "royal_assent_on": "royal assent", "statute": "statute", "sponsor": "sponsor", "committees": "committees",
-		"related_bills": "related bills", "summary": "summary", "text_url": "text", "introduced_on": "introduction",
-		"bill_type":    "type",
-		"home_chamber": "chamber", "government_bill": "kind", "private_member_bill": "kind", "legisinfo_id": "LEGISinfo id", "legisinfo_url": "LEGISinfo page", "openparliament_url": "openparliament.ca page"},
-	"fr": {"title": "titre", "short_title": "titre abrégé", "status": "état", "latest_activity_at": "activité la plus récente", "law": "sanction royale", "royal_assent_on": "sanction royale", "statute": "loi", "sponsor": "parrain", "committees": "comités",
+	"en": {
+		"title": "title", "short_title": "short title", "status": "status", "latest_activity_at": "latest activity",
+		"law": "royal assent", "royal_assent_on": "royal assent", "statute": "statute", "sponsor": "sponsor",
+		"committees": "committees", "related_bills": "related bills", "summary": "summary", "text_url": "text",
+		"introduced_on": "introduction", "bill_type": "type", "home_chamber": "chamber", "government_bill": "kind",
+		"private_member_bill": "kind", "legisinfo_id": "LEGISinfo id", "legisinfo_url": "LEGISinfo page",
+		"openparliament_url": "openparliament.ca page",
+	},
+	"fr": {
+		"title": "titre", "short_title": "titre abrégé", "status": "état",
+		"latest_activity_at": "activité la plus récente", "law": "sanction royale",
+		"royal_assent_on": "sanction royale", "statute": "loi", "sponsor": "parrain", "committees": "comités",
 		"related_bills": "projets de loi connexes", "summary": "résumé", "text_url": "texte", "introduced_on": "dépôt",
-		"bill_type":    "type",
-		"home_chamber": "chambre", "government_bill": "genre", "private_member_bill": "genre", "legisinfo_id": "identifiant LEGISinfo", "legisinfo_url": "page LEGISinfo", "openparliament_url": "page openparliament.ca"},
+		"bill_type": "type", "home_chamber": "chambre", "government_bill": "genre", "private_member_bill": "genre",
+		"legisinfo_id": "identifiant LEGISinfo", "legisinfo_url": "page LEGISinfo",
+		"openparliament_url": "page openparliament.ca",
+	},
 }
 
 // itemID names an item for ever. The project's tag URI does not depend on where the server is.
@@ -214,32 +223,11 @@ const renderTimeout = 30 * time.Second
 
 // renderFeed writes a feed in a form and a language.
 func renderFeed(key feedKey, content *parliament.FeedContent, updated time.Time) (*renderedFeed, error) {
-	pick := func(b parliament.Bilingual) string {
-		first, second := b.En, b.Fr
-		if key.lang == "fr" {
-			first, second = b.Fr, b.En
-		}
-		if first == nil {
-			first = second
-		}
-		return deref(first)
-	}
-	words := feedWords[key.lang]
-	query := url.Values{}
-	if key.lang != "en" {
-		query.Set("lang", key.lang)
-	}
-	if key.q != "" {
-		query.Set("q", key.q)
-	}
-	self := feedAddress + "/feeds/" + url.PathEscape(content.Name) + "." + key.form
-	if len(query) > 0 {
-		self += "?" + query.Encode()
-	}
-	newest := updated
+	pick := func(b parliament.Bilingual) string { return textIn(key.lang, b) }
+	self, newest := selfAddress(key, content.Name), updated
 	f := &feeds.Feed{
-		Title: pick(content.Title), Link: &feeds.Link{Href: feedAddress + "/ui/bills"}, Description: words["from"],
-		Id: feedID(key, content.Name),
+		Title: pick(content.Title), Link: &feeds.Link{Href: feedAddress + "/ui/bills"},
+		Description: feedWords[key.lang]["from"], Id: feedID(key, content.Name),
 	}
 	// The feed's own date is that of its newest item: the ETag must not change with other feeds.
 	if len(content.Items) > 0 {
@@ -249,17 +237,8 @@ func renderFeed(key feedKey, content *parliament.FeedContent, updated time.Time)
 		if item.NoticedAt.After(newest) {
 			newest = item.NoticedAt
 		}
-		name := pick(item.ShortTitle)
-		if name == "" {
-			name = pick(item.Title)
-		}
-		session, number, _ := strings.Cut(item.BillID, "/")
-		title := fmt.Sprintf("%s (%s): %s", number, session, name)
-		if status := pick(item.Status); status != "" && (item.From != nil || len(item.Fields) == 0) {
-			title += " – " + status
-		}
 		f.Items = append(f.Items, &feeds.Item{
-			Title: title, Id: itemID(item, key.lang), IsPermaLink: "false",
+			Title: itemTitle(item, pick), Id: itemID(item, key.lang), IsPermaLink: "false",
 			Link:    &feeds.Link{Href: feedAddress + "/ui/bills/" + item.BillID},
 			Created: item.PublishedAt, Updated: item.PublishedAt, Description: describe(item, pick, key.lang),
 		})
@@ -285,7 +264,50 @@ func renderFeed(key feedKey, content *parliament.FeedContent, updated time.Time)
 	return out, err
 }
 
-// describe is what an item says, as HTML.
+// textIn returns a text in a language, or in the other language if there is none.
+func textIn(lang string, b parliament.Bilingual) string {
+	first, second := b.En, b.Fr
+	if lang == "fr" {
+		first, second = b.Fr, b.En
+	}
+	if first == nil {
+		first = second
+	}
+	return deref(first)
+}
+
+// selfAddress returns the address of a feed itself.
+func selfAddress(key feedKey, name string) string {
+	query := url.Values{}
+	if key.lang != "en" {
+		query.Set("lang", key.lang)
+	}
+	if key.q != "" {
+		query.Set("q", key.q)
+	}
+	self := feedAddress + "/feeds/" + url.PathEscape(name) + "." + key.form
+	if len(query) > 0 {
+		self += "?" + query.Encode()
+	}
+	return self
+}
+
+// itemTitle returns the title of an item: the bill's number, session and title, and its status if that changed or the
+// bill is new.
+func itemTitle(item parliament.FeedItem, pick func(parliament.Bilingual) string) string {
+	name := pick(item.ShortTitle)
+	if name == "" {
+		name = pick(item.Title)
+	}
+	session, number, _ := strings.Cut(item.BillID, "/")
+	title := fmt.Sprintf("%s (%s): %s", number, session, name)
+	if status := pick(item.Status); status != "" && (item.From != nil || len(item.Fields) == 0) {
+		title += " – " + status
+	}
+	return title
+}
+
+// describe returns the description of an item as HTML.
 func describe(item parliament.FeedItem, pick func(parliament.Bilingual) string, lang string) string {
 	var b strings.Builder
 	words := feedWords[lang]

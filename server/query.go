@@ -234,14 +234,16 @@ func timeHint(value string) string {
 	switch {
 	case plus != value && is(time.RFC3339, plus):
 		return fmt.Sprintf(
-			"%s has a space before its offset, because + is a space in a query: want %%2B for it, or a time in UTC such as %s",
+			"%s has a space before its offset, because + is a space in a query: want %%2B for it, "+
+				"or a time in UTC such as %s",
 			quoted(value), example,
 		)
 	case is(time.DateOnly, value):
 		return fmt.Sprintf("%s is a day: want a time, such as %sT00:00:00Z", quoted(value), value)
 	case is("2006-01-02T15:04:05", letters), is("2006-01-02T15:04", letters):
 		return fmt.Sprintf(
-			"%s has no time zone: want Z behind it for UTC, or an offset such as -04:00 (in a query, %%2B stands for +)",
+			"%s has no time zone: want Z behind it for UTC, or an offset such as -04:00 "+
+				"(in a query, %%2B stands for +)",
 			quoted(value),
 		)
 	case is(time.RFC3339, letters):

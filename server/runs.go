@@ -203,7 +203,8 @@ func runRequest(ctx context.Context, key *api.IdempotencyKey, body *api.StartRun
 		r.Trigger.Name = db.Printable(info.identity.Label(), maxActor)
 	}
 	if body != nil {
-		r.Config, r.Partition, r.Tags, r.Priority = body.Config, deref(body.Partition), deref(body.Tags), deref(body.Priority)
+		r.Config, r.Partition = body.Config, deref(body.Partition)
+		r.Tags, r.Priority = deref(body.Tags), deref(body.Priority)
 	}
 	r.Fingerprint = fingerprint(ctx, key)
 	return r

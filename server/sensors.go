@@ -156,7 +156,9 @@ func (h *handlers) ReceiveWebhook(
 	info := infoOf(ctx)
 	p := req.Params
 	header := http.Header{}
-	for name, value := range map[string]*string{"webhook-id": p.WebhookID, "webhook-timestamp": p.WebhookTimestamp, "webhook-signature": p.WebhookSignature} {
+	for name, value := range map[string]*string{
+		"webhook-id": p.WebhookID, "webhook-timestamp": p.WebhookTimestamp, "webhook-signature": p.WebhookSignature,
+	} {
 		if value == nil {
 			return nil, &problem{
 				status: http.StatusUnauthorized, kind: "unauthorized",

@@ -16,12 +16,13 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// scopeExtension is where the contract says what an operation takes.
+// scopeExtension is the extension of the contract that has the scope of an operation.
 const scopeExtension = "x-required-scope"
 
 const identityKey, operationKey, scopeKey = "identity", "operation", "scope"
 
-// identify finds out who asks. What does not count is no error yet: not every operation wants to know.
+// identify authenticates a request. An invalid key or session is returned as refused, not as an error, because some
+// operations need no authentication.
 func (s *Server) identify(c echo.Context) (refused, err error) {
 	who, err := s.cfg.Access.Identify(c.Request(), c.RealIP())
 	if who != nil && err == nil {
@@ -38,7 +39,7 @@ func identityOf(c echo.Context) *access.Identity {
 	return who
 }
 
-// authorize lets requests through that may do what wants the scope, and counts them. operation names them in the audit
+// authorize lets requests through that have the scope, and applies the rate limit. operation is their name in the audit
 // log; see record.
 func (s *Server) authorize(operation string, scope access.Scope) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
@@ -62,7 +63,7 @@ func (s *Server) admit(c echo.Context, scope access.Scope) error {
 		return nil
 	}
 	if isProbe(r) {
-		return nil // probes are for everybody, not counted, and answered without the database that knows keys
+		return nil // probes need no key, are not rate limited, and must work without the database
 	}
 	refused, err := s.identify(c)
 	if err != nil {
@@ -75,7 +76,7 @@ func (s *Server) admit(c echo.Context, scope access.Scope) error {
 	if err := s.cfg.Access.Allow(header, who, c.RealIP()); err != nil {
 		return err
 	}
-	// A browser sends a session's cookie for whoever asks it to; keys it does not have.
+	// A browser sends the session cookie with requests that other sites start. It does not send keys.
 	if r.Header.Get(echo.HeaderAuthorization) == "" && scope != access.ScopeSignature {
 		if err := s.crossOrigin.Check(r); err != nil {
 			return crossSite()
@@ -108,8 +109,8 @@ func crossSite() *problem {
 	}
 }
 
-// loopbackOnly refuses requests that name another host, so that no web page can have a browser on this machine ask for
-// it by a name that leads here.
+// loopbackOnly refuses requests whose Host header is not a loopback name. This prevents DNS rebinding, where a web page
+// reaches this server through a host name of its own.
 func loopbackOnly(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		u, err := url.Parse("//" + c.Request().Host)
@@ -131,7 +132,7 @@ func loopbackOnly(next echo.HandlerFunc) echo.HandlerFunc {
 	}
 }
 
-// toSignIn sends somebody who opened a page without being signed in to where one signs in.
+// toSignIn redirects a browser that opens a page without being signed in to the sign-in page.
 func toSignIn(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		err := next(c)

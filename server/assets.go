@@ -41,7 +41,7 @@ func (h *handlers) GetAsset(ctx context.Context, req api.GetAssetRequestObject) 
 	return api.GetAsset200JSONResponse(items[0]), nil
 }
 
-// describe gives assets with where they stand.
+// describe converts assets, with their current state.
 func (h *handlers) describe(ctx context.Context, assets []*orchestrator.Asset) ([]api.Asset, error) {
 	latest, err := h.latest(ctx, assets)
 	if err != nil {
@@ -257,7 +257,7 @@ func apiMaterialization(m orchestrator.Materialization) api.Materialization {
 	}
 }
 
-// mustJSON encodes what was decoded from JSON.
+// mustJSON encodes a value that was decoded from JSON, which cannot fail.
 func mustJSON(v any) json.RawMessage {
 	raw, err := json.Marshal(v)
 	if err != nil {

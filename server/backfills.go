@@ -55,7 +55,7 @@ func (h *handlers) StartBackfill(
 	return api.StartBackfill202JSONResponse{BackfillAcceptedJSONResponse: accepted}, err
 }
 
-// chosen are the assets that a request names, one by one or by selection.
+// chosen returns the assets that a request names, one by one or by selection.
 func (h *handlers) chosen(assets []string, selection *string) ([]string, error) {
 	switch {
 	case len(assets) > 0 && selection != nil:
@@ -203,7 +203,7 @@ func acceptBackfill(b *orchestrator.Backfill, err error) (api.BackfillAcceptedJS
 	}, nil
 }
 
-// idOf reads an id of the path; what is none is of nothing.
+// idOf parses an id of the path. A text that is not an id names nothing, so the error is not found.
 func idOf(kind, s string) (uuid.UUID, error) {
 	id, err := uuid.Parse(s)
 	if err != nil || len(s) != 36 {

@@ -49,7 +49,7 @@ func (h *handlers) ListBills(ctx context.Context, req api.ListBillsRequestObject
 	}, nil
 }
 
-// billsList is what cursors of listBills are of: each order has its own.
+// billsList names the list that a cursor of listBills belongs to. Each order is a list of its own.
 func billsList(sort string, ascending bool) string {
 	list := "bills"
 	if sort != "" && sort != parliament.ByIntroduction {
@@ -73,7 +73,7 @@ func billFilter(f parliament.BillFilter, session *string) (parliament.BillFilter
 	return f, nil
 }
 
-// filterProblem says which parameter is at fault.
+// filterProblem turns an error of a filter into the problem of its parameter.
 func filterProblem(err error) error {
 	var wrong *parliament.FilterError
 	if errors.As(err, &wrong) {
@@ -162,7 +162,7 @@ func (h *handlers) ListBillVotes(
 	return api.ListBillVotes200JSONResponse{Items: each(course.Votes, apiVote)}, nil
 }
 
-// changesList is what cursors of listBillChanges are of.
+// changesList names the list that a cursor of listBillChanges belongs to.
 const changesList = "changes"
 
 func (h *handlers) ListBillChanges(

@@ -105,10 +105,10 @@ func (h *handlers) StreamEvents(
 	}, id: func(e eventlog.Event) string { return e.Cursor().String() }}, nil
 }
 
-// wantsStream says whether the client asked for server-sent events before JSON.
+// wantsStream reports whether the client prefers server-sent events to JSON.
 func wantsStream(ctx context.Context) bool { return prefersStream(infoOf(ctx).accept) }
 
-// eventStream answers with server-sent events until the client or the source of the events ends it.
+// eventStream is an answer of server-sent events. It ends when the client leaves or the source of the events ends.
 type eventStream struct {
 	ctx     context.Context
 	metrics *metrics
@@ -122,14 +122,14 @@ func (s eventStream) VisitListRunEventsResponse(w http.ResponseWriter) error { r
 // VisitStreamEventsResponse implements the response of the operation.
 func (s eventStream) VisitStreamEventsResponse(w http.ResponseWriter) error { return s.write(w) }
 
-// stream begins an answer of server-sent events; send writes some of them.
+// stream begins an answer of server-sent events. send writes to it; the caller calls end when it is done.
 func (m *metrics) stream(ctx context.Context, w http.ResponseWriter) (send func([]byte) error, end func()) {
 	m.streams.Inc()
 	streams(ctx)
 	header := w.Header()
 	header.Set(echo.HeaderContentType, eventStreamType)
 	header.Set(echo.HeaderCacheControl, "no-cache")
-	header.Set("X-Accel-Buffering", "no") // proxies must not gather
+	header.Set("X-Accel-Buffering", "no") // proxies must not buffer the stream
 	w.WriteHeader(http.StatusOK)
 	control := http.NewResponseController(w)
 	return func(b []byte) error {
@@ -150,7 +150,7 @@ func (s eventStream) write(w http.ResponseWriter) error {
 	if err := send([]byte(": stream begins\n\n")); err != nil {
 		return nil
 	}
-	// Whatever ends the stream, the client sees it by the connection: there is no answer left to give.
+	// The client notices the end of the stream by the closed connection; no error can be answered.
 	_ = s.follow(func(events []eventlog.Event) error {
 		if len(events) == 0 {
 			return send([]byte(": keep-alive\n\n"))

@@ -61,7 +61,7 @@ type exportRow struct {
 	MissingSince      *time.Time `parquet:"missing_since,timestamp(microsecond)" ndjson:"/missing_since" doc:"Since when neither source lists it, in UTC; none while one does."`
 }
 
-// day is a date as Parquet counts it: days since 1970-01-01.
+// day is a date as Parquet stores it: days since 1970-01-01.
 type day int32
 
 func (d day) String() string { return time.Unix(int64(d)*secondsPerDay, 0).UTC().Format(time.DateOnly) }
@@ -105,8 +105,8 @@ func exportRowOf(b parliament.StoredBill) exportRow {
 	return r
 }
 
-// The ...OrNone give what stands in a column: nil for what says that there is nothing (an empty text, 0, the year 1),
-// and for what cannot be read as the column's type. One bad value costs neither the row nor the export.
+// The ...OrNone functions return the value of a column: nil for a value that means none (an empty text, 0, the year 1),
+// and for one that the column's type cannot hold. One bad value loses neither the row nor the export.
 
 func textOrNone(s *string) *string {
 	if deref(s) == "" {
@@ -116,7 +116,7 @@ func textOrNone(s *string) *string {
 }
 
 func numberOrNone(n int) *int32 {
-	if n <= 0 || n > math.MaxInt32 { // readers take none that is larger: see legisinfo.ParseDetail
+	if n <= 0 || n > math.MaxInt32 { // the source parser refuses larger ones: see legisinfo.ParseDetail
 		return nil
 	}
 	small := int32(n)
@@ -133,7 +133,7 @@ func idOrNone(n *int) *int64 {
 
 func dayOrNone(s *string) *day {
 	t, err := time.Parse(time.DateOnly, deref(s))
-	if err != nil || t.Year() <= 1 { // the layout takes years of four digits alone
+	if err != nil || t.Year() <= 1 { // the layout allows years of four digits only
 		return nil
 	}
 	// The time is midnight in UTC, so the division is exact.
@@ -149,7 +149,7 @@ func instantOrNone(s *string) *time.Time {
 	return &t
 }
 
-// sourceTerms are under which the sources give their data.
+// sourceTerms are the terms of use of the sources.
 var sourceTerms = []api.SourceTerms{
 	{
 		Source: "Parliament of Canada (LEGISinfo)", URL: "https://www.ourcommons.ca/en/important-notices",
@@ -200,7 +200,7 @@ func (h *handlers) GetExport(ctx context.Context, req api.GetExportRequestObject
 	if bom && form != "csv" {
 		return nil, invalidField("/query/bom", "is for bills.csv alone")
 	}
-	// The state comes before the bills: what is sent under it is as new as that or newer.
+	// The state is read before the bills, so the bills that are sent under its ETag are never older than it.
 	state, err := h.cfg.Store.ExportState(ctx, f, form == "ndjson")
 	if err != nil {
 		return nil, filterProblem(err)
@@ -218,13 +218,13 @@ var exportTypes = map[string]string{
 	"csv": "text/csv; charset=utf-8", "ndjson": "application/x-ndjson", "parquet": "application/vnd.apache.parquet",
 }
 
-// export sends bills as they are read.
+// export is an answer that sends bills as they are read.
 type export struct {
 	ctx    context.Context //nolint:containedctx // of the request that it answers
 	store  *parliament.Store
 	filter parliament.BillFilter
 	form   string
-	bom    bool // a byte order mark begins the file
+	bom    bool // the file begins with a byte order mark
 	tag    string
 }
 
@@ -233,7 +233,7 @@ const exportPage = 200
 
 // VisitGetExportResponse implements the response of the operation.
 func (e *export) VisitGetExportResponse(w http.ResponseWriter) error {
-	// The first page comes before the answer begins, so that what is wrong can still be said.
+	// The first page is read before the answer begins, so that an error can still be answered.
 	var bills []parliament.StoredBill
 	if !isHead(e.ctx) {
 		var err error
@@ -255,8 +255,8 @@ func (e *export) VisitGetExportResponse(w http.ResponseWriter) error {
 	return nil
 }
 
-// page reads the bills after one. A page that the replica let down is read again, from the primary: mayLag, which does
-// so with whole requests, has ended by then.
+// page returns the bills after the given one. If the replica fails, it reads the page again from the primary: mayLag
+// retries whole requests only, and has returned by then.
 func (e *export) page(after string) ([]parliament.StoredBill, error) {
 	failedBefore := db.ReplicaFailed(e.ctx)
 	bills, err := e.store.Export(e.ctx, e.filter, after, exportPage)
@@ -266,11 +266,11 @@ func (e *export) page(after string) ([]parliament.StoredBill, error) {
 	return bills, err
 }
 
-// send writes bills, and those that follow them, each page as soon as it is there.
+// send writes the given bills and all later ones, each page as soon as it has been read.
 func (e *export) send(w http.ResponseWriter, bills []parliament.StoredBill) (err error) {
 	out := bufio.NewWriterSize(w, 64<<10)
 	if e.bom {
-		_, _ = out.Write(byteOrderMark) // it says so when it is flushed
+		_, _ = out.Write(byteOrderMark) // Flush returns the error
 	}
 	write, finish := e.writer(out)
 	control := http.NewResponseController(w)
@@ -286,7 +286,7 @@ func (e *export) send(w http.ResponseWriter, bills []parliament.StoredBill) (err
 		if err := out.Flush(); err != nil {
 			return err
 		}
-		_ = control.Flush() // where the connection can
+		_ = control.Flush() // not every writer can flush
 		if bills, err = e.page(bills[len(bills)-1].ID); err != nil {
 			return err
 		}
@@ -302,7 +302,7 @@ func (e *export) writer(out *bufio.Writer) (write func(parliament.StoredBill) er
 	case "csv":
 		c := csv.NewWriter(out)
 		header := each(exportFields(), func(f api.ExportField) string { return f.Name })
-		_ = c.Write(header) // it says so when it is flushed
+		_ = c.Write(header) // Flush returns the error
 		return func(b parliament.StoredBill) error {
 			return c.Write(csvCells(exportRowOf(b)))
 		}, func() error { c.Flush(); return c.Error() }
@@ -320,13 +320,13 @@ func (e *export) writer(out *bufio.Writer) (write func(parliament.StoredBill) er
 			return err
 		}
 		if n++; n%2000 == 0 {
-			return p.Flush() // a row group
+			return p.Flush() // ends a row group
 		}
 		return nil
 	}, p.Close
 }
 
-// exportFields describes the columns. What it says of Parquet comes from the schema that the files are written with.
+// exportFields describes the columns. The Parquet types come from the schema that the files are written with.
 var exportFields = sync.OnceValue(func() []api.ExportField {
 	schema := parquet.SchemaOf(exportRow{})
 	var out []api.ExportField
@@ -359,7 +359,7 @@ var exportFields = sync.OnceValue(func() []api.ExportField {
 	return out
 })
 
-// parquetType is a column's type in the words of the Parquet format: the physical type, then the logical one.
+// parquetType returns a column's type in the terms of the Parquet format: the physical type, then the logical one.
 func parquetType(n parquet.Node) string {
 	physical, _, _ := strings.Cut(n.Type().Kind().String(), "(")
 	logical := n.Type().LogicalType()
@@ -369,10 +369,10 @@ func parquetType(n parquet.Node) string {
 	return physical + " " + logical.String()
 }
 
-// formulas are what a spreadsheet takes for the beginning of a formula, in either width.
+// formulas are the characters, of normal and of full width, with which a formula begins in spreadsheets.
 const formulas = "=+-@\t\r\n＝＋－＠"
 
-// csvCells are a row's cells; that of a value that is not there is empty. A text that a spreadsheet would take for a
+// csvCells returns the cells of a row. The cell of a missing value is empty. A text that a spreadsheet would read as a
 // formula is marked as text.
 func csvCells(r exportRow) []string {
 	v := reflect.ValueOf(r)

@@ -40,7 +40,8 @@ func (h *handlers) ListPoliticians(
 	}, nil
 }
 
-// maxSponsored is how many bills a politician's page shows; GET /bills?sponsor= has all.
+// maxSponsored is the number of bills of a politician that GET /politicians/{slug} returns; GET /bills?sponsor= returns
+// all.
 const maxSponsored = 500
 
 func (h *handlers) GetPolitician(

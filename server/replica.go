@@ -13,17 +13,18 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
-// replicaExtension says of an operation in the contract which of its requests may be answered from a read replica.
+// replicaExtension is the extension of the contract that states which requests of an operation a read replica may
+// answer.
 const replicaExtension = "x-read-replica"
 
-// What replicaExtension may be.
+// The values of replicaExtension.
 const (
 	replicaAlways = "always"
-	// Of lists that begin with the newest: what is on them is older than what was shown.
+	// For lists that are newest first: later pages hold older items only.
 	replicaLaterPages = "later_pages"
 )
 
-// replicaOperations gives what the contract says of each operation, by its name in the generated code.
+// replicaOperations returns the values of replicaExtension by the operation's name in the generated code.
 func replicaOperations() (map[string]string, error) {
 	spec, err := contract()
 	if err != nil {
@@ -49,8 +50,8 @@ func replicaOperations() (map[string]string, error) {
 	return operations, nil
 }
 
-// mayLag has requests read from the replica where the contract allows it. It is innermost, so that who asks, how often
-// and what is recorded of it never lag.
+// mayLag lets the replica answer requests where the contract allows it. It is the innermost middleware, so that
+// authentication, rate limits and the audit log never read from the replica.
 func mayLag(operations map[string]string) api.StrictMiddlewareFunc {
 	return func(f api.StrictHandlerFunc, operation string) api.StrictHandlerFunc {
 		kind := operations[operation]
@@ -74,7 +75,7 @@ func mayLag(operations map[string]string) api.StrictMiddlewareFunc {
 	}
 }
 
-// wantsFresh says whether a request is not to be answered with anything that was kept for it.
+// wantsFresh reports whether a request asks caches not to answer it.
 func wantsFresh(r *http.Request) bool {
 	for part := range strings.SplitSeq(strings.Join(r.Header.Values(echo.HeaderCacheControl), ","), ",") {
 		if part = strings.ToLower(strings.TrimSpace(part)); part == "no-cache" || part == "no-store" ||
@@ -85,7 +86,7 @@ func wantsFresh(r *http.Request) bool {
 	return false
 }
 
-// apiReplica shows a replica; nil without one.
+// apiReplica converts the state of a replica; nil if there is none.
 func apiReplica(r *db.Replica) *api.ReadReplica {
 	if r == nil {
 		return nil
@@ -101,7 +102,7 @@ func apiReplica(r *db.Replica) *api.ReadReplica {
 	return out
 }
 
-// replicaCheck is the replica among the checks of readiness. The server does its work without one.
+// replicaCheck returns the readiness check of the replica. The server is ready without it.
 func replicaCheck(r *db.Replica) api.Check {
 	s := r.Status()
 	c := api.Check{
@@ -113,7 +114,7 @@ func replicaCheck(r *db.Replica) api.Check {
 	return c
 }
 
-// replicaMetrics are of the replica; without one they are not there.
+// replicaMetrics returns the metrics of the replica; none if there is no replica.
 func replicaMetrics(r *db.Replica) []prometheus.Collector {
 	if r == nil {
 		return nil

@@ -127,7 +127,7 @@ func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) 
 		return nil, err
 	}
 	if len(f.Statuses) == 1 {
-		f.Status, f.Statuses = f.Statuses[0], nil // for the index
+		f.Status, f.Statuses = f.Statuses[0], nil // a single status uses the index
 	}
 	for i, tag := range deref(p.Tag) {
 		if f.Tags == nil {
@@ -159,7 +159,8 @@ func (h *handlers) ListRuns(ctx context.Context, req api.ListRunsRequestObject) 
 	}, nil
 }
 
-// statusesOf reads "failure,canceled" and "-success": the statuses named, or without any all, less those left out.
+// statusesOf parses "failure,canceled" and "-success": the named statuses, or all if none is named, without those that
+// have a hyphen.
 func statusesOf(given *api.RunStatus) ([]string, error) {
 	if given == nil {
 		return nil, nil
@@ -183,7 +184,7 @@ func statusesOf(given *api.RunStatus) ([]string, error) {
 			named[s] = true
 		}
 	}
-	statuses := []string{} // none is none, not any
+	statuses := []string{} // an empty list matches nothing; nil would match any status
 	for _, s := range all {
 		if (len(named) == 0 || named[s]) && !without[s] {
 			statuses = append(statuses, s)
@@ -192,7 +193,7 @@ func statusesOf(given *api.RunStatus) ([]string, error) {
 	return statuses, nil
 }
 
-// runRequest is what all ways to start a run have in common.
+// runRequest returns the part that all requests to start a run have in common.
 func runRequest(ctx context.Context, key *api.IdempotencyKey, body *api.StartRunRequest) orchestrator.RunRequest {
 	info := infoOf(ctx)
 	r := orchestrator.RunRequest{Trigger: orchestrator.Trigger{Kind: "api"}, IdempotencyKey: deref(key)}
@@ -210,23 +211,24 @@ func runRequest(ctx context.Context, key *api.IdempotencyKey, body *api.StartRun
 	return r
 }
 
-// fingerprint tells requests with an idempotency key apart: by operation and body, whatever its white space.
+// fingerprint distinguishes requests with the same idempotency key, by operation and body. White space in the body does
+// not matter.
 func fingerprint(ctx context.Context, key *api.IdempotencyKey) []byte {
 	if key == nil {
 		return nil
 	}
 	info := infoOf(ctx)
 	var value any
-	_ = json.Unmarshal(info.body, &value) // checked before; none is null
+	_ = json.Unmarshal(info.body, &value) // the body was validated before; an empty one is null
 	sum := sha256.Sum256(append([]byte(info.operation+"\n"), mustJSON(value)...))
 	return sum[:]
 }
 
-// cliUserAgent begins the User-Agent of our own commands, which say behind it who runs them: "explorer-cli/1
-// (alice@host)". Anybody can send it: it is a claim.
+// cliUserAgent is the prefix of the User-Agent of the program's own commands. After it they name the user:
+// "explorer-cli/1 (alice@host)". Anybody can send it, so it is a claim.
 const cliUserAgent = "explorer-cli/"
 
-// actor says who sent a request: what is proven, and what is claimed as such.
+// actor returns the sender of a request: what is proven, and the claim, marked as such.
 func actor(ctx context.Context) string {
 	info := infoOf(ctx)
 	if info.identity != nil {
@@ -239,7 +241,7 @@ func actor(ctx context.Context) string {
 	return who
 }
 
-// maxActor and maxClaim are the most characters of an actor and of what it says of itself.
+// maxActor and maxClaim are the maximum lengths, in characters, of an actor and of its claim.
 const maxActor, maxClaim = 500, 200
 
 func (h *handlers) accept(run *orchestrator.Run, replayed bool, err error) (api.RunAcceptedJSONResponse, error) {

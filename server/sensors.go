@@ -91,7 +91,7 @@ func (h *handlers) ListSensorTicks(
 	}, nil
 }
 
-// runKeyPlace is the place of a run key in its list.
+// runKeyPlace is the position of a run key in its list.
 type runKeyPlace struct {
 	At  time.Time `json:"a"`
 	Key string    `json:"k"`
@@ -142,7 +142,7 @@ func apiRunKey(k orchestrator.RunKey) api.RunKey {
 	return api.RunKey{Key: k.Key, RunID: k.RunID, CreatedAt: k.CreatedAt}
 }
 
-// ReceiveWebhook believes nobody before the signature is verified.
+// ReceiveWebhook verifies the signature before it reads anything else of the event.
 func (h *handlers) ReceiveWebhook(
 	ctx context.Context, req api.ReceiveWebhookRequestObject,
 ) (api.ReceiveWebhookResponseObject, error) {

@@ -54,8 +54,8 @@ type Config struct {
 	CORSOrigins []string
 	// TrustedProxies are the proxies whose X-Forwarded-For header is trusted to name the client.
 	TrustedProxies []*net.IPNet
-	// Metrics is the registry that GET /metrics serves; the server adds its own metrics to it. If nil, the server makes a
-	// registry.
+	// Metrics is the registry that GET /metrics serves; the server adds its own metrics to it. If nil, the server makes
+	// one.
 	Metrics *prometheus.Registry
 	// Tracer receives the spans of requests. If nil, requests are not traced.
 	Tracer trace.TracerProvider

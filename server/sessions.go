@@ -10,13 +10,13 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// sessionKey is where a page of sessions ended.
+// sessionKey is the position at which a page of sessions ended.
 type sessionKey struct {
 	At time.Time `json:"a"`
 	ID uuid.UUID `json:"i"`
 }
 
-// Valid says whether a session could have begun then.
+// Valid reports whether a session can have begun at that time.
 func (k *sessionKey) Valid() bool { return k.At.Year() >= 2000 && k.At.Year() <= 9999 }
 
 func (h *handlers) ListSessions(

@@ -15,10 +15,10 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/api"
 )
 
-// maxProfile is how long a profile or a trace may take.
+// maxProfile is the maximum duration of a profile or a trace, in seconds.
 const maxProfile = 60
 
-// shortProfile refuses profiles that would take long: they are sent for as long as they are made.
+// shortProfile refuses profiles longer than maxProfile: the answer takes as long as the profile.
 func shortProfile(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		text := c.QueryParam("seconds")
@@ -34,7 +34,7 @@ func (h *handlers) GetHealth(context.Context, api.GetHealthRequestObject) (api.G
 	return api.GetHealth200JSONResponse{Status: "ok"}, nil
 }
 
-// GetReadiness looks once for all who ask at the same time: it is for everybody, and not counted.
+// GetReadiness runs one check for all concurrent requests, because probes are public and not rate limited.
 func (h *handlers) GetReadiness(
 	ctx context.Context, _ api.GetReadinessRequestObject,
 ) (api.GetReadinessResponseObject, error) {
@@ -77,7 +77,7 @@ func (h *handlers) ready(ctx context.Context) api.GetReadinessResponseObject {
 				alive++
 			}
 		}
-		// A server without workers still takes commands: they are carried out when one comes.
+		// The server is ready without workers: it accepts commands, which are carried out once a worker starts.
 		r.Checks = append(
 			r.Checks, api.Check{Name: "workers", Ok: err == nil && alive > 0, Detail: fmt.Sprintf("%d alive", alive)},
 		)
@@ -91,7 +91,7 @@ func (h *handlers) ready(ctx context.Context) api.GetReadinessResponseObject {
 	return api.GetReadiness200JSONResponse(r)
 }
 
-// database looks whether the database answers, and takes writes.
+// database checks that the database answers and accepts writes.
 func (h *handlers) database(ctx context.Context) (c api.Check, answers bool) {
 	started := time.Now()
 	if err := h.cfg.DB.Ping(ctx); err != nil {
@@ -104,7 +104,7 @@ func (h *handlers) database(ctx context.Context) (c api.Check, answers bool) {
 	return api.Check{Name: "database", Ok: true, Detail: fmt.Sprintf("answers in %s", took)}, true
 }
 
-// publicError keeps an error's text, which may name hosts and users, out of an answer that anybody may ask for.
+// publicError replaces the text of an error, which may name hosts and users, in an answer that anybody can get.
 func publicError(err error, says string) error {
 	if err == nil {
 		return nil
@@ -143,7 +143,7 @@ func (h *handlers) GetMetrics(
 	return metricsAnswer{metrics: h.metrics, ctx: ctx}, nil
 }
 
-// docsHandler shows the contract in Swagger UI, whose files are in the binary.
+// docsHandler serves the contract in Swagger UI, whose files are embedded.
 func docsHandler() http.Handler {
 	return v5emb.NewHandlerWithConfig(swgui.Config{
 		Title: "Parliament Explorer", SwaggerJSON: "/openapi.json", BasePath: "/docs/",

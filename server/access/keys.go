@@ -92,7 +92,10 @@ func revokeKey(ctx context.Context, q *sql.Queries, id uuid.UUID) (sql.ApiKey, e
 	if errors.Is(err, pgx.ErrNoRows) {
 		return row, fmt.Errorf("key %s: %w", id, ErrNotFound)
 	}
-	return row, err
+	if err != nil {
+		return row, fmt.Errorf("revoke key %s: %w", id, err)
+	}
+	return row, nil
 }
 
 // Keys lists all keys, newest first.
@@ -147,11 +150,11 @@ func (c *Control) identityOf(
 			return nil, &refusal{"there is no such API key"}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look for the key: %w", err)
+			return nil, fmt.Errorf("look up the key: %w", err)
 		}
 		c.known.Add(name, row)
 		if err := c.relaxed.KeyUsed(ctx, row.ID); err != nil {
-			c.cfg.Logger.Warn("when a key was last used could not be noted", "error", err)
+			c.cfg.Logger.Warn("the last use of a key could not be recorded", "error", err)
 		}
 	}
 	switch {

@@ -73,7 +73,7 @@ func (c *Control) counts(hash string) bool {
 	hashes, _, _ := c.asks.Do("all that count", func() (any, error) {
 		hashes, err := c.readLive()
 		if err != nil {
-			c.cfg.Logger.Warn("the keys and sessions could not be read", "error", err)
+			c.cfg.Logger.Warn("the valid keys and sessions could not be read", "error", err)
 		}
 		c.live.mu.Lock()
 		defer c.live.mu.Unlock()

@@ -95,7 +95,7 @@ func (c *Control) readRoles(row *sql.FindSessionRow, token string) (*sql.FindSes
 		return nil, c.endSession(row, err.Error())
 	case err != nil:
 		if err := c.q.RolesNotRead(context.WithoutCancel(ctx), row.Token); err != nil {
-			c.cfg.Logger.Warn("that roles were not read could not be noted", "error", err)
+			c.cfg.Logger.Warn("a failed read of roles could not be recorded", "error", err)
 		}
 		return nil, err
 	}

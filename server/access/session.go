@@ -73,7 +73,7 @@ func (c *Control) bySession(r *http.Request, address string) (*Identity, error) 
 			Token: row.Token, Address: db.Printable(address, 100), Client: db.Printable(r.UserAgent(), 300),
 		}
 		if err := c.relaxed.SessionSeen(ctx, seen); err != nil {
-			c.cfg.Logger.Warn("when a session was last used could not be noted", "error", err)
+			c.cfg.Logger.Warn("the last use of a session could not be recorded", "error", err)
 		}
 	}
 	return who, err
@@ -209,7 +209,7 @@ func (c *Control) begin(w http.ResponseWriter, r *http.Request, address string, 
 		)
 	})
 	if err != nil {
-		return fmt.Errorf("keep the session: %w", err)
+		return fmt.Errorf("store the session: %w", err)
 	}
 	c.setCookie(w, CookieName, token, c.cfg.SessionLifetime)
 	c.watch.poke()
@@ -345,14 +345,17 @@ func endSessions(ctx context.Context, q *sql.Queries, whose Whose) (int, error) 
 		return 0, err
 	}
 	rows, err := q.EndPerson(ctx, sql.EndPersonParams{Subject: whose.Subject, Issuer: whose.Issuer, KeyID: whose.KeyID})
-	return len(rows), err
+	if err != nil {
+		return 0, fmt.Errorf("end sessions: %w", err)
+	}
+	return len(rows), nil
 }
 
 // readUnread fills in the columns of sessions that the previous version of the program began.
 func readUnread(ctx context.Context, q *sql.Queries) error {
 	rows, err := q.UnreadSessions(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("read the sessions of the previous version: %w", err)
 	}
 	for _, row := range rows {
 		if _, err := readSession(ctx, q, row.Token, row.Data); err != nil {

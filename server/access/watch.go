@@ -125,7 +125,7 @@ func (w *watcher) look(requests []*watched) {
 	rows, err := w.c.q.StandingOf(ctx, p)
 	if err != nil {
 		if !w.blind {
-			w.c.cfg.Logger.Warn("the keys and sessions of requests in progress cannot be looked at", "error", err)
+			w.c.cfg.Logger.Warn("the keys and sessions of requests in progress could not be checked", "error", err)
 		}
 		w.blind = true
 		return

@@ -110,7 +110,10 @@ func TestAuthorizationMatrix(t *testing.T) {
 				}
 				got := s.do(method, at+"?no_such_parameter=1", "", c.header...)
 				if got.StatusCode != want {
-					t.Errorf("%s (%s) with %s: %d, want %d: %s", op.OperationID, wanted, c.name, got.StatusCode, want, got.body)
+					t.Errorf(
+						"%s (%s) with %s: %d, want %d: %s", op.OperationID, wanted, c.name, got.StatusCode, want,
+						got.body,
+					)
 				}
 				if challenge := got.Header.Get("WWW-Authenticate"); (want == http.StatusUnauthorized) != (challenge == "Bearer") {
 					t.Errorf("%s with %s: WWW-Authenticate %q", op.OperationID, c.name, challenge)
@@ -145,7 +148,9 @@ func TestAuthorizationMatrix(t *testing.T) {
 // TestEveryRouteIsGuarded finds routes that are neither in the contract nor known here.
 func TestEveryRouteIsGuarded(t *testing.T) {
 	s := guarded(t)
-	known := map[string]bool{"/": true, "/docs": true, "/docs/*": true, "/ui": true, "/ui/*": true, "/riverui": true, "/riverui/*": true}
+	known := map[string]bool{
+		"/": true, "/docs": true, "/docs/*": true, "/ui": true, "/ui/*": true, "/riverui": true, "/riverui/*": true,
+	}
 	for path := range contract(t).Paths.Map() {
 		known[strings.NewReplacer("{", ":", "}", "").Replace(path)] = true
 	}
@@ -198,7 +203,8 @@ func TestKeysAndAudit(t *testing.T) {
 	decode[api.Problem](t, s.do("DELETE", "/keys/"+uuid.NewString(), "", bearer(admin)...), http.StatusNotFound)
 
 	log := decode[api.AuditLog](t, s.do("GET", "/audit-log?actor=key%20dash", "", bearer(admin)...), http.StatusOK)
-	if len(log.Items) != 2 || log.Items[0].Operation != "createKey" || log.Items[0].Status != 403 || log.Items[1].Operation != "startJobRun" || log.Items[1].Status != 202 ||
+	if len(log.Items) != 2 || log.Items[0].Operation != "createKey" || log.Items[0].Status != 403 ||
+		log.Items[1].Operation != "startJobRun" || log.Items[1].Status != 202 ||
 		log.Items[1].Path != "/jobs/echo_job/runs" || log.Items[1].KeyID == nil || *log.Items[1].KeyID != made.ID || log.Items[1].RemoteAddress != "127.0.0.1" {
 		t.Errorf("audit log %+v", log.Items)
 	}
@@ -255,7 +261,8 @@ func TestSession(t *testing.T) {
 	s := guarded(t)
 	id, key := s.key("ops", access.ScopeOperate, nil)
 	b := s.browser()
-	if st := decode[api.SessionState](t, b.do("GET", "/session", ""), 200); st.Authentication != api.Required || st.Identity != nil || len(st.Methods) != 1 {
+	if st := decode[api.SessionState](t, b.do("GET", "/session", ""), 200); st.Authentication != api.Required ||
+		st.Identity != nil || len(st.Methods) != 1 {
 		t.Errorf("before: %+v", st)
 	}
 	page := b.do("GET", "/riverui/", "", "Accept", "text/html")
@@ -309,8 +316,9 @@ func TestOIDC(t *testing.T) {
 	t.Cleanup(func() { _ = provider.Shutdown() })
 	s := guarded(t, func(c *access.Config) {
 		c.OIDC = &access.OIDCConfig{
-			Issuer: provider.Issuer(), ClientID: provider.ClientID, ClientSecret: provider.ClientSecret, RedirectURL: "http://explorer.example/session/oidc/callback",
-			Scopes: []string{"email", "groups"}, RolesClaim: "groups", Roles: map[string]access.Scope{"staff": access.ScopeRead, "ops": access.ScopeOperate},
+			Issuer: provider.Issuer(), ClientID: provider.ClientID, ClientSecret: provider.ClientSecret,
+			RedirectURL: "http://explorer.example/session/oidc/callback",
+			Scopes:      []string{"email", "groups"}, RolesClaim: "groups", Roles: map[string]access.Scope{"staff": access.ScopeRead, "ops": access.ScopeOperate},
 		}
 	})
 	// back signs somebody in at the provider and gives the address that the browser comes back to.
@@ -329,17 +337,22 @@ func TestOIDC(t *testing.T) {
 		return u
 	}
 	b := s.browser()
-	u := back(b, &mockoidc.MockUser{Subject: "1", Email: "ada@example.org", Groups: []string{"staff", "ops", "others"}}, "/ui/runs?status=failure")
+	u := back(
+		b, &mockoidc.MockUser{Subject: "1", Email: "ada@example.org", Groups: []string{"staff", "ops", "others"}},
+		"/ui/runs?status=failure",
+	)
 	done := b.do("GET", u.RequestURI()+"&session_state=whatever", "")
 	if done.StatusCode != http.StatusFound || done.Header.Get("Location") != "/ui/runs?status=failure" {
 		t.Fatalf("complete: %d %s %s", done.StatusCode, done.Header.Get("Location"), done.body)
 	}
 	st := decode[api.SessionState](t, b.do("GET", "/session", ""), 200)
-	if st.Identity == nil || st.Identity.Kind != api.IdentityKindOidc || st.Identity.Name != "ada@example.org" || st.Identity.Scope != api.Operate || st.Identity.ExpiresAt == nil {
+	if st.Identity == nil || st.Identity.Kind != api.IdentityKindOidc || st.Identity.Name != "ada@example.org" ||
+		st.Identity.Scope != api.Operate || st.Identity.ExpiresAt == nil {
 		t.Errorf("identity %+v", st.Identity)
 	}
 	run := decode[api.Run](t, b.do("POST", "/jobs/echo_job/runs", `{}`), http.StatusAccepted)
-	if name := *run.Trigger.Name; !strings.HasPrefix(name, "oidc 1") || !strings.HasSuffix(name, " (says it is ada@example.org)") {
+	if name := *run.Trigger.Name; !strings.HasPrefix(name, "oidc 1") ||
+		!strings.HasSuffix(name, " (says it is ada@example.org)") {
 		t.Errorf("trigger %v", *run.Trigger.Name)
 	}
 	if again := b.do("GET", u.RequestURI(), ""); again.StatusCode != http.StatusUnauthorized {
@@ -347,7 +360,8 @@ func TestOIDC(t *testing.T) {
 	}
 	// What was begun in another browser does not count here.
 	theirs := back(s.browser(), &mockoidc.MockUser{Subject: "2", Groups: []string{"ops"}}, "/ui/")
-	if got := s.browser().do("GET", theirs.RequestURI(), ""); got.StatusCode != http.StatusUnauthorized || len(got.Cookies()) != 0 {
+	if got := s.browser().do("GET", theirs.RequestURI(), ""); got.StatusCode != http.StatusUnauthorized ||
+		len(got.Cookies()) != 0 {
 		t.Errorf("another browser's sign-in: %d %s", got.StatusCode, got.body)
 	}
 	nobody := s.browser()
@@ -375,64 +389,17 @@ func TestOIDC(t *testing.T) {
 	// A provider that is away is no reason not to start, and no mistake of the client's.
 	_ = provider.Shutdown()
 	away := guarded(t, func(c *access.Config) {
-		c.OIDC = &access.OIDCConfig{Issuer: provider.Issuer(), ClientID: "x", RedirectURL: "http://explorer.example/session/oidc/callback"}
+		c.OIDC = &access.OIDCConfig{
+			Issuer: provider.Issuer(), ClientID: "x", RedirectURL: "http://explorer.example/session/oidc/callback",
+		}
 	})
 	decode[api.Problem](t, away.do("GET", "/session/oidc", ""), http.StatusServiceUnavailable)
 }
 
-func TestRateLimit(t *testing.T) {
-	s := guarded(t, func(c *access.Config) { c.RateLimit = 5 })
-	_, one := s.key("one", access.ScopeRead, nil)
-	_, two := s.key("two", access.ScopeRead, nil)
-	for i := range 5 {
-		got := s.do("GET", "/jobs", "", bearer(one)...)
-		if want := fmt.Sprintf(`"default";r=%d;`, 4-i); got.StatusCode != 200 || !strings.HasPrefix(got.Header.Get("RateLimit"), want) || got.Header.Get("RateLimit-Policy") != `"default";q=5;w=60` {
-			t.Errorf("request %d: %d, %s, %s", i, got.StatusCode, got.Header.Get("RateLimit"), got.Header.Get("RateLimit-Policy"))
-		}
-	}
-	over := s.do("GET", "/jobs", "", bearer(one)...)
-	decode[api.Problem](t, over, http.StatusTooManyRequests)
-	if after := over.Header.Get("Retry-After"); after == "" || after == "0" {
-		t.Errorf("Retry-After %q", after)
-	}
-	if got := s.do("GET", "/jobs", "", bearer(two)...); got.StatusCode != 200 {
-		t.Errorf("another key: %d", got.StatusCode)
-	}
-	if got := s.do("GET", "/healthz", ""); got.StatusCode != 200 || got.Header.Get("RateLimit") != "" {
-		t.Errorf("a probe: %d, %s", got.StatusCode, got.Header.Get("RateLimit"))
-	}
-}
-
-func TestGuessing(t *testing.T) {
-	s := guarded(t, func(c *access.Config) { c.RateLimit = 0 }) // which is no limit of guesses
-	_, known := s.key("known", access.ScopeRead, nil)
-	_, key := s.key("ops", access.ScopeRead, nil)
-	if got := s.do("GET", "/jobs", "", bearer(known)...); got.StatusCode != 200 {
-		t.Fatalf("a good key: %d", got.StatusCode)
-	}
-	statuses := map[int]int{}
-	for i := range 40 {
-		statuses[s.do("GET", "/jobs", "", bearer(fmt.Sprintf("pex_guess%d", i))...).StatusCode]++
-	}
-	if statuses[401] < 30 || statuses[401] > 32 || statuses[429] < 8 {
-		t.Errorf("answers to guesses: %v", statuses)
-	}
-	// A right guess is answered as a wrong one is: whoever guesses learns nothing.
-	decode[api.Problem](t, s.do("POST", "/session", fmt.Sprintf(`{"key": %q}`, key)), http.StatusTooManyRequests)
-	got := s.do("GET", "/jobs", "", bearer(key)...)
-	decode[api.Problem](t, got, http.StatusTooManyRequests)
-	if got.Header.Get("Retry-After") == "" {
-		t.Error("no Retry-After")
-	}
-	if got := s.do("GET", "/jobs", "", bearer(known)...); got.StatusCode != 200 {
-		t.Errorf("a key that counted lately, from the same address: %d", got.StatusCode)
-	}
-	decode[api.SessionState](t, s.do("POST", "/session", fmt.Sprintf(`{"key": %q}`, known)), 200)
-}
-
 func TestWithoutAuthentication(t *testing.T) {
 	s := setup(t, func(c *server.Config) { c.LoopbackOnly = true; c.CORSOrigins = []string{"https://front.example"} })
-	if st := decode[api.SessionState](t, s.do("GET", "/session", ""), 200); st.Authentication != api.Off || st.Identity == nil || st.Identity.Scope != api.Admin {
+	if st := decode[api.SessionState](t, s.do("GET", "/session", ""), 200); st.Authentication != api.Off ||
+		st.Identity == nil || st.Identity.Scope != api.Admin {
 		t.Errorf("session %+v", st)
 	}
 	decode[api.Problem](t, s.do("POST", "/session", `{"key": "x"}`), http.StatusConflict)
@@ -453,8 +420,12 @@ func TestWithoutAuthentication(t *testing.T) {
 			t.Errorf("Host %q: %d, want %d", host, resp.StatusCode, want)
 		}
 	}
-	preflight := s.do("OPTIONS", "/jobs/echo_job/runs", "", "Origin", "https://front.example", "Access-Control-Request-Method", "POST")
-	if preflight.StatusCode != 204 || preflight.Header.Get("Access-Control-Allow-Origin") != "https://front.example" || preflight.Header.Get("Access-Control-Allow-Credentials") != "" {
+	preflight := s.do(
+		"OPTIONS", "/jobs/echo_job/runs", "", "Origin", "https://front.example", "Access-Control-Request-Method",
+		"POST",
+	)
+	if preflight.StatusCode != 204 || preflight.Header.Get("Access-Control-Allow-Origin") != "https://front.example" ||
+		preflight.Header.Get("Access-Control-Allow-Credentials") != "" {
 		t.Errorf("preflight: %d %v", preflight.StatusCode, preflight.Header)
 	}
 	if got := s.do("OPTIONS", "/jobs/echo_job/runs", "", "Origin", "https://evil.example", "Access-Control-Request-Method", "POST"); got.Header.Get("Access-Control-Allow-Origin") != "" {
@@ -466,14 +437,19 @@ func TestSecurityHeaders(t *testing.T) {
 	s := setup(t)
 	for _, path := range []string{"/jobs", "/nothing", "/ui/", "/docs/", "/riverui/"} {
 		h := s.do("GET", path, "").Header
-		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("X-Frame-Options") != "DENY" || !strings.Contains(h.Get("Content-Security-Policy"), "frame-ancestors 'none'") || h.Get("Referrer-Policy") == "" {
+		if h.Get("X-Content-Type-Options") != "nosniff" || h.Get("X-Frame-Options") != "DENY" ||
+			!strings.Contains(
+				h.Get("Content-Security-Policy"), "frame-ancestors 'none'",
+			) || h.Get("Referrer-Policy") == "" {
 			t.Errorf("%s: %v", path, h)
 		}
 		if len(h.Values("Content-Security-Policy")) != 1 {
 			t.Errorf("%s has %q", path, h.Values("Content-Security-Policy"))
 		}
 	}
-	if h := s.do("GET", "/ui/", "").Header.Get("Content-Security-Policy"); strings.Contains(strings.ReplaceAll(h, "style-src 'self' 'unsafe-inline'", ""), "unsafe") {
+	if h := s.do("GET", "/ui/", "").Header.Get("Content-Security-Policy"); strings.Contains(
+		strings.ReplaceAll(h, "style-src 'self' 'unsafe-inline'", ""), "unsafe",
+	) {
 		t.Errorf("the UI's policy is %q", h)
 	}
 }

@@ -75,7 +75,8 @@ func TestOneFeedForAllHosts(t *testing.T) {
 			resp.Body.Close()
 			text := string(raw)
 			plain := strings.NewReplacer("&amp;", "&", "&#39;", "'", `\u0026`, "&").Replace(text)
-			if err != nil || resp.StatusCode != 200 || !strings.Contains(plain, "http://"+host+"/feeds/bills."+form) || strings.Contains(text, "invalid") {
+			if err != nil || resp.StatusCode != 200 || !strings.Contains(plain, "http://"+host+"/feeds/bills."+form) ||
+				strings.Contains(text, "invalid") {
 				t.Errorf("%s as %s: %d %s", form, host, resp.StatusCode, text)
 			}
 			if form == "json" && !json.Valid(raw) {
@@ -164,8 +165,8 @@ func TestSlowStrangersAndAKey(t *testing.T) {
 	}
 }
 
-// TestSlowBodiesLeaveCompression has strangers send bodies that do not come and take compressed answers: those of others
-// are compressed all the same.
+// TestSlowBodiesLeaveCompression has strangers send bodies that do not come and take compressed answers: those of
+// others are compressed all the same.
 func TestSlowBodiesLeaveCompression(t *testing.T) {
 	t.Parallel()
 	s := guarded(t)
@@ -193,7 +194,8 @@ func TestSeveralRanges(t *testing.T) {
 			t.Errorf("%.20s: %d, %d bytes", header[1], got.StatusCode, len(got.body))
 		}
 	}
-	if got := s.do("GET", "/ui/"+file, "", "Range", "bytes=0-0"); got.StatusCode != http.StatusPartialContent || len(got.body) != 1 {
+	if got := s.do("GET", "/ui/"+file, "", "Range", "bytes=0-0"); got.StatusCode != http.StatusPartialContent ||
+		len(got.body) != 1 {
 		t.Errorf("one range: %d, %d bytes", got.StatusCode, len(got.body))
 	}
 }
@@ -296,7 +298,8 @@ func TestListsAsTheyAre(t *testing.T) {
 	for _, path := range []string{"/bills?limit=50&count=true", "/bills/changes?limit=50", "/search?q=act&limit=50", "/bills?limit=1", "/bills?q=nothing", "/jobs", "/sensors"} {
 		got := s.do("GET", path, "")
 		var generic map[string]any
-		if err := json.Unmarshal(got.body, &generic); err != nil || got.StatusCode != 200 || got.Header.Get("Content-Type") != "application/json" {
+		if err := json.Unmarshal(got.body, &generic); err != nil || got.StatusCode != 200 ||
+			got.Header.Get("Content-Type") != "application/json" {
 			t.Errorf("%s: %d %v %.300s", path, got.StatusCode, err, got.body)
 		}
 		if _, ok := generic["items"].([]any); !ok {

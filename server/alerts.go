@@ -10,7 +10,9 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/notify"
 )
 
-func (h *handlers) ListAlerts(ctx context.Context, req api.ListAlertsRequestObject) (api.ListAlertsResponseObject, error) {
+func (h *handlers) ListAlerts(
+	ctx context.Context, req api.ListAlertsRequestObject,
+) (api.ListAlertsResponseObject, error) {
 	limit := limitOf(req.Params.Limit)
 	before, err := decodeCursor[uuid.UUID]("alerts", req.Params.Cursor)
 	if err != nil {
@@ -29,19 +31,26 @@ func (h *handlers) ListAlerts(ctx context.Context, req api.ListAlertsRequestObje
 	}
 	return api.ListAlerts200JSONResponse{Items: each(all, func(a alerts.State) api.Alert {
 		return api.Alert{
-			ID: a.ID, Cause: a.Alert.Cause, Severity: api.Severity(a.Alert.Severity), Title: a.Alert.Title, Detail: a.Alert.Detail, Data: mustJSON(a.Alert.Data),
-			Occurrences: a.Occurrences, OpenedAt: a.OpenedAt, LastAt: a.LastAt, RecoveredAt: a.RecoveredAt, ToldAt: a.NotifiedAt, Deliveries: each(a.Deliveries, apiDelivery),
+			ID: a.ID, Cause: a.Alert.Cause, Severity: api.Severity(a.Alert.Severity), Title: a.Alert.Title,
+			Detail: a.Alert.Detail, Data: mustJSON(a.Alert.Data),
+			Occurrences: a.Occurrences, OpenedAt: a.OpenedAt, LastAt: a.LastAt, RecoveredAt: a.RecoveredAt,
+			ToldAt: a.NotifiedAt, Deliveries: each(a.Deliveries, apiDelivery),
 		}
 	}), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
 }
 
-func (h *handlers) ListAlertChannels(_ context.Context, _ api.ListAlertChannelsRequestObject) (api.ListAlertChannelsResponseObject, error) {
-	return api.ListAlertChannels200JSONResponse{Items: each(h.cfg.Engine.Alerts().Channels(), func(c *notify.Channel) api.AlertChannel {
+func (h *handlers) ListAlertChannels(
+	_ context.Context, _ api.ListAlertChannelsRequestObject,
+) (api.ListAlertChannelsResponseObject, error) {
+	channels := each(h.cfg.Engine.Alerts().Channels(), func(c *notify.Channel) api.AlertChannel {
 		return api.AlertChannel{Name: c.Name, Kind: api.AlertChannelKind(c.Kind), Target: c.Target}
-	})}, nil
+	})
+	return api.ListAlertChannels200JSONResponse{Items: channels}, nil
 }
 
-func (h *handlers) TestAlertChannel(ctx context.Context, req api.TestAlertChannelRequestObject) (api.TestAlertChannelResponseObject, error) {
+func (h *handlers) TestAlertChannel(
+	ctx context.Context, req api.TestAlertChannelRequestObject,
+) (api.TestAlertChannelResponseObject, error) {
 	d, err := h.cfg.Engine.TestAlertChannel(ctx, req.Channel)
 	if err != nil {
 		return nil, err
@@ -49,7 +58,9 @@ func (h *handlers) TestAlertChannel(ctx context.Context, req api.TestAlertChanne
 	return api.TestAlertChannel202JSONResponse(apiDelivery(*d)), nil
 }
 
-func (h *handlers) ListAlertDeliveries(ctx context.Context, req api.ListAlertDeliveriesRequestObject) (api.ListAlertDeliveriesResponseObject, error) {
+func (h *handlers) ListAlertDeliveries(
+	ctx context.Context, req api.ListAlertDeliveriesRequestObject,
+) (api.ListAlertDeliveriesResponseObject, error) {
 	channel, limit := deref(req.Params.Channel), limitOf(req.Params.Limit)
 	list := "deliveries to " + channel
 	before, err := decodeCursor[uuid.UUID](list, req.Params.Cursor)
@@ -67,12 +78,15 @@ func (h *handlers) ListAlertDeliveries(ctx context.Context, req api.ListAlertDel
 	if err != nil {
 		return nil, err
 	}
-	return api.ListAlertDeliveries200JSONResponse{Items: each(all, apiDelivery), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+	return api.ListAlertDeliveries200JSONResponse{
+		Items: each(all, apiDelivery), NextCursor: next, Total: n.total, TotalCapped: n.capped,
+	}, nil
 }
 
 func apiDelivery(d alerts.Delivery) api.Delivery {
 	return api.Delivery{
-		ID: d.ID, AlertID: d.AlertID, Channel: d.Channel, Kind: api.DeliveryKind(d.Kind), Status: api.DeliveryStatus(d.Status), Attempts: d.Attempts, Message: d.Message,
+		ID: d.ID, AlertID: d.AlertID, Channel: d.Channel, Kind: api.DeliveryKind(d.Kind),
+		Status: api.DeliveryStatus(d.Status), Attempts: d.Attempts, Message: d.Message,
 		CreatedAt: d.CreatedAt, AttemptedAt: d.AttemptedAt, DeliveredAt: d.DeliveredAt,
 	}
 }

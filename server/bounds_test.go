@@ -25,8 +25,12 @@ func TestFaultsAreListedInPart(t *testing.T) {
 	} {
 		a := s.do("POST", "/assets/echo/materialize", body)
 		p := decode[api.Problem](t, a, 422)
-		if len(p.Errors) == 0 || len(p.Errors) > 20 || len(a.body) >= 16<<10 || !strings.HasPrefix(p.Detail, want) || !strings.HasSuffix(p.Detail, " more") {
-			t.Errorf("%.40s…: %d errors in %d bytes, %.100s … %.20q, want %s", body, len(p.Errors), len(a.body), p.Detail, p.Detail[max(0, len(p.Detail)-20):], want)
+		if len(p.Errors) == 0 || len(p.Errors) > 20 || len(a.body) >= 16<<10 || !strings.HasPrefix(p.Detail, want) ||
+			!strings.HasSuffix(p.Detail, " more") {
+			t.Errorf(
+				"%.40s…: %d errors in %d bytes, %.100s … %.20q, want %s", body, len(p.Errors), len(a.body), p.Detail,
+				p.Detail[max(0, len(p.Detail)-20):], want,
+			)
 		}
 	}
 	// Of a long body, the first fault is enough.
@@ -52,12 +56,15 @@ func TestFaultsAreListedInPart(t *testing.T) {
 	} {
 		a := s.do("POST", "/assets/echo/materialize", body)
 		p := decode[api.Problem](t, a, 422)
-		if len(p.Errors) != 1 || len(a.body) > 4<<10 || len(p.Errors[0].Pointer) > 210 || !strings.HasPrefix(p.Errors[0].Pointer, pointer) {
+		if len(p.Errors) != 1 || len(a.body) > 4<<10 || len(p.Errors[0].Pointer) > 210 ||
+			!strings.HasPrefix(p.Errors[0].Pointer, pointer) {
 			t.Errorf("%.60s…: %d bytes, %.500s: want it at %s", body, len(a.body), a.body, pointer)
 		}
 	}
 	// As deep as it may be.
-	a := s.do("POST", "/assets/echo/materialize", `{"config": {"a": `+strings.Repeat("[", 62)+strings.Repeat("]", 62)+`}}`)
+	a := s.do(
+		"POST", "/assets/echo/materialize", `{"config": {"a": `+strings.Repeat("[", 62)+strings.Repeat("]", 62)+`}}`,
+	)
 	refused(t, a, 422, "/config/a")
 	if strings.Contains(string(a.body), "deep") {
 		t.Errorf("%s", a.body)

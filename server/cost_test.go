@@ -83,7 +83,10 @@ type asked struct {
 }
 
 func (a asked) String() string {
-	return fmt.Sprintf("%d %s %.200s %.200q %.300q (%d, %d and %d bytes)", a.who, a.method, a.target, a.headers, a.body, len(a.target), len(strings.Join(a.headers, "")), len(a.body))
+	return fmt.Sprintf(
+		"%d %s %.200s %.200q %.300q (%d, %d and %d bytes)", a.who, a.method, a.target, a.headers, a.body, len(a.target),
+		len(strings.Join(a.headers, "")), len(a.body),
+	)
 }
 
 // cost is what a request cost, and what was answered.
@@ -109,7 +112,9 @@ func (b *bench) ask(a asked, memory bool) (cost, bool) {
 	if len(raw) > 64<<10 {
 		return cost{}, false
 	}
-	r, err := http.ReadRequest(bufio.NewReader(strings.NewReader(raw + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(a.body)))))
+	r, err := http.ReadRequest(
+		bufio.NewReader(strings.NewReader(raw + fmt.Sprintf("Content-Length: %d\r\n\r\n", len(a.body)))),
+	)
 	if err != nil {
 		return cost{}, false
 	}
@@ -125,7 +130,10 @@ func (b *bench) ask(a asked, memory bool) (cost, bool) {
 	if memory {
 		runtime.ReadMemStats(&after)
 	}
-	return cost{cpu: cpu, memory: after.TotalAlloc - before.TotalAlloc, status: w.status, header: w.header, body: w.body.Bytes(), length: w.length}, true
+	return cost{
+		cpu: cpu, memory: after.TotalAlloc - before.TotalAlloc, status: w.status, header: w.header,
+		body: w.body.Bytes(), length: w.length,
+	}, true
 }
 
 // answering takes an answer, and keeps as much of it as an answer to a bad request has. It leaves streams after their
@@ -218,7 +226,9 @@ func (b *bench) check(a asked, memory bool) (cost, error) {
 	}
 	for _, f := range p.Errors {
 		if len(f.Pointer) > 210 || len(f.Detail) > 810 {
-			return got, fmt.Errorf("%d: a pointer of %d bytes, a detail of %d", got.status, len(f.Pointer), len(f.Detail))
+			return got, fmt.Errorf(
+				"%d: a pointer of %d bytes, a detail of %d", got.status, len(f.Pointer), len(f.Detail),
+			)
 		}
 	}
 	return got, nil

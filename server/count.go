@@ -16,9 +16,11 @@ type counted struct {
 	capped *api.TotalCapped
 }
 
-// countOf counts the items of all pages of a list if the request has count=true. list reads the first page, with as many
-// items as limit allows.
-func countOf[T any](ctx context.Context, wanted *api.Count, list func(ctx context.Context, limit int) ([]T, error)) (counted, error) {
+// countOf counts the items of all pages of a list if the request has count=true. list reads the first page, with as
+// many items as limit allows.
+func countOf[T any](
+	ctx context.Context, wanted *api.Count, list func(ctx context.Context, limit int) ([]T, error),
+) (counted, error) {
 	if wanted == nil || !*wanted {
 		return counted{}, nil
 	}

@@ -16,7 +16,9 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/eventlog"
 )
 
-func (h *handlers) ListRunEvents(ctx context.Context, req api.ListRunEventsRequestObject) (api.ListRunEventsResponseObject, error) {
+func (h *handlers) ListRunEvents(
+	ctx context.Context, req api.ListRunEventsRequestObject,
+) (api.ListRunEventsResponseObject, error) {
 	id, err := runID(req.RunID)
 	if err != nil {
 		return nil, err
@@ -53,10 +55,14 @@ func (h *handlers) ListRunEvents(ctx context.Context, req api.ListRunEventsReque
 	if err != nil {
 		return nil, err
 	}
-	return api.ListRunEvents200JSONResponse{Items: each(events, apiEvent), NextCursor: next, Total: n.total, TotalCapped: n.capped}, nil
+	return api.ListRunEvents200JSONResponse{
+		Items: each(events, apiEvent), NextCursor: next, Total: n.total, TotalCapped: n.capped,
+	}, nil
 }
 
-func (h *handlers) streamRun(ctx context.Context, run *orchestrator.Run, from int64) (api.ListRunEventsResponseObject, error) {
+func (h *handlers) streamRun(
+	ctx context.Context, run *orchestrator.Run, from int64,
+) (api.ListRunEventsResponseObject, error) {
 	if run.EndedAt != nil {
 		rest, err := h.cfg.Engine.Events().OfRun(ctx, run.ID, from, 1)
 		if err != nil {
@@ -71,7 +77,9 @@ func (h *handlers) streamRun(ctx context.Context, run *orchestrator.Run, from in
 	}, id: func(e eventlog.Event) string { return strconv.FormatInt(e.ID, 10) }}, nil
 }
 
-func (h *handlers) StreamEvents(ctx context.Context, req api.StreamEventsRequestObject) (api.StreamEventsResponseObject, error) {
+func (h *handlers) StreamEvents(
+	ctx context.Context, req api.StreamEventsRequestObject,
+) (api.StreamEventsResponseObject, error) {
 	var from *eventlog.Cursor
 	if last := req.Params.LastEventID; last != nil {
 		c, err := eventlog.ParseCursor(*last)
@@ -86,7 +94,9 @@ func (h *handlers) StreamEvents(ctx context.Context, req api.StreamEventsRequest
 			if len(wanted) == 0 || len(events) == 0 {
 				return emit(events)
 			}
-			events = slices.DeleteFunc(slices.Clone(events), func(e eventlog.Event) bool { return !slices.Contains(wanted, e.Type) })
+			events = slices.DeleteFunc(
+				slices.Clone(events), func(e eventlog.Event) bool { return !slices.Contains(wanted, e.Type) },
+			)
 			if len(events) == 0 {
 				return nil
 			}
@@ -95,10 +105,10 @@ func (h *handlers) StreamEvents(ctx context.Context, req api.StreamEventsRequest
 	}, id: func(e eventlog.Event) string { return e.Cursor().String() }}, nil
 }
 
-// wantsStream says whether the client asked for server-sent events before JSON.
+// wantsStream reports whether the client prefers server-sent events to JSON.
 func wantsStream(ctx context.Context) bool { return prefersStream(infoOf(ctx).accept) }
 
-// eventStream answers with server-sent events until the client or the source of the events ends it.
+// eventStream is an answer of server-sent events. It ends when the client leaves or the source of the events ends.
 type eventStream struct {
 	ctx     context.Context
 	metrics *metrics
@@ -112,14 +122,14 @@ func (s eventStream) VisitListRunEventsResponse(w http.ResponseWriter) error { r
 // VisitStreamEventsResponse implements the response of the operation.
 func (s eventStream) VisitStreamEventsResponse(w http.ResponseWriter) error { return s.write(w) }
 
-// stream begins an answer of server-sent events; send writes some of them.
+// stream begins an answer of server-sent events. send writes to it; the caller calls end when it is done.
 func (m *metrics) stream(ctx context.Context, w http.ResponseWriter) (send func([]byte) error, end func()) {
 	m.streams.Inc()
 	streams(ctx)
 	header := w.Header()
 	header.Set(echo.HeaderContentType, eventStreamType)
 	header.Set(echo.HeaderCacheControl, "no-cache")
-	header.Set("X-Accel-Buffering", "no") // proxies must not gather
+	header.Set("X-Accel-Buffering", "no") // proxies must not buffer the stream
 	w.WriteHeader(http.StatusOK)
 	control := http.NewResponseController(w)
 	return func(b []byte) error {
@@ -140,7 +150,7 @@ func (s eventStream) write(w http.ResponseWriter) error {
 	if err := send([]byte(": stream begins\n\n")); err != nil {
 		return nil
 	}
-	// Whatever ends the stream, the client sees it by the connection: there is no answer left to give.
+	// The client notices the end of the stream by the closed connection; no error can be answered.
 	_ = s.follow(func(events []eventlog.Event) error {
 		if len(events) == 0 {
 			return send([]byte(": keep-alive\n\n"))
@@ -160,7 +170,8 @@ func (s eventStream) write(w http.ResponseWriter) error {
 
 func apiEvent(e eventlog.Event) api.Event {
 	out := api.Event{
-		ID: e.ID, RunID: e.RunID, At: e.At, Type: e.Type, Level: api.EventLevel(e.Level), Asset: e.Asset, Message: e.Message, Data: e.Data,
+		ID: e.ID, RunID: e.RunID, At: e.At, Type: e.Type, Level: api.EventLevel(e.Level), Asset: e.Asset,
+		Message: e.Message, Data: e.Data,
 	}
 	if e.Attempt != nil {
 		n := int(*e.Attempt)

@@ -3,6 +3,7 @@ package server_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -51,7 +52,9 @@ func (s *site) readers(path string) []*reader {
 // poll asks whether the feed changed, and says so.
 func (r *reader) poll() bool {
 	r.s.t.Helper()
-	value := r.seen.Header.Get(map[string]string{"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}[r.header])
+	value := r.seen.Header.Get(
+		map[string]string{"If-None-Match": "ETag", "If-Modified-Since": "Last-Modified"}[r.header],
+	)
 	a := r.s.do("GET", r.path, "", r.header, value)
 	switch r.told = a.StatusCode; a.StatusCode {
 	case http.StatusNotModified:
@@ -253,8 +256,12 @@ func TestCommitteesByOneAcronym(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		item := &legisinfo.Item{ID: i + 1, Session: "44-1", Number: id.Number(), LongTitleEn: "An Act", HouseFirst: "2022-03-01", Hash: "x"}
-		detail := &legisinfo.Detail{ItemHash: "x", ID: item.ID, Reader: legisinfo.Reader, Committees: []legisinfo.Committee{c}}
+		item := &legisinfo.Item{
+			ID: i + 1, Session: "44-1", Number: id.Number(), LongTitleEn: "An Act", HouseFirst: "2022-03-01", Hash: "x",
+		}
+		detail := &legisinfo.Detail{
+			ItemHash: "x", ID: item.ID, Reader: legisinfo.Reader, Committees: []legisinfo.Committee{c},
+		}
 		if _, err := s.store.Save(t.Context(), uuid.UUID{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{Item: item, Detail: detail}}}); err != nil {
 			t.Fatal(err)
 		}
@@ -306,14 +313,17 @@ func TestUpdateThatIsCutOff(t *testing.T) {
 		t.Errorf("%d old bills are news", news)
 	}
 	// The next update knows what there is: what comes now is news.
-	s.saveBills(2, bill{"44-1", "C-900", "An Act", "Loi", "", "2024-03-01", "Outside the Order of Precedence", 7, "", ""})
+	s.saveBills(
+		2, bill{"44-1", "C-900", "An Act", "Loi", "", "2024-03-01", "Outside the Order of Precedence", 7, "", ""},
+	)
 	s.updateFeeds()
 	if scan(&news, `SELECT count(*) FROM feed_items WHERE sort_at <> published_at`); news != 1 {
 		t.Errorf("%d items are news", news)
 	}
 }
 
-// TestMeaningSeesWhatWasEmbedded has embeddings written in another order than their times: a search looks at the newest.
+// TestMeaningSeesWhatWasEmbedded has embeddings written in another order than their times: a search looks at the
+// newest.
 func TestMeaningSeesWhatWasEmbedded(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
@@ -343,4 +353,119 @@ func TestMeaningSeesWhatWasEmbedded(t *testing.T) {
 	if read(&after); after != before {
 		t.Error("nothing changed, and all would be read again")
 	}
+}
+
+func TestFeeds(t *testing.T) {
+	t.Parallel()
+	s := setup(t)
+	s.savePolitician("ada-byron", 7)
+	s.saveBills(1, someBills...)
+	if counts := s.updateFeeds(); counts.Items != 5 {
+		t.Fatalf("%+v", counts)
+	}
+	if counts := s.updateFeeds(); counts.Items != 0 {
+		t.Errorf("nothing changed: %+v", counts)
+	}
+	moved := someBills[1]
+	moved.status = "Royal assent received"
+	moved.titleEn = "An Act respecting rivers, lakes & ponds"
+	s.saveBills(2, moved)
+	if counts := s.updateFeeds(); counts.Items != 1 {
+		t.Errorf("%+v", counts)
+	}
+	for name, want := range map[string]int{
+		"bills": 6, "session-44-1": 4, "session-43-2": 2, "status-RoyalAssentGiven": 3, "status-HouseAt2ndReading": 2, "status-BillDefeated": 0, "sponsor-ada-byron": 3, "committee-FOPO": 2, "bill-44-1-C-12": 2, "bill-44-1-S-203": 1, "search": 2,
+	} {
+		ids := map[string]bool{}
+		for _, form := range []string{"rss", "atom", "json"} {
+			for _, lang := range []string{"en", "fr"} {
+				path := "/feeds/" + name + "." + form + "?lang=" + lang
+				if name == "search" {
+					path += "&q=rivers"
+				}
+				a := s.do("GET", path, "")
+				f, err := gofeed.NewParser().Parse(bytes.NewReader(a.body))
+				if a.StatusCode != 200 || err != nil {
+					t.Fatalf("%s: %d %v %s", path, a.StatusCode, err, a.body)
+				}
+				if len(f.Items) != want || f.Title == "" || f.FeedLink != selfOf(s.url+path) {
+					t.Errorf("%s: %d items, want %d; self %q", path, len(f.Items), want, f.FeedLink)
+				}
+				if form == "atom" &&
+					!strings.Contains(string(a.body), "<id>tag:parliament-explorer,2026:feed/"+name+"/"+lang) {
+					t.Errorf("%s has no id of its own: %.400s", path, a.body)
+				}
+				for _, item := range f.Items {
+					ids[item.GUID] = true
+					if item.GUID == "" || item.PublishedParsed == nil || item.Title == "" ||
+						!strings.HasPrefix(item.Link, s.url+"/ui/bills/") {
+						t.Errorf("%s: %+v", path, item)
+					}
+				}
+				for _, header := range [][]string{{"If-None-Match", a.Header.Get("ETag")}, {"If-Modified-Since", a.Header.Get("Last-Modified")}} {
+					if again := s.do("GET", path, "", header...); again.StatusCode != 304 || len(again.body) != 0 ||
+						again.Header.Get("ETag") != a.Header.Get("ETag") {
+						t.Errorf("%s with %v: %d", path, header, again.StatusCode)
+					}
+				}
+				if stale := s.do("GET", path, "", "If-None-Match", `"x"`, "If-Modified-Since", a.Header.Get("Last-Modified")); stale.StatusCode != 200 {
+					t.Errorf("%s: an ETag that is not ours goes before the time: %d", path, stale.StatusCode)
+				}
+			}
+		}
+		if len(ids) != 2*want { // the same in every form, others in the other language
+			t.Errorf("%s: %d ids of %d items", name, len(ids), want)
+		}
+	}
+	for lang, title := range map[string]string{"en": "Bills: Royal assent received", "fr": "Projets de loi : Royal assent received (fr)"} {
+		if f, err := gofeed.NewParser().Parse(bytes.NewReader(s.do("GET", "/feeds/status-RoyalAssentGiven.json?lang="+lang, "").body)); err != nil || f.Title != title {
+			t.Errorf("%s: %+v, %v, want %q", lang, f, err, title)
+		}
+	}
+	newest := decode[struct{ Items []map[string]any }](t, feedOf(s.do("GET", "/feeds/bill-44-1-C-12.json", "")), 200).Items[0]
+	if text := fmt.Sprint(newest); !strings.Contains(text, "was: At second reading in the House of Commons") ||
+		!strings.Contains(text, "rivers, lakes &amp; ponds") || !strings.Contains(text, "Changed: ") {
+		t.Errorf("%v", newest)
+	}
+	french := decode[struct{ Items []map[string]any }](t, feedOf(s.do("GET", "/feeds/bill-44-1-C-12.json?lang=fr", "")), 200).Items[0]
+	if text := fmt.Sprint(french); !strings.Contains(text, "Modifié : identifiant LEGISinfo, état, résumé, titre") ||
+		!strings.Contains(text, "État : ") {
+		t.Errorf("%v", french)
+	}
+	for path, status := range map[string]int{
+		"/feeds/bills.xml": 422, "/feeds/bills": 422, "/feeds/session-99-1.rss": 404, "/feeds/session-x.rss": 404, "/feeds/status-Nope.rss": 404, "/feeds/sponsor-nobody.rss": 404, "/feeds/committee-NOPE.rss": 404,
+		"/feeds/bill-44-1-C-99.rss": 404, "/feeds/bill-x.rss": 404, "/feeds/bill-.rss": 404, "/feeds/nothing.rss": 404, "/feeds/search.rss": 422, "/feeds/bills.rss?q=x": 422, "/feeds/bills.rss?lang=de": 422, "/feeds/.rss": 404,
+	} {
+		decode[api.Problem](t, s.do("GET", path, ""), status)
+	}
+	list := decode[api.FeedList](t, s.do("GET", "/feeds", ""), 200)
+	var names []string
+	for _, f := range list.Items {
+		names = append(names, f.Name)
+		if f.Name == "status-RoyalAssentGiven" && *f.Title.Fr != "Projets de loi : Royal assent received (fr)" {
+			t.Errorf("%q", *f.Title.Fr)
+		}
+	}
+	if strings.Join(names, " ") != "bills session-44-1 session-43-2 status-HouseAt2ndReading status-OutsideOrderPrecedence status-RoyalAssentGiven" {
+		t.Errorf("%v", names)
+	}
+}
+
+// selfOf is the address that a feed gives as its own: what says nothing is left out.
+func selfOf(address string) string {
+	u, _ := url.Parse(address)
+	q := u.Query()
+	if q.Get("lang") == "en" {
+		q.Del("lang")
+	}
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// feedOf drops what decode would not know.
+func feedOf(a answer) answer {
+	var f struct{ Items []json.RawMessage }
+	_ = json.Unmarshal(a.body, &f)
+	a.body, _ = json.Marshal(f)
+	return a
 }

@@ -64,7 +64,9 @@ func hostile() map[string]asked {
 	}
 	for _, path := range []string{"/healthz", "/version", "/session", "/bills", "/nothing", "/riverui/api/jobs"} {
 		out[path+": unknown parameters"] = asked{nobody, "GET", path + "?" + numbered("k%d", 9900), "", nil}
-		out[path+": some unknown parameters"] = asked{nobody, "GET", path + "?" + numbered("%%01%%22~/k%d", 90), "", nil}
+		out[path+": some unknown parameters"] = asked{
+			nobody, "GET", path + "?" + numbered("%%01%%22~/k%d", 90), "", nil,
+		}
 		out[path+": semicolons"] = asked{nobody, "GET", path + "?" + repeated(";", 60_000), "", nil}
 		out[path+": a long parameter"] = asked{nobody, "GET", path + "?q=" + repeated("%01", 16_000), "", nil}
 		out[path+": ampersands"] = asked{nobody, "GET", path + "?" + repeated("&", 60_000), "", nil}
@@ -129,13 +131,17 @@ func hostile() map[string]asked {
 	post("partitions", backfill, `{"assets": ["parted"], "dry_run": true, "partitions": [`+values(`"%d"`, 20_000)+`]}`)
 	post("the same partition", backfill, `{"assets": ["parted"], "dry_run": true, "partitions": [`+strings.TrimSuffix(strings.Repeat(`"a",`, 20_000), ",")+`]}`)
 	post("partitions that are numbers", backfill, `{"assets": ["parted"], "partitions": [`+values(`%d`, 30_000)+`]}`)
-	post("some partitions that are numbers", backfill, `{"assets": ["parted"], "partitions": [`+values(`%d`, 2_500)+`]}`)
+	post(
+		"some partitions that are numbers", backfill, `{"assets": ["parted"], "partitions": [`+values(`%d`, 2_500)+`]}`,
+	)
 	post("an empty range", backfill, `{"assets": ["parted"], "range": {}}`)
 	post("a range of none", backfill, `{"assets": ["parted"], "range": {"from": "`+strings.Repeat("é", 200)+`"}}`)
 	for i, selection := range []string{"+++echo", repeated("+", 999), repeated("(", 999), repeated("not ", 996), repeated("echo,", 995) + "echo", repeated("*,", 998) + "*", repeated("+*+,", 996) + "*", repeated("9+", 998), repeated("*", 999), "key:" + repeated("*a", 990), repeated("[a-", 990), repeated("\\", 990), repeated("echo and ", 990) + "echo"} {
 		quoted, _ := json.Marshal(selection)
 		post(fmt.Sprintf("selection %d", i), run, `{"selection": `+string(quoted)+`}`)
-		out[fmt.Sprintf("listed selection %d", i)] = asked{admin, "GET", "/assets?selection=" + url.QueryEscape(selection), "", nil}
+		out[fmt.Sprintf("listed selection %d", i)] = asked{
+			admin, "GET", "/assets?selection=" + url.QueryEscape(selection), "", nil,
+		}
 	}
 	for name, text := range map[string]string{
 		"brackets": repeated("[", 256<<10), "braces": repeated("{a: ", 256<<10), "dashes": repeated("- ", 256<<10), "questions": repeated("? ", 256<<10), "commas": "[" + repeated(",", 256<<10-3) + "]", "zeros": "[" + repeated("0,", 256<<10-3) + "]",
@@ -148,8 +154,13 @@ func hostile() map[string]asked {
 		out["YAML: "+name] = a
 	}
 	for i, q := range []string{
-		strings.Repeat("-", 33), repeated("(", 200), repeated("a OR ", 200), repeated(`"`, 200), repeated(`"a" `, 200), repeated("-a ", 200), repeated("a ", 200), repeated("é", 200), repeated("C-1 ", 200), repeated("1 ", 200), repeated("'", 200), repeated("' a", 200), repeated("44-1 ", 200), repeated("|", 200),
-		repeated("a|", 200), repeated("&!", 200), repeated(":*", 200), repeated("\\", 200), repeated("\u202e", 60), repeated("İ", 100), repeated("ﷺ", 60), repeated("%", 200), repeated("_", 200), "a\u0000"[:1], repeated("abcdefghijklmnopqrstuvwxyz", 200), "- -", "-\u00a0-", "\u200b", "\ufeff", "-'-", `"-"`, `-"-"`, "C-0", "C-99999999999", "S-00000", "0-0/C-1", "999-99 C-1",
+		strings.Repeat("-", 33), repeated("(", 200), repeated("a OR ", 200), repeated(`"`, 200), repeated(`"a" `, 200),
+		repeated("-a ", 200), repeated("a ", 200), repeated("é", 200), repeated("C-1 ", 200), repeated("1 ", 200),
+		repeated("'", 200), repeated("' a", 200), repeated("44-1 ", 200), repeated("|", 200),
+		repeated("a|", 200), repeated("&!", 200), repeated(":*", 200), repeated("\\", 200), repeated("\u202e", 60),
+		repeated("İ", 100), repeated("ﷺ", 60), repeated("%", 200), repeated("_", 200), "a\u0000"[:1],
+		repeated("abcdefghijklmnopqrstuvwxyz", 200), "- -", "-\u00a0-", "\u200b", "\ufeff", "-'-", `"-"`, `-"-"`, "C-0",
+		"C-99999999999", "S-00000", "0-0/C-1", "999-99 C-1",
 	} {
 		for _, path := range []string{"/search?q=", "/bills?q=", "/feeds/search.rss?q=", "/exports/bills.csv?q=", "/politicians?q=", "/bills?committee=", "/bills?sponsor=", "/bills?type="} {
 			out[fmt.Sprintf("text %d: %s", i, path)] = asked{admin, "GET", path + url.QueryEscape(q), "", nil}
@@ -227,7 +238,10 @@ func (m *maker) value(s *openapi3.Schema, example any) string {
 	if example != nil && m.IntN(2) == 0 {
 		return fmt.Sprint(example)
 	}
-	return m.one("echo", "gated", "parted", "both", "echo_job", "nightly", "poll", "hook", "fine", "C-11", "44-1", "bills", "search.atom", "bills.ndjson", "a", m.extra)
+	return m.one(
+		"echo", "gated", "parted", "both", "echo_job", "nightly", "poll", "hook", "fine", "C-11", "44-1", "bills",
+		"search.atom", "bills.ndjson", "a", m.extra,
+	)
 }
 
 // json is a value of a schema as JSON, mostly as it should be.
@@ -243,7 +257,9 @@ func (m *maker) json(s *openapi3.Schema, depth int) any {
 		case 3:
 			return strings.Split(strings.Repeat(m.odd()+"\n", m.IntN(50)), "\n")
 		case 4:
-			return json.RawMessage(m.one("1e400", "-0", "1.5", "1e-7", "99999999999999999999", `"\u0000"`, `{"a":1,"a":2}`, "1e99999"))
+			return json.RawMessage(
+				m.one("1e400", "-0", "1.5", "1e-7", "99999999999999999999", `"\u0000"`, `{"a":1,"a":2}`, "1e99999"),
+			)
 		case 5:
 			return map[string]any{m.odd(): m.odd(), m.extra: []any{}}
 		case 6:
@@ -319,7 +335,10 @@ func (m *maker) request(o contractOperation, who int) asked {
 			j := i + m.IntN(len(a.body)-i+1)
 			a.body = a.body[:i] + strings.Repeat(a.body[i:j], m.IntN(3000)) + a.body[j:]
 		}
-		media := m.one("application/json", "application/json", "application/json", "application/json; charset=utf-8", "application/yaml", "text/plain", "multipart/form-data; boundary=a", m.extra)
+		media := m.one(
+			"application/json", "application/json", "application/json", "application/json; charset=utf-8",
+			"application/yaml", "text/plain", "multipart/form-data; boundary=a", m.extra,
+		)
 		a.headers = append(a.headers, "Content-Type: "+clean(media))
 	}
 	if m.IntN(10) == 0 {

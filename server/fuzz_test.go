@@ -21,7 +21,8 @@ func FuzzCursor(f *testing.F) {
 	f.Fuzz(func(t *testing.T, given, list string, key int64) {
 		if _, err := decodeCursor[int64](list, &given); err != nil {
 			var refused *problem
-			if !errors.As(err, &refused) || refused.status != 400 || len(refused.fields) != 1 || refused.fields[0].Pointer != "/query/cursor" {
+			if !errors.As(err, &refused) || refused.status != 400 || len(refused.fields) != 1 ||
+				refused.fields[0].Pointer != "/query/cursor" {
 				t.Errorf("%q: %v", given, err)
 			}
 		}

@@ -180,11 +180,13 @@ func TestRunKeys(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	first := decode[api.SensorTick](t, s.do("POST", "/sensors/poll/evaluate", ""), 200)
-	if again := decode[api.SensorTick](t, s.do("POST", "/sensors/poll/evaluate", ""), 200); len(again.RunIds) != 0 || len(again.RepeatedKeys) != 1 {
+	if again := decode[api.SensorTick](t, s.do("POST", "/sensors/poll/evaluate", ""), 200); len(again.RunIds) != 0 ||
+		len(again.RepeatedKeys) != 1 {
 		t.Fatalf("%+v", again)
 	}
 	list := decode[api.RunKeyList](t, s.do("GET", "/sensors/poll/run-keys", ""), 200)
-	if len(list.Items) != 1 || list.Items[0].Key != "1" || list.Items[0].RunID != first.RunIds[0] || list.NextCursor != nil {
+	if len(list.Items) != 1 || list.Items[0].Key != "1" || list.Items[0].RunID != first.RunIds[0] ||
+		list.NextCursor != nil {
 		t.Fatalf("%+v", list)
 	}
 	forget := func(sensor, key string) answer {
@@ -202,11 +204,14 @@ func TestRunKeys(t *testing.T) {
 	for _, a := range []answer{forget("poll", "a\x00"), s.do("GET", "/sensors/poll/run-keys?cursor=eyJsIjoicnVucyJ9", "")} {
 		decode[api.Problem](t, a, 400)
 	}
-	if third := decode[api.SensorTick](t, s.do("POST", "/sensors/poll/evaluate", ""), 200); len(third.RunIds) != 1 || third.RunIds[0] == first.RunIds[0] {
+	if third := decode[api.SensorTick](t, s.do("POST", "/sensors/poll/evaluate", ""), 200); len(third.RunIds) != 1 ||
+		third.RunIds[0] == first.RunIds[0] {
 		t.Errorf("%+v", third)
 	}
 	// Keys are any text, of which many are of the same moment.
-	odd := []string{"44-1/C-11", "a b", "a%b", "a_b", `a\b`, "https://example.org/?x=1&y=2#z", "é", "..", "A", "a", "aa", "+"}
+	odd := []string{
+		"44-1/C-11", "a b", "a%b", "a_b", `a\b`, "https://example.org/?x=1&y=2#z", "é", "..", "A", "a", "aa", "+",
+	}
 	for _, key := range odd {
 		if _, err := s.db.Pool.Exec(t.Context(), `INSERT INTO run_keys (sensor, key, run_id, created_at) VALUES ('hook', $1, $2, '2026-01-01'), ('deaf', $1, $2, '2026-01-01')`, key, uuid.New()); err != nil {
 			t.Fatal(err)
@@ -250,7 +255,9 @@ func TestRunKeys(t *testing.T) {
 		t.Errorf("left: %q", got)
 	}
 	audit := decode[api.AuditLog](t, s.do("GET", "/audit-log?operation=forgetSensorRunKey&count=true", ""), 200)
-	if *audit.Total != len(odd)+1+5 || audit.Items[0].Status != 200 || audit.Items[0].Path != "/sensors/hook/run-keys?key=%2B" { // and what was refused
+	// And what was refused.
+	if *audit.Total != len(odd)+1+5 || audit.Items[0].Status != 200 ||
+		audit.Items[0].Path != "/sensors/hook/run-keys?key=%2B" {
 		t.Errorf("%d, %+v", *audit.Total, audit.Items[0])
 	}
 }
@@ -260,7 +267,9 @@ func TestBillFilters(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	s.saveBills(1, someBills...)
-	s.saveBills(2, bill{"44-1", "C-119", "An Act about 11 things", "", "", "2022-03-01", "Royal assent received", 7, "", ""})
+	s.saveBills(
+		2, bill{"44-1", "C-119", "An Act about 11 things", "", "", "2022-03-01", "Royal assent received", 7, "", ""},
+	)
 	s.savePolitician("ada-byron", 7)
 	s.settled()
 	for query, want := range map[string]string{

@@ -59,7 +59,10 @@ func (s *site) operations() []operation {
 				value, ok := values[p.Value.Name]
 				if !ok {
 					if value = fmt.Sprint(p.Value.Example); p.Value.Example == nil {
-						s.t.Errorf("%s %s: no value for the path parameter %s: add one to this test", method, path, p.Value.Name)
+						s.t.Errorf(
+							"%s %s: no value for the path parameter %s: add one to this test", method, path,
+							p.Value.Name,
+						)
 					}
 				}
 				o.path = strings.ReplaceAll(o.path, "{"+p.Value.Name+"}", value)
@@ -140,7 +143,10 @@ func (a answer) unpacked(t testing.TB) []byte {
 func refused(t *testing.T, a answer, status int, pointer string) {
 	t.Helper()
 	if a.StatusCode != status || a.Header.Get("Content-Type") != "application/problem+json" {
-		t.Errorf("%s %s: %d %s, want %d: %s", a.Request.Method, a.Request.URL, a.StatusCode, a.Header.Get("Content-Type"), status, a.body)
+		t.Errorf(
+			"%s %s: %d %s, want %d: %s", a.Request.Method, a.Request.URL, a.StatusCode, a.Header.Get("Content-Type"),
+			status, a.body,
+		)
 		return
 	}
 	p := decode[api.Problem](t, a, status)
@@ -235,8 +241,10 @@ func TestOperationsReadTheirParameters(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	for _, op := range s.operations() {
-		for _, status := range []int{http.StatusBadRequest, http.StatusServiceUnavailable} { // 503: the server is full, or its database away
-			if op.Responses.Status(status) == nil && (status == http.StatusBadRequest || op.OperationID != "getHealth") {
+		// 503: the server is full, or its database away.
+		for _, status := range []int{http.StatusBadRequest, http.StatusServiceUnavailable} {
+			if op.Responses.Status(status) == nil &&
+				(status == http.StatusBadRequest || op.OperationID != "getHealth") {
 				t.Errorf("%s: the contract does not say that it can answer %d", op, status)
 			}
 		}
@@ -278,7 +286,10 @@ func TestOperationsReadTheirParameters(t *testing.T) {
 				case schema.Format == "uuid":
 					bad = []string{"xyz", "0197841c-2a00-7aaa-8000-00000000000", ""}
 				case schema.Format == "date-time":
-					bad = []string{"yesterday", "2026-06-30", "2026-06-30T23:59:60Z", "2026-02-30T00:00:00Z", "2026-06-30T10:00:00", "2026-06-30T10:00:00+02:00", "2026-06-30T25:00:00Z", ""}
+					bad = []string{
+						"yesterday", "2026-06-30", "2026-06-30T23:59:60Z", "2026-02-30T00:00:00Z",
+						"2026-06-30T10:00:00", "2026-06-30T10:00:00+02:00", "2026-06-30T25:00:00Z", "",
+					}
 				case schema.Format == "date":
 					bad = []string{"yesterday", "2026-02-30", "2026-6-1"}
 				case schema.Type.Is("integer"):
@@ -306,7 +317,10 @@ func TestOperationsReadTheirParameters(t *testing.T) {
 						if len(value) > 100 {
 							value = value[:90]
 						}
-						if value = strings.ReplaceAll(value, "+", " "); f.Pointer == pointer && (!strings.Contains(f.Detail, strings.ReplaceAll(value, `\`, `\\`)) || strings.Contains(f.Detail, "[0-9]") || strings.Contains(f.Detail, `\s`)) {
+						if value = strings.ReplaceAll(value, "+", " "); f.Pointer == pointer &&
+							(!strings.Contains(
+								f.Detail, strings.ReplaceAll(value, `\`, `\\`),
+							) || strings.Contains(f.Detail, "[0-9]") || strings.Contains(f.Detail, `\s`)) {
 							t.Errorf("%s: %s=%s: %s", op, p.Name, value, f.Detail)
 						}
 					}
@@ -385,20 +399,28 @@ func TestOperationsRevalidate(t *testing.T) {
 		} {
 			for _, method := range []string{"GET", "HEAD"} {
 				for _, coding := range []string{"", "gzip", "zstd"} {
-					got := s.plain(method, op.path, "", http.Header{"If-None-Match": lines, "Accept-Encoding": {coding}})
+					got := s.plain(
+						method, op.path, "", http.Header{"If-None-Match": lines, "Accept-Encoding": {coding}},
+					)
 					if got.StatusCode != 304 || len(got.body) > 0 {
-						t.Errorf("%s %s with %s, %q: %d %.200s", method, op.path, name, coding, got.StatusCode, got.body)
+						t.Errorf(
+							"%s %s with %s, %q: %d %.200s", method, op.path, name, coding, got.StatusCode, got.body,
+						)
 					}
 					for _, header := range []string{"ETag", "Cache-Control", "Vary", "Last-Modified"} {
 						if !slices.Equal(got.Header.Values(header), a.Header.Values(header)) {
-							t.Errorf("%s: %s is %q, and %q with 304", op, header, a.Header.Values(header), got.Header.Values(header))
+							t.Errorf(
+								"%s: %s is %q, and %q with 304", op, header, a.Header.Values(header),
+								got.Header.Values(header),
+							)
 						}
 					}
 				}
 			}
 		}
 		for name, lines := range map[string][]string{"another": {`"x"`}, "part": {tag[:len(tag)-3] + `"`}, "in one": {`"x, ` + strings.Trim(tag, `W/"`) + ` y"`}, "none": {""}} {
-			if got := s.plain("GET", op.path, "", http.Header{"If-None-Match": lines}); got.StatusCode != 200 || !bytes.Equal(got.body, a.body) {
+			if got := s.plain("GET", op.path, "", http.Header{"If-None-Match": lines}); got.StatusCode != 200 ||
+				!bytes.Equal(got.body, a.body) {
 				t.Errorf("%s with %s: %d %.200s", op, name, got.StatusCode, got.body)
 			}
 		}
@@ -428,7 +450,10 @@ func TestOperationsCompress(t *testing.T) {
 		if !slices.Contains(whole.Header.Values("Vary"), "Accept-Encoding") {
 			t.Errorf("%s: Vary %q", op, whole.Header.Values("Vary"))
 		}
-		changes := slices.Contains([]string{"getStatus", "getMetrics", "getReadiness", "listBackfills", "getBackfill", "listRuns"}, op.OperationID)
+		changes := slices.Contains(
+			[]string{"getStatus", "getMetrics", "getReadiness", "listBackfills", "getBackfill", "listRuns"},
+			op.OperationID,
+		)
 		for _, coding := range []string{"gzip", "zstd"} {
 			a := s.plain("GET", op.path, "", http.Header{"Accept-Encoding": {coding}})
 			want := coding

@@ -50,14 +50,20 @@ func newProvider(t testing.TB) *provider {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &provider{t: t, key: key, roles: map[string][]string{}, nonces: map[string]string{}, people: map[string]string{}, asked: map[string]int{}, refresh: true, again: true, userInfo: true}
+	p := &provider{
+		t: t, key: key, roles: map[string][]string{}, nonces: map[string]string{}, people: map[string]string{},
+		asked: map[string]int{}, refresh: true, again: true, userInfo: true,
+	}
 	p.Server = httptest.NewServer(p)
 	t.Cleanup(p.Close)
 	return p
 }
 
 func (p *provider) config() *access.OIDCConfig {
-	return &access.OIDCConfig{Issuer: p.URL, ClientID: clientID, ClientSecret: clientSecret, RedirectURL: "http://explorer.example/session/oidc/callback"}
+	return &access.OIDCConfig{
+		Issuer: p.URL, ClientID: clientID, ClientSecret: clientSecret,
+		RedirectURL: "http://explorer.example/session/oidc/callback",
+	}
 }
 
 // set changes the provider.
@@ -84,7 +90,10 @@ func (p *provider) signed(header, payload any) string {
 
 func (p *provider) idToken(person, nonce string) string {
 	now := time.Now()
-	claims := map[string]any{"iss": p.URL, "sub": person, "aud": clientID, "exp": now.Add(time.Hour).Unix(), "iat": now.Unix(), "email": person + "@example.org", "roles": p.roles[person]}
+	claims := map[string]any{
+		"iss": p.URL, "sub": person, "aud": clientID, "exp": now.Add(time.Hour).Unix(), "iat": now.Unix(),
+		"email": person + "@example.org", "roles": p.roles[person],
+	}
 	if nonce != "" {
 		claims["nonce"] = nonce
 	}
@@ -132,7 +141,10 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/authorize":
 		q, code := r.URL.Query(), rand.Text()
 		p.nonces[code], p.people[code] = q.Get("nonce"), p.person
-		http.Redirect(w, r, q.Get("redirect_uri")+"?"+url.Values{"code": {code}, "state": {q.Get("state")}}.Encode(), http.StatusFound)
+		http.Redirect(
+			w, r, q.Get("redirect_uri")+"?"+url.Values{"code": {code}, "state": {q.Get("state")}}.Encode(),
+			http.StatusFound,
+		)
 	case "/token":
 		_ = r.ParseForm()
 		by, first := r.Form.Get("refresh_token"), r.Form.Get("grant_type") == "authorization_code"
@@ -306,12 +318,15 @@ func TestSignInsThatBeganCostNothing(t *testing.T) {
 	p := newProvider(t)
 	s := guarded(t, func(c *access.Config) { c.OIDC = p.config() })
 	for i := range 20 {
-		got := s.do("GET", "/session/oidc?return_to=/ui/runs", "", "Cookie", fmt.Sprintf("explorer_session=stranger%d", i))
+		got := s.do(
+			"GET", "/session/oidc?return_to=/ui/runs", "", "Cookie", fmt.Sprintf("explorer_session=stranger%d", i),
+		)
 		if got.StatusCode != http.StatusFound {
 			t.Fatalf("begin: %d %s", got.StatusCode, got.body)
 		}
 		for _, c := range got.Cookies() {
-			if c.Name != "explorer_sign_in" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.MaxAge != 600 || len(c.Value) > 1000 {
+			if c.Name != "explorer_sign_in" || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.MaxAge != 600 ||
+				len(c.Value) > 1000 {
 				t.Errorf("cookie %+v", c)
 			}
 		}

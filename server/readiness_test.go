@@ -9,8 +9,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
-// TestWriteProbe has the database take no writes for a while: it is noticed, not asked more often than it may be, and over
-// by itself. Nothing is left of what was written.
+// TestWriteProbe has the database take no writes for a while: it is noticed, not asked more often than it may be, and
+// over by itself. Nothing is left of what was written.
 func TestWriteProbe(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -66,7 +66,8 @@ func TestSignInsReturnHere(t *testing.T) {
 				t.Fatal(err)
 			}
 			to := b.do("GET", at.RequestURI(), "").Header.Get("Location")
-			if decoded, err := url.QueryUnescape(query); to != access.HomePath && (err != nil || access.SamePath(decoded) != to) {
+			if decoded, err := url.QueryUnescape(query); to != access.HomePath &&
+				(err != nil || access.SamePath(decoded) != to) {
 				t.Errorf("%.60q leads to %q", path, to)
 			}
 		}
@@ -97,7 +98,8 @@ func TestRedirectsStayHere(t *testing.T) {
 	defer func() { conn.Close() }()
 	r := bufio.NewReader(conn)
 	for _, target := range targets {
-		if !strings.HasPrefix(target, "/") || len(target) > 3000 || strings.ContainsFunc(target, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
+		if !strings.HasPrefix(target, "/") || len(target) > 3000 ||
+			strings.ContainsFunc(target, func(c rune) bool { return c <= ' ' || c >= 0x7f }) {
 			continue
 		}
 		fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: text/html\r\n\r\n", target, host)
@@ -124,7 +126,8 @@ func TestRedirectsStayHere(t *testing.T) {
 				continue
 			}
 		}
-		to, err := base.Parse(strings.NewReplacer("\t", "", "\n", "", "\r", "", `\`, "/").Replace(location)) // as browsers do
+		// As browsers do.
+		to, err := base.Parse(strings.NewReplacer("\t", "", "\n", "", "\r", "", `\`, "/").Replace(location))
 		if err != nil || to.Host != host || strings.HasPrefix(to.Path, "//") {
 			t.Errorf("%s leads to %q", target, location)
 		}

@@ -66,7 +66,8 @@ func TestSessionsThatEndAreRecorded(t *testing.T) {
 				if e.Operation == "before" || e.Operation == "beginSignIn" {
 					continue
 				}
-				if e.Actor != "oidc ada at "+p.URL || e.Subject != "ada" || e.Issuer != p.URL || e.ClaimedName != "ada@example.org" {
+				if e.Actor != "oidc ada at "+p.URL || e.Subject != "ada" || e.Issuer != p.URL ||
+					e.ClaimedName != "ada@example.org" {
 					t.Errorf("%+v", e)
 				}
 				told = append(told, fmt.Sprintf("%s %d %s", e.Operation, e.Status, e.Path))

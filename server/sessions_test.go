@@ -198,7 +198,8 @@ func TestTokensAreSealed(t *testing.T) {
 		t.Fatalf("sealed %d bytes, %v", len(sealed), err)
 	}
 	for secret := range p.people {
-		if strings.Contains(row, secret) || bytes.Contains(data, []byte(secret)) || bytes.Contains(sealed, []byte(secret)) {
+		if strings.Contains(row, secret) || bytes.Contains(data, []byte(secret)) ||
+			bytes.Contains(sealed, []byte(secret)) {
 			t.Errorf("%s is in the database", secret)
 		}
 	}
@@ -250,11 +251,13 @@ func TestSessionsAreListedAndEnded(t *testing.T) {
 		t.Fatalf("%+v", list)
 	}
 	last, first := list.Items[0], list.Items[3]
-	if last.Name != "bob@example.org" || *last.Subject != "bob" || *last.Issuer != p.URL || last.Kind != api.SignInMethodOidc || last.Scope != api.Read || last.KeyID != nil || last.Current ||
+	if last.Name != "bob@example.org" || *last.Subject != "bob" || *last.Issuer != p.URL ||
+		last.Kind != api.SignInMethodOidc || last.Scope != api.Read || last.KeyID != nil || last.Current ||
 		last.Address != "127.0.0.1" || !strings.HasPrefix(last.Client, "Go-http-client") || !last.ExpiresAt.After(time.Now()) || last.BeganAt.After(time.Now()) {
 		t.Errorf("the last is %+v", last)
 	}
-	if first.Name != "root" || first.Kind != api.SignInMethodKey || *first.KeyID != id || first.Subject != nil || first.Scope != api.Admin || !first.Current {
+	if first.Name != "root" || first.Kind != api.SignInMethodKey || *first.KeyID != id || first.Subject != nil ||
+		first.Scope != api.Admin || !first.Current {
 		t.Errorf("the first is %+v", first)
 	}
 	// Page by page, and by whose they are.

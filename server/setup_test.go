@@ -47,11 +47,15 @@ func setup(t testing.TB, change ...func(*server.Config)) *site {
 	t.Helper()
 	s := &site{t: t, db: dbtest.NewWatched(t), gate: make(chan struct{})}
 	s.store = parliament.NewStore(s.db)
-	echoing := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "echo", Group: "test", Description: "Gives back its limit."}, func(_ context.Context, step *orchestrator.Step, c counted) (orchestrator.Metadata, error) {
+	echoing := orchestrator.NewAsset(orchestrator.AssetOptions{
+		Name: "echo", Group: "test", Description: "Gives back its limit.",
+	}, func(_ context.Context, step *orchestrator.Step, c counted) (orchestrator.Metadata, error) {
 		step.Log(eventlog.LevelInfo, "hello", map[string]int{"limit": c.Limit})
 		return orchestrator.Metadata{"limit": c.Limit}, nil
 	})
-	gated := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "gated", Group: "test", Deps: []string{"echo"}}, func(ctx context.Context, _ *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
+	gated := orchestrator.NewAsset(orchestrator.AssetOptions{
+		Name: "gated", Group: "test", Deps: []string{"echo"},
+	}, func(ctx context.Context, _ *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
 		select {
 		case _, open := <-s.gate:
 			if open {
@@ -75,7 +79,9 @@ func setup(t testing.TB, change ...func(*server.Config)) *site {
 	if testing.Verbose() {
 		log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
-	e, err := orchestrator.New(orchestrator.Config{DB: s.db, Definitions: defs, Logger: log, Work: true, SoftStop: time.Second})
+	e, err := orchestrator.New(
+		orchestrator.Config{DB: s.db, Definitions: defs, Logger: log, Work: true, SoftStop: time.Second},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,13 +145,18 @@ func sensors() []*orchestrator.Sensor {
 	onHook := func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
 		r := &orchestrator.SensorResult{}
 		for _, w := range ev.Webhooks {
-			r.Runs = append(r.Runs, orchestrator.RunRequest{Job: "echo_job", RunKey: w.ID, Tags: map[string]string{"webhook": w.ID}})
+			r.Runs = append(
+				r.Runs,
+				orchestrator.RunRequest{Job: "echo_job", RunKey: w.ID, Tags: map[string]string{"webhook": w.ID}},
+			)
 		}
 		return r, nil
 	}
 	return []*orchestrator.Sensor{
 		{Name: "poll", Interval: time.Hour, Jobs: []string{"echo_job"}, Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-			return &orchestrator.SensorResult{Cursor: ptr("1"), Runs: []orchestrator.RunRequest{{Job: "echo_job", RunKey: "1"}}}, nil
+			return &orchestrator.SensorResult{
+				Cursor: ptr("1"), Runs: []orchestrator.RunRequest{{Job: "echo_job", RunKey: "1"}},
+			}, nil
 		}},
 		orchestrator.NewWebhookSensor(orchestrator.Sensor{Name: "hook", Evaluate: onHook}),
 		orchestrator.NewWebhookSensor(orchestrator.Sensor{Name: "deaf", Evaluate: onHook}),

@@ -31,7 +31,9 @@ func TestConnectionAfterSlowRefusal(t *testing.T) {
 	defer client.CloseIdleConnections()
 	ask := func(method, path, body string) (status int, reused bool) {
 		t.Helper()
-		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }})
+		ctx := httptrace.WithClientTrace(
+			t.Context(), &httptrace.ClientTrace{GotConn: func(i httptrace.GotConnInfo) { reused = i.Reused }},
+		)
 		req, err := http.NewRequestWithContext(ctx, method, s.url+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)

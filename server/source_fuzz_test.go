@@ -96,7 +96,8 @@ func FuzzSource(f *testing.F) {
 		asked++
 		client := func(name string) *upstream.Client { // of its own, so that no breaker opens
 			c, err := upstream.New(upstream.Config{
-				Source: fmt.Sprint(name, asked%50), BaseURL: source.URL, UserAgent: "t", DB: s.db, Logger: slog.New(slog.DiscardHandler), RetryDelay: time.Microsecond, Timeout: time.Minute,
+				Source: fmt.Sprint(name, asked%50), BaseURL: source.URL, UserAgent: "t", DB: s.db,
+				Logger: slog.New(slog.DiscardHandler), RetryDelay: time.Microsecond, Timeout: time.Minute,
 			})
 			if err != nil {
 				t.Fatal(err)
@@ -253,7 +254,8 @@ func pagesThrough(t *testing.T, s *site) {
 				if err := json.Unmarshal(raw, &b); err != nil {
 					t.Fatal(err)
 				}
-				if a := s.do("GET", "/bills/"+b.ID, ""); a.StatusCode != http.StatusOK || bytes.Contains(a.body, []byte("<img")) || bytes.Contains(a.body, []byte(`\u003cimg`)) {
+				if a := s.do("GET", "/bills/"+b.ID, ""); a.StatusCode != http.StatusOK ||
+					bytes.Contains(a.body, []byte("<img")) || bytes.Contains(a.body, []byte(`\u003cimg`)) {
 					t.Errorf("%s: %s %.500s", b.ID, a.Status, a.body)
 				}
 			}

@@ -23,7 +23,8 @@ func TestStartSelection(t *testing.T) {
 		t.Error("the same Idempotency-Key started another run")
 	}
 	ended := s.ended(run.ID.String())
-	if ended.Status != api.RunStatusSuccess || ended.Job != nil || len(ended.Steps) != 2 || ended.Steps[0].Asset != "echo" || ended.Tags["why"] != "test" {
+	if ended.Status != api.RunStatusSuccess || ended.Job != nil || len(ended.Steps) != 2 ||
+		ended.Steps[0].Asset != "echo" || ended.Tags["why"] != "test" {
 		t.Errorf("run = %+v", ended)
 	}
 	for name, c := range map[string]struct {
@@ -85,10 +86,12 @@ func TestStatus(t *testing.T) {
 		t.Fatal(err)
 	}
 	st := decode[api.SystemStatus](t, s.do("GET", "/status", ""), 200)
-	if len(st.Workers) != 1 || !st.Workers[0].Alive || len(st.Queues) < 2 || len(st.Schedules) != 1 || st.Schedules[0].Running {
+	if len(st.Workers) != 1 || !st.Workers[0].Alive || len(st.Queues) < 2 || len(st.Schedules) != 1 ||
+		st.Schedules[0].Running {
 		t.Errorf("status = %+v", st)
 	}
-	if len(st.Sources) != 1 || st.Sources[0].Breaker != api.Closed || st.Sources[0].HeldUntil == nil || *st.Sources[0].LastError != "was away" {
+	if len(st.Sources) != 1 || st.Sources[0].Breaker != api.Closed || st.Sources[0].HeldUntil == nil ||
+		*st.Sources[0].LastError != "was away" {
 		t.Errorf("sources = %+v", st.Sources)
 	}
 
@@ -117,7 +120,10 @@ func TestStatus(t *testing.T) {
 	}
 	wait("it began", func(api.SystemStatus) bool { return true })
 	s.do("POST", "/schedules/nightly/start", "")
-	wait("the schedule ran", func(st api.SystemStatus) bool { return st.Schedules[0].Running && st.Schedules[0].ChangedAt != nil })
+	wait(
+		"the schedule ran",
+		func(st api.SystemStatus) bool { return st.Schedules[0].Running && st.Schedules[0].ChangedAt != nil },
+	)
 	run := s.start("/assets/gated/materialize", "")
 	wait("a job ran", func(st api.SystemStatus) bool { return steps(st).Running == 1 })
 	close(s.gate)
@@ -155,7 +161,10 @@ func TestBillStages(t *testing.T) {
 	}}
 	id := parliament.BillID{Parliament: 44, Session: 1, Prefix: "S", Digits: 5}
 	if _, err := s.store.Save(t.Context(), [16]byte{1}, []parliament.Record{{ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{
-		Item: &legisinfo.Item{ID: 5, Session: "44-1", Number: "S-5", LongTitleEn: "An Act", Chamber: "senate", Hash: "x"}, Detail: detail,
+		Item: &legisinfo.Item{
+			ID: 5, Session: "44-1", Number: "S-5", LongTitleEn: "An Act", Chamber: "senate", Hash: "x",
+		},
+		Detail: detail,
 	}}}); err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +177,9 @@ func TestBillStages(t *testing.T) {
 		if st.Committee != nil {
 			committee = *st.Committee
 		}
-		got = append(got, strings.TrimSpace(string(st.Chamber)+" "+*st.Name.En+" "+string(st.State)+" "+since+" "+committee))
+		got = append(
+			got, strings.TrimSpace(string(st.Chamber)+" "+*st.Name.En+" "+string(st.State)+" "+since+" "+committee),
+		)
 	}
 	want := "senate First reading completed 2022-03-01|senate Consideration in committee in_progress 2022-04-01 NFFN|house First reading not_reached|senate Royal assent not_reached"
 	if strings.Join(got, "|") != want {

@@ -118,7 +118,11 @@ func TestStreamsEnd(t *testing.T) {
 		"ended by an admin": func(t *testing.T) ([]string, func()) {
 			p.set(func() { p.roles["ada"] = []string{"read"} })
 			b := p.enter(s, "ada")
-			return []string{"Cookie", b.cookie()}, func() { s.do("DELETE", "/sessions?subject=ada", "", bearer(root)...) }
+			return []string{"Cookie", b.cookie()}, func() {
+				s.do(
+					"DELETE", "/sessions?subject=ada", "", bearer(root)...,
+				)
+			}
 		},
 		"a sign-in that was refused": func(t *testing.T) ([]string, func()) {
 			p.set(func() { p.roles["bob"] = []string{"read"} })
@@ -170,7 +174,9 @@ func TestStreamsEndWhenTheirKeyExpires(t *testing.T) {
 	soon := time.Now().Add(2 * time.Second)
 	_, key := s.key("ops", access.ScopeAdmin, &soon)
 	headers := append(bearer(key), "Accept", "text/event-stream")
-	for at, ended := range map[string]<-chan time.Time{"/events": open(t, s.url+"/events", headers...), "/status": open(t, s.url+"/status", headers...)} {
+	for at, ended := range map[string]<-chan time.Time{"/events": open(
+		t, s.url+"/events", headers...,
+	), "/status": open(t, s.url+"/status", headers...)} {
 		select {
 		case when := <-ended:
 			if late := when.Sub(soon); late > 2*time.Second || late < -time.Second {

@@ -26,8 +26,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// requestChecks makes the middleware of every operation: what the contract does not say of a request (its size, that
-// it is text, that its parameters are known), and then the contract.
+// requestChecks returns the middleware of every operation. It checks what the contract does not state (size, encoding,
+// unknown parameters), and then the contract.
 func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 	spec, err := contract()
 	if err != nil {
@@ -48,7 +48,7 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 				return nil, err
 			}
 			limit := maxBody
-			switch scope { // of those two, the body comes from anybody
+			switch scope { // anybody can send a body to the operations of these two scopes
 			case access.ScopeSignature:
 				limit = maxWebhook
 			case access.ScopeNone:
@@ -59,11 +59,13 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 				s.admission.taken[method+" "+routePattern(path)] = limit
 			}
 			known := checkQuery(query)
-			if op.OperationID == "completeSignIn" { // providers add what they like
+			if op.OperationID == "completeSignIn" { // providers add parameters of their own
 				known = func(next echo.HandlerFunc) echo.HandlerFunc { return next }
 			}
 			checks[op.OperationID] = []echo.MiddlewareFunc{
-				s.authorize(op.OperationID, scope), s.admission.bounded(op.OperationID, params["query/limit"] != nil), s.admission.long(op.RequestBody != nil, limit), translate(item, op, limit), known, checkOnce(params), checkBody(op.RequestBody != nil, limit), validate, checkFormats(params), checked, vary(op), s.record,
+				s.authorize(op.OperationID, scope), s.admission.bounded(op.OperationID, params["query/limit"] != nil),
+				s.admission.long(op.RequestBody != nil, limit), translate(item, op, limit), known, checkOnce(params),
+				checkBody(op.RequestBody != nil, limit), validate, checkFormats(params), checked, vary(op), s.record,
 			}
 		}
 	}
@@ -72,26 +74,28 @@ func (s *Server) requestChecks() (map[string][]echo.MiddlewareFunc, error) {
 
 var pathParameter = regexp.MustCompile(`\{([^}]+)\}`)
 
-// routePattern is a path of the contract as Echo's router has it.
+// routePattern returns a path of the contract in the form of Echo's router.
 func routePattern(path string) string { return pathParameter.ReplaceAllString(path, ":$1") }
 
-// scopeOf is what the contract says that an operation takes; an operation that does not say is a mistake in the
-// contract.
+// scopeOf returns the scope that an operation needs. An operation without one is an error in the contract.
 func scopeOf(op *openapi3.Operation) (access.Scope, error) {
 	given, _ := op.Extensions[scopeExtension].(string)
 	switch scope := access.Scope(given); scope {
 	case access.ScopeNone, access.ScopeRead, access.ScopeOperate, access.ScopeAdmin, access.ScopeSignature:
 		return scope, nil
 	}
-	return "", fmt.Errorf("operation %s: %s is %q: want none, read, operate, admin or signature", op.OperationID, scopeExtension, given)
+	return "", fmt.Errorf(
+		"operation %s: %s is %q: want none, read, operate, admin or signature", op.OperationID, scopeExtension, given,
+	)
 }
 
-// checkContract validates requests against the contract. Of a long body it finds the first fault alone, because each
-// fault that the library finds costs far more than the value that has it.
+// checkContract validates requests against the contract. In a long body it reports the first fault only, because the
+// library spends far more on a fault than on the value that has it.
 func checkContract(spec *openapi3.T) echo.MiddlewareFunc {
 	validate := func(every bool) echo.MiddlewareFunc {
-		options := openapi3filter.Options{MultiError: every, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc} // authorize has seen to it
-		// The library's message has the whole value and its schema in it.
+		// The middleware authorize does the authentication.
+		options := openapi3filter.Options{MultiError: every, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc}
+		// The library's own message contains the whole value and its schema.
 		options.WithCustomSchemaErrorFunc(func(e *openapi3.SchemaError) string { return clip(e.Reason, maxDetail) })
 		return validator.OapiRequestValidatorWithOptions(spec, &validator.Options{
 			Options:           options,
@@ -126,7 +130,7 @@ func asHTTPError(p *problem) *echo.HTTPError {
 	return &echo.HTTPError{Code: p.status, Message: p.detail, Internal: p}
 }
 
-// checkQuery refuses parameters that the operation does not have: a filter with a typing mistake would silently list
+// checkQuery refuses parameters that the operation does not have: a filter with a misspelled name would silently list
 // everything.
 func checkQuery(known map[string]bool) echo.MiddlewareFunc {
 	want := "is not a parameter: this operation takes no query parameters"
@@ -142,7 +146,8 @@ func checkQuery(known map[string]bool) echo.MiddlewareFunc {
 				}
 			}
 			for _, name := range c.ParamNames() {
-				// With an escaped slash in the path, the router's values are escaped still; the generated code reads them so.
+				// If the path has an escaped slash, the router's values are still escaped, and the generated code reads
+				// them so.
 				value := c.Param(name)
 				if unescaped, err := url.PathUnescape(value); err == nil {
 					value = unescaped
@@ -166,7 +171,8 @@ func checkQuery(known map[string]bool) echo.MiddlewareFunc {
 
 var escapePointer = strings.NewReplacer("~", "~0", "/", "~1")
 
-// bodyKey is of the body as it is read, rawBodyKey of the bytes that were sent, which a signature is of.
+// bodyKey is the key of the body as it is read; rawBodyKey that of the bytes that were sent, which a webhook signature
+// covers.
 const bodyKey, rawBodyKey = "body", "raw_body"
 
 func bodyOf(c echo.Context, key string) []byte {
@@ -174,10 +180,10 @@ func bodyOf(c echo.Context, key string) []byte {
 	return b
 }
 
-// byteOrderMark begins the files of some editors.
+// byteOrderMark is at the start of files that some editors write.
 var byteOrderMark = []byte("\uFEFF")
 
-// mediaType is the media type of a Content-Type in small letters, without its parameters.
+// mediaType returns the media type of a Content-Type in lower case, without its parameters.
 func mediaType(contentType string) string {
 	media, _, err := mime.ParseMediaType(contentType)
 	if err != nil && !errors.Is(err, mime.ErrInvalidMediaParameter) {
@@ -186,7 +192,7 @@ func mediaType(contentType string) string {
 	return media
 }
 
-// bodyRead is a body that has come.
+// bodyRead is a body that has been read.
 type bodyRead struct {
 	*bytes.Reader
 	whole []byte
@@ -195,8 +201,8 @@ type bodyRead struct {
 // Close implements io.Closer.
 func (bodyRead) Close() error { return nil }
 
-// readBody reads a body once, and gives what it read to whoever asks again. One byte more than the limit tells that it
-// is too long.
+// readBody reads a body once and returns the same bytes on later calls. It reads one byte more than limit, so that the
+// caller can detect a body that is too long.
 func readBody(r *http.Request, limit int) ([]byte, error) {
 	if b, ok := r.Body.(bodyRead); ok {
 		return b.whole, nil
@@ -204,18 +210,20 @@ func readBody(r *http.Request, limit int) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(int(min(max(r.ContentLength, 0), int64(limit))) + bytes.MinRead)
 	if _, err := b.ReadFrom(io.LimitReader(r.Body, int64(limit)+1)); err != nil {
-		return nil, &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body could not be read to its end"}
+		return nil, &problem{
+			status: http.StatusBadRequest, kind: "malformed", detail: "the body could not be read to its end",
+		}
 	}
 	r.Body = bodyRead{bytes.NewReader(b.Bytes()), b.Bytes()}
 	return b.Bytes(), nil
 }
 
-// checkBody reads the body, which must be JSON text of at most so many bytes without NUL characters.
+// checkBody reads the body, which must be valid JSON of at most limit bytes without NUL characters.
 func checkBody(wanted bool, limit int) echo.MiddlewareFunc {
 	return func(next echo.HandlerFunc) echo.HandlerFunc {
 		return func(c echo.Context) error {
 			r := c.Request()
-			if !wanted { // what nobody reads is not held
+			if !wanted { // a body that no handler reads takes no memory
 				r.Body, r.ContentLength = http.NoBody, 0
 				return next(c)
 			}
@@ -224,7 +232,10 @@ func checkBody(wanted bool, limit int) echo.MiddlewareFunc {
 				return err
 			}
 			if len(body) > limit {
-				return &problem{status: http.StatusRequestEntityTooLarge, kind: "too_large", detail: fmt.Sprintf("the body is longer than %d KiB", limit>>10)}
+				return &problem{
+					status: http.StatusRequestEntityTooLarge, kind: "too_large",
+					detail: fmt.Sprintf("the body is longer than %d KiB", limit>>10),
+				}
 			}
 			c.Set(rawBodyKey, body)
 			body = bytes.TrimPrefix(body, byteOrderMark)
@@ -236,7 +247,7 @@ func checkBody(wanted bool, limit int) echo.MiddlewareFunc {
 				if err := checkJSON(r.Context(), media, body); err != nil {
 					return err
 				}
-				r.Header.Set(echo.HeaderContentType, media) // as those behind compare it
+				r.Header.Set(echo.HeaderContentType, media) // later checks compare it exactly
 			}
 			c.Set(bodyKey, body)
 			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
@@ -247,19 +258,24 @@ func checkBody(wanted bool, limit int) echo.MiddlewareFunc {
 
 func checkJSON(ctx context.Context, contentType string, body []byte) error {
 	if mediaType(contentType) != echo.MIMEApplicationJSON {
-		return &problem{status: http.StatusUnsupportedMediaType, kind: "unsupported_media_type", detail: fmt.Sprintf("the body is %s: want application/json", quoted(contentType))}
+		return &problem{
+			status: http.StatusUnsupportedMediaType, kind: "unsupported_media_type",
+			detail: fmt.Sprintf("the body is %s: want application/json", quoted(contentType)),
+		}
 	}
 	if !utf8.Valid(body) {
 		return &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body is not valid UTF-8"}
 	}
 	var text json.RawMessage
-	if err := json.Unmarshal(body, &text); err != nil { // it is looked through, not read
-		return &problem{status: http.StatusBadRequest, kind: "malformed", detail: "the body is not valid JSON: " + err.Error()}
+	if err := json.Unmarshal(body, &text); err != nil { // only checks the syntax
+		return &problem{
+			status: http.StatusBadRequest, kind: "malformed", detail: "the body is not valid JSON: " + err.Error(),
+		}
 	}
 	return scanJSON(ctx, body)
 }
 
-// contractProblem turns what the validator found into one problem.
+// contractProblem turns the validator's errors into one problem.
 func contractProblem(me openapi3.MultiError) *problem {
 	var fields []api.FieldError
 	for _, err := range me {
@@ -271,14 +287,14 @@ func contractProblem(me openapi3.MultiError) *problem {
 	return invalid(slices.CompactFunc(fields, func(a, b api.FieldError) bool { return a == b })...)
 }
 
-// fieldsOf names the fields that an error of the validator is about: in the body, or in the value of a parameter.
+// fieldsOf returns the fields that an error of the validator is about: in the body, or in the value of a parameter.
 func fieldsOf(at string, param *openapi3.Parameter, err error) []api.FieldError {
 	var (
 		multi  openapi3.MultiError
 		schema *openapi3.SchemaError
 		parse  *openapi3filter.ParseError
 	)
-	if req, ok := err.(*openapi3filter.RequestError); ok { //nolint:errorlint // wrapped ones are met below
+	if req, ok := err.(*openapi3filter.RequestError); ok { //nolint:errorlint // the recursion reaches wrapped ones
 		if req.Parameter != nil {
 			at, param = "/"+req.Parameter.In+"/"+req.Parameter.Name, req.Parameter
 		}
@@ -305,7 +321,8 @@ func fieldsOf(at string, param *openapi3.Parameter, err error) []api.FieldError 
 	return []api.FieldError{{Pointer: at, Detail: clip(err.Error(), maxDetail)}}
 }
 
-// schemaDetail says what is wrong with a value: in words and with an example where the schema has a regular expression.
+// schemaDetail describes what is wrong with a value, in words and with an example if the schema has a regular
+// expression.
 func schemaDetail(param *openapi3.Parameter, e *openapi3.SchemaError) string {
 	text, isText := e.Value.(string)
 	switch {
@@ -321,8 +338,8 @@ func schemaDetail(param *openapi3.Parameter, e *openapi3.SchemaError) string {
 	return clip(e.Reason, maxDetail) + shown(e.Value)
 }
 
-// shown is a value as the end of a message about it: not all of a long one, and nothing of a list or an object, which
-// may hold any number of others.
+// shown formats a value for the end of a message: a part of a long one, and no content of a list or an object, which
+// may be of any size.
 func shown(value any) string {
 	switch v := value.(type) {
 	case string:
@@ -347,7 +364,7 @@ func exampleOf(param *openapi3.Parameter, schema *openapi3.Schema) string {
 	return text
 }
 
-// parseDetail says what a parameter's value should have been.
+// parseDetail describes the values that a parameter accepts.
 func parseDetail(param *openapi3.Parameter, e *openapi3filter.ParseError) string {
 	schema := param.Schema.Value
 	if schema.Items != nil {
@@ -361,7 +378,9 @@ func parseDetail(param *openapi3.Parameter, e *openapi3filter.ParseError) string
 	case schema.Type.Is(openapi3.TypeBoolean):
 		return value + " is neither true nor false: want one of them"
 	case schema.Type.Is(openapi3.TypeInteger) && schema.Min != nil && schema.Max != nil:
-		return fmt.Sprintf("%s is not such a number: want a whole number from %.0f to %.0f", value, *schema.Min, *schema.Max)
+		return fmt.Sprintf(
+			"%s is not such a number: want a whole number from %.0f to %.0f", value, *schema.Min, *schema.Max,
+		)
 	case schema.Type.Is(openapi3.TypeInteger):
 		return value + " is not such a number: want a whole number"
 	}

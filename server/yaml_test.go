@@ -64,11 +64,14 @@ func TestYAMLBodies(t *testing.T) {
 	}
 	done := s.start("/assets/echo/materialize", "", asYAML...)
 	s.ended(done.ID.String())
-	if r := s.start("/runs/"+done.ID.String()+"/retry", "from_failure: false", asYAML...); r.ParentRunID == nil || *r.ParentRunID != done.ID {
+	if r := s.start("/runs/"+done.ID.String()+"/retry", "from_failure: false", asYAML...); r.ParentRunID == nil ||
+		*r.ParentRunID != done.ID {
 		t.Errorf("%+v", r)
 	}
 	// The same request, however it is written.
-	one := s.start("/assets/echo/materialize", "config: {limit: 5}", "Content-Type", "application/yaml", "Idempotency-Key", "k")
+	one := s.start(
+		"/assets/echo/materialize", "config: {limit: 5}", "Content-Type", "application/yaml", "Idempotency-Key", "k",
+	)
 	if two := s.start("/assets/echo/materialize", `{"config": {"limit": 5}}`, "Idempotency-Key", "k"); two.ID != one.ID {
 		t.Error("the same request started two runs")
 	}

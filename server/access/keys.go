@@ -16,22 +16,22 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access/internal/sql"
 )
 
-// ErrNotFound says that there is no such key.
+// ErrNotFound means that there is no such key.
 var ErrNotFound = errors.New("no such key")
 
-// keyMark begins every key, so that scanners of source code can find one that got lost.
+// keyMark is the prefix of every key, so that scanners of source code can find a leaked one.
 const keyMark = "pex_"
 
 // Key is an API key without its secret.
 type Key struct {
 	ID   uuid.UUID
 	Name string
-	// Prefix is how the key begins. It may be shown.
+	// Prefix is the beginning of the key. It is safe to show.
 	Prefix     string
 	Scope      Scope
 	CreatedBy  string
 	CreatedAt  time.Time
-	ExpiresAt  *time.Time // nil: never
+	ExpiresAt  *time.Time // nil if it never expires
 	LastUsedAt *time.Time
 	RevokedAt  *time.Time
 }
@@ -43,9 +43,11 @@ func keyOf(row sql.ApiKey) Key {
 	}
 }
 
-// CreateKey stores a new key and returns it with its secret, of which only the hash is kept. Without expires the key
-// never expires.
-func CreateKey(ctx context.Context, on db.DBTX, name string, scope Scope, expires *time.Time, by string) (Key, string, error) {
+// CreateKey stores a new key and returns it with its secret, of which only the hash is stored. The key never expires if
+// expires is nil.
+func CreateKey(
+	ctx context.Context, on db.DBTX, name string, scope Scope, expires *time.Time, by string,
+) (Key, string, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
 		return Key{}, "", err
@@ -79,7 +81,7 @@ func Keys(ctx context.Context, on db.DBTX) ([]Key, error) {
 	return keys, nil
 }
 
-// RevokeKey revokes a key; ErrNotFound if there is none.
+// RevokeKey revokes a key. The error is ErrNotFound if there is no such key. Revoking a key twice keeps the first time.
 func RevokeKey(ctx context.Context, on db.DBTX, id uuid.UUID) (Key, error) {
 	row, err := revokeKey(ctx, sql.New(on), id)
 	return keyOf(row), err
@@ -90,14 +92,19 @@ func revokeKey(ctx context.Context, q *sql.Queries, id uuid.UUID) (sql.ApiKey, e
 	if errors.Is(err, pgx.ErrNoRows) {
 		return row, fmt.Errorf("key %s: %w", id, ErrNotFound)
 	}
-	return row, err
+	if err != nil {
+		return row, fmt.Errorf("revoke key %s: %w", id, err)
+	}
+	return row, nil
 }
 
 // Keys lists all keys, newest first.
 func (c *Control) Keys(ctx context.Context) ([]Key, error) { return Keys(ctx, c.cfg.DB.Durable()) }
 
-// CreateKey is CreateKey on the server's database.
-func (c *Control) CreateKey(ctx context.Context, name string, scope Scope, expires *time.Time, by string) (Key, string, error) {
+// CreateKey stores a new key, as the function CreateKey does, in the server's database.
+func (c *Control) CreateKey(
+	ctx context.Context, name string, scope Scope, expires *time.Time, by string,
+) (Key, string, error) {
 	return CreateKey(ctx, c.cfg.DB.Durable(), name, scope, expires, by)
 }
 
@@ -122,14 +129,18 @@ func (c *Control) byKey(ctx context.Context, key string) (*Identity, error) {
 		return nil, &refusal{"this is no API key: one begins with " + keyMark}
 	}
 	hash := hashKey(key)
-	return c.identityOf(ctx, string(hash), func(ctx context.Context) (sql.ApiKey, error) { return c.q.KeyByHash(ctx, hash) })
+	return c.identityOf(
+		ctx, string(hash), func(ctx context.Context) (sql.ApiKey, error) { return c.q.KeyByHash(ctx, hash) },
+	)
 }
 
 func (c *Control) byKeyID(ctx context.Context, id uuid.UUID) (*Identity, error) {
 	return c.identityOf(ctx, id.String(), func(ctx context.Context) (sql.ApiKey, error) { return c.q.KeyByID(ctx, id) })
 }
 
-func (c *Control) identityOf(ctx context.Context, name string, find func(context.Context) (sql.ApiKey, error)) (*Identity, error) {
+func (c *Control) identityOf(
+	ctx context.Context, name string, find func(context.Context) (sql.ApiKey, error),
+) (*Identity, error) {
 	row, ok := c.known.Get(name)
 	if !ok {
 		ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
@@ -139,11 +150,11 @@ func (c *Control) identityOf(ctx context.Context, name string, find func(context
 			return nil, &refusal{"there is no such API key"}
 		}
 		if err != nil {
-			return nil, fmt.Errorf("look for the key: %w", err)
+			return nil, fmt.Errorf("look up the key: %w", err)
 		}
 		c.known.Add(name, row)
 		if err := c.relaxed.KeyUsed(ctx, row.ID); err != nil {
-			c.cfg.Logger.Warn("when a key was last used could not be noted", "error", err)
+			c.cfg.Logger.Warn("the last use of a key could not be recorded", "error", err)
 		}
 	}
 	switch {
@@ -152,5 +163,7 @@ func (c *Control) identityOf(ctx context.Context, name string, find func(context
 	case row.ExpiresAt != nil && !row.ExpiresAt.After(time.Now()):
 		return nil, &refusal{"the API key " + row.Prefix + "... has expired"}
 	}
-	return &Identity{Kind: KindKey, Name: row.Name, Scope: Scope(row.Scope), KeyID: &row.ID, ExpiresAt: row.ExpiresAt}, nil
+	return &Identity{
+		Kind: KindKey, Name: row.Name, Scope: Scope(row.Scope), KeyID: &row.ID, ExpiresAt: row.ExpiresAt,
+	}, nil
 }

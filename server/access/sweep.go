@@ -8,7 +8,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access/internal/sql"
 )
 
-// Sweeper deletes old entries of the audit log. They are kept for 400 days by default.
+// Sweeper returns the retention task of the audit log. Entries are kept for 400 days by default.
 func Sweeper(d *db.DB) db.Sweeper {
 	q := sql.New(d.Durable())
 	return db.Sweeper{
@@ -22,7 +22,7 @@ func Sweeper(d *db.DB) db.Sweeper {
 	}
 }
 
-// DeleteExpiredSessions returns a function that deletes the sessions that have expired and says how many those were.
+// DeleteExpiredSessions returns a function that deletes the expired sessions and returns their number.
 func DeleteExpiredSessions(d *db.DB) func(context.Context) (int64, error) {
 	return sql.New(d.Durable()).DeleteExpiredSessions
 }

@@ -13,7 +13,10 @@ import (
 )
 
 const completeAudit = `-- name: CompleteAudit :exec
-UPDATE audit_log SET status = $1, actor = $2, key_id = $3, issuer = $4, subject = $5, claimed_name = $6 WHERE id = $7
+UPDATE audit_log
+SET status = $1, actor = $2, key_id = $3, issuer = $4, subject = $5,
+    claimed_name = $6
+WHERE id = $7
 `
 
 type CompleteAuditParams struct {
@@ -54,8 +57,12 @@ func (q *Queries) CountRefused(ctx context.Context, arg CountRefusedParams) erro
 }
 
 const insertAudit = `-- name: InsertAudit :one
-INSERT INTO audit_log (at, actor, key_id, operation, method, path, status, remote_address, request_id, client, issuer, subject, claimed_name)
-VALUES (now(), $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+INSERT INTO audit_log
+  (at, actor, key_id, operation, method, path, status, remote_address, request_id, client, issuer, subject,
+   claimed_name)
+VALUES
+  (now(), $1, $2, $3, $4, $5, $6, $7, $8, $9,
+   $10, $11, $12)
 RETURNING id
 `
 
@@ -96,7 +103,8 @@ func (q *Queries) InsertAudit(ctx context.Context, arg InsertAuditParams) (int64
 
 const listAudit = `-- name: ListAudit :many
 SELECT id, at, actor, key_id, operation, method, path, status, remote_address, request_id, client, issuer, subject, claimed_name, more FROM audit_log
-WHERE ($1::bigint IS NULL OR id < $1) AND ($2::text IS NULL OR actor = $2)
+WHERE ($1::bigint IS NULL OR id < $1)
+  AND ($2::text IS NULL OR actor = $2)
   AND ($3::text IS NULL OR operation = $3)
 ORDER BY id DESC LIMIT $4
 `
@@ -161,7 +169,8 @@ func (q *Queries) NthAudit(ctx context.Context, newer int32) (time.Time, error) 
 }
 
 const sweepAudit = `-- name: SweepAudit :execrows
-DELETE FROM audit_log WHERE id IN (SELECT a.id FROM audit_log a WHERE a.at < $1 ORDER BY a.at LIMIT $2)
+DELETE FROM audit_log
+WHERE id IN (SELECT a.id FROM audit_log a WHERE a.at < $1 ORDER BY a.at LIMIT $2)
 `
 
 type SweepAuditParams struct {
@@ -178,7 +187,8 @@ func (q *Queries) SweepAudit(ctx context.Context, arg SweepAuditParams) (int64, 
 }
 
 const trimAudit = `-- name: TrimAudit :execrows
-DELETE FROM audit_log WHERE id IN (SELECT a.id FROM audit_log a ORDER BY a.at DESC, a.id DESC OFFSET $1 LIMIT $2)
+DELETE FROM audit_log
+WHERE id IN (SELECT a.id FROM audit_log a ORDER BY a.at DESC, a.id DESC OFFSET $1 LIMIT $2)
 `
 
 type TrimAuditParams struct {

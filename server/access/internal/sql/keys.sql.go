@@ -87,7 +87,8 @@ func (q *Queries) KeyByID(ctx context.Context, id uuid.UUID) (ApiKey, error) {
 }
 
 const keyUsed = `-- name: KeyUsed :exec
-UPDATE api_keys SET last_used_at = now() WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
+UPDATE api_keys SET last_used_at = now()
+WHERE id = $1 AND (last_used_at IS NULL OR last_used_at < now() - interval '1 minute')
 `
 
 func (q *Queries) KeyUsed(ctx context.Context, id uuid.UUID) error {
@@ -134,7 +135,7 @@ const liveKeys = `-- name: LiveKeys :many
 SELECT hash FROM api_keys WHERE revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
 `
 
-// The hashes of the keys that count.
+// The hashes of the valid keys.
 func (q *Queries) LiveKeys(ctx context.Context) ([][]byte, error) {
 	rows, err := q.db.Query(ctx, liveKeys)
 	if err != nil {

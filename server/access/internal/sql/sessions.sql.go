@@ -14,7 +14,8 @@ import (
 
 const askForRoles = `-- name: AskForRoles :execrows
 UPDATE sessions SET roles_asked_until = now() + interval '15 seconds'
-WHERE token = $1 AND expiry > now() AND roles_read_at = $2 AND (roles_asked_until IS NULL OR roles_asked_until < now())
+WHERE token = $1 AND expiry > now() AND roles_read_at = $2
+  AND (roles_asked_until IS NULL OR roles_asked_until < now())
 `
 
 type AskForRolesParams struct {
@@ -22,7 +23,7 @@ type AskForRolesParams struct {
 	RolesReadAt time.Time
 }
 
-// Claims to read the roles of a session's person: one server does it at a time.
+// Claims the reading of the roles of a session's person for 15 s, so that one server does it at a time.
 func (q *Queries) AskForRoles(ctx context.Context, arg AskForRolesParams) (int64, error) {
 	result, err := q.db.Exec(ctx, askForRoles, arg.Token, arg.RolesReadAt)
 	if err != nil {
@@ -58,7 +59,8 @@ func (q *Queries) DeleteSession(ctx context.Context, token string) (int64, error
 const endPerson = `-- name: EndPerson :many
 DELETE FROM sessions
 WHERE ($1::text IS NOT NULL OR $2::uuid IS NOT NULL)
-  AND ($1::text IS NULL OR kind = 'oidc' AND subject = $1) AND ($3::text IS NULL OR issuer IN ($3, ''))
+  AND ($1::text IS NULL OR kind = 'oidc' AND subject = $1)
+  AND ($3::text IS NULL OR issuer IN ($3, ''))
   AND ($2::uuid IS NULL OR kind = 'key' AND key_id = $2)
 RETURNING token, data, expiry, id, kind, name, subject, issuer, scope, key_id, began_at, seen_at, address, client, roles_read_at, roles_asked_until, tokens
 `
@@ -137,7 +139,8 @@ func (q *Queries) EndSession(ctx context.Context, id uuid.UUID) (Session, error)
 }
 
 const findSession = `-- name: FindSession :one
-SELECT token, data, expiry, id, kind, name, subject, issuer, scope, key_id, began_at, seen_at, address, client, roles_read_at, roles_asked_until, tokens, extract(epoch FROM now() - roles_read_at)::float8 AS roles_age FROM sessions WHERE token = $1 AND expiry > now()
+SELECT token, data, expiry, id, kind, name, subject, issuer, scope, key_id, began_at, seen_at, address, client, roles_read_at, roles_asked_until, tokens, extract(epoch FROM now() - roles_read_at)::float8 AS roles_age FROM sessions
+WHERE token = $1 AND expiry > now()
 `
 
 type FindSessionRow struct {
@@ -188,8 +191,11 @@ func (q *Queries) FindSession(ctx context.Context, token string) (FindSessionRow
 }
 
 const insertSession = `-- name: InsertSession :exec
-INSERT INTO sessions (token, data, expiry, id, kind, name, subject, issuer, scope, key_id, address, client, tokens)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+INSERT INTO sessions
+  (token, data, expiry, id, kind, name, subject, issuer, scope, key_id, address, client, tokens)
+VALUES
+  ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,
+   $13)
 `
 
 type InsertSessionParams struct {
@@ -228,12 +234,17 @@ func (q *Queries) InsertSession(ctx context.Context, arg InsertSessionParams) er
 }
 
 const listSessions = `-- name: ListSessions :many
-SELECT s.id, s.kind, s.name, s.subject, s.issuer, coalesce(k.scope, s.scope)::text AS scope, s.key_id, s.began_at, s.seen_at, least(s.expiry, k.expires_at)::timestamptz AS expires_at, s.address, s.client
+SELECT s.id, s.kind, s.name, s.subject, s.issuer, coalesce(k.scope, s.scope)::text AS scope, s.key_id,
+  s.began_at, s.seen_at, least(s.expiry, k.expires_at)::timestamptz AS expires_at, s.address, s.client
 FROM sessions s LEFT JOIN api_keys k ON k.id = s.key_id
-WHERE s.expiry > now() AND s.kind <> '' AND (s.kind <> 'key' OR k.revoked_at IS NULL AND k.id IS NOT NULL AND (k.expires_at IS NULL OR k.expires_at > now()))
-  AND ($1::text IS NULL OR s.subject = $1) AND ($2::text IS NULL OR s.issuer = $2)
+WHERE s.expiry > now() AND s.kind <> ''
+  AND (s.kind <> 'key' OR k.revoked_at IS NULL AND k.id IS NOT NULL
+    AND (k.expires_at IS NULL OR k.expires_at > now()))
+  AND ($1::text IS NULL OR s.subject = $1)
+  AND ($2::text IS NULL OR s.issuer = $2)
   AND ($3::uuid IS NULL OR s.key_id = $3)
-  AND ($4::timestamptz IS NULL OR (s.began_at, s.id) < ($4, $5::uuid))
+  AND ($4::timestamptz IS NULL
+    OR (s.began_at, s.id) < ($4, $5::uuid))
 ORDER BY s.began_at DESC, s.id DESC LIMIT $6
 `
 
@@ -261,7 +272,7 @@ type ListSessionsRow struct {
 	Client    string
 }
 
-// Sessions that count: those of keys that have ended do not. Their scope is their key's.
+// Valid sessions. A session of a key has the scope of the key, and is not valid once the key has ended.
 func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]ListSessionsRow, error) {
 	rows, err := q.db.Query(ctx, listSessions,
 		arg.Subject,
@@ -304,11 +315,13 @@ func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]L
 
 const liveSessions = `-- name: LiveSessions :many
 SELECT s.token FROM sessions s LEFT JOIN api_keys k ON k.id = s.key_id
-WHERE s.expiry > now() AND s.kind IS DISTINCT FROM '' AND (s.kind IS DISTINCT FROM 'key' OR k.revoked_at IS NULL AND k.id IS NOT NULL AND (k.expires_at IS NULL OR k.expires_at > now()))
+WHERE s.expiry > now() AND s.kind IS DISTINCT FROM ''
+  AND (s.kind IS DISTINCT FROM 'key'
+    OR k.revoked_at IS NULL AND k.id IS NOT NULL AND (k.expires_at IS NULL OR k.expires_at > now()))
 ORDER BY s.began_at DESC, s.id DESC LIMIT $1
 `
 
-// The hashed tokens of the newest sessions that count.
+// The hashed tokens of the newest valid sessions.
 func (q *Queries) LiveSessions(ctx context.Context, maxRows int32) ([]string, error) {
 	rows, err := q.db.Query(ctx, liveSessions, maxRows)
 	if err != nil {
@@ -330,7 +343,9 @@ func (q *Queries) LiveSessions(ctx context.Context, maxRows int32) ([]string, er
 }
 
 const readSession = `-- name: ReadSession :exec
-UPDATE sessions SET kind = $1, name = $2, subject = $3, issuer = $4, scope = $5, key_id = $6 WHERE token = $7 AND kind IS NULL
+UPDATE sessions
+SET kind = $1, name = $2, subject = $3, issuer = $4, scope = $5, key_id = $6
+WHERE token = $7 AND kind IS NULL
 `
 
 type ReadSessionParams struct {
@@ -343,7 +358,7 @@ type ReadSessionParams struct {
 	Token   string
 }
 
-// Writes down what data says.
+// Fills in the columns of a session from its data.
 func (q *Queries) ReadSession(ctx context.Context, arg ReadSessionParams) error {
 	_, err := q.db.Exec(ctx, readSession,
 		arg.Kind,
@@ -358,7 +373,8 @@ func (q *Queries) ReadSession(ctx context.Context, arg ReadSessionParams) error 
 }
 
 const rescopePerson = `-- name: RescopePerson :exec
-UPDATE sessions SET scope = $1 WHERE kind = 'oidc' AND issuer = $2 AND subject = $3 AND scope <> $1
+UPDATE sessions SET scope = $1
+WHERE kind = 'oidc' AND issuer = $2 AND subject = $3 AND scope <> $1
 `
 
 type RescopePersonParams struct {
@@ -367,7 +383,7 @@ type RescopePersonParams struct {
 	Subject string
 }
 
-// What a person may do is the same in all their sessions.
+// A person has the same scope in all their sessions.
 func (q *Queries) RescopePerson(ctx context.Context, arg RescopePersonParams) error {
 	_, err := q.db.Exec(ctx, rescopePerson, arg.Scope, arg.Issuer, arg.Subject)
 	return err
@@ -383,7 +399,10 @@ func (q *Queries) RolesNotRead(ctx context.Context, token string) error {
 }
 
 const rolesRead = `-- name: RolesRead :exec
-UPDATE sessions SET data = $1, name = $2, scope = $3, tokens = $4, roles_read_at = now(), roles_asked_until = NULL WHERE token = $5
+UPDATE sessions
+SET data = $1, name = $2, scope = $3, tokens = $4, roles_read_at = now(),
+    roles_asked_until = NULL
+WHERE token = $5
 `
 
 type RolesReadParams struct {
@@ -406,7 +425,8 @@ func (q *Queries) RolesRead(ctx context.Context, arg RolesReadParams) error {
 }
 
 const sessionSeen = `-- name: SessionSeen :exec
-UPDATE sessions SET seen_at = now(), address = $1, client = $2 WHERE token = $3 AND seen_at < now() - interval '1 minute'
+UPDATE sessions SET seen_at = now(), address = $1, client = $2
+WHERE token = $3 AND seen_at < now() - interval '1 minute'
 `
 
 type SessionSeenParams struct {
@@ -424,7 +444,11 @@ const standingOf = `-- name: StandingOf :many
 SELECT k.id, k.scope, 0::float8 AS roles_age FROM api_keys k
 WHERE k.id = ANY($1::uuid[]) AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 UNION ALL
-SELECT s.id, coalesce(CASE WHEN s.kind = 'key' THEN (SELECT k.scope FROM api_keys k WHERE k.id = s.key_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())) ELSE s.scope END, '')::text,
+SELECT s.id,
+       coalesce(CASE WHEN s.kind = 'key' THEN (
+           SELECT k.scope FROM api_keys k
+           WHERE k.id = s.key_id AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
+       ) ELSE s.scope END, '')::text,
        CASE WHEN s.kind = 'oidc' THEN extract(epoch FROM now() - s.roles_read_at)::float8 ELSE 0 END
 FROM sessions s WHERE s.id = ANY($2::uuid[]) AND s.expiry > now()
 `
@@ -440,7 +464,7 @@ type StandingOfRow struct {
 	RolesAge float64
 }
 
-// Of these keys and sessions, those that count, and what they may do. A key has no roles that could be too old.
+// The valid ones of these keys and sessions, and their scopes. The roles of a key never get old.
 func (q *Queries) StandingOf(ctx context.Context, arg StandingOfParams) ([]StandingOfRow, error) {
 	rows, err := q.db.Query(ctx, standingOf, arg.Keys, arg.Sessions)
 	if err != nil {
@@ -464,7 +488,8 @@ func (q *Queries) StandingOf(ctx context.Context, arg StandingOfParams) ([]Stand
 const trimSessions = `-- name: TrimSessions :exec
 DELETE FROM sessions WHERE id IN (
     SELECT s.id FROM sessions s
-    WHERE s.kind = $1 AND s.issuer = $2 AND s.subject = $3 AND s.key_id IS NOT DISTINCT FROM $4::uuid
+    WHERE s.kind = $1 AND s.issuer = $2 AND s.subject = $3
+      AND s.key_id IS NOT DISTINCT FROM $4::uuid
     ORDER BY s.began_at DESC, s.id DESC OFFSET $5
 )
 `
@@ -477,7 +502,7 @@ type TrimSessionsParams struct {
 	Keep    int32
 }
 
-// Ends the oldest sessions of a person or a key that has very many.
+// Ends the oldest sessions of a person or a key that has more than @keep.
 func (q *Queries) TrimSessions(ctx context.Context, arg TrimSessionsParams) error {
 	_, err := q.db.Exec(ctx, trimSessions,
 		arg.Kind,
@@ -498,7 +523,7 @@ type UnreadSessionsRow struct {
 	Data  []byte
 }
 
-// Sessions that a program of the version before began.
+// Sessions that the previous version of the program began.
 func (q *Queries) UnreadSessions(ctx context.Context) ([]UnreadSessionsRow, error) {
 	rows, err := q.db.Query(ctx, unreadSessions)
 	if err != nil {

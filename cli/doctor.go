@@ -92,9 +92,8 @@ func (c *doctorCmd) database(r *examination) {
 		return
 	}
 	defer d.Close()
-	var version string
-	var skew float64
-	if err := d.Pool.QueryRow(r.a.ctx, `SELECT current_setting('server_version'), extract(epoch FROM clock_timestamp())::float8`).Scan(&version, &skew); err != nil {
+	version, databaseTime, err := d.VersionAndTime(r.a.ctx)
+	if err != nil {
 		r.bad("database", err.Error(), "")
 		return
 	}
@@ -103,8 +102,9 @@ func (c *doctorCmd) database(r *examination) {
 	if n, err := strconv.Atoi(major); err == nil && n < 14 {
 		r.bad("database", "is older than Postgres 14", "upgrade it")
 	}
-	if off := math.Abs(float64(time.Now().UnixMicro())/1e6 - skew); off > 2 {
-		r.warn("clock", fmt.Sprintf("this machine and the database differ by %.1f s", off), "synchronise both with NTP: schedules fire by the worker's clock")
+	if off := time.Since(databaseTime).Abs(); off > 2*time.Second {
+		r.warn("clock", fmt.Sprintf("this machine and the database differ by %.1f s", off.Seconds()),
+			"synchronise both with NTP: schedules fire by the worker's clock")
 	} else {
 		r.good("clock", "agrees with the database's")
 	}

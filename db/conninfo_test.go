@@ -75,9 +75,9 @@ func TestComplaint(t *testing.T) {
 		"something else\nand more\n":                        "something else",
 		"":                                                  "",
 	} {
-		c := &complaint{}
-		if _, err := c.Write([]byte(said)); err != nil || c.first() != want {
-			t.Errorf("%q\n got %q\nwant %q", said, c.first(), want)
+		c := &errorOutput{}
+		if _, err := c.Write([]byte(said)); err != nil || c.firstError() != want {
+			t.Errorf("%q\n got %q\nwant %q", said, c.firstError(), want)
 		}
 	}
 }

@@ -34,7 +34,13 @@ type ExtensionState struct {
 	InPath    bool   // found by search_path
 }
 
-// Examine reads the settings.
+// VersionAndTime returns the version of the server, such as "16.4", and the time by its clock.
+func (d *DB) VersionAndTime(ctx context.Context) (version string, now time.Time, err error) {
+	err = d.Pool.QueryRow(ctx, `SELECT current_setting('server_version'), clock_timestamp()`).Scan(&version, &now)
+	return version, now, err
+}
+
+// Examine reads the settings of the server, the database and the role.
 func (d *DB) Examine(ctx context.Context) (*Settings, error) {
 	var s Settings
 	var statement, lock, transaction int64

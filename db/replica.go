@@ -11,52 +11,55 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// ReplicaConfig says which streaming replica may answer reads.
+// ReplicaConfig configures OpenReplica.
 type ReplicaConfig struct {
-	// URL is a connection string, as DATABASE_URL is. Behind it there should be one server: a request never reads from
-	// two replicas, so what meets a second one reads from the primary.
+	// URL is the connection string of a streaming replica. It should lead to one server: a request reads from one
+	// replica only, so if its connections reach a second one, it continues on the primary.
 	URL string
-	// MaxLag is how old an answer may be; default 5 s. A replica that lags further is left alone.
+	// MaxLag is the greatest age of an answer; default 5 s. A replica that lags further is not used.
 	MaxLag time.Duration
-	// MaxConns bounds the connections to it; default 16.
+	// MaxConns bounds the connections to the replica; default 16.
 	MaxConns int
-	Logger   *slog.Logger
-	// OnChange hears of every change of state, in order; nil: nobody does. It must not block.
+	// Logger, if set, logs every change of state.
+	Logger *slog.Logger
+	// OnChange, if set, is called after every change of state, in order. It must not block.
 	OnChange func(ReplicaStatus)
 
-	every time.Duration // between two looks; default a second, a quarter of MaxLag at most
+	every time.Duration // between two checks; default a second, at most a quarter of MaxLag
 }
 
-// Replica states.
+// The states of a replica.
 const (
 	ReplicaUsed        = "used"
-	ReplicaLagging     = "lagging"     // further than MaxLag, or so it may be, for the primary cannot be asked
-	ReplicaUnreachable = "unreachable" // it cannot be asked
-	ReplicaRefused     = "refused"     // what answers is no replica of the primary
+	ReplicaLagging     = "lagging"     // it lags more than MaxLag, or its lag is unknown because the primary does not answer
+	ReplicaUnreachable = "unreachable" // it does not answer
+	ReplicaRefused     = "refused"     // the server that answers is not a replica of the primary
 )
 
-// ReplicaStatus is what is known of a replica.
+// ReplicaStatus is the state of a replica after its last check.
 type ReplicaStatus struct {
+	// State is one of the states above; empty before the first check.
 	State string
-	// Reason is why it is not used; empty if it is.
+	// Reason is why the replica is not used; empty if it is used.
 	Reason string
-	// Since is when that state began.
+	// Since is when the state began.
 	Since time.Time
-	// Lag is how old what it gives was at the most when it was looked at; nil: not known.
+	// Lag is the greatest possible age of the replica's data at the last check; nil if it is unknown.
 	Lag *time.Duration
-	// MaxLag is how old it may be.
+	// MaxLag is the greatest lag with which the replica is used.
 	MaxLag time.Duration
-	// Reads is how many statements it answered, Fallbacks how many that it could have answered went to the primary.
+	// Reads counts the statements that the replica answered. Fallbacks counts those that it was allowed to answer and
+	// the primary answered.
 	Reads, Fallbacks int64
 }
 
-// Replica answers statements of requests that may be answered with what was true a few seconds ago; see MayLag. A
-// background task looks at it every second, so no request waits for that. Whatever is wrong with it, the primary
-// answers.
+// Replica runs statements of requests that accept data a few seconds old; see MayLag. A background task checks the
+// replica every second, so no request waits for a check. If the replica cannot be used, the primary answers. All methods
+// may be called from any goroutine.
 //
-// The lag is measured by positions in the write-ahead log. Each second the primary's position is noted with the time.
-// What a replica has replayed up to a noted position has everything that was committed before that time. So no clocks
-// are compared, and a primary that nobody writes to has no replicas that lag.
+// The lag is measured by positions in the write-ahead log. Each second the task notes the primary's position and the
+// time. A replica that has replayed the log up to a noted position has everything that was committed before that time. So
+// no clocks are compared, and a replica of an idle primary does not lag.
 type Replica struct {
 	cfg  ReplicaConfig
 	pool *pgxpool.Pool
@@ -64,53 +67,54 @@ type Replica struct {
 	usable           atomic.Bool
 	reads, fallbacks atomic.Int64
 
-	wake chan struct{} // has the task look now
+	wake chan struct{} // has the task check now
 	stop context.CancelFunc
 	done chan struct{}
 
-	looking  sync.Mutex // by one at a time, who alone has these
-	primary  ownConn
-	replica  ownConn
-	surveyed bool      // it is known what answers
-	surveyAt time.Time // when that was last looked at
-	pooler   error     // a refusedError, if that cannot work
+	looking  sync.Mutex // held during a check; it guards the fields below
+	primary  watchConn
+	replica  watchConn
+	surveyed bool      // the address was found to lead to no pooler that cannot work
+	surveyAt time.Time // when that was last checked
+	pooler   error     // a refusedError if the address leads to a pooler that cannot work
 
-	mu     sync.Mutex
+	mu     sync.Mutex // guards the fields below
 	status ReplicaStatus
-	looked time.Time          // when it was last looked at
-	asOf   time.Time          // everything committed before it is there, as far as the last look saw
-	notes  []note             // of the primary's log, oldest first
+	looked time.Time          // when the last check ended
+	asOf   time.Time          // the replica had everything committed before this time at the last check
+	notes  []note             // the primary's positions, the oldest first
 	self   identity           // of the primary
-	ahead  int64              // the furthest position seen of the replica since the primary was looked at
-	forked bool               // that was further than the primary is
-	epoch  context.Context    //nolint:containedctx // it ends when the replica is lost
-	lost   context.CancelFunc // ends what the replica is asked in this epoch
+	ahead  int64              // the greatest position of the replica since the primary's was noted
+	forked bool               // ahead was greater than the primary's position
+	epoch  context.Context    //nolint:containedctx // it ends when the replica becomes unreachable or refused
+	lost   context.CancelFunc // ends the epoch and thereby the statements that run on the replica
 }
 
-// note is the position of the primary's log at a time: what was committed before it is below.
+// note is a position of the primary's log. Everything committed before the time is below the position.
 type note struct {
 	at       time.Time
 	position int64
 }
 
-// identity tells a database from all but its own replicas.
+// identity identifies a database together with its replicas.
 type identity struct{ system, database string }
 
 const (
-	// maxNotes bounds how long a lag can be told exactly: ten minutes.
+	// maxNotes is how many positions are kept: ten minutes of them. A lag beyond that is not known exactly.
 	maxNotes = 600
-	// replicaPatience is how long a replica, and the primary, may take to answer a look.
+	// replicaPatience is how long the replica, and the primary, may take to answer a check.
 	replicaPatience = 2 * time.Second
-	// surveyFor is how long it may take to tell what answers, surveyEvery how often a pooler that cannot work is looked at.
+	// surveyFor bounds the search for a pooler. surveyEvery is how often a pooler that cannot work is looked for again.
 	surveyFor   = 10 * time.Second
 	surveyEvery = 30 * time.Second
-	// doubtAfter is how long a connection to look is kept while the replica is not used: the address may lead elsewhere now.
+	// doubtAfter is how long the check keeps a connection while the replica is not used. The address may lead to another
+	// server by then.
 	doubtAfter = 10 * time.Second
 )
 
-// OpenReplica begins to read what may lag from a replica; call it once, before the database is used. One that is away is
-// no error: it is used once it is there. A pooler that cannot work is one, but if it is away now, it is refused later.
-// Close the replica before the database.
+// OpenReplica starts to use a replica for reads that may lag. Call it once, before the database is used. If the replica
+// does not answer, that is no error: it is used as soon as it answers. If the address leads to a pooler that cannot work,
+// OpenReplica fails; a pooler that does not answer yet is refused later. Close the replica before the database.
 func (d *DB) OpenReplica(ctx context.Context, cfg ReplicaConfig) (*Replica, error) {
 	if cfg.MaxLag <= 0 {
 		cfg.MaxLag = 5 * time.Second
@@ -142,7 +146,7 @@ func (d *DB) OpenReplica(ctx context.Context, cfg ReplicaConfig) (*Replica, erro
 	return r, nil
 }
 
-// Replica is the replica that reads may come from; nil without one, as of no database.
+// Replica returns the replica of OpenReplica; nil without one, or if d is nil.
 func (d *DB) Replica() *Replica {
 	if d == nil {
 		return nil
@@ -150,7 +154,7 @@ func (d *DB) Replica() *Replica {
 	return d.replica.Load()
 }
 
-// Close ends the task and the connections; those that hang it leaves behind.
+// Close stops the task and closes the connections. It waits at most 3 s for those that are in use.
 func (r *Replica) Close() {
 	r.stop()
 	<-r.done
@@ -170,7 +174,7 @@ func (r *Replica) Close() {
 	}
 }
 
-// Status is what the last look saw.
+// Status returns the state of the replica after the last check.
 func (r *Replica) Status() ReplicaStatus {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -198,22 +202,22 @@ func (r *Replica) watch(ctx context.Context) {
 	}
 }
 
-// current is the epoch of now: it ends when the replica is lost.
+// current returns the context of the current epoch. It ends when the replica becomes unreachable or refused.
 func (r *Replica) current() context.Context {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.epoch
 }
 
-// acquire gives a connection to a server whose data is not older than it may be; nil if there is none. server, if it is
-// not empty, is the only one that will do.
+// acquire returns a connection to a server whose data is not older than MaxLag, and the server's name; nil if there is
+// none. If server is not empty, only a connection to that server is returned.
 func (r *Replica) acquire(ctx context.Context, server string) (*pgxpool.Conn, string) {
 	conn, err := r.pool.Acquire(ctx)
 	if err != nil {
 		return nil, ""
 	}
 	seen, _ := conn.Conn().PgConn().CustomData()[sightKey].(*sight)
-	if seen == nil || time.Since(seen.at) > 2*r.cfg.every { // new, or never idle when the task looked
+	if seen == nil || time.Since(seen.at) > 2*r.cfg.every { // it is new, or was in use during the last checks
 		if seen, err = r.see(ctx, conn.Conn()); err != nil {
 			_ = conn.Conn().Close(ctx)
 			conn.Release()

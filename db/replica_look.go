@@ -9,17 +9,18 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// ownConn is a connection of the watcher's, outside of the pools: under load, which is when the replica is needed most, a
-// pool has none to spare. Who holds Replica.looking may use it.
-type ownConn struct {
+// watchConn is a connection for checks. It is not from a pool: under load, when the replica is needed most, the pools may
+// have no free connection. Replica.looking guards it.
+type watchConn struct {
 	dial    func(context.Context) (*pgx.Conn, error)
-	conn    *pgx.Conn // nil: to be made
+	conn    *pgx.Conn // nil until use connects
 	made    time.Time
 	doubted bool // it may lead to another server than the address does
 }
 
-// use has f ask the server, within replicaPatience. A connection that broke since it was used is made anew.
-func (o *ownConn) use(ctx context.Context, f func(context.Context, *pgx.Conn) error) error {
+// use calls f with the connection, for up to replicaPatience. If the connection broke since its last use, use connects
+// again and calls f once more.
+func (o *watchConn) use(ctx context.Context, f func(context.Context, *pgx.Conn) error) error {
 	ctx, cancel := context.WithTimeout(ctx, replicaPatience)
 	defer cancel()
 	o.renew(ctx)
@@ -44,8 +45,9 @@ func (o *ownConn) use(ctx context.Context, f func(context.Context, *pgx.Conn) er
 	}
 }
 
-// renew replaces a connection that is doubted. It keeps that if there is no other: the server may have no more.
-func (o *ownConn) renew(ctx context.Context) {
+// renew replaces a connection that is doubted. If it cannot connect, it keeps the old one: the server may have no free
+// connection.
+func (o *watchConn) renew(ctx context.Context) {
 	if o.conn == nil || !o.doubted || time.Since(o.made) < doubtAfter {
 		return
 	}
@@ -58,7 +60,7 @@ func (o *ownConn) renew(ctx context.Context) {
 	o.made = time.Now()
 }
 
-func (o *ownConn) close() {
+func (o *watchConn) close() {
 	if o.conn == nil {
 		return
 	}
@@ -73,7 +75,7 @@ type refusedError struct{ reason string }
 
 func (e refusedError) Error() string { return e.reason }
 
-// look sees how the replica is.
+// look checks the replica and notes its state.
 func (r *Replica) look(ctx context.Context) {
 	r.looking.Lock()
 	defer r.looking.Unlock()
@@ -81,14 +83,16 @@ func (r *Replica) look(ctx context.Context) {
 		r.mu.Lock()
 		asOf := r.asOf
 		r.mu.Unlock()
-		if ctx.Err() == nil && time.Since(asOf) > r.cfg.MaxLag { // until then what is known is good enough
+		if ctx.Err() == nil && time.Since(asOf) > r.cfg.MaxLag { // until then the last check still holds
 			r.change(ReplicaLagging, "the primary does not say how far it is: "+lookReason(err), asOf)
 		}
 		return
 	}
 	asOf, err := r.inspect(ctx)
-	for began := time.Now(); err == nil && r.first() && time.Since(asOf) > r.cfg.MaxLag && time.Since(began) < replicaPatience/2 && wait(ctx, r.cfg.every/10); {
-		asOf, err = r.inspect(ctx) // it may be a moment behind the one position that is noted
+	// While only one position is noted, a replica that is a moment behind it would count as lagging.
+	for began := time.Now(); err == nil && r.first() && time.Since(asOf) > r.cfg.MaxLag &&
+		time.Since(began) < replicaPatience/2 && wait(ctx, r.cfg.every/10); {
+		asOf, err = r.inspect(ctx)
 	}
 	if err == nil {
 		r.refresh(ctx)
@@ -100,14 +104,15 @@ func (r *Replica) look(ctx context.Context) {
 		r.change(ReplicaRefused, refused.reason, time.Time{})
 	case err != nil:
 		r.change(ReplicaUnreachable, lookReason(err), time.Time{})
-	case lag > r.cfg.MaxLag, !r.usable.Load() && lag > r.cfg.MaxLag/2: // so that one near the bound does not come and go
+	// A replica that is not used must reach half of MaxLag, so that one near MaxLag does not alternate.
+	case lag > r.cfg.MaxLag, !r.usable.Load() && lag > r.cfg.MaxLag/2:
 		r.change(ReplicaLagging, "it lags further than it may", asOf)
 	default:
 		r.change(ReplicaUsed, "", asOf)
 	}
 }
 
-// lookReason says why a look failed.
+// lookReason returns why a check failed.
 func lookReason(err error) string {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Sprintf("no answer within %s", replicaPatience)
@@ -115,14 +120,14 @@ func lookReason(err error) string {
 	return connectReason(err).Error()
 }
 
-// first says that the primary's position was noted once.
+// first reports whether the primary's position was noted exactly once.
 func (r *Replica) first() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.notes) == 1
 }
 
-// wait waits, and says whether there is time left.
+// wait waits for d. It returns false if ctx ends first.
 func wait(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():
@@ -132,14 +137,27 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// note notes where the primary is.
+// primaryQuery returns the primary's identity and its position in the log.
+const primaryQuery = `
+SELECT system_identifier::text, (SELECT oid::text FROM pg_database WHERE datname = current_database()),
+    (pg_current_wal_lsn() - '0/0')::bigint
+FROM pg_control_system()`
+
+// replicaQuery returns a server's identity, whether it is a replica, its position in the log, and a text that tells it
+// from other servers behind the same address.
+const replicaQuery = `
+SELECT system_identifier::text, (SELECT oid::text FROM pg_database WHERE datname = current_database()),
+    pg_is_in_recovery(), coalesce(pg_last_wal_replay_lsn() - '0/0', 0)::bigint,
+    concat_ws(' ', pg_postmaster_start_time(), inet_server_addr(), inet_server_port())
+FROM pg_control_system()`
+
+// note notes the primary's position.
 func (r *Replica) note(ctx context.Context) error {
 	var n note
 	var self identity
 	err := r.primary.use(ctx, func(ctx context.Context, conn *pgx.Conn) error {
 		n.at = time.Now()
-		return conn.QueryRow(ctx, `SELECT system_identifier::text, (SELECT oid::text FROM pg_database WHERE datname = current_database()), (pg_current_wal_lsn() - '0/0')::bigint
-FROM pg_control_system()`).Scan(&self.system, &self.database, &n.position)
+		return conn.QueryRow(ctx, primaryQuery).Scan(&self.system, &self.database, &n.position)
 	})
 	if err != nil {
 		return err
@@ -147,19 +165,19 @@ FROM pg_control_system()`).Scan(&self.system, &self.database, &n.position)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if last := len(r.notes) - 1; self != r.self || last >= 0 && n.position < r.notes[last].position {
-		r.notes, r.ahead = nil, 0 // another server, or one that was restored
+		r.notes, r.ahead = nil, 0 // it is another server, or was restored
 	}
 	r.self = self
 	r.notes = append(r.notes, n)
 	if len(r.notes) > maxNotes {
 		r.notes = r.notes[1:]
 	}
-	// What it replayed when it was last looked at, a replica had from the primary, which had it before.
+	// A replica receives its log from the primary, so at the last check it cannot have been ahead of the primary now.
 	r.forked, r.ahead = r.ahead > n.position, 0
 	return nil
 }
 
-// inspect gives how old what the replica has is at the most.
+// inspect returns a time: the replica has everything that was committed before it.
 func (r *Replica) inspect(ctx context.Context) (asOf time.Time, err error) {
 	if err := r.survey(ctx); err != nil {
 		return asOf, err
@@ -174,9 +192,9 @@ func (r *Replica) inspect(ctx context.Context) (asOf time.Time, err error) {
 	return asOf, err
 }
 
-// survey refuses a pooler behind the address that gives statements of one connection to several of the server's: what is
-// known of a connection's server, its settings and its prepared statements would be another's. It looks when the address
-// answers for the first time, and again after it was away.
+// survey returns a refusedError if the address leads to a pooler that sends the statements of one connection to several
+// connections of the server. What is known of a connection (its server, its settings, its prepared statements) would then
+// be true of another one. survey looks when the address answers for the first time, and again after it was unreachable.
 func (r *Replica) survey(ctx context.Context) error {
 	if r.surveyed || r.pooler != nil && time.Since(r.surveyAt) < surveyEvery {
 		return r.pooler
@@ -192,45 +210,45 @@ func (r *Replica) survey(ctx context.Context) error {
 	}
 	r.surveyAt, r.pooler = time.Now(), nil
 	if s.Pooling == PoolingTransaction || s.Pooling == PoolingStatement {
-		r.pooler = refusedError{fmt.Sprintf("DATABASE_READ_URL leads to a pooler in %s mode, where no two statements need reach the same server: "+
-			"set it to the address of the replica itself, or the pooler to session mode (PgBouncer: pool_mode=session)", s.Pooling)}
+		r.pooler = refusedError{fmt.Sprintf("DATABASE_READ_URL leads to a pooler in %s mode, where no two statements need "+
+			"reach the same server: set it to the address of the replica itself, or the pooler to session mode "+
+			"(PgBouncer: pool_mode=session)", s.Pooling)}
 	}
 	r.surveyed = r.pooler == nil
 	return r.pooler
 }
 
-// refresh looks at every connection of the pool that is not in use, so that requests need not.
+// refresh checks every idle connection of the pool, so that requests need not.
 func (r *Replica) refresh(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, replicaPatience)
 	defer cancel()
 	for _, conn := range r.pool.AcquireAllIdle(ctx) {
 		if ctx.Err() == nil {
 			if _, err := r.see(ctx, conn.Conn()); err != nil {
-				_ = conn.Conn().Close(ctx) // the pool drops it
+				_ = conn.Conn().Close(ctx) // Release removes a closed connection from the pool
 			}
 		}
 		conn.Release()
 	}
 }
 
-// sight is what was last seen of a connection's server.
+// sight is the state of a connection's server at the last check.
 type sight struct {
-	server string // tells servers behind one address apart
-	asOf   time.Time
-	at     time.Time // when it was seen
+	server string    // tells servers behind one address apart
+	asOf   time.Time // the server has everything committed before
+	at     time.Time // when it was checked
 }
 
-// sightKey is where a connection keeps its sight. Only who has acquired the connection touches it.
+// sightKey is the key of a connection's sight in its custom data. Only the goroutine that acquired the connection uses it.
 const sightKey = "replica"
 
-// see asks a connection's server who it is and how far it is.
+// see checks the server of a connection. It returns a refusedError if that is not a replica of the primary.
 func (r *Replica) see(ctx context.Context, conn *pgx.Conn) (*sight, error) {
 	var is identity
 	var recovering bool
 	var position int64
 	seen := &sight{at: time.Now()}
-	err := conn.QueryRow(ctx, `SELECT system_identifier::text, (SELECT oid::text FROM pg_database WHERE datname = current_database()), pg_is_in_recovery(), coalesce(pg_last_wal_replay_lsn() - '0/0', 0)::bigint,
-concat_ws(' ', pg_postmaster_start_time(), inet_server_addr(), inet_server_port()) FROM pg_control_system()`).Scan(&is.system, &is.database, &recovering, &position, &seen.server)
+	err := conn.QueryRow(ctx, replicaQuery).Scan(&is.system, &is.database, &recovering, &position, &seen.server)
 	if err != nil {
 		return nil, err
 	}
@@ -255,7 +273,7 @@ concat_ws(' ', pg_postmaster_start_time(), inet_server_addr(), inet_server_port(
 				seen.asOf = r.notes[i].at
 			}
 		}
-		if seen.asOf.IsZero() { // older than what is noted: by how much is not known
+		if seen.asOf.IsZero() { // older than the oldest note, by an unknown time
 			seen.asOf = r.notes[0].at.Add(-r.cfg.MaxLag - time.Millisecond)
 		}
 	}
@@ -263,7 +281,7 @@ concat_ws(' ', pg_postmaster_start_time(), inet_server_addr(), inet_server_port(
 	return seen, nil
 }
 
-// change keeps what was seen, and has a line in the log when the state changed. Only look calls it.
+// change stores the result of a check, and logs it if the state changed. Only look calls it.
 func (r *Replica) change(state, reason string, asOf time.Time) {
 	r.mu.Lock()
 	before := r.status
@@ -279,7 +297,7 @@ func (r *Replica) change(state, reason string, asOf time.Time) {
 	}
 	r.usable.Store(state == ReplicaUsed)
 	if changed && (state == ReplicaUnreachable || state == ReplicaRefused) {
-		r.lost() // what waits for its answers is answered by the primary
+		r.lost() // statements that wait for the replica continue on the primary
 		r.epoch, r.lost = context.WithCancel(context.Background())
 	}
 	r.mu.Unlock()

@@ -11,19 +11,19 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// MayLag allows what reads with the context to read from a replica. All of it comes from one replica or, from the first
-// statement on that the replica did not answer, from the primary: a request never sees time go back.
+// MayLag returns a context whose reads may come from a replica. All of them come from one replica, or from the primary
+// once the replica did not answer a statement. So a request never sees data that is older than what it already read.
 func MayLag(ctx context.Context) context.Context {
 	return context.WithValue(ctx, lagKey{}, &lagging{})
 }
 
-// OnPrimary has what reads with the context read from the primary, whatever MayLag allowed.
+// OnPrimary returns a context whose reads come from the primary, even if MayLag was called before.
 func OnPrimary(ctx context.Context) context.Context {
 	return context.WithValue(ctx, lagKey{}, (*lagging)(nil))
 }
 
-// ReplicaFailed says that the replica let a statement down in the middle of its rows. The same works if all of it is done
-// again with this context, which reads from the primary from then on.
+// ReplicaFailed reports whether the replica failed in the middle of the rows of a statement. The caller can repeat the
+// whole request with the same context, which reads from the primary from then on.
 func ReplicaFailed(ctx context.Context) bool {
 	l, _ := ctx.Value(lagKey{}).(*lagging)
 	return l != nil && l.cutOff.Load()
@@ -31,15 +31,16 @@ func ReplicaFailed(ctx context.Context) bool {
 
 type lagKey struct{}
 
-// lagging is what a request that may read from a replica has read from.
+// lagging records which server a request reads from.
 type lagging struct {
-	primary atomic.Bool // it read from the primary
-	cutOff  atomic.Bool
+	primary atomic.Bool // the request reads from the primary from now on
+	cutOff  atomic.Bool // the replica failed in the middle of rows
 	mu      sync.Mutex
-	server  string
+	server  string // the replica that the request reads from; empty: none yet
 }
 
-// stays notes which server a request reads from, and says whether that is the one it has read from.
+// stays reports whether the request may read from a server: it is the first that the request reads from, or the same as
+// before.
 func (l *lagging) stays(server string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -55,7 +56,7 @@ func (l *lagging) reads() string {
 	return l.server
 }
 
-// reading is a DBTX that asks the replica where that may be, and the primary else.
+// reading is a DBTX that runs queries on the replica if the context allows it, and on the primary otherwise.
 type reading struct {
 	DBTX
 	d *DB
@@ -63,7 +64,7 @@ type reading struct {
 
 func (d *DB) reading() DBTX { return reading{DBTX: d.retrying(d.Pool), d: d} }
 
-// ask asks the replica; nil if the primary is to be asked.
+// ask runs a query on the replica. It returns nil if the query must run on the primary.
 func (r reading) ask(ctx context.Context, sql string, args []any) *replicaRows {
 	l, _ := ctx.Value(lagKey{}).(*lagging)
 	if l == nil {
@@ -114,7 +115,7 @@ func (r *Replica) ask(ctx context.Context, l *lagging, sql string, args []any) *
 	return rows
 }
 
-// fell has the task look: something may be wrong.
+// fell has the task check the replica now, because a statement failed on it.
 func (r *Replica) fell() {
 	select {
 	case r.wake <- struct{}{}:
@@ -122,7 +123,7 @@ func (r *Replica) fell() {
 	}
 }
 
-// Query implements DBTX.
+// Query runs a query on the replica or the primary.
 func (r reading) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if rows := r.ask(ctx, sql, args); rows != nil {
 		return rows, nil
@@ -130,8 +131,8 @@ func (r reading) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 	return r.DBTX.Query(ctx, sql, args...)
 }
 
-// QueryRow implements DBTX. A row that the replica does not have may be one that it does not have yet, so the primary is
-// asked: what was just made is found.
+// QueryRow implements DBTX. If the replica does not have the row, the primary is queried, so a row that was just written
+// is found.
 func (r reading) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	rows := r.ask(ctx, sql, args)
 	if rows == nil {
@@ -163,17 +164,17 @@ func (r replicaRow) Scan(dest ...any) error {
 	return r.rows.Err()
 }
 
-// replicaRows are rows of the replica, or of the primary if the replica gives none.
+// replicaRows are the rows of the replica. If the replica fails before the first row, they are those of the primary.
 type replicaRows struct {
 	pgx.Rows
-	ctx     context.Context //nolint:containedctx // rows are read in the call that asked for them
+	ctx     context.Context //nolint:containedctx // rows are read in the call that ran the query
 	replica *Replica
 	lagging *lagging
-	again   func() (pgx.Rows, error) // asks the primary
-	release func()                   // gives the connection back
-	fallen  bool                     // to the primary
-	read    bool
-	err     error // of the primary, when it was asked
+	again   func() (pgx.Rows, error) // runs the query on the primary
+	release func()                   // releases the connection
+	fallen  bool                     // Rows are the primary's
+	read    bool                     // a row was read
+	err     error                    // of the query on the primary
 }
 
 // Next implements pgx.Rows.
@@ -210,7 +211,7 @@ func (r *replicaRows) Next() bool {
 	return r.Next()
 }
 
-// timedOut says that a statement took longer than any may: it would on the primary.
+// timedOut reports whether a statement exceeded statement_timeout. It would do so on the primary too.
 func timedOut(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == pgerrcode.QueryCanceled

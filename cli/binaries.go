@@ -28,7 +28,8 @@ func (f binariesFlags) source(a *app) (embedded.Source, error) {
 	return s, nil
 }
 
-// look says why no embedded Postgres could be run, before other work is done. attach allows one that another process runs.
+// look says why no embedded Postgres could be run, before other work is done. attach allows one that another process
+// runs.
 func (f databaseFlags) look(a *app, attach bool) error {
 	if f.DatabaseURL != "" {
 		return nil

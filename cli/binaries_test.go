@@ -17,7 +17,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
-// withoutBinaries is an environment in which there is nothing to run, and a repository that answers every request with a code.
+// withoutBinaries is an environment in which there is nothing to run, and a repository that answers every request with
+// a code.
 func withoutBinaries(t *testing.T, code int) (env []string, address string, asked *atomic.Int32) {
 	t.Helper()
 	asked = new(atomic.Int32)

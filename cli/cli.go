@@ -142,8 +142,8 @@ func report(w io.Writer, err error) int {
 	return code
 }
 
-// signals gives a context that ends with the first SIGINT or SIGTERM; the second one ends the process. On Windows these are
-// Ctrl-C and Ctrl-Break, and the closing of the console, which leaves five seconds.
+// signals gives a context that ends with the first SIGINT or SIGTERM; the second one ends the process. On Windows these
+// are Ctrl-C and Ctrl-Break, and the closing of the console, which leaves five seconds.
 func signals(w io.Writer) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := make(chan os.Signal, 2)

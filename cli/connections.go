@@ -30,8 +30,8 @@ const (
 	directConnections = 3
 )
 
-// listens is how many connections the part keeps to itself, outside of the pools: one to LISTEN for streams of events, one
-// for River, and one to know how far a read replica is behind.
+// listens is how many connections the part keeps to itself, outside of the pools: one to LISTEN for streams of events,
+// one for River, and one to know how far a read replica is behind.
 func (p part) listens() int {
 	n := 0
 	if p.serves {
@@ -46,8 +46,8 @@ func (p part) listens() int {
 	return n
 }
 
-// wants is how many connections the part has use for, those to listen among them. Steps wait for sources most of the time,
-// and requests take a connection for milliseconds.
+// wants is how many connections the part has use for, those to listen among them. Steps wait for sources most of the
+// time, and requests take a connection for milliseconds.
 func (p part) wants() int {
 	switch {
 	case p.serves && p.works:

@@ -16,8 +16,8 @@ func surveyOf(maxConnections int) db.Survey {
 	return db.Survey{Limits: db.Limits{MaxConnections: maxConnections, Reserved: 3, RoleLimit: -1, DatabaseLimit: -1}}
 }
 
-// TestConnectionsFit adds up what all processes may open of each deployment that is shipped, while each of them is being
-// replaced too.
+// TestConnectionsFit adds up what all processes may open of each deployment that is shipped, while each of them is
+// being replaced too.
 func TestConnectionsFit(t *testing.T) {
 	t.Parallel()
 	fits := func(what string, maxConnections int, parts map[string]int) {

@@ -44,7 +44,8 @@ func (c *doctorCmd) connections(r *examination, dsn string) (cfg db.Config, ok b
 	return part{connections: 2}.config(dsn, c.databaseFlags, s), cannot == nil
 }
 
-// opens is how many connections of Postgres's a part may take; behind a pooler in transaction mode, beside the pooler's.
+// opens is how many connections of Postgres's a part may take; behind a pooler in transaction mode, beside the
+// pooler's.
 func (c *doctorCmd) opens(p part, s db.Survey) int {
 	if s.Pooling != db.PoolingTransaction {
 		return p.most(c.DatabaseConnections, s)

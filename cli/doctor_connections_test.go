@@ -9,8 +9,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
-// TestDoctorCountsConnections gives the role fewer and fewer connections: the doctor says what to set, a process that may
-// open more than are free says so when it starts, and one that cannot work does not start.
+// TestDoctorCountsConnections gives the role fewer and fewer connections: the doctor says what to set, a process that
+// may open more than are free says so when it starts, and one that cannot work does not start.
 func TestDoctorCountsConnections(t *testing.T) {
 	t.Parallel()
 	url := dbtest.URL(t)

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/windows/svc/eventlog"
 )
 
-// What people type in PowerShell, for lines that a command prints to go on with. There curl alone may be another program,
-// and JSON as an argument loses its quotes; YAML has none. %[2]s is the address of a simulated Parliament.
+// What people type in PowerShell, for lines that a command prints to go on with. There curl alone may be another
+// program, and JSON as an argument loses its quotes; YAML has none. %[2]s is the address of a simulated Parliament.
 const (
 	curl            = "curl.exe"
 	withEnvironment = "$env:OPENPARLIAMENT_URL = '%[2]s'; $env:LEGISINFO_URL = '%[2]s/legisinfo'; explorer dev"

@@ -149,8 +149,8 @@ func TestWindows(t *testing.T) {
 	stopServer()
 }
 
-// TestWindowsEmbedded runs everything in one Windows process, with a Postgres for Windows. EXPLORER_WINDOWS_POSTGRES is the
-// folder of its programs.
+// TestWindowsEmbedded runs everything in one Windows process, with a Postgres for Windows. EXPLORER_WINDOWS_POSTGRES is
+// the folder of its programs.
 func TestWindowsEmbedded(t *testing.T) {
 	t.Parallel()
 	programs := os.Getenv("EXPLORER_WINDOWS_POSTGRES")

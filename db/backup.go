@@ -114,8 +114,8 @@ func (o *errorOutput) Write(p []byte) (int, error) {
 
 var errorLine = regexp.MustCompile(`(?:^|: )(?:error|ERROR|fatal|FATAL):\s+`)
 
-// firstError returns the first line that reports an error, with the detail that Postgres adds to it. If no line does, it
-// returns the first line.
+// firstError returns the first line that reports an error, with the detail that Postgres adds to it. If no line does,
+// it returns the first line.
 func (o *errorOutput) firstError() string {
 	lines := strings.Split(strings.TrimSpace(o.String()), "\n")
 	found := 0

@@ -112,8 +112,8 @@ func toolConnection(dsn string) (*connection, error) {
 	return c, nil
 }
 
-// toolsSet are the parameters that Postgres' own programs set by themselves, whatever the connection has: they name each
-// thing with its schema. Poolers may refuse options, as PgBouncer did before 1.20.
+// toolsSet are the parameters that Postgres' own programs set by themselves, whatever the connection has: they name
+// each thing with its schema. Poolers may refuse options, as PgBouncer did before 1.20.
 var toolsSet = []string{
 	"search_path", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout",
 	"datestyle", "intervalstyle", "extra_float_digits",
@@ -140,8 +140,8 @@ func escapeOption(s string) string {
 	return strings.NewReplacer(`\`, `\\`, " ", `\ `, "\t", "\\\t", "\n", "\\\n", "\r", "\\\r", "\v", "\\\v", "\f", "\\\f").Replace(s)
 }
 
-// givenSettings are the settings of a connection string and of the service that it or PGSERVICE names. pgx keeps to itself
-// what it made of those about TLS.
+// givenSettings are the settings of a connection string and of the service that it or PGSERVICE names. pgx keeps to
+// itself what it made of those about TLS.
 func givenSettings(dsn string) (map[string]string, error) {
 	var given map[string]string
 	if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {

@@ -1,6 +1,6 @@
-// Package db connects to Postgres. It has the connection pools, transactions and their retries, the migrations, backups,
-// the read replica, and what the program must know about a server and a pooler. The queries of the tables are in the
-// packages that own the tables.
+// Package db connects to Postgres. It has the connection pools, transactions and their retries, the migrations,
+// backups, the read replica, and what the program must know about a server and a pooler. The queries of the tables are
+// in the packages that own the tables.
 //
 // DB is the main type: Open returns one, and its methods Tx, ReadTx, Durable, NoWait and Lists run statements. Begin
 // reading there. Look finds out how a database can be used before it is opened, MigrateUp creates and updates the
@@ -143,8 +143,8 @@ func pingWhileStarting(ctx context.Context, pool *pgxpool.Pool) error {
 	}
 }
 
-// sessionSettings are the settings of every session. Behind a pooler in transaction mode, which has no sessions, Tx sets
-// them in each transaction.
+// sessionSettings are the settings of every session. Behind a pooler in transaction mode, which has no sessions, Tx
+// sets them in each transaction.
 var sessionSettings = map[string]string{
 	// A statement that hangs, or a transaction that a stopped process left open, must not hold its locks forever.
 	"statement_timeout":                   "60000",
@@ -241,8 +241,8 @@ func (d *DB) Close() {
 
 // Tx runs f in a transaction and commits the transaction if f returns nil. The isolation level is read committed: each
 // statement sees everything committed before it began, so lock a row before reading what depends on it. After a
-// serialization failure or a deadlock, Tx runs the whole transaction again. f may therefore be called several times, and
-// must overwrite what an earlier call left in variables outside of it.
+// serialization failure or a deadlock, Tx runs the whole transaction again. f may therefore be called several times,
+// and must overwrite what an earlier call left in variables outside of it.
 func (d *DB) Tx(ctx context.Context, f func(pgx.Tx) error) error {
 	retry := retrier{ctx: ctx, told: d.OnConflict}
 	for {
@@ -259,8 +259,8 @@ func (d *DB) Ping(ctx context.Context) error {
 	return err
 }
 
-// Durable returns a DBTX that runs statements on Pool, or on the read replica if the context allows it (see MayLag). Each
-// statement is a transaction of its own and is retried after a conflict.
+// Durable returns a DBTX that runs statements on Pool, or on the read replica if the context allows it (see MayLag).
+// Each statement is a transaction of its own and is retried after a conflict.
 func (d *DB) Durable() DBTX { return d.reading() }
 
 // NoWait returns a DBTX that runs statements on Relaxed and retries them as Durable does.
@@ -319,8 +319,8 @@ func connectReason(err error) error {
 	return errors.New(last)
 }
 
-// CustomPlan has Postgres plan each query for its arguments. Lists with optional filters need it: a generic plan for all
-// combinations of filters would use none of the indexes. Count relies on it.
+// CustomPlan has Postgres plan each query for its arguments. Lists with optional filters need it: a generic plan for
+// all combinations of filters would use none of the indexes. Count relies on it.
 type CustomPlan struct{ DBTX }
 
 // Query implements DBTX.

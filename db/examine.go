@@ -11,7 +11,8 @@ import (
 type Settings struct {
 	// Standby says that the server is a replica; ReadOnly, that transactions are read-only unless they say otherwise.
 	Standby, ReadOnly bool
-	// Role is who is connected, SearchPath the schemas it looks in and Schema the first of them that is there; empty: none.
+	// Role is who is connected, SearchPath the schemas it looks in and Schema the first of them that is there; empty:
+	// none.
 	Role, SearchPath, Schema string
 	// MayCreate says whether the role may create tables in Schema.
 	MayCreate bool
@@ -44,8 +45,8 @@ func (d *DB) VersionAndTime(ctx context.Context) (version string, now time.Time,
 func (d *DB) Examine(ctx context.Context) (*Settings, error) {
 	var s Settings
 	var statement, lock, transaction int64
-	// The role's own limits are in the catalog: the program's connections have others. The settings of a role in a database
-	// come before those of the role, and these before those of the database.
+	// The role's own limits are in the catalog: the program's connections have others. The settings of a role in a
+	// database come before those of the role, and these before those of the database.
 	err := d.Pool.QueryRow(ctx, `
 WITH own AS (
     SELECT DISTINCT ON (split_part(c, '=', 1)) split_part(c, '=', 1) AS name, substr(c, strpos(c, '=') + 1) AS value

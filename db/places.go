@@ -18,8 +18,8 @@ import (
 // errFull says that Postgres refused a connection a moment ago, so that it was not asked for another.
 var errFull = fmt.Errorf("a moment ago: %w", &pgconn.PgError{Severity: "FATAL", Code: pgerrcode.TooManyConnections, Message: "all connections are in use"})
 
-// full says whether an error is that no connection could be had, because all are in use. Nothing was done: the same works
-// once one is given back.
+// full says whether an error is that no connection could be had, because all are in use. Nothing was done: the same
+// works once one is given back.
 func full(err error) bool {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) {
@@ -49,10 +49,10 @@ const (
 	growEvery = 2 * time.Second
 )
 
-// places makes a pool as small as the number of connections that Postgres gives it. A pool that is told that it may have
-// more than there are would have whoever finds none idle ask Postgres, and fail, though a connection of the pool's own is
-// given back in a moment. So each place for which there is no connection is taken by one that asks for it now and then,
-// and everybody else waits in line for those there are.
+// places makes a pool as small as the number of connections that Postgres gives it. A pool that is told that it may
+// have more than there are would have whoever finds none idle ask Postgres, and fail, though a connection of the pool's
+// own is given back in a moment. So each place for which there is no connection is taken by one that asks for it now
+// and then, and everybody else waits in line for those there are.
 type places struct {
 	pool *pgxpool.Pool
 	max  int

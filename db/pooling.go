@@ -327,8 +327,8 @@ func execModeOf(dsn string) string {
 // everywhere are the startup parameters that poolers know; PgBouncer refuses others unless it is told to ignore them.
 var everywhere = []string{"application_name", "client_encoding", "datestyle", "timezone", "standard_conforming_strings", "options", "replication"}
 
-// ours are the startup parameters that are neither the role's nor the address's to choose: what a text means, and what a
-// value is as a text.
+// ours are the startup parameters that are neither the role's nor the address's to choose: what a text means, and what
+// a value is as a text.
 var ours = map[string]string{"timezone": "UTC", "standard_conforming_strings": "on", "datestyle": "ISO, MDY"}
 
 // startup leaves the startup parameters that every pooler takes, and gives the others, which are to be set after

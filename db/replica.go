@@ -54,12 +54,12 @@ type ReplicaStatus struct {
 }
 
 // Replica runs statements of requests that accept data a few seconds old; see MayLag. A background task checks the
-// replica every second, so no request waits for a check. If the replica cannot be used, the primary answers. All methods
-// may be called from any goroutine.
+// replica every second, so no request waits for a check. If the replica cannot be used, the primary answers. All
+// methods may be called from any goroutine.
 //
 // The lag is measured by positions in the write-ahead log. Each second the task notes the primary's position and the
-// time. A replica that has replayed the log up to a noted position has everything that was committed before that time. So
-// no clocks are compared, and a replica of an idle primary does not lag.
+// time. A replica that has replayed the log up to a noted position has everything that was committed before that time.
+// So no clocks are compared, and a replica of an idle primary does not lag.
 type Replica struct {
 	cfg  ReplicaConfig
 	pool *pgxpool.Pool
@@ -113,8 +113,8 @@ const (
 )
 
 // OpenReplica starts to use a replica for reads that may lag. Call it once, before the database is used. If the replica
-// does not answer, that is no error: it is used as soon as it answers. If the address leads to a pooler that cannot work,
-// OpenReplica fails; a pooler that does not answer yet is refused later. Close the replica before the database.
+// does not answer, that is no error: it is used as soon as it answers. If the address leads to a pooler that cannot
+// work, OpenReplica fails; a pooler that does not answer yet is refused later. Close the replica before the database.
 func (d *DB) OpenReplica(ctx context.Context, cfg ReplicaConfig) (*Replica, error) {
 	if cfg.MaxLag <= 0 {
 		cfg.MaxLag = 5 * time.Second

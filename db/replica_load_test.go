@@ -25,8 +25,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server"
 )
 
-// TestReplicaUnderLoad has requests hold every connection of both pools for longer than the replica may lag: it stays used,
-// and what it is asked is not ended.
+// TestReplicaUnderLoad has requests hold every connection of both pools for longer than the replica may lag: it stays
+// used, and what it is asked is not ended.
 func TestReplicaUnderLoad(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)

@@ -9,8 +9,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// watchConn is a connection for checks. It is not from a pool: under load, when the replica is needed most, the pools may
-// have no free connection. Replica.looking guards it.
+// watchConn is a connection for checks. It is not from a pool: under load, when the replica is needed most, the pools
+// may have no free connection. Replica.looking guards it.
 type watchConn struct {
 	dial    func(context.Context) (*pgx.Conn, error)
 	conn    *pgx.Conn // nil until use connects
@@ -193,8 +193,9 @@ func (r *Replica) inspect(ctx context.Context) (asOf time.Time, err error) {
 }
 
 // survey returns a refusedError if the address leads to a pooler that sends the statements of one connection to several
-// connections of the server. What is known of a connection (its server, its settings, its prepared statements) would then
-// be true of another one. survey looks when the address answers for the first time, and again after it was unreachable.
+// connections of the server. What is known of a connection (its server, its settings, its prepared statements) would
+// then be true of another one. survey looks when the address answers for the first time, and again after it was
+// unreachable.
 func (r *Replica) survey(ctx context.Context) error {
 	if r.surveyed || r.pooler != nil && time.Since(r.surveyAt) < surveyEvery {
 		return r.pooler
@@ -239,7 +240,8 @@ type sight struct {
 	at     time.Time // when it was checked
 }
 
-// sightKey is the key of a connection's sight in its custom data. Only the goroutine that acquired the connection uses it.
+// sightKey is the key of a connection's sight in its custom data. Only the goroutine that acquired the connection uses
+// it.
 const sightKey = "replica"
 
 // see checks the server of a connection. It returns a refusedError if that is not a replica of the primary.

@@ -131,8 +131,8 @@ func (r reading) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 	return r.DBTX.Query(ctx, sql, args...)
 }
 
-// QueryRow implements DBTX. If the replica does not have the row, the primary is queried, so a row that was just written
-// is found.
+// QueryRow implements DBTX. If the replica does not have the row, the primary is queried, so a row that was just
+// written is found.
 func (r reading) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	rows := r.ask(ctx, sql, args)
 	if rows == nil {

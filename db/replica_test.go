@@ -126,7 +126,8 @@ func (p *pair) caughtUp() {
 		p.t.Fatal(err)
 	}
 	defer conn.Close(context.WithoutCancel(p.t.Context()))
-	// Waits on the server, for a replica can tell nobody. The replica cancels the wait if it is in the way of what is replayed.
+	// Waits on the server, for a replica can tell nobody. The replica cancels the wait if it is in the way of what is
+	// replayed.
 	wait := fmt.Sprintf(`DO $$ BEGIN WHILE pg_last_wal_replay_lsn() < '%s'::pg_lsn LOOP PERFORM pg_sleep(0.005); END LOOP; END $$`, target)
 	for {
 		var refused *pgconn.PgError

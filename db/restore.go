@@ -166,9 +166,9 @@ func readArchive(ctx context.Context, r io.Reader, server int) (
 		"is here (%s): install the Postgres client programs of the version that wrote it", newest.major, newest.path)
 }
 
-// restoreOrder sorts versions of pg_restore by preference: the server's own version, then the newer ones from the oldest
-// on, then the older ones from the newest on. Another version than the server's may set parameters that the server does
-// not know. tools are sorted, the oldest first.
+// restoreOrder sorts versions of pg_restore by preference: the server's own version, then the newer ones from the
+// oldest on, then the older ones from the newest on. Another version than the server's may set parameters that the
+// server does not know. tools are sorted, the oldest first.
 func restoreOrder(tools []tool, server int) []tool {
 	var same, newer, older []tool
 	for _, t := range tools {

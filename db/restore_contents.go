@@ -14,8 +14,8 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// backupExtensionSchemas returns the schema of each extension in a backup, by the extension's name. The table of contents
-// does not have it, so pg_restore writes the statements. rest is the backup from its beginning.
+// backupExtensionSchemas returns the schema of each extension in a backup, by the extension's name. The table of
+// contents does not have it, so pg_restore writes the statements. rest is the backup from its beginning.
 func backupExtensionSchemas(ctx context.Context, restore tool, contents string, r io.Reader) (
 	schemas map[string]string, rest io.Reader, err error,
 ) {
@@ -53,7 +53,8 @@ func unquoteName(name string) string {
 	return name
 }
 
-// createExtensionSchemas creates the schemas of extensions that neither the database nor the backup has. undo drops them.
+// createExtensionSchemas creates the schemas of extensions that neither the database nor the backup has. undo drops
+// them.
 func (d *DB) createExtensionSchemas(ctx context.Context, contents string, schemas map[string]string) (
 	undo func(), err error,
 ) {
@@ -105,9 +106,10 @@ var (
 	ourTable = regexp.MustCompile(`(?m)^\d+; \d+ \d+ TABLE (.+) goose_db_version \S*$`)
 )
 
-// selectContents returns a table of contents without the entries that the database already has and those that the server
-// may refuse. schemas are the schemas of the backup's extensions; selectContents removes the extensions that the database
-// already has. An extension must be in the same schema in both, because statements of the backup name that schema.
+// selectContents returns a table of contents without the entries that the database already has and those that the
+// server may refuse. schemas are the schemas of the backup's extensions; selectContents removes the extensions that the
+// database already has. An extension must be in the same schema in both, because statements of the backup name that
+// schema.
 func (d *DB) selectContents(ctx context.Context, contents string, schemas map[string]string) (string, error) {
 	ours := ourTable.FindStringSubmatch(contents)
 	if ours == nil {

@@ -198,8 +198,8 @@ func dbName(t *testing.T, d *db.DB) (name string) {
 	return name
 }
 
-// TestBackupWithoutVector restores a backup of a database that uses pgvector: nothing in it needs the extension, and the
-// index is made anew where it can be had.
+// TestBackupWithoutVector restores a backup of a database that uses pgvector: nothing in it needs the extension, and
+// the index is made anew where it can be had.
 func TestBackupWithoutVector(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

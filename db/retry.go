@@ -26,7 +26,8 @@ const patience = 30 * time.Second
 
 type patientKey struct{}
 
-// Patient has what is done with the context wait for a connection for as long as the context lasts, while all are in use.
+// Patient has what is done with the context wait for a connection for as long as the context lasts, while all are in
+// use.
 func Patient(ctx context.Context) context.Context { return context.WithValue(ctx, patientKey{}, true) }
 
 // retrier does things again that met a conflict, or found all connections in use. It is the one place where that is

@@ -54,9 +54,9 @@ func (e *NotWritable) Error() string { return e.Reason }
 // Unwrap is what Postgres says.
 func (e *NotWritable) Unwrap() error { return e.err }
 
-// writeProbe is what a try does, in a transaction that is undone. It leaves nothing behind: an undone INSERT would leave
-// dead rows, and an undone TRUNCATE or CREATE TABLE dead rows of the catalog, whose vacuum locks out a standby's readers as
-// TRUNCATE itself does.
+// writeProbe is what a try does, in a transaction that is undone. It leaves nothing behind: an undone INSERT would
+// leave dead rows, and an undone TRUNCATE or CREATE TABLE dead rows of the catalog, whose vacuum locks out a standby's
+// readers as TRUNCATE itself does.
 var writeProbe = []string{
 	`SET LOCAL lock_timeout = 500`,
 	// A table that is always empty. Readers do not stand in its way, nor it in theirs.
@@ -69,13 +69,13 @@ var writeProbe = []string{
 	writeProbeFile,
 }
 
-// writeProbeFile has more rows than fit into 64 kB of memory: Postgres writes them to a temporary file, which needs room on
-// the disk as a table does that grows.
+// writeProbeFile has more rows than fit into 64 kB of memory: Postgres writes them to a temporary file, which needs
+// room on the disk as a table does that grows.
 const writeProbeFile = `SELECT count(*) FROM generate_series(1, 8000)`
 
-// CheckWritable has the database do what any write does, and write more than 64 kB into a new file, and takes it back: a
-// *NotWritable says that it cannot. All processes together do so once at a time; where another is at it, and where the try
-// takes too long, nothing is known and nothing is said.
+// CheckWritable has the database do what any write does, and write more than 64 kB into a new file, and takes it back:
+// a *NotWritable says that it cannot. All processes together do so once at a time; where another is at it, and where
+// the try takes too long, nothing is known and nothing is said.
 func (d *DB) CheckWritable(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, writeProbeLimit)
 	defer cancel()
@@ -96,8 +96,8 @@ func (d *DB) CheckWritable(ctx context.Context) error {
 	return nil
 }
 
-// notWritable tells from a refusal that no write would be taken; nil for any other. file says that what was refused was to
-// write a file, which needs no right that a role may lack.
+// notWritable tells from a refusal that no write would be taken; nil for any other. file says that what was refused was
+// to write a file, which needs no right that a role may lack.
 func notWritable(err error, file bool) error {
 	var pgErr *pgconn.PgError
 	if !errors.As(err, &pgErr) {

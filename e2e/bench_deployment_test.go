@@ -277,8 +277,8 @@ func (b *bench) binary() string {
 	return b.bin
 }
 
-// scale has 1, 2 and 4 workers, each a process, do the same work: how fast, how evenly divided, and whether they keep to
-// a source's rate together.
+// scale has 1, 2 and 4 workers, each a process, do the same work: how fast, how evenly divided, and whether they keep
+// to a source's rate together.
 func (b *bench) scale() {
 	sources := program(b.T, nil, "simulate", "--addr", "127.0.0.1:0", "--bills", "150")
 	r, w := io.Pipe()

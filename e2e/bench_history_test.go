@@ -19,8 +19,8 @@ import (
 // historyFile keeps the figures of every `make bench`, one line of JSON each, so that a change for the worse is seen.
 const historyFile = "testdata/bench.jsonl"
 
-// figure is one measurement. Value is in the unit of the printed figure; Limit is the machine's own, in the same minute,
-// 0 if none was measured. What can be compared between machines is the ratio of the two.
+// figure is one measurement. Value is in the unit of the printed figure; Limit is the machine's own, in the same
+// minute, 0 if none was measured. What can be compared between machines is the ratio of the two.
 type figure struct {
 	What  string  `json:"what"`
 	Value float64 `json:"value"`

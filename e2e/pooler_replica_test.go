@@ -14,8 +14,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
-// TestPoolerBeforeReplica refuses a pooler behind DATABASE_READ_URL that gives each transaction another connection: at the
-// start, or when it is there at last.
+// TestPoolerBeforeReplica refuses a pooler behind DATABASE_READ_URL that gives each transaction another connection: at
+// the start, or when it is there at last.
 func TestPoolerBeforeReplica(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"transaction", "statement"} {

@@ -43,9 +43,9 @@ FROM made m CROSS JOIN (VALUES (1, interval '0', 'run_enqueued', false), (2, '10
 WHERE e.type <> 'materialization' OR m.status = 'success' ORDER BY m.at, e.n`,
 }
 
-// TestYear is `make year`: a year of runs with their events, day by day, with retention on as it is in a deployment; then
-// how fast pages are, and how large the database is. EXPLORER_YEAR says how many runs a day; 137,000 events a day, 50
-// million in the year, are 23,000 runs.
+// TestYear is `make year`: a year of runs with their events, day by day, with retention on as it is in a deployment;
+// then how fast pages are, and how large the database is. EXPLORER_YEAR says how many runs a day; 137,000 events a day,
+// 50 million in the year, are 23,000 runs.
 func TestYear(t *testing.T) {
 	perDay, err := strconv.Atoi(os.Getenv("EXPLORER_YEAR"))
 	if err != nil {

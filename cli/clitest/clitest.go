@@ -1,5 +1,5 @@
-// Package clitest runs the program in tests of it, as a user does: the test binary is the program. Begin reading at Main,
-// which a package's TestMain calls, and Run.
+// Package clitest runs the program in tests of it, as a user does: the test binary is the program. Begin reading at
+// Main, which a package's TestMain calls, and Run.
 package clitest
 
 import (

@@ -1,6 +1,6 @@
-// Package node is a process of a deployment: an engine, and an HTTP server if it has a listener. It makes each part by its
-// constructor and hands it to those that need it. Begin reading at New, which wires a Node, and at Run, which starts it and
-// stops it in order. Package cli reads the configuration from flags and the environment.
+// Package node is a process of a deployment: an engine, and an HTTP server if it has a listener. It makes each part by
+// its constructor and hands it to those that need it. Begin reading at New, which wires a Node, and at Run, which
+// starts it and stops it in order. Package cli reads the configuration from flags and the environment.
 package node
 
 import (
@@ -182,8 +182,8 @@ func (n *Node) Health(l net.Listener) *http.Server {
 	return health(l, n.cfg.DB, n.metrics, n.cfg.Logger)
 }
 
-// Run works until ctx ends, and then stops in order: it takes no new requests and no new steps, steps that run finish or
-// are handed back, and streams end. Stopping takes 8 s at most. Run calls ready once everything works.
+// Run works until ctx ends, and then stops in order: it takes no new requests and no new steps, steps that run finish
+// or are handed back, and streams end. Stopping takes 8 s at most. Run calls ready once everything works.
 func (n *Node) Run(ctx context.Context, ready func()) error {
 	if err := n.engine.Start(ctx); err != nil {
 		return err

@@ -1,7 +1,7 @@
 // Package dbtest gives each test a migrated database of its own on a real Postgres: the server named by
 // TEST_DATABASE_URL or, without it, one started for the test binary, from the machine's binaries or from fetched ones
-// (POSTGRES_BINARIES, EXPLORER_OFFLINE). TEST_POSTGRES_DIR is the folder for the data of the one that is started, by default
-// that of temporary files: a folder in memory saves a quarter of the time.
+// (POSTGRES_BINARIES, EXPLORER_OFFLINE). TEST_POSTGRES_DIR is the folder for the data of the one that is started, by
+// default that of temporary files: a folder in memory saves a quarter of the time.
 package dbtest
 
 import (
@@ -37,8 +37,8 @@ var (
 	counter atomic.Int64
 )
 
-// Main runs a package's tests and stops the server they used, if they used one, and whatever else the tests share. Call it
-// from TestMain.
+// Main runs a package's tests and stops the server they used, if they used one, and whatever else the tests share. Call
+// it from TestMain.
 func Main(m *testing.M, stop ...func()) {
 	code := m.Run()
 	for _, f := range stop {
@@ -154,8 +154,8 @@ func tellOfFetch(p embedded.Progress) {
 	}
 }
 
-// InsertRows inserts what a query gives into a table with the same columns, all but those that Postgres computes. Rows that
-// are there stay as they are.
+// InsertRows inserts what a query gives into a table with the same columns, all but those that Postgres computes. Rows
+// that are there stay as they are.
 func InsertRows(t testing.TB, d *db.DB, table, query string) {
 	t.Helper()
 	var columns string

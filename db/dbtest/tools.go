@@ -56,8 +56,8 @@ func majorOf(path string) int {
 	return 0
 }
 
-// Beside skips a test that needs another program of a server's own version where it is not: fetched server binaries have
-// no more than the server.
+// Beside skips a test that needs another program of a server's own version where it is not: fetched server binaries
+// have no more than the server.
 func Beside(t testing.TB, e *embedded.Server, name string) {
 	t.Helper()
 	if path := e.Command(name).Path; path != "" {

@@ -229,7 +229,8 @@ type finalError struct{ error }
 
 func (e finalError) Unwrap() error { return e.error }
 
-// download fetches the archive to a file and checks what it is. What a cut-off answer gave is kept, and the next one goes on.
+// download fetches the archive to a file and checks what it is. What a cut-off answer gave is kept, and the next one
+// goes on.
 func (s Source) download(ctx context.Context, a *Archive, path string) error {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // in a folder of ours
 	if err != nil {

@@ -158,7 +158,8 @@ func (*Server) stopFast(p *os.Process) error { return p.Signal(syscall.SIGINT) }
 func (*Server) stopNow(p *os.Process) error { return p.Signal(syscall.SIGQUIT) }
 
 // startGuard starts a process that stops the server when our end of its standard input closes, which the kernel does
-// even if we are killed, and then removes the folder of its socket. Closing the guard ourselves, after a stop, finds nothing left to stop.
+// even if we are killed, and then removes the folder of its socket. Closing the guard ourselves, after a stop, finds
+// nothing left to stop.
 func startGuard(pid int, socket string) (io.Closer, error) {
 	r, w, err := os.Pipe()
 	if err != nil {

@@ -104,8 +104,8 @@ func serverOwner() (*owner, error) {
 	return o, nil
 }
 
-// tokenWithout is our token without the rights of some groups and without privileges, as pg_ctl makes it for its server.
-// We start the server ourselves because pg_ctl goes away, and with it the server's exit and what it said.
+// tokenWithout is our token without the rights of some groups and without privileges, as pg_ctl makes it for its
+// server. We start the server ourselves because pg_ctl goes away, and with it the server's exit and what it said.
 func tokenWithout(groups []*windows.SID) (token windows.Token, err error) {
 	const disableMaxPrivilege = 1
 	var own windows.Token
@@ -222,8 +222,8 @@ func (e *Server) checkOwner() error {
 	return nil
 }
 
-// attributes start a program as its owner, with a console of its own that nobody sees: Ctrl-C, Ctrl-Break and the closing
-// of our console reach us alone.
+// attributes start a program as its owner, with a console of its own that nobody sees: Ctrl-C, Ctrl-Break and the
+// closing of our console reach us alone.
 func (o *owner) attributes() *syscall.SysProcAttr {
 	attr := &syscall.SysProcAttr{HideWindow: true, CreationFlags: windows.CREATE_NO_WINDOW | windows.CREATE_NEW_PROCESS_GROUP}
 	if o != nil {

@@ -1,6 +1,6 @@
 // Package outage keeps a log readable while something is down. What everything that uses the database complains of then
-// is one cause: it has one line when it begins, one a minute while it lasts, and one when it is over. The same goes for any
-// other warning that is said over and over again in the same words.
+// is one cause: it has one line when it begins, one a minute while it lasts, and one when it is over. The same goes for
+// any other warning that is said over and over again in the same words.
 package outage
 
 import (
@@ -27,8 +27,8 @@ const (
 	most = 1000
 )
 
-// Handler hands records on to another handler, and of those about the same cause only a few. Warnings and errors about a
-// run or a request are lines of their own, unless the cause is the database.
+// Handler hands records on to another handler, and of those about the same cause only a few. Warnings and errors about
+// a run or a request are lines of their own, unless the cause is the database.
 type Handler struct {
 	slog.Handler
 	shared *shared

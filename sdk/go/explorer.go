@@ -1,8 +1,9 @@
-// Package explorer is the Go client of Parliament Explorer, beside the clients for TypeScript and Python. Begin reading at
-// New, whose Client has a method for each operation of the contract, such as ListBillsWithResponse, and at FollowRun.
+// Package explorer is the Go client of Parliament Explorer, beside the clients for TypeScript and Python. Begin reading
+// at New, whose Client has a method for each operation of the contract, such as ListBillsWithResponse, and at
+// FollowRun.
 //
-// Requests, responses and errors are the types of package api, which is generated from openapi.yaml. Programs that import
-// api alone go on working: the names here are aliases.
+// Requests, responses and errors are the types of package api, which is generated from openapi.yaml. Programs that
+// import api alone go on working: the names here are aliases.
 package explorer
 
 import (

@@ -114,7 +114,8 @@ func forbidUnknown(s *openapi3.Schema) {
 	if s == nil {
 		return
 	}
-	if keep, _ := s.Extensions["x-kubernetes-preserve-unknown-fields"].(bool); len(s.Properties) > 0 && s.AdditionalProperties.Schema == nil && !keep {
+	if keep, _ := s.Extensions["x-kubernetes-preserve-unknown-fields"].(bool); len(s.Properties) > 0 &&
+		s.AdditionalProperties.Schema == nil && !keep {
 		no := false
 		s.AdditionalProperties.Has = &no
 	}

@@ -269,7 +269,7 @@ func (d *DB) NoWait() DBTX { return d.retrying(d.Relaxed) }
 // Lists returns a DBTX like that of Durable that has Postgres plan each query for its arguments; see CustomPlan.
 func (d *DB) Lists() DBTX { return CustomPlan{DBTX: d.reading()} }
 
-func (d *DB) retrying(on DBTX) Retrying { return Retrying{DBTX: on, OnConflict: d.OnConflict} }
+func (d *DB) retrying(on DBTX) retrying { return retrying{DBTX: on, OnConflict: d.OnConflict} }
 
 // Redact returns a connection string without its passwords, or "(not shown)" if it cannot be parsed.
 func Redact(dsn string) string {
@@ -302,7 +302,8 @@ var (
 	words = regexp.MustCompile(`^\s*(\w+\s*=|$)`)
 	// passwords matches the passwords of a connection string in keyword form, quoted or not. A backslash escapes the next
 	// character.
-	passwords = regexp.MustCompile(`(?is)(\w*password)\s*=\s*('(?:[^'\\]|\\.)*'?(?:[^\s\\]|\\.)*|(?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*|)`)
+	passwords = regexp.MustCompile(
+		`(?is)(\w*password)\s*=\s*('(?:[^'\\]|\\.)*'?(?:[^\s\\]|\\.)*|(?:[^\s'\\]|\\.)(?:[^\s\\]|\\.)*|)`)
 )
 
 // connectReason returns the last line of pgx's connection errors, which gives the reason.

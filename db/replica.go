@@ -31,7 +31,7 @@ type ReplicaConfig struct {
 // The states of a replica.
 const (
 	ReplicaUsed        = "used"
-	ReplicaLagging     = "lagging"     // it lags more than MaxLag, or its lag is unknown because the primary does not answer
+	ReplicaLagging     = "lagging"     // it lags more than MaxLag, or the primary cannot say how much
 	ReplicaUnreachable = "unreachable" // it does not answer
 	ReplicaRefused     = "refused"     // the server that answers is not a replica of the primary
 )

@@ -19,7 +19,9 @@ var ErrNotEmpty = errors.New("the database is not empty: a backup is restored on
 const countTables = `
 SELECT count(*) FROM pg_class
 WHERE relkind IN ('r', 'p') AND relnamespace = to_regnamespace(quote_ident(current_schema()))
-  AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e')`
+  AND NOT EXISTS (
+    SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = pg_class.oid AND deptype = 'e'
+  )`
 
 // Restored counts what a restored database has.
 type Restored struct {

@@ -77,7 +77,8 @@ func TestWriteProbeNeedsRoom(t *testing.T) {
 func TestWriteProbeInTransactionMode(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	refuseWrites(t, d, "current_setting('statement_timeout') = '1min' AND current_setting('idle_in_transaction_session_timeout') = '1min'")
+	refuseWrites(t, d, "current_setting('statement_timeout') = '1min' AND "+
+		"current_setting('idle_in_transaction_session_timeout') = '1min'")
 	shared, err := db.Open(t.Context(), db.Config{URL: d.URL, Pooling: db.PoolingTransaction, MaxConns: 2})
 	if err != nil {
 		t.Fatal(err)

@@ -82,7 +82,8 @@ func (b *bench) compare() {
 		fmt.Printf("WORSE by %+.0f %% than the last times, measured against the machine's limit: %s\n", 100*change, f.What)
 	}
 	revision, _ := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
-	line, err := json.Marshal(benchRun{At: time.Now().UTC().Truncate(time.Second), Revision: strings.TrimSpace(string(revision)), Figures: b.figures})
+	line, err := json.Marshal(benchRun{At: time.Now().UTC().Truncate(time.Second),
+		Revision: strings.TrimSpace(string(revision)), Figures: b.figures})
 	b.must(err)
 	b.must(os.MkdirAll("testdata", 0o755))
 	f, err := os.OpenFile(historyFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)

@@ -116,7 +116,8 @@ func start() (*server, error) {
 			return nil, err
 		}
 		e, err := embedded.Start(context.Background(), embedded.Config{
-			Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler), Source: embedded.Source{Progress: tellOfFetch},
+			Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler),
+			Source:   embedded.Source{Progress: tellOfFetch},
 			Settings: map[string]string{"fsync": "off", "full_page_writes": "off", "autovacuum": "off"},
 		})
 		if err != nil {
@@ -147,7 +148,7 @@ func start() (*server, error) {
 	return s, nil
 }
 
-// tellOfFetch says why the first tests take longer on a machine without Postgres.
+// tellOfFetch prints that server binaries were fetched, which makes the first tests take longer.
 func tellOfFetch(p embedded.Progress) {
 	if p.Stage == embedded.Fetched {
 		fmt.Fprintf(os.Stderr, "%s was fetched from %s to %s\n", p.What, p.From, p.To)
@@ -162,7 +163,8 @@ func InsertRows(t testing.TB, d *db.DB, table, query string) {
 	err := d.Pool.QueryRow(t.Context(), `SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum) FROM pg_attribute
 WHERE attrelid = $1::regclass AND attnum > 0 AND NOT attisdropped AND attgenerated = ''`, table).Scan(&columns)
 	if err == nil {
-		_, err = d.Pool.Exec(t.Context(), fmt.Sprintf("INSERT INTO %s (%s) SELECT %s FROM (%s) AS more ON CONFLICT DO NOTHING", table, columns, columns, query))
+		_, err = d.Pool.Exec(t.Context(), fmt.Sprintf(
+			"INSERT INTO %s (%s) SELECT %[2]s FROM (%[3]s) AS more ON CONFLICT DO NOTHING", table, columns, query))
 	}
 	if err != nil {
 		t.Fatalf("insert rows into %s: %v", table, err)

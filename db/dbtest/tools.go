@@ -24,7 +24,8 @@ func Tools(t testing.TB) {
 	}
 	defer conn.Close(context.WithoutCancel(t.Context())) //nolint:errcheck // a short-lived connection
 	var version int
-	if err := conn.QueryRow(t.Context(), `SELECT current_setting('server_version_num')::integer`).Scan(&version); err != nil {
+	err = conn.QueryRow(t.Context(), `SELECT current_setting('server_version_num')::integer`).Scan(&version)
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"pg_dump", "pg_restore"} {

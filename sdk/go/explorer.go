@@ -25,7 +25,7 @@ type (
 	Problem = api.Problem
 )
 
-// New makes a client of the server at an address, such as http://127.0.0.1:8080.
+// New returns a client for the server at an address, such as http://127.0.0.1:8080.
 func New(server string, options ...Option) (*Client, error) {
 	return api.NewClientWithResponses(server, options...)
 }

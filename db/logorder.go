@@ -43,7 +43,8 @@ func (d *DB) AlignLog(ctx context.Context) (int64, error) {
 func newestLogIDs(ctx context.Context, tx pgx.Tx) (string, error) {
 	rows, err := tx.Query(ctx, `
 SELECT c.relname::text, a.attname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = current_schema()::regnamespace
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+  AND c.relnamespace = to_regnamespace(quote_ident(current_schema()))
   AND a.atttypid = 'xid8'::regtype AND NOT a.attisdropped
 ORDER BY 1, 2`)
 	if err != nil {

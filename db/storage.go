@@ -19,7 +19,7 @@ func (d *DB) Storage(ctx context.Context) ([]TableSize, error) {
 SELECT coalesce(parent.relname, c.relname)::text, sum(pg_total_relation_size(c.oid))::bigint,
     sum(greatest(c.reltuples, 0))::bigint
 FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class parent ON parent.oid = i.inhparent
-WHERE c.relkind = 'r' AND c.relnamespace = current_schema()::regnamespace
+WHERE c.relkind = 'r' AND c.relnamespace = to_regnamespace(quote_ident(current_schema()))
 GROUP BY 1 ORDER BY 2 DESC, 1`)
 	if err != nil {
 		return nil, err

@@ -5,16 +5,16 @@ import (
 )
 
 type alertsCmd struct {
-	List       alertsListCmd       `cmd:"" default:"withargs" help:"List what went wrong, newest first."`
-	Channels   alertsChannelsCmd   `cmd:"" help:"List where alerts go."`
+	List       alertsListCmd       `cmd:"" default:"withargs" help:"List alerts, newest first."`
+	Channels   alertsChannelsCmd   `cmd:"" help:"List the channels of alerts."`
 	Test       alertsTestCmd       `cmd:"" help:"Send a test message to a channel."`
-	Deliveries alertsDeliveriesCmd `cmd:"" help:"List what was sent."`
+	Deliveries alertsDeliveriesCmd `cmd:"" help:"List the messages that were sent."`
 }
 
 type alertsListCmd struct {
 	serverFlags
-	Open  bool `help:"Only those that have not recovered."`
-	Limit int  `default:"20" help:"How many at most."`
+	Open  bool `help:"Only alerts that have not recovered."`
+	Limit int  `default:"20" help:"The most to list."`
 }
 
 // Run lists alerts.
@@ -94,8 +94,8 @@ func (c *alertsTestCmd) Run(a *app) error {
 
 type alertsDeliveriesCmd struct {
 	serverFlags
-	Channel string `help:"Only those to this channel."`
-	Limit   int    `default:"20" help:"How many at most."`
+	Channel string `help:"Only messages to this channel."`
+	Limit   int    `default:"20" help:"The most to list."`
 }
 
 // Run lists deliveries.

@@ -13,13 +13,13 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
-// binariesFlags say what the embedded Postgres is run from.
+// binariesFlags are the flags of the server binaries of the embedded Postgres.
 type binariesFlags struct {
 	PostgresBinaries string `env:"POSTGRES_BINARIES" help:"Folder of Postgres server binaries, or address of a Maven repository to fetch them from. Default: those on this machine, else Maven Central." placeholder:"DIR|URL"`
 	Offline          bool   `env:"EXPLORER_OFFLINE" help:"Never fetch Postgres server binaries."`
 }
 
-// source is where the embedded Postgres has its binaries from.
+// source returns where the binaries of the embedded Postgres come from.
 func (f binariesFlags) source(a *app) (embedded.Source, error) {
 	s := embedded.Source{Binaries: f.PostgresBinaries, Offline: f.Offline, Progress: a.showFetch()}
 	if err := s.Check(); err != nil {
@@ -28,7 +28,8 @@ func (f binariesFlags) source(a *app) (embedded.Source, error) {
 	return s, nil
 }
 
-// look says why no embedded Postgres could be run, before other work is done. attach allows one that another process runs.
+// look returns an error if no embedded Postgres can run, before other work is done. With attach, one that another
+// process runs is enough.
 func (f databaseFlags) look(a *app, attach bool) error {
 	if f.DatabaseURL != "" {
 		return nil
@@ -52,10 +53,11 @@ func (f databaseFlags) look(a *app, attach bool) error {
 	return source.Search(dir).Err
 }
 
-// fetchLine is how often a fetch is told of where there is no terminal.
+// fetchLine is the interval of progress lines of a fetch without a terminal.
 const fetchLine = 5 * time.Second
 
-// showFetch shows a fetch of server binaries: a line that moves on a terminal, lines or log lines otherwise.
+// showFetch shows the progress of a fetch of server binaries: a progress bar on a terminal, otherwise lines or log
+// lines.
 func (a *app) showFetch() func(embedded.Progress) {
 	file, isFile := a.err.(*os.File)
 	tty := isFile && term.IsTerminal(int(file.Fd()))
@@ -89,8 +91,10 @@ func (a *app) showFetch() func(embedded.Progress) {
 			}
 			if tty {
 				if bar == nil {
-					bar = progressbar.NewOptions64(p.Total, progressbar.OptionSetWriter(a.err), progressbar.OptionSetDescription(db.Printable(p.What, 0)),
-						progressbar.OptionSetWidth(30), progressbar.OptionShowBytes(true), progressbar.OptionThrottle(50*time.Millisecond))
+					bar = progressbar.NewOptions64(p.Total, progressbar.OptionSetWriter(a.err),
+						progressbar.OptionSetDescription(db.Printable(p.What, 0)),
+						progressbar.OptionSetWidth(30), progressbar.OptionShowBytes(true),
+						progressbar.OptionThrottle(50*time.Millisecond))
 				}
 				_ = bar.Set64(min(p.Done, p.Total))
 			}

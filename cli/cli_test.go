@@ -57,7 +57,8 @@ func TestUsage(t *testing.T) {
 			r := run(t, c.env, c.args...)
 			lines := strings.Split(strings.TrimSpace(r.err), "\n")
 			last := lines[len(lines)-1]
-			if r.code != c.code || !strings.HasPrefix(last, "explorer: ") || !strings.Contains(last, c.want) || strings.Contains(r.err, "hunter2") {
+			if r.code != c.code || !strings.HasPrefix(last, "explorer: ") || !strings.Contains(last, c.want) ||
+				strings.Contains(r.err, "hunter2") {
 				t.Errorf("exit %d, want %d with %q in:\n%s%s", r.code, c.code, c.want, r.out, r.err)
 			}
 			if len(lines) != 1 {
@@ -71,7 +72,8 @@ func TestUsage(t *testing.T) {
 func TestOperate(t *testing.T) {
 	t.Parallel()
 	sources := background(t, nil, `OPENPARLIAMENT_URL=(http://\S+)`, "simulate", "--addr", "127.0.0.1:0")
-	env := []string{"DATABASE_URL=" + dbtest.URL(t), "OPENPARLIAMENT_URL=" + sources, "LEGISINFO_URL=" + sources + "/legisinfo", "OPENPARLIAMENT_RPS=0", "LEGISINFO_RPS=0"}
+	env := []string{"DATABASE_URL=" + dbtest.URL(t), "OPENPARLIAMENT_URL=" + sources, "LEGISINFO_URL=" + sources +
+		"/legisinfo", "OPENPARLIAMENT_RPS=0", "LEGISINFO_RPS=0"}
 	if r := run(t, env, "migrate", "up"); r.code != 0 || !strings.Contains(r.out, "up to date") {
 		t.Errorf("migrate up: %+v", r)
 	}
@@ -101,12 +103,14 @@ func TestOperate(t *testing.T) {
 		Trigger          struct{ Kind string }
 		Materializations []struct{ Metadata map[string]any }
 	}
-	if err := json.Unmarshal([]byte(r.out), &detail); err != nil || detail.Status != "success" || detail.Trigger.Kind != "cli" || detail.Materializations[0].Metadata["success_count"] != 1.0 {
+	if err := json.Unmarshal([]byte(r.out), &detail); err != nil || detail.Status != "success" ||
+		detail.Trigger.Kind != "cli" || detail.Materializations[0].Metadata["success_count"] != 1.0 {
 		t.Errorf("%v in %s", err, r.out)
 	}
 	id := strings.TrimSpace(expect(0, "-", "materialize", "monitor_fetch_operations", "--no-follow").out)
 	expect(0, "run succeeded", "runs", "watch", id)
-	if r := expect(0, "/ui/runs/"+id, "runs", "watch", id, "--grep", "SUCCEEDED", "--data"); strings.Contains(r.err, "run enqueued") {
+	if r := expect(0, "/ui/runs/"+id, "runs", "watch", id, "--grep", "SUCCEEDED", "--data"); strings.Contains(r.err,
+		"run enqueued") {
 		t.Errorf("--grep let other lines through:\n%s", r.err)
 	}
 	if r := expect(0, "", "runs", "watch", id, "--level", "warn"); strings.Contains(r.err, " info ") {
@@ -114,7 +118,8 @@ func TestOperate(t *testing.T) {
 	}
 	expect(2, "--level", "runs", "watch", id, "--level", "loud")
 	var events []string
-	for line := range strings.Lines(expect(0, "", "runs", "watch", id, "--events", "--step", "monitor_fetch_operations").out) {
+	for line := range strings.Lines(expect(0, "", "runs", "watch", id, "--events", "--step",
+		"monitor_fetch_operations").out) {
 		var e struct{ Type, Asset string }
 		if err := json.Unmarshal([]byte(line), &e); err != nil || e.Asset != "monitor_fetch_operations" {
 			t.Errorf("%v in %s", err, line)
@@ -157,11 +162,14 @@ func TestOperate(t *testing.T) {
 	expect(0, "missing", "partitions", "fetch_parliament_session_bills")
 	expect(2, "is not partitioned", "partitions", "fetch_latest_bills")
 	expect(2, "but the partition makes it 44", "materialize", "fetch_parliament_session_bills", "--partition", "44-1", "--config", `{"parliament": 45}`)
-	expect(0, "would start 3 runs of bills_introduced_by_day", "backfill", "start", "bills_introduced_by_day", "--from", "2026-03-07", "--to", "2026-03-09", "--dry-run")
+	expect(0, "would start 3 runs of bills_introduced_by_day", "backfill", "start", "bills_introduced_by_day", "--from",
+		"2026-03-07", "--to", "2026-03-09", "--dry-run")
 	expect(2, "comes after", "backfill", "start", "bills_introduced_by_day", "--from", "2026-03-09", "--to", "2026-03-07")
-	expect(0, "success: 3 succeeded", "backfill", "start", "bills_introduced_by_day", "--from", "2026-03-07", "--to", "2026-03-09")
+	expect(0, "success: 3 succeeded", "backfill", "start", "bills_introduced_by_day", "--from",
+		"2026-03-07", "--to", "2026-03-09")
 	expect(0, "success", "backfill", "list")
-	expect(2, "no partition is chosen", "backfill", "start", "bills_introduced_by_day", "--from", "2026-03-07", "--to", "2026-03-09", "--only", "missing")
+	expect(2, "no partition is chosen", "backfill", "start", "bills_introduced_by_day", "--from", "2026-03-07", "--to",
+		"2026-03-09", "--only", "missing")
 	expect(2, "does not exist", "backfill", "cancel", "nope")
 	expect(0, "materialized", "partitions", "bills_introduced_by_day", "--status", "materialized")
 	expect(0, "bills_total", "materialize", "+bill_statistics and group:statistics")

@@ -16,8 +16,8 @@ func surveyOf(maxConnections int) db.Survey {
 	return db.Survey{Limits: db.Limits{MaxConnections: maxConnections, Reserved: 3, RoleLimit: -1, DatabaseLimit: -1}}
 }
 
-// TestConnectionsFit adds up what all processes may open of each deployment that is shipped, while each of them is being
-// replaced too.
+// TestConnectionsFit adds up what all processes may open of each deployment that is shipped, while each of them is
+// being replaced too.
 func TestConnectionsFit(t *testing.T) {
 	t.Parallel()
 	fits := func(what string, maxConnections int, parts map[string]int) {
@@ -32,7 +32,8 @@ func TestConnectionsFit(t *testing.T) {
 		}
 	}
 	p, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
-		WorkingDir: "..", ConfigFiles: []types.ConfigFile{{Filename: "../docker-compose.yml"}}, Environment: types.Mapping{"POSTGRES_PASSWORD": "secret"},
+		WorkingDir: "..", ConfigFiles: []types.ConfigFile{{Filename: "../docker-compose.yml"}},
+		Environment: types.Mapping{"POSTGRES_PASSWORD": "secret"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -64,7 +65,8 @@ func TestConnectionsFit(t *testing.T) {
 
 func TestConnections(t *testing.T) {
 	t.Parallel()
-	serve, worker, dev := part{serves: true}, part{works: true, concurrency: 32}, part{serves: true, works: true, concurrency: 32}
+	serve, worker, dev := part{serves: true}, part{works: true, concurrency: 32}, part{serves: true,
+		works: true, concurrency: 32}
 	session, transaction := surveyOf(100), surveyOf(100)
 	session.Pooling, transaction.Pooling = db.PoolingSession, db.PoolingTransaction
 	role := surveyOf(100)
@@ -95,8 +97,10 @@ func TestConnections(t *testing.T) {
 		{"a command", part{connections: 2}, 30, surveyOf(20), 2, 2, -1, 0},
 	} {
 		cfg := c.p.config("", databaseFlags{DatabaseConnections: c.asked}, c.s)
-		if most := c.p.most(c.asked, c.s); most != c.most || cfg.MaxConns != c.pool || cfg.RelaxedConns != c.relaxed || cfg.DirectConns != c.directly {
-			t.Errorf("%s: %d: %d, relaxed %d, direct %d; want %d: %d, %d, %d", c.what, most, cfg.MaxConns, cfg.RelaxedConns, cfg.DirectConns, c.most, c.pool, c.relaxed, c.directly)
+		if most := c.p.most(c.asked, c.s); most != c.most || cfg.MaxConns != c.pool || cfg.RelaxedConns != c.relaxed ||
+			cfg.DirectConns != c.directly {
+			t.Errorf("%s: %d: %d, relaxed %d, direct %d; want %d: %d, %d, %d", c.what, most, cfg.MaxConns, cfg.RelaxedConns,
+				cfg.DirectConns, c.most, c.pool, c.relaxed, c.directly)
 		}
 	}
 }
@@ -109,12 +113,14 @@ func TestConnectionsAdvice(t *testing.T) {
 	}
 	taken := surveyOf(100)
 	taken.Limits.InUse = 90
-	if warning, advice, cannot := worker.fits(0, taken); cannot != nil || !strings.Contains(warning, "open 14") || !strings.Contains(warning, "7 are free") || !strings.Contains(advice, "max_connections to 116") {
+	if warning, advice, cannot := worker.fits(0, taken); cannot != nil || !strings.Contains(warning, "open 14") ||
+		!strings.Contains(warning, "7 are free") || !strings.Contains(advice, "max_connections to 116") {
 		t.Errorf("taken by others: %v, %q, %q", cannot, warning, advice)
 	}
 	role := surveyOf(100)
 	role.Limits.RoleLimit, role.Limits.Role = 2, "app"
-	if _, _, cannot := worker.fits(0, role); cannot == nil || !strings.Contains(cannot.Error(), "ALTER ROLE app CONNECTION LIMIT 18") {
+	if _, _, cannot := worker.fits(0, role); cannot == nil ||
+		!strings.Contains(cannot.Error(), "ALTER ROLE app CONNECTION LIMIT 18") {
 		t.Errorf("too few to work: %v", cannot)
 	}
 }

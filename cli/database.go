@@ -9,12 +9,12 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
-// databaseFlags say where the data is.
+// databaseFlags are the flags of the database.
 type databaseFlags struct {
-	DatabaseURL         string `env:"DATABASE_URL" help:"Postgres to use, e.g. postgres://user:password@host/database. Without it, one is run from the server binaries on this machine, or from fetched ones."`
-	DatabaseDirectURL   string `name:"database-direct-url" env:"DATABASE_DIRECT_URL" help:"The same Postgres without the pooler that is behind DATABASE_URL; needed where that is in transaction mode." placeholder:"URL"`
-	DatabaseConnections int    `env:"DATABASE_CONNECTIONS" help:"Most connections to Postgres of this process, 3 or more. Default: by what it does and CONCURRENCY, and no more than its share of what Postgres allows." placeholder:"N"`
-	DataDir             string `env:"DATA_DIR" help:"Folder for the data of that Postgres. Default: your data folder; for root /var/lib/parliament-explorer." placeholder:"DIR"`
+	DatabaseURL         string `env:"DATABASE_URL" help:"Connection string of Postgres, e.g. postgres://user:password@host/database. Without it, the program runs a Postgres of its own, from the server binaries on this machine or from fetched ones."`
+	DatabaseDirectURL   string `name:"database-direct-url" env:"DATABASE_DIRECT_URL" help:"The same Postgres without the pooler of DATABASE_URL; required if that is in transaction mode." placeholder:"URL"`
+	DatabaseConnections int    `env:"DATABASE_CONNECTIONS" help:"The most connections of this process to Postgres, 3 or more. Default: by the kind of process and CONCURRENCY, up to its share of what Postgres allows." placeholder:"N"`
+	DataDir             string `env:"DATA_DIR" help:"Folder for the data of the program's own Postgres. Default: your data folder; for root /var/lib/parliament-explorer." placeholder:"DIR"`
 	binariesFlags
 }
 
@@ -57,13 +57,15 @@ func defaultDataDir() (string, error) {
 	return filepath.Join(home, ".local", "share", name), nil
 }
 
-// database opens the database for a command, which has so many connections at most.
-func (a *app) database(f databaseFlags, attach bool, maxConns int) (d *db.DB, closeDB func(), err error) { //nolint:unparam // as open has it
+// database opens the database for a command that uses up to maxConns connections. See open for attach.
+//
+//nolint:unparam // all commands use two connections today
+func (a *app) database(f databaseFlags, attach bool, maxConns int) (d *db.DB, closeDB func(), err error) {
 	return a.open(f, attach, part{connections: maxConns})
 }
 
-// open opens the database, starting the embedded one if that is to be used. attach allows to use one that another
-// process runs. close ends both.
+// open opens the database. Without DATABASE_URL, it starts the embedded Postgres or, with attach, connects to the one
+// that another process runs. closeDB closes the database and stops the Postgres that open started.
 func (a *app) open(f databaseFlags, attach bool, p part) (d *db.DB, closeDB func(), err error) {
 	if err := f.checkConnections(); err != nil {
 		return nil, nil, err

@@ -48,7 +48,8 @@ func read(t *testing.T, parts ...string) []byte {
 func TestCompose(t *testing.T) {
 	t.Parallel()
 	load := func(env types.Mapping) (*types.Project, error) {
-		return loader.LoadWithContext(t.Context(), types.ConfigDetails{WorkingDir: "..", ConfigFiles: []types.ConfigFile{{Filename: "../docker-compose.yml"}}, Environment: env})
+		return loader.LoadWithContext(t.Context(), types.ConfigDetails{WorkingDir: "..",
+			ConfigFiles: []types.ConfigFile{{Filename: "../docker-compose.yml"}}, Environment: env})
 	}
 	if _, err := load(nil); err == nil || !strings.Contains(err.Error(), "POSTGRES_PASSWORD") {
 		t.Errorf("without a password: %v", err)
@@ -125,7 +126,8 @@ func TestDeployVariables(t *testing.T) {
 func TestDashboards(t *testing.T) {
 	t.Parallel()
 	given := map[string]bool{}
-	for _, file := range []string{"orchestrator/observe.go", "server/metrics.go", "server/replica.go", "parliament/upstream/metrics.go"} {
+	for _, file := range []string{"orchestrator/observe.go", "server/metrics.go", "server/replica.go",
+		"parliament/upstream/metrics.go"} {
 		for _, m := range regexp.MustCompile(`"(explorer_[a-z_]+)"`).FindAllSubmatch(read(t, file), -1) {
 			given[string(m[1])] = true
 		}

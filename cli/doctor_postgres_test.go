@@ -11,9 +11,11 @@ import (
 func TestDoctorOfPostgres(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	env := []string{"DATABASE_URL=" + d.URL, "OPENPARLIAMENT_URL=http://127.0.0.1:1", "LEGISINFO_URL=http://127.0.0.1:1", "EXPLORER_URL=http://127.0.0.1:1"}
+	env := []string{"DATABASE_URL=" + d.URL, "OPENPARLIAMENT_URL=http://127.0.0.1:1", "LEGISINFO_URL=http://127.0.0.1:1",
+		"EXPLORER_URL=http://127.0.0.1:1"}
 	well := run(t, env, "doctor")
-	if !strings.Contains(well.out, "writes                 are taken") || strings.Contains(well.out, "FAIL") || strings.Contains(well.out, "extension") {
+	if !strings.Contains(well.out, "writes                 are taken") || strings.Contains(well.out, "FAIL") ||
+		strings.Contains(well.out, "extension") {
 		t.Errorf("a database without faults:\n%s%s", well.out, well.err)
 	}
 	var name string

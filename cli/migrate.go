@@ -8,8 +8,8 @@ import (
 )
 
 type migrateCmd struct {
-	Up     migrateUpCmd     `cmd:"" help:"Apply every pending migration, River's and ours. Safe to run by several processes at once."`
-	Down   migrateDownCmd   `cmd:"" help:"Undo our newest migration or, when none of ours is left, River's. Data in the tables it drops is lost."`
+	Up     migrateUpCmd     `cmd:"" help:"Apply all pending migrations, River's and the program's. Several processes may do this at once."`
+	Down   migrateDownCmd   `cmd:"" help:"Undo the program's newest migration or, if none is left, all of River's. The data in dropped tables is lost."`
 	Status migrateStatusCmd `cmd:"" help:"List all migrations."`
 }
 

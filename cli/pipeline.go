@@ -18,29 +18,29 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// pipelineFlags say how the sources are asked.
+// pipelineFlags are the flags of the pipeline: the sources, the schedules, and the limits, alerts and retention.
 type pipelineFlags struct {
 	OpenParliamentURL string  `name:"openparliament-url" env:"OPENPARLIAMENT_URL" default:"https://api.openparliament.ca" help:"Address of the OpenParliament API."`
 	LegisinfoURL      string  `name:"legisinfo-url" env:"LEGISINFO_URL" default:"https://www.parl.ca/legisinfo" help:"Address of LEGISinfo."`
-	OpenParliamentRPS float64 `name:"openparliament-rps" env:"OPENPARLIAMENT_RPS" default:"2" help:"Most requests a second to OpenParliament, of all workers together; 0: no limit."`
-	LegisinfoRPS      float64 `name:"legisinfo-rps" env:"LEGISINFO_RPS" default:"4" help:"Most requests a second to LEGISinfo, of all workers together; 0: no limit."`
-	ContactEmail      string  `env:"CONTACT_EMAIL" help:"Whom the sources may write to; part of the User-Agent."`
+	OpenParliamentRPS float64 `name:"openparliament-rps" env:"OPENPARLIAMENT_RPS" default:"2" help:"The most requests a second to OpenParliament by all workers together; 0: no limit."`
+	LegisinfoRPS      float64 `name:"legisinfo-rps" env:"LEGISINFO_RPS" default:"4" help:"The most requests a second to LEGISinfo by all workers together; 0: no limit."`
+	ContactEmail      string  `env:"CONTACT_EMAIL" help:"Contact address for the sources; part of the User-Agent."`
 	UserAgent         string  `env:"USER_AGENT" help:"User-Agent of requests to the sources, for those that answer 403 to programs. Default: this project, its version and CONTACT_EMAIL." placeholder:"TEXT"`
 	TZSchedules       string  `name:"tz-schedules" env:"TZ_SCHEDULES" default:"America/Toronto" help:"Time zone of the schedules."`
 	Concurrency       int     `env:"CONCURRENCY" default:"32" help:"How many steps a worker runs at once."`
 
 	now func() time.Time // the sources' clock; nil: ours
 
-	EmbeddingsURL    string `name:"embeddings-url" env:"EMBEDDINGS_URL" help:"OpenAI-compatible endpoint for embeddings, e.g. https://api.openai.com/v1. Without it, search is by words alone." placeholder:"URL"`
-	EmbeddingsModel  string `env:"EMBEDDINGS_MODEL" help:"The model to ask for there."`
-	EmbeddingsAPIKey string `name:"embeddings-api-key" env:"EMBEDDINGS_API_KEY" help:"The key to ask with."`
+	EmbeddingsURL    string `name:"embeddings-url" env:"EMBEDDINGS_URL" help:"OpenAI-compatible endpoint for embeddings, e.g. https://api.openai.com/v1. Without it, there is no semantic search." placeholder:"URL"`
+	EmbeddingsModel  string `env:"EMBEDDINGS_MODEL" help:"The model to request from the endpoint."`
+	EmbeddingsAPIKey string `name:"embeddings-api-key" env:"EMBEDDINGS_API_KEY" help:"The API key of the endpoint."`
 
-	Limits         []string      `env:"LIMITS" help:"How many steps there may be at once in all workers together, e.g. pool:legisinfo=2,asset:fetch_latest_bills=1,tag:team=ops=3." placeholder:"KEY=N"`
-	Alerts         []string      `env:"ALERTS" help:"Where alerts go, e.g. ops=https://hooks.example.org/x#whsec_...,team=slack+https://hooks.slack.com/services/...,mail=smtps://user:password@mail.example.org?from=...&to=..." placeholder:"NAME=URL"`
-	AlertAllow     []string      `env:"ALERT_ALLOW" help:"Networks that alerts may be sent to though they are not public, e.g. 10.0.0.0/8." placeholder:"CIDR"`
-	AlertWindow    time.Duration `env:"ALERT_WINDOW" default:"1h" help:"How long after an alert its cause is not told of again, should it recover and come back."`
-	Retention      []string      `env:"RETENTION" help:"How long things are kept, and how many at most, e.g. events=90d,runs=180d/1000000,audit=off. Kinds: events, runs, ticks, jobs, deliveries, webhooks, run_keys, fetch_logs, audit." placeholder:"KIND=AGE"`
-	WebhookSecrets []string      `env:"WEBHOOK_SECRETS" help:"Secrets of those who may post to webhook sensors, e.g. webhook_sensor=whsec_...; may be repeated for a sensor." placeholder:"SENSOR=SECRET"`
+	Limits         []string      `env:"LIMITS" help:"The most steps that run at once in all workers together, e.g. pool:legisinfo=2,asset:fetch_latest_bills=1,tag:team=ops=3." placeholder:"KEY=N"`
+	Alerts         []string      `env:"ALERTS" help:"Channels of alerts, e.g. ops=https://hooks.example.org/x#whsec_...,team=slack+https://hooks.slack.com/services/...,mail=smtps://user:password@mail.example.org?from=...&to=..." placeholder:"NAME=URL"`
+	AlertAllow     []string      `env:"ALERT_ALLOW" help:"Private networks that alerts may be sent to, e.g. 10.0.0.0/8." placeholder:"CIDR"`
+	AlertWindow    time.Duration `env:"ALERT_WINDOW" default:"1h" help:"How long no further message is sent for the same cause, if it recovers and occurs again."`
+	Retention      []string      `env:"RETENTION" help:"How long rows are kept, and how many at most, e.g. events=90d,runs=180d/1000000,audit=off. Kinds: events, runs, ticks, jobs, deliveries, webhooks, run_keys, fetch_logs, audit." placeholder:"KIND=AGE"`
+	WebhookSecrets []string      `env:"WEBHOOK_SECRETS" help:"Secrets of the senders of webhooks, e.g. webhook_sensor=whsec_...; a sensor may have several." placeholder:"SENSOR=SECRET"`
 }
 
 type addrFlags struct {
@@ -63,7 +63,8 @@ func (f addrFlags) address() (string, error) {
 }
 
 func (f pipelineFlags) check() error {
-	for name, value := range map[string]string{"OPENPARLIAMENT_URL": f.OpenParliamentURL, "LEGISINFO_URL": f.LegisinfoURL} {
+	for name, value := range map[string]string{"OPENPARLIAMENT_URL": f.OpenParliamentURL,
+		"LEGISINFO_URL": f.LegisinfoURL} {
 		if u, err := url.Parse(value); err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
 			return usage("%s %q: want an http or https address", name, upstream.PublicURL(value))
 		} else if u.RawQuery != "" || u.Fragment != "" {
@@ -71,7 +72,8 @@ func (f pipelineFlags) check() error {
 		}
 	}
 	if f.OpenParliamentRPS < 0 || f.LegisinfoRPS < 0 {
-		return usage("OPENPARLIAMENT_RPS %g, LEGISINFO_RPS %g: want 0 (no limit) or more", f.OpenParliamentRPS, f.LegisinfoRPS)
+		return usage("OPENPARLIAMENT_RPS %g, LEGISINFO_RPS %g: want 0 (no limit) or more",
+			f.OpenParliamentRPS, f.LegisinfoRPS)
 	}
 	if f.Concurrency < 1 || f.Concurrency > 1000 {
 		return usage("CONCURRENCY %d: want 1 to 1000", f.Concurrency)
@@ -100,7 +102,8 @@ func (f pipelineFlags) check() error {
 		}
 	}
 	if f.UserAgent != "" && !isUserAgent(f.UserAgent) {
-		return usage("USER_AGENT %.60q: want 1 to %d printable ASCII characters, with no blank at either end", f.UserAgent, maxUserAgent)
+		return usage("USER_AGENT %.60q: want 1 to %d printable ASCII characters, with no blank at either end",
+			f.UserAgent, maxUserAgent)
 	}
 	if _, err := time.LoadLocation(f.TZSchedules); err != nil || f.TZSchedules == "" {
 		return usage("TZ_SCHEDULES %q: want an IANA time zone such as America/Toronto", f.TZSchedules)
@@ -108,15 +111,16 @@ func (f pipelineFlags) check() error {
 	return nil
 }
 
-// maxUserAgent bounds USER_AGENT, in bytes. Those of browsers have some 120.
+// maxUserAgent is the greatest length of USER_AGENT in bytes. A browser's has about 120.
 const maxUserAgent = 256
 
-// isUserAgent says whether a text can be sent as a User-Agent, or in one.
+// isUserAgent reports whether a text is valid as a User-Agent or as a part of one.
 func isUserAgent(s string) bool {
-	return s != "" && len(s) <= maxUserAgent && s == strings.TrimSpace(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+	return s != "" && len(s) <= maxUserAgent && s == strings.TrimSpace(s) &&
+		!strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
 }
 
-// agent is the User-Agent of all requests to the sources. It names the project, its version and the contact.
+// agent returns the User-Agent of requests to the sources: the project, its version and the contact, or USER_AGENT.
 func (f pipelineFlags) agent(version string) string {
 	if f.UserAgent != "" {
 		return f.UserAgent
@@ -160,7 +164,7 @@ func (f pipelineFlags) channels() ([]*notify.Channel, error) {
 	return out, nil
 }
 
-// embeddings is the client of the endpoint; nil without one.
+// embeddings returns the client of the embeddings endpoint; nil without one.
 func (f pipelineFlags) embeddings() (*embed.Client, error) {
 	if f.EmbeddingsURL == "" {
 		if f.EmbeddingsModel != "" {

@@ -18,10 +18,11 @@ type devCmd struct {
 	accessFlags
 }
 
-// Run is everything in one process.
+// Run runs a server and a worker in one process, and migrates the database first.
 func (c *devCmd) Run(a *app) error {
 	a.read = c.replicaFlags
-	return a.process(c.databaseFlags, c.pipelineFlags, &c.addrFlags, c.accessFlags, processOptions{Work: true, Migrate: true})
+	return a.process(c.databaseFlags, c.pipelineFlags, &c.addrFlags, c.accessFlags,
+		processOptions{Work: true, Migrate: true})
 }
 
 type serveCmd struct {
@@ -32,7 +33,7 @@ type serveCmd struct {
 	accessFlags
 }
 
-// Run is the HTTP server alone.
+// Run runs the HTTP server without a worker.
 func (c *serveCmd) Run(a *app) error {
 	a.read = c.replicaFlags
 	return a.process(c.databaseFlags, c.pipelineFlags, &c.addrFlags, c.accessFlags, processOptions{})
@@ -41,10 +42,10 @@ func (c *serveCmd) Run(a *app) error {
 type workerCmd struct {
 	databaseFlags
 	pipelineFlags
-	HealthAddr string `env:"HEALTH_ADDR" help:"Address on which to answer /healthz, /readyz and /metrics, e.g. :9090; without, nowhere." placeholder:"HOST:PORT"`
+	HealthAddr string `env:"HEALTH_ADDR" help:"Address that serves /healthz, /readyz and /metrics, e.g. :9090. Without it, they are not served." placeholder:"HOST:PORT"`
 }
 
-// Run is a worker alone.
+// Run runs a worker without an HTTP server.
 func (c *workerCmd) Run(a *app) error {
 	if c.HealthAddr != "" {
 		if _, _, err := net.SplitHostPort(c.HealthAddr); err != nil {
@@ -55,7 +56,7 @@ func (c *workerCmd) Run(a *app) error {
 	return a.process(c.databaseFlags, c.pipelineFlags, nil, accessFlags{}, processOptions{Work: true})
 }
 
-// processOptions say what a process does besides its flags.
+// processOptions are the properties of a process that are not flags.
 type processOptions struct {
 	// Work runs steps.
 	Work bool
@@ -102,7 +103,8 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 			authentication = "required"
 		}
 	}
-	d, closeDB, err := a.open(df, !opts.Migrate, part{serves: af != nil, works: opts.Work, watches: a.read.DatabaseReadURL != "", concurrency: pf.Concurrency})
+	d, closeDB, err := a.open(df, !opts.Migrate, part{serves: af != nil, works: opts.Work,
+		watches: a.read.DatabaseReadURL != "", concurrency: pf.Concurrency})
 	if err != nil {
 		return err
 	}
@@ -140,7 +142,7 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 	})
 }
 
-// newNode makes a node of the flags. Without a listener it has no server.
+// newNode returns a node configured by the flags. Without a listener it has no server.
 func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, listener net.Listener) (*node.Node, error) {
 	cfg := node.Config{
 		DB: d, Logger: a.log, Version: a.version, Revision: a.revision, Work: work, Parts: a.parts, Listener: listener,
@@ -200,7 +202,7 @@ func listen(addr string) (net.Listener, error) {
 	return l, nil
 }
 
-// displayAddr is an address that a browser on this machine can open.
+// displayAddr returns an address that a browser on this machine can open.
 func displayAddr(addr net.Addr) string {
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {

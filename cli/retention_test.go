@@ -39,7 +39,8 @@ var tables = map[string][]struct{ table, insert string }{
 // TestRetention has each kind kept by age, by age and count, by count alone, and for ever.
 func TestRetention(t *testing.T) {
 	t.Parallel()
-	for form, want := range map[string]int{"10d": 20, "10d/7": 7, "10d/35": 20, "off/25": 25, "off/1": 1, "off/100": seeded, "off": seeded} {
+	for form, want := range map[string]int{"10d": 20, "10d/7": 7, "10d/35": 20, "off/25": 25, "off/1": 1,
+		"off/100": seeded, "off": seeded} {
 		t.Run(form, func(t *testing.T) {
 			t.Parallel()
 			d := dbtest.New(t)
@@ -60,7 +61,8 @@ func TestRetention(t *testing.T) {
 			for _, of := range tables {
 				for _, table := range of {
 					for i := range seeded {
-						if _, err := d.Pool.Exec(t.Context(), table.insert, seeded-i, now.AddDate(0, 0, -(seeded-1-i)/2).Add(-time.Hour)); err != nil {
+						if _, err := d.Pool.Exec(t.Context(), table.insert, seeded-i,
+							now.AddDate(0, 0, -(seeded-1-i)/2).Add(-time.Hour)); err != nil {
 							t.Fatal(table.table, err)
 						}
 					}
@@ -89,7 +91,8 @@ func TestRetention(t *testing.T) {
 					}
 				}
 				var sessions string
-				if err := d.Pool.QueryRow(t.Context(), "SELECT string_agg(token, ' ') FROM sessions").Scan(&sessions); err != nil || sessions != "valid" {
+				if err := d.Pool.QueryRow(t.Context(), "SELECT string_agg(token, ' ') FROM sessions").Scan(&sessions); err != nil ||
+					sessions != "valid" {
 					t.Errorf("sessions left: %s, %v", sessions, err)
 				}
 			}
@@ -102,7 +105,8 @@ func TestRetention(t *testing.T) {
 		}
 	}
 	for _, form := range []string{"1d/5", "off/5"} {
-		if _, err := retaining(t, d, "jobs="+form); err == nil || !strings.Contains(err.Error(), "jobs are kept by age alone") {
+		if _, err := retaining(t, d, "jobs="+form); err == nil ||
+			!strings.Contains(err.Error(), "jobs are kept by age alone") {
 			t.Errorf("jobs=%s: %v", form, err)
 		}
 	}
@@ -132,5 +136,6 @@ func retaining(t *testing.T, d *db.DB, given ...string) (*orchestrator.Engine, e
 	if err != nil {
 		return nil, fmt.Errorf("definitions: %w", err)
 	}
-	return orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Retention: keep, Sweepers: node.Sweepers(d), Expiries: node.Expiries(d)})
+	return orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler),
+		Retention: keep, Sweepers: node.Sweepers(d), Expiries: node.Expiries(d)})
 }

@@ -12,15 +12,15 @@ import (
 )
 
 type sessionsCmd struct {
-	List listSessionsCmd `cmd:"" default:"1" help:"List who is signed in."`
-	End  endSessionsCmd  `cmd:"" help:"End a session, or all of a person or a key."`
+	List listSessionsCmd `cmd:"" default:"1" help:"List the sessions."`
+	End  endSessionsCmd  `cmd:"" help:"End a session, or all sessions of a person or a key."`
 }
 
 type listSessionsCmd struct {
 	databaseFlags
-	Person string `help:"Only this person's: the subject, as the list has it." placeholder:"SUBJECT"`
-	Key    string `help:"Only those begun with this key." placeholder:"ID"`
-	Limit  int    `default:"500" help:"How many at most."`
+	Person string `help:"Only sessions of this person: the subject, as listed." placeholder:"SUBJECT"`
+	Key    string `help:"Only sessions that were begun with this key." placeholder:"ID"`
+	Limit  int    `default:"500" help:"The most to list."`
 	JSON   bool   `help:"Print JSON."`
 }
 
@@ -46,7 +46,8 @@ func (c *listSessionsCmd) Run(a *app) error {
 		list := api.UserSessionList{Items: []api.UserSession{}}
 		for _, s := range rows {
 			list.Items = append(list.Items, api.UserSession{
-				ID: s.ID, Kind: api.SignInMethod(s.Kind), Name: s.Name, Subject: given(s.Subject), Issuer: given(s.Issuer), KeyID: s.KeyID, Scope: api.Scope(s.Scope),
+				ID: s.ID, Kind: api.SignInMethod(s.Kind), Name: s.Name, Subject: given(s.Subject), Issuer: given(s.Issuer),
+				KeyID: s.KeyID, Scope: api.Scope(s.Scope),
 				BeganAt: s.BeganAt, SeenAt: s.SeenAt, ExpiresAt: s.ExpiresAt, Address: s.Address, Client: s.Client,
 			})
 		}
@@ -65,10 +66,10 @@ func (c *listSessionsCmd) Run(a *app) error {
 
 type endSessionsCmd struct {
 	databaseFlags
-	ID     string `arg:"" optional:"" help:"Id of the session, as the list has it."`
-	Person string `help:"End all of this person: the subject, as the list has it." placeholder:"SUBJECT"`
-	Issuer string `help:"With --person: only those begun at this identity provider." placeholder:"URL"`
-	Key    string `help:"End all that were begun with this key." placeholder:"ID"`
+	ID     string `arg:"" optional:"" help:"The session's id, as listed."`
+	Person string `help:"End all sessions of this person: the subject, as listed." placeholder:"SUBJECT"`
+	Issuer string `help:"With --person: only sessions of this identity provider." placeholder:"URL"`
+	Key    string `help:"End all sessions that were begun with this key." placeholder:"ID"`
 }
 
 // Run ends sessions.

@@ -155,7 +155,8 @@ func TestTerminalsAreLeftAlone(t *testing.T) {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		if r.Method == http.MethodPost && !strings.Contains(r.URL.Path, "/start") && !strings.Contains(r.URL.Path, "/stop") && !strings.Contains(r.URL.Path, "/evaluate") {
+		if r.Method == http.MethodPost && !strings.Contains(r.URL.Path, "/start") && !strings.Contains(r.URL.Path, "/stop") &&
+			!strings.Contains(r.URL.Path, "/evaluate") {
 			w.WriteHeader(http.StatusAccepted)
 		}
 		_ = json.NewEncoder(w).Encode(v)
@@ -169,7 +170,8 @@ func TestTerminalsAreLeftAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := []string{"EXPLORER_URL=" + s.URL, "DATABASE_URL=" + d.URL, "OPENPARLIAMENT_URL=" + s.URL, "LEGISINFO_URL=" + s.URL}
+	env := []string{"EXPLORER_URL=" + s.URL, "DATABASE_URL=" + d.URL, "OPENPARLIAMENT_URL=" + s.URL,
+		"LEGISINFO_URL=" + s.URL}
 	for _, command := range []string{
 		"runs", "runs show " + id, "runs watch " + id, "runs watch --data --level=debug " + id, "runs cancel " + id, "runs retry " + id, "runs retry --no-follow " + id, "materialize x", "jobs", "jobs run x",
 		"schedules", "schedules start x", "schedules stop x", "schedules run x", "schedules ticks x", "sensors", "sensors start x", "sensors stop x", "sensors evaluate x", "sensors ticks x", "sensors cursor x", "sensors cursor x --set=y",
@@ -186,19 +188,23 @@ func TestTerminalsAreLeftAlone(t *testing.T) {
 			t.Errorf("%s: %s", command, r.err)
 		}
 		// JSON stays JSON, and means the same.
-		if jsonable := !strings.HasPrefix(command, "ready") && command != "doctor" && command != "migrate status" && !strings.Contains(command, "watch") && !strings.Contains(command, "--no-follow"); jsonable {
+		if jsonable := !strings.HasPrefix(command, "ready") && command != "doctor" && command != "migrate status" &&
+			!strings.Contains(command, "watch") && !strings.Contains(command, "--no-follow"); jsonable {
 			r := run(t, env, append(strings.Fields(command), "--json")...)
 			plain(t, command+" --json", r.out)
 			d := json.NewDecoder(strings.NewReader(r.out))
 			var v any
 			if err := d.Decode(&v); err != nil {
 				t.Errorf("%s --json: %v: %.200q", command, err, r.out)
-			} else if back, _ := json.Marshal(v); strings.Contains(r.out, "FORGED") && !bytes.Contains(back, []byte("FORGED line")) {
+			} else if back, _ := json.Marshal(v); strings.Contains(r.out, "FORGED") &&
+				!bytes.Contains(back, []byte("FORGED line")) {
 				t.Errorf("%s --json: the text is another: %.300s", command, back)
 			}
 		}
 	}
-	for _, command := range []string{"runs", "runs show " + id, "materialize x", "backfill watch " + id, "audit", "alerts"} { // what a server says when it refuses
+	// what a server says when it refuses
+	for _, command := range []string{"runs", "runs show " + id, "materialize x", "backfill watch " +
+		id, "audit", "alerts"} {
 		r := run(t, append(env, "EXPLORER_URL="+s.URL+"/refuse"), strings.Fields(command)...)
 		plain(t, command+" (refused)", r.out+r.err)
 		if r.code != 2 || !strings.Contains(r.err, "FORGED") {
@@ -218,7 +224,8 @@ func TestTerminalsAreLeftAlone(t *testing.T) {
 func TestLogsAreLeftAlone(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"text", "json"} {
-		out := cli.Logged(format, hostile+"\xff", "key", hostile, "error", fmt.Errorf("%s", hostile), "bytes", []byte(hostile))
+		out := cli.Logged(format, hostile+"\xff", "key", hostile, "error", fmt.Errorf("%s", hostile),
+			"bytes", []byte(hostile))
 		plain(t, format, out)
 		if strings.Count(out, "\n") != 1 || format == "json" && !json.Valid([]byte(out)) {
 			t.Errorf("%s: %q", format, out)
@@ -248,7 +255,8 @@ func TestOnlyTheTerminalPrints(t *testing.T) {
 			if !ok {
 				return true
 			}
-			if id, ok := call.Fun.(*ast.Ident); ok && (id.Name == "printf" || id.Name == "printLine" || id.Name == "writef" || id.Name == "writeLine" || id.Name == "newTable") {
+			if id, ok := call.Fun.(*ast.Ident); ok && (id.Name == "printf" || id.Name == "printLine" || id.Name == "writef" ||
+				id.Name == "writeLine" || id.Name == "newTable") {
 				calls++
 			}
 			sel, ok := call.Fun.(*ast.SelectorExpr)
@@ -256,10 +264,13 @@ func TestOnlyTheTerminalPrints(t *testing.T) {
 				return true
 			}
 			pkg, _ := sel.X.(*ast.Ident)
-			if pkg != nil && (pkg.Name == "fmt" && (strings.HasPrefix(sel.Sel.Name, "Fprint") || strings.HasPrefix(sel.Sel.Name, "Print")) || pkg.Name == "io" && sel.Sel.Name == "WriteString" || pkg.Name == "tabwriter") {
-				t.Errorf("%s: %s.%s prints what it is given: use printf, printLine or newTable", set.Position(call.Pos()), pkg.Name, sel.Sel.Name)
+			if pkg != nil && (pkg.Name == "fmt" && (strings.HasPrefix(sel.Sel.Name, "Fprint") || strings.HasPrefix(sel.Sel.Name,
+				"Print")) || pkg.Name == "io" && sel.Sel.Name == "WriteString" || pkg.Name == "tabwriter") {
+				t.Errorf("%s: %s.%s prints what it is given: use printf, printLine or newTable", set.Position(call.Pos()),
+					pkg.Name, sel.Sel.Name)
 			}
-			if inner, ok := sel.X.(*ast.SelectorExpr); ok && (inner.Sel.Name == "out" || inner.Sel.Name == "err") && strings.HasPrefix(sel.Sel.Name, "Write") {
+			if inner, ok := sel.X.(*ast.SelectorExpr); ok && (inner.Sel.Name == "out" || inner.Sel.Name == "err") &&
+				strings.HasPrefix(sel.Sel.Name, "Write") {
 				t.Errorf("%s prints what it is given", set.Position(call.Pos()))
 			}
 			return true
@@ -279,20 +290,25 @@ func TestKeysAreMadeWithAnEntry(t *testing.T) {
 	if r := run(t, env, "keys", "create", "ops", "--scope", "read"); r.code != 0 {
 		t.Fatal(r.err)
 	}
-	key := one[access.Key](t, d, "SELECT id, name, prefix, scope, created_by, created_at, expires_at, last_used_at, revoked_at FROM api_keys")
+	key := one[access.Key](t, d, "SELECT id, name, prefix, scope, created_by, created_at, expires_at, last_used_at, "+
+		"revoked_at FROM api_keys")
 	entry := one[access.Audit](t, d, "SELECT * FROM audit_log")
-	if entry.Operation != "createKey" || entry.Status != 200 || !strings.HasPrefix(entry.Actor, "cli ") || *entry.KeyID != key.ID {
+	if entry.Operation != "createKey" || entry.Status != 200 || !strings.HasPrefix(entry.Actor, "cli ") ||
+		*entry.KeyID != key.ID {
 		t.Errorf("entry %+v", entry)
 	}
-	if _, err := d.Pool.Exec(t.Context(), "ALTER TABLE audit_log ADD CONSTRAINT never CHECK (false) NOT VALID"); err != nil {
+	if _, err := d.Pool.Exec(t.Context(),
+		"ALTER TABLE audit_log ADD CONSTRAINT never CHECK (false) NOT VALID"); err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"keys", "create", "other", "--scope", "admin"}, {"keys", "revoke", key.ID.String()}, {"migrate", "down"}} {
+	for _, args := range [][]string{{"keys", "create", "other", "--scope", "admin"}, {"keys", "revoke", key.ID.String()},
+		{"migrate", "down"}} {
 		if r := run(t, env, args...); r.code != 1 || !strings.Contains(r.err, "audit log") {
 			t.Errorf("%v: %d %s", args, r.code, r.err)
 		}
 	}
-	if key = one[access.Key](t, d, "SELECT id, name, prefix, scope, created_by, created_at, expires_at, last_used_at, revoked_at FROM api_keys"); key.RevokedAt != nil {
+	if key = one[access.Key](t, d, "SELECT id, name, prefix, scope, created_by, created_at, expires_at, last_used_at, "+
+		"revoked_at FROM api_keys"); key.RevokedAt != nil {
 		t.Error("the key was revoked without an entry")
 	}
 	if err := d.CheckMigrated(t.Context()); err != nil {

@@ -26,7 +26,8 @@ INSERT INTO events (run_id, at, type, level, message) SELECT gen_random_uuid(), 
 		t.Errorf("onto a database that is not empty: %v", err)
 	}
 	empty := emptyDatabase(t)
-	if err := empty.Restore(t.Context(), strings.NewReader("this is no backup")); err == nil || !strings.Contains(err.Error(), "pg_restore") {
+	if err := empty.Restore(t.Context(), strings.NewReader("this is no backup")); err == nil ||
+		!strings.Contains(err.Error(), "pg_restore") {
 		t.Errorf("no backup: %v", err)
 	}
 	if err := empty.Restore(t.Context(), bytes.NewReader(backup.Bytes()[:backup.Len()/2])); err == nil {
@@ -37,11 +38,13 @@ INSERT INTO events (run_id, at, type, level, message) SELECT gen_random_uuid(), 
 	}
 	const all = `SELECT jsonb_build_object('events', (SELECT jsonb_agg(e ORDER BY id) FROM events e), 'schedules', (SELECT jsonb_agg(s) FROM schedules s))::text`
 	var was, is string
-	if err := errors.Join(d.Pool.QueryRow(t.Context(), all).Scan(&was), empty.Pool.QueryRow(t.Context(), all).Scan(&is)); err != nil || was != is {
+	if err := errors.Join(d.Pool.QueryRow(t.Context(), all).Scan(&was),
+		empty.Pool.QueryRow(t.Context(), all).Scan(&is)); err != nil || was != is {
 		t.Errorf("restored %.300s, was %.300s; %v", is, was, err)
 	}
 	var sessions int
-	if err := empty.Pool.QueryRow(t.Context(), "SELECT count(*) FROM sessions").Scan(&sessions); err != nil || sessions != 0 {
+	if err := empty.Pool.QueryRow(t.Context(), "SELECT count(*) FROM sessions").Scan(&sessions); err != nil ||
+		sessions != 0 {
 		t.Errorf("%d sessions came along; %v", sessions, err)
 	}
 	if err := empty.CheckMigrated(t.Context()); err != nil {

@@ -14,11 +14,11 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// connection is how Postgres' own programs reach a database: libpq, where the program itself uses pgx.
+// connection is a connection string for Postgres client programs, which use libpq instead of pgx.
 type connection struct {
-	conninfo string   // without secrets, as other users of the machine may see it
-	env      []string // with them
-	secrets  string   // a service file; empty: none
+	conninfo string   // without secrets, because other users of the machine can see the arguments of a program
+	env      []string // environment variables with the secrets
+	secrets  string   // the path of a temporary service file; empty if there is none
 }
 
 func (c *connection) close() {
@@ -30,7 +30,8 @@ func (c *connection) close() {
 // handedOn are the settings that pgx and libpq both know and that libpq is given as they are. Hosts, ports, user,
 // database and password it is given as pgx has made them out, and everything else as options.
 var handedOn = []string{
-	"sslmode", "sslkey", "sslcert", "sslcertmode", "sslrootcert", "sslnegotiation", "sslsni", "krbsrvname", "target_session_attrs",
+	"sslmode", "sslkey", "sslcert", "sslcertmode", "sslrootcert", "sslnegotiation", "sslsni", "krbsrvname",
+	"target_session_attrs",
 	"min_protocol_version", "max_protocol_version", "channel_binding", "connect_timeout",
 }
 
@@ -112,8 +113,8 @@ func toolConnection(dsn string) (*connection, error) {
 	return c, nil
 }
 
-// toolsSet are the parameters that Postgres' own programs set by themselves, whatever the connection has: they name each
-// thing with its schema. Poolers may refuse options, as PgBouncer did before 1.20.
+// toolsSet are the parameters that Postgres' own programs set by themselves, whatever the connection has: they name
+// each thing with its schema. Poolers may refuse options, as PgBouncer did before 1.20.
 var toolsSet = []string{
 	"search_path", "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout",
 	"datestyle", "intervalstyle", "extra_float_digits",
@@ -137,11 +138,13 @@ func serverOptions(params map[string]string) string {
 
 // escapeOption keeps a text together in options, which are split at white space.
 func escapeOption(s string) string {
-	return strings.NewReplacer(`\`, `\\`, " ", `\ `, "\t", "\\\t", "\n", "\\\n", "\r", "\\\r", "\v", "\\\v", "\f", "\\\f").Replace(s)
+	escape := strings.NewReplacer(
+		`\`, `\\`, " ", `\ `, "\t", "\\\t", "\n", "\\\n", "\r", "\\\r", "\v", "\\\v", "\f", "\\\f")
+	return escape.Replace(s)
 }
 
-// givenSettings are the settings of a connection string and of the service that it or PGSERVICE names. pgx keeps to itself
-// what it made of those about TLS.
+// givenSettings are the settings of a connection string and of the service that it or PGSERVICE names. pgx keeps to
+// itself what it made of those about TLS.
 func givenSettings(dsn string) (map[string]string, error) {
 	var given map[string]string
 	if strings.HasPrefix(dsn, "postgres://") || strings.HasPrefix(dsn, "postgresql://") {

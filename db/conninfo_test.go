@@ -18,7 +18,8 @@ func TestToolConnection(t *testing.T) {
 	if err := os.WriteFile(passwords, []byte("h:5432:d:u:from the file\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD", "PGPASSFILE", "PGOPTIONS", "PGTZ", "PGSERVICE", "PGSERVICEFILE", "PGSSLMODE", "PGCONNECT_TIMEOUT"} {
+	for _, name := range []string{"PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD", "PGPASSFILE", "PGOPTIONS",
+		"PGTZ", "PGSERVICE", "PGSERVICEFILE", "PGSSLMODE", "PGCONNECT_TIMEOUT"} {
 		t.Setenv(name, "")
 	}
 	const timeout = "connect_timeout='8' "
@@ -75,9 +76,9 @@ func TestComplaint(t *testing.T) {
 		"something else\nand more\n":                        "something else",
 		"":                                                  "",
 	} {
-		c := &complaint{}
-		if _, err := c.Write([]byte(said)); err != nil || c.first() != want {
-			t.Errorf("%q\n got %q\nwant %q", said, c.first(), want)
+		c := &errorOutput{}
+		if _, err := c.Write([]byte(said)); err != nil || c.firstError() != want {
+			t.Errorf("%q\n got %q\nwant %q", said, c.firstError(), want)
 		}
 	}
 }
@@ -90,18 +91,21 @@ func TestFindDump(t *testing.T) {
 		if err := os.Mkdir(bin, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(filepath.Join(bin, "pg_dump"), []byte("#!/bin/sh\necho 'pg_dump (PostgreSQL) "+version+"beta1 (Debian)'\n"), 0o755); err != nil {
+		if err := os.WriteFile(filepath.Join(bin, "pg_dump"),
+			[]byte("#!/bin/sh\necho 'pg_dump (PostgreSQL) "+version+"beta1 (Debian)'\n"), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	t.Setenv("PATH", strings.Join([]string{filepath.Join(dir, "9"), filepath.Join(dir, "199"), filepath.Join(dir, "13"), os.Getenv("PATH")}, string(filepath.ListSeparator)))
+	t.Setenv("PATH", strings.Join([]string{filepath.Join(dir, "9"), filepath.Join(dir, "199"), filepath.Join(dir, "13"),
+		os.Getenv("PATH")}, string(filepath.ListSeparator)))
 	for server, want := range map[int]string{9: "9", 10: "13", 13: "13", 198: "199", 199: "199"} {
 		if got, err := findDump(server); err != nil || filepath.Base(filepath.Dir(got.path)) != want {
 			t.Errorf("for Postgres %d: %v, %v", server, got, err)
 		}
 	}
 	_, err := findDump(200)
-	if err == nil || !strings.Contains(err.Error(), "Postgres 200") || !strings.Contains(err.Error(), "version 199") || !strings.Contains(err.Error(), "postgresql-client-200") {
+	if err == nil || !strings.Contains(err.Error(), "Postgres 200") || !strings.Contains(err.Error(), "version 199") ||
+		!strings.Contains(err.Error(), "postgresql-client-200") {
 		t.Errorf("for a newer server than there are programs: %v", err)
 	}
 	t.Setenv("POSTGRES_BINARIES", filepath.Join(dir, "199"))

@@ -28,5 +28,8 @@ func CursorOf(list string, key any) string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
+// Retrying retries single statements.
+type Retrying = retrying
+
 // WriteProbeFile is the statement that needs a file.
 const WriteProbeFile = writeProbeFile

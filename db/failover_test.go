@@ -31,7 +31,8 @@ func TestFailover(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	start := func(name string) *embedded.Server {
-		e, err := embedded.Start(t.Context(), embedded.Config{Dir: filepath.Join(dir, name), Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"fsync": "off"}})
+		e, err := embedded.Start(t.Context(), embedded.Config{Dir: filepath.Join(dir, name),
+			Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"fsync": "off"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -47,12 +48,14 @@ func TestFailover(t *testing.T) {
 	if err := primary.Give(copied); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := primary.Command("pg_basebackup", "-D", copied, "-R", "-X", "stream", "-c", "fast", "-h", primary.Host(), "-U", "explorer").CombinedOutput(); err != nil {
+	if out, err := primary.Command("pg_basebackup", "-D", copied, "-R", "-X", "stream", "-c", "fast", "-h", primary.Host(),
+		"-U", "explorer").CombinedOutput(); err != nil {
 		t.Fatalf("pg_basebackup: %v: %s", err, out)
 	}
 	standby := start("two")
 
-	d, err := db.Open(t.Context(), db.Config{URL: fmt.Sprintf("host=%s,%s port=5432,5432 user=explorer dbname=explorer sslmode=disable target_session_attrs=read-write", primary.Host(), standby.Host())})
+	d, err := db.Open(t.Context(), db.Config{URL: fmt.Sprintf("host=%s,%s port=5432,5432 user=explorer dbname=explorer "+
+		"sslmode=disable target_session_attrs=read-write", primary.Host(), standby.Host())})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,21 +65,24 @@ func TestFailover(t *testing.T) {
 	}
 	entered, gate := make(chan struct{}, 10), make(chan struct{})
 	asset := func(name string, deps ...string) *orchestrator.Asset {
-		return orchestrator.NewAsset(orchestrator.AssetOptions{Name: name, Deps: deps}, func(ctx context.Context, _ *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
-			entered <- struct{}{}
-			select {
-			case <-gate:
-				return orchestrator.Metadata{"name": name}, nil
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			}
-		})
+		return orchestrator.NewAsset(orchestrator.AssetOptions{Name: name, Deps: deps},
+			func(ctx context.Context, _ *orchestrator.Step, _ struct{}) (orchestrator.Metadata, error) {
+				entered <- struct{}{}
+				select {
+				case <-gate:
+					return orchestrator.Metadata{"name": name}, nil
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+			})
 	}
-	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{asset("a"), asset("b", "a")}})
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{asset("a"),
+		asset("b", "a")}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Work: true, Heartbeat: 200 * time.Millisecond})
+	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler),
+		Work: true, Heartbeat: 200 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +94,8 @@ func TestFailover(t *testing.T) {
 		defer cancel()
 		_ = e.Stop(ctx)
 	})
-	run, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"a", "b"}, Trigger: orchestrator.Trigger{Kind: "api"}})
+	run, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"a", "b"},
+		Trigger: orchestrator.Trigger{Kind: "api"}})
 	if err != nil {
 		t.Fatal(err)
 	}

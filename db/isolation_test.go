@@ -23,7 +23,8 @@ func TestIsolationIsPinned(t *testing.T) {
 	if strings.Contains(d.URL, "://") {
 		separator = map[bool]string{true: "&", false: "?"}[strings.Contains(d.URL, "?")]
 	}
-	for name, url := range map[string]string{"the database's default": d.URL, "the connection string": d.URL + separator + "default_transaction_isolation=serializable"} {
+	for name, url := range map[string]string{"the database's default": d.URL, "the connection string": d.URL + separator +
+		"default_transaction_isolation=serializable"} {
 		other, err := db.Open(t.Context(), db.Config{URL: url, MaxConns: 1})
 		if err != nil {
 			t.Fatal(err)
@@ -42,7 +43,8 @@ func TestIsolationIsPinned(t *testing.T) {
 			}
 		}
 		// Whatever a connection was told before.
-		if _, err := other.Pool.Exec(t.Context(), "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE"); err != nil {
+		if _, err := other.Pool.Exec(t.Context(),
+			"SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE"); err != nil {
 			t.Fatal(err)
 		}
 		if err := other.Tx(t.Context(), func(tx pgx.Tx) error {

@@ -24,13 +24,15 @@ func (d *DB) AlignLog(ctx context.Context) (int64, error) {
 			return err
 		}
 		var behind, offset int64 // how far the next id is behind those that are stored
-		err = tx.QueryRow(ctx, "SELECT greatest("+newest+") - log_ceiling()::text::bigint, log_offset()").Scan(&behind, &offset)
+		err = tx.QueryRow(ctx, "SELECT greatest("+newest+") - log_ceiling()::text::bigint, log_offset()").
+			Scan(&behind, &offset)
 		if err != nil || behind <= 0 {
 			return err
 		}
 		shift = behind + 1
 		_, err = tx.Exec(ctx, fmt.Sprintf(
-			"CREATE OR REPLACE FUNCTION log_offset() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT %d::bigint'", offset+shift))
+			"CREATE OR REPLACE FUNCTION log_offset() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT %d::bigint'",
+			offset+shift))
 		return err
 	})
 	return shift, err
@@ -41,7 +43,8 @@ func (d *DB) AlignLog(ctx context.Context) (int64, error) {
 func newestLogIDs(ctx context.Context, tx pgx.Tx) (string, error) {
 	rows, err := tx.Query(ctx, `
 SELECT c.relname::text, a.attname::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition
+  AND c.relnamespace = to_regnamespace(quote_ident(current_schema()))
   AND a.atttypid = 'xid8'::regtype AND NOT a.attisdropped
 ORDER BY 1, 2`)
 	if err != nil {
@@ -52,7 +55,8 @@ ORDER BY 1, 2`)
 	var table, column string
 	_, err = pgx.ForEachRow(rows, []any{&table, &column}, func() error {
 		from, id := pgx.Identifier{table}.Sanitize(), pgx.Identifier{column}.Sanitize()
-		newest = append(newest, fmt.Sprintf("coalesce((SELECT %[1]s FROM %[2]s ORDER BY %[1]s DESC LIMIT 1)::text::bigint, 0)", id, from))
+		newest = append(newest, fmt.Sprintf(
+			"coalesce((SELECT %[1]s FROM %[2]s ORDER BY %[1]s DESC LIMIT 1)::text::bigint, 0)", id, from))
 		return nil
 	})
 	return strings.Join(newest, ", "), err

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Pipeline gathers statements and sends them in one round trip. It is a DBTX for queries that return no rows:
+// Pipeline collects statements and sends them in one round trip. It is a DBTX for statements that return no rows:
 //
 //	var p db.Pipeline
 //	q := sql.New(&p)
@@ -16,7 +16,7 @@ import (
 //	q.InsertEvents(ctx, ...)
 //	err := p.Flush(ctx, tx)
 //
-// Errors of the statements come out of Flush.
+// Flush returns the errors of the statements. A Pipeline must not be used by several goroutines at once.
 type Pipeline struct{ batch pgx.Batch }
 
 var errPipeline = errors.New("db: a pipeline has no rows to give")
@@ -37,7 +37,7 @@ type failedRow struct{}
 
 func (failedRow) Scan(...any) error { return errPipeline }
 
-// Flush sends what was gathered.
+// Flush sends the collected statements in tx and empties the pipeline.
 func (p *Pipeline) Flush(ctx context.Context, tx pgx.Tx) error {
 	if p.batch.Len() == 0 {
 		return nil

@@ -25,8 +25,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server"
 )
 
-// TestReplicaUnderLoad has requests hold every connection of both pools for longer than the replica may lag: it stays used,
-// and what it is asked is not ended.
+// TestReplicaUnderLoad has requests hold every connection of both pools for longer than the replica may lag: it stays
+// used, and what it is asked is not ended.
 func TestReplicaUnderLoad(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -50,7 +50,8 @@ func TestReplicaUnderLoad(t *testing.T) {
 	}
 	var held []pgx.Rows
 	for range 4 { // all that read has
-		rows, err := db.Reading(p.db).Query(db.MayLag(t.Context()), "SELECT pg_is_in_recovery() FROM generate_series(1, 100000)")
+		rows, err := db.Reading(p.db).Query(db.MayLag(t.Context()), "SELECT pg_is_in_recovery() FROM generate_series(1, "+
+			"100000)")
 		if err != nil || !rows.Next() {
 			t.Fatalf("%v, %v", err, rows.Err())
 		}
@@ -173,7 +174,8 @@ func TestExportWhileReplicaFails(t *testing.T) {
 	p.caughtUp()
 	url, cut := p.cutter()
 	changes := make(chan db.ReplicaStatus, 100)
-	r, err := p.db.OpenReplica(t.Context(), db.ReplicaConfig{URL: url, MaxLag: time.Minute, OnChange: func(s db.ReplicaStatus) { changes <- s }})
+	r, err := p.db.OpenReplica(t.Context(), db.ReplicaConfig{URL: url, MaxLag: time.Minute,
+		OnChange: func(s db.ReplicaStatus) { changes <- s }})
 	if err != nil {
 		t.Fatal(err)
 	}

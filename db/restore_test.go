@@ -63,7 +63,8 @@ func TestBackupKnowsItsAddress(t *testing.T) {
 				t.Fatal(err)
 			}
 			elsewhere := emptyDatabase(t)
-			if err := elsewhere.Restore(t.Context(), bytes.NewReader(backup.Bytes())); err == nil || !strings.Contains(err.Error(), "search_path=my Bills") {
+			if err := elsewhere.Restore(t.Context(), bytes.NewReader(backup.Bytes())); err == nil ||
+				!strings.Contains(err.Error(), "search_path=my Bills") {
 				t.Errorf("into another schema: %v", err)
 			}
 			if there {
@@ -185,7 +186,8 @@ func TestRoleWithoutVector(t *testing.T) {
 		t.Errorf("without the right to use its schema: %v", err)
 	}
 	mustExec(t, d, "DROP EXTENSION vector")
-	if _, err := pgvector.Ensure(t.Context(), as, "m", 2); !errors.As(err, &problem) || !strings.Contains(problem.Remedy, "CREATE EXTENSION vector") {
+	if _, err := pgvector.Ensure(t.Context(), as, "m", 2); !errors.As(err, &problem) ||
+		!strings.Contains(problem.Remedy, "CREATE EXTENSION vector") {
 		t.Errorf("without the right to create it: %v", err)
 	}
 }
@@ -198,8 +200,8 @@ func dbName(t *testing.T, d *db.DB) (name string) {
 	return name
 }
 
-// TestBackupWithoutVector restores a backup of a database that uses pgvector: nothing in it needs the extension, and the
-// index is made anew where it can be had.
+// TestBackupWithoutVector restores a backup of a database that uses pgvector: nothing in it needs the extension, and
+// the index is made anew where it can be had.
 func TestBackupWithoutVector(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -13,12 +13,13 @@ type TableSize struct {
 	Rows  int64 // as Postgres estimates
 }
 
-// Storage lists the tables, the largest first.
+// Storage returns the tables of the program's schema, the largest first.
 func (d *DB) Storage(ctx context.Context) ([]TableSize, error) {
 	rows, err := d.Pool.Query(ctx, `
-SELECT coalesce(parent.relname, c.relname)::text, sum(pg_total_relation_size(c.oid))::bigint, sum(greatest(c.reltuples, 0))::bigint
+SELECT coalesce(parent.relname, c.relname)::text, sum(pg_total_relation_size(c.oid))::bigint,
+    sum(greatest(c.reltuples, 0))::bigint
 FROM pg_class c LEFT JOIN pg_inherits i ON i.inhrelid = c.oid LEFT JOIN pg_class parent ON parent.oid = i.inhparent
-WHERE c.relkind = 'r' AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+WHERE c.relkind = 'r' AND c.relnamespace = to_regnamespace(quote_ident(current_schema()))
 GROUP BY 1 ORDER BY 2 DESC, 1`)
 	if err != nil {
 		return nil, err

@@ -19,8 +19,8 @@ END $$`)
 	mustExec(t, d, `CREATE TRIGGER refuse BEFORE INSERT OR DELETE OR TRUNCATE ON writability FOR EACH STATEMENT EXECUTE FUNCTION refuse()`)
 }
 
-// TestWriteProbeBesideReaders has another transaction read the table, as pg_dump does: the try does not wait for it, and
-// finds what it looks for.
+// TestWriteProbeBesideReaders has another transaction read the table, as pg_dump does: the try does not wait for it,
+// and finds what it looks for.
 func TestWriteProbeBesideReaders(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -39,8 +39,8 @@ func TestWriteProbeBesideReaders(t *testing.T) {
 	}
 }
 
-// TestWriteProbeLocksNobodyOut looks at the locks of a try: those that keep readers out are written to the log, and stop a
-// standby that somebody reads from.
+// TestWriteProbeLocksNobodyOut looks at the locks of a try: those that keep readers out are written to the log, and
+// stop a standby that somebody reads from.
 func TestWriteProbeLocksNobodyOut(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -77,7 +77,8 @@ func TestWriteProbeNeedsRoom(t *testing.T) {
 func TestWriteProbeInTransactionMode(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	refuseWrites(t, d, "current_setting('statement_timeout') = '1min' AND current_setting('idle_in_transaction_session_timeout') = '1min'")
+	refuseWrites(t, d, "current_setting('statement_timeout') = '1min' AND "+
+		"current_setting('idle_in_transaction_session_timeout') = '1min'")
 	shared, err := db.Open(t.Context(), db.Config{URL: d.URL, Pooling: db.PoolingTransaction, MaxConns: 2})
 	if err != nil {
 		t.Fatal(err)

@@ -40,47 +40,56 @@ func (b *bench) automation() {
 	parts := orchestrator.Declarations{
 		Assets: []*orchestrator.Asset{
 			orchestrator.NewAsset(orchestrator.AssetOptions{Name: "noop"}, noop),
-			orchestrator.NewAsset(orchestrator.AssetOptions{Name: "parted", Partitions: orchestrator.StaticPartitions("key", keys...)}, noop),
-			orchestrator.NewAsset(orchestrator.AssetOptions{Name: "bad"}, func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) {
-				return nil, orchestrator.Permanent(errors.New("bad"))
-			}),
+			orchestrator.NewAsset(orchestrator.AssetOptions{Name: "parted",
+				Partitions: orchestrator.StaticPartitions("key", keys...)}, noop),
+			orchestrator.NewAsset(orchestrator.AssetOptions{Name: "bad"},
+				func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) {
+					return nil, orchestrator.Permanent(errors.New("bad"))
+				}),
 		},
 		Sensors: []*orchestrator.Sensor{
-			orchestrator.NewWebhookSensor(orchestrator.Sensor{Name: "hook", Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-				r := &orchestrator.SensorResult{}
-				for _, w := range ev.Webhooks {
-					r.Runs = append(r.Runs, orchestrator.RunRequest{Assets: []string{"noop"}, RunKey: w.ID, Tags: map[string]string{"id": w.ID}})
-				}
-				return r, nil
-			}}),
-			orchestrator.NewRunStatusSensor(orchestrator.Sensor{Name: "failures", Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-				r := &orchestrator.SensorResult{}
-				for _, run := range ev.Runs {
-					r.Alerts = append(r.Alerts, orchestrator.Alert{Cause: run.ID.String(), Title: "it failed"})
-				}
-				return r, nil
-			}}, orchestrator.StatusFailure),
+			orchestrator.NewWebhookSensor(orchestrator.Sensor{Name: "hook",
+				Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+					r := &orchestrator.SensorResult{}
+					for _, w := range ev.Webhooks {
+						r.Runs = append(r.Runs, orchestrator.RunRequest{Assets: []string{"noop"}, RunKey: w.ID,
+							Tags: map[string]string{"id": w.ID}})
+					}
+					return r, nil
+				}}),
+			orchestrator.NewRunStatusSensor(orchestrator.Sensor{Name: "failures",
+				Evaluate: func(_ context.Context, ev *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+					r := &orchestrator.SensorResult{}
+					for _, run := range ev.Runs {
+						r.Alerts = append(r.Alerts, orchestrator.Alert{Cause: run.ID.String(), Title: "it failed"})
+					}
+					return r, nil
+				}}, orchestrator.StatusFailure),
 		},
 	}
 	for i := range 100 {
-		parts.Sensors = append(parts.Sensors, &orchestrator.Sensor{Name: fmt.Sprintf("poll_%d", i), Interval: time.Second, Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
-			return &orchestrator.SensorResult{Skip: "nothing to do"}, nil
-		}})
+		parts.Sensors = append(parts.Sensors, &orchestrator.Sensor{Name: fmt.Sprintf("poll_%d", i), Interval: time.Second,
+			Evaluate: func(context.Context, *orchestrator.Evaluation) (*orchestrator.SensorResult, error) {
+				return &orchestrator.SensorResult{Skip: "nothing to do"}, nil
+			}})
 	}
 	defs, err := orchestrator.NewDefinitions(parts)
 	b.must(err)
 	received := make(chan time.Time, 100)
 	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { received <- time.Now() }))
 	defer receiver.Close()
-	channel, err := notify.Parse("ops="+receiver.URL+"#"+benchSecret, notify.NewGuard(netip.MustParsePrefix("127.0.0.0/8")))
+	channel, err := notify.Parse("ops="+receiver.URL+"#"+benchSecret,
+		notify.NewGuard(netip.MustParsePrefix("127.0.0.0/8")))
 	b.must(err)
 	log := slog.New(slog.DiscardHandler)
-	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: log, Work: true, Channels: []*notify.Channel{channel}})
+	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: log, Work: true,
+		Channels: []*notify.Channel{channel}})
 	b.must(err)
 	b.must(e.Start(context.Background()))
 	verifier, err := standardwebhooks.NewWebhook(benchSecret)
 	b.must(err)
-	s, err := server.New(server.Config{DB: d, Engine: e, Store: parliament.NewStore(d), Logger: log, WebhookSecrets: map[string][]*standardwebhooks.Webhook{"hook": {verifier}}})
+	s, err := server.New(server.Config{DB: d, Engine: e, Store: parliament.NewStore(d), Logger: log,
+		WebhookSecrets: map[string][]*standardwebhooks.Webhook{"hook": {verifier}}})
 	b.must(err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	b.must(err)
@@ -125,7 +134,9 @@ func (b *bench) sensorCost(d *db.DB, e *orchestrator.Engine) {
 		_, err := e.SetSensor(context.Background(), fmt.Sprintf("poll_%d", i), false)
 		b.must(err)
 	}
-	b.line("100 sensors at 1 s: share of a core", fmt.Sprintf("%.1f %%", 100*(busy-idle)), "< 10 %", fmt.Sprintf("%d evaluations in 10 s; Postgres %.1f %% more; idle %.1f %% and %.1f %%", done, 100*(busyPG-idlePG), 100*idle, 100*idlePG))
+	b.line("100 sensors at 1 s: share of a core", fmt.Sprintf("%.1f %%", 100*(busy-idle)), "< 10 %",
+		fmt.Sprintf("%d evaluations in 10 s; Postgres %.1f %% more; idle %.1f %% and %.1f %%", done,
+			100*(busyPG-idlePG), 100*idle, 100*idlePG))
 }
 
 func ownCPU() time.Duration {
@@ -174,7 +185,8 @@ func (b *bench) webhooks(d *db.DB, e *orchestrator.Engine, url string, signer *s
 		b.must(err)
 		req, err := http.NewRequest(http.MethodPost, url+"/webhooks/hook", strings.NewReader(body))
 		b.must(err)
-		for k, v := range map[string]string{"Content-Type": "application/json", "webhook-id": id, "webhook-timestamp": strconv.FormatInt(at.Unix(), 10), "webhook-signature": signature} {
+		for k, v := range map[string]string{"Content-Type": "application/json", "webhook-id": id,
+			"webhook-timestamp": strconv.FormatInt(at.Unix(), 10), "webhook-signature": signature} {
 			req.Header.Set(k, v)
 		}
 		resp, err := client.Do(req)
@@ -253,7 +265,8 @@ func (b *bench) alertLatency(e *orchestrator.Engine, received <-chan time.Time) 
 	b.must(err)
 	var took []time.Duration
 	for range 30 {
-		run, _, err := e.StartRun(ctx, orchestrator.RunRequest{Assets: []string{"bad"}, Trigger: orchestrator.Trigger{Kind: "api"}})
+		run, _, err := e.StartRun(ctx, orchestrator.RunRequest{Assets: []string{"bad"},
+			Trigger: orchestrator.Trigger{Kind: "api"}})
 		b.must(err)
 		at := <-received
 		events, err := e.Events().OfRun(ctx, run.ID, 0, 100)
@@ -261,5 +274,6 @@ func (b *bench) alertLatency(e *orchestrator.Engine, received <-chan time.Time) 
 		took = append(took, at.Sub(events[len(events)-1].At))
 	}
 	p50, p99 := quantiles(took)
-	b.line("a run's failure to the outgoing webhook, p50 / p99", ms(p50)+" / "+ms(p99), "<= 500 ms", "event, sensor, alert, delivery")
+	b.line("a run's failure to the outgoing webhook, p50 / p99", ms(p50)+" / "+ms(p99), "<= 500 ms",
+		"event, sensor, alert, delivery")
 }

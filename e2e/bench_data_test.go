@@ -39,7 +39,9 @@ func (b *bench) data() {
 	rng := rand.New(rand.NewPCG(1, 2))
 	// As in the real bills, few words are in most of them and most words in few, and one in ten has a summary.
 	var words []string
-	for _, first := range strings.Fields("wat fish crim tax ins cit broad tel priv chil vet hous clim ener rail avi bord arm heal dent aut lang copy elec sen budg pens bank trad ind just par sent lab wag acc agr gra dai for park her mus spac dat int comp cons food plas was anim") {
+	for _, first := range strings.Fields("wat fish crim tax ins cit broad tel priv chil vet hous clim ener rail avi " +
+		"bord arm heal dent aut lang copy elec sen budg pens bank trad ind just par sent lab wag acc agr gra dai for park " +
+		"her mus spac dat int comp cons food plas was anim") {
 		for _, middle := range strings.Fields("er il on at in al is or") {
 			for _, last := range strings.Fields("ing ment ion ity ance") {
 				words = append(words, first+middle+last)
@@ -68,10 +70,15 @@ func (b *bench) data() {
 			day := time.Date(2003, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, k/2).Format(time.DateOnly)
 			number := fmt.Sprintf("C-%d", 1+k%1250)
 			title := "An Act to amend the " + sentence(3) + " Act (" + sentence(4) + ")"
-			records = append(records, parliament.Record{ID: parliament.BillID{Parliament: 37 + k/1250, Session: 1, Prefix: "C", Digits: 1 + k%1250}, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{
+			records = append(records, parliament.Record{ID: parliament.BillID{Parliament: 37 + k/1250, Session: 1, Prefix: "C",
+				Digits: 1 + k%1250}, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{
 				OpenParliament: &openparliament.Bill{Session: session, Number: number, NameEn: title, Introduced: day},
-				Item:           &legisinfo.Item{ID: k + 1, Session: session, Number: number, LongTitleEn: title, LongTitleFr: "Loi modifiant la Loi sur " + sentence(4), StatusEn: "Royal assent received", TypeEn: "House Government Bill", HouseFirst: day, SponsorID: 1 + k%300, Hash: "x"},
-				Detail:         &legisinfo.Detail{ItemHash: "x", ID: k + 1, Reader: legisinfo.Reader, SummaryEn: summary(), SummaryFr: summary(), Committees: []legisinfo.Committee{{Acronym: "FINA", Chamber: "house", NameEn: "Finance", NameFr: "Finances"}}},
+				Item: &legisinfo.Item{ID: k + 1, Session: session, Number: number, LongTitleEn: title,
+					LongTitleFr: "Loi modifiant la Loi sur " + sentence(4), StatusEn: "Royal assent received",
+					TypeEn: "House Government Bill", HouseFirst: day, SponsorID: 1 + k%300, Hash: "x"},
+				Detail: &legisinfo.Detail{ItemHash: "x", ID: k + 1, Reader: legisinfo.Reader, SummaryEn: summary(),
+					SummaryFr: summary(), Committees: []legisinfo.Committee{{Acronym: "FINA", Chamber: "house", NameEn: "Finance",
+						NameFr: "Finances"}}},
 			}})
 		}
 		_, err := store.Save(ctx, uuid.Must(uuid.NewV7()), records)
@@ -98,7 +105,8 @@ func (b *bench) data() {
 	_, err = d.Pool.Exec(ctx, "ANALYZE")
 	b.must(err)
 	e := b.engine(d, false, nil)
-	s, err := server.New(server.Config{DB: d, Engine: e, Store: store, Embedder: meaning, Logger: slog.New(slog.DiscardHandler)})
+	s, err := server.New(server.Config{DB: d, Engine: e, Store: store, Embedder: meaning,
+		Logger: slog.New(slog.DiscardHandler)})
 	b.must(err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	b.must(err)
@@ -163,7 +171,8 @@ func (b *bench) data() {
 		case 10:
 			return strconv.Itoa(1 + i%1250)
 		}
-		return w + " " + words[(i*7)%len(words)] + " " + words[(i*11)%len(words)][1:] + " " + words[(i*13)%len(words)] + "x" // roughly
+		// roughly
+		return w + " " + words[(i*7)%len(words)] + " " + words[(i*11)%len(words)][1:] + " " + words[(i*13)%len(words)] + "x"
 	}
 	search := func(mode, more, what, wanted string) {
 		p50, p99 := measure(300, func(i int) time.Duration {
@@ -174,7 +183,8 @@ func (b *bench) data() {
 	}
 	nearest := func() (all [][]string) { // the first twenty of a hundred searches
 		for i := range 100 {
-			found, err := store.Search(ctx, parliament.SearchQuery{Q: queries(2 + 12*i), Mode: parliament.SearchSemantic, Limit: 20}, meaning)
+			found, err := store.Search(ctx, parliament.SearchQuery{Q: queries(2 + 12*i), Mode: parliament.SearchSemantic,
+				Limit: 20}, meaning)
 			b.must(err)
 			var ids []string
 			for _, h := range found.Hits {
@@ -223,13 +233,15 @@ func (b *bench) data() {
 			byIndex = append(byIndex, ids)
 			return time.Since(began)
 		})
-		b.line("the index alone, p99", ms(p99)+" (p50 "+ms(p50)+")", "", "recall@20 "+same(byIndex)+": the questions are two words of bills of twenty")
+		b.line("the index alone, p99", ms(p99)+" (p50 "+ms(p50)+")", "",
+			"recall@20 "+same(byIndex)+": the questions are two words of bills of twenty")
 	} else {
 		fmt.Println("search with pgvector: not measured, as " + index.Reason)
 	}
 	_, header := ask("/feeds/bills.rss", 200)
 	p50, p99 := measure(500, func(i int) time.Duration {
-		took, _ := ask([]string{"/feeds/bills.rss", "/feeds/session-40-1.atom?lang=fr", "/feeds/status-RoyalAssentGiven.json"}[i%3], 200)
+		took, _ := ask([]string{"/feeds/bills.rss", "/feeds/session-40-1.atom?lang=fr",
+			"/feeds/status-RoyalAssentGiven.json"}[i%3], 200)
 		return took
 	})
 	b.line("GET /feeds/..., cached, p99", ms(p99)+" (p50 "+ms(p50)+")", "<= 10 ms", limit)
@@ -248,7 +260,8 @@ func (b *bench) data() {
 	for _, form := range []string{"csv", "ndjson", "parquet"} {
 		before := memory(cmd.Process.Pid, "VmHWM")
 		took, _ := ask("/exports/bills."+form, 200)
-		b.line("GET /exports/bills."+form+", 10,000 bills", ms(took), "<= 2 s", "peak memory before "+before+", after "+memory(cmd.Process.Pid, "VmHWM"))
+		b.line("GET /exports/bills."+form+", 10,000 bills", ms(took), "<= 2 s",
+			"peak memory before "+before+", after "+memory(cmd.Process.Pid, "VmHWM"))
 	}
 }
 

@@ -48,7 +48,8 @@ func (b *bench) guarded() {
 	tracer := sdktrace.NewTracerProvider(sdktrace.WithBatcher(nowhere{}))
 	_, key, err := access.CreateKey(context.Background(), d.Pool, "bench", access.ScopeOperate, nil, "bench")
 	b.must(err)
-	control, err := access.New(access.Config{Required: true, RateLimit: 10_000_000, DB: d, Logger: slog.New(slog.DiscardHandler)})
+	control, err := access.New(access.Config{Required: true, RateLimit: 10_000_000, DB: d,
+		Logger: slog.New(slog.DiscardHandler)})
 	b.must(err)
 	post := func(url, key string) time.Time {
 		started := time.Now()
@@ -76,13 +77,14 @@ func (b *bench) guarded() {
 			var p trace.TracerProvider = tracer
 			cfg.Tracer, scfg.Tracer, scfg.Access, with = p, p, control, key
 		}
-		noop := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "noop"}, func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) {
-			select {
-			case entered <- time.Now():
-			default:
-			}
-			return nil, nil
-		})
+		noop := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "noop"},
+			func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) {
+				select {
+				case entered <- time.Now():
+				default:
+				}
+				return nil, nil
+			})
 		cfg.Definitions, err = orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{noop}})
 		b.must(err)
 		e, err := orchestrator.New(cfg)
@@ -134,9 +136,12 @@ func (b *bench) guarded() {
 	}
 	off50, off99 := quantiles(off)
 	on50, on99 := quantiles(on)
-	b.line("POST to function entered with auth and tracing, p50", ms(on50), "<= 110 %", fmt.Sprintf("without: %s (%.0f %%)", ms(off50), 100*float64(on50)/float64(off50)))
-	b.line("POST to function entered with auth and tracing, p99", ms(on99), "<= 110 %", fmt.Sprintf("without: %s (%.0f %%)", ms(off99), 100*float64(on99)/float64(off99)))
-	b.line("POST with auth and tracing, 8 clients beside the worker", rate(rounds*800, slow), ">= 90 %", fmt.Sprintf("without: %s (%.0f %%)", rate(rounds*800, fast), 100*float64(fast)/float64(slow)))
+	b.line("POST to function entered with auth and tracing, p50", ms(on50), "<= 110 %",
+		fmt.Sprintf("without: %s (%.0f %%)", ms(off50), 100*float64(on50)/float64(off50)))
+	b.line("POST to function entered with auth and tracing, p99", ms(on99), "<= 110 %",
+		fmt.Sprintf("without: %s (%.0f %%)", ms(off99), 100*float64(on99)/float64(off99)))
+	b.line("POST with auth and tracing, 8 clients beside the worker", rate(rounds*800, slow), ">= 90 %",
+		fmt.Sprintf("without: %s (%.0f %%)", rate(rounds*800, fast), 100*float64(fast)/float64(slow)))
 	_ = tracer.Shutdown(context.Background())
 }
 
@@ -152,17 +157,22 @@ func (b *bench) overhead() {
 			o.Deps = []string{names[i-1]}
 		}
 		names = append(names, o.Name)
-		assets = append(assets, orchestrator.NewAsset(o, func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil }))
+		assets = append(assets, orchestrator.NewAsset(o,
+			func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) {
+				return nil, nil
+			}))
 	}
 	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: assets})
 	b.must(err)
-	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Work: true})
+	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler),
+		Work: true})
 	b.must(err)
 	b.must(e.Start(context.Background()))
 	var best time.Duration
 	for range 3 {
 		began := time.Now()
-		run, _, err := e.StartRun(context.Background(), orchestrator.RunRequest{Assets: names, Trigger: orchestrator.Trigger{Kind: "api"}})
+		run, _, err := e.StartRun(context.Background(),
+			orchestrator.RunRequest{Assets: names, Trigger: orchestrator.Trigger{Kind: "api"}})
 		b.must(err)
 		b.must(e.FollowRun(context.Background(), run.ID, 0, func([]eventlog.Event) error { return nil }))
 		if took := time.Since(began) / n; best == 0 || took < best {
@@ -172,11 +182,13 @@ func (b *bench) overhead() {
 	var commits time.Duration
 	began := time.Now()
 	for range 100 {
-		_, err := d.Pool.Exec(context.Background(), "INSERT INTO api_keys (id, name, prefix, hash, scope, created_by, created_at) VALUES (gen_random_uuid(), 'x', 'x', gen_random_uuid()::text::bytea, 'read', 'x', now())")
+		_, err := d.Pool.Exec(context.Background(), "INSERT INTO api_keys (id, name, prefix, hash, scope, created_by, "+
+			"created_at) VALUES (gen_random_uuid(), 'x', 'x', gen_random_uuid()::text::bytea, 'read', 'x', now())")
 		b.must(err)
 	}
 	commits = time.Since(began) / 100
-	b.line("a step's overhead, from the end of one to the end of the next", ms(best), "<= 5 ms", "one commit: "+ms(commits))
+	b.line("a step's overhead, from the end of one to the end of the next", ms(best), "<= 5 ms",
+		"one commit: "+ms(commits))
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	_ = e.Stop(ctx)
@@ -240,7 +252,8 @@ func (b *bench) streams() {
 		b.Errorf("%d events came, want %d", len(late), clients*events)
 	}
 	p50, p99 := quantiles(late)
-	b.line(fmt.Sprintf("%d streams on one server: an event to the last client (max)", clients), ms(late[len(late)-1]), "<= 1 s", fmt.Sprintf("p50 %s, p99 %s; 20 runs a second, clients on the same two cores", ms(p50), ms(p99)))
+	b.line(fmt.Sprintf("%d streams on one server: an event to the last client (max)", clients), ms(late[len(late)-1]),
+		"<= 1 s", fmt.Sprintf("p50 %s, p99 %s; 20 runs a second, clients on the same two cores", ms(p50), ms(p99)))
 	b.line("memory of server and worker with them (RSS)", memory(cmd.Process.Pid, "VmHWM"), "<= 200 MB", "idle: "+idle)
 }
 
@@ -270,15 +283,16 @@ func (b *bench) binary() string {
 		b.must(err)
 		b.Cleanup(func() { _ = os.RemoveAll(dir) })
 		b.bin = filepath.Join(dir, "explorer")
-		if out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.bin, "..").CombinedOutput(); err != nil {
+		if out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", b.bin,
+			"..").CombinedOutput(); err != nil {
 			b.Fatalf("%v: %s", err, out)
 		}
 	}
 	return b.bin
 }
 
-// scale has 1, 2 and 4 workers, each a process, do the same work: how fast, how evenly divided, and whether they keep to
-// a source's rate together.
+// scale has 1, 2 and 4 workers, each a process, do the same work: how fast, how evenly divided, and whether they keep
+// to a source's rate together.
 func (b *bench) scale() {
 	sources := program(b.T, nil, "simulate", "--addr", "127.0.0.1:0", "--bills", "150")
 	r, w := io.Pipe()
@@ -305,7 +319,8 @@ func (b *bench) scale() {
 	for _, n := range []int{1, 2, 4} {
 		d := b.postgres()
 		asked = nil
-		env := []string{"OPENPARLIAMENT_URL=" + front.URL, "LEGISINFO_URL=" + front.URL + "/legisinfo", fmt.Sprintf("LEGISINFO_RPS=%d", rps), "OPENPARLIAMENT_RPS=0", "LOG_LEVEL=info"}
+		env := []string{"OPENPARLIAMENT_URL=" + front.URL, "LEGISINFO_URL=" + front.URL + "/legisinfo",
+			fmt.Sprintf("LEGISINFO_RPS=%d", rps), "OPENPARLIAMENT_RPS=0", "LOG_LEVEL=info"}
 		server, at := b.launch(d, "serve", env...)
 		var load sync.WaitGroup
 		for range 8 { // everything is there before the first worker is
@@ -337,7 +352,8 @@ func (b *bench) scale() {
 			b.must(rows.Scan(&share))
 			shares = append(shares, share)
 		}
-		b.line(fmt.Sprintf("%d waiting runs, %d worker processes", runs, n), rate(runs, took), "", fmt.Sprintf("each did %v", shares))
+		b.line(fmt.Sprintf("%d waiting runs, %d worker processes", runs, n), rate(runs, took), "",
+			fmt.Sprintf("each did %v", shares))
 		for _, session := range []string{`{"parliament":44,"session":1}`, `{"parliament":45,"session":1}`} {
 			resp, err := client.Post(at+"/assets/fetch_parliament_session_bills/materialize", "application/json", strings.NewReader(`{"config":`+session+`}`))
 			b.must(err)
@@ -356,7 +372,8 @@ func (b *bench) scale() {
 		if len(asked) > 1 {
 			average = rate(len(asked), asked[len(asked)-1].Sub(asked[0]))
 		}
-		b.line(fmt.Sprintf("records asked of LEGISinfo by %d processes, limit %d/s", n, rps), average, fmt.Sprintf("<= %d/s", rps), fmt.Sprintf("%d in all, at most %d in a second", len(asked), most))
+		b.line(fmt.Sprintf("records asked of LEGISinfo by %d processes, limit %d/s", n, rps), average,
+			fmt.Sprintf("<= %d/s", rps), fmt.Sprintf("%d in all, at most %d in a second", len(asked), most))
 		for _, worker := range workers {
 			b.end(worker)
 		}

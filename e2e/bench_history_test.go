@@ -19,8 +19,8 @@ import (
 // historyFile keeps the figures of every `make bench`, one line of JSON each, so that a change for the worse is seen.
 const historyFile = "testdata/bench.jsonl"
 
-// figure is one measurement. Value is in the unit of the printed figure; Limit is the machine's own, in the same minute,
-// 0 if none was measured. What can be compared between machines is the ratio of the two.
+// figure is one measurement. Value is in the unit of the printed figure; Limit is the machine's own, in the same
+// minute, 0 if none was measured. What can be compared between machines is the ratio of the two.
 type figure struct {
 	What  string  `json:"what"`
 	Value float64 `json:"value"`
@@ -82,7 +82,8 @@ func (b *bench) compare() {
 		fmt.Printf("WORSE by %+.0f %% than the last times, measured against the machine's limit: %s\n", 100*change, f.What)
 	}
 	revision, _ := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
-	line, err := json.Marshal(benchRun{At: time.Now().UTC().Truncate(time.Second), Revision: strings.TrimSpace(string(revision)), Figures: b.figures})
+	line, err := json.Marshal(benchRun{At: time.Now().UTC().Truncate(time.Second),
+		Revision: strings.TrimSpace(string(revision)), Figures: b.figures})
 	b.must(err)
 	b.must(os.MkdirAll("testdata", 0o755))
 	f, err := os.OpenFile(historyFile, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)

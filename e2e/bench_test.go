@@ -3,7 +3,6 @@
 package e2e_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -12,15 +11,11 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -90,7 +85,8 @@ func (b *bench) postgres() *db.DB {
 	dir, err := os.MkdirTemp("", "explorer-bench-")
 	b.must(err)
 	b.must(os.Chmod(dir, 0o755))
-	e, err := embedded.Start(context.Background(), embedded.Config{Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler)})
+	e, err := embedded.Start(context.Background(), embedded.Config{Dir: filepath.Join(dir, "postgres"),
+		Logger: slog.New(slog.DiscardHandler)})
 	b.must(err)
 	d, err := db.Open(context.Background(), db.Config{URL: e.URL(), MaxConns: 64})
 	b.must(err)
@@ -107,22 +103,25 @@ func (b *bench) postgres() *db.DB {
 type none = struct{}
 
 func (b *bench) engine(d *db.DB, work bool, f func()) *orchestrator.Engine {
-	noop := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "noop"}, func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) {
-		if f != nil {
-			f()
-		}
-		return orchestrator.Metadata{"ok": true}, nil
-	})
+	noop := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "noop"},
+		func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) {
+			if f != nil {
+				f()
+			}
+			return orchestrator.Metadata{"ok": true}, nil
+		})
 	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{noop}})
 	b.must(err)
-	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Work: work})
+	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler),
+		Work: work})
 	b.must(err)
 	b.must(e.Start(context.Background()))
 	return e
 }
 
 func (b *bench) serve(d *db.DB, e *orchestrator.Engine) (string, func()) {
-	s, err := server.New(server.Config{DB: d, Engine: e, Store: parliament.NewStore(d), Logger: slog.New(slog.DiscardHandler)})
+	s, err := server.New(server.Config{DB: d, Engine: e, Store: parliament.NewStore(d),
+		Logger: slog.New(slog.DiscardHandler)})
 	b.must(err)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	b.must(err)
@@ -166,8 +165,13 @@ func (b *bench) latency() {
 	// River alone: from its insert to its Work.
 	entered := make(chan time.Time, 1)
 	workers := river.NewWorkers()
-	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[probeArgs]) error { entered <- time.Now(); return nil }))
-	rc, err := river.NewClient(riverpgxv5.New(d.Pool), &river.Config{Workers: workers, Queues: map[string]river.QueueConfig{"probe": {MaxWorkers: 4}}, FetchCooldown: 5 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
+	river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[probeArgs]) error {
+		entered <- time.Now()
+		return nil
+	}))
+	rc, err := river.NewClient(riverpgxv5.New(d.Pool),
+		&river.Config{Workers: workers, Queues: map[string]river.QueueConfig{"probe": {MaxWorkers: 4}},
+			FetchCooldown: 5 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
 	b.must(err)
 	b.must(rc.Start(context.Background()))
 	var limit []time.Duration
@@ -202,7 +206,8 @@ func (b *bench) latency() {
 func (b *bench) rowAndJob(d *db.DB, writers int) string {
 	_, err := d.Pool.Exec(context.Background(), "CREATE TABLE IF NOT EXISTS probe (id uuid PRIMARY KEY, v text)")
 	b.must(err)
-	rc, err := river.NewClient(riverpgxv5.New(d.Pool), &river.Config{Logger: slog.New(slog.DiscardHandler), SkipUnknownJobCheck: true})
+	rc, err := river.NewClient(riverpgxv5.New(d.Pool), &river.Config{Logger: slog.New(slog.DiscardHandler),
+		SkipUnknownJobCheck: true})
 	b.must(err)
 	var n atomic.Int64
 	deadline := time.Now().Add(2 * time.Second)
@@ -211,7 +216,8 @@ func (b *bench) rowAndJob(d *db.DB, writers int) string {
 		wg.Go(func() {
 			for time.Now().Before(deadline) {
 				err := d.Tx(context.Background(), func(tx pgx.Tx) error {
-					if _, err := tx.Exec(context.Background(), "INSERT INTO probe VALUES ($1, 'x')", uuid.Must(uuid.NewV7())); err != nil {
+					if _, err := tx.Exec(context.Background(), "INSERT INTO probe VALUES ($1, 'x')",
+						uuid.Must(uuid.NewV7())); err != nil {
 						return err
 					}
 					_, err := rc.InsertTx(context.Background(), tx, probeArgs{}, &river.InsertOpts{Queue: "nobody"})
@@ -233,7 +239,8 @@ func (b *bench) rowAndJob(d *db.DB, writers int) string {
 
 func (b *bench) throughput() {
 	d := b.postgres()
-	limit := fmt.Sprintf("row + River job in one transaction: %s with 1 writer, %s with 8", b.rowAndJob(d, 1), b.rowAndJob(d, 8))
+	limit := fmt.Sprintf("row + River job in one transaction: %s with 1 writer, %s with 8",
+		b.rowAndJob(d, 1), b.rowAndJob(d, 8))
 	e := b.engine(d, false, nil)
 	url, stop := b.serve(d, e)
 	const posts = 4000
@@ -262,7 +269,8 @@ func (b *bench) throughput() {
 	worker := b.engine(d, true, nil)
 	started := time.Now()
 	go measure(runs, func() {
-		_, _, err := worker.StartRun(context.Background(), orchestrator.RunRequest{Assets: []string{"noop"}, Trigger: orchestrator.Trigger{Kind: "api"}})
+		_, _, err := worker.StartRun(context.Background(), orchestrator.RunRequest{Assets: []string{"noop"},
+			Trigger: orchestrator.Trigger{Kind: "api"}})
 		if err != nil {
 			b.Error(err)
 		}
@@ -287,11 +295,16 @@ func (b *bench) store() {
 	records := make([]parliament.Record, n)
 	for i := range records {
 		number := fmt.Sprintf("C-%d", i+1)
-		records[i] = parliament.Record{ID: parliament.BillID{Parliament: 44, Session: 1, Prefix: "C", Digits: i + 1}, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{
-			OpenParliament: &openparliament.Bill{Session: "44-1", Number: number, NameEn: text, NameFr: text, Introduced: "2022-02-02"},
-			Item:           &legisinfo.Item{ID: i + 1, Session: "44-1", Number: number, LongTitleEn: text, LongTitleFr: text, TypeEn: "Private Member’s Bill", StatusEn: "Outside the Order of Precedence", HouseFirst: "2022-02-02", Hash: "x"},
-			Detail:         &legisinfo.Detail{ID: i + 1, ItemHash: "x", SponsorName: "Ada Byron", Committees: []legisinfo.Committee{{Acronym: "FINA", Chamber: "house", NameEn: "Finance", NameFr: "Finances"}}, RelatedBills: []string{"43-2/C-10"}},
-		}}
+		records[i] = parliament.Record{ID: parliament.BillID{Parliament: 44, Session: 1, Prefix: "C", Digits: i + 1},
+			FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{
+				OpenParliament: &openparliament.Bill{Session: "44-1", Number: number, NameEn: text, NameFr: text,
+					Introduced: "2022-02-02"},
+				Item: &legisinfo.Item{ID: i + 1, Session: "44-1", Number: number, LongTitleEn: text, LongTitleFr: text,
+					TypeEn: "Private Member’s Bill", StatusEn: "Outside the Order of Precedence", HouseFirst: "2022-02-02", Hash: "x"},
+				Detail: &legisinfo.Detail{ID: i + 1, ItemHash: "x", SponsorName: "Ada Byron",
+					Committees:   []legisinfo.Committee{{Acronym: "FINA", Chamber: "house", NameEn: "Finance", NameFr: "Finances"}},
+					RelatedBills: []string{"43-2/C-10"}},
+			}}
 	}
 	// The limit: the same number of rows of 1.5 kB by one unnest for 500.
 	_, err := d.Pool.Exec(context.Background(), "CREATE TABLE rows (id text PRIMARY KEY, v text)")
@@ -302,7 +315,8 @@ func (b *bench) store() {
 		for _, r := range chunk {
 			ids, values = append(ids, r.ID.String()), append(values, strings.Repeat("0123456789abcde", 100))
 		}
-		_, err := d.Pool.Exec(context.Background(), "INSERT INTO rows SELECT unnest($1::text[]), unnest($2::text[]) ON CONFLICT (id) DO UPDATE SET v = excluded.v", ids, values)
+		_, err := d.Pool.Exec(context.Background(), "INSERT INTO rows SELECT unnest($1::text[]), unnest($2::text[]) ON "+
+			"CONFLICT (id) DO UPDATE SET v = excluded.v", ids, values)
 		b.must(err)
 	}
 	limit := "unnest upsert of 1.5 kB rows: " + rate(n, time.Since(started))
@@ -346,8 +360,10 @@ func (b *bench) lists() {
 		for i := range 500 {
 			day := time.Date(2011, 1, 1, 0, 0, 0, 0, time.UTC).AddDate(0, 0, (n+i)/3).Format(time.DateOnly)
 			number := fmt.Sprintf("C-%d", n+i+1)
-			records = append(records, parliament.Record{ID: parliament.BillID{Parliament: 37 + n/1250, Session: 1, Prefix: "C", Digits: n + i + 1}, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{
-				Item: &legisinfo.Item{ID: n + i + 1, Number: number, LongTitleEn: "An Act respecting the year " + day, HouseFirst: day, StatusEn: "Outside the Order of Precedence", Hash: "x"},
+			records = append(records, parliament.Record{ID: parliament.BillID{Parliament: 37 + n/1250, Session: 1, Prefix: "C",
+				Digits: n + i + 1}, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{
+				Item: &legisinfo.Item{ID: n + i + 1, Number: number, LongTitleEn: "An Act respecting the year " + day,
+					HouseFirst: day, StatusEn: "Outside the Order of Precedence", Hash: "x"},
 			}})
 		}
 		_, err := s.Save(ctx, uuid.Must(uuid.NewV7()), records)
@@ -396,9 +412,12 @@ func (b *bench) lists() {
 		return took
 	}
 	floor, _ := quantiles(pages("/healthz"))
-	for _, path := range []string{"/runs", "/runs?status=failure", "/runs?asset=rare", "/runs?tag=reason:backlog", "/runs?job=fetch_bills_job", "/bills", "/bills?session=40-1", "/bills?q=2015-06", "/bills?sort=updated", "/bills?sort=latest_activity&order=asc&chamber=house", "/bills?year=2015&sort=updated", "/runs?status=-success"} {
+	for _, path := range []string{"/runs", "/runs?status=failure", "/runs?asset=rare", "/runs?tag=reason:backlog",
+		"/runs?job=fetch_bills_job", "/bills", "/bills?session=40-1", "/bills?q=2015-06", "/bills?sort=updated",
+		"/bills?sort=latest_activity&order=asc&chamber=house", "/bills?year=2015&sort=updated", "/runs?status=-success"} {
 		p50, p99 := quantiles(pages(path))
-		b.line("GET "+path+" (1,000,000 runs, 10,000 bills), p99", ms(p99)+" (p50 "+ms(p50)+")", "<= 20 ms", "GET /healthz: "+ms(floor))
+		b.line("GET "+path+" (1,000,000 runs, 10,000 bills), p99", ms(p99)+" (p50 "+ms(p50)+")", "<= 20 ms",
+			"GET /healthz: "+ms(floor))
 	}
 	for name, sql := range map[string]string{
 		"runs after a cursor":  `SELECT * FROM runs WHERE id < (SELECT id FROM runs ORDER BY id OFFSET 500000 LIMIT 1) ORDER BY id DESC LIMIT 51`,
@@ -411,131 +430,4 @@ func (b *bench) lists() {
 		b.must(err)
 		fmt.Printf("  plan of %s:\n    %s\n", name, strings.Join(plan, "\n    "))
 	}
-}
-
-// process measures the built program as it is run: its size, its starts, its memory, and a whole session.
-func (b *bench) process() {
-	dir, err := os.MkdirTemp("", "explorer-bench-")
-	b.must(err)
-	b.must(os.Chmod(dir, 0o755))
-	defer os.RemoveAll(dir)
-	bin := b.binary()
-	info, err := os.Stat(bin)
-	b.must(err)
-	b.line("binary, stripped", fmt.Sprintf("%d MB", info.Size()>>20), "<= 60 MB", "")
-
-	env := append(os.Environ(), "DATA_DIR="+filepath.Join(dir, "data"), "ADDR=127.0.0.1:0", "OPENPARLIAMENT_RPS=0", "LEGISINFO_RPS=0")
-	var control string
-	if _, err := os.Stat("../../shared/replay"); err == nil {
-		replay := filepath.Join(dir, "replay")
-		build := exec.Command("go", "build", "-o", replay, ".")
-		build.Dir = "../../shared/replay"
-		if out, err := build.CombinedOutput(); err != nil {
-			b.Fatalf("%v: %s", err, out)
-		}
-		cmd := exec.Command(replay, "-control", "127.0.0.1:0", "-openparliament", "127.0.0.1:0", "-legisinfo", "127.0.0.1:0", "-corpus", "../../shared/replay/corpus")
-		stderr, err := cmd.StderrPipe()
-		b.must(err)
-		b.must(cmd.Start())
-		defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-		urls := map[string]string{}
-		read(stderr, `(control|openparliament|legisinfo) on (http://\S+)`, func(m []string) bool { urls[m[1]] = m[2]; return len(urls) < 3 })
-		control = urls["control"]
-		env = append(env, "OPENPARLIAMENT_URL="+urls["openparliament"], "LEGISINFO_URL="+urls["legisinfo"]+"/legisinfo")
-	}
-	start := func() (*exec.Cmd, string, time.Duration) {
-		cmd := exec.Command(bin, "dev")
-		cmd.Env = env
-		stderr, err := cmd.StderrPipe()
-		b.must(err)
-		began := time.Now()
-		b.must(cmd.Start())
-		var url string
-		read(stderr, `msg=ready url=(http://\S+)`, func(m []string) bool { url = m[1]; return false })
-		took := time.Since(began)
-		go io.Copy(io.Discard, stderr)
-		return cmd, url, took
-	}
-	stop := func(cmd *exec.Cmd) time.Duration {
-		began := time.Now()
-		b.must(cmd.Process.Signal(syscall.SIGTERM))
-		b.must(cmd.Wait())
-		return time.Since(began)
-	}
-	cmd, _, first := start()
-	stop(cmd)
-	cmd, url, later := start()
-	b.line("first start (initdb) to ready", ms(first), "<= 5 s", "")
-	b.line("later start to ready", ms(later), "<= 1.5 s", "")
-	<-time.After(3 * time.Second)
-	b.line("memory when idle (RSS, Postgres not counted)", memory(cmd.Process.Pid, "VmRSS"), "<= 60 MB", "")
-	if control != "" {
-		b.session(url, control)
-		b.line("peak memory after that (RSS, Postgres not counted)", memory(cmd.Process.Pid, "VmHWM"), "<= 150 MB", "")
-	}
-	b.line("SIGTERM to the end", ms(stop(cmd)), "<= 10 s", "")
-}
-
-// session fetches session 44-1 and then the latest bills twice, and counts what the sources were asked.
-func (b *bench) session(url, control string) {
-	materialize := func(asset, config string) time.Duration {
-		began := time.Now()
-		resp, err := client.Post(url+"/assets/"+asset+"/materialize", "application/json", strings.NewReader(`{"config":`+config+`}`))
-		b.must(err)
-		var run struct{ ID string }
-		b.must(json.NewDecoder(resp.Body).Decode(&run))
-		resp.Body.Close()
-		req, err := http.NewRequest("GET", url+"/runs/"+run.ID+"/events", nil)
-		b.must(err)
-		req.Header.Set("Accept", "text/event-stream")
-		if resp, err = client.Do(req); err == nil {
-			log, _ := io.ReadAll(resp.Body)
-			resp.Body.Close()
-			if !bytes.Contains(log, []byte("event: run_success")) {
-				b.Errorf("%s did not succeed: %s", asset, log)
-			}
-		}
-		return time.Since(began)
-	}
-	requests := func() string {
-		resp, err := client.Get(control + "/stats")
-		b.must(err)
-		defer resp.Body.Close()
-		var s struct {
-			OpenParliament, Legisinfo struct {
-				Requests int
-				ByPath   map[string]int `json:"by_path"`
-			}
-		}
-		b.must(json.NewDecoder(resp.Body).Decode(&s))
-		resp, err = client.Post(control+"/reset", "", nil)
-		b.must(err)
-		resp.Body.Close()
-		lists := 0
-		for path, n := range s.Legisinfo.ByPath {
-			if strings.Contains(path, "bills/json") {
-				lists += n
-			}
-		}
-		return fmt.Sprintf("%d / %d + %d", s.OpenParliament.Requests, lists, s.Legisinfo.Requests-lists)
-	}
-	b.line("session 44-1: 412 bills with all details, no rate limit", ms(materialize("fetch_parliament_session_bills", `{"parliament":44,"session":1}`)), "<= 4 s", "")
-	requests()
-	materialize("fetch_latest_bills", `{"limit":50}`)
-	b.line("requests of a first fetch_latest_bills (OP / LEGISinfo lists + details)", requests(), "3 / 1 + 50", "")
-	materialize("fetch_latest_bills", `{"limit":50}`)
-	b.line("requests of a second one", requests(), "2 / 1 + 0", "")
-}
-
-func memory(pid int, field string) string {
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return "unknown here"
-	}
-	m := regexp.MustCompile(field + `:\s+(\d+) kB`).FindSubmatch(status)
-	if m == nil {
-		return "unknown here"
-	}
-	kb, _ := strconv.Atoi(string(m[1]))
-	return fmt.Sprintf("%d MB", kb>>10)
 }

@@ -5,10 +5,8 @@ package e2e_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"html"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -17,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,7 +23,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/db"
@@ -142,12 +138,14 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 	}
 	c := &chaos{
 		ledger: &ledger{t: t}, pgDir: filepath.Join(dir, "postgres"), pgLog: serverLog{filepath.Join(dir, "log")},
-		accepted: map[string]string{}, cancels: map[string]bool{}, did: map[string]int{}, kills: map[int]time.Time{}, answers: map[string]int{},
+		accepted: map[string]string{}, cancels: map[string]bool{}, did: map[string]int{}, kills: map[int]time.Time{},
+		answers: map[string]int{},
 	}
 	if err := errors.Join(os.Mkdir(c.pgLog.dir, 0o777), os.Chmod(c.pgLog.dir, 0o777)); err != nil {
 		t.Fatal(err)
 	}
-	if c.pg, err = embedded.Start(t.Context(), embedded.Config{Dir: c.pgDir, Logger: slog.New(slog.DiscardHandler), Settings: c.pgLog.settings()}); err != nil {
+	if c.pg, err = embedded.Start(t.Context(), embedded.Config{Dir: c.pgDir, Logger: slog.New(slog.DiscardHandler),
+		Settings: c.pgLog.settings()}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -182,7 +180,8 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n := &chaosNode{c: c, name: fmt.Sprintf("node%d", i), addr: l.Addr().String(), url: "http://" + l.Addr().String(), link: newSlowLink(t, c.pg.URL())}
+		n := &chaosNode{c: c, name: fmt.Sprintf("node%d", i), addr: l.Addr().String(), url: "http://" + l.Addr().String(),
+			link: newSlowLink(t, c.pg.URL())}
 		l.Close()
 		if n.log, err = os.Create(filepath.Join(dir, n.name+".log")); err != nil {
 			t.Fatal(err)
@@ -206,7 +205,8 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 func (n *chaosNode) start(concurrency, rps int) {
 	n.cmd = program(n.c.t, []string{
 		"EXPLORER_TEST_STORM=1", "LIMITS=" + stormLimits, "DATABASE_URL=" + n.link.url(), "ADDR=" + n.addr, "OPENPARLIAMENT_URL=" + n.c.source, "LEGISINFO_URL=" + n.c.source + "/legisinfo",
-		fmt.Sprintf("OPENPARLIAMENT_RPS=%d", rps), fmt.Sprintf("LEGISINFO_RPS=%d", rps), fmt.Sprintf("CONCURRENCY=%d", concurrency), "LOG_LEVEL=warn",
+		fmt.Sprintf("OPENPARLIAMENT_RPS=%d", rps), fmt.Sprintf("LEGISINFO_RPS=%d", rps), fmt.Sprintf("CONCURRENCY=%d",
+			concurrency), "LOG_LEVEL=warn",
 	}, "dev")
 	n.cmd.Stdout, n.cmd.Stderr = n.log, n.log
 	if err := n.cmd.Start(); err != nil {
@@ -289,116 +289,6 @@ func (c *chaos) post(n *chaosNode, path, body string, header map[string]string) 
 func wrongAnswer(resp *http.Response) bool {
 	after, err := strconv.Atoi(resp.Header.Get("Retry-After"))
 	return resp.StatusCode >= 500 && (resp.StatusCode != http.StatusServiceUnavailable || err != nil || after < 1)
-}
-
-// load asks for runs, each until some server has accepted it, and now and then cancels or retries one.
-func (c *chaos) load(ctx context.Context, rng *rand.Rand) {
-	var mine []string
-	for ctx.Err() == nil {
-		path, body := "/assets/monitor_fetch_operations/materialize", fmt.Sprintf(`{"config": {"hours_back": %d}}`, 1+rng.IntN(48))
-		switch k := rng.IntN(100); {
-		case k < 10:
-			path, body = "/assets/fetch_latest_bills/materialize", fmt.Sprintf(`{"config": {"limit": %d}}`, 1+rng.IntN(60))
-		case k < 16:
-			path, body = "/runs", `{"assets": ["bill_statistics", "monitor_fetch_operations"]}`
-		case k < 20:
-			path, body = "/runs", `{"assets": ["fetch_latest_bills", "bill_statistics"]}`
-		case k < 57:
-			path, body = stormDraw(rng)
-		case k < 60:
-			path, body = stormParted(rng)
-		case k < 66 && len(mine) > 0:
-			id := mine[len(mine)-1-rng.IntN(min(5, len(mine)))]
-			c.cancel(c.nodes[rng.IntN(3)], "/runs/", id)
-			continue
-		case k < 68 && len(mine) > 20:
-			path, body = "/runs/"+mine[rng.IntN(len(mine)-10)]+"/retry", `{}`
-		case k < 78:
-			failed := c.failed(c.nodes[rng.IntN(3)])
-			if len(failed) == 0 {
-				continue
-			}
-			path, body = "/runs/"+failed[rng.IntN(len(failed))]+"/retry", `{"from_failure": true}`
-		}
-		key := uuid.NewString()
-		for ctx.Err() == nil {
-			status, raw := c.post(c.nodes[rng.IntN(3)], path, body, map[string]string{"Idempotency-Key": key})
-			if status == http.StatusAccepted {
-				var run struct{ ID string }
-				if err := json.Unmarshal(raw, &run); err != nil {
-					c.t.Errorf("%s: %s", path, raw)
-				}
-				c.mu.Lock()
-				if before, ok := c.accepted[key]; ok && before != run.ID {
-					c.t.Errorf("key %s: run %s, and then %s", key, before, run.ID)
-				}
-				if path != "/backfills" {
-					c.accepted[key] = run.ID
-				}
-				c.mu.Unlock()
-				if rng.IntN(20) == 0 {
-					continue // again with the same key: the same run
-				}
-				if path == "/backfills" {
-					if rng.IntN(3) == 0 {
-						sleep(ctx, time.Duration(rng.IntN(2000))*time.Millisecond)
-						c.cancel(c.nodes[rng.IntN(3)], "/backfills/", run.ID)
-					}
-					break
-				}
-				mine = append(mine, run.ID)
-				break
-			}
-			if status >= 400 && status < 500 {
-				if status != http.StatusConflict { // a retry of what has not ended
-					c.t.Errorf("%s %s: %d %s", path, body, status, raw)
-				}
-				break
-			}
-			sleep(ctx, 50*time.Millisecond)
-		}
-		sleep(ctx, time.Duration(rng.IntN(150))*time.Millisecond)
-	}
-}
-
-// cancel asks for a run or a backfill to be canceled.
-func (c *chaos) cancel(n *chaosNode, path, id string) {
-	c.mu.Lock()
-	c.cancels[id] = true
-	c.mu.Unlock()
-	c.post(n, path+id+"/cancel", "", nil)
-}
-
-// failed are the newest runs that failed, as a server lists them.
-func (c *chaos) failed(n *chaosNode) (out []string) {
-	c.requests.Add(1)
-	resp, err := chaosClient.Get(n.url + "/runs?status=failure&limit=50")
-	if err != nil {
-		return nil
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil
-	}
-	c.answered(resp, raw)
-	var list struct{ Items []struct{ ID string } }
-	if json.Unmarshal(raw, &list) == nil {
-		for _, r := range list.Items {
-			out = append(out, r.ID)
-		}
-	}
-	return out
-}
-
-// answered notes an answer.
-func (c *chaos) answered(resp *http.Response, raw []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.answers[strconv.Itoa(resp.StatusCode)]++
-	if wrongAnswer(resp) {
-		c.wrong = append(c.wrong, fmt.Sprintf("%s %s: %d %s", resp.Request.Method, resp.Request.URL, resp.StatusCode, raw))
-	}
 }
 
 // hurt kills, stops and freezes a process, and starts it again with another configuration.
@@ -520,140 +410,4 @@ func (c *chaos) heal() {
 	for _, n := range c.nodes {
 		eventually(c.t, 60*time.Second, n.name+" answers again", func() bool { n.again(); return n.answers() })
 	}
-}
-
-// lastFetch brings the bills up to date, so that they can be compared with the source.
-func (c *chaos) lastFetch() {
-	for _, sensor := range []string{"new_bills_sensor", "fetch_failure_sensor"} { // or they start runs while we look
-		if status, body := c.post(c.nodes[0], "/sensors/"+sensor+"/stop", "", nil); status != 200 {
-			c.t.Errorf("stop %s: %d %s", sensor, status, body)
-		}
-	}
-	for _, s := range c.sessions() {
-		parliament, session, _ := strings.Cut(s, "-")
-		status, raw := c.post(c.nodes[0], "/assets/fetch_parliament_session_bills/materialize", fmt.Sprintf(`{"config": {"parliament": %s, "session": %s}}`, parliament, session), nil)
-		var run struct{ ID string }
-		if status != 202 || json.Unmarshal(raw, &run) != nil {
-			c.t.Fatalf("fetch %s: %d %s", s, status, raw)
-		}
-		c.accepted[uuid.NewString()] = run.ID
-	}
-	c.settle(3 * time.Minute)
-}
-
-// sourceBills are the numbers and English titles that the source has, by session.
-func (c *chaos) sourceBills(session string) map[string]string {
-	out := map[string]string{}
-	for at := "/bills/?format=json&limit=500&session=" + session; at != ""; {
-		resp, err := chaosClient.Get(c.source + at)
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		var page struct {
-			Objects []struct {
-				Number string
-				Name   map[string]string
-			}
-			Pagination struct {
-				NextURL *string `json:"next_url"`
-			}
-		}
-		err = json.NewDecoder(resp.Body).Decode(&page)
-		resp.Body.Close()
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		for _, b := range page.Objects {
-			out[b.Number] = b.Name["en"]
-		}
-		if at = ""; page.Pagination.NextURL != nil {
-			at = *page.Pagination.NextURL
-		}
-	}
-	return out
-}
-
-func (c *chaos) sessions() (out []string) {
-	rows, err := c.db.Pool.Query(c.t.Context(), "SELECT DISTINCT split_part(id, '/', 1) FROM bills ORDER BY 1")
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	if out, err = pgx.CollectRows(rows, pgx.RowTo[string]); err != nil {
-		c.t.Fatal(err)
-	}
-	return out
-}
-
-// check reads the tables.
-func (c *chaos) check() {
-	var keys, ids []string
-	for key, id := range c.accepted {
-		keys, ids = append(keys, key), append(ids, id)
-	}
-	c.complain("accepted runs that are not there", `SELECT id FROM unnest($1::text[]) AS id WHERE NOT EXISTS (SELECT FROM runs WHERE runs.id = id::uuid)`, ids)
-	c.follows()
-	c.backfills()
-	c.stormEnds()
-	c.withinLimits()
-	c.report("answers that no request may get", c.wrong, nil)
-	c.complain("fetches not logged once", `SELECT s.run_id || ' ' || s.asset || ' ' || count(f.id) FROM steps s LEFT JOIN fetch_logs f ON f.run_id = s.run_id AND f.asset = s.asset AND f.status IN ('success', 'partial_success')
-WHERE s.asset LIKE 'fetch%' AND s.status = 'success' GROUP BY s.run_id, s.asset HAVING count(f.id) <> 1`)
-	c.complain("fetches logged that nobody did", `SELECT f.run_id || ' ' || count(*) FROM fetch_logs f GROUP BY f.run_id, f.asset
-HAVING count(*) > (SELECT count(*) FROM events e WHERE e.run_id = f.run_id AND e.asset = f.asset AND e.type IN ('step_success', 'step_failure', 'step_up_for_retry', 'step_canceled'))`)
-	c.complain("idempotency keys with another run", `SELECT k.key || ' ' || k.run_id FROM idempotency_keys k JOIN unnest($1::text[], $2::text[]) AS mine(key, run) ON mine.key = k.key WHERE k.run_id::text <> mine.run`, keys, ids)
-	c.complain("canceled runs that nobody canceled", `SELECT id::text FROM runs WHERE status = 'canceled' AND NOT id::text = ANY($1) AND NOT coalesce(backfill_id::text = ANY($1), false)`, c.canceled())
-	c.noLeaks(len(c.nodes))
-	c.refused = c.pgLog.check(c.t)
-	c.complain("bills with versions missing or there twice", `SELECT b.id || ' ' || b.version || ' ' || count(*) FROM bills b LEFT JOIN bill_versions v ON v.bill_id = b.id GROUP BY b.id HAVING count(*) <> b.version OR max(v.version) <> b.version`)
-	c.complain("versions that change nothing", `SELECT bill_id || ' ' || version FROM bill_versions WHERE version > 1 AND changes = '[]'`)
-	for _, session := range c.sessions() {
-		want := c.sourceBills(session)
-		got := map[string]string{}
-		rows, err := c.db.Pool.Query(c.t.Context(), "SELECT doc->>'number', doc->'title'->>'en' FROM bills WHERE id LIKE $1", session+"/%")
-		if err != nil {
-			c.t.Fatal(err)
-		}
-		var number, title string
-		if _, err := pgx.ForEachRow(rows, []any{&number, &title}, func() error { got[number] = title; return nil }); err != nil {
-			c.t.Fatal(err)
-		}
-		for number, title := range want {
-			if got[number] != strings.Join(strings.Fields(html.UnescapeString(title)), " ") {
-				c.t.Errorf("bill %s/%s is %q, at the source %q", session, number, got[number], title)
-			}
-		}
-	}
-}
-
-func (c *chaos) canceled() (out []string) {
-	out = []string{}
-	for id := range c.cancels {
-		out = append(out, id)
-	}
-	return out
-}
-
-var workerPid = regexp.MustCompile(`worker \S+-(\d+)-[0-9a-f]{8} is dead`)
-
-// longestRecovery is the longest time from a kill to the moment that a step of the killed process was given to another.
-func (c *chaos) longestRecovery() (longest time.Duration) {
-	rows, err := c.db.Pool.Query(c.t.Context(), "SELECT at, message FROM events WHERE type = 'step_requeued'")
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	var at time.Time
-	var message string
-	_, err = pgx.ForEachRow(rows, []any{&at, &message}, func() error {
-		if m := workerPid.FindStringSubmatch(message); m != nil {
-			pid, _ := strconv.Atoi(m[1])
-			if killed, ok := c.kills[pid]; ok {
-				longest = max(longest, at.Sub(killed))
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return longest
 }

@@ -251,7 +251,8 @@ func hostilities() map[string]hostility {
 			return get("/bills", fmt.Sprintf("Authorization: Bearer pex_%d", rng.Uint64()))
 		}),
 		"Hosts": requests(100, 50*time.Millisecond, func(rng *rand.Rand) string {
-			return strings.Replace(get("/feeds/bills.rss", fmt.Sprintf("Cookie: explorer_session=%d", rng.Uint64())), "Host: explorer", fmt.Sprintf("Host: h%d.example", rng.Uint32()), 1)
+			return strings.Replace(get("/feeds/bills.rss", fmt.Sprintf("Cookie: explorer_session=%d", rng.Uint64())),
+				"Host: explorer", fmt.Sprintf("Host: h%d.example", rng.Uint32()), 1)
 		}),
 		"parameters": requests(20, 200*time.Millisecond, func(*rand.Rand) string { return get("/healthz?" + strings.Repeat("a&b&c&", 5000)) }),
 		"streams":    requests(20, 200*time.Millisecond, func(*rand.Rand) string { return get("/events", "Accept: text/event-stream") }),
@@ -324,8 +325,10 @@ func TestHostile(t *testing.T) {
 	if after := b.megabytes("VmRSS"); !back {
 		t.Errorf("the server has %d MB afterwards, want less than 100", after)
 	}
-	fmt.Printf("hostile: %d clients, %d connections in %s; the normal client: %d requests, p50 %s, p99 %s, worst %s; memory %d MB before, %d at most, %d afterwards\n",
-		clients, connections.Load(), length, len(s.took), s.quantile(0.5).Round(time.Millisecond), p99.Round(time.Millisecond), s.quantile(1).Round(time.Millisecond), before, peak, b.megabytes("VmRSS"))
+	fmt.Printf("hostile: %d clients, %d connections in %s; the normal client: %d requests, p50 %s, p99 %s, worst %s; "+
+		"memory %d MB before, %d at most, %d afterwards\n",
+		clients, connections.Load(), length, len(s.took), s.quantile(0.5).Round(time.Millisecond),
+		p99.Round(time.Millisecond), s.quantile(1).Round(time.Millisecond), before, peak, b.megabytes("VmRSS"))
 }
 
 // TestShippedLimits repeats what once took the server down, from fifty clients at once, with the memory that the
@@ -358,10 +361,12 @@ func TestShippedLimits(t *testing.T) {
 		{"unsigned webhooks", ways["deep webhook"], 1},
 		{"made-up methods", ways["made-up"], 3},
 		{"Hosts", requests(20, 0, func(rng *rand.Rand) string {
-			return strings.Replace(get("/feeds/bills.rss", key), "Host: explorer", fmt.Sprintf("Host: h%d.example", rng.Uint32()), 1)
+			return strings.Replace(get("/feeds/bills.rss", key), "Host: explorer",
+				fmt.Sprintf("Host: h%d.example", rng.Uint32()), 1)
 		}), 1},
 		{"slow bodies", func(_ context.Context, c net.Conn, _ *rand.Rand) {
-			head := []byte("POST /session HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 900001\r\n\r\n")
+			head := []byte("POST /session HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: " +
+				"900001\r\n\r\n")
 			if _, err := c.Write(append(head, bytes.Repeat([]byte(" "), 900_000)...)); err == nil {
 				_, _ = io.Copy(io.Discard, c) // until the server has had enough
 			}
@@ -392,12 +397,14 @@ func TestShippedLimits(t *testing.T) {
 		}
 		go func() { attack.Wait(); done() }()
 		s := b.ask(asking, b.keys[0], 10)
-		t.Logf("%s: %d requests of others, p50 %s, worst %s, %d MB at most so far", c.name, len(s.took), s.quantile(0.5), s.quantile(1), b.megabytes("VmHWM"))
+		t.Logf("%s: %d requests of others, p50 %s, worst %s, %d MB at most so far", c.name, len(s.took), s.quantile(0.5),
+			s.quantile(1), b.megabytes("VmHWM"))
 		if len(s.faults) > 0 {
 			t.Errorf("%s: %d of %d requests of others failed, such as: %s", c.name, len(s.faults), len(s.took), s.faults[0])
 		}
 		if slow := s.quantile(quantile); slow > slowest {
-			t.Errorf("%s: of the requests of others, %.0f %% took %s or more, want %s at most", c.name, 100-100*quantile, slow, slowest)
+			t.Errorf("%s: of the requests of others, %.0f %% took %s or more, want %s at most", c.name, 100-100*quantile, slow,
+				slowest)
 		}
 	}
 	if peak := b.megabytes("VmHWM"); peak > 400 { // MemoryHigh

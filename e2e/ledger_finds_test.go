@@ -35,7 +35,8 @@ FROM (VALUES (1, 'run_enqueued', NULL), (2, 'run_started', NULL), (3, 'step_star
     (6, 'materialization', 'storm_one'), (7, 'step_started', 'storm_last'), (8, 'log', 'storm_last'), (9, 'step_success', 'storm_last'),
     (10, 'materialization', 'storm_last'), (11, 'run_success', NULL)) AS e(n, type, asset) ORDER BY n;`
 
-// TestLedgerFinds has the checker of chaos and faults look at a run that is right, and at the same with one thing wrong.
+// TestLedgerFinds has the checker of chaos and faults look at a run that is right, and at the same with one thing
+// wrong.
 func TestLedgerFinds(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

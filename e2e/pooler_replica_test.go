@@ -14,8 +14,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
-// TestPoolerBeforeReplica refuses a pooler behind DATABASE_READ_URL that gives each transaction another connection: at the
-// start, or when it is there at last.
+// TestPoolerBeforeReplica refuses a pooler behind DATABASE_READ_URL that gives each transaction another connection: at
+// the start, or when it is there at last.
 func TestPoolerBeforeReplica(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []string{"transaction", "statement"} {
@@ -41,7 +41,8 @@ func TestPoolerBeforeReplica(t *testing.T) {
 			} else {
 				says("at the start", err.Error())
 			}
-			res := run(t, []string{"DATABASE_URL=" + url, "DATABASE_READ_URL=" + pooler.url, "CONTACT_EMAIL=you@example.org"}, "doctor")
+			res := run(t, []string{"DATABASE_URL=" + url, "DATABASE_READ_URL=" + pooler.url, "CONTACT_EMAIL=you@example.org"},
+				"doctor")
 			if says("doctor", res.out+res.err); res.code == 0 {
 				t.Error("doctor finds nothing wrong")
 			}
@@ -49,7 +50,8 @@ func TestPoolerBeforeReplica(t *testing.T) {
 			// Away at the start.
 			addr, there := freeAddr(t), poolerAddr(t, pooler.url)
 			changes := make(chan db.ReplicaStatus, 100)
-			r, err := d.OpenReplica(t.Context(), db.ReplicaConfig{URL: strings.Replace(pooler.url, there, addr, 1), OnChange: func(s db.ReplicaStatus) { changes <- s }})
+			r, err := d.OpenReplica(t.Context(), db.ReplicaConfig{URL: strings.Replace(pooler.url, there, addr, 1),
+				OnChange: func(s db.ReplicaStatus) { changes <- s }})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -80,8 +82,10 @@ func TestPoolerBeforeReplica(t *testing.T) {
 // TestReadURLExecMode refuses an exec mode that cannot work before anything is opened.
 func TestReadURLExecMode(t *testing.T) {
 	t.Parallel()
-	res := run(t, []string{"DATABASE_URL=" + dbtest.URL(t), "DATABASE_READ_URL=postgres://u@127.0.0.1:1/x?default_query_exec_mode=exec", "ADDR=127.0.0.1:0", "AUTH=on"}, "serve")
-	if text := res.out + res.err; res.code == 0 || !strings.Contains(text, "DATABASE_READ_URL: default_query_exec_mode=exec cannot work") {
+	res := run(t, []string{"DATABASE_URL=" + dbtest.URL(t),
+		"DATABASE_READ_URL=postgres://u@127.0.0.1:1/x?default_query_exec_mode=exec", "ADDR=127.0.0.1:0", "AUTH=on"}, "serve")
+	if text := res.out + res.err; res.code == 0 ||
+		!strings.Contains(text, "DATABASE_READ_URL: default_query_exec_mode=exec cannot work") {
 		t.Errorf("%d: %s", res.code, text)
 	}
 }

@@ -74,7 +74,8 @@ func TestPoolerRefused(t *testing.T) {
 			t.Parallel()
 			url := dbtest.URL(t)
 			pooler := newPgbouncer(t, url, how.settings)
-			env := []string{"DATABASE_URL=" + pooler.url + how.params, "ADDR=127.0.0.1:0", "AUTH=on", "CONTACT_EMAIL=you@example.org"}
+			env := []string{"DATABASE_URL=" + pooler.url + how.params, "ADDR=127.0.0.1:0", "AUTH=on",
+				"CONTACT_EMAIL=you@example.org"}
 			switch how.direct {
 			case "pooler":
 				env = append(env, "DATABASE_DIRECT_URL="+pooler.url)
@@ -115,7 +116,8 @@ func newPgbouncer(t testing.TB, url, settings string) *pgbouncer {
 	}
 	addr := freeAddr(t)
 	_, port, _ := net.SplitHostPort(addr)
-	ini := fmt.Sprintf("[databases]\n%s = host=%s port=%d\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %s\nunix_socket_dir =\nauth_type = trust\nauth_file = %s\n%s",
+	ini := fmt.Sprintf("[databases]\n%s = host=%s port=%d\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = "+
+		"%s\nunix_socket_dir =\nauth_type = trust\nauth_file = %s\n%s",
 		to.Database, to.Host, to.Port, port, filepath.Join(dir, "users"), settings)
 	args := []string{filepath.Join(dir, "pgbouncer.ini")}
 	// It refuses to be root, and only its owner may use the socket.
@@ -126,7 +128,8 @@ func newPgbouncer(t testing.TB, url, settings string) *pgbouncer {
 		}
 		args = append([]string{"-u", owner.Username}, args...)
 	}
-	for file, text := range map[string]string{"pgbouncer.ini": ini, "users": fmt.Sprintf("%q %q\n", to.User, to.Password)} {
+	for file, text := range map[string]string{"pgbouncer.ini": ini,
+		"users": fmt.Sprintf("%q %q\n", to.User, to.Password)} {
 		if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}

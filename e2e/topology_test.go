@@ -105,7 +105,8 @@ func newTopology(t *testing.T, how layout) *topology {
 		}
 	})
 	tp.pgLog = serverLog{filepath.Join(tp.dir, "log")}
-	if err := errors.Join(os.Chmod(tp.dir, 0o755), os.Mkdir(tp.pgLog.dir, 0o777), os.Chmod(tp.pgLog.dir, 0o777)); err != nil {
+	if err := errors.Join(os.Chmod(tp.dir, 0o755), os.Mkdir(tp.pgLog.dir, 0o777),
+		os.Chmod(tp.pgLog.dir, 0o777)); err != nil {
 		t.Fatal(err)
 	}
 	settings := tp.pgLog.settings()
@@ -129,7 +130,8 @@ func newTopology(t *testing.T, how layout) *topology {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, sql := range []string{"CREATE ROLE app LOGIN", "ALTER DATABASE explorer OWNER TO app", "ALTER SCHEMA public OWNER TO app"} {
+	for _, sql := range []string{"CREATE ROLE app LOGIN", "ALTER DATABASE explorer OWNER TO app",
+		"ALTER SCHEMA public OWNER TO app"} {
 		if _, err := admin.Pool.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
 		}
@@ -260,9 +262,12 @@ func (tp *topology) burst(clients int) {
 	answered := time.Since(began)
 	tp.report("requests that were refused", refused, nil)
 	tp.settle(2 * time.Minute)
-	fmt.Printf("topology: %d of %d accepted within %s, all ended within %s; Postgres refused %v; most connections %d\n", len(wants), clients,
-		answered.Round(time.Millisecond), time.Since(began).Round(time.Millisecond), tp.pgLog.check(tp.t), tp.count("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"))
-	if n := tp.count("SELECT count(*) FROM runs WHERE id::text = ANY($1)", slices.Collect(maps.Keys(wants))); n != len(wants) {
+	fmt.Printf("topology: %d of %d accepted within %s, all ended within %s; Postgres refused %v; most connections %d\n",
+		len(wants), clients,
+		answered.Round(time.Millisecond), time.Since(began).Round(time.Millisecond), tp.pgLog.check(tp.t),
+		tp.count("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"))
+	if n := tp.count("SELECT count(*) FROM runs WHERE id::text = ANY($1)",
+		slices.Collect(maps.Keys(wants))); n != len(wants) {
 		tp.t.Errorf("of %d runs that were accepted, %d are there", len(wants), n)
 	}
 	tp.complain("runs that did not succeed", `

@@ -37,7 +37,9 @@ func TestUpgrade(t *testing.T) {
 	}
 	from := os.Getenv("UPGRADE_FROM")
 	if from == "" {
-		last, err := exec.Command("git", "log", "-1", "--first-parent", "-m", "--diff-filter=A", "--format=%H", "--", "../db/migrations").Output() // as it landed
+		// as it landed
+		last, err := exec.Command("git", "log", "-1", "--first-parent", "-m", "--diff-filter=A", "--format=%H", "--",
+			"../db/migrations").Output()
 		if err != nil || len(last) == 0 {
 			t.Skip("not a checkout")
 		}
@@ -60,7 +62,8 @@ func TestUpgrade(t *testing.T) {
 		t.Fatalf("build %s: %v: %s", from, err, out)
 	}
 
-	pg, err := embedded.Start(t.Context(), embedded.Config{Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"fsync": "off"}})
+	pg, err := embedded.Start(t.Context(), embedded.Config{Dir: filepath.Join(dir, "postgres"),
+		Logger: slog.New(slog.DiscardHandler), Settings: map[string]string{"fsync": "off"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +81,8 @@ func TestUpgrade(t *testing.T) {
 
 	// command is the old program or this one, with the same environment.
 	command := func(bin string, env []string, args ...string) *exec.Cmd {
-		cmd := program(t, append([]string{"DATABASE_URL=" + pg.URL(), "OPENPARLIAMENT_URL=" + upstream, "LEGISINFO_URL=" + upstream + "/legisinfo", "OPENPARLIAMENT_RPS=0", "LEGISINFO_RPS=0", "LOG_LEVEL=warn"}, env...), args...)
+		cmd := program(t, append([]string{"DATABASE_URL=" + pg.URL(), "OPENPARLIAMENT_URL=" + upstream, "LEGISINFO_URL=" +
+			upstream + "/legisinfo", "OPENPARLIAMENT_RPS=0", "LEGISINFO_RPS=0", "LOG_LEVEL=warn"}, env...), args...)
 		if bin != "" {
 			cmd.Path, cmd.Args[0] = bin, bin
 		}
@@ -170,7 +174,8 @@ func TestUpgrade(t *testing.T) {
 				}
 				mu.Lock()
 				base := urls[n%len(urls)]
-				path := []string{"/assets/monitor_fetch_operations/materialize", "/assets/fetch_latest_bills/materialize"}[min(1, n%10/9)]
+				path := []string{"/assets/monitor_fetch_operations/materialize",
+					"/assets/fetch_latest_bills/materialize"}[min(1, n%10/9)]
 				resp, err := chaosClient.Post(base+path, "application/json", strings.NewReader(`{}`))
 				mu.Unlock() // so that a server that is taken away is asked nothing any more
 				if err != nil {
@@ -199,7 +204,9 @@ func TestUpgrade(t *testing.T) {
 	more := func(what string) {
 		t.Helper()
 		after := count("SELECT count(*) FROM runs WHERE status = 'success'") + 30
-		eventually(t, 90*time.Second, strconv.Itoa(after)+" runs "+what, func() bool { return count("SELECT count(*) FROM runs WHERE status = 'success'") >= after })
+		eventually(t, 90*time.Second, strconv.Itoa(after)+" runs "+what, func() bool {
+			return count("SELECT count(*) FROM runs WHERE status = 'success'") >= after
+		})
 	}
 	more("by the old program")
 	migrate("")
@@ -216,7 +223,8 @@ func TestUpgrade(t *testing.T) {
 	more("by the new program")
 	end()
 	load.Wait()
-	eventually(t, 90*time.Second, "every run has ended", func() bool { return count("SELECT count(*) FROM runs WHERE ended_at IS NULL") == 0 })
+	eventually(t, 90*time.Second, "every run has ended",
+		func() bool { return count("SELECT count(*) FROM runs WHERE ended_at IS NULL") == 0 })
 	ids := []uuid.UUID{}
 	for id := range accepted {
 		ids = append(ids, uuid.MustParse(id))

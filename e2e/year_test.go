@@ -43,9 +43,9 @@ FROM made m CROSS JOIN (VALUES (1, interval '0', 'run_enqueued', false), (2, '10
 WHERE e.type <> 'materialization' OR m.status = 'success' ORDER BY m.at, e.n`,
 }
 
-// TestYear is `make year`: a year of runs with their events, day by day, with retention on as it is in a deployment; then
-// how fast pages are, and how large the database is. EXPLORER_YEAR says how many runs a day; 137,000 events a day, 50
-// million in the year, are 23,000 runs.
+// TestYear is `make year`: a year of runs with their events, day by day, with retention on as it is in a deployment;
+// then how fast pages are, and how large the database is. EXPLORER_YEAR says how many runs a day; 137,000 events a day,
+// 50 million in the year, are 23,000 runs.
 func TestYear(t *testing.T) {
 	perDay, err := strconv.Atoi(os.Getenv("EXPLORER_YEAR"))
 	if err != nil {
@@ -61,7 +61,8 @@ func TestYear(t *testing.T) {
 	ctx := context.Background()
 	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{orchestrator.NewAsset(orchestrator.AssetOptions{Name: "noop"}, func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil })}})
 	b.must(err)
-	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler), Retention: retention.Policy{retention.Events: {Age: keep}, retention.Runs: {Age: keep}}})
+	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler),
+		Retention: retention.Policy{retention.Events: {Age: keep}, retention.Runs: {Age: keep}}})
 	b.must(err)
 	b.must(e.Start(ctx))
 	first := time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -days)
@@ -98,9 +99,12 @@ func TestYear(t *testing.T) {
 		if day%30 == 29 || day == days-1 {
 			var size int64
 			var runs, held int
-			b.must(d.Pool.QueryRow(ctx, "SELECT pg_database_size(current_database()), (SELECT count(*) FROM runs), (SELECT count(*) FROM events)").Scan(&size, &runs, &held))
-			fmt.Printf("day %3d: %d runs and %d events written, %d and %d held, %.2f GB; %s so far, of which %s retention (a day at most %s)\n",
-				day+1, (day+1)*perDay, events, runs, held, float64(size)/1e9, time.Since(began).Round(time.Second), sweeping.Round(time.Second), longest.Round(100*time.Millisecond))
+			b.must(d.Pool.QueryRow(ctx, "SELECT pg_database_size(current_database()), (SELECT count(*) FROM runs), (SELECT "+
+				"count(*) FROM events)").Scan(&size, &runs, &held))
+			fmt.Printf("day %3d: %d runs and %d events written, %d and %d held, %.2f GB; %s so far, of which %s retention (a "+
+				"day at most %s)\n",
+				day+1, (day+1)*perDay, events, runs, held, float64(size)/1e9, time.Since(began).Round(time.Second),
+				sweeping.Round(time.Second), longest.Round(100*time.Millisecond))
 		}
 	}
 	tables, err := d.Storage(ctx)
@@ -131,7 +135,9 @@ func TestYear(t *testing.T) {
 		}
 		return cursor, took
 	}
-	for _, path := range []string{"/runs?limit=50", "/runs?limit=50&status=failure", "/runs?limit=50&asset=bill_statistics", "/runs?limit=50&tag=schedule:fetch_bills_hourly", "/runs?limit=50&job=fetch_bills_job"} {
+	for _, path := range []string{"/runs?limit=50", "/runs?limit=50&status=failure",
+		"/runs?limit=50&asset=bill_statistics", "/runs?limit=50&tag=schedule:fetch_bills_hourly",
+		"/runs?limit=50&job=fetch_bills_job"} {
 		var all []time.Duration
 		for i, cursor := 0, ""; i < 500; i++ {
 			at := path

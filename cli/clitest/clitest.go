@@ -1,5 +1,5 @@
-// Package clitest runs the program in tests of it, as a user does: the test binary is the program. Begin reading at Main,
-// which a package's TestMain calls, and Run.
+// Package clitest runs the program as a process in tests. The test binary is the program. Begin reading at Main, which
+// a package's TestMain calls, and at Run.
 package clitest
 
 import (
@@ -21,8 +21,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/jobs"
 )
 
-// Main runs the tests of a package. In the processes that the tests start, it is the program itself: with the assets of
-// parts besides the pipeline's own, where that is asked for.
+// Main runs the tests of a package. In a process that a test starts, it runs the program instead, with the assets of
+// parts in addition to the pipeline if the test requests them.
 func Main(m *testing.M, parts func() []jobs.Contribution) {
 	if os.Getenv("EXPLORER_TEST_MAIN") != "" {
 		var more []jobs.Contribution
@@ -38,7 +38,7 @@ func Main(m *testing.M, parts func() []jobs.Contribution) {
 // finds in these and in the tests of the packages.
 var underRace = []string{"TestDemo"}
 
-// Program prepares a run of the program with nothing of our own environment's configuration.
+// Program prepares a process of the program. It inherits no configuration from the environment of the tests.
 func Program(t testing.TB, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	if test, _, _ := strings.Cut(t.Name(), "/"); !slices.Contains(underRace, test) {
@@ -48,7 +48,8 @@ func Program(t testing.TB, env []string, args ...string) *exec.Cmd {
 	for _, e := range os.Environ() {
 		name, _, _ := strings.Cut(e, "=")
 		switch name {
-		case "DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_CONNECTIONS", "DATA_DIR", "ADDR", "PORT", "OPENPARLIAMENT_URL", "LEGISINFO_URL", "EXPLORER_URL", "LOG_LEVEL", "LOG_FORMAT", "CONTACT_EMAIL", "USER_AGENT":
+		case "DATABASE_URL", "DATABASE_DIRECT_URL", "DATABASE_CONNECTIONS", "DATA_DIR", "ADDR", "PORT", "OPENPARLIAMENT_URL",
+			"LEGISINFO_URL", "EXPLORER_URL", "LOG_LEVEL", "LOG_FORMAT", "CONTACT_EMAIL", "USER_AGENT":
 		default:
 			cmd.Env = append(cmd.Env, e)
 		}
@@ -57,7 +58,7 @@ func Program(t testing.TB, env []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Result is how a run of the program ended.
+// Result is the exit code and the output of a process.
 type Result struct {
 	Code     int
 	Out, Err string
@@ -121,7 +122,7 @@ func Read(r io.Reader, pattern string, f func([]string) bool) {
 	}
 }
 
-// Eventually waits until something has come about in processes that the test started and cannot be told by.
+// Eventually waits until a condition holds in processes that the test started and that cannot signal it.
 func Eventually(t testing.TB, limit time.Duration, what string, is func() bool) {
 	t.Helper()
 	if !ComesAbout(t, limit, is) {
@@ -129,7 +130,7 @@ func Eventually(t testing.TB, limit time.Duration, what string, is func() bool) 
 	}
 }
 
-// ComesAbout asks again and again whether something has come about, at least once, and says whether it did in time.
+// ComesAbout checks a condition repeatedly, at least once, and reports whether it held in time.
 func ComesAbout(t testing.TB, limit time.Duration, is func() bool) bool {
 	for deadline := time.Now().Add(limit); !is(); {
 		if time.Now().After(deadline) {

@@ -1,6 +1,6 @@
-// Package node is a process of a deployment: an engine, and an HTTP server if it has a listener. It makes each part by its
-// constructor and hands it to those that need it. Begin reading at New, which wires a Node, and at Run, which starts it and
-// stops it in order. Package cli reads the configuration from flags and the environment.
+// Package node wires and runs a process of a deployment: an engine and, if it has a listener, an HTTP server. The main
+// type is Node. Begin reading at New, which constructs the parts of a Node, and at Run, which starts and stops them in
+// order. Package cli reads the configuration from flags and the environment.
 package node
 
 import (
@@ -31,7 +31,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// Config is what a Node is made of. DB, Logger and Sources are required.
+// Config configures a Node. DB, Logger and Sources are required.
 type Config struct {
 	DB                *db.DB
 	Logger            *slog.Logger
@@ -39,7 +39,7 @@ type Config struct {
 	// Work runs steps in this process.
 	Work    bool
 	Sources Sources
-	// Parts are assets, jobs, schedules and sensors besides the pipeline's own; tests have some.
+	// Parts are assets, jobs, schedules and sensors in addition to those of the pipeline; for tests.
 	Parts []jobs.Contribution
 	// TimeZone is the IANA time zone of the schedules.
 	TimeZone string
@@ -58,17 +58,17 @@ type Config struct {
 	Server   ServerConfig
 }
 
-// Sources says where the sources are, and how often they are asked.
+// Sources are the addresses of the sources and the rates of requests to them.
 type Sources struct {
 	OpenParliamentURL, LegisinfoURL string
-	// OpenParliamentRPS and LegisinfoRPS are requests a second of all workers together; 0: no limit.
+	// OpenParliamentRPS and LegisinfoRPS are the most requests a second of all workers together; 0: no limit.
 	OpenParliamentRPS, LegisinfoRPS float64
 	UserAgent                       string
 	// Now is the sources' clock; nil: time.Now.
 	Now func() time.Time
 }
 
-// ServerConfig is what the HTTP server needs besides.
+// ServerConfig configures the HTTP server of a Node.
 type ServerConfig struct {
 	Access         *access.Control
 	PublicURL      string
@@ -78,7 +78,7 @@ type ServerConfig struct {
 	TrustedProxies []*net.IPNet
 }
 
-// A ConfigError says what is wrong with a setting.
+// A ConfigError means that a setting is invalid.
 type ConfigError struct{ Message string }
 
 // Error implements error.
@@ -100,14 +100,16 @@ type Node struct {
 	stopTracing func()
 }
 
-// New wires a Node. A *ConfigError says that a setting is wrong.
+// New constructs a Node. It returns a *ConfigError if a setting is invalid.
 func New(ctx context.Context, cfg Config) (*Node, error) {
 	tracer, stopTracing, err := tracing(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
-	n := &Node{cfg: cfg, store: parliament.NewStore(cfg.DB), metrics: newRegistry(), tracer: tracer, stopTracing: stopTracing}
-	conflicts := prometheus.NewCounter(prometheus.CounterOpts{Name: "explorer_db_conflicts_total", Help: "Serialization failures and deadlocks after which something was done again."})
+	n := &Node{cfg: cfg, store: parliament.NewStore(cfg.DB), metrics: newRegistry(), tracer: tracer,
+		stopTracing: stopTracing}
+	conflicts := prometheus.NewCounter(prometheus.CounterOpts{Name: "explorer_db_conflicts_total",
+		Help: "Serialization failures and deadlocks after which something was done again."})
 	n.metrics.MustRegister(conflicts)
 	cfg.DB.OnConflict = func(error) { conflicts.Inc() }
 	if cfg.Embeddings != nil {
@@ -139,12 +141,13 @@ func New(ctx context.Context, cfg Config) (*Node, error) {
 		DB: cfg.DB, Engine: n.engine, Store: n.store, Logger: cfg.Logger, Version: cfg.Version, Revision: cfg.Revision,
 		WebhookSecrets: cfg.WebhookSecrets, Embedder: n.embedder, Metrics: n.metrics, Tracer: tracer,
 		Access: cfg.Server.Access, PublicURL: cfg.Server.PublicURL, LoopbackOnly: cfg.Server.LoopbackOnly,
-		MaxConnections: cfg.Server.MaxConnections, CORSOrigins: cfg.Server.CORSOrigins, TrustedProxies: cfg.Server.TrustedProxies,
+		MaxConnections: cfg.Server.MaxConnections, CORSOrigins: cfg.Server.CORSOrigins,
+		TrustedProxies: cfg.Server.TrustedProxies,
 	})
 	return n, err
 }
 
-// pipeline makes the clients of the sources, and the definitions of assets that use them.
+// pipeline constructs the clients of the sources and the definitions of the assets that use them.
 func (n *Node) pipeline(ctx context.Context) (*orchestrator.Definitions, error) {
 	s := n.cfg.Sources
 	client := func(source, base string, rps float64) (*upstream.Client, error) {
@@ -174,16 +177,16 @@ func (n *Node) pipeline(ctx context.Context) (*orchestrator.Definitions, error) 
 	}, n.cfg.Parts...)
 }
 
-// WorkerID is the id of this process among the workers.
+// WorkerID returns the id of this process among the workers.
 func (n *Node) WorkerID() string { return n.engine.WorkerID() }
 
-// Health answers probes and metrics on a listener, for a process without a server.
+// Health serves probes and metrics on a listener, for a process without a server.
 func (n *Node) Health(l net.Listener) *http.Server {
 	return health(l, n.cfg.DB, n.metrics, n.cfg.Logger)
 }
 
-// Run works until ctx ends, and then stops in order: it takes no new requests and no new steps, steps that run finish or
-// are handed back, and streams end. Stopping takes 8 s at most. Run calls ready once everything works.
+// Run runs the node until ctx ends, and then stops it in order: it accepts no new requests and no new steps, running
+// steps finish or are handed back, and streams end. Stopping takes 8 s at most. Run calls ready once everything works.
 func (n *Node) Run(ctx context.Context, ready func()) error {
 	if err := n.engine.Start(ctx); err != nil {
 		return err

@@ -43,11 +43,13 @@ func tracing(ctx context.Context, cfg Config) (provider trace.TracerProvider, st
 	if err != nil {
 		return nil, nil, configError("OTEL_EXPORTER_OTLP_ENDPOINT: %s", err)
 	}
-	service, err := resource.New(ctx, resource.WithAttributes(semconv.ServiceName("explorer"), semconv.ServiceVersion(cfg.Version)), resource.WithHost(), resource.WithFromEnv())
+	service, err := resource.New(ctx, resource.WithAttributes(semconv.ServiceName("explorer"),
+		semconv.ServiceVersion(cfg.Version)), resource.WithHost(), resource.WithFromEnv())
 	if err != nil && !errors.Is(err, resource.ErrPartialResource) {
 		return nil, nil, fmt.Errorf("tracing: %w", err)
 	}
-	p := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(service), sdktrace.WithRawSpanLimits(spanLimits()))
+	p := sdktrace.NewTracerProvider(sdktrace.WithBatcher(exporter), sdktrace.WithResource(service),
+		sdktrace.WithRawSpanLimits(spanLimits()))
 	return p, func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
 		defer cancel()
@@ -61,7 +63,8 @@ func tracing(ctx context.Context, cfg Config) (provider trace.TracerProvider, st
 // otherwise.
 const maxAttribute = 1024
 
-// spanLimits bounds what the client sent: some 2,000 spans wait to be exported, each with a path and a User-Agent.
+// spanLimits bounds the attributes of spans, which clients can make long: about 2,000 spans wait to be exported, each
+// with a path and a User-Agent.
 func spanLimits() sdktrace.SpanLimits {
 	limits := sdktrace.NewSpanLimits()
 	if limits.AttributeValueLengthLimit < 0 {
@@ -76,11 +79,13 @@ func newRegistry() *prometheus.Registry {
 	return reg
 }
 
-// health answers probes and gives metrics, for a process that has no server.
+// health serves probes and metrics, for a process that has no server.
 func health(l net.Listener, d *db.DB, reg *prometheus.Registry, log *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
 	writes := &db.WriteProbe{DB: d, Every: 5 * time.Second}
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"status":"ok"}`)) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write([]byte(`{"status":"ok"}`))
+	})
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
 		defer cancel()
@@ -101,7 +106,8 @@ func health(l net.Listener, d *db.DB, reg *prometheus.Registry, log *slog.Logger
 		_ = json.NewEncoder(w).Encode(answer)
 	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(reg, promhttp.HandlerOpts{}))
-	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute}
+	s := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute}
 	go func() {
 		if err := s.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("health", "error", err)

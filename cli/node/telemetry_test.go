@@ -15,7 +15,8 @@ func TestSpansAreBounded(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewSpanRecorder()
 	p := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans), sdktrace.WithRawSpanLimits(spanLimits()))
-	_, span := p.Tracer("test").Start(t.Context(), "request", trace.WithAttributes(attribute.String("user_agent.original", strings.Repeat("a", 60_000))))
+	_, span := p.Tracer("test").Start(t.Context(), "request",
+		trace.WithAttributes(attribute.String("user_agent.original", strings.Repeat("a", 60_000))))
 	span.End()
 	if got := spans.Ended()[0].Attributes()[0].Value.AsString(); len(got) != maxAttribute {
 		t.Errorf("%d bytes were kept, want %d", len(got), maxAttribute)

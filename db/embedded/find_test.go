@@ -65,12 +65,15 @@ echo '2026-01-01 GMT FATAL:  invalid value for parameter "TimeZone": "America/To
 			if c.name == "TooOld" || c.name == "NoVersion" { // comes after a newer one that works
 				found = embedded.Source{}.With(embedded.Altered{Places: []string{}, Machine: []string{c.bin}}).Search("")
 			}
-			if len(found.Unusable) != 1 || found.Unusable[0].Bin != c.bin || !strings.Contains(found.Unusable[0].Problem.Error(), c.says) {
+			if len(found.Unusable) != 1 || found.Unusable[0].Bin != c.bin ||
+				!strings.Contains(found.Unusable[0].Problem.Error(), c.says) {
 				t.Errorf("unusable: %+v, want %q", found.Unusable, c.says)
 			}
 			// Alone: one line says why, and what to do.
-			alone := embedded.Source{Offline: true}.With(embedded.Altered{Places: []string{}, Machine: []string{c.bin}}).Search("")
-			if alone.Err == nil || !strings.Contains(alone.Err.Error(), c.says) || !strings.Contains(alone.Err.Error(), embedded.Remedy) {
+			alone := embedded.Source{Offline: true}.With(embedded.Altered{Places: []string{},
+				Machine: []string{c.bin}}).Search("")
+			if alone.Err == nil || !strings.Contains(alone.Err.Error(), c.says) ||
+				!strings.Contains(alone.Err.Error(), embedded.Remedy) {
 				t.Errorf("alone: %v", alone.Err)
 			}
 		})

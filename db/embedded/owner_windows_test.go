@@ -90,7 +90,8 @@ func TestTokenWithout(t *testing.T) {
 	}
 	defer token.Close()
 	var asked windows.Token // membership is asked of a token for impersonation
-	if err := windows.DuplicateTokenEx(token, windows.TOKEN_QUERY|windows.TOKEN_IMPERSONATE, nil, windows.SecurityIdentification, windows.TokenImpersonation, &asked); err != nil {
+	if err := windows.DuplicateTokenEx(token, windows.TOKEN_QUERY|windows.TOKEN_IMPERSONATE, nil,
+		windows.SecurityIdentification, windows.TokenImpersonation, &asked); err != nil {
 		t.Fatal(err)
 	}
 	defer asked.Close()

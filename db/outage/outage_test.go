@@ -41,12 +41,13 @@ func (w *written) take() string {
 // logged gives a logger and the lines that it has written since they were last asked for, to be asked for in a bubble.
 func logged() (*slog.Logger, func() []string) {
 	w := &written{}
-	l := slog.New(outage.NewHandler(slog.NewTextHandler(w, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey {
-			return slog.Attr{}
-		}
-		return a
-	}})))
+	l := slog.New(outage.NewHandler(slog.NewTextHandler(w,
+		&slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		}})))
 	return l, func() []string {
 		synctest.Wait()
 		text := w.take()

@@ -1,8 +1,9 @@
-// Package explorer is the Go client of Parliament Explorer, beside the clients for TypeScript and Python. Begin reading at
-// New, whose Client has a method for each operation of the contract, such as ListBillsWithResponse, and at FollowRun.
+// Package explorer is the Go client of Parliament Explorer, beside the clients for TypeScript and Python. Begin reading
+// at New, whose Client has a method for each operation of the contract, such as ListBillsWithResponse, and at
+// FollowRun.
 //
-// Requests, responses and errors are the types of package api, which is generated from openapi.yaml. Programs that import
-// api alone go on working: the names here are aliases.
+// Requests, responses and errors are the types of package api, which is generated from openapi.yaml. Programs that
+// import api alone go on working: the names here are aliases.
 package explorer
 
 import (
@@ -24,7 +25,7 @@ type (
 	Problem = api.Problem
 )
 
-// New makes a client of the server at an address, such as http://127.0.0.1:8080.
+// New returns a client for the server at an address, such as http://127.0.0.1:8080.
 func New(server string, options ...Option) (*Client, error) {
 	return api.NewClientWithResponses(server, options...)
 }

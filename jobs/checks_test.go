@@ -185,6 +185,7 @@ func fetchAll(s *lab) {
 // TestChecks does harm to what each check protects: it passes before, and not after.
 func TestChecks(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	for _, f := range harms {
 		t.Run(f.asset+"/"+f.check+"/"+f.fault, func(t *testing.T) {
 			t.Parallel()

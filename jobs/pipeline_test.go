@@ -318,6 +318,7 @@ func TestRateIsShared(t *testing.T) {
 
 func TestFaults(t *testing.T) {
 	t.Parallel()
+	dbtest.TakesLong(t)
 	for name, start := range sourcesHere() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

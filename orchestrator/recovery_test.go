@@ -226,7 +226,7 @@ func TestDatabaseRefusesForItsOwnReasons(t *testing.T) {
 			close(gate)
 			attempts := 6
 			if code == "53300" {
-				attempts = 2 // each waits 15 s for a connection
+				attempts = 1 // each waits half a minute for a connection
 			}
 			for range attempts {
 				receive(t, "another attempt to record the end", refused)

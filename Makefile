@@ -8,7 +8,7 @@ help: ## List the targets
 build: ## Build the binary
 	go build -trimpath -ldflags "-s -w" -o explorer .
 
-generate: ## Make the generated code anew from openapi.yaml and db/queries (wants Node.js and Python for the SDKs)
+generate: ## Make the generated code anew from openapi.yaml and the queries in */internal/sql (wants Node.js and Python for the SDKs)
 	go generate ./...
 
 ui: ## Build the web UI that the binary carries (wants Node.js)

@@ -53,10 +53,7 @@ func TestLocksAreTakenInOneOrder(t *testing.T) {
 	e := startEngine(t, d, defs, with)
 	startEngine(t, d, defs, with)
 
-	starters, each := 12, 20
-	if dbtest.UnderRace {
-		each = 8 // the order is the same, and takes a minute less
-	}
+	const starters, each = 12, 20
 	choices := [][]string{{"z", "b"}, {"b"}, {"b", "a"}, {"z", "b", "a", "c"}, {"a", "c"}}
 	ids := make(chan uuid.UUID, starters*each)
 	var wg sync.WaitGroup

@@ -224,11 +224,7 @@ func TestDatabaseRefusesForItsOwnReasons(t *testing.T) {
 				t.Errorf("a start: %v", err)
 			}
 			close(gate)
-			attempts := 6
-			if code == "53300" {
-				attempts = 1 // each waits half a minute for a connection
-			}
-			for range attempts {
+			for range 6 {
 				receive(t, "another attempt to record the end", refused)
 			}
 			// The step is over, and cannot say so.

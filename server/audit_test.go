@@ -14,13 +14,12 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
-
 	"github.com/jackc/pgx/v5"
 	"github.com/oauth2-proxy/mockoidc"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
 	"github.com/parliament-explorer/parliament-explorer/db"
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 	"github.com/parliament-explorer/parliament-explorer/server"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )

@@ -10,11 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
-
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
 // impossible are values that a cursor's field could be changed to.

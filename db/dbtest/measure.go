@@ -4,7 +4,7 @@ import "testing"
 
 // Measures skips a test under the race detector, which takes several times the memory and the time: a test that
 // measures either, or starts many processes. .ci/run runs these tests without the race detector: .ci/unraced finds them
-// by this call. Those of package orchestrator run on Postgres 18.
+// by this call.
 func Measures(t testing.TB) {
 	t.Helper()
 	if UnderRace {

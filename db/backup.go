@@ -67,8 +67,8 @@ func (d *DB) run(ctx context.Context, t tool, in io.Reader, out io.Writer, args 
 		return err
 	}
 	defer to.close()
-	env := append(to.env, "PGAPPNAME=explorer "+t.name)
-	return execTool(ctx, t, env, in, out, append(args, "--dbname="+to.conninfo)...)
+	to.env = append(to.env, "PGAPPNAME=explorer "+t.name)
+	return execTool(ctx, t, to.env, in, out, append(args, "--dbname="+to.conninfo)...)
 }
 
 // replacedVariables are environment variables that a program run on a database does not inherit. The connection string

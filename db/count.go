@@ -22,7 +22,7 @@ type counterKey struct{}
 type counter struct{ rows int }
 
 // count counts the rows of a query. It returns no rows.
-func (c *counter) count(ctx context.Context, d DBTX, sql string, args []any) (pgx.Rows, error) {
+func (c *counter) count(ctx context.Context, d Querier, sql string, args []any) (pgx.Rows, error) {
 	rows, err := d.Query(ctx, "SELECT count(*) FROM ("+sql+"\n) AS listed", args...)
 	if err != nil {
 		return nil, err

@@ -259,17 +259,17 @@ func (d *DB) Ping(ctx context.Context) error {
 	return err
 }
 
-// Durable returns a DBTX that runs statements on Pool, or on the read replica if the context allows it (see MayLag).
+// Durable returns a Querier that runs statements on Pool, or on the read replica if the context allows it (see MayLag).
 // Each statement is a transaction of its own and is retried after a conflict.
-func (d *DB) Durable() DBTX { return d.reading() }
+func (d *DB) Durable() Querier { return d.reading() }
 
-// NoWait returns a DBTX that runs statements on Relaxed and retries them as Durable does.
-func (d *DB) NoWait() DBTX { return d.retrying(d.Relaxed) }
+// NoWait returns a Querier that runs statements on Relaxed and retries them as Durable does.
+func (d *DB) NoWait() Querier { return d.retrying(d.Relaxed) }
 
-// Lists returns a DBTX like that of Durable that has Postgres plan each query for its arguments; see CustomPlan.
-func (d *DB) Lists() DBTX { return CustomPlan{DBTX: d.reading()} }
+// Lists returns a Querier like that of Durable that has Postgres plan each query for its arguments; see CustomPlan.
+func (d *DB) Lists() Querier { return CustomPlan{Querier: d.reading()} }
 
-func (d *DB) retrying(on DBTX) retrying { return retrying{DBTX: on, OnConflict: d.OnConflict} }
+func (d *DB) retrying(on Querier) retrying { return retrying{Querier: on, OnConflict: d.OnConflict} }
 
 // Redact returns a connection string without its passwords, or "(not shown)" if it cannot be parsed.
 func Redact(dsn string) string {
@@ -322,13 +322,13 @@ func connectReason(err error) error {
 
 // CustomPlan has Postgres plan each query for its arguments. Lists with optional filters need it: a generic plan for
 // all combinations of filters would use none of the indexes. Count relies on it.
-type CustomPlan struct{ DBTX }
+type CustomPlan struct{ Querier }
 
-// Query implements DBTX.
+// Query implements Querier.
 func (c CustomPlan) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	args = append([]any{pgx.QueryExecModeCacheDescribe}, args...)
 	if counting, ok := ctx.Value(counterKey{}).(*counter); ok {
-		return counting.count(ctx, c.DBTX, sql, args)
+		return counting.count(ctx, c.Querier, sql, args)
 	}
-	return c.DBTX.Query(ctx, sql, args...)
+	return c.Querier.Query(ctx, sql, args...)
 }

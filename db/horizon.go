@@ -9,7 +9,7 @@ import (
 // whatever was committed before is below it. LogBegin waits for open transactions to end, for two seconds at most. If
 // one takes longer, the id is that of the oldest open transaction, and what was committed since that one began is read
 // once more.
-func LogBegin(ctx context.Context, on DBTX) (uint64, error) {
+func LogBegin(ctx context.Context, on Querier) (uint64, error) {
 	ceiling, err := LogCeiling(ctx, on)
 	if err != nil {
 		return 0, err
@@ -32,14 +32,14 @@ func LogBegin(ctx context.Context, on DBTX) (uint64, error) {
 
 // LogHorizon returns the transaction id of the oldest open transaction, in the log's order. Nothing can appear before
 // it.
-func LogHorizon(ctx context.Context, on DBTX) (xid uint64, err error) {
+func LogHorizon(ctx context.Context, on Querier) (xid uint64, err error) {
 	err = on.QueryRow(ctx, "SELECT log_horizon()::xid8").Scan(&xid)
 	return xid, err
 }
 
 // LogCeiling returns a transaction id, in the log's order, that is greater than that of every transaction that has
 // ended.
-func LogCeiling(ctx context.Context, on DBTX) (xid uint64, err error) {
+func LogCeiling(ctx context.Context, on Querier) (xid uint64, err error) {
 	err = on.QueryRow(ctx, "SELECT log_ceiling()::xid8").Scan(&xid)
 	return xid, err
 }

@@ -8,7 +8,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// Pipeline collects statements and sends them in one round trip. It is a DBTX for statements that return no rows:
+// Pipeline collects statements and sends them in one round trip. It is a Querier for statements that return no rows:
 //
 //	var p db.Pipeline
 //	q := sql.New(&p)
@@ -21,16 +21,16 @@ type Pipeline struct{ batch pgx.Batch }
 
 var errPipeline = errors.New("db: a pipeline has no rows to give")
 
-// Exec implements DBTX: the statement is sent by Flush, and how many rows it changes is not known.
+// Exec implements Querier: the statement is sent by Flush, and how many rows it changes is not known.
 func (p *Pipeline) Exec(_ context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	p.batch.Queue(sql, args...)
 	return pgconn.CommandTag{}, nil
 }
 
-// Query implements DBTX; it always fails.
+// Query implements Querier; it always fails.
 func (p *Pipeline) Query(context.Context, string, ...any) (pgx.Rows, error) { return nil, errPipeline }
 
-// QueryRow implements DBTX; its row always fails.
+// QueryRow implements Querier; its row always fails.
 func (p *Pipeline) QueryRow(context.Context, string, ...any) pgx.Row { return failedRow{} }
 
 type failedRow struct{}

@@ -56,13 +56,13 @@ func (l *lagging) reads() string {
 	return l.server
 }
 
-// reading is a DBTX that runs queries on the replica if the context allows it, and on the primary otherwise.
+// reading is a Querier that runs queries on the replica if the context allows it, and on the primary otherwise.
 type reading struct {
-	DBTX
+	Querier
 	d *DB
 }
 
-func (d *DB) reading() DBTX { return reading{DBTX: d.retrying(d.Pool), d: d} }
+func (d *DB) reading() Querier { return reading{Querier: d.retrying(d.Pool), d: d} }
 
 // ask runs a query on the replica. It returns nil if the query must run on the primary.
 func (r reading) ask(ctx context.Context, sql string, args []any) *replicaRows {
@@ -75,7 +75,7 @@ func (r reading) ask(ctx context.Context, sql string, args []any) *replicaRows {
 		return nil
 	}
 	if rows := replica.ask(ctx, l, sql, args); rows != nil {
-		rows.again = func() (pgx.Rows, error) { return r.DBTX.Query(ctx, sql, args...) }
+		rows.again = func() (pgx.Rows, error) { return r.Querier.Query(ctx, sql, args...) }
 		replica.reads.Add(1)
 		return rows
 	}
@@ -128,17 +128,17 @@ func (r reading) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, 
 	if rows := r.ask(ctx, sql, args); rows != nil {
 		return rows, nil
 	}
-	return r.DBTX.Query(ctx, sql, args...)
+	return r.Querier.Query(ctx, sql, args...)
 }
 
-// QueryRow implements DBTX. If the replica does not have the row, the primary is queried, so a row that was just
+// QueryRow implements Querier. If the replica does not have the row, the primary is queried, so a row that was just
 // written is found.
 func (r reading) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	rows := r.ask(ctx, sql, args)
 	if rows == nil {
-		return r.DBTX.QueryRow(ctx, sql, args...)
+		return r.Querier.QueryRow(ctx, sql, args...)
 	}
-	return replicaRow{rows: rows, primary: func() pgx.Row { return r.DBTX.QueryRow(ctx, sql, args...) }}
+	return replicaRow{rows: rows, primary: func() pgx.Row { return r.Querier.QueryRow(ctx, sql, args...) }}
 }
 
 type replicaRow struct {

@@ -83,29 +83,29 @@ func (r *retrier) waited() bool {
 	}
 }
 
-// retrying is a DBTX that retries statements after a conflict. DBTX must be a pool, on which each statement is a
+// retrying is a Querier that retries statements after a conflict. Querier must be a pool, on which each statement is a
 // transaction of its own. Statements within a transaction cannot be retried: DB.Tx retries the whole transaction.
 type retrying struct {
-	DBTX
+	Querier
 	// OnConflict is DB.OnConflict.
 	OnConflict func(error)
 }
 
-// Exec implements DBTX.
+// Exec implements Querier.
 func (r retrying) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
 	retry := retrier{ctx: ctx, told: r.OnConflict}
 	for {
-		tag, err := r.DBTX.Exec(ctx, sql, args...)
+		tag, err := r.Querier.Exec(ctx, sql, args...)
 		if !retry.again(err) {
 			return tag, err
 		}
 	}
 }
 
-// Query implements DBTX. A statement that fails after its first row was read is not retried.
+// Query implements Querier. A statement that fails after its first row was read is not retried.
 func (r retrying) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	again := &retryingRows{retrier: retrier{ctx: ctx, told: r.OnConflict},
-		query: func() (pgx.Rows, error) { return r.DBTX.Query(ctx, sql, args...) }}
+		query: func() (pgx.Rows, error) { return r.Querier.Query(ctx, sql, args...) }}
 	for {
 		var err error
 		if again.Rows, err = again.query(); err == nil {
@@ -117,9 +117,9 @@ func (r retrying) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 	}
 }
 
-// QueryRow implements DBTX. The statement runs when the row is scanned.
+// QueryRow implements Querier. The statement runs when the row is scanned.
 func (r retrying) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return retryingRow{ctx: ctx, told: r.OnConflict, query: func() pgx.Row { return r.DBTX.QueryRow(ctx, sql, args...) }}
+	return retryingRow{ctx: ctx, told: r.OnConflict, query: func() pgx.Row { return r.Querier.QueryRow(ctx, sql, args...) }}
 }
 
 type retryingRow struct {

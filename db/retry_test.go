@@ -17,16 +17,16 @@ import (
 func TestConflictsAreRetried(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{"40001", "40P01"} {
-		for name, send := range map[string]func(ctx context.Context, d *db.DB, q db.DBTX) error{
-			"Exec": func(ctx context.Context, _ *db.DB, q db.DBTX) error {
+		for name, send := range map[string]func(ctx context.Context, d *db.DB, q db.Querier) error{
+			"Exec": func(ctx context.Context, _ *db.DB, q db.Querier) error {
 				_, err := q.Exec(ctx, "SELECT flaky($1)", code)
 				return err
 			},
-			"QueryRow": func(ctx context.Context, _ *db.DB, q db.DBTX) error {
+			"QueryRow": func(ctx context.Context, _ *db.DB, q db.Querier) error {
 				var n int
 				return q.QueryRow(ctx, "SELECT flaky($1)", code).Scan(&n)
 			},
-			"Query": func(ctx context.Context, _ *db.DB, q db.DBTX) error {
+			"Query": func(ctx context.Context, _ *db.DB, q db.Querier) error {
 				rows, err := q.Query(ctx, "SELECT flaky($1)", code)
 				if err != nil {
 					return err
@@ -37,13 +37,13 @@ func TestConflictsAreRetried(t *testing.T) {
 				}
 				return err
 			},
-			"Tx": func(ctx context.Context, d *db.DB, _ db.DBTX) error {
+			"Tx": func(ctx context.Context, d *db.DB, _ db.Querier) error {
 				return d.Tx(ctx, func(tx pgx.Tx) error {
 					_, err := tx.Exec(ctx, "SELECT flaky($1)", code)
 					return err
 				})
 			},
-			"Commit": func(ctx context.Context, d *db.DB, _ db.DBTX) error {
+			"Commit": func(ctx context.Context, d *db.DB, _ db.Querier) error {
 				return d.Tx(ctx, func(tx pgx.Tx) error {
 					_, err := tx.Exec(ctx, "INSERT INTO checked VALUES ($1)", code)
 					return err
@@ -67,7 +67,7 @@ CREATE CONSTRAINT TRIGGER late AFTER INSERT ON checked DEFERRABLE INITIALLY DEFE
 				}
 				told := 0
 				d.OnConflict = func(error) { told++ }
-				if err := send(t.Context(), d, db.Retrying{DBTX: d.Pool, OnConflict: d.OnConflict}); err != nil {
+				if err := send(t.Context(), d, db.Retrying{Querier: d.Pool, OnConflict: d.OnConflict}); err != nil {
 					t.Error(err)
 				}
 				if told != 2 {

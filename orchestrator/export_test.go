@@ -43,4 +43,4 @@ func Held(s *Step) int {
 }
 
 // Relaxed replaces what an engine writes with that may be lost.
-func Relaxed(e *Engine, with func(db.DBTX) db.DBTX) { e.relaxed = sql.New(with(e.db.Relaxed)) }
+func Relaxed(e *Engine, with func(db.Querier) db.Querier) { e.relaxed = sql.New(with(e.db.Relaxed)) }

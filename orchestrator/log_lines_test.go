@@ -18,13 +18,13 @@ import (
 
 // lossy is a database whose answer to the insertion of a step's events is lost, for a while.
 type lossy struct {
-	db.DBTX
+	db.Querier
 	lost  chan struct{} // after each
 	times *atomic.Int64
 }
 
 func (l lossy) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
-	tag, err := l.DBTX.Exec(ctx, sql, args...)
+	tag, err := l.Querier.Exec(ctx, sql, args...)
 	if err == nil && strings.Contains(sql, "InsertStepEvents") && l.times.Add(-1) >= 0 {
 		l.lost <- struct{}{}
 		return tag, io.ErrUnexpectedEOF
@@ -64,7 +64,7 @@ func TestLogLinesAreWrittenOnce(t *testing.T) {
 			}
 			l := lossy{lost: make(chan struct{}, 10), times: &atomic.Int64{}}
 			l.times.Store(1)
-			orchestrator.Relaxed(e, func(inner db.DBTX) db.DBTX { l.DBTX = inner; return l })
+			orchestrator.Relaxed(e, func(inner db.Querier) db.Querier { l.Querier = inner; return l })
 			started(t, e)
 			run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
 			receive(t, "an answer is lost", l.lost)

@@ -16,12 +16,12 @@ import (
 
 // explaining has Postgres plan queries for their arguments, and keeps the plan instead of the rows.
 type explaining struct {
-	db.DBTX
+	db.Querier
 	plan string
 }
 
 func (e *explaining) Query(ctx context.Context, query string, args ...any) (pgx.Rows, error) {
-	rows, err := e.DBTX.Query(ctx, "EXPLAIN (COSTS OFF) "+query, args...)
+	rows, err := e.Querier.Query(ctx, "EXPLAIN (COSTS OFF) "+query, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func (e *explaining) Query(ctx context.Context, query string, args ...any) (pgx.
 		return nil, err
 	}
 	e.plan = strings.Join(lines, "\n")
-	return e.DBTX.Query(ctx, "SELECT 1 WHERE false")
+	return e.Querier.Query(ctx, "SELECT 1 WHERE false")
 }
 
 // TestPlansOfBillLists reads a page of ten thousand bills along an index, in every order and from every place.
@@ -68,8 +68,8 @@ func TestPlansOfBillLists(t *testing.T) {
 	}
 	explain := func(p sql.ListBillsParams) string {
 		t.Helper()
-		e := &explaining{DBTX: d.Pool}
-		if _, err := sql.New(db.CustomPlan{DBTX: e}).ListBills(t.Context(), p); err != nil {
+		e := &explaining{Querier: d.Pool}
+		if _, err := sql.New(db.CustomPlan{Querier: e}).ListBills(t.Context(), p); err != nil {
 			t.Fatal(err)
 		}
 		return e.plan
@@ -117,7 +117,7 @@ func TestPlansOfBillLists(t *testing.T) {
 	}
 	// A page takes milliseconds; what takes a second is no index.
 	var took []time.Duration
-	q := sql.New(db.CustomPlan{DBTX: d.Pool})
+	q := sql.New(db.CustomPlan{Querier: d.Pool})
 	for i := range 100 {
 		p := base()
 		p.Sort = []string{"introduced", "updated", "latest_activity"}[i%3]

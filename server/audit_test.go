@@ -304,7 +304,7 @@ func TestAuditCannotBeSpoilt(t *testing.T) {
 				if len(added) != 0 {
 					t.Errorf("%s with %.40q: no answer, and entries %+v", c.operation, header, added)
 				}
-			case len(added) != 1 || added[0].Operation != c.operation || int(added[0].Status) != status:
+			case len(added) != 1 || added[0].Operation != c.operation || added[0].Status != status:
 				t.Errorf("%s with %.40q: %d, entries %.300v", c.operation, header, status, added)
 			default:
 				s.clean(added[0])
@@ -356,7 +356,7 @@ func TestAuditOfOddPaths(t *testing.T) {
 			if (status == http.StatusBadRequest || status == http.StatusRequestURITooLong) && len(all) == n {
 				continue
 			}
-			if len(all) != n+1 || all[n].Operation != c.operation || int(all[n].Status) != status {
+			if len(all) != n+1 || all[n].Operation != c.operation || all[n].Status != status {
 				t.Errorf("%s %.50s: %d, entries %.300v", c.method, c.path, status, all[n:])
 				continue
 			}

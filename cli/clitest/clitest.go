@@ -44,7 +44,7 @@ func Program(t testing.TB, env []string, args ...string) *exec.Cmd {
 	if test, _, _ := strings.Cut(t.Name(), "/"); !slices.Contains(underRace, test) {
 		dbtest.Measures(t)
 	}
-	cmd := exec.Command(os.Args[0], args...)
+	cmd := exec.Command(os.Args[0], args...) //nolint:gosec // the test binary itself
 	for _, e := range os.Environ() {
 		name, _, _ := strings.Cut(e, "=")
 		switch name {
@@ -88,7 +88,7 @@ func Background(t testing.TB, env []string, pattern string, args ...string) (mat
 		t.Fatal(err)
 	}
 	Read(r, pattern, func(m []string) bool { match = m[1]; return false })
-	go io.Copy(io.Discard, r)
+	go io.Copy(io.Discard, r) //nolint:errcheck // it ends with the process
 	t.Cleanup(func() {
 		began := time.Now()
 		_ = cmd.Process.Signal(syscall.SIGTERM)

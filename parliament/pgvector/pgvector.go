@@ -73,7 +73,7 @@ var (
 )
 
 // findVector finds the extension. The error is a *Problem if it cannot be used.
-func findVector(ctx context.Context, on db.DBTX) (*extension, error) {
+func findVector(ctx context.Context, on db.Querier) (*extension, error) {
 	var e extension
 	err := on.QueryRow(ctx, `SELECT n.nspname::text, e.extversion, has_schema_privilege(n.oid, 'USAGE')
 FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace
@@ -177,7 +177,7 @@ func Find(ctx context.Context, d *db.DB, model string, size int) (*Index, error)
 }
 
 // indexes returns the names of the pgvector indexes, and whether each is valid.
-func indexes(ctx context.Context, on db.DBTX) (map[string]bool, error) {
+func indexes(ctx context.Context, on db.Querier) (map[string]bool, error) {
 	rows, err := on.Query(ctx, `SELECT c.relname::text, i.indisvalid
 FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
 WHERE i.indrelid = 'embeddings'::regclass AND starts_with(c.relname::text, $1)`, db.VectorIndexPrefix)

@@ -391,7 +391,7 @@ func proven(ctx context.Context, who *Identity) error {
 }
 
 // Note writes the audit entry of a command that changes the database directly. on is the transaction of that change.
-func Note(ctx context.Context, on db.DBTX, actor, operation, path string, key *uuid.UUID) error {
+func Note(ctx context.Context, on db.Querier, actor, operation, path string, key *uuid.UUID) error {
 	_, err := sql.New(on).InsertAudit(ctx, sql.InsertAuditParams{
 		Actor: db.Printable(actor, maxActor), KeyID: key, Operation: operation, Method: "CLI",
 		Path: db.Printable(path, maxPath), Status: 200, RemoteAddress: "local",

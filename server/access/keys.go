@@ -46,7 +46,7 @@ func keyOf(row sql.ApiKey) Key {
 // CreateKey stores a new key and returns it with its secret, of which only the hash is stored. The key never expires if
 // expires is nil.
 func CreateKey(
-	ctx context.Context, on db.DBTX, name string, scope Scope, expires *time.Time, by string,
+	ctx context.Context, on db.Querier, name string, scope Scope, expires *time.Time, by string,
 ) (Key, string, error) {
 	id, err := uuid.NewV7()
 	if err != nil {
@@ -69,7 +69,7 @@ func CreateKey(
 }
 
 // Keys lists all keys, newest first.
-func Keys(ctx context.Context, on db.DBTX) ([]Key, error) {
+func Keys(ctx context.Context, on db.Querier) ([]Key, error) {
 	rows, err := sql.New(on).ListKeys(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("list keys: %w", err)
@@ -82,7 +82,7 @@ func Keys(ctx context.Context, on db.DBTX) ([]Key, error) {
 }
 
 // RevokeKey revokes a key. The error is ErrNotFound if there is no such key. Revoking a key twice keeps the first time.
-func RevokeKey(ctx context.Context, on db.DBTX, id uuid.UUID) (Key, error) {
+func RevokeKey(ctx context.Context, on db.Querier, id uuid.UUID) (Key, error) {
 	row, err := revokeKey(ctx, sql.New(on), id)
 	return keyOf(row), err
 }

@@ -282,7 +282,7 @@ type Session struct {
 }
 
 // Sessions lists valid sessions, newest first.
-func Sessions(ctx context.Context, on db.DBTX, whose Whose, before *SessionKey, limit int) ([]Session, error) {
+func Sessions(ctx context.Context, on db.Querier, whose Whose, before *SessionKey, limit int) ([]Session, error) {
 	q := sql.New(on)
 	if err := readUnread(ctx, q); err != nil {
 		return nil, err
@@ -317,7 +317,7 @@ func kindOf(kind *string) string {
 }
 
 // EndSession ends a session and returns it; ErrNoSession if there is none.
-func EndSession(ctx context.Context, on db.DBTX, id uuid.UUID) (Session, error) {
+func EndSession(ctx context.Context, on db.Querier, id uuid.UUID) (Session, error) {
 	q := sql.New(on)
 	if err := readUnread(ctx, q); err != nil {
 		return Session{}, err
@@ -336,7 +336,7 @@ func EndSession(ctx context.Context, on db.DBTX, id uuid.UUID) (Session, error) 
 }
 
 // EndSessions ends all sessions of a person or a key and returns how many there were.
-func EndSessions(ctx context.Context, on db.DBTX, whose Whose) (int, error) {
+func EndSessions(ctx context.Context, on db.Querier, whose Whose) (int, error) {
 	return endSessions(ctx, sql.New(on), whose)
 }
 

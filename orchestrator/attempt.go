@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -182,8 +181,7 @@ func (w *stepWorker) attempt(
 	if err != nil {
 		return permanent("this worker does not have the asset: " + err.Error())
 	}
-	var config map[string]json.RawMessage
-	if err := errors.Join(json.Unmarshal(row.Config, &config), json.Unmarshal(row.Tags, &step.Tags)); err != nil {
+	if err := json.Unmarshal(row.Tags, &step.Tags); err != nil {
 		return permanent(err.Error())
 	}
 
@@ -205,7 +203,12 @@ func (w *stepWorker) attempt(
 		<-flushed
 	}()
 
-	metadata, err := callAsset(limited, asset, step, config[step.Asset])
+	metadata, err := guarded(limited, func(ctx context.Context) (Metadata, error) {
+		return asset.run(ctx, step, row.Config)
+	})
+	if errors.Is(err, errDidNotStop) {
+		log.Error("the asset function does not stop; going on without it")
+	}
 	var crash *panicked
 	switch {
 	case errors.As(err, &crash):
@@ -230,38 +233,6 @@ func (w *stepWorker) attempt(
 		o.retryIn = max(o.retryIn, c.retryAfter)
 	}
 	return o
-}
-
-// callAsset calls the asset function. A panic is returned as a *panicked. A function that does not stop soon after ctx
-// ends is abandoned; the error is then the cause of ctx.
-func callAsset(ctx context.Context, asset *Asset, step *Step, config json.RawMessage) (Metadata, error) {
-	type result struct {
-		metadata Metadata
-		err      error
-	}
-	returned := make(chan result, 1)
-	go func() {
-		var r result
-		defer func() {
-			if p := recover(); p != nil {
-				r = result{err: &panicked{value: p, stack: string(debug.Stack())}}
-			}
-			returned <- r
-		}()
-		r.metadata, r.err = asset.run(ctx, step, config)
-	}()
-	select {
-	case r := <-returned:
-		return r.metadata, r.err
-	case <-ctx.Done():
-	}
-	select {
-	case r := <-returned:
-		return r.metadata, r.err
-	case <-time.After(abandonAfter):
-		step.log.Error("the asset function does not stop; going on without it")
-		return nil, context.Cause(ctx)
-	}
 }
 
 // interrupted returns how an attempt ended whose context ended: by its time limit, a cancel, or the stop of the worker.

@@ -133,7 +133,7 @@ func (e *Engine) abandonTx(ctx context.Context, tx pgx.Tx, t *transition) error 
 				Asset:   s.Asset,
 				Attempt: int(s.Attempt),
 				Message: s.Asset + " canceled; its worker is dead",
-				Data:    o.err,
+				Data:    raw,
 			},
 		)
 		if err := q.SetStepStatus(ctx, sql.SetStepStatusParams{

@@ -3,6 +3,7 @@ package orchestrator
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime/debug"
@@ -126,8 +127,11 @@ type panicked struct {
 
 func (p *panicked) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
-// guarded calls a function of the definitions. It turns a panic into an error, and abandons a function that does not
-// stop when ctx ends.
+// errDidNotStop is the error of a function that guarded abandoned.
+var errDidNotStop = errors.New("did not stop")
+
+// guarded calls a function of the definitions. It returns a panic as a *panicked, and abandons a function that does not
+// stop soon after ctx ends.
 func guarded[T any](ctx context.Context, f func(context.Context) (T, error)) (T, error) {
 	type result struct {
 		value T
@@ -154,7 +158,7 @@ func guarded[T any](ctx context.Context, f func(context.Context) (T, error)) (T,
 		return r.value, r.err
 	case <-time.After(abandonAfter):
 		var none T
-		return none, fmt.Errorf("did not stop: %w", context.Cause(ctx))
+		return none, fmt.Errorf("%w: %w", errDidNotStop, context.Cause(ctx))
 	}
 }
 
@@ -192,7 +196,9 @@ func (e *Engine) recordChecks(
 		}
 		t.add(
 			eventlog.Entry{Type: eventlog.AssetCheck, Level: level, Asset: step.Asset, Attempt: step.Attempt, Message: message,
-				Data: map[string]any{"check": r.Name, "passed": r.Passed, "severity": r.Severity, "metadata": r.Metadata}},
+				Data: eventlog.Data(map[string]any{
+					"check": r.Name, "passed": r.Passed, "severity": r.Severity, "metadata": r.Metadata,
+				})},
 		)
 		if err := q.InsertCheckResult(ctx, sql.InsertCheckResultParams{
 			ID: r.ID, Asset: r.Asset, Name: r.Name, RunID: r.RunID, Partition: partition,

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/cron"
+	"github.com/parliament-explorer/parliament-explorer/orchestrator/runconfig"
 )
 
 var validName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
@@ -189,12 +190,18 @@ func (d *Definitions) checkAssets(assets []*Asset, named func(kind, name string,
 // checkJobConfig checks what a job sets. A required field that it leaves for the run to set is no fault.
 func (d *Definitions) checkJobConfig(j *Job) []error {
 	var errs []error
+	j.config = map[string]map[string]any{}
 	for name, config := range j.Config {
 		if !slices.Contains(j.Assets, name) {
 			errs = append(errs, fmt.Errorf("job %q: config for asset %q, which the job does not have", j.Name, name))
 			continue
 		}
-		_, faults := d.byAsset[name].config.Complete(config)
+		var err error
+		if j.config[name], err = runconfig.Normalize(config); err != nil {
+			errs = append(errs, fmt.Errorf("job %q: config of %s: %w", j.Name, name, err))
+			continue
+		}
+		_, faults := d.byAsset[name].config.Complete(j.config[name])
 		for _, f := range faults {
 			if !f.Missing {
 				errs = append(errs, fmt.Errorf("job %q: config of %s%s: %s", j.Name, name, f.Pointer, f.Detail))

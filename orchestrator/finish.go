@@ -286,7 +286,9 @@ func (e *Engine) materialize(ctx context.Context, q *sql.Queries, t *transition,
 			Asset:   step.Asset,
 			Attempt: step.Attempt,
 			Message: message,
-			Data:    map[string]any{"materialization_id": id, "partition": partition, "metadata": json.RawMessage(raw)},
+			Data: eventlog.Data(map[string]any{
+				"materialization_id": id, "partition": partition, "metadata": json.RawMessage(raw),
+			}),
 		},
 	)
 	return q.InsertMaterialization(ctx, sql.InsertMaterializationParams{

@@ -22,4 +22,6 @@ type Job struct {
 	Timeout time.Duration
 	// Priority is the priority of its runs, PriorityFirst to PriorityLast; default PriorityDefault.
 	Priority int
+
+	config map[string]map[string]any // Config as JSON is decoded; set by NewDefinitions
 }

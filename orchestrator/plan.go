@@ -36,7 +36,7 @@ func (e *Engine) planRun(ctx context.Context, req RunRequest) (*plan, error) {
 		if names == nil {
 			names = j.Assets
 		}
-		base = j.Config
+		base = j.config
 		p.useJob(j)
 	}
 	if p.req.Tags == nil {
@@ -144,7 +144,11 @@ func (e *Engine) checkPartition(ctx context.Context, assets []string, key string
 	fixed := map[string]map[string]any{}
 	for _, name := range assets {
 		if a := e.defs.byAsset[name]; a.PartitionConfig != nil {
-			if fixed[name], err = a.PartitionConfig(key); err != nil {
+			fields, err := a.PartitionConfig(key)
+			if err == nil {
+				fixed[name], err = runconfig.Normalize(fields)
+			}
+			if err != nil {
 				return nil, invalidRequest("/partition", "%q: %v", key, err)
 			}
 		}

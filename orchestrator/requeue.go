@@ -205,7 +205,7 @@ func (e *Engine) replaceLostAttempt(
 		if err != nil {
 			return fmt.Errorf("error of %s: %w", s.Asset, err)
 		}
-		event.Type, event.Level, event.Data = eventlog.StepFailure, eventlog.LevelError, reason
+		event.Type, event.Level, event.Data = eventlog.StepFailure, eventlog.LevelError, raw
 		event.Message = s.Asset + " failed: " + reason.Message
 		t.add(event)
 		return q.SetStepStatus(ctx, sql.SetStepStatusParams{

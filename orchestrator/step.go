@@ -56,14 +56,14 @@ type Step struct {
 // written within 100 ms. While the database is unavailable, or slower than the function, the newest 10,000 lines are
 // held, and a line says how many older ones were dropped.
 func (s *Step) Log(level, message string, data any) {
-	s.report(eventlog.Entry{Type: eventlog.LogLine, Level: level, Message: message, Data: data})
+	s.report(eventlog.Entry{Type: eventlog.LogLine, Level: level, Message: message, Data: eventlog.Data(data)})
 }
 
 // Progress reports how much of the work is done. Of several reports within 100 ms only the latest is kept.
 func (s *Step) Progress(done, total int, message string) {
 	s.report(eventlog.Entry{
 		Type: eventlog.Progress, Level: eventlog.LevelInfo, Message: message,
-		Data: map[string]int{"done": done, "total": total},
+		Data: eventlog.Data(map[string]int{"done": done, "total": total}),
 	})
 }
 

@@ -2,7 +2,6 @@ package orchestrator
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -32,13 +31,6 @@ const logProgressEvery = 5 * time.Second
 
 // report holds an event until flush writes it.
 func (s *Step) report(entry eventlog.Entry) {
-	if entry.Data != nil { // the caller may change it later
-		if raw, err := json.Marshal(entry.Data); err == nil {
-			entry.Data = json.RawMessage(raw)
-		} else {
-			entry.Data = nil
-		}
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
@@ -109,7 +101,7 @@ func (s *Step) missing(n int, why string) heldEvent {
 	ev := heldEvent{lost: n, Entry: eventlog.Entry{
 		Type: eventlog.LogLine, Level: eventlog.LevelWarn,
 		Message: fmt.Sprintf("%d older lines are missing here: %s", n, why),
-		Data:    map[string]int{"dropped": n},
+		Data:    eventlog.Data(map[string]int{"dropped": n}),
 	}}
 	s.stamp(&ev.Entry)
 	s.log.Warn("lines of the event log were dropped", "dropped", n, "reason", why)

@@ -80,7 +80,7 @@ func (t *transition) stepEvent(step *Step, o *outcome) {
 	case StatusSuccess:
 		ev.Type, ev.Message = eventlog.StepSuccess, step.Asset+" succeeded"
 	case StatusUpForRetry:
-		ev.Type, ev.Level, ev.Data = eventlog.StepUpForRetry, eventlog.LevelWarn, o.err
+		ev.Type, ev.Level, ev.Data = eventlog.StepUpForRetry, eventlog.LevelWarn, eventlog.Data(o.err)
 		ev.Message = fmt.Sprintf(
 			"%s failed, next attempt in %s: %s",
 			step.Asset,
@@ -88,10 +88,10 @@ func (t *transition) stepEvent(step *Step, o *outcome) {
 			o.err.Message,
 		)
 	case StatusFailure:
-		ev.Type, ev.Level, ev.Data = eventlog.StepFailure, eventlog.LevelError, o.err
+		ev.Type, ev.Level, ev.Data = eventlog.StepFailure, eventlog.LevelError, eventlog.Data(o.err)
 		ev.Message = step.Asset + " failed: " + o.err.Message
 	case StatusCanceled:
-		ev.Type, ev.Level, ev.Data = eventlog.StepCanceled, eventlog.LevelWarn, o.err
+		ev.Type, ev.Level, ev.Data = eventlog.StepCanceled, eventlog.LevelWarn, eventlog.Data(o.err)
 		ev.Message = step.Asset + " canceled"
 		if o.err != nil && o.err.Class != ClassCanceled {
 			ev.Message += ": " + o.err.Message

@@ -101,7 +101,19 @@ type Entry struct {
 	Asset   string // empty: the event is about the whole run
 	Attempt int    // 0: the event is not about an attempt
 	Message string
-	Data    any // encodes to a JSON object; nil if there is none
+	Data    json.RawMessage // a JSON object; nil if there is none
+}
+
+// Data encodes the data of an Entry. It returns nil for nil, and for what cannot be encoded.
+func Data(v any) json.RawMessage {
+	if v == nil {
+		return nil
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil
+	}
+	return raw
 }
 
 // Insert writes entries of a run into the log. The ids of a run's events become visible in order, because Insert locks
@@ -126,13 +138,7 @@ func Columns(runID uuid.UUID, entries []Entry) sql.InsertEventsParams {
 		p.Assets = append(p.Assets, e.Asset)
 		p.Attempts = append(p.Attempts, int32(e.Attempt)) //nolint:gosec // a small number
 		p.Messages = append(p.Messages, db.CleanText(e.Message))
-		data := ""
-		if e.Data != nil {
-			if raw, err := json.Marshal(e.Data); err == nil {
-				data = db.CleanJSON(string(raw))
-			}
-		}
-		p.Datas = append(p.Datas, data)
+		p.Datas = append(p.Datas, db.CleanJSON(string(e.Data)))
 	}
 	return p
 }

@@ -103,7 +103,7 @@ func (s Spec) Schema() json.RawMessage { return s.raw }
 // Defaults returns the defaults of all fields that have one.
 func (s Spec) Defaults() map[string]any { return maps.Clone(s.defaults) }
 
-// Complete fills in the defaults and validates. The values are as encoding/json with UseNumber decodes them.
+// Complete fills in the defaults and validates. The values are as Decode and Normalize return them.
 func (s Spec) Complete(given map[string]any) (json.RawMessage, []FieldError) {
 	full := s.Defaults()
 	maps.Copy(full, given)
@@ -111,11 +111,7 @@ func (s Spec) Complete(given map[string]any) (json.RawMessage, []FieldError) {
 	if err != nil {
 		return nil, []FieldError{{Detail: err.Error()}}
 	}
-	value, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
-	if err != nil {
-		return nil, []FieldError{{Detail: err.Error()}}
-	}
-	if err := s.schema.Validate(value); err != nil {
+	if err := s.schema.Validate(full); err != nil {
 		var invalid *jsonschema.ValidationError
 		if !errors.As(err, &invalid) {
 			return nil, []FieldError{{Detail: err.Error()}}
@@ -180,7 +176,8 @@ type Assets struct {
 	Names []string
 	// Spec returns the Spec of an asset.
 	Spec func(name string) Spec
-	// Base is what the job sets, by asset; Fixed are the fields that the run's partition decides, by asset.
+	// Base is what the job sets, by asset; Fixed are the fields that the run's partition decides, by asset. The values
+	// are as Normalize returns them.
 	Base, Fixed map[string]map[string]any
 }
 
@@ -320,6 +317,17 @@ func Decode(raw []byte, into any) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
 	return d.Decode(into)
+}
+
+// Normalize returns values written in Go as Decode returns them.
+func Normalize(values map[string]any) (map[string]any, error) {
+	raw, err := json.Marshal(values)
+	if err != nil {
+		return nil, err
+	}
+	var out map[string]any
+	err = Decode(raw, &out)
+	return out, err
 }
 
 // Present returns the stored config of a run in the shape in which it can be sent again.

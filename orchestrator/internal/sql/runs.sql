@@ -99,8 +99,8 @@ WITH run AS (
         SELECT 3, 'step_started', 'info', @asset, step.attempt, @message::text FROM step
     ) e ORDER BY e.ord
 )
-SELECT step.attempt, step.failures, runs.config, runs.partition, runs.tags, runs.job FROM step, runs
-    WHERE runs.id = @run_id;
+SELECT step.attempt, step.failures, (runs.config -> @asset::text)::jsonb AS config, runs.partition, runs.tags, runs.job
+FROM step, runs WHERE runs.id = @run_id;
 
 -- name: FinishStep :exec
 -- The caller holds the run's row lock and has seen that the step is still this attempt's.

@@ -840,44 +840,44 @@ func (q *Queries) SetStepStatus(ctx context.Context, arg SetStepStatusParams) er
 
 const startStep = `-- name: StartStep :one
 WITH run AS (
-    SELECT id, status, timeout_seconds FROM runs WHERE id = $1 FOR NO KEY UPDATE
+    SELECT id, status, timeout_seconds FROM runs WHERE id = $2 FOR NO KEY UPDATE
 ), step AS (
-    UPDATE steps SET status = 'started', attempt = steps.attempt + 1, worker_id = $2, next_attempt_at = NULL,
-        started_at = coalesce(steps.started_at, $3)
+    UPDATE steps SET status = 'started', attempt = steps.attempt + 1, worker_id = $3, next_attempt_at = NULL,
+        started_at = coalesce(steps.started_at, $4)
     FROM run
-    WHERE steps.run_id = run.id AND steps.asset = $4 AND steps.job_id = $5
+    WHERE steps.run_id = run.id AND steps.asset = $1 AND steps.job_id = $5
       AND steps.status IN ('queued', 'up_for_retry', 'started') AND run.status IN ('queued', 'started')
     RETURNING steps.attempt, steps.failures
 ), before AS (
-    SELECT steps.attempt FROM steps WHERE steps.run_id = $1 AND steps.asset = $4 AND steps.job_id = $5
+    SELECT steps.attempt FROM steps WHERE steps.run_id = $2 AND steps.asset = $1 AND steps.job_id = $5
         AND steps.status = 'started'
 ), started AS (
-    UPDATE runs SET status = 'started', started_at = $3,
+    UPDATE runs SET status = 'started', started_at = $4,
         deadline_at = CASE WHEN run.timeout_seconds > 0 THEN now() + run.timeout_seconds * interval '1 second' END
     FROM step, run WHERE runs.id = run.id AND run.status = 'queued'
     RETURNING runs.id
 ), event AS (
     INSERT INTO events (run_id, at, type, level, asset, attempt, message)
-    SELECT $1, $3, e.type, e.level, e.asset, e.attempt, e.message
+    SELECT $2, $4, e.type, e.level, e.asset, e.attempt, e.message
     FROM (
         SELECT 1 AS ord, 'run_started' AS type, 'info' AS level, NULL::text AS asset, NULL::integer AS attempt,
             'run started' AS message FROM started
         UNION ALL
-        SELECT 2, 'step_requeued', 'warn', $4, before.attempt,
-            $4 || ' requeued: what became of its attempt could not be recorded' FROM before, step
+        SELECT 2, 'step_requeued', 'warn', $1, before.attempt,
+            $1 || ' requeued: what became of its attempt could not be recorded' FROM before, step
         UNION ALL
-        SELECT 3, 'step_started', 'info', $4, step.attempt, $6::text FROM step
+        SELECT 3, 'step_started', 'info', $1, step.attempt, $6::text FROM step
     ) e ORDER BY e.ord
 )
-SELECT step.attempt, step.failures, runs.config, runs.partition, runs.tags, runs.job FROM step, runs
-    WHERE runs.id = $1
+SELECT step.attempt, step.failures, (runs.config -> $1::text)::jsonb AS config, runs.partition, runs.tags, runs.job
+FROM step, runs WHERE runs.id = $2
 `
 
 type StartStepParams struct {
+	Asset    string
 	RunID    uuid.UUID
 	WorkerID *string
 	At       *time.Time
-	Asset    string
 	JobID    *int64
 	Message  string
 }
@@ -895,10 +895,10 @@ type StartStepRow struct {
 // begun already has no recorded end: the answer to its start was lost, or its end was, and its job came back.
 func (q *Queries) StartStep(ctx context.Context, arg StartStepParams) (StartStepRow, error) {
 	row := q.db.QueryRow(ctx, startStep,
+		arg.Asset,
 		arg.RunID,
 		arg.WorkerID,
 		arg.At,
-		arg.Asset,
 		arg.JobID,
 		arg.Message,
 	)

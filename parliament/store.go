@@ -59,10 +59,10 @@ func (s *Store) Held(ctx context.Context, ids []string) (map[string]SourceRecord
 	return held, nil
 }
 
-// IntroductionOfLatest gives the day on which the nth latest stored bill was introduced; ok is false if there are
-// fewer.
-func (s *Store) IntroductionOfLatest(ctx context.Context, n int) (day time.Time, ok bool, err error) {
-	d, err := s.q.NewestIntroduction(ctx, int32(n-1)) //nolint:gosec // a small number
+// IntroductionOfLatest gives the day on which the last of the limit latest stored bills was introduced; ok is
+// false if there are fewer.
+func (s *Store) IntroductionOfLatest(ctx context.Context, limit int) (day time.Time, ok bool, err error) {
+	d, err := s.q.NewestIntroduction(ctx, int32(limit-1)) //nolint:gosec // a small number
 	if errors.Is(err, pgx.ErrNoRows) {
 		return day, false, nil
 	}

@@ -73,7 +73,7 @@ func (h *handlers) streamRun(
 		}
 	}
 	return eventStream{ctx: ctx, metrics: h.metrics, follow: func(emit func([]eventlog.Event) error) error {
-		return h.cfg.Engine.Events().FollowRun(ctx, run.ID, from, run.EndedAt != nil, emit)
+		return h.cfg.Engine.FollowRun(ctx, run.ID, from, emit)
 	}, id: func(e eventlog.Event) string { return strconv.FormatInt(e.ID, 10) }}, nil
 }
 

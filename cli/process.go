@@ -67,21 +67,9 @@ type processOptions struct {
 // process runs a node from its flags until it ends.
 func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who accessFlags, opts processOptions) error {
 	// The configuration is checked before Postgres is looked for, or fetched.
-	if err := pf.check(); err != nil {
+	addr, err := a.checkFlags(pf, af, who)
+	if err != nil {
 		return err
-	}
-	var addr string
-	if af != nil {
-		var err error
-		if addr, err = af.address(); err != nil {
-			return err
-		}
-		if err := who.check(); err != nil {
-			return err
-		}
-		if err := a.read.check(); err != nil {
-			return err
-		}
 	}
 	if err := df.look(a, !opts.Migrate); err != nil {
 		return err
@@ -90,7 +78,6 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 	var l net.Listener
 	authentication := "off"
 	if af != nil {
-		var err error
 		if l, err = listen(addr); err != nil {
 			return err
 		}
@@ -109,12 +96,7 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 		return err
 	}
 	defer closeDB()
-	if opts.Migrate {
-		_, err = d.MigrateUp(a.ctx)
-	} else {
-		err = d.CheckMigrated(a.ctx)
-	}
-	if err != nil {
+	if err := a.migrate(d, opts.Migrate); err != nil {
 		return err
 	}
 	closeReplica, err := a.read.open(a, d)
@@ -140,6 +122,29 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 			a.log.Info("ready", "worker_id", n.WorkerID())
 		}
 	})
+}
+
+// checkFlags checks the configuration of a process and returns the address to listen on; empty if it does not serve.
+func (a *app) checkFlags(pf pipelineFlags, af *addrFlags, who accessFlags) (addr string, err error) {
+	if err := pf.check(); err != nil || af == nil {
+		return "", err
+	}
+	if addr, err = af.address(); err != nil {
+		return "", err
+	}
+	if err := who.check(); err != nil {
+		return "", err
+	}
+	return addr, a.read.check()
+}
+
+// migrate applies pending migrations, or makes them an error.
+func (a *app) migrate(d *db.DB, apply bool) error {
+	if !apply {
+		return d.CheckMigrated(a.ctx)
+	}
+	_, err := d.MigrateUp(a.ctx)
+	return err
 }
 
 // newNode returns a node configured by the flags. Without a listener it has no server.

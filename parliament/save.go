@@ -95,8 +95,7 @@ type heldBill struct {
 	stored, parts SourceRecords
 }
 
-// batch collects the rows to write. The main step is add, which is long, because it decides in one place what a record
-// changes.
+// batch collects the rows to write.
 type batch struct {
 	runID    uuid.UUID
 	at       time.Time
@@ -107,6 +106,7 @@ type batch struct {
 	records  []sql.SaveBillRecordParams
 }
 
+// add adds the rows of a record. It is long, because it decides in one place what the record changes.
 func (b *batch) add(r Record, held *heldBill) error {
 	id := r.ID.String()
 	if b.seen[id] {

@@ -182,9 +182,8 @@ func (a *app) connect(dsn string, f databaseFlags, p part) (*db.DB, error) {
 func (p part) fits(asked int, s db.Survey) (warning, advice string, cannot error) {
 	l := s.Limits
 	if usable := l.Usable(); usable < p.least() {
-		//nolint:staticcheck // it begins with a name
-		return "", "", fmt.Errorf("Postgres gives role %s %d connections to database %s at most, and this process needs %d: %s",
-			l.Role, usable, l.Database, p.least(), l.Raise(processes*p.least()))
+		const text = "Postgres gives role %s %d connections to database %s at most, and this process needs %d: %s"
+		return "", "", fmt.Errorf(text, l.Role, usable, l.Database, p.least(), l.Raise(processes*p.least()))
 	}
 	if s.Pooling == db.PoolingTransaction { // how many clients it takes cannot be seen
 		return "", "", nil

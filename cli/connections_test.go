@@ -47,7 +47,8 @@ func TestConnectionsFit(t *testing.T) {
 	fits("Docker Compose", allowed, map[string]int{"serve": server.GetScale(), "worker": worker.GetScale()})
 	pods := func(file string) int {
 		n := 0
-		for _, m := range regexp.MustCompile(`(?:replicas|maxSurge): (\d+)`).FindAllStringSubmatch(string(read(t, "deploy", "kubernetes", file)), -1) {
+		for _, m := range regexp.MustCompile(`(?:replicas|maxSurge): (\d+)`).
+			FindAllStringSubmatch(string(read(t, "deploy", "kubernetes", file)), -1) {
 			k, _ := strconv.Atoi(m[1])
 			n += k
 		}

@@ -119,7 +119,8 @@ func TestLook(t *testing.T) {
 // TestSessionSettings has a connection string with settings that a pooler would refuse at the start of a session.
 func TestSessionSettings(t *testing.T) {
 	t.Parallel()
-	d, err := db.Open(t.Context(), db.Config{URL: dbtest.URL(t) + ` search_path='public, pg_catalog' lock_timeout=4321 pool_max_conns=3`})
+	d, err := db.Open(t.Context(),
+		db.Config{URL: dbtest.URL(t) + ` search_path='public, pg_catalog' lock_timeout=4321 pool_max_conns=3`})
 	if err != nil {
 		t.Fatal(err)
 	}

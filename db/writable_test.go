@@ -16,7 +16,8 @@ func refuseWrites(t *testing.T, d *db.DB, condition string) {
     IF `+condition+` THEN RAISE 'no space left' USING ERRCODE = 'disk_full'; END IF;
     RETURN NULL;
 END $$`)
-	mustExec(t, d, `CREATE TRIGGER refuse BEFORE INSERT OR DELETE OR TRUNCATE ON writability FOR EACH STATEMENT EXECUTE FUNCTION refuse()`)
+	mustExec(t, d, `CREATE TRIGGER refuse BEFORE INSERT OR DELETE OR TRUNCATE ON writability FOR EACH STATEMENT
+		EXECUTE FUNCTION refuse()`)
 }
 
 // TestWriteProbeBesideReaders has another transaction read the table, as pg_dump does: the try does not wait for it,
@@ -44,7 +45,8 @@ func TestWriteProbeBesideReaders(t *testing.T) {
 func TestWriteProbeLocksNobodyOut(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	refuseWrites(t, d, `EXISTS (SELECT FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'AccessExclusiveLock')`)
+	refuseWrites(t, d, `EXISTS (SELECT FROM pg_locks
+		WHERE pid = pg_backend_pid() AND locktype = 'relation' AND mode = 'AccessExclusiveLock')`)
 	if err := d.CheckWritable(t.Context()); err != nil {
 		t.Error("it locks readers out")
 	}

@@ -128,6 +128,8 @@ type chaosNode struct {
 	log  *os.File
 }
 
+// newChaos starts Postgres, the simulated sources and the nodes. It is long, because each needs what was started
+// before.
 func newChaos(t *testing.T, seed uint64) *chaos {
 	dir, err := os.MkdirTemp("", "explorer-chaos-")
 	if err != nil {
@@ -204,7 +206,8 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 
 func (n *chaosNode) start(concurrency, rps int) {
 	n.cmd = program(n.c.t, []string{
-		"EXPLORER_TEST_STORM=1", "LIMITS=" + stormLimits, "DATABASE_URL=" + n.link.url(), "ADDR=" + n.addr, "OPENPARLIAMENT_URL=" + n.c.source, "LEGISINFO_URL=" + n.c.source + "/legisinfo",
+		"EXPLORER_TEST_STORM=1", "LIMITS=" + stormLimits, "DATABASE_URL=" + n.link.url(), "ADDR=" + n.addr,
+		"OPENPARLIAMENT_URL=" + n.c.source, "LEGISINFO_URL=" + n.c.source + "/legisinfo",
 		fmt.Sprintf("OPENPARLIAMENT_RPS=%d", rps), fmt.Sprintf("LEGISINFO_RPS=%d", rps), fmt.Sprintf("CONCURRENCY=%d",
 			concurrency), "LOG_LEVEL=warn",
 	}, "dev")

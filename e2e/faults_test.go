@@ -136,6 +136,8 @@ type faulty struct {
 // smallDisk is how large the small disk is.
 const smallDisk = 160 << 20
 
+// newFaulty starts Postgres, on a small disk if the fault needs one, and the processes. It is long, because each needs
+// what was started before.
 func newFaulty(t *testing.T, fault fault, each int, rng *rand.Rand) *faulty {
 	dir, err := os.MkdirTemp("", "explorer-faults-")
 	if err != nil {

@@ -96,7 +96,7 @@ func TestPoolerRefused(t *testing.T) {
 type pgbouncer struct{ url string }
 
 // newPgbouncer starts PgBouncer before a Postgres with a Unix socket. It has the settings that it has by default, and
-// those that are given.
+// those that are given. It is long, because most of it is PgBouncer's configuration and that of Postgres.
 func newPgbouncer(t testing.TB, url, settings string) *pgbouncer {
 	t.Helper()
 	bin, err := exec.LookPath("pgbouncer")

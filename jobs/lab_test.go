@@ -217,7 +217,8 @@ func (s *lab) count(sql string, args ...any) int {
 func (s *lab) swallow(table, when string) {
 	s.t.Helper()
 	s.exec(`CREATE FUNCTION swallow_` + table + `() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-		CREATE TRIGGER swallow BEFORE INSERT OR UPDATE ON ` + table + ` FOR EACH ROW WHEN (` + when + `) EXECUTE FUNCTION swallow_` + table + `()`)
+		CREATE TRIGGER swallow BEFORE INSERT OR UPDATE ON ` + table + `
+		FOR EACH ROW WHEN (` + when + `) EXECUTE FUNCTION swallow_` + table + `()`)
 }
 
 // statusesOf are the statuses of a run's steps by asset.

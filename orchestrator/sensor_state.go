@@ -50,12 +50,10 @@ func sensorTickOf(r sql.SensorTick) SensorTick {
 		RepeatedKeys: r.RepeatedKeys,
 		Message:      r.Message,
 		Cursor:       r.Cursor,
-		Duration: time.Duration(
-			r.DurationSeconds * float64(time.Second),
-		),
-		Evaluations: int(r.Evaluations),
-		CreatedAt:   r.CreatedAt,
-		LastAt:      r.LastAt,
+		Duration:     time.Duration(r.DurationSeconds * float64(time.Second)),
+		Evaluations:  int(r.Evaluations),
+		CreatedAt:    r.CreatedAt,
+		LastAt:       r.LastAt,
 	}
 }
 

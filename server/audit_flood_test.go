@@ -21,7 +21,8 @@ func TestAuditIsNotFilled(t *testing.T) {
 			var control *access.Control
 			s := setup(t, func(cfg *server.Config) {
 				var err error
-				if control, err = access.New(access.Config{Required: true, DB: cfg.DB, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+				if control, err = access.New(access.Config{Required: true, DB: cfg.DB,
+					Logger: slog.New(slog.DiscardHandler)}); err != nil {
 					t.Fatal(err)
 				}
 				cfg.Access = control
@@ -32,7 +33,8 @@ func TestAuditIsNotFilled(t *testing.T) {
 			}
 			const sent = 300
 			for range sent {
-				if a := s.do("POST", "/jobs/"+strings.Repeat("x", 4000)+"/runs", `{}`, header...); a.StatusCode != 401 && a.StatusCode != 403 {
+				if a := s.do("POST", "/jobs/"+strings.Repeat("x", 4000)+"/runs", `{}`, header...); a.StatusCode != 401 &&
+					a.StatusCode != 403 {
 					t.Fatalf("%d %s", a.StatusCode, a.body)
 				}
 			}

@@ -33,7 +33,8 @@ func TestASignInCountsOnce(t *testing.T) {
 	before := asked()
 	cookie, state := begin()
 	for range 10 {
-		decode[api.Problem](t, s.do("GET", "/session/oidc/callback?code=x&state="+state, "", cookie...), http.StatusUnauthorized)
+		decode[api.Problem](t, s.do("GET", "/session/oidc/callback?code=x&state="+state, "", cookie...),
+			http.StatusUnauthorized)
 	}
 	if n := asked() - before; n != 1 {
 		t.Errorf("the provider was asked %d times for one sign-in", n)

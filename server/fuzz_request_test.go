@@ -34,7 +34,7 @@ func numbered(format string, n int) string {
 	return strings.Join(parts, "&")
 }
 
-// hostile are requests that were made to cost much, by name.
+// hostile are requests that were made to cost much, by name. It is long, because it is a list.
 func hostile() map[string]asked {
 	const asset, run, backfill = "/assets/echo/materialize", "/runs", "/backfills"
 	deep := func(inner string, depth int) string {
@@ -59,7 +59,8 @@ func hostile() map[string]asked {
 			"escapes": `{"key": "` + repeated(`\u0001`, most-20) + `"}`, "spaces": strings.Repeat(" ", most-2) + "{}", "a long number": `{"key": ` + strings.Repeat("9", most-20) + `}`,
 			"the same keys": `{` + strings.TrimSuffix(repeated(`"":0,`, most-20), ",") + `}`, "too long": strings.Repeat("x", 1<<20+1), "signs in keys": `{"` + repeated(`\u0001\"~/`, most-20) + `": 0}`,
 		} {
-			out[path+": "+name] = asked{nobody, "POST", path, body, []string{"Content-Type: application/json", "webhook-id: a", "webhook-timestamp: 1", "webhook-signature: v1,a"}}
+			out[path+": "+name] = asked{nobody, "POST", path, body,
+				[]string{"Content-Type: application/json", "webhook-id: a", "webhook-timestamp: 1", "webhook-signature: v1,a"}}
 		}
 	}
 	for _, path := range []string{"/healthz", "/version", "/session", "/bills", "/nothing", "/riverui/api/jobs"} {
@@ -77,10 +78,15 @@ func hostile() map[string]asked {
 			continue
 		}
 		for _, name := range []string{
-			"Accept", "Accept-Encoding", "If-None-Match", "Last-Event-ID", "Idempotency-Key", "Cookie", "Authorization", "Traceparent", "Tracestate", "Content-Type", "Content-Encoding", "Origin", "X-Request-Id", "X-Forwarded-For",
-			"User-Agent", "If-Modified-Since", "Range", "Forwarded", "Sec-Fetch-Site", "Access-Control-Request-Headers", "Transfer-Encoding", "Referer", "Accept-Language",
+			"Accept", "Accept-Encoding", "If-None-Match", "Last-Event-ID", "Idempotency-Key", "Cookie", "Authorization",
+			"Traceparent", "Tracestate", "Content-Type", "Content-Encoding", "Origin", "X-Request-Id", "X-Forwarded-For",
+			"User-Agent", "If-Modified-Since", "Range", "Forwarded", "Sec-Fetch-Site", "Access-Control-Request-Headers",
+			"Transfer-Encoding", "Referer", "Accept-Language",
 		} {
-			for _, of := range []string{"a,", `"",`, `"" `, "a;q=0.1,", "gzip;q=1,", "a=b;", "=;", "\xff", "127.0.0.1,", "a/b;a=b;", ";a*0=b", `W/"`, "Bearer "} {
+			for _, of := range []string{
+				"a,", `"",`, `"" `, "a;q=0.1,", "gzip;q=1,", "a=b;", "=;", "\xff", "127.0.0.1,", "a/b;a=b;", ";a*0=b", `W/"`,
+				"Bearer ",
+			} {
 				headers := []string{name + ": " + repeated(of, 60_000)}
 				if name == "Content-Type" {
 					headers[0] = name + ": " + "application/json;" + repeated(of, 60_000)
@@ -129,14 +135,19 @@ func hostile() map[string]asked {
 	post("the same assets", run, `{"assets": [`+strings.TrimSuffix(strings.Repeat(`"echo",`, 500), ",")+`]}`)
 	post("too many assets", run, `{"assets": [`+values(`"a%d"`, 30_000)+`]}`)
 	post("partitions", backfill, `{"assets": ["parted"], "dry_run": true, "partitions": [`+values(`"%d"`, 20_000)+`]}`)
-	post("the same partition", backfill, `{"assets": ["parted"], "dry_run": true, "partitions": [`+strings.TrimSuffix(strings.Repeat(`"a",`, 20_000), ",")+`]}`)
+	post("the same partition", backfill, `{"assets": ["parted"], "dry_run": true, "partitions": [`+
+		strings.TrimSuffix(strings.Repeat(`"a",`, 20_000), ",")+`]}`)
 	post("partitions that are numbers", backfill, `{"assets": ["parted"], "partitions": [`+values(`%d`, 30_000)+`]}`)
 	post(
 		"some partitions that are numbers", backfill, `{"assets": ["parted"], "partitions": [`+values(`%d`, 2_500)+`]}`,
 	)
 	post("an empty range", backfill, `{"assets": ["parted"], "range": {}}`)
 	post("a range of none", backfill, `{"assets": ["parted"], "range": {"from": "`+strings.Repeat("é", 200)+`"}}`)
-	for i, selection := range []string{"+++echo", repeated("+", 999), repeated("(", 999), repeated("not ", 996), repeated("echo,", 995) + "echo", repeated("*,", 998) + "*", repeated("+*+,", 996) + "*", repeated("9+", 998), repeated("*", 999), "key:" + repeated("*a", 990), repeated("[a-", 990), repeated("\\", 990), repeated("echo and ", 990) + "echo"} {
+	for i, selection := range []string{
+		"+++echo", repeated("+", 999), repeated("(", 999), repeated("not ", 996), repeated("echo,", 995) + "echo",
+		repeated("*,", 998) + "*", repeated("+*+,", 996) + "*", repeated("9+", 998), repeated("*", 999),
+		"key:" + repeated("*a", 990), repeated("[a-", 990), repeated("\\", 990), repeated("echo and ", 990) + "echo",
+	} {
 		quoted, _ := json.Marshal(selection)
 		post(fmt.Sprintf("selection %d", i), run, `{"selection": `+string(quoted)+`}`)
 		out[fmt.Sprintf("listed selection %d", i)] = asked{
@@ -162,7 +173,10 @@ func hostile() map[string]asked {
 		repeated("abcdefghijklmnopqrstuvwxyz", 200), "- -", "-\u00a0-", "\u200b", "\ufeff", "-'-", `"-"`, `-"-"`, "C-0",
 		"C-99999999999", "S-00000", "0-0/C-1", "999-99 C-1",
 	} {
-		for _, path := range []string{"/search?q=", "/bills?q=", "/feeds/search.rss?q=", "/exports/bills.csv?q=", "/politicians?q=", "/bills?committee=", "/bills?sponsor=", "/bills?type="} {
+		for _, path := range []string{
+			"/search?q=", "/bills?q=", "/feeds/search.rss?q=", "/exports/bills.csv?q=", "/politicians?q=", "/bills?committee=",
+			"/bills?sponsor=", "/bills?type=",
+		} {
 			out[fmt.Sprintf("text %d: %s", i, path)] = asked{admin, "GET", path + url.QueryEscape(q), "", nil}
 		}
 	}
@@ -213,8 +227,12 @@ func (m *maker) one(of ...string) string { return of[m.IntN(len(of))] }
 
 // odd is a value that is none, or strange.
 func (m *maker) odd() string {
-	return m.one(m.extra, m.extra, m.extra, "", "-1", "0", "NaN", "1e400", "2147483648", "9223372036854775808", "\x00", "\xff", "0001-01-01", "9999-12-31T23:59:60Z", "0000-00-00", "é", strings.Repeat("a", 300), repeated("a,", 4000), "null", "true", "[]", "{}", "*",
-		"0197841c-2a00-7aaa-8000-000000000001", "00000000-0000-0000-0000-000000000000", "44-1", "999-99", "C-11", "-", strings.Repeat("-", 33), "/", "..", "%", "eyJsIjoicnVucyIsImsiOiIifQ", `"`, "'", "echo", "both", "nightly", "poll", "hook", "bills.rss", "search.rss", "bills.csv", "a:b")
+	return m.one(m.extra, m.extra, m.extra, "", "-1", "0", "NaN", "1e400", "2147483648", "9223372036854775808", "\x00",
+		"\xff", "0001-01-01", "9999-12-31T23:59:60Z", "0000-00-00", "é", strings.Repeat("a", 300), repeated("a,", 4000),
+		"null", "true", "[]", "{}", "*",
+		"0197841c-2a00-7aaa-8000-000000000001", "00000000-0000-0000-0000-000000000000", "44-1", "999-99", "C-11", "-",
+		strings.Repeat("-", 33), "/", "..", "%", "eyJsIjoicnVucyIsImsiOiIifQ", `"`, "'", "echo", "both", "nightly", "poll",
+		"hook", "bills.rss", "search.rss", "bills.csv", "a:b")
 }
 
 // value is one of a schema, mostly as it should be, as text.
@@ -342,7 +360,9 @@ func (m *maker) request(o contractOperation, who int) asked {
 		a.headers = append(a.headers, "Content-Type: "+clean(media))
 	}
 	if m.IntN(10) == 0 {
-		name := m.one("Accept", "Accept-Encoding", "If-None-Match", "Last-Event-ID", "Idempotency-Key", "Cookie", "Origin", "X-Request-Id", "Traceparent", "Content-Encoding", "If-Modified-Since", "User-Agent", "X-HTTP-Method-Override", "Host")
+		name := m.one("Accept", "Accept-Encoding", "If-None-Match", "Last-Event-ID", "Idempotency-Key", "Cookie", "Origin",
+			"X-Request-Id", "Traceparent", "Content-Encoding", "If-Modified-Since", "User-Agent", "X-HTTP-Method-Override",
+			"Host")
 		a.headers = append(a.headers, name+": "+clean(strings.Repeat(m.odd(), m.IntN(20))))
 	}
 	switch m.IntN(20) {

@@ -107,6 +107,7 @@ func (p *provider) idToken(person, nonce string) string {
 	return p.signed(header, claims)
 }
 
+// ServeHTTP implements http.Handler. It is long, because it has a case for each of the provider's addresses.
 func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -337,6 +338,7 @@ func TestSignInsThatBeganCostNothing(t *testing.T) {
 	}
 	// A cookie that was not given here is none.
 	for _, value := range []string{"x", "eyJzIjoiYSJ9", ""} {
-		decode[api.Problem](t, s.do("GET", "/session/oidc/callback?code=x&state=a", "", "Cookie", "explorer_sign_in="+value), http.StatusUnauthorized)
+		decode[api.Problem](t, s.do("GET", "/session/oidc/callback?code=x&state=a", "", "Cookie", "explorer_sign_in="+value),
+			http.StatusUnauthorized)
 	}
 }

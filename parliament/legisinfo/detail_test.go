@@ -86,7 +86,9 @@ func TestOddTypes(t *testing.T) {
 // TestNumbersAsTexts has a record that writes its numbers as texts, and its lists of one as that one.
 func TestNumbersAsTexts(t *testing.T) {
 	t.Parallel()
-	d, err := legisinfo.ParseDetail([]byte(`{"Id": 1, "StatuteYear": "2007", "StatuteChapter": "12", "Publications": {"PublicationId": "5"}, "HouseVoteDetails": {"DivisionNumber": "3", "DivisionVotesYeas": "170", "DivisionVotesNays": 4.0},
+	d, err := legisinfo.ParseDetail([]byte(`{"Id": 1, "StatuteYear": "2007", "StatuteChapter": "12",
+	 "Publications": {"PublicationId": "5"},
+	 "HouseVoteDetails": {"DivisionNumber": "3", "DivisionVotesYeas": "170", "DivisionVotesNays": 4.0},
 	 "BillStages": {"HouseBillStages": {"State": "4", "Sittings": {"Number": 0, "Date": "2007-03-02T00:00:00"}}}}`))
 	if err != nil {
 		t.Fatal(err)

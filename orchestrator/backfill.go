@@ -165,7 +165,7 @@ func (e *Engine) changeBackfill(
 		return f(ctx, tx, q, b)
 	})
 	if err != nil {
-		return nil, err
+		return nil, withContext(err, "change backfill %s", id)
 	}
 	return e.Backfill(ctx, id)
 }

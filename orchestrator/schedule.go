@@ -267,7 +267,7 @@ func (e *Engine) SetSchedule(ctx context.Context, name string, running bool) (*S
 	if _, err := e.q.SetSchedule(ctx, sql.SetScheduleParams{
 		Name: name, Running: running, ChangedAt: e.now(),
 	}); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("change schedule %s: %w", name, err)
 	}
 	return e.Schedule(ctx, name)
 }

@@ -71,7 +71,7 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 	if err != nil {
 		return err
 	}
-	if err := df.look(a, !opts.Migrate); err != nil {
+	if err := df.prepareBinaries(a, !opts.Migrate); err != nil {
 		return err
 	}
 	a.limitMemory()
@@ -90,7 +90,7 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 			authentication = "required"
 		}
 	}
-	d, closeDB, err := a.open(df, !opts.Migrate, part{serves: af != nil, works: opts.Work,
+	d, closeDB, err := a.open(df, !opts.Migrate, workload{serves: af != nil, works: opts.Work,
 		watches: a.read.DatabaseReadURL != "", concurrency: pf.Concurrency})
 	if err != nil {
 		return err
@@ -150,7 +150,8 @@ func (a *app) migrate(d *db.DB, apply bool) error {
 // newNode returns a node configured by the flags. Without a listener it has no server.
 func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, listener net.Listener) (*node.Node, error) {
 	cfg := node.Config{
-		DB: d, Logger: a.log, Version: a.version, Revision: a.revision, Work: work, Parts: a.parts, Listener: listener,
+		DB: d, Logger: a.log, Version: a.version, Revision: a.revision, Work: work, Contributions: a.contributions,
+		Listener: listener,
 		Sources: node.Sources{
 			OpenParliamentURL: f.OpenParliamentURL, LegisinfoURL: f.LegisinfoURL,
 			OpenParliamentRPS: f.OpenParliamentRPS, LegisinfoRPS: f.LegisinfoRPS, UserAgent: f.agent(a.version), Now: f.now,

@@ -164,7 +164,7 @@ func (e *Engine) gatherSignals(
 		}
 	}
 	if len(rows) < maxSignals {
-		if err := e.lookLater(ctx, s, len(rows) > 0); err != nil {
+		if err := e.recheckLater(ctx, s, len(rows) > 0); err != nil {
 			return nil, false, err
 		}
 	}

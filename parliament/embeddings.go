@@ -158,9 +158,9 @@ func (m *Embedder) storeEmbeddings(
 	})
 }
 
-// Lacking counts the documents whose current text has no embedding, of bills that have not changed since a place in the
-// history of all bills. It returns at most ten of their names.
-func (m *Embedder) Lacking(ctx context.Context, before string) (n int, first []string, err error) {
+// CountNotEmbedded counts the documents whose current text has no embedding, of bills that have not changed since a
+// place in the history of all bills. It returns at most ten of their names.
+func (m *Embedder) CountNotEmbedded(ctx context.Context, before string) (n int, first []string, err error) {
 	xid, err := placeXid(before)
 	if err != nil {
 		return 0, nil, err

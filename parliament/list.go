@@ -23,8 +23,8 @@ type SessionList struct {
 	// Incomplete reports that some records of the list could not be read. A bill that is not in Items may be listed
 	// nevertheless.
 	Incomplete bool
-	// Looked reports that openparliament.ca was asked for the whole session as well.
-	Looked bool
+	// Checked reports that openparliament.ca was asked for the whole session as well.
+	Checked bool
 }
 
 // RecordList stores the contents of a list, so that stored bills can be compared with it.
@@ -42,7 +42,7 @@ func (s *Store) RecordList(ctx context.Context, l SessionList) error {
 	return s.db.Tx(ctx, func(tx pgx.Tx) error {
 		q := s.q.WithTx(tx)
 		// The session's row comes first: it is the lock of two fetches that read the same list.
-		err := q.RecordSessionList(ctx, sql.RecordSessionListParams{Session: l.Session, ReadAt: l.ReadAt, Looked: l.Looked})
+		err := q.RecordSessionList(ctx, sql.RecordSessionListParams{Session: l.Session, ReadAt: l.ReadAt, Looked: l.Checked})
 		if err != nil {
 			return fmt.Errorf("record the list of session %s: %w", l.Session, err)
 		}
@@ -80,9 +80,9 @@ func (s *Store) MarkMissing(ctx context.Context, session string, listed []string
 	return missing, found, nil
 }
 
-// SessionsToLookAt returns stored sessions that were last checked as a whole before a time, the longest unchecked
+// SessionsToCheck returns stored sessions that were last checked as a whole before a time, the longest unchecked
 // first.
-func (s *Store) SessionsToLookAt(ctx context.Context, before time.Time, limit int) ([]string, error) {
+func (s *Store) SessionsToCheck(ctx context.Context, before time.Time, limit int) ([]string, error) {
 	//nolint:gosec // a small number
 	return s.q.SessionsToLookAt(ctx, sql.SessionsToLookAtParams{Before: before, MaxRows: int32(limit)})
 }

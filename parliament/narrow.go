@@ -186,7 +186,7 @@ func (s *Store) narrowSponsor(ctx context.Context, given, words string, n *narro
 		n.sponsorIDs = []int64{id}
 		return nil
 	}
-	n.sponsorName = inOrder(without(strings.Fields(words), isHonorific))
+	n.sponsorName = inOrder(withoutMinorWords(strings.Fields(words), isHonorific))
 	if n.sponsorName == "" {
 		n.none = true
 		return nil

@@ -317,8 +317,8 @@ func isHonorific(word string) bool { return honorifics[word] }
 
 func isInitial(word string) bool { return honorifics[word] || utf8.RuneCountInString(word) < 2 }
 
-// without removes words that say little, unless no others are left.
-func without(words []string, little func(string) bool) []string {
+// withoutMinorWords removes words that say little, unless no others are left.
+func withoutMinorWords(words []string, little func(string) bool) []string {
 	if rest := slices.DeleteFunc(slices.Clone(words), little); len(rest) > 0 {
 		return rest
 	}
@@ -336,8 +336,8 @@ func (s *Store) lookFor(ctx context.Context, q string, p *sql.ListPoliticiansPar
 	if len(words) == 0 {
 		return false, nil
 	}
-	bare := without(words, isInitial)
-	for i, w := range [][]string{words, without(words, isHonorific), bare} {
+	bare := withoutMinorWords(words, isInitial)
+	for i, w := range [][]string{words, withoutMinorWords(words, isHonorific), bare} {
 		patterns := make([]string, len(w))
 		for i := range w {
 			patterns[i] = "%" + w[i] + "%"
@@ -347,7 +347,7 @@ func (s *Store) lookFor(ctx context.Context, q string, p *sql.ListPoliticiansPar
 			return false, err
 		}
 		if found {
-			other := [][]string{joined, without(joined, isHonorific), without(joined, isInitial)}[i]
+			other := [][]string{joined, withoutMinorWords(joined, isHonorific), withoutMinorWords(joined, isInitial)}[i]
 			p.Patterns, p.Tokens, p.Names = patterns, w, []string{inOrder(w), inOrder(other)}
 			return true, nil
 		}

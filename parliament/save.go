@@ -113,10 +113,10 @@ func (b *batch) add(r Record, held *heldBill) error {
 		return errors.New("it is twice in one batch")
 	}
 	b.seen[id] = true
-	if held != nil && held.LegisinfoAt != nil && outdated(r.FetchedAt, *held.LegisinfoAt) {
+	if held != nil && held.LegisinfoAt != nil && olderThanStored(r.FetchedAt, *held.LegisinfoAt) {
 		r.Item, r.Detail = nil, nil // a fetch that asked earlier may store later: what it has is out of date
 	}
-	if held != nil && held.OpenparliamentAt != nil && outdated(r.FetchedAt, *held.OpenparliamentAt) {
+	if held != nil && held.OpenparliamentAt != nil && olderThanStored(r.FetchedAt, *held.OpenparliamentAt) {
 		r.OpenParliament = nil
 	}
 	if r.Detail != nil && len(r.Detail.Raw) > 0 {
@@ -235,9 +235,9 @@ func combine(r Record, held *heldBill) (parts SourceRecords, opAt, liAt time.Tim
 	return parts, opAt, liAt
 }
 
-// outdated reports whether the fetched data is older than the stored data. A stored time in the future is a clock error
-// and does not prevent storing.
-func outdated(fetchedAt, heldAt time.Time) bool {
+// olderThanStored reports whether the fetched data is older than the stored data. A stored time in the future is a
+// clock error and does not prevent storing.
+func olderThanStored(fetchedAt, heldAt time.Time) bool {
 	return fetchedAt.Before(heldAt) && heldAt.Before(time.Now())
 }
 

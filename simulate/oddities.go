@@ -228,7 +228,7 @@ func (b *bill) decide(r *rand.Rand) {
 		d.reading(houseSecond, at, secondEn, secondFr, "2nd reading", "2e lecture", agreed)
 	}
 	if at := b.concurred; !at.IsZero() {
-		d.report(at)
+		d.atReport(at)
 	}
 	if at := b.at(houseThird); !at.IsZero() {
 		d.reading(houseThird, at, "3rd reading", "3e lecture", "3rd reading and adoption", "3e lecture et adoption", agreed)
@@ -284,8 +284,8 @@ func (d *decider) beforeSecond(at time.Time) {
 	}
 }
 
-// report adds the votes on amendments and on concurrence at report stage.
-func (d *decider) report(at time.Time) {
+// atReport adds the votes on amendments and on concurrence at report stage.
+func (d *decider) atReport(at time.Time) {
 	for n := range d.rand.IntN(4) {
 		res := negatived
 		if n == 0 && d.rand.IntN(8) == 0 {

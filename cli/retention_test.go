@@ -37,7 +37,7 @@ var tables = map[string][]struct{ table, insert string }{
 	"audit":      {{"audit_log", `INSERT INTO audit_log (at, actor, operation, method, path, status, remote_address, request_id) VALUES ($2, 'a', 'o', 'GET', '/', 200, '', $1::int::text)`}},
 }
 
-// TestRetention has each kind kept by age, by age and count, by count alone, and for ever.
+// TestRetention checks each kind of record with a policy by age, by age and count, by count alone, and without a limit.
 func TestRetention(t *testing.T) {
 	t.Parallel()
 	for form, want := range map[string]int{"10d": 20, "10d/7": 7, "10d/35": 20, "off/25": 25, "off/1": 1,

@@ -86,7 +86,8 @@ func filled[T any]() any {
 	return v
 }
 
-// plain checks that an output has nothing in it that a terminal would obey, and no line that was not meant.
+// plain checks that an output contains no control characters that a terminal obeys, and no line that the program did
+// not print.
 func plain(t *testing.T, what, out string) {
 	t.Helper()
 	for i, r := range out {

@@ -355,7 +355,7 @@ func (l *lineCounter) Handle(context.Context, slog.Record) error { l.n.Add(1); r
 func (l *lineCounter) WithAttrs([]slog.Attr) slog.Handler        { return l }
 func (l *lineCounter) WithGroup(string) slog.Handler             { return l }
 
-// TestReplicaBehindServer has a server answer from a replica, and see its own writes all the same.
+// TestReplicaBehindServer checks that a server that reads from a replica sees its own writes.
 func TestReplicaBehindServer(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)

@@ -12,8 +12,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
-// TestConflictsAreRetried has Postgres refuse every way to send a statement, with the codes of a serialization failure
-// and of a deadlock, two times before it works.
+// TestConflictsAreRetried makes Postgres refuse a statement twice, with the codes of a serialization failure and of a
+// deadlock, for every way to send it.
 func TestConflictsAreRetried(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{"40001", "40P01"} {
@@ -79,7 +79,8 @@ EXECUTE FUNCTION check_late();`); err != nil {
 	}
 }
 
-// TestConflictsAreNotRetriedForEver has every try refused, and tells apart what is no conflict.
+// TestConflictsAreNotRetriedForEver makes Postgres refuse every try, and checks that other errors are not taken for
+// conflicts.
 func TestConflictsAreNotRetriedForEver(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

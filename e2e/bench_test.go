@@ -80,7 +80,7 @@ func (b *bench) must(err error) {
 	}
 }
 
-// postgres is a server with its ordinary settings: unlike those of the tests it waits for the disk.
+// postgres starts a server with its ordinary settings. Unlike the server of the tests, it waits for the disk.
 func (b *bench) postgres() *db.DB {
 	dir, err := os.MkdirTemp("", "explorer-bench-")
 	b.must(err)

@@ -341,7 +341,7 @@ func (c *chaos) hurtPostgres(ctx context.Context, rng *rand.Rand) {
 	}
 }
 
-// hurtSources has the sources fall silent, fail, and move on with time.
+// hurtSources makes the sources hang, fail, and move on with time.
 func (c *chaos) hurtSources(ctx context.Context, rng *rand.Rand) {
 	for day := 0; ; day++ {
 		sleep(ctx, time.Duration(2000+rng.IntN(5000))*time.Millisecond)
@@ -359,7 +359,7 @@ func (c *chaos) hurtSources(ctx context.Context, rng *rand.Rand) {
 	}
 }
 
-// holdLocks has somebody else hold what statements wait for.
+// holdLocks holds locks that statements of the program wait for.
 func (c *chaos) holdLocks(ctx context.Context, rng *rand.Rand) {
 	for {
 		sleep(ctx, time.Duration(2000+rng.IntN(6000))*time.Millisecond)

@@ -265,7 +265,7 @@ func (f *faulty) mount() {
 	})
 }
 
-// moveWAL has the server, which is stopped, keep its WAL elsewhere.
+// moveWAL moves the WAL of the server, which is stopped, to another folder.
 func (f *faulty) moveWAL(to string) {
 	wal := filepath.Join(f.pgDir, "pg_wal")
 	if out, err := exec.Command("cp", "-a", wal, to).CombinedOutput(); err != nil {

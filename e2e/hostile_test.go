@@ -127,7 +127,7 @@ type said struct {
 	faults []string
 }
 
-// ask has a normal client with a key send requests so often, until ctx ends.
+// ask sends requests at an interval, as a normal client with a key, until ctx ends.
 func (b *besieged) ask(ctx context.Context, key string, perSecond int) *said {
 	s := &said{}
 	var mu sync.Mutex

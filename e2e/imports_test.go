@@ -92,7 +92,7 @@ func importRules(t *testing.T) map[string]importRule {
 	return config.Linters.Settings.Depguard.Rules
 }
 
-// TestForbiddenImports tries an import that the linter has to refuse in each folder.
+// TestForbiddenImports tries imports in each folder that the linter must refuse.
 func TestForbiddenImports(t *testing.T) {
 	t.Parallel()
 	rules := importRules(t)

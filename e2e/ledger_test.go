@@ -223,7 +223,7 @@ LEFT JOIN alerts a ON a.cause = 'check:' || c.asset || '/' || c.name AND a.recov
 HAVING count(a.id) <> CASE WHEN c.passed THEN 0 ELSE 1 END`)
 }
 
-// backfills complains of backfills and partitions that are not what their runs make of them.
+// backfills complains of backfills and partitions whose status does not follow from their runs.
 func (l *ledger) backfills() {
 	l.t.Helper()
 	l.complain("backfills whose end does not follow from their partitions", `
@@ -351,7 +351,7 @@ WHERE l.locktype = 'advisory' AND a.datname = current_database() AND a.state LIK
 // serverLog is what Postgres wrote into its log.
 type serverLog struct{ dir string }
 
-// settings have Postgres write what it refuses into files.
+// settings make Postgres write the statements that it refuses into files.
 func (s serverLog) settings() map[string]string {
 	return map[string]string{
 		"logging_collector": "on", "log_directory": s.dir, "log_file_mode": "0644", "log_min_messages": "error",

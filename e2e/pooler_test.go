@@ -50,7 +50,7 @@ func TestPoolerInTransactionMode(t *testing.T) {
 	}
 }
 
-// TestPoolerRefused has every process that cannot work with a pooler refuse to start, and say what to do.
+// TestPoolerRefused checks that every process that cannot work with a pooler refuses to start, and says what to do.
 func TestPoolerRefused(t *testing.T) {
 	t.Parallel()
 	dbtest.Measures(t) // many processes

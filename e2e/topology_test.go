@@ -45,7 +45,7 @@ func TestTopologyFewConnections(t *testing.T) {
 	few.ready()
 }
 
-// TestTopologyOfTooMany has every process ask for more connections than there are in all: they wait for each other.
+// TestTopologyOfTooMany makes every process request more connections than there are in all: they wait for each other.
 func TestTopologyOfTooMany(t *testing.T) {
 	t.Parallel()
 	many := newTopology(t, layout{
@@ -240,7 +240,7 @@ func (tp *topology) start(name string, service types.ServiceConfig) {
 	})
 }
 
-// burst has so many clients ask for a run, all at once. None is refused, and every run succeeds.
+// burst makes the clients request a run at the same time. None is refused, and every run succeeds.
 func (tp *topology) burst(clients int) {
 	tp.t.Helper()
 	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
@@ -305,7 +305,7 @@ func (tp *topology) ask(client *http.Client, server string) (id string, err erro
 	return run.ID, err
 }
 
-// ready has every process say that it is ready.
+// ready waits until every process reports that it is ready.
 func (tp *topology) ready() {
 	tp.t.Helper()
 	for _, probe := range tp.probes {

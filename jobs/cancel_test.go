@@ -80,14 +80,14 @@ func (s *lab) cancel(id uuid.UUID) {
 	}
 }
 
-// watch has the sensors of failures see what happens from here on.
+// watch starts the sensors of failures, which see events from here on.
 func (s *lab) watch() {
 	s.t.Helper()
 	s.evaluated("fetch_failure_sensor")
 	s.evaluated("run_failure_sensor")
 }
 
-// quiet says that a run was canceled, everywhere, and that nobody is told.
+// quiet checks that a run is recorded as canceled everywhere, and that no alert is raised.
 func (s *lab) quiet(id uuid.UUID) {
 	s.t.Helper()
 	run, events := s.ended(id)

@@ -244,7 +244,7 @@ func TestEveryCheckIsTested(t *testing.T) {
 	}
 }
 
-// TestFreshnessOfThePipeline has every asset with a policy turn late.
+// TestFreshnessOfThePipeline makes every asset with a policy late.
 func TestFreshnessOfThePipeline(t *testing.T) {
 	t.Parallel()
 	defs, err := jobs.All(jobs.Deps{Store: &parliament.Store{}})

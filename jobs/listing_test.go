@@ -96,7 +96,7 @@ func TestListsInAnyWay(t *testing.T) {
 	}
 }
 
-// as has LEGISinfo answer as it should, but for one fault.
+// as makes LEGISinfo answer correctly but for one fault.
 func (r source) as(t testing.TB, fault string) source {
 	t.Helper()
 	r.post(t, "/faults?bare=&session=&browsers=false&other_sponsors=false&"+fault)

@@ -199,7 +199,7 @@ func TestPoliticiansByPage(t *testing.T) {
 	}
 }
 
-// TestPoliticianIndexedByOlderProgram has someone written without the columns of this version.
+// TestPoliticianIndexedByOlderProgram writes a politician without the columns of this version.
 func TestPoliticianIndexedByOlderProgram(t *testing.T) {
 	t.Parallel()
 	s, d := members(t)

@@ -175,7 +175,7 @@ func TestReinstated(t *testing.T) {
 	}
 }
 
-// age makes what is stored of a bill what an older version of the program had stored.
+// age replaces the stored data of a bill with what an older version of the program stored.
 func age(t testing.TB, d *db.DB, id string) {
 	t.Helper()
 	if _, err := d.Pool.Exec(t.Context(), `UPDATE bills
@@ -283,7 +283,7 @@ func TestNewFieldsAreNoChange(t *testing.T) {
 	}
 }
 
-// TestRecordIsKept has records with all that a database does not like.
+// TestRecordIsKept stores records with everything that Postgres refuses in texts.
 func TestRecordIsKept(t *testing.T) {
 	t.Parallel()
 	dbtest.TakesLong(t)

@@ -85,8 +85,8 @@ const (
 	nature    = "43-2/C-205 43-2/C-206"
 )
 
-// TestSearchAsTyped has queries as phones, word processors and people write them. Numbers alone are found in this
-// order.
+// TestSearchAsTyped searches with queries as phones, word processors and people write them. Results for numbers alone
+// have this order.
 func TestSearchAsTyped(t *testing.T) {
 	t.Parallel()
 	s, _ := searchable(t)
@@ -323,7 +323,7 @@ func TestSearchRoughly(t *testing.T) {
 	}
 }
 
-// TestSearchIndexedByOlderProgram has a bill written without the columns of this version: the trigger fills them.
+// TestSearchIndexedByOlderProgram writes a bill without the columns of this version: the trigger fills them.
 func TestSearchIndexedByOlderProgram(t *testing.T) {
 	t.Parallel()
 	s, d := searchable(t)

@@ -23,7 +23,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// guarded is a site that wants to know who asks.
+// guarded is a site that requires authentication.
 func guarded(t *testing.T, change ...func(*access.Config)) *site {
 	return setup(t, func(cfg *server.Config) {
 		ac := access.Config{Required: true, DB: cfg.DB, Logger: slog.New(slog.DiscardHandler)}
@@ -145,7 +145,7 @@ func TestAuthorizationMatrix(t *testing.T) {
 	}
 }
 
-// TestEveryRouteIsGuarded finds routes that are neither in the contract nor known here.
+// TestEveryRouteIsGuarded finds routes that are neither in the contract nor listed here.
 func TestEveryRouteIsGuarded(t *testing.T) {
 	s := guarded(t)
 	known := map[string]bool{

@@ -93,7 +93,7 @@ func TestOneFeedForAllHosts(t *testing.T) {
 	}
 }
 
-// TestBodiesOfStrangers sends more than is read before it is known who asks.
+// TestBodiesOfStrangers sends longer bodies than are read before authentication.
 func TestBodiesOfStrangers(t *testing.T) {
 	t.Parallel()
 	s := guarded(t)
@@ -236,7 +236,8 @@ func TestOptionsOfTheServer(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreBounded opens more than there may be: the oldest of strangers are closed, not those of a key.
+// TestConnectionsAreBounded opens more connections than the limit: the oldest ones without authentication are closed,
+// not those of a key.
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	few := setup(t, func(cfg *server.Config) {

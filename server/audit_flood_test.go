@@ -12,7 +12,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// TestAuditIsNotFilled has an address send far more requests that are refused than it has entries for.
+// TestAuditIsNotFilled sends far more refused requests from one address than get entries.
 func TestAuditIsNotFilled(t *testing.T) {
 	t.Parallel()
 	for name, header := range map[string][]string{"nobody": nil, "a key": {"key"}} {
@@ -64,7 +64,7 @@ func TestAuditIsNotFilled(t *testing.T) {
 	}
 }
 
-// TestStrangersAreCounted has an address begin more sign-ins than it may.
+// TestStrangersAreCounted begins more sign-ins from one address than it may.
 func TestStrangersAreCounted(t *testing.T) {
 	t.Parallel()
 	s := guarded(t, func(c *access.Config) { c.RateLimit = 0 })

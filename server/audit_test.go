@@ -27,7 +27,7 @@ import (
 // entries gives the audit log, oldest first.
 func (s *site) entries() []access.Audit { return s.entriesAfter(0) }
 
-// entriesAfter gives what was added to the audit log since an entry.
+// entriesAfter returns what was added to the audit log after an entry.
 func (s *site) entriesAfter(id int64) []access.Audit {
 	s.t.Helper()
 	rows, err := s.db.Pool.Query(s.t.Context(), "SELECT * FROM audit_log WHERE id > $1 ORDER BY id", id)
@@ -396,7 +396,7 @@ func TestAuditOfOddPaths(t *testing.T) {
 	}
 }
 
-// TestAuditOfNames has keys and requests named so that they look like somebody else.
+// TestAuditOfNames uses keys and requests whose names look like those of somebody else.
 func TestAuditOfNames(t *testing.T) {
 	t.Parallel()
 	s := guarded(t)

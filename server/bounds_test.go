@@ -123,7 +123,7 @@ func TestPathsThatCannotBeStored(t *testing.T) {
 	}
 }
 
-// TestSignInsAreShort takes no long body from somebody who is not known.
+// TestSignInsAreShort checks that sign-in refuses long bodies.
 func TestSignInsAreShort(t *testing.T) {
 	t.Parallel()
 	s := guarded(t)

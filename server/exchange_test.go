@@ -9,8 +9,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// TestASignInCountsOnce sends the same sign-in back again and again, as no browser does: the provider is asked once. It
-// used to be asked each time.
+// TestASignInCountsOnce sends the same sign-in repeatedly, as no browser does: the provider is asked once. It used to
+// be asked each time.
 func TestASignInCountsOnce(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)

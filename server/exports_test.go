@@ -299,7 +299,7 @@ func atPointer(v any, pointer string) (any, bool) {
 	return v, true
 }
 
-// TestParquetRowGroups looks at a file of several row groups: each has its own statistics, by which readers skip it.
+// TestParquetRowGroups reads a file of several row groups: each has its own statistics, by which readers skip it.
 func TestParquetRowGroups(t *testing.T) {
 	t.Parallel()
 	s := setup(t)

@@ -225,7 +225,7 @@ type maker struct {
 
 func (m *maker) one(of ...string) string { return of[m.IntN(len(of))] }
 
-// odd is a value that is none, or strange.
+// odd returns an invalid or unusual value.
 func (m *maker) odd() string {
 	return m.one(m.extra, m.extra, m.extra, "", "-1", "0", "NaN", "1e400", "2147483648", "9223372036854775808", "\x00",
 		"\xff", "0001-01-01", "9999-12-31T23:59:60Z", "0000-00-00", "é", strings.Repeat("a", 300), repeated("a,", 4000),

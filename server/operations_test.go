@@ -87,7 +87,7 @@ var getStatuses = map[string]int{
 // streams never end; endless is what GET answers with them alone.
 var endless = map[string]bool{"streamEvents": true}
 
-// plain sends a request as it is: no coding is asked for or undone silently.
+// plain sends a request as it is, without transparent compression.
 func (s *site) plain(method, path, body string, header http.Header) answer {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
@@ -385,7 +385,7 @@ func TestOperationsReadTheirBodies(t *testing.T) {
 	}
 }
 
-// TestOperationsRevalidate asks again for all that has an ETag.
+// TestOperationsRevalidate requests everything with an ETag a second time.
 func TestOperationsRevalidate(t *testing.T) {
 	t.Parallel()
 	s := setup(t)

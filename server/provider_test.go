@@ -210,7 +210,7 @@ func (p *provider) enter(s *site, person string) *browser {
 	return b
 }
 
-// TestIdentityTokens has the provider give tokens that are not what they should be.
+// TestIdentityTokens makes the provider issue invalid tokens.
 func TestIdentityTokens(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)
@@ -270,7 +270,7 @@ func TestIdentityTokens(t *testing.T) {
 	}
 }
 
-// TestProviderThatIsAway counts what a provider that does not answer is asked: a server asks once and rests.
+// TestProviderThatIsAway counts the requests to a provider that does not answer: a server sends one and pauses.
 func TestProviderThatIsAway(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)

@@ -132,7 +132,7 @@ func TestRolesThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// TestServersTakeTurns has two servers read the roles of a session whose refresh token counts once.
+// TestServersTakeTurns makes two servers read the roles of a session whose refresh token is valid once.
 func TestServersTakeTurns(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)
@@ -210,7 +210,7 @@ func TestTokensAreSealed(t *testing.T) {
 	}
 }
 
-// TestRefusedSignInEndsTheOthers signs somebody in who has no role any more.
+// TestRefusedSignInEndsTheOthers signs in a person who no longer has a role.
 func TestRefusedSignInEndsTheOthers(t *testing.T) {
 	t.Parallel()
 	p := newProvider(t)
@@ -346,7 +346,7 @@ func TestSessionsOfTheVersionBefore(t *testing.T) {
 	}
 }
 
-// TestSignInBeginsAnew has a browser sign in that was given a session by somebody else.
+// TestSignInBeginsAnew signs in with a browser that has a session of somebody else.
 func TestSignInBeginsAnew(t *testing.T) {
 	t.Parallel()
 	s := guarded(t)

@@ -172,13 +172,13 @@ func sensors() []*orchestrator.Sensor {
 
 func ptr[T any](v T) *T { return &v }
 
-// until waits until something has come about in the site's database.
+// until waits until a condition holds in the site's database.
 func (s *site) until(what string, is func() bool) {
 	s.t.Helper()
 	dbtest.Until(s.t, s.db, what, is)
 }
 
-// settled waits until what was committed before it shows to those who read in the order of commits.
+// settled waits until readers in commit order see everything that was committed before.
 func (s *site) settled() {
 	s.t.Helper()
 	dbtest.Settled(s.t, s.db)

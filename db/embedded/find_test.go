@@ -37,7 +37,7 @@ func installation(t *testing.T, version string, changes ...tar.Header) string {
 
 func missing(name string) tar.Header { return tar.Header{Name: name, Typeflag: tar.TypeFifo} }
 
-// TestBrokenInstallations has each kind of broken installation before one that works.
+// TestBrokenInstallations searches with each kind of broken installation before one that works.
 func TestBrokenInstallations(t *testing.T) {
 	t.Parallel()
 	good := installation(t, "16.2")

@@ -136,7 +136,7 @@ func altered(jar []byte, places ...string) embedded.Altered {
 	}
 }
 
-// left is what is in a cache, but for its lock.
+// left returns what is in a cache, without its lock.
 func left(t *testing.T, place string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(place)

@@ -30,7 +30,7 @@ func (w *written) Write(p []byte) (int, error) {
 	return w.b.Write(p)
 }
 
-// take gives what was written since the last time.
+// take returns what was written since the last call.
 func (w *written) take() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -65,7 +65,7 @@ func want(t *testing.T, when string, got []string, lines ...string) {
 	}
 }
 
-// TestDatabase has everything complain of the database, each in its own way, for three minutes.
+// TestDatabase logs errors of the database from all parts of the program for three minutes, each in its own words.
 func TestDatabase(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -110,7 +110,7 @@ func TestDatabase(t *testing.T) {
 	})
 }
 
-// TestRepeated has a warning repeated in the same words, and lines that stand for themselves.
+// TestRepeated logs the same warning repeatedly, and lines that are written each time.
 func TestRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

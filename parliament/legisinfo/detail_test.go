@@ -83,7 +83,7 @@ func TestOddTypes(t *testing.T) {
 	}
 }
 
-// TestNumbersAsTexts has a record that writes its numbers as texts, and its lists of one as that one.
+// TestNumbersAsTexts parses a record with numbers written as texts, and lists of one element written as that element.
 func TestNumbersAsTexts(t *testing.T) {
 	t.Parallel()
 	d, err := legisinfo.ParseDetail([]byte(`{"Id": 1, "StatuteYear": "2007", "StatuteChapter": "12",
@@ -108,7 +108,7 @@ var (
 	fieldName     = regexp.MustCompile("`([^`]+)`")
 )
 
-// documented reads the table of the record's fields: each path, and what becomes of it.
+// documented reads the table of the record's fields: each path, and what the program does with it.
 func documented(t *testing.T) map[string]string {
 	t.Helper()
 	doc, err := os.ReadFile("../../docs/data.md")

@@ -103,7 +103,7 @@ func TestProviderThatHangs(t *testing.T) {
 	}
 }
 
-// TestProviderIsNotFollowed has the provider send what is asked of it elsewhere: secrets stay.
+// TestProviderIsNotFollowed makes the provider redirect requests: secrets are not sent elsewhere.
 func TestProviderIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	var told atomic.Int32

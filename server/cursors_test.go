@@ -199,7 +199,7 @@ func TestSpoiltCursors(t *testing.T) {
 			taken := 0
 			for _, key := range keys {
 				cursor := cursorOf(list, key)
-				got, err := b.check(asked{anybody, "GET", target + "cursor=" + cursor, "", nil}, false)
+				got, err := b.check(wireRequest{anybody, "GET", target + "cursor=" + cursor, "", nil}, false)
 				if err != nil {
 					t.Errorf("%s, %s: %v", target, key, err)
 				}
@@ -208,7 +208,7 @@ func TestSpoiltCursors(t *testing.T) {
 				}
 				taken++
 				for what, cursor := range spoilt(t, cursor) {
-					a := asked{anybody, "GET", target + "limit=2&count=true&cursor=" + url.QueryEscape(cursor), "", nil}
+					a := wireRequest{anybody, "GET", target + "limit=2&count=true&cursor=" + url.QueryEscape(cursor), "", nil}
 					if got, err := b.check(a, false); err != nil ||
 						got.status != 200 && got.status != 400 && got.status != 422 {
 						t.Errorf("%s, %s: %d, %v", target, what, got.status, err)

@@ -35,20 +35,20 @@ func numbered(format string, n int) string {
 }
 
 // hostile are requests that were made to cost much, by name. It is long, because it is a list.
-func hostile() map[string]asked {
+func hostile() map[string]wireRequest {
 	const asset, run, backfill = "/assets/echo/materialize", "/runs", "/backfills"
 	deep := func(inner string, depth int) string {
 		return strings.Repeat("[", depth) + inner + strings.Repeat("]", depth)
 	}
 	nuls := strings.TrimSuffix(strings.Repeat(`"\u0000",`, 60_000), ",")
 	zeros := strings.TrimSuffix(repeated("0,", 900_000), ",")
-	out := map[string]asked{}
+	out := map[string]wireRequest{}
 	post := func(name, target, body string, headers ...string) {
 		who := admin
 		if len(out)%4 == 0 {
 			who = anybody
 		}
-		out[name] = asked{who, "POST", target, body, append([]string{"Content-Type: application/json"}, headers...)}
+		out[name] = wireRequest{who, "POST", target, body, append([]string{"Content-Type: application/json"}, headers...)}
 	}
 	// Those that are read before it is known who asks.
 	for path, most := range map[string]int{"/session": 4 << 10, "/webhooks/hook": 64 << 10} {
@@ -59,21 +59,21 @@ func hostile() map[string]asked {
 			"escapes": `{"key": "` + repeated(`\u0001`, most-20) + `"}`, "spaces": strings.Repeat(" ", most-2) + "{}", "a long number": `{"key": ` + strings.Repeat("9", most-20) + `}`,
 			"the same keys": `{` + strings.TrimSuffix(repeated(`"":0,`, most-20), ",") + `}`, "too long": strings.Repeat("x", 1<<20+1), "signs in keys": `{"` + repeated(`\u0001\"~/`, most-20) + `": 0}`,
 		} {
-			out[path+": "+name] = asked{nobody, "POST", path, body,
+			out[path+": "+name] = wireRequest{nobody, "POST", path, body,
 				[]string{"Content-Type: application/json", "webhook-id: a", "webhook-timestamp: 1", "webhook-signature: v1,a"}}
 		}
 	}
 	for _, path := range []string{"/healthz", "/version", "/session", "/bills", "/nothing", "/riverui/api/jobs"} {
-		out[path+": unknown parameters"] = asked{nobody, "GET", path + "?" + numbered("k%d", 9900), "", nil}
-		out[path+": some unknown parameters"] = asked{
+		out[path+": unknown parameters"] = wireRequest{nobody, "GET", path + "?" + numbered("k%d", 9900), "", nil}
+		out[path+": some unknown parameters"] = wireRequest{
 			nobody, "GET", path + "?" + numbered("%%01%%22~/k%d", 90), "", nil,
 		}
-		out[path+": semicolons"] = asked{nobody, "GET", path + "?" + repeated(";", 60_000), "", nil}
-		out[path+": a long parameter"] = asked{nobody, "GET", path + "?q=" + repeated("%01", 16_000), "", nil}
-		out[path+": ampersands"] = asked{nobody, "GET", path + "?" + repeated("&", 60_000), "", nil}
-		out[path+": a long path"] = asked{nobody, "GET", path + repeated("/a", 60_000), "", nil}
-		out[path+": an escaped path"] = asked{nobody, "GET", path + "/" + repeated("%2f", 60_000), "", nil}
-		out[path+": a long method"] = asked{nobody, repeated("M", 60_000), path, "", nil}
+		out[path+": semicolons"] = wireRequest{nobody, "GET", path + "?" + repeated(";", 60_000), "", nil}
+		out[path+": a long parameter"] = wireRequest{nobody, "GET", path + "?q=" + repeated("%01", 16_000), "", nil}
+		out[path+": ampersands"] = wireRequest{nobody, "GET", path + "?" + repeated("&", 60_000), "", nil}
+		out[path+": a long path"] = wireRequest{nobody, "GET", path + repeated("/a", 60_000), "", nil}
+		out[path+": an escaped path"] = wireRequest{nobody, "GET", path + "/" + repeated("%2f", 60_000), "", nil}
+		out[path+": a long method"] = wireRequest{nobody, repeated("M", 60_000), path, "", nil}
 		if path != "/session" && path != "/nothing" {
 			continue
 		}
@@ -91,19 +91,19 @@ func hostile() map[string]asked {
 				if name == "Content-Type" {
 					headers[0] = name + ": " + "application/json;" + repeated(of, 60_000)
 				}
-				out[fmt.Sprintf("%s: %s of %q", path, name, of)] = asked{nobody, "GET", path, "", headers}
+				out[fmt.Sprintf("%s: %s of %q", path, name, of)] = wireRequest{nobody, "GET", path, "", headers}
 			}
 			many := make([]string, 60_000/(len(name)+5))
 			for i := range many {
 				many[i] = name + ": " + "a"
 			}
-			out[fmt.Sprintf("%s: %s many times", path, name)] = asked{nobody, "GET", path, "", many}
+			out[fmt.Sprintf("%s: %s many times", path, name)] = wireRequest{nobody, "GET", path, "", many}
 		}
 		small := make([]string, 8000)
 		for i := range small {
 			small[i] = fmt.Sprintf("%04x:", i)
 		}
-		out[path+": many headers"] = asked{nobody, "GET", path, "", small}
+		out[path+": many headers"] = wireRequest{nobody, "GET", path, "", small}
 	}
 	// Those of somebody who is known.
 	for name, config := range map[string]string{
@@ -150,7 +150,7 @@ func hostile() map[string]asked {
 	} {
 		quoted, _ := json.Marshal(selection)
 		post(fmt.Sprintf("selection %d", i), run, `{"selection": `+string(quoted)+`}`)
-		out[fmt.Sprintf("listed selection %d", i)] = asked{
+		out[fmt.Sprintf("listed selection %d", i)] = wireRequest{
 			admin, "GET", "/assets?selection=" + url.QueryEscape(selection), "", nil,
 		}
 	}
@@ -177,12 +177,12 @@ func hostile() map[string]asked {
 			"/search?q=", "/bills?q=", "/feeds/search.rss?q=", "/exports/bills.csv?q=", "/politicians?q=", "/bills?committee=",
 			"/bills?sponsor=", "/bills?type=",
 		} {
-			out[fmt.Sprintf("text %d: %s", i, path)] = asked{admin, "GET", path + url.QueryEscape(q), "", nil}
+			out[fmt.Sprintf("text %d: %s", i, path)] = wireRequest{admin, "GET", path + url.QueryEscape(q), "", nil}
 		}
 	}
-	out["many tags"] = asked{admin, "GET", "/runs?" + numbered("tag=a%d:b", 99), "", nil}
-	out["many types"] = asked{admin, "GET", "/events?" + numbered("type=a%d", 99), "", nil}
-	out["many statuses"] = asked{admin, "GET", "/runs?status=" + repeated("-success,", 16_000), "", nil}
+	out["many tags"] = wireRequest{admin, "GET", "/runs?" + numbered("tag=a%d:b", 99), "", nil}
+	out["many types"] = wireRequest{admin, "GET", "/events?" + numbered("type=a%d", 99), "", nil}
+	out["many statuses"] = wireRequest{admin, "GET", "/runs?status=" + repeated("-success,", 16_000), "", nil}
 	return out
 }
 
@@ -314,8 +314,8 @@ func (m *maker) json(s *openapi3.Schema, depth int) any {
 }
 
 // request makes one from an operation.
-func (m *maker) request(o contractOperation, who int) asked {
-	a := asked{who: who, method: o.method, target: o.path, headers: []string{"X-Fuzz: 1"}}
+func (m *maker) request(o contractOperation, who int) wireRequest {
+	a := wireRequest{who: who, method: o.method, target: o.path, headers: []string{"X-Fuzz: 1"}}
 	query := url.Values{}
 	for _, p := range o.params {
 		switch {
@@ -408,7 +408,7 @@ func FuzzRequest(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, seed uint64, op int, who uint8, extra string) {
-		var a asked
+		var a wireRequest
 		if op < 0 {
 			a = seeds[names[(-1-op)%len(names)]]
 		} else {

@@ -36,7 +36,7 @@ type provider struct {
 	again    bool                // and an identity token with a refreshed one
 	userInfo bool                // has the endpoint
 	status   int                 // answer everything with it
-	asked    map[string]int
+	hits     map[string]int
 	claims   func(map[string]any)             // changes identity tokens
 	sign     func(header, payload any) string // instead of the right way
 	sub      string                           // what userinfo says instead
@@ -52,7 +52,7 @@ func newProvider(t testing.TB) *provider {
 	}
 	p := &provider{
 		t: t, key: key, roles: map[string][]string{}, nonces: map[string]string{}, people: map[string]string{},
-		asked: map[string]int{}, refresh: true, again: true, userInfo: true,
+		hits: map[string]int{}, refresh: true, again: true, userInfo: true,
 	}
 	p.Server = httptest.NewServer(p)
 	t.Cleanup(p.Close)
@@ -111,7 +111,7 @@ func (p *provider) idToken(person, nonce string) string {
 func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.asked[r.URL.Path]++
+	p.hits[r.URL.Path]++
 	answer := func(status int, v any) {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
@@ -284,7 +284,7 @@ func TestProviderThatIsAway(t *testing.T) {
 			t.Errorf("Retry-After %q", after)
 		}
 	}
-	if n := p.asked["/.well-known/openid-configuration"]; n != 1 {
+	if n := p.hits["/.well-known/openid-configuration"]; n != 1 {
 		t.Errorf("the provider was asked %d times", n)
 	}
 
@@ -306,8 +306,8 @@ func TestProviderThatIsAway(t *testing.T) {
 		}
 		got := b.do("GET", u.RequestURI(), "")
 		decode[api.Problem](t, got, http.StatusServiceUnavailable)
-		if got.Header.Get("Retry-After") == "" || p.asked[path] != 1 {
-			t.Errorf("%s: Retry-After %q, asked %d times", path, got.Header.Get("Retry-After"), p.asked[path])
+		if got.Header.Get("Retry-After") == "" || p.hits[path] != 1 {
+			t.Errorf("%s: Retry-After %q, asked %d times", path, got.Header.Get("Retry-After"), p.hits[path])
 		}
 		decode[api.Problem](t, s.browser().do("GET", "/session/oidc", ""), http.StatusServiceUnavailable)
 	}

@@ -168,7 +168,7 @@ func TestServersTakeTurns(t *testing.T) {
 			}
 		}
 	}
-	if n := p.asked["/token"]; n != 4 { // the sign-in, and three times the roles
+	if n := p.hits["/token"]; n != 4 { // the sign-in, and three times the roles
 		t.Errorf("the provider was asked for tokens %d times", n)
 	}
 }

@@ -299,7 +299,7 @@ func (e *Engine) Ticks(ctx context.Context, name string, before *int64, limit in
 	}
 	rows, err := e.lists.ListTicks(
 		ctx,
-		sql.ListTicksParams{Schedule: name, Before: before, MaxRows: int32(limit)}, //nolint:gosec // bounded by the contract
+		sql.ListTicksParams{Schedule: name, Before: before, Limit: int32(limit)}, //nolint:gosec // bounded by the contract
 	)
 	return each(rows, tickOf), err
 }

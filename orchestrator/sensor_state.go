@@ -214,7 +214,7 @@ func (e *Engine) SensorTicks(ctx context.Context, name string, before *int64, li
 		ctx,
 		sql.ListSensorTicksParams{
 			Sensor: name, Before: before,
-			MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+			Limit: int32(limit), //nolint:gosec // bounded by the contract
 		},
 	)
 	return each(rows, sensorTickOf), err

@@ -136,7 +136,7 @@ func (s *Step) Partitions(ctx context.Context, set *PartitionSet) ([]string, err
 // none.
 func (s *Step) Previous(ctx context.Context) (*Materialization, error) {
 	rows, err := s.engine.lists.ListMaterializations(ctx, sql.ListMaterializationsParams{
-		Asset: s.Asset, Partition: optional(s.Partition), MaxRows: 1,
+		Asset: s.Asset, Partition: optional(s.Partition), Limit: 1,
 	})
 	if err != nil || len(rows) == 0 {
 		return nil, err

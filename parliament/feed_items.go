@@ -55,7 +55,7 @@ func (s *Store) updateFeeds(
 	if err != nil {
 		return 0, after, false, err
 	}
-	bills, err := q.BillsForFeeds(ctx, sql.BillsForFeedsParams{After: after, MaxRows: feedBatch})
+	bills, err := q.BillsForFeeds(ctx, sql.BillsForFeedsParams{After: after, Limit: feedBatch})
 	if err != nil || len(bills) == 0 {
 		return 0, after, false, err
 	}

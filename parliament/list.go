@@ -84,7 +84,7 @@ func (s *Store) MarkMissing(ctx context.Context, session string, listed []string
 // first.
 func (s *Store) SessionsToCheck(ctx context.Context, before time.Time, limit int) ([]string, error) {
 	//nolint:gosec // a small number
-	return s.q.SessionsToLookAt(ctx, sql.SessionsToLookAtParams{Before: before, MaxRows: int32(limit)})
+	return s.q.SessionsToLookAt(ctx, sql.SessionsToLookAtParams{Before: before, Limit: int32(limit)})
 }
 
 // NewestSession returns the latest session that has a stored bill; "" if there is none.
@@ -182,7 +182,7 @@ func (s *Store) ListsReadAt(ctx context.Context) (map[string]time.Time, error) {
 // cannot be fetched does not block others.
 func (s *Store) Incomplete(ctx context.Context, limit int) (recorded, unrecorded []string, err error) {
 	//nolint:gosec // a small number
-	rows, err := s.q.IncompleteDetails(ctx, sql.IncompleteDetailsParams{Reader: legisinfo.Reader, MaxRows: int32(limit)})
+	rows, err := s.q.IncompleteDetails(ctx, sql.IncompleteDetailsParams{Reader: legisinfo.Reader, Limit: int32(limit)})
 	for _, r := range rows {
 		if r.Recorded {
 			recorded = append(recorded, r.ID)

@@ -60,7 +60,7 @@ func TestPlansOfBillLists(t *testing.T) {
 	}
 	day := time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC)
 	base := func() sql.ListBillsParams {
-		return sql.ListBillsParams{Ids: []string{}, Kinds: []string{}, SponsorIds: []int64{}, Sort: "introduced", MaxRows: 51}
+		return sql.ListBillsParams{Ids: []string{}, Kinds: []string{}, SponsorIds: []int64{}, Sort: "introduced", Limit: 51}
 	}
 	after := func(p sql.ListBillsParams) sql.ListBillsParams {
 		p.After = true

@@ -177,7 +177,7 @@ func (s *Store) DepartedMembers(
 		slugs[i] = m.Slug
 	}
 	//nolint:gosec // bounded by the config
-	rows, err := s.q.DepartedPoliticians(ctx, sql.DepartedPoliticiansParams{Slugs: slugs, MaxRows: int32(limit)})
+	rows, err := s.q.DepartedPoliticians(ctx, sql.DepartedPoliticiansParams{Slugs: slugs, Limit: int32(limit)})
 	out := make([]openparliament.Member, len(rows))
 	for i, r := range rows {
 		out[i] = openparliament.Member{Slug: r.Slug, Name: r.Name}
@@ -249,7 +249,7 @@ func (s *Store) SponsoredBills(ctx context.Context, p *StoredPolitician, limit i
 	}
 	id := int64(*p.PersonID)
 	//nolint:gosec // bounded by the contract
-	rows, err := s.q.BillsOfSponsor(ctx, sql.BillsOfSponsorParams{PersonID: &id, MaxRows: int32(limit)})
+	rows, err := s.q.BillsOfSponsor(ctx, sql.BillsOfSponsorParams{PersonID: &id, Limit: int32(limit)})
 	if err != nil {
 		return nil, err
 	}
@@ -281,8 +281,8 @@ func (p *StoredPolitician) Cursor() PoliticianCursor {
 func (s *Store) Politicians(ctx context.Context, f PoliticianFilter) ([]StoredPolitician, error) {
 	p := sql.ListPoliticiansParams{
 		IsCurrent: f.Current, Party: optional(f.Party), Province: optional(f.Province),
-		MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
-		People:  []string{}, Ranks: []int32{}, Patterns: []string{}, Names: []string{}, Tokens: []string{},
+		Limit:  int32(f.Limit), //nolint:gosec // bounded by the contract
+		People: []string{}, Ranks: []int32{}, Patterns: []string{}, Names: []string{}, Tokens: []string{},
 	}
 	if strings.TrimSpace(f.Q) != "" {
 		if some, err := s.lookFor(ctx, f.Q, &p); !some || err != nil {

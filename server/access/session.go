@@ -289,7 +289,7 @@ func Sessions(ctx context.Context, on db.Querier, whose Whose, before *SessionKe
 	}
 	p := sql.ListSessionsParams{
 		Subject: whose.Subject, Issuer: whose.Issuer, KeyID: whose.KeyID,
-		MaxRows: int32(limit), //nolint:gosec // a small number
+		Limit: int32(limit), //nolint:gosec // a small number
 	}
 	if before != nil {
 		p.Before, p.BeforeID = &before.BeganAt, &before.ID

@@ -183,6 +183,7 @@ func (p workload) fits(asked int, s db.Survey) (warning, advice string, cannot e
 	l := s.Limits
 	if usable := l.Usable(); usable < p.least() {
 		const text = "Postgres gives role %s %d connections to database %s at most, and this process needs %d: %s"
+		//nolint:staticcheck // it begins with a name
 		return "", "", fmt.Errorf(text, l.Role, usable, l.Database, p.least(), l.Raise(processes*p.least()))
 	}
 	if s.Pooling == db.PoolingTransaction { // how many clients it takes cannot be seen

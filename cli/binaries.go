@@ -28,9 +28,9 @@ func (f binariesFlags) source(a *app) (embedded.Source, error) {
 	return s, nil
 }
 
-// look returns an error if no embedded Postgres can run, before other work is done. With attach, one that another
-// process runs is enough.
-func (f databaseFlags) look(a *app, attach bool) error {
+// prepareBinaries returns an error if no embedded Postgres can run, before other work is done. With attach, one that
+// another process runs is enough.
+func (f databaseFlags) prepareBinaries(a *app, attach bool) error {
 	if f.DatabaseURL != "" {
 		return nil
 	}

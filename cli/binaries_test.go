@@ -123,7 +123,8 @@ func TestDoctorOnBinaries(t *testing.T) {
 	}
 	env, address, _ := withoutBinaries(t, http.StatusOK)
 	if r := run(t, env, "doctor"); !strings.HasPrefix(r.out, "warn  server binaries") ||
-		!strings.Contains(first(r), "Postgres 18.4 is fetched once: 14.5 MB from "+address+"/io/zonky/test/postgres/embedded-postgres-binaries-") || !strings.Contains(first(r), " to /") {
+		!strings.Contains(first(r), "Postgres 18.4 is fetched once: 14.5 MB from "+address+
+			"/io/zonky/test/postgres/embedded-postgres-binaries-") || !strings.Contains(first(r), " to /") {
 		t.Errorf("a repository that answers:\n%s", first(r))
 	}
 	if r := run(t, env, "doctor", "--offline"); r.code != 1 || !strings.HasPrefix(r.out, "FAIL  server binaries") ||

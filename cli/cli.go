@@ -73,7 +73,7 @@ type app struct {
 	read       replicaFlags
 	logFormat  string
 
-	parts []jobs.Contribution // in addition to the pipeline; for tests
+	contributions []jobs.Contribution // in addition to the pipeline; for tests
 }
 
 // exitError is an error with an exit code. Its message is printed unless it is empty.
@@ -131,7 +131,7 @@ func command(args []string, version string, out, errOut io.Writer, parts []jobs.
 	ctx, stop := begin(errOut)
 	defer stop()
 	a := &app{ctx: ctx, out: out, err: errOut, log: newLogger(errOut, c.LogFormat, c.LogLevel), version: version,
-		parts: parts, logFormat: c.LogFormat}
+		contributions: parts, logFormat: c.LogFormat}
 	a.revision = revision()
 	return report(errOut, parsed.Run(a))
 }

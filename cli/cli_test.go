@@ -12,7 +12,8 @@ import (
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	r := run(t, nil, "demo", "--once")
-	if r.code != 0 || !regexp.MustCompile(`(?m)^ +bills_fetched +50$`).MatchString(r.out) || !strings.Contains(r.err, "50 of 50 bills stored") {
+	if r.code != 0 || !regexp.MustCompile(`(?m)^ +bills_fetched +50$`).MatchString(r.out) ||
+		!strings.Contains(r.err, "50 of 50 bills stored") {
 		t.Errorf("exit %d\n%s\n%s", r.code, r.out, r.err)
 	}
 }
@@ -77,7 +78,8 @@ func TestOperate(t *testing.T) {
 	if r := run(t, env, "migrate", "up"); r.code != 0 || !strings.Contains(r.out, "up to date") {
 		t.Errorf("migrate up: %+v", r)
 	}
-	if r := run(t, env, "migrate", "status"); r.code != 0 || regexp.MustCompile(`(?m)pending$`).MatchString(r.out) || !strings.Contains(r.out, "00001_engine.sql") {
+	if r := run(t, env, "migrate", "status"); r.code != 0 || regexp.MustCompile(`(?m)pending$`).MatchString(r.out) ||
+		!strings.Contains(r.out, "00001_engine.sql") {
 		t.Errorf("migrate status: %+v", r)
 	}
 	url := background(t, append(env, "ADDR=127.0.0.1:0"), `msg=ready url=(http://\S+)`, "serve")
@@ -94,7 +96,8 @@ func TestOperate(t *testing.T) {
 	expect(0, "bills_fetched", "materialize", "fetch_latest_bills", "--config", `{"limit": 7}`, "--tag", "why=test")
 	expect(2, "/config/limit", "materialize", "fetch_latest_bills", "--config", `{"limit": 0}`)
 	expect(2, `there is no asset "nope"`, "materialize", "nope")
-	expect(1, "neither source has a bill", "materialize", "fetch_parliament_session_bills", "--config", `{"parliament": 98, "session": 9}`)
+	expect(1, "neither source has a bill", "materialize", "fetch_parliament_session_bills", "--config",
+		`{"parliament": 98, "session": 9}`)
 
 	r := expect(0, "", "materialize", "monitor_fetch_operations", "--json")
 	var detail struct {
@@ -161,7 +164,8 @@ func TestOperate(t *testing.T) {
 	expect(0, "sessions_added", "materialize", "parliament_sessions")
 	expect(0, "missing", "partitions", "fetch_parliament_session_bills")
 	expect(2, "is not partitioned", "partitions", "fetch_latest_bills")
-	expect(2, "but the partition makes it 44", "materialize", "fetch_parliament_session_bills", "--partition", "44-1", "--config", `{"parliament": 45}`)
+	expect(2, "but the partition makes it 44", "materialize", "fetch_parliament_session_bills", "--partition", "44-1",
+		"--config", `{"parliament": 45}`)
 	expect(0, "would start 3 runs of bills_introduced_by_day", "backfill", "start", "bills_introduced_by_day", "--from",
 		"2026-03-07", "--to", "2026-03-09", "--dry-run")
 	expect(2, "comes after", "backfill", "start", "bills_introduced_by_day", "--from", "2026-03-09", "--to", "2026-03-07")

@@ -22,7 +22,9 @@ func TestConfigAsGiven(t *testing.T) {
 	if r := run(t, env, "migrate", "up"); r.code != 0 {
 		t.Fatalf("migrate up: %+v", r)
 	}
-	env = append(env, "EXPLORER_URL="+background(t, append(env, "ADDR=127.0.0.1:0"), `msg=ready url=(http://\S+)`, "serve")) // nobody works: runs stay queued
+	// nobody works: runs stay queued
+	env = append(env,
+		"EXPLORER_URL="+background(t, append(env, "ADDR=127.0.0.1:0"), `msg=ready url=(http://\S+)`, "serve"))
 	dir := t.TempDir()
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -79,7 +81,8 @@ func TestConfigAsGiven(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	if _, err := conn.Exec(t.Context(), `INSERT INTO run_keys (sensor, key, run_id, created_at) SELECT 'new_bills_sensor', 'bills ' || i, gen_random_uuid(), now() FROM generate_series(1, 3) AS i`); err != nil {
+	if _, err := conn.Exec(t.Context(), `INSERT INTO run_keys (sensor, key, run_id, created_at)
+		SELECT 'new_bills_sensor', 'bills ' || i, gen_random_uuid(), now() FROM generate_series(1, 3) AS i`); err != nil {
 		t.Fatal(err)
 	}
 	expect(0, "2 of 3", "", "sensors", "run-keys", "new_bills_sensor", "--limit", "2", "--count")

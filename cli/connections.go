@@ -7,8 +7,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db"
 )
 
-// part describes how a process uses the database.
-type part struct {
+// workload describes how a process uses the database.
+type workload struct {
 	serves, works bool
 	watches       bool // a read replica
 	concurrency   int
@@ -30,9 +30,9 @@ const (
 	directConnections = 3
 )
 
-// listens returns how many connections the part has outside of the pools: one to LISTEN for streams of events, one for
-// River, and one to measure the lag of a read replica.
-func (p part) listens() int {
+// listens returns how many connections the process has outside of the pools: one to LISTEN for streams of events, one
+// for River, and one to measure the lag of a read replica.
+func (p workload) listens() int {
 	n := 0
 	if p.serves {
 		n++
@@ -46,9 +46,9 @@ func (p part) listens() int {
 	return n
 }
 
-// wants returns how many connections the part can use, including those of listens. Steps wait for sources most of the
-// time, and requests need a connection for milliseconds.
-func (p part) wants() int {
+// wants returns how many connections the process can use, including those of listens. Steps wait for sources most of
+// the time, and requests need a connection for milliseconds.
+func (p workload) wants() int {
 	switch {
 	case p.serves && p.works:
 		return 10 + min(p.concurrency/4, 40)
@@ -60,17 +60,17 @@ func (p part) wants() int {
 	return p.connections
 }
 
-// least returns the fewest connections with which the part works.
-func (p part) least() int {
+// least returns the fewest connections with which the process works.
+func (p workload) least() int {
 	if p.listens() == 0 {
 		return 1
 	}
 	return p.listens() + leastConnections - 1
 }
 
-// most returns how many connections the part may open, including those of listens: the number that was configured or,
-// without one, what it wants up to its share of the connections that Postgres allows.
-func (p part) most(asked int, s db.Survey) int {
+// most returns how many connections the process may open, including those of listens: the number that was configured
+// or, without one, what it wants up to its share of the connections that Postgres allows.
+func (p workload) most(asked int, s db.Survey) int {
 	if p.listens() == 0 {
 		return p.connections
 	}
@@ -89,8 +89,8 @@ func (p part) most(asked int, s db.Survey) int {
 
 func reserveOf(usable int) int { return min(max(usable/10, leastReserve), mostReserve) }
 
-// config divides the part's connections among the pools.
-func (p part) config(dsn string, f databaseFlags, s db.Survey) db.Config {
+// config divides the process's connections among the pools.
+func (p workload) config(dsn string, f databaseFlags, s db.Survey) db.Config {
 	cfg := db.Config{URL: dsn, DirectURL: f.DatabaseDirectURL, Pooling: s.Pooling}
 	cfg.MaxConns = p.most(f.DatabaseConnections, s) - p.listens()
 	cfg.RelaxedConns = -1 // too few to set some apart
@@ -159,8 +159,8 @@ func (f databaseFlags) survey(a *app, dsn string) (db.Survey, error) {
 	return s, nil
 }
 
-// connect opens the database with the connections of a part.
-func (a *app) connect(dsn string, f databaseFlags, p part) (*db.DB, error) {
+// connect opens the database with the connections of a workload.
+func (a *app) connect(dsn string, f databaseFlags, p workload) (*db.DB, error) {
 	s, err := f.survey(a, dsn)
 	if err != nil {
 		return nil, err
@@ -177,14 +177,14 @@ func (a *app) connect(dsn string, f databaseFlags, p part) (*db.DB, error) {
 	return db.Open(a.ctx, p.config(dsn, f, s))
 }
 
-// fits compares the connections that a part may open with those that Postgres allows. cannot is set if the part cannot
-// work. warning says that the part may have to wait for connections, and advice what to change.
-func (p part) fits(asked int, s db.Survey) (warning, advice string, cannot error) {
+// fits compares the connections that a process may open with those that Postgres allows. cannot is set if the process
+// cannot work. warning says that the process may have to wait for connections, and advice what to change.
+func (p workload) fits(asked int, s db.Survey) (warning, advice string, cannot error) {
 	l := s.Limits
 	if usable := l.Usable(); usable < p.least() {
+		const text = "Postgres gives role %s %d connections to database %s at most, and this process needs %d: %s"
 		//nolint:staticcheck // it begins with a name
-		return "", "", fmt.Errorf("Postgres gives role %s %d connections to database %s at most, and this process needs %d: %s",
-			l.Role, usable, l.Database, p.least(), l.Raise(processes*p.least()))
+		return "", "", fmt.Errorf(text, l.Role, usable, l.Database, p.least(), l.Raise(processes*p.least()))
 	}
 	if s.Pooling == db.PoolingTransaction { // how many clients it takes cannot be seen
 		return "", "", nil

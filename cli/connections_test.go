@@ -24,7 +24,7 @@ func TestConnectionsFit(t *testing.T) {
 		t.Helper()
 		s, total := surveyOf(maxConnections), 0
 		for command, n := range parts {
-			p := part{serves: command != "worker", works: command != "serve", concurrency: 32}
+			p := workload{serves: command != "worker", works: command != "serve", concurrency: 32}
 			total += n * p.most(0, s)
 		}
 		if usable := s.Limits.Usable(); total+reserveOf(usable) > usable {
@@ -47,7 +47,8 @@ func TestConnectionsFit(t *testing.T) {
 	fits("Docker Compose", allowed, map[string]int{"serve": server.GetScale(), "worker": worker.GetScale()})
 	pods := func(file string) int {
 		n := 0
-		for _, m := range regexp.MustCompile(`(?:replicas|maxSurge): (\d+)`).FindAllStringSubmatch(string(read(t, "deploy", "kubernetes", file)), -1) {
+		for _, m := range regexp.MustCompile(`(?:replicas|maxSurge): (\d+)`).
+			FindAllStringSubmatch(string(read(t, "deploy", "kubernetes", file)), -1) {
 			k, _ := strconv.Atoi(m[1])
 			n += k
 		}
@@ -65,7 +66,7 @@ func TestConnectionsFit(t *testing.T) {
 
 func TestConnections(t *testing.T) {
 	t.Parallel()
-	serve, worker, dev := part{serves: true}, part{works: true, concurrency: 32}, part{serves: true,
+	serve, worker, dev := workload{serves: true}, workload{works: true, concurrency: 32}, workload{serves: true,
 		works: true, concurrency: 32}
 	session, transaction := surveyOf(100), surveyOf(100)
 	session.Pooling, transaction.Pooling = db.PoolingSession, db.PoolingTransaction
@@ -73,15 +74,15 @@ func TestConnections(t *testing.T) {
 	role.Limits.RoleLimit = 23
 	for _, c := range []struct {
 		what                          string
-		p                             part
+		p                             workload
 		asked                         int
 		s                             db.Survey
 		most, pool, relaxed, directly int
 	}{
 		{"a server", serve, 0, surveyOf(200), 12, 9, 2, 0},
 		{"a worker", worker, 0, surveyOf(200), 14, 11, 2, 0},
-		{"a worker of many steps", part{works: true, concurrency: 1000}, 0, surveyOf(1000), 46, 36, 9, 0},
-		{"a worker of one step", part{works: true, concurrency: 1}, 0, surveyOf(1000), 6, 5, -1, 0},
+		{"a worker of many steps", workload{works: true, concurrency: 1000}, 0, surveyOf(1000), 46, 36, 9, 0},
+		{"a worker of one step", workload{works: true, concurrency: 1}, 0, surveyOf(1000), 6, 5, -1, 0},
 		{"all in one", dev, 0, surveyOf(200), 18, 13, 3, 0},
 		{"a server on a small Postgres", serve, 0, surveyOf(20), 3, 2, -1, 0},
 		{"a worker on a small Postgres", worker, 0, surveyOf(20), 3, 2, -1, 0},
@@ -93,8 +94,8 @@ func TestConnections(t *testing.T) {
 		{"behind one that is larger", worker, 14, session, 14, 11, 2, 0},
 		{"a worker behind a pooler in transaction mode", worker, 0, transaction, 14, 13, -1, 3},
 		{"a server behind a pooler in transaction mode", serve, 0, transaction, 12, 11, -1, 1},
-		{"a server with a read replica", part{serves: true, watches: true}, 6, surveyOf(1000), 6, 4, -1, 0},
-		{"a command", part{connections: 2}, 30, surveyOf(20), 2, 2, -1, 0},
+		{"a server with a read replica", workload{serves: true, watches: true}, 6, surveyOf(1000), 6, 4, -1, 0},
+		{"a command", workload{connections: 2}, 30, surveyOf(20), 2, 2, -1, 0},
 	} {
 		cfg := c.p.config("", databaseFlags{DatabaseConnections: c.asked}, c.s)
 		if most := c.p.most(c.asked, c.s); most != c.most || cfg.MaxConns != c.pool || cfg.RelaxedConns != c.relaxed ||
@@ -107,7 +108,7 @@ func TestConnections(t *testing.T) {
 
 func TestConnectionsAdvice(t *testing.T) {
 	t.Parallel()
-	worker := part{works: true, concurrency: 32}
+	worker := workload{works: true, concurrency: 32}
 	if warning, _, cannot := worker.fits(0, surveyOf(100)); cannot != nil || warning != "" {
 		t.Errorf("enough: %v, %q", cannot, warning)
 	}

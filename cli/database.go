@@ -61,12 +61,12 @@ func defaultDataDir() (string, error) {
 //
 //nolint:unparam // all commands use two connections today
 func (a *app) database(f databaseFlags, attach bool, maxConns int) (d *db.DB, closeDB func(), err error) {
-	return a.open(f, attach, part{connections: maxConns})
+	return a.open(f, attach, workload{connections: maxConns})
 }
 
 // open opens the database. Without DATABASE_URL, it starts the embedded Postgres or, with attach, connects to the one
 // that another process runs. closeDB closes the database and stops the Postgres that open started.
-func (a *app) open(f databaseFlags, attach bool, p part) (d *db.DB, closeDB func(), err error) {
+func (a *app) open(f databaseFlags, attach bool, p workload) (d *db.DB, closeDB func(), err error) {
 	if err := f.checkConnections(); err != nil {
 		return nil, nil, err
 	}

@@ -68,7 +68,15 @@ func (c *demoCmd) Run(a *app) error {
 		return err
 	}
 	defer l.Close() //nolint:errcheck // the server closes it too
-	d, err := db.Open(a.ctx, db.Config{URL: e.URL()})
+	return c.run(a, e.URL(), world, sources, l, began)
+}
+
+// run serves the simulated Parliament and runs a node on the database, shows the main job, and goes on until it is
+// stopped, unless once was asked for.
+func (c *demoCmd) run(
+	a *app, databaseURL string, world *simulate.World, sources, l net.Listener, began time.Time,
+) error {
+	d, err := db.Open(a.ctx, db.Config{URL: databaseURL})
 	if err != nil {
 		return err
 	}
@@ -136,7 +144,8 @@ Go on with
   %[3]s '%[1]s/bills?limit=3'
   %[3]s %[1]s/runs/%[2]s
   %[3]s -N -H 'Accept: text/event-stream' %[1]s/events
-  %[3]s -X POST %[1]s/assets/monitor_fetch_operations/materialize -H 'Content-Type: application/yaml' -d 'config: {hours_back: 24}'
+  %[3]s -X POST %[1]s/assets/monitor_fetch_operations/materialize \
+    -H 'Content-Type: application/yaml' -d 'config: {hours_back: 24}'
   %[3]s -X POST %[1]s/schedules/fetch_bills_hourly/start
 
 Ctrl-C ends it and leaves nothing behind.

@@ -90,7 +90,7 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// TestDeployVariables finds variables in what is deployed that the program does not read.
+// TestDeployVariables finds variables in the deployment files that the program does not read.
 func TestDeployVariables(t *testing.T) {
 	t.Parallel()
 	names := known()

@@ -165,7 +165,7 @@ func (c *docsCheck) fault(format string, args ...any) {
 	c.faults = append(c.faults, c.where+": "+fmt.Sprintf(format, args...))
 }
 
-// file checks a text: in Markdown its code and links, elsewhere what is in its comments.
+// file checks a text: code and links in Markdown, comments in other files.
 func (c *docsCheck) file(name, text string) {
 	c.where = name
 	switch {

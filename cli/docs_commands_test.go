@@ -186,7 +186,7 @@ func (c *docsCheck) docker(words []string) {
 var exampleAddress = regexp.MustCompile(
 	`^(?:https?://)?(?:localhost|127\.0\.0\.1|\[::1\]|[\w.]*example\.(?:org|com))(?::\d+)?(/.*)?$`)
 
-// curl checks a request that a command sends to a server.
+// curl checks a request that a command sends to a server. It is long, because it reads curl's arguments first.
 func (c *docsCheck) curl(args []string) {
 	method, body, target := "", "", ""
 	contentType := ""

@@ -26,7 +26,8 @@ func (c *doctorCmd) connections(r *examination, dsn string) (cfg db.Config, ok b
 	case db.PoolingNone, db.PoolingStatement: // the latter is refused above
 	}
 	l := s.Limits
-	server, worker := part{serves: true, watches: c.DatabaseReadURL != ""}, part{works: true, concurrency: c.Concurrency}
+	server := workload{serves: true, watches: c.DatabaseReadURL != ""}
+	worker := workload{works: true, concurrency: c.Concurrency}
 	one, two := c.opens(server, s), c.opens(worker, s)
 	needs := 2*one + 2*two + reserveOf(l.Usable())
 	finding := fmt.Sprintf("Postgres gives role %s %d; %d are in use; a server opens %d at most and a worker %d", l.Role,
@@ -43,12 +44,12 @@ func (c *doctorCmd) connections(r *examination, dsn string) (cfg db.Config, ok b
 	default:
 		r.good("connections", finding)
 	}
-	return part{connections: 2}.config(dsn, c.databaseFlags, s), cannot == nil
+	return workload{connections: 2}.config(dsn, c.databaseFlags, s), cannot == nil
 }
 
 // opens returns how many Postgres connections a part may open. Behind a pooler in transaction mode, these are in
 // addition to the pooler's.
-func (c *doctorCmd) opens(p part, s db.Survey) int {
+func (c *doctorCmd) opens(p workload, s db.Survey) int {
 	if s.Pooling != db.PoolingTransaction {
 		return p.most(c.DatabaseConnections, s)
 	}

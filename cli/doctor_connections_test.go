@@ -21,7 +21,8 @@ func TestDoctorCountsConnections(t *testing.T) {
 	defer c.Close(t.Context())
 	database := c.Config().Database
 	role := "r_" + database
-	if _, err := c.Exec(t.Context(), "CREATE ROLE "+role+" LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO "+role); err != nil {
+	if _, err := c.Exec(t.Context(),
+		"CREATE ROLE "+role+" LOGIN; GRANT ALL ON ALL TABLES IN SCHEMA public TO "+role); err != nil {
 		t.Fatal(err)
 	}
 	defer c.Exec(t.Context(), "DROP OWNED BY "+role+"; DROP ROLE "+role)

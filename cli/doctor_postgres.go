@@ -15,20 +15,7 @@ func (c *doctorCmd) postgres(r *examination, d *db.DB) {
 		r.warn("database settings", err.Error(), "")
 		return
 	}
-	switch {
-	case s.Standby:
-		r.bad("writes", "the server is a standby, which takes no writes", "let DATABASE_URL lead to the primary: "+
-			"target_session_attrs=read-write with several hosts")
-	case s.ReadOnly:
-		r.bad("writes", "transactions are read-only (default_transaction_read_only)",
-			fmt.Sprintf("ALTER ROLE %s RESET default_transaction_read_only, or the same for the database", s.Role))
-	default:
-		if err := d.CheckWritable(r.a.ctx); err != nil {
-			r.bad("writes", err.Error(), "make room on the disk of Postgres; nothing is lost, and work goes on by itself")
-		} else {
-			r.good("writes", "are taken")
-		}
-	}
+	c.writes(r, d, s)
 	if s.Schema == "" {
 		r.bad("schema", "there is none in search_path ("+s.SearchPath+") that the role "+s.Role+" may use",
 			"CREATE SCHEMA, or set another search_path in DATABASE_URL")
@@ -37,20 +24,7 @@ func (c *doctorCmd) postgres(r *examination, d *db.DB) {
 			fmt.Sprintf("the role %s may not create tables in %s, which `explorer migrate up` has to", s.Role, s.Schema),
 			fmt.Sprintf("GRANT CREATE ON SCHEMA %s TO %s, or migrate as its owner", s.Schema, s.Role))
 	}
-	for _, e := range s.Extensions {
-		switch {
-		case e.Schema == "" && !e.Available:
-			r.bad("extension "+e.Name, "is not on the server", "install Postgres' contrib modules (Debian: in postgresql-NN "+
-				"itself; Fedora: postgresql-contrib)")
-		case e.Schema == "":
-			r.warn("extension "+e.Name, "is not in the database yet",
-				"`explorer migrate up` creates it, if the role may; else have a superuser run CREATE EXTENSION "+e.Name)
-		case !e.InPath:
-			r.bad("extension "+e.Name, fmt.Sprintf("is in the schema %s, outside of search_path (%s)", e.Schema, s.SearchPath),
-				fmt.Sprintf("ALTER EXTENSION %s SET SCHEMA %s, or add %s to search_path in DATABASE_URL",
-					e.Name, s.Schema, e.Schema))
-		}
-	}
+	c.extensions(r, s)
 	for name, limit := range map[string]time.Duration{"statement_timeout": s.StatementTimeout,
 		"lock_timeout": s.LockTimeout, "transaction_timeout": s.TransactionTimeout} {
 		if limit > 0 && limit < time.Minute {
@@ -70,6 +44,42 @@ func (c *doctorCmd) postgres(r *examination, d *db.DB) {
 		r.bad("time zones", err.Error(), "")
 	}
 	c.semanticIndex(r, d)
+}
+
+// writes checks whether Postgres takes writes.
+func (c *doctorCmd) writes(r *examination, d *db.DB, s *db.Settings) {
+	switch {
+	case s.Standby:
+		r.bad("writes", "the server is a standby, which takes no writes", "let DATABASE_URL lead to the primary: "+
+			"target_session_attrs=read-write with several hosts")
+	case s.ReadOnly:
+		r.bad("writes", "transactions are read-only (default_transaction_read_only)",
+			fmt.Sprintf("ALTER ROLE %s RESET default_transaction_read_only, or the same for the database", s.Role))
+	default:
+		if err := d.CheckWritable(r.a.ctx); err != nil {
+			r.bad("writes", err.Error(), "make room on the disk of Postgres; nothing is lost, and work goes on by itself")
+		} else {
+			r.good("writes", "are taken")
+		}
+	}
+}
+
+// extensions checks whether the extensions that the program needs are installed and can be found.
+func (c *doctorCmd) extensions(r *examination, s *db.Settings) {
+	for _, e := range s.Extensions {
+		switch {
+		case e.Schema == "" && !e.Available:
+			r.bad("extension "+e.Name, "is not on the server", "install Postgres' contrib modules (Debian: in postgresql-NN "+
+				"itself; Fedora: postgresql-contrib)")
+		case e.Schema == "":
+			r.warn("extension "+e.Name, "is not in the database yet",
+				"`explorer migrate up` creates it, if the role may; else have a superuser run CREATE EXTENSION "+e.Name)
+		case !e.InPath:
+			r.bad("extension "+e.Name, fmt.Sprintf("is in the schema %s, outside of search_path (%s)", e.Schema, s.SearchPath),
+				fmt.Sprintf("ALTER EXTENSION %s SET SCHEMA %s, or add %s to search_path in DATABASE_URL",
+					e.Name, s.Schema, e.Schema))
+		}
+	}
 }
 
 // semanticIndex checks whether semantic search uses an index.

@@ -67,30 +67,17 @@ type processOptions struct {
 // process runs a node from its flags until it ends.
 func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who accessFlags, opts processOptions) error {
 	// The configuration is checked before Postgres is looked for, or fetched.
-	if err := pf.check(); err != nil {
+	addr, err := a.checkFlags(pf, af, who)
+	if err != nil {
 		return err
 	}
-	var addr string
-	if af != nil {
-		var err error
-		if addr, err = af.address(); err != nil {
-			return err
-		}
-		if err := who.check(); err != nil {
-			return err
-		}
-		if err := a.read.check(); err != nil {
-			return err
-		}
-	}
-	if err := df.look(a, !opts.Migrate); err != nil {
+	if err := df.prepareBinaries(a, !opts.Migrate); err != nil {
 		return err
 	}
 	a.limitMemory()
 	var l net.Listener
 	authentication := "off"
 	if af != nil {
-		var err error
 		if l, err = listen(addr); err != nil {
 			return err
 		}
@@ -103,18 +90,13 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 			authentication = "required"
 		}
 	}
-	d, closeDB, err := a.open(df, !opts.Migrate, part{serves: af != nil, works: opts.Work,
+	d, closeDB, err := a.open(df, !opts.Migrate, workload{serves: af != nil, works: opts.Work,
 		watches: a.read.DatabaseReadURL != "", concurrency: pf.Concurrency})
 	if err != nil {
 		return err
 	}
 	defer closeDB()
-	if opts.Migrate {
-		_, err = d.MigrateUp(a.ctx)
-	} else {
-		err = d.CheckMigrated(a.ctx)
-	}
-	if err != nil {
+	if err := a.migrate(d, opts.Migrate); err != nil {
 		return err
 	}
 	closeReplica, err := a.read.open(a, d)
@@ -142,10 +124,34 @@ func (a *app) process(df databaseFlags, pf pipelineFlags, af *addrFlags, who acc
 	})
 }
 
+// checkFlags checks the configuration of a process and returns the address to listen on; empty if it does not serve.
+func (a *app) checkFlags(pf pipelineFlags, af *addrFlags, who accessFlags) (addr string, err error) {
+	if err := pf.check(); err != nil || af == nil {
+		return "", err
+	}
+	if addr, err = af.address(); err != nil {
+		return "", err
+	}
+	if err := who.check(); err != nil {
+		return "", err
+	}
+	return addr, a.read.check()
+}
+
+// migrate applies pending migrations, or makes them an error.
+func (a *app) migrate(d *db.DB, apply bool) error {
+	if !apply {
+		return d.CheckMigrated(a.ctx)
+	}
+	_, err := d.MigrateUp(a.ctx)
+	return err
+}
+
 // newNode returns a node configured by the flags. Without a listener it has no server.
 func (a *app) newNode(d *db.DB, f pipelineFlags, af accessFlags, work bool, listener net.Listener) (*node.Node, error) {
 	cfg := node.Config{
-		DB: d, Logger: a.log, Version: a.version, Revision: a.revision, Work: work, Parts: a.parts, Listener: listener,
+		DB: d, Logger: a.log, Version: a.version, Revision: a.revision, Work: work, Contributions: a.contributions,
+		Listener: listener,
 		Sources: node.Sources{
 			OpenParliamentURL: f.OpenParliamentURL, LegisinfoURL: f.LegisinfoURL,
 			OpenParliamentRPS: f.OpenParliamentRPS, LegisinfoRPS: f.LegisinfoRPS, UserAgent: f.agent(a.version), Now: f.now,

@@ -21,7 +21,8 @@ const seeded = 40
 var tables = map[string][]struct{ table, insert string }{
 	"events": {{"events", `INSERT INTO events (run_id, at, type, level, message) VALUES (gen_random_uuid(), $2, 'log', 'info', $1::int::text)`}},
 	"runs": {{"runs", `INSERT INTO runs (id, assets, status, trigger_kind, config, tags, created_at, ended_at)
-		VALUES ((lpad(to_hex((extract(epoch FROM $2::timestamptz) * 1000)::bigint), 12, '0') || '70008' || lpad(to_hex($1::int), 15, '0'))::uuid, '{a}', 'failure', 'api', '{}', '{}', $2, $2)`}},
+		VALUES ((lpad(to_hex((extract(epoch FROM $2::timestamptz) * 1000)::bigint), 12, '0') || '70008' ||
+		lpad(to_hex($1::int), 15, '0'))::uuid, '{a}', 'failure', 'api', '{}', '{}', $2, $2)`}},
 	"ticks": {
 		{"ticks", `INSERT INTO ticks (schedule, kind, scheduled_for, status, created_at) VALUES ('s', 'scheduled', $2::timestamptz + $1::int * interval '1 ms', 'success', $2)`},
 		{"sensor_ticks", `INSERT INTO sensor_ticks (sensor, kind, status, run_ids, repeated_keys, duration_seconds, evaluations, created_at, last_at) VALUES ('s' || $1::int, 'scheduled', 'skipped', '{}', '{}', 0, 1, $2, $2)`},
@@ -36,7 +37,7 @@ var tables = map[string][]struct{ table, insert string }{
 	"audit":      {{"audit_log", `INSERT INTO audit_log (at, actor, operation, method, path, status, remote_address, request_id) VALUES ($2, 'a', 'o', 'GET', '/', 200, '', $1::int::text)`}},
 }
 
-// TestRetention has each kind kept by age, by age and count, by count alone, and for ever.
+// TestRetention checks each kind of record with a policy by age, by age and count, by count alone, and without a limit.
 func TestRetention(t *testing.T) {
 	t.Parallel()
 	for form, want := range map[string]int{"10d": 20, "10d/7": 7, "10d/35": 20, "off/25": 25, "off/1": 1,
@@ -68,7 +69,8 @@ func TestRetention(t *testing.T) {
 					}
 				}
 			}
-			if _, err := d.Pool.Exec(t.Context(), `INSERT INTO sessions (token, data, expiry) VALUES ('over', '', now() - interval '1 hour'), ('valid', '', now() + interval '1 hour')`); err != nil {
+			if _, err := d.Pool.Exec(t.Context(), `INSERT INTO sessions (token, data, expiry)
+				VALUES ('over', '', now() - interval '1 hour'), ('valid', '', now() + interval '1 hour')`); err != nil {
 				t.Fatal(err)
 			}
 			for range 2 { // what is kept stays so

@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/parliament-explorer/parliament-explorer/api"
+	"github.com/parliament-explorer/parliament-explorer/db"
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
@@ -102,22 +103,32 @@ func (c *endSessionsCmd) Run(a *app) error {
 	}
 	defer closeDB()
 	if c.ID != "" {
-		var row access.Session
-		err := d.Tx(a.ctx, func(tx pgx.Tx) error {
-			var err error
-			if row, err = access.EndSession(a.ctx, tx, id); err != nil {
-				return err
-			}
-			return access.Note(a.ctx, tx, operator(), "endSession", "/sessions/"+id.String(), row.KeyID)
-		})
-		if errors.Is(err, access.ErrNoSession) {
-			return usage("there is no session %s: `explorer sessions list` has them", id)
-		}
-		if err != nil {
+		return endSession(a, d, id)
+	}
+	return c.endAll(a, d, whose)
+}
+
+// endSession ends one session.
+func endSession(a *app, d *db.DB, id uuid.UUID) error {
+	var row access.Session
+	err := d.Tx(a.ctx, func(tx pgx.Tx) error {
+		var err error
+		if row, err = access.EndSession(a.ctx, tx, id); err != nil {
 			return err
 		}
-		return writef(a.out, "The session of %s has ended; servers know within two seconds.\n", row.Name)
+		return access.Note(a.ctx, tx, operator(), "endSession", "/sessions/"+id.String(), row.KeyID)
+	})
+	if errors.Is(err, access.ErrNoSession) {
+		return usage("there is no session %s: `explorer sessions list` has them", id)
 	}
+	if err != nil {
+		return err
+	}
+	return writef(a.out, "The session of %s has ended; servers know within two seconds.\n", row.Name)
+}
+
+// endAll ends all sessions of a person or a key.
+func (c *endSessionsCmd) endAll(a *app, d *db.DB, whose access.Whose) error {
 	path := "/sessions?subject=" + url.QueryEscape(c.Person)
 	if c.Issuer != "" {
 		path += "&issuer=" + url.QueryEscape(c.Issuer)
@@ -126,7 +137,7 @@ func (c *endSessionsCmd) Run(a *app) error {
 		path = "/sessions?key_id=" + whose.KeyID.String()
 	}
 	var n int
-	err = d.Tx(a.ctx, func(tx pgx.Tx) error {
+	err := d.Tx(a.ctx, func(tx pgx.Tx) error {
 		var err error
 		if n, err = access.EndSessions(a.ctx, tx, whose); err != nil {
 			return err

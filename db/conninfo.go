@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/jackc/pgservicefile"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -51,21 +52,7 @@ func toolConnection(dsn string) (*connection, error) {
 	}
 	cc := pc.ConnConfig
 	settings := map[string]string{"user": cc.User, "dbname": cc.Database}
-	var hosts, ports []string
-	add := func(host string, port uint16) {
-		number := strconv.Itoa(int(port))
-		for i := range hosts {
-			if hosts[i] == host && ports[i] == number { // once with TLS and once without
-				return
-			}
-		}
-		hosts, ports = append(hosts, host), append(ports, number)
-	}
-	add(cc.Host, cc.Port)
-	for _, f := range cc.Fallbacks {
-		add(f.Host, f.Port)
-	}
-	settings["host"], settings["port"] = strings.Join(hosts, ","), strings.Join(ports, ",")
+	settings["host"], settings["port"] = hostsAndPorts(cc)
 	for _, key := range handedOn {
 		if v := given[key]; v != "" {
 			settings[key] = v
@@ -85,21 +72,10 @@ func toolConnection(dsn string) (*connection, error) {
 		c.env = append(c.env, "PGREQUIREAUTH="+methods) // libpq before 16 refuses the setting, and passes over a variable
 	}
 	if secret := given["sslpassword"]; secret != "" {
-		// There is no variable for it. A service file is for its owner alone.
-		f, err := os.CreateTemp("", "explorer-service-*")
-		if err != nil {
-			return nil, err
-		}
-		c.secrets = f.Name()
-		_, err = fmt.Fprintf(f, "[explorer]\nsslpassword=%s\n", secret)
-		if closed := f.Close(); err == nil {
-			err = closed
-		}
-		if err != nil {
+		if err := c.writeServiceFile(secret); err != nil {
 			c.close()
 			return nil, err
 		}
-		c.env = append(c.env, "PGSERVICEFILE="+c.secrets)
 		settings["service"] = "explorer"
 	}
 	if c.env == nil {
@@ -111,6 +87,41 @@ func toolConnection(dsn string) (*connection, error) {
 	}
 	c.conninfo = strings.Join(words, " ")
 	return c, nil
+}
+
+// hostsAndPorts returns the hosts of a connection and their ports, as libpq wants them.
+func hostsAndPorts(cc *pgx.ConnConfig) (string, string) {
+	var hosts, ports []string
+	add := func(host string, port uint16) {
+		number := strconv.Itoa(int(port))
+		for i := range hosts {
+			if hosts[i] == host && ports[i] == number { // once with TLS and once without
+				return
+			}
+		}
+		hosts, ports = append(hosts, host), append(ports, number)
+	}
+	add(cc.Host, cc.Port)
+	for _, f := range cc.Fallbacks {
+		add(f.Host, f.Port)
+	}
+	return strings.Join(hosts, ","), strings.Join(ports, ",")
+}
+
+// writeServiceFile hands over the password of a client key, for which libpq has no variable. The file can be read by
+// its owner alone.
+func (c *connection) writeServiceFile(password string) error {
+	f, err := os.CreateTemp("", "explorer-service-*")
+	if err != nil {
+		return err
+	}
+	c.secrets = f.Name()
+	c.env = append(c.env, "PGSERVICEFILE="+c.secrets)
+	_, err = fmt.Fprintf(f, "[explorer]\nsslpassword=%s\n", password)
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	return err
 }
 
 // toolsSet are the parameters that Postgres' own programs set by themselves, whatever the connection has: they name

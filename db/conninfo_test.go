@@ -12,7 +12,9 @@ func TestToolConnection(t *testing.T) {
 	dir := t.TempDir()
 	services := filepath.Join(dir, "services.conf")
 	passwords := filepath.Join(dir, "passwords")
-	if err := os.WriteFile(services, []byte("[mine]\nhost=db.example\nport=6000\ndbname=bills\nuser=reader\nsslmode=disable\npool_max_conns=4\n"), 0o600); err != nil {
+	if err := os.WriteFile(services,
+		[]byte("[mine]\nhost=db.example\nport=6000\ndbname=bills\nuser=reader\nsslmode=disable\npool_max_conns=4\n"),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.WriteFile(passwords, []byte("h:5432:d:u:from the file\n"), 0o600); err != nil {
@@ -25,7 +27,8 @@ func TestToolConnection(t *testing.T) {
 	const timeout = "connect_timeout='8' "
 	for dsn, want := range map[string]string{
 		"postgres://u:p@h/d": timeout + "dbname='d' host='h' port='5432' user='u' PGPASSWORD=p",
-		"postgres://u@h/d?pool_max_conns=5&pool_min_conns=1&pool_max_conn_lifetime=1h&pool_ping_timeout=1s&default_query_exec_mode=exec&statement_cache_capacity=0&description_cache_capacity=9": timeout +
+		"postgres://u@h/d?pool_max_conns=5&pool_min_conns=1&pool_max_conn_lifetime=1h&pool_ping_timeout=1s" +
+			"&default_query_exec_mode=exec&statement_cache_capacity=0&description_cache_capacity=9": timeout +
 			"dbname='d' host='h' port='5432' user='u'",
 		"host=h user=u dbname=d pool_max_conns=5 default_query_exec_mode=simple_protocol statement_timeout=1s": timeout +
 			"dbname='d' host='h' port='5432' user='u'",
@@ -35,9 +38,11 @@ func TestToolConnection(t *testing.T) {
 		"postgres://u@a:1,b:2/d?target_session_attrs=read-write&sslmode=prefer":                            timeout + "dbname='d' host='a,b' port='1,2' sslmode='prefer' target_session_attrs='read-write' user='u'",
 		"postgres:///d?host=/run/pg&user=u&ssl=true&sslmode=disable":                                       timeout + "dbname='d' host='/run/pg' port='5432' sslmode='disable' user='u'",
 		`user = u  password = 'it\'s \\ a' host='/run/my pg' dbname=d port=7`:                              timeout + "dbname='d' host='/run/my pg' port='7' user='u' PGPASSWORD=it's \\ a",
-		"service=mine servicefile=" + services + " dbname=other":                                           timeout + "dbname='other' host='db.example' port='6000' sslmode='disable' user='reader'",
-		"postgres://u:p@h/d?require_auth=scram-sha-256":                                                    timeout + "dbname='d' host='h' port='5432' user='u' PGPASSWORD=p PGREQUIREAUTH=scram-sha-256",
-		"postgres://u@h/d?passfile=" + passwords:                                                           timeout + "dbname='d' host='h' port='5432' user='u' PGPASSWORD=from the file",
+		"service=mine servicefile=" + services + " dbname=other": timeout +
+			"dbname='other' host='db.example' port='6000' sslmode='disable' user='reader'",
+		"postgres://u:p@h/d?require_auth=scram-sha-256": timeout + "dbname='d' host='h' port='5432' user='u' PGPASSWORD=p PGREQUIREAUTH=scram-sha-256",
+		"postgres://u@h/d?passfile=" + passwords: timeout +
+			"dbname='d' host='h' port='5432' user='u' PGPASSWORD=from the file",
 	} {
 		c, err := toolConnection(dsn)
 		if err != nil {

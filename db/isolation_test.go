@@ -16,7 +16,9 @@ import (
 func TestIsolationIsPinned(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
-	if _, err := d.Pool.Exec(t.Context(), `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database()); END $$`); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `DO $$ BEGIN
+		EXECUTE format('ALTER DATABASE %I SET default_transaction_isolation = serializable', current_database());
+		END $$`); err != nil {
 		t.Fatal(err)
 	}
 	separator := " "

@@ -42,7 +42,8 @@ func TestMigrateWithEvents(t *testing.T) {
 	write := func(n int) {
 		t.Helper()
 		for range n {
-			if _, err := d.Pool.Exec(t.Context(), `INSERT INTO events (run_id, at, type, level, message) VALUES (gen_random_uuid(), now(), 'log', 'info', 'x')`); err != nil {
+			if _, err := d.Pool.Exec(t.Context(), `INSERT INTO events (run_id, at, type, level, message)
+				VALUES (gen_random_uuid(), now(), 'log', 'info', 'x')`); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -50,7 +51,8 @@ func TestMigrateWithEvents(t *testing.T) {
 	check := func(want int) {
 		t.Helper()
 		var n, distinct, last int
-		if err := d.Pool.QueryRow(t.Context(), `SELECT count(*), count(DISTINCT id), max(id) FROM events`).Scan(&n, &distinct, &last); err != nil || n != want || distinct != want || last != want {
+		if err := d.Pool.QueryRow(t.Context(), `SELECT count(*), count(DISTINCT id), max(id) FROM events`).Scan(&n, &distinct,
+			&last); err != nil || n != want || distinct != want || last != want {
 			t.Errorf("%d events, %d ids, the last %d, want %d; %v", n, distinct, last, want, err)
 		}
 	}

@@ -77,7 +77,7 @@ func (p *places) watch(pc *pgxpool.Config) {
 	}
 	pc.BeforeConnect = func(ctx context.Context, _ *pgx.ConnConfig) error {
 		if ctx.Value(placeKey{}) == nil {
-			return p.mayAsk()
+			return p.checkFull()
 		}
 		timer := time.NewTimer(growEvery/2 + rand.N(growEvery)) //nolint:gosec // chance enough
 		defer timer.Stop()
@@ -90,7 +90,8 @@ func (p *places) watch(pc *pgxpool.Config) {
 	}
 }
 
-func (p *places) mayAsk() error {
+// checkFull returns errFull for a while after Postgres refused a connection.
+func (p *places) checkFull() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if time.Since(p.refused) < fullFor {

@@ -341,9 +341,9 @@ var poolerParameters = []string{
 	"replication",
 }
 
-// ours are the startup parameters that are neither the role's nor the address's to choose: what a text means, and what
-// a value is as a text.
-var ours = map[string]string{"timezone": "UTC", "standard_conforming_strings": "on", "datestyle": "ISO, MDY"}
+// fixedParameters are the startup parameters that are neither the role's nor the address's to choose: what a text
+// means, and what a value is as a text.
+var fixedParameters = map[string]string{"timezone": "UTC", "standard_conforming_strings": "on", "datestyle": "ISO, MDY"}
 
 // startup leaves the startup parameters that every pooler takes, and gives the others, which are to be set after
 // connecting: what a connection string sets, such as search_path.
@@ -357,7 +357,7 @@ func startup(cc *pgx.ConnConfig, application string) map[string]string {
 		case !slices.Contains(poolerParameters, lower):
 			later[name] = value
 			delete(cc.RuntimeParams, name)
-		case ours[lower] != "":
+		case fixedParameters[lower] != "":
 			delete(cc.RuntimeParams, name)
 		case lower == "application_name":
 			named = true
@@ -366,7 +366,7 @@ func startup(cc *pgx.ConnConfig, application string) map[string]string {
 	if !named && application != "" {
 		cc.RuntimeParams["application_name"] = application
 	}
-	maps.Copy(cc.RuntimeParams, ours)
+	maps.Copy(cc.RuntimeParams, fixedParameters)
 	return later
 }
 

@@ -13,7 +13,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
-// as gives a connection string of another role, which has so many connections at most.
+// as returns the connection string of another role, which may open the given number of connections.
 func as(t *testing.T, url string, limit int) string {
 	t.Helper()
 	c, err := pgx.Connect(t.Context(), url)
@@ -116,10 +116,11 @@ func TestLook(t *testing.T) {
 	}
 }
 
-// TestSessionSettings has a connection string with settings that a pooler would refuse at the start of a session.
+// TestSessionSettings uses a connection string with settings that a pooler refuses at the start of a session.
 func TestSessionSettings(t *testing.T) {
 	t.Parallel()
-	d, err := db.Open(t.Context(), db.Config{URL: dbtest.URL(t) + ` search_path='public, pg_catalog' lock_timeout=4321 pool_max_conns=3`})
+	d, err := db.Open(t.Context(),
+		db.Config{URL: dbtest.URL(t) + ` search_path='public, pg_catalog' lock_timeout=4321 pool_max_conns=3`})
 	if err != nil {
 		t.Fatal(err)
 	}

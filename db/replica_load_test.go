@@ -170,7 +170,8 @@ func TestExportWhileReplicaFails(t *testing.T) {
 	for n := range bills {
 		statements[n] = bill(n + 1)
 	}
-	p.on(p.primary, append(statements, `UPDATE bills SET doc = jsonb_set(doc, '{title,en}', to_jsonb(repeat(md5(id), 20)))`)...)
+	p.on(p.primary, append(statements, `UPDATE bills
+		SET doc = jsonb_set(doc, '{title,en}', to_jsonb(repeat(md5(id), 20)))`)...)
 	p.caughtUp()
 	url, cut := p.cutter()
 	changes := make(chan db.ReplicaStatus, 100)
@@ -234,7 +235,8 @@ func (p *pair) server() *server.Server {
 func TestMeaningBesideReplica(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
-	embedding := `INSERT INTO embeddings (bill_id, language, model, hash, embedding, created_at) VALUES ('44-1/C-%d', 'en', 'm', '', '{1, 0}', now())`
+	embedding := `INSERT INTO embeddings (bill_id, language, model, hash, embedding, created_at)
+		VALUES ('44-1/C-%d', 'en', 'm', '', '{1, 0}', now())`
 	p.on(p.primary, bill(1), bill(2), fmt.Sprintf(embedding, 1))
 	p.caughtUp()
 	r, changes := p.read(time.Minute, nil)

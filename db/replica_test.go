@@ -130,7 +130,8 @@ func (p *pair) caughtUp() {
 	defer conn.Close(context.WithoutCancel(p.t.Context()))
 	// Waits on the server, for a replica can tell nobody. The replica cancels the wait if it is in the way of what is
 	// replayed.
-	wait := fmt.Sprintf(`DO $$ BEGIN WHILE pg_last_wal_replay_lsn() < '%s'::pg_lsn LOOP PERFORM pg_sleep(0.005); END LOOP; END $$`, target)
+	wait := fmt.Sprintf(
+		`DO $$ BEGIN WHILE pg_last_wal_replay_lsn() < '%s'::pg_lsn LOOP PERFORM pg_sleep(0.005); END LOOP; END $$`, target)
 	for {
 		var refused *pgconn.PgError
 		if _, err := conn.Exec(p.t.Context(), wait); err == nil {
@@ -275,7 +276,8 @@ func TestReplica(t *testing.T) {
 
 	// A statement is in the way of what the primary vacuumed: the request is done again.
 	ctx = mayLag()
-	rows, err := reads.Query(ctx, `SELECT repeat('x', 20000), CASE WHEN n > 2 AND pg_is_in_recovery() THEN pg_sleep(60) END FROM generate_series(1, 3) AS n, (SELECT count(*) FROM things) AS all_of_them`)
+	rows, err := reads.Query(ctx, `SELECT repeat('x', 20000), CASE WHEN n > 2 AND pg_is_in_recovery() THEN pg_sleep(60) END
+		FROM generate_series(1, 3) AS n, (SELECT count(*) FROM things) AS all_of_them`)
 	if err != nil || !rows.Next() { // it has begun, and sleeps
 		t.Fatalf("%v, %v", err, rows.Err())
 	}
@@ -338,8 +340,11 @@ func TestReplica(t *testing.T) {
 
 // bill inserts one.
 func bill(number int) string {
-	return fmt.Sprintf(`INSERT INTO bills (id, parliament, session, prefix, digits, suffix, law, search, doc, content_hash, parts, version, first_seen_at, updated_at)
-VALUES ('44-1/C-%[1]d', 44, 1, 'C', %[1]d, '', false, 'an act', '{"id": "44-1/C-%[1]d", "number": "C-%[1]d", "parliament": 44, "session": 1, "title": {"en": "An Act"}, "committees": [], "related_bills": []}', '', '{}', 1, now(), now())`, number)
+	return fmt.Sprintf(`INSERT INTO bills (id, parliament, session, prefix, digits, suffix, law, search, doc, content_hash,
+		parts, version, first_seen_at, updated_at)
+VALUES ('44-1/C-%[1]d', 44, 1, 'C', %[1]d, '', false, 'an act',
+'{"id": "44-1/C-%[1]d", "number": "C-%[1]d", "parliament": 44, "session": 1, "title": {"en": "An Act"},
+"committees": [], "related_bills": []}', '', '{}', 1, now(), now())`, number)
 }
 
 // lineCounter counts what is logged.
@@ -350,7 +355,7 @@ func (l *lineCounter) Handle(context.Context, slog.Record) error { l.n.Add(1); r
 func (l *lineCounter) WithAttrs([]slog.Attr) slog.Handler        { return l }
 func (l *lineCounter) WithGroup(string) slog.Handler             { return l }
 
-// TestReplicaBehindServer has a server answer from a replica, and see its own writes all the same.
+// TestReplicaBehindServer checks that a server that reads from a replica sees its own writes.
 func TestReplicaBehindServer(t *testing.T) {
 	t.Parallel()
 	p := newPair(t)
@@ -358,9 +363,9 @@ func TestReplicaBehindServer(t *testing.T) {
 	p.caughtUp()
 	r, changes := p.read(time.Minute, nil)
 	p.await(changes, db.ReplicaUsed)
-	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"}, func(context.Context, *orchestrator.Step, struct{}) (orchestrator.Metadata, error) {
-		return nil, nil
-	})}})
+	asset := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "a"},
+		func(context.Context, *orchestrator.Step, struct{}) (orchestrator.Metadata, error) { return nil, nil })
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{asset}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -47,17 +47,20 @@ func mustExec(t *testing.T, d *db.DB, sql string) {
 func TestBackupKnowsItsAddress(t *testing.T) {
 	t.Parallel()
 	dbtest.Tools(t)
-	settings := []string{"pool_max_conns", "3", "default_query_exec_mode", "cache_describe", "statement_cache_capacity", "0", "statement_timeout", "59000", "search_path", `"my Bills"`}
+	settings := []string{"pool_max_conns", "3", "default_query_exec_mode", "cache_describe", "statement_cache_capacity",
+		"0", "statement_timeout", "59000", "search_path", `"my Bills"`}
 	for name, there := range map[string]bool{"the schema is there": true, "the schema is not there": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			from := dbtest.New(t)
-			mustExec(t, from, `DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE SCHEMA "my Bills"; CREATE TABLE public.others (i integer)`)
+			mustExec(t, from, `DROP SCHEMA public CASCADE; CREATE SCHEMA public; CREATE SCHEMA "my Bills";
+				CREATE TABLE public.others (i integer)`)
 			d := open(t, from, settings...)
 			if _, err := d.MigrateUp(t.Context()); err != nil {
 				t.Fatal(err)
 			}
-			mustExec(t, d, `INSERT INTO schedules VALUES ('s', true, now()); INSERT INTO sessions VALUES ('token', 'x', now() + interval '1 day')`)
+			mustExec(t, d, `INSERT INTO schedules VALUES ('s', true, now());
+				INSERT INTO sessions VALUES ('token', 'x', now() + interval '1 day')`)
 			var backup bytes.Buffer
 			if err := d.Backup(t.Context(), &backup); err != nil {
 				t.Fatal(err)
@@ -76,7 +79,8 @@ func TestBackupKnowsItsAddress(t *testing.T) {
 			}
 			var schedules, sessions int
 			var others bool
-			err := to.Pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM schedules), (SELECT count(*) FROM sessions), to_regclass('public.others') IS NOT NULL`).Scan(&schedules, &sessions, &others)
+			err := to.Pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM schedules), (SELECT count(*) FROM sessions),
+				to_regclass('public.others') IS NOT NULL`).Scan(&schedules, &sessions, &others)
 			if err != nil || schedules != 1 || sessions != 0 || others {
 				t.Errorf("%d schedules, %d sessions, somebody else's table: %t, %v", schedules, sessions, others, err)
 			}
@@ -91,7 +95,8 @@ func TestBackupKnowsItsAddress(t *testing.T) {
 func withVector(t *testing.T, d *db.DB, schema string) {
 	t.Helper()
 	var there bool
-	if err := d.Pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')`).Scan(&there); err != nil {
+	if err := d.Pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_available_extensions WHERE name = 'vector')`).
+		Scan(&there); err != nil {
 		t.Fatal(err)
 	}
 	if !there {
@@ -111,7 +116,8 @@ func embed(t *testing.T, d *db.DB, bill, model, embedding string) {
 	if _, err := tx.Exec(t.Context(), "SET LOCAL session_replication_role = replica"); err != nil { // without the bill
 		t.Fatal(err)
 	}
-	if _, err := tx.Exec(t.Context(), `INSERT INTO embeddings (bill_id, language, model, hash, embedding, created_at) VALUES ($1, 'en', $2, 'x', $3::text::real[], now())`, bill, model, embedding); err != nil {
+	if _, err := tx.Exec(t.Context(), `INSERT INTO embeddings (bill_id, language, model, hash, embedding, created_at)
+		VALUES ($1, 'en', $2, 'x', $3::text::real[], now())`, bill, model, embedding); err != nil {
 		t.Fatal(err)
 	}
 	if err := tx.Commit(t.Context()); err != nil {
@@ -146,7 +152,8 @@ func TestVectorIndex(t *testing.T) {
 	if err != nil || len(found) != 2 || found[0].BillID != "44-1/C-2" || found[0].Distance != -1 {
 		t.Errorf("found %v, %v", found, err)
 	}
-	if _, err := d.Pool.Exec(t.Context(), `UPDATE pg_index SET indisvalid = false WHERE indexrelid::regclass::text LIKE 'embeddings_vector_%'`); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE pg_index SET indisvalid = false
+		WHERE indexrelid::regclass::text LIKE 'embeddings_vector_%'`); err != nil {
 		t.Fatal(err)
 	}
 	var problem *pgvector.Problem
@@ -160,7 +167,8 @@ func TestVectorIndex(t *testing.T) {
 		t.Errorf("of another size: %t, %v", made, err)
 	}
 	var n int
-	if err := d.Pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'embeddings_vector_%'`).Scan(&n); err != nil || n != 1 {
+	if err := d.Pool.QueryRow(t.Context(), `SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'embeddings_vector_%'`).
+		Scan(&n); err != nil || n != 1 {
 		t.Errorf("%d indexes: %v", n, err)
 	}
 	if _, err := pgvector.Ensure(t.Context(), d, model, 5000); !errors.As(err, &problem) {
@@ -174,7 +182,8 @@ func TestRoleWithoutVector(t *testing.T) {
 	d := dbtest.New(t)
 	withVector(t, d, "hidden")
 	role := "without_vector_" + dbName(t, d)
-	mustExec(t, d, "CREATE ROLE "+role+" LOGIN; GRANT USAGE ON SCHEMA public TO "+role+"; GRANT SELECT ON ALL TABLES IN SCHEMA public TO "+role)
+	mustExec(t, d, "CREATE ROLE "+role+" LOGIN; GRANT USAGE ON SCHEMA public TO "+role+`;
+		GRANT SELECT ON ALL TABLES IN SCHEMA public TO `+role)
 	t.Cleanup(func() {
 		if _, err := d.Pool.Exec(context.WithoutCancel(t.Context()), "DROP OWNED BY "+role+"; DROP ROLE "+role); err != nil {
 			t.Error(err)
@@ -182,7 +191,8 @@ func TestRoleWithoutVector(t *testing.T) {
 	})
 	as := open(t, d, "user", role)
 	var problem *pgvector.Problem
-	if _, err := pgvector.Find(t.Context(), as, "m", 2); !errors.As(err, &problem) || !strings.Contains(problem.Remedy, `GRANT USAGE ON SCHEMA "hidden"`) {
+	if _, err := pgvector.Find(t.Context(), as, "m", 2); !errors.As(err, &problem) ||
+		!strings.Contains(problem.Remedy, `GRANT USAGE ON SCHEMA "hidden"`) {
 		t.Errorf("without the right to use its schema: %v", err)
 	}
 	mustExec(t, d, "DROP EXTENSION vector")
@@ -221,7 +231,8 @@ func TestBackupWithoutVector(t *testing.T) {
 		t.Fatal(err)
 	}
 	var extension, index bool
-	err := empty.Pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'vector'), EXISTS (SELECT FROM pg_indexes WHERE indexname LIKE 'embeddings_vector_%')`).Scan(&extension, &index)
+	err := empty.Pool.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'vector'),
+		EXISTS (SELECT FROM pg_indexes WHERE indexname LIKE 'embeddings_vector_%')`).Scan(&extension, &index)
 	if err != nil || extension || index {
 		t.Errorf("the extension came along: %t, the index: %t, %v", extension, index, err)
 	}
@@ -270,7 +281,8 @@ func TestRestoreExtensionsElsewhere(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), how.says) {
 					t.Errorf("it says %v", err)
 				}
-				if err := to.Pool.QueryRow(t.Context(), `SELECT to_regnamespace('"my Extensions"') IS NOT NULL`).Scan(&left); err != nil || left {
+				if err := to.Pool.QueryRow(t.Context(), `SELECT to_regnamespace('"my Extensions"') IS NOT NULL`).
+					Scan(&left); err != nil || left {
 					t.Errorf("its schema stays: %t, %v", left, err)
 				}
 				return
@@ -280,7 +292,8 @@ func TestRestoreExtensionsElsewhere(t *testing.T) {
 			}
 			var schedules int
 			var words string
-			if err := to.Pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM schedules), explorer_words('Économie')`).Scan(&schedules, &words); err != nil || schedules != 1 || words != "economie" {
+			if err := to.Pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM schedules), explorer_words('Économie')`).
+				Scan(&schedules, &words); err != nil || schedules != 1 || words != "economie" {
 				t.Errorf("%d schedules, %q, %v", schedules, words, err)
 			}
 		})

@@ -119,7 +119,8 @@ func (r retrying) Query(ctx context.Context, sql string, args ...any) (pgx.Rows,
 
 // QueryRow implements Querier. The statement runs when the row is scanned.
 func (r retrying) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return retryingRow{ctx: ctx, told: r.OnConflict, query: func() pgx.Row { return r.Querier.QueryRow(ctx, sql, args...) }}
+	query := func() pgx.Row { return r.Querier.QueryRow(ctx, sql, args...) }
+	return retryingRow{ctx: ctx, told: r.OnConflict, query: query}
 }
 
 type retryingRow struct {

@@ -12,8 +12,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/dbtest"
 )
 
-// TestConflictsAreRetried has Postgres refuse every way to send a statement, with the codes of a serialization failure
-// and of a deadlock, two times before it works.
+// TestConflictsAreRetried makes Postgres refuse a statement twice, with the codes of a serialization failure and of a
+// deadlock, for every way to send it.
 func TestConflictsAreRetried(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{"40001", "40P01"} {
@@ -62,7 +62,8 @@ BEGIN
 END $$;
 CREATE TABLE checked (code text);
 CREATE FUNCTION check_late() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM flaky(NEW.code); RETURN NULL; END $$;
-CREATE CONSTRAINT TRIGGER late AFTER INSERT ON checked DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION check_late();`); err != nil {
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON checked DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+EXECUTE FUNCTION check_late();`); err != nil {
 					t.Fatal(err)
 				}
 				told := 0
@@ -78,7 +79,8 @@ CREATE CONSTRAINT TRIGGER late AFTER INSERT ON checked DEFERRABLE INITIALLY DEFE
 	}
 }
 
-// TestConflictsAreNotRetriedForEver has every try refused, and tells apart what is no conflict.
+// TestConflictsAreNotRetriedForEver makes Postgres refuse every try, and checks that other errors are not taken for
+// conflicts.
 func TestConflictsAreNotRetriedForEver(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)

@@ -73,7 +73,8 @@ func TestUnusualDatabase(t *testing.T) {
 	}
 	var words, moment string
 	var at time.Time
-	err = d.Pool.QueryRow(t.Context(), `SELECT explorer_words('L''Économie “verte” & co'), '2026-06-18 12:00+00'::timestamptz::text, now()`).Scan(&words, &moment, &at)
+	err = d.Pool.QueryRow(t.Context(), `SELECT explorer_words('L''Économie “verte” & co'),
+		'2026-06-18 12:00+00'::timestamptz::text, now()`).Scan(&words, &moment, &at)
 	if err != nil || words != "l economie verte co" || moment != "2026-06-18 12:00:00+00" ||
 		time.Since(at).Abs() > time.Hour {
 		t.Errorf("%q, %q, %s, %v", words, moment, at, err)

@@ -29,7 +29,7 @@ import (
 
 const benchSecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8G"
 
-// automation measures sensors, webhooks, backfills, partitions and alerts.
+// automation measures sensors, webhooks, backfills, partitions and alerts. It is long, because it declares all of them.
 func (b *bench) automation() {
 	d := b.postgres()
 	keys := make([]string, 10_000)
@@ -202,7 +202,8 @@ func (b *bench) webhooks(d *db.DB, e *orchestrator.Engine, url string, signer *s
 	for i := range n {
 		for len(started) == i {
 			var at *time.Time
-			_ = d.Pool.QueryRow(ctx, `SELECT started_at FROM runs WHERE tags @> jsonb_build_object('id', $1::text)`, fmt.Sprintf("m%d", i)).Scan(&at)
+			_ = d.Pool.QueryRow(ctx, `SELECT started_at FROM runs
+				WHERE tags @> jsonb_build_object('id', $1::text)`, fmt.Sprintf("m%d", i)).Scan(&at)
 			if at != nil {
 				started = append(started, at.Sub(sent[i]))
 			}
@@ -230,7 +231,8 @@ func (b *bench) partitions(d *db.DB, url string, keys []string) {
 	p50, p99 := quantiles(took)
 	b.line("status of 10,000 partitions, p50 / p99", ms(p50)+" / "+ms(p99), "<= 50 ms", "over HTTP, as JSON")
 	at := time.Now()
-	resp, err := client.Post(url+"/backfills", "application/json", strings.NewReader(`{"assets": ["parted"], "only": "missing", "concurrency": 20}`))
+	resp, err := client.Post(url+"/backfills", "application/json",
+		strings.NewReader(`{"assets": ["parted"], "only": "missing", "concurrency": 20}`))
 	b.must(err)
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusAccepted {

@@ -30,7 +30,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server"
 )
 
-// data measures search, feeds and exports with ten thousand bills.
+// data measures search, feeds and exports with ten thousand bills. It is long, because it makes the bills and takes all
+// measurements on them one after the other.
 func (b *bench) data() {
 	const n, size = 10_000, 384
 	ctx := context.Background()

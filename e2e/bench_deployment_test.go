@@ -40,7 +40,8 @@ type nowhere struct{}
 func (nowhere) ExportSpans(context.Context, []sdktrace.ReadOnlySpan) error { return nil }
 func (nowhere) Shutdown(context.Context) error                             { return nil }
 
-// guarded measures the way of a run with authentication and tracing against the same without, in turns.
+// guarded measures the latency of a run with authentication and tracing against the same without, in turns. It is long,
+// because both servers share the engine and its signals.
 func (b *bench) guarded() {
 	d := b.postgres()
 	const rounds, posts = 6, 150
@@ -292,7 +293,7 @@ func (b *bench) binary() string {
 }
 
 // scale has 1, 2 and 4 workers, each a process, do the same work: how fast, how evenly divided, and whether they keep
-// to a source's rate together.
+// to a source's rate together. It is long, because all rounds share the source and what it counts.
 func (b *bench) scale() {
 	sources := program(b.T, nil, "simulate", "--addr", "127.0.0.1:0", "--bills", "150")
 	r, w := io.Pipe()
@@ -355,7 +356,8 @@ func (b *bench) scale() {
 		b.line(fmt.Sprintf("%d waiting runs, %d worker processes", runs, n), rate(runs, took), "",
 			fmt.Sprintf("each did %v", shares))
 		for _, session := range []string{`{"parliament":44,"session":1}`, `{"parliament":45,"session":1}`} {
-			resp, err := client.Post(at+"/assets/fetch_parliament_session_bills/materialize", "application/json", strings.NewReader(`{"config":`+session+`}`))
+			resp, err := client.Post(at+"/assets/fetch_parliament_session_bills/materialize", "application/json",
+				strings.NewReader(`{"config":`+session+`}`))
 			b.must(err)
 			resp.Body.Close()
 		}

@@ -18,7 +18,8 @@ import (
 	"time"
 )
 
-// process measures the built program as it is run: its size, its starts, its memory, and a whole session.
+// process measures the built program as it is run: its size, its starts, its memory, and a whole session. It is long,
+// because each measurement goes on with the process of the one before.
 func (b *bench) process() {
 	dir, err := os.MkdirTemp("", "explorer-bench-")
 	b.must(err)
@@ -46,7 +47,10 @@ func (b *bench) process() {
 		b.must(cmd.Start())
 		defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 		urls := map[string]string{}
-		read(stderr, `(control|openparliament|legisinfo) on (http://\S+)`, func(m []string) bool { urls[m[1]] = m[2]; return len(urls) < 3 })
+		read(stderr, `(control|openparliament|legisinfo) on (http://\S+)`, func(m []string) bool {
+			urls[m[1]] = m[2]
+			return len(urls) < 3
+		})
 		control = urls["control"]
 		env = append(env, "OPENPARLIAMENT_URL="+urls["openparliament"], "LEGISINFO_URL="+urls["legisinfo"]+"/legisinfo")
 	}
@@ -87,7 +91,8 @@ func (b *bench) process() {
 func (b *bench) session(url, control string) {
 	materialize := func(asset, config string) time.Duration {
 		began := time.Now()
-		resp, err := client.Post(url+"/assets/"+asset+"/materialize", "application/json", strings.NewReader(`{"config":`+config+`}`))
+		resp, err := client.Post(url+"/assets/"+asset+"/materialize", "application/json",
+			strings.NewReader(`{"config":`+config+`}`))
 		b.must(err)
 		var run struct{ ID string }
 		b.must(json.NewDecoder(resp.Body).Decode(&run))
@@ -126,7 +131,8 @@ func (b *bench) session(url, control string) {
 		}
 		return fmt.Sprintf("%d / %d + %d", s.OpenParliament.Requests, lists, s.Legisinfo.Requests-lists)
 	}
-	b.line("session 44-1: 412 bills with all details, no rate limit", ms(materialize("fetch_parliament_session_bills", `{"parliament":44,"session":1}`)), "<= 4 s", "")
+	b.line("session 44-1: 412 bills with all details, no rate limit",
+		ms(materialize("fetch_parliament_session_bills", `{"parliament":44,"session":1}`)), "<= 4 s", "")
 	requests()
 	materialize("fetch_latest_bills", `{"limit":50}`)
 	b.line("requests of a first fetch_latest_bills (OP / LEGISinfo lists + details)", requests(), "3 / 1 + 50", "")

@@ -80,7 +80,7 @@ func (b *bench) must(err error) {
 	}
 }
 
-// postgres is a server with its ordinary settings: unlike those of the tests it waits for the disk.
+// postgres starts a server with its ordinary settings. Unlike the server of the tests, it waits for the disk.
 func (b *bench) postgres() *db.DB {
 	dir, err := os.MkdirTemp("", "explorer-bench-")
 	b.must(err)
@@ -332,7 +332,8 @@ func (b *bench) store() {
 	b.line("store: unchanged bills", rate(n, save(uuid.Must(uuid.NewV7()))), ">= 5000/s", limit)
 }
 
-// lists measures pages with a million runs and ten thousand bills, and prints the plans of the slowest.
+// lists measures pages with a million runs and ten thousand bills, and prints the plans of the slowest. It is long,
+// because it has a statement for each table that it fills and each plan that it prints.
 func (b *bench) lists() {
 	d := b.postgres()
 	ctx := context.Background()
@@ -342,10 +343,14 @@ func (b *bench) lists() {
 	b.must(err)
 	defer conn.Close(ctx)
 	for _, sql := range []string{
-		`INSERT INTO runs (id, job, assets, status, trigger_kind, config, tags, timeout_seconds, created_at, started_at, ended_at)
-		 SELECT (lpad(to_hex((extract(epoch FROM now())*1000)::bigint - 1000000000 + i*1000), 12, '0') || '7000' || '8000' || lpad(to_hex(i), 12, '0'))::uuid,
-		        CASE WHEN i % 3 = 0 THEN 'fetch_bills_job' END, ARRAY[CASE WHEN i % 1000 = 0 THEN 'rare' ELSE 'fetch_latest_bills' END],
-		        CASE WHEN i % 500 = 0 THEN 'failure' ELSE 'success' END, 'api', '{"fetch_latest_bills": {"limit": 50}}', CASE WHEN i % 2000 = 0 THEN '{"reason": "backlog"}'::jsonb ELSE '{}' END, 0,
+		`INSERT INTO runs (id, job, assets, status, trigger_kind, config, tags, timeout_seconds, created_at, started_at,
+			ended_at)
+		 SELECT (lpad(to_hex((extract(epoch FROM now())*1000)::bigint - 1000000000 + i*1000), 12, '0') || '7000' || '8000' ||
+		 lpad(to_hex(i), 12, '0'))::uuid,
+		        CASE WHEN i % 3 = 0 THEN 'fetch_bills_job' END,
+		        ARRAY[CASE WHEN i % 1000 = 0 THEN 'rare' ELSE 'fetch_latest_bills' END],
+		        CASE WHEN i % 500 = 0 THEN 'failure' ELSE 'success' END, 'api', '{"fetch_latest_bills": {"limit": 50}}',
+		        CASE WHEN i % 2000 = 0 THEN '{"reason": "backlog"}'::jsonb ELSE '{}' END, 0,
 		        now() - interval '1 second' * (1000000 - i), now(), now()
 		 FROM generate_series(1, 1000000) i`,
 		`INSERT INTO steps (run_id, asset, upstream, status) SELECT id, assets[1], '{}', 'success' FROM runs`,

@@ -24,7 +24,8 @@ func (c *chaos) lastFetch() {
 	}
 	for _, s := range c.sessions() {
 		parliament, session, _ := strings.Cut(s, "-")
-		status, raw := c.post(c.nodes[0], "/assets/fetch_parliament_session_bills/materialize", fmt.Sprintf(`{"config": {"parliament": %s, "session": %s}}`, parliament, session), nil)
+		status, raw := c.post(c.nodes[0], "/assets/fetch_parliament_session_bills/materialize",
+			fmt.Sprintf(`{"config": {"parliament": %s, "session": %s}}`, parliament, session), nil)
 		var run struct{ ID string }
 		if status != 202 || json.Unmarshal(raw, &run) != nil {
 			c.t.Fatalf("fetch %s: %d %s", s, status, raw)
@@ -83,22 +84,32 @@ func (c *chaos) check() {
 	for key, id := range c.accepted {
 		keys, ids = append(keys, key), append(ids, id)
 	}
-	c.complain("accepted runs that are not there", `SELECT id FROM unnest($1::text[]) AS id WHERE NOT EXISTS (SELECT FROM runs WHERE runs.id = id::uuid)`, ids)
+	c.complain("accepted runs that are not there", `SELECT id FROM unnest($1::text[]) AS id
+		WHERE NOT EXISTS (SELECT FROM runs WHERE runs.id = id::uuid)`, ids)
 	c.follows()
 	c.backfills()
 	c.stormEnds()
 	c.withinLimits()
 	c.report("answers that no request may get", c.wrong, nil)
-	c.complain("fetches not logged once", `SELECT s.run_id || ' ' || s.asset || ' ' || count(f.id) FROM steps s LEFT JOIN fetch_logs f ON f.run_id = s.run_id AND f.asset = s.asset AND f.status IN ('success', 'partial_success')
+	c.complain("fetches not logged once", `SELECT s.run_id || ' ' || s.asset || ' ' || count(f.id) FROM steps s
+		LEFT JOIN fetch_logs f ON f.run_id = s.run_id AND f.asset = s.asset AND f.status IN ('success', 'partial_success')
 WHERE s.asset LIKE 'fetch%' AND s.status = 'success' GROUP BY s.run_id, s.asset HAVING count(f.id) <> 1`)
-	c.complain("fetches logged that nobody did", `SELECT f.run_id || ' ' || count(*) FROM fetch_logs f GROUP BY f.run_id, f.asset
-HAVING count(*) > (SELECT count(*) FROM events e WHERE e.run_id = f.run_id AND e.asset = f.asset AND e.type IN ('step_success', 'step_failure', 'step_up_for_retry', 'step_canceled'))`)
-	c.complain("idempotency keys with another run", `SELECT k.key || ' ' || k.run_id FROM idempotency_keys k JOIN unnest($1::text[], $2::text[]) AS mine(key, run) ON mine.key = k.key WHERE k.run_id::text <> mine.run`, keys, ids)
-	c.complain("canceled runs that nobody canceled", `SELECT id::text FROM runs WHERE status = 'canceled' AND NOT id::text = ANY($1) AND NOT coalesce(backfill_id::text = ANY($1), false)`, c.canceled())
+	c.complain("fetches logged that nobody did", `SELECT f.run_id || ' ' || count(*) FROM fetch_logs f
+		GROUP BY f.run_id, f.asset
+HAVING count(*) > (SELECT count(*) FROM events e WHERE e.run_id = f.run_id AND e.asset = f.asset
+AND e.type IN ('step_success', 'step_failure', 'step_up_for_retry', 'step_canceled'))`)
+	c.complain("idempotency keys with another run", `SELECT k.key || ' ' || k.run_id FROM idempotency_keys k
+		JOIN unnest($1::text[], $2::text[]) AS mine(key, run) ON mine.key = k.key
+		WHERE k.run_id::text <> mine.run`, keys, ids)
+	c.complain("canceled runs that nobody canceled", `SELECT id::text FROM runs WHERE status = 'canceled'
+		AND NOT id::text = ANY($1) AND NOT coalesce(backfill_id::text = ANY($1), false)`, c.canceled())
 	c.noLeaks(len(c.nodes))
 	c.refused = c.pgLog.check(c.t)
-	c.complain("bills with versions missing or there twice", `SELECT b.id || ' ' || b.version || ' ' || count(*) FROM bills b LEFT JOIN bill_versions v ON v.bill_id = b.id GROUP BY b.id HAVING count(*) <> b.version OR max(v.version) <> b.version`)
-	c.complain("versions that change nothing", `SELECT bill_id || ' ' || version FROM bill_versions WHERE version > 1 AND changes = '[]'`)
+	c.complain("bills with versions missing or there twice", `SELECT b.id || ' ' || b.version || ' ' || count(*)
+		FROM bills b LEFT JOIN bill_versions v ON v.bill_id = b.id GROUP BY b.id
+		HAVING count(*) <> b.version OR max(v.version) <> b.version`)
+	c.complain("versions that change nothing", `SELECT bill_id || ' ' || version FROM bill_versions
+		WHERE version > 1 AND changes = '[]'`)
 	for _, session := range c.sessions() {
 		want := c.sourceBills(session)
 		got := map[string]string{}

@@ -15,11 +15,13 @@ import (
 	"github.com/google/uuid"
 )
 
-// load asks for runs, each until some server has accepted it, and now and then cancels or retries one.
+// load requests runs, each until some server has accepted it, and now and then cancels or retries one. It is long,
+// because it has a case for each kind of request.
 func (c *chaos) load(ctx context.Context, rng *rand.Rand) {
 	var mine []string
 	for ctx.Err() == nil {
-		path, body := "/assets/monitor_fetch_operations/materialize", fmt.Sprintf(`{"config": {"hours_back": %d}}`, 1+rng.IntN(48))
+		path, body := "/assets/monitor_fetch_operations/materialize", fmt.Sprintf(`{"config": {"hours_back": %d}}`,
+			1+rng.IntN(48))
 		switch k := rng.IntN(100); {
 		case k < 10:
 			path, body = "/assets/fetch_latest_bills/materialize", fmt.Sprintf(`{"config": {"limit": %d}}`, 1+rng.IntN(60))

@@ -128,6 +128,8 @@ type chaosNode struct {
 	log  *os.File
 }
 
+// newChaos starts Postgres, the simulated sources and the nodes. It is long, because each needs what was started
+// before.
 func newChaos(t *testing.T, seed uint64) *chaos {
 	dir, err := os.MkdirTemp("", "explorer-chaos-")
 	if err != nil {
@@ -204,7 +206,8 @@ func newChaos(t *testing.T, seed uint64) *chaos {
 
 func (n *chaosNode) start(concurrency, rps int) {
 	n.cmd = program(n.c.t, []string{
-		"EXPLORER_TEST_STORM=1", "LIMITS=" + stormLimits, "DATABASE_URL=" + n.link.url(), "ADDR=" + n.addr, "OPENPARLIAMENT_URL=" + n.c.source, "LEGISINFO_URL=" + n.c.source + "/legisinfo",
+		"EXPLORER_TEST_STORM=1", "LIMITS=" + stormLimits, "DATABASE_URL=" + n.link.url(), "ADDR=" + n.addr,
+		"OPENPARLIAMENT_URL=" + n.c.source, "LEGISINFO_URL=" + n.c.source + "/legisinfo",
 		fmt.Sprintf("OPENPARLIAMENT_RPS=%d", rps), fmt.Sprintf("LEGISINFO_RPS=%d", rps), fmt.Sprintf("CONCURRENCY=%d",
 			concurrency), "LOG_LEVEL=warn",
 	}, "dev")
@@ -338,7 +341,7 @@ func (c *chaos) hurtPostgres(ctx context.Context, rng *rand.Rand) {
 	}
 }
 
-// hurtSources has the sources fall silent, fail, and move on with time.
+// hurtSources makes the sources hang, fail, and move on with time.
 func (c *chaos) hurtSources(ctx context.Context, rng *rand.Rand) {
 	for day := 0; ; day++ {
 		sleep(ctx, time.Duration(2000+rng.IntN(5000))*time.Millisecond)
@@ -356,7 +359,7 @@ func (c *chaos) hurtSources(ctx context.Context, rng *rand.Rand) {
 	}
 }
 
-// holdLocks has somebody else hold what statements wait for.
+// holdLocks holds locks that statements of the program wait for.
 func (c *chaos) holdLocks(ctx context.Context, rng *rand.Rand) {
 	for {
 		sleep(ctx, time.Duration(2000+rng.IntN(6000))*time.Millisecond)

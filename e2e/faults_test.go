@@ -136,6 +136,8 @@ type faulty struct {
 // smallDisk is how large the small disk is.
 const smallDisk = 160 << 20
 
+// newFaulty starts Postgres, on a small disk if the fault needs one, and the processes. It is long, because each needs
+// what was started before.
 func newFaulty(t *testing.T, fault fault, each int, rng *rand.Rand) *faulty {
 	dir, err := os.MkdirTemp("", "explorer-faults-")
 	if err != nil {
@@ -263,7 +265,7 @@ func (f *faulty) mount() {
 	})
 }
 
-// moveWAL has the server, which is stopped, keep its WAL elsewhere.
+// moveWAL moves the WAL of the server, which is stopped, to another folder.
 func (f *faulty) moveWAL(to string) {
 	wal := filepath.Join(f.pgDir, "pg_wal")
 	if out, err := exec.Command("cp", "-a", wal, to).CombinedOutput(); err != nil {

@@ -91,7 +91,8 @@ func besiege(t testing.TB, env ...string) *besieged {
 		}
 	})
 	server := []string{"--server", "http://" + b.at}
-	r := run(t, append(env, "EXPLORER_KEY="+b.keys[0]), append([]string{"materialize", "fetch_latest_bills", "--config", `{"limit": 500}`}, server...)...)
+	r := run(t, append(env, "EXPLORER_KEY="+b.keys[0]),
+		append([]string{"materialize", "fetch_latest_bills", "--config", `{"limit": 500}`}, server...)...)
 	if r.code != 0 {
 		t.Fatalf("materialize: %+v", r)
 	}
@@ -126,7 +127,7 @@ type said struct {
 	faults []string
 }
 
-// ask has a normal client with a key send requests so often, until ctx ends.
+// ask sends requests at an interval, as a normal client with a key, until ctx ends.
 func (b *besieged) ask(ctx context.Context, key string, perSecond int) *said {
 	s := &said{}
 	var mu sync.Mutex
@@ -218,7 +219,8 @@ func post(path, body string, headers ...string) string {
 // deepNULs is JSON text of at most so many bytes: NULs under so many brackets.
 func deepNULs(depth, size int) string {
 	n := max(1, (size-2*depth-10)/9)
-	return `{"key": ` + strings.Repeat("[", depth) + strings.Repeat(`"\u0000",`, n-1) + `"\u0000"` + strings.Repeat("]", depth) + "}"
+	return `{"key": ` + strings.Repeat("[", depth) + strings.Repeat(`"\u0000",`, n-1) + `"\u0000"` +
+		strings.Repeat("]", depth) + "}"
 }
 
 // hostilities are all the ways, by name.
@@ -346,7 +348,8 @@ func TestShippedLimits(t *testing.T) {
 	for i := range 8000 {
 		fmt.Fprintf(&unknown, `"k%d": 1, `, i)
 	}
-	zeros := `{"config": ` + strings.Repeat("[", 9000) + strings.Repeat("0,", 450_000) + "0" + strings.Repeat("]", 9000) + "}"
+	zeros := `{"config": ` + strings.Repeat("[", 9000) + strings.Repeat("0,", 450_000) + "0" + strings.Repeat("]", 9000) +
+		"}"
 	once := func(request string) hostility { return requests(1, 0, func(*rand.Rand) string { return request }) }
 	ways := hostilities()
 	ctx := t.Context()

@@ -110,8 +110,9 @@ var forbidden = map[string][]string{
 	"jobs": {"db", "server", "api", "cli"}, "server": {"jobs", "cli", "simulate"},
 	"server/access":              {"api", "orchestrator", "parliament", "server", "jobs"},
 	"server/access/internal/sql": {"jobs"},
-	"cli":                        {"e2e", "db/dbtest", "cli/clitest"}, "cli/node": {"e2e", "db/dbtest"}, "cli/clitest": {"sdk/go", "e2e"},
-	"e2e": {"web"},
+	"cli":                        {"e2e", "db/dbtest", "cli/clitest"}, "cli/node": {"e2e", "db/dbtest"},
+	"cli/clitest": {"sdk/go", "e2e"},
+	"e2e":         {"web"},
 }
 
 // fileIn returns a file of a folder, for applies.

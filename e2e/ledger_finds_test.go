@@ -21,18 +21,24 @@ func (c *complaints) Errorf(format string, args ...any) {
 
 // goodRun is a run of storm_one and of storm_last, which waits for it, as it has to be once it succeeded.
 const goodRun = `
-INSERT INTO runs (id, assets, status, trigger_kind, config, tags, created_at, started_at, ended_at, timeout_seconds, deadline_at)
+INSERT INTO runs (id, assets, status, trigger_kind, config, tags, created_at, started_at, ended_at, timeout_seconds,
+deadline_at)
 VALUES ('00000000-0000-7000-8000-000000000001', '{storm_one,storm_last}', 'success', 'api',
-    '{"storm_one": {"lines": 0}, "storm_last": {"lines": 0}}', '{}', now() - interval '9 s', now() - interval '8 s', now() - interval '1 s', 1, now() - interval '7 s');
+    '{"storm_one": {"lines": 0}, "storm_last": {"lines": 0}}', '{}', now() - interval '9 s', now() - interval '8 s',
+    now() - interval '1 s', 1, now() - interval '7 s');
 INSERT INTO steps (run_id, asset, upstream, status, attempt, started_at, ended_at)
 SELECT id, 'storm_one', '{}'::text[], 'success', 1, started_at, ended_at - interval '3 s' FROM runs
 UNION ALL SELECT id, 'storm_last', '{storm_one}', 'success', 1, ended_at - interval '2 s', ended_at FROM runs;
-INSERT INTO materializations (id, asset, run_id, attempt, metadata, created_at) SELECT gen_random_uuid(), asset, run_id, 1, '{}', ended_at FROM steps;
+INSERT INTO materializations (id, asset, run_id, attempt, metadata, created_at)
+SELECT gen_random_uuid(), asset, run_id, 1, '{}', ended_at FROM steps;
 INSERT INTO storm_ends SELECT run_id, asset, 1, 'success' FROM steps;
 INSERT INTO events (run_id, at, type, level, asset, attempt, message)
-SELECT '00000000-0000-7000-8000-000000000001', now() - interval '9 s' + n * interval '100 ms', type, 'info', asset, CASE WHEN asset IS NOT NULL THEN 1 END, ''
-FROM (VALUES (1, 'run_enqueued', NULL), (2, 'run_started', NULL), (3, 'step_started', 'storm_one'), (4, 'log', 'storm_one'), (5, 'step_success', 'storm_one'),
-    (6, 'materialization', 'storm_one'), (7, 'step_started', 'storm_last'), (8, 'log', 'storm_last'), (9, 'step_success', 'storm_last'),
+SELECT '00000000-0000-7000-8000-000000000001', now() - interval '9 s' + n * interval '100 ms', type, 'info', asset,
+CASE WHEN asset IS NOT NULL THEN 1 END, ''
+FROM (VALUES (1, 'run_enqueued', NULL), (2, 'run_started', NULL), (3, 'step_started', 'storm_one'),
+(4, 'log', 'storm_one'), (5, 'step_success', 'storm_one'),
+    (6, 'materialization', 'storm_one'), (7, 'step_started', 'storm_last'), (8, 'log', 'storm_last'),
+    (9, 'step_success', 'storm_last'),
     (10, 'materialization', 'storm_last'), (11, 'run_success', NULL)) AS e(n, type, asset) ORDER BY n;`
 
 // TestLedgerFinds has the checker of chaos and faults look at a run that is right, and at the same with one thing
@@ -149,7 +155,8 @@ func TestLedgerFinds(t *testing.T) {
 		},
 		"over a limit": {
 			`INSERT INTO events (run_id, at, type, level, asset, attempt, message)
-SELECT ('00000000-0000-7000-8000-00000000010' || n)::uuid, now() + after * interval '1 s', type, 'info', 'storm_b', 1, ''
+SELECT ('00000000-0000-7000-8000-00000000010' || n)::uuid, now() + after * interval '1 s', type, 'info', 'storm_b', 1,
+''
 FROM generate_series(1, 3) AS n, (VALUES ('step_started', 0), ('step_success', 1)) AS e(type, after) ORDER BY after`,
 			"more steps at once than the limit asset:storm_b lets through: 1",
 		},
@@ -170,7 +177,8 @@ FROM generate_series(1, 3) AS n, (VALUES ('step_started', 0), ('step_success', 1
 			t.Errorf("%s: wanted %q, found:\n%s", name, test.want, all)
 		}
 		if _, err := d.Pool.Exec(t.Context(), `DROP TABLE storm_ends;
-TRUNCATE runs, steps, materializations, events, check_results, step_slots, step_waits, source_slots, river_job, workers, backfills CASCADE`); err != nil {
+TRUNCATE runs, steps, materializations, events, check_results, step_slots, step_waits, source_slots, river_job, workers,
+backfills CASCADE`); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -91,6 +91,7 @@ FROM runs r JOIN steps s ON s.run_id = r.id LEFT JOIN river_job j ON j.id = s.jo
 }
 
 // follows complains of runs and steps that did not begin or end once, or whose end does not follow from what happened.
+// It is long, because it has a query for each rule.
 func (l *ledger) follows() {
 	l.t.Helper()
 	l.complain("runs whose status is not final", `
@@ -154,12 +155,16 @@ SELECT r.id || ' ' || s.asset || ' ' || s.status FROM runs r JOIN steps s ON s.r
 SELECT r.id || ' ' || r.error::text FROM runs r WHERE r.status = 'success' AND r.error IS NOT NULL`)
 	l.complain("runs that failed without a cause", `
 SELECT r.id || ' ' || coalesce(r.error::text, 'no error') || ': ' || string_agg(s.asset || ' ' || s.status, ', ')
-FROM runs r JOIN steps s ON s.run_id = r.id WHERE r.status = 'failure' AND r.error ->> 'class' IS DISTINCT FROM 'timeout'
+FROM runs r JOIN steps s ON s.run_id = r.id WHERE r.status = 'failure'
+AND r.error ->> 'class' IS DISTINCT FROM 'timeout'
 GROUP BY r.id HAVING r.error IS NULL OR NOT (bool_or(s.status = 'failure') OR bool_or(s.status = 'skipped'
-    AND EXISTS (SELECT FROM steps u WHERE u.run_id = r.id AND u.asset = ANY(s.upstream) AND u.blocked_by IS NOT NULL)))`)
+    AND EXISTS (SELECT FROM steps u WHERE u.run_id = r.id AND u.asset = ANY(s.upstream)
+    AND u.blocked_by IS NOT NULL)))`)
 	l.complain("runs that were too late, and are no failure or were not", `
-SELECT r.id || ' ' || r.status || ', to end by ' || coalesce(r.deadline_at::text, 'any time') || ', ended ' || r.ended_at FROM runs r
-WHERE r.error ->> 'class' = 'timeout' AND (r.status <> 'failure' OR r.deadline_at IS NULL OR r.ended_at < r.deadline_at)`)
+SELECT r.id || ' ' || r.status || ', to end by ' || coalesce(r.deadline_at::text, 'any time') 
+    || ', ended ' || r.ended_at FROM runs r
+WHERE r.error ->> 'class' = 'timeout'
+AND (r.status <> 'failure' OR r.deadline_at IS NULL OR r.ended_at < r.deadline_at)`)
 	l.complain("runs canceled without a canceled step, or by nobody", `
 SELECT r.id || ' by ' || coalesce(r.canceled_by, 'nobody') || ': '
     || string_agg(s.asset || ' ' || s.status, ', ') FROM runs r JOIN steps s ON s.run_id = r.id
@@ -218,14 +223,16 @@ LEFT JOIN alerts a ON a.cause = 'check:' || c.asset || '/' || c.name AND a.recov
 HAVING count(a.id) <> CASE WHEN c.passed THEN 0 ELSE 1 END`)
 }
 
-// backfills complains of backfills and partitions that are not what their runs make of them.
+// backfills complains of backfills and partitions whose status does not follow from their runs.
 func (l *ledger) backfills() {
 	l.t.Helper()
 	l.complain("backfills whose end does not follow from their partitions", `
 SELECT b.id || ' ' || b.status || ': ' || string_agg(p.partition || ' ' || p.status, ', ' ORDER BY p.ordinal)
 FROM backfills b JOIN backfill_partitions p ON p.backfill_id = b.id GROUP BY b.id
-HAVING b.ended_at IS NULL OR b.status NOT IN ('success', 'failure', 'canceled') OR bool_or(p.status IN ('pending', 'running'))
-    OR (b.status = 'success') <> bool_and(p.status = 'success') OR (b.status = 'failure' AND NOT bool_or(p.status = 'failure'))
+HAVING b.ended_at IS NULL OR b.status NOT IN ('success', 'failure', 'canceled')
+OR bool_or(p.status IN ('pending', 'running'))
+    OR (b.status = 'success') <> bool_and(p.status = 'success')
+    OR (b.status = 'failure' AND NOT bool_or(p.status = 'failure'))
     OR (b.status = 'canceled' AND NOT bool_or(p.status = 'canceled'))`)
 	l.complain("partitions of a backfill that are not as their run is", `
 SELECT p.backfill_id || ' ' || p.partition || ' ' || p.status || ', run ' || r.id || ' ' || r.status
@@ -239,11 +246,14 @@ SELECT r.backfill_id || ' ' || r.partition || ': ' || string_agg(r.id || ' ' || 
 WHERE r.backfill_id IS NOT NULL AND r.trigger_kind <> 'retry' GROUP BY r.backfill_id, r.partition
 HAVING count(*) > 1 OR NOT EXISTS (SELECT FROM backfill_partitions p WHERE p.run_id = ANY(array_agg(r.id)))`)
 	l.complain("partitions that do not stand as they were left", `
-SELECT p.asset || ' ' || p.partition || ' ' || p.status || ' by run ' || p.run_id || ', step ' || coalesce(s.status, 'none')
+SELECT p.asset || ' ' || p.partition || ' ' || p.status || ' by run ' || p.run_id || ', step ' ||
+coalesce(s.status, 'none')
     || ', materialized ' || coalesce(p.materialized_at::text, 'never') || ', last ' || coalesce(m.at::text, 'never')
 FROM asset_partitions p LEFT JOIN steps s ON s.run_id = p.run_id AND s.asset = p.asset
-LEFT JOIN LATERAL (SELECT max(created_at) AS at FROM materializations WHERE asset = p.asset AND partition = p.partition) AS m ON true
-WHERE (p.materialized_at IS NULL) <> (m.at IS NULL) OR p.status = 'running' OR (p.status = 'failed') <> (s.status = 'failure')
+LEFT JOIN LATERAL (SELECT max(created_at) AS at FROM materializations
+WHERE asset = p.asset AND partition = p.partition) AS m ON true
+WHERE (p.materialized_at IS NULL) <> (m.at IS NULL) OR p.status = 'running'
+OR (p.status = 'failed') <> (s.status = 'failure')
     OR p.status = 'materialized' AND m.at IS NULL OR p.status = 'missing' AND m.at IS NOT NULL`)
 }
 
@@ -341,7 +351,7 @@ WHERE l.locktype = 'advisory' AND a.datname = current_database() AND a.state LIK
 // serverLog is what Postgres wrote into its log.
 type serverLog struct{ dir string }
 
-// settings have Postgres write what it refuses into files.
+// settings make Postgres write the statements that it refuses into files.
 func (s serverLog) settings() map[string]string {
 	return map[string]string{
 		"logging_collector": "on", "log_directory": s.dir, "log_file_mode": "0644", "log_min_messages": "error",

@@ -50,7 +50,7 @@ func TestPoolerInTransactionMode(t *testing.T) {
 	}
 }
 
-// TestPoolerRefused has every process that cannot work with a pooler refuse to start, and say what to do.
+// TestPoolerRefused checks that every process that cannot work with a pooler refuses to start, and says what to do.
 func TestPoolerRefused(t *testing.T) {
 	t.Parallel()
 	dbtest.Measures(t) // many processes
@@ -96,7 +96,7 @@ func TestPoolerRefused(t *testing.T) {
 type pgbouncer struct{ url string }
 
 // newPgbouncer starts PgBouncer before a Postgres with a Unix socket. It has the settings that it has by default, and
-// those that are given.
+// those that are given. It is long, because most of it is PgBouncer's configuration and that of Postgres.
 func newPgbouncer(t testing.TB, url, settings string) *pgbouncer {
 	t.Helper()
 	bin, err := exec.LookPath("pgbouncer")

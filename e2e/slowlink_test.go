@@ -78,7 +78,7 @@ func (s *slowLink) serve(client net.Conn) {
 	s.mu.Unlock()
 }
 
-// copy passes on what one side says, and closes both once it has no more to say.
+// copy forwards data in one direction, and closes both sides at its end.
 func (s *slowLink) copy(l *linked, to, from net.Conn, slow bool) {
 	defer l.client.Close()
 	defer l.server.Close()
@@ -147,7 +147,7 @@ func (s *slowLink) cut(share float64) {
 	}
 }
 
-// hurt makes the link slow, has it hang and breaks it, until ctx ends; then it is well again.
+// hurt makes the link slow, hangs it and breaks it, until ctx ends. Then the link works again.
 func (s *slowLink) hurt(ctx context.Context, rng *rand.Rand, note func(string)) {
 	defer s.setLatency(0)
 	for {

@@ -45,7 +45,7 @@ func TestTopologyFewConnections(t *testing.T) {
 	few.ready()
 }
 
-// TestTopologyOfTooMany has every process ask for more connections than there are in all: they wait for each other.
+// TestTopologyOfTooMany makes every process request more connections than there are in all: they wait for each other.
 func TestTopologyOfTooMany(t *testing.T) {
 	t.Parallel()
 	many := newTopology(t, layout{
@@ -84,6 +84,8 @@ type topology struct {
 
 var postgresSetting = regexp.MustCompile(`^([a-z_]+)=(.*)$`)
 
+// newTopology starts the services of docker-compose.yml as processes. It is long, because each needs what was started
+// before.
 func newTopology(t *testing.T, how layout) *topology {
 	dbtest.Measures(t) // many processes
 	project, err := loader.LoadWithContext(t.Context(), types.ConfigDetails{
@@ -165,7 +167,8 @@ func newTopology(t *testing.T, how layout) *topology {
 	return tp
 }
 
-// start starts a process as the service says. It may not end before the test does.
+// start starts a process as the service says. It may not end before the test does. It is long, because it also restarts
+// the process and stops it at the end.
 func (tp *topology) start(name string, service types.ServiceConfig) {
 	var env []string
 	addr := freeAddr(tp.t)
@@ -181,7 +184,8 @@ func (tp *topology) start(name string, service types.ServiceConfig) {
 	if tp.probes = append(tp.probes, "http://"+addr); service.Command[0] == "serve" {
 		tp.servers = append(tp.servers, "http://"+addr)
 	}
-	env = append(append(env, tp.env...), "OPENPARLIAMENT_URL=http://127.0.0.1:1", "LEGISINFO_URL=http://127.0.0.1:1/legisinfo")
+	env = append(append(env, tp.env...), "OPENPARLIAMENT_URL=http://127.0.0.1:1",
+		"LEGISINFO_URL=http://127.0.0.1:1/legisinfo")
 	file := filepath.Join(tp.dir, name+".log")
 	log, err := os.Create(file)
 	if err != nil {
@@ -236,7 +240,7 @@ func (tp *topology) start(name string, service types.ServiceConfig) {
 	})
 }
 
-// burst has so many clients ask for a run, all at once. None is refused, and every run succeeds.
+// burst makes the clients request a run at the same time. None is refused, and every run succeeds.
 func (tp *topology) burst(clients int) {
 	tp.t.Helper()
 	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: clients}}
@@ -271,12 +275,14 @@ func (tp *topology) burst(clients int) {
 		tp.t.Errorf("of %d runs that were accepted, %d are there", len(wants), n)
 	}
 	tp.complain("runs that did not succeed", `
-SELECT r.id || ' ' || r.status || ': ' || coalesce(s.error::text, '') FROM runs r JOIN steps s ON s.run_id = r.id WHERE r.status <> 'success'`)
+SELECT r.id || ' ' || r.status || ': ' || coalesce(s.error::text, '') FROM runs r JOIN steps s ON s.run_id = r.id
+WHERE r.status <> 'success'`)
 	tp.follows()
 }
 
 func (tp *topology) ask(client *http.Client, server string) (id string, err error) {
-	req, err := http.NewRequest(http.MethodPost, server+"/assets/monitor_fetch_operations/materialize", strings.NewReader(`{}`))
+	req, err := http.NewRequest(http.MethodPost, server+"/assets/monitor_fetch_operations/materialize",
+		strings.NewReader(`{}`))
 	if err != nil {
 		return "", err
 	}
@@ -299,7 +305,7 @@ func (tp *topology) ask(client *http.Client, server string) (id string, err erro
 	return run.ID, err
 }
 
-// ready has every process say that it is ready.
+// ready waits until every process reports that it is ready.
 func (tp *topology) ready() {
 	tp.t.Helper()
 	for _, probe := range tp.probes {

@@ -58,7 +58,9 @@ func TestUpgrade(t *testing.T) {
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	old := filepath.Join(dir, "explorer-old")
 	source := filepath.Join(dir, "source")
-	if out, err := exec.Command("sh", "-c", `mkdir "$2" && git -C .. archive "$1" | tar -x -C "$2" && cd "$2" && go build -buildvcs=false -o "$3" .`, "sh", from, source, old).CombinedOutput(); err != nil {
+	if out, err := exec.Command("sh", "-c",
+		`mkdir "$2" && git -C .. archive "$1" | tar -x -C "$2" && cd "$2" && go build -buildvcs=false -o "$3" .`, "sh", from,
+		source, old).CombinedOutput(); err != nil {
 		t.Fatalf("build %s: %v: %s", from, err, out)
 	}
 
@@ -233,7 +235,8 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("%d of %d runs succeeded", n, len(ids))
 	}
 	if n := count(`SELECT count(*) FROM (SELECT r.id FROM runs r LEFT JOIN events e ON e.run_id = r.id GROUP BY r.id
-HAVING count(*) FILTER (WHERE e.type = 'run_enqueued') <> 1 OR count(*) FILTER (WHERE e.type = 'run_success') <> 1 OR count(*) FILTER (WHERE e.type = 'materialization') <> 1) AS wrong`); n != 0 {
+HAVING count(*) FILTER (WHERE e.type = 'run_enqueued') <> 1 OR count(*) FILTER (WHERE e.type = 'run_success') <> 1
+OR count(*) FILTER (WHERE e.type = 'materialization') <> 1) AS wrong`); n != 0 {
 		t.Errorf("%d runs whose events are missing or there twice", n)
 	}
 	fmt.Printf("upgrade from %.12s: %d runs\n", from, len(ids))

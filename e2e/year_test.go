@@ -26,20 +26,38 @@ import (
 // in the order of time. $1 is the day, $2 how many runs.
 var yearOfRuns = []string{
 	`CREATE TEMP TABLE made ON COMMIT DROP AS
-SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7000' || '8000' || lpad(to_hex(i), 12, '0'))::uuid AS id, at, i,
+SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7000' || '8000' ||
+lpad(to_hex(i), 12, '0'))::uuid AS id, at, i,
        CASE WHEN i % 500 = 0 THEN 'failure' ELSE 'success' END AS status,
-       (ARRAY['fetch_latest_bills', 'monitor_fetch_operations', 'bill_statistics', 'fetch_parliament_session_bills', 'bills_introduced_by_day'])[1 + i % 5] AS asset
-FROM (SELECT i, $1::timestamptz + i * (interval '1 day' / $2::int) AS at FROM generate_series(0, $2::int - 1) AS i) AS t`,
+       (ARRAY['fetch_latest_bills', 'monitor_fetch_operations', 'bill_statistics', 'fetch_parliament_session_bills',
+       'bills_introduced_by_day'])[1 + i % 5] AS asset
+FROM (SELECT i, $1::timestamptz + i * (interval '1 day' / $2::int) AS at
+FROM generate_series(0, $2::int - 1) AS i) AS t`,
 	`INSERT INTO runs (id, job, assets, status, trigger_kind, trigger_name, config, tags, created_at, started_at, ended_at)
-SELECT id, CASE WHEN i % 5 = 0 THEN 'fetch_bills_job' END, ARRAY[asset], status, CASE WHEN i % 5 = 0 THEN 'schedule' ELSE 'api' END, CASE WHEN i % 5 = 0 THEN 'fetch_bills_hourly' ELSE 'key dashboard' END,
-       jsonb_build_object(asset, jsonb_build_object('limit', 50)), CASE WHEN i % 5 = 0 THEN '{"schedule": "fetch_bills_hourly"}' ELSE '{}' END::jsonb, at, at, at + interval '1 second' FROM made ORDER BY at`,
-	`INSERT INTO steps (run_id, asset, upstream, status, attempt, job_id, worker_id, started_at, ended_at) SELECT id, asset, '{}', status, 1, i, 'worker-1-abcdef01', at, at + interval '1 second' FROM made ORDER BY at`,
+SELECT id, CASE WHEN i % 5 = 0 THEN 'fetch_bills_job' END, ARRAY[asset], status,
+CASE WHEN i % 5 = 0 THEN 'schedule' ELSE 'api' END,
+CASE WHEN i % 5 = 0 THEN 'fetch_bills_hourly' ELSE 'key dashboard' END,
+       jsonb_build_object(asset, jsonb_build_object('limit', 50)),
+       CASE WHEN i % 5 = 0 THEN '{"schedule": "fetch_bills_hourly"}' ELSE '{}' END::jsonb, at, at,
+       at + interval '1 second' FROM made ORDER BY at`,
+	`INSERT INTO steps (run_id, asset, upstream, status, attempt, job_id, worker_id, started_at, ended_at)
+		SELECT id, asset, '{}', status, 1, i, 'worker-1-abcdef01', at, at + interval '1 second' FROM made ORDER BY at`,
 	`INSERT INTO materializations (id, asset, run_id, attempt, metadata, created_at)
-SELECT id, asset, id, 1, '{"bills_fetched": 50, "bills_created": 0, "bills_updated": 1, "bills_unchanged": 49, "error_count": 0, "duration_seconds": 0.91, "fetch_timestamp": "2026-06-18T12:00:00Z"}', at + interval '1 second' FROM made WHERE status = 'success' ORDER BY at`,
+SELECT id, asset, id, 1,
+'{"bills_fetched": 50, "bills_created": 0, "bills_updated": 1, "bills_unchanged": 49,
+"error_count": 0, "duration_seconds": 0.91, "fetch_timestamp": "2026-06-18T12:00:00Z"}',
+at + interval '1 second' FROM made WHERE status = 'success' ORDER BY at`,
 	`INSERT INTO events (run_id, at, type, level, asset, attempt, message, data)
-SELECT m.id, m.at + e.after, replace(e.type, 'END', m.status), 'info', CASE WHEN e.step THEN m.asset END, CASE WHEN e.step THEN 1 END, m.asset || ' ' || e.type,
-       CASE WHEN e.type = 'materialization' THEN '{"materialization_id": "0197841c-2a00-7aaa-8000-000000000001", "metadata": {"bills_fetched": 50, "error_count": 0}}'::jsonb END
-FROM made m CROSS JOIN (VALUES (1, interval '0', 'run_enqueued', false), (2, '10 ms', 'run_started', false), (3, '10 ms', 'step_started', true), (4, '1 s', 'materialization', true), (5, '1 s', 'step_END', true), (6, '1 s', 'run_END', false)) AS e (n, after, type, step)
+SELECT m.id, m.at + e.after, replace(e.type, 'END', m.status), 'info', CASE WHEN e.step THEN m.asset END,
+CASE WHEN e.step THEN 1 END, m.asset || ' ' || e.type,
+       CASE WHEN e.type = 'materialization' THEN
+       '{"materialization_id": "0197841c-2a00-7aaa-8000-000000000001", 
+         "metadata": {"bills_fetched": 50, "error_count": 0}}'::jsonb
+       END
+FROM made m
+CROSS JOIN (VALUES (1, interval '0', 'run_enqueued', false), (2, '10 ms', 'run_started', false),
+(3, '10 ms', 'step_started', true), (4, '1 s', 'materialization', true), (5, '1 s', 'step_END', true),
+(6, '1 s', 'run_END', false)) AS e (n, after, type, step)
 WHERE e.type <> 'materialization' OR m.status = 'success' ORDER BY m.at, e.n`,
 }
 
@@ -59,7 +77,9 @@ func TestYear(t *testing.T) {
 	b := &bench{T: t, wanted: "1"}
 	d := b.postgres()
 	ctx := context.Background()
-	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{orchestrator.NewAsset(orchestrator.AssetOptions{Name: "noop"}, func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil })}})
+	noop := orchestrator.NewAsset(orchestrator.AssetOptions{Name: "noop"},
+		func(context.Context, *orchestrator.Step, none) (orchestrator.Metadata, error) { return nil, nil })
+	defs, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{noop}})
 	b.must(err)
 	e, err := orchestrator.New(orchestrator.Config{DB: d, Definitions: defs, Logger: slog.New(slog.DiscardHandler),
 		Retention: retention.Policy{retention.Events: {Age: keep}, retention.Runs: {Age: keep}}})

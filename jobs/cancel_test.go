@@ -80,14 +80,14 @@ func (s *lab) cancel(id uuid.UUID) {
 	}
 }
 
-// watch has the sensors of failures see what happens from here on.
+// watch starts the sensors of failures, which see events from here on.
 func (s *lab) watch() {
 	s.t.Helper()
 	s.evaluated("fetch_failure_sensor")
 	s.evaluated("run_failure_sensor")
 }
 
-// quiet says that a run was canceled, everywhere, and that nobody is told.
+// quiet checks that a run is recorded as canceled everywhere, and that no alert is raised.
 func (s *lab) quiet(id uuid.UUID) {
 	s.t.Helper()
 	run, events := s.ended(id)
@@ -154,7 +154,8 @@ func TestCanceledFetch(t *testing.T) {
 		{membersAsset, `{}`, "between two tries", func(s *lab) <-chan struct{} { return s.answering(http.StatusInternalServerError) }, true},
 		{latestAsset, `{}`, "in line for a slot", func(s *lab) <-chan struct{} {
 			s.exec(
-				`INSERT INTO source_slots SELECT source, slot, now() + interval '1 hour' FROM source_states, generate_series(1, 4) AS slot`,
+				`INSERT INTO source_slots SELECT source, slot, now() + interval '1 hour'
+					FROM source_states, generate_series(1, 4) AS slot`,
 			)
 			return nil
 		}, false},
@@ -194,7 +195,8 @@ func TestCanceledFetch(t *testing.T) {
 			}
 			s.made("monitor_fetch_operations", `{}`)
 			if n := s.count(
-				`SELECT (metadata ->> 'canceled_count')::integer FROM materializations WHERE asset = 'monitor_fetch_operations' AND NOT metadata ? 'failure_count'`,
+				`SELECT (metadata ->> 'canceled_count')::integer FROM materializations
+					WHERE asset = 'monitor_fetch_operations' AND NOT metadata ? 'failure_count'`,
 			); n != 1 {
 				t.Errorf("%d canceled fetches are monitored", n)
 			}
@@ -238,7 +240,8 @@ func TestCanceledBetweenAttempts(t *testing.T) {
 	s := newLab(t, labOptions{})
 	s.watch()
 	s.exec(
-		`CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'; CREATE TRIGGER full_disk BEFORE INSERT ON bills FOR EACH ROW EXECUTE FUNCTION full_disk()`,
+		`CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
+			CREATE TRIGGER full_disk BEFORE INSERT ON bills FOR EACH ROW EXECUTE FUNCTION full_disk()`,
 	)
 	id := s.begin(latestAsset, `{"limit": 5}`)
 	s.event(id, eventlog.StepUpForRetry)
@@ -315,7 +318,8 @@ func TestStoppedWorker(t *testing.T) {
 		t.Errorf("fetch logs %+v", logs)
 	}
 	var status, event string
-	if err := s.db.Pool.QueryRow(t.Context(), `SELECT status, (SELECT type FROM events WHERE asset IS NOT NULL ORDER BY id DESC LIMIT 1) FROM steps WHERE run_id = $1`, id).Scan(&status, &event); err != nil ||
+	if err := s.db.Pool.QueryRow(t.Context(), `SELECT status, (SELECT type FROM events WHERE asset IS NOT NULL
+		ORDER BY id DESC LIMIT 1) FROM steps WHERE run_id = $1`, id).Scan(&status, &event); err != nil ||
 		status != orchestrator.StatusQueued || event != eventlog.StepRequeued {
 		t.Errorf("%s, %s, %v", status, event, err)
 	}
@@ -380,10 +384,12 @@ func TestChangesOfACanceledFetchArePublished(t *testing.T) {
 	}
 	// One bill has changed, and is stored at once; of another the detail is missing, and does not come.
 	s.exec(
-		`UPDATE bills SET doc = jsonb_set(doc, '{title,en}', '"Old"'), parts = jsonb_set(parts, '{item,long_title_en}', '"Old"'), content_hash = 'x' WHERE id = '45-1/C-1'`,
+		`UPDATE bills SET doc = jsonb_set(doc, '{title,en}', '"Old"'),
+			parts = jsonb_set(parts, '{item,long_title_en}', '"Old"'), content_hash = 'x' WHERE id = '45-1/C-1'`,
 	)
 	s.exec(
-		`UPDATE bills SET parts = jsonb_set(parts, '{detail}', 'null') WHERE id = (SELECT max(id) FROM bills WHERE parliament = 45)`,
+		`UPDATE bills SET parts = jsonb_set(parts, '{detail}', 'null')
+			WHERE id = (SELECT max(id) FROM bills WHERE parliament = 45)`,
 	)
 	detail := make(chan struct{}, 1)
 	s.spoiled(func(_ http.ResponseWriter, r *http.Request) bool {

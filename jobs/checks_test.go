@@ -37,7 +37,8 @@ var harms = []harmful{
 	{
 		asset: latestAsset, check: "current_session_has_bills", fault: "nothing was introduced for nine months",
 		config: `{"limit": 10}`,
-		harm:   func(s *lab) { s.world.SetDay(time.Date(2028, 3, 1, 0, 0, 0, 0, time.UTC)) }, says: "want one since 2027-07-01",
+		harm:   func(s *lab) { s.world.SetDay(time.Date(2028, 3, 1, 0, 0, 0, 0, time.UTC)) },
+		says:   "want one since 2027-07-01",
 	},
 	{
 		asset: latestAsset, check: "current_session_has_bills", fault: "a newer session is known", config: `{"limit": 10}`,
@@ -115,7 +116,8 @@ var harms = []harmful{
 			s.exec(`DELETE FROM bills WHERE id IN (SELECT id FROM bills WHERE parliament = 44 ORDER BY id LIMIT 15)`)
 			dbtest.InsertRows(
 				s.t, s.db, "bills",
-				`SELECT (jsonb_populate_record(b, jsonb_build_object('id', id || 'X', 'suffix', 'X'))).* FROM bills b WHERE parliament = 45`,
+				`SELECT (jsonb_populate_record(b, jsonb_build_object('id', id || 'X', 'suffix', 'X'))).* FROM bills b
+					WHERE parliament = 45`,
 			)
 		}, says: "of session 44-1, 15 of 30",
 	},
@@ -128,7 +130,8 @@ var harms = []harmful{
 		harm: func(s *lab) {
 			s.exec(`UPDATE politicians SET is_current = false`)
 			s.exec(
-				`CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.is_current = false; RETURN NEW; END'; CREATE TRIGGER never BEFORE UPDATE ON politicians FOR EACH ROW EXECUTE FUNCTION never()`,
+				`CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.is_current = false; RETURN NEW; END';
+					CREATE TRIGGER never BEFORE UPDATE ON politicians FOR EACH ROW EXECUTE FUNCTION never()`,
 			)
 		}, says: "0 members now",
 	},
@@ -241,7 +244,7 @@ func TestEveryCheckIsTested(t *testing.T) {
 	}
 }
 
-// TestFreshnessOfThePipeline has every asset with a policy turn late.
+// TestFreshnessOfThePipeline makes every asset with a policy late.
 func TestFreshnessOfThePipeline(t *testing.T) {
 	t.Parallel()
 	defs, err := jobs.All(jobs.Deps{Store: &parliament.Store{}})
@@ -277,10 +280,13 @@ func TestLostBillsHoldBackReaders(t *testing.T) {
 	s.made("new_bills_job", `{}`)
 	items := s.count(`SELECT count(*) FROM feed_items`)
 	s.exec(
-		`CREATE TABLE kept AS SELECT * FROM bills WHERE parliament = 45; CREATE TABLE kept_versions AS SELECT * FROM bill_versions WHERE bill_id LIKE '45-1/%'`,
+		`CREATE TABLE kept AS SELECT * FROM bills WHERE parliament = 45;
+			CREATE TABLE kept_versions AS SELECT * FROM bill_versions WHERE bill_id LIKE '45-1/%'`,
 	)
 	s.exec(
-		`UPDATE bills SET version = version + 1 WHERE parliament = 44; INSERT INTO bill_versions (bill_id, version, changes, created_at) SELECT id, version, '[]', now() FROM bills WHERE parliament = 44`,
+		`UPDATE bills SET version = version + 1 WHERE parliament = 44;
+			INSERT INTO bill_versions (bill_id, version, changes, created_at) SELECT id, version, '[]', now() FROM bills
+			WHERE parliament = 44`,
 	)
 	s.exec(`DELETE FROM bills WHERE parliament = 45 AND id <> '45-1/C-1'`)
 	held := s.count(`SELECT count(*) FROM feed_items`)

@@ -109,6 +109,8 @@ func counted(number, yeas, nays, paired any, day string, agreed bool) string {
 	return fmt.Sprint(number, yeas, nays, paired, day, agreed)
 }
 
+// testCourses compares each stored bill of a session with its record. It is long, because it compares one list after
+// the other.
 func testCourses(t *testing.T, r source) {
 	p := newPipeline(t, r, 0)
 	p.succeed(t, "fetch_parliament_session_bills", `{"parliament": 44, "session": 1}`)

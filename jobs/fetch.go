@@ -194,7 +194,7 @@ func (f *fetch) store(ctx context.Context, chosen []candidate) error {
 	}
 	held, err := f.Store.Held(ctx, ids)
 	if err != nil {
-		return err
+		return fmt.Errorf("read the stored records: %w", err)
 	}
 	var ready, ask []parliament.Record
 	for _, c := range chosen {
@@ -415,7 +415,7 @@ func (f *fetch) writeFetchLog(fetchErr error, stored int) (parliament.FetchLog, 
 	}
 	log.Errors = f.errors[:min(10, len(f.errors))]
 	f.step.InFinish(func(ctx context.Context, tx pgx.Tx) error {
-		return f.Store.InsertFetchLogTx(ctx, tx, asEnded(log, f.step, survived))
+		return f.Store.InsertFetchLogTx(ctx, tx, withFinalStatus(log, f.step, survived))
 	})
 	return log, fetchErr
 }

@@ -130,7 +130,7 @@ func (s *lab) start(o labOptions) {
 	s.t.Cleanup(s.stop)
 }
 
-// spoiled has requests answered by f instead of the world, where f says so.
+// spoiled lets f answer requests instead of the world, where f says so.
 func (s *lab) spoiled(f func(http.ResponseWriter, *http.Request) bool) { s.spoil.Store(&f) }
 
 // begin starts a job, or one asset.
@@ -213,11 +213,12 @@ func (s *lab) count(sql string, args ...any) int {
 	return n
 }
 
-// swallow has a table lose rows silently, as a fault in the program would.
+// swallow makes a table lose rows silently, as a bug in the program would.
 func (s *lab) swallow(table, when string) {
 	s.t.Helper()
 	s.exec(`CREATE FUNCTION swallow_` + table + `() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
-		CREATE TRIGGER swallow BEFORE INSERT OR UPDATE ON ` + table + ` FOR EACH ROW WHEN (` + when + `) EXECUTE FUNCTION swallow_` + table + `()`)
+		CREATE TRIGGER swallow BEFORE INSERT OR UPDATE ON ` + table + `
+		FOR EACH ROW WHEN (` + when + `) EXECUTE FUNCTION swallow_` + table + `()`)
 }
 
 // statusesOf are the statuses of a run's steps by asset.

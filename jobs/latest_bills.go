@@ -56,7 +56,7 @@ func latestBills(d Deps) Contribution {
 // list of the newest session determines how far back the date range on openparliament.ca begins, so that one request is
 // enough.
 func (f *fetch) latest(ctx context.Context, limit int) error {
-	f.completions = completionsAtOnce
+	f.completions = maxCompletions
 	current, err := f.currentLists(ctx)
 	if err != nil {
 		return err

@@ -96,7 +96,7 @@ func TestListsInAnyWay(t *testing.T) {
 	}
 }
 
-// as has LEGISinfo answer as it should, but for one fault.
+// as makes LEGISinfo answer correctly but for one fault.
 func (r source) as(t testing.TB, fault string) source {
 	t.Helper()
 	r.post(t, "/faults?bare=&session=&browsers=false&other_sponsors=false&"+fault)
@@ -160,7 +160,8 @@ func TestRefusedClient(t *testing.T) {
 		!strings.Contains(said, "USER_AGENT") || !strings.Contains(said, `titled "Access Denied"`) {
 		t.Errorf("%+v\n%s", md, said)
 	}
-	if run, _ := p.materialize(t, "fetch_parliament_session_bills", `{"parliament": 36, "session": 1}`); run.Status != orchestrator.StatusFailure ||
+	if run, _ := p.materialize(t, "fetch_parliament_session_bills",
+		`{"parliament": 36, "session": 1}`); run.Status != orchestrator.StatusFailure ||
 		!strings.Contains(p.messages(t, run), "USER_AGENT") {
 		t.Errorf("a session that LEGISinfo alone has: %s, %s", run.Status, p.messages(t, run))
 	}
@@ -262,7 +263,8 @@ func TestSponsorIsOfTheRecord(t *testing.T) {
 	if said := wrong.messages(t, run); md.Status != "success" || strings.Count(said, "the list's are not used") != 1 {
 		t.Errorf("%+v\n%s", md, said)
 	}
-	const sponsors = `SELECT string_agg(id || ' ' || coalesce(doc -> 'sponsor' ->> 'person_id', '-'), ' ' ORDER BY id) FROM bills`
+	const sponsors = `SELECT string_agg(id || ' ' || coalesce(doc -> 'sponsor' ->> 'person_id', '-'), ' ' ORDER BY id)
+		FROM bills`
 	var of [2]string
 	for i, p := range []pipeline{right, wrong} {
 		if err := p.db.Pool.QueryRow(t.Context(), sponsors).Scan(&of[i]); err != nil {

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/parliament-explorer/parliament-explorer/orchestrator"
@@ -31,7 +32,7 @@ func monitor(d Deps) Contribution {
 		}
 		stats, err := d.Store.FetchStats(ctx, since, until)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("count the fetches: %w", err)
 		}
 		md := orchestrator.Metadata{
 			"hours_monitored": until.Sub(since).Hours(), "monitoring_timestamp": now.Format(time.RFC3339),

@@ -327,6 +327,8 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// testFaults fetches with each kind of fault and during an outage. It is long, because each checks what was stored and
+// logged.
 func testFaults(t *testing.T, start func(testing.TB, time.Time) source) {
 	for name, fault := range map[string]string{
 		"500": "500=0.1", "429": "429=0.1", "truncate": "truncate=0.1", "drop": "drop=0.1", "html": "html=0.1",

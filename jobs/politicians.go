@@ -86,16 +86,16 @@ func politicians(d Deps) Contribution {
 }
 
 const (
-	// recordsLast is the age at which a politician's record is requested again, even if the list shows no change.
-	recordsLast = 90 * 24 * time.Hour
-	// renewedAtOnce is how many such records one fetch requests again, the oldest first.
-	renewedAtOnce = 50
+	// maxRecordAge is the age at which a politician's record is requested again, even if the list shows no change.
+	maxRecordAge = 90 * 24 * time.Hour
+	// maxRenewals is how many such records one fetch requests again, the oldest first.
+	maxRenewals = 50
 )
 
-// listed returns the politicians to update: members, former members if the config includes them, and those who left the
-// House since the last fetch. Current members come from their own list, because the list of all politicians has names
-// only.
-func (f *fetch) listed(
+// listMembers returns the politicians to update: members, former members if the config includes them, and those who
+// left the House since the last fetch. Current members come from their own list, because the list of all politicians
+// has names only.
+func (f *fetch) listMembers(
 	ctx context.Context, current []openparliament.Member, complete bool, config politiciansConfig,
 ) ([]openparliament.Member, error) {
 	all := current
@@ -130,7 +130,7 @@ func (f *fetch) listed(
 	}
 	departed, err := f.Store.DepartedMembers(ctx, current, config.Limit)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list departed members: %w", err)
 	}
 	for _, m := range departed {
 		if !slices.ContainsFunc(all, func(o openparliament.Member) bool { return o.Slug == m.Slug }) {
@@ -140,25 +140,25 @@ func (f *fetch) listed(
 	return all, nil
 }
 
-// toAsk returns those whose records are missing or out of date.
-func (f *fetch) toAsk(ctx context.Context, all []openparliament.Member) ([]openparliament.Member, error) {
+// recordsDue returns the politicians whose records are missing or out of date.
+func (f *fetch) recordsDue(ctx context.Context, all []openparliament.Member) ([]openparliament.Member, error) {
 	stored, err := f.Store.StoredMembers(ctx, all)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look up stored members: %w", err)
 	}
 	var ask, old []openparliament.Member
 	for _, m := range all {
 		switch known := stored[m.Slug]; {
 		case !known.Unchanged:
 			ask = append(ask, m)
-		case known.AskedAt.Before(now().Add(-recordsLast)):
+		case known.AskedAt.Before(now().Add(-maxRecordAge)):
 			old = append(old, m)
 		}
 	}
 	slices.SortStableFunc(old, func(a, b openparliament.Member) int {
 		return stored[a.Slug].AskedAt.Compare(stored[b.Slug].AskedAt)
 	})
-	return append(ask, old[:min(renewedAtOnce, len(old))]...), nil
+	return append(ask, old[:min(maxRenewals, len(old))]...), nil
 }
 
 // politicians reads the list, requests the records that are missing or out of date, and stores each as it comes. It is
@@ -178,11 +178,11 @@ func (f *fetch) politicians(ctx context.Context, config politiciansConfig) error
 	for i, m := range current {
 		members[m.Slug], slugs[i] = true, m.Slug
 	}
-	all, err := f.listed(ctx, current, complete, config)
+	all, err := f.listMembers(ctx, current, complete, config)
 	if err != nil {
 		return err
 	}
-	ask, err := f.toAsk(ctx, all)
+	ask, err := f.recordsDue(ctx, all)
 	if err != nil {
 		return err
 	}

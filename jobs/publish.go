@@ -86,13 +86,13 @@ func feeds(d Deps) Contribution {
 	}, func(ctx context.Context, step *orchestrator.Step, config feedsConfig) (orchestrator.Metadata, error) {
 		place, err := d.Store.Now(ctx)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read the place in the history: %w", err)
 		}
 		counts, err := d.Store.UpdateFeeds(ctx, config.MaxItems, func(items int) {
 			step.Log(eventlog.LevelInfo, fmt.Sprintf("%d items written", items), nil)
 		})
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("update the feeds: %w", err)
 		}
 		return orchestrator.Metadata{
 			"feeds_written": counts.Feeds, "items_written": counts.Items, "max_items": config.MaxItems, billsUpTo: place,
@@ -120,7 +120,7 @@ func feedsHaveItems(d Deps) *orchestrator.Check {
 			place, _ := md[billsUpTo].(string)
 			n, first, err := d.Store.NotInFeeds(ctx, place)
 			if err != nil {
-				return orchestrator.CheckOutcome{}, err
+				return orchestrator.CheckOutcome{}, fmt.Errorf("count bills without feed items: %w", err)
 			}
 			if n > 0 {
 				return orchestrator.CheckOutcome{
@@ -165,7 +165,7 @@ func embeddings(d Deps) Contribution {
 		started := time.Now()
 		place, err := d.Store.Now(ctx)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read the place in the history: %w", err)
 		}
 		counts, err := d.Embedder.Update(ctx, config.BatchSize, func(done int) {
 			step.Log(eventlog.LevelInfo, fmt.Sprintf("%d documents embedded", done), nil)
@@ -178,7 +178,7 @@ func embeddings(d Deps) Contribution {
 		if err != nil {
 			return nil, fmt.Errorf("%d documents were embedded before: %w", counts.Embedded, err)
 		}
-		index, err := indexMeaning(ctx, d, step)
+		index, err := updateVectorIndex(ctx, d, step)
 		if err != nil {
 			return nil, err
 		}
@@ -200,8 +200,9 @@ func embeddings(d Deps) Contribution {
 	}
 }
 
-// indexMeaning updates the pgvector index, and returns whether searches have one. They find the same bills without it.
-func indexMeaning(ctx context.Context, d Deps, step *orchestrator.Step) (string, error) {
+// updateVectorIndex updates the pgvector index, and returns whether searches have one. They find the same bills without
+// it.
+func updateVectorIndex(ctx context.Context, d Deps, step *orchestrator.Step) (string, error) {
 	index, err := d.Embedder.Index(ctx)
 	switch {
 	case err != nil:
@@ -231,7 +232,7 @@ func everyDocumentIsEmbedded(d Deps) *orchestrator.Check {
 				return orchestrator.CheckOutcome{Passed: true, Message: "no endpoint is configured"}, nil
 			}
 			place, _ := md[billsUpTo].(string)
-			n, first, err := d.Embedder.Lacking(ctx, place)
+			n, first, err := d.Embedder.CountNotEmbedded(ctx, place)
 			if err != nil || n == 0 {
 				return orchestrator.CheckOutcome{Passed: true, Message: "every document is embedded"}, err
 			}

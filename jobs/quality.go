@@ -25,7 +25,7 @@ func lagCheck(d Deps) *orchestrator.Check {
 		Run: func(ctx context.Context, _ *orchestrator.Step, _ orchestrator.Metadata) (orchestrator.CheckOutcome, error) {
 			lags, err := d.Store.Lagging(ctx)
 			if err != nil {
-				return orchestrator.CheckOutcome{}, err
+				return orchestrator.CheckOutcome{}, fmt.Errorf("list lagging bills: %w", err)
 			}
 			limit := now().Add(-maxLag)
 			long := slices.DeleteFunc(slices.Clone(lags), func(l parliament.Lag) bool { return l.Since.After(limit) })
@@ -48,7 +48,7 @@ func lagMetadata(ctx context.Context, d Deps, step *orchestrator.Step) (orchestr
 	defer f.logCauses()
 	newest, err := d.Store.NewestSession(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look up the newest session: %w", err)
 	}
 	var listError any
 	if newest != "" {
@@ -72,11 +72,11 @@ func lagMetadata(ctx context.Context, d Deps, step *orchestrator.Step) (orchestr
 	}
 	lags, err := d.Store.Lagging(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list lagging bills: %w", err)
 	}
 	readAt, err := d.Store.ListsReadAt(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look up when lists were read: %w", err)
 	}
 	reasons := map[string]int{parliament.LagMissing: 0, parliament.LagOutdated: 0, parliament.LagDetail: 0}
 	longest := time.Duration(0)
@@ -143,7 +143,7 @@ func quality(d Deps) Contribution {
 		}
 		q, err := d.Store.Quality(ctx)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("check the stored bills: %w", err)
 		}
 		bills, linked, withID := 0, 0, 0
 		for _, c := range q.Coverage {

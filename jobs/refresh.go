@@ -20,14 +20,14 @@ import (
 )
 
 const (
-	// lookEvery is how often each stored session is checked as a whole: private bills and statutes of earlier sessions are
-	// still corrected.
-	lookEvery = 7 * 24 * time.Hour
-	// completionsAtOnce limits how many details that an older version of the program read are requested again in one fetch
+	// sessionCheckInterval is how often each stored session is checked as a whole: private bills and statutes of earlier
+	// sessions are still corrected.
+	sessionCheckInterval = 7 * 24 * time.Hour
+	// maxCompletions limits how many details that an older version of the program read are requested again in one fetch
 	// of the latest bills. The rest follow in later fetches.
-	completionsAtOnce = 50
-	// looksAtOnce is how many sessions a fetch of the latest bills checks, so that no fetch sends many requests.
-	looksAtOnce = 1
+	maxCompletions = 50
+	// maxSessionChecks is how many sessions a fetch of the latest bills checks, so that no fetch sends many requests.
+	maxSessionChecks = 1
 )
 
 func now() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
@@ -52,7 +52,7 @@ func (f *fetch) list(ctx context.Context, code string) (*parliament.SessionList,
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	if f.lists[code] == nil && (err == nil || isOfAddress(err)) {
+	if f.lists[code] == nil && (err == nil || isAddressError(err)) {
 		switch other := f.readCurrent(ctx); {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
@@ -71,7 +71,7 @@ func (f *fetch) list(ctx context.Context, code string) (*parliament.SessionList,
 	}
 	if err != nil {
 		f.lists[code] = &listAnswer{err: err}
-		if !isOfAddress(err) || upstream.IsRefusal(err) {
+		if !isAddressError(err) || upstream.IsRefusal(err) {
 			f.legisinfoDown = err
 		}
 		f.noteLegisinfoMissing(code, err)
@@ -90,9 +90,9 @@ func reasonOf(err error) string {
 	return upstream.Words(err.Error())
 }
 
-// isOfAddress reports whether another address of the same source may work. A source that is down, or asked for a pause,
-// gets no other request.
-func isOfAddress(err error) bool {
+// isAddressError reports whether another address of the same source may work. A source that is down, or asked for a
+// pause, gets no other request.
+func isAddressError(err error) bool {
 	var status *upstream.StatusError
 	var body *upstream.BodyError
 	var record *upstream.RecordError
@@ -169,7 +169,7 @@ func (f *fetch) recognize(ctx context.Context, listed map[parliament.BillID]*leg
 	for chunk := range slices.Chunk(ids, 500) {
 		held, err := f.Store.Held(ctx, chunk)
 		if err != nil {
-			return err
+			return fmt.Errorf("read the stored records: %w", err)
 		}
 		for id, item := range listed {
 			if known := held[id.String()].Item; item.Brief && known != nil && known.Agrees(item) {
@@ -188,7 +188,7 @@ func (f *fetch) currentLists(ctx context.Context) ([]*legisinfo.Item, error) {
 		newest, err = f.nameSession(ctx)
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look up the newest session: %w", err)
 	}
 	if newest != "" {
 		_, _ = f.list(ctx, newest) // an error is in the log, and kept for whoever asks for this list
@@ -247,7 +247,7 @@ func (f *fetch) whole(ctx context.Context, code string) (map[parliament.BillID]c
 	if list.Incomplete || f.failed > failed { // a record that could not be read may be one that seems to be missing
 		return all, nil
 	}
-	list.Looked = true
+	list.Checked = true
 	return all, f.noteMissing(ctx, code, all)
 }
 
@@ -296,7 +296,7 @@ func (f *fetch) refresh(ctx context.Context, chosen []candidate) ([]candidate, e
 	for i := range chosen {
 		taken[chosen[i].id] = &chosen[i]
 	}
-	further, err := f.look(ctx, taken)
+	further, err := f.checkSessions(ctx, taken)
 	if err != nil {
 		return nil, err
 	}
@@ -329,7 +329,7 @@ func (f *fetch) changed(
 ) ([]candidate, error) {
 	states, err := f.Store.ListStates(ctx, list.Session)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look up the stored items: %w", err)
 	}
 	var out []candidate
 	missing := 0
@@ -364,15 +364,15 @@ func (f *fetch) changed(
 	return out, nil
 }
 
-// look checks sessions that were not checked for a week, and returns the bills to store. A later fetch repeats what
-// fails here.
-func (f *fetch) look(ctx context.Context, taken map[parliament.BillID]*candidate) ([]candidate, error) {
+// checkSessions checks sessions that were not checked for a week, and returns the bills to store. A later fetch repeats
+// what fails here.
+func (f *fetch) checkSessions(ctx context.Context, taken map[parliament.BillID]*candidate) ([]candidate, error) {
 	if f.legisinfoDown != nil {
 		return nil, nil
 	}
-	due, err := f.Store.SessionsToLookAt(ctx, now().Add(-lookEvery), looksAtOnce)
+	due, err := f.Store.SessionsToCheck(ctx, now().Add(-sessionCheckInterval), maxSessionChecks)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("list the sessions to check: %w", err)
 	}
 	var out []candidate
 	for _, code := range due {
@@ -401,7 +401,7 @@ func (f *fetch) differing(
 ) ([]candidate, error) {
 	states, err := f.Store.ListStates(ctx, code)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("look up the stored items: %w", err)
 	}
 	ids := make([]string, 0, len(all))
 	for id := range all {
@@ -409,7 +409,7 @@ func (f *fetch) differing(
 	}
 	held, err := f.Store.Held(ctx, ids)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("read the stored records: %w", err)
 	}
 	var out []candidate
 	for id, c := range all {
@@ -441,7 +441,7 @@ func (f *fetch) complete(ctx context.Context) error {
 	unrecorded = unrecorded[:min(len(unrecorded), f.completions)]
 	held, err := f.Store.Held(ctx, unrecorded)
 	if err != nil {
-		return err
+		return fmt.Errorf("read the stored records: %w", err)
 	}
 	var records []parliament.Record
 	for _, id := range recorded {

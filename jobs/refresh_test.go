@@ -153,7 +153,8 @@ func TestEarlierSessionsAreLookedAt(t *testing.T) {
 		// A list that says too little: openparliament.ca's part and an act's chapter change without any change of an item.
 		if _, err := p.db.Pool.Exec(
 			t.Context(),
-			`UPDATE bills SET parts = jsonb_set(parts, '{detail,statute}', '0'), doc = jsonb_set(doc, '{statute}', 'null') WHERE parliament = 44 AND law`,
+			`UPDATE bills SET parts = jsonb_set(parts, '{detail,statute}', '0'), doc = jsonb_set(doc, '{statute}', 'null')
+				WHERE parliament = 44 AND law`,
 		); err != nil {
 			t.Fatal(err)
 		}

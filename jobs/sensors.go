@@ -107,10 +107,10 @@ func (d Deps) judgeFetches(ctx context.Context, ev *orchestrator.Evaluation) (*o
 	for _, run := range ev.Runs {
 		logs, err := d.Store.FetchLogs(ctx, parliament.FetchLogFilter{RunID: &run.ID, Limit: 500})
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("list fetch logs: %w", err)
 		}
 		for _, l := range slices.Backward(logs) { // the oldest first
-			if toldOf(l, run) {
+			if affectsAlerts(l, run) {
 				d.judgeFetch(&v, l)
 			}
 		}
@@ -167,7 +167,7 @@ func (d Deps) judgeRuns(ctx context.Context, ev *orchestrator.Evaluation) (*orch
 	for _, run := range ev.Runs {
 		logs, err := d.Store.FetchLogs(ctx, parliament.FetchLogFilter{RunID: &run.ID, Limit: 1})
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("list fetch logs: %w", err)
 		}
 		if len(logs) > 0 {
 			continue

@@ -33,7 +33,7 @@ func introducedByDay(d Deps) Contribution {
 		}
 		bills, err := d.Store.IntroducedOn(ctx, day)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("list the bills of a day: %w", err)
 		}
 		ids := []string{}
 		house, government := 0, 0
@@ -132,7 +132,7 @@ func billStatistics(d Deps) Contribution {
 	}, func(ctx context.Context, step *orchestrator.Step, config statisticsConfig) (orchestrator.Metadata, error) {
 		sessions, err := d.Store.Statistics(ctx)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("count the stored bills: %w", err)
 		}
 		most, err := mostBefore(ctx, step)
 		if err != nil {
@@ -216,7 +216,7 @@ func billChecks(d Deps) []*orchestrator.Check {
 				}
 				known, err := step.Partitions(ctx, sessionPartitions)
 				if err != nil {
-					return orchestrator.CheckOutcome{}, err
+					return orchestrator.CheckOutcome{}, fmt.Errorf("count the stored bills: %w", err)
 				}
 				return judgeSession(sessions, known, d.now()), nil
 			},

@@ -188,11 +188,13 @@ func TestCancelWithoutWorkers(t *testing.T) {
 				slices.ContainsFunc(events, func(ev eventlog.Event) bool { return ev.Message == "late" }) {
 				t.Errorf("the worker wrote %v, %v", types(after), err)
 			}
-			if n := countRows(t, d, "SELECT (SELECT count(*) FROM materializations) + (SELECT count(*) FROM dynamic_partitions)"); n != 0 {
+			if n := countRows(t, d, `SELECT (SELECT count(*) FROM materializations) + (SELECT count(*)
+				FROM dynamic_partitions)`); n != 0 {
 				t.Errorf("the worker wrote %d records", n)
 			}
 			// It works on, on what is its own.
-			if again, _ := wait(t, front, start(t, front, orchestrator.RunRequest{Assets: []string{"a", "b"}}).ID); again.Status != orchestrator.StatusSuccess {
+			next := start(t, front, orchestrator.RunRequest{Assets: []string{"a", "b"}})
+			if again, _ := wait(t, front, next.ID); again.Status != orchestrator.StatusSuccess {
 				t.Errorf("the next run: %s", again.Status)
 			}
 		})

@@ -150,7 +150,8 @@ func TestAlertsAreToldOnce(t *testing.T) {
 		len(r.types()) != 2 {
 		t.Fatalf("open alerts = %+v, %v; messages = %q", alerts, err, r.types())
 	}
-	if _, err := d.Pool.Exec(t.Context(), `UPDATE alerts SET tell_at = now() WHERE recovered_at IS NULL`); err != nil { // the window is over
+	// the window is over
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE alerts SET tell_at = now() WHERE recovered_at IS NULL`); err != nil {
 		t.Fatal(err)
 	}
 	r.await(t, 3)
@@ -208,7 +209,8 @@ func TestChecks(t *testing.T) {
 	}
 	r := newReceiver(t)
 	e := setup(t, parts(t, orchestrator.Declarations{Assets: []*orchestrator.Asset{
-		checked, asset("below", []string{"checked"}, nil), asset("further", []string{"below"}, nil), asset("beside", nil, nil),
+		checked, asset("below", []string{"checked"}, nil), asset("further", []string{"below"}, nil),
+		asset("beside", nil, nil),
 	}}), channel(t, r))
 	all := orchestrator.RunRequest{Assets: []string{"checked", "below", "further", "beside"}}
 	run, events := wait(t, e, start(t, e, all).ID)

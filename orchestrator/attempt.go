@@ -106,7 +106,7 @@ func (w *stepWorker) Work(ctx context.Context, job *river.Job[stepArgs]) error {
 func (e *Engine) newStep(job *river.Job[stepArgs], row sql.StartStepRow, log *slog.Logger) *Step {
 	step := &Step{
 		RunID: job.Args.RunID, Asset: job.Args.Asset, Attempt: int(row.Attempt),
-		jobID: job.ID, engine: e, log: log, kick: make(chan struct{}, 1),
+		jobID: job.ID, engine: e, log: log, flushNow: make(chan struct{}, 1),
 	}
 	if row.Partition != nil {
 		step.Partition = *row.Partition

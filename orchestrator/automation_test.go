@@ -84,7 +84,8 @@ func TestLimits(t *testing.T) {
 		}
 		limits = append(limits, l)
 	}
-	if _, err := orchestrator.New(orchestrator.Config{DB: dbtest.New(t), Definitions: defs, Logger: testLogger(t), Limits: []orchestrator.Limit{{Key: "pool:nope", Max: 1}}}); err == nil ||
+	if _, err := orchestrator.New(orchestrator.Config{DB: dbtest.New(t), Definitions: defs, Logger: testLogger(t),
+		Limits: []orchestrator.Limit{{Key: "pool:nope", Max: 1}}}); err == nil ||
 		!strings.Contains(err.Error(), "pool:nope") {
 		t.Errorf("limit on a pool that there is not: %v", err)
 	}
@@ -210,7 +211,9 @@ func TestFreshness(t *testing.T) {
 			t.Errorf("%s: %s, late at %v; want %s, %s", name, state, late, c.want, c.late)
 		}
 	}
-	for _, bad := range []*orchestrator.Freshness{{}, {By: "x"}, {MaxAge: 1, By: "* * * * *"}, {By: "* * * * *", TimeZone: "Mars"}, {By: "@every 5m"}} {
+	for _, bad := range []*orchestrator.Freshness{
+		{}, {By: "x"}, {MaxAge: 1, By: "* * * * *"}, {By: "* * * * *", TimeZone: "Mars"}, {By: "@every 5m"},
+	} {
 		c := asset("c", nil, nil)
 		c.Freshness = bad
 		if _, err := orchestrator.NewDefinitions(orchestrator.Declarations{Assets: []*orchestrator.Asset{c}}); err == nil {
@@ -234,14 +237,16 @@ func TestFreshnessAlertFiresOnceAndClears(t *testing.T) {
 	r.await(t, 1)
 	until(t, e, "several rounds", func() bool {
 		var rounds int
-		err := d.Pool.QueryRow(t.Context(), `SELECT count(*) FROM workers WHERE beat_at - started_at > interval '1500 milliseconds'`).
+		err := d.Pool.QueryRow(t.Context(), `SELECT count(*) FROM workers
+			WHERE beat_at - started_at > interval '1500 milliseconds'`).
 			Scan(&rounds)
 		return err == nil && rounds == 2
 	})
 	if got := r.types(); !slices.Equal(got, []string{"alert.firing"}) {
 		t.Fatalf("messages = %q", got)
 	}
-	if _, err := d.Pool.Exec(t.Context(), `UPDATE materializations SET created_at = now() + interval '1 hour'`); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE materializations
+		SET created_at = now() + interval '1 hour'`); err != nil {
 		t.Fatal(err)
 	}
 	if got := r.await(t, 2); !slices.Equal(got, []string{"alert.firing", "alert.recovered"}) {
@@ -252,15 +257,7 @@ func TestFreshnessAlertFiresOnceAndClears(t *testing.T) {
 func TestAutomationConditions(t *testing.T) {
 	t.Parallel()
 	up := asset("up", nil, nil)
-	eager, cron, missing := asset(
-		"eager",
-		[]string{"up"},
-		nil,
-	), asset(
-		"cron",
-		[]string{"up"},
-		nil,
-	), asset(
+	eager, cron, missing := asset("eager", []string{"up"}, nil), asset("cron", []string{"up"}, nil), asset(
 		"missing",
 		[]string{"up"},
 		nil,

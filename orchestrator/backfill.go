@@ -73,7 +73,7 @@ func (e *Engine) Backfills(ctx context.Context, status string, before *uuid.UUID
 	rows, err := e.lists.ListBackfills(
 		ctx,
 		sql.ListBackfillsParams{
-			Status: optional(status), Before: before, MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+			Status: optional(status), Before: before, Limit: int32(limit), //nolint:gosec // bounded by the contract
 		},
 	)
 	if err != nil {
@@ -139,7 +139,7 @@ func (e *Engine) BackfillPartitions(
 		ctx,
 		sql.ListBackfillPartitionsParams{
 			BackfillID: id, Status: optional(status), After: after,
-			MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+			Limit: int32(limit), //nolint:gosec // bounded by the contract
 		},
 	)
 	return each(rows, func(r sql.BackfillPartition) BackfillPartition {
@@ -165,7 +165,7 @@ func (e *Engine) changeBackfill(
 		return f(ctx, tx, q, b)
 	})
 	if err != nil {
-		return nil, err
+		return nil, withContext(err, "change backfill %s", id)
 	}
 	return e.Backfill(ctx, id)
 }

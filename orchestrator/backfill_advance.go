@@ -151,7 +151,7 @@ func (e *Engine) startPartitions(ctx context.Context, tx pgx.Tx, b sql.Backfill,
 	q := e.q.WithTx(tx)
 	next, err := q.NextBackfillPartitions(
 		ctx,
-		sql.NextBackfillPartitionsParams{BackfillID: b.ID, MaxRows: int32(n)}, //nolint:gosec // a small number
+		sql.NextBackfillPartitionsParams{BackfillID: b.ID, Limit: int32(n)}, //nolint:gosec // a small number
 	)
 	if err != nil {
 		return nil, err

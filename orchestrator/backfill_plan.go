@@ -83,7 +83,7 @@ func (e *Engine) PlanBackfill(ctx context.Context, req BackfillRequest) (*Backfi
 		return nil, err
 	}
 	if req.Only != "" {
-		if p.Keys, err = e.keysThatStand(ctx, p.Assets, p.Keys, req.Only); err != nil {
+		if p.Keys, err = e.keysWithStatus(ctx, p.Assets, p.Keys, req.Only); err != nil {
 			return nil, err
 		}
 	}
@@ -168,8 +168,8 @@ func (e *Engine) chooseKeys(
 	return all[first : last+1], nil
 }
 
-// keysThatStand returns the partitions that have a status for any of the assets.
-func (e *Engine) keysThatStand(ctx context.Context, assets, keys []string, status string) ([]string, error) {
+// keysWithStatus returns the partitions that have a status for any of the assets.
+func (e *Engine) keysWithStatus(ctx context.Context, assets, keys []string, status string) ([]string, error) {
 	want := map[string]bool{}
 	for _, name := range assets {
 		if e.defs.byAsset[name].Partitions == nil {

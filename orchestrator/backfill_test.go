@@ -154,10 +154,8 @@ func TestBackfill(t *testing.T) {
 	if _, err := e.RetryBackfill(ctx, b.ID); !errors.Is(err, orchestrator.ErrConflict) {
 		t.Errorf("retried without a failure: %v", err)
 	}
-	if _, _, err := e.StartBackfill(ctx, orchestrator.BackfillRequest{Assets: []string{"a"}, Only: "failed"}); !errors.Is(
-		err,
-		orchestrator.ErrConflict,
-	) {
+	failed := orchestrator.BackfillRequest{Assets: []string{"a"}, Only: "failed"}
+	if _, _, err := e.StartBackfill(ctx, failed); !errors.Is(err, orchestrator.ErrConflict) {
 		t.Errorf("nothing to do: %v", err)
 	}
 }

@@ -33,7 +33,7 @@ func (e *Engine) CancelRun(ctx context.Context, id uuid.UUID, by string) (*Run, 
 		return e.cancelTx(ctx, tx, t, by, nil)
 	})
 	if err != nil {
-		return nil, err
+		return nil, withContext(err, "cancel run %s", id)
 	}
 	e.events.Wake(id)
 	e.ended(t)

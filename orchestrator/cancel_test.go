@@ -91,7 +91,8 @@ func TestCanceledWhileEnding(t *testing.T) {
 	}
 }
 
-// TestBackfillOfCanceledRuns ends as canceled when runs of it were canceled one by one, and as a failure when one failed.
+// TestBackfillOfCanceledRuns ends as canceled when runs of it were canceled one by one, and as a failure when one
+// failed.
 func TestBackfillOfCanceledRuns(t *testing.T) {
 	t.Parallel()
 	for _, fails := range []bool{false, true} {
@@ -140,8 +141,11 @@ func backfillsEnd(t testing.TB, d *db.DB) (wait func()) {
 		t.Fatal(err)
 	}
 	t.Cleanup(conn.Release)
-	if _, err := conn.Exec(t.Context(), `CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_notify('backfill_ended', ''); RETURN NULL; END$$;
-		CREATE TRIGGER tell AFTER UPDATE ON backfills FOR EACH ROW WHEN (NEW.ended_at IS NOT NULL) EXECUTE FUNCTION tell(); LISTEN backfill_ended`); err != nil {
+	if _, err := conn.Exec(t.Context(),
+		`CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN PERFORM pg_notify('backfill_ended', '');
+			RETURN NULL; END$$;
+		CREATE TRIGGER tell AFTER UPDATE ON backfills FOR EACH ROW WHEN (NEW.ended_at IS NOT NULL) EXECUTE FUNCTION tell();
+		LISTEN backfill_ended`); err != nil {
 		t.Fatal(err)
 	}
 	return func() {
@@ -154,7 +158,8 @@ func backfillsEnd(t testing.TB, d *db.DB) (wait func()) {
 	}
 }
 
-// TestBlockingCheckHoldsBackAutomation has nothing materialized by itself below an asset whose blocking check does not pass.
+// TestBlockingCheckHoldsBackAutomation has nothing materialized by itself below an asset whose blocking check does not
+// pass.
 func TestBlockingCheckHoldsBackAutomation(t *testing.T) {
 	t.Parallel()
 	passes := false

@@ -294,7 +294,7 @@ func (e *Engine) CheckResults(
 		ctx,
 		sql.ListCheckResultsParams{
 			Asset: asset, Name: optional(check), Before: before,
-			MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+			Limit: int32(limit), //nolint:gosec // bounded by the contract
 		},
 	)
 	return each(rows, checkResultOf), err

@@ -16,24 +16,24 @@ var validName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 // definer collects the faults of declarations while it completes them.
 type definer struct {
 	*Definitions
-	faults []error
+	errs []error
 }
 
-func (d *definer) fault(format string, args ...any) {
-	d.faults = append(d.faults, fmt.Errorf(format, args...))
+func (d *definer) addError(format string, args ...any) {
+	d.errs = append(d.errs, fmt.Errorf(format, args...))
 }
 
 // named checks a name. taken says that another thing of the kind has it.
 func (d *definer) named(kind, name string, taken bool) {
 	if !validName.MatchString(name) {
-		d.fault(
+		d.addError(
 			"%s %q: a name has lower-case letters, digits and underscores, begins with a letter and has 63 characters at most",
 			kind,
 			name,
 		)
 	}
 	if taken {
-		d.fault("%s %q is declared twice", kind, name)
+		d.addError("%s %q is declared twice", kind, name)
 	}
 }
 
@@ -60,12 +60,12 @@ func NewDefinitions(all Declarations) (*Definitions, error) {
 		d.named("sensor", s.Name, d.bySensor[s.Name] != nil)
 		d.bySensor[s.Name] = s
 		if err := s.check(d.Definitions); err != nil {
-			d.fault("sensor %q: %w", s.Name, err)
+			d.addError("sensor %q: %w", s.Name, err)
 		}
 	}
 	d.sensors = all.Sensors
-	if len(d.faults) > 0 {
-		return nil, fmt.Errorf("definitions: %w", errors.Join(d.faults...))
+	if len(d.errs) > 0 {
+		return nil, fmt.Errorf("definitions: %w", errors.Join(d.errs...))
 	}
 	return d.Definitions, nil
 }
@@ -76,22 +76,22 @@ func (d *definer) addAssets(assets []*Asset) (acyclic bool) {
 		d.named("asset", a.Name, d.byAsset[a.Name] != nil)
 		d.byAsset[a.Name] = a
 		if a.err != nil {
-			d.fault("asset %q: %w", a.Name, a.err)
+			d.addError("asset %q: %w", a.Name, a.err)
 		}
 	}
 	for _, a := range assets {
 		for _, dep := range a.Deps {
 			if d.byAsset[dep] == nil {
-				d.fault("asset %q depends on %q, which is not declared", a.Name, dep)
+				d.addError("asset %q depends on %q, which is not declared", a.Name, dep)
 			}
 		}
 	}
 	sorted, cycle := topological(assets)
 	if cycle != nil {
-		d.fault("assets depend on each other in a circle: %s", strings.Join(cycle, " -> "))
+		d.addError("assets depend on each other in a circle: %s", strings.Join(cycle, " -> "))
 	}
 	d.assets = sorted
-	d.faults = append(d.faults, d.checkAssets(assets, d.named)...)
+	d.errs = append(d.errs, d.checkAssets(assets, d.named)...)
 	return cycle == nil
 }
 
@@ -102,28 +102,28 @@ func (d *definer) addJob(j *Job, acyclic bool) {
 	if j.Selection != "" && acyclic {
 		var err error
 		if j.Assets, err = d.Select(j.Selection); err != nil {
-			d.fault("job %q: selection %q: %w", j.Name, j.Selection, err)
+			d.addError("job %q: selection %q: %w", j.Name, j.Selection, err)
 			return
 		}
 	}
 	if err := checkTags(j.Tags); err != nil {
-		d.fault("job %q: %w", j.Name, err)
+		d.addError("job %q: %w", j.Name, err)
 	}
 	if j.Priority != 0 && (j.Priority < PriorityFirst || j.Priority > PriorityLast) {
-		d.fault("job %q: priority %d: want %d to %d", j.Name, j.Priority, PriorityFirst, PriorityLast)
+		d.addError("job %q: priority %d: want %d to %d", j.Name, j.Priority, PriorityFirst, PriorityLast)
 	}
 	if len(j.Assets) == 0 {
-		d.fault("job %q has no assets", j.Name)
+		d.addError("job %q has no assets", j.Name)
 	}
 	known := true
 	for _, name := range j.Assets {
 		if d.byAsset[name] == nil {
-			d.fault("job %q: asset %q is not declared", j.Name, name)
+			d.addError("job %q: asset %q is not declared", j.Name, name)
 			known = false
 		}
 	}
 	if known && acyclic {
-		d.faults = append(d.faults, d.checkJobConfig(j)...)
+		d.errs = append(d.errs, d.checkJobConfig(j)...)
 	}
 }
 
@@ -131,14 +131,14 @@ func (d *definer) addSchedule(s *Schedule) {
 	d.named("schedule", s.Name, d.bySched[s.Name] != nil)
 	d.bySched[s.Name] = s
 	if d.byJob[s.Job] == nil {
-		d.fault("schedule %q: job %q is not declared", s.Name, s.Job)
+		d.addError("schedule %q: job %q is not declared", s.Name, s.Job)
 	}
 	if s.TimeZone == "" {
 		s.TimeZone = DefaultTimeZone
 	}
 	var err error
 	if s.times, err = cron.Parse(s.Cron, s.TimeZone); err != nil {
-		d.fault("schedule %q: %w", s.Name, err)
+		d.addError("schedule %q: %w", s.Name, err)
 	}
 }
 

@@ -95,6 +95,14 @@ func refusal(err error) bool {
 		errors.Is(err, ErrConflict)
 }
 
+// withContext adds what failed to an error. A refusal stays as it is, because clients read its text.
+func withContext(err error, format string, args ...any) error {
+	if err == nil || refusal(err) || errors.Is(err, ErrIdempotencyKeyReused) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", fmt.Sprintf(format, args...), err)
+}
+
 // databaseTrouble reports whether the database was unavailable or too slow, so that the same may succeed later.
 func databaseTrouble(err error) bool {
 	return db.Unavailable(err) || errors.Is(err, context.DeadlineExceeded)

@@ -39,7 +39,8 @@ func ExampleSchedule() {
 		fmt.Println(err)
 		return
 	}
-	for _, at := range nightly.Next(time.Date(2026, time.March, 7, 12, 0, 0, 0, time.UTC), 2) { // clocks go forward on the 8th
+	// clocks go forward on the 8th
+	for _, at := range nightly.Next(time.Date(2026, time.March, 7, 12, 0, 0, 0, time.UTC), 2) {
 		fmt.Println(at)
 	}
 	// Output:
@@ -94,7 +95,8 @@ func ExampleTimePartitions() {
 // exampleAsset makes an asset without config that does nothing.
 func exampleAsset(name string, options orchestrator.AssetOptions) *orchestrator.Asset {
 	options.Name, options.Description = name, "An example."
-	return orchestrator.NewAsset(options, func(context.Context, *orchestrator.Step, struct{}) (orchestrator.Metadata, error) {
-		return orchestrator.Metadata{}, nil
-	})
+	return orchestrator.NewAsset(options,
+		func(context.Context, *orchestrator.Step, struct{}) (orchestrator.Metadata, error) {
+			return orchestrator.Metadata{}, nil
+		})
 }

@@ -139,7 +139,7 @@ func (e *Engine) watchFreshness(ctx context.Context) error {
 		names,
 		func(name string) string { return name },
 		func(ctx context.Context, name string) error {
-			return e.turnFreshness(ctx, e.defs.byAsset[name])
+			return e.recordFreshness(ctx, e.defs.byAsset[name])
 		},
 	)
 }
@@ -147,9 +147,9 @@ func (e *Engine) watchFreshness(ctx context.Context) error {
 // clockSkew is how far apart the clocks of two workers may be before they disagree about what is late.
 const clockSkew = time.Minute
 
-// turnFreshness records the state of an asset whose state seems to have changed. It decides under the lock of the
+// recordFreshness records the state of an asset whose state seems to have changed. It decides under the lock of the
 // asset's row, because another worker may have recorded the change, or a run materialized the asset, meanwhile.
-func (e *Engine) turnFreshness(ctx context.Context, a *Asset) error {
+func (e *Engine) recordFreshness(ctx context.Context, a *Asset) error {
 	return e.db.Tx(ctx, func(tx pgx.Tx) error {
 		q := e.q.WithTx(tx)
 		held, err := q.LockFreshness(ctx, sql.LockFreshnessParams{Asset: a.Name, At: e.now()})

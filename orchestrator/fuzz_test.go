@@ -29,7 +29,8 @@ func FuzzRunConfig(f *testing.F) {
 	)
 	d := parts(f, orchestrator.Declarations{Assets: []*orchestrator.Asset{configured, asset("b", nil, nil)}})
 	for _, s := range []string{
-		``, `null`, `{}`, `{"limit": 5}`, `{"limit": 5.0}`, `{"limit": 1e2}`, `{"limit": 501}`, `{"limit": "5"}`, `{"ops": {"a": {"config": {"limit": 5, "names": ["x"]}}}}`, `{"ops": {"c": {}}}`,
+		``, `null`, `{}`, `{"limit": 5}`, `{"limit": 5.0}`, `{"limit": 1e2}`, `{"limit": 501}`, `{"limit": "5"}`,
+		`{"ops": {"a": {"config": {"limit": 5, "names": ["x"]}}}}`, `{"ops": {"c": {}}}`,
 		`{"ops": {"a": {"config": null}}}`, `{"ops": [], "x": 1}`, `[1]`, `{"a/b~": 1}`, `{"limit": 1, "limit": 2}`, `{"ratio": 1e400}`, `{"names": [null]}`,
 	} {
 		f.Add([]byte(s), false)
@@ -69,7 +70,10 @@ func FuzzRunConfig(f *testing.F) {
 
 // FuzzCron feeds anything to what reads cron expressions: a schedule that is taken goes on, and its last time is over.
 func FuzzCron(f *testing.F) {
-	for _, s := range []string{"0 * * * *", "30 2 * * *", "0 0 29 2 *", "0 0 30 2 *", "*/7 1-5 * JAN-MAR MON", "@daily", "@every 1s", "TZ=UTC 0 0 * * *", "* * * * * *", "", "0 0 31 4 ?", "59 23 31 12 7"} {
+	for _, s := range []string{
+		"0 * * * *", "30 2 * * *", "0 0 29 2 *", "0 0 30 2 *", "*/7 1-5 * JAN-MAR MON", "@daily", "@every 1s",
+		"TZ=UTC 0 0 * * *", "* * * * * *", "", "0 0 31 4 ?", "59 23 31 12 7",
+	} {
 		f.Add(s, "America/Toronto", int64(1_772_953_200)) // clocks go forward on that day
 	}
 	f.Add("15,45 1,2 * * *", "Europe/London", int64(1_793_000_000))

@@ -43,9 +43,9 @@ func (p *pulse) missed() {
 	p.last = time.Time{}
 }
 
-// well reports whether the last heartbeat succeeded, less than deadAfter ago. calm reports whether that has been so for
-// deadAfter, in which every live worker has sent a heartbeat.
-func (p *pulse) well(now time.Time, deadAfter time.Duration) (well, calm bool) {
+// healthy reports whether the last heartbeat succeeded, less than deadAfter ago. calm reports whether that has been so
+// for deadAfter, in which every live worker has sent a heartbeat.
+func (p *pulse) healthy(now time.Time, deadAfter time.Duration) (well, calm bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	well = !p.last.IsZero() && now.Sub(p.last) < deadAfter

@@ -16,7 +16,8 @@ func beats(t *testing.T, e *orchestrator.Engine, n int) {
 	seen := map[time.Time]bool{}
 	until(t, e, "heartbeats", func() bool {
 		var at time.Time
-		if err := orchestrator.DatabaseOf(e).Pool.QueryRow(t.Context(), "SELECT max(beat_at) FROM workers").Scan(&at); err != nil {
+		if err := orchestrator.DatabaseOf(e).Pool.QueryRow(t.Context(), "SELECT max(beat_at) FROM workers").
+			Scan(&at); err != nil {
 			t.Fatal(err)
 		}
 		seen[at] = true
@@ -24,8 +25,8 @@ func beats(t *testing.T, e *orchestrator.Engine, n int) {
 	})
 }
 
-// TestSensorsBehindAnOldTransaction leaves a transaction open, behind which events wait to be seen: the sensors that wait
-// for them are evaluated at their intervals, and at once when it has ended.
+// TestSensorsBehindAnOldTransaction leaves a transaction open, behind which events wait to be seen: the sensors that
+// wait for them are evaluated at their intervals, and at once when it has ended.
 func TestSensorsBehindAnOldTransaction(t *testing.T) {
 	t.Parallel()
 	d := dbtest.NewWatched(t)

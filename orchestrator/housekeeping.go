@@ -16,13 +16,13 @@ type task struct {
 	do   func(context.Context) error
 	// every is the least time between two times that it succeeds; 0: it is done at every heartbeat.
 	every time.Duration
-	// calm defers it until every live worker had time to send a heartbeat.
-	calm bool
+	// needsHeartbeats defers it until every live worker had time to send a heartbeat.
+	needsHeartbeats bool
 }
 
 // tasks lists the tasks of housekeeping in the order in which they are done.
 func (e *Engine) tasks() []task {
-	canceled := task{name: "end canceled steps of dead workers", do: e.endAbandoned, calm: true}
+	canceled := task{name: "end canceled steps of dead workers", do: e.endAbandoned, needsHeartbeats: true}
 	if !e.cfg.Work { // there may be no worker to do it
 		return []task{canceled}
 	}
@@ -31,8 +31,8 @@ func (e *Engine) tasks() []task {
 		{name: "stop steps that are no longer this worker's", do: e.stopLost},
 		{name: "end runs past their time", do: e.endOverdue},
 		canceled,
-		{name: "requeue steps of dead workers", do: e.requeueLost, calm: true},
-		{name: "requeue steps whose jobs are gone", do: e.requeueForgotten, calm: true},
+		{name: "requeue steps of dead workers", do: e.requeueLost, needsHeartbeats: true},
+		{name: "requeue steps whose jobs are gone", do: e.requeueForgotten, needsHeartbeats: true},
 		{name: "release places of steps that ended", do: func(ctx context.Context) error {
 			_, err := e.q.ReleaseForgottenSlots(ctx)
 			return err
@@ -64,11 +64,11 @@ func (e *Engine) housekeeping(ctx context.Context) {
 		case <-ticker.C:
 		}
 		for i, t := range tasks {
-			well, calm := e.pulse.well(time.Now(), e.deadAfter())
+			well, calm := e.pulse.healthy(time.Now(), e.deadAfter())
 			if !well || ctx.Err() != nil {
 				break
 			}
-			if t.calm && !calm || t.every > 0 && time.Since(done[i]) < t.every {
+			if t.needsHeartbeats && !calm || t.every > 0 && time.Since(done[i]) < t.every {
 				continue
 			}
 			limited, cancel := context.WithTimeout(ctx, e.taskTimeout())

@@ -62,7 +62,8 @@ func TestLocksAreTakenInOneOrder(t *testing.T) {
 			for j := range each {
 				n := i*each + j
 				run, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{
-					Assets: choices[n%len(choices)], Partition: keys[n%3], Tags: map[string]string{"even": fmt.Sprint(n%2 == 0)}, Trigger: orchestrator.Trigger{Kind: "api"},
+					Assets: choices[n%len(choices)], Partition: keys[n%3], Tags: map[string]string{"even": fmt.Sprint(n%2 == 0)},
+					Trigger: orchestrator.Trigger{Kind: "api"},
 				})
 				if err != nil {
 					t.Errorf("start %d: %v", n, err)
@@ -75,7 +76,8 @@ func TestLocksAreTakenInOneOrder(t *testing.T) {
 			}
 		})
 	}
-	if _, _, err := e.StartBackfill(t.Context(), orchestrator.BackfillRequest{Assets: []string{"z", "b", "a", "c"}, Concurrency: 3}); err != nil {
+	if _, _, err := e.StartBackfill(t.Context(),
+		orchestrator.BackfillRequest{Assets: []string{"z", "b", "a", "c"}, Concurrency: 3}); err != nil {
 		t.Error(err)
 	}
 	wg.Wait()

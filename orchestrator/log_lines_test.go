@@ -32,8 +32,8 @@ func (l lossy) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comman
 	return tag, err
 }
 
-// TestLogLinesAreWrittenOnce loses the answers to what a step logs: each line is in the log once, whether the end of the
-// step writes it again or the step goes on, and in its order.
+// TestLogLinesAreWrittenOnce loses the answers to what a step logs: each line is in the log once, whether the end of
+// the step writes it again or the step goes on, and in its order.
 func TestLogLinesAreWrittenOnce(t *testing.T) {
 	t.Parallel()
 	for name, goesOn := range map[string]bool{"TheStepEnds": false, "TheStepGoesOn": true} {

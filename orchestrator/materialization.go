@@ -45,7 +45,7 @@ func (e *Engine) Materializations(
 		ctx,
 		sql.ListMaterializationsParams{
 			Asset: asset, Partition: optional(partition), Before: before,
-			MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+			Limit: int32(limit), //nolint:gosec // bounded by the contract
 		},
 	)
 	return each(rows, materializationOf), err

@@ -127,10 +127,7 @@ func (i *instruments) startStep(
 		"step "+args.Asset,
 		trace.WithSpanKind(trace.SpanKindConsumer),
 		trace.WithAttributes(
-			attribute.String(
-				"explorer.run_id",
-				args.RunID.String(),
-			),
+			attribute.String("explorer.run_id", args.RunID.String()),
 			attribute.String("explorer.asset", args.Asset),
 			attribute.Int("explorer.attempt", attempt),
 		),
@@ -154,10 +151,7 @@ func (i *instruments) startRun(ctx context.Context, p *plan) (context.Context, t
 		name += " " + p.req.Job
 	}
 	return i.tracer.Start(ctx, name, trace.WithSpanKind(trace.SpanKindProducer), trace.WithAttributes(
-		attribute.String(
-			"explorer.run_id",
-			p.id.String(),
-		),
+		attribute.String("explorer.run_id", p.id.String()),
 		attribute.StringSlice("explorer.assets", p.assets),
 		attribute.String("explorer.trigger", p.req.Trigger.Kind),
 	))

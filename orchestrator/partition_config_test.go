@@ -96,7 +96,8 @@ func TestPartitionByConfig(t *testing.T) {
 		}
 		return out
 	}
-	if _, err := e.AddPartitions(t.Context(), "sessions", "42-1", "41-1"); err != nil { // the first was filled before it was known
+	// the first was filled before it was known
+	if _, err := e.AddPartitions(t.Context(), "sessions", "42-1", "41-1"); err != nil {
 		t.Fatal(err)
 	}
 	for asset, want := range map[string]map[string]string{

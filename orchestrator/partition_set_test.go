@@ -128,7 +128,8 @@ func TestPartitionSets(t *testing.T) {
 	if _, err := e.AddPartitions(t.Context(), "dyn", "later"); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"of_dyn"}, Partition: "later"}); err != nil {
+	if _, _, err := e.StartRun(t.Context(),
+		orchestrator.RunRequest{Assets: []string{"of_dyn"}, Partition: "later"}); err != nil {
 		t.Error(err)
 	}
 }

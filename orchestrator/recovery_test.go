@@ -37,7 +37,11 @@ func TestJobsThatAreGone(t *testing.T) {
 		}
 	}
 	startEngine(t, d, defs)
-	for id, want := range map[*orchestrator.Run]string{one: orchestrator.StatusSuccess, two: orchestrator.StatusSuccess, three: orchestrator.StatusCanceled} {
+	for id, want := range map[*orchestrator.Run]string{
+		one:   orchestrator.StatusSuccess,
+		two:   orchestrator.StatusSuccess,
+		three: orchestrator.StatusCanceled,
+	} {
 		if run, events := wait(t, idle, id.ID); run.Status != want {
 			t.Errorf("%s: %s, %v", run.Assets, run.Status, types(events))
 		}
@@ -72,16 +76,15 @@ func TestPoolExhausted(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, _, err := e.StartRun(ctx, orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}}); !errors.Is(
-		err,
-		context.DeadlineExceeded,
-	) {
+	request := orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}}
+	if _, _, err := e.StartRun(ctx, request); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("without a connection: %v", err)
 	}
 	for _, c := range held {
 		c.Release()
 	}
-	if run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID); run.Status != orchestrator.StatusSuccess {
+	if run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).
+		ID); run.Status != orchestrator.StatusSuccess {
 		t.Errorf("afterwards: %s", run.Status)
 	}
 }
@@ -108,7 +111,8 @@ func TestConnectionsCut(t *testing.T) {
 		// By a connection of its own kind: the statement cuts all others.
 		_, _ = d.Pool.Exec(
 			t.Context(),
-			"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
+			`SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+				WHERE datname = current_database() AND pid <> pg_backend_pid()`,
 		)
 	}
 	run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
@@ -218,9 +222,8 @@ func TestDatabaseRefusesForItsOwnReasons(t *testing.T) {
 			run := start(t, e, orchestrator.RunRequest{Assets: []string{"a"}})
 			waitFor(t, e, run.ID, entered)
 			refuse.with(t, code)
-			if _, _, err := e.StartRun(t.Context(), orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}}); !db.Unavailable(
-				err,
-			) {
+			request := orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}}
+			if _, _, err := e.StartRun(t.Context(), request); !db.Unavailable(err) {
 				t.Errorf("a start: %v", err)
 			}
 			close(gate)
@@ -232,7 +235,8 @@ func TestDatabaseRefusesForItsOwnReasons(t *testing.T) {
 				t.Errorf("meanwhile: %+v, %v", got, err)
 			}
 			var runs, jobs int
-			if err := d.Pool.QueryRow(t.Context(), "SELECT (SELECT count(*) FROM runs), (SELECT count(*) FROM river_job WHERE kind = 'materialize')").Scan(&runs, &jobs); err != nil ||
+			if err := d.Pool.QueryRow(t.Context(), `SELECT (SELECT count(*) FROM runs),
+				(SELECT count(*) FROM river_job WHERE kind = 'materialize')`).Scan(&runs, &jobs); err != nil ||
 				runs != 1 ||
 				jobs != 1 {
 				t.Errorf("%d runs, %d jobs: %v", runs, jobs, err)
@@ -252,7 +256,12 @@ func TestDatabaseRefusesForItsOwnReasons(t *testing.T) {
 // TestDatabaseRefusesTheEndItself has an end refused for what it is: that is the step's failure, and soon.
 func TestDatabaseRefusesTheEndItself(t *testing.T) {
 	t.Parallel()
-	for name, code := range map[string]string{"DataException": "22003", "CheckViolation": "23514", "NoPrivilege": "42501", "RaisedByATrigger": "P0001"} {
+	for name, code := range map[string]string{
+		"DataException":    "22003",
+		"CheckViolation":   "23514",
+		"NoPrivilege":      "42501",
+		"RaisedByATrigger": "P0001",
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := orchestrator.NewAsset(
@@ -357,10 +366,8 @@ func TestSlowQueries(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, _, err := e.StartRun(ctx, orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}}); !errors.Is(
-		err,
-		context.DeadlineExceeded,
-	) {
+	request := orchestrator.RunRequest{Assets: []string{"a"}, Trigger: orchestrator.Trigger{Kind: "api"}}
+	if _, _, err := e.StartRun(ctx, request); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a start: %v", err)
 	}
 	if _, err := e.Run(ctx, before.ID); !errors.Is(err, context.DeadlineExceeded) {
@@ -432,7 +439,8 @@ func TestClockJump(t *testing.T) {
 	// A year ahead: by the worker's clock everything here is old.
 	ahead.Store(int64(400 * 24 * time.Hour))
 	until(3)
-	if _, err := d.Pool.Exec(t.Context(), "UPDATE river_job SET scheduled_at = now() WHERE kind = 'retention'"); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE river_job SET scheduled_at = now()
+		WHERE kind = 'retention'`); err != nil {
 		t.Fatal(err)
 	}
 	second := startEngine(t, d, defs, clock) // another worker, which sweeps as it starts

@@ -28,7 +28,10 @@ func TestParseKeep(t *testing.T) {
 			t.Errorf("%s: written as %s, which is %+v, %v", given, k, again, err)
 		}
 	}
-	for _, bad := range []string{"", "events", "=1d", "events=", "events=1", "events=-1d", "events=0d", "events=1s", "events=1d/0", "events=1d/x", "events=99999d", "events=9999999999999999999h"} {
+	for _, bad := range []string{
+		"", "events", "=1d", "events=", "events=1", "events=-1d", "events=0d", "events=1s", "events=1d/0", "events=1d/x",
+		"events=99999d", "events=9999999999999999999h",
+	} {
 		if _, k, err := retention.ParseKeep(bad); err == nil {
 			t.Errorf("%q: %+v", bad, k)
 		}
@@ -60,7 +63,8 @@ func history(t *testing.T, d *db.DB, asset string, at time.Time, status string) 
 	}
 	_, err := d.Pool.Exec(
 		t.Context(),
-		`INSERT INTO runs (id, assets, status, trigger_kind, config, tags, created_at, ended_at) VALUES ($1, ARRAY[$2], $3, 'api', '{}', '{}', $4, $5)`,
+		`INSERT INTO runs (id, assets, status, trigger_kind, config, tags, created_at, ended_at)
+			VALUES ($1, ARRAY[$2], $3, 'api', '{}', '{}', $4, $5)`,
 		id,
 		asset,
 		status,
@@ -79,7 +83,8 @@ func history(t *testing.T, d *db.DB, asset string, at time.Time, status string) 
 	if err == nil {
 		_, err = d.Pool.Exec(
 			t.Context(),
-			`INSERT INTO events (run_id, at, type, level, message) VALUES ($1, $2, 'log', 'info', 'x'), ($1, $2, 'log', 'info', 'y')`,
+			`INSERT INTO events (run_id, at, type, level, message)
+				VALUES ($1, $2, 'log', 'info', 'x'), ($1, $2, 'log', 'info', 'y')`,
 			id,
 			at,
 		)
@@ -319,10 +324,12 @@ func TestLogOfAnotherCluster(t *testing.T) {
 	if err := e.Stop(stop); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Pool.Exec(t.Context(), `UPDATE events SET xid = (xid::text::bigint + 5000000000)::text::xid8`); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE events
+		SET xid = (xid::text::bigint + 5000000000)::text::xid8`); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Pool.Exec(t.Context(), `UPDATE sensors SET cursor = (split_part(cursor, '-', 1)::bigint + 5000000000) || substr(cursor, strpos(cursor, '-'))`); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE sensors
+		SET cursor = (split_part(cursor, '-', 1)::bigint + 5000000000) || substr(cursor, strpos(cursor, '-'))`); err != nil {
 		t.Fatal(err)
 	}
 	again := startEngine(t, d, defs)

@@ -91,7 +91,8 @@ func TestRetryKeepsWhatTheRunHad(t *testing.T) {
 	}
 	e := setup(t, define(t, []*orchestrator.Asset{a}, []*orchestrator.Job{job}))
 	old, _ := wait(t, e, start(t, e, orchestrator.RunRequest{
-		Job: "j", Config: json.RawMessage(`{"n": 7}`), Partition: "p2", Tags: map[string]string{"mine": "too"}, Priority: orchestrator.PriorityLast,
+		Job: "j", Config: json.RawMessage(`{"n": 7}`), Partition: "p2", Tags: map[string]string{"mine": "too"},
+		Priority: orchestrator.PriorityLast,
 	}).ID)
 	// The job is another since: a retry is of the run.
 	job.Timeout, job.Priority, job.Tags = time.Hour, orchestrator.PriorityLater, map[string]string{
@@ -109,7 +110,8 @@ func TestRetryKeepsWhatTheRunHad(t *testing.T) {
 			t.Fatal(err)
 		}
 		again, _ = wait(t, e, again.ID)
-		if again.Priority != orchestrator.PriorityLast || !maps.Equal(again.Tags, map[string]string{"of": "job", "mine": "too"}) || again.Partition == nil || *again.Partition != "p2" ||
+		if again.Priority != orchestrator.PriorityLast || !maps.Equal(again.Tags,
+			map[string]string{"of": "job", "mine": "too"}) || again.Partition == nil || *again.Partition != "p2" ||
 			string(again.Config) != string(old.Config) || again.Job == nil || *again.Job != "j" || again.ParentRunID == nil ||
 			*again.ParentRunID != old.ID ||
 			again.TriggerKind != "retry" {
@@ -117,7 +119,8 @@ func TestRetryKeepsWhatTheRunHad(t *testing.T) {
 		}
 		var seconds, priority int
 		if err := orchestrator.DatabaseOf(e).Pool.QueryRow(t.Context(), `
-SELECT r.timeout_seconds, j.priority FROM runs r JOIN steps s ON s.run_id = r.id JOIN river_job j ON j.id = s.job_id WHERE r.id = $1`, again.ID).Scan(&seconds, &priority); err != nil {
+SELECT r.timeout_seconds, j.priority FROM runs r JOIN steps s ON s.run_id = r.id JOIN river_job j ON j.id = s.job_id
+WHERE r.id = $1`, again.ID).Scan(&seconds, &priority); err != nil {
 			t.Fatal(err)
 		}
 		if seconds != 100 || priority != orchestrator.PriorityLast {
@@ -160,7 +163,8 @@ func TestOverdueRun(t *testing.T) {
 		)
 		run := start(t, e, orchestrator.RunRequest{Job: "j"})
 		receive(t, "the step runs", running)
-		if _, err := orchestrator.DatabaseOf(e).Pool.Exec(t.Context(), `UPDATE runs SET deadline_at = now() - interval '1 minute' WHERE id = $1`, run.ID); err != nil {
+		if _, err := orchestrator.DatabaseOf(e).Pool.Exec(t.Context(), `UPDATE runs
+			SET deadline_at = now() - interval '1 minute' WHERE id = $1`, run.ID); err != nil {
 			t.Fatal(err)
 		}
 		close(gate)
@@ -173,11 +177,7 @@ func TestOverdueRun(t *testing.T) {
 // TestBackfillBlamesWhatWasSent asks for backfills that cannot be, in every way to choose assets and partitions.
 func TestBackfillBlamesWhatWasSent(t *testing.T) {
 	t.Parallel()
-	letters, digits := orchestrator.StaticPartitions(
-		"letters",
-		"a",
-		"b",
-	), orchestrator.StaticPartitions(
+	letters, digits := orchestrator.StaticPartitions("letters", "a", "b"), orchestrator.StaticPartitions(
 		"digits",
 		"1",
 		"2",

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -124,7 +125,7 @@ func (e *Engine) record(ctx context.Context, p *plan, with func(pgx.Tx) error) (
 		return e.startRunsTx(ctx, tx, p)
 	})
 	if err != nil {
-		return nil, false, err
+		return nil, false, withContext(err, "start run of %s", strings.Join(p.assets, ", "))
 	}
 	if owner != p.id {
 		run, err = e.Run(ctx, owner)
@@ -143,7 +144,7 @@ func (e *Engine) RetryRun(ctx context.Context, id uuid.UUID, fromFailure bool, r
 		return nil, false, &NotFoundError{Kind: "run", Name: id.String()}
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, false, fmt.Errorf("retry run %s: %w", id, err)
 	}
 	if !terminal(old.Status) {
 		return nil, false, &ConflictError{
@@ -158,7 +159,7 @@ func (e *Engine) RetryRun(ctx context.Context, id uuid.UUID, fromFailure bool, r
 	if fromFailure {
 		steps, err := e.q.ListSteps(ctx, id)
 		if err != nil {
-			return nil, false, err
+			return nil, false, fmt.Errorf("retry run %s: %w", id, err)
 		}
 		req.Assets = nil
 		for _, s := range steps {

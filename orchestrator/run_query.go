@@ -55,7 +55,7 @@ func (e *Engine) Runs(ctx context.Context, f RunFilter) ([]Run, error) {
 	p := sql.ListRunsParams{
 		Before: f.Before, Status: optional(f.Status), Statuses: f.Statuses, Job: optional(f.Job),
 		Asset: optional(f.Asset), Partition: optional(f.Partition), BackfillID: f.Backfill,
-		MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
+		Limit: int32(f.Limit), //nolint:gosec // bounded by the contract
 	}
 	if len(f.Tags) > 0 {
 		tags, err := json.Marshal(f.Tags)

@@ -130,11 +130,8 @@ func TestRun(t *testing.T) {
 			return nil
 		}
 		defs := define(t, []*orchestrator.Asset{
-			asset(
-				"top",
-				nil,
-				count,
-			), asset("left", []string{"top"}, count), asset("right", []string{"top"}, count), asset("bottom", []string{"left", "right"}, count),
+			asset("top", nil, count), asset("left", []string{"top"}, count), asset("right", []string{"top"}, count),
+			asset("bottom", []string{"left", "right"}, count),
 		}, []*orchestrator.Job{{Name: "diamond", Assets: []string{"top", "left", "right", "bottom"}}})
 		e := setup(t, defs)
 		run, _ := wait(t, e, start(t, e, orchestrator.RunRequest{Job: "diamond"}).ID)
@@ -167,10 +164,8 @@ func TestRun(t *testing.T) {
 				t.Errorf("%s ran %d times, want %d", name, got.(*atomic.Int32).Load(), n)
 			}
 		}
-		if _, _, err := e.RetryRun(t.Context(), retried.ID, true, orchestrator.RunRequest{}); !errors.Is(
-			err,
-			orchestrator.ErrConflict,
-		) {
+		_, _, err = e.RetryRun(t.Context(), retried.ID, true, orchestrator.RunRequest{})
+		if !errors.Is(err, orchestrator.ErrConflict) {
 			t.Errorf("retry from failure of a success: %v", err)
 		}
 	})
@@ -349,7 +344,8 @@ func TestRun(t *testing.T) {
 		e := startEngine(t, d, define(t, []*orchestrator.Asset{a}, nil))
 		wait(t, e, start(t, e, orchestrator.RunRequest{Assets: []string{"a"}}).ID)
 		var got []int32
-		if err := d.Pool.QueryRow(t.Context(), "SELECT array_agg(attempt ORDER BY attempt) FROM effects").Scan(&got); err != nil ||
+		if err := d.Pool.QueryRow(t.Context(), "SELECT array_agg(attempt ORDER BY attempt) FROM effects").
+			Scan(&got); err != nil ||
 			!slices.Equal(got, []int32{1, 2}) {
 			t.Errorf("effects %v, %v", got, err)
 		}

@@ -35,9 +35,9 @@ func (e *Engine) RunKeys(ctx context.Context, sensor string, f RunKeyFilter) ([]
 		return nil, err
 	}
 	p := sql.ListRunKeysParams{
-		Sensor:  sensor,
-		Key:     optional(f.Key),
-		MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
+		Sensor: sensor,
+		Key:    optional(f.Key),
+		Limit:  int32(f.Limit), //nolint:gosec // bounded by the contract
 	}
 	if f.Prefix != "" {
 		p.Prefix = ptr(escapeLike.Replace(f.Prefix) + "%")

@@ -267,7 +267,7 @@ func (e *Engine) SetSchedule(ctx context.Context, name string, running bool) (*S
 	if _, err := e.q.SetSchedule(ctx, sql.SetScheduleParams{
 		Name: name, Running: running, ChangedAt: e.now(),
 	}); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("change schedule %s: %w", name, err)
 	}
 	return e.Schedule(ctx, name)
 }
@@ -299,7 +299,7 @@ func (e *Engine) Ticks(ctx context.Context, name string, before *int64, limit in
 	}
 	rows, err := e.lists.ListTicks(
 		ctx,
-		sql.ListTicksParams{Schedule: name, Before: before, MaxRows: int32(limit)}, //nolint:gosec // bounded by the contract
+		sql.ListTicksParams{Schedule: name, Before: before, Limit: int32(limit)}, //nolint:gosec // bounded by the contract
 	)
 	return each(rows, tickOf), err
 }

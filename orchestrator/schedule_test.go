@@ -95,7 +95,8 @@ func TestSchedule(t *testing.T) {
 			&orchestrator.Schedule{Name: "lazy", Job: "j", Cron: "@yearly", NoCatchUp: true},
 		)
 		// Both were started long ago, and nobody was there at New Year.
-		if _, err := d.Pool.Exec(t.Context(), "INSERT INTO schedules VALUES ('s', true, '2001-05-05'), ('lazy', true, '2001-05-05')"); err != nil {
+		if _, err := d.Pool.Exec(t.Context(), `INSERT INTO schedules
+			VALUES ('s', true, '2001-05-05'), ('lazy', true, '2001-05-05')`); err != nil {
 			t.Fatal(err)
 		}
 		api := startEngine(t, d, defs, func(c *orchestrator.Config) { c.Work = false })

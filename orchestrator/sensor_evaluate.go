@@ -122,7 +122,7 @@ func (e *Engine) callSensor(ctx context.Context, s *Sensor, row sql.Sensor) (*Se
 func (e *Engine) gather(ctx context.Context, s *Sensor, ev *Evaluation) (moved *string, waiting bool, err error) {
 	switch s.kind {
 	case SensorWebhook:
-		rows, err := e.q.ListOpenWebhookEvents(ctx, sql.ListOpenWebhookEventsParams{Sensor: s.Name, MaxRows: maxSignals})
+		rows, err := e.q.ListOpenWebhookEvents(ctx, sql.ListOpenWebhookEventsParams{Sensor: s.Name, Limit: maxSignals})
 		ev.Webhooks = each(rows, func(r sql.WebhookEvent) WebhookEvent {
 			return WebhookEvent{ID: r.WebhookID, ContentType: r.ContentType, Body: r.Body, ReceivedAt: r.ReceivedAt}
 		})
@@ -151,7 +151,7 @@ func (e *Engine) gatherSignals(
 		return nil, false, err
 	}
 	rows, err := e.q.ListSignals(ctx, sql.ListSignalsParams{
-		AfterXid: after.Xid, AfterID: after.ID, Types: s.signals(), Assets: s.assets, MaxRows: maxSignals,
+		AfterXid: after.Xid, AfterID: after.ID, Types: s.signals(), Assets: s.assets, Limit: maxSignals,
 	})
 	if err != nil {
 		return nil, false, err
@@ -164,7 +164,7 @@ func (e *Engine) gatherSignals(
 		}
 	}
 	if len(rows) < maxSignals {
-		if err := e.lookLater(ctx, s, len(rows) > 0); err != nil {
+		if err := e.recheckLater(ctx, s, len(rows) > 0); err != nil {
 			return nil, false, err
 		}
 	}

@@ -50,12 +50,10 @@ func sensorTickOf(r sql.SensorTick) SensorTick {
 		RepeatedKeys: r.RepeatedKeys,
 		Message:      r.Message,
 		Cursor:       r.Cursor,
-		Duration: time.Duration(
-			r.DurationSeconds * float64(time.Second),
-		),
-		Evaluations: int(r.Evaluations),
-		CreatedAt:   r.CreatedAt,
-		LastAt:      r.LastAt,
+		Duration:     time.Duration(r.DurationSeconds * float64(time.Second)),
+		Evaluations:  int(r.Evaluations),
+		CreatedAt:    r.CreatedAt,
+		LastAt:       r.LastAt,
 	}
 }
 
@@ -129,13 +127,13 @@ func (e *Engine) SetSensor(ctx context.Context, name string, running bool) (*Sen
 	var begin *string
 	if running {
 		if begin, err = e.sensorBegin(ctx, s); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("begin of sensor %s: %w", name, err)
 		}
 	}
 	if err := e.q.SetSensor(ctx, sql.SetSensorParams{
 		Name: name, Running: running, ChangedAt: e.now(), Begin: begin,
 	}); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("change sensor %s: %w", name, err)
 	}
 	return e.Sensor(ctx, name)
 }
@@ -166,7 +164,7 @@ func (e *Engine) SetSensorCursor(ctx context.Context, name string, cursor *strin
 		}
 	}
 	if err := e.q.SetSensorCursor(ctx, sql.SetSensorCursorParams{Name: name, Cursor: cursor, At: e.now()}); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("set the cursor of sensor %s: %w", name, err)
 	}
 	return e.Sensor(ctx, name)
 }
@@ -180,10 +178,10 @@ func (e *Engine) EvaluateSensor(ctx context.Context, name string) (*SensorTick, 
 	}
 	begin, err := e.sensorBegin(ctx, s)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("begin of sensor %s: %w", name, err)
 	}
 	if err := e.q.EnsureSensor(ctx, sql.EnsureSensorParams{Name: name, At: e.now(), Begin: begin}); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("evaluate sensor %s: %w", name, err)
 	}
 	ctx = context.WithoutCancel(ctx) // the caller may give up; an evaluation that has begun is recorded
 	row, err := e.q.ClaimSensor(
@@ -194,7 +192,7 @@ func (e *Engine) EvaluateSensor(ctx context.Context, name string) (*SensorTick, 
 		return nil, &ConflictError{Reason: fmt.Sprintf("sensor %q is being evaluated at this moment", name)}
 	}
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("evaluate sensor %s: %w", name, err)
 	}
 	started := time.Now()
 	result, evalErr := e.callSensor(ctx, s, row)
@@ -216,7 +214,7 @@ func (e *Engine) SensorTicks(ctx context.Context, name string, before *int64, li
 		ctx,
 		sql.ListSensorTicksParams{
 			Sensor: name, Before: before,
-			MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+			Limit: int32(limit), //nolint:gosec // bounded by the contract
 		},
 	)
 	return each(rows, sensorTickOf), err
@@ -254,5 +252,5 @@ func (e *Engine) ReceiveWebhook(ctx context.Context, sensor string, ev WebhookEv
 		)
 		return err
 	})
-	return repeated, err
+	return repeated, withContext(err, "receive an event for sensor %s", sensor)
 }

@@ -213,7 +213,13 @@ func TestBadSensorsHurtNobody(t *testing.T) {
 	for _, s := range sensors {
 		setSensor(t, e, s.Name, true)
 	}
-	for name, want := range map[string]string{"panics": "panic: boom", "hangs": "took longer than 50ms", "greedy": "asked for 10000 runs at once: want 500 at most", "wrong": "run 2 of 2: invalid run config: /nope", "fails": "no luck"} {
+	for name, want := range map[string]string{
+		"panics": "panic: boom",
+		"hangs":  "took longer than 50ms",
+		"greedy": "asked for 10000 runs at once: want 500 at most",
+		"wrong":  "run 2 of 2: invalid run config: /nope",
+		"fails":  "no luck",
+	} {
 		until(t, e, name+" ticks", func() bool { return len(ticksOf(t, e, name)) > 0 })
 		tick := ticksOf(t, e, name)[0]
 		if tick.Status != "failure" || tick.Message == nil || !strings.Contains(*tick.Message, want) ||
@@ -407,7 +413,8 @@ func TestSensorSurvivesLostWorkers(t *testing.T) {
 	setSensor(t, startEngine(t, d, parts(t, one(sensor()))), "s", true)
 	<-hanging
 	// Its lease is of a worker that does not beat any more.
-	if _, err := d.Pool.Exec(t.Context(), `INSERT INTO workers (id, host, pid, started_at, beat_at) VALUES ('dead', 'h', 1, now(), now() - interval '1 hour')`); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `INSERT INTO workers (id, host, pid, started_at, beat_at)
+		VALUES ('dead', 'h', 1, now(), now() - interval '1 hour')`); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := d.Pool.Exec(t.Context(), `UPDATE sensors SET lease_by = 'dead', lease = gen_random_uuid()`); err != nil {

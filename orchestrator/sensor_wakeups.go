@@ -37,12 +37,12 @@ func (e *Engine) signalsSeen(ctx context.Context, name string) (bool, error) {
 	types := s.signals()
 	rows, err := e.q.ListSignals(
 		ctx,
-		sql.ListSignalsParams{AfterXid: after.Xid, AfterID: after.ID, Types: types, Assets: s.assets, MaxRows: 1},
+		sql.ListSignalsParams{AfterXid: after.Xid, AfterID: after.ID, Types: types, Assets: s.assets, Limit: 1},
 	)
 	if err != nil {
 		return false, err
 	}
-	return len(rows) > 0, e.lookLater(ctx, s, len(rows) > 0)
+	return len(rows) > 0, e.recheckLater(ctx, s, len(rows) > 0)
 }
 
 // signals are the types of the events that a sensor waits for.
@@ -53,11 +53,11 @@ func (s *Sensor) signals() []string {
 	return []string{eventlog.Materialization}
 }
 
-// The wait before events that an older transaction holds back are looked for again. It doubles from lookFirst to
-// lookLast while that transaction stays open.
+// The wait before events that an older transaction holds back are looked for again. It doubles from firstRecheck
+// to maxRecheck while that transaction stays open.
 const (
-	lookFirst = 100 * time.Millisecond
-	lookLast  = 2 * time.Second
+	firstRecheck = 100 * time.Millisecond
+	maxRecheck   = 2 * time.Second
 )
 
 // heldBack is the next look of a sensor at events that an older transaction holds back.
@@ -66,9 +66,9 @@ type heldBack struct {
 	timer *time.Timer // nil: no look is scheduled
 }
 
-// lookLater wakes a sensor later if there are events that it cannot see yet. moved says that it saw other events, so
+// recheckLater wakes a sensor later if there are events that it cannot see yet. moved says that it saw other events, so
 // that a newer transaction holds these back.
-func (e *Engine) lookLater(ctx context.Context, s *Sensor, moved bool) error {
+func (e *Engine) recheckLater(ctx context.Context, s *Sensor, moved bool) error {
 	hidden, err := e.q.SignalsHidden(ctx, sql.SignalsHiddenParams{Types: s.signals(), Assets: s.assets})
 	if err != nil {
 		return err
@@ -84,17 +84,17 @@ func (e *Engine) lookLater(ctx context.Context, s *Sensor, moved bool) error {
 		delete(e.held, s.Name)
 		return nil
 	case h == nil:
-		h = &heldBack{wait: lookFirst}
+		h = &heldBack{wait: firstRecheck}
 		e.held[s.Name] = h
 	case moved:
-		h.wait = lookFirst
+		h.wait = firstRecheck
 	}
 	if h.timer != nil {
 		return nil
 	}
 	h.timer = time.AfterFunc(h.wait, func() {
 		e.wakeupsMu.Lock()
-		h.timer, h.wait = nil, min(2*h.wait, lookLast)
+		h.timer, h.wait = nil, min(2*h.wait, maxRecheck)
 		e.wakeupsMu.Unlock()
 		e.wakeSensor(s.Name)
 	})

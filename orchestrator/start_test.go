@@ -11,8 +11,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/orchestrator/internal/sql"
 )
 
-// TestAttemptWhoseStartWasLost has a worker take a step twice with the same job, as it does when the answer to the first
-// start did not reach it: the log says what became of the first attempt.
+// TestAttemptWhoseStartWasLost has a worker take a step twice with the same job, as it does when the answer to the
+// first start did not reach it: the log says what became of the first attempt.
 func TestAttemptWhoseStartWasLost(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
@@ -46,7 +46,8 @@ func TestAttemptWhoseStartWasLost(t *testing.T) {
 		got = append(got, line)
 	}
 	want := []string{
-		"run_enqueued", "run_started", "step_started 1", "step_requeued 1", "step_started 2", "step_requeued 2", "step_started 3",
+		"run_enqueued", "run_started", "step_started 1", "step_requeued 1", "step_started 2", "step_requeued 2",
+		"step_started 3",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("events %q, want %q", got, want)

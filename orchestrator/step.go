@@ -35,21 +35,21 @@ type Step struct {
 	Partition string
 	Tags      map[string]string
 
-	engine *Engine
-	jobID  int64
-	log    *slog.Logger
-	kick   chan struct{} // has flush write what is held
+	engine   *Engine
+	jobID    int64
+	log      *slog.Logger
+	flushNow chan struct{} // has flush write what is held
 
-	mu     sync.Mutex  // guards the fields below
-	held   []heldEvent // not written yet, oldest first
-	flight int         // how many more are being written at this moment
-	lost   int         // how many were dropped since the log last said so
-	last   time.Time   // of the last event: each has a time of its own
-	logged time.Time   // when progress was last written to the process log
-	finish []func(context.Context, pgx.Tx) error
-	ended  bool    // nothing more is accepted
-	missed bool    // a report after the end has been logged
-	ending outcome // see Ending
+	mu               sync.Mutex  // guards the fields below
+	held             []heldEvent // not written yet, oldest first
+	flight           int         // how many more are being written at this moment
+	lost             int         // how many were dropped since the log last said so
+	last             time.Time   // of the last event: each has a time of its own
+	logged           time.Time   // when progress was last written to the process log
+	finish           []func(context.Context, pgx.Tx) error
+	ended            bool    // nothing more is accepted
+	lateReportLogged bool    // a report after the end has been logged
+	ending           outcome // see Ending
 }
 
 // Log writes a line to the run's event log. data is a struct or map that encodes to a JSON object, or nil. The line is
@@ -74,7 +74,7 @@ func (s *Step) InFinish(f func(ctx context.Context, tx pgx.Tx) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
-		s.miss()
+		s.logLateReport()
 		return
 	}
 	s.finish = append(s.finish, f)
@@ -110,10 +110,10 @@ func (s *Step) endsAs(o *outcome) {
 	s.ending = *o
 }
 
-// miss logs, once, that something was reported after the end. The caller holds mu.
-func (s *Step) miss() {
-	if !s.missed {
-		s.missed = true
+// logLateReport logs, once, that something was reported after the end. The caller holds mu.
+func (s *Step) logLateReport() {
+	if !s.lateReportLogged {
+		s.lateReportLogged = true
 		s.log.Warn("the asset function continues after the end of its attempt; its reports are dropped")
 	}
 }
@@ -136,7 +136,7 @@ func (s *Step) Partitions(ctx context.Context, set *PartitionSet) ([]string, err
 // none.
 func (s *Step) Previous(ctx context.Context) (*Materialization, error) {
 	rows, err := s.engine.lists.ListMaterializations(ctx, sql.ListMaterializationsParams{
-		Asset: s.Asset, Partition: optional(s.Partition), MaxRows: 1,
+		Asset: s.Asset, Partition: optional(s.Partition), Limit: 1,
 	})
 	if err != nil || len(rows) == 0 {
 		return nil, err

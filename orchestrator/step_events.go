@@ -34,7 +34,7 @@ func (s *Step) report(entry eventlog.Entry) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended {
-		s.miss()
+		s.logLateReport()
 		return
 	}
 	s.stamp(&entry)
@@ -70,7 +70,7 @@ func (s *Step) stamp(entry *eventlog.Entry) {
 // flushSoon has flush write what is held.
 func (s *Step) flushSoon() {
 	select {
-	case s.kick <- struct{}{}:
+	case s.flushNow <- struct{}{}:
 	default:
 	}
 }
@@ -244,7 +244,7 @@ func (s *Step) flush(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.kick:
+		case <-s.flushNow:
 		}
 		if s.flushHeld(ctx) {
 			wait = flushEvery

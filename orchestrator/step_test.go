@@ -27,10 +27,12 @@ func refuseLogLines(t *testing.T, d *db.DB) (again func()) {
 CREATE TABLE full_disk ();
 CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF to_regclass('full_disk') IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '53100', MESSAGE = 'no space left'; END IF;
+    IF to_regclass('full_disk') IS NOT NULL THEN RAISE EXCEPTION USING ERRCODE = '53100', MESSAGE = 'no space left';
+    END IF;
     RETURN NEW;
 END $$;
-CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW WHEN (NEW.type = 'log') EXECUTE FUNCTION refuse();`); err != nil {
+CREATE TRIGGER refuse BEFORE INSERT ON events FOR EACH ROW WHEN (NEW.type = 'log')
+EXECUTE FUNCTION refuse();`); err != nil {
 		t.Fatal(err)
 	}
 	return func() {

@@ -116,8 +116,8 @@ func TestFreshnessWithClocksApart(t *testing.T) {
 	}
 }
 
-// TestFreshnessWaitsForTheRunThatEnds has an asset judged while a run that materialized it is about to commit: it is not
-// told of as late a moment after it was made.
+// TestFreshnessWaitsForTheRunThatEnds has an asset judged while a run that materialized it is about to commit: it is
+// not told of as late a moment after it was made.
 func TestFreshnessWaitsForTheRunThatEnds(t *testing.T) {
 	t.Parallel()
 	a := asset("a", nil, nil)
@@ -153,7 +153,8 @@ func TestFreshnessWaitsForTheRunThatEnds(t *testing.T) {
 		if err := sql.New(run).ShareFreshness(t.Context(), "a"); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := run.Exec(t.Context(), `INSERT INTO materializations (id, asset, run_id, attempt, metadata, created_at) VALUES ($1, 'a', $1, 1, '{}', $2)`,
+		if _, err := run.Exec(t.Context(), `INSERT INTO materializations (id, asset, run_id, attempt, metadata, created_at)
+			VALUES ($1, 'a', $1, 1, '{}', $2)`,
 			uuid.Must(uuid.NewV7()), made.Add(2*time.Hour)); err != nil {
 			t.Fatal(err)
 		}
@@ -186,7 +187,8 @@ func TestFreshnessWaitsForTheRunThatEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := sql.New(judge).LockFreshness(t.Context(), sql.LockFreshnessParams{Asset: "a", At: time.Now()}); err != nil {
+		if _, err := sql.New(judge).LockFreshness(t.Context(),
+			sql.LockFreshnessParams{Asset: "a", At: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 		refused, with := hear(t, notRecorded)
@@ -309,11 +311,13 @@ func TestDeliveredStaysDelivered(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	q, id := sql.New(d.Pool), uuid.New()
-	if err := q.InsertDelivery(t.Context(), sql.InsertDeliveryParams{ID: id, Channel: "ops", Kind: alerts.DeliveryTest, CreatedAt: time.Now()}); err != nil {
+	if err := q.InsertDelivery(t.Context(),
+		sql.InsertDeliveryParams{ID: id, Channel: "ops", Kind: alerts.DeliveryTest, CreatedAt: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	for _, status := range []string{"pending", "delivered", "pending", "failed"} {
-		if err := q.DeliveryAttempted(t.Context(), sql.DeliveryAttemptedParams{ID: id, Status: status, At: time.Now()}); err != nil {
+		if err := q.DeliveryAttempted(t.Context(),
+			sql.DeliveryAttemptedParams{ID: id, Status: status, At: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -328,8 +332,10 @@ func TestJobThatIsNotLost(t *testing.T) {
 	t.Parallel()
 	d := dbtest.New(t)
 	var id int64
-	if err := d.Pool.QueryRow(t.Context(), `INSERT INTO river_job (kind, args, queue, state, max_attempts, attempt, attempted_at, attempted_by)
-VALUES ('materialize', '{}', 'materialize', 'running', 3, 2, now(), ARRAY['dead', 'alive']) RETURNING id`).Scan(&id); err != nil {
+	if err := d.Pool.QueryRow(t.Context(),
+		`INSERT INTO river_job (kind, args, queue, state, max_attempts, attempt, attempted_at, attempted_by)
+VALUES ('materialize', '{}', 'materialize', 'running', 3, 2, now(), ARRAY['dead', 'alive'])
+RETURNING id`).Scan(&id); err != nil {
 		t.Fatal(err)
 	}
 	q := sql.New(d.Pool)

@@ -40,7 +40,7 @@ func (s *Store) Changes(
 		Parliament: n.parliament, Session: n.session, Kinds: n.kinds, Chamber: n.chamber, IntroducedFrom: n.from,
 		IntroducedTo: n.to, Committee: n.committee,
 		Sponsored: n.sponsored, SponsorIds: n.sponsorIDs, SponsorName: n.sponsorName,
-		MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+		Limit: int32(limit), //nolint:gosec // bounded by the contract
 	})
 	if err != nil {
 		return nil, after, err

@@ -59,7 +59,7 @@ func (m *Embedder) Update(ctx context.Context, batch int, progress func(done int
 		most := min(batch, embed.Most(counts.Size))
 		//nolint:gosec // bounded by the config
 		rows, err := m.q.DocumentsToEmbed(ctx, sql.DocumentsToEmbedParams{
-			Model: model, AfterID: after.ID, AfterLanguage: after.Language, MaxRows: int32(most),
+			Model: model, AfterID: after.ID, AfterLanguage: after.Language, Limit: int32(most),
 		})
 		if err != nil || len(rows) == 0 {
 			if err == nil {
@@ -158,9 +158,9 @@ func (m *Embedder) storeEmbeddings(
 	})
 }
 
-// Lacking counts the documents whose current text has no embedding, of bills that have not changed since a place in the
-// history of all bills. It returns at most ten of their names.
-func (m *Embedder) Lacking(ctx context.Context, before string) (n int, first []string, err error) {
+// CountNotEmbedded counts the documents whose current text has no embedding, of bills that have not changed since a
+// place in the history of all bills. It returns at most ten of their names.
+func (m *Embedder) CountNotEmbedded(ctx context.Context, before string) (n int, first []string, err error) {
 	xid, err := placeXid(before)
 	if err != nil {
 		return 0, nil, err
@@ -168,7 +168,7 @@ func (m *Embedder) Lacking(ctx context.Context, before string) (n int, first []s
 	var after sql.DocumentsToEmbedRow
 	for {
 		rows, err := m.q.DocumentsToEmbed(ctx, sql.DocumentsToEmbedParams{
-			Model: m.client.Model(), AfterID: after.ID, AfterLanguage: after.Language, MaxRows: 500,
+			Model: m.client.Model(), AfterID: after.ID, AfterLanguage: after.Language, Limit: 500,
 		})
 		if err != nil || len(rows) == 0 {
 			return n, first, err

@@ -71,7 +71,7 @@ var feedNames = regexp.MustCompile(`^[A-Za-z0-9-]{1,200}$`)
 // The function is long, because it has a short case for each kind of feed.
 func (s *Store) Feed(ctx context.Context, name, q string, limit int) (*FeedContent, error) {
 	out := &FeedContent{}
-	p := sql.ListFeedItemsParams{MaxRows: int32(limit)} //nolint:gosec // bounded by the config
+	p := sql.ListFeedItemsParams{Limit: int32(limit)} //nolint:gosec // bounded by the config
 	missing := fmt.Errorf("feed %q: %w", name, ErrNotFound)
 	if !feedNames.MatchString(name) {
 		return nil, fmt.Errorf("feed %q: %w: names of feeds are made of letters, digits and hyphens", name, ErrNotFound)

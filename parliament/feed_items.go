@@ -55,7 +55,7 @@ func (s *Store) updateFeeds(
 	if err != nil {
 		return 0, after, false, err
 	}
-	bills, err := q.BillsForFeeds(ctx, sql.BillsForFeedsParams{After: after, MaxRows: feedBatch})
+	bills, err := q.BillsForFeeds(ctx, sql.BillsForFeedsParams{After: after, Limit: feedBatch})
 	if err != nil || len(bills) == 0 {
 		return 0, after, false, err
 	}
@@ -163,6 +163,7 @@ func addItems(
 	return nil
 }
 
+// addItem adds the item of one version of a bill, and notes the feeds that it touches.
 func addItem(
 	p *sql.InsertFeedItemsParams, b Bill, v sql.VersionsOfBillsRow, changes []Change, oldest map[string]time.Time,
 	touched map[string]bool,
@@ -175,7 +176,6 @@ func addItem(
 		doc.Sponsor = b.Sponsor.Name
 	}
 	status := v.Version == 1 // it came with it
-	happened := v.CreatedAt
 	for _, c := range changes {
 		doc.Fields = append(doc.Fields, c.Field)
 		if c.Field == "status" {
@@ -186,16 +186,7 @@ func addItem(
 			status, doc.From = true, &Bilingual{En: from.En, Fr: from.Fr}
 		}
 	}
-	if v.Version == 1 || slices.Contains(doc.Fields, "latest_activity_at") || slices.Contains(doc.Fields, "status") {
-		if at, err := time.Parse(time.RFC3339, value(b.LatestActivityAt)); err == nil {
-			happened = at
-		} else if at, err := time.Parse(time.DateOnly, value(b.IntroducedOn)); err == nil {
-			happened = at
-		}
-	}
-	if happened.After(v.CreatedAt) {
-		happened = v.CreatedAt
-	}
+	happened := happenedAt(b, v, doc.Fields)
 	session := fmt.Sprintf("%d-%d", b.Parliament, b.Session)
 	// Items are sorted by the time at which the change was noticed, so that a regular reader misses none. Bills of a
 	// session that is new to the store, and bills older than its stored ones, are not news: they are sorted by the time of
@@ -206,22 +197,17 @@ func addItem(
 	}
 	touched["bills"], touched["session-"+session], touched["bill-"+b.ID] = true, true, true
 	code, sponsor := "", int64(0)
-	if status {
-		if code = value(b.Status.Code); code != "" {
-			touched["status-"+code] = true
-		}
+	if c := value(b.Status.Code); status && c != "" {
+		code = c
+		touched["status-"+code] = true
 	}
 	if b.Sponsor != nil && b.Sponsor.PersonID != nil {
 		sponsor = int64(*b.Sponsor.PersonID)
 		touched[fmt.Sprintf("sponsor-%d", sponsor)] = true
 	}
-	var committees []string
-	for _, c := range b.Committees {
-		acronym := strings.ToUpper(c.Acronym) // both chambers may have one by it
-		if acronym != "" && !strings.Contains(acronym, ",") && !slices.Contains(committees, acronym) {
-			committees = append(committees, acronym)
-			touched["committee-"+acronym] = true
-		}
+	committees := feedCommittees(b)
+	for _, acronym := range committees {
+		touched["committee-"+acronym] = true
 	}
 	raw, err := json.Marshal(doc)
 	if err != nil {
@@ -237,4 +223,34 @@ func addItem(
 	p.SortAts = append(p.SortAts, place.UTC())
 	p.Docs = append(p.Docs, raw)
 	return nil
+}
+
+// happenedAt returns when what a version shows happened: the bill's latest activity if that changed, and never after
+// the version was stored.
+func happenedAt(b Bill, v sql.VersionsOfBillsRow, fields []string) time.Time {
+	happened := v.CreatedAt
+	if v.Version == 1 || slices.Contains(fields, "latest_activity_at") || slices.Contains(fields, "status") {
+		if at, err := time.Parse(time.RFC3339, value(b.LatestActivityAt)); err == nil {
+			happened = at
+		} else if at, err := time.Parse(time.DateOnly, value(b.IntroducedOn)); err == nil {
+			happened = at
+		}
+	}
+	if happened.After(v.CreatedAt) {
+		happened = v.CreatedAt
+	}
+	return happened
+}
+
+// feedCommittees returns the acronyms of a bill's committees that have feeds. A committee of each chamber may have the
+// same acronym.
+func feedCommittees(b Bill) []string {
+	var committees []string
+	for _, c := range b.Committees {
+		acronym := strings.ToUpper(c.Acronym)
+		if acronym != "" && !strings.Contains(acronym, ",") && !slices.Contains(committees, acronym) {
+			committees = append(committees, acronym)
+		}
+	}
+	return committees
 }

@@ -37,7 +37,8 @@ BEGIN
     IF nextval('commits') = 1 THEN RAISE EXCEPTION USING ERRCODE = '40001'; END IF;
     RETURN NULL;
 END $$;
-CREATE CONSTRAINT TRIGGER refuse_once AFTER INSERT ON feed_items DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse_once();`); err != nil {
+CREATE CONSTRAINT TRIGGER refuse_once AFTER INSERT ON feed_items DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+EXECUTE FUNCTION refuse_once();`); err != nil {
 		t.Fatal(err)
 	}
 	counts, err := s.UpdateFeeds(t.Context(), 100, func(int) {})

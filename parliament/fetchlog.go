@@ -77,7 +77,7 @@ type FetchLogFilter struct {
 func (s *Store) FetchLogs(ctx context.Context, f FetchLogFilter) ([]FetchLog, error) {
 	//nolint:gosec // bounded by the contract
 	rows, err := s.lists.ListFetchLogs(ctx, sql.ListFetchLogsParams{
-		Before: f.Before, Status: optional(f.Status), Source: optional(f.Source), RunID: f.RunID, MaxRows: int32(f.Limit),
+		Before: f.Before, Status: optional(f.Status), Source: optional(f.Source), RunID: f.RunID, Limit: int32(f.Limit),
 	})
 	if err != nil {
 		return nil, err
@@ -129,10 +129,10 @@ func (s *Store) Sweeper() db.Sweeper {
 	return db.Sweeper{
 		Kind: "fetch_logs", KeepFor: 365 * 24 * time.Hour, Nth: s.q.NthFetchLog,
 		Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
-			return s.q.SweepFetchLogs(ctx, sql.SweepFetchLogsParams{Before: before, MaxRows: limit})
+			return s.q.SweepFetchLogs(ctx, sql.SweepFetchLogsParams{Before: before, Limit: limit})
 		},
 		Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
-			return s.q.TrimFetchLogs(ctx, sql.TrimFetchLogsParams{Keep: keep, MaxRows: limit})
+			return s.q.TrimFetchLogs(ctx, sql.TrimFetchLogsParams{Keep: keep, Limit: limit})
 		},
 	}
 }

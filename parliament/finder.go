@@ -147,11 +147,11 @@ func (f *finder) lexical(ctx context.Context) error {
 	if len(f.seen) >= enough || f.query.strict() || len(f.query.terms) == 0 {
 		return nil
 	}
-	return f.roughly(ctx)
+	return f.similar(ctx)
 }
 
-// roughly finds bills by words with similar spelling, by words that begin like the last one, and by some of the words.
-func (f *finder) roughly(ctx context.Context) error {
+// similar finds bills by words with similar spelling, by words that begin like the last one, and by some of the words.
+func (f *finder) similar(ctx context.Context) error {
 	known, err := f.store.lists.SearchTerms(ctx, f.query.terms)
 	if err != nil {
 		return err

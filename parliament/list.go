@@ -23,8 +23,8 @@ type SessionList struct {
 	// Incomplete reports that some records of the list could not be read. A bill that is not in Items may be listed
 	// nevertheless.
 	Incomplete bool
-	// Looked reports that openparliament.ca was asked for the whole session as well.
-	Looked bool
+	// Checked reports that openparliament.ca was asked for the whole session as well.
+	Checked bool
 }
 
 // RecordList stores the contents of a list, so that stored bills can be compared with it.
@@ -42,7 +42,7 @@ func (s *Store) RecordList(ctx context.Context, l SessionList) error {
 	return s.db.Tx(ctx, func(tx pgx.Tx) error {
 		q := s.q.WithTx(tx)
 		// The session's row comes first: it is the lock of two fetches that read the same list.
-		err := q.RecordSessionList(ctx, sql.RecordSessionListParams{Session: l.Session, ReadAt: l.ReadAt, Looked: l.Looked})
+		err := q.RecordSessionList(ctx, sql.RecordSessionListParams{Session: l.Session, ReadAt: l.ReadAt, Looked: l.Checked})
 		if err != nil {
 			return fmt.Errorf("record the list of session %s: %w", l.Session, err)
 		}
@@ -80,11 +80,11 @@ func (s *Store) MarkMissing(ctx context.Context, session string, listed []string
 	return missing, found, nil
 }
 
-// SessionsToLookAt returns stored sessions that were last checked as a whole before a time, the longest unchecked
+// SessionsToCheck returns stored sessions that were last checked as a whole before a time, the longest unchecked
 // first.
-func (s *Store) SessionsToLookAt(ctx context.Context, before time.Time, limit int) ([]string, error) {
+func (s *Store) SessionsToCheck(ctx context.Context, before time.Time, limit int) ([]string, error) {
 	//nolint:gosec // a small number
-	return s.q.SessionsToLookAt(ctx, sql.SessionsToLookAtParams{Before: before, MaxRows: int32(limit)})
+	return s.q.SessionsToLookAt(ctx, sql.SessionsToLookAtParams{Before: before, Limit: int32(limit)})
 }
 
 // NewestSession returns the latest session that has a stored bill; "" if there is none.
@@ -182,7 +182,7 @@ func (s *Store) ListsReadAt(ctx context.Context) (map[string]time.Time, error) {
 // cannot be fetched does not block others.
 func (s *Store) Incomplete(ctx context.Context, limit int) (recorded, unrecorded []string, err error) {
 	//nolint:gosec // a small number
-	rows, err := s.q.IncompleteDetails(ctx, sql.IncompleteDetailsParams{Reader: legisinfo.Reader, MaxRows: int32(limit)})
+	rows, err := s.q.IncompleteDetails(ctx, sql.IncompleteDetailsParams{Reader: legisinfo.Reader, Limit: int32(limit)})
 	for _, r := range rows {
 		if r.Recorded {
 			recorded = append(recorded, r.ID)

@@ -39,11 +39,17 @@ func TestPlansOfBillLists(t *testing.T) {
 	d := dbtest.New(t)
 	for _, statement := range []string{
 		`ALTER TABLE bills DISABLE TRIGGER bills_index_insert`, // which takes longest, and is not looked at
-		`INSERT INTO bills (id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc, content_hash, parts, version, first_seen_at, updated_at)
-		 SELECT format('%s-1/C-%s', 35 + i / 1000, i % 1000 + 1), 35 + i / 1000, 1, 'C', i % 1000 + 1, '', '1995-01-01'::date + i, 'X', i % 9 = 0, 'x',
-		        jsonb_build_object('id', i, 'private_member_bill', i % 1000 <> 0, 'home_chamber', CASE WHEN i % 4 = 0 THEN 'senate' ELSE 'house' END, 'bill_type', jsonb_build_object('en', CASE WHEN i % 1000 = 0 THEN 'Senate Private Bill' ELSE 'Private Member''s Bill' END),
-		            'latest_activity_at', to_char('1995-01-01'::date + i + 30, 'YYYY-MM-DD') || 'T12:00:00-05:00', 'sponsor', jsonb_build_object('person_id', i % 300 + 1, 'name', 'Person ' || i % 300),
-		            'committees', jsonb_build_array(jsonb_build_object('acronym', 'C' || i % 100, 'name', jsonb_build_object('en', 'Committee ' || i % 100))), 'title', repeat('An Act respecting plans. ', 20)),
+		`INSERT INTO bills (id, parliament, session, prefix, digits, suffix, introduced_on, status_code, law, search, doc,
+			content_hash, parts, version, first_seen_at, updated_at)
+		 SELECT format('%s-1/C-%s', 35 + i / 1000, i % 1000 + 1), 35 + i / 1000, 1, 'C', i % 1000 + 1, '',
+		 '1995-01-01'::date + i, 'X', i % 9 = 0, 'x',
+		        jsonb_build_object('id', i, 'private_member_bill', i % 1000 <> 0, 'home_chamber',
+		        CASE WHEN i % 4 = 0 THEN 'senate' ELSE 'house' END, 'bill_type', jsonb_build_object('en',
+		        CASE WHEN i % 1000 = 0 THEN 'Senate Private Bill' ELSE 'Private Member''s Bill' END),
+		            'latest_activity_at', to_char('1995-01-01'::date + i + 30, 'YYYY-MM-DD') || 'T12:00:00-05:00', 'sponsor',
+		            jsonb_build_object('person_id', i % 300 + 1, 'name', 'Person ' || i % 300),
+		            'committees', jsonb_build_array(jsonb_build_object('acronym', 'C' || i % 100, 'name',
+		            jsonb_build_object('en', 'Committee ' || i % 100))), 'title', repeat('An Act respecting plans. ', 20)),
 		        '\x00', '{}', 1, now(), '2020-01-01'::timestamptz + i / 500 * interval '1 hour'
 		 FROM generate_series(0, 9999) AS i`,
 		`ANALYZE bills`, `ANALYZE bill_index`,
@@ -54,7 +60,7 @@ func TestPlansOfBillLists(t *testing.T) {
 	}
 	day := time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC)
 	base := func() sql.ListBillsParams {
-		return sql.ListBillsParams{Ids: []string{}, Kinds: []string{}, SponsorIds: []int64{}, Sort: "introduced", MaxRows: 51}
+		return sql.ListBillsParams{Ids: []string{}, Kinds: []string{}, SponsorIds: []int64{}, Sort: "introduced", Limit: 51}
 	}
 	after := func(p sql.ListBillsParams) sql.ListBillsParams {
 		p.After = true

@@ -186,7 +186,7 @@ func (s *Store) narrowSponsor(ctx context.Context, given, words string, n *narro
 		n.sponsorIDs = []int64{id}
 		return nil
 	}
-	n.sponsorName = inOrder(without(strings.Fields(words), isHonorific))
+	n.sponsorName = inOrder(withoutMinorWords(strings.Fields(words), isHonorific))
 	if n.sponsorName == "" {
 		n.none = true
 		return nil
@@ -249,7 +249,7 @@ func (s *Store) Bills(ctx context.Context, f BillFilter) ([]StoredBill, error) {
 		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs,
 		SponsorName: n.sponsorName,
 		Sort:        cmp.Or(f.Sort, ByIntroduction), Ascending: f.Ascending,
-		MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
+		Limit: int32(f.Limit), //nolint:gosec // bounded by the contract
 	}
 	if c := f.After; c != nil {
 		p.After, p.AfterActivity = true, c.At
@@ -286,7 +286,7 @@ func (s *Store) Export(ctx context.Context, f BillFilter, after string, limit in
 		UpdatedSince: n.updatedSince, Kinds: n.kinds, Chamber: n.chamber,
 		IntroducedFrom: n.from, IntroducedTo: n.to, Committee: n.committee, Sponsored: n.sponsored, SponsorIds: n.sponsorIDs,
 		SponsorName: n.sponsorName,
-		After:       after, MaxRows: int32(limit), //nolint:gosec // a small number
+		After:       after, Limit: int32(limit), //nolint:gosec // a small number
 	})
 	if err != nil {
 		return nil, err

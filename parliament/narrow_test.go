@@ -16,7 +16,8 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/openparliament"
 )
 
-// narrowable stores a few bills of every type, with what lists are narrowed and sorted by.
+// narrowable stores a few bills of every type, with what lists are narrowed and sorted by. It is long, because it has a
+// line for each bill.
 func narrowable(t *testing.T) *parliament.Store {
 	t.Helper()
 	d := dbtest.New(t)
@@ -62,7 +63,8 @@ func narrowable(t *testing.T) *parliament.Store {
 		if strings.HasPrefix(b.number, "S") {
 			chamber = "senate"
 		}
-		item := &legisinfo.Item{ID: i + 1, Session: b.session, Number: b.number, LongTitleEn: "An Act about 11 things", TypeEn: en, TypeFr: fr, Chamber: chamber, HouseFirst: b.introduced, LatestActivity: b.activity,
+		item := &legisinfo.Item{ID: i + 1, Session: b.session, Number: b.number, LongTitleEn: "An Act about 11 things",
+			TypeEn: en, TypeFr: fr, Chamber: chamber, HouseFirst: b.introduced, LatestActivity: b.activity,
 			SponsorID: b.person, SponsorName: b.sponsor, Hash: "x"}
 		record := parliament.Record{
 			ID: id, FetchedAt: time.Now(),

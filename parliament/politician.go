@@ -177,7 +177,7 @@ func (s *Store) DepartedMembers(
 		slugs[i] = m.Slug
 	}
 	//nolint:gosec // bounded by the config
-	rows, err := s.q.DepartedPoliticians(ctx, sql.DepartedPoliticiansParams{Slugs: slugs, MaxRows: int32(limit)})
+	rows, err := s.q.DepartedPoliticians(ctx, sql.DepartedPoliticiansParams{Slugs: slugs, Limit: int32(limit)})
 	out := make([]openparliament.Member, len(rows))
 	for i, r := range rows {
 		out[i] = openparliament.Member{Slug: r.Slug, Name: r.Name}
@@ -249,7 +249,7 @@ func (s *Store) SponsoredBills(ctx context.Context, p *StoredPolitician, limit i
 	}
 	id := int64(*p.PersonID)
 	//nolint:gosec // bounded by the contract
-	rows, err := s.q.BillsOfSponsor(ctx, sql.BillsOfSponsorParams{PersonID: &id, MaxRows: int32(limit)})
+	rows, err := s.q.BillsOfSponsor(ctx, sql.BillsOfSponsorParams{PersonID: &id, Limit: int32(limit)})
 	if err != nil {
 		return nil, err
 	}
@@ -281,8 +281,8 @@ func (p *StoredPolitician) Cursor() PoliticianCursor {
 func (s *Store) Politicians(ctx context.Context, f PoliticianFilter) ([]StoredPolitician, error) {
 	p := sql.ListPoliticiansParams{
 		IsCurrent: f.Current, Party: optional(f.Party), Province: optional(f.Province),
-		MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
-		People:  []string{}, Ranks: []int32{}, Patterns: []string{}, Names: []string{}, Tokens: []string{},
+		Limit:  int32(f.Limit), //nolint:gosec // bounded by the contract
+		People: []string{}, Ranks: []int32{}, Patterns: []string{}, Names: []string{}, Tokens: []string{},
 	}
 	if strings.TrimSpace(f.Q) != "" {
 		if some, err := s.lookFor(ctx, f.Q, &p); !some || err != nil {
@@ -317,8 +317,8 @@ func isHonorific(word string) bool { return honorifics[word] }
 
 func isInitial(word string) bool { return honorifics[word] || utf8.RuneCountInString(word) < 2 }
 
-// without removes words that say little, unless no others are left.
-func without(words []string, little func(string) bool) []string {
+// withoutMinorWords removes words that say little, unless no others are left.
+func withoutMinorWords(words []string, little func(string) bool) []string {
 	if rest := slices.DeleteFunc(slices.Clone(words), little); len(rest) > 0 {
 		return rest
 	}
@@ -336,8 +336,8 @@ func (s *Store) lookFor(ctx context.Context, q string, p *sql.ListPoliticiansPar
 	if len(words) == 0 {
 		return false, nil
 	}
-	bare := without(words, isInitial)
-	for i, w := range [][]string{words, without(words, isHonorific), bare} {
+	bare := withoutMinorWords(words, isInitial)
+	for i, w := range [][]string{words, withoutMinorWords(words, isHonorific), bare} {
 		patterns := make([]string, len(w))
 		for i := range w {
 			patterns[i] = "%" + w[i] + "%"
@@ -347,7 +347,7 @@ func (s *Store) lookFor(ctx context.Context, q string, p *sql.ListPoliticiansPar
 			return false, err
 		}
 		if found {
-			other := [][]string{joined, without(joined, isHonorific), without(joined, isInitial)}[i]
+			other := [][]string{joined, withoutMinorWords(joined, isHonorific), withoutMinorWords(joined, isInitial)}[i]
 			p.Patterns, p.Tokens, p.Names = patterns, w, []string{inOrder(w), inOrder(other)}
 			return true, nil
 		}

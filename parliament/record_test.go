@@ -175,11 +175,15 @@ func TestReinstated(t *testing.T) {
 	}
 }
 
-// age makes what is stored of a bill what an older version of the program had stored.
+// age replaces the stored data of a bill with what an older version of the program stored.
 func age(t testing.TB, d *db.DB, id string) {
 	t.Helper()
-	if _, err := d.Pool.Exec(t.Context(), `UPDATE bills SET parts = jsonb_set(parts, '{detail}', (parts -> 'detail') - 'sponsor_honorific' - 'sponsor_office' - 'sponsor_riding' - 'votes' - 'session_ongoing'
-		- 'reinstated_from' - 'sittings' - 'decisions' - 'events' || '{"reader": 2}'), doc = doc #- '{sponsor,office}' #- '{sponsor,riding}' #- '{sponsor,honorific}', content_hash = 'old' WHERE id = $1`, id); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE bills
+		SET parts = jsonb_set(parts, '{detail}',
+		(parts -> 'detail') - 'sponsor_honorific' - 'sponsor_office' - 'sponsor_riding' - 'votes' - 'session_ongoing'
+		- 'reinstated_from' - 'sittings' - 'decisions' - 'events' || '{"reader": 2}'),
+		doc = doc #- '{sponsor,office}' #- '{sponsor,riding}' #- '{sponsor,honorific}', content_hash = 'old'
+		WHERE id = $1`, id); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -279,7 +283,7 @@ func TestNewFieldsAreNoChange(t *testing.T) {
 	}
 }
 
-// TestRecordIsKept has records with all that a database does not like.
+// TestRecordIsKept stores records with everything that Postgres refuses in texts.
 func TestRecordIsKept(t *testing.T) {
 	t.Parallel()
 	dbtest.TakesLong(t)

@@ -95,8 +95,7 @@ type heldBill struct {
 	stored, parts SourceRecords
 }
 
-// batch collects the rows to write. The main step is add, which is long, because it decides in one place what a record
-// changes.
+// batch collects the rows to write.
 type batch struct {
 	runID    uuid.UUID
 	at       time.Time
@@ -107,16 +106,17 @@ type batch struct {
 	records  []sql.SaveBillRecordParams
 }
 
+// add adds the rows of a record. It is long, because it decides in one place what the record changes.
 func (b *batch) add(r Record, held *heldBill) error {
 	id := r.ID.String()
 	if b.seen[id] {
 		return errors.New("it is twice in one batch")
 	}
 	b.seen[id] = true
-	if held != nil && held.LegisinfoAt != nil && outdated(r.FetchedAt, *held.LegisinfoAt) {
+	if held != nil && held.LegisinfoAt != nil && olderThanStored(r.FetchedAt, *held.LegisinfoAt) {
 		r.Item, r.Detail = nil, nil // a fetch that asked earlier may store later: what it has is out of date
 	}
-	if held != nil && held.OpenparliamentAt != nil && outdated(r.FetchedAt, *held.OpenparliamentAt) {
+	if held != nil && held.OpenparliamentAt != nil && olderThanStored(r.FetchedAt, *held.OpenparliamentAt) {
 		r.OpenParliament = nil
 	}
 	if r.Detail != nil && len(r.Detail.Raw) > 0 {
@@ -235,9 +235,9 @@ func combine(r Record, held *heldBill) (parts SourceRecords, opAt, liAt time.Tim
 	return parts, opAt, liAt
 }
 
-// outdated reports whether the fetched data is older than the stored data. A stored time in the future is a clock error
-// and does not prevent storing.
-func outdated(fetchedAt, heldAt time.Time) bool {
+// olderThanStored reports whether the fetched data is older than the stored data. A stored time in the future is a
+// clock error and does not prevent storing.
+func olderThanStored(fetchedAt, heldAt time.Time) bool {
 	return fetchedAt.Before(heldAt) && heldAt.Before(time.Now())
 }
 

@@ -51,7 +51,8 @@ func searchable(t testing.TB) (*parliament.Store, *db.DB) {
 	s := parliament.NewStore(d)
 	var records []parliament.Record
 	for i, b := range searched {
-		item := &legisinfo.Item{ID: i + 1, Session: b.session, Number: b.number, ShortTitleEn: b.shortEn, ShortTitleFr: b.shortFr, LongTitleEn: b.titleEn, LongTitleFr: b.titleFr,
+		item := &legisinfo.Item{ID: i + 1, Session: b.session, Number: b.number, ShortTitleEn: b.shortEn,
+			ShortTitleFr: b.shortFr, LongTitleEn: b.titleEn, LongTitleFr: b.titleFr,
 			HouseFirst: fmt.Sprintf(
 				"20%s-02-%02d", b.session[:2], i+1,
 			), StatusEn: "At second reading in the House of Commons", TypeEn: "House Government Bill", Hash: "1"}
@@ -84,8 +85,8 @@ const (
 	nature    = "43-2/C-205 43-2/C-206"
 )
 
-// TestSearchAsTyped has queries as phones, word processors and people write them. Numbers alone are found in this
-// order.
+// TestSearchAsTyped searches with queries as phones, word processors and people write them. Results for numbers alone
+// have this order.
 func TestSearchAsTyped(t *testing.T) {
 	t.Parallel()
 	s, _ := searchable(t)
@@ -322,11 +323,12 @@ func TestSearchRoughly(t *testing.T) {
 	}
 }
 
-// TestSearchIndexedByOlderProgram has a bill written without the columns of this version: the trigger fills them.
+// TestSearchIndexedByOlderProgram writes a bill without the columns of this version: the trigger fills them.
 func TestSearchIndexedByOlderProgram(t *testing.T) {
 	t.Parallel()
 	s, d := searchable(t)
-	if _, err := d.Pool.Exec(t.Context(), `UPDATE bills SET doc = jsonb_set(doc, '{title,fr}', to_jsonb('Loi sur l’hygiène'::text)) WHERE id = '45-1/C-2'`); err != nil {
+	if _, err := d.Pool.Exec(t.Context(), `UPDATE bills
+	SET doc = jsonb_set(doc, '{title,fr}', to_jsonb('Loi sur l’hygiène'::text)) WHERE id = '45-1/C-2'`); err != nil {
 		t.Fatal(err)
 	}
 	r, err := s.Search(t.Context(), parliament.SearchQuery{Q: "l'hygiene", Mode: parliament.SearchLexical, Limit: 10}, nil)
@@ -345,7 +347,8 @@ func TestSearchMarks(t *testing.T) {
 		"protège environnement": "présente loi <mark>protège</mark> l&#39;<mark>environnement</mark> jusqu",
 		"childrens health":      "An Act respecting <mark>children</mark>’s and veterans’ <mark>health</mark>",
 	} {
-		r, err := s.Search(t.Context(), parliament.SearchQuery{Q: q, Mode: parliament.SearchLexical, Limit: 10, Headlines: true}, nil)
+		r, err := s.Search(t.Context(),
+			parliament.SearchQuery{Q: q, Mode: parliament.SearchLexical, Limit: 10, Headlines: true}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -401,7 +404,8 @@ func TestPlain(t *testing.T) {
 		"ΑΘΉΝΑΣ": "αθηνασ", "МОСКВА": "москва", "ᐃᓄᒃᑎᑐᑦ": "ᐃᓄᒃᑎᑐᑦ", "日本": "日本", "e\u0301": "e", "\u0301": "", "": "", "İı": "ii",
 	} {
 		var got, again string
-		if err := d.Pool.QueryRow(t.Context(), "SELECT explorer_plain($1), explorer_plain(explorer_plain($1))", in).Scan(&got, &again); err != nil ||
+		if err := d.Pool.QueryRow(t.Context(), "SELECT explorer_plain($1), explorer_plain(explorer_plain($1))", in).Scan(&got,
+			&again); err != nil ||
 			got != want || again != got {
 			t.Errorf("%q is %q, then %q, want %q (%v)", in, got, again, want, err)
 		}

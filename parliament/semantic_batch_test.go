@@ -36,8 +36,10 @@ func TestBatchesFit(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, sql := range []string{
-		`INSERT INTO bills (id, parliament, session, prefix, digits, suffix, law, search, doc, content_hash, parts, version, first_seen_at, updated_at)
-			SELECT '44-1/C-' || i, 44, 1, 'C', i, '', false, '', jsonb_build_object('number', 'C-' || i, 'title', jsonb_build_object('en', 'An Act', 'fr', 'Loi')), '', '{}', 1, now(), now()
+		`INSERT INTO bills (id, parliament, session, prefix, digits, suffix, law, search, doc, content_hash, parts, version,
+			first_seen_at, updated_at)
+			SELECT '44-1/C-' || i, 44, 1, 'C', i, '', false, '', jsonb_build_object('number', 'C-' || i, 'title',
+			jsonb_build_object('en', 'An Act', 'fr', 'Loi')), '', '{}', 1, now(), now()
 			FROM generate_series(1, 100) AS i`,
 		`INSERT INTO bill_versions (bill_id, version, changes, created_at) SELECT id, 1, '[]', now() FROM bills`,
 	} {

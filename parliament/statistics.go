@@ -25,7 +25,7 @@ type NewBills struct {
 
 // NewBillsSince returns the bills that were first stored after a place; "" is the beginning.
 func (s *Store) NewBillsSince(ctx context.Context, place string) (*NewBills, error) {
-	p := sql.BillsCreatedAfterParams{MaxRows: 1000}
+	p := sql.BillsCreatedAfterParams{Limit: 1000}
 	if place != "" {
 		xid, id, _ := strings.Cut(place, "/")
 		var err error

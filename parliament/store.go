@@ -192,7 +192,7 @@ func (s *Store) CountBills(ctx context.Context) (int, error) {
 
 // Versions lists the versions of a bill, newest first, that are older than before if it is not 0.
 func (s *Store) Versions(ctx context.Context, id BillID, before, limit int) ([]Version, error) {
-	p := sql.ListBillVersionsParams{BillID: id.String(), MaxRows: int32(limit)} //nolint:gosec // bounded by the contract
+	p := sql.ListBillVersionsParams{BillID: id.String(), Limit: int32(limit)} //nolint:gosec // bounded by the contract
 	if before > 0 {
 		b := int32(before) //nolint:gosec // a small number
 		p.Before = &b

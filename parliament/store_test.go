@@ -95,7 +95,7 @@ func TestSave(t *testing.T) {
 	}
 }
 
-// TestSaveAtOnce has eight runs store the same hundred bills: each bill is created once.
+// TestSaveAtOnce lets eight runs store the same hundred bills: each bill is created once.
 func TestSaveAtOnce(t *testing.T) {
 	t.Parallel()
 	s := parliament.NewStore(dbtest.New(t))

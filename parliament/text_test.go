@@ -87,7 +87,10 @@ func TestStoredImages(t *testing.T) {
 	}
 	for _, sql := range []string{
 		`UPDATE bills SET doc = jsonb_set(doc, '{summary,en}', '"a<img src=\"https://t.test/\">b"')`,
-		`UPDATE bill_versions SET changes = '[{"field": "summary", "from": {"en": "a<img src=\"https://t.test/\">b", "fr": null}, "to": {"en": null, "fr": "<img src=\"https://t.test/\">"}}]' WHERE version = 2`,
+		`UPDATE bill_versions
+			SET changes = '[{"field": "summary", "from": {"en": "a<img src=\"https://t.test/\">b", "fr": null},
+				"to": {"en": null, "fr": "<img src=\"https://t.test/\">"}}]'
+			WHERE version = 2`,
 	} {
 		if _, err := d.Pool.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)
@@ -108,7 +111,8 @@ func TestStoredImages(t *testing.T) {
 func TestHostileTexts(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("Z", 10_000)
-	d, err := legisinfo.ParseDetail([]byte(`{"Id": 7, "StatuteYear": 4294969319, "StatuteChapter": 4294967304, "SponsorPersonName": "` + long + `", "ShortLegislativeSummaryEn": "` + strings.Repeat("s", 200_000) + `",
+	d, err := legisinfo.ParseDetail(
+		[]byte(`{"Id": 7, "StatuteYear": 4294969319, "StatuteChapter": 4294967304, "SponsorPersonName": "` + long + `", "ShortLegislativeSummaryEn": "` + strings.Repeat("s", 200_000) + `",
 		"BillStages": {"HouseBillStages": [{"BillStageNameEn": "` + long + `", "Committee": {"CommitteeAcronym": "<b>\u202eX", "CommitteeNameEn": "Fish"}, "StateAsOfDate": "9999-12-31T23:59:59-12:00",
 		"Sittings": [{"NameEn": "a", "Number": "=cmd|'/c'!A1", "Date": "1066-10-14T00:00:00"}, {"NameEn": "b", "Number": "` + long + `"}]}]}, "WebReferences": [{"TitleEn": "x", "UrlEn": "https://parl.ca@evil.test/"}]}`))
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/server/access"
 )
 
-// TestAuditIsNotFilled has an address send far more requests that are refused than it has entries for.
+// TestAuditIsNotFilled sends far more refused requests from one address than get entries.
 func TestAuditIsNotFilled(t *testing.T) {
 	t.Parallel()
 	for name, header := range map[string][]string{"nobody": nil, "a key": {"key"}} {
@@ -21,7 +21,8 @@ func TestAuditIsNotFilled(t *testing.T) {
 			var control *access.Control
 			s := setup(t, func(cfg *server.Config) {
 				var err error
-				if control, err = access.New(access.Config{Required: true, DB: cfg.DB, Logger: slog.New(slog.DiscardHandler)}); err != nil {
+				if control, err = access.New(access.Config{Required: true, DB: cfg.DB,
+					Logger: slog.New(slog.DiscardHandler)}); err != nil {
 					t.Fatal(err)
 				}
 				cfg.Access = control
@@ -32,7 +33,8 @@ func TestAuditIsNotFilled(t *testing.T) {
 			}
 			const sent = 300
 			for range sent {
-				if a := s.do("POST", "/jobs/"+strings.Repeat("x", 4000)+"/runs", `{}`, header...); a.StatusCode != 401 && a.StatusCode != 403 {
+				if a := s.do("POST", "/jobs/"+strings.Repeat("x", 4000)+"/runs", `{}`, header...); a.StatusCode != 401 &&
+					a.StatusCode != 403 {
 					t.Fatalf("%d %s", a.StatusCode, a.body)
 				}
 			}
@@ -62,7 +64,7 @@ func TestAuditIsNotFilled(t *testing.T) {
 	}
 }
 
-// TestStrangersAreCounted has an address begin more sign-ins than it may.
+// TestStrangersAreCounted begins more sign-ins from one address than it may.
 func TestStrangersAreCounted(t *testing.T) {
 	t.Parallel()
 	s := guarded(t, func(c *access.Config) { c.RateLimit = 0 })

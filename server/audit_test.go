@@ -27,7 +27,7 @@ import (
 // entries gives the audit log, oldest first.
 func (s *site) entries() []access.Audit { return s.entriesAfter(0) }
 
-// entriesAfter gives what was added to the audit log since an entry.
+// entriesAfter returns what was added to the audit log after an entry.
 func (s *site) entriesAfter(id int64) []access.Audit {
 	s.t.Helper()
 	rows, err := s.db.Pool.Query(s.t.Context(), "SELECT * FROM audit_log WHERE id > $1 ORDER BY id", id)
@@ -45,11 +45,16 @@ func (s *site) entriesAfter(id int64) []access.Audit {
 func (s *site) state() string {
 	s.t.Helper()
 	var state string
-	err := s.db.Pool.QueryRow(s.t.Context(), `SELECT concat_ws(' ', (SELECT count(*) FROM runs), (SELECT count(*) FROM runs WHERE status = 'canceling' OR canceled_by IS NOT NULL),
-		(SELECT count(*) FROM backfills), (SELECT string_agg(b.status, ',' ORDER BY b.id) FROM backfills b), (SELECT count(*) FROM api_keys), (SELECT count(*) FROM api_keys WHERE revoked_at IS NOT NULL),
-		(SELECT count(*) FROM sessions), (SELECT string_agg(s.name || s.running || s.changed_at, ',' ORDER BY s.name) FROM schedules s), (SELECT count(*) FROM ticks),
-		(SELECT string_agg(s.name || s.running || coalesce(s.cursor, ''), ',' ORDER BY s.name) FROM sensors s), (SELECT count(*) FROM sensor_ticks), (SELECT count(*) FROM run_keys),
-		(SELECT count(*) FROM deliveries), (SELECT count(*) FROM webhook_events), (SELECT string_agg(q.name || coalesce(q.paused_at::text, ''), ',' ORDER BY q.name) FROM river_queue q))`).Scan(&state)
+	err := s.db.Pool.QueryRow(s.t.Context(), `SELECT concat_ws(' ', (SELECT count(*) FROM runs),
+		(SELECT count(*) FROM runs WHERE status = 'canceling' OR canceled_by IS NOT NULL),
+		(SELECT count(*) FROM backfills), (SELECT string_agg(b.status, ',' ORDER BY b.id) FROM backfills b),
+		(SELECT count(*) FROM api_keys), (SELECT count(*) FROM api_keys WHERE revoked_at IS NOT NULL),
+		(SELECT count(*) FROM sessions), (SELECT string_agg(s.name || s.running || s.changed_at, ',' ORDER BY s.name)
+		FROM schedules s), (SELECT count(*) FROM ticks),
+		(SELECT string_agg(s.name || s.running || coalesce(s.cursor, ''), ',' ORDER BY s.name) FROM sensors s),
+		(SELECT count(*) FROM sensor_ticks), (SELECT count(*) FROM run_keys),
+		(SELECT count(*) FROM deliveries), (SELECT count(*) FROM webhook_events),
+		(SELECT string_agg(q.name || coalesce(q.paused_at::text, ''), ',' ORDER BY q.name) FROM river_queue q))`).Scan(&state)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -71,7 +76,8 @@ func (s *site) raw(method, target, body string, header ...string) int {
 	if err := conn.SetDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		s.t.Fatal(err)
 	}
-	lines := append([]string{method + " " + target + " HTTP/1.1", "Host: " + u.Host, "Connection: close", fmt.Sprintf("Content-Length: %d", len(body))}, header...)
+	lines := append([]string{method + " " + target + " HTTP/1.1", "Host: " + u.Host, "Connection: close",
+		fmt.Sprintf("Content-Length: %d", len(body))}, header...)
 	if body != "" {
 		lines = append(lines, "Content-Type: application/json")
 	}
@@ -300,7 +306,9 @@ func TestAuditCannotBeSpoilt(t *testing.T) {
 			status := s.raw(c.method, c.path, c.body, header...)
 			added := s.entriesAfter(last)
 			switch {
-			case status == 0 || status == http.StatusBadRequest && len(added) == 0 || status == http.StatusRequestHeaderFieldsTooLarge: // net/http refused it
+			// net/http refused it
+			case status == 0 || status == http.StatusBadRequest && len(added) == 0 ||
+				status == http.StatusRequestHeaderFieldsTooLarge:
 				if len(added) != 0 {
 					t.Errorf("%s with %.40q: no answer, and entries %+v", c.operation, header, added)
 				}
@@ -343,7 +351,10 @@ func (s *site) clean(e access.Audit) {
 func TestAuditOfOddPaths(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	for _, odd := range []string{"%ff", "%00", "%1b[2J", "a%0d%0akey%20root", "%c2%9b", "%e2%80%ae", strings.Repeat("x", 60<<10), strings.Repeat("%ff", 20<<10), strings.Repeat("%F0%9F%98%80", 5000)} {
+	for _, odd := range []string{
+		"%ff", "%00", "%1b[2J", "a%0d%0akey%20root", "%c2%9b", "%e2%80%ae", strings.Repeat("x", 60<<10),
+		strings.Repeat("%ff", 20<<10), strings.Repeat("%F0%9F%98%80", 5000),
+	} {
 		for _, c := range []change{
 			{"startSchedule", "POST", "/schedules/" + odd + "/start", ""}, {"materializeAsset", "POST", "/assets/" + odd + "/materialize", "{}"}, {"revokeKey", "DELETE", "/keys/" + odd, ""},
 			{"forgetSensorRunKey", "DELETE", "/sensors/hook/run-keys?key=" + odd, ""}, {"riverui", "PUT", "/riverui/api/queues/" + odd + "/pause", ""}, {"riverui", "POST", "/riverui/" + odd, ""},
@@ -364,7 +375,10 @@ func TestAuditOfOddPaths(t *testing.T) {
 		}
 	}
 	// What a client may choose as the id of its request is kept; anything else gets a new one.
-	for id, kept := range map[string]bool{"a": true, "A-1_b.c": true, strings.Repeat("x", 64): true, strings.Repeat("x", 65): false, "a b": false, "a/b": false, "é": false} {
+	for id, kept := range map[string]bool{
+		"a": true, "A-1_b.c": true, strings.Repeat("x", 64): true, strings.Repeat("x", 65): false, "a b": false, "a/b": false,
+		"é": false,
+	} {
 		a := s.do("GET", "/healthz", "", "X-Request-Id", id)
 		if got := a.Header.Get("X-Request-Id"); (got == id) != kept || got == "" {
 			t.Errorf("request id %q became %q", id, got)
@@ -382,16 +396,18 @@ func TestAuditOfOddPaths(t *testing.T) {
 	}
 }
 
-// TestAuditOfNames has keys and requests named so that they look like somebody else.
+// TestAuditOfNames uses keys and requests whose names look like those of somebody else.
 func TestAuditOfNames(t *testing.T) {
 	t.Parallel()
 	s := guarded(t)
 	for _, name := range []string{"root", "\u202etoor", "a\u009b2Jb", strings.Repeat("\U0001F600", 100)} {
 		id, key := s.key(name, access.ScopeOperate, nil)
 		n := len(s.entries())
-		run := decode[api.Run](t, s.do("POST", "/jobs/echo_job/runs", `{}`, append(bearer(key), "User-Agent", "explorer-cli/1 (root@prod)")...), http.StatusAccepted)
+		run := decode[api.Run](t, s.do("POST", "/jobs/echo_job/runs", `{}`,
+			append(bearer(key), "User-Agent", "explorer-cli/1 (root@prod)")...), http.StatusAccepted)
 		all := s.entries()
-		if len(all) != n+1 || all[n].KeyID == nil || *all[n].KeyID != id || all[n].Actor != "key "+db.Printable(name, 0) || all[n].Client != "explorer-cli/1 (root@prod)" || all[n].Status != 202 {
+		if len(all) != n+1 || all[n].KeyID == nil || *all[n].KeyID != id || all[n].Actor != "key "+db.Printable(name, 0) ||
+			all[n].Client != "explorer-cli/1 (root@prod)" || all[n].Status != 202 {
 			t.Errorf("%q: %+v", name, all[n:])
 		}
 		if *run.Trigger.Name != "key "+db.Printable(name, 0) {
@@ -415,7 +431,8 @@ func TestAuditOfNames(t *testing.T) {
 	if len(actors) != 5 {
 		t.Errorf("actors %v", actors)
 	}
-	if got := (&access.Identity{Kind: access.KindOIDC, Issuer: "https://a.example", Subject: "1", Name: "root"}).Label(); got != "oidc 1 at https://a.example (says it is root)" {
+	if got := (&access.Identity{Kind: access.KindOIDC, Issuer: "https://a.example", Subject: "1",
+		Name: "root"}).Label(); got != "oidc 1 at https://a.example (says it is root)" {
 		t.Errorf("label %q", got)
 	}
 }
@@ -425,7 +442,8 @@ func TestAuditSaysWhatIsNotKnown(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	// The entry cannot be completed: what was asked for is done all the same, and the entry is there.
-	s.exec("CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END'; CREATE TRIGGER keep BEFORE UPDATE ON audit_log FOR EACH ROW EXECUTE FUNCTION keep()")
+	s.exec(`CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
+		CREATE TRIGGER keep BEFORE UPDATE ON audit_log FOR EACH ROW EXECUTE FUNCTION keep()`)
 	decode[api.Run](t, s.do("POST", "/jobs/echo_job/runs", `{}`), http.StatusAccepted)
 	log := decode[api.AuditLog](t, s.do("GET", "/audit-log", ""), 200)
 	if len(log.Items) != 1 || log.Items[0].Status != 0 || log.Items[0].Operation != "startJobRun" {
@@ -438,7 +456,8 @@ func TestOldServersGoOnRecording(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	for _, text := range []string{"x", strings.Repeat("\U0001F600é", 30<<10)} {
-		_, err := s.db.Pool.Exec(t.Context(), `INSERT INTO audit_log (at, actor, key_id, operation, method, path, status, remote_address, request_id)
+		_, err := s.db.Pool.Exec(t.Context(),
+			`INSERT INTO audit_log (at, actor, key_id, operation, method, path, status, remote_address, request_id)
 			VALUES (now(), $1, NULL, 'startRun', 'POST', $1, 202, $1, $1)`, text)
 		if err != nil {
 			t.Error(err)

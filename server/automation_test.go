@@ -55,7 +55,9 @@ func TestWebhooks(t *testing.T) {
 	refused("unknown", s.hook("nope", "m0", body, now, nil), 404, `sensor "nope" does not exist`)
 	refused("of another kind", s.hook("poll", "m0", body, now, nil), 404, "webhook sensor")
 	refused("no secret", s.hook("deaf", "m0", body, now, nil), 401, "no secret is configured")
-	refused("wrong signature", s.hook("hook", "m0", body, now, func(h http.Header) { h.Set("webhook-signature", "v1,AAAA") }), 401, "signature")
+	refused("wrong signature", s.hook("hook", "m0", body, now, func(h http.Header) {
+		h.Set("webhook-signature", "v1,AAAA")
+	}), 401, "signature")
 	refused(
 		"another id", s.hook("hook", "m0", body, now, func(h http.Header) { h.Set("webhook-id", "m1") }), 401,
 		"signature",
@@ -153,7 +155,8 @@ func TestPartitionsAndBackfillsOverHTTP(t *testing.T) {
 		}
 	}
 	decode[api.Problem](t, s.do("GET", "/assets/echo/partitions", ""), 409)
-	plan := decode[api.BackfillPlan](t, s.do("POST", "/backfills", `{"selection": "parted", "range": {"from": "b"}, "dry_run": true}`), 200)
+	plan := decode[api.BackfillPlan](t,
+		s.do("POST", "/backfills", `{"selection": "parted", "range": {"from": "b"}, "dry_run": true}`), 200)
 	if strings.Join(plan.Partitions, "") != "bc" || plan.Runs != 2 || plan.PartitionSet != "letter" {
 		t.Errorf("plan = %+v", plan)
 	}
@@ -185,7 +188,8 @@ func TestPartitionsAndBackfillsOverHTTP(t *testing.T) {
 		t.Errorf("%d runs", len(runs.Items))
 	}
 	page := decode[api.BackfillPartitionList](t, s.do("GET", "/backfills/"+b.ID.String()+"/partitions?limit=2", ""), 200)
-	rest := decode[api.BackfillPartitionList](t, s.do("GET", "/backfills/"+b.ID.String()+"/partitions?limit=2&cursor="+*page.NextCursor, ""), 200)
+	rest := decode[api.BackfillPartitionList](t,
+		s.do("GET", "/backfills/"+b.ID.String()+"/partitions?limit=2&cursor="+*page.NextCursor, ""), 200)
 	if len(page.Items) != 2 || len(rest.Items) != 1 || rest.Items[0].Key != "c" {
 		t.Errorf("pages = %+v, %+v", page, rest)
 	}
@@ -194,10 +198,13 @@ func TestPartitionsAndBackfillsOverHTTP(t *testing.T) {
 	}
 	decode[api.Problem](t, s.do("GET", "/backfills/nope", ""), 404)
 	asset := decode[api.Asset](t, s.do("GET", "/assets/parted", ""), 200)
-	if asset.Partitions == nil || !asset.Partitions.Required || len(asset.Checks) != 1 || asset.Checks[0].LastResult == nil || !asset.Checks[0].LastResult.Passed || asset.Freshness.State != api.FreshnessStateFresh {
+	if asset.Partitions == nil || !asset.Partitions.Required || len(asset.Checks) != 1 ||
+		asset.Checks[0].LastResult == nil || !asset.Checks[0].LastResult.Passed ||
+		asset.Freshness.State != api.FreshnessStateFresh {
 		t.Errorf("asset = %+v", asset)
 	}
-	if r := decode[api.CheckResultList](t, s.do("GET", "/assets/parted/check-results?check=fine", ""), 200); len(r.Items) != 3 {
+	if r := decode[api.CheckResultList](t, s.do("GET", "/assets/parted/check-results?check=fine", ""),
+		200); len(r.Items) != 3 {
 		t.Errorf("%d results", len(r.Items))
 	}
 	graph := decode[api.AssetGraph](t, s.do("GET", "/assets/graph?selection=echo%2B", ""), 200)

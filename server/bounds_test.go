@@ -87,7 +87,11 @@ func TestTargetsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	for _, path := range []string{"/healthz", "/bills", "/nothing", "/docs/", "/ui/", "/riverui/api/jobs"} {
-		for query, status := range map[string]int{numbered("k%d", 9_900): 400, numbered("%d", 101): 400, "q=" + strings.Repeat("x", 16<<10): 400} {
+		for query, status := range map[string]int{
+			numbered("k%d", 9_900):             400,
+			numbered("%d", 101):                400,
+			"q=" + strings.Repeat("x", 16<<10): 400,
+		} {
 			a := s.do("GET", path+"?"+query, "")
 			refused(t, a, status, "/query")
 			if len(a.body) > 1000 {
@@ -119,7 +123,7 @@ func TestPathsThatCannotBeStored(t *testing.T) {
 	}
 }
 
-// TestSignInsAreShort takes no long body from somebody who is not known.
+// TestSignInsAreShort checks that sign-in refuses long bodies.
 func TestSignInsAreShort(t *testing.T) {
 	t.Parallel()
 	s := guarded(t)

@@ -16,7 +16,10 @@ func TestExportRevalidates(t *testing.T) {
 	s := setup(t)
 	s.saveBill("44-1", "C-11", "2022-02-02", "An Act about broadcasting")
 	s.saveBill("43-2", "C-10", "2020-11-03", "An Act about broadcasting")
-	for _, path := range []string{"/exports/bills.csv", "/exports/bills.csv?bom=true", "/exports/bills.ndjson", "/exports/bills.parquet", "/exports/bills.csv?session=44-1", "/exports/bills.csv?law=false", "/exports/bills.csv?status=none"} {
+	for _, path := range []string{
+		"/exports/bills.csv", "/exports/bills.csv?bom=true", "/exports/bills.ndjson", "/exports/bills.parquet",
+		"/exports/bills.csv?session=44-1", "/exports/bills.csv?law=false", "/exports/bills.csv?status=none",
+	} {
 		first := s.plain("GET", path, "", nil)
 		tag := first.Header.Get("ETag")
 		if first.StatusCode != 200 || !strings.HasPrefix(tag, `W/"`) ||
@@ -90,7 +93,9 @@ func TestExportIsCompressedAsItIsSent(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	s.saveBill("44-1", "C-1", "2022-02-02", "An Act")
-	dbtest.InsertRows(t, s.db, "bills", `SELECT (jsonb_populate_record(b, jsonb_build_object('id', '44-1/C-' || n, 'digits', n, 'doc', b.doc || jsonb_build_object('id', '44-1/C-' || n, 'number', 'C-' || n)))).*
+	dbtest.InsertRows(t, s.db, "bills",
+		`SELECT (jsonb_populate_record(b, jsonb_build_object('id', '44-1/C-' || n, 'digits', n,
+			'doc', b.doc || jsonb_build_object('id', '44-1/C-' || n, 'number', 'C-' || n)))).*
 	        FROM bills b, generate_series(1000, 1700) n`)
 	for _, form := range []string{"csv", "ndjson", "parquet"} {
 		whole := s.plain("GET", "/exports/bills."+form, "", nil)

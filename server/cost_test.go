@@ -75,14 +75,14 @@ func newBench(t testing.TB) *bench {
 	return b
 }
 
-// asked is a request in the form that it has on the wire, but for who asks.
-type asked struct {
+// wireRequest is a request as it is on the wire, without the authentication of the client.
+type wireRequest struct {
 	who                  int
 	method, target, body string
 	headers              []string // "Name: value"
 }
 
-func (a asked) String() string {
+func (a wireRequest) String() string {
 	return fmt.Sprintf(
 		"%d %s %.200s %.200q %.300q (%d, %d and %d bytes)", a.who, a.method, a.target, a.headers, a.body, len(a.target),
 		len(strings.Join(a.headers, "")), len(a.body),
@@ -100,7 +100,7 @@ type cost struct {
 }
 
 // ask sends a request, and measures its memory too if it is to. It is false for one that net/http would refuse.
-func (b *bench) ask(a asked, memory bool) (cost, bool) {
+func (b *bench) ask(a wireRequest, memory bool) (cost, bool) {
 	raw := a.method + " " + a.target + " HTTP/1.1\r\nHost: localhost\r\n" + strings.Join(append(a.headers, ""), "\r\n")
 	handler := b.closed
 	switch a.who {
@@ -168,7 +168,7 @@ func (w *answering) Flush() {
 }
 
 // budgetOf is what a request may cost. Who is known is what the server answered to: an open one knows everybody.
-func budgetOf(a asked) budget {
+func budgetOf(a wireRequest) budget {
 	of := known
 	if a.who == nobody {
 		of = stranger
@@ -184,7 +184,7 @@ func budgetOf(a asked) budget {
 
 // check asks, and says what is wrong with the answer and what it cost. memory is whether nothing else runs in the
 // process, so that its memory is the request's.
-func (b *bench) check(a asked, memory bool) (cost, error) {
+func (b *bench) check(a wireRequest, memory bool) (cost, error) {
 	got, ok := b.ask(a, memory)
 	if !ok {
 		return got, nil

@@ -25,7 +25,9 @@ func TestBillRecord(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.store.Save(t.Context(), uuid.UUID{1}, []parliament.Record{{ID: id, SourceRecords: parliament.SourceRecords{Item: item, Detail: d}, FetchedAt: time.Now()}}); err != nil {
+		if _, err := s.store.Save(t.Context(), uuid.UUID{1},
+			[]parliament.Record{{ID: id, SourceRecords: parliament.SourceRecords{Item: item, Detail: d},
+				FetchedAt: time.Now()}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -54,7 +56,9 @@ func TestBillRecord(t *testing.T) {
 	b := decode[api.BillDetail](t, a, 200)
 	if !b.Record.Complete || b.Record.FetchedAt == nil || b.Outcome == nil || b.Outcome.Code != "reinstated" ||
 		*b.ReinstatedAs.Bill != "44-2/C-4" || b.ReinstatedAs.Held || *b.Sponsor.Office.En != "Minister of Fisheries" ||
-		*b.Sponsor.Riding.Fr != "Lac-Saint-Jean" || b.Votes[0].Total != 319 || *b.Votes[0].At != "2022-05-11T14:00:00-04:00" || *b.Votes[0].Subject.En != "Time allocation" || *b.Speeches[0].Politician != "ada-byron" ||
+		*b.Sponsor.Riding.Fr != "Lac-Saint-Jean" || b.Votes[0].Total != 319 ||
+		*b.Votes[0].At != "2022-05-11T14:00:00-04:00" || *b.Votes[0].Subject.En != "Time allocation" ||
+		*b.Speeches[0].Politician != "ada-byron" ||
 		*b.Notes.Fr != "Note" || *b.SenatePreStudy.Committee != "TRCM" || !strings.HasSuffix(
 		*b.LegislativeSummaryURL.Fr, "441C2E",
 	) || *b.LatestEvent.Name.En != "Debate" {
@@ -81,12 +85,17 @@ func TestBillRecord(t *testing.T) {
 	if err := json.Unmarshal(a.body, &fields); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"stages", "votes", "publications", "readings", "decisions", "sittings", "events", "speeches", "committee_meetings", "messages", "rulings", "references", "bibliography"} {
+	for _, name := range []string{
+		"stages", "votes", "publications", "readings", "decisions", "sittings", "events", "speeches", "committee_meetings",
+		"messages", "rulings", "references", "bibliography",
+	} {
 		if string(fields[name]) != "[]" {
 			t.Errorf("%s is %s", name, fields[name])
 		}
 	}
-	for _, name := range []string{"outcome", "reinstated_from", "reinstated_as", "latest_event", "senate_pre_study", "legislative_summary_url"} {
+	for _, name := range []string{
+		"outcome", "reinstated_from", "reinstated_as", "latest_event", "senate_pre_study", "legislative_summary_url",
+	} {
 		if string(fields[name]) != "null" {
 			t.Errorf("%s is %s", name, fields[name])
 		}

@@ -22,9 +22,13 @@ var impossible = []any{
 	2147483647, 2147483648, int64(9223372036854775807), int64(-9223372036854775808),
 	json.RawMessage("9223372036854775808"), json.RawMessage("18446744073709551615"),
 	1.5, json.RawMessage("1e400"), json.RawMessage("-0"), []any{}, []any{1}, map[string]any{}, map[string]any{"a": 1},
-	"0000-01-01", "0001-01-01", "9999-12-31", "10000-01-01", "-0001-01-01", "2022-02-30", "2022-13-01", "infinity", "-infinity", "NaN",
-	"0000-01-01T00:00:00Z", "0000-12-31T23:59:59-23:59", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59-23:59", "2022-02-02T00:00:00.123456789Z", "2022-02-02T00:00:00+00:00", "2022-02-02T00:00:60Z", "2022-02-02T00:00:00+24:00",
-	"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff", "urn:uuid:0197841c-2a00-7aaa-8000-000000000001", "{0197841c-2a00-7aaa-8000-000000000001}",
+	"0000-01-01", "0001-01-01", "9999-12-31", "10000-01-01", "-0001-01-01", "2022-02-30", "2022-13-01", "infinity",
+	"-infinity", "NaN",
+	"0000-01-01T00:00:00Z", "0000-12-31T23:59:59-23:59", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+23:59",
+	"9999-12-31T23:59:59.999999999Z", "9999-12-31T23:59:59-23:59", "2022-02-02T00:00:00.123456789Z",
+	"2022-02-02T00:00:00+00:00", "2022-02-02T00:00:60Z", "2022-02-02T00:00:00+24:00",
+	"00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff",
+	"urn:uuid:0197841c-2a00-7aaa-8000-000000000001", "{0197841c-2a00-7aaa-8000-000000000001}",
 }
 
 // ordered is an object whose members stay in their order: a cursor is taken only as it was written.
@@ -195,7 +199,7 @@ func TestSpoiltCursors(t *testing.T) {
 			taken := 0
 			for _, key := range keys {
 				cursor := cursorOf(list, key)
-				got, err := b.check(asked{anybody, "GET", target + "cursor=" + cursor, "", nil}, false)
+				got, err := b.check(wireRequest{anybody, "GET", target + "cursor=" + cursor, "", nil}, false)
 				if err != nil {
 					t.Errorf("%s, %s: %v", target, key, err)
 				}
@@ -204,7 +208,7 @@ func TestSpoiltCursors(t *testing.T) {
 				}
 				taken++
 				for what, cursor := range spoilt(t, cursor) {
-					a := asked{anybody, "GET", target + "limit=2&count=true&cursor=" + url.QueryEscape(cursor), "", nil}
+					a := wireRequest{anybody, "GET", target + "limit=2&count=true&cursor=" + url.QueryEscape(cursor), "", nil}
 					if got, err := b.check(a, false); err != nil ||
 						got.status != 200 && got.status != 400 && got.status != 422 {
 						t.Errorf("%s, %s: %d, %v", target, what, got.status, err)

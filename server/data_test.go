@@ -49,21 +49,28 @@ func (s *site) saveBills(run byte, bills ...bill) {
 		if err != nil {
 			s.t.Fatal(err)
 		}
-		item := &legisinfo.Item{ID: 100 + i, Session: b.session, Number: b.number, LongTitleEn: b.titleEn, LongTitleFr: b.titleFr, ShortTitleEn: b.shortEn, StatusEn: b.status, StatusFr: b.status + " (fr)", TypeEn: "House Government Bill",
-			HouseFirst: b.introduced, RoyalAssent: b.assent, SponsorID: b.sponsor, SponsorName: "Hon. Ada Byron", LatestActivity: b.introduced + "T12:00:00-04:00", Hash: b.titleEn + b.status}
+		item := &legisinfo.Item{ID: 100 + i, Session: b.session, Number: b.number, LongTitleEn: b.titleEn,
+			LongTitleFr: b.titleFr, ShortTitleEn: b.shortEn, StatusEn: b.status, StatusFr: b.status + " (fr)",
+			TypeEn: "House Government Bill", HouseFirst: b.introduced, RoyalAssent: b.assent, SponsorID: b.sponsor,
+			SponsorName:    "Hon. Ada Byron",
+			LatestActivity: b.introduced + "T12:00:00-04:00", Hash: b.titleEn + b.status}
 		detail := &legisinfo.Detail{
 			ItemHash: item.Hash, ID: item.ID, Reader: legisinfo.Reader,
 			SummaryEn: "<p>About <b>" + b.titleEn + "</b></p>",
 		}
 		if b.committee != "" {
-			detail.Committees = []legisinfo.Committee{{Acronym: b.committee, Chamber: "house", NameEn: "Committee " + b.committee, NameFr: "Comité " + b.committee}}
+			detail.Committees = []legisinfo.Committee{{Acronym: b.committee, Chamber: "house",
+				NameEn: "Committee " + b.committee, NameFr: "Comité " + b.committee}}
 			detail.Stages = []legisinfo.Stage{
 				{Chamber: "house", NameEn: "Second reading", State: 4, Since: "2022-05-12", Started: "2022-02-16"},
 			}
-			detail.Votes = []legisinfo.Vote{{Number: 89, Chamber: "house", StageEn: "Second reading", MotionEn: "2nd reading", Date: "2022-05-12", Sitting: "70", Yeas: 208, Nays: 111, Paired: 2, Result: "Agreed To"}}
+			detail.Votes = []legisinfo.Vote{{Number: 89, Chamber: "house", StageEn: "Second reading", MotionEn: "2nd reading",
+				Date: "2022-05-12", Sitting: "70", Yeas: 208, Nays: 111, Paired: 2, Result: "Agreed To"}}
 			detail.Publications = []legisinfo.Text{{ID: 5, NameEn: "First Reading", NameFr: "Première lecture"}}
 		}
-		records = append(records, parliament.Record{ID: id, FetchedAt: time.Now(), SourceRecords: parliament.SourceRecords{Item: item, Detail: detail, OpenParliament: &openparliament.Bill{Session: b.session, Number: b.number, NameEn: b.titleEn, Introduced: b.introduced}}})
+		listed := &openparliament.Bill{Session: b.session, Number: b.number, NameEn: b.titleEn, Introduced: b.introduced}
+		records = append(records, parliament.Record{ID: id, FetchedAt: time.Now(),
+			SourceRecords: parliament.SourceRecords{Item: item, Detail: detail, OpenParliament: listed}})
 	}
 	if _, err := s.store.Save(s.t.Context(), uuid.UUID{run}, records); err != nil {
 		s.t.Fatal(err)
@@ -84,7 +91,10 @@ func (s *site) savePolitician(slug string, person int) {
 	m := openparliament.Member{
 		Slug: slug, Name: "Ada Byron", Party: "Analytical", Riding: "Rivière-aux-Engins", Province: "QC",
 	}
-	p := parliament.PoliticianOf(m, &openparliament.Person{Slug: slug, Name: "Ada Byron", GivenName: "Ada", FamilyName: "Byron", PersonID: person, Image: "/media/x.jpg", Memberships: []openparliament.Membership{{PartyEn: "Analytical", PartyFr: "Analytique", Start: "2015-10-19"}}})
+	p := parliament.PoliticianOf(m, &openparliament.Person{
+		Slug: slug, Name: "Ada Byron", GivenName: "Ada", FamilyName: "Byron", PersonID: person, Image: "/media/x.jpg",
+		Memberships: []openparliament.Membership{{PartyEn: "Analytical", PartyFr: "Analytique", Start: "2015-10-19"}},
+	})
 	if _, err := s.store.SavePolitician(s.t.Context(), uuid.UUID{1}, m, p, true); err != nil {
 		s.t.Fatal(err)
 	}
@@ -96,7 +106,9 @@ func TestBillCourse(t *testing.T) {
 	s.saveBills(1, someBills...)
 	a := s.do("GET", "/bills/44-1/C-11", "")
 	b := decode[api.BillDetail](t, a, 200)
-	if len(b.Votes) != 1 || b.Votes[0].Yeas != 208 || b.Votes[0].Result != "agreed_to" || b.Votes[0].URL != "https://www.ourcommons.ca/members/en/votes/44/1/89" || len(b.Publications) != 1 || b.Publications[0].URL != "https://www.parl.ca/DocumentViewer/en/5" {
+	if len(b.Votes) != 1 || b.Votes[0].Yeas != 208 || b.Votes[0].Result != "agreed_to" ||
+		b.Votes[0].URL != "https://www.ourcommons.ca/members/en/votes/44/1/89" || len(b.Publications) != 1 ||
+		b.Publications[0].URL != "https://www.parl.ca/DocumentViewer/en/5" {
 		t.Errorf("%s", a.body)
 	}
 	if len(b.Stages) != 1 || *b.Stages[0].StartedOn != "2022-02-16" || *b.Stages[0].CompletedOn != "2022-05-12" ||
@@ -126,7 +138,11 @@ func TestPoliticians(t *testing.T) {
 	s.saveBills(1, someBills...)
 	s.savePolitician("ada-byron", 7)
 	s.savePolitician("nobody-known", 0)
-	for query, want := range map[string]int{"": 2, "?q=riviere": 2, "?q=Byron,+Ada": 2, "?q=byorn": 2, "?q=Rivi%C3%A8re+aux+Engins": 2, "?q=z": 0, "?q=qz": 0, "?q=BYRON": 2, "?q=%25": 0, "?party=Analytical": 2, "?party=Liberal": 0, "?current=true": 2, "?current=false": 0, "?province=QC": 2} {
+	for query, want := range map[string]int{
+		"": 2, "?q=riviere": 2, "?q=Byron,+Ada": 2, "?q=byorn": 2, "?q=Rivi%C3%A8re+aux+Engins": 2, "?q=z": 0, "?q=qz": 0,
+		"?q=BYRON": 2, "?q=%25": 0, "?party=Analytical": 2, "?party=Liberal": 0, "?current=true": 2, "?current=false": 0,
+		"?province=QC": 2,
+	} {
 		if list := decode[api.PoliticianList](t, s.do("GET", "/politicians"+query, ""), 200); len(list.Items) != want {
 			t.Errorf("%s: %d, want %d", query, len(list.Items), want)
 		}
@@ -177,7 +193,10 @@ func TestSearch(t *testing.T) {
 			t.Errorf("%q finds %v, want %q (%+v)", q, got, want, r.Semantic)
 		}
 	}
-	for q, want := range map[string]int{"C\u201111 44\u20131": 1, "bill c-11": 2, "Online Streaming Act": 1, "Loi modifiant la Loi sur la radiodiffusion": 1, "11": 2, "C-11/C-12": 3, "l’autisme": 1, "« spectrum disorder »": 1, "rivers −C‑12": 0} {
+	for q, want := range map[string]int{
+		"C\u201111 44\u20131": 1, "bill c-11": 2, "Online Streaming Act": 1, "Loi modifiant la Loi sur la radiodiffusion": 1,
+		"11": 2, "C-11/C-12": 3, "l’autisme": 1, "« spectrum disorder »": 1, "rivers −C‑12": 0,
+	} {
 		if r := search(q); r.Total != want || len(r.Items) != want || r.Exact == strings.ContainsAny(q, "’«−") {
 			t.Errorf("%q: %d, exact %t, want %d", q, r.Total, r.Exact, want)
 		}
@@ -188,14 +207,18 @@ func TestSearch(t *testing.T) {
 		}
 	}
 	r := search("act respecting rivers lakes")
-	if len(r.Items[0].Highlights) == 0 || r.Items[0].Highlights[0].HTML != "An <mark>Act</mark> <mark>respecting</mark> <mark>rivers</mark> &amp; <mark>lakes</mark>" {
+	if len(r.Items[0].Highlights) == 0 || r.Items[0].Highlights[0].HTML !=
+		"An <mark>Act</mark> <mark>respecting</mark> <mark>rivers</mark> &amp; <mark>lakes</mark>" {
 		t.Errorf("%+v", r.Items[0].Highlights)
 	}
 	if f := search("loi").Facets; len(f.Session) != 2 || f.Session[0].Value != "44-1" || f.Session[0].Count != 3 ||
 		f.Year[0].Value != "2022" || len(f.Status) != 3 {
 		t.Errorf("%+v", f)
 	}
-	for more, want := range map[string]int{"&session=43-2": 2, "&status=RoyalAssentGiven": 2, "&year=2020": 2, "&chamber=senate": 1, "&type=House+Government+Bill": 5, "&limit=2": 2, "&offset=4": 1, "&mode=lexical": 5, "&mode=semantic": 0} {
+	for more, want := range map[string]int{
+		"&session=43-2": 2, "&status=RoyalAssentGiven": 2, "&year=2020": 2, "&chamber=senate": 1,
+		"&type=House+Government+Bill": 5, "&limit=2": 2, "&offset=4": 1, "&mode=lexical": 5, "&mode=semantic": 0,
+	} {
 		if got := len(search("loi", more).Items); got != want {
 			t.Errorf("%s: %d, want %d", more, got, want)
 		}
@@ -271,7 +294,8 @@ func TestSearchByMeaning(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	for _, mode := range []string{"hybrid", "semantic"} { // what is left out is not near either
-		r := decode[api.SearchResult](t, s.do("GET", "/search?mode="+mode+"&q="+url.QueryEscape("water −C‑12 -autism"), ""), 200)
+		r := decode[api.SearchResult](t, s.do("GET", "/search?mode="+mode+"&q="+url.QueryEscape("water −C‑12 -autism"), ""),
+			200)
 		for _, hit := range r.Items {
 			if !r.Semantic.Used || hit.Bill.ID == "44-1/C-12" || hit.Bill.ID == "44-1/S-203" {
 				t.Errorf("%s: %s by %v", mode, hit.Bill.ID, hit.FoundBy)
@@ -287,7 +311,12 @@ func TestSearchByMeaning(t *testing.T) {
 	if r := decode[api.SearchResult](t, s.do("GET", "/search?q=water&session=43-2", ""), 200); len(r.Items) != 2 {
 		t.Errorf("filtered: %+v", r.Items)
 	}
-	for how, reason := range map[string]string{"fail": "answered 500", "hang": "does not answer within", "gone": "the embeddings endpoint does not answer", "grow": "gives 3 numbers, the bills' embeddings have 2"} {
+	for how, reason := range map[string]string{
+		"fail": "answered 500",
+		"hang": "does not answer within",
+		"gone": "the embeddings endpoint does not answer",
+		"grow": "gives 3 numbers, the bills' embeddings have 2",
+	} {
 		behaviour.Store(how)
 		r := search("rivers+" + how) // not asked for before
 		if r.Semantic.Used || !strings.Contains(*r.Semantic.Reason, reason) ||
@@ -299,7 +328,8 @@ func TestSearchByMeaning(t *testing.T) {
 	}
 	// What the endpoint spoils costs nothing that was there before.
 	behaviour.Store("grow")
-	s.saveBills(2, bill{"44-1", "C-13", "An Act respecting oceans", "Loi concernant les océans", "", "2022-03-01", "Outside the Order of Precedence", 7, "", ""})
+	s.saveBills(2, bill{"44-1", "C-13", "An Act respecting oceans", "Loi concernant les océans", "", "2022-03-01",
+		"Outside the Order of Precedence", 7, "", ""})
 	if _, err := meaning.Update(t.Context(), 64, func(int) {}); err == nil ||
 		!strings.Contains(err.Error(), "embeddings of 3 numbers, those stored of model m have 2") {
 		t.Errorf("%v", err)
@@ -312,13 +342,15 @@ func TestSearchByMeaning(t *testing.T) {
 	behaviour.Store("well")
 	var many []bill
 	for i := range 220 {
-		many = append(many, bill{"44-1", fmt.Sprintf("C-%d", 300+i), fmt.Sprintf("An Act respecting rivers, no. %d", i), "Loi", "", "2022-03-01", "Outside the Order of Precedence", 7, "", ""})
+		many = append(many, bill{"44-1", fmt.Sprintf("C-%d", 300+i), fmt.Sprintf("An Act respecting rivers, no. %d", i),
+			"Loi", "", "2022-03-01", "Outside the Order of Precedence", 7, "", ""})
 	}
 	s.saveBills(3, many...)
 	if _, err := meaning.Update(t.Context(), 500, func(int) {}); err != nil {
 		t.Fatal(err)
 	}
-	if r := decode[api.SearchResult](t, s.do("GET", "/search?q=water&mode=semantic&session=43-2", ""), 200); len(r.Items) != 2 {
+	if r := decode[api.SearchResult](t, s.do("GET", "/search?q=water&mode=semantic&session=43-2", ""),
+		200); len(r.Items) != 2 {
 		t.Errorf("narrowed: %d of 2", len(r.Items))
 	}
 }
@@ -351,7 +383,8 @@ func TestChanges(t *testing.T) {
 	s.saveBills(2, moved, someBills[4])
 	changes("?cursor="+none.NextCursor, 2)
 	changes("", 5)
-	if future := decode[api.BillChangeList](t, s.do("GET", "/bills/changes?since=2999-01-01T00:00:00Z", ""), 200); len(future.Items) != 0 || future.NextCursor == "" {
+	if future := decode[api.BillChangeList](t, s.do("GET", "/bills/changes?since=2999-01-01T00:00:00Z", ""),
+		200); len(future.Items) != 0 || future.NextCursor == "" {
 		t.Errorf("%+v", future)
 	}
 	decode[api.Problem](t, s.do("GET", "/bills/changes?since=2020-01-01T00:00:00Z&cursor="+first.NextCursor, ""), 422)
@@ -398,7 +431,10 @@ func TestExports(t *testing.T) {
 	if len(lines) != 2 || json.Unmarshal([]byte(lines[0]), &b) != nil || b.ID != "44-1/C-11" {
 		t.Errorf("%s", a.body)
 	}
-	for _, path := range []string{"/exports/bills.xls", "/exports/people.csv", "/exports/bills", "/exports/bills.csv?session=x", "/exports/bills.csv?color=red"} {
+	for _, path := range []string{
+		"/exports/bills.xls", "/exports/people.csv", "/exports/bills", "/exports/bills.csv?session=x",
+		"/exports/bills.csv?color=red",
+	} {
 		decode[api.Problem](t, s.do("GET", path, ""), 422)
 	}
 	if empty := s.do("GET", "/exports/bills.csv?session=1-1", ""); empty.StatusCode != 200 ||

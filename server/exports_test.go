@@ -79,19 +79,24 @@ func saveExtremes(s *site) {
 			StatusEn: "Royal assent received", StatusFr: "Sanction royale reçue", TypeEn: "House Government Bill",
 			HouseFirst: "1969-12-31", RoyalAssent: "2023-04-27", SponsorID: 7, SponsorName: "Hon. Ada Byron",
 			LatestActivity: "2023-04-27T14:00:00.25-04:00",
-		}, &legisinfo.Detail{StatuteYear: 2023, Statute: 8, TextID: 5, Committees: []legisinfo.Committee{{Acronym: "CHPC", Chamber: "house", NameEn: "Heritage"}, {Acronym: "TRCM", Chamber: "senate", NameEn: "Transport"}}}),
+		}, &legisinfo.Detail{StatuteYear: 2023, Statute: 8, TextID: 5, Committees: []legisinfo.Committee{
+			{Acronym: "CHPC", Chamber: "house", NameEn: "Heritage"},
+			{Acronym: "TRCM", Chamber: "senate", NameEn: "Transport"},
+		}}),
 		save("C-2", legisinfo.Item{}, nil),
 		save(
 			"C-3", legisinfo.Item{ID: -1, LongTitleEn: "Bad values", SponsorID: -1},
 			&legisinfo.Detail{StatuteYear: 1 << 40, Statute: 9},
 		),
-		save("C-4", legisinfo.Item{LongTitleEn: "Year 1", HouseFirst: "0001-01-01", RoyalAssent: "0001-01-01", LatestActivity: "0001-01-01T00:00:00-05:00"}, nil),
+		save("C-4", legisinfo.Item{LongTitleEn: "Year 1", HouseFirst: "0001-01-01", RoyalAssent: "0001-01-01",
+			LatestActivity: "0001-01-01T00:00:00-05:00"}, nil),
 	}
 	if _, err := s.store.Save(s.t.Context(), uuid.UUID{1}, records); err != nil {
 		s.t.Fatal(err)
 	}
 	// Merging and saving let no such date in now; what is stored may be from before.
-	if _, err := s.db.Pool.Exec(s.t.Context(), `UPDATE bills SET doc = doc || '{"introduced_on": "2022-02-30", "royal_assent_on": "soon", "latest_activity_at": "yesterday"}'
+	if _, err := s.db.Pool.Exec(s.t.Context(), `UPDATE bills
+		SET doc = doc || '{"introduced_on": "2022-02-30", "royal_assent_on": "soon", "latest_activity_at": "yesterday"}'
 		WHERE id = '44-1/C-3'`); err != nil {
 		s.t.Fatal(err)
 	}
@@ -123,7 +128,11 @@ func TestParquetTypes(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	saveExtremes(s)
-	for path, rows := range map[string]int64{"/exports/bills.parquet": 4, "/exports/bills.parquet?law=true": 2, "/exports/bills.parquet?session=1-1": 0} {
+	for path, rows := range map[string]int64{
+		"/exports/bills.parquet":             4,
+		"/exports/bills.parquet?law=true":    2,
+		"/exports/bills.parquet?session=1-1": 0,
+	} {
 		file := openParquet(t, s.do("GET", path, "").body)
 		if file.NumRows() != rows {
 			t.Errorf("%s: %d rows, want %d", path, file.NumRows(), rows)
@@ -205,7 +214,9 @@ func TestExportValues(t *testing.T) {
 		}
 	}
 	// One value that cannot be read costs neither its row nor the export.
-	for _, name := range []string{"introduced_on", "royal_assent_on", "latest_activity_at", "statute_year", "sponsor_person_id", "legisinfo_id"} {
+	for _, name := range []string{
+		"introduced_on", "royal_assent_on", "latest_activity_at", "statute_year", "sponsor_person_id", "legisinfo_id",
+	} {
 		if !rows[2][name].IsNull() || cells[2][name] != "" || !rows[3][name].IsNull() || cells[3][name] != "" {
 			t.Errorf(
 				"%s that cannot be read is %v in Parquet and %q in CSV; year 1 is %v and %q", name, rows[2][name],
@@ -288,7 +299,7 @@ func atPointer(v any, pointer string) (any, bool) {
 	return v, true
 }
 
-// TestParquetRowGroups looks at a file of several row groups: each has its own statistics, by which readers skip it.
+// TestParquetRowGroups reads a file of several row groups: each has its own statistics, by which readers skip it.
 func TestParquetRowGroups(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
@@ -298,7 +309,8 @@ func TestParquetRowGroups(t *testing.T) {
 		if n >= 2000 { // the last row group alone has days
 			introduced = "2022-02-02"
 		}
-		bills = append(bills, bill{session: "44-1", number: fmt.Sprintf("C-%d", 10000+n), titleEn: "An Act", titleFr: "Loi", introduced: introduced, status: "Royal assent received"})
+		bills = append(bills, bill{session: "44-1", number: fmt.Sprintf("C-%d", 10000+n), titleEn: "An Act", titleFr: "Loi",
+			introduced: introduced, status: "Royal assent received"})
 	}
 	s.saveBills(1, bills...)
 	file := openParquet(t, s.do("GET", "/exports/bills.parquet", "").body)

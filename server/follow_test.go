@@ -30,9 +30,7 @@ func TestFollowersDoNotWaitForEachOther(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := orchestrator.New(
-		orchestrator.Config{DB: traced, Definitions: defs, Logger: slog.New(slog.DiscardHandler)},
-	)
+	e, err := orchestrator.New(orchestrator.Config{DB: traced, Definitions: defs, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,10 @@ import (
 // and one that was given is taken.
 func FuzzCursor(f *testing.F) {
 	_, given := page("events", []int64{7, 8}, 1, func(n int64) int64 { return n })
-	for _, s := range []string{*given, "", "e30", "bnVsbA", "eyJsIjoiZXZlbnRzIn0", "eyJsIjoiZXZlbnRzIiwiayI6IjEifQ", "%%%", strings.Repeat("A", 4000)} {
+	for _, s := range []string{
+		*given, "", "e30", "bnVsbA", "eyJsIjoiZXZlbnRzIn0", "eyJsIjoiZXZlbnRzIiwiayI6IjEifQ", "%%%",
+		strings.Repeat("A", 4000),
+	} {
 		f.Add(s, "events", int64(7))
 	}
 	f.Fuzz(func(t *testing.T, given, list string, key int64) {
@@ -43,7 +46,10 @@ func FuzzCursor(f *testing.F) {
 // FuzzJSON feeds anything through what looks at bodies before they are read: what passes is one JSON value that can be
 // stored, and what is refused is refused with a reason.
 func FuzzJSON(f *testing.F) {
-	for _, s := range []string{`{}`, `{"a": ["\u0000"]}`, `{"a": 1} {}`, `{"a": 1, "a": 2}`, `"\ud800"`, "\xff", `{"\u0000": 1}`, `"\\u0000"`, strings.Repeat("[", 10001)} {
+	for _, s := range []string{
+		`{}`, `{"a": ["\u0000"]}`, `{"a": 1} {}`, `{"a": 1, "a": 2}`, `"\ud800"`, "\xff", `{"\u0000": 1}`, `"\\u0000"`,
+		strings.Repeat("[", 10001),
+	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {

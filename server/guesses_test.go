@@ -56,7 +56,8 @@ func TestSessionsBeforeTheDatabase(t *testing.T) {
 	}
 	s.exec("ALTER TABLE sessions RENAME TO taken_away")
 	for i := range 5 {
-		decode[api.Problem](t, s.do("GET", "/jobs", "", "Cookie", fmt.Sprintf("explorer_session=guess%d", i)), http.StatusTooManyRequests)
+		decode[api.Problem](t, s.do("GET", "/jobs", "", "Cookie", fmt.Sprintf("explorer_session=guess%d", i)),
+			http.StatusTooManyRequests)
 	}
 }
 

@@ -87,7 +87,7 @@ var getStatuses = map[string]int{
 // streams never end; endless is what GET answers with them alone.
 var endless = map[string]bool{"streamEvents": true}
 
-// plain sends a request as it is: no coding is asked for or undone silently.
+// plain sends a request as it is, without transparent compression.
 func (s *site) plain(method, path, body string, header http.Header) answer {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), method, s.url+path, strings.NewReader(body))
@@ -193,7 +193,10 @@ func TestOperationsAnswerHead(t *testing.T) {
 			if get.StatusCode != want {
 				t.Errorf("%s: %d, want %d: %.300s", op, get.StatusCode, want, get.body)
 			}
-			for _, name := range []string{"Content-Type", "Content-Encoding", "ETag", "Last-Modified", "Cache-Control", "Vary", "Content-Disposition", "Link", "Location", "Content-Security-Policy"} {
+			for _, name := range []string{
+				"Content-Type", "Content-Encoding", "ETag", "Last-Modified", "Cache-Control", "Vary", "Content-Disposition", "Link",
+				"Location", "Content-Security-Policy",
+			} {
 				if name == "Content-Encoding" && op.OperationID == "getExport" {
 					continue // which is not made for HEAD, so its size is not known
 				}
@@ -347,7 +350,10 @@ func TestOperationsReadTheirBodies(t *testing.T) {
 			return s.plain(op.method, op.path, body, http.Header{"Content-Type": {contentType}})
 		}
 		// {"": 1} is refused, after it has been read: so nothing is done by it.
-		for _, contentType := range []string{"application/json", "Application/JSON", "APPLICATION/JSON; Charset=UTF-8", `application/json;charset="utf-8"; x=y`, "application/json ;", "application/json; charset"} {
+		for _, contentType := range []string{
+			"application/json", "Application/JSON", "APPLICATION/JSON; Charset=UTF-8", `application/json;charset="utf-8"; x=y`,
+			"application/json ;", "application/json; charset",
+		} {
 			for _, mark := range []string{"", "\uFEFF"} {
 				a := send(contentType, mark+`{"": 1}`)
 				if op.OperationID == "receiveWebhook" { // takes anything, if it is signed
@@ -357,7 +363,9 @@ func TestOperationsReadTheirBodies(t *testing.T) {
 				}
 			}
 		}
-		for _, contentType := range []string{"", "text/plain", "application/jsonp", "application/x-www-form-urlencoded", "json"} {
+		for _, contentType := range []string{
+			"", "text/plain", "application/jsonp", "application/x-www-form-urlencoded", "json",
+		} {
 			decode[api.Problem](t, send(contentType, `{}`), 415)
 		}
 		for body, pointer := range map[string]string{
@@ -377,7 +385,7 @@ func TestOperationsReadTheirBodies(t *testing.T) {
 	}
 }
 
-// TestOperationsRevalidate asks again for all that has an ETag.
+// TestOperationsRevalidate requests everything with an ETag a second time.
 func TestOperationsRevalidate(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
@@ -418,13 +426,19 @@ func TestOperationsRevalidate(t *testing.T) {
 				}
 			}
 		}
-		for name, lines := range map[string][]string{"another": {`"x"`}, "part": {tag[:len(tag)-3] + `"`}, "in one": {`"x, ` + strings.Trim(tag, `W/"`) + ` y"`}, "none": {""}} {
+		for name, lines := range map[string][]string{
+			"another": {`"x"`},
+			"part":    {tag[:len(tag)-3] + `"`},
+			"in one":  {`"x, ` + strings.Trim(tag, `W/"`) + ` y"`},
+			"none":    {""},
+		} {
 			if got := s.plain("GET", op.path, "", http.Header{"If-None-Match": lines}); got.StatusCode != 200 ||
 				!bytes.Equal(got.body, a.body) {
 				t.Errorf("%s with %s: %d %.200s", op, name, got.StatusCode, got.body)
 			}
 		}
-		if got := s.plain("GET", op.path, "", http.Header{"Accept-Encoding": {"zstd"}}); got.Header.Get("ETag") != tag || !strings.HasPrefix(tag, "W/") {
+		if got := s.plain("GET", op.path, "", http.Header{"Accept-Encoding": {"zstd"}}); got.Header.Get("ETag") != tag ||
+			!strings.HasPrefix(tag, "W/") {
 			t.Errorf("%s: ETag %q, and %q compressed", op, tag, got.Header.Get("ETag"))
 		}
 	}
@@ -474,7 +488,8 @@ func TestOperationsCompress(t *testing.T) {
 				t.Errorf("%s: %.100s", op, unpacked)
 			}
 		}
-		if got := s.plain("GET", op.path, "", http.Header{"Accept-Encoding": {"gzip;q=0, zstd;q=0, identity"}}); got.Header.Get("Content-Encoding") != "" {
+		if got := s.plain("GET", op.path, "",
+			http.Header{"Accept-Encoding": {"gzip;q=0, zstd;q=0, identity"}}); got.Header.Get("Content-Encoding") != "" {
 			t.Errorf("%s is compressed for a client that does not want it", op)
 		}
 	}

@@ -40,7 +40,14 @@ func TestQueriesThatCannotBeRead(t *testing.T) {
 	}
 	// What can be read is: an escaped semicolon, empty parts, a plus, letters as they are. Pages read their queries
 	// themselves.
-	for path, status := range map[string]int{"/bills?q=a%3Bb": 200, "/bills?&q=a&": 200, "/bills?q=a+b": 200, "/bills?q=été": 200, "/ui/?q=a;b": 200, "/docs/?a=%": 200} {
+	for path, status := range map[string]int{
+		"/bills?q=a%3Bb": 200,
+		"/bills?&q=a&":   200,
+		"/bills?q=a+b":   200,
+		"/bills?q=été":   200,
+		"/ui/?q=a;b":     200,
+		"/docs/?a=%":     200,
+	} {
 		if got := s.do("GET", path, ""); got.StatusCode != status {
 			t.Errorf("%s: %d, want %d: %.200s", path, got.StatusCode, status, got.body)
 		}
@@ -99,7 +106,8 @@ func TestTimesThatAreNone(t *testing.T) {
 	if refused(t, a, 422, "/expires_at"); !strings.Contains(string(a.body), "has no time zone") {
 		t.Errorf("%s", a.body)
 	}
-	if got := s.do("GET", "/bills?updated_since="+url.QueryEscape("2026-06-30T10:00:00.5+02:00"), ""); got.StatusCode != 200 {
+	if got := s.do("GET", "/bills?updated_since="+url.QueryEscape("2026-06-30T10:00:00.5+02:00"),
+		""); got.StatusCode != 200 {
 		t.Errorf("a good time: %d %s", got.StatusCode, got.body)
 	}
 }
@@ -201,9 +209,12 @@ func TestHostsOfThisMachine(t *testing.T) {
 func TestPagesOfOtherSites(t *testing.T) {
 	t.Parallel()
 	s := setup(t, func(c *server.Config) { c.CORSOrigins = []string{"https://front.example"} })
-	preflight := s.plain("OPTIONS", "/bills", "", http.Header{"Origin": {"https://front.example"}, "Access-Control-Request-Method": {"GET"}, "Access-Control-Request-Headers": {"if-modified-since"}})
+	preflight := s.plain("OPTIONS", "/bills", "", http.Header{"Origin": {"https://front.example"},
+		"Access-Control-Request-Method": {"GET"}, "Access-Control-Request-Headers": {"if-modified-since"}})
 	allowed := strings.Split(preflight.Header.Get("Access-Control-Allow-Headers"), ",")
-	for _, want := range []string{"Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "If-Modified-Since", "Last-Event-ID"} {
+	for _, want := range []string{
+		"Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "If-Modified-Since", "Last-Event-ID",
+	} {
 		if !slices.Contains(allowed, want) {
 			t.Errorf("a page may not send %s: %q", want, allowed)
 		}
@@ -214,7 +225,10 @@ func TestPagesOfOtherSites(t *testing.T) {
 	}
 	a := s.plain("GET", "/bills", "", http.Header{"Origin": {"https://front.example"}})
 	exposed := strings.Split(a.Header.Get("Access-Control-Expose-Headers"), ",")
-	for _, want := range []string{"Content-Disposition", "Location", "ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotency-Replayed", "X-Request-Id"} {
+	for _, want := range []string{
+		"Content-Disposition", "Location", "ETag", "Retry-After", "RateLimit", "RateLimit-Policy", "Idempotency-Replayed",
+		"X-Request-Id",
+	} {
 		if !slices.Contains(exposed, want) {
 			t.Errorf("a page does not see %s: %q", want, exposed)
 		}
@@ -225,7 +239,10 @@ func TestKeysOfTags(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
 	long := strings.Repeat("k", 101)
-	for key, ok := range map[string]bool{"reason": true, "dagster/schedule_name": true, "two words": true, "été": true, long[1:]: true, "a=b": true, "": false, ":": false, "a:b": false, " ": false, " a": false, "a ": false, "a\tb": false, "a\n": false, long: false} {
+	for key, ok := range map[string]bool{
+		"reason": true, "dagster/schedule_name": true, "two words": true, "été": true, long[1:]: true, "a=b": true, "": false,
+		":": false, "a:b": false, " ": false, " a": false, "a ": false, "a\tb": false, "a\n": false, long: false,
+	} {
 		tags := string(mustJSON(t, map[string]string{key: "line one\nline: two"}))
 		pointer := "/tags/" + strings.ReplaceAll(key, "/", "~1")
 		for path, body := range map[string]string{

@@ -33,7 +33,8 @@ func TestWhoIsRecognized(t *testing.T) {
 		return strings.TrimPrefix(b.cookie(), access.CookieName+"=")
 	}
 	signedIn, late, ofRevoked := session(good), session(good), session(revoked)
-	s.exec("UPDATE sessions SET expiry = now() - interval '1 second' WHERE id = (SELECT max(id::text)::uuid FROM sessions WHERE name = 'ops')")
+	s.exec(`UPDATE sessions SET expiry = now() - interval '1 second'
+		WHERE id = (SELECT max(id::text)::uuid FROM sessions WHERE name = 'ops')`)
 	if _, err := access.RevokeKey(t.Context(), s.db.Pool, id); err != nil {
 		t.Fatal(err)
 	}

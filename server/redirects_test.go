@@ -48,7 +48,10 @@ func TestSignInsReturnHere(t *testing.T) {
 	b := s.browser()
 	begun := 0
 	for _, path := range leadingElsewhere(t) {
-		for _, query := range []string{url.QueryEscape(path), strings.NewReplacer(" ", "%20", "\t", "%09", "\n", "%0A", "\r", "%0D", "#", "%23").Replace(path)} {
+		for _, query := range []string{
+			url.QueryEscape(path),
+			strings.NewReplacer(" ", "%20", "\t", "%09", "\n", "%0A", "\r", "%0D", "#", "%23").Replace(path),
+		} {
 			target := s.url + "/session/oidc?return_to=" + query
 			if _, err := url.Parse(target); err != nil {
 				continue

@@ -35,15 +35,7 @@ func ipExtractor(trusted []*net.IPNet) echo.IPExtractor {
 
 // useMiddleware installs the middleware of all routes, outermost first.
 func (s *Server) useMiddleware() error {
-	s.echo.Use(
-		withRequestID,
-		s.observe,
-		s.admission.admit,
-		allowHead,
-		secure(policyAPI),
-		s.recoverPanic,
-		boundTarget,
-	)
+	s.echo.Use(withRequestID, s.observe, s.admission.admit, allowHead, secure(policyAPI), s.recoverPanic, boundTarget)
 	if len(s.cfg.CORSOrigins) > 0 {
 		if err := s.allowOrigins(s.cfg.CORSOrigins); err != nil {
 			return err

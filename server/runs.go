@@ -169,7 +169,7 @@ func statusesOf(given *api.RunStatus) ([]string, error) {
 		orchestrator.StatusQueued, orchestrator.StatusStarted, orchestrator.StatusSuccess, orchestrator.StatusFailure,
 		orchestrator.StatusCanceling, orchestrator.StatusCanceled,
 	}
-	named, without := map[string]bool{}, map[string]bool{}
+	included, excluded := map[string]bool{}, map[string]bool{}
 	for part := range strings.SplitSeq(string(*given), ",") {
 		s, out := strings.CutPrefix(strings.TrimSpace(part), "-")
 		if !slices.Contains(all, s) {
@@ -179,14 +179,14 @@ func statusesOf(given *api.RunStatus) ([]string, error) {
 			)
 		}
 		if out {
-			without[s] = true
+			excluded[s] = true
 		} else {
-			named[s] = true
+			included[s] = true
 		}
 	}
 	statuses := []string{} // an empty list matches nothing; nil would match any status
 	for _, s := range all {
-		if (len(named) == 0 || named[s]) && !without[s] {
+		if (len(included) == 0 || included[s]) && !excluded[s] {
 			statuses = append(statuses, s)
 		}
 	}

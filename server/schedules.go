@@ -57,9 +57,7 @@ func (h *handlers) StopSchedule(
 func (h *handlers) RunSchedule(
 	ctx context.Context, req api.RunScheduleRequestObject,
 ) (api.RunScheduleResponseObject, error) {
-	accepted, err := h.accept(
-		h.cfg.Engine.RunSchedule(ctx, req.Schedule, runRequest(ctx, req.Params.IdempotencyKey, nil)),
-	)
+	accepted, err := h.accept(h.cfg.Engine.RunSchedule(ctx, req.Schedule, runRequest(ctx, req.Params.IdempotencyKey, nil)))
 	return api.RunSchedule202JSONResponse{RunAcceptedJSONResponse: accepted}, err
 }
 

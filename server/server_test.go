@@ -162,7 +162,8 @@ func TestRuns(t *testing.T) {
 		retried.Trigger.Kind != "retry" {
 		t.Errorf("retried = %+v", retried)
 	}
-	canceled := decode[api.Run](t, s.do("POST", "/runs/"+retried.ID.String()+"/cancel", "", "User-Agent", "explorer-cli/1 (alice@home)"), 202)
+	canceled := decode[api.Run](t,
+		s.do("POST", "/runs/"+retried.ID.String()+"/cancel", "", "User-Agent", "explorer-cli/1 (alice@home)"), 202)
 	if r := s.ended(canceled.ID.String()); r.Status != "canceled" || r.CanceledBy == nil ||
 		*r.CanceledBy != "api client at 127.0.0.1 (says it is explorer-cli/1 (alice@home))" {
 		t.Errorf("run = %+v", r)
@@ -209,7 +210,8 @@ func TestIdempotencyKey(t *testing.T) {
 				a.Header.Get("Idempotency-Replayed") != "true" {
 				t.Errorf("another run, or not said to be the first: %s", a.body)
 			}
-			decode[api.Problem](t, s.do("POST", "/assets/echo/materialize", `{"config":{"limit":9}}`, "Idempotency-Key", path), 409)
+			decode[api.Problem](t, s.do("POST", "/assets/echo/materialize", `{"config":{"limit":9}}`, "Idempotency-Key", path),
+				409)
 		})
 	}
 }
@@ -244,7 +246,10 @@ func TestSchedules(t *testing.T) {
 func TestBills(t *testing.T) {
 	t.Parallel()
 	s := setup(t)
-	for _, b := range [][3]string{{"C-2", "2022-02-03", "An Act respecting rivers"}, {"C-10", "2022-02-03", "An Act respecting lakes & ponds"}, {"S-5", "2022-02-04", "An Act respecting 100% of seas"}, {"C-201", "", "An Act without a day"}} {
+	for _, b := range [][3]string{
+		{"C-2", "2022-02-03", "An Act respecting rivers"}, {"C-10", "2022-02-03", "An Act respecting lakes & ponds"},
+		{"S-5", "2022-02-04", "An Act respecting 100% of seas"}, {"C-201", "", "An Act without a day"},
+	} {
 		s.saveBill("44-1", b[0], b[1], b[2])
 	}
 	s.saveBill("44-1", "C-2", "2022-02-03", "An Act respecting great rivers")
@@ -351,7 +356,8 @@ func TestEventPages(t *testing.T) {
 		}
 		path = "/runs/" + run.ID.String() + "/events?limit=2&cursor=" + *list.NextCursor
 	}
-	if want := "run_enqueued run_started step_started log step_success materialization run_success"; strings.Join(types, " ") != want {
+	const want = "run_enqueued run_started step_started log step_success materialization run_success"
+	if strings.Join(types, " ") != want {
 		t.Errorf("events %v, want %s", types, want)
 	}
 }

@@ -49,7 +49,8 @@ func TestConnectionAfterSlowRefusal(t *testing.T) {
 		}
 		return resp.StatusCode, reused
 	}
-	if status, _ := ask(http.MethodPost, "/assets/echo/materialize", `{"config": 1}`); status != http.StatusUnprocessableEntity && status != http.StatusBadRequest {
+	status, _ := ask(http.MethodPost, "/assets/echo/materialize", `{"config": 1}`)
+	if status != http.StatusUnprocessableEntity && status != http.StatusBadRequest {
 		t.Errorf("what cannot be read: %d", status)
 	}
 	if err := <-slow; err != nil {

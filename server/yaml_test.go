@@ -50,15 +50,19 @@ func TestYAMLBodies(t *testing.T) {
 			t.Errorf("priority %d", r.Priority)
 		}
 	}
-	for _, media := range []string{"application/yaml", "Application/YAML; charset=utf-8", "application/x-yaml", "text/yaml", "text/x-yaml"} {
+	for _, media := range []string{
+		"application/yaml", "Application/YAML; charset=utf-8", "application/x-yaml", "text/yaml", "text/x-yaml",
+	} {
 		if got := limitOf(s.start("/assets/echo/materialize", "config: {limit: 14}", "Content-Type", media)); got != 14 {
 			t.Errorf("%s: limit %d", media, got)
 		}
 	}
-	if got := limitOf(s.start("/assets/echo/materialize", `{"config": {"limit": 15}}`, "Content-Type", "application/json; charset=utf-8")); got != 15 {
+	if got := limitOf(s.start("/assets/echo/materialize", `{"config": {"limit": 15}}`, "Content-Type",
+		"application/json; charset=utf-8")); got != 15 {
 		t.Errorf("JSON: limit %d", got)
 	}
-	plan := decode[api.BackfillPlan](t, s.do("POST", "/backfills", "assets:\n- parted\ndry_run: true\nrange: {from: b}\n", asYAML...), http.StatusOK)
+	plan := decode[api.BackfillPlan](t,
+		s.do("POST", "/backfills", "assets:\n- parted\ndry_run: true\nrange: {from: b}\n", asYAML...), http.StatusOK)
 	if plan.Runs != 2 {
 		t.Errorf("%+v", plan)
 	}
@@ -119,7 +123,8 @@ func TestYAMLBodies(t *testing.T) {
 			t.Errorf("%v: %s", c, p.Detail)
 		}
 	}
-	if p := decode[api.Problem](t, s.do("POST", "/jobs/echo_job/runs", "x", "Content-Type", "text/plain"), 415); !strings.HasSuffix(p.Detail, "want application/json or application/yaml") {
+	if p := decode[api.Problem](t, s.do("POST", "/jobs/echo_job/runs", "x", "Content-Type", "text/plain"),
+		415); !strings.HasSuffix(p.Detail, "want application/json or application/yaml") {
 		t.Errorf("%s", p.Detail)
 	}
 }

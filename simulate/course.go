@@ -107,6 +107,7 @@ func (c *courseOf) write(w *World, legs []leg) []any {
 
 func (c *courseOf) known(t time.Time) bool { return !t.IsZero() && !t.After(c.end) }
 
+// stage makes a stage of a leg, as known at the course's moment.
 func (c *courseOf) stage(w *World, l leg) record {
 	b := c.bill
 	house := l.chamber == 1
@@ -119,12 +120,8 @@ func (c *courseOf) stage(w *World, l leg) record {
 		o["Decisions"] = []any{}
 	}
 	o.in("BillStageName", l.en, l.fr)
-	state := notReached
-	defer func() {
-		o["State"] = state
-		o.in("StateName", stateNames[state][0], stateNames[state][1])
-	}()
 	if !c.known(l.begins) {
+		o.setState(notReached)
 		return o
 	}
 	done := c.known(l.ends)
@@ -138,78 +135,12 @@ func (c *courseOf) stage(w *World, l leg) record {
 	o["ChamberOrganizationId"] = l.chamber
 	o["ParliamentNumber"] = b.session.parliament
 	o["SessionNumber"] = b.session.number
-	var sittings, speeches, events []any
-	sitting := func(en, fr string, at time.Time, extra any) {
-		s := record{"Number": b.sittingNumber(at), "Date": clock(at).Format(dayOnly), "IsPublished": house}
-		if house { // a text there
-			s["Number"] = fmt.Sprint(s["Number"])
-		}
-		s.in("Name", en, fr)
-		s.in("AdditionalInformation", extra, extra)
-		sittings = append(sittings, s)
-	}
-	if l.debate[0] != "" {
-		for i := range 1 + (b.id+l.id)%3 {
-			at := workday(l.begins.AddDate(0, 0, 7*(i+1)))
-			if !at.Before(upto) {
-				break
-			}
-			extra := ""
-			if !house && b.id%9 == 0 {
-				extra = "A point of order was raised with respect to the bill."
-			}
-			sitting(l.debate[0], l.debate[1], at, extra)
-			c.events = append(c.events, happening{
-				typeID: 60115, en: l.debate[0], fr: l.debate[1], at: at, stageID: l.id, chamber: l.chamber,
-				extra: [2]string{extra, extra},
-			})
-			speeches = append(speeches, c.speech(w, l, at, i))
-		}
-	}
-	note := func(h happening) {
-		h.stageID, h.chamber = l.id, l.chamber
-		c.events = append(c.events, h)
-		events = append(events, c.event(h))
-		if h.completes || h.defeats {
-			sitting(h.en, h.fr, h.at, nil)
-		}
-		o["StageEventCount"], o["LastStageEventStartDateTime"] = 1, b.clockOf(h.at)
-	}
-	all := l.events
-	if done {
-		end := l.end
-		end.at = l.ends
-		all = append(slices.Clone(all), end)
-		o["EndOfStageEvent"], o["StateAsOfDate"] = c.endOf(end), b.clockOf(l.ends)
-	}
-	slices.SortStableFunc(all, func(x, y happening) int { return x.at.Compare(y.at) })
-	for _, h := range all {
-		if c.known(h.at) {
-			note(h)
-			if !house && h.typeID == 60123 {
-				o["ContainsReferralToCommitteeEvent"] = true
-			}
-			if h.typeID == 60132 {
-				o["ContainsRecommittalOfBillEvent"] = true
-			}
-		}
-	}
+	p := proceedings{course: c, leg: l, upto: upto}
+	p.debate(w)
+	p.happen(o, done)
 	if l.committee != nil {
 		o["Committee"] = c.committee(*l.committee, house)
-		meetings := []any{}
-		for i := range l.meetings {
-			at := workday(l.begins.AddDate(0, 0, 4+7*i))
-			if !at.Before(upto) {
-				break
-			}
-			m := record{
-				"CommitteeOrganizationId": organization(*l.committee), "CommitteeAcronym": l.committee.acronym,
-				"Number": 1 + (b.id+i)%120, "Date": clock(at).Format(dayOnly),
-			}
-			m.in("CommitteeName", l.committee.en, l.committee.fr)
-			meetings = append(meetings, m)
-		}
-		o["CommitteeMeetings"] = meetings
+		o["CommitteeMeetings"] = p.meetings()
 	}
 	if house && l.votes != 0 {
 		o["Decisions"] = c.decisions(l.votes)
@@ -219,21 +150,120 @@ func (c *courseOf) stage(w *World, l leg) record {
 			o[name] = list
 		}
 	}
-	set("Sittings", sittings)
-	set("Speeches", speeches)
-	set("SignificantEvents", events)
-	active := len(sittings)+len(events) > 0 || l.committee != nil
+	set("Sittings", p.sittings)
+	set("Speeches", p.speeches)
+	set("SignificantEvents", p.events)
+	active := len(p.sittings)+len(p.events) > 0 || l.committee != nil
 	switch {
 	case done:
-		state = completed
+		o.setState(completed)
 	case c.end.After(b.session.ends) && active || b.fate == defeated && c.known(b.fateAt):
-		state = notCompleted
+		o.setState(notCompleted)
 	case active:
-		state = inProgress
+		o.setState(inProgress)
 	default:
-		state = noActivity
+		o.setState(noActivity)
 	}
 	return o
+}
+
+// setState sets the state of a stage.
+func (r record) setState(state int) {
+	r["State"] = state
+	r.in("StateName", stateNames[state][0], stateNames[state][1])
+}
+
+// proceedings are what happens in a stage, up to the course's moment or the end of the stage.
+type proceedings struct {
+	course                     *courseOf
+	leg                        leg
+	upto                       time.Time
+	sittings, speeches, events []any
+}
+
+func (p *proceedings) sit(en, fr string, at time.Time, extra any) {
+	house := p.leg.chamber == 1
+	s := record{"Number": p.course.bill.sittingNumber(at), "Date": clock(at).Format(dayOnly), "IsPublished": house}
+	if house { // a text there
+		s["Number"] = fmt.Sprint(s["Number"])
+	}
+	s.in("Name", en, fr)
+	s.in("AdditionalInformation", extra, extra)
+	p.sittings = append(p.sittings, s)
+}
+
+// debate adds the sittings and speeches of the debate.
+func (p *proceedings) debate(w *World) {
+	l, b := p.leg, p.course.bill
+	if l.debate[0] == "" {
+		return
+	}
+	for i := range 1 + (b.id+l.id)%3 {
+		at := workday(l.begins.AddDate(0, 0, 7*(i+1)))
+		if !at.Before(p.upto) {
+			break
+		}
+		extra := ""
+		if l.chamber != 1 && b.id%9 == 0 {
+			extra = "A point of order was raised with respect to the bill."
+		}
+		p.sit(l.debate[0], l.debate[1], at, extra)
+		p.course.events = append(p.course.events, happening{
+			typeID: 60115, en: l.debate[0], fr: l.debate[1], at: at, stageID: l.id, chamber: l.chamber,
+			extra: [2]string{extra, extra},
+		})
+		p.speeches = append(p.speeches, p.course.speech(w, l, at, i))
+	}
+}
+
+// happen adds the events of the stage, and its end if it is done.
+func (p *proceedings) happen(o record, done bool) {
+	l := p.leg
+	all := l.events
+	if done {
+		end := l.end
+		end.at = l.ends
+		all = append(slices.Clone(all), end)
+		o["EndOfStageEvent"], o["StateAsOfDate"] = p.course.endOf(end), p.course.bill.clockOf(l.ends)
+	}
+	slices.SortStableFunc(all, func(x, y happening) int { return x.at.Compare(y.at) })
+	for _, h := range all {
+		if !p.course.known(h.at) {
+			continue
+		}
+		h.stageID, h.chamber = l.id, l.chamber
+		p.course.events = append(p.course.events, h)
+		p.events = append(p.events, p.course.event(h))
+		if h.completes || h.defeats {
+			p.sit(h.en, h.fr, h.at, nil)
+		}
+		o["StageEventCount"], o["LastStageEventStartDateTime"] = 1, p.course.bill.clockOf(h.at)
+		if l.chamber != 1 && h.typeID == 60123 {
+			o["ContainsReferralToCommitteeEvent"] = true
+		}
+		if h.typeID == 60132 {
+			o["ContainsRecommittalOfBillEvent"] = true
+		}
+	}
+}
+
+// meetings returns the meetings of the stage's committee.
+func (p *proceedings) meetings() []any {
+	l, b := p.leg, p.course.bill
+	meetings := []any{}
+	for i := range l.meetings {
+		at := workday(l.begins.AddDate(0, 0, 4+7*i))
+		if !at.Before(p.upto) {
+			break
+		}
+		m := record{
+			"CommitteeOrganizationId": organization(*l.committee), "CommitteeAcronym": l.committee.acronym,
+			"Number": 1 + (b.id+i)%120, "Date": clock(at).Format(dayOnly),
+		}
+		m.in("CommitteeName", l.committee.en, l.committee.fr)
+		meetings = append(meetings, m)
+	}
+	return meetings
 }
 
 // sittingNumber counts the days on which a chamber sits, more or less.

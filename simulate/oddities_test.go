@@ -159,7 +159,7 @@ func TestOddities(t *testing.T) {
 	t.Log(count)
 }
 
-// TestClockTakesBack has nothing of the future in what is known of a day in the past.
+// TestClockTakesBack checks that nothing of the future is known on a day in the past.
 func TestClockTakesBack(t *testing.T) {
 	t.Parallel()
 	w, err := simulate.NewWorld(odd)

@@ -120,13 +120,31 @@ func (b *bill) progress(r record, reached []stage, s status, end time.Time) {
 	r.in("LatestCompletedBillStageName", m.en, m.fr)
 	r.in("LatestCompletedBillStageChamberName", en, fr)
 	r.in("OngoingStageName", m.en, m.fr)
+	if s == assented {
+		r["LatestCompletedMajorStageNameWithChamberSuffix"] = m.en
+	}
+	b.ongoing(r, s, len(reached))
+	passed := map[int]bool{}
+	for _, s := range reached {
+		passed[s.kind] = true
+	}
+	first, second := houseFirst, senateFirst
+	if b.prefix == "S" {
+		first, second = second, first
+	}
+	for i, name := range []string{"FirstReading", "SecondReading", "ThirdReading"} {
+		r["PassedFirstChamber"+name], r["PassedSecondChamber"+name] = passed[first+i], passed[second+i]
+	}
+	r["ReceivedRoyalAssent"] = passed[royalAssent]
+}
+
+// ongoing names the stage that goes on, if it is not the one that was reached last.
+func (b *bill) ongoing(r record, s status, reached int) {
 	going := func(id int, en, fr string) {
 		r["OngoingStageId"] = id
 		r.in("OngoingStageName", en, fr)
 	}
 	switch s {
-	case assented:
-		r["LatestCompletedMajorStageNameWithChamberSuffix"] = m.en
 	case beforeSecond:
 		going(60047, "Referral to committee before second reading", "Renvoi à un comité avant la deuxième lecture")
 	case notProceeded:
@@ -145,21 +163,9 @@ func (b *bill) progress(r record, reached []stage, s status, end time.Time) {
 			"Étude des messages entre le Sénat et la Chambre des communes",
 		)
 	}
-	if b.reinstatedFrom != nil && len(reached) == 1 {
+	if b.reinstatedFrom != nil && reached == 1 {
 		going(60039, "Bill reinstated from previous session", "Projet de loi rétabli de la session précédente")
 	}
-	passed := map[int]bool{}
-	for _, s := range reached {
-		passed[s.kind] = true
-	}
-	first, second := houseFirst, senateFirst
-	if b.prefix == "S" {
-		first, second = second, first
-	}
-	for i, name := range []string{"FirstReading", "SecondReading", "ThirdReading"} {
-		r["PassedFirstChamber"+name], r["PassedSecondChamber"+name] = passed[first+i], passed[second+i]
-	}
-	r["ReceivedRoyalAssent"] = passed[royalAssent]
 }
 
 // kind says what sort of a bill it is.

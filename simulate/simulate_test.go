@@ -70,7 +70,7 @@ func TestDeterministic(t *testing.T) {
 	}
 }
 
-// TestRecordsAreReadable has the real parsers read every record of a large Parliament, on several days.
+// TestRecordsAreReadable parses every record of a large Parliament, on several days, with the real parsers.
 func TestRecordsAreReadable(t *testing.T) {
 	t.Parallel()
 	s := serve(t, simulate.Options{Sessions: 3, Bills: 300})

@@ -39,8 +39,8 @@ type Config struct {
 	// Work runs steps in this process.
 	Work    bool
 	Sources Sources
-	// Parts are assets, jobs, schedules and sensors in addition to those of the pipeline; for tests.
-	Parts []jobs.Contribution
+	// Contributions are assets, jobs, schedules and sensors in addition to those of the pipeline; for tests.
+	Contributions []jobs.Contribution
 	// TimeZone is the IANA time zone of the schedules.
 	TimeZone string
 	// Concurrency is how many steps run at once in this process.
@@ -174,7 +174,7 @@ func (n *Node) pipeline(ctx context.Context) (*orchestrator.Definitions, error) 
 	return jobs.All(jobs.Deps{
 		Store: n.store, Embedder: n.embedder, OpenParliament: openparliament.Client{Client: op},
 		Legisinfo: legisinfo.Client{Client: li}, TimeZone: n.cfg.TimeZone, Now: s.Now,
-	}, n.cfg.Parts...)
+	}, n.cfg.Contributions...)
 }
 
 // WorkerID returns the id of this process among the workers.
@@ -189,7 +189,7 @@ func (n *Node) Health(l net.Listener) *http.Server {
 // steps finish or are handed back, and streams end. Stopping takes 8 s at most. Run calls ready once everything works.
 func (n *Node) Run(ctx context.Context, ready func()) error {
 	if err := n.engine.Start(ctx); err != nil {
-		return err
+		return fmt.Errorf("start the engine: %w", err)
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	if n.server != nil {

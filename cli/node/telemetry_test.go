@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// TestSpansAreBounded records a span of a request with a long User-Agent, and does not keep all of it.
+// TestSpansAreBounded checks that the span of a request with a long User-Agent keeps only a part of it.
 func TestSpansAreBounded(t *testing.T) {
 	t.Parallel()
 	spans := tracetest.NewSpanRecorder()

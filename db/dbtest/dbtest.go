@@ -117,7 +117,7 @@ func start() (*server, error) {
 		}
 		e, err := embedded.Start(context.Background(), embedded.Config{
 			Dir: filepath.Join(dir, "postgres"), Logger: slog.New(slog.DiscardHandler),
-			Source:   embedded.Source{Progress: tellOfFetch},
+			Source:   embedded.Source{Progress: printFetch},
 			Settings: map[string]string{"fsync": "off", "full_page_writes": "off", "autovacuum": "off"},
 		})
 		if err != nil {
@@ -148,8 +148,8 @@ func start() (*server, error) {
 	return s, nil
 }
 
-// tellOfFetch prints that server binaries were fetched, which makes the first tests take longer.
-func tellOfFetch(p embedded.Progress) {
+// printFetch prints that server binaries were fetched, which makes the first tests take longer.
+func printFetch(p embedded.Progress) {
 	if p.Stage == embedded.Fetched {
 		fmt.Fprintf(os.Stderr, "%s was fetched from %s to %s\n", p.What, p.From, p.To)
 	}

@@ -187,12 +187,7 @@ func (e *Server) Command(name string, args ...string) *exec.Cmd {
 // launch starts the server and its guard, and waits for the first answer.
 func (e *Server) launch(ctx context.Context) error {
 	started := time.Now()
-	args := append([]string{"-D", serverPath(e.cfg.Dir), "-c", "max_connections=200", "-c", "logging_collector=off", "-c",
-		"log_min_messages=fatal"}, e.listenArgs()...)
-	for _, k := range slices.Sorted(maps.Keys(e.cfg.Settings)) {
-		args = append(args, "-c", k+"="+e.cfg.Settings[k])
-	}
-	cmd := e.Command("postgres", args...)
+	cmd := e.Command("postgres", e.serverArgs()...)
 	stderr := &tail.Tail{}
 	cmd.Stdout, cmd.Stderr = stderr, stderr
 	if err := cmd.Start(); err != nil {
@@ -247,6 +242,19 @@ func (e *Server) launch(ctx context.Context) error {
 		kill.Stop()
 		return errors.Join(failure, guard.Close())
 	}
+}
+
+// serverArgs returns the arguments of the server program.
+func (e *Server) serverArgs() []string {
+	args := []string{
+		"-D", serverPath(e.cfg.Dir), "-c", "max_connections=200", "-c", "logging_collector=off",
+		"-c", "log_min_messages=fatal",
+	}
+	args = append(args, e.listenArgs()...)
+	for _, k := range slices.Sorted(maps.Keys(e.cfg.Settings)) {
+		args = append(args, "-c", k+"="+e.cfg.Settings[k])
+	}
+	return args
 }
 
 func canceled(ctx context.Context) context.Context {

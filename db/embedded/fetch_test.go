@@ -466,7 +466,8 @@ func TestFetch(t *testing.T) {
 
 	t.Run("CannotRunHere", func(t *testing.T) {
 		t.Parallel()
-		jar := pack(t, script("bin/postgres", `echo "error while loading shared libraries: libstdc++.so.6" >&2; exit 127`), script("bin/initdb", ""))
+		jar := pack(t, script("bin/postgres", `echo "error while loading shared libraries: libstdc++.so.6" >&2; exit 127`),
+			script("bin/initdb", ""))
 		place := place(t)
 		var asked atomic.Int32
 		server := repository(t, func(w http.ResponseWriter, r *http.Request) { asked.Add(1); give(jar)(w, r) })

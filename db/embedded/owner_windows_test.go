@@ -100,7 +100,7 @@ func TestTokenWithout(t *testing.T) {
 	}
 }
 
-// TestServerPath checks that a path that the code page has no letters for is given by another name.
+// TestServerPath checks that a path with characters outside of the code page is given by its short name.
 func TestServerPath(t *testing.T) {
 	t.Parallel()
 	plain, err := os.MkdirTemp("", "explorer-path-")

@@ -11,7 +11,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/db/embedded"
 )
 
-// TestPlaceBehindALink checks that nothing is made where a stranger's link leads.
+// TestPlaceBehindALink checks that nothing is created in the target of a link that belongs to another user.
 func TestPlaceBehindALink(t *testing.T) {
 	t.Parallel()
 	jar, elsewhere := whole(), place(t)

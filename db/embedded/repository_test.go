@@ -30,7 +30,8 @@ import (
 // serverPrograms are programs that answer what is asked of them before a start.
 func serverPrograms(version string) []tar.Header {
 	return []tar.Header{
-		script("bin/postgres", `case "$*" in *--version*) echo "postgres (PostgreSQL) `+version+`";; *) echo America/Toronto;; esac`),
+		script("bin/postgres",
+			`case "$*" in *--version*) echo "postgres (PostgreSQL) `+version+`";; *) echo America/Toronto;; esac`),
 		script("bin/initdb", `echo "share_path=$(cd "$(dirname "$0")/.." && pwd)/share"`),
 		{Name: "share/extension/pg_trgm.control", Mode: 0o600}, {Name: "share/extension/unaccent.control", Mode: 0o600},
 		{Name: "lib/libpq.so", Typeflag: tar.TypeSymlink, Linkname: "libpq.so.5"},
@@ -135,7 +136,7 @@ func altered(jar []byte, places ...string) embedded.Altered {
 	}
 }
 
-// left is what is in a cache, but for its lock.
+// left returns what is in a cache, without its lock.
 func left(t *testing.T, place string) (names []string) {
 	t.Helper()
 	entries, err := os.ReadDir(place)

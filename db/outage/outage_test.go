@@ -30,7 +30,7 @@ func (w *written) Write(p []byte) (int, error) {
 	return w.b.Write(p)
 }
 
-// take gives what was written since the last time.
+// take returns what was written since the last call.
 func (w *written) take() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -65,7 +65,7 @@ func want(t *testing.T, when string, got []string, lines ...string) {
 	}
 }
 
-// TestDatabase has everything complain of the database, each in its own way, for three minutes.
+// TestDatabase logs errors of the database from all parts of the program for three minutes, each in its own words.
 func TestDatabase(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -74,12 +74,14 @@ func TestDatabase(t *testing.T) {
 		river := l.With("client_id", "w")
 		complain := func() {
 			l.Warn("heartbeat failed", "error", fmt.Errorf("beat: %w", down))
-			l.Error("request failed", "request_id", time.Now().String(), "path", "/bills", "error", errors.New("failed to connect to `user=x`: refused"))
+			l.Error("request failed", "request_id", time.Now().String(), "path", "/bills", "error",
+				errors.New("failed to connect to `user=x`: refused"))
 			l.Warn("the end of the step could not be recorded", "run_id", 1, "error", context.DeadlineExceeded)
 			river.ErrorContext(t.Context(), "Producer: Error fetching jobs", "err", "unexpected EOF", "queue", "q")
 		}
 		complain()
-		want(t, "when it begins", lines(), `level=WARN msg="heartbeat failed" error="beat: FATAL: terminating (SQLSTATE 57P01)"`)
+		want(t, "when it begins", lines(),
+			`level=WARN msg="heartbeat failed" error="beat: FATAL: terminating (SQLSTATE 57P01)"`)
 		for range 59 {
 			time.Sleep(time.Second)
 			complain()
@@ -87,10 +89,12 @@ func TestDatabase(t *testing.T) {
 		want(t, "within a minute", lines())
 		time.Sleep(time.Second)
 		complain()
-		want(t, "after a minute", lines(), `level=WARN msg="heartbeat failed" error="beat: FATAL: terminating (SQLSTATE 57P01)" left_out=239`)
+		want(t, "after a minute", lines(),
+			`level=WARN msg="heartbeat failed" error="beat: FATAL: terminating (SQLSTATE 57P01)" left_out=239`)
 		l.Info("something else", "error", down)
 		l.Warn("something else")
-		want(t, "meanwhile", lines(), `level=INFO msg="something else" error="FATAL: terminating (SQLSTATE 57P01)"`, `level=WARN msg="something else"`)
+		want(t, "meanwhile", lines(), `level=INFO msg="something else" error="FATAL: terminating (SQLSTATE 57P01)"`,
+			`level=WARN msg="something else"`)
 		time.Sleep(19 * time.Second)
 		complain()
 		want(t, "still", lines())
@@ -100,12 +104,13 @@ func TestDatabase(t *testing.T) {
 		synctest.Wait()
 		want(t, "over", lines(), `level=INFO msg="the database is of use again" lasted=1m19s left_out=7 left_out_in_all=246`)
 		complain()
-		want(t, "when it begins again", lines(), `level=WARN msg="heartbeat failed" error="beat: FATAL: terminating (SQLSTATE 57P01)"`)
+		want(t, "when it begins again", lines(),
+			`level=WARN msg="heartbeat failed" error="beat: FATAL: terminating (SQLSTATE 57P01)"`)
 		time.Sleep(time.Hour)
 	})
 }
 
-// TestRepeated has a warning repeated in the same words, and lines that stand for themselves.
+// TestRepeated logs the same warning repeatedly, and lines that are written each time.
 func TestRepeated(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

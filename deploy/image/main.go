@@ -5,7 +5,8 @@
 //	cd deploy/image && go run . -binary ../../explorer -version 1.2.3 -out ../../image
 //
 // The image is equivalent to that of the Dockerfile, built from scratch instead of distroless. It contains the program,
-// certificates, time zones, a user and /tmp. It is written as an OCI layout, which skopeo, crane and podman copy to a registry.
+// certificates, time zones, a user and /tmp. It is written as an OCI layout, which skopeo, crane and podman copy to a
+// registry.
 package main
 
 import (
@@ -89,20 +90,7 @@ func build(program []byte, version, revision string) (v1.Image, error) {
 			return nil, fmt.Errorf("is not static: build it with CGO_ENABLED=0")
 		}
 	}
-	// `go run` runs this command, so GOROOT is there.
-	zones, err := os.ReadFile(filepath.Join(runtime.GOROOT(), "lib", "time", "zoneinfo.zip")) //nolint:staticcheck // see above
-	if err != nil {
-		return nil, fmt.Errorf("time zones: %w", err)
-	}
-	const users = "root:x:0:0:root:/:/none\nnonroot:x:65532:65532:nonroot:/:/none\n"
-	base, err := layer(
-		entry{name: "etc/", mode: 0o755}, entry{name: "etc/ssl/", mode: 0o755}, entry{name: "etc/ssl/certs/", mode: 0o755},
-		entry{name: "etc/group", mode: 0o644, data: []byte("root:x:0:\nnonroot:x:65532:\n")},
-		entry{name: "etc/passwd", mode: 0o644, data: []byte(users)},
-		entry{name: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, data: certificates()},
-		entry{name: "tmp/", mode: 0o1777},
-		entry{name: "zoneinfo.zip", mode: 0o644, data: zones},
-	)
+	base, err := systemLayer()
 	if err != nil {
 		return nil, err
 	}
@@ -134,6 +122,25 @@ func build(program []byte, version, revision string) (v1.Image, error) {
 		},
 	}
 	return mutate.ConfigFile(img, config)
+}
+
+// systemLayer returns what the program needs beside itself: certificates, time zones, a user and /tmp.
+func systemLayer() (v1.Layer, error) {
+	// `go run` runs this command, so GOROOT is there.
+	root := runtime.GOROOT() //nolint:staticcheck // see above
+	zones, err := os.ReadFile(filepath.Join(root, "lib", "time", "zoneinfo.zip"))
+	if err != nil {
+		return nil, fmt.Errorf("time zones: %w", err)
+	}
+	const users = "root:x:0:0:root:/:/none\nnonroot:x:65532:65532:nonroot:/:/none\n"
+	return layer(
+		entry{name: "etc/", mode: 0o755}, entry{name: "etc/ssl/", mode: 0o755}, entry{name: "etc/ssl/certs/", mode: 0o755},
+		entry{name: "etc/group", mode: 0o644, data: []byte("root:x:0:\nnonroot:x:65532:\n")},
+		entry{name: "etc/passwd", mode: 0o644, data: []byte(users)},
+		entry{name: "etc/ssl/certs/ca-certificates.crt", mode: 0o644, data: certificates()},
+		entry{name: "tmp/", mode: 0o1777},
+		entry{name: "zoneinfo.zip", mode: 0o644, data: zones},
+	)
 }
 
 // certificates returns the roots that Mozilla trusts, in the order of Go's module of them.

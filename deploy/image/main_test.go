@@ -99,8 +99,10 @@ func TestImage(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := config.Config
-	if c.Entrypoint[0] != says("ENTRYPOINT") || c.Cmd[0] != says("CMD") || says("USER") != "nonroot:nonroot" || c.User != "65532:65532" {
-		t.Errorf("runs %v %v as %s, want %s %s as %s", c.Entrypoint, c.Cmd, c.User, says("ENTRYPOINT"), says("CMD"), says("USER"))
+	if c.Entrypoint[0] != says("ENTRYPOINT") || c.Cmd[0] != says("CMD") || says("USER") != "nonroot:nonroot" ||
+		c.User != "65532:65532" {
+		t.Errorf("runs %v %v as %s, want %s %s as %s", c.Entrypoint, c.Cmd, c.User, says("ENTRYPOINT"), says("CMD"),
+			says("USER"))
 	}
 	for _, port := range strings.Fields(says("EXPOSE")) {
 		if _, ok := c.ExposedPorts[port+"/tcp"]; !ok {
@@ -129,7 +131,8 @@ func TestImage(t *testing.T) {
 			t.Errorf("%s is of %s by %q", h.Name, h.ModTime, h.Uname)
 		}
 	}
-	if in["explorer"].Mode&0o111 == 0 || in["tmp"].Mode&0o1777 != 0o1777 || len(texts["zoneinfo.zip"]) < 100_000 || len(in) != 9 {
+	if in["explorer"].Mode&0o111 == 0 || in["tmp"].Mode&0o1777 != 0o1777 || len(texts["zoneinfo.zip"]) < 100_000 ||
+		len(in) != 9 {
 		t.Errorf("in it: %v", in)
 	}
 	if pool := x509.NewCertPool(); !pool.AppendCertsFromPEM(texts["etc/ssl/certs/ca-certificates.crt"]) {

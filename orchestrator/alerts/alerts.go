@@ -202,7 +202,7 @@ func (a *Alerter) Channels() []*notify.Channel { return a.cfg.Channels }
 // those that have recovered.
 func (a *Alerter) List(ctx context.Context, open bool, before *uuid.UUID, limit int) ([]State, error) {
 	rows, err := a.lists.ListAlerts(ctx, sql.ListAlertsParams{
-		OpenOnly: open, Before: before, MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+		OpenOnly: open, Before: before, Limit: int32(limit), //nolint:gosec // bounded by the contract
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list alerts: %w", err)

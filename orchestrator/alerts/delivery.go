@@ -186,7 +186,7 @@ func (a *Alerter) Test(ctx context.Context, c *notify.Channel) (*Delivery, error
 // the name is empty.
 func (a *Alerter) Deliveries(ctx context.Context, channel string, before *uuid.UUID, limit int) ([]Delivery, error) {
 	rows, err := a.lists.ListDeliveries(ctx, sql.ListDeliveriesParams{
-		Channel: optional(channel), Before: before, MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+		Channel: optional(channel), Before: before, Limit: int32(limit), //nolint:gosec // bounded by the contract
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list deliveries: %w", err)

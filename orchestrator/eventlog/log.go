@@ -50,7 +50,7 @@ func New(d *db.DB, logger *slog.Logger) *Log {
 // OfRun lists at most limit events of a run after an id, oldest first.
 func (l *Log) OfRun(ctx context.Context, runID uuid.UUID, after int64, limit int) ([]Event, error) {
 	rows, err := l.lists.ListRunEvents(ctx, sql.ListRunEventsParams{
-		RunID: runID, After: after, Since: earliest(runID), MaxRows: int32(limit), //nolint:gosec // bounded by the contract
+		RunID: runID, After: after, Since: earliest(runID), Limit: int32(limit), //nolint:gosec // bounded by the contract
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the events of run %s: %w", runID, err)

@@ -63,9 +63,7 @@ func EnsurePartitions(ctx context.Context, d *db.DB, now time.Time, ahead int) e
 		err := lockBriefly(ctx, d, func(tx pgx.Tx) error {
 			name, a, b := pgx.Identifier{
 				partitionName(from),
-			}.Sanitize(), from.Format(
-				time.RFC3339,
-			), from.Add(week).
+			}.Sanitize(), from.Format(time.RFC3339), from.Add(week).
 				Format(time.RFC3339)
 			_, err := tx.Exec(ctx, fmt.Sprintf(`CREATE TABLE %[1]s (LIKE events INCLUDING DEFAULTS);
 LOCK TABLE events_default IN ACCESS EXCLUSIVE MODE;

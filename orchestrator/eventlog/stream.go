@@ -200,7 +200,7 @@ func (l *Log) end(ctx context.Context, key uuid.UUID) (Cursor, error) {
 		return Cursor{Xid: xid, ID: -1}, err
 	}
 	rows, err := l.q.ListRunEventsNewestFirst(ctx, sql.ListRunEventsNewestFirstParams{
-		RunID: key, Since: earliest(key), MaxRows: 1,
+		RunID: key, Since: earliest(key), Limit: 1,
 	})
 	if err != nil || len(rows) == 0 {
 		return Cursor{}, err
@@ -215,7 +215,7 @@ const pageSize = 500
 func (l *Log) read(ctx context.Context, key uuid.UUID, after Cursor) ([]Event, error) {
 	if key == uuid.Nil {
 		rows, err := l.q.ListEventsAfter(ctx, sql.ListEventsAfterParams{
-			AfterXid: after.Xid, AfterID: after.ID, MaxRows: pageSize,
+			AfterXid: after.Xid, AfterID: after.ID, Limit: pageSize,
 		})
 		return events(rows), err
 	}

@@ -49,8 +49,10 @@ func TestGuardRefuses(t *testing.T) {
 	defer inside.Close()
 	_, port, _ := net.SplitHostPort(inside.Listener.Addr().String())
 	for _, host := range []string{
-		"127.0.0.1", "[::1]", "localhost", "127.1.2.3", "2130706433", "0x7f000001", "0177.0.0.1", "127.1", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "[::]",
-		"169.254.169.254", "[fe80::1]", "10.0.0.1", "172.16.0.1", "192.168.1.1", "[fd00::1]", "[64:ff9b::7f00:1]", "100.64.0.1", "224.0.0.1",
+		"127.0.0.1", "[::1]", "localhost", "127.1.2.3", "2130706433", "0x7f000001", "0177.0.0.1", "127.1",
+		"[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "0.0.0.0", "[::]",
+		"169.254.169.254", "[fe80::1]", "10.0.0.1", "172.16.0.1", "192.168.1.1", "[fd00::1]", "[64:ff9b::7f00:1]",
+		"100.64.0.1", "224.0.0.1",
 	} {
 		t.Run(host, func(t *testing.T) {
 			t.Parallel()
@@ -76,10 +78,8 @@ func TestGuardFollowsNoRedirectInside(t *testing.T) {
 	}))
 	defer outside.Close()
 	guard := notify.NewGuard(netip.MustParsePrefix("127.0.0.1/32")) // outside, as far as this test goes
-	if _, err := parse(t, "c="+outside.URL+"#"+secret, guard).Send(t.Context(), message); !errors.Is(
-		err,
-		notify.ErrRefused,
-	) {
+	_, err := parse(t, "c="+outside.URL+"#"+secret, guard).Send(t.Context(), message)
+	if !errors.Is(err, notify.ErrRefused) {
 		t.Errorf("err = %v, want ErrRefused", err)
 	}
 }
@@ -194,13 +194,17 @@ func TestEmail(t *testing.T) {
 		t.Fatal(err)
 	}
 	mail := <-got
-	for _, want := range []string{"MAIL FROM:<explorer@example.org>", "RCPT TO:<a@example.org>", "RCPT TO:<b@example.org>", "Subject: It <broke> & more", "line one\nline two", "Message-ID: <m1@parliament-explorer>"} {
+	for _, want := range []string{
+		"MAIL FROM:<explorer@example.org>", "RCPT TO:<a@example.org>", "RCPT TO:<b@example.org>",
+		"Subject: It <broke> & more", "line one\nline two", "Message-ID: <m1@parliament-explorer>",
+	} {
 		if !strings.Contains(mail, want) {
 			t.Errorf("%q is not in:\n%s", want, mail)
 		}
 	}
 	other, _ := mailServer(t)
-	if _, err := parse(t, "mail=smtp://"+other+"?tls=none&from=a@example.org&to=b@example.org", notify.NewGuard()).Send(t.Context(), message); err == nil ||
+	if _, err := parse(t, "mail=smtp://"+other+"?tls=none&from=a@example.org&to=b@example.org", notify.NewGuard()).
+		Send(t.Context(), message); err == nil ||
 		!strings.Contains(err.Error(), "refused") {
 		t.Errorf("a mail server inside: %v", err)
 	}

@@ -260,25 +260,25 @@ func (d *Deleter) sweepRuns(ctx context.Context, now time.Time, needed []uuid.UU
 		return 0, nil
 	}
 	n, err := batches(ctx, func(limit int32) (int64, error) {
-		return d.q.SweepRuns(ctx, sql.SweepRunsParams{Below: below, Needed: needed, MaxRows: limit})
+		return d.q.SweepRuns(ctx, sql.SweepRunsParams{Below: below, Needed: needed, Limit: limit})
 	})
 	if err != nil {
 		return n, err
 	}
 	_, err = batches(ctx, func(limit int32) (int64, error) {
-		return d.q.SweepMaterializations(ctx, sql.SweepMaterializationsParams{Below: below, Needed: needed, MaxRows: limit})
+		return d.q.SweepMaterializations(ctx, sql.SweepMaterializationsParams{Below: below, Needed: needed, Limit: limit})
 	})
 	if err != nil {
 		return n, err
 	}
 	_, err = batches(ctx, func(limit int32) (int64, error) {
-		return d.q.SweepChecks(ctx, sql.SweepChecksParams{Below: below, MaxRows: limit})
+		return d.q.SweepChecks(ctx, sql.SweepChecksParams{Below: below, Limit: limit})
 	})
 	if err != nil {
 		return n, err
 	}
 	_, err = batches(ctx, func(limit int32) (int64, error) {
-		return d.q.SweepBackfills(ctx, sql.SweepBackfillsParams{Below: below, MaxRows: limit})
+		return d.q.SweepBackfills(ctx, sql.SweepBackfillsParams{Below: below, Limit: limit})
 	})
 	return n, err
 }

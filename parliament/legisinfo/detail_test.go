@@ -83,10 +83,12 @@ func TestOddTypes(t *testing.T) {
 	}
 }
 
-// TestNumbersAsTexts has a record that writes its numbers as texts, and its lists of one as that one.
+// TestNumbersAsTexts parses a record with numbers written as texts, and lists of one element written as that element.
 func TestNumbersAsTexts(t *testing.T) {
 	t.Parallel()
-	d, err := legisinfo.ParseDetail([]byte(`{"Id": 1, "StatuteYear": "2007", "StatuteChapter": "12", "Publications": {"PublicationId": "5"}, "HouseVoteDetails": {"DivisionNumber": "3", "DivisionVotesYeas": "170", "DivisionVotesNays": 4.0},
+	d, err := legisinfo.ParseDetail([]byte(`{"Id": 1, "StatuteYear": "2007", "StatuteChapter": "12",
+	 "Publications": {"PublicationId": "5"},
+	 "HouseVoteDetails": {"DivisionNumber": "3", "DivisionVotesYeas": "170", "DivisionVotesNays": 4.0},
 	 "BillStages": {"HouseBillStages": {"State": "4", "Sittings": {"Number": 0, "Date": "2007-03-02T00:00:00"}}}}`))
 	if err != nil {
 		t.Fatal(err)
@@ -106,7 +108,7 @@ var (
 	fieldName     = regexp.MustCompile("`([^`]+)`")
 )
 
-// documented reads the table of the record's fields: each path, and what becomes of it.
+// documented reads the table of the record's fields: each path, and what the program does with it.
 func documented(t *testing.T) map[string]string {
 	t.Helper()
 	doc, err := os.ReadFile("../../docs/data.md")

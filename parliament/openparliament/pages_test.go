@@ -79,8 +79,8 @@ func relative(_ *http.Request, offset, limit int) string {
 	return fmt.Sprintf("/bills/?limit=%d&offset=%d", limit, offset)
 }
 
-// TestPagesLoseNoBill has the bills of a number change places from page to page: those at the end of a page come twice
-// or not at all.
+// TestPagesLoseNoBill reorders the bills of a number from page to page: those at the end of a page come twice or not at
+// all.
 func TestPagesLoseNoBill(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -123,7 +123,8 @@ func TestPagesLoseNoBill(t *testing.T) {
 	}
 }
 
-// TestAddressesOfAnswers: the next page is asked for with a slash at the end of its path, at this service alone.
+// TestAddressesOfAnswers checks that the next page is requested with a slash at the end of its path, and from this
+// service only.
 func TestAddressesOfAnswers(t *testing.T) {
 	t.Parallel()
 	all := bills(150, false) // two pages
@@ -168,7 +169,8 @@ func TestAddressesOfAnswers(t *testing.T) {
 	}
 }
 
-// TestPoliticiansWithoutSlash: a politician's address may lack its last slash; the record is asked for with it.
+// TestPoliticiansWithoutSlash checks that the record of a politician whose address lacks its last slash is requested
+// with it.
 func TestPoliticiansWithoutSlash(t *testing.T) {
 	t.Parallel()
 	client, _ := clientOf(t, func(w http.ResponseWriter, r *http.Request) {

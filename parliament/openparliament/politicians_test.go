@@ -42,7 +42,7 @@ func TestParsePerson(t *testing.T) {
 	}
 }
 
-// FuzzParsePolitician feeds anything through the readers of politicians: what they take has a name and an address.
+// FuzzParsePolitician parses arbitrary politicians: what is accepted has a name and an address.
 func FuzzParsePolitician(f *testing.F) {
 	for _, s := range []string{
 		person, `{"name": "B", "url": "/politicians/b/"}`,

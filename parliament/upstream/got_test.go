@@ -14,7 +14,7 @@ import (
 	"github.com/parliament-explorer/parliament-explorer/parliament/upstream"
 )
 
-// TestErrorsSayWhatCame asks for a list and is given other things. The error says what it was.
+// TestErrorsSayWhatCame requests a list and receives other things. The error says what they were.
 func TestErrorsSayWhatCame(t *testing.T) {
 	t.Parallel()
 	const page = "<!DOCTYPE html><html><head>\n<TITLE lang=\"en\">\n  Overview &amp; more\x1b[31m -\tLEGISinfo " +
@@ -94,7 +94,7 @@ func TestErrorsSayWhatCame(t *testing.T) {
 	}
 }
 
-// TestAskOnce asks without a database: there are no limits to keep to, and nothing is asked for again.
+// TestAskOnce sends requests without a database: there are no limits and no retries.
 func TestAskOnce(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32

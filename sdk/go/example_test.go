@@ -73,8 +73,15 @@ func Example() {
 func ExampleFollowRun() {
 	const run = "0198b1c2-0000-7000-8000-000000000000"
 	server := answering(map[string]string{
-		"/runs/" + run + "/events": "id: 1\nevent: run_enqueued\ndata: {\"id\": 1, \"type\": \"run_enqueued\", \"message\": \"enqueued\"}\n\n" +
-			"id: 2\nevent: run_success\ndata: {\"id\": 2, \"type\": \"run_success\", \"message\": \"succeeded\"}\n\n",
+		"/runs/" + run + "/events": `id: 1
+event: run_enqueued
+data: {"id": 1, "type": "run_enqueued", "message": "enqueued"}
+
+id: 2
+event: run_success
+data: {"id": 2, "type": "run_success", "message": "succeeded"}
+
+`,
 	})
 	defer server.Close()
 	client, err := explorer.New(server.URL, explorer.WithKey("pex_example"))

@@ -436,7 +436,7 @@ type AuditFilter struct {
 func (c *Control) Audit(ctx context.Context, f AuditFilter) ([]Audit, error) {
 	rows, err := sql.New(c.cfg.DB.Lists()).ListAudit(ctx, sql.ListAuditParams{
 		Before: f.Before, Actor: f.Actor, Operation: f.Operation,
-		MaxRows: int32(f.Limit), //nolint:gosec // bounded by the contract
+		Limit: int32(f.Limit), //nolint:gosec // bounded by the contract
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list the audit log: %w", err)

@@ -114,7 +114,7 @@ func (c *Control) RevokeKey(ctx context.Context, id uuid.UUID) (Key, error) {
 	if err == nil {
 		c.known.Remove(string(row.Hash))
 		c.known.Remove(id.String())
-		c.watch.poke()
+		c.watch.checkNow()
 	}
 	return keyOf(row), err
 }

@@ -115,7 +115,7 @@ func (c *Control) readRoles(row *sql.FindSessionRow, token string) (*sql.FindSes
 		return nil, err
 	}
 	if p.Scope != row.Scope {
-		c.watch.poke()
+		c.watch.checkNow()
 	}
 	return c.still(ctx, token)
 }
@@ -242,7 +242,7 @@ func (c *Control) endRecorded(
 		return nil
 	})
 	if err == nil {
-		c.watch.poke()
+		c.watch.checkNow()
 	}
 	return err
 }

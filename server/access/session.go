@@ -212,7 +212,7 @@ func (c *Control) begin(w http.ResponseWriter, r *http.Request, address string, 
 		return fmt.Errorf("store the session: %w", err)
 	}
 	c.setCookie(w, CookieName, token, c.cfg.SessionLifetime)
-	c.watch.poke()
+	c.watch.checkNow()
 	return nil
 }
 
@@ -248,7 +248,7 @@ func (c *Control) SignOut(w http.ResponseWriter, r *http.Request) error {
 		if _, err := c.q.DeleteSession(ctx, sessionHash(token)); err != nil {
 			return fmt.Errorf("end the session: %w", err)
 		}
-		c.watch.poke()
+		c.watch.checkNow()
 	}
 	c.setCookie(w, CookieName, "", 0)
 	return nil
@@ -289,7 +289,7 @@ func Sessions(ctx context.Context, on db.Querier, whose Whose, before *SessionKe
 	}
 	p := sql.ListSessionsParams{
 		Subject: whose.Subject, Issuer: whose.Issuer, KeyID: whose.KeyID,
-		MaxRows: int32(limit), //nolint:gosec // a small number
+		Limit: int32(limit), //nolint:gosec // a small number
 	}
 	if before != nil {
 		p.Before, p.BeforeID = &before.BeganAt, &before.ID
@@ -373,7 +373,7 @@ func (c *Control) Sessions(ctx context.Context, whose Whose, before *SessionKey,
 // EndSession ends a session, on this server at once and on others within two seconds.
 func (c *Control) EndSession(ctx context.Context, id uuid.UUID) error {
 	_, err := EndSession(ctx, c.cfg.DB.Durable(), id)
-	c.watch.poke()
+	c.watch.checkNow()
 	return err
 }
 
@@ -381,7 +381,7 @@ func (c *Control) EndSession(ctx context.Context, id uuid.UUID) error {
 // returns how many there were.
 func (c *Control) EndSessions(ctx context.Context, whose Whose) (int, error) {
 	n, err := endSessions(ctx, c.q, whose)
-	c.watch.poke()
+	c.watch.checkNow()
 	return n, err
 }
 

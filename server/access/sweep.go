@@ -14,10 +14,10 @@ func Sweeper(d *db.DB) db.Sweeper {
 	return db.Sweeper{
 		Kind: "audit", KeepFor: 400 * 24 * time.Hour, Nth: q.NthAudit,
 		Sweep: func(ctx context.Context, before time.Time, limit int32) (int64, error) {
-			return q.SweepAudit(ctx, sql.SweepAuditParams{Before: before, MaxRows: limit})
+			return q.SweepAudit(ctx, sql.SweepAuditParams{Before: before, Limit: limit})
 		},
 		Trim: func(ctx context.Context, keep, limit int32) (int64, error) {
-			return q.TrimAudit(ctx, sql.TrimAuditParams{Keep: keep, MaxRows: limit})
+			return q.TrimAudit(ctx, sql.TrimAuditParams{Keep: keep, Limit: limit})
 		},
 	}
 }

@@ -33,12 +33,12 @@ type watcher struct {
 	mu       sync.Mutex
 	requests map[*watched]struct{}
 	running  bool
-	poked    chan struct{}
+	wake     chan struct{}
 	blind    bool // owned by run: the last query failed
 }
 
 func newWatcher(c *Control) *watcher {
-	return &watcher{c: c, requests: map[*watched]struct{}{}, poked: make(chan struct{}, 1)}
+	return &watcher{c: c, requests: map[*watched]struct{}{}, wake: make(chan struct{}, 1)}
 }
 
 // Watch returns a context that is canceled when who may no longer do what needs scope. The caller calls stop when the
@@ -72,10 +72,10 @@ func (c *Control) Watch(ctx context.Context, who *Identity, scope Scope) (watche
 // Ended reports whether a request's context was canceled because its key or session has ended.
 func Ended(ctx context.Context) bool { return errors.Is(context.Cause(ctx), errEnded) }
 
-// poke makes the watcher check now.
-func (w *watcher) poke() {
+// checkNow makes the watcher check now.
+func (w *watcher) checkNow() {
 	select {
-	case w.poked <- struct{}{}:
+	case w.wake <- struct{}{}:
 	default:
 	}
 }
@@ -88,7 +88,7 @@ func (w *watcher) run() {
 	for {
 		select {
 		case <-ticker.C:
-		case <-w.poked:
+		case <-w.wake:
 		}
 		w.mu.Lock()
 		if len(w.requests) == 0 {

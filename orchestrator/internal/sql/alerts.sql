@@ -23,7 +23,7 @@ SELECT * FROM alerts WHERE id = @id;
 
 -- name: ListAlerts :many
 SELECT * FROM alerts WHERE (NOT @open_only::boolean OR recovered_at IS NULL) AND (sqlc.narg(before)::uuid IS NULL
-    OR id < sqlc.narg(before)) ORDER BY id DESC LIMIT @max_rows;
+    OR id < sqlc.narg(before)) ORDER BY id DESC LIMIT sqlc.arg('limit');
 
 -- name: InsertDelivery :exec
 INSERT INTO deliveries (id, alert_id, channel, kind, status, created_at) VALUES (@id, sqlc.narg(alert_id), @channel,
@@ -48,7 +48,7 @@ SELECT * FROM deliveries WHERE alert_id = ANY(@alert_ids::uuid[]) ORDER BY id;
 
 -- name: ListDeliveries :many
 SELECT * FROM deliveries WHERE (sqlc.narg(channel)::text IS NULL OR channel = sqlc.narg(channel))
-    AND (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before)) ORDER BY id DESC LIMIT @max_rows;
+    AND (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before)) ORDER BY id DESC LIMIT sqlc.arg('limit');
 
 -- name: ListFreshness :many
 SELECT * FROM asset_freshness;
@@ -87,7 +87,7 @@ CROSS JOIN LATERAL (SELECT * FROM check_results WHERE check_results.asset = c.as
 SELECT * FROM check_results
 WHERE asset = @asset AND (sqlc.narg(name)::text IS NULL OR name = sqlc.narg(name))
     AND (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before))
-ORDER BY id DESC LIMIT @max_rows;
+ORDER BY id DESC LIMIT sqlc.arg('limit');
 
 -- name: ListCheckResultsOfRun :many
 SELECT * FROM check_results WHERE run_id = @run_id ORDER BY id;

@@ -227,11 +227,11 @@ SELECT id, cause, severity, title, detail, data, occurrences, opened_at, last_at
 type ListAlertsParams struct {
 	OpenOnly bool
 	Before   *uuid.UUID
-	MaxRows  int32
+	Limit    int32
 }
 
 func (q *Queries) ListAlerts(ctx context.Context, arg ListAlertsParams) ([]Alert, error) {
-	rows, err := q.db.Query(ctx, listAlerts, arg.OpenOnly, arg.Before, arg.MaxRows)
+	rows, err := q.db.Query(ctx, listAlerts, arg.OpenOnly, arg.Before, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -271,10 +271,10 @@ ORDER BY id DESC LIMIT $4
 `
 
 type ListCheckResultsParams struct {
-	Asset   string
-	Name    *string
-	Before  *uuid.UUID
-	MaxRows int32
+	Asset  string
+	Name   *string
+	Before *uuid.UUID
+	Limit  int32
 }
 
 func (q *Queries) ListCheckResults(ctx context.Context, arg ListCheckResultsParams) ([]CheckResult, error) {
@@ -282,7 +282,7 @@ func (q *Queries) ListCheckResults(ctx context.Context, arg ListCheckResultsPara
 		arg.Asset,
 		arg.Name,
 		arg.Before,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err
@@ -358,11 +358,11 @@ SELECT id, alert_id, channel, kind, status, attempts, message, created_at, attem
 type ListDeliveriesParams struct {
 	Channel *string
 	Before  *uuid.UUID
-	MaxRows int32
+	Limit   int32
 }
 
 func (q *Queries) ListDeliveries(ctx context.Context, arg ListDeliveriesParams) ([]Delivery, error) {
-	rows, err := q.db.Query(ctx, listDeliveries, arg.Channel, arg.Before, arg.MaxRows)
+	rows, err := q.db.Query(ctx, listDeliveries, arg.Channel, arg.Before, arg.Limit)
 	if err != nil {
 		return nil, err
 	}

@@ -27,18 +27,18 @@ SELECT at FROM events WHERE run_id = @run_id AND asset = @asset AND attempt = @a
 
 -- name: ListRunEvents :many
 -- since, a moment before the run, keeps older partitions from being searched.
-SELECT * FROM events WHERE run_id = @run_id AND id > @after AND at >= @since ORDER BY id LIMIT @max_rows;
+SELECT * FROM events WHERE run_id = @run_id AND id > @after AND at >= @since ORDER BY id LIMIT sqlc.arg('limit');
 
 -- name: ListRunEventsNewestFirst :many
 SELECT * FROM events WHERE run_id = @run_id AND (sqlc.narg(before)::bigint IS NULL OR id < sqlc.narg(before))
-    AND at >= @since ORDER BY id DESC LIMIT @max_rows;
+    AND at >= @since ORDER BY id DESC LIMIT sqlc.arg('limit');
 
 -- name: ListEventsAfter :many
 -- All runs, in the order of (xid, id), up to the oldest transaction that is still open: nothing can appear before what
 -- was read.
 SELECT * FROM events
 WHERE (xid, id) > (@after_xid::xid8, @after_id::bigint) AND xid < log_horizon()
-ORDER BY xid, id LIMIT @max_rows;
+ORDER BY xid, id LIMIT sqlc.arg('limit');
 
 -- name: NotifyRuns :exec
 SELECT pg_notify('explorer_runs', unnest(@payloads::text[]));

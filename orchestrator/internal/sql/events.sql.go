@@ -97,13 +97,13 @@ ORDER BY xid, id LIMIT $3
 type ListEventsAfterParams struct {
 	AfterXid uint64
 	AfterID  int64
-	MaxRows  int32
+	Limit    int32
 }
 
 // All runs, in the order of (xid, id), up to the oldest transaction that is still open: nothing can appear before what
 // was read.
 func (q *Queries) ListEventsAfter(ctx context.Context, arg ListEventsAfterParams) ([]Event, error) {
-	rows, err := q.db.Query(ctx, listEventsAfter, arg.AfterXid, arg.AfterID, arg.MaxRows)
+	rows, err := q.db.Query(ctx, listEventsAfter, arg.AfterXid, arg.AfterID, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -138,10 +138,10 @@ SELECT id, xid, run_id, at, type, level, asset, attempt, message, data FROM even
 `
 
 type ListRunEventsParams struct {
-	RunID   uuid.UUID
-	After   int64
-	Since   time.Time
-	MaxRows int32
+	RunID uuid.UUID
+	After int64
+	Since time.Time
+	Limit int32
 }
 
 // since, a moment before the run, keeps older partitions from being searched.
@@ -150,7 +150,7 @@ func (q *Queries) ListRunEvents(ctx context.Context, arg ListRunEventsParams) ([
 		arg.RunID,
 		arg.After,
 		arg.Since,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err
@@ -187,10 +187,10 @@ SELECT id, xid, run_id, at, type, level, asset, attempt, message, data FROM even
 `
 
 type ListRunEventsNewestFirstParams struct {
-	RunID   uuid.UUID
-	Before  *int64
-	Since   time.Time
-	MaxRows int32
+	RunID  uuid.UUID
+	Before *int64
+	Since  time.Time
+	Limit  int32
 }
 
 func (q *Queries) ListRunEventsNewestFirst(ctx context.Context, arg ListRunEventsNewestFirstParams) ([]Event, error) {
@@ -198,7 +198,7 @@ func (q *Queries) ListRunEventsNewestFirst(ctx context.Context, arg ListRunEvent
 		arg.RunID,
 		arg.Before,
 		arg.Since,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err

@@ -71,7 +71,7 @@ SELECT * FROM backfills WHERE id = @id;
 SELECT * FROM backfills
 WHERE (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before)) AND (sqlc.narg(status)::text IS NULL
     OR status = sqlc.narg(status))
-ORDER BY id DESC LIMIT @max_rows;
+ORDER BY id DESC LIMIT sqlc.arg('limit');
 
 -- name: CountBackfillPartitions :many
 SELECT backfill_id, status, count(*) AS n, count(*) FILTER (WHERE status = 'canceled'
@@ -80,7 +80,7 @@ SELECT backfill_id, status, count(*) AS n, count(*) FILTER (WHERE status = 'canc
 
 -- name: NextBackfillPartitions :many
 SELECT * FROM backfill_partitions WHERE backfill_id = @backfill_id AND status = 'pending' ORDER BY ordinal
-    LIMIT @max_rows;
+    LIMIT sqlc.arg('limit');
 
 -- name: SetBackfillPartition :exec
 UPDATE backfill_partitions SET status = @status, run_id = sqlc.narg(run_id), error = sqlc.narg(error)
@@ -106,7 +106,7 @@ SELECT run_id::uuid FROM backfill_partitions WHERE backfill_id = @id AND status 
 SELECT * FROM backfill_partitions
 WHERE backfill_id = @backfill_id AND (sqlc.narg(status)::text IS NULL OR status = sqlc.narg(status))
     AND (sqlc.narg(after)::integer IS NULL OR ordinal > sqlc.narg(after))
-ORDER BY ordinal LIMIT @max_rows;
+ORDER BY ordinal LIMIT sqlc.arg('limit');
 
 -- name: ListIdleBackfills :many
 -- Backfills with fewer open runs than their concurrency: they should have started more, or ended.

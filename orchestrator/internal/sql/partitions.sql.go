@@ -209,7 +209,7 @@ type ListBackfillPartitionsParams struct {
 	BackfillID uuid.UUID
 	Status     *string
 	After      *int32
-	MaxRows    int32
+	Limit      int32
 }
 
 func (q *Queries) ListBackfillPartitions(ctx context.Context, arg ListBackfillPartitionsParams) ([]BackfillPartition, error) {
@@ -217,7 +217,7 @@ func (q *Queries) ListBackfillPartitions(ctx context.Context, arg ListBackfillPa
 		arg.BackfillID,
 		arg.Status,
 		arg.After,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err
@@ -276,13 +276,13 @@ ORDER BY id DESC LIMIT $3
 `
 
 type ListBackfillsParams struct {
-	Before  *uuid.UUID
-	Status  *string
-	MaxRows int32
+	Before *uuid.UUID
+	Status *string
+	Limit  int32
 }
 
 func (q *Queries) ListBackfills(ctx context.Context, arg ListBackfillsParams) ([]Backfill, error) {
-	rows, err := q.db.Query(ctx, listBackfills, arg.Before, arg.Status, arg.MaxRows)
+	rows, err := q.db.Query(ctx, listBackfills, arg.Before, arg.Status, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -485,11 +485,11 @@ SELECT backfill_id, ordinal, partition, status, run_id, error FROM backfill_part
 
 type NextBackfillPartitionsParams struct {
 	BackfillID uuid.UUID
-	MaxRows    int32
+	Limit      int32
 }
 
 func (q *Queries) NextBackfillPartitions(ctx context.Context, arg NextBackfillPartitionsParams) ([]BackfillPartition, error) {
-	rows, err := q.db.Query(ctx, nextBackfillPartitions, arg.BackfillID, arg.MaxRows)
+	rows, err := q.db.Query(ctx, nextBackfillPartitions, arg.BackfillID, arg.Limit)
 	if err != nil {
 		return nil, err
 	}

@@ -198,13 +198,13 @@ DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a WHERE a.recovered_at <
 `
 
 type SweepAlertsParams struct {
-	Before  *time.Time
-	MaxRows int32
+	Before *time.Time
+	Limit  int32
 }
 
 // Their deliveries go with them.
 func (q *Queries) SweepAlerts(ctx context.Context, arg SweepAlertsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepAlerts, arg.Before, arg.MaxRows)
+	result, err := q.db.Exec(ctx, sweepAlerts, arg.Before, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -217,12 +217,12 @@ DELETE FROM backfills WHERE id IN (SELECT b.id FROM backfills b WHERE b.id < $1 
 `
 
 type SweepBackfillsParams struct {
-	Below   uuid.UUID
-	MaxRows int32
+	Below uuid.UUID
+	Limit int32
 }
 
 func (q *Queries) SweepBackfills(ctx context.Context, arg SweepBackfillsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepBackfills, arg.Below, arg.MaxRows)
+	result, err := q.db.Exec(ctx, sweepBackfills, arg.Below, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -238,13 +238,13 @@ DELETE FROM check_results WHERE id IN (
 `
 
 type SweepChecksParams struct {
-	Below   uuid.UUID
-	MaxRows int32
+	Below uuid.UUID
+	Limit int32
 }
 
 // The latest result of each check stays.
 func (q *Queries) SweepChecks(ctx context.Context, arg SweepChecksParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepChecks, arg.Below, arg.MaxRows)
+	result, err := q.db.Exec(ctx, sweepChecks, arg.Below, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -261,14 +261,14 @@ DELETE FROM materializations WHERE id IN (
 `
 
 type SweepMaterializationsParams struct {
-	Below   uuid.UUID
-	Needed  []uuid.UUID
-	MaxRows int32
+	Below  uuid.UUID
+	Needed []uuid.UUID
+	Limit  int32
 }
 
 // The latest one of a partition stays.
 func (q *Queries) SweepMaterializations(ctx context.Context, arg SweepMaterializationsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepMaterializations, arg.Below, arg.Needed, arg.MaxRows)
+	result, err := q.db.Exec(ctx, sweepMaterializations, arg.Below, arg.Needed, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -281,12 +281,12 @@ DELETE FROM run_keys WHERE (sensor, key) IN (SELECT k.sensor, k.key FROM run_key
 `
 
 type SweepRunKeysParams struct {
-	Before  time.Time
-	MaxRows int32
+	Before time.Time
+	Limit  int32
 }
 
 func (q *Queries) SweepRunKeys(ctx context.Context, arg SweepRunKeysParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepRunKeys, arg.Before, arg.MaxRows)
+	result, err := q.db.Exec(ctx, sweepRunKeys, arg.Before, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -299,14 +299,14 @@ DELETE FROM runs WHERE id IN (SELECT r.id FROM runs r WHERE r.id < $1 AND r.ende
 `
 
 type SweepRunsParams struct {
-	Below   uuid.UUID
-	Needed  []uuid.UUID
-	MaxRows int32
+	Below  uuid.UUID
+	Needed []uuid.UUID
+	Limit  int32
 }
 
 // Steps go with their runs.
 func (q *Queries) SweepRuns(ctx context.Context, arg SweepRunsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepRuns, arg.Below, arg.Needed, arg.MaxRows)
+	result, err := q.db.Exec(ctx, sweepRuns, arg.Below, arg.Needed, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -330,12 +330,12 @@ DELETE FROM sensor_ticks WHERE id IN (
 `
 
 type SweepSensorTicksParams struct {
-	Before  time.Time
-	MaxRows int32
+	Before time.Time
+	Limit  int32
 }
 
 func (q *Queries) SweepSensorTicks(ctx context.Context, arg SweepSensorTicksParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepSensorTicks, arg.Before, arg.MaxRows)
+	result, err := q.db.Exec(ctx, sweepSensorTicks, arg.Before, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -348,12 +348,12 @@ DELETE FROM deliveries WHERE id IN (SELECT d.id FROM deliveries d WHERE d.create
 `
 
 type SweepTestDeliveriesParams struct {
-	Before  time.Time
-	MaxRows int32
+	Before time.Time
+	Limit  int32
 }
 
 func (q *Queries) SweepTestDeliveries(ctx context.Context, arg SweepTestDeliveriesParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepTestDeliveries, arg.Before, arg.MaxRows)
+	result, err := q.db.Exec(ctx, sweepTestDeliveries, arg.Before, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -368,13 +368,13 @@ DELETE FROM ticks WHERE id IN (
 `
 
 type SweepTicksParams struct {
-	Before  time.Time
-	MaxRows int32
+	Before time.Time
+	Limit  int32
 }
 
 // The latest tick of each schedule stays.
 func (q *Queries) SweepTicks(ctx context.Context, arg SweepTicksParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepTicks, arg.Before, arg.MaxRows)
+	result, err := q.db.Exec(ctx, sweepTicks, arg.Before, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -388,12 +388,12 @@ DELETE FROM webhook_events WHERE id IN (
 `
 
 type SweepWebhookEventsParams struct {
-	Before  time.Time
-	MaxRows int32
+	Before time.Time
+	Limit  int32
 }
 
 func (q *Queries) SweepWebhookEvents(ctx context.Context, arg SweepWebhookEventsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepWebhookEvents, arg.Before, arg.MaxRows)
+	result, err := q.db.Exec(ctx, sweepWebhookEvents, arg.Before, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -406,12 +406,12 @@ DELETE FROM alerts WHERE id IN (SELECT a.id FROM alerts a WHERE a.recovered_at I
 `
 
 type TrimAlertsParams struct {
-	Keep    int32
-	MaxRows int32
+	Keep  int32
+	Limit int32
 }
 
 func (q *Queries) TrimAlerts(ctx context.Context, arg TrimAlertsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, trimAlerts, arg.Keep, arg.MaxRows)
+	result, err := q.db.Exec(ctx, trimAlerts, arg.Keep, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -424,12 +424,12 @@ DELETE FROM run_keys WHERE (sensor, key) IN (SELECT k.sensor, k.key FROM run_key
 `
 
 type TrimRunKeysParams struct {
-	Keep    int32
-	MaxRows int32
+	Keep  int32
+	Limit int32
 }
 
 func (q *Queries) TrimRunKeys(ctx context.Context, arg TrimRunKeysParams) (int64, error) {
-	result, err := q.db.Exec(ctx, trimRunKeys, arg.Keep, arg.MaxRows)
+	result, err := q.db.Exec(ctx, trimRunKeys, arg.Keep, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -443,12 +443,12 @@ DELETE FROM sensor_ticks WHERE id IN (
 `
 
 type TrimSensorTicksParams struct {
-	Keep    int32
-	MaxRows int32
+	Keep  int32
+	Limit int32
 }
 
 func (q *Queries) TrimSensorTicks(ctx context.Context, arg TrimSensorTicksParams) (int64, error) {
-	result, err := q.db.Exec(ctx, trimSensorTicks, arg.Keep, arg.MaxRows)
+	result, err := q.db.Exec(ctx, trimSensorTicks, arg.Keep, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -461,12 +461,12 @@ DELETE FROM deliveries WHERE id IN (SELECT d.id FROM deliveries d WHERE d.alert_
 `
 
 type TrimTestDeliveriesParams struct {
-	Keep    int32
-	MaxRows int32
+	Keep  int32
+	Limit int32
 }
 
 func (q *Queries) TrimTestDeliveries(ctx context.Context, arg TrimTestDeliveriesParams) (int64, error) {
-	result, err := q.db.Exec(ctx, trimTestDeliveries, arg.Keep, arg.MaxRows)
+	result, err := q.db.Exec(ctx, trimTestDeliveries, arg.Keep, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -477,18 +477,19 @@ const trimTicks = `-- name: TrimTicks :execrows
 
 DELETE FROM ticks WHERE id IN (
     SELECT t.id FROM (SELECT id, schedule FROM ticks ORDER BY created_at DESC, id DESC OFFSET $1) t
-    WHERE EXISTS (SELECT FROM ticks newer WHERE newer.schedule = t.schedule AND newer.id > t.id) LIMIT $2)
+    WHERE EXISTS (SELECT FROM ticks newer WHERE newer.schedule = t.schedule AND newer.id > t.id)
+    LIMIT $2)
 `
 
 type TrimTicksParams struct {
-	Keep    int32
-	MaxRows int32
+	Keep  int32
+	Limit int32
 }
 
 // Rows that were made at the same moment differ by id only: a sweep by time deletes all of them or none. The
 // following queries delete the rest of what exceeds the count.
 func (q *Queries) TrimTicks(ctx context.Context, arg TrimTicksParams) (int64, error) {
-	result, err := q.db.Exec(ctx, trimTicks, arg.Keep, arg.MaxRows)
+	result, err := q.db.Exec(ctx, trimTicks, arg.Keep, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -502,12 +503,12 @@ DELETE FROM webhook_events WHERE id IN (
 `
 
 type TrimWebhookEventsParams struct {
-	Keep    int32
-	MaxRows int32
+	Keep  int32
+	Limit int32
 }
 
 func (q *Queries) TrimWebhookEvents(ctx context.Context, arg TrimWebhookEventsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, trimWebhookEvents, arg.Keep, arg.MaxRows)
+	result, err := q.db.Exec(ctx, trimWebhookEvents, arg.Keep, arg.Limit)
 	if err != nil {
 		return 0, err
 	}

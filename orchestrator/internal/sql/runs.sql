@@ -40,7 +40,7 @@ WHERE (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before))
   -- the same bound on the UUIDv7, for the index
   AND (sqlc.narg(created_floor)::uuid IS NULL OR id >= sqlc.narg(created_floor))
 ORDER BY id DESC
-LIMIT @max_rows;
+LIMIT sqlc.arg('limit');
 
 -- name: ListRunsOfAsset :many
 -- ListRuns by way of the asset's steps: fast for an asset of every run and for an asset of few runs.
@@ -58,7 +58,7 @@ WHERE (sqlc.narg(before)::uuid IS NULL OR steps.run_id < sqlc.narg(before))
   AND (sqlc.narg(created_ceiling)::uuid IS NULL OR steps.run_id <= sqlc.narg(created_ceiling))
   AND (sqlc.narg(created_floor)::uuid IS NULL OR steps.run_id >= sqlc.narg(created_floor))
 ORDER BY steps.run_id DESC
-LIMIT @max_rows;
+LIMIT sqlc.arg('limit');
 
 -- name: ListSteps :many
 SELECT * FROM steps WHERE run_id = @run_id ORDER BY asset;
@@ -135,7 +135,7 @@ VALUES (@id, @asset, sqlc.narg(partition), @run_id, @attempt, @metadata, @create
 SELECT * FROM materializations
 WHERE asset = @asset AND (sqlc.narg(before)::uuid IS NULL OR id < sqlc.narg(before))
   AND (sqlc.narg(partition)::text IS NULL OR partition = sqlc.narg(partition))
-ORDER BY id DESC LIMIT @max_rows;
+ORDER BY id DESC LIMIT sqlc.arg('limit');
 
 -- name: ListMaterializationsOfRun :many
 SELECT * FROM materializations WHERE run_id = @run_id ORDER BY id;

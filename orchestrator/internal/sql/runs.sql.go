@@ -346,7 +346,7 @@ type ListMaterializationsParams struct {
 	Asset     string
 	Before    *uuid.UUID
 	Partition *string
-	MaxRows   int32
+	Limit     int32
 }
 
 func (q *Queries) ListMaterializations(ctx context.Context, arg ListMaterializationsParams) ([]Materialization, error) {
@@ -354,7 +354,7 @@ func (q *Queries) ListMaterializations(ctx context.Context, arg ListMaterializat
 		arg.Asset,
 		arg.Before,
 		arg.Partition,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err
@@ -447,7 +447,7 @@ type ListRunsParams struct {
 	CreatedBefore  *time.Time
 	CreatedCeiling *uuid.UUID
 	CreatedFloor   *uuid.UUID
-	MaxRows        int32
+	Limit          int32
 }
 
 func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]Run, error) {
@@ -464,7 +464,7 @@ func (q *Queries) ListRuns(ctx context.Context, arg ListRunsParams) ([]Run, erro
 		arg.CreatedBefore,
 		arg.CreatedCeiling,
 		arg.CreatedFloor,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err
@@ -535,7 +535,7 @@ type ListRunsOfAssetParams struct {
 	CreatedBefore  *time.Time
 	CreatedCeiling *uuid.UUID
 	CreatedFloor   *uuid.UUID
-	MaxRows        int32
+	Limit          int32
 }
 
 // ListRuns by way of the asset's steps: fast for an asset of every run and for an asset of few runs.
@@ -553,7 +553,7 @@ func (q *Queries) ListRunsOfAsset(ctx context.Context, arg ListRunsOfAssetParams
 		arg.CreatedBefore,
 		arg.CreatedCeiling,
 		arg.CreatedFloor,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ SELECT EXISTS (SELECT FROM ticks WHERE schedule = @schedule AND scheduled_for = 
 
 -- name: ListTicks :many
 SELECT * FROM ticks WHERE schedule = @schedule AND (sqlc.narg(before)::bigint IS NULL OR id < sqlc.narg(before))
-    ORDER BY id DESC LIMIT @max_rows;
+    ORDER BY id DESC LIMIT sqlc.arg('limit');
 
 -- name: LatestTicks :many
 SELECT t.* FROM unnest(@schedules::text[]) AS s(name)

@@ -121,11 +121,11 @@ SELECT id, schedule, kind, scheduled_for, status, run_id, message, created_at FR
 type ListTicksParams struct {
 	Schedule string
 	Before   *int64
-	MaxRows  int32
+	Limit    int32
 }
 
 func (q *Queries) ListTicks(ctx context.Context, arg ListTicksParams) ([]Tick, error) {
-	rows, err := q.db.Query(ctx, listTicks, arg.Schedule, arg.Before, arg.MaxRows)
+	rows, err := q.db.Query(ctx, listTicks, arg.Schedule, arg.Before, arg.Limit)
 	if err != nil {
 		return nil, err
 	}

@@ -92,7 +92,7 @@ WHERE sensor = @sensor
   AND (sqlc.narg(key)::text IS NULL OR key = sqlc.narg(key))
   AND (sqlc.narg(prefix)::text IS NULL OR key LIKE sqlc.narg(prefix))
   AND (NOT @before::boolean OR (created_at, key) < (@before_at::timestamptz, @before_key::text))
-ORDER BY created_at DESC, key DESC LIMIT @max_rows;
+ORDER BY created_at DESC, key DESC LIMIT sqlc.arg('limit');
 
 -- name: ForgetRunKey :one
 DELETE FROM run_keys WHERE sensor = @sensor AND key = @key RETURNING key, run_id, created_at;
@@ -124,14 +124,14 @@ ON CONFLICT (name) DO UPDATE SET cursor = excluded.cursor, lease = NULL, lease_u
 
 -- name: ListSensorTicks :many
 SELECT * FROM sensor_ticks WHERE sensor = @sensor AND (sqlc.narg(before)::bigint IS NULL OR id < sqlc.narg(before))
-    ORDER BY id DESC LIMIT @max_rows;
+    ORDER BY id DESC LIMIT sqlc.arg('limit');
 
 -- name: InsertWebhookEvent :execrows
 INSERT INTO webhook_events (sensor, webhook_id, content_type, body, received_at) VALUES (@sensor, @webhook_id,
     @content_type, @body, @received_at) ON CONFLICT DO NOTHING;
 
 -- name: ListOpenWebhookEvents :many
-SELECT * FROM webhook_events WHERE sensor = @sensor AND processed_at IS NULL ORDER BY id LIMIT @max_rows;
+SELECT * FROM webhook_events WHERE sensor = @sensor AND processed_at IS NULL ORDER BY id LIMIT sqlc.arg('limit');
 
 -- name: CloseWebhookEvents :exec
 UPDATE webhook_events SET processed_at = @at WHERE sensor = @sensor AND webhook_id = ANY(@webhook_ids::text[]);
@@ -142,7 +142,7 @@ SELECT * FROM events
 WHERE type IN ('materialization', 'run_success', 'run_failure', 'run_canceled') AND type = ANY(@types::text[])
   AND (coalesce(cardinality(@assets::text[]), 0) = 0 OR asset = ANY(@assets::text[]))
   AND (xid, id) > (@after_xid::xid8, @after_id::bigint) AND xid < log_horizon()
-ORDER BY xid, id LIMIT @max_rows;
+ORDER BY xid, id LIMIT sqlc.arg('limit');
 
 -- name: SignalsHidden :one
 -- Whether there are events that ListSignals holds back because an older transaction is open.

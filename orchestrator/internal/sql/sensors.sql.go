@@ -327,12 +327,12 @@ SELECT id, sensor, webhook_id, content_type, body, received_at, processed_at FRO
 `
 
 type ListOpenWebhookEventsParams struct {
-	Sensor  string
-	MaxRows int32
+	Sensor string
+	Limit  int32
 }
 
 func (q *Queries) ListOpenWebhookEvents(ctx context.Context, arg ListOpenWebhookEventsParams) ([]WebhookEvent, error) {
-	rows, err := q.db.Query(ctx, listOpenWebhookEvents, arg.Sensor, arg.MaxRows)
+	rows, err := q.db.Query(ctx, listOpenWebhookEvents, arg.Sensor, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -375,7 +375,7 @@ type ListRunKeysParams struct {
 	Before    bool
 	BeforeAt  time.Time
 	BeforeKey string
-	MaxRows   int32
+	Limit     int32
 }
 
 type ListRunKeysRow struct {
@@ -392,7 +392,7 @@ func (q *Queries) ListRunKeys(ctx context.Context, arg ListRunKeysParams) ([]Lis
 		arg.Before,
 		arg.BeforeAt,
 		arg.BeforeKey,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err
@@ -418,13 +418,13 @@ SELECT id, sensor, kind, status, run_ids, repeated_keys, message, cursor, durati
 `
 
 type ListSensorTicksParams struct {
-	Sensor  string
-	Before  *int64
-	MaxRows int32
+	Sensor string
+	Before *int64
+	Limit  int32
 }
 
 func (q *Queries) ListSensorTicks(ctx context.Context, arg ListSensorTicksParams) ([]SensorTick, error) {
-	rows, err := q.db.Query(ctx, listSensorTicks, arg.Sensor, arg.Before, arg.MaxRows)
+	rows, err := q.db.Query(ctx, listSensorTicks, arg.Sensor, arg.Before, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -504,7 +504,7 @@ type ListSignalsParams struct {
 	Assets   []string
 	AfterXid uint64
 	AfterID  int64
-	MaxRows  int32
+	Limit    int32
 }
 
 // The events that sensors wait for, in the order in which they became visible; see ListEventsAfter.
@@ -514,7 +514,7 @@ func (q *Queries) ListSignals(ctx context.Context, arg ListSignalsParams) ([]Eve
 		arg.Assets,
 		arg.AfterXid,
 		arg.AfterID,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err

@@ -82,7 +82,7 @@ ORDER BY
     CASE WHEN @sort = 'introduced' AND NOT @ascending THEN coalesce(introduced_on, '0001-01-01') END DESC,
     CASE WHEN @sort = 'introduced' THEN prefix END, CASE WHEN @sort = 'introduced' THEN digits END,
         CASE WHEN @sort = 'introduced' THEN suffix END, id
-LIMIT @max_rows;
+LIMIT sqlc.arg('limit');
 
 -- name: FilterWords :one
 -- What somebody typed into filters, as words.
@@ -104,7 +104,8 @@ SELECT EXISTS (SELECT FROM bill_index i JOIN (SELECT unnest(@prefixes::text[]) A
 
 -- name: ListBillVersions :many
 SELECT * FROM bill_versions WHERE bill_id = @bill_id
-    AND (sqlc.narg(before)::integer IS NULL OR version < sqlc.narg(before)) ORDER BY version DESC LIMIT @max_rows;
+    AND (sqlc.narg(before)::integer IS NULL OR version < sqlc.narg(before)) ORDER BY version DESC
+    LIMIT sqlc.arg('limit');
 
 -- name: NewestIntroduction :one
 -- The nth latest date of introduction among the stored bills; none if there are fewer.
@@ -117,7 +118,7 @@ SELECT introduced_on FROM bills WHERE introduced_on IS NOT NULL ORDER BY coalesc
 SELECT v.bill_id, v.xid, v.created_at, (v.xid >= log_horizon())::boolean AS held_back
 FROM bill_versions v
 WHERE v.version = 1 AND (v.xid, v.bill_id) > (@after_xid::xid8, @after_id::text)
-ORDER BY v.xid, v.bill_id LIMIT @max_rows;
+ORDER BY v.xid, v.bill_id LIMIT sqlc.arg('limit');
 
 -- name: BillStatistics :many
 -- How many bills there are, by session.
@@ -128,7 +129,7 @@ FROM bills GROUP BY parliament, session ORDER BY parliament DESC, session DESC;
 
 -- name: BillsWithoutTitle :many
 SELECT id FROM bills WHERE coalesce(doc -> 'title' ->> 'en', doc -> 'title' ->> 'fr') IS NULL ORDER BY id
-    LIMIT @max_rows;
+    LIMIT sqlc.arg('limit');
 
 -- name: BillsIntroducedOn :many
 SELECT * FROM bills WHERE coalesce(introduced_on, '0001-01-01') = @day::date ORDER BY prefix, digits, suffix, id;

@@ -172,7 +172,7 @@ ORDER BY v.xid, v.bill_id LIMIT $3
 type BillsCreatedAfterParams struct {
 	AfterXid uint64
 	AfterID  string
-	MaxRows  int32
+	Limit    int32
 }
 
 type BillsCreatedAfterRow struct {
@@ -185,7 +185,7 @@ type BillsCreatedAfterRow struct {
 // Bills that were not there before, in the order in which they became visible. held_back: an older transaction is still
 // open. It may commit bills that come before this one, and a reader that went past this one would miss them.
 func (q *Queries) BillsCreatedAfter(ctx context.Context, arg BillsCreatedAfterParams) ([]BillsCreatedAfterRow, error) {
-	rows, err := q.db.Query(ctx, billsCreatedAfter, arg.AfterXid, arg.AfterID, arg.MaxRows)
+	rows, err := q.db.Query(ctx, billsCreatedAfter, arg.AfterXid, arg.AfterID, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -316,8 +316,8 @@ SELECT id FROM bills WHERE coalesce(doc -> 'title' ->> 'en', doc -> 'title' ->> 
     LIMIT $1
 `
 
-func (q *Queries) BillsWithoutTitle(ctx context.Context, maxRows int32) ([]string, error) {
-	rows, err := q.db.Query(ctx, billsWithoutTitle, maxRows)
+func (q *Queries) BillsWithoutTitle(ctx context.Context, limit int32) ([]string, error) {
+	rows, err := q.db.Query(ctx, billsWithoutTitle, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -449,17 +449,18 @@ func (q *Queries) KindsThere(ctx context.Context, kinds []string) (bool, error) 
 
 const listBillVersions = `-- name: ListBillVersions :many
 SELECT bill_id, version, changes, run_id, created_at, xid FROM bill_versions WHERE bill_id = $1
-    AND ($2::integer IS NULL OR version < $2) ORDER BY version DESC LIMIT $3
+    AND ($2::integer IS NULL OR version < $2) ORDER BY version DESC
+    LIMIT $3
 `
 
 type ListBillVersionsParams struct {
-	BillID  string
-	Before  *int32
-	MaxRows int32
+	BillID string
+	Before *int32
+	Limit  int32
 }
 
 func (q *Queries) ListBillVersions(ctx context.Context, arg ListBillVersionsParams) ([]BillVersion, error) {
-	rows, err := q.db.Query(ctx, listBillVersions, arg.BillID, arg.Before, arg.MaxRows)
+	rows, err := q.db.Query(ctx, listBillVersions, arg.BillID, arg.Before, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -559,7 +560,7 @@ type ListBillsParams struct {
 	AfterPrefix     string
 	AfterDigits     int32
 	AfterSuffix     string
-	MaxRows         int32
+	Limit           int32
 }
 
 // By introduction (the latest first, unless ascending), update or latest activity. It is planned for its arguments, so
@@ -591,7 +592,7 @@ func (q *Queries) ListBills(ctx context.Context, arg ListBillsParams) ([]Bill, e
 		arg.AfterPrefix,
 		arg.AfterDigits,
 		arg.AfterSuffix,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err

@@ -2,7 +2,7 @@
 -- Bills that changed since feeds knew of them.
 SELECT b.id, b.parliament, b.session, b.introduced_on, b.doc, b.version, coalesce(f.done, 0)::integer AS done
 FROM bills b LEFT JOIN (SELECT bill_id, max(version) AS done FROM feed_items GROUP BY bill_id) f ON f.bill_id = b.id
-WHERE b.version > coalesce(f.done, 0) AND b.id > @after::text ORDER BY b.id LIMIT @max_rows;
+WHERE b.version > coalesce(f.done, 0) AND b.id > @after::text ORDER BY b.id LIMIT sqlc.arg('limit');
 
 -- name: BillsNotInFeeds :many
 -- Bills with a change from before a place in the history of all bills that feeds do not have.
@@ -32,7 +32,7 @@ WHERE (sqlc.narg(session)::text IS NULL OR session = sqlc.narg(session))
   AND (sqlc.narg(committee)::text IS NULL OR committees @> ARRAY[sqlc.narg(committee)::text])
   AND (sqlc.narg(bill_id)::text IS NULL OR bill_id = sqlc.narg(bill_id))
   AND (sqlc.narg(bill_ids)::text[] IS NULL OR bill_id = ANY(sqlc.narg(bill_ids)::text[]))
-ORDER BY sort_at DESC, bill_id, version DESC LIMIT @max_rows;
+ORDER BY sort_at DESC, bill_id, version DESC LIMIT sqlc.arg('limit');
 
 -- name: GetFeedState :one
 SELECT max_items, generation, updated_at FROM feed_state;
@@ -87,7 +87,7 @@ WHERE (v.xid, v.bill_id, v.version) > (@after_xid::xid8, @after_id::text, @after
     AND (sqlc.narg(committee)::text IS NULL OR b.committees @> ARRAY[sqlc.narg(committee)::text])
     AND (NOT @sponsored::boolean OR b.sponsor_id = ANY(@sponsor_ids::bigint[]) OR b.sponsor_name = @sponsor_name::text)
   ))
-ORDER BY v.xid, v.bill_id, v.version LIMIT @max_rows;
+ORDER BY v.xid, v.bill_id, v.version LIMIT sqlc.arg('limit');
 
 -- name: OldestFeedItems :many
 -- When the oldest bill that feeds know of each session was new.

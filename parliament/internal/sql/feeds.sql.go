@@ -49,8 +49,8 @@ WHERE b.version > coalesce(f.done, 0) AND b.id > $1::text ORDER BY b.id LIMIT $2
 `
 
 type BillsForFeedsParams struct {
-	After   string
-	MaxRows int32
+	After string
+	Limit int32
 }
 
 type BillsForFeedsRow struct {
@@ -65,7 +65,7 @@ type BillsForFeedsRow struct {
 
 // Bills that changed since feeds knew of them.
 func (q *Queries) BillsForFeeds(ctx context.Context, arg BillsForFeedsParams) ([]BillsForFeedsRow, error) {
-	rows, err := q.db.Query(ctx, billsForFeeds, arg.After, arg.MaxRows)
+	rows, err := q.db.Query(ctx, billsForFeeds, arg.After, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -328,7 +328,7 @@ type ListBillChangesParams struct {
 	Sponsored      bool
 	SponsorIds     []int64
 	SponsorName    string
-	MaxRows        int32
+	Limit          int32
 }
 
 func (q *Queries) ListBillChanges(ctx context.Context, arg ListBillChangesParams) ([]BillVersion, error) {
@@ -348,7 +348,7 @@ func (q *Queries) ListBillChanges(ctx context.Context, arg ListBillChangesParams
 		arg.Sponsored,
 		arg.SponsorIds,
 		arg.SponsorName,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err
@@ -393,7 +393,7 @@ type ListFeedItemsParams struct {
 	Committee *string
 	BillID    *string
 	BillIds   []string
-	MaxRows   int32
+	Limit     int32
 }
 
 func (q *Queries) ListFeedItems(ctx context.Context, arg ListFeedItemsParams) ([]FeedItem, error) {
@@ -404,7 +404,7 @@ func (q *Queries) ListFeedItems(ctx context.Context, arg ListFeedItemsParams) ([
 		arg.Committee,
 		arg.BillID,
 		arg.BillIds,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err

@@ -108,11 +108,11 @@ ORDER BY id DESC LIMIT $5
 `
 
 type ListFetchLogsParams struct {
-	Before  *uuid.UUID
-	Status  *string
-	Source  *string
-	RunID   *uuid.UUID
-	MaxRows int32
+	Before *uuid.UUID
+	Status *string
+	Source *string
+	RunID  *uuid.UUID
+	Limit  int32
 }
 
 func (q *Queries) ListFetchLogs(ctx context.Context, arg ListFetchLogsParams) ([]FetchLog, error) {
@@ -121,7 +121,7 @@ func (q *Queries) ListFetchLogs(ctx context.Context, arg ListFetchLogsParams) ([
 		arg.Status,
 		arg.Source,
 		arg.RunID,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err
@@ -171,12 +171,12 @@ DELETE FROM fetch_logs WHERE id IN (SELECT f.id FROM fetch_logs f WHERE f.create
 `
 
 type SweepFetchLogsParams struct {
-	Before  time.Time
-	MaxRows int32
+	Before time.Time
+	Limit  int32
 }
 
 func (q *Queries) SweepFetchLogs(ctx context.Context, arg SweepFetchLogsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepFetchLogs, arg.Before, arg.MaxRows)
+	result, err := q.db.Exec(ctx, sweepFetchLogs, arg.Before, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -189,12 +189,12 @@ DELETE FROM fetch_logs WHERE id IN (SELECT f.id FROM fetch_logs f ORDER BY f.cre
 `
 
 type TrimFetchLogsParams struct {
-	Keep    int32
-	MaxRows int32
+	Keep  int32
+	Limit int32
 }
 
 func (q *Queries) TrimFetchLogs(ctx context.Context, arg TrimFetchLogsParams) (int64, error) {
-	result, err := q.db.Exec(ctx, trimFetchLogs, arg.Keep, arg.MaxRows)
+	result, err := q.db.Exec(ctx, trimFetchLogs, arg.Keep, arg.Limit)
 	if err != nil {
 		return 0, err
 	}

@@ -20,7 +20,7 @@ ON CONFLICT (session) DO UPDATE SET read_at = greatest(s.read_at, excluded.read_
 -- Held sessions that nobody looked at for long, the one first that waits longest.
 SELECT session FROM session_lists l
 WHERE looked_at < @before AND EXISTS (SELECT FROM bills b WHERE b.parliament || '-' || b.session = l.session)
-ORDER BY looked_at, session LIMIT @max_rows;
+ORDER BY looked_at, session LIMIT sqlc.arg('limit');
 
 -- name: NewestSession :one
 SELECT (parliament || '-' || session)::text AS code FROM bills ORDER BY parliament DESC, session DESC LIMIT 1;
@@ -50,4 +50,4 @@ SELECT * FROM session_lists ORDER BY session;
 SELECT b.id, (r.bill_id IS NOT NULL)::boolean AS recorded
 FROM bills b LEFT JOIN bill_records r ON r.bill_id = b.id AND r.item_hash = b.parts -> 'detail' ->> 'item_hash'
 WHERE b.parts -> 'detail' <> 'null' AND coalesce((b.parts -> 'detail' ->> 'reader')::integer, 0) < @reader::integer
-ORDER BY r.bill_id IS NULL, random() LIMIT @max_rows;
+ORDER BY r.bill_id IS NULL, random() LIMIT sqlc.arg('limit');

@@ -78,8 +78,8 @@ ORDER BY r.bill_id IS NULL, random() LIMIT $2
 `
 
 type IncompleteDetailsParams struct {
-	Reader  int32
-	MaxRows int32
+	Reader int32
+	Limit  int32
 }
 
 type IncompleteDetailsRow struct {
@@ -89,7 +89,7 @@ type IncompleteDetailsRow struct {
 
 // Bills whose detail an older reader read, in no order; those first whose record is held, so that nobody need be asked.
 func (q *Queries) IncompleteDetails(ctx context.Context, arg IncompleteDetailsParams) ([]IncompleteDetailsRow, error) {
-	rows, err := q.db.Query(ctx, incompleteDetails, arg.Reader, arg.MaxRows)
+	rows, err := q.db.Query(ctx, incompleteDetails, arg.Reader, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -246,13 +246,13 @@ ORDER BY looked_at, session LIMIT $2
 `
 
 type SessionsToLookAtParams struct {
-	Before  time.Time
-	MaxRows int32
+	Before time.Time
+	Limit  int32
 }
 
 // Held sessions that nobody looked at for long, the one first that waits longest.
 func (q *Queries) SessionsToLookAt(ctx context.Context, arg SessionsToLookAtParams) ([]string, error) {
-	rows, err := q.db.Query(ctx, sessionsToLookAt, arg.Before, arg.MaxRows)
+	rows, err := q.db.Query(ctx, sessionsToLookAt, arg.Before, arg.Limit)
 	if err != nil {
 		return nil, err
 	}

@@ -4,7 +4,7 @@ SELECT slug, list_hash, asked_at FROM politicians WHERE slug = ANY(@slugs::text[
 -- name: DepartedPoliticians :many
 -- Members who are not in a list of all members.
 SELECT slug, (doc ->> 'name')::text AS name FROM politicians WHERE is_current AND NOT slug = ANY(@slugs::text[])
-    ORDER BY slug LIMIT @max_rows;
+    ORDER BY slug LIMIT sqlc.arg('limit');
 
 -- name: UpsertPolitician :one
 -- created and changed say what it did; is_current alone is no change of the person.
@@ -51,7 +51,7 @@ WITH p AS (
 )
 SELECT slug, is_current, doc, first_seen_at, updated_at, rank FROM p
 WHERE NOT @after::boolean OR (rank, sort_key, slug) > (@after_rank::integer, @after_key::text, @after_slug::text)
-ORDER BY rank, sort_key, slug LIMIT @max_rows;
+ORDER BY rank, sort_key, slug LIMIT sqlc.arg('limit');
 
 -- name: PoliticianWords :one
 -- What somebody looks for as words, and with those joined that a hyphen or an apostrophe parts.
@@ -76,7 +76,7 @@ SELECT person_id::bigint AS person_id, min(slug)::text AS slug FROM politicians 
 
 -- name: BillsOfSponsor :many
 SELECT b.* FROM bill_index i JOIN bills b ON b.id = i.bill_id WHERE i.sponsor_id = @person_id
-ORDER BY coalesce(b.introduced_on, '0001-01-01') DESC, b.prefix, b.digits, b.suffix, b.id LIMIT @max_rows;
+ORDER BY coalesce(b.introduced_on, '0001-01-01') DESC, b.prefix, b.digits, b.suffix, b.id LIMIT sqlc.arg('limit');
 
 -- name: PoliticianCoverage :one
 SELECT count(*) AS people, count(*) FILTER (WHERE is_current) AS members, count(person_id) AS with_person_id,

@@ -32,11 +32,11 @@ ORDER BY coalesce(b.introduced_on, '0001-01-01') DESC, b.prefix, b.digits, b.suf
 
 type BillsOfSponsorParams struct {
 	PersonID *int64
-	MaxRows  int32
+	Limit    int32
 }
 
 func (q *Queries) BillsOfSponsor(ctx context.Context, arg BillsOfSponsorParams) ([]Bill, error) {
-	rows, err := q.db.Query(ctx, billsOfSponsor, arg.PersonID, arg.MaxRows)
+	rows, err := q.db.Query(ctx, billsOfSponsor, arg.PersonID, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +88,8 @@ SELECT slug, (doc ->> 'name')::text AS name FROM politicians WHERE is_current AN
 `
 
 type DepartedPoliticiansParams struct {
-	Slugs   []string
-	MaxRows int32
+	Slugs []string
+	Limit int32
 }
 
 type DepartedPoliticiansRow struct {
@@ -99,7 +99,7 @@ type DepartedPoliticiansRow struct {
 
 // Members who are not in a list of all members.
 func (q *Queries) DepartedPoliticians(ctx context.Context, arg DepartedPoliticiansParams) ([]DepartedPoliticiansRow, error) {
-	rows, err := q.db.Query(ctx, departedPoliticians, arg.Slugs, arg.MaxRows)
+	rows, err := q.db.Query(ctx, departedPoliticians, arg.Slugs, arg.Limit)
 	if err != nil {
 		return nil, err
 	}
@@ -169,7 +169,7 @@ type ListPoliticiansParams struct {
 	AfterRank int32
 	AfterKey  string
 	AfterSlug string
-	MaxRows   int32
+	Limit     int32
 	People    []string
 	Ranks     []int32
 	Patterns  []string
@@ -198,7 +198,7 @@ func (q *Queries) ListPoliticians(ctx context.Context, arg ListPoliticiansParams
 		arg.AfterRank,
 		arg.AfterKey,
 		arg.AfterSlug,
-		arg.MaxRows,
+		arg.Limit,
 		arg.People,
 		arg.Ranks,
 		arg.Patterns,

@@ -54,7 +54,7 @@ WHERE id > @after::text
        AND coalesce(introduced_on, '9999-12-31') BETWEEN sqlc.narg(introduced_from) AND sqlc.narg(introduced_to)))
   AND (sqlc.narg(committee)::text IS NULL OR committees @> ARRAY[sqlc.narg(committee)::text])
   AND (NOT @sponsored::boolean OR sponsor_id = ANY(@sponsor_ids::bigint[]) OR sponsor_name = @sponsor_name::text)
-ORDER BY id LIMIT @max_rows;
+ORDER BY id LIMIT sqlc.arg('limit');
 
 -- name: ExportState :one
 -- What an export of these bills is made of, as checksums: the bills themselves, where each came from, and the slugs of

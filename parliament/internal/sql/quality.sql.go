@@ -122,7 +122,7 @@ type ExportBillsParams struct {
 	Sponsored      bool
 	SponsorIds     []int64
 	SponsorName    string
-	MaxRows        int32
+	Limit          int32
 }
 
 func (q *Queries) ExportBills(ctx context.Context, arg ExportBillsParams) ([]Bill, error) {
@@ -143,7 +143,7 @@ func (q *Queries) ExportBills(ctx context.Context, arg ExportBillsParams) ([]Bil
 		arg.Sponsored,
 		arg.SponsorIds,
 		arg.SponsorName,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err

@@ -153,7 +153,7 @@ FROM bills b JOIN bill_versions v ON v.bill_id = b.id AND v.version = b.version
     CROSS JOIN (VALUES ('en'), ('fr')) AS l (language)
 LEFT JOIN embeddings e ON e.bill_id = b.id AND e.language = l.language AND e.model = @model
 WHERE (b.id, l.language) > (@after_id::text, @after_language::text) AND e.version IS DISTINCT FROM b.version
-ORDER BY b.id, l.language LIMIT @max_rows;
+ORDER BY b.id, l.language LIMIT sqlc.arg('limit');
 
 -- name: UpsertEmbedding :exec
 -- An update that is slower than another one does not put an older text in the place of a newer one.

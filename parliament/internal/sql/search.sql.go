@@ -83,7 +83,7 @@ type DocumentsToEmbedParams struct {
 	Model         string
 	AfterID       string
 	AfterLanguage string
-	MaxRows       int32
+	Limit         int32
 }
 
 type DocumentsToEmbedRow struct {
@@ -101,7 +101,7 @@ func (q *Queries) DocumentsToEmbed(ctx context.Context, arg DocumentsToEmbedPara
 		arg.Model,
 		arg.AfterID,
 		arg.AfterLanguage,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err

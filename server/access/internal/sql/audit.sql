@@ -21,15 +21,15 @@ SELECT * FROM audit_log
 WHERE (sqlc.narg(before)::bigint IS NULL OR id < sqlc.narg(before))
   AND (sqlc.narg(actor)::text IS NULL OR actor = sqlc.narg(actor))
   AND (sqlc.narg(operation)::text IS NULL OR operation = sqlc.narg(operation))
-ORDER BY id DESC LIMIT @max_rows;
+ORDER BY id DESC LIMIT sqlc.arg('limit');
 
 -- name: SweepAudit :execrows
 DELETE FROM audit_log
-WHERE id IN (SELECT a.id FROM audit_log a WHERE a.at < @before ORDER BY a.at LIMIT @max_rows);
+WHERE id IN (SELECT a.id FROM audit_log a WHERE a.at < @before ORDER BY a.at LIMIT sqlc.arg('limit'));
 
 -- name: NthAudit :one
 SELECT at FROM audit_log ORDER BY at DESC OFFSET @newer LIMIT 1;
 
 -- name: TrimAudit :execrows
 DELETE FROM audit_log
-WHERE id IN (SELECT a.id FROM audit_log a ORDER BY a.at DESC, a.id DESC OFFSET @keep LIMIT @max_rows);
+WHERE id IN (SELECT a.id FROM audit_log a ORDER BY a.at DESC, a.id DESC OFFSET @keep LIMIT sqlc.arg('limit'));

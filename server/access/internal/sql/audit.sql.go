@@ -113,7 +113,7 @@ type ListAuditParams struct {
 	Before    *int64
 	Actor     *string
 	Operation *string
-	MaxRows   int32
+	Limit     int32
 }
 
 func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]AuditLog, error) {
@@ -121,7 +121,7 @@ func (q *Queries) ListAudit(ctx context.Context, arg ListAuditParams) ([]AuditLo
 		arg.Before,
 		arg.Actor,
 		arg.Operation,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err
@@ -174,12 +174,12 @@ WHERE id IN (SELECT a.id FROM audit_log a WHERE a.at < $1 ORDER BY a.at LIMIT $2
 `
 
 type SweepAuditParams struct {
-	Before  time.Time
-	MaxRows int32
+	Before time.Time
+	Limit  int32
 }
 
 func (q *Queries) SweepAudit(ctx context.Context, arg SweepAuditParams) (int64, error) {
-	result, err := q.db.Exec(ctx, sweepAudit, arg.Before, arg.MaxRows)
+	result, err := q.db.Exec(ctx, sweepAudit, arg.Before, arg.Limit)
 	if err != nil {
 		return 0, err
 	}
@@ -192,12 +192,12 @@ WHERE id IN (SELECT a.id FROM audit_log a ORDER BY a.at DESC, a.id DESC OFFSET $
 `
 
 type TrimAuditParams struct {
-	Keep    int32
-	MaxRows int32
+	Keep  int32
+	Limit int32
 }
 
 func (q *Queries) TrimAudit(ctx context.Context, arg TrimAuditParams) (int64, error) {
-	result, err := q.db.Exec(ctx, trimAudit, arg.Keep, arg.MaxRows)
+	result, err := q.db.Exec(ctx, trimAudit, arg.Keep, arg.Limit)
 	if err != nil {
 		return 0, err
 	}

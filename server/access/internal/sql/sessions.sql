@@ -8,7 +8,7 @@ SELECT s.token FROM sessions s LEFT JOIN api_keys k ON k.id = s.key_id
 WHERE s.expiry > now() AND s.kind IS DISTINCT FROM ''
   AND (s.kind IS DISTINCT FROM 'key'
     OR k.revoked_at IS NULL AND k.id IS NOT NULL AND (k.expires_at IS NULL OR k.expires_at > now()))
-ORDER BY s.began_at DESC, s.id DESC LIMIT @max_rows;
+ORDER BY s.began_at DESC, s.id DESC LIMIT sqlc.arg('limit');
 
 -- name: InsertSession :exec
 INSERT INTO sessions
@@ -87,7 +87,7 @@ WHERE s.expiry > now() AND s.kind <> ''
   AND (sqlc.narg(key_id)::uuid IS NULL OR s.key_id = sqlc.narg(key_id))
   AND (sqlc.narg(before)::timestamptz IS NULL
     OR (s.began_at, s.id) < (sqlc.narg(before), sqlc.narg(before_id)::uuid))
-ORDER BY s.began_at DESC, s.id DESC LIMIT @max_rows;
+ORDER BY s.began_at DESC, s.id DESC LIMIT sqlc.arg('limit');
 
 -- name: StandingOf :many
 -- The valid ones of these keys and sessions, and their scopes. The roles of a key never get old.

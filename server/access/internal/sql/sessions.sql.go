@@ -254,7 +254,7 @@ type ListSessionsParams struct {
 	KeyID    *uuid.UUID
 	Before   *time.Time
 	BeforeID *uuid.UUID
-	MaxRows  int32
+	Limit    int32
 }
 
 type ListSessionsRow struct {
@@ -280,7 +280,7 @@ func (q *Queries) ListSessions(ctx context.Context, arg ListSessionsParams) ([]L
 		arg.KeyID,
 		arg.Before,
 		arg.BeforeID,
-		arg.MaxRows,
+		arg.Limit,
 	)
 	if err != nil {
 		return nil, err
@@ -322,8 +322,8 @@ ORDER BY s.began_at DESC, s.id DESC LIMIT $1
 `
 
 // The hashed tokens of the newest valid sessions.
-func (q *Queries) LiveSessions(ctx context.Context, maxRows int32) ([]string, error) {
-	rows, err := q.db.Query(ctx, liveSessions, maxRows)
+func (q *Queries) LiveSessions(ctx context.Context, limit int32) ([]string, error) {
+	rows, err := q.db.Query(ctx, liveSessions, limit)
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ type alertsCmd struct {
 type alertsListCmd struct {
 	serverFlags
 	Open  bool `help:"Only alerts that have not recovered."`
-	Limit int  `default:"20" help:"The most to list."`
+	Limit int  `default:"20" help:"Maximum number of entries to list."`
 }
 
 // Run lists alerts.
@@ -95,7 +95,7 @@ func (c *alertsTestCmd) Run(a *app) error {
 type alertsDeliveriesCmd struct {
 	serverFlags
 	Channel string `help:"Only messages to this channel."`
-	Limit   int    `default:"20" help:"The most to list."`
+	Limit   int    `default:"20" help:"Maximum number of entries to list."`
 }
 
 // Run lists deliveries.

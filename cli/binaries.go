@@ -15,8 +15,8 @@ import (
 
 // binariesFlags are the flags of the server binaries of the embedded Postgres.
 type binariesFlags struct {
-	PostgresBinaries string `env:"POSTGRES_BINARIES" help:"Folder of Postgres server binaries, or address of a Maven repository to fetch them from. Default: those on this machine, else Maven Central." placeholder:"DIR|URL"`
-	Offline          bool   `env:"EXPLORER_OFFLINE" help:"Never fetch Postgres server binaries."`
+	PostgresBinaries string `env:"POSTGRES_BINARIES" help:"Folder of Postgres server binaries, or address of a Maven repository to download them from. Default: those on this machine, otherwise Maven Central." placeholder:"DIR|URL"`
+	Offline          bool   `env:"EXPLORER_OFFLINE" help:"Never download Postgres server binaries."`
 }
 
 // source returns where the binaries of the embedded Postgres come from.

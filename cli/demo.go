@@ -19,7 +19,7 @@ import (
 
 type demoCmd struct {
 	Once bool   `help:"Exit when the materialization has ended."`
-	Addr string `default:"127.0.0.1:0" help:"Address to listen on; port 0 takes a free one." placeholder:"HOST:PORT"`
+	Addr string `default:"127.0.0.1:0" help:"Address to listen on; port 0 selects a free port." placeholder:"HOST:PORT"`
 	Seed uint64 `default:"1" help:"Seed of the simulated Parliament."`
 	binariesFlags
 }

@@ -123,7 +123,7 @@ func (s *shared) silence(key string, c *cause) {
 	s.mu.Unlock()
 	message := "no longer: " + c.what
 	if c.database {
-		message = "the database is of use again"
+		message = "the database is available again"
 	} else if c.allLeft == 0 {
 		return // it was said once
 	}

@@ -63,7 +63,7 @@ func (f accessFlags) required(loopback bool) (bool, error) {
 	wanted := f.Auth == "on" || f.OIDCIssuer != ""
 	switch {
 	case wanted && f.InsecureNoAuth:
-		return false, usage("INSECURE_NO_AUTH: authentication is asked for too (AUTH=on or OIDC_ISSUER): want one or the " +
+		return false, usage("INSECURE_NO_AUTH: authentication is configured too (AUTH=on or OIDC_ISSUER): want one or the " +
 			"other")
 	case !wanted && !f.InsecureNoAuth && !loopback:
 		return false, usage("others can reach this address: set AUTH=on and make a key with `explorer keys create`, " +
@@ -128,7 +128,7 @@ func (f accessFlags) oidc() (*access.OIDCConfig, error) {
 		return nil, usage("OIDC_CLIENT_ID: is required with OIDC_ISSUER")
 	}
 	if f.PublicURL == "" {
-		return nil, usage("PUBLIC_URL: is required with OIDC_ISSUER: people are sent back there")
+		return nil, usage("PUBLIC_URL: is required with OIDC_ISSUER, which redirects people there")
 	}
 	cfg := &access.OIDCConfig{
 		Issuer: f.OIDCIssuer, ClientID: f.OIDCClientID, ClientSecret: f.OIDCClientSecret, Scopes: f.OIDCScopes,

@@ -88,7 +88,7 @@ func (c *alertsTestCmd) Run(a *app) error {
 	if c.JSON {
 		return printJSON(a.out, resp.Body)
 	}
-	printf(a.out, "a test message is on its way; see `explorer alerts deliveries --channel %s`\n", c.Channel)
+	printf(a.out, "the test message is queued; see `explorer alerts deliveries --channel %s`\n", c.Channel)
 	return nil
 }
 

@@ -107,8 +107,8 @@ func (a *app) watchBackfill(cl *client, id string, asJSON bool) error {
 	for {
 		resp, err := cl.GetBackfillWithResponse(a.ctx, id)
 		if a.ctx.Err() != nil {
-			return fmt.Errorf("no longer following backfill %s, which goes on by itself; go back to it with "+
-				"`explorer backfill watch %s`, or end it with `explorer backfill cancel %s`", id, id, id)
+			return fmt.Errorf("no longer following backfill %s, which continues; follow it again with "+
+				"`explorer backfill watch %s`, or cancel it with `explorer backfill cancel %s`", id, id, id)
 		}
 		if err != nil {
 			return cl.unreachable(err)

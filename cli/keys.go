@@ -78,7 +78,7 @@ func (c *createKeyCmd) Run(a *app) error {
 		return encodeJSON(a.out, api.NewKey{ID: row.ID, Name: row.Name, Prefix: row.Prefix, Scope: api.Scope(row.Scope),
 			CreatedBy: row.CreatedBy, CreatedAt: row.CreatedAt, ExpiresAt: row.ExpiresAt, Key: key})
 	}
-	printf(a.err, "Key %s (%s), scope %s, expires %s. It is shown this once:\n", row.Name, row.ID,
+	printf(a.err, "Key %s (%s), scope %s, expires %s. It is shown only once:\n", row.Name, row.ID,
 		row.Scope, when(expires))
 	err = writeLine(a.out, key)
 	return err

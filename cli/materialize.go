@@ -80,8 +80,8 @@ func (a *app) followRun(cl *client, run *api.Run, raw []byte, follow, asJSON boo
 	}
 	if err := cl.follow(a.ctx, run.ID, log.After, show); err != nil {
 		if a.ctx.Err() != nil {
-			return fmt.Errorf("no longer following run %s, which goes on by itself; go back to it with "+
-				"`explorer runs watch %s`, or end it with `explorer runs cancel %s`", run.ID, run.ID, run.ID)
+			return fmt.Errorf("no longer following run %s, which continues; follow it again with "+
+				"`explorer runs watch %s`, or cancel it with `explorer runs cancel %s`", run.ID, run.ID, run.ID)
 		}
 		return err
 	}

@@ -157,7 +157,7 @@ func (f pipelineFlags) channels() ([]*notify.Channel, error) {
 			return nil, usage("ALERTS: %s", err)
 		}
 		if slices.ContainsFunc(out, func(o *notify.Channel) bool { return o.Name == c.Name }) {
-			return nil, usage("ALERTS: channel %q is there twice", c.Name)
+			return nil, usage("ALERTS: channel %q is given twice", c.Name)
 		}
 		out = append(out, c)
 	}
@@ -187,7 +187,7 @@ func (f pipelineFlags) retention() (retention.Policy, error) {
 			return nil, usage("RETENTION: %s", err)
 		}
 		if _, twice := out[kind]; twice {
-			return nil, usage("RETENTION: %q is there twice", kind)
+			return nil, usage("RETENTION: %q is given twice", kind)
 		}
 		out[kind] = keep
 	}

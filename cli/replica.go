@@ -63,7 +63,7 @@ func (f replicaFlags) examine(r *examination, d *db.DB) {
 	defer replica.Close()
 	switch s := replica.Status(); s.State {
 	case db.ReplicaUsed:
-		r.good(what, fmt.Sprintf("follows the primary; lags %s at the most", s.Lag.Round(time.Millisecond)))
+		r.good(what, fmt.Sprintf("follows the primary; lags at most %s", s.Lag.Round(time.Millisecond)))
 	case db.ReplicaRefused:
 		r.bad(what, s.Reason, "DATABASE_READ_URL must name a streaming replica of DATABASE_URL")
 	case db.ReplicaLagging:

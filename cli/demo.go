@@ -127,7 +127,7 @@ func (c *demoCmd) show(a *app, ctx context.Context, addr net.Addr, began time.Ti
 		return err
 	}
 	printf(a.out, `
-Go on with
+Next steps:
 
   Web UI     %[1]s/ui/
   API        %[1]s/docs/
@@ -139,7 +139,7 @@ Go on with
   %[3]s -X POST %[1]s/assets/monitor_fetch_operations/materialize -H 'Content-Type: application/yaml' -d 'config: {hours_back: 24}'
   %[3]s -X POST %[1]s/schedules/fetch_bills_hourly/start
 
-Ctrl-C ends it and leaves nothing behind.
+Ctrl-C stops the demo and deletes its database.
 `, base, resp.JSON202.ID, curl)
 	return nil
 }
